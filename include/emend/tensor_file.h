@@ -1,0 +1,90 @@
+// Checkpoint files as named tensors over memory-mapped bytes: safetensors (one file, or a folder with shards) and GGUF.
+// Layouts: docs/formats.md. Every reader here checks the whole header against the file's length before it hands out a byte.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace emend {
+
+// Stored element types that emend can turn into float32. Any other is `kOpaque`: it can be listed and copied as bytes.
+enum class DType { kF32, kF16, kBF16, kF64, kQ4_0, kQ4_1, kQ8_0, kOpaque };
+
+struct TensorInfo {
+  std::string name;
+  std::string dtype_name;           // as the format spells it: "BF16", "Q4_1", ...
+  DType dtype = DType::kOpaque;
+  std::vector<std::int64_t> shape;  // outermost first, also for GGUF (which stores it the other way round)
+  std::uint64_t offset = 0;         // of the first byte, from the start of `file`
+  std::uint64_t bytes = 0;
+  std::filesystem::path file;       // the shard that holds it
+  std::int64_t elements() const;    // product of shape; 1 for a scalar
+};
+
+// A GGUF metadata value. Integers of every width arrive as int64 (u64 above 2^63-1 is refused), floats as double.
+using GgufValue = std::variant<bool, std::int64_t, double, std::string, std::vector<bool>, std::vector<std::int64_t>,
+                               std::vector<double>, std::vector<std::string>>;
+
+// A checkpoint: its tensors and its metadata. Cheap to move; the mapping lives as long as any span's owner.
+// Thread-safe for reading.
+class TensorFile {
+ public:
+  enum class Format { kSafetensors, kGguf };
+
+  virtual ~TensorFile() = default;
+  virtual Format format() const = 0;
+  virtual const std::filesystem::path& path() const = 0;
+  // In file order (shards one after another).
+  virtual const std::vector<TensorInfo>& tensors() const = 0;
+  // nullptr when there is none of that name.
+  virtual const TensorInfo* find(std::string_view name) const = 0;
+  // The stored bytes, little-endian; alignment is not promised. Valid as long as `owner()` lives.
+  virtual std::span<const std::byte> bytes(const TensorInfo& tensor) const = 0;
+  // Keeps every mapping alive.
+  virtual std::shared_ptr<const void> owner() const = 0;
+  // safetensors: `__metadata__` (of the first shard). Empty for GGUF.
+  virtual const std::map<std::string, std::string>& metadata() const = 0;
+  // GGUF key-value pairs. Empty for safetensors.
+  virtual const std::map<std::string, GgufValue>& gguf_metadata() const = 0;
+};
+
+// Opens one safetensors file. Throws Error: kIo (cannot open), kFormat (any rule of the format broken; file and tensor named).
+std::unique_ptr<TensorFile> open_safetensors(const std::filesystem::path& file);
+
+// Opens a checkpoint folder: model.safetensors, or model.safetensors.index.json and its shards.
+std::unique_ptr<TensorFile> open_safetensors_folder(const std::filesystem::path& folder);
+
+// Opens a GGUF file of version 2 or 3, little-endian, not split.
+std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file);
+
+// A folder with safetensors, a .safetensors file or a .gguf file, told apart by what is there (magic bytes, not the name alone).
+std::unique_ptr<TensorFile> open_checkpoint(const std::filesystem::path& path);
+
+// Turns `tensor` into float32: `out` has tensor.elements() floats. F64 is rounded; F16 and BF16 widen exactly; Q4_0, Q4_1
+// and Q8_0 are dequantised bit for bit as ggml does (ggml-quants.c, dequantize_row_*). Uses `threads` threads (>= 1); the
+// result does not depend on it. Throws Error(kFormat) for kOpaque, naming tensor and type.
+void read_as_float32(const TensorFile& file, const TensorInfo& tensor, std::span<float> out, int threads = 1);
+
+// One tensor to write: row-major little-endian bytes of a safetensors dtype ("F32", "F64", "I64", ...).
+struct TensorToWrite {
+  std::string name;
+  std::string dtype_name;
+  std::vector<std::int64_t> shape;
+  std::span<const std::byte> bytes;
+};
+
+// Writes a whole safetensors file or nothing: temporary name in the same folder, fsync, rename, fsync of the folder. Parent
+// folders are created. Order and padding: docs/formats.md. Same input, same bytes. Throws Error(kIo) with path and reason.
+void write_safetensors(const std::filesystem::path& file, const std::vector<TensorToWrite>& tensors,
+                       const std::map<std::string, std::string>& metadata);
+
+}  // namespace emend

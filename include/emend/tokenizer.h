@@ -1,0 +1,110 @@
+// Text to token ids with byte spans, and back. Byte-level BPE as in GPT-2, Llama 3 and SmolLM2, read from tokenizer.json or
+// from GGUF metadata. Ids equal those of the `tokenizers` package.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace emend {
+
+// Bytes [begin, end) of the text that was encoded.
+struct ByteSpan {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+struct Encoding {
+  std::vector<std::int64_t> ids;
+  std::vector<ByteSpan> spans;  // one a token; a token that stands for no text (a BOS) has an empty span
+};
+
+enum class SpecialTokens {
+  kNone,  // ids of the text alone
+  kAuto,  // with what the tokenizer's own post-processor adds (Llama 3: BOS in front)
+};
+
+// Immutable after loading; any thread may call any method.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  // `text` is UTF-8; bytes that are not are read as U+FFFD, their spans still cover the original bytes. Added tokens that
+  // stand in the text are recognised. The spans are in order; pieces of one character share that character's bytes as `tokenizers`
+  // has it only where its byte-level offsets do: here each token's span is exactly the bytes that it stands for.
+  virtual Encoding encode(std::string_view text, SpecialTokens specials) const = 0;
+
+  // Bytes of the ids joined, invalid UTF-8 replaced by U+FFFD. Throws Error(kConfig) for an id outside the vocabulary.
+  virtual std::string decode(std::span<const std::int64_t> ids, bool skip_special) const = 0;
+
+  // The bytes that one token stands for (may be a part of a character).
+  virtual std::string token_bytes(std::int64_t id) const = 0;
+
+  // One past the highest id.
+  virtual std::int64_t size() const = 0;
+
+  // The id of an added token or vocabulary entry with exactly this content, e.g. "<|endoftext|>".
+  virtual std::optional<std::int64_t> find(std::string_view content) const = 0;
+  virtual bool is_special(std::int64_t id) const = 0;
+
+  virtual std::optional<std::int64_t> bos() const = 0;  // as the files name it, whether or not it is added
+  virtual std::optional<std::int64_t> eos() const = 0;
+  // The ids that SpecialTokens::kAuto puts in front; empty for GPT-2 and SmolLM2.
+  virtual const std::vector<std::int64_t>& automatic_prefix() const = 0;
+
+  // The Jinja text of the model's chat template; empty when it has none.
+  virtual const std::string& chat_template() const = 0;
+
+  // Hex SHA-256 over all that ids depend on (vocabulary, merges, rules, added tokens).
+  virtual const std::string& fingerprint() const = 0;
+};
+
+// What stands beside tokenizer.json in a checkpoint folder; each text may be empty when the file is absent.
+struct TokenizerJson {
+  std::string tokenizer_json;         // required
+  std::string tokenizer_config_json;  // bos_token, eos_token, chat_template
+  std::string chat_template_jinja;    // wins over the one in tokenizer_config.json
+  std::string where;                  // path of tokenizer.json, for messages
+};
+
+// The tokenizer.ggml.* keys of a GGUF file as plain values.
+struct TokenizerGguf {
+  std::string model;  // "gpt2" is byte-level BPE; any other is refused by name
+  std::string pre;    // "gpt-2", "llama-bpe", "smollm", ...; an unknown one is refused with the list of known ones
+  std::vector<std::string> tokens;
+  std::vector<std::int64_t> token_type;
+  std::vector<std::string> merges;
+  std::optional<std::int64_t> bos_id, eos_id;
+  std::optional<bool> add_bos;
+  std::string chat_template;
+  std::string huggingface_json;  // a complete tokenizer.json, preferred when present
+  std::string where;
+};
+
+// Throws Error(kFormat) naming file and field: not JSON, an unknown component type, a merge outside the vocabulary, ...
+std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerJson& source);
+std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerGguf& source);
+
+// The text that the model sees for one user message: ChatML with the default system message of the template, if it has one,
+// and the opening of the assistant's turn. Throws Error(kModel) when there is no template or it is not ChatML, saying
+// which kind it looks like.
+std::string render_chat(const Tokenizer& tokenizer, std::string_view user_message);
+
+// The last token that overlaps the bytes of `subject`; how a token straddles its end is told, since BPE may merge
+// across it (ROME's lookup token; Meng et al. 2022, section 3.1).
+struct SubjectTokens {
+  std::size_t first = 0;        // index of the first token that overlaps the subject
+  std::size_t last = 0;         // index of the last one: the lookup token
+  bool straddles_end = false;   // the last token also covers bytes after the subject
+  bool straddles_begin = false; // the first token also covers bytes before it, other than one space
+};
+
+// Throws Error(kConfig) when no token overlaps the span.
+SubjectTokens find_subject_tokens(const Encoding& encoding, ByteSpan subject);
+
+}  // namespace emend
