@@ -1,0 +1,76 @@
+// What an edit file says, as plain values: requests, checks, outputs.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace emend {
+
+struct Neighbour {
+  std::string prompt;
+  std::string answer;  // empty: the base model's greedy answer is used
+};
+
+// One fact to rewrite.
+struct EditRequest {
+  std::string id;
+  std::string prompt;
+  std::string subject;
+  std::size_t subject_begin = 0;  // byte offset of the chosen occurrence of `subject` in `prompt`
+  std::string target;             // without a leading space
+  std::string was;                // the present answer; empty: found by greedy decoding
+  std::vector<std::string> paraphrases;
+  std::vector<Neighbour> neighbours;
+};
+
+enum class PromptForm { kRaw, kChat };
+
+// Shares and ratios that the checks must reach; absent ones take the defaults below.
+struct CheckThresholds {
+  double efficacy = 1.0;       // share of edits, 0..1
+  double paraphrase = 0.8;     // share of paraphrases, 0..1
+  double neighbourhood = 0.9;  // share of neighbours, 0..1
+  double drift = 1.02;         // perplexity ratio, edited over base; at least 1
+};
+
+// Which layer(s) to edit: empty is `auto`.
+struct LayerChoice {
+  std::vector<int> layers;
+};
+
+// An option of a method as the file wrote it, with its place for messages.
+struct OptionText {
+  std::string value;
+  std::string where;  // "eiffel.yaml:9:12"
+};
+
+// A whole edit file, checked. Paths are already resolved against the file's folder.
+struct EditFile {
+  std::filesystem::path path;
+  std::string text;                 // the file's bytes, kept in the patch
+  std::filesystem::path model;      // empty when the file names none
+  std::string method = "rome";
+  LayerChoice layer;
+  std::string bos = "auto";         // auto, none, or a token
+  PromptForm form = PromptForm::kRaw;
+  std::filesystem::path statistics; // empty: the default folder beside the model
+  std::map<std::string, OptionText> options;
+  std::vector<EditRequest> edits;   // never empty
+  CheckThresholds checks;
+  std::vector<std::string> drift_text;  // `drift_text:` held text, one entry or a list; may be empty
+  std::filesystem::path patch;      // outputs.patch as written (not resolved: --out may move it); empty: <file stem>.safetensors
+};
+
+// Reads and checks an edit file (docs/formats.md). Throws Error(kConfig) with file, line and column for: YAML syntax,
+// unknown keys (the nearest known one is offered), wrong types, no edits, a missing or empty field, a subject that is not
+// in its prompt or is there more than once without `subject_occurrence`, duplicate ids or edits, thresholds out of range,
+// two edits of one prompt with different targets. Throws Error(kIo) when the file cannot be read.
+EditFile read_edit_file(const std::filesystem::path& file);
+
+// The same from memory; `name` stands for the file in messages, `folder` resolves relative paths.
+EditFile parse_edit_file(const std::string& yaml, const std::string& name, const std::filesystem::path& folder);
+
+}  // namespace emend
