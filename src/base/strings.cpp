@@ -1,0 +1,94 @@
+#include "base/strings.h"
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+#include "base/utf8.h"
+
+namespace emend {
+namespace {
+
+template <typename... Values>
+std::string format(const char* pattern, Values... values) {
+  std::array<char, 64> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), pattern, values...);
+  return buffer.data();
+}
+
+std::string escape_byte(char byte) {
+  switch (byte) {
+    case '"':
+      return "\\\"";
+    case '\\':
+      return "\\\\";
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\t':
+      return "\\t";
+    default:
+      return format("\\x%02X", static_cast<unsigned>(static_cast<unsigned char>(byte)));
+  }
+}
+
+bool needs_escape(char byte) {
+  return byte == '"' || byte == '\\' || static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F;
+}
+
+}  // namespace
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string joined;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) joined += separator;
+    joined += parts[i];
+  }
+  return joined;
+}
+
+std::string quote(std::string_view text, std::size_t max_bytes) {
+  std::string out = "\"";
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t length = utf8_length(text, at);
+    const std::size_t step = length == 0 ? 1 : length;
+    if (at + step > max_bytes) break;
+    if (length == 0 || needs_escape(text[at])) {
+      out += escape_byte(text[at]);
+    } else {
+      out += text.substr(at, length);
+    }
+    at += step;
+  }
+  out += at < text.size() ? "...\"" : "\"";
+  return out;
+}
+
+std::string human_bytes(std::uint64_t bytes) {
+  constexpr std::array<const char*, 6> kUnits = {"kB", "MB", "GB", "TB", "PB", "EB"};
+  if (bytes < 1000) return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
+  double value = static_cast<double>(bytes) / 1000;
+  std::size_t unit = 0;
+  // 999.5 would print as 1000: hand it to the next unit.
+  while (value >= 999.5 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  const int digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  return format("%.*f %s", digits, value, kUnits[unit]);
+}
+
+std::string human_seconds(double seconds) {
+  if (!(seconds >= 0) || std::isinf(seconds)) return "unknown time";
+  if (seconds < 9.995) return format("%.2f s", seconds);
+  if (seconds < 59.95) return format("%.1f s", seconds);
+  const double whole = std::round(seconds);
+  if (whole < 3600)
+    return format("%d min %02d s", static_cast<int>(whole) / 60, static_cast<int>(whole) % 60);
+  const double minutes = std::floor(std::round(seconds / 60));
+  return format("%.0f h %02d min", std::floor(minutes / 60), static_cast<int>(std::fmod(minutes, 60)));
+}
+
+}  // namespace emend

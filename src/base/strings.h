@@ -1,0 +1,25 @@
+// Small helpers for messages that people read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace emend {
+
+// "a, b, c". Nothing between the parts of an empty or one-element list.
+std::string join(const std::vector<std::string>& parts, std::string_view separator = ", ");
+
+// `text` in double quotes, safe to print: quotes, backslashes, control characters and bytes that are not
+// UTF-8 are escaped (`\"`, `\\`, `\n`, `\x1B`), and what exceeds `max_bytes` of the text is cut and marked
+// with "...".
+std::string quote(std::string_view text, std::size_t max_bytes = 120);
+
+// Powers of 1000, three digits: "0 bytes", "981 bytes", "98.1 MB", "1.25 GB".
+std::string human_bytes(std::uint64_t bytes);
+
+// "0.85 s", "12.4 s", "3 min 05 s", "2 h 07 min". Negative and NaN read "unknown time".
+std::string human_seconds(double seconds);
+
+}  // namespace emend

@@ -1,0 +1,43 @@
+#include "io/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/file_descriptor.h"
+#include "base/io_error.h"
+
+namespace emend {
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  // O_NONBLOCK: opening a pipe must not wait for a writer.
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.is_open()) throw io_error("read", path, errno);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw io_error("read", path, errno);
+  if (S_ISDIR(status.st_mode)) throw io_error("read", path, EISDIR);
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(ErrorKind::kIo, "cannot read " + path.string() + ": it is not a regular file");
+  }
+  if (status.st_size == 0) throw Error(ErrorKind::kFormat, path.string() + ": the file is empty");
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* const begin = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (begin == MAP_FAILED) throw io_error("map", path, errno);
+  bytes_ = {static_cast<const std::byte*>(begin), size};
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+}  // namespace emend

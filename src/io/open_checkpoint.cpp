@@ -1,0 +1,45 @@
+#include <string_view>
+
+#include "base/strings.h"
+#include "emend/error.h"
+#include "emend/tensor_file.h"
+#include "io/mapped_file.h"
+
+namespace emend {
+namespace {
+
+std::string_view first_bytes(const MappedFile& file, std::size_t most) {
+  const auto bytes = file.bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), most)};
+}
+
+// What a file that is no checkpoint most likely is.
+std::string likely_cause(std::string_view begin) {
+  if (begin.starts_with("version https://git-lfs")) {
+    return "; it is a Git LFS pointer: fetch the real file with \"git lfs pull\"";
+  }
+  if (begin.starts_with("PK\x03\x04") || begin.starts_with("\x80\x02")) {
+    return "; it looks like a PyTorch pickle, which emend does not read: convert it to safetensors";
+  }
+  if (begin.starts_with("<!DOCTYPE") || begin.starts_with("<html")) {
+    return "; it is a web page: the download went wrong";
+  }
+  return "; it begins with " + quote(begin.substr(0, 8));
+}
+
+}  // namespace
+
+std::unique_ptr<TensorFile> open_checkpoint(const std::filesystem::path& path) {
+  std::error_code failed;
+  if (std::filesystem::is_directory(path, failed)) return open_safetensors_folder(path);
+  const MappedFile file(path);
+  const std::string_view begin = first_bytes(file, 64);
+  if (begin.starts_with("GGUF")) return open_gguf(path);
+  // A safetensors header begins behind its length, which so far never took all eight bytes.
+  if (begin.size() > 8 && begin[8] == '{' && begin[7] == '\0') return open_safetensors(path);
+  if (begin.size() <= 8 && path.extension() == ".safetensors") return open_safetensors(path);
+  throw Error(ErrorKind::kFormat,
+              path.string() + ": neither a safetensors nor a GGUF file" + likely_cause(begin));
+}
+
+}  // namespace emend

@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <set>
+
+#include "base/json.h"
+#include "base/strings.h"
+#include "emend/error.h"
+#include "io/mapped_checkpoint.h"
+#include "io/safetensors_header.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSingleFile = "model.safetensors";
+constexpr const char* kIndexFile = "model.safetensors.index.json";
+
+// Tensor name to shard name.
+using WeightMap = std::map<std::string, std::string>;
+
+// A shard lies beside its index: a name with a path in it could point anywhere.
+bool is_plain_file_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string_view("/\\\0", 3)) == name.npos;
+}
+
+WeightMap read_index(const fs::path& index) {
+  const Json document = read_json_file(index);
+  const JsonView map = JsonView(document, index.string()).at("weight_map");
+  WeightMap weight_map;
+  for (const std::string& name : map.keys()) {
+    const std::string& shard = map.at(name).as_string();
+    if (!is_plain_file_name(shard)) {
+      throw Error(ErrorKind::kFormat, index.string() + ": the shard of " + quote(name) +
+                                          " must be the plain name of a file in the same folder, found " +
+                                          quote(shard));
+    }
+    weight_map.emplace(name, shard);
+  }
+  if (weight_map.empty())
+    throw Error(ErrorKind::kFormat, index.string() + ": \"weight_map\" names no tensor");
+  return weight_map;
+}
+
+[[noreturn]] void fail_twice(const TensorInfo& first, const TensorInfo& second) {
+  throw Error(ErrorKind::kFormat, second.file.string() + ": tensor " + quote(second.name) +
+                                      " is also in the shard " + first.file.filename().string());
+}
+
+void check_against_index(const std::vector<TensorInfo>& tensors, const WeightMap& weight_map,
+                         const fs::path& index) {
+  std::map<std::string_view, const TensorInfo*> found;
+  for (const TensorInfo& tensor : tensors) {
+    const auto [place, is_new] = found.emplace(tensor.name, &tensor);
+    if (!is_new) fail_twice(*place->second, tensor);
+  }
+  for (const auto& [name, shard] : weight_map) {
+    const auto place = found.find(name);
+    if (place != found.end() && place->second->file.filename() == shard) continue;
+    const std::string where =
+        place == found.end() ? std::string() : "; it is in " + place->second->file.filename().string();
+    throw Error(ErrorKind::kFormat,
+                index.string() + ": tensor " + quote(name) + " is not in its shard " + shard + where);
+  }
+}
+
+std::unique_ptr<TensorFile> open_shards(const fs::path& folder) {
+  const fs::path index = folder / kIndexFile;
+  const WeightMap weight_map = read_index(index);
+  std::set<std::string> shards;
+  for (const auto& [name, shard] : weight_map) shards.insert(shard);
+
+  auto mappings = std::make_shared<Mappings>();
+  std::vector<TensorInfo> tensors;
+  std::map<std::string, std::string> metadata;
+  for (const std::string& shard : shards) {
+    const fs::path file = folder / shard;
+    if (!fs::exists(file)) {
+      throw Error(ErrorKind::kIo,
+                  index.string() + ": the shard " + shard + " is missing in " + folder.string());
+    }
+    const MappedFile& mapped = mappings->emplace(file, MappedFile(file)).first->second;
+    SafetensorsHeader header = parse_safetensors_header(mapped.bytes(), file);
+    if (shard == *shards.begin()) metadata = std::move(header.metadata);
+    std::move(header.tensors.begin(), header.tensors.end(), std::back_inserter(tensors));
+  }
+  check_against_index(tensors, weight_map, index);
+  return make_mapped_checkpoint({TensorFile::Format::kSafetensors,
+                                 folder,
+                                 std::move(tensors),
+                                 std::move(mappings),
+                                 std::move(metadata),
+                                 {}});
+}
+
+// What there is instead, for the error text.
+std::string what_else_is_in(const fs::path& folder) {
+  std::vector<std::string> candidates;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string extension = entry.path().extension();
+    if (extension == ".safetensors" || extension == ".gguf") candidates.push_back(entry.path().filename());
+    if (extension == ".bin" || extension == ".pt" || extension == ".pth") {
+      return "; " + entry.path().filename().string() +
+             " looks like a PyTorch pickle, which emend does not read: convert it to safetensors";
+    }
+  }
+  std::sort(candidates.begin(), candidates.end());
+  return candidates.empty() ? std::string() : "; name the file itself to open " + join(candidates, " or ");
+}
+
+}  // namespace
+
+std::unique_ptr<TensorFile> open_safetensors_folder(const fs::path& folder) {
+  std::error_code failed;
+  if (!fs::is_directory(folder, failed)) {
+    throw Error(ErrorKind::kIo, "cannot read " + folder.string() + ": there is no such folder");
+  }
+  if (fs::exists(folder / kSingleFile, failed)) return open_safetensors(folder / kSingleFile);
+  if (fs::exists(folder / kIndexFile, failed)) return open_shards(folder);
+  try {
+    throw Error(ErrorKind::kIo, folder.string() + ": there is neither " + kSingleFile + " nor " + kIndexFile +
+                                    what_else_is_in(folder));
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorKind::kIo, "cannot read " + folder.string() + ": " + error.code().message());
+  }
+}
+
+}  // namespace emend
