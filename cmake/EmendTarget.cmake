@@ -2,7 +2,8 @@
 
 find_program(EMEND_CCACHE ccache)
 if(EMEND_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${EMEND_CCACHE})
+  # The precompiled header of torch needs this sloppiness to be cached at all.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${EMEND_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${EMEND_CCACHE})
 endif()
 
@@ -20,6 +21,24 @@ function(emend_library name)
   add_library(emend_${name} STATIC ${ARG_SOURCES})
   set_target_properties(emend_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_link_libraries(emend_${name} PUBLIC emend_flags ${ARG_LINKS})
+endfunction()
+
+# The same for a folder that sees torch: its headers are slow, so they are precompiled once for all such folders.
+function(emend_torch_library name)
+  emend_library(${name} ${ARGN})
+  target_link_libraries(emend_${name} PUBLIC emend_torch)
+  if(NOT TARGET emend_torch_header)
+    file(WRITE ${CMAKE_BINARY_DIR}/torch_header.cpp "")
+    add_library(emend_torch_header STATIC ${CMAKE_BINARY_DIR}/torch_header.cpp)
+    set_target_properties(emend_torch_header PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    target_link_libraries(emend_torch_header PUBLIC emend_flags emend_torch)
+    target_precompile_headers(emend_torch_header PRIVATE <ATen/ATen.h> <map> <memory> <string> <vector>)
+    target_compile_options(emend_torch_header PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  endif()
+  if(NOT EMEND_NO_PRECOMPILED_HEADERS)
+    target_precompile_headers(emend_${name} REUSE_FROM emend_torch_header)
+    target_compile_options(emend_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  endif()
 endfunction()
 
 # emend_test(NAME LINKS lib ... [LABELS l ...] [TIMEOUT seconds]): NAME.cpp in the current folder is one gtest program.

@@ -1,0 +1,79 @@
+// An editor turns requests into an Edit. It never changes the model it is given.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "emend/edit.h"
+#include "emend/model.h"
+#include "emend/progress.h"
+#include "emend/records.h"
+#include "emend/statistics.h"
+
+namespace emend {
+
+// What every method takes besides its own options.
+struct EditorContext {
+  int layer = 0;                          // resolved by the caller
+  std::vector<std::int64_t> prefix;       // BOS ids that begin every row; may be empty
+  PromptForm form = PromptForm::kRaw;
+  const Statistics* statistics = nullptr; // null only when the editor does not need them
+  std::uint64_t seed = 0;
+  std::int64_t token_budget = 4096;
+  bool keep_going = false;                // failed searches are reported in the Edit instead of thrown
+};
+
+// What `--dry-run` tells, and what is known before any search.
+struct EditPlan {
+  struct Entry {
+    std::string id;
+    int layer = 0;
+    std::int64_t target_tokens = 0;
+    std::int64_t rows = 0;             // context rows, the bare prompt among them
+    std::vector<std::string> merged_with;  // ids that share the key and so one residual
+    double predicted_norm = 0;         // ||a|| per unit of residual
+    double largest_neighbour_alpha = 0;
+  };
+  std::vector<Entry> entries;
+  std::vector<std::string> warnings;
+};
+
+class Editor {
+ public:
+  virtual ~Editor() = default;
+  virtual std::string name() const = 0;
+  virtual bool needs_statistics() const = 0;
+  // All options with their values, defaults included.
+  virtual std::map<std::string, std::string> options() const = 0;
+  // What the Edit's numbers rest on, for outputs: "written", "injected".
+  virtual std::string objective() const = 0;
+
+  // Keys, conflicts and costs, without a search. Throws Error(kConfig) naming the ids of edits that contradict each other.
+  virtual EditPlan plan(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context) const = 0;
+
+  // The edit of all requests together. Throws Error(kConfig) as plan does, Error(kNumeric) naming the ids whose search did
+  // not come down (unless context.keep_going).
+  virtual Edit edit(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
+                    Progress& progress) const = 0;
+};
+
+struct OptionHelp {
+  std::string name, default_value, help;
+};
+struct EditorHelp {
+  std::string name, help;
+  bool batches = false;
+  std::vector<OptionHelp> options;
+};
+
+// All editors that this build knows.
+std::vector<EditorHelp> list_editors();
+
+// Throws Error(kConfig) with the option's place for unknown methods and options (nearest known one offered), values of a
+// wrong type or out of range.
+std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std::string, OptionText>& options);
+
+}  // namespace emend

@@ -1,0 +1,38 @@
+// An edit on disk: one safetensors file that holds the change, where it came from, and what it was checked against.
+// Format: docs/formats.md.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "emend/checks.h"
+#include "emend/edit.h"
+
+namespace emend {
+
+struct Patch {
+  Edit edit;
+  std::string emend_version;
+  std::string base_name;         // the model file's name, for people
+  std::string edit_text;         // the edit file, byte for byte
+  std::string bos;               // as chosen: auto, none or a token
+  std::vector<std::int64_t> prefix;
+  PromptForm form = PromptForm::kRaw;
+  CheckThresholds thresholds;
+  std::vector<CheckResult> checks;
+  std::vector<FactState> before, after;
+  std::vector<std::vector<std::int64_t>> held_text;  // what drift was measured on
+  bool passed = false;
+};
+
+// Writes the whole file or nothing. Same patch, same bytes (no times inside). Throws Error(kIo).
+void save_patch(const Patch& patch, const std::filesystem::path& file);
+
+// Throws Error(kIo), or Error(kFormat) naming the tensor or metadata key that is missing or broken.
+Patch load_patch(const std::filesystem::path& file);
+
+// Throws Error(kModel) when the patch was made for another base, naming both fingerprints.
+void require_base(const Patch& patch, const Model& model, const std::filesystem::path& file);
+
+}  // namespace emend

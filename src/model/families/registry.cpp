@@ -1,0 +1,32 @@
+#include "base/nearest.h"
+#include "base/strings.h"
+#include "emend/error.h"
+#include "model/families/family.h"
+
+namespace emend {
+
+namespace {
+
+const std::vector<const Family*>& families() {
+  static const std::vector<const Family*> all = {&gpt2_family(), &llama_family()};
+  return all;
+}
+
+}  // namespace
+
+std::vector<std::string> known_families() {
+  std::vector<std::string> names;
+  for (const Family* family : families()) names.push_back(family->name);
+  return names;
+}
+
+const Family& find_family(const ConfigValues& values) {
+  const std::string name = values.text({"model_type", "general.architecture"});
+  for (const Family* family : families())
+    if (name == (values.is_gguf() ? family->gguf_architecture : family->name)) return *family;
+  throw Error(ErrorKind::kModel, values.where() + ": the architecture " + quoted(name) +
+                                     " is not supported; known ones: " + join(known_families()) +
+                                     ". A family needs a table of its settings and tensor names (CONTRIBUTING.md)");
+}
+
+}  // namespace emend

@@ -1,0 +1,201 @@
+#include "emend/generate.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "model/batches.h"
+#include "model/sampling.h"
+
+namespace emend {
+
+namespace {
+
+std::vector<TokenIds> slice(const std::vector<TokenIds>& rows, RowRange range) {
+  return {rows.begin() + static_cast<std::ptrdiff_t>(range.begin), rows.begin() + static_cast<std::ptrdiff_t>(range.end)};
+}
+
+std::int64_t longest(const std::vector<TokenIds>& rows) {
+  std::size_t length = 0;
+  for (const TokenIds& row : rows) length = std::max(length, row.size());
+  return static_cast<std::int64_t>(length);
+}
+
+// Rows that are still growing: each step runs one token of each, on the cache of all before it.
+std::vector<TokenIds> generate_batch(const Model& model, const std::vector<TokenIds>& prompts, std::size_t first_row,
+                                     const GenerateOptions& options, const std::vector<Overlay>& overlays) {
+  std::vector<TokenIds> results(prompts.size());
+  std::vector<std::int64_t> alive(prompts.size());
+  for (std::size_t i = 0; i < alive.size(); ++i) alive[i] = static_cast<std::int64_t>(i);
+  KvCache cache(model.config(), 0, static_cast<std::int64_t>(prompts.size()), longest(prompts) + options.max_new - 1,
+                model.options());
+  PassInput input;
+  input.ids = prompts;
+  for (std::int64_t step = 0; step < options.max_new; ++step) {
+    input.cache = &cache;
+    input.append = true;
+    input.overlays = overlays;
+    input.logit_tokens = last_tokens(input.ids);
+    const at::Tensor logits = model.forward(input).logits;
+    std::vector<std::uint64_t> streams, index(alive.size(), static_cast<std::uint64_t>(step));
+    for (std::int64_t row : alive) streams.push_back(options.stream + first_row + static_cast<std::uint64_t>(row));
+    const auto drawn = draw_tokens(logits, streams, index, {options.temperature, options.top_k, options.seed});
+
+    std::vector<std::int64_t> kept, still_alive;
+    input = PassInput();
+    for (std::size_t i = 0; i < alive.size(); ++i) {
+      if (std::find(options.stop.begin(), options.stop.end(), drawn[i]) != options.stop.end()) continue;
+      results[alive[i]].push_back(drawn[i]);
+      kept.push_back(static_cast<std::int64_t>(i));
+      still_alive.push_back(alive[i]);
+      input.ids.push_back({drawn[i]});
+    }
+    if (kept.empty()) break;
+    if (kept.size() < alive.size()) cache = cache.select(kept, 0, cache.capacity());
+    alive = std::move(still_alive);
+  }
+  return results;
+}
+
+}  // namespace
+
+std::vector<TokenIds> generate(const Model& model, const std::vector<TokenIds>& prompts, const GenerateOptions& options,
+                               const std::vector<Overlay>& overlays) {
+  const at::NoGradGuard no_grad;
+  std::vector<TokenIds> results;
+  for (RowRange range : split_by_tokens(prompts, options.token_budget))
+    for (TokenIds& row : generate_batch(model, slice(prompts, range), range.begin, options, overlays))
+      results.push_back(std::move(row));
+  return results;
+}
+
+std::vector<std::vector<TokenLogprob>> next_tokens(const Model& model, const std::vector<TokenIds>& prompts, std::int64_t k,
+                                                   std::int64_t token_budget, const std::vector<Overlay>& overlays) {
+  const at::NoGradGuard no_grad;
+  std::vector<std::vector<TokenLogprob>> results;
+  for (RowRange range : split_by_tokens(prompts, token_budget)) {
+    PassInput input;
+    input.ids = slice(prompts, range);
+    input.overlays = overlays;
+    input.logit_tokens = last_tokens(input.ids);
+    const at::Tensor logprobs = at::log_softmax(model.forward(input).logits, 1).cpu();
+    const std::int64_t vocab = logprobs.size(1), wanted = std::min(k, vocab);
+    for (std::int64_t row = 0; row < logprobs.size(0); ++row) {
+      const float* line = logprobs.const_data_ptr<float>() + row * vocab;
+      std::vector<std::int64_t> order(static_cast<std::size_t>(vocab));
+      for (std::int64_t i = 0; i < vocab; ++i) order[i] = i;
+      std::partial_sort(order.begin(), order.begin() + wanted, order.end(), [&](std::int64_t a, std::int64_t b) {
+        return line[a] != line[b] ? line[a] > line[b] : a < b;
+      });
+      results.emplace_back();
+      for (std::int64_t i = 0; i < wanted; ++i) results.back().push_back({order[i], line[order[i]]});
+    }
+  }
+  return results;
+}
+
+namespace {
+
+// log p of each target id and whether it is the likeliest, at rows of logits.
+struct TokenScores {
+  std::vector<double> nll;
+  std::vector<bool> argmax;
+};
+
+TokenScores score_rows(const at::Tensor& logits, const std::vector<std::int64_t>& targets) {
+  const at::Tensor index = at::tensor(targets, at::kLong).to(logits.device()).unsqueeze(1);
+  const at::Tensor nll = (at::logsumexp(logits, 1) - logits.gather(1, index).squeeze(1)).to(at::kDouble).cpu();
+  const at::Tensor best = logits.argmax(1).cpu();
+  TokenScores scores;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    scores.nll.push_back(nll.const_data_ptr<double>()[i]);
+    scores.argmax.push_back(best.const_data_ptr<std::int64_t>()[i] == targets[i]);
+  }
+  return scores;
+}
+
+}  // namespace
+
+std::vector<ContinuationScore> score_continuations(const Model& model, const std::vector<TokenIds>& prompts,
+                                                   const std::vector<Continuation>& continuations,
+                                                   std::int64_t token_budget, const std::vector<Overlay>& overlays) {
+  const at::NoGradGuard no_grad;
+  std::vector<ContinuationScore> results(continuations.size());
+  for (RowRange range : split_by_tokens(prompts, token_budget)) {
+    std::vector<std::size_t> members;
+    for (std::size_t i = 0; i < continuations.size(); ++i)
+      if (continuations[i].prompt >= range.begin && continuations[i].prompt < range.end) members.push_back(i);
+    if (members.empty()) continue;
+
+    // First target tokens: read off the prompts' last logits.
+    PassInput input;
+    input.ids = slice(prompts, range);
+    input.overlays = overlays;
+    KvCache cache(model.config(), 0, static_cast<std::int64_t>(input.ids.size()), longest(input.ids), model.options());
+    input.cache = &cache;
+    input.append = true;
+    input.logit_tokens = last_tokens(input.ids);
+    const at::Tensor logits = model.forward(input).logits;
+    std::vector<std::int64_t> rows, firsts;
+    for (std::size_t i : members) {
+      rows.push_back(static_cast<std::int64_t>(continuations[i].prompt - range.begin));
+      firsts.push_back(continuations[i].target.front());
+    }
+    const auto first = score_rows(logits.index_select(0, at::tensor(rows, at::kLong).to(logits.device())), firsts);
+    for (std::size_t m = 0; m < members.size(); ++m) results[members[m]] = {first.nll[m], first.argmax[m]};
+
+    // The others: the target's tokens but the last follow the cached prompt.
+    PassInput rest;
+    std::vector<std::int64_t> labels;
+    std::vector<std::size_t> owner;
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      const TokenIds& target = continuations[members[m]].target;
+      if (target.size() < 2) continue;
+      rest.ids.emplace_back(target.begin(), target.end() - 1);
+      rest.cache_row.push_back(rows[m]);
+      for (std::size_t j = 1; j < target.size(); ++j) {
+        rest.logit_tokens.push_back(static_cast<std::int64_t>(labels.size()));
+        labels.push_back(target[j]);
+        owner.push_back(members[m]);
+      }
+    }
+    if (!labels.empty()) {
+      rest.cache = &cache;
+      rest.overlays = overlays;
+      const TokenScores scores = score_rows(model.forward(rest).logits, labels);
+      for (std::size_t j = 0; j < labels.size(); ++j) {
+        results[owner[j]].nll += scores.nll[j];
+        results[owner[j]].argmax = results[owner[j]].argmax && scores.argmax[j];
+      }
+    }
+    for (std::size_t i : members) results[i].nll /= static_cast<double>(continuations[i].target.size());
+  }
+  return results;
+}
+
+double mean_nll(const Model& model, const std::vector<TokenIds>& texts, std::int64_t token_budget,
+                const std::vector<Overlay>& overlays) {
+  const at::NoGradGuard no_grad;
+  double total = 0;
+  std::int64_t count = 0;
+  for (RowRange range : split_by_tokens(texts, token_budget)) {
+    PassInput input;
+    input.ids = slice(texts, range);
+    input.overlays = overlays;
+    std::vector<std::int64_t> labels;
+    std::int64_t at = 0;
+    for (const TokenIds& row : input.ids) {
+      for (std::size_t j = 0; j + 1 < row.size(); ++j) {
+        input.logit_tokens.push_back(at + static_cast<std::int64_t>(j));
+        labels.push_back(row[j + 1]);
+      }
+      at += static_cast<std::int64_t>(row.size());
+    }
+    if (labels.empty()) continue;
+    for (double nll : score_rows(model.forward(input).logits, labels).nll) total += nll;
+    count += static_cast<std::int64_t>(labels.size());
+  }
+  return count ? total / static_cast<double>(count) : 0;
+}
+
+}  // namespace emend

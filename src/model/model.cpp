@@ -1,0 +1,185 @@
+#include "emend/model.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "base/fingerprint.h"
+#include "base/strings.h"
+#include "emend/error.h"
+#include "model/loader.h"
+#include "model/transformer.h"
+#include "model/weights.h"
+
+namespace emend {
+
+struct Model::State {
+  ModelConfig config;
+  ModelWeights weights;
+  std::vector<RoleEntry> roles;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::filesystem::path path;
+  at::TensorOptions options;
+};
+
+namespace {
+
+at::TensorOptions tensor_options(const ModelOptions& options) {
+  at::ScalarType dtype;
+  if (options.dtype == "float32") dtype = at::kFloat;
+  else if (options.dtype == "bfloat16") dtype = at::kBFloat16;
+  else if (options.dtype == "float16") dtype = at::kHalf;
+  else throw Error(ErrorKind::kUsage, "unknown dtype " + quoted(options.dtype) + "; known: float32, bfloat16, float16");
+  at::Device device(at::kCPU);
+  try {
+    device = at::Device(options.device);
+  } catch (const std::exception&) {
+    throw Error(ErrorKind::kUsage, "unknown device " + quoted(options.device) + "; known: cpu, cuda, cuda:N");
+  }
+  if (device.is_cuda() && !at::hasCUDA())
+    throw Error(ErrorKind::kUsage, "device " + options.device + ": this build's libtorch has no CUDA, or the machine no GPU");
+  if (!device.is_cuda() && !device.is_cpu())
+    throw Error(ErrorKind::kUsage, "device " + quoted(options.device) + " is not supported; known: cpu, cuda, cuda:N");
+  if (device.is_cpu() && dtype == at::kHalf)
+    throw Error(ErrorKind::kUsage, "float16 runs on cuda only; use float32 or bfloat16 on the CPU");
+  return at::TensorOptions().dtype(dtype).device(device);
+}
+
+void apply_threads(int threads) {
+  if (threads > 0) at::set_num_threads(threads);
+}
+
+}  // namespace
+
+Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+Model::~Model() = default;
+
+Model Model::load(const std::filesystem::path& path, const ModelOptions& options, Progress& progress) {
+  apply_threads(options.threads);
+  auto state = std::make_unique<State>();
+  state->options = tensor_options(options);
+  LoadedModel loaded = load_checkpoint(path, state->options, at::get_num_threads(), progress);
+  state->config = std::move(loaded.config);
+  state->weights = std::move(loaded.weights);
+  state->roles = std::move(loaded.roles);
+  state->tokenizer = std::move(loaded.tokenizer);
+  state->path = path;
+  return Model(std::move(state));
+}
+
+Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const ModelOptions& options) {
+  apply_threads(options.threads);
+  check_config(config, "the given config");
+  auto state = std::make_unique<State>();
+  state->options = tensor_options(options);
+  state->config = config;
+  state->weights = allocate_weights(config, state->options);
+  // One generator for all weights, on the weights' own device.
+  at::Generator generator = at::globalContext().defaultGenerator(state->options.device()).clone();
+  generator.set_current_seed(seed);
+  constexpr double kDeviation = 0.02;
+  const double output_deviation = kDeviation / std::sqrt(2.0 * config.layers);
+  const auto normal = [&](const at::Tensor& t, double deviation) {
+    if (t.defined()) at::Tensor(t).normal_(0.0, deviation, generator);
+  };
+  const auto norm = [](const at::Tensor& weight, const at::Tensor& bias) {
+    at::Tensor(weight).fill_(1.0);
+    if (bias.defined()) at::Tensor(bias).zero_();
+  };
+  ModelWeights& w = state->weights;
+  normal(w.token_embedding, kDeviation);
+  normal(w.position_embedding, kDeviation);
+  if (!config.tied_head) normal(w.head, kDeviation);
+  norm(w.final_norm, w.final_norm_bias);
+  for (BlockWeights& b : w.blocks) {
+    norm(b.attention_norm, b.attention_norm_bias);
+    norm(b.mlp_norm, b.mlp_norm_bias);
+    for (const at::Tensor& t : {b.qkv, b.qkv_bias, b.mlp_in, b.mlp_in_bias}) normal(t, kDeviation);
+    for (const at::Tensor& t : {b.attention_out, b.attention_out_bias, b.mlp_down, b.mlp_down_bias})
+      normal(t, output_deviation);
+  }
+  const std::string origin = "random, seed " + std::to_string(seed);
+  const auto add = [&](Role role, int block) {
+    const at::Tensor view = weight_view(w, config, role, block);
+    if (view.defined()) state->roles.push_back({role, is_block_role(role) ? block : -1, "", origin, view.sizes().vec(), false,
+                                                origin});
+  };
+  for (Role role : {Role::kTokenEmbedding, Role::kPositionEmbedding, Role::kFinalNorm, Role::kHead}) add(role, 0);
+  for (int l = 0; l < config.layers; ++l)
+    for (Role role : {Role::kAttentionNorm, Role::kQkv, Role::kAttentionOut, Role::kMlpNorm, Role::kMlpUp, Role::kMlpDown})
+      add(role, l);
+  return Model(std::move(state));
+}
+
+const ModelConfig& Model::config() const { return state_->config; }
+const ModelWeights& Model::weights() const { return state_->weights; }
+at::Tensor& Model::mlp_down(int block) { return state_->weights.blocks.at(block).mlp_down; }
+const std::vector<RoleEntry>& Model::roles() const { return state_->roles; }
+bool Model::has_tokenizer() const { return state_->tokenizer != nullptr; }
+const std::filesystem::path& Model::path() const { return state_->path; }
+at::TensorOptions Model::options() const { return state_->options; }
+
+const Tokenizer& Model::tokenizer() const {
+  if (!state_->tokenizer)
+    throw Error(ErrorKind::kModel, (state_->path.empty() ? "a model made in memory" : state_->path.string()) +
+                                       " has no tokenizer; put tokenizer.json beside its weights");
+  return *state_->tokenizer;
+}
+
+std::int64_t Model::bytes() const {
+  std::int64_t total = 0;
+  const auto count = [&](const at::Tensor& t) { total += t.defined() ? static_cast<std::int64_t>(t.nbytes()) : 0; };
+  const ModelWeights& w = state_->weights;
+  for (const at::Tensor& t : {w.token_embedding, w.position_embedding, w.final_norm, w.final_norm_bias}) count(t);
+  if (!state_->config.tied_head) count(w.head);
+  for (const BlockWeights& b : w.blocks)
+    for (const at::Tensor& t : {b.attention_norm, b.attention_norm_bias, b.qkv, b.qkv_bias, b.attention_out,
+                                b.attention_out_bias, b.mlp_norm, b.mlp_norm_bias, b.mlp_in, b.mlp_in_bias, b.mlp_down,
+                                b.mlp_down_bias})
+      count(t);
+  return total;
+}
+
+namespace {
+
+// Over the entries that `wanted` takes, in an order of their own: what a file calls them or where they lie changes nothing.
+template <typename Wanted>
+std::string digest_of(const std::vector<RoleEntry>& roles, const ModelConfig& config, const Tokenizer* tokenizer, Wanted wanted) {
+  std::vector<std::string> lines;
+  for (const RoleEntry& entry : roles)
+    if (wanted(entry))
+      lines.push_back(std::to_string(entry.block) + " " + role_name(entry.role) + " " + entry.stored_type + " " + entry.digest);
+  std::sort(lines.begin(), lines.end());
+  Sha256 hash;
+  hash.update_field(config.family);
+  for (const double f : config.rotary_frequencies) hash.update_field(std::to_string(f));
+  hash.update_field(std::to_string(config.norm_eps) + " " + std::to_string(config.heads) + " " +
+                    std::to_string(config.kv_heads));
+  for (const std::string& line : lines) hash.update_field(line);
+  hash.update_field(tokenizer ? tokenizer->fingerprint() : "no tokenizer");
+  return hash.hex();
+}
+
+}  // namespace
+
+std::string Model::fingerprint() const {
+  return digest_of(state_->roles, state_->config, state_->tokenizer.get(), [](const RoleEntry&) { return true; });
+}
+
+std::string Model::key_fingerprint(int block) const {
+  return digest_of(state_->roles, state_->config, state_->tokenizer.get(), [block](const RoleEntry& entry) {
+    if (entry.role == Role::kTokenEmbedding || entry.role == Role::kPositionEmbedding) return true;
+    if (entry.block < 0 || entry.block > block) return false;
+    return entry.block < block || (entry.role != Role::kMlpDown && entry.role != Role::kMlpDownBias);
+  });
+}
+
+PassOutput Model::forward(PassInput input) const {
+  return run_pass(input, state_->config, state_->weights, state_->options);
+}
+
+}  // namespace emend

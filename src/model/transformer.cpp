@@ -1,0 +1,112 @@
+// The forward pass: the figure of a pre-norm decoder, with the places where vectors are read and changed.
+#include "model/transformer.h"
+
+#include <ATen/ATen.h>
+
+#include "model/attention.h"
+#include "model/layers.h"
+#include "model/rotary.h"
+
+namespace emend {
+
+namespace {
+
+// Reads and changes vectors at sites as the input asks for.
+class Observer {
+ public:
+  Observer(const PassInput& input, PassOutput& output) : input_(input), output_(output) {
+    output.recorded.resize(input.recordings.size());
+  }
+
+  // The vector at this site after the interventions there; recordings see the changed one.
+  at::Tensor at_site(Site site, int block, at::Tensor x) const {
+    for (const Intervention& change : input_.interventions)
+      if (change.site == site && (change.block == block || before_blocks(site))) x = changed(x, change);
+    for (std::size_t i = 0; i < input_.recordings.size(); ++i) {
+      const Recording& recording = input_.recordings[i];
+      if (recording.site == site && (recording.block == block || before_blocks(site)))
+        output_.recorded[i] = recording.tokens.defined() ? x.index_select(0, recording.tokens) : x;
+    }
+    return x;
+  }
+
+ private:
+  static bool before_blocks(Site site) { return site == Site::kEmbedding || site == Site::kTokenEmbedding; }
+
+  static at::Tensor changed(const at::Tensor& x, const Intervention& change) {
+    const at::Tensor values = change.values.to(x.scalar_type());
+    switch (change.kind) {
+      case Intervention::Kind::kAdd: return x.index_add(0, change.tokens, values);
+      case Intervention::Kind::kReplace: return x.index_copy(0, change.tokens, values);
+      case Intervention::Kind::kScale:
+        return x.index_copy(0, change.tokens, x.index_select(0, change.tokens) * values);
+    }
+    return x;
+  }
+
+  const PassInput& input_;
+  PassOutput& output_;
+};
+
+at::Tensor embed(const PassInput& input, const ModelWeights& weights, const RowLayout& layout, const Observer& observer) {
+  std::vector<std::int64_t> ids;
+  for (const auto& row : input.ids) ids.insert(ids.end(), row.begin(), row.end());
+  const at::Tensor index = at::tensor(ids, at::kLong).to(weights.token_embedding.device());
+  at::Tensor x = observer.at_site(Site::kTokenEmbedding, 0, weights.token_embedding.index_select(0, index));
+  if (weights.position_embedding.defined()) x = x + weights.position_embedding.index_select(0, layout.positions());
+  return observer.at_site(Site::kEmbedding, 0, x);
+}
+
+// W k + b and what overlays add to it: y += B ((A k) * gate).
+at::Tensor mlp_value(const at::Tensor& key, const BlockWeights& weights, int block, const PassInput& input,
+                     const RowLayout& layout) {
+  at::Tensor y = at::linear(key, weights.mlp_down, weights.mlp_down_bias);
+  for (const Overlay& overlay : input.overlays) {
+    if (overlay.block != block) continue;
+    at::Tensor strength = at::matmul(key.to(overlay.A.scalar_type()), overlay.A.t());  // [N, n]
+    if (overlay.gate.defined()) strength = strength * overlay.gate.index_select(0, layout.row_of_token());
+    y = y + at::matmul(strength, overlay.B.t()).to(y.scalar_type());
+  }
+  return y;
+}
+
+}  // namespace
+
+PassOutput run_pass(const PassInput& input, const ModelConfig& config, const ModelWeights& weights,
+                    const at::TensorOptions& options) {
+  PassOutput output;
+  const Observer observer(input, output);
+  const RowLayout layout(input, config, options);
+  at::Tensor cos, sin;
+  if (config.positions != PositionKind::kLearned) std::tie(cos, sin) = rotary_table(config, layout.positions(), options);
+
+  at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, weights, layout, observer);
+  const int last_block = input.stop == PassInput::Stop::kLogits ? config.layers - 1 : input.stop_block;
+  for (int l = input.begin_block; l <= last_block; ++l) {
+    const BlockWeights& block = weights.blocks[l];
+    const at::Tensor a = attention(normalise(x, block.attention_norm, block.attention_norm_bias, config), block, config, l,
+                                   layout, cos, sin, input);
+    x = x + observer.at_site(Site::kAttentionOutput, l, a);
+    const at::Tensor key =
+        observer.at_site(Site::kKey, l, mlp_key(normalise(x, block.mlp_norm, block.mlp_norm_bias, config), block, config));
+    if (l == last_block && input.stop == PassInput::Stop::kKey) {
+      x = at::Tensor();
+      break;
+    }
+    x = x + observer.at_site(Site::kMlpOutput, l, mlp_value(key, block, l, input, layout));
+    x = observer.at_site(Site::kBlockOutput, l, x);
+  }
+  output.hidden = x;
+
+  if (!input.logit_tokens.empty()) {
+    const at::Tensor tokens = at::tensor(input.logit_tokens, at::kLong).to(options.device());
+    const at::Tensor seen = normalise(x.index_select(0, tokens), weights.final_norm, weights.final_norm_bias, config);
+    output.logits = at::linear(seen, weights.head).to(at::kFloat);
+  }
+  if (input.append)
+    for (std::size_t row = 0; row < input.ids.size(); ++row)
+      input.cache->lengths[row] += static_cast<std::int64_t>(input.ids[row].size());
+  return output;
+}
+
+}  // namespace emend

@@ -1,0 +1,25 @@
+// Weights by role: shapes from the config alone, and the place in the fused tensors that each role fills.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "emend/model.h"
+
+namespace emend {
+
+// Empty tensors of every weight that the config calls for.
+ModelWeights allocate_weights(const ModelConfig& config, const at::TensorOptions& options);
+
+// The part of the weights that a role names: a view, row-contiguous, [out, in] or [n]. Undefined when this model has
+// none (no bias, tied head).
+at::Tensor weight_view(ModelWeights& weights, const ModelConfig& config, Role role, int block);
+
+// Whether a role is inside a block.
+bool is_block_role(Role role);
+
+// Throws Error(kModel) naming `where` when the sizes contradict each other.
+void check_config(const ModelConfig& config, const std::string& where);
+
+}  // namespace emend
