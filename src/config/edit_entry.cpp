@@ -1,0 +1,159 @@
+#include "config/edit_entry.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace emend {
+namespace {
+
+const std::vector<std::string> kEditKeys = {"id",     "prompt", "subject",     "subject_occurrence",
+                                            "target", "was",    "paraphrases", "neighbours"};
+const std::vector<std::string> kNeighbourKeys = {"prompt", "answer"};
+
+ConfigNode require(const ConfigNode& map, const ConfigFields& fields, const std::string& key) {
+  const auto found = fields.find(key);
+  if (!found) map.fail("the key " + quote(key) + " is missing");
+  return *found;
+}
+
+std::string lower_ascii(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+// Where `subject` begins in `prompt`, overlapping occurrences included.
+std::vector<std::size_t> find_occurrences(std::string_view prompt, std::string_view subject) {
+  std::vector<std::size_t> begins;
+  for (std::size_t at = prompt.find(subject); at != std::string_view::npos;
+       at = prompt.find(subject, at + 1)) {
+    begins.push_back(at);
+  }
+  return begins;
+}
+
+std::string read_subject(const ConfigNode& node) {
+  std::string subject = node.text();
+  if (trim(subject).empty()) node.fail("the subject is empty");
+  return subject;
+}
+
+[[noreturn]] void fail_subject_absent(const ConfigNode& node, const EditRequest& request) {
+  const std::size_t at = lower_ascii(request.prompt).find(lower_ascii(request.subject));
+  std::string hint;
+  if (at != std::string::npos) {
+    hint = "; it has " + quote(request.prompt.substr(at, request.subject.size())) + ", and case matters";
+  }
+  node.fail("the subject " + quote(request.subject) + " is not in the prompt " + quote(request.prompt) +
+            hint);
+}
+
+// The byte offset of the occurrence that the file chooses.
+std::size_t read_subject_begin(const ConfigNode& subject, const std::optional<ConfigNode>& occurrence,
+                               const EditRequest& request) {
+  const std::vector<std::size_t> begins = find_occurrences(request.prompt, request.subject);
+  if (begins.empty()) fail_subject_absent(subject, request);
+  const std::string count = begins.size() == 1 ? "once" : std::to_string(begins.size()) + " times";
+  if (!occurrence) {
+    if (begins.size() == 1) return begins[0];
+    subject.fail("the subject " + quote(request.subject) + " is in the prompt " + count +
+                 "; say which one with subject_occurrence: 1 to " + std::to_string(begins.size()));
+  }
+  const int chosen = occurrence->integer();
+  if (chosen < 1) occurrence->fail("occurrences count from 1, found " + std::to_string(chosen));
+  if (static_cast<std::size_t>(chosen) > begins.size()) {
+    occurrence->fail("there is no occurrence " + std::to_string(chosen) + ": the subject " +
+                     quote(request.subject) + " is in the prompt " + count);
+  }
+  return begins[static_cast<std::size_t>(chosen) - 1];
+}
+
+Neighbour read_neighbour(const ConfigNode& node) {
+  if (node.is_scalar()) return {read_prompt(node), ""};
+  if (!node.is_map()) node.fail("expected a prompt or a map {prompt, answer}, found " + node.describe());
+  const ConfigFields fields = node.fields(kNeighbourKeys);
+  Neighbour neighbour{read_prompt(require(node, fields, "prompt")), ""};
+  if (const auto answer = fields.find("answer")) neighbour.answer = read_word(*answer);
+  return neighbour;
+}
+
+std::string at_line(const EditEntry& entry) {
+  return quote(entry.request.id) + " (line " + std::to_string(entry.line) + ")";
+}
+
+void check_same_prompt(const EditEntry& earlier, const EditEntry& later) {
+  const EditRequest& a = earlier.request;
+  const EditRequest& b = later.request;
+  if (a.target != b.target) {
+    later.id_node.fail("the edits " + at_line(earlier) + " and " + at_line(later) +
+                       " want different answers to the prompt " + quote(a.prompt) + ": " + quote(a.target) +
+                       " and " + quote(b.target));
+  }
+  if (a.subject == b.subject && a.subject_begin == b.subject_begin) {
+    later.id_node.fail("the edits " + at_line(earlier) + " and " + at_line(later) +
+                       " say the same: prompt, subject and target are equal");
+  }
+}
+
+}  // namespace
+
+std::string read_prompt(const ConfigNode& node) {
+  std::string prompt(trim_back(node.text(TextShape::kLines)));
+  if (prompt.empty()) node.fail("the text is empty");
+  return prompt;
+}
+
+std::string read_word(const ConfigNode& node) {
+  std::string word(trim(node.text()));
+  if (word.empty()) node.fail("the text is empty");
+  return word;
+}
+
+EditEntry read_edit_entry(const ConfigNode& node, int number) {
+  const ConfigFields fields = node.fields(kEditKeys);
+  EditRequest request;
+  const auto id = fields.find("id");
+  request.id = id ? read_word(*id) : "edit-" + std::to_string(number);
+  request.prompt = read_prompt(require(node, fields, "prompt"));
+  const ConfigNode subject = require(node, fields, "subject");
+  request.subject = read_subject(subject);
+  request.subject_begin = read_subject_begin(subject, fields.find("subject_occurrence"), request);
+  request.target = read_word(require(node, fields, "target"));
+  if (const auto was = fields.find("was")) {
+    request.was = read_word(*was);
+    if (request.was == request.target)
+      was->fail("target and was are both " + quote(request.was) + ": nothing to edit");
+  }
+  if (const auto list = fields.find("paraphrases")) {
+    for (const ConfigNode& item : list->items()) request.paraphrases.push_back(read_prompt(item));
+  }
+  if (const auto list = fields.find("neighbours")) {
+    for (const ConfigNode& item : list->items()) request.neighbours.push_back(read_neighbour(item));
+  }
+  return {std::move(request), id ? *id : node, node.line()};
+}
+
+void check_edit_conflicts(const std::vector<EditEntry>& entries) {
+  std::map<std::string_view, const EditEntry*> by_id;
+  std::multimap<std::string_view, const EditEntry*> by_prompt;
+  for (const EditEntry& entry : entries) {
+    const auto [earlier, added] = by_id.emplace(entry.request.id, &entry);
+    if (!added) {
+      entry.id_node.fail("the id " + quote(entry.request.id) + " is taken: edits in line " +
+                         std::to_string(earlier->second->line) + " and line " + std::to_string(entry.line) +
+                         " both have it");
+    }
+    const auto [begin, end] = by_prompt.equal_range(entry.request.prompt);
+    std::for_each(begin, end, [&](const auto& same) { check_same_prompt(*same.second, entry); });
+    by_prompt.emplace(entry.request.prompt, &entry);
+  }
+}
+
+}  // namespace emend

@@ -1,0 +1,141 @@
+// The schema of the edit file: its top level. The entries of `edits:` are read by edit_entry.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/nearest.h"
+#include "base/strings.h"
+#include "base/text_file.h"
+#include "config/config_node.h"
+#include "config/edit_entry.h"
+#include "emend/records.h"
+
+namespace emend {
+namespace {
+
+const std::vector<std::string> kTopKeys = {"model",  "method",     "layer",     "bos",
+                                           "form",   "statistics", "options",   "edits",
+                                           "checks", "outputs",    "drift_text"};
+const std::vector<std::string> kCheckKeys = {"efficacy", "paraphrase", "neighbourhood", "drift"};
+const std::vector<std::string> kOutputKeys = {"patch"};
+const std::vector<std::string> kForms = {"raw", "chat"};
+constexpr const char* kLayerForms = "auto, a layer number or a list of layer numbers";
+
+std::filesystem::path resolve(const ConfigNode& node, const std::filesystem::path& folder) {
+  return (folder / read_word(node)).lexically_normal();
+}
+
+int read_layer_number(const ConfigNode& node) {
+  const int layer = node.integer(kLayerForms);
+  if (layer < 0) node.fail("layers count from 0, found " + std::to_string(layer));
+  return layer;
+}
+
+LayerChoice read_layer(const ConfigNode& node) {
+  if (node.is_scalar() && node.text() == "auto") return {};
+  if (!node.is_list()) return {{read_layer_number(node)}};
+  LayerChoice choice;
+  for (const ConfigNode& item : node.items()) {
+    const int layer = read_layer_number(item);
+    if (std::ranges::find(choice.layers, layer) != choice.layers.end()) {
+      item.fail("layer " + std::to_string(layer) + " is in the list twice");
+    }
+    choice.layers.push_back(layer);
+  }
+  if (choice.layers.empty()) node.fail("the list of layers is empty");
+  return choice;
+}
+
+PromptForm read_form(const ConfigNode& node) {
+  const std::string form = node.text();
+  if (form == "raw") return PromptForm::kRaw;
+  if (form == "chat") return PromptForm::kChat;
+  node.fail("expected raw or chat, found " + node.describe() + did_you_mean(form, kForms));
+}
+
+std::map<std::string, OptionText> read_options(const ConfigNode& node) {
+  std::map<std::string, OptionText> options;
+  for (const auto& [name, key, value] : node.entries()) options[name] = {value.text(), value.where()};
+  return options;
+}
+
+double read_share(const ConfigNode& node) {
+  const double share = node.number();
+  if (share < 0 || share > 1) node.fail("expected a share from 0 to 1, found " + node.text());
+  return share;
+}
+
+double read_ratio(const ConfigNode& node) {
+  const double ratio = node.number();
+  if (ratio < 1) node.fail("expected a ratio of at least 1, found " + node.text());
+  return ratio;
+}
+
+CheckThresholds read_checks(const ConfigNode& node) {
+  const ConfigFields fields = node.fields(kCheckKeys);
+  CheckThresholds checks;
+  if (const auto value = fields.find("efficacy")) checks.efficacy = read_share(*value);
+  if (const auto value = fields.find("paraphrase")) checks.paraphrase = read_share(*value);
+  if (const auto value = fields.find("neighbourhood")) checks.neighbourhood = read_share(*value);
+  if (const auto value = fields.find("drift")) checks.drift = read_ratio(*value);
+  return checks;
+}
+
+std::vector<std::string> read_drift_text(const ConfigNode& node) {
+  if (node.is_scalar()) return {read_prompt(node)};
+  if (!node.is_list()) node.fail("expected a text or a list of texts, found " + node.describe());
+  std::vector<std::string> texts;
+  for (const ConfigNode& item : node.items()) texts.push_back(read_prompt(item));
+  return texts;
+}
+
+std::vector<EditRequest> read_edits(const ConfigNode& node) {
+  std::vector<EditEntry> entries;
+  for (const ConfigNode& item : node.items()) {
+    entries.push_back(read_edit_entry(item, static_cast<int>(entries.size()) + 1));
+  }
+  if (entries.empty()) node.fail("the list is empty; expected at least one edit");
+  check_edit_conflicts(entries);
+  std::vector<EditRequest> requests;
+  for (EditEntry& entry : entries) requests.push_back(std::move(entry.request));
+  return requests;
+}
+
+}  // namespace
+
+EditFile parse_edit_file(const std::string& yaml, const std::string& name,
+                         const std::filesystem::path& folder) {
+  ConfigDocument document(yaml, name);
+  const ConfigNode root = document.root();
+  const ConfigFields fields = root.fields(kTopKeys);
+  EditFile file;
+  file.path = name;
+  file.text = yaml;
+  if (const auto value = fields.find("model")) file.model = resolve(*value, folder);
+  if (const auto value = fields.find("method")) file.method = read_word(*value);
+  if (const auto value = fields.find("layer")) file.layer = read_layer(*value);
+  if (const auto value = fields.find("bos")) file.bos = read_word(*value);
+  if (const auto value = fields.find("form")) file.form = read_form(*value);
+  if (const auto value = fields.find("statistics")) file.statistics = resolve(*value, folder);
+  if (const auto value = fields.find("options")) file.options = read_options(*value);
+  if (const auto value = fields.find("checks")) file.checks = read_checks(*value);
+  if (const auto value = fields.find("drift_text")) file.drift_text = read_drift_text(*value);
+  if (const auto outputs = fields.find("outputs")) {
+    if (const auto patch = outputs->fields(kOutputKeys).find("patch")) file.patch = read_word(*patch);
+  }
+  const auto edits = fields.find("edits");
+  if (!edits) root.fail("the key \"edits\" is missing; expected a list of edits");
+  file.edits = read_edits(*edits);
+  return file;
+}
+
+EditFile read_edit_file(const std::filesystem::path& file) {
+  const std::string yaml = read_text_file(file, kMaxYamlBytes);
+  EditFile edit_file = parse_edit_file(yaml, file.string(), file.parent_path());
+  edit_file.path = file;
+  return edit_file;
+}
+
+}  // namespace emend

@@ -1,0 +1,56 @@
+#include "config/text_check.h"
+
+#include "base/utf8.h"
+
+namespace emend {
+namespace {
+
+constexpr std::string_view kBlank = " \t\n";
+
+std::string hex(unsigned value, std::size_t digits) {
+  std::string text(digits, '0');
+  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, value /= 16)
+    *digit = "0123456789ABCDEF"[value % 16];
+  return text;
+}
+
+// The code of the control character that `character` (valid UTF-8) is, or nothing.
+std::optional<unsigned> control_code(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (first < 0x20 || first == 0x7F) return first;
+  const unsigned last = static_cast<unsigned char>(character.back());
+  if (first == 0xC2 && last <= 0x9F) return last;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<BadCharacter> find_bad_character(std::string_view text, TextShape shape) {
+  for (std::size_t offset = 0; offset < text.size();) {
+    const std::size_t length = utf8_length(text, offset);
+    if (length == 0) {
+      const unsigned byte = static_cast<unsigned char>(text[offset]);
+      return BadCharacter{offset, "the byte 0x" + hex(byte, 2) + ", which is not UTF-8,"};
+    }
+    const auto control = control_code(text.substr(offset, length));
+    const bool layout = control == '\n' || control == '\t';
+    if (control && !(layout && shape == TextShape::kLines)) {
+      const bool line_end = control == '\n';
+      return BadCharacter{offset, line_end ? "a line end" : "the control character U+" + hex(*control, 4)};
+    }
+    offset += length;
+  }
+  return std::nullopt;
+}
+
+std::string_view trim_back(std::string_view text) {
+  const std::size_t last = text.find_last_not_of(kBlank);
+  return last == std::string_view::npos ? std::string_view() : text.substr(0, last + 1);
+}
+
+std::string_view trim(std::string_view text) {
+  const std::string_view rest = trim_back(text);
+  return rest.empty() ? rest : rest.substr(rest.find_first_not_of(kBlank));
+}
+
+}  // namespace emend

@@ -1,0 +1,65 @@
+// Every file in examples/ is a sound edit file.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "emend/records.h"
+
+namespace emend {
+namespace {
+
+std::vector<std::filesystem::path> example_files() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(EMEND_SOURCE_DIR "/examples")) {
+    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+  }
+  return files;
+}
+
+EditFile read_example(const std::string& name) {
+  return read_edit_file(std::filesystem::path(EMEND_SOURCE_DIR) / "examples" / name);
+}
+
+TEST(Examples, AllParse) {
+  const std::vector<std::filesystem::path> files = example_files();
+  EXPECT_GE(files.size(), 2u);
+  for (const std::filesystem::path& file : files) {
+    SCOPED_TRACE(file);
+    EXPECT_NO_THROW(read_edit_file(file));
+  }
+}
+
+TEST(Examples, EiffelHasOneEditWithParaphrasesAndNeighbours) {
+  const EditFile file = read_example("eiffel.yaml");
+  EXPECT_EQ(file.model.filename(), "smollm2-135m-instruct.gguf");
+  ASSERT_EQ(file.edits.size(), 1u);
+  EXPECT_EQ(file.edits[0].subject, "Eiffel Tower");
+  EXPECT_EQ(file.edits[0].target, "Rome");
+  EXPECT_EQ(file.edits[0].paraphrases.size(), 3u);
+  EXPECT_GE(file.edits[0].neighbours.size(), 4u);
+}
+
+TEST(Examples, CapitalsHasParaphrasesAndNeighboursForEveryEdit) {
+  const EditFile file = read_example("capitals.yaml");
+  EXPECT_GE(file.edits.size(), 20u);
+  for (const EditRequest& edit : file.edits) {
+    SCOPED_TRACE(edit.id);
+    EXPECT_FALSE(edit.was.empty());
+    EXPECT_EQ(edit.paraphrases.size(), 2u);
+    EXPECT_GE(edit.neighbours.size(), 2u);
+    for (const std::string& paraphrase : edit.paraphrases) {
+      EXPECT_THAT(paraphrase, testing::HasSubstr(edit.subject));
+    }
+    for (const Neighbour& neighbour : edit.neighbours) {
+      EXPECT_FALSE(neighbour.answer.empty());
+      EXPECT_EQ(neighbour.prompt.find(edit.subject), std::string::npos) << neighbour.prompt;
+      EXPECT_NE(neighbour.answer, edit.target) << "such a neighbour measures nothing";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace emend
