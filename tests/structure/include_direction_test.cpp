@@ -1,0 +1,188 @@
+// Data flows one way: a folder includes only folders below it. The table here is the rule; docs tell it in
+// words.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "include_graph.h"
+
+namespace emend::structure {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+const std::vector<std::string> kSourceFolders = {"include", "src", "editors", "eval", "datasets"};
+
+const FolderRules kRules = {
+    .includes =
+        {
+            {"base", {}},
+            {"config", {"base"}},
+            {"io", {"base"}},
+            {"text", {"base"}},
+            {"linalg", {"base"}},
+            {"datasets", {"base"}},
+            {"report", {"base"}},
+            {"model", {"text", "io", "base"}},
+            {"analysis", {"model", "text", "linalg", "io", "base"}},
+            {"memories", {"analysis", "model", "text", "linalg", "report", "io", "base"}},
+            {"editors", {"analysis", "model", "text", "linalg", "config", "base"}},
+            {"eval", {"editor.h", "datasets", "analysis", "model", "text", "report", "io", "base"}},
+            {"delivery", {"checks.h", "model", "io", "linalg", "base"}},
+            {"cli", {"*"}},
+            {"bindings", {"*"}},
+            {"umbrella", {"*"}},  // include/emend/emend.h
+        },
+    .everyone_may_include = {"records"},
+    .hidden = {"cli", "bindings", "tests"},
+    .public_headers =
+        {
+            {"error.h", "base"},        {"progress.h", "base"},       {"records.h", "records"},
+            {"tensor_file.h", "io"},    {"tokenizer.h", "text"},      {"config.h", "config"},
+            {"model.h", "model"},       {"pass.h", "model"},          {"edit.h", "model"},
+            {"generate.h", "model"},    {"statistics.h", "analysis"}, {"locate.h", "analysis"},
+            {"memories.h", "memories"}, {"editor.h", "editors"},      {"checks.h", "eval"},
+            {"eval.h", "eval"},         {"dataset.h", "datasets"},    {"patch.h", "delivery"},
+            {"report.h", "report"},     {"emend.h", "umbrella"},
+        },
+    .interface_headers = {"editor.h", "checks.h"},
+};
+
+const std::set<std::string> kSeesTorch = {"linalg",  "model", "analysis", "memories",
+                                          "editors", "eval",  "delivery", "cli"};
+
+const std::vector<LibraryRule> kLibraries = {
+    {"torch/", kSeesTorch},
+    {"ATen/", kSeesTorch},
+    {"c10/", kSeesTorch},
+    {"yaml-cpp/", {"config"}},
+    {"boost/", {"cli"}},
+    {"Eigen/", {"linalg"}},
+    {"unsupported/Eigen/", {"linalg"}},
+    {"pcre2", {"text"}},
+    {"utf8proc", {"text"}},
+    {"spdlog/", {"base"}},
+    {"openssl/", {"base"}},
+    {"xxh", {"base"}},
+};
+
+std::vector<SourceFile> project() {
+  return read_sources(EMEND_SOURCE_DIR, kSourceFolders);
+}
+
+std::string listing(const std::vector<Violation>& violations) {
+  std::string text;
+  for (const Violation& v : violations)
+    text += v.file + ":" + std::to_string(v.line) + ": " + v.message + "\n";
+  return text;
+}
+
+// What the rules say about `text` as the only line of `path`.
+std::vector<Violation> judge(const std::string& path, const std::string& text) {
+  return find_violations({{path, text}}, kRules, kLibraries);
+}
+
+TEST(IncludeDirection, TheProjectKeepsToTheTable) {
+  const std::vector<SourceFile> files = project();
+  ASSERT_THAT(files, Not(IsEmpty()));
+  EXPECT_EQ(listing(find_violations(files, kRules, kLibraries)), "");
+}
+
+TEST(IncludeDirection, TheProjectHasNoCycles) {
+  EXPECT_THAT(find_cycle(file_graph(project())), IsEmpty());
+  EXPECT_THAT(find_cycle(folder_graph(project(), kRules)), IsEmpty());
+}
+
+TEST(IncludeDirection, TheTableItselfHasNoCycle) {
+  Graph table;
+  for (const auto& [folder, targets] : kRules.includes) {
+    for (const std::string& target : targets) {
+      const auto header = kRules.public_headers.find(target);
+      table[folder].insert(header == kRules.public_headers.end() ? target : header->second);
+    }
+  }
+  EXPECT_THAT(find_cycle(table), IsEmpty());
+}
+
+TEST(IncludeDirection, AForbiddenArrowIsFound) {
+  const std::vector<Violation> found = judge("src/io/x.cpp", "// text\n#include \"model/weights.h\"\n");
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].file, "src/io/x.cpp");
+  EXPECT_EQ(found[0].line, 2);
+  EXPECT_EQ(found[0].message, "io may not include model (src/model/weights.h)");
+}
+
+TEST(IncludeDirection, AForbiddenArrowIsFoundHoweverItIsWritten) {
+  EXPECT_THAT(judge("src/io/x.cpp", "  #  include <emend/model.h>"), SizeIs(1));
+  EXPECT_THAT(judge("src/io/x.cpp", "#include \"src/model/weights.h\""), SizeIs(1));
+  EXPECT_THAT(judge("src/model/families/x.cpp", "#include \"editors/common/x.h\""), SizeIs(1));
+  EXPECT_THAT(judge("include/emend/tensor_file.h", "#include \"emend/pass.h\""), SizeIs(1));
+  EXPECT_THAT(
+      find_violations({{"src/io/x.cpp", "#include \"../model/y.h\""}, {"src/model/y.h", ""}}, kRules, {}),
+      SizeIs(1));
+}
+
+TEST(IncludeDirection, AllowedArrowsPass) {
+  EXPECT_THAT(judge("src/io/x.cpp", "#include \"base/strings.h\"\n#include \"io/y.h\"\n#include <vector>"),
+              IsEmpty());
+  EXPECT_THAT(judge("src/io/x.cpp", "#include \"emend/records.h\""), IsEmpty());
+  EXPECT_THAT(judge("editors/rome/x.cpp", "#include \"editors/common/y.h\"\n#include <ATen/ATen.h>"),
+              IsEmpty());
+  EXPECT_THAT(judge("src/cli/x.cpp", "#include \"emend/patch.h\"\n#include <boost/program_options.hpp>"),
+              IsEmpty());
+  EXPECT_THAT(judge("include/emend/emend.h", "#include \"emend/editor.h\""), IsEmpty());
+}
+
+TEST(IncludeDirection, EditorsAndChecksAreSeenThroughTheirInterfaceOnly) {
+  EXPECT_THAT(judge("eval/run.cpp", "#include \"emend/editor.h\""), IsEmpty());
+  EXPECT_THAT(judge("eval/run.cpp", "#include \"editors/rome/rome.h\""), SizeIs(1));
+  EXPECT_THAT(judge("src/delivery/patch.cpp", "#include \"emend/checks.h\""), IsEmpty());
+  EXPECT_THAT(judge("src/delivery/patch.cpp", "#include \"emend/eval.h\""), SizeIs(1));
+  EXPECT_THAT(judge("src/delivery/patch.cpp", "#include \"emend/editor.h\""), SizeIs(1));
+}
+
+TEST(IncludeDirection, OneEditorDoesNotIncludeAnother) {
+  EXPECT_THAT(judge("editors/rome/rome.cpp", "#include \"editors/memit/memit.h\""), SizeIs(1));
+  EXPECT_THAT(judge("editors/common/x.cpp", "#include \"editors/rome/rome.h\""), SizeIs(1));
+  EXPECT_THAT(judge("editors/registry.cpp", "#include \"editors/rome/rome.h\""), IsEmpty());
+}
+
+TEST(IncludeDirection, NobodyIncludesTheCommandLineTheBindingsOrTests) {
+  EXPECT_THAT(judge("src/bindings/c_api.cpp", "#include \"cli/command.h\""), SizeIs(1));
+  EXPECT_THAT(judge("src/cli/main.cpp", "#include \"bindings/c_api.h\""), SizeIs(1));
+  EXPECT_THAT(judge("src/cli/main.cpp", "#include \"tests/support/compare.h\""), SizeIs(1));
+}
+
+TEST(IncludeDirection, LibrariesStayInTheirFolders) {
+  EXPECT_THAT(judge("src/io/x.cpp", "#include <torch/torch.h>"), SizeIs(1));
+  EXPECT_THAT(judge("src/text/x.cpp", "#include <ATen/ATen.h>"), SizeIs(1));
+  EXPECT_THAT(judge("editors/rome/x.cpp", "#include <yaml-cpp/yaml.h>"), SizeIs(1));
+  EXPECT_THAT(judge("eval/x.cpp", "#include <boost/program_options.hpp>"), SizeIs(1));
+  EXPECT_THAT(judge("src/analysis/x.cpp", "#include <Eigen/Cholesky>"), SizeIs(1));
+  EXPECT_THAT(judge("src/linalg/x.cpp", "#include <Eigen/Cholesky>"), IsEmpty());
+}
+
+TEST(IncludeDirection, UnknownFoldersAndHeadersMustJoinTheTable) {
+  EXPECT_THAT(listing(judge("src/novel/x.cpp", "")), HasSubstr("belongs to no folder of the table"));
+  EXPECT_THAT(listing(judge("src/cli/x.cpp", "#include \"emend/novel.h\"")),
+              HasSubstr("add it to the table"));
+}
+
+TEST(IncludeDirection, ACycleIsFound) {
+  EXPECT_THAT(find_cycle({{"a", {"b", "c"}}, {"b", {"d"}}, {"c", {"d"}}}), IsEmpty());
+  EXPECT_THAT(find_cycle({{"a", {"b"}}, {"b", {"c"}}, {"c", {"b"}}}), ElementsAre("b", "c", "b"));
+  const std::vector<SourceFile> files = {{"src/io/a.h", "#include \"text/b.h\""},
+                                         {"src/text/b.h", "#include \"io/a.h\""}};
+  EXPECT_THAT(find_cycle(file_graph(files)), SizeIs(3));
+  EXPECT_THAT(find_cycle(folder_graph(files, kRules)), ElementsAre("io", "text", "io"));
+}
+
+}  // namespace
+}  // namespace emend::structure
