@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# scripts/test.sh [CTEST_ARGUMENT...] [-- CMAKE_ARGUMENT...]
+#
+# Installs what is missing, builds emend and runs all tests through ctest, e.g. scripts/test.sh -R tokenizer, or -L fast.
+# With EMEND_SKIP_MODEL=1 the tests that need the real model are skipped.
+#
+# A libtorch of your own: EMEND_LIBTORCH=/path scripts/test.sh, or scripts/test.sh -- -DCMAKE_PREFIX_PATH=/path
+
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+ctest_args=()
+while (($# > 0)); do
+  case $1 in
+    -h | --help) print_help; exit 0 ;;
+    --) shift; break ;;
+    *) ctest_args+=("$1"); shift ;;
+  esac
+done
+
+set_up "$@"
+
+heading "Tests (set-up and build took $(elapsed))"
+# No exec: the trap of lib.sh still has to tidy up. ctest's summary, with its time, is the last thing printed.
+ctest --test-dir "$build_dir" --output-on-failure --no-tests=error "${ctest_args[@]}"
