@@ -104,7 +104,8 @@ struct SubjectTokens {
   bool straddles_begin = false; // the first token also covers bytes before it, other than one space
 };
 
-// Throws Error(kConfig) when no token overlaps the span.
-SubjectTokens find_subject_tokens(const Encoding& encoding, ByteSpan subject);
+// Throws Error(kConfig) when no token overlaps the span. `text` is what was encoded; without it, one byte before the subject is
+// taken for a space.
+SubjectTokens find_subject_tokens(const Encoding& encoding, ByteSpan subject, std::string_view text = {});
 
 }  // namespace emend

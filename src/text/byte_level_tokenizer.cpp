@@ -1,0 +1,204 @@
+#include "text/byte_level_tokenizer.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "base/fingerprint.h"
+#include "base/strings.h"
+#include "emend/error.h"
+#include "text/aligned_text.h"
+#include "text/unicode.h"
+
+namespace emend::text {
+namespace {
+
+// Fields of a fingerprint in one buffer: lengths before texts, so that no two lists of fields give the same
+// bytes.
+class FieldWriter {
+ public:
+  void number(std::int64_t value) {
+    for (int shift = 0; shift < 64; shift += 8) bytes_.push_back(static_cast<char>(value >> shift));
+  }
+  void text(std::string_view value) {
+    number(static_cast<std::int64_t>(value.size()));
+    bytes_.append(value);
+  }
+  void numbers(const std::vector<std::int64_t>& values) {
+    number(static_cast<std::int64_t>(values.size()));
+    for (const std::int64_t value : values) number(value);
+  }
+  std::string sha256() const { return sha256_hex(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+class ByteLevelTokenizer : public Tokenizer {
+ public:
+  explicit ByteLevelTokenizer(TokenizerParts parts)
+      : parts_(std::move(parts)), bpe_(*parts_.vocabulary, parts_.merges, parts_.whole_pieces) {
+    size_ = parts_.vocabulary->size();
+    for (const AddedToken& token : parts_.added_tokens) {
+      added_by_id_[token.id] = &token;
+      added_by_content_[token.content] = &token;
+      size_ = std::max(size_, token.id + 1);
+    }
+    make_matchers();
+    fingerprint_ = make_fingerprint();
+    parts_.merges = {};  // now in bpe_
+  }
+
+  Encoding encode(std::string_view text, SpecialTokens specials) const override {
+    Encoding encoding;
+    Bpe::Buffers buffers;
+    if (specials == SpecialTokens::kAuto) append_automatic(parts_.automatic.prefix, 0, encoding);
+    split_added(read_utf8(text), raw_matcher_, encoding, [&](const AlignedText& between) {
+      const AlignedText normalized = parts_.normalizer ? parts_.normalizer->normalize(between) : between;
+      split_added(normalized, normalized_matcher_, encoding,
+                  [&](const AlignedText& plain) { encode_plain(plain, buffers, encoding); });
+    });
+    if (specials == SpecialTokens::kAuto) append_automatic(parts_.automatic.suffix, text.size(), encoding);
+    return encoding;
+  }
+
+  std::string decode(std::span<const std::int64_t> ids, bool skip_special) const override {
+    std::string bytes;
+    for (const std::int64_t id : ids) {
+      const std::string& token = bytes_of(id);
+      if (!skip_special || !is_special(id)) bytes += token;
+    }
+    return lossy_utf8(bytes);
+  }
+
+  std::string token_bytes(std::int64_t id) const override { return bytes_of(id); }
+
+  std::int64_t size() const override { return size_; }
+
+  std::optional<std::int64_t> find(std::string_view content) const override {
+    const auto added = added_by_content_.find(content);
+    if (added != added_by_content_.end()) return added->second->id;
+    return parts_.vocabulary->find(content);
+  }
+
+  bool is_special(std::int64_t id) const override {
+    const auto added = added_by_id_.find(id);
+    return added != added_by_id_.end() && added->second->special;
+  }
+
+  std::optional<std::int64_t> bos() const override { return parts_.bos; }
+  std::optional<std::int64_t> eos() const override { return parts_.eos; }
+  const std::vector<std::int64_t>& automatic_prefix() const override { return parts_.automatic.prefix; }
+  const std::string& chat_template() const override { return parts_.chat_template; }
+  const std::string& fingerprint() const override { return fingerprint_; }
+
+ private:
+  void make_matchers() {
+    std::vector<std::pair<const AddedToken*, std::string>> raw, normalized;
+    for (const AddedToken& token : parts_.added_tokens) {
+      if (!token.normalized) {
+        raw.emplace_back(&token, token.content);
+      } else if (parts_.normalizer) {
+        const AlignedText content = parts_.normalizer->normalize(AlignedText(token.content));
+        normalized.emplace_back(&token, content.text());
+      } else {
+        normalized.emplace_back(&token, token.content);
+      }
+    }
+    raw_matcher_ = AddedTokenMatcher(raw);
+    normalized_matcher_ = AddedTokenMatcher(normalized);
+  }
+
+  // Emits the added tokens in `text` and hands what lies between them to `between`, in order.
+  template <typename Between>
+  static void split_added(const AlignedText& text, const AddedTokenMatcher& matcher, Encoding& encoding,
+                          const Between& between) {
+    std::size_t done = 0;
+    for (const AddedTokenMatcher::Match& match : matcher.find_all(text.text())) {
+      if (match.span.begin > done) between(text.slice(done, match.span.begin));
+      encoding.ids.push_back(match.token->id);
+      encoding.spans.push_back(text.origin(match.span.begin, match.span.end));
+      done = match.span.end;
+    }
+    if (done < text.text().size()) between(text.slice(done, text.text().size()));
+  }
+
+  void encode_plain(const AlignedText& text, Bpe::Buffers& buffers, Encoding& encoding) const {
+    PreTokenized state{text, {{0, text.text().size()}}};
+    parts_.pre_tokenizer->refine(state);
+    std::vector<Bpe::PieceToken> tokens;
+    for (const ByteSpan& piece : state.pieces) {
+      tokens.clear();
+      bpe_.encode(state.text.text().substr(piece.begin, piece.end - piece.begin), buffers, tokens);
+      for (const Bpe::PieceToken& token : tokens) {
+        encoding.ids.push_back(token.id);
+        encoding.spans.push_back(state.text.origin(piece.begin + token.begin, piece.begin + token.end));
+      }
+    }
+  }
+
+  static void append_automatic(const std::vector<std::int64_t>& ids, std::size_t at, Encoding& encoding) {
+    encoding.ids.insert(encoding.ids.end(), ids.begin(), ids.end());
+    encoding.spans.insert(encoding.spans.end(), ids.size(), ByteSpan{at, at});
+  }
+
+  const std::string& bytes_of(std::int64_t id) const {
+    const auto added = added_by_id_.find(id);
+    if (added != added_by_id_.end()) return added->second->content;
+    if (!parts_.vocabulary->contains(id)) {
+      throw Error(ErrorKind::kConfig, "token id " + std::to_string(id) +
+                                          " is not in the vocabulary (ids 0 to " + std::to_string(size_ - 1) +
+                                          ")");
+    }
+    return parts_.vocabulary->bytes(id);
+  }
+
+  // The same whether the parts came from tokenizer.json or from GGUF.
+  std::string make_fingerprint() const {
+    FieldWriter fields;
+    fields.text("emend byte-level tokenizer 1");
+    for (std::int64_t id = 0; id < parts_.vocabulary->size(); ++id) {
+      if (!parts_.vocabulary->contains(id) || added_by_id_.contains(id)) continue;
+      fields.number(id);
+      fields.text(parts_.vocabulary->spelling(id));
+    }
+    fields.number(static_cast<std::int64_t>(parts_.merges.size()));
+    for (const Merge& merge : parts_.merges) {
+      fields.number(merge.left);
+      fields.number(merge.right);
+      fields.number(merge.merged);
+    }
+    fields.number(static_cast<std::int64_t>(parts_.whole_pieces));
+    std::vector<const AddedToken*> added;
+    for (const auto& [id, token] : added_by_id_) added.push_back(token);
+    std::sort(added.begin(), added.end(), [](const auto* a, const auto* b) { return a->id < b->id; });
+    for (const AddedToken* token : added) {
+      fields.number(token->id);
+      fields.text(token->content);
+      for (const bool flag : {token->single_word, token->lstrip, token->rstrip, token->normalized})
+        fields.number(flag);
+    }
+    fields.text(parts_.normalizer ? parts_.normalizer->describe() : "");
+    fields.text(parts_.pre_tokenizer->describe());
+    fields.numbers(parts_.automatic.prefix);
+    fields.numbers(parts_.automatic.suffix);
+    return fields.sha256();
+  }
+
+  TokenizerParts parts_;
+  Bpe bpe_;
+  std::unordered_map<std::int64_t, const AddedToken*> added_by_id_;
+  std::unordered_map<std::string_view, const AddedToken*> added_by_content_;
+  AddedTokenMatcher raw_matcher_;
+  AddedTokenMatcher normalized_matcher_;
+  std::int64_t size_ = 0;
+  std::string fingerprint_;
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> make_byte_level_tokenizer(TokenizerParts parts) {
+  return std::make_unique<ByteLevelTokenizer>(std::move(parts));
+}
+
+}  // namespace emend::text

@@ -1,0 +1,51 @@
+// The model's own tokens (added tokens apart): ids, their spelling in the file and the bytes that they stand
+// for.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace emend::text {
+
+// Immutable after the last add().
+class Vocabulary {
+ public:
+  explicit Vocabulary(std::size_t expected_tokens);
+
+  // Both the id and the spelling must be new: false (and no change) otherwise. `id` >= 0.
+  bool add(std::int64_t id, std::string_view spelling);
+
+  // By spelling: in the byte alphabet as in the file ("Ġthe"), or with characters outside it.
+  std::optional<std::int32_t> find(std::string_view spelling) const;
+  // By bytes (" the"); finds no token that is spelled with characters outside the byte alphabet.
+  std::optional<std::int32_t> find_bytes(std::string_view bytes) const;
+
+  // One past the highest id, and how many ids are taken.
+  std::int64_t size() const { return static_cast<std::int64_t>(tokens_.size()); }
+  std::size_t count() const { return count_; }
+
+  bool contains(std::int64_t id) const;
+  // For an id that is there. A token spelled outside the alphabet stands for its own UTF-8.
+  const std::string& bytes(std::int64_t id) const { return tokens_[static_cast<std::size_t>(id)].bytes; }
+  std::string spelling(std::int64_t id) const;
+
+ private:
+  enum class Kind : std::uint8_t { kHole, kBytes, kVerbatim };
+  struct Token {
+    std::string bytes;
+    Kind kind = Kind::kHole;
+  };
+  // Open addressing over ids; the slot that holds the token, or the empty one where it would go.
+  std::size_t slot_of(std::string_view bytes, Kind kind) const;
+  std::optional<std::int32_t> look_up(std::string_view bytes, Kind kind) const;
+  void grow();
+
+  std::vector<Token> tokens_;
+  std::vector<std::int32_t> slots_;  // -1: empty; the size is a power of two
+  std::size_t count_ = 0;
+};
+
+}  // namespace emend::text
