@@ -1,0 +1,71 @@
+#include <ATen/ATen.h>
+
+#include "base/strings.h"
+#include "delivery/patch_metadata.h"
+#include "delivery/patch_tensors.h"
+#include "emend/error.h"
+#include "emend/patch.h"
+#include "emend/tensor_file.h"
+
+namespace emend {
+namespace {
+
+// Tensors on their way into a file; holds their bytes.
+class TensorList {
+ public:
+  explicit TensorList(const std::filesystem::path& file) : file_(file) {}
+
+  void add(const std::string& name, const at::Tensor& tensor) {
+    const at::Tensor bytes = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+    if (!at::isfinite(bytes).all().item<bool>())
+      throw Error(ErrorKind::kNumeric, "cannot write " + file_.string() + ": tensor " + quote(name) +
+                                           " holds a number that is not finite");
+    add_as_is(name, "F32", bytes);
+  }
+
+  void add_ids(const std::string& list, const std::vector<std::vector<std::int64_t>>& rows) {
+    std::vector<std::int64_t> ids;
+    std::vector<std::int64_t> lengths;
+    for (const auto& row : rows) {
+      ids.insert(ids.end(), row.begin(), row.end());
+      lengths.push_back(static_cast<std::int64_t>(row.size()));
+    }
+    add_as_is(patch_tensors::ids(list), "I64", at::tensor(ids, at::kLong));
+    add_as_is(patch_tensors::lengths(list), "I64", at::tensor(lengths, at::kLong));
+  }
+
+  const std::vector<TensorToWrite>& tensors() const { return tensors_; }
+
+ private:
+  void add_as_is(const std::string& name, const std::string& dtype, const at::Tensor& tensor) {
+    held_.push_back(tensor);
+    const auto* const data = static_cast<const std::byte*>(tensor.data_ptr());
+    tensors_.push_back({name, dtype, tensor.sizes().vec(), {data, tensor.nbytes()}});
+  }
+
+  const std::filesystem::path& file_;
+  std::vector<at::Tensor> held_;
+  std::vector<TensorToWrite> tensors_;
+};
+
+}  // namespace
+
+void save_patch(const Patch& patch, const std::filesystem::path& file) {
+  TensorList list(file);
+  for (const WeightChange& change : patch.edit.changes) {
+    list.add(patch_tensors::change(change.block, "A"), change.A);
+    list.add(patch_tensors::change(change.block, "B"), change.B);
+  }
+  for (std::size_t i = 0; i < patch.edit.facts.size(); ++i) {
+    const EditedFact& fact = patch.edit.facts[i];
+    if (fact.status != "edited") continue;
+    list.add(patch_tensors::fact(i, "keys"), fact.keys);
+    list.add(patch_tensors::fact(i, "answers"), fact.answers);
+    list.add(patch_tensors::fact(i, "residual"), fact.residual);
+  }
+  list.add_ids("contexts", patch.edit.context_ids);
+  list.add_ids("held_text", patch.held_text);
+  write_safetensors(file, list.tensors(), patch_metadata(patch));
+}
+
+}  // namespace emend

@@ -1,0 +1,127 @@
+#include "emend/patch.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/text_file.h"
+#include "delivery/patch_metadata.h"
+#include "emend/error.h"
+#include "emend/tensor_file.h"
+#include "sample_patch.h"
+
+namespace emend {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(Patch, ComesBackAsItWasSaved) {
+  const ScratchFolder folder;
+  const Patch saved = sample_patch();
+  save_patch(saved, folder / "deep/p.safetensors");
+  const Patch loaded = load_patch(folder / "deep/p.safetensors");
+  EXPECT_EQ(patch_metadata(loaded), patch_metadata(saved));
+  EXPECT_EQ(loaded.edit.context_ids, saved.edit.context_ids);
+  EXPECT_EQ(loaded.held_text, saved.held_text);
+  ASSERT_EQ(loaded.edit.changes.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(loaded.edit.changes[i].block, saved.edit.changes[i].block);
+    EXPECT_TRUE(at::equal(loaded.edit.changes[i].A, saved.edit.changes[i].A));
+    EXPECT_TRUE(at::equal(loaded.edit.changes[i].B, saved.edit.changes[i].B));
+    EXPECT_TRUE(at::equal(loaded.edit.facts[i].keys, saved.edit.facts[i].keys));
+    EXPECT_TRUE(at::equal(loaded.edit.facts[i].answers, saved.edit.facts[i].answers));
+    EXPECT_TRUE(at::equal(loaded.edit.facts[i].residual, saved.edit.facts[i].residual));
+  }
+  EXPECT_FALSE(loaded.edit.facts[2].keys.defined());
+}
+
+TEST(Patch, KeepsEveryField) {
+  const ScratchFolder folder;
+  save_patch(sample_patch(), folder / "p.safetensors");
+  const Patch patch = load_patch(folder / "p.safetensors");
+  EXPECT_EQ(patch.edit.method, "rome");
+  EXPECT_EQ(patch.edit.options.at("keys"), "context+bare");
+  EXPECT_EQ(patch.edit_text, "edits:\n  - {id: a}\n");
+  EXPECT_EQ(patch.bos, "<|begin|>");
+  EXPECT_THAT(patch.prefix, ElementsAre(1));
+  EXPECT_EQ(patch.form, PromptForm::kChat);
+  EXPECT_EQ(patch.thresholds.neighbourhood, 0.125);
+  EXPECT_TRUE(patch.passed);
+  EXPECT_EQ(patch.edit.facts[1].request.neighbours[0].answer, "Europe");
+  EXPECT_EQ(patch.edit.facts[1].update_norm, 1.0 / 3);
+  EXPECT_EQ(patch.edit.facts[2].status, "already true");
+  EXPECT_EQ(patch.after[0].prompt.p_target, 0.9);
+  EXPECT_EQ(patch.checks[1].value, std::nullopt);
+}
+
+TEST(Patch, HasTheSameBytesEachTime) {
+  const ScratchFolder folder;
+  save_patch(sample_patch(), folder / "a");
+  save_patch(sample_patch(), folder / "b");
+  save_patch(load_patch(folder / "a"), folder / "c");
+  const std::string bytes = read_text_file(folder / "a");
+  EXPECT_EQ(read_text_file(folder / "b"), bytes);
+  EXPECT_EQ(read_text_file(folder / "c"), bytes);
+}
+
+TEST(Patch, SavesTensorsThatAreNotContiguous) {
+  const ScratchFolder folder;
+  Patch patch = sample_patch();
+  patch.edit.changes[0].B = patch.edit.changes[0].B.t().contiguous().t();
+  save_patch(patch, folder / "p");
+  EXPECT_TRUE(at::equal(load_patch(folder / "p").edit.changes[0].B, patch.edit.changes[0].B));
+}
+
+TEST(Patch, NamesItsTensorsAsOthersReadThem) {
+  const ScratchFolder folder;
+  save_patch(sample_patch(), folder / "p");
+  const auto file = open_safetensors(folder / "p");
+  ASSERT_NE(file->find("model.layers.3.mlp_down.A"), nullptr);
+  EXPECT_THAT(file->find("model.layers.3.mlp_down.A")->shape, ElementsAre(2, 6));
+  EXPECT_THAT(file->find("model.layers.3.mlp_down.B")->shape, ElementsAre(4, 2));
+  EXPECT_EQ(file->metadata().at("emend.format"), "1");
+}
+
+TEST(Patch, IsNeverWrittenWithNumbersThatAreNotFinite) {
+  const ScratchFolder folder;
+  Patch patch = sample_patch();
+  patch.edit.changes[1].A[0][2] = std::numeric_limits<float>::quiet_NaN();
+  try {
+    save_patch(patch, folder / "p");
+    FAIL() << "saved";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kNumeric);
+    EXPECT_THAT(error.what(), HasSubstr("model.layers.11.mlp_down.A"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "p"));
+}
+
+TEST(Patch, FitsItsBaseOnly) {
+  ModelConfig config;
+  config.family = "gpt2";
+  config.layers = 1;
+  config.d_model = 4;
+  config.d_ff = 6;
+  config.heads = config.kv_heads = 1;
+  config.head_dim = 4;
+  config.vocab = 8;
+  config.max_positions = 8;
+  const Model model = Model::make_random(config, 0, {});
+  Patch patch = sample_patch();
+  patch.edit.base_fingerprint = model.fingerprint();
+  EXPECT_NO_THROW(require_base(patch, model, "p"));
+  const Model other = Model::make_random(config, 1, {});
+  try {
+    require_base(patch, other, "p.safetensors");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kModel);
+    EXPECT_THAT(error.what(), HasSubstr("p.safetensors"));
+    EXPECT_THAT(error.what(), HasSubstr(model.fingerprint()));
+    EXPECT_THAT(error.what(), HasSubstr(other.fingerprint()));
+  }
+}
+
+}  // namespace
+}  // namespace emend

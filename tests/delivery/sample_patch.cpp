@@ -1,0 +1,79 @@
+#include "sample_patch.h"
+
+#include <ATen/ATen.h>
+#include <stdlib.h>
+
+#include <stdexcept>
+
+namespace emend {
+namespace {
+
+at::Tensor ramp(const std::vector<std::int64_t>& shape, double first) {
+  std::int64_t size = 1;
+  for (const std::int64_t dimension : shape) size *= dimension;
+  return (at::arange(size, at::kFloat) * 0.25 + first).reshape(shape);
+}
+
+EditedFact sample_fact(const std::string& id, int layer, const std::string& status) {
+  EditedFact fact;
+  fact.request = {id, "Zürich lies in " + id, id, 16, "Spain", "Switzerland", {"p1", "p2"}, {{"Bern lies in", "Europe"}}};
+  fact.layer = layer;
+  fact.status = status;
+  if (status != "edited") return fact;
+  fact.keys = ramp({2, 6}, layer);
+  fact.answers = ramp({2}, 0.5);
+  fact.residual = ramp({4}, -1);
+  fact.steps = 17;
+  fact.loss = 0.1;
+  fact.update_norm = 1.0 / 3;
+  fact.relative_norm = 0.017;
+  return fact;
+}
+
+FactState sample_state(const std::string& id, double p) {
+  const PromptState prompt = {p, 1 - p, p > 0.5, " Spain\n\"and\" more"};
+  return {id, prompt, {prompt, prompt}, {{"Europe", 0.75, p, " Europe"}}};
+}
+
+}  // namespace
+
+Patch sample_patch() {
+  Patch patch;
+  patch.edit.method = "rome";
+  patch.edit.objective = "written";
+  patch.edit.options = {{"keys", "context+bare"}, {"decay", "0"}};
+  patch.edit.base_fingerprint = "0123456789abcdef";
+  patch.edit.statistics_fingerprint = "fedc";
+  patch.edit.context_ids = {{5, 6, 7}, {}, {8}};
+  patch.edit.changes = {{3, ramp({2, 6}, 1), ramp({4, 2}, 2)}, {11, ramp({1, 6}, 3), ramp({4, 1}, 4)}};
+  patch.edit.facts = {sample_fact("a", 3, "edited"), sample_fact("b", 11, "edited"), sample_fact("c", 3, "already true")};
+  patch.edit.warnings = {"\"a\" and \"b\" lie close"};
+  patch.emend_version = "0.1.0";
+  patch.base_name = "sample";
+  patch.edit_text = "edits:\n  - {id: a}\n";
+  patch.bos = "<|begin|>";
+  patch.prefix = {1};
+  patch.form = PromptForm::kChat;
+  patch.thresholds = {0.5, 0.25, 0.125, 1.5};
+  patch.checks = {{"efficacy", 1.0, 0.5, true, 2}, {"drift", std::nullopt, 1.5, false, 0}};
+  for (const EditedFact& fact : patch.edit.facts) {
+    patch.before.push_back(sample_state(fact.request.id, 0.1));
+    patch.after.push_back(sample_state(fact.request.id, 0.9));
+  }
+  patch.held_text = {{9, 10}, {11}};
+  patch.passed = true;
+  return patch;
+}
+
+ScratchFolder::ScratchFolder() {
+  std::string name = (std::filesystem::temp_directory_path() / "emend_test.XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch folder at " + name);
+  path_ = name;
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace emend

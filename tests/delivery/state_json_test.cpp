@@ -1,0 +1,69 @@
+#include "delivery/state_json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "emend/error.h"
+
+namespace emend {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(StateJson, KeepsNumbersThatAreNotFiniteAsNull) {
+  EditedFact fact;
+  fact.request.id = "a";
+  fact.request.prompt = fact.request.subject = "a";
+  fact.status = "failed";
+  fact.loss = std::numeric_limits<double>::infinity();
+  const Json json = fact_json(fact);
+  EXPECT_TRUE(json.at("loss").is_null());
+  EXPECT_TRUE(std::isnan(read_fact(JsonView(json, "x")).loss));
+}
+
+TEST(StateJson, KeepsEveryBitOfANumber) {
+  FactState state;
+  state.prompt.p_target = 0.1 + 0.2;
+  const Json json = Json::parse(state_json(state).dump());
+  EXPECT_EQ(read_state(JsonView(json, "x")).prompt.p_target, 0.1 + 0.2);
+}
+
+TEST(StateJson, NamesTheFieldThatIsBroken) {
+  const auto refusal = [](const std::string& key, const Json& value) -> std::string {
+    EditedFact fact;
+    fact.request.prompt = "the tower";
+    fact.request.subject = "tower";
+    fact.request.subject_begin = 4;
+    fact.status = "edited";
+    Json json = fact_json(fact);
+    json[key] = value;
+    try {
+      read_fact(JsonView(json, "p"));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(refusal("reason", ""), "accepted");
+  EXPECT_THAT(refusal("subject_begin", 5), HasSubstr("subject_begin"));
+  EXPECT_THAT(refusal("subject_begin", 1000), HasSubstr("subject_begin"));
+  EXPECT_THAT(refusal("subject_begin", -1), HasSubstr("subject_begin"));
+  EXPECT_THAT(refusal("status", "done"), HasSubstr("status"));
+  EXPECT_THAT(refusal("layer", 1LL << 40), HasSubstr("layer"));
+  EXPECT_THAT(refusal("loss", "low"), HasSubstr("loss"));
+  EXPECT_THAT(refusal("neighbours", Json::array({1})), HasSubstr("neighbours[0]"));
+}
+
+TEST(StateJson, NeverTakesAnUnmeasuredCheckAsPassed) {
+  const CheckResult unmeasured = {"drift", std::nullopt, 1.02, false, 0};
+  Json json = check_json(unmeasured);
+  EXPECT_TRUE(json.at("value").is_null());
+  json["passed"] = true;
+  EXPECT_THROW(read_check(JsonView(json, "x")), Error);
+}
+
+}  // namespace
+}  // namespace emend

@@ -1,0 +1,56 @@
+#include "report/numbers.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace emend {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+TEST(ProbabilityText, ShowsThreeDecimalsOrThePowerOfTen) {
+  EXPECT_EQ(probability_text(0.97345), "0.973");
+  EXPECT_EQ(probability_text(0.02), "0.020");
+  EXPECT_EQ(probability_text(0.00003), "3e-05");
+  EXPECT_EQ(probability_text(0), "0");
+  EXPECT_EQ(probability_text(1), "1");
+  EXPECT_EQ(probability_text(kNan), "-");
+}
+
+TEST(NumberText, KeepsSignificantDigits) {
+  EXPECT_EQ(number_text(1.2345), "1.23");
+  EXPECT_EQ(number_text(12345.6), "12346");
+  EXPECT_EQ(number_text(0.00012345), "0.000123");
+  EXPECT_EQ(number_text(-0.5, 2), "-0.50");
+  EXPECT_EQ(number_text(9.996), "10.0");
+  EXPECT_EQ(number_text(0), "0");
+}
+
+TEST(NumberText, TurnsToPowersOfTenAtTheEnds) {
+  EXPECT_EQ(number_text(1.234e-7), "1.23e-07");
+  EXPECT_EQ(number_text(1.234e12), "1.23e+12");
+  EXPECT_EQ(number_text(1e300), "1.00e+300");
+}
+
+TEST(NumberText, ReadsNothingAsADash) {
+  EXPECT_EQ(number_text(std::nullopt), "-");
+  EXPECT_EQ(number_text(std::numeric_limits<double>::infinity()), "-");
+  EXPECT_EQ(number_text(std::optional<double>(2)), "2.00");
+}
+
+TEST(CountText, GroupsByThousands) {
+  EXPECT_EQ(count_text(0), "0");
+  EXPECT_EQ(count_text(999), "999");
+  EXPECT_EQ(count_text(15360), "15,360");
+  EXPECT_EQ(count_text(-123456789), "-123,456,789");
+  EXPECT_EQ(count_text(-123), "-123");
+}
+
+TEST(PercentText, HasOneDecimal) {
+  EXPECT_EQ(percent_text(0.975), "97.5 %");
+  EXPECT_EQ(percent_text(kNan), "-");
+}
+
+}  // namespace
+}  // namespace emend
