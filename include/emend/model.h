@@ -121,7 +121,7 @@ class Model {
   std::string key_fingerprint(int block) const;
 
   // One pass. Work: about 2 N (parameters of the blocks that run) floating point operations, plus 2 V D for each logit row.
-  // Gradients flow to interventions' values and `hidden`; weights never take part. Call under at::NoGradGuard when no
+  // Gradients flow to interventions' values and `hidden`; weights never take part. Call under c10::NoGradGuard when no
   // gradient is wanted. Throws Error(kModel) for rows longer than max_positions.
   PassOutput forward(PassInput input) const;
 

@@ -90,8 +90,8 @@ struct PassInput {
   std::vector<std::vector<std::int64_t>> ids;  // new tokens of each row, at least one each
   // --- what stands in front of them
   KvCache* cache = nullptr;              // earlier positions; nullptr: every row begins at position 0
-  std::vector<std::int64_t> cache_row;   // row of the cache that each row continues; empty: row i continues cache row i
-  bool append = false;                   // write the new keys and values into the cache (cache_row must be empty)
+  std::vector<std::int64_t> cache_row;   // row of the cache that each row continues (-1: none); empty: row i continues cache row i
+  bool append = false;                   // write the new keys and values into the cache (cache rows distinct; no gradients)
   // --- where to begin and to stop
   int begin_block = 0;
   at::Tensor hidden;                     // [N, D] residual stream entering begin_block; undefined: embed the ids

@@ -41,6 +41,11 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
   }
   for (std::int64_t length : lengths_) even_ = even_ && length == width_;
   positions_ = index_tensor(positions, options);
+  if (!input.cache_row.empty()) {
+    std::vector<std::int64_t> rows = input.cache_row;
+    for (auto& row : rows) row = std::max<std::int64_t>(row, 0);  // a row without a prefix: masked out
+    cache_rows_ = index_tensor(rows, options);
+  }
   row_of_token_ = index_tensor(row_of_token, options);
   if (!even_) {
     std::vector<std::int64_t> pad, unpad;
@@ -60,6 +65,14 @@ at::Tensor RowLayout::pad(const at::Tensor& packed) const {
   sizes[0] = width_;
   sizes.insert(sizes.begin(), rows_);
   return (even_ ? packed : packed.index_select(0, pad_index_)).reshape(sizes);
+}
+
+at::Tensor RowLayout::cache_row_of_token() const {
+  return cache_rows_.defined() ? cache_rows_.index_select(0, row_of_token_) : row_of_token_;
+}
+
+at::Tensor RowLayout::select_cache_rows(const at::Tensor& cached) const {
+  return cache_rows_.defined() ? cached.index_select(0, cache_rows_) : cached;
 }
 
 at::Tensor RowLayout::unpad(const at::Tensor& padded) const {
@@ -129,15 +142,10 @@ at::Tensor visible(const at::Tensor& fresh, const at::Tensor& cached, const RowL
   if (input.append) {
     // The cache is plain storage outside the graph: a pass that appends takes no gradients.
     at::Tensor storage = cached;
-    storage.index_put_({layout.row_of_token(), at::indexing::Slice(), layout.positions()}, fresh.detach());
-    return storage.narrow(2, 0, key_count);
+    storage.index_put_({layout.cache_row_of_token(), at::indexing::Slice(), layout.positions()}, fresh.detach());
+    return layout.select_cache_rows(storage.narrow(2, 0, key_count));
   }
-  at::Tensor prefix = cached.narrow(2, 0, key_count - layout.width());
-  if (!input.cache_row.empty()) {
-    std::vector<std::int64_t> rows = input.cache_row;
-    for (auto& row : rows) row = std::max<std::int64_t>(row, 0);  // a row without a prefix: masked out
-    prefix = prefix.index_select(0, index_tensor(rows, prefix.options()));
-  }
+  const at::Tensor prefix = layout.select_cache_rows(cached.narrow(2, 0, key_count - layout.width()));
   return at::cat({prefix, layout.pad(fresh).transpose(1, 2)}, 2);
 }
 

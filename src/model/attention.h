@@ -21,6 +21,10 @@ class RowLayout {
   const at::Tensor& positions() const { return positions_; }  // [N] int64
   const at::Tensor& row_of_token() const { return row_of_token_; }  // [N] int64
 
+  // Rows of the cache: of every token [N], and picked out of [cache rows, ...] for every row [R, ...].
+  at::Tensor cache_row_of_token() const;
+  at::Tensor select_cache_rows(const at::Tensor& cached) const;
+
   // [N, ...] -> [R, T, ...] (pad slots repeat a token of the pass; masks hide them) and back.
   at::Tensor pad(const at::Tensor& packed) const;
   at::Tensor unpad(const at::Tensor& padded) const;
@@ -34,7 +38,7 @@ class RowLayout {
   std::int64_t tokens_ = 0, rows_ = 0, width_ = 0;
   bool even_ = true;  // all rows equally long: padding is a view
   std::vector<std::int64_t> first_token_, lengths_, starts_;
-  at::Tensor positions_, row_of_token_, pad_index_, unpad_index_, mask_;
+  at::Tensor positions_, row_of_token_, cache_rows_, pad_index_, unpad_index_, mask_;
   struct Cut {
     int begin, end;
     std::int64_t row, query, key;

@@ -1,6 +1,7 @@
 #include "emend/generate.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 
@@ -61,7 +62,7 @@ std::vector<TokenIds> generate_batch(const Model& model, const std::vector<Token
 
 std::vector<TokenIds> generate(const Model& model, const std::vector<TokenIds>& prompts, const GenerateOptions& options,
                                const std::vector<Overlay>& overlays) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   std::vector<TokenIds> results;
   for (RowRange range : split_by_tokens(prompts, options.token_budget))
     for (TokenIds& row : generate_batch(model, slice(prompts, range), range.begin, options, overlays))
@@ -71,7 +72,7 @@ std::vector<TokenIds> generate(const Model& model, const std::vector<TokenIds>& 
 
 std::vector<std::vector<TokenLogprob>> next_tokens(const Model& model, const std::vector<TokenIds>& prompts, std::int64_t k,
                                                    std::int64_t token_budget, const std::vector<Overlay>& overlays) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   std::vector<std::vector<TokenLogprob>> results;
   for (RowRange range : split_by_tokens(prompts, token_budget)) {
     PassInput input;
@@ -119,7 +120,7 @@ TokenScores score_rows(const at::Tensor& logits, const std::vector<std::int64_t>
 std::vector<ContinuationScore> score_continuations(const Model& model, const std::vector<TokenIds>& prompts,
                                                    const std::vector<Continuation>& continuations,
                                                    std::int64_t token_budget, const std::vector<Overlay>& overlays) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   std::vector<ContinuationScore> results(continuations.size());
   for (RowRange range : split_by_tokens(prompts, token_budget)) {
     std::vector<std::size_t> members;
@@ -175,7 +176,7 @@ std::vector<ContinuationScore> score_continuations(const Model& model, const std
 
 double mean_nll(const Model& model, const std::vector<TokenIds>& texts, std::int64_t token_budget,
                 const std::vector<Overlay>& overlays) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   double total = 0;
   std::int64_t count = 0;
   for (RowRange range : split_by_tokens(texts, token_budget)) {

@@ -31,17 +31,17 @@ at::TensorOptions tensor_options(const ModelOptions& options) {
   if (options.dtype == "float32") dtype = at::kFloat;
   else if (options.dtype == "bfloat16") dtype = at::kBFloat16;
   else if (options.dtype == "float16") dtype = at::kHalf;
-  else throw Error(ErrorKind::kUsage, "unknown dtype " + quoted(options.dtype) + "; known: float32, bfloat16, float16");
+  else throw Error(ErrorKind::kUsage, "unknown dtype " + quote(options.dtype) + "; known: float32, bfloat16, float16");
   at::Device device(at::kCPU);
   try {
     device = at::Device(options.device);
   } catch (const std::exception&) {
-    throw Error(ErrorKind::kUsage, "unknown device " + quoted(options.device) + "; known: cpu, cuda, cuda:N");
+    throw Error(ErrorKind::kUsage, "unknown device " + quote(options.device) + "; known: cpu, cuda, cuda:N");
   }
   if (device.is_cuda() && !at::hasCUDA())
     throw Error(ErrorKind::kUsage, "device " + options.device + ": this build's libtorch has no CUDA, or the machine no GPU");
   if (!device.is_cuda() && !device.is_cpu())
-    throw Error(ErrorKind::kUsage, "device " + quoted(options.device) + " is not supported; known: cpu, cuda, cuda:N");
+    throw Error(ErrorKind::kUsage, "device " + quote(options.device) + " is not supported; known: cpu, cuda, cuda:N");
   if (device.is_cpu() && dtype == at::kHalf)
     throw Error(ErrorKind::kUsage, "float16 runs on cuda only; use float32 or bfloat16 on the CPU");
   return at::TensorOptions().dtype(dtype).device(device);

@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "emend/edit.h"
 #include "emend/error.h"
@@ -6,7 +7,7 @@
 namespace emend {
 
 ScopedEdit::ScopedEdit(Model& model, const std::vector<WeightChange>& changes) : model_(model) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   const ModelConfig& config = model.config();
   for (const WeightChange& change : changes)
     if (change.block < 0 || change.block >= config.layers || change.A.size(1) != config.d_ff ||

@@ -105,7 +105,8 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
   }
   if (input.append)
     for (std::size_t row = 0; row < input.ids.size(); ++row)
-      input.cache->lengths[row] += static_cast<std::int64_t>(input.ids[row].size());
+      input.cache->lengths[input.cache_row.empty() ? row : static_cast<std::size_t>(input.cache_row[row])] +=
+          static_cast<std::int64_t>(input.ids[row].size());
   return output;
 }
 

@@ -21,7 +21,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile&) {
   c.norm_eps = v.number({"layer_norm_epsilon", "gpt2.attention.layer_norm_epsilon"}, 1e-5);
   const std::string activation = v.text({"activation_function", ""}, "gelu_new");
   if (activation != "gelu_new" && activation != "gelu_pytorch_tanh")
-    throw Error(ErrorKind::kModel, v.where() + ": activation_function " + quoted(activation) +
+    throw Error(ErrorKind::kModel, v.where() + ": activation_function " + quote(activation) +
                                        " is not supported for gpt2; known: gelu_new, gelu_pytorch_tanh");
   if (!v.boolean({"scale_attn_weights", ""}, true))
     throw Error(ErrorKind::kModel, v.where() + ": scale_attn_weights false is not supported");

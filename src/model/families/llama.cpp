@@ -29,7 +29,7 @@ void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
     if (scaling == "linear") {
       for (double& f : c.rotary_frequencies) f /= v.number({"", "llama.rope.scaling.factor"});
     } else if (scaling != "none") {
-      throw Error(ErrorKind::kModel, v.where() + ": rope scaling " + quoted(scaling) + " is not supported");
+      throw Error(ErrorKind::kModel, v.where() + ": rope scaling " + quote(scaling) + " is not supported");
     }
     if (const TensorInfo* factors = file.find("rope_freqs.weight")) {  // Llama 3's scaling, worked out by the converter
       std::vector<float> divisors(static_cast<std::size_t>(factors->elements()));
@@ -56,7 +56,7 @@ void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
         v.integer(rope_setting(v, "original_max_position_embeddings", ""), c.max_positions));
     scale_llama3(c.rotary_frequencies, scaling);
   } else if (type != "default") {
-    throw Error(ErrorKind::kModel, v.where() + ": rope_type " + quoted(type) +
+    throw Error(ErrorKind::kModel, v.where() + ": rope_type " + quote(type) +
                                        " is not supported; known: default, linear, llama3");
   }
 }
@@ -76,7 +76,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   c.norm_eps = v.number({"rms_norm_eps", "llama.attention.layer_norm_rms_epsilon"});
   const std::string activation = v.text({"hidden_act", ""}, "silu");
   if (activation != "silu" && activation != "swish")
-    throw Error(ErrorKind::kModel, v.where() + ": hidden_act " + quoted(activation) + " is not supported for llama; known: silu");
+    throw Error(ErrorKind::kModel, v.where() + ": hidden_act " + quote(activation) + " is not supported for llama; known: silu");
   c.activation = ActivationKind::kSilu;
   c.gated_mlp = true;
   if (v.is_gguf()) {

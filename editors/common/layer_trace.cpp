@@ -1,0 +1,162 @@
+#include "editors/common/layer_trace.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+
+#include "model/batches.h"
+
+namespace emend {
+
+namespace {
+
+std::int64_t longest(const std::vector<TokenIds>& rows) {
+  std::size_t length = 0;
+  for (const TokenIds& row : rows) length = std::max(length, row.size());
+  return static_cast<std::int64_t>(length);
+}
+
+std::vector<TokenIds> own_tokens(const std::vector<TraceRow>& rows) {
+  std::vector<TokenIds> own;
+  for (const TraceRow& row : rows) own.push_back(row.own);
+  return own;
+}
+
+// Packed [N, ...] as one tensor a row.
+std::vector<at::Tensor> split_rows(const at::Tensor& packed, const std::vector<TokenIds>& ids) {
+  std::vector<std::int64_t> sizes;
+  for (const TokenIds& row : ids) sizes.push_back(static_cast<std::int64_t>(row.size()));
+  return packed.split_with_sizes(sizes, 0);
+}
+
+}  // namespace
+
+LayerTrace::LayerTrace(const Model& model, int layer, std::vector<TokenIds> fronts, std::int64_t token_budget)
+    : model_(model), layer_(layer), fronts_(std::move(fronts)), token_budget_(token_budget) {
+  const c10::NoGradGuard no_grad;
+  const ModelConfig& config = model.config();
+  cache_ = KvCache(config, 0, static_cast<std::int64_t>(fronts_.size()), std::max<std::int64_t>(longest(fronts_), 1),
+                   model.options());
+  const at::Tensor no_keys = at::empty({0, config.d_ff}, model.options().dtype(at::kFloat));
+  const at::Tensor no_hidden = at::empty({0, config.d_model}, model.options().dtype(at::kFloat));
+  front_keys_.assign(fronts_.size(), no_keys);
+  front_hidden_.assign(fronts_.size(), no_hidden);
+  PassInput input;
+  for (std::size_t i = 0; i < fronts_.size(); ++i)
+    if (!fronts_[i].empty()) {
+      input.ids.push_back(fronts_[i]);
+      input.cache_row.push_back(static_cast<std::int64_t>(i));
+    }
+  if (input.ids.empty()) return;
+  const std::vector<TokenIds> ids = input.ids;
+  const std::vector<std::int64_t> owner = input.cache_row;
+  input.cache = &cache_;
+  input.append = true;
+  input.stop = PassInput::Stop::kBlock;
+  input.stop_block = config.layers - 1;
+  input.recordings = {{Site::kKey, layer, {}}, {Site::kBlockOutput, layer, {}}};
+  const PassOutput output = model.forward(std::move(input));
+  const auto keys = split_rows(output.recorded[0].to(at::kFloat), ids);
+  const auto hidden = split_rows(output.recorded[1].to(at::kFloat), ids);
+  for (std::size_t i = 0; i < owner.size(); ++i) {
+    front_keys_[static_cast<std::size_t>(owner[i])] = keys[i];
+    front_hidden_[static_cast<std::size_t>(owner[i])] = hidden[i];
+  }
+}
+
+PassInput LayerTrace::input_for(const std::vector<TraceRow>& rows, std::size_t begin, std::size_t end) const {
+  PassInput input;
+  for (std::size_t i = begin; i < end; ++i) {
+    input.ids.push_back(rows[i].own);
+    input.cache_row.push_back(rows[i].front);
+  }
+  input.cache = &cache_;
+  return input;
+}
+
+at::Tensor LayerTrace::last_keys(const std::vector<TraceRow>& rows) const {
+  const c10::NoGradGuard no_grad;
+  std::vector<at::Tensor> keys;
+  for (RowRange range : split_by_tokens(own_tokens(rows), token_budget_)) {
+    PassInput input = input_for(rows, range.begin, range.end);
+    input.stop = PassInput::Stop::kKey;
+    input.stop_block = layer_;
+    const at::Tensor last = at::tensor(last_tokens(input.ids), at::kLong).to(model_.options().device());
+    input.recordings = {{Site::kKey, layer_, last}};
+    keys.push_back(model_.forward(std::move(input)).recorded[0].to(at::kFloat));
+  }
+  return at::cat(keys, 0);
+}
+
+std::vector<at::Tensor> LayerTrace::own_keys(const std::vector<TraceRow>& rows) const {
+  const c10::NoGradGuard no_grad;
+  std::vector<at::Tensor> keys;
+  for (RowRange range : split_by_tokens(own_tokens(rows), token_budget_)) {
+    PassInput input = input_for(rows, range.begin, range.end);
+    input.stop = PassInput::Stop::kKey;
+    input.stop_block = layer_;
+    input.recordings = {{Site::kKey, layer_, {}}};
+    const std::vector<TokenIds> ids = input.ids;
+    for (const at::Tensor& own : split_rows(model_.forward(std::move(input)).recorded[0].to(at::kFloat), ids))
+      keys.push_back(own);
+  }
+  return keys;
+}
+
+std::vector<TracedRow> LayerTrace::trace(const std::vector<TraceRow>& rows) const {
+  const c10::NoGradGuard no_grad;
+  std::vector<TracedRow> traced;
+  for (RowRange range : split_by_tokens(own_tokens(rows), token_budget_)) {
+    PassInput input = input_for(rows, range.begin, range.end);
+    input.stop = PassInput::Stop::kBlock;
+    input.stop_block = layer_;
+    input.recordings = {{Site::kKey, layer_, {}}};
+    const std::vector<TokenIds> ids = input.ids;
+    const PassOutput output = model_.forward(std::move(input));
+    const auto keys = split_rows(output.recorded[0].to(at::kFloat), ids);
+    const auto hidden = split_rows(output.hidden.to(at::kFloat), ids);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const std::int64_t front = rows[range.begin + i].front;
+      if (front < 0) {
+        traced.push_back({keys[i], hidden[i]});
+      } else {
+        const auto f = static_cast<std::size_t>(front);
+        traced.push_back({at::cat({front_keys_[f], keys[i]}, 0), at::cat({front_hidden_[f], hidden[i]}, 0)});
+      }
+    }
+  }
+  return traced;
+}
+
+KvCache LayerTrace::upper_cache(const std::vector<TraceRow>& rows, const std::vector<at::Tensor>& hidden,
+                                const std::vector<std::int64_t>& begin) const {
+  const c10::NoGradGuard no_grad;
+  std::vector<std::int64_t> fronts;
+  for (const TraceRow& row : rows) fronts.push_back(std::max<std::int64_t>(row.front, 0));
+  KvCache cache = cache_.select(fronts, layer_ + 1, cache_.capacity());
+  cache.reserve(std::max<std::int64_t>(*std::max_element(begin.begin(), begin.end()), 1));
+
+  // The front serves as far as the row begins later than it; what lies between is run from the layer's output.
+  PassInput input;
+  std::vector<at::Tensor> between;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::int64_t front = std::min(front_length(rows[i].front), begin[i]);
+    cache.lengths[i] = front;
+    if (begin[i] == front) continue;
+    input.ids.emplace_back(static_cast<std::size_t>(begin[i] - front), 0);  // only their number matters
+    input.cache_row.push_back(static_cast<std::int64_t>(i));
+    between.push_back(hidden[i].narrow(0, front, begin[i] - front));
+  }
+  if (input.ids.empty() || layer_ + 1 >= model_.config().layers) return cache;
+  input.cache = &cache;
+  input.append = true;
+  input.begin_block = layer_ + 1;
+  input.hidden = at::cat(between, 0).to(model_.options());
+  input.stop = PassInput::Stop::kBlock;
+  input.stop_block = model_.config().layers - 1;
+  model_.forward(std::move(input));
+  return cache;
+}
+
+}  // namespace emend

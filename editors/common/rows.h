@@ -1,0 +1,47 @@
+// Requests as token rows: prompts, context rows in front of them, targets, and where the subject's last token stands.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "emend/model.h"
+#include "emend/records.h"
+
+namespace emend {
+
+using TokenIds = std::vector<std::int64_t>;
+
+// How prompts become token rows in one run.
+struct RowForm {
+  TokenIds prefix;                      // BOS ids, may be empty
+  PromptForm form = PromptForm::kRaw;
+};
+
+// A prompt as ids, with the token of the subject's end.
+struct PromptRow {
+  TokenIds ids;            // prefix + context + prompt
+  std::size_t lookup = 0;  // the subject's last token: the key is read here
+  bool straddles = false;  // that token also covers text after the subject
+};
+
+// [prefix] + ids of the prompt (through the chat template with form: chat).
+TokenIds prompt_ids(const Tokenizer& tokenizer, const std::string& prompt, const RowForm& form);
+
+// Ids of " " + target (no space before CJK, none after a chat template's opening), never merged with the prompt's.
+TokenIds target_ids(const Tokenizer& tokenizer, const std::string& target, const RowForm& form);
+
+// The bare row: [prefix] + prompt.
+PromptRow bare_row(const Tokenizer& tokenizer, const EditRequest& request, const RowForm& form);
+
+// A context row: [prefix] + context ids + ids of ". " + prompt.
+PromptRow context_row(const Tokenizer& tokenizer, const EditRequest& request, const TokenIds& context, const RowForm& form);
+
+// [prefix] + subject alone, for the drift term read at its last token ("{} is a" of the papers: what follows cannot matter).
+PromptRow subject_row(const Tokenizer& tokenizer, const EditRequest& request, const RowForm& form);
+
+// Texts that make keys and values robust to what precedes (specs of ROME's templates): `count` of 4 and `count` of 9 new tokens
+// after the start token, drawn among the 5 likeliest. Ids without the start token. They depend on model and seed alone.
+std::vector<TokenIds> sample_contexts(const Model& model, const TokenIds& prefix, std::int64_t count, std::uint64_t seed);
+
+}  // namespace emend

@@ -1,0 +1,22 @@
+#include <ATen/ATen.h>
+
+#include <Eigen/Cholesky>
+
+#include "emend/error.h"
+#include "linalg/spd_factor.h"
+
+namespace emend {
+
+at::Tensor solve_spd_eigen(const at::Tensor& C, const at::Tensor& K) {
+  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const at::Tensor c = C.contiguous(), k = K.contiguous();
+  const Eigen::Map<const Matrix> c_map(c.const_data_ptr<double>(), c.size(0), c.size(1));
+  const Eigen::Map<const Matrix> k_map(k.const_data_ptr<double>(), k.size(0), k.size(1));
+  const Eigen::LLT<Matrix> factor(c_map);
+  if (factor.info() != Eigen::Success) throw Error(ErrorKind::kNumeric, "the matrix is not positive definite");
+  at::Tensor result = at::empty_like(k);
+  Eigen::Map<Matrix>(result.data_ptr<double>(), k.size(0), k.size(1)) = factor.solve(k_map);
+  return result;
+}
+
+}  // namespace emend

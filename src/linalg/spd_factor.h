@@ -1,0 +1,36 @@
+// Solves with a symmetric positive definite matrix through its Cholesky factor, never through an inverse.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+namespace emend {
+
+// How a second moment is made positive definite, and how good it is.
+struct SpdInfo {
+  double ridge = 0;      // what was added to the diagonal
+  double condition = 0;  // estimated ratio of largest to smallest eigenvalue, after the ridge
+};
+
+// C + ridge I = L L^T in float64. Immutable after construction.
+class SpdFactor {
+ public:
+  // C [n, n] symmetric float64 on any device; ridge = relative_ridge * trace(C) / n. Throws Error(kNumeric), naming `what`,
+  // when C is not finite or not positive definite even so. n^3 / 3 floating point operations.
+  SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what);
+
+  // (C + ridge I)^-1 K for K [n, k] float64: 2 n^2 k operations.
+  at::Tensor solve(const at::Tensor& K) const;
+
+  const SpdInfo& info() const { return info_; }
+
+ private:
+  at::Tensor lower_;
+  SpdInfo info_;
+};
+
+// The same solve by Eigen's LLT, for holding both to one answer in tests. float64, CPU.
+at::Tensor solve_spd_eigen(const at::Tensor& C, const at::Tensor& K);
+
+}  // namespace emend
