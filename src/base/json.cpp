@@ -75,13 +75,13 @@ class Builder : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+  // `read` counts the characters up to and with the unexpected one, the end of the text among them.
+  bool parse_error(std::size_t read, const std::string&, const nlohmann::detail::exception& error) override {
     // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ...": keep the
     // end of it.
     std::string_view reason = error.what();
     if (const auto at = reason.find("syntax error "); at != reason.npos) reason.remove_prefix(at);
-    const std::size_t read = position();
-    fail(read > 0 && read < text_.size() ? read - 1 : read, "not valid JSON: " + std::string(reason));
+    fail(read > 0 ? read - 1 : 0, "not valid JSON: " + std::string(reason));
   }
 
  private:
@@ -247,7 +247,7 @@ std::int64_t JsonView::as_integer() const {
 }
 
 std::int64_t JsonView::as_positive_integer() const {
-  if (!value_->is_number_unsigned() || as_integer() <= 0) refuse("a positive integer");
+  if (!value_->is_number_integer() || as_integer() <= 0) refuse("a positive integer");
   return as_integer();
 }
 

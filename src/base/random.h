@@ -24,7 +24,7 @@ class Random {
 
   // 64 random bits.
   std::uint64_t bits(std::uint64_t index) const;
-  // In [0, 1), a multiple of 2^-53. Seed 0, stream 0: uniform(0) = 0.88046380225983642.
+  // In [0, 1), a multiple of 2^-53. Seed 0, stream 0: uniform(0) = 0.8805201978886142.
   double uniform(std::uint64_t index) const;
   // Standard normal by Box and Muller from the 128 bits of `index`; the same on every machine up to its log
   // and cos.

@@ -70,30 +70,45 @@ std::string json_string(const std::string& text) {
   return nlohmann::json(text).dump();
 }
 
+// {"a":"b","c":"d"}
 std::string metadata_json(std::map<std::string, std::string> metadata) {
   metadata.emplace("format", "pt");
-  std::vector<std::string> members;
-  for (const auto& [key, value] : metadata) members.push_back(json_string(key) + ":" + json_string(value));
-  return "{" + join(members, ",") + "}";
+  std::string json;
+  for (const auto& [key, value] : metadata) {
+    json += json.empty() ? '{' : ',';
+    json += json_string(key);
+    json += ':';
+    json += json_string(value);
+  }
+  json += '}';
+  return json;
 }
 
+// "name":{"dtype":"F16","shape":[1,16],"data_offsets":[0,32]}
 std::string tensor_json(const TensorToWrite& tensor, std::uint64_t begin) {
   std::vector<std::string> dimensions;
   for (const std::int64_t dimension : tensor.shape) dimensions.push_back(std::to_string(dimension));
-  return json_string(tensor.name) + ":{\"dtype\":\"" + tensor.dtype_name + "\",\"shape\":[" +
-         join(dimensions, ",") + "],\"data_offsets\":[" + std::to_string(begin) + "," +
-         std::to_string(begin + tensor.bytes.size()) + "]}";
+  std::string json = json_string(tensor.name);
+  json += ":{\"dtype\":\"" + tensor.dtype_name + "\",\"shape\":[" + join(dimensions, ",");
+  json += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(begin + tensor.bytes.size()) +
+          "]}";
+  return json;
 }
 
+// Padded with spaces so that the data begins at a multiple of 8.
 std::string header_json(const std::vector<const TensorToWrite*>& order,
                         const std::map<std::string, std::string>& metadata) {
-  std::string header = "{" + json_string(kMetadataName) + ":" + metadata_json(metadata);
+  std::string header = "{";
+  header += json_string(kMetadataName);
+  header += ':';
+  header += metadata_json(metadata);
   std::uint64_t begin = 0;
   for (const TensorToWrite* const tensor : order) {
-    header += "," + tensor_json(*tensor, begin);
+    header += ',';
+    header += tensor_json(*tensor, begin);
     begin += tensor->bytes.size();
   }
-  header += "}";
+  header += '}';
   header.append((8 - header.size() % 8) % 8, ' ');
   return header;
 }
