@@ -14,7 +14,7 @@ namespace {
 
 // Text that a file may hand out, every alias written out. Entries of lists and maps count too, so that a list
 // of many aliases of a list of nothing also comes to an end.
-constexpr std::size_t kMaxReadBytes = 4 * kMaxYamlBytes;
+constexpr std::size_t kMaxReadBytes = 2 * kMaxYamlBytes;
 constexpr std::size_t kEntryBytes = 8;
 
 // yaml-cpp's words, with the usual cause where there is one.

@@ -56,7 +56,8 @@ class ConfigNode {
   // What a person would call it: `the text "x"`, "a list", "a map", "nothing". For messages.
   std::string describe() const;
 
-  // Each of these throws Error(kConfig) when the value is of another type than `expected` says.
+  // The readers. Each throws Error(kConfig) when the value is of another type.
+
   // As written; numbers and words without quotes are texts, too.
   std::string text(TextShape shape = TextShape::kLine) const;
   // Unquoted decimal digits with or without a minus sign, within the range of int.
@@ -71,8 +72,8 @@ class ConfigNode {
 
  private:
   friend class ConfigDocument;
-  ConfigNode(ConfigDocument& document, YAML::Node node, YAML::Mark mark, std::string path)
-      : document_(&document), node_(std::move(node)), mark_(mark), path_(std::move(path)) {}
+  ConfigNode(ConfigDocument& document, const YAML::Node& node, YAML::Mark mark, std::string path)
+      : document_(&document), node_(node), mark_(mark), path_(std::move(path)) {}
 
   [[noreturn]] void fail_type(const std::string& expected) const;
   ConfigNode child(const YAML::Node& node, YAML::Mark fallback, std::string path) const;

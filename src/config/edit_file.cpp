@@ -1,5 +1,6 @@
 // The schema of the edit file: its top level. The entries of `edits:` are read by edit_entry.
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -87,7 +88,8 @@ std::vector<std::string> read_drift_text(const ConfigNode& node) {
   if (node.is_scalar()) return {read_prompt(node)};
   if (!node.is_list()) node.fail("expected a text or a list of texts, found " + node.describe());
   std::vector<std::string> texts;
-  for (const ConfigNode& item : node.items()) texts.push_back(read_prompt(item));
+  const std::vector<ConfigNode> items = node.items();
+  std::ranges::transform(items, std::back_inserter(texts), read_prompt);
   return texts;
 }
 
@@ -99,6 +101,7 @@ std::vector<EditRequest> read_edits(const ConfigNode& node) {
   if (entries.empty()) node.fail("the list is empty; expected at least one edit");
   check_edit_conflicts(entries);
   std::vector<EditRequest> requests;
+  requests.reserve(entries.size());
   for (EditEntry& entry : entries) requests.push_back(std::move(entry.request));
   return requests;
 }

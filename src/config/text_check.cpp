@@ -23,10 +23,16 @@ std::optional<unsigned> control_code(std::string_view character) {
   return std::nullopt;
 }
 
+// Where the printable ASCII characters that begin at `at` end. Most of a file is such.
+std::size_t printable_ascii_end(std::string_view text, std::size_t at) {
+  while (at < text.size() && text[at] >= 0x20 && text[at] < 0x7F) ++at;
+  return at;
+}
+
 }  // namespace
 
 std::optional<BadCharacter> find_bad_character(std::string_view text, TextShape shape) {
-  for (std::size_t offset = 0; offset < text.size();) {
+  for (std::size_t offset = printable_ascii_end(text, 0); offset < text.size();) {
     const std::size_t length = utf8_length(text, offset);
     if (length == 0) {
       const unsigned byte = static_cast<unsigned char>(text[offset]);
@@ -38,7 +44,7 @@ std::optional<BadCharacter> find_bad_character(std::string_view text, TextShape 
       const bool line_end = control == '\n';
       return BadCharacter{offset, line_end ? "a line end" : "the control character U+" + hex(*control, 4)};
     }
-    offset += length;
+    offset = printable_ascii_end(text, offset + length);
   }
   return std::nullopt;
 }

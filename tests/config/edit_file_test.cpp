@@ -185,7 +185,7 @@ TEST(EditFile, TakesEmptyListsAndASingleDriftText) {
 }
 
 class EditFileOnDisk : public testing::Test {
- protected:
+ public:
   EditFileOnDisk() {
     folder_ = std::filesystem::path(testing::TempDir()) /
               (std::string("emend_") + testing::UnitTest::GetInstance()->current_test_info()->name());

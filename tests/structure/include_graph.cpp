@@ -6,6 +6,7 @@
 #include <iterator>
 #include <regex>
 #include <sstream>
+#include <utility>
 
 namespace emend::structure {
 namespace {
@@ -66,8 +67,8 @@ std::vector<std::string> candidates(const std::string& includer, const std::stri
 // name. Nothing: a header of another library.
 std::optional<std::string> resolve(const std::string& includer, const std::string& name,
                                    const std::set<std::string>& paths, const FolderRules& rules) {
-  for (const std::string& path : candidates(includer, name)) {
-    if (paths.contains(path)) return path;
+  for (std::string& path : candidates(includer, name)) {
+    if (paths.contains(path)) return std::move(path);
   }
   if (name.starts_with("emend/")) return "include/" + name;
   const std::vector<std::string> parts = path_parts(name);
@@ -100,12 +101,11 @@ bool crosses_editors(const std::string& from, const std::string& to) {
 
 std::optional<std::string> complain_about_library(const std::string& folder, const std::string& name,
                                                   const std::vector<LibraryRule>& libraries) {
-  for (const LibraryRule& rule : libraries) {
-    if (name.starts_with(rule.prefix) && !rule.folders.contains(folder)) {
-      return folder + " may not include the library header " + name;
-    }
-  }
-  return std::nullopt;
+  const auto broken = std::ranges::find_if(libraries, [&](const LibraryRule& rule) {
+    return name.starts_with(rule.prefix) && !rule.folders.contains(folder);
+  });
+  if (broken == libraries.end()) return std::nullopt;
+  return folder + " may not include the library header " + name;
 }
 
 std::optional<std::string> complain_about_arrow(const SourceFile& file, const std::string& folder,
