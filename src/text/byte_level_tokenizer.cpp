@@ -40,7 +40,7 @@ class ByteLevelTokenizer : public Tokenizer {
       : parts_(std::move(parts)), bpe_(*parts_.vocabulary, parts_.merges, parts_.whole_pieces) {
     size_ = parts_.vocabulary->size();
     for (const AddedToken& token : parts_.added_tokens) {
-      added_by_id_[token.id] = &token;
+      added_by_id_[token.id] = {&token, pattern_of(token)};
       added_by_content_[token.content] = &token;
       size_ = std::max(size_, token.id + 1);
     }
@@ -83,7 +83,7 @@ class ByteLevelTokenizer : public Tokenizer {
 
   bool is_special(std::int64_t id) const override {
     const auto added = added_by_id_.find(id);
-    return added != added_by_id_.end() && added->second->special;
+    return added != added_by_id_.end() && added->second.token->special;
   }
 
   std::optional<std::int64_t> bos() const override { return parts_.bos; }
@@ -93,17 +93,16 @@ class ByteLevelTokenizer : public Tokenizer {
   const std::string& fingerprint() const override { return fingerprint_; }
 
  private:
+  // What to look for in the text, and what the token decodes to.
+  std::string pattern_of(const AddedToken& token) const {
+    if (!token.normalized || !parts_.normalizer) return token.content;
+    return std::string(parts_.normalizer->normalize(AlignedText(token.content)).text());
+  }
+
   void make_matchers() {
     std::vector<std::pair<const AddedToken*, std::string>> raw, normalized;
     for (const AddedToken& token : parts_.added_tokens) {
-      if (!token.normalized) {
-        raw.emplace_back(&token, token.content);
-      } else if (parts_.normalizer) {
-        const AlignedText content = parts_.normalizer->normalize(AlignedText(token.content));
-        normalized.emplace_back(&token, content.text());
-      } else {
-        normalized.emplace_back(&token, token.content);
-      }
+      (token.normalized ? normalized : raw).emplace_back(&token, pattern_of(token));
     }
     raw_matcher_ = AddedTokenMatcher(raw);
     normalized_matcher_ = AddedTokenMatcher(normalized);
@@ -144,7 +143,7 @@ class ByteLevelTokenizer : public Tokenizer {
 
   const std::string& bytes_of(std::int64_t id) const {
     const auto added = added_by_id_.find(id);
-    if (added != added_by_id_.end()) return added->second->content;
+    if (added != added_by_id_.end()) return added->second.bytes;
     if (!parts_.vocabulary->contains(id)) {
       throw Error(ErrorKind::kConfig, "token id " + std::to_string(id) +
                                           " is not in the vocabulary (ids 0 to " + std::to_string(size_ - 1) +
@@ -170,7 +169,7 @@ class ByteLevelTokenizer : public Tokenizer {
     }
     fields.number(static_cast<std::int64_t>(parts_.whole_pieces));
     std::vector<const AddedToken*> added;
-    for (const auto& [id, token] : added_by_id_) added.push_back(token);
+    for (const auto& [id, entry] : added_by_id_) added.push_back(entry.token);
     std::sort(added.begin(), added.end(), [](const auto* a, const auto* b) { return a->id < b->id; });
     for (const AddedToken* token : added) {
       fields.number(token->id);
@@ -185,9 +184,14 @@ class ByteLevelTokenizer : public Tokenizer {
     return fields.sha256();
   }
 
+  struct Added {
+    const AddedToken* token = nullptr;
+    std::string bytes;
+  };
+
   TokenizerParts parts_;
   Bpe bpe_;
-  std::unordered_map<std::int64_t, const AddedToken*> added_by_id_;
+  std::unordered_map<std::int64_t, Added> added_by_id_;
   std::unordered_map<std::string_view, const AddedToken*> added_by_content_;
   AddedTokenMatcher raw_matcher_;
   AddedTokenMatcher normalized_matcher_;

@@ -13,6 +13,12 @@
 namespace emend::text {
 namespace {
 
+bool is_mark(utf8proc_int32_t code_point) {
+  const utf8proc_category_t category = utf8proc_category(code_point);
+  return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC ||
+         category == UTF8PROC_CATEGORY_ME;
+}
+
 class UnicodeNormalizer : public Normalizer {
  public:
   explicit UnicodeNormalizer(UnicodeForm form) : form_(form) {}
@@ -84,9 +90,7 @@ class UnicodeNormalizer : public Normalizer {
         static_cast<utf8proc_int32_t>(code_point), parts.data(), parts.size(), decompose, &last_boundary);
     const utf8proc_int32_t first = count > 0 ? parts[0] : static_cast<utf8proc_int32_t>(code_point);
     if (first >= 0x1160 && first <= 0x11FF) return false;
-    const utf8proc_category_t category = utf8proc_category(first);
-    return category != UTF8PROC_CATEGORY_MN && category != UTF8PROC_CATEGORY_MC &&
-           category != UTF8PROC_CATEGORY_ME;
+    return !is_mark(first);
   }
 
   std::string map(std::string_view unit) const {
@@ -136,6 +140,15 @@ class Lowercase : public CharacterNormalizer {
   std::string describe() const override { return "Lowercase"; }
 
  private:
+  // With the letters that Unicode 16 added, which utf8proc may not know yet.
+  static char32_t lower(char32_t code_point) {
+    if (code_point == 0x1C89 || code_point == 0xA7CC || code_point == 0xA7DA) return code_point + 1;
+    if (code_point == 0xA7CB) return 0x264;
+    if (code_point == 0xA7DC) return 0x19B;
+    if (code_point >= 0x10D50 && code_point <= 0x10D65) return code_point + 0x20;
+    return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code_point)));
+  }
+
   void map(char32_t code_point, std::string& mapped) const override {
     // The one character whose lower case is two: i and a dot above.
     if (code_point == 0x130) {
@@ -143,7 +156,7 @@ class Lowercase : public CharacterNormalizer {
       append_utf8(mapped, 0x307);
       return;
     }
-    append_utf8(mapped, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code_point))));
+    append_utf8(mapped, lower(code_point));
   }
 };
 
@@ -153,9 +166,7 @@ class StripAccents : public CharacterNormalizer {
 
  private:
   void map(char32_t code_point, std::string& mapped) const override {
-    if (utf8proc_category(static_cast<utf8proc_int32_t>(code_point)) != UTF8PROC_CATEGORY_MN) {
-      append_utf8(mapped, code_point);
-    }
+    if (!is_mark(static_cast<utf8proc_int32_t>(code_point))) append_utf8(mapped, code_point);
   }
 };
 

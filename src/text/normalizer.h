@@ -23,7 +23,7 @@ enum class UnicodeForm { kNfc, kNfd, kNfkc, kNfkd };
 
 std::unique_ptr<Normalizer> make_unicode_normalizer(UnicodeForm form);
 std::unique_ptr<Normalizer> make_lowercase();
-// Without the non-spacing marks (category Mn).
+// Without marks (categories Mn, Mc and Me).
 std::unique_ptr<Normalizer> make_strip_accents();
 // Without white space at the begin or the end.
 std::unique_ptr<Normalizer> make_strip(bool left, bool right);

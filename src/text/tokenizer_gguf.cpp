@@ -65,7 +65,7 @@ const PreRule& find_rule(const TokenizerGguf& source) {
     if (rule.name == source.pre) return rule;
     names.emplace_back(rule.name);
   }
-  const std::string found = source.pre.empty() ? "missing" : quote(source.pre) + " is not supported";
+  const std::string found = source.pre.empty() ? "is missing" : quote(source.pre) + " is not supported";
   fail(source, "tokenizer.ggml.pre", "the pre-tokenizer " + found + "; known: " + join(names));
 }
 

@@ -1,0 +1,52 @@
+// The recorded tokenizers of tests/data/tokenizers (tools/fixtures/tiny_tokenizers.py makes them).
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "emend/error.h"
+#include "emend/tokenizer.h"
+
+namespace emend::test {
+
+// What `tokenizers` makes of one text.
+struct RecordedText {
+  std::string text;  // may be no UTF-8
+  std::vector<std::int64_t> ids;
+  std::vector<std::int64_t> auto_ids;  // with special tokens
+  std::string decoded;                 // of `ids`
+};
+
+std::string read_fixture(const std::string& file);
+std::vector<RecordedText> read_records(const std::string& name);
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& name);
+
+// A tokenizer.json with single bytes, a few merges and one special token; tests change parts of it.
+std::string minimal_tokenizer_json();
+
+// The message of the Error that `call` throws; a test failure and "" when it throws none or one of another
+// kind.
+template <typename Call>
+std::string error_of(ErrorKind kind, Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(kind)) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return "";
+}
+
+// Each token's span joins the one before it, and all of them cover `bytes` bytes.
+testing::AssertionResult spans_cover(const Encoding& encoding, std::size_t bytes);
+
+// The same for texts whose characters were rewritten: spans may share a rewritten character, but leave no
+// byte out and never go back.
+testing::AssertionResult spans_cover_with_sharing(const Encoding& encoding, std::size_t bytes);
+
+}  // namespace emend::test

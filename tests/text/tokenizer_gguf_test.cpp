@@ -1,0 +1,146 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/json.h"
+#include "emend/tokenizer.h"
+#include "fixtures.h"
+
+namespace emend {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// The GGUF keys that a converter would write for a recorded tokenizer.json.
+TokenizerGguf as_gguf(const std::string& name, const std::string& pre) {
+  const Json document = Json::parse(test::read_fixture(name + ".json"));
+  TokenizerGguf source;
+  source.model = "gpt2";
+  source.pre = pre;
+  source.where = "model.gguf";
+  const auto put = [&](std::size_t id, const std::string& token, std::int64_t type) {
+    if (id >= source.tokens.size()) {
+      source.tokens.resize(id + 1);
+      source.token_type.resize(id + 1, 1);
+    }
+    source.tokens[id] = token;
+    source.token_type[id] = type;
+  };
+  for (const auto& [token, id] : document["model"]["vocab"].items()) put(id.get<std::size_t>(), token, 1);
+  for (const auto& token : document["added_tokens"]) {
+    put(token["id"].get<std::size_t>(), token["content"].get<std::string>(),
+        token["special"].get<bool>() ? 3 : 4);
+  }
+  for (const auto& merge : document["model"]["merges"]) {
+    source.merges.push_back(merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+  }
+  return source;
+}
+
+std::string refusal(const TokenizerGguf& source) {
+  return test::error_of(ErrorKind::kFormat, [&] { make_tokenizer(source); });
+}
+
+TEST(TokenizerGguf, GivesTheIdsOfTheSameTokenizerInJson) {
+  for (const auto& [name, pre] :
+       {std::pair("gpt2", "gpt-2"), {"llama3", "llama-bpe"}, {"smollm", "smollm"}, {"tekken", "tekken"}}) {
+    TokenizerGguf source = as_gguf(name, pre);
+    source.add_bos = false;
+    const auto tokenizer = make_tokenizer(source);
+    for (const auto& record : test::read_records(name)) {
+      EXPECT_EQ(tokenizer->encode(record.text, SpecialTokens::kNone).ids, record.ids)
+          << name << ": " << record.text;
+    }
+  }
+}
+
+TEST(TokenizerGguf, HasTheFingerprintOfTheSameTokenizerInJson) {
+  for (const auto& [name, pre] :
+       {std::pair("gpt2", "gpt-2"), {"llama3", "llama-bpe"}, {"smollm", "smollm"}}) {
+    TokenizerGguf source = as_gguf(name, pre);
+    if (pre == std::string("llama-bpe")) source.bos_id = 800;
+    EXPECT_EQ(make_tokenizer(source)->fingerprint(), test::load_tokenizer(name)->fingerprint()) << name;
+  }
+}
+
+TEST(TokenizerGguf, AddsBosAsTheFileOrThePreTokenizerSays) {
+  TokenizerGguf source = as_gguf("llama3", "llama-bpe");
+  source.bos_id = 800;
+  source.eos_id = 801;
+  EXPECT_THAT(make_tokenizer(source)->automatic_prefix(), ElementsAre(800));
+  EXPECT_EQ(make_tokenizer(source)->eos(), 801);
+  source.add_bos = false;
+  EXPECT_TRUE(make_tokenizer(source)->automatic_prefix().empty());
+  EXPECT_EQ(make_tokenizer(source)->bos(), 800);
+  source.add_bos = true;
+  source.bos_id.reset();
+  EXPECT_THAT(refusal(source), AllOf(HasSubstr("model.gguf"), HasSubstr("tokenizer.ggml.bos_token_id")));
+}
+
+TEST(TokenizerGguf, ComposesWhereTheModelsOwnTokenizerDoes) {
+  const auto tokenizer = make_tokenizer(as_gguf("gpt2", "qwen2"));
+  EXPECT_EQ(tokenizer->encode("e\u0301", SpecialTokens::kNone).ids,
+            tokenizer->encode("\u00e9", SpecialTokens::kNone).ids);
+}
+
+TEST(TokenizerGguf, PrefersACompleteTokenizerJson) {
+  TokenizerGguf source;
+  source.model = "anything";
+  source.huggingface_json = test::minimal_tokenizer_json();
+  source.bos_id = 258;
+  source.chat_template = "T";
+  source.where = "model.gguf";
+  const auto tokenizer = make_tokenizer(source);
+  EXPECT_EQ(tokenizer->size(), 259);
+  EXPECT_EQ(tokenizer->bos(), 258);
+  EXPECT_EQ(tokenizer->chat_template(), "T");
+  source.huggingface_json = "{";
+  EXPECT_THAT(refusal(source), HasSubstr("model.gguf: tokenizer.huggingface.json"));
+}
+
+TEST(TokenizerGguf, RefusesOtherModelsByName) {
+  TokenizerGguf source = as_gguf("gpt2", "gpt-2");
+  source.model = "llama";
+  EXPECT_THAT(refusal(source),
+              AllOf(HasSubstr("\"tokenizer.ggml.model\""), HasSubstr("\"llama\" is not supported")));
+}
+
+TEST(TokenizerGguf, ListsTheKnownPreTokenizers) {
+  TokenizerGguf source = as_gguf("gpt2", "default");
+  EXPECT_THAT(refusal(source),
+              AllOf(HasSubstr("\"default\" is not supported"), HasSubstr("gpt-2"), HasSubstr("llama-bpe"),
+                    HasSubstr("smollm"), HasSubstr("qwen2"), HasSubstr("olmo")));
+  source.pre = "";
+  EXPECT_THAT(refusal(source), HasSubstr("the pre-tokenizer is missing"));
+}
+
+TEST(TokenizerGguf, NamesTheKeyOfBrokenLists) {
+  const TokenizerGguf sound = as_gguf("gpt2", "gpt-2");
+  TokenizerGguf source = sound;
+  source.merges.push_back("a \u4e00");
+  EXPECT_THAT(refusal(source), AllOf(HasSubstr("tokenizer.ggml.merges"), HasSubstr("not in the vocabulary")));
+  source.merges.back() = "ab";
+  EXPECT_THAT(refusal(source), HasSubstr("two tokens with a space between"));
+  source.merges.back() = "";
+  EXPECT_THAT(refusal(source), HasSubstr("two tokens with a space between"));
+  source.merges.clear();
+  EXPECT_THAT(refusal(source), HasSubstr("\"tokenizer.ggml.merges\": missing or empty"));
+  source = sound;
+  source.token_type.pop_back();
+  EXPECT_THAT(refusal(source), HasSubstr("tokenizer.ggml.token_type"));
+  source = sound;
+  source.tokens[300] = source.tokens[301];
+  EXPECT_THAT(refusal(source), AllOf(HasSubstr("token 301"), HasSubstr("is there twice")));
+  source = sound;
+  source.eos_id = 700;
+  EXPECT_THAT(refusal(source), HasSubstr("tokenizer.ggml.eos_token_id"));
+  source = sound;
+  source.tokens.clear();
+  EXPECT_THAT(refusal(source), HasSubstr("\"tokenizer.ggml.tokens\": missing or empty"));
+}
+
+}  // namespace
+}  // namespace emend
