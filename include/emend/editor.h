@@ -69,6 +69,9 @@ struct EditorHelp {
   std::vector<OptionHelp> options;
 };
 
+// The layer of `layer: auto`, by depth alone: round(0.25 (layers - 1)). docs/rome.md has the measurements behind it.
+int default_layer(const ModelConfig& config);
+
 // All editors that this build knows.
 std::vector<EditorHelp> list_editors();
 
