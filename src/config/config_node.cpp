@@ -7,6 +7,7 @@
 
 #include "base/nearest.h"
 #include "base/strings.h"
+#include "config/yaml_parse.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -17,39 +18,10 @@ namespace {
 constexpr std::size_t kMaxReadBytes = 2 * kMaxYamlBytes;
 constexpr std::size_t kEntryBytes = 8;
 
-// yaml-cpp's words, with the usual cause where there is one.
-std::string explain(const std::string& message) {
-  if (message == "illegal map value") return message + " (a text with \": \" in it needs quotes)";
-  if (message == "unknown token") return message + " (a text that begins with %, @ or ` needs quotes)";
-  if (message == "bad file") return "lists or maps are nested too deep";
-  return message;
-}
-
-YAML::Node parse(const YamlText& text) {
-  std::vector<YAML::Node> documents;
-  try {
-    documents = YAML::LoadAll(text.text());
-  } catch (const YAML::Exception& error) {
-    const std::string where =
-        error.mark.is_null() ? text.name() : text.where(error.mark.line, error.mark.column);
-    throw Error(ErrorKind::kConfig, where + ": not valid YAML: " + explain(error.msg));
-  }
-  if (documents.empty() || documents[0].IsNull()) {
-    throw Error(ErrorKind::kConfig, text.where(0, 0) + ": the file is empty; expected a map");
-  }
-  if (documents.size() > 1) {
-    const YAML::Mark mark = documents[1].Mark();
-    throw Error(ErrorKind::kConfig,
-                text.where(mark.line, mark.column) +
-                    ": a second document begins here; expected one (is the indentation right?)");
-  }
-  return documents[0];
-}
-
 }  // namespace
 
 ConfigDocument::ConfigDocument(std::string_view yaml, std::string name)
-    : text_(yaml, std::move(name)), root_(parse(text_)) {}
+    : text_(yaml, std::move(name)), root_(parse_yaml(text_)) {}
 
 ConfigNode ConfigDocument::root() {
   return {*this, root_, root_.Mark(), ""};

@@ -157,11 +157,17 @@ TEST(ConfigDocument, RefusesBrokenSyntaxWithThePlace) {
   EXPECT_THAT(syntax_error(std::string(100000, '[')), HasSubstr("nested too deep"));
 }
 
+// yaml-cpp finds documents without end in such a text.
+TEST(ConfigDocument, RefusesACommaAtTheBeginning) {
+  EXPECT_EQ(syntax_error(", a: 1"), "x.yaml:1:1: not valid YAML: nothing can begin like this");
+  EXPECT_THAT(syntax_error("a: 1\n---\n, b"), StartsWith("x.yaml:2:1: a second document"));
+}
+
 TEST(ConfigDocument, RefusesEmptyFilesAndSecondDocuments) {
   EXPECT_EQ(syntax_error(""), "x.yaml:1:1: the file is empty; expected a map");
   EXPECT_EQ(syntax_error("# nothing\n"), "x.yaml:1:1: the file is empty; expected a map");
   EXPECT_EQ(syntax_error("a: 1\n---\nb: 2\n"),
-            "x.yaml:3:1: a second document begins here; expected one (is the indentation right?)");
+            "x.yaml:2:1: a second document begins here; expected one (is the indentation right?)");
 }
 
 TEST(ConfigDocument, RefusesControlCharactersAndBrokenUtf8WithThePlace) {

@@ -214,5 +214,32 @@ TEST(EditFileErrors, Thresholds) {
             "x.yaml:1:17: checks.drift: expected a ratio of at least 1, found 0.99");
 }
 
+// Nothing but Error(kConfig) comes out, however the file is broken.
+void parse_broken(const std::string& yaml) {
+  try {
+    parse_edit_file(yaml, "x.yaml", "");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kConfig) << yaml;
+    EXPECT_THAT(error.what(), testing::StartsWith("x.yaml:")) << yaml;
+  }
+}
+
+TEST(EditFileErrors, FilesBrokenByteByByte) {
+  const std::string sound =
+      "layer: [1, 2]\noptions: {a: 'b'}\nedits:\n  - prompt: \"The \\u00e9 sky\"\n    subject: &s sky\n    "
+      "target: >-\n"
+      "      green\n    neighbours: [*s, {prompt: x, answer: y}]\nchecks: {drift: 1.5}\n";
+  ASSERT_NO_THROW(parse_edit_file(sound, "x.yaml", ""));
+  for (std::size_t at = 0; at < sound.size(); ++at) {
+    parse_broken(sound.substr(0, at));
+    parse_broken(sound.substr(0, at) + sound.substr(at + 1));
+    for (const char c : std::string("\0\n\t:-[{}]&*!|>'\"%#,?\xC3", 21)) {
+      std::string broken = sound;
+      broken[at] = c;
+      parse_broken(broken);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace emend

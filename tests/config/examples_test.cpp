@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text_file.h"
 #include "emend/records.h"
 
 namespace emend {
@@ -30,6 +31,24 @@ TEST(Examples, AllParse) {
     SCOPED_TRACE(file);
     EXPECT_NO_THROW(read_edit_file(file));
   }
+}
+
+// The ```yaml blocks of a Markdown file.
+std::vector<std::string> yaml_blocks(const std::filesystem::path& file) {
+  const std::string text = read_text_file(file);
+  const std::string open = "```yaml\n", close = "```";
+  std::vector<std::string> blocks;
+  for (std::size_t at = text.find(open); at != std::string::npos; at = text.find(open, at)) {
+    at += open.size();
+    blocks.push_back(text.substr(at, text.find(close, at) - at));
+  }
+  return blocks;
+}
+
+TEST(Examples, ThoseInTheFormatDescriptionParse) {
+  const std::vector<std::string> blocks = yaml_blocks(EMEND_SOURCE_DIR "/docs/formats.md");
+  EXPECT_GE(blocks.size(), 2u);
+  for (const std::string& block : blocks) EXPECT_NO_THROW(parse_edit_file(block, "formats.md", "")) << block;
 }
 
 TEST(Examples, EiffelHasOneEditWithParaphrasesAndNeighbours) {

@@ -53,7 +53,7 @@ std::string folder_of(const std::string& path, const FolderRules& rules) {
 
 // The same as the target of an arrow: some public headers are open to folders that may not see the rest.
 std::string target_of(const std::string& path, const FolderRules& rules) {
-  const std::string name = fs::path(path).filename().string();
+  std::string name = fs::path(path).filename().string();
   if (is_public_header(path) && rules.interface_headers.contains(name)) return name;
   return folder_of(path, rules);
 }
