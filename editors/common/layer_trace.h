@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "editors/common/rows.h"
+#include "analysis/prompt_rows.h"
 #include "emend/model.h"
 
 namespace emend {

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/strings.h"
+#include "editors/common/context_rows.h"
 #include "editors/common/key_groups.h"
 #include "editors/common/options.h"
 #include "emend/error.h"
@@ -88,8 +89,11 @@ struct BoundOptions {
 // Everything about one call that does not depend on the search: rows, keys, groups.
 class RomeRun {
  public:
-  RomeRun(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context, const RomeOptions& options)
-      : model_(model), requests_(requests), context_(context), options_(options), form_{context.prefix, context.form} {
+  // kAlone: every request is an edit of its own; kTogether: one edit of all.
+  enum class Mode { kAlone, kTogether };
+
+  RomeRun(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context, const RomeOptions& options, Mode mode)
+      : model_(model), requests_(requests), context_(context), options_(options), mode_(mode), form_{context.prefix, context.form} {
     if (context.layer < 0 || context.layer >= model.config().layers)
       throw Error(ErrorKind::kConfig, "layer " + std::to_string(context.layer) + " is out of range; the model has layers 0 to " +
                                           std::to_string(model.config().layers - 1));
@@ -97,11 +101,12 @@ class RomeRun {
     make_rows();
     make_groups();
     choose_keys();
-    look_for_conflicts();
+    if (mode_ == Mode::kTogether) look_for_conflicts();
   }
 
   EditPlan plan() const;
-  Edit edit(Progress& progress, bool keep_going);
+  Edit edit_together(Progress& progress);
+  std::vector<Edit> edit_each(Progress& progress);
 
  private:
   void make_metric();
@@ -117,12 +122,16 @@ class RomeRun {
   TraceRow trace_row(const RequestRows& rows, std::size_t i, const TokenIds& more) const;
   std::vector<SearchResult> search(const std::vector<at::Tensor>& responses, const std::vector<SearchResult>* previous,
                                    Progress& progress) const;
-  void add_facts(Edit& edit, const std::vector<SearchResult>& results, const at::Tensor& a) const;
+  std::vector<at::Tensor> own_responses() const;
+  void settle_jointly(std::vector<at::Tensor>& responses, std::vector<SearchResult>& results, Progress& progress) const;
+  void require_down(const std::vector<SearchResult>& results) const;
+  void add_facts(Edit& edit, const KeyGroup& group, const SearchResult& result, const at::Tensor& a) const;
 
   const Model& model_;
   const std::vector<EditRequest>& requests_;
   const EditorContext& context_;
   const RomeOptions& options_;
+  Mode mode_;
   RowForm form_;
   KeyMetric metric_;
   std::vector<TokenIds> contexts_;
@@ -196,7 +205,8 @@ void RomeRun::make_groups() {
     const auto count = static_cast<std::int64_t>(rows_[i].prompts.size());
     const TokenIds seen(bare.ids.begin(), bare.ids.begin() + static_cast<std::ptrdiff_t>(bare.lookup) + 1);
     const auto [it, fresh] = group_of.emplace(seen, groups_.size());
-    if (fresh) {
+    if (mode_ == Mode::kAlone) it->second = groups_.size();
+    if (fresh || mode_ == Mode::kAlone) {
       KeyGroup group;
       group.bare_key = keys[at];
       if (count > 1) group.context_key = keys.narrow(0, at + 1, count - 1).mean(0);
@@ -409,88 +419,120 @@ std::vector<SearchResult> RomeRun::search(const std::vector<at::Tensor>& respons
     units.back().others_r = at::stack(others_r);
     units.back().start = (*previous)[g].r;
   }
-  return search_values(model_, *trace_, units, options_.search, progress);
+  if (!previous)
+    progress.begin("searching " + std::to_string(groups_.size()) + (groups_.size() == 1 ? " value" : " values"),
+                   static_cast<std::int64_t>(groups_.size()), "values");
+  std::vector<SearchResult> results = search_values(model_, *trace_, units, options_.search, progress);
+  if (!previous) progress.end();
+  return results;
 }
 
-void RomeRun::add_facts(Edit& edit, const std::vector<SearchResult>& results, const at::Tensor& a) const {
-  const double weight_norm = model_.weights().blocks[static_cast<std::size_t>(context_.layer)].mlp_down.to(at::kFloat).norm().item<double>();
-  edit.facts.resize(requests_.size());
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    const KeyGroup& group = groups_[g];
-    const SearchResult& result = results[g];
-    const at::Tensor r = result.r.cpu();
-    for (std::size_t i : group.requests) {
-      EditedFact& fact = edit.facts[i];
-      fact.request = requests_[i];
-      fact.layer = context_.layer;
-      fact.status = result.came_down ? "edited" : "failed";
-      if (!result.came_down) fact.reason = "the value search did not come down (loss " + std::to_string(result.loss) + ")";
+// B A of rank n: one column r and one row a for each residual.
+WeightChange rank_n_change(int layer, const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& r) {
+  return {layer, at::stack(a, 0).to(at::kFloat).contiguous(), at::stack(r, 1).to(at::kFloat).contiguous()};
+}
+
+// What one group's requests contribute, with the response that is written for it.
+void RomeRun::add_facts(Edit& edit, const KeyGroup& group, const SearchResult& result, const at::Tensor& a) const {
+  const double weight_norm =
+      model_.weights().blocks[static_cast<std::size_t>(context_.layer)].mlp_down.to(at::kFloat).norm().item<double>();
+  for (std::size_t i : group.requests) {
+    EditedFact fact;
+    fact.request = requests_[i];
+    fact.layer = context_.layer;
+    fact.status = result.came_down ? "edited" : "failed";
+    if (!result.came_down) fact.reason = "the value search did not come down (loss " + std::to_string(result.loss) + ")";
+    if (options_.keys == RomeKeys::kOriginal) {
+      fact.keys = group.bare_key.unsqueeze(0).to(at::kFloat);
+      fact.answers = at::ones({1}, at::kFloat);
+    } else {
       fact.keys = with_column(group.K, sink_key_).t().to(at::kFloat).contiguous();
       fact.answers = (sink_key_.defined() ? at::cat({group.y, at::zeros({1}, at::kDouble)}) : group.y).to(at::kFloat);
-      if (options_.keys == RomeKeys::kOriginal) {
-        fact.keys = group.bare_key.unsqueeze(0).to(at::kFloat);
-        fact.answers = at::ones({1}, at::kFloat);
-      }
-      fact.residual = r;
-      fact.steps = result.steps;
-      fact.loss = result.loss;
-      fact.update_norm = r.norm().item<double>() * a.select(1, static_cast<std::int64_t>(g)).norm().item<double>();
-      fact.relative_norm = fact.update_norm / weight_norm;
     }
+    fact.residual = result.r.cpu();
+    fact.steps = result.steps;
+    fact.loss = result.loss;
+    fact.update_norm = fact.residual.norm().item<double>() * a.norm().item<double>();
+    fact.relative_norm = fact.update_norm / weight_norm;
+    edit.facts.push_back(std::move(fact));
   }
 }
 
-Edit RomeRun::edit(Progress& progress, bool keep_going) {
-  Edit edit;
-  edit.warnings = warnings_;
-  std::vector<at::Tensor> responses;
-  for (const KeyGroup& group : groups_) {
-    responses.push_back(response(group));
-    neighbour_alpha(group, responses.back(), &edit.warnings);
-  }
-  progress.begin("searching " + std::to_string(groups_.size()) + (groups_.size() == 1 ? " value" : " values"),
-                 static_cast<std::int64_t>(groups_.size()), "values");
-  std::vector<SearchResult> results = search(responses, nullptr, progress);
-  progress.end();
-
-  at::Tensor a = at::stack(responses, 1);
-  if (groups_.size() > 1 && options_.keys != RomeKeys::kOriginal) {
-    a = joint_responses();
-    for (std::size_t g = 0; g < groups_.size(); ++g) responses[g] = a.select(1, static_cast<std::int64_t>(g));
-    for (int round = 0; round < kJointRounds; ++round) {
-      progress.begin("joint check, round " + std::to_string(round + 1), static_cast<std::int64_t>(groups_.size()), "values");
-      const std::vector<SearchResult> again = search(responses, &results, progress);
-      progress.end();
-      bool moved = false;
-      for (std::size_t g = 0; g < groups_.size(); ++g) {
-        moved = moved || again[g].steps > 0;
-        const int steps = results[g].steps;
-        const bool came_down = results[g].came_down;
-        results[g] = again[g];
-        results[g].steps += steps;
-        results[g].came_down = came_down;
-      }
-      if (!moved) break;
-    }
-  }
-
+// Throws for what did not come down, unless the caller goes on without it.
+void RomeRun::require_down(const std::vector<SearchResult>& results) const {
   std::vector<std::string> failed;
   for (std::size_t g = 0; g < groups_.size(); ++g)
     if (!results[g].came_down) failed.push_back(groups_[g].ids(requests_) + " (loss " + std::to_string(results[g].loss) + ")");
-  if (!failed.empty() && !keep_going)
-    throw Error(ErrorKind::kNumeric, "the value search did not come down for " + join(failed) + "; try another layer or more steps, or --keep-going");
+  if (!failed.empty() && !context_.keep_going)
+    throw Error(ErrorKind::kNumeric, "the value search did not come down for " + join(failed) +
+                                         "; try another layer or more steps, or --keep-going");
+}
 
-  std::vector<at::Tensor> kept_a, kept_r;
-  for (std::size_t g = 0; g < groups_.size(); ++g)
-    if (results[g].came_down) {
-      kept_a.push_back(a.select(1, static_cast<std::int64_t>(g)));
-      kept_r.push_back(results[g].r.cpu());
+std::vector<at::Tensor> RomeRun::own_responses() const {
+  std::vector<at::Tensor> responses;
+  for (const KeyGroup& group : groups_) responses.push_back(response(group));
+  return responses;
+}
+
+// After the joint solve each a also answers 0 on everybody else's keys; what that weakened is searched again from where it
+// stands, with the others' residuals held.
+void RomeRun::settle_jointly(std::vector<at::Tensor>& responses, std::vector<SearchResult>& results, Progress& progress) const {
+  const at::Tensor a = joint_responses();
+  for (std::size_t g = 0; g < groups_.size(); ++g) responses[g] = a.select(1, static_cast<std::int64_t>(g));
+  for (int round = 0; round < kJointRounds; ++round) {
+    progress.begin("joint check, round " + std::to_string(round + 1), static_cast<std::int64_t>(groups_.size()), "values");
+    std::vector<SearchResult> again = search(responses, &results, progress);
+    progress.end();
+    bool moved = false;
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      moved = moved || again[g].steps > 0;
+      again[g].steps += results[g].steps;
+      again[g].came_down = results[g].came_down;
     }
-  add_facts(edit, results, a);
-  if (!kept_a.empty())
-    edit.changes.push_back({context_.layer, at::stack(kept_a, 0).to(at::kFloat).contiguous(), at::stack(kept_r, 1).to(at::kFloat).contiguous()});
+    results = std::move(again);
+    if (!moved) return;
+  }
+}
+
+Edit RomeRun::edit_together(Progress& progress) {
+  Edit edit;
+  edit.warnings = warnings_;
+  std::vector<at::Tensor> responses = own_responses();
+  for (std::size_t g = 0; g < groups_.size(); ++g) neighbour_alpha(groups_[g], responses[g], &edit.warnings);
+  std::vector<SearchResult> results = search(responses, nullptr, progress);
+  if (groups_.size() > 1 && options_.keys != RomeKeys::kOriginal) settle_jointly(responses, results, progress);
+  require_down(results);
+
+  std::vector<at::Tensor> a, r;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    add_facts(edit, groups_[g], results[g], responses[g]);
+    if (!results[g].came_down) continue;
+    a.push_back(responses[g]);
+    r.push_back(results[g].r.cpu());
+  }
+  // Groups gather requests that share a key: back to the order of the file.
+  std::sort(edit.facts.begin(), edit.facts.end(), [&](const EditedFact& one, const EditedFact& two) {
+    const auto place = [&](const EditedFact& fact) {
+      return std::find_if(requests_.begin(), requests_.end(), [&](const EditRequest& request) { return request.id == fact.request.id; });
+    };
+    return place(one) < place(two);
+  });
+  if (!a.empty()) edit.changes.push_back(rank_n_change(context_.layer, a, r));
   edit.context_ids = contexts_;
   return edit;
+}
+
+std::vector<Edit> RomeRun::edit_each(Progress& progress) {
+  const std::vector<at::Tensor> responses = own_responses();
+  const std::vector<SearchResult> results = search(responses, nullptr, progress);
+  require_down(results);
+  std::vector<Edit> edits(groups_.size());
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    add_facts(edits[g], groups_[g], results[g], responses[g]);
+    if (results[g].came_down) edits[g].changes.push_back(rank_n_change(context_.layer, {responses[g]}, {results[g].r.cpu()}));
+    edits[g].context_ids = contexts_;
+  }
+  return edits;
 }
 
 class Rome : public Editor {
@@ -504,22 +546,34 @@ class Rome : public Editor {
 
   EditPlan plan(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context) const override {
     const c10::NoGradGuard no_grad;
-    return RomeRun(model, requests, context, bound_->value).plan();
+    return RomeRun(model, requests, context, bound_->value, RomeRun::Mode::kTogether).plan();
   }
 
   Edit edit(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
             Progress& progress) const override {
-    Edit edit = RomeRun(model, requests, context, bound_->value).edit(progress, context.keep_going);
+    Edit edit = RomeRun(model, requests, context, bound_->value, RomeRun::Mode::kTogether).edit_together(progress);
+    sign(edit, model, context);
+    return edit;
+  }
+
+  std::vector<Edit> edit_each(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
+                              Progress& progress) const override {
+    std::vector<Edit> edits = RomeRun(model, requests, context, bound_->value, RomeRun::Mode::kAlone).edit_each(progress);
+    for (Edit& edit : edits) sign(edit, model, context);
+    return edits;
+  }
+
+ private:
+  // Where the edit came from.
+  void sign(Edit& edit, const Model& model, const EditorContext& context) const {
     edit.method = name();
     edit.objective = objective();
     edit.options = options_;
     edit.base_fingerprint = model.fingerprint();
     if (bound_->value.covariance) edit.statistics_fingerprint = context.statistics->fingerprint;
     else edit.warnings.push_back("covariance: false: the update's direction is the raw key (C = I); neighbours move more than with ROME");
-    return edit;
   }
 
- private:
   std::unique_ptr<BoundOptions> bound_;
   std::map<std::string, std::string> options_;
 };

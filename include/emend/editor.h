@@ -58,6 +58,11 @@ class Editor {
   // not come down (unless context.keep_going).
   virtual Edit edit(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
                     Progress& progress) const = 0;
+
+  // Each request as an edit of its own on the unedited model; the searches share batches. The result of a request does not
+  // depend on the others beyond rounding.
+  virtual std::vector<Edit> edit_each(const Model& model, const std::vector<EditRequest>& requests,
+                                      const EditorContext& context, Progress& progress) const = 0;
 };
 
 struct OptionHelp {

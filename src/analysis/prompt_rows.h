@@ -5,12 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "emend/generate.h"
 #include "emend/model.h"
 #include "emend/records.h"
 
 namespace emend {
 
-using TokenIds = std::vector<std::int64_t>;
+
 
 // How prompts become token rows in one run.
 struct RowForm {
@@ -39,9 +40,5 @@ PromptRow context_row(const Tokenizer& tokenizer, const EditRequest& request, co
 
 // [prefix] + subject alone, for the drift term read at its last token ("{} is a" of the papers: what follows cannot matter).
 PromptRow subject_row(const Tokenizer& tokenizer, const EditRequest& request, const RowForm& form);
-
-// Texts that make keys and values robust to what precedes (specs of ROME's templates): `count` of 4 and `count` of 9 new tokens
-// after the start token, drawn among the 5 likeliest. Ids without the start token. They depend on model and seed alone.
-std::vector<TokenIds> sample_contexts(const Model& model, const TokenIds& prefix, std::int64_t count, std::uint64_t seed);
 
 }  // namespace emend

@@ -1,19 +1,19 @@
-#include "editors/common/rows.h"
+#include "analysis/prompt_rows.h"
+
+#include <utf8proc.h>
 
 #include "emend/error.h"
-#include "emend/generate.h"
-#include "emend/statistics.h"
 
 namespace emend {
 
 namespace {
 
-// CJK ideographs, kana and hangul are written without spaces between words (kana, ideographs) or begin a word by themselves.
-bool begins_without_space(const std::string& target) {
-  if (target.size() < 3 || (static_cast<unsigned char>(target[0]) & 0xF0) != 0xE0) return target.size() >= 4 && (static_cast<unsigned char>(target[0]) == 0xF0 && static_cast<unsigned char>(target[1]) >= 0xA0);
-  const unsigned code = ((static_cast<unsigned char>(target[0]) & 0x0Fu) << 12) |
-                        ((static_cast<unsigned char>(target[1]) & 0x3Fu) << 6) | (static_cast<unsigned char>(target[2]) & 0x3Fu);
-  return (code >= 0x3040 && code <= 0x30FF) || (code >= 0x3400 && code <= 0x9FFF) || (code >= 0xF900 && code <= 0xFAFF);
+// Scripts written without spaces between words: kana and CJK ideographs (hangul has spaces).
+bool begins_without_space(const std::string& text) {
+  utf8proc_int32_t code = 0;
+  utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &code);
+  return (code >= 0x3040 && code <= 0x30FF) || (code >= 0x3400 && code <= 0x9FFF) || (code >= 0xF900 && code <= 0xFAFF) ||
+         (code >= 0x20000 && code <= 0x3FFFF);
 }
 
 // Encodes `before` + prompt and finds the subject's last token by its span.
@@ -71,23 +71,6 @@ PromptRow subject_row(const Tokenizer& tokenizer, const EditRequest& request, co
   alone.id = request.id;
   alone.prompt = alone.subject = request.subject;
   return located_row(tokenizer, form.prefix, "", alone, {form.prefix, PromptForm::kRaw});
-}
-
-std::vector<TokenIds> sample_contexts(const Model& model, const TokenIds& prefix, std::int64_t count, std::uint64_t seed) {
-  std::vector<TokenIds> contexts;
-  TokenIds opening = prefix;
-  if (opening.empty()) opening.push_back(start_token(model, prefix));
-  for (const std::int64_t length : {4, 9}) {
-    GenerateOptions sampling;
-    sampling.max_new = length;
-    sampling.temperature = 1;
-    sampling.top_k = 5;
-    sampling.seed = seed;
-    sampling.stream = (std::uint64_t{1} << 33) + static_cast<std::uint64_t>(contexts.size());
-    for (TokenIds& context : generate(model, std::vector<TokenIds>(static_cast<std::size_t>(count), opening), sampling))
-      contexts.push_back(std::move(context));
-  }
-  return contexts;
 }
 
 }  // namespace emend

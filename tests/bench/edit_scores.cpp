@@ -1,0 +1,79 @@
+// Scores of single edits over a file of records, for one or several settings of a method: the tables of docs/rome.md.
+//
+//   edit_scores MODEL RECORDS LIMIT LAYER[,LAYER...] [NAME=VALUE,NAME=VALUE]...
+//
+// Each further argument is one row of the table ("-" stands for the defaults). Prints ES, PS, NS (percent), the share of edits whose
+// target is the greedy continuation, steps, relative norm and seconds an edit.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+
+#include "emend/editor.h"
+#include "support/edit_records.h"
+#include "support/edit_scores.h"
+
+using namespace emend;
+
+namespace {
+
+std::vector<std::string> split(const std::string& text, char by) {
+  std::vector<std::string> parts;
+  std::stringstream in(text);
+  for (std::string part; std::getline(in, part, by);) parts.push_back(part);
+  return parts;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  if (argc < 5) {
+    std::fprintf(stderr, "usage: edit_scores MODEL RECORDS LIMIT LAYER[,LAYER...] [NAME=VALUE,...]...\n");
+    return 2;
+  }
+  SilentProgress silent;
+  Model model = Model::load(argv[1], {}, silent);
+  const auto requests = test::read_edit_records(argv[2], static_cast<std::size_t>(std::atoi(argv[3])));
+  EditorContext context;
+  context.prefix = model.tokenizer().automatic_prefix();
+  context.keep_going = true;
+  std::vector<int> layers;
+  for (const std::string& layer : split(argv[4], ',')) layers.push_back(layer == "auto" ? default_layer(model.config()) : std::stoi(layer));
+  StatisticsOptions statistics_options;
+  statistics_options.layers = layers;
+  statistics_options.prefix = context.prefix;
+  const auto folder = default_statistics_folder(model);
+  Statistics statistics = load_statistics(model, layers, context.prefix, folder);
+  if (statistics.layers.empty()) statistics = collect_statistics(model, statistics_options, silent);
+  context.statistics = &statistics;
+  CheckOptions checks;
+  checks.prefix = context.prefix;
+  checks.completion_tokens = 1;
+
+  std::printf("%zu edits of %s\n%-46s layer    ES     PS     NS  argmax  steps  rel.norm  s/edit\n", requests.size(), argv[1], "setting");
+  std::vector<std::string> settings(argv + 5, argv + argc);
+  if (settings.empty()) settings = {"-"};
+  for (const std::string& setting : settings)
+    for (const int layer : layers) {
+      std::map<std::string, OptionText> options;
+      for (const std::string& part : split(setting, ',')) {
+        const auto at = part.find('=');
+        if (at != std::string::npos) options[part.substr(0, at)] = {part.substr(at + 1), "command line"};
+      }
+      context.layer = layer;
+      const auto begin = std::chrono::steady_clock::now();
+      const auto edits = make_editor("rome", options)->edit_each(model, requests, context, silent);
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      const auto scores = test::score_edits(model, edits, checks);
+      std::printf("%-46s %5d %6.2f %6.2f %6.2f %6.2f %6.1f %9.3f %7.3f", setting.c_str(), layer, 100 * scores.efficacy,
+                  100 * scores.paraphrase, 100 * scores.neighbourhood, 100 * scores.argmax, scores.steps, scores.relative_norm,
+                  seconds / static_cast<double>(edits.size()));
+      for (std::size_t i = 0; i < scores.failures.size() && i < 5; ++i) std::printf(" %s", scores.failures[i].c_str());
+      std::printf("\n");
+      std::fflush(stdout);
+    }
+  return 0;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "edit_scores: %s\n", error.what());
+  return 1;
+}
