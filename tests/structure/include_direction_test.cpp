@@ -67,7 +67,7 @@ const std::vector<LibraryRule> kLibraries = {
     {"Eigen/", {"linalg"}},
     {"unsupported/Eigen/", {"linalg"}},
     {"pcre2", {"text"}},
-    {"utf8proc", {"text", "report"}},
+    {"utf8proc", {"text", "report", "analysis"}},
     {"spdlog/", {"base"}},
     {"openssl/", {"base"}},
     {"xxh", {"base"}},
@@ -146,6 +146,12 @@ TEST(IncludeDirection, EditorsAndChecksAreSeenThroughTheirInterfaceOnly) {
   EXPECT_THAT(judge("src/delivery/patch.cpp", "#include \"emend/checks.h\""), IsEmpty());
   EXPECT_THAT(judge("src/delivery/patch.cpp", "#include \"emend/eval.h\""), SizeIs(1));
   EXPECT_THAT(judge("src/delivery/patch.cpp", "#include \"emend/editor.h\""), SizeIs(1));
+}
+
+TEST(IncludeDirection, AFolderIncludesItsOwnInterface) {
+  EXPECT_THAT(judge("editors/registry.cpp", "#include \"emend/editor.h\""), IsEmpty());
+  EXPECT_THAT(judge("editors/rome/rome.h", "#include \"emend/editor.h\""), IsEmpty());
+  EXPECT_THAT(judge("eval/checks.cpp", "#include \"emend/checks.h\""), IsEmpty());
 }
 
 TEST(IncludeDirection, OneEditorDoesNotIncludeAnother) {
