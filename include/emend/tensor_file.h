@@ -1,5 +1,6 @@
-// Checkpoint files as named tensors over memory-mapped bytes: safetensors (one file, or a folder with shards) and GGUF.
-// Layouts: docs/formats.md. Every reader here checks the whole header against the file's length before it hands out a byte.
+// Checkpoint files as named tensors over memory-mapped bytes: safetensors (one file, or a folder with shards)
+// and GGUF. Layouts: docs/formats.md. Every reader here checks the whole header against the file's length
+// before it hands out a byte.
 #pragma once
 
 #include <cstddef>
@@ -16,23 +17,25 @@
 
 namespace emend {
 
-// Stored element types that emend can turn into float32. Any other is `kOpaque`: it can be listed and copied as bytes.
+// Stored element types that emend can turn into float32. Any other is `kOpaque`: it can be listed and copied
+// as bytes.
 enum class DType { kF32, kF16, kBF16, kF64, kQ4_0, kQ4_1, kQ8_0, kOpaque };
 
 struct TensorInfo {
   std::string name;
-  std::string dtype_name;           // as the format spells it: "BF16", "Q4_1", ...
+  std::string dtype_name;  // as the format spells it: "BF16", "Q4_1", ...
   DType dtype = DType::kOpaque;
   std::vector<std::int64_t> shape;  // outermost first, also for GGUF (which stores it the other way round)
   std::uint64_t offset = 0;         // of the first byte, from the start of `file`
   std::uint64_t bytes = 0;
-  std::filesystem::path file;       // the shard that holds it
-  std::int64_t elements() const;    // product of shape; 1 for a scalar
+  std::filesystem::path file;     // the shard that holds it
+  std::int64_t elements() const;  // product of shape; 1 for a scalar
 };
 
-// A GGUF metadata value. Integers of every width arrive as int64 (u64 above 2^63-1 is refused), floats as double.
-using GgufValue = std::variant<bool, std::int64_t, double, std::string, std::vector<bool>, std::vector<std::int64_t>,
-                               std::vector<double>, std::vector<std::string>>;
+// A GGUF metadata value. Integers of every width arrive as int64 (u64 above 2^63-1 is refused), floats as
+// double.
+using GgufValue = std::variant<bool, std::int64_t, double, std::string, std::vector<bool>,
+                               std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>>;
 
 // A checkpoint: its tensors and its metadata. Cheap to move; the mapping lives as long as any span's owner.
 // Thread-safe for reading.
@@ -57,7 +60,8 @@ class TensorFile {
   virtual const std::map<std::string, GgufValue>& gguf_metadata() const = 0;
 };
 
-// Opens one safetensors file. Throws Error: kIo (cannot open), kFormat (any rule of the format broken; file and tensor named).
+// Opens one safetensors file. Throws Error: kIo (cannot open), kFormat (any rule of the format broken; file
+// and tensor named).
 std::unique_ptr<TensorFile> open_safetensors(const std::filesystem::path& file);
 
 // Opens a checkpoint folder: model.safetensors, or model.safetensors.index.json and its shards.
@@ -66,12 +70,14 @@ std::unique_ptr<TensorFile> open_safetensors_folder(const std::filesystem::path&
 // Opens a GGUF file of version 2 or 3, little-endian, not split.
 std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file);
 
-// A folder with safetensors, a .safetensors file or a .gguf file, told apart by what is there (magic bytes, not the name alone).
+// A folder with safetensors, a .safetensors file or a .gguf file, told apart by what is there (magic bytes,
+// not the name alone).
 std::unique_ptr<TensorFile> open_checkpoint(const std::filesystem::path& path);
 
-// Turns `tensor` into float32: `out` has tensor.elements() floats. F64 is rounded; F16 and BF16 widen exactly; Q4_0, Q4_1
-// and Q8_0 are dequantised bit for bit as ggml does (ggml-quants.c, dequantize_row_*). Uses `threads` threads (>= 1); the
-// result does not depend on it. Throws Error(kFormat) for kOpaque, naming tensor and type.
+// Turns `tensor` into float32: `out` has tensor.elements() floats. F64 is rounded; F16 and BF16 widen
+// exactly; Q4_0, Q4_1 and Q8_0 are dequantised bit for bit as ggml does (ggml-quants.c, dequantize_row_*).
+// Uses `threads` threads (>= 1); the result does not depend on it. Throws Error(kFormat) for kOpaque, naming
+// tensor and type.
 void read_as_float32(const TensorFile& file, const TensorInfo& tensor, std::span<float> out, int threads = 1);
 
 // One tensor to write: row-major little-endian bytes of a safetensors dtype ("F32", "F64", "I64", ...).
@@ -82,8 +88,12 @@ struct TensorToWrite {
   std::span<const std::byte> bytes;
 };
 
-// Writes a whole safetensors file or nothing: temporary name in the same folder, fsync, rename, fsync of the folder. Parent
-// folders are created. Order and padding: docs/formats.md. Same input, same bytes. Throws Error(kIo) with path and reason.
+// Writes a whole safetensors file or nothing: temporary name in the same folder, fsync, rename, fsync of the
+// folder. Parent folders are created. Order and padding: docs/formats.md. Same input, same bytes, whatever
+// the order of `tensors`. A metadata key "format" with the value "pt" is added where there is none, since
+// other loaders ask for it. Throws Error: kIo with path and reason; kFormat for what no safetensors file can
+// hold (two tensors of one name, an unknown dtype, bytes that do not make the shape, names that are not
+// UTF-8).
 void write_safetensors(const std::filesystem::path& file, const std::vector<TensorToWrite>& tensors,
                        const std::map<std::string, std::string>& metadata);
 

@@ -258,7 +258,9 @@ TEST(SafetensorsHeader, LimitsHold) {
 TEST(SafetensorsHeader, AMillionTensorsIsTheMost) {
   std::string header = "{";
   for (int i = 0; i <= 1'000'000; ++i) {
-    header += "\"" + std::to_string(i) + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)";
+    header += '"';
+    header += std::to_string(i);
+    header += R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)";
   }
   header.back() = '}';
   EXPECT_THAT(refused(safetensors(header)), HasSubstr("more than a million tensors"));
