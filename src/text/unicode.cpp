@@ -140,6 +140,7 @@ bool is_white_space(char32_t c) {
 
 bool is_number(char32_t code_point) {
   if (code_point < 0x80) return code_point >= '0' && code_point <= '9';
+  if (code_point >= 0x11DE0 && code_point <= 0x11DE9) return true;  // Unicode 17
   switch (category(code_point)) {
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:

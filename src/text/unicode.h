@@ -28,7 +28,7 @@ void append_utf8(std::string& text, char32_t code_point);
 // Unicode's White_Space.
 bool is_white_space(char32_t code_point);
 
-// General categories Nd, Nl and No of Unicode 16.
+// General categories Nd, Nl and No of Unicode 17 (Rust's tables are newer than those behind the regexes).
 bool is_number(char32_t code_point);
 
 // `\w` as Rust's regexes have it: letters, marks, decimal digits, connectors, joiners.

@@ -33,8 +33,9 @@ TEST(Unicode, LossyReadingReplacesMaximalParts) {
   EXPECT_EQ(lossy_utf8("\xe0\x80"), bad + bad);
 }
 
-TEST(Unicode, NumbersAreThoseOfUnicode16) {
-  for (const char32_t number : {U'7', U'\u0661', U'\u00bd', U'\u2167', U'\U00010d40', U'\U0001d2c0'}) {
+TEST(Unicode, NumbersAreThoseOfUnicode17) {
+  for (const char32_t number :
+       {U'7', U'\u0661', U'\u00bd', U'\u2167', U'\U00010d40', U'\U0001d2c0', U'\U00011de5'}) {
     EXPECT_TRUE(is_number(number)) << static_cast<unsigned>(number);
   }
   for (const char32_t other : {U'a', U'\u4e00', U' ', U'\U00010d4a'}) EXPECT_FALSE(is_number(other));
