@@ -1,0 +1,28 @@
+// Tables of commands.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace emend {
+
+struct Command {
+  std::string name;
+  std::string help;  // one line
+  // Takes what follows the command's name; returns the exit code. nullptr: not part of this version yet.
+  int (*run)(const std::vector<std::string>& arguments);
+};
+
+// Runs the command that arguments[0] names. `prefix` is what stands before it: "" or "patch ". Answers --help, --version
+// and `help`. Throws Error(kUsage) for no command, an unknown one, and one whose turn has not come.
+int run_command(const std::string& prefix, const std::vector<Command>& commands, const std::vector<std::string>& arguments);
+
+// The commands of this program; each lives in its own file.
+int edit_command(const std::vector<std::string>& arguments);
+int generate_command(const std::vector<std::string>& arguments);
+int stats_command(const std::vector<std::string>& arguments);
+int patch_command(const std::vector<std::string>& arguments);
+int patch_verify_command(const std::vector<std::string>& arguments);
+int model_command(const std::vector<std::string>& arguments);
+
+}  // namespace emend

@@ -1,0 +1,55 @@
+#include "cli/console.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <iostream>
+
+#include "base/atomic_file.h"
+#include "cli/interrupt.h"
+#include "cli/output_check.h"
+
+namespace emend {
+namespace {
+
+TerminalProgress::Style progress_style(bool quiet) {
+  if (quiet) return TerminalProgress::Style::kNothing;
+  return isatty(STDERR_FILENO) != 0 ? TerminalProgress::Style::kBar : TerminalProgress::Style::kLines;
+}
+
+}  // namespace
+
+std::size_t terminal_columns(int descriptor) {
+  winsize size{};
+  if (isatty(descriptor) == 0 || ioctl(descriptor, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_col;
+}
+
+Console::Console(const CommonOptions& options)
+    : json_(options.json), quiet_(options.quiet), progress_(progress_style(options.quiet)) {
+  if (!json_.empty()) require_writable_file(json_);
+}
+
+void Console::note(const std::string& text) {
+  progress_.end_line();
+  if (!quiet_) std::cerr << text << std::endl;
+}
+
+void Console::warn(const std::string& text) {
+  progress_.end_line();
+  std::cerr << "warning: " << text << std::endl;
+}
+
+std::size_t Console::columns() const {
+  return terminal_columns(STDOUT_FILENO);
+}
+
+void Console::write_json(const ResultJson& result) const {
+  if (json_.empty()) return;
+  throw_if_interrupted();
+  // Text from a model may end inside a character.
+  constexpr auto kReplaceBroken = ResultJson::error_handler_t::replace;
+  write_file_atomically(json_, result.dump(2, ' ', false, kReplaceBroken) + "\n");
+}
+
+}  // namespace emend

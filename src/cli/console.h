@@ -1,0 +1,41 @@
+// What a command says besides its results: notes, warnings, progress, and the JSON file.
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/options.h"
+#include "cli/terminal_progress.h"
+
+namespace emend {
+
+// Keeps the order in which keys are put in.
+using ResultJson = nlohmann::ordered_json;
+
+// Columns of the terminal behind a file descriptor; 0 when it is none.
+std::size_t terminal_columns(int descriptor);
+
+class Console {
+ public:
+  // Throws Error(kIo) when --json names a file that cannot be written.
+  explicit Console(const CommonOptions& options);
+
+  // A line on stderr, unless --quiet.
+  void note(const std::string& text);
+  // A line on stderr in any case.
+  void warn(const std::string& text);
+  TerminalProgress& progress() { return progress_; }
+  // For tables on stdout; 0: no limit.
+  std::size_t columns() const;
+
+  // Writes --json FILE, if it was asked for: the whole file or nothing.
+  void write_json(const ResultJson& result) const;
+
+ private:
+  std::string json_;
+  bool quiet_;
+  TerminalProgress progress_;
+};
+
+}  // namespace emend

@@ -1,0 +1,160 @@
+// emend edit FILE.yaml
+#include <chrono>
+#include <iostream>
+
+#include "base/nearest.h"
+#include "base/strings.h"
+#include "cli/command.h"
+#include "cli/edit_prepare.h"
+#include "cli/edit_report.h"
+#include "cli/edit_run.h"
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/load_model.h"
+#include "emend/error.h"
+#include "report/table.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point began) {
+  return std::chrono::duration<double>(Clock::now() - began).count();
+}
+
+// Options that ask about methods instead of editing.
+struct Questions {
+  bool methods = false;
+  std::string method;  // --help-method
+};
+
+void list_methods() {
+  Table table({{"method"}, {"what it does"}});
+  for (const EditorHelp& editor : list_editors()) table.add_row({editor.name, editor.help});
+  std::cout << table.text(0);
+}
+
+void explain_method(const std::string& name) {
+  std::vector<std::string> known;
+  for (const EditorHelp& editor : list_editors()) {
+    known.push_back(editor.name);
+    if (editor.name != name) continue;
+    std::cout << editor.name << ": " << editor.help << "\n\nIts options, for `options:` of an edit file:\n";
+    Table table({{"option"}, {"default"}, {"what it is"}});
+    for (const OptionHelp& option : editor.options) table.add_row({option.name, option.default_value, option.help});
+    std::cout << table.text(0, 2);
+    return;
+  }
+  throw Error(ErrorKind::kUsage, "--help-method: unknown method " + quote(name) + did_you_mean(name, known));
+}
+
+Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& options) {
+  Syntax syntax;
+  syntax.command = "edit";
+  syntax.synopsis = "FILE.yaml [OPTIONS]";
+  syntax.help = "Changes facts of a model as the edit file says, checks the edited model against the base, and writes a patch.";
+  syntax.uses_statistics = true;
+  syntax.positional = "file";
+  syntax.positionals = 1;
+  Questions questions;
+  std::int64_t layer = -1;
+  syntax.own.add_options()("file", po::value(&options.file))(
+      "dry-run", po::bool_switch(&options.dry_run), "only say which layers would change, at what cost, and what conflicts")(
+      "out", po::value(&options.out)->value_name("DIR"), "folder of outputs whose path in the file is relative")(
+      "keep-going", po::bool_switch(&options.keep_going), "leave out edits whose search fails instead of stopping")(
+      "layer", po::value(&layer)->value_name("N")->notifier([](std::int64_t value) { require_at_least("layer", value, 0); }),
+      "edit this layer, whatever the file says (layers count from 0)")(
+      "methods", po::bool_switch(&questions.methods), "list the methods")(
+      "help-method", po::value(&questions.method)->value_name("METHOD"), "the options of a method");
+  if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
+  if (questions.methods || !questions.method.empty()) {
+    questions.methods ? list_methods() : explain_method(questions.method);
+    return Parsed::kAnswered;
+  }
+  require_given(!options.file.empty(), "edit", "the edit file");
+  constexpr std::int64_t kMostLayers = 1'000'000;  // any larger number is told as this one: no model has so many
+  if (layer >= 0) options.layer = static_cast<int>(std::min(layer, kMostLayers));
+  return Parsed::kRun;
+}
+
+EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditOptions& options) {
+  EditJob job{&model, &editor, &file, {}, statistics_folder(file, model)};
+  job.context.layer = resolve_layer(file, model.config());
+  job.context.prefix = resolve_bos(model.tokenizer(), file.bos);
+  job.context.form = file.form;
+  job.context.seed = options.common.seed;
+  job.context.token_budget = options.common.token_budget;
+  job.context.keep_going = options.keep_going;
+  return job;
+}
+
+// Layers and conflicts, without a search; writes nothing but --json.
+int dry_run(const EditJob& job, Console& console) {
+  EditPlan plan;
+  EditorContext context = job.context;
+  Statistics statistics;
+  if (job.editor->needs_statistics())
+    statistics = load_statistics(*job.model, {context.layer}, context.prefix, job.statistics);
+  context.statistics = &statistics;
+  if (job.editor->needs_statistics() && statistics.layers.empty()) {
+    std::cout << "No statistics of layer " << context.layer << " in " << job.statistics.string()
+              << ": without them there are no costs and conflicts to tell. `emend edit` without --dry-run makes them, and so "
+                 "does `emend stats`.\n";
+    Table table({{"id"}, {"layer", Align::kRight}, {"prompt"}, {"target"}});
+    for (const EditRequest& request : job.file->edits) {
+      table.add_row({request.id, std::to_string(context.layer), request.prompt, request.target});
+      plan.entries.push_back({request.id, context.layer, 0, 0, {}, 0, 0});
+    }
+    std::cout << table.text(console.columns());
+  } else {
+    plan = job.editor->plan(*job.model, job.file->edits, context);
+    std::cout << plan_report(plan, console.columns());
+  }
+  std::cout << "Layers count from 0; the model has " << job.model->config().layers << ". Nothing was written.\n";
+  for (const std::string& warning : plan.warnings) console.warn(warning);
+  console.write_json(plan_json(plan, *job.editor, *job.model));
+  return kExitDone;
+}
+
+// Writes the patch and says how it went; returns the exit code.
+int finish(const EditJob& job, const EditOutcome& outcome, const fs::path& patch_path, double total_so_far, Console& console) {
+  const Patch& patch = outcome.patch;
+  for (const std::string& warning : patch.edit.warnings) console.warn(warning);
+  std::cout << edit_report(outcome, console.columns());
+  const std::vector<std::string> failed = failed_ids(patch.edit);
+  const bool writes = !patch.edit.changes.empty();
+  throw_if_interrupted();
+  if (writes) {
+    save_patch(patch, patch_path);
+    std::cout << "\nPatch: " << patch_path.string() << (patch.passed ? "" : " (marked as failed)") << "\n";
+    std::cout << "Try it: " << try_it_line(outcome, job.model->path(), patch_path) << "\n";
+  }
+  console.write_json(edit_json(outcome, *job.model, total_so_far, writes ? std::vector{patch_path} : std::vector<fs::path>{}));
+  if (!failed.empty()) throw Error(ErrorKind::kNumeric, "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
+  if (!patch.passed) console.note("A check failed: see the table.");
+  return patch.passed ? kExitDone : kExitCheckFailed;
+}
+
+}  // namespace
+
+int edit_command(const std::vector<std::string>& arguments) {
+  const Clock::time_point began = Clock::now();
+  EditOptions options;
+  if (parse_edit(arguments, options) == Parsed::kAnswered) return kExitDone;
+  Console console(options.common);
+  const EditFile file = prepare_edit_file(options);
+  const std::unique_ptr<Editor> editor = make_editor(file.method, file.options);
+  const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
+  Model model = load_model(file.model.string(), options.common, console);
+  const EditJob job = make_job(model, *editor, file, options);
+  if (options.dry_run) return dry_run(job, console);
+  const double load = seconds_since(began);
+  EditOutcome outcome = run_edit(job, console);
+  outcome.seconds.load = load;
+  return finish(job, outcome, patch_path, seconds_since(began), console);
+}
+
+}  // namespace emend

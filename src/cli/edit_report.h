@@ -1,0 +1,25 @@
+// What `emend edit` tells of its work, for people and as JSON.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cli/edit_run.h"
+
+namespace emend {
+
+// Tables of facts, losses, checks and costs.
+std::string edit_report(const EditOutcome& outcome, std::size_t columns);
+
+// How to try the patch: a command line to copy.
+std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model, const std::filesystem::path& patch);
+
+ResultJson edit_json(const EditOutcome& outcome, const Model& model, double total_seconds,
+                     const std::vector<std::filesystem::path>& outputs);
+
+// The plan of --dry-run. `plan` may lack entries when there are no statistics to plan with.
+std::string plan_report(const EditPlan& plan, std::size_t columns);
+ResultJson plan_json(const EditPlan& plan, const Editor& editor, const Model& model);
+
+}  // namespace emend

@@ -1,0 +1,175 @@
+#include "cli/edit_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iterator>
+
+#include "cli/edit_prepare.h"
+#include "cli/held_text.h"
+#include "emend/error.h"
+#include "emend/generate.h"
+#include "linalg/spd_factor.h"
+
+namespace emend {
+namespace {
+
+// Adds the time from its making to its end to `seconds`.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+  ~Stopwatch() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+// Time that the editor spent in stages called "search...".
+double search_seconds(const TerminalProgress& progress) {
+  double seconds = 0;
+  for (const auto& [stage, time] : progress.stage_seconds())
+    if (stage.compare(0, 6, "search") == 0) seconds += time;
+  return seconds;
+}
+
+std::optional<double> condition_of(const LayerStatistics& layer) {
+  try {
+    return SpdFactor(layer.C, 0, "C").info().condition;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+EditedFact already_true(const EditRequest& request, int layer) {
+  EditedFact fact;
+  fact.request = request;
+  fact.layer = layer;
+  fact.status = "already true";
+  return fact;
+}
+
+// The edit with the facts that it skipped, all in the order of `requests`.
+void put_in_order(Edit& edit, const std::vector<EditRequest>& requests, int layer) {
+  std::vector<EditedFact> facts;
+  for (const EditRequest& request : requests) {
+    const auto found = std::find_if(edit.facts.begin(), edit.facts.end(),
+                                    [&](const EditedFact& fact) { return fact.request.id == request.id; });
+    facts.push_back(found == edit.facts.end() ? already_true(request, layer) : std::move(*found));
+  }
+  edit.facts = std::move(facts);
+}
+
+std::vector<EditRequest> without(const std::vector<EditRequest>& requests, const std::vector<bool>& skipped) {
+  std::vector<EditRequest> kept;
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    if (!skipped[i]) kept.push_back(requests[i]);
+  return kept;
+}
+
+// Everything that is known before the edit.
+Patch begin_patch(const EditJob& job) {
+  Patch patch;
+  patch.emend_version = emend_version();
+  patch.base_name = job.model->path().filename().string();
+  patch.edit_text = job.file->text;
+  patch.bos = job.file->bos;
+  patch.prefix = job.context.prefix;
+  patch.form = job.context.form;
+  patch.thresholds = job.file->checks;
+  return patch;
+}
+
+Statistics prepare_statistics(const EditJob& job, EditOutcome& outcome, Console& console) {
+  if (!job.editor->needs_statistics()) return {};
+  const Stopwatch watch(outcome.seconds.statistics);
+  Statistics statistics = load_or_collect(*job.model, job.statistics, job.context, console);
+  const LayerStatistics& layer = statistics.layers.at(job.context.layer);
+  outcome.statistics_source = statistics.source;
+  outcome.statistics_tokens = layer.tokens;
+  outcome.condition = condition_of(layer);
+  return statistics;
+}
+
+void make_edit(const EditJob& job, const std::vector<EditRequest>& requests, const Statistics& statistics,
+               EditOutcome& outcome, Console& console) {
+  EditorContext context = job.context;
+  context.statistics = job.editor->needs_statistics() ? &statistics : nullptr;
+  double all = 0;
+  {
+    const Stopwatch watch(all);
+    outcome.patch.edit = job.editor->edit(*job.model, requests, context, console.progress());
+  }
+  const double search = search_seconds(console.progress());
+  outcome.seconds.search = search > 0 ? std::min(search, all) : all;
+  outcome.seconds.solve = all - outcome.seconds.search;
+}
+
+void check_edit(const EditJob& job, const std::vector<EditRequest>& requests, const std::vector<bool>& skipped,
+                const CheckOptions& options, EditOutcome& outcome, Console& console) {
+  const Stopwatch watch(outcome.seconds.check);
+  Patch& patch = outcome.patch;
+  const bool drift_known = !patch.held_text.empty();
+  const std::int64_t budget = options.token_budget;
+  const double base = drift_known ? mean_nll(*job.model, patch.held_text, budget) : 0;
+  const ScopedEdit scope(*job.model, patch.edit.changes);
+  patch.after = measure_facts(*job.model, requests, options, console.progress());
+  std::optional<double> drift;
+  if (drift_known) drift = std::exp(mean_nll(*job.model, patch.held_text, budget) - base);
+  patch.checks = run_checks(requests, patch.after, skipped, drift, measured_tokens(patch.held_text), patch.thresholds);
+  patch.passed = all_passed(patch.checks) && failed_ids(patch.edit).empty();
+}
+
+// One measurement of the base; fills `skipped` with the requests whose target is the answer already.
+std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>& requests, std::vector<bool>& skipped,
+                                    const CheckOptions& options, Console& console) {
+  fill_present_answers(*job.model, requests, options);
+  std::vector<FactState> before = measure_facts(*job.model, requests, options, console.progress());
+  for (const FactState& state : before) skipped.push_back(state.prompt.argmax_target);
+  return before;
+}
+
+}  // namespace
+
+EditOutcome run_edit(const EditJob& job, Console& console) {
+  EditOutcome outcome;
+  outcome.patch = begin_patch(job);
+  CheckOptions options;
+  options.prefix = job.context.prefix;
+  options.form = job.context.form;
+  options.token_budget = job.context.token_budget;
+  std::vector<EditRequest> requests = job.file->edits;
+  std::vector<bool> skipped;
+  {
+    const Stopwatch watch(outcome.seconds.check);
+    outcome.patch.before = measure_base(job, requests, skipped, options, console);
+  }
+  const std::vector<EditRequest> wanted = without(requests, skipped);
+  if (wanted.empty()) {
+    outcome.nothing_to_do = true;
+    outcome.patch.after = outcome.patch.before;
+    outcome.patch.edit.method = job.editor->name();
+    outcome.patch.edit.objective = job.editor->objective();
+    put_in_order(outcome.patch.edit, requests, job.context.layer);
+    outcome.patch.passed = true;
+    return outcome;
+  }
+  const Statistics statistics = prepare_statistics(job, outcome, console);
+  make_edit(job, wanted, statistics, outcome, console);
+  put_in_order(outcome.patch.edit, requests, job.context.layer);
+  const TextRows given = held_rows(*job.model, job.context.prefix, job.file->drift_text);
+  outcome.patch.held_text = given.empty() ? statistics.held_text : given;
+  check_edit(job, requests, skipped, options, outcome, console);
+  return outcome;
+}
+
+std::vector<std::string> failed_ids(const Edit& edit) {
+  std::vector<std::string> ids;
+  for (const EditedFact& fact : edit.facts)
+    if (fact.status == "failed") ids.push_back(fact.request.id);
+  return ids;
+}
+
+}  // namespace emend

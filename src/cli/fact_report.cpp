@@ -1,0 +1,192 @@
+#include "cli/fact_report.h"
+
+#include "report/numbers.h"
+#include "report/table.h"
+
+namespace emend {
+namespace {
+
+constexpr std::size_t kPromptColumns = 44;
+constexpr std::size_t kLeastColumns = 10;
+
+std::string change_text(double before, double after) {
+  return probability_text(before) + " -> " + probability_text(after);
+}
+
+ResultJson number_json(double number) {
+  return number;  // dump() writes what is not finite as null
+}
+
+ResultJson prompt_json(const PromptState& state) {
+  return {{"p_target", number_json(state.p_target)},
+          {"p_was", number_json(state.p_was)},
+          {"argmax_target", state.argmax_target},
+          {"completion", state.completion}};
+}
+
+ResultJson neighbour_json(const FactState::NeighbourState& state) {
+  return {{"p_answer", number_json(state.p_answer)},
+          {"p_target", number_json(state.p_target)},
+          {"completion", state.completion}};
+}
+
+ResultJson paraphrases_json(const MeasuredFact& measured) {
+  ResultJson list = ResultJson::array();
+  const auto& prompts = measured.fact->request.paraphrases;
+  for (std::size_t i = 0; i < prompts.size(); ++i)
+    list.push_back({{"prompt", prompts[i]},
+                    {"before", prompt_json(measured.before->paraphrases[i])},
+                    {"after", prompt_json(measured.after->paraphrases[i])}});
+  return list;
+}
+
+ResultJson neighbours_json(const MeasuredFact& measured) {
+  ResultJson list = ResultJson::array();
+  const auto& neighbours = measured.fact->request.neighbours;
+  for (std::size_t i = 0; i < neighbours.size(); ++i)
+    list.push_back({{"prompt", neighbours[i].prompt},
+                    {"answer", measured.before->neighbours[i].answer},
+                    {"before", neighbour_json(measured.before->neighbours[i])},
+                    {"after", neighbour_json(measured.after->neighbours[i])}});
+  return list;
+}
+
+std::string verdict(const CheckResult& check) {
+  if (!check.value) return "not measured";
+  return check.passed ? "passed" : "FAILED";
+}
+
+// Counts and lists what the edit did not carry over, or moved by mistake.
+struct Losses {
+  std::size_t paraphrases = 0, kept_paraphrases = 0;
+  std::size_t neighbours = 0, kept_neighbours = 0;
+  Table table{{{"id"},
+               {"what"},
+               {"prompt", Align::kLeft, kLeastColumns},
+               {"wanted", Align::kLeft, kLeastColumns},
+               {"p(wanted)", Align::kRight},
+               {"p(other)", Align::kRight},
+               {"now", Align::kLeft, kLeastColumns}}};
+
+  void count(const MeasuredFact& measured) {
+    const EditRequest& request = measured.fact->request;
+    for (std::size_t i = 0; i < request.paraphrases.size(); ++i) {
+      const PromptState& state = measured.after->paraphrases[i];
+      ++paraphrases;
+      if (state.p_target > state.p_was) {
+        ++kept_paraphrases;
+        continue;
+      }
+      table.add_row({request.id, "paraphrase", request.paraphrases[i], request.target, probability_text(state.p_target),
+                     probability_text(state.p_was), state.completion});
+    }
+    for (std::size_t i = 0; i < request.neighbours.size(); ++i) {
+      const FactState::NeighbourState& state = measured.after->neighbours[i];
+      ++neighbours;
+      if (state.p_answer > state.p_target) {
+        ++kept_neighbours;
+        continue;
+      }
+      table.add_row({request.id, "neighbour", request.neighbours[i].prompt, state.answer, probability_text(state.p_answer),
+                     probability_text(state.p_target), state.completion});
+    }
+  }
+};
+
+}  // namespace
+
+std::vector<MeasuredFact> pair_up(const std::vector<EditedFact>& facts, const std::vector<FactState>& before,
+                                  const std::vector<FactState>& after) {
+  std::vector<MeasuredFact> measured;
+  for (std::size_t i = 0; i < facts.size(); ++i) measured.push_back({&facts[i], &before.at(i), &after.at(i)});
+  return measured;
+}
+
+std::string facts_table(const std::vector<MeasuredFact>& facts, std::size_t columns) {
+  Table table({{"id"},
+               {"prompt", Align::kLeft, kLeastColumns},
+               {"was -> target", Align::kLeft, kLeastColumns},
+               {"p(target)", Align::kRight},
+               {"p(was)", Align::kRight},
+               {"before", Align::kLeft, kLeastColumns},
+               {"after", Align::kLeft, kLeastColumns},
+               {"status"}});
+  for (const MeasuredFact& measured : facts) {
+    const EditRequest& request = measured.fact->request;
+    const PromptState& before = measured.before->prompt;
+    const PromptState& after = measured.after->prompt;
+    table.add_row({request.id, cut_to_width(one_line(request.prompt), kPromptColumns), request.was + " -> " + request.target,
+                   change_text(before.p_target, after.p_target), change_text(before.p_was, after.p_was), before.completion,
+                   after.completion, measured.fact->status});
+  }
+  return table.text(columns);
+}
+
+std::string lost_table(const std::vector<MeasuredFact>& facts, std::size_t columns) {
+  Losses losses;
+  for (const MeasuredFact& measured : facts) losses.count(measured);
+  std::string text = "Paraphrases that answer with the target: " + std::to_string(losses.kept_paraphrases) + " of " +
+                     std::to_string(losses.paraphrases) + ". Neighbours kept: " + std::to_string(losses.kept_neighbours) +
+                     " of " + std::to_string(losses.neighbours) + ".\n";
+  if (!losses.table.empty()) text += "Lost:\n" + losses.table.text(columns, 2);
+  return text;
+}
+
+std::string checks_table(const std::vector<CheckResult>& checks, std::size_t columns) {
+  Table table({{"check"}, {"value", Align::kRight}, {"threshold", Align::kRight}, {"n", Align::kRight}, {"result"}});
+  for (const CheckResult& check : checks) {
+    const std::string bound = check.name == "drift" ? "<= " : ">= ";
+    table.add_row({check.name, number_text(check.value, 4), bound + number_text(check.threshold, 4), count_text(check.n),
+                   verdict(check)});
+  }
+  return table.text(columns);
+}
+
+ResultJson edits_json(const std::vector<MeasuredFact>& facts) {
+  ResultJson list = ResultJson::array();
+  for (const MeasuredFact& measured : facts) {
+    const EditedFact& fact = *measured.fact;
+    const bool edited = fact.status == "edited";
+    ResultJson entry = {{"id", fact.request.id},         {"prompt", fact.request.prompt},
+                        {"subject", fact.request.subject}, {"target", fact.request.target},
+                        {"was", fact.request.was},       {"layer", fact.layer},
+                        {"steps", fact.steps},           {"loss", edited ? ResultJson(fact.loss) : ResultJson(nullptr)},
+                        {"update_norm", fact.update_norm}, {"relative_norm", fact.relative_norm},
+                        {"status", fact.status}};
+    if (!fact.reason.empty()) entry["reason"] = fact.reason;
+    entry["before"] = prompt_json(measured.before->prompt);
+    entry["after"] = prompt_json(measured.after->prompt);
+    entry["paraphrases"] = paraphrases_json(measured);
+    entry["neighbours"] = neighbours_json(measured);
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+ResultJson checks_json(const std::vector<CheckResult>& checks) {
+  ResultJson list = ResultJson::array();
+  for (const CheckResult& check : checks)
+    list.push_back({{"name", check.name},
+                    {"value", check.value ? ResultJson(*check.value) : ResultJson(nullptr)},
+                    {"threshold", check.threshold},
+                    {"passed", check.passed},
+                    {"n", check.n},
+                    {"status", check.value ? (check.passed ? "passed" : "failed") : "not measured"}});
+  return list;
+}
+
+std::string shell_word(const std::string& word) {
+  constexpr const char* kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:=@%+,";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) {
+    if (c == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "'";
+}
+
+}  // namespace emend

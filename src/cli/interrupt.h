@@ -1,0 +1,12 @@
+// Ctrl-C and SIGTERM as a flag that the work looks at.
+#pragma once
+
+namespace emend {
+
+// From now on the first SIGINT or SIGTERM sets the flag, and the next one ends the program at once.
+void install_interrupt_handler();
+
+// Throws Error(kInterrupted) once the flag is set. Any thread.
+void throw_if_interrupted();
+
+}  // namespace emend

@@ -1,0 +1,48 @@
+#include "cli/layer_list.h"
+
+#include <set>
+#include <sstream>
+
+#include "base/strings.h"
+#include "emend/error.h"
+
+namespace emend {
+namespace {
+
+constexpr std::size_t kMostDigits = 6;
+
+[[noreturn]] void refuse(const std::string& text) {
+  throw Error(ErrorKind::kUsage,
+              "--layers must be all, or layer numbers and ranges such as 0,3,5-7; found " + quote(text));
+}
+
+int parse_number(const std::string& digits, const std::string& text) {
+  if (digits.empty() || digits.size() > kMostDigits || digits.find_first_not_of("0123456789") != std::string::npos)
+    refuse(text);
+  return std::stoi(digits);
+}
+
+}  // namespace
+
+void require_layer(const std::string& where, int layer, int layers) {
+  if (layer < 0 || layer >= layers)
+    throw Error(ErrorKind::kConfig, where + ": there is no layer " + std::to_string(layer) + ": the model has " +
+                                        std::to_string(layers) + " layers, 0 to " + std::to_string(layers - 1));
+}
+
+std::vector<int> parse_layers(const std::string& text, int layers) {
+  std::set<int> chosen;
+  std::istringstream parts(text == "all" ? "0-" + std::to_string(layers - 1) : text);
+  if (text.empty() || text.back() == ',') refuse(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    const std::size_t dash = part.find('-');
+    const int first = parse_number(part.substr(0, dash), text);
+    const int last = dash == std::string::npos ? first : parse_number(part.substr(dash + 1), text);
+    if (last < first) refuse(text);
+    require_layer("--layers", last, layers);
+    for (int layer = first; layer <= last; ++layer) chosen.insert(layer);
+  }
+  return {chosen.begin(), chosen.end()};
+}
+
+}  // namespace emend

@@ -1,0 +1,44 @@
+// The program `emend`: finds the command, maps errors to exit codes.
+#include <iostream>
+
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "emend/error.h"
+
+namespace {
+
+const std::vector<emend::Command> kCommands = {
+    {"edit", "change facts of a model as an edit file says, check the result, write a patch", emend::edit_command},
+    {"generate", "continue a prompt, also with patches laid on the model", emend::generate_command},
+    {"stats", "collect the second moments of the keys that edits rest on", emend::stats_command},
+    {"eval", "benchmark editors", nullptr},
+    {"locate", "find the layers that hold a fact", nullptr},
+    {"patch", "list and verify patches", emend::patch_command},
+    {"export", "write a patch as an adapter", nullptr},
+    {"convert", "turn records of other programs into an edit file", nullptr},
+    {"memories", "look at feed-forward layers as key-value memories", nullptr},
+    {"model", "tell what a model file is, and check it", emend::model_command},
+};
+
+// Results that did not reach their reader are no results.
+void flush_results() {
+  std::cout.flush();
+  if (!std::cout) throw emend::Error(emend::ErrorKind::kIo, "cannot write to the standard output");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  emend::install_interrupt_handler();
+  try {
+    const int code = emend::run_command("", kCommands, {argv + 1, argv + argc});
+    flush_results();
+    return code;
+  } catch (...) {
+    const emend::Failure failure = emend::describe_failure(std::current_exception());
+    std::cout.flush();
+    std::cerr << "emend: " << failure.message << std::endl;
+    return failure.exit_code;
+  }
+}

@@ -1,0 +1,165 @@
+#include "cli/options.h"
+
+#include <boost/program_options/cmdline.hpp>
+#include <boost/program_options/errors.hpp>
+#include <boost/program_options/parsers.hpp>
+#include <boost/program_options/positional_options.hpp>
+#include <boost/program_options/variables_map.hpp>
+#include <algorithm>
+#include <iostream>
+#include <limits>
+
+#include "base/nearest.h"
+#include "base/strings.h"
+#include "emend/error.h"
+
+namespace emend {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr unsigned kHelpColumns = 100;
+constexpr int kMostThreads = 1024;
+
+// Numbers are read as signed: boost would take -1 for a large unsigned one.
+struct Numbers {
+  std::int64_t threads = 0;
+  std::int64_t seed = 0;
+  std::string bos;
+};
+
+po::options_description common_group(const Syntax& syntax, CommonOptions& common, Numbers& numbers) {
+  po::options_description group("Common options", kHelpColumns);
+  auto add = group.add_options();
+  add("model", po::value(&common.model)->value_name("PATH"), "safetensors folder or .gguf file");
+  add("device", po::value(&common.device)->value_name("DEVICE")->default_value("cpu"), "cpu, cuda or cuda:N");
+  add("dtype", po::value(&common.dtype)->value_name("TYPE")->default_value("float32"),
+      "type of weights and activations: float32, bfloat16 or float16");
+  add("bos", po::value(&numbers.bos)->value_name("TOKEN"),
+      "what begins every text: auto (what the tokenizer itself does), none, or a token");
+  add("threads", po::value(&numbers.threads)->value_name("N"), "threads of the computation (default: libtorch's choice)");
+  add("seed", po::value(&numbers.seed)->value_name("N")->default_value(0), "seed of all that is drawn");
+  add("token-budget", po::value(&common.token_budget)->value_name("N")->default_value(4096), "tokens in one pass, at most");
+  if (syntax.uses_statistics)
+    add("statistics", po::value(&common.statistics)->value_name("DIR"),
+        "second moments of the keys (default: stats/ beside the model)");
+  add("json", po::value(&common.json)->value_name("FILE"), "write the result as JSON");
+  add("quiet", po::bool_switch(&common.quiet), "no progress and no notes on stderr");
+  add("help,h", "this text");
+  add("version", "the version of emend");
+  return group;
+}
+
+std::vector<std::string> option_names(const po::options_description& all) {
+  std::vector<std::string> names;
+  for (const auto& option : all.options()) names.push_back("--" + option->long_name());
+  return names;
+}
+
+[[noreturn]] void fail(const Syntax& syntax, const std::string& what) {
+  throw Error(ErrorKind::kUsage, "emend " + syntax.command + ": " + what);
+}
+
+[[noreturn]] void fail_unknown(const Syntax& syntax, const po::options_description& all, const std::string& name) {
+  const std::string bare = name.substr(name.find_first_not_of('-') == std::string::npos ? 0 : name.find_first_not_of('-'));
+  if (std::find(syntax.later.begin(), syntax.later.end(), bare) != syntax.later.end())
+    fail(syntax, "the option --" + bare + " is not part of this version yet");
+  const auto near = nearest_name("--" + bare, option_names(all));
+  fail(syntax, "unknown option " + name + (near ? "; did you mean " + *near + "?" : "; see emend " + syntax.command + " --help"));
+}
+
+void parse_into(const Syntax& syntax, const std::vector<std::string>& arguments, const po::options_description& all,
+                po::variables_map& values) {
+  const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+  po::positional_options_description positional;
+  if (!syntax.positional.empty()) positional.add(syntax.positional.c_str(), syntax.positionals);
+  try {
+    const auto parsed = po::command_line_parser(arguments).options(all).positional(positional).style(style).run();
+    po::store(parsed, values);
+    if (values.count("help") == 0 && values.count("version") == 0) po::notify(values);
+  } catch (const po::unknown_option& error) {
+    fail_unknown(syntax, all, error.get_option_name());
+  } catch (const po::too_many_positional_options_error&) {
+    fail(syntax, "too many arguments; usage: emend " + syntax.command + " " + syntax.synopsis);
+  } catch (const po::error& error) {
+    fail(syntax, error.what());
+  }
+}
+
+void print_help(const Syntax& syntax, const po::options_description& common) {
+  std::cout << "Usage: emend " << syntax.command << " " << syntax.synopsis << "\n\n" << syntax.help << "\n";
+  // An option that takes the arguments without a name is told by the synopsis.
+  po::options_description own("Options", kHelpColumns);
+  for (const auto& option : syntax.own.options())
+    if (option->long_name() != syntax.positional) own.add(option);
+  if (!own.options().empty()) std::cout << "\n" << own;
+  std::cout << "\n" << common;
+}
+
+void check_common(const CommonOptions& common, const Numbers& numbers, const po::variables_map& values) {
+  if (values.count("threads") > 0) {
+    require_at_least("threads", numbers.threads, 1);
+    if (numbers.threads > kMostThreads)
+      throw Error(ErrorKind::kUsage, "--threads must be at most " + std::to_string(kMostThreads) + ", found " +
+                                         std::to_string(numbers.threads));
+  }
+  require_at_least("seed", numbers.seed, 0);
+  require_at_least("token-budget", common.token_budget, 1);
+  require_one_of("dtype", common.dtype, {"float32", "bfloat16", "float16"});
+  const bool numbered = common.device.size() > 5 && common.device.compare(0, 5, "cuda:") == 0 &&
+                        common.device.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (!numbered) require_one_of("device", common.device, {"cpu", "cuda", "cuda:0"});
+}
+
+void refuse_empty(const Syntax& syntax, const po::variables_map& values) {
+  for (const auto& [name, value] : values) {
+    const auto* const text = value.empty() ? nullptr : boost::any_cast<std::string>(&value.value());
+    if (text != nullptr && text->empty() && name != syntax.positional) fail(syntax, "--" + name + " is empty");
+  }
+}
+
+}  // namespace
+
+Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& arguments, CommonOptions& common) {
+  Numbers numbers;
+  const po::options_description shared = common_group(syntax, common, numbers);
+  po::options_description all;
+  all.add(syntax.own).add(shared);
+  po::variables_map values;
+  parse_into(syntax, arguments, all, values);
+  if (values.count("help") > 0) {
+    print_help(syntax, shared);
+    return Parsed::kAnswered;
+  }
+  if (values.count("version") > 0) {
+    std::cout << "emend " << emend_version() << "\n";
+    return Parsed::kAnswered;
+  }
+  refuse_empty(syntax, values);
+  check_common(common, numbers, values);
+  common.threads = static_cast<int>(numbers.threads);
+  common.seed = static_cast<std::uint64_t>(numbers.seed);
+  if (values.count("bos") > 0) common.bos = numbers.bos;
+  return Parsed::kRun;
+}
+
+void require_given(bool given, const std::string& command, const std::string& what) {
+  if (!given) throw Error(ErrorKind::kUsage, "emend " + command + ": " + what + " is missing; see emend " + command + " --help");
+}
+
+void require_at_least(const std::string& option, std::int64_t value, std::int64_t least) {
+  if (value < least)
+    throw Error(ErrorKind::kUsage,
+                "--" + option + " must be at least " + std::to_string(least) + ", found " + std::to_string(value));
+}
+
+void require_one_of(const std::string& option, const std::string& value, const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), value) == known.end())
+    throw Error(ErrorKind::kUsage, "--" + option + " cannot be " + quote(value) + did_you_mean(value, known));
+}
+
+std::string emend_version() {
+  return EMEND_VERSION;
+}
+
+}  // namespace emend

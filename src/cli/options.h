@@ -1,0 +1,56 @@
+// The options that all commands share, and the parsing of a command line. All that is wrong with one is Error(kUsage).
+#pragma once
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/value_semantic.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace emend {
+
+struct CommonOptions {
+  std::string model;                // --model; empty: not given
+  std::string device = "cpu";
+  std::string dtype = "float32";
+  std::optional<std::string> bos;   // auto, none, or a token; nothing: not given
+  int threads = 0;                  // 0: libtorch's default
+  std::uint64_t seed = 0;
+  std::int64_t token_budget = 4096;
+  std::string statistics;           // empty: not given
+  std::string json;                 // empty: not given
+  bool quiet = false;
+};
+
+// What one command takes.
+struct Syntax {
+  std::string command;   // "patch verify"
+  std::string synopsis;  // "FILE.yaml [--dry-run]": what follows the command's name
+  std::string help;      // what it does, in a sentence or two
+  boost::program_options::options_description own{"Options"};
+  std::string positional;          // the option that takes arguments without a name; empty: there are none
+  int positionals = 0;             // how many of them at most; -1: any number
+  std::vector<std::string> later;  // options of the contract that this version has not yet
+  bool uses_statistics = false;    // takes --statistics
+};
+
+enum class Parsed { kRun, kAnswered };
+
+// Fills what `syntax.own` is bound to, and `common`. kAnswered: --help or --version was asked for and is on stdout.
+Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& arguments, CommonOptions& common);
+
+// Throws Error(kUsage): `command` wants `what`.
+void require_given(bool given, const std::string& command, const std::string& what);
+
+// Throws Error(kUsage) naming the option when `value` is less than `least`.
+void require_at_least(const std::string& option, std::int64_t value, std::int64_t least);
+
+// Throws Error(kUsage) with the nearest one when `value` is none of `known`.
+void require_one_of(const std::string& option, const std::string& value, const std::vector<std::string>& known);
+
+// "0.1.0".
+std::string emend_version();
+
+}  // namespace emend

@@ -1,0 +1,46 @@
+// Progress on stderr, and where Ctrl-C takes effect.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "cli/progress_line.h"
+#include "emend/progress.h"
+
+namespace emend {
+
+// A bar that is redrawn at most ten times a second, or a line at the start, every ten seconds and at the end, or nothing.
+class TerminalProgress : public Progress {
+ public:
+  enum class Style { kBar, kLines, kNothing };
+
+  explicit TerminalProgress(Style style) : style_(style) {}
+  ~TerminalProgress() override { end_line(); }
+  TerminalProgress(const TerminalProgress&) = delete;
+  TerminalProgress& operator=(const TerminalProgress&) = delete;
+
+  // All three throw Error(kInterrupted) after Ctrl-C.
+  void begin(std::string_view stage, std::int64_t total, std::string_view unit) override;
+  void update(std::int64_t done, std::string_view note) override;
+  void end() override;
+
+  // Ends a bar that stands unfinished, so that other text begins a line of its own.
+  void end_line();
+
+  // Wall-clock seconds of each stage that has ended, by name.
+  const std::map<std::string, double>& stage_seconds() const { return stage_seconds_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void draw();
+
+  Style style_;
+  ProgressState state_;
+  Clock::time_point began_;
+  Clock::time_point drawn_;
+  bool line_open_ = false;
+  std::map<std::string, double> stage_seconds_;
+};
+
+}  // namespace emend

@@ -1,0 +1,114 @@
+#include "cli/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "emend/error.h"
+
+namespace emend {
+namespace {
+
+namespace po = boost::program_options;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+struct Sample {
+  std::string file;
+  std::vector<std::string> patches;
+  CommonOptions common;
+
+  Parsed parse(const std::vector<std::string>& arguments) {
+    Syntax syntax;
+    syntax.command = "sample";
+    syntax.synopsis = "FILE [OPTIONS]";
+    syntax.help = "A sample.";
+    syntax.positional = "file";
+    syntax.positionals = 1;
+    syntax.later = {"resume"};
+    syntax.uses_statistics = true;
+    syntax.own.add_options()("file", po::value(&file))("patch", po::value(&patches)->composing());
+    return parse_options(syntax, arguments, common);
+  }
+};
+
+std::string refusal(const std::vector<std::string>& arguments) {
+  try {
+    Sample().parse(arguments);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Options, HaveTheStatedDefaults) {
+  Sample sample;
+  EXPECT_EQ(sample.parse({}), Parsed::kRun);
+  EXPECT_EQ(sample.common.device, "cpu");
+  EXPECT_EQ(sample.common.dtype, "float32");
+  EXPECT_EQ(sample.common.bos, std::nullopt);
+  EXPECT_EQ(sample.common.threads, 0);
+  EXPECT_EQ(sample.common.seed, 0U);
+  EXPECT_EQ(sample.common.token_budget, 4096);
+  EXPECT_FALSE(sample.common.quiet);
+}
+
+TEST(Options, AreAllTaken) {
+  Sample sample;
+  EXPECT_EQ(sample.parse({"a file.yaml", "--model", "m", "--device", "cuda:1", "--dtype=bfloat16", "--bos", "<s>", "--threads", "2",
+                          "--seed", "7", "--token-budget", "99", "--statistics", "s", "--json", "j", "--quiet", "--patch", "p",
+                          "--patch", "q"}),
+            Parsed::kRun);
+  EXPECT_EQ(sample.file, "a file.yaml");
+  EXPECT_THAT(sample.patches, ElementsAre("p", "q"));
+  EXPECT_EQ(sample.common.model, "m");
+  EXPECT_EQ(sample.common.device, "cuda:1");
+  EXPECT_EQ(sample.common.dtype, "bfloat16");
+  EXPECT_EQ(sample.common.bos, "<s>");
+  EXPECT_EQ(sample.common.threads, 2);
+  EXPECT_EQ(sample.common.seed, 7U);
+  EXPECT_EQ(sample.common.token_budget, 99);
+  EXPECT_EQ(sample.common.statistics, "s");
+  EXPECT_EQ(sample.common.json, "j");
+  EXPECT_TRUE(sample.common.quiet);
+}
+
+TEST(Options, OfferTheNearestKnownOne) {
+  EXPECT_THAT(refusal({"--modle", "m"}), HasSubstr("unknown option --modle; did you mean --model?"));
+  EXPECT_THAT(refusal({"--pach=x"}), HasSubstr("did you mean --patch?"));
+  EXPECT_THAT(refusal({"--zzzzzzzz"}), HasSubstr("see emend sample --help"));
+  EXPECT_THAT(refusal({"-x"}), HasSubstr("unknown option -x"));
+}
+
+TEST(Options, AreNeverAbbreviated) {
+  EXPECT_THAT(refusal({"--mod", "m"}), HasSubstr("unknown option --mod"));
+}
+
+TEST(Options, OfLaterVersionsAreRefusedByName) {
+  EXPECT_THAT(refusal({"--resume"}), HasSubstr("--resume is not part of this version yet"));
+}
+
+TEST(Options, RefuseValuesThatCannotBe) {
+  EXPECT_THAT(refusal({"--threads", "0"}), HasSubstr("--threads must be at least 1, found 0"));
+  EXPECT_THAT(refusal({"--threads", "1000000"}), HasSubstr("--threads must be at most"));
+  EXPECT_THAT(refusal({"--seed=-1"}), HasSubstr("--seed must be at least 0"));
+  EXPECT_THAT(refusal({"--token-budget", "0"}), HasSubstr("--token-budget"));
+  EXPECT_THAT(refusal({"--token-budget", "many"}), HasSubstr("token-budget"));
+  EXPECT_THAT(refusal({"--dtype", "float31"}), HasSubstr("did you mean \"float32\"?"));
+  EXPECT_THAT(refusal({"--device", "gpu"}), HasSubstr("--device cannot be \"gpu\""));
+  EXPECT_THAT(refusal({"--device", "cuda:x"}), HasSubstr("--device"));
+  EXPECT_THAT(refusal({"--json", ""}), HasSubstr("--json is empty"));
+}
+
+TEST(Options, RefuseMissingValuesAndTooManyArguments) {
+  EXPECT_THAT(refusal({"--model"}), HasSubstr("model"));
+  EXPECT_THAT(refusal({"--model", "a", "--model", "b"}), HasSubstr("model"));
+  EXPECT_THAT(refusal({"a", "b"}), HasSubstr("too many arguments; usage: emend sample FILE [OPTIONS]"));
+}
+
+TEST(Options, AnswerHelpAndVersionWithoutTheRest) {
+  for (const std::string question : {"--help", "-h", "--version"}) EXPECT_EQ(Sample().parse({question}), Parsed::kAnswered);
+}
+
+}  // namespace
+}  // namespace emend

@@ -1,0 +1,57 @@
+#include "cli/output_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "emend/error.h"
+#include "scratch_folder.h"
+
+namespace emend {
+namespace {
+
+using testing::HasSubstr;
+
+template <typename Call>
+std::string refusal(Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kIo);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(RequireWritableFile, TakesNewFilesInFoldersToBeMade) {
+  const ScratchFolder folder;
+  EXPECT_NO_THROW(require_writable_file(folder / "new"));
+  EXPECT_NO_THROW(require_writable_file(folder / "a/b/c/new"));
+  EXPECT_NO_THROW(require_writable_file(folder.write("old", "text")));
+  EXPECT_EQ(folder.listing(), "old");
+}
+
+TEST(RequireWritableFile, RefusesFoldersAndFilesInTheWay) {
+  const ScratchFolder folder;
+  const std::string file = folder.write("sub/file", "text");
+  EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub"); }), HasSubstr("directory"));
+  EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub/"); }), HasSubstr("directory"));
+  EXPECT_THAT(refusal([&] { require_writable_file(file + "/deeper/new"); }), HasSubstr("sub/file is not a folder"));
+  EXPECT_THAT(refusal([&] { require_writable_folder(file); }), HasSubstr("is not a folder"));
+}
+
+TEST(RequireNotAmong, RefusesToOverwriteInputs) {
+  const ScratchFolder folder;
+  const std::string yaml = folder.write("edit.yaml", "");
+  folder.write("model/model-00001-of-00002.safetensors", "");
+  folder.write("model/config.json", "");
+  folder.write("model/patch.safetensors", "");
+  const std::vector<std::filesystem::path> inputs = {yaml, folder / "model", folder / "missing"};
+  EXPECT_THAT(refusal([&] { require_not_among(folder / "model/../edit.yaml", inputs); }), HasSubstr("belongs to the input"));
+  EXPECT_NE(refusal([&] { require_not_among(folder / "model/model-00001-of-00002.safetensors", inputs); }), "accepted");
+  EXPECT_NE(refusal([&] { require_not_among(folder / "model/config.json", inputs); }), "accepted");
+  EXPECT_NO_THROW(require_not_among(folder / "model/patch.safetensors", inputs));
+  EXPECT_NO_THROW(require_not_among(folder / "model/new.safetensors", inputs));
+}
+
+}  // namespace
+}  // namespace emend
