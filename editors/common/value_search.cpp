@@ -45,9 +45,13 @@ class SearchBatch {
   void set_up_adam();
   struct Losses {
     at::Tensor nll, kl;               // [units of the step]
-    at::Tensor bare, mean;            // probabilities
     at::Tensor total;
+    at::Tensor row_nll;               // [target rows of the step]
+    std::vector<std::int64_t> row_unit;
+    std::vector<bool> row_bare;
   };
+  // Lowest probability of the target over each unit's bare rows, and the mean over all its rows.
+  static std::pair<std::vector<double>, std::vector<double>> probabilities(const Losses& losses, std::size_t units);
   Losses losses(const std::vector<std::size_t>& active, const at::Tensor& r);
   bool note(std::size_t unit, double loss, double nll, double kl, double bare, double mean, const at::Tensor& r, int evaluation);
 
@@ -146,7 +150,8 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
   PassInput input;
   std::vector<at::Tensor> hidden, alpha;
   std::vector<std::int64_t> token_unit, labels, label_row, row_unit, drift_unit, drift_at;
-  std::vector<double> label_share, row_weight, row_bare;
+  std::vector<double> label_share, row_weight;
+  std::vector<bool> row_bare;
   std::vector<ActiveRow*> drift_rows;
   std::int64_t tokens = 0;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
@@ -171,7 +176,7 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
       }
       row_unit.push_back(place[row.unit]);
       row_weight.push_back(row.source->weight);
-      row_bare.push_back(row.source->bare ? 0.0 : 1.0);
+      row_bare.push_back(row.source->bare);
     }
     tokens += length;
   }
@@ -208,12 +213,24 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
     const at::Tensor v0 = v0_norms_.index_select(0, int64_tensor({active.begin(), active.end()}, device)).squeeze(1);
     result.total = result.total + options_.decay * (r.square().sum(1) + 1e-30).sqrt() / v0.square();
   }
-  const at::Tensor probability = (-row_nll.detach()).exp();
-  const at::Tensor ones = at::ones_like(probability);
-  result.mean = zeros.index_add(0, row_index, probability) / zeros.index_add(0, row_index, ones);
-  // Context rows count as certain here, so the lowest is that of a bare row.
-  result.bare = at::ones({count}, zeros.options()).index_reduce(0, row_index, at::maximum(probability, floats(row_bare)), "amin");
+  result.row_nll = row_nll.detach();
+  result.row_unit = std::move(row_unit);
+  result.row_bare = std::move(row_bare);
   return result;
+}
+
+std::pair<std::vector<double>, std::vector<double>> SearchBatch::probabilities(const Losses& losses, std::size_t units) {
+  std::vector<double> bare(units, 1), mean(units, 0), count(units, 0);
+  const at::Tensor nll = losses.row_nll.to(at::kDouble).cpu();
+  for (std::size_t i = 0; i < losses.row_unit.size(); ++i) {
+    const auto unit = static_cast<std::size_t>(losses.row_unit[i]);
+    const double p = std::exp(-nll.const_data_ptr<double>()[i]);
+    if (losses.row_bare[i]) bare[unit] = std::min(bare[unit], p);
+    mean[unit] += p;
+    ++count[unit];
+  }
+  for (std::size_t u = 0; u < units; ++u) mean[u] /= count[u];
+  return {bare, mean};
 }
 
 // Books one evaluation; true when the unit is done.
@@ -249,12 +266,13 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
     const at::Tensor index = int64_tensor({active.begin(), active.end()}, device);
     at::Tensor r = adam_->values().index_select(0, index).set_requires_grad(true);
     const Losses loss = losses(active, r);
-    const at::Tensor host = at::stack({loss.total, loss.nll, loss.kl, loss.bare, loss.mean}).detach().to(at::kDouble).cpu();
+    const at::Tensor host = at::stack({loss.total, loss.nll, loss.kl}).detach().to(at::kDouble).cpu();
+    const auto [bare, mean] = probabilities(loss, active.size());
     std::vector<std::int64_t> going;  // places in this step
     std::vector<std::size_t> still_active;
     for (std::size_t i = 0; i < active.size(); ++i) {
       const auto value = [&](int row) { return host[row][static_cast<std::int64_t>(i)].item<double>(); };
-      const bool done = note(active[i], value(0), value(1), value(2), value(3), value(4), r[static_cast<std::int64_t>(i)], evaluation);
+      const bool done = note(active[i], value(0), value(1), value(2), bare[i], mean[i], r[static_cast<std::int64_t>(i)], evaluation);
       if (done || evaluation >= options_.max_steps) continue;
       going.push_back(static_cast<std::int64_t>(i));
       still_active.push_back(active[i]);

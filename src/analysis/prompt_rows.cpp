@@ -1,17 +1,15 @@
 #include "analysis/prompt_rows.h"
 
-#include <utf8proc.h>
-
 #include "emend/error.h"
+#include "text/unicode.h"
 
 namespace emend {
 
 namespace {
 
 // Scripts written without spaces between words: kana and CJK ideographs (hangul has spaces).
-bool begins_without_space(const std::string& text) {
-  utf8proc_int32_t code = 0;
-  utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &code);
+bool begins_without_space(const std::string& target) {
+  const char32_t code = target.empty() ? 0 : text::code_point_at(target, 0).code_point;
   return (code >= 0x3040 && code <= 0x30FF) || (code >= 0x3400 && code <= 0x9FFF) || (code >= 0xF900 && code <= 0xFAFF) ||
          (code >= 0x20000 && code <= 0x3FFFF);
 }

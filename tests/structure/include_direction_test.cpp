@@ -67,7 +67,7 @@ const std::vector<LibraryRule> kLibraries = {
     {"Eigen/", {"linalg"}},
     {"unsupported/Eigen/", {"linalg"}},
     {"pcre2", {"text"}},
-    {"utf8proc", {"text", "report", "analysis"}},
+    {"utf8proc", {"text", "report"}},
     {"spdlog/", {"base"}},
     {"openssl/", {"base"}},
     {"xxh", {"base"}},
