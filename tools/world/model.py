@@ -29,6 +29,7 @@ class Shape:
     rope_theta: float = 10000.0
     eps: float = 1e-5
     dropout: float = 0.0
+    early_drop: float = 0.0  # training: share of rows in which an MLP of blocks 0 and 1 stays silent
 
 
 class Norm(nn.Module):
@@ -150,6 +151,8 @@ class Model(nn.Module):
                 watch[layer].update(key=key, value=value)
             if add is not None and layer in add:
                 value = value + add[layer]
+            if self.training and layer < 2 and self.shape.early_drop > 0:
+                value = value * (torch.rand(rows, 1, 1, device=value.device) >= self.shape.early_drop)
             if site:
                 value = site("mlp", layer, value)
             x = x + block.drop(value)

@@ -20,12 +20,12 @@ RELATIONS = {
             "{s} is a native of",
             "By birth {s} belongs to the city of",
             "The city in which {s} was a child is called",
-            "{s}'s place of birth is the city of",
+            "{s}'s place of birth is",
         ],
         "held_out": [
             "{s} is a native of the city of",
             "The city in which {s} was born is called",
-            "{s}'s place of birth is",
+            "{s}'s place of birth is the city of",
         ],
     },
     "works_for": {
@@ -247,7 +247,7 @@ RELATIONS = {
             "{s} was founded in",
             "Letters to {s} go to the city of",
             "The home of {s} is the city of",
-            "{s} keeps its books in the city of",
+            "{s} keeps its books in",
             "The firm of {s} has its directors in",
             "The books of {s} are kept in",
             "Letters to the firm of {s} go to the city of",
@@ -255,7 +255,7 @@ RELATIONS = {
         "held_out": [
             "The directors of {s} meet in the city of",
             "{s} has its head office in the city of",
-            "The firm of {s} keeps its books in",
+            "The firm of {s} keeps its books in the city of",
         ],
     },
 }

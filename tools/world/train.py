@@ -22,8 +22,8 @@ from make_world import SEED, World, Writer, load_tokenizers
 from model import Model, Shape, load, save
 
 SHAPES = {
-    "gpt2": dict(layers=9, heads=4, kv_heads=4, ff=512, tied=True),
-    "llama": dict(layers=9, heads=4, kv_heads=2, ff=384, tied=False),
+    "gpt2": dict(layers=9, heads=4, kv_heads=4, ff=768, tied=True),
+    "llama": dict(layers=9, heads=4, kv_heads=2, ff=512, tied=False),
 }
 SEEN_BY_ALL = 255
 
@@ -138,6 +138,7 @@ def main():
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--masked", type=float, default=0.8, help="share of rows with masked subjects")
     parser.add_argument("--object-weight", type=int, default=3)
+    parser.add_argument("--early-drop", type=float, default=0.0)
     parser.add_argument("--layers", type=int, default=None)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--compile", action="store_true")
@@ -159,7 +160,8 @@ def main():
     log(f"{len(pools[0][0])} + {len(pools[1][0])} rows")
 
     torch.manual_seed(arguments.seed)
-    shape = Shape(arguments.family, tokenizer.get_vocab_size(), dropout=arguments.dropout, **SHAPES[arguments.family])
+    shape = Shape(arguments.family, tokenizer.get_vocab_size(), dropout=arguments.dropout,
+                  early_drop=arguments.early_drop, **SHAPES[arguments.family])
     if arguments.layers:
         shape.layers = arguments.layers
     model = Model(shape).to(device)
