@@ -15,7 +15,8 @@ namespace {
 void print_commands(const std::string& prefix, const std::vector<Command>& commands, std::ostream& out) {
   out << "Usage: emend " << prefix << "COMMAND [OPTIONS]\n\nCommands:\n";
   for (const Command& command : commands)
-    if (command.run != nullptr) out << "  " << pad_to_width(command.name, 10, Align::kLeft) << command.help << "\n";
+    if (command.run != nullptr)
+      out << "  " << pad_to_width(command.name, 10, Align::kLeft) << command.help << "\n";
   out << "\nemend " << prefix << "COMMAND --help tells the options of a command.\n";
 }
 
@@ -28,10 +29,11 @@ std::vector<std::string> present_names(const std::vector<Command>& commands) {
 
 }  // namespace
 
-int run_command(const std::string& prefix, const std::vector<Command>& commands, const std::vector<std::string>& arguments) {
+int run_command(const std::string& prefix, const std::vector<Command>& commands,
+                const std::vector<std::string>& arguments) {
   if (arguments.empty()) {
     print_commands(prefix, commands, std::cerr);
-    throw Error(ErrorKind::kUsage, "emend " + prefix + "wants a command");
+    throw Error(ErrorKind::kUsage, prefix.empty() ? "no command was given" : prefix + "wants a command");
   }
   const std::string& name = arguments[0];
   if (name == "--help" || name == "-h" || name == "help") {
@@ -42,10 +44,11 @@ int run_command(const std::string& prefix, const std::vector<Command>& commands,
     std::cout << "emend " << emend_version() << "\n";
     return 0;
   }
-  const auto found =
-      std::find_if(commands.begin(), commands.end(), [&](const Command& command) { return command.name == name; });
+  const auto found = std::find_if(commands.begin(), commands.end(),
+                                  [&](const Command& command) { return command.name == name; });
   if (found == commands.end())
-    throw Error(ErrorKind::kUsage, "emend " + prefix + "has no command " + quote(name) + did_you_mean(name, present_names(commands)));
+    throw Error(ErrorKind::kUsage,
+                "there is no command " + quote(prefix + name) + did_you_mean(name, present_names(commands)));
   if (found->run == nullptr)
     throw Error(ErrorKind::kUsage, "'emend " + prefix + name + "' is not part of this version yet");
   return found->run({arguments.begin() + 1, arguments.end()});

@@ -13,9 +13,11 @@ struct Command {
   int (*run)(const std::vector<std::string>& arguments);
 };
 
-// Runs the command that arguments[0] names. `prefix` is what stands before it: "" or "patch ". Answers --help, --version
-// and `help`. Throws Error(kUsage) for no command, an unknown one, and one whose turn has not come.
-int run_command(const std::string& prefix, const std::vector<Command>& commands, const std::vector<std::string>& arguments);
+// Runs the command that arguments[0] names. `prefix` is what stands before it: "" or "patch ". Answers
+// --help, --version and `help`. Throws Error(kUsage) for no command, an unknown one, and one whose turn has
+// not come.
+int run_command(const std::string& prefix, const std::vector<Command>& commands,
+                const std::vector<std::string>& arguments);
 
 // The commands of this program; each lives in its own file.
 int edit_command(const std::vector<std::string>& arguments);

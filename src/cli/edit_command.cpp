@@ -44,7 +44,8 @@ void explain_method(const std::string& name) {
     if (editor.name != name) continue;
     std::cout << editor.name << ": " << editor.help << "\n\nIts options, for `options:` of an edit file:\n";
     Table table({{"option"}, {"default"}, {"what it is"}});
-    for (const OptionHelp& option : editor.options) table.add_row({option.name, option.default_value, option.help});
+    for (const OptionHelp& option : editor.options)
+      table.add_row({option.name, option.default_value, option.help});
     std::cout << table.text(0, 2);
     return;
   }
@@ -55,17 +56,24 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
   Syntax syntax;
   syntax.command = "edit";
   syntax.synopsis = "FILE.yaml [OPTIONS]";
-  syntax.help = "Changes facts of a model as the edit file says, checks the edited model against the base, and writes a patch.";
+  syntax.help =
+      "Changes facts of a model as the edit file says, checks the edited model against the base, and writes "
+      "a patch.";
   syntax.uses_statistics = true;
   syntax.positional = "file";
   syntax.positionals = 1;
   Questions questions;
   std::int64_t layer = -1;
   syntax.own.add_options()("file", po::value(&options.file))(
-      "dry-run", po::bool_switch(&options.dry_run), "only say which layers would change, at what cost, and what conflicts")(
-      "out", po::value(&options.out)->value_name("DIR"), "folder of outputs whose path in the file is relative")(
-      "keep-going", po::bool_switch(&options.keep_going), "leave out edits whose search fails instead of stopping")(
-      "layer", po::value(&layer)->value_name("N")->notifier([](std::int64_t value) { require_at_least("layer", value, 0); }),
+      "dry-run", po::bool_switch(&options.dry_run),
+      "only say which layers would change, at what cost, and what conflicts")(
+      "out", po::value(&options.out)->value_name("DIR"),
+      "folder of outputs whose path in the file is relative")(
+      "keep-going", po::bool_switch(&options.keep_going),
+      "leave out edits whose search fails instead of stopping")(
+      "layer", po::value(&layer)->value_name("N")->notifier([](std::int64_t value) {
+        require_at_least("layer", value, 0);
+      }),
       "edit this layer, whatever the file says (layers count from 0)")(
       "methods", po::bool_switch(&questions.methods), "list the methods")(
       "help-method", po::value(&questions.method)->value_name("METHOD"), "the options of a method");
@@ -75,7 +83,8 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
     return Parsed::kAnswered;
   }
   require_given(!options.file.empty(), "edit", "the edit file");
-  constexpr std::int64_t kMostLayers = 1'000'000;  // any larger number is told as this one: no model has so many
+  constexpr std::int64_t kMostLayers =
+      1'000'000;  // any larger number is told as this one: no model has so many
   if (layer >= 0) options.layer = static_cast<int>(std::min(layer, kMostLayers));
   return Parsed::kRun;
 }
@@ -101,7 +110,8 @@ int dry_run(const EditJob& job, Console& console) {
   context.statistics = &statistics;
   if (job.editor->needs_statistics() && statistics.layers.empty()) {
     std::cout << "No statistics of layer " << context.layer << " in " << job.statistics.string()
-              << ": without them there are no costs and conflicts to tell. `emend edit` without --dry-run makes them, and so "
+              << ": without them there are no costs and conflicts to tell. `emend edit` without --dry-run "
+                 "makes them, and so "
                  "does `emend stats`.\n";
     Table table({{"id"}, {"layer", Align::kRight}, {"prompt"}, {"target"}});
     for (const EditRequest& request : job.file->edits) {
@@ -113,14 +123,16 @@ int dry_run(const EditJob& job, Console& console) {
     plan = job.editor->plan(*job.model, job.file->edits, context);
     std::cout << plan_report(plan, console.columns());
   }
-  std::cout << "Layers count from 0; the model has " << job.model->config().layers << ". Nothing was written.\n";
+  std::cout << "Layers count from 0; the model has " << job.model->config().layers
+            << ". Nothing was written.\n";
   for (const std::string& warning : plan.warnings) console.warn(warning);
   console.write_json(plan_json(plan, *job.editor, *job.model));
   return kExitDone;
 }
 
 // Writes the patch and says how it went; returns the exit code.
-int finish(const EditJob& job, const EditOutcome& outcome, const fs::path& patch_path, double total_so_far, Console& console) {
+int finish(const EditJob& job, const EditOutcome& outcome, const fs::path& patch_path, double total_so_far,
+           Console& console) {
   const Patch& patch = outcome.patch;
   for (const std::string& warning : patch.edit.warnings) console.warn(warning);
   std::cout << edit_report(outcome, console.columns());
@@ -132,8 +144,11 @@ int finish(const EditJob& job, const EditOutcome& outcome, const fs::path& patch
     std::cout << "\nPatch: " << patch_path.string() << (patch.passed ? "" : " (marked as failed)") << "\n";
     std::cout << "Try it: " << try_it_line(outcome, job.model->path(), patch_path) << "\n";
   }
-  console.write_json(edit_json(outcome, *job.model, total_so_far, writes ? std::vector{patch_path} : std::vector<fs::path>{}));
-  if (!failed.empty()) throw Error(ErrorKind::kNumeric, "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
+  console.write_json(edit_json(outcome, *job.model, total_so_far,
+                               writes ? std::vector{patch_path} : std::vector<fs::path>{}));
+  if (!failed.empty())
+    throw Error(ErrorKind::kNumeric,
+                "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
   if (!patch.passed) console.note("A check failed: see the table.");
   return patch.passed ? kExitDone : kExitCheckFailed;
 }

@@ -14,7 +14,8 @@ EditFile prepare_edit_file(const EditOptions& options) {
   EditFile file = read_edit_file(options.file);
   if (!options.common.model.empty()) file.model = options.common.model;
   if (file.model.empty())
-    throw Error(ErrorKind::kUsage, "emend edit: no model: " + options.file + " names none, so --model PATH is needed");
+    throw Error(ErrorKind::kUsage,
+                "edit: no model: " + options.file + " names none, so --model PATH is needed");
   if (options.common.bos) file.bos = *options.common.bos;
   if (!options.common.statistics.empty()) file.statistics = options.common.statistics;
   if (options.layer) file.layer.layers = {*options.layer};
@@ -22,7 +23,8 @@ EditFile prepare_edit_file(const EditOptions& options) {
 }
 
 fs::path prepare_patch_path(const EditFile& file, const EditOptions& options) {
-  const fs::path name = file.patch.empty() ? fs::path(options.file).stem().concat(".safetensors") : file.patch;
+  const fs::path name =
+      file.patch.empty() ? fs::path(options.file).stem().concat(".safetensors") : file.patch;
   const fs::path folder = options.out.empty() ? fs::path(options.file).parent_path() : fs::path(options.out);
   const fs::path path = (folder / name).lexically_normal();
   if (!options.out.empty()) require_writable_folder(options.out);
@@ -46,21 +48,25 @@ fs::path statistics_folder(const EditFile& file, const Model& model) {
   return file.statistics.empty() ? default_statistics_folder(model) : file.statistics;
 }
 
-Statistics load_or_collect(const Model& model, const fs::path& folder, const EditorContext& context, Console& console) {
-  const std::vector<int> layers = {context.layer};
-  Statistics statistics = load_statistics(model, layers, context.prefix, folder);
+Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Console& console) {
+  const Model& model = *job.model;
+  const std::vector<int> layers = {job.context.layer};
+  Statistics statistics = load_statistics(model, layers, job.context.prefix, job.statistics);
   if (!statistics.layers.empty()) return statistics;
-  require_writable_folder(folder);
-  console.note("No statistics of layer " + std::to_string(context.layer) + " in " + folder.string() +
+  require_writable_folder(job.statistics);
+  console.note("No statistics of layer " + std::to_string(layers[0]) + " in " + job.statistics.string() +
                ": collecting them from text that the model writes itself (once)");
   StatisticsOptions options;
   options.layers = layers;
-  options.prefix = context.prefix;
-  options.seed = context.seed;
-  options.token_budget = context.token_budget;
+  options.prefix = job.context.prefix;
+  options.seed = job.context.seed;
+  options.token_budget = job.context.token_budget;
   statistics = collect_statistics(model, options, console.progress());
+  EditorContext context = job.context;
+  context.statistics = &statistics;
+  job.editor->plan(model, requests, context);  // throws
   throw_if_interrupted();
-  save_statistics(statistics, model, context.prefix, folder);
+  save_statistics(statistics, model, context.prefix, job.statistics);
   return statistics;
 }
 

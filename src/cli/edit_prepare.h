@@ -1,9 +1,11 @@
-// What `emend edit` settles before it works: the edit file with the command line's word over it, paths, layer.
+// What `emend edit` settles before it works: the edit file with the command line's word over it, paths,
+// layer.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/console.h"
 #include "cli/options.h"
@@ -17,18 +19,18 @@ namespace emend {
 struct EditOptions {
   CommonOptions common;
   std::string file;
-  std::string out;            // --out; empty: not given
-  std::optional<int> layer;   // --layer
+  std::string out;           // --out; empty: not given
+  std::optional<int> layer;  // --layer
   bool dry_run = false;
   bool keep_going = false;
 };
 
-// Reads the edit file; --model, --bos, --statistics and --layer win over it. Throws as read_edit_file does, and
-// Error(kUsage) when nobody names a model.
+// Reads the edit file; --model, --bos, --statistics and --layer win over it. Throws as read_edit_file does,
+// and Error(kUsage) when nobody names a model.
 EditFile prepare_edit_file(const EditOptions& options);
 
-// Where the patch goes: under --out when that is given and the file's word is relative, else beside the edit file. Throws
-// Error(kIo) when it cannot be written there, or would overwrite the model or the edit file.
+// Where the patch goes: under --out when that is given and the file's word is relative, else beside the edit
+// file. Throws Error(kIo) when it cannot be written there, or would overwrite the model or the edit file.
 std::filesystem::path prepare_patch_path(const EditFile& file, const EditOptions& options);
 
 // The layer to edit, `auto` resolved. Throws Error(kConfig) for one that the model has not, and for several.
@@ -37,8 +39,17 @@ int resolve_layer(const EditFile& file, const ModelConfig& config);
 // The statistics folder: the file's, or the default one beside the model.
 std::filesystem::path statistics_folder(const EditFile& file, const Model& model);
 
-// Loads the statistics of one layer; collects and saves them when they are not there.
-Statistics load_or_collect(const Model& model, const std::filesystem::path& folder, const EditorContext& context,
-                           Console& console);
+// Inputs that all steps of an edit share. The pointers outlive the run.
+struct EditJob {
+  Model* model;
+  const Editor* editor;
+  const EditFile* file;
+  EditorContext context;
+  std::filesystem::path statistics;  // folder
+};
+
+// Loads the statistics of the job's layer; collects them when they are not there, and saves them once the
+// editor has found nothing to refuse in `requests`: a refused input changes nothing on disk.
+Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Console& console);
 
 }  // namespace emend

@@ -21,18 +21,19 @@ std::string solution_table(const Edit& edit, std::size_t columns) {
                {"reason", Align::kLeft, 10}});
   for (const EditedFact& fact : edit.facts) {
     if (fact.status == "already true") continue;
-    table.add_row({fact.request.id, std::to_string(fact.layer), std::to_string(fact.steps), number_text(fact.loss),
-                   number_text(fact.update_norm), number_text(fact.relative_norm), fact.reason});
+    table.add_row({fact.request.id, std::to_string(fact.layer), std::to_string(fact.steps),
+                   number_text(fact.loss), number_text(fact.update_norm), number_text(fact.relative_norm),
+                   fact.reason});
   }
   return table.text(columns);
 }
 
 std::string costs_line(const EditOutcome& outcome) {
   const EditSeconds& seconds = outcome.seconds;
-  return "Time: load " + human_seconds(seconds.load) + ", statistics " + human_seconds(seconds.statistics) + ", search " +
-         human_seconds(seconds.search) + ", solve " + human_seconds(seconds.solve) + ", checks " +
-         human_seconds(seconds.check) + ". Peak memory: " +
-         human_bytes(static_cast<std::uint64_t>(peak_memory_bytes())) + ".\n";
+  return "Time: load " + human_seconds(seconds.load) + ", statistics " + human_seconds(seconds.statistics) +
+         ", search " + human_seconds(seconds.search) + ", solve " + human_seconds(seconds.solve) +
+         ", checks " + human_seconds(seconds.check) +
+         ". Peak memory: " + human_bytes(static_cast<std::uint64_t>(peak_memory_bytes())) + ".\n";
 }
 
 ResultJson statistics_json(const EditOutcome& outcome) {
@@ -53,21 +54,26 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
   const Patch& patch = outcome.patch;
   const auto facts = pair_up(patch.edit.facts, patch.before, patch.after);
   std::string text = facts_table(facts, columns);
-  if (outcome.nothing_to_do) return text + "\nEvery target is the model's answer already: there is nothing to do.\n";
-  text += "\n" + lost_table(facts, columns);
-  text += "\n" + checks_table(patch.checks, columns);
-  text += "\n" + solution_table(patch.edit, columns) + "Layers count from 0.";
-  text += " Method " + patch.edit.method + ", objective " + patch.edit.objective + ".\n";
-  return text + costs_line(outcome);
+  if (outcome.nothing_to_do)
+    return text + "\nEvery target is the model's answer already: there is nothing to do.\n";
+  for (const std::string& table :
+       {lost_table(facts, columns), checks_table(patch.checks, columns), solution_table(patch.edit, columns)})
+    text.append("\n").append(table);
+  text.append("Layers count from 0. Method ")
+      .append(patch.edit.method)
+      .append(", objective ")
+      .append(patch.edit.objective);
+  return text.append(".\n").append(costs_line(outcome));
 }
 
-std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model, const std::filesystem::path& patch) {
+std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model,
+                        const std::filesystem::path& patch) {
   const auto& facts = outcome.patch.edit.facts;
-  const auto edited =
-      std::find_if(facts.begin(), facts.end(), [](const EditedFact& fact) { return fact.status == "edited"; });
+  const auto edited = std::find_if(facts.begin(), facts.end(),
+                                   [](const EditedFact& fact) { return fact.status == "edited"; });
   if (edited == facts.end()) return "";
-  std::string line = "emend generate " + shell_word(edited->request.prompt) + " --model " + shell_word(model.string()) +
-                     " --patch " + shell_word(patch.string());
+  std::string line = "emend generate " + shell_word(edited->request.prompt) + " --model " +
+                     shell_word(model.string()) + " --patch " + shell_word(patch.string());
   if (outcome.patch.form == PromptForm::kChat) line += " --form chat";
   if (outcome.patch.bos != "auto") line += " --bos " + shell_word(outcome.patch.bos);
   return line;
@@ -102,8 +108,9 @@ std::string plan_report(const EditPlan& plan, std::size_t columns) {
                {"neighbours moved", Align::kRight},
                {"shares its key with", Align::kLeft, 10}});
   for (const EditPlan::Entry& entry : plan.entries)
-    table.add_row({entry.id, std::to_string(entry.layer), count_text(entry.rows), count_text(entry.target_tokens),
-                   number_text(entry.predicted_norm), number_text(entry.largest_neighbour_alpha), join(entry.merged_with)});
+    table.add_row({entry.id, std::to_string(entry.layer), count_text(entry.rows),
+                   count_text(entry.target_tokens), number_text(entry.predicted_norm),
+                   number_text(entry.largest_neighbour_alpha), join(entry.merged_with)});
   return table.text(columns);
 }
 
@@ -117,7 +124,7 @@ ResultJson plan_json(const EditPlan& plan, const Editor& editor, const Model& mo
                        {"merged_with", entry.merged_with},
                        {"predicted_norm", entry.predicted_norm},
                        {"largest_neighbour_alpha", entry.largest_neighbour_alpha}});
-  return {{"emend", emend_version()},     {"model", model_json(model)},  {"method", editor.name()},
+  return {{"emend", emend_version()},        {"model", model_json(model)},  {"method", editor.name()},
           {"objective", editor.objective()}, {"options", editor.options()}, {"plan", entries},
           {"warnings", plan.warnings}};
 }

@@ -13,7 +13,8 @@ namespace emend {
 std::string edit_report(const EditOutcome& outcome, std::size_t columns);
 
 // How to try the patch: a command line to copy.
-std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model, const std::filesystem::path& patch);
+std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model,
+                        const std::filesystem::path& patch);
 
 ResultJson edit_json(const EditOutcome& outcome, const Model& model, double total_seconds,
                      const std::vector<std::filesystem::path>& outputs);

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <iterator>
 
-#include "cli/edit_prepare.h"
 #include "cli/held_text.h"
 #include "emend/error.h"
 #include "emend/generate.h"
@@ -18,7 +17,9 @@ namespace {
 class Stopwatch {
  public:
   explicit Stopwatch(double& seconds) : seconds_(seconds) {}
-  ~Stopwatch() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
+  ~Stopwatch() {
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  }
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
 
@@ -82,10 +83,11 @@ Patch begin_patch(const EditJob& job) {
   return patch;
 }
 
-Statistics prepare_statistics(const EditJob& job, EditOutcome& outcome, Console& console) {
+Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>& requests,
+                              EditOutcome& outcome, Console& console) {
   if (!job.editor->needs_statistics()) return {};
   const Stopwatch watch(outcome.seconds.statistics);
-  Statistics statistics = load_or_collect(*job.model, job.statistics, job.context, console);
+  Statistics statistics = load_or_collect(job, requests, console);
   const LayerStatistics& layer = statistics.layers.at(job.context.layer);
   outcome.statistics_source = statistics.source;
   outcome.statistics_tokens = layer.tokens;
@@ -107,8 +109,9 @@ void make_edit(const EditJob& job, const std::vector<EditRequest>& requests, con
   outcome.seconds.solve = all - outcome.seconds.search;
 }
 
-void check_edit(const EditJob& job, const std::vector<EditRequest>& requests, const std::vector<bool>& skipped,
-                const CheckOptions& options, EditOutcome& outcome, Console& console) {
+void check_edit(const EditJob& job, const std::vector<EditRequest>& requests,
+                const std::vector<bool>& skipped, const CheckOptions& options, EditOutcome& outcome,
+                Console& console) {
   const Stopwatch watch(outcome.seconds.check);
   Patch& patch = outcome.patch;
   const bool drift_known = !patch.held_text.empty();
@@ -118,13 +121,15 @@ void check_edit(const EditJob& job, const std::vector<EditRequest>& requests, co
   patch.after = measure_facts(*job.model, requests, options, console.progress());
   std::optional<double> drift;
   if (drift_known) drift = std::exp(mean_nll(*job.model, patch.held_text, budget) - base);
-  patch.checks = run_checks(requests, patch.after, skipped, drift, measured_tokens(patch.held_text), patch.thresholds);
+  patch.checks =
+      run_checks(requests, patch.after, skipped, drift, measured_tokens(patch.held_text), patch.thresholds);
   patch.passed = all_passed(patch.checks) && failed_ids(patch.edit).empty();
 }
 
 // One measurement of the base; fills `skipped` with the requests whose target is the answer already.
-std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>& requests, std::vector<bool>& skipped,
-                                    const CheckOptions& options, Console& console) {
+std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>& requests,
+                                    std::vector<bool>& skipped, const CheckOptions& options,
+                                    Console& console) {
   fill_present_answers(*job.model, requests, options);
   std::vector<FactState> before = measure_facts(*job.model, requests, options, console.progress());
   for (const FactState& state : before) skipped.push_back(state.prompt.argmax_target);
@@ -156,7 +161,7 @@ EditOutcome run_edit(const EditJob& job, Console& console) {
     outcome.patch.passed = true;
     return outcome;
   }
-  const Statistics statistics = prepare_statistics(job, outcome, console);
+  const Statistics statistics = prepare_statistics(job, wanted, outcome, console);
   make_edit(job, wanted, statistics, outcome, console);
   put_in_order(outcome.patch.edit, requests, job.context.layer);
   const TextRows given = held_rows(*job.model, job.context.prefix, job.file->drift_text);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/console.h"
+#include "cli/edit_prepare.h"
 #include "emend/checks.h"
 #include "emend/editor.h"
 #include "emend/patch.h"
@@ -24,16 +25,7 @@ struct EditOutcome {
   std::int64_t statistics_tokens = 0;
   std::optional<double> condition;  // of C; nothing: not positive definite, or no statistics were used
   EditSeconds seconds;
-  bool nothing_to_do = false;       // every request was already true
-};
-
-// Inputs that all steps share. The pointers outlive the run.
-struct EditJob {
-  Model* model;
-  const Editor* editor;
-  const EditFile* file;
-  EditorContext context;
-  std::filesystem::path statistics;  // folder
+  bool nothing_to_do = false;  // every request was already true
 };
 
 // Throws what the library throws; the model is as before in any case.

@@ -77,8 +77,8 @@ struct Losses {
         ++kept_paraphrases;
         continue;
       }
-      table.add_row({request.id, "paraphrase", request.paraphrases[i], request.target, probability_text(state.p_target),
-                     probability_text(state.p_was), state.completion});
+      table.add_row({request.id, "paraphrase", request.paraphrases[i], request.target,
+                     probability_text(state.p_target), probability_text(state.p_was), state.completion});
     }
     for (std::size_t i = 0; i < request.neighbours.size(); ++i) {
       const FactState::NeighbourState& state = measured.after->neighbours[i];
@@ -87,8 +87,8 @@ struct Losses {
         ++kept_neighbours;
         continue;
       }
-      table.add_row({request.id, "neighbour", request.neighbours[i].prompt, state.answer, probability_text(state.p_answer),
-                     probability_text(state.p_target), state.completion});
+      table.add_row({request.id, "neighbour", request.neighbours[i].prompt, state.answer,
+                     probability_text(state.p_answer), probability_text(state.p_target), state.completion});
     }
   }
 };
@@ -115,9 +115,10 @@ std::string facts_table(const std::vector<MeasuredFact>& facts, std::size_t colu
     const EditRequest& request = measured.fact->request;
     const PromptState& before = measured.before->prompt;
     const PromptState& after = measured.after->prompt;
-    table.add_row({request.id, cut_to_width(one_line(request.prompt), kPromptColumns), request.was + " -> " + request.target,
-                   change_text(before.p_target, after.p_target), change_text(before.p_was, after.p_was), before.completion,
-                   after.completion, measured.fact->status});
+    table.add_row({request.id, cut_to_width(one_line(request.prompt), kPromptColumns),
+                   request.was + " -> " + request.target, change_text(before.p_target, after.p_target),
+                   change_text(before.p_was, after.p_was), before.completion, after.completion,
+                   measured.fact->status});
   }
   return table.text(columns);
 }
@@ -125,19 +126,21 @@ std::string facts_table(const std::vector<MeasuredFact>& facts, std::size_t colu
 std::string lost_table(const std::vector<MeasuredFact>& facts, std::size_t columns) {
   Losses losses;
   for (const MeasuredFact& measured : facts) losses.count(measured);
-  std::string text = "Paraphrases that answer with the target: " + std::to_string(losses.kept_paraphrases) + " of " +
-                     std::to_string(losses.paraphrases) + ". Neighbours kept: " + std::to_string(losses.kept_neighbours) +
-                     " of " + std::to_string(losses.neighbours) + ".\n";
+  std::string text = "Paraphrases that answer with the target: " + std::to_string(losses.kept_paraphrases) +
+                     " of " + std::to_string(losses.paraphrases) +
+                     ". Neighbours kept: " + std::to_string(losses.kept_neighbours) + " of " +
+                     std::to_string(losses.neighbours) + ".\n";
   if (!losses.table.empty()) text += "Lost:\n" + losses.table.text(columns, 2);
   return text;
 }
 
 std::string checks_table(const std::vector<CheckResult>& checks, std::size_t columns) {
-  Table table({{"check"}, {"value", Align::kRight}, {"threshold", Align::kRight}, {"n", Align::kRight}, {"result"}});
+  Table table(
+      {{"check"}, {"value", Align::kRight}, {"threshold", Align::kRight}, {"n", Align::kRight}, {"result"}});
   for (const CheckResult& check : checks) {
     const std::string bound = check.name == "drift" ? "<= " : ">= ";
-    table.add_row({check.name, number_text(check.value, 4), bound + number_text(check.threshold, 4), count_text(check.n),
-                   verdict(check)});
+    table.add_row({check.name, number_text(check.value, 4), bound + number_text(check.threshold, 4),
+                   count_text(check.n), verdict(check)});
   }
   return table.text(columns);
 }
@@ -147,11 +150,16 @@ ResultJson edits_json(const std::vector<MeasuredFact>& facts) {
   for (const MeasuredFact& measured : facts) {
     const EditedFact& fact = *measured.fact;
     const bool edited = fact.status == "edited";
-    ResultJson entry = {{"id", fact.request.id},         {"prompt", fact.request.prompt},
-                        {"subject", fact.request.subject}, {"target", fact.request.target},
-                        {"was", fact.request.was},       {"layer", fact.layer},
-                        {"steps", fact.steps},           {"loss", edited ? ResultJson(fact.loss) : ResultJson(nullptr)},
-                        {"update_norm", fact.update_norm}, {"relative_norm", fact.relative_norm},
+    ResultJson entry = {{"id", fact.request.id},
+                        {"prompt", fact.request.prompt},
+                        {"subject", fact.request.subject},
+                        {"target", fact.request.target},
+                        {"was", fact.request.was},
+                        {"layer", fact.layer},
+                        {"steps", fact.steps},
+                        {"loss", edited ? ResultJson(fact.loss) : ResultJson(nullptr)},
+                        {"update_norm", fact.update_norm},
+                        {"relative_norm", fact.relative_norm},
                         {"status", fact.status}};
     if (!fact.reason.empty()) entry["reason"] = fact.reason;
     entry["before"] = prompt_json(measured.before->prompt);

@@ -41,15 +41,21 @@ Parsed parse_generate(const std::vector<std::string>& arguments, GenerateCommand
   Syntax syntax;
   syntax.command = "generate";
   syntax.synopsis = "PROMPT --model M [--patch FILE]... [OPTIONS]";
-  syntax.help = "Continues a prompt. Patches are laid on the model in the order given; its files stay as they are.";
+  syntax.help =
+      "Continues a prompt. Patches are laid on the model in the order given; its files stay as they are.";
   syntax.positional = "prompt";
   syntax.positionals = 1;
   bool given = false;
-  syntax.own.add_options()("prompt", po::value(&options.prompt)->notifier([&](const std::string&) { given = true; }))(
-      "patch", po::value(&options.patches)->composing()->value_name("FILE"), "a patch to lay on the model; may be given again")(
-      "top", po::value(&options.top)->value_name("K")->notifier([](std::int64_t k) { require_at_least("top", k, 1); }),
-      "list the K likeliest next tokens")(
-      "max-new", po::value(&options.max_new)->value_name("N")->default_value(20), "tokens to generate, at most")(
+  syntax.own.add_options()("prompt", po::value(&options.prompt)->notifier([&](const std::string&) {
+    given = true;
+  }))("patch", po::value(&options.patches)->composing()->value_name("FILE"),
+      "a patch to lay on the model; may be given again")(
+      "top", po::value(&options.top)->value_name("K")->notifier([](std::int64_t k) {
+        require_at_least("top", k, 1);
+      }),
+      "list the K likeliest next tokens")("max-new",
+                                          po::value(&options.max_new)->value_name("N")->default_value(20),
+                                          "tokens to generate, at most")(
       "form", po::value(&options.form)->value_name("FORM")->default_value("raw"),
       "raw, or chat: the prompt goes through the model's chat template")(
       "temperature", po::value(&options.temperature)->value_name("T")->default_value(0, "0"),
@@ -59,7 +65,8 @@ Parsed parse_generate(const std::vector<std::string>& arguments, GenerateCommand
   require_given(!options.common.model.empty(), "generate", "--model PATH");
   require_at_least("max-new", options.max_new, 1);
   if (!(options.temperature >= 0 && options.temperature <= 100))
-    throw Error(ErrorKind::kUsage, "--temperature must be from 0 to 100, found " + number_text(options.temperature));
+    throw Error(ErrorKind::kUsage,
+                "--temperature must be from 0 to 100, found " + number_text(options.temperature));
   return Parsed::kRun;
 }
 
@@ -84,7 +91,8 @@ Generated run_generate(const Model& model, const GenerateCommandOptions& options
   Generated result;
   result.prompt = prompt_ids(tokenizer, options.prompt, {prefix, parse_form(options.form)});
   if (result.prompt.empty())
-    throw Error(ErrorKind::kUsage, "emend generate: the prompt is empty, and the model begins with no token of its own");
+    throw Error(ErrorKind::kUsage,
+                "generate: the prompt is empty, and the model begins with no token of its own");
   GenerateOptions how;
   how.max_new = options.max_new;
   how.temperature = options.temperature;
@@ -92,7 +100,8 @@ Generated run_generate(const Model& model, const GenerateCommandOptions& options
   how.token_budget = options.common.token_budget;
   how.stop = stop_tokens(tokenizer);
   if (options.top > 0)
-    result.top = next_tokens(model, {result.prompt}, std::min(options.top, model.config().vocab), how.token_budget)[0];
+    result.top =
+        next_tokens(model, {result.prompt}, std::min(options.top, model.config().vocab), how.token_budget)[0];
   throw_if_interrupted();
   result.completion = generate(model, {result.prompt}, how)[0];
   throw_if_interrupted();
@@ -106,23 +115,25 @@ std::string piece(const Tokenizer& tokenizer, std::int64_t id) {
 
 std::string completion_text(const Tokenizer& tokenizer, const TokenIds& ids) {
   TokenIds known;
-  std::copy_if(ids.begin(), ids.end(), std::back_inserter(known), [&](std::int64_t id) { return id < tokenizer.size(); });
+  std::copy_if(ids.begin(), ids.end(), std::back_inserter(known),
+               [&](std::int64_t id) { return id < tokenizer.size(); });
   return tokenizer.decode(known, true);
 }
 
-void print_generated(const Tokenizer& tokenizer, const Generated& result, const GenerateCommandOptions& options,
-                     std::size_t columns) {
+void print_generated(const Tokenizer& tokenizer, const Generated& result,
+                     const GenerateCommandOptions& options, std::size_t columns) {
   if (options.form == "raw") std::cout << options.prompt;
   std::cout << completion_text(tokenizer, result.completion) << "\n";
   if (result.top.empty()) return;
   Table table({{"next token"}, {"id", Align::kRight}, {"p", Align::kRight}, {"log p", Align::kRight}});
   for (const TokenLogprob& token : result.top)
-    table.add_row({quote(piece(tokenizer, token.id)), std::to_string(token.id), probability_text(std::exp(token.logprob)),
-                   number_text(token.logprob, 4)});
+    table.add_row({quote(piece(tokenizer, token.id)), std::to_string(token.id),
+                   probability_text(std::exp(token.logprob)), number_text(token.logprob, 4)});
   std::cout << "\n" << table.text(columns);
 }
 
-ResultJson generated_json(const Tokenizer& tokenizer, const Generated& result, const GenerateCommandOptions& options) {
+ResultJson generated_json(const Tokenizer& tokenizer, const Generated& result,
+                          const GenerateCommandOptions& options) {
   ResultJson pieces = ResultJson::array();
   for (const std::int64_t id : result.prompt) pieces.push_back(piece(tokenizer, id));
   ResultJson top = ResultJson::array();

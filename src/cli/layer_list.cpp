@@ -17,7 +17,8 @@ constexpr std::size_t kMostDigits = 6;
 }
 
 int parse_number(const std::string& digits, const std::string& text) {
-  if (digits.empty() || digits.size() > kMostDigits || digits.find_first_not_of("0123456789") != std::string::npos)
+  if (digits.empty() || digits.size() > kMostDigits ||
+      digits.find_first_not_of("0123456789") != std::string::npos)
     refuse(text);
   return std::stoi(digits);
 }
@@ -26,8 +27,9 @@ int parse_number(const std::string& digits, const std::string& text) {
 
 void require_layer(const std::string& where, int layer, int layers) {
   if (layer < 0 || layer >= layers)
-    throw Error(ErrorKind::kConfig, where + ": there is no layer " + std::to_string(layer) + ": the model has " +
-                                        std::to_string(layers) + " layers, 0 to " + std::to_string(layers - 1));
+    throw Error(ErrorKind::kConfig, where + ": there is no layer " + std::to_string(layer) +
+                                        ": the model has " + std::to_string(layers) + " layers, 0 to " +
+                                        std::to_string(layers - 1));
 }
 
 std::vector<int> parse_layers(const std::string& text, int layers) {

@@ -39,7 +39,8 @@ std::vector<std::int64_t> resolve_bos(const Tokenizer& tokenizer, const std::str
   constexpr std::size_t kMostListed = 12;
   if (const auto near = nearest_name(choice, known)) known = {*near};
   if (known.size() > kMostListed) known.resize(kMostListed);
-  throw Error(ErrorKind::kConfig, "bos: the tokenizer has no token " + quote(choice) + did_you_mean(choice, known));
+  throw Error(ErrorKind::kConfig,
+              "bos: the tokenizer has no token " + quote(choice) + did_you_mean(choice, known));
 }
 
 PromptForm parse_form(const std::string& form) {
@@ -47,7 +48,8 @@ PromptForm parse_form(const std::string& form) {
   return form == "chat" ? PromptForm::kChat : PromptForm::kRaw;
 }
 
-CheckOptions check_options(const std::vector<std::int64_t>& prefix, PromptForm form, const CommonOptions& options) {
+CheckOptions check_options(const std::vector<std::int64_t>& prefix, PromptForm form,
+                           const CommonOptions& options) {
   CheckOptions checks;
   checks.prefix = prefix;
   checks.form = form;
@@ -57,8 +59,8 @@ CheckOptions check_options(const std::vector<std::int64_t>& prefix, PromptForm f
 
 ResultJson model_json(const Model& model) {
   const ModelConfig& config = model.config();
-  return {{"path", model.path().string()}, {"family", config.family}, {"layers", config.layers},
-          {"d_model", config.d_model},     {"d_ff", config.d_ff},     {"vocab", config.vocab},
+  return {{"path", model.path().string()},     {"family", config.family}, {"layers", config.layers},
+          {"d_model", config.d_model},         {"d_ff", config.d_ff},     {"vocab", config.vocab},
           {"fingerprint", model.fingerprint()}};
 }
 

@@ -9,7 +9,8 @@
 namespace {
 
 const std::vector<emend::Command> kCommands = {
-    {"edit", "change facts of a model as an edit file says, check the result, write a patch", emend::edit_command},
+    {"edit", "change facts of a model as an edit file says, check the result, write a patch",
+     emend::edit_command},
     {"generate", "continue a prompt, also with patches laid on the model", emend::generate_command},
     {"stats", "collect the second moments of the keys that edits rest on", emend::stats_command},
     {"eval", "benchmark editors", nullptr},

@@ -1,11 +1,11 @@
 #include "cli/options.h"
 
+#include <algorithm>
 #include <boost/program_options/cmdline.hpp>
 #include <boost/program_options/errors.hpp>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
 #include <boost/program_options/variables_map.hpp>
-#include <algorithm>
 #include <iostream>
 #include <limits>
 
@@ -37,9 +37,11 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
       "type of weights and activations: float32, bfloat16 or float16");
   add("bos", po::value(&numbers.bos)->value_name("TOKEN"),
       "what begins every text: auto (what the tokenizer itself does), none, or a token");
-  add("threads", po::value(&numbers.threads)->value_name("N"), "threads of the computation (default: libtorch's choice)");
+  add("threads", po::value(&numbers.threads)->value_name("N"),
+      "threads of the computation (default: libtorch's choice)");
   add("seed", po::value(&numbers.seed)->value_name("N")->default_value(0), "seed of all that is drawn");
-  add("token-budget", po::value(&common.token_budget)->value_name("N")->default_value(4096), "tokens in one pass, at most");
+  add("token-budget", po::value(&common.token_budget)->value_name("N")->default_value(4096),
+      "tokens in one pass, at most");
   if (syntax.uses_statistics)
     add("statistics", po::value(&common.statistics)->value_name("DIR"),
         "second moments of the keys (default: stats/ beside the model)");
@@ -57,24 +59,28 @@ std::vector<std::string> option_names(const po::options_description& all) {
 }
 
 [[noreturn]] void fail(const Syntax& syntax, const std::string& what) {
-  throw Error(ErrorKind::kUsage, "emend " + syntax.command + ": " + what);
+  throw Error(ErrorKind::kUsage, syntax.command + ": " + what);
 }
 
-[[noreturn]] void fail_unknown(const Syntax& syntax, const po::options_description& all, const std::string& name) {
-  const std::string bare = name.substr(name.find_first_not_of('-') == std::string::npos ? 0 : name.find_first_not_of('-'));
+[[noreturn]] void fail_unknown(const Syntax& syntax, const po::options_description& all,
+                               const std::string& name) {
+  const std::string bare =
+      name.substr(name.find_first_not_of('-') == std::string::npos ? 0 : name.find_first_not_of('-'));
   if (std::find(syntax.later.begin(), syntax.later.end(), bare) != syntax.later.end())
     fail(syntax, "the option --" + bare + " is not part of this version yet");
   const auto near = nearest_name("--" + bare, option_names(all));
-  fail(syntax, "unknown option " + name + (near ? "; did you mean " + *near + "?" : "; see emend " + syntax.command + " --help"));
+  fail(syntax, "unknown option " + name +
+                   (near ? "; did you mean " + *near + "?" : "; see emend " + syntax.command + " --help"));
 }
 
-void parse_into(const Syntax& syntax, const std::vector<std::string>& arguments, const po::options_description& all,
-                po::variables_map& values) {
+void parse_into(const Syntax& syntax, const std::vector<std::string>& arguments,
+                const po::options_description& all, po::variables_map& values) {
   const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
   po::positional_options_description positional;
   if (!syntax.positional.empty()) positional.add(syntax.positional.c_str(), syntax.positionals);
   try {
-    const auto parsed = po::command_line_parser(arguments).options(all).positional(positional).style(style).run();
+    const auto parsed =
+        po::command_line_parser(arguments).options(all).positional(positional).style(style).run();
     po::store(parsed, values);
     if (values.count("help") == 0 && values.count("version") == 0) po::notify(values);
   } catch (const po::unknown_option& error) {
@@ -100,8 +106,8 @@ void check_common(const CommonOptions& common, const Numbers& numbers, const po:
   if (values.count("threads") > 0) {
     require_at_least("threads", numbers.threads, 1);
     if (numbers.threads > kMostThreads)
-      throw Error(ErrorKind::kUsage, "--threads must be at most " + std::to_string(kMostThreads) + ", found " +
-                                         std::to_string(numbers.threads));
+      throw Error(ErrorKind::kUsage, "--threads must be at most " + std::to_string(kMostThreads) +
+                                         ", found " + std::to_string(numbers.threads));
   }
   require_at_least("seed", numbers.seed, 0);
   require_at_least("token-budget", common.token_budget, 1);
@@ -114,7 +120,8 @@ void check_common(const CommonOptions& common, const Numbers& numbers, const po:
 void refuse_empty(const Syntax& syntax, const po::variables_map& values) {
   for (const auto& [name, value] : values) {
     const auto* const text = value.empty() ? nullptr : boost::any_cast<std::string>(&value.value());
-    if (text != nullptr && text->empty() && name != syntax.positional) fail(syntax, "--" + name + " is empty");
+    if (text != nullptr && text->empty() && name != syntax.positional)
+      fail(syntax, "--" + name + " is empty");
   }
 }
 
@@ -144,16 +151,18 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 }
 
 void require_given(bool given, const std::string& command, const std::string& what) {
-  if (!given) throw Error(ErrorKind::kUsage, "emend " + command + ": " + what + " is missing; see emend " + command + " --help");
+  if (!given)
+    throw Error(ErrorKind::kUsage, command + ": " + what + " is missing; see emend " + command + " --help");
 }
 
 void require_at_least(const std::string& option, std::int64_t value, std::int64_t least) {
   if (value < least)
-    throw Error(ErrorKind::kUsage,
-                "--" + option + " must be at least " + std::to_string(least) + ", found " + std::to_string(value));
+    throw Error(ErrorKind::kUsage, "--" + option + " must be at least " + std::to_string(least) + ", found " +
+                                       std::to_string(value));
 }
 
-void require_one_of(const std::string& option, const std::string& value, const std::vector<std::string>& known) {
+void require_one_of(const std::string& option, const std::string& value,
+                    const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), value) == known.end())
     throw Error(ErrorKind::kUsage, "--" + option + " cannot be " + quote(value) + did_you_mean(value, known));
 }

@@ -1,4 +1,5 @@
-// The options that all commands share, and the parsing of a command line. All that is wrong with one is Error(kUsage).
+// The options that all commands share, and the parsing of a command line. All that is wrong with one is
+// Error(kUsage).
 #pragma once
 
 #include <boost/program_options/options_description.hpp>
@@ -12,15 +13,15 @@
 namespace emend {
 
 struct CommonOptions {
-  std::string model;                // --model; empty: not given
+  std::string model;  // --model; empty: not given
   std::string device = "cpu";
   std::string dtype = "float32";
-  std::optional<std::string> bos;   // auto, none, or a token; nothing: not given
-  int threads = 0;                  // 0: libtorch's default
+  std::optional<std::string> bos;  // auto, none, or a token; nothing: not given
+  int threads = 0;                 // 0: libtorch's default
   std::uint64_t seed = 0;
   std::int64_t token_budget = 4096;
-  std::string statistics;           // empty: not given
-  std::string json;                 // empty: not given
+  std::string statistics;  // empty: not given
+  std::string json;        // empty: not given
   bool quiet = false;
 };
 
@@ -38,7 +39,8 @@ struct Syntax {
 
 enum class Parsed { kRun, kAnswered };
 
-// Fills what `syntax.own` is bound to, and `common`. kAnswered: --help or --version was asked for and is on stdout.
+// Fills what `syntax.own` is bound to, and `common`. kAnswered: --help or --version was asked for and is on
+// stdout.
 Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& arguments, CommonOptions& common);
 
 // Throws Error(kUsage): `command` wants `what`.
@@ -48,7 +50,8 @@ void require_given(bool given, const std::string& command, const std::string& wh
 void require_at_least(const std::string& option, std::int64_t value, std::int64_t least);
 
 // Throws Error(kUsage) with the nearest one when `value` is none of `known`.
-void require_one_of(const std::string& option, const std::string& value, const std::vector<std::string>& known);
+void require_one_of(const std::string& option, const std::string& value,
+                    const std::vector<std::string>& known);
 
 // "0.1.0".
 std::string emend_version();

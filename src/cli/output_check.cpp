@@ -22,13 +22,15 @@ fs::path nearest_existing(fs::path folder) {
 
 bool is_checkpoint_part(const fs::path& file) {
   const std::string name = file.filename().string();
-  return file.extension() == ".json" || (file.extension() == ".safetensors" && name.compare(0, 5, "model") == 0);
+  return file.extension() == ".json" ||
+         (file.extension() == ".safetensors" && name.compare(0, 5, "model") == 0);
 }
 
 void require_folder_for(const fs::path& folder, const fs::path& target) {
   const fs::path existing = nearest_existing(folder);
   if (!fs::is_directory(existing))
-    throw Error(ErrorKind::kIo, "cannot write " + target.string() + ": " + existing.string() + " is not a folder");
+    throw Error(ErrorKind::kIo,
+                "cannot write " + target.string() + ": " + existing.string() + " is not a folder");
   if (::access(existing.c_str(), W_OK | X_OK) != 0) throw io_error("write into", existing, errno);
 }
 
@@ -53,7 +55,8 @@ void require_not_among(const fs::path& file, const std::vector<fs::path>& inputs
     const fs::path source = fs::canonical(input, missing);
     if (missing) continue;
     if (target == source || (target.parent_path() == source && is_checkpoint_part(target)))
-      throw Error(ErrorKind::kIo, "cannot write " + file.string() + ": it belongs to the input " + input.string());
+      throw Error(ErrorKind::kIo,
+                  "cannot write " + file.string() + ": it belongs to the input " + input.string());
   }
 }
 

@@ -6,15 +6,15 @@
 
 namespace emend {
 
-// Throws Error(kIo) with the reason: `file` is a folder or write-protected, or the nearest folder above it that exists is
-// not one, or not writable.
+// Throws Error(kIo) with the reason: `file` is a folder or write-protected, or the nearest folder above it
+// that exists is not one, or not writable.
 void require_writable_file(const std::filesystem::path& file);
 
 // The same for a folder in which files will be made.
 void require_writable_folder(const std::filesystem::path& folder);
 
-// Throws Error(kIo) when writing `file` would overwrite one of `inputs`, or the checkpoint (model*.safetensors, *.json) in
-// one that is a folder.
+// Throws Error(kIo) when writing `file` would overwrite one of `inputs`, or the checkpoint
+// (model*.safetensors, *.json) in one that is a folder.
 void require_not_among(const std::filesystem::path& file, const std::vector<std::filesystem::path>& inputs);
 
 }  // namespace emend

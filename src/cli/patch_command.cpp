@@ -32,15 +32,18 @@ std::string facts_list(const Patch& patch, std::size_t columns) {
 }
 
 void print_patch(const Patch& patch, std::size_t columns) {
-  std::cout << facts_list(patch, columns) << "Layers count from 0.\n\n" << checks_table(patch.checks, columns) << "\n";
+  std::cout << facts_list(patch, columns) << "Layers count from 0.\n\n"
+            << checks_table(patch.checks, columns) << "\n";
   std::vector<std::string> options;
   for (const auto& [name, value] : patch.edit.options) options.push_back(name + ": " + value);
   std::cout << "Method:     " << patch.edit.method << ", objective " << patch.edit.objective << "\n"
             << "Options:    " << join(options) << "\n"
             << "Base:       " << patch.base_name << ", fingerprint " << patch.edit.base_fingerprint << "\n"
             << "Statistics: "
-            << (patch.edit.statistics_fingerprint.empty() ? "none" : patch.edit.statistics_fingerprint) << "\n"
-            << "Text:       bos " << patch.bos << ", form " << (patch.form == PromptForm::kChat ? "chat" : "raw") << "\n"
+            << (patch.edit.statistics_fingerprint.empty() ? "none" : patch.edit.statistics_fingerprint)
+            << "\n"
+            << "Text:       bos " << patch.bos << ", form "
+            << (patch.form == PromptForm::kChat ? "chat" : "raw") << "\n"
             << "Made by:    emend " << patch.emend_version << "\n";
   for (const std::string& warning : patch.edit.warnings) std::cout << "Warning:    " << warning << "\n";
   std::cout << "Passed:     " << (patch.passed ? "yes" : "NO") << "\n";
@@ -77,8 +80,10 @@ int list_patch(const std::vector<std::string>& arguments) {
   std::string file;
   syntax.command = "patch list";
   syntax.synopsis = "FILE [--model M]";
-  syntax.help = "Says what a patch changes, what it was checked against and how that went. With --model, also whether it is "
-                "for that model.";
+  syntax.help =
+      "Says what a patch changes, what it was checked against and how that went. With --model, also whether "
+      "it is "
+      "for that model.";
   syntax.positional = "file";
   syntax.positionals = 1;
   syntax.own.add_options()("file", po::value(&file));

@@ -17,8 +17,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-// How far p(target) of a prompt may lie from what the patch stored: the same weights on another machine or with other
-// threads differ by rounding only; weights in 16 bits by more.
+// How far p(target) of a prompt may lie from what the patch stored: the same weights on another machine or
+// with other threads differ by rounding only; weights in 16 bits by more.
 constexpr double kTolerance = 0.02;
 constexpr double kHalfTolerance = 0.1;
 
@@ -30,8 +30,8 @@ struct VerifyOptions {
 struct Verified {
   std::vector<FactState> before, after;
   std::vector<CheckResult> checks;
-  double difference = 0;    // of p(target) from the stored values, largest
-  bool reproduced = true;   // the difference is within the tolerance, or there is nothing to compare with
+  double difference = 0;   // of p(target) from the stored values, largest
+  bool reproduced = true;  // the difference is within the tolerance, or there is nothing to compare with
   bool passed = false;
 };
 
@@ -39,9 +39,12 @@ Parsed parse_verify(const std::vector<std::string>& arguments, VerifyOptions& op
   Syntax syntax;
   syntax.command = "patch verify";
   syntax.synopsis = "--model M --patch P...";
-  syntax.help = "Loads the model anew, lays the patches on it in the order given, measures every fact and check again and "
-                "compares with what the patches say.";
-  syntax.own.add_options()("patch", po::value(&options.patches)->multitoken()->composing()->value_name("FILE"),
+  syntax.help =
+      "Loads the model anew, lays the patches on it in the order given, measures every fact and check again "
+      "and "
+      "compares with what the patches say.";
+  syntax.own.add_options()("patch",
+                           po::value(&options.patches)->multitoken()->composing()->value_name("FILE"),
                            "the patches, in the order in which they stack");
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(!options.common.model.empty(), "patch verify", "--model PATH");
@@ -72,25 +75,29 @@ double largest_difference(const std::vector<FactState>& stored, const std::vecto
   return largest;
 }
 
-std::vector<Verified> measure_before(const Model& model, const std::vector<Patch>& patches, const CommonOptions& common,
-                                     std::vector<double>& base_nll, Console& console) {
+std::vector<Verified> measure_before(const Model& model, const std::vector<Patch>& patches,
+                                     const CommonOptions& common, std::vector<double>& base_nll,
+                                     Console& console) {
   std::vector<Verified> results(patches.size());
   for (std::size_t i = 0; i < patches.size(); ++i) {
-    results[i].before = measure_facts(model, requests_of(patches[i]), options_of(patches[i], common), console.progress());
-    base_nll.push_back(patches[i].held_text.empty() ? 0 : mean_nll(model, patches[i].held_text, common.token_budget));
+    results[i].before =
+        measure_facts(model, requests_of(patches[i]), options_of(patches[i], common), console.progress());
+    base_nll.push_back(
+        patches[i].held_text.empty() ? 0 : mean_nll(model, patches[i].held_text, common.token_budget));
   }
   return results;
 }
 
 // The model as it is now has all patches on it.
-void measure_after(const Model& model, const Patch& patch, const VerifyOptions& options, double base_nll, Verified& result,
-                   Console& console) {
+void measure_after(const Model& model, const Patch& patch, const VerifyOptions& options, double base_nll,
+                   Verified& result, Console& console) {
   const std::vector<EditRequest> requests = requests_of(patch);
   result.after = measure_facts(model, requests, options_of(patch, options.common), console.progress());
   std::optional<double> drift;
   if (!patch.held_text.empty())
     drift = std::exp(mean_nll(model, patch.held_text, options.common.token_budget) - base_nll);
-  result.checks = run_checks(requests, result.after, skipped_of(patch), drift, measured_tokens(patch.held_text), patch.thresholds);
+  result.checks = run_checks(requests, result.after, skipped_of(patch), drift,
+                             measured_tokens(patch.held_text), patch.thresholds);
   result.difference = largest_difference(patch.after, result.after);
   const double tolerance = options.common.dtype == "float32" ? kTolerance : kHalfTolerance;
   // Among others a patch need not give what it gave alone.
@@ -98,10 +105,14 @@ void measure_after(const Model& model, const Patch& patch, const VerifyOptions& 
   result.passed = result.reproduced && all_passed(result.checks);
 }
 
-void print_verified(const std::string& file, const Patch& patch, const Verified& result, std::size_t columns) {
+void print_verified(const std::string& file, const Patch& patch, const Verified& result,
+                    std::size_t columns) {
   const auto facts = pair_up(patch.edit.facts, result.before, result.after);
-  std::cout << file << "\n\n" << facts_table(facts, columns) << "\n" << lost_table(facts, columns) << "\n"
-            << checks_table(result.checks, columns) << "\nLargest difference of p(target) from what the patch stored: "
+  std::cout << file << "\n\n"
+            << facts_table(facts, columns) << "\n"
+            << lost_table(facts, columns) << "\n"
+            << checks_table(result.checks, columns)
+            << "\nLargest difference of p(target) from what the patch stored: "
             << number_text(result.difference) << (result.reproduced ? "" : ", TOO MUCH") << "\n"
             << "Verified: " << (result.passed ? "yes" : "NO") << "\n";
 }
@@ -139,7 +150,8 @@ int patch_verify_command(const std::vector<std::string>& arguments) {
     list.push_back(verified_json(options.patches[i], patches[i], results[i]));
     passed = passed && results[i].passed;
   }
-  console.write_json({{"emend", emend_version()}, {"model", model_json(model)}, {"patches", list}, {"passed", passed}});
+  console.write_json(
+      {{"emend", emend_version()}, {"model", model_json(model)}, {"patches", list}, {"passed", passed}});
   return passed ? kExitDone : kExitCheckFailed;
 }
 

@@ -49,7 +49,8 @@ std::string progress_text(const ProgressState& state) {
 }
 
 std::string progress_end(const ProgressState& state) {
-  return state.stage + ": " + count_text(state.done) + " " + state.unit + " in " + human_seconds(state.seconds);
+  return state.stage + ": " + count_text(state.done) + " " + state.unit + " in " +
+         human_seconds(state.seconds);
 }
 
 }  // namespace emend

@@ -9,11 +9,11 @@ namespace emend {
 
 struct ProgressState {
   std::string stage;
-  std::string unit;         // plural: "tokens"
-  std::string note;         // may be empty
+  std::string unit;  // plural: "tokens"
+  std::string note;  // may be empty
   std::int64_t done = 0;
-  std::int64_t total = 0;   // 0: nobody knows
-  double seconds = 0;       // since the stage began
+  std::int64_t total = 0;  // 0: nobody knows
+  double seconds = 0;      // since the stage began
 };
 
 // "search  [#####.....]  50 %  15/30 steps  3.10 steps/s  4.84 s left  loss 0.31", in at most `columns`.

@@ -47,13 +47,18 @@ Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& opti
   Syntax syntax;
   syntax.command = "stats";
   syntax.synopsis = "--model M --out DIR [OPTIONS], or: emend stats show DIR";
-  syntax.help = "Collects C = E[k k^T], the second moments of the feed-forward keys, of all layers in one pass over text.";
+  syntax.help =
+      "Collects C = E[k k^T], the second moments of the feed-forward keys, of all layers in one pass over "
+      "text.";
   syntax.later = {"resume", "shard"};
   syntax.own.add_options()("out", po::value(&options.out)->value_name("DIR"), "folder to write to")(
       "corpus", po::value(&options.corpus)->multitoken()->composing()->value_name("PATH"),
       "text files, or self: the model writes the text (default)")(
-      "layers", po::value(&options.layers)->value_name("LIST")->default_value("all"), "all, or for example 0,3,5-7")(
-      "tokens", po::value(&options.tokens)->value_name("N")->notifier([](std::int64_t n) { require_at_least("tokens", n, 1); }),
+      "layers", po::value(&options.layers)->value_name("LIST")->default_value("all"),
+      "all, or for example 0,3,5-7")(
+      "tokens", po::value(&options.tokens)->value_name("N")->notifier([](std::int64_t n) {
+        require_at_least("tokens", n, 1);
+      }),
       "keys to sum (default: 10 times d_ff)");
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(!options.common.model.empty(), "stats", "--model PATH");
@@ -73,7 +78,10 @@ std::optional<double> condition_of(const at::Tensor& C) {
 }
 
 void print_layers(const std::vector<LayerSummary>& layers, std::size_t columns) {
-  Table table({{"layer", Align::kRight}, {"tokens", Align::kRight}, {"trace", Align::kRight}, {"condition", Align::kRight}});
+  Table table({{"layer", Align::kRight},
+               {"tokens", Align::kRight},
+               {"trace", Align::kRight},
+               {"condition", Align::kRight}});
   for (const LayerSummary& layer : layers)
     table.add_row({std::to_string(layer.layer), layer.tokens, number_text(layer.trace, 5),
                    layer.condition ? number_text(*layer.condition) : "singular"});
@@ -110,7 +118,8 @@ int collect(const std::vector<std::string>& arguments) {
   save_statistics(statistics, model, how.prefix, options.out);
   std::vector<LayerSummary> summaries;
   for (const auto& [layer, value] : statistics.layers)
-    summaries.push_back({layer, std::to_string(value.tokens), value.C.trace().item<double>(), condition_of(value.C)});
+    summaries.push_back(
+        {layer, std::to_string(value.tokens), value.C.trace().item<double>(), condition_of(value.C)});
   print_layers(summaries, console.columns());
   std::cout << "Source: " << statistics.source << "\nWritten to " << options.out << "\n";
   console.write_json({{"emend", emend_version()},
@@ -135,28 +144,34 @@ std::map<int, fs::path> layer_files(const fs::path& folder) {
       continue;
     files[std::stoi(digits)] = entry.path();
   }
-  if (files.empty()) throw Error(ErrorKind::kFormat, folder.string() + ": there is no layer_<l>.safetensors in this folder");
+  if (files.empty())
+    throw Error(ErrorKind::kFormat, folder.string() + ": there is no layer_<l>.safetensors in this folder");
   return files;
 }
 
 std::string metadata_of(const TensorFile& file, const std::string& key) {
   const auto found = file.metadata().find(key);
   if (found == file.metadata().end())
-    throw Error(ErrorKind::kFormat, file.path().string() + ": the metadata key " + key + " is missing; this is not a statistics file");
+    throw Error(ErrorKind::kFormat, file.path().string() + ": the metadata key " + key +
+                                        " is missing; this is not a statistics file");
   return found->second;
 }
 
 LayerSummary read_layer(int layer, const TensorFile& file) {
   const TensorInfo* const info = file.find("model.layers." + std::to_string(layer) + ".C");
-  if (info == nullptr || info->shape.size() != 2 || info->shape[0] != info->shape[1] || info->dtype == DType::kOpaque)
-    throw Error(ErrorKind::kFormat, file.path().string() + ": expected a square tensor model.layers." + std::to_string(layer) + ".C");
+  if (info == nullptr || info->shape.size() != 2 || info->shape[0] != info->shape[1] ||
+      info->dtype == DType::kOpaque)
+    throw Error(ErrorKind::kFormat, file.path().string() + ": expected a square tensor model.layers." +
+                                        std::to_string(layer) + ".C");
   at::Tensor C = at::empty(info->shape, at::kFloat);
   read_as_float32(file, *info, {C.data_ptr<float>(), static_cast<std::size_t>(C.numel())});
   C = C.to(at::kDouble);
   const std::string tokens = metadata_of(file, "emend.tokens");
   constexpr std::size_t kMostDigits = 18;
-  if (tokens.empty() || tokens.size() > kMostDigits || tokens.find_first_not_of("0123456789") != std::string::npos)
-    throw Error(ErrorKind::kFormat, file.path().string() + ": metadata emend.tokens must be a number, found " + quote(tokens));
+  if (tokens.empty() || tokens.size() > kMostDigits ||
+      tokens.find_first_not_of("0123456789") != std::string::npos)
+    throw Error(ErrorKind::kFormat,
+                file.path().string() + ": metadata emend.tokens must be a number, found " + quote(tokens));
   return {layer, tokens, C.trace().item<double>(), condition_of(C)};
 }
 
@@ -166,7 +181,8 @@ int show(const std::vector<std::string>& arguments) {
   std::string folder;
   syntax.command = "stats show";
   syntax.synopsis = "DIR [--model M]";
-  syntax.help = "Lists the layers of a statistics folder. With --model, says first whether they are of that model.";
+  syntax.help =
+      "Lists the layers of a statistics folder. With --model, says first whether they are of that model.";
   syntax.positional = "folder";
   syntax.positionals = 1;
   syntax.own.add_options()("folder", po::value(&folder));

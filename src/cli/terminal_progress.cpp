@@ -20,7 +20,9 @@ void TerminalProgress::begin(std::string_view stage, std::int64_t total, std::st
   throw_if_interrupted();
   state_ = {std::string(stage), std::string(unit), "", 0, total, 0};
   began_ = drawn_ = Clock::now();
-  if (style_ == Style::kLines) std::cerr << state_.stage << ": " << (total > 0 ? std::to_string(total) + " " + state_.unit : "started") << std::endl;
+  if (style_ == Style::kLines)
+    std::cerr << state_.stage << ": " << (total > 0 ? std::to_string(total) + " " + state_.unit : "started")
+              << std::endl;
   if (style_ == Style::kBar) draw();
 }
 
@@ -30,7 +32,9 @@ void TerminalProgress::update(std::int64_t done, std::string_view note) {
   state_.note = note;
   const auto now = Clock::now();
   state_.seconds = std::chrono::duration<double>(now - began_).count();
-  if (style_ == Style::kNothing || now - drawn_ < (style_ == Style::kBar ? Clock::duration(kBetweenDrawings) : kBetweenLines)) return;
+  if (style_ == Style::kNothing ||
+      now - drawn_ < (style_ == Style::kBar ? Clock::duration(kBetweenDrawings) : kBetweenLines))
+    return;
   drawn_ = now;
   draw();
 }
@@ -54,7 +58,8 @@ void TerminalProgress::draw() {
   }
   const std::size_t columns = terminal_columns(STDERR_FILENO);
   // One less than there are: a full line would wrap on some terminals.
-  std::cerr << "\r" << progress_bar(state_, (columns > 1 ? columns : kUnknownColumns) - 1) << "\x1B[K" << std::flush;
+  std::cerr << "\r" << progress_bar(state_, (columns > 1 ? columns : kUnknownColumns) - 1) << "\x1B[K"
+            << std::flush;
   line_open_ = true;
 }
 

@@ -10,7 +10,8 @@
 
 namespace emend {
 
-// A bar that is redrawn at most ten times a second, or a line at the start, every ten seconds and at the end, or nothing.
+// A bar that is redrawn at most ten times a second, or a line at the start, every ten seconds and at the end,
+// or nothing.
 class TerminalProgress : public Progress {
  public:
   enum class Style { kBar, kLines, kNothing };

@@ -43,8 +43,9 @@ class TensorReader {
       rows.emplace_back(begin, begin + length);
       at += static_cast<std::size_t>(length);
     }
-    if (at != ids.size()) fail(lengths_name, "the lengths are those of " + std::to_string(at) + " ids, not " +
-                                                 std::to_string(ids.size()));
+    if (at != ids.size())
+      fail(lengths_name,
+           "the lengths are those of " + std::to_string(at) + " ids, not " + std::to_string(ids.size()));
     return rows;
   }
 
@@ -88,7 +89,8 @@ class TensorReader {
 
   std::vector<std::int64_t> integers(const std::string& name) {
     const TensorInfo& info = find(name, "I64");
-    if (info.shape.size() != 1) fail(name, "expected one dimension, found " + std::to_string(info.shape.size()));
+    if (info.shape.size() != 1)
+      fail(name, "expected one dimension, found " + std::to_string(info.shape.size()));
     const at::Tensor tensor = copy(info, at::kLong);
     const auto* const data = tensor.const_data_ptr<std::int64_t>();
     std::vector<std::int64_t> values(data, data + tensor.numel());
@@ -123,7 +125,8 @@ std::vector<WeightChange> read_changes(const TensorFile& file, TensorReader& rea
   for (const int block : blocks) {
     WeightChange change;
     change.block = block;
-    change.A = reader.floats(patch_tensors::change(block, "A"), {kAny, changes.empty() ? kAny : changes[0].A.size(1)});
+    change.A = reader.floats(patch_tensors::change(block, "A"),
+                             {kAny, changes.empty() ? kAny : changes[0].A.size(1)});
     change.B = reader.floats(patch_tensors::change(block, "B"),
                              {changes.empty() ? kAny : changes[0].B.size(0), change.A.size(0)});
     changes.push_back(change);
@@ -134,7 +137,8 @@ std::vector<WeightChange> read_changes(const TensorFile& file, TensorReader& rea
   return changes;
 }
 
-void read_fact_tensors(TensorReader& reader, const std::vector<WeightChange>& changes, std::vector<EditedFact>& facts) {
+void read_fact_tensors(TensorReader& reader, const std::vector<WeightChange>& changes,
+                       std::vector<EditedFact>& facts) {
   const std::int64_t d_ff = changes[0].A.size(1);
   const std::int64_t d_model = changes[0].B.size(0);
   for (std::size_t i = 0; i < facts.size(); ++i) {
@@ -143,8 +147,9 @@ void read_fact_tensors(TensorReader& reader, const std::vector<WeightChange>& ch
       return change.block == facts[i].layer;
     });
     if (!changed)
-      reader.fail(patch_tensors::change(facts[i].layer, "A"), "it is missing, but " + quote(facts[i].request.id) +
-                                                                  " was edited at layer " + std::to_string(facts[i].layer));
+      reader.fail(patch_tensors::change(facts[i].layer, "A"),
+                  "it is missing, but " + quote(facts[i].request.id) + " was edited at layer " +
+                      std::to_string(facts[i].layer));
     facts[i].keys = reader.floats(patch_tensors::fact(i, "keys"), {kAny, d_ff});
     facts[i].answers = reader.floats(patch_tensors::fact(i, "answers"), {facts[i].keys.size(0)});
     facts[i].residual = reader.floats(patch_tensors::fact(i, "residual"), {d_model});

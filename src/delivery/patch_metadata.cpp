@@ -22,14 +22,14 @@ class Fields {
   const std::string& text(const std::string& key) const {
     const auto found = metadata_.find("emend." + key);
     if (found == metadata_.end())
-      throw Error(ErrorKind::kFormat, file_ + ": not a patch of emend, or a broken one: the metadata has no \"emend." +
-                                          key + "\"");
+      throw Error(
+          ErrorKind::kFormat,
+          file_ + ": not a patch of emend, or a broken one: the metadata has no \"emend." + key + "\"");
     return found->second;
   }
 
   [[noreturn]] void refuse(const std::string& key, const std::string& expected) const {
-    throw Error(ErrorKind::kFormat,
-                source(key) + " must be " + expected + ", found " + quote(text(key), 60));
+    throw Error(ErrorKind::kFormat, source(key) + " must be " + expected + ", found " + quote(text(key), 60));
   }
 
   // One of `choices`, as its index.
@@ -53,7 +53,8 @@ class Fields {
   auto list(const std::string& key, Read read) const {
     const Json document = json(key);
     std::vector<decltype(read(std::declval<JsonView>()))> values;
-    for (const JsonView& element : JsonView(document, source(key)).elements()) values.push_back(read(element));
+    for (const JsonView& element : JsonView(document, source(key)).elements())
+      values.push_back(read(element));
     return values;
   }
 
@@ -77,8 +78,12 @@ std::map<std::string, std::string> read_options(const Fields& fields) {
   return options;
 }
 
-std::int64_t read_id(const JsonView& view) { return view.as_non_negative_integer(); }
-std::string read_string(const JsonView& view) { return view.as_string(); }
+std::int64_t read_id(const JsonView& view) {
+  return view.as_non_negative_integer();
+}
+std::string read_string(const JsonView& view) {
+  return view.as_string();
+}
 
 // What was measured has to be about the facts of this patch, in their order.
 void check_states(const Fields& fields, const std::string& key, const std::vector<FactState>& states,

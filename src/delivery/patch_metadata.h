@@ -1,4 +1,5 @@
-// All of a patch that is text, as the metadata of its safetensors file. Keys begin with "emend."; docs/formats.md lists them.
+// All of a patch that is text, as the metadata of its safetensors file. Keys begin with "emend.";
+// docs/formats.md lists them.
 #pragma once
 
 #include <map>
@@ -11,8 +12,8 @@ namespace emend {
 // Same patch, same map.
 std::map<std::string, std::string> patch_metadata(const Patch& patch);
 
-// Fills all of a patch but its tensors and id lists. Throws Error(kFormat) naming `file` and the key that is missing or
-// broken. Keys of others are let through.
+// Fills all of a patch but its tensors and id lists. Throws Error(kFormat) naming `file` and the key that is
+// missing or broken. Keys of others are let through.
 Patch read_patch_metadata(const std::map<std::string, std::string>& metadata, const std::string& file);
 
 }  // namespace emend

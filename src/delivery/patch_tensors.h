@@ -15,8 +15,13 @@ inline std::string fact(std::size_t index, const std::string& part) {
   return "edits." + std::to_string(index) + "." + part;
 }
 
-// Lists of token ids, `list` "contexts" or "held_text": all ids one after another, and the length of each list; int64.
-inline std::string ids(const std::string& list) { return list + ".ids"; }
-inline std::string lengths(const std::string& list) { return list + ".lengths"; }
+// Lists of token ids, `list` "contexts" or "held_text": all ids one after another, and the length of each
+// list; int64.
+inline std::string ids(const std::string& list) {
+  return list + ".ids";
+}
+inline std::string lengths(const std::string& list) {
+  return list + ".lengths";
+}
 
 }  // namespace emend::patch_tensors

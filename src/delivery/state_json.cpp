@@ -1,7 +1,7 @@
 #include "delivery/state_json.h"
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -156,7 +156,8 @@ Json thresholds_json(const CheckThresholds& thresholds) {
 }
 
 CheckThresholds read_thresholds(const JsonView& view) {
-  return {view.number("efficacy"), view.number("paraphrase"), view.number("neighbourhood"), view.number("drift")};
+  return {view.number("efficacy"), view.number("paraphrase"), view.number("neighbourhood"),
+          view.number("drift")};
 }
 
 }  // namespace emend

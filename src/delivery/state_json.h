@@ -1,5 +1,5 @@
-// Requests, measured states and check results as JSON, and back. What is broken is Error(kFormat) naming its path in the
-// document (see JsonView). A number that is not finite is written as null and read as NaN.
+// Requests, measured states and check results as JSON, and back. What is broken is Error(kFormat) naming its
+// path in the document (see JsonView). A number that is not finite is written as null and read as NaN.
 #pragma once
 
 #include <string>

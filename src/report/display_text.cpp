@@ -53,11 +53,14 @@ std::string escape(utf8proc_int32_t code_point) {
 // Control characters, and those that turn the direction of the text around them.
 bool is_unsafe(utf8proc_int32_t code_point) {
   const utf8proc_category_t category = utf8proc_category(code_point);
-  const bool turns = (code_point >= 0x202A && code_point <= 0x202E) || (code_point >= 0x2066 && code_point <= 0x2069);
-  return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP || turns;
+  const bool turns =
+      (code_point >= 0x202A && code_point <= 0x202E) || (code_point >= 0x2066 && code_point <= 0x2069);
+  return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_ZL ||
+         category == UTF8PROC_CATEGORY_ZP || turns;
 }
 
-// Bytes of the longest front part of `text` that fits into `columns`, with the marks that combine with its end.
+// Bytes of the longest front part of `text` that fits into `columns`, with the marks that combine with its
+// end.
 std::size_t bytes_that_fit(std::string_view text, std::size_t columns) {
   std::size_t at = 0;
   std::size_t used = 0;

@@ -22,7 +22,8 @@ void Table::add_row(const std::vector<std::string>& cells) {
     throw std::invalid_argument("a row of " + std::to_string(cells.size()) + " cells for a table of " +
                                 std::to_string(columns_.size()) + " columns");
   std::vector<std::string> row(columns_.size());
-  std::transform(cells.begin(), cells.end(), row.begin(), [](const std::string& cell) { return one_line(cell); });
+  std::transform(cells.begin(), cells.end(), row.begin(),
+                 [](const std::string& cell) { return one_line(cell); });
   rows_.push_back(std::move(row));
 }
 

@@ -55,10 +55,12 @@ TEST(Options, HaveTheStatedDefaults) {
 
 TEST(Options, AreAllTaken) {
   Sample sample;
-  EXPECT_EQ(sample.parse({"a file.yaml", "--model", "m", "--device", "cuda:1", "--dtype=bfloat16", "--bos", "<s>", "--threads", "2",
-                          "--seed", "7", "--token-budget", "99", "--statistics", "s", "--json", "j", "--quiet", "--patch", "p",
-                          "--patch", "q"}),
-            Parsed::kRun);
+  EXPECT_EQ(
+      sample.parse({"a file.yaml",  "--model",   "m",      "--device", "cuda:1",  "--dtype=bfloat16", "--bos",
+                    "<s>",          "--threads", "2",      "--seed",   "7",       "--token-budget",   "99",
+                    "--statistics", "s",         "--json", "j",        "--quiet", "--patch",          "p",
+                    "--patch",      "q"}),
+      Parsed::kRun);
   EXPECT_EQ(sample.file, "a file.yaml");
   EXPECT_THAT(sample.patches, ElementsAre("p", "q"));
   EXPECT_EQ(sample.common.model, "m");
@@ -107,7 +109,8 @@ TEST(Options, RefuseMissingValuesAndTooManyArguments) {
 }
 
 TEST(Options, AnswerHelpAndVersionWithoutTheRest) {
-  for (const std::string question : {"--help", "-h", "--version"}) EXPECT_EQ(Sample().parse({question}), Parsed::kAnswered);
+  for (const std::string question : {"--help", "-h", "--version"})
+    EXPECT_EQ(Sample().parse({question}), Parsed::kAnswered);
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ TEST(RequireWritableFile, RefusesFoldersAndFilesInTheWay) {
   const std::string file = folder.write("sub/file", "text");
   EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub"); }), HasSubstr("directory"));
   EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub/"); }), HasSubstr("directory"));
-  EXPECT_THAT(refusal([&] { require_writable_file(file + "/deeper/new"); }), HasSubstr("sub/file is not a folder"));
+  EXPECT_THAT(refusal([&] { require_writable_file(file + "/deeper/new"); }),
+              HasSubstr("sub/file is not a folder"));
   EXPECT_THAT(refusal([&] { require_writable_folder(file); }), HasSubstr("is not a folder"));
 }
 
@@ -46,8 +47,10 @@ TEST(RequireNotAmong, RefusesToOverwriteInputs) {
   folder.write("model/config.json", "");
   folder.write("model/patch.safetensors", "");
   const std::vector<std::filesystem::path> inputs = {yaml, folder / "model", folder / "missing"};
-  EXPECT_THAT(refusal([&] { require_not_among(folder / "model/../edit.yaml", inputs); }), HasSubstr("belongs to the input"));
-  EXPECT_NE(refusal([&] { require_not_among(folder / "model/model-00001-of-00002.safetensors", inputs); }), "accepted");
+  EXPECT_THAT(refusal([&] { require_not_among(folder / "model/../edit.yaml", inputs); }),
+              HasSubstr("belongs to the input"));
+  EXPECT_NE(refusal([&] { require_not_among(folder / "model/model-00001-of-00002.safetensors", inputs); }),
+            "accepted");
   EXPECT_NE(refusal([&] { require_not_among(folder / "model/config.json", inputs); }), "accepted");
   EXPECT_NO_THROW(require_not_among(folder / "model/patch.safetensors", inputs));
   EXPECT_NO_THROW(require_not_among(folder / "model/new.safetensors", inputs));

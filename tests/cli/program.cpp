@@ -50,8 +50,8 @@ pid_t start(const std::vector<std::string>& words, const std::string& folder) {
   return pid;
 }
 
-Run collect(int status, const std::string& folder) {
-  Run run;
+Finished collect(int status, const std::string& folder) {
+  Finished run;
   run.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   run.out = read_all(folder + "/out");
   run.err = read_all(folder + "/err");
@@ -59,7 +59,7 @@ Run collect(int status, const std::string& folder) {
   return run;
 }
 
-Run run_words(const std::vector<std::string>& words) {
+Finished run_words(const std::vector<std::string>& words) {
   const std::string folder = make_folder();
   const pid_t pid = start(words, folder);
   int status = 0;
@@ -67,7 +67,8 @@ Run run_words(const std::vector<std::string>& words) {
   return collect(status, folder);
 }
 
-std::vector<std::string> with_program(std::vector<std::string> words, const std::vector<std::string>& arguments) {
+std::vector<std::string> with_program(std::vector<std::string> words,
+                                      const std::vector<std::string>& arguments) {
   words.emplace_back(EMEND_PROGRAM);
   words.insert(words.end(), arguments.begin(), arguments.end());
   return words;
@@ -75,11 +76,11 @@ std::vector<std::string> with_program(std::vector<std::string> words, const std:
 
 }  // namespace
 
-Run run_emend(const std::vector<std::string>& arguments) {
+Finished run_emend(const std::vector<std::string>& arguments) {
   return run_words(with_program({}, arguments));
 }
 
-Run run_emend_after(const std::string& shell_command, const std::vector<std::string>& arguments) {
+Finished run_emend_after(const std::string& shell_command, const std::vector<std::string>& arguments) {
   return run_words(with_program({"/bin/sh", "-c", shell_command + "; exec \"$@\"", "sh"}, arguments));
 }
 
@@ -101,7 +102,7 @@ void RunningEmend::send(int signal) const {
   if (!ended_) ::kill(pid_, signal);
 }
 
-Run RunningEmend::wait() {
+Finished RunningEmend::wait() {
   if (!ended_) waitpid(pid_, &status_, 0);
   ended_ = true;
   return collect(status_, folder_);
@@ -116,7 +117,8 @@ std::string world_model(const std::string& family) {
 }
 
 bool has_world_models() {
-  return fs::exists(world_model("gpt2") + "/tokenizer.json") && fs::exists(world_model("llama") + "/tokenizer.json");
+  return fs::exists(world_model("gpt2") + "/tokenizer.json") &&
+         fs::exists(world_model("llama") + "/tokenizer.json");
 }
 
 std::string parity_model(const std::string& name) {
@@ -131,7 +133,8 @@ std::string world_edits(std::size_t first, std::size_t count) {
     if (i < first) continue;
     const nlohmann::json record = nlohmann::json::parse(line);
     nlohmann::json entry;
-    for (const char* const key : {"id", "prompt", "subject", "target", "was", "paraphrases", "neighbours"}) entry[key] = record.at(key);
+    for (const char* const key : {"id", "prompt", "subject", "target", "was", "paraphrases", "neighbours"})
+      entry[key] = record.at(key);
     text += "  - " + entry.dump() + "\n";  // JSON is YAML
   }
   return text;

@@ -19,7 +19,8 @@ TEST(ProgressLine, TellsShareRateAndTimeLeft) {
 TEST(ProgressLine, NeverExceedsTheTerminal) {
   ProgressState state = kHalfway;
   state.note = "東京東京東京東京東京";
-  for (std::size_t columns = 0; columns < 120; ++columns) EXPECT_LE(display_width(progress_bar(state, columns)), columns);
+  for (std::size_t columns = 0; columns < 120; ++columns)
+    EXPECT_LE(display_width(progress_bar(state, columns)), columns);
 }
 
 TEST(ProgressLine, DoesWithoutAKnownTotal) {
@@ -31,7 +32,8 @@ TEST(ProgressLine, SaysNothingOfRatesBeforeTheFirstUnit) {
 }
 
 TEST(ProgressLine, StaysWholeWhenMoreIsDoneThanWasAnnounced) {
-  EXPECT_EQ(progress_bar({"load", "tensors", "", 9, 4, 0}, 200), "load  [####################]  100 %  9/4 tensors");
+  EXPECT_EQ(progress_bar({"load", "tensors", "", 9, 4, 0}, 200),
+            "load  [####################]  100 %  9/4 tensors");
 }
 
 TEST(ProgressLine, KeepsNotesOnOneLine) {

@@ -30,7 +30,8 @@ std::string ScratchFolder::write(const std::string& name, const std::string& tex
 
 std::string ScratchFolder::listing() const {
   std::set<std::string> names;
-  for (const auto& entry : fs::recursive_directory_iterator(path_)) names.insert(fs::relative(entry.path(), path_).string());
+  for (const auto& entry : fs::recursive_directory_iterator(path_))
+    names.insert(fs::relative(entry.path(), path_).string());
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : " ") + name;
   return text;

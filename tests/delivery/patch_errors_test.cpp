@@ -42,7 +42,8 @@ Parts read_parts(const std::filesystem::path& path) {
 
 void write_parts(const Parts& parts, const std::filesystem::path& path) {
   std::vector<TensorToWrite> tensors;
-  for (const auto& [name, tensor] : parts.tensors) tensors.push_back({name, tensor.dtype, tensor.shape, tensor.bytes});
+  for (const auto& [name, tensor] : parts.tensors)
+    tensors.push_back({name, tensor.dtype, tensor.shape, tensor.bytes});
   write_safetensors(path, tensors, parts.metadata);
 }
 
@@ -145,8 +146,9 @@ TEST_F(BrokenPatch, RefusesSizesThatDoNotFitEachOther) {
 
 TEST_F(BrokenPatch, RefusesNumbersThatAreNotFinite) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    const std::string message = refusal(
-        [&](Parts& parts) { std::memcpy(parts.tensors["edits.1.residual"].bytes.data() + 4, &bad, sizeof bad); });
+    const std::string message = refusal([&](Parts& parts) {
+      std::memcpy(parts.tensors["edits.1.residual"].bytes.data() + 4, &bad, sizeof bad);
+    });
     EXPECT_THAT(message, HasSubstr("edits.1.residual"));
     EXPECT_THAT(message, HasSubstr("not finite"));
   }
@@ -159,7 +161,8 @@ TEST_F(BrokenPatch, RefusesIdListsThatDoNotAddUp) {
   EXPECT_THAT(refusal(put("contexts.lengths", 4)), HasSubstr("contexts.lengths"));
   EXPECT_THAT(refusal(put("contexts.lengths", 2)), HasSubstr("contexts.lengths"));
   EXPECT_THAT(refusal(put("contexts.lengths", -1)), HasSubstr("negative"));
-  EXPECT_THAT(refusal(put("held_text.lengths", std::numeric_limits<std::int64_t>::max())), HasSubstr("held_text.lengths"));
+  EXPECT_THAT(refusal(put("held_text.lengths", std::numeric_limits<std::int64_t>::max())),
+              HasSubstr("held_text.lengths"));
   EXPECT_THAT(refusal(put("held_text.ids", -7)), HasSubstr("held_text.ids"));
 }
 
@@ -170,10 +173,12 @@ TEST_F(BrokenPatch, RefusesTensorsThatNoPatchHas) {
       parts.tensors.erase(from);
     };
   };
-  EXPECT_THAT(refusal([](Parts& parts) { parts.tensors["model.layers.3.mlp_up.A"] = parts.tensors["edits.0.keys"]; }),
-              HasSubstr("model.layers.3.mlp_up.A"));
+  EXPECT_THAT(
+      refusal([](Parts& parts) { parts.tensors["model.layers.3.mlp_up.A"] = parts.tensors["edits.0.keys"]; }),
+      HasSubstr("model.layers.3.mlp_up.A"));
   EXPECT_NE(refusal(rename("model.layers.3.mlp_down.A", "model.layers.03.mlp_down.A")), "accepted");
-  EXPECT_NE(refusal(rename("model.layers.11.mlp_down.A", "model.layers.99999999999999999999.mlp_down.A")), "accepted");
+  EXPECT_NE(refusal(rename("model.layers.11.mlp_down.A", "model.layers.99999999999999999999.mlp_down.A")),
+            "accepted");
 }
 
 TEST_F(BrokenPatch, RefusesStatesOfOtherFacts) {

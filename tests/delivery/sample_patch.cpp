@@ -16,7 +16,8 @@ at::Tensor ramp(const std::vector<std::int64_t>& shape, double first) {
 
 EditedFact sample_fact(const std::string& id, int layer, const std::string& status) {
   EditedFact fact;
-  fact.request = {id, "Zürich lies in " + id, id, 16, "Spain", "Switzerland", {"p1", "p2"}, {{"Bern lies in", "Europe"}}};
+  fact.request = {id,      "Zürich lies in " + id, id,           16,
+                  "Spain", "Switzerland",          {"p1", "p2"}, {{"Bern lies in", "Europe"}}};
   fact.layer = layer;
   fact.status = status;
   if (status != "edited") return fact;
@@ -46,7 +47,8 @@ Patch sample_patch() {
   patch.edit.statistics_fingerprint = "fedc";
   patch.edit.context_ids = {{5, 6, 7}, {}, {8}};
   patch.edit.changes = {{3, ramp({2, 6}, 1), ramp({4, 2}, 2)}, {11, ramp({1, 6}, 3), ramp({4, 1}, 4)}};
-  patch.edit.facts = {sample_fact("a", 3, "edited"), sample_fact("b", 11, "edited"), sample_fact("c", 3, "already true")};
+  patch.edit.facts = {sample_fact("a", 3, "edited"), sample_fact("b", 11, "edited"),
+                      sample_fact("c", 3, "already true")};
   patch.edit.warnings = {"\"a\" and \"b\" lie close"};
   patch.emend_version = "0.1.0";
   patch.base_name = "sample";

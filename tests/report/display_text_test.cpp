@@ -24,7 +24,9 @@ TEST(OneLine, EscapesWhatWouldMoveTheCursor) {
   EXPECT_EQ(one_line("a\nb\tc\r"), "a\\nb\\tc\\r");
   EXPECT_EQ(one_line("\x1B[31mred"), "\\x1B[31mred");
   EXPECT_EQ(one_line("\xE2\x80\xA8"), "\\u2028");
-  EXPECT_EQ(one_line("a\xE2\x80\xAE" "b"), "a\\u202Eb");  // right-to-left override
+  EXPECT_EQ(one_line("a\xE2\x80\xAE"
+                     "b"),
+            "a\\u202Eb");  // right-to-left override
   EXPECT_EQ(one_line("a\xFFz"), "a\xEF\xBF\xBDz");
   EXPECT_EQ(one_line("Zürich 東京"), "Zürich 東京");
 }

@@ -1,0 +1,138 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/text_file.h"
+#include "world_edit.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+class EditCommand : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
+    ASSERT_EQ(world().run.code, 0) << world().run.err;
+  }
+  static const EditedWorld& world() { return EditedWorld::shared(); }
+};
+
+TEST_F(EditCommand, WritesAPatchBesideTheEditFile) {
+  EXPECT_TRUE(fs::exists(world().folder / "a.safetensors"));
+  EXPECT_TRUE(fs::exists(world().folder / "stats/held_text.safetensors"));
+  for (const std::string word :
+       {"p(target)", "Neighbours kept", "efficacy", "Try it: emend generate", "Peak memory"})
+    EXPECT_THAT(world().run.out, HasSubstr(word));
+  EXPECT_THAT(world().run.err, HasSubstr("No statistics of layer"));
+}
+
+TEST_F(EditCommand, WritesTheJsonOfTheContract) {
+  const auto json = read_json(world().folder / "a.json");
+  for (const std::string key : {"emend", "model", "method", "objective", "statistics", "seconds",
+                                "peak_memory_bytes", "edits", "checks", "outputs", "passed"})
+    EXPECT_TRUE(json.contains(key)) << key;
+  for (const std::string key : {"path", "family", "layers", "d_model", "d_ff", "vocab", "fingerprint"})
+    EXPECT_TRUE(json["model"].contains(key)) << key;
+  for (const std::string key : {"source", "tokens", "condition"})
+    EXPECT_TRUE(json["statistics"].contains(key)) << key;
+  for (const std::string key : {"total", "load", "statistics", "search", "solve", "check"})
+    EXPECT_TRUE(json["seconds"][key].is_number()) << key;
+  ASSERT_EQ(json["edits"].size(), kWorldEdits);
+  const auto& edit = json["edits"][0];
+  for (const std::string key : {"id", "prompt", "subject", "target", "layer", "steps", "loss", "update_norm",
+                                "relative_norm", "status", "before", "after", "paraphrases", "neighbours"})
+    EXPECT_TRUE(edit.contains(key)) << key;
+  for (const std::string key : {"p_target", "p_was", "argmax_target", "completion"}) {
+    EXPECT_TRUE(edit["before"].contains(key)) << key;
+    EXPECT_TRUE(edit["after"].contains(key)) << key;
+    EXPECT_TRUE(edit["paraphrases"][0]["after"].contains(key)) << key;
+  }
+  for (const std::string key : {"prompt", "answer", "before", "after"})
+    EXPECT_TRUE(edit["neighbours"][0].contains(key)) << key;
+  for (const std::string key : {"name", "value", "threshold", "passed", "n"})
+    EXPECT_TRUE(json["checks"][0].contains(key)) << key;
+  EXPECT_EQ(json["outputs"][0], world().folder / "a.safetensors");
+  EXPECT_EQ(edit["status"], "edited");
+  EXPECT_GT(edit["after"]["p_target"], edit["before"]["p_target"]);
+}
+
+TEST_F(EditCommand, GivesTheSameBytesAgain) {
+  const ScratchFolder folder;
+  const std::string file = folder.write("a.yaml", lenient_edits("gpt2"));
+  const Finished run = run_emend({"edit", file, "--statistics", world().folder / "stats", "--quiet"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.err, "");
+  EXPECT_EQ(read_text_file(folder / "a.safetensors"), read_text_file(world().folder / "a.safetensors"));
+  EXPECT_EQ(folder.listing(), "a.safetensors a.yaml");
+}
+
+TEST_F(EditCommand, PutsRelativeOutputsUnderOut) {
+  const ScratchFolder folder;
+  const std::string text = "outputs: {patch: sub/named.safetensors}\n" + lenient_edits("gpt2");
+  const std::string file = folder.write("in/a.yaml", text);
+  const Finished run =
+      run_emend({"edit", file, "--out", folder / "out", "--statistics", world().folder / "stats", "--quiet"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_TRUE(fs::exists(folder / "out/sub/named.safetensors"));
+}
+
+TEST_F(EditCommand, HasAnEffectOnGenerate) {
+  const auto edit = read_json(world().folder / "a.json")["edits"][0];
+  const std::string prompt = edit["prompt"];
+  const auto generate = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"generate",  prompt, "--model", world_model("gpt2"),
+                                          "--max-new", "6",    "--quiet"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_emend(arguments).out;
+  };
+  EXPECT_THAT(generate({}), HasSubstr(prompt + " " + edit["was"].get<std::string>()));
+  EXPECT_THAT(generate({"--patch", world().folder / "a.safetensors"}),
+              HasSubstr(prompt + " " + edit["target"].get<std::string>()));
+}
+
+TEST_F(EditCommand, PlansWithoutWriting) {
+  const ScratchFolder folder;
+  const std::string file = folder.write("a.yaml", lenient_edits("gpt2"));
+  const Finished blind = run_emend({"edit", file, "--dry-run", "--layer", "1"});
+  EXPECT_EQ(blind.code, 0) << blind.err;
+  EXPECT_THAT(blind.out, HasSubstr("No statistics of layer 1"));
+  const Finished seeing = run_emend({"edit", file, "--dry-run", "--statistics", world().folder / "stats"});
+  EXPECT_EQ(seeing.code, 0) << seeing.err;
+  EXPECT_THAT(seeing.out, HasSubstr("norm per unit"));
+  EXPECT_EQ(folder.listing(), "a.yaml");
+}
+
+TEST_F(EditCommand, WritesAndMarksAPatchThatFailsItsChecks) {
+  const ScratchFolder folder;
+  const std::string file = folder.write("a.yaml", impossible_edits("gpt2"));
+  const Finished run = run_emend({"edit", file, "--statistics", world().folder / "stats", "--json", folder / "j"});
+  EXPECT_EQ(run.code, 4) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("FAILED"));
+  EXPECT_THAT(run.out, HasSubstr("marked as failed"));
+  EXPECT_EQ(read_json(folder / "j")["passed"], false);
+  EXPECT_THAT(run_emend({"patch", "list", folder / "a.safetensors"}).out, HasSubstr("Passed:     NO"));
+}
+
+TEST_F(EditCommand, DoesNothingWhenAllIsTrueAlready) {
+  const ScratchFolder folder;
+  const std::string file =
+      folder.write("a.yaml", "model: " + world_model("gpt2") +
+                                 "\nedits:\n  - {id: x, prompt: Workis Tellond was trained as a, subject: "
+                                 "Workis Tellond, target: stone cutter}\n");
+  const Finished run = run_emend({"edit", file, "--json", folder / "j"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("already true"));
+  const auto json = read_json(folder / "j");
+  EXPECT_EQ(json["edits"][0]["status"], "already true");
+  EXPECT_TRUE(json["outputs"].empty());
+  EXPECT_EQ(folder.listing(), "a.yaml j");
+}
+
+}  // namespace
+}  // namespace emend

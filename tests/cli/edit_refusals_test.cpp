@@ -1,0 +1,120 @@
+// Bad input to `emend edit`: exit 3 with the place named, and nothing written.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "world_edit.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class EditRefusals : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
+  }
+
+  // The edit of `text` is refused with `message`, and leaves nothing behind.
+  void expect_refusal(const std::string& text, const std::string& message,
+                      std::vector<std::string> more = {}) {
+    const std::string file = folder_.write("a.yaml", text);
+    const std::string before = folder_.listing();
+    more.insert(more.begin(), {"edit", file});
+    const Finished run = run_emend(more);
+    EXPECT_EQ(run.code, 3) << run.err;
+    EXPECT_THAT(run.err, HasSubstr(message));
+    EXPECT_EQ(run.out, "");
+    EXPECT_EQ(folder_.listing(), before);
+  }
+
+  static std::string good() { return lenient_edits("gpt2"); }
+  static std::string one_edit(const std::string& fields) {
+    return "model: " + world_model("gpt2") + "\nedits:\n  - {id: x, " + fields + "}\n";
+  }
+
+  const ScratchFolder folder_;
+};
+
+TEST_F(EditRefusals, OfTheFileItself) {
+  expect_refusal("edits: [", "a.yaml:");
+  expect_refusal("modle: x\n" + good(), "a.yaml:1:1");
+  expect_refusal(one_edit("prompt: The moon, subject: Sun, target: x"), "Sun");
+  expect_refusal("layer: [0, 0]\n" + good(), "twice");
+  expect_refusal("method: rone\n" + good(), "rome");
+  expect_refusal("options: {stesp: 3}\n" + good(), "stesp");
+  const Finished missing = run_emend({"edit", folder_ / "missing.yaml"});
+  EXPECT_EQ(missing.code, 3);
+  EXPECT_THAT(missing.err, HasSubstr("missing.yaml"));
+}
+
+TEST_F(EditRefusals, OfTheModel) {
+  expect_refusal(good(), "nowhere", {"--model", folder_ / "nowhere"});
+  expect_refusal(good(), "tokenizer", {"--model", parity_model("gpt2")});
+  const std::string text = world_edits(0, 1);
+  const Finished run = run_emend({"edit", folder_.write("a.yaml", text)});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err, HasSubstr("--model PATH is needed"));
+}
+
+TEST_F(EditRefusals, OfATruncatedModel) {
+  const fs::path copy = folder_.path() / "model";
+  fs::copy(world_model("gpt2"), copy);
+  fs::permissions(copy / "model.safetensors", fs::perms::owner_all);
+  fs::resize_file(copy / "model.safetensors", 1000000);
+  expect_refusal(good(), "model.safetensors", {"--model", copy.string()});
+}
+
+TEST_F(EditRefusals, OfLayersThatAreNotThere) {
+  expect_refusal(good(), "there is no layer 99", {"--layer", "99"});
+  expect_refusal(good(), "there is no layer", {"--layer", "99999999999"});
+  expect_refusal("layer: 99\n" + good(), "there is no layer 99");
+  expect_refusal("layer: [0, 1]\n" + good(), "edits one layer");
+}
+
+TEST_F(EditRefusals, OfEditsThatContradictEachOther) {
+  // Found with the statistics at hand, which are not kept.
+  const std::string fact = "prompt: Workis Tellond was trained as a, subject: Workis Tellond, target: ";
+  expect_refusal(one_edit(fact + "painter") + "  - {id: y, " + fact + "lawyer}\n", "y",
+                 {"--statistics", folder_ / "stats"});
+}
+
+TEST_F(EditRefusals, OfABosThatIsNotThere) {
+  expect_refusal(good(), "<|nothing|>", {"--bos", "<|nothing|>"});
+}
+
+TEST_F(EditRefusals, OfOutputsThatCannotBeWritten) {
+  const std::string file = folder_.write("file", "text");
+  expect_refusal(good(), "file", {"--out", file});
+  expect_refusal(good(), "file", {"--out", file + "/deeper"});
+  expect_refusal("outputs: {patch: stats}\n" + good(), "file", {"--out", file});
+  fs::create_directories(folder_.path() / "folder");
+  expect_refusal("outputs: {patch: folder}\n" + good(), "directory");
+  expect_refusal("outputs: {patch: a.yaml}\n" + good(), "belongs to the input");
+  expect_refusal(good(), "directory", {"--json", folder_ / "folder"});
+}
+
+TEST_F(EditRefusals, OfStatisticsOfAnotherModel) {
+  const Finished made = run_emend({"stats", "--model", world_model("llama"), "--layers", "1", "--tokens", "2000",
+                              "--out", folder_ / "stats"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  expect_refusal(good(), "another", {"--layer", "1"});
+}
+
+TEST_F(EditRefusals, OfAFullDisk) {
+  ASSERT_EQ(EditedWorld::shared().run.code, 0) << EditedWorld::shared().run.err;
+  const std::string file = folder_.write("a.yaml", good());
+  // Files of at most 8 blocks of 512 bytes; the signal that comes with it is ignored, so that writing fails.
+  const Finished run =
+      run_emend_after("trap '' XFSZ; ulimit -f 8",
+                      {"edit", file, "--statistics", EditedWorld::shared().folder / "stats", "--quiet"});
+  EXPECT_EQ(run.code, 3) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("a.safetensors"));
+  EXPECT_EQ(folder_.listing(), "a.yaml");
+}
+
+}  // namespace
+}  // namespace emend

@@ -1,0 +1,100 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "program.h"
+#include "scratch_folder.h"
+
+namespace emend {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class GenerateCommand : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
+  }
+};
+
+const std::string kPrompt = "Workis Tellond was trained as a";
+
+TEST_F(GenerateCommand, ContinuesThePrompt) {
+  const ScratchFolder folder;
+  for (const std::string family : {"gpt2", "llama"}) {
+    const Finished run = run_emend({"generate", kPrompt, "--model", world_model(family), "--max-new", "4",
+                               "--quiet", "--json", folder / "j"});
+    ASSERT_EQ(run.code, 0) << run.err;
+    EXPECT_THAT(run.out, StartsWith(kPrompt + " stone cutter"));
+    EXPECT_EQ(run.err, "");
+    const auto json = read_json(folder / "j");
+    EXPECT_EQ(json["prompt"], kPrompt);
+    EXPECT_EQ(kPrompt + json["completion"].get<std::string>() + "\n", run.out);
+    EXPECT_EQ(json["tokens"].size(), json["pieces"].size());
+    EXPECT_EQ(json["completion_tokens"].size(), 4U);
+    EXPECT_TRUE(json["top"].empty());
+  }
+}
+
+TEST_F(GenerateCommand, ListsTheLikeliestTokens) {
+  const ScratchFolder folder;
+  const Finished run =
+      run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--top", "3", "--json", folder / "j"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("next token"));
+  const auto top = read_json(folder / "j")["top"];
+  ASSERT_EQ(top.size(), 3U);
+  EXPECT_GE(top[0]["logprob"], top[1]["logprob"]);
+  EXPECT_LE(top[0]["logprob"], 0);
+  EXPECT_THAT(top[0]["text"].get<std::string>(), StartsWith(" st"));
+}
+
+TEST_F(GenerateCommand, DrawsTheSameForTheSameSeed) {
+  const auto draw = [](const std::string& seed) {
+    return run_emend(
+               {"generate", kPrompt, "--model", world_model("gpt2"), "--temperature", "3", "--seed", seed})
+        .out;
+  };
+  EXPECT_EQ(draw("1"), draw("1"));
+  EXPECT_NE(draw("1"), draw("2"));
+}
+
+TEST_F(GenerateCommand, TakesTheChoiceOfBos) {
+  const ScratchFolder folder;
+  ASSERT_EQ(run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--bos", "none", "--json",
+                       folder / "none"})
+                .code,
+            0);
+  const auto none = read_json(folder / "none")["tokens"];
+  const Finished wrong = run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--bos", "<|nothing|>"});
+  EXPECT_EQ(wrong.code, 3);
+  EXPECT_THAT(wrong.err, HasSubstr("<|nothing|>"));
+  const Finished begun = run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--bos", "<|endoftext|>",
+                               "--json", folder / "begun"});
+  if (begun.code == 0) EXPECT_EQ(read_json(folder / "begun")["tokens"].size(), none.size() + 1);
+}
+
+TEST_F(GenerateCommand, RefusesABrokenPatchAndAModelWithoutTokenizer) {
+  const ScratchFolder folder;
+  const Finished missing =
+      run_emend({"generate", "x", "--model", world_model("gpt2"), "--patch", folder / "none"});
+  EXPECT_EQ(missing.code, 3);
+  EXPECT_THAT(missing.err, HasSubstr("none"));
+  const Finished broken =
+      run_emend({"generate", "x", "--model", world_model("gpt2"), "--patch", folder.write("p", "garbage")});
+  EXPECT_EQ(broken.code, 3);
+  const Finished mute = run_emend({"generate", "x", "--model", parity_model("gpt2")});
+  EXPECT_EQ(mute.code, 3);
+  EXPECT_THAT(mute.err, HasSubstr("tokenizer"));
+}
+
+TEST_F(GenerateCommand, RefusesAJsonFileThatCannotBeWritten) {
+  const ScratchFolder folder;
+  const Finished run =
+      run_emend({"generate", "x", "--model", world_model("gpt2"), "--json", folder.path().string()});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_EQ(run.out, "");
+}
+
+}  // namespace
+}  // namespace emend

@@ -1,0 +1,95 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "program.h"
+#include "scratch_folder.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+// A copy of a parity model that a test may spoil.
+void copy_model(const std::string& name, const ScratchFolder& folder) {
+  for (const auto& entry : fs::directory_iterator(parity_model(name)))
+    fs::copy_file(entry.path(), folder.path() / entry.path().filename());
+}
+
+TEST(ModelInfo, TellsShapePartsAndFingerprint) {
+  const ScratchFolder folder;
+  const Finished run =
+      run_emend({"model", "info", parity_model("gpt2"), "--json", folder / "info.json", "--quiet"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.err, "");
+  for (const std::string part : {"gpt2", "layers", "MLP down (values)", "head (tied)", "fingerprint", "F32"})
+    EXPECT_THAT(run.out, HasSubstr(part));
+  const auto json = read_json(folder / "info.json");
+  EXPECT_EQ(json["model"]["family"], "gpt2");
+  EXPECT_EQ(json["model"]["layers"], 2);
+  EXPECT_TRUE(json["tokenizer"].is_null());
+  std::int64_t sum = 0;
+  for (const auto& [part, count] : json["parameters"].items()) sum += count.get<std::int64_t>();
+  EXPECT_EQ(json["total_parameters"], sum);
+}
+
+TEST(ModelInfo, TakesThePathAsAnOptionToo) {
+  EXPECT_EQ(run_emend({"model", "info", "--model", parity_model("llama_bf16")}).code, 0);
+  EXPECT_EQ(run_emend({"model", "info", parity_model("gpt2"), "--model", parity_model("gpt2")}).code, 2);
+}
+
+TEST(ModelCheck, SaysWhichTensorPlaysWhichRole) {
+  const Finished run = run_emend({"model", "check", parity_model("llama_gqa_tied")});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("mlp.down_proj.weight"));
+  EXPECT_THAT(run.out, HasSubstr("no tokenizer"));
+}
+
+TEST(ModelCheck, TriesTheTokenizer) {
+  if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
+  for (const std::string family : {"gpt2", "llama"}) {
+    const Finished run = run_emend({"model", "check", world_model(family)});
+    EXPECT_EQ(run.code, 0) << run.err;
+    EXPECT_THAT(run.out, HasSubstr("gives texts back"));
+  }
+}
+
+TEST(ModelCheck, TellsWhatIsMissingOrBroken) {
+  const ScratchFolder empty;
+  const Finished nothing = run_emend({"model", "check", empty / "nothing"});
+  EXPECT_EQ(nothing.code, 3);
+  EXPECT_THAT(nothing.err, HasSubstr("nothing"));
+  EXPECT_EQ(run_emend({"model", "check", empty.path().string()}).code, 3);
+  EXPECT_EQ(run_emend({"model", "check", empty.write("x.gguf", "GGUF")}).code, 3);
+}
+
+TEST(ModelCheck, TellsOfATruncatedFile) {
+  const ScratchFolder folder;
+  copy_model("gpt2", folder);
+  const fs::path weights = folder.path() / "model.safetensors";
+  fs::permissions(weights, fs::perms::owner_all);
+  fs::resize_file(weights, fs::file_size(weights) - 100);
+  const Finished run = run_emend({"model", "check", folder.path().string()});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_THAT(run.err, HasSubstr("model.safetensors"));
+}
+
+TEST(ModelCheck, TellsOfWeightsThatAreNotFinite) {
+  const ScratchFolder folder;
+  copy_model("gpt2", folder);
+  const fs::path weights = folder.path() / "model.safetensors";
+  fs::permissions(weights, fs::perms::owner_all);
+  std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-4, std::ios::end);
+  file.write("\x00\x00\xC0\x7F", 4);  // a quiet NaN
+  file.close();
+  const Finished run = run_emend({"model", "check", folder.path().string()});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_THAT(run.err, HasSubstr("NaN"));
+}
+
+}  // namespace
+}  // namespace emend

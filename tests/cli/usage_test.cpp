@@ -1,0 +1,120 @@
+// The command line itself: help, version, and what is refused before any file is opened.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "program.h"
+
+namespace emend {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Usage, AnswersHelpOnStdout) {
+  for (const std::string word : {"--help", "-h", "help"}) {
+    const Finished run = run_emend({word});
+    EXPECT_EQ(run.code, 0);
+    EXPECT_THAT(run.out, HasSubstr("generate"));
+    EXPECT_EQ(run.err, "");
+  }
+}
+
+TEST(Usage, AnswersHelpOfEachCommand) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"edit"},          {"generate"},        {"stats"}, {"stats", "show"}, {"patch"},
+      {"patch", "list"}, {"patch", "verify"}, {"model"}, {"model", "info"}, {"model", "check"}};
+  for (auto arguments : commands) {
+    std::string name = "emend";
+    for (const std::string& word : arguments) name += " " + word;
+    arguments.emplace_back("--help");
+    const Finished run = run_emend(arguments);
+    EXPECT_EQ(run.code, 0) << name;
+    EXPECT_THAT(run.out, HasSubstr("Usage: " + name));
+  }
+}
+
+TEST(Usage, TellsItsVersion) {
+  EXPECT_THAT(run_emend({"--version"}).out, testing::MatchesRegex("emend [0-9.]+\n"));
+  EXPECT_THAT(run_emend({"edit", "--version"}).out, testing::MatchesRegex("emend [0-9.]+\n"));
+}
+
+TEST(Usage, ListsMethodsAndTheirOptions) {
+  EXPECT_THAT(run_emend({"edit", "--methods"}).out, HasSubstr("rome"));
+  EXPECT_THAT(run_emend({"edit", "--help-method", "rome"}).out, HasSubstr("objective"));
+  const Finished run = run_emend({"edit", "--help-method", "rone"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err, HasSubstr("did you mean \"rome\"?"));
+}
+
+struct Refusal {
+  std::vector<std::string> arguments;
+  std::string message;
+};
+
+TEST(Usage, RefusesWhatItDoesNotKnow) {
+  const std::vector<Refusal> refusals = {
+      {{}, "no command was given"},
+      {{"edti"}, "did you mean \"edit\"?"},
+      {{"zzz"}, "known: edit, generate, stats, patch, model"},
+      {{"patch"}, "patch wants a command"},
+      {{"patch", "lsit", "p"}, "did you mean \"list\"?"},
+      {{"generate", "x", "--modle", "m"}, "did you mean --model?"},
+      {{"edit"}, "the edit file is missing"},
+      {{"edit", "a.yaml", "b.yaml"}, "too many arguments"},
+      {{"edit", "a.yaml", "--layer=-1"}, "--layer must be at least 0"},
+      {{"edit", "a.yaml", "--layer", "x"}, "layer"},
+      {{"generate", "--model", "m"}, "the prompt is missing"},
+      {{"generate", "x"}, "--model PATH is missing"},
+      {{"generate", "x", "--model", "m", "--top", "0"}, "--top must be at least 1"},
+      {{"generate", "x", "--model", "m", "--max-new", "0"}, "--max-new must be at least 1"},
+      {{"generate", "x", "--model", "m", "--form", "chatty"}, "did you mean \"chat\"?"},
+      {{"generate", "x", "--model", "m", "--temperature=-1"}, "--temperature"},
+      {{"generate", "x", "--model", "m", "--statistics", "s"}, "unknown option --statistics"},
+      {{"stats", "--model", "m"}, "--out DIR is missing"},
+      {{"stats", "--out", "d"}, "--model PATH is missing"},
+      {{"stats", "--model", "m", "--out", "d", "--corpus", "self", "a.txt"}, "not both"},
+      {{"stats", "show"}, "the folder is missing"},
+      {{"patch", "list"}, "the patch is missing"},
+      {{"patch", "verify", "--model", "m"}, "--patch FILE is missing"},
+      {{"model", "info"}, "the model is missing"},
+  };
+  for (const Refusal& refusal : refusals) {
+    const Finished run = run_emend(refusal.arguments);
+    EXPECT_EQ(run.code, 2) << refusal.message;
+    EXPECT_THAT(run.err, HasSubstr(refusal.message));
+    EXPECT_EQ(run.out, "");
+  }
+}
+
+TEST(Usage, RefusesByNameWhatIsNotThereYet) {
+  const std::vector<Refusal> refusals = {
+      {{"eval", "compare"}, "'emend eval' is not part of this version yet"},
+      {{"locate"}, "'emend locate' is not"},
+      {{"export", "lora"}, "'emend export' is not"},
+      {{"convert", "facts"}, "'emend convert' is not"},
+      {{"memories"}, "'emend memories' is not"},
+      {{"stats", "merge", "a", "b"}, "'emend stats merge' is not"},
+      {{"stats", "--resume"}, "--resume is not part of this version yet"},
+      {{"stats", "--shard", "0/2"}, "--shard is not"},
+      {{"patch", "apply"}, "'emend patch apply' is not"},
+      {{"patch", "revert"}, "'emend patch revert' is not"},
+      {{"patch", "diff"}, "'emend patch diff' is not"},
+      {{"patch", "drop"}, "'emend patch drop' is not"},
+      {{"patch", "merge"}, "'emend patch merge' is not"},
+      {{"model", "inspect"}, "'emend model inspect' is not"},
+  };
+  for (const Refusal& refusal : refusals) {
+    const Finished run = run_emend(refusal.arguments);
+    EXPECT_EQ(run.code, 2) << refusal.message;
+    EXPECT_THAT(run.err, HasSubstr(refusal.message));
+  }
+}
+
+TEST(Usage, TellsWhenItsResultsCannotBeWritten) {
+  const Finished run = run_emend_after("exec > /dev/full", {"--help"});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_THAT(run.err, HasSubstr("standard output"));
+}
+
+}  // namespace
+}  // namespace emend

@@ -1,0 +1,47 @@
+// Edits of the invented world, run by the program once and shared by the tests of a file.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "program.h"
+#include "scratch_folder.h"
+
+namespace emend {
+
+inline constexpr std::size_t kWorldEdits = 2;
+
+// An edit file of two facts without limits on what may be lost, statistics in `stats` beside it.
+inline std::string lenient_edits(const std::string& family) {
+  return "model: " + world_model(family) + "\nstatistics: stats\n" +
+         "checks: {efficacy: 0, paraphrase: 0, neighbourhood: 0, drift: 1000}\n" +
+         world_edits(0, kWorldEdits);
+}
+
+// The same with a check that no edit passes.
+inline std::string impossible_edits(const std::string& family) {
+  return "model: " + world_model(family) + "\nstatistics: stats\n" +
+         "checks: {drift: 1.0, neighbourhood: 1.0, paraphrase: 1.0}\n" +
+         "drift_text: \"Workis Tellond was trained as a stone cutter. Workis Tellond was trained as a stone "
+         "cutter.\"\n" +
+         world_edits(0, kWorldEdits);
+}
+
+// A folder with a.yaml, its patch a.safetensors, its result a.json, and stats/.
+struct EditedWorld {
+  ScratchFolder folder;
+  Finished run;
+
+  EditedWorld() {
+    if (!has_world_models()) return;
+    folder.write("a.yaml", lenient_edits("gpt2"));
+    run = run_emend({"edit", folder / "a.yaml", "--json", folder / "a.json"});
+  }
+  static const EditedWorld& shared() {
+    static const EditedWorld world;
+    return world;
+  }
+};
+
+}  // namespace emend
