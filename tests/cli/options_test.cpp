@@ -87,6 +87,7 @@ TEST(Options, AreNeverAbbreviated) {
 }
 
 TEST(Options, OfLaterVersionsAreRefusedByName) {
+  EXPECT_THAT(refusal({"--resume=x"}), HasSubstr("--resume is not part of this version yet"));
   EXPECT_THAT(refusal({"--resume"}), HasSubstr("--resume is not part of this version yet"));
 }
 

@@ -33,8 +33,8 @@ TEST(RequireWritableFile, TakesNewFilesInFoldersToBeMade) {
 TEST(RequireWritableFile, RefusesFoldersAndFilesInTheWay) {
   const ScratchFolder folder;
   const std::string file = folder.write("sub/file", "text");
-  EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub"); }), HasSubstr("directory"));
-  EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub/"); }), HasSubstr("directory"));
+  EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub"); }), HasSubstr("it is a folder"));
+  EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub/"); }), HasSubstr("it is a folder"));
   EXPECT_THAT(refusal([&] { require_writable_file(file + "/deeper/new"); }),
               HasSubstr("sub/file is not a folder"));
   EXPECT_THAT(refusal([&] { require_writable_folder(file); }), HasSubstr("is not a folder"));

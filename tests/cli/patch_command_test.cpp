@@ -36,8 +36,8 @@ TEST_F(PatchCommand, SaysWhetherItIsForAModel) {
 }
 
 TEST_F(PatchCommand, VerifiesWithTheStoredNumbers) {
-  const Finished run = run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", patch(), "--json",
-                             folder_ / "j", "--quiet"});
+  const Finished run = run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", patch(),
+                                  "--json", folder_ / "j", "--quiet"});
   ASSERT_EQ(run.code, 0) << run.out << run.err;
   EXPECT_THAT(run.out, HasSubstr("Verified: yes"));
   const auto verified = read_json(folder_ / "j")["patches"][0];
@@ -51,8 +51,8 @@ TEST_F(PatchCommand, VerifiesWithTheStoredNumbers) {
 
 TEST_F(PatchCommand, MeasuresAStackOfPatches) {
   // The same change twice is one of double strength.
-  const Finished run = run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", patch(), patch(),
-                             "--json", folder_ / "j"});
+  const Finished run = run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", patch(),
+                                  patch(), "--json", folder_ / "j"});
   EXPECT_TRUE(run.code == 0 || run.code == 4) << run.err;
   EXPECT_EQ(read_json(folder_ / "j")["patches"].size(), 2U);
   EXPECT_GT(read_json(folder_ / "j")["patches"][0]["difference"], 0);

@@ -30,6 +30,7 @@ std::string read_all(const std::string& file) {
   };
   redirect(folder + "/out", STDOUT_FILENO);
   redirect(folder + "/err", STDERR_FILENO);
+  setenv("OMP_NUM_THREADS", "1", 0);  // small models gain nothing from threads, and tests run side by side
   std::vector<char*> pointers;
   for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
   pointers.push_back(nullptr);

@@ -21,7 +21,7 @@ class StatsCommand : public testing::Test {
 
 TEST_F(StatsCommand, CollectsAndShows) {
   const Finished run = run_emend({"stats", "--model", world_model("gpt2"), "--out", folder_ / "deep/stats",
-                             "--layers", "0-1", "--tokens", "2000", "--quiet", "--json", folder_ / "j"});
+                                  "--layers", "0-1", "--tokens", "2000", "--quiet", "--json", folder_ / "j"});
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_TRUE(std::filesystem::exists(folder_ / "deep/stats/layer_0.safetensors"));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "deep/stats/layer_1.safetensors"));
@@ -36,7 +36,8 @@ TEST_F(StatsCommand, CollectsAndShows) {
   const auto seen = read_json(folder_ / "s");
   EXPECT_EQ(seen["layers"][1]["tokens"], made["layers"][1]["tokens"]);
   EXPECT_EQ(run_emend({"stats", "show", folder_ / "deep/stats", "--model", world_model("gpt2")}).code, 0);
-  const Finished other = run_emend({"stats", "show", folder_ / "deep/stats", "--model", world_model("llama")});
+  const Finished other =
+      run_emend({"stats", "show", folder_ / "deep/stats", "--model", world_model("llama")});
   EXPECT_EQ(other.code, 3);
   EXPECT_THAT(other.err, HasSubstr("another"));
 }
