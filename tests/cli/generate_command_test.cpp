@@ -71,8 +71,9 @@ TEST_F(GenerateCommand, TakesTheChoiceOfBos) {
   EXPECT_EQ(wrong.code, 3);
   EXPECT_THAT(wrong.err, HasSubstr("<|nothing|>"));
   const Finished begun = run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--bos",
-                                    "<|endoftext|>", "--json", folder / "begun"});
-  if (begun.code == 0) EXPECT_EQ(read_json(folder / "begun")["tokens"].size(), none.size() + 1);
+                                    "<|bos|>", "--json", folder / "begun"});
+  ASSERT_EQ(begun.code, 0) << begun.err;
+  EXPECT_EQ(read_json(folder / "begun")["tokens"].size(), none.size() + 1);
 }
 
 TEST_F(GenerateCommand, RefusesABrokenPatchAndAModelWithoutTokenizer) {

@@ -59,7 +59,7 @@ TEST_F(PatchCommand, MeasuresAStackOfPatches) {
 }
 
 TEST_F(PatchCommand, RefusesAnotherBase) {
-  for (const std::vector<std::string> arguments :
+  for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"patch", "verify", "--model", world_model("llama"), "--patch", patch()},
         std::vector<std::string>{"generate", "x", "--model", world_model("llama"), "--patch", patch()}}) {
     const Finished run = run_emend(arguments);
