@@ -12,6 +12,9 @@ namespace emend {
 
 namespace {
 
+// Where every token's logits are wanted, they take more room than anything else: fewer tokens a pass.
+constexpr std::int64_t kLogitRows = 256;
+
 std::vector<TokenIds> slice(const std::vector<TokenIds>& rows, RowRange range) {
   return {rows.begin() + static_cast<std::ptrdiff_t>(range.begin), rows.begin() + static_cast<std::ptrdiff_t>(range.end)};
 }
@@ -179,7 +182,7 @@ double mean_nll(const Model& model, const std::vector<TokenIds>& texts, std::int
   const c10::NoGradGuard no_grad;
   double total = 0;
   std::int64_t count = 0;
-  for (RowRange range : split_by_tokens(texts, token_budget)) {
+  for (RowRange range : split_by_tokens(texts, std::min(token_budget, kLogitRows))) {
     PassInput input;
     input.ids = slice(texts, range);
     input.overlays = overlays;

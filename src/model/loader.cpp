@@ -173,7 +173,9 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
   std::uint64_t stored = 0;
   for (const TensorInfo& tensor : file->tensors()) stored += static_cast<std::uint64_t>(tensor.elements());
   const ModelConfig& c = model.config;
-  if (static_cast<double>(c.layers) * c.d_model * c.d_ff + static_cast<double>(c.vocab) * c.d_model > 2.0 * stored + 1e6)
+  const double block_rows = static_cast<double>(c.d_ff) + static_cast<double>(c.heads + c.kv_heads) * c.head_dim;
+  const double table_rows = static_cast<double>(c.vocab) + (c.positions == PositionKind::kLearned ? c.max_positions : 0);
+  if ((c.layers * block_rows + table_rows) * c.d_model > 2.0 * stored + 1e6)
     throw Error(ErrorKind::kModel, values.where() + ": describes a model far larger than the tensors in " +
                                        file->path().string());
   model.weights = allocate_weights(model.config, options);

@@ -159,6 +159,7 @@ std::string digest_of(const std::vector<RoleEntry>& roles, const ModelConfig& co
   for (const double f : config.rotary_frequencies) hash.update_field(std::to_string(f));
   hash.update_field(std::to_string(config.norm_eps) + " " + std::to_string(config.heads) + " " +
                     std::to_string(config.kv_heads));
+  if (config.scale_by_layer) hash.update_field("attention scaled by layer");
   for (const std::string& line : lines) hash.update_field(line);
   hash.update_field(tokenizer ? tokenizer->fingerprint() : "no tokenizer");
   return hash.hex();

@@ -1,5 +1,7 @@
 #include "model/families/config_values.h"
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
@@ -49,8 +51,11 @@ std::int64_t ConfigValues::integer(const SettingName& name, std::optional<std::i
   const GgufValue* value = find(name);
   if (!value && fallback) return *fallback;
   if (!value) throw Error(ErrorKind::kModel, spelled(name) + " is missing");
-  if (const auto* integer = std::get_if<std::int64_t>(value)) return *integer;
-  throw Error(ErrorKind::kModel, spelled(name) + " must be an integer");
+  const auto* integer = std::get_if<std::int64_t>(value);
+  if (!integer) throw Error(ErrorKind::kModel, spelled(name) + " must be an integer");
+  if (std::abs(static_cast<double>(*integer)) > std::numeric_limits<std::int32_t>::max())
+    throw Error(ErrorKind::kModel, spelled(name) + " is " + std::to_string(*integer) + ", larger than any real model's");
+  return *integer;
 }
 
 double ConfigValues::number(const SettingName& name, std::optional<double> fallback) const {

@@ -16,6 +16,8 @@ SettingName rope_setting(const ConfigValues& v, const std::string& key, const st
 }
 
 void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
+  if (c.head_dim <= 0 || c.head_dim % 2 != 0 || c.head_dim > (1 << 16))
+    throw Error(ErrorKind::kModel, v.where() + ": the head size is " + std::to_string(c.head_dim) + "; it must be even and positive");
   const double base = v.number(rope_setting(v, "rope_theta", "llama.rope.freq_base"), 10000.0);
   c.rotary_frequencies = rotary_frequencies(c.head_dim, base);
   if (v.is_gguf()) {

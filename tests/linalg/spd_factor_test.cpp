@@ -1,0 +1,108 @@
+#include "linalg/spd_factor.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/expect_error.h"
+#include "support/model_files.h"
+
+namespace emend {
+namespace {
+
+using test::near;
+
+at::Tensor normals(std::int64_t rows, std::int64_t columns, std::uint64_t seed) {
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU).clone();
+  generator.set_current_seed(seed);
+  return at::empty({rows, columns}, at::kDouble).normal_(0, 1, generator);
+}
+
+// Q diag(values) Q^T with a random orthogonal Q.
+at::Tensor with_spectrum(const std::vector<double>& values, std::uint64_t seed) {
+  const auto n = static_cast<std::int64_t>(values.size());
+  const at::Tensor q = std::get<0>(at::linalg_qr(normals(n, n, seed)));
+  const at::Tensor c = at::matmul(q * at::tensor(values, at::kDouble), q.t());
+  return 0.5 * (c + c.t());
+}
+
+std::vector<double> geometric(std::size_t n, double low, double high) {
+  std::vector<double> values;
+  for (std::size_t i = 0; i < n; ++i) values.push_back(low * std::pow(high / low, static_cast<double>(i) / static_cast<double>(n - 1)));
+  return values;
+}
+
+TEST(SpdFactor, SolveAgreesWithEigenAndLeavesNoResidual) {
+  const at::Tensor C = with_spectrum(geometric(60, 1e-3, 1e2), 1), K = normals(60, 7, 2);
+  const SpdFactor factor(C, 0, "C");
+  const at::Tensor X = factor.solve(K), eigen = solve_spd_eigen(C, K);
+  const double scale = eigen.abs().max().item<double>();
+  EXPECT_TRUE(near(X, eigen, 1e-9 * scale));
+  EXPECT_LT((at::matmul(C, X) - K).norm().item<double>(), 1e-9 * K.norm().item<double>());
+  EXPECT_EQ(factor.info().ridge, 0);
+}
+
+TEST(SpdFactor, SolvesOneColumnAsItSolvesMany) {
+  const at::Tensor C = with_spectrum(geometric(20, 0.1, 10), 3), K = normals(20, 4, 4);
+  const SpdFactor factor(C, 1e-4, "C");
+  EXPECT_TRUE(near(factor.solve(K.narrow(1, 2, 1)), factor.solve(K).narrow(1, 2, 1), 1e-12));
+}
+
+TEST(SpdFactor, RidgeIsAShareOfTheMeanOfTheDiagonal) {
+  const at::Tensor C = with_spectrum(geometric(30, 0.5, 8), 5), K = normals(30, 2, 6);
+  const SpdFactor factor(C, 0.25, "C");
+  const double ridge = 0.25 * C.diagonal().mean().item<double>();
+  EXPECT_NEAR(factor.info().ridge, ridge, 1e-12);
+  EXPECT_TRUE(near(factor.solve(K), solve_spd_eigen(C + ridge * at::eye(30, at::kDouble), K), 1e-10));
+}
+
+TEST(SpdFactor, RidgeMakesASemidefiniteMatrixDefinite) {
+  const at::Tensor keys = normals(5, 12, 7);  // rank 5 of 12
+  const at::Tensor C = at::matmul(keys.t(), keys);
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { SpdFactor(C - 1e-9 * at::eye(12, at::kDouble), 0, "C of layer 3"); }),
+              ::testing::AllOf(::testing::HasSubstr("C of layer 3"), ::testing::HasSubstr("not positive definite")));
+  EXPECT_NO_THROW(SpdFactor(C, 1e-6, "C"));
+}
+
+TEST(SpdFactor, RefusesAnIndefiniteMatrix) {
+  std::vector<double> values = geometric(10, 1, 4);
+  values[3] = -2;
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { SpdFactor(with_spectrum(values, 8), 1e-5, "the moment"); }),
+              ::testing::HasSubstr("the moment"));
+  test::error_of(ErrorKind::kNumeric, [&] { solve_spd_eigen(with_spectrum(values, 8), normals(10, 1, 9)); });
+}
+
+TEST(SpdFactor, RefusesNaNAndInfinity) {
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    at::Tensor C = with_spectrum(geometric(10, 1, 4), 10);
+    C[2][7] = bad;
+    C[7][2] = bad;
+    EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { SpdFactor(C, 0, "C of layer 1"); }),
+                ::testing::AllOf(::testing::HasSubstr("C of layer 1"), ::testing::HasSubstr("NaN")));
+  }
+}
+
+TEST(SpdFactor, ConditionEstimateIsWithinAFactorOfTwo) {
+  for (const double condition : {1.0, 30.0, 1e4, 1e8})
+    for (const std::uint64_t seed : {11, 12, 13}) {
+      const SpdFactor factor(with_spectrum(geometric(50, 2.0 / condition, 2.0), seed), 0, "C");
+      EXPECT_GT(factor.info().condition, condition / 2);
+      EXPECT_LT(factor.info().condition, condition * 2);
+    }
+  // One large eigenvalue, as the mean key makes it in an uncentred moment.
+  std::vector<double> values = geometric(50, 1e-2, 1);
+  values.back() = 1000;
+  const double found = SpdFactor(with_spectrum(values, 14), 0, "C").info().condition;
+  EXPECT_GT(found, 0.5e5);
+  EXPECT_LT(found, 2e5);
+}
+
+TEST(SpdFactor, ConditionIsThatAfterTheRidge) {
+  const at::Tensor C = with_spectrum(geometric(40, 1e-9, 1), 15);
+  const double ridge = 1e-2 * C.diagonal().mean().item<double>();
+  EXPECT_NEAR(SpdFactor(C, 1e-2, "C").info().condition / ((1 + ridge) / ridge), 1, 0.5);
+}
+
+}  // namespace
+}  // namespace emend

@@ -1,0 +1,41 @@
+// The two models of the invented world (tests/data/world) and records of edits of it.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "emend/model.h"
+#include "emend/statistics.h"
+#include "support/edit_records.h"
+#include "support/model_files.h"
+
+namespace emend::test {
+
+inline Model load_world(const std::string& shape) {
+  SilentProgress silent;
+  return Model::load(data_path("world/" + shape), {}, silent);
+}
+
+inline std::vector<EditRequest> world_edits(std::size_t count) { return read_edit_records(data_path("world/edits.jsonl"), count); }
+
+// C of one layer from text that the model writes itself; `tokens` 0: the default number.
+inline Statistics world_statistics(const Model& model, int layer, std::int64_t tokens = 0) {
+  SilentProgress silent;
+  StatisticsOptions options;
+  options.layers = {layer};
+  options.prefix = model.tokenizer().automatic_prefix();
+  options.tokens = tokens;
+  return collect_statistics(model, options, silent);
+}
+
+inline EditRequest request_of(const std::string& id, const std::string& prompt, const std::string& subject, const std::string& target) {
+  EditRequest request;
+  request.id = id;
+  request.prompt = prompt;
+  request.subject = subject;
+  request.subject_begin = prompt.find(subject);
+  request.target = target;
+  return request;
+}
+
+}  // namespace emend::test
