@@ -1,0 +1,176 @@
+// Many requests at once: alone and together.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/expect_error.h"
+#include "support/edit_world.h"
+
+namespace emend {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using test::EditWorld;
+
+double cosine(const at::Tensor& a, const at::Tensor& b) { return at::cosine_similarity(a, b, 0).item<double>(); }
+
+class RomeBatch : public ::testing::TestWithParam<std::string> {
+ protected:
+  RomeBatch() : world_(EditWorld::of(GetParam())), requests_(test::world_edits(8)) {}
+  EditWorld& world_;
+  std::vector<EditRequest> requests_;
+};
+INSTANTIATE_TEST_SUITE_P(World, RomeBatch, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+
+void expect_same(const Edit& one, const Edit& other) {
+  ASSERT_EQ(one.facts.size(), 1u);
+  ASSERT_EQ(other.facts.size(), 1u);
+  const EditedFact &a = one.facts[0], &b = other.facts[0];
+  EXPECT_EQ(a.request.id, b.request.id);
+  EXPECT_GT(cosine(a.residual, b.residual), 0.999) << a.request.id;
+  EXPECT_LE(std::abs(a.steps - b.steps), 1) << a.request.id;
+  EXPECT_NEAR(a.loss, b.loss, 0.02 * b.loss + 1e-4) << a.request.id;
+  EXPECT_GT(cosine(one.changes[0].A[0], other.changes[0].A[0]), 0.99999) << a.request.id;
+}
+
+TEST_P(RomeBatch, EachEqualsTheSameRequestAlone) {
+  const auto batch = world_.edit_each(requests_);
+  ASSERT_EQ(batch.size(), requests_.size());
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    expect_same(batch[i], world_.edit_each({requests_[i]})[0]);
+    if (i < 3) expect_same(batch[i], world_.edit({requests_[i]}));
+  }
+}
+
+TEST_P(RomeBatch, OrderAndTokenBudgetChangeNothing) {
+  const std::vector<EditRequest> some(requests_.begin(), requests_.begin() + 4), backwards(some.rbegin(), some.rend());
+  const auto forth = world_.edit_each(some), back = world_.edit_each(backwards);
+  EditorContext small = world_.context;
+  small.token_budget = 64;
+  SilentProgress silent;
+  const auto portions = EditWorld::editor({})->edit_each(world_.model, some, small, silent);
+  for (std::size_t i = 0; i < 4; ++i) {
+    expect_same(back[3 - i], forth[i]);
+    expect_same(portions[i], forth[i]);
+  }
+}
+
+TEST_P(RomeBatch, EachIsAnEditOfItsOwnEvenForOneKey) {
+  // The same prompt with two targets is no contradiction here: each stands on the unedited model.
+  EditRequest other = requests_[0];
+  other.id = "other";
+  other.target = requests_[0].was;
+  std::swap(other.target, other.was);
+  other.target = requests_[0].target + "s";
+  EXPECT_EQ(world_.edit_each({requests_[0], other}, {{"steps", "2"}}).size(), 2u);
+}
+
+TEST_P(RomeBatch, JointEditOfFourFactsHolds) {
+  const std::vector<EditRequest> four(requests_.begin(), requests_.begin() + 4);
+  const Edit edit = world_.edit(four);
+  ASSERT_EQ(edit.facts.size(), 4u);
+  ASSERT_EQ(edit.changes.size(), 1u);
+  EXPECT_EQ(edit.changes[0].A.size(0), 4);
+  std::vector<at::Tensor> bare;
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(edit.facts[i].request.id, four[i].id) << "in the order of the requests";
+    bare.push_back(world_.bare_key(four[i]));
+    // At its own key each gets its own residual, whatever the others are.
+    const at::Tensor r = edit.facts[i].residual;
+    EXPECT_TRUE(test::near(world_.moved(edit, bare[i]), r, 1e-3 * r.norm().item<double>())) << four[i].id;
+  }
+  const ScopedEdit scope(world_.model, edit.changes);
+  for (const EditRequest& request : four) EXPECT_TRUE(world_.holds(request)) << request.id;
+}
+
+TEST_P(RomeBatch, RequestsWithOneKeyShareOneResidual) {
+  // Two relations of one subject, at the beginning of both prompts; the subject's other facts say what is asked elsewhere.
+  EditRequest first = test::request_of("one", "Workis Tellond was trained as a", "Workis Tellond", "painter");
+  EditRequest second = test::request_of("two", "Workis Tellond makes music on the", "Workis Tellond", "harp");
+  second.was = "flute";
+  first.was = "stone cutter";
+  const EditPlan plan = EditWorld::editor({})->plan(world_.model, {first, requests_[1], second}, world_.context);
+  EXPECT_THAT(plan.entries[0].merged_with, ElementsAre("two"));
+  EXPECT_TRUE(plan.entries[1].merged_with.size() + plan.entries[2].merged_with.size() == 1);
+  const Edit edit = world_.edit({first, requests_[1], second});
+  ASSERT_EQ(edit.facts.size(), 3u);
+  EXPECT_EQ(edit.changes[0].A.size(0), 2) << "two keys, two ranks";
+  EXPECT_EQ(edit.facts[0].request.id, "one");
+  EXPECT_EQ(edit.facts[1].request.id, requests_[1].id);
+  EXPECT_EQ(edit.facts[2].request.id, "two");
+  EXPECT_TRUE(at::equal(edit.facts[0].residual, edit.facts[2].residual));
+  const ScopedEdit scope(world_.model, edit.changes);
+  EXPECT_TRUE(world_.holds(first));
+  EXPECT_TRUE(world_.holds(second));
+  EXPECT_TRUE(world_.holds(requests_[1]));
+}
+
+TEST_P(RomeBatch, ContradictionsAreRefusedWithBothIds) {
+  EditRequest other = requests_[0];
+  other.id = "the-other";
+  other.target = "tailor";
+  const auto contradiction = [&](const std::vector<EditRequest>& requests) {
+    return test::error_of(ErrorKind::kConfig, [&] { EditWorld::editor({})->plan(world_.model, requests, world_.context); });
+  };
+  EXPECT_THAT(contradiction({requests_[0], requests_[1], other}),
+              AllOf(HasSubstr(requests_[0].id), HasSubstr("the-other"), HasSubstr("contradict"), HasSubstr("tailor")));
+  const at::Tensor before = world_.weight().clone();
+  test::error_of(ErrorKind::kConfig, [&] { world_.edit({requests_[0], other}); });
+  EXPECT_TRUE(at::equal(world_.weight(), before));
+}
+
+TEST_P(RomeBatch, NearlyParallelKeysAreWarnedOfWithTheirIds) {
+  // The same name after another word: at the last token of a long name little of what precedes is left. Which texts are close
+  // enough depends on the model, so all pairs of a list are tried.
+  const std::vector<std::string> openings = {"", "The ", "A ", "This ", "In fact ", "Now "};
+  std::vector<EditRequest> requests;
+  for (std::size_t i = 0; i < openings.size(); ++i)
+    requests.push_back(test::request_of("fact-" + std::to_string(i), openings[i] + "Dastan Flusto Fustund's first language is",
+                                        "Dastan Flusto Fustund", "High Wegese"));
+  double highest = 0;
+  const at::Tensor C = world_.statistics.layers.at(world_.context.layer).C;
+  const at::Tensor ridged = C + 1e-5 * C.trace() / C.size(0) * at::eye(C.size(0), at::kDouble);
+  std::pair<std::size_t, std::size_t> closest;
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    for (std::size_t j = i + 1; j < requests.size(); ++j) {
+      const at::Tensor K = at::stack({world_.bare_key(requests[i]), world_.bare_key(requests[j])}, 1).to(at::kDouble);
+      const at::Tensor gram = at::matmul(K.t(), at::linalg_solve(ridged, K));
+      const double c = (gram[0][1] / (gram[0][0] * gram[1][1]).sqrt()).item<double>();
+      if (c > highest) {
+        highest = c;
+        closest = {i, j};
+      }
+    }
+  if (highest <= 0.95) GTEST_SKIP() << "no two keys of the list are near enough (" << highest << ")";
+  const EditRequest &a = requests[closest.first], &b = requests[closest.second];
+  std::vector<std::string> said;
+  try {
+    said = EditWorld::editor({})->plan(world_.model, {a, b}, world_.context).warnings;
+  } catch (const Error& refused) {  // so near that they cannot be told apart
+    said = {refused.what()};
+  }
+  EXPECT_THAT(said, Contains(AllOf(HasSubstr(a.id), HasSubstr(b.id))));
+}
+
+TEST_P(RomeBatch, FailedSearchesAreNamedOrKept) {
+  // A step that can only make things worse.
+  const std::map<std::string, std::string> hopeless = {{"steps", "1"}, {"absolute_step", "100"}, {"clamp", "1000"}, {"kl", "1000"}};
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { world_.edit({requests_[0]}, hopeless); }), HasSubstr(requests_[0].id));
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { world_.edit({requests_[0], requests_[1]}, hopeless); }),
+              AllOf(HasSubstr(requests_[0].id), HasSubstr(requests_[1].id)));
+  EditorContext keep = world_.context;
+  keep.keep_going = true;
+  SilentProgress silent;
+  const Edit edit = EditWorld::editor(hopeless)->edit(world_.model, {requests_[0]}, keep, silent);
+  ASSERT_EQ(edit.facts.size(), 1u);
+  EXPECT_EQ(edit.facts[0].status, "failed");
+  EXPECT_FALSE(edit.facts[0].reason.empty());
+  EXPECT_TRUE(edit.changes.empty());
+}
+
+}  // namespace
+}  // namespace emend

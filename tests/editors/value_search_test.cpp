@@ -1,0 +1,264 @@
+// The value search on cached residuals against the plain way: full passes with the residual added at every token.
+#include "editors/common/value_search.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "support/model_files.h"
+#include "support/tiny_models.h"
+
+namespace emend {
+namespace {
+
+using test::near;
+using test::some_ids;
+
+constexpr int kLayer = 1;
+
+// Three units with ragged rows, some behind shared fronts; alpha of a random vector, so that every token gets some.
+class ValueSearch : public ::testing::TestWithParam<std::string> {
+ protected:
+  ValueSearch() : model_(test::tiny_model(GetParam())), fronts_({{5}, {5, 9, 11, 30}, {5, 70, 3, 8, 21, 44}}) {
+    trace_ = std::make_unique<LayerTrace>(model_, kLayer, fronts_, 4096);
+    for (std::uint64_t u = 0; u < 3; ++u) units_.push_back(make_unit(u));
+    options_.kl_factor = 0;
+    options_.reach = 0;
+    options_.max_steps = 6;
+    options_.stop_probability = 1;
+  }
+
+  SearchUnit make_unit(std::uint64_t seed) const {
+    SearchUnit unit;
+    const TokenIds prompt = some_ids(5 + seed, 96, 100 + seed), target = some_ids(1 + seed, 96, 200 + seed);
+    for (std::int64_t front = 0; front < 3; ++front) {
+      SearchRow row;
+      row.row.front = front;
+      row.row.own = prompt;
+      row.row.own.insert(row.row.own.end(), target.begin(), target.end() - 1);
+      const std::size_t length = fronts_[static_cast<std::size_t>(front)].size() + prompt.size();
+      row.lookup = length - 3;
+      row.labels = target;
+      for (std::size_t j = 0; j < target.size(); ++j) row.label_at.push_back(static_cast<std::int64_t>(length - 1 + j));
+      row.weight = front == 0 ? 0.3 : 0.35;
+      row.bare = front == 0;
+      unit.rows.push_back(row);
+    }
+    // Answers about 1 at the bare lookup token's key.
+    const TokenIds bare = whole(unit.rows[0]);
+    const at::Tensor key = test::plain_vectors(model_, bare, Site::kKey, kLayer)[static_cast<std::int64_t>(unit.rows[0].lookup)];
+    unit.a = key / key.square().sum();
+    return unit;
+  }
+
+  TokenIds whole(const SearchRow& row) const {
+    TokenIds ids = row.row.front < 0 ? TokenIds() : fronts_[static_cast<std::size_t>(row.row.front)];
+    ids.insert(ids.end(), row.row.own.begin(), row.row.own.end());
+    return ids;
+  }
+
+  // log-probabilities [T, V] of a whole row with strengths[t] r added to the MLP output at every token.
+  at::Tensor plain_logprobs(const TokenIds& ids, const at::Tensor& added) const {
+    const c10::NoGradGuard no_grad;
+    PassInput input;
+    input.ids = {ids};
+    input.interventions = {{Site::kMlpOutput, kLayer, Intervention::Kind::kAdd, at::arange(added.size(0), at::kLong), added}};
+    input.logit_tokens = test::counting(0, added.size(0));
+    return at::log_softmax(model_.forward(input).logits.to(at::kDouble), 1);
+  }
+
+  at::Tensor plain_keys(const SearchRow& row) const { return test::plain_vectors(model_, whole(row), Site::kKey, kLayer); }
+
+  // The weighted nll of a unit, by full passes.
+  double plain_loss(const SearchUnit& unit, const at::Tensor& r, Objective objective = Objective::kWritten) const {
+    double loss = 0;
+    for (const SearchRow& row : unit.rows) {
+      if (row.drift) continue;
+      at::Tensor alpha = at::mv(plain_keys(row), unit.a);
+      if (objective == Objective::kInjected) {
+        alpha = at::zeros_like(alpha);
+        alpha[static_cast<std::int64_t>(row.lookup)] = 1;
+      }
+      const at::Tensor logprobs = plain_logprobs(whole(row), at::outer(alpha, r));
+      double nll = 0;
+      for (std::size_t j = 0; j < row.labels.size(); ++j) nll -= logprobs[row.label_at[j]][row.labels[j]].item<double>();
+      loss += row.weight * nll / static_cast<double>(row.labels.size());
+    }
+    return loss;
+  }
+
+  std::vector<SearchResult> search(const std::vector<SearchUnit>& units) { return search_values(model_, *trace_, units, options_, silent_); }
+
+  Model model_;
+  std::vector<TokenIds> fronts_;
+  std::unique_ptr<LayerTrace> trace_;
+  std::vector<SearchUnit> units_;
+  SearchOptions options_;
+  SilentProgress silent_;
+};
+INSTANTIATE_TEST_SUITE_P(Shapes, ValueSearch, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+
+TEST_P(ValueSearch, TraceEqualsPlainPasses) {
+  for (const SearchRow& row : units_[1].rows) {
+    const TracedRow traced = trace_->trace({row.row})[0];
+    EXPECT_TRUE(near(traced.keys, plain_keys(row), 2e-5));
+    EXPECT_TRUE(near(traced.hidden, test::plain_vectors(model_, whole(row), Site::kBlockOutput, kLayer), 2e-5));
+    EXPECT_TRUE(near(trace_->last_keys({row.row})[0], plain_keys(row)[-1], 2e-5));
+    EXPECT_TRUE(near(trace_->own_keys({row.row})[0], plain_keys(row).narrow(0, trace_->front_length(row.row.front), static_cast<std::int64_t>(row.row.own.size())), 2e-5));
+  }
+  EXPECT_TRUE(near(trace_->front_keys(2), test::plain_vectors(model_, fronts_[2], Site::kKey, kLayer), 2e-5));
+}
+
+TEST_P(ValueSearch, KeptLossIsThatOfAFullPass) {
+  for (const Objective objective : {Objective::kWritten, Objective::kInjected}) {
+    options_.objective = objective;
+    const auto results = search(units_);
+    for (std::size_t u = 0; u < units_.size(); ++u) {
+      EXPECT_NEAR(results[u].losses[0], plain_loss(units_[u], at::zeros({32}), objective), 1e-4);
+      EXPECT_NEAR(results[u].loss, plain_loss(units_[u], results[u].r, objective), 1e-4) << "unit " << u;
+      EXPECT_LT(results[u].loss, results[u].first_loss - 0.1) << "the search must have gone somewhere";
+      EXPECT_EQ(results[u].nll, results[u].loss);
+    }
+  }
+}
+
+TEST_P(ValueSearch, CachedPositionsBelowTheReachCostLittle) {
+  options_.reach = 0.02;
+  const auto results = search(units_);
+  for (std::size_t u = 0; u < units_.size(); ++u) EXPECT_NEAR(results[u].loss, plain_loss(units_[u], results[u].r), 0.01);
+}
+
+TEST_P(ValueSearch, FirstStepMovesEveryCoordinateByTheRelativeStep) {
+  options_.max_steps = 1;
+  options_.keep_best = false;
+  options_.step = 0.2;
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    const SearchResult result = search({units_[u]})[0];
+    const at::Tensor v0 = test::plain_vectors(model_, whole(units_[u].rows[0]), Site::kMlpOutput, kLayer)[static_cast<std::int64_t>(units_[u].rows[0].lookup)];
+    EXPECT_NEAR(result.v0_norm, v0.norm().item<double>(), 1e-4);
+    const double step = 0.2 * v0.norm().item<double>() / std::sqrt(32.0);
+    EXPECT_TRUE(near(result.r.abs(), at::full({32}, step), 1e-3 * step));
+    EXPECT_EQ(result.steps, 1);
+    EXPECT_EQ(result.losses.size(), 2u);
+  }
+}
+
+TEST_P(ValueSearch, GradientIsThatOfThePlainLoss) {
+  // The first step's signs are those of finite differences wherever these are clear.
+  options_.max_steps = 1;
+  options_.keep_best = false;
+  const SearchResult result = search({units_[2]})[0];
+  int clear = 0;
+  for (const std::int64_t coordinate : {0, 3, 11, 17, 25, 31}) {
+    at::Tensor e = at::zeros({32});
+    e[coordinate] = 0.02;
+    const double slope = (plain_loss(units_[2], e) - plain_loss(units_[2], -e)) / 0.04;
+    if (std::abs(slope) < 1e-3) continue;
+    ++clear;
+    EXPECT_LT(slope * result.r[coordinate].item<double>(), 0) << "coordinate " << coordinate;
+  }
+  EXPECT_GE(clear, 4);
+}
+
+TEST_P(ValueSearch, AUnitAloneEqualsTheSameUnitInABatch) {
+  const auto batch = search(units_);
+  options_.gradient_tokens = 1;  // one unit a pass
+  const auto singles = search(units_);
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    const auto alone = search({units_[u]});
+    for (const SearchResult& other : {alone[0], singles[u]}) {
+      EXPECT_GT(at::cosine_similarity(batch[u].r, other.r, 0).item<double>(), 0.9999);
+      EXPECT_EQ(batch[u].steps, other.steps);
+      EXPECT_NEAR(batch[u].loss, other.loss, 1e-3);
+    }
+  }
+}
+
+TEST_P(ValueSearch, StaysInsideTheClamp) {
+  options_.clamp = 0.3;
+  options_.max_steps = 12;
+  for (const SearchResult& result : search(units_)) {
+    EXPECT_LE(result.r.norm().item<double>(), 0.3 * result.v0_norm * (1 + 1e-5));
+    EXPECT_GE(result.r.norm().item<double>(), 0.25 * result.v0_norm) << "the clamp must have been reached";
+  }
+}
+
+TEST_P(ValueSearch, KeepsTheBestIterateOrTheLast) {
+  options_.step = 6;  // far too large: the loss goes up and down
+  options_.max_steps = 8;
+  const auto best = search(units_);
+  options_.keep_best = false;
+  const auto last = search(units_);
+  bool differ = false;
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    EXPECT_EQ(best[u].loss, *std::min_element(best[u].losses.begin(), best[u].losses.end()));
+    EXPECT_EQ(last[u].loss, last[u].losses.back());
+    differ = differ || best[u].loss < last[u].loss;
+  }
+  EXPECT_TRUE(differ);
+}
+
+TEST_P(ValueSearch, StopsWhenTheTargetIsLikelyEnough) {
+  options_.max_steps = 60;
+  options_.stop_probability = 0.5;
+  for (const SearchResult& result : search(units_)) {
+    ASSERT_LT(result.steps, 60) << "must have come down";
+    EXPECT_GT(result.bare_probability, 0.5);
+    EXPECT_GT(result.mean_probability, 0.5);
+    EXPECT_EQ(result.losses.size(), static_cast<std::size_t>(result.steps) + 1);
+    EXPECT_TRUE(result.came_down);
+  }
+  options_.stop_loss = 1.0;
+  for (const SearchResult& result : search(units_)) {
+    EXPECT_LT(result.losses.back(), 1.0);
+    for (std::size_t i = 0; i + 1 < result.losses.size(); ++i) EXPECT_GE(result.losses[i], 1.0);
+  }
+}
+
+TEST_P(ValueSearch, DecayAndDriftEnterTheLossAsStated) {
+  SearchUnit unit = units_[0];
+  SearchRow drift;
+  drift.row = {0, {unit.rows[0].row.own.begin(), unit.rows[0].row.own.begin() + static_cast<std::ptrdiff_t>(unit.rows[0].lookup)}};
+  drift.lookup = unit.rows[0].lookup;  // the front is one token
+  drift.drift = true;
+  unit.rows.push_back(drift);
+  options_.kl_factor = 0.5;
+  options_.decay = 0.7;
+  const SearchResult result = search({unit})[0];
+  const TokenIds ids = whole(drift);
+  const auto t = static_cast<std::int64_t>(drift.lookup);
+  const at::Tensor alpha = at::mv(plain_keys(drift), unit.a);
+  const at::Tensor before = plain_logprobs(ids, at::zeros({alpha.size(0), 32}))[t], now = plain_logprobs(ids, at::outer(alpha, result.r))[t];
+  const double kl = (now.exp() * (now - before)).sum().item<double>();
+  EXPECT_GT(kl, 1e-3);
+  EXPECT_NEAR(result.kl, kl, 1e-4);
+  EXPECT_NEAR(result.nll, plain_loss(unit, result.r), 1e-4);
+  EXPECT_NEAR(result.loss, result.nll + 0.5 * kl + 0.7 * result.r.norm().item<double>() / (result.v0_norm * result.v0_norm), 1e-3);
+  EXPECT_NEAR(result.losses[0], plain_loss(unit, at::zeros({32})), 1e-4) << "no drift and no decay at the start";
+}
+
+TEST_P(ValueSearch, WhatOtherEditsAddIsHeld) {
+  SearchUnit unit = units_[1];
+  unit.others_a = at::stack({units_[0].a, units_[2].a});
+  unit.others_r = at::stack({0.5 * at::sin(at::arange(32, at::kFloat)), 0.4 * at::cos(at::arange(32, at::kFloat))});
+  unit.start = 0.2 * at::sin(at::arange(32, at::kFloat) + 2);
+  options_.max_steps = 3;
+  const SearchResult result = search({unit})[0];
+  const auto loss_with_others = [&](const at::Tensor& r) {
+    double loss = 0;
+    for (const SearchRow& row : unit.rows) {
+      const at::Tensor keys = plain_keys(row);
+      const at::Tensor added = at::outer(at::mv(keys, unit.a), r) + at::matmul(at::matmul(keys, unit.others_a.t()), unit.others_r);
+      const at::Tensor logprobs = plain_logprobs(whole(row), added);
+      double nll = 0;
+      for (std::size_t j = 0; j < row.labels.size(); ++j) nll -= logprobs[row.label_at[j]][row.labels[j]].item<double>();
+      loss += row.weight * nll / static_cast<double>(row.labels.size());
+    }
+    return loss;
+  };
+  EXPECT_NEAR(result.first_loss, loss_with_others(unit.start), 1e-4);
+  EXPECT_NEAR(result.loss, loss_with_others(result.r), 1e-4);
+  EXPECT_GT(std::abs(loss_with_others(result.r) - plain_loss(unit, result.r)), 1e-2) << "the others must matter";
+}
+
+}  // namespace
+}  // namespace emend
