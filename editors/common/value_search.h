@@ -29,7 +29,7 @@ struct SearchOptions {
   double stop_probability = 0.99;  // exp(-nll), on every bare prompt and in the mean of the rows
   double stop_loss = 0;          // > 0: stop below this total loss instead (the papers' 0.05)
   bool keep_best = true;         // the best iterate; false: the last
-  double reach = 0.02;           // tau: positions where |alpha| clamp ||v0|| / ||h|| stays below keep their cached keys and values
+  double reach = 0.1;            // tau: positions where |alpha| clamp ||v0|| / ||h|| stays below keep their cached keys and values
   std::int64_t gradient_tokens = 768;  // tokens of a pass that takes gradients
 };
 
