@@ -21,8 +21,8 @@ namespace {
 
 constexpr std::int64_t kSideBySide = 64;    // texts that grow together when the model writes them itself
 constexpr std::int64_t kLongestText = 512;  // tokens of a text or window
-constexpr std::int64_t kHeldRows = 24;      // texts kept out of the sums for measuring drift
-constexpr std::int64_t kHeldLength = 64;
+constexpr std::int64_t kHeldRows = 16;      // texts kept out of the sums for measuring drift
+constexpr std::int64_t kHeldLength = 48;
 
 // The sums of all layers asked for.
 class LayerSums {

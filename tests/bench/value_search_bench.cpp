@@ -1,6 +1,6 @@
 // The value search against the plain way, at the shape of SmolLM2-135M with random weights (no checkpoint needed).
 //
-//   value_search_bench [LAYER] [REPEATS]
+//   value_search_bench [LAYER] [REPEATS] [DEVICE] [DTYPE]
 //
 // Prints medians, in one run: seconds of a step of the search (objective injected and written), of a full forward and backward pass
 // over all rows with the residual added at the layer (the plain way), their ratios, and seconds a request for 32 requests
@@ -11,6 +11,8 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+
+#include <functional>
 
 #include "base/random.h"
 #include "editors/common/value_search.h"
@@ -99,12 +101,12 @@ double plain_step(const Model& model, const LayerTrace& trace, const SearchUnit&
       labels.push_back(42);
       input.ids.push_back(std::move(ids));
     }
-    at::Tensor r = at::zeros({1, model.config().d_model}).set_requires_grad(true);
-    input.interventions.push_back({Site::kMlpOutput, trace.layer(), Intervention::Kind::kAdd, at::tensor(lookups, at::kLong),
+    at::Tensor r = at::zeros({1, model.config().d_model}, model.options()).set_requires_grad(true);
+    input.interventions.push_back({Site::kMlpOutput, trace.layer(), Intervention::Kind::kAdd, at::tensor(lookups, at::kLong).to(model.options().device()),
                                    r.expand({static_cast<std::int64_t>(lookups.size()), -1})});
     const at::Tensor logprobs = at::log_softmax(model.forward(std::move(input)).logits, 1);
-    const at::Tensor loss = -logprobs.gather(1, at::tensor(labels, at::kLong).unsqueeze(1)).mean();
-    torch::autograd::grad({loss}, {r});
+    const at::Tensor loss = -logprobs.gather(1, at::tensor(labels, at::kLong).to(logprobs.device()).unsqueeze(1)).mean();
+    torch::autograd::grad({loss}, {r})[0].norm().item<float>();  // the device has finished
   });
 }
 
@@ -112,7 +114,10 @@ double plain_step(const Model& model, const LayerTrace& trace, const SearchUnit&
 
 int main(int argc, char** argv) {
   const int layer = argc > 1 ? std::atoi(argv[1]) : 7, repeats = argc > 2 ? std::atoi(argv[2]) : 5;
-  const Model model = Model::make_random(smollm2_shape(), 1, {});
+  ModelOptions where;
+  if (argc > 3) where.device = argv[3];
+  if (argc > 4) where.dtype = argv[4];
+  const Model model = Model::make_random(smollm2_shape(), 1, where);
   std::vector<TokenIds> fronts = {{1}};
   for (int c = 0; c < kContexts; ++c) {
     fronts.push_back({1});
@@ -149,8 +154,8 @@ int main(int argc, char** argv) {
   for (std::uint64_t request = 0; request < 32; ++request) many.push_back(make_unit(trace, request, a));
   together.push_back(search_seconds(many, Objective::kInjected, 1 + kSteps) / 32);
 
-  std::printf("layer %d of %d, %d rows of %d prompt tokens, float32, medians of %d\n", layer, model.config().layers,
-              kContexts + 1, kPromptTokens, repeats);
+  std::printf("layer %d of %d, %d rows of %d prompt tokens, %s on %s, medians of %d\n", layer, model.config().layers,
+              kContexts + 1, kPromptTokens, where.dtype.c_str(), where.device.c_str(), repeats);
   std::printf("a step, injected        %8.3f s\n", median(injected));
   std::printf("a step, written         %8.3f s\n", median(written));
   std::printf("full forward + backward %8.3f s\n", median(plain));
