@@ -42,19 +42,19 @@ TEST_P(RomeBatch, EachEqualsTheSameRequestAlone) {
   ASSERT_EQ(batch.size(), requests_.size());
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     expect_same(batch[i], world_.edit_each({requests_[i]})[0]);
-    if (i < 3) expect_same(batch[i], world_.edit({requests_[i]}));
+    if (i == 0) expect_same(batch[i], world_.edit({requests_[i]}));
   }
 }
 
 TEST_P(RomeBatch, OrderAndTokenBudgetChangeNothing) {
-  const std::vector<EditRequest> some(requests_.begin(), requests_.begin() + 4), backwards(some.rbegin(), some.rend());
+  const std::vector<EditRequest> some(requests_.begin(), requests_.begin() + 3), backwards(some.rbegin(), some.rend());
   const auto forth = world_.edit_each(some), back = world_.edit_each(backwards);
   EditorContext small = world_.context;
   small.token_budget = 64;
   SilentProgress silent;
   const auto portions = EditWorld::editor({})->edit_each(world_.model, some, small, silent);
-  for (std::size_t i = 0; i < 4; ++i) {
-    expect_same(back[3 - i], forth[i]);
+  for (std::size_t i = 0; i < 3; ++i) {
+    expect_same(back[2 - i], forth[i]);
     expect_same(portions[i], forth[i]);
   }
 }
@@ -131,29 +131,32 @@ TEST_P(RomeBatch, NearlyParallelKeysAreWarnedOfWithTheirIds) {
   for (std::size_t i = 0; i < openings.size(); ++i)
     requests.push_back(test::request_of("fact-" + std::to_string(i), openings[i] + "Dastan Flusto Fustund's first language is",
                                         "Dastan Flusto Fustund", "High Wegese"));
-  double highest = 0;
   const at::Tensor C = world_.statistics.layers.at(world_.context.layer).C;
   const at::Tensor ridged = C + 1e-5 * C.trace() / C.size(0) * at::eye(C.size(0), at::kDouble);
-  std::pair<std::size_t, std::size_t> closest;
+  int warned = 0, apart = 0;
   for (std::size_t i = 0; i < requests.size(); ++i)
     for (std::size_t j = i + 1; j < requests.size(); ++j) {
       const at::Tensor K = at::stack({world_.bare_key(requests[i]), world_.bare_key(requests[j])}, 1).to(at::kDouble);
       const at::Tensor gram = at::matmul(K.t(), at::linalg_solve(ridged, K));
-      const double c = (gram[0][1] / (gram[0][0] * gram[1][1]).sqrt()).item<double>();
-      if (c > highest) {
-        highest = c;
-        closest = {i, j};
+      const double cosine = (gram[0][1] / (gram[0][0] * gram[1][1]).sqrt()).item<double>();
+      if (std::abs(cosine - 0.95) < 0.001) continue;  // rounding decides
+      const auto both = AllOf(HasSubstr(requests[i].id), HasSubstr(requests[j].id));
+      try {
+        const auto said = EditWorld::editor({})->plan(world_.model, {requests[i], requests[j]}, world_.context).warnings;
+        if (cosine > 0.95) {
+          EXPECT_THAT(said, Contains(AllOf(both, HasSubstr("nearly the same key")))) << "cosine " << cosine;
+          ++warned;
+        } else {
+          EXPECT_THAT(said, ::testing::Not(Contains(both))) << "cosine " << cosine;
+          ++apart;
+        }
+      } catch (const Error& refused) {  // so near that they cannot be told apart
+        EXPECT_GT(cosine, 0.95);
+        EXPECT_THAT(refused.what(), both);
       }
     }
-  if (highest <= 0.95) GTEST_SKIP() << "no two keys of the list are near enough (" << highest << ")";
-  const EditRequest &a = requests[closest.first], &b = requests[closest.second];
-  std::vector<std::string> said;
-  try {
-    said = EditWorld::editor({})->plan(world_.model, {a, b}, world_.context).warnings;
-  } catch (const Error& refused) {  // so near that they cannot be told apart
-    said = {refused.what()};
-  }
-  EXPECT_THAT(said, Contains(AllOf(HasSubstr(a.id), HasSubstr(b.id))));
+  std::printf("%d pairs warned of, %d far apart\n", warned, apart);
+  EXPECT_GT(warned, 0);
 }
 
 TEST_P(RomeBatch, FailedSearchesAreNamedOrKept) {

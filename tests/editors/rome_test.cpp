@@ -20,7 +20,7 @@ double length(const at::Tensor& x) { return x.norm().item<double>(); }
 
 class Rome : public ::testing::TestWithParam<std::string> {
  protected:
-  Rome() : world_(EditWorld::of(GetParam())), requests_(test::world_edits(12)) {}
+  Rome() : world_(EditWorld::of(GetParam())), requests_(test::world_edits(6)) {}
 
   // The nll that the search weighs, on the model as it is now: the bare prompt 0.3, the context rows the rest.
   double weighted_nll(const EditRequest& request, const Edit& edit) const {
@@ -63,8 +63,10 @@ TEST_P(Rome, InvariantsHoldOnTheWrittenWeights) {
 }
 
 TEST_P(Rome, KeptLossIsThatOfTheWrittenModel) {
-  for (const EditRequest& request : requests_) {
-    const Edit edit = world_.edit_each({request}, {{"kl", "0"}})[0];
+  const auto edits = world_.edit_each(requests_, {{"kl", "0"}});
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    const EditRequest& request = requests_[i];
+    const Edit& edit = edits[i];
     const double before = weighted_nll(request, edit);
     const ScopedEdit scope(world_.model, edit.changes);
     const double after = weighted_nll(request, edit);
@@ -129,7 +131,8 @@ TEST_P(Rome, KeysMeanAnswersTheMeanOverAllRows) {
   keys.push_back(world_.bare_key(requests_[0]));
   const at::Tensor r = edit.facts[0].residual, mean = at::stack(keys).mean(0);
   EXPECT_TRUE(near(world_.moved(edit, mean), r, 1e-3 * length(r)));
-  EXPECT_FALSE(near(world_.moved(edit, keys.back()), r, 1e-3 * length(r))) << "the bare key alone gets another share";
+  EXPECT_TRUE(near(edit.facts[0].keys[0], mean, 1e-3));
+  EXPECT_TRUE(near(edit.facts[0].answers, at::tensor({1.0, 0.0}), 0));
   EXPECT_LT(length(world_.moved(edit, world_.key_at(world_.context.prefix, 0))), 1e-3 * length(r));
 }
 
@@ -137,8 +140,7 @@ TEST_P(Rome, KeysPromptAnswersTheBareKey) {
   const Edit edit = world_.edit({requests_[0]}, quick({{"keys", "prompt"}}));
   const at::Tensor r = edit.facts[0].residual;
   EXPECT_TRUE(near(world_.moved(edit, world_.bare_key(requests_[0])), r, 1e-3 * length(r)));
-  const at::Tensor mean = at::stack(world_.context_keys(requests_[0], edit)).mean(0);
-  EXPECT_FALSE(near(world_.moved(edit, mean), r, 1e-3 * length(r)));
+  EXPECT_TRUE(near(edit.facts[0].keys[0], world_.bare_key(requests_[0]), 1e-3));
 }
 
 TEST_P(Rome, KeysOriginalPointsAlongTheMeanAndAnswersTheBareKey) {
@@ -193,16 +195,11 @@ TEST_P(Rome, RidgeEntersTheMetric) {
 // --- without a BOS
 
 TEST_P(Rome, AOneTokenSubjectAtPosition0UsesTheMeanAndWarns) {
-  // A subject that is one token at the beginning of a text.
-  EditRequest request = requests_[0];
-  for (const EditRequest& known : test::world_edits(400)) {
-    const Encoding encoding = world_.model.tokenizer().encode(known.prompt, SpecialTokens::kNone);
-    if (known.subject_begin == 0 && find_subject_tokens(encoding, {0, known.subject.size()}, known.prompt).last == 0) request = known;
-  }
+  const EditRequest request = test::request_of("first-word", "The language of Workis Tellond is", "The", "painter");
   EditorContext context = world_.context;
   context.prefix.clear();
   const RowForm form{};
-  ASSERT_EQ(bare_row(world_.model.tokenizer(), request, form).lookup, 0u) << "no such subject in the world";
+  ASSERT_EQ(bare_row(world_.model.tokenizer(), request, form).lookup, 0u);
   SilentProgress silent;
   const Edit edit = EditWorld::editor(quick({}))->edit(world_.model, {request}, context, silent);
   EXPECT_THAT(edit.warnings, Contains(AllOf(HasSubstr(request.id), HasSubstr("keys: mean"), HasSubstr("BOS"))));
@@ -239,8 +236,6 @@ TEST_P(Rome, RefusesWhatItCannotDoAndLeavesTheModelAlone) {
   singular.layers[context.layer] = {-at::eye(world_.model.config().d_ff, at::kDouble), 1};
   context.statistics = &singular;
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kNumeric), HasSubstr("not positive definite"));
-  EditRequest empty = requests_[0];
-  empty.target.clear();
   EditRequest lost = requests_[0];
   lost.prompt = lost.subject = "x";
   lost.subject_begin = 5;

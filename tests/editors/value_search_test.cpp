@@ -183,34 +183,39 @@ TEST_P(ValueSearch, StaysInsideTheClamp) {
 }
 
 TEST_P(ValueSearch, KeepsTheBestIterateOrTheLast) {
-  options_.step = 6;  // far too large: the loss goes up and down
-  options_.max_steps = 8;
-  const auto best = search(units_);
-  options_.keep_best = false;
-  const auto last = search(units_);
+  options_.step = 40;  // far too large: the loss goes up and down
+  options_.clamp = 100;
   bool differ = false;
-  for (std::size_t u = 0; u < units_.size(); ++u) {
-    EXPECT_EQ(best[u].loss, *std::min_element(best[u].losses.begin(), best[u].losses.end()));
-    EXPECT_EQ(last[u].loss, last[u].losses.back());
-    differ = differ || best[u].loss < last[u].loss;
+  for (options_.max_steps = 2; options_.max_steps <= 8; ++options_.max_steps) {
+    options_.keep_best = true;
+    const auto best = search(units_);
+    options_.keep_best = false;
+    const auto last = search(units_);
+    for (std::size_t u = 0; u < units_.size(); ++u) {
+      EXPECT_EQ(best[u].loss, *std::min_element(best[u].losses.begin(), best[u].losses.end()));
+      EXPECT_EQ(last[u].loss, last[u].losses.back());
+      differ = differ || best[u].loss < last[u].loss;
+    }
   }
   EXPECT_TRUE(differ);
 }
 
 TEST_P(ValueSearch, StopsWhenTheTargetIsLikelyEnough) {
   options_.max_steps = 60;
-  options_.stop_probability = 0.5;
+  options_.clamp = 20;
+  options_.stop_probability = 0.04;  // a random model cannot be made sure of anything; it begins at about 0.01
   for (const SearchResult& result : search(units_)) {
     ASSERT_LT(result.steps, 60) << "must have come down";
-    EXPECT_GT(result.bare_probability, 0.5);
-    EXPECT_GT(result.mean_probability, 0.5);
+    EXPECT_GT(result.steps, 0);
+    EXPECT_GT(result.bare_probability, 0.04);
+    EXPECT_GT(result.mean_probability, 0.04);
     EXPECT_EQ(result.losses.size(), static_cast<std::size_t>(result.steps) + 1);
     EXPECT_TRUE(result.came_down);
   }
-  options_.stop_loss = 1.0;
+  options_.stop_loss = 3.5;
   for (const SearchResult& result : search(units_)) {
-    EXPECT_LT(result.losses.back(), 1.0);
-    for (std::size_t i = 0; i + 1 < result.losses.size(); ++i) EXPECT_GE(result.losses[i], 1.0);
+    EXPECT_LT(result.losses.back(), 3.5);
+    for (std::size_t i = 0; i + 1 < result.losses.size(); ++i) EXPECT_GE(result.losses[i], 3.5);
   }
 }
 
@@ -222,7 +227,7 @@ TEST_P(ValueSearch, DecayAndDriftEnterTheLossAsStated) {
   drift.drift = true;
   unit.rows.push_back(drift);
   options_.kl_factor = 0.5;
-  options_.decay = 0.7;
+  options_.decay = 0.1 * search({unit})[0].v0_norm;
   const SearchResult result = search({unit})[0];
   const TokenIds ids = whole(drift);
   const auto t = static_cast<std::int64_t>(drift.lookup);
@@ -232,14 +237,16 @@ TEST_P(ValueSearch, DecayAndDriftEnterTheLossAsStated) {
   EXPECT_GT(kl, 1e-3);
   EXPECT_NEAR(result.kl, kl, 1e-4);
   EXPECT_NEAR(result.nll, plain_loss(unit, result.r), 1e-4);
-  EXPECT_NEAR(result.loss, result.nll + 0.5 * kl + 0.7 * result.r.norm().item<double>() / (result.v0_norm * result.v0_norm), 1e-3);
+  const double decay = options_.decay * result.r.norm().item<double>() / (result.v0_norm * result.v0_norm);
+  EXPECT_GT(decay, 1e-2);
+  EXPECT_NEAR(result.loss, result.nll + 0.5 * kl + decay, 1e-4);
   EXPECT_NEAR(result.losses[0], plain_loss(unit, at::zeros({32})), 1e-4) << "no drift and no decay at the start";
 }
 
 TEST_P(ValueSearch, WhatOtherEditsAddIsHeld) {
   SearchUnit unit = units_[1];
-  unit.others_a = at::stack({units_[0].a, units_[2].a});
-  unit.others_r = at::stack({0.5 * at::sin(at::arange(32, at::kFloat)), 0.4 * at::cos(at::arange(32, at::kFloat))});
+  unit.others_a = at::stack({units_[0].a + 0.6 * unit.a, units_[2].a - 0.4 * unit.a});
+  unit.others_r = at::stack({2.0 * at::sin(at::arange(32, at::kFloat)), 1.5 * at::cos(at::arange(32, at::kFloat))});
   unit.start = 0.2 * at::sin(at::arange(32, at::kFloat) + 2);
   options_.max_steps = 3;
   const SearchResult result = search({unit})[0];
