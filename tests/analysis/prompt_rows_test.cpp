@@ -12,17 +12,23 @@ using test::request_of;
 
 class PromptRows : public ::testing::TestWithParam<std::string> {
  protected:
-  PromptRows() : model_(test::load_world(GetParam())), tokenizer_(model_.tokenizer()), form_{tokenizer_.automatic_prefix(), PromptForm::kRaw} {}
+  PromptRows()
+      : model_(test::load_world(GetParam())),
+        tokenizer_(model_.tokenizer()),
+        form_{tokenizer_.automatic_prefix(), PromptForm::kRaw} {}
 
   std::string text(const TokenIds& ids) const { return tokenizer_.decode(ids, false); }
-  TokenIds tail(const PromptRow& row) const { return {row.ids.begin() + static_cast<std::ptrdiff_t>(row.lookup), row.ids.end()}; }
+  TokenIds tail(const PromptRow& row) const {
+    return {row.ids.begin() + static_cast<std::ptrdiff_t>(row.lookup), row.ids.end()};
+  }
 
   Model model_;
   const Tokenizer& tokenizer_;
   RowForm form_;
   EditRequest request_ = request_of("x", "Workis Tellond was trained as a", "Workis Tellond", "painter");
 };
-INSTANTIATE_TEST_SUITE_P(World, PromptRows, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(World, PromptRows, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
 TEST_P(PromptRows, TargetBeginsWithASpace) {
   EXPECT_EQ(text(target_ids(tokenizer_, "painter", form_)), " painter");
@@ -58,11 +64,13 @@ TEST_P(PromptRows, LookupIsOfTheOccurrenceThatTheRequestMeans) {
   const PromptRow one = bare_row(tokenizer_, first, form_), two = bare_row(tokenizer_, second, form_);
   EXPECT_EQ(one.ids, two.ids);
   EXPECT_LT(one.lookup, two.lookup);
-  EXPECT_EQ(text({two.ids.begin() + 1, two.ids.begin() + static_cast<std::ptrdiff_t>(two.lookup) + 1}), "Kevond knew Kevond");
+  EXPECT_EQ(text({two.ids.begin() + 1, two.ids.begin() + static_cast<std::ptrdiff_t>(two.lookup) + 1}),
+            "Kevond knew Kevond");
 }
 
 TEST_P(PromptRows, LookupCountsThePrefix) {
-  const PromptRow with = bare_row(tokenizer_, request_, form_), without = bare_row(tokenizer_, request_, {{}, PromptForm::kRaw});
+  const PromptRow with = bare_row(tokenizer_, request_, form_),
+                  without = bare_row(tokenizer_, request_, {{}, PromptForm::kRaw});
   EXPECT_EQ(with.lookup, without.lookup + 1);
   EXPECT_EQ(with.ids.size(), without.ids.size() + 1);
 }
@@ -78,7 +86,8 @@ TEST_P(PromptRows, ContextRowKeepsTheContextsIds) {
   ASSERT_GT(row.ids.size(), front.size());
   EXPECT_TRUE(std::equal(front.begin(), front.end(), row.ids.begin()));
   EXPECT_EQ(text({row.ids.begin() + 1, row.ids.end()}), "It rainedx. Workis Tellond was trained as a");
-  const std::string upto = text({row.ids.begin() + 1, row.ids.begin() + static_cast<std::ptrdiff_t>(row.lookup) + 1});
+  const std::string upto =
+      text({row.ids.begin() + 1, row.ids.begin() + static_cast<std::ptrdiff_t>(row.lookup) + 1});
   EXPECT_EQ(upto, "It rainedx. Workis Tellond");
 }
 
@@ -97,7 +106,9 @@ TEST_P(PromptRows, AStraddlingTokenIsTold) {
 }
 
 TEST_P(PromptRows, ChatNeedsATemplate) {
-  test::error_of(ErrorKind::kModel, [&] { bare_row(tokenizer_, request_, {form_.prefix, PromptForm::kChat}); });
+  test::error_of(ErrorKind::kModel, [&] {
+    bare_row(tokenizer_, request_, {form_.prefix, PromptForm::kChat});
+  });
 }
 
 // A copy of the tokenizer with a ChatML template.
@@ -110,7 +121,8 @@ std::unique_ptr<Tokenizer> chat_tokenizer(const std::string& shape) {
   source.tokenizer_json = read("tokenizer.json");
   source.tokenizer_config_json = read("tokenizer_config.json");
   source.chat_template_jinja =
-      "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+      "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
+      "'<|im_end|>' + '\n'}}{% endfor %}"
       "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
   source.where = "test";
   return make_tokenizer(source);
@@ -123,17 +135,18 @@ TEST_P(PromptRows, ChatPutsThePromptIntoTheTemplate) {
   EXPECT_EQ(row.ids, prompt_ids(*tokenizer, request_.prompt, chat));
   const std::string whole = tokenizer->decode(row.ids, true);
   EXPECT_EQ(whole, render_chat(*tokenizer, request_.prompt));
-  const std::string upto =
-      tokenizer->decode(std::span(row.ids).first(row.lookup + 1), true);
+  const std::string upto = tokenizer->decode(std::span(row.ids).first(row.lookup + 1), true);
   EXPECT_TRUE(upto.ends_with("user\nWorkis Tellond")) << upto;
-  EXPECT_EQ(tokenizer->decode(target_ids(*tokenizer, "painter", chat), false), "painter") << "no space at the answer's beginning";
+  EXPECT_EQ(tokenizer->decode(target_ids(*tokenizer, "painter", chat), false), "painter")
+      << "no space at the answer's beginning";
 }
 
 TEST_P(PromptRows, ChatContextIsPartOfTheMessage) {
   const auto tokenizer = chat_tokenizer(GetParam());
   const TokenIds context = tokenizer->encode("It rained", SpecialTokens::kNone).ids;
   const PromptRow row = context_row(*tokenizer, request_, context, {form_.prefix, PromptForm::kChat});
-  EXPECT_EQ(tokenizer->decode(row.ids, true), render_chat(*tokenizer, "It rained. Workis Tellond was trained as a"));
+  EXPECT_EQ(tokenizer->decode(row.ids, true),
+            render_chat(*tokenizer, "It rained. Workis Tellond was trained as a"));
   const std::string upto = tokenizer->decode(std::span(row.ids).first(row.lookup + 1), true);
   EXPECT_TRUE(upto.ends_with("user\nIt rained. Workis Tellond")) << upto;
 }

@@ -19,7 +19,9 @@ namespace {
 using ::testing::HasSubstr;
 
 // float32 sums of a test model are compared after division by the largest element.
-double relative_gap(const at::Tensor& a, const at::Tensor& b) { return (a - b).norm().item<double>() / b.norm().item<double>(); }
+double relative_gap(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).norm().item<double>() / b.norm().item<double>();
+}
 
 class StatisticsOfText : public ::testing::TestWithParam<std::string> {
  protected:
@@ -33,12 +35,14 @@ class StatisticsOfText : public ::testing::TestWithParam<std::string> {
   StatisticsOptions options_;
   SilentProgress silent_;
 };
-INSTANTIATE_TEST_SUITE_P(World, StatisticsOfText, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(World, StatisticsOfText, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
 TEST_P(StatisticsOfText, EqualAPlainSumOverRecordedKeys) {
   const Statistics statistics = collect_statistics(model_, options_, silent_);
   ASSERT_EQ(statistics.layers.size(), 2u);
-  const auto rows = corpus_rows(read_corpus(options_.corpus), model_.tokenizer(), options_.prefix, 128, 100000);
+  const auto rows =
+      corpus_rows(read_corpus(options_.corpus), model_.tokenizer(), options_.prefix, 128, 100000);
   for (const int layer : {1, 3}) {
     // Rows one at a time, float64, position 0 left out, up to the number asked for.
     at::Tensor sum = at::zeros({model_.config().d_ff, model_.config().d_ff}, at::kDouble);
@@ -72,7 +76,8 @@ TEST_P(StatisticsOfText, DoNotDependOnTheTokenBudgetOrOnOtherLayers) {
 TEST_P(StatisticsOfText, HeldTextIsNotAmongTheSums) {
   const Statistics statistics = collect_statistics(model_, options_, silent_);
   ASSERT_FALSE(statistics.held_text.empty());
-  const auto rows = corpus_rows(read_corpus(options_.corpus), model_.tokenizer(), options_.prefix, 128, 100000);
+  const auto rows =
+      corpus_rows(read_corpus(options_.corpus), model_.tokenizer(), options_.prefix, 128, 100000);
   std::int64_t left = options_.tokens;
   std::size_t summed = 0;
   for (; left > 0; ++summed) left -= static_cast<std::int64_t>(rows[summed].size()) - 1;
@@ -81,7 +86,9 @@ TEST_P(StatisticsOfText, HeldTextIsNotAmongTheSums) {
     EXPECT_GT(held.size(), 1u);
     EXPECT_LE(held.size(), 64u);
     for (std::size_t i = 0; i < summed; ++i)
-      EXPECT_FALSE(std::equal(held.begin(), held.end(), rows[i].begin(), rows[i].begin() + static_cast<std::ptrdiff_t>(std::min(held.size(), rows[i].size()))));
+      EXPECT_FALSE(
+          std::equal(held.begin(), held.end(), rows[i].begin(),
+                     rows[i].begin() + static_cast<std::ptrdiff_t>(std::min(held.size(), rows[i].size()))));
   }
 }
 
@@ -91,7 +98,8 @@ TEST_P(StatisticsOfText, TooLittleTextIsRefusedWithTheNumbers) {
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { collect_statistics(model_, options_, silent_); }),
               HasSubstr(std::to_string(model_.config().d_ff)));
   options_.corpus = {folder / "absent.txt"};
-  EXPECT_THAT(test::error_of(ErrorKind::kIo, [&] { collect_statistics(model_, options_, silent_); }), HasSubstr("absent.txt"));
+  EXPECT_THAT(test::error_of(ErrorKind::kIo, [&] { collect_statistics(model_, options_, silent_); }),
+              HasSubstr("absent.txt"));
 }
 
 TEST_P(StatisticsOfText, FewerTokensThanTheKeysSizeAreRefused) {
@@ -103,7 +111,8 @@ TEST_P(StatisticsOfText, FewerTokensThanTheKeysSizeAreRefused) {
 TEST_P(StatisticsOfText, ALayerOutOfRangeIsRefused) {
   for (const std::vector<int>& layers : {std::vector<int>{9}, {-1}, {}}) {
     options_.layers = layers;
-    EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { collect_statistics(model_, options_, silent_); }), HasSubstr("layer"));
+    EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { collect_statistics(model_, options_, silent_); }),
+                HasSubstr("layer"));
   }
 }
 
@@ -123,7 +132,8 @@ class StatisticsOfOwnText : public ::testing::TestWithParam<std::string> {
   Model model_;
   SilentProgress silent_;
 };
-INSTANTIATE_TEST_SUITE_P(Shapes, StatisticsOfOwnText, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(Shapes, StatisticsOfOwnText, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
 TEST_P(StatisticsOfOwnText, DependOnTheSeedAndNotOnTheTokenBudget) {
   StatisticsOptions options = own_text(model_, 4);
@@ -164,7 +174,8 @@ TEST_P(StatisticsOfOwnText, AreOfTheTokensThatTheModelDrawsWithoutPosition0) {
   sampling.temperature = 1;
   std::vector<TokenIds> texts;
   const auto restarts = [&] {  // a drawn start token would begin a new text
-    return std::any_of(texts.begin(), texts.end(), [&](const TokenIds& text) { return text[0] == start || text[1] == start; });
+    return std::any_of(texts.begin(), texts.end(),
+                       [&](const TokenIds& text) { return text[0] == start || text[1] == start; });
   };
   do {
     sampling.seed = ++options.seed;
@@ -173,7 +184,8 @@ TEST_P(StatisticsOfOwnText, AreOfTheTokensThatTheModelDrawsWithoutPosition0) {
   ASSERT_FALSE(restarts());
   at::Tensor sum = at::zeros({options.tokens, options.tokens}, at::kDouble);
   for (std::int64_t row = 0; row < kSideBySide; ++row) {
-    const at::Tensor keys = test::plain_vectors(model_, {start, texts[row][0], texts[row][1]}, Site::kKey, 2).to(at::kDouble);
+    const at::Tensor keys =
+        test::plain_vectors(model_, {start, texts[row][0], texts[row][1]}, Site::kKey, 2).to(at::kDouble);
     sum += at::outer(keys[1], keys[1]);
     if (row < options.tokens - kSideBySide) sum += at::outer(keys[2], keys[2]);
   }
@@ -206,7 +218,8 @@ TEST_F(StatisticsFile, ComesBackAsItWas) {
   const Statistics loaded = load_statistics(model_, {2, 0}, prefix_, folder_.path());
   ASSERT_EQ(loaded.layers.size(), 2u);
   for (const int layer : {0, 2}) {
-    EXPECT_TRUE(at::equal(loaded.layers.at(layer).C, statistics_.layers.at(layer).C.to(at::kFloat).to(at::kDouble)));
+    EXPECT_TRUE(
+        at::equal(loaded.layers.at(layer).C, statistics_.layers.at(layer).C.to(at::kFloat).to(at::kDouble)));
     EXPECT_EQ(loaded.layers.at(layer).tokens, statistics_.layers.at(layer).tokens);
   }
   EXPECT_EQ(loaded.held_text, statistics_.held_text);
@@ -228,12 +241,14 @@ TEST_F(StatisticsFile, AnAbsentLayerGivesNothingAtAll) {
 
 TEST_F(StatisticsFile, OfAnotherModelIsRefused) {
   const Model other = Model::make_random(test::tiny_config("llama", 3), 2, {});
-  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { load_statistics(other, {0}, prefix_, folder_.path()); }),
-              ::testing::AllOf(HasSubstr("another model"), HasSubstr("layer_0.safetensors")));
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kModel, [&] { load_statistics(other, {0}, prefix_, folder_.path()); }),
+      ::testing::AllOf(HasSubstr("another model"), HasSubstr("layer_0.safetensors")));
 }
 
 TEST_F(StatisticsFile, OfAnotherBosIsRefused) {
-  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { load_statistics(model_, {0}, {}, folder_.path()); }), HasSubstr("another BOS"));
+  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { load_statistics(model_, {0}, {}, folder_.path()); }),
+              HasSubstr("another BOS"));
 }
 
 TEST_F(StatisticsFile, ABrokenOneIsRefused) {
@@ -253,9 +268,11 @@ TEST_F(StatisticsFile, ABrokenOneIsRefused) {
 TEST_F(StatisticsFile, BrokenHeldTextIsRefused) {
   const auto write = [&](const std::vector<std::int64_t>& ids, const std::vector<std::int64_t>& lengths) {
     const auto tensor = [](const char* name, const std::vector<std::int64_t>& values) {
-      return TensorToWrite{name, "I64", {static_cast<std::int64_t>(values.size())}, std::as_bytes(std::span(values))};
+      return TensorToWrite{
+          name, "I64", {static_cast<std::int64_t>(values.size())}, std::as_bytes(std::span(values))};
     };
-    write_safetensors(folder_ / "held_text.safetensors", {tensor("ids", ids), tensor("lengths", lengths)}, {});
+    write_safetensors(folder_ / "held_text.safetensors", {tensor("ids", ids), tensor("lengths", lengths)},
+                      {});
   };
   write({1, 2, 3}, {2, 2});
   EXPECT_THAT(refusal(ErrorKind::kFormat), HasSubstr("lengths"));
@@ -266,7 +283,8 @@ TEST_F(StatisticsFile, BrokenHeldTextIsRefused) {
   write({1, 96, 3}, {3});
   EXPECT_THAT(refusal(ErrorKind::kFormat), HasSubstr("96"));
   write({1, 2, 3}, {1, 2});
-  EXPECT_EQ(load_statistics(model_, {0}, prefix_, folder_.path()).held_text, (std::vector<TokenIds>{{1}, {2, 3}}));
+  EXPECT_EQ(load_statistics(model_, {0}, prefix_, folder_.path()).held_text,
+            (std::vector<TokenIds>{{1}, {2, 3}}));
 }
 
 }  // namespace

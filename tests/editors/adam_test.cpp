@@ -9,7 +9,9 @@ namespace {
 
 using test::near;
 
-at::Tensor rows(const std::vector<std::int64_t>& index) { return at::tensor(index, at::kLong); }
+at::Tensor rows(const std::vector<std::int64_t>& index) {
+  return at::tensor(index, at::kLong);
+}
 
 TEST(Adam, FirstStepMovesEveryCoordinateByTheStep) {
   Adam adam(at::zeros({2, 3}), at::tensor({0.1f, 2.0f}).unsqueeze(1), at::full({2, 1}, 100.0f));
@@ -42,7 +44,8 @@ TEST(Adam, ARowThatTakesNoPartKeepsItsCount) {
   both.update(rows({0}), 2 * g);
   alone.update(rows({0}), g);
   alone.update(rows({0}), 2 * g);
-  EXPECT_TRUE(near(both.values()[0], alone.values()[0], 1e-7)) << "its own second step, whatever the other row did";
+  EXPECT_TRUE(near(both.values()[0], alone.values()[0], 1e-7))
+      << "its own second step, whatever the other row did";
 }
 
 TEST(Adam, ProjectsOntoTheBall) {

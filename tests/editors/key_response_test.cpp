@@ -74,7 +74,8 @@ TEST_F(KeyResponse, SeveralRightSidesAreEachTheirOwn) {
 
 TEST_F(KeyResponse, DependentKeysAreRefused) {
   const at::Tensor K = at::cat({K_, 2 * K_.narrow(1, 1, 1)}, 1);
-  EXPECT_NE(test::error_of(ErrorKind::kNumeric, [&] { key_response(metric_, K, at::ones({5}, at::kDouble)); }).find("dependent"),
+  EXPECT_NE(test::error_of(ErrorKind::kNumeric, [&] { key_response(metric_, K, at::ones({5}, at::kDouble)); })
+                .find("dependent"),
             std::string::npos);
 }
 
@@ -83,8 +84,11 @@ TEST_F(KeyResponse, CosinesAreThoseOfTheInverseMoment) {
   const at::Tensor gram = at::matmul(K_.t(), at::matmul(at::linalg_inv(C_), K_));
   for (std::int64_t i = 0; i < 4; ++i)
     for (std::int64_t j = 0; j < 4; ++j)
-      EXPECT_NEAR(found[i][j].item<double>(), (gram[i][j] / (gram[i][i] * gram[j][j]).sqrt()).item<double>(), 1e-9);
-  EXPECT_NEAR(key_cosines(metric_, at::cat({K_.narrow(1, 0, 1), -3 * K_.narrow(1, 0, 1)}, 1))[0][1].item<double>(), -1, 1e-9);
+      EXPECT_NEAR(found[i][j].item<double>(), (gram[i][j] / (gram[i][i] * gram[j][j]).sqrt()).item<double>(),
+                  1e-9);
+  EXPECT_NEAR(
+      key_cosines(metric_, at::cat({K_.narrow(1, 0, 1), -3 * K_.narrow(1, 0, 1)}, 1))[0][1].item<double>(),
+      -1, 1e-9);
 }
 
 TEST(GramCondition, IsTheRatioOfEigenvalues) {

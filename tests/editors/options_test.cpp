@@ -20,26 +20,28 @@ std::string refusal(const std::string& name, const std::string& value) {
 }
 
 TEST(RomeOptions, UnknownNamesOfferTheNearest) {
-  EXPECT_THAT(refusal("clmap", "4"), AllOf(HasSubstr("file.yaml:3:5"), HasSubstr("clmap"), HasSubstr("clamp")));
-  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [] { make_editor("roem", {}); }), AllOf(HasSubstr("roem"), HasSubstr("rome")));
+  EXPECT_THAT(refusal("clmap", "4"),
+              AllOf(HasSubstr("file.yaml:3:5"), HasSubstr("clmap"), HasSubstr("clamp")));
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [] { make_editor("roem", {}); }),
+              AllOf(HasSubstr("roem"), HasSubstr("rome")));
 }
 
 TEST(RomeOptions, BadValuesAreRefusedWithTheirPlace) {
-  for (const auto& [name, value, expected] :
-       std::vector<std::tuple<std::string, std::string, std::string>>{{"steps", "0", "between 1 and 1000"},
-                                                                      {"steps", "3.5", "an integer"},
-                                                                      {"steps", "many", "an integer"},
-                                                                      {"steps", "", "an integer"},
-                                                                      {"clamp", "0", "a number"},
-                                                                      {"clamp", "-1", "a number"},
-                                                                      {"clamp", "nan", "a number"},
-                                                                      {"clamp", "4 ", "a number"},
-                                                                      {"kl", "inf", "a number"},
-                                                                      {"bare_weight", "1.5", "between 0 and 1"},
-                                                                      {"covariance", "yes", "true or false"},
-                                                                      {"keys", "median", "context+bare"},
-                                                                      {"objective", "Written", "written"},
-                                                                      {"preset", "book", "paper"}})
+  for (const auto& [name, value, expected] : std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"steps", "0", "between 1 and 1000"},
+           {"steps", "3.5", "an integer"},
+           {"steps", "many", "an integer"},
+           {"steps", "", "an integer"},
+           {"clamp", "0", "a number"},
+           {"clamp", "-1", "a number"},
+           {"clamp", "nan", "a number"},
+           {"clamp", "4 ", "a number"},
+           {"kl", "inf", "a number"},
+           {"bare_weight", "1.5", "between 0 and 1"},
+           {"covariance", "yes", "true or false"},
+           {"keys", "median", "context+bare"},
+           {"objective", "Written", "written"},
+           {"preset", "book", "paper"}})
     EXPECT_THAT(refusal(name, value), AllOf(HasSubstr("file.yaml:3:5"), HasSubstr(name), HasSubstr(expected)))
         << name << " = " << value;
 }
@@ -57,7 +59,8 @@ TEST(RomeOptions, DefaultsAreListedAndGivenOnesKept) {
   }
   EXPECT_EQ(defaults.at("keys"), "context+bare");
   EXPECT_EQ(defaults.at("objective"), "written");
-  const auto given = options_of({{"steps", "7"}, {"clamp", "2.5"}, {"covariance", "false"}, {"keys", "mean"}});
+  const auto given =
+      options_of({{"steps", "7"}, {"clamp", "2.5"}, {"covariance", "false"}, {"keys", "mean"}});
   EXPECT_EQ(given.at("steps"), "7");
   EXPECT_EQ(given.at("clamp"), "2.5");
   EXPECT_EQ(given.at("covariance"), "false");
@@ -66,22 +69,25 @@ TEST(RomeOptions, DefaultsAreListedAndGivenOnesKept) {
 }
 
 TEST(RomeOptions, EveryDefaultIsAValidValue) {
-  for (const auto& [name, value] : options_of({})) EXPECT_EQ(options_of({{name, value}}), options_of({})) << name;
+  for (const auto& [name, value] : options_of({}))
+    EXPECT_EQ(options_of({{name, value}}), options_of({})) << name;
 }
 
 TEST(RomeOptions, PaperPresetHasThePublishedConstants) {
   const auto paper = options_of({{"preset", "paper"}});
   const std::map<std::string, std::string> expected = {
-      {"preset", "paper"},      {"keys", "original"},  {"objective", "injected"}, {"absolute_step", "0.5"}, {"clamp", "4"},
-      {"kl", "0.0625"},         {"decay", "0.5"},      {"stop_loss", "0.05"},     {"keep_best", "false"},   {"steps", "19"},
-      {"protect_sink", "false"}, {"covariance", "true"}, {"contexts", "10"}};
+      {"preset", "paper"},    {"keys", "original"}, {"objective", "injected"}, {"absolute_step", "0.5"},
+      {"clamp", "4"},         {"kl", "0.0625"},     {"decay", "0.5"},          {"stop_loss", "0.05"},
+      {"keep_best", "false"}, {"steps", "19"},      {"protect_sink", "false"}, {"covariance", "true"},
+      {"contexts", "10"}};
   for (const auto& [name, value] : expected) EXPECT_EQ(paper.at(name), value) << name;
   EXPECT_NEAR(std::stod(paper.at("bare_weight")), 1.0 / 21, 1e-12);
 }
 
 TEST(RomeOptions, OthersOverrideThePresetWhateverTheirOrder) {
   // `absolute_step` sorts before `preset`, `steps` after it.
-  const auto options = options_of({{"preset", "paper"}, {"absolute_step", "0.1"}, {"steps", "5"}, {"keys", "mean"}});
+  const auto options =
+      options_of({{"preset", "paper"}, {"absolute_step", "0.1"}, {"steps", "5"}, {"keys", "mean"}});
   EXPECT_EQ(options.at("absolute_step"), "0.1");
   EXPECT_EQ(options.at("steps"), "5");
   EXPECT_EQ(options.at("keys"), "mean");

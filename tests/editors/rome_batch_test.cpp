@@ -10,13 +10,15 @@
 namespace emend {
 namespace {
 
+using test::EditWorld;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using test::EditWorld;
 
-double cosine(const at::Tensor& a, const at::Tensor& b) { return at::cosine_similarity(a, b, 0).item<double>(); }
+double cosine(const at::Tensor& a, const at::Tensor& b) {
+  return at::cosine_similarity(a, b, 0).item<double>();
+}
 
 class RomeBatch : public ::testing::TestWithParam<std::string> {
  protected:
@@ -24,7 +26,8 @@ class RomeBatch : public ::testing::TestWithParam<std::string> {
   EditWorld& world_;
   std::vector<EditRequest> requests_;
 };
-INSTANTIATE_TEST_SUITE_P(World, RomeBatch, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(World, RomeBatch, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
 void expect_same(const Edit& one, const Edit& other) {
   ASSERT_EQ(one.facts.size(), 1u);
@@ -47,7 +50,8 @@ TEST_P(RomeBatch, EachEqualsTheSameRequestAlone) {
 }
 
 TEST_P(RomeBatch, OrderAndTokenBudgetChangeNothing) {
-  const std::vector<EditRequest> some(requests_.begin(), requests_.begin() + 3), backwards(some.rbegin(), some.rend());
+  const std::vector<EditRequest> some(requests_.begin(), requests_.begin() + 3),
+      backwards(some.rbegin(), some.rend());
   const auto forth = world_.edit_each(some), back = world_.edit_each(backwards);
   EditorContext small = world_.context;
   small.token_budget = 64;
@@ -88,12 +92,14 @@ TEST_P(RomeBatch, JointEditOfFourFactsHolds) {
 }
 
 TEST_P(RomeBatch, RequestsWithOneKeyShareOneResidual) {
-  // Two relations of one subject, at the beginning of both prompts; the subject's other facts say what is asked elsewhere.
+  // Two relations of one subject, at the beginning of both prompts; the subject's other facts say what is
+  // asked elsewhere.
   EditRequest first = test::request_of("one", "Workis Tellond was trained as a", "Workis Tellond", "painter");
   EditRequest second = test::request_of("two", "Workis Tellond makes music on the", "Workis Tellond", "harp");
   second.was = "flute";
   first.was = "stone cutter";
-  const EditPlan plan = EditWorld::editor({})->plan(world_.model, {first, requests_[1], second}, world_.context);
+  const EditPlan plan =
+      EditWorld::editor({})->plan(world_.model, {first, requests_[1], second}, world_.context);
   EXPECT_THAT(plan.entries[0].merged_with, ElementsAre("two"));
   EXPECT_TRUE(plan.entries[1].merged_with.size() + plan.entries[2].merged_with.size() == 1);
   const Edit edit = world_.edit({first, requests_[1], second});
@@ -114,35 +120,40 @@ TEST_P(RomeBatch, ContradictionsAreRefusedWithBothIds) {
   other.id = "the-other";
   other.target = "tailor";
   const auto contradiction = [&](const std::vector<EditRequest>& requests) {
-    return test::error_of(ErrorKind::kConfig, [&] { EditWorld::editor({})->plan(world_.model, requests, world_.context); });
+    return test::error_of(ErrorKind::kConfig,
+                          [&] { EditWorld::editor({})->plan(world_.model, requests, world_.context); });
   };
   EXPECT_THAT(contradiction({requests_[0], requests_[1], other}),
-              AllOf(HasSubstr(requests_[0].id), HasSubstr("the-other"), HasSubstr("contradict"), HasSubstr("tailor")));
+              AllOf(HasSubstr(requests_[0].id), HasSubstr("the-other"), HasSubstr("contradict"),
+                    HasSubstr("tailor")));
   const at::Tensor before = world_.weight().clone();
   test::error_of(ErrorKind::kConfig, [&] { world_.edit({requests_[0], other}); });
   EXPECT_TRUE(at::equal(world_.weight(), before));
 }
 
 TEST_P(RomeBatch, NearlyParallelKeysAreWarnedOfWithTheirIds) {
-  // The same name after another word: at the last token of a long name little of what precedes is left. Which texts are close
-  // enough depends on the model, so all pairs of a list are tried.
+  // The same name after another word: at the last token of a long name little of what precedes is left. Which
+  // texts are close enough depends on the model, so all pairs of a list are tried.
   const std::vector<std::string> openings = {"", "The ", "A ", "This ", "In fact ", "Now "};
   std::vector<EditRequest> requests;
   for (std::size_t i = 0; i < openings.size(); ++i)
-    requests.push_back(test::request_of("fact-" + std::to_string(i), openings[i] + "Dastan Flusto Fustund's first language is",
+    requests.push_back(test::request_of("fact-" + std::to_string(i),
+                                        openings[i] + "Dastan Flusto Fustund's first language is",
                                         "Dastan Flusto Fustund", "High Wegese"));
   const at::Tensor C = world_.statistics.layers.at(world_.context.layer).C;
   const at::Tensor ridged = C + 1e-5 * C.trace() / C.size(0) * at::eye(C.size(0), at::kDouble);
   int warned = 0, apart = 0;
   for (std::size_t i = 0; i < requests.size(); ++i)
     for (std::size_t j = i + 1; j < requests.size(); ++j) {
-      const at::Tensor K = at::stack({world_.bare_key(requests[i]), world_.bare_key(requests[j])}, 1).to(at::kDouble);
+      const at::Tensor K =
+          at::stack({world_.bare_key(requests[i]), world_.bare_key(requests[j])}, 1).to(at::kDouble);
       const at::Tensor gram = at::matmul(K.t(), at::linalg_solve(ridged, K));
       const double cosine = (gram[0][1] / (gram[0][0] * gram[1][1]).sqrt()).item<double>();
       if (std::abs(cosine - 0.95) < 0.001) continue;  // rounding decides
       const auto both = AllOf(HasSubstr(requests[i].id), HasSubstr(requests[j].id));
       try {
-        const auto said = EditWorld::editor({})->plan(world_.model, {requests[i], requests[j]}, world_.context).warnings;
+        const auto said =
+            EditWorld::editor({})->plan(world_.model, {requests[i], requests[j]}, world_.context).warnings;
         if (cosine > 0.95) {
           EXPECT_THAT(said, Contains(AllOf(both, HasSubstr("nearly the same key")))) << "cosine " << cosine;
           ++warned;
@@ -161,9 +172,14 @@ TEST_P(RomeBatch, NearlyParallelKeysAreWarnedOfWithTheirIds) {
 
 TEST_P(RomeBatch, FailedSearchesAreNamedOrKept) {
   // A step that can only make things worse.
-  const std::map<std::string, std::string> hopeless = {{"steps", "1"}, {"absolute_step", "100"}, {"clamp", "1000"}, {"kl", "1000"}};
-  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { world_.edit({requests_[0]}, hopeless); }), HasSubstr(requests_[0].id));
-  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { world_.edit({requests_[0], requests_[1]}, hopeless); }),
+  const std::map<std::string, std::string> hopeless = {
+      {"steps", "1"}, {"absolute_step", "100"}, {"clamp", "1000"}, {"kl", "1000"}};
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { world_.edit({requests_[0]}, hopeless); }),
+              HasSubstr(requests_[0].id));
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric,
+                             [&] {
+                               world_.edit({requests_[0], requests_[1]}, hopeless);
+                             }),
               AllOf(HasSubstr(requests_[0].id), HasSubstr(requests_[1].id)));
   EditorContext keep = world_.context;
   keep.keep_going = true;

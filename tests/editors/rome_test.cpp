@@ -10,33 +10,38 @@
 namespace emend {
 namespace {
 
+using test::EditWorld;
+using test::near;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
-using test::EditWorld;
-using test::near;
 
-double length(const at::Tensor& x) { return x.norm().item<double>(); }
+double length(const at::Tensor& x) {
+  return x.norm().item<double>();
+}
 
 class Rome : public ::testing::TestWithParam<std::string> {
  protected:
   Rome() : world_(EditWorld::of(GetParam())), requests_(test::world_edits(6)) {}
 
-  // The nll that the search weighs, on the model as it is now: the bare prompt 0.3, the context rows the rest.
+  // The nll that the search weighs, on the model as it is now: the bare prompt 0.3, the context rows the
+  // rest.
   double weighted_nll(const EditRequest& request, const Edit& edit) const {
     const Tokenizer& tokenizer = world_.model.tokenizer();
     const TokenIds target = target_ids(tokenizer, request.target, world_.form);
     double loss = 0.3 * test::plain_nll(world_.model, bare_row(tokenizer, request, world_.form).ids, target);
     for (const TokenIds& context : edit.context_ids)
-      loss += 0.7 / static_cast<double>(edit.context_ids.size()) *
-              test::plain_nll(world_.model, context_row(tokenizer, request, context, world_.form).ids, target);
+      loss +=
+          0.7 / static_cast<double>(edit.context_ids.size()) *
+          test::plain_nll(world_.model, context_row(tokenizer, request, context, world_.form).ids, target);
     return loss;
   }
 
   EditWorld& world_;
   std::vector<EditRequest> requests_;
 };
-INSTANTIATE_TEST_SUITE_P(World, Rome, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(World, Rome, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
 TEST_P(Rome, InvariantsHoldOnTheWrittenWeights) {
   for (std::size_t i = 0; i < 3; ++i) {
@@ -46,10 +51,13 @@ TEST_P(Rome, InvariantsHoldOnTheWrittenWeights) {
     const at::Tensor r = edit.facts[0].residual;
     const at::Tensor bare = world_.bare_key(requests_[i]);
     const at::Tensor mean = at::stack(world_.context_keys(requests_[i], edit)).mean(0);
-    EXPECT_TRUE(near(world_.moved(edit, bare), r, 1e-4 * length(r) + 1e-5 * length(at::mv(world_.weight(), bare))));
-    EXPECT_TRUE(near(world_.moved(edit, mean), r, 1e-4 * length(r) + 1e-5 * length(at::mv(world_.weight(), mean))));
+    EXPECT_TRUE(
+        near(world_.moved(edit, bare), r, 1e-4 * length(r) + 1e-5 * length(at::mv(world_.weight(), bare))));
+    EXPECT_TRUE(
+        near(world_.moved(edit, mean), r, 1e-4 * length(r) + 1e-5 * length(at::mv(world_.weight(), mean))));
     const at::Tensor sink = world_.key_at(world_.context.prefix, 0);
-    EXPECT_LT(length(world_.moved(edit, sink)), 1e-5 * length(at::mv(world_.weight(), sink)) + 1e-5 * length(r));
+    EXPECT_LT(length(world_.moved(edit, sink)),
+              1e-5 * length(at::mv(world_.weight(), sink)) + 1e-5 * length(r));
     // The same keys are what the edit carries.
     const EditedFact& fact = edit.facts[0];
     ASSERT_EQ(fact.keys.sizes(), (std::vector<std::int64_t>{3, world_.model.config().d_ff}));
@@ -57,7 +65,8 @@ TEST_P(Rome, InvariantsHoldOnTheWrittenWeights) {
     EXPECT_TRUE(near(fact.keys[0], mean, 1e-3));
     EXPECT_TRUE(near(fact.keys[1], bare, 1e-3));
     EXPECT_TRUE(near(fact.keys[2], sink, 1e-3));
-    EXPECT_NEAR(fact.update_norm, length(at::matmul(edit.changes[0].B, edit.changes[0].A)), 1e-4 * fact.update_norm);
+    EXPECT_NEAR(fact.update_norm, length(at::matmul(edit.changes[0].B, edit.changes[0].A)),
+                1e-4 * fact.update_norm);
     EXPECT_NEAR(fact.relative_norm, fact.update_norm / length(world_.weight()), 1e-6);
   }
 }
@@ -171,38 +180,47 @@ TEST_P(Rome, WithoutContextsTheBareRowIsAll) {
   EXPECT_TRUE(near(world_.moved(edit, bare), r, 1e-3 * length(r)));
   const ScopedEdit scope(world_.model, edit.changes);
   const TokenIds target = target_ids(world_.model.tokenizer(), requests_[0].target, world_.form);
-  EXPECT_NEAR(edit.facts[0].loss, test::plain_nll(world_.model, bare_row(world_.model.tokenizer(), requests_[0], world_.form).ids, target), 0.01);
+  EXPECT_NEAR(edit.facts[0].loss,
+              test::plain_nll(world_.model, bare_row(world_.model.tokenizer(), requests_[0], world_.form).ids,
+                              target),
+              0.01);
 }
 
 TEST_P(Rome, WithoutCovarianceTheUpdateIsTheRawKeyAndSaysSo) {
   EditorContext context = world_.context;
   context.statistics = nullptr;
   SilentProgress silent;
-  const Edit edit = EditWorld::editor(quick({{"covariance", "false"}, {"keys", "prompt"}, {"protect_sink", "false"}}))
-                        ->edit(world_.model, {requests_[0]}, context, silent);
+  const Edit edit =
+      EditWorld::editor(quick({{"covariance", "false"}, {"keys", "prompt"}, {"protect_sink", "false"}}))
+          ->edit(world_.model, {requests_[0]}, context, silent);
   EXPECT_THAT(edit.warnings, Contains(HasSubstr("covariance")));
   EXPECT_TRUE(edit.statistics_fingerprint.empty());
-  EXPECT_GT(at::cosine_similarity(world_.bare_key(requests_[0]), edit.changes[0].A[0], 0).item<double>(), 0.99999);
+  EXPECT_GT(at::cosine_similarity(world_.bare_key(requests_[0]), edit.changes[0].A[0], 0).item<double>(),
+            0.99999);
 }
 
 TEST_P(Rome, RidgeEntersTheMetric) {
-  const Edit small = world_.edit({requests_[0]}, quick({})), large = world_.edit({requests_[0]}, quick({{"ridge", "1"}}));
+  const Edit small = world_.edit({requests_[0]}, quick({})),
+             large = world_.edit({requests_[0]}, quick({{"ridge", "1"}}));
   EXPECT_LT(at::cosine_similarity(small.changes[0].A[0], large.changes[0].A[0], 0).item<double>(), 0.999);
   const at::Tensor r = large.facts[0].residual;
-  EXPECT_TRUE(near(world_.moved(large, world_.bare_key(requests_[0])), r, 1e-3 * length(r))) << "the constraint holds for any ridge";
+  EXPECT_TRUE(near(world_.moved(large, world_.bare_key(requests_[0])), r, 1e-3 * length(r)))
+      << "the constraint holds for any ridge";
 }
 
 // --- without a BOS
 
 TEST_P(Rome, AOneTokenSubjectAtPosition0UsesTheMeanAndWarns) {
-  const EditRequest request = test::request_of("first-word", "The language of Workis Tellond is", "The", "painter");
+  const EditRequest request =
+      test::request_of("first-word", "The language of Workis Tellond is", "The", "painter");
   EditorContext context = world_.context;
   context.prefix.clear();
   const RowForm form{};
   ASSERT_EQ(bare_row(world_.model.tokenizer(), request, form).lookup, 0u);
   SilentProgress silent;
   const Edit edit = EditWorld::editor(quick({}))->edit(world_.model, {request}, context, silent);
-  EXPECT_THAT(edit.warnings, Contains(AllOf(HasSubstr(request.id), HasSubstr("keys: mean"), HasSubstr("BOS"))));
+  EXPECT_THAT(edit.warnings,
+              Contains(AllOf(HasSubstr(request.id), HasSubstr("keys: mean"), HasSubstr("BOS"))));
   // [mean over the context rows, a position-0 key of other text], y = [1, 0].
   EXPECT_TRUE(near(edit.facts[0].answers, at::tensor({1.0, 0.0}), 0));
   std::vector<at::Tensor> keys;
@@ -222,11 +240,13 @@ TEST_P(Rome, RefusesWhatItCannotDoAndLeavesTheModelAlone) {
   const at::Tensor before = world_.weight().clone();
   SilentProgress silent;
   const auto refusal = [&](const EditorContext& context, const EditRequest& request, ErrorKind kind) {
-    return test::error_of(kind, [&] { EditWorld::editor({})->edit(world_.model, {request}, context, silent); });
+    return test::error_of(kind,
+                          [&] { EditWorld::editor({})->edit(world_.model, {request}, context, silent); });
   };
   EditorContext context = world_.context;
   context.layer = 9;
-  EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kConfig), AllOf(HasSubstr("layer 9"), HasSubstr("0 to 8")));
+  EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kConfig),
+              AllOf(HasSubstr("layer 9"), HasSubstr("0 to 8")));
   context.layer = world_.context.layer + 1;
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kConfig), HasSubstr("statistics of layer"));
   context.layer = world_.context.layer;
@@ -250,20 +270,23 @@ TEST_P(Rome, AnInterruptedSearchLeavesTheModelAlone) {
   } progress;
   const at::Tensor before = world_.weight().clone();
   const void* place = world_.weight().const_data_ptr();
-  test::error_of(ErrorKind::kInterrupted,
-                 [&] { EditWorld::editor({})->edit(world_.model, {requests_[0]}, world_.context, progress); });
+  test::error_of(ErrorKind::kInterrupted, [&] {
+    EditWorld::editor({})->edit(world_.model, {requests_[0]}, world_.context, progress);
+  });
   EXPECT_TRUE(at::equal(world_.weight(), before));
   EXPECT_EQ(world_.weight().const_data_ptr(), place);
 }
 
 TEST_P(Rome, PlanSaysWhatTheEditWillDo) {
-  const EditPlan plan = EditWorld::editor({})->plan(world_.model, {requests_[0], requests_[1]}, world_.context);
+  const EditPlan plan =
+      EditWorld::editor({})->plan(world_.model, {requests_[0], requests_[1]}, world_.context);
   ASSERT_EQ(plan.entries.size(), 2u);
   EXPECT_EQ(plan.entries[0].id, requests_[0].id);
   EXPECT_EQ(plan.entries[0].layer, world_.context.layer);
   EXPECT_EQ(plan.entries[0].rows, 21);
   EXPECT_EQ(plan.entries[0].target_tokens,
-            static_cast<std::int64_t>(target_ids(world_.model.tokenizer(), requests_[0].target, world_.form).size()));
+            static_cast<std::int64_t>(
+                target_ids(world_.model.tokenizer(), requests_[0].target, world_.form).size()));
   const Edit edit = world_.edit({requests_[0]}, quick({}));
   EXPECT_NEAR(plan.entries[0].predicted_norm, length(edit.changes[0].A), 1e-3 * length(edit.changes[0].A));
   // The largest alpha over the tokens of the neighbours' prompts, by plain passes.
@@ -271,7 +294,9 @@ TEST_P(Rome, PlanSaysWhatTheEditWillDo) {
   for (const Neighbour& neighbour : requests_[0].neighbours) {
     const TokenIds ids = prompt_ids(world_.model.tokenizer(), neighbour.prompt, world_.form);
     const at::Tensor keys = test::plain_vectors(world_.model, ids, Site::kKey, world_.context.layer);
-    largest = std::max(largest, at::mv(keys.narrow(0, 1, keys.size(0) - 1), edit.changes[0].A[0]).abs().max().item<double>());
+    largest = std::max(
+        largest,
+        at::mv(keys.narrow(0, 1, keys.size(0) - 1), edit.changes[0].A[0]).abs().max().item<double>());
   }
   EXPECT_NEAR(plan.entries[0].largest_neighbour_alpha, largest, 1e-3);
 }

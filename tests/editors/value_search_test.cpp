@@ -1,4 +1,5 @@
-// The value search on cached residuals against the plain way: full passes with the residual added at every token.
+// The value search on cached residuals against the plain way: full passes with the residual added at every
+// token.
 #include "editors/common/value_search.h"
 
 #include <algorithm>
@@ -15,10 +16,12 @@ using test::some_ids;
 
 constexpr int kLayer = 1;
 
-// Three units with ragged rows, some behind shared fronts; alpha of a random vector, so that every token gets some.
+// Three units with ragged rows, some behind shared fronts; alpha of a random vector, so that every token gets
+// some.
 class ValueSearch : public ::testing::TestWithParam<std::string> {
  protected:
-  ValueSearch() : model_(test::tiny_model(GetParam())), fronts_({{5}, {5, 9, 11, 30}, {5, 70, 3, 8, 21, 44}}) {
+  ValueSearch()
+      : model_(test::tiny_model(GetParam())), fronts_({{5}, {5, 9, 11, 30}, {5, 70, 3, 8, 21, 44}}) {
     trace_ = std::make_unique<LayerTrace>(model_, kLayer, fronts_, 4096);
     for (std::uint64_t u = 0; u < 3; ++u) units_.push_back(make_unit(u));
     options_.kl_factor = 0;
@@ -38,14 +41,16 @@ class ValueSearch : public ::testing::TestWithParam<std::string> {
       const std::size_t length = fronts_[static_cast<std::size_t>(front)].size() + prompt.size();
       row.lookup = length - 3;
       row.labels = target;
-      for (std::size_t j = 0; j < target.size(); ++j) row.label_at.push_back(static_cast<std::int64_t>(length - 1 + j));
+      for (std::size_t j = 0; j < target.size(); ++j)
+        row.label_at.push_back(static_cast<std::int64_t>(length - 1 + j));
       row.weight = front == 0 ? 0.3 : 0.35;
       row.bare = front == 0;
       unit.rows.push_back(row);
     }
     // Answers about 1 at the bare lookup token's key.
     const TokenIds bare = whole(unit.rows[0]);
-    const at::Tensor key = test::plain_vectors(model_, bare, Site::kKey, kLayer)[static_cast<std::int64_t>(unit.rows[0].lookup)];
+    const at::Tensor key =
+        test::plain_vectors(model_, bare, Site::kKey, kLayer)[static_cast<std::int64_t>(unit.rows[0].lookup)];
     unit.a = key / key.square().sum();
     return unit;
   }
@@ -61,15 +66,19 @@ class ValueSearch : public ::testing::TestWithParam<std::string> {
     const c10::NoGradGuard no_grad;
     PassInput input;
     input.ids = {ids};
-    input.interventions = {{Site::kMlpOutput, kLayer, Intervention::Kind::kAdd, at::arange(added.size(0), at::kLong), added}};
+    input.interventions = {
+        {Site::kMlpOutput, kLayer, Intervention::Kind::kAdd, at::arange(added.size(0), at::kLong), added}};
     input.logit_tokens = test::counting(0, added.size(0));
     return at::log_softmax(model_.forward(input).logits.to(at::kDouble), 1);
   }
 
-  at::Tensor plain_keys(const SearchRow& row) const { return test::plain_vectors(model_, whole(row), Site::kKey, kLayer); }
+  at::Tensor plain_keys(const SearchRow& row) const {
+    return test::plain_vectors(model_, whole(row), Site::kKey, kLayer);
+  }
 
   // The weighted nll of a unit, by full passes.
-  double plain_loss(const SearchUnit& unit, const at::Tensor& r, Objective objective = Objective::kWritten) const {
+  double plain_loss(const SearchUnit& unit, const at::Tensor& r,
+                    Objective objective = Objective::kWritten) const {
     double loss = 0;
     for (const SearchRow& row : unit.rows) {
       if (row.drift) continue;
@@ -80,13 +89,16 @@ class ValueSearch : public ::testing::TestWithParam<std::string> {
       }
       const at::Tensor logprobs = plain_logprobs(whole(row), at::outer(alpha, r));
       double nll = 0;
-      for (std::size_t j = 0; j < row.labels.size(); ++j) nll -= logprobs[row.label_at[j]][row.labels[j]].item<double>();
+      for (std::size_t j = 0; j < row.labels.size(); ++j)
+        nll -= logprobs[row.label_at[j]][row.labels[j]].item<double>();
       loss += row.weight * nll / static_cast<double>(row.labels.size());
     }
     return loss;
   }
 
-  std::vector<SearchResult> search(const std::vector<SearchUnit>& units) { return search_values(model_, *trace_, units, options_, silent_); }
+  std::vector<SearchResult> search(const std::vector<SearchUnit>& units) {
+    return search_values(model_, *trace_, units, options_, silent_);
+  }
 
   Model model_;
   std::vector<TokenIds> fronts_;
@@ -95,15 +107,20 @@ class ValueSearch : public ::testing::TestWithParam<std::string> {
   SearchOptions options_;
   SilentProgress silent_;
 };
-INSTANTIATE_TEST_SUITE_P(Shapes, ValueSearch, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(Shapes, ValueSearch, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
 TEST_P(ValueSearch, TraceEqualsPlainPasses) {
   for (const SearchRow& row : units_[1].rows) {
     const TracedRow traced = trace_->trace({row.row})[0];
     EXPECT_TRUE(near(traced.keys, plain_keys(row), 2e-5));
-    EXPECT_TRUE(near(traced.hidden, test::plain_vectors(model_, whole(row), Site::kBlockOutput, kLayer), 2e-5));
+    EXPECT_TRUE(
+        near(traced.hidden, test::plain_vectors(model_, whole(row), Site::kBlockOutput, kLayer), 2e-5));
     EXPECT_TRUE(near(trace_->last_keys({row.row})[0], plain_keys(row)[-1], 2e-5));
-    EXPECT_TRUE(near(trace_->own_keys({row.row})[0], plain_keys(row).narrow(0, trace_->front_length(row.row.front), static_cast<std::int64_t>(row.row.own.size())), 2e-5));
+    EXPECT_TRUE(near(trace_->own_keys({row.row})[0],
+                     plain_keys(row).narrow(0, trace_->front_length(row.row.front),
+                                            static_cast<std::int64_t>(row.row.own.size())),
+                     2e-5));
   }
   EXPECT_TRUE(near(trace_->front_keys(2), test::plain_vectors(model_, fronts_[2], Site::kKey, kLayer), 2e-5));
 }
@@ -124,7 +141,8 @@ TEST_P(ValueSearch, KeptLossIsThatOfAFullPass) {
 TEST_P(ValueSearch, CachedPositionsBelowTheReachCostLittle) {
   options_.reach = 0.02;
   const auto results = search(units_);
-  for (std::size_t u = 0; u < units_.size(); ++u) EXPECT_NEAR(results[u].loss, plain_loss(units_[u], results[u].r), 0.01);
+  for (std::size_t u = 0; u < units_.size(); ++u)
+    EXPECT_NEAR(results[u].loss, plain_loss(units_[u], results[u].r), 0.01);
 }
 
 TEST_P(ValueSearch, FirstStepMovesEveryCoordinateByTheRelativeStep) {
@@ -133,7 +151,8 @@ TEST_P(ValueSearch, FirstStepMovesEveryCoordinateByTheRelativeStep) {
   options_.step = 0.2;
   for (std::size_t u = 0; u < units_.size(); ++u) {
     const SearchResult result = search({units_[u]})[0];
-    const at::Tensor v0 = test::plain_vectors(model_, whole(units_[u].rows[0]), Site::kMlpOutput, kLayer)[static_cast<std::int64_t>(units_[u].rows[0].lookup)];
+    const at::Tensor v0 = test::plain_vectors(model_, whole(units_[u].rows[0]), Site::kMlpOutput,
+                                              kLayer)[static_cast<std::int64_t>(units_[u].rows[0].lookup)];
     EXPECT_NEAR(result.v0_norm, v0.norm().item<double>(), 1e-4);
     const double step = 0.2 * v0.norm().item<double>() / std::sqrt(32.0);
     EXPECT_TRUE(near(result.r.abs(), at::full({32}, step), 1e-3 * step));
@@ -202,7 +221,8 @@ TEST_P(ValueSearch, KeepsTheBestIterateOrTheLast) {
 TEST_P(ValueSearch, StopsWhenTheTargetIsLikelyEnough) {
   options_.max_steps = 60;
   options_.clamp = 20;
-  options_.stop_probability = 0.04;  // a random model cannot be made sure of anything; it begins at about 0.01
+  options_.stop_probability =
+      0.04;  // a random model cannot be made sure of anything; it begins at about 0.01
   for (const SearchResult& result : search(units_)) {
     ASSERT_LT(result.steps, 60) << "must have come down";
     EXPECT_GT(result.steps, 0);
@@ -221,7 +241,9 @@ TEST_P(ValueSearch, StopsWhenTheTargetIsLikelyEnough) {
 TEST_P(ValueSearch, DecayAndDriftEnterTheLossAsStated) {
   SearchUnit unit = units_[0];
   SearchRow drift;
-  drift.row = {0, {unit.rows[0].row.own.begin(), unit.rows[0].row.own.begin() + static_cast<std::ptrdiff_t>(unit.rows[0].lookup)}};
+  drift.row = {0,
+               {unit.rows[0].row.own.begin(),
+                unit.rows[0].row.own.begin() + static_cast<std::ptrdiff_t>(unit.rows[0].lookup)}};
   drift.lookup = unit.rows[0].lookup;  // the front is one token
   drift.drift = true;
   unit.rows.push_back(drift);
@@ -231,7 +253,8 @@ TEST_P(ValueSearch, DecayAndDriftEnterTheLossAsStated) {
   const TokenIds ids = whole(drift);
   const auto t = static_cast<std::int64_t>(drift.lookup);
   const at::Tensor alpha = at::mv(plain_keys(drift), unit.a);
-  const at::Tensor before = plain_logprobs(ids, at::zeros({alpha.size(0), 32}))[t], now = plain_logprobs(ids, at::outer(alpha, result.r))[t];
+  const at::Tensor before = plain_logprobs(ids, at::zeros({alpha.size(0), 32}))[t],
+                   now = plain_logprobs(ids, at::outer(alpha, result.r))[t];
   const double kl = (now.exp() * (now - before)).sum().item<double>();
   EXPECT_GT(kl, 1e-3);
   EXPECT_NEAR(result.kl, kl, 1e-4);
@@ -239,13 +262,15 @@ TEST_P(ValueSearch, DecayAndDriftEnterTheLossAsStated) {
   const double decay = options_.decay * result.r.norm().item<double>() / (result.v0_norm * result.v0_norm);
   EXPECT_GT(decay, 1e-2);
   EXPECT_NEAR(result.loss, result.nll + 0.5 * kl + decay, 1e-4);
-  EXPECT_NEAR(result.losses[0], plain_loss(unit, at::zeros({32})), 1e-4) << "no drift and no decay at the start";
+  EXPECT_NEAR(result.losses[0], plain_loss(unit, at::zeros({32})), 1e-4)
+      << "no drift and no decay at the start";
 }
 
 TEST_P(ValueSearch, WhatOtherEditsAddIsHeld) {
   SearchUnit unit = units_[1];
   unit.others_a = at::stack({units_[0].a + 0.6 * unit.a, units_[2].a - 0.4 * unit.a});
-  unit.others_r = at::stack({2.0 * at::sin(at::arange(32, at::kFloat)), 1.5 * at::cos(at::arange(32, at::kFloat))});
+  unit.others_r =
+      at::stack({2.0 * at::sin(at::arange(32, at::kFloat)), 1.5 * at::cos(at::arange(32, at::kFloat))});
   unit.start = 0.2 * at::sin(at::arange(32, at::kFloat) + 2);
   options_.max_steps = 3;
   const SearchResult result = search({unit})[0];
@@ -253,17 +278,20 @@ TEST_P(ValueSearch, WhatOtherEditsAddIsHeld) {
     double loss = 0;
     for (const SearchRow& row : unit.rows) {
       const at::Tensor keys = plain_keys(row);
-      const at::Tensor added = at::outer(at::mv(keys, unit.a), r) + at::matmul(at::matmul(keys, unit.others_a.t()), unit.others_r);
+      const at::Tensor added =
+          at::outer(at::mv(keys, unit.a), r) + at::matmul(at::matmul(keys, unit.others_a.t()), unit.others_r);
       const at::Tensor logprobs = plain_logprobs(whole(row), added);
       double nll = 0;
-      for (std::size_t j = 0; j < row.labels.size(); ++j) nll -= logprobs[row.label_at[j]][row.labels[j]].item<double>();
+      for (std::size_t j = 0; j < row.labels.size(); ++j)
+        nll -= logprobs[row.label_at[j]][row.labels[j]].item<double>();
       loss += row.weight * nll / static_cast<double>(row.labels.size());
     }
     return loss;
   };
   EXPECT_NEAR(result.first_loss, loss_with_others(unit.start), 1e-4);
   EXPECT_NEAR(result.loss, loss_with_others(result.r), 1e-4);
-  EXPECT_GT(std::abs(loss_with_others(result.r) - plain_loss(unit, result.r)), 1e-2) << "the others must matter";
+  EXPECT_GT(std::abs(loss_with_others(result.r) - plain_loss(unit, result.r)), 1e-2)
+      << "the others must matter";
 }
 
 }  // namespace

@@ -16,7 +16,9 @@ using test::request_of;
 
 // --- the four checks, on states made by hand
 
-PromptState prompt_state(double p_target, double p_was, bool argmax) { return {p_target, p_was, argmax, ""}; }
+PromptState prompt_state(double p_target, double p_was, bool argmax) {
+  return {p_target, p_was, argmax, ""};
+}
 
 struct Checked {
   std::vector<EditRequest> requests;
@@ -31,7 +33,9 @@ struct Checked {
     after.push_back({requests.back().id, prompt, {}, {}});
     skipped.push_back(false);
   }
-  std::vector<CheckResult> run() const { return run_checks(requests, after, skipped, drift, 100, thresholds); }
+  std::vector<CheckResult> run() const {
+    return run_checks(requests, after, skipped, drift, 100, thresholds);
+  }
   CheckResult check(const std::string& name) const {
     for (const CheckResult& result : run())
       if (result.name == name) return result;
@@ -81,7 +85,8 @@ TEST(Checks, SharesCountPromptsNotEdits) {
   Checked checked;
   checked.add(prompt_state(1, 0, true));
   checked.add(prompt_state(1, 0, true));
-  checked.after[0].paraphrases = {prompt_state(0.5, 0.1, false), prompt_state(0.5, 0.1, false), prompt_state(0.1, 0.5, true)};
+  checked.after[0].paraphrases = {prompt_state(0.5, 0.1, false), prompt_state(0.5, 0.1, false),
+                                  prompt_state(0.1, 0.5, true)};
   checked.after[1].paraphrases = {prompt_state(0.5, 0.1, false)};
   checked.after[1].neighbours = {{"was", 0.5, 0.1, ""}, {"was", 0.1, 0.5, ""}};
   EXPECT_EQ(checked.check("paraphrase").value, 0.75);
@@ -131,7 +136,8 @@ TEST(Checks, OneMeasuredFailureFailsTheEdit) {
   EXPECT_TRUE(all_passed(checked.run()));
   checked.drift = 1.5;
   EXPECT_FALSE(all_passed(checked.run()));
-  for (const double broken : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+  for (const double broken :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     checked.drift = broken;
     EXPECT_FALSE(checked.check("drift").passed) << broken;
     EXPECT_FALSE(all_passed(checked.run())) << broken;
@@ -147,7 +153,8 @@ TEST(Checks, ProbabilitiesThatAreNotNumbersDoNotPass) {
   checked.add(prompt_state(nan, nan, true));
   checked.after[0].paraphrases = {prompt_state(nan, 0.5, true)};
   checked.after[0].neighbours = {{"was", nan, 0.1, ""}};
-  for (const char* name : {"efficacy", "paraphrase", "neighbourhood"}) EXPECT_EQ(checked.check(name).value, 0.0) << name;
+  for (const char* name : {"efficacy", "paraphrase", "neighbourhood"})
+    EXPECT_EQ(checked.check(name).value, 0.0) << name;
 }
 
 // --- measuring
@@ -159,7 +166,8 @@ class MeasureFacts : public ::testing::TestWithParam<std::string> {
     form_.prefix = options_.prefix;
   }
   double nll(const std::string& prompt, const std::string& answer) const {
-    return test::plain_nll(model_, prompt_ids(model_.tokenizer(), prompt, form_), target_ids(model_.tokenizer(), answer, form_));
+    return test::plain_nll(model_, prompt_ids(model_.tokenizer(), prompt, form_),
+                           target_ids(model_.tokenizer(), answer, form_));
   }
   Model model_;
   std::vector<EditRequest> requests_;
@@ -167,7 +175,8 @@ class MeasureFacts : public ::testing::TestWithParam<std::string> {
   RowForm form_;
   SilentProgress silent_;
 };
-INSTANTIATE_TEST_SUITE_P(World, MeasureFacts, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(World, MeasureFacts, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
 TEST_P(MeasureFacts, EqualsScoresByHand) {
   const auto states = measure_facts(model_, requests_, options_, silent_);
@@ -183,14 +192,17 @@ TEST_P(MeasureFacts, EqualsScoresByHand) {
     EXPECT_TRUE(states[i].prompt.completion.starts_with(" " + request.was)) << states[i].prompt.completion;
     ASSERT_EQ(states[i].paraphrases.size(), request.paraphrases.size());
     for (std::size_t p = 0; p < request.paraphrases.size(); ++p) {
-      EXPECT_NEAR(states[i].paraphrases[p].p_target, std::exp(-nll(request.paraphrases[p], request.target)), 1e-5);
+      EXPECT_NEAR(states[i].paraphrases[p].p_target, std::exp(-nll(request.paraphrases[p], request.target)),
+                  1e-5);
       EXPECT_NEAR(states[i].paraphrases[p].p_was, std::exp(-nll(request.paraphrases[p], request.was)), 1e-4);
     }
     ASSERT_EQ(states[i].neighbours.size(), request.neighbours.size());
     for (std::size_t n = 0; n < request.neighbours.size(); ++n) {
       EXPECT_EQ(states[i].neighbours[n].answer, request.neighbours[n].answer);
-      EXPECT_NEAR(states[i].neighbours[n].p_answer, std::exp(-nll(request.neighbours[n].prompt, request.neighbours[n].answer)), 1e-4);
-      EXPECT_NEAR(states[i].neighbours[n].p_target, std::exp(-nll(request.neighbours[n].prompt, request.target)), 1e-5);
+      EXPECT_NEAR(states[i].neighbours[n].p_answer,
+                  std::exp(-nll(request.neighbours[n].prompt, request.neighbours[n].answer)), 1e-4);
+      EXPECT_NEAR(states[i].neighbours[n].p_target,
+                  std::exp(-nll(request.neighbours[n].prompt, request.target)), 1e-5);
     }
   }
 }
@@ -236,7 +248,8 @@ TEST_P(MeasureFacts, PresentAnswersHaveAsManyWordsAsTheTarget) {
 
 TEST_P(MeasureFacts, PresentAnswersEndBeforePunctuation) {
   // Many more words than the answer has: what follows it is text, and an answer does not go past its line.
-  EditRequest request = request_of("x", "Workis Tellond was trained as a", "Workis Tellond", "a b c d e f g h i j k l");
+  EditRequest request =
+      request_of("x", "Workis Tellond was trained as a", "Workis Tellond", "a b c d e f g h i j k l");
   std::vector<EditRequest> requests = {request};
   options_.completion_tokens = 3;
   fill_present_answers(model_, requests, options_);

@@ -12,7 +12,8 @@ at::Tensor keys(std::int64_t count, std::int64_t size) {
   return at::empty({count, size}, at::kFloat).normal_(0.3, 1, generator);
 }
 
-at::Tensor sum_in_portions(const at::Tensor& all, const std::vector<std::int64_t>& portions, std::int64_t limit = 1 << 30) {
+at::Tensor sum_in_portions(const at::Tensor& all, const std::vector<std::int64_t>& portions,
+                           std::int64_t limit = 1 << 30) {
   MomentSum sum(all.size(1));
   std::int64_t at = 0;
   for (std::size_t i = 0; at < all.size(0); ++i) {
@@ -25,7 +26,8 @@ at::Tensor sum_in_portions(const at::Tensor& all, const std::vector<std::int64_t
 
 TEST(MomentSum, EqualsTheFloat64Product) {
   const at::Tensor k = keys(3000, 24);
-  const at::Tensor found = sum_in_portions(k, {512}), wide = k.to(at::kDouble), wanted = at::matmul(wide.t(), wide);
+  const at::Tensor found = sum_in_portions(k, {512}), wide = k.to(at::kDouble),
+                   wanted = at::matmul(wide.t(), wide);
   EXPECT_EQ(found.scalar_type(), at::kDouble);
   EXPECT_LT((found - wanted).norm().item<double>(), 1e-6 * wanted.norm().item<double>());
 }
@@ -62,13 +64,14 @@ TEST(MomentSum, AskingForTheValueDoesNotDisturbTheSum) {
   EXPECT_TRUE(at::equal(sum.value(), sum_in_portions(k, {2500})));
 }
 
-
 TEST(MomentSum, NarrowKeysAreSummedInFloat32) {
   const at::Tensor narrow = keys(1100, 8).to(at::kBFloat16);
   EXPECT_TRUE(at::equal(sum_in_portions(narrow, {200}), sum_in_portions(narrow.to(at::kFloat), {200})));
 }
 
-TEST(MomentSum, OfNothingIsZero) { EXPECT_TRUE(at::equal(MomentSum(4).value(), at::zeros({4, 4}, at::kDouble))); }
+TEST(MomentSum, OfNothingIsZero) {
+  EXPECT_TRUE(at::equal(MomentSum(4).value(), at::zeros({4, 4}, at::kDouble)));
+}
 
 }  // namespace
 }  // namespace emend

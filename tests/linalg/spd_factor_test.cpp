@@ -29,7 +29,8 @@ at::Tensor with_spectrum(const std::vector<double>& values, std::uint64_t seed) 
 
 std::vector<double> geometric(std::size_t n, double low, double high) {
   std::vector<double> values;
-  for (std::size_t i = 0; i < n; ++i) values.push_back(low * std::pow(high / low, static_cast<double>(i) / static_cast<double>(n - 1)));
+  for (std::size_t i = 0; i < n; ++i)
+    values.push_back(low * std::pow(high / low, static_cast<double>(i) / static_cast<double>(n - 1)));
   return values;
 }
 
@@ -60,21 +61,25 @@ TEST(SpdFactor, RidgeIsAShareOfTheMeanOfTheDiagonal) {
 TEST(SpdFactor, RidgeMakesASemidefiniteMatrixDefinite) {
   const at::Tensor keys = normals(5, 12, 7);  // rank 5 of 12
   const at::Tensor C = at::matmul(keys.t(), keys);
-  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { SpdFactor(C - 1e-9 * at::eye(12, at::kDouble), 0, "C of layer 3"); }),
-              ::testing::AllOf(::testing::HasSubstr("C of layer 3"), ::testing::HasSubstr("not positive definite")));
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kNumeric,
+                     [&] { SpdFactor(C - 1e-9 * at::eye(12, at::kDouble), 0, "C of layer 3"); }),
+      ::testing::AllOf(::testing::HasSubstr("C of layer 3"), ::testing::HasSubstr("not positive definite")));
   EXPECT_NO_THROW(SpdFactor(C, 1e-6, "C"));
 }
 
 TEST(SpdFactor, RefusesAnIndefiniteMatrix) {
   std::vector<double> values = geometric(10, 1, 4);
   values[3] = -2;
-  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { SpdFactor(with_spectrum(values, 8), 1e-5, "the moment"); }),
-              ::testing::HasSubstr("the moment"));
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kNumeric, [&] { SpdFactor(with_spectrum(values, 8), 1e-5, "the moment"); }),
+      ::testing::HasSubstr("the moment"));
   test::error_of(ErrorKind::kNumeric, [&] { solve_spd_eigen(with_spectrum(values, 8), normals(10, 1, 9)); });
 }
 
 TEST(SpdFactor, RefusesNaNAndInfinity) {
-  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     at::Tensor C = with_spectrum(geometric(10, 1, 4), 10);
     C[2][7] = bad;
     C[7][2] = bad;

@@ -1,6 +1,5 @@
-#include "support/checkpoint_copy.h"
-
 #include "emend/model.h"
+#include "support/checkpoint_copy.h"
 
 namespace emend {
 namespace {
@@ -26,7 +25,8 @@ Prints with_one_byte_changed(const std::string& checkpoint, const std::string& t
 }
 
 TEST(Fingerprint, IsTheSameForTheSameFile) {
-  const Prints a = prints_of(test::CheckpointCopy("gpt2").write()), b = prints_of(test::CheckpointCopy("gpt2").write());
+  const Prints a = prints_of(test::CheckpointCopy("gpt2").write()),
+               b = prints_of(test::CheckpointCopy("gpt2").write());
   EXPECT_EQ(a.all, b.all);
   EXPECT_EQ(a.keys, b.keys);
   EXPECT_NE(a.keys[0], a.keys[1]);
@@ -37,7 +37,8 @@ TEST(Fingerprint, ChangesWithEveryWeight) {
   for (const std::string checkpoint : {"gpt2", "llama_untied_llama3_rope"}) {
     test::CheckpointCopy copy(checkpoint);
     const std::string before = prints_of(copy.write()).all;
-    for (const auto& [name, tensor] : copy.tensors) EXPECT_NE(with_one_byte_changed(checkpoint, name).all, before) << name;
+    for (const auto& [name, tensor] : copy.tensors)
+      EXPECT_NE(with_one_byte_changed(checkpoint, name).all, before) << name;
   }
 }
 

@@ -31,21 +31,24 @@ class Generate : public ::testing::TestWithParam<std::string> {
   Model model_;
   std::vector<TokenIds> prompts_;
 };
-INSTANTIATE_TEST_SUITE_P(Shapes, Generate, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(Shapes, Generate, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
 TEST_P(Generate, GreedyIsTheArgmaxOfFullForwards) {
   GenerateOptions options;
   options.max_new = 9;
   const auto texts = generate(model_, prompts_, options);
   ASSERT_EQ(texts.size(), prompts_.size());
-  for (std::size_t i = 0; i < prompts_.size(); ++i) EXPECT_EQ(texts[i], plain_greedy(model_, prompts_[i], 9)) << "prompt " << i;
+  for (std::size_t i = 0; i < prompts_.size(); ++i)
+    EXPECT_EQ(texts[i], plain_greedy(model_, prompts_[i], 9)) << "prompt " << i;
 }
 
 TEST_P(Generate, BatchesAndOrderChangeNothing) {
   GenerateOptions options;
   options.max_new = 8;
   const auto texts = generate(model_, prompts_, options);
-  for (std::size_t i = 0; i < prompts_.size(); ++i) EXPECT_EQ(generate(model_, {prompts_[i]}, options)[0], texts[i]);
+  for (std::size_t i = 0; i < prompts_.size(); ++i)
+    EXPECT_EQ(generate(model_, {prompts_[i]}, options)[0], texts[i]);
   options.token_budget = 5;
   EXPECT_EQ(generate(model_, prompts_, options), texts);
   std::vector<TokenIds> backwards(prompts_.rbegin(), prompts_.rend()), expected(texts.rbegin(), texts.rend());
@@ -110,7 +113,8 @@ TEST_P(Generate, SamplesFollowTheDistribution) {
   for (const TokenLogprob& token : top) total += std::exp(token.logprob);
   std::vector<double> seen(3, 0);
   for (const TokenIds& text : generate(model_, std::vector<TokenIds>(kDraws, prompts_[1]), options)) {
-    const auto it = std::find_if(top.begin(), top.end(), [&](const TokenLogprob& token) { return token.id == text[0]; });
+    const auto it =
+        std::find_if(top.begin(), top.end(), [&](const TokenLogprob& token) { return token.id == text[0]; });
     ASSERT_NE(it, top.end()) << "outside the three likeliest";
     seen[it - top.begin()] += 1.0 / kDraws;
   }
@@ -144,12 +148,16 @@ TEST(NextTokens, TiesGoToTheLowerId) {
 }
 
 TEST_P(Generate, ScoresArePlainLogSoftmaxSums) {
-  const std::vector<Continuation> continuations = {{1, some_ids(3, 96, 60)}, {0, some_ids(1, 96, 61)}, {1, some_ids(1, 96, 62)},
-                                                   {4, some_ids(5, 96, 63)}, {1, some_ids(4, 96, 64)}};
+  const std::vector<Continuation> continuations = {{1, some_ids(3, 96, 60)},
+                                                   {0, some_ids(1, 96, 61)},
+                                                   {1, some_ids(1, 96, 62)},
+                                                   {4, some_ids(5, 96, 63)},
+                                                   {1, some_ids(4, 96, 64)}};
   for (const std::int64_t budget : {4096, 4}) {
     const auto scores = score_continuations(model_, prompts_, continuations, budget);
     for (std::size_t i = 0; i < continuations.size(); ++i)
-      EXPECT_NEAR(scores[i].nll, test::plain_nll(model_, prompts_[continuations[i].prompt], continuations[i].target), 2e-5);
+      EXPECT_NEAR(scores[i].nll,
+                  test::plain_nll(model_, prompts_[continuations[i].prompt], continuations[i].target), 2e-5);
   }
 }
 
@@ -157,7 +165,8 @@ TEST_P(Generate, ArgmaxMeansEveryTokenIsTheLikeliest) {
   TokenIds greedy = plain_greedy(model_, prompts_[3], 4), broken = greedy, broken_first = greedy;
   broken[2] = (broken[2] + 1) % 96;
   broken_first[0] = (broken_first[0] + 1) % 96;
-  const auto scores = score_continuations(model_, prompts_, {{3, greedy}, {3, broken}, {3, broken_first}, {3, {greedy[0]}}});
+  const auto scores =
+      score_continuations(model_, prompts_, {{3, greedy}, {3, broken}, {3, broken_first}, {3, {greedy[0]}}});
   EXPECT_TRUE(scores[0].argmax);
   EXPECT_FALSE(scores[1].argmax);
   EXPECT_FALSE(scores[2].argmax);
@@ -170,7 +179,8 @@ TEST_P(Generate, OverlaysActOnGenerationAndScores) {
   const std::vector<Overlay> overlays = {{1, A, B, {}}};
   GenerateOptions options;
   options.max_new = 5;
-  const auto base = generate(model_, prompts_, options), overlaid = generate(model_, prompts_, options, overlays);
+  const auto base = generate(model_, prompts_, options),
+             overlaid = generate(model_, prompts_, options, overlays);
   const double nll = score_continuations(model_, prompts_, {{2, {5, 6, 7}}}, 4096, overlays)[0].nll;
   const double text = mean_nll(model_, prompts_, 4096, overlays), base_text = mean_nll(model_, prompts_);
   const auto next = next_tokens(model_, prompts_, 1, 4096, overlays);
@@ -189,7 +199,8 @@ TEST_P(Generate, MeanNllIsOverAllPositionsOfAllTexts) {
   std::int64_t count = 0;
   for (const TokenIds& text : prompts_)
     for (std::size_t j = 1; j < text.size(); ++j, ++count)
-      total += test::plain_nll(model_, {text.begin(), text.begin() + static_cast<std::ptrdiff_t>(j)}, {text[j]});
+      total +=
+          test::plain_nll(model_, {text.begin(), text.begin() + static_cast<std::ptrdiff_t>(j)}, {text[j]});
   ASSERT_GT(count, 10);
   EXPECT_NEAR(mean_nll(model_, prompts_), total / static_cast<double>(count), 1e-5);
   EXPECT_NEAR(mean_nll(model_, prompts_, 6), total / static_cast<double>(count), 1e-5);

@@ -33,7 +33,10 @@ at::Tensor gap(const Model& model, const std::string& checkpoint) {
 
 TEST(GgufModel, LlamaInF32HasTheCheckpointsLogits) {
   for (const std::string checkpoint : {"llama_gqa_tied", "llama_head_dim", "llama_biases"})
-    EXPECT_LE(gap(load(test::llama_as_gguf(checkpoint, GgufType::kF32).bytes()), checkpoint).max().item<double>(), 2e-5) << checkpoint;
+    EXPECT_LE(
+        gap(load(test::llama_as_gguf(checkpoint, GgufType::kF32).bytes()), checkpoint).max().item<double>(),
+        2e-5)
+        << checkpoint;
 }
 
 TEST(GgufModel, Gpt2InF32HasTheCheckpointsLogits) {
@@ -46,7 +49,8 @@ TEST(GgufModel, RopeFrequenciesOfLlama3AreDivisors) {
   const std::string checkpoint = "llama_untied_llama3_rope";
   SilentProgress progress;
   const Model reference = Model::load(test::data_path("parity/" + checkpoint), {}, progress);
-  const auto plain = rotary_frequencies(8, test::CheckpointCopy(checkpoint).config["rope_parameters"]["rope_theta"].get<double>());
+  const auto plain = rotary_frequencies(
+      8, test::CheckpointCopy(checkpoint).config["rope_parameters"]["rope_theta"].get<double>());
   std::vector<float> divisors;
   for (std::size_t i = 0; i < plain.size(); ++i)
     divisors.push_back(static_cast<float>(plain[i] / reference.config().rotary_frequencies[i]));
@@ -54,10 +58,13 @@ TEST(GgufModel, RopeFrequenciesOfLlama3AreDivisors) {
   auto with = test::llama_as_gguf(checkpoint, GgufType::kF32);
   with.add_tensor("rope_freqs.weight", at::tensor(divisors));
   EXPECT_LE(gap(load(with.bytes()), checkpoint).max().item<double>(), 2e-5);
-  EXPECT_GT(gap(load(test::llama_as_gguf(checkpoint, GgufType::kF32).bytes()), checkpoint).max().item<double>(), 1e-3);
+  EXPECT_GT(
+      gap(load(test::llama_as_gguf(checkpoint, GgufType::kF32).bytes()), checkpoint).max().item<double>(),
+      1e-3);
   auto wrong = test::llama_as_gguf(checkpoint, GgufType::kF32);
   wrong.add_tensor("rope_freqs.weight", at::ones({3}));
-  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { load(wrong.bytes()); }), ::testing::HasSubstr("rope_freqs.weight"));
+  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { load(wrong.bytes()); }),
+              ::testing::HasSubstr("rope_freqs.weight"));
 }
 
 TEST(GgufModel, NarrowTypesAreTheRoundedWeights) {
@@ -75,8 +82,11 @@ TEST(GgufModel, Q8BlocksAreDequantisedRowByRow) {
   const Model model = load(test::gpt2_as_gguf("gpt2", GgufType::kQ8_0).bytes());
   const auto file = open_safetensors(test::data_path("parity/gpt2/model.safetensors"));
   const at::Tensor stored = test::read_tensor(*file, "transformer.h.1.mlp.c_proj.weight").t().contiguous();
-  const at::Tensor largest = stored.reshape({-1, 32}).abs().amax(1, true).expand({-1, 32}).reshape(stored.sizes());
-  EXPECT_TRUE(((model.weights().blocks[1].mlp_down - stored).abs() <= 0.51 * largest / 127 + 1e-3 * largest).all().item<bool>());
+  const at::Tensor largest =
+      stored.reshape({-1, 32}).abs().amax(1, true).expand({-1, 32}).reshape(stored.sizes());
+  EXPECT_TRUE(((model.weights().blocks[1].mlp_down - stored).abs() <= 0.51 * largest / 127 + 1e-3 * largest)
+                  .all()
+                  .item<bool>());
   EXPECT_LE(gap(model, "gpt2").mean().item<double>(), 0.05);
   EXPECT_EQ(model.roles().front().stored_type, "Q8_0");
 }
@@ -86,8 +96,9 @@ TEST(GgufModel, DownProjectionIsStoredAsItIsWritten) {
   const Model model = load(test::llama_as_gguf("llama_gqa_tied", GgufType::kF32).bytes());
   const auto file = open_safetensors(test::data_path("parity/llama_gqa_tied/model.safetensors"));
   for (int l = 0; l < 2; ++l)
-    EXPECT_TRUE(at::equal(model.weights().blocks[l].mlp_down,
-                          test::read_tensor(*file, "model.layers." + std::to_string(l) + ".mlp.down_proj.weight")));
+    EXPECT_TRUE(
+        at::equal(model.weights().blocks[l].mlp_down,
+                  test::read_tensor(*file, "model.layers." + std::to_string(l) + ".mlp.down_proj.weight")));
   for (const RoleEntry& entry : model.roles()) EXPECT_FALSE(entry.stored_transposed);
 }
 
@@ -95,7 +106,8 @@ TEST(GgufModel, MissingSettingsAndTensorsAreNamed) {
   test::GgufCheckpoint empty(GgufType::kF32);
   empty.add_text("general.architecture", "llama");
   empty.add_tensor("token_embd.weight", at::ones({8, 4}));
-  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { load(empty.bytes()); }), ::testing::HasSubstr("llama.block_count"));
+  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { load(empty.bytes()); }),
+              ::testing::HasSubstr("llama.block_count"));
   test::GgufCheckpoint other(GgufType::kF32);
   other.add_text("general.architecture", "mamba");
   other.add_tensor("token_embd.weight", at::ones({8, 4}));
@@ -103,7 +115,8 @@ TEST(GgufModel, MissingSettingsAndTensorsAreNamed) {
               ::testing::AllOf(::testing::HasSubstr("mamba"), ::testing::HasSubstr("gpt2")));
   auto more = test::gpt2_as_gguf("gpt2", GgufType::kF32);
   more.add_tensor("blk.0.attn_sinks.weight", at::ones({4}));
-  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { load(more.bytes()); }), ::testing::HasSubstr("blk.0.attn_sinks.weight"));
+  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { load(more.bytes()); }),
+              ::testing::HasSubstr("blk.0.attn_sinks.weight"));
 }
 
 }  // namespace

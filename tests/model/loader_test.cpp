@@ -1,11 +1,10 @@
 // Broken checkpoints: each is refused with what is wrong and where.
-#include "emend/model.h"
-
 #include <gmock/gmock.h>
 
 #include <limits>
 
 #include "base/expect_error.h"
+#include "emend/model.h"
 #include "support/checkpoint_copy.h"
 #include "support/tiny_models.h"
 
@@ -47,8 +46,8 @@ TEST(Loader, NamesTheSettingThatIsMissing) {
     copy.config.erase(key);
     EXPECT_THAT(refusal(copy.write()), AllOf(HasSubstr(key), HasSubstr("config.json"), HasSubstr("missing")));
   }
-  for (const char* key : {"num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "rms_norm_eps",
-                          "vocab_size", "max_position_embeddings", "model_type"}) {
+  for (const char* key : {"num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads",
+                          "rms_norm_eps", "vocab_size", "max_position_embeddings", "model_type"}) {
     test::CheckpointCopy copy("llama_gqa_tied");
     copy.config.erase(key);
     EXPECT_THAT(refusal(copy.write()), AllOf(HasSubstr(key), HasSubstr("config.json"), HasSubstr("missing")));
@@ -69,10 +68,12 @@ TEST(Loader, RefusesSettingsOfAWrongTypeOrSize) {
   EXPECT_THAT(with("llama_gqa_tied", "rms_norm_eps", "small"), HasSubstr("rms_norm_eps"));
   for (const std::int64_t size : {-8, 0, 7, 1 << 20})
     EXPECT_THAT(with("llama_gqa_tied", "head_dim", size), HasSubstr("head size is " + std::to_string(size)));
-  EXPECT_THAT(with("gpt2", "n_layer", (std::int64_t{1} << 32) + 2), AllOf(HasSubstr("n_layer"), HasSubstr("larger")));
+  EXPECT_THAT(with("gpt2", "n_layer", (std::int64_t{1} << 32) + 2),
+              AllOf(HasSubstr("n_layer"), HasSubstr("larger")));
   EXPECT_THAT(with("llama_gqa_tied", "hidden_act", "relu"), AllOf(HasSubstr("relu"), HasSubstr("silu")));
   EXPECT_THAT(with("gpt2", "activation_function", "swish"), AllOf(HasSubstr("swish"), HasSubstr("gelu_new")));
-  EXPECT_THAT(with("llama_gqa_tied", "rope_parameters", {{"rope_theta", 1e4}, {"rope_type", "yarn"}}), HasSubstr("yarn"));
+  EXPECT_THAT(with("llama_gqa_tied", "rope_parameters", {{"rope_theta", 1e4}, {"rope_type", "yarn"}}),
+              HasSubstr("yarn"));
 }
 
 TEST(Loader, ListsTheKnownArchitectures) {
@@ -90,9 +91,10 @@ TEST(Loader, NamesAllMissingUnexpectedAndMisshapedTensorsAtOnce) {
   ASSERT_EQ(down.shape, (std::vector<std::int64_t>{128, 32}));
   std::swap(down.shape[0], down.shape[1]);
   const std::string message = refusal(copy.write());
-  for (const char* part : {"transformer.h.0.ln_1.weight", "transformer.h.1.mlp.c_fc.bias", "transformer.h.0.adapter.weight",
-                           "transformer.h.1.mlp.c_proj.weight is [32, 128], expected [128, 32]", "missing", "unexpected",
-                           "wrong shape", "model.safetensors"})
+  for (const char* part :
+       {"transformer.h.0.ln_1.weight", "transformer.h.1.mlp.c_fc.bias", "transformer.h.0.adapter.weight",
+        "transformer.h.1.mlp.c_proj.weight is [32, 128], expected [128, 32]", "missing", "unexpected",
+        "wrong shape", "model.safetensors"})
     EXPECT_THAT(message, HasSubstr(part));
 }
 
@@ -110,7 +112,8 @@ TEST(Loader, NamesTheTensorThatHoldsNaNOrInfinity) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
     for (const std::string checkpoint : {"gpt2", "llama_gqa_tied"}) {
       test::CheckpointCopy copy(checkpoint);
-      const std::string name = checkpoint == "gpt2" ? "transformer.h.1.mlp.c_proj.weight" : "model.layers.1.mlp.down_proj.weight";
+      const std::string name =
+          checkpoint == "gpt2" ? "transformer.h.1.mlp.c_proj.weight" : "model.layers.1.mlp.down_proj.weight";
       std::memcpy(copy.tensors.at(name).bytes.data() + 4 * 100, &bad, 4);
       EXPECT_THAT(refusal(copy.write()), AllOf(HasSubstr(name), HasSubstr("NaN")));
     }
@@ -131,11 +134,13 @@ TEST(Loader, RefusesATypeThatIsNoWeight) {
   auto& bias = copy.tensors.at("transformer.h.0.mlp.c_proj.bias");
   bias.dtype_name = "I64";
   bias.bytes.assign(32 * 8, '\0');
-  EXPECT_THAT(refusal(copy.write()), AllOf(HasSubstr("transformer.h.0.mlp.c_proj.bias"), HasSubstr("I64"), HasSubstr("BF16")));
+  EXPECT_THAT(refusal(copy.write()),
+              AllOf(HasSubstr("transformer.h.0.mlp.c_proj.bias"), HasSubstr("I64"), HasSubstr("BF16")));
 }
 
 TEST(Loader, RefusesAConfigFarLargerThanTheFile) {
-  for (const auto& [key, value] : {std::pair("n_layer", 9999), std::pair("vocab_size", 16000000), std::pair("n_inner", 16000000)}) {
+  for (const auto& [key, value] :
+       {std::pair("n_layer", 9999), std::pair("vocab_size", 16000000), std::pair("n_inner", 16000000)}) {
     test::CheckpointCopy copy("gpt2");
     copy.config[key] = value;
     EXPECT_THAT(refusal(copy.write()), AllOf(HasSubstr("larger"), HasSubstr("config.json"))) << key;
@@ -191,7 +196,8 @@ TEST(Loader, ScalesAttentionByLayerWhenToldTo) {
   copy.config["scale_attn_by_inverse_layer_idx"] = true;
   const Model scaled = Model::load(copy.write(), {}, progress);
   EXPECT_FALSE(test::near(test::plain_logits(plain, row), test::plain_logits(scaled, row), 1e-3));
-  EXPECT_TRUE(test::near(test::plain_vectors(plain, row, Site::kBlockOutput, 0), test::plain_vectors(scaled, row, Site::kBlockOutput, 0), 0))
+  EXPECT_TRUE(test::near(test::plain_vectors(plain, row, Site::kBlockOutput, 0),
+                         test::plain_vectors(scaled, row, Site::kBlockOutput, 0), 0))
       << "block 0 is divided by 1";
   EXPECT_NE(plain.fingerprint(), scaled.fingerprint());
 }

@@ -1,4 +1,5 @@
-// The forward pass: every way of asking the same question gives the same answer, and a change reaches what it must and no more.
+// The forward pass: every way of asking the same question gives the same answer, and a change reaches what it
+// must and no more.
 #include <gmock/gmock.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -26,15 +27,20 @@ at::Tensor numbers(std::vector<std::int64_t> sizes, double scale, double phase =
 class Pass : public ::testing::TestWithParam<std::string> {
  protected:
   Pass() : model_(test::tiny_model(GetParam())) {}
-  TokenIds ids(std::size_t count, std::uint64_t seed) const { return some_ids(count, model_.config().vocab, seed); }
+  TokenIds ids(std::size_t count, std::uint64_t seed) const {
+    return some_ids(count, model_.config().vocab, seed);
+  }
 
   const c10::NoGradGuard no_grad_;
   Model model_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Pass, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(Shapes, Pass, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
-at::Tensor rows_from(const at::Tensor& x, std::int64_t begin) { return x.narrow(0, begin, x.size(0) - begin); }
+at::Tensor rows_from(const at::Tensor& x, std::int64_t begin) {
+  return x.narrow(0, begin, x.size(0) - begin);
+}
 
 TEST_P(Pass, BlocksOfTheTestModelMatter) {
   const at::Tensor full = plain_logits(model_, ids(9, 1));
@@ -87,7 +93,8 @@ TEST_P(Pass, PrefixSharedByManyRowsEqualsEachAlone) {
     const auto begin = static_cast<std::int64_t>(whole.size());
     whole.insert(whole.end(), rest.ids[row].begin(), rest.ids[row].end());
     const auto length = static_cast<std::int64_t>(rest.ids[row].size());
-    EXPECT_TRUE(near(logits.narrow(0, at, length), rows_from(plain_logits(model_, whole), begin), kRounding)) << "row " << row;
+    EXPECT_TRUE(near(logits.narrow(0, at, length), rows_from(plain_logits(model_, whole), begin), kRounding))
+        << "row " << row;
     at += length;
   }
 }
@@ -150,7 +157,8 @@ TEST_P(Pass, RaggedRowsEqualEachAlone) {
   for (const TokenIds& row : input.ids) {
     const auto length = static_cast<std::int64_t>(row.size());
     EXPECT_TRUE(near(output.logits.narrow(0, at, length), plain_logits(model_, row), kRounding));
-    EXPECT_TRUE(near(output.recorded[0].narrow(0, at, length), plain_vectors(model_, row, Site::kKey, 2), kRounding));
+    EXPECT_TRUE(
+        near(output.recorded[0].narrow(0, at, length), plain_vectors(model_, row, Site::kKey, 2), kRounding));
     at += length;
   }
 }
@@ -199,7 +207,8 @@ TEST_P(Pass, LogitsOfNamedTokensAreASliceOfAll) {
   PassInput input;
   input.ids = {row};
   input.logit_tokens = {7, 0, 3};
-  EXPECT_TRUE(near(model_.forward(input).logits, plain_logits(model_, row).index_select(0, index_of({7, 0, 3})), 1e-6));
+  EXPECT_TRUE(near(model_.forward(input).logits,
+                   plain_logits(model_, row).index_select(0, index_of({7, 0, 3})), 1e-6));
 }
 
 TEST_P(Pass, MlpOutputIsTheDownProjectionOfTheKey) {
@@ -217,34 +226,42 @@ TEST_P(Pass, ResidualStreamIsTheSumOfWhatWasAdded) {
   const TokenIds row = ids(8, 23);
   at::Tensor x = plain_vectors(model_, row, Site::kEmbedding, 0);
   for (int block = 0; block < 4; ++block) {
-    x = x + plain_vectors(model_, row, Site::kAttentionOutput, block) + plain_vectors(model_, row, Site::kMlpOutput, block);
+    x = x + plain_vectors(model_, row, Site::kAttentionOutput, block) +
+        plain_vectors(model_, row, Site::kMlpOutput, block);
     EXPECT_TRUE(near(plain_vectors(model_, row, Site::kBlockOutput, block), x, kRounding));
   }
   at::Tensor tokens = plain_vectors(model_, row, Site::kTokenEmbedding, 0);
   EXPECT_TRUE(near(tokens, model_.weights().token_embedding.index_select(0, index_of(row)), 0));
-  if (model_.weights().position_embedding.defined()) tokens = tokens + model_.weights().position_embedding.narrow(0, 0, 8);
+  if (model_.weights().position_embedding.defined())
+    tokens = tokens + model_.weights().position_embedding.narrow(0, 0, 8);
   EXPECT_TRUE(near(plain_vectors(model_, row, Site::kEmbedding, 0), tokens, 1e-6));
 }
 
 // --- interventions
 
-const std::vector<Site> kSites = {Site::kTokenEmbedding, Site::kEmbedding, Site::kAttentionOutput,
-                                  Site::kKey,            Site::kMlpOutput, Site::kBlockOutput};
+const std::vector<Site> kSites = {Site::kTokenEmbedding,  Site::kEmbedding,
+                                  Site::kAttentionOutput, Site::kKey,
+                                  Site::kMlpOutput,       Site::kBlockOutput};
 
-std::int64_t size_at(Site site, const ModelConfig& config) { return site == Site::kKey ? config.d_ff : config.d_model; }
+std::int64_t size_at(Site site, const ModelConfig& config) {
+  return site == Site::kKey ? config.d_ff : config.d_model;
+}
 
 TEST_P(Pass, AChangeReachesLaterPositionsAndHigherBlocksOnly) {
   const TokenIds row = ids(8, 24);
   constexpr std::int64_t kToken = 3;
   constexpr int kBlock = 2;
   for (const Site site : kSites)
-    for (const auto kind : {Intervention::Kind::kReplace, Intervention::Kind::kAdd, Intervention::Kind::kScale}) {
-      SCOPED_TRACE("site " + std::to_string(static_cast<int>(site)) + ", kind " + std::to_string(static_cast<int>(kind)));
+    for (const auto kind :
+         {Intervention::Kind::kReplace, Intervention::Kind::kAdd, Intervention::Kind::kScale}) {
+      SCOPED_TRACE("site " + std::to_string(static_cast<int>(site)) + ", kind " +
+                   std::to_string(static_cast<int>(kind)));
       const bool below = site == Site::kTokenEmbedding || site == Site::kEmbedding;
       PassInput input;
       input.ids = {row};
       const bool scale = kind == Intervention::Kind::kScale;
-      const at::Tensor values = scale ? at::full({1, 1}, 2.5) : numbers({1, size_at(site, model_.config())}, 0.5);
+      const at::Tensor values =
+          scale ? at::full({1, 1}, 2.5) : numbers({1, size_at(site, model_.config())}, 0.5);
       input.interventions = {{site, kBlock, kind, index_of({kToken}), values}};
       input.recordings = {{site, kBlock, {}}};
       for (int block = 0; block < 4; ++block) input.recordings.push_back({Site::kBlockOutput, block, {}});
@@ -259,17 +276,20 @@ TEST_P(Pass, AChangeReachesLaterPositionsAndHigherBlocksOnly) {
       EXPECT_TRUE(near(changed.recorded[0], wanted, 1e-6));
 
       for (int block = 0; block < 4; ++block) {
-        const at::Tensor before = plain_vectors(model_, row, Site::kBlockOutput, block), after = changed.recorded[block + 1];
+        const at::Tensor before = plain_vectors(model_, row, Site::kBlockOutput, block),
+                         after = changed.recorded[block + 1];
         const std::int64_t same = block < kBlock && !below ? 8 : kToken;
         EXPECT_TRUE(near(after.narrow(0, 0, same), before.narrow(0, 0, same), 0)) << "block " << block;
         if (same == kToken) {
           EXPECT_GT((after - before)[kToken].norm().item<double>(), 1e-3) << "block " << block;
         }
-        if (block > kBlock && !(scale && site == Site::kBlockOutput)) {  // the next norm takes a scale of the whole stream out
+        if (block > kBlock &&
+            !(scale && site == Site::kBlockOutput)) {  // the next norm takes a scale of the whole stream out
           EXPECT_GT((after - before)[7].norm().item<double>(), 1e-5) << "attention carries it on";
         }
       }
-      EXPECT_TRUE(near(changed.logits.narrow(0, 0, kToken), plain_logits(model_, row).narrow(0, 0, kToken), 0));
+      EXPECT_TRUE(
+          near(changed.logits.narrow(0, 0, kToken), plain_logits(model_, row).narrow(0, 0, kToken), 0));
     }
 }
 
@@ -278,9 +298,10 @@ TEST_P(Pass, InterventionsActInTheOrderListed) {
   const at::Tensor values = numbers({1, 32}, 1.0);
   PassInput input;
   input.ids = {row};
-  input.interventions = {{Site::kMlpOutput, 1, Intervention::Kind::kReplace, index_of({2}), values},
-                         {Site::kMlpOutput, 1, Intervention::Kind::kScale, index_of({2}), at::full({1, 1}, 3.0)},
-                         {Site::kMlpOutput, 1, Intervention::Kind::kAdd, index_of({2, 2}), at::cat({values, values})}};
+  input.interventions = {
+      {Site::kMlpOutput, 1, Intervention::Kind::kReplace, index_of({2}), values},
+      {Site::kMlpOutput, 1, Intervention::Kind::kScale, index_of({2}), at::full({1, 1}, 3.0)},
+      {Site::kMlpOutput, 1, Intervention::Kind::kAdd, index_of({2, 2}), at::cat({values, values})}};
   input.recordings = {{Site::kMlpOutput, 1, index_of({2})}};
   EXPECT_TRUE(near(model_.forward(input).recorded[0], 5.0 * values, 1e-5));
 }
@@ -288,7 +309,8 @@ TEST_P(Pass, InterventionsActInTheOrderListed) {
 TEST_P(Pass, InterventionsOnPackedTokensOfOneRowLeaveOtherRowsAlone) {
   PassInput input;
   input.ids = {ids(4, 26), ids(6, 27)};
-  input.interventions = {{Site::kBlockOutput, 0, Intervention::Kind::kAdd, index_of({5}), numbers({1, 32}, 0.7)}};
+  input.interventions = {
+      {Site::kBlockOutput, 0, Intervention::Kind::kAdd, index_of({5}), numbers({1, 32}, 0.7)}};
   input.logit_tokens = counting(0, 10);
   const at::Tensor logits = model_.forward(input).logits;
   EXPECT_TRUE(near(logits.narrow(0, 0, 4), plain_logits(model_, input.ids[0]), kRounding));
@@ -319,7 +341,8 @@ TEST_P(Pass, GradientOfAnAddedVectorEqualsFiniteDifferences) {
     up[0][coordinate] += kStep;
     down[0][coordinate] -= kStep;
     const double slope = (loss_of(up).item<double>() - loss_of(down).item<double>()) / (2 * kStep);
-    EXPECT_NEAR(gradient[0][coordinate].item<double>(), slope, 2e-4 + 0.01 * std::abs(slope)) << "coordinate " << coordinate;
+    EXPECT_NEAR(gradient[0][coordinate].item<double>(), slope, 2e-4 + 0.01 * std::abs(slope))
+        << "coordinate " << coordinate;
   }
 }
 
@@ -351,11 +374,13 @@ TEST_P(Pass, KnockoutOfAllEdgesToAPositionHidesIt) {
     PassInput input;
     input.ids = {tokens};
     input.logit_tokens = counting(0, 7);
-    for (std::int64_t query = kHidden + 1; query < 7; ++query) input.knockouts.push_back({0, 4, query, kHidden});
+    for (std::int64_t query = kHidden + 1; query < 7; ++query)
+      input.knockouts.push_back({0, 4, query, kHidden});
     return model_.forward(input).logits;
   };
   const at::Tensor hidden = logits_without(row);
-  EXPECT_TRUE(near(hidden.narrow(0, 0, 3), plain_logits(model_, row).narrow(0, 0, 3), 0)) << "queries that are not cut";
+  EXPECT_TRUE(near(hidden.narrow(0, 0, 3), plain_logits(model_, row).narrow(0, 0, 3), 0))
+      << "queries that are not cut";
   EXPECT_FALSE(near(hidden.narrow(0, 3, 4), plain_logits(model_, row).narrow(0, 3, 4), 1e-3));
   row[kHidden] = (row[kHidden] + 7) % 96;  // whatever stands there, nobody sees it
   EXPECT_TRUE(near(logits_without(row).narrow(0, 3, 4), hidden.narrow(0, 3, 4), 0));
@@ -406,7 +431,8 @@ TEST_P(Pass, OverlayGatedPerRowActsOnItsRowsOnly) {
   };
   EXPECT_TRUE(near(logits.narrow(0, 0, 5), plain_logits(model_, input.ids[0]), kRounding));
   EXPECT_TRUE(near(logits.narrow(0, 5, 7), with(input.ids[1], {1, A, B, {}}), kRounding));
-  EXPECT_TRUE(near(logits.narrow(0, 12, 4), with(input.ids[2], {1, A.narrow(0, 1, 1), B.narrow(1, 1, 1), {}}), kRounding));
+  EXPECT_TRUE(near(logits.narrow(0, 12, 4), with(input.ids[2], {1, A.narrow(0, 1, 1), B.narrow(1, 1, 1), {}}),
+                   kRounding));
   EXPECT_FALSE(near(logits.narrow(0, 5, 7), plain_logits(model_, input.ids[1]), 1e-2));
 }
 

@@ -6,11 +6,13 @@ namespace emend {
 namespace {
 
 class RandomModel : public ::testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Shapes, RandomModel, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(Shapes, RandomModel, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
 TEST_P(RandomModel, SameSeedSameWeights) {
   const ModelConfig config = test::tiny_config(GetParam());
-  const Model a = Model::make_random(config, 5, {}), b = Model::make_random(config, 5, {}), c = Model::make_random(config, 6, {});
+  const Model a = Model::make_random(config, 5, {}), b = Model::make_random(config, 5, {}),
+              c = Model::make_random(config, 6, {});
   for (int l = 0; l < config.layers; ++l) {
     EXPECT_TRUE(at::equal(a.weights().blocks[l].qkv, b.weights().blocks[l].qkv));
     EXPECT_TRUE(at::equal(a.weights().blocks[l].mlp_down, b.weights().blocks[l].mlp_down));
@@ -34,7 +36,8 @@ TEST_P(RandomModel, WeightsHaveTheStatedDeviations) {
 TEST(RandomModelErrors, AConfigThatCannotBeIsRefused) {
   ModelConfig config = test::tiny_config("llama");
   config.kv_heads = 3;
-  EXPECT_NE(test::error_of(ErrorKind::kModel, [&] { Model::make_random(config, 0, {}); }).find("multiple"), std::string::npos);
+  EXPECT_NE(test::error_of(ErrorKind::kModel, [&] { Model::make_random(config, 0, {}); }).find("multiple"),
+            std::string::npos);
   config = test::tiny_config("gpt2");
   config.layers = 0;
   test::error_of(ErrorKind::kModel, [&] { Model::make_random(config, 0, {}); });
@@ -44,10 +47,13 @@ TEST(RandomModelErrors, UnknownDeviceAndDtypeAreRefused) {
   const ModelConfig config = test::tiny_config("gpt2");
   ModelOptions options;
   options.dtype = "float33";
-  EXPECT_NE(test::error_of(ErrorKind::kUsage, [&] { Model::make_random(config, 0, options); }).find("float32"), std::string::npos);
+  EXPECT_NE(
+      test::error_of(ErrorKind::kUsage, [&] { Model::make_random(config, 0, options); }).find("float32"),
+      std::string::npos);
   options = {};
   options.device = "abacus";
-  EXPECT_NE(test::error_of(ErrorKind::kUsage, [&] { Model::make_random(config, 0, options); }).find("abacus"), std::string::npos);
+  EXPECT_NE(test::error_of(ErrorKind::kUsage, [&] { Model::make_random(config, 0, options); }).find("abacus"),
+            std::string::npos);
   options = {};
   options.dtype = "float16";
   test::error_of(ErrorKind::kUsage, [&] { Model::make_random(config, 0, options); });

@@ -10,7 +10,8 @@ using test::near;
 
 WeightChange some_change(const ModelConfig& config, int block, std::int64_t rank, double phase) {
   const at::Tensor a = at::sin(at::arange(rank * config.d_ff, at::kFloat) + phase).view({rank, config.d_ff});
-  const at::Tensor b = at::cos(at::arange(rank * config.d_model, at::kFloat) * 0.7 + phase).view({config.d_model, rank});
+  const at::Tensor b =
+      at::cos(at::arange(rank * config.d_model, at::kFloat) * 0.7 + phase).view({config.d_model, rank});
   return {block, 0.2 * a, 0.3 * b};
 }
 
@@ -27,18 +28,22 @@ class ScopedEditTest : public ::testing::TestWithParam<std::string> {
   Model model_;
   TokenIds row_;
 };
-INSTANTIATE_TEST_SUITE_P(Shapes, ScopedEditTest, ::testing::Values("gpt2", "llama"), [](const auto& shape) { return shape.param; });
+INSTANTIATE_TEST_SUITE_P(Shapes, ScopedEditTest, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
 
 TEST_P(ScopedEditTest, WritesWeightPlusBA) {
   const at::Tensor before = model_.mlp_down(1).clone();
   const WeightChange change = some_change(model_.config(), 1, 2, 0);
   const ScopedEdit scope(model_, {change});
-  EXPECT_TRUE(near(model_.mlp_down(1).to(at::kDouble), before.to(at::kDouble) + at::matmul(change.B.to(at::kDouble), change.A.to(at::kDouble)), 1e-6));
+  EXPECT_TRUE(near(model_.mlp_down(1).to(at::kDouble),
+                   before.to(at::kDouble) + at::matmul(change.B.to(at::kDouble), change.A.to(at::kDouble)),
+                   1e-6));
 }
 
 TEST_P(ScopedEditTest, OverlayEqualsReallyWrittenWeights) {
   const c10::NoGradGuard no_grad;
-  const WeightChange low = some_change(model_.config(), 0, 1, 0), high = some_change(model_.config(), 2, 3, 1);
+  const WeightChange low = some_change(model_.config(), 0, 1, 0),
+                     high = some_change(model_.config(), 2, 3, 1);
   PassInput input;
   input.ids = {row_};
   input.logit_tokens = test::counting(0, 7);
@@ -58,8 +63,9 @@ TEST_P(ScopedEditTest, PutsTheVeryBytesBack) {
     EXPECT_NE(between, before);
     {
       // The same block twice in one change, and again in the outer one.
-      const ScopedEdit inner(model_, {some_change(model_.config(), 1, 2, 1), some_change(model_.config(), 3, 1, 2),
-                                      some_change(model_.config(), 1, 1, 3)});
+      const ScopedEdit inner(model_,
+                             {some_change(model_.config(), 1, 2, 1), some_change(model_.config(), 3, 1, 2),
+                              some_change(model_.config(), 1, 1, 3)});
       EXPECT_NE(bytes_of_weights(model_), between);
     }
     EXPECT_EQ(bytes_of_weights(model_), between);
@@ -81,9 +87,10 @@ TEST_P(ScopedEditTest, AnExceptionPutsThemBackToo) {
 TEST_P(ScopedEditTest, RefusesWhatDoesNotFitAndChangesNothing) {
   const std::string before = bytes_of_weights(model_);
   const WeightChange good = some_change(model_.config(), 1, 1, 0);
-  for (const WeightChange& bad : {WeightChange{4, good.A, good.B}, WeightChange{-1, good.A, good.B},
-                                  WeightChange{1, good.A.narrow(1, 0, 70), good.B}, WeightChange{1, good.A, good.B.narrow(0, 0, 31)},
-                                  WeightChange{1, at::cat({good.A, good.A}), good.B}}) {
+  for (const WeightChange& bad :
+       {WeightChange{4, good.A, good.B}, WeightChange{-1, good.A, good.B},
+        WeightChange{1, good.A.narrow(1, 0, 70), good.B}, WeightChange{1, good.A, good.B.narrow(0, 0, 31)},
+        WeightChange{1, at::cat({good.A, good.A}), good.B}}) {
     test::error_of(ErrorKind::kModel, [&] { const ScopedEdit scope(model_, {good, bad}); });
     EXPECT_EQ(bytes_of_weights(model_), before);
   }

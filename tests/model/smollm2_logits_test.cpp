@@ -1,5 +1,5 @@
-// The real SmolLM2-135M-Instruct, out of its quantised GGUF file, against what `transformers` computed from the same weights
-// (tools/fixtures/smollm2_reference.py). Skipped where the file is not there.
+// The real SmolLM2-135M-Instruct, out of its quantised GGUF file, against what `transformers` computed from
+// the same weights (tools/fixtures/smollm2_reference.py). Skipped where the file is not there.
 #include <c10/core/GradMode.h>
 
 #include <filesystem>
@@ -12,9 +12,12 @@
 namespace emend {
 namespace {
 
-const std::filesystem::path kModel = std::filesystem::path(EMEND_SOURCE_DIR) / "models/smollm2-135m-instruct.gguf";
+const std::filesystem::path kModel =
+    std::filesystem::path(EMEND_SOURCE_DIR) / "models/smollm2-135m-instruct.gguf";
 
-at::Tensor as_tensor(const nlohmann::json& numbers) { return at::tensor(numbers.get<std::vector<double>>(), at::kDouble); }
+at::Tensor as_tensor(const nlohmann::json& numbers) {
+  return at::tensor(numbers.get<std::vector<double>>(), at::kDouble);
+}
 
 TEST(SmolLm2Logits, EqualTheRecordedOnes) {
   if (!std::filesystem::exists(kModel)) GTEST_SKIP() << kModel << " is not there";
@@ -44,7 +47,8 @@ TEST(SmolLm2Logits, EqualTheRecordedOnes) {
     for (const TokenLogprob& token : likeliest[i]) found.push_back(token.id);
     EXPECT_EQ(found, top);
     const at::Tensor row = logits[static_cast<std::int64_t>(i)];
-    EXPECT_TRUE(test::near(row.index_select(0, at::tensor(top, at::kLong)), as_tensor(prompt.at("top_logits")), 1e-3));
+    EXPECT_TRUE(test::near(row.index_select(0, at::tensor(top, at::kLong)),
+                           as_tensor(prompt.at("top_logits")), 1e-3));
     EXPECT_TRUE(test::near(row.index_select(0, vocabulary), as_tensor(prompt.at("logits")), 1e-3));
   }
 }

@@ -25,11 +25,13 @@ class EditWorld {
   EditorContext context;  // with the automatic prefix
   RowForm form;
 
-  Edit edit(const std::vector<EditRequest>& requests, const std::map<std::string, std::string>& options = {}) const {
+  Edit edit(const std::vector<EditRequest>& requests,
+            const std::map<std::string, std::string>& options = {}) const {
     SilentProgress silent;
     return editor(options)->edit(model, requests, context, silent);
   }
-  std::vector<Edit> edit_each(const std::vector<EditRequest>& requests, const std::map<std::string, std::string>& options = {}) const {
+  std::vector<Edit> edit_each(const std::vector<EditRequest>& requests,
+                              const std::map<std::string, std::string>& options = {}) const {
     SilentProgress silent;
     return editor(options)->edit_each(model, requests, context, silent);
   }
@@ -57,7 +59,9 @@ class EditWorld {
     }
     return keys;
   }
-  at::Tensor weight() const { return model.weights().blocks[static_cast<std::size_t>(context.layer)].mlp_down; }
+  at::Tensor weight() const {
+    return model.weights().blocks[static_cast<std::size_t>(context.layer)].mlp_down;
+  }
 
   // (W + Delta) k - W k in float32, with the weight really written.
   at::Tensor moved(const Edit& edit, const at::Tensor& k) {
@@ -68,7 +72,8 @@ class EditWorld {
 
   bool holds(const EditRequest& request) const {
     const auto ids = prompt_ids(model.tokenizer(), request.prompt, form);
-    return score_continuations(model, {ids}, {{0, target_ids(model.tokenizer(), request.target, form)}})[0].argmax;
+    return score_continuations(model, {ids}, {{0, target_ids(model.tokenizer(), request.target, form)}})[0]
+        .argmax;
   }
 
  private:

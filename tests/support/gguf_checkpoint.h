@@ -10,21 +10,27 @@ namespace emend::test {
 
 enum class GgufType : std::uint32_t { kF32 = 0, kF16 = 1, kQ8_0 = 8, kBF16 = 30 };
 
-
 // Pairs and tensors in any order; matrices are stored in `matrix_type`, everything of one dimension in F32.
 class GgufCheckpoint {
  public:
   explicit GgufCheckpoint(GgufType matrix_type) : matrix_type_(matrix_type) {}
 
-  void add_text(const std::string& key, const std::string& text) { file_.pairs.push_back(gguf_pair(key, 8, gguf_string(text))); }
-  void add_integer(const std::string& key, std::uint32_t value) { file_.pairs.push_back(gguf_pair(key, 4, u32(value))); }
-  void add_number(const std::string& key, float value) { file_.pairs.push_back(gguf_pair(key, 6, little(value))); }
+  void add_text(const std::string& key, const std::string& text) {
+    file_.pairs.push_back(gguf_pair(key, 8, gguf_string(text)));
+  }
+  void add_integer(const std::string& key, std::uint32_t value) {
+    file_.pairs.push_back(gguf_pair(key, 4, u32(value)));
+  }
+  void add_number(const std::string& key, float value) {
+    file_.pairs.push_back(gguf_pair(key, 6, little(value)));
+  }
 
   // weight: [out, in] or [n], float32
   void add_tensor(const std::string& name, const at::Tensor& weight) {
     const auto type = weight.dim() > 1 && name != "position_embd.weight" ? matrix_type_ : GgufType::kF32;
     std::vector<std::uint64_t> ne;
-    for (std::int64_t i = weight.dim() - 1; i >= 0; --i) ne.push_back(static_cast<std::uint64_t>(weight.size(i)));
+    for (std::int64_t i = weight.dim() - 1; i >= 0; --i)
+      ne.push_back(static_cast<std::uint64_t>(weight.size(i)));
     file_.tensors.push_back(gguf_tensor(name, ne, static_cast<std::uint32_t>(type), file_.data.size()));
     file_.data += stored(weight.contiguous(), type);
     file_.data.append((32 - file_.data.size() % 32) % 32, '\0');
@@ -33,14 +39,20 @@ class GgufCheckpoint {
   std::string bytes() const { return file_.bytes(); }
 
  private:
-  static std::string raw(const at::Tensor& t) { return {static_cast<const char*>(t.const_data_ptr()), t.nbytes()}; }
+  static std::string raw(const at::Tensor& t) {
+    return {static_cast<const char*>(t.const_data_ptr()), t.nbytes()};
+  }
 
   static std::string stored(const at::Tensor& weight, GgufType type) {
     switch (type) {
-      case GgufType::kF32: return raw(weight);
-      case GgufType::kF16: return raw(weight.to(at::kHalf));
-      case GgufType::kBF16: return raw(weight.to(at::kBFloat16));
-      case GgufType::kQ8_0: break;
+      case GgufType::kF32:
+        return raw(weight);
+      case GgufType::kF16:
+        return raw(weight.to(at::kHalf));
+      case GgufType::kBF16:
+        return raw(weight.to(at::kBFloat16));
+      case GgufType::kQ8_0:
+        break;
     }
     // Blocks of 32 along a row: f16 d = max |x| / 127, then 32 signed bytes round(x / d).
     std::string bytes;
@@ -57,7 +69,8 @@ class GgufCheckpoint {
   GgufFile file_;
 };
 
-// The converter's order of query and key rows: its row h d + 2 i + p is row h d + p d/2 + i of the checkpoint.
+// The converter's order of query and key rows: its row h d + 2 i + p is row h d + p d/2 + i of the
+// checkpoint.
 inline at::Tensor interleaved_rows(const at::Tensor& weight, std::int64_t heads) {
   at::Tensor result = at::empty_like(weight);
   const std::int64_t d = weight.size(0) / heads;
@@ -93,14 +106,23 @@ inline GgufCheckpoint llama_as_gguf(const std::string& name, GgufType type) {
   const auto file = open_safetensors(data_path("parity/" + name + "/model.safetensors"));
   for (const TensorInfo& info : file->tensors()) {
     at::Tensor weight = read_tensor(*file, info.name);
-    if (info.name.find("q_proj") != std::string::npos) weight = interleaved_rows(weight, c.at("num_attention_heads"));
-    if (info.name.find("k_proj") != std::string::npos) weight = interleaved_rows(weight, c.at("num_key_value_heads"));
-    gguf.add_tensor(replaced(info.name, {{"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"},
-                                         {"model.layers", "blk"}, {"input_layernorm", "attn_norm"},
-                                         {"post_attention_layernorm", "ffn_norm"}, {"self_attn.q_proj", "attn_q"},
-                                         {"self_attn.k_proj", "attn_k"}, {"self_attn.v_proj", "attn_v"},
-                                         {"self_attn.o_proj", "attn_output"}, {"mlp.gate_proj", "ffn_gate"},
-                                         {"mlp.up_proj", "ffn_up"}, {"mlp.down_proj", "ffn_down"}}),
+    if (info.name.find("q_proj") != std::string::npos)
+      weight = interleaved_rows(weight, c.at("num_attention_heads"));
+    if (info.name.find("k_proj") != std::string::npos)
+      weight = interleaved_rows(weight, c.at("num_key_value_heads"));
+    gguf.add_tensor(replaced(info.name, {{"model.embed_tokens", "token_embd"},
+                                         {"model.norm", "output_norm"},
+                                         {"lm_head", "output"},
+                                         {"model.layers", "blk"},
+                                         {"input_layernorm", "attn_norm"},
+                                         {"post_attention_layernorm", "ffn_norm"},
+                                         {"self_attn.q_proj", "attn_q"},
+                                         {"self_attn.k_proj", "attn_k"},
+                                         {"self_attn.v_proj", "attn_v"},
+                                         {"self_attn.o_proj", "attn_output"},
+                                         {"mlp.gate_proj", "ffn_gate"},
+                                         {"mlp.up_proj", "ffn_up"},
+                                         {"mlp.down_proj", "ffn_down"}}),
                     weight);
   }
   return gguf;
@@ -122,10 +144,16 @@ inline GgufCheckpoint gpt2_as_gguf(const std::string& name, GgufType type) {
     at::Tensor weight = read_tensor(*file, info.name);
     const bool conv1d = info.name.find(".c_") != std::string::npos && weight.dim() == 2;
     if (conv1d) weight = weight.t().contiguous();
-    gguf.add_tensor(replaced(info.name, {{"transformer.wte", "token_embd"}, {"transformer.wpe", "position_embd"},
-                                         {"transformer.ln_f", "output_norm"}, {"transformer.h", "blk"}, {"ln_1", "attn_norm"},
-                                         {"ln_2", "ffn_norm"}, {"attn.c_attn", "attn_qkv"}, {"attn.c_proj", "attn_output"},
-                                         {"mlp.c_fc", "ffn_up"}, {"mlp.c_proj", "ffn_down"}}),
+    gguf.add_tensor(replaced(info.name, {{"transformer.wte", "token_embd"},
+                                         {"transformer.wpe", "position_embd"},
+                                         {"transformer.ln_f", "output_norm"},
+                                         {"transformer.h", "blk"},
+                                         {"ln_1", "attn_norm"},
+                                         {"ln_2", "ffn_norm"},
+                                         {"attn.c_attn", "attn_qkv"},
+                                         {"attn.c_proj", "attn_output"},
+                                         {"mlp.c_fc", "ffn_up"},
+                                         {"mlp.c_proj", "ffn_down"}}),
                     weight);
   }
   return gguf;

@@ -39,7 +39,8 @@ inline ModelConfig tiny_config(const std::string& family, int layers = 4) {
   return c;
 }
 
-// make_random's weights are those of a model before training, where blocks hardly do anything: here they are eight times larger.
+// make_random's weights are those of a model before training, where blocks hardly do anything: here they are
+// eight times larger.
 inline Model tiny_model(const std::string& family, int layers = 4, std::uint64_t seed = 1) {
   Model model = Model::make_random(tiny_config(family, layers), seed, {});
   const c10::NoGradGuard no_grad;
@@ -51,8 +52,8 @@ inline Model tiny_model(const std::string& family, int layers = 4, std::uint64_t
   enlarge(w.position_embedding);
   if (!model.config().tied_head) enlarge(w.head);
   for (const BlockWeights& b : w.blocks)
-    for (const at::Tensor& t : {b.qkv, b.qkv_bias, b.attention_out, b.attention_out_bias, b.mlp_in, b.mlp_in_bias, b.mlp_down,
-                                b.mlp_down_bias})
+    for (const at::Tensor& t : {b.qkv, b.qkv_bias, b.attention_out, b.attention_out_bias, b.mlp_in,
+                                b.mlp_in_bias, b.mlp_down, b.mlp_down_bias})
       enlarge(t);
   return model;
 }
@@ -74,7 +75,9 @@ inline std::vector<std::int64_t> counting(std::int64_t begin, std::int64_t end) 
   return values;
 }
 
-inline at::Tensor index_of(const std::vector<std::int64_t>& values) { return at::tensor(values, at::kLong); }
+inline at::Tensor index_of(const std::vector<std::int64_t>& values) {
+  return at::tensor(values, at::kLong);
+}
 
 // One row alone, from its beginning: logits at every token [T, V].
 inline at::Tensor plain_logits(const Model& model, const TokenIds& ids) {

@@ -16,7 +16,9 @@ inline Model load_world(const std::string& shape) {
   return Model::load(data_path("world/" + shape), {}, silent);
 }
 
-inline std::vector<EditRequest> world_edits(std::size_t count) { return read_edit_records(data_path("world/edits.jsonl"), count); }
+inline std::vector<EditRequest> world_edits(std::size_t count) {
+  return read_edit_records(data_path("world/edits.jsonl"), count);
+}
 
 // C of one layer from text that the model writes itself; `tokens` 0: the default number.
 inline Statistics world_statistics(const Model& model, int layer, std::int64_t tokens = 0) {
@@ -28,7 +30,8 @@ inline Statistics world_statistics(const Model& model, int layer, std::int64_t t
   return collect_statistics(model, options, silent);
 }
 
-inline EditRequest request_of(const std::string& id, const std::string& prompt, const std::string& subject, const std::string& target) {
+inline EditRequest request_of(const std::string& id, const std::string& prompt, const std::string& subject,
+                              const std::string& target) {
   EditRequest request;
   request.id = id;
   request.prompt = prompt;
