@@ -147,9 +147,10 @@ std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests, co
     if (i < skipped.size() && skipped[i]) continue;
     const PromptState& prompt = after[i].prompt;
     // Without a present answer other than the target there is nothing to beat: being the greedy continuation decides.
-    const bool beats = requests[i].was.empty() || requests[i].was == requests[i].target || prompt.p_target > prompt.p_was;
-    efficacy.count(beats && prompt.argmax_target);
-    for (const PromptState& state : after[i].paraphrases) paraphrase.count(state.p_target > state.p_was);
+    const bool unopposed = requests[i].was.empty() || requests[i].was == requests[i].target;
+    efficacy.count((unopposed || prompt.p_target > prompt.p_was) && prompt.argmax_target);
+    for (const PromptState& state : after[i].paraphrases)
+      paraphrase.count(unopposed ? state.argmax_target : state.p_target > state.p_was);
     for (const auto& state : after[i].neighbours)
       if (!state.answer.empty() && state.answer != requests[i].target) neighbourhood.count(state.p_answer > state.p_target);
   }

@@ -15,6 +15,8 @@ namespace emend {
 
 namespace {
 
+constexpr double kFallen = 0.8;  // a search whose best loss stays above this share of its first one has found nothing
+
 at::Tensor int64_tensor(const std::vector<std::int64_t>& values, const at::Device& device) {
   return at::tensor(values, at::kLong).to(device);
 }
@@ -115,10 +117,6 @@ void SearchBatch::prepare(const LayerTrace& trace, std::size_t end) {
     const at::Tensor reached = at::nonzero(moved / traced[i].hidden.norm(2, 1) >= options_.reach);
     std::int64_t begin = reached.size(0) > 0 ? reached[0][0].item<std::int64_t>() : static_cast<std::int64_t>(source->lookup);
     begin = std::min(begin, static_cast<std::int64_t>(source->lookup));
-    if (source->lookup > 0)
-      results_[unit_index].largest_context_alpha =
-          std::max(results_[unit_index].largest_context_alpha,
-                   alpha.narrow(0, 0, static_cast<std::int64_t>(source->lookup)).abs().max().item<double>());
     hidden.push_back(h);
     begins.push_back(begin);
     const std::int64_t moving = keys.size(0) - begin;
@@ -286,8 +284,11 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
     }
     active = std::move(still_active);
   }
-  for (SearchResult& result : results_)
-    result.came_down = result.r.defined() && std::isfinite(result.loss) && (result.steps == 0 || result.loss < result.first_loss);
+  for (SearchResult& result : results_) {
+    const bool finite = result.r.defined() && std::isfinite(result.loss);
+    result.came_down = finite && (result.steps == 0 || result.loss < kFallen * result.first_loss);
+    if (!finite) result.r = at::zeros({model_.config().d_model}, v0_norms_.options());
+  }
   return std::move(results_);
 }
 

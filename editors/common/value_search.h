@@ -2,7 +2,7 @@
 //
 // Objective `written`: every token x of every row receives alpha(x) r at layer l, alpha = aT k(x), so the loss is that of the
 // model as it will be written. Objective `injected` (Meng et al. 2022, equation 4): r is added at the lookup token alone.
-// A step runs blocks > l over the positions from the first one that r can move (specs: causality), on cached keys and
+// A step runs blocks > l over the positions from the first one that r can move (causality: r at layer l moves nothing before it), on cached keys and
 // values; logits only where a loss is read; no gradient of weights.
 #pragma once
 
@@ -20,13 +20,13 @@ enum class Objective { kWritten, kInjected };
 
 struct SearchOptions {
   Objective objective = Objective::kWritten;
-  int max_steps = 25;            // loss evaluations that are followed by a gradient step
-  double step = 0.5;             // Adam's step in units of ||v0|| / sqrt(D)
+  int max_steps = 40;            // loss evaluations that are followed by a gradient step
+  double step = 0.35;            // Adam's step in units of ||v0|| / sqrt(D)
   double absolute_step = 0;      // > 0: Adam's step as it is (the papers' 0.5)
-  double clamp = 4;              // ||r|| <= clamp ||v0||
+  double clamp = 6;              // ||r|| <= clamp ||v0||
   double kl_factor = 0.0625;     // weight of KL(current || initial) at the subject alone
   double decay = 0;              // weight of ||r|| / ||v0||^2
-  double stop_probability = 0.99;  // exp(-nll), on every bare prompt and in the mean of the rows
+  double stop_probability = 0.97;  // exp(-nll), on every bare prompt and in the mean of the rows
   double stop_loss = 0;          // > 0: stop below this total loss instead (the papers' 0.05)
   bool keep_best = true;         // the best iterate; false: the last
   double reach = 0.1;            // tau: positions where |alpha| clamp ||v0|| / ||h|| stays below keep their cached keys and values
@@ -61,9 +61,8 @@ struct SearchResult {
   double mean_probability = 0;
   double first_loss = 0;
   double v0_norm = 0;
-  double largest_context_alpha = 0;  // |alpha| over tokens before the subject's last one
   std::vector<double> losses;   // one an evaluation
-  bool came_down = false;       // finite, and the loss fell
+  bool came_down = false;       // finite, and the loss fell to kFallen of its beginning, or the search had nothing to do
 };
 
 // Searches all units; each has its own Adam state, clamp and stop, and leaves the batch when it is done. A unit's result does not

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "base/strings.h"
 #include "editors/common/context_rows.h"
@@ -54,6 +55,7 @@ struct BoundOptions {
         number_option("ridge", value.relative_ridge, 0, 1, "added to C's diagonal, in units of its mean"),
         integer_option("contexts", value.contexts, 0, 50, "sampled context rows of each of the two lengths"),
         number_option("bare_weight", value.bare_weight, 0, 1, "share of the bare prompt in the loss"),
+        flag_option("uniform_rows", value.uniform_rows, "all rows weigh the same, whatever bare_weight says"),
         integer_option("steps", search.max_steps, 1, 1000, "most gradient steps of the value search"),
         number_option("step", search.step, 1e-6, 100, "Adam's step in units of ||v0|| / sqrt(d)"),
         number_option("absolute_step", search.absolute_step, 0, 100, "Adam's step as it is; 0: use `step`"),
@@ -74,9 +76,11 @@ struct BoundOptions {
     if (choice == 0) return;
     value.keys = RomeKeys::kOriginal;
     value.protect_sink = false;
-    value.bare_weight = 1.0 / 21;
+    value.uniform_rows = true;
     value.search.objective = Objective::kInjected;
+    value.relative_ridge = 0;
     value.search.max_steps = 19;
+    value.search.clamp = 4;
     value.search.absolute_step = 0.5;
     value.search.decay = 0.5;
     value.search.stop_loss = 0.05;
@@ -121,7 +125,7 @@ class RomeRun {
   SearchUnit make_unit(const KeyGroup& group, const at::Tensor& a) const;
   TraceRow trace_row(const RequestRows& rows, std::size_t i, const TokenIds& more) const;
   std::vector<SearchResult> search(const std::vector<at::Tensor>& responses, const std::vector<SearchResult>* previous,
-                                   Progress& progress) const;
+                                   Progress& progress, std::optional<int> steps = {}) const;
   std::vector<at::Tensor> own_responses() const;
   void settle_jointly(std::vector<at::Tensor>& responses, std::vector<SearchResult>& results, Progress& progress) const;
   void require_down(const std::vector<SearchResult>& results) const;
@@ -228,6 +232,9 @@ void RomeRun::choose_keys() {
   if (options_.protect_sink) {
     if (!form_.prefix.empty()) {
       sink_key_ = trace_->front_keys(0)[0].to(at::kCPU, at::kDouble);
+    } else if (form_.form == PromptForm::kChat) {  // every message begins with the template's own first token
+      const TokenIds first(rows_.front().prompts.front().ids.begin(), rows_.front().prompts.front().ids.begin() + 1);
+      sink_key_ = trace_->last_keys({{-1, first}})[0].to(at::kCPU, at::kDouble);
     } else if (!contexts_.empty()) {  // position 0 is the sink, whatever stands there
       std::vector<at::Tensor> sinks;
       for (std::size_t c = 0; c < contexts_.size(); ++c) sinks.push_back(trace_->front_keys(static_cast<std::int64_t>(c) + 1)[0]);
@@ -235,6 +242,9 @@ void RomeRun::choose_keys() {
     }
   }
   for (KeyGroup& group : groups_) {
+    if (form_.prefix.empty() && rows_[group.requests.front()].prompts.front().lookup == 0 && contexts_.empty())
+      throw Error(ErrorKind::kConfig, "edit " + group.ids(requests_) + ": the subject is one token at position 0 with nothing in front, "
+                                      "where the model keeps no fact; give a BOS (--bos TOKEN) or context rows (option contexts)");
     const bool at_sink = form_.prefix.empty() && rows_[group.requests.front()].prompts.front().lookup == 0;
     const auto contexts = static_cast<double>(contexts_.size());
     const at::Tensor mean = !group.context_key.defined() ? group.bare_key
@@ -353,8 +363,10 @@ double RomeRun::neighbour_alpha(const KeyGroup& group, const at::Tensor& a, std:
 EditPlan RomeRun::plan() const {
   EditPlan plan;
   plan.warnings = warnings_;
-  for (const KeyGroup& group : groups_) {
-    const at::Tensor a = response(group);
+  const at::Tensor joint = groups_.size() > 1 && options_.keys != RomeKeys::kOriginal ? joint_responses() : at::Tensor();
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const KeyGroup& group = groups_[g];
+    const at::Tensor a = joint.defined() ? joint.select(1, static_cast<std::int64_t>(g)) : response(group);
     const double alpha = neighbour_alpha(group, a, &plan.warnings);
     for (std::size_t i : group.requests) {
       EditPlan::Entry entry;
@@ -380,12 +392,13 @@ SearchUnit RomeRun::make_unit(const KeyGroup& group, const at::Tensor& a) const 
     const RequestRows& rows = rows_[i];
     const TokenIds fed(rows.target.begin(), rows.target.end() - 1);
     const auto contexts = static_cast<double>(rows.prompts.size() - 1);
+    const double bare_share = options_.uniform_rows ? 1 / (contexts + 1) : options_.bare_weight;
     for (std::size_t p = 0; p < rows.prompts.size(); ++p) {
       SearchRow row;
       row.row = trace_row(rows, p, fed);
       row.lookup = rows.prompts[p].lookup;
       row.bare = p == 0;
-      row.weight = share * (contexts == 0 ? 1.0 : p == 0 ? options_.bare_weight : (1 - options_.bare_weight) / contexts);
+      row.weight = share * (contexts == 0 ? 1.0 : p == 0 ? bare_share : (1 - bare_share) / contexts);
       row.labels = rows.target;
       const auto last = static_cast<std::int64_t>(rows.prompts[p].ids.size()) - 1;
       for (std::size_t j = 0; j < rows.target.size(); ++j) row.label_at.push_back(last + static_cast<std::int64_t>(j));
@@ -404,7 +417,7 @@ SearchUnit RomeRun::make_unit(const KeyGroup& group, const at::Tensor& a) const 
 
 // Searches every group with its response; with `previous`, from there on and with what the others write held fixed.
 std::vector<SearchResult> RomeRun::search(const std::vector<at::Tensor>& responses, const std::vector<SearchResult>* previous,
-                                          Progress& progress) const {
+                                          Progress& progress, std::optional<int> steps) const {
   std::vector<SearchUnit> units;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     units.push_back(make_unit(groups_[g], responses[g]));
@@ -422,7 +435,9 @@ std::vector<SearchResult> RomeRun::search(const std::vector<at::Tensor>& respons
   if (!previous)
     progress.begin("searching " + std::to_string(groups_.size()) + (groups_.size() == 1 ? " value" : " values"),
                    static_cast<std::int64_t>(groups_.size()), "values");
-  std::vector<SearchResult> results = search_values(model_, *trace_, units, options_.search, progress);
+  SearchOptions options = options_.search;
+  if (steps) options.max_steps = *steps;
+  std::vector<SearchResult> results = search_values(model_, *trace_, units, options, progress);
   if (!previous) progress.end();
   return results;
 }
@@ -480,7 +495,7 @@ void RomeRun::settle_jointly(std::vector<at::Tensor>& responses, std::vector<Sea
   const at::Tensor a = joint_responses();
   for (std::size_t g = 0; g < groups_.size(); ++g) responses[g] = a.select(1, static_cast<std::int64_t>(g));
   for (int round = 0; round < kJointRounds; ++round) {
-    progress.begin("joint check, round " + std::to_string(round + 1), static_cast<std::int64_t>(groups_.size()), "values");
+    progress.begin("searching jointly, round " + std::to_string(round + 1), static_cast<std::int64_t>(groups_.size()), "values");
     std::vector<SearchResult> again = search(responses, &results, progress);
     progress.end();
     bool moved = false;
@@ -492,6 +507,13 @@ void RomeRun::settle_jointly(std::vector<at::Tensor>& responses, std::vector<Sea
     results = std::move(again);
     if (!moved) return;
   }
+  // What is written is measured once more, with everybody's last residual.
+  std::vector<SearchResult> last = search(responses, &results, progress, 0);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    last[g].steps = results[g].steps;
+    last[g].came_down = results[g].came_down && std::isfinite(last[g].loss);
+  }
+  results = std::move(last);
 }
 
 Edit RomeRun::edit_together(Progress& progress) {

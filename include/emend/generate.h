@@ -43,7 +43,7 @@ struct Continuation {
 };
 
 struct ContinuationScore {
-  double nll = 0;       // nats a token: -(1/q) sum_j log p(target_j | prompt, target_<j)   (specs of ES: Meng et al. 2022)
+  double nll = 0;       // nats a token: -(1/q) sum_j log p(target_j | prompt, target_<j)   (the nll of ES: Meng et al. 2022, section 3.2)
   bool argmax = false;  // every target token is the likeliest there, under teacher forcing
 };
 

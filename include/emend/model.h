@@ -80,7 +80,7 @@ struct RoleEntry {
   std::string stored_type;
   std::vector<std::int64_t> stored_shape;
   bool stored_transposed;     // Conv1D: stored [in, out]
-  std::string digest;         // of the stored bytes, or of the float bytes for a model made in memory
+  std::string digest;         // of the stored bytes; for a model made in memory, its seed
 };
 
 struct ModelOptions {

@@ -57,7 +57,7 @@ void save_statistics(const Statistics& statistics, const Model& model, const std
 Statistics load_statistics(const Model& model, const std::vector<int>& layers, const std::vector<std::int64_t>& prefix,
                            const std::filesystem::path& folder);
 
-// Where statistics lie when nobody says: stats/<name>-<fingerprint> beside the model.
-std::filesystem::path default_statistics_folder(const Model& model);
+// Where statistics lie when nobody says: stats/<name>-<fingerprint>[-bos-<ids>] beside the model.
+std::filesystem::path default_statistics_folder(const Model& model, const std::vector<std::int64_t>& prefix);
 
 }  // namespace emend

@@ -134,7 +134,7 @@ Statistics load_statistics(const Model& model, const std::vector<int>& layers, c
     statistics.fingerprint = metadata_of(*file, "fingerprint");
   }
   const fs::path held = folder / "held_text.safetensors";
-  if (!fs::exists(held)) return statistics;
+  if (!fs::exists(held)) return {};  // half a folder: made again
   const auto file = open_safetensors(held);
   const auto ids = read_int64(*file, "ids"), lengths = read_int64(*file, "lengths");
   std::size_t at = 0;
@@ -151,10 +151,13 @@ Statistics load_statistics(const Model& model, const std::vector<int>& layers, c
   return statistics;
 }
 
-fs::path default_statistics_folder(const Model& model) {
+fs::path default_statistics_folder(const Model& model, const std::vector<std::int64_t>& prefix) {
   const fs::path path = fs::absolute(model.path()).lexically_normal();
   const fs::path clean = path.has_filename() ? path : path.parent_path();
-  return clean.parent_path() / "stats" / (clean.stem().string() + "-" + model.fingerprint().substr(0, 12));
+  std::string name = clean.stem().string() + "-" + model.fingerprint().substr(0, 12);
+  if (!prefix.empty()) name += "-bos";
+  for (const std::int64_t id : prefix) name += "-" + std::to_string(id);
+  return clean.parent_path() / "stats" / name;
 }
 
 }  // namespace emend

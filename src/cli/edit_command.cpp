@@ -90,9 +90,10 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
 }
 
 EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditOptions& options) {
-  EditJob job{&model, &editor, &file, {}, statistics_folder(file, model)};
+  EditJob job{&model, &editor, &file, {}, {}};
   job.context.layer = resolve_layer(file, model.config());
   job.context.prefix = resolve_bos(model.tokenizer(), file.bos);
+  job.statistics = statistics_folder(file, model, job.context.prefix);
   job.context.form = file.form;
   job.context.seed = options.common.seed;
   job.context.token_budget = options.common.token_budget;

@@ -44,8 +44,8 @@ int resolve_layer(const EditFile& file, const ModelConfig& config) {
   return layers[0];
 }
 
-fs::path statistics_folder(const EditFile& file, const Model& model) {
-  return file.statistics.empty() ? default_statistics_folder(model) : file.statistics;
+fs::path statistics_folder(const EditFile& file, const Model& model, const std::vector<std::int64_t>& prefix) {
+  return file.statistics.empty() ? default_statistics_folder(model, prefix) : file.statistics;
 }
 
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Console& console) {

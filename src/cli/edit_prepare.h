@@ -37,7 +37,8 @@ std::filesystem::path prepare_patch_path(const EditFile& file, const EditOptions
 int resolve_layer(const EditFile& file, const ModelConfig& config);
 
 // The statistics folder: the file's, or the default one beside the model.
-std::filesystem::path statistics_folder(const EditFile& file, const Model& model);
+std::filesystem::path statistics_folder(const EditFile& file, const Model& model,
+                                        const std::vector<std::int64_t>& prefix);
 
 // Inputs that all steps of an edit share. The pointers outlive the run.
 struct EditJob {

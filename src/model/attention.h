@@ -1,4 +1,4 @@
-// Causal attention over packed rows with a cache (GPT-2; Llama's grouped queries; specs of shapes in emend/pass.h).
+// Causal attention over packed rows with a cache (GPT-2; Llama's grouped queries); names of sizes: emend/pass.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -4,6 +4,8 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "base/fingerprint.h"
@@ -156,9 +158,13 @@ std::string digest_of(const std::vector<RoleEntry>& roles, const ModelConfig& co
   std::sort(lines.begin(), lines.end());
   Sha256 hash;
   hash.update_field(config.family);
-  for (const double f : config.rotary_frequencies) hash.update_field(std::to_string(f));
-  hash.update_field(std::to_string(config.norm_eps) + " " + std::to_string(config.heads) + " " +
-                    std::to_string(config.kv_heads));
+  const auto exact = [&](double value) { hash.update_number(std::bit_cast<std::uint64_t>(value)); };
+  for (const double f : config.rotary_frequencies) exact(f);
+  exact(config.norm_eps);
+  for (const std::int64_t size : {config.d_model, config.d_ff, config.heads, config.kv_heads, config.head_dim, config.vocab,
+                                  static_cast<std::int64_t>(config.norm), static_cast<std::int64_t>(config.positions),
+                                  static_cast<std::int64_t>(config.activation)})
+    hash.update_number(static_cast<std::uint64_t>(size));
   if (config.scale_by_layer) hash.update_field("attention scaled by layer");
   for (const std::string& line : lines) hash.update_field(line);
   hash.update_field(tokenizer ? tokenizer->fingerprint() : "no tokenizer");

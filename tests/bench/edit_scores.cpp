@@ -2,12 +2,13 @@
 //
 //   edit_scores MODEL RECORDS LIMIT LAYER[,LAYER...] [NAME=VALUE,NAME=VALUE]...
 //
-// Each further argument is one row of the table ("-" stands for the defaults). Prints ES, PS, NS (percent), the share of edits whose
+// Only records that the model knows are edited, and only neighbours that it knows are counted. Each further argument is one row of the table ("-" stands for the defaults). Prints ES, PS, NS (percent), the share of edits whose
 // target is the greedy continuation, steps, relative norm and seconds an edit.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
+#include <utility>
 
 #include "emend/editor.h"
 #include "support/edit_records.h"
@@ -24,6 +25,42 @@ std::vector<std::string> split(const std::string& text, char by) {
   return parts;
 }
 
+// The first records whose present answer is the model's greedy one, and of their neighbours those that are.
+std::vector<EditRequest> known_requests(const Model& model, const char* path, std::size_t limit, const std::vector<std::int64_t>& prefix) {
+  CheckOptions options;
+  options.prefix = prefix;
+  options.completion_tokens = 1;
+  SilentProgress silent;
+  std::vector<EditRequest> known;
+  const auto all = test::read_edit_records(path, 100000);
+  constexpr std::size_t kAtOnce = 50;
+  for (std::size_t begin = 0; begin < all.size() && known.size() < limit; begin += kAtOnce) {
+    std::vector<EditRequest> some(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                  all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), begin + kAtOnce)));
+    // Asked with the present answer in the target's place: is it the greedy continuation?
+    std::vector<EditRequest> asked;
+    for (EditRequest request : some) {
+      request.target = request.was;
+      request.paraphrases.clear();
+      for (const Neighbour& neighbour : std::exchange(request.neighbours, {})) {
+        EditRequest other;
+        other.prompt = neighbour.prompt;
+        other.target = neighbour.answer;
+        asked.push_back(other);
+      }
+      asked.push_back(request);
+    }
+    const auto states = measure_facts(model, asked, options, silent);
+    std::size_t at = 0;
+    for (EditRequest& request : some) {
+      for (const Neighbour& neighbour : std::exchange(request.neighbours, {}))
+        if (states[at++].prompt.argmax_target) request.neighbours.push_back(neighbour);
+      if (states[at++].prompt.argmax_target && known.size() < limit) known.push_back(request);
+    }
+  }
+  return known;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -33,16 +70,16 @@ int main(int argc, char** argv) try {
   }
   SilentProgress silent;
   Model model = Model::load(argv[1], {}, silent);
-  const auto requests = test::read_edit_records(argv[2], static_cast<std::size_t>(std::atoi(argv[3])));
   EditorContext context;
   context.prefix = model.tokenizer().automatic_prefix();
   context.keep_going = true;
+  const auto requests = known_requests(model, argv[2], static_cast<std::size_t>(std::atoi(argv[3])), context.prefix);
   std::vector<int> layers;
   for (const std::string& layer : split(argv[4], ',')) layers.push_back(layer == "auto" ? default_layer(model.config()) : std::stoi(layer));
   StatisticsOptions statistics_options;
   statistics_options.layers = layers;
   statistics_options.prefix = context.prefix;
-  const auto folder = default_statistics_folder(model);
+  const auto folder = default_statistics_folder(model, context.prefix);
   Statistics statistics = load_statistics(model, layers, context.prefix, folder);
   if (statistics.layers.empty()) statistics = collect_statistics(model, statistics_options, silent);
   context.statistics = &statistics;

@@ -7,7 +7,7 @@ namespace emend {
 
 namespace {
 
-ModelConfig read_config(const ConfigValues& v, const TensorFile&) {
+ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   ModelConfig c;
   c.family = "gpt2";
   c.layers = static_cast<int>(v.integer({"n_layer", "gpt2.block_count"}));
@@ -26,7 +26,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile&) {
   if (!v.boolean({"scale_attn_weights", ""}, true))
     throw Error(ErrorKind::kModel, v.where() + ": scale_attn_weights false is not supported");
   c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
-  c.tied_head = v.boolean({"tie_word_embeddings", ""}, true);
+  c.tied_head = v.is_gguf() ? file.find("output.weight") == nullptr : v.boolean({"tie_word_embeddings", ""}, true);
   c.scale_by_layer = v.boolean({"scale_attn_by_inverse_layer_idx", ""}, false);
   return c;
 }
