@@ -4,13 +4,30 @@
 
 namespace emend {
 
+namespace {
+
+void require_known_ids(const std::string& place, const std::vector<std::int64_t>& ids, std::int64_t vocab) {
+  for (const std::int64_t id : ids)
+    if (id < 0 || id >= vocab)
+      throw Error(ErrorKind::kFormat, place + " holds the token id " + std::to_string(id) +
+                                          ", but the model's vocabulary has " + std::to_string(vocab));
+}
+
+}  // namespace
+
 void require_base(const Patch& patch, const Model& model, const std::filesystem::path& file) {
   const std::string fingerprint = model.fingerprint();
-  if (fingerprint == patch.edit.base_fingerprint) return;
-  throw Error(ErrorKind::kModel, file.string() + ": this patch was made for another model, " +
+  if (fingerprint != patch.edit.base_fingerprint)
+    throw Error(ErrorKind::kModel, file.string() + ": this patch was made for another model, " +
                                      quote(patch.base_name) + " with fingerprint " +
                                      patch.edit.base_fingerprint + "; " + model.path().string() +
                                      " has fingerprint " + fingerprint);
+  const std::int64_t vocab = model.config().vocab;
+  require_known_ids(file.string() + ": metadata \"emend.prefix\"", patch.prefix, vocab);
+  for (const auto& row : patch.edit.context_ids)
+    require_known_ids(file.string() + ": tensor \"contexts.ids\"", row, vocab);
+  for (const auto& row : patch.held_text)
+    require_known_ids(file.string() + ": tensor \"held_text.ids\"", row, vocab);
 }
 
 }  // namespace emend

@@ -55,6 +55,7 @@ EditRequest read_request(const JsonView& view) {
     view.at("subject_begin").refuse("where the subject begins in the prompt");
   request.subject_begin = static_cast<std::size_t>(begin);
   request.target = view.string("target");
+  if (request.target.empty()) view.at("target").refuse("a text that is not empty");
   request.was = view.string("was");
   request.paraphrases = view.at("paraphrases").as_strings();
   for (const JsonView& neighbour : view.at("neighbours").elements())

@@ -111,6 +111,16 @@ TEST_F(BrokenPatch, NamesEachBrokenKey) {
   }
 }
 
+TEST_F(BrokenPatch, RefusesAnEmptyTarget) {
+  const std::string message = refusal([](Parts& parts) {
+    std::string& facts = parts.metadata["emend.facts"];
+    const std::string target = "\"target\":\"Spain\"";
+    facts.replace(facts.find(target), target.size(), "\"target\":\"\"");
+  });
+  EXPECT_THAT(message, HasSubstr("emend.facts"));
+  EXPECT_THAT(message, HasSubstr("target"));
+}
+
 TEST_F(BrokenPatch, NamesEachMissingTensor) {
   for (const auto& [name, tensor] : good_.tensors) {
     const std::string gone = name;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "base/text_file.h"
 #include "delivery/patch_metadata.h"
 #include "emend/error.h"
@@ -105,12 +107,27 @@ TEST(Patch, FitsItsBaseOnly) {
   config.d_ff = 6;
   config.heads = config.kv_heads = 1;
   config.head_dim = 4;
-  config.vocab = 8;
+  config.vocab = 12;
   config.max_positions = 8;
   const Model model = Model::make_random(config, 0, {});
   Patch patch = sample_patch();
   patch.edit.base_fingerprint = model.fingerprint();
   EXPECT_NO_THROW(require_base(patch, model, "p"));
+  const std::vector<std::pair<std::string, std::function<void(Patch&)>>> strange_ids = {
+      {"emend.prefix", [](Patch& p) { p.prefix = {12}; }},
+      {"contexts.ids", [](Patch& p) { p.edit.context_ids[2] = {1, 99}; }},
+      {"held_text.ids", [](Patch& p) { p.held_text[1] = {1 << 20}; }}};
+  for (const auto& [key, spoil] : strange_ids) {
+    Patch strange = patch;
+    spoil(strange);
+    try {
+      require_base(strange, model, "p");
+      FAIL() << "accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kFormat);
+      EXPECT_THAT(error.what(), HasSubstr(key));
+    }
+  }
   const Model other = Model::make_random(config, 1, {});
   try {
     require_base(patch, other, "p.safetensors");
