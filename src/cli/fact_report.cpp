@@ -68,12 +68,16 @@ struct Losses {
                {"p(other)", Align::kRight},
                {"now", Align::kLeft, kLeastColumns}}};
 
+  // What the checks count (run_checks): no facts that were true already, no neighbours whose answer is the
+  // target itself, and where there is no other answer to beat, the greedy continuation decides.
   void count(const MeasuredFact& measured) {
+    if (measured.fact->status == "already true") return;
     const EditRequest& request = measured.fact->request;
+    const bool unopposed = request.was.empty() || request.was == request.target;
     for (std::size_t i = 0; i < request.paraphrases.size(); ++i) {
       const PromptState& state = measured.after->paraphrases[i];
       ++paraphrases;
-      if (state.p_target > state.p_was) {
+      if (unopposed ? state.argmax_target : state.p_target > state.p_was) {
         ++kept_paraphrases;
         continue;
       }
@@ -82,6 +86,7 @@ struct Losses {
     }
     for (std::size_t i = 0; i < request.neighbours.size(); ++i) {
       const FactState::NeighbourState& state = measured.after->neighbours[i];
+      if (state.answer.empty() || state.answer == request.target) continue;
       ++neighbours;
       if (state.p_answer > state.p_target) {
         ++kept_neighbours;
@@ -138,7 +143,7 @@ std::string checks_table(const std::vector<CheckResult>& checks, std::size_t col
   Table table(
       {{"check"}, {"value", Align::kRight}, {"threshold", Align::kRight}, {"n", Align::kRight}, {"result"}});
   for (const CheckResult& check : checks) {
-    const std::string bound = check.name == "drift" ? "<= " : ">= ";
+    const std::string bound = check.name == "drift" || check.name == "update" ? "<= " : ">= ";
     table.add_row({check.name, number_text(check.value, 4), bound + number_text(check.threshold, 4),
                    count_text(check.n), verdict(check)});
   }
