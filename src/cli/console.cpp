@@ -7,7 +7,6 @@
 
 #include "base/atomic_file.h"
 #include "cli/interrupt.h"
-#include "cli/output_check.h"
 
 namespace emend {
 namespace {
@@ -28,6 +27,10 @@ std::size_t terminal_columns(int descriptor) {
 Console::Console(const CommonOptions& options)
     : json_(options.json), quiet_(options.quiet), progress_(progress_style(options.quiet)) {
   if (!json_.empty()) require_writable_file(json_);
+}
+
+void Console::keep_json_apart(const OtherFiles& others) const {
+  require_json_apart(json_, others);
 }
 
 void Console::note(const std::string& text) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/options.h"
+#include "cli/output_check.h"
 #include "cli/terminal_progress.h"
 
 namespace emend {
@@ -20,6 +21,9 @@ class Console {
  public:
   // Throws Error(kIo) when --json names a file that cannot be written.
   explicit Console(const CommonOptions& options);
+
+  // Throws Error(kUsage) when --json would overwrite what the command reads or writes otherwise.
+  void keep_json_apart(const OtherFiles& others) const;
 
   // A line on stderr, unless --quiet.
   void note(const std::string& text);

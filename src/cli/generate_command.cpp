@@ -21,6 +21,8 @@ namespace {
 
 namespace po = boost::program_options;
 
+constexpr std::int64_t kMostNew = 1'000'000;
+
 struct GenerateCommandOptions {
   CommonOptions common;
   std::string prompt;
@@ -64,6 +66,9 @@ Parsed parse_generate(const std::vector<std::string>& arguments, GenerateCommand
   require_given(given, "generate", "the prompt");
   require_given(!options.common.model.empty(), "generate", "--model PATH");
   require_at_least("max-new", options.max_new, 1);
+  if (options.max_new > kMostNew)
+    throw Error(ErrorKind::kUsage, "--max-new must be at most " + std::to_string(kMostNew) + ", found " +
+                                       std::to_string(options.max_new));
   if (!(options.temperature >= 0 && options.temperature <= 100))
     throw Error(ErrorKind::kUsage,
                 "--temperature must be from 0 to 100, found " + number_text(options.temperature));
@@ -85,7 +90,19 @@ std::vector<std::int64_t> stop_tokens(const Tokenizer& tokenizer) {
   return stop;
 }
 
-Generated run_generate(const Model& model, const GenerateCommandOptions& options) {
+// How many tokens fit behind the prompt, at most as many as were asked for. A prompt that leaves no room is
+// told by the model.
+std::int64_t tokens_that_fit(const Model& model, std::size_t prompt, std::int64_t wanted, Console& console) {
+  const std::int64_t positions = model.config().max_positions;
+  const std::int64_t room = std::max<std::int64_t>(positions - static_cast<std::int64_t>(prompt), 1);
+  if (wanted <= room) return wanted;
+  console.note("--max-new " + std::to_string(wanted) + " goes beyond the model's " +
+               std::to_string(positions) + " positions: at most " + std::to_string(room) +
+               " tokens follow this prompt");
+  return room;
+}
+
+Generated run_generate(const Model& model, const GenerateCommandOptions& options, Console& console) {
   const Tokenizer& tokenizer = model.tokenizer();
   const std::vector<std::int64_t> prefix = resolve_bos(tokenizer, options.common.bos.value_or("auto"));
   Generated result;
@@ -94,7 +111,7 @@ Generated run_generate(const Model& model, const GenerateCommandOptions& options
     throw Error(ErrorKind::kUsage,
                 "generate: the prompt is empty, and the model begins with no token of its own");
   GenerateOptions how;
-  how.max_new = options.max_new;
+  how.max_new = tokens_that_fit(model, result.prompt.size(), options.max_new, console);
   how.temperature = options.temperature;
   how.seed = options.common.seed;
   how.token_budget = options.common.token_budget;
@@ -154,6 +171,7 @@ int generate_command(const std::vector<std::string>& arguments) {
   if (parse_generate(arguments, options) == Parsed::kAnswered) return kExitDone;
   parse_form(options.form);
   Console console(options.common);
+  console.keep_json_apart({{options.patches.begin(), options.patches.end()}, options.common.model, {}});
   const std::vector<Patch> patches = load_patches(options.patches);
   Model model = load_model(options.common.model, options.common, console);
   std::vector<WeightChange> changes;
@@ -163,7 +181,7 @@ int generate_command(const std::vector<std::string>& arguments) {
     changes.insert(changes.end(), patches[i].edit.changes.begin(), patches[i].edit.changes.end());
   }
   const ScopedEdit scope(model, changes);
-  const Generated result = run_generate(model, options);
+  const Generated result = run_generate(model, options, console);
   print_generated(model.tokenizer(), result, options, console.columns());
   console.write_json(generated_json(model.tokenizer(), result, options));
   return kExitDone;

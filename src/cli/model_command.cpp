@@ -30,6 +30,7 @@ Parsed parse_model(const std::string& name, const std::string& help,
   syntax.help = help;
   syntax.positional = "path";
   syntax.positionals = 1;
+  syntax.unused = {"bos", "seed", "token-budget"};
   syntax.own.add_options()("path", po::value(&path));
   if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(path.empty() != common.model.empty(), syntax.command,
@@ -169,6 +170,7 @@ int info(const std::vector<std::string>& arguments) {
                   arguments, common) == Parsed::kAnswered)
     return kExitDone;
   Console console(common);
+  console.keep_json_apart({{}, common.model, {}});
   const Model model = load_model(common.model, common, console);
   const Parts parts = count_parameters(model);
   print_shape(model);
@@ -211,6 +213,7 @@ int check(const std::vector<std::string>& arguments) {
                   arguments, common) == Parsed::kAnswered)
     return kExitDone;
   Console console(common);
+  console.keep_json_apart({{}, common.model, {}});
   const Model model = load_model(common.model, common, console);
   print_roles(model, console.columns());
   std::cout << "\nAll " << model.roles().size()

@@ -28,9 +28,13 @@ struct Numbers {
   std::string bos;
 };
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 po::options_description common_group(const Syntax& syntax, CommonOptions& common, Numbers& numbers) {
-  po::options_description group("Common options", kHelpColumns);
-  auto add = group.add_options();
+  po::options_description all;
+  auto add = all.add_options();
   add("model", po::value(&common.model)->value_name("PATH"), "safetensors folder or .gguf file");
   add("device", po::value(&common.device)->value_name("DEVICE")->default_value("cpu"), "cpu, cuda or cuda:N");
   add("dtype", po::value(&common.dtype)->value_name("TYPE")->default_value("float32"),
@@ -49,6 +53,9 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
   add("quiet", po::bool_switch(&common.quiet), "no progress and no notes on stderr");
   add("help,h", "this text");
   add("version", "the version of emend");
+  po::options_description group("Common options", kHelpColumns);
+  for (const auto& option : all.options())
+    if (!contains(syntax.unused, option->long_name())) group.add(option);
   return group;
 }
 
@@ -66,7 +73,8 @@ std::vector<std::string> option_names(const po::options_description& all) {
                                const std::string& name) {
   const std::size_t dashes = std::min(name.find_first_not_of('-'), name.size());
   const std::string bare = name.substr(dashes, name.find('=') - dashes);  // "--name=value" comes whole
-  if (std::find(syntax.later.begin(), syntax.later.end(), bare) != syntax.later.end())
+  if (contains(syntax.unused, bare)) fail(syntax, "the option --" + bare + " has no effect here");
+  if (contains(syntax.later, bare))
     fail(syntax, "the option --" + bare + " is not part of this version yet");
   const auto near = nearest_name("--" + bare, option_names(all));
   fail(syntax, "unknown option " + name.substr(0, name.find('=')) +

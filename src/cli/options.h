@@ -34,6 +34,7 @@ struct Syntax {
   std::string positional;          // the option that takes arguments without a name; empty: there are none
   int positionals = 0;             // how many of them at most; -1: any number
   std::vector<std::string> later;  // options of the contract that this version has not yet
+  std::vector<std::string> unused;  // common options that would change nothing here: refused by name
   bool uses_statistics = false;    // takes --statistics
 };
 

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <string>
 
 #include "base/io_error.h"
 #include "emend/error.h"
@@ -34,6 +36,33 @@ void require_folder_for(const fs::path& folder, const fs::path& target) {
   if (::access(existing.c_str(), W_OK | X_OK) != 0) throw io_error("write into", existing, errno);
 }
 
+// Links followed as far as the path exists.
+fs::path true_path(const fs::path& path) {
+  std::error_code failed;
+  const fs::path resolved = fs::weakly_canonical(fs::absolute(path), failed);
+  return failed ? fs::absolute(path).lexically_normal() : resolved;
+}
+
+bool is_inside(const fs::path& file, const fs::path& folder) {
+  if (!fs::is_directory(folder)) return false;
+  const fs::path relative = file.lexically_relative(true_path(folder));
+  return !relative.empty() && *relative.begin() != ".." && *relative.begin() != ".";
+}
+
+// Files that a single-file model takes from its own folder.
+bool lies_beside_model(const fs::path& file, const fs::path& model) {
+  if (file.parent_path() != true_path(model).parent_path()) return false;
+  const std::vector<std::string> names = {"config.json", "tokenizer.json", "tokenizer_config.json",
+                                          "generation_config.json", "special_tokens_map.json",
+                                          "vocab.json", "merges.txt", "model.safetensors.index.json"};
+  return std::find(names.begin(), names.end(), file.filename().string()) != names.end();
+}
+
+[[noreturn]] void fail_json(const fs::path& json, const fs::path& other) {
+  throw Error(ErrorKind::kUsage, "--json " + json.string() + " would overwrite an input or output of this command: " +
+                                     other.string());
+}
+
 }  // namespace
 
 void require_writable_file(const fs::path& file) {
@@ -58,6 +87,25 @@ void require_not_among(const fs::path& file, const std::vector<fs::path>& inputs
       throw Error(ErrorKind::kIo,
                   "cannot write " + file.string() + ": it belongs to the input " + input.string());
   }
+}
+
+void require_json_apart(const fs::path& json, const OtherFiles& others) {
+  if (json.empty()) return;
+  const fs::path target = true_path(json);
+  std::error_code ignored;
+  for (const fs::path& file : others.files) {
+    if (file.empty()) continue;
+    if (target == true_path(file) || fs::equivalent(json, file, ignored) || is_inside(target, file))
+      fail_json(json, file);
+  }
+  const fs::path& model = others.model;
+  if (!model.empty() && (target == true_path(model) || fs::equivalent(json, model, ignored) ||
+                         is_inside(target, model) || lies_beside_model(target, model)))
+    fail_json(json, model);
+  for (const fs::path& folder : others.statistics)
+    if (!folder.empty() && target.extension() == ".safetensors" &&
+        target.parent_path() == true_path(folder))
+      fail_json(json, folder);
 }
 
 }  // namespace emend

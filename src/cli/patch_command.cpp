@@ -86,10 +86,12 @@ int list_patch(const std::vector<std::string>& arguments) {
       "for that model.";
   syntax.positional = "file";
   syntax.positionals = 1;
+  syntax.unused = {"bos", "seed", "token-budget"};
   syntax.own.add_options()("file", po::value(&file));
   if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return kExitDone;
   require_given(!file.empty(), "patch list", "the patch");
   Console console(common);
+  console.keep_json_apart({{file}, common.model, {}});
   const Patch patch = load_patch(file);
   if (!common.model.empty()) require_base(patch, load_model(common.model, common, console), file);
   print_patch(patch, console.columns());

@@ -102,6 +102,8 @@ int collect(const std::vector<std::string>& arguments) {
   StatsOptions options;
   if (parse_stats(arguments, options) == Parsed::kAnswered) return kExitDone;
   Console console(options.common);
+  console.keep_json_apart(
+      {{options.corpus.begin(), options.corpus.end()}, options.common.model, {options.out}});
   require_writable_folder(options.out);
   for (const std::string& path : options.corpus)
     if (!fs::exists(path)) throw Error(ErrorKind::kIo, "--corpus: there is no file " + path);
@@ -184,11 +186,13 @@ int show(const std::vector<std::string>& arguments) {
   syntax.help =
       "Lists the layers of a statistics folder. With --model, says first whether they are of that model.";
   syntax.positional = "folder";
+  syntax.unused = {"seed", "dtype", "token-budget"};
   syntax.positionals = 1;
   syntax.own.add_options()("folder", po::value(&folder));
   if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return kExitDone;
   require_given(!folder.empty(), "stats show", "the folder");
   Console console(common);
+  console.keep_json_apart({{}, common.model, {folder}});
   if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder + ": there is no such folder");
   const std::map<int, fs::path> files = layer_files(folder);
   if (!common.model.empty()) {

@@ -76,6 +76,13 @@ TEST_F(GenerateCommand, TakesTheChoiceOfBos) {
   EXPECT_EQ(read_json(folder / "begun")["tokens"].size(), none.size() + 1);
 }
 
+TEST_F(GenerateCommand, StopsAtTheLastPosition) {
+  const Finished run =
+      run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--max-new", "1000000"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("positions"));
+}
+
 TEST_F(GenerateCommand, RefusesABrokenPatchAndAModelWithoutTokenizer) {
   const ScratchFolder folder;
   const Finished missing =

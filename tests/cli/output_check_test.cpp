@@ -56,5 +56,33 @@ TEST(RequireNotAmong, RefusesToOverwriteInputs) {
   EXPECT_NO_THROW(require_not_among(folder / "model/new.safetensors", inputs));
 }
 
+TEST(RequireJsonApart, RefusesInputsAndOutputs) {
+  const ScratchFolder folder;
+  const std::string yaml = folder.write("edit.yaml", "");
+  const std::string gguf = folder.write("m.gguf", "");
+  folder.write("model/config.json", "");
+  std::filesystem::create_symlink(yaml, folder / "link");
+  const auto accepts = [&](const std::string& json, const std::string& model) {
+    try {
+      require_json_apart(json, {{yaml, folder / "new.safetensors"}, model, {folder / "stats"}});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+      EXPECT_THAT(error.what(), HasSubstr("--json " + json));
+      return false;
+    }
+    return true;
+  };
+  EXPECT_FALSE(accepts(folder / "model/../edit.yaml", gguf));
+  EXPECT_FALSE(accepts(folder / "link", gguf));
+  EXPECT_FALSE(accepts(folder / "new.safetensors", gguf));
+  EXPECT_FALSE(accepts(gguf, gguf));
+  EXPECT_FALSE(accepts(folder / "tokenizer.json", gguf));
+  EXPECT_FALSE(accepts(folder / "model/config.json", folder / "model"));
+  EXPECT_FALSE(accepts(folder / "stats/layer_0.safetensors", gguf));
+  EXPECT_TRUE(accepts(folder / "stats/j.json", gguf));
+  EXPECT_TRUE(accepts(folder / "result.json", folder / "model"));
+  EXPECT_TRUE(accepts("", gguf));
+}
+
 }  // namespace
 }  // namespace emend
