@@ -1,7 +1,11 @@
 // emend patch verify --model M --patch P...
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <limits>
+#include <optional>
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -22,6 +26,10 @@ namespace po = boost::program_options;
 constexpr double kTolerance = 0.02;
 constexpr double kHalfTolerance = 0.1;
 
+// How far B (A k) may lie from y r, in units of ||r||; more where float32 cannot hold the product.
+constexpr double kUpdateTolerance = 1e-3;
+constexpr double kUpdateRounding = 1e-6;
+
 struct VerifyOptions {
   CommonOptions common;
   std::vector<std::string> patches;
@@ -30,8 +38,8 @@ struct VerifyOptions {
 struct Verified {
   std::vector<FactState> before, after;
   std::vector<CheckResult> checks;
-  double difference = 0;   // of p(target) from the stored values, largest
-  bool reproduced = true;  // the difference is within the tolerance, or there is nothing to compare with
+  std::optional<double> difference_before, difference_after;  // of p(target) from the stored values, largest
+  bool reproduced = true;  // the differences are within the tolerance, or there is nothing to compare with
   bool passed = false;
 };
 
@@ -39,6 +47,7 @@ Parsed parse_verify(const std::vector<std::string>& arguments, VerifyOptions& op
   Syntax syntax;
   syntax.command = "patch verify";
   syntax.synopsis = "--model M --patch P...";
+  syntax.unused = {"bos", "seed"};
   syntax.help =
       "Loads the model anew, lays the patches on it in the order given, measures every fact and check again "
       "and "
@@ -68,11 +77,78 @@ CheckOptions options_of(const Patch& patch, const CommonOptions& common) {
   return check_options(patch.prefix, patch.form, common);
 }
 
-double largest_difference(const std::vector<FactState>& stored, const std::vector<FactState>& now) {
+// Nothing when the patch stores no states.
+std::optional<double> largest_difference(const std::vector<FactState>& stored,
+                                         const std::vector<FactState>& now) {
+  if (stored.empty()) return std::nullopt;
   double largest = 0;
-  for (std::size_t i = 0; i < std::min(stored.size(), now.size()); ++i)
-    largest = std::max(largest, std::abs(stored[i].prompt.p_target - now[i].prompt.p_target));
+  for (std::size_t i = 0; i < std::min(stored.size(), now.size()); ++i) {
+    const double difference = std::abs(stored[i].prompt.p_target - now[i].prompt.p_target);
+    largest =
+        std::isnan(difference) ? std::numeric_limits<double>::infinity() : std::max(largest, difference);
+  }
   return largest;
+}
+
+double norm_of(const at::Tensor& tensor) {
+  return tensor.norm().item<double>();
+}
+
+// ||r|| of a fact, kept away from 0.
+double residual_size(const at::Tensor& residual) {
+  return std::max(norm_of(residual), std::numeric_limits<double>::min());
+}
+
+// `keys: original` answers one key at a time: the others' rows are not zero on it.
+bool solved_jointly(const Patch& patch) {
+  const auto keys = patch.edit.options.find("keys");
+  return keys == patch.edit.options.end() || keys->second != "original";
+}
+
+// The row of the change that carries this fact: its column of B is nearest to the residual.
+std::int64_t own_row(const at::Tensor& B, const at::Tensor& residual) {
+  return (B - residual.unsqueeze(1)).norm(2, {0}).argmin().item<std::int64_t>();
+}
+
+// How far the change lies from what the fact's keys, answers, residual and norm say, relative.
+double update_error(const Patch& patch, const EditedFact& fact, const WeightChange& change) {
+  at::Tensor A = change.A.to(at::kDouble);
+  at::Tensor B = change.B.to(at::kDouble);
+  const at::Tensor keys = fact.keys.to(at::kDouble);
+  const at::Tensor answers = fact.answers.to(at::kDouble);
+  const at::Tensor residual = fact.residual.to(at::kDouble);
+  const double size = residual_size(residual);
+  const std::int64_t row = own_row(B, residual);
+  const double norm = norm_of(A.select(0, row)) * size;
+  double largest = norm_of(B.select(1, row) - residual) / size;
+  largest = std::max(largest, std::abs(norm - fact.update_norm) / std::max(norm, fact.update_norm));
+  if (!solved_jointly(patch)) {
+    A = A.narrow(0, row, 1);
+    B = B.narrow(1, row, 1);
+  }
+  for (std::int64_t j = 0; j < keys.size(0); ++j) {
+    const at::Tensor off = at::mv(B, at::mv(A, keys[j])) - answers[j] * residual;
+    const double rounding = kUpdateRounding * norm_of(A) * norm_of(B) * norm_of(keys[j]);
+    largest = std::max(largest, std::max(norm_of(off) - rounding, 0.0) / size);
+  }
+  return largest;
+}
+
+// Does the change do to every stored key what its fact says: B (A k) = y r?
+CheckResult check_update(const Patch& patch) {
+  CheckResult result{"update", std::nullopt, kUpdateTolerance, false, 0};
+  for (const EditedFact& fact : patch.edit.facts) {
+    if (fact.status != "edited") continue;
+    for (const WeightChange& change : patch.edit.changes) {
+      if (change.block != fact.layer) continue;
+      double error = update_error(patch, fact, change);
+      if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
+      result.value = std::max(result.value.value_or(0), error);
+      result.n += fact.keys.size(0);
+    }
+  }
+  result.passed = result.value && *result.value <= kUpdateTolerance;
+  return result;
 }
 
 std::vector<Verified> measure_before(const Model& model, const std::vector<Patch>& patches,
@@ -98,11 +174,23 @@ void measure_after(const Model& model, const Patch& patch, const VerifyOptions& 
     drift = std::exp(mean_nll(model, patch.held_text, options.common.token_budget) - base_nll);
   result.checks = run_checks(requests, result.after, skipped_of(patch), drift,
                              measured_tokens(patch.held_text), patch.thresholds);
-  result.difference = largest_difference(patch.after, result.after);
+  result.checks.push_back(check_update(patch));
+  result.difference_before = largest_difference(patch.before, result.before);
+  result.difference_after = largest_difference(patch.after, result.after);
   const double tolerance = options.common.dtype == "float32" ? kTolerance : kHalfTolerance;
+  result.reproduced = result.difference_before.value_or(0) <= tolerance;
   // Among others a patch need not give what it gave alone.
-  if (options.patches.size() == 1) result.reproduced = result.difference <= tolerance;
+  if (options.patches.size() == 1)
+    result.reproduced = result.reproduced && result.difference_after.value_or(0) <= tolerance;
   result.passed = result.reproduced && all_passed(result.checks);
+}
+
+std::string difference_text(const std::optional<double>& difference) {
+  return difference ? number_text(*difference) : "not compared (the patch stores none)";
+}
+
+ResultJson difference_json(const std::optional<double>& difference) {
+  return difference ? ResultJson(*difference) : ResultJson(nullptr);
 }
 
 void print_verified(const std::string& file, const Patch& patch, const Verified& result,
@@ -112,8 +200,9 @@ void print_verified(const std::string& file, const Patch& patch, const Verified&
             << facts_table(facts, columns) << "\n"
             << lost_table(facts, columns) << "\n"
             << checks_table(result.checks, columns)
-            << "\nLargest difference of p(target) from what the patch stored: "
-            << number_text(result.difference) << (result.reproduced ? "" : ", TOO MUCH") << "\n"
+            << "\nLargest difference of p(target) from what the patch stored: before "
+            << difference_text(result.difference_before) << ", after "
+            << difference_text(result.difference_after) << (result.reproduced ? "" : ", TOO MUCH") << "\n"
             << "Verified: " << (result.passed ? "yes" : "NO") << "\n";
 }
 
@@ -121,7 +210,9 @@ ResultJson verified_json(const std::string& file, const Patch& patch, const Veri
   return {{"path", file},
           {"edits", edits_json(pair_up(patch.edit.facts, result.before, result.after))},
           {"checks", checks_json(result.checks)},
-          {"difference", result.difference},
+          {"difference_before", difference_json(result.difference_before)},
+          {"difference", difference_json(result.difference_after)},
+          {"compared", result.difference_before && result.difference_after},
           {"passed", result.passed}};
 }
 
@@ -131,6 +222,7 @@ int patch_verify_command(const std::vector<std::string>& arguments) {
   VerifyOptions options;
   if (parse_verify(arguments, options) == Parsed::kAnswered) return kExitDone;
   Console console(options.common);
+  console.keep_json_apart({{options.patches.begin(), options.patches.end()}, options.common.model, {}});
   std::vector<Patch> patches;
   for (const std::string& file : options.patches) patches.push_back(load_patch(file));
   Model model = load_model(options.common.model, options.common, console);

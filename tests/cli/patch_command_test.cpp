@@ -1,12 +1,47 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <functional>
+
+#include "base/text_file.h"
 #include "world_edit.h"
 
 namespace emend {
 namespace {
 
 using testing::HasSubstr;
+
+// The bytes of a patch with the float32 values of the tensor whose name ends in `ending` changed, or with its
+// metadata changed by `metadata`.
+std::string altered(const std::string& bytes, const std::string& ending,
+                    const std::function<float(std::size_t, float)>& change,
+                    const std::function<void(nlohmann::json&)>& metadata = {}) {
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof length);
+  nlohmann::json header = nlohmann::json::parse(bytes.substr(sizeof length, length));
+  std::string data = bytes.substr(sizeof length + length);
+  for (const auto& [name, tensor] : header.items()) {
+    if (change == nullptr || name.size() < ending.size() ||
+        name.compare(name.size() - ending.size(), ending.size(), ending) != 0)
+      continue;
+    const std::size_t begin = tensor["data_offsets"][0];
+    const std::size_t end = tensor["data_offsets"][1];
+    for (std::size_t at = begin; at < end; at += sizeof(float)) {
+      float value = 0;
+      std::memcpy(&value, &data[at], sizeof value);
+      value = change((at - begin) / sizeof(float), value);
+      std::memcpy(&data[at], &value, sizeof value);
+    }
+  }
+  if (metadata) metadata(header["__metadata__"]);
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  length = text.size();
+  return std::string(reinterpret_cast<const char*>(&length), sizeof length) + text + data;
+}
 
 class PatchCommand : public testing::Test {
  protected:
@@ -47,6 +82,41 @@ TEST_F(PatchCommand, VerifiesWithTheStoredNumbers) {
     EXPECT_EQ(verified["checks"][i]["name"], edited["checks"][i]["name"]);
     EXPECT_EQ(verified["checks"][i]["n"], edited["checks"][i]["n"]);
   }
+}
+
+TEST_F(PatchCommand, FindsAnAlteredPatch) {
+  const std::string good = read_text_file(patch());
+  const auto verify = [&](const std::string& bytes) {
+    return run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", folder_.write("p", bytes),
+                      "--json", folder_ / "j", "--quiet"});
+  };
+  const auto update = [&] { return read_json(folder_ / "j")["patches"][0]["checks"][4]; };
+  EXPECT_EQ(verify(altered(good, "", nullptr)).code, 0);
+  EXPECT_EQ(update()["name"], "update");
+  EXPECT_EQ(update()["passed"], true);
+  EXPECT_LT(update()["value"], 1e-4);
+  const auto grow = [](std::size_t, float value) { return value * 1.01F; };
+  const auto bend = [](std::size_t at, float value) { return at % 3 == 0 ? -value : value; };
+  for (const std::string tensor : {"mlp_down.A", "mlp_down.B", ".residual", ".keys"}) {
+    EXPECT_EQ(verify(altered(good, tensor, grow)).code, 4) << tensor;
+    EXPECT_EQ(update()["passed"], false) << tensor;
+    EXPECT_EQ(verify(altered(good, tensor, bend)).code, 4) << tensor;
+    EXPECT_EQ(update()["passed"], false) << tensor;
+  }
+}
+
+TEST_F(PatchCommand, SaysWhenThereIsNothingToCompareWith) {
+  const auto forget = [](nlohmann::json& metadata) {
+    metadata["emend.before"] = "[]";
+    metadata["emend.after"] = "[]";
+  };
+  const std::string file = folder_.write("p", altered(read_text_file(patch()), "", nullptr, forget));
+  const Finished run = run_emend(
+      {"patch", "verify", "--model", world_model("gpt2"), "--patch", file, "--json", folder_ / "j"});
+  EXPECT_EQ(run.code, 0) << run.out << run.err;
+  EXPECT_THAT(run.out, HasSubstr("not compared"));
+  EXPECT_EQ(read_json(folder_ / "j")["patches"][0]["compared"], false);
+  EXPECT_TRUE(read_json(folder_ / "j")["patches"][0]["difference"].is_null());
 }
 
 TEST_F(PatchCommand, MeasuresAStackOfPatches) {
