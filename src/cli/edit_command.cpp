@@ -124,7 +124,8 @@ int dry_run(const EditJob& job, Console& console) {
     plan = job.editor->plan(*job.model, job.file->edits, context);
     std::cout << plan_report(plan, console.columns());
   }
-  std::cout << "Layers count from 0; the model has " << job.model->config().layers
+  std::cout << method_line(job.editor->name(), job.editor->objective(), job.editor->options()) << "\n"
+            << "Layers count from 0; the model has " << job.model->config().layers
             << ". Nothing was written.\n";
   for (const std::string& warning : plan.warnings) console.warn(warning);
   console.write_json(plan_json(plan, *job.editor, *job.model));
@@ -164,8 +165,10 @@ int edit_command(const std::vector<std::string>& arguments) {
   const EditFile file = prepare_edit_file(options);
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options);
   const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
+  console.keep_json_apart({{options.file, patch_path}, file.model, {file.statistics}});
   Model model = load_model(file.model.string(), options.common, console);
   const EditJob job = make_job(model, *editor, file, options);
+  console.keep_json_apart({{}, {}, {job.statistics}});
   if (options.dry_run) return dry_run(job, console);
   const double load = seconds_since(began);
   EditOutcome outcome = run_edit(job, console);

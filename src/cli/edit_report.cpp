@@ -37,7 +37,8 @@ std::string costs_line(const EditOutcome& outcome) {
 }
 
 ResultJson statistics_json(const EditOutcome& outcome) {
-  if (outcome.statistics_source.empty()) return nullptr;
+  if (outcome.statistics_source.empty())
+    return {{"source", nullptr}, {"tokens", nullptr}, {"condition", nullptr}};
   return {{"source", outcome.statistics_source},
           {"tokens", outcome.statistics_tokens},
           {"condition", outcome.condition ? ResultJson(*outcome.condition) : ResultJson(nullptr)}};
@@ -48,7 +49,18 @@ ResultJson seconds_json(const EditSeconds& seconds, double total) {
           {"search", seconds.search}, {"solve", seconds.solve}, {"check", seconds.check}};
 }
 
+bool uses_covariance(const std::map<std::string, std::string>& options) {
+  const auto found = options.find("covariance");
+  return found == options.end() || found->second != "false";
+}
+
 }  // namespace
+
+std::string method_line(const std::string& method, const std::string& objective,
+                        const std::map<std::string, std::string>& options) {
+  return "Method " + method + ", objective " + objective +
+         (uses_covariance(options) ? "" : ", C = I (covariance: false)") + ".";
+}
 
 std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
   const Patch& patch = outcome.patch;
@@ -59,11 +71,9 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
   for (const std::string& table :
        {lost_table(facts, columns), checks_table(patch.checks, columns), solution_table(patch.edit, columns)})
     text.append("\n").append(table);
-  text.append("Layers count from 0. Method ")
-      .append(patch.edit.method)
-      .append(", objective ")
-      .append(patch.edit.objective);
-  return text.append(".\n").append(costs_line(outcome));
+  text.append("Layers count from 0. ")
+      .append(method_line(patch.edit.method, patch.edit.objective, patch.edit.options));
+  return text.append("\n").append(costs_line(outcome));
 }
 
 std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model,
@@ -87,6 +97,7 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model, double tota
   return {{"emend", emend_version()},
           {"model", model_json(model)},
           {"method", patch.edit.method},
+          {"covariance", uses_covariance(patch.edit.options)},
           {"objective", patch.edit.objective},
           {"options", patch.edit.options},
           {"statistics", statistics_json(outcome)},
@@ -124,8 +135,13 @@ ResultJson plan_json(const EditPlan& plan, const Editor& editor, const Model& mo
                        {"merged_with", entry.merged_with},
                        {"predicted_norm", entry.predicted_norm},
                        {"largest_neighbour_alpha", entry.largest_neighbour_alpha}});
-  return {{"emend", emend_version()},        {"model", model_json(model)},  {"method", editor.name()},
-          {"objective", editor.objective()}, {"options", editor.options()}, {"plan", entries},
+  return {{"emend", emend_version()},
+          {"model", model_json(model)},
+          {"method", editor.name()},
+          {"covariance", uses_covariance(editor.options())},
+          {"objective", editor.objective()},
+          {"options", editor.options()},
+          {"plan", entries},
           {"warnings", plan.warnings}};
 }
 

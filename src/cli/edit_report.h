@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,10 @@ namespace emend {
 
 // Tables of facts, losses, checks and costs.
 std::string edit_report(const EditOutcome& outcome, std::size_t columns);
+
+// "Method rome, objective written.", with "C = I (covariance: false)" where no statistics were used.
+std::string method_line(const std::string& method, const std::string& objective,
+                        const std::map<std::string, std::string>& options);
 
 // How to try the patch: a command line to copy.
 std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model,

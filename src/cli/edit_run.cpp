@@ -157,7 +157,10 @@ EditOutcome run_edit(const EditJob& job, Console& console) {
     outcome.patch.after = outcome.patch.before;
     outcome.patch.edit.method = job.editor->name();
     outcome.patch.edit.objective = job.editor->objective();
+    outcome.patch.edit.options = job.editor->options();
     put_in_order(outcome.patch.edit, requests, job.context.layer);
+    outcome.patch.checks =
+        run_checks(requests, outcome.patch.after, skipped, std::nullopt, 0, outcome.patch.thresholds);
     outcome.patch.passed = true;
     return outcome;
   }

@@ -108,6 +108,22 @@ TEST_F(EditCommand, PlansWithoutWriting) {
   EXPECT_EQ(folder.listing(), "a.yaml");
 }
 
+TEST_F(EditCommand, LabelsAnUpdateWithoutCovariance) {
+  const ScratchFolder folder;
+  const std::string file = folder.write("a.yaml", "options: {covariance: false}\n" + lenient_edits("gpt2"));
+  const Finished plan = run_emend({"edit", file, "--dry-run", "--json", folder / "j"});
+  EXPECT_EQ(plan.code, 0) << plan.err;
+  EXPECT_THAT(plan.out, HasSubstr("C = I (covariance: false)"));
+  EXPECT_EQ(read_json(folder / "j")["covariance"], false);
+  const Finished run = run_emend({"edit", file, "--json", folder / "j"});
+  EXPECT_THAT(run.out, HasSubstr("C = I (covariance: false)")) << run.err;
+  EXPECT_EQ(read_json(folder / "j")["covariance"], false);
+  EXPECT_EQ(read_json(world().folder / "a.json")["covariance"], true);
+  const Finished verified =
+      run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", folder / "a.safetensors"});
+  EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
+}
+
 TEST_F(EditCommand, WritesAndMarksAPatchThatFailsItsChecks) {
   const ScratchFolder folder;
   const std::string file = folder.write("a.yaml", impossible_edits("gpt2"));
@@ -132,6 +148,10 @@ TEST_F(EditCommand, DoesNothingWhenAllIsTrueAlready) {
   const auto json = read_json(folder / "j");
   EXPECT_EQ(json["edits"][0]["status"], "already true");
   EXPECT_TRUE(json["outputs"].empty());
+  ASSERT_EQ(json["checks"].size(), 4U);
+  for (const auto& check : json["checks"]) EXPECT_TRUE(check["value"].is_null()) << check;
+  for (const std::string key : {"source", "tokens", "condition"})
+    EXPECT_TRUE(json["statistics"].contains(key) && json["statistics"][key].is_null()) << key;
   EXPECT_EQ(folder.listing(), "a.yaml j");
 }
 

@@ -97,6 +97,17 @@ TEST_F(EditRefusals, OfOutputsThatCannotBeWritten) {
   expect_refusal(good(), "it is a folder", {"--json", folder_ / "folder"});
 }
 
+TEST_F(EditRefusals, OfJsonOverTheEditFileOrThePatch) {
+  const std::string file = folder_.write("a.yaml", good());
+  for (const std::string other : {"a.yaml", "a.safetensors"}) {
+    const Finished run = run_emend({"edit", file, "--json", folder_ / other});
+    EXPECT_EQ(run.code, 2) << run.err;
+    EXPECT_THAT(run.err, HasSubstr("--json"));
+    EXPECT_THAT(run.err, HasSubstr(other));
+    EXPECT_EQ(folder_.listing(), "a.yaml");
+  }
+}
+
 TEST_F(EditRefusals, OfStatisticsOfAnotherModel) {
   const Finished made = run_emend({"stats", "--model", world_model("llama"), "--layers", "1", "--tokens",
                                    "2000", "--out", folder_ / "stats"});
