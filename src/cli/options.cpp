@@ -74,8 +74,7 @@ std::vector<std::string> option_names(const po::options_description& all) {
   const std::size_t dashes = std::min(name.find_first_not_of('-'), name.size());
   const std::string bare = name.substr(dashes, name.find('=') - dashes);  // "--name=value" comes whole
   if (contains(syntax.unused, bare)) fail(syntax, "the option --" + bare + " has no effect here");
-  if (contains(syntax.later, bare))
-    fail(syntax, "the option --" + bare + " is not part of this version yet");
+  if (contains(syntax.later, bare)) fail(syntax, "the option --" + bare + " is not part of this version yet");
   const auto near = nearest_name("--" + bare, option_names(all));
   fail(syntax, "unknown option " + name.substr(0, name.find('=')) +
                    (near ? "; did you mean " + *near + "?" : "; see emend " + syntax.command + " --help"));

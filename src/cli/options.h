@@ -31,11 +31,11 @@ struct Syntax {
   std::string synopsis;  // "FILE.yaml [--dry-run]": what follows the command's name
   std::string help;      // what it does, in a sentence or two
   boost::program_options::options_description own{"Options"};
-  std::string positional;          // the option that takes arguments without a name; empty: there are none
-  int positionals = 0;             // how many of them at most; -1: any number
-  std::vector<std::string> later;  // options of the contract that this version has not yet
+  std::string positional;           // the option that takes arguments without a name; empty: there are none
+  int positionals = 0;              // how many of them at most; -1: any number
+  std::vector<std::string> later;   // options of the contract that this version has not yet
   std::vector<std::string> unused;  // common options that would change nothing here: refused by name
-  bool uses_statistics = false;    // takes --statistics
+  bool uses_statistics = false;     // takes --statistics
 };
 
 enum class Parsed { kRun, kAnswered };

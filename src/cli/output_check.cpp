@@ -52,15 +52,21 @@ bool is_inside(const fs::path& file, const fs::path& folder) {
 // Files that a single-file model takes from its own folder.
 bool lies_beside_model(const fs::path& file, const fs::path& model) {
   if (file.parent_path() != true_path(model).parent_path()) return false;
-  const std::vector<std::string> names = {"config.json", "tokenizer.json", "tokenizer_config.json",
-                                          "generation_config.json", "special_tokens_map.json",
-                                          "vocab.json", "merges.txt", "model.safetensors.index.json"};
+  const std::vector<std::string> names = {"config.json",
+                                          "tokenizer.json",
+                                          "tokenizer_config.json",
+                                          "generation_config.json",
+                                          "special_tokens_map.json",
+                                          "vocab.json",
+                                          "merges.txt",
+                                          "model.safetensors.index.json"};
   return std::find(names.begin(), names.end(), file.filename().string()) != names.end();
 }
 
 [[noreturn]] void fail_json(const fs::path& json, const fs::path& other) {
-  throw Error(ErrorKind::kUsage, "--json " + json.string() + " would overwrite an input or output of this command: " +
-                                     other.string());
+  throw Error(
+      ErrorKind::kUsage,
+      "--json " + json.string() + " would overwrite an input or output of this command: " + other.string());
 }
 
 }  // namespace
@@ -103,8 +109,7 @@ void require_json_apart(const fs::path& json, const OtherFiles& others) {
                          is_inside(target, model) || lies_beside_model(target, model)))
     fail_json(json, model);
   for (const fs::path& folder : others.statistics)
-    if (!folder.empty() && target.extension() == ".safetensors" &&
-        target.parent_path() == true_path(folder))
+    if (!folder.empty() && target.extension() == ".safetensors" && target.parent_path() == true_path(folder))
       fail_json(json, folder);
 }
 

@@ -19,9 +19,9 @@ void require_base(const Patch& patch, const Model& model, const std::filesystem:
   const std::string fingerprint = model.fingerprint();
   if (fingerprint != patch.edit.base_fingerprint)
     throw Error(ErrorKind::kModel, file.string() + ": this patch was made for another model, " +
-                                     quote(patch.base_name) + " with fingerprint " +
-                                     patch.edit.base_fingerprint + "; " + model.path().string() +
-                                     " has fingerprint " + fingerprint);
+                                       quote(patch.base_name) + " with fingerprint " +
+                                       patch.edit.base_fingerprint + "; " + model.path().string() +
+                                       " has fingerprint " + fingerprint);
   const std::int64_t vocab = model.config().vocab;
   require_known_ids(file.string() + ": metadata \"emend.prefix\"", patch.prefix, vocab);
   for (const auto& row : patch.edit.context_ids)

@@ -70,8 +70,8 @@ TEST_F(GenerateCommand, TakesTheChoiceOfBos) {
       run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--bos", "<|nothing|>"});
   EXPECT_EQ(wrong.code, 3);
   EXPECT_THAT(wrong.err, HasSubstr("<|nothing|>"));
-  const Finished begun = run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--bos",
-                                    "<|bos|>", "--json", folder / "begun"});
+  const Finished begun = run_emend(
+      {"generate", kPrompt, "--model", world_model("gpt2"), "--bos", "<|bos|>", "--json", folder / "begun"});
   ASSERT_EQ(begun.code, 0) << begun.err;
   EXPECT_EQ(read_json(folder / "begun")["tokens"].size(), none.size() + 1);
 }

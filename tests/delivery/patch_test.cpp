@@ -115,7 +115,10 @@ TEST(Patch, FitsItsBaseOnly) {
   EXPECT_NO_THROW(require_base(patch, model, "p"));
   const std::vector<std::pair<std::string, std::function<void(Patch&)>>> strange_ids = {
       {"emend.prefix", [](Patch& p) { p.prefix = {12}; }},
-      {"contexts.ids", [](Patch& p) { p.edit.context_ids[2] = {1, 99}; }},
+      {"contexts.ids",
+       [](Patch& p) {
+         p.edit.context_ids[2] = {1, 99};
+       }},
       {"held_text.ids", [](Patch& p) { p.held_text[1] = {1 << 20}; }}};
   for (const auto& [key, spoil] : strange_ids) {
     Patch strange = patch;
