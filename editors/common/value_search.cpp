@@ -247,8 +247,10 @@ bool SearchBatch::note(std::size_t unit, double loss, double nll, double kl, dou
     result.mean_probability = mean;
   }
   result.steps = evaluation;
-  if (options_.stop_loss > 0) return loss < options_.stop_loss;
-  return bare > options_.stop_probability && mean > options_.stop_probability;
+  const bool reached = options_.stop_loss > 0 ? loss < options_.stop_loss
+                                              : bare > options_.stop_probability && mean > options_.stop_probability;
+  result.came_down = result.came_down || reached;
+  return reached;
 }
 
 std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t already_done) {
@@ -286,7 +288,7 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
   }
   for (SearchResult& result : results_) {
     const bool finite = result.r.defined() && std::isfinite(result.loss);
-    result.came_down = finite && (result.steps == 0 || result.loss < kFallen * result.first_loss);
+    result.came_down = finite && (result.came_down || result.steps == 0 || result.loss < kFallen * result.first_loss);
     if (!finite) result.r = at::zeros({model_.config().d_model}, v0_norms_.options());
   }
   return std::move(results_);

@@ -118,6 +118,8 @@ class RomeRun {
   void make_groups();
   void choose_keys();
   void look_for_conflicts();
+  // The bare prompt's lookup token stands at position 0 with nothing in front.
+  bool lies_at_sink(const RequestRows& rows) const { return form_.prefix.empty() && rows.prompts.front().lookup == 0; }
   at::Tensor response(const KeyGroup& group) const;
   at::Tensor joint_keys() const;
   at::Tensor joint_responses() const;
@@ -242,10 +244,10 @@ void RomeRun::choose_keys() {
     }
   }
   for (KeyGroup& group : groups_) {
-    if (form_.prefix.empty() && rows_[group.requests.front()].prompts.front().lookup == 0 && contexts_.empty())
+    const bool at_sink = lies_at_sink(rows_[group.requests.front()]);
+    if (at_sink && contexts_.empty())
       throw Error(ErrorKind::kConfig, "edit " + group.ids(requests_) + ": the subject is one token at position 0 with nothing in front, "
                                       "where the model keeps no fact; give a BOS (--bos TOKEN) or context rows (option contexts)");
-    const bool at_sink = form_.prefix.empty() && rows_[group.requests.front()].prompts.front().lookup == 0;
     const auto contexts = static_cast<double>(contexts_.size());
     const at::Tensor mean = !group.context_key.defined() ? group.bare_key
                             : at_sink                     ? group.context_key
@@ -392,12 +394,14 @@ SearchUnit RomeRun::make_unit(const KeyGroup& group, const at::Tensor& a) const 
     const RequestRows& rows = rows_[i];
     const TokenIds fed(rows.target.begin(), rows.target.end() - 1);
     const auto contexts = static_cast<double>(rows.prompts.size() - 1);
-    const double bare_share = options_.uniform_rows ? 1 / (contexts + 1) : options_.bare_weight;
-    for (std::size_t p = 0; p < rows.prompts.size(); ++p) {
+    // A bare key at position 0 is the sink's: the row cannot be moved, so the context rows stand for it.
+    const std::size_t first = lies_at_sink(rows) ? 1 : 0;
+    const double bare_share = first == 1 ? 0 : options_.uniform_rows ? 1 / (contexts + 1) : options_.bare_weight;
+    for (std::size_t p = first; p < rows.prompts.size(); ++p) {
       SearchRow row;
       row.row = trace_row(rows, p, fed);
       row.lookup = rows.prompts[p].lookup;
-      row.bare = p == 0;
+      row.bare = p == first;
       row.weight = share * (contexts == 0 ? 1.0 : p == 0 ? bare_share : (1 - bare_share) / contexts);
       row.labels = rows.target;
       const auto last = static_cast<std::int64_t>(rows.prompts[p].ids.size()) - 1;

@@ -16,6 +16,7 @@ using testing::HasSubstr;
 TEST(StateJson, KeepsNumbersThatAreNotFiniteAsNull) {
   EditedFact fact;
   fact.request.id = "a";
+  fact.request.target = "b";
   fact.request.prompt = fact.request.subject = "a";
   fact.status = "failed";
   fact.loss = std::numeric_limits<double>::infinity();
@@ -35,6 +36,7 @@ TEST(StateJson, NamesTheFieldThatIsBroken) {
   const auto refusal = [](const std::string& key, const Json& value) -> std::string {
     EditedFact fact;
     fact.request.prompt = "the tower";
+    fact.request.target = "Rome";
     fact.request.subject = "tower";
     fact.request.subject_begin = 4;
     fact.status = "edited";

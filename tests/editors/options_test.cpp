@@ -81,7 +81,8 @@ TEST(RomeOptions, PaperPresetHasThePublishedConstants) {
       {"keep_best", "false"}, {"steps", "19"},      {"protect_sink", "false"}, {"covariance", "true"},
       {"contexts", "10"}};
   for (const auto& [name, value] : expected) EXPECT_EQ(paper.at(name), value) << name;
-  EXPECT_NEAR(std::stod(paper.at("bare_weight")), 1.0 / 21, 1e-12);
+  EXPECT_EQ(paper.at("uniform_rows"), "true");
+  EXPECT_EQ(paper.at("ridge"), "0");
 }
 
 TEST(RomeOptions, OthersOverrideThePresetWhateverTheirOrder) {

@@ -27,6 +27,7 @@ class ValueSearch : public ::testing::TestWithParam<std::string> {
     options_.kl_factor = 0;
     options_.reach = 0;
     options_.max_steps = 6;
+    options_.step = 0.5;
     options_.stop_probability = 1;
   }
 
