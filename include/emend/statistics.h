@@ -39,7 +39,7 @@ struct StatisticsOptions {
 };
 
 // One pass over the text, stopped inside the last layer asked for. `self`: 64 texts grow side by side, sampled at
-// temperature 1 from a start token (the prefix, else the tokenizer's BOS-like token, see start_token); a new text after EOS or at 512
+// temperature 1 from a start token (the prefix, else the tokenizer's BOS-like token, see start_token); a new text after EOS or at 256
 // tokens; keys are summed while generating. Sums: float32 products of fixed blocks of 1024 keys, added in float64,
 // so the result depends on neither batch nor thread count beyond rounding.
 // Throws Error(kConfig): a layer out of range, a corpus with fewer keys than d_ff; kIo: a file that cannot be read.

@@ -20,7 +20,8 @@ namespace emend {
 namespace {
 
 constexpr std::int64_t kSideBySide = 64;    // texts that grow together when the model writes them itself
-constexpr std::int64_t kLongestText = 512;  // tokens of a text or window
+constexpr std::int64_t kLongestText = 512;     // tokens of a window of given text
+constexpr std::int64_t kLongestOwnText = 256;  // tokens of a text that the model writes: bounds the cache of 64 of them
 constexpr std::int64_t kHeldRows = 16;      // texts kept out of the sums for measuring drift
 constexpr std::int64_t kHeldLength = 48;
 
@@ -66,7 +67,7 @@ void sum_own_text(const Model& model, const StatisticsOptions& options, LayerSum
   std::vector<std::int64_t> opening = options.prefix;
   if (opening.empty()) opening.push_back(start_token(model, options.prefix));
   const auto eos = model.has_tokenizer() ? model.tokenizer().eos() : std::nullopt;
-  const std::int64_t longest = std::min(kLongestText, model.config().max_positions);
+  const std::int64_t longest = std::min(kLongestOwnText, model.config().max_positions);
   KvCache cache(model.config(), 0, kSideBySide, longest, model.options());
   std::vector<std::uint64_t> streams(kSideBySide), drawn(kSideBySide, 0);
   for (std::int64_t i = 0; i < kSideBySide; ++i) streams[i] = static_cast<std::uint64_t>(i);
