@@ -70,7 +70,7 @@ TEST_P(RomeBatch, EachIsAnEditOfItsOwnEvenForOneKey) {
   other.target = requests_[0].was;
   std::swap(other.target, other.was);
   other.target = requests_[0].target + "s";
-  EXPECT_EQ(world_.edit_each({requests_[0], other}, {{"steps", "2"}}).size(), 2u);
+  EXPECT_EQ(world_.edit_each({requests_[0], other}, {{"steps", "25"}}).size(), 2u);
 }
 
 TEST_P(RomeBatch, JointEditOfFourFactsHolds) {
