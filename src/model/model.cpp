@@ -13,6 +13,7 @@
 #include "emend/error.h"
 #include "model/loader.h"
 #include "model/transformer.h"
+#include "model/vector_math.h"
 #include "model/weights.h"
 
 namespace emend {
@@ -49,8 +50,9 @@ at::TensorOptions tensor_options(const ModelOptions& options) {
   return at::TensorOptions().dtype(dtype).device(device);
 }
 
-void apply_threads(int threads) {
+void prepare_cpu(int threads) {
   if (threads > 0) at::set_num_threads(threads);
+  settle_vector_math();
 }
 
 }  // namespace
@@ -61,7 +63,7 @@ Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
 Model Model::load(const std::filesystem::path& path, const ModelOptions& options, Progress& progress) {
-  apply_threads(options.threads);
+  prepare_cpu(options.threads);
   auto state = std::make_unique<State>();
   state->options = tensor_options(options);
   LoadedModel loaded = load_checkpoint(path, state->options, at::get_num_threads(), progress);
@@ -74,7 +76,7 @@ Model Model::load(const std::filesystem::path& path, const ModelOptions& options
 }
 
 Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const ModelOptions& options) {
-  apply_threads(options.threads);
+  prepare_cpu(options.threads);
   check_config(config, "the given config");
   auto state = std::make_unique<State>();
   state->options = tensor_options(options);
