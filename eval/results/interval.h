@@ -1,0 +1,33 @@
+// Means over records and how sure they are.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "emend/eval.h"
+
+namespace emend {
+
+// Mean and 1.96 * population standard deviation / sqrt(n), as the field reports it (Meng et al. 2022). Values
+// that are not finite stand for "not measured" and are left out of n. n = 0: mean and ci95 are NaN.
+MetricSummary mean_with_interval(const std::vector<double>& values);
+
+// n / sum(1 / x): 0 when one of them is 0; NaN for an empty list, a negative value or NaN.
+double harmonic_mean(const std::vector<double>& values);
+
+// Harmonic mean of the columns' means (the score S of the papers). Each column holds one value a record, in
+// the same order; a value that is not finite is left out of its column's mean. The interval is that of the
+// delta method: 1.96 * standard deviation of the records' linear influence on the figure / sqrt(n), which
+// counts the correlation of the columns. n: records with a value in any column.
+MetricSummary harmonic_mean_with_interval(const std::vector<std::vector<double>>& columns);
+
+enum class Moment { kBefore, kAfter };  // RecordResult::base or RecordResult::metrics
+
+// Every metric that a record has, over the records that are not "already true", and `score` where the three
+// successes (efficacy, paraphrase, neighbourhood) are there.
+std::map<std::string, MetricSummary> summarize_records(const std::vector<RecordResult>& records,
+                                                       Moment moment);
+
+}  // namespace emend

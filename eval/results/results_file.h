@@ -1,0 +1,57 @@
+// The files of a run: summary.json and records.jsonl in one folder a method.
+//
+// Numbers are printed so that they read back as the same double; what is not finite is null and reads back as
+// NaN. Text that is not UTF-8 (a model may end inside a character) is written with U+FFFD.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "emend/eval.h"
+
+namespace emend {
+
+inline constexpr const char* kSummaryFile = "summary.json";
+inline constexpr const char* kRecordsFile = "records.jsonl";
+
+// A folder's content.
+struct EvalResults {
+  std::filesystem::path folder;
+  EvalSummary summary;
+  std::vector<RecordResult> records;
+};
+
+nlohmann::ordered_json summary_to_json(const EvalSummary& summary);
+// `source` names the document in errors. Keys of later versions are ignored. Throws Error(kFormat).
+EvalSummary summary_from_json(const nlohmann::json& json, const std::string& source);
+
+// One line with its line feed.
+std::string record_line(const RecordResult& record);
+// Throws Error(kFormat).
+RecordResult record_from_line(std::string_view line, const std::string& source);
+
+// The whole file or nothing. Throws Error(kIo).
+void write_summary(const std::filesystem::path& folder, const EvalSummary& summary);
+EvalSummary read_summary(const std::filesystem::path& file);
+
+// Every line must be whole: an error names file and line (from 1), and of a last line without an end says
+// that the run was killed and how to go on. An id met twice is an error.
+std::vector<RecordResult> read_records(const std::filesystem::path& file);
+
+// For resuming: the records of the whole lines at the front, and the bytes that they take, to which the file
+// may be cut before more is appended. A last line without line feed is left out; a whole line that cannot be
+// read is Error(kFormat), as it was not a kill that broke it. A file that is not there holds nothing.
+std::vector<RecordResult> read_finished_records(const std::filesystem::path& file, std::size_t* bytes_whole);
+
+// Throws Error(kIo) for a folder that is not there, Error(kFormat) for one that holds no results (when its
+// subfolders do, they are named) and for all that read_summary and read_records refuse.
+EvalResults read_results(const std::filesystem::path& folder);
+
+// `folder` itself when it holds a summary.json, else those of its subfolders that do, sorted by name.
+std::vector<std::filesystem::path> find_results(const std::filesystem::path& folder);
+
+}  // namespace emend
