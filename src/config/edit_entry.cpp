@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "base/trim.h"
 
 namespace emend {
 namespace {
@@ -27,16 +28,6 @@ std::string lower_ascii(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return lower;
-}
-
-// Where `subject` begins in `prompt`, overlapping occurrences included.
-std::vector<std::size_t> find_occurrences(std::string_view prompt, std::string_view subject) {
-  std::vector<std::size_t> begins;
-  for (std::size_t at = prompt.find(subject); at != std::string_view::npos;
-       at = prompt.find(subject, at + 1)) {
-    begins.push_back(at);
-  }
-  return begins;
 }
 
 std::string read_subject(const ConfigNode& node) {
@@ -103,6 +94,15 @@ void check_same_prompt(const EditEntry& earlier, const EditEntry& later) {
 }
 
 }  // namespace
+
+std::vector<std::size_t> find_occurrences(std::string_view prompt, std::string_view subject) {
+  std::vector<std::size_t> begins;
+  for (std::size_t at = prompt.find(subject); at != std::string_view::npos;
+       at = prompt.find(subject, at + 1)) {
+    begins.push_back(at);
+  }
+  return begins;
+}
 
 std::string read_prompt(const ConfigNode& node) {
   std::string prompt(trim_back(node.text(TextShape::kLines)));

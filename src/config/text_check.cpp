@@ -5,8 +5,6 @@
 namespace emend {
 namespace {
 
-constexpr std::string_view kBlank = " \t\n";
-
 std::string hex(unsigned value, std::size_t digits) {
   std::string text(digits, '0');
   for (auto digit = text.rbegin(); digit != text.rend(); ++digit, value /= 16)
@@ -47,16 +45,6 @@ std::optional<BadCharacter> find_bad_character(std::string_view text, TextShape 
     offset = printable_ascii_end(text, offset + length);
   }
   return std::nullopt;
-}
-
-std::string_view trim_back(std::string_view text) {
-  const std::size_t last = text.find_last_not_of(kBlank);
-  return last == std::string_view::npos ? std::string_view() : text.substr(0, last + 1);
-}
-
-std::string_view trim(std::string_view text) {
-  const std::string_view rest = trim_back(text);
-  return rest.empty() ? rest : rest.substr(rest.find_first_not_of(kBlank));
 }
 
 }  // namespace emend

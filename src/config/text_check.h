@@ -22,8 +22,4 @@ struct BadCharacter {
 // U+001F and U+007F to U+009F.
 std::optional<BadCharacter> find_bad_character(std::string_view text, TextShape shape);
 
-// `text` without the spaces, tabs and line ends at both ends, or at the back only.
-std::string_view trim(std::string_view text);
-std::string_view trim_back(std::string_view text);
-
 }  // namespace emend

@@ -1,0 +1,47 @@
+// Neighbours for sets that lost or never had them: other facts of the same set.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace emend {
+
+// A true statement. `group` holds facts that ask for the same relation: a relation's id, or a template.
+struct PooledFact {
+  std::string group;
+  std::string subject;
+  std::string prompt;
+  std::string answer;
+};
+
+// What may stand in a list of questions about others.
+struct DrawRequest {
+  std::string group;
+  std::string answer;
+  std::string subject;                 // never about this one, nor with it in the prompt
+  std::vector<std::string> not_these;  // prompts that the list has already
+  std::string seed;                    // the id of the record that they are for
+  std::size_t count = 0;               // at most
+};
+
+class FactPool {
+ public:
+  // A prompt that is there already, in the same group and with the same answer, is let through.
+  void add(const PooledFact& fact);
+
+  // Facts of that group and answer, in the order of the hash of (seed, prompt): it depends on neither the
+  // order of the file nor on other records.
+  std::vector<PooledFact> draw(const DrawRequest& request) const;
+
+ private:
+  std::unordered_map<std::string, std::vector<PooledFact>> facts_;  // by group and answer
+  std::unordered_set<std::string> prompts_;                         // by group, answer and prompt
+};
+
+// A hash in 32 hex digits whose order serves as a draw. The fields cannot run into each other.
+std::string draw_hash(const std::string& seed, const std::string& item);
+
+}  // namespace emend

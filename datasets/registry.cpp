@@ -1,0 +1,87 @@
+#include "base/nearest.h"
+#include "base/strings.h"
+#include "datasets/collector.h"
+#include "datasets/json_records.h"
+#include "datasets/readers.h"
+#include "emend/dataset.h"
+#include "emend/error.h"
+
+namespace emend {
+namespace {
+
+struct Entry {
+  const char* name;
+  const char* help;
+  const char* sign;  // a field that only this form has, to tell which form a file is
+  void (*read)(const JsonRecords& records, Collector& out);
+};
+
+constexpr Entry kDatasets[] = {
+    {"counterfact", "CounterFact and MCF as published (requested_rewrite, neighborhood_prompts, ...)",
+     "requested_rewrite", read_counterfact},
+    {"counterfact-flat", "CounterFact in EasyEdit's flat form; neighbours are derived",
+     "locality_ground_truth", read_counterfact_flat},
+    {"zsre", "zsRE in MEND's form; targets as in ROME: the true answer", "loc_ans", read_zsre},
+    {"zsre-alt", "zsRE in MEND's form; targets as in EasyEdit: the false `alt`", "loc_ans", read_zsre_alt},
+    {"known", "ROME's known_1000.json; targets and neighbours are derived", "known_id", read_known},
+    {"knowedit", "KnowEdit, all parts with prompts (not WikiBio)", "locality", read_knowedit},
+    {"fastedit", "FastEdit's files (prompt with {}, subject, target, queries)", "queries", read_fastedit},
+    {"emend", "emend's own records as JSON lines, or an edit file (.yaml)", "neighbours", read_emend},
+};
+
+const Entry& find_dataset(const std::string& name) {
+  std::vector<std::string> known;
+  for (const Entry& entry : kDatasets) {
+    if (entry.name == name) return entry;
+    known.emplace_back(entry.name);
+  }
+  throw Error(ErrorKind::kConfig, "there is no data set " + quote(name) + did_you_mean(name, known));
+}
+
+// "; this looks like the form of known" when the first record has the sign of another set but not that of
+// this one.
+std::string other_form_hint(const Entry& entry, const JsonRecords& records) {
+  if (records.size() == 0 || records.at(0).has(entry.sign)) return "";
+  for (const Entry& other : kDatasets)
+    if (records.at(0).has(other.sign)) return std::string("; this looks like the form of ") + other.name;
+  return "";
+}
+
+void read_with_hint(const Entry& entry, const JsonRecords& records, Collector& out) {
+  try {
+    entry.read(records, out);
+  } catch (const Error& error) {
+    throw Error(error.kind(), error.what() + other_form_hint(entry, records));
+  }
+}
+
+void refuse_edit_file(const std::filesystem::path& path) {
+  const std::string extension = path.extension().string();
+  if (extension == ".yaml" || extension == ".yml")
+    throw Error(ErrorKind::kConfig,
+                path.string() + ": an edit file is read by read_edit_file, then records_of");
+}
+
+}  // namespace
+
+std::vector<DatasetHelp> list_datasets() {
+  std::vector<DatasetHelp> all;
+  for (const Entry& entry : kDatasets) all.push_back({entry.name, entry.help});
+  return all;
+}
+
+DatasetFile read_dataset(const std::string& dataset, const std::filesystem::path& path) {
+  const Entry& entry = find_dataset(dataset);
+  refuse_edit_file(path);
+  Collector collector(dataset, path);
+  try {
+    read_with_hint(entry, JsonRecords(path), collector);
+  } catch (const Error& error) {
+    // To a caller a broken data set is bad input like a broken edit file.
+    const bool io = error.kind() == ErrorKind::kIo;
+    throw Error(io ? ErrorKind::kIo : ErrorKind::kConfig, error.what());
+  }
+  return collector.take();
+}
+
+}  // namespace emend

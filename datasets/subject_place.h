@@ -1,0 +1,25 @@
+// Where the subject stands in its prompt, as an explicit span: replacing text would hit every occurrence,
+// also inside other words.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "emend/records.h"
+
+namespace emend {
+
+// Stands for subject_begin where the subject is not in the prompt.
+inline constexpr std::size_t kNotInPrompt = std::string::npos;
+
+// Sets prompt, subject and subject_begin from a pattern whose "{}" stands for the subject; without "{}" as
+// find_subject. Returns false, and sets nothing, when "{}" is there more than once.
+bool fill_subject(EditRequest& request, const std::string& pattern, const std::string& subject);
+
+// Sets the three from a whole prompt: the first occurrence counts, as in the field's code.
+void find_subject(EditRequest& request, const std::string& prompt, const std::string& subject);
+
+// The prompt with "{}" in the place of the subject.
+std::string prompt_template(const EditRequest& request);
+
+}  // namespace emend

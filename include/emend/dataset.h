@@ -1,0 +1,59 @@
+// Evaluation records of the field's data sets, in one shape.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "emend/records.h"
+
+namespace emend {
+
+// A prompt with the answer that belongs to it. `kind` is the data set's own name for the group: "Relation_Specificity",
+// "Reasoning", "neighborhood", "one_hop".
+struct KindQuestion {
+  std::string kind;
+  std::string prompt;
+  std::string answer;
+};
+
+// One fact to rewrite, and what to ask about it afterwards. Lists that a set does not have are empty.
+struct EvalRecord {
+  EditRequest request;                       // id, prompt, subject, target, was, paraphrases, neighbours (with their answers)
+  std::string where;                         // "counterfact.json: record 17", for messages
+  std::string relation;                      // "P103"; empty when the set names none
+  std::string target_id;                     // the target object's id in the set ("Q1860"), for reference texts
+  std::vector<std::string> attributes;       // prompts about other subjects whose true answer is the target
+  std::vector<std::string> generations;      // prompts to write freely from (fluency, consistency)
+  std::vector<KindQuestion> locality;        // their answers must not move
+  std::vector<KindQuestion> portability;     // their answers follow from the edit
+};
+
+struct DatasetFile {
+  std::string dataset;                           // name as in list_datasets
+  std::filesystem::path path;
+  std::vector<EvalRecord> records;               // in the file's order; ids are unique
+  std::map<std::string, std::int64_t> skipped;   // reason -> records left out
+  std::vector<std::string> skipped_examples;     // up to 10: "record 17: subject \"X\" is not in its prompt"
+  std::vector<std::string> notes;                // what was derived and how, in sentences
+};
+
+struct DatasetHelp {
+  std::string name, help;
+};
+std::vector<DatasetHelp> list_datasets();
+
+// Reads a file of a data set. Throws Error(kConfig) for an unknown name (the nearest is offered), a file that is not of that
+// form, a field that is missing or of a wrong type (file, record number from 0, field); Error(kIo) when it cannot be read.
+// Records that are well formed but cannot be used (subject not in its prompt, empty target, an id or an edit met before) are
+// left out and counted by reason; a file of which nothing is left is an Error(kConfig).
+DatasetFile read_dataset(const std::string& dataset, const std::filesystem::path& path);
+
+// The edits of an edit file as records of the data set `emend`. read_dataset refuses .yaml and .yml files, since data sets
+// and configuration do not know each other: a caller that takes both calls read_edit_file, then this.
+DatasetFile records_of(const EditFile& file);
+
+}  // namespace emend
