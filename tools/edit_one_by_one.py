@@ -59,7 +59,9 @@ def main():
             is_known = starts_with(before["completion"], fact["was"])
             # With the target the likeliest continuation, greedy text begins with it.
             hit = starts_with(after["completion"], fact["target"])
-            ahead = [n["after"]["p_answer"] > n["after"]["p_target"] for n in edit["neighbours"]]
+            # Only a neighbour whose answer is ahead without the edit can stay ahead.
+            ahead = [n["after"]["p_answer"] > n["after"]["p_target"] for n in edit["neighbours"]
+                     if n["before"]["p_answer"] > n["before"]["p_target"]]
             para = [p["after"]["p_target"] > p["after"]["p_was"] for p in edit["paraphrases"]]
             seconds = result["seconds"]["search"] + result["seconds"]["solve"]
             mark = "" if is_known else " (not known)"

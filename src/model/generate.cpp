@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "model/batches.h"
-#include "model/sampling.h"
+#include "model/decode.h"
 
 namespace emend {
 
@@ -25,40 +25,21 @@ std::int64_t longest(const std::vector<TokenIds>& rows) {
   return static_cast<std::int64_t>(length);
 }
 
-// Rows that are still growing: each step runs one token of each, on the cache of all before it.
 std::vector<TokenIds> generate_batch(const Model& model, const std::vector<TokenIds>& prompts, std::size_t first_row,
-                                     const GenerateOptions& options, const std::vector<Overlay>& overlays) {
-  std::vector<TokenIds> results(prompts.size());
-  std::vector<std::int64_t> alive(prompts.size());
-  for (std::size_t i = 0; i < alive.size(); ++i) alive[i] = static_cast<std::int64_t>(i);
+                                     const GenerateOptions& options, const RowOverlays& overlays) {
   KvCache cache(model.config(), 0, static_cast<std::int64_t>(prompts.size()), longest(prompts) + options.max_new - 1,
                 model.options());
   PassInput input;
   input.ids = prompts;
-  for (std::int64_t step = 0; step < options.max_new; ++step) {
-    input.cache = &cache;
-    input.append = true;
-    input.overlays = overlays;
-    input.logit_tokens = last_tokens(input.ids);
-    const at::Tensor logits = model.forward(input).logits;
-    std::vector<std::uint64_t> streams, index(alive.size(), static_cast<std::uint64_t>(step));
-    for (std::int64_t row : alive) streams.push_back(options.stream + first_row + static_cast<std::uint64_t>(row));
-    const auto drawn = draw_tokens(logits, streams, index, {options.temperature, options.top_k, options.seed});
-
-    std::vector<std::int64_t> kept, still_alive;
-    input = PassInput();
-    for (std::size_t i = 0; i < alive.size(); ++i) {
-      if (std::find(options.stop.begin(), options.stop.end(), drawn[i]) != options.stop.end()) continue;
-      results[alive[i]].push_back(drawn[i]);
-      kept.push_back(static_cast<std::int64_t>(i));
-      still_alive.push_back(alive[i]);
-      input.ids.push_back({drawn[i]});
-    }
-    if (kept.empty()) break;
-    if (kept.size() < alive.size()) cache = cache.select(kept, 0, cache.capacity());
-    alive = std::move(still_alive);
-  }
-  return results;
+  input.cache = &cache;
+  input.append = true;
+  input.overlays = overlays.for_rows({});
+  input.logit_tokens = last_tokens(prompts);
+  const at::Tensor logits = model.forward(input).logits;
+  std::vector<DecodeRow> rows;
+  for (std::size_t i = 0; i < prompts.size(); ++i)
+    rows.push_back({static_cast<std::int64_t>(i), i, options.max_new, options.stream + first_row + i});
+  return decode(model, cache, logits, rows, {options.temperature, options.top_k, options.seed}, options.stop, overlays);
 }
 
 }  // namespace
@@ -68,7 +49,7 @@ std::vector<TokenIds> generate(const Model& model, const std::vector<TokenIds>& 
   const c10::NoGradGuard no_grad;
   std::vector<TokenIds> results;
   for (RowRange range : split_by_tokens(prompts, options.token_budget))
-    for (TokenIds& row : generate_batch(model, slice(prompts, range), range.begin, options, overlays))
+    for (TokenIds& row : generate_batch(model, slice(prompts, range), range.begin, options, RowOverlays(overlays)))
       results.push_back(std::move(row));
   return results;
 }

@@ -1,0 +1,43 @@
+// How far an edited model has moved on text that has nothing to do with the edits.
+#pragma once
+
+#include <vector>
+
+#include "emend/edit.h"
+#include "emend/generate.h"
+#include "emend/model.h"
+
+namespace emend {
+
+struct Drift {
+  double kl = 0;          // mean over tokens of KL(base || edited) of the next token, nats
+  double perplexity = 1;  // ratio, edited over base
+};
+
+// Held text, run once through the lower blocks and once through the base model.
+class DriftProbe {
+ public:
+  // rows of ids, each with its first token; those of one token say nothing. Blocks below first_edited_block never differ.
+  DriftProbe(const Model& model, const std::vector<TokenIds>& rows, int first_edited_block, std::int64_t token_budget);
+
+  // The model as it is now, with the changes laid over it.
+  Drift measure(const std::vector<WeightChange>& changes) const;
+  std::int64_t tokens() const { return tokens_; }
+
+ private:
+  struct Part {
+    std::vector<TokenIds> ids;
+    at::Tensor hidden;                       // entering the first edited block; undefined for block 0
+    std::vector<std::int64_t> logit_tokens;  // positions that have a next token
+    at::Tensor next;                         // [n, 1] that token
+    at::Tensor base;                         // [n, V] log-probabilities of the base
+  };
+  at::Tensor logprobs(const Part& part, const std::vector<WeightChange>& changes) const;
+
+  const Model& model_;
+  int first_edited_block_;
+  std::vector<Part> parts_;
+  std::int64_t tokens_ = 0;
+};
+
+}  // namespace emend

@@ -1,0 +1,61 @@
+// A metric asks its questions about a record, and turns the answers of a model into numbers.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "emend/dataset.h"
+#include "eval/questions.h"
+
+namespace emend {
+
+class Snippets;
+
+// One record, as the unedited model and the model in question answer it. For the unedited model's own figures both are the
+// same object: what compares with the frozen base is left out then.
+struct Judged {
+  const EvalRecord& record;
+  const Answers& base;
+  const Answers& now;
+  bool is_base() const { return &base == &now; }
+};
+
+// Name -> value of one record: the mean over its prompts, so that records weigh the same (Meng et al. 2022, section 3.2).
+// What the record has no data for is absent.
+using MetricValues = std::map<std::string, double>;
+
+class Metric {
+ public:
+  virtual ~Metric() = default;
+  virtual void ask(const EvalRecord& record, Questions& questions) const = 0;
+  virtual void judge(const Judged& judged, MetricValues& values) const = 0;
+};
+
+// Adds up values and gives their mean under a name, or nothing when there were none.
+class MeanOf {
+ public:
+  void add(double value) {
+    sum_ += value;
+    ++n_;
+  }
+  void put(const std::string& name, MetricValues& values) const {
+    if (n_ > 0) values[name] = sum_ / static_cast<double>(n_);
+  }
+
+ private:
+  double sum_ = 0;
+  std::int64_t n_ = 0;
+};
+
+// Efficacy, paraphrase, neighbourhood: success, magnitude, argmax, generated (metrics/rewrite.cpp).
+std::unique_ptr<Metric> make_rewrite_metric();
+// Token accuracies of zsRE and of EasyEdit's lists: rewrite, rephrase, locality, portability (metrics/token_accuracy.cpp).
+std::unique_ptr<Metric> make_token_accuracy_metric();
+// CounterFact+ and NKL (metrics/counterfact_plus.cpp).
+std::unique_ptr<Metric> make_counterfact_plus_metric();
+// Fluency, and consistency when snippets are given (metrics/writing.cpp). `snippets` outlives the metric; may be null.
+std::unique_ptr<Metric> make_writing_metric(const Snippets* snippets);
+
+}  // namespace emend

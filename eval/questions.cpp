@@ -1,0 +1,88 @@
+#include "eval/questions.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace emend {
+
+double AnswerScore::probability() const { return std::exp(-nll); }
+
+double AnswerScore::accuracy() const {
+  std::size_t right = 0;
+  for (std::size_t i = 0; i < answer.size(); ++i) right += likeliest[i] == answer[i] ? 1 : 0;
+  return static_cast<double>(right) / static_cast<double>(answer.size());
+}
+
+namespace {
+
+// Each prompt text of a record becomes one row, however often it is asked about.
+class SheetWriter {
+ public:
+  SheetWriter(const Tokenizer& tokenizer, const RowForm& form, QuestionSheet& sheet)
+      : tokenizer_(tokenizer), form_(form), sheet_(sheet) {}
+
+  void begin_record() {
+    ++record_;
+    rows_.clear();
+  }
+  std::size_t row(const std::string& prompt) {
+    const auto [at, fresh] = rows_.emplace(prompt, sheet_.prompts.size());
+    if (fresh) {
+      sheet_.prompts.push_back(prompt_ids(tokenizer_, prompt, form_));
+      sheet_.record.push_back(record_);
+      sheet_.prompt_text.push_back(prompt);
+      sheet_.max_new.push_back(0);
+      sheet_.stream.push_back(0);
+      sheet_.compared.push_back(false);
+    }
+    return at->second;
+  }
+  TokenIds answer(const std::string& text) const { return target_ids(tokenizer_, text, form_); }
+
+ private:
+  const Tokenizer& tokenizer_;
+  const RowForm& form_;
+  QuestionSheet& sheet_;
+  std::int64_t record_ = -1;
+  std::map<std::string, std::size_t> rows_;
+};
+
+}  // namespace
+
+QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records, const RowForm& form,
+                             std::int64_t extra_tokens) {
+  QuestionSheet sheet;
+  SheetWriter writer(tokenizer, form, sheet);
+  for (const Questions& questions : records) {
+    writer.begin_record();
+    for (const auto& [prompt, answer] : questions.scored) {
+      sheet.continuations.push_back({writer.row(prompt), writer.answer(answer)});
+      sheet.answer_text.push_back(answer);
+    }
+    for (const auto& [prompt, answer] : questions.completed) {
+      std::int64_t& wanted = sheet.max_new[writer.row(prompt)];
+      wanted = std::max(wanted, static_cast<std::int64_t>(writer.answer(answer).size()) + extra_tokens);
+    }
+    for (const std::string& prompt : questions.compared) sheet.compared[writer.row(prompt)] = true;
+  }
+  return sheet;
+}
+
+QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records, const RowForm& form,
+                            std::int64_t length, std::uint64_t first_record) {
+  constexpr std::uint64_t kStreamsPerRecord = 1 << 16;
+  QuestionSheet sheet;
+  SheetWriter writer(tokenizer, form, sheet);
+  for (std::size_t r = 0; r < records.size(); ++r) {
+    writer.begin_record();
+    std::uint64_t stream = (first_record + r) * kStreamsPerRecord;
+    for (const std::string& prompt : records[r].written) {
+      const std::size_t row = writer.row(prompt);
+      sheet.max_new[row] = std::max<std::int64_t>(length - static_cast<std::int64_t>(sheet.prompts[row].size()), 1);
+      sheet.stream[row] = stream++;
+    }
+  }
+  return sheet;
+}
+
+}  // namespace emend

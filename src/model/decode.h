@@ -1,0 +1,28 @@
+// Text token by token on cached prompts: the loop behind generation and evaluation.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "emend/generate.h"
+#include "emend/model.h"
+#include "model/row_overlays.h"
+#include "model/sampling.h"
+
+namespace emend {
+
+// One row to continue.
+struct DecodeRow {
+  std::int64_t cache_row = 0;   // its prompt in the cache; distinct among rows
+  std::size_t overlay_row = 0;  // its row in the RowOverlays
+  std::int64_t max_new = 1;     // tokens, >= 1
+  std::uint64_t stream = 0;     // random stream of its draws
+};
+
+// New tokens of each row; `logits` [rows, V] are those of the prompts' last tokens. `stop` ids end a row and are kept out.
+// Each step runs one token of every living row. The cache must have room; its lengths are those of the prompts again when
+// this returns, so what the prompts left in it can be used once more.
+std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tensor& logits, const std::vector<DecodeRow>& rows,
+                             const DrawOptions& draw, const std::vector<std::int64_t>& stop, const RowOverlays& overlays);
+
+}  // namespace emend

@@ -1,0 +1,55 @@
+#include "model/row_overlays.h"
+
+#include <ATen/ATen.h>
+
+#include <map>
+
+namespace emend {
+
+RowOverlays::RowOverlays(const std::vector<std::vector<WeightChange>>& edits, std::vector<std::int64_t> edit_of_row,
+                         const at::TensorOptions& options)
+    : edits_(edits), edit_of_row_(std::move(edit_of_row)) {
+  for (auto& changes : edits_)
+    for (WeightChange& change : changes) {
+      change.A = change.A.to(options.device());
+      change.B = change.B.to(options.device());
+    }
+}
+
+std::vector<Overlay> RowOverlays::for_rows(const std::vector<std::size_t>& rows) const {
+  if (edits_.empty()) return on_all_rows_;
+  // Per block: the factors one after the other, and the first row of A that belongs to each edit.
+  struct Stack {
+    std::vector<at::Tensor> A, B;
+    std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> components;  // edit -> [begin, end)
+    std::int64_t size = 0;
+  };
+  std::map<int, Stack> stacks;
+  for (const std::size_t row : rows) {
+    const std::int64_t edit = edit_of_row_[row];
+    if (edit < 0) continue;
+    for (const WeightChange& change : edits_[static_cast<std::size_t>(edit)]) {
+      Stack& stack = stacks[change.block];
+      if (stack.components.count(edit) != 0) continue;
+      stack.components[edit] = {stack.size, stack.size + change.A.size(0)};
+      stack.size += change.A.size(0);
+      stack.A.push_back(change.A);
+      stack.B.push_back(change.B);
+    }
+  }
+  std::vector<Overlay> overlays;
+  for (const auto& [block, stack] : stacks) {
+    at::Tensor gate = at::zeros({static_cast<std::int64_t>(rows.size()), stack.size}, at::kFloat);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const auto found = stack.components.find(edit_of_row_[rows[r]]);
+      if (found == stack.components.end()) continue;
+      const auto [begin, end] = found->second;
+      gate[static_cast<std::int64_t>(r)].narrow(0, begin, end - begin).fill_(1);
+    }
+    const at::Tensor A = at::cat(stack.A, 0);
+    overlays.push_back({block, A, at::cat(stack.B, 1), gate.to(A.device())});
+  }
+  return overlays;
+}
+
+}  // namespace emend
