@@ -26,7 +26,7 @@ class Idf {
   // Each text is one document: idf = ln((1 + N) / (1 + df)) + 1 (scikit-learn's smooth_idf).
   static Idf of(const std::vector<std::string>& documents);
   // Weights of another collection.
-  explicit Idf(std::map<std::string, double> weights);
+  explicit Idf(const std::map<std::string, double>& weights);
 
   std::size_t size() const { return weights_.size(); }
   // 0 for an unknown word.

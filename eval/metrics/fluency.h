@@ -16,7 +16,7 @@ namespace emend {
 //     parted ("can not");
 //   - a full stop stands alone where a sentence ends: at the end of the text, or before white space and an
 //     upper-case letter, digit or opening quote; not after a single letter ("J.", "U.S.") or a common
-//     abbreviation ("Mr.", "St.", "No."), save at the end of the text. Elsewhere it stays with its word.
+//     abbreviation ("Mr.", "St.", "etc."), save at the end of the text. Elsewhere it stays with its word.
 // Double quotes become `` and '' as in the Treebank. Case is kept. Scripts without spaces are not parted.
 std::vector<std::string> treebank_words(std::string_view text);
 

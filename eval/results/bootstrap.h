@@ -14,26 +14,26 @@ struct BootstrapOptions {
   std::int64_t draws = kBootstrapDraws;  // at least 1
 };
 
+// One figure of both runs, A and B: the mean of a column, or the harmonic mean of the means of several (the
+// score). A column holds one value a record, in one order for both runs and all figures; a record with a
+// value that is not finite ("not measured") does not count for the figure.
+struct PairedFigure {
+  std::vector<std::vector<double>> a, b;
+};
+
 struct PairedDifference {
-  double a = 0, b = 0;       // over the pairs
+  double a = 0, b = 0;       // over the records that count
   double difference = 0;     // b - a
   double low = 0, high = 0;  // 95 % interval of the difference: percentiles 2.5 and 97.5 of the draws
   // Two-sided: twice the smaller of the shares of draws at or below and at or above 0, each
   // (count + 1) / (draws + 1), at most 1.
   double p = 1;
-  std::int64_t n = 0;  // pairs; 0: every number is NaN
+  std::int64_t n = 0;  // records that count; 0: every number is NaN
 };
 
-// Difference of the means of values that belong to the same records in the same order. Pairs in which one is
-// not finite are left out. Each draw takes n pairs with replacement; the same seed gives the same numbers on
-// every machine. Throws std::invalid_argument when the lengths differ.
-PairedDifference paired_bootstrap(const std::vector<double>& a, const std::vector<double>& b,
-                                  const BootstrapOptions& options = {});
-
-// The same for the harmonic mean of the columns' means (the score). Only records with a value in every column
-// of both count.
-PairedDifference paired_bootstrap_of_score(const std::vector<std::vector<double>>& a,
-                                           const std::vector<std::vector<double>>& b,
-                                           const BootstrapOptions& options = {});
+// Each draw takes as many records as there are, with replacement, the same for all figures. The same seed
+// gives the same draws on every machine. Throws std::invalid_argument when lengths differ.
+std::vector<PairedDifference> paired_bootstrap(const std::vector<PairedFigure>& figures,
+                                               const BootstrapOptions& options = {});
 
 }  // namespace emend

@@ -23,7 +23,15 @@ double harmonic_mean(const std::vector<double>& values);
 // counts the correlation of the columns. n: records with a value in any column.
 MetricSummary harmonic_mean_with_interval(const std::vector<std::vector<double>>& columns);
 
+// RecordResult::status of a record whose target is the model's answer before the edit: counted apart, in no
+// mean.
+inline constexpr const char* kAlreadyTrue = "already true";
+
 enum class Moment { kBefore, kAfter };  // RecordResult::base or RecordResult::metrics
+const std::map<std::string, double>& values_of(const RecordResult& record, Moment moment);
+
+// The metrics whose means make up `score`: efficacy_success, paraphrase_success, neighbourhood_success.
+std::vector<std::string> score_parts();
 
 // Every metric that a record has, over the records that are not "already true", and `score` where the three
 // successes (efficacy, paraphrase, neighbourhood) are there.

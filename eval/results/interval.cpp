@@ -1,0 +1,123 @@
+#include "eval/results/interval.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <set>
+
+namespace emend {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNormal95 = 1.96;
+constexpr std::array<const char*, 3> kScoreParts = {"efficacy_success", "paraphrase_success",
+                                                    "neighbourhood_success"};
+
+// `sum_of_squares` of n deviations from the mean.
+double half_width(double sum_of_squares, std::int64_t n) {
+  const auto count = static_cast<double>(n);
+  return kNormal95 * std::sqrt(sum_of_squares / count) / std::sqrt(count);
+}
+
+using Columns = std::map<std::string, std::vector<double>>;  // metric -> one value a record, NaN for none
+
+Columns columns_of(const std::vector<RecordResult>& records, Moment moment) {
+  std::vector<const std::map<std::string, double>*> counted;
+  std::set<std::string> names;
+  for (const RecordResult& record : records) {
+    if (record.status == kAlreadyTrue) continue;
+    counted.push_back(&values_of(record, moment));
+    for (const auto& [name, value] : *counted.back()) names.insert(name);
+  }
+  Columns columns;
+  for (const std::string& name : names) {
+    std::vector<double>& column = columns[name];
+    for (const auto* values : counted) {
+      const auto found = values->find(name);
+      column.push_back(found == values->end() ? kNaN : found->second);
+    }
+  }
+  return columns;
+}
+
+}  // namespace
+
+MetricSummary mean_with_interval(const std::vector<double>& values) {
+  MetricSummary summary{kNaN, kNaN, 0};
+  double sum = 0;
+  for (const double value : values) {
+    if (!std::isfinite(value)) continue;
+    sum += value;
+    ++summary.n;
+  }
+  if (summary.n == 0) return summary;
+  summary.mean = sum / static_cast<double>(summary.n);
+  double squares = 0;
+  for (const double value : values)
+    if (std::isfinite(value)) squares += (value - summary.mean) * (value - summary.mean);
+  summary.ci95 = half_width(squares, summary.n);
+  return summary;
+}
+
+double harmonic_mean(const std::vector<double>& values) {
+  if (values.empty()) return kNaN;
+  double sum = 0;
+  for (const double value : values) {
+    if (!(value >= 0)) return kNaN;
+    sum += 1 / value;  // infinite for 0, and the mean is 0
+  }
+  return static_cast<double>(values.size()) / sum;
+}
+
+// With weights w_c = H^2 / (k m_c^2), the derivatives of H by the k column means m_c, a record's influence is
+// the sum over its columns of w_c (x_c - m_c) n / n_c.
+MetricSummary harmonic_mean_with_interval(const std::vector<std::vector<double>>& columns) {
+  std::vector<MetricSummary> parts;
+  std::vector<double> means;
+  for (const std::vector<double>& column : columns) {
+    parts.push_back(mean_with_interval(column));
+    means.push_back(parts.back().mean);
+  }
+  MetricSummary summary{harmonic_mean(means), kNaN, 0};
+  if (!std::isfinite(summary.mean)) return summary;
+  const std::size_t rows = columns.front().size();
+  std::vector<double> influence(rows, 0);
+  std::vector<bool> counted(rows, false);
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    const double slope =
+        means[c] > 0 ? std::pow(summary.mean / means[c], 2) / static_cast<double>(means.size()) : 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+      if (!std::isfinite(columns[c][r])) continue;
+      counted[r] = true;
+      influence[r] += slope * (columns[c][r] - means[c]) / static_cast<double>(parts[c].n);
+    }
+  }
+  summary.n = std::count(counted.begin(), counted.end(), true);
+  double squares = 0;
+  for (const double x : influence) squares += x * x * static_cast<double>(summary.n * summary.n);
+  summary.ci95 = half_width(squares, summary.n);
+  return summary;
+}
+
+const std::map<std::string, double>& values_of(const RecordResult& record, Moment moment) {
+  return moment == Moment::kBefore ? record.base : record.metrics;
+}
+
+std::vector<std::string> score_parts() {
+  return {kScoreParts.begin(), kScoreParts.end()};
+}
+
+std::map<std::string, MetricSummary> summarize_records(const std::vector<RecordResult>& records,
+                                                       Moment moment) {
+  const Columns columns = columns_of(records, moment);
+  std::map<std::string, MetricSummary> summaries;
+  for (const auto& [name, column] : columns) summaries[name] = mean_with_interval(column);
+  std::vector<std::vector<double>> parts;
+  for (const char* part : kScoreParts)
+    if (const auto found = columns.find(part); found != columns.end()) parts.push_back(found->second);
+  if (parts.size() == kScoreParts.size()) summaries["score"] = harmonic_mean_with_interval(parts);
+  return summaries;
+}
+
+}  // namespace emend
