@@ -33,7 +33,7 @@ void add_given_neighbours(FactPool& pool, const std::vector<EvalRecord>& records
   for (const EvalRecord& record : records)
     for (const Neighbour& given : record.request.neighbours)
       if (const auto match = templates.match(given.prompt))
-        pool.add({match->pattern, match->subject, given.prompt, given.answer});
+        pool.add({match->pattern, match->subject, given.prompt, given.answer, false});
 }
 
 }  // namespace
@@ -48,16 +48,16 @@ void read_counterfact_flat(const JsonRecords& records, Collector& out) {
   derive_questions(out.records(), groups, pool);
   out.note(
       "Neighbours: the given one, then up to 10 facts of this file with the same wording and present answer "
-      "about "
-      "another subject, drawn by hash.");
+      "about another subject, first those that no record edits, drawn by hash.");
   out.note(
-      "Such neighbours may be edits of other records: applied together, a record can change what another one "
-      "protects.");
+      "Derived neighbours may be edits of other records: applied together, one record can change what "
+      "another "
+      "one protects.");
   out.note(
       "Attribute prompts: up to 10 facts of this file with the same wording whose answer is the target.");
   out.note(
-      "The flat form names no relations and has no generation prompts: fluency and consistency have no "
-      "input.");
+      "The flat form names no relations and has no generation prompts: fluency and consistency are not "
+      "measured.");
 }
 
 }  // namespace emend

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <span>
-#include <utility>
+#include <tuple>
 
 #include "base/fingerprint.h"
 
@@ -34,13 +34,14 @@ void FactPool::add(const PooledFact& fact) {
 std::vector<PooledFact> FactPool::draw(const DrawRequest& request) const {
   const auto found = facts_.find(joined(request.group, request.answer));
   if (found == facts_.end()) return {};
-  std::vector<std::pair<std::string, const PooledFact*>> order;
+  std::vector<std::tuple<bool, std::string, const PooledFact*>> order;
   for (const PooledFact& fact : found->second)
-    if (may_stand(fact, request)) order.emplace_back(draw_hash(request.seed, fact.prompt), &fact);
-  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    if (may_stand(fact, request))
+      order.emplace_back(fact.is_edit, draw_hash(request.seed, fact.prompt), &fact);
+  std::sort(order.begin(), order.end());
   if (order.size() > request.count) order.resize(request.count);
   std::vector<PooledFact> drawn;
-  for (const auto& entry : order) drawn.push_back(*entry.second);
+  for (const auto& entry : order) drawn.push_back(*std::get<const PooledFact*>(entry));
   return drawn;
 }
 

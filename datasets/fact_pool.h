@@ -15,6 +15,7 @@ struct PooledFact {
   std::string subject;
   std::string prompt;
   std::string answer;
+  bool is_edit = true;  // the set asks to change it; false: it is only asked about
 };
 
 // What may stand in a list of questions about others.
@@ -32,8 +33,9 @@ class FactPool {
   // A prompt that is there already, in the same group and with the same answer, is let through.
   void add(const PooledFact& fact);
 
-  // Facts of that group and answer, in the order of the hash of (seed, prompt): it depends on neither the
-  // order of the file nor on other records.
+  // Facts of that group and answer: those that are no edits first, since they stay true when many records are
+  // applied together, then in the order of the hash of (seed, prompt). It depends on neither the order of the
+  // file nor on other records.
   std::vector<PooledFact> draw(const DrawRequest& request) const;
 
  private:

@@ -77,7 +77,8 @@ void read_known(const JsonRecords& records, Collector& out) {
       "Neighbours: up to 10 facts of the same relation and present answer about another subject, drawn by "
       "hash.");
   out.note(
-      "Such neighbours may be edits of other records: applied together, a record can change what another one "
+      "Derived neighbours may be edits of other records: applied together, one record can change what "
+      "another one "
       "protects.");
   out.note(
       "Attribute prompts: up to 10 facts of the same relation whose answer is the target. There are no "

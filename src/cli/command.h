@@ -25,6 +25,7 @@ int generate_command(const std::vector<std::string>& arguments);
 int stats_command(const std::vector<std::string>& arguments);
 int patch_command(const std::vector<std::string>& arguments);
 int patch_verify_command(const std::vector<std::string>& arguments);
+int convert_command(const std::vector<std::string>& arguments);
 int model_command(const std::vector<std::string>& arguments);
 
 }  // namespace emend

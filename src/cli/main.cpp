@@ -17,7 +17,7 @@ const std::vector<emend::Command> kCommands = {
     {"locate", "find the layers that hold a fact", nullptr},
     {"patch", "list and verify patches", emend::patch_command},
     {"export", "write a patch as an adapter", nullptr},
-    {"convert", "turn records of other programs into an edit file", nullptr},
+    {"convert", "turn records of other programs into an edit file", emend::convert_command},
     {"memories", "look at feed-forward layers as key-value memories", nullptr},
     {"model", "tell what a model file is, and check it", emend::model_command},
 };

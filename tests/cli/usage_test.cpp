@@ -55,7 +55,7 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
   const std::vector<Refusal> refusals = {
       {{}, "no command was given"},
       {{"edti"}, "did you mean \"edit\"?"},
-      {{"zzz"}, "known: edit, generate, stats, patch, model"},
+      {{"zzz"}, "known: edit, generate, stats, patch, convert, model"},
       {{"patch"}, "patch wants a command"},
       {{"patch", "lsit", "p"}, "did you mean \"list\"?"},
       {{"generate", "x", "--modle", "m"}, "did you mean --model?"},
@@ -81,6 +81,10 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
       {{"patch", "list"}, "the patch is missing"},
       {{"patch", "verify", "--model", "m"}, "--patch FILE is missing"},
       {{"model", "info"}, "the model is missing"},
+      {{"convert"}, "convert wants a command"},
+      {{"convert", "facts", "a", "b"}, "--from NAME is missing"},
+      {{"convert", "facts", "--from", "known", "a"}, "IN or OUT.yaml is missing"},
+      {{"convert", "facts", "--from", "knwon", "a", "b"}, "did you mean \"known\"?"},
   };
   for (const Refusal& refusal : refusals) {
     const Finished run = run_emend(refusal.arguments);
@@ -95,7 +99,6 @@ TEST(Usage, RefusesByNameWhatIsNotThereYet) {
       {{"eval", "compare"}, "'emend eval' is not part of this version yet"},
       {{"locate"}, "'emend locate' is not"},
       {{"export", "lora"}, "'emend export' is not"},
-      {{"convert", "facts"}, "'emend convert' is not"},
       {{"memories"}, "'emend memories' is not"},
       {{"stats", "merge", "a", "b"}, "'emend stats merge' is not"},
       {{"stats", "--resume"}, "--resume is not part of this version yet"},
