@@ -1,0 +1,42 @@
+// What is recorded at the sites of a block adds up to what the block does.
+#include "model/pass_fixture.h"
+
+namespace emend {
+namespace {
+
+using test::index_of;
+using test::near;
+using test::plain_vectors;
+
+class PassRecordings : public test::PassFixture {};
+INSTANTIATE_TEST_SUITE_P(Shapes, PassRecordings, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
+
+TEST_P(PassRecordings, MlpOutputIsTheDownProjectionOfTheKey) {
+  const TokenIds row = ids(8, 22);
+  for (int block = 0; block < 4; ++block) {
+    const BlockWeights& weights = model_.weights().blocks[block];
+    const at::Tensor key = plain_vectors(model_, row, Site::kKey, block).to(at::kDouble);
+    at::Tensor value = at::matmul(key, weights.mlp_down.to(at::kDouble).t());
+    if (weights.mlp_down_bias.defined()) value = value + weights.mlp_down_bias.to(at::kDouble);
+    EXPECT_TRUE(near(plain_vectors(model_, row, Site::kMlpOutput, block), value, test::kPassRounding));
+  }
+}
+
+TEST_P(PassRecordings, ResidualStreamIsTheSumOfWhatWasAdded) {
+  const TokenIds row = ids(8, 23);
+  at::Tensor x = plain_vectors(model_, row, Site::kEmbedding, 0);
+  for (int block = 0; block < 4; ++block) {
+    x = x + plain_vectors(model_, row, Site::kAttentionOutput, block) +
+        plain_vectors(model_, row, Site::kMlpOutput, block);
+    EXPECT_TRUE(near(plain_vectors(model_, row, Site::kBlockOutput, block), x, test::kPassRounding));
+  }
+  at::Tensor tokens = plain_vectors(model_, row, Site::kTokenEmbedding, 0);
+  EXPECT_TRUE(near(tokens, model_.weights().token_embedding.index_select(0, index_of(row)), 0));
+  if (model_.weights().position_embedding.defined())
+    tokens = tokens + model_.weights().position_embedding.narrow(0, 0, 8);
+  EXPECT_TRUE(near(plain_vectors(model_, row, Site::kEmbedding, 0), tokens, 1e-6));
+}
+
+}  // namespace
+}  // namespace emend
