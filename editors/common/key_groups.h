@@ -6,29 +6,35 @@
 #include <string>
 #include <vector>
 
-#include "editors/common/key_response.h"
+#include "editors/common/closed_form.h"
 #include "editors/common/layer_trace.h"
-#include "emend/editor.h"
+#include "editors/common/request_rows.h"
 
 namespace emend {
-
-// All rows of one request up to what the editor needs of them.
-struct RequestRows {
-  const EditRequest* request = nullptr;
-  std::vector<PromptRow> prompts;  // first the bare row, then one a context; without the target
-  std::vector<std::int64_t> fronts;  // the shared front of each
-  PromptRow subject;               // for the drift term
-  TokenIds target;
-};
 
 // One residual to be found.
 struct KeyGroup {
   std::vector<std::size_t> requests;  // indices
-  at::Tensor bare_key;                // [F] float64
+  at::Tensor bare_key;                // [F] float64: at the subject's last token of the bare prompt
   at::Tensor context_key;             // [F] float64: mean over the context rows; undefined without contexts
-  at::Tensor K;                       // [F, n] float64: what a answers to
-  at::Tensor y;                       // [n]
+  KeyConstraint constraint;           // what its response is held to; the method chooses
+
   std::string ids(const std::vector<EditRequest>& all) const;  // "eiffel, louvre"
 };
+
+// kShared: one edit of all requests. kAlone: each request is an edit of its own on the unedited model.
+enum class Grouping { kShared, kAlone };
+
+// The groups in the order of their first requests, with their keys at the trace's layer.
+std::vector<KeyGroup> group_by_key(const CallRows& rows, const LayerTrace& trace, Grouping grouping);
+
+// Two requests of one prompt cannot both be right: throws Error(kConfig) naming the ids and targets.
+void require_no_contradiction(const std::vector<KeyGroup>& groups, const CallRows& rows,
+                              const std::vector<EditRequest>& requests);
+
+// The key of position 0, where attention has its sink (Yang et al. 2024): the BOS's; in chat form that of the
+// template's first token; else the mean over the position-0 keys of the contexts. [F] float64; undefined when
+// there is neither.
+at::Tensor sink_key(const CallRows& rows, const LayerTrace& trace);
 
 }  // namespace emend

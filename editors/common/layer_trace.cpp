@@ -75,16 +75,20 @@ PassInput LayerTrace::input_for(const std::vector<TraceRow>& rows, std::size_t b
   return input;
 }
 
+at::Tensor LayerTrace::keys_of(PassInput input, const at::Tensor& tokens) const {
+  input.stop = PassInput::Stop::kKey;
+  input.stop_block = layer_;
+  input.recordings = {{Site::kKey, layer_, tokens}};
+  return model_.forward(std::move(input)).recorded[0].to(at::kFloat);
+}
+
 at::Tensor LayerTrace::last_keys(const std::vector<TraceRow>& rows) const {
   const c10::NoGradGuard no_grad;
   std::vector<at::Tensor> keys;
   for (RowRange range : split_by_tokens(own_tokens(rows), token_budget_)) {
     PassInput input = input_for(rows, range.begin, range.end);
-    input.stop = PassInput::Stop::kKey;
-    input.stop_block = layer_;
     const at::Tensor last = at::tensor(last_tokens(input.ids), at::kLong).to(model_.options().device());
-    input.recordings = {{Site::kKey, layer_, last}};
-    keys.push_back(model_.forward(std::move(input)).recorded[0].to(at::kFloat));
+    keys.push_back(keys_of(std::move(input), last));
   }
   return at::cat(keys, 0);
 }
@@ -94,12 +98,8 @@ std::vector<at::Tensor> LayerTrace::own_keys(const std::vector<TraceRow>& rows) 
   std::vector<at::Tensor> keys;
   for (RowRange range : split_by_tokens(own_tokens(rows), token_budget_)) {
     PassInput input = input_for(rows, range.begin, range.end);
-    input.stop = PassInput::Stop::kKey;
-    input.stop_block = layer_;
-    input.recordings = {{Site::kKey, layer_, {}}};
     const std::vector<TokenIds> ids = input.ids;
-    for (const at::Tensor& own : split_rows(model_.forward(std::move(input)).recorded[0].to(at::kFloat), ids))
-      keys.push_back(own);
+    for (const at::Tensor& own : split_rows(keys_of(std::move(input), {}), ids)) keys.push_back(own);
   }
   return keys;
 }

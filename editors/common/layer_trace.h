@@ -50,6 +50,8 @@ class LayerTrace {
 
  private:
   PassInput input_for(const std::vector<TraceRow>& rows, std::size_t begin, std::size_t end) const;
+  // Keys of the given packed tokens (undefined: all) by a pass that ends inside the layer. float32.
+  at::Tensor keys_of(PassInput input, const at::Tensor& tokens) const;
 
   const Model& model_;
   int layer_;

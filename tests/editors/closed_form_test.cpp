@@ -1,4 +1,4 @@
-#include "editors/common/key_response.h"
+#include "editors/common/closed_form.h"
 
 #include <cmath>
 
@@ -89,6 +89,45 @@ TEST_F(KeyResponse, CosinesAreThoseOfTheInverseMoment) {
   EXPECT_NEAR(
       key_cosines(metric_, at::cat({K_.narrow(1, 0, 1), -3 * K_.narrow(1, 0, 1)}, 1))[0][1].item<double>(),
       -1, 1e-9);
+}
+
+TEST_F(KeyResponse, AProtectedKeyIsAnsweredWithZero) {
+  const KeyConstraint own = {K_.narrow(1, 0, 1), at::ones({1}, at::kDouble)};
+  const KeyConstraint held = with_protected(own, K_.select(1, 1));
+  EXPECT_TRUE(near(held.K, K_.narrow(1, 0, 2), 0));
+  EXPECT_TRUE(near(held.y, at::tensor({1.0, 0.0}, at::kDouble), 0));
+  EXPECT_EQ(with_protected(own, {}).K.size(1), 1);
+}
+
+// Delta = R_Y (K^T C^-1 K)^-1 K^T C^-1, term by term.
+TEST_F(KeyResponse, JointResponsesGiveTheJointUpdate) {
+  const at::Tensor two = at::ones({2}, at::kDouble), one = at::ones({1}, at::kDouble);
+  const std::vector<KeyConstraint> edits = {{K_.narrow(1, 0, 2), two}, {K_.narrow(1, 2, 1), one}};
+  const at::Tensor a = joint_key_response(metric_, edits, K_.select(1, 3));
+  EXPECT_TRUE(near(joint_keys(edits, K_.select(1, 3)), K_, 0));
+  const at::Tensor R = normals(6, 2, 3);
+  const at::Tensor R_Y =
+      at::stack({R.select(1, 0), R.select(1, 0), R.select(1, 1), at::zeros({6}, at::kDouble)}, 1);
+  const at::Tensor solved = at::matmul(at::linalg_inv(C_), K_);
+  const at::Tensor delta =
+      at::matmul(R_Y, at::matmul(at::linalg_inv(at::matmul(K_.t(), solved)), solved.t()));
+  EXPECT_TRUE(near(at::matmul(R, a.t()), delta, 1e-8));
+  const WeightChange change =
+      closed_form_change(4, {a.select(1, 0), a.select(1, 1)}, {R.select(1, 0), R.select(1, 1)});
+  EXPECT_EQ(change.block, 4);
+  EXPECT_TRUE(near(at::matmul(change.B, change.A), delta.to(at::kFloat), 1e-5));
+}
+
+TEST_F(KeyResponse, ThePublishedOneHasTheDirectionOfOneKeyAndAnswersAnother) {
+  const at::Tensor mean = K_.select(1, 0), bare = K_.select(1, 1);
+  const auto a = published_response(metric_, mean, bare);
+  ASSERT_TRUE(a.has_value());
+  EXPECT_NEAR(at::dot(*a, bare).item<double>(), 1, 1e-9);
+  EXPECT_NEAR(
+      std::abs(at::cosine_similarity(*a, metric_.solve(mean.unsqueeze(1)).squeeze(1), 0).item<double>()), 1,
+      1e-12);
+  const at::Tensor e0 = at::eye(kSize, at::kDouble)[0], e1 = at::eye(kSize, at::kDouble)[1];
+  EXPECT_FALSE(published_response(KeyMetric(), e0, e1).has_value());
 }
 
 TEST(GramCondition, IsTheRatioOfEigenvalues) {

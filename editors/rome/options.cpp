@@ -1,0 +1,81 @@
+#include "editors/rome/options.h"
+
+namespace emend {
+
+namespace {
+
+// In the order of their enums.
+const std::vector<std::string> kPresetWords = {"emend", "paper"};
+const std::vector<std::string> kKeyWords = {"context+bare", "mean", "original", "prompt"};
+const std::vector<std::string> kObjectiveWords = {"written", "injected"};
+
+}  // namespace
+
+RomeOptionTable::RomeOptionTable(const std::map<std::string, OptionText>& given) {
+  // The preset first: whatever else is given overrides it.
+  std::map<std::string, OptionText> rest = given;
+  if (const auto preset = rest.extract("preset"))
+    apply_options("rome", bindings(), {{"preset", preset.mapped()}});
+  apply_options("rome", bindings(), rest);
+}
+
+// Meng et al. 2022 as their program has it.
+void RomeOptionTable::use_published() {
+  value_.keys = RomeKeys::kOriginal;
+  value_.protect_sink = false;
+  value_.uniform_rows = true;
+  value_.relative_ridge = 0;
+  value_.search.objective = Objective::kInjected;
+  value_.search.max_steps = 19;
+  value_.search.clamp = 4;
+  value_.search.absolute_step = 0.5;
+  value_.search.decay = 0.5;
+  value_.search.stop_loss = 0.05;
+  value_.search.keep_best = false;
+}
+
+std::vector<OptionBinding> RomeOptionTable::bindings() {
+  RomeOptions& rome = value_;
+  SearchOptions& search = value_.search;
+  const auto set_preset = [this](int choice) {
+    published_ = choice == 1;
+    value_ = RomeOptions();
+    if (published_) use_published();
+  };
+  return {
+      choice_option(
+          "preset", kPresetWords, [this] { return published_ ? 1 : 0; }, set_preset,
+          "paper: ROME as published (original keys, injected, its constants); other options still override "
+          "it"),
+      choice_option(
+          "keys", kKeyWords, [&rome] { return static_cast<int>(rome.keys); },
+          [&rome](int choice) { rome.keys = static_cast<RomeKeys>(choice); },
+          "the keys that the update answers to: mean and bare with the sink protected, r-ROME's mean, the "
+          "published mix, or the bare prompt alone"),
+      choice_option(
+          "objective", kObjectiveWords, [&search] { return static_cast<int>(search.objective); },
+          [&search](int choice) { search.objective = static_cast<Objective>(choice); },
+          "search the loss of the written model, or with the residual injected at one token"),
+      flag_option("covariance", rome.covariance,
+                  "use the second moment C of the keys; false: C = I, as some tools do"),
+      flag_option("protect_sink", rome.protect_sink, "hold the key at position 0 (BOS) exactly where it is"),
+      number_option("ridge", rome.relative_ridge, 0, 1, "added to C's diagonal, in units of its mean"),
+      integer_option("contexts", rome.contexts, 0, 50, "sampled context rows of each of the two lengths"),
+      number_option("bare_weight", rome.bare_weight, 0, 1, "share of the bare prompt in the loss"),
+      flag_option("uniform_rows", rome.uniform_rows, "all rows weigh the same, whatever bare_weight says"),
+      integer_option("steps", search.max_steps, 1, 1000, "most gradient steps of the value search"),
+      number_option("step", search.step, 1e-6, 100, "Adam's step in units of ||v0|| / sqrt(d)"),
+      number_option("absolute_step", search.absolute_step, 0, 100, "Adam's step as it is; 0: use `step`"),
+      number_option("clamp", search.clamp, 1e-3, 1000, "largest ||r|| in units of ||v0||"),
+      number_option("kl", search.kl_factor, 0, 1000, "weight of the drift of the subject's own distribution"),
+      number_option("decay", search.decay, 0, 1000, "weight of ||r|| / ||v0||^2"),
+      number_option("stop_probability", search.stop_probability, 0, 1,
+                    "stop when the target's probability passes this"),
+      number_option("stop_loss", search.stop_loss, 0, 100, "stop below this loss instead; 0: off"),
+      flag_option("keep_best", search.keep_best, "keep the best iterate; false: the last"),
+      number_option("reach", search.reach, 0, 1,
+                    "tokens that the residual can move by less than this share keep cached values"),
+  };
+}
+
+}  // namespace emend

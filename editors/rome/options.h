@@ -1,0 +1,54 @@
+// ROME's options: the struct, and the table that gives each its name, range and help.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "editors/common/options.h"
+#include "editors/common/value_search.h"
+#include "emend/records.h"
+
+namespace emend {
+
+// Which keys the response a is held to.
+enum class RomeKeys {
+  kContextAndBare,  // [mean key over context rows, bare key, sink key], y = [1, 1, 0]
+  kMean,            // r-ROME: the mean over all rows alone
+  kOriginal,        // the published program: direction from the mean, scale from the bare key
+  kPrompt,          // p-ROME: the bare key alone
+};
+
+struct RomeOptions {
+  RomeKeys keys = RomeKeys::kContextAndBare;
+  bool protect_sink =
+      true;  // a answers 0 at the BOS key (without BOS: at the mean position-0 key of other text)
+  bool covariance = true;        // false: C = I, as some tools do; neighbours move more
+  double relative_ridge = 1e-5;  // added to C, in units of trace(C) / F
+  int contexts = 10;             // sampled texts of each length (4 and 9 tokens); 0: the bare row alone
+  bool uniform_rows = false;     // the papers' weights: every row the same
+  double bare_weight = 0.3;      // share of the bare prompt in the loss; the context rows share the rest
+  SearchOptions search;
+};
+
+// The options and the table that binds their names. Not copied: the table refers to the struct beside it.
+class RomeOptionTable {
+ public:
+  RomeOptionTable() = default;
+  // Throws Error(kConfig) for unknown options and bad values, with the option's place.
+  explicit RomeOptionTable(const std::map<std::string, OptionText>& given);
+  RomeOptionTable(const RomeOptionTable&) = delete;
+  RomeOptionTable& operator=(const RomeOptionTable&) = delete;
+
+  const RomeOptions& value() const { return value_; }
+  std::vector<OptionBinding> bindings();
+
+ private:
+  void use_published();
+
+  RomeOptions value_;
+  bool published_ = false;  // preset: paper
+};
+
+}  // namespace emend

@@ -1,0 +1,186 @@
+#include "editors/rome/plan.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/strings.h"
+#include "editors/common/context_rows.h"
+#include "editors/rome/keys.h"
+#include "emend/error.h"
+
+namespace emend {
+
+namespace {
+
+constexpr double kNearParallel = 0.95;  // C^-1-cosine of two edits' keys that is worth a warning
+constexpr double kLoudNeighbour = 0.3;  // share of the residual that reaches a neighbour
+
+// C of the layer with its ridge, or the identity.
+KeyMetric make_metric(const Model& model, const EditorContext& context, const RomeOptions& options) {
+  const std::string layer = std::to_string(context.layer);
+  if (context.layer < 0 || context.layer >= model.config().layers)
+    throw Error(ErrorKind::kConfig, "layer " + layer + " is out of range; the model has layers 0 to " +
+                                        std::to_string(model.config().layers - 1));
+  if (!options.covariance) return {};
+  if (!context.statistics || !context.statistics->layers.contains(context.layer))
+    throw Error(ErrorKind::kConfig, "rome: the statistics of layer " + layer + " are missing");
+  const at::Tensor& C = context.statistics->layers.at(context.layer).C;
+  return KeyMetric(std::make_shared<SpdFactor>(C, options.relative_ridge, "C of layer " + layer));
+}
+
+std::vector<TokenIds> make_contexts(const Model& model, const EditorContext& context,
+                                    const RomeOptions& options) {
+  if (options.contexts == 0) return {};
+  return sample_contexts(model, context.prefix, options.contexts, context.seed);
+}
+
+// The first digits of a number, for people.
+std::string digits(double number, std::size_t characters) {
+  return std::to_string(number).substr(0, characters);
+}
+
+// C^-1 cosines of the groups' bare keys.
+struct Cosines {
+  Cosines(const KeyMetric& metric, const std::vector<KeyGroup>& groups) : size(groups.size()) {
+    std::vector<at::Tensor> bare;
+    for (const KeyGroup& group : groups) bare.push_back(group.bare_key);
+    matrix = key_cosines(metric, at::stack(bare, 1));
+  }
+  // Calls visit(i, j, cosine) for i < j.
+  template <typename Visit>
+  void each_pair(Visit visit) const {
+    const auto* cosines = matrix.const_data_ptr<double>();
+    for (std::size_t i = 0; i < size; ++i)
+      for (std::size_t j = i + 1; j < size; ++j) visit(i, j, cosines[i * size + j]);
+  }
+
+  std::size_t size;
+  at::Tensor matrix;  // [groups, groups]
+};
+
+}  // namespace
+
+RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
+                   const RomeOptions& options, Grouping grouping)
+    : model_(model),
+      requests_(requests),
+      context_(context),
+      options_(options),
+      metric_(make_metric(model, context, options)),
+      rows_(model.tokenizer(), requests, {context.prefix, context.form},
+            make_contexts(model, context, options)),
+      trace_(model, context.layer, rows_.fronts(), context.token_budget),
+      groups_(group_by_key(rows_, trace_, grouping)),
+      warnings_(rows_.warnings()) {
+  require_no_contradiction(groups_, rows_, requests_);
+  if (options_.protect_sink) sink_key_ = sink_key(rows_, trace_);
+  for (KeyGroup& group : groups_)
+    group.constraint = choose_keys(group, rows_, metric_, options_.keys, ids(group), warnings_);
+  if (grouping == Grouping::kAlone || groups_.size() < 2) return;
+  warn_of_parallel_keys();
+  if (is_joint()) require_separable_keys();
+}
+
+KeyConstraint RomePlan::constraint(const KeyGroup& group) const {
+  if (options_.keys == RomeKeys::kOriginal)  // its direction comes from the mean, but it answers the bare key
+    return {group.bare_key.unsqueeze(1), at::ones({1}, at::kDouble)};
+  return with_protected(group.constraint, sink_key_);
+}
+
+at::Tensor RomePlan::response(const KeyGroup& group) const {
+  if (options_.keys == RomeKeys::kOriginal) {
+    const auto a = published_response(metric_, group.constraint.K.squeeze(1), group.bare_key);
+    if (!a)
+      throw Error(ErrorKind::kNumeric,
+                  "edit " + ids(group) +
+                      ": the bare key is orthogonal to the mean key; `keys: original` cannot write it");
+    return *a;
+  }
+  const KeyConstraint held = constraint(group);
+  return key_response(metric_, held.K, held.y);
+}
+
+std::vector<KeyConstraint> RomePlan::constraints() const {
+  std::vector<KeyConstraint> all;
+  for (const KeyGroup& group : groups_) all.push_back(group.constraint);
+  return all;
+}
+
+at::Tensor RomePlan::joint_responses() const {
+  return joint_key_response(metric_, constraints(), sink_key_);
+}
+
+void RomePlan::warn_of_parallel_keys() {
+  Cosines(metric_, groups_).each_pair([&](std::size_t i, std::size_t j, double cosine) {
+    if (cosine > kNearParallel)
+      warnings_.push_back("edits " + ids(groups_[i]) + " and " + ids(groups_[j]) +
+                          " have nearly the same key (cosine " + digits(cosine, 6) +
+                          "): telling them apart makes the update about " +
+                          digits(std::sqrt(1 / (1 - cosine * cosine)), 5) + " times larger");
+  });
+}
+
+void RomePlan::require_separable_keys() const {
+  const double condition = gram_condition(key_cosines(metric_, joint_keys(constraints(), sink_key_)));
+  if (condition <= kWorstGramCondition) return;
+  std::vector<std::string> closest;
+  double highest = 0;
+  Cosines(metric_, groups_).each_pair([&](std::size_t i, std::size_t j, double cosine) {
+    if (std::abs(cosine) <= highest) return;
+    highest = std::abs(cosine);
+    closest = {ids(groups_[i]), ids(groups_[j])};
+  });
+  throw Error(ErrorKind::kConfig,
+              "the keys of edits " + join(closest, " and ") +
+                  " can hardly be told apart (the Gram matrix of all keys has condition " +
+                  std::to_string(condition) + "); put them into separate files or drop one");
+}
+
+double RomePlan::neighbour_alpha(const KeyGroup& group, const at::Tensor& a,
+                                 std::vector<std::string>& loud) const {
+  double largest = 0;
+  for (std::size_t i : group.requests) {
+    const std::vector<Neighbour>& neighbours = requests_[i].neighbours;
+    if (neighbours.empty()) continue;
+    std::vector<TraceRow> prompts;
+    for (const Neighbour& neighbour : neighbours)
+      prompts.push_back(rows_.behind_prefix(prompt_ids(model_.tokenizer(), neighbour.prompt, rows_.form())));
+    const std::vector<at::Tensor> keys = trace_.own_keys(prompts);
+    for (std::size_t n = 0; n < keys.size(); ++n) {
+      const double alpha = at::matmul(keys[n].to(at::kCPU, at::kDouble), a).abs().max().item<double>();
+      largest = std::max(largest, alpha);
+      if (alpha > kLoudNeighbour)
+        loud.push_back("edit " + requests_[i].id + ": its neighbour " + quote(neighbours[n].prompt, 60) +
+                       " receives " + digits(alpha, 4) + " of the residual");
+    }
+  }
+  return largest;
+}
+
+EditPlan RomePlan::summary() const {
+  EditPlan plan;
+  plan.warnings = warnings_;
+  const at::Tensor joint = is_joint() ? joint_responses() : at::Tensor();
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const KeyGroup& group = groups_[g];
+    const at::Tensor a = joint.defined() ? joint.select(1, static_cast<std::int64_t>(g)) : response(group);
+    const double alpha = neighbour_alpha(group, a, plan.warnings);
+    for (std::size_t i : group.requests) {
+      EditPlan::Entry entry;
+      entry.id = requests_[i].id;
+      entry.layer = context_.layer;
+      entry.target_tokens = static_cast<std::int64_t>(rows_[i].target.size());
+      entry.rows = static_cast<std::int64_t>(rows_[i].prompts.size());
+      for (std::size_t j : group.requests)
+        if (j != i) entry.merged_with.push_back(requests_[j].id);
+      entry.predicted_norm = a.norm().item<double>();
+      entry.largest_neighbour_alpha = alpha;
+      plan.entries.push_back(std::move(entry));
+    }
+  }
+  return plan;
+}
+
+}  // namespace emend

@@ -1,0 +1,130 @@
+#include "editors/rome/search.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+namespace emend {
+
+namespace {
+
+constexpr int kJointRounds = 2;
+
+at::Tensor on_device(const RomePlan& plan, const at::Tensor& a) {
+  return a.to(plan.model().options().device(), at::kFloat);
+}
+
+// A prompt of request i with the target's tokens behind it.
+SearchRow target_row(const CallRows& all, std::size_t i, std::size_t prompt) {
+  const RequestRows& rows = all[i];
+  SearchRow row;
+  row.row = all.trace_row(i, prompt, {rows.target.begin(), rows.target.end() - 1});
+  row.lookup = rows.prompts[prompt].lookup;
+  row.labels = rows.target;
+  const auto last = static_cast<std::int64_t>(rows.prompts[prompt].ids.size()) - 1;
+  for (std::size_t j = 0; j < rows.target.size(); ++j)
+    row.label_at.push_back(last + static_cast<std::int64_t>(j));
+  return row;
+}
+
+// The subject alone, whose distribution should stay.
+SearchRow drift_row(const CallRows& all, std::size_t i) {
+  SearchRow row;
+  row.row = all.behind_prefix(all[i].subject.ids);
+  row.lookup = all[i].subject.ids.size() - 1;
+  row.drift = true;
+  return row;
+}
+
+// The rows of one request; together they weigh `share`.
+void add_target_rows(SearchUnit& unit, const CallRows& all, std::size_t i, double share,
+                     const RomeOptions& options) {
+  const auto contexts = static_cast<double>(all[i].prompts.size() - 1);
+  // A bare key at position 0 is the sink's: the row cannot be moved, so the context rows stand for it.
+  const std::size_t first = all.lies_at_sink(i) ? 1 : 0;
+  const double bare_share = first == 1 ? 0 : options.uniform_rows ? 1 / (contexts + 1) : options.bare_weight;
+  for (std::size_t p = first; p < all[i].prompts.size(); ++p) {
+    SearchRow row = target_row(all, i, p);
+    row.bare = p == first;
+    row.weight = share * (contexts == 0 ? 1.0 : p == 0 ? bare_share : (1 - bare_share) / contexts);
+    unit.rows.push_back(std::move(row));
+  }
+}
+
+SearchUnit make_unit(const RomePlan& plan, const KeyGroup& group, const at::Tensor& a) {
+  SearchUnit unit;
+  unit.a = on_device(plan, a);
+  const double share = 1.0 / static_cast<double>(group.requests.size());
+  for (std::size_t i : group.requests) {
+    add_target_rows(unit, plan.rows(), i, share, plan.options());
+    if (plan.options().search.kl_factor > 0 && i == group.requests.front())  // one subject, one drift row
+      unit.rows.push_back(drift_row(plan.rows(), i));
+  }
+  return unit;
+}
+
+// From where the solution stands, with what the others write held fixed.
+std::vector<SearchResult> search_further(const RomePlan& plan, const RomeSolution& solution, int steps,
+                                         Progress& progress) {
+  const std::size_t groups = plan.groups().size();
+  std::vector<SearchUnit> units;
+  for (std::size_t g = 0; g < groups; ++g) {
+    units.push_back(make_unit(plan, plan.groups()[g], solution.responses[g]));
+    std::vector<at::Tensor> others_a, others_r;
+    for (std::size_t o = 0; o < groups; ++o) {
+      if (o == g) continue;
+      others_a.push_back(on_device(plan, solution.responses[o]));
+      others_r.push_back(solution.results[o].r);
+    }
+    units.back().others_a = at::stack(others_a);
+    units.back().others_r = at::stack(others_r);
+    units.back().start = solution.results[g].r;
+  }
+  SearchOptions options = plan.options().search;
+  options.max_steps = steps;
+  return search_values(plan.model(), plan.trace(), units, options, progress);
+}
+
+}  // namespace
+
+RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress) {
+  const std::size_t groups = plan.groups().size();
+  std::vector<SearchUnit> units;
+  for (std::size_t g = 0; g < groups; ++g) units.push_back(make_unit(plan, plan.groups()[g], responses[g]));
+  progress.begin("searching " + std::to_string(groups) + (groups == 1 ? " value" : " values"),
+                 static_cast<std::int64_t>(groups), "values");
+  std::vector<SearchResult> results =
+      search_values(plan.model(), plan.trace(), units, plan.options().search, progress);
+  progress.end();
+  return {std::move(responses), std::move(results)};
+}
+
+void settle_jointly(const RomePlan& plan, RomeSolution& solution, Progress& progress) {
+  const std::size_t groups = plan.groups().size();
+  const at::Tensor a = plan.joint_responses();
+  for (std::size_t g = 0; g < groups; ++g) solution.responses[g] = a.select(1, static_cast<std::int64_t>(g));
+  for (int round = 0; round < kJointRounds; ++round) {
+    progress.begin("searching jointly, round " + std::to_string(round + 1), static_cast<std::int64_t>(groups),
+                   "values");
+    std::vector<SearchResult> again =
+        search_further(plan, solution, plan.options().search.max_steps, progress);
+    progress.end();
+    bool moved = false;
+    for (std::size_t g = 0; g < groups; ++g) {
+      moved = moved || again[g].steps > 0;
+      again[g].steps += solution.results[g].steps;
+      again[g].came_down = solution.results[g].came_down;
+    }
+    solution.results = std::move(again);
+    if (!moved) return;
+  }
+  // What is written is measured once more, with everybody's last residual.
+  std::vector<SearchResult> last = search_further(plan, solution, 0, progress);
+  for (std::size_t g = 0; g < groups; ++g) {
+    last[g].steps = solution.results[g].steps;
+    last[g].came_down = solution.results[g].came_down && std::isfinite(last[g].loss);
+  }
+  solution.results = std::move(last);
+}
+
+}  // namespace emend

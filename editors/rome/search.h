@@ -1,0 +1,26 @@
+// The residuals of a plan: each searched with its own response, then settled on the joint solution.
+#pragma once
+
+#include <vector>
+
+#include "editors/common/value_search.h"
+#include "editors/rome/plan.h"
+#include "emend/progress.h"
+
+namespace emend {
+
+// One residual for each group, with the response that it is written with.
+struct RomeSolution {
+  std::vector<at::Tensor> responses;  // a of each group, [F] float64
+  std::vector<SearchResult> results;
+};
+
+// Every group with the response given for it, as if it were alone.
+RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress);
+
+// Solved jointly each a also answers 0 on everybody else's keys; what that weakened is searched again from
+// where it stands, with the others' residuals held, in at most two rounds. Losses are those of all residuals
+// as they are written.
+void settle_jointly(const RomePlan& plan, RomeSolution& solution, Progress& progress);
+
+}  // namespace emend
