@@ -25,7 +25,8 @@ std::vector<EditorHelp> list_editors() {
   return all;
 }
 
-std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std::string, OptionText>& options) {
+std::unique_ptr<Editor> make_editor(const std::string& name,
+                                    const std::map<std::string, OptionText>& options) {
   std::vector<std::string> known;
   for (const Entry& entry : kEditors) {
     known.push_back(entry.help().name);

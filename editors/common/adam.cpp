@@ -21,7 +21,8 @@ void Adam::update(const at::Tensor& rows, const at::Tensor& gradient) {
   const at::Tensor v = kBeta2 * second_.index_select(0, rows) + (1 - kBeta2) * gradient.square();
   const at::Tensor t = count_.index_select(0, rows) + 1;
   const at::Tensor m_hat = m / (1 - at::pow(kBeta1, t)), v_hat = v / (1 - at::pow(kBeta2, t));
-  at::Tensor x = values_.index_select(0, rows) - step_.index_select(0, rows) * m_hat / (v_hat.sqrt() + kEpsilon);
+  at::Tensor x =
+      values_.index_select(0, rows) - step_.index_select(0, rows) * m_hat / (v_hat.sqrt() + kEpsilon);
   const at::Tensor norm = x.norm(2, 1, true);
   x = x * at::clamp_max(radius_.index_select(0, rows) / at::clamp_min(norm, 1e-30), 1.0);
   first_.index_copy_(0, rows, m);

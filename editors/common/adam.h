@@ -5,7 +5,8 @@
 
 namespace emend {
 
-// Rows of `values` [U, D] move by their own step sizes; a row that takes no part in a step keeps its moments and its count.
+// Rows of `values` [U, D] move by their own step sizes; a row that takes no part
+// in a step keeps its moments and its count.
 class Adam {
  public:
   // step, radius: [U, 1]
@@ -13,8 +14,8 @@ class Adam {
 
   const at::Tensor& values() const { return values_; }
 
-  // One step of the given rows (int64 [n]) along gradient [n, D], then back onto the ball of the row's radius. The moments are
-  // not touched by the projection, as in the reference.
+  // One step of the given rows (int64 [n]) along gradient [n, D], then back onto the ball of the row's
+  // radius. The moments are not touched by the projection, as in the reference.
   void update(const at::Tensor& rows, const at::Tensor& gradient);
 
  private:

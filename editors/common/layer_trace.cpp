@@ -36,8 +36,8 @@ LayerTrace::LayerTrace(const Model& model, int layer, std::vector<TokenIds> fron
     : model_(model), layer_(layer), fronts_(std::move(fronts)), token_budget_(token_budget) {
   const c10::NoGradGuard no_grad;
   const ModelConfig& config = model.config();
-  cache_ = KvCache(config, 0, static_cast<std::int64_t>(fronts_.size()), std::max<std::int64_t>(longest(fronts_), 1),
-                   model.options());
+  cache_ = KvCache(config, 0, static_cast<std::int64_t>(fronts_.size()),
+                   std::max<std::int64_t>(longest(fronts_), 1), model.options());
   const at::Tensor no_keys = at::empty({0, config.d_ff}, model.options().dtype(at::kFloat));
   const at::Tensor no_hidden = at::empty({0, config.d_model}, model.options().dtype(at::kFloat));
   front_keys_.assign(fronts_.size(), no_keys);
@@ -137,7 +137,8 @@ KvCache LayerTrace::upper_cache(const std::vector<TraceRow>& rows, const std::ve
   KvCache cache = cache_.select(fronts, layer_ + 1, cache_.capacity());
   cache.reserve(std::max<std::int64_t>(*std::max_element(begin.begin(), begin.end()), 1));
 
-  // The front serves as far as the row begins later than it; what lies between is run from the layer's output.
+  // The front serves as far as the row begins later than it; what lies
+  // between is run from the layer's output.
   PassInput input;
   std::vector<at::Tensor> between;
   for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -1,5 +1,5 @@
-// What token rows look like at one layer of the unedited model: keys, residual stream, and keys and values above it.
-// Fronts (BOS and context texts) are shared by all requests: the blocks run over them once.
+// What token rows look like at one layer of the unedited model: keys, residual stream, and keys and values
+// above it. Fronts (BOS and context texts) are shared by all requests: the blocks run over them once.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,8 +19,8 @@ struct TraceRow {
 
 // One row at layer l, over all its tokens, front included. float32.
 struct TracedRow {
-  at::Tensor keys;     // [T, F]
-  at::Tensor hidden;   // [T, D] residual stream after block l
+  at::Tensor keys;    // [T, F]
+  at::Tensor hidden;  // [T, D] residual stream after block l
 };
 
 class LayerTrace {
@@ -33,9 +33,12 @@ class LayerTrace {
     return front < 0 ? 0 : static_cast<std::int64_t>(fronts_[static_cast<std::size_t>(front)].size());
   }
   // Keys of front tokens [T, F] float32; the sink's key is row 0 of a front that begins at position 0.
-  const at::Tensor& front_keys(std::int64_t front) const { return front_keys_[static_cast<std::size_t>(front)]; }
+  const at::Tensor& front_keys(std::int64_t front) const {
+    return front_keys_[static_cast<std::size_t>(front)];
+  }
 
-  // Keys at the last token of each row [rows, F] float32: blocks below the layer, and the layer up to its key.
+  // Keys at the last token of each row [rows, F] float32: blocks below
+  // the layer, and the layer up to its key.
   at::Tensor last_keys(const std::vector<TraceRow>& rows) const;
   // Keys of all own tokens of each row.
   std::vector<at::Tensor> own_keys(const std::vector<TraceRow>& rows) const;
@@ -43,8 +46,8 @@ class LayerTrace {
   // Everything at the layer, over all tokens of each row.
   std::vector<TracedRow> trace(const std::vector<TraceRow>& rows) const;
 
-  // Keys and values of blocks above the layer for positions [0, begin[i]) of each row, from the (possibly changed) residual
-  // stream `hidden` of that row. Cache row i is row i.
+  // Keys and values of blocks above the layer for positions [0, begin[i]) of each row, from the (possibly
+  // changed) residual stream `hidden` of that row. Cache row i is row i.
   KvCache upper_cache(const std::vector<TraceRow>& rows, const std::vector<at::Tensor>& hidden,
                       const std::vector<std::int64_t>& begin) const;
 

@@ -28,7 +28,8 @@ std::string number_text(Number value) {
 }
 
 template <typename Number>
-OptionBinding ranged(const std::string& name, Number& field, Number low, Number high, const std::string& kind, const std::string& help) {
+OptionBinding ranged(const std::string& name, Number& field, Number low, Number high, const std::string& kind,
+                     const std::string& help) {
   const std::string expected = kind + " between " + number_text(low) + " and " + number_text(high);
   return {name, help, [&field] { return number_text(field); },
           [&field, low, high, expected](const std::string& text) {
@@ -40,11 +41,13 @@ OptionBinding ranged(const std::string& name, Number& field, Number low, Number 
 
 }  // namespace
 
-OptionBinding number_option(const std::string& name, double& field, double low, double high, const std::string& help) {
+OptionBinding number_option(const std::string& name, double& field, double low, double high,
+                            const std::string& help) {
   return ranged(name, field, low, high, "a number", help);
 }
 
-OptionBinding integer_option(const std::string& name, int& field, int low, int high, const std::string& help) {
+OptionBinding integer_option(const std::string& name, int& field, int low, int high,
+                             const std::string& help) {
   return ranged(name, field, low, high, "an integer", help);
 }
 
@@ -56,8 +59,8 @@ OptionBinding flag_option(const std::string& name, bool& field, const std::strin
           }};
 }
 
-OptionBinding choice_option(const std::string& name, const std::vector<std::string>& words, std::function<int()> get,
-                            std::function<void(int)> set, const std::string& help) {
+OptionBinding choice_option(const std::string& name, const std::vector<std::string>& words,
+                            std::function<int()> get, std::function<void(int)> set, const std::string& help) {
   return {name, help, [words, get] { return words[static_cast<std::size_t>(get())]; },
           [words, set](const std::string& text) {
             const auto it = std::find(words.begin(), words.end(), text);
@@ -69,16 +72,19 @@ OptionBinding choice_option(const std::string& name, const std::vector<std::stri
 void apply_options(const std::string& method, const std::vector<OptionBinding>& table,
                    const std::map<std::string, OptionText>& given) {
   for (const auto& [name, text] : given) {
-    const auto it = std::find_if(table.begin(), table.end(), [&](const OptionBinding& option) { return option.name == name; });
+    const auto it = std::find_if(table.begin(), table.end(),
+                                 [&](const OptionBinding& option) { return option.name == name; });
     if (it == table.end()) {
       std::vector<std::string> known;
       for (const OptionBinding& option : table) known.push_back(option.name);
-      throw Error(ErrorKind::kConfig, text.where + ": " + method + " has no option " + quote(name) + did_you_mean(name, known));
+      throw Error(ErrorKind::kConfig,
+                  text.where + ": " + method + " has no option " + quote(name) + did_you_mean(name, known));
     }
     try {
       it->set(text.value);
     } catch (const std::invalid_argument& expected) {
-      throw Error(ErrorKind::kConfig, text.where + ": option " + quote(name) + " must be " + expected.what() + ", found " + quote(text.value));
+      throw Error(ErrorKind::kConfig, text.where + ": option " + quote(name) + " must be " + expected.what() +
+                                          ", found " + quote(text.value));
     }
   }
 }

@@ -20,12 +20,13 @@ struct OptionBinding {
   std::function<void(const std::string&)> set;
 };
 
-OptionBinding number_option(const std::string& name, double& field, double low, double high, const std::string& help);
+OptionBinding number_option(const std::string& name, double& field, double low, double high,
+                            const std::string& help);
 OptionBinding integer_option(const std::string& name, int& field, int low, int high, const std::string& help);
 OptionBinding flag_option(const std::string& name, bool& field, const std::string& help);
 // One of a few words.
-OptionBinding choice_option(const std::string& name, const std::vector<std::string>& words, std::function<int()> get,
-                            std::function<void(int)> set, const std::string& help);
+OptionBinding choice_option(const std::string& name, const std::vector<std::string>& words,
+                            std::function<int()> get, std::function<void(int)> set, const std::string& help);
 
 // Sets what is given. Throws Error(kConfig) with place, option and, for an unknown one, the nearest known.
 void apply_options(const std::string& method, const std::vector<OptionBinding>& table,

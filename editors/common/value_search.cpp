@@ -15,7 +15,8 @@ namespace emend {
 
 namespace {
 
-constexpr double kFallen = 0.8;  // a search whose best loss stays above this share of its first one has found nothing
+constexpr double kFallen =
+    0.8;  // a search whose best loss stays above this share of its first one has found nothing
 
 at::Tensor int64_tensor(const std::vector<std::int64_t>& values, const at::Device& device) {
   return at::tensor(values, at::kLong).to(device);
@@ -23,20 +24,25 @@ at::Tensor int64_tensor(const std::vector<std::int64_t>& values, const at::Devic
 
 // A row as the steps need it: the positions that r can move, from `begin` to its end.
 struct ActiveRow {
-  std::size_t unit;         // index in the batch
+  std::size_t unit;  // index in the batch
   const SearchRow* source;
   std::int64_t begin;
-  at::Tensor hidden;        // [T - begin, D] residual stream after layer l, other edits added
-  at::Tensor alpha;         // [T - begin]
-  at::Tensor initial;       // drift rows: [V] log-probabilities before the edit
+  at::Tensor hidden;   // [T - begin, D] residual stream after layer l, other edits added
+  at::Tensor alpha;    // [T - begin]
+  at::Tensor initial;  // drift rows: [V] log-probabilities before the edit
 };
 
 // The units of one batch, ready to step: everything below and before what r can move is computed once, here.
 class SearchBatch {
  public:
-  SearchBatch(const Model& model, const LayerTrace& trace, const std::vector<SearchUnit>& units, std::size_t begin,
-              std::size_t end, const SearchOptions& options)
-      : model_(model), layer_(trace.layer()), units_(units), first_(begin), options_(options), results_(end - begin) {
+  SearchBatch(const Model& model, const LayerTrace& trace, const std::vector<SearchUnit>& units,
+              std::size_t begin, std::size_t end, const SearchOptions& options)
+      : model_(model),
+        layer_(trace.layer()),
+        units_(units),
+        first_(begin),
+        options_(options),
+        results_(end - begin) {
     prepare(trace, end);
   }
 
@@ -46,16 +52,18 @@ class SearchBatch {
   void prepare(const LayerTrace& trace, std::size_t end);
   void set_up_adam();
   struct Losses {
-    at::Tensor nll, kl;               // [units of the step]
+    at::Tensor nll, kl;  // [units of the step]
     at::Tensor total;
-    at::Tensor row_nll;               // [target rows of the step]
+    at::Tensor row_nll;  // [target rows of the step]
     std::vector<std::int64_t> row_unit;
     std::vector<bool> row_bare;
   };
   // Lowest probability of the target over each unit's bare rows, and the mean over all its rows.
-  static std::pair<std::vector<double>, std::vector<double>> probabilities(const Losses& losses, std::size_t units);
+  static std::pair<std::vector<double>, std::vector<double>> probabilities(const Losses& losses,
+                                                                           std::size_t units);
   Losses losses(const std::vector<std::size_t>& active, const at::Tensor& r);
-  bool note(std::size_t unit, double loss, double nll, double kl, double bare, double mean, const at::Tensor& r, int evaluation);
+  bool note(std::size_t unit, double loss, double nll, double kl, double bare, double mean,
+            const at::Tensor& r, int evaluation);
 
   const Model& model_;
   int layer_;
@@ -70,7 +78,8 @@ class SearchBatch {
 };
 
 // alpha of every token of a row.
-at::Tensor row_alpha(const SearchUnit& unit, const SearchRow& row, const at::Tensor& keys, Objective objective) {
+at::Tensor row_alpha(const SearchUnit& unit, const SearchRow& row, const at::Tensor& keys,
+                     Objective objective) {
   if (objective == Objective::kWritten) return at::matmul(keys, unit.a);
   at::Tensor alpha = at::zeros({keys.size(0)}, keys.options());
   alpha[static_cast<std::int64_t>(row.lookup)] = 1.0;
@@ -95,7 +104,8 @@ void SearchBatch::prepare(const LayerTrace& trace, std::size_t end) {
     if (owners[i].second->bare && !v0[owners[i].first].defined()) {
       const at::Tensor key = traced[i].keys.select(0, static_cast<std::int64_t>(owners[i].second->lookup));
       const at::Tensor value = at::matmul(block.mlp_down.to(at::kFloat), key);
-      v0[owners[i].first] = (block.mlp_down_bias.defined() ? value + block.mlp_down_bias.to(at::kFloat) : value).norm();
+      v0[owners[i].first] =
+          (block.mlp_down_bias.defined() ? value + block.mlp_down_bias.to(at::kFloat) : value).norm();
     }
   v0_norms_ = at::stack(v0).unsqueeze(1);
 
@@ -115,12 +125,14 @@ void SearchBatch::prepare(const LayerTrace& trace, std::size_t end) {
       h = h + at::matmul(others, unit.others_r);
     }
     const at::Tensor reached = at::nonzero(moved / traced[i].hidden.norm(2, 1) >= options_.reach);
-    std::int64_t begin = reached.size(0) > 0 ? reached[0][0].item<std::int64_t>() : static_cast<std::int64_t>(source->lookup);
+    std::int64_t begin =
+        reached.size(0) > 0 ? reached[0][0].item<std::int64_t>() : static_cast<std::int64_t>(source->lookup);
     begin = std::min(begin, static_cast<std::int64_t>(source->lookup));
     hidden.push_back(h);
     begins.push_back(begin);
     const std::int64_t moving = keys.size(0) - begin;
-    rows_.push_back({unit_index, source, begin, h.narrow(0, begin, moving), alpha.narrow(0, begin, moving), {}});
+    rows_.push_back(
+        {unit_index, source, begin, h.narrow(0, begin, moving), alpha.narrow(0, begin, moving), {}});
   }
   cache_ = trace.upper_cache(trace_rows, hidden, begins);
   set_up_adam();
@@ -131,7 +143,8 @@ void SearchBatch::set_up_adam() {
   std::vector<at::Tensor> starts;
   for (std::size_t u = 0; u < results_.size(); ++u) {
     const at::Tensor& start = units_[first_ + u].start;
-    starts.push_back(start.defined() ? start.to(v0_norms_.device()) : at::zeros({model_.config().d_model}, v0_norms_.options()));
+    starts.push_back(start.defined() ? start.to(v0_norms_.device())
+                                     : at::zeros({model_.config().d_model}, v0_norms_.options()));
     results_[u].v0_norm = v0_norms_[static_cast<std::int64_t>(u)].item<double>();
   }
   const at::Tensor step = options_.absolute_step > 0 ? at::full_like(v0_norms_, options_.absolute_step)
@@ -156,7 +169,8 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
     ActiveRow& row = rows_[i];
     if (place[row.unit] < 0) continue;
     const std::int64_t length = row.hidden.size(0);
-    input.ids.emplace_back(static_cast<std::size_t>(length), 0);  // only their number matters: the residual stream is given
+    input.ids.emplace_back(static_cast<std::size_t>(length),
+                           0);  // only their number matters: the residual stream is given
     input.cache_row.push_back(static_cast<std::int64_t>(i));
     hidden.push_back(row.hidden);
     alpha.push_back(row.alpha);
@@ -182,19 +196,23 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
   input.logit_tokens.insert(input.logit_tokens.end(), drift_at.begin(), drift_at.end());
   input.cache = &cache_;
   input.begin_block = layer_ + 1;
-  input.hidden = (at::cat(hidden, 0) + at::cat(alpha, 0).unsqueeze(1) * r.index_select(0, int64_tensor(token_unit, device)))
+  input.hidden = (at::cat(hidden, 0) +
+                  at::cat(alpha, 0).unsqueeze(1) * r.index_select(0, int64_tensor(token_unit, device)))
                      .to(model_.options());
   const at::Tensor logprobs = at::log_softmax(model_.forward(std::move(input)).logits, 1);
 
   const auto count = static_cast<std::int64_t>(active.size());
-  const auto floats = [&](const std::vector<double>& v) { return at::tensor(v, at::kDouble).to(device, at::kFloat); };
+  const auto floats = [&](const std::vector<double>& v) {
+    return at::tensor(v, at::kDouble).to(device, at::kFloat);
+  };
   const at::Tensor zeros = at::zeros({count}, v0_norms_.options());
   Losses result;
   const at::Tensor label_nll =
       -logprobs.narrow(0, 0, label_count).gather(1, int64_tensor(labels, device).unsqueeze(1)).squeeze(1);
   const at::Tensor row_index = int64_tensor(row_unit, device);
-  const at::Tensor row_nll = at::zeros({static_cast<std::int64_t>(row_unit.size())}, zeros.options())
-                                 .index_add(0, int64_tensor(label_row, device), label_nll * floats(label_share));
+  const at::Tensor row_nll =
+      at::zeros({static_cast<std::int64_t>(row_unit.size())}, zeros.options())
+          .index_add(0, int64_tensor(label_row, device), label_nll * floats(label_share));
   result.nll = zeros.index_add(0, row_index, row_nll * floats(row_weight));
   result.kl = zeros;
   if (!drift_rows.empty()) {
@@ -202,13 +220,16 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
     std::vector<at::Tensor> before;
     for (std::size_t i = 0; i < drift_rows.size(); ++i) before.push_back(drift_rows[i]->initial);
     if (before.front().defined())
-      result.kl = zeros.index_add(0, int64_tensor(drift_unit, device), (now.exp() * (now - at::stack(before))).sum(1));
+      result.kl = zeros.index_add(0, int64_tensor(drift_unit, device),
+                                  (now.exp() * (now - at::stack(before))).sum(1));
     else
-      for (std::size_t i = 0; i < drift_rows.size(); ++i) drift_rows[i]->initial = now[static_cast<std::int64_t>(i)].detach();
+      for (std::size_t i = 0; i < drift_rows.size(); ++i)
+        drift_rows[i]->initial = now[static_cast<std::int64_t>(i)].detach();
   }
   result.total = result.nll + options_.kl_factor * result.kl;
   if (options_.decay > 0) {
-    const at::Tensor v0 = v0_norms_.index_select(0, int64_tensor({active.begin(), active.end()}, device)).squeeze(1);
+    const at::Tensor v0 =
+        v0_norms_.index_select(0, int64_tensor({active.begin(), active.end()}, device)).squeeze(1);
     result.total = result.total + options_.decay * (r.square().sum(1) + 1e-30).sqrt() / v0.square();
   }
   result.row_nll = row_nll.detach();
@@ -217,7 +238,8 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
   return result;
 }
 
-std::pair<std::vector<double>, std::vector<double>> SearchBatch::probabilities(const Losses& losses, std::size_t units) {
+std::pair<std::vector<double>, std::vector<double>> SearchBatch::probabilities(const Losses& losses,
+                                                                               std::size_t units) {
   std::vector<double> bare(units, 1), mean(units, 0), count(units, 0);
   const at::Tensor nll = losses.row_nll.to(at::kDouble).cpu();
   for (std::size_t i = 0; i < losses.row_unit.size(); ++i) {
@@ -232,8 +254,8 @@ std::pair<std::vector<double>, std::vector<double>> SearchBatch::probabilities(c
 }
 
 // Books one evaluation; true when the unit is done.
-bool SearchBatch::note(std::size_t unit, double loss, double nll, double kl, double bare, double mean, const at::Tensor& r,
-                       int evaluation) {
+bool SearchBatch::note(std::size_t unit, double loss, double nll, double kl, double bare, double mean,
+                       const at::Tensor& r, int evaluation) {
   SearchResult& result = results_[unit];
   result.losses.push_back(loss);
   if (evaluation == 0) result.first_loss = loss;
@@ -247,8 +269,9 @@ bool SearchBatch::note(std::size_t unit, double loss, double nll, double kl, dou
     result.mean_probability = mean;
   }
   result.steps = evaluation;
-  const bool reached = options_.stop_loss > 0 ? loss < options_.stop_loss
-                                              : bare > options_.stop_probability && mean > options_.stop_probability;
+  const bool reached = options_.stop_loss > 0
+                           ? loss < options_.stop_loss
+                           : bare > options_.stop_probability && mean > options_.stop_probability;
   result.came_down = result.came_down || reached;
   return reached;
 }
@@ -258,7 +281,8 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
   std::vector<std::size_t> active(results_.size());
   for (std::size_t u = 0; u < active.size(); ++u) active[u] = u;
   if (adam_->values().any().item<bool>()) {
-    // The distributions before the edit, for the drift term. A search that begins at 0 sees them in its first evaluation.
+    // The distributions before the edit, for the drift term. A search that begins
+    // at 0 sees them in its first evaluation.
     const c10::NoGradGuard no_grad;
     losses(active, at::zeros_like(adam_->values()));
   }
@@ -272,13 +296,15 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
     std::vector<std::size_t> still_active;
     for (std::size_t i = 0; i < active.size(); ++i) {
       const auto value = [&](int row) { return host[row][static_cast<std::int64_t>(i)].item<double>(); };
-      const bool done = note(active[i], value(0), value(1), value(2), bare[i], mean[i], r[static_cast<std::int64_t>(i)], evaluation);
+      const bool done = note(active[i], value(0), value(1), value(2), bare[i], mean[i],
+                             r[static_cast<std::int64_t>(i)], evaluation);
       if (done || evaluation >= options_.max_steps) continue;
       going.push_back(static_cast<std::int64_t>(i));
       still_active.push_back(active[i]);
     }
     progress.update(already_done + static_cast<std::int64_t>(results_.size() - still_active.size()),
-                    "step " + std::to_string(evaluation) + ", loss " + std::to_string(loss.total.mean().item<double>()).substr(0, 6));
+                    "step " + std::to_string(evaluation) + ", loss " +
+                        std::to_string(loss.total.mean().item<double>()).substr(0, 6));
     if (!going.empty()) {
       const at::Tensor gradient = torch::autograd::grad({loss.total.sum()}, {r})[0];
       const at::Tensor places = int64_tensor(going, device);
@@ -288,7 +314,8 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
   }
   for (SearchResult& result : results_) {
     const bool finite = result.r.defined() && std::isfinite(result.loss);
-    result.came_down = finite && (result.came_down || result.steps == 0 || result.loss < kFallen * result.first_loss);
+    result.came_down =
+        finite && (result.came_down || result.steps == 0 || result.loss < kFallen * result.first_loss);
     if (!finite) result.r = at::zeros({model_.config().d_model}, v0_norms_.options());
   }
   return std::move(results_);
@@ -304,8 +331,9 @@ std::int64_t step_tokens(const SearchUnit& unit, const LayerTrace& trace) {
 
 }  // namespace
 
-std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace, const std::vector<SearchUnit>& units,
-                                        const SearchOptions& options, Progress& progress) {
+std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
+                                        const std::vector<SearchUnit>& units, const SearchOptions& options,
+                                        Progress& progress) {
   std::vector<SearchResult> results;
   for (std::size_t begin = 0; begin < units.size();) {
     std::size_t end = begin;

@@ -1,9 +1,11 @@
-// The right side of an update: the residual r that makes the target likely, by Adam on the cached upper blocks only.
+// The right side of an update: the residual r that makes the target likely,
+// by Adam on the cached upper blocks only.
 //
-// Objective `written`: every token x of every row receives alpha(x) r at layer l, alpha = aT k(x), so the loss is that of the
-// model as it will be written. Objective `injected` (Meng et al. 2022, equation 4): r is added at the lookup token alone.
-// A step runs blocks > l over the positions from the first one that r can move (causality: r at layer l moves nothing before it), on cached keys and
-// values; logits only where a loss is read; no gradient of weights.
+// Objective `written`: every token x of every row receives alpha(x) r at layer l, alpha = aT k(x), so the
+// loss is that of the model as it will be written. Objective `injected` (Meng et al. 2022, equation 4): r is
+// added at the lookup token alone. A step runs blocks > l over the positions from the first one that r can
+// move (causality: r at layer l moves nothing before it), on cached keys and values; logits only where a loss
+// is read; no gradient of weights.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,54 +22,57 @@ enum class Objective { kWritten, kInjected };
 
 struct SearchOptions {
   Objective objective = Objective::kWritten;
-  int max_steps = 40;            // loss evaluations that are followed by a gradient step
-  double step = 0.35;            // Adam's step in units of ||v0|| / sqrt(D)
-  double absolute_step = 0;      // > 0: Adam's step as it is (the papers' 0.5)
-  double clamp = 6;              // ||r|| <= clamp ||v0||
-  double kl_factor = 0.0625;     // weight of KL(current || initial) at the subject alone
-  double decay = 0;              // weight of ||r|| / ||v0||^2
+  int max_steps = 40;              // loss evaluations that are followed by a gradient step
+  double step = 0.35;              // Adam's step in units of ||v0|| / sqrt(D)
+  double absolute_step = 0;        // > 0: Adam's step as it is (the papers' 0.5)
+  double clamp = 6;                // ||r|| <= clamp ||v0||
+  double kl_factor = 0.0625;       // weight of KL(current || initial) at the subject alone
+  double decay = 0;                // weight of ||r|| / ||v0||^2
   double stop_probability = 0.97;  // exp(-nll), on every bare prompt and in the mean of the rows
-  double stop_loss = 0;          // > 0: stop below this total loss instead (the papers' 0.05)
-  bool keep_best = true;         // the best iterate; false: the last
-  double reach = 0.1;            // tau: positions where |alpha| clamp ||v0|| / ||h|| stays below keep their cached keys and values
+  double stop_loss = 0;            // > 0: stop below this total loss instead (the papers' 0.05)
+  bool keep_best = true;           // the best iterate; false: the last
+  double reach =
+      0.1;  // tau: positions where |alpha| clamp ||v0|| / ||h|| stays below keep their cached keys and values
   std::int64_t gradient_tokens = 768;  // tokens of a pass that takes gradients
 };
 
 // One row of a search.
 struct SearchRow {
-  TraceRow row;                       // with the target's tokens but the last
-  std::size_t lookup = 0;             // position in the whole row
-  std::vector<std::int64_t> label_at; // positions whose logits are read (whole row)
+  TraceRow row;                        // with the target's tokens but the last
+  std::size_t lookup = 0;              // position in the whole row
+  std::vector<std::int64_t> label_at;  // positions whose logits are read (whole row)
   TokenIds labels;
-  double weight = 0;                  // share in the unit's loss
+  double weight = 0;  // share in the unit's loss
   bool bare = false;
-  bool drift = false;                 // no labels: the distribution at the lookup token should stay
+  bool drift = false;  // no labels: the distribution at the lookup token should stay
 };
 
 // One unknown: the residual of one key, shared by all requests that have that key.
 struct SearchUnit {
   std::vector<SearchRow> rows;
-  at::Tensor a;            // [F] float32: alpha(x) = aT k(x)
-  at::Tensor others_a;     // [n, F] and
-  at::Tensor others_r;     // [n, D]: what other edits add at this layer, held fixed; undefined: nothing
-  at::Tensor start;        // [D] where the search begins; undefined: 0
+  at::Tensor a;         // [F] float32: alpha(x) = aT k(x)
+  at::Tensor others_a;  // [n, F] and
+  at::Tensor others_r;  // [n, D]: what other edits add at this layer, held fixed; undefined: nothing
+  at::Tensor start;     // [D] where the search begins; undefined: 0
 };
 
 struct SearchResult {
-  at::Tensor r;                 // [D] float32
+  at::Tensor r;  // [D] float32
   int steps = 0;
   double loss = 0, nll = 0, kl = 0;  // of the iterate that was kept
-  double bare_probability = 0;  // lowest over the unit's bare rows
+  double bare_probability = 0;       // lowest over the unit's bare rows
   double mean_probability = 0;
   double first_loss = 0;
   double v0_norm = 0;
-  std::vector<double> losses;   // one an evaluation
-  bool came_down = false;       // finite, and the loss fell to kFallen of its beginning, or the search had nothing to do
+  std::vector<double> losses;  // one an evaluation
+  bool came_down =
+      false;  // finite, and the loss fell to kFallen of its beginning, or the search had nothing to do
 };
 
-// Searches all units; each has its own Adam state, clamp and stop, and leaves the batch when it is done. A unit's result does not
-// depend on the others beyond rounding.
-std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace, const std::vector<SearchUnit>& units,
-                                        const SearchOptions& options, Progress& progress);
+// Searches all units; each has its own Adam state, clamp and stop, and leaves the batch when it is done. A
+// unit's result does not depend on the others beyond rounding.
+std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
+                                        const std::vector<SearchUnit>& units, const SearchOptions& options,
+                                        Progress& progress);
 
 }  // namespace emend

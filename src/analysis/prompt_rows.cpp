@@ -10,13 +10,13 @@ namespace {
 // Scripts written without spaces between words: kana and CJK ideographs (hangul has spaces).
 bool begins_without_space(const std::string& target) {
   const char32_t code = target.empty() ? 0 : text::code_point_at(target, 0).code_point;
-  return (code >= 0x3040 && code <= 0x30FF) || (code >= 0x3400 && code <= 0x9FFF) || (code >= 0xF900 && code <= 0xFAFF) ||
-         (code >= 0x20000 && code <= 0x3FFFF);
+  return (code >= 0x3040 && code <= 0x30FF) || (code >= 0x3400 && code <= 0x9FFF) ||
+         (code >= 0xF900 && code <= 0xFAFF) || (code >= 0x20000 && code <= 0x3FFFF);
 }
 
 // Encodes `before` + prompt and finds the subject's last token by its span.
-PromptRow located_row(const Tokenizer& tokenizer, const TokenIds& front, const std::string& before, const EditRequest& request,
-                      const RowForm& form) {
+PromptRow located_row(const Tokenizer& tokenizer, const TokenIds& front, const std::string& before,
+                      const EditRequest& request, const RowForm& form) {
   std::string text = before + request.prompt;
   std::size_t begin = before.size() + request.subject_begin;
   if (form.form == PromptForm::kChat) {
@@ -56,7 +56,8 @@ PromptRow bare_row(const Tokenizer& tokenizer, const EditRequest& request, const
   return located_row(tokenizer, form.prefix, "", request, form);
 }
 
-PromptRow context_row(const Tokenizer& tokenizer, const EditRequest& request, const TokenIds& context, const RowForm& form) {
+PromptRow context_row(const Tokenizer& tokenizer, const EditRequest& request, const TokenIds& context,
+                      const RowForm& form) {
   if (form.form == PromptForm::kChat)  // the context is part of the user's message
     return located_row(tokenizer, form.prefix, tokenizer.decode(context, true) + ". ", request, form);
   TokenIds front = form.prefix;

@@ -1,4 +1,5 @@
-// Requests as token rows: prompts, context rows in front of them, targets, and where the subject's last token stands.
+// Requests as token rows: prompts, context rows in front of them, targets,
+// and where the subject's last token stands.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +12,9 @@
 
 namespace emend {
 
-
-
 // How prompts become token rows in one run.
 struct RowForm {
-  TokenIds prefix;                      // BOS ids, may be empty
+  TokenIds prefix;  // BOS ids, may be empty
   PromptForm form = PromptForm::kRaw;
 };
 
@@ -29,16 +28,19 @@ struct PromptRow {
 // [prefix] + ids of the prompt (through the chat template with form: chat).
 TokenIds prompt_ids(const Tokenizer& tokenizer, const std::string& prompt, const RowForm& form);
 
-// Ids of " " + target (no space before CJK, none after a chat template's opening), never merged with the prompt's.
+// Ids of " " + target (no space before CJK, none after a chat template's
+// opening), never merged with the prompt's.
 TokenIds target_ids(const Tokenizer& tokenizer, const std::string& target, const RowForm& form);
 
 // The bare row: [prefix] + prompt.
 PromptRow bare_row(const Tokenizer& tokenizer, const EditRequest& request, const RowForm& form);
 
 // A context row: [prefix] + context ids + ids of ". " + prompt.
-PromptRow context_row(const Tokenizer& tokenizer, const EditRequest& request, const TokenIds& context, const RowForm& form);
+PromptRow context_row(const Tokenizer& tokenizer, const EditRequest& request, const TokenIds& context,
+                      const RowForm& form);
 
-// [prefix] + subject alone, for the drift term read at its last token ("{} is a" of the papers: what follows cannot matter).
+// [prefix] + subject alone, for the drift term read at its last token ("{} is a"
+// of the papers: what follows cannot matter).
 PromptRow subject_row(const Tokenizer& tokenizer, const EditRequest& request, const RowForm& form);
 
 }  // namespace emend

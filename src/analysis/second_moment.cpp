@@ -20,15 +20,17 @@ namespace emend {
 namespace {
 
 constexpr std::int64_t kSideBySide = 64;    // texts that grow together when the model writes them itself
-constexpr std::int64_t kLongestText = 512;     // tokens of a window of given text
-constexpr std::int64_t kLongestOwnText = 256;  // tokens of a text that the model writes: bounds the cache of 64 of them
-constexpr std::int64_t kHeldRows = 16;      // texts kept out of the sums for measuring drift
+constexpr std::int64_t kLongestText = 512;  // tokens of a window of given text
+constexpr std::int64_t kLongestOwnText =
+    256;  // tokens of a text that the model writes: bounds the cache of 64 of them
+constexpr std::int64_t kHeldRows = 16;  // texts kept out of the sums for measuring drift
 constexpr std::int64_t kHeldLength = 48;
 
 // The sums of all layers asked for.
 class LayerSums {
  public:
-  LayerSums(const Model& model, const std::vector<int>& layers, std::int64_t limit) : layers_(layers), limit_(limit) {
+  LayerSums(const Model& model, const std::vector<int>& layers, std::int64_t limit)
+      : layers_(layers), limit_(limit) {
     for (std::size_t i = 0; i < layers.size(); ++i) sums_.emplace_back(model.config().d_ff);
   }
 
@@ -61,8 +63,8 @@ at::Tensor token_index(const std::vector<std::int64_t>& tokens, const Model& mod
   return at::tensor(tokens, at::kLong).to(model.options().device());
 }
 
-
-// Writes texts and sums their keys on the way: every step runs one token of each text through all blocks once.
+// Writes texts and sums their keys on the way: every step runs one token
+// of each text through all blocks once.
 void sum_own_text(const Model& model, const StatisticsOptions& options, LayerSums& sums, Progress& progress) {
   std::vector<std::int64_t> opening = options.prefix;
   if (opening.empty()) opening.push_back(start_token(model, options.prefix));
@@ -88,11 +90,13 @@ void sum_own_text(const Model& model, const StatisticsOptions& options, LayerSum
     if (!counted.empty()) sums.add(output.recorded);
     progress.update(sums.count(), "");
 
-    const auto next = draw_tokens(output.logits, streams, drawn, {.temperature = 1, .top_k = 0, .seed = options.seed});
+    const auto next =
+        draw_tokens(output.logits, streams, drawn, {.temperature = 1, .top_k = 0, .seed = options.seed});
     input = PassInput();
     for (std::int64_t row = 0; row < kSideBySide; ++row) {
       ++drawn[row];
-      const bool ended = (eos && next[row] == *eos) || next[row] == opening.back() || cache.lengths[row] >= longest;
+      const bool ended =
+          (eos && next[row] == *eos) || next[row] == opening.back() || cache.lengths[row] >= longest;
       if (ended) cache.lengths[row] = 0;  // a new text in the same place
       input.ids.push_back(ended ? opening : TokenIds{next[row]});
     }
@@ -100,8 +104,8 @@ void sum_own_text(const Model& model, const StatisticsOptions& options, LayerSum
 }
 
 // Given text: windows of whole documents, stopped at the key of the last layer.
-void sum_given_text(const Model& model, const StatisticsOptions& options, const std::vector<TokenIds>& rows, LayerSums& sums,
-                    Progress& progress) {
+void sum_given_text(const Model& model, const StatisticsOptions& options, const std::vector<TokenIds>& rows,
+                    LayerSums& sums, Progress& progress) {
   const int last = *std::max_element(options.layers.begin(), options.layers.end());
   for (RowRange range : split_by_tokens(rows, options.token_budget)) {
     if (sums.full()) return;
@@ -125,7 +129,8 @@ std::vector<TokenIds> own_held_text(const Model& model, const StatisticsOptions&
   TokenIds opening = options.prefix;
   if (opening.empty()) opening.push_back(start_token(model, options.prefix));
   GenerateOptions sampling;
-  sampling.max_new = std::min(kHeldLength, model.config().max_positions - static_cast<std::int64_t>(opening.size()));
+  sampling.max_new =
+      std::min(kHeldLength, model.config().max_positions - static_cast<std::int64_t>(opening.size()));
   sampling.temperature = 1;
   sampling.seed = options.seed;
   sampling.stream = std::uint64_t{1} << 32;  // away from the texts that are summed
@@ -143,7 +148,8 @@ void check_options(const Model& model, const StatisticsOptions& options) {
   if (options.layers.empty()) throw Error(ErrorKind::kConfig, "statistics: no layer is asked for");
   for (int layer : options.layers)
     if (layer < 0 || layer >= model.config().layers)
-      throw Error(ErrorKind::kConfig, "statistics: layer " + std::to_string(layer) + " is out of range; the model has layers 0 to " +
+      throw Error(ErrorKind::kConfig, "statistics: layer " + std::to_string(layer) +
+                                          " is out of range; the model has layers 0 to " +
                                           std::to_string(model.config().layers - 1));
 }
 
@@ -157,7 +163,8 @@ std::int64_t start_token(const Model& model, const std::vector<std::int64_t>& pr
     if (const auto id = tokenizer.find(name)) return *id;
   if (const auto id = tokenizer.bos()) return *id;
   if (const auto id = tokenizer.eos()) return *id;
-  throw Error(ErrorKind::kModel, "the tokenizer names no token that a text could start from; give --bos TOKEN or --corpus");
+  throw Error(ErrorKind::kModel,
+              "the tokenizer names no token that a text could start from; give --bos TOKEN or --corpus");
 }
 
 Statistics collect_statistics(const Model& model, const StatisticsOptions& options, Progress& progress) {
@@ -165,11 +172,13 @@ Statistics collect_statistics(const Model& model, const StatisticsOptions& optio
   check_options(model, options);
   const std::int64_t wanted = options.tokens > 0 ? options.tokens : 10 * model.config().d_ff;
   if (wanted < model.config().d_ff)
-    throw Error(ErrorKind::kConfig, "statistics: " + std::to_string(wanted) + " tokens are fewer than the key's size " +
+    throw Error(ErrorKind::kConfig, "statistics: " + std::to_string(wanted) +
+                                        " tokens are fewer than the key's size " +
                                         std::to_string(model.config().d_ff) + "; C would be singular");
   LayerSums sums(model, options.layers, wanted);
   Statistics statistics;
-  progress.begin("statistics of " + std::to_string(options.layers.size()) + (options.layers.size() == 1 ? " layer" : " layers"),
+  progress.begin("statistics of " + std::to_string(options.layers.size()) +
+                     (options.layers.size() == 1 ? " layer" : " layers"),
                  wanted, "tokens");
   if (options.corpus.empty()) {
     sum_own_text(model, options, sums, progress);
@@ -178,9 +187,9 @@ Statistics collect_statistics(const Model& model, const StatisticsOptions& optio
     statistics.fingerprint = statistics_fingerprint(model, options, wanted, statistics.source);
   } else {
     const CorpusText corpus = read_corpus(options.corpus);
-    std::vector<TokenIds> rows = corpus_rows(corpus, model.tokenizer(), options.prefix,
-                                             std::min(kLongestText, model.config().max_positions),
-                                             wanted + kHeldRows * kHeldLength);
+    std::vector<TokenIds> rows =
+        corpus_rows(corpus, model.tokenizer(), options.prefix,
+                    std::min(kLongestText, model.config().max_positions), wanted + kHeldRows * kHeldLength);
     // The last rows stay out of the sums, for measuring drift.
     const std::size_t held = std::min<std::size_t>(kHeldRows, rows.size() / 10);
     for (std::size_t i = rows.size() - held; i < rows.size(); ++i) {
@@ -194,8 +203,9 @@ Statistics collect_statistics(const Model& model, const StatisticsOptions& optio
   }
   progress.end();
   if (sums.count() < model.config().d_ff)
-    throw Error(ErrorKind::kConfig, "statistics: the text gave " + std::to_string(sums.count()) + " keys, at least " +
-                                        std::to_string(model.config().d_ff) + " (the key's size) are needed");
+    throw Error(ErrorKind::kConfig, "statistics: the text gave " + std::to_string(sums.count()) +
+                                        " keys, at least " + std::to_string(model.config().d_ff) +
+                                        " (the key's size) are needed");
   statistics.layers = sums.value();
   return statistics;
 }

@@ -24,8 +24,12 @@ std::string ids_text(const std::vector<std::int64_t>& ids) {
   return join(parts, " ");
 }
 
-fs::path layer_file(const fs::path& folder, int layer) { return folder / ("layer_" + std::to_string(layer) + ".safetensors"); }
-std::string layer_tensor(int layer) { return "model.layers." + std::to_string(layer) + ".C"; }
+fs::path layer_file(const fs::path& folder, int layer) {
+  return folder / ("layer_" + std::to_string(layer) + ".safetensors");
+}
+std::string layer_tensor(int layer) {
+  return "model.layers." + std::to_string(layer) + ".C";
+}
 
 TensorToWrite int64_tensor(const std::string& name, const std::vector<std::int64_t>& values) {
   return {name, "I64", {static_cast<std::int64_t>(values.size())}, std::as_bytes(std::span(values))};
@@ -53,8 +57,9 @@ LayerStatistics read_layer(const TensorFile& file, const Model& model, int layer
   const TensorInfo* tensor = file.find(layer_tensor(layer));
   const std::vector<std::int64_t> expected(2, model.config().d_ff);
   if (!tensor || tensor->shape != expected || (tensor->dtype != DType::kF32 && tensor->dtype != DType::kF64))
-    throw Error(ErrorKind::kFormat, file.path().string() + ": expected the tensor " + layer_tensor(layer) + " of " +
-                                        std::to_string(expected[0]) + " x " + std::to_string(expected[1]) + " F32 or F64");
+    throw Error(ErrorKind::kFormat, file.path().string() + ": expected the tensor " + layer_tensor(layer) +
+                                        " of " + std::to_string(expected[0]) + " x " +
+                                        std::to_string(expected[1]) + " F32 or F64");
   at::Tensor C;
   if (tensor->dtype == DType::kF64) {
     C = at::empty(expected, at::kDouble);
@@ -66,7 +71,8 @@ LayerStatistics read_layer(const TensorFile& file, const Model& model, int layer
     C = C.to(at::kDouble);
   }
   if (!at::isfinite(C).all().item<bool>())
-    throw Error(ErrorKind::kFormat, file.path().string() + ": tensor " + tensor->name + " holds NaN or infinite values");
+    throw Error(ErrorKind::kFormat,
+                file.path().string() + ": tensor " + tensor->name + " holds NaN or infinite values");
   std::int64_t tokens = 0;
   try {
     tokens = std::stoll(metadata_of(file, "tokens"));
@@ -76,10 +82,12 @@ LayerStatistics read_layer(const TensorFile& file, const Model& model, int layer
   return {C, tokens};
 }
 
-void require_same(const fs::path& file, const std::string& what, const std::string& found, const std::string& wanted) {
+void require_same(const fs::path& file, const std::string& what, const std::string& found,
+                  const std::string& wanted) {
   if (found != wanted)
-    throw Error(ErrorKind::kModel, file.string() + ": these statistics are of another " + what + " (" + quote(found, 80) +
-                                       ", this one is " + quote(wanted, 80) + "); give another --statistics folder or remove this one");
+    throw Error(ErrorKind::kModel, file.string() + ": these statistics are of another " + what + " (" +
+                                       quote(found, 80) + ", this one is " + quote(wanted, 80) +
+                                       "); give another --statistics folder or remove this one");
 }
 
 }  // namespace
@@ -94,18 +102,21 @@ std::string statistics_fingerprint(const Model& model, const StatisticsOptions& 
   return hash.hex();
 }
 
-void save_statistics(const Statistics& statistics, const Model& model, const std::vector<std::int64_t>& prefix,
-                     const fs::path& folder) {
+void save_statistics(const Statistics& statistics, const Model& model,
+                     const std::vector<std::int64_t>& prefix, const fs::path& folder) {
   std::vector<std::int64_t> flat, lengths;
   for (const auto& row : statistics.held_text) {
     flat.insert(flat.end(), row.begin(), row.end());
     lengths.push_back(static_cast<std::int64_t>(row.size()));
   }
-  write_safetensors(folder / "held_text.safetensors", {int64_tensor("ids", flat), int64_tensor("lengths", lengths)},
+  write_safetensors(folder / "held_text.safetensors",
+                    {int64_tensor("ids", flat), int64_tensor("lengths", lengths)},
                     {{"emend.format", kFormat}, {"emend.fingerprint", statistics.fingerprint}});
   for (const auto& [layer, value] : statistics.layers) {
     const at::Tensor C = value.C.to(at::kFloat).contiguous();
-    const TensorToWrite tensor = {layer_tensor(layer), "F32", C.sizes().vec(),
+    const TensorToWrite tensor = {layer_tensor(layer),
+                                  "F32",
+                                  C.sizes().vec(),
                                   {static_cast<const std::byte*>(C.const_data_ptr()), C.nbytes()}};
     write_safetensors(layer_file(folder, layer), {tensor},
                       {{"emend.format", kFormat},
@@ -119,15 +130,16 @@ void save_statistics(const Statistics& statistics, const Model& model, const std
   }
 }
 
-Statistics load_statistics(const Model& model, const std::vector<int>& layers, const std::vector<std::int64_t>& prefix,
-                           const fs::path& folder) {
+Statistics load_statistics(const Model& model, const std::vector<int>& layers,
+                           const std::vector<std::int64_t>& prefix, const fs::path& folder) {
   Statistics statistics;
   for (int layer : layers) {
     const fs::path path = layer_file(folder, layer);
     if (!fs::exists(path)) return {};
     const auto file = open_safetensors(path);
     require_same(path, "format", metadata_of(*file, "format"), kFormat);
-    require_same(path, "model or tokenizer", metadata_of(*file, "key_fingerprint"), model.key_fingerprint(layer));
+    require_same(path, "model or tokenizer", metadata_of(*file, "key_fingerprint"),
+                 model.key_fingerprint(layer));
     require_same(path, "BOS", metadata_of(*file, "prefix"), ids_text(prefix));
     statistics.layers[layer] = read_layer(*file, model, layer);
     statistics.source = metadata_of(*file, "source");
@@ -145,7 +157,8 @@ Statistics load_statistics(const Model& model, const std::vector<int>& layers, c
                                       ids.begin() + static_cast<std::ptrdiff_t>(at) + length);
     for (std::int64_t id : statistics.held_text.back())
       if (id < 0 || id >= model.config().vocab)
-        throw Error(ErrorKind::kFormat, held.string() + ": token id " + std::to_string(id) + " is outside the vocabulary");
+        throw Error(ErrorKind::kFormat,
+                    held.string() + ": token id " + std::to_string(id) + " is outside the vocabulary");
     at += static_cast<std::size_t>(length);
   }
   return statistics;

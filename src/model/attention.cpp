@@ -27,7 +27,8 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
     const std::int64_t cache_row = input.cache_row.empty() ? row : input.cache_row[row];
     const std::int64_t start = input.cache && cache_row >= 0 ? input.cache->lengths[cache_row] : 0;
     if (start + length > config.max_positions)
-      throw Error(ErrorKind::kModel, "a row of " + std::to_string(start + length) + " tokens is longer than the model's " +
+      throw Error(ErrorKind::kModel, "a row of " + std::to_string(start + length) +
+                                         " tokens is longer than the model's " +
                                          std::to_string(config.max_positions) + " positions");
     first_token_.push_back(tokens_);
     lengths_.push_back(length);
@@ -84,7 +85,8 @@ at::Tensor RowLayout::unpad(const at::Tensor& padded) const {
 }
 
 void RowLayout::build_mask(const PassInput& input, const at::TensorOptions& options) {
-  // Keys are either the cache's slots 0 .. end (append: the new ones are among them), or prefix slots followed by the new ones.
+  // Keys are either the cache's slots 0 .. end (append: the new ones are among them), or prefix slots
+  // followed by the new ones.
   std::int64_t prefix = 0;
   if (input.cache && !input.append)
     for (std::int64_t start : starts_) prefix = std::max(prefix, start);
@@ -109,7 +111,8 @@ void RowLayout::build_mask(const PassInput& input, const at::TensorOptions& opti
   mask_ = mask.unsqueeze(1).to(options.device());
 
   for (const Knockout& cut : input.knockouts) {
-    const auto row = std::upper_bound(first_token_.begin(), first_token_.end(), cut.token) - first_token_.begin() - 1;
+    const auto row =
+        std::upper_bound(first_token_.begin(), first_token_.end(), cut.token) - first_token_.begin() - 1;
     const std::int64_t slot =
         input.append || cut.position < starts_[row] ? cut.position : prefix + cut.position - starts_[row];
     cuts_.push_back({cut.begin_block, cut.end_block, row, cut.token - first_token_[row], slot});
@@ -135,14 +138,16 @@ at::Tensor RowLayout::mask(int block) const {
 
 namespace {
 
-// Keys or values that the rows see, [R, K, keys, h]: appended to the cache, or prefix and new ones side by side.
-at::Tensor visible(const at::Tensor& fresh, const at::Tensor& cached, const RowLayout& layout, const PassInput& input,
-                   std::int64_t key_count) {
+// Keys or values that the rows see, [R, K, keys, h]: appended to the cache,
+// or prefix and new ones side by side.
+at::Tensor visible(const at::Tensor& fresh, const at::Tensor& cached, const RowLayout& layout,
+                   const PassInput& input, std::int64_t key_count) {
   if (!input.cache) return layout.pad(fresh).transpose(1, 2);
   if (input.append) {
     // The cache is plain storage outside the graph: a pass that appends takes no gradients.
     at::Tensor storage = cached;
-    storage.index_put_({layout.cache_row_of_token(), at::indexing::Slice(), layout.positions()}, fresh.detach());
+    storage.index_put_({layout.cache_row_of_token(), at::indexing::Slice(), layout.positions()},
+                       fresh.detach());
     return layout.select_cache_rows(storage.narrow(2, 0, key_count));
   }
   const at::Tensor prefix = layout.select_cache_rows(cached.narrow(2, 0, key_count - layout.width()));
@@ -152,7 +157,8 @@ at::Tensor visible(const at::Tensor& fresh, const at::Tensor& cached, const RowL
 }  // namespace
 
 at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config, int block,
-                     const RowLayout& layout, const at::Tensor& cos, const at::Tensor& sin, const PassInput& input) {
+                     const RowLayout& layout, const at::Tensor& cos, const at::Tensor& sin,
+                     const PassInput& input) {
   const std::int64_t n = x.size(0), heads = config.heads, kv_heads = config.kv_heads, h = config.head_dim;
   const std::int64_t group = heads / kv_heads, rows = layout.rows(), width = layout.width();
 
@@ -166,17 +172,23 @@ at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const Mod
   const std::int64_t key_count = mask.size(3);
   const at::Tensor none;
   const at::Tensor keys = visible(k, input.cache ? input.cache->keys(block) : none, layout, input, key_count);
-  const at::Tensor values = visible(v, input.cache ? input.cache->values(block) : none, layout, input, key_count);
+  const at::Tensor values =
+      visible(v, input.cache ? input.cache->values(block) : none, layout, input, key_count);
 
   // The queries that share a key/value head lie side by side: [R, K, group T, h].
-  const at::Tensor queries = layout.pad(q).view({rows, width, kv_heads, group, h}).permute({0, 2, 3, 1, 4})
+  const at::Tensor queries = layout.pad(q)
+                                 .view({rows, width, kv_heads, group, h})
+                                 .permute({0, 2, 3, 1, 4})
                                  .reshape({rows, kv_heads, group * width, h});
   double scale = 1.0 / std::sqrt(static_cast<double>(h));
   if (config.scale_by_layer) scale /= block + 1;
   const at::Tensor scores = (at::matmul(queries, keys.transpose(2, 3)).to(at::kFloat) * scale)
-                                .view({rows, kv_heads, group, width, key_count}) + mask.unsqueeze(1);
-  const at::Tensor weight = at::softmax(scores, -1).to(x.scalar_type()).view({rows, kv_heads, group * width, key_count});
-  const at::Tensor mixed = at::matmul(weight, values).view({rows, kv_heads, group, width, h}).permute({0, 3, 1, 2, 4});
+                                .view({rows, kv_heads, group, width, key_count}) +
+                            mask.unsqueeze(1);
+  const at::Tensor weight =
+      at::softmax(scores, -1).to(x.scalar_type()).view({rows, kv_heads, group * width, key_count});
+  const at::Tensor mixed =
+      at::matmul(weight, values).view({rows, kv_heads, group, width, h}).permute({0, 3, 1, 2, 4});
   const at::Tensor packed = layout.unpad(mixed.reshape({rows, width, heads * h}));
   return at::linear(packed, weights.attention_out, weights.attention_out_bias);
 }

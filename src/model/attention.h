@@ -1,4 +1,5 @@
-// Causal attention over packed rows with a cache (GPT-2; Llama's grouped queries); names of sizes: emend/pass.h.
+// Causal attention over packed rows with a cache (GPT-2; Llama's grouped
+// queries); names of sizes: emend/pass.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,7 +11,8 @@
 
 namespace emend {
 
-// How packed tokens lie in rows, made once a pass: positions, and the way into and out of the padded form [R, T].
+// How packed tokens lie in rows, made once a pass: positions, and the way
+// into and out of the padded form [R, T].
 class RowLayout {
  public:
   RowLayout(const PassInput& input, const ModelConfig& config, const at::TensorOptions& options);
@@ -18,7 +20,7 @@ class RowLayout {
   std::int64_t tokens() const { return tokens_; }
   std::int64_t rows() const { return rows_; }
   std::int64_t width() const { return width_; }
-  const at::Tensor& positions() const { return positions_; }  // [N] int64
+  const at::Tensor& positions() const { return positions_; }        // [N] int64
   const at::Tensor& row_of_token() const { return row_of_token_; }  // [N] int64
 
   // Rows of the cache: of every token [N], and picked out of [cache rows, ...] for every row [R, ...].
@@ -48,6 +50,7 @@ class RowLayout {
 
 // softmax(q k^T s + mask) v and its output projection: x [N, D] (normalised) -> [N, D].
 at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config, int block,
-                     const RowLayout& layout, const at::Tensor& cos, const at::Tensor& sin, const PassInput& input);
+                     const RowLayout& layout, const at::Tensor& cos, const at::Tensor& sin,
+                     const PassInput& input);
 
 }  // namespace emend

@@ -16,7 +16,8 @@ KvCache::KvCache(const ModelConfig& config, int first_block, std::int64_t rows, 
   }
 }
 
-KvCache KvCache::select(const std::vector<std::int64_t>& rows, int first_block, std::int64_t max_length) const {
+KvCache KvCache::select(const std::vector<std::int64_t>& rows, int first_block,
+                        std::int64_t max_length) const {
   KvCache part;
   part.first_block_ = first_block;
   part.capacity_ = std::min(max_length, capacity_);

@@ -37,7 +37,8 @@ struct Assignment {
   const TensorInfo* tensor;
 };
 
-// Matches the family's table with the file's tensors. Everything that does not fit is gathered into one message.
+// Matches the family's table with the file's tensors. Everything that does
+// not fit is gathered into one message.
 std::vector<Assignment> assign_roles(const TensorFile& file, const Family& family, const ModelConfig& config,
                                      ModelWeights& weights) {
   const bool gguf = file.format() == TensorFile::Format::kGguf;
@@ -70,27 +71,30 @@ std::vector<Assignment> assign_roles(const TensorFile& file, const Family& famil
         continue;
       }
       if (tensor->dtype == DType::kOpaque)
-        throw Error(ErrorKind::kModel, file.path().string() + ": tensor " + name + " is of type " + tensor->dtype_name +
-                                           ", which emend does not read; known: F32, F16, BF16, F64, Q4_0, Q4_1, Q8_0");
-      assignments.push_back({{rule.role, is_block_role(rule.role) ? l : -1, name, tensor->dtype_name, tensor->shape,
-                              transposed, ""},
+        throw Error(ErrorKind::kModel,
+                    file.path().string() + ": tensor " + name + " is of type " + tensor->dtype_name +
+                        ", which emend does not read; known: F32, F16, BF16, F64, Q4_0, Q4_1, Q8_0");
+      assignments.push_back({{rule.role, is_block_role(rule.role) ? l : -1, name, tensor->dtype_name,
+                              tensor->shape, transposed, ""},
                              tensor});
     }
   }
   for (const TensorInfo& tensor : file.tensors()) {
-    const bool ignored = std::any_of(family.ignored.begin(), family.ignored.end(),
-                                     [&](const std::string& ending) { return tensor.name.ends_with(ending); });
+    const bool ignored =
+        std::any_of(family.ignored.begin(), family.ignored.end(),
+                    [&](const std::string& ending) { return tensor.name.ends_with(ending); });
     if (!used.contains(tensor.name) && !ignored) unexpected.push_back(tensor.name);
   }
   if (!missing.empty() || !misshaped.empty() || !unexpected.empty()) {
     const auto list = [](const std::string& what, const std::vector<std::string>& names) {
       if (names.empty()) return std::string();
-      const std::vector<std::string> first(names.begin(), names.begin() + std::min<std::size_t>(names.size(), 8));
+      const std::vector<std::string> first(names.begin(),
+                                           names.begin() + std::min<std::size_t>(names.size(), 8));
       const std::string more = names.size() > 8 ? ", and " + std::to_string(names.size() - 8) + " more" : "";
       return "\n  " + what + ": " + join(first) + more;
     };
-    throw Error(ErrorKind::kModel, file.path().string() + ": the tensors do not fit the " + family.name + " family" +
-                                       list("missing", missing) + list("wrong shape", misshaped) +
+    throw Error(ErrorKind::kModel, file.path().string() + ": the tensors do not fit the " + family.name +
+                                       " family" + list("missing", missing) + list("wrong shape", misshaped) +
                                        list("unexpected", unexpected));
   }
   return assignments;
@@ -102,7 +106,8 @@ void fill(const at::Tensor& target, const TensorFile& file, const Assignment& fr
   const at::Tensor staged = direct ? target : at::empty(from.tensor->shape, at::kFloat);
   read_as_float32(file, *from.tensor, {staged.data_ptr<float>(), count}, threads);
   if (!direct) target.copy_(from.entry.stored_transposed ? staged.t() : staged);
-  // A sum is finite unless an element is not, or the sum itself overflows: only then every element is looked at.
+  // A sum is finite unless an element is not, or the sum itself overflows:
+  // only then every element is looked at.
   if (!std::isfinite(staged.sum().item<float>()) && !at::isfinite(staged).all().item<bool>())
     throw Error(ErrorKind::kModel, from.tensor->file.string() + ": tensor " + from.tensor->name +
                                        " holds NaN or infinite values; the model is damaged");
@@ -127,8 +132,11 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
   const auto get = [&]<typename T>(const std::string& key, T& out) {
     const auto it = metadata.find("tokenizer." + key);
     if (it == metadata.end()) return;
-    if (const T* value = std::get_if<T>(&it->second)) out = *value;
-    else throw Error(ErrorKind::kFormat, file.path().string() + ": tokenizer." + key + " is of another type than expected");
+    if (const T* value = std::get_if<T>(&it->second))
+      out = *value;
+    else
+      throw Error(ErrorKind::kFormat,
+                  file.path().string() + ": tokenizer." + key + " is of another type than expected");
   };
   const auto get_optional = [&]<typename T>(const std::string& key, std::optional<T>& out) {
     if (!metadata.contains("tokenizer." + key)) return;
@@ -154,13 +162,14 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
 
 }  // namespace
 
-LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& options, int threads, Progress& progress) {
+LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& options, int threads,
+                            Progress& progress) {
   const std::unique_ptr<TensorFile> file = open_checkpoint(path);
   const bool gguf = file->format() == TensorFile::Format::kGguf;
   const fs::path folder = fs::is_directory(path) ? path : path.parent_path();
-  const ConfigValues values =
-      gguf ? ConfigValues::from_gguf(*file)
-           : ConfigValues::from_json(read_text_file(folder / "config.json"), (folder / "config.json").string());
+  const ConfigValues values = gguf ? ConfigValues::from_gguf(*file)
+                                   : ConfigValues::from_json(read_text_file(folder / "config.json"),
+                                                             (folder / "config.json").string());
   const Family& family = find_family(values);
 
   LoadedModel model;
@@ -173,19 +182,22 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
   std::uint64_t stored = 0;
   for (const TensorInfo& tensor : file->tensors()) stored += static_cast<std::uint64_t>(tensor.elements());
   const ModelConfig& c = model.config;
-  const double block_rows = static_cast<double>(c.d_ff) + static_cast<double>(c.heads + c.kv_heads) * c.head_dim;
-  const double table_rows = static_cast<double>(c.vocab) + (c.positions == PositionKind::kLearned ? c.max_positions : 0);
+  const double block_rows =
+      static_cast<double>(c.d_ff) + static_cast<double>(c.heads + c.kv_heads) * c.head_dim;
+  const double table_rows =
+      static_cast<double>(c.vocab) + (c.positions == PositionKind::kLearned ? c.max_positions : 0);
   if ((c.layers * block_rows + table_rows) * c.d_model > 2.0 * stored + 1e6)
     throw Error(ErrorKind::kModel, values.where() + ": describes a model far larger than the tensors in " +
                                        file->path().string());
   model.weights = allocate_weights(model.config, options);
   std::vector<Assignment> assignments = assign_roles(*file, family, model.config, model.weights);
 
-  progress.begin("loading " + path.filename().string(), static_cast<std::int64_t>(assignments.size()), "tensors");
+  progress.begin("loading " + path.filename().string(), static_cast<std::int64_t>(assignments.size()),
+                 "tensors");
   std::int64_t done = 0;
   for (Assignment& assignment : assignments) {
-    fill(weight_view(model.weights, model.config, assignment.entry.role, std::max(assignment.entry.block, 0)), *file,
-         assignment, threads);
+    fill(weight_view(model.weights, model.config, assignment.entry.role, std::max(assignment.entry.block, 0)),
+         *file, assignment, threads);
     assignment.entry.digest = xxh3_128_hex(file->bytes(*assignment.tensor));
     model.roles.push_back(assignment.entry);
     progress.update(++done, "");
@@ -193,8 +205,9 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
   progress.end();
   model.tokenizer = gguf ? gguf_tokenizer(*file) : folder_tokenizer(folder);
   if (model.tokenizer && model.tokenizer->size() > model.config.vocab)
-    throw Error(ErrorKind::kModel, path.string() + ": the tokenizer has " + std::to_string(model.tokenizer->size()) +
-                                       " ids, the model only " + std::to_string(model.config.vocab) + " embedding rows");
+    throw Error(ErrorKind::kModel, path.string() + ": the tokenizer has " +
+                                       std::to_string(model.tokenizer->size()) + " ids, the model only " +
+                                       std::to_string(model.config.vocab) + " embedding rows");
   return model;
 }
 

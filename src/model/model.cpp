@@ -31,10 +31,15 @@ namespace {
 
 at::TensorOptions tensor_options(const ModelOptions& options) {
   at::ScalarType dtype;
-  if (options.dtype == "float32") dtype = at::kFloat;
-  else if (options.dtype == "bfloat16") dtype = at::kBFloat16;
-  else if (options.dtype == "float16") dtype = at::kHalf;
-  else throw Error(ErrorKind::kUsage, "unknown dtype " + quote(options.dtype) + "; known: float32, bfloat16, float16");
+  if (options.dtype == "float32")
+    dtype = at::kFloat;
+  else if (options.dtype == "bfloat16")
+    dtype = at::kBFloat16;
+  else if (options.dtype == "float16")
+    dtype = at::kHalf;
+  else
+    throw Error(ErrorKind::kUsage,
+                "unknown dtype " + quote(options.dtype) + "; known: float32, bfloat16, float16");
   at::Device device(at::kCPU);
   try {
     device = at::Device(options.device);
@@ -42,9 +47,11 @@ at::TensorOptions tensor_options(const ModelOptions& options) {
     throw Error(ErrorKind::kUsage, "unknown device " + quote(options.device) + "; known: cpu, cuda, cuda:N");
   }
   if (device.is_cuda() && !at::hasCUDA())
-    throw Error(ErrorKind::kUsage, "device " + options.device + ": this build's libtorch has no CUDA, or the machine no GPU");
+    throw Error(ErrorKind::kUsage,
+                "device " + options.device + ": this build's libtorch has no CUDA, or the machine no GPU");
   if (!device.is_cuda() && !device.is_cpu())
-    throw Error(ErrorKind::kUsage, "device " + quote(options.device) + " is not supported; known: cpu, cuda, cuda:N");
+    throw Error(ErrorKind::kUsage,
+                "device " + quote(options.device) + " is not supported; known: cpu, cuda, cuda:N");
   if (device.is_cpu() && dtype == at::kHalf)
     throw Error(ErrorKind::kUsage, "float16 runs on cuda only; use float32 or bfloat16 on the CPU");
   return at::TensorOptions().dtype(dtype).device(device);
@@ -109,23 +116,40 @@ Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const Mo
   const std::string origin = "random, seed " + std::to_string(seed);
   const auto add = [&](Role role, int block) {
     const at::Tensor view = weight_view(w, config, role, block);
-    if (view.defined()) state->roles.push_back({role, is_block_role(role) ? block : -1, "", origin, view.sizes().vec(), false,
-                                                origin});
+    if (view.defined())
+      state->roles.push_back(
+          {role, is_block_role(role) ? block : -1, "", origin, view.sizes().vec(), false, origin});
   };
-  for (Role role : {Role::kTokenEmbedding, Role::kPositionEmbedding, Role::kFinalNorm, Role::kHead}) add(role, 0);
+  for (Role role : {Role::kTokenEmbedding, Role::kPositionEmbedding, Role::kFinalNorm, Role::kHead})
+    add(role, 0);
   for (int l = 0; l < config.layers; ++l)
-    for (Role role : {Role::kAttentionNorm, Role::kQkv, Role::kAttentionOut, Role::kMlpNorm, Role::kMlpUp, Role::kMlpDown})
+    for (Role role : {Role::kAttentionNorm, Role::kQkv, Role::kAttentionOut, Role::kMlpNorm, Role::kMlpUp,
+                      Role::kMlpDown})
       add(role, l);
   return Model(std::move(state));
 }
 
-const ModelConfig& Model::config() const { return state_->config; }
-const ModelWeights& Model::weights() const { return state_->weights; }
-at::Tensor& Model::mlp_down(int block) { return state_->weights.blocks.at(block).mlp_down; }
-const std::vector<RoleEntry>& Model::roles() const { return state_->roles; }
-bool Model::has_tokenizer() const { return state_->tokenizer != nullptr; }
-const std::filesystem::path& Model::path() const { return state_->path; }
-at::TensorOptions Model::options() const { return state_->options; }
+const ModelConfig& Model::config() const {
+  return state_->config;
+}
+const ModelWeights& Model::weights() const {
+  return state_->weights;
+}
+at::Tensor& Model::mlp_down(int block) {
+  return state_->weights.blocks.at(block).mlp_down;
+}
+const std::vector<RoleEntry>& Model::roles() const {
+  return state_->roles;
+}
+bool Model::has_tokenizer() const {
+  return state_->tokenizer != nullptr;
+}
+const std::filesystem::path& Model::path() const {
+  return state_->path;
+}
+at::TensorOptions Model::options() const {
+  return state_->options;
+}
 
 const Tokenizer& Model::tokenizer() const {
   if (!state_->tokenizer)
@@ -136,36 +160,43 @@ const Tokenizer& Model::tokenizer() const {
 
 std::int64_t Model::bytes() const {
   std::int64_t total = 0;
-  const auto count = [&](const at::Tensor& t) { total += t.defined() ? static_cast<std::int64_t>(t.nbytes()) : 0; };
+  const auto count = [&](const at::Tensor& t) {
+    total += t.defined() ? static_cast<std::int64_t>(t.nbytes()) : 0;
+  };
   const ModelWeights& w = state_->weights;
-  for (const at::Tensor& t : {w.token_embedding, w.position_embedding, w.final_norm, w.final_norm_bias}) count(t);
+  for (const at::Tensor& t : {w.token_embedding, w.position_embedding, w.final_norm, w.final_norm_bias})
+    count(t);
   if (!state_->config.tied_head) count(w.head);
   for (const BlockWeights& b : w.blocks)
-    for (const at::Tensor& t : {b.attention_norm, b.attention_norm_bias, b.qkv, b.qkv_bias, b.attention_out,
-                                b.attention_out_bias, b.mlp_norm, b.mlp_norm_bias, b.mlp_in, b.mlp_in_bias, b.mlp_down,
-                                b.mlp_down_bias})
+    for (const at::Tensor& t :
+         {b.attention_norm, b.attention_norm_bias, b.qkv, b.qkv_bias, b.attention_out, b.attention_out_bias,
+          b.mlp_norm, b.mlp_norm_bias, b.mlp_in, b.mlp_in_bias, b.mlp_down, b.mlp_down_bias})
       count(t);
   return total;
 }
 
 namespace {
 
-// Over the entries that `wanted` takes, in an order of their own: what a file calls them or where they lie changes nothing.
+// Over the entries that `wanted` takes, in an order of their own: what a file calls
+// them or where they lie changes nothing.
 template <typename Wanted>
-std::string digest_of(const std::vector<RoleEntry>& roles, const ModelConfig& config, const Tokenizer* tokenizer, Wanted wanted) {
+std::string digest_of(const std::vector<RoleEntry>& roles, const ModelConfig& config,
+                      const Tokenizer* tokenizer, Wanted wanted) {
   std::vector<std::string> lines;
   for (const RoleEntry& entry : roles)
     if (wanted(entry))
-      lines.push_back(std::to_string(entry.block) + " " + role_name(entry.role) + " " + entry.stored_type + " " + entry.digest);
+      lines.push_back(std::to_string(entry.block) + " " + role_name(entry.role) + " " + entry.stored_type +
+                      " " + entry.digest);
   std::sort(lines.begin(), lines.end());
   Sha256 hash;
   hash.update_field(config.family);
   const auto exact = [&](double value) { hash.update_number(std::bit_cast<std::uint64_t>(value)); };
   for (const double f : config.rotary_frequencies) exact(f);
   exact(config.norm_eps);
-  for (const std::int64_t size : {config.d_model, config.d_ff, config.heads, config.kv_heads, config.head_dim, config.vocab,
-                                  static_cast<std::int64_t>(config.norm), static_cast<std::int64_t>(config.positions),
-                                  static_cast<std::int64_t>(config.activation)})
+  for (const std::int64_t size :
+       {config.d_model, config.d_ff, config.heads, config.kv_heads, config.head_dim, config.vocab,
+        static_cast<std::int64_t>(config.norm), static_cast<std::int64_t>(config.positions),
+        static_cast<std::int64_t>(config.activation)})
     hash.update_number(static_cast<std::uint64_t>(size));
   if (config.scale_by_layer) hash.update_field("attention scaled by layer");
   for (const std::string& line : lines) hash.update_field(line);
@@ -176,7 +207,8 @@ std::string digest_of(const std::vector<RoleEntry>& roles, const ModelConfig& co
 }  // namespace
 
 std::string Model::fingerprint() const {
-  return digest_of(state_->roles, state_->config, state_->tokenizer.get(), [](const RoleEntry&) { return true; });
+  return digest_of(state_->roles, state_->config, state_->tokenizer.get(),
+                   [](const RoleEntry&) { return true; });
 }
 
 std::string Model::key_fingerprint(int block) const {

@@ -16,13 +16,15 @@ std::vector<std::int64_t> draw_tokens(const at::Tensor& logits, const std::vecto
     ids = logits.argmax(1).cpu();
   } else {
     at::Tensor scores = logits, columns;
-    if (options.top_k > 0) std::tie(scores, columns) = logits.topk(std::min(options.top_k, logits.size(1)), 1);
+    if (options.top_k > 0)
+      std::tie(scores, columns) = logits.topk(std::min(options.top_k, logits.size(1)), 1);
     const at::Tensor cumulative = at::softmax(scores / options.temperature, 1).to(at::kDouble).cumsum(1);
     std::vector<double> u;
     for (std::int64_t i = 0; i < rows; ++i) u.push_back(Random(options.seed, streams[i]).uniform(index[i]));
-    const at::Tensor threshold =
-        at::tensor(u, at::kDouble).to(logits.device()).unsqueeze(1) * cumulative.narrow(1, cumulative.size(1) - 1, 1);
-    const at::Tensor place = at::searchsorted(cumulative, threshold, false, true).clamp_max(cumulative.size(1) - 1);
+    const at::Tensor threshold = at::tensor(u, at::kDouble).to(logits.device()).unsqueeze(1) *
+                                 cumulative.narrow(1, cumulative.size(1) - 1, 1);
+    const at::Tensor place =
+        at::searchsorted(cumulative, threshold, false, true).clamp_max(cumulative.size(1) - 1);
     ids = (columns.defined() ? columns.gather(1, place) : place).squeeze(1).cpu();
   }
   const auto* data = ids.const_data_ptr<std::int64_t>();

@@ -8,31 +8,56 @@ namespace emend {
 
 std::string role_name(Role role) {
   switch (role) {
-    case Role::kTokenEmbedding: return "token embedding";
-    case Role::kPositionEmbedding: return "position embedding";
-    case Role::kAttentionNorm: return "attention norm";
-    case Role::kAttentionNormBias: return "attention norm bias";
-    case Role::kQkv: return "query, key and value projection";
-    case Role::kQkvBias: return "query, key and value bias";
-    case Role::kQuery: return "query projection";
-    case Role::kQueryBias: return "query bias";
-    case Role::kKey: return "key projection";
-    case Role::kKeyBias: return "key bias";
-    case Role::kValue: return "value projection";
-    case Role::kValueBias: return "value bias";
-    case Role::kAttentionOut: return "attention output projection";
-    case Role::kAttentionOutBias: return "attention output bias";
-    case Role::kMlpNorm: return "MLP norm";
-    case Role::kMlpNormBias: return "MLP norm bias";
-    case Role::kMlpGate: return "MLP gate projection";
-    case Role::kMlpGateBias: return "MLP gate bias";
-    case Role::kMlpUp: return "MLP up projection";
-    case Role::kMlpUpBias: return "MLP up bias";
-    case Role::kMlpDown: return "MLP down projection (the value projection)";
-    case Role::kMlpDownBias: return "MLP down bias";
-    case Role::kFinalNorm: return "final norm";
-    case Role::kFinalNormBias: return "final norm bias";
-    case Role::kHead: return "language model head";
+    case Role::kTokenEmbedding:
+      return "token embedding";
+    case Role::kPositionEmbedding:
+      return "position embedding";
+    case Role::kAttentionNorm:
+      return "attention norm";
+    case Role::kAttentionNormBias:
+      return "attention norm bias";
+    case Role::kQkv:
+      return "query, key and value projection";
+    case Role::kQkvBias:
+      return "query, key and value bias";
+    case Role::kQuery:
+      return "query projection";
+    case Role::kQueryBias:
+      return "query bias";
+    case Role::kKey:
+      return "key projection";
+    case Role::kKeyBias:
+      return "key bias";
+    case Role::kValue:
+      return "value projection";
+    case Role::kValueBias:
+      return "value bias";
+    case Role::kAttentionOut:
+      return "attention output projection";
+    case Role::kAttentionOutBias:
+      return "attention output bias";
+    case Role::kMlpNorm:
+      return "MLP norm";
+    case Role::kMlpNormBias:
+      return "MLP norm bias";
+    case Role::kMlpGate:
+      return "MLP gate projection";
+    case Role::kMlpGateBias:
+      return "MLP gate bias";
+    case Role::kMlpUp:
+      return "MLP up projection";
+    case Role::kMlpUpBias:
+      return "MLP up bias";
+    case Role::kMlpDown:
+      return "MLP down projection (the value projection)";
+    case Role::kMlpDownBias:
+      return "MLP down bias";
+    case Role::kFinalNorm:
+      return "final norm";
+    case Role::kFinalNormBias:
+      return "final norm bias";
+    case Role::kHead:
+      return "language model head";
   }
   return "unknown role";
 }
@@ -43,8 +68,10 @@ bool is_block_role(Role role) {
     case Role::kPositionEmbedding:
     case Role::kFinalNorm:
     case Role::kFinalNormBias:
-    case Role::kHead: return false;
-    default: return true;
+    case Role::kHead:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -52,24 +79,32 @@ void check_config(const ModelConfig& c, const std::string& where) {
   const auto require = [&](bool ok, const std::string& rule) {
     if (!ok) throw Error(ErrorKind::kModel, where + ": " + rule);
   };
-  require(c.layers > 0 && c.layers <= 10000, "the number of layers must be between 1 and 10000, found " + std::to_string(c.layers));
+  require(c.layers > 0 && c.layers <= 10000,
+          "the number of layers must be between 1 and 10000, found " + std::to_string(c.layers));
   require(c.d_model > 0 && c.d_ff > 0 && c.vocab > 0 && c.max_positions > 0,
           "hidden size, MLP size, vocabulary and positions must be positive");
-  require(c.d_model < (1 << 24) && c.d_ff < (1 << 24) && c.vocab < (1 << 24), "a size is larger than any real model's");
+  require(c.d_model < (1 << 24) && c.d_ff < (1 << 24) && c.vocab < (1 << 24),
+          "a size is larger than any real model's");
   require(c.heads > 0 && c.kv_heads > 0 && c.heads % c.kv_heads == 0,
-          "the number of heads (" + std::to_string(c.heads) + ") must be a multiple of the key/value heads (" +
-              std::to_string(c.kv_heads) + ")");
-  require(c.head_dim > 0 && (c.positions == PositionKind::kLearned || c.head_dim % 2 == 0), "the head size must be even and positive");
-  require(c.family != "gpt2" || c.heads * c.head_dim == c.d_model, "the hidden size must be a multiple of the number of heads");
+          "the number of heads (" + std::to_string(c.heads) +
+              ") must be a multiple of the key/value heads (" + std::to_string(c.kv_heads) + ")");
+  require(c.head_dim > 0 && (c.positions == PositionKind::kLearned || c.head_dim % 2 == 0),
+          "the head size must be even and positive");
+  require(c.family != "gpt2" || c.heads * c.head_dim == c.d_model,
+          "the hidden size must be a multiple of the number of heads");
 }
 
 ModelWeights allocate_weights(const ModelConfig& c, const at::TensorOptions& options) {
-  const auto bias = [&](bool wanted, std::int64_t size) { return wanted ? at::empty({size}, options) : at::Tensor(); };
+  const auto bias = [&](bool wanted, std::int64_t size) {
+    return wanted ? at::empty({size}, options) : at::Tensor();
+  };
   const bool norm_bias = c.norm == NormKind::kLayerNorm;
-  const std::int64_t qkv_rows = (c.heads + 2 * c.kv_heads) * c.head_dim, inner = c.gated_mlp ? 2 * c.d_ff : c.d_ff;
+  const std::int64_t qkv_rows = (c.heads + 2 * c.kv_heads) * c.head_dim,
+                     inner = c.gated_mlp ? 2 * c.d_ff : c.d_ff;
   ModelWeights w;
   w.token_embedding = at::empty({c.vocab, c.d_model}, options);
-  if (c.positions == PositionKind::kLearned) w.position_embedding = at::empty({c.max_positions, c.d_model}, options);
+  if (c.positions == PositionKind::kLearned)
+    w.position_embedding = at::empty({c.max_positions, c.d_model}, options);
   for (int l = 0; l < c.layers; ++l) {
     BlockWeights b;
     b.attention_norm = at::empty({c.d_model}, options);
@@ -98,36 +133,63 @@ at::Tensor weight_view(ModelWeights& w, const ModelConfig& c, Role role, int blo
   };
   const std::int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
   switch (role) {
-    case Role::kTokenEmbedding: return w.token_embedding;
-    case Role::kPositionEmbedding: return w.position_embedding;
-    case Role::kFinalNorm: return w.final_norm;
-    case Role::kFinalNormBias: return w.final_norm_bias;
-    case Role::kHead: return c.tied_head ? at::Tensor() : w.head;
-    default: break;
+    case Role::kTokenEmbedding:
+      return w.token_embedding;
+    case Role::kPositionEmbedding:
+      return w.position_embedding;
+    case Role::kFinalNorm:
+      return w.final_norm;
+    case Role::kFinalNormBias:
+      return w.final_norm_bias;
+    case Role::kHead:
+      return c.tied_head ? at::Tensor() : w.head;
+    default:
+      break;
   }
   const BlockWeights& b = w.blocks.at(block);
   switch (role) {
-    case Role::kAttentionNorm: return b.attention_norm;
-    case Role::kAttentionNormBias: return b.attention_norm_bias;
-    case Role::kQkv: return b.qkv;
-    case Role::kQkvBias: return b.qkv_bias;
-    case Role::kQuery: return part(b.qkv, 0, q);
-    case Role::kQueryBias: return part(b.qkv_bias, 0, q);
-    case Role::kKey: return part(b.qkv, q, kv);
-    case Role::kKeyBias: return part(b.qkv_bias, q, kv);
-    case Role::kValue: return part(b.qkv, q + kv, kv);
-    case Role::kValueBias: return part(b.qkv_bias, q + kv, kv);
-    case Role::kAttentionOut: return b.attention_out;
-    case Role::kAttentionOutBias: return b.attention_out_bias;
-    case Role::kMlpNorm: return b.mlp_norm;
-    case Role::kMlpNormBias: return b.mlp_norm_bias;
-    case Role::kMlpGate: return c.gated_mlp ? part(b.mlp_in, 0, c.d_ff) : at::Tensor();
-    case Role::kMlpGateBias: return c.gated_mlp ? part(b.mlp_in_bias, 0, c.d_ff) : at::Tensor();
-    case Role::kMlpUp: return part(b.mlp_in, c.gated_mlp ? c.d_ff : 0, c.d_ff);
-    case Role::kMlpUpBias: return part(b.mlp_in_bias, c.gated_mlp ? c.d_ff : 0, c.d_ff);
-    case Role::kMlpDown: return b.mlp_down;
-    case Role::kMlpDownBias: return b.mlp_down_bias;
-    default: return {};
+    case Role::kAttentionNorm:
+      return b.attention_norm;
+    case Role::kAttentionNormBias:
+      return b.attention_norm_bias;
+    case Role::kQkv:
+      return b.qkv;
+    case Role::kQkvBias:
+      return b.qkv_bias;
+    case Role::kQuery:
+      return part(b.qkv, 0, q);
+    case Role::kQueryBias:
+      return part(b.qkv_bias, 0, q);
+    case Role::kKey:
+      return part(b.qkv, q, kv);
+    case Role::kKeyBias:
+      return part(b.qkv_bias, q, kv);
+    case Role::kValue:
+      return part(b.qkv, q + kv, kv);
+    case Role::kValueBias:
+      return part(b.qkv_bias, q + kv, kv);
+    case Role::kAttentionOut:
+      return b.attention_out;
+    case Role::kAttentionOutBias:
+      return b.attention_out_bias;
+    case Role::kMlpNorm:
+      return b.mlp_norm;
+    case Role::kMlpNormBias:
+      return b.mlp_norm_bias;
+    case Role::kMlpGate:
+      return c.gated_mlp ? part(b.mlp_in, 0, c.d_ff) : at::Tensor();
+    case Role::kMlpGateBias:
+      return c.gated_mlp ? part(b.mlp_in_bias, 0, c.d_ff) : at::Tensor();
+    case Role::kMlpUp:
+      return part(b.mlp_in, c.gated_mlp ? c.d_ff : 0, c.d_ff);
+    case Role::kMlpUpBias:
+      return part(b.mlp_in_bias, c.gated_mlp ? c.d_ff : 0, c.d_ff);
+    case Role::kMlpDown:
+      return b.mlp_down;
+    case Role::kMlpDownBias:
+      return b.mlp_down_bias;
+    default:
+      return {};
   }
 }
 

@@ -12,8 +12,8 @@ namespace emend {
 // Empty tensors of every weight that the config calls for.
 ModelWeights allocate_weights(const ModelConfig& config, const at::TensorOptions& options);
 
-// The part of the weights that a role names: a view, row-contiguous, [out, in] or [n]. Undefined when this model has
-// none (no bias, tied head).
+// The part of the weights that a role names: a view, row-contiguous, [out, in] or [n]. Undefined when this
+// model has none (no bias, tied head).
 at::Tensor weight_view(ModelWeights& weights, const ModelConfig& config, Role role, int block);
 
 // Whether a role is inside a block.

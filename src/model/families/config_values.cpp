@@ -14,11 +14,16 @@ namespace {
 void flatten(const nlohmann::json& object, const std::string& prefix, std::map<std::string, GgufValue>& out) {
   for (const auto& [key, value] : object.items()) {
     const std::string name = prefix + key;
-    if (value.is_object()) flatten(value, name + ".", out);
-    else if (value.is_boolean()) out[name] = value.get<bool>();
-    else if (value.is_number_integer()) out[name] = value.get<std::int64_t>();
-    else if (value.is_number()) out[name] = value.get<double>();
-    else if (value.is_string()) out[name] = value.get<std::string>();
+    if (value.is_object())
+      flatten(value, name + ".", out);
+    else if (value.is_boolean())
+      out[name] = value.get<bool>();
+    else if (value.is_number_integer())
+      out[name] = value.get<std::int64_t>();
+    else if (value.is_number())
+      out[name] = value.get<double>();
+    else if (value.is_string())
+      out[name] = value.get<std::string>();
     // null means "not set"; lists are not settings of any family here
   }
 }
@@ -54,7 +59,8 @@ std::int64_t ConfigValues::integer(const SettingName& name, std::optional<std::i
   const auto* integer = std::get_if<std::int64_t>(value);
   if (!integer) throw Error(ErrorKind::kModel, spelled(name) + " must be an integer");
   if (std::abs(static_cast<double>(*integer)) > std::numeric_limits<std::int32_t>::max())
-    throw Error(ErrorKind::kModel, spelled(name) + " is " + std::to_string(*integer) + ", larger than any real model's");
+    throw Error(ErrorKind::kModel,
+                spelled(name) + " is " + std::to_string(*integer) + ", larger than any real model's");
   return *integer;
 }
 

@@ -37,7 +37,9 @@ class ConfigValues {
 
  private:
   const GgufValue* find(const SettingName& name) const;
-  std::string spelled(const SettingName& name) const { return where_ + ": \"" + (is_gguf_ ? name.gguf : name.json) + '"'; }
+  std::string spelled(const SettingName& name) const {
+    return where_ + ": \"" + (is_gguf_ ? name.gguf : name.json) + '"';
+  }
 
   bool is_gguf_ = false;
   std::string where_;

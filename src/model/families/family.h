@@ -1,4 +1,5 @@
-// A model family is data: which settings it reads, which tensor plays which role, and which choices its blocks make.
+// A model family is data: which settings it reads, which tensor plays which
+// role, and which choices its blocks make.
 #pragma once
 
 #include <string>
@@ -25,7 +26,8 @@ struct Family {
   std::string optional_prefix;    // some hub files leave it out: "transformer."
   std::vector<TensorName> tensors;
   std::vector<std::string> ignored;  // endings of buffers that old files carry
-  // Fills the config; `file` tells what only the tensors tell (biases and a tied head in GGUF). Throws Error(kModel).
+  // Fills the config; `file` tells what only the tensors tell (biases and a
+  // tied head in GGUF). Throws Error(kModel).
   ModelConfig (*read_config)(const ConfigValues& values, const TensorFile& file);
 };
 

@@ -26,7 +26,8 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   if (!v.boolean({"scale_attn_weights", ""}, true))
     throw Error(ErrorKind::kModel, v.where() + ": scale_attn_weights false is not supported");
   c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
-  c.tied_head = v.is_gguf() ? file.find("output.weight") == nullptr : v.boolean({"tie_word_embeddings", ""}, true);
+  c.tied_head =
+      v.is_gguf() ? file.find("output.weight") == nullptr : v.boolean({"tie_word_embeddings", ""}, true);
   c.scale_by_layer = v.boolean({"scale_attn_by_inverse_layer_idx", ""}, false);
   return c;
 }
@@ -47,7 +48,8 @@ const Family& gpt2_family() {
               {Role::kAttentionNormBias, "transformer.h.{l}.ln_1.bias", "blk.{l}.attn_norm.bias"},
               {Role::kQkv, "transformer.h.{l}.attn.c_attn.weight", "blk.{l}.attn_qkv.weight", true},
               {Role::kQkvBias, "transformer.h.{l}.attn.c_attn.bias", "blk.{l}.attn_qkv.bias"},
-              {Role::kAttentionOut, "transformer.h.{l}.attn.c_proj.weight", "blk.{l}.attn_output.weight", true},
+              {Role::kAttentionOut, "transformer.h.{l}.attn.c_proj.weight", "blk.{l}.attn_output.weight",
+               true},
               {Role::kAttentionOutBias, "transformer.h.{l}.attn.c_proj.bias", "blk.{l}.attn_output.bias"},
               {Role::kMlpNorm, "transformer.h.{l}.ln_2.weight", "blk.{l}.ffn_norm.weight"},
               {Role::kMlpNormBias, "transformer.h.{l}.ln_2.bias", "blk.{l}.ffn_norm.bias"},

@@ -17,27 +17,32 @@ SettingName rope_setting(const ConfigValues& v, const std::string& key, const st
 
 void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
   if (c.head_dim <= 0 || c.head_dim % 2 != 0 || c.head_dim > (1 << 16))
-    throw Error(ErrorKind::kModel, v.where() + ": the head size is " + std::to_string(c.head_dim) + "; it must be even and positive");
+    throw Error(ErrorKind::kModel, v.where() + ": the head size is " + std::to_string(c.head_dim) +
+                                       "; it must be even and positive");
   const double base = v.number(rope_setting(v, "rope_theta", "llama.rope.freq_base"), 10000.0);
   c.rotary_frequencies = rotary_frequencies(c.head_dim, base);
   if (v.is_gguf()) {
-    // The converter reorders query and key rows so that the pairs lie side by side; scores are the same either way.
+    // The converter reorders query and key rows so that the pairs lie side
+    // by side; scores are the same either way.
     c.positions = PositionKind::kRotaryInterleaved;
     const std::int64_t rotated = v.integer({"", "llama.rope.dimension_count"}, c.head_dim);
     if (rotated != c.head_dim)
-      throw Error(ErrorKind::kModel, v.where() + ": llama.rope.dimension_count is " + std::to_string(rotated) +
-                                         ", the head size " + std::to_string(c.head_dim) + "; they must be equal");
+      throw Error(ErrorKind::kModel, v.where() + ": llama.rope.dimension_count is " +
+                                         std::to_string(rotated) + ", the head size " +
+                                         std::to_string(c.head_dim) + "; they must be equal");
     const std::string scaling = v.text({"", "llama.rope.scaling.type"}, "none");
     if (scaling == "linear") {
       for (double& f : c.rotary_frequencies) f /= v.number({"", "llama.rope.scaling.factor"});
     } else if (scaling != "none") {
       throw Error(ErrorKind::kModel, v.where() + ": rope scaling " + quote(scaling) + " is not supported");
     }
-    if (const TensorInfo* factors = file.find("rope_freqs.weight")) {  // Llama 3's scaling, worked out by the converter
+    if (const TensorInfo* factors =
+            file.find("rope_freqs.weight")) {  // Llama 3's scaling, worked out by the converter
       std::vector<float> divisors(static_cast<std::size_t>(factors->elements()));
       if (divisors.size() != c.rotary_frequencies.size())
-        throw Error(ErrorKind::kModel, v.where() + ": rope_freqs.weight has " + std::to_string(divisors.size()) +
-                                           " values, expected " + std::to_string(c.rotary_frequencies.size()));
+        throw Error(ErrorKind::kModel, v.where() + ": rope_freqs.weight has " +
+                                           std::to_string(divisors.size()) + " values, expected " +
+                                           std::to_string(c.rotary_frequencies.size()));
       read_as_float32(file, *factors, divisors);
       for (std::size_t i = 0; i < divisors.size(); ++i) c.rotary_frequencies[i] /= divisors[i];
     }
@@ -72,13 +77,15 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   c.heads = v.integer({"num_attention_heads", "llama.attention.head_count"});
   c.kv_heads = v.integer({"num_key_value_heads", "llama.attention.head_count_kv"}, c.heads);
   c.head_dim = v.integer({"head_dim", "llama.attention.key_length"}, c.heads > 0 ? c.d_model / c.heads : 0);
-  c.vocab = v.integer({"vocab_size", "llama.vocab_size"}, v.is_gguf() ? std::optional<std::int64_t>(0) : std::nullopt);
+  c.vocab = v.integer({"vocab_size", "llama.vocab_size"},
+                      v.is_gguf() ? std::optional<std::int64_t>(0) : std::nullopt);
   c.max_positions = v.integer({"max_position_embeddings", "llama.context_length"});
   c.norm = NormKind::kRmsNorm;
   c.norm_eps = v.number({"rms_norm_eps", "llama.attention.layer_norm_rms_epsilon"});
   const std::string activation = v.text({"hidden_act", ""}, "silu");
   if (activation != "silu" && activation != "swish")
-    throw Error(ErrorKind::kModel, v.where() + ": hidden_act " + quote(activation) + " is not supported for llama; known: silu");
+    throw Error(ErrorKind::kModel,
+                v.where() + ": hidden_act " + quote(activation) + " is not supported for llama; known: silu");
   c.activation = ActivationKind::kSilu;
   c.gated_mlp = true;
   if (v.is_gguf()) {

@@ -24,9 +24,10 @@ const Family& find_family(const ConfigValues& values) {
   const std::string name = values.text({"model_type", "general.architecture"});
   for (const Family* family : families())
     if (name == (values.is_gguf() ? family->gguf_architecture : family->name)) return *family;
-  throw Error(ErrorKind::kModel, values.where() + ": the architecture " + quote(name) +
-                                     " is not supported; known ones: " + join(known_families()) +
-                                     ". A family needs a table of its settings and tensor names (CONTRIBUTING.md)");
+  throw Error(ErrorKind::kModel,
+              values.where() + ": the architecture " + quote(name) +
+                  " is not supported; known ones: " + join(known_families()) +
+                  ". A family needs a table of its settings and tensor names (CONTRIBUTING.md)");
 }
 
 }  // namespace emend
