@@ -53,7 +53,6 @@ AnswerEngine::AnswerEngine(const Model& model, QuestionSheet sheet, const Option
       batch.rest_owner.push_back(c);
       batch.rest_row.push_back(static_cast<std::int64_t>(continuation.prompt - range.begin));
     }
-    for (const TokenIds& ids : batch.ids) prompt_tokens_ += static_cast<std::int64_t>(ids.size());
     prepare(batch);
     batches_.push_back(std::move(batch));
   }
@@ -82,10 +81,15 @@ void AnswerEngine::prepare(Batch& batch) {
   batch.rest_hidden = model_.forward(rest).hidden;
 }
 
-std::vector<Answers> AnswerEngine::answer(const std::vector<std::vector<WeightChange>>& edits) {
+std::vector<Answers> AnswerEngine::answer(const std::vector<std::vector<WeightChange>>& edits,
+                                          const std::vector<std::int64_t>& edit_of_record) {
   const c10::NoGradGuard no_grad;
   RowOverlays overlays;
-  if (!edits.empty()) overlays = RowOverlays(edits, sheet_.record, model_.options());
+  if (!edits.empty()) {
+    std::vector<std::int64_t> edit_of_prompt;
+    for (const std::int64_t record : sheet_.record) edit_of_prompt.push_back(edit_of_record[static_cast<std::size_t>(record)]);
+    overlays = RowOverlays(edits, edit_of_prompt, model_.options());
+  }
   std::vector<Answers> answers(static_cast<std::size_t>(options_.records));
   for (Batch& batch : batches_) answer_batch(batch, overlays, answers);
   return answers;

@@ -27,12 +27,12 @@ class AnswerEngine {
   // Runs the lower blocks over the sheet. The model's lower blocks must stay as they are while this lives.
   AnswerEngine(const Model& model, QuestionSheet sheet, const Options& options);
 
-  // The answers of all records by the model as it is now, with edits[r] on the rows of record r (an empty list: no overlays).
-  // The first call is the base model: next-token distributions are compared with what it said.
-  std::vector<Answers> answer(const std::vector<std::vector<WeightChange>>& edits);
+  // The answers of all records by the base model. Called first: next-token distributions are compared with these.
+  std::vector<Answers> answer_base() { return answer({}, {}); }
 
-  // Time spent in the lower blocks, and the tokens of all prompts.
-  std::int64_t prompt_tokens() const { return prompt_tokens_; }
+  // The same by edited models: record r meets edits[edit_of_record[r]] (-1: none).
+  std::vector<Answers> answer(const std::vector<std::vector<WeightChange>>& edits,
+                              const std::vector<std::int64_t>& edit_of_record);
 
  private:
   struct Batch {
@@ -59,7 +59,6 @@ class AnswerEngine {
   QuestionSheet sheet_;
   Options options_;
   std::vector<Batch> batches_;
-  std::int64_t prompt_tokens_ = 0;
 };
 
 }  // namespace emend

@@ -1,4 +1,4 @@
-// A run's figures and what it was made with, as Markdown.
+// The figures of one or several runs and what they were made with, as Markdown.
 #pragma once
 
 #include <string>

@@ -1,0 +1,161 @@
+#include "eval/run_folder.h"
+
+#include <ATen/ATen.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/atomic_file.h"
+#include "base/file_descriptor.h"
+#include "base/io_error.h"
+#include "base/json.h"
+#include "base/strings.h"
+#include "emend/error.h"
+#include "emend/tensor_file.h"
+#include "eval/results/results_file.h"
+
+namespace emend {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kRunFile = "run.json";
+constexpr const char* kRetentionFile = "retention.json";
+
+// Where two settings differ first: "options.ridge: 1e-05 there, 0 now"; empty when they are the same.
+std::string first_difference(const nlohmann::json& there, const nlohmann::json& now, const std::string& path) {
+  if (there == now) return "";
+  if (there.is_object() && now.is_object()) {
+    for (const auto& [key, value] : now.items()) {
+      const std::string inner = path.empty() ? key : path + "." + key;
+      const std::string found = first_difference(there.value(key, nlohmann::json()), value, inner);
+      if (!found.empty()) return found;
+    }
+    for (const auto& [key, value] : there.items())
+      if (!now.contains(key)) return (path.empty() ? key : path + "." + key) + ": " + value.dump() + " there, nothing now";
+  }
+  return path + ": " + there.dump() + " there, " + now.dump() + " now";
+}
+
+void append_to_file(const fs::path& path, const std::string& text) {
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (!file.is_open()) throw io_error("cannot write", path, errno);
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t n = ::write(file.get(), text.data() + written, text.size() - written);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw io_error("cannot write", path, errno);
+    written += static_cast<std::size_t>(n);
+  }
+  if (::fsync(file.get()) != 0) throw io_error("cannot write", path, errno);
+}
+
+std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
+  return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
+}
+
+at::Tensor read_matrix(const TensorFile& file, const std::string& name) {
+  const TensorInfo* info = file.find(name);
+  if (!info || info->shape.size() != 2)
+    throw Error(ErrorKind::kFormat, file.path().string() + ": no matrix " + quote(name) + "; the file is not one of this run");
+  at::Tensor matrix = at::empty(info->shape, at::kFloat);
+  read_as_float32(file, *info, {matrix.data_ptr<float>(), static_cast<std::size_t>(matrix.numel())});
+  return matrix;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path folder, const nlohmann::ordered_json& settings, bool resume) : folder_(std::move(folder)) {
+  const fs::path run_file = folder_ / kRunFile;
+  if (fs::exists(run_file)) {
+    const std::string difference = first_difference(read_json_file(run_file), nlohmann::json(settings), "");
+    if (!difference.empty())
+      throw Error(ErrorKind::kConfig, folder_.string() + " holds the results of another run (" + difference +
+                                          "); give another folder with --out");
+    if (!resume)
+      throw Error(ErrorKind::kConfig, folder_.string() + " holds this run already, begun or finished; take it up with --resume, "
+                                                         "or give another folder with --out");
+    return;
+  }
+  if (fs::exists(folder_ / kSummaryFile) || fs::exists(folder_ / kRecordsFile))
+    throw Error(ErrorKind::kConfig, folder_.string() + " holds results without " + kRunFile +
+                                        "; give another folder with --out");
+  write_file_atomically(run_file, settings.dump(2) + "\n");
+}
+
+std::size_t RunFolder::take_up(const std::vector<std::int64_t>& units) {
+  const fs::path path = folder_ / kRecordsFile;
+  std::size_t bytes = 0;
+  records_ = read_finished_records(path, &bytes);
+  std::size_t done = 0, records = 0;
+  while (done < units.size() && records + static_cast<std::size_t>(units[done]) <= records_.size())
+    records += static_cast<std::size_t>(units[done++]);
+  if (fs::exists(path)) {
+    records_.resize(records);
+    std::string text;
+    for (const RecordResult& record : records_) text += record_line(record);
+    if (text.size() != fs::file_size(path)) write_file_atomically(path, text);
+  }
+  return done;
+}
+
+void RunFolder::append(const std::vector<RecordResult>& unit) {
+  std::string text;
+  for (const RecordResult& record : unit) text += record_line(record);
+  append_to_file(folder_ / kRecordsFile, text);
+  records_.insert(records_.end(), unit.begin(), unit.end());
+}
+
+fs::path RunFolder::step_path(std::size_t number) const {
+  char name[32];
+  std::snprintf(name, sizeof name, "step_%06zu.safetensors", number);
+  return folder_ / "steps" / name;
+}
+
+std::vector<RunFolder::Step> RunFolder::steps() const {
+  std::vector<Step> steps;
+  while (fs::exists(step_path(steps.size()))) {
+    const auto file = open_safetensors(step_path(steps.size()));
+    Step step;
+    for (std::size_t i = 0; file->find("A." + std::to_string(i)) != nullptr; ++i) {
+      const std::string number = std::to_string(i);
+      step.changes.push_back({std::stoi(file->metadata().at("block." + number)), read_matrix(*file, "A." + number),
+                              read_matrix(*file, "B." + number)});
+    }
+    step.outcomes = file->metadata().at("outcomes");
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+void RunFolder::save_step(std::size_t number, const Step& step) const {
+  std::vector<TensorToWrite> tensors;
+  std::map<std::string, std::string> metadata = {{"outcomes", step.outcomes}};
+  std::vector<at::Tensor> held;  // their bytes are written below
+  for (std::size_t i = 0; i < step.changes.size(); ++i) {
+    const std::string name = std::to_string(i);
+    metadata["block." + name] = std::to_string(step.changes[i].block);
+    for (const auto& [factor, matrix] : {std::pair("A.", step.changes[i].A), std::pair("B.", step.changes[i].B)}) {
+      held.push_back(matrix.to(at::kFloat).cpu().contiguous());
+      tensors.push_back({factor + name, "F32", held.back().sizes().vec(), bytes_of(held.back())});
+    }
+  }
+  write_safetensors(step_path(number), tensors, metadata);
+}
+
+std::vector<EvalSummary::RetentionPoint> RunFolder::retention() const {
+  if (!fs::exists(folder_ / kRetentionFile)) return {};
+  return read_summary(folder_ / kRetentionFile).retention;
+}
+
+void RunFolder::save_retention(const std::vector<EvalSummary::RetentionPoint>& points) const {
+  EvalSummary part;
+  part.retention = points;
+  write_file_atomically(folder_ / kRetentionFile, summary_to_json(part).dump(2) + "\n");
+}
+
+}  // namespace emend

@@ -1,0 +1,47 @@
+// The files of a run while it is under way: what to do, and what is done already.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "emend/edit.h"
+#include "emend/eval.h"
+
+namespace emend {
+
+class RunFolder {
+ public:
+  // Makes the folder, or takes up the run in it. `settings` are what the results depend on; those found in run.json must be the
+  // same. Throws Error(kConfig): another run is there (the first setting that differs is named), or one is there and `resume`
+  // is not given.
+  RunFolder(std::filesystem::path folder, const nlohmann::ordered_json& settings, bool resume);
+
+  const std::filesystem::path& path() const { return folder_; }
+
+  // Records of earlier units, whole ones only: lines beyond the last whole unit are cut off. `units[u]` is the number of
+  // records of unit u. Returns how many units are done.
+  std::size_t take_up(const std::vector<std::int64_t>& units);
+  const std::vector<RecordResult>& records() const { return records_; }
+  void append(const std::vector<RecordResult>& unit);  // on disk when this returns
+
+  // Sequential mode: what each step changed, so that a run taken up stands where it stood.
+  struct Step {
+    std::vector<WeightChange> changes;
+    std::string outcomes;  // JSON of the caller's: what became of the step's records
+  };
+  std::vector<Step> steps() const;
+  void save_step(std::size_t number, const Step& step) const;
+  std::vector<EvalSummary::RetentionPoint> retention() const;
+  void save_retention(const std::vector<EvalSummary::RetentionPoint>& points) const;
+
+ private:
+  std::filesystem::path step_path(std::size_t number) const;
+
+  std::filesystem::path folder_;
+  std::vector<RecordResult> records_;
+};
+
+}  // namespace emend
