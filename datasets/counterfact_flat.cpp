@@ -16,7 +16,7 @@ namespace {
 EvalRecord record_of(const JsonView& json, std::size_t number) {
   EvalRecord record;
   record.request.id = id_or_number(json, "case_id", number);
-  find_subject(record.request, json.string("prompt"), json.string("subject"));
+  read_prompt_and_subject(record.request, json, "prompt");
   record.request.target = json.string("target_new");
   record.request.was = json.string("ground_truth");
   if (const auto rephrase = json.find("rephrase_prompt"))

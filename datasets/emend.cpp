@@ -63,7 +63,7 @@ void choose_occurrence(EditRequest& request, const JsonView& occurrence) {
 EvalRecord record_of(const JsonView& json, std::size_t number) {
   EvalRecord record;
   record.request.id = id_or_number(json, "id", number);
-  find_subject(record.request, json.string("prompt"), json.string("subject"));
+  read_prompt_and_subject(record.request, json, "prompt");
   if (const auto occurrence = json.find("subject_occurrence")) choose_occurrence(record.request, *occurrence);
   record.request.target = json.string("target");
   record.request.was = json.string_or("was", "");

@@ -1,11 +1,18 @@
 #include "datasets/json_fields.h"
 
+#include "datasets/subject_place.h"
+
 namespace emend {
 
 std::string id_or_number(const JsonView& record, std::string_view key, std::size_t number) {
   const auto id = record.find(key);
   if (!id) return std::to_string(number);
   return id->is_string() ? id->as_string() : std::to_string(id->as_integer());
+}
+
+void read_prompt_and_subject(EditRequest& request, const JsonView& record, std::string_view prompt_key) {
+  const std::string& prompt = record.string(prompt_key);
+  find_subject(request, prompt, record.string("subject"));
 }
 
 std::vector<std::string> texts_or_none(const JsonView& record, std::string_view key) {

@@ -4,7 +4,6 @@
 
 #include "datasets/json_fields.h"
 #include "datasets/readers.h"
-#include "datasets/subject_place.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -58,7 +57,7 @@ void read_knowedit(const JsonRecords& records, Collector& out) {
     refuse_wikibio(json);
     EvalRecord record;
     record.request.id = id_or_number(json, "case_id", i);
-    find_subject(record.request, json.string("prompt"), json.string("subject"));
+    read_prompt_and_subject(record.request, json, "prompt");
     record.request.target = first_leaf(json.at("target_new"));
     record.request.was = leaf_or_none(json, "ground_truth");
     record.request.paraphrases = rephrasings_of(json);

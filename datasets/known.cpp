@@ -11,7 +11,6 @@
 #include "datasets/derive.h"
 #include "datasets/json_fields.h"
 #include "datasets/readers.h"
-#include "datasets/subject_place.h"
 
 namespace emend {
 namespace {
@@ -47,7 +46,7 @@ std::string counterfactual(const std::set<std::string>& answers, const std::stri
 EvalRecord record_of(const JsonView& json, std::size_t number) {
   EvalRecord record;
   record.request.id = id_or_number(json, "known_id", number);
-  find_subject(record.request, json.string("prompt"), json.string("subject"));
+  read_prompt_and_subject(record.request, json, "prompt");
   record.request.was = answer_of(json);
   record.relation = json.string("relation_id");
   return record;

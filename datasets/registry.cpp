@@ -26,7 +26,7 @@ constexpr Entry kDatasets[] = {
     {"known", "ROME's known_1000.json; targets and neighbours are derived", "known_id", read_known},
     {"knowedit", "KnowEdit, all parts with prompts (not WikiBio)", "locality", read_knowedit},
     {"fastedit", "FastEdit's files (prompt with {}, subject, target, queries)", "queries", read_fastedit},
-    {"emend", "emend's own records as JSON lines, or an edit file (.yaml)", "neighbours", read_emend},
+    {"emend", "emend's own records as JSON lines, or an edit file (.yaml)", "target", read_emend},
 };
 
 const Entry& find_dataset(const std::string& name) {

@@ -5,7 +5,6 @@
 
 #include "datasets/json_fields.h"
 #include "datasets/readers.h"
-#include "datasets/subject_place.h"
 
 namespace emend {
 namespace {
@@ -29,7 +28,7 @@ std::vector<KindQuestion> portability_of(const JsonView& json) {
 EvalRecord record_of(const JsonView& json, std::size_t number, const std::string& locality_end) {
   EvalRecord record;
   record.request.id = id_or_number(json, "case_id", number);
-  find_subject(record.request, json.string("src"), json.string("subject"));
+  read_prompt_and_subject(record.request, json, "src");
   if (const auto rephrase = json.find("rephrase")) record.request.paraphrases = {rephrase->as_string()};
   if (const auto locality = json.find("loc"))
     record.locality = {{kLocalityKind, locality->as_string() + locality_end, json.string("loc_ans")}};
