@@ -68,6 +68,7 @@ const std::vector<LibraryRule> kLibraries = {
     {"unsupported/Eigen/", {"linalg"}},
     {"pcre2", {"text"}},
     {"utf8proc", {"text", "report"}},
+    {"kainjow/", {"report"}},
     {"spdlog/", {"base"}},
     {"openssl/", {"base"}},
     {"xxh", {"base"}},

@@ -1,0 +1,216 @@
+#include "eval/results/comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "base/strings.h"
+#include "emend/error.h"
+#include "eval/results/interval.h"
+#include "eval/results/summary_table.h"
+#include "report/display_text.h"
+#include "report/numbers.h"
+#include "report/table.h"
+
+namespace emend {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+using ById = std::map<std::string, const RecordResult*>;
+
+struct Pairs {
+  std::vector<const RecordResult*> a, b;
+};
+
+ById evaluated(const EvalResults& results) {
+  ById records;
+  for (const RecordResult& record : results.records)
+    if (record.status != kAlreadyTrue) records[record.id] = &record;
+  return records;
+}
+
+void require_same_record(const RecordResult& a, const RecordResult& b) {
+  if (a.prompt == b.prompt && a.target == b.target) return;
+  throw Error(ErrorKind::kConfig, "the record " + quote(a.id) + " is not the same in both runs: " +
+                                      quote(a.prompt) + " -> " + quote(a.target) + " and " + quote(b.prompt) +
+                                      " -> " + quote(b.target) + "; compare runs over the same data");
+}
+
+Pairs pair_up(const EvalResults& a, const EvalResults& b, Comparison& comparison) {
+  const ById in_a = evaluated(a), in_b = evaluated(b);
+  Pairs pairs;
+  for (const auto& [id, record] : in_a) {
+    const auto other = in_b.find(id);
+    if (other == in_b.end()) {
+      comparison.only_a.push_back(id);
+      continue;
+    }
+    require_same_record(*record, *other->second);
+    pairs.a.push_back(record);
+    pairs.b.push_back(other->second);
+  }
+  for (const auto& [id, record] : in_b)
+    if (!in_a.contains(id)) comparison.only_b.push_back(id);
+  comparison.shared = static_cast<std::int64_t>(pairs.a.size());
+  return pairs;
+}
+
+std::vector<double> column(const std::vector<const RecordResult*>& records, const std::string& metric) {
+  std::vector<double> values;
+  for (const RecordResult* record : records) {
+    const auto found = record->metrics.find(metric);
+    values.push_back(found == record->metrics.end() ? kNaN : found->second);
+  }
+  return values;
+}
+
+PairedFigure figure_of(const Pairs& pairs, const std::string& metric) {
+  PairedFigure figure;
+  const std::vector<std::string> columns =
+      metric == "score" ? score_parts() : std::vector<std::string>{metric};
+  for (const std::string& name : columns) {
+    figure.a.push_back(column(pairs.a, name));
+    figure.b.push_back(column(pairs.b, name));
+  }
+  return figure;
+}
+
+// The metrics that some record has in each run, in the order of the tables; score when its parts are there.
+std::vector<std::string> shared_metrics(const Pairs& pairs) {
+  std::set<std::string> in_a, in_b;
+  for (const RecordResult* record : pairs.a)
+    for (const auto& [name, value] : record->metrics) in_a.insert(name);
+  for (const RecordResult* record : pairs.b)
+    for (const auto& [name, value] : record->metrics) in_b.insert(name);
+  EvalSummary both;
+  for (const std::string& name : in_a)
+    if (in_b.contains(name)) both.metrics[name] = {};
+  const std::vector<std::string> parts = score_parts();
+  if (std::all_of(parts.begin(), parts.end(),
+                  [&](const std::string& part) { return both.metrics.contains(part); }))
+    both.metrics["score"] = {};
+  return metric_names({both});
+}
+
+void warn_of_difference(std::vector<std::string>& warnings, const std::string& what, const std::string& a,
+                        const std::string& b) {
+  if (a == b) return;
+  const auto named = [](const std::string& value) { return value.empty() ? std::string("none") : value; };
+  warnings.push_back("the runs differ in their " + what + ": " + named(a) + " and " + named(b));
+}
+
+std::vector<std::string> differences(const EvalSummary& a, const EvalSummary& b) {
+  std::vector<std::string> warnings;
+  if (a.model_fingerprint != b.model_fingerprint)
+    warnings.push_back("the runs are of different models: " + a.model_path + " and " + b.model_path +
+                       " (fingerprints differ)");
+  if (a.data_fingerprint != b.data_fingerprint)
+    warnings.push_back("the data files differ: " + a.data_path + " and " + b.data_path +
+                       " (fingerprints differ)");
+  warn_of_difference(warnings, "data set", a.dataset, b.dataset);
+  warn_of_difference(warnings, "mode", a.mode, b.mode);
+  warn_of_difference(warnings, "type of numbers", a.dtype, b.dtype);
+  warn_of_difference(warnings, "seed", std::to_string(a.seed), std::to_string(b.seed));
+  warn_of_difference(warnings, "version of emend", a.emend, b.emend);
+  return warnings;
+}
+
+std::string value_text(const std::string& metric, double value, bool with_sign = false) {
+  if (!std::isfinite(value)) return "-";
+  std::string text = with_sign && value > 0 ? "+" : "";
+  text += is_share(metric) ? figure_text(metric, {value, kNaN, 1}) : number_text(value, 4);
+  return text;
+}
+
+std::string interval_text(const std::string& metric, const PairedDifference& values) {
+  std::string text = "[";
+  text += value_text(metric, values.low, true) + ", " + value_text(metric, values.high, true);
+  return text + "]";
+}
+
+// "3 records are only in A: x, y, z"; empty for none.
+std::string only_text(const std::vector<std::string>& ids, const std::string& name) {
+  constexpr std::size_t kShown = 10;
+  if (ids.empty()) return "";
+  const std::vector<std::string> shown(
+      ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, ids.size())));
+  return count_text(static_cast<std::int64_t>(ids.size())) +
+         (ids.size() == 1 ? " record is" : " records are") + " evaluated in " + name +
+         " only: " + join(shown) + (ids.size() > kShown ? ", ..." : "") + "\n";
+}
+
+}  // namespace
+
+Comparison compare_runs(const EvalResults& a, const EvalResults& b, const BootstrapOptions& options) {
+  Comparison comparison;
+  comparison.bootstrap = options;
+  comparison.name_a = run_name(a.summary);
+  comparison.name_b = run_name(b.summary);
+  if (comparison.name_a == comparison.name_b) {
+    comparison.name_a = a.folder.string();
+    comparison.name_b = b.folder.string();
+  }
+  comparison.warnings = differences(a.summary, b.summary);
+  const Pairs pairs = pair_up(a, b, comparison);
+  if (pairs.a.empty())
+    throw Error(ErrorKind::kConfig,
+                a.folder.string() + " and " + b.folder.string() +
+                    " share no evaluated record: there is nothing to compare; the ids must be the "
+                    "same in both");
+  std::vector<PairedFigure> figures;
+  const std::vector<std::string> metrics = shared_metrics(pairs);
+  for (const std::string& metric : metrics) figures.push_back(figure_of(pairs, metric));
+  const std::vector<PairedDifference> results = paired_bootstrap(figures, options);
+  for (std::size_t i = 0; i < metrics.size(); ++i) comparison.metrics.push_back({metrics[i], results[i]});
+  return comparison;
+}
+
+std::string comparison_text(const Comparison& comparison, std::size_t columns) {
+  Table table({{"metric"},
+               {"A", Align::kRight},
+               {"B", Align::kRight},
+               {"B - A", Align::kRight},
+               {"95 % interval", Align::kRight},
+               {"p", Align::kRight},
+               {"n", Align::kRight}});
+  for (const ComparedMetric& compared : comparison.metrics) {
+    const PairedDifference& values = compared.values;
+    table.add_row({compared.metric + (is_share(compared.metric) ? ", %" : ""),
+                   value_text(compared.metric, values.a), value_text(compared.metric, values.b),
+                   value_text(compared.metric, values.difference, true),
+                   values.n == 0 ? "-" : interval_text(compared.metric, values), number_text(values.p, 2),
+                   count_text(values.n)});
+  }
+  std::string text = "A: ";
+  text += one_line(comparison.name_a) + "\nB: " + one_line(comparison.name_b) + "\n\n" + table.text(columns) +
+          "\n";
+  text += count_text(comparison.shared) + " records are in both. Paired bootstrap over records, " +
+          count_text(comparison.bootstrap.draws) + " draws, seed " +
+          std::to_string(comparison.bootstrap.seed) +
+          "; p is two-sided and not corrected for the number of metrics.\n";
+  return text + only_text(comparison.only_a, "A") + only_text(comparison.only_b, "B");
+}
+
+nlohmann::ordered_json comparison_json(const Comparison& comparison) {
+  nlohmann::ordered_json metrics = nlohmann::ordered_json::object();
+  for (const ComparedMetric& compared : comparison.metrics) {
+    const PairedDifference& values = compared.values;
+    metrics[compared.metric] = {{"a", values.a},     {"b", values.b},       {"difference", values.difference},
+                                {"low", values.low}, {"high", values.high}, {"p", values.p},
+                                {"n", values.n}};
+  }
+  return {{"a", comparison.name_a},
+          {"b", comparison.name_b},
+          {"shared", comparison.shared},
+          {"only_a", comparison.only_a},
+          {"only_b", comparison.only_b},
+          {"draws", comparison.bootstrap.draws},
+          {"seed", comparison.bootstrap.seed},
+          {"metrics", metrics},
+          {"warnings", comparison.warnings}};
+}
+
+}  // namespace emend

@@ -1,0 +1,260 @@
+#include "eval/results/summary_table.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "base/strings.h"
+#include "report/display_text.h"
+#include "report/numbers.h"
+#include "report/table.h"
+
+namespace emend {
+namespace {
+
+constexpr std::array<const char*, 3> kQuestions = {"efficacy", "paraphrase", "neighbourhood"};
+constexpr std::array<const char*, 4> kMeasures = {"success", "argmax", "generated", "magnitude"};
+constexpr std::array<const char*, 5> kLeading = {"score", "fluency", "consistency", "drift_kl",
+                                                 "drift_perplexity"};
+constexpr const char* kUnedited = "unedited";
+constexpr const char* kNothing = "-";
+
+std::string fixed(double value, int decimals) {
+  std::array<char, 400> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), "%.*f", decimals, value);
+  return buffer.data();
+}
+
+std::string with_interval(const std::string& mean, const std::string& half_width) {
+  return mean + " ± " + half_width;
+}
+
+// As many digits as the interval makes meaningful.
+std::string plain_figure(double mean, double half_width) {
+  if (!(half_width > 0)) return number_text(mean, 4);
+  if (half_width < 1e-5) return with_interval(number_text(mean, 3), number_text(half_width, 2));
+  const int decimals = std::clamp(1 - static_cast<int>(std::floor(std::log10(half_width))), 0, 6);
+  return with_interval(fixed(mean, decimals), fixed(half_width, decimals));
+}
+
+std::string cell(const std::string& metric, const MetricSummary* figure) {
+  return figure == nullptr ? kNothing : figure_text(metric, *figure);
+}
+
+std::vector<std::string> question_metrics(const std::string& question) {
+  std::vector<std::string> names;
+  for (const char* measure : kMeasures) names.push_back(question + "_" + measure);
+  return names;
+}
+
+bool is_question_metric(const std::string& metric) {
+  for (const char* question : kQuestions)
+    for (const std::string& name : question_metrics(question))
+      if (name == metric) return true;
+  return false;
+}
+
+// "200", or "200, 198" where the runs differ; of the unedited model where no run has the figure.
+std::string counts_text(const std::vector<const MetricSummary*>& figures) {
+  std::vector<std::string> counts;
+  for (const MetricSummary* figure : figures) {
+    const std::string count = figure == nullptr ? "" : count_text(figure->n);
+    if (!count.empty() && std::find(counts.begin(), counts.end(), count) == counts.end())
+      counts.push_back(count);
+  }
+  return counts.empty() ? kNothing : join(counts);
+}
+
+template <typename Find>
+std::vector<std::string> question_row(const std::string& name, const std::string& question,
+                                      const Find& find) {
+  std::vector<std::string> row = {name};
+  std::vector<const MetricSummary*> figures;
+  for (const std::string& metric : question_metrics(question)) {
+    figures.push_back(find(metric));
+    row.push_back(cell(metric, figures.back()));
+  }
+  row.push_back(counts_text(figures));
+  return row;
+}
+
+SummarySection questions_section(const std::vector<EvalSummary>& runs) {
+  SummarySection section;
+  section.title = "Edited facts, other wordings, neighbours";
+  section.note =
+      "In percent, ± half the width of the 95 % interval of the mean over n records. success: the expected "
+      "answer is "
+      "likelier than the other one; argmax: it is the greedy continuation under teacher forcing; generated: "
+      "free greedy "
+      "text begins with it; magnitude: difference of the two probabilities. Of neighbours the expected "
+      "answer is their "
+      "own.";
+  section.columns = {"", "success", "argmax", "generated", "magnitude", "n"};
+  const std::vector<std::string> metrics = metric_names(runs);
+  for (const std::string question : kQuestions) {
+    const std::vector<std::string> own = question_metrics(question);
+    if (std::find_first_of(metrics.begin(), metrics.end(), own.begin(), own.end()) == metrics.end()) continue;
+    section.rows.push_back({question});
+    section.rows.push_back(
+        question_row(kUnedited, question, [&](const auto& m) { return find_base_figure(runs, m); }));
+    for (const EvalSummary& run : runs)
+      section.rows.push_back(
+          question_row(run_name(run), question, [&](const auto& m) { return find_figure(run.metrics, m); }));
+  }
+  return section;
+}
+
+std::vector<std::string> names_of(const std::vector<EvalSummary>& runs) {
+  std::vector<std::string> names;
+  for (const EvalSummary& run : runs) names.push_back(run_name(run));
+  return names;
+}
+
+SummarySection others_section(const std::vector<EvalSummary>& runs) {
+  SummarySection section;
+  section.title = "Other metrics";
+  section.note =
+      "score: harmonic mean of the three successes, in percent; fluency: n-gram entropy in bits; "
+      "consistency: cosine with "
+      "reference texts, 0 to 1; drift against the unedited model. docs/evaluation.md defines them.";
+  section.columns = {"metric", kUnedited};
+  for (const std::string& name : names_of(runs)) section.columns.push_back(name);
+  section.columns.emplace_back("n");
+  for (const std::string& metric : metric_names(runs)) {
+    if (is_question_metric(metric)) continue;
+    const MetricSummary* base = find_base_figure(runs, metric);
+    std::vector<std::string> row = {metric, cell(metric, base)};
+    std::vector<const MetricSummary*> figures;
+    for (const EvalSummary& run : runs) {
+      figures.push_back(find_figure(run.metrics, metric));
+      row.push_back(cell(metric, figures.back()));
+    }
+    if (std::all_of(figures.begin(), figures.end(), [](const auto* f) { return f == nullptr; }))
+      figures = {base};
+    row.push_back(counts_text(figures));
+    section.rows.push_back(row);
+  }
+  return section;
+}
+
+SummarySection records_section(const std::vector<EvalSummary>& runs) {
+  SummarySection section;
+  section.title = "Records";
+  section.note =
+      "Evaluated records make up the means, failed edits among them; the others are left out for the reason "
+      "named.";
+  section.columns = {""};
+  for (const std::string& name : names_of(runs)) section.columns.push_back(name);
+  std::set<std::string> reasons;
+  std::vector<std::string> evaluated = {"evaluated"};
+  for (const EvalSummary& run : runs) {
+    evaluated.push_back(count_text(run.records));
+    for (const auto& [reason, count] : run.skipped) reasons.insert(reason);
+  }
+  section.rows.push_back(evaluated);
+  for (const std::string& reason : reasons) {
+    std::vector<std::string> row = {"left out: " + reason};
+    for (const EvalSummary& run : runs) {
+      const auto found = run.skipped.find(reason);
+      row.push_back(count_text(found == run.skipped.end() ? 0 : found->second));
+    }
+    section.rows.push_back(row);
+  }
+  return section;
+}
+
+std::string section_text(const SummarySection& section, std::size_t columns) {
+  std::vector<TableColumn> header;
+  for (const std::string& name : section.columns)
+    header.push_back(
+        {name, header.empty() ? Align::kLeft : Align::kRight, header.empty() ? std::size_t{16} : 0});
+  const bool grouped =
+      std::any_of(section.rows.begin(), section.rows.end(), [](const auto& r) { return r.size() == 1; });
+  Table table(header);
+  for (std::vector<std::string> row : section.rows) {
+    if (grouped && row.size() > 1) row.front() = "  " + row.front();
+    table.add_row(row);
+  }
+  return table.text(columns);
+}
+
+std::string paragraph(const std::string& text, std::size_t columns) {
+  std::string lines;
+  for (const std::string& line :
+       wrap_to_width(text, columns == 0 ? 100 : std::min<std::size_t>(columns, 100)))
+    lines += line + "\n";
+  return lines;
+}
+
+}  // namespace
+
+std::string run_name(const EvalSummary& summary) {
+  return summary.label.empty() ? summary.method : summary.label;
+}
+
+bool is_share(const std::string& metric) {
+  return metric == "score" || std::any_of(kMeasures.begin(), kMeasures.end(), [&](const char* measure) {
+           return metric.ends_with(std::string("_") + measure);
+         });
+}
+
+std::string figure_text(const std::string& metric, const MetricSummary& figure) {
+  if (!std::isfinite(figure.mean)) return kNothing;
+  if (!is_share(metric)) return plain_figure(figure.mean, figure.ci95);
+  const std::string mean = fixed(100 * figure.mean, 1);
+  return std::isfinite(figure.ci95) ? with_interval(mean, fixed(100 * figure.ci95, 1)) : mean;
+}
+
+const MetricSummary* find_figure(const std::map<std::string, MetricSummary>& figures,
+                                 const std::string& metric) {
+  const auto found = figures.find(metric);
+  return found == figures.end() || found->second.n == 0 ? nullptr : &found->second;
+}
+
+const MetricSummary* find_base_figure(const std::vector<EvalSummary>& runs, const std::string& metric) {
+  for (const EvalSummary& run : runs)
+    if (const MetricSummary* figure = find_figure(run.base, metric)) return figure;
+  return nullptr;
+}
+
+std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs) {
+  std::set<std::string> there;
+  for (const EvalSummary& run : runs)
+    for (const auto* figures : {&run.base, &run.metrics})
+      for (const auto& [name, figure] : *figures) there.insert(name);
+  std::vector<std::string> names;
+  const auto take = [&](const std::string& name) {
+    if (there.erase(name) > 0) names.push_back(name);
+  };
+  for (const char* question : kQuestions)
+    for (const std::string& name : question_metrics(question)) take(name);
+  for (const char* name : kLeading) take(name);
+  names.insert(names.end(), there.begin(), there.end());
+  return names;
+}
+
+std::vector<SummarySection> summary_sections(const std::vector<EvalSummary>& runs) {
+  std::vector<SummarySection> sections = {questions_section(runs), others_section(runs),
+                                          records_section(runs)};
+  std::erase_if(sections, [](const SummarySection& section) { return section.rows.empty(); });
+  return sections;
+}
+
+std::string summary_text(const std::vector<EvalSummary>& runs, std::size_t columns) {
+  std::string text;
+  for (const SummarySection& section : summary_sections(runs)) {
+    if (!text.empty()) text += "\n";
+    text += section.title + "\n" + section_text(section, columns) + paragraph(section.note, columns);
+  }
+  std::set<std::string> said;
+  for (const EvalSummary& run : runs)
+    for (const std::string& note : run.notes)
+      if (said.insert(note).second)
+        text.append(said.size() == 1 ? "\n" : "").append(paragraph("Note: " + note, columns));
+  return text;
+}
+
+}  // namespace emend

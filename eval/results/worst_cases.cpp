@@ -1,0 +1,94 @@
+#include "eval/results/worst_cases.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "eval/results/interval.h"
+
+namespace emend {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// Without a measured present answer the greedy continuation decides.
+bool target_wins(const AnswerState& state) {
+  return std::isfinite(state.p_answer) ? state.p_target > state.p_answer : state.argmax;
+}
+
+bool answer_wins(const AnswerState& state) {
+  return state.p_answer > state.p_target;
+}
+
+bool failed_edit(const AnswerTrace& trace) {
+  return trace.role == "prompt" && !(target_wins(trace.after) && trace.after.argmax);
+}
+
+bool not_generated(const AnswerTrace& trace) {
+  return trace.role == "prompt" && trace.after.argmax && !trace.after.generated;
+}
+
+bool failed_paraphrase(const AnswerTrace& trace) {
+  return trace.role == "paraphrase" && !target_wins(trace.after);
+}
+
+bool flipped_neighbour(const AnswerTrace& trace) {
+  return trace.role == "neighbour" && answer_wins(trace.before) && !answer_wins(trace.after);
+}
+
+struct Kind {
+  const char* title;
+  const char* meaning;
+  bool (*belongs)(const AnswerTrace& trace);
+};
+
+constexpr Kind kKinds[] = {
+    {"Edits that failed",
+     "No update was found, or after it the target is not likelier than the present answer, or not the greedy "
+     "continuation of the prompt.",
+     failed_edit},
+    {"Edits that hold under teacher forcing only",
+     "The target is the greedy continuation token by token, yet free text does not begin with it.",
+     not_generated},
+    {"Paraphrases that failed", "The target is not likelier than the present answer in another wording.",
+     failed_paraphrase},
+    {"Neighbours flipped",
+     "The neighbour's own answer beat the target before the edit and does not after it.", flipped_neighbour},
+};
+
+double margin_of(const AnswerTrace& trace) {
+  const double margin = trace.after.p_target - trace.after.p_answer;
+  return trace.role == "neighbour" ? -margin : margin;
+}
+
+// What was not measured is worst.
+bool worse(const WorstCase& a, const WorstCase& b) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  return (std::isnan(a.margin) ? -infinity : a.margin) < (std::isnan(b.margin) ? -infinity : b.margin);
+}
+
+WorstCases cases_of(const Kind& kind, const std::vector<RecordResult>& records) {
+  WorstCases found{kind.title, kind.meaning, {}};
+  for (const RecordResult& record : records) {
+    if (record.status == kAlreadyTrue) continue;
+    if (record.status == "failed" && kind.belongs == failed_edit) {
+      found.cases.push_back({&record, nullptr, kNaN});
+      continue;
+    }
+    if (record.status == "failed") continue;  // shown once
+    for (const AnswerTrace& trace : record.answers)
+      if (kind.belongs(trace)) found.cases.push_back({&record, &trace, margin_of(trace)});
+  }
+  std::stable_sort(found.cases.begin(), found.cases.end(), worse);
+  return found;
+}
+
+}  // namespace
+
+std::vector<WorstCases> find_worst_cases(const std::vector<RecordResult>& records) {
+  std::vector<WorstCases> all;
+  for (const Kind& kind : kKinds) all.push_back(cases_of(kind, records));
+  return all;
+}
+
+}  // namespace emend

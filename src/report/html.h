@@ -1,0 +1,22 @@
+// Pages that need nothing but themselves: no scripts, no network, light and dark by the reader's setting.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace emend {
+
+// For text and attribute values: & < > " ' become entities, bytes that are not UTF-8 U+FFFD, control
+// characters other than tab and line feed (which HTML cannot hold) visible escapes.
+std::string escape_html(std::string_view text);
+
+// A Mustache template (mustache.github.io) filled in: {{name}} is escaped, {{{name}}} taken as it is. Objects
+// and lists of `data` are sections; numbers are printed as JSON prints them; null is nothing. A broken
+// template is our own mistake: std::logic_error.
+std::string fill_template(const std::string& mustache, const nlohmann::ordered_json& data);
+
+// The style sheet that all reports share, for a <style> element: type, tables, details, charts (see svg.h).
+std::string page_style();
+
+}  // namespace emend
