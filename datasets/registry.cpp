@@ -55,11 +55,13 @@ void read_with_hint(const Entry& entry, const JsonRecords& records, Collector& o
   }
 }
 
-void refuse_edit_file(const std::filesystem::path& path) {
+void refuse_edit_file(const std::string& dataset, const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
-  if (extension == ".yaml" || extension == ".yml")
-    throw Error(ErrorKind::kConfig,
-                path.string() + ": an edit file is read by read_edit_file, then records_of");
+  if (extension != ".yaml" && extension != ".yml") return;
+  const std::string why = dataset == "emend" ? "an edit file is read by read_edit_file, then records_of"
+                                             : "an edit file is no file of the data set " + dataset +
+                                                   "; it is read under the name emend";
+  throw Error(ErrorKind::kConfig, path.string() + ": " + why);
 }
 
 }  // namespace
@@ -72,7 +74,7 @@ std::vector<DatasetHelp> list_datasets() {
 
 DatasetFile read_dataset(const std::string& dataset, const std::filesystem::path& path) {
   const Entry& entry = find_dataset(dataset);
-  refuse_edit_file(path);
+  refuse_edit_file(dataset, path);
   Collector collector(dataset, path);
   try {
     read_with_hint(entry, JsonRecords(path), collector);

@@ -113,6 +113,9 @@ TEST(EmendRecords, EditFilesComeThroughTheirOwnReader) {
   const auto file = folder.write("x.yaml", "edits: []\n");
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { read_dataset("emend", file); }),
               EndsWith("x.yaml: an edit file is read by read_edit_file, then records_of"));
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kConfig, [&] { read_dataset("known", file); }),
+      EndsWith("x.yaml: an edit file is no file of the data set known; it is read under the name emend"));
   EditFile edits;
   edits.path = "some/x.yaml";
   edits.edits.resize(2);
