@@ -1,7 +1,7 @@
 #include "editors/common/context_rows.h"
 
+#include "analysis/own_text.h"
 #include "emend/generate.h"
-#include "emend/statistics.h"
 
 namespace emend {
 
@@ -11,8 +11,7 @@ constexpr std::int64_t kShort = 4, kLong = 9;
 
 std::vector<TokenIds> sample_contexts(const Model& model, const TokenIds& prefix, std::int64_t count,
                                       std::uint64_t seed) {
-  TokenIds opening = prefix;
-  if (opening.empty()) opening.push_back(start_token(model, prefix));
+  const TokenIds opening = opening_of_text(model, prefix);
   GenerateOptions sampling;
   sampling.max_new = kLong;
   sampling.temperature = 1;

@@ -6,16 +6,11 @@
 #include <algorithm>
 
 #include "model/batches.h"
+#include "model/rows.h"
 
 namespace emend {
 
 namespace {
-
-std::int64_t longest(const std::vector<TokenIds>& rows) {
-  std::size_t length = 0;
-  for (const TokenIds& row : rows) length = std::max(length, row.size());
-  return static_cast<std::int64_t>(length);
-}
 
 std::vector<TokenIds> own_tokens(const std::vector<TraceRow>& rows) {
   std::vector<TokenIds> own;
@@ -87,7 +82,7 @@ at::Tensor LayerTrace::last_keys(const std::vector<TraceRow>& rows) const {
   std::vector<at::Tensor> keys;
   for (RowRange range : split_by_tokens(own_tokens(rows), token_budget_)) {
     PassInput input = input_for(rows, range.begin, range.end);
-    const at::Tensor last = at::tensor(last_tokens(input.ids), at::kLong).to(model_.options().device());
+    const at::Tensor last = index_tensor(last_tokens(input.ids), model_.options().device());
     keys.push_back(keys_of(std::move(input), last));
   }
   return at::cat(keys, 0);

@@ -10,6 +10,7 @@
 #include "editors/common/adam.h"
 #include "emend/error.h"
 #include "emend/model.h"
+#include "model/rows.h"
 
 namespace emend {
 
@@ -17,10 +18,6 @@ namespace {
 
 constexpr double kFallen =
     0.8;  // a search whose best loss stays above this share of its first one has found nothing
-
-at::Tensor int64_tensor(const std::vector<std::int64_t>& values, const at::Device& device) {
-  return at::tensor(values, at::kLong).to(device);
-}
 
 // A row as the steps need it: the positions that r can move, from `begin` to its end.
 struct ActiveRow {
@@ -197,7 +194,7 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
   input.cache = &cache_;
   input.begin_block = layer_ + 1;
   input.hidden = (at::cat(hidden, 0) +
-                  at::cat(alpha, 0).unsqueeze(1) * r.index_select(0, int64_tensor(token_unit, device)))
+                  at::cat(alpha, 0).unsqueeze(1) * r.index_select(0, index_tensor(token_unit, device)))
                      .to(model_.options());
   const at::Tensor logprobs = at::log_softmax(model_.forward(std::move(input)).logits, 1);
 
@@ -208,11 +205,11 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
   const at::Tensor zeros = at::zeros({count}, v0_norms_.options());
   Losses result;
   const at::Tensor label_nll =
-      -logprobs.narrow(0, 0, label_count).gather(1, int64_tensor(labels, device).unsqueeze(1)).squeeze(1);
-  const at::Tensor row_index = int64_tensor(row_unit, device);
+      -logprobs.narrow(0, 0, label_count).gather(1, index_tensor(labels, device).unsqueeze(1)).squeeze(1);
+  const at::Tensor row_index = index_tensor(row_unit, device);
   const at::Tensor row_nll =
       at::zeros({static_cast<std::int64_t>(row_unit.size())}, zeros.options())
-          .index_add(0, int64_tensor(label_row, device), label_nll * floats(label_share));
+          .index_add(0, index_tensor(label_row, device), label_nll * floats(label_share));
   result.nll = zeros.index_add(0, row_index, row_nll * floats(row_weight));
   result.kl = zeros;
   if (!drift_rows.empty()) {
@@ -220,7 +217,7 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
     std::vector<at::Tensor> before;
     for (std::size_t i = 0; i < drift_rows.size(); ++i) before.push_back(drift_rows[i]->initial);
     if (before.front().defined())
-      result.kl = zeros.index_add(0, int64_tensor(drift_unit, device),
+      result.kl = zeros.index_add(0, index_tensor(drift_unit, device),
                                   (now.exp() * (now - at::stack(before))).sum(1));
     else
       for (std::size_t i = 0; i < drift_rows.size(); ++i)
@@ -229,7 +226,7 @@ SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, 
   result.total = result.nll + options_.kl_factor * result.kl;
   if (options_.decay > 0) {
     const at::Tensor v0 =
-        v0_norms_.index_select(0, int64_tensor({active.begin(), active.end()}, device)).squeeze(1);
+        v0_norms_.index_select(0, index_tensor({active.begin(), active.end()}, device)).squeeze(1);
     result.total = result.total + options_.decay * (r.square().sum(1) + 1e-30).sqrt() / v0.square();
   }
   result.row_nll = row_nll.detach();
@@ -287,7 +284,7 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
     losses(active, at::zeros_like(adam_->values()));
   }
   for (int evaluation = 0; !active.empty(); ++evaluation) {
-    const at::Tensor index = int64_tensor({active.begin(), active.end()}, device);
+    const at::Tensor index = index_tensor({active.begin(), active.end()}, device);
     at::Tensor r = adam_->values().index_select(0, index).set_requires_grad(true);
     const Losses loss = losses(active, r);
     const at::Tensor host = at::stack({loss.total, loss.nll, loss.kl}).detach().to(at::kDouble).cpu();
@@ -307,16 +304,16 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
                         std::to_string(loss.total.mean().item<double>()).substr(0, 6));
     if (!going.empty()) {
       const at::Tensor gradient = torch::autograd::grad({loss.total.sum()}, {r})[0];
-      const at::Tensor places = int64_tensor(going, device);
+      const at::Tensor places = index_tensor(going, device);
       adam_->update(index.index_select(0, places), gradient.index_select(0, places));
     }
     active = std::move(still_active);
   }
   for (SearchResult& result : results_) {
-    const bool finite = result.r.defined() && std::isfinite(result.loss);
+    result.finite = result.r.defined() && std::isfinite(result.loss);
     result.came_down =
-        finite && (result.came_down || result.steps == 0 || result.loss < kFallen * result.first_loss);
-    if (!finite) result.r = at::zeros({model_.config().d_model}, v0_norms_.options());
+        result.finite && (result.came_down || result.steps == 0 || result.loss < kFallen * result.first_loss);
+    if (!result.finite) result.r = at::zeros({model_.config().d_model}, v0_norms_.options());
   }
   return std::move(results_);
 }

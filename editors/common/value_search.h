@@ -1,5 +1,5 @@
-// The right side of an update: the residual r that makes the target likely,
-// by Adam on the cached upper blocks only.
+// The right side of an update: the residual r that makes the target likely, by Adam on the cached upper
+// blocks.
 //
 // Objective `written`: every token x of every row receives alpha(x) r at layer l, alpha = aT k(x), so the
 // loss is that of the model as it will be written. Objective `injected` (Meng et al. 2022, equation 4): r is
@@ -31,8 +31,8 @@ struct SearchOptions {
   double stop_probability = 0.97;  // exp(-nll), on every bare prompt and in the mean of the rows
   double stop_loss = 0;            // > 0: stop below this total loss instead (the papers' 0.05)
   bool keep_best = true;           // the best iterate; false: the last
-  double reach =
-      0.1;  // tau: positions where |alpha| clamp ||v0|| / ||h|| stays below keep their cached keys and values
+  // tau: positions where |alpha| clamp ||v0|| / ||h|| stays below keep their cached keys and values.
+  double reach = 0.1;
   std::int64_t gradient_tokens = 768;  // tokens of a pass that takes gradients
 };
 
@@ -65,8 +65,9 @@ struct SearchResult {
   double first_loss = 0;
   double v0_norm = 0;
   std::vector<double> losses;  // one an evaluation
-  bool came_down =
-      false;  // finite, and the loss fell to kFallen of its beginning, or the search had nothing to do
+  bool finite = false;         // a loss of some iterate was a number; else r is 0
+  // Finite, and the loss fell to 0.8 of its beginning, the stop was reached, or the search had nothing to do.
+  bool came_down = false;
 };
 
 // Searches all units; each has its own Adam state, clamp and stop, and leaves the batch when it is done. A

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/own_text.h"
 #include "analysis/statistics_fingerprint.h"
 #include "base/strings.h"
 #include "emend/error.h"
@@ -12,6 +13,7 @@
 #include "emend/statistics.h"
 #include "linalg/moment_sum.h"
 #include "model/batches.h"
+#include "model/rows.h"
 #include "model/sampling.h"
 #include "text/corpus.h"
 
@@ -59,15 +61,10 @@ class LayerSums {
   std::vector<MomentSum> sums_;
 };
 
-at::Tensor token_index(const std::vector<std::int64_t>& tokens, const Model& model) {
-  return at::tensor(tokens, at::kLong).to(model.options().device());
-}
-
 // Writes texts and sums their keys on the way: every step runs one token
 // of each text through all blocks once.
 void sum_own_text(const Model& model, const StatisticsOptions& options, LayerSums& sums, Progress& progress) {
-  std::vector<std::int64_t> opening = options.prefix;
-  if (opening.empty()) opening.push_back(start_token(model, options.prefix));
+  const TokenIds opening = opening_of_text(model, options.prefix);
   const auto eos = model.has_tokenizer() ? model.tokenizer().eos() : std::nullopt;
   const std::int64_t longest = std::min(kLongestOwnText, model.config().max_positions);
   KvCache cache(model.config(), 0, kSideBySide, longest, model.options());
@@ -85,7 +82,7 @@ void sum_own_text(const Model& model, const StatisticsOptions& options, LayerSum
     for (std::int64_t row = 0; row < kSideBySide; ++row)
       for (std::size_t j = 0; j < input.ids[row].size(); ++j, ++token)
         if (cache.lengths[row] + static_cast<std::int64_t>(j) > 0) counted.push_back(token);
-    if (!counted.empty()) input.recordings = sums.recordings(token_index(counted, model));
+    if (!counted.empty()) input.recordings = sums.recordings(index_tensor(counted, model.options().device()));
     const PassOutput output = model.forward(input);
     if (!counted.empty()) sums.add(output.recorded);
     progress.update(sums.count(), "");
@@ -119,15 +116,14 @@ void sum_given_text(const Model& model, const StatisticsOptions& options, const 
     for (const TokenIds& row : input.ids)
       for (std::size_t j = 0; j < row.size(); ++j, ++token)
         if (j > 0) counted.push_back(token);
-    input.recordings = sums.recordings(token_index(counted, model));
+    input.recordings = sums.recordings(index_tensor(counted, model.options().device()));
     sums.add(model.forward(input).recorded);
     progress.update(sums.count(), "");
   }
 }
 
 std::vector<TokenIds> own_held_text(const Model& model, const StatisticsOptions& options) {
-  TokenIds opening = options.prefix;
-  if (opening.empty()) opening.push_back(start_token(model, options.prefix));
+  const TokenIds opening = opening_of_text(model, options.prefix);
   GenerateOptions sampling;
   sampling.max_new =
       std::min(kHeldLength, model.config().max_positions - static_cast<std::int64_t>(opening.size()));
@@ -154,18 +150,6 @@ void check_options(const Model& model, const StatisticsOptions& options) {
 }
 
 }  // namespace
-
-std::int64_t start_token(const Model& model, const std::vector<std::int64_t>& prefix) {
-  if (!prefix.empty()) return prefix.back();
-  if (!model.has_tokenizer()) return 0;
-  const Tokenizer& tokenizer = model.tokenizer();
-  for (const char* name : {"<|endoftext|>", "<|begin_of_text|>", "<s>"})
-    if (const auto id = tokenizer.find(name)) return *id;
-  if (const auto id = tokenizer.bos()) return *id;
-  if (const auto id = tokenizer.eos()) return *id;
-  throw Error(ErrorKind::kModel,
-              "the tokenizer names no token that a text could start from; give --bos TOKEN or --corpus");
-}
 
 Statistics collect_statistics(const Model& model, const StatisticsOptions& options, Progress& progress) {
   const c10::NoGradGuard no_grad;

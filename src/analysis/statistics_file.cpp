@@ -1,4 +1,6 @@
 // Statistics on disk: one safetensors file a layer, and the held text.
+#include "analysis/statistics_file.h"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -7,8 +9,6 @@
 #include "base/fingerprint.h"
 #include "base/strings.h"
 #include "emend/error.h"
-#include "emend/statistics.h"
-#include "emend/tensor_file.h"
 
 namespace emend {
 
@@ -17,18 +17,18 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kFormat = "1";
+const std::string kLayerFile = "layer_";
+
+// Decimal digits only, and not more than fit.
+bool is_number(const std::string& text, std::size_t most_digits) {
+  return !text.empty() && text.size() <= most_digits &&
+         text.find_first_not_of("0123456789") == std::string::npos;
+}
 
 std::string ids_text(const std::vector<std::int64_t>& ids) {
   std::vector<std::string> parts;
   for (std::int64_t id : ids) parts.push_back(std::to_string(id));
   return join(parts, " ");
-}
-
-fs::path layer_file(const fs::path& folder, int layer) {
-  return folder / ("layer_" + std::to_string(layer) + ".safetensors");
-}
-std::string layer_tensor(int layer) {
-  return "model.layers." + std::to_string(layer) + ".C";
 }
 
 TensorToWrite int64_tensor(const std::string& name, const std::vector<std::int64_t>& values) {
@@ -45,43 +45,6 @@ std::vector<std::int64_t> read_int64(const TensorFile& file, const std::string& 
   return values;
 }
 
-std::string metadata_of(const TensorFile& file, const std::string& key) {
-  const auto it = file.metadata().find("emend." + key);
-  if (it == file.metadata().end())
-    throw Error(ErrorKind::kFormat, file.path().string() + ": the metadata key emend." + key +
-                                        " is missing; this is not a statistics file");
-  return it->second;
-}
-
-LayerStatistics read_layer(const TensorFile& file, const Model& model, int layer) {
-  const TensorInfo* tensor = file.find(layer_tensor(layer));
-  const std::vector<std::int64_t> expected(2, model.config().d_ff);
-  if (!tensor || tensor->shape != expected || (tensor->dtype != DType::kF32 && tensor->dtype != DType::kF64))
-    throw Error(ErrorKind::kFormat, file.path().string() + ": expected the tensor " + layer_tensor(layer) +
-                                        " of " + std::to_string(expected[0]) + " x " +
-                                        std::to_string(expected[1]) + " F32 or F64");
-  at::Tensor C;
-  if (tensor->dtype == DType::kF64) {
-    C = at::empty(expected, at::kDouble);
-    const auto bytes = file.bytes(*tensor);
-    std::copy(bytes.begin(), bytes.end(), static_cast<std::byte*>(C.data_ptr()));
-  } else {
-    C = at::empty(expected, at::kFloat);
-    read_as_float32(file, *tensor, {C.data_ptr<float>(), static_cast<std::size_t>(C.numel())});
-    C = C.to(at::kDouble);
-  }
-  if (!at::isfinite(C).all().item<bool>())
-    throw Error(ErrorKind::kFormat,
-                file.path().string() + ": tensor " + tensor->name + " holds NaN or infinite values");
-  std::int64_t tokens = 0;
-  try {
-    tokens = std::stoll(metadata_of(file, "tokens"));
-  } catch (const std::logic_error&) {
-    throw Error(ErrorKind::kFormat, file.path().string() + ": emend.tokens is not a number");
-  }
-  return {C, tokens};
-}
-
 void require_same(const fs::path& file, const std::string& what, const std::string& found,
                   const std::string& wanted) {
   if (found != wanted)
@@ -91,6 +54,60 @@ void require_same(const fs::path& file, const std::string& what, const std::stri
 }
 
 }  // namespace
+
+fs::path layer_file(const fs::path& folder, int layer) {
+  return folder / (kLayerFile + std::to_string(layer) + ".safetensors");
+}
+
+std::string layer_tensor(int layer) {
+  return "model.layers." + std::to_string(layer) + ".C";
+}
+
+std::map<int, fs::path> layer_files(const fs::path& folder) {
+  constexpr std::size_t kMostDigits = 6;
+  std::map<int, fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string stem = entry.path().stem().string();
+    const std::string digits = stem.starts_with(kLayerFile) ? stem.substr(kLayerFile.size()) : "";
+    if (entry.path().extension() == ".safetensors" && is_number(digits, kMostDigits))
+      files[std::stoi(digits)] = entry.path();
+  }
+  if (files.empty())
+    throw Error(ErrorKind::kFormat, folder.string() + ": there is no layer_<l>.safetensors in this folder");
+  return files;
+}
+
+std::string statistics_metadata(const TensorFile& file, const std::string& key) {
+  const auto found = file.metadata().find("emend." + key);
+  if (found == file.metadata().end())
+    throw Error(ErrorKind::kFormat, file.path().string() + ": the metadata key emend." + key +
+                                        " is missing; this is not a statistics file");
+  return found->second;
+}
+
+LayerStatistics read_layer_statistics(const TensorFile& file, int layer, std::optional<std::int64_t> d_ff) {
+  const std::string name = layer_tensor(layer);
+  const TensorInfo* const tensor = file.find(name);
+  const bool readable = tensor && (tensor->dtype == DType::kF32 || tensor->dtype == DType::kF64);
+  const bool square = readable && tensor->shape.size() == 2 && tensor->shape[0] == tensor->shape[1];
+  if (!square || (d_ff && tensor->shape[0] != *d_ff)) {
+    const std::string size = d_ff ? std::to_string(*d_ff) : "N";
+    throw Error(ErrorKind::kFormat, file.path().string() + ": expected the tensor " + name + " of " + size +
+                                        " x " + size + " F32 or F64");
+  }
+  at::Tensor C = at::empty(tensor->shape, tensor->dtype == DType::kF64 ? at::kDouble : at::kFloat);
+  const auto bytes = file.bytes(*tensor);
+  std::copy(bytes.begin(), bytes.end(), static_cast<std::byte*>(C.data_ptr()));
+  if (!at::isfinite(C).all().item<bool>())
+    throw Error(ErrorKind::kFormat,
+                file.path().string() + ": tensor " + name + " holds NaN or infinite values");
+  constexpr std::size_t kMostDigits = 18;
+  const std::string tokens = statistics_metadata(file, "tokens");
+  if (!is_number(tokens, kMostDigits))
+    throw Error(ErrorKind::kFormat,
+                file.path().string() + ": metadata emend.tokens must be a number, found " + quote(tokens));
+  return {C.to(at::kDouble), std::stoll(tokens)};
+}
 
 std::string statistics_fingerprint(const Model& model, const StatisticsOptions& options, std::int64_t tokens,
                                    const std::string& corpus) {
@@ -137,13 +154,13 @@ Statistics load_statistics(const Model& model, const std::vector<int>& layers,
     const fs::path path = layer_file(folder, layer);
     if (!fs::exists(path)) return {};
     const auto file = open_safetensors(path);
-    require_same(path, "format", metadata_of(*file, "format"), kFormat);
-    require_same(path, "model or tokenizer", metadata_of(*file, "key_fingerprint"),
+    require_same(path, "format", statistics_metadata(*file, "format"), kFormat);
+    require_same(path, "model or tokenizer", statistics_metadata(*file, "key_fingerprint"),
                  model.key_fingerprint(layer));
-    require_same(path, "BOS", metadata_of(*file, "prefix"), ids_text(prefix));
-    statistics.layers[layer] = read_layer(*file, model, layer);
-    statistics.source = metadata_of(*file, "source");
-    statistics.fingerprint = metadata_of(*file, "fingerprint");
+    require_same(path, "BOS", statistics_metadata(*file, "prefix"), ids_text(prefix));
+    statistics.layers[layer] = read_layer_statistics(*file, layer, model.config().d_ff);
+    statistics.source = statistics_metadata(*file, "source");
+    statistics.fingerprint = statistics_metadata(*file, "fingerprint");
   }
   const fs::path held = folder / "held_text.safetensors";
   if (!fs::exists(held)) return {};  // half a folder: made again

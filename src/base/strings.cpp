@@ -17,20 +17,8 @@ std::string format(const char* pattern, Values... values) {
 }
 
 std::string escape_byte(char byte) {
-  switch (byte) {
-    case '"':
-      return "\\\"";
-    case '\\':
-      return "\\\\";
-    case '\n':
-      return "\\n";
-    case '\r':
-      return "\\r";
-    case '\t':
-      return "\\t";
-    default:
-      return format("\\x%02X", static_cast<unsigned>(static_cast<unsigned char>(byte)));
-  }
+  if (byte == '"' || byte == '\\') return std::string("\\") + byte;
+  return escape_code_point(static_cast<unsigned char>(byte));
 }
 
 bool needs_escape(char byte) {
@@ -64,6 +52,19 @@ std::string quote(std::string_view text, std::size_t max_bytes) {
   }
   out += at < text.size() ? "...\"" : "\"";
   return out;
+}
+
+std::string escape_code_point(std::uint32_t code_point) {
+  switch (code_point) {
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\t':
+      return "\\t";
+    default:
+      return format(code_point < 0x100 ? "\\x%02X" : "\\u%04X", static_cast<unsigned>(code_point));
+  }
 }
 
 std::string human_bytes(std::uint64_t bytes) {

@@ -16,6 +16,10 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 // with "...".
 std::string quote(std::string_view text, std::size_t max_bytes = 120);
 
+// A character that would not print, as its escape: `\n`, `\r`, `\t`, else `\x1B` or, from U+0100 on,
+// `\u2028`.
+std::string escape_code_point(std::uint32_t code_point);
+
 // Powers of 1000, three digits: "0 bytes", "981 bytes", "98.1 MB", "1.25 GB".
 std::string human_bytes(std::uint64_t bytes);
 

@@ -9,6 +9,7 @@
 #include "cli/exit_code.h"
 #include "cli/load_model.h"
 #include "emend/error.h"
+#include "io/element_types.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -179,18 +180,12 @@ int info(const std::vector<std::string>& arguments) {
   return kExitDone;
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::vector<std::string> sizes;
-  for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
-  return join(sizes, " x ");
-}
-
 void print_roles(const Model& model, std::size_t columns) {
   Table table({{"block", Align::kRight}, {"role"}, {"tensor", Align::kLeft, 20}, {"type"}, {"shape"}});
   for (const RoleEntry& entry : model.roles())
     table.add_row({entry.block < 0 ? "" : std::to_string(entry.block), role_name(entry.role), entry.tensor,
                    entry.stored_type,
-                   shape_text(entry.stored_shape) + (entry.stored_transposed ? ", transposed" : "")});
+                   sizes_text(entry.stored_shape, " x ") + (entry.stored_transposed ? ", transposed" : "")});
   std::cout << table.text(columns);
 }
 

@@ -5,7 +5,7 @@
 #include <iostream>
 #include <map>
 
-#include "base/strings.h"
+#include "analysis/statistics_file.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
@@ -14,7 +14,6 @@
 #include "cli/output_check.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
-#include "emend/tensor_file.h"
 #include "linalg/spd_factor.h"
 #include "report/numbers.h"
 #include "report/table.h"
@@ -38,7 +37,7 @@ struct StatsOptions {
 // One layer as it is shown.
 struct LayerSummary {
   int layer = 0;
-  std::string tokens;
+  std::int64_t tokens = 0;
   double trace = 0;
   std::optional<double> condition;  // nothing: not positive definite
 };
@@ -69,12 +68,8 @@ Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& opti
   return Parsed::kRun;
 }
 
-std::optional<double> condition_of(const at::Tensor& C) {
-  try {
-    return SpdFactor(C, 0, "C").info().condition;
-  } catch (const Error&) {
-    return std::nullopt;
-  }
+LayerSummary summarize(int layer, const LayerStatistics& statistics) {
+  return {layer, statistics.tokens, statistics.C.trace().item<double>(), condition_estimate(statistics.C)};
 }
 
 void print_layers(const std::vector<LayerSummary>& layers, std::size_t columns) {
@@ -83,7 +78,7 @@ void print_layers(const std::vector<LayerSummary>& layers, std::size_t columns) 
                {"trace", Align::kRight},
                {"condition", Align::kRight}});
   for (const LayerSummary& layer : layers)
-    table.add_row({std::to_string(layer.layer), layer.tokens, number_text(layer.trace, 5),
+    table.add_row({std::to_string(layer.layer), std::to_string(layer.tokens), number_text(layer.trace, 5),
                    layer.condition ? number_text(*layer.condition) : "singular"});
   std::cout << table.text(columns) << "Layers count from 0.\n";
 }
@@ -92,7 +87,7 @@ ResultJson layers_json(const std::vector<LayerSummary>& layers) {
   ResultJson list = ResultJson::array();
   for (const LayerSummary& layer : layers)
     list.push_back({{"layer", layer.layer},
-                    {"tokens", std::stoll(layer.tokens)},
+                    {"tokens", layer.tokens},
                     {"trace", layer.trace},
                     {"condition", layer.condition ? ResultJson(*layer.condition) : ResultJson(nullptr)}});
   return list;
@@ -119,9 +114,7 @@ int collect(const std::vector<std::string>& arguments) {
   throw_if_interrupted();
   save_statistics(statistics, model, how.prefix, options.out);
   std::vector<LayerSummary> summaries;
-  for (const auto& [layer, value] : statistics.layers)
-    summaries.push_back(
-        {layer, std::to_string(value.tokens), value.C.trace().item<double>(), condition_of(value.C)});
+  for (const auto& [layer, value] : statistics.layers) summaries.push_back(summarize(layer, value));
   print_layers(summaries, console.columns());
   std::cout << "Source: " << statistics.source << "\nWritten to " << options.out << "\n";
   console.write_json({{"emend", emend_version()},
@@ -131,50 +124,6 @@ int collect(const std::vector<std::string>& arguments) {
                       {"layers", layers_json(summaries)},
                       {"outputs", {options.out}}});
   return kExitDone;
-}
-
-// "layer_12.safetensors" -> 12.
-std::map<int, fs::path> layer_files(const fs::path& folder) {
-  std::map<int, fs::path> files;
-  const std::string front = "layer_";
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string stem = entry.path().stem().string();
-    const std::string digits = stem.substr(0, front.size()) == front ? stem.substr(front.size()) : "";
-    constexpr std::size_t kMostDigits = 6;
-    if (entry.path().extension() != ".safetensors" || digits.empty() || digits.size() > kMostDigits ||
-        digits.find_first_not_of("0123456789") != std::string::npos)
-      continue;
-    files[std::stoi(digits)] = entry.path();
-  }
-  if (files.empty())
-    throw Error(ErrorKind::kFormat, folder.string() + ": there is no layer_<l>.safetensors in this folder");
-  return files;
-}
-
-std::string metadata_of(const TensorFile& file, const std::string& key) {
-  const auto found = file.metadata().find(key);
-  if (found == file.metadata().end())
-    throw Error(ErrorKind::kFormat, file.path().string() + ": the metadata key " + key +
-                                        " is missing; this is not a statistics file");
-  return found->second;
-}
-
-LayerSummary read_layer(int layer, const TensorFile& file) {
-  const TensorInfo* const info = file.find("model.layers." + std::to_string(layer) + ".C");
-  if (info == nullptr || info->shape.size() != 2 || info->shape[0] != info->shape[1] ||
-      info->dtype == DType::kOpaque)
-    throw Error(ErrorKind::kFormat, file.path().string() + ": expected a square tensor model.layers." +
-                                        std::to_string(layer) + ".C");
-  at::Tensor C = at::empty(info->shape, at::kFloat);
-  read_as_float32(file, *info, {C.data_ptr<float>(), static_cast<std::size_t>(C.numel())});
-  C = C.to(at::kDouble);
-  const std::string tokens = metadata_of(file, "emend.tokens");
-  constexpr std::size_t kMostDigits = 18;
-  if (tokens.empty() || tokens.size() > kMostDigits ||
-      tokens.find_first_not_of("0123456789") != std::string::npos)
-    throw Error(ErrorKind::kFormat,
-                file.path().string() + ": metadata emend.tokens must be a number, found " + quote(tokens));
-  return {layer, tokens, C.trace().item<double>(), condition_of(C)};
 }
 
 int show(const std::vector<std::string>& arguments) {
@@ -210,8 +159,8 @@ int show(const std::vector<std::string>& arguments) {
   for (const auto& [layer, path] : files) {
     throw_if_interrupted();
     const auto file = open_safetensors(path);
-    summaries.push_back(read_layer(layer, *file));
-    source = metadata_of(*file, "emend.source");
+    summaries.push_back(summarize(layer, read_layer_statistics(*file, layer)));
+    source = statistics_metadata(*file, "source");
   }
   print_layers(summaries, console.columns());
   std::cout << "Source: " << source << "\n";

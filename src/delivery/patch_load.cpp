@@ -12,6 +12,7 @@
 #include "emend/error.h"
 #include "emend/patch.h"
 #include "emend/tensor_file.h"
+#include "io/element_types.h"
 
 namespace emend {
 namespace {
@@ -71,13 +72,11 @@ class TensorReader {
   void check_shape(const TensorInfo& info, const std::vector<std::int64_t>& expected) const {
     bool fits = info.shape.size() == expected.size();
     std::vector<std::string> wanted;
-    std::vector<std::string> found;
-    for (const std::int64_t size : info.shape) found.push_back(std::to_string(size));
     for (std::size_t i = 0; i < expected.size(); ++i) {
       wanted.push_back(expected[i] == kAny ? "at least 1" : std::to_string(expected[i]));
       fits = fits && (expected[i] == kAny ? info.shape[i] > 0 : info.shape[i] == expected[i]);
     }
-    if (!fits) fail(info.name, "expected shape [" + join(wanted) + "], found [" + join(found) + "]");
+    if (!fits) fail(info.name, "expected shape [" + join(wanted) + "], found " + shape_text(info.shape));
   }
 
   at::Tensor copy(const TensorInfo& info, at::ScalarType type) const {

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/strings.h"
+
 namespace emend {
 namespace {
 
@@ -83,12 +85,13 @@ std::optional<std::uint64_t> checked_elements(std::span<const std::int64_t> shap
 }
 
 std::string shape_text(std::span<const std::int64_t> shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (i > 0) text += ", ";
-    text += std::to_string(shape[i]);
-  }
-  return text + "]";
+  return "[" + sizes_text(shape, ", ") + "]";
+}
+
+std::string sizes_text(std::span<const std::int64_t> shape, std::string_view separator) {
+  std::vector<std::string> sizes;
+  for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
+  return join(sizes, separator);
 }
 
 }  // namespace emend

@@ -40,5 +40,7 @@ std::optional<std::uint64_t> checked_product(std::uint64_t a, std::uint64_t b);
 std::optional<std::uint64_t> checked_elements(std::span<const std::int64_t> shape);
 // "[1, 16]"
 std::string shape_text(std::span<const std::int64_t> shape);
+// The same with another separator and without the brackets: "1 x 16".
+std::string sizes_text(std::span<const std::int64_t> shape, std::string_view separator);
 
 }  // namespace emend

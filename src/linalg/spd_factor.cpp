@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kPowerSteps = 40;
 
-// Largest eigenvalue of x -> apply(x) by power iteration from a fixed start: within a few per cent, from below.
+// Largest eigenvalue of x -> apply(x) by power iteration from a fixed start: within a few per cent, from
+// below.
 template <typename Apply>
 double largest_eigenvalue(std::int64_t n, const at::TensorOptions& options, Apply apply) {
   at::Tensor x = at::linspace(1.0, 2.0, n, options).unsqueeze(1);
@@ -29,20 +30,33 @@ double largest_eigenvalue(std::int64_t n, const at::TensorOptions& options, Appl
 
 SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what) {
   const std::int64_t n = C.size(0);
-  if (!at::isfinite(C).all().item<bool>()) throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
+  if (!at::isfinite(C).all().item<bool>())
+    throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
   info_.ridge = relative_ridge * C.trace().item<double>() / static_cast<double>(n);
   const at::Tensor sum = C + info_.ridge * at::eye(n, C.options());
   auto [lower, status] = at::linalg_cholesky_ex(sum);
   if (status.item<int>() != 0)
-    throw Error(ErrorKind::kNumeric, what + " is not positive definite (its leading minor of order " +
-                                         std::to_string(status.item<int>()) +
-                                         "): it was made from too few tokens; make the statistics again with more");
+    throw Error(ErrorKind::kNumeric,
+                what + " is not positive definite (its leading minor of order " +
+                    std::to_string(status.item<int>()) +
+                    "): it was made from too few tokens; make the statistics again with more");
   lower_ = lower;
-  const double top = largest_eigenvalue(n, C.options(), [&](const at::Tensor& x) { return at::matmul(sum, x); });
+  const double top =
+      largest_eigenvalue(n, C.options(), [&](const at::Tensor& x) { return at::matmul(sum, x); });
   const double bottom = largest_eigenvalue(n, C.options(), [&](const at::Tensor& x) { return solve(x); });
   info_.condition = top * bottom;
 }
 
-at::Tensor SpdFactor::solve(const at::Tensor& K) const { return at::cholesky_solve(K, lower_, /*upper=*/false); }
+at::Tensor SpdFactor::solve(const at::Tensor& K) const {
+  return at::cholesky_solve(K, lower_, /*upper=*/false);
+}
+
+std::optional<double> condition_estimate(const at::Tensor& C) {
+  try {
+    return SpdFactor(C, 0, "C").info().condition;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
 
 }  // namespace emend

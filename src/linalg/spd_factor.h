@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 
 namespace emend {
@@ -16,8 +17,8 @@ struct SpdInfo {
 // C + ridge I = L L^T in float64. Immutable after construction.
 class SpdFactor {
  public:
-  // C [n, n] symmetric float64 on any device; ridge = relative_ridge * trace(C) / n. Throws Error(kNumeric), naming `what`,
-  // when C is not finite or not positive definite even so. n^3 / 3 floating point operations.
+  // C [n, n] symmetric float64 on any device; ridge = relative_ridge * trace(C) / n. Throws Error(kNumeric),
+  // naming `what`, when C is not finite or not positive definite even so. n^3 / 3 floating point operations.
   SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what);
 
   // (C + ridge I)^-1 K for K [n, k] float64: 2 n^2 k operations.
@@ -29,6 +30,9 @@ class SpdFactor {
   at::Tensor lower_;
   SpdInfo info_;
 };
+
+// Condition of C as it is, without a ridge; nothing when it is not positive definite. Costs a factor.
+std::optional<double> condition_estimate(const at::Tensor& C);
 
 // The same solve by Eigen's LLT, for holding both to one answer in tests. float64, CPU.
 at::Tensor solve_spd_eigen(const at::Tensor& C, const at::Tensor& K);

@@ -8,16 +8,9 @@
 
 #include "emend/error.h"
 #include "model/rotary.h"
+#include "model/rows.h"
 
 namespace emend {
-
-namespace {
-
-at::Tensor index_tensor(const std::vector<std::int64_t>& values, const at::TensorOptions& options) {
-  return at::tensor(values, at::kLong).to(options.device());
-}
-
-}  // namespace
 
 RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at::TensorOptions& options) {
   rows_ = static_cast<std::int64_t>(input.ids.size());
@@ -41,13 +34,13 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
     width_ = std::max(width_, length);
   }
   for (std::int64_t length : lengths_) even_ = even_ && length == width_;
-  positions_ = index_tensor(positions, options);
+  positions_ = index_tensor(positions, options.device());
   if (!input.cache_row.empty()) {
     std::vector<std::int64_t> rows = input.cache_row;
     for (auto& row : rows) row = std::max<std::int64_t>(row, 0);  // a row without a prefix: masked out
-    cache_rows_ = index_tensor(rows, options);
+    cache_rows_ = index_tensor(rows, options.device());
   }
-  row_of_token_ = index_tensor(row_of_token, options);
+  row_of_token_ = index_tensor(row_of_token, options.device());
   if (!even_) {
     std::vector<std::int64_t> pad, unpad;
     for (std::int64_t row = 0; row < rows_; ++row)
@@ -55,8 +48,8 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
         pad.push_back(first_token_[row] + std::min(t, lengths_[row] - 1));
         if (t < lengths_[row]) unpad.push_back(row * width_ + t);
       }
-    pad_index_ = index_tensor(pad, options);
-    unpad_index_ = index_tensor(unpad, options);
+    pad_index_ = index_tensor(pad, options.device());
+    unpad_index_ = index_tensor(unpad, options.device());
   }
   build_mask(input, options);
 }
@@ -131,7 +124,8 @@ at::Tensor RowLayout::mask(int block) const {
   at::Tensor cut_mask = mask_.clone();
   const auto options = mask_.options();
   cut_mask.squeeze(1).index_put_(
-      {index_tensor(rows, options), index_tensor(queries, options), index_tensor(keys, options)},
+      {index_tensor(rows, options.device()), index_tensor(queries, options.device()),
+       index_tensor(keys, options.device())},
       at::full({}, -std::numeric_limits<float>::infinity(), options));
   return cut_mask;
 }

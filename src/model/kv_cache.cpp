@@ -4,6 +4,7 @@
 
 #include "emend/model.h"
 #include "emend/pass.h"
+#include "model/rows.h"
 
 namespace emend {
 
@@ -23,7 +24,7 @@ KvCache KvCache::select(const std::vector<std::int64_t>& rows, int first_block,
   part.capacity_ = std::min(max_length, capacity_);
   for (std::int64_t row : rows) part.lengths.push_back(std::min(lengths[row], part.capacity_));
   if (keys_.empty()) return part;
-  const at::Tensor index = at::tensor(rows, at::kLong).to(keys_.front().device());
+  const at::Tensor index = index_tensor(rows, keys_.front().device());
   for (int block = first_block; block < first_block_ + static_cast<int>(keys_.size()); ++block) {
     part.keys_.push_back(keys(block).narrow(2, 0, part.capacity_).index_select(0, index));
     part.values_.push_back(values(block).narrow(2, 0, part.capacity_).index_select(0, index));

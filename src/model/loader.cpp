@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "base/text_file.h"
 #include "emend/error.h"
+#include "io/element_types.h"
 #include "model/families/family.h"
 #include "model/weights.h"
 
@@ -23,12 +24,6 @@ std::string with_block(std::string pattern, int block) {
   const auto at = pattern.find("{l}");
   if (at != std::string::npos) pattern.replace(at, 3, std::to_string(block));
   return pattern;
-}
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::vector<std::string> sizes;
-  for (std::int64_t size : shape) sizes.push_back(std::to_string(size));
-  return "[" + join(sizes) + "]";
 }
 
 // One tensor of the file and the weight that it fills.

@@ -3,9 +3,8 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
+#include "base/strings.h"
 #include "base/utf8.h"
 
 namespace emend {
@@ -31,23 +30,6 @@ Glyph next_glyph(std::string_view text) {
                    static_cast<utf8proc_ssize_t>(length), &code_point);
   const int columns = utf8proc_charwidth(code_point);
   return {text.substr(0, length), length, static_cast<std::size_t>(std::max(columns, 0)), code_point};
-}
-
-std::string escape(utf8proc_int32_t code_point) {
-  switch (code_point) {
-    case '\n':
-      return "\\n";
-    case '\r':
-      return "\\r";
-    case '\t':
-      return "\\t";
-    default:
-      break;
-  }
-  std::array<char, 16> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), code_point < 0x100 ? "\\x%02X" : "\\u%04X",
-                static_cast<unsigned>(code_point));
-  return buffer.data();
 }
 
 // Control characters, and those that turn the direction of the text around them.
@@ -106,7 +88,7 @@ std::string one_line(std::string_view text) {
   while (!text.empty()) {
     const Glyph glyph = next_glyph(text);
     if (is_unsafe(glyph.code_point)) {
-      line += escape(glyph.code_point);
+      line += escape_code_point(static_cast<std::uint32_t>(glyph.code_point));
     } else {
       line += glyph.bytes;
     }

@@ -47,6 +47,7 @@ TEST(ElementTypes, ProductsThatOverflowAreNothing) {
 TEST(ElementTypes, ShapesAreShown) {
   EXPECT_EQ(shape_text({}), "[]");
   EXPECT_EQ(shape_text(std::vector<std::int64_t>{1, 16}), "[1, 16]");
+  EXPECT_EQ(sizes_text(std::vector<std::int64_t>{1, 16}, " x "), "1 x 16");
 }
 
 }  // namespace

@@ -1,0 +1,19 @@
+#include "model/rows.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+namespace emend {
+
+at::Tensor index_tensor(const std::vector<std::int64_t>& values, const at::Device& device) {
+  return at::tensor(values, at::kLong).to(device);
+}
+
+std::int64_t longest(const std::vector<std::vector<std::int64_t>>& rows) {
+  std::size_t length = 0;
+  for (const auto& row : rows) length = std::max(length, row.size());
+  return static_cast<std::int64_t>(length);
+}
+
+}  // namespace emend

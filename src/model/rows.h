@@ -1,0 +1,18 @@
+// Token rows: what passes and caches ask of them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace emend {
+
+// Ids, rows or token indices as an int64 tensor [n] on a device: what index_select, gather and recordings
+// take.
+at::Tensor index_tensor(const std::vector<std::int64_t>& values, const at::Device& device);
+
+// Tokens of the longest row; 0 when there is none.
+std::int64_t longest(const std::vector<std::vector<std::int64_t>>& rows);
+
+}  // namespace emend
