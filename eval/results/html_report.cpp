@@ -73,8 +73,8 @@ const char* verdict_style(bool good) {
   return good ? "good" : "bad";
 }
 
-// For prompts and paraphrases argmax and generated are the target's after the edit and the present answer's
-// before; for neighbours always their own answer's.
+// For prompts and paraphrases argmax and generated are about the target, for neighbours about their own
+// answer.
 Data answer_rows(const RecordResult& record, const AnswerTrace& trace) {
   const bool neighbour = trace.role == "neighbour";
   const std::string expected = neighbour ? trace.answer : record.target;
@@ -90,8 +90,8 @@ Data answer_rows(const RecordResult& record, const AnswerTrace& trace) {
           row("text begins with " + expected, trace.before.generated, trace.after.generated)};
 }
 
-std::string signed_text(double margin) {
-  if (!std::isfinite(margin)) return "";
+std::string margin_text(double margin) {
+  if (!std::isfinite(margin)) return "not measured";
   return (margin < 0 ? "\u2212" : "+") + probability_text(std::abs(margin));
 }
 
@@ -105,7 +105,7 @@ Data case_data(const WorstCase& worst) {
   const RecordResult& record = *worst.record;
   const bool asked = worst.answer != nullptr;
   const bool neighbour = asked && worst.answer->role == "neighbour";
-  return {{"margin", worst.margin < 0 || worst.margin >= 0 ? Data(signed_text(worst.margin)) : Data(nullptr)},
+  return {{"margin", asked ? margin_text(worst.margin) : "no update"},
           {"prompt", asked ? worst.answer->prompt : record.prompt},
           {"expected", neighbour ? worst.answer->answer : record.target},
           {"reason", record.reason.empty() ? Data(nullptr) : Data(record.reason)},
@@ -119,6 +119,7 @@ Data kind_data(const WorstCases& kind, std::size_t most) {
   for (const WorstCase& worst : kind.cases) {
     if (cases.size() == most) break;
     cases.push_back(case_data(worst));
+    cases.back()["first"] = cases.size() == 1;
   }
   const std::string total = count_text(static_cast<std::int64_t>(kind.cases.size()));
   const bool all = cases.size() == kind.cases.size();

@@ -74,12 +74,13 @@ std::string eval_report_template() {
 {{#worst}}
 <section>
 <h2>Worst cases: {{run}}</h2>
+<p class="note">In front of each prompt: probability of the expected answer less that of the other one, after the edit.</p>
 {{#kinds}}
 <h3>{{title}} ({{count}})</h3>
 <p class="note">{{meaning}}</p>
 {{#cases}}
-<details>
-<summary>{{#margin}}<strong>{{margin}}</strong> · {{/margin}}{{prompt}} → <em>{{expected}}</em></summary>
+<details{{#first}} open{{/first}}>
+<summary><strong>{{margin}}</strong> · {{prompt}} → <em>{{expected}}</em></summary>
 <div class="inside">
 {{#reason}}<p><span class="bad">Failed:</span> {{reason}}</p>{{/reason}}
 {{#asked}}

@@ -11,7 +11,7 @@
 namespace emend {
 namespace {
 
-constexpr int kWide = 760, kNarrow = 360;
+constexpr int kWide = 760, kNarrow = 336;
 constexpr std::size_t kBins = 20;
 
 Dot dot_of(const MetricSummary& figure) {

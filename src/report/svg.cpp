@@ -13,7 +13,7 @@ namespace emend {
 namespace {
 
 constexpr int kColours = 6;
-constexpr double kLetter = 6.6;  // width of a letter at 12 px, on average and a little more
+constexpr double kLetter = 7.2;  // width of a letter at 12 px, on average and a little more
 constexpr double kLegendHeight = 22;
 constexpr double kAxisHeight = 40;  // numbers and label below a plot
 
@@ -163,6 +163,10 @@ void draw_y_axis(Drawing& drawing, const Axis& axis, const Scale& y, const Plot&
   }
 }
 
+double largest(const std::vector<double>& values) {
+  return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
+}
+
 // The outline of a histogram.
 std::string steps(const std::vector<double>& shares, const Plot& plot, const Scale& y) {
   const double width = (plot.right - plot.left) / static_cast<double>(shares.size());
@@ -181,6 +185,26 @@ void draw_bars(Drawing& drawing, const HistogramChart& chart, const Plot& plot, 
     if (shares[bin] > 0)
       drawing.bar(styled("bar", chart.series), plot.left + width * static_cast<double>(bin) + 1,
                   y(shares[bin]), width - 2, plot.bottom - y(shares[bin]));
+}
+
+// The end of the axis of shares. Before an edit nearly all may lie in one bin: then the outline is cut, so
+// that the bars can be seen.
+double highest_share(const HistogramChart& chart) {
+  constexpr double kCutAbove = 2.5;
+  const double bars = std::max(0.01, largest(chart.now.shares));
+  const double outline = chart.before ? largest(chart.before->shares) : 0;
+  return std::min(1.0, outline > kCutAbove * bars ? 1.3 * bars : 1.05 * std::max(bars, outline));
+}
+
+void draw_outline(Drawing& drawing, const HistogramSeries& series, const Plot& plot, const Scale& y) {
+  drawing.path("stroke s0", steps(series.shares, plot, y), "4 3");
+  const auto top = std::max_element(series.shares.begin(), series.shares.end());
+  if (top == series.shares.end() || *top <= y.high) return;
+  const double width = (plot.right - plot.left) / static_cast<double>(series.shares.size());
+  const double end = plot.left + width * static_cast<double>(top - series.shares.begin() + 1);
+  const bool to_the_right = end < (plot.left + plot.right) / 2;
+  drawing.words(text_of(series.name, ": up to ", percent_text(*top)),
+                to_the_right ? end + 5 : end - width - 5, plot.top + 13, to_the_right ? "start" : "end");
 }
 
 void draw_histogram_legend(Drawing& drawing, const HistogramChart& chart, double left) {
@@ -252,9 +276,8 @@ std::vector<double> axis_marks(const Axis& axis, int count) {
   const double rough = (axis.high - axis.low) / std::max(count, 1);
   if (!(rough > 0) || !std::isfinite(rough)) return {};
   const double power = std::pow(10, std::floor(std::log10(rough)));
-  double step = 10 * power;
-  for (const double factor : {5.0, 2.0, 1.0})
-    if (factor * power >= rough * (1 - 1e-9)) step = factor * power;
+  const double factor = rough / power;  // 1 to 10
+  const double step = power * (factor < 1.5 ? 1 : factor < 3.5 ? 2 : factor < 7.5 ? 5 : 10);
   std::vector<double> marks;
   for (double k = std::ceil(axis.low / step - 1e-9); k * step <= axis.high + 1e-9 * step; ++k)
     marks.push_back(k * step);
@@ -291,11 +314,7 @@ std::vector<double> histogram_shares(const std::vector<double>& values, double l
 std::string histogram_svg(const HistogramChart& chart) {
   constexpr double kPlotHeight = 130;
   const Plot plot{52, kLegendHeight + 4, chart.frame.width - 12.0, kLegendHeight + 4 + kPlotHeight};
-  double highest = 0.01;
-  for (const double share : chart.now.shares) highest = std::max(highest, share);
-  if (chart.before)
-    for (const double share : chart.before->shares) highest = std::max(highest, share);
-  const Axis shares{"", 0, std::min(1.0, 1.05 * highest), true};
+  const Axis shares{"", 0, highest_share(chart), true};
   const Scale x{chart.x.low, chart.x.high, plot.left, plot.right};
   const Scale y{0, shares.high, plot.bottom, plot.top};
   Drawing drawing(chart.frame, plot.bottom + kAxisHeight);
@@ -303,7 +322,7 @@ std::string histogram_svg(const HistogramChart& chart) {
   draw_y_axis(drawing, shares, y, plot);
   draw_x_axis(drawing, chart.x, x, plot);
   draw_bars(drawing, chart, plot, y);
-  if (chart.before) drawing.path("stroke s0", steps(chart.before->shares, plot, y), "4 3");
+  if (chart.before) draw_outline(drawing, *chart.before, plot, y);
   return drawing.finish();
 }
 
