@@ -178,8 +178,8 @@ std::string comparison_text(const Comparison& comparison, std::size_t columns) {
                {"n", Align::kRight}});
   for (const ComparedMetric& compared : comparison.metrics) {
     const PairedDifference& values = compared.values;
-    table.add_row({compared.metric + (is_share(compared.metric) ? ", %" : ""),
-                   value_text(compared.metric, values.a), value_text(compared.metric, values.b),
+    table.add_row({metric_label(compared.metric), value_text(compared.metric, values.a),
+                   value_text(compared.metric, values.b),
                    value_text(compared.metric, values.difference, true),
                    values.n == 0 ? "-" : interval_text(compared.metric, values), number_text(values.p, 2),
                    count_text(values.n)});

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 #include <set>
+#include <string_view>
 
 #include "base/strings.h"
 #include "report/display_text.h"
@@ -117,7 +118,7 @@ SummarySection others_section(const std::vector<EvalSummary>& runs) {
   SummarySection section;
   section.title = "Other metrics";
   section.note =
-      "score: harmonic mean of the three successes, in percent; fluency: n-gram entropy in bits; "
+      "score: harmonic mean of the three successes; fluency: n-gram entropy in bits; "
       "consistency: cosine with "
       "reference texts, 0 to 1; drift against the unedited model. docs/evaluation.md defines them.";
   section.columns = {"metric", kUnedited};
@@ -126,7 +127,7 @@ SummarySection others_section(const std::vector<EvalSummary>& runs) {
   for (const std::string& metric : metric_names(runs)) {
     if (is_question_metric(metric)) continue;
     const MetricSummary* base = find_base_figure(runs, metric);
-    std::vector<std::string> row = {metric, cell(metric, base)};
+    std::vector<std::string> row = {metric_label(metric), cell(metric, base)};
     std::vector<const MetricSummary*> figures;
     for (const EvalSummary& run : runs) {
       figures.push_back(find_figure(run.metrics, metric));
@@ -196,9 +197,18 @@ std::string run_name(const EvalSummary& summary) {
 }
 
 bool is_share(const std::string& metric) {
-  return metric == "score" || std::any_of(kMeasures.begin(), kMeasures.end(), [&](const char* measure) {
-           return metric.ends_with(std::string("_") + measure);
-         });
+  constexpr std::array<std::string_view, 6> kEnds = {"_success",   "_argmax",    "_generated",
+                                                     "_magnitude", "_unchanged", "_acc"};
+  constexpr std::array<std::string_view, 3> kBegins = {"locality_", "specificity_", "portability_"};
+  return metric == "score" ||
+         std::any_of(kEnds.begin(), kEnds.end(),
+                     [&](std::string_view end) { return metric.ends_with(end); }) ||
+         std::any_of(kBegins.begin(), kBegins.end(),
+                     [&](std::string_view begin) { return metric.starts_with(begin); });
+}
+
+std::string metric_label(const std::string& metric) {
+  return is_share(metric) ? metric + ", %" : metric;
 }
 
 std::string figure_text(const std::string& metric, const MetricSummary& figure) {

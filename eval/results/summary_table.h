@@ -14,8 +14,12 @@ namespace emend {
 std::string run_name(const EvalSummary& summary);
 
 // Whether a metric is a share or a difference of probabilities, printed in percent: `*_success`, `*_argmax`,
-// `*_generated`, `*_magnitude`, `score`.
+// `*_generated`, `*_magnitude`, `*_unchanged`, `*_acc`, `locality_*`, `specificity_*`, `portability_*`,
+// `score`.
 bool is_share(const std::string& metric);
+
+// "score, %", "fluency": what a row of figures is called.
+std::string metric_label(const std::string& metric);
 
 // A figure with the half-width of its interval, "97.5 ± 1.2": shares in percent, all else as it is. "-" when
 // it was not measured.

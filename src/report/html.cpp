@@ -130,7 +130,7 @@ svg.chart { display: block; max-width: 100%; height: auto; color: var(--ink); }
 .chart .dot, .chart .bar, .chart .band { fill: var(--series); }
 .chart .hollow { fill: var(--paper); }
 @media print { body { max-width: none; padding: 0; font-size: 11px; } details { break-inside: avoid; }
-  details::details-content { content-visibility: visible; block-size: auto; } figure, table { break-inside: avoid; }
+  figure, table { break-inside: avoid; }
   h2, h3 { break-after: avoid; } }
 )css";
 }

@@ -25,6 +25,14 @@ TEST(FigureText, PrintsSharesInPercent) {
   EXPECT_EQ(figure_text("score", {kNaN, 0, 9}), "-");
 }
 
+TEST(IsShare, KnowsTheNamesOfTheField) {
+  for (const char* name :
+       {"rewrite_acc", "locality_neighborhood", "portability_one_hop", "neighbourhood_unchanged", "score"})
+    EXPECT_TRUE(is_share(name)) << name;
+  for (const char* name : {"fluency", "consistency", "drift_kl", "neighbourhood_kl"})
+    EXPECT_FALSE(is_share(name)) << name;
+}
+
 TEST(FigureText, PrintsOthersAsTheyAre) {
   EXPECT_EQ(figure_text("fluency", {6.125, 0.25, 9}), "6.12 ± 0.25");
   EXPECT_EQ(figure_text("fluency", {626.5, 12, 9}), "626 ± 12");
@@ -46,7 +54,7 @@ TEST(SummarySections, SetTeacherForcedBesideGenerated) {
       sections[0].rows,
       ElementsAre(ElementsAre("efficacy"), ElementsAre("unedited", "0.0 ± 0.0", "-", "-", "-89.0 ± 1.0", "2"),
                   ElementsAre("rome", "97.5 ± 1.2", "-", "50.0 ± 10.0", "-", "2")));
-  EXPECT_THAT(sections[1].rows[2], ElementsAre("rewrite_acc", "-", "0.75 ± 0.50", "2"));
+  EXPECT_THAT(sections[1].rows[2], ElementsAre("rewrite_acc, %", "-", "75.0 ± 50.0", "2"));
   EXPECT_THAT(sections[2].rows,
               ElementsAre(ElementsAre("evaluated", "2"), ElementsAre("left out: already true", "1"),
                           ElementsAre("left out: subject not in its prompt", "4")));
@@ -59,7 +67,7 @@ TEST(SummarySections, TakeSeveralRuns) {
   other.skipped = {{"too long", 1}};
   const auto sections = summary_sections({sample_summary("rome"), other});
   EXPECT_THAT(sections[0].rows[3], ElementsAre("memit", "97.5 ± 1.2", "-", "50.0 ± 10.0", "-", "2"));
-  EXPECT_THAT(sections[1].rows[0], ElementsAre("score", "-", "80.0 ± 0.0", "-", "2"));
+  EXPECT_THAT(sections[1].rows[0], ElementsAre("score, %", "-", "80.0 ± 0.0", "-", "2"));
   EXPECT_THAT(sections[1].rows[1], ElementsAre("fluency", "-", "6.12 ± 0.25", "6.12 ± 0.25", "2, 3"));
   EXPECT_THAT(sections[2].rows[3], ElementsAre("left out: too long", "0", "1"));
 }
