@@ -23,6 +23,7 @@ std::string edit_key(const EditRequest& request) {
 // "subject not in its prompt: 3, empty target: 1".
 std::string counts_text(const std::map<std::string, std::int64_t>& counts) {
   std::vector<std::string> parts;
+  parts.reserve(counts.size());
   for (const auto& [reason, count] : counts) parts.push_back(reason + ": " + std::to_string(count));
   return join(parts);
 }

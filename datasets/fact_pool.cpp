@@ -41,6 +41,7 @@ std::vector<PooledFact> FactPool::draw(const DrawRequest& request) const {
   std::sort(order.begin(), order.end());
   if (order.size() > request.count) order.resize(request.count);
   std::vector<PooledFact> drawn;
+  drawn.reserve(order.size());
   for (const auto& entry : order) drawn.push_back(*std::get<const PooledFact*>(entry));
   return drawn;
 }
