@@ -81,13 +81,15 @@ Data answer_rows(const RecordResult& record, const AnswerTrace& trace) {
   const auto row = [&](const std::string& name, bool before, bool after) {
     return before_and_after(name, yes_no(before), yes_no(after), "", verdict_style(after));
   };
-  return {before_and_after("text", trace.before.text, trace.after.text, "model-text", "model-text"),
-          before_and_after("p(" + record.target + ")", probability_text(trace.before.p_target),
-                           probability_text(trace.after.p_target)),
-          before_and_after("p(" + (trace.answer.empty() ? "present answer" : trace.answer) + ")",
-                           probability_text(trace.before.p_answer), probability_text(trace.after.p_answer)),
-          row("greedy continuation is " + expected, trace.before.argmax, trace.after.argmax),
-          row("text begins with " + expected, trace.before.generated, trace.after.generated)};
+  Data rows = {before_and_after("text", trace.before.text, trace.after.text, "model-text", "model-text"),
+               before_and_after("p(" + record.target + ")", probability_text(trace.before.p_target),
+                                probability_text(trace.after.p_target))};
+  if (!trace.answer.empty())
+    rows.push_back(before_and_after("p(" + trace.answer + ")", probability_text(trace.before.p_answer),
+                                    probability_text(trace.after.p_answer)));
+  rows.push_back(row("greedy continuation is " + expected, trace.before.argmax, trace.after.argmax));
+  rows.push_back(row("text begins with " + expected, trace.before.generated, trace.after.generated));
+  return rows;
 }
 
 std::string margin_text(double margin) {

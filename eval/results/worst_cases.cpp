@@ -11,9 +11,14 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-// Without a measured present answer the greedy continuation decides.
-bool target_wins(const AnswerState& state) {
-  return std::isfinite(state.p_answer) ? state.p_target > state.p_answer : state.argmax;
+bool has_rival(const AnswerTrace& trace, const AnswerState& state) {
+  return !trace.answer.empty() && std::isfinite(state.p_answer);
+}
+
+// Without a present answer to beat, the greedy continuation decides.
+bool target_wins(const AnswerTrace& trace) {
+  const AnswerState& state = trace.after;
+  return has_rival(trace, state) ? state.p_target > state.p_answer : state.argmax;
 }
 
 bool answer_wins(const AnswerState& state) {
@@ -21,7 +26,7 @@ bool answer_wins(const AnswerState& state) {
 }
 
 bool failed_edit(const AnswerTrace& trace) {
-  return trace.role == "prompt" && !(target_wins(trace.after) && trace.after.argmax);
+  return trace.role == "prompt" && !(target_wins(trace) && trace.after.argmax);
 }
 
 bool not_generated(const AnswerTrace& trace) {
@@ -29,7 +34,7 @@ bool not_generated(const AnswerTrace& trace) {
 }
 
 bool failed_paraphrase(const AnswerTrace& trace) {
-  return trace.role == "paraphrase" && !target_wins(trace.after);
+  return trace.role == "paraphrase" && !target_wins(trace);
 }
 
 bool flipped_neighbour(const AnswerTrace& trace) {
@@ -50,13 +55,17 @@ constexpr Kind kKinds[] = {
     {"Edits that hold under teacher forcing only",
      "The target is the greedy continuation token by token, yet free text does not begin with it.",
      not_generated},
-    {"Paraphrases that failed", "The target is not likelier than the present answer in another wording.",
+    {"Paraphrases that failed",
+     "In another wording the target is not likelier than the present answer, or, where there is none, not "
+     "the "
+     "greedy continuation.",
      failed_paraphrase},
     {"Neighbours flipped",
      "The neighbour's own answer beat the target before the edit and does not after it.", flipped_neighbour},
 };
 
 double margin_of(const AnswerTrace& trace) {
+  if (!has_rival(trace, trace.after)) return trace.after.p_target;
   const double margin = trace.after.p_target - trace.after.p_answer;
   return trace.role == "neighbour" ? -margin : margin;
 }

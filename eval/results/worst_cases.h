@@ -12,7 +12,8 @@ namespace emend {
 struct WorstCase {
   const RecordResult* record = nullptr;
   const AnswerTrace* answer = nullptr;  // nullptr: the edit failed before anything was asked
-  double margin = 0;  // probability of the expected answer less that of the other; NaN: not measured
+  double margin = 0;                    // probability of the expected answer less that of the other; the
+                                        // former alone where there is no other; NaN: not measured
 };
 
 struct WorstCases {

@@ -74,6 +74,12 @@ TEST(WorstCases, WithoutAPresentAnswerTheGreedyContinuationDecides) {
               SizeIs(0));
   EXPECT_THAT(find_worst_cases({record("a", {trace("prompt", 0.9, NAN, false, true)})})[kFailed].cases,
               SizeIs(1));
+
+  AnswerTrace alone = trace("paraphrase", 0.2, 0, false, false);
+  alone.answer.clear();
+  const auto kinds = find_worst_cases({record("a", {alone})});
+  ASSERT_THAT(kinds[kParaphrases].cases, SizeIs(1));
+  EXPECT_DOUBLE_EQ(kinds[kParaphrases].cases[0].margin, 0.2);
 }
 
 }  // namespace
