@@ -13,6 +13,7 @@
 #include "eval/results/interval.h"
 #include "eval/results/results_file.h"
 #include "eval/run_folder.h"
+#include "eval/shards.h"
 #include "eval/traces.h"
 
 namespace emend {
@@ -432,26 +433,16 @@ class Run {
 
   EvalSummary finish(const Entrant& entrant) const {
     EvalSummary summary = entrant.contender->header;
-    const std::vector<RecordResult>& records = entrant.folder.records();
-    for (const RecordResult& record : records) {
-      if (record.status == kAlreadyTrue)
-        ++summary.skipped[kAlreadyTrue];
-      else if (record.status == kSkipped)
-        ++summary.skipped[record.reason];
-      else
-        ++summary.records;
-    }
-    summary.base = summarize_records(records, Moment::kBefore);
-    summary.metrics = summarize_records(records, Moment::kAfter);
+    fill_figures(summary, entrant.folder.records());
     summary.retention = entrant.retention;
     summary.seconds["search"] = entrant.search_seconds;
     summary.seconds["evaluation"] = entrant.evaluation_seconds;
+    double total = 0;
+    for (const char* part : {"load", "statistics", "search", "evaluation"}) total += summary.seconds[part];
+    summary.seconds["total"] = total;
     write_summary(entrant.folder.path(), summary);
     return summary;
   }
-
-  static constexpr const char* kSkipped = "skipped";
-  static constexpr const char* kNotKnown = "not known by the model";
 
   Model& model_;
   const EvalSetup& setup_;

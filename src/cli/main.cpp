@@ -13,7 +13,7 @@ const std::vector<emend::Command> kCommands = {
      emend::edit_command},
     {"generate", "continue a prompt, also with patches laid on the model", emend::generate_command},
     {"stats", "collect the second moments of the keys that edits rest on", emend::stats_command},
-    {"eval", "benchmark editors", nullptr},
+    {"eval", "benchmark editors", emend::eval_command},
     {"locate", "find the layers that hold a fact", nullptr},
     {"patch", "list and verify patches", emend::patch_command},
     {"export", "write a patch as an adapter", nullptr},

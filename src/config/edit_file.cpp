@@ -11,6 +11,7 @@
 #include "base/text_file.h"
 #include "config/config_node.h"
 #include "config/edit_entry.h"
+#include "config/method_fields.h"
 #include "emend/records.h"
 
 namespace emend {
@@ -22,44 +23,11 @@ const std::vector<std::string> kTopKeys = {"model",  "method",     "layer",     
 const std::vector<std::string> kCheckKeys = {"efficacy", "paraphrase", "neighbourhood", "drift"};
 const std::vector<std::string> kOutputKeys = {"patch"};
 const std::vector<std::string> kForms = {"raw", "chat"};
-constexpr const char* kLayerForms = "auto, a layer number or a list of layer numbers";
-
-std::filesystem::path resolve(const ConfigNode& node, const std::filesystem::path& folder) {
-  return (folder / read_word(node)).lexically_normal();
-}
-
-int read_layer_number(const ConfigNode& node) {
-  const int layer = node.integer(kLayerForms);
-  if (layer < 0) node.fail("layers count from 0, found " + std::to_string(layer));
-  return layer;
-}
-
-LayerChoice read_layer(const ConfigNode& node) {
-  if (node.is_scalar() && node.text() == "auto") return {};
-  if (!node.is_list()) return {{read_layer_number(node)}};
-  LayerChoice choice;
-  for (const ConfigNode& item : node.items()) {
-    const int layer = read_layer_number(item);
-    if (std::ranges::find(choice.layers, layer) != choice.layers.end()) {
-      item.fail("layer " + std::to_string(layer) + " is in the list twice");
-    }
-    choice.layers.push_back(layer);
-  }
-  if (choice.layers.empty()) node.fail("the list of layers is empty");
-  return choice;
-}
-
 PromptForm read_form(const ConfigNode& node) {
   const std::string form = node.text();
   if (form == "raw") return PromptForm::kRaw;
   if (form == "chat") return PromptForm::kChat;
   node.fail("expected raw or chat, found " + node.describe() + did_you_mean(form, kForms));
-}
-
-std::map<std::string, OptionText> read_options(const ConfigNode& node) {
-  std::map<std::string, OptionText> options;
-  for (const auto& [name, key, value] : node.entries()) options[name] = {value.text(), value.where()};
-  return options;
 }
 
 double read_share(const ConfigNode& node) {
@@ -116,13 +84,13 @@ EditFile parse_edit_file(const std::string& yaml, const std::string& name,
   EditFile file;
   file.path = name;
   file.text = yaml;
-  if (const auto value = fields.find("model")) file.model = resolve(*value, folder);
+  if (const auto value = fields.find("model")) file.model = read_path(*value, folder);
   if (const auto value = fields.find("method")) file.method = read_word(*value);
-  if (const auto value = fields.find("layer")) file.layer = read_layer(*value);
+  if (const auto value = fields.find("layer")) file.layer = read_layer_choice(*value);
   if (const auto value = fields.find("bos")) file.bos = read_word(*value);
   if (const auto value = fields.find("form")) file.form = read_form(*value);
-  if (const auto value = fields.find("statistics")) file.statistics = resolve(*value, folder);
-  if (const auto value = fields.find("options")) file.options = read_options(*value);
+  if (const auto value = fields.find("statistics")) file.statistics = read_path(*value, folder);
+  if (const auto value = fields.find("options")) file.options = read_option_texts(*value);
   if (const auto value = fields.find("checks")) file.checks = read_checks(*value);
   if (const auto value = fields.find("drift_text")) file.drift_text = read_drift_text(*value);
   if (const auto outputs = fields.find("outputs")) {

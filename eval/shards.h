@@ -1,0 +1,28 @@
+// Parts of a run that were made by several processes, joined into one.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "emend/eval.h"
+
+namespace emend {
+
+// RecordResult::status of a record that was left out, and why.
+inline constexpr const char* kSkipped = "skipped";
+inline constexpr const char* kNotKnown = "not known by the model";
+
+// "shard-0-of-4", in the run's folder.
+std::string shard_folder(std::int64_t index, std::int64_t count);
+
+// Counts, means and intervals of `records` into `summary`; left out are those that were already true or not known.
+void fill_figures(EvalSummary& summary, const std::vector<RecordResult>& records);
+
+// When all parts OUT/shard-i-of-N/INNER are finished, writes OUT/INNER/records.jsonl (in the order of the data) and summary.json
+// over all of them: the same figures as one process would have given. false: a part is not finished yet. Throws Error(kConfig)
+// when parts were made with different settings, and what reading and writing throw.
+bool join_shards(const std::filesystem::path& out, std::int64_t count, const std::filesystem::path& inner);
+
+}  // namespace emend

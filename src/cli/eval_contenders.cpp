@@ -1,0 +1,131 @@
+#include "cli/eval_contenders.h"
+
+#include <chrono>
+#include <set>
+
+#include "base/strings.h"
+#include "cli/layer_list.h"
+#include "cli/load_model.h"
+#include "cli/output_check.h"
+#include "emend/error.h"
+
+namespace emend {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A label as the name of a folder.
+std::string folder_name(const std::string& label) {
+  std::string name;
+  for (const char c : label)
+    name += (c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20) ? '_' : c;
+  return name == "." || name == ".." ? "_" : name;
+}
+
+// The layers that are not in the folder are collected in one pass, and saved there.
+Statistics load_or_collect_layers(const Model& model, const std::set<int>& layers, const std::vector<std::int64_t>& prefix,
+                                  const fs::path& folder, const CommonOptions& common, Console& console) {
+  const std::vector<int> wanted(layers.begin(), layers.end());
+  std::vector<int> missing;
+  for (const int layer : wanted)
+    if (load_statistics(model, {layer}, prefix, folder).layers.empty()) missing.push_back(layer);
+  if (!missing.empty()) {
+    require_writable_folder(folder);
+    console.note("No statistics of " + std::string(missing.size() == 1 ? "layer " : "layers ") + [&] {
+      std::vector<std::string> names;
+      for (const int layer : missing) names.push_back(std::to_string(layer));
+      return join(names);
+    }() + " in " + folder.string() + ": collecting them from text that the model writes itself (once)");
+    StatisticsOptions options;
+    options.layers = missing;
+    options.prefix = prefix;
+    options.seed = common.seed;
+    options.token_budget = common.token_budget;
+    save_statistics(collect_statistics(model, options, console.progress()), model, prefix, folder);
+  }
+  return load_statistics(model, wanted, prefix, folder);
+}
+
+}  // namespace
+
+ContenderSet::ContenderSet(const ContenderOptions& options) : common_(options.common), layer_(options.layer) {
+  std::vector<MethodFile> files;
+  for (const std::string& method : options.methods) files.push_back({method, method, {}, {}, {}});
+  const bool only_files = options.methods.size() == 1 && !options.files.empty();
+  if (only_files) files.clear();  // --method names the method of the files
+  for (const std::string& path : options.files) {
+    MethodFile file = read_method_file(path);
+    if (file.method.empty()) {
+      if (options.methods.size() > 1)
+        throw Error(ErrorKind::kUsage, "--options " + path + ": the file names no method, and --method names several");
+      file.method = options.methods.empty() ? "rome" : options.methods.front();
+    }
+    files.push_back(std::move(file));
+  }
+  if (files.empty()) files.push_back({"rome", "rome", {}, {}, {}});
+  std::set<std::string> labels;
+  for (MethodFile& file : files) {
+    if (!labels.insert(folder_name(file.label)).second)
+      throw Error(ErrorKind::kUsage, "two methods have the label " + quote(file.label) + "; give one of them another `label:`");
+    Entry entry;
+    entry.editor = make_editor(file.method, file.options);
+    entry.file = std::move(file);
+    entries_.push_back(std::move(entry));
+  }
+}
+
+void ContenderSet::meet(const Model& model, PromptForm form, Console& console) {
+  prefix_ = resolve_bos(model.tokenizer(), common_.bos.value_or("auto"));
+  std::map<fs::path, std::set<int>> wanted;
+  for (Entry& entry : entries_) {
+    const std::vector<int>& layers = entry.file.layer.layers;
+    if (layers.size() > 1)
+      throw Error(ErrorKind::kConfig, entry.file.label + ": the method " + quote(entry.file.method) + " edits one layer, and " +
+                                          std::to_string(layers.size()) + " are listed");
+    entry.context.layer = !layers.empty() ? layers.front() : layer_ >= 0 ? layer_ : default_layer(model.config());
+    require_layer(layers.empty() ? "--layer" : entry.file.label + ": layer", entry.context.layer, model.config().layers);
+    entry.context.prefix = prefix_;
+    entry.context.form = form;
+    entry.context.seed = common_.seed;
+    entry.context.token_budget = common_.token_budget;
+    if (!entry.editor->needs_statistics()) continue;
+    entry.statistics = !entry.file.statistics.empty()   ? entry.file.statistics
+                       : !common_.statistics.empty() ? fs::path(common_.statistics)
+                                                     : default_statistics_folder(model, prefix_);
+    wanted[entry.statistics].insert(entry.context.layer);
+  }
+  const auto began = std::chrono::steady_clock::now();
+  for (const auto& [folder, layers] : wanted)
+    statistics_[folder] = load_or_collect_layers(model, layers, prefix_, folder, common_, console);
+  statistics_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  for (Entry& entry : entries_)
+    if (entry.editor->needs_statistics()) entry.context.statistics = &statistics_.at(entry.statistics);
+}
+
+std::vector<std::vector<std::int64_t>> ContenderSet::held_text() const {
+  for (const auto& [folder, statistics] : statistics_)
+    if (!statistics.held_text.empty()) return statistics.held_text;
+  return {};
+}
+
+std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::path& out) const {
+  std::vector<Contender> contenders;
+  for (const Entry& entry : entries_) {
+    Contender contender;
+    contender.header = header;
+    contender.header.method = entry.file.method;
+    contender.header.label = entry.file.label;
+    for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
+    contender.header.options["layer"] = std::to_string(entry.context.layer);
+    contender.header.seconds["statistics"] = statistics_seconds_;
+    if (entry.context.statistics) contender.header.statistics_fingerprint = entry.context.statistics->fingerprint;
+    contender.editor = entry.editor.get();
+    contender.context = entry.context;
+    contender.folder = entries_.size() == 1 ? out : out / folder_name(entry.file.label);
+    contenders.push_back(std::move(contender));
+  }
+  return contenders;
+}
+
+}  // namespace emend

@@ -1,0 +1,45 @@
+#include "config/method_fields.h"
+
+#include <algorithm>
+
+#include "config/edit_entry.h"
+
+namespace emend {
+namespace {
+
+constexpr const char* kLayerForms = "auto, a layer number or a list of layer numbers";
+
+int read_layer_number(const ConfigNode& node) {
+  const int layer = node.integer(kLayerForms);
+  if (layer < 0) node.fail("layers count from 0, found " + std::to_string(layer));
+  return layer;
+}
+
+}  // namespace
+
+LayerChoice read_layer_choice(const ConfigNode& node) {
+  if (node.is_scalar() && node.text() == "auto") return {};
+  if (!node.is_list()) return {{read_layer_number(node)}};
+  LayerChoice choice;
+  for (const ConfigNode& item : node.items()) {
+    const int layer = read_layer_number(item);
+    if (std::ranges::find(choice.layers, layer) != choice.layers.end()) {
+      item.fail("layer " + std::to_string(layer) + " is in the list twice");
+    }
+    choice.layers.push_back(layer);
+  }
+  if (choice.layers.empty()) node.fail("the list of layers is empty");
+  return choice;
+}
+
+std::map<std::string, OptionText> read_option_texts(const ConfigNode& node) {
+  std::map<std::string, OptionText> options;
+  for (const auto& [name, key, value] : node.entries()) options[name] = {value.text(), value.where()};
+  return options;
+}
+
+std::filesystem::path read_path(const ConfigNode& node, const std::filesystem::path& folder) {
+  return (folder / read_word(node)).lexically_normal();
+}
+
+}  // namespace emend
