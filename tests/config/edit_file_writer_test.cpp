@@ -14,7 +14,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::Pair;
 using testing::SizeIs;
-using testing::StartsWith;
 
 EditRequest edit(const std::string& id, const std::string& prompt, const std::string& subject,
                  const std::string& target) {
