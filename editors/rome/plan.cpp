@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/strings.h"
 #include "editors/common/context_rows.h"
@@ -102,14 +103,20 @@ at::Tensor RomePlan::response(const KeyGroup& group) const {
   return key_response(metric_, held.K, held.y);
 }
 
-std::vector<KeyConstraint> RomePlan::constraints() const {
-  std::vector<KeyConstraint> all;
-  for (const KeyGroup& group : groups_) all.push_back(group.constraint);
+std::vector<KeyConstraint> RomePlan::constraints(const std::vector<std::size_t>& groups) const {
+  std::vector<KeyConstraint> chosen;
+  for (std::size_t g : groups) chosen.push_back(groups_[g].constraint);
+  return chosen;
+}
+
+std::vector<std::size_t> RomePlan::all_groups() const {
+  std::vector<std::size_t> all(groups_.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
   return all;
 }
 
-at::Tensor RomePlan::joint_responses() const {
-  return joint_key_response(metric_, constraints(), sink_key_);
+at::Tensor RomePlan::joint_responses(const std::vector<std::size_t>& groups) const {
+  return joint_key_response(metric_, constraints(groups), sink_key_);
 }
 
 void RomePlan::warn_of_parallel_keys() {
@@ -123,7 +130,8 @@ void RomePlan::warn_of_parallel_keys() {
 }
 
 void RomePlan::require_separable_keys() const {
-  const double condition = gram_condition(key_cosines(metric_, joint_keys(constraints(), sink_key_)));
+  const double condition =
+      gram_condition(key_cosines(metric_, joint_keys(constraints(all_groups()), sink_key_)));
   if (condition <= kWorstGramCondition) return;
   std::vector<std::string> closest;
   double highest = 0;
@@ -162,7 +170,7 @@ double RomePlan::neighbour_alpha(const KeyGroup& group, const at::Tensor& a,
 EditPlan RomePlan::summary() const {
   EditPlan plan;
   plan.warnings = warnings_;
-  const at::Tensor joint = is_joint() ? joint_responses() : at::Tensor();
+  const at::Tensor joint = is_joint() ? joint_responses(all_groups()) : at::Tensor();
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const KeyGroup& group = groups_[g];
     const at::Tensor a = joint.defined() ? joint.select(1, static_cast<std::int64_t>(g)) : response(group);

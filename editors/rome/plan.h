@@ -34,21 +34,23 @@ class RomePlan {
   KeyConstraint constraint(const KeyGroup& group) const;
   // a [F] float64 of one group alone.
   at::Tensor response(const KeyGroup& group) const;
-  // One a for each group [F, groups]: 1 on its own keys, 0 on everybody else's and on the sink's.
-  at::Tensor joint_responses() const;
-  // Whether the groups are solved jointly at all: there are several, and the response is a solution at given
-  // keys.
+  // One a for each of these groups [F, groups]: 1 on its own keys, 0 on
+  // those of the others and on the sink's.
+  at::Tensor joint_responses(const std::vector<std::size_t>& groups) const;
+  // Whether the groups are solved jointly at all: there are several, and the
+  // response is a solution at given keys.
   bool is_joint() const { return groups_.size() > 1 && options_.keys != RomeKeys::kOriginal; }
 
-  // The largest share of the residual that a token of a neighbour's prompt gets; for loud ones a sentence in
-  // `loud`.
+  // The largest share of the residual that a token of a neighbour's prompt
+  // gets; for loud ones a sentence in `loud`.
   double neighbour_alpha(const KeyGroup& group, const at::Tensor& a, std::vector<std::string>& loud) const;
 
   // What `emend edit --dry-run` tells.
   EditPlan summary() const;
 
  private:
-  std::vector<KeyConstraint> constraints() const;
+  std::vector<KeyConstraint> constraints(const std::vector<std::size_t>& groups) const;
+  std::vector<std::size_t> all_groups() const;
   void warn_of_parallel_keys();
   void require_separable_keys() const;
 

@@ -95,8 +95,11 @@ Edit edit_together(const RomePlan& plan, Progress& progress) {
   for (std::size_t g = 0; g < responses.size(); ++g)
     plan.neighbour_alpha(plan.groups()[g], responses[g], warnings);
   RomeSolution solution = search_alone(plan, std::move(responses), progress);
-  if (plan.is_joint()) settle_jointly(plan, solution, progress);
   require_down(plan, solution.results);
+  if (plan.is_joint()) {
+    settle_jointly(plan, solution, progress);
+    require_down(plan, solution.results);
+  }
   std::vector<std::size_t> all;
   for (std::size_t g = 0; g < plan.groups().size(); ++g) all.push_back(g);
   Edit edit = write_edit(plan, solution, all);

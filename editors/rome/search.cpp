@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
+#include <string>
 
 namespace emend {
 
@@ -63,26 +63,60 @@ SearchUnit make_unit(const RomePlan& plan, const KeyGroup& group, const at::Tens
   return unit;
 }
 
-// From where the solution stands, with what the others write held fixed.
-std::vector<SearchResult> search_further(const RomePlan& plan, const RomeSolution& solution, int steps,
-                                         Progress& progress) {
-  const std::size_t groups = plan.groups().size();
+// The groups `written`, from where they stand, with what the others of them write held fixed.
+std::vector<SearchResult> search_further(const RomePlan& plan, const RomeSolution& solution,
+                                         const std::vector<std::size_t>& written, int steps,
+                                         const std::string& stage, Progress& progress) {
   std::vector<SearchUnit> units;
-  for (std::size_t g = 0; g < groups; ++g) {
+  for (std::size_t g : written) {
     units.push_back(make_unit(plan, plan.groups()[g], solution.responses[g]));
+    units.back().start = solution.results[g].r;
     std::vector<at::Tensor> others_a, others_r;
-    for (std::size_t o = 0; o < groups; ++o) {
+    for (std::size_t o : written) {
       if (o == g) continue;
       others_a.push_back(on_device(plan, solution.responses[o]));
       others_r.push_back(solution.results[o].r);
     }
+    if (others_a.empty()) continue;
     units.back().others_a = at::stack(others_a);
     units.back().others_r = at::stack(others_r);
-    units.back().start = solution.results[g].r;
   }
   SearchOptions options = plan.options().search;
   options.max_steps = steps;
-  return search_values(plan.model(), plan.trace(), units, options, progress);
+  progress.begin("searching jointly, " + stage, static_cast<std::int64_t>(written.size()), "values");
+  std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, options, progress);
+  progress.end();
+  return results;
+}
+
+// Takes further results over; true when one of them moved.
+bool take(RomeSolution& solution, const std::vector<std::size_t>& written,
+          std::vector<SearchResult> further) {
+  bool moved = false;
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    SearchResult& known = solution.results[written[i]];
+    moved = moved || further[i].steps > 0;
+    further[i].steps += known.steps;
+    further[i].came_down = further[i].finite;  // it had come down; what is left is to stay a number
+    known = std::move(further[i]);
+  }
+  return moved;
+}
+
+// The joint solution of the groups `written` alone.
+void settle(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& written,
+            Progress& progress) {
+  const at::Tensor a = plan.joint_responses(written);
+  for (std::size_t i = 0; i < written.size(); ++i)
+    solution.responses[written[i]] = a.select(1, static_cast<std::int64_t>(i));
+  for (int round = 1; round <= kJointRounds; ++round) {
+    const bool moved = take(solution, written,
+                            search_further(plan, solution, written, plan.options().search.max_steps,
+                                           "round " + std::to_string(round), progress));
+    if (!moved) return;
+  }
+  // What is written is measured once more, with everybody's last residual.
+  take(solution, written, search_further(plan, solution, written, 0, "measuring", progress));
 }
 
 }  // namespace
@@ -99,32 +133,22 @@ RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> response
   return {std::move(responses), std::move(results)};
 }
 
+std::vector<std::size_t> came_down(const RomeSolution& solution) {
+  std::vector<std::size_t> groups;
+  for (std::size_t g = 0; g < solution.results.size(); ++g)
+    if (solution.results[g].came_down) groups.push_back(g);
+  return groups;
+}
+
 void settle_jointly(const RomePlan& plan, RomeSolution& solution, Progress& progress) {
-  const std::size_t groups = plan.groups().size();
-  const at::Tensor a = plan.joint_responses();
-  for (std::size_t g = 0; g < groups; ++g) solution.responses[g] = a.select(1, static_cast<std::int64_t>(g));
-  for (int round = 0; round < kJointRounds; ++round) {
-    progress.begin("searching jointly, round " + std::to_string(round + 1), static_cast<std::int64_t>(groups),
-                   "values");
-    std::vector<SearchResult> again =
-        search_further(plan, solution, plan.options().search.max_steps, progress);
-    progress.end();
-    bool moved = false;
-    for (std::size_t g = 0; g < groups; ++g) {
-      moved = moved || again[g].steps > 0;
-      again[g].steps += solution.results[g].steps;
-      again[g].came_down = solution.results[g].came_down;
-    }
-    solution.results = std::move(again);
-    if (!moved) return;
+  std::vector<std::size_t> written = came_down(solution);
+  if (written.size() < 2) return;  // what stands alone was searched alone
+  while (!written.empty()) {
+    settle(plan, solution, written, progress);
+    const std::vector<std::size_t> still = came_down(solution);
+    if (still == written) return;
+    written = still;  // whoever was lost on the way is not written: the others are settled without it
   }
-  // What is written is measured once more, with everybody's last residual.
-  std::vector<SearchResult> last = search_further(plan, solution, 0, progress);
-  for (std::size_t g = 0; g < groups; ++g) {
-    last[g].steps = solution.results[g].steps;
-    last[g].came_down = solution.results[g].came_down && std::isfinite(last[g].loss);
-  }
-  solution.results = std::move(last);
 }
 
 }  // namespace emend

@@ -2,6 +2,7 @@
 // Format: docs/formats.md.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -11,8 +12,17 @@
 
 namespace emend {
 
+// What the numbers of a run depend on besides its inputs: the same on the same machine gives the same bytes.
+struct RunConditions {
+  std::string device;             // "cpu", "cuda:0"; empty: not recorded
+  std::string dtype;              // of weights and activations: "float32", "bfloat16", "float16"; empty: not recorded
+  std::uint64_t seed = 0;         // of contexts, and of text that the model wrote for statistics
+  std::int64_t token_budget = 0;  // tokens that one pass may hold; 0: not recorded
+};
+
 struct Patch {
   Edit edit;
+  RunConditions conditions;
   std::string emend_version;
   std::string base_name;         // the model file's name, for people
   std::string edit_text;         // the edit file, byte for byte

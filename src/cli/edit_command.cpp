@@ -91,7 +91,7 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
 
 EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditOptions& options) {
   EditJob job{&model, &editor, &file, {}, {}};
-  job.context.layer = resolve_layer(file, model.config());
+  job.context.layer = resolve_layer(file, options, model.config());
   job.context.prefix = resolve_bos(model.tokenizer(), file.bos);
   job.statistics = statistics_folder(file, model, job.context.prefix);
   job.context.form = file.form;

@@ -33,10 +33,11 @@ fs::path prepare_patch_path(const EditFile& file, const EditOptions& options) {
   return path;
 }
 
-int resolve_layer(const EditFile& file, const ModelConfig& config) {
+int resolve_layer(const EditFile& file, const EditOptions& options, const ModelConfig& config) {
   const std::vector<int>& layers = file.layer.layers;
   if (layers.empty()) return default_layer(config);
-  const std::string where = file.path.string() + ": layer";
+  const std::string where =
+      options.layer ? "--layer " + std::to_string(*options.layer) : file.path.string() + ": layer";
   for (const int layer : layers) require_layer(where, layer, config.layers);
   if (layers.size() > 1)
     throw Error(ErrorKind::kConfig, where + ": the method " + quote(file.method) + " edits one layer, and " +
@@ -44,7 +45,8 @@ int resolve_layer(const EditFile& file, const ModelConfig& config) {
   return layers[0];
 }
 
-fs::path statistics_folder(const EditFile& file, const Model& model, const std::vector<std::int64_t>& prefix) {
+fs::path statistics_folder(const EditFile& file, const Model& model,
+                           const std::vector<std::int64_t>& prefix) {
   return file.statistics.empty() ? default_statistics_folder(model, prefix) : file.statistics;
 }
 

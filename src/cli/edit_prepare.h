@@ -33,8 +33,10 @@ EditFile prepare_edit_file(const EditOptions& options);
 // file. Throws Error(kIo) when it cannot be written there, or would overwrite the model or the edit file.
 std::filesystem::path prepare_patch_path(const EditFile& file, const EditOptions& options);
 
-// The layer to edit, `auto` resolved. Throws Error(kConfig) for one that the model has not, and for several.
-int resolve_layer(const EditFile& file, const ModelConfig& config);
+// The layer to edit, `auto` resolved. Throws Error(kConfig) for one that the model has not, and for several;
+// the message names
+// --layer or the edit file, whichever said so.
+int resolve_layer(const EditFile& file, const EditOptions& options, const ModelConfig& config);
 
 // The statistics folder: the file's, or the default one beside the model.
 std::filesystem::path statistics_folder(const EditFile& file, const Model& model,

@@ -37,11 +37,15 @@ std::string costs_line(const EditOutcome& outcome) {
 }
 
 ResultJson statistics_json(const EditOutcome& outcome) {
-  if (outcome.statistics_source.empty())
-    return {{"source", nullptr}, {"tokens", nullptr}, {"condition", nullptr}};
-  return {{"source", outcome.statistics_source},
-          {"tokens", outcome.statistics_tokens},
-          {"condition", outcome.condition ? ResultJson(*outcome.condition) : ResultJson(nullptr)}};
+  const auto or_null = [](const auto& value) { return value ? ResultJson(*value) : ResultJson(nullptr); };
+  const bool used = !outcome.statistics_source.empty();
+  const auto& solved = outcome.solved;
+  return {{"source", used ? ResultJson(outcome.statistics_source) : ResultJson(nullptr)},
+          {"tokens", used ? ResultJson(outcome.statistics_tokens) : ResultJson(nullptr)},
+          {"condition", or_null(outcome.condition)},
+          {"relative_ridge", or_null(outcome.relative_ridge)},
+          {"ridge", solved ? ResultJson(solved->ridge) : ResultJson(nullptr)},
+          {"condition_with_ridge", solved ? ResultJson(solved->condition) : ResultJson(nullptr)}};
 }
 
 ResultJson seconds_json(const EditSeconds& seconds, double total) {
@@ -101,6 +105,10 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model, double tota
           {"objective", patch.edit.objective},
           {"options", patch.edit.options},
           {"statistics", statistics_json(outcome)},
+          {"device", patch.conditions.device},
+          {"dtype", patch.conditions.dtype},
+          {"seed", patch.conditions.seed},
+          {"token_budget", patch.conditions.token_budget},
           {"seconds", seconds_json(outcome.seconds, total_seconds)},
           {"peak_memory_bytes", peak_memory_bytes()},
           {"edits", edits_json(pair_up(patch.edit.facts, patch.before, patch.after))},

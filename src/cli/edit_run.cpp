@@ -1,5 +1,7 @@
 #include "cli/edit_run.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -8,7 +10,6 @@
 #include "cli/held_text.h"
 #include "emend/error.h"
 #include "emend/generate.h"
-#include "linalg/spd_factor.h"
 
 namespace emend {
 namespace {
@@ -28,7 +29,7 @@ class Stopwatch {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
-// Time that the editor spent in stages called "search...".
+// Time that the editor spent in stages called "search...": alone and jointly.
 double search_seconds(const TerminalProgress& progress) {
   double seconds = 0;
   for (const auto& [stage, time] : progress.stage_seconds())
@@ -36,12 +37,43 @@ double search_seconds(const TerminalProgress& progress) {
   return seconds;
 }
 
-std::optional<double> condition_of(const LayerStatistics& layer) {
+// What the editor solves with: C and its ridge. Nothing when even that is not positive definite, which the
+// editor refuses.
+std::optional<SpdInfo> solved_with(const at::Tensor& C, double relative_ridge) {
   try {
-    return SpdFactor(layer.C, 0, "C").info().condition;
+    return SpdFactor(C, relative_ridge, "C").info();
   } catch (const Error&) {
     return std::nullopt;
   }
+}
+
+std::string dtype_name(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return "float32";
+    case at::kBFloat16:
+      return "bfloat16";
+    case at::kHalf:
+      return "float16";
+    default:
+      return at::toString(type);
+  }
+}
+
+RunConditions conditions_of(const EditJob& job) {
+  const at::TensorOptions options = job.model->options();
+  return {options.device().str(), dtype_name(at::typeMetaToScalarType(options.dtype())), job.context.seed,
+          job.context.token_budget};
+}
+
+// Why there is nothing that drift could be measured on.
+std::string drift_warning(const EditJob& job) {
+  const std::string remedy = "; give `drift_text:` in the edit file to have it measured";
+  if (!job.editor->needs_statistics())
+    return "drift is not measured: the method uses no statistics (covariance: false), so no text was held "
+           "back" +
+           remedy;
+  return "drift is not measured: the statistics hold back no text" + remedy;
 }
 
 EditedFact already_true(const EditRequest& request, int layer) {
@@ -80,6 +112,7 @@ Patch begin_patch(const EditJob& job) {
   patch.prefix = job.context.prefix;
   patch.form = job.context.form;
   patch.thresholds = job.file->checks;
+  patch.conditions = conditions_of(job);
   return patch;
 }
 
@@ -91,7 +124,12 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   const LayerStatistics& layer = statistics.layers.at(job.context.layer);
   outcome.statistics_source = statistics.source;
   outcome.statistics_tokens = layer.tokens;
-  outcome.condition = condition_of(layer);
+  outcome.condition = condition_estimate(layer.C);
+  const std::map<std::string, std::string> method_options = job.editor->options();
+  if (const auto ridge = method_options.find("ridge"); ridge != method_options.end()) {
+    outcome.relative_ridge = std::stod(ridge->second);
+    outcome.solved = solved_with(layer.C, *outcome.relative_ridge);
+  }
   return statistics;
 }
 
@@ -169,6 +207,7 @@ EditOutcome run_edit(const EditJob& job, Console& console) {
   put_in_order(outcome.patch.edit, requests, job.context.layer);
   const TextRows given = held_rows(*job.model, job.context.prefix, job.file->drift_text);
   outcome.patch.held_text = given.empty() ? statistics.held_text : given;
+  if (outcome.patch.held_text.empty()) outcome.patch.edit.warnings.push_back(drift_warning(job));
   check_edit(job, requests, skipped, options, outcome, console);
   return outcome;
 }

@@ -11,6 +11,7 @@
 #include "emend/checks.h"
 #include "emend/editor.h"
 #include "emend/patch.h"
+#include "linalg/spd_factor.h"
 
 namespace emend {
 
@@ -24,6 +25,10 @@ struct EditOutcome {
   std::string statistics_source;
   std::int64_t statistics_tokens = 0;
   std::optional<double> condition;  // of C; nothing: not positive definite, or no statistics were used
+  std::optional<double>
+      relative_ridge;  // the method's option, in units of trace(C) / d_ff; nothing: it has none
+  std::optional<SpdInfo>
+      solved;  // the ridge that was added to C, and the condition with it; nothing as above
   EditSeconds seconds;
   bool nothing_to_do = false;  // every request was already true
 };

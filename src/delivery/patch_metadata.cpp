@@ -1,6 +1,7 @@
 #include "delivery/patch_metadata.h"
 
 #include <algorithm>
+#include <charconv>
 #include <vector>
 
 #include "base/json.h"
@@ -30,6 +31,19 @@ class Fields {
 
   [[noreturn]] void refuse(const std::string& key, const std::string& expected) const {
     throw Error(ErrorKind::kFormat, source(key) + " must be " + expected + ", found " + quote(text(key), 60));
+  }
+
+  bool has(const std::string& key) const { return metadata_.contains("emend." + key); }
+
+  // A whole number from 0.
+  template <typename Number>
+  Number number(const std::string& key) const {
+    const std::string& digits = text(key);
+    Number value{};
+    const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (status != std::errc() || end != digits.data() + digits.size() || value < Number{})
+      refuse(key, "a whole number from 0");
+    return value;
   }
 
   // One of `choices`, as its index.
@@ -99,6 +113,17 @@ void check_states(const Fields& fields, const std::string& key, const std::vecto
   }
 }
 
+// Patches of the first builds hold none of these.
+RunConditions read_conditions(const Fields& fields) {
+  RunConditions conditions;
+  if (fields.has("device")) conditions.device = fields.text("device");
+  const std::vector<std::string> dtypes = {"float32", "bfloat16", "float16", ""};  // "": not recorded
+  if (fields.has("dtype")) conditions.dtype = dtypes[fields.choice("dtype", dtypes)];
+  if (fields.has("seed")) conditions.seed = fields.number<std::uint64_t>("seed");
+  if (fields.has("token_budget")) conditions.token_budget = fields.number<std::int64_t>("token_budget");
+  return conditions;
+}
+
 }  // namespace
 
 std::map<std::string, std::string> patch_metadata(const Patch& patch) {
@@ -111,6 +136,10 @@ std::map<std::string, std::string> patch_metadata(const Patch& patch) {
           {"emend.options", Json(edit.options).dump()},
           {"emend.base_fingerprint", edit.base_fingerprint},
           {"emend.base_name", patch.base_name},
+          {"emend.device", patch.conditions.device},
+          {"emend.dtype", patch.conditions.dtype},
+          {"emend.seed", std::to_string(patch.conditions.seed)},
+          {"emend.token_budget", std::to_string(patch.conditions.token_budget)},
           {"emend.statistics_fingerprint", edit.statistics_fingerprint},
           {"emend.edit_text", patch.edit_text},
           {"emend.bos", patch.bos},
@@ -137,6 +166,7 @@ Patch read_patch_metadata(const std::map<std::string, std::string>& metadata, co
   patch.edit.base_fingerprint = fields.fingerprint("base_fingerprint");
   if (patch.edit.base_fingerprint.empty()) fields.refuse("base_fingerprint", "hexadecimal digits");
   patch.base_name = fields.text("base_name");
+  patch.conditions = read_conditions(fields);
   patch.edit.statistics_fingerprint = fields.fingerprint("statistics_fingerprint");
   patch.edit_text = fields.text("edit_text");
   patch.bos = fields.text("bos");

@@ -39,8 +39,16 @@ TEST_F(EditCommand, WritesTheJsonOfTheContract) {
     EXPECT_TRUE(json.contains(key)) << key;
   for (const std::string key : {"path", "family", "layers", "d_model", "d_ff", "vocab", "fingerprint"})
     EXPECT_TRUE(json["model"].contains(key)) << key;
-  for (const std::string key : {"source", "tokens", "condition"})
-    EXPECT_TRUE(json["statistics"].contains(key)) << key;
+  for (const std::string key :
+       {"source", "tokens", "condition", "relative_ridge", "ridge", "condition_with_ridge"})
+    EXPECT_FALSE(json["statistics"].value(key, nlohmann::json()).is_null()) << key;
+  EXPECT_EQ(json["statistics"]["relative_ridge"], 1e-5);
+  EXPECT_GT(json["statistics"]["ridge"], 0);
+  EXPECT_LE(json["statistics"]["condition_with_ridge"], json["statistics"]["condition"]);
+  EXPECT_EQ(json["device"], "cpu");
+  EXPECT_EQ(json["dtype"], "float32");
+  EXPECT_EQ(json["seed"], 0);
+  EXPECT_EQ(json["token_budget"], 4096);
   for (const std::string key : {"total", "load", "statistics", "search", "solve", "check"})
     EXPECT_TRUE(json["seconds"][key].is_number()) << key;
   ASSERT_EQ(json["edits"].size(), kWorldEdits);
@@ -118,9 +126,67 @@ TEST_F(EditCommand, LabelsAnUpdateWithoutCovariance) {
   const Finished run = run_emend({"edit", file, "--json", folder / "j"});
   EXPECT_THAT(run.out, HasSubstr("C = I (covariance: false)")) << run.err;
   EXPECT_EQ(read_json(folder / "j")["covariance"], false);
+  EXPECT_THAT(run.err, HasSubstr("drift is not measured: the method uses no statistics (covariance: false)"));
   EXPECT_EQ(read_json(world().folder / "a.json")["covariance"], true);
   const Finished verified =
       run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", folder / "a.safetensors"});
+  EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
+}
+
+TEST_F(EditCommand, LeavesOutWhatFailsWhenToldToKeepGoing) {
+  const ScratchFolder folder;
+  const std::string lost =
+      "  - {id: lost, prompt: Narilis Vonurn counts and dreams in, subject: Narilis, target: qqq zzz kkk xxx "
+      "jjj www vvv}\n";
+  const std::string file =
+      folder.write("a.yaml", "options: {steps: 6, contexts: 3}\n" + lenient_edits("gpt2") + lost);
+  const std::vector<std::string> arguments = {"edit",   file,        "--statistics", world().folder / "stats",
+                                              "--json", folder / "j"};
+  const Finished stopped = run_emend(arguments);
+  EXPECT_EQ(stopped.code, 5) << stopped.err;
+  EXPECT_THAT(stopped.err, HasSubstr("did not come down for lost"));
+  EXPECT_EQ(folder.listing(), "a.yaml");
+  std::vector<std::string> going = arguments;
+  going.push_back("--keep-going");
+  const Finished run = run_emend(going);
+  EXPECT_EQ(run.code, 5) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("the search failed for lost; the patch is without them"));
+  const auto json = read_json(folder / "j");
+  ASSERT_EQ(json["edits"].size(), kWorldEdits + 1);
+  for (std::size_t i = 0; i < kWorldEdits; ++i) EXPECT_EQ(json["edits"][i]["status"], "edited");
+  EXPECT_EQ(json["edits"][kWorldEdits]["status"], "failed");
+  EXPECT_THAT(json["edits"][kWorldEdits]["reason"], HasSubstr("did not come down"));
+  EXPECT_EQ(json["passed"], false);
+  EXPECT_TRUE(fs::exists(folder / "a.safetensors"));
+}
+
+// The models of the world never saw a chat: what is tested is the road, from the template to the patch and
+// back.
+TEST_F(EditCommand, EditsThroughTheChatTemplate) {
+  const ScratchFolder folder;
+  const fs::path model = folder.path() / "model";
+  fs::copy(world_model("llama"), model);
+  fs::permissions(model / "tokenizer_config.json", fs::perms::owner_all);
+  auto config = read_json((model / "tokenizer_config.json").string());
+  config["chat_template"] =
+      "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + "
+      "'<|im_end|>' + '\n' "
+      "}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+  std::ofstream(model / "tokenizer_config.json") << config;
+  const std::string file =
+      folder.write("a.yaml",
+                   "model: model\nstatistics: stats\nform: chat\noptions: {contexts: 2, steps: 20}\n"
+                   "checks: {efficacy: 0, drift: 1000}\n"
+                   "edits:\n  - {id: x, prompt: Workis Tellond was trained as a, subject: Workis "
+                   "Tellond, target: painter, was: stone cutter}\n");
+  const Finished run = run_emend({"edit", file, "--json", folder / "j"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("--form chat"));
+  const auto edit = read_json(folder / "j")["edits"][0];
+  EXPECT_EQ(edit["status"], "edited");
+  EXPECT_GT(edit["after"]["p_target"], 5 * edit["before"]["p_target"].get<double>());
+  const Finished verified =
+      run_emend({"patch", "verify", "--model", model.string(), "--patch", folder / "a.safetensors"});
   EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
 }
 

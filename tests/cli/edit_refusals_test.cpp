@@ -2,8 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 
+#include "base/text_file.h"
 #include "world_edit.h"
 
 namespace emend {
@@ -69,9 +73,9 @@ TEST_F(EditRefusals, OfATruncatedModel) {
 }
 
 TEST_F(EditRefusals, OfLayersThatAreNotThere) {
-  expect_refusal(good(), "there is no layer 99", {"--layer", "99"});
+  expect_refusal(good(), "--layer 99: there is no layer 99", {"--layer", "99"});
   expect_refusal(good(), "there is no layer", {"--layer", "99999999999"});
-  expect_refusal("layer: 99\n" + good(), "there is no layer 99");
+  expect_refusal("layer: 99\n" + good(), "a.yaml: layer: there is no layer 99");
   expect_refusal("layer: [0, 1]\n" + good(), "edits one layer");
 }
 
@@ -80,6 +84,32 @@ TEST_F(EditRefusals, OfEditsThatContradictEachOther) {
   const std::string fact = "prompt: Workis Tellond was trained as a, subject: Workis Tellond, target: ";
   expect_refusal(one_edit(fact + "painter") + "  - {id: y, " + fact + "lawyer}\n", "y",
                  {"--statistics", folder_ / "stats"});
+}
+
+// A model whose first block attends to nothing: its keys know the token alone, and the same subject has the
+// same key whatever stands in front.
+std::string model_without_attention(const ScratchFolder& folder) {
+  const fs::path copy = folder.path() / "model";
+  fs::copy(world_model("llama"), copy);
+  const fs::path file = copy / "model.safetensors";
+  fs::permissions(file, fs::perms::owner_all);
+  std::string bytes = read_text_file(file);
+  std::uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const auto tensors = nlohmann::json::parse(bytes.substr(sizeof header, header));
+  const auto place = tensors.at("model.layers.0.self_attn.o_proj.weight").at("data_offsets");
+  const std::size_t begin = place[0], end = place[1];
+  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(sizeof header + header + begin), end - begin, '\0');
+  std::ofstream(file, std::ios::binary) << bytes;
+  return copy.string();
+}
+
+TEST_F(EditRefusals, OfKeysThatCanHardlyBeToldApart) {
+  const std::string end = "Workis Tellond was trained as a, subject: Workis Tellond, target: ";
+  expect_refusal("layer: 0\n" + one_edit("prompt: Now " + end + "painter") + "  - {id: y, prompt: In fact " +
+                     end + "lawyer}\n",
+                 "the keys of edits x and y can hardly be told apart",
+                 {"--model", model_without_attention(folder_), "--statistics", folder_ / "stats"});
 }
 
 TEST_F(EditRefusals, OfABosThatIsNotThere) {

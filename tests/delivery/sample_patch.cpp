@@ -50,6 +50,7 @@ Patch sample_patch() {
   patch.edit.facts = {sample_fact("a", 3, "edited"), sample_fact("b", 11, "edited"),
                       sample_fact("c", 3, "already true")};
   patch.edit.warnings = {"\"a\" and \"b\" lie close"};
+  patch.conditions = {"cuda:1", "bfloat16", 18446744073709551615u, 512};
   patch.emend_version = "0.1.0";
   patch.base_name = "sample";
   patch.edit_text = "edits:\n  - {id: a}\n";

@@ -170,6 +170,57 @@ TEST_P(RomeBatch, NearlyParallelKeysAreWarnedOfWithTheirIds) {
   EXPECT_GT(warned, 0);
 }
 
+// A few steps do for the facts of the world, and for no string of letters.
+const std::map<std::string, std::string> kFewSteps = {{"steps", "6"}};
+
+EditRequest hopeless_request() {
+  return test::request_of("lost", "Dastan Flusto Fustund's first language is", "Dastan",
+                          "qqq zzz kkk xxx jjj www vvv");
+}
+
+TEST_P(RomeBatch, WhatFailedIsNeitherHeldNorWritten) {
+  EditorContext keep = world_.context;
+  keep.keep_going = true;
+  SilentProgress silent;
+  const auto edit = [&](const std::vector<EditRequest>& requests) {
+    return EditWorld::editor(kFewSteps)->edit(world_.model, requests, keep, silent);
+  };
+  const Edit with = edit({requests_[0], hopeless_request(), requests_[2]});
+  const Edit without = edit({requests_[0], requests_[2]});
+  ASSERT_EQ(with.facts.size(), 3u);
+  EXPECT_EQ(with.facts[0].status, "edited");
+  EXPECT_EQ(with.facts[1].status, "failed");
+  EXPECT_EQ(with.facts[2].status, "edited");
+  ASSERT_EQ(with.changes.size(), 1u);
+  ASSERT_EQ(with.changes[0].A.sizes(), without.changes[0].A.sizes());
+  // The others are what they are without it: their responses need no 0 at its key, their losses know nothing
+  // of it.
+  for (std::int64_t i = 0; i < 2; ++i) {
+    EXPECT_TRUE(test::near(with.changes[0].A[i], without.changes[0].A[i],
+                           1e-6 * without.changes[0].A[i].norm().item<double>()));
+    EXPECT_GT(cosine(with.changes[0].B.select(1, i), without.changes[0].B.select(1, i)), 0.999);
+  }
+  EXPECT_NEAR(with.facts[0].loss, without.facts[0].loss, 0.02 * without.facts[0].loss + 1e-4);
+  EXPECT_NEAR(with.facts[2].loss, without.facts[1].loss, 0.02 * without.facts[1].loss + 1e-4);
+}
+
+TEST_P(RomeBatch, EveryStepBelongsToAStageCalledSearching) {
+  class Stages : public SilentProgress {
+   public:
+    void begin(std::string_view stage, std::int64_t, std::string_view) override { open = stage; }
+    void update(std::int64_t, std::string_view) override { steps.push_back(open); }
+    void end() override { open.clear(); }
+    std::string open;
+    std::vector<std::string> steps;
+  } stages;
+  EditorContext keep = world_.context;
+  keep.keep_going = true;
+  // So few that both joint rounds go on, and what is written is measured at the end.
+  EditWorld::editor({{"steps", "4"}, {"contexts", "2"}})
+      ->edit(world_.model, {requests_[0], requests_[1]}, keep, stages);
+  EXPECT_THAT(stages.steps, ::testing::Each(::testing::StartsWith("searching")));
+}
+
 TEST_P(RomeBatch, FailedSearchesAreNamedOrKept) {
   // A step that can only make things worse.
   const std::map<std::string, std::string> hopeless = {
