@@ -1,0 +1,180 @@
+// The run loop on the invented world: what stops and is taken up again, in parts or whole, gives the same files.
+#include "eval/run.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "base/expect_error.h"
+#include "base/temp_folder.h"
+#include "emend/error.h"
+#include "eval/results/results_file.h"
+#include "eval/shards.h"
+#include "support/edit_world.h"
+#include "support/eval_world.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr std::size_t kRecords = 36;  // three units of single mode
+
+// Stops the run at the n-th sign of progress.
+class StopAt : public Progress {
+ public:
+  explicit StopAt(int signs) : left_(signs) {}
+  void begin(std::string_view, std::int64_t, std::string_view) override {}
+  void update(std::int64_t, std::string_view) override {
+    if (left_-- == 0) throw Error(ErrorKind::kInterrupted, "stopped");
+  }
+  void end() override {}
+
+ private:
+  int left_;
+};
+
+class RunTest : public testing::Test {
+ protected:
+  RunTest() : world_(test::EditWorld::of("gpt2")) {
+    for (const char* keys : {"context+bare", "prompt"})
+      editors_.push_back(test::EditWorld::editor({{"keys", keys}, {"steps", "6"}, {"contexts", "2"}, {"step", "0.6"}}));
+  }
+  fs::path folder(const std::string& name) const { return folder_.path() / name; }
+
+  std::vector<Contender> contenders(const fs::path& out, std::size_t count = 1) const {
+    std::vector<Contender> list;
+    for (std::size_t i = 0; i < count; ++i) {
+      Contender contender;
+      contender.header.emend = "test";
+      contender.header.model_fingerprint = "m";
+      contender.header.data_fingerprint = "d";
+      contender.header.dataset = "emend";
+      contender.header.method = "rome";
+      contender.header.label = i == 0 ? "both" : "prompt";
+      contender.editor = editors_[i].get();
+      contender.context = world_.context;
+      contender.folder = count == 1 ? out : out / contender.header.label;
+      list.push_back(std::move(contender));
+    }
+    return list;
+  }
+
+  EvalSetup setup(const std::string& mode, std::size_t records = kRecords) const {
+    EvalSetup setup;
+    setup.records = test::world_records(records);
+    setup.mode = parse_eval_mode(mode);
+    setup.metrics.push_back(make_rewrite_metric());
+    setup.drift_rows = {prompt_ids(world_.model.tokenizer(), setup.records[0].request.prompt, world_.form)};
+    return setup;
+  }
+
+  std::vector<EvalSummary> run(const EvalSetup& setup, const fs::path& out, std::size_t count = 1) {
+    SilentProgress silent;
+    return run_eval(world_.model, setup, contenders(out, count), silent);
+  }
+
+  test::EditWorld& world_;
+  test::TempFolder folder_;
+  std::vector<std::unique_ptr<Editor>> editors_;
+};
+
+TEST_F(RunTest, SingleModeTakenUpAfterEachStopGivesTheSameFiles) {
+  const auto whole = run(setup("single"), folder("whole"), 2);
+  ASSERT_EQ(whole.size(), 2u);
+  EXPECT_EQ(whole[0].records, static_cast<std::int64_t>(kRecords));
+  EXPECT_GT(whole[0].metrics.at("efficacy_success").mean, whole[0].base.at("efficacy_success").mean);
+  EXPECT_EQ(whole[0].metrics.at("drift_perplexity").n, static_cast<std::int64_t>(kRecords));
+  EvalSetup again = setup("single");
+  again.resume = true;
+  for (const int signs : {1, 9, 25}) {
+    StopAt stop(signs);
+    EXPECT_THROW(run_eval(world_.model, again, contenders(folder("parts"), 2), stop), Error);
+  }
+  // A kill in the middle of a write leaves half a line.
+  std::ofstream(folder("parts") / "both" / kRecordsFile, std::ios::app) << "{\"index\": 16, \"id\"";
+  run(again, folder("parts"), 2);
+  for (const char* label : {"both", "prompt"})
+    EXPECT_EQ(test::read_all(folder("parts") / label / kRecordsFile), test::read_all(folder("whole") / label / kRecordsFile)) << label;
+  EXPECT_NE(test::read_all(folder("whole") / "both" / kRecordsFile), test::read_all(folder("whole") / "prompt" / kRecordsFile));
+}
+
+TEST_F(RunTest, ShardsJoinToTheSameRecords) {
+  const auto whole = run(setup("single"), folder("whole"))[0];
+  for (std::int64_t i = 0; i < 2; ++i) {
+    EvalSetup part = setup("single");
+    part.shard = {i, 2};
+    EXPECT_EQ(join_shards(folder("out"), 2, "."), false);
+    run(part, folder("out") / shard_folder(i, 2));
+  }
+  EXPECT_TRUE(join_shards(folder("out"), 2, "."));
+  EXPECT_EQ(test::read_all(folder("out") / kRecordsFile), test::read_all(folder("whole") / kRecordsFile));
+  const EvalSummary joined = read_summary(folder("out") / kSummaryFile);
+  EXPECT_EQ(joined.records, whole.records);
+  EXPECT_EQ(joined.metrics.at("paraphrase_success").mean, whole.metrics.at("paraphrase_success").mean);
+}
+
+TEST_F(RunTest, SequentialStandsWhereItStood) {
+  const std::size_t records = 12;
+  const auto before = world_.weight().clone();
+  const auto whole = run(setup("sequential:4", records), folder("whole"))[0];
+  EXPECT_TRUE(at::equal(before, world_.weight()));  // the model is as it was
+  ASSERT_EQ(whole.retention.size(), 3u);
+  EXPECT_EQ(whole.retention[0].edits, 4);
+  EXPECT_EQ(whole.retention[2].edits, 12);
+  EXPECT_EQ(whole.retention[2].metrics.at("efficacy_success").mean, whole.metrics.at("efficacy_success").mean);
+  EvalSetup again = setup("sequential:4", records);
+  again.resume = true;
+  for (const int signs : {2, 12}) {
+    StopAt stop(signs);
+    EXPECT_THROW(run_eval(world_.model, again, contenders(folder("parts")), stop), Error);
+    EXPECT_TRUE(at::equal(before, world_.weight()));
+  }
+  const auto resumed = run(again, folder("parts"))[0];
+  EXPECT_EQ(test::read_all(folder("parts") / kRecordsFile), test::read_all(folder("whole") / kRecordsFile));
+  ASSERT_EQ(resumed.retention.size(), 3u);
+  EXPECT_EQ(resumed.retention[1].metrics.at("neighbourhood_success").mean,
+            whole.retention[1].metrics.at("neighbourhood_success").mean);
+}
+
+TEST_F(RunTest, BatchRecordsShareOneEditedModel) {
+  const auto summary = run(setup("batch:6", 12), folder("out"))[0];
+  EXPECT_EQ(summary.records, 12);
+  const EvalResults results = read_results(folder("out"));
+  EXPECT_EQ(results.records[0].metrics.at("drift_kl"), results.records[5].metrics.at("drift_kl"));
+  EXPECT_NE(results.records[0].metrics.at("drift_kl"), results.records[6].metrics.at("drift_kl"));
+}
+
+TEST_F(RunTest, WhatIsTrueOrNotKnownIsCountedApart) {
+  EvalSetup some = setup("single", 6);
+  some.records[1].request.target = some.records[1].request.was;   // the answer already
+  some.records[2].request.was = "Atlantis";                       // nobody says so
+  some.known_only = true;
+  const EvalSummary summary = run(some, folder("out"))[0];
+  EXPECT_EQ(summary.records, 4);
+  EXPECT_EQ(summary.skipped.at("already true"), 1);
+  EXPECT_EQ(summary.skipped.at("not known by the model"), 1);
+  EXPECT_EQ(summary.metrics.at("efficacy_success").n, 4);
+}
+
+TEST_F(RunTest, AnotherRunsFolderIsRefused) {
+  run(setup("single", 2), folder("out"));
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { run(setup("single", 2), folder("out")); }),
+              HasSubstr("take it up with --resume"));
+  EvalSetup other = setup("single", 3);
+  other.resume = true;
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { run(other, folder("out")); }),
+              testing::AllOf(HasSubstr("another run"), HasSubstr("record_count: 2 there, 3 now")));
+}
+
+TEST(EvalMode, Reads) {
+  EXPECT_EQ(parse_eval_mode("single").text(), "single");
+  EXPECT_EQ(parse_eval_mode("batch:10").text(), "batch:10");
+  EXPECT_EQ(parse_eval_mode("sequential:1").size, 1);
+  for (const char* bad : {"", "batch", "batch:", "batch:0", "batch:-1", "batch:3x", "series:3", "single:2"})
+    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { parse_eval_mode(bad); }), HasSubstr("--mode"));
+}
+
+}  // namespace
+}  // namespace emend
