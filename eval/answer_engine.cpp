@@ -8,14 +8,11 @@
 
 #include "model/batches.h"
 #include "model/decode.h"
+#include "model/rows.h"
 
 namespace emend {
 
 namespace {
-
-at::Tensor ids_tensor(const std::vector<std::int64_t>& ids, const at::Tensor& like) {
-  return at::tensor(ids, at::kLong).to(like.device());
-}
 
 // Rows of logits: -log p of the wanted ids at the given rows, and each row's likeliest id.
 struct LogitScores {
@@ -24,7 +21,7 @@ struct LogitScores {
 };
 
 LogitScores score_logits(const at::Tensor& logits, const std::vector<std::int64_t>& rows, const std::vector<std::int64_t>& ids) {
-  const at::Tensor row = ids_tensor(rows, logits), id = ids_tensor(ids, logits);
+  const at::Tensor row = index_tensor(rows, logits.device()), id = index_tensor(ids, logits.device());
   const at::Tensor nll = (at::logsumexp(logits, 1).index_select(0, row) -
                           logits.flatten().index_select(0, row * logits.size(1) + id)).to(at::kDouble).cpu();
   const at::Tensor likeliest = logits.argmax(1).cpu();
@@ -176,7 +173,7 @@ void AnswerEngine::compare(Batch& batch, const at::Tensor& logits, std::vector<A
   for (std::size_t i = batch.begin; i < batch.end; ++i)
     if (sheet_.compared[i]) rows.push_back(static_cast<std::int64_t>(i - batch.begin));
   if (rows.empty()) return;
-  const at::Tensor now = at::log_softmax(logits.index_select(0, ids_tensor(rows, logits)).to(at::kDouble), 1);
+  const at::Tensor now = at::log_softmax(logits.index_select(0, index_tensor(rows, logits.device())).to(at::kDouble), 1);
   if (!batch.base_logprobs.defined()) batch.base_logprobs = now;
   const at::Tensor kl = (now.exp() * (now - batch.base_logprobs)).sum(1).cpu();
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -200,14 +197,14 @@ void AnswerEngine::generate(Batch& batch, const at::Tensor& logits, const RowOve
   std::vector<std::int64_t> stop;
   if (const auto eos = model_.tokenizer().eos()) stop = {*eos};
   const bool sampled = options_.draw.temperature > 0;
-  const auto texts = decode(model_, batch.cache, logits.index_select(0, ids_tensor(logit_rows, logits)), rows, options_.draw,
+  const auto texts = decode(model_, batch.cache, logits.index_select(0, index_tensor(logit_rows, logits.device())), rows, options_.draw,
                             stop, overlays);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::size_t prompt = rows[i].overlay_row;
     Answers& record = answers[static_cast<std::size_t>(sheet_.record[prompt])];
     const std::string text = model_.tokenizer().decode(texts[i], true);
     if (sampled)
-      record.texts[sheet_.prompt_text[prompt]] = sheet_.prompt_text[prompt] + text;
+      record.texts.push_back(sheet_.prompt_text[prompt] + text);
     else
       record.completions[sheet_.prompt_text[prompt]] = text;
   }

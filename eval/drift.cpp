@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "model/batches.h"
+#include "model/rows.h"
 
 namespace emend {
 
@@ -36,7 +37,7 @@ DriftProbe::DriftProbe(const Model& model, const std::vector<TokenIds>& rows, in
       }
       at += static_cast<std::int64_t>(row.size());
     }
-    part.next = at::tensor(next, at::kLong).to(model.options().device()).unsqueeze(1);
+    part.next = index_tensor(next, model.options().device()).unsqueeze(1);
     tokens_ += static_cast<std::int64_t>(next.size());
     if (first_edited_block > 0) {
       PassInput lower;

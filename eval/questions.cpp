@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "emend/error.h"
+
 namespace emend {
 
 double AnswerScore::probability() const { return std::exp(-nll); }
@@ -27,17 +29,23 @@ class SheetWriter {
   }
   std::size_t row(const std::string& prompt) {
     const auto [at, fresh] = rows_.emplace(prompt, sheet_.prompts.size());
-    if (fresh) {
-      sheet_.prompts.push_back(prompt_ids(tokenizer_, prompt, form_));
-      sheet_.record.push_back(record_);
-      sheet_.prompt_text.push_back(prompt);
-      sheet_.max_new.push_back(0);
-      sheet_.stream.push_back(0);
-      sheet_.compared.push_back(false);
-    }
+    if (fresh) add_row(prompt);
     return at->second;
   }
-  TokenIds answer(const std::string& text) const { return target_ids(tokenizer_, text, form_); }
+  std::size_t add_row(const std::string& prompt) {
+    sheet_.prompts.push_back(prompt_ids(tokenizer_, prompt, form_));
+    sheet_.record.push_back(record_);
+    sheet_.prompt_text.push_back(prompt);
+    sheet_.max_new.push_back(0);
+    sheet_.stream.push_back(0);
+    sheet_.compared.push_back(false);
+    return sheet_.prompts.size() - 1;
+  }
+  TokenIds answer(const std::string& text) const {
+    TokenIds ids = target_ids(tokenizer_, text, form_);
+    if (ids.empty()) throw Error(ErrorKind::kConfig, "an empty answer cannot be scored");
+    return ids;
+  }
 
  private:
   const Tokenizer& tokenizer_;
@@ -77,7 +85,7 @@ QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questi
     writer.begin_record();
     std::uint64_t stream = (first_record + r) * kStreamsPerRecord;
     for (const std::string& prompt : records[r].written) {
-      const std::size_t row = writer.row(prompt);
+      const std::size_t row = writer.add_row(prompt);
       sheet.max_new[row] = std::max<std::int64_t>(length - static_cast<std::int64_t>(sheet.prompts[row].size()), 1);
       sheet.stream[row] = stream++;
     }

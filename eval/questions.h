@@ -22,11 +22,12 @@ struct Questions {
   void complete(const std::string& prompt, const std::string& answer) { completed.insert({prompt, answer}); }
   // The distribution of the next token, compared with the base model's.
   void compare_next_token(const std::string& prompt) { compared.insert(prompt); }
-  // A sampled text that begins with the prompt.
-  void write_from(const std::string& prompt) { written.insert(prompt); }
+  // A sampled text that begins with the prompt; one each time it is asked for.
+  void write_from(const std::string& prompt) { written.push_back(prompt); }
 
   std::set<Pair> scored, completed;
-  std::set<std::string> compared, written;
+  std::set<std::string> compared;
+  std::vector<std::string> written;
 };
 
 // How likely the model finds an answer after a prompt, under teacher forcing.
@@ -45,7 +46,7 @@ struct Answers {
   std::map<Questions::Pair, AnswerScore> scores;
   std::map<std::string, std::string> completions;  // greedy text after the prompt
   std::map<std::string, double> next_token_kl;     // KL(this || base) of the next token, nats
-  std::map<std::string, std::string> texts;        // sampled, the prompt included
+  std::vector<std::string> texts;                  // sampled, the prompt included, in the order asked
 };
 
 // The rows behind the questions of several records, in ids.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/atomic_file.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "eval/answer_engine.h"
@@ -81,6 +82,7 @@ class Run {
   Run(Model& model, const EvalSetup& setup, const std::vector<Contender>& contenders, Progress& progress)
       : model_(model), setup_(setup), progress_(progress), form_{contenders.front().context.prefix, contenders.front().context.form},
         first_block_(first_block(contenders)) {
+    for (const Contender& contender : contenders) RunFolder::check(contender.folder, settings(contender), setup.resume);
     for (const Contender& contender : contenders)
       entrants_.emplace_back(contender, RunFolder(contender.folder, settings(contender), setup.resume));
     const auto total = static_cast<std::int64_t>(setup.records.size());
@@ -150,7 +152,9 @@ class Run {
   }
 
   void run_unit(const Unit& unit, const std::vector<Entrant*>& pending) {
+    const auto began = Clock::now();
     const std::vector<EditedRecord> before = base_states(unit);
+    for (Entrant* entrant : pending) entrant->evaluation_seconds += seconds_since(began) / static_cast<double>(pending.size());
     std::vector<Laid> laid;
     for (Entrant* entrant : pending) laid.push_back(edit(*entrant, unit, before));
     std::vector<std::vector<RecordResult>> results = measure(unit, pending, laid);
@@ -180,7 +184,7 @@ class Run {
       const EditRequest& request = record(i).request;
       const auto at = static_cast<std::size_t>(i - unit.begin);
       const auto& scores = answers[at].scores;
-      if (scores.at({request.prompt, request.target}).argmax())
+      if (setup_.skip_true && scores.at({request.prompt, request.target}).argmax())
         states[at].status = kAlreadyTrue;
       else if (setup_.known_only && (request.was.empty() || !scores.at({request.prompt, request.was}).argmax()))
         states[at] = {kSkipped, kNotKnown};
@@ -205,7 +209,7 @@ class Run {
     InnerProgress inner(progress_, done_, entrant.contender->header.label + ": searching");
     std::vector<Edit> edits;
     if (setup_.mode.kind == EvalMode::Kind::kSingle)
-      edits = entrant.contender->editor->edit_each(model_, wanted, context, inner);
+      edits = edit_alone(*entrant.contender->editor, model_, wanted, context, inner);
     else
       edits = edit_together(*entrant.contender->editor, wanted, context, inner);
     entrant.search_seconds += seconds_since(began);
@@ -223,22 +227,45 @@ class Run {
     return laid;
   }
 
+  // Each record an edit of its own. What an editor refuses in one record is that record's result, and no one else's.
+  static std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
+                                      const EditorContext& context, Progress& progress) {
+    try {
+      return editor.edit_each(model, wanted, context, progress);
+    } catch (const Error& error) {
+      if (!is_about_records(error)) throw;
+      if (wanted.size() == 1) return {failed_edit(wanted, error.what())};
+    }
+    std::vector<Edit> edits;
+    for (const EditRequest& request : wanted)
+      edits.push_back(edit_alone(editor, model, {request}, context, progress).front());
+    return edits;
+  }
+
+  static bool is_about_records(const Error& error) {
+    return error.kind() == ErrorKind::kConfig || error.kind() == ErrorKind::kNumeric;
+  }
+
+  static Edit failed_edit(const std::vector<EditRequest>& wanted, const std::string& reason) {
+    Edit none;
+    for (const EditRequest& request : wanted) {
+      EditedFact fact;
+      fact.request = request;
+      fact.status = "failed";
+      fact.reason = reason;
+      none.facts.push_back(std::move(fact));
+    }
+    return none;
+  }
+
   // A batch that contradicts itself, or whose keys coincide, is a result: nothing is edited.
   std::vector<Edit> edit_together(const Editor& editor, const std::vector<EditRequest>& wanted, const EditorContext& context,
                                   Progress& progress) const {
     try {
       return {editor.edit(model_, wanted, context, progress)};
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::kConfig && error.kind() != ErrorKind::kNumeric) throw;
-      Edit none;
-      for (const EditRequest& request : wanted) {
-        EditedFact fact;
-        fact.request = request;
-        fact.status = "failed";
-        fact.reason = error.what();
-        none.facts.push_back(std::move(fact));
-      }
-      return {none};
+      if (!is_about_records(error)) throw;
+      return {failed_edit(wanted, error.what())};
     }
   }
 
@@ -433,15 +460,30 @@ class Run {
 
   EvalSummary finish(const Entrant& entrant) const {
     EvalSummary summary = entrant.contender->header;
-    fill_figures(summary, entrant.folder.records());
+    const std::vector<RecordResult>& records = entrant.folder.records();
+    fill_figures(summary, records);
     summary.retention = entrant.retention;
-    summary.seconds["search"] = entrant.search_seconds;
-    summary.seconds["evaluation"] = entrant.evaluation_seconds;
-    double total = 0;
-    for (const char* part : {"load", "statistics", "search", "evaluation"}) total += summary.seconds[part];
-    summary.seconds["total"] = total;
+    summary.seconds = seconds(entrant);
+    if (records.empty()) write_file_atomically(entrant.folder.path() / kRecordsFile, "");  // a part may have none
+    if (summary.records == 0) summary.notes.push_back("No record was evaluated: all were left out.");
+    if (setup_.drift_rows.empty())
+      summary.notes.push_back("Drift was not measured: no text was given, and the statistics hold none back.");
     write_summary(entrant.folder.path(), summary);
     return summary;
+  }
+
+  // Of this process; a finished run that is only looked at again keeps those it was made in.
+  std::map<std::string, double> seconds(const Entrant& entrant) const {
+    const std::filesystem::path before = entrant.folder.path() / kSummaryFile;
+    if (entrant.search_seconds + entrant.evaluation_seconds == 0 && std::filesystem::exists(before))
+      return read_summary(before).seconds;
+    std::map<std::string, double> seconds = entrant.contender->header.seconds;
+    seconds["search"] = entrant.search_seconds;
+    seconds["evaluation"] = entrant.evaluation_seconds;
+    double total = 0;
+    for (const auto& [part, time] : seconds) total += time;
+    seconds["total"] = total;
+    return seconds;
   }
 
   Model& model_;

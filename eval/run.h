@@ -48,6 +48,7 @@ struct EvalSetup {
   EvalMode mode;
   Shard shard;
   std::vector<std::unique_ptr<Metric>> metrics;
+  bool skip_true = true;                           // records whose target is the base's greedy answer are counted apart
   bool known_only = false;                         // records whose present answer is not the base's greedy one are left out
   std::int64_t extra_tokens = 3;                   // a greedy text is so much longer than its longest answer
   std::int64_t text_tokens = 100;                  // of a sampled text, prompt included (Meng et al. 2022)

@@ -69,22 +69,28 @@ at::Tensor read_matrix(const TensorFile& file, const std::string& name) {
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path folder, const nlohmann::ordered_json& settings, bool resume) : folder_(std::move(folder)) {
-  const fs::path run_file = folder_ / kRunFile;
-  if (fs::exists(run_file)) {
-    const std::string difference = first_difference(read_json_file(run_file), nlohmann::json(settings), "");
-    if (!difference.empty())
-      throw Error(ErrorKind::kConfig, folder_.string() + " holds the results of another run (" + difference +
-                                          "); give another folder with --out");
-    if (!resume)
-      throw Error(ErrorKind::kConfig, folder_.string() + " holds this run already, begun or finished; take it up with --resume, "
-                                                         "or give another folder with --out");
+void RunFolder::check(const fs::path& folder, const nlohmann::ordered_json& settings, bool resume) {
+  const fs::path run_file = folder / kRunFile;
+  if (!fs::exists(run_file)) {
+    for (const char* name : {kSummaryFile, kRecordsFile, "report.html", "report.md"})
+      if (fs::exists(folder / name))
+        throw Error(ErrorKind::kConfig, folder.string() + " holds " + name + " without " + kRunFile +
+                                            ": not a run of this program; give another folder with --out");
     return;
   }
-  if (fs::exists(folder_ / kSummaryFile) || fs::exists(folder_ / kRecordsFile))
-    throw Error(ErrorKind::kConfig, folder_.string() + " holds results without " + kRunFile +
-                                        "; give another folder with --out");
-  write_file_atomically(run_file, settings.dump(2) + "\n");
+  const std::string difference = first_difference(read_json_file(run_file), nlohmann::json(settings), "");
+  if (!difference.empty())
+    throw Error(ErrorKind::kConfig, folder.string() + " holds the results of another run (" + difference +
+                                        "); give another folder with --out");
+  if (!resume)
+    throw Error(ErrorKind::kConfig, folder.string() + " holds this run already, begun or finished; take it up with --resume, "
+                                                      "or give another folder with --out");
+}
+
+RunFolder::RunFolder(fs::path folder, const nlohmann::ordered_json& settings, bool resume) : folder_(std::move(folder)) {
+  check(folder_, settings, resume);
+  const fs::path run_file = folder_ / kRunFile;
+  if (!fs::exists(run_file)) write_file_atomically(run_file, settings.dump(2) + "\n");
 }
 
 std::size_t RunFolder::take_up(const std::vector<std::int64_t>& units) {

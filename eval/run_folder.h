@@ -19,6 +19,9 @@ class RunFolder {
   // is not given.
   RunFolder(std::filesystem::path folder, const nlohmann::ordered_json& settings, bool resume);
 
+  // The refusals of the constructor alone; nothing is written.
+  static void check(const std::filesystem::path& folder, const nlohmann::ordered_json& settings, bool resume);
+
   const std::filesystem::path& path() const { return folder_; }
 
   // Records of earlier units, whole ones only: lines beyond the last whole unit are cut off. `units[u]` is the number of

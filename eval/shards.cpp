@@ -34,7 +34,7 @@ bool join_shards(const fs::path& out, std::int64_t count, const fs::path& inner)
   std::vector<EvalResults> parts;
   Json settings;
   for (std::int64_t i = 0; i < count; ++i) {
-    const fs::path folder = out / shard_folder(i, count) / inner;
+    const fs::path folder = (out / shard_folder(i, count) / inner).lexically_normal();
     if (!fs::exists(folder / kSummaryFile)) return false;
     Json own = read_json_file(folder / "run.json");
     own.erase("shard");

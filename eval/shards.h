@@ -10,10 +10,6 @@
 
 namespace emend {
 
-// RecordResult::status of a record that was left out, and why.
-inline constexpr const char* kSkipped = "skipped";
-inline constexpr const char* kNotKnown = "not known by the model";
-
 // "shard-0-of-4", in the run's folder.
 std::string shard_folder(std::int64_t index, std::int64_t count);
 

@@ -43,12 +43,12 @@ std::vector<AnswerTrace> answer_traces(const EvalRecord& record, const Answers& 
   for (const KindQuestion& question : record.locality) add("locality " + question.kind, question.prompt, question.answer, question.answer);
   for (const KindQuestion& question : record.portability)
     add("portability " + question.kind, question.prompt, question.answer, question.answer);
-  for (const auto& [prompt, text] : base.texts) {
+  for (std::size_t i = 0; i < base.texts.size(); ++i) {
     AnswerTrace trace;
     trace.role = "generation";
-    trace.prompt = prompt;
-    trace.before.text = text;
-    trace.after.text = now.texts.at(prompt);
+    trace.prompt = record.generations[i];
+    trace.before.text = base.texts[i];
+    trace.after.text = now.texts[i];
     traces.push_back(std::move(trace));
   }
   return traces;

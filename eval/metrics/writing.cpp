@@ -18,8 +18,7 @@ class WritingMetric : public Metric {
   }
 
   void judge(const Judged& judged, MetricValues& values) const override {
-    std::vector<std::string> texts;
-    for (const auto& [prompt, text] : judged.now.texts) texts.push_back(text);
+    const std::vector<std::string>& texts = judged.now.texts;
     if (texts.empty()) return;
     if (const auto entropy = mean_fluency(texts)) values["fluency"] = *entropy;
     if (!snippets_) return;

@@ -26,6 +26,11 @@ MetricSummary harmonic_mean_with_interval(const std::vector<std::vector<double>>
 // RecordResult::status of a record whose target is the model's answer before the edit: counted apart, in no
 // mean.
 inline constexpr const char* kAlreadyTrue = "already true";
+// Of one that was left out, with the reason beside it.
+inline constexpr const char* kSkipped = "skipped";
+inline constexpr const char* kNotKnown = "not known by the model";
+// Edited or failed: what means are made of.
+inline bool is_evaluated(const RecordResult& record) { return record.status != kAlreadyTrue && record.status != kSkipped; }
 
 enum class Moment { kBefore, kAfter };  // RecordResult::base or RecordResult::metrics
 const std::map<std::string, double>& values_of(const RecordResult& record, Moment moment);

@@ -79,7 +79,7 @@ bool worse(const WorstCase& a, const WorstCase& b) {
 WorstCases cases_of(const Kind& kind, const std::vector<RecordResult>& records) {
   WorstCases found{kind.title, kind.meaning, {}};
   for (const RecordResult& record : records) {
-    if (record.status == kAlreadyTrue) continue;
+    if (!is_evaluated(record)) continue;
     if (record.status == "failed" && kind.belongs == failed_edit) {
       found.cases.push_back({&record, nullptr, kNaN});
       continue;

@@ -27,7 +27,7 @@ struct AnswerState {
 };
 
 struct AnswerTrace {
-  std::string role;      // "prompt", "paraphrase", "neighbour", "attribute", "locality <kind>", "portability <kind>", "generation"
+  std::string role;      // "prompt", "paraphrase", "neighbour", "locality <kind>", "portability <kind>", "generation"
   std::string prompt;
   std::string answer;    // what is expected beside the target; empty for "generation"
   AnswerState before, after;
@@ -37,8 +37,8 @@ struct AnswerTrace {
 struct RecordResult {
   std::int64_t index = 0;          // of the record in the data file's usable records
   std::string id, prompt, subject, target, was;
-  std::string status;              // "edited", "already true", "failed"
-  std::string reason;              // for "failed"
+  std::string status;              // "edited", "already true", "failed", "skipped"
+  std::string reason;              // for "failed" and "skipped"
   int layer = 0, steps = 0;
   double loss = 0, relative_norm = 0;
   std::map<std::string, double> base;     // metric -> value of this record on the unedited model

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <iostream>
 #include <iterator>
-#include <set>
 
 #include "analysis/prompt_rows.h"
 #include "base/atomic_file.h"
@@ -20,6 +19,7 @@
 #include "emend/checks.h"
 #include "emend/dataset.h"
 #include "emend/error.h"
+#include "eval/fit.h"
 #include "eval/metrics/consistency.h"
 #include "eval/results/html_report.h"
 #include "eval/results/markdown_report.h"
@@ -59,7 +59,7 @@ Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions&
       "options", po::value(&contenders.files)->composing()->value_name("FILE"),
       "YAML with label, method, layer, statistics, options: one more method on the same records; may be given again")(
       "layer", po::value(&contenders.layer)->value_name("N"), "edit this layer where an options file names none")(
-      "records", po::value(&options.records)->value_name("A:B"), "only records A to B - 1 of the file, counted from 0")(
+      "records", po::value(&options.records)->value_name("A:B"), "only records A to B - 1 of the usable ones, counted from 0")(
       "known", po::bool_switch(&options.known), "only records whose present answer the unedited model gives")(
       "mode", po::value(&options.mode)->value_name("MODE")->default_value("single"),
       "single: each record on a fresh model; batch:N: N records together; sequential:N: N at a time onto the same model")(
@@ -119,27 +119,48 @@ Shard parse_shard(const std::string& text) {
 DatasetFile read_data(const EvalCommandOptions& options) {
   const fs::path path = options.data;
   const std::string ending = path.extension().string();
-  if (options.dataset == "emend" && (ending == ".yaml" || ending == ".yml")) return records_of(read_edit_file(path));
+  if (options.dataset == "emend" && (ending == ".yaml" || ending == ".yml")) {
+    DatasetFile data = records_of(read_edit_file(path));
+    data.notes.push_back("Only the edits of the edit file were used: model, method, layer, options, form, bos, statistics and "
+                         "checks are the command line's.");
+    return data;
+  }
   return read_dataset(options.dataset, path);
 }
 
-// zsRE asks for true answers: there is no present answer that the target has to beat.
+// zsRE asks for true answers: there is no present answer that the target has to beat, and a model that gives the target
+// already is right, not spared.
 bool has_opposed_targets(const std::string& dataset) { return dataset != "zsre"; }
 
-void fill_answers(const Model& model, std::vector<EvalRecord>& records, const CheckOptions& options) {
-  std::vector<EditRequest> requests;
-  for (const EvalRecord& record : records) requests.push_back(record.request);
-  fill_present_answers(model, requests, options);
-  for (std::size_t i = 0; i < records.size(); ++i) records[i].request = std::move(requests[i]);
-}
-
 void limit_generations(std::vector<EvalRecord>& records, std::int64_t most) {
-  for (EvalRecord& record : records) {
-    std::set<std::string> seen;  // sets repeat prompts to sample them again; one text each
-    std::erase_if(record.generations, [&](const std::string& prompt) { return !seen.insert(prompt).second; });
+  for (EvalRecord& record : records)
     if (most >= 0 && record.generations.size() > static_cast<std::size_t>(most))
       record.generations.resize(static_cast<std::size_t>(most));
+}
+
+std::string hash_of_rows(const TextRows& rows) {
+  Sha256 hash;
+  for (const auto& row : rows) {
+    hash.update_number(row.size());
+    for (const std::int64_t id : row) hash.update_number(static_cast<std::uint64_t>(id));
   }
+  return hash.hex().substr(0, 16);
+}
+
+// What was asked, beside the method's own options: kept in the results, compared when a run is taken up.
+void note_questions(const EvalCommandOptions& options, const EvalSetup& setup, const std::vector<std::int64_t>& prefix,
+                    const std::optional<Snippets>& snippets, EvalSummary& header) {
+  header.options["form"] = options.form;
+  header.options["bos_ids"] = join([&] {
+    std::vector<std::string> ids;
+    for (const std::int64_t id : prefix) ids.push_back(std::to_string(id));
+    return ids;
+  }());
+  header.options["known"] = options.known ? "true" : "false";
+  header.options["plus"] = options.plus ? "true" : "false";
+  header.options["generations"] = options.generations < 0 ? "all" : std::to_string(options.generations);
+  header.options["drift_text"] = setup.drift_rows.empty() ? "none" : hash_of_rows(setup.drift_rows);
+  header.options["snippets"] = snippets ? snippets->fingerprint() : "none";
 }
 
 // The first `tokens` tokens of the rows.
@@ -201,6 +222,10 @@ void report(const fs::path& out, const std::vector<fs::path>& folders, Console& 
 int run_eval_command(const EvalCommandOptions& options) {
   const auto began = Clock::now();
   const EvalMode mode = parse_eval_mode(options.mode);
+  const PromptForm form = parse_form(options.form);
+  if (options.known && !has_opposed_targets(options.dataset))
+    throw Error(ErrorKind::kUsage, "--known does not go with --dataset " + options.dataset +
+                                       ": its records name no present answer that the model could know");
   const CommonOptions& common = options.contenders.common;
   EvalSetup setup;
   setup.mode = mode;
@@ -222,19 +247,19 @@ int run_eval_command(const EvalCommandOptions& options) {
   setup.metrics.push_back(make_token_accuracy_metric());
   setup.metrics.push_back(make_writing_metric(snippets ? &*snippets : nullptr));
   if (options.plus) setup.metrics.push_back(make_counterfact_plus_metric());
-  console.keep_json_apart({{options.data}, common.model, {}});
+  console.keep_json_apart({{options.data, options.snippets, options.drift_text}, common.model, {}});
 
   Model model = load_model(common.model, common, console);
   const double load = std::chrono::duration<double>(Clock::now() - began).count();
-  const PromptForm form = parse_form(options.form);
   contenders.meet(model, form, console);  // layers, statistics
-  if (has_opposed_targets(options.dataset))
-    fill_answers(model, setup.records, check_options(contenders.prefix(), form, common));
+  setup.skip_true = has_opposed_targets(options.dataset);
+  const FitOptions fit{has_opposed_targets(options.dataset), options.plus, setup.extra_tokens};
+  fit_records(model, setup.records, check_options(contenders.prefix(), form, common), fit, data);
   setup.drift_rows = drift_rows(options, model, contenders);
 
   EvalSummary header = header_of(options, model, data, mode);
   header.seconds["load"] = load;
-  if (snippets) header.options["snippets"] = snippets->fingerprint();
+  note_questions(options, setup, contenders.prefix(), snippets, header);
   const fs::path out = options.out;
   const fs::path base = setup.shard.count > 1 ? out / shard_folder(setup.shard.index, setup.shard.count) : out;
   const std::vector<Contender> all = contenders.make(header, base);

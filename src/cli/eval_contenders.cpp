@@ -52,8 +52,6 @@ Statistics load_or_collect_layers(const Model& model, const std::set<int>& layer
 ContenderSet::ContenderSet(const ContenderOptions& options) : common_(options.common), layer_(options.layer) {
   std::vector<MethodFile> files;
   for (const std::string& method : options.methods) files.push_back({method, method, {}, {}, {}});
-  const bool only_files = options.methods.size() == 1 && !options.files.empty();
-  if (only_files) files.clear();  // --method names the method of the files
   for (const std::string& path : options.files) {
     MethodFile file = read_method_file(path);
     if (file.method.empty()) {

@@ -27,7 +27,8 @@ struct ContenderOptions {
 
 class ContenderSet {
  public:
-  // One contender a method, one an options file; `rome` alone when neither is given. Throws Error(kConfig) for unknown methods
+  // One contender a method, one an options file (a file that names no method takes that of --method, else rome); `rome` alone
+  // when neither is given. Throws Error(kConfig) for unknown methods
   // and options, Error(kUsage) for an options file without a method while --method names none or several, and for two
   // contenders of one label.
   explicit ContenderSet(const ContenderOptions& options);

@@ -7,6 +7,7 @@
 
 #include "model/batches.h"
 #include "model/decode.h"
+#include "model/rows.h"
 
 namespace emend {
 
@@ -17,12 +18,6 @@ constexpr std::int64_t kLogitRows = 256;
 
 std::vector<TokenIds> slice(const std::vector<TokenIds>& rows, RowRange range) {
   return {rows.begin() + static_cast<std::ptrdiff_t>(range.begin), rows.begin() + static_cast<std::ptrdiff_t>(range.end)};
-}
-
-std::int64_t longest(const std::vector<TokenIds>& rows) {
-  std::size_t length = 0;
-  for (const TokenIds& row : rows) length = std::max(length, row.size());
-  return static_cast<std::int64_t>(length);
 }
 
 std::vector<TokenIds> generate_batch(const Model& model, const std::vector<TokenIds>& prompts, std::size_t first_row,

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <map>
+#include <set>
 
 namespace emend {
 
@@ -18,21 +19,22 @@ RowOverlays::RowOverlays(const std::vector<std::vector<WeightChange>>& edits, st
 
 std::vector<Overlay> RowOverlays::for_rows(const std::vector<std::size_t>& rows) const {
   if (edits_.empty()) return on_all_rows_;
-  // Per block: the factors one after the other, and the first row of A that belongs to each edit.
+  // Per block: the factors one after the other, and the components [begin, end) of each edit.
   struct Stack {
     std::vector<at::Tensor> A, B;
-    std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> components;  // edit -> [begin, end)
+    std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> components;
     std::int64_t size = 0;
   };
   std::map<int, Stack> stacks;
+  std::set<std::int64_t> stacked;
   for (const std::size_t row : rows) {
     const std::int64_t edit = edit_of_row_[row];
-    if (edit < 0) continue;
-    for (const WeightChange& change : edits_[static_cast<std::size_t>(edit)]) {
+    if (edit < 0 || !stacked.insert(edit).second) continue;
+    for (const WeightChange& change : edits_[static_cast<std::size_t>(edit)]) {  // several of one block add up
       Stack& stack = stacks[change.block];
-      if (stack.components.count(edit) != 0) continue;
-      stack.components[edit] = {stack.size, stack.size + change.A.size(0)};
+      const auto components = stack.components.emplace(edit, std::pair(stack.size, stack.size)).first;
       stack.size += change.A.size(0);
+      components->second.second = stack.size;
       stack.A.push_back(change.A);
       stack.B.push_back(change.B);
     }

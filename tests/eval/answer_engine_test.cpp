@@ -24,7 +24,7 @@ struct Asked {
       questions.emplace_back();
       rewrite->ask(records[r], questions.back());
       plus->ask(records[r], questions.back());
-      questions.back().write_from(records[r].request.subject);
+      for (int twice = 0; twice < 2; ++twice) questions.back().write_from(records[r].request.subject);
       edits.push_back(test::formula_change(model, kLayer, static_cast<std::int64_t>(r), shape == "gpt2" ? 8 : 3));
       edit_of_record.push_back(static_cast<std::int64_t>(r));
     }
@@ -78,6 +78,25 @@ TEST_P(AnswerEngineTest, OverlaysEqualWrittenWeights) {
   EXPECT_GT(moved, 1.0);  // the edits do something
 }
 
+// An edit of several changes, two of them on one block, as sequential runs have it.
+TEST_P(AnswerEngineTest, ChangesOfOneBlockAddUp) {
+  Asked asked(GetParam());
+  const auto later = test::formula_change(asked.model, kLayer + 2, 9, 2);
+  std::vector<WeightChange> sum = asked.edits[0];
+  sum.insert(sum.end(), asked.edits[1].begin(), asked.edits[1].end());
+  sum.insert(sum.end(), later.begin(), later.end());
+  sum.insert(sum.end(), asked.edits[2].begin(), asked.edits[2].end());
+  const std::vector<Questions> some(asked.questions.begin(), asked.questions.begin() + 4);
+  AnswerEngine together = asked.engine(kLayer, some);
+  together.answer_base();
+  const auto overlaid = together.answer({asked.edits[5], sum}, {1, 1, -1, 1});
+  const auto untouched = asked.engine(0, some).answer_base();
+  expect_same(overlaid[2], untouched[2], 1e-4, false);
+  const ScopedEdit written(asked.model, sum);
+  const auto plain = asked.engine(0, some).answer_base();
+  for (const std::size_t r : {0u, 1u, 3u}) expect_same(overlaid[r], plain[r], 2e-4, false);
+}
+
 // Where the upper blocks begin, how rows are batched, and what was asked in between changes nothing.
 TEST_P(AnswerEngineTest, BatchesAndLowerBlocksChangeNothing) {
   Asked asked(GetParam());
@@ -128,8 +147,10 @@ TEST_P(AnswerEngineTest, TextsDoNotDependOnTheBatch) {
   const auto all = texts(0, 8), last = texts(6, 8);
   EXPECT_EQ(all[6].texts, last[0].texts);
   EXPECT_EQ(all[7].texts, last[1].texts);
-  EXPECT_NE(all[0].texts.begin()->second, all[1].texts.begin()->second);
-  EXPECT_EQ(all[0].texts.begin()->second.find(asked.records[0].request.subject), 0u);
+  EXPECT_NE(all[0].texts[0], all[1].texts[0]);
+  EXPECT_EQ(all[0].texts[0].find(asked.records[0].request.subject), 0u);
+  ASSERT_EQ(all[0].texts.size(), 2u);
+  EXPECT_NE(all[0].texts[0], all[0].texts[1]);  // a prompt asked twice is sampled twice
 }
 
 // Drift of overlays is that of written weights; none without a change.

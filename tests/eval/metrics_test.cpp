@@ -136,7 +136,7 @@ TEST(WritingMetric, NeedsTexts) {
   Tower tower;
   const auto metric = make_writing_metric(nullptr);
   EXPECT_TRUE(tower.judge(*metric).empty());
-  tower.now.texts["x"] = "a b c";  // two bigrams, one trigram: H2 = 1 bit, H3 = 0
+  tower.now.texts = {"a b c"};  // two bigrams, one trigram: H2 = 1 bit, H3 = 0
   const MetricValues values = tower.judge(*metric);
   EXPECT_NEAR(values.at("fluency"), 1.0 / 3, 1e-12);
   EXPECT_EQ(values.count("consistency"), 0u);

@@ -138,6 +138,15 @@ TEST_F(RunTest, SequentialStandsWhereItStood) {
             whole.retention[1].metrics.at("neighbourhood_success").mean);
 }
 
+// What a sequence ends with is measured on the sum of all its steps: records of early steps still hold where a batch holds.
+TEST_F(RunTest, SequentialMeasuresAllSteps) {
+  const auto steps = run(setup("sequential:3", 12), folder("steps"))[0];
+  EXPECT_GE(steps.metrics.at("efficacy_success").mean, 0.9);
+  const EvalResults results = read_results(folder("steps"));
+  EXPECT_EQ(results.records[0].metrics.at("efficacy_success"), 1);
+  EXPECT_EQ(results.records[11].metrics.at("efficacy_success"), 1);
+}
+
 TEST_F(RunTest, BatchRecordsShareOneEditedModel) {
   const auto summary = run(setup("batch:6", 12), folder("out"))[0];
   EXPECT_EQ(summary.records, 12);

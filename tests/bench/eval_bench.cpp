@@ -1,0 +1,158 @@
+// The evaluation part of a benchmark run, edits ready: probability metrics of many records, each on an edited model of its own.
+//
+//   eval_bench [MODEL DATA [N [LAYER [DATASET]]]]     without arguments: both models of the invented world
+//
+// emend's way (blocks below the edited one once, edits as overlays in one batch, the two answers of a prompt share its pass)
+// against the plain way of the reference programs (weights really rewritten, one record after the other, each prompt and answer
+// a row of its own through all blocks), both before and after the edit. The plain way is timed twice: with logits at the
+// answers' positions only, and at all positions as `transformers` gives them. Medians of three.
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+
+#include "emend/editor.h"
+#include "eval/answer_engine.h"
+#include "eval/metric.h"
+#include "support/eval_world.h"
+
+using namespace emend;
+
+namespace {
+
+constexpr std::size_t kTogether = 16;  // as in a run
+
+double median_seconds(const std::function<void()>& work) {
+  std::vector<double> seconds;
+  for (int i = 0; i < 3; ++i) {
+    const auto began = std::chrono::steady_clock::now();
+    work();
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  return seconds[1];
+}
+
+struct Bench {
+  Model model;
+  RowForm form;
+  int layer;
+  std::vector<Questions> questions;
+  std::vector<std::vector<WeightChange>> edits;
+
+  // Sum of all nll, before and after: both ways must give the same.
+  double overlaid() const {
+    double total = 0;
+    for (std::size_t begin = 0; begin < questions.size(); begin += kTogether) {
+      const std::size_t end = std::min(questions.size(), begin + kTogether);
+      const auto part = [&](const auto& all) {
+        return std::decay_t<decltype(all)>(all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end));
+      };
+      std::vector<std::int64_t> own;
+      for (std::size_t i = begin; i < end; ++i) own.push_back(static_cast<std::int64_t>(i - begin));
+      AnswerEngine::Options options;
+      options.first_edited_block = layer;
+      options.records = static_cast<std::int64_t>(end - begin);
+      AnswerEngine engine(model, question_sheet(model.tokenizer(), part(questions), form, 0), options);
+      for (const auto& answers : {engine.answer_base(), engine.answer(part(edits), own)})
+        for (const Answers& record : answers)
+          for (const auto& [question, score] : record.scores) total += score.nll;
+    }
+    return total;
+  }
+
+  double plain(bool all_logits) {
+    double total = 0;
+    for (std::size_t r = 0; r < questions.size(); ++r) {
+      total += plain_record(questions[r], all_logits);
+      const ScopedEdit written(model, edits[r]);
+      total += plain_record(questions[r], all_logits);
+    }
+    return total;
+  }
+
+  double plain_record(const Questions& asked, bool all_logits) const {
+    PassInput input;
+    std::vector<std::int64_t> ids, at_logit;
+    std::vector<std::size_t> lengths;
+    std::int64_t packed = 0;
+    for (const auto& [prompt, answer] : asked.scored) {
+      TokenIds row = prompt_ids(model.tokenizer(), prompt, form);
+      const TokenIds target = target_ids(model.tokenizer(), answer, form);
+      const auto begin = static_cast<std::int64_t>(row.size());
+      row.insert(row.end(), target.begin(), target.end());
+      for (std::size_t j = 0; j < target.size(); ++j) {
+        const std::int64_t token = packed + begin - 1 + static_cast<std::int64_t>(j);
+        at_logit.push_back(all_logits ? token : static_cast<std::int64_t>(at_logit.size()));
+        if (!all_logits) input.logit_tokens.push_back(token);
+        ids.push_back(target[j]);
+      }
+      lengths.push_back(target.size());
+      packed += static_cast<std::int64_t>(row.size());
+      input.ids.push_back(std::move(row));
+    }
+    if (all_logits)
+      for (std::int64_t t = 0; t < packed; ++t) input.logit_tokens.push_back(t);
+    const at::Tensor logprobs = at::log_softmax(model.forward(input).logits, 1);
+    double total = 0;
+    std::size_t at = 0;
+    for (const std::size_t length : lengths) {
+      double nll = 0;
+      for (std::size_t j = 0; j < length; ++j, ++at) nll -= logprobs[at_logit[at]][ids[at]].item<double>();
+      total += nll / static_cast<double>(length);
+    }
+    return total;
+  }
+};
+
+void measure(const std::string& path, const std::string& data, std::size_t count, int layer, const std::string& dataset) {
+  const c10::NoGradGuard no_grad;
+  SilentProgress silent;
+  Bench bench{Model::load(path, {}, silent), {}, layer, {}, {}};
+  bench.form.prefix = bench.model.tokenizer().automatic_prefix();
+  if (layer < 0) bench.layer = default_layer(bench.model.config());
+  auto records = read_dataset(dataset, data).records;
+  records.resize(std::min(records.size(), count));
+  const auto metric = make_rewrite_metric();
+  std::size_t rows = 0;
+  for (std::size_t r = 0; r < records.size(); ++r) {
+    bench.questions.emplace_back();
+    metric->ask(records[r], bench.questions.back());
+    bench.questions.back().completed.clear();  // probabilities only
+    rows += bench.questions.back().scored.size();
+    bench.edits.push_back(test::formula_change(bench.model, bench.layer, static_cast<std::int64_t>(r), 0.5));
+  }
+  double ours = 0, plain = 0, plain_all = 0;
+  const double t_ours = median_seconds([&] { ours = bench.overlaid(); });
+  const double t_plain = median_seconds([&] { plain = bench.plain(false); });
+  const double t_all = median_seconds([&] { plain_all = bench.plain(true); });
+  std::printf("%s: %zu records, %zu prompts with answers, layer %d\n", path.c_str(), records.size(), rows, bench.layer);
+  std::printf("overlays                        %8.2f s   %7.0f records/min\n", t_ours, 60.0 * records.size() / t_ours);
+  std::printf("plain, logits where asked       %8.2f s   ratio %.2f\n", t_plain, t_plain / t_ours);
+  std::printf("plain, logits at all positions  %8.2f s   ratio %.2f\n", t_all, t_all / t_ours);
+  std::printf("mean nll, difference: %.2e %.2e\n", std::abs(ours - plain) / (2.0 * rows), std::abs(ours - plain_all) / (2.0 * rows));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  if (argc == 2) {
+    std::fprintf(stderr, "usage: eval_bench [MODEL DATA [N [LAYER [DATASET]]]]\n");
+    return 2;
+  }
+  if (argc == 1) {
+    for (const char* shape : {"gpt2", "llama"})
+      measure(test::data_path(std::string("world/") + shape), test::data_path("world/edits.jsonl"), 100, -1, "emend");
+    return 0;
+  }
+  measure(argv[1], argv[2], argc > 3 ? static_cast<std::size_t>(std::atoi(argv[3])) : 100, argc > 4 ? std::atoi(argv[4]) : -1,
+          argc > 5 ? argv[5] : "emend");
+  return 0;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "eval_bench: %s\n", error.what());
+  return 1;
+}
