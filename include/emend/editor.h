@@ -74,7 +74,7 @@ struct EditorHelp {
   std::vector<OptionHelp> options;
 };
 
-// The layer of `layer: auto`, by depth alone: round(0.25 (layers - 1)). docs/rome.md has the measurements behind it.
+// The layer of `layer: auto`, by depth alone: 1 + round(layers / 10). docs/rome.md has the measurements behind it.
 int default_layer(const ModelConfig& config);
 
 // All editors that this build knows.

@@ -55,7 +55,7 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
   const std::vector<Refusal> refusals = {
       {{}, "no command was given"},
       {{"edti"}, "did you mean \"edit\"?"},
-      {{"zzz"}, "known: edit, generate, stats, patch, convert, model"},
+      {{"zzz"}, "known: edit, generate, stats, eval, patch, convert, model"},
       {{"patch"}, "patch wants a command"},
       {{"patch", "lsit", "p"}, "did you mean \"list\"?"},
       {{"generate", "x", "--modle", "m"}, "did you mean --model?"},
@@ -82,6 +82,12 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
       {{"patch", "verify", "--model", "m"}, "--patch FILE is missing"},
       {{"model", "info"}, "the model is missing"},
       {{"convert"}, "convert wants a command"},
+      {{"eval"}, "--dataset NAME is missing"},
+      {{"eval", "--dataset", "emend", "--data", "x"}, "--out DIR is missing"},
+      {{"eval", "--dataset", "emend", "--data", "x", "--out", "o", "--model", "m", "--mode", "batch"}, "--mode must be"},
+      {{"eval", "--dataset", "emend", "--data", "x", "--out", "o", "--model", "m", "--shard", "2/2"}, "--shard must be i/N"},
+      {{"eval", "--dataset", "zsre", "--data", "x", "--out", "o", "--model", "m", "--known"}, "--known does not go with"},
+      {{"eval", "compare", "a"}, "is missing"},
       {{"convert", "facts", "a", "b"}, "--from NAME is missing"},
       {{"convert", "facts", "--from", "known", "a"}, "IN or OUT.yaml is missing"},
       {{"convert", "facts", "--from", "knwon", "a", "b"}, "did you mean \"known\"?"},
@@ -96,8 +102,7 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
 
 TEST(Usage, RefusesByNameWhatIsNotThereYet) {
   const std::vector<Refusal> refusals = {
-      {{"eval", "compare"}, "'emend eval' is not part of this version yet"},
-      {{"locate"}, "'emend locate' is not"},
+      {{"locate"}, "'emend locate' is not part of this version yet"},
       {{"export", "lora"}, "'emend export' is not"},
       {{"memories"}, "'emend memories' is not"},
       {{"stats", "merge", "a", "b"}, "'emend stats merge' is not"},

@@ -1,0 +1,133 @@
+// emend eval from the command line, on the invented world and C = I (no statistics to collect).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "program.h"
+#include "scratch_folder.h"
+
+namespace emend {
+namespace {
+
+using testing::HasSubstr;
+
+std::string data() { return std::string(EMEND_TEST_DATA) + "/world/edits.jsonl"; }
+
+// Few steps and no statistics: quick, not good.
+constexpr const char* kQuick = "label: quick\nmethod: rome\noptions: {covariance: false, steps: 4, contexts: 0}\n";
+constexpr const char* kSlower = "label: slower\nmethod: rome\noptions: {covariance: false, steps: 6, contexts: 0}\n";
+
+std::vector<std::string> command(const ScratchFolder& folder, const std::string& out, std::vector<std::string> more) {
+  std::vector<std::string> arguments = {"eval", "--dataset", "emend", "--data", data(), "--model", world_model("gpt2"),
+                                        "--out", folder / out, "--quiet"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(Eval, WritesResultsOfSeveralMethodsAndComparesThem) {
+  if (!has_world_models()) GTEST_SKIP();
+  const ScratchFolder folder;
+  const std::string quick = folder.write("quick.yaml", kQuick), slower = folder.write("slower.yaml", kSlower);
+  const Finished run = run_emend(command(folder, "out", {"--records", "1:4", "--options", quick, "--options", slower,
+                                                         "--json", folder / "r.json"}));
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("quick"));
+  EXPECT_THAT(run.out, HasSubstr("slower"));
+  const auto json = read_json(folder / "r.json");
+  ASSERT_EQ(json.size(), 2u);
+  EXPECT_EQ(json[0]["label"], "quick");
+  EXPECT_EQ(json[0]["records"], 3);
+  EXPECT_EQ(json[0]["options"]["steps"], "4");
+  EXPECT_EQ(json[0]["metrics"]["efficacy_success"]["n"], 3);
+  EXPECT_EQ(json[0]["base"]["neighbourhood_success"]["n"], 3);
+  for (const char* name : {"quick/summary.json", "quick/records.jsonl", "slower/summary.json", "report.html", "report.md"})
+    EXPECT_TRUE(std::filesystem::exists(folder / (std::string("out/") + name))) << name;
+  const Finished compared = run_emend({"eval", "compare", folder / "out/quick", folder / "out/slower"});
+  EXPECT_EQ(compared.code, 0) << compared.err;
+  EXPECT_THAT(compared.out, HasSubstr("efficacy_success"));
+
+  // The same folder again, without and with --resume, and with another setting.
+  const std::vector<std::string> same = {"--records", "1:4", "--options", quick, "--options", slower};
+  const Finished again = run_emend(command(folder, "out", same));
+  EXPECT_EQ(again.code, 3);
+  EXPECT_THAT(again.err, HasSubstr("take it up with --resume"));
+  std::vector<std::string> resumed = same;
+  resumed.push_back("--resume");
+  EXPECT_EQ(run_emend(command(folder, "out", resumed)).code, 0);
+  resumed.push_back("--plus");
+  const Finished other = run_emend(command(folder, "out", resumed));
+  EXPECT_EQ(other.code, 3);
+  EXPECT_THAT(other.err, HasSubstr("options.plus: \"false\" there, \"true\" now"));
+}
+
+TEST(Eval, RefusesBeforeAnyWork) {
+  if (!has_world_models()) GTEST_SKIP();
+  const ScratchFolder folder;
+  struct Refusal {
+    std::vector<std::string> more;
+    int code;
+    std::string message;
+  };
+  const std::vector<Refusal> refusals = {
+      {{"--records", "4:2"}, 2, "--records must be A:B"},
+      {{"--records", "400:"}, 2, "the file has 400 usable records"},
+      {{"--method", "memit"}, 3, "memit"},
+      {{"--options", folder / "none.yaml"}, 3, "none.yaml"},
+      {{"--options", folder.write("bad.yaml", "method: rome\noptions: {stepz: 3}\n")}, 3, "did you mean \"steps\"?"},
+      {{"--options", folder.write("key.yaml", "methods: rome\n")}, 3, "did you mean \"method\"?"},
+      {{"--layer", "9"}, 3, "--layer"},
+      {{"--form", "chatty"}, 2, "--form"},
+      {{"--snippets", folder / "none.json"}, 3, "none.json"},
+      {{"--mode", "sequential:2", "--shard", "0/2"}, 2, "--shard does not go with --mode sequential"},
+  };
+  for (const Refusal& refusal : refusals) {
+    const Finished run = run_emend(command(folder, "out", refusal.more));
+    EXPECT_EQ(run.code, refusal.code) << refusal.message << run.err;
+    EXPECT_THAT(run.err, HasSubstr(refusal.message));
+    EXPECT_FALSE(std::filesystem::exists(folder / "out")) << refusal.message;
+  }
+}
+
+TEST(Eval, NamesTheRecordAndTheFieldOfBrokenData) {
+  if (!has_world_models()) GTEST_SKIP();
+  const ScratchFolder folder;
+  const std::string broken = folder.write("d.jsonl", "{\"id\": \"a\", \"prompt\": \"X is\", \"subject\": \"X\", \"target\": 3}\n");
+  const Finished run = run_emend({"eval", "--dataset", "emend", "--data", broken, "--model", world_model("gpt2"), "--out", folder / "o"});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_THAT(run.err, HasSubstr("record 0"));
+  EXPECT_THAT(run.err, HasSubstr("target"));
+}
+
+TEST(Eval, PartsJoinAndEmptyPartsDoNotStopThem) {
+  if (!has_world_models()) GTEST_SKIP();
+  const ScratchFolder folder;
+  const std::string quick = folder.write("quick.yaml", kQuick);
+  const Finished first = run_emend(command(folder, "out", {"--records", "0:2", "--options", quick, "--shard", "0/2"}));
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "out/summary.json"));
+  const Finished second = run_emend(command(folder, "out", {"--records", "0:2", "--options", quick, "--shard", "1/2"}));
+  ASSERT_EQ(second.code, 0) << second.err;
+  EXPECT_EQ(read_json(folder / "out/summary.json")["records"], 2);
+}
+
+// What the model cannot be asked is left out and counted; what an editor refuses is that record's result.
+TEST(Eval, LongPromptsAreLeftOut) {
+  if (!has_world_models()) GTEST_SKIP();
+  const ScratchFolder folder;
+  std::string longer;
+  for (int i = 0; i < 200; ++i) longer += "word ";
+  const std::string in = folder.write(
+      "d.jsonl", R"({"id": "a", "prompt": "Workis Tellond was trained as a", "subject": "Workis Tellond", "target": "painter", "was": "stone cutter", "paraphrases": [")" +
+                     longer + R"("]})" + "\n" + R"({"id": "b", "prompt": ")" + longer + R"(Workis is a", "subject": "Workis", "target": "painter", "was": "cook"})" + "\n");
+  const Finished run = run_emend({"eval", "--dataset", "emend", "--data", in, "--model", world_model("gpt2"), "--out", folder / "o",
+                                  "--options", folder.write("quick.yaml", kQuick), "--quiet"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const auto json = read_json(folder / "o/summary.json");
+  EXPECT_EQ(json["records"], 1);
+  EXPECT_EQ(json["skipped"]["longer than the model's positions"], 1);
+  EXPECT_THAT(json["notes"].dump(), HasSubstr("1 questions are longer than the model's positions"));
+}
+
+}  // namespace
+}  // namespace emend
