@@ -96,10 +96,10 @@ std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text, std::
   };
   const std::int64_t begin = colon == std::string::npos ? -1 : number(text.substr(0, colon), 0);
   const std::int64_t end = colon == std::string::npos ? -1 : number(text.substr(colon + 1), size);
-  if (begin < 0 || end < 0 || begin >= end)
-    throw Error(ErrorKind::kUsage, "--records must be A:B with 0 <= A < B, found " + quote(text));
   if (begin >= size)
     throw Error(ErrorKind::kUsage, "--records " + text + ": the file has " + std::to_string(size) + " usable records");
+  if (begin < 0 || end < 0 || begin >= end)
+    throw Error(ErrorKind::kUsage, "--records must be A:B with 0 <= A < B, found " + quote(text));
   return {begin, std::min(end, size)};
 }
 
