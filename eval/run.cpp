@@ -11,6 +11,7 @@
 #include "emend/error.h"
 #include "eval/answer_engine.h"
 #include "eval/drift.h"
+#include "eval/record_edits.h"
 #include "eval/results/interval.h"
 #include "eval/results/results_file.h"
 #include "eval/run_folder.h"
@@ -55,13 +56,6 @@ std::vector<Unit> cut(std::int64_t begin, std::int64_t end, std::int64_t size) {
   for (; begin < end; begin += size) units.push_back({begin, std::min(begin + size, end)});
   return units;
 }
-
-// What the editor made of one record.
-struct EditedRecord {
-  std::string status = "edited", reason;
-  int layer = 0, steps = 0;
-  double loss = 0, relative_norm = 0;
-};
 
 // One contender's part of the run.
 struct Entrant {
@@ -211,7 +205,7 @@ class Run {
     if (setup_.mode.kind == EvalMode::Kind::kSingle)
       edits = edit_alone(*entrant.contender->editor, model_, wanted, context, inner);
     else
-      edits = edit_together(*entrant.contender->editor, wanted, context, inner);
+      edits = {edit_together(*entrant.contender->editor, model_, wanted, context, inner)};
     entrant.search_seconds += seconds_since(began);
     std::size_t next = 0;
     for (std::size_t r = 0; r < before.size(); ++r) {
@@ -225,54 +219,6 @@ class Run {
     // Records of a batch that are not edited themselves live on the edited model all the same.
     for (Edit& edit : edits) laid.edits.push_back(std::move(edit.changes));
     return laid;
-  }
-
-  // Each record an edit of its own. What an editor refuses in one record is that record's result, and no one else's.
-  static std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
-                                      const EditorContext& context, Progress& progress) {
-    try {
-      return editor.edit_each(model, wanted, context, progress);
-    } catch (const Error& error) {
-      if (!is_about_records(error)) throw;
-      if (wanted.size() == 1) return {failed_edit(wanted, error.what())};
-    }
-    std::vector<Edit> edits;
-    for (const EditRequest& request : wanted)
-      edits.push_back(edit_alone(editor, model, {request}, context, progress).front());
-    return edits;
-  }
-
-  static bool is_about_records(const Error& error) {
-    return error.kind() == ErrorKind::kConfig || error.kind() == ErrorKind::kNumeric;
-  }
-
-  static Edit failed_edit(const std::vector<EditRequest>& wanted, const std::string& reason) {
-    Edit none;
-    for (const EditRequest& request : wanted) {
-      EditedFact fact;
-      fact.request = request;
-      fact.status = "failed";
-      fact.reason = reason;
-      none.facts.push_back(std::move(fact));
-    }
-    return none;
-  }
-
-  // A batch that contradicts itself, or whose keys coincide, is a result: nothing is edited.
-  std::vector<Edit> edit_together(const Editor& editor, const std::vector<EditRequest>& wanted, const EditorContext& context,
-                                  Progress& progress) const {
-    try {
-      return {editor.edit(model_, wanted, context, progress)};
-    } catch (const Error& error) {
-      if (!is_about_records(error)) throw;
-      return {failed_edit(wanted, error.what())};
-    }
-  }
-
-  static void note_outcome(const Edit& edit, const EditRequest& request, EditedRecord& state) {
-    for (const EditedFact& fact : edit.facts)
-      if (fact.request.id == request.id)
-        state = {fact.status, fact.reason, fact.layer, fact.steps, fact.loss, fact.relative_norm};
   }
 
   // --- measuring ----------------------------------------------------------------------------------------------------------
@@ -324,10 +270,8 @@ class Run {
   }
 
   static bool anyone_edits(const std::vector<Laid>& laid, std::size_t record) {
-    return std::any_of(laid.begin(), laid.end(), [&](const Laid& one) { return evaluated(one.states[record]); });
+    return std::any_of(laid.begin(), laid.end(), [&](const Laid& one) { return is_evaluated(one.states[record]); });
   }
-
-  static bool evaluated(const EditedRecord& state) { return state.status == "edited" || state.status == "failed"; }
 
   static std::vector<Answers> with_texts(std::vector<Answers> answers, const std::vector<Answers>& written) {
     for (std::size_t i = 0; i < answers.size(); ++i) answers[i].texts = written[i].texts;
@@ -349,7 +293,7 @@ class Run {
     result.steps = state.steps;
     result.loss = state.loss;
     result.relative_norm = state.relative_norm;
-    if (!evaluated(state)) return result;
+    if (!is_evaluated(state)) return result;
     for (const auto& metric : setup_.metrics) {
       metric->judge({record(i), base, base}, result.base);
       metric->judge({record(i), base, now}, result.metrics);
@@ -365,7 +309,7 @@ class Run {
     std::vector<std::optional<Drift>> of_edit(laid.edits.size());
     for (std::size_t r = 0; r < results.size(); ++r) {
       const std::int64_t edit = laid.edit_of_record[r];
-      if (edit < 0 || !evaluated(laid.states[r])) continue;
+      if (edit < 0 || !is_evaluated(laid.states[r])) continue;
       auto& drift = of_edit[static_cast<std::size_t>(edit)];
       if (!drift) drift = drift_->measure(laid.edits[static_cast<std::size_t>(edit)]);
       results[r].metrics["drift_kl"] = drift->kl;
@@ -440,20 +384,6 @@ class Run {
       pending[p]->folder.save_retention(pending[p]->retention);
       if (last) pending[p]->folder.append(results[p]);
     }
-  }
-
-  static nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {
-    nlohmann::json list = nlohmann::json::array();
-    for (const EditedRecord& s : states)
-      list.push_back({{"status", s.status}, {"reason", s.reason}, {"layer", s.layer}, {"steps", s.steps}, {"loss", s.loss},
-                      {"relative_norm", s.relative_norm}});
-    return list;
-  }
-  static std::vector<EditedRecord> outcomes_from(const nlohmann::json& list) {
-    std::vector<EditedRecord> states;
-    for (const nlohmann::json& s : list)
-      states.push_back({s.at("status"), s.at("reason"), s.at("layer"), s.at("steps"), s.at("loss"), s.at("relative_norm")});
-    return states;
   }
 
   // --- the end ------------------------------------------------------------------------------------------------------------
