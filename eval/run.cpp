@@ -216,7 +216,6 @@ class Run {
       laid.edit_of_record[r] = static_cast<std::int64_t>(e);
       ++next;
     }
-    // Records of a batch that are not edited themselves live on the edited model all the same.
     for (Edit& edit : edits) laid.edits.push_back(std::move(edit.changes));
     return laid;
   }
@@ -450,10 +449,14 @@ EvalMode parse_eval_mode(const std::string& text) {
   throw Error(ErrorKind::kUsage, "--mode must be single, batch:N or sequential:N with N from 1, found " + quote(text));
 }
 
-std::vector<EvalSummary> run_eval(Model& model, const EvalSetup& setup, const std::vector<Contender>& contenders,
-                                  Progress& progress) {
+void require_shardable(const EvalSetup& setup) {
   if (setup.mode.kind == EvalMode::Kind::kSequential && setup.shard.count > 1)
     throw Error(ErrorKind::kUsage, "--shard does not go with --mode sequential: every step builds on the one before");
+}
+
+std::vector<EvalSummary> run_eval(Model& model, const EvalSetup& setup, const std::vector<Contender>& contenders,
+                                  Progress& progress) {
+  require_shardable(setup);
   return Run(model, setup, contenders, progress).run();
 }
 

@@ -57,6 +57,9 @@ struct EvalSetup {
   bool resume = false;
 };
 
+// Throws Error(kUsage) for parts of a sequential run: every step builds on the one before. Asked before any work.
+void require_shardable(const EvalSetup& setup);
+
 // Runs all contenders on the same records; the unedited model is measured once for all of them. Results go to each contender's
 // folder: run.json (settings), records.jsonl as units finish, summary.json at the end. A run that stops at any moment is taken
 // up at the unit it was in and gives the same files. `model` is changed while a sequential edit is searched, and put back.

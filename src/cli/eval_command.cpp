@@ -230,6 +230,7 @@ int run_eval_command(const EvalCommandOptions& options) {
   EvalSetup setup;
   setup.mode = mode;
   setup.shard = parse_shard(options.shard);
+  require_shardable(setup);
   setup.known_only = options.known;
   setup.resume = options.resume;
   setup.token_budget = common.token_budget;

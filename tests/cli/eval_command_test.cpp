@@ -20,7 +20,7 @@ constexpr const char* kSlower = "label: slower\nmethod: rome\noptions: {covarian
 
 std::vector<std::string> command(const ScratchFolder& folder, const std::string& out, std::vector<std::string> more) {
   std::vector<std::string> arguments = {"eval", "--dataset", "emend", "--data", data(), "--model", world_model("gpt2"),
-                                        "--out", folder / out, "--quiet"};
+                                        "--out", folder / out, "--statistics", folder / "stats", "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
 }
@@ -86,6 +86,7 @@ TEST(Eval, RefusesBeforeAnyWork) {
     EXPECT_EQ(run.code, refusal.code) << refusal.message << run.err;
     EXPECT_THAT(run.err, HasSubstr(refusal.message));
     EXPECT_FALSE(std::filesystem::exists(folder / "out")) << refusal.message;
+    EXPECT_FALSE(std::filesystem::exists(folder / "stats")) << refusal.message;
   }
 }
 
