@@ -130,7 +130,8 @@ KvCache LayerTrace::upper_cache(const std::vector<TraceRow>& rows, const std::ve
   std::vector<std::int64_t> fronts;
   for (const TraceRow& row : rows) fronts.push_back(std::max<std::int64_t>(row.front, 0));
   KvCache cache = cache_.select(fronts, layer_ + 1, cache_.capacity());
-  cache.reserve(std::max<std::int64_t>(*std::max_element(begin.begin(), begin.end()), 1));
+  constexpr std::int64_t kRoomToAlign = 16;  // RowLayout rounds the keys up on a GPU
+  cache.reserve(*std::max_element(begin.begin(), begin.end()) + kRoomToAlign);
 
   // The front serves as far as the row begins later than it; what lies
   // between is run from the layer's output.

@@ -2,12 +2,14 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <optional>
 
 #include "editors/common/adam.h"
+#include "editors/common/search_step.h"
 #include "emend/error.h"
 #include "emend/model.h"
 #include "model/rows.h"
@@ -19,15 +21,8 @@ namespace {
 constexpr double kFallen =
     0.8;  // a search whose best loss stays above this share of its first one has found nothing
 
-// A row as the steps need it: the positions that r can move, from `begin` to its end.
-struct ActiveRow {
-  std::size_t unit;  // index in the batch
-  const SearchRow* source;
-  std::int64_t begin;
-  at::Tensor hidden;   // [T - begin, D] residual stream after layer l, other edits added
-  at::Tensor alpha;    // [T - begin]
-  at::Tensor initial;  // drift rows: [V] log-probabilities before the edit
-};
+constexpr std::int64_t kCpuGradientTokens = 768, kGpuGradientTokens = 6144;
+constexpr std::int64_t kFewTokens = 1024;  // a pass over fewer leaves a GPU waiting for its kernels
 
 // The units of one batch, ready to step: everything below and before what r can move is computed once, here.
 class SearchBatch {
@@ -47,20 +42,15 @@ class SearchBatch {
 
  private:
   void prepare(const LayerTrace& trace, std::size_t end);
+  at::Tensor bare_value_norms(const std::vector<TracedRow>& traced) const;
+  bool is_small(std::int64_t width) const {
+    return v0_norms_.is_cuda() && width * static_cast<std::int64_t>(rows_.size()) <= kFewTokens;
+  }
+  void cut_rows(const std::vector<std::int64_t>& begins);
+  std::vector<std::int64_t> first_moving(const at::Tensor& reached) const;
   void set_up_adam();
-  struct Losses {
-    at::Tensor nll, kl;  // [units of the step]
-    at::Tensor total;
-    at::Tensor row_nll;  // [target rows of the step]
-    std::vector<std::int64_t> row_unit;
-    std::vector<bool> row_bare;
-  };
-  // Lowest probability of the target over each unit's bare rows, and the mean over all its rows.
-  static std::pair<std::vector<double>, std::vector<double>> probabilities(const Losses& losses,
-                                                                           std::size_t units);
-  Losses losses(const std::vector<std::size_t>& active, const at::Tensor& r);
-  bool note(std::size_t unit, double loss, double nll, double kl, double bare, double mean,
-            const at::Tensor& r, int evaluation);
+  bool note(std::size_t unit, const StepLosses& losses, std::size_t place, const at::Tensor& r,
+            int evaluation);
 
   const Model& model_;
   int layer_;
@@ -74,185 +64,142 @@ class SearchBatch {
   std::optional<Adam> adam_;
 };
 
-// alpha of every token of a row.
-at::Tensor row_alpha(const SearchUnit& unit, const SearchRow& row, const at::Tensor& keys,
-                     Objective objective) {
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+// alpha of every token of a unit's rows [N], given their keys one after another.
+at::Tensor unit_alpha(const SearchUnit& unit, const at::Tensor& keys,
+                      const std::vector<std::int64_t>& lengths, Objective objective) {
   if (objective == Objective::kWritten) return at::matmul(keys, unit.a);
-  at::Tensor alpha = at::zeros({keys.size(0)}, keys.options());
-  alpha[static_cast<std::int64_t>(row.lookup)] = 1.0;
-  return alpha;
+  std::vector<std::int64_t> lookups;
+  std::int64_t first = 0;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    lookups.push_back(first + static_cast<std::int64_t>(unit.rows[i].lookup));
+    first += lengths[i];
+  }
+  return at::zeros({keys.size(0)}, keys.options()).index_fill_(0, index_tensor(lookups, keys.device()), 1.0);
+}
+
+// Values W k + b at the lookup token of each unit's first bare row, their lengths: [units, 1].
+at::Tensor SearchBatch::bare_value_norms(const std::vector<TracedRow>& traced) const {
+  const BlockWeights& block = model_.weights().blocks[static_cast<std::size_t>(layer_)];
+  std::vector<at::Tensor> keys;
+  std::size_t row = 0;
+  for (std::size_t u = 0; u < results_.size(); ++u) {
+    const std::vector<SearchRow>& rows = units_[first_ + u].rows;
+    const auto bare = std::find_if(rows.begin(), rows.end(), [](const SearchRow& r) { return r.bare; });
+    keys.push_back(traced[row + static_cast<std::size_t>(bare - rows.begin())].keys.select(
+        0, static_cast<std::int64_t>(bare->lookup)));
+    row += rows.size();
+  }
+  const at::Tensor bias = block.mlp_down_bias.defined() ? block.mlp_down_bias.to(at::kFloat) : at::Tensor();
+  return at::linear(at::stack(keys), block.mlp_down.to(at::kFloat), bias).norm(2, 1, true);
+}
+
+// Where each row's tokens begin to move, no later than its lookup token. A small batch on a GPU is bound by
+// the number of kernels, and rows of one width need fewest: there every row begins as early as the widest
+// one.
+std::vector<std::int64_t> SearchBatch::first_moving(const at::Tensor& reached) const {
+  const bool* is_reached = reached.const_data_ptr<bool>();
+  std::vector<std::int64_t> begins;
+  std::int64_t width = 0;
+  for (const ActiveRow& row : rows_) {
+    const std::int64_t length = row.hidden.size(0);
+    const auto first =
+        static_cast<std::int64_t>(std::find(is_reached, is_reached + length, true) - is_reached);
+    begins.push_back(std::min(first, static_cast<std::int64_t>(row.source->lookup)));
+    width = std::max(width, length - begins.back());
+    is_reached += length;
+  }
+  if (is_small(width))
+    for (std::size_t i = 0; i < begins.size(); ++i)
+      begins[i] = std::clamp<std::int64_t>(rows_[i].hidden.size(0) - width, 0, begins[i]);
+  return begins;
+}
+
+// The rows from there on; in a small batch on a GPU, rows still shorter than the widest are filled up behind
+// their ends.
+void SearchBatch::cut_rows(const std::vector<std::int64_t>& begins) {
+  std::int64_t width = 0;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    ActiveRow& row = rows_[i];
+    const std::int64_t moving = row.hidden.size(0) - begins[i];
+    row.begin = begins[i];
+    row.hidden = row.hidden.narrow(0, begins[i], moving);
+    row.alpha = row.alpha.narrow(0, begins[i], moving);
+    width = std::max(width, moving);
+  }
+  if (!is_small(width)) return;
+  for (ActiveRow& row : rows_) {
+    const std::int64_t missing = width - row.hidden.size(0);
+    if (missing == 0) continue;
+    row.hidden = at::cat({row.hidden, row.hidden.slice(0, -1).expand({missing, -1})}, 0);
+    row.alpha = at::constant_pad_nd(row.alpha, {0, missing}, 0.0);
+  }
 }
 
 void SearchBatch::prepare(const LayerTrace& trace, std::size_t end) {
   const c10::NoGradGuard no_grad;
-  const BlockWeights& block = model_.weights().blocks[static_cast<std::size_t>(layer_)];
   std::vector<TraceRow> trace_rows;
-  std::vector<std::pair<std::size_t, const SearchRow*>> owners;
   for (std::size_t u = first_; u < end; ++u)
-    for (const SearchRow& row : units_[u].rows) {
-      trace_rows.push_back(row.row);
-      owners.emplace_back(u - first_, &row);
-    }
+    for (const SearchRow& row : units_[u].rows) trace_rows.push_back(row.row);
   const std::vector<TracedRow> traced = trace.trace(trace_rows);
+  v0_norms_ = bare_value_norms(traced);
 
-  // v0: the value at the lookup token of the (first) bare row.
-  std::vector<at::Tensor> v0(results_.size());
-  for (std::size_t i = 0; i < owners.size(); ++i)
-    if (owners[i].second->bare && !v0[owners[i].first].defined()) {
-      const at::Tensor key = traced[i].keys.select(0, static_cast<std::int64_t>(owners[i].second->lookup));
-      const at::Tensor value = at::matmul(block.mlp_down.to(at::kFloat), key);
-      v0[owners[i].first] =
-          (block.mlp_down_bias.defined() ? value + block.mlp_down_bias.to(at::kFloat) : value).norm();
+  // Which tokens r can move: |alpha| clamp ||v0|| against the length of the residual stream there.
+  std::vector<at::Tensor> hidden, reached;
+  std::size_t row = 0;
+  for (std::size_t u = 0; u < results_.size(); ++u) {
+    const SearchUnit& unit = units_[first_ + u];
+    std::vector<at::Tensor> keys, streams;
+    std::vector<std::int64_t> lengths;
+    for (std::size_t i = 0; i < unit.rows.size(); ++i) {
+      keys.push_back(traced[row + i].keys);
+      streams.push_back(traced[row + i].hidden);
+      lengths.push_back(keys.back().size(0));
     }
-  v0_norms_ = at::stack(v0).unsqueeze(1);
-
-  std::vector<at::Tensor> hidden;
-  std::vector<std::int64_t> begins;
-  for (std::size_t i = 0; i < owners.size(); ++i) {
-    const auto [unit_index, source] = owners[i];
-    const SearchUnit& unit = units_[first_ + unit_index];
-    const at::Tensor& keys = traced[i].keys;
-    at::Tensor alpha = row_alpha(unit, *source, keys, options_.objective);
-    const double clamp = options_.clamp * v0[unit_index].item<double>();
-    at::Tensor moved = alpha.abs() * clamp;
-    at::Tensor h = traced[i].hidden;
+    const at::Tensor all_keys = at::cat(keys, 0), before = at::cat(streams, 0);
+    const at::Tensor alpha = unit_alpha(unit, all_keys, lengths, options_.objective);
+    at::Tensor moved = alpha.abs() * (options_.clamp * v0_norms_[static_cast<std::int64_t>(u)]), h = before;
     if (unit.others_a.defined()) {
-      const at::Tensor others = at::matmul(keys, unit.others_a.t());  // [T, n]
+      const at::Tensor others = at::matmul(all_keys, unit.others_a.t());  // [N, n]
       moved = at::maximum(moved, at::matmul(others.abs(), unit.others_r.norm(2, 1)));
       h = h + at::matmul(others, unit.others_r);
     }
-    const at::Tensor reached = at::nonzero(moved / traced[i].hidden.norm(2, 1) >= options_.reach);
-    std::int64_t begin =
-        reached.size(0) > 0 ? reached[0][0].item<std::int64_t>() : static_cast<std::int64_t>(source->lookup);
-    begin = std::min(begin, static_cast<std::int64_t>(source->lookup));
-    hidden.push_back(h);
-    begins.push_back(begin);
-    const std::int64_t moving = keys.size(0) - begin;
-    rows_.push_back(
-        {unit_index, source, begin, h.narrow(0, begin, moving), alpha.narrow(0, begin, moving), {}});
+    reached.push_back(moved / before.norm(2, 1) >= options_.reach);
+    const auto hidden_rows = h.split_with_sizes(lengths, 0), alpha_rows = alpha.split_with_sizes(lengths, 0);
+    for (std::size_t i = 0; i < unit.rows.size(); ++i)
+      rows_.push_back({u, &unit.rows[i], 0, hidden_rows[i], alpha_rows[i], {}});
+    hidden.insert(hidden.end(), hidden_rows.begin(), hidden_rows.end());
+    row += unit.rows.size();
   }
+
+  const std::vector<std::int64_t> begins = first_moving(at::cat(reached, 0).cpu());
+  cut_rows(begins);
   cache_ = trace.upper_cache(trace_rows, hidden, begins);
   set_up_adam();
 }
 
 void SearchBatch::set_up_adam() {
   const double root = std::sqrt(static_cast<double>(model_.config().d_model));
+  const at::Tensor norms = v0_norms_.to(at::kDouble).cpu();
   std::vector<at::Tensor> starts;
   for (std::size_t u = 0; u < results_.size(); ++u) {
     const at::Tensor& start = units_[first_ + u].start;
     starts.push_back(start.defined() ? start.to(v0_norms_.device())
                                      : at::zeros({model_.config().d_model}, v0_norms_.options()));
-    results_[u].v0_norm = v0_norms_[static_cast<std::int64_t>(u)].item<double>();
+    results_[u].v0_norm = norms.const_data_ptr<double>()[u];
   }
   const at::Tensor step = options_.absolute_step > 0 ? at::full_like(v0_norms_, options_.absolute_step)
                                                      : v0_norms_ * (options_.step / root);
   adam_.emplace(at::stack(starts), step, v0_norms_ * options_.clamp);
 }
 
-// One pass over the rows of the active units: residual stream plus alpha r, blocks above the layer, losses.
-SearchBatch::Losses SearchBatch::losses(const std::vector<std::size_t>& active, const at::Tensor& r) {
-  const at::Device device = v0_norms_.device();
-  std::vector<std::int64_t> place(results_.size(), -1);  // of a unit in this step
-  for (std::size_t i = 0; i < active.size(); ++i) place[active[i]] = static_cast<std::int64_t>(i);
-
-  PassInput input;
-  std::vector<at::Tensor> hidden, alpha;
-  std::vector<std::int64_t> token_unit, labels, label_row, row_unit, drift_unit, drift_at;
-  std::vector<double> label_share, row_weight;
-  std::vector<bool> row_bare;
-  std::vector<ActiveRow*> drift_rows;
-  std::int64_t tokens = 0;
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
-    ActiveRow& row = rows_[i];
-    if (place[row.unit] < 0) continue;
-    const std::int64_t length = row.hidden.size(0);
-    input.ids.emplace_back(static_cast<std::size_t>(length),
-                           0);  // only their number matters: the residual stream is given
-    input.cache_row.push_back(static_cast<std::int64_t>(i));
-    hidden.push_back(row.hidden);
-    alpha.push_back(row.alpha);
-    token_unit.insert(token_unit.end(), static_cast<std::size_t>(length), place[row.unit]);
-    if (row.source->drift) {
-      drift_at.push_back(tokens + static_cast<std::int64_t>(row.source->lookup) - row.begin);
-      drift_unit.push_back(place[row.unit]);
-      drift_rows.push_back(&row);
-    } else {
-      for (std::size_t j = 0; j < row.source->labels.size(); ++j) {
-        input.logit_tokens.push_back(tokens + row.source->label_at[j] - row.begin);
-        labels.push_back(row.source->labels[j]);
-        label_row.push_back(static_cast<std::int64_t>(row_unit.size()));
-        label_share.push_back(1.0 / static_cast<double>(row.source->labels.size()));
-      }
-      row_unit.push_back(place[row.unit]);
-      row_weight.push_back(row.source->weight);
-      row_bare.push_back(row.source->bare);
-    }
-    tokens += length;
-  }
-  const std::int64_t label_count = static_cast<std::int64_t>(labels.size());
-  input.logit_tokens.insert(input.logit_tokens.end(), drift_at.begin(), drift_at.end());
-  input.cache = &cache_;
-  input.begin_block = layer_ + 1;
-  input.hidden = (at::cat(hidden, 0) +
-                  at::cat(alpha, 0).unsqueeze(1) * r.index_select(0, index_tensor(token_unit, device)))
-                     .to(model_.options());
-  const at::Tensor logprobs = at::log_softmax(model_.forward(std::move(input)).logits, 1);
-
-  const auto count = static_cast<std::int64_t>(active.size());
-  const auto floats = [&](const std::vector<double>& v) {
-    return at::tensor(v, at::kDouble).to(device, at::kFloat);
-  };
-  const at::Tensor zeros = at::zeros({count}, v0_norms_.options());
-  Losses result;
-  const at::Tensor label_nll =
-      -logprobs.narrow(0, 0, label_count).gather(1, index_tensor(labels, device).unsqueeze(1)).squeeze(1);
-  const at::Tensor row_index = index_tensor(row_unit, device);
-  const at::Tensor row_nll =
-      at::zeros({static_cast<std::int64_t>(row_unit.size())}, zeros.options())
-          .index_add(0, index_tensor(label_row, device), label_nll * floats(label_share));
-  result.nll = zeros.index_add(0, row_index, row_nll * floats(row_weight));
-  result.kl = zeros;
-  if (!drift_rows.empty()) {
-    const at::Tensor now = logprobs.narrow(0, label_count, static_cast<std::int64_t>(drift_rows.size()));
-    std::vector<at::Tensor> before;
-    for (std::size_t i = 0; i < drift_rows.size(); ++i) before.push_back(drift_rows[i]->initial);
-    if (before.front().defined())
-      result.kl = zeros.index_add(0, index_tensor(drift_unit, device),
-                                  (now.exp() * (now - at::stack(before))).sum(1));
-    else
-      for (std::size_t i = 0; i < drift_rows.size(); ++i)
-        drift_rows[i]->initial = now[static_cast<std::int64_t>(i)].detach();
-  }
-  result.total = result.nll + options_.kl_factor * result.kl;
-  if (options_.decay > 0) {
-    const at::Tensor v0 =
-        v0_norms_.index_select(0, index_tensor({active.begin(), active.end()}, device)).squeeze(1);
-    result.total = result.total + options_.decay * (r.square().sum(1) + 1e-30).sqrt() / v0.square();
-  }
-  result.row_nll = row_nll.detach();
-  result.row_unit = std::move(row_unit);
-  result.row_bare = std::move(row_bare);
-  return result;
-}
-
-std::pair<std::vector<double>, std::vector<double>> SearchBatch::probabilities(const Losses& losses,
-                                                                               std::size_t units) {
-  std::vector<double> bare(units, 1), mean(units, 0), count(units, 0);
-  const at::Tensor nll = losses.row_nll.to(at::kDouble).cpu();
-  for (std::size_t i = 0; i < losses.row_unit.size(); ++i) {
-    const auto unit = static_cast<std::size_t>(losses.row_unit[i]);
-    const double p = std::exp(-nll.const_data_ptr<double>()[i]);
-    if (losses.row_bare[i]) bare[unit] = std::min(bare[unit], p);
-    mean[unit] += p;
-    ++count[unit];
-  }
-  for (std::size_t u = 0; u < units; ++u) mean[u] /= count[u];
-  return {bare, mean};
-}
-
 // Books one evaluation; true when the unit is done.
-bool SearchBatch::note(std::size_t unit, double loss, double nll, double kl, double bare, double mean,
-                       const at::Tensor& r, int evaluation) {
+bool SearchBatch::note(std::size_t unit, const StepLosses& losses, std::size_t place, const at::Tensor& r,
+                       int evaluation) {
+  const double loss = losses.total[place], bare = losses.bare[place], mean = losses.mean[place];
   SearchResult& result = results_[unit];
   result.losses.push_back(loss);
   if (evaluation == 0) result.first_loss = loss;
@@ -260,8 +207,8 @@ bool SearchBatch::note(std::size_t unit, double loss, double nll, double kl, dou
   if (std::isfinite(loss) && (better || !options_.keep_best)) {
     result.r = r.detach().clone();
     result.loss = loss;
-    result.nll = nll;
-    result.kl = kl;
+    result.nll = losses.nll[place];
+    result.kl = losses.kl[place];
     result.bare_probability = bare;
     result.mean_probability = mean;
   }
@@ -270,44 +217,40 @@ bool SearchBatch::note(std::size_t unit, double loss, double nll, double kl, dou
                            ? loss < options_.stop_loss
                            : bare > options_.stop_probability && mean > options_.stop_probability;
   result.came_down = result.came_down || reached;
-  return reached;
+  return reached || !std::isfinite(loss);  // from where there is no number, no step leads on
 }
 
 std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t already_done) {
-  const at::Device device = v0_norms_.device();
   std::vector<std::size_t> active(results_.size());
-  for (std::size_t u = 0; u < active.size(); ++u) active[u] = u;
-  if (adam_->values().any().item<bool>()) {
-    // The distributions before the edit, for the drift term. A search that begins
-    // at 0 sees them in its first evaluation.
-    const c10::NoGradGuard no_grad;
-    losses(active, at::zeros_like(adam_->values()));
-  }
+  std::iota(active.begin(), active.end(), std::size_t{0});
+  const auto step_of = [&] { return SearchStep(model_, layer_, cache_, rows_, active, v0_norms_, options_); };
+  // The distributions before the edit, for the drift term. A search that begins at 0 sees them in its first
+  // evaluation.
+  if (adam_->values().any().item<bool>()) step_of().evaluate(at::zeros_like(adam_->values()), false);
+  std::optional<SearchStep> step(step_of());
   for (int evaluation = 0; !active.empty(); ++evaluation) {
-    const at::Tensor index = index_tensor({active.begin(), active.end()}, device);
-    at::Tensor r = adam_->values().index_select(0, index).set_requires_grad(true);
-    const Losses loss = losses(active, r);
-    const at::Tensor host = at::stack({loss.total, loss.nll, loss.kl}).detach().to(at::kDouble).cpu();
-    const auto [bare, mean] = probabilities(loss, active.size());
+    const bool last = evaluation >= options_.max_steps;
+    const at::Tensor index = index_tensor({active.begin(), active.end()}, v0_norms_.device());
+    const at::Tensor r = adam_->values().index_select(0, index);
+    const StepLosses losses = step->evaluate(r, !last);
     std::vector<std::int64_t> going;  // places in this step
     std::vector<std::size_t> still_active;
     for (std::size_t i = 0; i < active.size(); ++i) {
-      const auto value = [&](int row) { return host[row][static_cast<std::int64_t>(i)].item<double>(); };
-      const bool done = note(active[i], value(0), value(1), value(2), bare[i], mean[i],
-                             r[static_cast<std::int64_t>(i)], evaluation);
-      if (done || evaluation >= options_.max_steps) continue;
+      const bool done = note(active[i], losses, i, r[static_cast<std::int64_t>(i)], evaluation);
+      if (done || last) continue;
       going.push_back(static_cast<std::int64_t>(i));
       still_active.push_back(active[i]);
     }
-    progress.update(already_done + static_cast<std::int64_t>(results_.size() - still_active.size()),
-                    "step " + std::to_string(evaluation) + ", loss " +
-                        std::to_string(loss.total.mean().item<double>()).substr(0, 6));
+    progress.update(
+        already_done + static_cast<std::int64_t>(results_.size() - still_active.size()),
+        "step " + std::to_string(evaluation) + ", loss " + std::to_string(mean(losses.total)).substr(0, 6));
     if (!going.empty()) {
-      const at::Tensor gradient = torch::autograd::grad({loss.total.sum()}, {r})[0];
-      const at::Tensor places = index_tensor(going, device);
-      adam_->update(index.index_select(0, places), gradient.index_select(0, places));
+      const at::Tensor places = index_tensor(going, v0_norms_.device());
+      adam_->update(index.index_select(0, places), step->gradient(r).index_select(0, places));
     }
+    if (still_active.size() == active.size()) continue;
     active = std::move(still_active);
+    if (!active.empty()) step.emplace(step_of());
   }
   for (SearchResult& result : results_) {
     result.finite = result.r.defined() && std::isfinite(result.loss);
@@ -331,12 +274,15 @@ std::int64_t step_tokens(const SearchUnit& unit, const LayerTrace& trace) {
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
                                         Progress& progress) {
+  std::int64_t most_tokens = options.gradient_tokens;
+  if (most_tokens == 0)
+    most_tokens = model.options().device().is_cuda() ? kGpuGradientTokens : kCpuGradientTokens;
   std::vector<SearchResult> results;
   for (std::size_t begin = 0; begin < units.size();) {
     std::size_t end = begin;
     for (std::int64_t tokens = 0; end < units.size(); ++end) {
       tokens += step_tokens(units[end], trace);
-      if (end > begin && tokens > options.gradient_tokens) break;
+      if (end > begin && tokens > most_tokens) break;
     }
     SearchBatch batch(model, trace, units, begin, end, options);
     for (SearchResult& result : batch.run(progress, static_cast<std::int64_t>(results.size())))

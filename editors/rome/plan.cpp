@@ -27,14 +27,22 @@ KeyMetric make_metric(const Model& model, const EditorContext& context, const Ro
   if (!options.covariance) return {};
   if (!context.statistics || !context.statistics->layers.contains(context.layer))
     throw Error(ErrorKind::kConfig, "rome: the statistics of layer " + layer + " are missing");
-  const at::Tensor& C = context.statistics->layers.at(context.layer).C;
-  return KeyMetric(std::make_shared<SpdFactor>(C, options.relative_ridge, "C of layer " + layer));
+  EditorCache none_kept;
+  KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
+  return KeyMetric(factors.get(context.statistics->fingerprint + " " + layer,
+                               context.statistics->layers.at(context.layer).C, options.relative_ridge,
+                               model.options().device(), "C of layer " + layer));
 }
 
 std::vector<TokenIds> make_contexts(const Model& model, const EditorContext& context,
                                     const RomeOptions& options) {
   if (options.contexts == 0) return {};
-  return sample_contexts(model, context.prefix, options.contexts, context.seed);
+  const auto sample = [&] { return sample_contexts(model, context.prefix, options.contexts, context.seed); };
+  if (!context.cache) return sample();
+  std::string identity =
+      model.fingerprint() + " " + std::to_string(options.contexts) + " " + std::to_string(context.seed);
+  for (const std::int64_t id : context.prefix) identity += " " + std::to_string(id);
+  return context.cache->contexts(identity, sample);
 }
 
 // The first digits of a number, for people.

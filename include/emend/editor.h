@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "emend/edit.h"
+#include "emend/editor_cache.h"
 #include "emend/model.h"
 #include "emend/progress.h"
 #include "emend/records.h"
@@ -17,13 +18,14 @@ namespace emend {
 
 // What every method takes besides its own options.
 struct EditorContext {
-  int layer = 0;                          // resolved by the caller
-  std::vector<std::int64_t> prefix;       // BOS ids that begin every row; may be empty
+  int layer = 0;                     // resolved by the caller
+  std::vector<std::int64_t> prefix;  // BOS ids that begin every row; may be empty
   PromptForm form = PromptForm::kRaw;
-  const Statistics* statistics = nullptr; // null only when the editor does not need them
+  const Statistics* statistics = nullptr;  // null only when the editor does not need them
+  EditorCache* cache = nullptr;            // keeps what the next call can use again; may be null
   std::uint64_t seed = 0;
   std::int64_t token_budget = 4096;
-  bool keep_going = false;                // failed searches are reported in the Edit instead of thrown
+  bool keep_going = false;  // failed searches are reported in the Edit instead of thrown
 };
 
 // What `--dry-run` tells, and what is known before any search.
@@ -32,9 +34,9 @@ struct EditPlan {
     std::string id;
     int layer = 0;
     std::int64_t target_tokens = 0;
-    std::int64_t rows = 0;             // context rows, the bare prompt among them
+    std::int64_t rows = 0;                 // context rows, the bare prompt among them
     std::vector<std::string> merged_with;  // ids that share the key and so one residual
-    double predicted_norm = 0;         // ||a|| per unit of residual
+    double predicted_norm = 0;             // ||a|| per unit of residual
     double largest_neighbour_alpha = 0;
   };
   std::vector<Entry> entries;
@@ -51,16 +53,18 @@ class Editor {
   // What the Edit's numbers rest on, for outputs: "written", "injected".
   virtual std::string objective() const = 0;
 
-  // Keys, conflicts and costs, without a search. Throws Error(kConfig) naming the ids of edits that contradict each other.
-  virtual EditPlan plan(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context) const = 0;
+  // Keys, conflicts and costs, without a search. Throws Error(kConfig) naming the ids of edits that
+  // contradict each other.
+  virtual EditPlan plan(const Model& model, const std::vector<EditRequest>& requests,
+                        const EditorContext& context) const = 0;
 
-  // The edit of all requests together. Throws Error(kConfig) as plan does, Error(kNumeric) naming the ids whose search did
-  // not come down (unless context.keep_going).
-  virtual Edit edit(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
-                    Progress& progress) const = 0;
+  // The edit of all requests together. Throws Error(kConfig) as plan does, Error(kNumeric) naming the ids
+  // whose search did not come down (unless context.keep_going).
+  virtual Edit edit(const Model& model, const std::vector<EditRequest>& requests,
+                    const EditorContext& context, Progress& progress) const = 0;
 
-  // Each request as an edit of its own on the unedited model; the searches share batches. The result of a request does not
-  // depend on the others beyond rounding.
+  // Each request as an edit of its own on the unedited model; the searches share batches. The result of a
+  // request does not depend on the others beyond rounding.
   virtual std::vector<Edit> edit_each(const Model& model, const std::vector<EditRequest>& requests,
                                       const EditorContext& context, Progress& progress) const = 0;
 };
@@ -74,14 +78,16 @@ struct EditorHelp {
   std::vector<OptionHelp> options;
 };
 
-// The layer of `layer: auto`, by depth alone: 1 + round(layers / 10). docs/rome.md has the measurements behind it.
+// The layer of `layer: auto`, by depth alone: 1 + round(layers / 10). docs/rome.md has the measurements
+// behind it.
 int default_layer(const ModelConfig& config);
 
 // All editors that this build knows.
 std::vector<EditorHelp> list_editors();
 
-// Throws Error(kConfig) with the option's place for unknown methods and options (nearest known one offered), values of a
-// wrong type or out of range.
-std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std::string, OptionText>& options);
+// Throws Error(kConfig) with the option's place for unknown methods and options (nearest known one offered),
+// values of a wrong type or out of range.
+std::unique_ptr<Editor> make_editor(const std::string& name,
+                                    const std::map<std::string, OptionText>& options);
 
 }  // namespace emend

@@ -19,9 +19,10 @@ enum class NormKind { kLayerNorm, kRmsNorm };
 enum class PositionKind { kLearned, kRotaryHalfSplit, kRotaryInterleaved };
 enum class ActivationKind { kGeluTanh, kGelu, kSilu, kRelu };
 
-// All that the forward pass depends on besides the weights. A family fills it from config.json or GGUF metadata.
+// All that the forward pass depends on besides the weights. A family fills it from config.json or GGUF
+// metadata.
 struct ModelConfig {
-  std::string family;  // "gpt2", "llama"
+  std::string family;  // "gpt2", "gptj", "llama"
   int layers = 0;
   std::int64_t d_model = 0;
   std::int64_t d_ff = 0;
@@ -33,23 +34,28 @@ struct ModelConfig {
   NormKind norm = NormKind::kLayerNorm;
   double norm_eps = 1e-5;
   PositionKind positions = PositionKind::kLearned;
-  std::vector<double> rotary_frequencies;  // [head_dim / 2] radians a position, scaling applied; empty for kLearned
+  // Radians a position, scaling applied: one for each pair of head dimensions that turns, [head_dim / 2] or
+  // fewer (kRotaryInterleaved only: the dimensions behind them stand still). Empty for kLearned.
+  std::vector<double> rotary_frequencies;
   ActivationKind activation = ActivationKind::kGeluTanh;
-  bool gated_mlp = false;       // key = act(gate x) * (up x) instead of act(up x)
+  bool gated_mlp = false;  // key = act(gate x) * (up x) instead of act(up x)
   bool qkv_bias = false;
   bool attention_out_bias = false;
   bool mlp_bias = false;
   bool tied_head = true;
+  bool head_bias = false;
+  bool parallel_blocks =
+      false;  // GPT-J: the MLP reads the same normalised stream as attention, and has no norm of its own
   bool scale_by_layer = false;  // GPT-2's scale_attn_by_inverse_layer_idx
 };
 
-// Weights of one block in the form that the pass uses: [out, in], query, key and value fused, gate and up fused.
-// Biases that the model has not are undefined tensors.
+// Weights of one block in the form that the pass uses: [out, in], query, key and value fused, gate and up
+// fused. Biases that the model has not are undefined tensors.
 struct BlockWeights {
   at::Tensor attention_norm, attention_norm_bias;  // [D]
   at::Tensor qkv, qkv_bias;                        // [(H + 2K) h, D]: queries, keys, values
   at::Tensor attention_out, attention_out_bias;    // [D, H h]
-  at::Tensor mlp_norm, mlp_norm_bias;              // [D]
+  at::Tensor mlp_norm, mlp_norm_bias;              // [D]; undefined in parallel blocks
   at::Tensor mlp_in, mlp_in_bias;                  // [F, D], or gate over up [2F, D]
   at::Tensor mlp_down, mlp_down_bias;              // [D, F]: the value projection that editors write
 };
@@ -59,45 +65,70 @@ struct ModelWeights {
   at::Tensor position_embedding;  // [max_positions, D], or undefined
   std::vector<BlockWeights> blocks;
   at::Tensor final_norm, final_norm_bias;  // [D]
-  at::Tensor head;                         // [V, D]; the same tensor as token_embedding when tied
+  at::Tensor head, head_bias;              // [V, D], the same tensor as token_embedding when tied; [V]
 };
 
-// What a tensor of a checkpoint is for. Families map names to roles; nothing else in the program knows a tensor's name.
+// What a tensor of a checkpoint is for. Families map names to roles; nothing else in the program knows a
+// tensor's name.
 enum class Role {
-  kTokenEmbedding, kPositionEmbedding,
-  kAttentionNorm, kAttentionNormBias, kQkv, kQkvBias, kQuery, kQueryBias, kKey, kKeyBias, kValue, kValueBias,
-  kAttentionOut, kAttentionOutBias,
-  kMlpNorm, kMlpNormBias, kMlpGate, kMlpGateBias, kMlpUp, kMlpUpBias, kMlpDown, kMlpDownBias,
-  kFinalNorm, kFinalNormBias, kHead,
+  kTokenEmbedding,
+  kPositionEmbedding,
+  kAttentionNorm,
+  kAttentionNormBias,
+  kQkv,
+  kQkvBias,
+  kQuery,
+  kQueryBias,
+  kKey,
+  kKeyBias,
+  kValue,
+  kValueBias,
+  kAttentionOut,
+  kAttentionOutBias,
+  kMlpNorm,
+  kMlpNormBias,
+  kMlpGate,
+  kMlpGateBias,
+  kMlpUp,
+  kMlpUpBias,
+  kMlpDown,
+  kMlpDownBias,
+  kFinalNorm,
+  kFinalNormBias,
+  kHead,
+  kHeadBias,
 };
 std::string role_name(Role role);
 
 // One tensor of the checkpoint and the part it plays, for `model info` and for writing back.
 struct RoleEntry {
   Role role;
-  int block;                  // -1 outside blocks
-  std::string tensor;         // name in the checkpoint; empty for a model made in memory
+  int block;           // -1 outside blocks
+  std::string tensor;  // name in the checkpoint; empty for a model made in memory
   std::string stored_type;
   std::vector<std::int64_t> stored_shape;
-  bool stored_transposed;     // Conv1D: stored [in, out]
-  std::string digest;         // of the stored bytes; for a model made in memory, its seed
+  bool stored_transposed;  // Conv1D: stored [in, out]
+  std::string digest;      // of the stored bytes; for a model made in memory, its seed
 };
 
 struct ModelOptions {
-  std::string device = "cpu";      // "cpu", "cuda", "cuda:1"
-  std::string dtype = "float32";   // "float32", "bfloat16", "float16" (CUDA only)
-  int threads = 0;                 // 0: torch's default
+  std::string device = "cpu";     // "cpu", "cuda", "cuda:1"
+  std::string dtype = "float32";  // "float32", "bfloat16", "float16" (CUDA only)
+  int threads = 0;                // 0: torch's default
 };
 
 class Model {
  public:
-  // Loads a safetensors folder, a .safetensors file beside its config.json, or a .gguf file. Throws Error: kIo, kFormat
-  // (broken file), kModel (unknown architecture, missing or mis-shaped tensors, all listed; NaN or Inf in a weight, named).
+  // Loads a safetensors folder, a .safetensors file beside its config.json, or a .gguf file. Throws Error:
+  // kIo, kFormat (broken file), kModel (unknown architecture, missing or mis-shaped tensors, all listed; NaN
+  // or Inf in a weight, named).
   static Model load(const std::filesystem::path& path, const ModelOptions& options, Progress& progress);
 
-  // Random weights of the given shape, normal with standard deviation 0.02 (output projections / sqrt(2 layers), norms 1),
-  // made on the device; no tokenizer. Same seed and device, same weights.
-  static Model make_random(const ModelConfig& config, std::uint64_t seed, const ModelOptions& options);
+  // Random weights of the given shape, normal with standard deviation 0.02 (output projections / sqrt(2
+  // layers), norms 1), made on the device. Same seed and device, same weights. A tokenizer may be given
+  // (nullptr: none); its ids must lie within the vocabulary.
+  static Model make_random(const ModelConfig& config, std::uint64_t seed, const ModelOptions& options,
+                           std::unique_ptr<Tokenizer> tokenizer = nullptr);
 
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
@@ -112,18 +143,22 @@ class Model {
   bool has_tokenizer() const;
   const Tokenizer& tokenizer() const;  // throws Error(kModel) when there is none
   const std::filesystem::path& path() const;
-  at::TensorOptions options() const;   // dtype and device of weights and activations
-  std::int64_t bytes() const;          // held by weights
+  at::TensorOptions options() const;  // dtype and device of weights and activations
+  std::int64_t bytes() const;         // held by weights
 
-  // Hex. Of everything; and of all that the key of block `l` depends on (embeddings, blocks < l, block l without its down
-  // projection), so that statistics survive an edit above them. Both hold the tokenizer's.
+  // Hex. Of everything; and of all that the key of block `l` depends on (embeddings, blocks < l, block l
+  // without its down projection), so that statistics survive an edit above them. Both hold the tokenizer's.
   std::string fingerprint() const;
   std::string key_fingerprint(int block) const;
 
-  // One pass. Work: about 2 N (parameters of the blocks that run) floating point operations, plus 2 V D for each logit row.
-  // Gradients flow to interventions' values and `hidden`; weights never take part. Call under c10::NoGradGuard when no
-  // gradient is wanted. Throws Error(kModel) for rows longer than max_positions.
+  // One pass. Work: about 2 N (parameters of the blocks that run) floating point operations, plus 2 V D for
+  // each logit row. Gradients flow to interventions' values and `hidden`; weights never take part. Call under
+  // c10::NoGradGuard when no gradient is wanted. Throws Error(kModel) for rows longer than max_positions.
   PassOutput forward(PassInput input) const;
+  // Positions, masks and rotary angles of these rows, for `layout` of many passes over rows like them: it
+  // depends on the rows' lengths, the cache's lengths, cache_row, append and knockouts, not on ids, vectors
+  // or blocks.
+  std::shared_ptr<const RowLayout> lay_out(const PassInput& input) const;
 
  private:
   struct State;

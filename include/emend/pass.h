@@ -1,36 +1,41 @@
-// The one question that every analysis and editor asks a model: run these token rows through these blocks, with these
-// vectors changed, and give me what was seen here.
+// The one question that every analysis and editor asks a model: run these token rows through these blocks,
+// with these vectors changed, and give me what was seen here.
 //
-// Names of sizes: N packed tokens of the pass, R rows, D d_model, F d_ff, V vocabulary, H query heads, K key/value heads,
-// h head size. Tokens are packed: row 0's tokens, then row 1's, ... with no padding anywhere but inside attention.
+// Names of sizes: N packed tokens of the pass, R rows, D d_model, F d_ff, V vocabulary, H query heads, K
+// key/value heads, h head size. Tokens are packed: row 0's tokens, then row 1's, ... with no padding anywhere
+// but inside attention.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 namespace emend {
 
 struct ModelConfig;
+class RowLayout;  // how packed tokens lie in rows (src/model/row_layout.h)
 
 // Where a vector can be read or changed, in the order in which a block passes them.
 enum class Site {
-  kEmbedding,        // [D] token plus position embedding: the residual stream entering block 0 (`block` is ignored)
-  kTokenEmbedding,   // [D] the row of the token table alone, before positions (causal tracing's noise goes here)
+  kEmbedding,  // [D] token plus position embedding: the residual stream entering block 0 (`block` is ignored)
+  kTokenEmbedding,   // [D] the row of the token table alone, before positions (causal tracing's noise goes
+                     // here)
   kAttentionOutput,  // [D] what attention adds to the residual stream, after its output projection and bias
   kKey,              // [F] input of the down projection: the key of the feed-forward memory
   kMlpOutput,        // [D] what the MLP adds: the value
   kBlockOutput,      // [D] the residual stream after the block
 };
 
-// Keys and values of earlier positions, per block. A cache belongs to the caller. Rows have their own lengths; slots past a
-// row's length hold no meaning. Positions count from 0, so slot j is position j.
+// Keys and values of earlier positions, per block. A cache belongs to the caller. Rows have their own
+// lengths; slots past a row's length hold no meaning. Positions count from 0, so slot j is position j.
 class KvCache {
  public:
   KvCache() = default;
-  // For blocks [first_block, config.layers); storage [rows, K, capacity, h] a block, float type and device as given.
+  // For blocks [first_block, config.layers); storage [rows, K, capacity, h] a block, float type and device as
+  // given.
   KvCache(const ModelConfig& config, int first_block, std::int64_t rows, std::int64_t capacity,
           const at::TensorOptions& options);
 
@@ -38,9 +43,12 @@ class KvCache {
   std::int64_t rows() const { return static_cast<std::int64_t>(lengths.size()); }
   std::int64_t capacity() const { return capacity_; }
   const at::Tensor& keys(int block) const { return keys_[static_cast<std::size_t>(block - first_block_)]; }
-  const at::Tensor& values(int block) const { return values_[static_cast<std::size_t>(block - first_block_)]; }
+  const at::Tensor& values(int block) const {
+    return values_[static_cast<std::size_t>(block - first_block_)];
+  }
 
-  // The given rows, in that order, cut to `max_length` slots (lengths are cut too), for blocks >= first_block.
+  // The given rows, in that order, cut to `max_length` slots (lengths are cut too), for blocks >=
+  // first_block.
   KvCache select(const std::vector<std::int64_t>& rows, int first_block, std::int64_t max_length) const;
   // Room for at least `capacity` slots a row; the contents stay.
   void reserve(std::int64_t capacity);
@@ -63,7 +71,8 @@ struct Intervention {
   at::Tensor values;  // [n, D or F] (kScale: [n, 1] too); may require grad
 };
 
-// Attention edges cut: query token (packed) does not see the key at `position` of its own row, in blocks [begin, end).
+// Attention edges cut: query token (packed) does not see the key at `position` of its own row, in blocks
+// [begin, end).
 struct Knockout {
   int begin_block = 0;
   int end_block = 0;
@@ -74,9 +83,10 @@ struct Knockout {
 // A low-rank change of the down projection, in the form of an adapter: y += B ((A k) * gate(row)).
 struct Overlay {
   int block = 0;
-  at::Tensor A;     // [n, F]
-  at::Tensor B;     // [D, n]
-  at::Tensor gate;  // [R, n] 0 or 1 (or any weight): which components act on which row; undefined: all on all rows
+  at::Tensor A;  // [n, F]
+  at::Tensor B;  // [D, n]
+  at::Tensor
+      gate;  // [R, n] 0 or 1 (or any weight): which components act on which row; undefined: all on all rows
 };
 
 struct Recording {
@@ -89,15 +99,18 @@ struct PassInput {
   // --- rows: what is run
   std::vector<std::vector<std::int64_t>> ids;  // new tokens of each row, at least one each
   // --- what stands in front of them
-  KvCache* cache = nullptr;              // earlier positions; nullptr: every row begins at position 0
-  std::vector<std::int64_t> cache_row;   // row of the cache that each row continues (-1: none); empty: row i continues cache row i
-  bool append = false;                   // write the new keys and values into the cache (cache rows distinct; no gradients)
+  KvCache* cache = nullptr;  // earlier positions; nullptr: every row begins at position 0
+  std::vector<std::int64_t>
+      cache_row;  // row of the cache that each row continues (-1: none); empty: row i continues cache row i
+  bool append = false;  // write the new keys and values into the cache (cache rows distinct; no gradients)
+  std::shared_ptr<const RowLayout>
+      layout;  // from Model::lay_out, when many passes run rows of the same lengths; else made anew
   // --- where to begin and to stop
   int begin_block = 0;
-  at::Tensor hidden;                     // [N, D] residual stream entering begin_block; undefined: embed the ids
+  at::Tensor hidden;  // [N, D] residual stream entering begin_block; undefined: embed the ids
   enum class Stop { kKey, kBlock, kLogits };
   Stop stop = Stop::kLogits;
-  int stop_block = -1;                   // for kKey and kBlock: the last block that runs (kKey: up to its key)
+  int stop_block = -1;  // for kKey and kBlock: the last block that runs (kKey: up to its key)
   std::vector<std::int64_t> logit_tokens;  // packed indices whose logits are wanted; empty: none
   // --- what is changed and seen
   std::vector<Intervention> interventions;
@@ -107,8 +120,8 @@ struct PassInput {
 };
 
 struct PassOutput {
-  at::Tensor hidden;                 // [N, D] residual stream after the last block that ran whole; undefined after kKey
-  at::Tensor logits;                 // [logit_tokens, V] float32; undefined when none were asked for
+  at::Tensor hidden;  // [N, D] residual stream after the last block that ran whole; undefined after kKey
+  at::Tensor logits;  // [logit_tokens, V] float32; undefined when none were asked for
   std::vector<at::Tensor> recorded;  // one a recording, [n, D or F]
 };
 

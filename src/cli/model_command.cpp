@@ -58,7 +58,7 @@ Parts count_parameters(const Model& model) {
     norms += size_of(block.attention_norm) + size_of(block.attention_norm_bias) + size_of(block.mlp_norm) +
              size_of(block.mlp_norm_bias);
   }
-  const std::int64_t head = model.config().tied_head ? 0 : size_of(weights.head);
+  const std::int64_t head = model.config().tied_head ? 0 : size_of(weights.head) + size_of(weights.head_bias);
   return {{"token embedding", size_of(weights.token_embedding)},
           {"position embedding", size_of(weights.position_embedding)},
           {"attention", attention},

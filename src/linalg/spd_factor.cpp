@@ -1,6 +1,7 @@
 #include "linalg/spd_factor.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 
 #include <cmath>
 
@@ -48,7 +49,16 @@ SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const std::stri
 }
 
 at::Tensor SpdFactor::solve(const at::Tensor& K) const {
-  return at::cholesky_solve(K, lower_, /*upper=*/false);
+  return at::cholesky_solve(K.to(lower_.device()), lower_, /*upper=*/false).to(K.device());
+}
+
+SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const at::Device& device,
+                               const std::string& what) {
+  try {
+    return SpdFactor(C.to(device), relative_ridge, what);
+  } catch (const c10::OutOfMemoryError&) {
+    return SpdFactor(C.cpu(), relative_ridge, what);
+  }
 }
 
 std::optional<double> condition_estimate(const at::Tensor& C) {

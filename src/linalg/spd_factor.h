@@ -17,11 +17,12 @@ struct SpdInfo {
 // C + ridge I = L L^T in float64. Immutable after construction.
 class SpdFactor {
  public:
-  // C [n, n] symmetric float64 on any device; ridge = relative_ridge * trace(C) / n. Throws Error(kNumeric),
-  // naming `what`, when C is not finite or not positive definite even so. n^3 / 3 floating point operations.
+  // C [n, n] symmetric float64; the factor lies on C's device. ridge = relative_ridge * trace(C) / n. Throws
+  // Error(kNumeric), naming `what`, when C is not finite or not positive definite even so. n^3 / 3 floating
+  // point operations.
   SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what);
 
-  // (C + ridge I)^-1 K for K [n, k] float64: 2 n^2 k operations.
+  // (C + ridge I)^-1 K for K [n, k] float64 on any device, where the result lies too: 2 n^2 k operations.
   at::Tensor solve(const at::Tensor& K) const;
 
   const SpdInfo& info() const { return info_; }
@@ -30,6 +31,10 @@ class SpdFactor {
   at::Tensor lower_;
   SpdInfo info_;
 };
+
+// The factor on `device` when there is room for it, else on the CPU.
+SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const at::Device& device,
+                               const std::string& what);
 
 // Condition of C as it is, without a ridge; nothing when it is not positive definite. Costs a factor.
 std::optional<double> condition_estimate(const at::Tensor& C);

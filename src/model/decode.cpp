@@ -6,18 +6,9 @@
 
 namespace emend {
 
-namespace {
-
-bool is_whole_cache(const std::vector<std::int64_t>& rows, const KvCache& cache) {
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (rows[i] != static_cast<std::int64_t>(i)) return false;
-  return static_cast<std::int64_t>(rows.size()) == cache.rows();
-}
-
-}  // namespace
-
-std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tensor& logits, const std::vector<DecodeRow>& rows,
-                             const DrawOptions& draw, const std::vector<std::int64_t>& stop, const RowOverlays& overlays) {
+std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tensor& logits,
+                             const std::vector<DecodeRow>& rows, const DrawOptions& draw,
+                             const std::vector<std::int64_t>& stop, const RowOverlays& overlays) {
   std::vector<TokenIds> results(rows.size());
   const std::vector<std::int64_t> prompt_lengths = cache.lengths;
   std::vector<std::size_t> alive(rows.size());
@@ -42,7 +33,6 @@ std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tenso
     }
     alive = std::move(growing);
     if (alive.empty()) break;
-    if (is_whole_cache(input.cache_row, cache)) input.cache_row.clear();  // read in place, without a copy
     input.cache = &cache;
     input.append = true;
     input.overlays = overlays.for_rows(overlay_rows);

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "model/loader.h"
+#include "model/row_layout.h"
 #include "model/transformer.h"
 #include "model/vector_math.h"
 #include "model/weights.h"
@@ -57,9 +58,11 @@ at::TensorOptions tensor_options(const ModelOptions& options) {
   return at::TensorOptions().dtype(dtype).device(device);
 }
 
-void prepare_cpu(int threads) {
+void prepare_machine(int threads) {
   if (threads > 0) at::set_num_threads(threads);
   settle_vector_math();
+  // Its kernels are planned anew for every shape, and rows of an edit come in many.
+  at::globalContext().setSDPUseCuDNN(false);
 }
 
 }  // namespace
@@ -70,7 +73,7 @@ Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
 Model Model::load(const std::filesystem::path& path, const ModelOptions& options, Progress& progress) {
-  prepare_cpu(options.threads);
+  prepare_machine(options.threads);
   auto state = std::make_unique<State>();
   state->options = tensor_options(options);
   LoadedModel loaded = load_checkpoint(path, state->options, at::get_num_threads(), progress);
@@ -82,12 +85,14 @@ Model Model::load(const std::filesystem::path& path, const ModelOptions& options
   return Model(std::move(state));
 }
 
-Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const ModelOptions& options) {
-  prepare_cpu(options.threads);
+Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const ModelOptions& options,
+                         std::unique_ptr<Tokenizer> tokenizer) {
+  prepare_machine(options.threads);
   check_config(config, "the given config");
   auto state = std::make_unique<State>();
   state->options = tensor_options(options);
   state->config = config;
+  state->tokenizer = std::move(tokenizer);
   state->weights = allocate_weights(config, state->options);
   // One generator for all weights, on the weights' own device.
   at::Generator generator = at::globalContext().defaultGenerator(state->options.device()).clone();
@@ -98,13 +103,14 @@ Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const Mo
     if (t.defined()) at::Tensor(t).normal_(0.0, deviation, generator);
   };
   const auto norm = [](const at::Tensor& weight, const at::Tensor& bias) {
-    at::Tensor(weight).fill_(1.0);
+    if (weight.defined()) at::Tensor(weight).fill_(1.0);
     if (bias.defined()) at::Tensor(bias).zero_();
   };
   ModelWeights& w = state->weights;
   normal(w.token_embedding, kDeviation);
   normal(w.position_embedding, kDeviation);
   if (!config.tied_head) normal(w.head, kDeviation);
+  normal(w.head_bias, kDeviation);
   norm(w.final_norm, w.final_norm_bias);
   for (BlockWeights& b : w.blocks) {
     norm(b.attention_norm, b.attention_norm_bias);
@@ -164,7 +170,8 @@ std::int64_t Model::bytes() const {
     total += t.defined() ? static_cast<std::int64_t>(t.nbytes()) : 0;
   };
   const ModelWeights& w = state_->weights;
-  for (const at::Tensor& t : {w.token_embedding, w.position_embedding, w.final_norm, w.final_norm_bias})
+  for (const at::Tensor& t :
+       {w.token_embedding, w.position_embedding, w.final_norm, w.final_norm_bias, w.head_bias})
     count(t);
   if (!state_->config.tied_head) count(w.head);
   for (const BlockWeights& b : w.blocks)
@@ -198,6 +205,7 @@ std::string digest_of(const std::vector<RoleEntry>& roles, const ModelConfig& co
         static_cast<std::int64_t>(config.norm), static_cast<std::int64_t>(config.positions),
         static_cast<std::int64_t>(config.activation)})
     hash.update_number(static_cast<std::uint64_t>(size));
+  if (config.parallel_blocks) hash.update_field("parallel blocks");
   if (config.scale_by_layer) hash.update_field("attention scaled by layer");
   for (const std::string& line : lines) hash.update_field(line);
   hash.update_field(tokenizer ? tokenizer->fingerprint() : "no tokenizer");
@@ -221,6 +229,10 @@ std::string Model::key_fingerprint(int block) const {
 
 PassOutput Model::forward(PassInput input) const {
   return run_pass(input, state_->config, state_->weights, state_->options);
+}
+
+std::shared_ptr<const RowLayout> Model::lay_out(const PassInput& input) const {
+  return std::make_shared<const RowLayout>(input, state_->config, state_->options);
 }
 
 }  // namespace emend

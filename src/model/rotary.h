@@ -19,11 +19,13 @@ struct Llama3Scaling {
 };
 void scale_llama3(std::vector<double>& frequencies, const Llama3Scaling& scaling);
 
-// cos and sin of the tokens' angles, each [N, 1, h/2], in float32 cast to the model's dtype.
+// The turn of every head dimension at the tokens' positions, each [N, 1, h], worked out in float32, in the
+// model's dtype: the cosine of its pair's angle, and the sine with the sign that its partner takes.
+// Dimensions that stand still have 1 and 0.
 std::pair<at::Tensor, at::Tensor> rotary_table(const ModelConfig& config, const at::Tensor& positions,
                                                const at::TensorOptions& options);
 
-// x [N, heads, h] with every pair (a, b) -> (a cos - b sin, b cos + a sin).
+// x [N, heads, h] with every pair (a, b) -> (a cos - b sin, b cos + a sin): x cos + partner(x) sin.
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, PositionKind kind);
 
 }  // namespace emend

@@ -7,7 +7,12 @@
 namespace emend {
 
 at::Tensor index_tensor(const std::vector<std::int64_t>& values, const at::Device& device) {
-  return at::tensor(values, at::kLong).to(device);
+  return to_device(at::tensor(values, at::kLong), device);
+}
+
+at::Tensor to_device(const at::Tensor& host, const at::Device& device) {
+  if (!device.is_cuda()) return host.to(device);
+  return host.pin_memory().to(device, /*non_blocking=*/true);
 }
 
 std::int64_t longest(const std::vector<std::vector<std::int64_t>>& rows) {

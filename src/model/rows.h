@@ -12,6 +12,9 @@ namespace emend {
 // take.
 at::Tensor index_tensor(const std::vector<std::int64_t>& values, const at::Device& device);
 
+// The same tensor on a device. Towards a GPU without waiting for what it is doing.
+at::Tensor to_device(const at::Tensor& host, const at::Device& device);
+
 // Tokens of the longest row; 0 when there is none.
 std::int64_t longest(const std::vector<std::vector<std::int64_t>>& rows);
 

@@ -5,7 +5,8 @@
 
 #include "model/attention.h"
 #include "model/layers.h"
-#include "model/rotary.h"
+#include "model/row_layout.h"
+#include "model/rows.h"
 
 namespace emend {
 
@@ -36,8 +37,10 @@ class Observer {
   static at::Tensor changed(const at::Tensor& x, const Intervention& change) {
     const at::Tensor values = change.values.to(x.scalar_type());
     switch (change.kind) {
-      case Intervention::Kind::kAdd: return x.index_add(0, change.tokens, values);
-      case Intervention::Kind::kReplace: return x.index_copy(0, change.tokens, values);
+      case Intervention::Kind::kAdd:
+        return x.index_add(0, change.tokens, values);
+      case Intervention::Kind::kReplace:
+        return x.index_copy(0, change.tokens, values);
       case Intervention::Kind::kScale:
         return x.index_copy(0, change.tokens, x.index_select(0, change.tokens) * values);
     }
@@ -48,12 +51,14 @@ class Observer {
   PassOutput& output_;
 };
 
-at::Tensor embed(const PassInput& input, const ModelWeights& weights, const RowLayout& layout, const Observer& observer) {
+at::Tensor embed(const PassInput& input, const ModelWeights& weights, const RowLayout& layout,
+                 const Observer& observer) {
   std::vector<std::int64_t> ids;
   for (const auto& row : input.ids) ids.insert(ids.end(), row.begin(), row.end());
-  const at::Tensor index = at::tensor(ids, at::kLong).to(weights.token_embedding.device());
+  const at::Tensor index = index_tensor(ids, weights.token_embedding.device());
   at::Tensor x = observer.at_site(Site::kTokenEmbedding, 0, weights.token_embedding.index_select(0, index));
-  if (weights.position_embedding.defined()) x = x + weights.position_embedding.index_select(0, layout.positions());
+  if (weights.position_embedding.defined())
+    x = x + weights.position_embedding.index_select(0, layout.positions());
   return observer.at_site(Site::kEmbedding, 0, x);
 }
 
@@ -76,19 +81,19 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
                     const at::TensorOptions& options) {
   PassOutput output;
   const Observer observer(input, output);
-  const RowLayout layout(input, config, options);
-  at::Tensor cos, sin;
-  if (config.positions != PositionKind::kLearned) std::tie(cos, sin) = rotary_table(config, layout.positions(), options);
+  const auto shared_layout =
+      input.layout ? input.layout : std::make_shared<const RowLayout>(input, config, options);
+  const RowLayout& layout = *shared_layout;
 
   at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, weights, layout, observer);
   const int last_block = input.stop == PassInput::Stop::kLogits ? config.layers - 1 : input.stop_block;
   for (int l = input.begin_block; l <= last_block; ++l) {
     const BlockWeights& block = weights.blocks[l];
-    const at::Tensor a = attention(normalise(x, block.attention_norm, block.attention_norm_bias, config), block, config, l,
-                                   layout, cos, sin, input);
-    x = x + observer.at_site(Site::kAttentionOutput, l, a);
-    const at::Tensor key =
-        observer.at_site(Site::kKey, l, mlp_key(normalise(x, block.mlp_norm, block.mlp_norm_bias, config), block, config));
+    const at::Tensor normal = normalise(x, block.attention_norm, block.attention_norm_bias, config);
+    x = x + observer.at_site(Site::kAttentionOutput, l, attention(normal, block, config, l, layout, input));
+    const at::Tensor read =
+        config.parallel_blocks ? normal : normalise(x, block.mlp_norm, block.mlp_norm_bias, config);
+    const at::Tensor key = observer.at_site(Site::kKey, l, mlp_key(read, block, config));
     if (l == last_block && input.stop == PassInput::Stop::kKey) {
       x = at::Tensor();
       break;
@@ -99,9 +104,10 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
   output.hidden = x;
 
   if (!input.logit_tokens.empty()) {
-    const at::Tensor tokens = at::tensor(input.logit_tokens, at::kLong).to(options.device());
-    const at::Tensor seen = normalise(x.index_select(0, tokens), weights.final_norm, weights.final_norm_bias, config);
-    output.logits = at::linear(seen, weights.head).to(at::kFloat);
+    const at::Tensor tokens = index_tensor(input.logit_tokens, options.device());
+    const at::Tensor seen =
+        normalise(x.index_select(0, tokens), weights.final_norm, weights.final_norm_bias, config);
+    output.logits = at::linear(seen, weights.head, weights.head_bias).to(at::kFloat);
   }
   if (input.append)
     for (std::size_t row = 0; row < input.ids.size(); ++row)

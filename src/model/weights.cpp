@@ -58,6 +58,8 @@ std::string role_name(Role role) {
       return "final norm bias";
     case Role::kHead:
       return "language model head";
+    case Role::kHeadBias:
+      return "language model head bias";
   }
   return "unknown role";
 }
@@ -69,6 +71,7 @@ bool is_block_role(Role role) {
     case Role::kFinalNorm:
     case Role::kFinalNormBias:
     case Role::kHead:
+    case Role::kHeadBias:
       return false;
     default:
       return true;
@@ -90,12 +93,17 @@ void check_config(const ModelConfig& c, const std::string& where) {
               ") must be a multiple of the key/value heads (" + std::to_string(c.kv_heads) + ")");
   require(c.head_dim > 0 && (c.positions == PositionKind::kLearned || c.head_dim % 2 == 0),
           "the head size must be even and positive");
+  const std::int64_t turned = 2 * static_cast<std::int64_t>(c.rotary_frequencies.size());
+  require(c.positions == PositionKind::kLearned || turned == c.head_dim ||
+              (turned < c.head_dim && c.positions == PositionKind::kRotaryInterleaved),
+          "the rotary dimensions (" + std::to_string(turned) + ") do not fit the head size (" +
+              std::to_string(c.head_dim) + ")");
   require(c.family != "gpt2" || c.heads * c.head_dim == c.d_model,
           "the hidden size must be a multiple of the number of heads");
 }
 
 ModelWeights allocate_weights(const ModelConfig& c, const at::TensorOptions& options) {
-  const auto bias = [&](bool wanted, std::int64_t size) {
+  const auto vector = [&](bool wanted, std::int64_t size) {
     return wanted ? at::empty({size}, options) : at::Tensor();
   };
   const bool norm_bias = c.norm == NormKind::kLayerNorm;
@@ -108,22 +116,23 @@ ModelWeights allocate_weights(const ModelConfig& c, const at::TensorOptions& opt
   for (int l = 0; l < c.layers; ++l) {
     BlockWeights b;
     b.attention_norm = at::empty({c.d_model}, options);
-    b.attention_norm_bias = bias(norm_bias, c.d_model);
+    b.attention_norm_bias = vector(norm_bias, c.d_model);
     b.qkv = at::empty({qkv_rows, c.d_model}, options);
-    b.qkv_bias = bias(c.qkv_bias, qkv_rows);
+    b.qkv_bias = vector(c.qkv_bias, qkv_rows);
     b.attention_out = at::empty({c.d_model, c.heads * c.head_dim}, options);
-    b.attention_out_bias = bias(c.attention_out_bias, c.d_model);
-    b.mlp_norm = at::empty({c.d_model}, options);
-    b.mlp_norm_bias = bias(norm_bias, c.d_model);
+    b.attention_out_bias = vector(c.attention_out_bias, c.d_model);
+    b.mlp_norm = vector(!c.parallel_blocks, c.d_model);
+    b.mlp_norm_bias = vector(norm_bias && !c.parallel_blocks, c.d_model);
     b.mlp_in = at::empty({inner, c.d_model}, options);
-    b.mlp_in_bias = bias(c.mlp_bias, inner);
+    b.mlp_in_bias = vector(c.mlp_bias, inner);
     b.mlp_down = at::empty({c.d_model, c.d_ff}, options);
-    b.mlp_down_bias = bias(c.mlp_bias, c.d_model);
+    b.mlp_down_bias = vector(c.mlp_bias, c.d_model);
     w.blocks.push_back(std::move(b));
   }
   w.final_norm = at::empty({c.d_model}, options);
-  w.final_norm_bias = bias(norm_bias, c.d_model);
+  w.final_norm_bias = vector(norm_bias, c.d_model);
   w.head = c.tied_head ? w.token_embedding : at::empty({c.vocab, c.d_model}, options);
+  w.head_bias = vector(c.head_bias, c.vocab);
   return w;
 }
 
@@ -143,6 +152,8 @@ at::Tensor weight_view(ModelWeights& w, const ModelConfig& c, Role role, int blo
       return w.final_norm_bias;
     case Role::kHead:
       return c.tied_head ? at::Tensor() : w.head;
+    case Role::kHeadBias:
+      return w.head_bias;
     default:
       break;
   }

@@ -108,7 +108,7 @@ class ValueSearch : public ::testing::TestWithParam<std::string> {
   SearchOptions options_;
   SilentProgress silent_;
 };
-INSTANTIATE_TEST_SUITE_P(Shapes, ValueSearch, ::testing::Values("gpt2", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, ValueSearch, ::testing::Values("gpt2", "gptj", "llama"),
                          [](const auto& shape) { return shape.param; });
 
 TEST_P(ValueSearch, TraceEqualsPlainPasses) {

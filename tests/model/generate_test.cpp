@@ -31,7 +31,7 @@ class Generate : public ::testing::TestWithParam<std::string> {
   Model model_;
   std::vector<TokenIds> prompts_;
 };
-INSTANTIATE_TEST_SUITE_P(Shapes, Generate, ::testing::Values("gpt2", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, Generate, ::testing::Values("gpt2", "gptj", "llama"),
                          [](const auto& shape) { return shape.param; });
 
 TEST_P(Generate, GreedyIsTheArgmaxOfFullForwards) {

@@ -1,4 +1,5 @@
-// Logits of tiny random checkpoints against those that `transformers` computed (tools/fixtures/tiny_models.py).
+// Logits of tiny random checkpoints against those that `transformers` computed
+// (tools/fixtures/tiny_models.py).
 #include <c10/core/GradMode.h>
 
 #include "emend/model.h"
@@ -33,9 +34,10 @@ TEST_P(Parity, LogitsEqualTheRecordedOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, Parity,
-                         ::testing::Values("gpt2", "gpt2_no_prefix", "gpt2_f16", "llama_gqa_tied", "llama_untied_llama3_rope",
-                                           "llama_old_rope_spelling", "llama_head_dim", "llama_biases", "llama_sharded",
-                                           "llama_bf16"),
+                         ::testing::Values("gpt2", "gpt2_no_prefix", "gpt2_f16", "llama_gqa_tied",
+                                           "llama_untied_llama3_rope", "gptj", "gptj_whole_heads",
+                                           "llama_old_rope_spelling", "llama_head_dim", "llama_biases",
+                                           "llama_sharded", "llama_bf16"),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

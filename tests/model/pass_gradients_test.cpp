@@ -10,7 +10,7 @@ using test::index_of;
 using test::numbers;
 
 class PassGradients : public test::PassFixture {};
-INSTANTIATE_TEST_SUITE_P(Shapes, PassGradients, ::testing::Values("gpt2", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, PassGradients, ::testing::Values("gpt2", "gptj", "llama"),
                          [](const auto& shape) { return shape.param; });
 
 TEST_P(PassGradients, GradientOfAnAddedVectorEqualsFiniteDifferences) {

@@ -12,7 +12,7 @@ using test::plain_logits;
 using test::plain_vectors;
 
 class PassInterventions : public test::PassFixture {};
-INSTANTIATE_TEST_SUITE_P(Shapes, PassInterventions, ::testing::Values("gpt2", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, PassInterventions, ::testing::Values("gpt2", "gptj", "llama"),
                          [](const auto& shape) { return shape.param; });
 
 const std::vector<Site> kSites = {Site::kTokenEmbedding,  Site::kEmbedding,

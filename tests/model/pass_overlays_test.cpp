@@ -10,7 +10,7 @@ using test::numbers;
 using test::plain_logits;
 
 class PassOverlays : public test::PassFixture {};
-INSTANTIATE_TEST_SUITE_P(Shapes, PassOverlays, ::testing::Values("gpt2", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, PassOverlays, ::testing::Values("gpt2", "gptj", "llama"),
                          [](const auto& shape) { return shape.param; });
 
 TEST_P(PassOverlays, OverlayGatedPerRowActsOnItsRowsOnly) {

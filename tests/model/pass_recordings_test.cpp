@@ -9,7 +9,7 @@ using test::near;
 using test::plain_vectors;
 
 class PassRecordings : public test::PassFixture {};
-INSTANTIATE_TEST_SUITE_P(Shapes, PassRecordings, ::testing::Values("gpt2", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, PassRecordings, ::testing::Values("gpt2", "gptj", "llama"),
                          [](const auto& shape) { return shape.param; });
 
 TEST_P(PassRecordings, MlpOutputIsTheDownProjectionOfTheKey) {

@@ -12,7 +12,7 @@ using test::plain_logits;
 using test::plain_vectors;
 
 class Pass : public test::PassFixture {};
-INSTANTIATE_TEST_SUITE_P(Shapes, Pass, ::testing::Values("gpt2", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, Pass, ::testing::Values("gpt2", "gptj", "llama"),
                          [](const auto& shape) { return shape.param; });
 
 TEST_P(Pass, BlocksOfTheTestModelMatter) {

@@ -28,7 +28,7 @@ class ScopedEditTest : public ::testing::TestWithParam<std::string> {
   Model model_;
   TokenIds row_;
 };
-INSTANTIATE_TEST_SUITE_P(Shapes, ScopedEditTest, ::testing::Values("gpt2", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, ScopedEditTest, ::testing::Values("gpt2", "gptj", "llama"),
                          [](const auto& shape) { return shape.param; });
 
 TEST_P(ScopedEditTest, WritesWeightPlusBA) {

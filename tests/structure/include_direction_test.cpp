@@ -50,7 +50,8 @@ const FolderRules kRules = {
             {"generate.h", "model"},    {"statistics.h", "analysis"}, {"locate.h", "analysis"},
             {"memories.h", "memories"}, {"editor.h", "editors"},      {"checks.h", "eval"},
             {"eval.h", "eval"},         {"dataset.h", "datasets"},    {"patch.h", "delivery"},
-            {"report.h", "report"},     {"emend.h", "umbrella"},
+            {"report.h", "report"},     {"key_factors.h", "linalg"},  {"editor_cache.h", "editors"},
+            {"emend.h", "umbrella"},
         },
     .interface_headers = {"editor.h", "checks.h"},
 };

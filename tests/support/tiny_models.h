@@ -26,6 +26,13 @@ inline ModelConfig tiny_config(const std::string& family, int layers = 4) {
     c.d_ff = 96;
     c.kv_heads = 4;
     c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
+  } else if (family == "gptj") {
+    c.d_ff = 96;
+    c.kv_heads = 4;
+    c.positions = PositionKind::kRotaryInterleaved;
+    c.rotary_frequencies = rotary_frequencies(4, 10000.0);
+    c.parallel_blocks = c.mlp_bias = c.head_bias = true;
+    c.tied_head = false;
   } else {
     c.d_ff = 80;
     c.kv_heads = 2;

@@ -22,7 +22,7 @@ struct TensorName {
 struct Family {
   std::string name;               // model_type in config.json
   std::string architecture;       // architectures[0] in config.json
-  std::string gguf_architecture;  // general.architecture
+  std::string gguf_architecture;  // general.architecture; empty: there is no such GGUF
   std::string optional_prefix;    // some hub files leave it out: "transformer."
   std::vector<TensorName> tensors;
   std::vector<std::string> ignored;  // endings of buffers that old files carry
@@ -32,6 +32,7 @@ struct Family {
 };
 
 const Family& gpt2_family();
+const Family& gptj_family();
 const Family& llama_family();
 
 // The family that the settings name. Throws Error(kModel) with the known ones for any other.

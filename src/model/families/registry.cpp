@@ -8,7 +8,7 @@ namespace emend {
 namespace {
 
 const std::vector<const Family*>& families() {
-  static const std::vector<const Family*> all = {&gpt2_family(), &llama_family()};
+  static const std::vector<const Family*> all = {&gpt2_family(), &gptj_family(), &llama_family()};
   return all;
 }
 
@@ -23,7 +23,8 @@ std::vector<std::string> known_families() {
 const Family& find_family(const ConfigValues& values) {
   const std::string name = values.text({"model_type", "general.architecture"});
   for (const Family* family : families())
-    if (name == (values.is_gguf() ? family->gguf_architecture : family->name)) return *family;
+    if (!name.empty() && name == (values.is_gguf() ? family->gguf_architecture : family->name))
+      return *family;
   throw Error(ErrorKind::kModel,
               values.where() + ": the architecture " + quote(name) +
                   " is not supported; known ones: " + join(known_families()) +

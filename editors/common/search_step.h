@@ -1,0 +1,76 @@
+// One evaluation of the search's loss and its gradient: the residual stream at the layer plus alpha r, the
+// blocks above, the losses. What stays the same from step to step while the same units take part is made
+// once.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "editors/common/value_search.h"
+#include "emend/model.h"
+
+namespace emend {
+
+// A row as the steps need it: the positions that r can move, from `begin` to its end.
+struct ActiveRow {
+  std::size_t unit;  // index in the batch
+  const SearchRow* source;
+  std::int64_t begin;
+  at::Tensor hidden;  // [T - begin or more, D] residual stream after layer l, other edits added; what fills a
+                      // row up behind its end changes nothing before it
+  at::Tensor alpha;    // [T - begin]
+  at::Tensor initial;  // drift rows: [V] log-probabilities before the edit, once they are known
+};
+
+// One evaluation, a number for each unit that takes part.
+struct StepLosses {
+  std::vector<double> total, nll, kl;
+  std::vector<double> bare, mean;  // the target's probability: lowest over the bare rows, mean over all
+};
+
+class SearchStep {
+ public:
+  // The rows of the units `active`, in ascending order; row i continues row i of `cache`. v0_norms [batch
+  // units, 1]. The references outlive the step.
+  SearchStep(const Model& model, int layer, KvCache& cache, std::vector<ActiveRow>& rows,
+             const std::vector<std::size_t>& active, const at::Tensor& v0_norms,
+             const SearchOptions& options);
+
+  // The losses at r [active units, D], and with `wants_gradient` their gradients [active units, D] (of each
+  // unit's total with respect to its own r). On a GPU the backward pass is under way before the losses are
+  // read.
+  StepLosses evaluate(const at::Tensor& r, bool wants_gradient);
+  // Of the last evaluation. Rows of units whose loss is not a number are 0.
+  at::Tensor gradient(const at::Tensor& r);
+
+ private:
+  // Values of a ragged list brought into a rectangle [groups, widest], each with a weight; what fills it up
+  // weighs 0.
+  struct Gather {
+    at::Tensor index, weight;
+    at::Tensor operator()(const at::Tensor& values) const;  // [values] -> weighted sums [groups]
+  };
+  static Gather gather(const std::vector<std::vector<std::int64_t>>& groups,
+                       const std::vector<double>& weights, const at::Device& device);
+
+  void add_row(std::size_t index, ActiveRow& row, std::int64_t place);
+  at::Tensor drift(const at::Tensor& logprobs);
+  StepLosses read(const at::Tensor& row_nll, const at::Tensor& nll, const at::Tensor& kl) const;
+
+  const Model& model_;
+  const SearchOptions& options_;
+  PassInput input_;                      // rows, cache, layout and the tokens whose logits are read
+  at::Tensor hidden_, alpha_;            // [N, D]; [N, units] what a token receives of each unit's residual
+  at::Tensor v0_;                        // [units, 1]
+  at::Tensor labels_, initial_;          // [L, 1]; [drift rows, V]
+  Gather row_nll_, unit_nll_, unit_kl_;  // labels to rows, rows to units, drift rows to units
+  std::vector<ActiveRow*> drift_rows_;
+  std::vector<std::size_t> row_unit_;  // place of each target row's unit
+  std::vector<bool> row_bare_;
+  at::Tensor leaf_, total_;  // of the last evaluation: the residual stream [N, D], the losses [units]
+  at::Tensor leaf_gradient_;
+};
+
+}  // namespace emend

@@ -1,0 +1,21 @@
+#include "emend/key_factors.h"
+
+#include <bit>
+#include <cstdint>
+
+#include "linalg/spd_factor.h"
+
+namespace emend {
+
+std::shared_ptr<const SpdFactor> KeyFactors::get(const std::string& identity, const at::Tensor& C,
+                                                 double relative_ridge, const at::Device& device,
+                                                 const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<const SpdFactor>& factor =
+      known_[identity + " " + std::to_string(std::bit_cast<std::uint64_t>(relative_ridge)) + " " +
+             device.str()];
+  if (!factor) factor = std::make_shared<SpdFactor>(factor_where_it_fits(C, relative_ridge, device, what));
+  return factor;
+}
+
+}  // namespace emend

@@ -1,0 +1,62 @@
+// How packed tokens lie in rows: where each stands, what it sees, and the way into and out of attention's
+// padded form. Names of sizes: emend/pass.h.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "emend/model.h"
+#include "emend/pass.h"
+
+namespace emend {
+
+// Made once a pass, or once for many passes over rows of the same lengths (Model::lay_out). Immutable.
+class RowLayout {
+ public:
+  // Throws Error(kModel) for a row longer than max_positions.
+  RowLayout(const PassInput& input, const ModelConfig& config, const at::TensorOptions& options);
+
+  std::int64_t tokens() const { return tokens_; }
+  std::int64_t rows() const { return rows_; }
+  std::int64_t width() const { return width_; }
+  std::int64_t keys() const { return keys_; }                       // slots that a query may see, at most
+  const at::Tensor& positions() const { return positions_; }        // [N] int64
+  const at::Tensor& row_of_token() const { return row_of_token_; }  // [N] int64
+  // Rotary tables of the tokens (rotary.h); undefined for learned positions.
+  const at::Tensor& cos() const { return cos_; }
+  const at::Tensor& sin() const { return sin_; }
+
+  // Rows of the cache: of every token [N], and picked out of [cache rows, ...] for every row [R, ...].
+  at::Tensor cache_row_of_token() const;
+  at::Tensor select_cache_rows(const at::Tensor& cached) const;
+
+  // [N, ...] -> [R, T, ...] (pad slots repeat a token of the pass; masks hide them) and back.
+  at::Tensor pad(const at::Tensor& packed) const;
+  at::Tensor unpad(const at::Tensor& padded) const;
+
+  // 0 where a query sees a key, -inf elsewhere: [R, 1, T, keys], float32.
+  at::Tensor mask(int block) const;
+  // The same in the model's type with every query once for each head of its group: [R, 1, group T, keys].
+  at::Tensor group_mask(int block) const;
+
+ private:
+  struct Cut {
+    int begin, end;
+    std::int64_t row, query, key;
+  };
+
+  void build_mask(const PassInput& input, const at::Device& device);
+  std::vector<Cut> cuts_in(int block) const;
+  at::Tensor cut_mask(const std::vector<Cut>& cuts) const;
+  at::Tensor grouped(const at::Tensor& mask) const;
+
+  std::int64_t tokens_ = 0, rows_ = 0, width_ = 0, keys_ = 0, group_ = 1;
+  at::ScalarType dtype_;
+  bool even_ = true;  // all rows equally long: padding is a view
+  std::vector<std::int64_t> first_token_, lengths_, starts_;
+  at::Tensor positions_, row_of_token_, cache_rows_, pad_index_, unpad_index_, cos_, sin_, mask_, group_mask_;
+  std::vector<Cut> cuts_;
+};
+
+}  // namespace emend

@@ -1,0 +1,197 @@
+// ROME at real shapes with random weights: seconds an edit, alone and many together, with every step forced.
+//
+//   real_edit_bench SHAPE LAYER STEPS [DEVICE] [DTYPE] [TOGETHER] [REPEATS] [TRACE.json]
+//
+// 21 rows a request (the bare prompt and 20 sampled contexts), prompts of about 10 tokens, C from the model's
+// own keys over random ids, its factor made once and kept. Prints one JSON object: medians in seconds, the
+// share of the arithmetic floor (4 floating point operations a parameter above the layer and a moving token,
+// a step), peak memory of the device. TRACE.json receives the profile of one edit alone (objective injected)
+// for a trace viewer.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/profiler_kineto.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "analysis/prompt_rows.h"
+#include "base/random.h"
+#include "bench/real_shapes.h"
+#include "emend/editor.h"
+
+using namespace emend;
+
+namespace {
+
+constexpr std::size_t kPromptTokens = 10;
+
+double seconds_of(const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// Requests of the invented world whose prompt is about ten tokens long, BOS included.
+std::vector<EditRequest> requests_of_ten_tokens(const Tokenizer& tokenizer, std::size_t count) {
+  std::ifstream file(std::string(EMEND_TEST_DATA) + "/world/edits.jsonl");
+  std::vector<std::pair<std::size_t, EditRequest>> found;
+  for (std::string line; std::getline(file, line);) {
+    const auto json = nlohmann::json::parse(line);
+    EditRequest request;
+    request.id = json["id"];
+    request.prompt = json["prompt"];
+    request.subject = json["subject"];
+    request.subject_begin = request.prompt.find(request.subject);
+    request.target = json["target"];
+    const std::size_t length = tokenizer.encode(request.prompt, SpecialTokens::kNone).ids.size() + 1;
+    found.emplace_back(length > kPromptTokens ? length - kPromptTokens : kPromptTokens - length,
+                       std::move(request));
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<EditRequest> requests;
+  for (std::size_t i = 0; i < count && i < found.size(); ++i) requests.push_back(found[i].second);
+  return requests;
+}
+
+// Runs the work under torch's profiler.
+void profile(const std::string& file, const std::function<void()>& work) {
+  using namespace torch::autograd::profiler;
+  const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO);
+  const std::set<torch::profiler::impl::ActivityType> activities = {
+      torch::profiler::impl::ActivityType::CPU, torch::profiler::impl::ActivityType::CUDA};
+  prepareProfiler(config, activities);
+  enableProfiler(config, activities);
+  work();
+  disableProfiler()->save(file);
+}
+
+// C of the layer's keys over random ids, as a Statistics without a corpus.
+Statistics random_statistics(const Model& model, int layer) {
+  const c10::NoGradGuard no_grad;
+  constexpr int kRows = 16, kLength = 256;
+  at::Tensor sum;
+  for (int part = 0; part < 4; ++part) {
+    PassInput input;
+    for (int row = 0; row < kRows; ++row) {
+      input.ids.emplace_back();
+      for (int t = 0; t < kLength; ++t)
+        input.ids.back().push_back(
+            static_cast<std::int64_t>(Random(3, static_cast<std::uint64_t>(part * kRows + row))
+                                          .below(static_cast<std::uint64_t>(t), 1400)));
+    }
+    input.stop = PassInput::Stop::kKey;
+    input.stop_block = layer;
+    input.recordings = {{Site::kKey, layer, {}}};
+    const at::Tensor keys = model.forward(std::move(input)).recorded[0].to(at::kFloat);
+    const at::Tensor product = at::matmul(keys.t(), keys).to(at::kDouble);
+    sum = sum.defined() ? sum + product : product;
+  }
+  const double tokens = 4.0 * kRows * kLength;
+  sum = sum / tokens;
+  sum = sum + 0.05 * sum.trace() / static_cast<double>(sum.size(0)) * at::eye(sum.size(0), sum.options());
+  Statistics statistics;
+  statistics.layers[layer] = {sum.cpu(), static_cast<std::int64_t>(tokens)};
+  statistics.fingerprint = "random ids";
+  return statistics;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 4) {
+    std::fprintf(stderr, "usage: real_edit_bench SHAPE LAYER STEPS [DEVICE] [DTYPE] [TOGETHER] [REPEATS]\n");
+    return 2;
+  }
+  const std::string shape = argv[1];
+  const int layer = std::atoi(argv[2]), steps = std::atoi(argv[3]);
+  ModelOptions where;
+  if (argc > 4) where.device = argv[4];
+  if (argc > 5) where.dtype = argv[5];
+  const auto together = static_cast<std::size_t>(argc > 6 ? std::atoi(argv[6]) : 32);
+  const int repeats = argc > 7 ? std::atoi(argv[7]) : 5;
+
+  const Model model = Model::make_random(bench::shape_named(shape), 1, where, bench::world_tokenizer());
+  const std::vector<EditRequest> requests = requests_of_ten_tokens(model.tokenizer(), together);
+  const Statistics statistics = random_statistics(model, layer);
+  const bench::DeviceMemory loaded = bench::device_memory(model.options().device());
+
+  EditorCache cache;
+  EditorContext context;
+  context.layer = layer;
+  context.prefix = {model.tokenizer().bos().value_or(0)};
+  context.statistics = &statistics;
+  context.cache = &cache;
+  context.keep_going = true;
+  const auto editor_with = [&](const std::string& objective, int most_steps) {
+    return make_editor("rome", {{"steps", {std::to_string(most_steps), ""}},
+                                {"stop_probability", {"1", ""}},
+                                {"objective", {objective, ""}}});
+  };
+  SilentProgress silent;
+  nlohmann::json result = {{"shape", shape},
+                           {"layer", layer},
+                           {"steps", steps},
+                           {"device", where.device},
+                           {"dtype", where.dtype},
+                           {"weights_bytes", model.bytes()},
+                           {"resident_bytes", loaded.now}};
+  for (const std::string objective : {"injected", "written"}) {
+    const auto editor = editor_with(objective, steps);
+    const auto one_step = editor_with(objective, 1);
+    std::vector<double> alone, alone_one_step, planned, many;
+    int steps_taken = 0;
+    const auto one = [&](std::size_t i) {
+      alone.push_back(seconds_of(
+          [&] { steps_taken = editor->edit(model, {requests[i]}, context, silent).facts[0].steps; }));
+    };
+    result["factor_and_first_edit"] = seconds_of([&] { one(0); });
+    one(0);
+    alone.clear();
+    if (argc > 8 && objective == "injected") profile(argv[8], [&] { one(0); });
+    alone.clear();
+    bench::device_memory(model.options().device());
+    for (int i = 0; i < repeats; ++i) {
+      const std::vector<EditRequest> request = {requests[static_cast<std::size_t>(i) % requests.size()]};
+      one(static_cast<std::size_t>(i) % requests.size());
+      alone_one_step.push_back(seconds_of([&] { one_step->edit(model, request, context, silent); }));
+      planned.push_back(seconds_of([&] { editor->plan(model, request, context); }));
+    }
+    const bench::DeviceMemory used = bench::device_memory(model.options().device());
+    if (together > 1)
+      for (int i = 0; i <= (repeats + 1) / 2; ++i)
+        many.push_back(seconds_of([&] { editor->edit_each(model, requests, context, silent); }) /
+                       static_cast<double>(requests.size()));
+    if (many.size() > 1) many.erase(many.begin());
+    const bench::DeviceMemory used_together = bench::device_memory(model.options().device());
+    // Above the layer: forward and backward over the moving tokens of 21 rows; the moving part of a ten-token
+    // prompt and the target is at most ten tokens a row.
+    const double floor = 4 * bench::block_parameters(model.config(), layer + 1, model.config().layers) * 21 *
+                         kPromptTokens * steps;
+    result[objective] = {
+        {"alone_seconds", median(alone)},
+        {"alone_step_seconds", steps > 1 ? (median(alone) - median(alone_one_step)) / (steps - 1) : 0},
+        {"alone_plan_seconds", median(planned)},
+        {"together_seconds_an_edit", many.empty() ? 0 : median(many)},
+        {"together", requests.size()},
+        {"steps_taken", steps_taken},
+        {"floor_flop_an_edit", floor},
+        {"peak_bytes_alone", used.peak},
+        {"peak_bytes_together", used_together.peak}};
+  }
+  std::printf("%s\n", result.dump(2).c_str());
+  return 0;
+}
