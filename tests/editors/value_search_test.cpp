@@ -133,7 +133,7 @@ TEST_P(ValueSearch, KeptLossIsThatOfAFullPass) {
     for (std::size_t u = 0; u < units_.size(); ++u) {
       EXPECT_NEAR(results[u].losses[0], plain_loss(units_[u], at::zeros({32}), objective), 1e-4);
       EXPECT_NEAR(results[u].loss, plain_loss(units_[u], results[u].r, objective), 1e-4) << "unit " << u;
-      EXPECT_LT(results[u].loss, results[u].first_loss - 0.1) << "the search must have gone somewhere";
+      EXPECT_LT(results[u].loss, results[u].first_loss - 0.05) << "the search must have gone somewhere";
       EXPECT_EQ(results[u].nll, results[u].loss);
     }
   }
