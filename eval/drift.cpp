@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "model/batches.h"
+#include "model/layers.h"
 #include "model/rows.h"
 
 namespace emend {
@@ -18,7 +19,8 @@ constexpr std::int64_t kLogitRows = 512;
 
 }  // namespace
 
-DriftProbe::DriftProbe(const Model& model, const std::vector<TokenIds>& rows, int first_edited_block, std::int64_t token_budget)
+DriftProbe::DriftProbe(const Model& model, const std::vector<TokenIds>& rows, int first_edited_block,
+                       std::int64_t token_budget)
     : model_(model), first_edited_block_(first_edited_block) {
   const c10::NoGradGuard no_grad;
   std::vector<TokenIds> useful;
@@ -39,13 +41,14 @@ DriftProbe::DriftProbe(const Model& model, const std::vector<TokenIds>& rows, in
     }
     part.next = index_tensor(next, model.options().device()).unsqueeze(1);
     tokens_ += static_cast<std::int64_t>(next.size());
-    if (first_edited_block > 0) {
-      PassInput lower;
-      lower.ids = part.ids;
-      lower.stop = PassInput::Stop::kBlock;
-      lower.stop_block = first_edited_block - 1;
-      part.hidden = model.forward(lower).hidden;
-    }
+    PassInput lower;
+    lower.ids = part.ids;
+    lower.stop = PassInput::Stop::kBlock;
+    lower.stop_block = first_edited_block;
+    lower.recordings = {{Site::kKey, first_edited_block, {}}};
+    PassOutput output = model.forward(lower);
+    part.hidden = output.hidden;
+    part.key = output.recorded.front();
     part.base = logprobs(part, {});
     parts_.push_back(std::move(part));
   }
@@ -54,25 +57,35 @@ DriftProbe::DriftProbe(const Model& model, const std::vector<TokenIds>& rows, in
 at::Tensor DriftProbe::logprobs(const Part& part, const std::vector<WeightChange>& changes) const {
   PassInput input;
   input.ids = part.ids;
-  input.begin_block = first_edited_block_;
+  input.begin_block = first_edited_block_ + 1;
   input.hidden = part.hidden;
   input.logit_tokens = part.logit_tokens;
   const at::Device device = model_.options().device();
-  for (const WeightChange& change : changes)
-    input.overlays.push_back({change.block, change.A.to(device), change.B.to(device), {}});
+  for (const WeightChange& change : changes) {
+    const Overlay overlay{change.block, change.A.to(device), change.B.to(device), {}};
+    if (change.block == first_edited_block_)
+      input.hidden =
+          input.hidden +
+          overlay_value(overlay_strength(part.key, overlay), overlay, {}).to(input.hidden.scalar_type());
+    else
+      input.overlays.push_back(overlay);
+  }
   return at::log_softmax(model_.forward(input).logits, 1);
 }
 
 Drift DriftProbe::measure(const std::vector<WeightChange>& changes) const {
   const c10::NoGradGuard no_grad;
-  double kl = 0, gain = 0;  // sums over tokens; gain: how much likelier the base finds the text
+  // Sums over tokens: the divergence, and how much likelier the base finds the text. Read from the device
+  // once.
+  at::Tensor sums = at::zeros({2}, at::TensorOptions(model_.options().device()).dtype(at::kDouble));
   for (const Part& part : parts_) {
     const at::Tensor now = logprobs(part, changes);
-    kl += (part.base.exp() * (part.base - now)).sum(1).to(at::kDouble).sum().item<double>();
-    gain += (part.base.gather(1, part.next) - now.gather(1, part.next)).to(at::kDouble).sum().item<double>();
+    const at::Tensor kl = (part.base.exp() * (part.base - now)).sum(1).to(at::kDouble).sum();
+    const at::Tensor gain = (part.base.gather(1, part.next) - now.gather(1, part.next)).to(at::kDouble).sum();
+    sums += at::stack({kl, gain});
   }
-  const auto n = static_cast<double>(std::max<std::int64_t>(tokens_, 1));
-  return {kl / n, std::exp(gain / n)};
+  sums = sums.cpu() / static_cast<double>(std::max<std::int64_t>(tokens_, 1));
+  return {sums[0].item<double>(), std::exp(sums[1].item<double>())};
 }
 
 }  // namespace emend

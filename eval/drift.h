@@ -17,8 +17,10 @@ struct Drift {
 // Held text, run once through the lower blocks and once through the base model.
 class DriftProbe {
  public:
-  // rows of ids, each with its first token; those of one token say nothing. Blocks below first_edited_block never differ.
-  DriftProbe(const Model& model, const std::vector<TokenIds>& rows, int first_edited_block, std::int64_t token_budget);
+  // rows of ids, each with its first token; those of one token say nothing. Blocks below first_edited_block
+  // never differ.
+  DriftProbe(const Model& model, const std::vector<TokenIds>& rows, int first_edited_block,
+             std::int64_t token_budget);
 
   // The model as it is now, with the changes laid over it.
   Drift measure(const std::vector<WeightChange>& changes) const;
@@ -27,7 +29,7 @@ class DriftProbe {
  private:
   struct Part {
     std::vector<TokenIds> ids;
-    at::Tensor hidden;                       // entering the first edited block; undefined for block 0
+    at::Tensor hidden, key;                  // after the first edited block, and its keys
     std::vector<std::int64_t> logit_tokens;  // positions that have a next token
     at::Tensor next;                         // [n, 1] that token
     at::Tensor base;                         // [n, V] log-probabilities of the base

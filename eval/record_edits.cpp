@@ -1,6 +1,10 @@
 #include "eval/record_edits.h"
 
+#include <map>
+#include <set>
+
 #include "emend/error.h"
+#include "eval/results/interval.h"
 
 namespace emend {
 
@@ -15,16 +19,56 @@ Edit failed_edit(const std::vector<EditRequest>& wanted, const std::string& reas
   for (const EditRequest& request : wanted) {
     EditedFact fact;
     fact.request = request;
-    fact.status = "failed";
+    fact.status = kFailed;
     fact.reason = reason;
     none.facts.push_back(std::move(fact));
   }
   return none;
 }
 
+// The number of requests at the front that the editor's plan takes, when it does not take all of them.
+std::size_t count_planned(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
+                          const EditorContext& context) {
+  std::size_t taken = 0, refused = wanted.size();  // known so far
+  while (taken + 1 < refused) {
+    const std::size_t middle = taken + (refused - taken) / 2;
+    try {
+      editor.plan(model, {wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(middle)}, context);
+      taken = middle;
+    } catch (const Error& error) {
+      if (!is_about_records(error)) throw;
+      refused = middle;
+    }
+  }
+  return taken;
+}
+
+// Why the plan of all requests is refused; empty when it is not.
+std::string refusal_of(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
+                       const EditorContext& context) {
+  try {
+    editor.plan(model, wanted, context);
+    return "";
+  } catch (const Error& error) {
+    if (!is_about_records(error)) throw;
+    return error.what();
+  }
+}
+
 }  // namespace
 
-bool is_evaluated(const EditedRecord& state) { return state.status == "edited" || state.status == "failed"; }
+bool is_evaluated(const EditedRecord& state) {
+  return state.status == kEdited || state.status == kFailed;
+}
+
+void leave_out_contradictions(const std::vector<EditRequest>& requests, std::vector<EditedRecord>& states) {
+  std::map<std::string, std::set<std::string>> targets;  // of each prompt
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    if (states[i].status == kEdited) targets[requests[i].prompt].insert(requests[i].target);
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    if (states[i].status == kEdited && targets.at(requests[i].prompt).size() > 1)
+      states[i] = {kSkipped, kContradicts};
+}
 
 std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
                              const EditorContext& context, Progress& progress) {
@@ -40,14 +84,31 @@ std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std
   return edits;
 }
 
-Edit edit_together(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted, const EditorContext& context,
-                   Progress& progress) {
-  try {
-    return editor.edit(model, wanted, context, progress);
-  } catch (const Error& error) {
-    if (!is_about_records(error)) throw;
-    return failed_edit(wanted, error.what());
+Edit edit_together(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
+                   const EditorContext& context, Progress& progress) {
+  std::vector<EditRequest> kept = wanted;
+  std::vector<EditedFact> refused;
+  Edit edit;
+  while (!kept.empty()) {
+    try {
+      edit = editor.edit(model, kept, context, progress);
+      break;
+    } catch (const Error& error) {
+      if (!is_about_records(error)) throw;
+      const std::string refusal = refusal_of(editor, model, kept, context);
+      // A plan that holds, and yet no edit: nobody in particular is to blame.
+      const std::size_t blamed = refusal.empty() ? 0 : count_planned(editor, model, kept, context);
+      const std::size_t end = refusal.empty() ? kept.size() : blamed + 1;
+      const std::vector<EditRequest> out(kept.begin() + static_cast<std::ptrdiff_t>(blamed),
+                                         kept.begin() + static_cast<std::ptrdiff_t>(end));
+      for (EditedFact& fact : failed_edit(out, refusal.empty() ? error.what() : refusal).facts)
+        refused.push_back(std::move(fact));
+      kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(blamed),
+                 kept.begin() + static_cast<std::ptrdiff_t>(end));
+    }
   }
+  edit.facts.insert(edit.facts.end(), refused.begin(), refused.end());
+  return edit;
 }
 
 void note_outcome(const Edit& edit, const EditRequest& request, EditedRecord& state) {
@@ -59,7 +120,11 @@ void note_outcome(const Edit& edit, const EditRequest& request, EditedRecord& st
 nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {
   nlohmann::json list = nlohmann::json::array();
   for (const EditedRecord& s : states)
-    list.push_back({{"status", s.status}, {"reason", s.reason}, {"layer", s.layer}, {"steps", s.steps}, {"loss", s.loss},
+    list.push_back({{"status", s.status},
+                    {"reason", s.reason},
+                    {"layer", s.layer},
+                    {"steps", s.steps},
+                    {"loss", s.loss},
                     {"relative_norm", s.relative_norm}});
   return list;
 }
@@ -67,7 +132,8 @@ nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {
 std::vector<EditedRecord> outcomes_from(const nlohmann::json& list) {
   std::vector<EditedRecord> states;
   for (const nlohmann::json& s : list)
-    states.push_back({s.at("status"), s.at("reason"), s.at("layer"), s.at("steps"), s.at("loss"), s.at("relative_norm")});
+    states.push_back(
+        {s.at("status"), s.at("reason"), s.at("layer"), s.at("steps"), s.at("loss"), s.at("relative_norm")});
   return states;
 }
 

@@ -1,4 +1,5 @@
-// Edits of a run's records: what an editor refuses is a result of the records concerned, not the end of the run.
+// Edits of a run's records: what an editor refuses is a result of the records concerned, not the end of the
+// run.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -19,14 +20,19 @@ struct EditedRecord {
 // Edited or failed: what means are made of.
 bool is_evaluated(const EditedRecord& state);
 
-// Each request an edit of its own. When the editor refuses (Error of kind kConfig or kNumeric), the requests are tried one by one, and
-// those refused again are failed edits without changes. Other errors pass.
+// Each request an edit of its own. When the editor refuses (Error of kind kConfig or kNumeric), the requests
+// are tried one by one, and those refused again are failed edits without changes. Other errors pass.
 std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
                              const EditorContext& context, Progress& progress);
 
-// All requests as one edit. A batch that contradicts itself, or whose keys coincide, is a failed edit of all of them.
-Edit edit_together(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted, const EditorContext& context,
-                   Progress& progress);
+// Requests of one prompt with different targets cannot all be right in one model: those among the "edited"
+// (to be) states become "skipped", every one of them, since the data does not say which is meant.
+void leave_out_contradictions(const std::vector<EditRequest>& requests, std::vector<EditedRecord>& states);
+
+// All requests as one edit. A request that the editor refuses beside those in front of it (its key can hardly
+// be told from another's) is a failed edit, and the others are edited without it.
+Edit edit_together(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
+                   const EditorContext& context, Progress& progress);
 
 // The outcome of `request` in `edit` into `state`.
 void note_outcome(const Edit& edit, const EditRequest& request, EditedRecord& state);

@@ -25,9 +25,11 @@ namespace {
 
 constexpr const char* kRunFile = "run.json";
 constexpr const char* kRetentionFile = "retention.json";
+constexpr const char* kSecondsFile = "seconds.json";
 
 // Where two settings differ first: "options.ridge: 1e-05 there, 0 now"; empty when they are the same.
-std::string first_difference(const nlohmann::json& there, const nlohmann::json& now, const std::string& path) {
+std::string first_difference(const nlohmann::json& there, const nlohmann::json& now,
+                             const std::string& path) {
   if (there == now) return "";
   if (there.is_object() && now.is_object()) {
     for (const auto& [key, value] : now.items()) {
@@ -36,7 +38,8 @@ std::string first_difference(const nlohmann::json& there, const nlohmann::json& 
       if (!found.empty()) return found;
     }
     for (const auto& [key, value] : there.items())
-      if (!now.contains(key)) return (path.empty() ? key : path + "." + key) + ": " + value.dump() + " there, nothing now";
+      if (!now.contains(key))
+        return (path.empty() ? key : path + "." + key) + ": " + value.dump() + " there, nothing now";
   }
   return path + ": " + there.dump() + " there, " + now.dump() + " now";
 }
@@ -61,7 +64,8 @@ std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
 at::Tensor read_matrix(const TensorFile& file, const std::string& name) {
   const TensorInfo* info = file.find(name);
   if (!info || info->shape.size() != 2)
-    throw Error(ErrorKind::kFormat, file.path().string() + ": no matrix " + quote(name) + "; the file is not one of this run");
+    throw Error(ErrorKind::kFormat,
+                file.path().string() + ": no matrix " + quote(name) + "; the file is not one of this run");
   at::Tensor matrix = at::empty(info->shape, at::kFloat);
   read_as_float32(file, *info, {matrix.data_ptr<float>(), static_cast<std::size_t>(matrix.numel())});
   return matrix;
@@ -83,11 +87,14 @@ void RunFolder::check(const fs::path& folder, const nlohmann::ordered_json& sett
     throw Error(ErrorKind::kConfig, folder.string() + " holds the results of another run (" + difference +
                                         "); give another folder with --out");
   if (!resume)
-    throw Error(ErrorKind::kConfig, folder.string() + " holds this run already, begun or finished; take it up with --resume, "
-                                                      "or give another folder with --out");
+    throw Error(ErrorKind::kConfig,
+                folder.string() +
+                    " holds this run already, begun or finished; take it up with --resume, "
+                    "or give another folder with --out");
 }
 
-RunFolder::RunFolder(fs::path folder, const nlohmann::ordered_json& settings, bool resume) : folder_(std::move(folder)) {
+RunFolder::RunFolder(fs::path folder, const nlohmann::ordered_json& settings, bool resume)
+    : folder_(std::move(folder)) {
   check(folder_, settings, resume);
   const fs::path run_file = folder_ / kRunFile;
   if (!fs::exists(run_file)) write_file_atomically(run_file, settings.dump(2) + "\n");
@@ -129,8 +136,8 @@ std::vector<RunFolder::Step> RunFolder::steps() const {
     Step step;
     for (std::size_t i = 0; file->find("A." + std::to_string(i)) != nullptr; ++i) {
       const std::string number = std::to_string(i);
-      step.changes.push_back({std::stoi(file->metadata().at("block." + number)), read_matrix(*file, "A." + number),
-                              read_matrix(*file, "B." + number)});
+      step.changes.push_back({std::stoi(file->metadata().at("block." + number)),
+                              read_matrix(*file, "A." + number), read_matrix(*file, "B." + number)});
     }
     step.outcomes = file->metadata().at("outcomes");
     steps.push_back(std::move(step));
@@ -145,7 +152,8 @@ void RunFolder::save_step(std::size_t number, const Step& step) const {
   for (std::size_t i = 0; i < step.changes.size(); ++i) {
     const std::string name = std::to_string(i);
     metadata["block." + name] = std::to_string(step.changes[i].block);
-    for (const auto& [factor, matrix] : {std::pair("A.", step.changes[i].A), std::pair("B.", step.changes[i].B)}) {
+    for (const auto& [factor, matrix] :
+         {std::pair("A.", step.changes[i].A), std::pair("B.", step.changes[i].B)}) {
       held.push_back(matrix.to(at::kFloat).cpu().contiguous());
       tensors.push_back({factor + name, "F32", held.back().sizes().vec(), bytes_of(held.back())});
     }
@@ -162,6 +170,20 @@ void RunFolder::save_retention(const std::vector<EvalSummary::RetentionPoint>& p
   EvalSummary part;
   part.retention = points;
   write_file_atomically(folder_ / kRetentionFile, summary_to_json(part).dump(2) + "\n");
+}
+
+std::map<std::string, double> RunFolder::seconds() const {
+  const fs::path path = folder_ / kSecondsFile;
+  if (!fs::exists(path)) return {};
+  const Json document = read_json_file(path);
+  const JsonView json(document, path.string());
+  std::map<std::string, double> seconds;
+  for (const std::string& part : json.keys()) seconds[part] = json.at(part).as_number();
+  return seconds;
+}
+
+void RunFolder::save_seconds(const std::map<std::string, double>& seconds) const {
+  write_file_atomically(folder_ / kSecondsFile, nlohmann::json(seconds).dump(2) + "\n");
 }
 
 }  // namespace emend

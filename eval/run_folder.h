@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -14,9 +15,9 @@ namespace emend {
 
 class RunFolder {
  public:
-  // Makes the folder, or takes up the run in it. `settings` are what the results depend on; those found in run.json must be the
-  // same. Throws Error(kConfig): another run is there (the first setting that differs is named), or one is there and `resume`
-  // is not given.
+  // Makes the folder, or takes up the run in it. `settings` are what the results depend on; those found in
+  // run.json must be the same. Throws Error(kConfig): another run is there (the first setting that differs is
+  // named), or one is there and `resume` is not given.
   RunFolder(std::filesystem::path folder, const nlohmann::ordered_json& settings, bool resume);
 
   // The refusals of the constructor alone; nothing is written.
@@ -24,8 +25,8 @@ class RunFolder {
 
   const std::filesystem::path& path() const { return folder_; }
 
-  // Records of earlier units, whole ones only: lines beyond the last whole unit are cut off. `units[u]` is the number of
-  // records of unit u. Returns how many units are done.
+  // Records of earlier units, whole ones only: lines beyond the last whole unit are cut off. `units[u]` is
+  // the number of records of unit u. Returns how many units are done.
   std::size_t take_up(const std::vector<std::int64_t>& units);
   const std::vector<RecordResult>& records() const { return records_; }
   void append(const std::vector<RecordResult>& unit);  // on disk when this returns
@@ -39,6 +40,11 @@ class RunFolder {
   void save_step(std::size_t number, const Step& step) const;
   std::vector<EvalSummary::RetentionPoint> retention() const;
   void save_retention(const std::vector<EvalSummary::RetentionPoint>& points) const;
+
+  // Seconds spent so far, over all processes that worked on this run, by part ("search" ...). In a file of
+  // their own: the others are the same for the same run.
+  std::map<std::string, double> seconds() const;
+  void save_seconds(const std::map<std::string, double>& seconds) const;
 
  private:
   std::filesystem::path step_path(std::size_t number) const;

@@ -47,13 +47,14 @@ bool join_shards(const fs::path& out, std::int64_t count, const fs::path& inner)
   EvalSummary joined = parts.front().summary;
   std::vector<RecordResult> records;
   // Reasons from the data file are the same in every part; those of records are counted again.
-  for (const char* reason : {kAlreadyTrue, kNotKnown}) joined.skipped.erase(reason);
+  for (const char* reason : {kAlreadyTrue, kNotKnown, kContradicts}) joined.skipped.erase(reason);
   joined.seconds.clear();
   for (EvalResults& part : parts) {
     for (const auto& [name, seconds] : part.summary.seconds) joined.seconds[name] += seconds;
     std::move(part.records.begin(), part.records.end(), std::back_inserter(records));
   }
-  std::sort(records.begin(), records.end(), [](const RecordResult& a, const RecordResult& b) { return a.index < b.index; });
+  std::sort(records.begin(), records.end(),
+            [](const RecordResult& a, const RecordResult& b) { return a.index < b.index; });
   fill_figures(joined, records);
   joined.notes.push_back("Joined from " + std::to_string(count) + " parts; seconds are sums over them.");
   std::string text;

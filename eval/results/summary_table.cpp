@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "base/strings.h"
 #include "report/display_text.h"
@@ -41,10 +42,6 @@ std::string plain_figure(double mean, double half_width) {
   return with_interval(fixed(mean, decimals), fixed(half_width, decimals));
 }
 
-std::string cell(const std::string& metric, const MetricSummary* figure) {
-  return figure == nullptr ? kNothing : figure_text(metric, *figure);
-}
-
 std::vector<std::string> question_metrics(const std::string& question) {
   std::vector<std::string> names;
   for (const char* measure : kMeasures) names.push_back(question + "_" + measure);
@@ -58,10 +55,12 @@ bool is_question_metric(const std::string& metric) {
   return false;
 }
 
-// "200", or "200, 198" where the runs differ; of the unedited model where no run has the figure.
-std::string counts_text(const std::vector<const MetricSummary*>& figures) {
+using NamedFigure = std::pair<std::string, const MetricSummary*>;  // nullptr: not measured
+
+// "200", or "200, 198" where figures differ.
+std::string counts_text(const std::vector<NamedFigure>& figures) {
   std::vector<std::string> counts;
-  for (const MetricSummary* figure : figures) {
+  for (const auto& [metric, figure] : figures) {
     const std::string count = figure == nullptr ? "" : count_text(figure->n);
     if (!count.empty() && std::find(counts.begin(), counts.end(), count) == counts.end())
       counts.push_back(count);
@@ -69,15 +68,11 @@ std::string counts_text(const std::vector<const MetricSummary*>& figures) {
   return counts.empty() ? kNothing : join(counts);
 }
 
-template <typename Find>
-std::vector<std::string> question_row(const std::string& name, const std::string& question,
-                                      const Find& find) {
+// A name, figures, and over how many records they are.
+std::vector<std::string> figures_row(const std::string& name, const std::vector<NamedFigure>& figures) {
   std::vector<std::string> row = {name};
-  std::vector<const MetricSummary*> figures;
-  for (const std::string& metric : question_metrics(question)) {
-    figures.push_back(find(metric));
-    row.push_back(cell(metric, figures.back()));
-  }
+  for (const auto& [metric, figure] : figures)
+    row.push_back(figure == nullptr ? kNothing : figure_text(metric, *figure));
   row.push_back(counts_text(figures));
   return row;
 }
@@ -94,16 +89,19 @@ SummarySection questions_section(const std::vector<EvalSummary>& runs) {
       "answer is their "
       "own.";
   section.columns = {"", "success", "argmax", "generated", "magnitude", "n"};
-  const std::vector<std::string> metrics = metric_names(runs);
+  const std::vector<std::string> there = metric_names(runs);
   for (const std::string question : kQuestions) {
     const std::vector<std::string> own = question_metrics(question);
-    if (std::find_first_of(metrics.begin(), metrics.end(), own.begin(), own.end()) == metrics.end()) continue;
+    if (std::find_first_of(there.begin(), there.end(), own.begin(), own.end()) == there.end()) continue;
+    const auto row = [&](const std::string& name, const auto& find) {
+      std::vector<NamedFigure> figures;
+      for (const std::string& metric : own) figures.emplace_back(metric, find(metric));
+      section.rows.push_back(figures_row(name, figures));
+    };
     section.rows.push_back({question});
-    section.rows.push_back(
-        question_row(kUnedited, question, [&](const auto& m) { return find_base_figure(runs, m); }));
+    row(kUnedited, [&](const std::string& metric) { return find_base_figure(runs, metric); });
     for (const EvalSummary& run : runs)
-      section.rows.push_back(
-          question_row(run_name(run), question, [&](const auto& m) { return find_figure(run.metrics, m); }));
+      row(run_name(run), [&](const std::string& metric) { return find_figure(run.metrics, metric); });
   }
   return section;
 }
@@ -126,17 +124,9 @@ SummarySection others_section(const std::vector<EvalSummary>& runs) {
   section.columns.emplace_back("n");
   for (const std::string& metric : metric_names(runs)) {
     if (is_question_metric(metric)) continue;
-    const MetricSummary* base = find_base_figure(runs, metric);
-    std::vector<std::string> row = {metric_label(metric), cell(metric, base)};
-    std::vector<const MetricSummary*> figures;
-    for (const EvalSummary& run : runs) {
-      figures.push_back(find_figure(run.metrics, metric));
-      row.push_back(cell(metric, figures.back()));
-    }
-    if (std::all_of(figures.begin(), figures.end(), [](const auto* f) { return f == nullptr; }))
-      figures = {base};
-    row.push_back(counts_text(figures));
-    section.rows.push_back(row);
+    std::vector<NamedFigure> figures = {{metric, find_base_figure(runs, metric)}};
+    for (const EvalSummary& run : runs) figures.emplace_back(metric, find_figure(run.metrics, metric));
+    section.rows.push_back(figures_row(metric_label(metric), figures));
   }
   return section;
 }

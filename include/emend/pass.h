@@ -98,11 +98,18 @@ struct Recording {
 struct PassInput {
   // --- rows: what is run
   std::vector<std::vector<std::int64_t>> ids;  // new tokens of each row, at least one each
+  // Rows that begin alike may share tokens: the packed token that stands at each position of each row,
+  // numbered in the order in which rows, one after the other, meet them. Positions of one token have the same
+  // ids in front of them, nothing else in front, and meet the same overlays. Empty: every position is a token
+  // of its own, row after row. Does not go with knockouts.
+  std::vector<std::vector<std::int64_t>> token_of;
   // --- what stands in front of them
   KvCache* cache = nullptr;  // earlier positions; nullptr: every row begins at position 0
   std::vector<std::int64_t>
       cache_row;  // row of the cache that each row continues (-1: none); empty: row i continues cache row i
-  bool append = false;  // write the new keys and values into the cache (cache rows distinct; no gradients)
+  // Write the new keys and values into the cache (cache rows distinct; no gradients). Rows with -1, which are
+  // not kept, need a pass whose rows all begin at position 0.
+  bool append = false;
   std::shared_ptr<const RowLayout>
       layout;  // from Model::lay_out, when many passes run rows of the same lengths; else made anew
   // --- where to begin and to stop
@@ -112,6 +119,9 @@ struct PassInput {
   Stop stop = Stop::kLogits;
   int stop_block = -1;  // for kKey and kBlock: the last block that runs (kKey: up to its key)
   std::vector<std::int64_t> logit_tokens;  // packed indices whose logits are wanted; empty: none
+  // The last block finishes logit_tokens alone after its attention; `hidden` is not given back. Nothing of
+  // that block may be changed by interventions or recorded.
+  bool logits_only = false;
   // --- what is changed and seen
   std::vector<Intervention> interventions;
   std::vector<Knockout> knockouts;
@@ -120,7 +130,8 @@ struct PassInput {
 };
 
 struct PassOutput {
-  at::Tensor hidden;  // [N, D] residual stream after the last block that ran whole; undefined after kKey
+  at::Tensor hidden;  // [N, D] residual stream after the last block that ran whole; undefined after kKey,
+                      // logits_only
   at::Tensor logits;  // [logit_tokens, V] float32; undefined when none were asked for
   std::vector<at::Tensor> recorded;  // one a recording, [n, D or F]
 };

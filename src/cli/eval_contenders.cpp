@@ -24,19 +24,23 @@ std::string folder_name(const std::string& label) {
 }
 
 // The layers that are not in the folder are collected in one pass, and saved there.
-Statistics load_or_collect_layers(const Model& model, const std::set<int>& layers, const std::vector<std::int64_t>& prefix,
-                                  const fs::path& folder, const CommonOptions& common, Console& console) {
+Statistics load_or_collect_layers(const Model& model, const std::set<int>& layers,
+                                  const std::vector<std::int64_t>& prefix, const fs::path& folder,
+                                  const CommonOptions& common, Console& console) {
   const std::vector<int> wanted(layers.begin(), layers.end());
   std::vector<int> missing;
   for (const int layer : wanted)
     if (load_statistics(model, {layer}, prefix, folder).layers.empty()) missing.push_back(layer);
   if (!missing.empty()) {
     require_writable_folder(folder);
-    console.note("No statistics of " + std::string(missing.size() == 1 ? "layer " : "layers ") + [&] {
-      std::vector<std::string> names;
-      for (const int layer : missing) names.push_back(std::to_string(layer));
-      return join(names);
-    }() + " in " + folder.string() + ": collecting them from text that the model writes itself (once)");
+    console.note("No statistics of " + std::string(missing.size() == 1 ? "layer " : "layers ") +
+                 [&] {
+                   std::vector<std::string> names;
+                   for (const int layer : missing) names.push_back(std::to_string(layer));
+                   return join(names);
+                 }() +
+                 " in " + folder.string() +
+                 ": collecting them from text that the model writes itself (once)");
     StatisticsOptions options;
     options.layers = missing;
     options.prefix = prefix;
@@ -56,7 +60,8 @@ ContenderSet::ContenderSet(const ContenderOptions& options) : common_(options.co
     MethodFile file = read_method_file(path);
     if (file.method.empty()) {
       if (options.methods.size() > 1)
-        throw Error(ErrorKind::kUsage, "--options " + path + ": the file names no method, and --method names several");
+        throw Error(ErrorKind::kUsage,
+                    "--options " + path + ": the file names no method, and --method names several");
       file.method = options.methods.empty() ? "rome" : options.methods.front();
     }
     files.push_back(std::move(file));
@@ -65,7 +70,8 @@ ContenderSet::ContenderSet(const ContenderOptions& options) : common_(options.co
   std::set<std::string> labels;
   for (MethodFile& file : files) {
     if (!labels.insert(folder_name(file.label)).second)
-      throw Error(ErrorKind::kUsage, "two methods have the label " + quote(file.label) + "; give one of them another `label:`");
+      throw Error(ErrorKind::kUsage,
+                  "two methods have the label " + quote(file.label) + "; give one of them another `label:`");
     Entry entry;
     entry.editor = make_editor(file.method, file.options);
     entry.file = std::move(file);
@@ -79,18 +85,22 @@ void ContenderSet::meet(const Model& model, PromptForm form, Console& console) {
   for (Entry& entry : entries_) {
     const std::vector<int>& layers = entry.file.layer.layers;
     if (layers.size() > 1)
-      throw Error(ErrorKind::kConfig, entry.file.label + ": the method " + quote(entry.file.method) + " edits one layer, and " +
-                                          std::to_string(layers.size()) + " are listed");
-    entry.context.layer = !layers.empty() ? layers.front() : layer_ >= 0 ? layer_ : default_layer(model.config());
-    require_layer(layers.empty() ? "--layer" : entry.file.label + ": layer", entry.context.layer, model.config().layers);
+      throw Error(ErrorKind::kConfig, entry.file.label + ": the method " + quote(entry.file.method) +
+                                          " edits one layer, and " + std::to_string(layers.size()) +
+                                          " are listed");
+    entry.context.layer = !layers.empty() ? layers.front()
+                          : layer_ >= 0   ? layer_
+                                          : default_layer(model.config());
+    require_layer(layers.empty() ? "--layer" : entry.file.label + ": layer", entry.context.layer,
+                  model.config().layers);
     entry.context.prefix = prefix_;
     entry.context.form = form;
     entry.context.seed = common_.seed;
     entry.context.token_budget = common_.token_budget;
     if (!entry.editor->needs_statistics()) continue;
-    entry.statistics = !entry.file.statistics.empty()   ? entry.file.statistics
-                       : !common_.statistics.empty() ? fs::path(common_.statistics)
-                                                     : default_statistics_folder(model, prefix_);
+    entry.statistics = !entry.file.statistics.empty() ? entry.file.statistics
+                       : !common_.statistics.empty()  ? fs::path(common_.statistics)
+                                                      : default_statistics_folder(model, prefix_);
     wanted[entry.statistics].insert(entry.context.layer);
   }
   const auto began = std::chrono::steady_clock::now();
@@ -107,8 +117,16 @@ std::vector<std::vector<std::int64_t>> ContenderSet::held_text() const {
   return {};
 }
 
+std::vector<fs::path> ContenderSet::folders(const fs::path& out) const {
+  if (entries_.size() == 1) return {out};
+  std::vector<fs::path> folders;
+  for (const Entry& entry : entries_) folders.push_back(out / folder_name(entry.file.label));
+  return folders;
+}
+
 std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::path& out) const {
   std::vector<Contender> contenders;
+  const std::vector<fs::path> results = folders(out);
   for (const Entry& entry : entries_) {
     Contender contender;
     contender.header = header;
@@ -117,10 +135,11 @@ std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::p
     for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
     contender.header.options["layer"] = std::to_string(entry.context.layer);
     contender.header.seconds["statistics"] = statistics_seconds_;
-    if (entry.context.statistics) contender.header.statistics_fingerprint = entry.context.statistics->fingerprint;
+    if (entry.context.statistics)
+      contender.header.statistics_fingerprint = entry.context.statistics->fingerprint;
     contender.editor = entry.editor.get();
     contender.context = entry.context;
-    contender.folder = entries_.size() == 1 ? out : out / folder_name(entry.file.label);
+    contender.folder = results[contenders.size()];
     contenders.push_back(std::move(contender));
   }
   return contenders;

@@ -27,18 +27,22 @@ struct ContenderOptions {
 
 class ContenderSet {
  public:
-  // One contender a method, one an options file (a file that names no method takes that of --method, else rome); `rome` alone
-  // when neither is given. Throws Error(kConfig) for unknown methods
-  // and options, Error(kUsage) for an options file without a method while --method names none or several, and for two
+  // One contender a method, one an options file (a file that names no method takes that of --method, else
+  // rome); `rome` alone when neither is given. Throws Error(kConfig) for unknown methods and options,
+  // Error(kUsage) for an options file without a method while --method names none or several, and for two
   // contenders of one label.
   explicit ContenderSet(const ContenderOptions& options);
 
-  // Settles layers and prefix, and loads or collects the statistics that are needed (one pass for all layers of a folder).
+  // Settles layers and prefix, and loads or collects the statistics that are needed (one pass for all layers
+  // of a folder).
   void meet(const Model& model, PromptForm form, Console& console);
 
   const std::vector<std::int64_t>& prefix() const { return prefix_; }
   // Text that the statistics did not use; empty when no statistics are used.
   std::vector<std::vector<std::int64_t>> held_text() const;
+
+  // Where the results of each go.
+  std::vector<std::filesystem::path> folders(const std::filesystem::path& out) const;
 
   // Results go to `out`, or to a folder a label in it when there are several. This object must outlive them.
   std::vector<Contender> make(const EvalSummary& header, const std::filesystem::path& out) const;

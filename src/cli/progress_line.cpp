@@ -19,7 +19,8 @@ double share_of(const ProgressState& state) {
 // Count, rate, time left, note.
 std::vector<std::string> facts_of(const ProgressState& state) {
   std::vector<std::string> facts;
-  const std::string of = state.total > 0 ? "/" + count_text(state.total) : "";
+  std::string of;
+  if (state.total > 0) of.append("/").append(count_text(state.total));
   facts.push_back(count_text(state.done) + of + " " + state.unit);
   if (state.done > 0 && state.seconds > 0) {
     const double rate = static_cast<double>(state.done) / state.seconds;
@@ -38,8 +39,8 @@ std::string progress_bar(const ProgressState& state, std::size_t columns) {
   if (state.total > 0) {
     const double share = share_of(state);
     const auto filled = static_cast<std::size_t>(share * kBarColumns);
-    line += "[" + std::string(filled, '#') + std::string(kBarColumns - filled, '.') + "]  " +
-            std::to_string(static_cast<int>(100 * share)) + " %  ";
+    line.append("[").append(filled, '#').append(kBarColumns - filled, '.').append("]  ");
+    line.append(std::to_string(static_cast<int>(100 * share))).append(" %  ");
   }
   return cut_to_width(line + join(facts_of(state), "  "), columns);
 }

@@ -14,14 +14,8 @@ namespace {
 // or prefix and new ones side by side.
 at::Tensor visible(const at::Tensor& fresh, const at::Tensor& cached, const RowLayout& layout,
                    const PassInput& input) {
-  if (!input.cache) return layout.pad(fresh).transpose(1, 2);
-  if (input.append) {
-    // The cache is plain storage outside the graph: a pass that appends takes no gradients.
-    at::Tensor storage = cached;
-    storage.index_put_({layout.cache_row_of_token(), at::indexing::Slice(), layout.positions()},
-                       fresh.detach());
-    return layout.select_cache_rows(storage.narrow(2, 0, layout.keys()));
-  }
+  if (!input.cache || layout.from_start()) return layout.pad(fresh).transpose(1, 2);
+  if (input.append) return layout.select_cache_rows(cached.narrow(2, 0, layout.keys()));
   const at::Tensor prefix = layout.select_cache_rows(cached.narrow(2, 0, layout.keys() - layout.width()));
   return at::cat({prefix, layout.pad(fresh).transpose(1, 2)}, 2);
 }
@@ -47,7 +41,7 @@ at::Tensor mix(const at::Tensor& queries, const at::Tensor& keys, const at::Tens
 }  // namespace
 
 at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config, int block,
-                     const RowLayout& layout, const PassInput& input) {
+                     const RowLayout& layout, const PassInput& input, const at::Tensor& only) {
   const std::int64_t n = x.size(0), heads = config.heads, kv_heads = config.kv_heads, h = config.head_dim;
   const std::int64_t group = heads / kv_heads, rows = layout.rows(), width = layout.width();
 
@@ -56,6 +50,19 @@ at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const Mod
   const at::Tensor turned =
       layout.cos().defined() ? rotate(parts[0], layout.cos(), layout.sin(), config.positions) : parts[0];
   const auto queries_and_keys = turned.split_with_sizes({heads, kv_heads}, 1);
+
+  if (input.append) {  // the cache is plain storage outside the graph: a pass that appends takes no gradients
+    layout.store(queries_and_keys[1].detach(), input.cache->keys(block));
+    layout.store(parts[1].detach(), input.cache->values(block));
+  }
+  double scale = 1.0 / std::sqrt(static_cast<double>(h));
+  if (config.scale_by_layer) scale /= block + 1;
+  const auto projected = [&](const at::Tensor& mixed) {
+    return at::linear(only.defined() ? mixed.index_select(0, only) : mixed, weights.attention_out,
+                      weights.attention_out_bias);
+  };
+  if (const RowBuckets* buckets = layout.buckets())
+    return projected(buckets->attend(layout.cos().defined() ? turned : qkv, qkv, scale));
 
   const at::Tensor none;
   const at::Tensor keys =
@@ -67,13 +74,10 @@ at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const Mod
                                  .view({rows, width, kv_heads, group, h})
                                  .permute({0, 2, 3, 1, 4})
                                  .reshape({rows, kv_heads, group * width, h});
-  double scale = 1.0 / std::sqrt(static_cast<double>(h));
-  if (config.scale_by_layer) scale /= block + 1;
   const at::Tensor mixed = mix(queries, keys, values, scale, block, layout)
                                .reshape({rows, kv_heads, group, width, h})
                                .permute({0, 3, 1, 2, 4});
-  const at::Tensor packed = layout.unpad(mixed.reshape({rows, width, heads * h}));
-  return at::linear(packed, weights.attention_out, weights.attention_out_bias);
+  return projected(layout.unpad(mixed.reshape({rows, width, heads * h})));
 }
 
 }  // namespace emend

@@ -10,8 +10,9 @@
 
 namespace emend {
 
-// softmax(q k^T s + mask) v and its output projection: x [N, D] (normalised) -> [N, D].
+// softmax(q k^T s + mask) v and its output projection: x [N, D] (normalised) -> [N, D], or [n, D] of the
+// tokens `only` when that is defined.
 at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config, int block,
-                     const RowLayout& layout, const PassInput& input);
+                     const RowLayout& layout, const PassInput& input, const at::Tensor& only);
 
 }  // namespace emend

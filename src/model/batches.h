@@ -6,11 +6,14 @@
 
 namespace emend {
 
-// Consecutive groups [begin, end) of rows whose lengths add up to at most `token_budget` (one row at least each).
 struct RowRange {
   std::size_t begin, end;
 };
-std::vector<RowRange> split_by_tokens(const std::vector<std::vector<std::int64_t>>& rows, std::int64_t token_budget);
+// Consecutive groups [begin, end) whose sizes add up to at most `budget` (one at least each).
+std::vector<RowRange> split_by_size(const std::vector<std::int64_t>& sizes, std::int64_t budget);
+// The same of rows by their lengths.
+std::vector<RowRange> split_by_tokens(const std::vector<std::vector<std::int64_t>>& rows,
+                                      std::int64_t token_budget);
 
 // Index of the last packed token of each row.
 std::vector<std::int64_t> last_tokens(const std::vector<std::vector<std::int64_t>>& rows);

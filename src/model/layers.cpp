@@ -39,4 +39,13 @@ at::Tensor mlp_key(const at::Tensor& x, const BlockWeights& weights, const Model
   return activate(gate_and_up[0], config.activation) * gate_and_up[1];
 }
 
+at::Tensor overlay_strength(const at::Tensor& key, const Overlay& overlay) {
+  return at::matmul(key.to(overlay.A.scalar_type()), overlay.A.t());
+}
+
+at::Tensor overlay_value(const at::Tensor& strength, const Overlay& overlay, const at::Tensor& row) {
+  return at::matmul(overlay.gate.defined() ? strength * overlay.gate.index_select(0, row) : strength,
+                    overlay.B.t());
+}
+
 }  // namespace emend

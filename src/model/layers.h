@@ -14,4 +14,9 @@ at::Tensor normalise(const at::Tensor& x, const at::Tensor& weight, const at::Te
 // The key of the feed-forward memory: act(up x), or act(gate x) * (up x). x [N, D] -> [N, F].
 at::Tensor mlp_key(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config);
 
+// What an overlay adds to W k, in two steps: its components' answers to the keys, A k [N, n], and B (A k *
+// gate) [N, D], the gates being those of each key's row, `row` [N].
+at::Tensor overlay_strength(const at::Tensor& key, const Overlay& overlay);
+at::Tensor overlay_value(const at::Tensor& strength, const Overlay& overlay, const at::Tensor& row);
+
 }  // namespace emend

@@ -232,7 +232,7 @@ PassOutput Model::forward(PassInput input) const {
 }
 
 std::shared_ptr<const RowLayout> Model::lay_out(const PassInput& input) const {
-  return std::make_shared<const RowLayout>(input, state_->config, state_->options);
+  return std::make_shared<const RowLayout>(input, state_->config, state_->options, false);
 }
 
 }  // namespace emend

@@ -26,51 +26,99 @@ bool is_whole_cache(const std::vector<std::int64_t>& cache_row, const KvCache* c
 
 }  // namespace
 
-RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at::TensorOptions& options)
+RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at::TensorOptions& options,
+                     bool bucketed)
     : rows_(static_cast<std::int64_t>(input.ids.size())),
       group_(config.heads / config.kv_heads),
       dtype_(at::typeMetaToScalarType(options.dtype())) {
   const at::Device device = options.device();
-  std::vector<std::int64_t> positions, row_of_token;
-  for (std::int64_t row = 0; row < rows_; ++row) {
-    const auto length = static_cast<std::int64_t>(input.ids[row].size());
-    const std::int64_t cache_row = input.cache_row.empty() ? row : input.cache_row[row];
-    const std::int64_t start = input.cache && cache_row >= 0 ? input.cache->lengths[cache_row] : 0;
-    if (start + length > config.max_positions)
-      throw Error(ErrorKind::kModel, "a row of " + std::to_string(start + length) +
-                                         " tokens is longer than the model's " +
-                                         std::to_string(config.max_positions) + " positions");
-    first_token_.push_back(tokens_);
-    lengths_.push_back(length);
-    starts_.push_back(start);
-    for (std::int64_t t = 0; t < length; ++t) {
-      positions.push_back(start + t);
-      row_of_token.push_back(row);
-    }
-    tokens_ += length;
-    width_ = std::max(width_, length);
-  }
-  for (std::int64_t length : lengths_) even_ = even_ && length == width_;
-  positions_ = index_tensor(positions, device);
-  row_of_token_ = index_tensor(row_of_token, device);
-  if (!input.cache_row.empty() && !is_whole_cache(input.cache_row, input.cache)) {
+  const std::vector<std::int64_t> cache_rows = place_rows(input, config);
+  const std::vector<std::vector<std::int64_t>> token_of = place_tokens(input, device);
+  if (!input.cache_row.empty() && !from_start_ && !is_whole_cache(input.cache_row, input.cache)) {
     std::vector<std::int64_t> rows = input.cache_row;
     for (auto& row : rows) row = std::max<std::int64_t>(row, 0);  // a row without a prefix: masked out
     cache_rows_ = index_tensor(rows, device);
   }
+  if (input.append) place_in_cache(token_of, cache_rows, device);
+  if (config.positions != PositionKind::kLearned)
+    std::tie(cos_, sin_) = rotary_table(config, positions_, options);
+  const bool one_kernel = device.is_cuda() && dtype_ != at::kFloat;  // attention.cpp
+  if (bucketed && from_start_ && input.knockouts.empty() && !one_kernel)
+    buckets_.emplace(token_of, tokens_, config, device);
+  else
+    build_mask(input, device);
+}
+
+// Lengths and starting positions of the rows; returns each row's row of the cache.
+std::vector<std::int64_t> RowLayout::place_rows(const PassInput& input, const ModelConfig& config) {
+  std::vector<std::int64_t> cache_rows;
+  std::int64_t first_token = 0;
+  for (std::int64_t row = 0; row < rows_; ++row) {
+    const auto length = static_cast<std::int64_t>(input.ids[row].size());
+    cache_rows.push_back(input.cache_row.empty() ? row : input.cache_row[row]);
+    const std::int64_t start =
+        input.cache && cache_rows.back() >= 0 ? input.cache->lengths[cache_rows.back()] : 0;
+    if (start + length > config.max_positions)
+      throw Error(ErrorKind::kModel, "a row of " + std::to_string(start + length) +
+                                         " tokens is longer than the model's " +
+                                         std::to_string(config.max_positions) + " positions");
+    first_token_.push_back(first_token);
+    first_token += length;
+    lengths_.push_back(length);
+    starts_.push_back(start);
+    from_start_ = from_start_ && start == 0;
+    width_ = std::max(width_, length);
+  }
+  for (std::int64_t length : lengths_) even_ = even_ && length == width_;
+  even_ = even_ && input.token_of.empty();
+  return cache_rows;
+}
+
+// Which token stands where: positions and rows of tokens, and the padded form. Returns the token at each
+// position of each row.
+std::vector<std::vector<std::int64_t>> RowLayout::place_tokens(const PassInput& input,
+                                                               const at::Device& device) {
+  std::vector<std::vector<std::int64_t>> token_of = input.token_of;
+  for (std::int64_t row = static_cast<std::int64_t>(token_of.size()); row < rows_; ++row) {
+    token_of.emplace_back();
+    for (std::int64_t t = 0; t < lengths_[row]; ++t) token_of.back().push_back(first_token_[row] + t);
+  }
+  std::vector<std::int64_t> positions, row_of_token, pad, unpad;
+  for (std::int64_t row = 0; row < rows_; ++row)
+    for (std::int64_t t = 0; t < width_; ++t) {
+      const std::int64_t last = std::min(t, lengths_[row] - 1), token = token_of[row][last];
+      pad.push_back(token);
+      if (t != last || token < static_cast<std::int64_t>(positions.size())) continue;  // known from before
+      positions.push_back(starts_[row] + t);
+      row_of_token.push_back(row);
+      unpad.push_back(row * width_ + t);
+    }
+  tokens_ = static_cast<std::int64_t>(positions.size());
+  positions_ = index_tensor(positions, device);
+  row_of_token_ = index_tensor(row_of_token, device);
   if (!even_) {
-    std::vector<std::int64_t> pad, unpad;
-    for (std::int64_t row = 0; row < rows_; ++row)
-      for (std::int64_t t = 0; t < width_; ++t) {
-        pad.push_back(first_token_[row] + std::min(t, lengths_[row] - 1));
-        if (t < lengths_[row]) unpad.push_back(row * width_ + t);
-      }
     pad_index_ = index_tensor(pad, device);
     unpad_index_ = index_tensor(unpad, device);
   }
-  if (config.positions != PositionKind::kLearned)
-    std::tie(cos_, sin_) = rotary_table(config, positions_, options);
-  build_mask(input, device);
+  return token_of;
+}
+
+void RowLayout::place_in_cache(const std::vector<std::vector<std::int64_t>>& token_of,
+                               const std::vector<std::int64_t>& cache_rows, const at::Device& device) {
+  std::vector<std::int64_t> token, row, slot;
+  bool in_order = true;
+  for (std::int64_t r = 0; r < rows_; ++r)
+    for (std::int64_t t = 0; t < lengths_[r]; ++t) {
+      if (cache_rows[r] < 0) continue;
+      token.push_back(token_of[r][t]);
+      in_order = in_order && token.back() + 1 == static_cast<std::int64_t>(token.size());
+      row.push_back(cache_rows[r]);
+      slot.push_back(starts_[r] + t);
+    }
+  stored_row_ = index_tensor(row, device);
+  stored_slot_ = index_tensor(slot, device);
+  if (!in_order || static_cast<std::int64_t>(token.size()) != tokens_)
+    stored_token_ = index_tensor(token, device);
 }
 
 at::Tensor RowLayout::pad(const at::Tensor& packed) const {
@@ -88,16 +136,17 @@ at::Tensor RowLayout::unpad(const at::Tensor& padded) const {
   return even_ ? flat : flat.index_select(0, unpad_index_);
 }
 
-at::Tensor RowLayout::cache_row_of_token() const {
-  return cache_rows_.defined() ? cache_rows_.index_select(0, row_of_token_) : row_of_token_;
+void RowLayout::store(const at::Tensor& fresh, at::Tensor storage) const {
+  storage.index_put_({stored_row_, at::indexing::Slice(), stored_slot_},
+                     stored_token_.defined() ? fresh.index_select(0, stored_token_) : fresh);
 }
 
 at::Tensor RowLayout::select_cache_rows(const at::Tensor& cached) const {
   return cache_rows_.defined() ? cached.index_select(0, cache_rows_) : cached;
 }
 
-// Keys are either the cache's slots 0 .. end (append: the new ones are among them), or prefix slots followed
-// by the new ones.
+// Keys are either the cache's slots 0 .. end (append behind a prefix: the new ones are among them), or prefix
+// slots followed by the new ones.
 void RowLayout::build_mask(const PassInput& input, const at::Device& device) {
   std::int64_t prefix = 0;
   if (input.cache && !input.append)
@@ -106,7 +155,8 @@ void RowLayout::build_mask(const PassInput& input, const at::Device& device) {
   if (device.is_cuda() && prefix > 0 && input.cache->capacity() >= prefix + kAligned)
     prefix += (kAligned - (prefix + width_) % kAligned) % kAligned;
   keys_ = prefix + width_;
-  if (input.append) {
+  const bool in_cache = input.append && !from_start_;
+  if (in_cache) {
     keys_ = 0;
     for (std::int64_t row = 0; row < rows_; ++row) keys_ = std::max(keys_, starts_[row] + lengths_[row]);
   }
@@ -116,7 +166,7 @@ void RowLayout::build_mask(const PassInput& input, const at::Device& device) {
     for (std::int64_t t = 0; t < width_; ++t) {
       float* line = data + (row * width_ + t) * keys_;
       const std::int64_t last = std::min(t, lengths_[row] - 1);  // pad slots repeat the row's last token
-      if (input.append) {
+      if (in_cache) {
         std::fill(line, line + starts_[row] + last + 1, 0.0f);
       } else {
         std::fill(line, line + starts_[row], 0.0f);
@@ -130,7 +180,7 @@ void RowLayout::build_mask(const PassInput& input, const at::Device& device) {
     const auto row =
         std::upper_bound(first_token_.begin(), first_token_.end(), cut.token) - first_token_.begin() - 1;
     const std::int64_t slot =
-        input.append || cut.position < starts_[row] ? cut.position : prefix + cut.position - starts_[row];
+        in_cache || cut.position < starts_[row] ? cut.position : prefix + cut.position - starts_[row];
     cuts_.push_back({cut.begin_block, cut.end_block, row, cut.token - first_token_[row], slot});
   }
 }

@@ -4,18 +4,23 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <vector>
 
 #include "emend/model.h"
 #include "emend/pass.h"
+#include "model/row_buckets.h"
 
 namespace emend {
 
-// Made once a pass, or once for many passes over rows of the same lengths (Model::lay_out). Immutable.
+// Made once a pass, or once for many passes over rows of the same lengths (Model::lay_out). Immutable. A
+// token that rows share stands in each of them; its first row speaks for it.
 class RowLayout {
  public:
-  // Throws Error(kModel) for a row longer than max_positions.
-  RowLayout(const PassInput& input, const ModelConfig& config, const at::TensorOptions& options);
+  // `bucketed`: rows that all begin at position 0 go through attention in buckets where that is quicker; not
+  // for passes that take gradients. Throws Error(kModel) for a row longer than max_positions.
+  RowLayout(const PassInput& input, const ModelConfig& config, const at::TensorOptions& options,
+            bool bucketed);
 
   std::int64_t tokens() const { return tokens_; }
   std::int64_t rows() const { return rows_; }
@@ -27,9 +32,15 @@ class RowLayout {
   const at::Tensor& cos() const { return cos_; }
   const at::Tensor& sin() const { return sin_; }
 
-  // Rows of the cache: of every token [N], and picked out of [cache rows, ...] for every row [R, ...].
-  at::Tensor cache_row_of_token() const;
+  // Whether new keys and values are all that a row sees.
+  bool from_start() const { return from_start_; }
+  // nullptr: the padded form.
+  const RowBuckets* buckets() const { return buckets_ ? &*buckets_ : nullptr; }
+
+  // Rows picked out of [cache rows, ...] for every row [R, ...].
   at::Tensor select_cache_rows(const at::Tensor& cached) const;
+  // Keys or values [N, K, h] into the slots of storage [cache rows, K, capacity, h] that are theirs.
+  void store(const at::Tensor& fresh, at::Tensor storage) const;
 
   // [N, ...] -> [R, T, ...] (pad slots repeat a token of the pass; masks hide them) and back.
   at::Tensor pad(const at::Tensor& packed) const;
@@ -46,6 +57,10 @@ class RowLayout {
     std::int64_t row, query, key;
   };
 
+  std::vector<std::int64_t> place_rows(const PassInput& input, const ModelConfig& config);
+  std::vector<std::vector<std::int64_t>> place_tokens(const PassInput& input, const at::Device& device);
+  void place_in_cache(const std::vector<std::vector<std::int64_t>>& token_of,
+                      const std::vector<std::int64_t>& cache_rows, const at::Device& device);
   void build_mask(const PassInput& input, const at::Device& device);
   std::vector<Cut> cuts_in(int block) const;
   at::Tensor cut_mask(const std::vector<Cut>& cuts) const;
@@ -53,9 +68,13 @@ class RowLayout {
 
   std::int64_t tokens_ = 0, rows_ = 0, width_ = 0, keys_ = 0, group_ = 1;
   at::ScalarType dtype_;
-  bool even_ = true;  // all rows equally long: padding is a view
+  bool even_ = true;  // all rows equally long, no token shared: padding is a view
+  bool from_start_ = true;
   std::vector<std::int64_t> first_token_, lengths_, starts_;
   at::Tensor positions_, row_of_token_, cache_rows_, pad_index_, unpad_index_, cos_, sin_, mask_, group_mask_;
+  // What goes where into the cache; stored_token_ is undefined when it is every token in order.
+  at::Tensor stored_token_, stored_row_, stored_slot_;
+  std::optional<RowBuckets> buckets_;
   std::vector<Cut> cuts_;
 };
 

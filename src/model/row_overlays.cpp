@@ -2,13 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
 namespace emend {
 
-RowOverlays::RowOverlays(const std::vector<std::vector<WeightChange>>& edits, std::vector<std::int64_t> edit_of_row,
-                         const at::TensorOptions& options)
+RowOverlays::RowOverlays(const std::vector<std::vector<WeightChange>>& edits,
+                         std::vector<std::int64_t> edit_of_row, const at::TensorOptions& options)
     : edits_(edits), edit_of_row_(std::move(edit_of_row)) {
   for (auto& changes : edits_)
     for (WeightChange& change : changes) {
@@ -30,7 +31,8 @@ std::vector<Overlay> RowOverlays::for_rows(const std::vector<std::size_t>& rows)
   for (const std::size_t row : rows) {
     const std::int64_t edit = edit_of_row_[row];
     if (edit < 0 || !stacked.insert(edit).second) continue;
-    for (const WeightChange& change : edits_[static_cast<std::size_t>(edit)]) {  // several of one block add up
+    for (const WeightChange& change :
+         edits_[static_cast<std::size_t>(edit)]) {  // several of one block add up
       Stack& stack = stacks[change.block];
       const auto components = stack.components.emplace(edit, std::pair(stack.size, stack.size)).first;
       stack.size += change.A.size(0);
@@ -45,8 +47,8 @@ std::vector<Overlay> RowOverlays::for_rows(const std::vector<std::size_t>& rows)
     for (std::size_t r = 0; r < rows.size(); ++r) {
       const auto found = stack.components.find(edit_of_row_[rows[r]]);
       if (found == stack.components.end()) continue;
-      const auto [begin, end] = found->second;
-      gate[static_cast<std::int64_t>(r)].narrow(0, begin, end - begin).fill_(1);
+      float* line = gate.data_ptr<float>() + static_cast<std::int64_t>(r) * stack.size;
+      std::fill(line + found->second.first, line + found->second.second, 1.0f);
     }
     const at::Tensor A = at::cat(stack.A, 0);
     overlays.push_back({block, A, at::cat(stack.B, 1), gate.to(A.device())});

@@ -2,6 +2,7 @@
 #include "model/transformer.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "model/attention.h"
 #include "model/layers.h"
@@ -54,7 +55,10 @@ class Observer {
 at::Tensor embed(const PassInput& input, const ModelWeights& weights, const RowLayout& layout,
                  const Observer& observer) {
   std::vector<std::int64_t> ids;
-  for (const auto& row : input.ids) ids.insert(ids.end(), row.begin(), row.end());
+  for (std::size_t r = 0; r < input.ids.size(); ++r)
+    for (std::size_t t = 0; t < input.ids[r].size(); ++t)
+      if (input.token_of.empty() || input.token_of[r][t] == static_cast<std::int64_t>(ids.size()))
+        ids.push_back(input.ids[r][t]);  // else a token of an earlier row
   const at::Tensor index = index_tensor(ids, weights.token_embedding.device());
   at::Tensor x = observer.at_site(Site::kTokenEmbedding, 0, weights.token_embedding.index_select(0, index));
   if (weights.position_embedding.defined())
@@ -62,15 +66,13 @@ at::Tensor embed(const PassInput& input, const ModelWeights& weights, const RowL
   return observer.at_site(Site::kEmbedding, 0, x);
 }
 
-// W k + b and what overlays add to it: y += B ((A k) * gate).
+// W k + b and what overlays add to it: y += B ((A k) * gate). `row`: [N] the row of each key.
 at::Tensor mlp_value(const at::Tensor& key, const BlockWeights& weights, int block, const PassInput& input,
-                     const RowLayout& layout) {
+                     const at::Tensor& row) {
   at::Tensor y = at::linear(key, weights.mlp_down, weights.mlp_down_bias);
   for (const Overlay& overlay : input.overlays) {
-    if (overlay.block != block) continue;
-    at::Tensor strength = at::matmul(key.to(overlay.A.scalar_type()), overlay.A.t());  // [N, n]
-    if (overlay.gate.defined()) strength = strength * overlay.gate.index_select(0, layout.row_of_token());
-    y = y + at::matmul(strength, overlay.B.t()).to(y.scalar_type());
+    if (overlay.block == block)
+      y = y + overlay_value(overlay_strength(key, overlay), overlay, row).to(y.scalar_type());
   }
   return y;
 }
@@ -82,15 +84,26 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
   PassOutput output;
   const Observer observer(input, output);
   const auto shared_layout =
-      input.layout ? input.layout : std::make_shared<const RowLayout>(input, config, options);
+      input.layout ? input.layout
+                   : std::make_shared<const RowLayout>(input, config, options, !c10::GradMode::is_enabled());
   const RowLayout& layout = *shared_layout;
 
   at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, weights, layout, observer);
   const int last_block = input.stop == PassInput::Stop::kLogits ? config.layers - 1 : input.stop_block;
+  at::Tensor wanted;  // tokens whose logits are
+  if (!input.logit_tokens.empty()) wanted = index_tensor(input.logit_tokens, options.device());
+  at::Tensor row = layout.row_of_token(), only;
   for (int l = input.begin_block; l <= last_block; ++l) {
     const BlockWeights& block = weights.blocks[l];
-    const at::Tensor normal = normalise(x, block.attention_norm, block.attention_norm_bias, config);
-    x = x + observer.at_site(Site::kAttentionOutput, l, attention(normal, block, config, l, layout, input));
+    if (l == last_block && input.logits_only) only = wanted;
+    at::Tensor normal = normalise(x, block.attention_norm, block.attention_norm_bias, config);
+    const at::Tensor mixed = attention(normal, block, config, l, layout, input, only);
+    if (only.defined()) {
+      x = x.index_select(0, only);
+      row = row.index_select(0, only);
+      if (config.parallel_blocks) normal = normal.index_select(0, only);
+    }
+    x = x + observer.at_site(Site::kAttentionOutput, l, mixed);
     const at::Tensor read =
         config.parallel_blocks ? normal : normalise(x, block.mlp_norm, block.mlp_norm_bias, config);
     const at::Tensor key = observer.at_site(Site::kKey, l, mlp_key(read, block, config));
@@ -98,21 +111,22 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
       x = at::Tensor();
       break;
     }
-    x = x + observer.at_site(Site::kMlpOutput, l, mlp_value(key, block, l, input, layout));
+    x = x + observer.at_site(Site::kMlpOutput, l, mlp_value(key, block, l, input, row));
     x = observer.at_site(Site::kBlockOutput, l, x);
   }
-  output.hidden = x;
+  if (!input.logits_only) output.hidden = x;
 
-  if (!input.logit_tokens.empty()) {
-    const at::Tensor tokens = index_tensor(input.logit_tokens, options.device());
-    const at::Tensor seen =
-        normalise(x.index_select(0, tokens), weights.final_norm, weights.final_norm_bias, config);
+  if (wanted.defined()) {
+    const at::Tensor last = only.defined() ? x : x.index_select(0, wanted);
+    const at::Tensor seen = normalise(last, weights.final_norm, weights.final_norm_bias, config);
     output.logits = at::linear(seen, weights.head, weights.head_bias).to(at::kFloat);
   }
   if (input.append)
-    for (std::size_t row = 0; row < input.ids.size(); ++row)
-      input.cache->lengths[input.cache_row.empty() ? row : static_cast<std::size_t>(input.cache_row[row])] +=
-          static_cast<std::int64_t>(input.ids[row].size());
+    for (std::size_t r = 0; r < input.ids.size(); ++r) {
+      const std::int64_t cache_row =
+          input.cache_row.empty() ? static_cast<std::int64_t>(r) : input.cache_row[r];
+      if (cache_row >= 0) input.cache->lengths[cache_row] += static_cast<std::int64_t>(input.ids[r].size());
+    }
   return output;
 }
 

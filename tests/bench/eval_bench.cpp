@@ -1,11 +1,13 @@
-// The evaluation part of a benchmark run, edits ready: probability metrics of many records, each on an edited model of its own.
+// The evaluation part of a benchmark run, edits ready: probability metrics of many records, each on an edited
+// model of its own.
 //
 //   eval_bench [MODEL DATA [N [LAYER [DATASET]]]]     without arguments: both models of the invented world
 //
-// emend's way (blocks below the edited one once, edits as overlays in one batch, the two answers of a prompt share its pass)
-// against the plain way of the reference programs (weights really rewritten, one record after the other, each prompt and answer
-// a row of its own through all blocks), both before and after the edit. The plain way is timed twice: with logits at the
-// answers' positions only, and at all positions as `transformers` gives them. Medians of three.
+// emend's way (blocks below the edited one once, edits as overlays in one batch, the two answers of a prompt
+// share its pass) against the plain way of the reference programs (weights really rewritten, one record after
+// the other, each prompt and answer a row of its own through all blocks), both before and after the edit. The
+// plain way is timed twice: with logits at the answers' positions only, and at all positions as
+// `transformers` gives them. Medians of three.
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -17,6 +19,7 @@
 
 #include "emend/editor.h"
 #include "eval/answer_engine.h"
+#include "eval/measure.h"
 #include "eval/metric.h"
 #include "support/eval_world.h"
 
@@ -24,7 +27,7 @@ using namespace emend;
 
 namespace {
 
-constexpr std::size_t kTogether = 16;  // as in a run
+constexpr auto kBatch = static_cast<std::size_t>(kTogether);  // as in a run
 
 double median_seconds(const std::function<void()>& work) {
   std::vector<double> seconds;
@@ -47,18 +50,20 @@ struct Bench {
   // Sum of all nll, before and after: both ways must give the same.
   double overlaid() const {
     double total = 0;
-    for (std::size_t begin = 0; begin < questions.size(); begin += kTogether) {
-      const std::size_t end = std::min(questions.size(), begin + kTogether);
+    for (std::size_t begin = 0; begin < questions.size(); begin += kBatch) {
+      const std::size_t end = std::min(questions.size(), begin + kBatch);
       const auto part = [&](const auto& all) {
-        return std::decay_t<decltype(all)>(all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end));
+        return std::decay_t<decltype(all)>(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                           all.begin() + static_cast<std::ptrdiff_t>(end));
       };
       std::vector<std::int64_t> own;
       for (std::size_t i = begin; i < end; ++i) own.push_back(static_cast<std::int64_t>(i - begin));
-      AnswerEngine::Options options;
+      AnswerOptions options;
       options.first_edited_block = layer;
       options.records = static_cast<std::int64_t>(end - begin);
-      AnswerEngine engine(model, question_sheet(model.tokenizer(), part(questions), form, 0), options);
-      for (const auto& answers : {engine.answer_base(), engine.answer(part(edits), own)})
+      const AnswerEngine engine(model, question_sheet(model.tokenizer(), part(questions), form, 0), options);
+      const auto now = part(edits);
+      for (const auto& answers : engine.answer({{&now, own}}))
         for (const Answers& record : answers)
           for (const auto& [question, score] : record.scores) total += score.nll;
     }
@@ -109,7 +114,8 @@ struct Bench {
   }
 };
 
-void measure(const std::string& path, const std::string& data, std::size_t count, int layer, const std::string& dataset) {
+void measure(const std::string& path, const std::string& data, std::size_t count, int layer,
+             const std::string& dataset) {
   const c10::NoGradGuard no_grad;
   SilentProgress silent;
   Bench bench{Model::load(path, {}, silent), {}, layer, {}, {}};
@@ -130,11 +136,14 @@ void measure(const std::string& path, const std::string& data, std::size_t count
   const double t_ours = median_seconds([&] { ours = bench.overlaid(); });
   const double t_plain = median_seconds([&] { plain = bench.plain(false); });
   const double t_all = median_seconds([&] { plain_all = bench.plain(true); });
-  std::printf("%s: %zu records, %zu prompts with answers, layer %d\n", path.c_str(), records.size(), rows, bench.layer);
-  std::printf("overlays                        %8.2f s   %7.0f records/min\n", t_ours, 60.0 * records.size() / t_ours);
+  std::printf("%s: %zu records, %zu prompts with answers, layer %d\n", path.c_str(), records.size(), rows,
+              bench.layer);
+  std::printf("overlays                        %8.2f s   %7.0f records/min\n", t_ours,
+              60.0 * records.size() / t_ours);
   std::printf("plain, logits where asked       %8.2f s   ratio %.2f\n", t_plain, t_plain / t_ours);
   std::printf("plain, logits at all positions  %8.2f s   ratio %.2f\n", t_all, t_all / t_ours);
-  std::printf("mean nll, difference: %.2e %.2e\n", std::abs(ours - plain) / (2.0 * rows), std::abs(ours - plain_all) / (2.0 * rows));
+  std::printf("mean nll, difference: %.2e %.2e\n", std::abs(ours - plain) / (2.0 * rows),
+              std::abs(ours - plain_all) / (2.0 * rows));
 }
 
 }  // namespace
@@ -146,11 +155,12 @@ int main(int argc, char** argv) try {
   }
   if (argc == 1) {
     for (const char* shape : {"gpt2", "llama"})
-      measure(test::data_path(std::string("world/") + shape), test::data_path("world/edits.jsonl"), 100, -1, "emend");
+      measure(test::data_path(std::string("world/") + shape), test::data_path("world/edits.jsonl"), 100, -1,
+              "emend");
     return 0;
   }
-  measure(argv[1], argv[2], argc > 3 ? static_cast<std::size_t>(std::atoi(argv[3])) : 100, argc > 4 ? std::atoi(argv[4]) : -1,
-          argc > 5 ? argv[5] : "emend");
+  measure(argv[1], argv[2], argc > 3 ? static_cast<std::size_t>(std::atoi(argv[3])) : 100,
+          argc > 4 ? std::atoi(argv[4]) : -1, argc > 5 ? argv[5] : "emend");
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "eval_bench: %s\n", error.what());

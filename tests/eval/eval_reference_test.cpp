@@ -1,5 +1,6 @@
-// Metrics of 50 records on the invented world, unedited and edited, against a plain computation with `transformers`
-// (tools/fixtures/world_eval_reference.py): one sequence at a time, whole forwards, really changed weights.
+// Metrics of 50 records on the invented world, unedited and edited, against a plain computation with
+// `transformers` (tools/fixtures/world_eval_reference.py): one sequence at a time, whole forwards, really
+// changed weights.
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -40,29 +41,35 @@ TEST_P(EvalReference, EqualsPlainTransformers) {
     edits.push_back(test::formula_change(model, layer, static_cast<std::int64_t>(r), factor));
     edit_of_record.push_back(static_cast<std::int64_t>(r));
   }
-  AnswerEngine::Options options;
+  AnswerOptions options;
   options.first_edited_block = layer;
   options.records = static_cast<std::int64_t>(records.size());
-  AnswerEngine engine(model, question_sheet(model.tokenizer(), questions, {model.tokenizer().automatic_prefix()},
-                                            reference.at("extra_tokens")), options);
-  const auto base = engine.answer_base();
-  const auto edited = engine.answer(edits, edit_of_record);
+  const AnswerEngine engine(
+      model,
+      question_sheet(model.tokenizer(), questions, {model.tokenizer().automatic_prefix()},
+                     reference.at("extra_tokens")),
+      options);
+  const auto answers = engine.answer({{&edits, edit_of_record}});
+  const auto &base = answers[0], &edited = answers[1];
   for (std::size_t r = 0; r < records.size(); ++r) {
     SCOPED_TRACE(records[r].request.id);
     for (const bool is_base : {true, false}) {
       MetricValues values;
-      for (const auto& metric : metrics) metric->judge({records[r], base[r], is_base ? base[r] : edited[r]}, values);
+      for (const auto& metric : metrics)
+        metric->judge({records[r], base[r], is_base ? base[r] : edited[r]}, values);
       const auto& wanted = rows[r].at(is_base ? "base" : "edited");
       for (const auto& [name, value] : wanted.items()) {
         ASSERT_TRUE(values.count(name)) << name;
-        EXPECT_NEAR(values.at(name), value.get<double>(), 1e-4) << name << (is_base ? " of the base" : " after the edit");
+        EXPECT_NEAR(values.at(name), value.get<double>(), 1e-4)
+            << name << (is_base ? " of the base" : " after the edit");
       }
       EXPECT_GE(wanted.size(), 16u);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(World, EvalReference, testing::Values("gpt2", "llama"), [](const auto& param) { return std::string(param.param); });
+INSTANTIATE_TEST_SUITE_P(World, EvalReference, testing::Values("gpt2", "llama"),
+                         [](const auto& param) { return std::string(param.param); });
 
 }  // namespace
 }  // namespace emend

@@ -1,0 +1,154 @@
+#include "eval/measure.h"
+
+#include <algorithm>
+
+#include "eval/results/interval.h"
+#include "eval/traces.h"
+
+namespace emend {
+
+namespace {
+
+std::size_t index_in(RecordRange range, std::int64_t record) {
+  return static_cast<std::size_t>(record - range.begin);
+}
+
+bool anyone_edits(const std::vector<LaidEdits>& laid, std::size_t record) {
+  return std::any_of(laid.begin(), laid.end(),
+                     [&](const LaidEdits& one) { return is_evaluated(one.states[record]); });
+}
+
+}  // namespace
+
+std::vector<RecordRange> cut(RecordRange whole, std::int64_t size) {
+  std::vector<RecordRange> ranges;
+  for (std::int64_t begin = whole.begin; begin < whole.end; begin += size)
+    ranges.push_back({begin, std::min(begin + size, whole.end)});
+  return ranges;
+}
+
+AnswerOptions Measure::answer_options(std::int64_t records) const {
+  AnswerOptions options;
+  options.first_edited_block = first_block_;
+  options.token_budget = setup_.token_budget;
+  options.records = records;
+  return options;
+}
+
+std::vector<EditedRecord> Measure::before(RecordRange range) const {
+  std::vector<EditedRecord> states(static_cast<std::size_t>(range.size()));
+  std::vector<Questions> questions(states.size());
+  for (std::int64_t i = range.begin; i < range.end; ++i) {
+    const EditRequest& request = record(i).request;
+    Questions& asked = questions[index_in(range, i)];
+    asked.score(request.prompt, request.target);
+    if (!request.was.empty()) asked.score(request.prompt, request.was);
+  }
+  const AnswerEngine engine(model_, question_sheet(model_.tokenizer(), questions, form_, 0),
+                            answer_options(range.size()));
+  const std::vector<Answers> answers = engine.answer({}).front();
+  for (std::int64_t i = range.begin; i < range.end; ++i) {
+    const EditRequest& request = record(i).request;
+    const std::size_t at = index_in(range, i);
+    const auto& scores = answers[at].scores;
+    if (setup_.skip_true && scores.at({request.prompt, request.target}).argmax())
+      states[at].status = kAlreadyTrue;
+    else if (setup_.known_only && (request.was.empty() || !scores.at({request.prompt, request.was}).argmax()))
+      states[at] = {kSkipped, kNotKnown};
+  }
+  return states;
+}
+
+// What all metrics want to know of the records of `part` that somebody edits.
+std::vector<Questions> Measure::questions(RecordRange part, RecordRange range,
+                                          const std::vector<LaidEdits>& laid) const {
+  std::vector<Questions> questions(static_cast<std::size_t>(part.size()));
+  for (std::int64_t i = part.begin; i < part.end; ++i)
+    if (anyone_edits(laid, index_in(range, i)))
+      for (const auto& metric : setup_.metrics) metric->ask(record(i), questions[index_in(part, i)]);
+  return questions;
+}
+
+// Scores, greedy completions and sampled texts: [0] of the base, [1 + i] of models[i].
+std::vector<std::vector<Answers>> Measure::ask(RecordRange part, const std::vector<Questions>& questions,
+                                               const std::vector<EditedModels>& models) const {
+  const Tokenizer& tokenizer = model_.tokenizer();
+  const AnswerEngine asked(model_, question_sheet(tokenizer, questions, form_, setup_.extra_tokens),
+                           answer_options(part.size()));
+  AnswerOptions sampling = answer_options(part.size());
+  sampling.draw = {1.0, 5, seed_};  // top 5 at temperature 1 (Meng et al. 2022)
+  const auto first = static_cast<std::uint64_t>(setup_.first_record + part.begin);
+  const AnswerEngine written(model_, writing_sheet(tokenizer, questions, form_, setup_.text_tokens, first),
+                             sampling);
+  auto answers = asked.answer(models);
+  auto texts = written.answer(models);
+  for (std::size_t m = 0; m < answers.size(); ++m)
+    for (std::size_t r = 0; r < answers[m].size(); ++r) answers[m][r].texts = std::move(texts[m][r].texts);
+  return answers;
+}
+
+std::vector<std::vector<RecordResult>> Measure::measure(RecordRange range, const std::vector<LaidEdits>& laid,
+                                                        const std::function<void()>& step) {
+  std::vector<std::vector<RecordResult>> results(laid.size());
+  for (const RecordRange part : cut(range, kTogether)) {
+    step();
+    std::vector<EditedModels> models;
+    for (const LaidEdits& one : laid) {
+      const auto first = one.edit_of_record.begin() + (part.begin - range.begin);
+      models.push_back({&one.edits, {first, first + part.size()}});
+    }
+    const auto answers = ask(part, questions(part, range, laid), models);
+    for (std::size_t m = 0; m < laid.size(); ++m)
+      for (std::int64_t i = part.begin; i < part.end; ++i) {
+        const std::size_t at = index_in(part, i);
+        results[m].push_back(
+            result(i, laid[m].states[index_in(range, i)], answers.front()[at], answers[m + 1][at]));
+      }
+  }
+  for (std::size_t m = 0; m < laid.size(); ++m) add_drift(laid[m], results[m]);
+  return results;
+}
+
+RecordResult Measure::result(std::int64_t i, const EditedRecord& state, const Answers& base,
+                             const Answers& now) const {
+  const EditRequest& request = record(i).request;
+  RecordResult result;
+  result.index = setup_.first_record + i;
+  result.id = request.id;
+  result.prompt = request.prompt;
+  result.subject = request.subject;
+  result.target = request.target;
+  result.was = request.was;
+  result.status = state.status;
+  result.reason = state.reason;
+  result.layer = state.layer;
+  result.steps = state.steps;
+  result.loss = state.loss;
+  result.relative_norm = state.relative_norm;
+  if (!is_evaluated(state)) return result;
+  for (const auto& metric : setup_.metrics) {
+    metric->judge({record(i), base, base}, result.base);
+    metric->judge({record(i), base, now}, result.metrics);
+  }
+  result.answers = answer_traces(record(i), base, now);
+  return result;
+}
+
+// Drift belongs to an edit, and the first of its records that is evaluated carries it: n counts measurements.
+void Measure::add_drift(const LaidEdits& laid, std::vector<RecordResult>& results) {
+  if (setup_.drift_rows.empty()) return;
+  if (!drift_) drift_.emplace(model_, setup_.drift_rows, first_block_, setup_.token_budget);
+  std::vector<bool> carried(laid.edits.size(), false);
+  for (std::size_t r = 0; r < results.size(); ++r) {
+    const std::int64_t edit = laid.edit_of_record[r];
+    if (edit < 0 || !is_evaluated(laid.states[r]) || carried[static_cast<std::size_t>(edit)]) continue;
+    carried[static_cast<std::size_t>(edit)] = true;
+    const Drift drift = drift_->measure(laid.edits[static_cast<std::size_t>(edit)]);
+    results[r].metrics["drift_kl"] = drift.kl;
+    results[r].metrics["drift_perplexity"] = drift.perplexity;
+    results[r].base["drift_kl"] = 0;
+    results[r].base["drift_perplexity"] = 1;
+  }
+}
+
+}  // namespace emend

@@ -1,0 +1,75 @@
+// Records measured: the questions of all metrics, answered by the base and by each contender's edited models.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "analysis/prompt_rows.h"
+#include "emend/eval.h"
+#include "eval/answer_engine.h"
+#include "eval/drift.h"
+#include "eval/record_edits.h"
+#include "eval/run.h"
+
+namespace emend {
+
+// Consecutive records [begin, end) of EvalSetup::records.
+struct RecordRange {
+  std::int64_t begin = 0, end = 0;
+  std::int64_t size() const { return end - begin; }
+};
+// [begin, end) in ranges of `size`, the last one perhaps smaller.
+std::vector<RecordRange> cut(RecordRange whole, std::int64_t size);
+
+// Records that are measured together, and those of them that are searched together in single mode: what they
+// have in common is computed once, and a search needs room for the rows of all its records. Fixed: batches
+// decide how sums are rounded.
+inline constexpr std::int64_t kTogether = 32;
+inline constexpr std::int64_t kSearchedTogether = 16;
+
+// What a contender made of a range of records: edits, which of them each record meets (-1: none), what became
+// of each record.
+struct LaidEdits {
+  std::vector<std::vector<WeightChange>> edits;
+  std::vector<std::int64_t> edit_of_record;
+  std::vector<EditedRecord> states;
+};
+
+class Measure {
+ public:
+  // Blocks below `first_block` are never edited; `seed` draws the free texts. Model and setup outlive this.
+  Measure(const Model& model, const EvalSetup& setup, const RowForm& form, int first_block,
+          std::uint64_t seed)
+      : model_(model), setup_(setup), form_(form), first_block_(first_block), seed_(seed) {}
+
+  // What there is to edit, as the base answers the records' own prompts: "edited" (to be), "already true",
+  // "skipped".
+  std::vector<EditedRecord> before(RecordRange range) const;
+
+  // Results of the range's records for each of `laid`; what the base says is asked once for all of them. The
+  // model must be the base. `step` is called now and then, and may throw to stop.
+  std::vector<std::vector<RecordResult>> measure(RecordRange range, const std::vector<LaidEdits>& laid,
+                                                 const std::function<void()>& step);
+
+ private:
+  AnswerOptions answer_options(std::int64_t records) const;
+  std::vector<Questions> questions(RecordRange part, RecordRange range,
+                                   const std::vector<LaidEdits>& laid) const;
+  std::vector<std::vector<Answers>> ask(RecordRange part, const std::vector<Questions>& questions,
+                                        const std::vector<EditedModels>& models) const;
+  RecordResult result(std::int64_t i, const EditedRecord& state, const Answers& base,
+                      const Answers& now) const;
+  void add_drift(const LaidEdits& laid, std::vector<RecordResult>& results);
+  const EvalRecord& record(std::int64_t i) const { return setup_.records[static_cast<std::size_t>(i)]; }
+
+  const Model& model_;
+  const EvalSetup& setup_;
+  RowForm form_;
+  int first_block_;
+  std::uint64_t seed_;
+  std::optional<DriftProbe> drift_;
+};
+
+}  // namespace emend

@@ -1,0 +1,42 @@
+// Attention of rows that begin at their first token, in batches of rows of about one length.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "emend/model.h"
+
+namespace emend {
+
+// Rows of one bucket are padded to its width, a multiple of 16 (softmax is several times slower on shorter
+// lines); pad slots repeat the row's last token. They stand behind all tokens of the row, so the causal mask
+// alone hides them, the same for all rows. Queries, keys and values are gathered head by head, so that the
+// products need no copies.
+class RowBuckets {
+ public:
+  // token_of[row][t]: the packed token at position t of the row; `tokens` of them.
+  RowBuckets(const std::vector<std::vector<std::int64_t>>& token_of, std::int64_t tokens,
+             const ModelConfig& config, const at::Device& device);
+
+  // softmax(q k^T scale + mask) v for every packed token: [N, H h]. `qkv` [N, H + 2 K, h] holds the queries,
+  // keys and values of each token; with rotary positions queries and keys are those of `qk` [N, H + K, h],
+  // else both are the same tensor. Contiguous.
+  at::Tensor attend(const at::Tensor& qk, const at::Tensor& qkv, double scale) const;
+
+ private:
+  struct Bucket {
+    std::int64_t rows = 0, width = 0;
+    at::Tensor queries, keys,
+        values;       // [rows H width], [rows K width] twice: vectors of h numbers in `qk` and `qkv`
+    at::Tensor mask;  // [1, H / K width, width]: 0 where a query sees a key, -inf elsewhere
+  };
+
+  std::int64_t tokens_, heads_, kv_heads_, head_dim_;
+  std::vector<Bucket> buckets_;
+  at::Tensor
+      results_;  // [N H] of each token and head: its vector among those of all buckets, one after the other
+};
+
+}  // namespace emend

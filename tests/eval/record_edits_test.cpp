@@ -1,0 +1,102 @@
+// What an editor refuses becomes the result of the records concerned.
+#include "eval/record_edits.h"
+
+#include <gtest/gtest.h>
+
+#include "emend/error.h"
+#include "support/tiny_models.h"
+
+namespace emend {
+namespace {
+
+// Refuses requests that hold two of the same subject, as an editor refuses keys that it cannot tell apart;
+// edits nothing.
+class Picky : public Editor {
+ public:
+  std::string name() const override { return "picky"; }
+  bool needs_statistics() const override { return false; }
+  std::map<std::string, std::string> options() const override { return {}; }
+  std::string objective() const override { return "none"; }
+  EditPlan plan(const Model&, const std::vector<EditRequest>& requests, const EditorContext&) const override {
+    for (std::size_t i = 0; i < requests.size(); ++i)
+      for (std::size_t j = 0; j < i; ++j)
+        if (requests[i].subject == requests[j].subject)
+          throw Error(ErrorKind::kConfig,
+                      "edits " + requests[j].id + " and " + requests[i].id + " are too near");
+    return {};
+  }
+  Edit edit(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
+            Progress&) const override {
+    plan(model, requests, context);
+    if (requests.size() == stubborn) throw Error(ErrorKind::kNumeric, "no way");
+    Edit edit;
+    for (const EditRequest& request : requests) {
+      edit.facts.emplace_back();
+      edit.facts.back().request = request;
+      edit.facts.back().status = "edited";
+    }
+    return edit;
+  }
+  std::vector<Edit> edit_each(const Model&, const std::vector<EditRequest>&, const EditorContext&,
+                              Progress&) const override {
+    return {};
+  }
+
+  std::size_t stubborn = 0;  // so many requests pass the plan and fail
+};
+
+EditRequest request(const std::string& id, const std::string& subject, const std::string& prompt = "",
+                    const std::string& target = "t") {
+  EditRequest request;
+  request.id = id;
+  request.subject = subject;
+  request.prompt = prompt;
+  request.target = target;
+  return request;
+}
+
+std::map<std::string, std::string> outcomes(const Picky& editor, const std::vector<EditRequest>& requests) {
+  SilentProgress silent;
+  const Edit edit = edit_together(editor, test::tiny_model("gpt2"), requests, {}, silent);
+  std::map<std::string, std::string> by_id;
+  for (const EditRequest& one : requests) {
+    EditedRecord state;
+    note_outcome(edit, one, state);
+    by_id[one.id] = state.status + " " + state.reason;
+  }
+  return by_id;
+}
+
+TEST(RecordEdits, WhoIsRefusedFailsAndTheOthersAreEdited) {
+  const std::vector<EditRequest> requests = {request("a", "A"), request("b", "B"), request("c", "A"),
+                                             request("d", "D"), request("e", "B"), request("f", "F")};
+  EXPECT_EQ(outcomes({}, requests),
+            (std::map<std::string, std::string>{{"a", "edited "},
+                                                {"b", "edited "},
+                                                {"c", "failed edits a and c are too near"},
+                                                {"d", "edited "},
+                                                {"e", "failed edits b and e are too near"},
+                                                {"f", "edited "}}));
+}
+
+TEST(RecordEdits, AFailureThatIsNobodysFailsAll) {
+  Picky editor;
+  editor.stubborn = 2;
+  EXPECT_EQ(outcomes(editor, {request("a", "A"), request("b", "B")}),
+            (std::map<std::string, std::string>{{"a", "failed no way"}, {"b", "failed no way"}}));
+}
+
+TEST(RecordEdits, ContradictionsAreLeftOutWhereBothWouldBeEdited) {
+  const std::vector<EditRequest> requests = {request("a", "A", "A is", "x"), request("b", "A", "A is", "y"),
+                                             request("c", "A", "A is", "x"), request("d", "D", "D is", "x"),
+                                             request("e", "E", "E is", "x"), request("f", "E", "E is", "y")};
+  std::vector<EditedRecord> states(requests.size());
+  states[5].status = "already true";
+  leave_out_contradictions(requests, states);
+  for (const std::size_t i : {0u, 1u, 2u}) EXPECT_EQ(states[i].status, "skipped") << i;
+  for (const std::size_t i : {3u, 4u}) EXPECT_EQ(states[i].status, "edited") << i;
+  EXPECT_EQ(states[5].status, "already true");
+}
+
+}  // namespace
+}  // namespace emend
