@@ -12,7 +12,7 @@
 #include "cli/eval_options.h"
 #include "cli/eval_report.h"
 #include "cli/exit_code.h"
-#include "cli/held_text.h"
+#include "pipeline/held_text.h"
 #include "cli/load_model.h"
 #include "cli/output_check.h"
 #include "emend/checks.h"
