@@ -8,7 +8,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -127,6 +129,9 @@ struct PassInput {
   std::vector<Knockout> knockouts;
   std::vector<Overlay> overlays;
   std::vector<Recording> recordings;
+  // Takes each recording (by its index) as soon as its vectors are known; nothing is then kept for PassOutput::recorded. For
+  // what is too large to be held for all blocks at once. What it throws ends the pass.
+  std::function<void(std::size_t recording, const at::Tensor& vectors)> on_recorded;
 };
 
 struct PassOutput {

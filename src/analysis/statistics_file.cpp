@@ -4,9 +4,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <iomanip>
+#include <locale>
+#include <span>
+#include <sstream>
 
-#include "analysis/statistics_fingerprint.h"
-#include "base/fingerprint.h"
 #include "base/strings.h"
 #include "emend/error.h"
 
@@ -25,13 +27,10 @@ bool is_number(const std::string& text, std::size_t most_digits) {
          text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-std::string ids_text(const std::vector<std::int64_t>& ids) {
-  std::vector<std::string> parts;
-  for (std::int64_t id : ids) parts.push_back(std::to_string(id));
-  return join(parts, " ");
-}
-
-TensorToWrite int64_tensor(const std::string& name, const std::vector<std::int64_t>& values) {
+// Lists of ids, lengths and (as the same bits) fingerprints.
+template <typename Number>
+TensorToWrite list_tensor(const std::string& name, const std::vector<Number>& values) {
+  static_assert(sizeof(Number) == sizeof(std::int64_t));
   return {name, "I64", {static_cast<std::int64_t>(values.size())}, std::as_bytes(std::span(values))};
 }
 
@@ -45,6 +44,44 @@ std::vector<std::int64_t> read_int64(const TensorFile& file, const std::string& 
   return values;
 }
 
+std::vector<std::uint64_t> read_fingerprints(const TensorFile& file, const std::string& name) {
+  if (!file.find(name)) return {};  // a file of an older version
+  const std::vector<std::int64_t> values = read_int64(file, name);
+  return {values.begin(), values.end()};
+}
+
+// "0.0123", or nothing when there is none.
+std::string optional_text(const std::optional<double>& number) {
+  if (!number) return "";
+  std::ostringstream text;
+  text << std::setprecision(6) << *number;
+  return text.str();
+}
+
+std::optional<double> optional_number(const TensorFile& file, const std::string& key) {
+  const std::string text = statistics_metadata_or(file, key, "");
+  if (text.empty()) return std::nullopt;
+  std::istringstream in(text);
+  in.imbue(std::locale::classic());
+  double number = 0;
+  if (!(in >> number) || !in.eof())
+    throw Error(ErrorKind::kFormat,
+                file.path().string() + ": metadata emend." + key + " must be a number, found " + quote(text));
+  return number;
+}
+
+at::Tensor read_probes(const TensorFile& file, std::int64_t d_ff) {
+  const TensorInfo* const tensor = file.find("probes");
+  if (!tensor) return {};
+  if (tensor->dtype != DType::kF32 || tensor->shape.size() != 2 || tensor->shape[1] != d_ff)
+    throw Error(ErrorKind::kFormat, file.path().string() + ": expected the tensor probes of n x " +
+                                        std::to_string(d_ff) + " F32");
+  at::Tensor probes = at::empty(tensor->shape, at::kFloat);
+  const auto bytes = file.bytes(*tensor);
+  std::copy(bytes.begin(), bytes.end(), static_cast<std::byte*>(probes.data_ptr()));
+  return probes;
+}
+
 void require_same(const fs::path& file, const std::string& what, const std::string& found,
                   const std::string& wanted) {
   if (found != wanted)
@@ -54,6 +91,12 @@ void require_same(const fs::path& file, const std::string& what, const std::stri
 }
 
 }  // namespace
+
+std::string ids_text(const std::vector<std::int64_t>& ids) {
+  std::vector<std::string> parts;
+  for (std::int64_t id : ids) parts.push_back(std::to_string(id));
+  return join(parts, " ");
+}
 
 fs::path layer_file(const fs::path& folder, int layer) {
   return folder / (kLayerFile + std::to_string(layer) + ".safetensors");
@@ -85,6 +128,12 @@ std::string statistics_metadata(const TensorFile& file, const std::string& key) 
   return found->second;
 }
 
+std::string statistics_metadata_or(const TensorFile& file, const std::string& key,
+                                   const std::string& fallback) {
+  const auto found = file.metadata().find("emend." + key);
+  return found == file.metadata().end() ? fallback : found->second;
+}
+
 LayerStatistics read_layer_statistics(const TensorFile& file, int layer, std::optional<std::int64_t> d_ff) {
   const std::string name = layer_tensor(layer);
   const TensorInfo* const tensor = file.find(name);
@@ -106,45 +155,97 @@ LayerStatistics read_layer_statistics(const TensorFile& file, int layer, std::op
   if (!is_number(tokens, kMostDigits))
     throw Error(ErrorKind::kFormat,
                 file.path().string() + ": metadata emend.tokens must be a number, found " + quote(tokens));
-  return {C.to(at::kDouble), std::stoll(tokens)};
+  return {C.to(at::kDouble),
+          std::stoll(tokens),
+          read_probes(file, C.size(0)),
+          {optional_number(file, "error_estimate"), optional_number(file, "condition"),
+           optional_number(file, "effective_rank")}};
 }
 
-std::string statistics_fingerprint(const Model& model, const StatisticsOptions& options, std::int64_t tokens,
-                                   const std::string& corpus) {
-  Sha256 hash;
-  for (int layer : options.layers) hash.update_field(model.key_fingerprint(layer));
-  hash.update_field(ids_text(options.prefix));
-  hash.update_field(corpus);
-  hash.update_field(std::to_string(options.seed) + " " + std::to_string(tokens));
-  return hash.hex();
+StatisticsOrigin read_origin(const TensorFile& file) {
+  return {statistics_metadata(file, "family"), statistics_metadata(file, "prefix"),
+          statistics_metadata(file, "source"), statistics_metadata_or(file, "settings", ""),
+          statistics_metadata(file, "fingerprint")};
 }
 
-void save_statistics(const Statistics& statistics, const Model& model,
-                     const std::vector<std::int64_t>& prefix, const fs::path& folder) {
+fs::path write_layer_file(const fs::path& folder, int layer, const LayerStatistics& statistics,
+                          const std::string& key_fingerprint, const StatisticsOrigin& origin) {
+  const at::Tensor C = statistics.C.to(at::kFloat).contiguous();
+  std::vector<TensorToWrite> tensors = {{layer_tensor(layer),
+                                         "F32",
+                                         C.sizes().vec(),
+                                         {static_cast<const std::byte*>(C.const_data_ptr()), C.nbytes()}}};
+  if (statistics.probes.defined())
+    tensors.push_back(
+        {"probes",
+         "F32",
+         statistics.probes.sizes().vec(),
+         {static_cast<const std::byte*>(statistics.probes.const_data_ptr()), statistics.probes.nbytes()}});
+  std::map<std::string, std::string> metadata = {
+      {"emend.format", kFormat},
+      {"emend.family", origin.family},
+      {"emend.key_fingerprint", key_fingerprint},
+      {"emend.prefix", origin.prefix},
+      {"emend.source", origin.source},
+      {"emend.fingerprint", origin.fingerprint},
+      {"emend.tokens", std::to_string(statistics.tokens)},
+      {"emend.trace", std::to_string(statistics.C.trace().item<double>())}};
+  if (!origin.settings.empty()) metadata["emend.settings"] = origin.settings;
+  if (const std::string text = optional_text(statistics.quality.error_estimate); !text.empty())
+    metadata["emend.error_estimate"] = text;
+  if (const std::string text = optional_text(statistics.quality.condition); !text.empty())
+    metadata["emend.condition"] = text;
+  if (const std::string text = optional_text(statistics.quality.effective_rank); !text.empty())
+    metadata["emend.effective_rank"] = text;
+  const fs::path path = layer_file(folder, layer);
+  write_safetensors(path, tensors, metadata);
+  return path;
+}
+
+fs::path held_text_file(const fs::path& folder) {
+  return folder / "held_text.safetensors";
+}
+
+void write_held_text(const fs::path& folder, const Statistics& statistics) {
   std::vector<std::int64_t> flat, lengths;
   for (const auto& row : statistics.held_text) {
     flat.insert(flat.end(), row.begin(), row.end());
     lengths.push_back(static_cast<std::int64_t>(row.size()));
   }
-  write_safetensors(folder / "held_text.safetensors",
-                    {int64_tensor("ids", flat), int64_tensor("lengths", lengths)},
+  write_safetensors(held_text_file(folder),
+                    {list_tensor("ids", flat), list_tensor("lengths", lengths),
+                     list_tensor("documents", statistics.documents),
+                     list_tensor("held_documents", statistics.held_documents)},
                     {{"emend.format", kFormat}, {"emend.fingerprint", statistics.fingerprint}});
-  for (const auto& [layer, value] : statistics.layers) {
-    const at::Tensor C = value.C.to(at::kFloat).contiguous();
-    const TensorToWrite tensor = {layer_tensor(layer),
-                                  "F32",
-                                  C.sizes().vec(),
-                                  {static_cast<const std::byte*>(C.const_data_ptr()), C.nbytes()}};
-    write_safetensors(layer_file(folder, layer), {tensor},
-                      {{"emend.format", kFormat},
-                       {"emend.family", model.config().family},
-                       {"emend.key_fingerprint", model.key_fingerprint(layer)},
-                       {"emend.prefix", ids_text(prefix)},
-                       {"emend.source", statistics.source},
-                       {"emend.fingerprint", statistics.fingerprint},
-                       {"emend.tokens", std::to_string(value.tokens)},
-                       {"emend.trace", std::to_string(value.C.trace().item<double>())}});
+}
+
+void read_held_text(const fs::path& folder, std::int64_t vocab, Statistics& statistics) {
+  const fs::path held = held_text_file(folder);
+  const auto file = open_safetensors(held);
+  const auto ids = read_int64(*file, "ids"), lengths = read_int64(*file, "lengths");
+  std::size_t at = 0;
+  for (std::int64_t length : lengths) {
+    if (length < 1 || at + static_cast<std::size_t>(length) > ids.size())
+      throw Error(ErrorKind::kFormat, held.string() + ": lengths do not add up to the ids");
+    statistics.held_text.emplace_back(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                                      ids.begin() + static_cast<std::ptrdiff_t>(at) + length);
+    for (std::int64_t id : statistics.held_text.back())
+      if (id < 0 || id >= vocab)
+        throw Error(ErrorKind::kFormat,
+                    held.string() + ": token id " + std::to_string(id) + " is outside the vocabulary");
+    at += static_cast<std::size_t>(length);
   }
+  statistics.documents = read_fingerprints(*file, "documents");
+  statistics.held_documents = read_fingerprints(*file, "held_documents");
+}
+
+void save_statistics(const Statistics& statistics, const Model& model,
+                     const std::vector<std::int64_t>& prefix, const fs::path& folder) {
+  write_held_text(folder, statistics);
+  const StatisticsOrigin origin = {model.config().family, ids_text(prefix), statistics.source,
+                                   statistics.settings, statistics.fingerprint};
+  for (const auto& [layer, value] : statistics.layers)
+    write_layer_file(folder, layer, value, model.key_fingerprint(layer), origin);
 }
 
 Statistics load_statistics(const Model& model, const std::vector<int>& layers,
@@ -161,23 +262,10 @@ Statistics load_statistics(const Model& model, const std::vector<int>& layers,
     statistics.layers[layer] = read_layer_statistics(*file, layer, model.config().d_ff);
     statistics.source = statistics_metadata(*file, "source");
     statistics.fingerprint = statistics_metadata(*file, "fingerprint");
+    statistics.settings = statistics_metadata_or(*file, "settings", "");
   }
-  const fs::path held = folder / "held_text.safetensors";
-  if (!fs::exists(held)) return {};  // half a folder: made again
-  const auto file = open_safetensors(held);
-  const auto ids = read_int64(*file, "ids"), lengths = read_int64(*file, "lengths");
-  std::size_t at = 0;
-  for (std::int64_t length : lengths) {
-    if (length < 1 || at + static_cast<std::size_t>(length) > ids.size())
-      throw Error(ErrorKind::kFormat, held.string() + ": lengths do not add up to the ids");
-    statistics.held_text.emplace_back(ids.begin() + static_cast<std::ptrdiff_t>(at),
-                                      ids.begin() + static_cast<std::ptrdiff_t>(at) + length);
-    for (std::int64_t id : statistics.held_text.back())
-      if (id < 0 || id >= model.config().vocab)
-        throw Error(ErrorKind::kFormat,
-                    held.string() + ": token id " + std::to_string(id) + " is outside the vocabulary");
-    at += static_cast<std::size_t>(length);
-  }
+  if (!fs::exists(held_text_file(folder))) return {};  // half a folder: made again
+  read_held_text(folder, model.config().vocab, statistics);
   return statistics;
 }
 

@@ -1,22 +1,20 @@
-// emend stats --out DIR; emend stats show DIR
-#include <ATen/ATen.h>
-
+// emend stats --out DIR
 #include <algorithm>
 #include <iostream>
-#include <map>
 
-#include "analysis/statistics_file.h"
+#include "base/process_group.h"
+#include "base/strings.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/layer_list.h"
 #include "cli/load_model.h"
 #include "cli/output_check.h"
+#include "cli/stats_commands.h"
+#include "cli/stats_report.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
-#include "linalg/spd_factor.h"
 #include "report/numbers.h"
-#include "report/table.h"
 
 namespace emend {
 namespace {
@@ -28,152 +26,247 @@ constexpr const char* kSelf = "self";
 
 struct StatsOptions {
   CommonOptions common;
-  std::string out;
+  std::string out, layers = "all", tokens, memory, shard, text_field = "text";
   std::vector<std::string> corpus;
-  std::string layers = "all";
-  std::int64_t tokens = 0;
+  std::int64_t window = 512, block = 0;
+  double until = 0;
+  bool resume = false, keep_sums = false, dry_run = false, until_given = false;
 };
 
-// One layer as it is shown.
-struct LayerSummary {
-  int layer = 0;
-  std::int64_t tokens = 0;
-  double trace = 0;
-  std::optional<double> condition;  // nothing: not positive definite
-};
+void require_positive(const char* name, std::int64_t value) {
+  require_at_least(name, value, 1);
+}
 
 Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& options) {
   Syntax syntax;
   syntax.command = "stats";
-  syntax.synopsis = "--model M --out DIR [OPTIONS], or: emend stats show DIR";
+  syntax.synopsis = "--model M --out DIR [OPTIONS], or: emend stats merge|show|import ...";
   syntax.help =
       "Collects C = E[k k^T], the second moments of the feed-forward keys, of all layers in one pass over "
-      "text.";
-  syntax.later = {"resume", "shard"};
+      "text.\n"
+      "Started by mpirun, all processes share the work. See also emend stats merge, show and import --help.";
   syntax.own.add_options()("out", po::value(&options.out)->value_name("DIR"), "folder to write to")(
       "corpus", po::value(&options.corpus)->multitoken()->composing()->value_name("PATH"),
-      "text files, or self: the model writes the text (default)")(
+      "files and folders of plain text or .jsonl, also .gz and .zst; or self: the model writes the text "
+      "(default)")("text-field", po::value(&options.text_field)->value_name("NAME")->default_value("text"),
+                   "the field of JSON lines that holds the text")(
       "layers", po::value(&options.layers)->value_name("LIST")->default_value("all"),
       "all, or for example 0,3,5-7")(
-      "tokens", po::value(&options.tokens)->value_name("N")->notifier([](std::int64_t n) {
-        require_at_least("tokens", n, 1);
+      "tokens", po::value(&options.tokens)->value_name("N"),
+      "keys to sum (default: 10 times d_ff), of a seeded sample of documents; all: the whole corpus")(
+      "until", po::value(&options.until)->value_name("ERROR")->notifier([&](double value) {
+        options.until_given = true;
+        if (!(value > 0)) throw Error(ErrorKind::kUsage, "--until must be above 0");
       }),
-      "keys to sum (default: 10 times d_ff)");
+      "stop when the estimated error of C^-1 k is this small in every layer, for example 0.05 (at the latest "
+      "after 100 times d_ff tokens, "
+      "or --tokens)")(
+      "window", po::value(&options.window)->value_name("N")->default_value(512)->notifier([](std::int64_t n) {
+        require_positive("window", n);
+      }),
+      "tokens of a row; longer documents are cut")(
+      "memory", po::value(&options.memory)->value_name("SIZE"),
+      "for the whole process, for example 8G: more passes where the sums do not fit")(
+      "block", po::value(&options.block)->value_name("N")->notifier([](std::int64_t n) {
+        require_positive("block", n);
+      }),
+      "keys between two checkpoints (default: 8192; 16384 of own text)")(
+      "resume", po::bool_switch(&options.resume), "go on from the checkpoint in --out")(
+      "shard", po::value(&options.shard)->value_name("i/N"),
+      "only part i of N, from 0; join all with emend stats merge")(
+      "keep-sums", po::bool_switch(&options.keep_sums),
+      "write the float64 sums, for merging, instead of the layers")(
+      "dry-run", po::bool_switch(&options.dry_run), "print the plan only");
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(!options.common.model.empty(), "stats", "--model PATH");
-  require_given(!options.out.empty(), "stats", "--out DIR");
+  require_given(!options.out.empty() || options.dry_run, "stats", "--out DIR");
   if (options.corpus.size() > 1 && std::count(options.corpus.begin(), options.corpus.end(), kSelf) > 0)
     throw Error(ErrorKind::kUsage, "--corpus is either self or paths, not both");
   if (options.corpus == std::vector<std::string>{kSelf}) options.corpus.clear();
   return Parsed::kRun;
 }
 
-LayerSummary summarize(int layer, const LayerStatistics& statistics) {
-  return {layer, statistics.tokens, statistics.C.trace().item<double>(), condition_estimate(statistics.C)};
+// "2/8" into shard and shards.
+void parse_shard(const std::string& text, StatisticsOptions& options) {
+  if (text.empty()) return;
+  const std::size_t slash = text.find('/');
+  constexpr std::size_t kMostDigits = 6;
+  const auto number = [](const std::string& part) {
+    return !part.empty() && part.size() <= kMostDigits &&
+                   part.find_first_not_of("0123456789") == std::string::npos
+               ? std::stoi(part)
+               : -1;
+  };
+  const int index = number(text.substr(0, slash)),
+            count = slash == std::string::npos ? -1 : number(text.substr(slash + 1));
+  if (index < 0 || count < 1 || index >= count)
+    throw Error(ErrorKind::kUsage, "--shard must be i/N with 0 <= i < N, found " + quote(text));
+  options.shard = index;
+  options.shards = count;
 }
 
-void print_layers(const std::vector<LayerSummary>& layers, std::size_t columns) {
-  Table table({{"layer", Align::kRight},
-               {"tokens", Align::kRight},
-               {"trace", Align::kRight},
-               {"condition", Align::kRight}});
-  for (const LayerSummary& layer : layers)
-    table.add_row({std::to_string(layer.layer), std::to_string(layer.tokens), number_text(layer.trace, 5),
-                   layer.condition ? number_text(*layer.condition) : "singular"});
-  std::cout << table.text(columns) << "Layers count from 0.\n";
+std::int64_t parse_tokens(const std::string& text) {
+  if (text.empty()) return 0;
+  if (text == "all") return kAllTokens;
+  constexpr std::size_t kMostDigits = 15;
+  if (text.size() > kMostDigits || text.find_first_not_of("0123456789") != std::string::npos ||
+      std::stoll(text) < 1)
+    throw Error(ErrorKind::kUsage, "--tokens must be at least 1, or all, found " + quote(text));
+  return std::stoll(text);
 }
 
-ResultJson layers_json(const std::vector<LayerSummary>& layers) {
-  ResultJson list = ResultJson::array();
-  for (const LayerSummary& layer : layers)
-    list.push_back({{"layer", layer.layer},
-                    {"tokens", layer.tokens},
-                    {"trace", layer.trace},
-                    {"condition", layer.condition ? ResultJson(*layer.condition) : ResultJson(nullptr)}});
-  return list;
+StatisticsOptions statistics_options(const StatsOptions& options, const Model& model) {
+  StatisticsOptions how;
+  how.layers = parse_layers(options.layers, model.config().layers);
+  how.corpus.assign(options.corpus.begin(), options.corpus.end());
+  how.text_field = options.text_field;
+  how.tokens = parse_tokens(options.tokens);
+  how.prefix = resolve_bos(model.tokenizer(), options.common.bos.value_or("auto"));
+  how.seed = options.common.seed;
+  how.window = options.window;
+  how.block_tokens = options.block;
+  how.token_budget = options.common.token_budget;
+  if (!options.memory.empty()) how.memory_bytes = parse_bytes("memory", options.memory);
+  if (options.until_given) how.until = options.until;
+  parse_shard(options.shard, how);
+  return how;
+}
+
+// What the corpus and the number of tokens mean for the result.
+void tell_about_text(const StatisticsPlan& plan, const StatisticsOptions& how, const Model& model,
+                     Console& console) {
+  if (plan.repaired > 0)
+    console.warn(count_text(plan.repaired) + " pieces of the corpus are not UTF-8; each was read as U+FFFD");
+  if (plan.repeated > 0)
+    console.note(count_text(plan.repeated) + " documents stand in the corpus more than once and count once.");
+  if (!plan.binary_files.empty())
+    console.note(count_text(static_cast<std::int64_t>(plan.binary_files.size())) +
+                 " files that are not text were passed over, " + plan.binary_files.front() + " first.");
+  if (how.tokens > plan.tokens)
+    console.warn("the corpus gives " + count_text(plan.tokens) + " of the " + count_text(how.tokens) +
+                 " tokens asked for");
+  if (plan.tokens < model.config().d_ff)
+    console.warn(count_text(plan.tokens) + " tokens are fewer than the key's size " +
+                 std::to_string(model.config().d_ff) +
+                 ": C will be singular, and an edit has to lean on its ridge");
+  if (plan.blocks == 0)
+    console.warn("this shard has no block: the text has fewer blocks than there are shards");
+}
+
+// ProcessGroup as the library wants it.
+class Shards : public ShardGroup {
+ public:
+  explicit Shards(ProcessGroup& group) : group_(group) {}
+  int rank() const override { return group_.rank(); }
+  int size() const override { return group_.size(); }
+  void sum_to_first(double* numbers, std::int64_t count) override { group_.sum_to_first(numbers, count); }
+  std::vector<std::uint64_t> gather_to_first(const std::vector<std::uint64_t>& numbers) override {
+    return group_.gather_to_first(numbers);
+  }
+  void wait_for_all() override { group_.wait_for_all(); }
+
+ private:
+  ProcessGroup& group_;
+};
+
+void print_report(const StatisticsReport& report, const std::vector<LayerSummary>& layers,
+                  const StatsOptions& options, Console& console) {
+  if (!layers.empty()) print_layers(layers, console.columns());
+  std::cout << "Source: " << report.source << "\n";
+  if (report.resumed_blocks > 0) std::cout << "Taken up after " << report.resumed_blocks << " blocks.\n";
+  if (options.until_given)
+    std::cout << (report.reached_until ? "The error asked for was reached.\n"
+                                       : "The text ended before the error asked for was reached.\n");
+  if (layers.empty())
+    std::cout << "Sums written to " << report.outputs.front().string()
+              << "; finish them with emend stats merge " << options.out << " --out DIR\n";
+  else
+    std::cout << "Written to " << options.out << "\n";
+}
+
+int run(const StatsOptions& options, ProcessGroup* group) {
+  Console console(options.common);
+  const bool first = !group || group->rank() == 0;
+  if (first) {
+    console.keep_json_apart(
+        {{options.corpus.begin(), options.corpus.end()}, options.common.model, {options.out}});
+    if (!options.out.empty()) require_writable_folder(options.out);
+  }
+  for (const std::string& path : options.corpus)
+    if (!fs::exists(path)) throw Error(ErrorKind::kIo, "--corpus: there is no file " + path);
+  const Model model = load_model(options.common.model, options.common, console);
+  StatisticsOptions how = statistics_options(options, model);
+  if (group) {
+    if (how.shards > 1 || options.keep_sums)
+      throw Error(ErrorKind::kUsage, "mpirun makes the shards: leave out --shard and --keep-sums");
+    how.shard = group->rank();
+    how.shards = group->size();
+  }
+  const StatisticsRun work(model, how, console.progress());
+  if (first) tell_about_text(work.plan(), how, model, console);
+  if (options.dry_run) {
+    if (!first) return kExitDone;
+    std::cout << plan_text(work.plan()) << "\n";
+    console.write_json(
+        {{"emend", emend_version()}, {"model", model_json(model)}, {"plan", plan_json(work.plan())}});
+    return kExitDone;
+  }
+  console.note(plan_text(work.plan()));
+  std::optional<Shards> shards;
+  if (group) shards.emplace(*group);
+  const StatisticsReport report = work.collect_into({options.out, options.resume, options.keep_sums},
+                                                    console.progress(), shards ? &*shards : nullptr);
+  if (!first) return kExitDone;
+  const std::vector<LayerSummary> layers = summarize_layer_files(report.outputs);
+  print_report(report, layers, options, console);
+  ResultJson outputs = ResultJson::array();
+  for (const fs::path& path : report.outputs) outputs.push_back(path.string());
+  console.write_json({{"emend", emend_version()},
+                      {"model", model_json(model)},
+                      {"source", report.source},
+                      {"fingerprint", report.fingerprint},
+                      {"layers", layers_json(layers)},
+                      {"curve", curve_json(report.curve)},
+                      {"plan", plan_json(work.plan())},
+                      {"seconds", console.progress().stage_seconds()},
+                      {"peak_memory_bytes", peak_memory_bytes()},
+                      {"outputs", outputs}});
+  return kExitDone;
+}
+
+// One process of many: its error ends all of them, since the others would wait for its sums.
+int run_in_group(StatsOptions options, ProcessGroup& group) {
+  if (group.rank() != 0) {
+    options.common.quiet = true;
+    options.common.json.clear();
+  }
+  if (options.common.device == "cuda") options.common.device = "cuda:" + std::to_string(group.local_rank());
+  try {
+    return run(options, &group);
+  } catch (...) {
+    const Failure failure = describe_failure(std::current_exception());
+    std::cerr << "emend: process " << group.rank() << " of " << group.size() << ": " << failure.message
+              << "\nemend: all processes end; what they had summed up to their last checkpoints stays, and "
+                 "--resume goes on from there"
+              << std::endl;
+    group.abort(failure.exit_code);
+  }
 }
 
 int collect(const std::vector<std::string>& arguments) {
   StatsOptions options;
   if (parse_stats(arguments, options) == Parsed::kAnswered) return kExitDone;
-  Console console(options.common);
-  console.keep_json_apart(
-      {{options.corpus.begin(), options.corpus.end()}, options.common.model, {options.out}});
-  require_writable_folder(options.out);
-  for (const std::string& path : options.corpus)
-    if (!fs::exists(path)) throw Error(ErrorKind::kIo, "--corpus: there is no file " + path);
-  const Model model = load_model(options.common.model, options.common, console);
-  StatisticsOptions how;
-  how.layers = parse_layers(options.layers, model.config().layers);
-  how.corpus.assign(options.corpus.begin(), options.corpus.end());
-  how.tokens = options.tokens;
-  how.prefix = resolve_bos(model.tokenizer(), options.common.bos.value_or("auto"));
-  how.seed = options.common.seed;
-  how.token_budget = options.common.token_budget;
-  const Statistics statistics = collect_statistics(model, how, console.progress());
-  throw_if_interrupted();
-  save_statistics(statistics, model, how.prefix, options.out);
-  std::vector<LayerSummary> summaries;
-  for (const auto& [layer, value] : statistics.layers) summaries.push_back(summarize(layer, value));
-  print_layers(summaries, console.columns());
-  std::cout << "Source: " << statistics.source << "\nWritten to " << options.out << "\n";
-  console.write_json({{"emend", emend_version()},
-                      {"model", model_json(model)},
-                      {"source", statistics.source},
-                      {"fingerprint", statistics.fingerprint},
-                      {"layers", layers_json(summaries)},
-                      {"outputs", {options.out}}});
-  return kExitDone;
-}
-
-int show(const std::vector<std::string>& arguments) {
-  Syntax syntax;
-  CommonOptions common;
-  std::string folder;
-  syntax.command = "stats show";
-  syntax.synopsis = "DIR [--model M]";
-  syntax.help =
-      "Lists the layers of a statistics folder. With --model, says first whether they are of that model.";
-  syntax.positional = "folder";
-  syntax.unused = {"seed", "dtype", "token-budget"};
-  syntax.positionals = 1;
-  syntax.own.add_options()("folder", po::value(&folder));
-  if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return kExitDone;
-  require_given(!folder.empty(), "stats show", "the folder");
-  Console console(common);
-  console.keep_json_apart({{}, common.model, {folder}});
-  if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder + ": there is no such folder");
-  const std::map<int, fs::path> files = layer_files(folder);
-  if (!common.model.empty()) {
-    const Model model = load_model(common.model, common, console);
-    std::vector<int> layers;
-    for (const auto& [layer, file] : files) {
-      require_layer(file.string(), layer, model.config().layers);
-      layers.push_back(layer);
-    }
-    load_statistics(model, layers, resolve_bos(model.tokenizer(), common.bos.value_or("auto")), folder);
-    std::cout << "These statistics are of " << common.model << ".\n";
-  }
-  std::vector<LayerSummary> summaries;
-  std::string source;
-  for (const auto& [layer, path] : files) {
-    throw_if_interrupted();
-    const auto file = open_safetensors(path);
-    summaries.push_back(summarize(layer, read_layer_statistics(*file, layer)));
-    source = statistics_metadata(*file, "source");
-  }
-  print_layers(summaries, console.columns());
-  std::cout << "Source: " << source << "\n";
-  console.write_json({{"emend", emend_version()}, {"source", source}, {"layers", layers_json(summaries)}});
-  return kExitDone;
+  const std::unique_ptr<ProcessGroup> group = ProcessGroup::join();
+  return group && group->size() > 1 ? run_in_group(options, *group) : run(options, nullptr);
 }
 
 }  // namespace
 
 int stats_command(const std::vector<std::string>& arguments) {
   const std::string first = arguments.empty() ? "" : arguments[0];
-  if (first == "show") return show({arguments.begin() + 1, arguments.end()});
-  if (first == "merge") throw Error(ErrorKind::kUsage, "'emend stats merge' is not part of this version yet");
+  if (first == "show") return stats_show_command({arguments.begin() + 1, arguments.end()});
+  if (first == "merge") return stats_merge_command({arguments.begin() + 1, arguments.end()});
+  if (first == "import") return stats_import_command({arguments.begin() + 1, arguments.end()});
   return collect(arguments);
 }
 

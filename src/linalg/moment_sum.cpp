@@ -1,6 +1,7 @@
 #include "linalg/moment_sum.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 
@@ -8,39 +9,102 @@ namespace emend {
 
 namespace {
 
-at::Tensor product(const at::Tensor& block) {
-  const at::Tensor wide = block.to(at::kFloat);
-  return at::matmul(wide.t(), wide).to(at::kDouble);
+struct Panel {
+  std::int64_t row, rows, columns, offset;  // of S; offset into the packed elements
+};
+
+std::vector<Panel> panels_of(std::int64_t size) {
+  std::vector<Panel> panels;
+  std::int64_t offset = 0;
+  for (std::int64_t row = 0; row < size; row += MomentSum::kPanel) {
+    const std::int64_t rows = std::min(MomentSum::kPanel, size - row);
+    panels.push_back({row, rows, size - row, offset});
+    offset += rows * (size - row);
+  }
+  return panels;
+}
+
+at::Tensor view_of(const at::Tensor& packed, const Panel& panel) {
+  return packed.narrow(0, panel.offset, panel.rows * panel.columns).view({panel.rows, panel.columns});
+}
+
+// The squares on S's diagonal are finite if and only if every key of the portion is.
+bool diagonal_is_finite(const at::Tensor& packed, const std::vector<Panel>& panels) {
+  for (const Panel& panel : panels)
+    if (!at::isfinite(view_of(packed, panel).diagonal()).all().item<bool>()) return false;
+  return true;
+}
+
+// sum += product, without a float64 copy of the product.
+void add_wide(const at::Tensor& sum, const at::Tensor& product) {
+  if (!sum.is_cpu()) {
+    sum.add_(product);
+    return;
+  }
+  constexpr std::int64_t kGrain = 1 << 16;
+  double* const to = sum.data_ptr<double>();
+  const float* const from = product.const_data_ptr<float>();
+  at::parallel_for(0, sum.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) to[i] += static_cast<double>(from[i]);
+  });
 }
 
 }  // namespace
 
-MomentSum::MomentSum(std::int64_t size) : sum_(at::zeros({size, size}, at::kDouble)) {}
+MomentSum::MomentSum(std::int64_t size)
+    : size_(size), sum_(at::zeros({packed_elements(size)}, at::kDouble)) {}
 
-void MomentSum::add(const at::Tensor& keys, std::int64_t limit) {
-  const std::int64_t taken = std::min(keys.size(0), limit - count_);
-  if (taken <= 0) return;
-  waiting_.push_back(keys.narrow(0, 0, taken));
-  held_ += taken;
-  count_ += taken;
-  if (held_ < kBlock) return;
-  const at::Tensor all = at::cat(waiting_, 0);
-  std::int64_t at = 0;
-  for (; at + kBlock <= held_; at += kBlock) flush(all.narrow(0, at, kBlock));
-  waiting_.clear();
-  held_ -= at;
-  if (held_ > 0) waiting_.push_back(all.narrow(0, at, held_).clone());
+bool MomentSum::add(const at::Tensor& keys, at::Tensor& scratch) {
+  if (keys.size(0) == 0) return true;
+  const at::Tensor wide = keys.to(at::kFloat), across = wide.t();
+  if (sum_.device() != wide.device()) sum_ = sum_.to(wide.device());
+  const std::vector<Panel> panels = panels_of(size_);
+  if (!scratch.defined() || scratch.numel() != sum_.numel() || scratch.device() != wide.device())
+    scratch = at::empty_like(sum_, wide.options());
+  for (const Panel& panel : panels) {
+    at::Tensor out = view_of(scratch, panel);
+    at::mm_out(out, across.narrow(0, panel.row, panel.rows), wide.narrow(1, panel.row, panel.columns));
+  }
+  if (!diagonal_is_finite(scratch, panels)) return false;
+  add_wide(sum_, scratch);
+  count_ += keys.size(0);
+  return true;
 }
 
-void MomentSum::flush(const at::Tensor& block) {
-  if (sum_.device() != block.device()) sum_ = sum_.to(block.device());
-  sum_ += product(block);
+void MomentSum::merge(const MomentSum& other) {
+  sum_ = sum_ + other.sum_.to(sum_.device());
+  count_ += other.count_;
 }
 
 at::Tensor MomentSum::value() const {
-  at::Tensor total = sum_.cpu();
-  if (held_ > 0) total = total + product(at::cat(waiting_, 0)).cpu();
-  return 0.5 * (total + total.t());
+  const at::Tensor sum = sum_.cpu();
+  at::Tensor full = at::empty({size_, size_}, at::kDouble);
+  for (const Panel& panel : panels_of(size_)) {
+    const at::Tensor part = view_of(sum, panel);
+    full.narrow(0, panel.row, panel.rows).narrow(1, panel.row, panel.columns).copy_(part);
+    full.narrow(1, panel.row, panel.rows).narrow(0, panel.row, panel.columns).copy_(part.t());
+    // The square on the diagonal holds both of its triangles: the mean of the two is symmetric to the last
+    // bit.
+    const at::Tensor square = part.narrow(1, 0, panel.rows);
+    full.narrow(0, panel.row, panel.rows).narrow(1, panel.row, panel.rows).copy_(0.5 * (square + square.t()));
+  }
+  return full;
+}
+
+at::Tensor MomentSum::packed() const {
+  return sum_.cpu();
+}
+
+MomentSum MomentSum::from_packed(std::int64_t size, std::int64_t count, const at::Tensor& packed) {
+  MomentSum sum(size);
+  sum.sum_ = packed.to(at::kDouble).contiguous();
+  sum.count_ = count;
+  return sum;
+}
+
+std::int64_t MomentSum::packed_elements(std::int64_t size) {
+  const std::vector<Panel> panels = panels_of(size);
+  return panels.empty() ? 0 : panels.back().offset + panels.back().rows * panels.back().columns;
 }
 
 }  // namespace emend

@@ -61,6 +61,19 @@ SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const
   }
 }
 
+std::optional<at::Tensor> solve_with_ridge(const at::Tensor& C, double relative_ridge, const at::Tensor& K) {
+  const std::int64_t n = C.size(0);
+  const double ridge = relative_ridge * C.trace().item<double>() / static_cast<double>(n);
+  auto [lower, status] = at::linalg_cholesky_ex(C + ridge * at::eye(n, C.options()));
+  if (status.item<int>() != 0) return std::nullopt;
+  return at::cholesky_solve(K, lower, /*upper=*/false);
+}
+
+std::vector<double> spectrum(const at::Tensor& C) {
+  const at::Tensor values = at::linalg_eigvalsh(C).flip(0).cpu().contiguous();
+  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+}
+
 std::optional<double> condition_estimate(const at::Tensor& C) {
   try {
     return SpdFactor(C, 0, "C").info().condition;

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace emend {
 
@@ -38,6 +39,13 @@ SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const
 
 // Condition of C as it is, without a ridge; nothing when it is not positive definite. Costs a factor.
 std::optional<double> condition_estimate(const at::Tensor& C);
+
+// (C + ridge I)^-1 K with ridge = relative_ridge * trace(C) / n, without the estimate of the condition; nothing when that is
+// not positive definite. Shapes as above.
+std::optional<at::Tensor> solve_with_ridge(const at::Tensor& C, double relative_ridge, const at::Tensor& K);
+
+// Eigenvalues of C [n, n] symmetric float64, largest first. About 4 n^3 / 3 operations.
+std::vector<double> spectrum(const at::Tensor& C);
 
 // The same solve by Eigen's LLT, for holding both to one answer in tests. float64, CPU.
 at::Tensor solve_spd_eigen(const at::Tensor& C, const at::Tensor& K);

@@ -26,8 +26,12 @@ class Observer {
       if (change.site == site && (change.block == block || before_blocks(site))) x = changed(x, change);
     for (std::size_t i = 0; i < input_.recordings.size(); ++i) {
       const Recording& recording = input_.recordings[i];
-      if (recording.site == site && (recording.block == block || before_blocks(site)))
-        output_.recorded[i] = recording.tokens.defined() ? x.index_select(0, recording.tokens) : x;
+      if (recording.site != site || (recording.block != block && !before_blocks(site))) continue;
+      const at::Tensor vectors = recording.tokens.defined() ? x.index_select(0, recording.tokens) : x;
+      if (input_.on_recorded)
+        input_.on_recorded(i, vectors);
+      else
+        output_.recorded[i] = vectors;
     }
     return x;
   }

@@ -130,6 +130,11 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   outcome.statistics_source = statistics.source;
   outcome.statistics_tokens = layer.tokens;
   outcome.condition = condition_estimate(layer.C);
+  if (layer.tokens < layer.C.size(0))
+    progress.note("the statistics of layer " + std::to_string(job.context.layer) + " hold " +
+                  std::to_string(layer.tokens) + " tokens, fewer than the key's size " +
+                  std::to_string(layer.C.size(0)) +
+                  ": C is singular, and only the ridge makes it solvable; collect more (emend stats --tokens)");
   const std::map<std::string, std::string> method_options = job.editor->options();
   if (const auto ridge = method_options.find("ridge"); ridge != method_options.end()) {
     outcome.relative_ridge = number_of(ridge->second);

@@ -1,10 +1,14 @@
 #include "text/corpus.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <span>
+#include <unordered_set>
 
 #include "base/fingerprint.h"
+#include "base/random.h"
 #include "base/strings.h"
-#include "base/text_file.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -12,73 +16,100 @@ namespace emend {
 namespace {
 
 constexpr std::size_t kShortestWindow = 8;
+constexpr std::uint64_t kSampleStream = 0x73616d706c65;  // "sample": no other draw moves this one
 
-bool blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == std::string_view::npos;
+std::uint64_t fingerprint_of(const std::string& text) {
+  return std::strtoull(xxh3_128_hex(std::as_bytes(std::span(text))).substr(0, 16).c_str(), nullptr, 16);
 }
 
-std::vector<std::string> cut_documents(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    lines.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  const bool by_line =
-      std::none_of(lines.begin(), lines.end(), [](const std::string& line) { return blank(line); });
-  std::vector<std::string> documents;
-  bool open = false;
-  for (const std::string& line : lines) {
-    if (blank(line)) {
-      open = false;
+void index_file(DocumentReader& reader, std::uint32_t file, const Random& random,
+                std::unordered_set<std::uint64_t>& seen, CorpusIndex& index) {
+  Document document;
+  for (std::int64_t ordinal = 0; reader.next(document); ++ordinal) {
+    const std::uint64_t fingerprint = fingerprint_of(document.text);
+    if (!seen.insert(fingerprint).second) {
+      ++index.repeated;
       continue;
     }
-    if (open && !by_line)
-      documents.back() += "\n" + line;
-    else
-      documents.push_back(line);
-    open = true;
+    index.documents.push_back({fingerprint, random.bits(fingerprint), file,
+                               static_cast<std::uint32_t>(document.text.size()), ordinal});
+    index.bytes += document.text.size();
   }
-  return documents;
+  index.repaired += reader.repaired();
 }
 
 }  // namespace
 
-CorpusText read_corpus(const std::vector<std::filesystem::path>& files) {
-  CorpusText corpus;
-  Sha256 hash;
-  std::uint64_t bytes = 0;
-  for (const auto& file : files)
-    for (std::string& document : cut_documents(read_text_file(file))) {
-      hash.update_field(document);
-      bytes += document.size();
-      corpus.documents.push_back(std::move(document));
-    }
-  if (corpus.documents.empty()) throw Error(ErrorKind::kConfig, "the corpus holds no text");
-  corpus.description =
-      std::to_string(files.size()) + (files.size() == 1 ? " file, " : " files, ") + human_bytes(bytes);
-  corpus.fingerprint = hash.hex();
-  return corpus;
+std::string CorpusIndex::description() const {
+  const std::size_t read = files.size() - binary_files.size();
+  return std::to_string(read) + (read == 1 ? " file, " : " files, ") + human_bytes(bytes);
 }
 
-std::vector<std::vector<std::int64_t>> corpus_rows(const CorpusText& corpus, const Tokenizer& tokenizer,
-                                                   const std::vector<std::int64_t>& prefix,
-                                                   std::int64_t width, std::int64_t tokens) {
-  std::vector<std::vector<std::int64_t>> rows;
-  std::int64_t total = 0;
-  const auto room = static_cast<std::size_t>(width) - prefix.size();
-  for (const std::string& document : corpus.documents) {
-    if (total >= tokens) break;
-    const std::vector<std::int64_t> ids = tokenizer.encode(document, SpecialTokens::kNone).ids;
-    for (std::size_t at = 0; at < ids.size() && total < tokens; at += room) {
-      const std::size_t end = std::min(ids.size(), at + room);
-      if (end - at < kShortestWindow) break;
-      std::vector<std::int64_t> row = prefix;
-      row.insert(row.end(), ids.begin() + static_cast<std::ptrdiff_t>(at),
-                 ids.begin() + static_cast<std::ptrdiff_t>(end));
-      total += static_cast<std::int64_t>(end - at);
-      rows.push_back(std::move(row));
+CorpusIndex scan_corpus(const std::vector<std::filesystem::path>& paths, const std::string& text_field,
+                        std::uint64_t seed, Progress& progress) {
+  CorpusIndex index;
+  index.files = corpus_files(paths);
+  index.text_field = text_field;
+  const Random random(seed, kSampleStream);
+  std::unordered_set<std::uint64_t> seen;
+  progress.begin("reading the corpus", static_cast<std::int64_t>(index.files.size()), "files");
+  for (std::size_t file = 0; file < index.files.size(); ++file) {
+    const CorpusFile& source = index.files[file];
+    DocumentReader reader(source.path, text_field);
+    if (reader.binary() && source.named)
+      throw Error(ErrorKind::kFormat, source.path.string() + ": this is not text: it holds NUL bytes");
+    if (reader.binary())
+      index.binary_files.push_back(source.path.string());
+    else
+      index_file(reader, static_cast<std::uint32_t>(file), random, seen, index);
+    progress.update(static_cast<std::int64_t>(file + 1), "");
+  }
+  progress.end();
+  if (index.documents.empty())
+    throw Error(ErrorKind::kConfig, paths.front().string() + ": the corpus holds no text");
+  std::sort(index.documents.begin(), index.documents.end(),
+            [](const DocumentEntry& a, const DocumentEntry& b) {
+              return std::pair(a.rank, a.fingerprint) < std::pair(b.rank, b.fingerprint);
+            });
+  return index;
+}
+
+std::vector<SampledDocument> read_documents(const CorpusIndex& index, std::size_t begin, std::size_t end) {
+  std::vector<SampledDocument> texts(end - begin);
+  std::map<std::uint32_t, std::map<std::int64_t, std::size_t>> wanted;  // file, ordinal: entry
+  for (std::size_t i = begin; i < end; ++i) wanted[index.documents[i].file][index.documents[i].ordinal] = i;
+  for (const auto& [file, entries] : wanted) {
+    const std::string path = index.files[file].path.string();
+    DocumentReader reader(path, index.text_field);
+    Document document;
+    std::int64_t ordinal = -1;
+    for (const auto& [place, entry] : entries) {
+      bool there = true;
+      while (there && ordinal < place) {
+        there = reader.next(document);
+        ++ordinal;
+      }
+      if (!there || fingerprint_of(document.text) != index.documents[entry].fingerprint)
+        throw Error(ErrorKind::kIo, path + ": the file changed while it was read (document " +
+                                        std::to_string(place + 1) +
+                                        " is not what it was); leave it alone and run again");
+      texts[entry - begin] = {std::move(document.text), path + ":" + std::to_string(document.line)};
     }
+  }
+  return texts;
+}
+
+std::vector<std::vector<std::int64_t>> document_rows(const std::vector<std::int64_t>& ids,
+                                                     const std::vector<std::int64_t>& prefix,
+                                                     std::int64_t width) {
+  std::vector<std::vector<std::int64_t>> rows;
+  const std::size_t room = static_cast<std::size_t>(width) - prefix.size();
+  for (std::size_t at = 0; at < ids.size(); at += room) {
+    const std::size_t end = std::min(ids.size(), at + room);
+    if (end - at < kShortestWindow) break;
+    rows.push_back(prefix);
+    rows.back().insert(rows.back().end(), ids.begin() + static_cast<std::ptrdiff_t>(at),
+                       ids.begin() + static_cast<std::ptrdiff_t>(end));
   }
   return rows;
 }

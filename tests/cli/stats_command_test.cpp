@@ -1,15 +1,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "program.h"
 #include "scratch_folder.h"
+#include "tests/base/temp_folder.h"
 
 namespace emend {
 namespace {
 
 using testing::HasSubstr;
+
+std::string world_text() {
+  return std::string(EMEND_TEST_DATA) + "/world/text.txt";
+}
 
 class StatsCommand : public testing::Test {
  protected:
@@ -43,21 +51,152 @@ TEST_F(StatsCommand, CollectsAndShows) {
 }
 
 TEST_F(StatsCommand, RefusesBadInputAndWritesNothing) {
-  const std::string file = folder_.write("file", "text");
+  const std::string file = folder_.write("file", "text"),
+                    binary = folder_.write("binary", std::string("a\0b", 3)),
+                    empty = folder_.write("empty", "");
   const std::vector<std::vector<std::string>> bad = {
       {"--model", world_model("gpt2"), "--out", file},
       {"--model", world_model("gpt2"), "--out", folder_ / "o", "--layers", "99"},
       {"--model", world_model("gpt2"), "--out", folder_ / "o", "--corpus", folder_ / "missing.txt"},
       {"--model", folder_ / "missing", "--out", folder_ / "o"},
       {"--model", parity_model("gpt2"), "--out", folder_ / "o"},
-      {"--model", world_model("gpt2"), "--out", folder_ / "o", "--corpus", file},  // fewer keys than d_ff
+      {"--model", world_model("gpt2"), "--out", folder_ / "o", "--corpus", file},  // no document of 8 tokens
+      {"--model", world_model("gpt2"), "--out", folder_ / "o", "--corpus", binary},
+      {"--model", world_model("gpt2"), "--out", folder_ / "o", "--corpus", empty},
+      {"--model", world_model("gpt2"), "--out", folder_ / "o", "--memory", "1M"},
+      {"--model", world_model("gpt2"), "--out", folder_ / "o", "--tokens", "all"},  // own text has no end
   };
   for (auto arguments : bad) {
     arguments.insert(arguments.begin(), "stats");
     const Finished run = run_emend(arguments);
     EXPECT_EQ(run.code, 3) << run.err;
-    EXPECT_EQ(folder_.listing(), "file");
+    EXPECT_EQ(folder_.listing(), "binary empty file");
   }
+}
+
+TEST_F(StatsCommand, WrongCommandLinesAreRefusedByName) {
+  const auto refusal = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"stats", "--model", world_model("gpt2"), "--out", folder_ / "o"});
+    const Finished run = run_emend(arguments);
+    EXPECT_EQ(run.code, 2) << run.err;
+    EXPECT_EQ(folder_.listing(), "");
+    return run.err;
+  };
+  EXPECT_THAT(refusal({"--memory", "lots"}), HasSubstr("--memory"));
+  EXPECT_THAT(refusal({"--tokens", "0"}), HasSubstr("--tokens"));
+  EXPECT_THAT(refusal({"--tokens", "many"}), HasSubstr("--tokens"));
+  EXPECT_THAT(refusal({"--shard", "3/3"}), HasSubstr("--shard"));
+  EXPECT_THAT(refusal({"--until", "0"}), HasSubstr("--until"));
+  EXPECT_THAT(refusal({"--corpus", "self", "x"}), HasSubstr("self"));
+}
+
+TEST_F(StatsCommand, ThePlanIsToldBeforeAnyWork) {
+  const Finished run =
+      run_emend({"stats", "--model", world_model("gpt2"), "--corpus", world_text(), "--tokens", "5000",
+                 "--block", "1000", "--dry-run", "--json", folder_ / "j"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("9 layers in 1 pass over 5,000 tokens"));
+  const auto plan = read_json(folder_ / "j")["plan"];
+  EXPECT_EQ(plan["tokens"], 5000);
+  EXPECT_EQ(plan["file_bytes"], 9 * 768 * 768 * 4);
+  EXPECT_GT(plan["seconds"], 0);
+  EXPECT_GT(plan["peak_bytes"], plan["sum_bytes"]);
+}
+
+TEST_F(StatsCommand, SaysWhatItFoundInTheCorpus) {
+  const std::string text = "It rained in Josov for twenty days and nights, and the river rose.\n";
+  std::filesystem::create_directory(folder_ / "c");
+  folder_.write("c/a.txt", text + "The caf\xE9 in Thidov was closed for the whole of the long winter.\n");
+  folder_.write("c/b.txt", text);
+  folder_.write("c/c.bin", std::string("a\0b", 3));
+  const Finished run = run_emend({"stats", "--model", world_model("gpt2"), "--corpus", folder_ / "c",
+                                  "--layers", "0", "--out", folder_ / "o"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("1 pieces of the corpus are not UTF-8"));
+  EXPECT_THAT(run.err, HasSubstr("1 documents stand in the corpus more than once"));
+  EXPECT_THAT(run.err, HasSubstr("c.bin"));
+  EXPECT_THAT(run.err, HasSubstr("fewer than the key's size 768"));
+  EXPECT_THAT(run.out, HasSubstr("singular"));
+}
+
+TEST_F(StatsCommand, AKilledRunResumesToTheSameBytes) {
+  const auto arguments = [&](const std::string& out) {
+    return std::vector<std::string>{"stats",    "--model", world_model("gpt2"), "--corpus", world_text(),
+                                    "--tokens", "all",     "--layers",          "0-2",      "--block",
+                                    "400",      "--out",   folder_ / out};
+  };
+  ASSERT_EQ(run_emend(arguments("whole")).code, 0);
+  RunningEmend killed(arguments("killed"));
+  const std::string checkpoint = folder_ / "killed/checkpoint_0-2.safetensors";
+  for (int i = 0; i < 6000 && !std::filesystem::exists(checkpoint); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  killed.send(SIGKILL);
+  ASSERT_EQ(killed.wait().code, 128 + SIGKILL);
+  ASSERT_TRUE(std::filesystem::exists(checkpoint));
+  const Finished again = run_emend(arguments("killed"));
+  EXPECT_EQ(again.code, 3);
+  EXPECT_THAT(again.err, HasSubstr("--resume"));
+  // A full disk at the next checkpoint: the one before stays as it is.
+  const std::string before = test::read_all(checkpoint);
+  std::vector<std::string> resumed = arguments("killed");
+  resumed.push_back("--resume");
+  const Finished full = run_emend_after("trap '' XFSZ; ulimit -f 64", resumed);
+  EXPECT_EQ(full.code, 3);
+  EXPECT_THAT(full.err, HasSubstr("checkpoint_0-2"));
+  EXPECT_TRUE(test::read_all(checkpoint) == before);
+  const Finished finished = run_emend(resumed);
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.out, HasSubstr("Taken up after"));
+  for (const char* name : {"layer_0.safetensors", "layer_2.safetensors", "held_text.safetensors"})
+    EXPECT_TRUE(test::read_all(folder_ / ("killed/" + std::string(name))) ==
+                test::read_all(folder_ / ("whole/" + std::string(name))))
+        << name;
+}
+
+TEST_F(StatsCommand, ShardsAreMerged) {
+  for (const char* shard : {"0/2", "1/2"})
+    ASSERT_EQ(run_emend({"stats", "--model", world_model("gpt2"), "--corpus", world_text(), "--layers", "1",
+                         "--tokens", "4000", "--block", "500", "--shard", shard, "--out", folder_ / "shards"})
+                  .code,
+              0);
+  const Finished merged =
+      run_emend({"stats", "merge", folder_ / "shards", "--out", folder_ / "m", "--json", folder_ / "j"});
+  ASSERT_EQ(merged.code, 0) << merged.err;
+  EXPECT_EQ(read_json(folder_ / "j")["layers"][0]["tokens"], 4000);
+  EXPECT_EQ(run_emend({"stats", "merge", folder_ / "m", folder_ / "m", "--out", folder_ / "n"}).code, 3);
+  EXPECT_EQ(run_emend({"stats", "merge", folder_ / "m", folder_ / "shards", "--out", folder_ / "n"}).code, 3);
+  EXPECT_EQ(run_emend({"stats", "merge", "--out", folder_ / "n"}).code, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "n"));
+}
+
+TEST_F(StatsCommand, ShowDrawsSpectra) {
+  ASSERT_EQ(run_emend({"stats", "--model", world_model("gpt2"), "--corpus", world_text(), "--layers", "0-1",
+                       "--tokens", "4000", "--out", folder_ / "s"})
+                .code,
+            0);
+  const Finished shown = run_emend({"stats", "show", folder_ / "s", "--spectrum", "all", "--svg",
+                                    folder_ / "s.svg", "--json", folder_ / "j"});
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("effective rank"));
+  EXPECT_THAT(shown.out, HasSubstr("layer 1  "));
+  EXPECT_THAT(test::read_all(folder_ / "s.svg"), HasSubstr("<style>"));
+  const auto result = read_json(folder_ / "j");
+  EXPECT_EQ(result["log10_spectrum"]["0"].size(), 768U);
+  EXPECT_GT(result["layers"][0]["error_estimate"], 0);
+  EXPECT_EQ(run_emend({"stats", "show", folder_ / "s", "--spectrum", "7"}).code, 3);
+}
+
+TEST_F(StatsCommand, ImportWantsTrustInTheModelsName) {
+  const std::string file = folder_.write("transformer.h.1.mlp.c_proj_float32_mom2_100000.npz", "no archive");
+  const Finished unsure =
+      run_emend({"stats", "import", file, "--model", world_model("gpt2"), "--out", folder_ / "o"});
+  EXPECT_EQ(unsure.code, 2);
+  EXPECT_THAT(unsure.err, HasSubstr("--trust-model-name"));
+  const Finished broken = run_emend({"stats", "import", file, "--model", world_model("gpt2"), "--out",
+                                     folder_ / "o", "--trust-model-name"});
+  EXPECT_EQ(broken.code, 3);
+  EXPECT_THAT(broken.err, HasSubstr("zip"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "o"));
 }
 
 TEST_F(StatsCommand, ShowRefusesFoldersOfOtherThings) {

@@ -38,5 +38,22 @@ TEST_P(PassRecordings, ResidualStreamIsTheSumOfWhatWasAdded) {
   EXPECT_TRUE(near(plain_vectors(model_, row, Site::kEmbedding, 0), tokens, 1e-6));
 }
 
+TEST_P(PassRecordings, AnObserverGetsWhatWouldHaveBeenRecordedInOrder) {
+  PassInput input;
+  input.ids = {ids(8, 24), ids(5, 25)};
+  input.stop = PassInput::Stop::kKey;
+  input.stop_block = 3;
+  input.recordings = {{Site::kKey, 0, index_of({1, 9})}, {Site::kBlockOutput, 1, {}}, {Site::kKey, 3, {}}};
+  const PassOutput kept = model_.forward(input);
+  std::vector<std::size_t> order;
+  input.on_recorded = [&](std::size_t recording, const at::Tensor& vectors) {
+    order.push_back(recording);
+    EXPECT_TRUE(at::equal(vectors, kept.recorded[recording]));
+  };
+  const PassOutput output = model_.forward(input);
+  EXPECT_EQ(order, (std::vector<std::size_t>{0, 1, 2}));
+  for (const at::Tensor& vectors : output.recorded) EXPECT_FALSE(vectors.defined());
+}
+
 }  // namespace
 }  // namespace emend

@@ -76,6 +76,9 @@ const std::vector<LibraryRule> kLibraries = {
     {"spdlog/", {"base"}},
     {"openssl/", {"base"}},
     {"xxh", {"base"}},
+    {"zlib", {"base"}},
+    {"zstd", {"base"}},
+    {"mpi", {"base"}},
 };
 
 std::vector<SourceFile> project() {

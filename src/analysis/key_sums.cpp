@@ -1,0 +1,39 @@
+#include "analysis/key_sums.h"
+
+#include <ATen/ATen.h>
+
+#include "emend/error.h"
+
+namespace emend {
+
+KeySums::KeySums(std::vector<int> layers, std::int64_t d_ff) : layers_(std::move(layers)), d_ff_(d_ff) {
+  for (std::size_t i = 0; i < layers_.size(); ++i) sums_.push_back({MomentSum(d_ff), MomentSum(d_ff)});
+}
+
+std::vector<Recording> KeySums::recordings(const at::Tensor& tokens) const {
+  std::vector<Recording> wanted;
+  for (const int layer : layers_) wanted.push_back({Site::kKey, layer, tokens});
+  return wanted;
+}
+
+void KeySums::add(std::size_t layer, int which, const at::Tensor& keys, const Whose& whose) {
+  if (half(layer, which).add(keys, scratch_)) return;
+  const at::Tensor finite = at::isfinite(keys.to(at::kFloat).square().sum(1)).cpu();
+  std::int64_t bad = 0;
+  while (bad + 1 < finite.size(0) && finite[bad].item<bool>()) ++bad;
+  throw Error(ErrorKind::kNumeric,
+              "layer " + std::to_string(layers_[layer]) + ": a key of " + whose(bad) +
+                  " is NaN or infinite; check the weights (emend model check), use --dtype float32, "
+                  "or leave that text out");
+}
+
+void KeySums::merge(const KeySums& other) {
+  for (std::size_t i = 0; i < sums_.size(); ++i)
+    for (int which = 0; which < kHalves; ++which) half(i, which).merge(other.half(i, which));
+}
+
+std::int64_t KeySums::bytes_a_layer(std::int64_t d_ff) {
+  return kHalves * MomentSum::packed_elements(d_ff) * static_cast<std::int64_t>(sizeof(double));
+}
+
+}  // namespace emend

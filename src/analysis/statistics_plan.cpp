@@ -1,0 +1,153 @@
+#include "analysis/statistics_plan.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "analysis/key_sums.h"
+#include "base/strings.h"
+#include "emend/error.h"
+#include "linalg/moment_sum.h"
+
+namespace emend {
+
+namespace {
+
+constexpr std::int64_t kFloat = sizeof(float), kDouble = sizeof(double);
+constexpr std::int64_t kOwnTextRows = 64, kOwnTextLength = 256;  // as written_text.cpp has it
+
+// Shares of the machine's matrix-product rate that passes reach (docs/statistics.md).
+constexpr double kGivenTextEfficiency = 0.7;
+constexpr double kOwnTextEfficiency = 0.35;
+
+// What the process holds now: weights, libraries.
+std::int64_t resident_bytes() {
+  std::ifstream status("/proc/self/statm");
+  std::int64_t total = 0, resident = 0;
+  status >> total >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+// The largest that is alive at once in one block of a pass over `tokens` tokens in rows of `width`.
+std::int64_t activation_bytes(const ModelConfig& c, std::int64_t tokens, std::int64_t width) {
+  const std::int64_t inner = (c.gated_mlp ? 2 : 1) * c.d_ff;
+  const std::int64_t mlp = tokens * (inner + 3 * c.d_ff + 3 * c.d_model);
+  const std::int64_t attention =
+      tokens * (3 * c.heads * width + 4 * (c.heads + 2 * c.kv_heads) * c.head_dim + 3 * c.d_model);
+  return std::max(mlp, attention) * kFloat;
+}
+
+// C as two halves, their factors and what a factor needs besides, while a layer is finished.
+std::int64_t finishing_bytes(std::int64_t d_ff) {
+  constexpr std::int64_t kMatrices = 6;
+  return kMatrices * d_ff * d_ff * kDouble;
+}
+
+std::int64_t besides_sums(const Model& model, const StatisticsOptions& options, std::size_t layers) {
+  const ModelConfig& c = model.config();
+  const std::int64_t product = MomentSum::packed_elements(c.d_ff) * kFloat;
+  std::int64_t running = 0;
+  if (options.corpus.empty()) {
+    const std::int64_t length = std::min(kOwnTextLength, c.max_positions);
+    const std::int64_t cache = 2 * c.layers * kOwnTextRows * length * c.kv_heads * c.head_dim * kFloat;
+    const std::int64_t waiting = static_cast<std::int64_t>(layers) * 2 * 1024 * c.d_ff * kFloat;
+    running = cache + waiting + 4 * kOwnTextRows * c.vocab * kFloat;
+  } else {
+    const std::int64_t window = std::min(options.window, c.max_positions);
+    running = activation_bytes(c, std::max(options.token_budget, window), window);
+  }
+  return resident_bytes() + std::max(running + product, finishing_bytes(c.d_ff));
+}
+
+double expected_seconds(const Model& model, const StatisticsOptions& options, const StatisticsPlan& plan,
+                        std::int64_t keys) {
+  const ModelConfig& c = model.config();
+  const bool own = options.corpus.empty();
+  double flops = 0;
+  for (const std::vector<int>& layers : plan.passes) {
+    const double length =
+        static_cast<double>(std::min(own ? kOwnTextLength / 2 : options.window / 2, c.max_positions));
+    flops +=
+        flops_a_token(c, own ? std::vector<int>{c.layers - 1} : layers, length) * static_cast<double>(keys);
+    if (own)
+      flops +=
+          2.0 * static_cast<double>(c.vocab) * static_cast<double>(c.d_model) * static_cast<double>(keys);
+  }
+  return flops / plan.matmul_flops / (own ? kOwnTextEfficiency : kGivenTextEfficiency);
+}
+
+}  // namespace
+
+std::vector<std::vector<int>> group_layers(const std::vector<int>& layers, std::size_t most) {
+  const std::size_t groups = (layers.size() + most - 1) / most;
+  std::size_t end = layers.size() - (groups - 1) * most;  // the first group takes the rest
+  std::vector<std::vector<int>> found;
+  for (std::size_t begin = 0; begin < layers.size(); begin = end, end += most)
+    found.emplace_back(layers.begin() + static_cast<std::ptrdiff_t>(begin),
+                       layers.begin() + static_cast<std::ptrdiff_t>(end));
+  return found;
+}
+
+double flops_a_token(const ModelConfig& c, const std::vector<int>& layers, double row_length) {
+  const double attention = static_cast<double>(c.d_model) * (c.heads + 2 * c.kv_heads) * c.head_dim +
+                           static_cast<double>(c.d_model) * c.heads * c.head_dim +
+                           2.0 * row_length * c.heads * c.head_dim;
+  const double mlp_in = static_cast<double>(c.d_model) * c.d_ff * (c.gated_mlp ? 2 : 1);
+  const double mlp_out = static_cast<double>(c.d_model) * c.d_ff;
+  const double blocks = layers.back() + 1;
+  const double sums =
+      static_cast<double>(MomentSum::packed_elements(c.d_ff)) * static_cast<double>(layers.size());
+  return 2 * (blocks * (attention + mlp_in) + (blocks - 1) * mlp_out + sums);
+}
+
+double measure_matmul_flops(const Model& model) {
+  const c10::NoGradGuard no_grad;
+  constexpr std::int64_t kSize = 1024;
+  constexpr int kTimes = 4;
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(model.options().device());
+  const at::Tensor a = at::ones({kSize, kSize}, options), b = at::ones({kSize, kSize}, options);
+  double best = 1e9;
+  for (int i = 0; i < kTimes; ++i) {
+    const auto began = std::chrono::steady_clock::now();
+    at::mm(a, b)[0][0].item<float>();  // waits for the device
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+  }
+  return 2.0 * kSize * kSize * kSize / best;
+}
+
+StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, const std::vector<int>& layers,
+                         const TextSource& text) {
+  const std::int64_t d_ff = model.config().d_ff, a_layer = KeySums::bytes_a_layer(d_ff);
+  StatisticsPlan plan;
+  std::size_t most = layers.size();
+  if (options.memory_bytes > 0) {
+    const std::int64_t needed = besides_sums(model, options, 1) + a_layer;
+    if (options.memory_bytes < needed)
+      throw Error(ErrorKind::kConfig,
+                  "statistics: " + human_bytes(static_cast<std::uint64_t>(options.memory_bytes)) +
+                      " of memory are not enough: weights, one pass and the sums of one layer need " +
+                      human_bytes(static_cast<std::uint64_t>(needed)) +
+                      "; give more, or a smaller --token-budget");
+    while (most > 1 && besides_sums(model, options, most) + static_cast<std::int64_t>(most) * a_layer >
+                           options.memory_bytes)
+      --most;
+  }
+  plan.passes = group_layers(layers, most);
+  plan.tokens = text.keys();
+  std::int64_t keys = 0;
+  for (std::int64_t b = options.shard; b < text.blocks(); b += options.shards, ++plan.blocks)
+    keys += text.block_keys(b);
+  plan.sum_bytes = static_cast<std::int64_t>(plan.passes.back().size()) * a_layer;
+  plan.file_bytes = static_cast<std::int64_t>(layers.size()) * d_ff * d_ff * kFloat;
+  plan.peak_bytes = besides_sums(model, options, plan.passes.back().size()) + plan.sum_bytes;
+  plan.matmul_flops = measure_matmul_flops(model);
+  plan.seconds = expected_seconds(model, options, plan, keys);
+  plan.source = text.description();
+  return plan;
+}
+
+}  // namespace emend

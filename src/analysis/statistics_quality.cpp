@@ -1,0 +1,68 @@
+#include "analysis/statistics_quality.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+
+#include "linalg/spd_factor.h"
+#include "model/rows.h"
+
+namespace emend {
+
+std::optional<double> estimate_error(const IndependentMoments& moments, const at::Tensor& probes) {
+  const std::int64_t least = kLeastKeysADimension * moments.C_a.size(0);
+  if (!probes.defined() || probes.size(0) == 0 || moments.keys_a < least || moments.keys_b < least)
+    return std::nullopt;
+  const at::Tensor K = probes.to(at::kDouble).t();
+  const auto a = solve_with_ridge(moments.C_a, kEstimateRidge, K),
+             b = solve_with_ridge(moments.C_b, kEstimateRidge, K);
+  if (!a || !b) return std::nullopt;
+  const double distance = 1 - at::cosine_similarity(*a, *b, 0).mean().item<double>();
+  const auto n_a = static_cast<double>(moments.keys_a), n_b = static_cast<double>(moments.keys_b);
+  return std::max(0.0, distance) * n_a * n_b / ((n_a + n_b) * (n_a + n_b));
+}
+
+std::optional<double> estimate_error(const KeySums& sums, std::size_t layer, const at::Tensor& probes) {
+  const MomentSum &a = sums.half(layer, 0), &b = sums.half(layer, 1);
+  const std::int64_t least = kLeastKeysADimension * sums.d_ff();
+  if (!probes.defined() || a.count() < least || b.count() < least) return std::nullopt;
+  return estimate_error({a.value() / static_cast<double>(a.count()),
+                         b.value() / static_cast<double>(b.count()), a.count(), b.count()},
+                        probes);
+}
+
+StatisticsQuality quality_of(const at::Tensor& C) {
+  StatisticsQuality quality;
+  quality.condition = condition_estimate(C);
+  const double trace = C.trace().item<double>(), squares = C.square().sum().item<double>();
+  if (squares > 0) quality.effective_rank = trace * trace / squares;
+  return quality;
+}
+
+std::map<int, at::Tensor> probe_keys(const Model& model, const std::vector<int>& layers,
+                                     const std::vector<std::vector<std::int64_t>>& held_text) {
+  const c10::NoGradGuard no_grad;
+  PassInput input;
+  std::vector<std::int64_t> chosen;
+  std::int64_t first = 0;
+  for (const auto& row : held_text) {
+    const auto length = static_cast<std::int64_t>(row.size());
+    if (length < 3) continue;
+    input.ids.push_back(row);
+    chosen.push_back(first + length / 2);
+    if (length - 1 != length / 2) chosen.push_back(first + length - 1);
+    first += length;
+  }
+  std::map<int, at::Tensor> probes;
+  if (chosen.empty()) return probes;
+  input.stop = PassInput::Stop::kKey;
+  input.stop_block = *std::max_element(layers.begin(), layers.end());
+  const at::Tensor tokens = index_tensor(chosen, model.options().device());
+  for (const int layer : layers) input.recordings.push_back({Site::kKey, layer, tokens});
+  const PassOutput output = model.forward(std::move(input));
+  for (std::size_t i = 0; i < layers.size(); ++i) probes[layers[i]] = output.recorded[i].to(at::kFloat).cpu();
+  return probes;
+}
+
+}  // namespace emend

@@ -1,0 +1,44 @@
+// How far C^-1 k is from where endless text would bring it, and how C is conditioned.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "analysis/key_sums.h"
+#include "emend/model.h"
+#include "emend/statistics.h"
+
+namespace emend {
+
+// Ridge of all error estimates, in units of trace(C) / d_ff: the default of the method rome.
+inline constexpr double kEstimateRidge = 1e-5;
+
+// A half with fewer than this many keys for each of the d_ff dimensions tells nothing: C^-1 is then mostly
+// noise.
+inline constexpr std::int64_t kLeastKeysADimension = 2;
+
+// Two second moments of independent text, each a mean over its keys.
+struct IndependentMoments {
+  at::Tensor C_a, C_b;  // [F, F] float64
+  std::int64_t keys_a = 0, keys_b = 0;
+};
+
+// The estimate of StatisticsQuality::error_estimate for the weighted mean of both, on probes [n, F]. Nothing
+// without probes or with too few keys.
+std::optional<double> estimate_error(const IndependentMoments& moments, const at::Tensor& probes);
+
+// The same for the halves of one layer.
+std::optional<double> estimate_error(const KeySums& sums, std::size_t layer, const at::Tensor& probes);
+
+// Condition and effective rank of C; the error estimate is left alone.
+StatisticsQuality quality_of(const at::Tensor& C);
+
+// Keys of held text at every layer asked for: two tokens of each row, [n, F] float32 on the CPU.
+std::map<int, at::Tensor> probe_keys(const Model& model, const std::vector<int>& layers,
+                                     const std::vector<std::vector<std::int64_t>>& held_text);
+
+}  // namespace emend

@@ -1,0 +1,283 @@
+// Second moments of all layers in one pass, beside the bare forward pass over the same rows.
+//
+//   statistics_bench [MODEL] [TOKENS] [DTYPE] [REPEATS]      (no MODEL or "small": a random one of 6 layers,
+//   d 256, d_ff 1024)
+//
+// The text is CORPUS (environment; files or folders) for a model with a tokenizer, else random ids in rows of
+// 128. Prints, as medians of the repeats: tokens a second of the bare pass up to the last layer's key, of the
+// same with the sums, and their ratio; the machine's matrix-product rate now, and the share of it that the
+// whole reaches; planned and measured peak memory.
+//
+//   statistics_bench effects MODEL [TOKENS]
+//
+// What position-0 keys and a bfloat16 pass change: for some layers, the trace with position 0 over the trace
+// without it, and the mean 1 - cos of C^-1 k on held keys between C without position 0 and with it, and
+// between float32 and bfloat16.
+#include <c10/core/GradMode.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include "analysis/key_sums.h"
+#include "analysis/statistics_plan.h"
+#include "analysis/statistics_quality.h"
+#include "analysis/text_blocks.h"
+#include "analysis/text_source.h"
+#include "base/random.h"
+#include "emend/statistics.h"
+#include "linalg/spd_factor.h"
+#include "model/rotary.h"
+#include "model/rows.h"
+#include "text/corpus.h"
+
+using namespace emend;
+
+namespace {
+
+// By the clock on the wall, and of all processors that worked: the second does not count what other processes
+// took.
+struct Seconds {
+  double wall = 0, processor = 0;
+  Seconds& operator+=(const Seconds& more) {
+    wall += more.wall;
+    processor += more.processor;
+    return *this;
+  }
+};
+
+double processor_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+Seconds seconds_of(const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  const double processor = processor_seconds();
+  work();
+  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
+          processor_seconds() - processor};
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+ModelConfig small_shape() {
+  ModelConfig c;
+  c.family = "gpt2";
+  c.layers = 6;
+  c.d_model = 256;
+  c.d_ff = 1024;
+  c.heads = c.kv_heads = 4;
+  c.head_dim = 64;
+  c.vocab = 4096;
+  c.max_positions = 512;
+  c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
+  return c;
+}
+
+Model load(const std::string& path, const std::string& dtype) {
+  ModelOptions options;
+  options.dtype = dtype;
+  if (path.empty() || path == "small") return Model::make_random(small_shape(), 1, options);
+  SilentProgress silent;
+  return Model::load(path, options, silent);
+}
+
+std::vector<std::filesystem::path> corpus() {
+  const char* const given = std::getenv("CORPUS");
+  return {given != nullptr ? given : std::string(EMEND_TEST_DATA) + "/world/text.txt"};
+}
+
+std::vector<TextRow> text_rows(const Model& model, std::int64_t tokens) {
+  std::vector<TextRow> rows;
+  std::int64_t keys = 0;
+  if (!model.has_tokenizer()) {
+    constexpr int kRow = 128;
+    for (std::uint64_t stream = 0; keys < tokens; ++stream) {
+      TextRow row{{}, static_cast<std::uint32_t>(stream)};
+      for (std::uint64_t i = 0; i < kRow; ++i)
+        row.ids.push_back(static_cast<std::int64_t>(
+            Random(7, stream).below(i, static_cast<std::uint64_t>(model.config().vocab))));
+      keys += row.keys();
+      rows.push_back(std::move(row));
+    }
+    return rows;
+  }
+  SilentProgress silent;
+  const CorpusIndex index = scan_corpus(corpus(), "text", 0, silent);
+  const std::int64_t window = std::min<std::int64_t>(512, model.config().max_positions);
+  for (std::size_t i = 0; i < index.documents.size() && keys < tokens; ++i) {
+    const auto ids =
+        model.tokenizer().encode(read_documents(index, i, i + 1)[0].text, SpecialTokens::kNone).ids;
+    for (auto& ids_of_row : document_rows(ids, model.tokenizer().automatic_prefix(), window)) {
+      rows.push_back({std::move(ids_of_row), static_cast<std::uint32_t>(i)});
+      keys += rows.back().keys();
+    }
+  }
+  return rows;
+}
+
+PassInput pass_over(const std::vector<TextRow>& rows, const TextBlock& block, UnitRange range, int last) {
+  PassInput input;
+  for (std::size_t u = range.begin; u < range.end; ++u)
+    for (const std::size_t row : block.units[u].rows) input.ids.push_back(rows[row].ids);
+  input.stop = PassInput::Stop::kKey;
+  input.stop_block = last;
+  return input;
+}
+
+// The keys of a range, summed in `sums`; `first` also those at position 0.
+enum class Keys { kNone, kPastFirst, kAll };
+void run_range(const Model& model, const std::vector<TextRow>& rows, const TextBlock& block, UnitRange range,
+               KeySums& sums, Keys which) {
+  PassInput input = pass_over(rows, block, range, sums.layers().back());
+  std::vector<std::int64_t> counted;
+  std::int64_t token = 0;
+  for (const auto& row : input.ids)
+    for (std::size_t j = 0; j < row.size(); ++j, ++token)
+      if (j > 0 || which == Keys::kAll) counted.push_back(token);
+  if (which != Keys::kNone) {
+    input.recordings = sums.recordings(index_tensor(counted, model.options().device()));
+    input.on_recorded = [&](std::size_t layer, const at::Tensor& keys) {
+      std::int64_t at = 0;
+      for (std::size_t u = range.begin; u < range.end; ++u) {
+        const std::int64_t n =
+            block.units[u].keys +
+            (which == Keys::kAll ? static_cast<std::int64_t>(block.units[u].rows.size()) : 0);
+        sums.add(layer, block.units[u].half, keys.narrow(0, at, n),
+                 [](std::int64_t) { return std::string("the text"); });
+        at += n;
+      }
+    };
+  }
+  model.forward(std::move(input));
+}
+
+std::vector<int> all_layers(const Model& model) {
+  std::vector<int> layers;
+  for (int l = 0; l < model.config().layers; ++l) layers.push_back(l);
+  return layers;
+}
+
+double peak_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return 1024.0 * static_cast<double>(usage.ru_maxrss);
+}
+
+void throughput(const std::string& path, std::int64_t tokens, const std::string& dtype, int repeats) {
+  constexpr std::int64_t kBlock = 8192, kBudget = 4096;
+  const Model model = load(path, dtype);
+  const std::vector<TextRow> rows = text_rows(model, tokens);
+  const std::vector<TextBlock> blocks = cut_blocks(rows, kBlock);
+  const std::vector<int> layers = all_layers(model);
+  KeySums sums(layers, model.config().d_ff);
+  const double rate = measure_matmul_flops(model);
+  run_range(model, rows, blocks[0], split_units(blocks[0].units, kBudget)[0], sums,
+            Keys::kPastFirst);  // warm
+  std::int64_t keys = 0;
+  // Both ways in turn, pass by pass, so that what else the machine does hits both alike.
+  std::vector<double> bare, full, ratios, processor_ratios;
+  double processor = 0;
+  for (int r = 0; r < repeats; ++r) {
+    Seconds bare_seconds, full_seconds;
+    keys = 0;
+    for (const TextBlock& block : blocks) {
+      for (const UnitRange range : split_units(block.units, kBudget)) {
+        bare_seconds += seconds_of([&] { run_range(model, rows, block, range, sums, Keys::kNone); });
+        full_seconds += seconds_of([&] { run_range(model, rows, block, range, sums, Keys::kPastFirst); });
+      }
+      keys += block.keys;
+    }
+    bare.push_back(bare_seconds.wall);
+    full.push_back(full_seconds.wall);
+    ratios.push_back(bare_seconds.wall / full_seconds.wall);
+    processor_ratios.push_back(bare_seconds.processor / full_seconds.processor);
+    processor = full_seconds.processor;
+  }
+  double length = 0;
+  for (const TextRow& row : rows)
+    length += static_cast<double>(row.ids.size()) / static_cast<double>(rows.size());
+  const double flops = flops_a_token(model.config(), layers, length) * static_cast<double>(keys);
+  std::printf("%s, %d layers, %s: %lld keys, rows of %.0f tokens\n", path.empty() ? "small" : path.c_str(),
+              model.config().layers, dtype.c_str(), static_cast<long long>(keys), length);
+  std::printf("  bare pass        %8.2f s  %8.0f tokens/s\n", median(bare),
+              static_cast<double>(keys) / median(bare));
+  std::printf("  with all sums    %8.2f s  %8.0f tokens/s\n", median(full),
+              static_cast<double>(keys) / median(full));
+  std::printf("  ratio            %8.3f    of processor seconds %.3f (%.2f s with all sums)\n",
+              median(ratios), median(processor_ratios), processor);
+  std::printf("  matrix products  %8.0f GFLOP/s at 1024^3; the whole runs at %.0f, %.0f %% of it\n",
+              rate / 1e9, flops / median(full) / 1e9, 100 * flops / median(full) / rate);
+  std::printf("  peak memory      %8.0f MB\n", peak_bytes() / 1e6);
+}
+
+double distance(const at::Tensor& A, const at::Tensor& B, const at::Tensor& probes) {
+  const at::Tensor K = probes.to(at::kDouble).t();
+  return 1 - at::cosine_similarity(*solve_with_ridge(A, kEstimateRidge, K),
+                                   *solve_with_ridge(B, kEstimateRidge, K), 0)
+                 .mean()
+                 .item<double>();
+}
+
+at::Tensor mean_of(const KeySums& sums, std::size_t layer) {
+  return (sums.half(layer, 0).value() + sums.half(layer, 1).value()) / static_cast<double>(sums.count());
+}
+
+void effects(const std::string& path, std::int64_t tokens) {
+  const Model model = load(path, "float32"), narrow = load(path, "bfloat16");
+  StatisticsOptions options;
+  options.corpus = corpus();
+  const std::vector<TextRow> rows = text_rows(model, tokens);
+  const std::vector<TextBlock> blocks = cut_blocks(rows, 8192);
+  const int last = model.config().layers - 1;
+  const std::vector<int> layers = {0, last / 4, last / 2, 3 * last / 4, last};
+  KeySums without(layers, model.config().d_ff), with = without, rounded = without;
+  for (const TextBlock& block : blocks)
+    for (const UnitRange range : split_units(block.units, 4096)) {
+      run_range(model, rows, block, range, without, Keys::kPastFirst);
+      run_range(model, rows, block, range, with, Keys::kAll);
+      run_range(narrow, rows, block, range, rounded, Keys::kPastFirst);
+    }
+  std::vector<std::vector<std::int64_t>> held;
+  for (std::size_t i = 0; i < rows.size() && held.size() < 16; i += rows.size() / 16 + 1)
+    held.push_back(rows[i].ids);
+  const auto probes = probe_keys(model, layers, held);
+  std::printf(
+      "%s, %lld keys\nlayer  trace with/without position 0   1-cos of C^-1 k: position 0   bfloat16   two "
+      "halves / 4\n",
+      path.c_str(), static_cast<long long>(without.count()));
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const at::Tensor C = mean_of(without, i);
+    const at::Tensor& k = probes.at(layers[i]);
+    std::printf("%5d  %29.3f   %27.5f   %8.5f   %14.5f\n", layers[i],
+                mean_of(with, i).trace().item<double>() / C.trace().item<double>(),
+                distance(C, mean_of(with, i), k), distance(C, mean_of(rounded, i), k),
+                estimate_error(without, i, k).value_or(-1));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const c10::NoGradGuard no_grad;
+  const auto argument = [&](int i, const char* otherwise) {
+    return std::string(i < argc ? argv[i] : otherwise);
+  };
+  if (argument(1, "") == "effects") {
+    effects(argument(2, ""), std::atoll(argument(3, "20000").c_str()));
+    return 0;
+  }
+  throughput(argument(1, ""), std::atoll(argument(2, "20000").c_str()), argument(3, "float32"),
+             std::atoi(argument(4, "3").c_str()));
+  return 0;
+}

@@ -1,0 +1,103 @@
+// emend stats under mpirun, where the build has MPI.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "program.h"
+#include "scratch_folder.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class StatsMpi : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::string(EMEND_MPIRUN).empty()) GTEST_SKIP() << "built without MPI";
+    if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
+  }
+  std::vector<std::string> arguments(const std::string& out, const std::string& tokens = "4000") const {
+    return {"stats",
+            "--model",
+            world_model("gpt2"),
+            "--corpus",
+            std::string(EMEND_TEST_DATA) + "/world/text.txt",
+            "--layers",
+            "1,3",
+            "--tokens",
+            tokens,
+            "--block",
+            "300",
+            "--threads",
+            "1",
+            "--out",
+            folder_ / out};
+  }
+  // Under mpirun with so many processes.
+  static Finished run_many(int processes, const std::vector<std::string>& arguments,
+                           const std::string& before = "true") {
+    return run_emend_after(
+        "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm_rsh_agent=/bin/true "
+        "OMPI_MCA_btl_vader_single_copy_mechanism=none; " +
+            before + "; set -- " EMEND_MPIRUN " --oversubscribe -n " + std::to_string(processes) + " \"$@\"",
+        arguments);
+  }
+  const ScratchFolder folder_;
+};
+
+TEST_F(StatsMpi, TheResultDoesNotDependOnTheNumberOfProcesses) {
+  std::vector<std::string> alone = arguments("alone");
+  alone.insert(alone.end(), {"--json", folder_ / "alone.json"});
+  ASSERT_EQ(run_emend(alone).code, 0);
+  const auto wanted = read_json(folder_ / "alone.json");
+  for (const int processes : {2, 4}) {
+    std::vector<std::string> shared = arguments("shared" + std::to_string(processes));
+    shared.insert(shared.end(), {"--json", folder_ / "shared.json"});
+    const Finished run = run_many(processes, shared);
+    ASSERT_EQ(run.code, 0) << run.err;
+    const auto found = read_json(folder_ / "shared.json");
+    EXPECT_EQ(found["fingerprint"], wanted["fingerprint"]);
+    for (std::size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(found["layers"][i]["tokens"], 4000);
+      for (const char* key : {"trace", "effective_rank", "error_estimate"})
+        EXPECT_NEAR(found["layers"][i][key].get<double>() / wanted["layers"][i][key].get<double>(), 1, 1e-5)
+            << key;
+    }
+    EXPECT_FALSE(fs::exists(folder_ / ("shared" + std::to_string(processes) + "/checkpoint_1-3_shard_0_of_" +
+                                       std::to_string(processes) + ".safetensors")));
+  }
+}
+
+TEST_F(StatsMpi, ADeadProcessEndsTheRunAndItGoesOnFromItsShards) {
+  // Rank 1 is killed once it has left a checkpoint.
+  const std::string checkpoint = folder_ / "run/checkpoint_1-3_shard_1_of_2.safetensors";
+  const std::string killer = "(for i in $(seq 3000); do [ -e '" + checkpoint +
+                             "' ] && break; sleep 0.02; done; for p in $(pgrep -P $$ -x emend); do "
+                             "grep -qz '^OMPI_COMM_WORLD_RANK=1$' /proc/$p/environ && kill -9 $p; done) &";
+  const Finished run = run_many(2, arguments("run", "all"), killer + " true");
+  ASSERT_NE(run.code, 0);
+  EXPECT_THAT(run.err, HasSubstr("signal 9"));
+  ASSERT_TRUE(fs::exists(checkpoint));
+  EXPECT_FALSE(fs::exists(folder_ / "run/layer_1.safetensors"));
+  std::vector<std::string> again = arguments("run", "all");
+  again.push_back("--resume");
+  const Finished resumed = run_many(2, again);
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("Taken up after"));
+  EXPECT_TRUE(fs::exists(folder_ / "run/layer_3.safetensors"));
+}
+
+TEST_F(StatsMpi, AnErrorOfOneProcessIsToldAndEndsAll) {
+  std::vector<std::string> refused = arguments("run");
+  refused.insert(refused.end(), {"--shard", "0/2"});
+  const Finished run = run_many(2, refused);
+  EXPECT_EQ(run.code, 2) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("mpirun makes the shards"));
+}
+
+}  // namespace
+}  // namespace emend
