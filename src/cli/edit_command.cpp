@@ -4,6 +4,7 @@
 
 #include "base/nearest.h"
 #include "base/strings.h"
+#include "cli/auto_layer.h"
 #include "cli/command.h"
 #include "cli/edit_prepare.h"
 #include "cli/edit_report.h"
@@ -89,15 +90,17 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
   return Parsed::kRun;
 }
 
-EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditOptions& options) {
+EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditOptions& options, Console& console) {
   EditJob job{&model, &editor, &file, {}, {}};
-  job.context.layer = resolve_layer(file, options, model.config());
   job.context.prefix = resolve_bos(model.tokenizer(), file.bos);
   job.statistics = statistics_folder(file, model, job.context.prefix);
   job.context.form = file.form;
   job.context.seed = options.common.seed;
   job.context.token_budget = options.common.token_budget;
   job.context.keep_going = options.keep_going;
+  const bool automatic = file.layer.layers.empty();
+  job.context.layer =
+      automatic ? auto_layer(model, file.edits, job.context, job.statistics, console).layer : resolve_layer(file, options, model.config());
   return job;
 }
 
@@ -167,7 +170,7 @@ int edit_command(const std::vector<std::string>& arguments) {
   const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
   console.keep_json_apart({{options.file, patch_path}, file.model, {file.statistics}});
   Model model = load_model(file.model.string(), options.common, console);
-  const EditJob job = make_job(model, *editor, file, options);
+  const EditJob job = make_job(model, *editor, file, options, console);
   console.keep_json_apart({{}, {}, {job.statistics}});
   if (options.dry_run) return dry_run(job, console);
   const double load = seconds_since(began);

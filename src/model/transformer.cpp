@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "model/attention.h"
 #include "model/layers.h"
 #include "model/row_layout.h"
@@ -75,6 +77,16 @@ at::Tensor mlp_value(const at::Tensor& key, const BlockWeights& weights, int blo
   return y;
 }
 
+// Does anybody look at, or change, what lies behind attention in this block?
+bool is_watched_behind_attention(const PassInput& input, int block) {
+  const auto behind = [&](const auto& at) {
+    return at.block == block && (at.site == Site::kKey || at.site == Site::kMlpOutput || at.site == Site::kBlockOutput);
+  };
+  return std::any_of(input.interventions.begin(), input.interventions.end(), behind) ||
+         std::any_of(input.recordings.begin(), input.recordings.end(), behind) ||
+         std::any_of(input.overlays.begin(), input.overlays.end(), [&](const Overlay& overlay) { return overlay.block == block; });
+}
+
 }  // namespace
 
 PassOutput run_pass(const PassInput& input, const ModelConfig& config, const ModelWeights& weights,
@@ -87,10 +99,19 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
 
   at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, weights, layout, observer);
   const int last_block = input.stop == PassInput::Stop::kLogits ? config.layers - 1 : input.stop_block;
+  at::Tensor wanted;  // tokens whose logits are read
+  if (!input.logit_tokens.empty()) wanted = index_tensor(input.logit_tokens, options.device());
+  // Behind the last attention the others matter to nobody: they do not run through the last MLP.
+  const bool narrows = input.stop == PassInput::Stop::kLogits && wanted.defined() && input.begin_block <= last_block &&
+                       wanted.size(0) < layout.tokens() && !is_watched_behind_attention(input, last_block);
   for (int l = input.begin_block; l <= last_block; ++l) {
     const BlockWeights& block = weights.blocks[l];
-    const at::Tensor normal = normalise(x, block.attention_norm, block.attention_norm_bias, config);
+    at::Tensor normal = normalise(x, block.attention_norm, block.attention_norm_bias, config);
     x = x + observer.at_site(Site::kAttentionOutput, l, attention(normal, block, config, l, layout, input));
+    if (narrows && l == last_block) {
+      x = x.index_select(0, wanted);
+      normal = normal.index_select(0, wanted);
+    }
     const at::Tensor read =
         config.parallel_blocks ? normal : normalise(x, block.mlp_norm, block.mlp_norm_bias, config);
     const at::Tensor key = observer.at_site(Site::kKey, l, mlp_key(read, block, config));
@@ -101,12 +122,10 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
     x = x + observer.at_site(Site::kMlpOutput, l, mlp_value(key, block, l, input, layout));
     x = observer.at_site(Site::kBlockOutput, l, x);
   }
-  output.hidden = x;
+  if (!narrows) output.hidden = x;
 
-  if (!input.logit_tokens.empty()) {
-    const at::Tensor tokens = index_tensor(input.logit_tokens, options.device());
-    const at::Tensor seen =
-        normalise(x.index_select(0, tokens), weights.final_norm, weights.final_norm_bias, config);
+  if (wanted.defined()) {
+    const at::Tensor seen = normalise(narrows ? x : x.index_select(0, wanted), weights.final_norm, weights.final_norm_bias, config);
     output.logits = at::linear(seen, weights.head, weights.head_bias).to(at::kFloat);
   }
   if (input.append)

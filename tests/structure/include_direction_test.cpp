@@ -51,7 +51,7 @@ const FolderRules kRules = {
             {"memories.h", "memories"}, {"editor.h", "editors"},      {"checks.h", "eval"},
             {"eval.h", "eval"},         {"dataset.h", "datasets"},    {"patch.h", "delivery"},
             {"report.h", "report"},     {"key_factors.h", "linalg"},  {"editor_cache.h", "editors"},
-            {"emend.h", "umbrella"},
+            {"trace_fact.h", "records"}, {"emend.h", "umbrella"},
         },
     .interface_headers = {"editor.h", "checks.h"},
 };
