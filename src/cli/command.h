@@ -23,6 +23,7 @@ int run_command(const std::string& prefix, const std::vector<Command>& commands,
 int edit_command(const std::vector<std::string>& arguments);
 int eval_command(const std::vector<std::string>& arguments);
 int generate_command(const std::vector<std::string>& arguments);
+int locate_command(const std::vector<std::string>& arguments);
 int stats_command(const std::vector<std::string>& arguments);
 int patch_command(const std::vector<std::string>& arguments);
 int patch_verify_command(const std::vector<std::string>& arguments);

@@ -156,8 +156,8 @@ int edit_command(const std::vector<std::string>& arguments) {
   const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
   console.keep_json_apart({{options.file, patch_path}, file.model, {file.statistics}});
   Model model = load_model(file.model.string(), options.common, console);
-  const EditJob job =
-      make_job(model, *editor, file, {options.common.seed, options.common.token_budget, options.keep_going});
+  const EditJob job = make_job(model, *editor, file, {options.common.seed, options.common.token_budget, options.keep_going},
+                               console.progress());
   console.keep_json_apart({{}, {}, {job.statistics}});
   if (options.dry_run) return dry_run(job, console);
   const double load = seconds_since(began);

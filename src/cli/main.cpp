@@ -14,7 +14,7 @@ const std::vector<emend::Command> kCommands = {
     {"generate", "continue a prompt, also with patches laid on the model", emend::generate_command},
     {"stats", "collect the second moments of the keys that edits rest on", emend::stats_command},
     {"eval", "benchmark editors", emend::eval_command},
-    {"locate", "find the layers that hold a fact", nullptr},
+    {"locate", "find the layers that hold a fact", emend::locate_command},
     {"patch", "list and verify patches", emend::patch_command},
     {"export", "write a patch as an adapter", nullptr},
     {"convert", "turn records of other programs into an edit file", emend::convert_command},

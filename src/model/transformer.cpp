@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
+
 #include "model/attention.h"
 #include "model/layers.h"
 #include "model/row_layout.h"
@@ -81,6 +83,16 @@ at::Tensor mlp_value(const at::Tensor& key, const BlockWeights& weights, int blo
   return y;
 }
 
+// Does anybody look at, or change, what lies behind attention in this block?
+bool is_watched_behind_attention(const PassInput& input, int block) {
+  const auto behind = [&](const auto& at) {
+    return at.block == block && (at.site == Site::kKey || at.site == Site::kMlpOutput || at.site == Site::kBlockOutput);
+  };
+  return std::any_of(input.interventions.begin(), input.interventions.end(), behind) ||
+         std::any_of(input.recordings.begin(), input.recordings.end(), behind) ||
+         std::any_of(input.overlays.begin(), input.overlays.end(), [&](const Overlay& overlay) { return overlay.block == block; });
+}
+
 }  // namespace
 
 PassOutput run_pass(const PassInput& input, const ModelConfig& config, const ModelWeights& weights,
@@ -94,20 +106,28 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
 
   at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, weights, layout, observer);
   const int last_block = input.stop == PassInput::Stop::kLogits ? config.layers - 1 : input.stop_block;
-  at::Tensor wanted;  // tokens whose logits are
+  at::Tensor wanted;  // tokens whose logits are read
   if (!input.logit_tokens.empty()) wanted = index_tensor(input.logit_tokens, options.device());
-  at::Tensor row = layout.row_of_token(), only;
+  // Behind the last attention the others matter to nobody: they do not run through the last MLP.
+  const bool narrows = !input.logits_only && input.stop == PassInput::Stop::kLogits && wanted.defined() &&
+                       wanted.size(0) < layout.tokens() && !is_watched_behind_attention(input, last_block);
+  at::Tensor row = layout.row_of_token(), only;  // of the tokens that still run; those alone that run on, once they are chosen
   for (int l = input.begin_block; l <= last_block; ++l) {
     const BlockWeights& block = weights.blocks[l];
-    if (l == last_block && input.logits_only) only = wanted;
     at::Tensor normal = normalise(x, block.attention_norm, block.attention_norm_bias, config);
+    if (l == last_block && input.logits_only) only = wanted;
     const at::Tensor mixed = attention(normal, block, config, l, layout, input, only);
-    if (only.defined()) {
+    const auto leave_others = [&] {
       x = x.index_select(0, only);
       row = row.index_select(0, only);
       if (config.parallel_blocks) normal = normal.index_select(0, only);
-    }
+    };
+    if (only.defined()) leave_others();
     x = x + observer.at_site(Site::kAttentionOutput, l, mixed);
+    if (l == last_block && narrows) {
+      only = wanted;
+      leave_others();
+    }
     const at::Tensor read =
         config.parallel_blocks ? normal : normalise(x, block.mlp_norm, block.mlp_norm_bias, config);
     const at::Tensor key = observer.at_site(Site::kKey, l, mlp_key(read, block, config));
@@ -118,7 +138,7 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
     x = x + observer.at_site(Site::kMlpOutput, l, mlp_value(key, block, l, input, row));
     x = observer.at_site(Site::kBlockOutput, l, x);
   }
-  if (!input.logits_only) output.hidden = x;
+  if (!only.defined()) output.hidden = x;
 
   if (wanted.defined()) {
     const at::Tensor last = only.defined() ? x : x.index_select(0, wanted);

@@ -5,14 +5,14 @@
 #include "base/strings.h"
 #include "base/writable.h"
 #include "emend/error.h"
+#include "pipeline/auto_layer.h"
 
 namespace emend {
 namespace {
 
-// `layer: auto` resolved.
-int resolve_layer(const EditFile& file, const ModelConfig& config) {
+// The one layer that the file names.
+int given_layer(const EditFile& file, const ModelConfig& config) {
   const std::vector<int>& layers = file.layer.layers;
-  if (layers.empty()) return default_layer(config);
   const std::string where = file.layer.where.empty() ? file.path.string() + ": layer" : file.layer.where;
   for (const int layer : layers) require_layer(where, layer, config.layers);
   if (layers.size() > 1)
@@ -44,12 +44,13 @@ std::vector<std::int64_t> resolve_bos(const Tokenizer& tokenizer, const std::str
               "bos: the tokenizer has no token " + quote(choice) + did_you_mean(choice, known));
 }
 
-EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options) {
+EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options,
+                 Progress& progress) {
   if (options.token_budget < 1)
     throw Error(ErrorKind::kUsage,
                 "the token budget must be at least 1, found " + std::to_string(options.token_budget));
   EditJob job{&model, &editor, &file, {}, {}};
-  job.context.layer = resolve_layer(file, model.config());
+  if (!file.layer.layers.empty()) job.context.layer = given_layer(file, model.config());
   job.context.prefix = resolve_bos(model.tokenizer(), file.bos);
   job.statistics =
       file.statistics.empty() ? default_statistics_folder(model, job.context.prefix) : file.statistics;
@@ -57,6 +58,8 @@ EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const
   job.context.seed = options.seed;
   job.context.token_budget = options.token_budget;
   job.context.keep_going = options.keep_going;
+  if (file.layer.layers.empty())
+    job.context.layer = auto_layer(model, file.edits, job.context, job.statistics, progress).layer;
   return job;
 }
 

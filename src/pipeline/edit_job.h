@@ -24,8 +24,8 @@ struct EditJob {
 };
 
 // Throws Error(kConfig): a layer or a BOS that the model has not, and several layers; the message names what
-// said so (LayerChoice::where). Error(kUsage): a token budget below 1.
-EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options);
+// said so (LayerChoice::where). Error(kUsage): a token budget below 1. `layer: auto` is resolved here (auto_layer.h).
+EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options, Progress& progress);
 
 // The ids that begin every text: what the tokenizer itself adds for "auto", none for "none", else the token
 // of that name. Throws Error(kConfig) when the tokenizer has no such token.

@@ -228,7 +228,7 @@ EditOutcome run_job(const EditJob& job, Progress& progress) {
 
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options);
-  return run_job(make_job(model, *editor, file, options), progress);
+  return run_job(make_job(model, *editor, file, options, progress), progress);
 }
 
 std::vector<std::string> failed_ids(const Edit& edit) {

@@ -129,6 +129,8 @@ svg.chart { display: block; max-width: 100%; height: auto; color: var(--ink); }
 .chart .stroke, .chart .dot, .chart .bar { stroke: var(--series); }
 .chart .dot, .chart .bar, .chart .band { fill: var(--series); }
 .chart .hollow { fill: var(--paper); }
+.chart .heat { fill: var(--series); stroke: none; } .chart .frame { fill: none; stroke: var(--line); }
+.chart .mark { stroke: var(--series); stroke-width: 3; } .chart .marked { font-weight: 700; }
 @media print { body { max-width: none; padding: 0; font-size: 11px; } details { break-inside: avoid; }
   figure, table { break-inside: avoid; }
   h2, h3 { break-after: avoid; } }

@@ -102,7 +102,6 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
 
 TEST(Usage, RefusesByNameWhatIsNotThereYet) {
   const std::vector<Refusal> refusals = {
-      {{"locate"}, "'emend locate' is not part of this version yet"},
       {{"export", "lora"}, "'emend export' is not"},
       {{"memories"}, "'emend memories' is not"},
       {{"stats", "merge", "a", "b"}, "'emend stats merge' is not"},

@@ -55,6 +55,7 @@ const FolderRules kRules = {
             {"dataset.h", "datasets"}, {"patch.h", "delivery"}, {"report.h", "report"},
             {"key_factors.h", "linalg"}, {"editor_cache.h", "editors"}, {"emend.h", "umbrella"},
             {"edit_run.h", "pipeline"}, {"c_api.h", "bindings"},
+            {"trace_fact.h", "records"},
         },
     .interface_headers = {"editor.h", "checks.h"},
 };

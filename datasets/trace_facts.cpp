@@ -1,0 +1,66 @@
+// known_1000.json of kmeng01/rome, records of edits, or one's own.
+#include "datasets/trace_facts.h"
+
+#include <set>
+
+#include "base/strings.h"
+#include "base/trim.h"
+#include "datasets/json_fields.h"
+#include "datasets/json_records.h"
+#include "emend/error.h"
+
+namespace emend {
+
+namespace {
+
+std::string answer_of(const JsonView& record) {
+  for (const char* const key : {"answer", "attribute", "was"})
+    if (const auto answer = record.find(key)) return std::string(trim(answer->as_string()));
+  return {};
+}
+
+TraceFact fact_of(const JsonView& record, std::size_t number) {
+  TraceFact fact;
+  fact.id = id_or_number(record, record.has("id") ? "id" : "known_id", number);
+  fact.prompt = std::string(trim_back(record.string("prompt")));
+  fact.subject = std::string(trim(record.string("subject")));
+  if (fact.prompt.empty()) record.at("prompt").refuse("a text that is not empty");
+  if (fact.subject.empty()) record.at("subject").refuse("a text that is not empty");
+  const auto occurrence = record.find("subject_occurrence");
+  fact.subject_begin =
+      place_of_subject(fact.prompt, fact.subject, occurrence ? occurrence->as_positive_integer() : 0, record.source());
+  fact.answer = answer_of(record);
+  return fact;
+}
+
+}  // namespace
+
+std::size_t place_of_subject(const std::string& prompt, const std::string& subject, std::int64_t occurrence, const std::string& where) {
+  std::vector<std::size_t> places;
+  for (std::size_t at = prompt.find(subject); at != std::string::npos; at = prompt.find(subject, at + 1)) places.push_back(at);
+  const auto count = static_cast<std::int64_t>(places.size());
+  if (places.empty())
+    throw Error(ErrorKind::kConfig, where + ": the subject " + quote(subject) + " is not in the prompt " + quote(prompt));
+  if (occurrence > count)
+    throw Error(ErrorKind::kConfig, where + ": there is no occurrence " + std::to_string(occurrence) + " of the subject " +
+                                        quote(subject) + ", which stands in the prompt " + std::to_string(count) + " times");
+  if (occurrence == 0 && count > 1)
+    throw Error(ErrorKind::kConfig, where + ": the subject " + quote(subject) + " stands in the prompt " + std::to_string(count) +
+                                        " times; say which one with subject_occurrence (1 to " + std::to_string(count) + ")");
+  return places[static_cast<std::size_t>(occurrence == 0 ? 0 : occurrence - 1)];
+}
+
+std::vector<TraceFact> read_trace_facts(const std::filesystem::path& path) {
+  const JsonRecords records(path);
+  std::vector<TraceFact> facts;
+  std::set<std::string> ids;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    facts.push_back(fact_of(records.at(i), i));
+    if (!ids.insert(facts.back().id).second)
+      throw Error(ErrorKind::kConfig, records.at(i).source() + ": the id " + quote(facts.back().id) + " was met before");
+  }
+  if (facts.empty()) throw Error(ErrorKind::kConfig, path.string() + ": there are no facts in it");
+  return facts;
+}
+
+}  // namespace emend

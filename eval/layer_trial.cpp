@@ -1,0 +1,79 @@
+#include "eval/layer_trial.h"
+
+#include <algorithm>
+#include <set>
+
+#include "eval/results/interval.h"
+#include "eval/run.h"
+
+namespace emend {
+
+namespace {
+
+Contender contender_at(const LayerTrial& trial, int layer) {
+  Contender contender;
+  contender.header.model_fingerprint = trial.model_fingerprint;
+  contender.header.method = trial.editor->name();
+  contender.header.label = "layer " + std::to_string(layer);
+  contender.header.options = trial.editor->options();
+  contender.header.options["layer"] = std::to_string(layer);
+  contender.header.seed = trial.context.seed;
+  contender.header.token_budget = trial.context.token_budget;
+  contender.header.records = 0;
+  if (trial.context.statistics != nullptr) contender.header.statistics_fingerprint = trial.context.statistics->fingerprint;
+  contender.editor = trial.editor;
+  contender.context = trial.context;
+  contender.context.layer = layer;
+  contender.folder = trial.folder / ("layer-" + std::to_string(layer));
+  return contender;
+}
+
+// With all three successes, the run's own score and interval; else the harmonic mean of those that were measured, with the widest of
+// their intervals.
+TrialScore score_of(const EvalSummary& summary, int layer) {
+  TrialScore score;
+  score.layer = layer;
+  score.facts = summary.records;
+  std::vector<double> means;
+  double widest = 0;
+  for (const std::string& name : score_parts()) {
+    const auto part = summary.metrics.find(name);
+    if (part == summary.metrics.end()) continue;
+    score.parts[name] = part->second.mean;
+    means.push_back(part->second.mean);
+    widest = std::max(widest, part->second.ci95);
+  }
+  const auto whole = summary.metrics.find("score");
+  score.score = whole != summary.metrics.end() ? whole->second.mean : means.empty() ? 0 : harmonic_mean(means);
+  score.ci95 = whole != summary.metrics.end() ? whole->second.ci95 : widest;
+  return score;
+}
+
+}  // namespace
+
+std::vector<TrialScore> run_layer_trial(Model& model, const LayerTrial& trial, Progress& progress) {
+  EvalSetup setup;
+  setup.records = trial.records;
+  setup.metrics.push_back(make_rewrite_metric());
+  setup.known_only = trial.known_only;
+  setup.token_budget = trial.context.token_budget;
+  setup.resume = trial.resume;
+  std::vector<Contender> contenders;
+  for (const int layer : trial.layers) contenders.push_back(contender_at(trial, layer));
+  const std::vector<EvalSummary> summaries = run_eval(model, setup, contenders, progress);
+  std::vector<TrialScore> scores;
+  for (std::size_t i = 0; i < summaries.size(); ++i) scores.push_back(score_of(summaries[i], trial.layers[i]));
+  std::stable_sort(scores.begin(), scores.end(), [](const TrialScore& a, const TrialScore& b) { return a.score > b.score; });
+  return scores;
+}
+
+std::vector<int> trial_candidates(const std::vector<LayerScore>& ranking, const ModelConfig& config, std::size_t most) {
+  std::set<int> layers;
+  for (std::size_t i = 0; i < std::min(most, ranking.size()); ++i) layers.insert(ranking[i].layer);
+  constexpr int kAround = 2;
+  const int depth = default_layer(config);
+  for (int layer = std::max(0, depth - kAround); layer <= std::min(config.layers - 1, depth + kAround); ++layer) layers.insert(layer);
+  return {layers.begin(), layers.end()};
+}
+
+}  // namespace emend

@@ -1,0 +1,75 @@
+#include "analysis/causal_trace/trace_row.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/strings.h"
+#include "base/utf8.h"
+#include "emend/error.h"
+#include "emend/generate.h"
+
+namespace emend {
+
+TraceRow prompt_row(const Model& model, const TraceFact& fact, const TraceOptions& options) {
+  const Tokenizer& tokenizer = model.tokenizer();
+  std::string text = fact.prompt;
+  std::size_t begin = fact.subject_begin;
+  if (options.form == PromptForm::kChat) {
+    text = render_chat(tokenizer, fact.prompt);
+    const std::size_t at = text.rfind(fact.prompt);
+    if (at == std::string::npos) throw Error(ErrorKind::kConfig, "fact " + fact.id + ": the chat template changes the prompt's text");
+    begin += at;
+  }
+  const Encoding encoding = tokenizer.encode(text, SpecialTokens::kNone);
+  if (encoding.ids.size() < 2)
+    throw Error(ErrorKind::kConfig, "fact " + fact.id + ": the prompt " + quote(fact.prompt) +
+                                        " is one token: there is nothing between the subject and the answer to trace");
+  const SubjectTokens subject = find_subject_tokens(encoding, {begin, begin + fact.subject.size()}, text);
+  const auto front = static_cast<std::int64_t>(options.prefix.size());
+  TraceRow row;
+  row.ids = options.prefix;
+  row.ids.insert(row.ids.end(), encoding.ids.begin(), encoding.ids.end());
+  row.prompt = static_cast<std::int64_t>(row.ids.size());
+  row.subject_begin = front + static_cast<std::int64_t>(subject.first);
+  row.subject_end = front + static_cast<std::int64_t>(subject.last) + 1;
+  return row;
+}
+
+TraceRow with_answer(TraceRow row, TokenIds answer) {
+  row.ids.resize(static_cast<std::size_t>(row.prompt));
+  row.ids.insert(row.ids.end(), answer.begin(), answer.end() - 1);
+  row.answer = std::move(answer);
+  return row;
+}
+
+TokenIds answer_ids(const Model& model, const TraceFact& fact, const TraceOptions& options, const TraceRow& row) {
+  if (fact.answer.empty()) return {next_tokens(model, {row.ids}, 1, options.token_budget)[0][0].id};
+  TokenIds answer = target_ids(model.tokenizer(), fact.answer, {options.prefix, options.form});
+  if (answer.empty()) throw Error(ErrorKind::kConfig, "fact " + fact.id + ": the answer " + quote(fact.answer) + " has no tokens");
+  return answer;
+}
+
+std::string answer_text(const Tokenizer& tokenizer, const TokenIds& ids) {
+  const std::string text = tokenizer.decode(ids, false);
+  return text.substr(std::min(text.find_first_not_of(' '), text.size()));
+}
+
+std::string token_text(const Tokenizer& tokenizer, std::int64_t id) {
+  const std::string bytes = tokenizer.token_bytes(id);
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t length = utf8_length(bytes, at);
+    if (length > 0) {
+      text += bytes.substr(at, length);
+      at += length;
+      continue;
+    }
+    char buffer[8];
+    std::snprintf(buffer, sizeof buffer, "\\x%02X", static_cast<unsigned char>(bytes[at]));
+    text += buffer;
+    ++at;
+  }
+  return text;
+}
+
+}  // namespace emend

@@ -1,0 +1,85 @@
+#include "pipeline/auto_layer.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+
+#include "analysis/causal_trace/noise.h"
+#include "analysis/causal_trace/restored_runs.h"
+#include "pipeline/layer_decision_text.h"
+#include "emend/error.h"
+
+namespace emend {
+namespace {
+
+// Enough to see where the mass of the effect lies, in about a second on a small model.
+constexpr std::size_t kPrompts = 3;
+constexpr int kSamples = 3;
+
+// The effect of every MLP window at the subject's last token, as a trace that holds this row alone.
+FactTrace quick_trace(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma, std::uint64_t number) {
+  TraceRow row = prompt_row(model, fact, options);
+  row = with_answer(row, answer_ids(model, fact, options, row));
+  const at::Tensor subject = corrupted_embeddings(model, row.subject(), options.noise, options.samples, sigma, {}, {options.seed, number});
+  const TraceRuns runs = run_clean_and_corrupted(model, row, subject);
+  const int layers = model.config().layers;
+  std::vector<Cell> cells;
+  for (int l = 0; l < layers; ++l) {
+    const LayerRange window = window_around(l, default_window(layers), layers);
+    cells.push_back({window.begin, false, window.end});
+  }
+  FactTrace trace;
+  trace.subject_begin = row.subject_begin;
+  trace.subject_end = row.subject_end;
+  trace.high = runs.high;
+  trace.low = runs.mean_low();
+  trace.mlp.resize(static_cast<std::size_t>(row.prompt));
+  trace.mlp[static_cast<std::size_t>(trace.lookup())] =
+      run_cells(model, runs, cells, {trace.lookup(), Site::kMlpOutput, std::nullopt, options.token_budget});
+  return trace;
+}
+
+std::vector<FactTrace> quick_traces(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context, Progress& progress) {
+  const c10::NoGradGuard no_grad;
+  TraceOptions options;
+  options.prefix = context.prefix;
+  options.form = context.form;
+  options.samples = kSamples;
+  options.seed = context.seed;
+  options.token_budget = context.token_budget;
+  std::vector<TraceFact> facts;
+  for (const EditRequest& request : requests) facts.push_back({request.id, request.prompt, request.subject, request.subject_begin, ""});
+  const double sigma = noise_sigma(model, facts);
+  std::vector<FactTrace> traces;
+  const std::size_t step = std::max<std::size_t>(requests.size() / kPrompts, 1);  // spread over the file
+  const auto total = static_cast<std::int64_t>(std::min(kPrompts, requests.size()));
+  progress.begin("trace for layer: auto", total, "prompts");
+  for (std::size_t i = 0; i < requests.size() && traces.size() < kPrompts; i += step) {
+    try {
+      traces.push_back(quick_trace(model, facts[i], options, sigma, i));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kConfig) throw;  // a prompt that cannot be traced says nothing about the layer
+    }
+    progress.update(static_cast<std::int64_t>(traces.size()), "");
+  }
+  progress.end();
+  return traces;
+}
+
+}  // namespace
+
+LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context, const std::filesystem::path& statistics,
+                         Progress& progress) {
+  if (auto held = load_layer_decision(model, context.prefix, statistics)) {
+    progress.note("layer: auto, from " + (statistics / "layer_decision.json").string() + " (" + held->source + "): " + decision_text(*held));
+    return *held;
+  }
+  const std::vector<FactTrace> traces = quick_traces(model, requests, context, progress);
+  LayerDecision decision = decide_layer(model, context.prefix, rank_layers(traces), static_cast<std::int64_t>(traces.size()), {});
+  decision.source = "the edit file's prompts";
+  progress.note("layer: auto, without a kept decision (`emend locate --facts FILE --trial N` makes one): " + decision_text(decision));
+  return decision;
+}
+
+}  // namespace emend
