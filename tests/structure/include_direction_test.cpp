@@ -51,7 +51,8 @@ const FolderRules kRules = {
             {"memories.h", "memories"}, {"editor.h", "editors"},      {"checks.h", "eval"},
             {"eval.h", "eval"},         {"dataset.h", "datasets"},    {"patch.h", "delivery"},
             {"report.h", "report"},     {"key_factors.h", "linalg"},  {"editor_cache.h", "editors"},
-            {"emend.h", "umbrella"},
+            {"emend.h", "umbrella"},    {"write_back.h", "delivery"}, {"adapter.h", "delivery"},
+            {"patch_algebra.h", "delivery"}, {"inspect.h", "delivery"},
         },
     .interface_headers = {"editor.h", "checks.h"},
 };
