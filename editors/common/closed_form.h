@@ -14,28 +14,13 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <memory>
 #include <optional>
 #include <vector>
 
 #include "emend/edit.h"
-#include "linalg/spd_factor.h"
+#include "linalg/key_response.h"
 
 namespace emend {
-
-// Solves with C, or with the identity (C = I of other tools).
-class KeyMetric {
- public:
-  KeyMetric() = default;  // the identity
-  explicit KeyMetric(std::shared_ptr<const SpdFactor> factor) : factor_(std::move(factor)) {}
-
-  // C^-1 K for K [F, n] float64.
-  at::Tensor solve(const at::Tensor& K) const { return factor_ ? factor_->solve(K) : K; }
-  double condition() const { return factor_ ? factor_->info().condition : 1; }
-
- private:
-  std::shared_ptr<const SpdFactor> factor_;
-};
 
 // What one edit asks of its response: K^T a = y.
 struct KeyConstraint {
@@ -45,10 +30,6 @@ struct KeyConstraint {
 
 // The same with one more key [F] that must not move: a column of K, a 0 in y. An undefined key adds nothing.
 KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& key);
-
-// a [F] float64 = C^-1 K (K^T C^-1 K)^-1 y: argmin a^T C a subject to K^T a = y. K [F, n] float64, y [n].
-// Several right sides at once: y [n, q] gives [F, q]. Throws Error(kNumeric) when K's columns are dependent.
-at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y);
 
 // One response for each edit [F, q]: column g answers y_g at its own keys, and 0 at everybody else's and at
 // the protected key [F] (may be undefined). Throws as key_response does.
@@ -66,16 +47,5 @@ std::optional<at::Tensor> published_response(const KeyMetric& metric, const at::
 // Delta = sum_g r_g a_g^T of one layer in factors: A holds the responses [F], B the residuals [D]. float32.
 WeightChange closed_form_change(int layer, const std::vector<at::Tensor>& responses,
                                 const std::vector<at::Tensor>& residuals);
-
-// Cosines of the columns of K under C^-1: [n, n], unit diagonal.
-at::Tensor key_cosines(const KeyMetric& metric, const at::Tensor& K);
-
-// Keys whose cosines have a larger condition can hardly be told apart: their residuals would be written with
-// errors that show.
-inline constexpr double kWorstGramCondition = 1e8;
-
-// Ratio of largest to smallest eigenvalue of a symmetric matrix [n, n] float64; infinite when the smallest is
-// not positive.
-double gram_condition(const at::Tensor& gram);
 
 }  // namespace emend

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/file_copy.h"
 #include "base/io_error.h"
 
 namespace emend {
@@ -47,13 +48,6 @@ void refuse_unsuitable(const fs::path& target) {
     throw Error(ErrorKind::kIo, "cannot write " + target.string() + ": it is not a regular file");
   }
   if (::access(target.c_str(), W_OK) != 0) throw io_error("write", target, errno);
-}
-
-// Some file systems know no fsync for folders; the rename itself has happened by then.
-void sync_folder(const fs::path& folder) {
-  const FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!descriptor.is_open()) return;
-  if (::fsync(descriptor.get()) != 0 && errno == EIO) throw io_error("sync", folder, errno);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "cli/edit_report.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
+#include "cli/junit_file.h"
 #include "cli/load_model.h"
 #include "emend/edit_run.h"
 #include "emend/error.h"
@@ -76,6 +77,7 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
         require_at_least("layer", value, 0);
       }),
       "edit this layer, whatever the file says (layers count from 0)")(
+      "junit", po::value(&options.junit)->value_name("FILE"), "write edits and checks as JUnit XML")(
       "methods", po::bool_switch(&questions.methods), "list the methods")(
       "help-method", po::value(&questions.method)->value_name("METHOD"), "the options of a method");
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
@@ -122,8 +124,8 @@ int dry_run(const EditJob& job, Console& console) {
 }
 
 // Writes the patch and says how it went; returns the exit code.
-int finish(const EditJob& job, const EditOutcome& outcome, const fs::path& patch_path, double total_so_far,
-           Console& console) {
+int finish(const EditJob& job, const EditOutcome& outcome, const fs::path& patch_path,
+           const std::string& junit, double total_so_far, Console& console) {
   const Patch& patch = outcome.patch;
   for (const std::string& warning : patch.edit.warnings) console.warn(warning);
   std::cout << edit_report(outcome, console.columns());
@@ -137,6 +139,8 @@ int finish(const EditJob& job, const EditOutcome& outcome, const fs::path& patch
   }
   console.write_json(edit_json(outcome, *job.model, total_so_far,
                                writes ? std::vector{patch_path} : std::vector<fs::path>{}));
+  write_junit(junit, {junit_suite(patch_path.filename().string(),
+                                  pair_up(patch.edit.facts, patch.before, patch.after), patch.checks)});
   if (!failed.empty())
     throw Error(ErrorKind::kNumeric,
                 "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
@@ -154,7 +158,9 @@ int edit_command(const std::vector<std::string>& arguments) {
   const EditFile file = prepare_edit_file(options);
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options);
   const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
-  console.keep_json_apart({{options.file, patch_path}, file.model, {file.statistics}});
+  const OtherFiles others{{options.file, patch_path}, file.model, {file.statistics}};
+  console.keep_json_apart(others);
+  require_junit_writable(options.junit, options.common, others);
   Model model = load_model(file.model.string(), options.common, console);
   const EditJob job = make_job(model, *editor, file, {options.common.seed, options.common.token_budget, options.keep_going},
                                console.progress());
@@ -163,7 +169,7 @@ int edit_command(const std::vector<std::string>& arguments) {
   const double load = seconds_since(began);
   EditOutcome outcome = run_job(job, console.progress());
   outcome.seconds.load = load;
-  return finish(job, outcome, patch_path, seconds_since(began), console);
+  return finish(job, outcome, patch_path, options.junit, seconds_since(began), console);
 }
 
 }  // namespace emend

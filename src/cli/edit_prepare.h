@@ -15,6 +15,7 @@ struct EditOptions {
   CommonOptions common;
   std::string file;
   std::string out;           // --out; empty: not given
+  std::string junit;         // --junit; empty: not given
   std::optional<int> layer;  // --layer
   bool dry_run = false;
   bool keep_going = false;

@@ -8,9 +8,9 @@
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
+#include "cli/patch_measure.h"
 #include "emend/error.h"
 #include "emend/generate.h"
-#include "emend/patch.h"
 #include "pipeline/continue_prompt.h"
 #include "report/numbers.h"
 #include "report/table.h"
@@ -72,13 +72,6 @@ Parsed parse_generate(const std::vector<std::string>& arguments, GenerateCommand
     throw Error(ErrorKind::kUsage,
                 "--temperature must be from 0 to 100, found " + number_text(options.temperature));
   return Parsed::kRun;
-}
-
-// Patches are read before the model: a broken one is told at once.
-std::vector<Patch> load_patches(const std::vector<std::string>& files) {
-  std::vector<Patch> patches;
-  for (const std::string& file : files) patches.push_back(load_patch(file));
-  return patches;
 }
 
 Generated run_generate(const Model& model, const GenerateCommandOptions& options, Console& console) {
@@ -147,13 +140,11 @@ int generate_command(const std::vector<std::string>& arguments) {
   console.keep_json_apart({{options.patches.begin(), options.patches.end()}, options.common.model, {}});
   const std::vector<Patch> patches = load_patches(options.patches);
   Model model = load_model(options.common.model, options.common, console);
-  std::vector<WeightChange> changes;
   for (std::size_t i = 0; i < patches.size(); ++i) {
     require_base(patches[i], model, options.patches[i]);
     if (!patches[i].passed) console.warn(options.patches[i] + ": this patch is marked as failed");
-    changes.insert(changes.end(), patches[i].edit.changes.begin(), patches[i].edit.changes.end());
   }
-  const ScopedEdit scope(model, changes);
+  const ScopedEdit scope(model, changes_of(patches));
   const Generated result = run_generate(model, options, console);
   print_generated(model.tokenizer(), result, options, console.columns());
   console.write_json(generated_json(model.tokenizer(), result, options));

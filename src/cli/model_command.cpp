@@ -234,7 +234,7 @@ int check(const std::vector<std::string>& arguments) {
 const std::vector<Command> kModelCommands = {
     {"info", "say what a model file is", info},
     {"check", "load all of it and say which tensor plays which role", check},
-    {"inspect", "look into the weights", nullptr},
+    {"inspect", "compare it with a base, and look for known patches", model_inspect_command},
 };
 
 }  // namespace

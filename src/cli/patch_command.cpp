@@ -102,11 +102,11 @@ int list_patch(const std::vector<std::string>& arguments) {
 const std::vector<Command> kPatchCommands = {
     {"list", "say what a patch changes", list_patch},
     {"verify", "measure a patch again on a freshly loaded model", patch_verify_command},
-    {"apply", "write an edited checkpoint", nullptr},
-    {"revert", "take back an edit in place", nullptr},
-    {"diff", "compare two patches", nullptr},
-    {"drop", "take one edit out of a patch", nullptr},
-    {"merge", "join patches into one", nullptr},
+    {"apply", "write an edited checkpoint", patch_apply_command},
+    {"revert", "take back an edit in place", patch_revert_command},
+    {"diff", "compare two patches", patch_diff_command},
+    {"drop", "take one edit out of a patch", patch_drop_command},
+    {"merge", "join patches into one", patch_merge_command},
 };
 
 }  // namespace

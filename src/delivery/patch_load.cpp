@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/strings.h"
+#include "delivery/patch_digest.h"
 #include "delivery/patch_metadata.h"
 #include "delivery/patch_tensors.h"
 #include "emend/error.h"
@@ -166,6 +167,7 @@ Patch load_patch(const std::filesystem::path& file) {
   patch.edit.context_ids = reader.id_lists("contexts");
   patch.held_text = reader.id_lists("held_text");
   reader.refuse_the_rest();
+  require_digest(*tensors);
   return patch;
 }
 

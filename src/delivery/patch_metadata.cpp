@@ -157,7 +157,7 @@ std::map<std::string, std::string> patch_metadata(const Patch& patch) {
 Patch read_patch_metadata(const std::map<std::string, std::string>& metadata, const std::string& file) {
   const Fields fields(metadata, file);
   if (fields.text("format") != kFormatVersion)
-    fields.refuse("format", "\"1\", the only one this version of emend reads");
+    fields.refuse("format", "\"1\", the only one that this version of emend reads (a newer emend wrote it?)");
   Patch patch;
   patch.emend_version = fields.text("version");
   patch.edit.method = fields.text("method");

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "base/strings.h"
+#include "delivery/patch_digest.h"
 #include "delivery/patch_metadata.h"
 #include "delivery/patch_tensors.h"
 #include "emend/error.h"
@@ -65,7 +66,9 @@ void save_patch(const Patch& patch, const std::filesystem::path& file) {
   }
   list.add_ids("contexts", patch.edit.context_ids);
   list.add_ids("held_text", patch.held_text);
-  write_safetensors(file, list.tensors(), patch_metadata(patch));
+  std::map<std::string, std::string> metadata = patch_metadata(patch);
+  metadata[kDigestKey] = patch_digest(metadata, list.tensors());
+  write_safetensors(file, list.tensors(), metadata);
 }
 
 }  // namespace emend

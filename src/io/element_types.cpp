@@ -68,6 +68,13 @@ const GgmlType* find_ggml_type(std::uint32_t id) {
   return nullptr;
 }
 
+const GgmlType* find_ggml_type(std::string_view name) {
+  for (const GgmlType& type : kGgmlTypes) {
+    if (type.name == name) return &type;
+  }
+  return nullptr;
+}
+
 std::optional<std::uint64_t> checked_product(std::uint64_t a, std::uint64_t b) {
   std::uint64_t product = 0;
   if (__builtin_mul_overflow(a, b, &product)) return std::nullopt;

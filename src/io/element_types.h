@@ -33,6 +33,8 @@ struct GgmlType {
 };
 // nullptr for an id that was removed from ggml or came after this was written.
 const GgmlType* find_ggml_type(std::uint32_t id);
+// The same by name; nullptr for an unknown one.
+const GgmlType* find_ggml_type(std::string_view name);
 
 // a * b, or nothing where it does not fit.
 std::optional<std::uint64_t> checked_product(std::uint64_t a, std::uint64_t b);

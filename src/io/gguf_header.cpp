@@ -294,6 +294,7 @@ GgufHeader parse_gguf_header(std::span<const std::byte> file, const std::filesys
   const std::uint64_t pairs = reader.read_count(kLeastPairBytes, "the number of metadata pairs");
   read_pairs(reader, pairs, header);
   check_metadata(reader, header);
+  header.records_begin = reader.position();
   for (std::uint64_t i = 0; i < tensors; ++i) {
     header.tensors.push_back(read_tensor(reader, i, header));
     header.tensors.back().file = path;

@@ -16,7 +16,8 @@ namespace emend {
 struct GgufHeader {
   std::uint32_t version = 0;
   std::uint64_t alignment = 32;
-  std::uint64_t data_begin = 0;  // where the data section starts in the file
+  std::uint64_t records_begin = 0;  // where the tensor records start in the file, behind the keys
+  std::uint64_t data_begin = 0;     // where the data section starts in the file
   std::map<std::string, GgufValue> metadata;
   std::vector<TensorInfo> tensors;  // in the order of the header
 };

@@ -32,6 +32,12 @@ TEST_F(EditCommand, WritesAPatchBesideTheEditFile) {
   EXPECT_THAT(world().run.err, HasSubstr("No statistics of layer"));
 }
 
+TEST_F(EditCommand, WritesJunitXml) {
+  const std::string xml = read_text_file(world().folder / "a.xml");
+  for (const std::string word : {"<testsuite name=\"a.safetensors\"", "check neighbourhood", "\"edit "})
+    EXPECT_THAT(xml, HasSubstr(word));
+}
+
 TEST_F(EditCommand, WritesTheJsonOfTheContract) {
   const auto json = read_json(world().folder / "a.json");
   for (const std::string key : {"emend", "model", "method", "objective", "statistics", "seconds",

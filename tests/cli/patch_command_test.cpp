@@ -36,6 +36,7 @@ std::string altered(const std::string& bytes, const std::string& ending,
       std::memcpy(&data[at], &value, sizeof value);
     }
   }
+  header["__metadata__"].erase("emend.content_sha256");  // so that the patch's other guards are asked
   if (metadata) metadata(header["__metadata__"]);
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -72,9 +73,11 @@ TEST_F(PatchCommand, SaysWhetherItIsForAModel) {
 
 TEST_F(PatchCommand, VerifiesWithTheStoredNumbers) {
   const Finished run = run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", patch(),
-                                  "--json", folder_ / "j", "--quiet"});
+                                  "--json", folder_ / "j", "--quiet", "--junit", folder_ / "x"});
   ASSERT_EQ(run.code, 0) << run.out << run.err;
   EXPECT_THAT(run.out, HasSubstr("Verified: yes"));
+  for (const std::string word : {"failures=\"0\"", "check update", "same as stored", "check efficacy"})
+    EXPECT_THAT(read_text_file(folder_ / "x"), HasSubstr(word));
   const auto verified = read_json(folder_ / "j")["patches"][0];
   EXPECT_LT(verified["difference"], 1e-3);
   const auto edited = read_json(EditedWorld::shared().folder / "a.json");

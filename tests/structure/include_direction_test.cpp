@@ -56,6 +56,8 @@ const FolderRules kRules = {
             {"key_factors.h", "linalg"}, {"editor_cache.h", "editors"}, {"emend.h", "umbrella"},
             {"edit_run.h", "pipeline"}, {"c_api.h", "bindings"},
             {"trace_fact.h", "records"},
+            {"write_back.h", "delivery"}, {"adapter.h", "delivery"}, {"patch_algebra.h", "delivery"},
+            {"inspect.h", "delivery"},
         },
     .interface_headers = {"editor.h", "checks.h"},
 };

@@ -4,11 +4,13 @@
 #include <cmath>
 
 #include "io/byte_builder.h"
+#include "io/dequantise.h"
+#include "io/quantise.h"
 #include "support/checkpoint_copy.h"
 
 namespace emend::test {
 
-enum class GgufType : std::uint32_t { kF32 = 0, kF16 = 1, kQ8_0 = 8, kBF16 = 30 };
+enum class GgufType : std::uint32_t { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ4_1 = 3, kQ8_0 = 8, kBF16 = 30 };
 
 // Pairs and tensors in any order; matrices are stored in `matrix_type`, everything of one dimension in F32.
 class GgufCheckpoint {
@@ -43,6 +45,13 @@ class GgufCheckpoint {
     return {static_cast<const char*>(t.const_data_ptr()), t.nbytes()};
   }
 
+  static std::string quantised(const at::Tensor& weight, DType type) {
+    const auto blocks = static_cast<std::size_t>(weight.numel()) / 32;
+    std::string bytes(blocks * block_size(type).bytes, '\0');
+    quantise(type, weight.const_data_ptr<float>(), reinterpret_cast<std::byte*>(bytes.data()), blocks);
+    return bytes;
+  }
+
   static std::string stored(const at::Tensor& weight, GgufType type) {
     switch (type) {
       case GgufType::kF32:
@@ -51,6 +60,10 @@ class GgufCheckpoint {
         return raw(weight.to(at::kHalf));
       case GgufType::kBF16:
         return raw(weight.to(at::kBFloat16));
+      case GgufType::kQ4_0:
+        return quantised(weight, DType::kQ4_0);
+      case GgufType::kQ4_1:
+        return quantised(weight, DType::kQ4_1);
       case GgufType::kQ8_0:
         break;
     }
@@ -156,6 +169,52 @@ inline GgufCheckpoint gpt2_as_gguf(const std::string& name, GgufType type) {
                                          {"mlp.c_proj", "ffn_down"}}),
                     weight);
   }
+  return gguf;
+}
+
+// A random model of either family whose rows are whole blocks of 32: d_model 32, d_ff 96, 2 blocks.
+inline GgufCheckpoint tiny_gguf(const std::string& family, GgufType type) {
+  constexpr std::int64_t kModel = 32, kInner = 96, kVocabulary = 40;
+  std::int64_t seed = 0;
+  const auto random = [&](const std::vector<std::int64_t>& shape) {
+    std::int64_t size = 1;
+    for (const std::int64_t n : shape) size *= n;
+    ++seed;
+    return (at::sin(at::arange(size, at::kFloat) * 1.7F + static_cast<float>(seed)) * 0.2F).reshape(shape);
+  };
+  GgufCheckpoint gguf(type);
+  gguf.add_text("general.architecture", family);
+  gguf.add_text("general.name", "tiny");
+  gguf.add_integer(family + ".block_count", 2);
+  gguf.add_integer(family + ".embedding_length", kModel);
+  gguf.add_integer(family + ".feed_forward_length", kInner);
+  gguf.add_integer(family + ".attention.head_count", 4);
+  gguf.add_integer(family + ".context_length", 24);
+  const bool llama = family == "llama";
+  gguf.add_number(family + (llama ? ".attention.layer_norm_rms_epsilon" : ".attention.layer_norm_epsilon"),
+                  1e-5F);
+  if (llama) gguf.add_integer("llama.rope.dimension_count", kModel / 4);
+  gguf.add_tensor("token_embd.weight", random({kVocabulary, kModel}));
+  if (!llama) gguf.add_tensor("position_embd.weight", random({24, kModel}));
+  const auto add = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+    gguf.add_tensor(name + ".weight", random(shape));
+    if (!llama) gguf.add_tensor(name + ".bias", random({shape[0]}));
+  };
+  for (int l = 0; l < 2; ++l) {
+    const std::string block = "blk." + std::to_string(l) + ".";
+    add(block + "attn_norm", {kModel});
+    if (llama) {
+      for (const char* const part : {"attn_q", "attn_k", "attn_v"}) add(block + part, {kModel, kModel});
+    } else {
+      add(block + "attn_qkv", {3 * kModel, kModel});
+    }
+    add(block + "attn_output", {kModel, kModel});
+    add(block + "ffn_norm", {kModel});
+    if (llama) add(block + "ffn_gate", {kInner, kModel});
+    add(block + "ffn_up", {kInner, kModel});
+    add(block + "ffn_down", {kModel, kInner});
+  }
+  add("output_norm", {kModel});
   return gguf;
 }
 

@@ -39,4 +39,10 @@ const Family& llama_family();
 const Family& find_family(const ConfigValues& values);
 std::vector<std::string> known_families();
 
+// The family of this name (ModelConfig::family). Throws Error(kModel) for any other.
+const Family& find_family(const std::string& name);
+
+// The tensor that plays a role; every family has one for kMlpDown.
+const TensorName& role_tensor(const Family& family, Role role);
+
 }  // namespace emend

@@ -31,4 +31,17 @@ const Family& find_family(const ConfigValues& values) {
                   ". A family needs a table of its settings and tensor names (CONTRIBUTING.md)");
 }
 
+const Family& find_family(const std::string& name) {
+  for (const Family* family : families())
+    if (family->name == name) return *family;
+  throw Error(ErrorKind::kModel,
+              "there is no model family " + quote(name) + did_you_mean(name, known_families()));
+}
+
+const TensorName& role_tensor(const Family& family, Role role) {
+  for (const TensorName& tensor : family.tensors)
+    if (tensor.role == role) return tensor;
+  throw Error(ErrorKind::kModel, "the family " + family.name + " has no " + role_name(role));
+}
+
 }  // namespace emend

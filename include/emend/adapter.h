@@ -1,0 +1,38 @@
+// Edits as low-rank adapters, for programs that load them beside the base: y += B (A k), with the very A and
+// B of the patches. Formats: docs/formats.md.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "emend/model.h"
+#include "emend/patch.h"
+
+namespace emend {
+
+// What an adapter does to one weight.
+struct AdapterModule {
+  int block = 0;
+  std::string name;  // PEFT: the module's path in the model class; GGUF: the tensor's name
+  at::Tensor A;      // [r, F] float32: the rows of all patches, in their order
+  at::Tensor B;      // [D, r] float32
+};
+
+// By block. Throws Error(kModel) for changes that do not fit the model.
+std::vector<AdapterModule> peft_modules(const Model& base, const std::vector<Patch>& patches);
+std::vector<AdapterModule> gguf_modules(const Model& base, const std::vector<Patch>& patches);
+
+// A folder for the Python package PEFT: adapter_config.json and adapter_model.safetensors (float32).
+// lora_alpha is r for every module, so that the scale is 1: blocks of different rank stand in rank_pattern
+// and alpha_pattern. `base_name` is what the config names as its base. The folder must not exist, or be
+// empty. Whole or not at all. Throws Error(kIo).
+void write_peft_adapter(const Model& base, const std::vector<AdapterModule>& modules,
+                        const std::string& base_name, const std::filesystem::path& folder);
+
+// A GGUF file for llama.cpp (--lora FILE), float32. adapter.lora.alpha is r where all blocks have the same
+// rank, else 0: both stand for a scale of 1. Throws Error(kIo).
+void write_gguf_adapter(const Model& base, const std::vector<AdapterModule>& modules,
+                        const std::filesystem::path& file);
+
+}  // namespace emend

@@ -1,0 +1,76 @@
+// Patches of patches: one without one of its edits, several as one, and how two differ. No search: residuals
+// and keys are those that the patches hold; only the responses are solved anew (docs/formats.md, Patch).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "emend/patch.h"
+
+namespace emend {
+
+// C [F, F] float64 of each layer that is to be solved anew.
+using LayerMoments = std::map<int, at::Tensor>;
+
+// The layers whose C drop_fact() or merge_patches() needs. Empty: none (patches that were solved with C = I,
+// or edit by edit; merged layers that one patch alone changes).
+std::vector<int> layers_to_solve(const Patch& patch, const std::string& id);
+std::vector<int> layers_to_solve(const std::vector<Patch>& patches);
+
+// The patch without the fact `id`: the other facts keep their residuals, and their responses are solved
+// jointly, as if `id` had never been there:  A^T = C^-1 K (K^T C^-1 K)^-1 Y.  What was measured after the
+// edit (checks, states) is emptied: measure again. Throws Error(kConfig): no such id (the nearest is
+// offered), the last edited fact, a fact that shares its key, and so its residual, with another one;
+// Error(kNumeric) when C is not positive definite.
+Patch drop_fact(const Patch& patch, const std::string& id, const LayerMoments& moments);
+
+// Two facts whose keys can hardly be told apart: both cannot be written.
+struct KeyConflict {
+  int layer = 0;
+  std::size_t first_patch = 0, second_patch = 0;
+  std::string first_id, second_id;
+  double cosine = 0;       // of their keys
+  bool same_edit = false;  // both patches hold the edit word for word
+};
+
+// Pairs of facts of different patches, at one layer, the cosine of whose keys is at least `least`.
+std::vector<KeyConflict> key_conflicts(const std::vector<Patch>& patches, double least);
+
+// From here on two keys are the same key: of one subject, for example.
+inline constexpr double kSameKey = 0.999;
+
+// All facts of several patches of one base as one patch. A layer that several of them change is solved
+// jointly; facts that two patches hold word for word are taken from the first. The thresholds are the
+// strictest. What was measured after the edits is emptied. `names` stand for the patches in messages. Throws
+// Error(kModel): patches of different bases, prefixes, forms, statistics or ways to solve; Error(kConfig):
+// two facts of one id, key conflicts from kSameKey on, all named.
+Patch merge_patches(const std::vector<Patch>& patches, const std::vector<std::string>& names,
+                    const LayerMoments& moments);
+
+// What two patches do to one layer.
+struct LayerDifference {
+  int layer = 0;
+  double first = 0, second = 0;  // ||B A|| of each; 0 where it does not change the layer
+  double difference = 0;         // ||B A - B' A'||
+  double cosine = 0;             // of the two changes; 0 where one is missing
+};
+
+struct FactDifference {
+  std::string id;
+  std::vector<std::string> what;  // "only in the first", "target: Rome / Oslo", "residual by 3.2 %"
+};
+
+struct PatchDifference {
+  std::vector<std::string> settings;  // "base: a / b", "option steps: 25 / 50", ...
+  std::vector<FactDifference> facts;  // those that differ, by id
+  std::vector<LayerDifference> layers;
+  bool same = false;  // no settings, facts or changes differ
+};
+
+PatchDifference diff_patches(const Patch& first, const Patch& second);
+
+}  // namespace emend

@@ -1,0 +1,165 @@
+#include "cli/patch_measure.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/strings.h"
+#include "pipeline/held_text.h"
+#include "cli/load_model.h"
+#include "delivery/solve_again.h"
+#include "emend/error.h"
+#include "emend/generate.h"
+#include "emend/patch_algebra.h"
+#include "report/numbers.h"
+
+namespace emend {
+namespace {
+
+// How far B (A k) may lie from y r, in units of ||r||; more where float32 cannot hold the product.
+constexpr double kUpdateTolerance = 1e-3;
+constexpr double kUpdateRounding = 1e-6;
+
+double norm_of(const at::Tensor& tensor) {
+  return tensor.norm().item<double>();
+}
+
+// ||r|| of a fact, kept away from 0.
+double residual_size(const at::Tensor& residual) {
+  return std::max(norm_of(residual), std::numeric_limits<double>::min());
+}
+
+// How far the change lies from what the fact's keys, answers, residual and norm say, relative.
+double update_error(const Patch& patch, const EditedFact& fact, const WeightChange& change) {
+  at::Tensor A = change.A.to(at::kDouble);
+  at::Tensor B = change.B.to(at::kDouble);
+  const at::Tensor keys = fact.keys.to(at::kDouble);
+  const at::Tensor answers = fact.answers.to(at::kDouble);
+  const at::Tensor residual = fact.residual.to(at::kDouble);
+  const double size = residual_size(residual);
+  const std::int64_t row = own_row(B, residual);
+  const double norm = norm_of(A.select(0, row)) * size;
+  double largest = norm_of(B.select(1, row) - residual) / size;
+  largest = std::max(largest, std::abs(norm - fact.update_norm) / std::max(norm, fact.update_norm));
+  if (!is_joint_solution(patch.edit)) {
+    A = A.narrow(0, row, 1);
+    B = B.narrow(1, row, 1);
+  }
+  for (std::int64_t j = 0; j < keys.size(0); ++j) {
+    const at::Tensor off = at::mv(B, at::mv(A, keys[j])) - answers[j] * residual;
+    const double rounding = kUpdateRounding * norm_of(A) * norm_of(B) * norm_of(keys[j]);
+    largest = std::max(largest, std::max(norm_of(off) - rounding, 0.0) / size);
+  }
+  return largest;
+}
+
+}  // namespace
+
+std::vector<EditRequest> requests_of(const Patch& patch) {
+  std::vector<EditRequest> requests;
+  for (const EditedFact& fact : patch.edit.facts) requests.push_back(fact.request);
+  return requests;
+}
+
+std::vector<bool> skipped_of(const Patch& patch) {
+  std::vector<bool> skipped;
+  for (const EditedFact& fact : patch.edit.facts) skipped.push_back(fact.status == "already true");
+  return skipped;
+}
+
+std::vector<Patch> load_patches(const std::vector<std::string>& files) {
+  std::vector<Patch> patches;
+  for (const std::string& file : files) patches.push_back(load_patch(file));
+  return patches;
+}
+
+void require_passed(const std::vector<Patch>& patches, const std::vector<std::string>& files, bool force,
+                    Console& console) {
+  for (std::size_t i = 0; i < patches.size(); ++i) {
+    if (patches[i].passed) continue;
+    if (!force)
+      throw Error(ErrorKind::kModel, files[i] +
+                                         ": this patch is marked as failed: its own checks did not pass; "
+                                         "--force goes on all the same");
+    console.warn(files[i] + ": this patch is marked as failed");
+  }
+}
+
+void require_no_overlap(const std::vector<Patch>& patches, const std::vector<std::string>& files, bool force,
+                        Console& console) {
+  for (const KeyConflict& conflict : key_conflicts(patches, kSameKey)) {
+    const std::string what = files[conflict.first_patch] + " and " + files[conflict.second_patch] +
+                             " overlap: the edits " + quote(conflict.first_id) + " and " +
+                             quote(conflict.second_id) + " write the same key at layer " +
+                             std::to_string(conflict.layer) + ", and their updates would add up";
+    if (!force) throw Error(ErrorKind::kModel, what + "; leave one out, edit both together, or --force");
+    console.warn(what);
+  }
+}
+
+std::vector<WeightChange> changes_of(const std::vector<Patch>& patches) {
+  std::vector<WeightChange> changes;
+  for (const Patch& patch : patches)
+    changes.insert(changes.end(), patch.edit.changes.begin(), patch.edit.changes.end());
+  return changes;
+}
+
+std::vector<FactState> measure_patch(const Model& model, const Patch& patch, const CommonOptions& common,
+                                     Console& console) {
+  return measure_facts(model, requests_of(patch), check_options(patch.prefix, patch.form, common),
+                       console.progress());
+}
+
+std::optional<double> held_nll(const Model& model, const Patch& patch, const CommonOptions& common) {
+  if (patch.held_text.empty()) return std::nullopt;
+  return mean_nll(model, patch.held_text, common.token_budget);
+}
+
+std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& after,
+                                   const std::optional<double>& nll_before,
+                                   const std::optional<double>& nll_after) {
+  std::optional<double> drift;
+  if (nll_before && nll_after) drift = std::exp(*nll_after - *nll_before);
+  return run_checks(requests_of(patch), after, skipped_of(patch), drift, measured_tokens(patch.held_text),
+                    patch.thresholds);
+}
+
+std::optional<double> largest_difference(const std::vector<FactState>& stored,
+                                         const std::vector<FactState>& now) {
+  if (stored.empty()) return std::nullopt;
+  double largest = 0;
+  for (std::size_t i = 0; i < std::min(stored.size(), now.size()); ++i) {
+    const double difference = std::abs(stored[i].prompt.p_target - now[i].prompt.p_target);
+    largest =
+        std::isnan(difference) ? std::numeric_limits<double>::infinity() : std::max(largest, difference);
+  }
+  return largest;
+}
+
+CheckResult check_update(const Patch& patch) {
+  CheckResult result{"update", std::nullopt, kUpdateTolerance, false, 0};
+  for (const EditedFact& fact : patch.edit.facts) {
+    if (fact.status != "edited") continue;
+    for (const WeightChange& change : patch.edit.changes) {
+      if (change.block != fact.layer) continue;
+      double error = update_error(patch, fact, change);
+      if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
+      result.value = std::max(result.value.value_or(0), error);
+      result.n += fact.keys.size(0);
+    }
+  }
+  result.passed = result.value && *result.value <= kUpdateTolerance;
+  return result;
+}
+
+std::string difference_text(const std::optional<double>& difference) {
+  return difference ? number_text(*difference) : "not compared (the patch stores none)";
+}
+
+ResultJson difference_json(const std::optional<double>& difference) {
+  return difference ? ResultJson(*difference) : ResultJson(nullptr);
+}
+
+}  // namespace emend

@@ -1,0 +1,143 @@
+#include "emend/adapter.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "base/atomic_folder.h"
+#include "emend/error.h"
+#include "emend/tensor_file.h"
+#include "io/gguf_write.h"
+#include "model/families/family.h"
+
+namespace emend {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+// The name that the family gives the down projection of a block, without ".weight" for a module.
+std::string tensor_name(const Family& family, int block, bool gguf) {
+  const TensorName& down = role_tensor(family, Role::kMlpDown);
+  std::string name = gguf ? down.gguf : down.safetensors;
+  const auto place = name.find("{l}");
+  if (place == std::string::npos)
+    throw Error(ErrorKind::kModel, "the family " + family.name + " has no GGUF form, so no adapter for it");
+  return name.replace(place, 3, std::to_string(block));
+}
+
+std::string module_name(const std::string& tensor) {
+  const std::string ending = ".weight";
+  return tensor.substr(0, tensor.size() - ending.size());
+}
+
+std::vector<AdapterModule> modules_of(const Model& base, const std::vector<Patch>& patches) {
+  const ModelConfig& config = base.config();
+  std::map<int, std::pair<std::vector<at::Tensor>, std::vector<at::Tensor>>> parts;
+  for (const Patch& patch : patches)
+    for (const WeightChange& change : patch.edit.changes) {
+      if (change.block < 0 || change.block >= config.layers || change.A.size(1) != config.d_ff ||
+          change.B.size(0) != config.d_model)
+        throw Error(ErrorKind::kModel,
+                    "a change of block " + std::to_string(change.block) + " does not fit the model");
+      parts[change.block].first.push_back(change.A);
+      parts[change.block].second.push_back(change.B);
+    }
+  std::vector<AdapterModule> modules;
+  for (const auto& [block, factors] : parts)
+    modules.push_back({block, "", at::cat(factors.first, 0).to(at::kFloat).contiguous(),
+                       at::cat(factors.second, 1).to(at::kFloat).contiguous()});
+  return modules;
+}
+
+TensorToWrite to_write(const std::string& name, const at::Tensor& tensor) {
+  const auto* const data = static_cast<const std::byte*>(tensor.const_data_ptr());
+  return {name, "F32", tensor.sizes().vec(), {data, tensor.nbytes()}};
+}
+
+bool ranks_equal(const std::vector<AdapterModule>& modules) {
+  return std::all_of(modules.begin(), modules.end(), [&](const AdapterModule& module) {
+    return module.A.size(0) == modules.front().A.size(0);
+  });
+}
+
+// The keys that PEFT and vLLM ask for, and no others: old versions of PEFT refuse unknown ones.
+OrderedJson peft_config(const Family& family, const std::vector<AdapterModule>& modules,
+                        const std::string& base_name) {
+  std::int64_t rank = 0;
+  std::vector<std::string> names;
+  for (const AdapterModule& module : modules) {
+    rank = std::max(rank, module.A.size(0));
+    names.push_back(module.name);
+  }
+  OrderedJson config = {{"peft_type", "LORA"},
+                        {"task_type", "CAUSAL_LM"},
+                        {"base_model_name_or_path", base_name},
+                        {"r", rank},
+                        {"lora_alpha", rank},
+                        {"lora_dropout", 0.0},
+                        {"bias", "none"},
+                        {"fan_in_fan_out", role_tensor(family, Role::kMlpDown).conv1d},
+                        {"inference_mode", true},
+                        {"modules_to_save", nullptr},
+                        {"use_rslora", false},
+                        {"use_dora", false},
+                        {"target_modules", names}};
+  if (ranks_equal(modules)) return config;
+  OrderedJson ranks = OrderedJson::object();
+  for (const AdapterModule& module : modules) ranks[module.name] = module.A.size(0);
+  config["rank_pattern"] = ranks;
+  config["alpha_pattern"] = ranks;
+  return config;
+}
+
+}  // namespace
+
+std::vector<AdapterModule> peft_modules(const Model& base, const std::vector<Patch>& patches) {
+  std::vector<AdapterModule> modules = modules_of(base, patches);
+  const Family& family = find_family(base.config().family);
+  for (AdapterModule& module : modules) module.name = module_name(tensor_name(family, module.block, false));
+  return modules;
+}
+
+std::vector<AdapterModule> gguf_modules(const Model& base, const std::vector<Patch>& patches) {
+  std::vector<AdapterModule> modules = modules_of(base, patches);
+  const Family& family = find_family(base.config().family);
+  for (AdapterModule& module : modules) module.name = tensor_name(family, module.block, true);
+  return modules;
+}
+
+void write_peft_adapter(const Model& base, const std::vector<AdapterModule>& modules,
+                        const std::string& base_name, const std::filesystem::path& folder) {
+  AtomicFolder made(folder);
+  std::vector<TensorToWrite> tensors;
+  for (const AdapterModule& module : modules) {
+    const std::string name = "base_model.model." + module.name;
+    tensors.push_back(to_write(name + ".lora_A.weight", module.A));
+    tensors.push_back(to_write(name + ".lora_B.weight", module.B));
+  }
+  write_safetensors(made.path() / "adapter_model.safetensors", tensors, {});
+  const OrderedJson config = peft_config(find_family(base.config().family), modules, base_name);
+  write_file_atomically(made.path() / "adapter_config.json", config.dump(2) + "\n");
+  made.commit();
+}
+
+void write_gguf_adapter(const Model& base, const std::vector<AdapterModule>& modules,
+                        const std::filesystem::path& file) {
+  const float alpha = ranks_equal(modules) ? static_cast<float>(modules.front().A.size(0)) : 0.0F;
+  std::vector<TensorToWrite> tensors;
+  for (const AdapterModule& module : modules) {
+    tensors.push_back(to_write(module.name + ".lora_a", module.A));
+    tensors.push_back(to_write(module.name + ".lora_b", module.B));
+  }
+  write_gguf(file,
+             {{"general.architecture", find_family(base.config().family).gguf_architecture},
+              {"general.type", std::string("adapter")},
+              {"adapter.type", std::string("lora")},
+              {"adapter.lora.alpha", alpha}},
+             tensors);
+}
+
+}  // namespace emend

@@ -1,0 +1,99 @@
+#include "delivery/checkpoint_files.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/text_file.h"
+#include "emend/tensor_file.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kIndexFile = "model.safetensors.index.json";
+
+// What a model in a single safetensors file takes from the folder that it lies in.
+constexpr std::array kBeside = {"config.json",
+                                "generation_config.json",
+                                "tokenizer.json",
+                                "tokenizer_config.json",
+                                "special_tokens_map.json",
+                                "chat_template.jinja",
+                                "vocab.json",
+                                "merges.txt"};
+
+std::int64_t size_change(const WritePlan& plan, const TensorFile& file) {
+  std::int64_t change = 0;
+  for (const PlannedTensor& tensor : plan.tensors)
+    if (const TensorInfo* const info = file.find(tensor.name))
+      change += static_cast<std::int64_t>(tensor.bytes.size()) - static_cast<std::int64_t>(info->bytes);
+  return change;
+}
+
+// The index with another total_size; its other members stay as they are, in their order.
+void add_index(const WritePlan& plan, std::int64_t change, std::vector<FileRewrite>& rewrites) {
+  const fs::path index = plan.base / kIndexFile;
+  if (change == 0 || !fs::exists(index) || fs::exists(plan.base / "model.safetensors")) return;
+  auto document = nlohmann::ordered_json::parse(read_text_file(index));
+  if (!document.contains("metadata") || !document["metadata"].contains("total_size")) return;
+  auto& total = document["metadata"]["total_size"];
+  if (!total.is_number_integer()) return;
+  total = total.get<std::int64_t>() + change;
+  const std::string text = document.dump(2) + "\n";
+  const auto bytes = std::as_bytes(std::span(text));
+  FileRewrite rewrite(index);
+  rewrite.put({bytes.begin(), bytes.end()});
+  rewrites.push_back(std::move(rewrite));
+}
+
+bool is_ours(const fs::path& name) {
+  const std::string text = name.string();
+  return text.starts_with(".") || text == "emend.undo" || text.starts_with("emend.undo.");
+}
+
+}  // namespace
+
+std::vector<FileRewrite> rewrite_files(const WritePlan& plan) {
+  const std::unique_ptr<TensorFile> checkpoint = open_checkpoint(plan.base);
+  const bool gguf = checkpoint->format() == TensorFile::Format::kGguf;
+  std::map<fs::path, std::vector<NewTensor>> files;
+  for (const PlannedTensor& planned : plan.tensors) {
+    NewTensor tensor{planned.name, DType::kOpaque, planned.bytes};
+    for (const DType type :
+         {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kQ4_0, DType::kQ4_1, DType::kQ8_0})
+      if (dtype_name(type) == planned.new_type) tensor.dtype = type;
+    files[planned.file].push_back(std::move(tensor));
+  }
+  std::vector<FileRewrite> rewrites;
+  for (const auto& [file, tensors] : files)
+    rewrites.push_back(gguf ? rewrite_gguf(file, tensors) : rewrite_safetensors(file, tensors));
+  if (!gguf) add_index(plan, size_change(plan, *checkpoint), rewrites);
+  return rewrites;
+}
+
+std::vector<fs::path> companion_files(const fs::path& base, const std::vector<FileRewrite>& rewritten) {
+  std::vector<fs::path> files;
+  if (!fs::is_directory(base)) {
+    for (const char* const name : kBeside)
+      if (fs::is_regular_file(base.parent_path() / name)) files.emplace_back(name);
+    return files;
+  }
+  for (auto entry = fs::recursive_directory_iterator(base); entry != fs::recursive_directory_iterator();
+       ++entry) {
+    if (is_ours(entry->path().filename())) {
+      entry.disable_recursion_pending();
+      continue;
+    }
+    const bool anew = std::any_of(rewritten.begin(), rewritten.end(), [&](const FileRewrite& rewrite) {
+      return rewrite.file() == entry->path();
+    });
+    if (entry->is_regular_file() && !anew) files.push_back(entry->path().lexically_relative(base));
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace emend

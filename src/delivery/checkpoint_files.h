@@ -1,0 +1,21 @@
+// The files of a checkpoint, for whoever writes a new one.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "emend/write_back.h"
+#include "io/file_rewrite.h"
+
+namespace emend {
+
+// Each file that holds a planned tensor, with it in place; of a sharded checkpoint whose sizes change also
+// its index. The files are mapped until this goes away.
+std::vector<FileRewrite> rewrite_files(const WritePlan& plan);
+
+// Files of a folder checkpoint that are copied as they are, relative to `folder`: all but `rewritten`, undo
+// files, temporary files of emend and hidden ones. Of a single safetensors file: its config and tokenizer.
+std::vector<std::filesystem::path> companion_files(const std::filesystem::path& base,
+                                                   const std::vector<FileRewrite>& rewritten);
+
+}  // namespace emend

@@ -1,0 +1,195 @@
+#include "emend/inspect.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/strings.h"
+#include "delivery/stored_weight.h"
+#include "emend/error.h"
+#include "emend/tensor_file.h"
+#include "io/element_types.h"
+
+namespace emend {
+namespace {
+
+constexpr std::int64_t kBlock = 32;
+
+using Place = std::pair<Role, int>;
+
+std::map<Place, const RoleEntry*> by_place(const std::vector<RoleEntry>& roles) {
+  std::map<Place, const RoleEntry*> places;
+  for (const RoleEntry& entry : roles) places[{entry.role, entry.block}] = &entry;
+  return places;
+}
+
+std::string place_name(const RoleEntry& entry) {
+  return role_name(entry.role) + (entry.block < 0 ? "" : " of block " + std::to_string(entry.block));
+}
+
+const TensorInfo& tensor_of(const TensorFile& file, const RoleEntry& entry) {
+  const TensorInfo* const info = file.find(entry.tensor);
+  if (info == nullptr)
+    throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(entry.tensor) + " is gone");
+  return *info;
+}
+
+bool same_bytes(const TensorFile& a, const TensorInfo& x, const TensorFile& b, const TensorInfo& y) {
+  if (x.dtype_name != y.dtype_name || x.shape != y.shape) return false;
+  const auto one = a.bytes(x), other = b.bytes(y);
+  return std::equal(one.begin(), one.end(), other.begin(), other.end());
+}
+
+at::Tensor as_double(const TensorFile& file, const RoleEntry& entry) {
+  const TensorInfo& info = tensor_of(file, entry);
+  const bool transposed = entry.stored_transposed && info.shape.size() == 2;
+  return read_weight(file, info, transposed).to(at::kDouble);
+}
+
+// Mean square of the step between neighbouring stored values.
+double mean_square_step(const at::Tensor& W, const TensorInfo& info) {
+  const auto of_blocks = [&](const auto& range, double steps) {
+    const at::Tensor blocks = W.reshape({-1, kBlock});
+    return (range(blocks) / steps).pow(2).mean().template item<double>();
+  };
+  const auto amax = [](const at::Tensor& t) { return t.abs().amax(1); };
+  const auto spread = [](const at::Tensor& t) { return t.amax(1) - t.amin(1); };
+  switch (info.dtype) {
+    case DType::kQ4_0:
+      return of_blocks(amax, 8);
+    case DType::kQ4_1:
+      return of_blocks(spread, 15);
+    case DType::kQ8_0:
+      return of_blocks(amax, 127);
+    case DType::kF16:
+      return W.pow(2).mean().item<double>() * 0x1p-20;
+    case DType::kBF16:
+      return W.pow(2).mean().item<double>() * 0x1p-14;
+    default:
+      return W.pow(2).mean().item<double>() * 0x1p-46;
+  }
+}
+
+// Singular values of D [m, n], largest first, from the Gram matrix of its shorter side.
+at::Tensor singular_values(const at::Tensor& D) {
+  const at::Tensor gram = D.size(0) <= D.size(1) ? at::matmul(D, D.t()) : at::matmul(D.t(), D);
+  return at::linalg_eigvalsh(gram).clamp_min(0).sqrt().flip(0);
+}
+
+void measure_rank(const at::Tensor& D, double mean_square, WeightDifference& difference) {
+  constexpr double kMargin = 1.5;
+  const double sides =
+      D.dim() == 2 ? std::sqrt(static_cast<double>(D.size(0))) + std::sqrt(static_cast<double>(D.size(1)))
+                   : std::sqrt(static_cast<double>(D.numel()));
+  difference.rounding = kMargin * std::sqrt(mean_square / 12) * sides;
+  if (D.dim() != 2) {
+    difference.largest = D.norm().item<double>();
+    difference.rank = difference.largest > difference.rounding ? 1 : 0;
+    return;
+  }
+  const at::Tensor values = singular_values(D);
+  difference.largest = values[0].item<double>();
+  difference.rank = (values > difference.rounding).sum().item<std::int64_t>();
+}
+
+// Least squares of the differences by the patches' changes, without forming a change.
+class Explanation {
+ public:
+  explicit Explanation(const std::vector<Patch>& patches)
+      : patches_(patches),
+        gram_(at::zeros({count(), count()}, at::kDouble)),
+        right_(at::zeros({count()}, at::kDouble)) {}
+
+  // D is undefined where the block does not differ.
+  void add(int block, const at::Tensor& D) {
+    if (D.defined()) square_ += D.pow(2).sum().item<double>();
+    for (std::int64_t p = 0; p < count(); ++p)
+      for (const WeightChange& one : changes(p, block)) {
+        if (D.defined())
+          right_[p] += (at::matmul(one.B.to(at::kDouble).t(), D) * one.A.to(at::kDouble)).sum();
+        for (std::int64_t q = 0; q < count(); ++q)
+          for (const WeightChange& other : changes(q, block))
+            gram_[p][q] += (at::matmul(one.B.to(at::kDouble).t(), other.B.to(at::kDouble)) *
+                            at::matmul(one.A.to(at::kDouble), other.A.to(at::kDouble).t()))
+                               .sum();
+      }
+  }
+
+  void finish(Inspection& result) const {
+    if (count() == 0) {
+      result.unexplained = square_ > 0 ? 1 : 0;
+      return;
+    }
+    // The least of all solutions: a patch given twice gets half from each.
+    const at::Tensor shares = at::matmul(at::linalg_pinv(gram_, 1e-10, /*hermitian=*/true), right_);
+    for (std::int64_t p = 0; p < count(); ++p)
+      result.patches.push_back({static_cast<std::size_t>(p), shares[p].item<double>()});
+    const double explained = shares.dot(right_).item<double>();
+    result.unexplained = square_ > 0 ? std::sqrt(std::max(square_ - explained, 0.0) / square_) : 0;
+  }
+
+ private:
+  std::int64_t count() const { return static_cast<std::int64_t>(patches_.size()); }
+  std::vector<WeightChange> changes(std::int64_t patch, int block) const {
+    std::vector<WeightChange> found;
+    for (const WeightChange& change : patches_[static_cast<std::size_t>(patch)].edit.changes)
+      if (change.block == block) found.push_back(change);
+    return found;
+  }
+
+  const std::vector<Patch>& patches_;
+  at::Tensor gram_, right_;
+  double square_ = 0;
+};
+
+}  // namespace
+
+Inspection inspect(const CheckpointRoles& checkpoint, const CheckpointRoles& base,
+                   const std::vector<Patch>& patches, Progress& progress) {
+  const c10::NoGradGuard no_grad;
+  const std::unique_ptr<TensorFile> file = open_checkpoint(checkpoint.path),
+                                    base_file = open_checkpoint(base.path);
+  const auto base_places = by_place(base.roles), places = by_place(checkpoint.roles);
+  Inspection result;
+  for (const auto& [place, entry] : base_places)
+    if (!places.contains(place)) result.missing.push_back(place_name(*entry) + " (only in the base)");
+  Explanation explanation(patches);
+  progress.begin("comparing", static_cast<std::int64_t>(checkpoint.roles.size()), "tensors");
+  std::int64_t done = 0;
+  for (const RoleEntry& entry : checkpoint.roles) {
+    progress.update(++done, "");
+    const auto found = base_places.find({entry.role, entry.block});
+    if (found == base_places.end()) {
+      result.missing.push_back(place_name(entry) + " (not in the base)");
+      continue;
+    }
+    const RoleEntry& old = *found->second;
+    const TensorInfo& now = tensor_of(*file, entry);
+    const TensorInfo& was = tensor_of(*base_file, old);
+    at::Tensor D;
+    if (!same_bytes(*file, now, *base_file, was) || entry.stored_transposed != old.stored_transposed) {
+      const at::Tensor W = as_double(*base_file, old), written = as_double(*file, entry);
+      if (W.sizes() != written.sizes())
+        throw Error(ErrorKind::kModel, checkpoint.path.string() + ": " + place_name(entry) + " is " +
+                                           shape_text(written.sizes().vec()) + ", in the base " +
+                                           shape_text(W.sizes().vec()) + ": these are different models");
+      const at::Tensor difference = written - W;
+      if (difference.count_nonzero().item<std::int64_t>() > 0) {
+        WeightDifference found_difference{entry, old.stored_type, 0, 0, 0, 0};
+        found_difference.relative = (difference.norm() / W.norm()).item<double>();
+        measure_rank(difference, mean_square_step(written, now), found_difference);
+        result.weights.push_back(std::move(found_difference));
+        D = difference;
+      }
+    }
+    if (entry.role == Role::kMlpDown) explanation.add(entry.block, D);
+  }
+  progress.end();
+  explanation.finish(result);
+  return result;
+}
+
+}  // namespace emend

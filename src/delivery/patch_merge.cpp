@@ -1,0 +1,216 @@
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/strings.h"
+#include "delivery/solve_again.h"
+#include "emend/error.h"
+#include "emend/patch_algebra.h"
+
+namespace emend {
+namespace {
+
+bool same_request(const EditedFact& a, const EditedFact& b) {
+  return a.request.id == b.request.id && a.request.prompt == b.request.prompt &&
+         a.request.subject == b.request.subject && a.request.subject_begin == b.request.subject_begin &&
+         a.request.target == b.request.target && a.layer == b.layer;
+}
+
+// The largest cosine of keys that both facts answer.
+double key_cosine(const EditedFact& a, const EditedFact& b) {
+  double largest = -1;
+  for (std::int64_t i = 0; i < a.keys.size(0); ++i)
+    for (std::int64_t j = 0; j < b.keys.size(0); ++j) {
+      if (a.answers[i].item<float>() == 0 || b.answers[j].item<float>() == 0) continue;
+      const at::Tensor p = a.keys[i].to(at::kDouble), q = b.keys[j].to(at::kDouble);
+      largest = std::max(largest, (p.dot(q) / (p.norm() * q.norm())).item<double>());
+    }
+  return largest;
+}
+
+std::string option(const Patch& patch, const std::string& name) {
+  const auto found = patch.edit.options.find(name);
+  return found == patch.edit.options.end() ? "" : found->second;
+}
+
+void require_same(const std::string& what, const std::string& first, const std::string& second,
+                  const std::string& first_name, const std::string& second_name) {
+  if (first != second)
+    throw Error(ErrorKind::kModel, first_name + " and " + second_name + ": " + what + " differs (" +
+                                       quote(first, 40) + " and " + quote(second, 40) +
+                                       "): they cannot be one patch");
+}
+
+std::string ids_text(const std::vector<std::int64_t>& ids) {
+  std::vector<std::string> texts;
+  for (const std::int64_t id : ids) texts.push_back(std::to_string(id));
+  return join(texts, " ");
+}
+
+bool share_a_layer(const Patch& a, const Patch& b) {
+  return std::any_of(a.edit.changes.begin(), a.edit.changes.end(), [&](const WeightChange& one) {
+    return std::any_of(b.edit.changes.begin(), b.edit.changes.end(),
+                       [&](const WeightChange& other) { return one.block == other.block; });
+  });
+}
+
+void require_one_kind(const std::vector<Patch>& patches, const std::vector<std::string>& names) {
+  const Patch& first = patches[0];
+  for (std::size_t i = 1; i < patches.size(); ++i) {
+    const Patch& other = patches[i];
+    const auto same = [&](const std::string& what, const std::string& a, const std::string& b) {
+      require_same(what, a, b, names[0], names[i]);
+    };
+    same("the base", first.edit.base_fingerprint, other.edit.base_fingerprint);
+    same("the prefix", ids_text(first.prefix), ids_text(other.prefix));
+    same("the form", first.form == PromptForm::kChat ? "chat" : "raw",
+         other.form == PromptForm::kChat ? "chat" : "raw");
+    if (share_a_layer(first, other))
+      same("the statistics", first.edit.statistics_fingerprint, other.edit.statistics_fingerprint);
+    for (const char* const name : {"keys", "ridge", "covariance"})
+      same(std::string("the option ") + name, option(first, name), option(other, name));
+  }
+}
+
+void require_no_conflicts(const std::vector<Patch>& patches, const std::vector<std::string>& names) {
+  std::vector<std::string> told;
+  for (const KeyConflict& conflict : key_conflicts(patches, kSameKey))
+    if (!conflict.same_edit)
+      told.push_back(quote(conflict.first_id) + " (" + names[conflict.first_patch] + ") and " +
+                     quote(conflict.second_id) + " (" + names[conflict.second_patch] + ") at layer " +
+                     std::to_string(conflict.layer));
+  if (!told.empty())
+    throw Error(ErrorKind::kConfig, "the same key, so that only one of them can be written: " +
+                                        join(told, "; ") + "; edit them together instead");
+}
+
+CheckThresholds strictest(CheckThresholds a, const CheckThresholds& b) {
+  a.efficacy = std::max(a.efficacy, b.efficacy);
+  a.paraphrase = std::max(a.paraphrase, b.paraphrase);
+  a.neighbourhood = std::max(a.neighbourhood, b.neighbourhood);
+  a.drift = std::min(a.drift, b.drift);
+  return a;
+}
+
+template <typename T>
+void add_new(std::vector<T>& to, const std::vector<T>& from) {
+  for (const T& value : from)
+    if (std::find(to.begin(), to.end(), value) == to.end()) to.push_back(value);
+}
+
+// Facts and states of `from` that `to` has not. Throws Error(kConfig) for one id with two meanings.
+void add_facts(Patch& to, const Patch& from, const std::string& name) {
+  const bool states = !to.before.empty() && !from.before.empty();
+  for (std::size_t i = 0; i < from.edit.facts.size(); ++i) {
+    const EditedFact& fact = from.edit.facts[i];
+    const auto known = std::find_if(to.edit.facts.begin(), to.edit.facts.end(), [&](const EditedFact& other) {
+      return other.request.id == fact.request.id;
+    });
+    if (known == to.edit.facts.end()) {
+      to.edit.facts.push_back(fact);
+      if (states) to.before.push_back(from.before[i]);
+    } else if (!same_request(*known, fact)) {
+      throw Error(ErrorKind::kConfig, name + ": the id " + quote(fact.request.id) +
+                                          " stands for another edit in a patch before it; ids must differ");
+    }
+  }
+  if (!states) to.before.clear();
+}
+
+std::map<int, std::vector<std::size_t>> patches_by_layer(const std::vector<Patch>& patches) {
+  std::map<int, std::vector<std::size_t>> layers;
+  for (std::size_t p = 0; p < patches.size(); ++p)
+    for (const WeightChange& change : patches[p].edit.changes) layers[change.block].push_back(p);
+  return layers;
+}
+
+const WeightChange& change_of(const Patch& patch, int layer) {
+  return *std::find_if(patch.edit.changes.begin(), patch.edit.changes.end(),
+                       [&](const WeightChange& change) { return change.block == layer; });
+}
+
+WeightChange stacked(const std::vector<Patch>& patches, const std::vector<std::size_t>& which, int layer) {
+  std::vector<at::Tensor> A, B;
+  for (const std::size_t p : which) {
+    A.push_back(change_of(patches[p], layer).A);
+    B.push_back(change_of(patches[p], layer).B);
+  }
+  return {layer, at::cat(A, 0).contiguous(), at::cat(B, 1).contiguous()};
+}
+
+WeightChange merged_change(Patch& merged, const std::vector<Patch>& patches,
+                           const std::vector<std::size_t>& which, int layer, const LayerMoments& moments) {
+  if (which.size() == 1) return change_of(patches[which[0]], layer);
+  if (!is_joint_solution(merged.edit)) return stacked(patches, which, layer);
+  std::vector<EditedFact*> facts;
+  for (EditedFact& fact : merged.edit.facts)
+    if (fact.status == "edited" && fact.layer == layer) facts.push_back(&fact);
+  at::Tensor C;
+  if (uses_moments(merged.edit)) {
+    const auto found = moments.find(layer);
+    if (found == moments.end())
+      throw Error(ErrorKind::kConfig, "the statistics of layer " + std::to_string(layer) + " are needed");
+    C = found->second;
+  }
+  const std::string ridge = option(merged, "ridge");
+  return solve_again(layer, facts, C, ridge.empty() ? 0 : std::stod(ridge));
+}
+
+}  // namespace
+
+std::vector<KeyConflict> key_conflicts(const std::vector<Patch>& patches, double least) {
+  std::vector<KeyConflict> conflicts;
+  for (std::size_t p = 0; p < patches.size(); ++p)
+    for (std::size_t q = p + 1; q < patches.size(); ++q)
+      for (const EditedFact& a : patches[p].edit.facts)
+        for (const EditedFact& b : patches[q].edit.facts) {
+          if (a.status != "edited" || b.status != "edited" || a.layer != b.layer ||
+              a.keys.size(1) != b.keys.size(1))
+            continue;
+          const double cosine = key_cosine(a, b);
+          if (cosine >= least)
+            conflicts.push_back({a.layer, p, q, a.request.id, b.request.id, cosine, same_request(a, b)});
+        }
+  return conflicts;
+}
+
+std::vector<int> layers_to_solve(const std::vector<Patch>& patches) {
+  std::vector<int> layers;
+  for (const auto& [layer, which] : patches_by_layer(patches))
+    if (which.size() > 1 && is_joint_solution(patches[0].edit) && uses_moments(patches[0].edit))
+      layers.push_back(layer);
+  return layers;
+}
+
+Patch merge_patches(const std::vector<Patch>& patches, const std::vector<std::string>& names,
+                    const LayerMoments& moments) {
+  const c10::NoGradGuard no_grad;
+  require_one_kind(patches, names);
+  require_no_conflicts(patches, names);
+  Patch merged = patches[0];
+  merged.edit_text = "# " + names[0] + "\n" + patches[0].edit_text;
+  for (std::size_t p = 1; p < patches.size(); ++p) {
+    const Patch& patch = patches[p];
+    add_facts(merged, patch, names[p]);
+    merged.edit_text += "\n# " + names[p] + "\n" + patch.edit_text;
+    merged.thresholds = strictest(merged.thresholds, patch.thresholds);
+    if (merged.edit.method != patch.edit.method) merged.edit.method += "+" + patch.edit.method;
+    if (merged.edit.objective != patch.edit.objective) merged.edit.objective = "mixed";
+    for (const auto& [name, value] : patch.edit.options)
+      if (option(merged, name) != value) merged.edit.options[name] = "mixed";
+    add_new(merged.edit.context_ids, patch.edit.context_ids);
+    add_new(merged.held_text, patch.held_text);
+    add_new(merged.edit.warnings, patch.edit.warnings);
+  }
+  merged.edit.changes.clear();
+  for (const auto& [layer, which] : patches_by_layer(patches))
+    merged.edit.changes.push_back(merged_change(merged, patches, which, layer, moments));
+  merged.after.clear();
+  merged.checks.clear();
+  merged.passed = false;
+  return merged;
+}
+
+}  // namespace emend

@@ -1,0 +1,27 @@
+// A down projection as a checkpoint stores it, as a matrix in the math orientation, and back.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <vector>
+
+#include "emend/model.h"
+#include "emend/tensor_file.h"
+
+namespace emend {
+
+// The entry that writes block `block`. Throws Error(kModel) for a model made in memory.
+const RoleEntry& mlp_down_entry(const Model& model, int block);
+
+// W [D, F], float32; float64 where the file stores that.
+at::Tensor read_weight(const TensorFile& file, const TensorInfo& tensor, bool transposed);
+
+// W in the stored orientation, rounded to `dtype`. Rows must be whole blocks. Values must be finite.
+std::vector<std::byte> encode_weight(const at::Tensor& W, DType dtype, bool transposed);
+
+// The way back: what a reader of these bytes gets, float32 (float64 for F64), [D, F].
+at::Tensor decode_weight(const std::vector<std::byte>& bytes, DType dtype, std::int64_t d_model,
+                         std::int64_t d_ff, bool transposed);
+
+}  // namespace emend

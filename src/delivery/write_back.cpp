@@ -1,0 +1,134 @@
+#include "emend/write_back.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "base/atomic_file.h"
+#include "base/atomic_folder.h"
+#include "base/file_copy.h"
+#include "base/fingerprint.h"
+#include "base/io_error.h"
+#include "delivery/checkpoint_files.h"
+#include "delivery/undo_file.h"
+#include "io/gguf_header.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Headers, padding and rounding to whole blocks of the file system.
+constexpr std::uint64_t kSpareBytes = std::uint64_t{1} << 20;
+
+void write_pieces(AtomicFile& file, const FileRewrite& rewrite) {
+  for (const FilePiece& piece : rewrite.pieces()) file.write(piece.bytes);
+}
+
+std::string sha256_of(const FileRewrite& rewrite) {
+  Sha256 hash;
+  for (const FilePiece& piece : rewrite.pieces()) hash.update(piece.bytes);
+  return hash.hex();
+}
+
+fs::path true_path(const fs::path& path) {
+  std::error_code failed;
+  const fs::path resolved = fs::weakly_canonical(fs::absolute(path), failed);
+  return failed ? fs::absolute(path).lexically_normal() : resolved;
+}
+
+// `out` is neither the base nor in its folder, nor the folder around it.
+void require_apart(const fs::path& base, const fs::path& out) {
+  const fs::path source = true_path(base), target = true_path(out);
+  const auto lies_in = [](const fs::path& inner, const fs::path& outer) {
+    const fs::path relative = inner.lexically_relative(outer);
+    return !relative.empty() && *relative.begin() != "..";
+  };
+  if (target == source || (fs::is_directory(source) && lies_in(target, source)) || lies_in(source, target))
+    throw Error(ErrorKind::kIo, "cannot write " + out.string() + ": it belongs to the base " + base.string() +
+                                    "; name another place, or use --in-place");
+}
+
+fs::path write_new_gguf(const std::vector<FileRewrite>& rewrites, const fs::path& out) {
+  std::error_code ignored;
+  if (fs::is_directory(out, ignored)) throw io_error("write", out, EISDIR);
+  std::uint64_t bytes = kSpareBytes;
+  for (const FileRewrite& rewrite : rewrites) bytes += rewrite.size();
+  require_space(out.parent_path().empty() ? fs::path(".") : out.parent_path(), bytes);
+  AtomicFile file(out);
+  write_pieces(file, rewrites.front());
+  file.commit();
+  return out;
+}
+
+fs::path write_new_folder(const WritePlan& plan, const std::vector<FileRewrite>& rewrites,
+                          const fs::path& out) {
+  require_new_folder(out);
+  const fs::path from = fs::is_directory(plan.base) ? plan.base : plan.base.parent_path();
+  const std::vector<fs::path> companions = companion_files(plan.base, rewrites);
+  std::uint64_t bytes = kSpareBytes;
+  for (const FileRewrite& rewrite : rewrites) bytes += rewrite.size();
+  for (const fs::path& file : companions) bytes += fs::file_size(from / file);
+  require_space(out, bytes);
+  AtomicFolder folder(out);
+  for (const FileRewrite& rewrite : rewrites) {
+    AtomicFile file(folder.path() / rewrite.file().lexically_relative(from));
+    write_pieces(file, rewrite);
+    file.commit();
+  }
+  for (const fs::path& file : companions) {
+    fs::create_directories((folder.path() / file).parent_path());
+    copy_file_durably(from / file, folder.path() / file);
+  }
+  folder.commit();
+  return fs::is_directory(plan.base) ? out : out / plan.base.filename();
+}
+
+// Also for root, whom the system would let.
+void require_replaceable(const fs::path& file) {
+  if (fs::is_symlink(fs::symlink_status(file)))
+    throw Error(ErrorKind::kIo, "cannot edit " + file.string() +
+                                    " in place: it is a symbolic link, and others may use what it points to; "
+                                    "write a new checkpoint with --out");
+  if ((fs::status(file).permissions() & fs::perms::owner_write) == fs::perms::none)
+    throw Error(ErrorKind::kIo, "cannot edit " + file.string() +
+                                    " in place: it is write-protected; write a new checkpoint with --out");
+}
+
+}  // namespace
+
+fs::path write_new(const WritePlan& plan, const fs::path& out) {
+  require_apart(plan.base, out);
+  const std::vector<FileRewrite> rewrites = rewrite_files(plan);
+  const bool gguf = open_checkpoint(plan.base)->format() == TensorFile::Format::kGguf;
+  return gguf ? write_new_gguf(rewrites, out) : write_new_folder(plan, rewrites, out);
+}
+
+fs::path write_in_place(const WritePlan& plan, const fs::path& undo) {
+  const fs::path undo_path = undo.empty() ? next_undo_file(plan.base) : undo;
+  const std::vector<FileRewrite> rewrites = rewrite_files(plan);
+  std::vector<UndoEntry> entries;
+  std::uint64_t new_bytes = kSpareBytes, kept_bytes = kSpareBytes;
+  for (const FileRewrite& rewrite : rewrites) {
+    require_replaceable(rewrite.file());
+    entries.push_back(undo_entry(rewrite));
+    entries.back().before = {rewrite.old_bytes().size(), sha256_hex(rewrite.old_bytes())};
+    entries.back().after = {rewrite.size(), sha256_of(rewrite)};
+    new_bytes += rewrite.size();
+    kept_bytes += entries.back().kept.size();
+  }
+  require_space(plan.base, new_bytes + kept_bytes);
+  require_space(undo_path.parent_path(), kept_bytes);
+  // All bytes lie on the disk before the first file is replaced.
+  std::vector<std::unique_ptr<AtomicFile>> files;
+  for (const FileRewrite& rewrite : rewrites) {
+    files.push_back(std::make_unique<AtomicFile>(rewrite.file()));
+    write_pieces(*files.back(), rewrite);
+  }
+  save_undo(undo_path, entries);
+  for (const auto& file : files) file->commit();
+  return undo_path;
+}
+
+}  // namespace emend

@@ -1,0 +1,185 @@
+// W' = round(W + sum B A), and what of the change arrives.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+
+#include "base/nearest.h"
+#include "base/strings.h"
+#include "delivery/stored_weight.h"
+#include "emend/error.h"
+#include "emend/write_back.h"
+#include "io/dequantise.h"
+#include "io/file_rewrite.h"
+
+namespace emend {
+namespace {
+
+constexpr std::array kGgufTypes = {DType::kF16,  DType::kBF16, DType::kF32,
+                                   DType::kQ8_0, DType::kQ4_1, DType::kQ4_0};
+constexpr std::array kSafetensorsTypes = {DType::kF32, DType::kF16, DType::kBF16};
+
+std::vector<std::string> names_of(std::span<const DType> types) {
+  std::vector<std::string> names = {"own"};
+  for (const DType type : types) names.push_back(dtype_name(type));
+  return names;
+}
+
+DType chosen_type(const std::string& wanted, const TensorFile& file, const TensorInfo& tensor) {
+  const bool gguf = file.format() == TensorFile::Format::kGguf;
+  if (wanted == "own") return tensor.dtype;
+  if (wanted.empty()) return gguf && tensor.dtype != DType::kF32 ? DType::kF16 : tensor.dtype;
+  const std::span<const DType> known =
+      gguf ? std::span<const DType>(kGgufTypes) : std::span<const DType>(kSafetensorsTypes);
+  for (const DType type : known)
+    if (dtype_name(type) == wanted) return type;
+  throw Error(ErrorKind::kConfig,
+              "--type: " + std::string(gguf ? "a GGUF file" : "a safetensors checkpoint") +
+                  " cannot store edited weights as " + quote(wanted) + did_you_mean(wanted, names_of(known)));
+}
+
+void require_whole_blocks(const TensorInfo& tensor, DType type) {
+  const auto row = static_cast<std::size_t>(tensor.shape.back());
+  const std::size_t block = block_size(type).elements;
+  if (row % block != 0)
+    throw Error(ErrorKind::kConfig, "--type: tensor " + quote(tensor.name) + " has rows of " +
+                                        std::to_string(row) + " elements, no whole number of " +
+                                        dtype_name(type) + " blocks of " + std::to_string(block));
+}
+
+double norm_of(const at::Tensor& tensor) {
+  return tensor.norm().item<double>();
+}
+
+double inner_product(const at::Tensor& a, const at::Tensor& b) {
+  return at::dot(a.flatten(), b.flatten()).item<double>();
+}
+
+// numerator / denominator; 0 / 0 is `if_both_zero`.
+double ratio(double numerator, double denominator, double if_both_zero) {
+  return numerator == 0 && denominator == 0 ? if_both_zero : numerator / denominator;
+}
+
+// The weights of one block on their way: float64, [D, F].
+struct BlockWrite {
+  at::Tensor W, written, delta;
+};
+
+void require_fit(const Model& base, const WeightChange& change, std::size_t patch) {
+  const ModelConfig& config = base.config();
+  if (change.block < 0 || change.block >= config.layers || change.A.size(1) != config.d_ff ||
+      change.B.size(0) != config.d_model)
+    throw Error(ErrorKind::kModel, "patch " + std::to_string(patch + 1) + ": its change of block " +
+                                       std::to_string(change.block) + ", " +
+                                       std::to_string(change.B.size(0)) + " x " +
+                                       std::to_string(change.A.size(1)) + ", does not fit the model");
+}
+
+// The sum in the order of the patches, each change in the precision of the stored weight: the same weights as
+// under a ScopedEdit in float32.
+at::Tensor add_changes(at::Tensor W, const std::vector<Patch>& patches, int block) {
+  for (const Patch& patch : patches)
+    for (const WeightChange& change : patch.edit.changes)
+      if (change.block == block)
+        W = W + at::matmul(change.B.to(W.scalar_type()), change.A.to(W.scalar_type()));
+  return W;
+}
+
+void require_finite(const PlannedTensor& planned, const at::Tensor& wanted, const at::Tensor& written) {
+  if (at::isfinite(written).all().item<bool>()) return;
+  const double largest = at::nan_to_num(wanted.abs(), INFINITY).max().item<double>();
+  throw Error(ErrorKind::kModel, planned.file.string() + ": tensor " + quote(planned.name) + ": " +
+                                     planned.new_type + " cannot hold the edited weights (the largest is " +
+                                     std::to_string(largest) + "); choose another --type, such as F32");
+}
+
+PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::vector<Patch>& patches,
+                          int block, const std::string& type, BlockWrite& write) {
+  const RoleEntry& entry = mlp_down_entry(base, block);
+  const TensorInfo* const info = file.find(entry.tensor);
+  if (info == nullptr)
+    throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(entry.tensor) +
+                                       " is gone: the file changed while it was in use");
+  const DType dtype = chosen_type(type, file, *info);
+  require_whole_blocks(*info, dtype);
+  PlannedTensor planned{block, info->name, info->dtype_name, dtype_name(dtype), info->file, {}, 0, 0};
+  const at::Tensor W = read_weight(file, *info, entry.stored_transposed);
+  const at::Tensor wanted = add_changes(W, patches, block);
+  planned.bytes = encode_weight(wanted, dtype, entry.stored_transposed);
+  const at::Tensor written =
+      decode_weight(planned.bytes, dtype, W.size(0), W.size(1), entry.stored_transposed);
+  require_finite(planned, wanted, written);
+  write.W = W.to(at::kDouble);
+  write.written = written.to(at::kDouble);
+  write.delta = add_changes(at::zeros_like(write.W), patches, block);
+  const at::Tensor moved = write.written - write.W;
+  planned.share = ratio(inner_product(moved, write.delta), inner_product(write.delta, write.delta), 1);
+  planned.error = ratio(norm_of(moved - write.delta), norm_of(write.delta), 0);
+  return planned;
+}
+
+RealisedFact measure_fact(const EditedFact& fact, std::size_t patch, const BlockWrite& write) {
+  RealisedFact result{patch, fact.request.id, fact.layer, 0, 0, INFINITY, 0, 0};
+  const at::Tensor moved = write.written - write.W;
+  for (std::int64_t j = 0; j < fact.keys.size(0); ++j) {
+    if (fact.answers[j].item<float>() == 0) continue;
+    const at::Tensor key = fact.keys[j].to(at::kDouble);
+    const at::Tensor wanted = at::mv(write.delta, key);
+    const at::Tensor arrived = at::mv(moved, key);
+    const at::Tensor value = at::mv(write.W, key) + wanted;
+    const double size = norm_of(wanted);
+    const double share = ratio(inner_product(arrived, wanted), size * size, 1);
+    if (share < result.share) {
+      result.share = share;
+      result.wanted = size;
+      result.arrived = norm_of(arrived);
+    }
+    result.error = std::max(result.error, ratio(norm_of(arrived - wanted), size, 0));
+    result.value_error = std::max(result.value_error, ratio(norm_of(arrived - wanted), norm_of(value), 0));
+  }
+  return result;
+}
+
+std::string percent(double share) {
+  return std::to_string(static_cast<int>(std::lround(100 * std::clamp(share, -10.0, 10.0)))) + " %";
+}
+
+}  // namespace
+
+WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type) {
+  const c10::NoGradGuard no_grad;
+  std::map<int, BlockWrite> blocks;
+  for (std::size_t p = 0; p < patches.size(); ++p)
+    for (const WeightChange& change : patches[p].edit.changes) {
+      require_fit(base, change, p);
+      blocks[change.block] = {};
+    }
+  const std::unique_ptr<TensorFile> file = open_checkpoint(base.path());
+  WritePlan plan;
+  plan.base = base.path();
+  for (auto& [block, write] : blocks)
+    plan.tensors.push_back(plan_tensor(base, *file, patches, block, type, write));
+  for (std::size_t p = 0; p < patches.size(); ++p)
+    for (const EditedFact& fact : patches[p].edit.facts)
+      if (fact.status == "edited" && blocks.count(fact.layer) > 0)
+        plan.facts.push_back(measure_fact(fact, p, blocks.at(fact.layer)));
+  return plan;
+}
+
+void require_holds(const WritePlan& plan) {
+  for (const RealisedFact& fact : plan.facts) {
+    if (fact.share >= kLeastShare && fact.error <= kMostError) continue;
+    const auto tensor = std::find_if(plan.tensors.begin(), plan.tensors.end(),
+                                     [&](const PlannedTensor& t) { return t.block == fact.block; });
+    throw Error(ErrorKind::kModel,
+                tensor->file.string() + ": tensor " + quote(tensor->name) + ": " + tensor->new_type +
+                    " does not hold the edit " + quote(fact.id) + ": " + percent(fact.share) +
+                    " of its update would arrive, with rounding of " + percent(fact.error) +
+                    " of it; choose another --type, such as F16 or F32, or --force");
+  }
+}
+
+}  // namespace emend

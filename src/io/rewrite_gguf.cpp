@@ -1,0 +1,81 @@
+#include "io/element_types.h"
+#include "io/gguf_header.h"
+#include "io/rewrite_parts.h"
+
+namespace emend {
+namespace {
+
+std::uint64_t padded(std::uint64_t size, std::uint64_t alignment) {
+  return (size + alignment - 1) / alignment * alignment;
+}
+
+void check_sizes(const std::filesystem::path& file, const std::vector<TensorInfo>& old,
+                 const std::vector<NewTensor>& tensors) {
+  for (const NewTensor& tensor : tensors) {
+    const GgmlType& type = *find_ggml_type(dtype_name(tensor.dtype));
+    for (const TensorInfo& info : old) {
+      if (info.name != tensor.name) continue;
+      const std::int64_t row = info.shape.empty() ? 1 : info.shape.back();
+      if (row % type.block_elements != 0)
+        throw Error(ErrorKind::kFormat, file.string() + ": tensor " + quote(tensor.name) + ": rows of " +
+                                            std::to_string(row) + " elements are no whole number of " +
+                                            std::string(type.name) + " blocks of " +
+                                            std::to_string(type.block_elements));
+      const auto blocks = static_cast<std::uint64_t>(info.elements()) / type.block_elements;
+      if (tensor.bytes.size() != blocks * type.block_bytes)
+        throw Error(ErrorKind::kFormat, file.string() + ": tensor " + quote(tensor.name) + ": " +
+                                            std::to_string(tensor.bytes.size()) + " bytes do not make " +
+                                            std::string(type.name) + " " + shape_text(info.shape));
+    }
+  }
+}
+
+// name, n_dims, ne (innermost first), type, offset
+void append_record(std::vector<std::byte>& records, const TensorInfo& info, const GgmlType& type,
+                   std::uint64_t offset) {
+  append_number(records, static_cast<std::uint64_t>(info.name.size()));
+  append(records, info.name);
+  append_number(records, static_cast<std::uint32_t>(info.shape.size()));
+  for (auto size = info.shape.rbegin(); size != info.shape.rend(); ++size)
+    append_number(records, static_cast<std::uint64_t>(*size));
+  append_number(records, type.id);
+  append_number(records, offset);
+}
+
+std::vector<std::byte> new_records(const GgufHeader& header, const std::vector<NewTensor>& tensors) {
+  std::vector<std::byte> records;
+  std::uint64_t offset = 0;
+  for (const TensorInfo& info : header.tensors) {
+    const NewTensor* const tensor = find_new(tensors, info.name);
+    const GgmlType& type =
+        *find_ggml_type(tensor == nullptr ? std::string(info.dtype_name) : dtype_name(tensor->dtype));
+    append_record(records, info, type, offset);
+    offset += padded(tensor == nullptr ? info.bytes : tensor->bytes.size(), header.alignment);
+  }
+  return records;
+}
+
+}  // namespace
+
+FileRewrite rewrite_gguf(const std::filesystem::path& file, const std::vector<NewTensor>& tensors) {
+  FileRewrite rewrite(file);
+  const GgufHeader header = parse_gguf_header(rewrite.old_bytes(), file);
+  require_all_known(file, header.tensors, tensors);
+  check_sizes(file, header.tensors, tensors);
+  if (types_stay(header.tensors, tensors))
+    return replace_in_place(std::move(rewrite), header.tensors, tensors);
+  rewrite.keep(0, header.records_begin);
+  rewrite.put(new_records(header, tensors));
+  const auto pad = [&] { rewrite.put_zeros(padded(rewrite.size(), header.alignment) - rewrite.size()); };
+  pad();
+  for (const TensorInfo& info : header.tensors) {
+    if (const NewTensor* const tensor = find_new(tensors, info.name))
+      rewrite.put(tensor->bytes);
+    else
+      rewrite.keep(info.offset, info.bytes);
+    pad();  // data_begin is aligned, too
+  }
+  return rewrite;
+}
+
+}  // namespace emend

@@ -1,0 +1,139 @@
+// patch drop, patch merge, patch diff: from the command line.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "world_edit.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+// Three facts edited together, and the last of them alone, with one set of statistics.
+struct Edited {
+  ScratchFolder folder;
+  std::vector<std::string> ids;
+  Finished together, alone;
+
+  Edited() {
+    if (!has_world_models()) return;
+    const std::string head =
+        "model: " + world_model("gpt2") +
+        "\nstatistics: stats\nchecks: {efficacy: 0, paraphrase: 0, neighbourhood: 0, drift: 1000}\n";
+    folder.write("abc.yaml", head + world_edits(0, 3));
+    folder.write("ab.yaml", head + world_edits(0, 2));
+    folder.write("c.yaml", head + world_edits(2, 1));
+    together = run_emend({"edit", folder / "abc.yaml", "--quiet", "--json", folder / "abc.json"});
+    alone = run_emend({"edit", folder / "c.yaml", "--quiet"});
+    run_emend({"edit", folder / "ab.yaml", "--quiet"});
+    if (together.code != 0) return;
+    const auto json = read_json(folder / "abc.json");
+    for (const auto& edit : json["edits"]) ids.push_back(edit["id"]);
+  }
+  static const Edited& shared() {
+    static const Edited edited;
+    return edited;
+  }
+};
+
+class PatchCompose : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
+    ASSERT_EQ(Edited::shared().together.code, 0) << Edited::shared().together.err;
+    ASSERT_EQ(Edited::shared().alone.code, 0) << Edited::shared().alone.err;
+  }
+  static std::string made(const std::string& name) { return Edited::shared().folder / name; }
+  static Finished run(std::vector<std::string> arguments, const std::string& out) {
+    arguments.insert(arguments.end(),
+                     {"--model", world_model("gpt2"), "--out", out, "--statistics", made("stats")});
+    return run_emend(arguments);
+  }
+  const ScratchFolder folder_;
+};
+
+TEST_F(PatchCompose, DropLeavesTheOthersAsTheyWere) {
+  const std::string id = Edited::shared().ids[2];
+  const Finished dropped =
+      run({"patch", "drop", made("abc.safetensors"), id, "--json", folder_ / "j"}, folder_ / "q");
+  ASSERT_EQ(dropped.code, 0) << dropped.out << dropped.err;
+  const auto json = read_json(folder_ / "j");
+  ASSERT_EQ(json["edits"].size(), 2U);
+  EXPECT_EQ(json["checks"].back()["name"], "update");  // B (A k) = y r at every key that is left
+  EXPECT_EQ(json["checks"].back()["passed"], true);
+  EXPECT_LT(json["checks"].back()["value"], 1e-4);
+  const Finished verified =
+      run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", folder_ / "q"});
+  EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
+  const auto before = read_json(made("abc.json"))["edits"];
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(json["edits"][i]["id"], before[i]["id"]);
+    EXPECT_NEAR(json["edits"][i]["after"]["p_target"].get<double>(),
+                before[i]["after"]["p_target"].get<double>(), 0.1);
+  }
+  const Finished diff =
+      run_emend({"patch", "diff", made("abc.safetensors"), folder_ / "q", "--json", folder_ / "d"});
+  ASSERT_EQ(diff.code, 0) << diff.err;
+  EXPECT_THAT(diff.out, HasSubstr("only in the first"));
+  EXPECT_EQ(read_json(folder_ / "d")["same"], false);
+}
+
+TEST_F(PatchCompose, MergeWritesEveryResidualAtItsKey) {
+  const Finished merged =
+      run({"patch", "merge", made("ab.safetensors"), made("c.safetensors"), "--json", folder_ / "j"},
+          folder_ / "q");
+  ASSERT_EQ(merged.code, 0) << merged.out << merged.err;
+  const auto json = read_json(folder_ / "j");
+  EXPECT_EQ(json["edits"].size(), 3U);
+  EXPECT_EQ(json["checks"].back()["passed"], true);
+  EXPECT_LT(json["checks"].back()["value"], 1e-4);
+  EXPECT_EQ(run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", folder_ / "q"}).code, 0);
+  // And back again: what is left is the first patch.
+  const Finished dropped = run({"patch", "drop", folder_ / "q", Edited::shared().ids[2]}, folder_ / "r");
+  ASSERT_EQ(dropped.code, 0) << dropped.err;
+  const Finished diff =
+      run_emend({"patch", "diff", made("ab.safetensors"), folder_ / "r", "--json", folder_ / "d"});
+  const auto layer = read_json(folder_ / "d")["layers"][0];
+  EXPECT_LT(layer["difference"].get<double>(), 1e-4 * layer["first"].get<double>());
+  EXPECT_EQ(read_json(folder_ / "d")["edits"].size(), 0U);
+}
+
+TEST_F(PatchCompose, DiffOfAPatchWithItselfIsEmpty) {
+  const Finished diff =
+      run_emend({"patch", "diff", made("ab.safetensors"), made("ab.safetensors"), "--json", folder_ / "d"});
+  EXPECT_EQ(diff.code, 0);
+  EXPECT_THAT(diff.out, HasSubstr("the same edits and changes"));
+  EXPECT_EQ(read_json(folder_ / "d")["same"], true);
+}
+
+TEST_F(PatchCompose, RefusalsNameWhatIsWrong) {
+  const auto refused = [&](const std::vector<std::string>& arguments) {
+    const Finished finished = run(arguments, folder_ / "q");
+    EXPECT_EQ(finished.code, 3) << finished.out;
+    EXPECT_FALSE(fs::exists(folder_ / "q"));
+    return finished.err;
+  };
+  EXPECT_THAT(refused({"patch", "drop", made("ab.safetensors"), "nobody"}),
+              HasSubstr("the patch has no edit \"nobody\""));
+  EXPECT_THAT(refused({"patch", "drop", made("c.safetensors"), Edited::shared().ids[2]}),
+              HasSubstr("nothing would be left"));
+  const Finished twice = run({"patch", "merge", made("abc.safetensors")}, folder_ / "q");
+  EXPECT_EQ(twice.code, 2);
+  EXPECT_THAT(twice.err, HasSubstr("a second patch is missing"));
+  const Finished lost =
+      run_emend({"patch", "drop", made("ab.safetensors"), Edited::shared().ids[0], "--model",
+                 world_model("gpt2"), "--out", folder_ / "q", "--statistics", folder_ / "none"});
+  EXPECT_EQ(lost.code, 3);
+  EXPECT_THAT(lost.err, HasSubstr("no statistics of layer"));
+  const Finished other = run_emend({"patch", "merge", made("ab.safetensors"), made("c.safetensors"),
+                                    "--model", world_model("llama"), "--out", folder_ / "q"});
+  EXPECT_EQ(other.code, 3);
+  EXPECT_THAT(other.err, HasSubstr("made for another model"));
+  EXPECT_EQ(run_emend({"patch", "diff", made("ab.safetensors")}).code, 2);
+}
+
+}  // namespace
+}  // namespace emend

@@ -1,0 +1,59 @@
+#include "emend/inspect.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "emend/write_back.h"
+#include "tests/base/expect_error.h"
+#include "tests/delivery/tiny_edit.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace test;
+using testing::HasSubstr;
+
+Inspection compare(const fs::path& file, const fs::path& base, const std::vector<Patch>& patches) {
+  SilentProgress silent;
+  return inspect({file, load_quietly(file).roles()}, {base, load_quietly(base).roles()}, patches, silent);
+}
+
+TEST(Inspect, FindsTheRankAndThePatches) {
+  const TempFolder folder;
+  for (const GgufType stored : {GgufType::kF32, GgufType::kF16, GgufType::kQ8_0}) {
+    const auto source = folder.write("m.gguf", tiny_gguf("llama", stored).bytes());
+    const Model base = load_quietly(source);
+    const Patch a = tiny_patch(base, 1, 2, 3), b = tiny_patch(base, 1, 3.5, 3), c = tiny_patch(base, 0, 5, 3);
+    write_new(plan_write(base, {a, b}, ""), folder / "new.gguf");
+    const Inspection result = compare(folder / "new.gguf", source, {a, c, b});
+    ASSERT_EQ(result.weights.size(), 1U);
+    EXPECT_EQ(result.weights[0].entry.tensor, "blk.1.ffn_down.weight");
+    EXPECT_EQ(result.weights[0].rank, 2);
+    EXPECT_GT(result.weights[0].relative, 0.01);
+    EXPECT_NEAR(result.patches[0].share, 1, 0.02);
+    EXPECT_NEAR(result.patches[1].share, 0, 0.02);
+    EXPECT_NEAR(result.patches[2].share, 1, 0.02);
+    EXPECT_LT(result.unexplained, 0.05);
+    const Inspection partly = compare(folder / "new.gguf", source, {a});
+    EXPECT_GT(partly.unexplained, 0.3);
+  }
+}
+
+TEST(Inspect, OfTheBaseItselfFindsNothing) {
+  const Model base = load_quietly(data_path("parity/gpt2"));
+  const Inspection result =
+      compare(data_path("parity/gpt2"), data_path("parity/gpt2"), {tiny_patch(base, 1, 2, 3)});
+  EXPECT_TRUE(result.weights.empty());
+  EXPECT_EQ(result.unexplained, 0);
+  EXPECT_EQ(result.patches[0].share, 0);
+}
+
+TEST(Inspect, RefusesAnotherShape) {
+  EXPECT_THAT(error_of(ErrorKind::kModel,
+                       [&] { compare(data_path("parity/gpt2"), data_path("parity/gpt2_no_prefix"), {}); }),
+              HasSubstr("these are different models"));
+}
+
+}  // namespace
+}  // namespace emend

@@ -1,0 +1,205 @@
+#include "emend/patch_algebra.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "emend/error.h"
+#include "tests/base/expect_error.h"
+
+namespace emend {
+namespace {
+
+using test::error_of;
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr std::int64_t kInner = 12, kModel = 5;
+
+at::Tensor waves(const std::vector<std::int64_t>& shape, double seed) {
+  std::int64_t count = 1;
+  for (const std::int64_t n : shape) count *= n;
+  return at::sin(at::arange(count, at::kDouble) * (1.3 + 0.1 * seed) + seed).to(at::kFloat).reshape(shape);
+}
+
+at::Tensor second_moment() {
+  const at::Tensor keys = waves({40, kInner}, 3).to(at::kDouble);
+  return at::matmul(keys.t(), keys) / 40 + 0.1 * at::eye(kInner, at::kDouble);
+}
+
+// A protected key, the same for all, and a key of its own.
+EditedFact fact(const std::string& id, double seed, int layer = 2) {
+  EditedFact result;
+  result.request.id = id;
+  result.request.prompt = "p " + id;
+  result.request.subject = id;
+  result.request.target = "t";
+  result.layer = layer;
+  result.status = "edited";
+  result.keys = at::stack({waves({kInner}, seed), waves({kInner}, 77)});
+  result.answers = at::tensor({1.0F, 0.0F});
+  result.residual = waves({kModel}, seed + 1);
+  result.update_norm = 1;
+  result.relative_norm = 0.5;
+  return result;
+}
+
+// Facts as a joint solve writes them.
+Patch solved(const std::vector<EditedFact>& facts) {
+  Patch patch;
+  patch.edit.method = "rome";
+  patch.edit.options = {{"keys", "context+bare"}, {"ridge", "0.01"}, {"covariance", "true"}};
+  patch.edit.base_fingerprint = "ab";
+  patch.edit.statistics_fingerprint = "cd";
+  patch.edit.facts = facts;
+  const at::Tensor C = second_moment();
+  const at::Tensor ridge = C + 0.01 * C.trace() / static_cast<double>(kInner) * at::eye(kInner, at::kDouble);
+  std::vector<at::Tensor> keys, residuals;
+  for (const EditedFact& one : facts) {
+    keys.push_back(one.keys[0].to(at::kDouble));
+    residuals.push_back(one.residual);
+  }
+  keys.push_back(waves({kInner}, 77).to(at::kDouble));
+  const at::Tensor K = at::stack(keys, 1);
+  const at::Tensor CK = at::linalg_solve(ridge, K);
+  const at::Tensor A =
+      at::linalg_solve(at::matmul(K.t(), CK), CK.t());  // rows answer 1 on one key, 0 on the others
+  const auto n = static_cast<std::int64_t>(facts.size());
+  patch.edit.changes = {{2, A.narrow(0, 0, n).to(at::kFloat).contiguous(), at::stack(residuals, 1)}};
+  patch.passed = true;
+  return patch;
+}
+
+at::Tensor product(const Patch& patch) {
+  return at::matmul(patch.edit.changes[0].B, patch.edit.changes[0].A);
+}
+
+double gap(const at::Tensor& a, const at::Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
+}
+
+const LayerMoments kMoments = {{2, second_moment()}};
+
+TEST(DropFact, EqualsASolveWithoutIt) {
+  const Patch all = solved({fact("a", 1), fact("b", 2), fact("c", 4)});
+  EXPECT_EQ(layers_to_solve(all, "b"), std::vector<int>{2});
+  const Patch dropped = drop_fact(all, "b", kMoments);
+  EXPECT_LT(gap(product(dropped), product(solved({fact("a", 1), fact("c", 4)}))), 1e-5);
+  EXPECT_GT(gap(product(dropped), product(all)), 1e-2);
+  ASSERT_EQ(dropped.edit.facts.size(), 2U);
+  EXPECT_FALSE(dropped.passed);
+  EXPECT_TRUE(dropped.checks.empty());
+  EXPECT_THAT(dropped.edit.warnings.back(), HasSubstr("\"b\" was taken out"));
+  const EditedFact& a = dropped.edit.facts[0];
+  EXPECT_NEAR(a.update_norm, (a.residual.norm() * dropped.edit.changes[0].A[0].norm()).item<double>(), 1e-5);
+  EXPECT_NEAR(a.relative_norm, a.update_norm / 2, 1e-6);  // the weight's norm stays 2
+}
+
+TEST(DropFact, WithoutMomentsUsesTheIdentity) {
+  Patch all = solved({fact("a", 1), fact("b", 2)});
+  all.edit.options["covariance"] = "false";
+  EXPECT_TRUE(layers_to_solve(all, "b").empty());
+  const Patch dropped = drop_fact(all, "b", {});
+  const at::Tensor answers = at::mv(dropped.edit.changes[0].A, fact("a", 1).keys[0]);
+  EXPECT_NEAR(answers[0].item<float>(), 1, 1e-5);
+}
+
+TEST(DropFact, TakesTheRowWhereEachAnswersForItself) {
+  Patch all = solved({fact("a", 1), fact("b", 2)});
+  all.edit.options["keys"] = "original";
+  EXPECT_TRUE(layers_to_solve(all, "a").empty());
+  const Patch dropped = drop_fact(all, "a", {});
+  EXPECT_TRUE(at::equal(dropped.edit.changes[0].A, all.edit.changes[0].A.narrow(0, 1, 1)));
+}
+
+TEST(DropFact, RefusesByName) {
+  const Patch all = solved({fact("a", 1), fact("b", 2)});
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { drop_fact(all, "bb", kMoments); }),
+              HasSubstr("no edit \"bb\""));
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { drop_fact(solved({fact("a", 1)}), "a", kMoments); }),
+              HasSubstr("nothing would be left"));
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { drop_fact(all, "a", {}); }),
+              HasSubstr("statistics of layer 2 are needed"));
+  Patch shared = all;
+  shared.edit.facts.push_back(fact("twin", 1));
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { drop_fact(shared, "a", kMoments); }),
+              AllOf(HasSubstr("\"twin\""), HasSubstr("without a new search")));
+}
+
+TEST(MergePatches, EqualsASolveOfAll) {
+  const std::vector<Patch> parts = {solved({fact("a", 1)}), solved({fact("b", 2), fact("c", 4)})};
+  EXPECT_EQ(layers_to_solve(parts), std::vector<int>{2});
+  const Patch merged = merge_patches(parts, {"one", "two"}, kMoments);
+  EXPECT_LT(gap(product(merged), product(solved({fact("a", 1), fact("b", 2), fact("c", 4)}))), 1e-5);
+  EXPECT_EQ(merged.edit.facts.size(), 3U);
+  // What both hold is taken once.
+  const Patch again = merge_patches({merged, parts[0]}, {"m", "one"}, kMoments);
+  EXPECT_LT(gap(product(again), product(merged)), 1e-5);
+  EXPECT_EQ(again.edit.facts.size(), 3U);
+}
+
+TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
+  Patch other = solved({fact("b", 2)});
+  other.edit.changes[0].block = 5;
+  other.edit.facts[0].layer = 5;
+  const Patch one = solved({fact("a", 1)});
+  EXPECT_TRUE(layers_to_solve({one, other}).empty());
+  const Patch merged = merge_patches({one, other}, {"one", "two"}, {});
+  ASSERT_EQ(merged.edit.changes.size(), 2U);
+  EXPECT_TRUE(at::equal(merged.edit.changes[0].A, one.edit.changes[0].A));
+  EXPECT_TRUE(at::equal(merged.edit.changes[1].A, other.edit.changes[0].A));
+}
+
+TEST(MergePatches, RefusesConflictsByName) {
+  const Patch one = solved({fact("a", 1)});
+  EditedFact same_key = fact("z", 1);
+  same_key.residual = waves({kModel}, 9);
+  const auto refused = [&](ErrorKind kind, const Patch& other) {
+    return error_of(kind, [&] { merge_patches({one, other}, {"one", "two"}, kMoments); });
+  };
+  EXPECT_THAT(refused(ErrorKind::kConfig, solved({same_key})),
+              AllOf(HasSubstr("\"a\" (one) and \"z\" (two) at layer 2"), HasSubstr("same key")));
+  EditedFact same_id = fact("a", 2);
+  EXPECT_THAT(refused(ErrorKind::kConfig, solved({same_id})),
+              HasSubstr("two: the id \"a\" stands for another edit"));
+  Patch other = solved({fact("b", 2)});
+  other.edit.base_fingerprint = "ef";
+  EXPECT_THAT(refused(ErrorKind::kModel, other),
+              AllOf(HasSubstr("one and two"), HasSubstr("the base differs")));
+  other = solved({fact("b", 2)});
+  other.prefix = {1};
+  EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the prefix differs"));
+  other = solved({fact("b", 2)});
+  other.edit.statistics_fingerprint = "ff";
+  EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the statistics differs"));
+}
+
+TEST(KeyConflicts, TellTheCosine) {
+  const auto conflicts = key_conflicts({solved({fact("a", 1)}), solved({fact("a", 1)})}, 0.9);
+  ASSERT_EQ(conflicts.size(), 1U);
+  EXPECT_NEAR(conflicts[0].cosine, 1, 1e-6);
+  EXPECT_TRUE(conflicts[0].same_edit);
+  EXPECT_TRUE(key_conflicts({solved({fact("a", 1)}), solved({fact("b", 2)})}, 0.9).empty());
+}
+
+TEST(DiffPatches, SaysWhatDiffers) {
+  const Patch one = solved({fact("a", 1), fact("b", 2)});
+  EXPECT_TRUE(diff_patches(one, one).same);
+  Patch other = solved({fact("a", 1), fact("c", 4)});
+  other.edit.facts[0].request.target = "u";
+  other.edit.options["ridge"] = "0.5";
+  const PatchDifference difference = diff_patches(one, other);
+  EXPECT_FALSE(difference.same);
+  EXPECT_EQ(difference.settings, std::vector<std::string>{"option ridge: 0.01 / 0.5"});
+  ASSERT_EQ(difference.facts.size(), 3U);
+  EXPECT_EQ(difference.facts[0].what, std::vector<std::string>{"target: t / u"});
+  EXPECT_EQ(difference.facts[1].what, std::vector<std::string>{"only in the first"});
+  EXPECT_EQ(difference.facts[2].what, std::vector<std::string>{"only in the second"});
+  ASSERT_EQ(difference.layers.size(), 1U);
+  const at::Tensor x = product(one), y = product(other);
+  EXPECT_NEAR(difference.layers[0].difference, (x - y).norm().item<double>(), 1e-4);
+  EXPECT_NEAR(difference.layers[0].cosine, ((x * y).sum() / (x.norm() * y.norm())).item<double>(), 1e-5);
+}
+
+}  // namespace
+}  // namespace emend

@@ -1,0 +1,237 @@
+#include "emend/write_back.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "emend/edit.h"
+#include "emend/error.h"
+#include "tests/base/expect_error.h"
+#include "tests/delivery/tiny_edit.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace test;
+using testing::HasSubstr;
+using testing::Pair;
+
+fs::path parity(const std::string& name) {
+  return data_path("parity/" + name);
+}
+
+at::Tensor down(const Model& model, int block) {
+  return model.weights().blocks[static_cast<std::size_t>(block)].mlp_down;
+}
+
+// Every tensor but `changed` has the same bytes, type and shape in both.
+void expect_others_equal(const fs::path& before, const fs::path& after, const std::string& changed) {
+  const auto old_file = open_checkpoint(before), new_file = open_checkpoint(after);
+  ASSERT_EQ(old_file->tensors().size(), new_file->tensors().size());
+  for (std::size_t i = 0; i < old_file->tensors().size(); ++i) {
+    const TensorInfo& a = old_file->tensors()[i];
+    const TensorInfo& b = new_file->tensors()[i];
+    EXPECT_EQ(a.name, b.name);
+    EXPECT_EQ(a.shape, b.shape);
+    const auto x = old_file->bytes(a), y = new_file->bytes(b);
+    const bool equal = x.size() == y.size() && std::equal(x.begin(), x.end(), y.begin());
+    if (a.name == changed)
+      EXPECT_FALSE(equal) << a.name;
+    else
+      EXPECT_TRUE(equal && a.dtype_name == b.dtype_name) << a.name;
+  }
+  EXPECT_EQ(old_file->metadata(), new_file->metadata());
+  EXPECT_EQ(old_file->gguf_metadata(), new_file->gguf_metadata());
+}
+
+TEST(WriteNew, WritesTheWeightsOfAScopedEdit) {
+  const TempFolder folder;
+  for (const std::string name : {"gpt2", "gpt2_no_prefix", "llama_gqa_tied"}) {
+    Model base = load_quietly(parity(name));
+    const std::vector<Patch> patches = {tiny_patch(base, 1, 2, 0.5), tiny_patch(base, 1, 3, 0.5)};
+    const WritePlan plan = plan_write(base, patches, "");
+    EXPECT_EQ(write_new(plan, folder / name), folder / name);
+    const Model written = load_quietly(folder / name);
+    EXPECT_NE(written.fingerprint(), base.fingerprint());
+    const ScopedEdit first(base, patches[0].edit.changes), second(base, patches[1].edit.changes);
+    EXPECT_TRUE(at::equal(down(written, 1), down(base, 1))) << name;  // float32: the very numbers
+    EXPECT_TRUE(at::equal(down(written, 0), down(base, 0)));
+  }
+}
+
+TEST(WriteNew, LeavesAllElseOfAFolderAsItWas) {
+  const TempFolder folder;
+  const auto source = folder / "source";
+  copy_folder(parity("gpt2"), source);
+  fs::create_directories(source / "sub");
+  folder.write("source/sub/note.txt", "kept");
+  folder.write("source/.hidden", "left out");
+  fs::permissions(source / "config.json", fs::perms::owner_read);
+  const Model base = load_quietly(source);
+  write_new(plan_write(base, {tiny_patch(base, 0, 2, 0.5)}, ""), folder / "new");
+  auto before = snapshot(source), after = snapshot(folder / "new");
+  before.erase(".hidden");
+  const std::string old_bytes = before.at("model.safetensors"), new_bytes = after.at("model.safetensors");
+  before.erase("model.safetensors");
+  after.erase("model.safetensors");
+  EXPECT_EQ(before, after);
+  EXPECT_EQ(fs::status(folder / "new/config.json").permissions(), fs::perms::owner_read);
+  // The header, and all but one tensor: the same bytes at the same places.
+  expect_others_equal(source, folder / "new", "transformer.h.0.mlp.c_proj.weight");
+  ASSERT_EQ(old_bytes.size(), new_bytes.size());
+  EXPECT_EQ(old_bytes.substr(0, 1000), new_bytes.substr(0, 1000));
+}
+
+TEST(WriteNew, KeepsShards) {
+  const TempFolder folder;
+  const Model base = load_quietly(parity("llama_sharded"));
+  write_new(plan_write(base, {tiny_patch(base, 1, 2, 0.5)}, ""), folder / "new");
+  auto before = snapshot(parity("llama_sharded")), after = snapshot(folder / "new");
+  std::size_t changed = 0;
+  for (const auto& [name, bytes] : before) changed += after.at(name) != bytes ? 1 : 0;
+  EXPECT_EQ(changed, 1U);
+  EXPECT_EQ(before.size(), after.size());
+  expect_others_equal(parity("llama_sharded"), folder / "new", "model.layers.1.mlp.down_proj.weight");
+}
+
+TEST(WriteNew, AnotherTypeInAShardChangesTheIndex) {
+  const TempFolder folder;
+  const Model base = load_quietly(parity("llama_sharded"));
+  const Patch patch = tiny_patch(base, 1, 2, 0.5);
+  write_new(plan_write(base, {patch}, "F16"), folder / "new");
+  const auto total = [](const fs::path& path) {
+    return nlohmann::json::parse(read_all(path / "model.safetensors.index.json"))["metadata"]["total_size"]
+        .get<std::int64_t>();
+  };
+  EXPECT_EQ(total(folder / "new"), total(parity("llama_sharded")) - 2 * 32 * 80);
+  const Model written = load_quietly(folder / "new");
+  EXPECT_EQ(open_checkpoint(folder / "new")->find("model.layers.1.mlp.down_proj.weight")->dtype_name, "F16");
+}
+
+TEST(WriteNew, TakesASingleFile) {
+  const TempFolder folder;
+  copy_folder(parity("gpt2"), folder / "source");
+  const auto file = folder / "source/model.safetensors";
+  const Model base = load_quietly(file);
+  const auto written = write_new(plan_write(base, {tiny_patch(base, 0, 2, 0.5)}, ""), folder / "new");
+  EXPECT_EQ(written, folder / "new/model.safetensors");
+  EXPECT_EQ(snapshot(folder / "new").size(), 2U);  // with config.json; not the recorded logits
+  EXPECT_NO_THROW(load_quietly(written));
+}
+
+TEST(WriteNew, WritesEveryTypeOfGguf) {
+  for (const std::string family : {"gpt2", "llama"}) {
+    for (const GgufType stored : {GgufType::kF32, GgufType::kF16, GgufType::kBF16, GgufType::kQ4_0,
+                                  GgufType::kQ4_1, GgufType::kQ8_0}) {
+      const TempFolder folder;
+      const auto source = folder.write("m.gguf", tiny_gguf(family, stored).bytes());
+      Model base = load_quietly(source);
+      const Patch patch = tiny_patch(base, 1, 2, 2.0);
+      for (const std::string type : {"", "own", "F32", "F16", "BF16", "Q8_0", "Q4_1", "Q4_0"}) {
+        const WritePlan plan = plan_write(base, {patch}, type);
+        const auto out = folder / ("new-" + type + ".gguf");
+        write_new(plan, out);
+        expect_others_equal(source, out, "blk.1.ffn_down.weight");
+        const Model written = load_quietly(out);
+        const ScopedEdit scope(base, patch.edit.changes);
+        const double error =
+            ((down(written, 1) - down(base, 1)).norm() / down(base, 1).norm()).item<double>();
+        const double most = type == "F32" || (stored == GgufType::kF32 && type.empty()) ? 0 : 0.1;
+        EXPECT_LE(error, most) << family << ", " << type;
+        if (type.empty()) {
+          EXPECT_EQ(plan.tensors[0].new_type, stored == GgufType::kF32 ? "F32" : "F16");
+        }
+        if (type == "own") {
+          EXPECT_EQ(plan.tensors[0].new_type, plan.tensors[0].old_type);
+        }
+      }
+    }
+  }
+}
+
+TEST(PlanWrite, SaysWhatArrives) {
+  const TempFolder folder;
+  const Model base = load_quietly(folder.write("m.gguf", tiny_gguf("llama", GgufType::kQ8_0).bytes()));
+  const Patch patch = tiny_patch(base, 1, 2, 2.0);
+  const WritePlan exact = plan_write(base, {patch}, "F32");
+  ASSERT_EQ(exact.facts.size(), 1U);
+  EXPECT_EQ(exact.facts[0].id, "fact-1");
+  EXPECT_NEAR(exact.facts[0].wanted, 2.0, 1e-5);
+  EXPECT_NEAR(exact.facts[0].arrived, 2.0, 1e-4);
+  EXPECT_NEAR(exact.facts[0].share, 1, 1e-5);
+  EXPECT_LT(exact.facts[0].error, 1e-4);
+  EXPECT_NEAR(exact.tensors[0].share, 1, 1e-5);
+  // The coarser the type, the more rounding; measured here by hand.
+  double last = exact.facts[0].error;
+  for (const std::string type : {"F16", "Q8_0", "Q4_0"}) {
+    const WritePlan plan = plan_write(base, {patch}, type);
+    EXPECT_GT(plan.facts[0].error, last) << type;
+    last = plan.facts[0].error;
+    write_new(plan, folder / ("n-" + type));
+    const Model written = load_quietly(folder / ("n-" + type));
+    const at::Tensor key = patch.edit.facts[0].keys[0];
+    const at::Tensor moved = at::mv(down(written, 1) - down(base, 1), key);
+    EXPECT_NEAR(plan.facts[0].arrived, moved.norm().item<double>(), 1e-4) << type;
+    EXPECT_NEAR(plan.facts[0].error, ((moved - patch.edit.facts[0].residual).norm() / 2).item<double>(),
+                1e-4);
+  }
+}
+
+TEST(PlanWrite, ATypeThatLosesTheEditIsNamedWithTheLoss) {
+  const Model base = load_quietly(parity("llama_bf16"));
+  const Patch faint = tiny_patch(base, 1, 2, 1e-4);  // below half a unit of bfloat16
+  const WritePlan plan = plan_write(base, {faint}, "own");
+  EXPECT_LT(plan.facts[0].share, 0.5);
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { require_holds(plan); }),
+              testing::AllOf(HasSubstr("BF16 does not hold the edit \"fact-1\""),
+                             HasSubstr("% of its update"), HasSubstr("F32")));
+  EXPECT_NO_THROW(require_holds(plan_write(base, {faint}, "F32")));
+}
+
+TEST(PlanWrite, OverflowIsRefused) {
+  const Model base = load_quietly(parity("gpt2_f16"));
+  const Patch huge = tiny_patch(base, 0, 2, 1e6);
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { plan_write(base, {huge}, "own"); }),
+              testing::AllOf(HasSubstr("transformer.h.0.mlp.c_proj.weight"),
+                             HasSubstr("F16 cannot hold the edited weights"), HasSubstr("F32")));
+  EXPECT_NO_THROW(plan_write(base, {huge}, "F32"));
+}
+
+TEST(PlanWrite, RefusesTypesThatTheFormatHasNot) {
+  const TempFolder folder;
+  const Model base = load_quietly(parity("gpt2"));
+  const Patch patch = tiny_patch(base, 0, 2, 1);
+  const auto refused = [&](const Model& model, const std::string& type) {
+    return error_of(ErrorKind::kConfig, [&] { plan_write(model, {tiny_patch(model, 0, 2, 1)}, type); });
+  };
+  EXPECT_THAT(refused(base, "Q8_0"),
+              HasSubstr("a safetensors checkpoint cannot store edited weights as \"Q8_0\""));
+  EXPECT_THAT(refused(base, "F17"), HasSubstr("did you mean \"F16\"?"));
+  const Model odd =
+      load_quietly(folder.write("m.gguf", llama_as_gguf("llama_gqa_tied", GgufType::kF32).bytes()));
+  EXPECT_THAT(refused(odd, "Q8_0"), HasSubstr("rows of 80 elements, no whole number of Q8_0 blocks of 32"));
+  const Model random = Model::make_random(base.config(), 1, {});
+  EXPECT_THROW(plan_write(random, {tiny_patch(random, 0, 2, 1)}, ""), Error);
+}
+
+TEST(WriteNew, RefusesToTouchTheBaseAndWhatIsThere) {
+  const TempFolder folder;
+  copy_folder(parity("gpt2"), folder / "m");
+  const auto before = snapshot(folder / "m");
+  const Model base = load_quietly(folder / "m");
+  const WritePlan plan = plan_write(base, {tiny_patch(base, 0, 2, 1)}, "");
+  for (const char* const out : {"m", "m/new", "m/../m", ""})
+    EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_new(plan, folder / out); }),
+                HasSubstr("belongs to the base"));
+  folder.write("full/x", "x");
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_new(plan, folder / "full"); }),
+              HasSubstr("in this folder already"));
+  EXPECT_EQ(snapshot(folder / "m"), before);
+  EXPECT_EQ(snapshot(folder / "full").size(), 1U);
+  fs::create_directory(folder / "empty");
+  EXPECT_NO_THROW(write_new(plan, folder / "empty"));
+}
+
+}  // namespace
+}  // namespace emend

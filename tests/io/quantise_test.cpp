@@ -1,0 +1,130 @@
+#include "io/quantise.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "io/dequantise.h"
+
+namespace emend {
+namespace {
+
+constexpr DType kTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kF64,
+                            DType::kQ4_0, DType::kQ4_1, DType::kQ8_0};
+
+std::vector<std::byte> encode(DType type, const std::vector<float>& values) {
+  const BlockSize block = block_size(type);
+  std::vector<std::byte> bytes(values.size() / block.elements * block.bytes);
+  quantise(type, values.data(), bytes.data(), values.size() / block.elements);
+  return bytes;
+}
+
+std::vector<float> decode(DType type, const std::vector<std::byte>& bytes) {
+  const BlockSize block = block_size(type);
+  std::vector<float> values(bytes.size() / block.bytes * block.elements);
+  dequantise(type, bytes.data(), values.data(), bytes.size() / block.bytes);
+  return values;
+}
+
+TEST(FloatToHalf, IsTheWayBackOfEveryHalf) {
+  for (std::uint32_t bits = 0; bits <= 0xFFFF; ++bits) {
+    const float value = half_to_float(static_cast<std::uint16_t>(bits));
+    if (std::isnan(value)) {
+      EXPECT_TRUE(std::isnan(half_to_float(float_to_half(value))));
+    } else {
+      EXPECT_EQ(float_to_half(value), bits);
+    }
+  }
+}
+
+TEST(FloatToHalf, TakesTheNearestAndOfTwoTheEvenOne) {
+  for (std::uint32_t bits = 0; bits < 0x7BFF; ++bits) {  // between each half and the next one
+    const double low = half_to_float(static_cast<std::uint16_t>(bits));
+    const double high = half_to_float(static_cast<std::uint16_t>(bits + 1));
+    const auto middle = static_cast<float>((low + high) / 2);  // exact
+    EXPECT_EQ(float_to_half(middle), bits % 2 == 0 ? bits : bits + 1);
+    EXPECT_EQ(float_to_half(std::nextafter(middle, 0.0F)), bits);
+    EXPECT_EQ(float_to_half(std::nextafter(middle, 1e9F)), bits + 1);
+    EXPECT_EQ(float_to_half(-middle), 0x8000 | (bits % 2 == 0 ? bits : bits + 1));
+  }
+}
+
+TEST(FloatToHalf, OverflowsWhereTheFormatSays) {
+  EXPECT_EQ(float_to_half(65519.99F), 0x7BFF);
+  EXPECT_EQ(float_to_half(65520.0F), 0x7C00);
+  EXPECT_EQ(float_to_half(-1e30F), 0xFC00);
+  EXPECT_EQ(float_to_half(INFINITY), 0x7C00);
+  EXPECT_EQ(float_to_half(1e-30F), 0);
+}
+
+TEST(FloatToBfloat16, TakesTheNearestAndOfTwoTheEvenOne) {
+  EXPECT_EQ(float_to_bfloat16(1.0F), 0x3F80);
+  EXPECT_EQ(float_to_bfloat16(1.00390625F), 0x3F80);  // half way to 0x3F81
+  EXPECT_EQ(float_to_bfloat16(1.01171875F), 0x3F82);
+  EXPECT_EQ(float_to_bfloat16(std::nextafter(1.00390625F, 2.0F)), 0x3F81);
+  EXPECT_EQ(float_to_bfloat16(-0.0F), 0x8000);
+  EXPECT_EQ(float_to_bfloat16(3.4e38F), 0x7F80);
+  EXPECT_NE(float_to_bfloat16(NAN) & 0x7F, 0);
+}
+
+TEST(Quantise, GivesTheBytesOfThePackageGguf) {
+  const auto file = open_safetensors(std::string(EMEND_TEST_DATA) + "/quantise/blocks.safetensors");
+  const TensorInfo& info = *file->find("values");
+  std::vector<float> values(static_cast<std::size_t>(info.elements()));
+  std::memcpy(values.data(), file->bytes(info).data(), info.bytes);
+  for (const auto& [type, name] :
+       {std::pair{DType::kQ4_0, "Q4_0"}, std::pair{DType::kQ4_1, "Q4_1"}, std::pair{DType::kQ8_0, "Q8_0"},
+        std::pair{DType::kBF16, "BF16"}, std::pair{DType::kF16, "F16"}}) {
+    const auto recorded = file->bytes(*file->find(name));
+    const std::vector<std::byte> bytes = encode(type, values);
+    ASSERT_EQ(bytes.size(), recorded.size()) << name;
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+      ASSERT_EQ(bytes[i], recorded[i])
+          << name << ", block " << i / block_size(type).bytes << ", byte " << i % block_size(type).bytes;
+  }
+}
+
+TEST(Quantise, StaysWithinHalfAStep) {
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0, 0.05F);
+  std::vector<float> values(32 * 200);
+  for (float& value : values) value = normal(random);
+  for (const auto& [type, steps] :
+       {std::pair{DType::kQ4_0, 8.0F}, std::pair{DType::kQ4_1, 15.0F}, std::pair{DType::kQ8_0, 127.0F}}) {
+    const std::vector<float> back = decode(type, encode(type, values));
+    for (std::size_t b = 0; b < values.size(); b += 32) {
+      const auto [low, high] = std::minmax_element(&values[b], &values[b] + 32);
+      const float largest = std::max(-*low, *high);
+      const float step = (type == DType::kQ4_1 ? *high - *low : largest) / steps;
+      for (std::size_t i = b; i < b + 32; ++i)
+        // Q4_0 has no step for the end opposite to its largest value; a half has 11 bits.
+        EXPECT_LE(std::abs(back[i] - values[i]),
+                  step * (type == DType::kQ4_0 ? 1.01F : 0.51F) + largest / 1024);
+    }
+  }
+}
+
+TEST(Quantise, KeepsWhatATypeHolds) {
+  for (const DType type : {DType::kF32, DType::kF64, DType::kF16, DType::kBF16}) {
+    const std::vector<float> values = {0.0F, -0.0F, 1.0F, -2.5F, 0.15625F, 4096.0F};
+    const std::vector<float> back = decode(type, encode(type, values));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      EXPECT_EQ(back[i], values[i]);
+      EXPECT_EQ(std::signbit(back[i]), std::signbit(values[i]));
+    }
+  }
+}
+
+TEST(Quantise, ZerosAndTinyNumbersStayFinite) {
+  for (const DType type : kTypes)
+    for (const float value : {0.0F, 1e-42F, -1e-39F, 1e-30F}) {
+      for (const float back : decode(type, encode(type, std::vector<float>(64, value))))
+        EXPECT_TRUE(std::isfinite(back));
+    }
+}
+
+}  // namespace
+}  // namespace emend
