@@ -14,6 +14,7 @@
 #include "cli/stats_report.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
+#include "pipeline/stage_clock.h"
 #include "report/numbers.h"
 
 namespace emend {
@@ -202,7 +203,8 @@ int run(const StatsOptions& options, ProcessGroup* group) {
     how.shard = group->rank();
     how.shards = group->size();
   }
-  const StatisticsRun work(model, how, console.progress());
+  StageClock stages(console.progress());
+  const StatisticsRun work(model, how, stages);
   if (first) tell_about_text(work.plan(), how, model, console);
   if (options.dry_run) {
     if (!first) return kExitDone;
@@ -215,7 +217,7 @@ int run(const StatsOptions& options, ProcessGroup* group) {
   std::optional<Shards> shards;
   if (group) shards.emplace(*group);
   const StatisticsReport report = work.collect_into({options.out, options.resume, options.keep_sums},
-                                                    console.progress(), shards ? &*shards : nullptr);
+                                                    stages, shards ? &*shards : nullptr);
   if (!first) return kExitDone;
   const std::vector<LayerSummary> layers = summarize_layer_files(report.outputs);
   print_report(report, layers, options, console);
@@ -228,7 +230,7 @@ int run(const StatsOptions& options, ProcessGroup* group) {
                       {"layers", layers_json(layers)},
                       {"curve", curve_json(report.curve)},
                       {"plan", plan_json(work.plan())},
-                      {"seconds", console.progress().stage_seconds()},
+                      {"seconds", stages.seconds()},
                       {"peak_memory_bytes", peak_memory_bytes()},
                       {"outputs", outputs}});
   return kExitDone;

@@ -26,7 +26,9 @@ class StageClock : public Progress {
   void note(std::string_view text) override { next_.note(text); }
   void poll() override { next_.poll(); }
 
-  // Wall-clock seconds of the stages that have ended and whose name begins so.
+  // Wall-clock seconds of each stage that has ended, by name.
+  const std::map<std::string, double>& seconds() const { return seconds_; }
+  // Of all whose name begins so.
   double seconds_of(std::string_view beginning) const {
     double total = 0;
     for (const auto& [stage, seconds] : seconds_)
