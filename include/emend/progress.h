@@ -7,7 +7,7 @@
 namespace emend {
 
 // Called from the thread that does the work, never concurrently. An implementation may throw
-// Error(ErrorKind::kInterrupted) from `update` to stop the work: nothing half-written stays behind.
+// Error(ErrorKind::kInterrupted) from any of these to stop the work: nothing half-written stays behind.
 class Progress {
  public:
   virtual ~Progress() = default;
@@ -16,6 +16,10 @@ class Progress {
   // `done` units of the stage are finished; `note` is a short remark such as "loss 0.31", or empty.
   virtual void update(std::int64_t done, std::string_view note) = 0;
   virtual void end() = 0;
+  // A remark between stages, for people: "No statistics of layer 4 in ...".
+  virtual void note(std::string_view /*text*/) {}
+  // Asked outside of stages, before something is written: shall the work go on? An answer of no is thrown.
+  virtual void poll() {}
 };
 
 // Takes everything and says nothing.

@@ -39,6 +39,7 @@ struct CheckThresholds {
 // Which layer(s) to edit: empty is `auto`.
 struct LayerChoice {
   std::vector<int> layers;
+  std::string where;  // who said so, for messages: "--layer 99"; empty: the edit file
 };
 
 // An option of a method as the file wrote it, with its place for messages.

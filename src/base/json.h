@@ -13,6 +13,8 @@
 namespace emend {
 
 using Json = nlohmann::json;
+// For results: keeps the order in which keys are put in.
+using ResultJson = nlohmann::ordered_json;
 
 // Parses one JSON document. `source` names it in errors. Throws Error(kFormat) for syntax errors, text that
 // is not UTF-8, NUL characters, duplicate keys, and nesting deeper than 500; a UTF-8 byte order mark is

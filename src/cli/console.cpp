@@ -25,7 +25,7 @@ std::size_t terminal_columns(int descriptor) {
 }
 
 Console::Console(const CommonOptions& options)
-    : json_(options.json), quiet_(options.quiet), progress_(progress_style(options.quiet)) {
+    : json_(options.json), progress_(progress_style(options.quiet)) {
   if (!json_.empty()) require_writable_file(json_);
 }
 
@@ -34,8 +34,7 @@ void Console::keep_json_apart(const OtherFiles& others) const {
 }
 
 void Console::note(const std::string& text) {
-  progress_.end_line();
-  if (!quiet_) std::cerr << text << std::endl;
+  progress_.note(text);
 }
 
 void Console::warn(const std::string& text) {

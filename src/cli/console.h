@@ -2,17 +2,14 @@
 #pragma once
 
 #include <cstddef>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/json.h"
 #include "cli/options.h"
 #include "cli/output_check.h"
 #include "cli/terminal_progress.h"
 
 namespace emend {
-
-// Keeps the order in which keys are put in.
-using ResultJson = nlohmann::ordered_json;
 
 // Columns of the terminal behind a file descriptor; 0 when it is none.
 std::size_t terminal_columns(int descriptor);
@@ -38,7 +35,6 @@ class Console {
 
  private:
   std::string json_;
-  bool quiet_;
   TerminalProgress progress_;
 };
 

@@ -7,11 +7,12 @@
 #include "cli/command.h"
 #include "cli/edit_prepare.h"
 #include "cli/edit_report.h"
-#include "cli/edit_run.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
+#include "emend/edit_run.h"
 #include "emend/error.h"
+#include "pipeline/edit_job.h"
 #include "report/table.h"
 
 namespace emend {
@@ -89,18 +90,6 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
   return Parsed::kRun;
 }
 
-EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditOptions& options) {
-  EditJob job{&model, &editor, &file, {}, {}};
-  job.context.layer = resolve_layer(file, options, model.config());
-  job.context.prefix = resolve_bos(model.tokenizer(), file.bos);
-  job.statistics = statistics_folder(file, model, job.context.prefix);
-  job.context.form = file.form;
-  job.context.seed = options.common.seed;
-  job.context.token_budget = options.common.token_budget;
-  job.context.keep_going = options.keep_going;
-  return job;
-}
-
 // Layers and conflicts, without a search; writes nothing but --json.
 int dry_run(const EditJob& job, Console& console) {
   EditPlan plan;
@@ -167,11 +156,12 @@ int edit_command(const std::vector<std::string>& arguments) {
   const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
   console.keep_json_apart({{options.file, patch_path}, file.model, {file.statistics}});
   Model model = load_model(file.model.string(), options.common, console);
-  const EditJob job = make_job(model, *editor, file, options);
+  const EditJob job =
+      make_job(model, *editor, file, {options.common.seed, options.common.token_budget, options.keep_going});
   console.keep_json_apart({{}, {}, {job.statistics}});
   if (options.dry_run) return dry_run(job, console);
   const double load = seconds_since(began);
-  EditOutcome outcome = run_edit(job, console);
+  EditOutcome outcome = run_job(job, console.progress());
   outcome.seconds.load = load;
   return finish(job, outcome, patch_path, seconds_since(began), console);
 }

@@ -39,13 +39,12 @@ std::string costs_line(const EditOutcome& outcome) {
 ResultJson statistics_json(const EditOutcome& outcome) {
   const auto or_null = [](const auto& value) { return value ? ResultJson(*value) : ResultJson(nullptr); };
   const bool used = !outcome.statistics_source.empty();
-  const auto& solved = outcome.solved;
   return {{"source", used ? ResultJson(outcome.statistics_source) : ResultJson(nullptr)},
           {"tokens", used ? ResultJson(outcome.statistics_tokens) : ResultJson(nullptr)},
           {"condition", or_null(outcome.condition)},
           {"relative_ridge", or_null(outcome.relative_ridge)},
-          {"ridge", solved ? ResultJson(solved->ridge) : ResultJson(nullptr)},
-          {"condition_with_ridge", solved ? ResultJson(solved->condition) : ResultJson(nullptr)}};
+          {"ridge", or_null(outcome.ridge)},
+          {"condition_with_ridge", or_null(outcome.condition_with_ridge)}};
 }
 
 ResultJson seconds_json(const EditSeconds& seconds, double total) {

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/edit_run.h"
+#include "cli/console.h"
+#include "emend/edit_run.h"
+#include "emend/editor.h"
 
 namespace emend {
 

@@ -13,7 +13,7 @@
 #include "cli/eval_compare.h"
 #include "cli/eval_contenders.h"
 #include "cli/exit_code.h"
-#include "cli/held_text.h"
+#include "pipeline/held_text.h"
 #include "cli/load_model.h"
 #include "cli/output_check.h"
 #include "emend/checks.h"

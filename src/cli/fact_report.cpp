@@ -13,44 +13,6 @@ std::string change_text(double before, double after) {
   return probability_text(before) + " -> " + probability_text(after);
 }
 
-ResultJson number_json(double number) {
-  return number;  // dump() writes what is not finite as null
-}
-
-ResultJson prompt_json(const PromptState& state) {
-  return {{"p_target", number_json(state.p_target)},
-          {"p_was", number_json(state.p_was)},
-          {"argmax_target", state.argmax_target},
-          {"completion", state.completion}};
-}
-
-ResultJson neighbour_json(const FactState::NeighbourState& state) {
-  return {{"p_answer", number_json(state.p_answer)},
-          {"p_target", number_json(state.p_target)},
-          {"completion", state.completion}};
-}
-
-ResultJson paraphrases_json(const MeasuredFact& measured) {
-  ResultJson list = ResultJson::array();
-  const auto& prompts = measured.fact->request.paraphrases;
-  for (std::size_t i = 0; i < prompts.size(); ++i)
-    list.push_back({{"prompt", prompts[i]},
-                    {"before", prompt_json(measured.before->paraphrases[i])},
-                    {"after", prompt_json(measured.after->paraphrases[i])}});
-  return list;
-}
-
-ResultJson neighbours_json(const MeasuredFact& measured) {
-  ResultJson list = ResultJson::array();
-  const auto& neighbours = measured.fact->request.neighbours;
-  for (std::size_t i = 0; i < neighbours.size(); ++i)
-    list.push_back({{"prompt", neighbours[i].prompt},
-                    {"answer", measured.before->neighbours[i].answer},
-                    {"before", neighbour_json(measured.before->neighbours[i])},
-                    {"after", neighbour_json(measured.after->neighbours[i])}});
-  return list;
-}
-
 std::string verdict(const CheckResult& check) {
   if (!check.value) return "not measured";
   return check.passed ? "passed" : "FAILED";
@@ -100,13 +62,6 @@ struct Losses {
 
 }  // namespace
 
-std::vector<MeasuredFact> pair_up(const std::vector<EditedFact>& facts, const std::vector<FactState>& before,
-                                  const std::vector<FactState>& after) {
-  std::vector<MeasuredFact> measured;
-  for (std::size_t i = 0; i < facts.size(); ++i) measured.push_back({&facts[i], &before.at(i), &after.at(i)});
-  return measured;
-}
-
 std::string facts_table(const std::vector<MeasuredFact>& facts, std::size_t columns) {
   Table table({{"id"},
                {"prompt", Align::kLeft, kLeastColumns},
@@ -148,44 +103,6 @@ std::string checks_table(const std::vector<CheckResult>& checks, std::size_t col
                    count_text(check.n), verdict(check)});
   }
   return table.text(columns);
-}
-
-ResultJson edits_json(const std::vector<MeasuredFact>& facts) {
-  ResultJson list = ResultJson::array();
-  for (const MeasuredFact& measured : facts) {
-    const EditedFact& fact = *measured.fact;
-    const bool edited = fact.status == "edited";
-    ResultJson entry = {{"id", fact.request.id},
-                        {"prompt", fact.request.prompt},
-                        {"subject", fact.request.subject},
-                        {"target", fact.request.target},
-                        {"was", fact.request.was},
-                        {"layer", fact.layer},
-                        {"steps", fact.steps},
-                        {"loss", edited ? ResultJson(fact.loss) : ResultJson(nullptr)},
-                        {"update_norm", fact.update_norm},
-                        {"relative_norm", fact.relative_norm},
-                        {"status", fact.status}};
-    if (!fact.reason.empty()) entry["reason"] = fact.reason;
-    entry["before"] = prompt_json(measured.before->prompt);
-    entry["after"] = prompt_json(measured.after->prompt);
-    entry["paraphrases"] = paraphrases_json(measured);
-    entry["neighbours"] = neighbours_json(measured);
-    list.push_back(std::move(entry));
-  }
-  return list;
-}
-
-ResultJson checks_json(const std::vector<CheckResult>& checks) {
-  ResultJson list = ResultJson::array();
-  for (const CheckResult& check : checks)
-    list.push_back({{"name", check.name},
-                    {"value", check.value ? ResultJson(*check.value) : ResultJson(nullptr)},
-                    {"threshold", check.threshold},
-                    {"passed", check.passed},
-                    {"n", check.n},
-                    {"status", check.value ? (check.passed ? "passed" : "failed") : "not measured"}});
-  return list;
 }
 
 std::string shell_word(const std::string& word) {

@@ -1,4 +1,4 @@
-// Measured facts and checks, for people and as JSON; shared by `edit` and `patch verify`.
+// Measured facts and checks, for people; shared by `edit` and `patch verify`.
 #pragma once
 
 #include <string>
@@ -6,20 +6,9 @@
 
 #include "cli/console.h"
 #include "emend/checks.h"
-#include "emend/edit.h"
+#include "pipeline/result_json.h"
 
 namespace emend {
-
-// One fact with what was measured of it before and after the edit. Points into the caller's lists.
-struct MeasuredFact {
-  const EditedFact* fact;
-  const FactState* before;
-  const FactState* after;
-};
-
-// Lists of equal length side by side.
-std::vector<MeasuredFact> pair_up(const std::vector<EditedFact>& facts, const std::vector<FactState>& before,
-                                  const std::vector<FactState>& after);
 
 // Each fact on a line: answers, probabilities, completions.
 std::string facts_table(const std::vector<MeasuredFact>& facts, std::size_t columns);
@@ -29,9 +18,6 @@ std::string lost_table(const std::vector<MeasuredFact>& facts, std::size_t colum
 
 // Each check with value, threshold and verdict.
 std::string checks_table(const std::vector<CheckResult>& checks, std::size_t columns);
-
-ResultJson edits_json(const std::vector<MeasuredFact>& facts);
-ResultJson checks_json(const std::vector<CheckResult>& checks);
 
 // For a command line that the user may copy: quoted where a shell would split or change it.
 std::string shell_word(const std::string& word);

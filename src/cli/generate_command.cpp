@@ -2,9 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
-#include <iterator>
 
-#include "analysis/prompt_rows.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -13,6 +11,7 @@
 #include "emend/error.h"
 #include "emend/generate.h"
 #include "emend/patch.h"
+#include "pipeline/continue_prompt.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -82,45 +81,26 @@ std::vector<Patch> load_patches(const std::vector<std::string>& files) {
   return patches;
 }
 
-std::vector<std::int64_t> stop_tokens(const Tokenizer& tokenizer) {
-  std::vector<std::int64_t> stop;
-  if (const auto eos = tokenizer.eos()) stop.push_back(*eos);
-  for (const char* const name : {"<|im_end|>", "<|endoftext|>"})
-    if (const auto id = tokenizer.find(name)) stop.push_back(*id);
-  return stop;
-}
-
-// How many tokens fit behind the prompt, at most as many as were asked for. A prompt that leaves no room is
-// told by the model.
-std::int64_t tokens_that_fit(const Model& model, std::size_t prompt, std::int64_t wanted, Console& console) {
-  const std::int64_t positions = model.config().max_positions;
-  const std::int64_t room = std::max<std::int64_t>(positions - static_cast<std::int64_t>(prompt), 1);
-  if (wanted <= room) return wanted;
-  console.note("--max-new " + std::to_string(wanted) + " goes beyond the model's " +
-               std::to_string(positions) + " positions: at most " + std::to_string(room) +
-               " tokens follow this prompt");
-  return room;
-}
-
 Generated run_generate(const Model& model, const GenerateCommandOptions& options, Console& console) {
-  const Tokenizer& tokenizer = model.tokenizer();
-  const std::vector<std::int64_t> prefix = resolve_bos(tokenizer, options.common.bos.value_or("auto"));
-  Generated result;
-  result.prompt = prompt_ids(tokenizer, options.prompt, {prefix, parse_form(options.form)});
-  if (result.prompt.empty())
-    throw Error(ErrorKind::kUsage,
-                "generate: the prompt is empty, and the model begins with no token of its own");
-  GenerateOptions how;
-  how.max_new = tokens_that_fit(model, result.prompt.size(), options.max_new, console);
+  PromptOptions how;
+  how.bos = options.common.bos.value_or("auto");
+  how.form = parse_form(options.form);
+  how.max_new = options.max_new;
   how.temperature = options.temperature;
   how.seed = options.common.seed;
   how.token_budget = options.common.token_budget;
-  how.stop = stop_tokens(tokenizer);
+  Generated result;
+  result.prompt = prompt_tokens(model, options.prompt, how);
+  how.max_new = tokens_that_fit(model, result.prompt.size(), options.max_new);
+  if (how.max_new < options.max_new)
+    console.note("--max-new " + std::to_string(options.max_new) + " goes beyond the model's " +
+                 std::to_string(model.config().max_positions) + " positions: at most " +
+                 std::to_string(how.max_new) + " tokens follow this prompt");
   if (options.top > 0)
     result.top =
         next_tokens(model, {result.prompt}, std::min(options.top, model.config().vocab), how.token_budget)[0];
   throw_if_interrupted();
-  result.completion = generate(model, {result.prompt}, how)[0];
+  result.completion = continue_prompt(model, result.prompt, how);
   throw_if_interrupted();
   return result;
 }
@@ -128,13 +108,6 @@ Generated run_generate(const Model& model, const GenerateCommandOptions& options
 // The embedding table may have more rows than the tokenizer has ids.
 std::string piece(const Tokenizer& tokenizer, std::int64_t id) {
   return id < tokenizer.size() ? tokenizer.token_bytes(id) : "<" + std::to_string(id) + ">";
-}
-
-std::string completion_text(const Tokenizer& tokenizer, const TokenIds& ids) {
-  TokenIds known;
-  std::copy_if(ids.begin(), ids.end(), std::back_inserter(known),
-               [&](std::int64_t id) { return id < tokenizer.size(); });
-  return tokenizer.decode(known, true);
 }
 
 void print_generated(const Tokenizer& tokenizer, const Generated& result,

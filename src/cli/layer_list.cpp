@@ -25,13 +25,6 @@ int parse_number(const std::string& digits, const std::string& text) {
 
 }  // namespace
 
-void require_layer(const std::string& where, int layer, int layers) {
-  if (layer < 0 || layer >= layers)
-    throw Error(ErrorKind::kConfig, where + ": there is no layer " + std::to_string(layer) +
-                                        ": the model has " + std::to_string(layers) + " layers, 0 to " +
-                                        std::to_string(layers - 1));
-}
-
 std::vector<int> parse_layers(const std::string& text, int layers) {
   std::set<int> chosen;
   std::istringstream parts(text == "all" ? "0-" + std::to_string(layers - 1) : text);

@@ -174,8 +174,4 @@ void require_one_of(const std::string& option, const std::string& value,
     throw Error(ErrorKind::kUsage, "--" + option + " cannot be " + quote(value) + did_you_mean(value, known));
 }
 
-std::string emend_version() {
-  return EMEND_VERSION;
-}
-
 }  // namespace emend

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "emend/version.h"
+
 namespace emend {
 
 struct CommonOptions {
@@ -53,8 +55,5 @@ void require_at_least(const std::string& option, std::int64_t value, std::int64_
 // Throws Error(kUsage) with the nearest one when `value` is none of `known`.
 void require_one_of(const std::string& option, const std::string& value,
                     const std::vector<std::string>& known);
-
-// "0.1.0".
-std::string emend_version();
 
 }  // namespace emend

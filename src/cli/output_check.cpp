@@ -1,12 +1,8 @@
 #include "cli/output_check.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <string>
 
-#include "base/io_error.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -14,26 +10,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// `folder`, or the nearest one above it that is there.
-fs::path nearest_existing(fs::path folder) {
-  std::error_code ignored;
-  while (!fs::exists(folder, ignored) && folder.has_parent_path() && folder != folder.parent_path())
-    folder = folder.parent_path();
-  return folder;
-}
-
 bool is_checkpoint_part(const fs::path& file) {
   const std::string name = file.filename().string();
   return file.extension() == ".json" ||
          (file.extension() == ".safetensors" && name.compare(0, 5, "model") == 0);
-}
-
-void require_folder_for(const fs::path& folder, const fs::path& target) {
-  const fs::path existing = nearest_existing(folder);
-  if (!fs::is_directory(existing))
-    throw Error(ErrorKind::kIo,
-                "cannot write " + target.string() + ": " + existing.string() + " is not a folder");
-  if (::access(existing.c_str(), W_OK | X_OK) != 0) throw io_error("write into", existing, errno);
 }
 
 // Links followed as far as the path exists.
@@ -70,17 +50,6 @@ bool lies_beside_model(const fs::path& file, const fs::path& model) {
 }
 
 }  // namespace
-
-void require_writable_file(const fs::path& file) {
-  const fs::path target = fs::absolute(file).lexically_normal();
-  if (fs::is_directory(target) || !target.has_filename()) throw io_error("write", file, EISDIR);
-  if (fs::exists(target) && ::access(target.c_str(), W_OK) != 0) throw io_error("write", file, errno);
-  require_folder_for(target.parent_path(), file);
-}
-
-void require_writable_folder(const fs::path& folder) {
-  require_folder_for(fs::absolute(folder).lexically_normal(), folder);
-}
 
 void require_not_among(const fs::path& file, const std::vector<fs::path>& inputs) {
   if (!fs::exists(file)) return;

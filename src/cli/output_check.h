@@ -1,17 +1,13 @@
-// Can this be written? Asked before long work; nothing is changed on disk.
+// May this be written, beside all that the command reads and writes? Asked before long work; nothing is
+// changed on disk.
 #pragma once
 
 #include <filesystem>
 #include <vector>
 
+#include "base/writable.h"
+
 namespace emend {
-
-// Throws Error(kIo) with the reason: `file` is a folder or write-protected, or the nearest folder above it
-// that exists is not one, or not writable.
-void require_writable_file(const std::filesystem::path& file);
-
-// The same for a folder in which files will be made.
-void require_writable_folder(const std::filesystem::path& folder);
 
 // Throws Error(kIo) when writing `file` would overwrite one of `inputs`, or the checkpoint
 // (model*.safetensors, *.json) in one that is a folder.

@@ -10,7 +10,7 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/fact_report.h"
-#include "cli/held_text.h"
+#include "pipeline/held_text.h"
 #include "cli/load_model.h"
 #include "emend/generate.h"
 #include "emend/patch.h"

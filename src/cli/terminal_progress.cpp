@@ -42,13 +42,21 @@ void TerminalProgress::update(std::int64_t done, std::string_view note) {
 void TerminalProgress::end() {
   throw_if_interrupted();
   state_.seconds = std::chrono::duration<double>(Clock::now() - began_).count();
-  stage_seconds_[state_.stage] += state_.seconds;
   state_.note.clear();
   if (style_ == Style::kBar) {
     draw();
     end_line();
   }
   if (style_ == Style::kLines) std::cerr << progress_end(state_) << std::endl;
+}
+
+void TerminalProgress::note(std::string_view text) {
+  end_line();
+  if (style_ != Style::kNothing) std::cerr << text << std::endl;
+}
+
+void TerminalProgress::poll() {
+  throw_if_interrupted();
 }
 
 void TerminalProgress::draw() {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <map>
 #include <string>
 
 #include "cli/progress_line.h"
@@ -21,16 +20,16 @@ class TerminalProgress : public Progress {
   TerminalProgress(const TerminalProgress&) = delete;
   TerminalProgress& operator=(const TerminalProgress&) = delete;
 
-  // All three throw Error(kInterrupted) after Ctrl-C.
+  // All but note throw Error(kInterrupted) after Ctrl-C.
   void begin(std::string_view stage, std::int64_t total, std::string_view unit) override;
   void update(std::int64_t done, std::string_view note) override;
   void end() override;
+  // A line of its own on stderr; kNothing: none.
+  void note(std::string_view text) override;
+  void poll() override;
 
   // Ends a bar that stands unfinished, so that other text begins a line of its own.
   void end_line();
-
-  // Wall-clock seconds of each stage that has ended, by name.
-  const std::map<std::string, double>& stage_seconds() const { return stage_seconds_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -41,7 +40,6 @@ class TerminalProgress : public Progress {
   Clock::time_point began_;
   Clock::time_point drawn_;
   bool line_open_ = false;
-  std::map<std::string, double> stage_seconds_;
 };
 
 }  // namespace emend

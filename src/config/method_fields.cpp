@@ -19,7 +19,7 @@ int read_layer_number(const ConfigNode& node) {
 
 LayerChoice read_layer_choice(const ConfigNode& node) {
   if (node.is_scalar() && node.text() == "auto") return {};
-  if (!node.is_list()) return {{read_layer_number(node)}};
+  if (!node.is_list()) return {{read_layer_number(node)}, ""};
   LayerChoice choice;
   for (const ConfigNode& item : node.items()) {
     const int layer = read_layer_number(item);

@@ -66,7 +66,9 @@ std::vector<Merge> read_merges(const JsonView& merges, const Vocabulary& vocabul
   for (const Json& merge : merges.json()) {
     const bool is_comment = merge.is_string() && merge.get_ref<const std::string&>().starts_with("#version");
     if (!is_comment) {
-      const auto [left, right] = split_merge(merges, merge, index);
+      const auto parts = split_merge(merges, merge, index);
+      const auto& left = parts.first;
+      const auto& right = parts.second;
       const auto id_of = [&](const std::string& token) {
         if (const auto id = vocabulary.find(token)) return *id;
         fail(merges, "merge " + std::to_string(index) + " (" + quote(left, 60) + " and " + quote(right, 60) +

@@ -36,6 +36,8 @@ const FolderRules kRules = {
             {"editors", {"analysis", "model", "text", "linalg", "config", "base"}},
             {"eval", {"editor.h", "datasets", "analysis", "model", "text", "report", "io", "base"}},
             {"delivery", {"checks.h", "model", "io", "linalg", "base"}},
+            {"pipeline",
+             {"editor.h", "checks.h", "delivery", "analysis", "model", "text", "linalg", "config", "report", "io", "base"}},
             {"cli", {"*"}},
             {"bindings", {"*"}},
             {"umbrella", {"*"}},  // include/emend/emend.h
@@ -44,20 +46,21 @@ const FolderRules kRules = {
     .hidden = {"cli", "bindings", "tests"},
     .public_headers =
         {
-            {"error.h", "base"},        {"progress.h", "base"},       {"records.h", "records"},
-            {"tensor_file.h", "io"},    {"tokenizer.h", "text"},      {"config.h", "config"},
-            {"model.h", "model"},       {"pass.h", "model"},          {"edit.h", "model"},
-            {"generate.h", "model"},    {"statistics.h", "analysis"}, {"locate.h", "analysis"},
-            {"memories.h", "memories"}, {"editor.h", "editors"},      {"checks.h", "eval"},
-            {"eval.h", "eval"},         {"dataset.h", "datasets"},    {"patch.h", "delivery"},
-            {"report.h", "report"},     {"key_factors.h", "linalg"},  {"editor_cache.h", "editors"},
-            {"emend.h", "umbrella"},
+            {"error.h", "base"}, {"progress.h", "base"}, {"version.h", "base"},
+            {"records.h", "records"}, {"tensor_file.h", "io"}, {"tokenizer.h", "text"},
+            {"config.h", "config"}, {"model.h", "model"}, {"pass.h", "model"},
+            {"edit.h", "model"}, {"generate.h", "model"}, {"edit_stack.h", "model"},
+            {"statistics.h", "analysis"}, {"locate.h", "analysis"}, {"memories.h", "memories"},
+            {"editor.h", "editors"}, {"checks.h", "eval"}, {"eval.h", "eval"},
+            {"dataset.h", "datasets"}, {"patch.h", "delivery"}, {"report.h", "report"},
+            {"key_factors.h", "linalg"}, {"editor_cache.h", "editors"}, {"emend.h", "umbrella"},
+            {"edit_run.h", "pipeline"}, {"c_api.h", "bindings"},
         },
     .interface_headers = {"editor.h", "checks.h"},
 };
 
 const std::set<std::string> kSeesTorch = {"linalg",  "model", "analysis", "memories",
-                                          "editors", "eval",  "delivery", "cli"};
+                                          "editors", "eval",  "delivery", "pipeline", "cli", "bindings"};
 
 const std::vector<LibraryRule> kLibraries = {
     {"torch/", kSeesTorch},

@@ -1,4 +1,4 @@
-#include "cli/exit_code.h"
+#include "pipeline/failure.h"
 
 #include <c10/util/Exception.h>
 

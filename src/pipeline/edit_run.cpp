@@ -1,15 +1,21 @@
-#include "cli/edit_run.h"
+#include "emend/edit_run.h"
 
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <iterator>
 
-#include "cli/held_text.h"
+#include "emend/checks.h"
 #include "emend/error.h"
 #include "emend/generate.h"
+#include "emend/version.h"
+#include "linalg/spd_factor.h"
+#include "pipeline/edit_job.h"
+#include "pipeline/held_text.h"
+#include "pipeline/stage_clock.h"
 
 namespace emend {
 namespace {
@@ -29,12 +35,11 @@ class Stopwatch {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
-// Time that the editor spent in stages called "search...": alone and jointly.
-double search_seconds(const TerminalProgress& progress) {
-  double seconds = 0;
-  for (const auto& [stage, time] : progress.stage_seconds())
-    if (stage.compare(0, 6, "search") == 0) seconds += time;
-  return seconds;
+// As the editor wrote it, in a decimal point whatever the host's locale.
+double number_of(const std::string& text) {
+  double value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
 }
 
 // What the editor solves with: C and its ridge. Nothing when even that is not positive definite, which the
@@ -117,46 +122,50 @@ Patch begin_patch(const EditJob& job) {
 }
 
 Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>& requests,
-                              EditOutcome& outcome, Console& console) {
+                              EditOutcome& outcome, Progress& progress) {
   if (!job.editor->needs_statistics()) return {};
   const Stopwatch watch(outcome.seconds.statistics);
-  Statistics statistics = load_or_collect(job, requests, console);
+  Statistics statistics = load_or_collect(job, requests, progress);
   const LayerStatistics& layer = statistics.layers.at(job.context.layer);
   outcome.statistics_source = statistics.source;
   outcome.statistics_tokens = layer.tokens;
   outcome.condition = condition_estimate(layer.C);
   const std::map<std::string, std::string> method_options = job.editor->options();
   if (const auto ridge = method_options.find("ridge"); ridge != method_options.end()) {
-    outcome.relative_ridge = std::stod(ridge->second);
-    outcome.solved = solved_with(layer.C, *outcome.relative_ridge);
+    outcome.relative_ridge = number_of(ridge->second);
+    if (const auto solved = solved_with(layer.C, *outcome.relative_ridge)) {
+      outcome.ridge = solved->ridge;
+      outcome.condition_with_ridge = solved->condition;
+    }
   }
   return statistics;
 }
 
 void make_edit(const EditJob& job, const std::vector<EditRequest>& requests, const Statistics& statistics,
-               EditOutcome& outcome, Console& console) {
+               EditOutcome& outcome, Progress& progress) {
   EditorContext context = job.context;
   context.statistics = job.editor->needs_statistics() ? &statistics : nullptr;
   double all = 0;
+  StageClock stages(progress);
   {
     const Stopwatch watch(all);
-    outcome.patch.edit = job.editor->edit(*job.model, requests, context, console.progress());
+    outcome.patch.edit = job.editor->edit(*job.model, requests, context, stages);
   }
-  const double search = search_seconds(console.progress());
+  const double search = stages.seconds_of("search");  // the stages of searching alone and jointly
   outcome.seconds.search = search > 0 ? std::min(search, all) : all;
   outcome.seconds.solve = all - outcome.seconds.search;
 }
 
 void check_edit(const EditJob& job, const std::vector<EditRequest>& requests,
                 const std::vector<bool>& skipped, const CheckOptions& options, EditOutcome& outcome,
-                Console& console) {
+                Progress& progress) {
   const Stopwatch watch(outcome.seconds.check);
   Patch& patch = outcome.patch;
   const bool drift_known = !patch.held_text.empty();
   const std::int64_t budget = options.token_budget;
   const double base = drift_known ? mean_nll(*job.model, patch.held_text, budget) : 0;
   const ScopedEdit scope(*job.model, patch.edit.changes);
-  patch.after = measure_facts(*job.model, requests, options, console.progress());
+  patch.after = measure_facts(*job.model, requests, options, progress);
   std::optional<double> drift;
   if (drift_known) drift = std::exp(mean_nll(*job.model, patch.held_text, budget) - base);
   patch.checks =
@@ -167,16 +176,16 @@ void check_edit(const EditJob& job, const std::vector<EditRequest>& requests,
 // One measurement of the base; fills `skipped` with the requests whose target is the answer already.
 std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>& requests,
                                     std::vector<bool>& skipped, const CheckOptions& options,
-                                    Console& console) {
+                                    Progress& progress) {
   fill_present_answers(*job.model, requests, options);
-  std::vector<FactState> before = measure_facts(*job.model, requests, options, console.progress());
+  std::vector<FactState> before = measure_facts(*job.model, requests, options, progress);
   for (const FactState& state : before) skipped.push_back(state.prompt.argmax_target);
   return before;
 }
 
 }  // namespace
 
-EditOutcome run_edit(const EditJob& job, Console& console) {
+EditOutcome run_job(const EditJob& job, Progress& progress) {
   EditOutcome outcome;
   outcome.patch = begin_patch(job);
   CheckOptions options;
@@ -187,7 +196,7 @@ EditOutcome run_edit(const EditJob& job, Console& console) {
   std::vector<bool> skipped;
   {
     const Stopwatch watch(outcome.seconds.check);
-    outcome.patch.before = measure_base(job, requests, skipped, options, console);
+    outcome.patch.before = measure_base(job, requests, skipped, options, progress);
   }
   const std::vector<EditRequest> wanted = without(requests, skipped);
   if (wanted.empty()) {
@@ -202,14 +211,19 @@ EditOutcome run_edit(const EditJob& job, Console& console) {
     outcome.patch.passed = true;
     return outcome;
   }
-  const Statistics statistics = prepare_statistics(job, wanted, outcome, console);
-  make_edit(job, wanted, statistics, outcome, console);
+  const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
+  make_edit(job, wanted, statistics, outcome, progress);
   put_in_order(outcome.patch.edit, requests, job.context.layer);
   const TextRows given = held_rows(*job.model, job.context.prefix, job.file->drift_text);
   outcome.patch.held_text = given.empty() ? statistics.held_text : given;
   if (outcome.patch.held_text.empty()) outcome.patch.edit.warnings.push_back(drift_warning(job));
-  check_edit(job, requests, skipped, options, outcome, console);
+  check_edit(job, requests, skipped, options, outcome, progress);
   return outcome;
+}
+
+EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
+  const std::unique_ptr<Editor> editor = make_editor(file.method, file.options);
+  return run_job(make_job(model, *editor, file, options), progress);
 }
 
 std::vector<std::string> failed_ids(const Edit& edit) {

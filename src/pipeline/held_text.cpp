@@ -1,4 +1,4 @@
-#include "cli/held_text.h"
+#include "pipeline/held_text.h"
 
 #include <algorithm>
 

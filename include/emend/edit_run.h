@@ -1,0 +1,54 @@
+// The whole road of an edit file, as `emend edit` and the C interface take it: measure the base, leave out what
+// is true already, load or collect statistics, search and solve, check the edited model against the base.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "emend/model.h"
+#include "emend/patch.h"
+#include "emend/progress.h"
+#include "emend/records.h"
+
+namespace emend {
+
+struct EditRunOptions {
+  std::uint64_t seed = 0;            // of contexts, and of text that the model writes for statistics
+  std::int64_t token_budget = 4096;  // tokens that one pass may hold, >= 1
+  bool keep_going = false;           // leave out edits whose search fails instead of throwing
+};
+
+// Wall-clock seconds of the steps; in no file that is written.
+struct EditSeconds {
+  double load = 0, statistics = 0, search = 0, solve = 0, check = 0;
+};
+
+// What was done. The patch holds the edit, the states before and after and the checks of all requests, in the
+// file's order; with nothing to do it has no changes and is not worth saving.
+struct EditOutcome {
+  Patch patch;
+  bool nothing_to_do = false;            // every target was the model's answer already
+  std::string statistics_source;         // "self (seed 0)"; empty: none were used
+  std::int64_t statistics_tokens = 0;    // keys summed in C
+  std::optional<double> condition;       // of C, estimated; nothing: not positive definite, or no C
+  std::optional<double> relative_ridge;  // the method's option, in units of trace(C) / d_ff; nothing: it has none
+  std::optional<double> ridge;           // what was added to C's diagonal, and the condition with it; nothing as
+  std::optional<double> condition_with_ridge;  // for `condition`
+  EditSeconds seconds;
+};
+
+// Makes and checks the edits of `file` on `model` (whatever file.model says). Statistics come from
+// file.statistics, or from the default folder beside the model; when they are not there they are collected and
+// saved, once the editor has found nothing to refuse. Nothing else is written: save_patch does that. The model
+// is as before in any case, but a check lays the edit on it for a while: no other thread may use it meanwhile.
+// Work: that of the editor (docs/rome.md) and a few passes over all prompts. Throws what the library throws, in
+// particular Error(kConfig) for an unknown method, option, layer or BOS and for edits that contradict each
+// other, Error(kNumeric) for a search that fails, and what `progress` throws.
+EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress);
+
+// The ids of facts whose search failed (only with keep_going).
+std::vector<std::string> failed_ids(const Edit& edit);
+
+}  // namespace emend

@@ -1,0 +1,12 @@
+// Is there such a layer?
+#pragma once
+
+#include <string>
+
+namespace emend {
+
+// Throws Error(kConfig) naming how many there are, unless 0 <= layer < layers. `where` begins the message:
+// "--layer".
+void require_layer(const std::string& where, int layer, int layers);
+
+}  // namespace emend

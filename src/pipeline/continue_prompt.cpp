@@ -1,0 +1,78 @@
+#include "pipeline/continue_prompt.h"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+
+#include "analysis/prompt_rows.h"
+#include "emend/error.h"
+#include "pipeline/edit_job.h"
+#include "report/numbers.h"
+
+namespace emend {
+namespace {
+
+constexpr std::int64_t kMostNew = 1'000'000;
+constexpr double kHottest = 100;
+
+std::vector<std::int64_t> stop_tokens(const Tokenizer& tokenizer) {
+  std::vector<std::int64_t> stop;
+  if (const auto eos = tokenizer.eos()) stop.push_back(*eos);
+  for (const char* const name : {"<|im_end|>", "<|endoftext|>"})
+    if (const auto id = tokenizer.find(name)) stop.push_back(*id);
+  return stop;
+}
+
+void require_between(const std::string& option, std::int64_t value, std::int64_t least, std::int64_t most) {
+  if (value < least)
+    throw Error(ErrorKind::kUsage,
+                option + " must be at least " + std::to_string(least) + ", found " + std::to_string(value));
+  if (value > most)
+    throw Error(ErrorKind::kUsage,
+                option + " must be at most " + std::to_string(most) + ", found " + std::to_string(value));
+}
+
+}  // namespace
+
+void check_prompt_options(const PromptOptions& options) {
+  require_between("max_new", options.max_new, 1, kMostNew);
+  require_between("token_budget", options.token_budget, 1, std::numeric_limits<std::int64_t>::max());
+  if (!(options.temperature >= 0 && options.temperature <= kHottest))
+    throw Error(ErrorKind::kUsage,
+                "temperature must be from 0 to 100, found " + number_text(options.temperature));
+}
+
+TokenIds prompt_tokens(const Model& model, const std::string& prompt, const PromptOptions& options) {
+  const Tokenizer& tokenizer = model.tokenizer();
+  TokenIds ids = prompt_ids(tokenizer, prompt, {resolve_bos(tokenizer, options.bos), options.form});
+  if (ids.empty())
+    throw Error(ErrorKind::kUsage,
+                "generate: the prompt is empty, and the model begins with no token of its own");
+  return ids;
+}
+
+std::int64_t tokens_that_fit(const Model& model, std::size_t prompt, std::int64_t wanted) {
+  const std::int64_t room =
+      std::max<std::int64_t>(model.config().max_positions - static_cast<std::int64_t>(prompt), 1);
+  return std::min(wanted, room);
+}
+
+TokenIds continue_prompt(const Model& model, const TokenIds& prompt, const PromptOptions& options) {
+  GenerateOptions how;
+  how.max_new = tokens_that_fit(model, prompt.size(), options.max_new);
+  how.temperature = options.temperature;
+  how.seed = options.seed;
+  how.token_budget = options.token_budget;
+  how.stop = stop_tokens(model.tokenizer());
+  how.progress = options.progress;
+  return generate(model, {prompt}, how)[0];
+}
+
+std::string completion_text(const Tokenizer& tokenizer, const TokenIds& ids) {
+  TokenIds known;
+  std::copy_if(ids.begin(), ids.end(), std::back_inserter(known),
+               [&](std::int64_t id) { return id < tokenizer.size(); });
+  return tokenizer.decode(known, true);
+}
+
+}  // namespace emend

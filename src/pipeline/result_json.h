@@ -1,0 +1,38 @@
+// Results as the JSON of the contract (docs/formats.md): keys may be added, never renamed.
+#pragma once
+
+#include <vector>
+
+#include "base/json.h"
+#include "emend/checks.h"
+#include "emend/edit.h"
+#include "emend/model.h"
+#include "emend/patch.h"
+
+namespace emend {
+
+// One fact with what was measured of it before and after the edit. Points into the caller's lists.
+struct MeasuredFact {
+  const EditedFact* fact;
+  const FactState* before;
+  const FactState* after;
+};
+
+// Lists of equal length side by side.
+std::vector<MeasuredFact> pair_up(const std::vector<EditedFact>& facts, const std::vector<FactState>& before,
+                                  const std::vector<FactState>& after);
+
+ResultJson edits_json(const std::vector<MeasuredFact>& facts);
+ResultJson checks_json(const std::vector<CheckResult>& checks);
+
+// {"path", "family", "layers", "d_model", "d_ff", "vocab", "fingerprint"}.
+ResultJson model_json(const Model& model);
+
+// What a patch says of itself: base, method, options, edits as far as their states are stored, checks,
+// warnings.
+ResultJson patch_result_json(const Patch& patch);
+
+// As text. Text from a model may end inside a character: what is not UTF-8 is replaced.
+std::string dump_json(const ResultJson& json);
+
+}  // namespace emend
