@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "emend/model.h"
+#include "emend/progress.h"
 
 namespace emend {
 
@@ -19,6 +20,7 @@ struct GenerateOptions {
   std::uint64_t stream = 0;        // row i draws from random stream `stream + i`: batch size and order change nothing
   std::vector<std::int64_t> stop;  // ids that end a row (kept out of the result)
   std::int64_t token_budget = 4096;  // tokens of prompts that one pass may hold
+  Progress* progress = nullptr;    // told after every token column of a batch; may throw to stop; null: nobody
 };
 
 // New tokens of each prompt. Prompts are not padded, so each result equals that of the prompt alone up to rounding.

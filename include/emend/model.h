@@ -114,7 +114,8 @@ struct RoleEntry {
 struct ModelOptions {
   std::string device = "cpu";     // "cpu", "cuda", "cuda:1"
   std::string dtype = "float32";  // "float32", "bfloat16", "float16" (CUDA only)
-  int threads = 0;                // 0: torch's default
+  // 0: torch's default; else set for the calling thread, and for threads that come later.
+  int threads = 0;
 };
 
 class Model {
@@ -145,6 +146,8 @@ class Model {
   const std::filesystem::path& path() const;
   at::TensorOptions options() const;  // dtype and device of weights and activations
   std::int64_t bytes() const;         // held by weights
+  // Hex XXH3-128 of all weights as they are in memory now, edits that are on included.
+  std::string weights_digest() const;
 
   // Hex. Of everything; and of all that the key of block `l` depends on (embeddings, blocks < l, block l
   // without its down projection), so that statistics survive an edit above them. Both hold the tokenizer's.

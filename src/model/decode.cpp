@@ -8,7 +8,8 @@ namespace emend {
 
 std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tensor& logits,
                              const std::vector<DecodeRow>& rows, const DrawOptions& draw,
-                             const std::vector<std::int64_t>& stop, const RowOverlays& overlays) {
+                             const std::vector<std::int64_t>& stop, const RowOverlays& overlays,
+                             Progress* progress) {
   std::vector<TokenIds> results(rows.size());
   const std::vector<std::int64_t> prompt_lengths = cache.lengths;
   std::vector<std::size_t> alive(rows.size());
@@ -37,6 +38,7 @@ std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tenso
     input.append = true;
     input.overlays = overlays.for_rows(overlay_rows);
     seen = model.forward(input).logits;
+    if (progress != nullptr) progress->update(static_cast<std::int64_t>(step) + 1, "");
   }
   cache.lengths = prompt_lengths;
   return results;

@@ -34,7 +34,8 @@ std::vector<TokenIds> generate_batch(const Model& model, const std::vector<Token
   std::vector<DecodeRow> rows;
   for (std::size_t i = 0; i < prompts.size(); ++i)
     rows.push_back({static_cast<std::int64_t>(i), i, options.max_new, options.stream + first_row + i});
-  return decode(model, cache, logits, rows, {options.temperature, options.top_k, options.seed}, options.stop, overlays);
+  return decode(model, cache, logits, rows, {options.temperature, options.top_k, options.seed}, options.stop, overlays,
+                options.progress);
 }
 
 }  // namespace
@@ -43,9 +44,12 @@ std::vector<TokenIds> generate(const Model& model, const std::vector<TokenIds>& 
                                const std::vector<Overlay>& overlays) {
   const c10::NoGradGuard no_grad;
   std::vector<TokenIds> results;
-  for (RowRange range : split_by_tokens(prompts, options.token_budget))
+  for (RowRange range : split_by_tokens(prompts, options.token_budget)) {
+    if (options.progress != nullptr) options.progress->begin("generating", options.max_new, "tokens");
     for (TokenIds& row : generate_batch(model, slice(prompts, range), range.begin, options, RowOverlays(overlays)))
       results.push_back(std::move(row));
+    if (options.progress != nullptr) options.progress->end();
+  }
   return results;
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <span>
 
 #include "base/fingerprint.h"
 #include "base/strings.h"
@@ -166,20 +167,17 @@ const Tokenizer& Model::tokenizer() const {
 
 std::int64_t Model::bytes() const {
   std::int64_t total = 0;
-  const auto count = [&](const at::Tensor& t) {
-    total += t.defined() ? static_cast<std::int64_t>(t.nbytes()) : 0;
-  };
-  const ModelWeights& w = state_->weights;
-  for (const at::Tensor& t :
-       {w.token_embedding, w.position_embedding, w.final_norm, w.final_norm_bias, w.head_bias})
-    count(t);
-  if (!state_->config.tied_head) count(w.head);
-  for (const BlockWeights& b : w.blocks)
-    for (const at::Tensor& t :
-         {b.attention_norm, b.attention_norm_bias, b.qkv, b.qkv_bias, b.attention_out, b.attention_out_bias,
-          b.mlp_norm, b.mlp_norm_bias, b.mlp_in, b.mlp_in_bias, b.mlp_down, b.mlp_down_bias})
-      count(t);
+  for (const at::Tensor& t : all_weights(state_->weights)) total += static_cast<std::int64_t>(t.nbytes());
   return total;
+}
+
+std::string Model::weights_digest() const {
+  std::string digests;
+  for (const at::Tensor& t : all_weights(state_->weights)) {
+    const at::Tensor stored = t.contiguous().cpu();
+    digests += xxh3_128_hex(std::as_bytes(std::span(static_cast<const char*>(stored.const_data_ptr()), stored.nbytes())));
+  }
+  return xxh3_128_hex(std::as_bytes(std::span(digests)));
 }
 
 namespace {

@@ -1,28 +1,16 @@
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
 #include "emend/edit.h"
-#include "emend/error.h"
+#include "model/weight_change.h"
 
 namespace emend {
 
 ScopedEdit::ScopedEdit(Model& model, const std::vector<WeightChange>& changes) : model_(model) {
-  const c10::NoGradGuard no_grad;
-  const ModelConfig& config = model.config();
-  for (const WeightChange& change : changes)
-    if (change.block < 0 || change.block >= config.layers || change.A.size(1) != config.d_ff ||
-        change.B.size(0) != config.d_model || change.A.size(0) != change.B.size(1))
-      throw Error(ErrorKind::kModel,
-                  "a change of block " + std::to_string(change.block) + " of size " +
-                      std::to_string(change.B.size(0)) + " x " + std::to_string(change.A.size(1)) +
-                      " does not fit a model of " + std::to_string(config.layers) + " blocks with " +
-                      std::to_string(config.d_model) + " x " + std::to_string(config.d_ff));
+  require_fit(model, changes);
   for (const WeightChange& change : changes) {
     at::Tensor& weight = model.mlp_down(change.block);
     saved_.emplace_back(change.block, weight);  // the tensor itself: the edited weight is a new one
-    const at::Tensor delta =
-        at::matmul(change.B.to(weight.device(), at::kFloat), change.A.to(weight.device(), at::kFloat));
-    weight = (weight.to(at::kFloat) + delta).to(weight.scalar_type());
+    weight = changed_weight(weight, change);
   }
 }
 

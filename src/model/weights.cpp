@@ -204,4 +204,21 @@ at::Tensor weight_view(ModelWeights& w, const ModelConfig& c, Role role, int blo
   }
 }
 
+std::vector<at::Tensor> all_weights(const ModelWeights& weights) {
+  std::vector<at::Tensor> all;
+  const auto add = [&](const at::Tensor& tensor) {
+    if (tensor.defined()) all.push_back(tensor);
+  };
+  for (const at::Tensor& t : {weights.token_embedding, weights.position_embedding, weights.final_norm,
+                              weights.final_norm_bias, weights.head_bias})
+    add(t);
+  if (!weights.head.is_same(weights.token_embedding)) add(weights.head);
+  for (const BlockWeights& b : weights.blocks)
+    for (const at::Tensor& t :
+         {b.attention_norm, b.attention_norm_bias, b.qkv, b.qkv_bias, b.attention_out, b.attention_out_bias,
+          b.mlp_norm, b.mlp_norm_bias, b.mlp_in, b.mlp_in_bias, b.mlp_down, b.mlp_down_bias})
+      add(t);
+  return all;
+}
+
 }  // namespace emend

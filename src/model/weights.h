@@ -16,6 +16,9 @@ ModelWeights allocate_weights(const ModelConfig& config, const at::TensorOptions
 // model has none (no bias, tied head).
 at::Tensor weight_view(ModelWeights& weights, const ModelConfig& config, Role role, int block);
 
+// Every tensor that the model has, each once (a tied head is the embedding), in one fixed order.
+std::vector<at::Tensor> all_weights(const ModelWeights& weights);
+
 // Whether a role is inside a block.
 bool is_block_role(Role role);
 
