@@ -1,0 +1,37 @@
+# What `cmake --install` puts down: the program, two shared libraries, the public headers, and a CMake package with the targets
+# emend::emend (C++) and emend::c (C). docs/embedding.md tells how to use them.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+# All folders of the library in one file; of its symbols it shows those of namespace emend.
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/emend_shared.cpp CONTENT "")  # left alone when it is there
+add_library(emend_shared SHARED ${CMAKE_BINARY_DIR}/emend_shared.cpp)
+add_library(emend::emend ALIAS emend_shared)
+target_link_libraries(emend_shared
+  PRIVATE -Wl,--whole-archive ${EMEND_LIBRARY_PARTS} -Wl,--no-whole-archive
+  INTERFACE $<BUILD_INTERFACE:emend_torch> $<INSTALL_INTERFACE:emend::torch>)
+target_include_directories(emend_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                                  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_compile_features(emend_shared INTERFACE cxx_std_20)
+set(exports ${CMAKE_CURRENT_LIST_DIR}/emend_exports.map)
+target_link_options(emend_shared PRIVATE -Wl,--version-script=${exports})
+set_target_properties(emend_shared PROPERTIES OUTPUT_NAME emend EXPORT_NAME emend LINK_DEPENDS ${exports}
+                                              VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+
+add_library(emend::c ALIAS emend_c)
+set_target_properties(emend_c PROPERTIES EXPORT_NAME c)
+target_include_directories(emend_c INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                             $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+
+# The libtorch of the build is found wherever the files are moved to.
+set_target_properties(emend emend_shared emend_c PROPERTIES INSTALL_RPATH "${EMEND_TORCH_ROOT}/lib")
+install(TARGETS emend RUNTIME)
+install(TARGETS emend_shared emend_c EXPORT emend-targets LIBRARY)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/emend TYPE INCLUDE FILES_MATCHING PATTERN "*.h")
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/emend)
+install(EXPORT emend-targets NAMESPACE emend:: DESTINATION ${package})
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/emend-config.cmake.in ${CMAKE_BINARY_DIR}/emend-config.cmake
+                              INSTALL_DESTINATION ${package})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/emend-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/emend-config.cmake ${CMAKE_BINARY_DIR}/emend-config-version.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/Libtorch.cmake DESTINATION ${package})

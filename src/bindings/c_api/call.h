@@ -1,0 +1,59 @@
+// What every function of the C interface goes through: exceptions become a status and a text.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <string>
+
+#include "bindings/c_api/handles.h"
+#include "emend/c_api.h"
+#include "emend/error.h"
+
+namespace emend::c_api {
+
+// Sets the calling thread's last error from the exception that is being handled; its status.
+emend_status note_failure() noexcept;
+void clear_failure() noexcept;
+// For results that are a failure and a value at once.
+emend_status note_status(emend_status status, const std::string& message);
+const char* last_failure() noexcept;
+
+// `work` returns a status, or throws what the library throws.
+template <typename Work>
+emend_status guarded(Work work) noexcept {
+  try {
+    clear_failure();
+    const emend_status status = work();
+    if (status == EMEND_OK) clear_failure();  // of calls that a progress callback made
+    return status;
+  } catch (...) {
+    return note_failure();
+  }
+}
+
+// Throws Error(kUsage) naming the argument.
+void require_given(const void* argument, const char* name);
+inline std::string text_of(const char* text, const char* fallback) {
+  return text == nullptr ? fallback : text;
+}
+
+void refuse_options(std::size_t size);
+
+// What the caller gave, over the defaults. Fields that this library does not know must be zero.
+template <typename Options>
+Options options_of(const Options* given, Options values) {
+  if (given == nullptr) return values;
+  constexpr std::size_t kMost = 4096;
+  if (given->size < sizeof(Options) || given->size > kMost) refuse_options(given->size);
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(given);
+  if (std::any_of(bytes + sizeof(Options), bytes + given->size, [](unsigned char byte) { return byte != 0; }))
+    refuse_options(given->size);
+  std::memcpy(&values, given, sizeof(Options));
+  return values;
+}
+
+// A new text handle in *out.
+void give_text(emend_text** out, std::string text);
+
+}  // namespace emend::c_api

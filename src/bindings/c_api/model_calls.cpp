@@ -1,0 +1,110 @@
+// emend_model_*, emend_cancel, emend_generate
+#include <ATen/Parallel.h>
+
+#include "bindings/c_api/call.h"
+#include "bindings/c_api/objects.h"
+#include "pipeline/continue_prompt.h"
+#include "pipeline/result_json.h"
+
+namespace emend::c_api {
+namespace {
+
+constexpr int kMostThreads = 4096;
+
+emend_status load(const char* path, const emend_load_options* given, emend_model** model) {
+  require_given(model, "model");
+  *model = nullptr;
+  require_given(path, "path");
+  const emend_load_options options = options_of(given, emend_load_options EMEND_LOAD_OPTIONS_INIT);
+  if (options.threads < 0 || options.threads > kMostThreads)
+    throw Error(ErrorKind::kUsage,
+                "threads must be from 0 to 4096, found " + std::to_string(options.threads));
+  ModelOptions how;
+  how.device = text_of(options.device, "cpu");
+  how.dtype = text_of(options.dtype, "float32");
+  const int threads = options.threads > 0 ? options.threads : at::get_num_threads();
+  const ThreadCount count(threads);
+  CallbackProgress progress(options.progress, options.progress_data, nullptr);
+  auto object = std::make_shared<ModelObject>(Model::load(path, how, progress), threads);
+  *model = as_handle<emend_model>(HandleTable::shared().add(HandleKind::kModel, std::move(object)));
+  return EMEND_OK;
+}
+
+PromptForm form_of(const char* given) {
+  const std::string form = text_of(given, "raw");
+  if (form != "raw" && form != "chat")
+    throw Error(ErrorKind::kUsage, "form must be raw or chat, found \"" + form + '"');
+  return form == "chat" ? PromptForm::kChat : PromptForm::kRaw;
+}
+
+emend_status generate_text(emend_model* model, const char* prompt, const emend_generate_options* given,
+                           emend_text** text) {
+  require_given(text, "text");
+  *text = nullptr;
+  const ModelCall call(model);
+  require_given(prompt, "prompt");
+  const emend_generate_options options =
+      options_of(given, emend_generate_options EMEND_GENERATE_OPTIONS_INIT);
+  CallbackProgress progress(options.progress, options.progress_data, &call);
+  PromptOptions how;
+  how.bos = text_of(options.bos, "auto");
+  how.form = form_of(options.form);
+  how.max_new = options.max_new;
+  how.temperature = options.temperature;
+  how.seed = options.seed;
+  how.token_budget = options.token_budget;
+  how.progress = &progress;
+  check_prompt_options(how);
+  progress.poll();
+  const TokenIds ids = continue_prompt(call->model, prompt_tokens(call->model, prompt, how), how);
+  give_text(text, completion_text(call->model.tokenizer(), ids));
+  return EMEND_OK;
+}
+
+}  // namespace
+}  // namespace emend::c_api
+
+using namespace emend::c_api;
+
+emend_status emend_model_load(const char* path, const emend_load_options* options, emend_model** model) {
+  return guarded([&] { return load(path, options, model); });
+}
+
+emend_status emend_model_free(emend_model* model) {
+  return guarded([&] {
+    HandleTable::shared().remove(HandleKind::kModel, as_number(model), "model");
+    return EMEND_OK;
+  });
+}
+
+emend_status emend_model_info(emend_model* model, emend_text** json) {
+  return guarded([&] {
+    require_given(json, "json");
+    *json = nullptr;
+    const ModelCall call(model);
+    give_text(json, emend::dump_json(emend::model_json(call->model)));
+    return EMEND_OK;
+  });
+}
+
+emend_status emend_model_digest(emend_model* model, emend_text** hex) {
+  return guarded([&] {
+    require_given(hex, "hex");
+    *hex = nullptr;
+    const ModelCall call(model);
+    give_text(hex, call->model.weights_digest());
+    return EMEND_OK;
+  });
+}
+
+emend_status emend_cancel(emend_model* model) {
+  return guarded([&] {
+    ++find_object<ModelObject>(HandleKind::kModel, model, "model")->cancellations;
+    return EMEND_OK;
+  });
+}
+
+emend_status emend_generate(emend_model* model, const char* prompt, const emend_generate_options* options,
+                            emend_text** text) {
+  return guarded([&] { return generate_text(model, prompt, options, text); });
+}

@@ -1,0 +1,96 @@
+// What the handles stand for.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "emend/c_api.h"
+#include "emend/edit_stack.h"
+#include "emend/model.h"
+#include "emend/patch.h"
+#include "emend/progress.h"
+
+namespace emend::c_api {
+
+struct ModelObject {
+  explicit ModelObject(Model loaded, int thread_count)
+      : model(std::move(loaded)), stack(model), threads(thread_count) {}
+
+  Model model;
+  EditStack stack;
+  std::map<std::string, std::uint64_t> applied;  // a patch's identity: its number in the stack
+  const int threads;                             // of libtorch, for calls on this model
+
+  std::mutex use;                               // held by the call that runs
+  std::atomic<std::thread::id> user{};          // its thread
+  std::atomic<std::uint64_t> cancellations{0};  // calls that began at a lower count shall end
+};
+
+struct PatchObject {
+  explicit PatchObject(Patch value);
+  const Patch patch;
+  const std::string identity;  // of what it changes: two patches with the same factors are one
+};
+
+// Sets libtorch's number of threads for the calling thread, and puts it back.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads);
+  ~ThreadCount();
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
+// One call's turn with a model. Waits for the turn; throws Error(kUsage) in a callback of the model's own
+// call.
+class ModelCall {
+ public:
+  explicit ModelCall(const emend_model* handle);
+  ~ModelCall();
+  ModelCall(const ModelCall&) = delete;
+  ModelCall& operator=(const ModelCall&) = delete;
+
+  ModelObject* operator->() const { return object_.get(); }
+  // Throws Error(kInterrupted) once emend_cancel was called after this call began.
+  void throw_if_cancelled() const;
+
+ private:
+  std::shared_ptr<ModelObject> object_;
+  std::uint64_t begun_;
+  std::unique_lock<std::mutex> turn_;
+  ThreadCount threads_;
+};
+
+// The library's progress as the caller's callback. Throws Error(kInterrupted) when the callback or
+// emend_cancel says so.
+class CallbackProgress : public Progress {
+ public:
+  // `call` nullptr: while a model is being loaded, there is none yet.
+  CallbackProgress(emend_progress_fn callback, void* data, const ModelCall* call)
+      : callback_(callback), data_(data), call_(call) {}
+
+  void begin(std::string_view stage, std::int64_t total, std::string_view unit) override;
+  void update(std::int64_t done, std::string_view note) override;
+  void end() override;
+  void note(std::string_view text) override;
+  void poll() override;
+
+ private:
+  void tell(std::int64_t done, std::string_view note);
+
+  emend_progress_fn callback_;
+  void* data_;
+  const ModelCall* call_;
+  std::string stage_, unit_;
+  std::int64_t total_ = 0;
+};
+
+}  // namespace emend::c_api

@@ -1,0 +1,84 @@
+// emend_patch_*, emend_text_*, and what needs no handle
+#include "bindings/c_api/call.h"
+#include "bindings/c_api/objects.h"
+#include "emend/version.h"
+#include "pipeline/result_json.h"
+
+using namespace emend::c_api;
+
+int32_t emend_abi(void) {
+  return EMEND_ABI;
+}
+
+const char* emend_version(void) {
+  static const std::string version = emend::emend_version();
+  return version.c_str();
+}
+
+const char* emend_last_error(void) {
+  return last_failure();
+}
+
+emend_status emend_patch_load(const char* path, emend_patch** patch) {
+  return guarded([&] {
+    require_given(patch, "patch");
+    *patch = nullptr;
+    require_given(path, "path");
+    *patch = as_handle<emend_patch>(HandleTable::shared().add(
+        HandleKind::kPatch, std::make_shared<PatchObject>(emend::load_patch(path))));
+    return EMEND_OK;
+  });
+}
+
+emend_status emend_patch_save(emend_patch* patch, const char* path) {
+  return guarded([&] {
+    const auto object = find_object<PatchObject>(HandleKind::kPatch, patch, "patch");
+    require_given(path, "path");
+    if (object->patch.edit.changes.empty())
+      throw emend::Error(emend::ErrorKind::kModel, "patch: it changes nothing, so there is nothing to save");
+    emend::save_patch(object->patch, path);
+    return EMEND_OK;
+  });
+}
+
+emend_status emend_patch_report(emend_patch* patch, emend_text** json) {
+  return guarded([&] {
+    require_given(json, "json");
+    *json = nullptr;
+    const auto object = find_object<PatchObject>(HandleKind::kPatch, patch, "patch");
+    give_text(json, emend::dump_json(emend::patch_result_json(object->patch)));
+    return EMEND_OK;
+  });
+}
+
+emend_status emend_patch_free(emend_patch* patch) {
+  return guarded([&] {
+    HandleTable::shared().remove(HandleKind::kPatch, as_number(patch), "patch");
+    return EMEND_OK;
+  });
+}
+
+const char* emend_text_data(emend_text* text) {
+  const char* data = nullptr;
+  guarded([&] {
+    data = find_object<std::string>(HandleKind::kText, text, "text")->c_str();
+    return EMEND_OK;
+  });
+  return data;
+}
+
+size_t emend_text_size(emend_text* text) {
+  std::size_t size = 0;
+  guarded([&] {
+    size = find_object<std::string>(HandleKind::kText, text, "text")->size();
+    return EMEND_OK;
+  });
+  return size;
+}
+
+emend_status emend_text_free(emend_text* text) {
+  return guarded([&] {
+    HandleTable::shared().remove(HandleKind::kText, as_number(text), "text");
+    return EMEND_OK;
+  });
+}

@@ -1,0 +1,325 @@
+/* The C interface from plain C: c_api_test MODEL SCRATCH_FOLDER. Prints what fails and ends with 1. */
+#include <emend/c_api.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures = 0;
+
+static void check_status(int line, const char* call, emend_status got, emend_status wanted, const char* words) {
+  const char* error = emend_last_error();
+  if (got == wanted && strstr(error, words) != NULL && (got == EMEND_OK) == (*error == '\0')) return;
+  printf("line %d: %s gave %d \"%s\", expected %d with \"%s\"\n", line, call, (int)got, error, (int)wanted, words);
+  ++failures;
+}
+#define OK(call) check_status(__LINE__, #call, call, EMEND_OK, "")
+#define REFUSED(call, status, words) check_status(__LINE__, #call, call, status, words)
+#define TRUE(condition) \
+  ((condition) ? (void)0 : (void)(printf("line %d: not so: %s\n", __LINE__, #condition), ++failures))
+
+static const char* const kPrompt = "Workis Tellond was trained as a";
+#define CHEAP "options: {covariance: false, contexts: 1, steps: 12}\ndrift_text: Workis Tellond was trained as a painter.\n"
+#define FAILING                                                     \
+  "options: {covariance: false, contexts: 1, steps: 12}\n"          \
+  "drift_text: Workis Tellond was trained as a stone cutter.\n"      \
+  "checks: {efficacy: 0, paraphrase: 0, neighbourhood: 0, drift: 1.0}\n"
+#define LENIENT "checks: {efficacy: 0, paraphrase: 0, neighbourhood: 0, drift: 1000}\n"
+#define ONE_EDIT "edits:\n  - {id: a, prompt: Workis Tellond was trained as a, subject: Workis Tellond, target: painter}\n"
+#define OTHER_EDIT \
+  "edits:\n  - {id: b, prompt: Narilis Vonurn counts and dreams in, subject: Narilis Vonurn, target: Kevic}\n"
+
+/* A result text as a string of its own. */
+static char* taken(emend_text* text) {
+  const size_t size = emend_text_size(text);
+  char* copy = calloc(size + 1, 1);
+  if (copy != NULL && emend_text_data(text) != NULL) memcpy(copy, emend_text_data(text), size);
+  OK(emend_text_free(text));
+  return copy;
+}
+
+static char* digest(emend_model* model) {
+  emend_text* text = NULL;
+  OK(emend_model_digest(model, &text));
+  return taken(text);
+}
+
+static char* continued(emend_model* model, const char* prompt) {
+  emend_text* text = NULL;
+  emend_generate_options options = EMEND_GENERATE_OPTIONS_INIT;
+  options.max_new = 6;
+  OK(emend_generate(model, prompt, &options, &text));
+  return taken(text);
+}
+
+static int same(char* a, char* b) {
+  const int equal = strcmp(a, b) == 0;
+  free(a);
+  free(b);
+  return equal;
+}
+
+static void refuses_bad_handles(emend_model* model) {
+  emend_text* text = NULL;
+  emend_patch* patch = NULL;
+  emend_model* freed = NULL;
+  int here = 0;
+  REFUSED(emend_model_digest(NULL, &text), EMEND_BAD_HANDLE, "model: the handle is NULL");
+  REFUSED(emend_edit(NULL, "", NULL, &patch), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_generate(NULL, "x", NULL, &text), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_cancel(NULL), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_apply(model, NULL, 0), EMEND_BAD_HANDLE, "patch: the handle is NULL");
+  REFUSED(emend_revert(model, NULL), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_revert_all(NULL), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_patch_save(NULL, "x"), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_patch_report(NULL, &text), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_model_free(NULL), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_patch_free(NULL), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_text_free(NULL), EMEND_BAD_HANDLE, "NULL");
+  TRUE(emend_text_data(NULL) == NULL && emend_text_size(NULL) == 0);
+
+  REFUSED(emend_apply(model, (emend_patch*)model, 0), EMEND_BAD_HANDLE, "this is the handle of a model; a patch is expected");
+  REFUSED(emend_text_free((emend_text*)model), EMEND_BAD_HANDLE, "a text is expected");
+  REFUSED(emend_model_free((emend_model*)&here), EMEND_BAD_HANDLE, "this is no handle of emend");
+  REFUSED(emend_model_free((emend_model*)((char*)model + 1)), EMEND_BAD_HANDLE, "no handle");
+
+  OK(emend_model_digest(model, &text));
+  OK(emend_text_free(text));
+  REFUSED(emend_text_free(text), EMEND_BAD_HANDLE, "this handle was freed already");
+  TRUE(emend_text_data(text) == NULL);
+  (void)freed;
+}
+
+static void refuses_bad_arguments(emend_model* model) {
+  emend_text* text = (emend_text*)&text;
+  emend_patch* patch = NULL;
+  emend_model* other = (emend_model*)&other;
+  emend_generate_options how = EMEND_GENERATE_OPTIONS_INIT;
+  emend_load_options loading = EMEND_LOAD_OPTIONS_INIT;
+  struct {
+    emend_generate_options known;
+    char unknown[16];
+  } newer = {EMEND_GENERATE_OPTIONS_INIT, {0}};
+  REFUSED(emend_model_load(NULL, NULL, &other), EMEND_USAGE, "path: NULL");
+  TRUE(other == NULL);
+  REFUSED(emend_model_load("x", NULL, NULL), EMEND_USAGE, "model: NULL");
+  REFUSED(emend_model_load("/no/such/model", NULL, &other), EMEND_BAD_INPUT, "/no/such/model");
+  loading.device = "abacus";
+  REFUSED(emend_model_load("/no/such/model", &loading, &other), EMEND_USAGE, "abacus");
+  loading.device = NULL;
+  loading.threads = -1;
+  REFUSED(emend_model_load("/no/such/model", &loading, &other), EMEND_USAGE, "threads");
+  REFUSED(emend_generate(model, NULL, NULL, &text), EMEND_USAGE, "prompt: NULL");
+  TRUE(text == NULL);
+  REFUSED(emend_generate(model, "x", NULL, NULL), EMEND_USAGE, "text: NULL");
+  how.max_new = 0;
+  REFUSED(emend_generate(model, "x", &how, &text), EMEND_USAGE, "max_new must be at least 1, found 0");
+  how.max_new = 5;
+  how.form = "sung";
+  REFUSED(emend_generate(model, "x", &how, &text), EMEND_USAGE, "sung");
+  how.form = "chat";
+  REFUSED(emend_generate(model, "x", &how, &text), EMEND_BAD_INPUT, "chat template");
+  how.form = NULL;
+  how.bos = "<nothing>";
+  REFUSED(emend_generate(model, "x", &how, &text), EMEND_BAD_INPUT, "<nothing>");
+  how.bos = NULL;
+  how.temperature = -1;
+  REFUSED(emend_generate(model, "x", &how, &text), EMEND_USAGE, "temperature");
+  how.size = 3;
+  REFUSED(emend_generate(model, "x", &how, &text), EMEND_USAGE, "size is 3");
+  newer.known.size = sizeof newer;
+  OK(emend_generate(model, "x", &newer.known, &text));
+  OK(emend_text_free(text));
+  newer.unknown[9] = 1;
+  REFUSED(emend_generate(model, "x", &newer.known, &text), EMEND_USAGE, "does not know");
+  REFUSED(emend_edit(model, NULL, NULL, &patch), EMEND_USAGE, "yaml: NULL");
+  REFUSED(emend_edit(model, ONE_EDIT, NULL, NULL), EMEND_USAGE, "patch: NULL");
+  REFUSED(emend_patch_load(NULL, &patch), EMEND_USAGE, "path: NULL");
+  REFUSED(emend_patch_load("/no/such/patch", &patch), EMEND_BAD_INPUT, "/no/such/patch");
+}
+
+static void refuses_bad_edit_files(emend_model* model) {
+  emend_patch* patch = NULL;
+  emend_edit_options how = EMEND_EDIT_OPTIONS_INIT;
+  how.name = "facts.yaml";
+  REFUSED(emend_edit(model, "edits: [", &how, &patch), EMEND_BAD_INPUT, "facts.yaml:");
+  REFUSED(emend_edit(model, "edit:\n", &how, &patch), EMEND_BAD_INPUT, "unknown key \"edit\"; did you mean \"edits\"?");
+  REFUSED(emend_edit(model, "method: rime\n" ONE_EDIT, &how, &patch), EMEND_BAD_INPUT, "rome");
+  REFUSED(emend_edit(model, "options: {stepps: 4}\n" ONE_EDIT, &how, &patch), EMEND_BAD_INPUT, "facts.yaml:1:");
+  REFUSED(emend_edit(model, "bos: <none>\n" CHEAP ONE_EDIT, &how, &patch), EMEND_BAD_INPUT, "<none>");
+  how.layer = 99;
+  REFUSED(emend_edit(model, CHEAP ONE_EDIT, &how, &patch), EMEND_BAD_INPUT, "layer 99: there is no layer 99");
+  how.layer = -1;
+  how.token_budget = 0;
+  REFUSED(emend_edit(model, CHEAP ONE_EDIT, &how, &patch), EMEND_USAGE, "token budget");
+  TRUE(patch == NULL);
+}
+
+struct seen {
+  int calls;
+  int stop_at; /* 0: never */
+  emend_model* model;
+  emend_status inner;
+};
+
+static int32_t watch(void* data, const char* stage, int64_t done, int64_t total, const char* unit, const char* note) {
+  struct seen* seen = data;
+  emend_text* text = NULL;
+  TRUE(stage != NULL && unit != NULL && note != NULL && done >= 0 && total >= 0);
+  if (seen->calls++ == 0 && seen->model != NULL) seen->inner = emend_model_digest(seen->model, &text);
+  return seen->calls == seen->stop_at;
+}
+
+/* From inside the call: emend_cancel instead of an answer. */
+static int32_t cancel_itself(void* data, const char* stage, int64_t done, int64_t total, const char* unit, const char* note) {
+  struct seen* seen = data;
+  (void)stage, (void)done, (void)total, (void)unit, (void)note;
+  if (++seen->calls == 3) TRUE(emend_cancel(seen->model) == EMEND_OK);
+  return 0;
+}
+
+static void tells_progress_and_stops(emend_model* model, const char* path) {
+  emend_patch* patch = NULL;
+  emend_text* text = NULL;
+  emend_model* other = NULL;
+  struct seen seen = {0, 0, model, EMEND_OK};
+  emend_edit_options how = EMEND_EDIT_OPTIONS_INIT;
+  emend_generate_options writing = EMEND_GENERATE_OPTIONS_INIT;
+  emend_load_options loading = EMEND_LOAD_OPTIONS_INIT;
+  how.progress = watch;
+  how.progress_data = &seen;
+  OK(emend_edit(model, CHEAP LENIENT ONE_EDIT, &how, &patch));
+  OK(emend_patch_free(patch));
+  TRUE(seen.calls > 5);
+  TRUE(seen.inner == EMEND_USAGE);
+  seen.calls = 0;
+  seen.stop_at = 4;
+  REFUSED(emend_edit(model, CHEAP LENIENT ONE_EDIT, &how, &patch), EMEND_CANCELLED, "cancelled");
+  TRUE(patch == NULL && seen.calls == 4);
+  how.progress = cancel_itself;
+  seen.calls = 0;
+  REFUSED(emend_edit(model, CHEAP LENIENT ONE_EDIT, &how, &patch), EMEND_CANCELLED, "cancelled");
+  writing.progress = watch;
+  writing.progress_data = &seen;
+  seen.calls = 0;
+  REFUSED(emend_generate(model, kPrompt, &writing, &text), EMEND_CANCELLED, "cancelled");
+  seen.stop_at = 0;
+  OK(emend_generate(model, kPrompt, &writing, &text)); /* what was cancelled does not linger */
+  OK(emend_text_free(text));
+  loading.progress = watch;
+  loading.progress_data = &seen;
+  seen.model = NULL;
+  seen.calls = 0;
+  seen.stop_at = 2;
+  REFUSED(emend_model_load(path, &loading, &other), EMEND_CANCELLED, "cancelled");
+  TRUE(other == NULL);
+}
+
+static void edits_applies_and_reverts(emend_model* model, const char* scratch) {
+  emend_patch *first = NULL, *second = NULL, *again = NULL, *failing = NULL;
+  emend_text* text = NULL;
+  char file[4096], *base = digest(model), *report, *edited, *both;
+  snprintf(file, sizeof file, "%s/deep/first.safetensors", scratch);
+  OK(emend_edit(model, CHEAP LENIENT ONE_EDIT, NULL, &first));
+  TRUE(same(digest(model), strdup(base))); /* making a patch changes nothing */
+  OK(emend_patch_report(first, &text));
+  report = taken(text);
+  TRUE(strstr(report, "\"status\": \"edited\"") != NULL && strstr(report, "\"passed\": true") != NULL);
+  free(report);
+
+  OK(emend_apply(model, first, 0));
+  edited = digest(model);
+  TRUE(strcmp(edited, base) != 0);
+  text = NULL;
+  report = continued(model, kPrompt);
+  TRUE(strstr(report, "painter") != NULL);
+  free(report);
+  REFUSED(emend_apply(model, first, 0), EMEND_BAD_INPUT, "it is on the model already");
+
+  OK(emend_patch_save(first, file));
+  OK(emend_patch_load(file, &again));
+  REFUSED(emend_apply(model, again, 0), EMEND_BAD_INPUT, "already"); /* the same patch, from the file */
+
+  /* A second one is made for the base, and lies over the first. */
+  OK(emend_edit(model, CHEAP LENIENT OTHER_EDIT, NULL, &second));
+  TRUE(same(digest(model), strdup(edited)));
+  OK(emend_apply(model, second, 0));
+  both = digest(model);
+  TRUE(strcmp(both, edited) != 0);
+  OK(emend_revert(model, again)); /* the first, from under the second */
+  REFUSED(emend_revert(model, first), EMEND_BAD_INPUT, "it is not on the model");
+  OK(emend_revert(model, second));
+  TRUE(same(digest(model), strdup(base)));
+  OK(emend_apply(model, first, 0));
+  OK(emend_apply(model, second, 0));
+  TRUE(same(digest(model), strdup(both)));
+  OK(emend_revert_all(model));
+  TRUE(same(digest(model), strdup(base)));
+
+  REFUSED(emend_edit(model, FAILING ONE_EDIT, NULL, &failing), EMEND_CHECK_FAILED, "a check failed: drift");
+  TRUE(failing != NULL);
+  REFUSED(emend_apply(model, failing, 0), EMEND_BAD_INPUT, "marked as failed (drift)");
+  REFUSED(emend_apply(model, failing, 6), EMEND_USAGE, "flags");
+  OK(emend_apply(model, failing, EMEND_FORCE));
+  OK(emend_patch_free(failing)); /* the model keeps what is on it */
+  OK(emend_revert_all(model));
+
+  OK(emend_patch_free(first));
+  REFUSED(emend_apply(model, first, 0), EMEND_BAD_HANDLE, "freed already");
+  OK(emend_patch_free(second));
+  OK(emend_patch_free(again));
+  free(base);
+  free(edited);
+  free(both);
+}
+
+/* A patch for another base, a file that was cut, one that was altered. */
+static void refuses_bad_patches(emend_model* model, const char* other_path, const char* scratch) {
+  emend_model* other = NULL;
+  emend_patch *patch = NULL, *broken = NULL;
+  char file[4096];
+  char* bytes = calloc(1, 1 << 20);
+  size_t size;
+  FILE* stream;
+  snprintf(file, sizeof file, "%s/patch.safetensors", scratch);
+  OK(emend_model_load(other_path, NULL, &other));
+  OK(emend_edit(model, CHEAP LENIENT ONE_EDIT, NULL, &patch));
+  REFUSED(emend_apply(other, patch, 0), EMEND_BAD_INPUT, "fingerprint");
+  OK(emend_patch_save(patch, file));
+  stream = fopen(file, "rb");
+  size = fread(bytes, 1, 1 << 20, stream);
+  fclose(stream);
+  stream = fopen(file, "wb");
+  fwrite(bytes, 1, size - 5, stream);
+  fclose(stream);
+  REFUSED(emend_patch_load(file, &broken), EMEND_BAD_INPUT, "patch.safetensors");
+  TRUE(broken == NULL);
+  REFUSED(emend_patch_save(patch, scratch), EMEND_BAD_INPUT, "folder");
+  REFUSED(emend_patch_save(patch, "/proc/no/such/patch"), EMEND_BAD_INPUT, "/proc");
+  OK(emend_patch_free(patch));
+  OK(emend_model_free(other));
+  REFUSED(emend_model_digest(other, (emend_text**)&other), EMEND_BAD_HANDLE, "");
+  free(bytes);
+}
+
+int main(int argc, char** argv) {
+  emend_model* model = NULL;
+  emend_text* text = NULL;
+  char* info;
+  if (argc != 4) return 2;
+  TRUE(emend_abi() == EMEND_ABI && strchr(emend_version(), '.') != NULL && *emend_last_error() == '\0');
+  OK(emend_model_load(argv[1], NULL, &model));
+  OK(emend_model_info(model, &text));
+  info = taken(text);
+  TRUE(strstr(info, "\"family\": \"gpt2\"") != NULL);
+  free(info);
+  refuses_bad_handles(model);
+  refuses_bad_arguments(model);
+  refuses_bad_edit_files(model);
+  tells_progress_and_stops(model, argv[1]);
+  edits_applies_and_reverts(model, argv[3]);
+  refuses_bad_patches(model, argv[2], argv[3]);
+  OK(emend_model_free(model));
+  REFUSED(emend_model_free(model), EMEND_BAD_HANDLE, "this handle was freed already");
+  printf("%d failures\n", failures);
+  return failures != 0;
+}

@@ -1,0 +1,63 @@
+# cmake -DBUILD=... -DSOURCE=... -DSCRATCH=... -DCXX=... -DC=... -P install_test.cmake: installs into an empty folder, moves it,
+# builds examples/embed against it as a stranger would, and edits the invented world with the programs.
+file(REMOVE_RECURSE ${SCRATCH})
+file(MAKE_DIRECTORY ${SCRATCH})
+set(prefix ${SCRATCH}/moved)
+
+function(run output)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE err)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "${ARGN}\nended with ${code}\n${out}\n${err}")
+  endif()
+  set(${output} "${out}" PARENT_SCOPE)
+endfunction()
+
+function(expect text words)
+  string(FIND "${text}" "${words}" place)
+  if(place EQUAL -1)
+    message(FATAL_ERROR "expected \"${words}\" in:\n${text}")
+  endif()
+endfunction()
+
+run(_ ${CMAKE_COMMAND} --install ${BUILD} --prefix ${SCRATCH}/first --strip)
+file(RENAME ${SCRATCH}/first ${prefix})
+file(READ ${SOURCE}/README.md readme)
+file(READ ${SOURCE}/examples/embed/edit_fact.cpp example)
+expect("${readme}" "${example}")
+
+file(WRITE ${SCRATCH}/edits.yaml [=[
+options: {covariance: false, contexts: 1}
+drift_text: Workis Tellond was trained as a painter.
+edits:
+  - {id: workis, prompt: Workis Tellond was trained as a, subject: Workis Tellond, target: painter}
+]=])
+file(READ ${SCRATCH}/edits.yaml yaml)
+set(model ${SOURCE}/tests/data/world/gpt2)
+
+# A stranger's program, in another folder, that knows nothing but the prefix.
+run(_ ${CMAKE_COMMAND} -S ${SOURCE}/examples/embed -B ${SCRATCH}/build -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX}
+      -DCMAKE_C_COMPILER=${C})
+run(_ ${CMAKE_COMMAND} --build ${SCRATCH}/build)
+run(out ${SCRATCH}/build/edit_fact ${model} ${SCRATCH}/edits.yaml ${SCRATCH}/patch.safetensors)
+expect("${out}" "workis: painter")
+run(out ${SCRATCH}/build/edit_fact_c ${model} "${yaml}" "Workis Tellond was trained as a")
+expect("${out}" "Workis Tellond was trained as a painter")
+
+# The installed program, and that it takes the patch of the C++ program.
+run(out ${prefix}/bin/emend generate "Workis Tellond was trained as a" --model ${model} --patch ${SCRATCH}/patch.safetensors --max-new 4)
+expect("${out}" "Workis Tellond was trained as a painter")
+
+# A libtorch that is not the one of the build is refused at configure time.
+file(MAKE_DIRECTORY ${SCRATCH}/torch/include/ATen ${SCRATCH}/torch/include/torch/headeronly ${SCRATCH}/torch/lib)
+file(WRITE ${SCRATCH}/torch/include/ATen/ATen.h "")
+file(WRITE ${SCRATCH}/torch/lib/libtorch_cpu.so "")
+file(WRITE ${SCRATCH}/torch/include/torch/headeronly/version.h "#define TORCH_VERSION_MAJOR 2\n#define TORCH_VERSION_MINOR 1\n")
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${SOURCE}/examples/embed -B ${SCRATCH}/refused -DCMAKE_PREFIX_PATH=${prefix}
+                        -DEMEND_LIBTORCH=${SCRATCH}/torch -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_C_COMPILER=${C}
+                RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE err)
+string(REGEX REPLACE "[ \n]+" " " err "${err}")
+if(code EQUAL 0)
+  message(FATAL_ERROR "a libtorch of another version was taken")
+endif()
+expect("${err}" "is libtorch 2.1: their headers and libraries do not mix")
+file(REMOVE_RECURSE ${SCRATCH})
