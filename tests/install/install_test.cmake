@@ -34,13 +34,24 @@ edits:
 file(READ ${SCRATCH}/edits.yaml yaml)
 set(model ${SOURCE}/tests/data/world/gpt2)
 
-# A stranger's program, in another folder, that knows nothing but the prefix.
-run(_ ${CMAKE_COMMAND} -S ${SOURCE}/examples/embed -B ${SCRATCH}/build -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX}
+# A stranger's project, in another folder, that knows nothing but the prefix: the examples, and a file with every header.
+file(GLOB headers RELATIVE ${prefix}/include ${prefix}/include/emend/*.h)
+list(TRANSFORM headers REPLACE "(.+)" "#include <\\1>\n" OUTPUT_VARIABLE includes)
+list(JOIN includes "" includes)
+file(WRITE ${SCRATCH}/stranger/headers.cpp "${includes}")
+file(WRITE ${SCRATCH}/stranger/CMakeLists.txt "cmake_minimum_required(VERSION 3.25)
+project(stranger LANGUAGES C CXX)
+find_package(emend REQUIRED)
+add_library(headers OBJECT headers.cpp)
+target_link_libraries(headers PRIVATE emend::emend)
+add_subdirectory(${SOURCE}/examples/embed \${CMAKE_BINARY_DIR}/embed)
+")
+run(_ ${CMAKE_COMMAND} -S ${SCRATCH}/stranger -B ${SCRATCH}/build -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX}
       -DCMAKE_C_COMPILER=${C})
 run(_ ${CMAKE_COMMAND} --build ${SCRATCH}/build)
-run(out ${SCRATCH}/build/edit_fact ${model} ${SCRATCH}/edits.yaml ${SCRATCH}/patch.safetensors)
+run(out ${SCRATCH}/build/embed/edit_fact ${model} ${SCRATCH}/edits.yaml ${SCRATCH}/patch.safetensors)
 expect("${out}" "workis: painter")
-run(out ${SCRATCH}/build/edit_fact_c ${model} "${yaml}" "Workis Tellond was trained as a")
+run(out ${SCRATCH}/build/embed/edit_fact_c ${model} "${yaml}" "Workis Tellond was trained as a")
 expect("${out}" "Workis Tellond was trained as a painter")
 
 # The installed program, and that it takes the patch of the C++ program.
