@@ -4,7 +4,7 @@
 #
 #   tools/gpu_benchmark.sh OUT [cmake argument ...]      e.g. -DEMEND_LIBTORCH=$(python3 -c 'import torch, os; print(os.path.dirname(torch.__file__))')
 #
-# OUT receives build.log, cuda_test.txt and one JSON file a benchmark; the shapes have random weights, no checkpoint is needed.
+# OUT receives configure.log, build.log, cuda_test.txt and one JSON file a benchmark; the shapes have random weights, no checkpoint is needed.
 set -euo pipefail
 [[ $# -ge 1 ]] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -8,7 +8,7 @@
 // protected ones, Y [n, q] what edit q answers at each, R [D, q] the residuals, R_Y = R Y^T [D, n] the
 // residual wanted at each key. With one key and y = 1 this is the update of ROME (Meng et al. 2022, Locating
 // and Editing Factual Associations in GPT, equation 2); with several it is least squares under equality
-// constraints (Gupta et al. 2024, A Unified Framework for Model Editing: EMMET). All in float64 on the CPU,
+// constraints (Gupta et al. 2024, A Unified Framework for Model Editing: EMMET). All in float64,
 // by Cholesky factors, never by an inverse.
 #pragma once
 

@@ -130,8 +130,9 @@ KvCache LayerTrace::upper_cache(const std::vector<TraceRow>& rows, const std::ve
   std::vector<std::int64_t> fronts;
   for (const TraceRow& row : rows) fronts.push_back(std::max<std::int64_t>(row.front, 0));
   KvCache cache = cache_.select(fronts, layer_ + 1, cache_.capacity());
-  constexpr std::int64_t kRoomToAlign = 16;  // RowLayout rounds the keys up on a GPU
-  cache.reserve(*std::max_element(begin.begin(), begin.end()) + kRoomToAlign);
+  // RowLayout rounds the keys up on a GPU.
+  const std::int64_t room_to_align = model_.options().device().is_cuda() ? 16 : 0;
+  cache.reserve(std::max<std::int64_t>(*std::max_element(begin.begin(), begin.end()) + room_to_align, 1));
 
   // The front serves as far as the row begins later than it; what lies
   // between is run from the layer's output.

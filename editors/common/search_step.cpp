@@ -124,20 +124,28 @@ StepLosses SearchStep::evaluate(const at::Tensor& r, bool wants_gradient) {
     kl = drift(logprobs);
     total_ = nll + options_.kl_factor * kl;
   }
-  if (wants_gradient && leaf_.is_cuda()) gradient(r);
+  if (wants_gradient && leaf_.is_cuda()) backward();
   StepLosses losses = read(row_nll.detach(), nll.detach(), kl.detach());
-  const at::Tensor decay = (options_.decay * r.norm(2, 1) / v0_.squeeze(1).square()).to(at::kDouble).cpu();
   for (std::size_t u = 0; u < losses.nll.size(); ++u)
-    losses.total.push_back(losses.nll[u] + options_.kl_factor * losses.kl[u] +
-                           (options_.decay > 0 ? decay.const_data_ptr<double>()[u] : 0));
+    losses.total.push_back(losses.nll[u] + options_.kl_factor * losses.kl[u]);
+  if (options_.decay > 0) {
+    const at::Tensor decay = (options_.decay * r.norm(2, 1) / v0_.squeeze(1).square()).to(at::kDouble).cpu();
+    for (std::size_t u = 0; u < losses.total.size(); ++u)
+      losses.total[u] += decay.const_data_ptr<double>()[u];
+  }
   return losses;
+}
+
+// dL/dh of the last evaluation, once. Entries that are not numbers count as 0, so that a unit that has run
+// away, and ends here, leaves the others alone.
+void SearchStep::backward() {
+  if (leaf_gradient_.defined()) return;
+  leaf_gradient_ = torch::autograd::grad({total_.sum()}, {leaf_})[0].to(at::kFloat).nan_to_num(0.0, 0.0, 0.0);
 }
 
 // dL/dr = sum over tokens of alpha(x) dL/dh(x), and the decay term's own.
 at::Tensor SearchStep::gradient(const at::Tensor& r) {
-  if (!leaf_gradient_.defined())
-    leaf_gradient_ =
-        torch::autograd::grad({total_.sum()}, {leaf_})[0].to(at::kFloat).nan_to_num(0.0, 0.0, 0.0);
+  backward();
   const at::Tensor gradient = at::matmul(alpha_.t(), leaf_gradient_);
   if (options_.decay <= 0) return gradient;
   return gradient + options_.decay * r / (at::clamp_min(r.norm(2, 1, true), 1e-15) * v0_.square());

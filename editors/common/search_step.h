@@ -20,7 +20,7 @@ struct ActiveRow {
   std::int64_t begin;
   at::Tensor hidden;  // [T - begin or more, D] residual stream after layer l, other edits added; what fills a
                       // row up behind its end changes nothing before it
-  at::Tensor alpha;    // [T - begin]
+  at::Tensor alpha;   // [T - begin]
   at::Tensor initial;  // drift rows: [V] log-probabilities before the edit, once they are known
 };
 
@@ -42,7 +42,7 @@ class SearchStep {
   // unit's total with respect to its own r). On a GPU the backward pass is under way before the losses are
   // read.
   StepLosses evaluate(const at::Tensor& r, bool wants_gradient);
-  // Of the last evaluation. Rows of units whose loss is not a number are 0.
+  // Of the last evaluation [active units, D].
   at::Tensor gradient(const at::Tensor& r);
 
  private:
@@ -56,6 +56,7 @@ class SearchStep {
                        const std::vector<double>& weights, const at::Device& device);
 
   void add_row(std::size_t index, ActiveRow& row, std::int64_t place);
+  void backward();
   at::Tensor drift(const at::Tensor& logprobs);
   StepLosses read(const at::Tensor& row_nll, const at::Tensor& nll, const at::Tensor& kl) const;
 

@@ -43,10 +43,7 @@ class SearchBatch {
  private:
   void prepare(const LayerTrace& trace, std::size_t end);
   at::Tensor bare_value_norms(const std::vector<TracedRow>& traced) const;
-  bool is_small(std::int64_t width) const {
-    return v0_norms_.is_cuda() && width * static_cast<std::int64_t>(rows_.size()) <= kFewTokens;
-  }
-  void cut_rows(const std::vector<std::int64_t>& begins);
+  void cut_rows(const std::vector<std::int64_t>& first);
   std::vector<std::int64_t> first_moving(const at::Tensor& reached) const;
   void set_up_adam();
   bool note(std::size_t unit, const StepLosses& losses, std::size_t place, const at::Tensor& r,
@@ -97,45 +94,36 @@ at::Tensor SearchBatch::bare_value_norms(const std::vector<TracedRow>& traced) c
   return at::linear(at::stack(keys), block.mlp_down.to(at::kFloat), bias).norm(2, 1, true);
 }
 
-// Where each row's tokens begin to move, no later than its lookup token. A small batch on a GPU is bound by
-// the number of kernels, and rows of one width need fewest: there every row begins as early as the widest
-// one.
+// Where each row's tokens begin to move, no later than its lookup token.
 std::vector<std::int64_t> SearchBatch::first_moving(const at::Tensor& reached) const {
   const bool* is_reached = reached.const_data_ptr<bool>();
-  std::vector<std::int64_t> begins;
-  std::int64_t width = 0;
+  std::vector<std::int64_t> first;
   for (const ActiveRow& row : rows_) {
     const std::int64_t length = row.hidden.size(0);
-    const auto first =
+    const auto found =
         static_cast<std::int64_t>(std::find(is_reached, is_reached + length, true) - is_reached);
-    begins.push_back(std::min(first, static_cast<std::int64_t>(row.source->lookup)));
-    width = std::max(width, length - begins.back());
+    first.push_back(std::min(found, static_cast<std::int64_t>(row.source->lookup)));
     is_reached += length;
   }
-  if (is_small(width))
-    for (std::size_t i = 0; i < begins.size(); ++i)
-      begins[i] = std::clamp<std::int64_t>(rows_[i].hidden.size(0) - width, 0, begins[i]);
-  return begins;
+  return first;
 }
 
-// The rows from there on; in a small batch on a GPU, rows still shorter than the widest are filled up behind
-// their ends.
-void SearchBatch::cut_rows(const std::vector<std::int64_t>& begins) {
+// The rows from their first moving tokens on. A small batch on a GPU is bound by the number of kernels, and
+// rows of one width need fewest: there every row begins as early as the widest one, and is filled up behind
+// its end when it is too short for that. What is added receives nothing of the residual, so the result is the
+// same.
+void SearchBatch::cut_rows(const std::vector<std::int64_t>& first) {
   std::int64_t width = 0;
+  for (std::size_t i = 0; i < rows_.size(); ++i) width = std::max(width, rows_[i].hidden.size(0) - first[i]);
+  const bool even = v0_norms_.is_cuda() && width * static_cast<std::int64_t>(rows_.size()) <= kFewTokens;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     ActiveRow& row = rows_[i];
-    const std::int64_t moving = row.hidden.size(0) - begins[i];
-    row.begin = begins[i];
-    row.hidden = row.hidden.narrow(0, begins[i], moving);
-    row.alpha = row.alpha.narrow(0, begins[i], moving);
-    width = std::max(width, moving);
-  }
-  if (!is_small(width)) return;
-  for (ActiveRow& row : rows_) {
-    const std::int64_t missing = width - row.hidden.size(0);
-    if (missing == 0) continue;
-    row.hidden = at::cat({row.hidden, row.hidden.slice(0, -1).expand({missing, -1})}, 0);
-    row.alpha = at::constant_pad_nd(row.alpha, {0, missing}, 0.0);
+    const std::int64_t length = row.hidden.size(0);
+    row.begin = even ? std::clamp<std::int64_t>(length - width, 0, first[i]) : first[i];
+    const std::int64_t missing = even ? width - (length - row.begin) : 0;
+    row.hidden = row.hidden.slice(0, row.begin);
+    if (missing > 0) row.hidden = at::cat({row.hidden, row.hidden.slice(0, -1).expand({missing, -1})}, 0);
+    row.alpha = at::constant_pad_nd(row.alpha.slice(0, first[i]), {first[i] - row.begin, missing}, 0.0);
   }
 }
 
@@ -175,8 +163,9 @@ void SearchBatch::prepare(const LayerTrace& trace, std::size_t end) {
     row += unit.rows.size();
   }
 
-  const std::vector<std::int64_t> begins = first_moving(at::cat(reached, 0).cpu());
-  cut_rows(begins);
+  cut_rows(first_moving(at::cat(reached, 0).cpu()));
+  std::vector<std::int64_t> begins;
+  for (const ActiveRow& active : rows_) begins.push_back(active.begin);
   cache_ = trace.upper_cache(trace_rows, hidden, begins);
   set_up_adam();
 }

@@ -29,7 +29,8 @@ KeyMetric make_metric(const Model& model, const EditorContext& context, const Ro
     throw Error(ErrorKind::kConfig, "rome: the statistics of layer " + layer + " are missing");
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
-  return KeyMetric(factors.get(context.statistics->fingerprint + " " + layer,
+  const std::string& made_from = context.statistics->fingerprint;
+  return KeyMetric(factors.get(made_from.empty() ? "" : made_from + " " + layer,
                                context.statistics->layers.at(context.layer).C, options.relative_ridge,
                                model.options().device(), "C of layer " + layer));
 }
@@ -39,8 +40,10 @@ std::vector<TokenIds> make_contexts(const Model& model, const EditorContext& con
   if (options.contexts == 0) return {};
   const auto sample = [&] { return sample_contexts(model, context.prefix, options.contexts, context.seed); };
   if (!context.cache) return sample();
-  std::string identity =
-      model.fingerprint() + " " + std::to_string(options.contexts) + " " + std::to_string(context.seed);
+  std::string identity = model.fingerprint() + " " +
+                         c10::toString(at::typeMetaToScalarType(model.options().dtype())) + " " +
+                         model.options().device().str() + " " + std::to_string(options.contexts) + " " +
+                         std::to_string(context.seed);
   for (const std::int64_t id : context.prefix) identity += " " + std::to_string(id);
   return context.cache->contexts(identity, sample);
 }

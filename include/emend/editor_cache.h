@@ -1,5 +1,5 @@
-// What editors may keep between calls on one model: a cache that the caller makes and passes
-// (EditorContext::cache).
+// What editors may keep between calls on one model as it stands, not across a ScopedEdit: a cache that the
+// caller makes and passes (EditorContext::cache). Nothing is thrown out before the cache itself goes.
 #pragma once
 
 #include <cstdint>

@@ -10,6 +10,8 @@ namespace emend {
 std::shared_ptr<const SpdFactor> KeyFactors::get(const std::string& identity, const at::Tensor& C,
                                                  double relative_ridge, const at::Device& device,
                                                  const std::string& what) {
+  if (identity.empty())
+    return std::make_shared<SpdFactor>(factor_where_it_fits(C, relative_ridge, device, what));
   const std::lock_guard lock(mutex_);
   std::shared_ptr<const SpdFactor>& factor =
       known_[identity + " " + std::to_string(std::bit_cast<std::uint64_t>(relative_ridge)) + " " +

@@ -34,7 +34,8 @@ SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const std::stri
   if (!at::isfinite(C).all().item<bool>())
     throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
   info_.ridge = relative_ridge * C.trace().item<double>() / static_cast<double>(n);
-  const at::Tensor sum = C + info_.ridge * at::eye(n, C.options());
+  at::Tensor sum = C.clone();
+  sum.diagonal().add_(info_.ridge);
   auto [lower, status] = at::linalg_cholesky_ex(sum);
   if (status.item<int>() != 0)
     throw Error(ErrorKind::kNumeric,

@@ -226,6 +226,8 @@ std::string Model::key_fingerprint(int block) const {
 }
 
 PassOutput Model::forward(PassInput input) const {
+  if (input.layout && input.append)
+    throw Error(ErrorKind::kModel, "a pass that appends to its cache cannot use the layout of another pass");
   return run_pass(input, state_->config, state_->weights, state_->options);
 }
 

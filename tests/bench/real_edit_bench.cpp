@@ -4,7 +4,7 @@
 //
 // 21 rows a request (the bare prompt and 20 sampled contexts), prompts of about 10 tokens, C from the model's
 // own keys over random ids, its factor made once and kept. Prints one JSON object: medians in seconds, the
-// share of the arithmetic floor (4 floating point operations a parameter above the layer and a moving token,
+// arithmetic floor (4 floating point operations a parameter above the layer and a moving token,
 // a step), peak memory of the device. TRACE.json receives the profile of one edit alone (objective injected)
 // for a trace viewer.
 #include <ATen/ATen.h>

@@ -10,6 +10,7 @@ namespace emend {
 namespace {
 
 constexpr double kRotaryBase = 10000.0;
+constexpr std::int64_t kRotaryDimensions = 64;  // what a config without rotary_dim means
 
 ModelConfig read_config(const ConfigValues& v, const TensorFile&) {
   ModelConfig c;
@@ -27,7 +28,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile&) {
   if (activation != "gelu_new" && activation != "gelu_pytorch_tanh")
     throw Error(ErrorKind::kModel, v.where() + ": activation_function " + quote(activation) +
                                        " is not supported for gptj; known: gelu_new, gelu_pytorch_tanh");
-  const std::int64_t turned = v.integer({"rotary_dim", ""}, c.head_dim);
+  const std::int64_t turned = v.integer({"rotary_dim", ""}, kRotaryDimensions);
   if (turned <= 0 || turned % 2 != 0 || turned > c.head_dim)
     throw Error(ErrorKind::kModel, v.where() + ": rotary_dim is " + std::to_string(turned) +
                                        "; it must be even and at most the head size, " +
