@@ -53,7 +53,7 @@ def main():
 
     info = out / "model.json"
     run([options.emend, "model", "info", options.model, "--json", info])
-    d_ff = json.loads(info.read_text())["d_ff"]
+    d_ff = json.loads(info.read_text())["model"]["d_ff"]
 
     def evaluate(folder, extra):
         if not (folder / "summary.json").exists():

@@ -79,6 +79,8 @@ at::Tensor read_probes(const TensorFile& file, std::int64_t d_ff) {
   at::Tensor probes = at::empty(tensor->shape, at::kFloat);
   const auto bytes = file.bytes(*tensor);
   std::copy(bytes.begin(), bytes.end(), static_cast<std::byte*>(probes.data_ptr()));
+  if (!at::isfinite(probes).all().item<bool>())
+    throw Error(ErrorKind::kFormat, file.path().string() + ": tensor probes holds NaN or infinite values");
   return probes;
 }
 

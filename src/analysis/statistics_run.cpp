@@ -3,9 +3,9 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "analysis/statistics_file.h"
+#include "analysis/statistics_options.h"
 #include "analysis/statistics_plan.h"
 #include "analysis/statistics_quality.h"
 #include "analysis/sums_file.h"
@@ -23,50 +23,6 @@ namespace {
 
 constexpr double kBetweenPoints = 1.3;        // growth of the keys from one point of the curve to the next
 constexpr double kBetweenPointsUntil = 1.15;  // the same where the run waits for the estimate
-
-[[noreturn]] void refuse(const std::string& message) {
-  throw Error(ErrorKind::kConfig, "statistics: " + message);
-}
-
-void check_options(const Model& model, const StatisticsOptions& options) {
-  const int layers = model.config().layers;
-  if (options.layers.empty()) refuse("no layer is asked for");
-  for (const int layer : options.layers)
-    if (layer < 0 || layer >= layers)
-      refuse("layer " + std::to_string(layer) + " is out of range; the model has layers 0 to " +
-             std::to_string(layers - 1));
-  if (options.tokens < kAllTokens) refuse("the number of tokens must be positive");
-  if (options.tokens == kAllTokens && options.corpus.empty())
-    refuse("text that the model writes itself has no end: give a number of tokens");
-  if (options.shards < 1 || options.shard < 0 || options.shard >= options.shards)
-    refuse("shard " + std::to_string(options.shard) + " of " + std::to_string(options.shards) +
-           " does not exist; they count from 0");
-  if (options.until && options.shards > 1)
-    refuse("one shard cannot know when all of them have enough text: leave out either --until or the shards");
-  if (options.until && (!std::isfinite(*options.until) || *options.until <= 0))
-    refuse("--until must be above 0");
-  const std::int64_t window = std::min(options.window, model.config().max_positions);
-  if (window < static_cast<std::int64_t>(options.prefix.size()) + 8)
-    refuse("a window of " + std::to_string(window) +
-           " tokens is too short for a text of 8 tokens and what begins it");
-}
-
-std::int64_t tokens_wanted(const Model& model, const StatisticsOptions& options) {
-  constexpr std::int64_t kDefault = 10, kUntilDefault = 100;  // keys a dimension
-  if (options.tokens != 0) return options.tokens;
-  return (options.until ? kUntilDefault : kDefault) * model.config().d_ff;
-}
-
-std::string settings_of(const Model& model, const StatisticsOptions& options) {
-  const std::string text = options.corpus.empty() ? "own text" : "window " + std::to_string(options.window);
-  return text + ", " + c10::toString(model.options().dtype().toScalarType()) + " pass, position 0 left out";
-}
-
-std::vector<int> sorted_layers(std::vector<int> layers) {
-  std::sort(layers.begin(), layers.end());
-  layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
-  return layers;
-}
 
 // "0.31 > 0.14 > 0.062": the last points of the curve, for a progress line.
 std::string curve_text(const std::vector<CurvePoint>& curve, const std::vector<int>& layers) {
@@ -319,7 +275,7 @@ void StatisticsRun::State::write_part(PassResult& pass, const fs::path& folder,
 StatisticsRun::StatisticsRun(const Model& model, const StatisticsOptions& options, Progress& progress)
     : state_(std::make_unique<State>()) {
   const c10::NoGradGuard no_grad;
-  check_options(model, options);
+  check_statistics_options(model, options);
   State& state = *state_;
   state.model = &model;
   state.options = options;

@@ -285,7 +285,13 @@ TEST_F(StatisticsFile, ABrokenOneIsRefused) {
   folder_.write("layer_2.safetensors", bytes.substr(0, bytes.size() - 5));
   EXPECT_THAT(refusal(ErrorKind::kFormat), HasSubstr("layer_2.safetensors"));
   std::string nan = bytes;
-  nan.replace(nan.size() - 4, 4, std::string("\x00\x00\xc0\x7f", 4));
+  nan.replace(nan.size() - 4, 4, std::string("\x00\x00\xc0\x7f", 4));  // the probes come last
+  folder_.write("layer_2.safetensors", nan);
+  EXPECT_THAT(refusal(ErrorKind::kFormat), ::testing::AllOf(HasSubstr("probes"), HasSubstr("NaN")));
+  const auto header = static_cast<std::size_t>(static_cast<unsigned char>(bytes[0]) +
+                                               256 * static_cast<unsigned char>(bytes[1]));
+  nan = bytes;
+  nan.replace(8 + header, 4, std::string("\x00\x00\xc0\x7f", 4));
   folder_.write("layer_2.safetensors", nan);
   EXPECT_THAT(refusal(ErrorKind::kFormat), ::testing::AllOf(HasSubstr("model.layers.2.C"), HasSubstr("NaN")));
   folder_.write("layer_2.safetensors", "");
