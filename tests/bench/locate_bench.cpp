@@ -1,7 +1,8 @@
 // Tracing against the plain way, on random weights of two shapes (no checkpoint needed).
 //
-//   locate_bench [SHAPE] [REPEATS] [DEVICE] [DTYPE] [TOKEN_BUDGET]
+//   locate_bench [SHAPE] [REPEATS] [DEVICE] [DTYPE] [TOKEN_BUDGET] [CLOCK]
 //
+// CLOCK: wall (default), or cpu, the process's processor time: with one thread it is what an idle machine would take.
 // SHAPE: small (GPT-2, 10 blocks, d 256, vocabulary 1,664; window 10) or smollm2 (Llama, 30 blocks, d 576, vocabulary 49,152; window 6).
 // One fact of 10 tokens, its subject the first three, 10 corrupted runs. The plain way runs, for each cell, the clean row and all corrupted
 // rows through the whole model (one cell is timed and scaled to all). The floor is the arithmetic of the matrix products that causality
@@ -13,9 +14,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 
 #include "analysis/causal_trace/attribution.h"
@@ -60,11 +61,20 @@ ModelConfig shape_of(const std::string& name) {
   return c;
 }
 
+enum class BenchClock { kWall, kProcessor };
+BenchClock clock_kind = BenchClock::kWall;
+
+double now() {
+  timespec time{};
+  clock_gettime(clock_kind == BenchClock::kWall ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 double seconds_of(const std::function<void()>& work, const at::Device& device) {
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = now();
   work();
   if (device.is_cuda()) at::zeros({1}, at::TensorOptions(device)).item<float>();  // waits
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return now() - begin;
 }
 
 double best_of(int repeats, const std::function<void()>& work, const at::Device& device) {
@@ -143,6 +153,7 @@ int main(int argc, char** argv) {
   if (argc > 3) options.device = argv[3];
   if (argc > 4) options.dtype = argv[4];
   const std::int64_t budget = argc > 5 ? std::atoi(argv[5]) : 4096;
+  if (argc > 6 && std::string(argv[6]) == "cpu") clock_kind = BenchClock::kProcessor;
   const Model model = Model::make_random(shape_of(name), 1, options);
   const int layers = model.config().layers, window = name == "small" ? 10 : 6;
   TraceRow row;
