@@ -1,17 +1,17 @@
 """Does a delivered edit say the same in the programs that people run? Greedy text of 10 prompts, token by token.
 
-    python tools/check_delivery.py --emend build/release/emend --model models/smollm2-135m-instruct.gguf \
-        --patch out/eiffel.safetensors --work out/delivery [--safetensors DIR] [--llama-python PATH]
+    python tools/check_delivery.py --emend build/release/emend --model MODEL --patch P --work DIR
+        [--prompts FILE] [--llama-python PATH]
 
-For the patch, the reference is `emend generate --patch`. Compared with it:
+The reference is `emend generate --patch`. MODEL is a GGUF file or a safetensors folder.
 
-    gguf F16, own      `emend patch apply`, loaded by `transformers` from the GGUF file
-    safetensors        with --safetensors: an edited safetensors folder, loaded by `transformers`
-    PEFT               with --safetensors and --lora: base folder plus `emend export lora`
-    llama.cpp          with --llama-python (a Python that has llama-cpp-python): base GGUF plus `emend export gguf-lora`,
-                       and the written GGUF files
+    GGUF         `patch apply` in F16 and in the own type, read by emend and by `transformers`; the F16 file saved as a
+                 safetensors folder by `transformers`, read by both; `export lora` on the base, saved likewise, with PEFT;
+                 with --llama-python (a Python that has llama-cpp-python) the files and `export gguf-lora` in llama.cpp
+    safetensors  `patch apply`, read by emend and by `transformers`; `export lora` on the base with PEFT, also merged
 
-Needs torch, transformers, gguf, peft. Takes minutes: `transformers` dequantises a GGUF file slowly. Prints a table in Markdown.
+--prompts: one a line, for a model that knows nothing of Paris. Needs torch, transformers, gguf, peft. Takes minutes:
+`transformers` is slow on GGUF files. Prints a table in Markdown; exit code 4 when a text differs.
 """
 
 import argparse
@@ -52,7 +52,8 @@ json.dump(out, open(sys.argv[2], "w"))
 """
 
 
-def emend_texts(args, model, patches):
+def emend_texts(args, model, patches, expected_prompts=None):
+    """Ids of the prompts and of what follows them."""
     prompts, answers = [], []
     for prompt in PROMPTS:
         out = args.work / "generate.json"
@@ -63,6 +64,8 @@ def emend_texts(args, model, patches):
         result = json.loads(out.read_text())
         prompts.append(result["tokens"])
         answers.append(result["completion_tokens"])
+    if expected_prompts and prompts != expected_prompts:
+        sys.exit(f"{model}: the tokenizer gives other ids")
     return prompts, answers
 
 
@@ -103,62 +106,90 @@ def llama_texts(args, model, lora, prompts, stop):
     return json.loads(out.read_text())
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("emend", "model", "patch", "work"):
-        parser.add_argument("--" + name, required=True, type=pathlib.Path)
-    parser.add_argument("--base-folder", type=pathlib.Path, help="the base as a safetensors folder, for --folder-patch")
-    parser.add_argument("--folder-patch", type=pathlib.Path, help="a patch made for --base-folder")
-    parser.add_argument("--llama-python")
-    parser.add_argument("--stop", type=int, nargs="*", default=[0, 2])
-    args = parser.parse_args()
-    args.work.mkdir(parents=True, exist_ok=True)
-    rows = []
+class Check:
+    def __init__(self, args):
+        self.args, self.rows = args, []
+        self.prompts, self.expected = emend_texts(args, args.model, [args.patch])
 
-    def compare(what, expected, found):
+    def run(self, *words):
+        """A command of emend; a failed check (exit code 4) is for the table to tell."""
+        code = subprocess.run([str(self.args.emend), *map(str, words), "--quiet"], stdout=subprocess.DEVNULL).returncode
+        if code not in (0, 4):
+            sys.exit(f"{words}: exit code {code}")
+
+    def compare(self, what, found, expected=None):
+        expected = expected or self.expected
         same = sum(a == b for a, b in zip(expected, found))
-        rows.append((what, same))
-        print(f"| {what} | {same} of {len(PROMPTS)} |", flush=True)
+        self.rows.append(same)
+        print(f"| {what} | {same} of {len(found)} |", flush=True)
         for prompt, a, b in zip(PROMPTS, expected, found):
             if a != b:
                 at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
                 print(f"    {prompt!r}: differs from token {at} on", file=sys.stderr)
 
-    print("| delivered as, read by | same greedy text |\n|---|---|")
-    prompts, expected = emend_texts(args, args.model, [args.patch])
-    for kind in ("F16", "own"):
-        written = args.work / f"written-{kind}.gguf"
-        if not written.exists():
-            subprocess.run([str(w) for w in (args.emend, "patch", "apply", "--model", args.model, "--patch", args.patch, "--out", written,
-                                             "--type", kind, "--force", "--quiet")], stdout=subprocess.DEVNULL)
-        _, own = emend_texts(args, written, [])
-        compare(f"GGUF {kind}, emend", expected, own)
-        compare(f"GGUF {kind}, transformers (beside emend on the same file)", own, transformers_texts(from_gguf(written), prompts, args.stop))
-        if args.llama_python:
-            compare(f"GGUF {kind}, llama.cpp", expected, llama_texts(args, written, None, prompts, args.stop))
-    if args.llama_python:
-        subprocess.run([str(w) for w in (args.emend, "export", "gguf-lora", "--model", args.model, "--patch", args.patch, "--out",
-                                         args.work / "gguf-lora", "--quiet")], check=True, stdout=subprocess.DEVNULL)
-        compare("adapter.gguf on the base, llama.cpp", expected,
-                llama_texts(args, args.model, args.work / "gguf-lora/adapter.gguf", prompts, args.stop))
-    if args.base_folder:
-        prompts, expected = emend_texts(args, args.base_folder, [args.folder_patch])
-        written = args.work / "written-folder"
-        if not written.exists():
-            subprocess.run([str(w) for w in (args.emend, "patch", "apply", "--model", args.base_folder, "--patch", args.folder_patch,
-                                             "--out", written, "--quiet")], check=True, stdout=subprocess.DEVNULL)
-        compare("safetensors, emend", expected, emend_texts(args, written, [])[1])
-        compare("safetensors, transformers", expected, transformers_texts(from_folder(written), prompts, args.stop))
-        lora = args.work / "lora"
-        if not lora.exists():
-            subprocess.run([str(w) for w in (args.emend, "export", "lora", "--model", args.base_folder, "--patch", args.folder_patch, "--out",
-                                             lora, "--base-name", args.base_folder, "--quiet")], check=True, stdout=subprocess.DEVNULL)
+    def read(self, model):
+        return transformers_texts(model, self.prompts, self.args.stop)
+
+    def peft(self, base_model):
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(from_folder(args.base_folder), str(lora)).eval()
-        compare("LoRA folder on the base, transformers with PEFT", expected, transformers_texts(model, prompts, args.stop))
-        compare("the same, merged by PEFT", expected, transformers_texts(model.merge_and_unload(), prompts, args.stop))
-    sys.exit(0 if all(same == len(PROMPTS) for _, same in rows) else 4)
+        lora = self.args.work / "lora"
+        if not lora.exists():
+            self.run("export", "lora", "--model", self.args.model, "--patch", self.args.patch, "--out", lora)
+        model = PeftModel.from_pretrained(base_model, str(lora)).eval()
+        self.compare("`export lora` on the base: transformers with PEFT", self.read(model))
+        self.compare("the same, merged by PEFT", self.read(model.merge_and_unload()))
+
+    def gguf(self):
+        for kind in ("F16", "own"):
+            written = self.args.work / f"written-{kind}.gguf"
+            if not written.exists():
+                self.run("patch", "apply", "--model", self.args.model, "--patch", self.args.patch, "--out", written, "--type", kind, "--force")
+            _, own = emend_texts(self.args, written, [])
+            self.compare(f"`patch apply`, GGUF {kind}: emend", own)
+            model = from_gguf(written)
+            self.compare(f"`patch apply`, GGUF {kind}: transformers, beside emend on the same file", self.read(model), own)
+            if self.args.llama_python:
+                self.compare(f"`patch apply`, GGUF {kind}: llama.cpp", llama_texts(self.args, written, None, self.prompts, self.args.stop))
+            if kind == "F16":
+                from transformers import AutoTokenizer
+
+                folder = self.args.work / "converted"
+                model.save_pretrained(folder)
+                AutoTokenizer.from_pretrained(str(written.parent), gguf_file=written.name).save_pretrained(folder)
+                self.compare("the F16 file as safetensors: transformers", self.read(from_folder(folder)))
+                self.compare("the F16 file as safetensors: emend", emend_texts(self.args, folder, [], self.prompts)[1])
+        if self.args.llama_python:
+            self.run("export", "gguf-lora", "--model", self.args.model, "--patch", self.args.patch, "--out", self.args.work / "gguf-lora")
+            adapter = self.args.work / "gguf-lora/adapter.gguf"
+            self.compare("`export gguf-lora` on the base: llama.cpp", llama_texts(self.args, self.args.model, adapter, self.prompts, self.args.stop))
+        self.peft(from_gguf(self.args.model))
+
+    def folder(self):
+        written = self.args.work / "written"
+        if not written.exists():
+            self.run("patch", "apply", "--model", self.args.model, "--patch", self.args.patch, "--out", written, "--force")
+        _, own = emend_texts(self.args, written, [])
+        self.compare("`patch apply`, safetensors: emend", own)
+        self.compare("`patch apply`, safetensors: transformers, beside emend on the same file", self.read(from_folder(written)), own)
+        self.peft(from_folder(self.args.model))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("emend", "model", "patch", "work"):
+        parser.add_argument("--" + name, required=True, type=pathlib.Path)
+    parser.add_argument("--prompts", type=pathlib.Path)
+    parser.add_argument("--llama-python")
+    parser.add_argument("--stop", type=int, nargs="*", default=[0, 2], help="ids that end a text")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    if args.prompts:
+        PROMPTS[:] = args.prompts.read_text().splitlines()
+    print("| delivered as: read by | same greedy text |\n|---|---|")
+    check = Check(args)
+    check.gguf() if args.model.is_file() else check.folder()
+    sys.exit(0 if all(same == len(PROMPTS) for same in check.rows) else 4)
 
 
 if __name__ == "__main__":
