@@ -57,7 +57,7 @@ struct EvalSummary {
   std::string dtype, device;
   std::int64_t records = 0;                         // evaluated: edited, failed (counted as not succeeded)
   std::map<std::string, std::int64_t> skipped;      // reason -> n; "already true" among them
-  std::map<std::string, double> seconds;            // "total", "load", "statistics", "search", "evaluation"
+  std::map<std::string, double> seconds;            // "total", "load", "statistics", "search", "solve", "evaluation"
   std::map<std::string, MetricSummary> base, metrics;
   struct RetentionPoint {
     std::int64_t edits = 0;                         // edits applied so far

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "model/rows.h"
+
 namespace emend {
 
 RowOverlays::RowOverlays(const std::vector<std::vector<WeightChange>>& edits,
@@ -51,7 +53,7 @@ std::vector<Overlay> RowOverlays::for_rows(const std::vector<std::size_t>& rows)
       std::fill(line + found->second.first, line + found->second.second, 1.0f);
     }
     const at::Tensor A = at::cat(stack.A, 0);
-    overlays.push_back({block, A, at::cat(stack.B, 1), gate.to(A.device())});
+    overlays.push_back({block, A, at::cat(stack.B, 1), to_device(gate, A.device())});
   }
   return overlays;
 }
