@@ -160,6 +160,7 @@ TEST(MergePatches, RefusesConflictsByName) {
   EXPECT_THAT(refused(ErrorKind::kConfig, solved({same_key})),
               AllOf(HasSubstr("\"a\" (one) and \"z\" (two) at layer 2"), HasSubstr("same key")));
   EditedFact same_id = fact("a", 2);
+  same_id.request.target = "another";
   EXPECT_THAT(refused(ErrorKind::kConfig, solved({same_id})),
               HasSubstr("two: the id \"a\" stands for another edit"));
   Patch other = solved({fact("b", 2)});

@@ -52,6 +52,7 @@ class BrokenPatch : public testing::Test {
   BrokenPatch() {
     save_patch(sample_patch(), folder_ / "good");
     good_ = read_parts(folder_ / "good");
+    good_.metadata.erase("emend.content_sha256");  // so that the other guards are asked
   }
 
   // The message with which the spoiled patch is refused.
@@ -76,6 +77,19 @@ class BrokenPatch : public testing::Test {
   ScratchFolder folder_;
   Parts good_;
 };
+
+TEST_F(BrokenPatch, AlteredContentIsRefusedByItsHash) {
+  Parts parts = read_parts(folder_ / "good");
+  write_parts(parts, folder_ / "same");
+  EXPECT_EQ(refusal_of(folder_ / "same"), "accepted");
+  Parts words = parts;
+  words.metadata.at("emend.base_name") += "x";
+  write_parts(words, folder_ / "bad");
+  EXPECT_THAT(refusal_of(folder_ / "bad"), HasSubstr("altered or damaged after it was written"));
+  parts.tensors.at("edits.0.residual").bytes[0] ^= std::byte{1};
+  write_parts(parts, folder_ / "bad");
+  EXPECT_THAT(refusal_of(folder_ / "bad"), HasSubstr("altered or damaged after it was written"));
+}
 
 TEST_F(BrokenPatch, TakesThePartsPutTogetherAgain) {
   EXPECT_EQ(refusal([](Parts&) {}), "accepted");
