@@ -80,7 +80,7 @@ at::Tensor singular_values(const at::Tensor& D) {
 }
 
 void measure_rank(const at::Tensor& D, double mean_square, WeightDifference& difference) {
-  constexpr double kMargin = 1.5;
+  constexpr double kMargin = 2;
   const double sides =
       D.dim() == 2 ? std::sqrt(static_cast<double>(D.size(0))) + std::sqrt(static_cast<double>(D.size(1)))
                    : std::sqrt(static_cast<double>(D.numel()));

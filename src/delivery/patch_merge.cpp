@@ -12,10 +12,12 @@
 namespace emend {
 namespace {
 
-bool same_request(const EditedFact& a, const EditedFact& b) {
+// The same request, solved to the same residual at the same keys.
+bool same_edit(const EditedFact& a, const EditedFact& b) {
   return a.request.id == b.request.id && a.request.prompt == b.request.prompt &&
          a.request.subject == b.request.subject && a.request.subject_begin == b.request.subject_begin &&
-         a.request.target == b.request.target && a.layer == b.layer;
+         a.request.target == b.request.target && a.layer == b.layer && at::equal(a.keys, b.keys) &&
+         at::equal(a.residual, b.residual);
 }
 
 // The largest cosine of keys that both facts answer.
@@ -111,7 +113,7 @@ void add_facts(Patch& to, const Patch& from, const std::string& name) {
     if (known == to.edit.facts.end()) {
       to.edit.facts.push_back(fact);
       if (states) to.before.push_back(from.before[i]);
-    } else if (!same_request(*known, fact)) {
+    } else if (!same_edit(*known, fact)) {
       throw Error(ErrorKind::kConfig, name + ": the id " + quote(fact.request.id) +
                                           " stands for another edit in a patch before it; ids must differ");
     }
@@ -171,7 +173,7 @@ std::vector<KeyConflict> key_conflicts(const std::vector<Patch>& patches, double
             continue;
           const double cosine = key_cosine(a, b);
           if (cosine >= least)
-            conflicts.push_back({a.layer, p, q, a.request.id, b.request.id, cosine, same_request(a, b)});
+            conflicts.push_back({a.layer, p, q, a.request.id, b.request.id, cosine, same_edit(a, b)});
         }
   return conflicts;
 }

@@ -139,7 +139,7 @@ TEST_P(StatisticsRuns, LittleMemoryMeansMorePassesAndTheSameLayers) {
   EXPECT_THAT(group_layers({4, 7}, 9), ElementsAre(std::vector<int>{4, 7}));
   // What the process holds changes from call to call: go down from the plan until one layer at a time is
   // left.
-  const std::int64_t step = KeySums::bytes_a_layer(model_.config().d_ff) / 4;
+  const std::int64_t step = KeySums::bytes_a_layer(model_.config().d_ff) / 16;
   for (options_.memory_bytes = roomy.plan().peak_bytes;; options_.memory_bytes -= step) {
     const StatisticsRun tight(model_, options_, silent_);  // refused before it would run without passes
     EXPECT_LE(tight.plan().peak_bytes, options_.memory_bytes);
