@@ -22,7 +22,7 @@ struct WeightDifference {
   RoleEntry entry;        // in the inspected checkpoint
   std::string base_type;  // as stored there
   double relative = 0;    // ||D|| / ||W||
-  // Singular values of D above what rounding to the checkpoint's stored type makes, 2 s (sqrt(m) + sqrt(n))
+  // Singular values of D above what rounding to the checkpoint's stored type makes, 4 s (sqrt(m) + sqrt(n))
   // with s the root mean square of a rounding step / sqrt(12). For a vector 1 or 0.
   std::int64_t rank = 0;
   double largest = 0;   // the largest singular value
