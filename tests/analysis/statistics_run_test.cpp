@@ -140,7 +140,9 @@ TEST_P(StatisticsRuns, LittleMemoryMeansMorePassesAndTheSameLayers) {
   // What the process holds changes from call to call: go down from the plan until one layer at a time is
   // left.
   const std::int64_t step = KeySums::bytes_a_layer(model_.config().d_ff) / 16;
-  for (options_.memory_bytes = roomy.plan().peak_bytes;; options_.memory_bytes -= step) {
+  options_.memory_bytes = 0;
+  const std::int64_t now = StatisticsRun(model_, options_, silent_).plan().peak_bytes;
+  for (options_.memory_bytes = now;; options_.memory_bytes -= step) {
     const StatisticsRun tight(model_, options_, silent_);  // refused before it would run without passes
     EXPECT_LE(tight.plan().peak_bytes, options_.memory_bytes);
     if (tight.plan().passes.size() == 1) continue;
