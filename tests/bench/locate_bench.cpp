@@ -22,7 +22,7 @@
 #include "analysis/causal_trace/attribution.h"
 #include "analysis/causal_trace/restored_runs.h"
 #include "base/random.h"
-#include "model/rotary.h"
+#include "bench/real_shapes.h"
 
 using namespace emend;
 
@@ -32,32 +32,17 @@ constexpr std::int64_t kTokens = 10, kSubject = 3;
 constexpr int kSamples = 10;
 
 ModelConfig shape_of(const std::string& name) {
+  if (name != "small") return bench::smollm2_135m();
   ModelConfig c;
-  c.max_positions = 64;
-  if (name == "small") {
-    c.family = "gpt2";
-    c.layers = 10;
-    c.d_model = 256;
-    c.d_ff = 1024;
-    c.heads = c.kv_heads = 4;
-    c.head_dim = 64;
-    c.vocab = 1664;
-    c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
-    return c;
-  }
-  c.family = "llama";
-  c.layers = 30;
-  c.d_model = 576;
-  c.d_ff = 1536;
-  c.heads = 9;
-  c.kv_heads = 3;
+  c.family = "gpt2";
+  c.layers = 10;
+  c.d_model = 256;
+  c.d_ff = 1024;
+  c.heads = c.kv_heads = 4;
   c.head_dim = 64;
-  c.vocab = 49152;
-  c.norm = NormKind::kRmsNorm;
-  c.positions = PositionKind::kRotaryHalfSplit;
-  c.rotary_frequencies = rotary_frequencies(64, 1e5);
-  c.activation = ActivationKind::kSilu;
-  c.gated_mlp = true;
+  c.vocab = 1664;
+  c.max_positions = 64;
+  c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
   return c;
 }
 

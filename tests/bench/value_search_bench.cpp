@@ -15,33 +15,14 @@
 #include <functional>
 
 #include "base/random.h"
+#include "bench/real_shapes.h"
 #include "editors/common/value_search.h"
-#include "model/rotary.h"
 
 using namespace emend;
 
 namespace {
 
 constexpr int kContexts = 20, kPromptTokens = 10, kLookup = 4, kSteps = 4;
-
-ModelConfig smollm2_shape() {
-  ModelConfig c;
-  c.family = "llama";
-  c.layers = 30;
-  c.d_model = 576;
-  c.d_ff = 1536;
-  c.heads = 9;
-  c.kv_heads = 3;
-  c.head_dim = 64;
-  c.vocab = 49152;
-  c.max_positions = 2048;
-  c.norm = NormKind::kRmsNorm;
-  c.positions = PositionKind::kRotaryHalfSplit;
-  c.rotary_frequencies = rotary_frequencies(64, 1e5);
-  c.activation = ActivationKind::kSilu;
-  c.gated_mlp = true;
-  return c;
-}
 
 double seconds_of(const std::function<void()>& work) {
   const auto begin = std::chrono::steady_clock::now();
@@ -117,7 +98,7 @@ int main(int argc, char** argv) {
   ModelOptions where;
   if (argc > 3) where.device = argv[3];
   if (argc > 4) where.dtype = argv[4];
-  const Model model = Model::make_random(smollm2_shape(), 1, where);
+  const Model model = Model::make_random(bench::smollm2_135m(), 1, where);
   std::vector<TokenIds> fronts = {{1}};
   for (int c = 0; c < kContexts; ++c) {
     fronts.push_back({1});
