@@ -29,6 +29,9 @@ cmake --build --preset fuzz -j "${EMEND_JOBS:-1}" --target "${targets[@]/#/fuzz_
 export ASAN_OPTIONS=detect_container_overflow=0:allocator_may_return_null=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1
 mkdir -p build/fuzz/found
 rm -rf build/fuzz/corpus.once
+# The same inputs each time also wants the same addresses: the fuzzer learns from what memory comparisons see.
+fixed=()
+if [[ ${length[0]} == -runs=* ]] && setarch "$(uname -m)" -R true 2> /dev/null; then fixed=(setarch "$(uname -m)" -R); fi
 found=0
 for target in "${targets[@]}"; do
   corpus=$kept/$target
@@ -36,8 +39,14 @@ for target in "${targets[@]}"; do
   seeds=(tests/fuzz/seeds/"$target")
   [[ ! -d tests/fuzz/findings/$target ]] || seeds+=(tests/fuzz/findings/"$target")
   echo "== $target ${length[*]}"
-  build/fuzz/tests/fuzz/fuzz_"$target" "${length[@]}" -timeout=10 -rss_limit_mb=2048 -max_len=8192 \
-    -print_final_stats=1 -artifact_prefix="build/fuzz/found/$target-" "$corpus" "${seeds[@]}" > "build/fuzz/$target.log" 2>&1 || found=1
+  failed=0
+  "${fixed[@]}" build/fuzz/tests/fuzz/fuzz_"$target" "${length[@]}" -timeout=10 -rss_limit_mb=2048 -max_len=8192 \
+    -print_final_stats=1 -artifact_prefix="build/fuzz/found/$target-" "$corpus" "${seeds[@]}" > "build/fuzz/$target.log" 2>&1 || failed=1
   grep -E "stat::number_of_executed_units|stat::peak_rss_mb|SUMMARY|ERROR" "build/fuzz/$target.log" || true
+  if ((failed)); then
+    found=1
+    tail -n 60 "build/fuzz/$target.log"
+    for input in build/fuzz/found/"$target"-*; do [[ ! -f $input ]] || { echo "$input, base64:"; base64 "$input"; }; done
+  fi
 done
 exit "$found"

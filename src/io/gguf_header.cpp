@@ -258,8 +258,9 @@ void check_names(const ByteReader& reader, const std::vector<TensorInfo>& tensor
 // Turns offsets from relative to the data section to relative to the file.
 void place_tensors(const ByteReader& reader, std::uint64_t file_bytes, GgufHeader& header) {
   const std::uint64_t unaligned = reader.position();
-  header.data_begin = unaligned + (header.alignment - unaligned % header.alignment) % header.alignment;
-  const std::uint64_t data_bytes = file_bytes < header.data_begin ? 0 : file_bytes - header.data_begin;
+  const std::uint64_t aligned = unaligned + (header.alignment - unaligned % header.alignment) % header.alignment;
+  header.data_begin = std::min(aligned, file_bytes);  // a file of empty tensors may end before its padding
+  const std::uint64_t data_bytes = file_bytes - header.data_begin;
   for (TensorInfo& tensor : header.tensors) {
     if (tensor.offset > data_bytes || tensor.bytes > data_bytes - tensor.offset) {
       fail(reader, "tensor " + quote(tensor.name) + ": " + std::to_string(tensor.bytes) +

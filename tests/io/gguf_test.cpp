@@ -33,6 +33,18 @@ TEST(OpenGguf, GivesTensorsAndMetadata) {
   EXPECT_EQ(file->find("v"), nullptr);
 }
 
+// The header's end is not aligned, and nothing follows: the data section has no bytes and no place.
+TEST(OpenGguf, AnEmptyTensorOfAFileWithoutDataIsEmpty) {
+  const TempFolder folder;
+  const std::string record = gguf_tensor("empty", {0}, 0, 0);
+  const std::string padded = GgufFile{{}, {record}, ""}.bytes();
+  const std::string bytes = padded.substr(0, 24 + record.size());  // magic, version, two counts, the record
+  ASSERT_LT(bytes.size(), padded.size());
+  const auto path = folder.write("m.gguf", bytes);
+  const auto file = open_gguf(path);
+  EXPECT_TRUE(file->bytes(*file->find("empty")).empty());
+}
+
 TEST(OpenGguf, BrokenAndMissingFilesAreNamed) {
   const TempFolder folder;
   const auto path = folder.write("m.gguf", "GGUF and nothing more");
