@@ -7,7 +7,9 @@ The reference is `emend generate --patch`. MODEL is a GGUF file or a safetensors
 
     GGUF         `patch apply` in F16 and in the own type, read by emend and by `transformers`; the F16 file saved as a
                  safetensors folder by `transformers`, read by both; `export lora` on the base, saved likewise, with PEFT;
-                 with --llama-python (a Python that has llama-cpp-python) the files and `export gguf-lora` in llama.cpp
+                 with --llama-python (a Python that has llama-cpp-python) the files and `export gguf-lora` in llama.cpp,
+                 as they are and with every weight as F32: beside quantised weights llama.cpp rounds activations to 8 bits,
+                 which says nothing about the edit
     safetensors  `patch apply`, read by emend and by `transformers`; `export lora` on the base with PEFT, also merged
 
 --prompts: one a line, for a model that knows nothing of Paris. Needs torch, transformers, gguf, peft. Takes minutes:
@@ -38,7 +40,7 @@ LLAMA = r"""
 import json, sys
 import llama_cpp
 job = json.load(open(sys.argv[1]))
-llm = llama_cpp.Llama(model_path=job["model"], lora_path=job["lora"], n_ctx=256, n_threads=1, verbose=False, logits_all=False)
+llm = llama_cpp.Llama(model_path=job["model"], lora_path=job["lora"], n_ctx=256, n_threads=1, n_threads_batch=1, verbose=False)
 out = []
 for ids in job["prompts"]:
     llm.reset()
@@ -99,6 +101,35 @@ def from_folder(path):
     return AutoModelForCausalLM.from_pretrained(str(path), dtype=torch.float32).eval()
 
 
+def as_folder(model, path):
+    """A model that `transformers` read from GGUF, as safetensors: it is quantised no more."""
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(path)
+
+
+def as_f32(source, target):
+    """A GGUF file with the same metadata and every tensor as F32."""
+    import gguf
+    import numpy as np
+
+    reader = gguf.GGUFReader(str(source))
+    writer = gguf.GGUFWriter(str(target), reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name in ("general.architecture", "general.file_type", "general.quantization_version"):
+            continue
+        kind = field.types[0]
+        writer.add_key_value(name, field.contents(), kind, field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return target
+
+
 def llama_texts(args, model, lora, prompts, stop):
     job, out = args.work / "llama_job.json", args.work / "llama_out.json"
     job.write_text(json.dumps({"model": str(model), "lora": str(lora) if lora else None, "prompts": prompts, "stop": stop, "new": NEW_TOKENS}))
@@ -121,7 +152,8 @@ class Check:
         expected = expected or self.expected
         same = sum(a == b for a, b in zip(expected, found))
         self.rows.append(same)
-        print(f"| {what} | {same} of {len(found)} |", flush=True)
+        first = sum(a[:1] == b[:1] for a, b in zip(expected, found))
+        print(f"| {what} | {same} of {len(found)} | {first} of {len(found)} |", flush=True)
         for prompt, a, b in zip(PROMPTS, expected, found):
             if a != b:
                 at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
@@ -140,6 +172,13 @@ class Check:
         self.compare("`export lora` on the base: transformers with PEFT", self.read(model))
         self.compare("the same, merged by PEFT", self.read(model.merge_and_unload()))
 
+    def llama(self, what, model, adapter, expected):
+        """llama.cpp beside emend on the same weights, as they are stored and as F32."""
+        plain = as_f32(model, self.args.work / "f32.gguf")
+        for note, path in (("", model), (", all weights as F32", plain)):
+            self.compare(f"{what}{note}: llama.cpp, beside emend", llama_texts(self.args, path, adapter, self.prompts, self.args.stop), expected)
+        plain.unlink()
+
     def gguf(self):
         for kind in ("F16", "own"):
             written = self.args.work / f"written-{kind}.gguf"
@@ -150,19 +189,19 @@ class Check:
             model = from_gguf(written)
             self.compare(f"`patch apply`, GGUF {kind}: transformers, beside emend on the same file", self.read(model), own)
             if self.args.llama_python:
-                self.compare(f"`patch apply`, GGUF {kind}: llama.cpp", llama_texts(self.args, written, None, self.prompts, self.args.stop))
+                self.llama(f"`patch apply`, GGUF {kind}", written, None, own)
             if kind == "F16":
                 from transformers import AutoTokenizer
 
                 folder = self.args.work / "converted"
-                model.save_pretrained(folder)
+                as_folder(model, folder)
                 AutoTokenizer.from_pretrained(str(written.parent), gguf_file=written.name).save_pretrained(folder)
                 self.compare("the F16 file as safetensors: transformers", self.read(from_folder(folder)))
                 self.compare("the F16 file as safetensors: emend", emend_texts(self.args, folder, [], self.prompts)[1])
         if self.args.llama_python:
             self.run("export", "gguf-lora", "--model", self.args.model, "--patch", self.args.patch, "--out", self.args.work / "gguf-lora")
-            adapter = self.args.work / "gguf-lora/adapter.gguf"
-            self.compare("`export gguf-lora` on the base: llama.cpp", llama_texts(self.args, self.args.model, adapter, self.prompts, self.args.stop))
+            self.llama("`export gguf-lora` on the base", self.args.model, self.args.work / "gguf-lora/adapter.gguf", self.expected)
+            self.llama("the base alone", self.args.model, None, emend_texts(self.args, self.args.model, [])[1])
         self.peft(from_gguf(self.args.model))
 
     def folder(self):
@@ -186,7 +225,7 @@ def main():
     args.work.mkdir(parents=True, exist_ok=True)
     if args.prompts:
         PROMPTS[:] = args.prompts.read_text().splitlines()
-    print("| delivered as: read by | same greedy text |\n|---|---|")
+    print("| delivered as: read by | same greedy text | same first token |\n|---|---|---|")
     check = Check(args)
     check.gguf() if args.model.is_file() else check.folder()
     sys.exit(0 if all(same == len(PROMPTS) for same in check.rows) else 4)

@@ -140,7 +140,7 @@ EMEND_API emend_status emend_patch_save(emend_patch* patch, const char* path);
 EMEND_API emend_status emend_patch_report(emend_patch* patch, emend_text** json);
 EMEND_API emend_status emend_patch_free(emend_patch* patch);
 
-enum { EMEND_FORCE = 1 }; /* also a patch that is marked as failed */
+enum { EMEND_FORCE = 1 }; /* emend_apply: also a patch that is marked as failed; emend_write: see its options */
 
 /* Lays the patch on the model, over those that are on it already; the patch may be freed afterwards. EMEND_BAD_INPUT: made
  * for another base, on the model already, or marked as failed (without EMEND_FORCE). */
@@ -150,6 +150,31 @@ EMEND_API emend_status emend_apply(emend_model* model, emend_patch* patch, uint3
 EMEND_API emend_status emend_revert(emend_model* model, emend_patch* patch);
 /* Takes all off: the weights are those that were loaded. */
 EMEND_API emend_status emend_revert_all(emend_model* model);
+
+/* ---- checkpoints */
+
+typedef struct emend_write_options {
+  size_t size;
+  const char* type;     /* how edited tensors are stored: "own" (as they were), "F32", "F16", "BF16", and in GGUF "Q8_0",
+                           "Q4_1", "Q4_0"; NULL: "own" in safetensors, "F16" in GGUF (F32 stays) */
+  uint32_t flags;       /* EMEND_FORCE: also patches that are marked as failed or overlap, and a type that does not hold them */
+  int32_t check;        /* not 0: load what was written, beside the model, and repeat the patches' checks on it */
+  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  emend_progress_fn progress;
+  void* progress_data;
+} emend_write_options;
+#define EMEND_WRITE_OPTIONS_INIT {sizeof(emend_write_options), NULL, 0, 1, 4096, NULL, NULL}
+
+/* The patches that are on the model, in the order in which they were applied, into a new checkpoint, as `emend patch apply
+ * --out` does: `out` becomes a folder for safetensors, a file for GGUF. Only the tensors that the patches change get other
+ * bytes. The base's files and the model stay as they are. The whole checkpoint or nothing; once it is there, it stays, also
+ * with EMEND_CHECK_FAILED (a check fails on what was written) and EMEND_CANCELLED (during the checks). EMEND_BAD_INPUT: no
+ * patch is on the model, a type that the format has not or that does not hold the edit, a base whose files have changed since
+ * they were loaded, an `out` that is the base or a folder with something in it, too little space (looked at first).
+ * `report`: NULL, or JSON: {"written", "tensors": [...], "patches": [{"stored": [...], "checks": [...], "passed"}], "passed"}
+ * with what of each update arrived in the stored type; also with EMEND_CHECK_FAILED. "passed" is null without checks. */
+EMEND_API emend_status emend_write(emend_model* model, const char* out, const emend_write_options* options,
+                                   emend_text** report);
 
 /* ---- result texts */
 

@@ -11,6 +11,7 @@
 #include "cli/patch_measure.h"
 #include "emend/error.h"
 #include "emend/inspect.h"
+#include "pipeline/patch_checks.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -122,7 +123,7 @@ std::optional<Behaviour> behaviour_of(const Model& model, const Patch& patch, co
   if (!model.has_tokenizer() || patch.before.empty() || patch.after.empty() ||
       change.A.size(1) != model.config().d_ff || change.B.size(0) != model.config().d_model)
     return std::nullopt;
-  const std::vector<FactState> now = measure_patch(model, patch, common, console);
+  const std::vector<FactState> now = measure_patch(model, patch, common.token_budget, console.progress());
   Behaviour result;
   for (std::size_t i = 0; i < now.size(); ++i) {
     if (patch.edit.facts[i].status != "edited") continue;

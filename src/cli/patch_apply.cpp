@@ -12,6 +12,8 @@
 #include "cli/patch_measure.h"
 #include "emend/error.h"
 #include "emend/write_back.h"
+#include "pipeline/patch_checks.h"
+#include "pipeline/written_json.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -99,48 +101,24 @@ std::string realised_table(const WritePlan& plan, std::size_t columns) {
   return table.text(columns);
 }
 
-ResultJson written_json(const WritePlan& plan) {
-  ResultJson list = ResultJson::array();
-  for (const PlannedTensor& tensor : plan.tensors)
-    list.push_back({{"name", tensor.name},
-                    {"layer", tensor.block},
-                    {"was", tensor.old_type},
-                    {"is", tensor.new_type},
-                    {"share", tensor.share},
-                    {"rounding", tensor.error}});
-  return list;
-}
-
-ResultJson realised_json(const WritePlan& plan, std::size_t patch) {
-  ResultJson list = ResultJson::array();
-  for (const RealisedFact& fact : plan.facts)
-    if (fact.patch == patch)
-      list.push_back({{"id", fact.id},
-                      {"layer", fact.block},
-                      {"wanted", fact.wanted},
-                      {"arrived", fact.arrived},
-                      {"share", fact.share},
-                      {"rounding", fact.error},
-                      {"value_rounding", fact.value_error}});
-  return list;
-}
-
 // What the base says, for comparison: the patch's own figures where it stores them.
 std::vector<Applied> measure_base(const Model& base, const std::vector<Patch>& patches,
                                   const CommonOptions& common, Console& console) {
   std::vector<Applied> results(patches.size());
   for (std::size_t i = 0; i < patches.size(); ++i) {
-    results[i].before =
-        patches[i].before.empty() ? measure_patch(base, patches[i], common, console) : patches[i].before;
-    results[i].base_nll = held_nll(base, patches[i], common);
+    results[i].before = patches[i].before.empty()
+                            ? measure_patch(base, patches[i], common.token_budget, console.progress())
+                            : patches[i].before;
+    results[i].base_nll = held_nll(base, patches[i], common.token_budget);
   }
   return results;
 }
 
 void measure_written(const Model& written, const Patch& patch, const CommonOptions& common, Applied& result,
                      Console& console) {
-  result.after = measure_patch(written, patch, common, console);
-  result.checks = checks_of(patch, result.after, result.base_nll, held_nll(written, patch, common));
+  result.after = measure_patch(written, patch, common.token_budget, console.progress());
+  result.checks =
+      checks_of(patch, result.after, result.base_nll, held_nll(written, patch, common.token_budget));
   result.passed = all_passed(result.checks);
 }
 
@@ -185,7 +163,7 @@ int check_written(const fs::path& written_path, const fs::path& undo, const Writ
   ResultJson json = {{"emend", emend_version()},
                      {"base", options.common.model},
                      {"model", model_json(written)},
-                     {"tensors", written_json(plan)},
+                     {"tensors", written_tensors_json(plan)},
                      {"patches", list},
                      {"passed", passed}};
   if (!undo.empty()) json["undo"] = undo.string();

@@ -13,6 +13,7 @@
 #include "emend/error.h"
 #include "emend/patch_algebra.h"
 #include "emend/statistics.h"
+#include "pipeline/patch_checks.h"
 #include "report/numbers.h"
 
 namespace emend {
@@ -70,11 +71,12 @@ LayerMoments load_moments(const Model& model, const Patch& patch, const std::vec
 // Measures a new patch on its base, as `emend edit` does.
 void measure(Model& model, Patch& patch, const CommonOptions& common, Console& console) {
   patch.emend_version = emend_version();
-  if (patch.before.empty()) patch.before = measure_patch(model, patch, common, console);
-  const std::optional<double> before = held_nll(model, patch, common);
+  if (patch.before.empty())
+    patch.before = measure_patch(model, patch, common.token_budget, console.progress());
+  const std::optional<double> before = held_nll(model, patch, common.token_budget);
   const ScopedEdit scope(model, patch.edit.changes);
-  patch.after = measure_patch(model, patch, common, console);
-  patch.checks = checks_of(patch, patch.after, before, held_nll(model, patch, common));
+  patch.after = measure_patch(model, patch, common.token_budget, console.progress());
+  patch.checks = checks_of(patch, patch.after, before, held_nll(model, patch, common.token_budget));
   patch.passed = all_passed(patch.checks);
   for (const EditedFact& fact : patch.edit.facts) patch.passed = patch.passed && fact.status != "failed";
 }

@@ -7,11 +7,8 @@
 #include <limits>
 
 #include "base/strings.h"
-#include "pipeline/held_text.h"
-#include "cli/load_model.h"
 #include "delivery/solve_again.h"
 #include "emend/error.h"
-#include "emend/generate.h"
 #include "emend/patch_algebra.h"
 #include "report/numbers.h"
 
@@ -57,18 +54,6 @@ double update_error(const Patch& patch, const EditedFact& fact, const WeightChan
 
 }  // namespace
 
-std::vector<EditRequest> requests_of(const Patch& patch) {
-  std::vector<EditRequest> requests;
-  for (const EditedFact& fact : patch.edit.facts) requests.push_back(fact.request);
-  return requests;
-}
-
-std::vector<bool> skipped_of(const Patch& patch) {
-  std::vector<bool> skipped;
-  for (const EditedFact& fact : patch.edit.facts) skipped.push_back(fact.status == "already true");
-  return skipped;
-}
-
 std::vector<Patch> load_patches(const std::vector<std::string>& files) {
   std::vector<Patch> patches;
   for (const std::string& file : files) patches.push_back(load_patch(file));
@@ -104,26 +89,6 @@ std::vector<WeightChange> changes_of(const std::vector<Patch>& patches) {
   for (const Patch& patch : patches)
     changes.insert(changes.end(), patch.edit.changes.begin(), patch.edit.changes.end());
   return changes;
-}
-
-std::vector<FactState> measure_patch(const Model& model, const Patch& patch, const CommonOptions& common,
-                                     Console& console) {
-  return measure_facts(model, requests_of(patch), check_options(patch.prefix, patch.form, common),
-                       console.progress());
-}
-
-std::optional<double> held_nll(const Model& model, const Patch& patch, const CommonOptions& common) {
-  if (patch.held_text.empty()) return std::nullopt;
-  return mean_nll(model, patch.held_text, common.token_budget);
-}
-
-std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& after,
-                                   const std::optional<double>& nll_before,
-                                   const std::optional<double>& nll_after) {
-  std::optional<double> drift;
-  if (nll_before && nll_after) drift = std::exp(*nll_after - *nll_before);
-  return run_checks(requests_of(patch), after, skipped_of(patch), drift, measured_tokens(patch.held_text),
-                    patch.thresholds);
 }
 
 std::optional<double> largest_difference(const std::vector<FactState>& stored,

@@ -1,5 +1,4 @@
-// What patches say of themselves, measured again: shared by `patch verify`, `patch apply` and the commands
-// that make patches of patches.
+// What the commands that take patches share: reading them, refusing them, holding them to what they store.
 #pragma once
 
 #include <optional>
@@ -11,11 +10,6 @@
 #include "emend/patch.h"
 
 namespace emend {
-
-std::vector<EditRequest> requests_of(const Patch& patch);
-
-// Which of them were true before the edit.
-std::vector<bool> skipped_of(const Patch& patch);
 
 // All of `patches`, in the order of `files`.
 std::vector<Patch> load_patches(const std::vector<std::string>& files);
@@ -31,18 +25,6 @@ void require_no_overlap(const std::vector<Patch>& patches, const std::vector<std
 
 // The changes of all patches, in their order.
 std::vector<WeightChange> changes_of(const std::vector<Patch>& patches);
-
-// The facts of a patch on a model as it is now.
-std::vector<FactState> measure_patch(const Model& model, const Patch& patch, const CommonOptions& common,
-                                     Console& console);
-
-// Mean nll of the patch's held text; nothing when it has none.
-std::optional<double> held_nll(const Model& model, const Patch& patch, const CommonOptions& common);
-
-// The four checks on what was measured after; `nll_before` and `nll_after` are those of the held text.
-std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& after,
-                                   const std::optional<double>& nll_before,
-                                   const std::optional<double>& nll_after);
 
 // How far p(target) of the prompts lies from what the patch stored, at most. Nothing when it stores no
 // states.

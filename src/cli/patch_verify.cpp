@@ -8,6 +8,7 @@
 #include "cli/junit_file.h"
 #include "cli/load_model.h"
 #include "cli/patch_measure.h"
+#include "pipeline/patch_checks.h"
 
 namespace emend {
 namespace {
@@ -57,8 +58,8 @@ std::vector<Verified> measure_before(const Model& model, const std::vector<Patch
                                      std::vector<std::optional<double>>& base_nll, Console& console) {
   std::vector<Verified> results(patches.size());
   for (std::size_t i = 0; i < patches.size(); ++i) {
-    results[i].before = measure_patch(model, patches[i], common, console);
-    base_nll.push_back(held_nll(model, patches[i], common));
+    results[i].before = measure_patch(model, patches[i], common.token_budget, console.progress());
+    base_nll.push_back(held_nll(model, patches[i], common.token_budget));
   }
   return results;
 }
@@ -66,8 +67,9 @@ std::vector<Verified> measure_before(const Model& model, const std::vector<Patch
 // The model as it is now has all patches on it.
 void measure_after(const Model& model, const Patch& patch, const VerifyOptions& options,
                    const std::optional<double>& base_nll, Verified& result, Console& console) {
-  result.after = measure_patch(model, patch, options.common, console);
-  result.checks = checks_of(patch, result.after, base_nll, held_nll(model, patch, options.common));
+  result.after = measure_patch(model, patch, options.common.token_budget, console.progress());
+  result.checks =
+      checks_of(patch, result.after, base_nll, held_nll(model, patch, options.common.token_budget));
   result.checks.push_back(check_update(patch));
   result.difference_before = largest_difference(patch.before, result.before);
   result.difference_after = largest_difference(patch.after, result.after);
@@ -103,8 +105,7 @@ ResultJson verified_json(const std::string& file, const Patch& patch, const Veri
 }
 
 JunitSuite verified_suite(const std::string& file, const Patch& patch, const Verified& result) {
-  JunitSuite suite =
-      junit_suite(file, pair_up(patch.edit.facts, result.before, result.after), result.checks);
+  JunitSuite suite = junit_suite(file, pair_up(patch.edit.facts, result.before, result.after), result.checks);
   suite.cases.push_back(junit_case("same as stored", result.reproduced,
                                    "p(target) differs from what the patch stored: before " +
                                        difference_text(result.difference_before) + ", after " +

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/fingerprint.h"
 #include "base/nearest.h"
 #include "base/strings.h"
 #include "delivery/stored_weight.h"
@@ -36,16 +37,16 @@ DType chosen_type(const std::string& wanted, const TensorFile& file, const Tenso
       gguf ? std::span<const DType>(kGgufTypes) : std::span<const DType>(kSafetensorsTypes);
   for (const DType type : known)
     if (dtype_name(type) == wanted) return type;
-  throw Error(ErrorKind::kConfig,
-              "--type: " + std::string(gguf ? "a GGUF file" : "a safetensors checkpoint") +
-                  " cannot store edited weights as " + quote(wanted) + did_you_mean(wanted, names_of(known)));
+  throw Error(ErrorKind::kConfig, "type: " + std::string(gguf ? "a GGUF file" : "a safetensors checkpoint") +
+                                      " cannot store edited weights as " + quote(wanted) +
+                                      did_you_mean(wanted, names_of(known)));
 }
 
 void require_whole_blocks(const TensorInfo& tensor, DType type) {
   const auto row = static_cast<std::size_t>(tensor.shape.back());
   const std::size_t block = block_size(type).elements;
   if (row % block != 0)
-    throw Error(ErrorKind::kConfig, "--type: tensor " + quote(tensor.name) + " has rows of " +
+    throw Error(ErrorKind::kConfig, "type: tensor " + quote(tensor.name) + " has rows of " +
                                         std::to_string(row) + " elements, no whole number of " +
                                         dtype_name(type) + " blocks of " + std::to_string(block));
 }
@@ -93,7 +94,7 @@ void require_finite(const PlannedTensor& planned, const at::Tensor& wanted, cons
   const double largest = at::nan_to_num(wanted.abs(), INFINITY).max().item<double>();
   throw Error(ErrorKind::kModel, planned.file.string() + ": tensor " + quote(planned.name) + ": " +
                                      planned.new_type + " cannot hold the edited weights (the largest is " +
-                                     std::to_string(largest) + "); choose another --type, such as F32");
+                                     std::to_string(largest) + "); choose another type, such as F32");
 }
 
 PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::vector<Patch>& patches,
@@ -103,6 +104,9 @@ PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::
   if (info == nullptr)
     throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(entry.tensor) +
                                        " is gone: the file changed while it was in use");
+  if (xxh3_128_hex(file.bytes(*info)) != entry.digest)
+    throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(entry.tensor) +
+                                       " is not what was loaded: the file changed while it was in use");
   const DType dtype = chosen_type(type, file, *info);
   require_whole_blocks(*info, dtype);
   PlannedTensor planned{block, info->name, info->dtype_name, dtype_name(dtype), info->file, {}, 0, 0};
@@ -178,7 +182,7 @@ void require_holds(const WritePlan& plan) {
                 tensor->file.string() + ": tensor " + quote(tensor->name) + ": " + tensor->new_type +
                     " does not hold the edit " + quote(fact.id) + ": " + percent(fact.share) +
                     " of its update would arrive, with rounding of " + percent(fact.error) +
-                    " of it; choose another --type, such as F16 or F32, or --force");
+                    " of it; choose another type, such as F16 or F32, or force it");
   }
 }
 

@@ -301,6 +301,106 @@ static void refuses_bad_patches(emend_model* model, const char* other_path, cons
   free(bytes);
 }
 
+/* Takes a checkpoint of the invented world away again. */
+static void discard(const char* folder) {
+  static const char* const kFiles[] = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"};
+  char file[4200];
+  size_t i;
+  for (i = 0; i < sizeof kFiles / sizeof *kFiles; ++i) {
+    snprintf(file, sizeof file, "%s/%s", folder, kFiles[i]);
+    remove(file);
+  }
+  TRUE(remove(folder) == 0); /* nothing else was in it */
+}
+
+static void refuses_bad_writes(emend_model* model, const char* path, const char* out) {
+  emend_text* report = (emend_text*)&report;
+  emend_write_options how = EMEND_WRITE_OPTIONS_INIT;
+  REFUSED(emend_write(NULL, out, NULL, NULL), EMEND_BAD_HANDLE, "model: the handle is NULL");
+  REFUSED(emend_write((emend_model*)&how, out, NULL, &report), EMEND_BAD_HANDLE, "no handle");
+  TRUE(report == NULL);
+  REFUSED(emend_write(model, NULL, NULL, NULL), EMEND_USAGE, "out: NULL");
+  how.flags = 6;
+  REFUSED(emend_write(model, out, &how, NULL), EMEND_USAGE, "flags");
+  how.flags = 0;
+  how.token_budget = 0;
+  REFUSED(emend_write(model, out, &how, NULL), EMEND_USAGE, "token budget");
+  how.token_budget = 64;
+  how.type = "Q8_0";
+  REFUSED(emend_write(model, out, &how, NULL), EMEND_BAD_INPUT, "a safetensors checkpoint cannot store edited weights as \"Q8_0\"");
+  how.type = NULL;
+  how.size = 5;
+  REFUSED(emend_write(model, out, &how, NULL), EMEND_USAGE, "size is 5");
+  REFUSED(emend_write(model, path, NULL, NULL), EMEND_BAD_INPUT, "it belongs to the base");
+  REFUSED(emend_write(model, "/proc/no/such/folder", NULL, NULL), EMEND_BAD_INPUT, "/proc");
+}
+
+static void writes_checkpoints(emend_model* model, const char* path, const char* scratch) {
+  emend_patch *first = NULL, *second = NULL, *failing = NULL;
+  emend_model *written = NULL, *freed = NULL;
+  emend_text* text = NULL;
+  emend_write_options how = EMEND_WRITE_OPTIONS_INIT;
+  struct seen seen = {0, 1, NULL, EMEND_OK};
+  char folder[4000], out[4100], *report, *edited;
+  snprintf(folder, sizeof folder, "%s/write-XXXXXX", scratch);
+  TRUE(mkdtemp(folder) != NULL);
+  snprintf(out, sizeof out, "%s/new", folder);
+  REFUSED(emend_write(model, out, NULL, &text), EMEND_BAD_INPUT, "no patch is on the model");
+
+  OK(emend_edit(model, CHEAP LENIENT ONE_EDIT, NULL, &first));
+  OK(emend_edit(model, CHEAP LENIENT OTHER_EDIT, NULL, &second));
+  OK(emend_apply(model, second, 0));
+  OK(emend_apply(model, first, 0));
+  OK(emend_patch_free(first)); /* the model keeps what is on it */
+  edited = digest(model);
+  refuses_bad_writes(model, path, out);
+  OK(emend_write(model, out, NULL, &text));
+  report = taken(text);
+  TRUE(strstr(report, "\"was\": \"F16\"") != NULL && strstr(report, "\"share\": 0.99") != NULL);
+  TRUE(strstr(report, "\"id\": \"b\"") != NULL && strstr(report, "\"id\": \"b\"") < strstr(report, "\"id\": \"a\""));
+  TRUE(strstr(report, "\"passed\": true") != NULL);
+  free(report);
+  TRUE(same(digest(model), edited)); /* writing changes nothing */
+  OK(emend_model_load(out, NULL, &written));
+  TRUE(same(continued(written, kPrompt), continued(model, kPrompt)));
+  REFUSED(emend_apply(written, second, 0), EMEND_BAD_INPUT, "fingerprint");
+  freed = written;
+  OK(emend_model_free(written));
+  REFUSED(emend_write(freed, out, NULL, &text), EMEND_BAD_HANDLE, "freed already");
+  REFUSED(emend_write(model, out, NULL, &text), EMEND_BAD_INPUT, "something in this folder already");
+  discard(out);
+
+  how.check = 0;
+  OK(emend_write(model, out, &how, &text));
+  report = taken(text);
+  TRUE(strstr(report, "\"passed\": null") != NULL && strstr(report, "\"checks\": null") != NULL);
+  free(report);
+  discard(out);
+
+  how.check = 1; /* stopped while it looks at what is written already */
+  how.progress = watch;
+  how.progress_data = &seen;
+  REFUSED(emend_write(model, out, &how, &text), EMEND_CANCELLED, "cancelled");
+  TRUE(text == NULL);
+  discard(out);
+  how.progress = NULL;
+
+  OK(emend_revert_all(model));
+  REFUSED(emend_edit(model, FAILING ONE_EDIT, NULL, &failing), EMEND_CHECK_FAILED, "drift");
+  OK(emend_apply(model, failing, EMEND_FORCE));
+  REFUSED(emend_write(model, out, NULL, &text), EMEND_BAD_INPUT, "marked as failed (drift)");
+  how.flags = EMEND_FORCE;
+  REFUSED(emend_write(model, out, &how, &text), EMEND_CHECK_FAILED, "a check failed on");
+  report = taken(text);
+  TRUE(strstr(report, "\"passed\": false") != NULL);
+  free(report);
+  discard(out);
+  OK(emend_revert_all(model));
+  OK(emend_patch_free(second));
+  OK(emend_patch_free(failing));
+  TRUE(remove(folder) == 0);
+}
+
 int main(int argc, char** argv) {
   emend_model* model = NULL;
   emend_text* text = NULL;
@@ -318,6 +418,7 @@ int main(int argc, char** argv) {
   tells_progress_and_stops(model, argv[1]);
   edits_applies_and_reverts(model, argv[3]);
   refuses_bad_patches(model, argv[2], argv[3]);
+  writes_checkpoints(model, argv[1], argv[3]);
   OK(emend_model_free(model));
   REFUSED(emend_model_free(model), EMEND_BAD_HANDLE, "this handle was freed already");
   printf("%d failures\n", failures);

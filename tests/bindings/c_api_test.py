@@ -1,5 +1,6 @@
 """The C interface from Python: python3 c_api_test.py LIBRARY MODEL. The standard library's ctypes, nothing else."""
 import ctypes
+import json
 import os
 import sys
 import tempfile
@@ -19,13 +20,18 @@ class EditOptions(ctypes.Structure):
                 ("progress", PROGRESS), ("progress_data", ctypes.c_void_p)]
 
 
+class WriteOptions(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("type", ctypes.c_char_p), ("flags", ctypes.c_uint32), ("check", ctypes.c_int32),
+                ("token_budget", ctypes.c_int64), ("progress", PROGRESS), ("progress_data", ctypes.c_void_p)]
+
+
 handle = ctypes.c_void_p
 for name, arguments in {
     "emend_model_load": [ctypes.c_char_p, handle, ctypes.POINTER(handle)], "emend_model_free": [handle],
     "emend_model_digest": [handle, ctypes.POINTER(handle)], "emend_generate": [handle, ctypes.c_char_p, handle, ctypes.POINTER(handle)],
     "emend_edit": [handle, ctypes.c_char_p, ctypes.POINTER(EditOptions), ctypes.POINTER(handle)], "emend_apply": [handle, handle, ctypes.c_uint32],
-    "emend_revert": [handle, handle], "emend_patch_save": [handle, ctypes.c_char_p], "emend_patch_load": [ctypes.c_char_p, ctypes.POINTER(handle)],
-    "emend_patch_free": [handle], "emend_text_free": [handle], "emend_text_data": [handle], "emend_text_size": [handle],
+    "emend_revert": [handle, handle], "emend_revert_all": [handle], "emend_patch_save": [handle, ctypes.c_char_p], "emend_patch_load": [ctypes.c_char_p, ctypes.POINTER(handle)],
+    "emend_write": [handle, ctypes.c_char_p, ctypes.POINTER(WriteOptions), ctypes.POINTER(handle)], "emend_patch_free": [handle], "emend_text_free": [handle], "emend_text_data": [handle], "emend_text_size": [handle],
 }.items():
     getattr(emend, name).argtypes = arguments
 emend.emend_text_data.restype = ctypes.c_void_p
@@ -67,9 +73,9 @@ class CApi(unittest.TestCase):
     def tearDownClass(cls):
         assert emend.emend_model_free(cls.model) == OK
 
-    def digest(self):
+    def digest(self, model=None):
         text = out()
-        self.assertEqual(emend.emend_model_digest(self.model, ctypes.byref(text)), OK, error())
+        self.assertEqual(emend.emend_model_digest(model or self.model, ctypes.byref(text)), OK, error())
         return taken(text)
 
     def says(self):
@@ -90,6 +96,29 @@ class CApi(unittest.TestCase):
         self.assertEqual((self.digest(), self.says()), (base, before))
         for each in (patch, loaded):
             self.assertEqual(emend.emend_patch_free(each), OK)
+
+    def test_writes_a_checkpoint_that_says_the_same(self):
+        patch, report, written = out(), out(), out()
+        self.assertEqual(emend.emend_edit(self.model, EDIT, None, ctypes.byref(patch)), OK, error())
+        self.assertEqual(emend.emend_apply(self.model, patch, 0), OK, error())
+        with tempfile.TemporaryDirectory() as folder:
+            place = os.path.join(folder, "deep", "new")
+            options = WriteOptions(ctypes.sizeof(WriteOptions), b"F32", 0, 1, 512, PROGRESS(), None)
+            self.assertEqual(emend.emend_write(self.model, place.encode(), ctypes.byref(options), ctypes.byref(report)), OK, error())
+            said = json.loads(taken(report))
+            self.assertEqual((said["written"], said["passed"], said["patches"][0]["passed"]), (place, True, True))
+            self.assertEqual((said["tensors"][0]["was"], said["tensors"][0]["is"]), ("F16", "F32"))
+            self.assertAlmostEqual(said["patches"][0]["stored"][0]["share"], 1, places=5)
+            self.assertEqual(sorted(os.listdir(place)), sorted(os.listdir(model_path)))
+            self.assertEqual(emend.emend_model_load(place.encode(), None, ctypes.byref(written)), OK, error())
+            self.assertEqual(self.digest(written), self.digest())  # float32 holds all of the edit
+            self.assertEqual(emend.emend_model_free(written), OK)
+            self.assertEqual(emend.emend_write(written, place.encode(), None, None), BAD_HANDLE)
+        self.assertEqual(emend.emend_write(patch, b"x", None, None), BAD_HANDLE)
+        self.assertEqual(emend.emend_revert_all(self.model), OK)
+        self.assertEqual(emend.emend_write(self.model, b"x", None, None), BAD_INPUT)
+        self.assertIn("no patch is on the model", error())
+        self.assertEqual(emend.emend_patch_free(patch), OK)
 
     def test_progress_calls_python_and_its_answer_cancels(self):
         stages, patch = [], out()

@@ -198,6 +198,18 @@ TEST(PlanWrite, OverflowIsRefused) {
   EXPECT_NO_THROW(plan_write(base, {huge}, "F32"));
 }
 
+TEST(PlanWrite, ABaseThatChangedSinceItWasLoadedIsRefused) {
+  const TempFolder folder;
+  const auto file = folder.write("m.gguf", tiny_gguf("llama", GgufType::kF16).bytes());
+  const Model base = load_quietly(file);
+  const Patch patch = tiny_patch(base, 1, 3, 1);
+  write_new(plan_write(base, {patch}, ""), folder / "edited.gguf");
+  fs::rename(folder / "edited.gguf", file);
+  EXPECT_THAT(
+      error_of(ErrorKind::kModel, [&] { plan_write(base, {patch}, ""); }),
+      testing::AllOf(HasSubstr("\"blk.1.ffn_down.weight\" is not what was loaded"), HasSubstr("m.gguf")));
+}
+
 TEST(PlanWrite, RefusesTypesThatTheFormatHasNot) {
   const TempFolder folder;
   const Model base = load_quietly(parity("gpt2"));

@@ -17,13 +17,6 @@ EditFile read_edits(const char* yaml, const emend_edit_options& options) {
   return file;
 }
 
-std::string failed_checks(const Patch& patch) {
-  std::vector<std::string> names;
-  for (const CheckResult& check : patch.checks)
-    if (check.value && !check.passed) names.push_back(check.name);
-  return join(names);
-}
-
 emend_status edit(emend_model* model, const char* yaml, const emend_edit_options* given,
                   emend_patch** patch) {
   require_given(patch, "patch");
@@ -46,25 +39,25 @@ emend_status edit(emend_model* model, const char* yaml, const emend_edit_options
   *patch = as_handle<emend_patch>(HandleTable::shared().add(HandleKind::kPatch, object));
   if (!failed.empty()) return note_status(EMEND_NUMERIC, "the search failed for " + join(failed));
   if (!object->patch.passed)
-    return note_status(EMEND_CHECK_FAILED, "a check failed: " + failed_checks(object->patch));
+    return note_status(EMEND_CHECK_FAILED, "a check failed: " + join(failed_checks(object->patch.checks)));
   return EMEND_OK;
 }
 
 emend_status apply(emend_model* model, emend_patch* patch, std::uint32_t flags) {
   const ModelCall call(model);
   const auto object = find_object<PatchObject>(HandleKind::kPatch, patch, "patch");
-  if ((flags & ~static_cast<std::uint32_t>(EMEND_FORCE)) != 0)
-    throw Error(ErrorKind::kUsage, "flags: only EMEND_FORCE is known, found " + std::to_string(flags));
+  require_known_flags(flags);
   if (object->patch.edit.changes.empty()) return EMEND_OK;
   require_base(object->patch, call->model, "patch");
   if (!object->patch.passed && (flags & EMEND_FORCE) == 0)
-    throw Error(ErrorKind::kModel, "patch: it is marked as failed (" + failed_checks(object->patch) +
+    throw Error(ErrorKind::kModel, "patch: it is marked as failed (" +
+                                       join(failed_checks(object->patch.checks)) +
                                        "); EMEND_FORCE applies it all the same");
   if (call->applied.count(object->identity) != 0)
     throw Error(ErrorKind::kModel, "patch: it is on the model already");
-  const auto place = call->applied.emplace(object->identity, 0).first;
+  const auto place = call->applied.emplace(object->identity, AppliedPatch{0, object}).first;
   try {
-    place->second = call->stack.push(object->patch.edit.changes);
+    place->second.number = call->stack.push(object->patch.edit.changes);
   } catch (...) {
     call->applied.erase(place);
     throw;
@@ -78,7 +71,7 @@ emend_status revert(emend_model* model, emend_patch* patch) {
   if (object->patch.edit.changes.empty()) return EMEND_OK;
   const auto place = call->applied.find(object->identity);
   if (place == call->applied.end()) throw Error(ErrorKind::kModel, "patch: it is not on the model");
-  call->stack.remove(place->second);
+  call->stack.remove(place->second.number);
   call->applied.erase(place);
   return EMEND_OK;
 }

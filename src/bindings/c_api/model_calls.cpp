@@ -25,7 +25,7 @@ emend_status load(const char* path, const emend_load_options* given, emend_model
   const int threads = options.threads > 0 ? options.threads : at::get_num_threads();
   const ThreadCount count(threads);
   CallbackProgress progress(options.progress, options.progress_data, nullptr);
-  auto object = std::make_shared<ModelObject>(Model::load(path, how, progress), threads);
+  auto object = std::make_shared<ModelObject>(Model::load(path, how, progress), how, threads);
   *model = as_handle<emend_model>(HandleTable::shared().add(HandleKind::kModel, std::move(object)));
   return EMEND_OK;
 }

@@ -39,6 +39,18 @@ std::unique_lock<std::mutex> take_turn(ModelObject& object) {
 
 PatchObject::PatchObject(Patch value) : patch(std::move(value)), identity(identity_of(patch.edit)) {}
 
+std::vector<std::string> failed_checks(const std::vector<CheckResult>& checks) {
+  std::vector<std::string> names;
+  for (const CheckResult& check : checks)
+    if (check.value && !check.passed) names.push_back(check.name);
+  return names;
+}
+
+void require_known_flags(std::uint32_t flags) {
+  if ((flags & ~static_cast<std::uint32_t>(EMEND_FORCE)) != 0)
+    throw Error(ErrorKind::kUsage, "flags: only EMEND_FORCE is known, found " + std::to_string(flags));
+}
+
 ThreadCount::ThreadCount(int threads) : before_(at::get_num_threads()) {
   if (threads != before_) at::set_num_threads(threads);
 }

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "emend/c_api.h"
 #include "emend/edit_stack.h"
@@ -17,25 +18,38 @@
 
 namespace emend::c_api {
 
+struct PatchObject {
+  explicit PatchObject(Patch value);
+  const Patch patch;
+  const std::string identity;  // of what it changes: two patches with the same factors are one
+};
+
+// A patch that is on a model.
+struct AppliedPatch {
+  std::uint64_t number = 0;  // in the model's stack
+  std::shared_ptr<const PatchObject> patch;
+};
+
 struct ModelObject {
-  explicit ModelObject(Model loaded, int thread_count)
-      : model(std::move(loaded)), stack(model), threads(thread_count) {}
+  ModelObject(Model loaded, ModelOptions how, int thread_count)
+      : model(std::move(loaded)), loading(std::move(how)), stack(model), threads(thread_count) {}
 
   Model model;
+  const ModelOptions loading;  // how it was loaded
   EditStack stack;
-  std::map<std::string, std::uint64_t> applied;  // a patch's identity: its number in the stack
-  const int threads;                             // of libtorch, for calls on this model
+  std::map<std::string, AppliedPatch> applied;  // by identity
+  const int threads;                            // of libtorch, for calls on this model
 
   std::mutex use;                               // held by the call that runs
   std::atomic<std::thread::id> user{};          // its thread
   std::atomic<std::uint64_t> cancellations{0};  // calls that began at a lower count shall end
 };
 
-struct PatchObject {
-  explicit PatchObject(Patch value);
-  const Patch patch;
-  const std::string identity;  // of what it changes: two patches with the same factors are one
-};
+// Names of the checks that were measured and did not hold.
+std::vector<std::string> failed_checks(const std::vector<CheckResult>& checks);
+
+// Throws Error(kUsage) for a flag other than EMEND_FORCE.
+void require_known_flags(std::uint32_t flags);
 
 // Sets libtorch's number of threads for the calling thread, and puts it back.
 class ThreadCount {

@@ -1,0 +1,46 @@
+#include "pipeline/patch_checks.h"
+
+#include <cmath>
+
+#include "emend/generate.h"
+#include "pipeline/held_text.h"
+
+namespace emend {
+namespace {
+
+// Which of them were true before the edit.
+std::vector<bool> skipped_of(const Patch& patch) {
+  std::vector<bool> skipped;
+  for (const EditedFact& fact : patch.edit.facts) skipped.push_back(fact.status == "already true");
+  return skipped;
+}
+
+}  // namespace
+
+std::vector<EditRequest> requests_of(const Patch& patch) {
+  std::vector<EditRequest> requests;
+  for (const EditedFact& fact : patch.edit.facts) requests.push_back(fact.request);
+  return requests;
+}
+
+std::vector<FactState> measure_patch(const Model& model, const Patch& patch, std::int64_t token_budget,
+                                     Progress& progress) {
+  const CheckOptions how{.prefix = patch.prefix, .form = patch.form, .token_budget = token_budget};
+  return measure_facts(model, requests_of(patch), how, progress);
+}
+
+std::optional<double> held_nll(const Model& model, const Patch& patch, std::int64_t token_budget) {
+  if (patch.held_text.empty()) return std::nullopt;
+  return mean_nll(model, patch.held_text, token_budget);
+}
+
+std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& after,
+                                   const std::optional<double>& nll_before,
+                                   const std::optional<double>& nll_after) {
+  std::optional<double> drift;
+  if (nll_before && nll_after) drift = std::exp(*nll_after - *nll_before);
+  return run_checks(requests_of(patch), after, skipped_of(patch), drift, measured_tokens(patch.held_text),
+                    patch.thresholds);
+}
+
+}  // namespace emend

@@ -1,0 +1,28 @@
+// A patch's own checks, measured again on a model that is given: the base, or what was written.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "emend/checks.h"
+#include "emend/patch.h"
+#include "emend/progress.h"
+
+namespace emend {
+
+std::vector<EditRequest> requests_of(const Patch& patch);
+
+// The facts of a patch on a model as it is now.
+std::vector<FactState> measure_patch(const Model& model, const Patch& patch, std::int64_t token_budget,
+                                     Progress& progress);
+
+// Mean nll of the patch's held text; nothing when it has none.
+std::optional<double> held_nll(const Model& model, const Patch& patch, std::int64_t token_budget);
+
+// The four checks on what was measured after; `nll_before` and `nll_after` are those of the held text.
+std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& after,
+                                   const std::optional<double>& nll_before,
+                                   const std::optional<double>& nll_after);
+
+}  // namespace emend
