@@ -33,8 +33,8 @@ SearchStep::Gather SearchStep::gather(const std::vector<std::vector<std::int64_t
 }
 
 SearchStep::SearchStep(const Model& model, int layer, KvCache& cache, std::vector<ActiveRow>& rows,
-                       const std::vector<std::size_t>& active, const at::Tensor& v0_norms,
-                       const SearchOptions& options)
+                       const std::vector<std::size_t>& active, const std::vector<bool>& is_early,
+                       const at::Tensor& v0_norms, const SearchOptions& options)
     : model_(model), options_(options) {
   const c10::NoGradGuard no_grad;
   const at::Device device = v0_norms.device();
@@ -49,6 +49,8 @@ SearchStep::SearchStep(const Model& model, int layer, KvCache& cache, std::vecto
     ActiveRow& row = rows[i];
     const auto found = std::lower_bound(active.begin(), active.end(), row.unit);
     if (found == active.end() || *found != row.unit) continue;
+    const double weight = is_early[row.unit] ? row.source->early_weight : row.source->weight;
+    if (is_early[row.unit] && weight == 0 && !row.source->drift) continue;
     const auto place = static_cast<std::size_t>(found - active.begin());
     const std::int64_t length = row.hidden.size(0);
     input_.ids.emplace_back(static_cast<std::size_t>(length),
@@ -71,7 +73,7 @@ SearchStep::SearchStep(const Model& model, int layer, KvCache& cache, std::vecto
         input_.logit_tokens.push_back(tokens + row.source->label_at[j] - row.begin);
       }
       rows_of_unit[place].push_back(static_cast<std::int64_t>(row_unit_.size()));
-      row_weight.push_back(row.source->weight);
+      row_weight.push_back(weight);
       row_unit_.push_back(place);
       row_bare_.push_back(row.source->bare);
     }

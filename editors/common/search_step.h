@@ -32,11 +32,11 @@ struct StepLosses {
 
 class SearchStep {
  public:
-  // The rows of the units `active`, in ascending order; row i continues row i of `cache`. v0_norms [batch
-  // units, 1]. The references outlive the step.
+  // The rows of the units `active`, in ascending order, or the early ones of a unit that is_early (by unit of
+  // the batch); row i continues row i of `cache`. v0_norms [batch units, 1]. The references outlive the step.
   SearchStep(const Model& model, int layer, KvCache& cache, std::vector<ActiveRow>& rows,
-             const std::vector<std::size_t>& active, const at::Tensor& v0_norms,
-             const SearchOptions& options);
+             const std::vector<std::size_t>& active, const std::vector<bool>& is_early,
+             const at::Tensor& v0_norms, const SearchOptions& options);
 
   // The losses at r [active units, D], and with `wants_gradient` their gradients [active units, D] (of each
   // unit's total with respect to its own r). On a GPU the backward pass is under way before the losses are

@@ -46,8 +46,9 @@ class SearchBatch {
   void cut_rows(const std::vector<std::int64_t>& first);
   std::vector<std::int64_t> first_moving(const at::Tensor& reached) const;
   void set_up_adam();
-  bool note(std::size_t unit, const StepLosses& losses, std::size_t place, const at::Tensor& r,
-            int evaluation);
+  bool starts_early(std::size_t unit) const;
+  bool is_likely(const StepLosses& losses, std::size_t place) const;
+  void book(std::size_t unit, const StepLosses& losses, std::size_t place, const at::Tensor& r);
 
   const Model& model_;
   int layer_;
@@ -57,7 +58,8 @@ class SearchBatch {
   std::vector<SearchResult> results_;
   std::vector<ActiveRow> rows_;
   KvCache cache_;
-  at::Tensor v0_norms_;  // [units, 1]
+  at::Tensor v0_norms_;         // [units, 1]
+  std::vector<bool> is_early_;  // the unit runs its early rows
   std::optional<Adam> adam_;
 };
 
@@ -185,50 +187,75 @@ void SearchBatch::set_up_adam() {
   adam_.emplace(at::stack(starts), step, v0_norms_ * options_.clamp);
 }
 
-// Books one evaluation; true when the unit is done.
-bool SearchBatch::note(std::size_t unit, const StepLosses& losses, std::size_t place, const at::Tensor& r,
-                       int evaluation) {
-  const double loss = losses.total[place], bare = losses.bare[place], mean = losses.mean[place];
+// A search from nothing has a way to go before the rows disagree.
+bool SearchBatch::starts_early(std::size_t unit) const {
+  const SearchUnit& searched = units_[first_ + unit];
+  return !searched.start.defined() && options_.max_steps > 0 &&
+         std::any_of(searched.rows.begin(), searched.rows.end(),
+                     [](const SearchRow& row) { return row.early_weight > 0; });
+}
+
+bool SearchBatch::is_likely(const StepLosses& losses, std::size_t place) const {
+  if (options_.stop_loss > 0) return losses.total[place] < options_.stop_loss;
+  return losses.bare[place] > options_.stop_probability && losses.mean[place] > options_.stop_probability;
+}
+
+// Takes an evaluation of all rows of a unit over, if it is the one to keep.
+void SearchBatch::book(std::size_t unit, const StepLosses& losses, std::size_t place, const at::Tensor& r) {
+  const double loss = losses.total[place];
   SearchResult& result = results_[unit];
+  const bool better = result.losses.empty() || !std::isfinite(result.loss) || loss < result.loss;
   result.losses.push_back(loss);
-  if (evaluation == 0) result.first_loss = loss;
-  const bool better = evaluation == 0 || !std::isfinite(result.loss) || loss < result.loss;
-  if (std::isfinite(loss) && (better || !options_.keep_best)) {
-    result.r = r.detach().clone();
-    result.loss = loss;
-    result.nll = losses.nll[place];
-    result.kl = losses.kl[place];
-    result.bare_probability = bare;
-    result.mean_probability = mean;
-  }
-  result.steps = evaluation;
-  const bool reached = options_.stop_loss > 0
-                           ? loss < options_.stop_loss
-                           : bare > options_.stop_probability && mean > options_.stop_probability;
-  result.came_down = result.came_down || reached;
-  return reached || !std::isfinite(loss);  // from where there is no number, no step leads on
+  result.came_down = result.came_down || is_likely(losses, place);
+  if (!std::isfinite(loss) || (!better && options_.keep_best)) return;
+  result.r = r.detach().clone();
+  result.loss = loss;
+  result.nll = losses.nll[place];
+  result.kl = losses.kl[place];
+  result.bare_probability = losses.bare[place];
+  result.mean_probability = losses.mean[place];
 }
 
 std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t already_done) {
   std::vector<std::size_t> active(results_.size());
   std::iota(active.begin(), active.end(), std::size_t{0});
-  const auto step_of = [&] { return SearchStep(model_, layer_, cache_, rows_, active, v0_norms_, options_); };
+  is_early_.resize(results_.size());
+  for (std::size_t u = 0; u < results_.size(); ++u) is_early_[u] = starts_early(u);
+  const auto step_of = [&] {
+    return SearchStep(model_, layer_, cache_, rows_, active, is_early_, v0_norms_, options_);
+  };
   // The distributions before the edit, for the drift term. A search that begins at 0 sees them in its first
   // evaluation.
   if (adam_->values().any().item<bool>()) step_of().evaluate(at::zeros_like(adam_->values()), false);
   std::optional<SearchStep> step(step_of());
   for (int evaluation = 0; !active.empty(); ++evaluation) {
-    const bool last = evaluation >= options_.max_steps;
+    const auto is_last = [&](std::size_t unit) { return results_[unit].steps >= options_.max_steps; };
     const at::Tensor index = index_tensor({active.begin(), active.end()}, v0_norms_.device());
     const at::Tensor r = adam_->values().index_select(0, index);
-    const StepLosses losses = step->evaluate(r, !last);
-    std::vector<std::int64_t> going;  // places in this step
+    const StepLosses losses = step->evaluate(r, !std::all_of(active.begin(), active.end(), is_last));
+    std::vector<std::int64_t> going;  // places in this step that follow their gradient
     std::vector<std::size_t> still_active;
+    bool rows_change = false;
     for (std::size_t i = 0; i < active.size(); ++i) {
-      const bool done = note(active[i], losses, i, r[static_cast<std::int64_t>(i)], evaluation);
-      if (done || last) continue;
+      const std::size_t unit = active[i];
+      SearchResult& result = results_[unit];
+      const double loss = losses.total[i];
+      if (evaluation == 0) result.first_loss = loss;
+      const bool is_early = is_early_[unit], likely = is_likely(losses, i);
+      if (!is_early) book(unit, losses, i, r[static_cast<std::int64_t>(i)]);
+      // From where there is no number, no step leads on.
+      const bool done = !std::isfinite(loss) || (!is_early && (likely || is_last(unit)));
+      rows_change = rows_change || done;
+      if (done) continue;
+      still_active.push_back(unit);
+      if (is_early && (likely || result.steps >= options_.max_steps / 2)) {
+        is_early_[unit] = false;  // the same r again, on all rows
+        rows_change = true;
+        continue;
+      }
       going.push_back(static_cast<std::int64_t>(i));
-      still_active.push_back(active[i]);
+      ++result.steps;
+      result.early_steps += is_early ? 1 : 0;
     }
     progress.update(
         already_done + static_cast<std::int64_t>(results_.size() - still_active.size()),
@@ -237,7 +264,7 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
       const at::Tensor places = index_tensor(going, v0_norms_.device());
       adam_->update(index.index_select(0, places), step->gradient(r).index_select(0, places));
     }
-    if (still_active.size() == active.size()) continue;
+    if (!rows_change) continue;
     active = std::move(still_active);
     if (!active.empty()) step.emplace(step_of());
   }

@@ -5,7 +5,8 @@
 // loss is that of the model as it will be written. Objective `injected` (Meng et al. 2022, equation 4): r is
 // added at the lookup token alone. A step runs blocks > l over the positions from the first one that r can
 // move (causality: r at layer l moves nothing before it), on cached keys and values; logits only where a loss
-// is read; no gradient of weights.
+// is read; no gradient of weights. The first steps need only a direction: they run a few of the rows, until
+// the target is likely there; from then on every row takes part, and only what all rows say is booked.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -44,6 +45,8 @@ struct SearchRow {
   std::vector<std::int64_t> label_at;  // positions whose logits are read (whole row)
   TokenIds labels;
   double weight = 0;  // share in the unit's loss
+  double early_weight =
+      0;  // share in the loss of the early steps; 0: not part of them (drift rows always are)
   bool bare = false;
   bool drift = false;  // no labels: the distribution at the lookup token should stay
 };
@@ -63,9 +66,10 @@ struct SearchResult {
   double loss = 0, nll = 0, kl = 0;  // of the iterate that was kept
   double bare_probability = 0;       // lowest over the unit's bare rows
   double mean_probability = 0;
-  double first_loss = 0;
+  double first_loss = 0;  // of the first evaluation, on the early rows where there are such
   double v0_norm = 0;
-  std::vector<double> losses;  // one an evaluation
+  int early_steps = 0;         // of `steps`, those on few rows
+  std::vector<double> losses;  // one an evaluation of all rows
   bool finite = false;         // a loss of some iterate was a number; else r is 0
   // Finite, and the loss fell to 0.8 of its beginning, the stop was reached, or the search had nothing to do.
   bool came_down = false;

@@ -27,6 +27,7 @@ struct RomeOptions {
   bool covariance = true;        // false: C = I, as some tools do; neighbours move more
   double relative_ridge = 1e-5;  // added to C, in units of trace(C) / F
   int contexts = 10;             // sampled texts of each length (4 and 9 tokens); 0: the bare row alone
+  int early_contexts = 4;        // context rows of the first steps, until the target is likely there; 0: all
   bool uniform_rows = false;     // the papers' weights: every row the same
   double bare_weight = 0.3;      // share of the bare prompt in the loss; the context rows share the rest
   SearchOptions search;

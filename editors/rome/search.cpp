@@ -36,17 +36,32 @@ SearchRow drift_row(const CallRows& all, std::size_t i) {
   return row;
 }
 
-// The rows of one request; together they weigh `share`.
+// Whether the early steps run context row c of n: `early` of them, spread evenly.
+bool is_early_context(std::size_t c, std::size_t n, std::size_t early) {
+  return c * early % n < early;
+}
+
+// The rows of one request; together they weigh `share`, and so do those of the early steps.
 void add_target_rows(SearchUnit& unit, const CallRows& all, std::size_t i, double share,
                      const RomeOptions& options) {
-  const auto contexts = static_cast<double>(all[i].prompts.size() - 1);
+  const std::size_t contexts = all[i].prompts.size() - 1;
+  const auto early = static_cast<std::size_t>(options.early_contexts);
   // A bare key at position 0 is the sink's: the row cannot be moved, so the context rows stand for it.
   const std::size_t first = all.lies_at_sink(i) ? 1 : 0;
-  const double bare_share = first == 1 ? 0 : options.uniform_rows ? 1 / (contexts + 1) : options.bare_weight;
-  for (std::size_t p = first; p < all[i].prompts.size(); ++p) {
+  double bare_share = options.uniform_rows ? 1 / static_cast<double>(contexts + 1) : options.bare_weight;
+  if (contexts == 0) bare_share = 1;
+  if (first == 1) bare_share = 0;
+  const double contexts_share = share * (1 - bare_share);
+  for (std::size_t p = first; p <= contexts; ++p) {
     SearchRow row = target_row(all, i, p);
     row.bare = p == first;
-    row.weight = share * (contexts == 0 ? 1.0 : p == 0 ? bare_share : (1 - bare_share) / contexts);
+    row.weight = p == 0 ? share * bare_share : contexts_share / static_cast<double>(contexts);
+    if (early > 0 && early < contexts) {
+      if (p == 0)
+        row.early_weight = row.weight;
+      else if (is_early_context(p - 1, contexts, early))
+        row.early_weight = contexts_share / static_cast<double>(early);
+    }
     unit.rows.push_back(std::move(row));
   }
 }

@@ -239,6 +239,63 @@ TEST_P(ValueSearch, StopsWhenTheTargetIsLikelyEnough) {
   }
 }
 
+// Two of the three rows take the first steps.
+std::vector<SearchUnit> with_early_rows(std::vector<SearchUnit> units) {
+  for (SearchUnit& unit : units) {
+    unit.rows[0].early_weight = 0.3;
+    unit.rows[1].early_weight = 0.7;
+  }
+  return units;
+}
+
+TEST_P(ValueSearch, EarlyRowsLeadAndAllRowsDecide) {
+  options_.max_steps = 60;
+  options_.clamp = 20;
+  options_.stop_probability = 0.04;
+  SearchUnit unit = units_[0];
+  const SearchResult whole = search(with_early_rows({unit}))[0];
+  SearchUnit few = unit;
+  few.rows.pop_back();
+  few.rows[1].weight = 0.7;
+  const SearchResult early = search({few})[0];
+  EXPECT_GT(whole.early_steps, 0);
+  EXPECT_EQ(whole.early_steps, early.steps);
+  ASSERT_EQ(whole.losses.size(), static_cast<std::size_t>(whole.steps - whole.early_steps) + 1);
+  EXPECT_NEAR(whole.losses[0], plain_loss(unit, early.r), 1e-4)
+      << "all rows go on from where the few came to";
+  EXPECT_NEAR(whole.loss, plain_loss(unit, whole.r), 1e-4);
+  EXPECT_GT(whole.mean_probability, 0.04);
+  EXPECT_TRUE(whole.came_down);
+}
+
+TEST_P(ValueSearch, EarlyStepsAreAtMostHalfAndEveryUnitKeepsItsOwn) {
+  options_.max_steps = 7;
+  const auto units = with_early_rows(units_);
+  const auto together = search(units);
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    EXPECT_EQ(together[u].steps, 7);
+    EXPECT_EQ(together[u].early_steps, 3);
+    const SearchResult alone = search({units[u]})[0];
+    EXPECT_LT((alone.r - together[u].r).norm().item<double>(), 1e-4 * alone.r.norm().item<double>());
+  }
+  options_.stop_probability = 0.04;
+  options_.clamp = 20;
+  options_.max_steps = 60;
+  const auto stopped = search(units);
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    const SearchResult alone = search({units[u]})[0];
+    EXPECT_EQ(alone.steps, stopped[u].steps);
+    EXPECT_EQ(alone.early_steps, stopped[u].early_steps);
+    EXPECT_LT((alone.r - stopped[u].r).norm().item<double>(), 1e-3 * alone.r.norm().item<double>());
+  }
+}
+
+TEST_P(ValueSearch, ASearchThatGoesOnHasNoEarlySteps) {
+  auto units = with_early_rows(units_);
+  for (SearchUnit& unit : units) unit.start = 0.2 * at::sin(at::arange(32, at::kFloat));
+  for (const SearchResult& result : search(units)) EXPECT_EQ(result.early_steps, 0);
+}
+
 TEST_P(ValueSearch, DecayAndDriftEnterTheLossAsStated) {
   SearchUnit unit = units_[0];
   SearchRow drift;
