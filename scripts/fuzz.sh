@@ -4,7 +4,8 @@
 # Builds the targets of tests/fuzz with clang's libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer into
 # build/fuzz, and runs each for N seconds (default 60) from its seeds and from what earlier runs have kept in
 # build/fuzz/corpus; or, with --runs, over N inputs that are the same each time. What is found lies in build/fuzz/found;
-# then it ends with 1.
+# then it ends with 1. An input that takes 10 seconds is a finding; EMEND_FUZZ_TIMEOUT gives another limit, for a machine
+# that is so busy with other work that it leaves the fuzzer waiting for that long.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +16,7 @@ while (($#)); do
   case $1 in
     --seconds) length=(-max_total_time="${2:?--seconds wants a number}"); shift 2 ;;
     --runs) length=(-runs="${2:?--runs wants a number}" -seed=1); kept=build/fuzz/corpus.once; shift 2 ;;
-    --help) sed -n '2,7s/^# \?//p' "$0"; exit 0 ;;
+    --help) sed -n '2,9s/^# \?//p' "$0"; exit 0 ;;
     *) targets+=("$1"); shift ;;
   esac
 done
@@ -40,7 +41,7 @@ for target in "${targets[@]}"; do
   [[ ! -d tests/fuzz/findings/$target ]] || seeds+=(tests/fuzz/findings/"$target")
   echo "== $target ${length[*]}"
   failed=0
-  "${fixed[@]}" build/fuzz/tests/fuzz/fuzz_"$target" "${length[@]}" -timeout=10 -rss_limit_mb=2048 -max_len=8192 \
+  "${fixed[@]}" build/fuzz/tests/fuzz/fuzz_"$target" "${length[@]}" -timeout="${EMEND_FUZZ_TIMEOUT:-10}" -rss_limit_mb=2048 -max_len=8192 \
     -print_final_stats=1 -artifact_prefix="build/fuzz/found/$target-" "$corpus" "${seeds[@]}" > "build/fuzz/$target.log" 2>&1 || failed=1
   grep -E "stat::number_of_executed_units|stat::peak_rss_mb|SUMMARY|ERROR" "build/fuzz/$target.log" || true
   if ((failed)); then
