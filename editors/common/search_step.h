@@ -8,21 +8,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "editors/common/search_rows.h"
 #include "editors/common/value_search.h"
 #include "emend/model.h"
 
 namespace emend {
-
-// A row as the steps need it: the positions that r can move, from `begin` to its end.
-struct ActiveRow {
-  std::size_t unit;  // index in the batch
-  const SearchRow* source;
-  std::int64_t begin;
-  at::Tensor hidden;  // [T - begin or more, D] residual stream after layer l, other edits added; what fills a
-                      // row up behind its end changes nothing before it
-  at::Tensor alpha;   // [T - begin]
-  at::Tensor initial;  // drift rows: [V] log-probabilities before the edit, once they are known
-};
 
 // One evaluation, a number for each unit that takes part.
 struct StepLosses {

@@ -1,0 +1,38 @@
+// What the steps of a batch of searches stand on: everything below and before what the residuals can move,
+// computed once.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "editors/common/layer_trace.h"
+#include "editors/common/value_search.h"
+#include "emend/model.h"
+
+namespace emend {
+
+// A row as the steps need it: the positions that r can move, from `begin` to its end.
+struct ActiveRow {
+  std::size_t unit;  // index in the batch
+  const SearchRow* source;
+  std::int64_t begin;
+  at::Tensor hidden;  // [T - begin or more, D] residual stream after layer l, other edits added; what fills a
+                      // row up behind its end changes nothing before it
+  at::Tensor alpha;   // [T - begin]
+  at::Tensor initial;  // drift rows: [V] log-probabilities before the edit, once they are known
+};
+
+struct SearchRows {
+  std::vector<ActiveRow> rows;  // of all units, one after another
+  KvCache cache;                // of the blocks above the layer; row i belongs to rows[i]
+  at::Tensor v0_norms;          // [units, 1] ||W k + b|| at the lookup token of each unit's first bare row
+};
+
+// The references in the result are those of `units`.
+SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<const SearchUnit> units,
+                        const SearchOptions& options);
+
+}  // namespace emend
