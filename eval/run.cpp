@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/atomic_file.h"
+#include "emend/editor_cache.h"
 #include "emend/error.h"
 #include "eval/measure.h"
 #include "eval/record_edits.h"
@@ -173,6 +174,7 @@ class Run {
     if (wanted.empty()) return laid;
     EditorContext context = entrant.contender->context;
     context.keep_going = true;
+    if (setup_.mode.kind != EvalMode::Kind::kSequential) context.cache = &cache_;  // there the model changes
     SearchClock clock(progress_, done_, entrant.contender->header.label + ": searching");
     const Editor& editor = *entrant.contender->editor;
     std::vector<Edit> edits;
@@ -309,6 +311,7 @@ class Run {
   Model& model_;
   const EvalSetup& setup_;
   Progress& progress_;
+  EditorCache cache_;
   Measure measure_;
   std::vector<RecordRange> units_;
   std::vector<Entrant> entrants_;

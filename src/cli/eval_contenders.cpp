@@ -8,6 +8,7 @@
 #include "cli/load_model.h"
 #include "cli/output_check.h"
 #include "emend/error.h"
+#include "emend/locate.h"
 
 namespace emend {
 
@@ -51,6 +52,17 @@ Statistics load_or_collect_layers(const Model& model, const std::set<int>& layer
   return load_statistics(model, wanted, prefix, folder);
 }
 
+// `layer: auto` of a benchmark: the decision that `emend locate` left beside the statistics, else the default
+// by depth. A benchmark's own prompts decide nothing.
+int auto_layer_of(const Model& model, const std::vector<std::int64_t>& prefix, const fs::path& statistics,
+                  Console& console) {
+  const auto held = load_layer_decision(model, prefix, statistics);
+  if (!held) return default_layer(model.config());
+  console.note("Layer " + std::to_string(held->layer) + ", from " +
+               (statistics / "layer_decision.json").string() + " (" + held->source + ").");
+  return held->layer;
+}
+
 }  // namespace
 
 ContenderSet::ContenderSet(const ContenderOptions& options) : common_(options.common), layer_(options.layer) {
@@ -88,9 +100,12 @@ void ContenderSet::meet(const Model& model, PromptForm form, Console& console) {
       throw Error(ErrorKind::kConfig, entry.file.label + ": the method " + quote(entry.file.method) +
                                           " edits one layer, and " + std::to_string(layers.size()) +
                                           " are listed");
+    entry.statistics = !entry.file.statistics.empty() ? entry.file.statistics
+                       : !common_.statistics.empty()  ? fs::path(common_.statistics)
+                                                      : default_statistics_folder(model, prefix_);
     entry.context.layer = !layers.empty() ? layers.front()
                           : layer_ >= 0   ? layer_
-                                          : default_layer(model.config());
+                                          : auto_layer_of(model, prefix_, entry.statistics, console);
     require_layer(layers.empty() ? "--layer" : entry.file.label + ": layer", entry.context.layer,
                   model.config().layers);
     entry.context.prefix = prefix_;
@@ -98,9 +113,6 @@ void ContenderSet::meet(const Model& model, PromptForm form, Console& console) {
     entry.context.seed = common_.seed;
     entry.context.token_budget = common_.token_budget;
     if (!entry.editor->needs_statistics()) continue;
-    entry.statistics = !entry.file.statistics.empty() ? entry.file.statistics
-                       : !common_.statistics.empty()  ? fs::path(common_.statistics)
-                                                      : default_statistics_folder(model, prefix_);
     wanted[entry.statistics].insert(entry.context.layer);
   }
   const auto began = std::chrono::steady_clock::now();

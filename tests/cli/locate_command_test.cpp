@@ -67,7 +67,7 @@ TEST_F(LocateCommand, TracesOnePrompt) {
   EXPECT_TRUE(std::filesystem::exists(folder_ / "svg/ranking.svg"));
 }
 
-TEST_F(LocateCommand, AFactsFileGivesAveragesAndADecisionThatEditUses) {
+TEST_F(LocateCommand, AFactsFileGivesAveragesAndADecisionThatEditAndEvalUse) {
   const std::string file = facts(4), stats = folder_ / "stats";
   const std::vector<std::string> common = {"--facts", file, "--statistics", stats, "--no-severed", "--no-knockout"};
   const Finished traced = run_emend(with(common, {"--out", folder_ / "out", "--json", folder_ / "j"}));
@@ -97,6 +97,15 @@ TEST_F(LocateCommand, AFactsFileGivesAveragesAndADecisionThatEditUses) {
   const Finished fresh = run_emend({"edit", edit, "--model", world_model("gpt2"), "--statistics", folder_ / "none", "--dry-run"});
   ASSERT_EQ(fresh.code, 0) << fresh.err;
   EXPECT_THAT(fresh.err, AllOf(HasSubstr("without a kept decision"), HasSubstr("decided by depth"), HasSubstr("The trace of 1 fact")));
+
+  // Layer 5 or 1, but not the depth's 2: a benchmark takes the decision as well.
+  const std::string quick = folder_.write("quick.yaml", "method: rome\noptions: {covariance: false, steps: 2, contexts: 0}\n");
+  const Finished benchmark =
+      run_emend({"eval", "--dataset", "emend", "--data", file, "--model", world_model("gpt2"), "--records", "0:1", "--options", quick,
+                 "--statistics", stats, "--out", folder_ / "eval"});
+  ASSERT_EQ(benchmark.code, 0) << benchmark.err;
+  EXPECT_EQ(read_json(folder_ / "eval/summary.json").at("options").at("layer"), std::to_string(decided.at("layer").get<int>()));
+  EXPECT_THAT(benchmark.out + benchmark.err, HasSubstr("layer_decision.json"));
 }
 
 TEST_F(LocateCommand, PartsOfARunMakeTheWhole) {
