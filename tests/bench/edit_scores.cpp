@@ -1,18 +1,21 @@
-// Scores of single edits over a file of records, for one or several settings of a method: the tables of docs/rome.md.
+// Scores of single edits over a file of records, for one or several settings of a method: the tables of
+// docs/rome.md.
 //
 //   edit_scores MODEL RECORDS LIMIT LAYER[,LAYER...] [NAME=VALUE,NAME=VALUE]...
 //
-// Only records that the model knows are edited, and only neighbours that it knows are counted. Each further argument is one row of the table ("-" stands for the defaults). Prints ES, PS, NS (percent), the share of edits whose
-// target is the greedy continuation, steps, relative norm and seconds an edit.
-#include <chrono>
+// Only records that the model knows are edited, and only neighbours that it knows are counted. Each further
+// argument is one row of the table ("-" stands for the defaults). Prints ES, PS, NS (percent), the share of
+// edits whose target is the greedy continuation, steps, relative norm and seconds an edit.
+#include "support/edit_scores.h"
+
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
 #include <utility>
 
+#include "bench/stopwatch.h"
 #include "emend/editor.h"
 #include "support/edit_records.h"
-#include "support/edit_scores.h"
 
 using namespace emend;
 
@@ -26,7 +29,8 @@ std::vector<std::string> split(const std::string& text, char by) {
 }
 
 // The first records whose present answer is the model's greedy one, and of their neighbours those that are.
-std::vector<EditRequest> known_requests(const Model& model, const char* path, std::size_t limit, const std::vector<std::int64_t>& prefix) {
+std::vector<EditRequest> known_requests(const Model& model, const char* path, std::size_t limit,
+                                        const std::vector<std::int64_t>& prefix) {
   CheckOptions options;
   options.prefix = prefix;
   options.completion_tokens = 1;
@@ -35,8 +39,9 @@ std::vector<EditRequest> known_requests(const Model& model, const char* path, st
   const auto all = test::read_edit_records(path, 100000);
   constexpr std::size_t kAtOnce = 50;
   for (std::size_t begin = 0; begin < all.size() && known.size() < limit; begin += kAtOnce) {
-    std::vector<EditRequest> some(all.begin() + static_cast<std::ptrdiff_t>(begin),
-                                  all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), begin + kAtOnce)));
+    std::vector<EditRequest> some(
+        all.begin() + static_cast<std::ptrdiff_t>(begin),
+        all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), begin + kAtOnce)));
     // Asked with the present answer in the target's place: is it the greedy continuation?
     std::vector<EditRequest> asked;
     for (EditRequest request : some) {
@@ -73,9 +78,11 @@ int main(int argc, char** argv) try {
   EditorContext context;
   context.prefix = model.tokenizer().automatic_prefix();
   context.keep_going = true;
-  const auto requests = known_requests(model, argv[2], static_cast<std::size_t>(std::atoi(argv[3])), context.prefix);
+  const auto requests =
+      known_requests(model, argv[2], static_cast<std::size_t>(std::atoi(argv[3])), context.prefix);
   std::vector<int> layers;
-  for (const std::string& layer : split(argv[4], ',')) layers.push_back(layer == "auto" ? default_layer(model.config()) : std::stoi(layer));
+  for (const std::string& layer : split(argv[4], ','))
+    layers.push_back(layer == "auto" ? default_layer(model.config()) : std::stoi(layer));
   StatisticsOptions statistics_options;
   statistics_options.layers = layers;
   statistics_options.prefix = context.prefix;
@@ -87,7 +94,8 @@ int main(int argc, char** argv) try {
   checks.prefix = context.prefix;
   checks.completion_tokens = 1;
 
-  std::printf("%zu edits of %s\n%-46s layer    ES     PS     NS  argmax  steps  rel.norm  s/edit\n", requests.size(), argv[1], "setting");
+  std::printf("%zu edits of %s\n%-46s layer    ES     PS     NS  argmax  steps  rel.norm  s/edit\n",
+              requests.size(), argv[1], "setting");
   std::vector<std::string> settings(argv + 5, argv + argc);
   if (settings.empty()) settings = {"-"};
   for (const std::string& setting : settings)
@@ -98,14 +106,17 @@ int main(int argc, char** argv) try {
         if (at != std::string::npos) options[part.substr(0, at)] = {part.substr(at + 1), "command line"};
       }
       context.layer = layer;
-      const auto begin = std::chrono::steady_clock::now();
-      const auto edits = make_editor("rome", options)->edit_each(model, requests, context, silent);
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      const auto editor = make_editor("rome", options);
+      std::vector<Edit> edits;
+      const double seconds =
+          bench::seconds_of([&] { edits = editor->edit_each(model, requests, context, silent); }).wall;
       const auto scores = test::score_edits(model, edits, checks);
-      std::printf("%-46s %5d %6.2f %6.2f %6.2f %6.2f %6.1f %9.3f %7.3f", setting.c_str(), layer, 100 * scores.efficacy,
-                  100 * scores.paraphrase, 100 * scores.neighbourhood, 100 * scores.argmax, scores.steps, scores.relative_norm,
+      std::printf("%-46s %5d %6.2f %6.2f %6.2f %6.2f %6.1f %9.3f %7.3f", setting.c_str(), layer,
+                  100 * scores.efficacy, 100 * scores.paraphrase, 100 * scores.neighbourhood,
+                  100 * scores.argmax, scores.steps, scores.relative_norm,
                   seconds / static_cast<double>(edits.size()));
-      for (std::size_t i = 0; i < scores.failures.size() && i < 5; ++i) std::printf(" %s", scores.failures[i].c_str());
+      for (std::size_t i = 0; i < scores.failures.size() && i < 5; ++i)
+        std::printf(" %s", scores.failures[i].c_str());
       std::printf("\n");
       std::fflush(stdout);
     }

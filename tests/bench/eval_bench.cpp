@@ -3,23 +3,21 @@
 //
 //   eval_bench [MODEL DATA [N [LAYER [DATASET]]]]     without arguments: both models of the invented world
 //
-// emend's way (blocks up to the edited one's keys once, edits as overlays in one batch, prompts that begin alike and
-// the answers of a prompt share their tokens) against the plain way of the reference programs (weights really
-// rewritten, one record after the other, each prompt and answer a row of its own through all blocks), both before
-// and after the edit. The plain way is timed twice: with logits at the answers' positions only, and at all
-// positions as `transformers` gives them. Medians of three.
+// emend's way (blocks up to the edited one's keys once, edits as overlays in one batch, prompts that begin
+// alike and the answers of a prompt share their tokens) against the plain way of the reference programs
+// (weights really rewritten, one record after the other, each prompt and answer a row of its own through all
+// blocks), both before and after the edit. The plain way is timed twice: with logits at the answers'
+// positions only, and at all positions as `transformers` gives them. Medians of three.
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <functional>
 
+#include "bench/stopwatch.h"
 #include "emend/editor.h"
 #include "eval/answer_engine.h"
 #include "eval/measure.h"
@@ -27,28 +25,20 @@
 #include "support/eval_world.h"
 
 using namespace emend;
+using bench::Seconds;
 
 namespace {
 
 constexpr auto kBatch = static_cast<std::size_t>(kTogether);  // as in a run
 
-// Wall clock, and processor time of all threads: the latter hardly moves when others use the machine, too.
-struct Seconds {
-  double wall = 0, processor = 0;
-};
-
 Seconds median_seconds(const std::function<void()>& work) {
-  std::array<double, 3> wall{}, processor{};
-  for (std::size_t i = 0; i < wall.size(); ++i) {
-    const auto began = std::chrono::steady_clock::now();
-    const std::clock_t used = std::clock();
-    work();
-    wall[i] = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    processor[i] = static_cast<double>(std::clock() - used) / CLOCKS_PER_SEC;
+  std::vector<double> wall, processor;
+  for (int i = 0; i < 3; ++i) {
+    const Seconds spent = bench::seconds_of(work);
+    wall.push_back(spent.wall);
+    processor.push_back(spent.processor);
   }
-  std::sort(wall.begin(), wall.end());
-  std::sort(processor.begin(), processor.end());
-  return {wall[1], processor[1]};
+  return {bench::median(wall), bench::median(processor)};
 }
 
 struct Bench {

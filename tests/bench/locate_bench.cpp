@@ -2,12 +2,13 @@
 //
 //   locate_bench [SHAPE] [REPEATS] [DEVICE] [DTYPE] [TOKEN_BUDGET] [CLOCK]
 //
-// CLOCK: wall (default), or cpu, the process's processor time: with one thread it is what an idle machine would take.
-// SHAPE: small (GPT-2, 10 blocks, d 256, vocabulary 1,664; window 10) or smollm2 (Llama, 30 blocks, d 576, vocabulary 49,152; window 6).
-// One fact of 10 tokens, its subject the first three, 10 corrupted runs. The plain way runs, for each cell, the clean row and all corrupted
-// rows through the whole model (one cell is timed and scaled to all). The floor is the arithmetic of the matrix products that causality
-// and shared windows leave, at the speed of the products of one block over 4,096 tokens, measured in the same run: no norms, no attention
-// weights, no activation, no head.
+// CLOCK: wall (default), or cpu, the process's processor time: with one thread it is what an idle machine
+// would take. SHAPE: small (GPT-2, 10 blocks, d 256, vocabulary 1,664; window 10) or smollm2 (Llama, 30
+// blocks, d 576, vocabulary 49,152; window 6). One fact of 10 tokens, its subject the first three, 10
+// corrupted runs. The plain way runs, for each cell, the clean row and all corrupted rows through the whole
+// model (one cell is timed and scaled to all). The floor is the arithmetic of the matrix products that
+// causality and shared windows leave, at the speed of the products of one block over 4,096 tokens, measured
+// in the same run: no norms, no attention weights, no activation, no head.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
@@ -16,13 +17,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <functional>
 
 #include "analysis/causal_trace/attribution.h"
 #include "analysis/causal_trace/restored_runs.h"
 #include "base/random.h"
 #include "bench/real_shapes.h"
+#include "bench/stopwatch.h"
 
 using namespace emend;
 
@@ -49,17 +50,12 @@ ModelConfig shape_of(const std::string& name) {
 enum class BenchClock { kWall, kProcessor };
 BenchClock clock_kind = BenchClock::kWall;
 
-double now() {
-  timespec time{};
-  clock_gettime(clock_kind == BenchClock::kWall ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
 double seconds_of(const std::function<void()>& work, const at::Device& device) {
-  const double begin = now();
-  work();
-  if (device.is_cuda()) at::zeros({1}, at::TensorOptions(device)).item<float>();  // waits
-  return now() - begin;
+  const bench::Seconds spent = bench::seconds_of([&] {
+    work();
+    if (device.is_cuda()) at::zeros({1}, at::TensorOptions(device)).item<float>();  // waits
+  });
+  return clock_kind == BenchClock::kWall ? spent.wall : spent.processor;
 }
 
 double best_of(int repeats, const std::function<void()>& work, const at::Device& device) {
@@ -71,7 +67,8 @@ double best_of(int repeats, const std::function<void()>& work, const at::Device&
 // Parameters of one block's matrix products.
 double block_parameters(const ModelConfig& c) {
   const auto d = static_cast<double>(c.d_model);
-  return d * static_cast<double>((c.heads + 2 * c.kv_heads) * c.head_dim) + d * static_cast<double>(c.heads * c.head_dim) +
+  return d * static_cast<double>((c.heads + 2 * c.kv_heads) * c.head_dim) +
+         d * static_cast<double>(c.heads * c.head_dim) +
          d * static_cast<double>(c.d_ff) * (c.gated_mlp ? 3 : 2);
 }
 
@@ -80,14 +77,18 @@ double product_speed(const Model& model) {
   const c10::NoGradGuard no_grad;
   const ModelConfig& c = model.config();
   const BlockWeights& w = model.weights().blocks[0];
-  const at::Tensor x = at::randn({4096, c.d_model}, model.options()), a = at::randn({4096, c.heads * c.head_dim}, model.options()),
+  const at::Tensor x = at::randn({4096, c.d_model}, model.options()),
+                   a = at::randn({4096, c.heads * c.head_dim}, model.options()),
                    k = at::randn({4096, c.d_ff}, model.options());
-  const double seconds = best_of(5, [&] {
-    at::linear(x, w.qkv);
-    at::linear(a, w.attention_out);
-    at::linear(x, w.mlp_in);
-    at::linear(k, w.mlp_down);
-  }, x.device());
+  const double seconds = best_of(
+      5,
+      [&] {
+        at::linear(x, w.qkv);
+        at::linear(a, w.attention_out);
+        at::linear(x, w.mlp_in);
+        at::linear(k, w.mlp_down);
+      },
+      x.device());
   return 2 * 4096 * block_parameters(c) / seconds;
 }
 
@@ -104,17 +105,26 @@ std::vector<Cell> grid_cells(Site site, int window, int layers) {
   return cells;
 }
 
-// Token-blocks that the cells of one token need when runs are shared as long as they are the same: a window's run begins one block above its
-// first one, and in the last block only attention runs at all positions.
+// Token-blocks that the cells of one token need when runs are shared as long as they are the same: a window's
+// run begins one block above its first one, and in the last block only attention runs at all positions.
 double token_blocks(const std::vector<Cell>& cells, std::int64_t width, const ModelConfig& c) {
-  const double attention_share = (static_cast<double>(c.d_model) * static_cast<double>((2 * c.heads + 2 * c.kv_heads) * c.head_dim)) / block_parameters(c);
+  const double attention_share =
+      (static_cast<double>(c.d_model) * static_cast<double>((2 * c.heads + 2 * c.kv_heads) * c.head_dim)) /
+      block_parameters(c);
   const double last = attention_share * static_cast<double>(width) + (1 - attention_share);
-  const auto from = [&](int block) { return block >= c.layers ? 0 : (c.layers - 1 - block) * static_cast<double>(width) + last; };
+  const auto from = [&](int block) {
+    return block >= c.layers ? 0 : (c.layers - 1 - block) * static_cast<double>(width) + last;
+  };
   double needed = 0;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const bool shares = i > 0 && !cells[i].clean_state && cells[i - 1].begin == cells[i].begin;
-    if (!shares) needed += from(cells[i].clean_state ? cells[i].begin : cells[i].begin + 1);  // the run of the longest window that begins here
-    const bool parts = i + 1 < cells.size() && !cells[i].clean_state && cells[i + 1].begin == cells[i].begin && cells[i + 1].restore_end > cells[i].restore_end;
+    if (!shares)
+      needed +=
+          from(cells[i].clean_state ? cells[i].begin
+                                    : cells[i].begin + 1);  // the run of the longest window that begins here
+    const bool parts = i + 1 < cells.size() && !cells[i].clean_state &&
+                       cells[i + 1].begin == cells[i].begin &&
+                       cells[i + 1].restore_end > cells[i].restore_end;
     if (parts) needed += from(cells[i].restore_end);
   }
   return needed * kSamples;
@@ -124,7 +134,9 @@ void whole_model(const Model& model, const TraceRuns& runs) {
   const c10::NoGradGuard no_grad;
   PassInput input;
   input.ids.assign(kSamples + 1, runs.row.ids);
-  input.interventions.push_back({Site::kBlockOutput, 2, Intervention::Kind::kReplace, at::full({1}, 14, at::kLong).to(runs.clean_embedding.device()), runs.block.clean[2][4].unsqueeze(0)});
+  input.interventions.push_back({Site::kBlockOutput, 2, Intervention::Kind::kReplace,
+                                 at::full({1}, 14, at::kLong).to(runs.clean_embedding.device()),
+                                 runs.block.clean[2][4].unsqueeze(0)});
   for (std::int64_t r = 0; r <= kSamples; ++r) input.logit_tokens.push_back((r + 1) * kTokens - 1);
   model.forward(input);
 }
@@ -142,42 +154,60 @@ int main(int argc, char** argv) {
   const Model model = Model::make_random(shape_of(name), 1, options);
   const int layers = model.config().layers, window = name == "small" ? 10 : 6;
   TraceRow row;
-  for (std::int64_t i = 0; i < kTokens; ++i) row.ids.push_back(static_cast<std::int64_t>(Random(7, 1).below(static_cast<std::uint64_t>(i), 1000)));
+  for (std::int64_t i = 0; i < kTokens; ++i)
+    row.ids.push_back(static_cast<std::int64_t>(Random(7, 1).below(static_cast<std::uint64_t>(i), 1000)));
   row.prompt = kTokens;
   row.subject_end = kSubject;
   row = with_answer(row, {17});
-  const at::Tensor subject = at::randn({kSamples, kSubject, model.config().d_model}, model.options().dtype(at::kFloat)) * 0.06;
+  const at::Tensor subject =
+      at::randn({kSamples, kSubject, model.config().d_model}, model.options().dtype(at::kFloat)) * 0.06;
   const at::Device device = subject.device();
 
   const double speed = product_speed(model);
   TraceRuns runs;
   const c10::NoGradGuard no_grad;
-  const double two_runs = best_of(repeats, [&] { runs = run_clean_and_corrupted(model, row, subject); }, device);
+  const double two_runs = best_of(
+      repeats, [&] { runs = run_clean_and_corrupted(model, row, subject); }, device);
   whole_model(model, runs);
-  const double plain_cell = best_of(5 * repeats, [&] { whole_model(model, runs); }, device);
-  std::printf("%s: %d blocks, d %lld, %s, %d threads; products of one block %.0f GFLOP/s; %lld tokens, %d samples, windows of %d\n", name.c_str(), layers,
-              static_cast<long long>(model.config().d_model), options.dtype.c_str(), at::get_num_threads(), speed / 1e9, static_cast<long long>(kTokens), kSamples, window);
+  const double plain_cell = best_of(
+      5 * repeats, [&] { whole_model(model, runs); }, device);
+  std::printf(
+      "%s: %d blocks, d %lld, %s, %d threads; products of one block %.0f GFLOP/s; %lld tokens, %d samples, "
+      "windows of %d\n",
+      name.c_str(), layers, static_cast<long long>(model.config().d_model), options.dtype.c_str(),
+      at::get_num_threads(), speed / 1e9, static_cast<long long>(kTokens), kSamples, window);
   std::printf("clean and corrupted runs %.3f s; one cell the plain way %.4f s\n", two_runs, plain_cell);
   double all = two_runs, all_floor = 0, all_plain = 0;
-  for (const auto& [title, site] : {std::pair("single states", Site::kBlockOutput), std::pair("MLP windows", Site::kMlpOutput), std::pair("attention windows", Site::kAttentionOutput)}) {
+  for (const auto& [title, site] :
+       {std::pair("single states", Site::kBlockOutput), std::pair("MLP windows", Site::kMlpOutput),
+        std::pair("attention windows", Site::kAttentionOutput)}) {
     const std::vector<Cell> cells = grid_cells(site, window, layers);
     double needed = 0;
     for (std::int64_t t = 0; t < kTokens; ++t) needed += token_blocks(cells, kTokens - t, model.config());
     const double floor = 2 * needed * block_parameters(model.config()) / speed;
-    const double seconds = best_of(repeats, [&, site = site] {
-      for (std::int64_t t = 0; t < kTokens; ++t) run_cells(model, runs, cells, {t, site, std::nullopt, budget});
-    }, device);
+    const double seconds = best_of(
+        repeats,
+        [&, site = site] {
+          for (std::int64_t t = 0; t < kTokens; ++t)
+            run_cells(model, runs, cells, {t, site, std::nullopt, budget});
+        },
+        device);
     const double plain = plain_cell * static_cast<double>(kTokens * layers);
-    std::printf("%-18s %7.3f s, the plain way %8.3f s: %5.1f times; floor %.3f s: %.2f times that\n", title, seconds, plain, plain / seconds, floor, seconds / floor);
+    std::printf("%-18s %7.3f s, the plain way %8.3f s: %5.1f times; floor %.3f s: %.2f times that\n", title,
+                seconds, plain, plain / seconds, floor, seconds / floor);
     all += seconds;
     all_floor += floor;
     all_plain += plain;
   }
-  const double gradients = best_of(repeats, [&] { attribute(model, runs); }, device);
+  const double gradients = best_of(
+      repeats, [&] { attribute(model, runs); }, device);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf("one fact, three grids: %.3f s (%.1f facts a minute), the plain way %.3f s: %.1f times; floor %.3f s: %.2f times that\n", all, 60 / all, all_plain,
-              all_plain / all, all_floor, all / all_floor);
-  std::printf("estimates of all cells by one backward pass: %.3f s; peak memory %.0f MB\n", gradients, static_cast<double>(usage.ru_maxrss) / 1024);
+  std::printf(
+      "one fact, three grids: %.3f s (%.1f facts a minute), the plain way %.3f s: %.1f times; floor %.3f s: "
+      "%.2f times that\n",
+      all, 60 / all, all_plain, all_plain / all, all_floor, all / all_floor);
+  std::printf("estimates of all cells by one backward pass: %.3f s; peak memory %.0f MB\n", gradients,
+              static_cast<double>(usage.ru_maxrss) / 1024);
   return 0;
 }

@@ -12,7 +12,6 @@
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -25,23 +24,19 @@
 #include "analysis/prompt_rows.h"
 #include "base/random.h"
 #include "bench/real_shapes.h"
+#include "bench/stopwatch.h"
 #include "emend/editor.h"
 
 using namespace emend;
+using bench::median;
 
 namespace {
 
 constexpr std::size_t kPromptTokens = 10;
 
+// Seconds by the wall clock.
 double seconds_of(const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+  return bench::seconds_of(work).wall;
 }
 
 // Requests of the invented world whose prompt is about ten tokens long, BOS included.

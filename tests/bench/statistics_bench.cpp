@@ -15,10 +15,8 @@
 // between float32 and bfloat16.
 #include <c10/core/GradMode.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -30,6 +28,7 @@
 #include "analysis/text_blocks.h"
 #include "analysis/text_source.h"
 #include "base/random.h"
+#include "bench/stopwatch.h"
 #include "emend/statistics.h"
 #include "linalg/spd_factor.h"
 #include "model/rotary.h"
@@ -37,38 +36,11 @@
 #include "text/corpus.h"
 
 using namespace emend;
+using bench::median;
+using bench::Seconds;
+using bench::seconds_of;
 
 namespace {
-
-// By the clock on the wall, and of all processors that worked: the second does not count what other processes
-// took.
-struct Seconds {
-  double wall = 0, processor = 0;
-  Seconds& operator+=(const Seconds& more) {
-    wall += more.wall;
-    processor += more.processor;
-    return *this;
-  }
-};
-
-double processor_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-Seconds seconds_of(const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  const double processor = processor_seconds();
-  work();
-  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
-          processor_seconds() - processor};
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 ModelConfig small_shape() {
   ModelConfig c;

@@ -1,47 +1,44 @@
-// The value search against the plain way, at the shape of SmolLM2-135M with random weights (no checkpoint needed).
+// The value search against the plain way, at the shape of SmolLM2-135M with random weights (no checkpoint
+// needed).
 //
 //   value_search_bench [LAYER] [REPEATS] [DEVICE] [DTYPE]
 //
-// Prints medians, in one run: seconds of a step of the search (objective injected and written), of a full forward and backward pass
-// over all rows with the residual added at the layer (the plain way), their ratios, and seconds a request for 32 requests
-// together and for one alone.
+// Prints medians, in one run: seconds of a step of the search (objective injected and written), of a full
+// forward and backward pass over all rows with the residual added at the layer (the plain way), their ratios,
+// and seconds a request for 32 requests together and for one alone.
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-
 #include <functional>
 
 #include "base/random.h"
 #include "bench/real_shapes.h"
+#include "bench/stopwatch.h"
 #include "editors/common/value_search.h"
 
 using namespace emend;
+using bench::median;
 
 namespace {
 
 constexpr int kContexts = 20, kPromptTokens = 10, kLookup = 4, kSteps = 4;
 
+// Seconds by the wall clock.
 double seconds_of(const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+  return bench::seconds_of(work).wall;
 }
 
 TokenIds random_ids(std::uint64_t stream, int count) {
   TokenIds ids;
-  for (int i = 0; i < count; ++i) ids.push_back(static_cast<std::int64_t>(Random(7, stream).below(static_cast<std::uint64_t>(i), 49152)));
+  for (int i = 0; i < count; ++i)
+    ids.push_back(static_cast<std::int64_t>(Random(7, stream).below(static_cast<std::uint64_t>(i), 49152)));
   return ids;
 }
 
-// One request: a bare row and 20 context rows of 5 or 10 tokens and ". ", one target token, and the drift row.
+// One request: a bare row and 20 context rows of 5 or 10 tokens and ". ", one target token, and the drift
+// row.
 SearchUnit make_unit(const LayerTrace& trace, std::uint64_t request, const at::Tensor& a) {
   SearchUnit unit;
   unit.a = a;
@@ -67,8 +64,10 @@ SearchUnit make_unit(const LayerTrace& trace, std::uint64_t request, const at::T
   return unit;
 }
 
-// A full forward and backward pass over all rows, logits at every row's end: what a program without caches does each step.
-double plain_step(const Model& model, const LayerTrace& trace, const SearchUnit& unit, const std::vector<TokenIds>& fronts) {
+// A full forward and backward pass over all rows, logits at every row's end: what a program without caches
+// does each step.
+double plain_step(const Model& model, const LayerTrace& trace, const SearchUnit& unit,
+                  const std::vector<TokenIds>& fronts) {
   return seconds_of([&] {
     PassInput input;
     std::vector<std::int64_t> lookups, labels;
@@ -83,10 +82,12 @@ double plain_step(const Model& model, const LayerTrace& trace, const SearchUnit&
       input.ids.push_back(std::move(ids));
     }
     at::Tensor r = at::zeros({1, model.config().d_model}, model.options()).set_requires_grad(true);
-    input.interventions.push_back({Site::kMlpOutput, trace.layer(), Intervention::Kind::kAdd, at::tensor(lookups, at::kLong).to(model.options().device()),
+    input.interventions.push_back({Site::kMlpOutput, trace.layer(), Intervention::Kind::kAdd,
+                                   at::tensor(lookups, at::kLong).to(model.options().device()),
                                    r.expand({static_cast<std::int64_t>(lookups.size()), -1})});
     const at::Tensor logprobs = at::log_softmax(model.forward(std::move(input)).logits, 1);
-    const at::Tensor loss = -logprobs.gather(1, at::tensor(labels, at::kLong).to(logprobs.device()).unsqueeze(1)).mean();
+    const at::Tensor loss =
+        -logprobs.gather(1, at::tensor(labels, at::kLong).to(logprobs.device()).unsqueeze(1)).mean();
     torch::autograd::grad({loss}, {r})[0].norm().item<float>();  // the device has finished
   });
 }
@@ -114,7 +115,8 @@ int main(int argc, char** argv) {
     options.max_steps = steps;
     return seconds_of([&] { search_values(model, trace, units, options, silent); });
   };
-  // A response that answers 1 at the lookup key and about 0 elsewhere: random keys are nearly orthogonal, so the key itself serves.
+  // A response that answers 1 at the lookup key and about 0 elsewhere: random keys are nearly orthogonal, so
+  // the key itself serves.
   const TokenIds prompt = random_ids(1000, kPromptTokens);
   const at::Tensor key = trace.last_keys({{0, {prompt.begin(), prompt.begin() + kLookup + 1}}})[0];
   const at::Tensor a = key / key.square().sum();
@@ -122,8 +124,10 @@ int main(int argc, char** argv) {
 
   std::vector<double> injected, written, plain, alone, together;
   for (int i = 0; i <= repeats; ++i) {  // the first round warms up
-    const double i1 = search_seconds({unit}, Objective::kInjected, 1), in = search_seconds({unit}, Objective::kInjected, 1 + kSteps);
-    const double w1 = search_seconds({unit}, Objective::kWritten, 1), wn = search_seconds({unit}, Objective::kWritten, 1 + kSteps);
+    const double i1 = search_seconds({unit}, Objective::kInjected, 1),
+                 in = search_seconds({unit}, Objective::kInjected, 1 + kSteps);
+    const double w1 = search_seconds({unit}, Objective::kWritten, 1),
+                 wn = search_seconds({unit}, Objective::kWritten, 1 + kSteps);
     const double p = plain_step(model, trace, unit, fronts);
     if (i == 0) continue;
     injected.push_back((in - i1) / kSteps);
@@ -135,14 +139,15 @@ int main(int argc, char** argv) {
   for (std::uint64_t request = 0; request < 32; ++request) many.push_back(make_unit(trace, request, a));
   together.push_back(search_seconds(many, Objective::kInjected, 1 + kSteps) / 32);
 
-  std::printf("layer %d of %d, %d rows of %d prompt tokens, %s on %s, medians of %d\n", layer, model.config().layers,
-              kContexts + 1, kPromptTokens, where.dtype.c_str(), where.device.c_str(), repeats);
+  std::printf("layer %d of %d, %d rows of %d prompt tokens, %s on %s, medians of %d\n", layer,
+              model.config().layers, kContexts + 1, kPromptTokens, where.dtype.c_str(), where.device.c_str(),
+              repeats);
   std::printf("a step, injected        %8.3f s\n", median(injected));
   std::printf("a step, written         %8.3f s\n", median(written));
   std::printf("full forward + backward %8.3f s\n", median(plain));
   std::printf("ratio, injected         %8.2f\n", median(plain) / median(injected));
   std::printf("ratio, written          %8.2f\n", median(plain) / median(written));
-  std::printf("a search of %d steps: alone %.3f s, 32 together %.3f s a request, ratio %.2f\n", kSteps + 1, median(alone),
-              median(together), median(alone) / median(together));
+  std::printf("a search of %d steps: alone %.3f s, 32 together %.3f s a request, ratio %.2f\n", kSteps + 1,
+              median(alone), median(together), median(alone) / median(together));
   return 0;
 }
