@@ -34,8 +34,7 @@ struct SearchOptions {
   bool keep_best = true;           // the best iterate; false: the last
   // tau: positions where |alpha| clamp ||v0|| / ||h|| stays below keep their cached keys and values.
   double reach = 0.1;
-  std::int64_t gradient_tokens =
-      0;  // tokens of a pass that takes gradients; 0: 768 on the CPU, 6144 on a GPU
+  int gradient_tokens = 0;  // tokens of a pass that takes gradients; 0: 768 on the CPU, 6144 on a GPU
 };
 
 // One row of a search.
