@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "base/fingerprint.h"
+#include "base/strings.h"
+#include "emend/error.h"
 #include "eval/results/interval.h"
 #include "eval/run.h"
 
@@ -10,8 +13,26 @@ namespace emend {
 
 namespace {
 
-Contender contender_at(const LayerTrial& trial, int layer) {
+// Of all that the records ask and edit.
+std::string records_fingerprint(const std::vector<EvalRecord>& records) {
+  Sha256 hash;
+  for (const EvalRecord& record : records) {
+    const EditRequest& request = record.request;
+    for (const std::string& text : {request.id, request.prompt, request.subject, request.target, request.was}) hash.update_field(text);
+    hash.update_number(request.paraphrases.size());
+    for (const std::string& prompt : request.paraphrases) hash.update_field(prompt);
+    hash.update_number(request.neighbours.size());
+    for (const Neighbour& neighbour : request.neighbours) {
+      hash.update_field(neighbour.prompt);
+      hash.update_field(neighbour.answer);
+    }
+  }
+  return hash.hex();
+}
+
+Contender contender_at(const LayerTrial& trial, int layer, const std::string& data) {
   Contender contender;
+  contender.header.data_fingerprint = data;
   contender.header.model_fingerprint = trial.model_fingerprint;
   contender.header.method = trial.editor->name();
   contender.header.label = "layer " + std::to_string(layer);
@@ -49,6 +70,12 @@ TrialScore score_of(const EvalSummary& summary, int layer) {
   return score;
 }
 
+std::string reasons(const EvalSummary& summary) {
+  std::vector<std::string> parts;
+  for (const auto& [reason, count] : summary.skipped) parts.push_back(std::to_string(count) + " " + reason);
+  return join(parts);
+}
+
 }  // namespace
 
 std::vector<TrialScore> run_layer_trial(Model& model, const LayerTrial& trial, Progress& progress) {
@@ -59,8 +86,13 @@ std::vector<TrialScore> run_layer_trial(Model& model, const LayerTrial& trial, P
   setup.token_budget = trial.context.token_budget;
   setup.resume = trial.resume;
   std::vector<Contender> contenders;
-  for (const int layer : trial.layers) contenders.push_back(contender_at(trial, layer));
+  const std::string data = records_fingerprint(trial.records);
+  for (const int layer : trial.layers) contenders.push_back(contender_at(trial, layer, data));
   const std::vector<EvalSummary> summaries = run_eval(model, setup, contenders, progress);
+  for (const EvalSummary& summary : summaries)
+    if (summary.records == 0)
+      throw Error(ErrorKind::kConfig, "a trial over no facts decides nothing: none of the " + std::to_string(trial.records.size()) +
+                                          " records was edited (" + reasons(summary) + ")");
   std::vector<TrialScore> scores;
   for (std::size_t i = 0; i < summaries.size(); ++i) scores.push_back(score_of(summaries[i], trial.layers[i]));
   std::stable_sort(scores.begin(), scores.end(), [](const TrialScore& a, const TrialScore& b) { return a.score > b.score; });

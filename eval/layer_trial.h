@@ -25,7 +25,8 @@ struct LayerTrial {
 // Every record edited alone on the unedited model at every layer (the searches of one layer share batches; each layer is a contender of
 // eval/run.h, so blocks below the lowest layer run once for all), and scored as `emend eval` scores: the harmonic mean of efficacy,
 // paraphrase and neighbourhood success with its 95 % interval. Best first; ties: the lower layer. Records that lack paraphrases or
-// neighbours are scored by what they have: the harmonic mean is over the parts that occur. Throws as run_eval does.
+// neighbours are scored by what they have: the harmonic mean is over the parts that occur. Throws as run_eval does, and Error(kConfig) when no
+// record could be edited, with the reasons.
 std::vector<TrialScore> run_layer_trial(Model& model, const LayerTrial& trial, Progress& progress);
 
 // Layers worth trying: the `most` best of the trace's ranking, and those within two of the depth default. Sorted.

@@ -45,7 +45,6 @@ class SearchStep {
   static Gather gather(const std::vector<std::vector<std::int64_t>>& groups,
                        const std::vector<double>& weights, const at::Device& device);
 
-  void add_row(std::size_t index, ActiveRow& row, std::int64_t place);
   void backward();
   at::Tensor drift(const at::Tensor& logprobs);
   StepLosses read(const at::Tensor& row_nll, const at::Tensor& nll, const at::Tensor& kl) const;

@@ -48,6 +48,7 @@ class SearchBatch {
   // What follows an evaluation: a step along its gradient, the same r again on all rows, or the end.
   enum class Next { kStep, kAllRows, kEnd };
   Next next_of(std::size_t unit, const StepLosses& losses, std::size_t place) const;
+  void settle(SearchResult& result, double early_fall) const;
 
   const Model& model_;
   int layer_;
@@ -55,7 +56,8 @@ class SearchBatch {
   const SearchOptions& options_;
   std::vector<SearchResult> results_;
   SearchRows prepared_;
-  std::vector<bool> is_early_;  // the unit runs its early rows
+  std::vector<bool> is_early_;      // the unit runs its early rows
+  std::vector<double> early_fall_;  // what the early steps left of the loss on their rows, as a share
   std::optional<Adam> adam_;
 };
 
@@ -108,6 +110,15 @@ void SearchBatch::book(std::size_t unit, const StepLosses& losses, std::size_t p
   result.mean_probability = losses.mean[place];
 }
 
+// What the search of a unit came to. Only losses of the same rows are compared: the falls of the early steps
+// and of the others are taken together.
+void SearchBatch::settle(SearchResult& result, double early_fall) const {
+  result.finite = result.r.defined() && std::isfinite(result.loss);
+  const bool fell = result.finite && early_fall * result.loss < kFallen * result.losses.front();
+  result.came_down = result.finite && (result.came_down || result.steps == 0 || fell);
+  if (!result.finite) result.r = at::zeros({model_.config().d_model}, prepared_.v0_norms.options());
+}
+
 SearchBatch::Next SearchBatch::next_of(std::size_t unit, const StepLosses& losses, std::size_t place) const {
   if (!std::isfinite(losses.total[place])) return Next::kEnd;  // from no number, no step leads on
   const int steps = results_[unit].steps;
@@ -120,6 +131,7 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
   std::vector<std::size_t> active(results_.size());
   std::iota(active.begin(), active.end(), std::size_t{0});
   is_early_.resize(results_.size());
+  early_fall_.resize(results_.size(), 1);
   for (std::size_t u = 0; u < results_.size(); ++u) is_early_[u] = starts_early(u);
   const auto step_of = [&] {
     return SearchStep(model_, layer_, prepared_.cache, prepared_.rows, active, is_early_, prepared_.v0_norms,
@@ -149,6 +161,7 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
         ++result.steps;
         result.early_steps += is_early_[unit] ? 1 : 0;
       } else {
+        if (is_early_[unit]) early_fall_[unit] = losses.total[i] / result.first_loss;
         is_early_[unit] = false;
         rows_change = true;
       }
@@ -164,12 +177,7 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
     active = std::move(still_active);
     if (!active.empty()) step.emplace(step_of());
   }
-  for (SearchResult& result : results_) {
-    result.finite = result.r.defined() && std::isfinite(result.loss);
-    result.came_down =
-        result.finite && (result.came_down || result.steps == 0 || result.loss < kFallen * result.first_loss);
-    if (!result.finite) result.r = at::zeros({model_.config().d_model}, prepared_.v0_norms.options());
-  }
+  for (std::size_t u = 0; u < results_.size(); ++u) settle(results_[u], early_fall_[u]);
   return std::move(results_);
 }
 

@@ -69,7 +69,7 @@ struct SearchResult {
   double v0_norm = 0;
   int early_steps = 0;         // of `steps`, those on few rows
   std::vector<double> losses;  // one an evaluation of all rows
-  bool finite = false;         // a loss of some iterate was a number; else r is 0
+  bool finite = false;         // a loss of all rows was a number at some iterate; else r is 0
   // Finite, and the loss fell to 0.8 of its beginning, the stop was reached, or the search had nothing to do.
   bool came_down = false;
 };

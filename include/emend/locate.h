@@ -84,7 +84,7 @@ struct GridEstimate {
 struct FactTrace {
   std::string id, prompt, subject;
   std::string answer;       // what was traced
-  std::string said;         // what the model says greedily, as many tokens as the answer has
+  std::string said;         // what the model says greedily, up to the first token that is not the answer's
   bool correct = true;      // `said` is the answer that was asked for, or none was
   std::vector<std::int64_t> ids;
   std::vector<std::string> tokens;                  // texts of the ids

@@ -17,6 +17,7 @@
 #include "cli/locate_trial.h"
 #include "cli/output_check.h"
 #include "datasets/trace_facts.h"
+#include "emend/editor.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
 #include "report/numbers.h"
@@ -104,16 +105,28 @@ void print(const Findings& found, const Console& console) {
   std::cout << "\n" << decision_text(found.decision) << "\nLayers count from 0.\n";
 }
 
-// A decision by edits is not replaced by one without.
-void keep_decision(const Model& model, const LocateOptions& options, const LayerDecision& decision, Console& console) {
-  const fs::path folder = options.common.statistics.empty() ? default_statistics_folder(model, options.trace.prefix) : fs::path(options.common.statistics);
-  require_writable_folder(folder);
-  if (decision.trial.empty() && fs::exists(folder / "layer_decision.json")) {
-    const auto held = load_layer_decision(model, options.trace.prefix, folder);
-    if (held && held->evidence == "trial") {
-      console.note("The decision kept in " + folder.string() + " was made by edits (layer " + std::to_string(held->layer) + "); it stays.");
-      return;
+// The folder for the decision and what lies there, looked at before any work. A decision that cannot be used (another model's, a broken
+// file) is named, and will be replaced.
+struct DecisionPlace {
+  DecisionPlace(const Model& model, const LocateOptions& options, Console& console)
+      : folder(options.common.statistics.empty() ? default_statistics_folder(model, options.trace.prefix) : fs::path(options.common.statistics)) {
+    require_writable_folder(folder);
+    try {
+      held = load_layer_decision(model, options.trace.prefix, folder);
+    } catch (const Error& unusable) {
+      console.note(std::string(unusable.what()) + " (it will be replaced)");
     }
+  }
+  fs::path folder;
+  std::optional<LayerDecision> held;
+};
+
+// A decision by edits is not replaced by one without.
+void keep_decision(const DecisionPlace& place, const LayerDecision& decision, Console& console) {
+  const fs::path& folder = place.folder;
+  if (decision.evidence != "trial" && place.held && place.held->evidence == "trial") {
+    console.note("The decision kept in " + folder.string() + " was made by edits (layer " + std::to_string(place.held->layer) + "); it stays.");
+    return;
   }
   save_layer_decision(decision, folder);
   std::cout << "Kept for `layer: auto` in " << (folder / "layer_decision.json").string() << "\n";
@@ -165,11 +178,16 @@ int locate_command(const std::vector<std::string>& arguments) {
   Console console(options.common);
   const std::vector<TraceFact> facts = asked_facts(options);
   std::optional<DatasetFile> trial;
-  if (options.trial > 0) trial = read_trial_data(options);
+  if (options.trial > 0) {
+    trial = read_trial_data(options);
+    make_editor(options.method, {});  // an unknown one is refused now
+  }
   check_outputs(options, console);
   Model model = load_model(options.common.model, options.common, console);
   options.trace.prefix = resolve_bos(model.tokenizer(), options.common.bos.value_or("auto"));
-  if (!options.trial_layers.empty()) parse_layers(options.trial_layers, model.config().layers);
+  if (!options.trial_layers.empty()) parse_layers(options.trial_layers, model.config().layers, "--trial-layers");
+  std::optional<DecisionPlace> place;
+  if (!options.facts.empty()) place.emplace(model, options, console);
   Findings found;
   found.result = trace(model, facts, options, console);
   if (found.result.missing > 0) {
@@ -182,17 +200,19 @@ int locate_command(const std::vector<std::string>& arguments) {
   std::vector<TrialScore> scores;
   if (trial) {
     const std::vector<int> layers = trial_layers(options, found.ranking, model.config());
-    scores = run_trial(model, options, *trial, found.result, layers, {"trial", 0, options.trial}, console);
-    if (options.check > 0) found.check = run_trial(model, options, *trial, found.result, layers, {"check", options.trial, options.check}, console);
+    std::vector<EvalRecord> tried = choose_records(options, *trial, found.result, {"trial", 0, options.trial}), others;
+    if (options.check > 0) others = choose_records(options, *trial, found.result, {"check", options.trial, options.check});
+    scores = run_trial(model, options, *trial, std::move(tried), layers, "trial", console);
+    if (options.check > 0) found.check = run_trial(model, options, *trial, std::move(others), layers, "check", console);
   }
   throw_if_interrupted();
   found.decision = decide_layer(model, options.trace.prefix, found.ranking, found.average.facts, scores);
   found.decision.source = options.facts.empty() ? "a prompt" : fs::path(options.facts).filename().string();
   found.decision.method = trial ? options.method : "";
   print(found, console);
-  if (!options.facts.empty()) keep_decision(model, options, found.decision, console);
   write_report(options, model, found, noise_sigma(model, facts));
   console.write_json(result_json(model, found));
+  if (place) keep_decision(*place, found.decision, console);
   return kExitDone;
 }
 

@@ -1,5 +1,7 @@
 #include "cli/locate_options.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "cli/load_model.h"
 #include "emend/error.h"
@@ -14,8 +16,8 @@ constexpr double kFastShare = 0.2;
 // Texts that become values once they are checked.
 struct RawOptions {
   std::string noise = "s3", form = "raw", shard;
-  std::int64_t occurrence = 0, samples = 10, window = 0, knockout_window = 0;
-  double fast = 0;
+  std::int64_t occurrence = -1, samples = 10, window = -1, knockout_window = -1;  // -1: not given
+  double fast = -1;
   bool numpy = false, estimates = false, no_severed = false, no_knockout = false;
 };
 
@@ -27,7 +29,7 @@ void add_decision_options(po::options_description& own, LocateOptions& options) 
       "check", po::value(&options.check)->value_name("M")->notifier([](std::int64_t n) { require_at_least("check", n, 1); }),
       "edit M more facts at those layers, and say whether the decision holds there")("trial-data", po::value(&options.trial_data)->value_name("FILE"), "edits to try (default: the facts file, when it names targets)")(
       "trial-dataset", po::value(&options.trial_dataset)->value_name("NAME"), "their form, as in emend eval")(
-      "method", po::value(&options.method)->value_name("M")->default_value("rome"), "the editor of the trial")(
+      "method", po::value(&options.method)->value_name("M"), "the editor of the trial (default: rome)")(
       "report", po::value(&options.report)->value_name("FILE"), "write an HTML page with all pictures")(
       "svg", po::value(&options.svg)->value_name("DIR"), "write every picture as an SVG file");
 }
@@ -76,16 +78,16 @@ void settle(const RawOptions& raw, LocateOptions& options) {
   require_at_least("samples", raw.samples, 1);
   require_positive("samples", raw.samples, 1);
   trace.samples = static_cast<int>(raw.samples);
-  require_positive("window", raw.window, 0);
-  trace.window = static_cast<int>(raw.window);
-  require_positive("knockout-window", raw.knockout_window, 0);
-  trace.knockout_window = static_cast<int>(raw.knockout_window);
-  require_positive("subject-occurrence", raw.occurrence, 0);
-  options.occurrence = static_cast<int>(raw.occurrence);
+  require_positive("window", raw.window, -1);
+  trace.window = static_cast<int>(std::max<std::int64_t>(raw.window, 0));
+  require_positive("knockout-window", raw.knockout_window, -1);
+  trace.knockout_window = static_cast<int>(std::max<std::int64_t>(raw.knockout_window, 0));
+  require_positive("subject-occurrence", raw.occurrence, -1);
+  options.occurrence = static_cast<int>(std::max<std::int64_t>(raw.occurrence, 0));
   trace.severed = !raw.no_severed;
   trace.knockout = !raw.no_knockout;
   trace.estimates = raw.estimates;
-  if (raw.fast != 0) {
+  if (raw.fast != -1) {
     if (!(raw.fast > 0 && raw.fast <= 1)) throw Error(ErrorKind::kUsage, "--fast must be above 0 and at most 1, found " + std::to_string(raw.fast));
     trace.exact_share = raw.fast;
   }
@@ -95,7 +97,7 @@ void settle(const RawOptions& raw, LocateOptions& options) {
   parse_shard(raw.shard, options);
 }
 
-void require_one_source(const LocateOptions& options) {
+void require_one_source(LocateOptions& options) {
   const bool prompt = !options.prompt.empty() || !options.subject.empty();
   if (prompt == !options.facts.empty())
     throw Error(ErrorKind::kUsage, "locate wants either --prompt P and --subject S, or --facts FILE");
@@ -109,8 +111,9 @@ void require_one_source(const LocateOptions& options) {
   }
   if (options.trial == 0)
     for (const auto& [name, given] : {std::pair("--trial-layers", !options.trial_layers.empty()), std::pair("--check", options.check > 0),
-                                      std::pair("--trial-data", !options.trial_data.empty()), std::pair("--trial-dataset", !options.trial_dataset.empty())})
+                                      std::pair("--trial-data", !options.trial_data.empty()), std::pair("--trial-dataset", !options.trial_dataset.empty()), std::pair("--method", !options.method.empty())})
       if (given) throw Error(ErrorKind::kUsage, std::string(name) + " goes with --trial N only");
+  if (options.method.empty()) options.method = "rome";
   if (options.trial > 0 && options.shards > 1) throw Error(ErrorKind::kUsage, "--trial does not go with --shard: run it once all parts are done");
   if (options.resume && options.out.empty()) throw Error(ErrorKind::kUsage, "--resume wants --out DIR, the folder to go on with");
   if (options.shards > 1 && options.out.empty()) throw Error(ErrorKind::kUsage, "--shard wants --out DIR, a folder that all parts share");

@@ -27,7 +27,7 @@ struct LocateOptions {
   std::string trial_layers;    // empty: chosen
   std::int64_t check = 0;        // further facts on which the trial's decision is checked
   std::string trial_data, trial_dataset;  // empty: the facts file
-  std::string method = "rome";
+  std::string method;  // "rome" where none is given
   // pictures
   std::string report, svg;
 };

@@ -48,23 +48,6 @@ std::string dataset_of(const fs::path& file) {
                                      " names no targets: give edits with --trial-data FILE and --trial-dataset NAME (emend eval's names)");
 }
 
-std::vector<EvalRecord> chosen_records(const LocateOptions& options, DatasetFile& data, const TraceResult& traces, const TrialPart& part) {
-  std::set<std::string> correct;
-  for (const FactTrace& trace : traces.traces)
-    if (trace.correct) correct.insert(trace.prompt);
-  std::vector<EvalRecord> chosen;
-  std::int64_t passed = 0;
-  for (EvalRecord& record : data.records) {
-    if (options.trial_data.empty() && !correct.contains(record.request.prompt)) continue;
-    if (passed++ < part.skip) continue;
-    chosen.push_back(std::move(record));
-    if (static_cast<std::int64_t>(chosen.size()) == part.count) break;
-  }
-  if (chosen.empty()) throw Error(ErrorKind::kConfig, "--" + part.name + ": there is no fact left to edit: the model knows " + std::to_string(passed) +
-                                        " of those asked for, and " + std::to_string(part.skip) + " are passed over");
-  return chosen;
-}
-
 Statistics all_statistics(const Model& model, const std::vector<int>& layers, const EditorContext& context, const fs::path& folder, Console& console) {
   std::vector<int> missing;
   for (const int layer : layers)
@@ -90,11 +73,28 @@ DatasetFile read_trial_data(const LocateOptions& options) {
 }
 
 std::vector<int> trial_layers(const LocateOptions& options, const std::vector<LayerScore>& ranking, const ModelConfig& config) {
-  return options.trial_layers.empty() ? trial_candidates(ranking, config) : parse_layers(options.trial_layers, config.layers);
+  return options.trial_layers.empty() ? trial_candidates(ranking, config) : parse_layers(options.trial_layers, config.layers, "--trial-layers");
 }
 
-std::vector<TrialScore> run_trial(Model& model, const LocateOptions& options, DatasetFile data, const TraceResult& traces,
-                                  const std::vector<int>& layers, const TrialPart& part, Console& console) {
+std::vector<EvalRecord> choose_records(const LocateOptions& options, const DatasetFile& data, const TraceResult& traces, const TrialPart& part) {
+  std::set<std::string> correct;
+  for (const FactTrace& trace : traces.traces)
+    if (trace.correct) correct.insert(trace.prompt);
+  std::vector<EvalRecord> chosen;
+  std::int64_t passed = 0;
+  for (const EvalRecord& record : data.records) {
+    if (options.trial_data.empty() && !correct.contains(record.request.prompt)) continue;
+    if (passed++ < part.skip) continue;
+    chosen.push_back(record);
+    if (static_cast<std::int64_t>(chosen.size()) == part.count) break;
+  }
+  if (chosen.empty()) throw Error(ErrorKind::kConfig, "--" + part.name + ": there is no fact left to edit: the model knows " + std::to_string(passed) +
+                                        " of those asked for, and " + std::to_string(part.skip) + " are passed over");
+  return chosen;
+}
+
+std::vector<TrialScore> run_trial(Model& model, const LocateOptions& options, DatasetFile data, std::vector<EvalRecord> records,
+                                  const std::vector<int>& layers, const std::string& name, Console& console) {
   const std::unique_ptr<Editor> editor = make_editor(options.method, {});
   LayerTrial trial;
   trial.editor = editor.get();
@@ -103,7 +103,7 @@ std::vector<TrialScore> run_trial(Model& model, const LocateOptions& options, Da
   trial.context.seed = options.common.seed;
   trial.context.token_budget = options.common.token_budget;
   trial.layers = layers;
-  trial.records = chosen_records(options, data, traces, part);
+  trial.records = std::move(records);
   fit_records(model, trial.records, check_options(trial.context.prefix, trial.context.form, options.common), {}, data);
   trial.model_fingerprint = model.fingerprint();
   trial.resume = options.resume;
@@ -113,7 +113,7 @@ std::vector<TrialScore> run_trial(Model& model, const LocateOptions& options, Da
   trial.context.statistics = editor->needs_statistics() ? &statistics : nullptr;
   std::optional<TemporaryFolder> temporary;
   if (options.out.empty()) temporary.emplace();
-  trial.folder = options.out.empty() ? temporary->path() : fs::path(options.out) / part.name;
+  trial.folder = options.out.empty() ? temporary->path() : fs::path(options.out) / name;
   return run_layer_trial(model, trial, console.progress());
 }
 

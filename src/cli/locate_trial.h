@@ -23,9 +23,12 @@ struct TrialPart {
   std::int64_t skip = 0, count = 0;
 };
 
-// Scores, best first.
-std::vector<TrialScore> run_trial(Model& model, const LocateOptions& options, DatasetFile data, const TraceResult& traces,
-                                  const std::vector<int>& layers, const TrialPart& part, Console& console);
+// Throws Error(kConfig) when none is left.
+std::vector<EvalRecord> choose_records(const LocateOptions& options, const DatasetFile& data, const TraceResult& traces, const TrialPart& part);
+
+// Edits `records`, whose results go to the folder `name`: scores, best first.
+std::vector<TrialScore> run_trial(Model& model, const LocateOptions& options, DatasetFile data, std::vector<EvalRecord> records,
+                                  const std::vector<int>& layers, const std::string& name, Console& console);
 
 // Facts that the trial did not use: does the chosen layer's score lie within the 95 % interval of the best one's?
 std::string check_text(const std::vector<TrialScore>& check, int chosen);

@@ -30,8 +30,9 @@ LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& 
   decision.trial = trial;
   decision.traced_facts = traced_facts;
   decision.trial_facts = trial.empty() ? 0 : trial.front().facts;
-  decision.evidence = trial.empty() ? "depth" : "trial";
-  decision.layer = trial.empty() ? default_layer(model.config()) : trial.front().layer;
+  const bool tells = !trial.empty() && trial.front().score > 0;  // where no layer takes edits, their order means nothing
+  decision.evidence = tells ? "trial" : "depth";
+  decision.layer = tells ? trial.front().layer : default_layer(model.config());
   decision.model_fingerprint = model.fingerprint();
   decision.prefix = prefix;
   return decision;
@@ -39,9 +40,12 @@ LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& 
 
 std::string decision_text(const LayerDecision& decision) {
   const std::string layer = "Layer " + std::to_string(decision.layer);
-  if (!decision.trial.empty())
+  if (decision.evidence == "trial")
     return layer + ", decided by edits: score " + number_text(decision.trial.front().score) + " ± " + number_text(decision.trial.front().ci95, 2) + " over " +
            count_text(decision.trial_facts) + " facts edited one by one." + first_of_trace(decision);
+  if (!decision.trial.empty())
+    return layer + ", decided by depth alone, 1 + round(layers / 10): edits of " + count_text(decision.trial_facts) + " facts took hold at no layer that was tried." +
+           first_of_trace(decision);
   return layer + ", decided by depth alone, 1 + round(layers / 10): no edits were tried, and tracing alone does not tell where edits work best (Hase et al. 2023)." +
          first_of_trace(decision);
 }

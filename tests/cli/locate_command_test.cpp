@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -108,6 +109,60 @@ TEST_F(LocateCommand, AFactsFileGivesAveragesAndADecisionThatEditAndEvalUse) {
   EXPECT_THAT(benchmark.out + benchmark.err, HasSubstr("layer_decision.json"));
 }
 
+TEST_F(LocateCommand, ATrialOfOtherOrNoFactsIsRefused) {
+  const std::string file = facts(4), stats = folder_ / "stats", out = folder_ / "out";
+  const std::vector<std::string> common = {"--facts", file, "--statistics", stats, "--no-severed", "--no-knockout", "--out", out,
+                                           "--trial", "1", "--trial-layers", "1"};
+  ASSERT_EQ(run_emend(with(common, {"--trial-data", file})).code, 0);
+  const auto kept = read_json(stats + "/layer_decision.json");
+
+  const std::string wrong = folder_.write(
+      "wrong.jsonl",
+      R"({"id": "a", "prompt": "Workis Tellond was trained as a", "subject": "Workis Tellond", "target": "painter", "was": "sailor"})");
+  const Finished other = run_emend(with(common, {"--trial-data", wrong, "--resume"}));
+  EXPECT_EQ(other.code, 3);
+  EXPECT_THAT(other.err, HasSubstr("data"));
+  std::vector<std::string> fresh = common;
+  *std::find(fresh.begin(), fresh.end(), out) = folder_ / "out2";
+  const Finished none = run_emend(with(fresh, {"--trial-data", wrong}));
+  EXPECT_EQ(none.code, 3);
+  EXPECT_THAT(none.err, HasSubstr("a trial over no facts decides nothing"));
+  EXPECT_EQ(read_json(stats + "/layer_decision.json"), kept);
+
+  // Before any tracing: an editor that there is not, and a check for which no facts are left.
+  const Finished editor = run_emend(with({"--facts", file, "--statistics", stats, "--out", folder_ / "out3", "--trial", "1"}, {"--method", "nonsense"}));
+  EXPECT_EQ(editor.code, 3);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out3/facts/000000.json"));
+  const Finished check = run_emend(with(common, {"--trial-data", file, "--check", "1", "--resume"}));
+  EXPECT_EQ(check.code, 0) << check.err;
+}
+
+TEST_F(LocateCommand, ADecisionThatCannotBeUsedIsReplaced) {
+  const std::string stats = folder_ / "stats";
+  std::filesystem::create_directories(stats);
+  std::ofstream(stats + "/layer_decision.json") << "{}";
+  const Finished run = run_emend(with({"--facts", facts(2), "--statistics", stats, "--no-severed", "--no-knockout"}, {"--report", folder_ / "r.html"}));
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("it will be replaced"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "r.html"));
+  EXPECT_EQ(read_json(stats + "/layer_decision.json").at("evidence"), "depth");
+}
+
+TEST_F(LocateCommand, ResumingWithOtherAnswersIsRefused) {
+  const std::string file = facts(2);
+  const std::vector<std::string> common = {"--facts", file, "--statistics", folder_ / "stats", "--no-severed", "--no-knockout", "--out", folder_ / "out"};
+  ASSERT_EQ(run_emend(with(common, {})).code, 0);
+  std::ifstream in(file);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::size_t was = text.find("\"was\": \"");
+  ASSERT_NE(was, std::string::npos);
+  text = text.substr(0, was + 8) + "other " + text.substr(was + 8);
+  std::ofstream(file) << text;
+  const Finished again = run_emend(with(common, {"--resume"}));
+  EXPECT_EQ(again.code, 3);
+  EXPECT_THAT(again.err, HasSubstr("another \"facts\""));
+}
+
 TEST_F(LocateCommand, PartsOfARunMakeTheWhole) {
   const std::string file = facts(3);
   const std::vector<std::string> common = {"--facts", file, "--statistics", folder_ / "stats", "--out", folder_ / "out", "--no-severed", "--no-knockout"};
@@ -140,6 +195,11 @@ TEST_F(LocateCommand, RefusesBadInputAndWritesNothing) {
   expect({"--facts", one}, 3, "is one token");
   expect({"--facts", folder_ / "missing"}, 3, "missing");
   expect(plus({"--window", "10"}), 3, "a window of 10 layers does not fit the model, which has 9");
+  expect(plus({"--window", "0"}), 2, "--window");
+  expect(plus({"--knockout-window", "0"}), 2, "--knockout-window");
+  expect(plus({"--fast", "0"}), 2, "above 0");
+  expect(plus({"--method", "rome"}), 2, "--method goes with --trial");
+  expect({"--facts", good, "--trial", "1", "--trial-layers", "99"}, 3, "--trial-layers");
   expect(plus({"--noise", "s0"}), 2, "levels are above 0");
   expect(plus({"--noise", "-1"}), 2, "levels are above 0");
   expect(plus({"--report", folder_ / "facts.jsonl/r.html"}), 3, "facts.jsonl");

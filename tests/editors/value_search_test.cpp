@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "support/model_files.h"
 #include "support/tiny_models.h"
@@ -287,6 +288,35 @@ TEST_P(ValueSearch, EarlyStepsAreAtMostHalfAndEveryUnitKeepsItsOwn) {
     EXPECT_EQ(alone.steps, stopped[u].steps);
     EXPECT_EQ(alone.early_steps, stopped[u].early_steps);
     EXPECT_LT((alone.r - stopped[u].r).norm().item<double>(), 1e-3 * alone.r.norm().item<double>());
+  }
+}
+
+// A step without end leads to no number; the other units go on.
+TEST_P(ValueSearch, AUnitThatRunsAwayEarlyIsNotWritten) {
+  auto units = with_early_rows(units_);
+  units[1].a = units[1].a * std::numeric_limits<float>::infinity();
+  options_.max_steps = 8;
+  options_.clamp = 20;
+  const auto results = search(units);
+  EXPECT_FALSE(results[1].finite);
+  EXPECT_FALSE(results[1].came_down);
+  EXPECT_EQ(results[1].r.abs().max().item<double>(), 0);
+  for (const std::size_t u : {0, 2}) {
+    EXPECT_TRUE(results[u].finite);
+    EXPECT_LT((results[u].r - search({units[u]})[0].r).norm().item<double>(), 1e-4 * results[u].r.norm().item<double>());
+  }
+}
+
+// The early rows begin higher than all rows do: what has not moved has not come down.
+TEST_P(ValueSearch, ComingDownIsJudgedOnTheSameRows) {
+  auto units = with_early_rows(units_);
+  options_.absolute_step = 1e-7;
+  options_.max_steps = 4;
+  for (SearchUnit& unit : units) {
+    unit.rows[1].early_weight = 3;  // so that the first loss is far above the loss of all rows
+    const SearchResult result = search({unit})[0];
+    EXPECT_GT(result.first_loss, 2 * result.loss);
+    EXPECT_FALSE(result.came_down);
   }
 }
 

@@ -34,7 +34,7 @@ const FolderRules kRules = {
             {"analysis", {"model", "text", "linalg", "io", "base"}},
             {"memories", {"analysis", "model", "text", "linalg", "report", "io", "base"}},
             {"editors", {"analysis", "model", "text", "linalg", "config", "base"}},
-            {"eval", {"editor.h", "datasets", "analysis", "model", "text", "report", "io", "base"}},
+            {"eval", {"editor.h", "editor_cache.h", "datasets", "analysis", "model", "text", "report", "io", "base"}},
             {"delivery", {"checks.h", "model", "io", "linalg", "base"}},
             {"pipeline",
              {"editor.h", "checks.h", "delivery", "analysis", "model", "text", "linalg", "config", "report", "io", "base"}},
@@ -59,7 +59,7 @@ const FolderRules kRules = {
             {"write_back.h", "delivery"}, {"adapter.h", "delivery"}, {"patch_algebra.h", "delivery"},
             {"inspect.h", "delivery"},
         },
-    .interface_headers = {"editor.h", "checks.h"},
+    .interface_headers = {"editor.h", "editor_cache.h", "checks.h"},
 };
 
 const std::set<std::string> kSeesTorch = {"linalg",  "model", "analysis", "memories",

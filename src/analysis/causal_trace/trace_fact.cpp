@@ -101,6 +101,14 @@ class FactTracer {
     return mask;
   }
 
+  // The cells that were run, and those whose value follows without a run.
+  Mask with_known(Mask mask, Site site) const {
+    for (std::size_t t = 0; t < mask.size(); ++t)
+      for (std::size_t l = 0; l < mask[t].size(); ++l)
+        if (known(site, static_cast<std::int64_t>(t), static_cast<int>(l))) mask[t][l] = true;
+    return mask;
+  }
+
   void fill(GridTask& task) {
     const Mask mask = chosen(task);
     task.scores->assign(mask.size(), {});
@@ -109,7 +117,7 @@ class FactTracer {
         (*task.scores)[t] = row(task, mask[t], t);
         step_();
       }
-    if (options_.exact_share < 1) *task.exact = mask;
+    if (options_.exact_share < 1) *task.exact = with_known(mask, task.site);
     if (!task.first_order.empty()) *task.estimate = compare(task, mask);
   }
 
@@ -164,8 +172,9 @@ class FactTracer {
     for (std::int64_t t = 0; t < last; ++t)
       (t >= trace_.subject_begin && t < trace_.subject_end ? subject : others).push_back(t);
     const auto curves = run_knockouts(model_, runs_, {subject, others, {last}}, knockout_window(options_, layers_));
-    trace_.knockout_subject = curves[0];
-    trace_.knockout_others = curves[1];
+    // Where there is no such token there is no effect to speak of, not one of 0.
+    if (!subject.empty()) trace_.knockout_subject = curves[0];
+    if (!others.empty()) trace_.knockout_others = curves[1];
     trace_.knockout_last = curves[2];
   }
 

@@ -7,6 +7,7 @@
 #include "analysis/causal_trace/trace_json.h"
 #include "analysis/causal_trace/trace_row.h"
 #include "base/atomic_file.h"
+#include "base/fingerprint.h"
 #include "base/json.h"
 #include "base/strings.h"
 #include "emend/error.h"
@@ -72,10 +73,19 @@ OutJson noise_json(const TraceNoise& noise) {
   return {{"kind", static_cast<int>(noise.kind)}, {"level", noise.level}, {"relative", noise.relative}, {"degrees", noise.degrees}, {"numpy", noise.numpy}};
 }
 
-// All that a fact's result depends on besides the fact.
+std::string facts_fingerprint(const std::vector<TraceFact>& facts) {
+  Sha256 hash;
+  for (const TraceFact& fact : facts) {
+    for (const std::string& text : {fact.prompt, fact.subject, fact.answer}) hash.update_field(text);
+    hash.update_number(static_cast<std::uint64_t>(fact.subject_begin));
+  }
+  return hash.hex();
+}
+
+// All that a fact's result depends on.
 OutJson settings_json(const Model& model, const std::vector<TraceFact>& facts, const TraceOptions& options, double sigma) {
   return {{"model", model.fingerprint()},
-          {"facts", facts.size()},
+          {"facts", facts_fingerprint(facts)},
           {"prefix", options.prefix},
           {"chat", options.form == PromptForm::kChat},
           {"noise", noise_json(options.noise)},

@@ -77,7 +77,11 @@ TraceRuns run_clean_and_corrupted(const Model& model, const TraceRow& row, const
   runs.high = p[0];
   runs.low.assign(p.begin() + 1, p.end());
   const at::Tensor likeliest = output.logits.narrow(0, 0, row.answer_tokens()).argmax(1).cpu();
-  for (std::int64_t j = 0; j < row.answer_tokens(); ++j) runs.greedy.push_back(likeliest[j].item<std::int64_t>());
+  // What follows a token that is not the answer's was read behind the answer's: the model does not say that.
+  for (std::int64_t j = 0; j < row.answer_tokens(); ++j) {
+    runs.greedy.push_back(likeliest[j].item<std::int64_t>());
+    if (runs.greedy.back() != row.answer[static_cast<std::size_t>(j)]) break;
+  }
   return runs;
 }
 
