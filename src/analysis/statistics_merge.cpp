@@ -136,6 +136,18 @@ LayerStatistics mean_of(const std::vector<LayerStatistics>& parts) {
   return mean;
 }
 
+// The layers and the documents of a folder are of one collection: of layers that were added later nobody
+// would know which documents are in them.
+void require_one_collection(const fs::path& folder, const std::map<int, fs::path>& files) {
+  const std::string of_text = statistics_metadata(*open_safetensors(held_text_file(folder)), "fingerprint");
+  for (const auto& [layer, path] : files)
+    if (statistics_metadata(*open_safetensors(path), "fingerprint") != of_text)
+      throw Error(ErrorKind::kConfig,
+                  path.string() + " and " + held_text_file(folder).string() +
+                      " were collected at different times: which documents are in the layer is not "
+                      "known any more; collect the folder anew to merge it");
+}
+
 MergeReport merge_layers(const std::vector<fs::path>& folders, const fs::path& out, Progress& progress) {
   std::vector<std::map<int, fs::path>> files;
   std::vector<Source> sources;
@@ -152,23 +164,34 @@ MergeReport merge_layers(const std::vector<fs::path>& folders, const fs::path& o
   const auto fingerprint = [&](std::size_t i, int layer) {
     return statistics_metadata(*open_safetensors(files[i].at(layer)), "key_fingerprint");
   };
-  for (std::size_t i = 0; i < folders.size(); ++i)
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    require_one_collection(folders[i], files[i]);
     for (std::size_t j = 0; j < i; ++j) {
       for (const auto& [layer, path] : files[i])
         require_same_model(files[j].at(layer), path, fingerprint(j, layer), fingerprint(i, layer));
       require_same_origin(sources[j], sources[i]);
       require_no_overlap(sources[j], sources[i]);
+      if (sources[i].origin.fingerprint == sources[j].origin.fingerprint)
+        throw Error(ErrorKind::kConfig, folders[j].string() + " and " + folders[i].string() +
+                                            " hold the same statistics, which would count twice");
     }
-  const Statistics all = combined_text(sources);
-  MergeReport report = report_of(all);
-  progress.begin("merging", static_cast<std::int64_t>(files.front().size()), "layers");
-  for (const auto& [layer, path] : files.front()) {
+  }
+  const auto read_parts = [&](int layer) {
     std::vector<LayerStatistics> parts;
     for (std::size_t i = 0; i < folders.size(); ++i) {
       const std::optional<std::int64_t> size =
           parts.empty() ? std::nullopt : std::optional(parts.front().C.size(0));
       parts.push_back(read_layer_statistics(*open_safetensors(files[i].at(layer)), layer, size));
     }
+    return parts;
+  };
+  for (const auto& [layer, path] : files.front())
+    read_parts(layer);  // what cannot be read is found before anything is written
+  const Statistics all = combined_text(sources);
+  MergeReport report = report_of(all);
+  progress.begin("merging", static_cast<std::int64_t>(files.front().size()), "layers");
+  for (const auto& [layer, path] : files.front()) {
+    const std::vector<LayerStatistics> parts = read_parts(layer);
     add_layer(report, out, layer, mean_of(parts), fingerprint(0, layer), origin_of(sources.front(), all));
     progress.update(static_cast<std::int64_t>(report.layers.size()), "");
   }
@@ -204,6 +227,30 @@ void require_whole_runs(const std::vector<Part>& parts) {
                                             std::to_string(part.file.run.shards) +
                                             " of the same run is not among the folders");
   }
+}
+
+// Every run summed the same layers, in the same groups.
+void require_same_layers(const std::vector<Part>& parts) {
+  std::map<std::string, std::pair<fs::path, std::set<int>>> runs;
+  for (const Part& part : parts) {
+    auto& [path, layers] = runs[part.file.run.origin.fingerprint];
+    path = part.path;
+    layers.insert(part.layers.begin(), part.layers.end());
+  }
+  for (const auto& [fingerprint, run] : runs)
+    if (run.second != runs.begin()->second.second)
+      throw Error(ErrorKind::kConfig, runs.begin()->second.first.string() + " and " + run.first.string() +
+                                          " cannot be merged: their runs hold different layers");
+  for (const Part& a : parts)
+    for (const Part& b : parts) {
+      const bool share = std::find_first_of(a.layers.begin(), a.layers.end(), b.layers.begin(),
+                                            b.layers.end()) != a.layers.end();
+      if (share && a.layers != b.layers)
+        throw Error(ErrorKind::kConfig,
+                    a.path.string() + " and " + b.path.string() +
+                        " cannot be merged: their layers were summed in other groups (--memory was another); "
+                        "collect one again with the other's --memory");
+    }
 }
 
 // The text of each run: its shards' documents together.
@@ -261,6 +308,7 @@ MergeReport merge_parts(const std::vector<fs::path>& paths, const fs::path& out,
         if (const auto other = b.file.key_fingerprints.find(layer); other != b.file.key_fingerprints.end())
           require_same_model(a.path, b.path, fingerprint, other->second);
     }
+  require_same_layers(parts);
   require_whole_runs(parts);
   const std::vector<Source> sources = sources_of(parts);
   for (std::size_t i = 0; i < sources.size(); ++i)

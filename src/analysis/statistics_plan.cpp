@@ -132,8 +132,13 @@ StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, c
                       " of memory are not enough: weights, one pass and the sums of one layer need " +
                       human_bytes(static_cast<std::uint64_t>(needed)) +
                       "; give more, or a smaller --token-budget");
-    while (most > 1 && besides_sums(model, options, most) + static_cast<std::int64_t>(most) * a_layer >
-                           options.memory_bytes)
+    // In coarse steps: the same command must give the same passes, or --resume would not find its
+    // checkpoints.
+    constexpr std::int64_t kStep = std::int64_t{1} << 26;
+    const auto coarse = [](std::int64_t bytes) { return (bytes + kStep - 1) / kStep * kStep; };
+    while (most > 1 &&
+           coarse(besides_sums(model, options, most)) + static_cast<std::int64_t>(most) * a_layer >
+               options.memory_bytes)
       --most;
   }
   plan.passes = group_layers(layers, most);

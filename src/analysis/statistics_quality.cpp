@@ -4,7 +4,9 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "emend/error.h"
 #include "linalg/spd_factor.h"
 #include "model/rows.h"
 
@@ -19,6 +21,7 @@ std::optional<double> estimate_error(const IndependentMoments& moments, const at
              b = solve_with_ridge(moments.C_b, kEstimateRidge, K);
   if (!a || !b) return std::nullopt;
   const double distance = 1 - at::cosine_similarity(*a, *b, 0).mean().item<double>();
+  if (!std::isfinite(distance)) return std::nullopt;
   const auto n_a = static_cast<double>(moments.keys_a), n_b = static_cast<double>(moments.keys_b);
   return std::max(0.0, distance) * n_a * n_b / ((n_a + n_b) * (n_a + n_b));
 }
@@ -45,13 +48,15 @@ std::map<int, at::Tensor> probe_keys(const Model& model, const std::vector<int>&
   const c10::NoGradGuard no_grad;
   PassInput input;
   std::vector<std::int64_t> chosen;
+  std::vector<std::size_t> row_of_probe;
   std::int64_t first = 0;
-  for (const auto& row : held_text) {
-    const auto length = static_cast<std::int64_t>(row.size());
+  for (std::size_t row = 0; row < held_text.size(); ++row) {
+    const auto length = static_cast<std::int64_t>(held_text[row].size());
     if (length < 3) continue;
-    input.ids.push_back(row);
+    input.ids.push_back(held_text[row]);
     chosen.push_back(first + length / 2);
     if (length - 1 != length / 2) chosen.push_back(first + length - 1);
+    row_of_probe.resize(chosen.size(), row);
     first += length;
   }
   std::map<int, at::Tensor> probes;
@@ -61,7 +66,18 @@ std::map<int, at::Tensor> probe_keys(const Model& model, const std::vector<int>&
   const at::Tensor tokens = index_tensor(chosen, model.options().device());
   for (const int layer : layers) input.recordings.push_back({Site::kKey, layer, tokens});
   const PassOutput output = model.forward(std::move(input));
-  for (std::size_t i = 0; i < layers.size(); ++i) probes[layers[i]] = output.recorded[i].to(at::kFloat).cpu();
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const at::Tensor keys = output.recorded[i].to(at::kFloat).cpu();
+    const at::Tensor broken = at::nonzero(at::isfinite(keys).all(1).logical_not()).flatten();
+    if (broken.numel() > 0)
+      throw Error(
+          ErrorKind::kNumeric,
+          "statistics: in layer " + std::to_string(layers[i]) + " a key of held text " +
+              std::to_string(row_of_probe[static_cast<std::size_t>(broken[0].item<std::int64_t>())]) +
+              " (counted from 0) is NaN or infinite; check the weights (emend model check), or use --dtype "
+              "float32");
+    probes[layers[i]] = keys;
+  }
   return probes;
 }
 

@@ -3,6 +3,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <set>
 
 #include "analysis/statistics_file.h"
 #include "analysis/statistics_options.h"
@@ -69,6 +70,7 @@ struct StatisticsRun::State {
     std::vector<std::uint64_t> documents;  // of the blocks that are summed, sorted
     std::int64_t resumed_blocks = 0;
     bool reached_until = false;
+    double next_point = 0;  // keys at which the curve is looked at again
   };
 
   RunIdentity identity() const;
@@ -84,6 +86,9 @@ struct StatisticsRun::State {
   bool is_finished(const std::vector<int>& pass_layers, const fs::path& folder) const;
   void write_layers(PassResult& pass, const fs::path& folder, StatisticsReport& report) const;
   void write_part(PassResult& pass, const fs::path& folder, StatisticsReport& report) const;
+  std::optional<std::string> difference(const LoadedSums& found, const std::vector<int>& pass_layers) const;
+  void refuse_other_checkpoints(const fs::path& folder) const;
+  bool take_part(const std::vector<int>& pass_layers, const fs::path& folder, StatisticsReport& report) const;
 };
 
 RunIdentity StatisticsRun::State::identity() const {
@@ -105,6 +110,7 @@ SumsFile StatisticsRun::State::sums_file(const PassResult& pass, std::int64_t bl
   for (const int layer : pass.sums.layers()) file.key_fingerprints[layer] = model->key_fingerprint(layer);
   file.probes = pass.probes;
   file.blocks_done = blocks_done;
+  file.next_point = pass.next_point;
   file.text = held_and_documents(pass.documents);
   return file;
 }
@@ -120,6 +126,43 @@ Statistics StatisticsRun::State::held_and_documents(const std::vector<std::uint6
   return statistics;
 }
 
+// In what sums that were found differ from those of this run and these layers.
+std::optional<std::string> StatisticsRun::State::difference(const LoadedSums& found,
+                                                            const std::vector<int>& pass_layers) const {
+  if (found.sums.layers() != pass_layers) return "the layers";
+  for (const int layer : pass_layers)
+    if (found.file.key_fingerprints.at(layer) != model->key_fingerprint(layer))
+      return "the model or tokenizer";
+  return identity().difference(found.file.run);
+}
+
+// Checkpoints of a run with other layers, shards or passes have other names: without this they would lie
+// there for ever, and the work in them would be done again.
+void StatisticsRun::State::refuse_other_checkpoints(const fs::path& folder) const {
+  std::set<fs::path> own;
+  for (const std::vector<int>& pass_layers : plan.passes)
+    for (int shard = 0; shard < options.shards; ++shard)
+      own.insert(sums_path(folder, SumsKind::kCheckpoint, pass_layers, shard, options.shards));
+  for (const fs::path& path : find_sums(folder, SumsKind::kCheckpoint))
+    if (!own.contains(path))
+      throw Error(ErrorKind::kConfig,
+                  path.string() +
+                      ": the checkpoint of a run with other layers, shards or --memory that was not "
+                      "finished; go on with that run's options and --resume, or remove the file");
+}
+
+// A shard's part that is there already, whole.
+bool StatisticsRun::State::take_part(const std::vector<int>& pass_layers, const fs::path& folder,
+                                     StatisticsReport& report) const {
+  const fs::path path = sums_path(folder, SumsKind::kPart, pass_layers, options.shard, options.shards);
+  if (!fs::exists(path)) return false;
+  const LoadedSums found = load_sums(path);
+  if (difference(found, pass_layers)) return false;
+  report.outputs.push_back(path);
+  for (const int layer : pass_layers) report.layers[layer].tokens = found.sums.count();
+  return true;
+}
+
 // Where a pass begins: at a checkpoint, or with nothing.
 StatisticsRun::State::PassResult StatisticsRun::State::begin_pass(const std::vector<int>& pass_layers,
                                                                   const StatisticsFolder* folder,
@@ -129,21 +172,18 @@ StatisticsRun::State::PassResult StatisticsRun::State::begin_pass(const std::vec
                   {},
                   {},
                   0,
-                  false};
+                  false,
+                  0};
   if (!folder || !folder->resume) return pass;
   const fs::path path =
       sums_path(folder->path, SumsKind::kCheckpoint, pass_layers, options.shard, options.shards);
   if (!fs::exists(path)) return pass;
   LoadedSums loaded = load_sums(path);
-  std::optional<std::string> other = identity().difference(loaded.file.run);
-  for (const int layer : pass_layers)
-    if (loaded.sums.layers() != pass_layers ||
-        loaded.file.key_fingerprints.at(layer) != model->key_fingerprint(layer))
-      other = "the model, tokenizer or layers";
-  if (other)
+  if (const auto other = difference(loaded, pass_layers))
     throw Error(ErrorKind::kConfig, path.string() + ": this is the checkpoint of another run; different is " +
                                         *other + "; go on with that run's options, or remove the file");
   blocks_done = pass.resumed_blocks = loaded.file.blocks_done;
+  pass.next_point = loaded.file.next_point;
   pass.documents = std::move(loaded.file.text.documents);
   pass.sums = std::move(loaded.sums);
   return pass;
@@ -159,7 +199,6 @@ StatisticsRun::State::PassResult StatisticsRun::State::run_pass(const std::vecto
   progress.begin("statistics of " + std::to_string(pass_layers.size()) +
                      (pass_layers.size() == 1 ? " layer" : " layers"),
                  total, "tokens");
-  double next_point = 0;
   std::string note;
   for (std::int64_t b = options.shard + blocks_done * options.shards; b < text->blocks();
        b += options.shards) {
@@ -168,12 +207,12 @@ StatisticsRun::State::PassResult StatisticsRun::State::run_pass(const std::vecto
     std::sort(pass.documents.begin(), pass.documents.end());
     pass.documents.erase(std::unique(pass.documents.begin(), pass.documents.end()), pass.documents.end());
     ++blocks_done;
-    if (static_cast<double>(pass.sums.count()) >= next_point) {
+    if (static_cast<double>(pass.sums.count()) >= pass.next_point) {
       add_point(pass);
       note = curve_text(pass.curve, pass_layers);
       progress.update(pass.sums.count(), note);
       if (!pass.curve.empty())
-        next_point =
+        pass.next_point =
             static_cast<double>(pass.sums.count()) * (options.until ? kBetweenPointsUntil : kBetweenPoints);
       pass.reached_until =
           options.until && !pass.curve.empty() && pass.curve.back().error_estimate <= *options.until;
@@ -333,11 +372,13 @@ StatisticsReport StatisticsRun::collect_into(const StatisticsFolder& folder, Pro
       throw Error(ErrorKind::kConfig,
                   checkpoint(layers).string() +
                       ": a run into this folder was not finished; go on with --resume, or remove the file");
+  state.refuse_other_checkpoints(folder.path);
   if (folder.resume && state.options.shards == 1)
     remove_left_temporaries(folder.path);  // other shards may be writing
   StatisticsReport report;
   report.source = state.text->description();
   report.fingerprint = state.fingerprint;
+  report.reached_until = state.options.until.has_value();  // until a pass ends without it
   for (const std::vector<int>& layers : state.plan.passes) {
     if (folder.resume && !parts && state.is_finished(layers, folder.path)) {
       report.resumed_blocks += state.plan.blocks;
@@ -346,12 +387,21 @@ StatisticsReport StatisticsRun::collect_into(const StatisticsFolder& folder, Pro
             read_layer_statistics(*open_safetensors(layer_file(folder.path, layer)), layer);
         report.layers[layer].C = at::Tensor();
         report.outputs.push_back(layer_file(folder.path, layer));
+        const std::optional<double> error = report.layers[layer].quality.error_estimate;
+        report.reached_until = report.reached_until && error && *error <= *state.options.until;
       }
+      if (group) group->wait_for_all();
+      fs::remove(checkpoint(layers));  // a kill between the layers and this leaves it
+      continue;
+    }
+    if (folder.resume && parts && state.take_part(layers, folder.path, report)) {
+      report.resumed_blocks += state.plan.blocks;
+      fs::remove(checkpoint(layers));
       continue;
     }
     State::PassResult pass = state.run_pass(layers, &folder, progress);
     report.resumed_blocks += pass.resumed_blocks;
-    report.reached_until = report.reached_until || pass.reached_until;
+    report.reached_until = report.reached_until && pass.reached_until;
     report.curve.insert(report.curve.end(), pass.curve.begin(), pass.curve.end());
     if (group) state.reduce(pass, *group);
     if (parts)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <span>
 
 #include "base/strings.h"
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kFormat = "1";
+constexpr std::int64_t kMostDimensions = 1 << 20;
 constexpr const char* kHalfNames[] = {"a", "b"};
 
 std::string stem_of(SumsKind kind) {
@@ -132,6 +134,7 @@ void save_sums(const fs::path& path, const SumsFile& file, const KeySums& sums) 
   metadata["emend.d_ff"] = std::to_string(sums.d_ff());
   metadata["emend.panel"] = std::to_string(MomentSum::kPanel);
   metadata["emend.blocks_done"] = std::to_string(file.blocks_done);
+  metadata["emend.next_point"] = std::to_string(static_cast<std::int64_t>(std::ceil(file.next_point)));
   std::vector<std::int64_t> layers, lengths, flat, counts;
   std::vector<at::Tensor> held;  // keeps the bytes of `tensors`
   for (std::size_t i = 0; i < sums.layers().size(); ++i) {
@@ -165,16 +168,28 @@ LoadedSums load_sums(const fs::path& path) {
   if (statistics_metadata(*file, "format") != kFormat)
     refuse(*file, "these sums are of another version of the format");
   if (number(*file, "panel") != MomentSum::kPanel) refuse(*file, "these sums are packed in another way");
-  const std::int64_t d_ff = number(*file, "d_ff"), packed = MomentSum::packed_elements(d_ff);
+  const std::int64_t d_ff = number(*file, "d_ff");
+  if (d_ff < 1 || d_ff > kMostDimensions)
+    refuse(*file, "emend.d_ff of " + std::to_string(d_ff) + " is no key's dimension");
+  const std::int64_t packed = MomentSum::packed_elements(d_ff);
   std::vector<int> layers;
   for (const std::int64_t layer : read_list<std::int64_t>(*file, "layers"))
     layers.push_back(static_cast<int>(layer));
   const auto counts = read_list<std::int64_t>(*file, "counts");
-  if (layers.empty() || counts.size() != layers.size() * KeySums::kHalves || d_ff < 1)
+  if (layers.empty() || counts.size() != layers.size() * KeySums::kHalves)
     refuse(*file, "layers and counts do not fit together");
+  for (const int layer : layers)  // before anything of that size is made
+    for (const char* half : kHalfNames) {
+      const std::string name = "layer." + std::to_string(layer) + "." + half;
+      const TensorInfo* const info = file->find(name);
+      if (!info || info->elements() != packed)
+        refuse(*file, "the tensor " + name + " is not a sum of keys of " + std::to_string(d_ff));
+    }
   LoadedSums loaded{{}, KeySums(layers, d_ff)};
   loaded.file.run = read_identity(*file);
   loaded.file.blocks_done = number(*file, "blocks_done");
+  if (file->metadata().contains("emend.next_point"))
+    loaded.file.next_point = static_cast<double>(number(*file, "next_point"));
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string name = "layer." + std::to_string(layers[i]);
     for (int half = 0; half < KeySums::kHalves; ++half) {

@@ -32,6 +32,7 @@ struct SumsFile {
   std::map<int, std::string> key_fingerprints;
   std::map<int, at::Tensor> probes;
   std::int64_t blocks_done = 0;  // of this shard, from the first on
+  double next_point = 0;         // keys at which the stated error is looked at again
   Statistics text;               // held text and documents
 };
 

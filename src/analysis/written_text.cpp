@@ -153,7 +153,7 @@ class OwnText : public TextSource {
 
   std::uint64_t name_of(std::uint64_t number) const {
     Sha256 hash;
-    hash.update_field(description() + ", blocks of " + std::to_string(block_));
+    hash.update_field(description());  // whatever the size of its blocks: block b begins with the same texts
     hash.update_number(number);
     return std::stoull(hash.hex().substr(0, 16), nullptr, 16);
   }

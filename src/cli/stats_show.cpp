@@ -51,7 +51,7 @@ std::vector<int> drawn_layers(const std::string& wanted, const std::map<int, fs:
     for (const auto& [layer, file] : files) all.push_back(layer);
     return all;
   }
-  const std::vector<int> layers = parse_layers(wanted, files.rbegin()->first + 1);
+  const std::vector<int> layers = parse_layers(wanted, files.rbegin()->first + 1, "--spectrum");
   for (const int layer : layers)
     if (!files.contains(layer))
       throw Error(ErrorKind::kConfig, "--spectrum: the folder has no layer " + std::to_string(layer));

@@ -1,6 +1,8 @@
 // Statistics of several texts joined, and those of other programs taken in.
 #include <gmock/gmock.h>
 
+#include <cstring>
+
 #include "base/expect_error.h"
 #include "base/temp_folder.h"
 #include "emend/statistics.h"
@@ -131,6 +133,41 @@ TEST_F(StatisticsMerge, ShardsMustBeAllThereAndEachOnce) {
   EXPECT_THAT(refusal(ErrorKind::kConfig, {folder_ / "shard0", folder_ / "again"}), HasSubstr("same shard"));
 }
 
+// Layers 0 and 1 of one text, 1 and 2 of another: layer 1 alone would be of both.
+TEST_F(StatisticsMerge, RunsOverOtherLayersAreRefused) {
+  options_.layers = {0, 1};
+  const fs::path a = collect("a", first_, true);
+  options_.layers = {1, 2};
+  EXPECT_THAT(refusal(ErrorKind::kConfig, {a, collect("b", second_, true)}), HasSubstr("different layers"));
+}
+
+TEST_F(StatisticsMerge, LayersOfSeveralCollectionsAreRefused) {
+  const fs::path a = collect("a", first_), b = collect("b", second_);
+  options_.layers = {5};
+  collect("b", second_);  // its documents replace those of layers 1 and 3
+  fs::remove(b / "layer_5.safetensors");
+  EXPECT_THAT(refusal(ErrorKind::kConfig, {a, b}), HasSubstr("collected at different times"));
+}
+
+TEST_F(StatisticsMerge, OwnTextOfOtherBlocksOverlaps) {
+  options_.corpus.clear();
+  options_.tokens = 600;
+  std::vector<fs::path> folders;
+  for (const std::int64_t block : {600, 1200}) {
+    options_.block_tokens = block;
+    folders.push_back(folder_ / std::to_string(block));
+    StatisticsRun(model_, options_, silent_).collect_into({folders.back(), false, false}, silent_);
+  }
+  EXPECT_THAT(refusal(ErrorKind::kConfig, folders), HasSubstr("documents are in both"));
+}
+
+TEST_F(StatisticsMerge, NothingIsWrittenWhenALaterLayerIsBroken) {
+  const fs::path a = collect("a", first_), b = collect("b", second_);
+  std::string bytes = test::read_all(b / "layer_3.safetensors");
+  folder_.write("b/layer_3.safetensors", bytes.substr(0, bytes.size() - 4));
+  EXPECT_THAT(refusal(ErrorKind::kFormat, {a, b}), HasSubstr("layer_3"));
+}
+
 TEST_F(StatisticsMerge, BrokenPartsAreRefusedByName) {
   const fs::path a = collect("a", first_, true);
   const fs::path file = a / "sums_1-3.safetensors";
@@ -138,15 +175,18 @@ TEST_F(StatisticsMerge, BrokenPartsAreRefusedByName) {
   folder_.write("a/sums_1-3.safetensors", bytes.substr(0, bytes.size() - 3));
   EXPECT_THAT(refusal(ErrorKind::kFormat, {a}), HasSubstr("sums_1-3"));
   std::string nan = bytes;
-  const std::size_t begin = nan.size() - 8;
-  nan.replace(begin, 8, std::string("\0\0\0\0\0\0\xf8\x7f", 8));
+  std::uint64_t header = 0;
+  std::memcpy(&header, nan.data(), sizeof header);
+  const std::size_t entry = nan.find("\"data_offsets\":[", nan.find("\"layer.1.a\"")) + 16;
+  nan.replace(8 + header + std::stoul(nan.substr(entry)), 8,
+              std::string("\0\0\0\0\0\0\xf8\x7f", 8));  // the first number of a sum
   folder_.write("a/sums_1-3.safetensors", nan);
-  try {
-    merge_statistics({a}, folder_ / "refused",
-                     silent_);  // the last tensor may be a list: then there is nothing to find
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("sums_1-3"));
-  }
+  EXPECT_THAT(refusal(ErrorKind::kFormat, {a}), HasSubstr("is not a sum of keys"));
+  std::string large = bytes;
+  const std::size_t size = large.find("\"emend.d_ff\":\"") + 14;
+  large.replace(size, large.find('"', size) - size, std::string(large.find('"', size) - size, '9'));
+  folder_.write("a/sums_1-3.safetensors", large);
+  EXPECT_THAT(refusal(ErrorKind::kFormat, {a}), HasSubstr("is not a sum of keys of 9"));
 }
 
 // --- archives of kmeng01/rome

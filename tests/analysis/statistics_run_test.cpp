@@ -86,6 +86,56 @@ TEST_P(StatisticsRuns, AStoppedRunGoesOnToTheSameBytes) {
       << "a finished run is left as it is";
 }
 
+// Killed after the layers were written and before the checkpoint went: going on takes it away.
+TEST_P(StatisticsRuns, ACheckpointOfAFinishedRunIsRemoved) {
+  stop_after(folder_ / "parts", 1300);
+  const std::string checkpoint = test::read_all(folder_ / "parts/checkpoint_1-3.safetensors");
+  run_into(folder_ / "parts", true);
+  folder_.write("parts/checkpoint_1-3.safetensors", checkpoint);
+  run_into(folder_ / "parts", true);
+  EXPECT_FALSE(fs::exists(folder_ / "parts/checkpoint_1-3.safetensors"));
+}
+
+TEST_P(StatisticsRuns, ACheckpointOfOtherLayersOrShardsIsRefused) {
+  stop_after(folder_ / "parts", 1300);
+  options_.layers = {1, 4};
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { run_into(folder_ / "parts", true); }),
+              AllOf(HasSubstr("checkpoint_1-3"), HasSubstr("other layers, shards")));
+  options_.layers = {1, 3};
+  options_.shards = 2;
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { run_into(folder_ / "parts", true); }),
+              HasSubstr("checkpoint_1-3"));
+}
+
+TEST_P(StatisticsRuns, AShardThatIsDoneIsNotDoneAgain) {
+  options_.shards = 2;
+  run_into(folder_ / "shard");
+  const auto written = fs::last_write_time(folder_ / "shard/sums_1-3_shard_0_of_2.safetensors");
+  const StatisticsReport again = run_into(folder_ / "shard", true);
+  EXPECT_GT(again.resumed_blocks, 0);
+  EXPECT_GT(again.layers.at(3).tokens, 0);
+  EXPECT_EQ(fs::last_write_time(folder_ / "shard/sums_1-3_shard_0_of_2.safetensors"), written);
+}
+
+// The curve is looked at in the same places, so that the run stops at the same one.
+TEST_P(StatisticsRuns, AStoppedRunUntilAnErrorGoesOnToTheSameBytes) {
+  options_.tokens = kAllTokens;
+  if (GetParam() == "self") options_.tokens = 12000;
+  options_.block_tokens = 300;
+  options_.layers = {1};
+  options_.until = 0.055;
+  const StatisticsReport whole = run_into(folder_ / "whole");
+  ASSERT_TRUE(whole.reached_until);
+  for (const std::int64_t keys : {4700, 5900}) {
+    const fs::path parts = folder_ / ("parts" + std::to_string(keys));
+    stop_after(parts, keys);
+    EXPECT_TRUE(run_into(parts, true).reached_until);
+    EXPECT_EQ(test::read_all(folder_ / "whole/layer_1.safetensors"),
+              test::read_all(parts / "layer_1.safetensors"));
+    EXPECT_TRUE(run_into(parts, true).reached_until) << "also when there is nothing left to do";
+  }
+}
+
 TEST_P(StatisticsRuns, ACheckpointOfAnotherRunIsRefusedWithWhatDiffers) {
   const fs::path folder = folder_ / "run";
   stop_after(folder, 1300);
