@@ -154,7 +154,7 @@ TEST_F(TraceFactsWorld, AFolderOfAnotherRunIsRefused) {
   options.samples = 2;
   facts[2].prompt = "In short: " + facts[2].prompt;
   facts[2].subject_begin += 10;
-  EXPECT_THAT(refusal({folder, true}), HasSubstr("the facts file has changed"));
+  EXPECT_THAT(refusal({folder, true}), HasSubstr("another \"facts\""));
 }
 
 TEST_F(TraceFactsWorld, ABrokenResultIsNamed) {
