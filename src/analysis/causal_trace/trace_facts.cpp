@@ -2,6 +2,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "analysis/causal_trace/fact_steps.h"
 #include "analysis/causal_trace/trace_json.h"
@@ -82,6 +83,12 @@ std::string facts_fingerprint(const std::vector<TraceFact>& facts) {
   return hash.hex();
 }
 
+// The last bits of a sum depend on the number of threads, which is nobody's setting.
+double rounded(double value) {
+  constexpr double kDigits = 1e9;
+  return std::round(value * kDigits) / kDigits;
+}
+
 // All that a fact's result depends on.
 OutJson settings_json(const Model& model, const std::vector<TraceFact>& facts, const TraceOptions& options, double sigma) {
   return {{"model", model.fingerprint()},
@@ -89,7 +96,7 @@ OutJson settings_json(const Model& model, const std::vector<TraceFact>& facts, c
           {"prefix", options.prefix},
           {"chat", options.form == PromptForm::kChat},
           {"noise", noise_json(options.noise)},
-          {"sigma", sigma},
+          {"sigma", rounded(sigma)},
           {"samples", options.samples},
           {"window", options.window},
           {"knockout_window", options.knockout_window},
