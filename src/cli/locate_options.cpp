@@ -97,7 +97,7 @@ void settle(const RawOptions& raw, LocateOptions& options) {
   parse_shard(raw.shard, options);
 }
 
-void require_one_source(LocateOptions& options) {
+void require_one_source(const LocateOptions& options) {
   const bool prompt = !options.prompt.empty() || !options.subject.empty();
   if (prompt == !options.facts.empty())
     throw Error(ErrorKind::kUsage, "locate wants either --prompt P and --subject S, or --facts FILE");
@@ -113,7 +113,6 @@ void require_one_source(LocateOptions& options) {
     for (const auto& [name, given] : {std::pair("--trial-layers", !options.trial_layers.empty()), std::pair("--check", options.check > 0),
                                       std::pair("--trial-data", !options.trial_data.empty()), std::pair("--trial-dataset", !options.trial_dataset.empty()), std::pair("--method", !options.method.empty())})
       if (given) throw Error(ErrorKind::kUsage, std::string(name) + " goes with --trial N only");
-  if (options.method.empty()) options.method = "rome";
   if (options.trial > 0 && options.shards > 1) throw Error(ErrorKind::kUsage, "--trial does not go with --shard: run it once all parts are done");
   if (options.resume && options.out.empty()) throw Error(ErrorKind::kUsage, "--resume wants --out DIR, the folder to go on with");
   if (options.shards > 1 && options.out.empty()) throw Error(ErrorKind::kUsage, "--shard wants --out DIR, a folder that all parts share");
@@ -146,6 +145,7 @@ Parsed parse_locate(const std::vector<std::string>& arguments, LocateOptions& op
   require_given(!options.common.model.empty(), "locate", "--model PATH");
   settle(raw, options);
   require_one_source(options);
+  if (options.method.empty()) options.method = "rome";
   return Parsed::kRun;
 }
 

@@ -73,7 +73,7 @@ FileRewrite rewrite_gguf(const std::filesystem::path& file, const std::vector<Ne
       rewrite.put(tensor->bytes);
     else
       rewrite.keep(info.offset, info.bytes);
-    pad();  // data_begin is aligned, too
+    pad();  // where there is data, data_begin is aligned, too
   }
   return rewrite;
 }
