@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <map>
 
 #include "base/strings.h"
@@ -18,6 +19,11 @@ at::Tensor lookup_keys(const CallRows& rows, const LayerTrace& trace) {
     for (std::size_t p = 0; p < rows[i].prompts.size(); ++p)
       up_to_lookup.push_back(rows.trace_row_to_lookup(i, p));
   return trace.last_keys(up_to_lookup).to(at::kCPU, at::kDouble);
+}
+
+// Every element enters the sum, so one look at it sees all.
+bool is_finite(const at::Tensor& key) {
+  return !key.defined() || std::isfinite(key.sum().item<double>());
 }
 
 // What the subject's last token sees of the bare prompt, itself included.
@@ -48,10 +54,24 @@ std::vector<KeyGroup> group_by_key(const CallRows& rows, const LayerTrace& trace
       if (count > 1) group.context_key = keys.narrow(0, first_key + 1, count - 1).mean(0);
       groups.push_back(std::move(group));
     }
-    groups[known->second].requests.push_back(i);
+    KeyGroup& group = groups[known->second];
+    group.requests.push_back(i);
+    group.warnings.insert(group.warnings.end(), rows[i].warnings.begin(), rows[i].warnings.end());
     first_key += count;
   }
   return groups;
+}
+
+void require_finite_keys(const std::vector<KeyGroup>& groups, const at::Tensor& sink, int layer,
+                         const std::vector<EditRequest>& requests) {
+  std::vector<std::string> broken;
+  for (const KeyGroup& group : groups)
+    if (!is_finite(group.bare_key) || !is_finite(group.context_key)) broken.push_back(group.ids(requests));
+  if (broken.empty() && is_finite(sink)) return;
+  throw Error(ErrorKind::kNumeric,
+              (broken.empty() ? "the key of position 0" : "the keys of " + join(broken)) + " at layer " +
+                  std::to_string(layer) +
+                  " hold NaN or infinity: the model's weights do, or its float type is too small");
 }
 
 void require_no_contradiction(const std::vector<KeyGroup>& groups, const CallRows& rows,

@@ -11,12 +11,7 @@ CallRows::CallRows(const Tokenizer& tokenizer, const std::vector<EditRequest>& r
     fronts_.push_back(form_.prefix);
     fronts_.back().insert(fronts_.back().end(), context.begin(), context.end());
   }
-  for (const EditRequest& request : requests) {
-    requests_.push_back(make_rows(tokenizer, request));
-    if (requests_.back().prompts.front().straddles)
-      warnings_.push_back("edit " + request.id +
-                          ": the token at the end of the subject also covers the text after it");
-  }
+  for (const EditRequest& request : requests) requests_.push_back(make_rows(tokenizer, request));
 }
 
 RequestRows CallRows::make_rows(const Tokenizer& tokenizer, const EditRequest& request) const {
@@ -32,6 +27,9 @@ RequestRows CallRows::make_rows(const Tokenizer& tokenizer, const EditRequest& r
     rows.fronts.push_back(form_.form == PromptForm::kChat ? 0 : static_cast<std::int64_t>(c) + 1);
   }
   rows.subject = subject_row(tokenizer, request, form_);
+  if (rows.prompts.front().straddles)
+    rows.warnings.push_back("edit " + request.id +
+                            ": the token at the end of the subject also covers the text after it");
   return rows;
 }
 

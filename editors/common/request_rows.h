@@ -17,6 +17,8 @@ struct RequestRows {
   std::vector<std::int64_t> fronts;  // the shared front that each begins with
   PromptRow subject;                 // the subject alone, for the drift term
   TokenIds target;
+  std::vector<std::string>
+      warnings;  // with the id: a token at the end of the subject that also covers other text
 };
 
 // The rows of one call and the fronts that they share.
@@ -33,8 +35,6 @@ class CallRows {
   const std::vector<TokenIds>& fronts() const { return fronts_; }
   std::size_t size() const { return requests_.size(); }
   const RequestRows& operator[](std::size_t request) const { return requests_[request]; }
-  // A token at the end of a subject that also covers other text; the ids are named.
-  const std::vector<std::string>& warnings() const { return warnings_; }
 
   // The bare prompt's lookup token stands at position 0 with nothing in front: its key is the sink's.
   bool lies_at_sink(std::size_t request) const {
@@ -54,7 +54,6 @@ class CallRows {
   RowForm form_;
   std::vector<TokenIds> contexts_, fronts_;
   std::vector<RequestRows> requests_;
-  std::vector<std::string> warnings_;
 };
 
 }  // namespace emend

@@ -84,15 +84,22 @@ RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests,
       rows_(model.tokenizer(), requests, {context.prefix, context.form},
             make_contexts(model, context, options)),
       trace_(model, context.layer, rows_.fronts(), context.token_budget),
-      groups_(group_by_key(rows_, trace_, grouping)),
-      warnings_(rows_.warnings()) {
+      groups_(group_by_key(rows_, trace_, grouping)) {
   require_no_contradiction(groups_, rows_, requests_);
   if (options_.protect_sink) sink_key_ = sink_key(rows_, trace_);
+  require_finite_keys(groups_, sink_key_, context.layer, requests_);
   for (KeyGroup& group : groups_)
-    group.constraint = choose_keys(group, rows_, metric_, options_.keys, ids(group), warnings_);
+    group.constraint = choose_keys(group, rows_, metric_, options_.keys, ids(group), group.warnings);
   if (grouping == Grouping::kAlone || groups_.size() < 2) return;
   warn_of_parallel_keys();
   if (is_joint()) require_separable_keys();
+}
+
+std::vector<std::string> RomePlan::warnings() const {
+  std::vector<std::string> all;
+  for (const KeyGroup& group : groups_) all.insert(all.end(), group.warnings.begin(), group.warnings.end());
+  all.insert(all.end(), parallel_keys_.begin(), parallel_keys_.end());
+  return all;
 }
 
 KeyConstraint RomePlan::constraint(const KeyGroup& group) const {
@@ -133,10 +140,10 @@ at::Tensor RomePlan::joint_responses(const std::vector<std::size_t>& groups) con
 void RomePlan::warn_of_parallel_keys() {
   Cosines(metric_, groups_).each_pair([&](std::size_t i, std::size_t j, double cosine) {
     if (cosine > kNearParallel)
-      warnings_.push_back("edits " + ids(groups_[i]) + " and " + ids(groups_[j]) +
-                          " have nearly the same key (cosine " + digits(cosine, 6) +
-                          "): telling them apart makes the update about " +
-                          digits(std::sqrt(1 / (1 - cosine * cosine)), 5) + " times larger");
+      parallel_keys_.push_back("edits " + ids(groups_[i]) + " and " + ids(groups_[j]) +
+                               " have nearly the same key (cosine " + digits(cosine, 6) +
+                               "): telling them apart makes the update about " +
+                               digits(std::sqrt(1 / (1 - cosine * cosine)), 5) + " times larger");
   });
 }
 
@@ -180,7 +187,7 @@ double RomePlan::neighbour_alpha(const KeyGroup& group, const at::Tensor& a,
 
 EditPlan RomePlan::summary() const {
   EditPlan plan;
-  plan.warnings = warnings_;
+  plan.warnings = warnings();
   const at::Tensor joint = is_joint() ? joint_responses(all_groups()) : at::Tensor();
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const KeyGroup& group = groups_[g];

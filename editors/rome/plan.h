@@ -15,8 +15,8 @@ class RomePlan {
  public:
   // Samples the contexts and runs all rows up to the keys of context.layer. Throws Error(kConfig) for a layer
   // or statistics that are not there, for edits that contradict each other, and, when they are edited
-  // together, for keys that can hardly be told apart; Error(kNumeric) when C is not positive definite. The
-  // references outlive the plan.
+  // together, for keys that can hardly be told apart; Error(kNumeric) when C is not positive definite or a
+  // key not finite. The references outlive the plan.
   RomePlan(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
            const RomeOptions& options, Grouping grouping);
 
@@ -27,7 +27,8 @@ class RomePlan {
   const CallRows& rows() const { return rows_; }
   const LayerTrace& trace() const { return trace_; }
   const std::vector<KeyGroup>& groups() const { return groups_; }
-  const std::vector<std::string>& warnings() const { return warnings_; }
+  // All that was noticed; KeyGroup::warnings has what concerns one group alone.
+  std::vector<std::string> warnings() const;
   std::string ids(const KeyGroup& group) const { return group.ids(requests_); }
 
   // The keys that an edit of this group alone is held to, the sink's among them: one a column.
@@ -62,8 +63,8 @@ class RomePlan {
   CallRows rows_;
   LayerTrace trace_;
   std::vector<KeyGroup> groups_;
-  at::Tensor sink_key_;  // [F] float64, undefined when not protected
-  std::vector<std::string> warnings_;
+  at::Tensor sink_key_;                     // [F] float64, undefined when not protected
+  std::vector<std::string> parallel_keys_;  // warnings of them
 };
 
 }  // namespace emend

@@ -17,15 +17,20 @@ namespace emend {
 
 namespace {
 
+std::string loss_text(const SearchResult& result) {
+  return result.finite ? "loss " + std::to_string(result.loss) : "the loss is not a number";
+}
+
 // Throws for what did not come down, unless the caller goes on without it.
 void require_down(const RomePlan& plan, const std::vector<SearchResult>& results) {
   if (plan.context().keep_going) return;
   std::vector<std::string> failed;
   for (std::size_t g = 0; g < results.size(); ++g)
     if (!results[g].came_down)
-      failed.push_back(plan.ids(plan.groups()[g]) + " (loss " + std::to_string(results[g].loss) + ")");
+      failed.push_back(plan.ids(plan.groups()[g]) + " (" + loss_text(results[g]) + ")");
   if (!failed.empty())
-    throw Error(ErrorKind::kNumeric, "the value search did not come down for " + join(failed) +
+    throw Error(ErrorKind::kNumeric, "the value search at layer " + std::to_string(plan.context().layer) +
+                                         " did not come down for " + join(failed) +
                                          "; try another layer or more steps, or --keep-going");
 }
 
@@ -43,8 +48,7 @@ void add_facts(Edit& edit, const RomePlan& plan, const KeyGroup& group, const Se
     fact.request = plan.requests()[i];
     fact.layer = plan.context().layer;
     fact.status = result.came_down ? "edited" : "failed";
-    if (!result.came_down)
-      fact.reason = "the value search did not come down (loss " + std::to_string(result.loss) + ")";
+    if (!result.came_down) fact.reason = "the value search did not come down (" + loss_text(result) + ")";
     fact.keys = constraint.K.t().to(at::kFloat).contiguous();
     fact.answers = constraint.y.to(at::kFloat);
     fact.residual = result.r.cpu();
@@ -111,7 +115,12 @@ std::vector<Edit> edit_alone(const RomePlan& plan, Progress& progress) {
   const RomeSolution solution = search_alone(plan, own_responses(plan), progress);
   require_down(plan, solution.results);
   std::vector<Edit> edits;
-  for (std::size_t g = 0; g < plan.groups().size(); ++g) edits.push_back(write_edit(plan, solution, {g}));
+  for (std::size_t g = 0; g < plan.groups().size(); ++g) {
+    std::vector<std::string> warnings = plan.groups()[g].warnings;
+    plan.neighbour_alpha(plan.groups()[g], solution.responses[g], warnings);
+    edits.push_back(write_edit(plan, solution, {g}));
+    edits.back().warnings = std::move(warnings);
+  }
   return edits;
 }
 

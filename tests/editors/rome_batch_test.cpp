@@ -63,6 +63,28 @@ TEST_P(RomeBatch, OrderAndTokenBudgetChangeNothing) {
   }
 }
 
+TEST_P(RomeBatch, EachWarnsOfWhatAnEditOfItAloneWarnsOf) {
+  EditRequest straddling =  // the subject ends inside a word
+      test::request_of("inside", "The profession of a painter is", "paint", "tailor");
+  EditRequest loud = requests_[1];  // its own prompt as a neighbour receives the whole residual
+  loud.neighbours = {{loud.prompt, loud.was}};
+  const std::vector<EditRequest> requests = {requests_[0], straddling, loud};
+  EditorContext context = world_.context;
+  context.keep_going = true;
+  SilentProgress silent;
+  const auto editor = EditWorld::editor({{"steps", "1"}, {"contexts", "2"}});
+  const auto edits = editor->edit_each(world_.model, requests, context, silent);
+  ASSERT_EQ(edits.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(edits[i].warnings, editor->edit(world_.model, {requests[i]}, context, silent).warnings);
+  EXPECT_THAT(edits[0].warnings, ::testing::Not(Contains(HasSubstr("subject"))));
+  EXPECT_THAT(edits[1].warnings, Contains(AllOf(HasSubstr("inside"), HasSubstr("end of the subject"))));
+  EXPECT_THAT(edits[2].warnings, Contains(AllOf(HasSubstr(loud.id), HasSubstr("neighbour"))));
+  // Together they warn of the same.
+  const auto together = editor->plan(world_.model, requests, context).warnings;
+  EXPECT_THAT(together, Contains(edits[1].warnings.front()));
+}
+
 TEST_P(RomeBatch, EachIsAnEditOfItsOwnEvenForOneKey) {
   // The same prompt with two targets is no contradiction here: each stands on the unedited model.
   EditRequest other = requests_[0];
@@ -219,6 +241,33 @@ TEST_P(RomeBatch, EveryStepBelongsToAStageCalledSearching) {
   EditWorld::editor({{"steps", "4"}, {"contexts", "2"}})
       ->edit(world_.model, {requests_[0], requests_[1]}, keep, stages);
   EXPECT_THAT(stages.steps, ::testing::Each(::testing::StartsWith("searching")));
+}
+
+// The model with NaN in the down projection of `block`.
+struct BrokenBlock {
+  BrokenBlock(Model& model, int block)
+      : scope(model, {{block, at::full({1, model.config().d_ff}, std::nanf("")),
+                       at::ones({model.config().d_model, 1})}}) {}
+  const ScopedEdit scope;
+};
+
+TEST_P(RomeBatch, NaNRefusesAJointEditWithItsIdsAndLayer) {
+  const std::vector<EditRequest> some(requests_.begin(), requests_.begin() + 3);
+  const int layer = world_.context.layer;
+  const at::Tensor before = world_.weight().clone();
+  const auto refusal = [&] { return test::error_of(ErrorKind::kNumeric, [&] { world_.edit(some); }); };
+  const auto names_all = AllOf(HasSubstr(some[0].id), HasSubstr(some[1].id), HasSubstr(some[2].id),
+                               HasSubstr("layer " + std::to_string(layer)));
+  for (const int block : {layer, layer + 1}) {  // in the search
+    const BrokenBlock broken(world_.model, block);
+    EXPECT_THAT(refusal(), AllOf(names_all, HasSubstr("did not come down"), HasSubstr("not a number")));
+  }
+  {  // in the keys
+    const BrokenBlock broken(world_.model, layer - 1);
+    EXPECT_THAT(refusal(), AllOf(names_all, HasSubstr("keys"), HasSubstr("NaN")));
+    EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { world_.edit_each(some); }), names_all);
+  }
+  EXPECT_TRUE(at::equal(world_.weight(), before));
 }
 
 TEST_P(RomeBatch, FailedSearchesAreNamedOrKept) {
