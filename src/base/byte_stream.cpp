@@ -180,4 +180,8 @@ std::string inflate_raw(std::string_view deflated, std::size_t size, const std::
   return out;
 }
 
+std::uint32_t crc32_of(std::string_view bytes) {
+  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
 }  // namespace emend

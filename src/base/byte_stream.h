@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -24,5 +25,8 @@ std::unique_ptr<ByteStream> open_byte_stream(const std::filesystem::path& file);
 
 // A deflated piece (RFC 1951, as zip files hold it) of known size. Throws Error(kFormat) naming `where`.
 std::string inflate_raw(std::string_view deflated, std::size_t size, const std::string& where);
+
+// The CRC-32 of gzip and zip files (RFC 1952, section 8).
+std::uint32_t crc32_of(std::string_view bytes);
 
 }  // namespace emend

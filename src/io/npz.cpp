@@ -28,6 +28,7 @@ constexpr std::size_t kEndRecordBytes = 22, kLongestComment = 65535, kLocator64B
 struct ZipEntry {
   std::string name;
   std::uint16_t flags = 0, method = 0;
+  std::uint32_t crc = 0;
   std::uint64_t packed = 0, size = 0, offset = 0;
 };
 
@@ -60,7 +61,8 @@ ZipEntry read_central_entry(ByteReader& in) {
   in.take(4, "an entry");
   entry.flags = in.read<std::uint16_t>("an entry");
   entry.method = in.read<std::uint16_t>("an entry");
-  in.take(8, "an entry");
+  in.take(4, "an entry");
+  entry.crc = in.read<std::uint32_t>("an entry");
   entry.packed = in.read<std::uint32_t>("an entry");
   entry.size = in.read<std::uint32_t>("an entry");
   const auto name = in.read<std::uint16_t>("an entry"), extra = in.read<std::uint16_t>("an entry"),
@@ -107,7 +109,7 @@ std::vector<ZipEntry> read_entries(Bytes file, const std::string& where) {
   return entries;
 }
 
-std::string unpack(Bytes file, const ZipEntry& entry, const std::string& where) {
+std::string unpack_unchecked(Bytes file, const ZipEntry& entry, const std::string& where) {
   constexpr std::uint16_t kEncrypted = 1, kStored = 0, kDeflated = 8;
   constexpr std::uint64_t kMostRatio = 1032;  // deflate cannot do better
   if ((entry.flags & kEncrypted) != 0) refuse(where, "the entry is encrypted");
@@ -125,6 +127,12 @@ std::string unpack(Bytes file, const ZipEntry& entry, const std::string& where) 
            "zip compression " + std::to_string(entry.method) + " is not known; stored and deflated are");
   if (entry.size / kMostRatio > entry.packed) refuse(where, "the entry's size cannot be right");
   return inflate_raw(packed, static_cast<std::size_t>(entry.size), where);
+}
+
+std::string unpack(Bytes file, const ZipEntry& entry, const std::string& where) {
+  std::string data = unpack_unchecked(file, entry, where);
+  if (crc32_of(data) != entry.crc) refuse(where, "the entry's data is damaged: its CRC-32 is another");
+  return data;
 }
 
 // The value of 'KEY': in a header such as {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }.

@@ -19,7 +19,7 @@ struct NpyArray {
 };
 
 // All arrays by name, without ".npy". Every offset and size is checked against the file before it is used.
-// Throws Error: kIo, kFormat naming file and entry (not a zip, encrypted, another compression, damaged data,
+// Throws Error: kIo, kFormat naming file and entry (not a zip, encrypted, another compression, damaged data or a wrong CRC-32,
 // a header that does not make its size, objects).
 std::map<std::string, NpyArray> read_npz(const std::filesystem::path& file);
 

@@ -56,6 +56,34 @@ TEST(Npz, RefusesArraysThatAreNotWhatTheySay) {
   EXPECT_THAT(refusal("no array"), HasSubstr("npy"));
 }
 
+TEST(Npz, AFlippedByteOfAnArrayIsFound) {
+  const test::TempFolder folder;
+  for (const bool deflate : {false, true}) {
+    const std::string elements = floats({1, 2, 3, 4});
+    std::string bytes =
+        zip({{"whole.npy", npy("<f4", "1", floats({5}))}, {"x.npy", npy("<f4", "4", elements), deflate}});
+    // Stored: the last element. Deflated: the last bits of the stream, in front of the list of entries.
+    const std::size_t end = deflate ? bytes.find("PK\x01\x02") : bytes.find(elements) + elements.size();
+    ASSERT_EQ(read_npz(folder.write("a.npz", bytes)).size(), 2u);
+    int refused = 0;
+    for (std::size_t back = 1; back <= 8; ++back) {
+      std::string flipped = bytes;
+      flipped[end - back] = static_cast<char>(flipped[end - back] ^ 4);
+      try {
+        read_npz(folder.write("a.npz", flipped));
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kFormat);
+        EXPECT_THAT(error.what(), AllOf(HasSubstr("a.npz"), HasSubstr("x.npy"), HasSubstr("damaged")));
+        if (!deflate) {
+          EXPECT_THAT(error.what(), HasSubstr("CRC-32"));
+        }
+        ++refused;
+      }
+    }
+    EXPECT_EQ(refused, 8) << (deflate ? "deflated" : "stored");
+  }
+}
+
 // Every byte of the archive's tables broken in turn: an error or the old content, never a crash.
 TEST(Npz, BrokenBytesDoNoHarm) {
   const test::TempFolder folder;

@@ -55,7 +55,9 @@ inline std::string zip(const std::vector<ZipEntry>& entries) {
     const std::string sizes =
         entry.zip64 ? u32(0xFFFFFFFF) + u32(0xFFFFFFFF) : u32(body.size()) + u32(entry.data.size());
     const std::size_t offset = file.size();
-    const std::string middle = u16(45) + u16(0) + u16(entry.deflate ? 8 : 0) + u32(0) + u32(0) + sizes +
+    const std::size_t crc =
+        crc32(0, reinterpret_cast<const Bytef*>(entry.data.data()), static_cast<uInt>(entry.data.size()));
+    const std::string middle = u16(45) + u16(0) + u16(entry.deflate ? 8 : 0) + u32(0) + u32(crc) + sizes +
                                u16(entry.name.size()) + u16(extra.size());
     file += u32(0x04034b50) + middle + entry.name + extra + body;
     list += u32(0x02014b50) + u16(45) + middle + u16(0) + u16(0) + u16(0) + u32(0) + u32(offset) +
