@@ -45,6 +45,12 @@ std::int64_t tokens_wanted(const Model& model, const StatisticsOptions& options)
   return (options.until ? kUntilDefault : kDefault) * model.config().d_ff;
 }
 
+std::int64_t block_tokens(const StatisticsOptions& options) {
+  constexpr std::int64_t kGivenDefault = 8192, kOwnDefault = 16384;
+  if (options.block_tokens > 0) return options.block_tokens;
+  return options.corpus.empty() ? kOwnDefault : kGivenDefault;
+}
+
 std::string settings_of(const Model& model, const StatisticsOptions& options) {
   const std::string text = options.corpus.empty() ? "own text" : "window " + std::to_string(options.window);
   return text + ", " + c10::toString(model.options().dtype().toScalarType()) + " pass, position 0 left out";

@@ -17,6 +17,9 @@ void check_statistics_options(const Model& model, const StatisticsOptions& optio
 // Keys to sum: those asked for, else 10 a dimension, or at most 100 where the run waits for an error.
 std::int64_t tokens_wanted(const Model& model, const StatisticsOptions& options);
 
+// Keys of a block: those asked for, else the default of given or own text.
+std::int64_t block_tokens(const StatisticsOptions& options);
+
 // What sums must share to be added: "window 512, Float pass, position 0 left out".
 std::string settings_of(const Model& model, const StatisticsOptions& options);
 

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "analysis/statistics_file.h"
+#include "analysis/statistics_options.h"
 #include "analysis/statistics_state.h"
 #include "emend/error.h"
 
@@ -16,7 +17,7 @@ RunIdentity StatisticsRun::State::identity() const {
   run.seed = std::to_string(options.seed);
   run.tokens =
       std::to_string(plan.tokens) + (options.until ? ", until " + std::to_string(*options.until) : "");
-  run.blocks = std::to_string(text->blocks());
+  run.block_tokens = std::to_string(block_tokens(options));
   run.shard = options.shard;
   run.shards = options.shards;
   return run;

@@ -71,7 +71,8 @@ RunIdentity read_identity(const TensorFile& file) {
   run.corpus = statistics_metadata(file, "corpus");
   run.seed = statistics_metadata(file, "seed");
   run.tokens = statistics_metadata(file, "tokens");
-  run.blocks = statistics_metadata(file, "blocks");
+  if (file.metadata().contains("emend.block_tokens"))
+    run.block_tokens = statistics_metadata(file, "block_tokens");
   run.shard = static_cast<int>(number(file, "shard"));
   run.shards = static_cast<int>(number(file, "shards"));
   return run;
@@ -88,7 +89,7 @@ std::map<std::string, std::string> RunIdentity::metadata() const {
           {"emend.corpus", corpus},
           {"emend.seed", seed},
           {"emend.tokens", tokens},
-          {"emend.blocks", blocks},
+          {"emend.block_tokens", block_tokens},
           {"emend.shard", std::to_string(shard)},
           {"emend.shards", std::to_string(shards)}};
 }
@@ -101,7 +102,7 @@ std::optional<std::string> RunIdentity::difference(const RunIdentity& other) con
                                                         {"settings", origin.settings, other.origin.settings},
                                                         {"seed", seed, other.seed},
                                                         {"number of tokens", tokens, other.tokens},
-                                                        {"block size", blocks, other.blocks},
+                                                        {"block size", block_tokens, other.block_tokens},
                                                         {"shard", part(*this), part(other)},
                                                         {"text", corpus, other.corpus}};
   for (const auto& [name, here, there] : rows)

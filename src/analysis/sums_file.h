@@ -18,7 +18,7 @@ namespace emend {
 struct RunIdentity {
   StatisticsOrigin origin;  // settings must agree for sums to be added
   std::string corpus;       // fingerprint of the text and its blocks
-  std::string seed, tokens, blocks;
+  std::string seed, tokens, block_tokens;
   int shard = 0, shards = 1;
 
   // As metadata, and the first thing in which another identity differs: "the seed (3, here 4)"; nothing when

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "analysis/own_text.h"
+#include "analysis/statistics_options.h"
 #include "analysis/text_source.h"
 #include "base/fingerprint.h"
 #include "model/batches.h"
@@ -17,9 +18,8 @@ namespace {
 
 constexpr std::int64_t kSideBySide = 64;    // texts that grow together
 constexpr std::int64_t kLongestText = 256;  // tokens: bounds the cache of 64 of them
-constexpr std::int64_t kDefaultBlock = kSideBySide * kLongestText;
-constexpr std::int64_t kPortion = 1024;  // keys that are multiplied at once
-constexpr std::int64_t kHeldRows = 16;   // texts kept out of the sums
+constexpr std::int64_t kPortion = 1024;     // keys that are multiplied at once
+constexpr std::int64_t kHeldRows = 16;      // texts kept out of the sums
 constexpr std::int64_t kHeldLength = 48;
 constexpr std::uint64_t kHeldStream = std::uint64_t{1} << 32;  // away from the texts that are summed
 
@@ -69,7 +69,7 @@ class OwnText : public TextSource {
         eos_(model.has_tokenizer() ? model.tokenizer().eos() : std::nullopt),
         seed_(options.seed),
         tokens_(tokens),
-        block_(options.block_tokens > 0 ? options.block_tokens : kDefaultBlock) {
+        block_(block_tokens(options)) {
     write_held_text();
   }
 

@@ -149,6 +149,11 @@ TEST_P(StatisticsRuns, ACheckpointOfAnotherRunIsRefusedWithWhatDiffers) {
   options_.tokens = 2000;
   EXPECT_THAT(refusal(), HasSubstr("number of tokens"));
   options_.tokens = 2500;
+  const std::int64_t blocks = StatisticsRun(model_, options_, silent_).plan().blocks;
+  options_.block_tokens = 610;  // as many blocks of another size
+  ASSERT_EQ(StatisticsRun(model_, options_, silent_).plan().blocks, blocks);
+  EXPECT_THAT(refusal(), HasSubstr("different is the block size (\"600\", here \"610\")"));
+  options_.block_tokens = 600;
   options_.prefix = {3};
   EXPECT_THAT(refusal(), HasSubstr("BOS"));
   options_.prefix = model_.tokenizer().automatic_prefix();
@@ -265,6 +270,36 @@ TEST(StatisticsRun, AKeyThatIsNotANumberIsNamedByLayerAndDocument) {
   options.tokens = kAllTokens;
   EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { collect_statistics(model, options, silent); }),
               AllOf(HasSubstr("layer 2"), HasSubstr("text.txt:2"), HasSubstr("NaN")));
+}
+
+TEST(StatisticsRun, AProbeThatIsNotANumberIsNamedByLayerAndText) {
+  const Model model = test::load_world("gpt2");
+  SilentProgress silent;
+  StatisticsOptions options;
+  options.layers = {1, 2};
+  options.corpus = {test::data_path("world/text.txt")};
+  options.tokens = 500;
+  const auto held = collect_statistics(model, options, silent).held_text;
+  ASSERT_GE(held.size(), 3u);
+  // The embedding of a token that stands in one of the held texts alone is broken.
+  constexpr std::size_t kBroken = 2;
+  std::int64_t only_there = -1;
+  for (const std::int64_t id : held[kBroken]) {
+    std::size_t texts = 0;
+    for (const auto& row : held) texts += std::find(row.begin(), row.end(), id) != row.end() ? 1 : 0;
+    if (texts == 1) only_there = id;
+  }
+  ASSERT_GE(only_there, 0);
+  at::Tensor embedding = model.weights().token_embedding;
+  embedding[only_there].fill_(std::numeric_limits<float>::quiet_NaN());
+  const test::TempFolder folder;
+  EXPECT_THAT(test::error_of(
+                  ErrorKind::kNumeric,
+                  [&] {
+                    StatisticsRun(model, options, silent).collect_into({folder / "s", false, false}, silent);
+                  }),
+              AllOf(HasSubstr("layer 1"), HasSubstr("held text 2"), HasSubstr("NaN")));
+  EXPECT_FALSE(fs::exists(folder / "s")) << "nothing was written";
 }
 
 // Keys whose second moment is known: the estimate from two halves against the true distance of the whole.
