@@ -58,7 +58,7 @@ struct StatisticsOptions {
   std::int64_t window = 512;                  // tokens of a row at most; longer documents are cut
   std::int64_t block_tokens = 0;              // keys of a block; 0: 8192 of given text, 16384 of own text
   std::int64_t token_budget = 4096;
-  std::int64_t memory_bytes = 0;              // of the whole process, at most; 0: no limit
+  std::int64_t memory_bytes = 0;              // of the process (of the GPU, where the model is there), at most; 0: no limit
   std::optional<double> until;                // stop at the block end where every layer's error estimate is at most this
   int shard = 0, shards = 1;                  // only the blocks b with b % shards == shard
 };

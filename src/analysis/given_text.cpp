@@ -119,7 +119,11 @@ class GivenText : public TextSource {
            Progress& progress) const override {
     const std::vector<TextUnit>& units = at(block).units;
     for (const UnitRange range : split_units(units, token_budget_)) {
-      sum_units(std::span(units).subspan(range.begin, range.end - range.begin), sums);
+      const auto together = std::span(units).subspan(range.begin, range.end - range.begin);
+      if (model_.options().device().is_cuda())
+        sum_units(units_by_half(together), sums);
+      else
+        sum_units(together, sums);
       for (std::size_t u = range.begin; u < range.end; ++u) done += units[u].keys;
       progress.update(done, note);
     }

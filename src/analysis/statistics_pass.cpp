@@ -120,9 +120,10 @@ LayerStatistics StatisticsRun::State::finish_layer(PassResult& pass, std::size_t
   if (const auto probes = pass.probes.find(pass.sums.layers()[index]); probes != pass.probes.end())
     layer.probes = probes->second;
   const auto estimate = estimate_error(pass.sums, index, layer.probes);
-  layer.C = (a.value() + b.value()) / static_cast<double>(layer.tokens);
-  layer.quality = quality_of(layer.C);
+  const at::Tensor C = (a.value() + b.value()) / static_cast<double>(layer.tokens);
+  layer.quality = quality_of(C);
   layer.quality.error_estimate = estimate;
+  layer.C = C.cpu();
   return layer;
 }
 

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "linalg/moment_sum.h"
+#include "model/device_memory.h"
 
 namespace emend {
 
@@ -24,8 +25,9 @@ constexpr std::int64_t kOwnTextRows = 64, kOwnTextLength = 256;  // as written_t
 constexpr double kGivenTextEfficiency = 0.7;
 constexpr double kOwnTextEfficiency = 0.35;
 
-// What the process holds now: weights, libraries.
-std::int64_t resident_bytes() {
+// What is held now where the sums will be: on a GPU the weights, on the CPU the libraries, too.
+std::int64_t resident_bytes(const Model& model) {
+  if (model.options().device().is_cuda()) return model.bytes();
   std::ifstream status("/proc/self/statm");
   std::int64_t total = 0, resident = 0;
   status >> total >> resident;
@@ -60,7 +62,7 @@ std::int64_t besides_sums(const Model& model, const StatisticsOptions& options, 
     const std::int64_t window = std::min(options.window, c.max_positions);
     running = activation_bytes(c, std::max(options.token_budget, window), window);
   }
-  return resident_bytes() + std::max(running + product, finishing_bytes(c.d_ff));
+  return resident_bytes(model) + std::max(running + product, finishing_bytes(c.d_ff));
 }
 
 double expected_seconds(const Model& model, const StatisticsOptions& options, const StatisticsPlan& plan,
@@ -78,6 +80,14 @@ double expected_seconds(const Model& model, const StatisticsOptions& options, co
           2.0 * static_cast<double>(c.vocab) * static_cast<double>(c.d_model) * static_cast<double>(keys);
   }
   return flops / plan.matmul_flops / (own ? kOwnTextEfficiency : kGivenTextEfficiency);
+}
+
+// The memory that this run may take, 0: no limit. On a GPU nine tenths of what is there, unless less was given.
+std::int64_t memory_limit(const Model& model, const StatisticsOptions& options) {
+  const auto free = free_device_bytes(model.options().device());
+  if (!free) return options.memory_bytes;
+  const std::int64_t all = (*free + model.bytes()) / 10 * 9;
+  return options.memory_bytes > 0 ? std::min(options.memory_bytes, all) : all;
 }
 
 }  // namespace
@@ -106,17 +116,19 @@ double flops_a_token(const ModelConfig& c, const std::vector<int>& layers, doubl
 
 double measure_matmul_flops(const Model& model) {
   const c10::NoGradGuard no_grad;
-  constexpr std::int64_t kSize = 1024;
   constexpr int kTimes = 4;
-  const auto options = at::TensorOptions().dtype(at::kFloat).device(model.options().device());
-  const at::Tensor a = at::ones({kSize, kSize}, options), b = at::ones({kSize, kSize}, options);
+  const bool on_gpu = model.options().device().is_cuda();
+  const std::int64_t size = on_gpu ? 8192 : 1024;
+  const auto options = on_gpu ? model.options() : at::TensorOptions(at::kFloat);
+  const at::Tensor a = at::rand({size, size}, options), b = at::rand({size, size}, options);
   double best = 1e9;
   for (int i = 0; i < kTimes; ++i) {
     const auto began = std::chrono::steady_clock::now();
     at::mm(a, b)[0][0].item<float>();  // waits for the device
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
   }
-  return 2.0 * kSize * kSize * kSize / best;
+  const auto n = static_cast<double>(size);
+  return 2.0 * n * n * n / best;
 }
 
 StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, const std::vector<int>& layers,
@@ -124,11 +136,11 @@ StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, c
   const std::int64_t d_ff = model.config().d_ff, a_layer = KeySums::bytes_a_layer(d_ff);
   StatisticsPlan plan;
   std::size_t most = layers.size();
-  if (options.memory_bytes > 0) {
+  if (const std::int64_t limit = memory_limit(model, options); limit > 0) {
     const std::int64_t needed = besides_sums(model, options, 1) + a_layer;
-    if (options.memory_bytes < needed)
+    if (limit < needed)
       throw Error(ErrorKind::kConfig,
-                  "statistics: " + human_bytes(static_cast<std::uint64_t>(options.memory_bytes)) +
+                  "statistics: " + human_bytes(static_cast<std::uint64_t>(limit)) +
                       " of memory are not enough: weights, one pass and the sums of one layer need " +
                       human_bytes(static_cast<std::uint64_t>(needed)) +
                       "; give more, or a smaller --token-budget");
@@ -138,7 +150,7 @@ StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, c
     const auto coarse = [](std::int64_t bytes) { return (bytes + kStep - 1) / kStep * kStep; };
     while (most > 1 &&
            coarse(besides_sums(model, options, most)) + static_cast<std::int64_t>(most) * a_layer >
-               options.memory_bytes)
+               limit)
       --most;
   }
   plan.passes = group_layers(layers, most);

@@ -16,7 +16,7 @@ std::optional<double> estimate_error(const IndependentMoments& moments, const at
   const std::int64_t least = kLeastKeysADimension * moments.C_a.size(0);
   if (!probes.defined() || probes.size(0) == 0 || moments.keys_a < least || moments.keys_b < least)
     return std::nullopt;
-  const at::Tensor K = probes.to(at::kDouble).t();
+  const at::Tensor K = probes.to(moments.C_a.device(), at::kDouble).t();
   const auto a = solve_with_ridge(moments.C_a, kEstimateRidge, K),
              b = solve_with_ridge(moments.C_b, kEstimateRidge, K);
   if (!a || !b) return std::nullopt;

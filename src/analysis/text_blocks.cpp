@@ -85,4 +85,19 @@ std::vector<UnitRange> split_units(const std::vector<TextUnit>& units, std::int6
   return ranges;
 }
 
+std::vector<TextUnit> units_by_half(std::span<const TextUnit> units) {
+  std::vector<TextUnit> halves;
+  for (int half = 0; half < kHalves; ++half) {
+    TextUnit all{{}, half, 0, 0};
+    for (const TextUnit& unit : units) {
+      if (unit.half != half) continue;
+      all.rows.insert(all.rows.end(), unit.rows.begin(), unit.rows.end());
+      all.keys += unit.keys;
+      all.tokens += unit.tokens;
+    }
+    if (all.keys > 0) halves.push_back(std::move(all));
+  }
+  return halves;
+}
+
 }  // namespace emend

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace emend {
@@ -42,5 +43,9 @@ struct UnitRange {
   std::size_t begin, end;
 };
 std::vector<UnitRange> split_units(const std::vector<TextUnit>& units, std::int64_t token_budget);
+
+// The units of each half as one: what a GPU multiplies at once, since there adding a product to the sum costs as much as
+// multiplying a thousand keys.
+std::vector<TextUnit> units_by_half(std::span<const TextUnit> units);
 
 }  // namespace emend

@@ -181,7 +181,7 @@ std::vector<fs::path> finished_folders(const std::vector<Contender>& contenders,
   return folders;
 }
 
-int run_eval_command(const EvalCommandOptions& options) {
+int run_eval_command(EvalCommandOptions options) {
   const auto began = Clock::now();
   const EvalMode mode = parse_eval_mode(options.mode);
   const PromptForm form = parse_form(options.form);
@@ -195,7 +195,6 @@ int run_eval_command(const EvalCommandOptions& options) {
   require_shardable(setup);
   setup.known_only = options.known;
   setup.resume = options.resume;
-  setup.token_budget = common.token_budget;
   Console console(common);
   require_writable_folder(options.out);
   ContenderSet contenders(options.contenders);  // refuses unknown methods and options
@@ -214,6 +213,8 @@ int run_eval_command(const EvalCommandOptions& options) {
   console.keep_json_apart(other_files(options, contenders));
 
   Model model = load_model(common.model, common, console);
+  fit_token_budget(model, options.contenders.common);
+  setup.token_budget = common.token_budget;
   const double load = std::chrono::duration<double>(Clock::now() - began).count();
   contenders.meet(model, form, console);  // layers, statistics
   setup.skip_true = has_opposed_targets(options.dataset);

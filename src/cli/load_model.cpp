@@ -4,6 +4,7 @@
 
 #include "cli/interrupt.h"
 #include "emend/error.h"
+#include "model/device_memory.h"
 
 namespace emend {
 
@@ -15,6 +16,10 @@ Model load_model(const std::string& path, const CommonOptions& options, Console&
   Model model = Model::load(path, how, console.progress());
   throw_if_interrupted();
   return model;
+}
+
+void fit_token_budget(const Model& model, CommonOptions& options) {
+  if (!options.token_budget_given) options.token_budget = default_token_budget(model.options().device());
 }
 
 PromptForm parse_form(const std::string& form) {

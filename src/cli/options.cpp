@@ -45,7 +45,7 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
       "threads of the computation (default: libtorch's choice)");
   add("seed", po::value(&numbers.seed)->value_name("N")->default_value(0), "seed of all that is drawn");
   add("token-budget", po::value(&common.token_budget)->value_name("N")->default_value(4096),
-      "tokens in one pass, at most");
+      "tokens in one pass, at most; on a GPU the default follows from its free memory");
   if (syntax.uses_statistics)
     add("statistics", po::value(&common.statistics)->value_name("DIR"),
         "second moments of the keys (default: stats/ beside the model)");
@@ -109,7 +109,7 @@ void print_help(const Syntax& syntax, const po::options_description& common) {
   std::cout << "\n" << common;
 }
 
-void check_common(const CommonOptions& common, const Numbers& numbers, const po::variables_map& values) {
+void check_common(CommonOptions& common, const Numbers& numbers, const po::variables_map& values) {
   if (values.count("threads") > 0) {
     require_at_least("threads", numbers.threads, 1);
     if (numbers.threads > kMostThreads)
@@ -118,6 +118,7 @@ void check_common(const CommonOptions& common, const Numbers& numbers, const po:
   }
   require_at_least("seed", numbers.seed, 0);
   require_at_least("token-budget", common.token_budget, 1);
+  common.token_budget_given = !values["token-budget"].defaulted();
   require_one_of("dtype", common.dtype, {"float32", "bfloat16", "float16"});
   const bool numbered = common.device.size() > 5 && common.device.compare(0, 5, "cuda:") == 0 &&
                         common.device.find_first_not_of("0123456789", 5) == std::string::npos;

@@ -22,6 +22,7 @@ struct CommonOptions {
   int threads = 0;                 // 0: libtorch's default
   std::uint64_t seed = 0;
   std::int64_t token_budget = 4096;
+  bool token_budget_given = false;
   std::string statistics;  // empty: not given
   std::string json;        // empty: not given
   bool quiet = false;

@@ -185,7 +185,7 @@ void print_report(const StatisticsReport& report, const std::vector<LayerSummary
     std::cout << "Written to " << options.out << "\n";
 }
 
-int run(const StatsOptions& options, ProcessGroup* group) {
+int run(StatsOptions options, ProcessGroup* group) {
   Console console(options.common);
   const bool first = !group || group->rank() == 0;
   if (first) {
@@ -196,6 +196,7 @@ int run(const StatsOptions& options, ProcessGroup* group) {
   for (const std::string& path : options.corpus)
     if (!fs::exists(path)) throw Error(ErrorKind::kIo, "--corpus: there is no file " + path);
   const Model model = load_model(options.common.model, options.common, console);
+  fit_token_budget(model, options.common);
   StatisticsOptions how = statistics_options(options, model);
   if (group) {
     if (how.shards > 1 || options.keep_sums)

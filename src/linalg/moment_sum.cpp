@@ -28,11 +28,17 @@ at::Tensor view_of(const at::Tensor& packed, const Panel& panel) {
   return packed.narrow(0, panel.offset, panel.rows * panel.columns).view({panel.rows, panel.columns});
 }
 
-// The squares on S's diagonal are finite if and only if every key of the portion is.
-bool diagonal_is_finite(const at::Tensor& packed, const std::vector<Panel>& panels) {
-  for (const Panel& panel : panels)
-    if (!at::isfinite(view_of(packed, panel).diagonal()).all().item<bool>()) return false;
-  return true;
+// Finite if and only if every key is: the diagonal of the product.
+bool squares_are_finite(const at::Tensor& keys) {
+  return at::isfinite(at::sum(keys.square(), {0}, false, at::kFloat)).all().item<bool>();
+}
+
+// out = a b in float32. Products of 16-bit keys are exact in float32, so a GPU's 16-bit units serve: they add in float32.
+void product(at::Tensor out, const at::Tensor& a, const at::Tensor& b) {
+  if (a.scalar_type() == at::kFloat)
+    at::mm_out(out, a, b);
+  else
+    at::mm_out(out, a, b, at::kFloat);
 }
 
 // sum += product, without a float64 copy of the product.
@@ -56,16 +62,13 @@ MomentSum::MomentSum(std::int64_t size)
 
 bool MomentSum::add(const at::Tensor& keys, at::Tensor& scratch) {
   if (keys.size(0) == 0) return true;
-  const at::Tensor wide = keys.to(at::kFloat), across = wide.t();
-  if (sum_.device() != wide.device()) sum_ = sum_.to(wide.device());
-  const std::vector<Panel> panels = panels_of(size_);
-  if (!scratch.defined() || scratch.numel() != sum_.numel() || scratch.device() != wide.device())
-    scratch = at::empty_like(sum_, wide.options());
-  for (const Panel& panel : panels) {
-    at::Tensor out = view_of(scratch, panel);
-    at::mm_out(out, across.narrow(0, panel.row, panel.rows), wide.narrow(1, panel.row, panel.columns));
-  }
-  if (!diagonal_is_finite(scratch, panels)) return false;
+  const at::Tensor across = keys.is_cuda() ? keys : keys.to(at::kFloat), down = across.t();
+  if (!squares_are_finite(across)) return false;
+  if (sum_.device() != keys.device()) sum_ = sum_.to(keys.device());
+  if (!scratch.defined() || scratch.numel() != sum_.numel() || scratch.device() != keys.device())
+    scratch = at::empty_like(sum_, keys.options().dtype(at::kFloat));
+  for (const Panel& panel : panels_of(size_))
+    product(view_of(scratch, panel), down.narrow(0, panel.row, panel.rows), across.narrow(1, panel.row, panel.columns));
   add_wide(sum_, scratch);
   count_ += keys.size(0);
   return true;
@@ -77,10 +80,9 @@ void MomentSum::merge(const MomentSum& other) {
 }
 
 at::Tensor MomentSum::value() const {
-  const at::Tensor sum = sum_.cpu();
-  at::Tensor full = at::empty({size_, size_}, at::kDouble);
+  at::Tensor full = at::empty({size_, size_}, sum_.options());
   for (const Panel& panel : panels_of(size_)) {
-    const at::Tensor part = view_of(sum, panel);
+    const at::Tensor part = view_of(sum_, panel);
     full.narrow(0, panel.row, panel.rows).narrow(1, panel.row, panel.columns).copy_(part);
     full.narrow(1, panel.row, panel.rows).narrow(0, panel.row, panel.columns).copy_(part.t());
     // The square on the diagonal holds both of its triangles: the mean of the two is symmetric to the last

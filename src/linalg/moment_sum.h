@@ -20,15 +20,16 @@ class MomentSum {
   explicit MomentSum(std::int64_t size);
 
   // keys [n, size], any float type and device; the sum lives where the first keys were. False, and the sum is
-  // as it was, when a key is NaN or infinite (or so large that its square is not a float32). `scratch` holds
-  // the product and may be shared by sums of one size that take turns; undefined at first.
+  // as it was, when a key is NaN or infinite (or so large that the sum of its squares is not a float32). `scratch`
+  // holds the product and may be shared by sums of one size that take turns; undefined at first. On a GPU, 16-bit
+  // keys are multiplied as they are: exact products, added in float32.
   [[nodiscard]] bool add(const at::Tensor& keys, at::Tensor& scratch);
   // Adds the sum of other keys of the same size: float64 additions.
   void merge(const MomentSum& other);
 
   std::int64_t size() const { return size_; }
   std::int64_t count() const { return count_; }
-  // The sum over all keys so far [size, size] float64 on the CPU, symmetric.
+  // The sum over all keys so far [size, size] float64, symmetric, where the keys were.
   at::Tensor value() const;
 
   // The panels one after another, float64 on the CPU, [packed_elements(size)]: what checkpoints hold.

@@ -33,7 +33,13 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
       dtype_(at::typeMetaToScalarType(options.dtype())) {
   const at::Device device = options.device();
   const std::vector<std::int64_t> cache_rows = place_rows(input, config);
-  const std::vector<std::vector<std::int64_t>> token_of = place_tokens(input, device);
+  const bool one_kernel = device.is_cuda() && dtype_ != at::kFloat;  // attention.cpp
+  const bool in_buckets = bucketed && from_start_ && input.knockouts.empty() && !one_kernel;
+  std::vector<std::vector<std::int64_t>> token_of;
+  if (alike_ && !input.append && !in_buckets)
+    place_alike(device);
+  else
+    token_of = place_tokens(input, device);
   if (!input.cache_row.empty() && !from_start_ && !is_whole_cache(input.cache_row, input.cache)) {
     std::vector<std::int64_t> rows = input.cache_row;
     for (auto& row : rows) row = std::max<std::int64_t>(row, 0);  // a row without a prefix: masked out
@@ -42,8 +48,7 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
   if (input.append) place_in_cache(token_of, cache_rows, device);
   if (config.positions != PositionKind::kLearned)
     std::tie(cos_, sin_) = rotary_table(config, positions_, options);
-  const bool one_kernel = device.is_cuda() && dtype_ != at::kFloat;  // attention.cpp
-  if (bucketed && from_start_ && input.knockouts.empty() && !one_kernel)
+  if (in_buckets)
     buckets_.emplace(token_of, tokens_, config, device);
   else
     build_mask(input, device);
@@ -71,7 +76,16 @@ std::vector<std::int64_t> RowLayout::place_rows(const PassInput& input, const Mo
   }
   for (std::int64_t length : lengths_) even_ = even_ && length == width_;
   even_ = even_ && input.token_of.empty();
+  alike_ = even_ && std::all_of(starts_.begin(), starts_.end(), [&](std::int64_t start) { return start == starts_.front(); });
   return cache_rows;
+}
+
+// place_tokens for rows that are all alike, without a list of them: tracing runs thousands at once, and new ones block by block.
+void RowLayout::place_alike(const at::Device& device) {
+  const auto numbers = at::TensorOptions(device).dtype(at::kLong);
+  tokens_ = rows_ * width_;
+  positions_ = at::arange(starts_.front(), starts_.front() + width_, numbers).repeat({rows_});
+  row_of_token_ = at::arange(rows_, numbers).unsqueeze(1).expand({rows_, width_}).reshape({tokens_});
 }
 
 // Which token stands where: positions and rows of tokens, and the padded form. Returns the token at each
@@ -160,9 +174,10 @@ void RowLayout::build_mask(const PassInput& input, const at::Device& device) {
     keys_ = 0;
     for (std::int64_t row = 0; row < rows_; ++row) keys_ = std::max(keys_, starts_[row] + lengths_[row]);
   }
-  const at::Tensor mask = at::full({rows_, 1, width_, keys_}, kHidden, at::kFloat);
+  const std::int64_t different = alike_ && input.knockouts.empty() ? 1 : rows_;
+  const at::Tensor mask = at::full({different, 1, width_, keys_}, kHidden, at::kFloat);
   float* data = mask.data_ptr<float>();
-  for (std::int64_t row = 0; row < rows_; ++row)
+  for (std::int64_t row = 0; row < different; ++row)
     for (std::int64_t t = 0; t < width_; ++t) {
       float* line = data + (row * width_ + t) * keys_;
       const std::int64_t last = std::min(t, lengths_[row] - 1);  // pad slots repeat the row's last token
@@ -208,10 +223,13 @@ at::Tensor RowLayout::cut_mask(const std::vector<Cut>& cuts) const {
 }
 
 at::Tensor RowLayout::grouped(const at::Tensor& mask) const {
-  return mask.to(dtype_)
-      .unsqueeze(2)
-      .expand({rows_, 1, group_, width_, keys_})
-      .reshape({rows_, 1, group_ * width_, keys_});
+  const at::Tensor lines = mask.to(dtype_)
+                               .unsqueeze(2)
+                               .expand({mask.size(0), 1, group_, width_, keys_})
+                               .reshape({mask.size(0), 1, group_ * width_, keys_});
+  // Lines that begin at multiples of eight: the fused kernel of a GPU copies others at every call.
+  constexpr std::int64_t kLine = 8;
+  return at::constant_pad_nd(lines, {0, (kLine - keys_ % kLine) % kLine}).narrow(3, 0, keys_);
 }
 
 at::Tensor RowLayout::mask(int block) const {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "emend/error.h"
+#include "model/device_memory.h"
 
 namespace emend {
 
@@ -103,6 +104,11 @@ void check_config(const ModelConfig& c, const std::string& where) {
 }
 
 ModelWeights allocate_weights(const ModelConfig& c, const at::TensorOptions& options) {
+  if (options.device().is_cuda()) {
+    std::int64_t bytes = 0;
+    for (const at::Tensor& t : all_weights(allocate_weights(c, options.device(at::kMeta)))) bytes += static_cast<std::int64_t>(t.nbytes());
+    require_room_for_weights(bytes, options);
+  }
   const auto vector = [&](bool wanted, std::int64_t size) {
     return wanted ? at::empty({size}, options) : at::Tensor();
   };

@@ -10,6 +10,7 @@
 namespace emend {
 
 // Empty tensors of every weight that the config calls for.
+// Throws Error(kConfig) when they do not fit on the device.
 ModelWeights allocate_weights(const ModelConfig& config, const at::TensorOptions& options);
 
 // The part of the weights that a role names: a view, row-contiguous, [out, in] or [n]. Undefined when this

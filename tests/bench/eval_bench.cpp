@@ -1,8 +1,9 @@
 // The evaluation part of a benchmark run, edits ready: probability metrics of many records, each on an edited
 // model of its own.
 //
-//   eval_bench [MODEL DATA [N [LAYER [DATASET]]]]     without arguments: both models of the invented world
+//   eval_bench [MODEL DATA [N [LAYER [DATASET [DEVICE [DTYPE]]]]]]     without arguments: both models of the invented world
 //
+// MODEL: a checkpoint, or random weights of a shape of real_shapes.h with the invented world's tokenizer. Prints one JSON object a model.
 // emend's way (blocks up to the edited one's keys once, edits as overlays in one batch, prompts that begin
 // alike and the answers of a prompt share their tokens) against the plain way of the reference programs
 // (weights really rewritten, one record after the other, each prompt and answer a row of its own through all
@@ -16,12 +17,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <nlohmann/json.hpp>
 
+#include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
 #include "emend/editor.h"
 #include "eval/answer_engine.h"
 #include "eval/measure.h"
 #include "eval/metric.h"
+#include "model/device_memory.h"
 #include "support/eval_world.h"
 
 using namespace emend;
@@ -61,6 +65,7 @@ struct Bench {
       for (std::size_t i = begin; i < end; ++i) own.push_back(static_cast<std::int64_t>(i - begin));
       AnswerOptions options;
       options.first_edited_block = layer;
+      options.token_budget = default_token_budget(model.options().device());
       options.records = static_cast<std::int64_t>(end - begin);
       const AnswerEngine engine(model, question_sheet(model.tokenizer(), part(questions), form, 0), options);
       const auto now = part(edits);
@@ -116,10 +121,15 @@ struct Bench {
 };
 
 void measure(const std::string& path, const std::string& data, std::size_t count, int layer,
-             const std::string& dataset) {
+             const std::string& dataset, const ModelOptions& where) {
   const c10::NoGradGuard no_grad;
   SilentProgress silent;
-  Bench bench{Model::load(path, {}, silent), {}, layer, {}, {}};
+  Bench bench{bench::is_shape(path) ? Model::make_random(bench::shape_named(path), 1, where, bench::world_tokenizer())
+                                    : Model::load(path, where, silent),
+              {},
+              layer,
+              {},
+              {}};
   bench.form.prefix = bench.model.tokenizer().automatic_prefix();
   if (layer < 0) bench.layer = default_layer(bench.model.config());
   auto records = read_dataset(dataset, data).records;
@@ -137,36 +147,46 @@ void measure(const std::string& path, const std::string& data, std::size_t count
   const Seconds t_ours = median_seconds([&] { ours = bench.overlaid(); });
   const Seconds t_plain = median_seconds([&] { plain = bench.plain(false); });
   const Seconds t_all = median_seconds([&] { plain_all = bench.plain(true); });
-  std::printf("%s: %zu records, %zu prompts with answers, layer %d, %d threads\n", path.c_str(),
-              records.size(), rows, bench.layer, at::get_num_threads());
-  const auto line = [&](const char* name, const Seconds& seconds) {
-    std::printf("%-32s %8.2f s wall, ratio %5.2f   %8.2f s processor, ratio %5.2f   %7.0f records/min\n",
-                name, seconds.wall, seconds.wall / t_ours.wall, seconds.processor,
-                seconds.processor / t_ours.processor,
-                60.0 * static_cast<double>(records.size()) / seconds.wall);
+  const auto figures = [&](const Seconds& seconds) {
+    return nlohmann::json{{"seconds", seconds.wall},
+                          {"ratio", seconds.wall / t_ours.wall},
+                          {"processor_seconds", seconds.processor},
+                          {"processor_ratio", seconds.processor / t_ours.processor},
+                          {"records_a_minute", 60.0 * static_cast<double>(records.size()) / seconds.wall}};
   };
-  line("overlays", t_ours);
-  line("plain, logits where asked", t_plain);
-  line("plain, logits at all positions", t_all);
-  std::printf("mean nll, difference: %.2e %.2e\n", std::abs(ours - plain) / (2.0 * rows),
-              std::abs(ours - plain_all) / (2.0 * rows));
+  const nlohmann::json result = {{"model", path},
+                                 {"device", where.device},
+                                 {"dtype", where.dtype},
+                                 {"records", records.size()},
+                                 {"prompts_with_answers", rows},
+                                 {"layer", bench.layer},
+                                 {"threads", at::get_num_threads()},
+                                 {"overlays", figures(t_ours)},
+                                 {"plain", figures(t_plain)},
+                                 {"plain_all_logits", figures(t_all)},
+                                 {"nll_difference", std::abs(ours - plain) / (2.0 * rows)},
+                                 {"device_peak_bytes", bench::device_memory(bench.model.options().device()).peak}};
+  std::printf("%s\n", result.dump(2).c_str());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
   if (argc == 2) {
-    std::fprintf(stderr, "usage: eval_bench [MODEL DATA [N [LAYER [DATASET]]]]\n");
+    std::fprintf(stderr, "usage: eval_bench [MODEL DATA [N [LAYER [DATASET [DEVICE [DTYPE]]]]]]\n");
     return 2;
   }
   if (argc == 1) {
     for (const char* shape : {"gpt2", "llama"})
       measure(test::data_path(std::string("world/") + shape), test::data_path("world/edits.jsonl"), 100, -1,
-              "emend");
+              "emend", {});
     return 0;
   }
+  ModelOptions where;
+  if (argc > 6) where.device = argv[6];
+  if (argc > 7) where.dtype = argv[7];
   measure(argv[1], argv[2], argc > 3 ? static_cast<std::size_t>(std::atoi(argv[3])) : 100,
-          argc > 4 ? std::atoi(argv[4]) : -1, argc > 5 ? argv[5] : "emend");
+          argc > 4 ? std::atoi(argv[4]) : -1, argc > 5 ? argv[5] : "emend", where);
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "eval_bench: %s\n", error.what());

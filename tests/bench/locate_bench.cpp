@@ -3,8 +3,9 @@
 //   locate_bench [SHAPE] [REPEATS] [DEVICE] [DTYPE] [TOKEN_BUDGET] [CLOCK]
 //
 // CLOCK: wall (default), or cpu, the process's processor time: with one thread it is what an idle machine
-// would take. SHAPE: small (GPT-2, 10 blocks, d 256, vocabulary 1,664; window 10) or smollm2 (Llama, 30
-// blocks, d 576, vocabulary 49,152; window 6). One fact of 10 tokens, its subject the first three, 10
+// would take. SHAPE: small (GPT-2, 10 blocks, d 256, vocabulary 1,664; window 10), smollm2 (Llama, 30
+// blocks, d 576, vocabulary 49,152; window 6), or a larger one of real_shapes.h (window 10). Prints one JSON
+// object, medians of the repeats in seconds. One fact of 10 tokens, its subject the first three, 10
 // corrupted runs. The plain way runs, for each cell, the clean row and all corrupted rows through the whole
 // model (one cell is timed and scaled to all). The floor is the arithmetic of the matrix products that
 // causality and shared windows leave, at the speed of the products of one block over 4,096 tokens, measured
@@ -18,12 +19,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <nlohmann/json.hpp>
 
 #include "analysis/causal_trace/attribution.h"
 #include "analysis/causal_trace/restored_runs.h"
 #include "base/random.h"
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
+#include "model/device_memory.h"
 
 using namespace emend;
 
@@ -33,7 +36,7 @@ constexpr std::int64_t kTokens = 10, kSubject = 3;
 constexpr int kSamples = 10;
 
 ModelConfig shape_of(const std::string& name) {
-  if (name != "small") return bench::smollm2_135m();
+  if (name != "small") return bench::shape_named(name);
   ModelConfig c;
   c.family = "gpt2";
   c.layers = 10;
@@ -53,15 +56,15 @@ BenchClock clock_kind = BenchClock::kWall;
 double seconds_of(const std::function<void()>& work, const at::Device& device) {
   const bench::Seconds spent = bench::seconds_of([&] {
     work();
-    if (device.is_cuda()) at::zeros({1}, at::TensorOptions(device)).item<float>();  // waits
+    bench::finish(device);
   });
   return clock_kind == BenchClock::kWall ? spent.wall : spent.processor;
 }
 
-double best_of(int repeats, const std::function<void()>& work, const at::Device& device) {
-  double best = 1e300;
-  for (int i = 0; i < repeats; ++i) best = std::min(best, seconds_of(work, device));
-  return best;
+double median_of(int repeats, const std::function<void()>& work, const at::Device& device) {
+  std::vector<double> seconds;
+  for (int i = 0; i < repeats; ++i) seconds.push_back(seconds_of(work, device));
+  return bench::median(seconds);
 }
 
 // Parameters of one block's matrix products.
@@ -80,7 +83,7 @@ double product_speed(const Model& model) {
   const at::Tensor x = at::randn({4096, c.d_model}, model.options()),
                    a = at::randn({4096, c.heads * c.head_dim}, model.options()),
                    k = at::randn({4096, c.d_ff}, model.options());
-  const double seconds = best_of(
+  const double seconds = median_of(
       5,
       [&] {
         at::linear(x, w.qkv);
@@ -149,10 +152,10 @@ int main(int argc, char** argv) {
   ModelOptions options;
   if (argc > 3) options.device = argv[3];
   if (argc > 4) options.dtype = argv[4];
-  const std::int64_t budget = argc > 5 ? std::atoi(argv[5]) : 4096;
+  const std::int64_t asked_budget = argc > 5 ? std::atoi(argv[5]) : 0;
   if (argc > 6 && std::string(argv[6]) == "cpu") clock_kind = BenchClock::kProcessor;
   const Model model = Model::make_random(shape_of(name), 1, options);
-  const int layers = model.config().layers, window = name == "small" ? 10 : 6;
+  const int layers = model.config().layers, window = name == "smollm2" ? 6 : 10;
   TraceRow row;
   for (std::int64_t i = 0; i < kTokens; ++i)
     row.ids.push_back(static_cast<std::int64_t>(Random(7, 1).below(static_cast<std::uint64_t>(i), 1000)));
@@ -163,29 +166,36 @@ int main(int argc, char** argv) {
       at::randn({kSamples, kSubject, model.config().d_model}, model.options().dtype(at::kFloat)) * 0.06;
   const at::Device device = subject.device();
 
+  const std::int64_t budget = asked_budget > 0 ? asked_budget : default_token_budget(device);
   const double speed = product_speed(model);
+  const double resident = bench::device_memory(device).now;
   TraceRuns runs;
   const c10::NoGradGuard no_grad;
-  const double two_runs = best_of(
+  const double two_runs = median_of(
       repeats, [&] { runs = run_clean_and_corrupted(model, row, subject); }, device);
   whole_model(model, runs);
-  const double plain_cell = best_of(
+  const double plain_cell = median_of(
       5 * repeats, [&] { whole_model(model, runs); }, device);
-  std::printf(
-      "%s: %d blocks, d %lld, %s, %d threads; products of one block %.0f GFLOP/s; %lld tokens, %d samples, "
-      "windows of %d\n",
-      name.c_str(), layers, static_cast<long long>(model.config().d_model), options.dtype.c_str(),
-      at::get_num_threads(), speed / 1e9, static_cast<long long>(kTokens), kSamples, window);
-  std::printf("clean and corrupted runs %.3f s; one cell the plain way %.4f s\n", two_runs, plain_cell);
+  nlohmann::json result = {{"shape", name},
+                           {"device", options.device},
+                           {"dtype", options.dtype},
+                           {"threads", at::get_num_threads()},
+                           {"tokens", kTokens},
+                           {"samples", kSamples},
+                           {"window", window},
+                           {"token_budget", budget},
+                           {"product_gflops", speed / 1e9},
+                           {"two_runs_seconds", two_runs},
+                           {"plain_cell_seconds", plain_cell}};
   double all = two_runs, all_floor = 0, all_plain = 0;
   for (const auto& [title, site] :
-       {std::pair("single states", Site::kBlockOutput), std::pair("MLP windows", Site::kMlpOutput),
-        std::pair("attention windows", Site::kAttentionOutput)}) {
+       {std::pair("single_states", Site::kBlockOutput), std::pair("mlp_windows", Site::kMlpOutput),
+        std::pair("attention_windows", Site::kAttentionOutput)}) {
     const std::vector<Cell> cells = grid_cells(site, window, layers);
     double needed = 0;
     for (std::int64_t t = 0; t < kTokens; ++t) needed += token_blocks(cells, kTokens - t, model.config());
     const double floor = 2 * needed * block_parameters(model.config()) / speed;
-    const double seconds = best_of(
+    const double seconds = median_of(
         repeats,
         [&, site = site] {
           for (std::int64_t t = 0; t < kTokens; ++t)
@@ -193,21 +203,21 @@ int main(int argc, char** argv) {
         },
         device);
     const double plain = plain_cell * static_cast<double>(kTokens * layers);
-    std::printf("%-18s %7.3f s, the plain way %8.3f s: %5.1f times; floor %.3f s: %.2f times that\n", title,
-                seconds, plain, plain / seconds, floor, seconds / floor);
+    result[title] = {{"seconds", seconds},          {"plain_seconds", plain},       {"times_faster", plain / seconds},
+                     {"floor_seconds", floor},      {"over_floor", seconds / floor}};
     all += seconds;
     all_floor += floor;
     all_plain += plain;
   }
-  const double gradients = best_of(
+  result["three_grids"] = {{"seconds", all},           {"facts_a_minute", 60 / all}, {"plain_seconds", all_plain},
+                           {"times_faster", all_plain / all}, {"floor_seconds", all_floor}, {"over_floor", all / all_floor}};
+  result["estimates_seconds"] = median_of(
       repeats, [&] { attribute(model, runs); }, device);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf(
-      "one fact, three grids: %.3f s (%.1f facts a minute), the plain way %.3f s: %.1f times; floor %.3f s: "
-      "%.2f times that\n",
-      all, 60 / all, all_plain, all_plain / all, all_floor, all / all_floor);
-  std::printf("estimates of all cells by one backward pass: %.3f s; peak memory %.0f MB\n", gradients,
-              static_cast<double>(usage.ru_maxrss) / 1024);
+  result["peak_bytes"] = 1024.0 * static_cast<double>(usage.ru_maxrss);
+  result["device_resident_bytes"] = resident;
+  result["device_peak_bytes"] = bench::device_memory(device).peak;
+  std::printf("%s\n", result.dump(2).c_str());
   return 0;
 }

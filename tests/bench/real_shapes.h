@@ -2,6 +2,7 @@
 // time them.
 #pragma once
 
+#include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
 
 #include <fstream>
@@ -81,6 +82,10 @@ inline ModelConfig smollm2_135m() {
   return c;
 }
 
+inline bool is_shape(const std::string& name) {
+  return name == "gpt2-xl" || name == "gpt-j" || name == "llama-3-8b" || name == "smollm2";
+}
+
 inline ModelConfig shape_named(const std::string& name) {
   if (name == "gpt2-xl") return gpt2_xl();
   if (name == "gpt-j") return gptj_6b();
@@ -103,6 +108,11 @@ inline std::unique_ptr<Tokenizer> world_tokenizer() {
 inline double block_parameters(const ModelConfig& c, int begin, int end) {
   const double attention = static_cast<double>(c.d_model) * c.head_dim * (2 * c.heads + 2 * c.kv_heads);
   return (end - begin) * (attention + (c.gated_mlp ? 3.0 : 2.0) * static_cast<double>(c.d_model) * c.d_ff);
+}
+
+// Waits until the device has done all that it was given.
+inline void finish(const at::Device& device) {
+  if (device.is_cuda()) at::zeros({1}, at::TensorOptions(device)).item<float>();
 }
 
 // Bytes held by tensors on a GPU now, and the most since the last call; 0 on the CPU.

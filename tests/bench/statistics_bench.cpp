@@ -1,12 +1,12 @@
 // Second moments of all layers in one pass, beside the bare forward pass over the same rows.
 //
-//   statistics_bench [MODEL] [TOKENS] [DTYPE] [REPEATS]      (no MODEL or "small": a random one of 6 layers,
-//   d 256, d_ff 1024)
+//   statistics_bench [MODEL] [TOKENS] [DTYPE] [REPEATS] [DEVICE]
 //
+// MODEL: a checkpoint, or random weights of a shape: small (6 layers, d 256, d_ff 1024), or one of real_shapes.h.
 // The text is CORPUS (environment; files or folders) for a model with a tokenizer, else random ids in rows of
 // 128. Prints, as medians of the repeats: tokens a second of the bare pass up to the last layer's key, of the
 // same with the sums, and their ratio; the machine's matrix-product rate now, and the share of it that the
-// whole reaches; planned and measured peak memory.
+// whole reaches; peak memory. One JSON object.
 //
 //   statistics_bench effects MODEL [TOKENS]
 //
@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "analysis/key_sums.h"
@@ -28,10 +29,11 @@
 #include "analysis/text_blocks.h"
 #include "analysis/text_source.h"
 #include "base/random.h"
+#include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
 #include "emend/statistics.h"
 #include "linalg/spd_factor.h"
-#include "model/rotary.h"
+#include "model/device_memory.h"
 #include "model/rows.h"
 #include "text/corpus.h"
 
@@ -56,10 +58,12 @@ ModelConfig small_shape() {
   return c;
 }
 
-Model load(const std::string& path, const std::string& dtype) {
+Model load(const std::string& path, const std::string& dtype, const std::string& device = "cpu") {
   ModelOptions options;
   options.dtype = dtype;
+  options.device = device;
   if (path.empty() || path == "small") return Model::make_random(small_shape(), 1, options);
+  if (bench::is_shape(path)) return Model::make_random(bench::shape_named(path), 1, options);
   SilentProgress silent;
   return Model::load(path, options, silent);
 }
@@ -107,10 +111,18 @@ PassInput pass_over(const std::vector<TextRow>& rows, const TextBlock& block, Un
   return input;
 }
 
+// The units of a pass as they are multiplied: given_text.cpp.
+TextBlock multiplied(const Model& model, const TextBlock& block, UnitRange range) {
+  const auto units = std::span(block.units).subspan(range.begin, range.end - range.begin);
+  return {model.options().device().is_cuda() ? units_by_half(units) : std::vector<TextUnit>(units.begin(), units.end()), 0};
+}
+
 // The keys of a range, summed in `sums`; `first` also those at position 0.
 enum class Keys { kNone, kPastFirst, kAll };
-void run_range(const Model& model, const std::vector<TextRow>& rows, const TextBlock& block, UnitRange range,
+void run_range(const Model& model, const std::vector<TextRow>& rows, const TextBlock& whole, UnitRange part,
                KeySums& sums, Keys which) {
+  const TextBlock block = multiplied(model, whole, part);
+  const UnitRange range{0, block.units.size()};
   PassInput input = pass_over(rows, block, range, sums.layers().back());
   std::vector<std::int64_t> counted;
   std::int64_t token = 0;
@@ -132,6 +144,7 @@ void run_range(const Model& model, const std::vector<TextRow>& rows, const TextB
     };
   }
   model.forward(std::move(input));
+  bench::finish(model.options().device());
 }
 
 std::vector<int> all_layers(const Model& model) {
@@ -146,15 +159,17 @@ double peak_bytes() {
   return 1024.0 * static_cast<double>(usage.ru_maxrss);
 }
 
-void throughput(const std::string& path, std::int64_t tokens, const std::string& dtype, int repeats) {
-  constexpr std::int64_t kBlock = 8192, kBudget = 4096;
-  const Model model = load(path, dtype);
+void throughput(const std::string& path, std::int64_t tokens, const std::string& dtype, int repeats,
+                const std::string& device) {
+  constexpr std::int64_t kBlock = 8192;
+  const Model model = load(path, dtype, device);
+  const std::int64_t budget = default_token_budget(model.options().device());
   const std::vector<TextRow> rows = text_rows(model, tokens);
   const std::vector<TextBlock> blocks = cut_blocks(rows, kBlock);
   const std::vector<int> layers = all_layers(model);
   KeySums sums(layers, model.config().d_ff);
   const double rate = measure_matmul_flops(model);
-  run_range(model, rows, blocks[0], split_units(blocks[0].units, kBudget)[0], sums,
+  run_range(model, rows, blocks[0], split_units(blocks[0].units, budget)[0], sums,
             Keys::kPastFirst);  // warm
   std::int64_t keys = 0;
   // Both ways in turn, pass by pass, so that what else the machine does hits both alike.
@@ -164,7 +179,7 @@ void throughput(const std::string& path, std::int64_t tokens, const std::string&
     Seconds bare_seconds, full_seconds;
     keys = 0;
     for (const TextBlock& block : blocks) {
-      for (const UnitRange range : split_units(block.units, kBudget)) {
+      for (const UnitRange range : split_units(block.units, budget)) {
         bare_seconds += seconds_of([&] { run_range(model, rows, block, range, sums, Keys::kNone); });
         full_seconds += seconds_of([&] { run_range(model, rows, block, range, sums, Keys::kPastFirst); });
       }
@@ -180,17 +195,26 @@ void throughput(const std::string& path, std::int64_t tokens, const std::string&
   for (const TextRow& row : rows)
     length += static_cast<double>(row.ids.size()) / static_cast<double>(rows.size());
   const double flops = flops_a_token(model.config(), layers, length) * static_cast<double>(keys);
-  std::printf("%s, %d layers, %s: %lld keys, rows of %.0f tokens\n", path.empty() ? "small" : path.c_str(),
-              model.config().layers, dtype.c_str(), static_cast<long long>(keys), length);
-  std::printf("  bare pass        %8.2f s  %8.0f tokens/s\n", median(bare),
-              static_cast<double>(keys) / median(bare));
-  std::printf("  with all sums    %8.2f s  %8.0f tokens/s\n", median(full),
-              static_cast<double>(keys) / median(full));
-  std::printf("  ratio            %8.3f    of processor seconds %.3f (%.2f s with all sums)\n",
-              median(ratios), median(processor_ratios), processor);
-  std::printf("  matrix products  %8.0f GFLOP/s at 1024^3; the whole runs at %.0f, %.0f %% of it\n",
-              rate / 1e9, flops / median(full) / 1e9, 100 * flops / median(full) / rate);
-  std::printf("  peak memory      %8.0f MB\n", peak_bytes() / 1e6);
+  const nlohmann::json result = {{"model", path.empty() ? "small" : path},
+                                 {"device", device},
+                                 {"dtype", dtype},
+                                 {"layers", model.config().layers},
+                                 {"keys", keys},
+                                 {"row_tokens", length},
+                                 {"token_budget", budget},
+                                 {"bare_seconds", median(bare)},
+                                 {"bare_tokens_a_second", static_cast<double>(keys) / median(bare)},
+                                 {"seconds", median(full)},
+                                 {"tokens_a_second", static_cast<double>(keys) / median(full)},
+                                 {"ratio", median(ratios)},
+                                 {"processor_ratio", median(processor_ratios)},
+                                 {"processor_seconds", processor},
+                                 {"product_gflops", rate / 1e9},
+                                 {"gflops", flops / median(full) / 1e9},
+                                 {"share_of_products", flops / median(full) / rate},
+                                 {"peak_bytes", peak_bytes()},
+                                 {"device_peak_bytes", bench::device_memory(model.options().device()).peak}};
+  std::printf("%s\n", result.dump(2).c_str());
 }
 
 double distance(const at::Tensor& A, const at::Tensor& B, const at::Tensor& probes) {
@@ -250,6 +274,6 @@ int main(int argc, char** argv) {
     return 0;
   }
   throughput(argument(1, ""), std::atoll(argument(2, "20000").c_str()), argument(3, "float32"),
-             std::atoi(argument(4, "3").c_str()));
+             std::atoi(argument(4, "3").c_str()), argument(5, "cpu"));
   return 0;
 }
