@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <thread>
 
 #include "analysis/causal_trace/attribution.h"
 #include "analysis/causal_trace/knockout.h"
@@ -156,6 +157,32 @@ TEST_P(RestoredRunsTest, AttributionIsTheDerivativeAlongTheDifference) {
       checked(Site::kMlpOutput, effects.mlp, t, l);
       checked(Site::kAttentionOutput, effects.attention, t, l);
     }
+}
+
+// Nothing of the runs is written, so that threads may share them.
+TEST_P(RestoredRunsTest, TokensMayBeRestoredInManyThreads) {
+  const std::vector<std::int64_t> lengths = runs.cache.lengths;
+  const auto restored = [&](std::int64_t t) {
+    std::vector<Cell> cells;
+    for (int l = 0; l < 5; ++l) cells.push_back({l, false, std::min(l + 2, 5)});
+    return run_cells(model, runs, cells, {t, Site::kAttentionOutput, std::nullopt, 8});
+  };
+  const auto expect_same = [](const std::vector<double>& found, const std::vector<double>& wanted) {
+    ASSERT_EQ(found.size(), wanted.size());
+    for (std::size_t l = 0; l < wanted.size(); ++l) EXPECT_NEAR(found[l], wanted[l], kRounding);
+  };
+  std::vector<std::vector<double>> wanted, found(static_cast<std::size_t>(row.prompt));
+  for (std::int64_t t = 0; t < row.prompt; ++t) wanted.push_back(restored(t));
+  const std::vector<double> curve = run_knockouts(model, runs, {{2, 3}}, 3)[0];
+  EXPECT_EQ(runs.cache.lengths, lengths);
+  std::vector<std::thread> threads;
+  for (std::int64_t t = 0; t < row.prompt; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 5; ++i) found[static_cast<std::size_t>(t)] = restored(t);
+    });
+  for (int i = 0; i < 5; ++i) expect_same(run_knockouts(model, runs, {{2, 3}}, 3)[0], curve);
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t t = 0; t < wanted.size(); ++t) expect_same(found[t], wanted[t]);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, RestoredRunsTest, testing::Combine(testing::Values("gpt2", "llama"), testing::Values(1, 2)));

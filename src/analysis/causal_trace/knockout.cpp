@@ -16,13 +16,13 @@ struct KnockoutCell {
 };
 
 // Rows of all cells that have begun, one block up.
-at::Tensor step(const Model& model, const TraceRuns& runs, const std::vector<KnockoutCell>& cells,
+at::Tensor step(const Model& model, KvCache& cache, const std::vector<KnockoutCell>& cells,
                 const std::vector<std::vector<std::int64_t>>& sets, const at::Tensor& x, int block) {
-  const std::int64_t width = runs.row.answer_tokens();
+  const std::int64_t width = x.size(0) / static_cast<std::int64_t>(cells.size());
   PassInput input;
   input.ids.assign(cells.size(), TokenIds(static_cast<std::size_t>(width), 0));
   input.cache_row.assign(cells.size(), 0);
-  input.cache = &runs.cache;
+  input.cache = &cache;
   input.begin_block = input.stop_block = block;
   input.hidden = x;
   input.stop = PassInput::Stop::kBlock;
@@ -42,7 +42,7 @@ std::vector<std::vector<double>> run_knockouts(const Model& model, const TraceRu
   const c10::NoGradGuard no_grad;
   const int layers = model.config().layers;
   const std::int64_t last = runs.row.prompt - 1, width = runs.row.answer_tokens();
-  runs.cache.lengths.assign(static_cast<std::size_t>(runs.samples + 1), last);
+  KvCache cache = runs.cache_before(last);
   std::vector<KnockoutCell> cells;
   at::Tensor x;
   for (int l = 0; l < layers; ++l) {
@@ -56,7 +56,7 @@ std::vector<std::vector<double>> run_knockouts(const Model& model, const TraceRu
         x = x.defined() ? at::cat({x, entering}, 0) : entering;
       }
     }
-    x = step(model, runs, cells, sets, x, l);
+    x = step(model, cache, cells, sets, x, l);
   }
   PassInput input;
   input.ids.assign(cells.size(), TokenIds(static_cast<std::size_t>(width), 0));

@@ -27,7 +27,7 @@ int first_block(const Cell& cell) {
 class Wave {
  public:
   Wave(const Model& model, const TraceRuns& runs, const std::vector<Cell>& cells, const RestoredRuns& how)
-      : model_(model), runs_(runs), cells_(cells), how_(how), width_(runs.row.size() - how.token) {}
+      : model_(model), runs_(runs), cells_(cells), how_(how), width_(runs.row.size() - how.token), cache_(runs.cache_before(how.token)) {}
 
   // Scores of the cells `order` (by first block to run, then restore_end) into `scores`.
   void run(const std::vector<std::size_t>& order, std::vector<double>& scores) {
@@ -50,10 +50,10 @@ class Wave {
   std::int64_t rows() const { return static_cast<std::int64_t>(tracks_.size()) * runs_.samples; }
 
   // The residual stream [S, W, D] that enters the cell's first block: the corrupted one, but at the token.
-  at::Tensor entering(const Cell& cell) const {
+  at::Tensor entering(const Cell& cell) {
     const int block = first_block(cell) - 1;
     const at::Tensor& corrupted = block < 0 ? runs_.corrupted_embedding : runs_.block.corrupted[block];
-    const at::Tensor x = corrupted.narrow(1, how_.token, width_).clone();
+    at::Tensor x = corrupted.narrow(1, how_.token, width_).clone();
     at::Tensor token = x.select(1, 0);
     if (cell.clean_state) {
       token.copy_((block < 0 ? runs_.clean_embedding : runs_.block.clean[block])[how_.token].expand_as(token));
@@ -64,7 +64,7 @@ class Wave {
   }
 
   // The token after `block`, whose output at the site is the clean one: nothing but this token differs from the corrupted run there. [S, D]
-  at::Tensor restored_output(int block) const {
+  at::Tensor restored_output(int block) {
     const at::Tensor& below = block == 0 ? runs_.corrupted_embedding : runs_.block.corrupted[block - 1];
     const at::Tensor x = below.select(1, how_.token);
     const at::Tensor clean = runs_.at(how_.site).clean[block][how_.token];
@@ -93,12 +93,11 @@ class Wave {
   int restore_end(const Track& track) const { return cells_[track.cells[track.next]].restore_end; }
 
   // `count` groups of rows, one a sample, of `width` tokens each behind the token's place, through one block.
-  PassInput rows_at_cache(std::int64_t width, std::int64_t count, int block) const {
+  PassInput rows_at_cache(std::int64_t width, std::int64_t count, int block) {
     PassInput input;
     input.ids.assign(static_cast<std::size_t>(count), TokenIds(static_cast<std::size_t>(width), 0));  // only their number matters
     for (std::int64_t r = 0; r < count; ++r) input.cache_row.push_back(1 + r % runs_.samples);
-    runs_.cache.lengths.assign(static_cast<std::size_t>(runs_.samples + 1), how_.token);
-    input.cache = &runs_.cache;
+    input.cache = &cache_;
     input.begin_block = input.stop_block = block;
     return input;
   }
@@ -182,6 +181,7 @@ class Wave {
   const std::vector<Cell>& cells_;
   const RestoredRuns& how_;
   std::int64_t width_;
+  KvCache cache_;  // what stands before the token
   std::vector<Track> tracks_;
   at::Tensor x_;  // [tracks * S * W, D]
 };

@@ -23,6 +23,12 @@ double TraceRuns::mean_low() const {
   return std::accumulate(low.begin(), low.end(), 0.0) / static_cast<double>(low.size());
 }
 
+KvCache TraceRuns::cache_before(std::int64_t token) const {
+  KvCache before = cache;
+  before.lengths.assign(before.lengths.size(), token);
+  return before;
+}
+
 at::Tensor answer_probability(const at::Tensor& logits, const TokenIds& answer) {
   const auto tokens = static_cast<std::int64_t>(answer.size());
   const std::int64_t rows = logits.size(0) / tokens;
