@@ -9,6 +9,7 @@
 #include "analysis/causal_trace/attribution.h"
 #include "analysis/causal_trace/noise.h"
 #include "analysis/causal_trace/numpy_random.h"
+#include "analysis/causal_trace/restored_runs.h"
 #include "analysis/causal_trace/trace_row.h"
 #include "base/json.h"
 #include "emend/error.h"
@@ -102,6 +103,29 @@ TEST(TraceFact, EqualsAPlainProgramThatPatchesModules) {
 
 class TraceIdentities : public testing::TestWithParam<std::string> {
  protected:
+  // The runs behind `traced`.
+  TraceRuns runs_of(const TraceFact& fact, const TraceOptions& options) const {
+    const c10::NoGradGuard no_grad;
+    TraceRow row = prompt_row(model, fact, options);
+    row = with_answer(row, answer_ids(model, fact, options, row));
+    return run_clean_and_corrupted(model, row,
+                                   corrupted_embeddings(model, row.subject(), options.noise, options.samples, noise_sigma(model, world_facts(20)),
+                                                        subject_token_pool(model, world_facts(20)), {options.seed, 0}));
+  }
+
+  // Every cell of a grid, run: also those whose value a trace knows without.
+  Grid run_all(const TraceRuns& runs, Site site) const {
+    const int layers = model.config().layers;
+    std::vector<Cell> cells;
+    for (int l = 0; l < layers; ++l) {
+      const LayerRange window = window_around(l, default_window(layers), layers);
+      cells.push_back(site == Site::kBlockOutput ? Cell{l + 1, true, 0} : Cell{window.begin, false, window.end});
+    }
+    Grid grid;
+    for (std::int64_t t = 0; t < runs.row.prompt; ++t) grid.push_back(run_cells(model, runs, cells, {t, site, std::nullopt, 4096}));
+    return grid;
+  }
+
   Model model = test::load_world(GetParam());
 };
 
@@ -117,11 +141,19 @@ TEST_P(TraceIdentities, HoldWhereverTheSubjectStands) {
     const std::size_t tokens = trace.tokens.size(), layers = trace.block[0].size();
     ASSERT_EQ(layers, 9u);
     EXPECT_GT(trace.high, 0);
-    for (std::size_t t = 0; t + 1 < tokens; ++t) EXPECT_NEAR(trace.block[t][layers - 1], trace.low, kSame) << fact.id;
-    EXPECT_NEAR(trace.block[tokens - 1][layers - 1], trace.high, kSame) << fact.id;
+    const TraceRuns runs = runs_of(fact, small_options(model));
+    const Grid block = run_all(runs, Site::kBlockOutput), mlp = run_all(runs, Site::kMlpOutput), attention = run_all(runs, Site::kAttentionOutput);
+    for (std::size_t t = 0; t + 1 < tokens; ++t) EXPECT_NEAR(block[t][layers - 1], trace.low, kSame) << fact.id;
+    EXPECT_NEAR(block[tokens - 1][layers - 1], trace.high, kSame) << fact.id;
     for (std::int64_t t = 0; t < trace.subject_begin; ++t)
       for (std::size_t l = 0; l < layers; ++l)
-        for (const Grid* grid : {&trace.block, &trace.mlp, &trace.attention}) EXPECT_NEAR((*grid)[t][l], trace.low, kSame) << fact.id;
+        for (const Grid* grid : {&block, &mlp, &attention}) EXPECT_NEAR((*grid)[t][l], trace.low, kSame) << fact.id;
+    // What the trace fills in is what a run gives.
+    for (const auto& [found, wanted] : {std::pair(&trace.block, &block), {&trace.mlp, &mlp}, {&trace.attention, &attention}}) {
+      ASSERT_EQ(found->size(), tokens);
+      for (std::size_t t = 0; t < tokens; ++t)
+        for (std::size_t l = 0; l < layers; ++l) EXPECT_NEAR((*found)[t][l], (*wanted)[t][l], kSame) << fact.id << " token " << t << " layer " << l;
+    }
     if (trace.lookup() + 1 < static_cast<std::int64_t>(tokens)) {
       EXPECT_NEAR(trace.severed_mlp[layers - 1], trace.low, kSame) << fact.id;
       EXPECT_NEAR(trace.severed_attention[layers - 1], trace.low, kSame) << fact.id;
