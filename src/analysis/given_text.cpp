@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "analysis/statistics_options.h"
 #include "analysis/text_blocks.h"
 #include "analysis/text_source.h"
 #include "base/fingerprint.h"
@@ -16,7 +17,6 @@ namespace {
 
 using TokenRow = std::vector<std::int64_t>;
 
-constexpr std::int64_t kDefaultBlock = 8192;
 constexpr std::size_t kHeldRows =
     16;  // texts kept out of the sums: for measuring drift, and the error of C^-1 k
 constexpr std::size_t kHeldLength = 48;
@@ -198,8 +198,7 @@ std::unique_ptr<TextSource> make_given_text(const Model& model, const Statistics
     throw Error(ErrorKind::kConfig,
                 options.corpus.front().string() + ": the corpus holds no document of 8 tokens");
   return std::make_unique<GivenText>(model, "text: " + index.description(), std::move(sample),
-                                     options.block_tokens > 0 ? options.block_tokens : kDefaultBlock,
-                                     options.token_budget);
+                                     block_tokens(options), options.token_budget);
 }
 
 }  // namespace emend
