@@ -96,6 +96,7 @@ void require_same(const fs::path& file, const std::string& what, const std::stri
 
 std::string ids_text(const std::vector<std::int64_t>& ids) {
   std::vector<std::string> parts;
+  parts.reserve(ids.size());
   for (std::int64_t id : ids) parts.push_back(std::to_string(id));
   return join(parts, " ");
 }
@@ -199,7 +200,7 @@ fs::path write_layer_file(const fs::path& folder, int layer, const LayerStatisti
     metadata["emend.condition"] = text;
   if (const std::string text = optional_text(statistics.quality.effective_rank); !text.empty())
     metadata["emend.effective_rank"] = text;
-  const fs::path path = layer_file(folder, layer);
+  fs::path path = layer_file(folder, layer);
   write_safetensors(path, tensors, metadata);
   return path;
 }

@@ -162,6 +162,7 @@ class FactTracer {
 
   std::vector<double> severed(Site site) const {
     std::vector<Cell> cells;
+    cells.reserve(static_cast<std::size_t>(layers_));
     for (int l = 0; l < layers_; ++l) cells.push_back(cell(Site::kBlockOutput, l));
     return run_cells(model_, runs_, cells, {trace_.lookup(), Site::kBlockOutput, site, options_.token_budget});
   }
