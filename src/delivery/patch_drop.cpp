@@ -39,11 +39,6 @@ void require_droppable(const Patch& patch, const EditedFact& fact) {
                 quote(fact.request.id) + " is the only edit of this patch: nothing would be left");
 }
 
-double ridge_of(const Edit& edit) {
-  const auto found = edit.options.find("ridge");
-  return found == edit.options.end() ? 0 : std::stod(found->second);
-}
-
 // The change without the row of a fact that answers for itself alone.
 WeightChange without_row(const WeightChange& change, std::int64_t row) {
   std::vector<std::int64_t> kept;

@@ -12,24 +12,62 @@
 namespace emend {
 namespace {
 
+// Facts that were not edited hold no tensors.
+bool same_tensor(const at::Tensor& a, const at::Tensor& b) {
+  return a.defined() == b.defined() && (!a.defined() || at::equal(a, b));
+}
+
 // The same request, solved to the same residual at the same keys.
 bool same_edit(const EditedFact& a, const EditedFact& b) {
   return a.request.id == b.request.id && a.request.prompt == b.request.prompt &&
          a.request.subject == b.request.subject && a.request.subject_begin == b.request.subject_begin &&
-         a.request.target == b.request.target && a.layer == b.layer && at::equal(a.keys, b.keys) &&
-         at::equal(a.residual, b.residual);
+         a.request.target == b.request.target && a.layer == b.layer && a.status == b.status &&
+         same_tensor(a.keys, b.keys) && same_tensor(a.residual, b.residual);
 }
 
-// The largest cosine of keys that both facts answer.
-double key_cosine(const EditedFact& a, const EditedFact& b) {
-  double largest = -1;
-  for (std::int64_t i = 0; i < a.keys.size(0); ++i)
-    for (std::int64_t j = 0; j < b.keys.size(0); ++j) {
-      if (a.answers[i].item<float>() == 0 || b.answers[j].item<float>() == 0) continue;
-      const at::Tensor p = a.keys[i].to(at::kDouble), q = b.keys[j].to(at::kDouble);
-      largest = std::max(largest, (p.dot(q) / (p.norm() * q.norm())).item<double>());
+// The keys of one layer that facts of a patch answer, as unit rows [n, F], float64, and whose each is.
+struct AnsweredKeys {
+  at::Tensor rows;
+  std::vector<std::size_t> facts;
+};
+
+std::map<int, AnsweredKeys> answered_keys(const Patch& patch) {
+  std::map<int, std::vector<at::Tensor>> rows;
+  std::map<int, AnsweredKeys> layers;
+  for (std::size_t f = 0; f < patch.edit.facts.size(); ++f) {
+    const EditedFact& fact = patch.edit.facts[f];
+    if (fact.status != "edited") continue;
+    for (std::int64_t i = 0; i < fact.keys.size(0); ++i) {
+      if (fact.answers[i].item<float>() == 0) continue;
+      const at::Tensor key = fact.keys[i].to(at::kDouble);
+      rows[fact.layer].push_back(key / key.norm());
+      layers[fact.layer].facts.push_back(f);
     }
-  return largest;
+  }
+  for (auto& [layer, keys] : layers) keys.rows = at::stack(rows[layer], 0);
+  return layers;
+}
+
+// The largest cosine of two facts' keys, of those pairs that reach `least`; by the facts' places.
+std::map<std::pair<std::size_t, std::size_t>, double> close_pairs(const AnsweredKeys& a,
+                                                                  const AnsweredKeys& b, double least) {
+  std::map<std::pair<std::size_t, std::size_t>, double> pairs;
+  if (a.rows.size(1) != b.rows.size(1)) return pairs;
+  constexpr std::int64_t kRows = 512;  // at a time, so that the cosines of large patches fit into memory
+  for (std::int64_t begin = 0; begin < a.rows.size(0); begin += kRows) {
+    const std::int64_t count = std::min(kRows, a.rows.size(0) - begin);
+    const at::Tensor cosines = at::matmul(a.rows.narrow(0, begin, count), b.rows.t());
+    const at::Tensor found = at::nonzero(cosines >= least);
+    for (std::int64_t n = 0; n < found.size(0); ++n) {
+      const auto i = found[n][0].item<std::int64_t>(), j = found[n][1].item<std::int64_t>();
+      const double cosine = cosines[i][j].item<double>();
+      const auto place =
+          std::pair(a.facts[static_cast<std::size_t>(begin + i)], b.facts[static_cast<std::size_t>(j)]);
+      const auto [entry, is_new] = pairs.emplace(place, cosine);
+      if (!is_new) entry->second = std::max(entry->second, cosine);
+    }
+  }
+  return pairs;
 }
 
 std::string option(const Patch& patch, const std::string& name) {
@@ -133,11 +171,33 @@ const WeightChange& change_of(const Patch& patch, int layer) {
                        [&](const WeightChange& change) { return change.block == layer; });
 }
 
+bool holds_edit(const Patch& patch, const EditedFact& fact) {
+  return std::any_of(patch.edit.facts.begin(), patch.edit.facts.end(),
+                     [&](const EditedFact& other) { return same_edit(other, fact); });
+}
+
+// Rows of the change of patch `p` but those of edits that a patch before it holds, too.
+std::vector<std::int64_t> new_rows(const std::vector<Patch>& patches, std::size_t p, int layer) {
+  const WeightChange& change = change_of(patches[p], layer);
+  std::set<std::int64_t> known;
+  for (const EditedFact& fact : patches[p].edit.facts) {
+    if (fact.status != "edited" || fact.layer != layer) continue;
+    for (std::size_t q = 0; q < p; ++q)
+      if (holds_edit(patches[q], fact)) known.insert(own_row(change.B, fact.residual));
+  }
+  std::vector<std::int64_t> rows;
+  for (std::int64_t row = 0; row < change.A.size(0); ++row)
+    if (!known.contains(row)) rows.push_back(row);
+  return rows;
+}
+
+// For changes whose rows answer each for itself.
 WeightChange stacked(const std::vector<Patch>& patches, const std::vector<std::size_t>& which, int layer) {
   std::vector<at::Tensor> A, B;
   for (const std::size_t p : which) {
-    A.push_back(change_of(patches[p], layer).A);
-    B.push_back(change_of(patches[p], layer).B);
+    const at::Tensor rows = at::tensor(new_rows(patches, p, layer), at::kLong);
+    A.push_back(change_of(patches[p], layer).A.index_select(0, rows));
+    B.push_back(change_of(patches[p], layer).B.index_select(1, rows));
   }
   return {layer, at::cat(A, 0).contiguous(), at::cat(B, 1).contiguous()};
 }
@@ -156,25 +216,26 @@ WeightChange merged_change(Patch& merged, const std::vector<Patch>& patches,
       throw Error(ErrorKind::kConfig, "the statistics of layer " + std::to_string(layer) + " are needed");
     C = found->second;
   }
-  const std::string ridge = option(merged, "ridge");
-  return solve_again(layer, facts, C, ridge.empty() ? 0 : std::stod(ridge));
+  return solve_again(layer, facts, C, ridge_of(merged.edit));
 }
 
 }  // namespace
 
 std::vector<KeyConflict> key_conflicts(const std::vector<Patch>& patches, double least) {
+  std::vector<std::map<int, AnsweredKeys>> keys;
+  for (const Patch& patch : patches) keys.push_back(answered_keys(patch));
   std::vector<KeyConflict> conflicts;
   for (std::size_t p = 0; p < patches.size(); ++p)
     for (std::size_t q = p + 1; q < patches.size(); ++q)
-      for (const EditedFact& a : patches[p].edit.facts)
-        for (const EditedFact& b : patches[q].edit.facts) {
-          if (a.status != "edited" || b.status != "edited" || a.layer != b.layer ||
-              a.keys.size(1) != b.keys.size(1))
-            continue;
-          const double cosine = key_cosine(a, b);
-          if (cosine >= least)
-            conflicts.push_back({a.layer, p, q, a.request.id, b.request.id, cosine, same_edit(a, b)});
+      for (const auto& [layer, mine] : keys[p]) {
+        const auto others = keys[q].find(layer);
+        if (others == keys[q].end()) continue;
+        for (const auto& [pair, cosine] : close_pairs(mine, others->second, least)) {
+          const EditedFact& a = patches[p].edit.facts[pair.first];
+          const EditedFact& b = patches[q].edit.facts[pair.second];
+          conflicts.push_back({layer, p, q, a.request.id, b.request.id, cosine, same_edit(a, b)});
         }
+      }
   return conflicts;
 }
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <charconv>
+#include <cmath>
 #include <memory>
 
 #include "base/strings.h"
@@ -96,6 +98,17 @@ bool is_joint_solution(const Edit& edit) {
 
 bool uses_moments(const Edit& edit) {
   return option(edit, "covariance") != "false" && !edit.statistics_fingerprint.empty();
+}
+
+double ridge_of(const Edit& edit) {
+  const std::string text = option(edit, "ridge");
+  if (text.empty()) return 0;
+  double ridge = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), ridge);
+  if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(ridge) || ridge < 0)
+    throw Error(ErrorKind::kFormat,
+                "the patch's option ridge must be a number from 0, found " + quote(text, 40));
+  return ridge;
 }
 
 std::int64_t own_row(const at::Tensor& B, const at::Tensor& residual) {

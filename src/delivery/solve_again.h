@@ -17,6 +17,9 @@ bool is_joint_solution(const Edit& edit);
 // Whether C entered them.
 bool uses_moments(const Edit& edit);
 
+// The option `ridge`, 0 where there is none. Throws Error(kFormat) when it is no number from 0.
+double ridge_of(const Edit& edit);
+
 // The row of A (and column of B) that carries a fact: its column is nearest to the residual.
 std::int64_t own_row(const at::Tensor& B, const at::Tensor& residual);
 

@@ -138,6 +138,63 @@ TEST(MergePatches, EqualsASolveOfAll) {
   EXPECT_EQ(again.edit.facts.size(), 3U);
 }
 
+// A fact that was the answer already: no keys, no residual.
+EditedFact true_fact(const std::string& id) {
+  EditedFact result = fact(id, 1);
+  result.status = "already true";
+  result.keys = result.answers = result.residual = at::Tensor();
+  return result;
+}
+
+TEST(MergePatches, TakeAFactThatIsTrueAlreadyOnce) {
+  Patch one = solved({fact("a", 1)}), two = solved({fact("b", 2)});
+  for (Patch* const patch : {&one, &two}) patch->edit.facts.push_back(true_fact("t"));
+  const Patch merged = merge_patches({one, two}, {"one", "two"}, kMoments);
+  EXPECT_EQ(merged.edit.facts.size(), 3U);
+  EXPECT_LT(gap(product(merged), product(solved({fact("a", 1), fact("b", 2)}))), 1e-5);
+  two.edit.facts[1] = fact("t", 4);  // one of the two patches says that it had to be edited
+  EXPECT_THAT(error_of(ErrorKind::kConfig,
+                       [&] {
+                         merge_patches({one, two}, {"one", "two"}, kMoments);
+                       }),
+              HasSubstr("the id \"t\" stands for another edit"));
+}
+
+// With `keys: original` each row answers for its own fact.
+Patch row_by_row(const std::vector<EditedFact>& facts) {
+  Patch patch = solved(facts);
+  patch.edit.options["keys"] = "original";
+  std::vector<at::Tensor> A;
+  for (const EditedFact& one : facts) A.push_back(one.keys[0] / one.keys[0].dot(one.keys[0]));
+  patch.edit.changes[0].A = at::stack(A, 0);
+  return patch;
+}
+
+TEST(MergePatches, OfRowsTakeWhatBothHoldOnce) {
+  const Patch ab = row_by_row({fact("a", 1), fact("b", 2)}), bc = row_by_row({fact("b", 2), fact("c", 4)});
+  const Patch all = row_by_row({fact("a", 1), fact("b", 2), fact("c", 4)});
+  const Patch merged = merge_patches({ab, bc}, {"ab", "bc"}, {});
+  EXPECT_EQ(merged.edit.facts.size(), 3U);
+  EXPECT_EQ(merged.edit.changes[0].A.size(0), 3);
+  EXPECT_LT(gap(product(merged), product(all)), 1e-6);
+  const Patch twice = merge_patches({ab, ab}, {"ab", "again"}, {});
+  EXPECT_LT(gap(product(twice), product(ab)), 1e-6);
+}
+
+TEST(PatchesOfPatches, RefuseARidgeThatIsNoNumber) {
+  for (const std::string text : {"much", "nan", "-1", "1e999", "0.1x"}) {
+    Patch one = solved({fact("a", 1), fact("b", 2)}), other = solved({fact("c", 4)});
+    one.edit.options["ridge"] = other.edit.options["ridge"] = text;
+    EXPECT_THAT(error_of(ErrorKind::kFormat, [&] { drop_fact(one, "a", kMoments); }),
+                HasSubstr("ridge must be a number from 0, found \"" + text));
+    EXPECT_THAT(error_of(ErrorKind::kFormat,
+                         [&] {
+                           merge_patches({one, other}, {"p", "q"}, kMoments);
+                         }),
+                HasSubstr("ridge must be a number"));
+  }
+}
+
 TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
   Patch other = solved({fact("b", 2)});
   other.edit.changes[0].block = 5;
