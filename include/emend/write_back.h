@@ -20,6 +20,7 @@ struct PlannedTensor {
   std::string old_type, new_type;  // "Q4_1", "F16"
   std::filesystem::path file;      // the shard that holds it
   std::vector<std::byte> bytes;
+  std::string old_digest;  // XXH3-128 of the bytes that they replace
   double share = 0;  // <W' - W, Delta> / ||Delta||^2: 1 when the whole change arrives
   double error = 0;  // ||W' - W - Delta|| / ||Delta||: what rounding adds
 };
@@ -64,13 +65,14 @@ void require_holds(const WritePlan& plan);
 // whole. Safetensors: `out` becomes a folder with all files of the base's folder (of a single file: with its
 // config and tokenizer); it must not exist, or be empty. Whole or not at all. Returns what Model::load takes.
 // Throws Error(kIo): `out` is the base or lies in it, too little space (checked first), what the system
-// refuses.
+// refuses; Error(kModel): a tensor changed since the plan was made.
 std::filesystem::path write_new(const WritePlan& plan, const std::filesystem::path& out);
 
 // Replaces the files of the base. First `undo` is written, with all that a revert needs: the old bytes of
-// whatever changes, and SHA-256 of the files before and after. `undo` empty: undo_file(base). Each file is
+// whatever changes, and SHA-256 of the files before and after. `undo` empty: next_undo_file(base). Each file is
 // replaced whole; a stop between two shards leaves a base that revert() mends. Returns the undo file. Throws
-// Error(kIo): the base is write-protected or a symbolic link, too little space, what the system refuses.
+// Error(kIo): `undo` exists, the base is write-protected or a symbolic link, too little space, what the system
+// refuses; Error(kModel): a tensor changed since the plan was made.
 std::filesystem::path write_in_place(const WritePlan& plan, const std::filesystem::path& undo = {});
 
 // Where the undo file of the next write in place goes: FOLDER/emend.undo, or FILE.undo, with .2, .3 ...

@@ -75,7 +75,7 @@ void copy_file_durably(const fs::path& from, const fs::path& to) {
 }
 
 fs::path nearest_folder(fs::path path) {
-  path = fs::absolute(path).lexically_normal();
+  path = fs::absolute(path.empty() ? fs::path(".") : path).lexically_normal();
   std::error_code ignored;
   while (!fs::is_directory(path, ignored) && path != path.parent_path()) path = path.parent_path();
   return path;

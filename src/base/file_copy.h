@@ -17,7 +17,7 @@ void require_space(const std::filesystem::path& place, std::uint64_t bytes);
 // Syncs a folder's entries; file systems that know no such thing are let through.
 void sync_folder(const std::filesystem::path& folder);
 
-// The nearest folder above `path`, or `path` itself, that exists.
+// The nearest folder above `path`, or `path` itself, that exists. An empty path is the current folder.
 std::filesystem::path nearest_folder(std::filesystem::path path);
 
 }  // namespace emend

@@ -144,10 +144,13 @@ int export_gguf_lora(const std::vector<std::string>& arguments) {
           false, arguments, options) == Parsed::kAnswered)
     return kExitDone;
   Console console(options.common);
-  require_writable_file(fs::path(options.out) / kGgufName);
+  const fs::path file = fs::path(options.out) / kGgufName;
+  require_writable_file(file);
+  std::vector<fs::path> inputs(options.patches.begin(), options.patches.end());
+  inputs.emplace_back(options.common.model);
+  require_not_among(file, inputs);
   const Loaded loaded = load(options, console);
   const std::vector<AdapterModule> modules = gguf_modules(loaded.model, loaded.patches);
-  const fs::path file = fs::path(options.out) / kGgufName;
   write_gguf_adapter(loaded.model, modules, file);
   return report(modules, file, file, "", ".lora_a", ".lora_b", loaded, console);
 }

@@ -3,7 +3,8 @@
 
 namespace emend {
 
-// From now on the first SIGINT or SIGTERM sets the flag, and the next one ends the program at once.
+// From now on the first SIGINT or SIGTERM sets the flag, and the next one ends the program at once; SIGXFSZ
+// is passed over.
 void install_interrupt_handler();
 
 // Throws Error(kInterrupted) once the flag is set. Any thread.

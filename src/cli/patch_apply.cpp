@@ -180,8 +180,10 @@ int patch_apply_command(const std::vector<std::string>& arguments) {
   Console console(options.common);
   OtherFiles others{{options.patches.begin(), options.patches.end()}, options.common.model, {}};
   others.files.emplace_back(options.out);
-  others.files.emplace_back(options.undo);
+  others.files.emplace_back(options.in_place && options.undo.empty() ? next_undo_file(options.common.model)
+                                                                     : fs::path(options.undo));
   console.keep_json_apart(others);
+  if (!options.out.empty()) require_not_among(options.out, {options.patches.begin(), options.patches.end()});
   require_junit_writable(options.junit, options.common, others);
   const std::vector<Patch> patches = load_patches(options.patches);
   require_passed(patches, options.patches, options.force, console);

@@ -5,7 +5,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/fingerprint.h"
+#include "base/strings.h"
 #include "base/text_file.h"
+#include "emend/error.h"
 #include "emend/tensor_file.h"
 
 namespace emend {
@@ -56,8 +59,17 @@ bool is_ours(const fs::path& name) {
 
 }  // namespace
 
+void require_unchanged(const TensorFile& file, const TensorInfo& tensor, const std::string& digest) {
+  if (xxh3_128_hex(file.bytes(tensor)) != digest)
+    throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(tensor.name) +
+                                       " is not what was loaded: the file changed while it was in use");
+}
+
 std::vector<FileRewrite> rewrite_files(const WritePlan& plan) {
   const std::unique_ptr<TensorFile> checkpoint = open_checkpoint(plan.base);
+  for (const PlannedTensor& tensor : plan.tensors)
+    if (const TensorInfo* const info = checkpoint->find(tensor.name))
+      require_unchanged(*checkpoint, *info, tensor.old_digest);
   const bool gguf = checkpoint->format() == TensorFile::Format::kGguf;
   std::map<fs::path, std::vector<NewTensor>> files;
   for (const PlannedTensor& planned : plan.tensors) {

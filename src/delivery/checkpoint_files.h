@@ -9,8 +9,12 @@
 
 namespace emend {
 
+// Throws Error(kModel) when a tensor's bytes have not this XXH3-128.
+void require_unchanged(const TensorFile& file, const TensorInfo& tensor, const std::string& digest);
+
 // Each file that holds a planned tensor, with it in place; of a sharded checkpoint whose sizes change also
-// its index. The files are mapped until this goes away.
+// its index. The files are mapped until this goes away. Throws Error(kModel) for a tensor that changed since
+// the plan was made.
 std::vector<FileRewrite> rewrite_files(const WritePlan& plan);
 
 // Files of a folder checkpoint that are copied as they are, relative to `folder`: all but `rewritten`, undo

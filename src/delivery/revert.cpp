@@ -103,7 +103,7 @@ std::vector<fs::path> revert(const fs::path& model, const fs::path& undo) {
   const std::vector<Restoration> changed = find_changed(folder, entries, undo_path);
   std::uint64_t bytes = 0;
   for (const Restoration& restoration : changed) bytes += restoration.entry->before.size;
-  require_space(folder.empty() ? fs::path(".") : folder, bytes);
+  require_space(folder, bytes);
   std::vector<fs::path> restored;
   std::vector<std::unique_ptr<AtomicFile>> files;
   for (const Restoration& restoration : changed) {

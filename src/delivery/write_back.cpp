@@ -40,6 +40,7 @@ fs::path true_path(const fs::path& path) {
 
 // `out` is neither the base nor in its folder, nor the folder around it.
 void require_apart(const fs::path& base, const fs::path& out) {
+  if (out.empty()) throw Error(ErrorKind::kIo, "cannot write a checkpoint: the path is empty");
   const fs::path source = true_path(base), target = true_path(out);
   const auto lies_in = [](const fs::path& inner, const fs::path& outer) {
     const fs::path relative = inner.lexically_relative(outer);
@@ -55,7 +56,7 @@ fs::path write_new_gguf(const std::vector<FileRewrite>& rewrites, const fs::path
   if (fs::is_directory(out, ignored)) throw io_error("write", out, EISDIR);
   std::uint64_t bytes = kSpareBytes;
   for (const FileRewrite& rewrite : rewrites) bytes += rewrite.size();
-  require_space(out.parent_path().empty() ? fs::path(".") : out.parent_path(), bytes);
+  require_space(out.parent_path(), bytes);
   AtomicFile file(out);
   write_pieces(file, rewrites.front());
   file.commit();
@@ -96,6 +97,14 @@ void require_replaceable(const fs::path& file) {
                                     " in place: it is write-protected; write a new checkpoint with --out");
 }
 
+// What it holds may be all that is left of another base, or be the base itself.
+void require_no_file(const fs::path& undo) {
+  if (fs::exists(undo))
+    throw Error(ErrorKind::kIo,
+                "cannot write the undo file " + undo.string() +
+                    ": there is such a file already, and none is ever replaced; name another");
+}
+
 }  // namespace
 
 fs::path write_new(const WritePlan& plan, const fs::path& out) {
@@ -107,6 +116,7 @@ fs::path write_new(const WritePlan& plan, const fs::path& out) {
 
 fs::path write_in_place(const WritePlan& plan, const fs::path& undo) {
   const fs::path undo_path = undo.empty() ? next_undo_file(plan.base) : undo;
+  require_no_file(undo_path);
   const std::vector<FileRewrite> rewrites = rewrite_files(plan);
   std::vector<UndoEntry> entries;
   std::uint64_t new_bytes = kSpareBytes, kept_bytes = kSpareBytes;
@@ -126,6 +136,7 @@ fs::path write_in_place(const WritePlan& plan, const fs::path& undo) {
     files.push_back(std::make_unique<AtomicFile>(rewrite.file()));
     write_pieces(*files.back(), rewrite);
   }
+  require_no_file(undo_path);  // other programs may have been at work meanwhile
   save_undo(undo_path, entries);
   for (const auto& file : files) file->commit();
   return undo_path;

@@ -7,9 +7,9 @@
 #include <cmath>
 #include <map>
 
-#include "base/fingerprint.h"
 #include "base/nearest.h"
 #include "base/strings.h"
+#include "delivery/checkpoint_files.h"
 #include "delivery/stored_weight.h"
 #include "emend/error.h"
 #include "emend/write_back.h"
@@ -104,12 +104,11 @@ PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::
   if (info == nullptr)
     throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(entry.tensor) +
                                        " is gone: the file changed while it was in use");
-  if (xxh3_128_hex(file.bytes(*info)) != entry.digest)
-    throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(entry.tensor) +
-                                       " is not what was loaded: the file changed while it was in use");
+  require_unchanged(file, *info, entry.digest);
   const DType dtype = chosen_type(type, file, *info);
   require_whole_blocks(*info, dtype);
-  PlannedTensor planned{block, info->name, info->dtype_name, dtype_name(dtype), info->file, {}, 0, 0};
+  PlannedTensor planned{block, info->name, info->dtype_name, dtype_name(dtype), info->file, {}, entry.digest,
+                        0,     0};
   const at::Tensor W = read_weight(file, *info, entry.stored_transposed);
   const at::Tensor wanted = add_changes(W, patches, block);
   planned.bytes = encode_weight(wanted, dtype, entry.stored_transposed);

@@ -53,6 +53,7 @@ TEST(RequireSpace, ComparesWithWhatIsFree) {
   const TempFolder folder;
   EXPECT_NO_THROW(require_space(folder.path(), 0));
   EXPECT_NO_THROW(require_space(folder / "not/there/yet", 1));
+  EXPECT_NO_THROW(require_space("", 1));  // the folder of a bare file name: the current one
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { require_space(folder / "not/there", std::uint64_t{1} << 62); }),
               AllOf(HasSubstr("too little space in " + folder.path().string()), HasSubstr("are needed"),
                     HasSubstr("are free")));

@@ -105,6 +105,52 @@ TEST_F(PatchWrite, EditsInPlaceAndTakesItBack) {
   EXPECT_THAT(none.err, HasSubstr("there is no undo file"));
 }
 
+TEST_F(PatchWrite, TakesNamesOfTheCurrentFolder) {
+  const auto before = files_of(copied_model());
+  const std::string here = "cd '" + folder_ / "m" + "'";
+  const Finished run = run_emend_after(
+      here, {"patch", "apply", "--model", "model.safetensors", "--patch", patch(), "--in-place", "--quiet"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("model.safetensors.undo"));
+  const Finished back = run_emend_after(here, {"patch", "revert", "--model", "model.safetensors"});
+  EXPECT_EQ(back.code, 0) << back.err;
+  EXPECT_EQ(files_of(folder_ / "m"), before);
+}
+
+TEST_F(PatchWrite, LeavesNothingWhenAFileWouldGrowTooLarge) {
+  const std::string model = copied_model();
+  const std::string listing = folder_.listing();
+  const Finished run = run_emend_after(
+      "ulimit -f 64", {"patch", "apply", "--model", model, "--patch", patch(), "--in-place", "--quiet"});
+  EXPECT_EQ(run.code, 3) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("cannot write"));
+  EXPECT_EQ(folder_.listing(), listing);
+}
+
+TEST_F(PatchWrite, NeverWritesOverWhatItReadsOrKeeps) {
+  const std::string model = copied_model() + "/model.safetensors";
+  fs::copy(patch(), folder_ / "adapter.gguf");
+  const auto before = files_of(folder_ / "");
+  const auto refused = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--model", model});
+    const Finished run = run_emend(arguments);
+    EXPECT_TRUE(run.code == 2 || run.code == 3) << run.code << run.out;
+    EXPECT_EQ(files_of(folder_ / ""), before);
+    return run.err;
+  };
+  const std::string mine = folder_ / "adapter.gguf";
+  EXPECT_THAT(refused({"patch", "apply", "--patch", mine, "--out", mine}), HasSubstr("belongs to the input"));
+  EXPECT_THAT(refused({"patch", "apply", "--patch", mine, "--in-place", "--undo", mine}),
+              HasSubstr("cannot write the undo file"));
+  EXPECT_THAT(refused({"patch", "apply", "--patch", mine, "--in-place", "--undo", model}),
+              HasSubstr("cannot write the undo file"));
+  for (const std::string option : {"--json", "--junit"})
+    EXPECT_THAT(refused({"patch", "apply", "--patch", mine, "--in-place", option, model + ".undo"}),
+                HasSubstr(option + " " + model + ".undo would overwrite"));
+  EXPECT_THAT(refused({"export", "gguf-lora", "--patch", mine, "--out", folder_ / ""}),
+              HasSubstr("belongs to the input"));
+}
+
 TEST_F(PatchWrite, RefusesAFailedPatchUnlessForced) {
   const std::string failed = marked("\"emend.passed\":\"true\"", "\"emend.passed\":\"false\"");
   // One byte more: the header's length has to be told anew.

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "emend/edit.h"
 #include "emend/error.h"
 #include "tests/base/expect_error.h"
@@ -210,6 +212,34 @@ TEST(PlanWrite, ABaseThatChangedSinceItWasLoadedIsRefused) {
       testing::AllOf(HasSubstr("\"blk.1.ffn_down.weight\" is not what was loaded"), HasSubstr("m.gguf")));
 }
 
+TEST(Writing, ABaseThatChangedSinceThePlanIsRefused) {
+  const TempFolder folder;
+  const auto file = folder.write("m.gguf", tiny_gguf("llama", GgufType::kF16).bytes());
+  const Model base = load_quietly(file);
+  const WritePlan plan = plan_write(base, {tiny_patch(base, 1, 3, 1)}, "own");
+  write_in_place(plan_write(base, {tiny_patch(base, 1, 2, 1)}, "own"));
+  const std::string other = read_all(file);
+  for (const auto& write : std::vector<std::function<void()>>{[&] { write_in_place(plan); },
+                                                              [&] { write_new(plan, folder / "new"); }})
+    EXPECT_THAT(error_of(ErrorKind::kModel, write), HasSubstr("the file changed while it was in use"));
+  EXPECT_EQ(read_all(file), other);
+  EXPECT_FALSE(fs::exists(folder / "m.gguf.undo.2"));
+  EXPECT_FALSE(fs::exists(folder / "new"));
+}
+
+TEST(WriteInPlace, NeverReplacesAFileByItsUndoFile) {
+  const TempFolder folder;
+  const auto file = folder.write("m.gguf", tiny_gguf("llama", GgufType::kF16).bytes());
+  const auto other = folder.write("other", "all that is left of something");
+  const auto before = snapshot(folder.path());
+  const Model base = load_quietly(file);
+  const WritePlan plan = plan_write(base, {tiny_patch(base, 1, 3, 1)}, "own");
+  for (const fs::path& undo : {file, other})
+    EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_in_place(plan, undo); }),
+                HasSubstr("cannot write the undo file " + undo.string()));
+  EXPECT_EQ(snapshot(folder.path()), before);
+}
+
 TEST(PlanWrite, RefusesTypesThatTheFormatHasNot) {
   const TempFolder folder;
   const Model base = load_quietly(parity("gpt2"));
@@ -236,6 +266,7 @@ TEST(WriteNew, RefusesToTouchTheBaseAndWhatIsThere) {
   for (const char* const out : {"m", "m/new", "m/../m", ""})
     EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_new(plan, folder / out); }),
                 HasSubstr("belongs to the base"));
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_new(plan, ""); }), HasSubstr("the path is empty"));
   folder.write("full/x", "x");
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_new(plan, folder / "full"); }),
               HasSubstr("in this folder already"));
