@@ -42,7 +42,12 @@ void save_patch(const Patch& patch, const std::filesystem::path& file);
 // Throws Error(kIo), or Error(kFormat) naming the tensor or metadata key that is missing or broken.
 Patch load_patch(const std::filesystem::path& file);
 
-// Throws Error(kModel) when the patch was made for another base, naming both fingerprints.
+// Throws Error(kModel) when the patch was made for another base, naming both fingerprints; then as
+// require_sizes().
 void require_base(const Patch& patch, const Model& model, const std::filesystem::path& file);
+
+// Throws Error(kFormat) for a change that does not fit the model's layers and sizes, and for token ids that its
+// vocabulary has not. For patches of any base.
+void require_sizes(const Patch& patch, const Model& model, const std::filesystem::path& file);
 
 }  // namespace emend

@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "cli/interrupt.h"
+#include "report/display_text.h"
 
 namespace emend {
 namespace {
@@ -39,7 +40,7 @@ void Console::note(const std::string& text) {
 
 void Console::warn(const std::string& text) {
   progress_.end_line();
-  std::cerr << "warning: " << text << std::endl;
+  std::cerr << "warning: " << one_line(text) << std::endl;
 }
 
 std::size_t Console::columns() const {

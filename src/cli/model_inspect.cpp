@@ -111,23 +111,39 @@ ResultJson weights_json(const Inspection& inspection) {
   return list;
 }
 
+// The prompts' states, or nothing, and a warning, for a patch that asks what this model cannot be asked: ids
+// that its vocabulary has not, a chat template, rows beyond its positions.
+std::optional<std::vector<FactState>> measure_if_possible(const Model& model, const KnownPatch& known,
+                                                          const CommonOptions& common, Console& console) {
+  try {
+    require_sizes(known.patch, model, known.path);
+    return measure_patch(model, known.patch, common.token_budget, console.progress());
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kInterrupted) throw;
+    console.warn(known.path + ": its facts are not asked: " + error.what());
+    return std::nullopt;
+  }
+}
+
 // How many facts of a patch the model answers as after the edit: p(target) is nearer to what the patch
 // measured then than to what it measured before.
 struct Behaviour {
   std::size_t edited = 0, facts = 0;
 };
 
-std::optional<Behaviour> behaviour_of(const Model& model, const Patch& patch, const CommonOptions& common,
-                                      Console& console) {
+std::optional<Behaviour> behaviour_of(const Model& model, const KnownPatch& known,
+                                      const CommonOptions& common, Console& console) {
+  const Patch& patch = known.patch;
   const WeightChange& change = patch.edit.changes[0];
   if (!model.has_tokenizer() || patch.before.empty() || patch.after.empty() ||
       change.A.size(1) != model.config().d_ff || change.B.size(0) != model.config().d_model)
     return std::nullopt;
-  const std::vector<FactState> now = measure_patch(model, patch, common.token_budget, console.progress());
+  const auto now = measure_if_possible(model, known, common, console);
+  if (!now) return std::nullopt;
   Behaviour result;
-  for (std::size_t i = 0; i < now.size(); ++i) {
+  for (std::size_t i = 0; i < now->size(); ++i) {
     if (patch.edit.facts[i].status != "edited") continue;
-    const double p = now[i].prompt.p_target;
+    const double p = (*now)[i].prompt.p_target;
     ++result.facts;
     if (std::abs(p - patch.after[i].prompt.p_target) < std::abs(p - patch.before[i].prompt.p_target))
       ++result.edited;
@@ -208,6 +224,8 @@ int model_inspect_command(const std::vector<std::string>& arguments) {
     const Model model = load_model(options.base, options.common, console);
     base = CheckpointRoles{options.base, model.roles()};
     base_fingerprint = model.fingerprint();
+    for (const KnownPatch& one : known)
+      if (one.patch.edit.base_fingerprint == base_fingerprint) require_sizes(one.patch, model, one.path);
   }
   const Model model = load_model(options.file, options.common, console);
   Inspection inspection;
@@ -224,7 +242,7 @@ int model_inspect_command(const std::vector<std::string>& arguments) {
   }
   for (Verdict& verdict : verdicts) {
     throw_if_interrupted();
-    verdict.behaviour = behaviour_of(model, verdict.known->patch, options.common, console);
+    verdict.behaviour = behaviour_of(model, *verdict.known, options.common, console);
   }
   if (base && inspection.weights.empty() && inspection.missing.empty())
     std::cout << "All weights are those of the base.\n";

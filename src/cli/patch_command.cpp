@@ -7,6 +7,7 @@
 #include "cli/fact_report.h"
 #include "cli/load_model.h"
 #include "emend/patch.h"
+#include "report/display_text.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -36,16 +37,19 @@ void print_patch(const Patch& patch, std::size_t columns) {
             << checks_table(patch.checks, columns) << "\n";
   std::vector<std::string> options;
   for (const auto& [name, value] : patch.edit.options) options.push_back(name + ": " + value);
-  std::cout << "Method:     " << patch.edit.method << ", objective " << patch.edit.objective << "\n"
-            << "Options:    " << join(options) << "\n"
-            << "Base:       " << patch.base_name << ", fingerprint " << patch.edit.base_fingerprint << "\n"
+  std::cout << "Method:     " << one_line(patch.edit.method) << ", objective "
+            << one_line(patch.edit.objective) << "\n"
+            << "Options:    " << one_line(join(options)) << "\n"
+            << "Base:       " << one_line(patch.base_name) << ", fingerprint " << patch.edit.base_fingerprint
+            << "\n"
             << "Statistics: "
             << (patch.edit.statistics_fingerprint.empty() ? "none" : patch.edit.statistics_fingerprint)
             << "\n"
-            << "Text:       bos " << patch.bos << ", form "
+            << "Text:       bos " << one_line(patch.bos) << ", form "
             << (patch.form == PromptForm::kChat ? "chat" : "raw") << "\n"
-            << "Made by:    emend " << patch.emend_version << "\n";
-  for (const std::string& warning : patch.edit.warnings) std::cout << "Warning:    " << warning << "\n";
+            << "Made by:    emend " << one_line(patch.emend_version) << "\n";
+  for (const std::string& warning : patch.edit.warnings)
+    std::cout << "Warning:    " << one_line(warning) << "\n";
   std::cout << "Passed:     " << (patch.passed ? "yes" : "NO") << "\n";
 }
 

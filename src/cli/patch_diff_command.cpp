@@ -6,6 +6,7 @@
 #include "cli/console.h"
 #include "cli/exit_code.h"
 #include "emend/patch_algebra.h"
+#include "report/display_text.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -68,7 +69,7 @@ int patch_diff_command(const std::vector<std::string>& arguments) {
   console.keep_json_apart({{files.begin(), files.end()}, {}, {}});
   const PatchDifference difference = diff_patches(load_patch(files[0]), load_patch(files[1]));
   if (difference.same) std::cout << "The patches make the same edits and changes.\n";
-  for (const std::string& setting : difference.settings) std::cout << setting << "\n";
+  for (const std::string& setting : difference.settings) std::cout << one_line(setting) << "\n";
   if (!difference.settings.empty()) std::cout << "\n";
   if (!difference.facts.empty()) std::cout << facts_table(difference, console.columns()) << "\n";
   std::cout << layers_table(difference, console.columns()) << "Layers count from 0.\n";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <vector>
 
 #include "base/json.h"
@@ -99,6 +100,14 @@ std::string read_string(const JsonView& view) {
   return view.as_string();
 }
 
+void check_ids(const Fields& fields, const std::vector<EditedFact>& facts) {
+  std::set<std::string> ids;
+  for (const EditedFact& fact : facts)
+    if (!ids.insert(fact.request.id).second)
+      fields.refuse("facts",
+                    "a list of facts with ids of their own, not " + quote(fact.request.id) + " twice");
+}
+
 // What was measured has to be about the facts of this patch, in their order.
 void check_states(const Fields& fields, const std::string& key, const std::vector<FactState>& states,
                   const std::vector<EditedFact>& facts) {
@@ -176,6 +185,7 @@ Patch read_patch_metadata(const std::map<std::string, std::string>& metadata, co
   patch.thresholds = read_thresholds(JsonView(thresholds, fields.source("thresholds")));
   patch.edit.facts = fields.list("facts", read_fact);
   if (patch.edit.facts.empty()) fields.refuse("facts", "a list of at least one fact");
+  check_ids(fields, patch.edit.facts);
   patch.checks = fields.list("checks", read_check);
   patch.before = fields.list("before", read_state);
   check_states(fields, "before", patch.before, patch.edit.facts);

@@ -14,6 +14,8 @@ using kainjow::mustache::data;
 using kainjow::mustache::mustache;
 
 std::string escape_character(std::string_view character) {
+  if (character == "\xEF\xBF\xBE" || character == "\xEF\xBF\xBF")  // U+FFFE, U+FFFF: XML has neither
+    return character.back() == '\xBE' ? "\\uFFFE" : "\\uFFFF";
   const auto first = static_cast<unsigned char>(character.front());
   switch (first) {
     case '&':

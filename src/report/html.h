@@ -7,8 +7,8 @@
 
 namespace emend {
 
-// For text and attribute values: & < > " ' become entities, bytes that are not UTF-8 U+FFFD, control
-// characters other than tab and line feed (which HTML cannot hold) visible escapes.
+// For text and attribute values of HTML and XML: & < > " ' become entities, bytes that are not UTF-8 U+FFFD,
+// what these cannot hold (control characters other than tab and line feed, U+FFFE, U+FFFF) visible escapes.
 std::string escape_html(std::string_view text);
 
 // A Mustache template (mustache.github.io) filled in: {{name}} is escaped, {{{name}}} taken as it is. Objects

@@ -64,6 +64,44 @@ TEST_F(PatchCommand, ListsWhatAPatchHolds) {
   EXPECT_EQ(json["passed"], true);
 }
 
+TEST_F(PatchCommand, PrintsNoControlCharactersOfAPatch) {
+  const auto colour = [](nlohmann::json& metadata) {
+    for (const std::string key : {"emend.base_name", "emend.bos", "emend.version", "emend.method"})
+      metadata[key] = "a\x1B[31mb\nc";
+    metadata["emend.warnings"] = "[\"\\u001B[2J\"]";
+  };
+  const Finished run =
+      run_emend({"patch", "list", folder_.write("p", altered(read_text_file(patch()), "", nullptr, colour))});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, testing::Not(HasSubstr("\x1B")));
+  EXPECT_THAT(run.out, HasSubstr("a\\x1B[31mb\\nc"));
+  const Finished diff = run_emend({"patch", "diff", patch(), folder_ / "p"});
+  EXPECT_THAT(diff.out, testing::Not(HasSubstr("\x1B")));
+}
+
+TEST_F(PatchCommand, InspectGoesOnWithoutWhatCannotBeAsked) {
+  const auto elsewhere = [](const std::string& key, const std::string& value) {
+    return [=](nlohmann::json& metadata) {
+      metadata["emend.base_fingerprint"] = "ab";
+      metadata[key] = value;
+    };
+  };
+  const std::string good = read_text_file(patch());
+  folder_.write("known/a.safetensors", altered(good, "", nullptr, elsewhere("emend.prefix", "[999999]")));
+  folder_.write("known/b.safetensors", altered(good, "", nullptr, elsewhere("emend.form", "chat")));
+  folder_.write("known/c.safetensors", good);
+  const Finished run = run_emend({"model", "inspect", world_model("gpt2"), "--base", world_model("gpt2"),
+                                  "--patches", folder_ / "known", "--json", folder_ / "j", "--quiet"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("a.safetensors: its facts are not asked: "));
+  EXPECT_THAT(run.err, HasSubstr("the token id 999999"));
+  EXPECT_THAT(run.err, HasSubstr("no chat template"));
+  const auto patches = read_json(folder_ / "j")["patches"];
+  EXPECT_TRUE(patches[0]["answers_as_edited"].is_null());
+  EXPECT_TRUE(patches[1]["answers_as_edited"].is_null());
+  EXPECT_EQ(patches[2]["answers_as_edited"], 0);
+}
+
 TEST_F(PatchCommand, SaysWhetherItIsForAModel) {
   EXPECT_EQ(run_emend({"patch", "list", patch(), "--model", world_model("gpt2")}).code, 0);
   const Finished other = run_emend({"patch", "list", patch(), "--model", world_model("llama")});

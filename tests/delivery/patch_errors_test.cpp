@@ -223,6 +223,17 @@ TEST_F(BrokenPatch, RefusesStatesOfOtherFacts) {
   EXPECT_THAT(refusal([](Parts& parts) { parts.metadata["emend.facts"] = "[]"; }), HasSubstr("emend.facts"));
 }
 
+TEST_F(BrokenPatch, RefusesOneIdForTwoFacts) {
+  const std::string message = refusal([](Parts& parts) {
+    for (const std::string key : {"emend.facts", "emend.before", "emend.after"}) {
+      std::string& text = parts.metadata.at(key);
+      text.replace(text.find("\"id\":\"b\""), 8, "\"id\":\"a\"");
+    }
+  });
+  EXPECT_THAT(message, HasSubstr("emend.facts"));
+  EXPECT_THAT(message, HasSubstr("\"a\" twice"));
+}
+
 TEST_F(BrokenPatch, RefusesAFormatOfTheFuture) {
   EXPECT_THAT(refusal([](Parts& parts) { parts.metadata["emend.format"] = "2"; }), HasSubstr("emend.format"));
 }

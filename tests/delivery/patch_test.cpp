@@ -11,6 +11,7 @@
 #include "emend/error.h"
 #include "emend/tensor_file.h"
 #include "sample_patch.h"
+#include "tests/base/expect_error.h"
 
 namespace emend {
 namespace {
@@ -106,7 +107,7 @@ TEST(Patch, IsNeverWrittenWithNumbersThatAreNotFinite) {
 TEST(Patch, FitsItsBaseOnly) {
   ModelConfig config;
   config.family = "gpt2";
-  config.layers = 1;
+  config.layers = 12;
   config.d_model = 4;
   config.d_ff = 6;
   config.heads = config.kv_heads = 1;
@@ -134,6 +135,19 @@ TEST(Patch, FitsItsBaseOnly) {
       EXPECT_EQ(error.kind(), ErrorKind::kFormat);
       EXPECT_THAT(error.what(), HasSubstr(key));
     }
+  }
+  for (const auto& spoil :
+       std::vector<std::function<void(Patch&)>>{[](Patch& p) { p.edit.changes[1].block = 12; },
+                                                [](Patch& p) {
+                                                  p.edit.changes[1].A = at::ones({1, 7});
+                                                },
+                                                [](Patch& p) {
+                                                  p.edit.changes[1].B = at::ones({5, 1});
+                                                }}) {
+    Patch strange = patch;
+    spoil(strange);
+    EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { require_base(strange, model, "p"); }),
+                HasSubstr("does not fit a model of 12 blocks with 4 x 6"));
   }
   const Model other = Model::make_random(config, 1, {});
   try {

@@ -19,6 +19,7 @@ TEST(EscapeHtml, LeavesNoMarkup) {
             "a\xEF\xBF\xBD"
             "b");
   EXPECT_EQ(escape_html("東京"), "東京");
+  EXPECT_EQ(escape_html("a\uFFFE\uFFFD\uFFFF"), "a\\uFFFE\uFFFD\\uFFFF");  // XML cannot hold two of them
 }
 
 TEST(FillTemplate, EscapesAndRepeats) {
