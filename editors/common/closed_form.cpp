@@ -26,6 +26,7 @@ KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& 
 
 at::Tensor joint_keys(const std::vector<KeyConstraint>& edits, const at::Tensor& protected_key) {
   std::vector<at::Tensor> all;
+  all.reserve(edits.size());
   for (const KeyConstraint& edit : edits) all.push_back(edit.K);
   return with_column(at::cat(all, 1), protected_key);
 }

@@ -14,6 +14,7 @@ namespace {
 
 std::vector<TokenIds> own_tokens(const std::vector<TraceRow>& rows) {
   std::vector<TokenIds> own;
+  own.reserve(rows.size());
   for (const TraceRow& row : rows) own.push_back(row.own);
   return own;
 }
@@ -21,6 +22,7 @@ std::vector<TokenIds> own_tokens(const std::vector<TraceRow>& rows) {
 // Packed [N, ...] as one tensor a row.
 std::vector<at::Tensor> split_rows(const at::Tensor& packed, const std::vector<TokenIds>& ids) {
   std::vector<std::int64_t> sizes;
+  sizes.reserve(ids.size());
   for (const TokenIds& row : ids) sizes.push_back(static_cast<std::int64_t>(row.size()));
   return packed.split_with_sizes(sizes, 0);
 }
@@ -128,6 +130,7 @@ KvCache LayerTrace::upper_cache(const std::vector<TraceRow>& rows, const std::ve
                                 const std::vector<std::int64_t>& begin) const {
   const c10::NoGradGuard no_grad;
   std::vector<std::int64_t> fronts;
+  fronts.reserve(rows.size());
   for (const TraceRow& row : rows) fronts.push_back(std::max<std::int64_t>(row.front, 0));
   KvCache cache = cache_.select(fronts, layer_ + 1, cache_.capacity());
   // RowLayout rounds the keys up on a GPU.

@@ -71,12 +71,14 @@ OptionBinding choice_option(const std::string& name, const std::vector<std::stri
 
 void apply_options(const std::string& method, const std::vector<OptionBinding>& table,
                    const std::map<std::string, OptionText>& given) {
-  for (const auto& [name, text] : given) {
+  for (const auto& option : given) {
+    const std::string& name = option.first;
+    const OptionText& text = option.second;
     const auto it = std::find_if(table.begin(), table.end(),
-                                 [&](const OptionBinding& option) { return option.name == name; });
+                                 [&](const OptionBinding& known) { return known.name == name; });
     if (it == table.end()) {
       std::vector<std::string> known;
-      for (const OptionBinding& option : table) known.push_back(option.name);
+      for (const OptionBinding& binding : table) known.push_back(binding.name);
       throw Error(ErrorKind::kConfig,
                   text.where + ": " + method + " has no option " + quote(name) + did_you_mean(name, known));
     }

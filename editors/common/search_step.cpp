@@ -148,7 +148,7 @@ void SearchStep::backward() {
 // dL/dr = sum over tokens of alpha(x) dL/dh(x), and the decay term's own.
 at::Tensor SearchStep::gradient(const at::Tensor& r) {
   backward();
-  const at::Tensor gradient = at::matmul(alpha_.t(), leaf_gradient_);
+  at::Tensor gradient = at::matmul(alpha_.t(), leaf_gradient_);
   if (options_.decay <= 0) return gradient;
   return gradient + options_.decay * r / (at::clamp_min(r.norm(2, 1, true), 1e-15) * v0_.square());
 }

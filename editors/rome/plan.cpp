@@ -57,6 +57,7 @@ std::string digits(double number, std::size_t characters) {
 struct Cosines {
   Cosines(const KeyMetric& metric, const std::vector<KeyGroup>& groups) : size(groups.size()) {
     std::vector<at::Tensor> bare;
+    bare.reserve(groups.size());
     for (const KeyGroup& group : groups) bare.push_back(group.bare_key);
     matrix = key_cosines(metric, at::stack(bare, 1));
   }
@@ -123,6 +124,7 @@ at::Tensor RomePlan::response(const KeyGroup& group) const {
 
 std::vector<KeyConstraint> RomePlan::constraints(const std::vector<std::size_t>& groups) const {
   std::vector<KeyConstraint> chosen;
+  chosen.reserve(groups.size());
   for (std::size_t g : groups) chosen.push_back(groups_[g].constraint);
   return chosen;
 }
@@ -171,6 +173,7 @@ double RomePlan::neighbour_alpha(const KeyGroup& group, const at::Tensor& a,
     const std::vector<Neighbour>& neighbours = requests_[i].neighbours;
     if (neighbours.empty()) continue;
     std::vector<TraceRow> prompts;
+    prompts.reserve(neighbours.size());
     for (const Neighbour& neighbour : neighbours)
       prompts.push_back(rows_.behind_prefix(prompt_ids(model_.tokenizer(), neighbour.prompt, rows_.form())));
     const std::vector<at::Tensor> keys = trace_.own_keys(prompts);
