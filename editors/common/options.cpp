@@ -78,6 +78,7 @@ void apply_options(const std::string& method, const std::vector<OptionBinding>& 
                                  [&](const OptionBinding& known) { return known.name == name; });
     if (it == table.end()) {
       std::vector<std::string> known;
+      known.reserve(table.size());
       for (const OptionBinding& binding : table) known.push_back(binding.name);
       throw Error(ErrorKind::kConfig,
                   text.where + ": " + method + " has no option " + quote(name) + did_you_mean(name, known));
@@ -99,6 +100,7 @@ std::map<std::string, std::string> option_values(const std::vector<OptionBinding
 
 std::vector<OptionHelp> option_help(const std::vector<OptionBinding>& table) {
   std::vector<OptionHelp> help;
+  help.reserve(table.size());
   for (const OptionBinding& option : table) help.push_back({option.name, option.get(), option.help});
   return help;
 }

@@ -120,7 +120,7 @@ std::string unpack_unchecked(Bytes file, const ZipEntry& entry, const std::strin
   const auto name = local.read<std::uint16_t>("an entry"), extra = local.read<std::uint16_t>("an entry");
   local.take(name, "an entry's name");
   local.take(extra, "an entry");
-  const std::string packed = text_of(local.take(entry.packed, "an entry's data"));
+  std::string packed = text_of(local.take(entry.packed, "an entry's data"));
   if (entry.method == kStored && entry.size == entry.packed) return packed;
   if (entry.method != kDeflated)
     refuse(where,

@@ -52,6 +52,7 @@ double whole_run(const Model& model, const TraceRuns& runs, std::vector<Interven
 // Puts `values` [D] or [S, D] at token t of every row.
 Intervention put(const TraceRuns& runs, Site site, int block, std::int64_t t, const at::Tensor& values) {
   std::vector<std::int64_t> tokens;
+  tokens.reserve(static_cast<std::size_t>(runs.samples));
   for (int s = 0; s < runs.samples; ++s) tokens.push_back(s * runs.row.size() + t);
   return {site, block, Intervention::Kind::kReplace, index_of(tokens), values.expand({runs.samples, values.size(-1)})};
 }
@@ -72,6 +73,7 @@ TEST_P(RestoredRunsTest, CleanAndCorruptedRunsAreThoseOfWholeRows) {
 TEST_P(RestoredRunsTest, StatesEqualWholeRuns) {
   for (const std::int64_t t : counting(0, row.prompt)) {
     std::vector<Cell> cells;
+    cells.reserve(5);
     for (int l = 0; l < 5; ++l) cells.push_back({l + 1, true, 0});
     const auto scores = run_cells(model, runs, cells, {t, Site::kBlockOutput, std::nullopt, 4096});
     for (int l = 0; l < 5; ++l)
@@ -104,10 +106,12 @@ TEST_P(RestoredRunsTest, SeveredRunsKeepTheCorruptedOutputsOfTheSameNoise) {
   const std::int64_t t = row.subject_end - 1;
   for (const Site site : {Site::kMlpOutput, Site::kAttentionOutput}) {
     std::vector<Cell> cells;
+    cells.reserve(5);
     for (int l = 0; l < 5; ++l) cells.push_back({l + 1, true, 0});
     const auto scores = run_cells(model, runs, cells, {t, Site::kBlockOutput, site, 4096});
     for (int l = 0; l < 5; ++l) {
       std::vector<Intervention> changes;
+      changes.reserve(6);
       for (int b = 0; b < 5; ++b) changes.push_back(put(runs, site, b, t, runs.at(site).corrupted[b].select(1, t)));
       changes.push_back(put(runs, Site::kBlockOutput, l, t, runs.block.clean[l][t]));
       EXPECT_NEAR(scores[l], whole_run(model, runs, changes), kRounding) << "layer " << l;
@@ -164,6 +168,7 @@ TEST_P(RestoredRunsTest, TokensMayBeRestoredInManyThreads) {
   const std::vector<std::int64_t> lengths = runs.cache.lengths;
   const auto restored = [&](std::int64_t t) {
     std::vector<Cell> cells;
+    cells.reserve(5);
     for (int l = 0; l < 5; ++l) cells.push_back({l, false, std::min(l + 2, 5)});
     return run_cells(model, runs, cells, {t, Site::kAttentionOutput, std::nullopt, 8});
   };

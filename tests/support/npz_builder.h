@@ -59,9 +59,10 @@ inline std::string zip(const std::vector<ZipEntry>& entries) {
         crc32(0, reinterpret_cast<const Bytef*>(entry.data.data()), static_cast<uInt>(entry.data.size()));
     const std::string middle = u16(45) + u16(0) + u16(entry.deflate ? 8 : 0) + u32(0) + u32(crc) + sizes +
                                u16(entry.name.size()) + u16(extra.size());
-    file += u32(0x04034b50) + middle + entry.name + extra + body;
-    list += u32(0x02014b50) + u16(45) + middle + u16(0) + u16(0) + u16(0) + u32(0) + u32(offset) +
-            entry.name + extra;
+    for (const std::string& part : {u32(0x04034b50), middle, entry.name, extra, body}) file += part;
+    for (const std::string& part :
+         {u32(0x02014b50), u16(45), middle, u16(0), u16(0), u16(0), u32(0), u32(offset), entry.name, extra})
+      list += part;
   }
   const auto start = static_cast<std::uint32_t>(file.size());
   const auto count = static_cast<std::uint16_t>(entries.size());
