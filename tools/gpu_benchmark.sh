@@ -13,7 +13,7 @@ shift
 build=${EMEND_GPU_BUILD:-$root/build/gpu}
 
 cmake -G Ninja -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release "$@" > "$out/configure.log"
-ninja -C "$build" emend cuda_test real_edit_bench > "$out/build.log"
+ninja -C "$build" emend cuda_test real_edit_bench locate_bench statistics_bench eval_bench > "$out/build.log"
 "$build/tests/cuda/cuda_test" > "$out/cuda_test.txt" || { grep -E 'FAILED|Failure' "$out/cuda_test.txt"; exit 1; }
 tail -n 1 "$out/cuda_test.txt"
 
@@ -23,3 +23,11 @@ edits gpt-j 5 20 bfloat16 32
 edits gpt-j 5 20 float32 1
 edits gpt2-xl 17 20 float32 1
 edits llama-3-8b 5 25 bfloat16 32
+
+for shape in gpt2-xl gpt-j; do
+  "$build/tests/bench/locate_bench" "$shape" 3 cuda bfloat16 > "$out/trace_$shape.json"; echo "trace_$shape.json"
+done
+"$build/tests/bench/statistics_bench" gpt-j 65536 bfloat16 3 cuda > "$out/statistics_gpt-j.json"; echo statistics_gpt-j.json
+for shape in gpt2-xl llama-3-8b; do
+  "$build/tests/bench/eval_bench" "$shape" "$root/tests/data/world/edits.jsonl" 64 -1 emend cuda bfloat16 > "$out/evaluation_$shape.json"; echo "evaluation_$shape.json"
+done

@@ -38,8 +38,9 @@ at::Tensor bare_value_norms(const BlockWeights& block, std::span<const SearchUni
         0, static_cast<std::int64_t>(bare->lookup)));
     row += unit.rows.size();
   }
-  const at::Tensor bias = block.mlp_down_bias.defined() ? block.mlp_down_bias.to(at::kFloat) : at::Tensor();
-  return at::linear(at::stack(keys), block.mlp_down.to(at::kFloat), bias).norm(2, 1, true);
+  const at::Tensor bare_keys = at::stack(keys), weight = block.mlp_down.to(bare_keys.device(), at::kFloat);
+  const at::Tensor bias = block.mlp_down_bias.defined() ? block.mlp_down_bias.to(bare_keys.device(), at::kFloat) : at::Tensor();
+  return at::linear(bare_keys, weight, bias).norm(2, 1, true);
 }
 
 // Where each row's tokens begin to move, no later than its lookup token.

@@ -112,7 +112,7 @@ struct RoleEntry {
 };
 
 struct ModelOptions {
-  std::string device = "cpu";     // "cpu", "cuda", "cuda:1"
+  std::string device = "cpu";     // "cpu", "cuda", "cuda:1"; "cuda:0,cuda:1": the blocks one after the other over both
   std::string dtype = "float32";  // "float32", "bfloat16", "float16" (CUDA only)
   // 0: torch's default; else set for the calling thread, and for threads that come later.
   int threads = 0;
@@ -144,7 +144,9 @@ class Model {
   bool has_tokenizer() const;
   const Tokenizer& tokenizer() const;  // throws Error(kModel) when there is none
   const std::filesystem::path& path() const;
-  at::TensorOptions options() const;  // dtype and device of weights and activations
+  // dtype of weights and activations, and the device where passes take and give tensors: the first one of a model over several.
+  at::TensorOptions options() const;
+  const std::string& devices() const;  // as ModelOptions named them
   std::int64_t bytes() const;         // held by weights
   // Hex XXH3-128 of all weights as they are in memory now, edits that are on included.
   std::string weights_digest() const;

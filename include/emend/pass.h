@@ -55,6 +55,9 @@ class KvCache {
   // Room for at least `capacity` slots a row; the contents stay.
   void reserve(std::int64_t capacity);
 
+  // Moves a block's keys and values to the device of its weights, where they are not there yet.
+  void place(int block, const at::Device& device);
+
   std::vector<std::int64_t> lengths;  // positions held, per row
 
  private:

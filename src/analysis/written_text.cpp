@@ -35,7 +35,7 @@ class WaitingKeys {
       const at::Tensor& chosen = members[static_cast<std::size_t>(half)];
       if (chosen.size(0) == 0) continue;
       Heap& heap = waiting_[layer][static_cast<std::size_t>(half)];
-      heap.keys.push_back(keys.index_select(0, chosen));
+      heap.keys.push_back(keys.index_select(0, chosen.to(keys.device())));
       heap.count += chosen.size(0);
       if (heap.count >= kPortion) flush(layer, half);
     }

@@ -8,6 +8,7 @@
 #include <boost/program_options/variables_map.hpp>
 #include <iostream>
 #include <limits>
+#include <sstream>
 
 #include "base/nearest.h"
 #include "base/strings.h"
@@ -36,7 +37,7 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
   po::options_description all;
   auto add = all.add_options();
   add("model", po::value(&common.model)->value_name("PATH"), "safetensors folder or .gguf file");
-  add("device", po::value(&common.device)->value_name("DEVICE")->default_value("cpu"), "cpu, cuda or cuda:N");
+  add("device", po::value(&common.device)->value_name("DEVICE")->default_value("cpu"), "cpu, cuda or cuda:N; cuda:0,cuda:1 spreads the model over both");
   add("dtype", po::value(&common.dtype)->value_name("TYPE")->default_value("float32"),
       "type of weights and activations: float32, bfloat16 or float16");
   add("bos", po::value(&numbers.bos)->value_name("TOKEN"),
@@ -120,9 +121,11 @@ void check_common(CommonOptions& common, const Numbers& numbers, const po::varia
   require_at_least("token-budget", common.token_budget, 1);
   common.token_budget_given = !values["token-budget"].defaulted();
   require_one_of("dtype", common.dtype, {"float32", "bfloat16", "float16"});
-  const bool numbered = common.device.size() > 5 && common.device.compare(0, 5, "cuda:") == 0 &&
-                        common.device.find_first_not_of("0123456789", 5) == std::string::npos;
-  if (!numbered) require_one_of("device", common.device, {"cpu", "cuda", "cuda:0"});
+  std::istringstream devices(common.device + ",");
+  for (std::string device; std::getline(devices, device, ',');) {
+    const bool numbered = device.size() > 5 && device.starts_with("cuda:") && device.find_first_not_of("0123456789", 5) == std::string::npos;
+    if (!numbered) require_one_of("device", device, {"cpu", "cuda", "cuda:0"});
+  }
 }
 
 void refuse_empty(const Syntax& syntax, const po::variables_map& values) {

@@ -12,6 +12,7 @@
 #include "emend/error.h"
 #include "io/element_types.h"
 #include "model/families/family.h"
+#include "model/placement.h"
 #include "model/weights.h"
 
 namespace emend {
@@ -157,8 +158,8 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
 
 }  // namespace
 
-LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& options, int threads,
-                            Progress& progress) {
+LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& options, const std::vector<at::Device>& devices,
+                            int threads, Progress& progress) {
   const std::unique_ptr<TensorFile> file = open_checkpoint(path);
   const bool gguf = file->format() == TensorFile::Format::kGguf;
   const fs::path folder = fs::is_directory(path) ? path : path.parent_path();
@@ -184,7 +185,7 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
   if ((c.layers * block_rows + table_rows) * c.d_model > 2.0 * stored + 1e6)
     throw Error(ErrorKind::kModel, values.where() + ": describes a model far larger than the tensors in " +
                                        file->path().string());
-  model.weights = allocate_weights(model.config, options);
+  model.weights = allocate_weights(model.config, options, place_blocks(model.config, devices));
   std::vector<Assignment> assignments = assign_roles(*file, family, model.config, model.weights);
 
   progress.begin("loading " + path.filename().string(), static_cast<std::int64_t>(assignments.size()),

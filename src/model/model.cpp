@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <map>
 #include <span>
 
 #include "base/fingerprint.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "model/loader.h"
+#include "model/placement.h"
 #include "model/row_layout.h"
 #include "model/transformer.h"
 #include "model/vector_math.h"
@@ -27,11 +29,12 @@ struct Model::State {
   std::unique_ptr<Tokenizer> tokenizer;
   std::filesystem::path path;
   at::TensorOptions options;
+  std::string devices;
 };
 
 namespace {
 
-at::TensorOptions tensor_options(const ModelOptions& options) {
+at::TensorOptions tensor_options(const ModelOptions& options, const std::vector<at::Device>& devices) {
   at::ScalarType dtype;
   if (options.dtype == "float32")
     dtype = at::kFloat;
@@ -42,21 +45,10 @@ at::TensorOptions tensor_options(const ModelOptions& options) {
   else
     throw Error(ErrorKind::kUsage,
                 "unknown dtype " + quote(options.dtype) + "; known: float32, bfloat16, float16");
-  at::Device device(at::kCPU);
-  try {
-    device = at::Device(options.device);
-  } catch (const std::exception&) {
-    throw Error(ErrorKind::kUsage, "unknown device " + quote(options.device) + "; known: cpu, cuda, cuda:N");
-  }
-  if (device.is_cuda() && !at::hasCUDA())
-    throw Error(ErrorKind::kUsage,
-                "device " + options.device + ": this build's libtorch has no CUDA, or the machine no GPU");
-  if (!device.is_cuda() && !device.is_cpu())
-    throw Error(ErrorKind::kUsage,
-                "device " + quote(options.device) + " is not supported; known: cpu, cuda, cuda:N");
-  if (device.is_cpu() && dtype == at::kHalf)
+  const bool on_cpu = std::any_of(devices.begin(), devices.end(), [](const at::Device& d) { return d.is_cpu(); });
+  if (on_cpu && dtype == at::kHalf)
     throw Error(ErrorKind::kUsage, "float16 runs on cuda only; use float32 or bfloat16 on the CPU");
-  return at::TensorOptions().dtype(dtype).device(device);
+  return at::TensorOptions().dtype(dtype).device(devices.front());
 }
 
 void prepare_machine(int threads) {
@@ -76,8 +68,10 @@ Model::~Model() = default;
 Model Model::load(const std::filesystem::path& path, const ModelOptions& options, Progress& progress) {
   prepare_machine(options.threads);
   auto state = std::make_unique<State>();
-  state->options = tensor_options(options);
-  LoadedModel loaded = load_checkpoint(path, state->options, at::get_num_threads(), progress);
+  const std::vector<at::Device> devices = parse_devices(options.device);
+  state->options = tensor_options(options, devices);
+  state->devices = options.device;
+  LoadedModel loaded = load_checkpoint(path, state->options, devices, at::get_num_threads(), progress);
   state->config = std::move(loaded.config);
   state->weights = std::move(loaded.weights);
   state->roles = std::move(loaded.roles);
@@ -91,17 +85,23 @@ Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const Mo
   prepare_machine(options.threads);
   check_config(config, "the given config");
   auto state = std::make_unique<State>();
-  state->options = tensor_options(options);
+  const std::vector<at::Device> devices = parse_devices(options.device);
+  state->options = tensor_options(options, devices);
+  state->devices = options.device;
   state->config = config;
   state->tokenizer = std::move(tokenizer);
-  state->weights = allocate_weights(config, state->options);
-  // One generator for all weights, on the weights' own device.
-  at::Generator generator = at::globalContext().defaultGenerator(state->options.device()).clone();
-  generator.set_current_seed(seed);
+  state->weights = allocate_weights(config, state->options, place_blocks(config, devices));
+  // One generator for all weights of a device.
+  std::map<std::string, at::Generator> generators;
+  for (const at::Device& device : devices) {
+    at::Generator generator = at::globalContext().defaultGenerator(device).clone();
+    generator.set_current_seed(seed);
+    generators.emplace(device.str(), generator);
+  }
   constexpr double kDeviation = 0.02;
   const double output_deviation = kDeviation / std::sqrt(2.0 * config.layers);
   const auto normal = [&](const at::Tensor& t, double deviation) {
-    if (t.defined()) at::Tensor(t).normal_(0.0, deviation, generator);
+    if (t.defined()) at::Tensor(t).normal_(0.0, deviation, generators.size() == 1 ? generators.begin()->second : generators.at(t.device().str()));
   };
   const auto norm = [](const at::Tensor& weight, const at::Tensor& bias) {
     if (weight.defined()) at::Tensor(weight).fill_(1.0);
@@ -163,6 +163,10 @@ const Tokenizer& Model::tokenizer() const {
     throw Error(ErrorKind::kModel, (state_->path.empty() ? "a model made in memory" : state_->path.string()) +
                                        " has no tokenizer; put tokenizer.json beside its weights");
   return *state_->tokenizer;
+}
+
+const std::string& Model::devices() const {
+  return state_->devices;
 }
 
 std::int64_t Model::bytes() const {

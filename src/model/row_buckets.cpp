@@ -64,6 +64,14 @@ RowBuckets::RowBuckets(const std::vector<std::vector<std::int64_t>>& token_of, s
   results_ = index_tensor(result, device);
 }
 
+RowBuckets RowBuckets::on(const at::Device& device) const {
+  RowBuckets moved = *this;
+  moved.results_ = results_.to(device);
+  for (Bucket& bucket : moved.buckets_)
+    for (at::Tensor* t : {&bucket.queries, &bucket.keys, &bucket.values, &bucket.mask}) *t = t->to(device);
+  return moved;
+}
+
 at::Tensor RowBuckets::attend(const at::Tensor& qk, const at::Tensor& qkv, double scale) const {
   const at::Tensor from = qk.reshape({-1, head_dim_}), values_from = qkv.reshape({-1, head_dim_});
   std::vector<at::Tensor> mixed;

@@ -20,6 +20,9 @@ class RowBuckets {
   RowBuckets(const std::vector<std::vector<std::int64_t>>& token_of, std::int64_t tokens,
              const ModelConfig& config, const at::Device& device);
 
+  // The same with all tensors on `device`.
+  RowBuckets on(const at::Device& device) const;
+
   // softmax(q k^T scale + mask) v for every packed token: [N, H h]. `qkv` [N, H + 2 K, h] holds the queries,
   // keys and values of each token; with rotary positions queries and keys are those of `qk` [N, H + K, h],
   // else both are the same tensor. Contiguous.

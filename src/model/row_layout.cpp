@@ -54,6 +54,15 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
     build_mask(input, device);
 }
 
+RowLayout RowLayout::on(const at::Device& device) const {
+  RowLayout moved = *this;
+  for (at::Tensor* t : {&moved.positions_, &moved.row_of_token_, &moved.cache_rows_, &moved.pad_index_, &moved.unpad_index_, &moved.cos_, &moved.sin_,
+                        &moved.mask_, &moved.group_mask_, &moved.stored_token_, &moved.stored_row_, &moved.stored_slot_})
+    if (t->defined()) *t = t->to(device);
+  if (buckets_) moved.buckets_ = buckets_->on(device);
+  return moved;
+}
+
 // Lengths and starting positions of the rows; returns each row's row of the cache.
 std::vector<std::int64_t> RowLayout::place_rows(const PassInput& input, const ModelConfig& config) {
   std::vector<std::int64_t> cache_rows;

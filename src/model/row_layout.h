@@ -22,6 +22,9 @@ class RowLayout {
   RowLayout(const PassInput& input, const ModelConfig& config, const at::TensorOptions& options,
             bool bucketed);
 
+  // The same with all tensors on `device`: for the blocks of a split model that lie there.
+  RowLayout on(const at::Device& device) const;
+
   std::int64_t tokens() const { return tokens_; }
   std::int64_t rows() const { return rows_; }
   std::int64_t width() const { return width_; }

@@ -18,7 +18,7 @@ namespace {
 // Reads and changes vectors at sites as the input asks for.
 class Observer {
  public:
-  Observer(const PassInput& input, PassOutput& output) : input_(input), output_(output) {
+  Observer(const PassInput& input, PassOutput& output, const at::Device& home) : input_(input), output_(output), home_(home) {
     output.recorded.resize(input.recordings.size());
   }
 
@@ -29,11 +29,11 @@ class Observer {
     for (std::size_t i = 0; i < input_.recordings.size(); ++i) {
       const Recording& recording = input_.recordings[i];
       if (recording.site != site || (recording.block != block && !before_blocks(site))) continue;
-      const at::Tensor vectors = recording.tokens.defined() ? x.index_select(0, recording.tokens) : x;
+      const at::Tensor vectors = recording.tokens.defined() ? x.index_select(0, recording.tokens.to(x.device())) : x;
       if (input_.on_recorded)
         input_.on_recorded(i, vectors);
       else
-        output_.recorded[i] = vectors;
+        output_.recorded[i] = vectors.to(home_);
     }
     return x;
   }
@@ -42,20 +42,21 @@ class Observer {
   static bool before_blocks(Site site) { return site == Site::kEmbedding || site == Site::kTokenEmbedding; }
 
   static at::Tensor changed(const at::Tensor& x, const Intervention& change) {
-    const at::Tensor values = change.values.to(x.scalar_type());
+    const at::Tensor values = change.values.to(x.device(), x.scalar_type()), tokens = change.tokens.to(x.device());
     switch (change.kind) {
       case Intervention::Kind::kAdd:
-        return x.index_add(0, change.tokens, values);
+        return x.index_add(0, tokens, values);
       case Intervention::Kind::kReplace:
-        return x.index_copy(0, change.tokens, values);
+        return x.index_copy(0, tokens, values);
       case Intervention::Kind::kScale:
-        return x.index_copy(0, change.tokens, x.index_select(0, change.tokens) * values);
+        return x.index_copy(0, tokens, x.index_select(0, tokens) * values);
     }
     return x;
   }
 
   const PassInput& input_;
   PassOutput& output_;
+  at::Device home_;  // where the caller's tensors are
 };
 
 at::Tensor embed(const PassInput& input, const ModelWeights& weights, const RowLayout& layout,
@@ -72,13 +73,18 @@ at::Tensor embed(const PassInput& input, const ModelWeights& weights, const RowL
   return observer.at_site(Site::kEmbedding, 0, x);
 }
 
+Overlay on_device(const Overlay& overlay, const at::Device& device) {
+  return {overlay.block, overlay.A.to(device), overlay.B.to(device), overlay.gate.defined() ? overlay.gate.to(device) : at::Tensor()};
+}
+
 // W k + b and what overlays add to it: y += B ((A k) * gate). `row`: [N] the row of each key.
 at::Tensor mlp_value(const at::Tensor& key, const BlockWeights& weights, int block, const PassInput& input,
                      const at::Tensor& row) {
   at::Tensor y = at::linear(key, weights.mlp_down, weights.mlp_down_bias);
   for (const Overlay& overlay : input.overlays) {
-    if (overlay.block == block)
-      y = y + overlay_value(overlay_strength(key, overlay), overlay, row).to(y.scalar_type());
+    if (overlay.block != block) continue;
+    const Overlay here = on_device(overlay, key.device());
+    y = y + overlay_value(overlay_strength(key, here), here, row).to(y.scalar_type());
   }
   return y;
 }
@@ -98,25 +104,31 @@ bool is_watched_behind_attention(const PassInput& input, int block) {
 PassOutput run_pass(const PassInput& input, const ModelConfig& config, const ModelWeights& weights,
                     const at::TensorOptions& options) {
   PassOutput output;
-  const Observer observer(input, output);
-  const auto shared_layout =
+  const at::Device home = options.device();
+  const Observer observer(input, output, home);
+  auto layout =
       input.layout ? input.layout
                    : std::make_shared<const RowLayout>(input, config, options, !c10::GradMode::is_enabled());
-  const RowLayout& layout = *shared_layout;
-
-  at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, weights, layout, observer);
+  at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, weights, *layout, observer);
   const int last_block = input.stop == PassInput::Stop::kLogits ? config.layers - 1 : input.stop_block;
   at::Tensor wanted;  // tokens whose logits are read
   if (!input.logit_tokens.empty()) wanted = index_tensor(input.logit_tokens, options.device());
   // Behind the last attention the others matter to nobody: they do not run through the last MLP.
   const bool narrows = !input.logits_only && input.stop == PassInput::Stop::kLogits && wanted.defined() &&
-                       wanted.size(0) < layout.tokens() && !is_watched_behind_attention(input, last_block);
-  at::Tensor row = layout.row_of_token(), only;  // of the tokens that still run; those alone that run on, once they are chosen
+                       wanted.size(0) < layout->tokens() && !is_watched_behind_attention(input, last_block);
+  at::Tensor row = layout->row_of_token(), only;  // of the tokens that still run; those alone that run on, once they are chosen
   for (int l = input.begin_block; l <= last_block; ++l) {
     const BlockWeights& block = weights.blocks[l];
+    const at::Device device = block.mlp_down.device();
+    x = x.to(device);
+    if (device != layout->positions().device()) {  // a model over several devices
+      row = row.to(device);
+      layout = std::make_shared<const RowLayout>(layout->on(device));
+    }
+    if (input.cache) input.cache->place(l, device);
     at::Tensor normal = normalise(x, block.attention_norm, block.attention_norm_bias, config);
-    if (l == last_block && input.logits_only) only = wanted;
-    const at::Tensor mixed = attention(normal, block, config, l, layout, input, only);
+    if (l == last_block && input.logits_only) only = wanted.to(x.device());
+    const at::Tensor mixed = attention(normal, block, config, l, *layout, input, only);
     const auto leave_others = [&] {
       x = x.index_select(0, only);
       row = row.index_select(0, only);
@@ -125,7 +137,7 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
     if (only.defined()) leave_others();
     x = x + observer.at_site(Site::kAttentionOutput, l, mixed);
     if (l == last_block && narrows) {
-      only = wanted;
+      only = wanted.to(x.device());
       leave_others();
     }
     const at::Tensor read =
@@ -138,6 +150,7 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
     x = x + observer.at_site(Site::kMlpOutput, l, mlp_value(key, block, l, input, row));
     x = observer.at_site(Site::kBlockOutput, l, x);
   }
+  if (x.defined()) x = x.to(home);
   if (!only.defined()) output.hidden = x;
 
   if (wanted.defined()) {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
+
 #include "emend/error.h"
 #include "model/device_memory.h"
 
@@ -103,43 +105,68 @@ void check_config(const ModelConfig& c, const std::string& where) {
           "the hidden size must be a multiple of the number of heads");
 }
 
-ModelWeights allocate_weights(const ModelConfig& c, const at::TensorOptions& options) {
-  if (options.device().is_cuda()) {
-    std::int64_t bytes = 0;
-    for (const at::Tensor& t : all_weights(allocate_weights(c, options.device(at::kMeta)))) bytes += static_cast<std::int64_t>(t.nbytes());
-    require_room_for_weights(bytes, options);
-  }
+namespace {
+
+BlockWeights allocate_block(const ModelConfig& c, const at::TensorOptions& options) {
   const auto vector = [&](bool wanted, std::int64_t size) {
     return wanted ? at::empty({size}, options) : at::Tensor();
   };
   const bool norm_bias = c.norm == NormKind::kLayerNorm;
   const std::int64_t qkv_rows = (c.heads + 2 * c.kv_heads) * c.head_dim,
                      inner = c.gated_mlp ? 2 * c.d_ff : c.d_ff;
+  BlockWeights b;
+  b.attention_norm = at::empty({c.d_model}, options);
+  b.attention_norm_bias = vector(norm_bias, c.d_model);
+  b.qkv = at::empty({qkv_rows, c.d_model}, options);
+  b.qkv_bias = vector(c.qkv_bias, qkv_rows);
+  b.attention_out = at::empty({c.d_model, c.heads * c.head_dim}, options);
+  b.attention_out_bias = vector(c.attention_out_bias, c.d_model);
+  b.mlp_norm = vector(!c.parallel_blocks, c.d_model);
+  b.mlp_norm_bias = vector(norm_bias && !c.parallel_blocks, c.d_model);
+  b.mlp_in = at::empty({inner, c.d_model}, options);
+  b.mlp_in_bias = vector(c.mlp_bias, inner);
+  b.mlp_down = at::empty({c.d_model, c.d_ff}, options);
+  b.mlp_down_bias = vector(c.mlp_bias, c.d_model);
+  return b;
+}
+
+ModelWeights allocate(const ModelConfig& c, const at::TensorOptions& options, const std::vector<at::Device>& block_device) {
   ModelWeights w;
   w.token_embedding = at::empty({c.vocab, c.d_model}, options);
   if (c.positions == PositionKind::kLearned)
     w.position_embedding = at::empty({c.max_positions, c.d_model}, options);
-  for (int l = 0; l < c.layers; ++l) {
-    BlockWeights b;
-    b.attention_norm = at::empty({c.d_model}, options);
-    b.attention_norm_bias = vector(norm_bias, c.d_model);
-    b.qkv = at::empty({qkv_rows, c.d_model}, options);
-    b.qkv_bias = vector(c.qkv_bias, qkv_rows);
-    b.attention_out = at::empty({c.d_model, c.heads * c.head_dim}, options);
-    b.attention_out_bias = vector(c.attention_out_bias, c.d_model);
-    b.mlp_norm = vector(!c.parallel_blocks, c.d_model);
-    b.mlp_norm_bias = vector(norm_bias && !c.parallel_blocks, c.d_model);
-    b.mlp_in = at::empty({inner, c.d_model}, options);
-    b.mlp_in_bias = vector(c.mlp_bias, inner);
-    b.mlp_down = at::empty({c.d_model, c.d_ff}, options);
-    b.mlp_down_bias = vector(c.mlp_bias, c.d_model);
-    w.blocks.push_back(std::move(b));
-  }
+  for (const at::Device& device : block_device) w.blocks.push_back(allocate_block(c, options.device(device)));
   w.final_norm = at::empty({c.d_model}, options);
-  w.final_norm_bias = vector(norm_bias, c.d_model);
+  if (c.norm == NormKind::kLayerNorm) w.final_norm_bias = at::empty({c.d_model}, options);
   w.head = c.tied_head ? w.token_embedding : at::empty({c.vocab, c.d_model}, options);
-  w.head_bias = vector(c.head_bias, c.vocab);
+  if (c.head_bias) w.head_bias = at::empty({c.vocab}, options);
   return w;
+}
+
+std::int64_t bytes_of(const std::vector<at::Tensor>& tensors) {
+  std::int64_t bytes = 0;
+  for (const at::Tensor& t : tensors) bytes += static_cast<std::int64_t>(t.nbytes());
+  return bytes;
+}
+
+// Throws when a device has less room than its share of the weights takes.
+void require_room(const ModelConfig& c, const at::TensorOptions& options, const std::vector<at::Device>& block_device) {
+  const at::TensorOptions nowhere = options.device(at::kMeta);
+  const std::int64_t block = c.layers == 0 ? 0 : bytes_of(all_weights(allocate(c, nowhere, {at::kMeta}))) - bytes_of(all_weights(allocate(c, nowhere, {})));
+  const std::int64_t tables = bytes_of(all_weights(allocate(c, nowhere, {})));
+  std::map<std::string, std::pair<at::Device, std::int64_t>> needed;
+  const auto add = [&](const at::Device& device, std::int64_t bytes) { needed.try_emplace(device.str(), device, 0).first->second.second += bytes; };
+  add(options.device(), tables);
+  for (const at::Device& device : block_device) add(device, block);
+  for (const auto& [name, share] : needed) require_room_for_weights(share.second, options.device(share.first));
+}
+
+}  // namespace
+
+ModelWeights allocate_weights(const ModelConfig& config, const at::TensorOptions& options,
+                              const std::vector<at::Device>& block_device) {
+  require_room(config, options, block_device);
+  return allocate(config, options, block_device);
 }
 
 at::Tensor weight_view(ModelWeights& w, const ModelConfig& c, Role role, int block) {

@@ -10,8 +10,9 @@
 namespace emend {
 
 // Empty tensors of every weight that the config calls for.
-// Throws Error(kConfig) when they do not fit on the device.
-ModelWeights allocate_weights(const ModelConfig& config, const at::TensorOptions& options);
+// Block l's on block_device[l], all others on the device of `options`. Throws Error(kConfig) when they do not fit.
+ModelWeights allocate_weights(const ModelConfig& config, const at::TensorOptions& options,
+                              const std::vector<at::Device>& block_device);
 
 // The part of the weights that a role names: a view, row-contiguous, [out, in] or [n]. Undefined when this
 // model has none (no bias, tied head).

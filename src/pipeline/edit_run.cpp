@@ -67,7 +67,7 @@ std::string dtype_name(at::ScalarType type) {
 
 RunConditions conditions_of(const EditJob& job) {
   const at::TensorOptions options = job.model->options();
-  return {options.device().str(), dtype_name(at::typeMetaToScalarType(options.dtype())), job.context.seed,
+  return {job.model->devices(), dtype_name(at::typeMetaToScalarType(options.dtype())), job.context.seed,
           job.context.token_budget};
 }
 

@@ -10,8 +10,14 @@
 
 #include <cmath>
 
+#include "emend/error.h"
+#include "emend/locate.h"
+#include "emend/statistics.h"
+#include "eval/answer_engine.h"
+#include "eval/metric.h"
 #include "linalg/spd_factor.h"
 #include "support/edit_world.h"
+#include "support/eval_world.h"
 
 namespace emend {
 namespace {
@@ -167,6 +173,172 @@ TEST_F(Cuda, RandomModelsAreMadeOnTheDevice) {
   EXPECT_TRUE(model.weights().token_embedding.is_cuda());
   const Model again = Model::make_random(test::tiny_config("gptj"), 3, on_gpu("bfloat16"));
   EXPECT_TRUE(at::equal(model.weights().blocks[1].mlp_down, again.weights().blocks[1].mlp_down));
+}
+
+// Traces of the same facts with the same noise: probabilities within 1e-4.
+TEST_F(Cuda, TracesEqualTheCpus) {
+  for (const std::string shape : {"gpt2", "llama"}) {
+    const Model cpu = test::load_world(shape), gpu = load("world/" + shape, on_gpu());
+    std::vector<TraceFact> facts;
+    for (const EditRequest& request : test::world_edits(3))
+      facts.push_back({request.id, request.prompt, request.subject, request.subject_begin, request.was});
+    TraceOptions options;
+    options.prefix = cpu.tokenizer().automatic_prefix();
+    options.samples = 3;
+    options.estimates = true;
+    const auto near = [](const Grid& a, const Grid& b, const std::string& what) {
+      ASSERT_EQ(a.size(), b.size());
+      for (std::size_t t = 0; t < a.size(); ++t)
+        for (std::size_t l = 0; l < a[t].size(); ++l) EXPECT_NEAR(a[t][l], b[t][l], 1e-4) << what << " " << t << " " << l;
+    };
+    for (std::size_t i = 0; i < facts.size(); ++i) {
+      const FactTrace wanted = trace_fact(cpu, facts[i], options, noise_sigma(cpu, facts), {}, i),
+                      found = trace_fact(gpu, facts[i], options, noise_sigma(gpu, facts), {}, i);
+      EXPECT_NEAR(found.high, wanted.high, 1e-4);
+      EXPECT_NEAR(found.low, wanted.low, 1e-4);
+      near(found.block, wanted.block, shape + " block");
+      near(found.mlp, wanted.mlp, shape + " mlp");
+      near(found.attention, wanted.attention, shape + " attention");
+      near(found.mlp_estimate->values, wanted.mlp_estimate->values, shape + " mlp estimate");
+    }
+  }
+}
+
+// Probabilities of answers by the base and under overlays, in nats; free texts the same.
+TEST_F(Cuda, EvaluationEqualsTheCpus) {
+  for (const std::string shape : {"gpt2", "llama"}) {
+    const Model cpu = test::load_world(shape), gpu = load("world/" + shape, on_gpu());
+    const auto records = test::world_records(6);
+    RowForm form;
+    form.prefix = cpu.tokenizer().automatic_prefix();
+    const auto metric = make_rewrite_metric();
+    std::vector<Questions> questions(records.size());
+    std::vector<std::vector<WeightChange>> edits;
+    std::vector<std::int64_t> own;
+    for (std::size_t r = 0; r < records.size(); ++r) {
+      metric->ask(records[r], questions[r]);
+      edits.push_back(test::formula_change(cpu, 2, static_cast<std::int64_t>(r), shape == "gpt2" ? 8 : 3));
+      own.push_back(static_cast<std::int64_t>(r));
+    }
+    AnswerOptions options;
+    options.first_edited_block = 2;
+    options.records = static_cast<std::int64_t>(records.size());
+    const auto answers = [&](const Model& model) {
+      return AnswerEngine(model, question_sheet(model.tokenizer(), questions, form, 3), options).answer({{&edits, own}});
+    };
+    const auto wanted = answers(cpu), found = answers(gpu);
+    for (std::size_t m = 0; m < wanted.size(); ++m)
+      for (std::size_t r = 0; r < records.size(); ++r) {
+        for (const auto& [question, score] : wanted[m][r].scores)
+          EXPECT_NEAR(found[m][r].scores.at(question).nll, score.nll, 2e-3) << shape << " " << question.first;
+        EXPECT_EQ(found[m][r].completions, wanted[m][r].completions) << shape << " " << r;
+      }
+  }
+}
+
+// A model over two devices gives what it gives on one: the GPU and the CPU, and two GPUs where there are two.
+class Split : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    const auto gpus = static_cast<int>(at::accelerator::deviceCount());
+    if (gpus < (GetParam().find("cuda:1") == std::string::npos ? 1 : 2)) GTEST_SKIP() << "not enough CUDA devices";
+  }
+  static ModelOptions split() {
+    ModelOptions options;
+    options.device = GetParam();
+    return options;
+  }
+};
+
+TEST_P(Split, BlocksLieOnBoth) {
+  const Model model = load("world/gpt2", split());
+  EXPECT_NE(model.weights().blocks.front().mlp_down.device(), model.weights().blocks.back().mlp_down.device());
+  EXPECT_EQ(model.devices(), GetParam());
+}
+
+TEST_P(Split, LogitsAndTextsAreTheSame) {
+  for (const std::string name : {"gpt2", "gptj", "llama_gqa_tied", "llama_untied_llama3_rope"})
+    EXPECT_TRUE(test::near(logits_of_rows(load("parity/" + name, split())), logits_of_rows(load("parity/" + name, {})), 1e-4)) << name;
+  const Model one = test::load_world("gpt2"), two = load("world/gpt2", split());
+  const std::vector<TokenIds> prompts = {prompt_ids(one.tokenizer(), test::world_edits(1)[0].prompt, {one.tokenizer().automatic_prefix(), PromptForm::kRaw})};
+  GenerateOptions greedy;
+  greedy.max_new = 6;
+  EXPECT_EQ(generate(two, prompts, greedy), generate(one, prompts, greedy));
+}
+
+TEST_P(Split, StatisticsAndEditsAreTheSame) {
+  const EditWorld& world = EditWorld::of("llama");
+  const Model two = load("world/llama", split());
+  StatisticsOptions options;
+  options.layers = {0, 2, two.config().layers - 1};
+  options.tokens = 3000;
+  options.prefix = two.tokenizer().automatic_prefix();
+  SilentProgress silent;
+  for (const bool own : {false, true}) {
+    options.corpus = own ? std::vector<std::filesystem::path>{} : std::vector<std::filesystem::path>{data_path("world/text.txt")};
+    const Statistics wanted = collect_statistics(world.model, options, silent), found = collect_statistics(two, options, silent);
+    for (const int layer : options.layers) {
+      const at::Tensor &a = found.layers.at(layer).C, &b = wanted.layers.at(layer).C;
+      EXPECT_LT(((a - b).norm() / b.norm()).item<double>(), own ? 1e-2 : 1e-5) << layer;  // own text may part after many tokens
+    }
+  }
+  const auto requests = test::world_edits(3);
+  for (const int layer : {1, two.config().layers - 3}) {
+    EditorContext context = world.context;
+    context.layer = layer;
+    Statistics statistics = world.statistics;
+    statistics.layers[layer] = statistics.layers.at(world.context.layer);
+    context.statistics = &statistics;
+    const auto wanted = EditWorld::editor({})->edit_each(world.model, requests, context, silent);
+    const auto found = EditWorld::editor({})->edit_each(two, requests, context, silent);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const EditedFact &a = found[i].facts[0], &b = wanted[i].facts[0];
+      EXPECT_LE(std::abs(a.steps - b.steps), 1) << layer << " " << i;
+      EXPECT_GT(at::cosine_similarity(a.residual, b.residual, 0).item<double>(), 0.99) << layer << " " << i;
+    }
+  }
+}
+
+TEST_P(Split, TracesAreTheSame) {
+  const Model one = test::load_world("gpt2"), two = load("world/gpt2", split());
+  const EditRequest request = test::world_edits(1)[0];
+  const TraceFact fact{request.id, request.prompt, request.subject, request.subject_begin, request.was};
+  TraceOptions options;
+  options.prefix = one.tokenizer().automatic_prefix();
+  options.samples = 2;
+  const FactTrace wanted = trace_fact(one, fact, options, 0.05, {}, 0), found = trace_fact(two, fact, options, 0.05, {}, 0);
+  for (std::size_t t = 0; t < wanted.block.size(); ++t)
+    for (std::size_t l = 0; l < wanted.block[t].size(); ++l) {
+      EXPECT_NEAR(found.block[t][l], wanted.block[t][l], 1e-4);
+      EXPECT_NEAR(found.mlp[t][l], wanted.mlp[t][l], 1e-4);
+    }
+  for (std::size_t l = 0; l < wanted.knockout_subject.size(); ++l) EXPECT_NEAR(found.knockout_subject[l], wanted.knockout_subject[l], 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, Split, ::testing::Values("cuda:0,cpu", "cuda:0,cuda:1"),
+                         [](const auto& devices) { return devices.param == "cuda:0,cpu" ? "GpuAndCpu" : "TwoGpus"; });
+
+TEST_F(Cuda, AModelThatDoesNotFitIsRefusedBeforeAnyWork) {
+  ModelConfig huge = test::tiny_config("llama");
+  huge.layers = 4000;
+  huge.d_model = 16384;
+  huge.d_ff = 65536;
+  huge.heads = huge.kv_heads = 128;
+  huge.head_dim = 128;
+  huge.rotary_frequencies.assign(64, 1.0);
+  try {
+    Model::make_random(huge, 1, on_gpu());
+    ADD_FAILURE() << "a model of petabytes was made";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kConfig);
+    EXPECT_NE(std::string(error.what()).find("--dtype bfloat16"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(Cuda, AMissingDeviceIsNamed) {
+  ModelOptions options;
+  options.device = "cuda:63";
+  EXPECT_THROW(load("world/gpt2", options), Error);
 }
 
 }  // namespace

@@ -1,0 +1,59 @@
+#include "model/placement.h"
+
+#include <ATen/ATen.h>
+#include <ATen/DeviceAccelerator.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/strings.h"
+#include "emend/error.h"
+
+namespace emend {
+
+namespace {
+
+at::Device parse_device(const std::string& text) {
+  at::Device device(at::kCPU);
+  try {
+    device = at::Device(text);
+  } catch (const std::exception&) {
+    throw Error(ErrorKind::kUsage, "unknown device " + quote(text) + "; known: cpu, cuda, cuda:N, or several of them with commas between");
+  }
+  if (!device.is_cuda() && !device.is_cpu())
+    throw Error(ErrorKind::kUsage, "device " + quote(text) + " is not supported; known: cpu, cuda, cuda:N");
+  if (!device.is_cuda()) return at::Device(at::kCPU);
+  if (!at::hasCUDA()) throw Error(ErrorKind::kUsage, "device " + text + ": this build's libtorch has no CUDA, or the machine no GPU");
+  if (device.has_index() && device.index() >= at::accelerator::deviceCount())
+    throw Error(ErrorKind::kUsage, "device " + text + ": this machine has " + std::to_string(at::accelerator::deviceCount()) + " GPUs, counted from 0");
+  return device;
+}
+
+}  // namespace
+
+std::vector<at::Device> parse_devices(const std::string& text) {
+  std::vector<at::Device> devices;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    const at::Device device = parse_device(part);
+    if (std::find(devices.begin(), devices.end(), device) != devices.end())
+      throw Error(ErrorKind::kUsage, "device " + quote(part) + " is named twice");
+    devices.push_back(device);
+  }
+  if (devices.empty()) throw Error(ErrorKind::kUsage, "no device is named");
+  return devices;
+}
+
+std::vector<at::Device> place_blocks(const ModelConfig& c, const std::vector<at::Device>& devices) {
+  const double block = static_cast<double>(c.d_model) * static_cast<double>((2 * c.heads + 2 * c.kv_heads) * c.head_dim + (c.gated_mlp ? 3 : 2) * c.d_ff);
+  const double tables = static_cast<double>(c.vocab) * static_cast<double>(c.d_model) * (c.tied_head ? 1 : 2);
+  const double share = (tables + block * c.layers) / static_cast<double>(devices.size());
+  std::vector<at::Device> placed;
+  for (int l = 0; l < c.layers; ++l) {
+    const double middle = tables + (l + 0.5) * block;
+    placed.push_back(devices[std::min(static_cast<std::size_t>(middle / share), devices.size() - 1)]);
+  }
+  return placed;
+}
+
+}  // namespace emend
