@@ -198,7 +198,7 @@ std::unique_ptr<TextSource> make_given_text(const Model& model, const Statistics
     throw Error(ErrorKind::kConfig,
                 options.corpus.front().string() + ": the corpus holds no document of 8 tokens");
   return std::make_unique<GivenText>(model, "text: " + index.description(), std::move(sample),
-                                     block_tokens(options), options.token_budget);
+                                     block_tokens(model, options), options.token_budget);
 }
 
 }  // namespace emend

@@ -18,7 +18,7 @@ void check_statistics_options(const Model& model, const StatisticsOptions& optio
 std::int64_t tokens_wanted(const Model& model, const StatisticsOptions& options);
 
 // Keys of a block: those asked for, else the default of given or own text.
-std::int64_t block_tokens(const StatisticsOptions& options);
+std::int64_t block_tokens(const Model& model, const StatisticsOptions& options);
 
 // What sums must share to be added: "window 512, Float pass, position 0 left out".
 std::string settings_of(const Model& model, const StatisticsOptions& options);

@@ -17,7 +17,7 @@ RunIdentity StatisticsRun::State::identity() const {
   run.seed = std::to_string(options.seed);
   run.tokens =
       std::to_string(plan.tokens) + (options.until ? ", until " + std::to_string(*options.until) : "");
-  run.block_tokens = std::to_string(block_tokens(options));
+  run.block_tokens = std::to_string(block_tokens(*model, options));
   run.shard = options.shard;
   run.shards = options.shards;
   return run;

@@ -69,7 +69,7 @@ class OwnText : public TextSource {
         eos_(model.has_tokenizer() ? model.tokenizer().eos() : std::nullopt),
         seed_(options.seed),
         tokens_(tokens),
-        block_(block_tokens(options)) {
+        block_(block_tokens(model, options)) {
     write_held_text();
   }
 

@@ -60,6 +60,13 @@ void add_wide(const at::Tensor& sum, const at::Tensor& product) {
 MomentSum::MomentSum(std::int64_t size)
     : size_(size), sum_(at::zeros({packed_elements(size)}, at::kDouble)) {}
 
+MomentSum::MomentSum(const MomentSum& other) : size_(other.size_), count_(other.count_), sum_(other.sum_.clone()) {}
+
+MomentSum& MomentSum::operator=(const MomentSum& other) {
+  if (this != &other) *this = MomentSum(other);
+  return *this;
+}
+
 bool MomentSum::add(const at::Tensor& keys, at::Tensor& scratch) {
   if (keys.size(0) == 0) return true;
   const at::Tensor across = keys.is_cuda() ? keys : keys.to(at::kFloat), down = across.t();

@@ -18,6 +18,12 @@ class MomentSum {
   static constexpr std::int64_t kPanel = 256;
 
   explicit MomentSum(std::int64_t size);
+  // A copy is a sum of its own: tensors would share their numbers.
+  MomentSum(const MomentSum& other);
+  MomentSum& operator=(const MomentSum& other);
+  MomentSum(MomentSum&&) noexcept = default;
+  MomentSum& operator=(MomentSum&&) noexcept = default;
+  ~MomentSum() = default;
 
   // keys [n, size], any float type and device; the sum lives where the first keys were. False, and the sum is
   // as it was, when a key is NaN or infinite (or so large that the sum of its squares is not a float32). `scratch`

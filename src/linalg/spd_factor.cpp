@@ -13,6 +13,12 @@ namespace {
 
 constexpr int kPowerSteps = 40;
 
+// (L L^T)^-1 K by two triangular solves: at::cholesky_solve would copy L at every call, 2 GB at d_ff 16384.
+at::Tensor solve_factored(const at::Tensor& lower, const at::Tensor& K) {
+  const at::Tensor half = at::linalg_solve_triangular(lower, K, /*upper=*/false);
+  return at::linalg_solve_triangular(lower.mT(), half, /*upper=*/true);
+}
+
 // Largest eigenvalue of x -> apply(x) by power iteration from a fixed start: within a few per cent, from
 // below.
 template <typename Apply>
@@ -50,7 +56,7 @@ SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const std::stri
 }
 
 at::Tensor SpdFactor::solve(const at::Tensor& K) const {
-  return at::cholesky_solve(K.to(lower_.device()), lower_, /*upper=*/false).to(K.device());
+  return solve_factored(lower_, K.to(lower_.device())).to(K.device());
 }
 
 SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const at::Device& device,
@@ -67,7 +73,7 @@ std::optional<at::Tensor> solve_with_ridge(const at::Tensor& C, double relative_
   const double ridge = relative_ridge * C.trace().item<double>() / static_cast<double>(n);
   auto [lower, status] = at::linalg_cholesky_ex(C + ridge * at::eye(n, C.options()));
   if (status.item<int>() != 0) return std::nullopt;
-  return at::cholesky_solve(K, lower, /*upper=*/false);
+  return solve_factored(lower, K);
 }
 
 std::vector<double> spectrum(const at::Tensor& C) {

@@ -23,9 +23,8 @@ at::Tensor visible(const at::Tensor& fresh, const at::Tensor& cached, const RowL
 // softmax(q k^T s + mask) v for queries [R, K, group T, h] that share a key/value head: [R, K, group T, h].
 at::Tensor mix(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values, double scale,
                int block, const RowLayout& layout) {
-  // In 16-bit types a GPU is bound by the number of kernels: one does it all. The plain form keeps float32
-  // exact.
-  if (queries.is_cuda() && queries.scalar_type() != at::kFloat)
+  // A GPU is bound by the number of kernels: one does it all.
+  if (queries.is_cuda())
     return at::scaled_dot_product_attention(queries, keys, values, layout.group_mask(block), 0.0, false,
                                             scale);
   const std::int64_t rows = queries.size(0), kv_heads = queries.size(1), width = layout.width();

@@ -33,8 +33,7 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
       dtype_(at::typeMetaToScalarType(options.dtype())) {
   const at::Device device = options.device();
   const std::vector<std::int64_t> cache_rows = place_rows(input, config);
-  const bool one_kernel = device.is_cuda() && dtype_ != at::kFloat;  // attention.cpp
-  const bool in_buckets = bucketed && from_start_ && input.knockouts.empty() && !one_kernel;
+  const bool in_buckets = bucketed && from_start_ && input.knockouts.empty() && !device.is_cuda();  // there one kernel does it all
   std::vector<std::vector<std::int64_t>> token_of;
   if (alike_ && !input.append && !in_buckets)
     place_alike(device);

@@ -74,6 +74,17 @@ TEST(MomentSum, MergingIsAddingInFloat64) {
   EXPECT_LT(relative_gap(a.value(), whole.value()), 1e-14);
 }
 
+TEST(MomentSum, ACopyIsASumOfItsOwn) {
+  const at::Tensor k = keys(200, 40);
+  MomentSum sum = sum_in_portions(k, {200}), copy = sum;
+  const at::Tensor before = sum.value();
+  at::Tensor scratch;
+  EXPECT_TRUE(copy.add(k, scratch));
+  EXPECT_TRUE(at::equal(sum.value(), before));
+  EXPECT_EQ(copy.count(), 400);
+  EXPECT_TRUE(at::equal(copy.value(), 2 * before));
+}
+
 TEST(MomentSum, AKeyThatIsNotFiniteIsRefusedAndChangesNothing) {
   for (const float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 1e30F}) {
