@@ -42,7 +42,7 @@ std::vector<TokenIds> make_contexts(const Model& model, const EditorContext& con
   if (!context.cache) return sample();
   std::string identity = model.fingerprint() + " " +
                          c10::toString(at::typeMetaToScalarType(model.options().dtype())) + " " +
-                         model.options().device().str() + " " + std::to_string(options.contexts) + " " +
+                         model.devices() + " " + std::to_string(options.contexts) + " " +
                          std::to_string(context.seed);
   for (const std::int64_t id : context.prefix) identity += " " + std::to_string(id);
   return context.cache->contexts(identity, sample);

@@ -133,7 +133,8 @@ struct PassInput {
   std::vector<Overlay> overlays;
   std::vector<Recording> recordings;
   // Takes each recording (by its index) as soon as its vectors are known; nothing is then kept for PassOutput::recorded. For
-  // what is too large to be held for all blocks at once. What it throws ends the pass.
+  // what is too large to be held for all blocks at once. What it throws ends the pass. In a model over several devices the vectors
+  // lie where their block does; all that PassOutput holds lies on the first device.
   std::function<void(std::size_t recording, const at::Tensor& vectors)> on_recorded;
 };
 

@@ -56,7 +56,7 @@ struct StatisticsOptions {
   std::vector<std::int64_t> prefix;           // ids that begin every text (the BOS choice); may be empty
   std::uint64_t seed = 0;                     // of the sample of documents, or of the model's own text
   std::int64_t window = 512;                  // tokens of a row at most; longer documents are cut
-  std::int64_t block_tokens = 0;              // keys of a block; 0: 8192 of given text (131072 on a GPU), 16384 of own text
+  std::int64_t block_tokens = 0;              // keys of a block; 0: 8192 of given text (more of it: a sixteenth), 16384 of own text
   std::int64_t token_budget = 4096;
   std::int64_t memory_bytes = 0;              // of the process (of the GPU, where the model is there), at most; 0: no limit
   std::optional<double> until;                // stop at the block end where every layer's error estimate is at most this

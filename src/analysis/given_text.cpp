@@ -117,13 +117,10 @@ class GivenText : public TextSource {
 
   void sum(std::int64_t block, KeySums& sums, std::int64_t done, const std::string& note,
            Progress& progress) const override {
-    const std::vector<TextUnit>& units = at(block).units;
+    const std::vector<TextUnit> units =
+        model_.options().device().is_cuda() ? coarse_units(at(block).units) : at(block).units;
     for (const UnitRange range : split_units(units, token_budget_)) {
-      const auto together = std::span(units).subspan(range.begin, range.end - range.begin);
-      if (model_.options().device().is_cuda())
-        sum_units(units_by_half(together), sums);
-      else
-        sum_units(together, sums);
+      sum_units(std::span(units).subspan(range.begin, range.end - range.begin), sums);
       for (std::size_t u = range.begin; u < range.end; ++u) done += units[u].keys;
       progress.update(done, note);
     }

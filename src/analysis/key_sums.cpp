@@ -17,6 +17,7 @@ std::vector<Recording> KeySums::recordings(const at::Tensor& tokens) const {
 }
 
 void KeySums::add(std::size_t layer, int which, const at::Tensor& keys, const Whose& whose) {
+  for (MomentSum& sum : sums_[layer]) sum.place(keys.device());
   if (half(layer, which).add(keys, scratch_)) return;
   const at::Tensor finite = at::isfinite(keys.to(at::kFloat).square().sum(1)).cpu();
   std::int64_t bad = 0;

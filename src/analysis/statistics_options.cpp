@@ -46,11 +46,14 @@ std::int64_t tokens_wanted(const Model& model, const StatisticsOptions& options)
 }
 
 std::int64_t block_tokens(const Model& model, const StatisticsOptions& options) {
-  // A GPU sums a small block faster than a checkpoint is written.
-  constexpr std::int64_t kGivenDefault = 8192, kGivenOnGpu = 131072, kOwnDefault = 16384;
+  constexpr std::int64_t kGivenDefault = 8192, kMostGiven = 131072, kMostBlocks = 16, kOwnDefault = 16384;
   if (options.block_tokens > 0) return options.block_tokens;
   if (options.corpus.empty()) return kOwnDefault;
-  return model.options().device().is_cuda() ? kGivenOnGpu : kGivenDefault;
+  const std::int64_t wanted = tokens_wanted(model, options);
+  if (options.until || wanted == kAllTokens) return kGivenDefault;
+  // Of much text larger ones: a checkpoint takes time to write, and a fast device sums a small block sooner than that.
+  const std::int64_t defaults = (wanted / kMostBlocks + kGivenDefault - 1) / kGivenDefault;
+  return std::clamp(defaults * kGivenDefault, kGivenDefault, kMostGiven);
 }
 
 std::string settings_of(const Model& model, const StatisticsOptions& options) {

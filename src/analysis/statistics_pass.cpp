@@ -127,6 +127,16 @@ LayerStatistics StatisticsRun::State::finish_layer(PassResult& pass, std::size_t
   return layer;
 }
 
+// Sums of other layers would be added to each other: each process plans by the memory that it finds.
+void StatisticsRun::State::require_same_passes(ShardGroup& group) const {
+  std::vector<std::uint64_t> firsts;
+  for (const std::vector<int>& layers : plan.passes) firsts.push_back(static_cast<std::uint64_t>(layers.front()));
+  const std::vector<std::uint64_t> all = group.gather_to_first(firsts);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all.size() % firsts.size() != 0 || all[i] != firsts[i % firsts.size()])
+      throw Error(ErrorKind::kConfig, "statistics: the processes have unequal memory and planned other passes; give --memory, the same for all");
+}
+
 void StatisticsRun::State::reduce(PassResult& pass, ShardGroup& group) const {
   for (std::size_t i = 0; i < pass.sums.layers().size(); ++i)
     for (int half = 0; half < KeySums::kHalves; ++half) {
@@ -134,8 +144,9 @@ void StatisticsRun::State::reduce(PassResult& pass, ShardGroup& group) const {
       auto count = static_cast<double>(pass.sums.half(i, half).count());
       group.sum_to_first(packed.data_ptr<double>(), packed.numel());
       group.sum_to_first(&count, 1);
-      pass.sums.half(i, half) =
-          MomentSum::from_packed(pass.sums.d_ff(), static_cast<std::int64_t>(count), packed);
+      MomentSum sum = MomentSum::from_packed(pass.sums.d_ff(), static_cast<std::int64_t>(count), packed);
+      sum.place(pass.sums.half(i, half).device());
+      pass.sums.half(i, half) = std::move(sum);
     }
   pass.documents = group.gather_to_first(pass.documents);
   std::sort(pass.documents.begin(), pass.documents.end());

@@ -111,6 +111,7 @@ StatisticsReport StatisticsRun::collect_into(const StatisticsFolder& folder, Pro
       throw Error(ErrorKind::kConfig,
                   checkpoint(layers).string() +
                       ": a run into this folder was not finished; go on with --resume, or remove the file");
+  if (group) state.require_same_passes(*group);
   state.refuse_other_checkpoints(folder.path);
   if (folder.resume && state.options.shards == 1)
     remove_left_temporaries(folder.path);  // other shards may be writing

@@ -50,6 +50,7 @@ struct StatisticsRun::State {
                       Progress& progress) const;
   void add_point(PassResult& pass) const;
   void reduce(PassResult& pass, ShardGroup& group) const;
+  void require_same_passes(ShardGroup& group) const;
   LayerStatistics finish_layer(PassResult& pass, std::size_t index) const;
   Statistics held_and_documents(const std::vector<std::uint64_t>& documents) const;
   bool is_finished(const std::vector<int>& pass_layers, const std::filesystem::path& folder) const;

@@ -85,19 +85,23 @@ std::vector<UnitRange> split_units(const std::vector<TextUnit>& units, std::int6
   return ranges;
 }
 
-std::vector<TextUnit> units_by_half(std::span<const TextUnit> units) {
-  std::vector<TextUnit> halves;
-  for (int half = 0; half < kHalves; ++half) {
-    TextUnit all{{}, half, 0, 0};
-    for (const TextUnit& unit : units) {
-      if (unit.half != half) continue;
-      all.rows.insert(all.rows.end(), unit.rows.begin(), unit.rows.end());
-      all.keys += unit.keys;
-      all.tokens += unit.tokens;
+std::vector<TextUnit> coarse_units(const std::vector<TextUnit>& units) {
+  constexpr std::size_t kTogether = 4;
+  std::vector<TextUnit> coarse;
+  std::array<std::size_t, kHalves> last{}, held{};  // of each half: where its last coarse unit is, and what that holds
+  for (const TextUnit& unit : units) {
+    const auto half = static_cast<std::size_t>(unit.half);
+    if (held[half] % kTogether == 0) {
+      last[half] = coarse.size();
+      coarse.push_back({{}, unit.half, 0, 0});
     }
-    if (all.keys > 0) halves.push_back(std::move(all));
+    ++held[half];
+    TextUnit& to = coarse[last[half]];
+    to.rows.insert(to.rows.end(), unit.rows.begin(), unit.rows.end());
+    to.keys += unit.keys;
+    to.tokens += unit.tokens;
   }
-  return halves;
+  return coarse;
 }
 
 }  // namespace emend

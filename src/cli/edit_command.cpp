@@ -162,7 +162,7 @@ int edit_command(const std::vector<std::string>& arguments) {
   console.keep_json_apart(others);
   require_junit_writable(options.junit, options.common, others);
   Model model = load_model(file.model.string(), options.common, console);
-  fit_token_budget(model, options.common);
+  fit_token_budget(model, options.common, console);
   const EditJob job = make_job(model, *editor, file, {options.common.seed, options.common.token_budget, options.keep_going},
                                console.progress());
   console.keep_json_apart({{}, {}, {job.statistics}});

@@ -213,7 +213,7 @@ int run_eval_command(EvalCommandOptions options) {
   console.keep_json_apart(other_files(options, contenders));
 
   Model model = load_model(common.model, common, console);
-  fit_token_budget(model, options.contenders.common);
+  fit_token_budget(model, options.contenders.common, console);
   setup.token_budget = common.token_budget;
   const double load = std::chrono::duration<double>(Clock::now() - began).count();
   contenders.meet(model, form, console);  // layers, statistics

@@ -140,7 +140,7 @@ int generate_command(const std::vector<std::string>& arguments) {
   console.keep_json_apart({{options.patches.begin(), options.patches.end()}, options.common.model, {}});
   const std::vector<Patch> patches = load_patches(options.patches);
   Model model = load_model(options.common.model, options.common, console);
-  fit_token_budget(model, options.common);
+  fit_token_budget(model, options.common, console);
   for (std::size_t i = 0; i < patches.size(); ++i) {
     require_base(patches[i], model, options.patches[i]);
     if (!patches[i].passed) console.warn(options.patches[i] + ": this patch is marked as failed");

@@ -18,8 +18,12 @@ Model load_model(const std::string& path, const CommonOptions& options, Console&
   return model;
 }
 
-void fit_token_budget(const Model& model, CommonOptions& options) {
-  if (!options.token_budget_given) options.token_budget = default_token_budget(model.options().device());
+void fit_token_budget(const Model& model, CommonOptions& options, Console& console) {
+  if (options.token_budget_given) return;
+  const at::Device device = model.options().device();
+  options.token_budget = default_token_budget(device);
+  if (device.is_cuda() && options.token_budget < kGpuTokenBudget)
+    console.note(device.str() + " has little memory free: passes of at most " + std::to_string(options.token_budget) + " tokens (--token-budget)");
 }
 
 PromptForm parse_form(const std::string& form) {

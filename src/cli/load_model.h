@@ -17,8 +17,8 @@ namespace emend {
 
 // Loads `path` with the device, type and threads of the options.
 Model load_model(const std::string& path, const CommonOptions& options, Console& console);
-// The token budget that fits the model's device, unless one was given.
-void fit_token_budget(const Model& model, CommonOptions& options);
+// The token budget that fits the model's device, unless one was given; says so when its memory lowers it.
+void fit_token_budget(const Model& model, CommonOptions& options, Console& console);
 
 // "raw" or "chat"; Error(kUsage) for any other value of --form.
 PromptForm parse_form(const std::string& form);

@@ -184,7 +184,7 @@ int locate_command(const std::vector<std::string>& arguments) {
   }
   check_outputs(options, console);
   Model model = load_model(options.common.model, options.common, console);
-  fit_token_budget(model, options.common);
+  fit_token_budget(model, options.common, console);
   options.trace.prefix = resolve_bos(model.tokenizer(), options.common.bos.value_or("auto"));
   if (!options.trial_layers.empty()) parse_layers(options.trial_layers, model.config().layers, "--trial-layers");
   std::optional<DecisionPlace> place;

@@ -45,8 +45,8 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
   add("threads", po::value(&numbers.threads)->value_name("N"),
       "threads of the computation (default: libtorch's choice)");
   add("seed", po::value(&numbers.seed)->value_name("N")->default_value(0), "seed of all that is drawn");
-  add("token-budget", po::value(&common.token_budget)->value_name("N")->default_value(4096),
-      "tokens in one pass, at most; on a GPU the default follows from its free memory");
+  add("token-budget", po::value(&common.token_budget)->value_name("N")->default_value(4096, "4096, on a GPU 16384"),
+      "tokens in one pass, at most; a GPU with little free memory gets fewer");
   if (syntax.uses_statistics)
     add("statistics", po::value(&common.statistics)->value_name("DIR"),
         "second moments of the keys (default: stats/ beside the model)");

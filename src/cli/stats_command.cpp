@@ -67,11 +67,11 @@ Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& opti
       }),
       "tokens of a row; longer documents are cut")(
       "memory", po::value(&options.memory)->value_name("SIZE"),
-      "for the whole process, for example 8G: more passes where the sums do not fit")(
+      "for the whole process (on a GPU: of its memory), for example 8G: more passes where the sums do not fit")(
       "block", po::value(&options.block)->value_name("N")->notifier([](std::int64_t n) {
         require_positive("block", n);
       }),
-      "keys between two checkpoints (default: 8192; 16384 of own text)")(
+      "keys between two checkpoints (default: 8192, or a sixteenth of more than 131072; 16384 of own text)")(
       "resume", po::bool_switch(&options.resume), "go on from the checkpoint in --out")(
       "shard", po::value(&options.shard)->value_name("i/N"),
       "only part i of N, from 0; join all with emend stats merge")(
@@ -196,7 +196,7 @@ int run(StatsOptions options, ProcessGroup* group) {
   for (const std::string& path : options.corpus)
     if (!fs::exists(path)) throw Error(ErrorKind::kIo, "--corpus: there is no file " + path);
   const Model model = load_model(options.common.model, options.common, console);
-  fit_token_budget(model, options.common);
+  fit_token_budget(model, options.common, console);
   StatisticsOptions how = statistics_options(options, model);
   if (group) {
     if (how.shards > 1 || options.keep_sums)

@@ -30,7 +30,7 @@ at::Tensor view_of(const at::Tensor& packed, const Panel& panel) {
 
 // Finite if and only if every key is: the diagonal of the product.
 bool squares_are_finite(const at::Tensor& keys) {
-  return at::isfinite(at::sum(keys.square(), {0}, false, at::kFloat)).all().item<bool>();
+  return at::isfinite(keys.to(at::kFloat).square().sum(0)).all().item<bool>();
 }
 
 // out = a b in float32. Products of 16-bit keys are exact in float32, so a GPU's 16-bit units serve: they add in float32.
@@ -71,7 +71,7 @@ bool MomentSum::add(const at::Tensor& keys, at::Tensor& scratch) {
   if (keys.size(0) == 0) return true;
   const at::Tensor across = keys.is_cuda() ? keys : keys.to(at::kFloat), down = across.t();
   if (!squares_are_finite(across)) return false;
-  if (sum_.device() != keys.device()) sum_ = sum_.to(keys.device());
+  place(keys.device());
   if (!scratch.defined() || scratch.numel() != sum_.numel() || scratch.device() != keys.device())
     scratch = at::empty_like(sum_, keys.options().dtype(at::kFloat));
   for (const Panel& panel : panels_of(size_))
@@ -79,6 +79,10 @@ bool MomentSum::add(const at::Tensor& keys, at::Tensor& scratch) {
   add_wide(sum_, scratch);
   count_ += keys.size(0);
   return true;
+}
+
+void MomentSum::place(const at::Device& device) {
+  sum_ = sum_.to(device);
 }
 
 void MomentSum::merge(const MomentSum& other) {

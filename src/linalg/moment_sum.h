@@ -33,6 +33,9 @@ class MomentSum {
   // Adds the sum of other keys of the same size: float64 additions.
   void merge(const MomentSum& other);
 
+  // Moves the sum: two that are added later must be in one place before either has keys.
+  void place(const at::Device& device);
+
   std::int64_t size() const { return size_; }
   std::int64_t count() const { return count_; }
   // The sum over all keys so far [size, size] float64, symmetric, where the keys were.
@@ -40,6 +43,7 @@ class MomentSum {
 
   // The panels one after another, float64 on the CPU, [packed_elements(size)]: what checkpoints hold.
   at::Tensor packed() const;
+  at::Device device() const { return sum_.device(); }
   static MomentSum from_packed(std::int64_t size, std::int64_t count, const at::Tensor& packed);
   static std::int64_t packed_elements(std::int64_t size);
 

@@ -22,12 +22,15 @@ std::optional<std::int64_t> free_device_bytes(const at::Device& device) {
   return static_cast<std::int64_t>(at::accelerator::getMemoryInfo(index).first) + kept;
 }
 
+std::int64_t token_budget_for(std::int64_t free_bytes) {
+  constexpr std::int64_t kBytesAToken = std::int64_t{4} << 20;
+  return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::clamp<std::int64_t>(free_bytes / kBytesAToken, 1, kGpuTokenBudget))));
+}
+
 std::int64_t default_token_budget(const at::Device& device) {
-  constexpr std::int64_t kOnTheCpu = 4096, kMost = 32768, kBytesAToken = std::int64_t{4} << 20;
+  constexpr std::int64_t kOnTheCpu = 4096;
   const auto free = free_device_bytes(device);
-  if (!free) return kOnTheCpu;
-  const auto fits = static_cast<std::uint64_t>(std::clamp<std::int64_t>(*free / kBytesAToken, 1, kMost));
-  return static_cast<std::int64_t>(std::bit_floor(fits));
+  return free ? token_budget_for(*free) : kOnTheCpu;
 }
 
 void require_room_for_weights(std::int64_t bytes, const at::TensorOptions& options) {

@@ -24,9 +24,10 @@ at::Device parse_device(const std::string& text) {
     throw Error(ErrorKind::kUsage, "device " + quote(text) + " is not supported; known: cpu, cuda, cuda:N");
   if (!device.is_cuda()) return at::Device(at::kCPU);
   if (!at::hasCUDA()) throw Error(ErrorKind::kUsage, "device " + text + ": this build's libtorch has no CUDA, or the machine no GPU");
-  if (device.has_index() && device.index() >= at::accelerator::deviceCount())
+  const int index = device.has_index() ? std::stoi(text.substr(text.find(':') + 1)) : 0;
+  if (index >= at::accelerator::deviceCount())
     throw Error(ErrorKind::kUsage, "device " + text + ": this machine has " + std::to_string(at::accelerator::deviceCount()) + " GPUs, counted from 0");
-  return device;
+  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
 }  // namespace
@@ -47,12 +48,14 @@ std::vector<at::Device> parse_devices(const std::string& text) {
 std::vector<at::Device> place_blocks(const ModelConfig& c, const std::vector<at::Device>& devices) {
   const double block = static_cast<double>(c.d_model) * static_cast<double>((2 * c.heads + 2 * c.kv_heads) * c.head_dim + (c.gated_mlp ? 3 : 2) * c.d_ff);
   const double tables = static_cast<double>(c.vocab) * static_cast<double>(c.d_model) * (c.tied_head ? 1 : 2);
-  const double share = (tables + block * c.layers) / static_cast<double>(devices.size());
+  const auto count = static_cast<double>(devices.size());
+  const double blocks = block * c.layers, average = (tables + blocks) / count;
+  // Tables that are more than a share have the first device for themselves.
+  const bool alone = devices.size() > 1 && tables >= average;
+  const double share = alone ? blocks / (count - 1) : average, before = alone ? share : tables;
   std::vector<at::Device> placed;
-  for (int l = 0; l < c.layers; ++l) {
-    const double middle = tables + (l + 0.5) * block;
-    placed.push_back(devices[std::min(static_cast<std::size_t>(middle / share), devices.size() - 1)]);
-  }
+  for (int l = 0; l < c.layers; ++l)
+    placed.push_back(devices[std::min(static_cast<std::size_t>((before + (l + 0.5) * block) / share), devices.size() - 1)]);
   return placed;
 }
 

@@ -84,7 +84,7 @@ std::vector<std::int64_t> RowLayout::place_rows(const PassInput& input, const Mo
   }
   for (std::int64_t length : lengths_) even_ = even_ && length == width_;
   even_ = even_ && input.token_of.empty();
-  alike_ = even_ && std::all_of(starts_.begin(), starts_.end(), [&](std::int64_t start) { return start == starts_.front(); });
+  alike_ = even_ && !starts_.empty() && std::all_of(starts_.begin(), starts_.end(), [&](std::int64_t start) { return start == starts_.front(); });
   return cache_rows;
 }
 

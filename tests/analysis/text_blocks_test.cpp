@@ -98,6 +98,20 @@ TEST(TextBlocks, RowsThatRunTogetherHaveSimilarLengths) {
   EXPECT_LT(static_cast<double>(as_cut), 0.85 * static_cast<double>(as_they_come));
 }
 
+TEST(TextBlocks, CoarseUnitsAreFourOfAHalfInOrder) {
+  std::vector<TextUnit> units;
+  for (std::size_t i = 0; i < 11; ++i) units.push_back({{i, 100 + i}, i == 10 ? 0 : static_cast<int>(i % 2), 7, 9});
+  const auto coarse = coarse_units(units);  // the first half has units 0, 2, 4, 6, 8, 10
+  ASSERT_EQ(coarse.size(), 4u);
+  EXPECT_EQ(coarse[0].rows, (std::vector<std::size_t>{0, 100, 2, 102, 4, 104, 6, 106}));
+  EXPECT_EQ(coarse[1].rows, (std::vector<std::size_t>{1, 101, 3, 103, 5, 105, 7, 107}));
+  EXPECT_EQ(coarse[2].rows, (std::vector<std::size_t>{8, 108, 10, 110}));
+  EXPECT_EQ(coarse[0].keys, 28);
+  EXPECT_EQ(coarse[2].tokens, 18);
+  EXPECT_EQ(coarse[3].half, 1);
+  EXPECT_TRUE(coarse_units({}).empty());
+}
+
 TEST(TextBlocks, UnitsAreSplitByTokens) {
   std::vector<TextUnit> units(5);
   for (TextUnit& unit : units) unit.tokens = 1000;

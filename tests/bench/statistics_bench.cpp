@@ -111,18 +111,10 @@ PassInput pass_over(const std::vector<TextRow>& rows, const TextBlock& block, Un
   return input;
 }
 
-// The units of a pass as they are multiplied: given_text.cpp.
-TextBlock multiplied(const Model& model, const TextBlock& block, UnitRange range) {
-  const auto units = std::span(block.units).subspan(range.begin, range.end - range.begin);
-  return {model.options().device().is_cuda() ? units_by_half(units) : std::vector<TextUnit>(units.begin(), units.end()), 0};
-}
-
 // The keys of a range, summed in `sums`; `first` also those at position 0.
 enum class Keys { kNone, kPastFirst, kAll };
-void run_range(const Model& model, const std::vector<TextRow>& rows, const TextBlock& whole, UnitRange part,
+void run_range(const Model& model, const std::vector<TextRow>& rows, const TextBlock& block, UnitRange range,
                KeySums& sums, Keys which) {
-  const TextBlock block = multiplied(model, whole, part);
-  const UnitRange range{0, block.units.size()};
   PassInput input = pass_over(rows, block, range, sums.layers().back());
   std::vector<std::int64_t> counted;
   std::int64_t token = 0;
@@ -165,7 +157,9 @@ void throughput(const std::string& path, std::int64_t tokens, const std::string&
   const Model model = load(path, dtype, device);
   const std::int64_t budget = default_token_budget(model.options().device());
   const std::vector<TextRow> rows = text_rows(model, tokens);
-  const std::vector<TextBlock> blocks = cut_blocks(rows, kBlock);
+  std::vector<TextBlock> blocks = cut_blocks(rows, kBlock);
+  if (model.options().device().is_cuda())  // as given_text.cpp does
+    for (TextBlock& block : blocks) block.units = coarse_units(block.units);
   const std::vector<int> layers = all_layers(model);
   KeySums sums(layers, model.config().d_ff);
   const double rate = measure_matmul_flops(model);

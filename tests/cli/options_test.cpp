@@ -100,6 +100,7 @@ TEST(Options, RefuseValuesThatCannotBe) {
   EXPECT_THAT(refusal({"--dtype", "float31"}), HasSubstr("did you mean \"float32\"?"));
   EXPECT_THAT(refusal({"--device", "gpu"}), HasSubstr("--device cannot be \"gpu\""));
   EXPECT_THAT(refusal({"--device", "cuda:x"}), HasSubstr("--device"));
+  EXPECT_THAT(refusal({"--device", "cuda:0,"}), HasSubstr("--device cannot be"));
   EXPECT_THAT(refusal({"--device", "cuda:0,gpu"}), HasSubstr("--device cannot be \"gpu\""));
   EXPECT_THAT(refusal({"--json", ""}), HasSubstr("--json is empty"));
 }

@@ -1,7 +1,7 @@
 // The same program on a GPU: each part against the CPU. Skipped, by name, where there is none (ctest -L
 // cuda).
 //
-// Tolerances. float32 without TF32: logits 1e-4 absolute, as sums run in another order. 16-bit types:
+// Tolerances. float32 without TF32, attention in one kernel: logits 1e-4 absolute, as sums run in another order. 16-bit types:
 // rounding of the weights alone moves logits of the parity models, which reach 12, by some tenths; means are
 // held to 0.05.
 #include <ATen/Context.h>
@@ -9,6 +9,8 @@
 #include <c10/core/GradMode.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 
 #include "emend/error.h"
 #include "emend/locate.h"
@@ -110,6 +112,20 @@ TEST_F(Cuda, StatisticsEqualTheCpus) {
     EXPECT_EQ(found.layers.at(layer).tokens, wanted.layers.at(layer).tokens);
     EXPECT_LT(((a - b).norm() / b.norm()).item<double>(), 1e-5) << layer;
   }
+}
+
+// One short document: one half of the sums never gets a key.
+TEST_F(Cuda, StatisticsOfOneDocument) {
+  const Model gpu = load("world/gpt2", on_gpu());
+  const auto file = std::filesystem::temp_directory_path() / "emend_one_document.txt";
+  std::ofstream(file) << "A tower stands in the city, and people look at it from the river on most days of the year.\n";
+  StatisticsOptions options;
+  options.layers = {1};
+  options.corpus = {file};
+  options.prefix = gpu.tokenizer().automatic_prefix();
+  SilentProgress silent;
+  EXPECT_GT(collect_statistics(gpu, options, silent).layers.at(1).tokens, 0);
+  std::filesystem::remove(file);
 }
 
 // Edits of the same requests with the same statistics: step +-1, final loss within 2 %, the same direction.

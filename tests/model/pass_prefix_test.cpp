@@ -36,6 +36,38 @@ TEST_P(PassPrefix, CachedPrefixEqualsFullRun) {
   EXPECT_EQ(cache.lengths[0], 7) << "without append a pass only reads";
 }
 
+// Rows that are all alike share one mask; one more row of another length takes that way from them.
+TEST_P(PassPrefix, RowsThatAreAlikeEqualRowsAmongOthers) {
+  for (const bool gradients : {false, true}) {
+    const c10::AutoGradMode mode(gradients);
+    const std::vector<TokenIds> prefixes = {ids(5, 21), ids(5, 22), ids(3, 25)};
+    KvCache cache(model_.config(), 0, 3, 5, model_.options());
+    PassInput front;
+    front.ids = prefixes;
+    front.cache = &cache;
+    front.append = true;
+    {
+      const c10::NoGradGuard none;
+      model_.forward(front);
+    }
+    PassInput alike;
+    alike.ids = {ids(4, 23), ids(4, 24), ids(4, 26)};
+    alike.cache = &cache;
+    alike.cache_row = {0, 1, 0};
+    alike.logit_tokens = counting(0, 12);
+    PassInput mixed = alike;
+    mixed.ids.push_back(ids(6, 27));
+    mixed.cache_row.push_back(2);
+    mixed.logit_tokens = counting(0, 18);
+    EXPECT_TRUE(near(model_.forward(alike).logits, model_.forward(mixed).logits.narrow(0, 0, 12), test::kPassRounding));
+    PassInput cut = alike;
+    cut.knockouts = {{0, 2, 5, 1}};  // of the second row
+    const at::Tensor with = model_.forward(cut).logits, without = model_.forward(alike).logits;
+    EXPECT_TRUE(near(with.narrow(0, 0, 4), without.narrow(0, 0, 4), test::kPassRounding));
+    EXPECT_GT((with[5] - without[5]).abs().max().item<double>(), 1e-4);
+  }
+}
+
 TEST_P(PassPrefix, PrefixSharedByManyRowsEqualsEachAlone) {
   const std::vector<TokenIds> prefixes = {ids(5, 3), ids(8, 4)};
   KvCache cache(model_.config(), 0, 2, 8, model_.options());
