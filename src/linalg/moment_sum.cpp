@@ -28,9 +28,11 @@ at::Tensor view_of(const at::Tensor& packed, const Panel& panel) {
   return packed.narrow(0, panel.offset, panel.rows * panel.columns).view({panel.rows, panel.columns});
 }
 
-// Finite if and only if every key is: the diagonal of the product.
-bool squares_are_finite(const at::Tensor& keys) {
-  return at::isfinite(keys.to(at::kFloat).square().sum(0)).all().item<bool>();
+// The squares on S's diagonal are finite if and only if every key of the portion is.
+bool diagonal_is_finite(const at::Tensor& packed, const std::vector<Panel>& panels) {
+  std::vector<at::Tensor> squares;
+  for (const Panel& panel : panels) squares.push_back(view_of(packed, panel).diagonal());
+  return at::isfinite(at::cat(squares)).all().item<bool>();
 }
 
 // out = a b in float32. Products of 16-bit keys are exact in float32, so a GPU's 16-bit units serve: they add in float32.
@@ -70,12 +72,13 @@ MomentSum& MomentSum::operator=(const MomentSum& other) {
 bool MomentSum::add(const at::Tensor& keys, at::Tensor& scratch) {
   if (keys.size(0) == 0) return true;
   const at::Tensor across = keys.is_cuda() ? keys : keys.to(at::kFloat), down = across.t();
-  if (!squares_are_finite(across)) return false;
   place(keys.device());
   if (!scratch.defined() || scratch.numel() != sum_.numel() || scratch.device() != keys.device())
     scratch = at::empty_like(sum_, keys.options().dtype(at::kFloat));
-  for (const Panel& panel : panels_of(size_))
+  const std::vector<Panel> panels = panels_of(size_);
+  for (const Panel& panel : panels)
     product(view_of(scratch, panel), down.narrow(0, panel.row, panel.rows), across.narrow(1, panel.row, panel.columns));
+  if (!diagonal_is_finite(scratch, panels)) return false;
   add_wide(sum_, scratch);
   count_ += keys.size(0);
   return true;

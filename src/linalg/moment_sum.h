@@ -26,7 +26,7 @@ class MomentSum {
   ~MomentSum() = default;
 
   // keys [n, size], any float type and device; the sum lives where the first keys were. False, and the sum is
-  // as it was, when a key is NaN or infinite (or so large that the sum of its squares is not a float32). `scratch`
+  // as it was, when a key is NaN or infinite (or so large that its square is not a float32). `scratch`
   // holds the product and may be shared by sums of one size that take turns; undefined at first. On a GPU, 16-bit
   // keys are multiplied as they are: exact products, added in float32.
   [[nodiscard]] bool add(const at::Tensor& keys, at::Tensor& scratch);
