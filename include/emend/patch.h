@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,15 @@ struct Patch {
   std::vector<FactState> before, after;
   std::vector<std::vector<std::int64_t>> held_text;  // what drift was measured on
   bool passed = false;
+  // Of a patch merged from patches whose layers had statistics of their own: their fingerprints. Empty: edit.statistics_fingerprint is that
+  // of every layer.
+  std::map<int, std::string> layer_statistics;
+
+  // The fingerprint of the statistics that this layer was solved with; empty: C = I.
+  const std::string& statistics_of(int layer) const {
+    const auto own = layer_statistics.find(layer);
+    return own == layer_statistics.end() ? edit.statistics_fingerprint : own->second;
+  }
 };
 
 // Writes the whole file or nothing. Same patch, same bytes (no times inside). Throws Error(kIo).

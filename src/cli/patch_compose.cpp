@@ -46,25 +46,36 @@ Parsed parse_compose(const std::string& command, const std::string& synopsis, co
   return Parsed::kRun;
 }
 
+// Of the first patch that changes the layer; merge_patches refuses others that differ.
+const std::string& statistics_of(const std::vector<Patch>& patches, int layer) {
+  for (const Patch& patch : patches)
+    for (const WeightChange& change : patch.edit.changes)
+      if (change.block == layer) return patch.statistics_of(layer);
+  return patches.front().statistics_of(layer);
+}
+
 // C of the layers that are solved again. Throws Error(kModel) when it is not what the patches were made with.
-LayerMoments load_moments(const Model& model, const Patch& patch, const std::vector<int>& layers,
+LayerMoments load_moments(const Model& model, const std::vector<Patch>& patches, const std::vector<int>& layers,
                           const CommonOptions& common) {
   if (layers.empty()) return {};
+  const Patch& patch = patches.front();
   const fs::path folder = common.statistics.empty() ? default_statistics_folder(model, patch.prefix)
                                                     : fs::path(common.statistics);
-  const Statistics statistics = load_statistics(model, layers, patch.prefix, folder);
-  if (statistics.layers.empty())
-    throw Error(ErrorKind::kIo, "no statistics of layer " + std::to_string(layers[0]) + " in " +
-                                    folder.string() +
-                                    ": the other edits are solved again with them; name "
-                                    "their folder with --statistics");
-  if (statistics.fingerprint != patch.edit.statistics_fingerprint)
-    throw Error(ErrorKind::kModel, folder.string() + ": these statistics (fingerprint " +
-                                       statistics.fingerprint +
-                                       ") are not those that the patch was made with (" +
-                                       patch.edit.statistics_fingerprint + ")");
   LayerMoments moments;
-  for (const auto& [layer, one] : statistics.layers) moments[layer] = one.C;
+  for (const int layer : layers) {
+    const Statistics statistics = load_statistics(model, {layer}, patch.prefix, folder);
+    if (statistics.layers.empty())
+      throw Error(ErrorKind::kIo, "no statistics of layer " + std::to_string(layer) + " in " +
+                                      folder.string() +
+                                      ": the other edits are solved again with them; name "
+                                      "their folder with --statistics");
+    const std::string& made_with = statistics_of(patches, layer);
+    if (statistics.fingerprint != made_with)
+      throw Error(ErrorKind::kModel, folder.string() + ": these statistics of layer " + std::to_string(layer) +
+                                         " (fingerprint " + statistics.fingerprint +
+                                         ") are not those that the patch was made with (" + made_with + ")");
+    moments[layer] = statistics.layers.at(layer).C;
+  }
   return moments;
 }
 
@@ -129,7 +140,7 @@ int patch_drop_command(const std::vector<std::string>& arguments) {
   const std::vector<int> layers = layers_to_solve(patch, options.words[1]);
   Model model = load_model(options.common.model, options.common, console);
   require_base(patch, model, options.words[0]);
-  Patch result = drop_fact(patch, options.words[1], load_moments(model, patch, layers, options.common));
+  Patch result = drop_fact(patch, options.words[1], load_moments(model, {patch}, layers, options.common));
   return finish(model, result, options, console);
 }
 
@@ -156,7 +167,7 @@ int patch_merge_command(const std::vector<std::string>& arguments) {
                    ": the joint update is large");
   const std::vector<int> layers = layers_to_solve(patches);
   Patch merged =
-      merge_patches(patches, options.words, load_moments(model, patches[0], layers, options.common));
+      merge_patches(patches, options.words, load_moments(model, patches, layers, options.common));
   return finish(model, merged, options, console);
 }
 

@@ -89,11 +89,25 @@ std::string ids_text(const std::vector<std::int64_t>& ids) {
   return join(texts, " ");
 }
 
-bool share_a_layer(const Patch& a, const Patch& b) {
-  return std::any_of(a.edit.changes.begin(), a.edit.changes.end(), [&](const WeightChange& one) {
-    return std::any_of(b.edit.changes.begin(), b.edit.changes.end(),
-                       [&](const WeightChange& other) { return one.block == other.block; });
-  });
+std::vector<int> shared_layers(const Patch& a, const Patch& b) {
+  std::vector<int> layers;
+  for (const WeightChange& one : a.edit.changes)
+    if (std::any_of(b.edit.changes.begin(), b.edit.changes.end(),
+                    [&](const WeightChange& other) { return one.block == other.block; }))
+      layers.push_back(one.block);
+  return layers;
+}
+
+// Where the patches' statistics differ, those of every layer.
+std::map<int, std::string> statistics_by_layer(const std::vector<Patch>& patches) {
+  std::map<int, std::string> layers;
+  std::set<std::string> different;
+  for (const Patch& patch : patches)
+    for (const WeightChange& change : patch.edit.changes) {
+      layers[change.block] = patch.statistics_of(change.block);
+      different.insert(layers[change.block]);
+    }
+  return different.size() > 1 ? layers : std::map<int, std::string>{};
 }
 
 void require_one_kind(const std::vector<Patch>& patches, const std::vector<std::string>& names) {
@@ -107,8 +121,8 @@ void require_one_kind(const std::vector<Patch>& patches, const std::vector<std::
     same("the prefix", ids_text(first.prefix), ids_text(other.prefix));
     same("the form", first.form == PromptForm::kChat ? "chat" : "raw",
          other.form == PromptForm::kChat ? "chat" : "raw");
-    if (share_a_layer(first, other))
-      same("the statistics", first.edit.statistics_fingerprint, other.edit.statistics_fingerprint);
+    for (const int layer : shared_layers(first, other))
+      same("the statistics of layer " + std::to_string(layer), first.statistics_of(layer), other.statistics_of(layer));
     for (const char* const name : {"keys", "ridge", "covariance"})
       same(std::string("the option ") + name, option(first, name), option(other, name));
   }
@@ -267,6 +281,7 @@ Patch merge_patches(const std::vector<Patch>& patches, const std::vector<std::st
     add_new(merged.held_text, patch.held_text);
     add_new(merged.edit.warnings, patch.edit.warnings);
   }
+  merged.layer_statistics = statistics_by_layer(patches);
   merged.edit.changes.clear();
   for (const auto& [layer, which] : patches_by_layer(patches))
     merged.edit.changes.push_back(merged_change(merged, patches, which, layer, moments));

@@ -93,6 +93,26 @@ std::map<std::string, std::string> read_options(const Fields& fields) {
   return options;
 }
 
+std::string layer_statistics_text(const std::map<int, std::string>& layers) {
+  Json map = Json::object();
+  for (const auto& [layer, fingerprint] : layers) map[std::to_string(layer)] = fingerprint;
+  return map.dump();
+}
+
+std::map<int, std::string> read_layer_statistics(const Fields& fields) {
+  const Json document = fields.json("layer_statistics");
+  const JsonView view(document, fields.source("layer_statistics"));
+  std::map<int, std::string> layers;
+  for (const std::string& key : view.keys()) {
+    int layer = 0;
+    const auto [end, status] = std::from_chars(key.data(), key.data() + key.size(), layer);
+    if (status != std::errc() || end != key.data() + key.size() || layer < 0)
+      fields.refuse("layer_statistics", "layers as keys, not " + quote(key, 40));
+    layers[layer] = view.string(key);
+  }
+  return layers;
+}
+
 std::int64_t read_id(const JsonView& view) {
   return view.as_non_negative_integer();
 }
@@ -138,7 +158,7 @@ RunConditions read_conditions(const Fields& fields) {
 std::map<std::string, std::string> patch_metadata(const Patch& patch) {
   const Edit& edit = patch.edit;
   const auto as_is = [](const auto& value) { return Json(value); };
-  return {{"emend.format", kFormatVersion},
+  std::map<std::string, std::string> metadata = {{"emend.format", kFormatVersion},
           {"emend.version", patch.emend_version},
           {"emend.method", edit.method},
           {"emend.objective", edit.objective},
@@ -161,6 +181,8 @@ std::map<std::string, std::string> patch_metadata(const Patch& patch) {
           {"emend.after", list_text(patch.after, state_json)},
           {"emend.passed", patch.passed ? "true" : "false"},
           {"emend.warnings", list_text(edit.warnings, as_is)}};
+  if (!patch.layer_statistics.empty()) metadata.emplace("emend.layer_statistics", layer_statistics_text(patch.layer_statistics));
+  return metadata;
 }
 
 Patch read_patch_metadata(const std::map<std::string, std::string>& metadata, const std::string& file) {
@@ -177,6 +199,7 @@ Patch read_patch_metadata(const std::map<std::string, std::string>& metadata, co
   patch.base_name = fields.text("base_name");
   patch.conditions = read_conditions(fields);
   patch.edit.statistics_fingerprint = fields.fingerprint("statistics_fingerprint");
+  if (fields.has("layer_statistics")) patch.layer_statistics = read_layer_statistics(fields);
   patch.edit_text = fields.text("edit_text");
   patch.bos = fields.text("bos");
   patch.prefix = fields.list("prefix", read_id);

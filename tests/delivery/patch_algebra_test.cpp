@@ -207,6 +207,25 @@ TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
   EXPECT_TRUE(at::equal(merged.edit.changes[1].A, other.edit.changes[0].A));
 }
 
+TEST(MergePatches, OfDifferentStatisticsKeepThoseOfEachLayer) {
+  Patch other = solved({fact("b", 2)});
+  other.edit.changes[0].block = 5;
+  other.edit.facts[0].layer = 5;
+  other.edit.statistics_fingerprint = "0f0f";
+  Patch one = solved({fact("a", 1)});
+  EXPECT_TRUE(merge_patches({one, solved({fact("c", 3)})}, {"p", "q"}, kMoments).layer_statistics.empty());
+  const int layer = one.edit.changes[0].block;
+  const Patch merged = merge_patches({one, other}, {"one", "two"}, {});
+  EXPECT_EQ(merged.statistics_of(layer), one.edit.statistics_fingerprint);
+  EXPECT_EQ(merged.statistics_of(5), "0f0f");
+  // A third one at layer 5 must be of the same statistics.
+  Patch third = solved({fact("c", 3)});
+  third.edit.changes[0].block = 5;
+  third.edit.facts[0].layer = 5;
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { merge_patches({merged, third}, {"m", "t"}, kMoments); }),
+              HasSubstr("the statistics of layer 5 differs"));
+}
+
 TEST(MergePatches, RefusesConflictsByName) {
   const Patch one = solved({fact("a", 1)});
   EditedFact same_key = fact("z", 1);
