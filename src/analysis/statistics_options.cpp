@@ -51,7 +51,8 @@ std::int64_t block_tokens(const Model& model, const StatisticsOptions& options) 
   if (options.corpus.empty()) return kOwnDefault;
   const std::int64_t wanted = tokens_wanted(model, options);
   if (options.until || wanted == kAllTokens) return kGivenDefault;
-  // Of much text larger ones: a checkpoint takes time to write, and a fast device sums a small block sooner than that.
+  // Of much text larger ones: a checkpoint takes time to write, and a fast device sums a small block sooner
+  // than that.
   const std::int64_t defaults = (wanted / kMostBlocks + kGivenDefault - 1) / kGivenDefault;
   return std::clamp(defaults * kGivenDefault, kGivenDefault, kMostGiven);
 }

@@ -130,11 +130,14 @@ LayerStatistics StatisticsRun::State::finish_layer(PassResult& pass, std::size_t
 // Sums of other layers would be added to each other: each process plans by the memory that it finds.
 void StatisticsRun::State::require_same_passes(ShardGroup& group) const {
   std::vector<std::uint64_t> firsts;
-  for (const std::vector<int>& layers : plan.passes) firsts.push_back(static_cast<std::uint64_t>(layers.front()));
+  for (const std::vector<int>& layers : plan.passes)
+    firsts.push_back(static_cast<std::uint64_t>(layers.front()));
   const std::vector<std::uint64_t> all = group.gather_to_first(firsts);
   for (std::size_t i = 0; i < all.size(); ++i)
     if (all.size() % firsts.size() != 0 || all[i] != firsts[i % firsts.size()])
-      throw Error(ErrorKind::kConfig, "statistics: the processes have unequal memory and planned other passes; give --memory, the same for all");
+      throw Error(ErrorKind::kConfig,
+                  "statistics: the processes have unequal memory and planned other passes; give --memory, "
+                  "the same for all");
 }
 
 void StatisticsRun::State::reduce(PassResult& pass, ShardGroup& group) const {

@@ -83,12 +83,14 @@ double expected_seconds(const Model& model, const StatisticsOptions& options, co
   return flops / plan.matmul_flops / (own ? kOwnTextEfficiency : kGivenTextEfficiency);
 }
 
-// The memory that this run may take, 0: no limit. On a GPU nine tenths of what is there, unless less was given; in coarse
-// steps, since the same command must find the same passes again. Over several devices only what was given.
+// The memory that this run may take, 0: no limit. On a GPU nine tenths of what is there, unless less was
+// given; in coarse steps, since the same command must find the same passes again. Over several devices only
+// what was given.
 std::int64_t memory_limit(const Model& model, const StatisticsOptions& options) {
   const auto free = free_device_bytes(model.options().device());
   if (!free || model.devices().find(',') != std::string::npos) return options.memory_bytes;
-  const std::int64_t there = *free + model.bytes(), step = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(there))) / 16;
+  const std::int64_t there = *free + model.bytes(),
+                     step = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(there))) / 16;
   const std::int64_t all = there / 10 * 9 / step * step;
   return options.memory_bytes > 0 ? std::min(options.memory_bytes, all) : all;
 }
@@ -153,8 +155,7 @@ StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, c
     constexpr std::int64_t kStep = std::int64_t{1} << 26;
     const auto coarse = [](std::int64_t bytes) { return (bytes + kStep - 1) / kStep * kStep; };
     while (most > 1 &&
-           coarse(besides_sums(model, options, most)) + static_cast<std::int64_t>(most) * a_layer >
-               limit)
+           coarse(besides_sums(model, options, most)) + static_cast<std::int64_t>(most) * a_layer > limit)
       --most;
   }
   plan.passes = group_layers(layers, most);

@@ -88,7 +88,8 @@ std::vector<UnitRange> split_units(const std::vector<TextUnit>& units, std::int6
 std::vector<TextUnit> coarse_units(const std::vector<TextUnit>& units) {
   constexpr std::size_t kTogether = 4;
   std::vector<TextUnit> coarse;
-  std::array<std::size_t, kHalves> last{}, held{};  // of each half: where its last coarse unit is, and what that holds
+  std::array<std::size_t, kHalves> last{},
+      held{};  // of each half: where its last coarse unit is, and what that holds
   for (const TextUnit& unit : units) {
     const auto half = static_cast<std::size_t>(unit.half);
     if (held[half] % kTogether == 0) {

@@ -35,7 +35,8 @@ bool diagonal_is_finite(const at::Tensor& packed, const std::vector<Panel>& pane
   return at::isfinite(at::cat(squares)).all().item<bool>();
 }
 
-// out = a b in float32. Products of 16-bit keys are exact in float32, so a GPU's 16-bit units serve: they add in float32.
+// out = a b in float32. Products of 16-bit keys are exact in float32, so a GPU's 16-bit units serve: they add
+// in float32.
 void product(at::Tensor out, const at::Tensor& a, const at::Tensor& b) {
   if (a.scalar_type() == at::kFloat)
     at::mm_out(out, a, b);
@@ -62,7 +63,8 @@ void add_wide(const at::Tensor& sum, const at::Tensor& product) {
 MomentSum::MomentSum(std::int64_t size)
     : size_(size), sum_(at::zeros({packed_elements(size)}, at::kDouble)) {}
 
-MomentSum::MomentSum(const MomentSum& other) : size_(other.size_), count_(other.count_), sum_(other.sum_.clone()) {}
+MomentSum::MomentSum(const MomentSum& other)
+    : size_(other.size_), count_(other.count_), sum_(other.sum_.clone()) {}
 
 MomentSum& MomentSum::operator=(const MomentSum& other) {
   if (this != &other) *this = MomentSum(other);
@@ -77,7 +79,8 @@ bool MomentSum::add(const at::Tensor& keys, at::Tensor& scratch) {
     scratch = at::empty_like(sum_, keys.options().dtype(at::kFloat));
   const std::vector<Panel> panels = panels_of(size_);
   for (const Panel& panel : panels)
-    product(view_of(scratch, panel), down.narrow(0, panel.row, panel.rows), across.narrow(1, panel.row, panel.columns));
+    product(view_of(scratch, panel), down.narrow(0, panel.row, panel.rows),
+            across.narrow(1, panel.row, panel.columns));
   if (!diagonal_is_finite(scratch, panels)) return false;
   add_wide(sum_, scratch);
   count_ += keys.size(0);

@@ -18,13 +18,15 @@ std::optional<std::int64_t> free_device_bytes(const at::Device& device) {
   const auto aggregate = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
   const auto stats = at::accelerator::getDeviceStats(index);
   // The driver counts what torch keeps for later as taken.
-  const std::int64_t kept = stats.reserved_bytes[aggregate].current - stats.allocated_bytes[aggregate].current;
+  const std::int64_t kept =
+      stats.reserved_bytes[aggregate].current - stats.allocated_bytes[aggregate].current;
   return static_cast<std::int64_t>(at::accelerator::getMemoryInfo(index).first) + kept;
 }
 
 std::int64_t token_budget_for(std::int64_t free_bytes) {
   constexpr std::int64_t kBytesAToken = std::int64_t{4} << 20;
-  return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::clamp<std::int64_t>(free_bytes / kBytesAToken, 1, kGpuTokenBudget))));
+  return static_cast<std::int64_t>(std::bit_floor(
+      static_cast<std::uint64_t>(std::clamp<std::int64_t>(free_bytes / kBytesAToken, 1, kGpuTokenBudget))));
 }
 
 std::int64_t default_token_budget(const at::Device& device) {
@@ -36,9 +38,11 @@ std::int64_t default_token_budget(const at::Device& device) {
 void require_room_for_weights(std::int64_t bytes, const at::TensorOptions& options) {
   const auto free = free_device_bytes(options.device());
   if (!free || bytes <= *free) return;
-  throw Error(ErrorKind::kConfig, options.device().str() + " has " + human_bytes(static_cast<std::uint64_t>(*free)) + " free; the weights alone take " +
-                                      human_bytes(static_cast<std::uint64_t>(bytes)) +
-                                      (options.dtype() == at::kFloat ? " as float32: give --dtype bfloat16, or --device cpu" : ": give --device cpu"));
+  throw Error(ErrorKind::kConfig,
+              options.device().str() + " has " + human_bytes(static_cast<std::uint64_t>(*free)) +
+                  " free; the weights alone take " + human_bytes(static_cast<std::uint64_t>(bytes)) +
+                  (options.dtype() == at::kFloat ? " as float32: give --dtype bfloat16, or --device cpu"
+                                                 : ": give --device cpu"));
 }
 
 }  // namespace emend

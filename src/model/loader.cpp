@@ -158,8 +158,8 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
 
 }  // namespace
 
-LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& options, const std::vector<at::Device>& devices,
-                            int threads, Progress& progress) {
+LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& options,
+                            const std::vector<at::Device>& devices, int threads, Progress& progress) {
   const std::unique_ptr<TensorFile> file = open_checkpoint(path);
   const bool gguf = file->format() == TensorFile::Format::kGguf;
   const fs::path folder = fs::is_directory(path) ? path : path.parent_path();

@@ -45,7 +45,8 @@ at::TensorOptions tensor_options(const ModelOptions& options, const std::vector<
   else
     throw Error(ErrorKind::kUsage,
                 "unknown dtype " + quote(options.dtype) + "; known: float32, bfloat16, float16");
-  const bool on_cpu = std::any_of(devices.begin(), devices.end(), [](const at::Device& d) { return d.is_cpu(); });
+  const bool on_cpu =
+      std::any_of(devices.begin(), devices.end(), [](const at::Device& d) { return d.is_cpu(); });
   if (on_cpu && dtype == at::kHalf)
     throw Error(ErrorKind::kUsage, "float16 runs on cuda only; use float32 or bfloat16 on the CPU");
   return at::TensorOptions().dtype(dtype).device(devices.front());
@@ -101,7 +102,10 @@ Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const Mo
   constexpr double kDeviation = 0.02;
   const double output_deviation = kDeviation / std::sqrt(2.0 * config.layers);
   const auto normal = [&](const at::Tensor& t, double deviation) {
-    if (t.defined()) at::Tensor(t).normal_(0.0, deviation, generators.size() == 1 ? generators.begin()->second : generators.at(t.device().str()));
+    if (t.defined())
+      at::Tensor(t).normal_(
+          0.0, deviation,
+          generators.size() == 1 ? generators.begin()->second : generators.at(t.device().str()));
   };
   const auto norm = [](const at::Tensor& weight, const at::Tensor& bias) {
     if (weight.defined()) at::Tensor(weight).fill_(1.0);
@@ -179,7 +183,8 @@ std::string Model::weights_digest() const {
   std::string digests;
   for (const at::Tensor& t : all_weights(state_->weights)) {
     const at::Tensor stored = t.contiguous().cpu();
-    digests += xxh3_128_hex(std::as_bytes(std::span(static_cast<const char*>(stored.const_data_ptr()), stored.nbytes())));
+    digests += xxh3_128_hex(
+        std::as_bytes(std::span(static_cast<const char*>(stored.const_data_ptr()), stored.nbytes())));
   }
   return xxh3_128_hex(std::as_bytes(std::span(digests)));
 }

@@ -18,15 +18,20 @@ at::Device parse_device(const std::string& text) {
   try {
     device = at::Device(text);
   } catch (const std::exception&) {
-    throw Error(ErrorKind::kUsage, "unknown device " + quote(text) + "; known: cpu, cuda, cuda:N, or several of them with commas between");
+    throw Error(ErrorKind::kUsage, "unknown device " + quote(text) +
+                                       "; known: cpu, cuda, cuda:N, or several of them with commas between");
   }
   if (!device.is_cuda() && !device.is_cpu())
     throw Error(ErrorKind::kUsage, "device " + quote(text) + " is not supported; known: cpu, cuda, cuda:N");
   if (!device.is_cuda()) return at::Device(at::kCPU);
-  if (!at::hasCUDA()) throw Error(ErrorKind::kUsage, "device " + text + ": this build's libtorch has no CUDA, or the machine no GPU");
+  if (!at::hasCUDA())
+    throw Error(ErrorKind::kUsage,
+                "device " + text + ": this build's libtorch has no CUDA, or the machine no GPU");
   const int index = device.has_index() ? std::stoi(text.substr(text.find(':') + 1)) : 0;
   if (index >= at::accelerator::deviceCount())
-    throw Error(ErrorKind::kUsage, "device " + text + ": this machine has " + std::to_string(at::accelerator::deviceCount()) + " GPUs, counted from 0");
+    throw Error(ErrorKind::kUsage, "device " + text + ": this machine has " +
+                                       std::to_string(at::accelerator::deviceCount()) +
+                                       " GPUs, counted from 0");
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
@@ -46,7 +51,9 @@ std::vector<at::Device> parse_devices(const std::string& text) {
 }
 
 std::vector<at::Device> place_blocks(const ModelConfig& c, const std::vector<at::Device>& devices) {
-  const double block = static_cast<double>(c.d_model) * static_cast<double>((2 * c.heads + 2 * c.kv_heads) * c.head_dim + (c.gated_mlp ? 3 : 2) * c.d_ff);
+  const double block =
+      static_cast<double>(c.d_model) *
+      static_cast<double>((2 * c.heads + 2 * c.kv_heads) * c.head_dim + (c.gated_mlp ? 3 : 2) * c.d_ff);
   const double tables = static_cast<double>(c.vocab) * static_cast<double>(c.d_model) * (c.tied_head ? 1 : 2);
   const auto count = static_cast<double>(devices.size());
   const double blocks = block * c.layers, average = (tables + blocks) / count;
@@ -55,7 +62,8 @@ std::vector<at::Device> place_blocks(const ModelConfig& c, const std::vector<at:
   const double share = alone ? blocks / (count - 1) : average, before = alone ? share : tables;
   std::vector<at::Device> placed;
   for (int l = 0; l < c.layers; ++l)
-    placed.push_back(devices[std::min(static_cast<std::size_t>((before + (l + 0.5) * block) / share), devices.size() - 1)]);
+    placed.push_back(devices[std::min(static_cast<std::size_t>((before + (l + 0.5) * block) / share),
+                                      devices.size() - 1)]);
   return placed;
 }
 

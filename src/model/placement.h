@@ -10,8 +10,8 @@
 
 namespace emend {
 
-// "cuda:0,cuda:1": the devices in order; the first holds embeddings and head, too, and what passes take and give.
-// Throws Error(kUsage) for one that is unknown, missing on this machine, or named twice.
+// "cuda:0,cuda:1": the devices in order; the first holds embeddings and head, too, and what passes take and
+// give. Throws Error(kUsage) for one that is unknown, missing on this machine, or named twice.
 std::vector<at::Device> parse_devices(const std::string& text);
 
 // The device of each block: consecutive ones, about as many bytes of weights on every device.

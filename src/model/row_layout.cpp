@@ -33,7 +33,8 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
       dtype_(at::typeMetaToScalarType(options.dtype())) {
   const at::Device device = options.device();
   const std::vector<std::int64_t> cache_rows = place_rows(input, config);
-  const bool in_buckets = bucketed && from_start_ && input.knockouts.empty() && !device.is_cuda();  // there one kernel does it all
+  const bool in_buckets = bucketed && from_start_ && input.knockouts.empty() &&
+                          !device.is_cuda();  // there one kernel does it all
   std::vector<std::vector<std::int64_t>> token_of;
   if (alike_ && !input.append && !in_buckets)
     place_alike(device);
@@ -55,8 +56,9 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
 
 RowLayout RowLayout::on(const at::Device& device) const {
   RowLayout moved = *this;
-  for (at::Tensor* t : {&moved.positions_, &moved.row_of_token_, &moved.cache_rows_, &moved.pad_index_, &moved.unpad_index_, &moved.cos_, &moved.sin_,
-                        &moved.mask_, &moved.group_mask_, &moved.stored_token_, &moved.stored_row_, &moved.stored_slot_})
+  for (at::Tensor* t : {&moved.positions_, &moved.row_of_token_, &moved.cache_rows_, &moved.pad_index_,
+                        &moved.unpad_index_, &moved.cos_, &moved.sin_, &moved.mask_, &moved.group_mask_,
+                        &moved.stored_token_, &moved.stored_row_, &moved.stored_slot_})
     if (t->defined()) *t = t->to(device);
   if (buckets_) moved.buckets_ = buckets_->on(device);
   return moved;
@@ -84,11 +86,14 @@ std::vector<std::int64_t> RowLayout::place_rows(const PassInput& input, const Mo
   }
   for (std::int64_t length : lengths_) even_ = even_ && length == width_;
   even_ = even_ && input.token_of.empty();
-  alike_ = even_ && !starts_.empty() && std::all_of(starts_.begin(), starts_.end(), [&](std::int64_t start) { return start == starts_.front(); });
+  alike_ = even_ && !starts_.empty() && std::all_of(starts_.begin(), starts_.end(), [&](std::int64_t start) {
+             return start == starts_.front();
+           });
   return cache_rows;
 }
 
-// place_tokens for rows that are all alike, without a list of them: tracing runs thousands at once, and new ones block by block.
+// place_tokens for rows that are all alike, without a list of them: tracing runs thousands at once, and new
+// ones block by block.
 void RowLayout::place_alike(const at::Device& device) {
   const auto numbers = at::TensorOptions(device).dtype(at::kLong);
   tokens_ = rows_ * width_;

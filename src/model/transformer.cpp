@@ -18,7 +18,8 @@ namespace {
 // Reads and changes vectors at sites as the input asks for.
 class Observer {
  public:
-  Observer(const PassInput& input, PassOutput& output, const at::Device& home) : input_(input), output_(output), home_(home) {
+  Observer(const PassInput& input, PassOutput& output, const at::Device& home)
+      : input_(input), output_(output), home_(home) {
     output.recorded.resize(input.recordings.size());
   }
 
@@ -29,7 +30,8 @@ class Observer {
     for (std::size_t i = 0; i < input_.recordings.size(); ++i) {
       const Recording& recording = input_.recordings[i];
       if (recording.site != site || (recording.block != block && !before_blocks(site))) continue;
-      const at::Tensor vectors = recording.tokens.defined() ? x.index_select(0, recording.tokens.to(x.device())) : x;
+      const at::Tensor vectors =
+          recording.tokens.defined() ? x.index_select(0, recording.tokens.to(x.device())) : x;
       if (input_.on_recorded)
         input_.on_recorded(i, vectors);
       else
@@ -42,7 +44,8 @@ class Observer {
   static bool before_blocks(Site site) { return site == Site::kEmbedding || site == Site::kTokenEmbedding; }
 
   static at::Tensor changed(const at::Tensor& x, const Intervention& change) {
-    const at::Tensor values = change.values.to(x.device(), x.scalar_type()), tokens = change.tokens.to(x.device());
+    const at::Tensor values = change.values.to(x.device(), x.scalar_type()),
+                     tokens = change.tokens.to(x.device());
     switch (change.kind) {
       case Intervention::Kind::kAdd:
         return x.index_add(0, tokens, values);
@@ -74,7 +77,8 @@ at::Tensor embed(const PassInput& input, const ModelWeights& weights, const RowL
 }
 
 Overlay on_device(const Overlay& overlay, const at::Device& device) {
-  return {overlay.block, overlay.A.to(device), overlay.B.to(device), overlay.gate.defined() ? overlay.gate.to(device) : at::Tensor()};
+  return {overlay.block, overlay.A.to(device), overlay.B.to(device),
+          overlay.gate.defined() ? overlay.gate.to(device) : at::Tensor()};
 }
 
 // W k + b and what overlays add to it: y += B ((A k) * gate). `row`: [N] the row of each key.
@@ -92,11 +96,13 @@ at::Tensor mlp_value(const at::Tensor& key, const BlockWeights& weights, int blo
 // Does anybody look at, or change, what lies behind attention in this block?
 bool is_watched_behind_attention(const PassInput& input, int block) {
   const auto behind = [&](const auto& at) {
-    return at.block == block && (at.site == Site::kKey || at.site == Site::kMlpOutput || at.site == Site::kBlockOutput);
+    return at.block == block &&
+           (at.site == Site::kKey || at.site == Site::kMlpOutput || at.site == Site::kBlockOutput);
   };
   return std::any_of(input.interventions.begin(), input.interventions.end(), behind) ||
          std::any_of(input.recordings.begin(), input.recordings.end(), behind) ||
-         std::any_of(input.overlays.begin(), input.overlays.end(), [&](const Overlay& overlay) { return overlay.block == block; });
+         std::any_of(input.overlays.begin(), input.overlays.end(),
+                     [&](const Overlay& overlay) { return overlay.block == block; });
 }
 
 }  // namespace
@@ -106,9 +112,9 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
   PassOutput output;
   const at::Device home = options.device();
   const Observer observer(input, output, home);
-  auto layout =
-      input.layout ? input.layout
-                   : std::make_shared<const RowLayout>(input, config, options, !c10::GradMode::is_enabled());
+  auto layout = input.layout
+                    ? input.layout
+                    : std::make_shared<const RowLayout>(input, config, options, !c10::GradMode::is_enabled());
   at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, weights, *layout, observer);
   const int last_block = input.stop == PassInput::Stop::kLogits ? config.layers - 1 : input.stop_block;
   at::Tensor wanted;  // tokens whose logits are read
@@ -116,7 +122,8 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
   // Behind the last attention the others matter to nobody: they do not run through the last MLP.
   const bool narrows = !input.logits_only && input.stop == PassInput::Stop::kLogits && wanted.defined() &&
                        wanted.size(0) < layout->tokens() && !is_watched_behind_attention(input, last_block);
-  at::Tensor row = layout->row_of_token(), only;  // of the tokens that still run; those alone that run on, once they are chosen
+  at::Tensor row = layout->row_of_token(),
+             only;  // of the tokens that still run; those alone that run on, once they are chosen
   for (int l = input.begin_block; l <= last_block; ++l) {
     const BlockWeights& block = weights.blocks[l];
     const at::Device device = block.mlp_down.device();

@@ -130,7 +130,8 @@ BlockWeights allocate_block(const ModelConfig& c, const at::TensorOptions& optio
   return b;
 }
 
-ModelWeights allocate(const ModelConfig& c, const at::TensorOptions& options, const std::vector<at::Device>& block_device) {
+ModelWeights allocate(const ModelConfig& c, const at::TensorOptions& options,
+                      const std::vector<at::Device>& block_device) {
   ModelWeights w;
   w.token_embedding = at::empty({c.vocab, c.d_model}, options);
   if (c.positions == PositionKind::kLearned)
@@ -150,15 +151,21 @@ std::int64_t bytes_of(const std::vector<at::Tensor>& tensors) {
 }
 
 // Throws when a device has less room than its share of the weights takes.
-void require_room(const ModelConfig& c, const at::TensorOptions& options, const std::vector<at::Device>& block_device) {
+void require_room(const ModelConfig& c, const at::TensorOptions& options,
+                  const std::vector<at::Device>& block_device) {
   const at::TensorOptions nowhere = options.device(at::kMeta);
-  const std::int64_t block = c.layers == 0 ? 0 : bytes_of(all_weights(allocate(c, nowhere, {at::kMeta}))) - bytes_of(all_weights(allocate(c, nowhere, {})));
+  const std::int64_t block = c.layers == 0 ? 0
+                                           : bytes_of(all_weights(allocate(c, nowhere, {at::kMeta}))) -
+                                                 bytes_of(all_weights(allocate(c, nowhere, {})));
   const std::int64_t tables = bytes_of(all_weights(allocate(c, nowhere, {})));
   std::map<std::string, std::pair<at::Device, std::int64_t>> needed;
-  const auto add = [&](const at::Device& device, std::int64_t bytes) { needed.try_emplace(device.str(), device, 0).first->second.second += bytes; };
+  const auto add = [&](const at::Device& device, std::int64_t bytes) {
+    needed.try_emplace(device.str(), device, 0).first->second.second += bytes;
+  };
   add(options.device(), tables);
   for (const at::Device& device : block_device) add(device, block);
-  for (const auto& [name, share] : needed) require_room_for_weights(share.second, options.device(share.first));
+  for (const auto& [name, share] : needed)
+    require_room_for_weights(share.second, options.device(share.first));
 }
 
 }  // namespace

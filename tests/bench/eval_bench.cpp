@@ -1,14 +1,15 @@
 // The evaluation part of a benchmark run, edits ready: probability metrics of many records, each on an edited
 // model of its own.
 //
-//   eval_bench [MODEL DATA [N [LAYER [DATASET [DEVICE [DTYPE]]]]]]     without arguments: both models of the invented world
+//   eval_bench [MODEL DATA [N [LAYER [DATASET [DEVICE [DTYPE]]]]]]     without arguments: both models of the
+//   invented world
 //
-// MODEL: a checkpoint, or random weights of a shape of real_shapes.h with the invented world's tokenizer. Prints one JSON object a model.
-// emend's way (blocks up to the edited one's keys once, edits as overlays in one batch, prompts that begin
-// alike and the answers of a prompt share their tokens) against the plain way of the reference programs
-// (weights really rewritten, one record after the other, each prompt and answer a row of its own through all
-// blocks), both before and after the edit. The plain way is timed twice: with logits at the answers'
-// positions only, and at all positions as `transformers` gives them. Medians of three.
+// MODEL: a checkpoint, or random weights of a shape of real_shapes.h with the invented world's tokenizer.
+// Prints one JSON object a model. emend's way (blocks up to the edited one's keys once, edits as overlays in
+// one batch, prompts that begin alike and the answers of a prompt share their tokens) against the plain way
+// of the reference programs (weights really rewritten, one record after the other, each prompt and answer a
+// row of its own through all blocks), both before and after the edit. The plain way is timed twice: with
+// logits at the answers' positions only, and at all positions as `transformers` gives them. Medians of three.
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
@@ -124,8 +125,9 @@ void measure(const std::string& path, const std::string& data, std::size_t count
              const std::string& dataset, const ModelOptions& where) {
   const c10::NoGradGuard no_grad;
   SilentProgress silent;
-  Bench bench{bench::is_shape(path) ? Model::make_random(bench::shape_named(path), 1, where, bench::world_tokenizer())
-                                    : Model::load(path, where, silent),
+  Bench bench{bench::is_shape(path)
+                  ? Model::make_random(bench::shape_named(path), 1, where, bench::world_tokenizer())
+                  : Model::load(path, where, silent),
               {},
               layer,
               {},
@@ -154,18 +156,19 @@ void measure(const std::string& path, const std::string& data, std::size_t count
                           {"processor_ratio", seconds.processor / t_ours.processor},
                           {"records_a_minute", 60.0 * static_cast<double>(records.size()) / seconds.wall}};
   };
-  const nlohmann::json result = {{"model", path},
-                                 {"device", where.device},
-                                 {"dtype", where.dtype},
-                                 {"records", records.size()},
-                                 {"prompts_with_answers", rows},
-                                 {"layer", bench.layer},
-                                 {"threads", at::get_num_threads()},
-                                 {"overlays", figures(t_ours)},
-                                 {"plain", figures(t_plain)},
-                                 {"plain_all_logits", figures(t_all)},
-                                 {"nll_difference", std::abs(ours - plain) / (2.0 * rows)},
-                                 {"device_peak_bytes", bench::device_memory(bench.model.options().device()).peak}};
+  const nlohmann::json result = {
+      {"model", path},
+      {"device", where.device},
+      {"dtype", where.dtype},
+      {"records", records.size()},
+      {"prompts_with_answers", rows},
+      {"layer", bench.layer},
+      {"threads", at::get_num_threads()},
+      {"overlays", figures(t_ours)},
+      {"plain", figures(t_plain)},
+      {"plain_all_logits", figures(t_all)},
+      {"nll_difference", std::abs(ours - plain) / (2.0 * rows)},
+      {"device_peak_bytes", bench::device_memory(bench.model.options().device()).peak}};
   std::printf("%s\n", result.dump(2).c_str());
 }
 

@@ -203,14 +203,21 @@ int main(int argc, char** argv) {
         },
         device);
     const double plain = plain_cell * static_cast<double>(kTokens * layers);
-    result[title] = {{"seconds", seconds},          {"plain_seconds", plain},       {"times_faster", plain / seconds},
-                     {"floor_seconds", floor},      {"over_floor", seconds / floor}};
+    result[title] = {{"seconds", seconds},
+                     {"plain_seconds", plain},
+                     {"times_faster", plain / seconds},
+                     {"floor_seconds", floor},
+                     {"over_floor", seconds / floor}};
     all += seconds;
     all_floor += floor;
     all_plain += plain;
   }
-  result["three_grids"] = {{"seconds", all},           {"facts_a_minute", 60 / all}, {"plain_seconds", all_plain},
-                           {"times_faster", all_plain / all}, {"floor_seconds", all_floor}, {"over_floor", all / all_floor}};
+  result["three_grids"] = {{"seconds", all},
+                           {"facts_a_minute", 60 / all},
+                           {"plain_seconds", all_plain},
+                           {"times_faster", all_plain / all},
+                           {"floor_seconds", all_floor},
+                           {"over_floor", all / all_floor}};
   result["estimates_seconds"] = median_of(
       repeats, [&] { attribute(model, runs); }, device);
   rusage usage{};

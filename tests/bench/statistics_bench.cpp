@@ -2,11 +2,11 @@
 //
 //   statistics_bench [MODEL] [TOKENS] [DTYPE] [REPEATS] [DEVICE]
 //
-// MODEL: a checkpoint, or random weights of a shape: small (6 layers, d 256, d_ff 1024), or one of real_shapes.h.
-// The text is CORPUS (environment; files or folders) for a model with a tokenizer, else random ids in rows of
-// 128. Prints, as medians of the repeats: tokens a second of the bare pass up to the last layer's key, of the
-// same with the sums, and their ratio; the machine's matrix-product rate now, and the share of it that the
-// whole reaches; peak memory. One JSON object.
+// MODEL: a checkpoint, or random weights of a shape: small (6 layers, d 256, d_ff 1024), or one of
+// real_shapes.h. The text is CORPUS (environment; files or folders) for a model with a tokenizer, else random
+// ids in rows of 128. Prints, as medians of the repeats: tokens a second of the bare pass up to the last
+// layer's key, of the same with the sums, and their ratio; the machine's matrix-product rate now, and the
+// share of it that the whole reaches; peak memory. One JSON object.
 //
 //   statistics_bench effects MODEL [TOKENS]
 //

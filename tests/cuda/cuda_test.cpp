@@ -1,9 +1,9 @@
 // The same program on a GPU: each part against the CPU. Skipped, by name, where there is none (ctest -L
 // cuda).
 //
-// Tolerances. float32 without TF32, attention in one kernel: logits 1e-4 absolute, as sums run in another order. 16-bit types:
-// rounding of the weights alone moves logits of the parity models, which reach 12, by some tenths; means are
-// held to 0.05.
+// Tolerances. float32 without TF32, attention in one kernel: logits 1e-4 absolute, as sums run in another
+// order. 16-bit types: rounding of the weights alone moves logits of the parity models, which reach 12, by
+// some tenths; means are held to 0.05.
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <c10/core/GradMode.h>
@@ -118,7 +118,8 @@ TEST_F(Cuda, StatisticsEqualTheCpus) {
 TEST_F(Cuda, StatisticsOfOneDocument) {
   const Model gpu = load("world/gpt2", on_gpu());
   const auto file = std::filesystem::temp_directory_path() / "emend_one_document.txt";
-  std::ofstream(file) << "A tower stands in the city, and people look at it from the river on most days of the year.\n";
+  std::ofstream(file)
+      << "A tower stands in the city, and people look at it from the river on most days of the year.\n";
   StatisticsOptions options;
   options.layers = {1};
   options.corpus = {file};
@@ -205,7 +206,8 @@ TEST_F(Cuda, TracesEqualTheCpus) {
     const auto near = [](const Grid& a, const Grid& b, const std::string& what) {
       ASSERT_EQ(a.size(), b.size());
       for (std::size_t t = 0; t < a.size(); ++t)
-        for (std::size_t l = 0; l < a[t].size(); ++l) EXPECT_NEAR(a[t][l], b[t][l], 1e-4) << what << " " << t << " " << l;
+        for (std::size_t l = 0; l < a[t].size(); ++l)
+          EXPECT_NEAR(a[t][l], b[t][l], 1e-4) << what << " " << t << " " << l;
     };
     for (std::size_t i = 0; i < facts.size(); ++i) {
       const FactTrace wanted = trace_fact(cpu, facts[i], options, noise_sigma(cpu, facts), {}, i),
@@ -240,7 +242,8 @@ TEST_F(Cuda, EvaluationEqualsTheCpus) {
     options.first_edited_block = 2;
     options.records = static_cast<std::int64_t>(records.size());
     const auto answers = [&](const Model& model) {
-      return AnswerEngine(model, question_sheet(model.tokenizer(), questions, form, 3), options).answer({{&edits, own}});
+      return AnswerEngine(model, question_sheet(model.tokenizer(), questions, form, 3), options)
+          .answer({{&edits, own}});
     };
     const auto wanted = answers(cpu), found = answers(gpu);
     for (std::size_t m = 0; m < wanted.size(); ++m)
@@ -257,7 +260,8 @@ class Split : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     const auto gpus = static_cast<int>(at::accelerator::deviceCount());
-    if (gpus < (GetParam().find("cuda:1") == std::string::npos ? 1 : 2)) GTEST_SKIP() << "not enough CUDA devices";
+    if (gpus < (GetParam().find("cuda:1") == std::string::npos ? 1 : 2))
+      GTEST_SKIP() << "not enough CUDA devices";
   }
   static ModelOptions split() {
     ModelOptions options;
@@ -268,15 +272,19 @@ class Split : public ::testing::TestWithParam<std::string> {
 
 TEST_P(Split, BlocksLieOnBoth) {
   const Model model = load("world/gpt2", split());
-  EXPECT_NE(model.weights().blocks.front().mlp_down.device(), model.weights().blocks.back().mlp_down.device());
+  EXPECT_NE(model.weights().blocks.front().mlp_down.device(),
+            model.weights().blocks.back().mlp_down.device());
   EXPECT_EQ(model.devices(), GetParam());
 }
 
 TEST_P(Split, LogitsAndTextsAreTheSame) {
   for (const std::string name : {"gpt2", "gptj", "llama_gqa_tied", "llama_untied_llama3_rope"})
-    EXPECT_TRUE(test::near(logits_of_rows(load("parity/" + name, split())), logits_of_rows(load("parity/" + name, {})), 1e-4)) << name;
+    EXPECT_TRUE(test::near(logits_of_rows(load("parity/" + name, split())),
+                           logits_of_rows(load("parity/" + name, {})), 1e-4))
+        << name;
   const Model one = test::load_world("gpt2"), two = load("world/gpt2", split());
-  const std::vector<TokenIds> prompts = {prompt_ids(one.tokenizer(), test::world_edits(1)[0].prompt, {one.tokenizer().automatic_prefix(), PromptForm::kRaw})};
+  const std::vector<TokenIds> prompts = {prompt_ids(one.tokenizer(), test::world_edits(1)[0].prompt,
+                                                    {one.tokenizer().automatic_prefix(), PromptForm::kRaw})};
   GenerateOptions greedy;
   greedy.max_new = 6;
   EXPECT_EQ(generate(two, prompts, greedy), generate(one, prompts, greedy));
@@ -291,11 +299,14 @@ TEST_P(Split, StatisticsAndEditsAreTheSame) {
   options.prefix = two.tokenizer().automatic_prefix();
   SilentProgress silent;
   for (const bool own : {false, true}) {
-    options.corpus = own ? std::vector<std::filesystem::path>{} : std::vector<std::filesystem::path>{data_path("world/text.txt")};
-    const Statistics wanted = collect_statistics(world.model, options, silent), found = collect_statistics(two, options, silent);
+    options.corpus = own ? std::vector<std::filesystem::path>{}
+                         : std::vector<std::filesystem::path>{data_path("world/text.txt")};
+    const Statistics wanted = collect_statistics(world.model, options, silent),
+                     found = collect_statistics(two, options, silent);
     for (const int layer : options.layers) {
       const at::Tensor &a = found.layers.at(layer).C, &b = wanted.layers.at(layer).C;
-      EXPECT_LT(((a - b).norm() / b.norm()).item<double>(), own ? 1e-2 : 1e-5) << layer;  // own text may part after many tokens
+      EXPECT_LT(((a - b).norm() / b.norm()).item<double>(), own ? 1e-2 : 1e-5)
+          << layer;  // own text may part after many tokens
     }
   }
   const auto requests = test::world_edits(3);
@@ -322,17 +333,21 @@ TEST_P(Split, TracesAreTheSame) {
   TraceOptions options;
   options.prefix = one.tokenizer().automatic_prefix();
   options.samples = 2;
-  const FactTrace wanted = trace_fact(one, fact, options, 0.05, {}, 0), found = trace_fact(two, fact, options, 0.05, {}, 0);
+  const FactTrace wanted = trace_fact(one, fact, options, 0.05, {}, 0),
+                  found = trace_fact(two, fact, options, 0.05, {}, 0);
   for (std::size_t t = 0; t < wanted.block.size(); ++t)
     for (std::size_t l = 0; l < wanted.block[t].size(); ++l) {
       EXPECT_NEAR(found.block[t][l], wanted.block[t][l], 1e-4);
       EXPECT_NEAR(found.mlp[t][l], wanted.mlp[t][l], 1e-4);
     }
-  for (std::size_t l = 0; l < wanted.knockout_subject.size(); ++l) EXPECT_NEAR(found.knockout_subject[l], wanted.knockout_subject[l], 1e-4);
+  for (std::size_t l = 0; l < wanted.knockout_subject.size(); ++l)
+    EXPECT_NEAR(found.knockout_subject[l], wanted.knockout_subject[l], 1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, Split, ::testing::Values("cuda:0,cpu", "cuda:0,cuda:1"),
-                         [](const auto& devices) { return devices.param == "cuda:0,cpu" ? "GpuAndCpu" : "TwoGpus"; });
+                         [](const auto& devices) {
+                           return devices.param == "cuda:0,cpu" ? "GpuAndCpu" : "TwoGpus";
+                         });
 
 TEST_F(Cuda, AModelThatDoesNotFitIsRefusedBeforeAnyWork) {
   ModelConfig huge = test::tiny_config("llama");

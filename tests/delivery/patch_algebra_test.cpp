@@ -222,7 +222,10 @@ TEST(MergePatches, OfDifferentStatisticsKeepThoseOfEachLayer) {
   Patch third = solved({fact("c", 3)});
   third.edit.changes[0].block = 5;
   third.edit.facts[0].layer = 5;
-  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { merge_patches({merged, third}, {"m", "t"}, kMoments); }),
+  EXPECT_THAT(error_of(ErrorKind::kModel,
+                       [&] {
+                         merge_patches({merged, third}, {"m", "t"}, kMoments);
+                       }),
               HasSubstr("the statistics of layer 5 differs"));
 }
 

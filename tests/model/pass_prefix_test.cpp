@@ -59,7 +59,8 @@ TEST_P(PassPrefix, RowsThatAreAlikeEqualRowsAmongOthers) {
     mixed.ids.push_back(ids(6, 27));
     mixed.cache_row.push_back(2);
     mixed.logit_tokens = counting(0, 18);
-    EXPECT_TRUE(near(model_.forward(alike).logits, model_.forward(mixed).logits.narrow(0, 0, 12), test::kPassRounding));
+    EXPECT_TRUE(near(model_.forward(alike).logits, model_.forward(mixed).logits.narrow(0, 0, 12),
+                     test::kPassRounding));
     PassInput cut = alike;
     cut.knockouts = {{0, 2, 5, 1}};  // of the second row
     const at::Tensor with = model_.forward(cut).logits, without = model_.forward(alike).logits;
