@@ -251,7 +251,7 @@ TEST(MergePatches, RefusesConflictsByName) {
   EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the prefix differs"));
   other = solved({fact("b", 2)});
   other.edit.statistics_fingerprint = "ff";
-  EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the statistics differs"));
+  EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the statistics of layer 2 differs"));
 }
 
 TEST(KeyConflicts, TellTheCosine) {
