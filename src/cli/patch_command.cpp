@@ -32,6 +32,16 @@ std::string facts_list(const Patch& patch, std::size_t columns) {
   return table.text(columns);
 }
 
+// The fingerprint, or one for each layer of a patch that was merged from several.
+std::string statistics_text(const Patch& patch) {
+  if (patch.layer_statistics.empty())
+    return patch.edit.statistics_fingerprint.empty() ? "none" : patch.edit.statistics_fingerprint;
+  std::vector<std::string> layers;
+  for (const auto& [layer, fingerprint] : patch.layer_statistics)
+    layers.push_back("layer " + std::to_string(layer) + " " + fingerprint);
+  return join(layers);
+}
+
 void print_patch(const Patch& patch, std::size_t columns) {
   std::cout << facts_list(patch, columns) << "Layers count from 0.\n\n"
             << checks_table(patch.checks, columns) << "\n";
@@ -42,9 +52,7 @@ void print_patch(const Patch& patch, std::size_t columns) {
             << "Options:    " << one_line(join(options)) << "\n"
             << "Base:       " << one_line(patch.base_name) << ", fingerprint " << patch.edit.base_fingerprint
             << "\n"
-            << "Statistics: "
-            << (patch.edit.statistics_fingerprint.empty() ? "none" : patch.edit.statistics_fingerprint)
-            << "\n"
+            << "Statistics: " << one_line(statistics_text(patch)) << "\n"
             << "Text:       bos " << one_line(patch.bos) << ", form "
             << (patch.form == PromptForm::kChat ? "chat" : "raw") << "\n"
             << "Made by:    emend " << one_line(patch.emend_version) << "\n";

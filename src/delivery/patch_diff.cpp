@@ -16,10 +16,21 @@ void compare(std::vector<std::string>& list, const std::string& what, const std:
   if (a != b) list.push_back(what + ": " + (a.empty() ? "none" : a) + " / " + (b.empty() ? "none" : b));
 }
 
+std::set<int> layers_of(const Patch& a, const Patch& b) {
+  std::set<int> layers;
+  for (const Patch* const patch : {&a, &b})
+    for (const WeightChange& change : patch->edit.changes) layers.insert(change.block);
+  return layers;
+}
+
 std::vector<std::string> compare_settings(const Patch& a, const Patch& b) {
   std::vector<std::string> list;
   compare(list, "base", a.edit.base_fingerprint, b.edit.base_fingerprint);
-  compare(list, "statistics", a.edit.statistics_fingerprint, b.edit.statistics_fingerprint);
+  if (a.layer_statistics.empty() && b.layer_statistics.empty())
+    compare(list, "statistics", a.edit.statistics_fingerprint, b.edit.statistics_fingerprint);
+  else
+    for (const int layer : layers_of(a, b))
+      compare(list, "statistics of layer " + std::to_string(layer), a.statistics_of(layer), b.statistics_of(layer));
   compare(list, "method", a.edit.method, b.edit.method);
   compare(list, "objective", a.edit.objective, b.edit.objective);
   compare(list, "bos", a.bos, b.bos);

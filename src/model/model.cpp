@@ -103,9 +103,7 @@ Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const Mo
   const double output_deviation = kDeviation / std::sqrt(2.0 * config.layers);
   const auto normal = [&](const at::Tensor& t, double deviation) {
     if (t.defined())
-      at::Tensor(t).normal_(
-          0.0, deviation,
-          generators.size() == 1 ? generators.begin()->second : generators.at(t.device().str()));
+      at::Tensor(t).normal_(0.0, deviation, generators.at(t.device().str()));
   };
   const auto norm = [](const at::Tensor& weight, const at::Tensor& bias) {
     if (weight.defined()) at::Tensor(weight).fill_(1.0);

@@ -23,13 +23,6 @@ using testing::HasSubstr;
 
 constexpr double kSame = 2e-6;  // one sum in another order
 
-std::vector<TraceFact> world_facts(std::size_t count) {
-  std::vector<TraceFact> facts;
-  for (const EditRequest& request : test::world_edits(count))
-    facts.push_back({request.id, request.prompt, request.subject, request.subject_begin, request.was});
-  return facts;
-}
-
 TraceOptions small_options(const Model& model) {
   TraceOptions options;
   options.prefix = model.tokenizer().automatic_prefix();
@@ -38,7 +31,7 @@ TraceOptions small_options(const Model& model) {
 }
 
 FactTrace traced(const Model& model, const TraceFact& fact, const TraceOptions& options, std::uint64_t number = 0) {
-  return trace_fact(model, fact, options, noise_sigma(model, world_facts(20)), subject_token_pool(model, world_facts(20)), number);
+  return trace_fact(model, fact, options, noise_sigma(model, test::world_facts(20)), subject_token_pool(model, test::world_facts(20)), number);
 }
 
 std::string refusal(const std::function<void()>& work, ErrorKind kind) {
@@ -109,8 +102,8 @@ class TraceIdentities : public testing::TestWithParam<std::string> {
     TraceRow row = prompt_row(model, fact, options);
     row = with_answer(row, answer_ids(model, fact, options, row));
     return run_clean_and_corrupted(model, row,
-                                   corrupted_embeddings(model, row.subject(), options.noise, options.samples, noise_sigma(model, world_facts(20)),
-                                                        subject_token_pool(model, world_facts(20)), {options.seed, 0}));
+                                   corrupted_embeddings(model, row.subject(), options.noise, options.samples, noise_sigma(model, test::world_facts(20)),
+                                                        subject_token_pool(model, test::world_facts(20)), {options.seed, 0}));
   }
 
   // Every cell of a grid, run: also those whose value a trace knows without.
@@ -130,7 +123,7 @@ class TraceIdentities : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(TraceIdentities, HoldWhereverTheSubjectStands) {
-  TraceFact first = world_facts(1)[0];
+  TraceFact first = test::world_facts(1)[0];
   first.answer.clear();  // one token: with more, the places behind the prompt's last token stay corrupted
   const std::vector<TraceFact> facts = {first,
                                         {"inside", "The guild lists Workis Tellond as a", "Workis Tellond", 16, ""},
@@ -169,7 +162,7 @@ INSTANTIATE_TEST_SUITE_P(World, TraceIdentities, testing::Values("gpt2", "llama"
 class TraceFactWorld : public testing::Test {
  protected:
   Model model = test::load_world("gpt2");
-  TraceFact fact = world_facts(1)[0];
+  TraceFact fact = test::world_facts(1)[0];
 };
 
 TEST_F(TraceFactWorld, DependsOnSeedAndNumberAndNotOnTheBatch) {
@@ -248,7 +241,7 @@ TEST_F(TraceFactWorld, NoiseIsOfTheKindAndLevelThatWasAsked) {
 TEST_F(TraceFactWorld, SigmaIsThatOfAllSubjectsOrOfTheTable) {
   const at::Tensor table = model.weights().token_embedding;
   EXPECT_NEAR(noise_sigma(model, {fact}), table.to(at::kDouble).std().item<double>(), 1e-9);
-  const auto facts = world_facts(4);
+  const auto facts = test::world_facts(4);
   const at::Tensor rows = table.index_select(0, at::tensor(subject_token_pool(model, facts), at::kLong)).to(at::kDouble);
   EXPECT_NEAR(noise_sigma(model, facts), rows.std().item<double>(), 1e-9);
 }

@@ -89,8 +89,7 @@ class TraceFactsWorld : public testing::Test {
  protected:
   TraceFactsWorld() : folder(fs::path(testing::TempDir()) / ("trace_facts_" + std::to_string(::getpid()))) {
     fs::remove_all(folder);
-    for (const EditRequest& request : test::world_edits(4))
-      facts.push_back({request.id, request.prompt, request.subject, request.subject_begin, request.was});
+    facts = test::world_facts(4);
     facts[1].answer = "nonsense";
     options.prefix = model.tokenizer().automatic_prefix();
     options.samples = 2;
@@ -205,9 +204,7 @@ class TraceOfTheWorld : public testing::TestWithParam<std::string> {};
 // The picture of large models (Meng et al. 2022, figures 2 and 3), on models trained to have it.
 TEST_P(TraceOfTheWorld, ShowsRecallAtTheLastSubjectTokenAndReadingAtTheLastToken) {
   const Model model = test::load_world(GetParam());
-  std::vector<TraceFact> facts;
-  for (const EditRequest& request : test::world_edits(12))
-    facts.push_back({request.id, request.prompt, request.subject, request.subject_begin, request.was});
+  const std::vector<TraceFact> facts = test::world_facts(12);
   TraceOptions options;
   options.prefix = model.tokenizer().automatic_prefix();
   options.samples = 3;

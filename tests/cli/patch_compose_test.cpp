@@ -115,6 +115,11 @@ TEST_F(PatchCompose, DropTakesTheStatisticsOfTheFactsOwnLayer) {
   };
   const Finished merged = with_own({"patch", "merge", folder_ / "two.safetensors", folder_ / "four.safetensors"}, folder_ / "q");
   ASSERT_EQ(merged.code, 0) << merged.err;
+  const Finished listed = run_emend({"patch", "list", folder_ / "q"});
+  EXPECT_THAT(listed.out, HasSubstr("Statistics: layer 2 "));
+  EXPECT_THAT(listed.out, HasSubstr(", layer 4 "));
+  const Finished diff = run_emend({"patch", "diff", folder_ / "two.safetensors", folder_ / "q"});
+  EXPECT_THAT(diff.out, HasSubstr("statistics of layer 4"));
   const std::string id = read_json(folder_ / "four.json")["edits"][1]["id"];
   const Finished dropped = with_own({"patch", "drop", folder_ / "q", id, "--json", folder_ / "j"}, folder_ / "r");
   ASSERT_EQ(dropped.code, 0) << dropped.err;

@@ -196,9 +196,7 @@ TEST_F(Cuda, RandomModelsAreMadeOnTheDevice) {
 TEST_F(Cuda, TracesEqualTheCpus) {
   for (const std::string shape : {"gpt2", "llama"}) {
     const Model cpu = test::load_world(shape), gpu = load("world/" + shape, on_gpu());
-    std::vector<TraceFact> facts;
-    for (const EditRequest& request : test::world_edits(3))
-      facts.push_back({request.id, request.prompt, request.subject, request.subject_begin, request.was});
+    const std::vector<TraceFact> facts = test::world_facts(3);
     TraceOptions options;
     options.prefix = cpu.tokenizer().automatic_prefix();
     options.samples = 3;
@@ -328,8 +326,7 @@ TEST_P(Split, StatisticsAndEditsAreTheSame) {
 
 TEST_P(Split, TracesAreTheSame) {
   const Model one = test::load_world("gpt2"), two = load("world/gpt2", split());
-  const EditRequest request = test::world_edits(1)[0];
-  const TraceFact fact{request.id, request.prompt, request.subject, request.subject_begin, request.was};
+  const TraceFact fact = test::world_facts(1)[0];
   TraceOptions options;
   options.prefix = one.tokenizer().automatic_prefix();
   options.samples = 2;

@@ -6,6 +6,7 @@
 
 #include "emend/model.h"
 #include "emend/statistics.h"
+#include "emend/trace_fact.h"
 #include "support/edit_records.h"
 #include "support/model_files.h"
 
@@ -18,6 +19,14 @@ inline Model load_world(const std::string& shape) {
 
 inline std::vector<EditRequest> world_edits(std::size_t count) {
   return read_edit_records(data_path("world/edits.jsonl"), count);
+}
+
+// The same as facts to be traced: their answers are those before the edit.
+inline std::vector<TraceFact> world_facts(std::size_t count) {
+  std::vector<TraceFact> facts;
+  for (const EditRequest& request : world_edits(count))
+    facts.push_back({request.id, request.prompt, request.subject, request.subject_begin, request.was});
+  return facts;
 }
 
 // C of one layer from text that the model writes itself; `tokens` 0: the default number.
