@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "linalg/cholesky_panels.h"
+
 namespace emend {
 
 // How a second moment is made positive definite, and how good it is.
@@ -18,10 +20,12 @@ struct SpdInfo {
 // C + ridge I = L L^T in float64. Immutable after construction.
 class SpdFactor {
  public:
-  // C [n, n] symmetric float64; the factor lies on C's device. ridge = relative_ridge * trace(C) / n. Throws
-  // Error(kNumeric), naming `what`, when C is not finite or not positive definite even so. n^3 / 3 floating
-  // point operations.
-  SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what);
+  // C [n, n] symmetric float64 on any device; the factor lies on `device` (that of C). ridge = relative_ridge
+  // * trace(C) / n. Throws Error(kNumeric), naming `what`, when C is not finite or not positive definite even
+  // so. n^3 / 3 floating point operations; about 4 n^2 bytes are kept (cholesky_panels.h).
+  SpdFactor(const at::Tensor& C, double relative_ridge, const at::Device& device, const std::string& what);
+  SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what)
+      : SpdFactor(C, relative_ridge, C.device(), what) {}
 
   // (C + ridge I)^-1 K for K [n, k] float64 on any device, where the result lies too: 2 n^2 k operations.
   at::Tensor solve(const at::Tensor& K) const;
@@ -29,7 +33,7 @@ class SpdFactor {
   const SpdInfo& info() const { return info_; }
 
  private:
-  at::Tensor lower_;
+  std::optional<CholeskyPanels> panels_;
   SpdInfo info_;
 };
 
@@ -40,8 +44,8 @@ SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const
 // Condition of C as it is, without a ridge; nothing when it is not positive definite. Costs a factor.
 std::optional<double> condition_estimate(const at::Tensor& C);
 
-// (C + ridge I)^-1 K with ridge = relative_ridge * trace(C) / n, without the estimate of the condition; nothing when that is
-// not positive definite. Shapes as above.
+// (C + ridge I)^-1 K with ridge = relative_ridge * trace(C) / n, without the estimate of the condition;
+// nothing when that is not positive definite. Shapes as above.
 std::optional<at::Tensor> solve_with_ridge(const at::Tensor& C, double relative_ridge, const at::Tensor& K);
 
 // Eigenvalues of C [n, n] symmetric float64, largest first. About 4 n^3 / 3 operations.

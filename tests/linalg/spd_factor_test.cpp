@@ -50,6 +50,35 @@ TEST(SpdFactor, SolvesOneColumnAsItSolvesMany) {
   EXPECT_TRUE(near(factor.solve(K.narrow(1, 2, 1)), factor.solve(K).narrow(1, 2, 1), 1e-12));
 }
 
+// Panels of any width are the same factor: the last one narrower, one alone, one column each.
+TEST(CholeskyPanels, AnyWidthGivesTheSameSolution) {
+  const at::Tensor C = with_spectrum(geometric(37, 1e-2, 1e2), 5), K = normals(37, 3, 6);
+  const at::Tensor sum = C + 0.5 * at::eye(37, at::kDouble), expected = solve_spd_eigen(sum, K);
+  for (const std::int64_t columns : {1, 5, 12, 36, 37, 64}) {
+    const CholeskyPanels panels(C, 0.5, at::kCPU, columns);
+    ASSERT_EQ(panels.failed_minor(), 0) << columns;
+    EXPECT_TRUE(near(panels.solve(K), expected, 1e-10)) << columns;
+    EXPECT_TRUE(near(panels.times(K), at::matmul(sum, K), 1e-10)) << columns;
+  }
+}
+
+TEST(CholeskyPanels, NameTheMinorThatFailsAsLapackDoes) {
+  at::Tensor C = with_spectrum(geometric(20, 1, 2), 9);
+  C[13][13] = -1;
+  for (const std::int64_t columns : {4, 7, 20})
+    EXPECT_EQ(CholeskyPanels(C, 0, at::kCPU, columns).failed_minor(), 14) << columns;
+}
+
+TEST(CholeskyPanels, LeavesTheMatrixAsItIs) {
+  const at::Tensor C = with_spectrum(geometric(20, 1, 2), 9), before = C.clone();
+  for (const std::int64_t columns : {6, 20}) {
+    const CholeskyPanels panels(C, 0.1, at::kCPU, columns);
+    const at::Tensor K = normals(20, 2, 4), given = K.clone();
+    panels.solve(K);
+    EXPECT_TRUE(at::equal(C, before) && at::equal(K, given)) << columns;
+  }
+}
+
 TEST(SpdFactor, RidgeIsAShareOfTheMeanOfTheDiagonal) {
   const at::Tensor C = with_spectrum(geometric(30, 0.5, 8), 5), K = normals(30, 2, 6);
   const SpdFactor factor(C, 0.25, "C");

@@ -1,0 +1,39 @@
+// A Cholesky factor of which only the triangle is kept: panels of columns, half the memory of a square.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace emend {
+
+// A = L L^T in float64. Panel j holds the rows from j b on of the columns j b .. (j + 1) b of L; one panel
+// alone is LAPACK's factor as it is. Immutable after construction.
+class CholeskyPanels {
+ public:
+  static constexpr std::int64_t kColumns = 2048;  // b
+
+  // A + ridge I with A [n, n] symmetric float64 on any device; the factor lies on `device`. n^3 / 3 floating
+  // point operations; 4 n (n + b) bytes are kept, 16 n b more are needed on the way. Look at failed_minor()
+  // before anything else.
+  CholeskyPanels(const at::Tensor& A, double ridge, const at::Device& device,
+                 std::int64_t columns = kColumns);
+
+  // Order of the leading minor that is not positive definite; 0: there is none.
+  std::int64_t failed_minor() const { return failed_minor_; }
+
+  // A^-1 K and A K for K [n, k] float64 on any device, where the result lies too: 2 n^2 k operations.
+  at::Tensor solve(const at::Tensor& K) const;
+  at::Tensor times(const at::Tensor& K) const;
+
+ private:
+  void factor();
+  at::Tensor diagonal(std::size_t panel) const;  // [b, b] lower triangle
+  at::Tensor below(std::size_t panel) const;     // the rows behind it
+
+  std::vector<at::Tensor> panels_;
+  std::int64_t columns_, failed_minor_ = 0;
+};
+
+}  // namespace emend
