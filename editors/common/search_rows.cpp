@@ -11,8 +11,6 @@ namespace emend {
 
 namespace {
 
-constexpr std::int64_t kFewTokens = 1024;  // a pass over fewer leaves a GPU waiting for its kernels
-
 // alpha of every token of a unit's rows [N], given their keys one after another.
 at::Tensor unit_alpha(const SearchUnit& unit, const at::Tensor& keys,
                       const std::vector<std::int64_t>& lengths, Objective objective) {
@@ -65,7 +63,7 @@ void cut_rows(std::vector<ActiveRow>& rows, const std::vector<std::int64_t>& fir
               const at::Device& device) {
   std::int64_t width = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) width = std::max(width, rows[i].hidden.size(0) - first[i]);
-  const bool even = device.is_cuda() && width * static_cast<std::int64_t>(rows.size()) <= kFewTokens;
+  const bool even = device.is_cuda() && width * static_cast<std::int64_t>(rows.size()) <= kFewGpuTokens;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     ActiveRow& row = rows[i];
     const std::int64_t length = row.hidden.size(0);

@@ -14,6 +14,8 @@
 
 namespace emend {
 
+inline constexpr std::int64_t kFewGpuTokens = 1024;  // a pass over fewer leaves a GPU waiting for its kernels
+
 // A row as the steps need it: the positions that r can move, from `begin` to its end.
 struct ActiveRow {
   std::size_t unit;  // index in the batch

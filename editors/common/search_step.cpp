@@ -2,11 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <c10/util/Exception.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "model/placement.h"
 #include "model/rows.h"
 
 namespace emend {
@@ -111,23 +113,63 @@ at::Tensor SearchStep::drift(const at::Tensor& logprobs) {
   return unit_kl_((now.exp() * (now - initial_)).sum(1));
 }
 
-StepLosses SearchStep::evaluate(const at::Tensor& r, bool wants_gradient) {
+// Residual stream at the layer plus alpha r, the blocks above, the losses.
+void SearchStep::forward(const at::Tensor& r, bool wants_gradient) {
+  const at::AutoGradMode grad_mode(wants_gradient);
   leaf_gradient_ = at::Tensor();
-  at::Tensor row_nll, nll, kl;
-  {
-    const at::AutoGradMode grad_mode(wants_gradient);
-    leaf_ = at::addmm(hidden_, alpha_, r).detach().to(model_.options());
-    if (wants_gradient) leaf_.requires_grad_(true);
-    PassInput input = input_;
-    input.hidden = leaf_;
-    const at::Tensor logprobs = at::log_softmax(model_.forward(std::move(input)).logits, 1);
-    row_nll = row_nll_(-logprobs.narrow(0, 0, labels_.size(0)).gather(1, labels_).squeeze(1));
-    nll = unit_nll_(row_nll);
-    kl = drift(logprobs);
-    total_ = nll + options_.kl_factor * kl;
+  leaf_ = at::addmm(hidden_, alpha_, r).detach().to(model_.options());
+  if (wants_gradient) leaf_.requires_grad_(true);
+  PassInput input = input_;
+  input.hidden = leaf_;
+  const at::Tensor logprobs = at::log_softmax(model_.forward(std::move(input)).logits, 1);
+  const at::Tensor row_nll = row_nll_(-logprobs.narrow(0, 0, labels_.size(0)).gather(1, labels_).squeeze(1));
+  const at::Tensor nll = unit_nll_(row_nll), kl = drift(logprobs);
+  total_ = nll + options_.kl_factor * kl;
+  losses_ = at::cat({row_nll, nll, kl}).detach();
+}
+
+// Many large kernels keep a GPU busy by themselves. What a recording reads must be there: the distributions
+// before the edit.
+bool SearchStep::is_worth_recording() const {
+  return may_record_ && DeviceGraph::can_record(hidden_.device()) && !is_split(model_.devices()) &&
+         hidden_.size(0) <= kFewGpuTokens && (drift_rows_.empty() || initial_.defined());
+}
+
+// What the step launches, once. A recording keeps its memory: without room for it, steps are launched as
+// before.
+void SearchStep::record(const at::Tensor& r) {
+  recorded_r_ = r.clone();
+  try {
+    recorded_.emplace(hidden_.device(), [&] {
+      forward(recorded_r_, true);
+      backward();
+    });
+  } catch (const c10::OutOfMemoryError&) {
+    may_record_ = false;
+    return;
   }
-  if (wants_gradient && leaf_.is_cuda()) backward();
-  StepLosses losses = read(row_nll.detach(), nll.detach(), kl.detach());
+  recorded_losses_ = losses_;
+  recorded_gradient_ = leaf_gradient_;
+  leaf_ = total_ = at::Tensor();  // the recording needs no graph of torch's
+}
+
+void SearchStep::run_recorded(const at::Tensor& r) {
+  recorded_r_.copy_(r);
+  recorded_->run();
+  losses_ = recorded_losses_;
+  leaf_gradient_ = recorded_gradient_;
+}
+
+StepLosses SearchStep::evaluate(const at::Tensor& r, bool wants_gradient) {
+  gradients_ += wants_gradient ? 1 : 0;
+  if (wants_gradient && gradients_ > 1 && !recorded_ && is_worth_recording()) record(r);
+  if (wants_gradient && recorded_) {
+    run_recorded(r);
+  } else {
+    forward(r, wants_gradient);
+    if (wants_gradient && leaf_.is_cuda()) backward();
+  }
+  StepLosses losses = read();
   for (std::size_t u = 0; u < losses.nll.size(); ++u)
     losses.total.push_back(losses.nll[u] + options_.kl_factor * losses.kl[u]);
   if (options_.decay > 0) {
@@ -154,8 +196,8 @@ at::Tensor SearchStep::gradient(const at::Tensor& r) {
 }
 
 // One transfer for all numbers of the evaluation.
-StepLosses SearchStep::read(const at::Tensor& row_nll, const at::Tensor& nll, const at::Tensor& kl) const {
-  const at::Tensor host = at::cat({row_nll, nll, kl}).to(at::kDouble).cpu();
+StepLosses SearchStep::read() const {
+  const at::Tensor host = losses_.to(at::kDouble).cpu();
   const double* row = host.const_data_ptr<double>();
   const double* unit = row + row_unit_.size();
   const auto units = static_cast<std::size_t>(v0_.size(0));

@@ -6,11 +6,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "editors/common/search_rows.h"
 #include "editors/common/value_search.h"
 #include "emend/model.h"
+#include "model/device_graph.h"
 
 namespace emend {
 
@@ -30,7 +32,7 @@ class SearchStep {
 
   // The losses at r [active units, D], and with `wants_gradient` their gradients [active units, D] (of each
   // unit's total with respect to its own r). On a GPU the backward pass is under way before the losses are
-  // read.
+  // read, and a small step is recorded the second time and then launched as a whole.
   StepLosses evaluate(const at::Tensor& r, bool wants_gradient);
   // Of the last evaluation [active units, D].
   at::Tensor gradient(const at::Tensor& r);
@@ -45,9 +47,13 @@ class SearchStep {
   static Gather gather(const std::vector<std::vector<std::int64_t>>& groups,
                        const std::vector<double>& weights, const at::Device& device);
 
+  void forward(const at::Tensor& r, bool wants_gradient);
   void backward();
+  bool is_worth_recording() const;
+  void record(const at::Tensor& r);
+  void run_recorded(const at::Tensor& r);
   at::Tensor drift(const at::Tensor& logprobs);
-  StepLosses read(const at::Tensor& row_nll, const at::Tensor& nll, const at::Tensor& kl) const;
+  StepLosses read() const;
 
   const Model& model_;
   const SearchOptions& options_;
@@ -59,8 +65,14 @@ class SearchStep {
   std::vector<ActiveRow*> drift_rows_;
   std::vector<std::size_t> row_unit_;  // place of each target row's unit
   std::vector<bool> row_bare_;
-  at::Tensor leaf_, total_;  // of the last evaluation: the residual stream [N, D], the losses [units]
+  // Of the last evaluation: the residual stream [N, D], the losses [units], what is read of them [rows + 2
+  // units].
+  at::Tensor leaf_, total_, losses_;
   at::Tensor leaf_gradient_;
+  int gradients_ = 0;  // evaluations that wanted one
+  bool may_record_ = true;
+  std::optional<DeviceGraph> recorded_;  // reads recorded_r_, writes the others
+  at::Tensor recorded_r_, recorded_losses_, recorded_gradient_;
 };
 
 }  // namespace emend

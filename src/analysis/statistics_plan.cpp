@@ -14,6 +14,7 @@
 #include "emend/error.h"
 #include "linalg/moment_sum.h"
 #include "model/device_memory.h"
+#include "model/placement.h"
 
 namespace emend {
 
@@ -88,7 +89,7 @@ double expected_seconds(const Model& model, const StatisticsOptions& options, co
 // what was given.
 std::int64_t memory_limit(const Model& model, const StatisticsOptions& options) {
   const auto free = free_device_bytes(model.options().device());
-  if (!free || model.devices().find(',') != std::string::npos) return options.memory_bytes;
+  if (!free || is_split(model.devices())) return options.memory_bytes;
   const std::int64_t there = *free + model.bytes(),
                      step = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(there))) / 16;
   const std::int64_t all = there / 10 * 9 / step * step;

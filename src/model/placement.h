@@ -17,4 +17,7 @@ std::vector<at::Device> parse_devices(const std::string& text);
 // The device of each block: consecutive ones, about as many bytes of weights on every device.
 std::vector<at::Device> place_blocks(const ModelConfig& config, const std::vector<at::Device>& devices);
 
+// Whether a model's devices (Model::devices()) are several.
+inline bool is_split(const std::string& devices) { return devices.find(',') != std::string::npos; }
+
 }  // namespace emend

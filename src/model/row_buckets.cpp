@@ -12,15 +12,54 @@ namespace emend {
 
 namespace {
 
-constexpr std::int64_t kStep = 16;  // widths are its multiples
+constexpr std::int64_t kKeyStep = 16, kQueryStep = 4;  // slots come in multiples of these
 
-// 0 on and below the diagonal, -inf above, once for each query head that shares a key: [1, group width,
-// width].
-at::Tensor causal_mask(std::int64_t group, std::int64_t width) {
-  return at::full({width, width}, -std::numeric_limits<float>::infinity(), at::kFloat)
-      .triu(1)
-      .repeat({group, 1})
-      .unsqueeze(0);
+// A row of a bucket: its tokens, and the first of them that no earlier row holds.
+struct Line {
+  const std::vector<std::int64_t>* tokens;
+  std::int64_t begin;
+
+  std::int64_t length() const { return static_cast<std::int64_t>(tokens->size()); }
+  // The token in this slot; slots behind the end repeat the last one.
+  std::int64_t at(std::int64_t slot) const {
+    return (*tokens)[static_cast<std::size_t>(std::min(slot, length() - 1))];
+  }
+};
+
+std::int64_t rounded_up(std::int64_t count, std::int64_t step) {
+  return (count + step - 1) / step * step;
+}
+
+// Rows by their slots for keys and for queries. A row without a token of its own asks nothing, and one that
+// shares little asks everything: then one mask does for all.
+std::map<std::pair<std::int64_t, std::int64_t>, std::vector<Line>> by_slots(
+    const std::vector<std::vector<std::int64_t>>& token_of) {
+  std::map<std::pair<std::int64_t, std::int64_t>, std::vector<Line>> buckets;
+  std::int64_t met = 0;  // tokens are numbered as rows meet them
+  for (const auto& row : token_of) {
+    const auto own = std::lower_bound(row.begin(), row.end(), met);
+    if (own == row.end()) continue;
+    met = row.back() + 1;
+    const auto length = static_cast<std::int64_t>(row.size());
+    const std::int64_t width = rounded_up(length, kKeyStep), asking = rounded_up(row.end() - own, kQueryStep);
+    if (2 * asking <= width)
+      buckets[{width, asking}].push_back({&row, own - row.begin()});
+    else
+      buckets[{width, width}].push_back({&row, 0});
+  }
+  return buckets;
+}
+
+// 0 where the query of a slot sees a key, -inf elsewhere: [lines, group asking, width], one line for each of
+// `begins`.
+at::Tensor causal_mask(const std::vector<std::int64_t>& begins, std::int64_t group, std::int64_t asking,
+                       std::int64_t width) {
+  const at::Tensor query = index_tensor(begins, at::kCPU).view({-1, 1, 1}) +
+                           at::arange(asking, at::kLong).view({1, -1, 1}),
+                   key = at::arange(width, at::kLong).view({1, 1, -1});
+  return at::zeros({static_cast<std::int64_t>(begins.size()), asking, width}, at::kFloat)
+      .masked_fill_(key > query, -std::numeric_limits<float>::infinity())
+      .repeat({1, group, 1});
 }
 
 // Places of the vectors of `heads` heads from `first` on, where each token has `all` of them: [rows heads
@@ -34,32 +73,34 @@ at::Tensor head_vectors(const at::Tensor& slots, std::int64_t all, std::int64_t 
 RowBuckets::RowBuckets(const std::vector<std::vector<std::int64_t>>& token_of, std::int64_t tokens,
                        const ModelConfig& config, const at::Device& device)
     : tokens_(tokens), heads_(config.heads), kv_heads_(config.kv_heads), head_dim_(config.head_dim) {
-  std::map<std::int64_t, std::vector<std::size_t>> by_width;
-  for (std::size_t row = 0; row < token_of.size(); ++row)
-    by_width[(static_cast<std::int64_t>(token_of[row].size()) + kStep - 1) / kStep * kStep].push_back(row);
   std::vector<std::int64_t> result(static_cast<std::size_t>(tokens * heads_), -1);
   std::int64_t before = 0;  // vectors of earlier buckets
-  for (const auto& [width, rows] : by_width) {
-    std::vector<std::int64_t> slots;
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      const std::vector<std::int64_t>& line = token_of[rows[r]];
-      const auto length = static_cast<std::int64_t>(line.size());
-      for (std::int64_t t = 0; t < width; ++t)
-        slots.push_back(line[static_cast<std::size_t>(std::min(t, length - 1))]);
-      for (std::int64_t t = 0; t < length; ++t)
+  for (const auto& [size, lines] : by_slots(token_of)) {
+    const auto [width, asking] = size;
+    std::vector<std::int64_t> key_slots, query_slots, begins;
+    for (std::size_t r = 0; r < lines.size(); ++r) {
+      const Line& line = lines[r];
+      begins.push_back(line.begin);
+      for (std::int64_t t = 0; t < width; ++t) key_slots.push_back(line.at(t));
+      for (std::int64_t t = 0; t < asking; ++t) query_slots.push_back(line.at(line.begin + t));
+      for (std::int64_t t = line.begin; t < line.length(); ++t)
         for (std::int64_t head = 0; head < heads_; ++head)
-          result[static_cast<std::size_t>(line[static_cast<std::size_t>(t)] * heads_ + head)] =
-              before + (static_cast<std::int64_t>(r) * heads_ + head) * width + t;
+          result[static_cast<std::size_t>(line.at(t) * heads_ + head)] =
+              before + (static_cast<std::int64_t>(r) * heads_ + head) * asking + t - line.begin;
     }
-    const auto count = static_cast<std::int64_t>(rows.size());
-    before += count * heads_ * width;
-    const at::Tensor slot = index_tensor(slots, device).view({count, 1, width});
+    const auto count = static_cast<std::int64_t>(lines.size());
+    before += count * heads_ * asking;
+    const at::Tensor key = index_tensor(key_slots, device).view({count, 1, width}),
+                     query = index_tensor(query_slots, device).view({count, 1, asking});
     const std::int64_t all = heads_ + 2 * kv_heads_, before_values = heads_ + kv_heads_;
     const std::int64_t in_qk = config.positions == PositionKind::kLearned ? all : before_values;
-    buckets_.push_back({count, width, head_vectors(slot, in_qk, 0, heads_),
-                        head_vectors(slot, in_qk, heads_, kv_heads_),
-                        head_vectors(slot, all, before_values, kv_heads_),
-                        causal_mask(heads_ / kv_heads_, width).to(device)});
+    const std::int64_t group = heads_ / kv_heads_;
+    const at::Tensor mask = asking == width
+                                ? causal_mask({0}, group, width, width)
+                                : causal_mask(begins, group, asking, width).repeat_interleave(kv_heads_, 0);
+    buckets_.push_back({count, asking, width, head_vectors(query, in_qk, 0, heads_),
+                        head_vectors(key, in_qk, heads_, kv_heads_),
+                        head_vectors(key, all, before_values, kv_heads_), mask.to(device)});
   }
   results_ = index_tensor(result, device);
 }
@@ -76,10 +117,10 @@ at::Tensor RowBuckets::attend(const at::Tensor& qk, const at::Tensor& qkv, doubl
   const at::Tensor from = qk.reshape({-1, head_dim_}), values_from = qkv.reshape({-1, head_dim_});
   std::vector<at::Tensor> mixed;
   for (const Bucket& bucket : buckets_) {
-    // The query heads that share a key/value head lie side by side: [rows K, group width, h].
+    // The query heads that share a key/value head lie side by side: [rows K, group asking, h].
     const std::int64_t rows = bucket.rows * kv_heads_;
     const at::Tensor queries =
-        from.index_select(0, bucket.queries).view({rows, heads_ / kv_heads_ * bucket.width, head_dim_});
+        from.index_select(0, bucket.queries).view({rows, heads_ / kv_heads_ * bucket.asking, head_dim_});
     const at::Tensor keys =
         from.index_select(0, bucket.keys).view({rows, bucket.width, head_dim_}).transpose(1, 2);
     const at::Tensor values =

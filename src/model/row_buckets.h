@@ -12,8 +12,8 @@ namespace emend {
 
 // Rows of one bucket are padded to its width, a multiple of 16 (softmax is several times slower on shorter
 // lines); pad slots repeat the row's last token. They stand behind all tokens of the row, so the causal mask
-// alone hides them, the same for all rows. Queries, keys and values are gathered head by head, so that the
-// products need no copies.
+// alone hides them. A token that rows share asks in the first of them only. Queries, keys and values are
+// gathered head by head, so that the products need no copies.
 class RowBuckets {
  public:
   // token_of[row][t]: the packed token at position t of the row; `tokens` of them.
@@ -30,10 +30,12 @@ class RowBuckets {
 
  private:
   struct Bucket {
-    std::int64_t rows = 0, width = 0;
-    at::Tensor queries, keys,
-        values;       // [rows H width], [rows K width] twice: vectors of h numbers in `qk` and `qkv`
-    at::Tensor mask;  // [1, H / K width, width]: 0 where a query sees a key, -inf elsewhere
+    std::int64_t rows = 0, asking = 0, width = 0;  // slots of a row for queries, and for keys
+    // [rows H asking], [rows K width] twice: vectors of h numbers in `qk` and `qkv`
+    at::Tensor queries, keys, values;
+    // 0 where a query sees a key, -inf elsewhere: [1, H / K width, width] where all tokens ask, else
+    // [rows K, H / K asking, width].
+    at::Tensor mask;
   };
 
   std::int64_t tokens_, heads_, kv_heads_, head_dim_;

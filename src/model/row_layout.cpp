@@ -46,6 +46,7 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
     cache_rows_ = index_tensor(rows, device);
   }
   if (input.append) place_in_cache(token_of, cache_rows, device);
+  if (!input.logit_tokens.empty()) logit_tokens_ = index_tensor(input.logit_tokens, device);
   if (config.positions != PositionKind::kLearned)
     std::tie(cos_, sin_) = rotary_table(config, positions_, options);
   if (in_buckets)
@@ -56,7 +57,7 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
 
 RowLayout RowLayout::on(const at::Device& device) const {
   RowLayout moved = *this;
-  for (at::Tensor* t : {&moved.positions_, &moved.row_of_token_, &moved.cache_rows_, &moved.pad_index_,
+  for (at::Tensor* t : {&moved.positions_, &moved.row_of_token_, &moved.logit_tokens_, &moved.cache_rows_, &moved.pad_index_,
                         &moved.unpad_index_, &moved.cos_, &moved.sin_, &moved.mask_, &moved.group_mask_,
                         &moved.stored_token_, &moved.stored_row_, &moved.stored_slot_})
     if (t->defined()) *t = t->to(device);

@@ -31,6 +31,8 @@ class RowLayout {
   std::int64_t keys() const { return keys_; }                       // slots that a query may see, at most
   const at::Tensor& positions() const { return positions_; }        // [N] int64
   const at::Tensor& row_of_token() const { return row_of_token_; }  // [N] int64
+  const at::Tensor& logit_tokens() const { return logit_tokens_; }  // [L] int64; undefined: none is read
+  std::int64_t logits() const { return logit_tokens_.defined() ? logit_tokens_.size(0) : 0; }
   // Rotary tables of the tokens (rotary.h); undefined for learned positions.
   const at::Tensor& cos() const { return cos_; }
   const at::Tensor& sin() const { return sin_; }
@@ -76,7 +78,7 @@ class RowLayout {
   bool alike_ = true;  // even rows that all begin at the same position: one mask does for all
   bool from_start_ = true;
   std::vector<std::int64_t> first_token_, lengths_, starts_;
-  at::Tensor positions_, row_of_token_, cache_rows_, pad_index_, unpad_index_, cos_, sin_, mask_, group_mask_;
+  at::Tensor positions_, row_of_token_, logit_tokens_, cache_rows_, pad_index_, unpad_index_, cos_, sin_, mask_, group_mask_;
   // What goes where into the cache; stored_token_ is undefined when it is every token in order.
   at::Tensor stored_token_, stored_row_, stored_slot_;
   std::optional<RowBuckets> buckets_;

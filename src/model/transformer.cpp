@@ -117,8 +117,7 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
                     : std::make_shared<const RowLayout>(input, config, options, !c10::GradMode::is_enabled());
   at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, weights, *layout, observer);
   const int last_block = input.stop == PassInput::Stop::kLogits ? config.layers - 1 : input.stop_block;
-  at::Tensor wanted;  // tokens whose logits are read
-  if (!input.logit_tokens.empty()) wanted = index_tensor(input.logit_tokens, options.device());
+  const at::Tensor wanted = layout->logit_tokens();  // tokens whose logits are read
   // Behind the last attention the others matter to nobody: they do not run through the last MLP.
   const bool narrows = !input.logits_only && input.stop == PassInput::Stop::kLogits && wanted.defined() &&
                        wanted.size(0) < layout->tokens() && !is_watched_behind_attention(input, last_block);

@@ -1,8 +1,8 @@
 // The evaluation part of a benchmark run, edits ready: probability metrics of many records, each on an edited
 // model of its own.
 //
-//   eval_bench [MODEL DATA [N [LAYER [DATASET [DEVICE [DTYPE]]]]]]     without arguments: both models of the
-//   invented world
+//   eval_bench [MODEL DATA [N [LAYER [DATASET [DEVICE [DTYPE [TRACE.json]]]]]]]     without arguments: both
+//   models of the invented world
 //
 // MODEL: a checkpoint, or random weights of a shape of real_shapes.h with the invented world's tokenizer.
 // Prints one JSON object a model. emend's way (blocks up to the edited one's keys once, edits as overlays in
@@ -10,6 +10,7 @@
 // of the reference programs (weights really rewritten, one record after the other, each prompt and answer a
 // row of its own through all blocks), both before and after the edit. The plain way is timed twice: with
 // logits at the answers' positions only, and at all positions as `transformers` gives them. Medians of three.
+// TRACE.json receives the profile of emend's way, for a trace viewer.
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
@@ -20,6 +21,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "bench/profile.h"
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
 #include "emend/editor.h"
@@ -122,7 +124,7 @@ struct Bench {
 };
 
 void measure(const std::string& path, const std::string& data, std::size_t count, int layer,
-             const std::string& dataset, const ModelOptions& where) {
+             const std::string& dataset, const ModelOptions& where, const std::string& trace = "") {
   const c10::NoGradGuard no_grad;
   SilentProgress silent;
   Bench bench{bench::is_shape(path)
@@ -146,6 +148,10 @@ void measure(const std::string& path, const std::string& data, std::size_t count
     bench.edits.push_back(test::formula_change(bench.model, bench.layer, static_cast<std::int64_t>(r), 0.5));
   }
   double ours = 0, plain = 0, plain_all = 0;
+  if (!trace.empty()) {
+    bench.overlaid();
+    bench::profile(trace, [&] { bench.overlaid(); });
+  }
   const Seconds t_ours = median_seconds([&] { ours = bench.overlaid(); });
   const Seconds t_plain = median_seconds([&] { plain = bench.plain(false); });
   const Seconds t_all = median_seconds([&] { plain_all = bench.plain(true); });
@@ -176,7 +182,8 @@ void measure(const std::string& path, const std::string& data, std::size_t count
 
 int main(int argc, char** argv) try {
   if (argc == 2) {
-    std::fprintf(stderr, "usage: eval_bench [MODEL DATA [N [LAYER [DATASET [DEVICE [DTYPE]]]]]]\n");
+    std::fprintf(stderr,
+                 "usage: eval_bench [MODEL DATA [N [LAYER [DATASET [DEVICE [DTYPE [TRACE.json]]]]]]]\n");
     return 2;
   }
   if (argc == 1) {
@@ -189,7 +196,7 @@ int main(int argc, char** argv) try {
   if (argc > 6) where.device = argv[6];
   if (argc > 7) where.dtype = argv[7];
   measure(argv[1], argv[2], argc > 3 ? static_cast<std::size_t>(std::atoi(argv[3])) : 100,
-          argc > 4 ? std::atoi(argv[4]) : -1, argc > 5 ? argv[5] : "emend", where);
+          argc > 4 ? std::atoi(argv[4]) : -1, argc > 5 ? argv[5] : "emend", where, argc > 8 ? argv[8] : "");
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "eval_bench: %s\n", error.what());

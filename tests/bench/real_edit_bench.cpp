@@ -9,7 +9,6 @@
 // for a trace viewer.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -17,12 +16,12 @@
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "analysis/prompt_rows.h"
 #include "base/random.h"
+#include "bench/profile.h"
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
 #include "emend/editor.h"
@@ -60,18 +59,6 @@ std::vector<EditRequest> requests_of_ten_tokens(const Tokenizer& tokenizer, std:
   std::vector<EditRequest> requests;
   for (std::size_t i = 0; i < count && i < found.size(); ++i) requests.push_back(found[i].second);
   return requests;
-}
-
-// Runs the work under torch's profiler.
-void profile(const std::string& file, const std::function<void()>& work) {
-  using namespace torch::autograd::profiler;
-  const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO);
-  const std::set<torch::profiler::impl::ActivityType> activities = {
-      torch::profiler::impl::ActivityType::CPU, torch::profiler::impl::ActivityType::CUDA};
-  prepareProfiler(config, activities);
-  enableProfiler(config, activities);
-  work();
-  disableProfiler()->save(file);
 }
 
 // C of the layer's keys over random ids, as a Statistics without a corpus.
@@ -156,7 +143,7 @@ int main(int argc, char** argv) {
     result["factor_and_first_edit"] = seconds_of([&] { one(0); });
     one(0);
     alone.clear();
-    if (argc > 8 && objective == "injected") profile(argv[8], [&] { one(0); });
+    if (argc > 8 && objective == "injected") bench::profile(argv[8], [&] { one(0); });
     alone.clear();
     bench::device_memory(model.options().device());
     for (int i = 0; i < repeats; ++i) {

@@ -7,6 +7,7 @@
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -18,6 +19,7 @@
 #include "eval/answer_engine.h"
 #include "eval/metric.h"
 #include "linalg/spd_factor.h"
+#include "model/device_graph.h"
 #include "support/edit_world.h"
 #include "support/eval_world.h"
 
@@ -95,6 +97,36 @@ TEST_F(Cuda, SolvesEqualTheCpus) {
   EXPECT_TRUE(test::near(device.solve(K), host.solve(K), 1e-8));
   EXPECT_TRUE(device.solve(K).is_cpu());
   EXPECT_NEAR(device.info().condition / host.info().condition, 1, 1e-6);
+  const CholeskyPanels panels(C, 0.1, at::kCUDA, 48);  // straight from the host's C
+  EXPECT_TRUE(test::near(panels.solve(K), CholeskyPanels(C, 0.1, at::kCPU).solve(K), 1e-8));
+}
+
+// What is recorded runs again on new values, the backward pass with it.
+TEST_F(Cuda, RecordedWorkFollowsItsInput) {
+  const at::Device gpu(at::kCUDA, 0);
+  if (!DeviceGraph::can_record(gpu)) GTEST_SKIP() << "built without CUDA's headers";
+  const at::Tensor x = at::ones({3}, gpu);
+  at::Tensor y, dx;
+  DeviceGraph graph(gpu, [&] {
+    const at::AutoGradMode on(true);
+    const at::Tensor leaf = x.detach().clone().requires_grad_(true);
+    const at::Tensor sum = leaf.pow(3).sum();
+    y = sum.detach();
+    dx = torch::autograd::grad({sum}, {leaf})[0];
+  });
+  for (const double value : {2.0, -1.0, 0.5}) {
+    x.fill_(value);
+    graph.run();
+    EXPECT_NEAR(y.item<double>(), 3 * value * value * value, 1e-6);
+    EXPECT_NEAR(dx.max().item<double>(), 3 * value * value, 1e-6);
+  }
+}
+
+TEST_F(Cuda, WorkThatCannotBeRecordedIsRefusedAndTheDeviceGoesOn) {
+  const at::Device gpu(at::kCUDA, 0);
+  if (!DeviceGraph::can_record(gpu)) GTEST_SKIP() << "built without CUDA's headers";
+  EXPECT_ANY_THROW(DeviceGraph(gpu, [] { throw std::runtime_error("no"); }));
+  EXPECT_EQ(at::ones({4}, gpu).sum().item<double>(), 4);
 }
 
 TEST_F(Cuda, StatisticsEqualTheCpus) {
@@ -183,6 +215,35 @@ TEST_F(Cuda, EditsAreRepeatable) {
   const Edit one = run(), two = run();
   EXPECT_TRUE(at::equal(one.changes[0].A, two.changes[0].A));
   EXPECT_TRUE(at::equal(one.changes[0].B, two.changes[0].B));
+}
+
+// Gradients through attention over rows that take several tiles of the fused kernel.
+TEST_F(Cuda, GradientsOfLongRowsAreRepeatable) {
+  ModelConfig config = test::tiny_config("llama");
+  config.max_positions = 2048;
+  for (const std::string dtype : {"float32", "bfloat16"}) {
+    const Model model = Model::make_random(config, 3, on_gpu(dtype));
+    PassInput input;
+    for (const std::int64_t length : {1500, 1100, 700}) {
+      input.logit_tokens.push_back(length - 1 +
+                                   (input.logit_tokens.empty() ? 0 : input.logit_tokens.back() + 1));
+      input.ids.emplace_back(static_cast<std::size_t>(length), 1);
+    }
+    at::manual_seed(5);
+    const at::Tensor hidden = at::randn({3300, config.d_model}, at::kCUDA).to(model.options());
+    const auto gradient = [&] {
+      const at::AutoGradMode on(true);
+      PassInput once = input;
+      once.hidden = hidden.detach().clone().requires_grad_(true);
+      const at::Tensor leaf = once.hidden;
+      return torch::autograd::grad(
+          {at::log_softmax(model.forward(std::move(once)).logits, 1).select(1, 3).sum()}, {leaf})[0];
+    };
+    const at::Tensor first = gradient();
+    EXPECT_GT(first.abs().max().item<double>(), 0) << dtype;
+    for (int again = 0; again < 5; ++again)
+      EXPECT_TRUE(at::equal(gradient(), first)) << dtype << " " << again;
+  }
 }
 
 TEST_F(Cuda, RandomModelsAreMadeOnTheDevice) {

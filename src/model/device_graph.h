@@ -1,0 +1,34 @@
+// Work of a GPU that is recorded once and then launched as a whole: small kernels cost more to launch one by
+// one than to run.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+
+namespace emend {
+
+// A CUDA graph. What it reads and writes are the very tensors that `work` met: change their values, not the
+// tensors.
+class DeviceGraph {
+ public:
+  // Whether work on `device` can be recorded: a GPU, and CUDA's headers were there when emend was built.
+  static bool can_record(const at::Device& device);
+
+  // Records what `work` launches on `device`, which runs none of it. The work must neither wait for the
+  // device nor copy from the host; what it leaves in tensors holds numbers after run() only. Throws what
+  // `work` and torch throw.
+  DeviceGraph(const at::Device& device, const std::function<void()>& work);
+  ~DeviceGraph();
+  DeviceGraph(DeviceGraph&&) noexcept;
+
+  // Behind what was launched before, on the current stream.
+  void run();
+
+ private:
+  struct Recording;
+  std::unique_ptr<Recording> recording_;
+};
+
+}  // namespace emend
