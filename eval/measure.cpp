@@ -125,6 +125,7 @@ RecordResult Measure::result(std::int64_t i, const EditedRecord& state, const An
   result.steps = state.steps;
   result.loss = state.loss;
   result.relative_norm = state.relative_norm;
+  result.warnings = state.warnings;
   if (!is_evaluated(state)) return result;
   for (const auto& metric : setup_.metrics) {
     metric->judge({record(i), base, base}, result.base);

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 
 #include "emend/error.h"
 #include "eval/results/interval.h"
@@ -111,10 +112,11 @@ Edit edit_together(const Editor& editor, const Model& model, const std::vector<E
   return edit;
 }
 
-void note_outcome(const Edit& edit, const EditRequest& request, EditedRecord& state) {
+void note_outcome(Edit& edit, const EditRequest& request, EditedRecord& state) {
   for (const EditedFact& fact : edit.facts)
     if (fact.request.id == request.id)
       state = {fact.status, fact.reason, fact.layer, fact.steps, fact.loss, fact.relative_norm};
+  state.warnings = std::exchange(edit.warnings, {});
 }
 
 nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {
@@ -125,15 +127,16 @@ nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {
                     {"layer", s.layer},
                     {"steps", s.steps},
                     {"loss", s.loss},
-                    {"relative_norm", s.relative_norm}});
+                    {"relative_norm", s.relative_norm},
+                    {"warnings", s.warnings}});
   return list;
 }
 
 std::vector<EditedRecord> outcomes_from(const nlohmann::json& list) {
   std::vector<EditedRecord> states;
   for (const nlohmann::json& s : list)
-    states.push_back(
-        {s.at("status"), s.at("reason"), s.at("layer"), s.at("steps"), s.at("loss"), s.at("relative_norm")});
+    states.push_back({s.at("status"), s.at("reason"), s.at("layer"), s.at("steps"), s.at("loss"),
+                      s.at("relative_norm"), s.value("warnings", std::vector<std::string>{})});
   return states;
 }
 

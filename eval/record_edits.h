@@ -15,6 +15,7 @@ struct EditedRecord {
   std::string status = "edited", reason;  // as in RecordResult
   int layer = 0, steps = 0;
   double loss = 0, relative_norm = 0;
+  std::vector<std::string> warnings = {};
 };
 
 // Edited or failed: what means are made of.
@@ -34,8 +35,9 @@ void leave_out_contradictions(const std::vector<EditRequest>& requests, std::vec
 Edit edit_together(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
                    const EditorContext& context, Progress& progress);
 
-// The outcome of `request` in `edit` into `state`.
-void note_outcome(const Edit& edit, const EditRequest& request, EditedRecord& state);
+// The outcome of `request` in `edit` into `state`. The edit's warnings are handed over: a joint edit's belong
+// to the first of its records.
+void note_outcome(Edit& edit, const EditRequest& request, EditedRecord& state);
 
 nlohmann::json outcomes_json(const std::vector<EditedRecord>& states);
 std::vector<EditedRecord> outcomes_from(const nlohmann::json& list);

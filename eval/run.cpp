@@ -71,8 +71,9 @@ class Run {
   }
 
   std::vector<EvalSummary> run() {
-    progress_.begin("evaluating", static_cast<std::int64_t>(setup_.records.size()) / setup_.shard.count,
-                    "records");
+    std::int64_t records = 0;
+    for (const RecordRange& unit : units_) records += unit.size();
+    progress_.begin(stage(), records, "records");
     if (setup_.mode.kind == EvalMode::Kind::kSequential)
       run_in_sequence();
     else
@@ -88,6 +89,12 @@ class Run {
     int first = contenders.front().context.layer;
     for (const Contender& contender : contenders) first = std::min(first, contender.context.layer);
     return first;
+  }
+
+  std::string stage() const {
+    if (setup_.shard.count == 1) return "evaluating";
+    return "evaluating part " + std::to_string(setup_.shard.index) + " of " +
+           std::to_string(setup_.shard.count) + " (from 0)";
   }
 
   bool is_single() const { return setup_.mode.kind == EvalMode::Kind::kSingle; }
@@ -300,7 +307,7 @@ class Run {
     summary.seconds["total"] = total;
     if (records.empty())
       write_file_atomically(entrant.folder.path() / kRecordsFile, "");  // a part may have none
-    if (summary.records == 0) summary.notes.push_back("No record was evaluated: all were left out.");
+    for (std::string& note : notes_on(records)) summary.notes.push_back(std::move(note));
     if (setup_.drift_rows.empty())
       summary.notes.push_back(
           "Drift was not measured: no text was given, and the statistics hold none back.");

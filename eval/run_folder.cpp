@@ -23,7 +23,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kRunFile = "run.json";
 constexpr const char* kRetentionFile = "retention.json";
 constexpr const char* kSecondsFile = "seconds.json";
 

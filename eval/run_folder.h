@@ -13,6 +13,9 @@
 
 namespace emend {
 
+// The settings that the results depend on.
+inline constexpr const char* kRunFile = "run.json";
+
 class RunFolder {
  public:
   // Makes the folder, or takes up the run in it. `settings` are what the results depend on; those found in

@@ -111,6 +111,7 @@ Data case_data(const WorstCase& worst) {
           {"prompt", asked ? worst.answer->prompt : record.prompt},
           {"expected", neighbour ? worst.answer->answer : record.target},
           {"reason", record.reason.empty() ? Data(nullptr) : Data(record.reason)},
+          {"warnings", texts(record.warnings)},
           {"rows", asked ? answer_rows(record, *worst.answer) : Data::array()},
           {"asked", asked},
           {"about", about(record)}};

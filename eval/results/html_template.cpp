@@ -83,6 +83,7 @@ std::string eval_report_template() {
 <summary><strong>{{margin}}</strong> · {{prompt}} → <em>{{expected}}</em></summary>
 <div class="inside">
 {{#reason}}<p><span class="bad">Failed:</span> {{reason}}</p>{{/reason}}
+{{#warnings}}<p><span class="bad">Warning:</span> {{text}}</p>{{/warnings}}
 {{#asked}}
 <table class="words">
 <thead><tr><th scope="col"></th><th scope="col">before</th><th scope="col">after</th></tr></thead>

@@ -217,21 +217,22 @@ EvalSummary summary_from_json(const nlohmann::json& document, const std::string&
 }
 
 std::string record_line(const RecordResult& record) {
-  const OrderedJson json = {{"index", record.index},
-                            {"id", record.id},
-                            {"prompt", record.prompt},
-                            {"subject", record.subject},
-                            {"target", record.target},
-                            {"was", record.was},
-                            {"status", record.status},
-                            {"reason", record.reason},
-                            {"layer", record.layer},
-                            {"steps", record.steps},
-                            {"loss", record.loss},
-                            {"relative_norm", record.relative_norm},
-                            {"base", object_of(record.base)},
-                            {"metrics", object_of(record.metrics)},
-                            {"answers", to_json(record.answers)}};
+  OrderedJson json = {{"index", record.index},
+                      {"id", record.id},
+                      {"prompt", record.prompt},
+                      {"subject", record.subject},
+                      {"target", record.target},
+                      {"was", record.was},
+                      {"status", record.status},
+                      {"reason", record.reason},
+                      {"layer", record.layer},
+                      {"steps", record.steps},
+                      {"loss", record.loss},
+                      {"relative_norm", record.relative_norm},
+                      {"base", object_of(record.base)},
+                      {"metrics", object_of(record.metrics)},
+                      {"answers", to_json(record.answers)}};
+  if (!record.warnings.empty()) json["warnings"] = record.warnings;
   return dump(json, -1) + "\n";
 }
 
@@ -255,6 +256,7 @@ RecordResult record_from_line(std::string_view line, const std::string& source) 
   record.metrics = map_from(json, "metrics", number_or_nan);
   for (const JsonView& answer : elements_or_none(json, "answers"))
     record.answers.push_back(trace_from(answer));
+  if (const auto warnings = json.find("warnings")) record.warnings = warnings->as_strings();
   return record;
 }
 

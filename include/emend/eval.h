@@ -41,6 +41,7 @@ struct RecordResult {
   std::string reason;              // for "failed" and "skipped"
   int layer = 0, steps = 0;
   double loss = 0, relative_norm = 0;
+  std::vector<std::string> warnings;      // of its edit; a joint edit's stand at its first record
   std::map<std::string, double> base;     // metric -> value of this record on the unedited model
   std::map<std::string, double> metrics;  // metric -> value after the edit
   std::vector<AnswerTrace> answers;

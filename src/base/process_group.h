@@ -24,6 +24,8 @@ class ProcessGroup {
   virtual void sum_to_first(double* numbers, std::int64_t count) = 0;
   // All numbers in order of rank, on rank 0; elsewhere the own ones.
   virtual std::vector<std::uint64_t> gather_to_first(const std::vector<std::uint64_t>& numbers) = 0;
+  // The least of all processes' numbers, in every one of them.
+  virtual std::int64_t least(std::int64_t number) = 0;
   virtual void wait_for_all() = 0;
   // Ends all processes of the group: after an error here the others would wait for ever.
   [[noreturn]] virtual void abort(int exit_code) = 0;

@@ -63,6 +63,12 @@ class MpiGroup : public ProcessGroup {
     return rank_ == 0 ? all : numbers;
   }
 
+  std::int64_t least(std::int64_t number) override {
+    std::int64_t all = number;
+    MPI_Allreduce(&number, &all, 1, MPI_INT64_T, MPI_MIN, MPI_COMM_WORLD);
+    return all;
+  }
+
   void wait_for_all() override { MPI_Barrier(MPI_COMM_WORLD); }
 
   [[noreturn]] void abort(int exit_code) override {

@@ -13,8 +13,7 @@ std::unique_ptr<ProcessGroup> ProcessGroup::join() {
     if (size != nullptr && std::string(size) != "1")
       throw Error(ErrorKind::kConfig,
                   "this emend was built without MPI; build it where MPI is installed, or start the shards by "
-                  "hand with --shard "
-                  "i/N and join them with emend stats merge");
+                  "hand with --shard i/N (those of statistics are joined with emend stats merge)");
   }
   return nullptr;
 }

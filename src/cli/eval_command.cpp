@@ -12,9 +12,10 @@
 #include "cli/eval_options.h"
 #include "cli/eval_report.h"
 #include "cli/exit_code.h"
-#include "pipeline/held_text.h"
 #include "cli/load_model.h"
 #include "cli/output_check.h"
+#include "cli/process_group_run.h"
+#include "cli/shard_option.h"
 #include "emend/checks.h"
 #include "emend/dataset.h"
 #include "emend/error.h"
@@ -24,7 +25,10 @@
 #include "eval/metrics/idf_file.h"
 #include "eval/results/results_file.h"
 #include "eval/run.h"
+#include "eval/run_folder.h"
 #include "eval/shards.h"
+#include "pipeline/held_text.h"
+#include "report/numbers.h"
 
 namespace emend {
 namespace {
@@ -133,7 +137,7 @@ OtherFiles other_files(const EvalCommandOptions& options, const ContenderSet& co
   others.files.insert(others.files.end(), options.contenders.files.begin(), options.contenders.files.end());
   for (const char* name : {"report.md", "report.html"}) others.files.push_back(fs::path(options.out) / name);
   for (const fs::path& folder : contenders.folders(options.out))
-    for (const char* name : {kSummaryFile, kRecordsFile, "run.json", "seconds.json", "retention.json"})
+    for (const char* name : {kSummaryFile, kRecordsFile, kRunFile, "seconds.json", "retention.json"})
       others.files.push_back(folder / name);
   if (!options.contenders.common.statistics.empty())
     others.statistics.push_back(options.contenders.common.statistics);
@@ -181,23 +185,47 @@ std::vector<fs::path> finished_folders(const std::vector<Contender>& contenders,
   return folders;
 }
 
-int run_eval_command(EvalCommandOptions options) {
+// --shard, or this process's place among those that mpirun started.
+Shard own_shard(const EvalCommandOptions& options, const EvalMode& mode, const ProcessGroup* group) {
+  const auto [index, count] = parse_shard(options.shard);
+  if (!group) return {index, count};
+  if (!options.shard.empty()) throw Error(ErrorKind::kUsage, "mpirun makes the parts: leave out --shard");
+  if (mode.kind == EvalMode::Kind::kSequential)
+    throw Error(
+        ErrorKind::kUsage,
+        "--mode sequential does not go with mpirun: every step builds on the one before; start it alone");
+  return {group->rank(), group->size()};
+}
+
+// The model on the device of this process, and a token budget that all processes can keep: the results note
+// it, and the device as it was asked for, so that the parts of all processes are those of one run.
+Model load_own_model(CommonOptions& common, ProcessGroup* group, Console& console) {
+  CommonOptions own = common;
+  own.device = own_device(common.device, group);
+  Model model = load_model(own.model, own, console);
+  fit_token_budget(model, own, console);
+  common.token_budget = group ? group->least(own.token_budget) : own.token_budget;
+  return model;
+}
+
+int run_eval_command(EvalCommandOptions& options, ProcessGroup* group) {
   const auto began = Clock::now();
   const EvalMode mode = parse_eval_mode(options.mode);
   const PromptForm form = parse_form(options.form);
   if (options.known && !has_opposed_targets(options.dataset))
     throw Error(ErrorKind::kUsage, "--known does not go with --dataset " + options.dataset +
                                        ": its records name no present answer that the model could know");
-  const CommonOptions& common = options.contenders.common;
+  CommonOptions& common = options.contenders.common;
   EvalSetup setup;
   setup.mode = mode;
-  setup.shard = parse_shard(options.shard);
+  setup.shard = own_shard(options, mode, group);
   require_shardable(setup);
   setup.known_only = options.known;
   setup.resume = options.resume;
   Console console(common);
   require_writable_folder(options.out);
   ContenderSet contenders(options.contenders);  // refuses unknown methods and options
+  require_same_parts(options.out, setup.shard.count, contenders.folders(options.out));
   DatasetFile data = read_data(options);
   const auto [begin, end] = parse_range(options.records, static_cast<std::int64_t>(data.records.size()));
   setup.first_record = begin;
@@ -212,11 +240,10 @@ int run_eval_command(EvalCommandOptions options) {
   if (options.plus) setup.metrics.push_back(make_counterfact_plus_metric());
   console.keep_json_apart(other_files(options, contenders));
 
-  Model model = load_model(common.model, common, console);
-  fit_token_budget(model, options.contenders.common, console);
+  Model model = load_own_model(common, group, console);
   setup.token_budget = common.token_budget;
   const double load = std::chrono::duration<double>(Clock::now() - began).count();
-  contenders.meet(model, form, console);  // layers, statistics
+  first_then_others(group, [&] { contenders.meet(model, form, console); });  // layers, statistics
   setup.skip_true = has_opposed_targets(options.dataset);
   const FitOptions fit{has_opposed_targets(options.dataset), options.plus, setup.extra_tokens};
   fit_records(model, setup.records, check_options(contenders.prefix(), form, common), fit, data);
@@ -235,8 +262,20 @@ int run_eval_command(EvalCommandOptions options) {
   const fs::path base =
       setup.shard.count > 1 ? out / shard_folder(setup.shard.index, setup.shard.count) : out;
   const std::vector<Contender> all = contenders.make(header, base);
+  if (group)
+    console.note(std::to_string(group->size()) + " processes share " +
+                 count_text(static_cast<std::int64_t>(setup.records.size())) + " records.");
   run_eval(model, setup, all, console.progress());
+  if (group) {
+    console.note("Waiting for the other processes.");
+    group->wait_for_all();
+    if (!is_first(group)) return kExitDone;
+  }
   const std::vector<fs::path> folders = finished_folders(all, setup.shard, out, base);
+  if (folders.empty() && group)
+    throw Error(ErrorKind::kIo,
+                out.string() +
+                    " does not hold the parts of all processes; --out must be a folder that all hosts share");
   if (folders.empty()) {
     console.note("Part " + options.shard + " is done; the figures come when all parts are.");
     return kExitDone;
@@ -252,7 +291,9 @@ int eval_command(const std::vector<std::string>& arguments) {
     return eval_compare_command({arguments.begin() + 1, arguments.end()});
   EvalCommandOptions options;
   if (parse_eval(arguments, options) == Parsed::kAnswered) return kExitDone;
-  return run_eval_command(options);
+  return run_in_group(options.contenders.common,
+                      "records that are finished stay, and --resume goes on from there",
+                      [&](ProcessGroup* group) { return run_eval_command(options, group); });
 }
 
 }  // namespace emend

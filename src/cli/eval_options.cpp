@@ -16,7 +16,8 @@ Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions&
   syntax.help =
       "Edits the records of a data set and measures the edited models against the unedited one: efficacy, "
       "paraphrase, "
-      "neighbourhood, generated text, drift. Writes summary.json, records.jsonl, report.md and report.html.";
+      "neighbourhood, generated text, drift. Writes summary.json, records.jsonl, report.md and report.html.\n"
+      "Started by mpirun, all processes share the records, with --device cuda on a GPU each.";
   syntax.uses_statistics = true;
   auto& contenders = options.contenders;
   syntax.own.add_options()(
@@ -37,7 +38,7 @@ Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions&
       "same model")("out", po::value(&options.out)->value_name("DIR"), "folder of the results")(
       "resume", po::bool_switch(&options.resume), "take up the run that was begun in --out")(
       "shard", po::value(&options.shard)->value_name("i/N"),
-      "only part i of N, from 0; the last part to end joins all")(
+      "only part i of N, from 0; the last part to end joins all (mpirun makes the parts by itself)")(
       "form", po::value(&options.form)->value_name("FORM")->default_value("raw"), "raw, or chat")(
       "edited-neighbours", po::bool_switch(&options.edited_neighbours),
       "in batch and sequential mode also ask neighbours that the same edit rewrites")(
@@ -82,19 +83,6 @@ std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text, std::
   if (begin < 0 || end < 0 || begin >= end)
     throw Error(ErrorKind::kUsage, "--records must be A:B with 0 <= A < B, found " + quote(text));
   return {begin, std::min(end, size)};
-}
-
-Shard parse_shard(const std::string& text) {
-  if (text.empty()) return {};
-  const std::size_t slash = text.find('/');
-  const auto digits = [](const std::string& part) {
-    return !part.empty() && part.size() <= 6 && part.find_first_not_of("0123456789") == std::string::npos;
-  };
-  if (slash != std::string::npos && digits(text.substr(0, slash)) && digits(text.substr(slash + 1))) {
-    const Shard shard{std::stoll(text.substr(0, slash)), std::stoll(text.substr(slash + 1))};
-    if (shard.count >= 1 && shard.index < shard.count) return shard;
-  }
-  throw Error(ErrorKind::kUsage, "--shard must be i/N with 0 <= i < N, found " + quote(text));
 }
 
 }  // namespace emend

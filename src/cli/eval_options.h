@@ -8,7 +8,6 @@
 
 #include "cli/eval_contenders.h"
 #include "cli/options.h"
-#include "eval/run.h"
 
 namespace emend {
 
@@ -25,8 +24,5 @@ Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions&
 
 // "A:B", "A:" or ":B" of `size` records; empty: all. Throws Error(kUsage).
 std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text, std::int64_t size);
-
-// "i/N"; empty: the only part. Throws Error(kUsage).
-Shard parse_shard(const std::string& text);
 
 }  // namespace emend

@@ -1,8 +1,8 @@
 // emend stats --out DIR
 #include <algorithm>
 #include <iostream>
+#include <tuple>
 
-#include "base/process_group.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -10,6 +10,8 @@
 #include "cli/layer_list.h"
 #include "cli/load_model.h"
 #include "cli/output_check.h"
+#include "cli/process_group_run.h"
+#include "cli/shard_option.h"
 #include "cli/stats_commands.h"
 #include "cli/stats_report.h"
 #include "emend/error.h"
@@ -87,25 +89,6 @@ Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& opti
   return Parsed::kRun;
 }
 
-// "2/8" into shard and shards.
-void parse_shard(const std::string& text, StatisticsOptions& options) {
-  if (text.empty()) return;
-  const std::size_t slash = text.find('/');
-  constexpr std::size_t kMostDigits = 6;
-  const auto number = [](const std::string& part) {
-    return !part.empty() && part.size() <= kMostDigits &&
-                   part.find_first_not_of("0123456789") == std::string::npos
-               ? std::stoi(part)
-               : -1;
-  };
-  const int index = number(text.substr(0, slash)),
-            count = slash == std::string::npos ? -1 : number(text.substr(slash + 1));
-  if (index < 0 || count < 1 || index >= count)
-    throw Error(ErrorKind::kUsage, "--shard must be i/N with 0 <= i < N, found " + quote(text));
-  options.shard = index;
-  options.shards = count;
-}
-
 std::int64_t parse_tokens(const std::string& text) {
   if (text.empty()) return 0;
   if (text == "all") return kAllTokens;
@@ -129,7 +112,7 @@ StatisticsOptions statistics_options(const StatsOptions& options, const Model& m
   how.token_budget = options.common.token_budget;
   if (!options.memory.empty()) how.memory_bytes = parse_bytes("memory", options.memory);
   if (options.until_given) how.until = options.until;
-  parse_shard(options.shard, how);
+  std::tie(how.shard, how.shards) = parse_shard(options.shard);
   return how;
 }
 
@@ -187,7 +170,8 @@ void print_report(const StatisticsReport& report, const std::vector<LayerSummary
 
 int run(StatsOptions options, ProcessGroup* group) {
   Console console(options.common);
-  const bool first = !group || group->rank() == 0;
+  const bool first = is_first(group);
+  options.common.device = own_device(options.common.device, group);
   if (first) {
     console.keep_json_apart(
         {{options.corpus.begin(), options.corpus.end()}, options.common.model, {options.out}});
@@ -237,30 +221,13 @@ int run(StatsOptions options, ProcessGroup* group) {
   return kExitDone;
 }
 
-// One process of many: its error ends all of them, since the others would wait for its sums.
-int run_in_group(StatsOptions options, ProcessGroup& group) {
-  if (group.rank() != 0) {
-    options.common.quiet = true;
-    options.common.json.clear();
-  }
-  if (options.common.device == "cuda") options.common.device = "cuda:" + std::to_string(group.local_rank());
-  try {
-    return run(options, &group);
-  } catch (...) {
-    const Failure failure = describe_failure(std::current_exception());
-    std::cerr << "emend: process " << group.rank() << " of " << group.size() << ": " << failure.message
-              << "\nemend: all processes end; what they had summed up to their last checkpoints stays, and "
-                 "--resume goes on from there"
-              << std::endl;
-    group.abort(failure.exit_code);
-  }
-}
-
 int collect(const std::vector<std::string>& arguments) {
   StatsOptions options;
   if (parse_stats(arguments, options) == Parsed::kAnswered) return kExitDone;
-  const std::unique_ptr<ProcessGroup> group = ProcessGroup::join();
-  return group && group->size() > 1 ? run_in_group(options, *group) : run(options, nullptr);
+  return run_in_group(
+      options.common,
+      "what they had summed up to their last checkpoints stays, and --resume goes on from there",
+      [&](ProcessGroup* group) { return run(options, group); });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "emend/tensor_file.h"
+#include "mpirun.h"
 #include "program.h"
 #include "scratch_folder.h"
 
@@ -20,7 +21,7 @@ using testing::HasSubstr;
 class StatsMpi : public testing::Test {
  protected:
   void SetUp() override {
-    if (std::string(EMEND_MPIRUN).empty()) GTEST_SKIP() << "built without MPI";
+    if (!has_mpi()) GTEST_SKIP() << "built without MPI";
     if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
   }
   std::vector<std::string> arguments(const std::string& out, const std::string& tokens = "4000") const {
@@ -39,15 +40,6 @@ class StatsMpi : public testing::Test {
             "1",
             "--out",
             folder_ / out};
-  }
-  // Under mpirun with so many processes.
-  static Finished run_many(int processes, const std::vector<std::string>& arguments,
-                           const std::string& before = "true") {
-    return run_emend_after(
-        "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm_rsh_agent=/bin/true "
-        "OMPI_MCA_btl_vader_single_copy_mechanism=none; " +
-            before + "; set -- " EMEND_MPIRUN " --oversubscribe -n " + std::to_string(processes) + " \"$@\"",
-        arguments);
   }
   const ScratchFolder folder_;
 };
@@ -96,7 +88,7 @@ TEST_F(StatsMpi, TheResultDoesNotDependOnTheNumberOfProcesses) {
   for (const int processes : {1, 2, 4}) {
     std::vector<std::string> shared = arguments("shared" + std::to_string(processes));
     shared.insert(shared.end(), {"--json", folder_ / "shared.json"});
-    const Finished run = run_many(processes, shared);
+    const Finished run = run_emend_many(processes, shared);
     ASSERT_EQ(run.code, 0) << run.err;
     const auto found = read_json(folder_ / "shared.json");
     EXPECT_EQ(found["fingerprint"], wanted["fingerprint"]);
@@ -120,14 +112,14 @@ TEST_F(StatsMpi, ADeadProcessEndsTheRunAndItGoesOnFromItsShards) {
   const std::string killer = "(for i in $(seq 3000); do [ -e '" + checkpoint +
                              "' ] && break; sleep 0.02; done; for p in $(pgrep -P $$ -x emend); do "
                              "grep -qz '^OMPI_COMM_WORLD_RANK=1$' /proc/$p/environ && kill -9 $p; done) &";
-  const Finished run = run_many(2, arguments("run", "all"), killer + " true");
+  const Finished run = run_emend_many(2, arguments("run", "all"), killer + " true");
   ASSERT_NE(run.code, 0);
   EXPECT_THAT(run.err, HasSubstr("signal 9"));
   ASSERT_TRUE(fs::exists(checkpoint));
   EXPECT_FALSE(fs::exists(folder_ / "run/layer_1.safetensors"));
   std::vector<std::string> again = arguments("run", "all");
   again.push_back("--resume");
-  const Finished resumed = run_many(2, again);
+  const Finished resumed = run_emend_many(2, again);
   ASSERT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_THAT(resumed.out, HasSubstr("Taken up after"));
   EXPECT_TRUE(fs::exists(folder_ / "run/layer_3.safetensors"));
@@ -136,7 +128,7 @@ TEST_F(StatsMpi, ADeadProcessEndsTheRunAndItGoesOnFromItsShards) {
 TEST_F(StatsMpi, AnErrorOfOneProcessIsToldAndEndsAll) {
   std::vector<std::string> refused = arguments("run");
   refused.insert(refused.end(), {"--shard", "0/2"});
-  const Finished run = run_many(2, refused);
+  const Finished run = run_emend_many(2, refused);
   EXPECT_EQ(run.code, 2) << run.err;
   EXPECT_THAT(run.err, HasSubstr("mpirun makes the shards"));
 }

@@ -57,7 +57,7 @@ EditRequest request(const std::string& id, const std::string& subject, const std
 
 std::map<std::string, std::string> outcomes(const Picky& editor, const std::vector<EditRequest>& requests) {
   SilentProgress silent;
-  const Edit edit = edit_together(editor, test::tiny_model("gpt2"), requests, {}, silent);
+  Edit edit = edit_together(editor, test::tiny_model("gpt2"), requests, {}, silent);
   std::map<std::string, std::string> by_id;
   for (const EditRequest& one : requests) {
     EditedRecord state;
@@ -84,6 +84,21 @@ TEST(RecordEdits, AFailureThatIsNobodysFailsAll) {
   editor.stubborn = 2;
   EXPECT_EQ(outcomes(editor, {request("a", "A"), request("b", "B")}),
             (std::map<std::string, std::string>{{"a", "failed no way"}, {"b", "failed no way"}}));
+}
+
+TEST(RecordEdits, WarningsGoToTheFirstRecordAndThroughTheFileOfAStep) {
+  SilentProgress silent;
+  const std::vector<EditRequest> requests = {request("a", "A"), request("b", "B")};
+  Edit edit = edit_together(Picky(), test::tiny_model("gpt2"), requests, {}, silent);
+  edit.warnings = {"one", "two"};
+  std::vector<EditedRecord> states(2);
+  for (std::size_t i = 0; i < 2; ++i) note_outcome(edit, requests[i], states[i]);
+  EXPECT_EQ(states[0].warnings, (std::vector<std::string>{"one", "two"}));
+  EXPECT_TRUE(states[1].warnings.empty());
+  nlohmann::json steps = outcomes_json(states);
+  EXPECT_EQ(outcomes_from(steps)[0].warnings, states[0].warnings);
+  steps[0].erase("warnings");  // a step of an earlier version
+  EXPECT_TRUE(outcomes_from(steps)[0].warnings.empty());
 }
 
 TEST(RecordEdits, ContradictionsAreLeftOutWhereBothWouldBeEdited) {

@@ -31,6 +31,7 @@ TEST(HtmlReport, EscapesAllText) {
   run.summary.metrics["<i>metric"] = {1, 1, 1};
   run.summary.skipped["<i>reason"] = 1;
   run.records[0].reason = "<i>failure";
+  for (RecordResult& record : run.records) record.warnings = {"<i>warning"};
   run.records[1].target = "<i>target";
   run.records[1].answers[0].after.text = "<i>text {{title}} \xFF";
   const std::string page = html_report({run});
@@ -38,6 +39,7 @@ TEST(HtmlReport, EscapesAllText) {
   EXPECT_THAT(page, Not(HasSubstr("<i>")));
   EXPECT_THAT(page, HasSubstr("&lt;i&gt;text {{title}} \xEF\xBF\xBD"));
   EXPECT_THAT(page, HasSubstr("&lt;i&gt;target"));
+  EXPECT_THAT(page, HasSubstr("Warning:</span> &lt;i&gt;warning"));
 }
 
 TEST(HtmlReport, SaysHowManyCasesThereAre) {

@@ -81,6 +81,15 @@ TEST(RecordLine, ReadsBackAsItWas) {
   EXPECT_EQ(record_line(read), line);
 }
 
+// Lines without warnings are as they were before there were any.
+TEST(RecordLine, HasTheWarningsOfItsEdit) {
+  RecordResult record = sample_record("r1", 1);
+  EXPECT_THAT(record_line(record), testing::Not(HasSubstr("warnings")));
+  EXPECT_THAT(record_from_line(record_line(record), "x").warnings, SizeIs(0));
+  record.warnings = {"the key is near", "C = I"};
+  EXPECT_EQ(record_from_line(record_line(record), "x").warnings, record.warnings);
+}
+
 TEST(RecordsFile, IsReadWhole) {
   ScratchFolder folder;
   const std::string lines = record_line(sample_record("a", 1)) + record_line(sample_record("b", 0));

@@ -1,0 +1,45 @@
+#include "cli/process_group_run.h"
+
+#include <iostream>
+
+#include "cli/exit_code.h"
+
+namespace emend {
+
+bool is_first(const ProcessGroup* group) {
+  return group == nullptr || group->rank() == 0;
+}
+
+std::string own_device(const std::string& device, const ProcessGroup* group) {
+  return group != nullptr && device == "cuda" ? "cuda:" + std::to_string(group->local_rank()) : device;
+}
+
+void first_then_others(ProcessGroup* group, const std::function<void()>& work) {
+  if (!is_first(group)) group->wait_for_all();
+  work();
+  if (group != nullptr && is_first(group)) group->wait_for_all();
+}
+
+int run_in_group(CommonOptions& common, const std::string& what_stays,
+                 const std::function<int(ProcessGroup*)>& run) {
+  const std::unique_ptr<ProcessGroup> group = ProcessGroup::join();
+  if (!group || group->size() == 1) return run(nullptr);
+  if (!is_first(group.get())) {
+    common.quiet = true;
+    common.json.clear();
+  }
+  try {
+    return run(group.get());
+  } catch (...) {
+    const Failure failure = describe_failure(std::current_exception());
+    const std::string place = std::to_string(group->rank()) + " of " + std::to_string(group->size());
+    // In one piece, since others may be writing, too.
+    std::cerr << "emend: process " + place + ": " + failure.message + "\nemend: all processes end; " +
+                     what_stays + "\n"
+              << std::flush;
+    group->abort(failure.exit_code);
+    return failure.exit_code;  // never: for compilers that do not see it in a virtual function
+  }
+}
+
+}  // namespace emend

@@ -1,0 +1,28 @@
+// A command that mpirun may have started in many processes: one device each, and one error ends them all.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/process_group.h"
+#include "cli/options.h"
+
+namespace emend {
+
+// Calls `run` with the processes that mpirun started together, or with nullptr when this one is alone, and
+// returns what it returns. All but the first are quiet and write no --json. In a group an error ends all
+// processes, since the others would wait for this one: it is told with the rank and with `what_stays`, a
+// sentence on how far they had come.
+int run_in_group(CommonOptions& common, const std::string& what_stays,
+                 const std::function<int(ProcessGroup*)>& run);
+
+// Who prints and writes what comes once: rank 0, or a process that is alone.
+bool is_first(const ProcessGroup* group);
+
+// --device for this process: "cuda" means the one that its rank on this host takes; all else is as asked.
+std::string own_device(const std::string& device, const ProcessGroup* group);
+
+// `work` in the first process, and in the others once it is done there: they find what it left on disk.
+void first_then_others(ProcessGroup* group, const std::function<void()>& work);
+
+}  // namespace emend
