@@ -26,10 +26,17 @@ add_library(emend_torch INTERFACE)
 emend_use_libtorch(emend_torch ${EMEND_TORCH_ROOT})
 
 # With CUDA's headers at hand (a toolkit's, or those beside the wheel when they are whole) steps of a search are recorded as CUDA
-# graphs; nothing else needs them.
-if(EXISTS ${EMEND_TORCH_ROOT}/lib/libtorch_cuda.so)
+# graphs; nothing else needs them. -DEMEND_CUDA_GRAPHS=OFF does without.
+option(EMEND_CUDA_GRAPHS "Record steps of a search as CUDA graphs where CUDA's headers are found" ON)
+if(NOT EXISTS ${EMEND_TORCH_ROOT}/lib/libtorch_cuda.so)
+  set(EMEND_CUDA_GRAPHS OFF)
+endif()
+if(EMEND_CUDA_GRAPHS)
   file(GLOB beside ${EMEND_TORCH_ROOT}/../nvidia/*/include)
   find_path(EMEND_CUDA_INCLUDE crt/host_config.h HINTS ${beside} $ENV{CUDA_HOME}/include /usr/local/cuda/include
             DOC "CUDA's headers; steps of a search are recorded as CUDA graphs with them")
-  message(STATUS "CUDA graphs: ${EMEND_CUDA_INCLUDE}")
+  if(NOT EXISTS ${EMEND_CUDA_INCLUDE}/cuda_runtime_api.h)
+    set(EMEND_CUDA_GRAPHS OFF)
+  endif()
+  message(STATUS "CUDA graphs: ${EMEND_CUDA_GRAPHS}")
 endif()

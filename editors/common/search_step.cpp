@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/device_memory.h"
 #include "model/placement.h"
 #include "model/rows.h"
 
@@ -128,15 +129,18 @@ void SearchStep::forward(const at::Tensor& r, bool wants_gradient) {
   losses_ = at::cat({row_nll, nll, kl}).detach();
 }
 
-// Many large kernels keep a GPU busy by themselves. What a recording reads must be there: the distributions
-// before the edit.
+// Many large kernels keep a GPU busy by themselves, and the more units there are, the sooner one leaves and
+// ends this step. What a recording reads must be there, the distributions before the edit, and room for the
+// memory that it keeps.
 bool SearchStep::is_worth_recording() const {
-  return may_record_ && DeviceGraph::can_record(hidden_.device()) && !is_split(model_.devices()) &&
-         hidden_.size(0) <= kFewGpuTokens && (drift_rows_.empty() || initial_.defined());
+  if (!may_record_ || !DeviceGraph::can_record(hidden_.device()) || is_split(model_.devices())) return false;
+  if (hidden_.size(0) > kFewGpuTokens || gradients_ <= v0_.size(0)) return false;
+  if (!drift_rows_.empty() && !initial_.defined()) return false;
+  const auto free = free_device_bytes(hidden_.device());
+  return free && token_budget_for(*free) >= 2 * hidden_.size(0);
 }
 
-// What the step launches, once. A recording keeps its memory: without room for it, steps are launched as
-// before.
+// What the step launches, once. Where that fails, steps are launched as before.
 void SearchStep::record(const at::Tensor& r) {
   recorded_r_ = r.clone();
   try {
@@ -144,7 +148,7 @@ void SearchStep::record(const at::Tensor& r) {
       forward(recorded_r_, true);
       backward();
     });
-  } catch (const c10::OutOfMemoryError&) {
+  } catch (const c10::Error&) {
     may_record_ = false;
     return;
   }
@@ -162,7 +166,7 @@ void SearchStep::run_recorded(const at::Tensor& r) {
 
 StepLosses SearchStep::evaluate(const at::Tensor& r, bool wants_gradient) {
   gradients_ += wants_gradient ? 1 : 0;
-  if (wants_gradient && gradients_ > 1 && !recorded_ && is_worth_recording()) record(r);
+  if (wants_gradient && !recorded_ && is_worth_recording()) record(r);
   if (wants_gradient && recorded_) {
     run_recorded(r);
   } else {

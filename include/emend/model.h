@@ -161,8 +161,8 @@ class Model {
   // c10::NoGradGuard when no gradient is wanted. Throws Error(kModel) for rows longer than max_positions.
   PassOutput forward(PassInput input) const;
   // Positions, masks and rotary angles of these rows, for `layout` of many passes over rows like them: it
-  // depends on the rows' lengths, the cache's lengths, cache_row, append and knockouts, not on ids, vectors
-  // or blocks.
+  // depends on the rows' and the cache's lengths, cache_row, append, knockouts and logit_tokens, not on ids,
+  // vectors or blocks.
   std::shared_ptr<const RowLayout> lay_out(const PassInput& input) const;
 
  private:

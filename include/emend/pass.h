@@ -116,7 +116,7 @@ struct PassInput {
   // not kept, need a pass whose rows all begin at position 0.
   bool append = false;
   std::shared_ptr<const RowLayout>
-      layout;  // from Model::lay_out, when many passes run rows of the same lengths; else made anew
+      layout;  // from Model::lay_out, for many passes over rows of the same lengths that read the same logits
   // --- where to begin and to stop
   int begin_block = 0;
   at::Tensor hidden;  // [N, D] residual stream entering begin_block; undefined: embed the ids

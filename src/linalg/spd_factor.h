@@ -22,7 +22,7 @@ class SpdFactor {
  public:
   // C [n, n] symmetric float64 on any device; the factor lies on `device` (that of C). ridge = relative_ridge
   // * trace(C) / n. Throws Error(kNumeric), naming `what`, when C is not finite or not positive definite even
-  // so. n^3 / 3 floating point operations; about 4 n^2 bytes are kept (cholesky_panels.h).
+  // so. n^3 / 3 floating point operations; 4 n^2 bytes are kept of a large one (cholesky_panels.h).
   SpdFactor(const at::Tensor& C, double relative_ridge, const at::Device& device, const std::string& what);
   SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what)
       : SpdFactor(C, relative_ridge, C.device(), what) {}

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "model/attention_gradient.h"
 #include "model/rotary.h"
 
 namespace emend {
@@ -20,22 +21,11 @@ at::Tensor visible(const at::Tensor& fresh, const at::Tensor& cached, const RowL
   return at::cat({prefix, layout.pad(fresh).transpose(1, 2)}, 2);
 }
 
-// Few kernels, for a GPU, and a backward pass that adds up in one order: the fused kernel's does not where
-// there are more keys than one of its tiles holds, and it is slow.
-at::Tensor mix_with_gradient(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
-                             double scale, const at::Tensor& mask) {
-  const auto flat = [](const at::Tensor& x) { return x.reshape({-1, x.size(2), x.size(3)}); };
-  const at::Tensor hidden =
-      mask.size(0) == 1 ? mask.squeeze(1) : flat(mask.expand({-1, queries.size(1), -1, -1}));
-  const at::Tensor scores = at::baddbmm(hidden, flat(queries), flat(keys).transpose(1, 2), 1, scale);
-  return at::bmm(at::softmax(scores, -1), flat(values)).view(queries.sizes());
-}
-
 // softmax(q k^T s + mask) v for queries [R, K, group T, h] that share a key/value head: [R, K, group T, h].
 at::Tensor mix(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values, double scale,
                int block, const RowLayout& layout) {
   if (queries.is_cuda() && queries.requires_grad())
-    return mix_with_gradient(queries, keys, values, scale, layout.group_mask(block));
+    return attend_with_gradient(queries, keys, values, scale, layout.group_mask(block));
   if (queries.is_cuda())  // bound by the number of kernels: one does it all
     return at::scaled_dot_product_attention(queries, keys, values, layout.group_mask(block), 0.0, false,
                                             scale);

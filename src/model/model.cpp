@@ -235,7 +235,7 @@ std::string Model::key_fingerprint(int block) const {
 PassOutput Model::forward(PassInput input) const {
   if (input.layout && input.append)
     throw Error(ErrorKind::kModel, "a pass that appends to its cache cannot use the layout of another pass");
-  if (input.layout && input.layout->logits() != static_cast<std::int64_t>(input.logit_tokens.size()))
+  if (input.layout && !input.layout->reads(input.logit_tokens))
     throw Error(ErrorKind::kModel, "a pass cannot read other logits than its layout was made for");
   return run_pass(input, state_->config, state_->weights, state_->options);
 }

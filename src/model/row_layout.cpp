@@ -30,7 +30,8 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
                      bool bucketed)
     : rows_(static_cast<std::int64_t>(input.ids.size())),
       group_(config.heads / config.kv_heads),
-      dtype_(at::typeMetaToScalarType(options.dtype())) {
+      dtype_(at::typeMetaToScalarType(options.dtype())),
+      read_(input.logit_tokens) {
   const at::Device device = options.device();
   const std::vector<std::int64_t> cache_rows = place_rows(input, config);
   const bool in_buckets = bucketed && from_start_ && input.knockouts.empty() &&
@@ -46,7 +47,7 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
     cache_rows_ = index_tensor(rows, device);
   }
   if (input.append) place_in_cache(token_of, cache_rows, device);
-  if (!input.logit_tokens.empty()) logit_tokens_ = index_tensor(input.logit_tokens, device);
+  if (!read_.empty()) logit_tokens_ = index_tensor(read_, device);
   if (config.positions != PositionKind::kLearned)
     std::tie(cos_, sin_) = rotary_table(config, positions_, options);
   if (in_buckets)

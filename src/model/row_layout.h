@@ -32,7 +32,7 @@ class RowLayout {
   const at::Tensor& positions() const { return positions_; }        // [N] int64
   const at::Tensor& row_of_token() const { return row_of_token_; }  // [N] int64
   const at::Tensor& logit_tokens() const { return logit_tokens_; }  // [L] int64; undefined: none is read
-  std::int64_t logits() const { return logit_tokens_.defined() ? logit_tokens_.size(0) : 0; }
+  bool reads(const std::vector<std::int64_t>& logit_tokens) const { return logit_tokens == read_; }
   // Rotary tables of the tokens (rotary.h); undefined for learned positions.
   const at::Tensor& cos() const { return cos_; }
   const at::Tensor& sin() const { return sin_; }
@@ -77,7 +77,7 @@ class RowLayout {
   bool even_ = true;  // all rows equally long, no token shared: padding is a view
   bool alike_ = true;  // even rows that all begin at the same position: one mask does for all
   bool from_start_ = true;
-  std::vector<std::int64_t> first_token_, lengths_, starts_;
+  std::vector<std::int64_t> first_token_, lengths_, starts_, read_;
   at::Tensor positions_, row_of_token_, logit_tokens_, cache_rows_, pad_index_, unpad_index_, cos_, sin_, mask_, group_mask_;
   // What goes where into the cache; stored_token_ is undefined when it is every token in order.
   at::Tensor stored_token_, stored_row_, stored_slot_;

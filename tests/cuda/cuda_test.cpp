@@ -12,6 +12,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "emend/error.h"
 #include "emend/locate.h"
@@ -244,6 +245,70 @@ TEST_F(Cuda, GradientsOfLongRowsAreRepeatable) {
     for (int again = 0; again < 5; ++again)
       EXPECT_TRUE(at::equal(gradient(), first)) << dtype << " " << again;
   }
+}
+
+// Two models in two threads, each recording its steps: each gives what it gives alone.
+TEST_F(Cuda, EditsInTwoThreadsLeaveEachOtherAlone) {
+  const auto requests = test::world_edits(3);
+  const auto run = [&](const std::string& shape) {
+    const Model gpu = load("world/" + shape, on_gpu());
+    SilentProgress silent;
+    std::vector<at::Tensor> residuals;
+    for (int again = 0; again < 3; ++again)
+      for (const EditRequest& request : requests)
+        residuals.push_back(EditWorld::editor({})
+                                ->edit(gpu, {request}, EditWorld::of(shape).context, silent)
+                                .facts[0]
+                                .residual);
+    return at::stack(residuals.back().defined() ? residuals : std::vector<at::Tensor>{});
+  };
+  const at::Tensor gpt2 = run("gpt2"), llama = run("llama");
+  at::Tensor gpt2_beside, llama_beside;
+  std::thread other([&] { gpt2_beside = run("gpt2"); });
+  llama_beside = run("llama");
+  other.join();
+  EXPECT_TRUE(at::equal(gpt2_beside, gpt2));
+  EXPECT_TRUE(at::equal(llama_beside, llama));
+}
+
+TEST_F(Cuda, RecordingsUseTheSameMemoryAgain) {
+  const auto requests = test::world_edits(12);
+  const EditWorld& world = EditWorld::of("gpt2");
+  const Model gpu = load("world/gpt2", on_gpu());
+  SilentProgress silent;
+  const auto held_after = [&](std::size_t edits) {
+    for (std::size_t i = 0; i < edits; ++i)
+      EditWorld::editor({})->edit(gpu, {requests[i]}, world.context, silent);
+    return at::accelerator::getDeviceStats(0).reserved_bytes[0].current;
+  };
+  const auto first = held_after(12), second = held_after(12);
+  EXPECT_LE(second, first + (32 << 20));
+}
+
+// What a pass with gradients sees is what one without sees.
+TEST_F(Cuda, LogitsWithGradientsEqualThoseWithout) {
+  for (const std::string dtype : {"float32", "bfloat16", "float16"})
+    for (const std::string shape : {"gpt2", "llama"}) {
+      const Model model = load("world/" + shape, on_gpu(dtype));
+      PassInput input;
+      input.ids = {test::some_ids(40, 900, 3), test::some_ids(17, 900, 4), test::some_ids(90, 900, 5)};
+      input.logit_tokens = test::counting(0, 147);
+      PassInput lower = input;
+      lower.logit_tokens = {};
+      lower.stop = PassInput::Stop::kBlock;
+      lower.stop_block = 0;
+      const c10::NoGradGuard no_grad;
+      input.hidden = model.forward(lower).hidden;
+      input.begin_block = 1;
+      const at::Tensor without = at::log_softmax(model.forward(input).logits, 1);
+      const at::AutoGradMode on(true);
+      input.hidden = input.hidden.detach().clone().requires_grad_(true);
+      const at::Tensor with = at::log_softmax(model.forward(input).logits, 1).detach();
+      EXPECT_LT((with - without).abs().mean().item<double>(), dtype == "float32" ? 1e-5 : 0.05)
+          << shape << " " << dtype;
+      EXPECT_LT((with - without).abs().max().item<double>(), dtype == "float32" ? 1e-3 : 0.6)
+          << shape << " " << dtype;
+    }
 }
 
 TEST_F(Cuda, RandomModelsAreMadeOnTheDevice) {

@@ -1,5 +1,6 @@
 // Positions: cached prefixes, several rows in one pass, and rows of different lengths give what each row
 // alone gives.
+#include "base/expect_error.h"
 #include "model/pass_fixture.h"
 
 namespace emend {
@@ -159,6 +160,20 @@ TEST_P(PassPrefix, RaggedRowsEqualEachAlone) {
     EXPECT_TRUE(near(output.recorded[0].narrow(0, at, length), plain_vectors(model_, row, Site::kKey, 2),
                      test::kPassRounding));
     at += length;
+  }
+}
+
+TEST_P(PassPrefix, ALayoutServesPassesThatReadTheSameLogits) {
+  PassInput input;
+  input.ids = {ids(5, 1), ids(3, 2)};
+  input.logit_tokens = {1, 7};
+  const at::Tensor own = model_.forward(input).logits;
+  input.layout = model_.lay_out(input);
+  EXPECT_TRUE(near(model_.forward(input).logits, own, test::kPassRounding));
+  for (const std::vector<std::int64_t>& other : {std::vector<std::int64_t>{1}, {1, 6}, {}}) {
+    input.logit_tokens = other;
+    EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { model_.forward(input); }),
+                ::testing::HasSubstr("other logits than its layout"));
   }
 }
 
