@@ -1,5 +1,6 @@
 #include "eval/record_edits.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -54,6 +55,14 @@ std::string refusal_of(const Editor& editor, const Model& model, const std::vect
     if (!is_about_records(error)) throw;
     return error.what();
   }
+}
+
+// Is it this request that an edit's warnings are kept with: the first that is not failed, else the first?
+bool carries_warnings(const Edit& edit, const EditRequest& request) {
+  const auto edited = std::find_if(edit.facts.begin(), edit.facts.end(),
+                                   [](const EditedFact& fact) { return fact.status != kFailed; });
+  const auto carrier = edited != edit.facts.end() ? edited : edit.facts.begin();
+  return carrier == edit.facts.end() || carrier->request.id == request.id;
 }
 
 }  // namespace
@@ -116,7 +125,7 @@ void note_outcome(Edit& edit, const EditRequest& request, EditedRecord& state) {
   for (const EditedFact& fact : edit.facts)
     if (fact.request.id == request.id)
       state = {fact.status, fact.reason, fact.layer, fact.steps, fact.loss, fact.relative_norm};
-  state.warnings = std::exchange(edit.warnings, {});
+  if (carries_warnings(edit, request)) state.warnings = std::exchange(edit.warnings, {});
 }
 
 nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {

@@ -36,7 +36,7 @@ Edit edit_together(const Editor& editor, const Model& model, const std::vector<E
                    const EditorContext& context, Progress& progress);
 
 // The outcome of `request` in `edit` into `state`. The edit's warnings are handed over: a joint edit's belong
-// to the first of its records.
+// to the first of its records whose fact is not failed, or to its first when all are.
 void note_outcome(Edit& edit, const EditRequest& request, EditedRecord& state);
 
 nlohmann::json outcomes_json(const std::vector<EditedRecord>& states);

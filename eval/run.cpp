@@ -27,6 +27,11 @@ double seconds_since(Clock::time_point began) {
   return std::chrono::duration<double>(Clock::now() - began).count();
 }
 
+std::vector<RecordRange> all_units(const EvalSetup& setup) {
+  const bool single = setup.mode.kind == EvalMode::Kind::kSingle;
+  return cut({0, static_cast<std::int64_t>(setup.records.size())}, single ? kTogether : setup.mode.size);
+}
+
 // One contender's part of the run.
 struct Entrant {
   Entrant(const Contender& its, RunFolder files)
@@ -63,8 +68,7 @@ class Run {
       RunFolder::check(contender.folder, settings(contender), setup.resume);
     for (const Contender& contender : contenders)
       entrants_.emplace_back(contender, RunFolder(contender.folder, settings(contender), setup.resume));
-    const auto all =
-        cut({0, static_cast<std::int64_t>(setup.records.size())}, is_single() ? kTogether : setup.mode.size);
+    const std::vector<RecordRange> all = all_units(setup);
     for (std::size_t u = static_cast<std::size_t>(setup.shard.index); u < all.size();
          u += static_cast<std::size_t>(setup.shard.count))
       units_.push_back(all[u]);
@@ -331,6 +335,10 @@ void require_shardable(const EvalSetup& setup) {
   if (setup.mode.kind == EvalMode::Kind::kSequential && setup.shard.count > 1)
     throw Error(ErrorKind::kUsage,
                 "--shard does not go with --mode sequential: every step builds on the one before");
+}
+
+std::int64_t count_units(const EvalSetup& setup) {
+  return static_cast<std::int64_t>(all_units(setup).size());
 }
 
 std::vector<EvalSummary> run_eval(Model& model, const EvalSetup& setup,

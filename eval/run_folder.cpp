@@ -72,15 +72,18 @@ at::Tensor read_matrix(const TensorFile& file, const std::string& name) {
 
 }  // namespace
 
+void RunFolder::refuse_foreign_results(const fs::path& folder) {
+  if (fs::exists(folder / kRunFile)) return;
+  for (const char* name : {kSummaryFile, kRecordsFile, "report.html", "report.md"})
+    if (fs::exists(folder / name))
+      throw Error(ErrorKind::kConfig, folder.string() + " holds " + name + " without " + kRunFile +
+                                          ": not a run of this program; give another folder with --out");
+}
+
 void RunFolder::check(const fs::path& folder, const nlohmann::ordered_json& settings, bool resume) {
+  refuse_foreign_results(folder);
   const fs::path run_file = folder / kRunFile;
-  if (!fs::exists(run_file)) {
-    for (const char* name : {kSummaryFile, kRecordsFile, "report.html", "report.md"})
-      if (fs::exists(folder / name))
-        throw Error(ErrorKind::kConfig, folder.string() + " holds " + name + " without " + kRunFile +
-                                            ": not a run of this program; give another folder with --out");
-    return;
-  }
+  if (!fs::exists(run_file)) return;
   const std::string difference = first_difference(read_json_file(run_file), nlohmann::json(settings), "");
   if (!difference.empty())
     throw Error(ErrorKind::kConfig, folder.string() + " holds the results of another run (" + difference +

@@ -26,6 +26,10 @@ class RunFolder {
   // The refusals of the constructor alone; nothing is written.
   static void check(const std::filesystem::path& folder, const nlohmann::ordered_json& settings, bool resume);
 
+  // Throws Error(kConfig) when the folder holds results without a run.json: they are not a run's, and a run
+  // must not take their place.
+  static void refuse_foreign_results(const std::filesystem::path& folder);
+
   const std::filesystem::path& path() const { return folder_; }
 
   // Records of earlier units, whole ones only: lines beyond the last whole unit are cut off. `units[u]` is

@@ -61,10 +61,12 @@ std::vector<std::string> notes_on(const std::vector<RecordResult>& records) {
 }
 
 void require_same_parts(const fs::path& out, std::int64_t count, const std::vector<fs::path>& folders) {
+  bool begun = false;  // parts are there: joined results, which have no run.json, may be, too
   if (fs::is_directory(out))
     for (const fs::directory_entry& entry : fs::directory_iterator(out)) {
       const std::string name = entry.path().filename().string();
       const std::int64_t there = count_in(name);
+      begun = begun || there > 0;
       if (there > 0 && there != count)
         throw Error(ErrorKind::kConfig, out.string() + " holds " + name + ", of a run " + parts_text(there) +
                                             ", and this one is " + parts_text(count) +
@@ -72,11 +74,13 @@ void require_same_parts(const fs::path& out, std::int64_t count, const std::vect
                                             "another folder with --out");
     }
   if (count == 1) return;
-  for (const fs::path& folder : folders)
+  for (const fs::path& folder : folders) {
+    if (!begun) RunFolder::refuse_foreign_results(folder);
     if (fs::exists(folder / kRunFile))
       throw Error(ErrorKind::kConfig, folder.string() +
                                           " holds a run that is not in parts, and this one is " +
                                           parts_text(count) + "; give another folder with --out");
+  }
 }
 
 bool join_shards(const fs::path& out, std::int64_t count, const fs::path& inner) {

@@ -12,7 +12,8 @@ class ProcessGroup {
   virtual ~ProcessGroup() = default;
 
   // Joins the others; nothing when this process was started alone. Call once in a process. Throws
-  // Error(kConfig) when mpirun started it but this build has no MPI, with what to do instead.
+  // Error(kConfig) when mpirun started it with others but this build has no MPI, with what to do instead, or
+  // when the mpirun is another MPI's, which leaves each process by itself.
   static std::unique_ptr<ProcessGroup> join();
 
   virtual int rank() const = 0;

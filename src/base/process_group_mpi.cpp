@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/launcher.h"
 #include "base/process_group.h"
+#include "emend/error.h"
 
 namespace emend {
 
@@ -84,7 +86,13 @@ class MpiGroup : public ProcessGroup {
 
 std::unique_ptr<ProcessGroup> ProcessGroup::join() {
   if (!started_together()) return nullptr;
-  return std::make_unique<MpiGroup>();
+  auto group = std::make_unique<MpiGroup>();
+  if (group->size() == 1 && launched_with_others())
+    throw Error(
+        ErrorKind::kConfig,
+        "several processes were started together, but this one finds no other: the mpirun is not that "
+        "of the MPI which emend was built with");
+  return group;
 }
 
 }  // namespace emend

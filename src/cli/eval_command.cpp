@@ -131,12 +131,17 @@ EvalSummary header_of(const EvalCommandOptions& options, const Model& model, con
 }
 
 // What --json must not overwrite: all that is read, and the files of the results.
-OtherFiles other_files(const EvalCommandOptions& options, const ContenderSet& contenders) {
+OtherFiles other_files(const EvalCommandOptions& options, const ContenderSet& contenders,
+                       std::int64_t parts) {
   OtherFiles others{
       {options.data, options.snippets, options.drift_text, options.idf}, options.contenders.common.model, {}};
   others.files.insert(others.files.end(), options.contenders.files.begin(), options.contenders.files.end());
   for (const char* name : {"report.md", "report.html"}) others.files.push_back(fs::path(options.out) / name);
-  for (const fs::path& folder : contenders.folders(options.out))
+  std::vector<fs::path> folders = contenders.folders(options.out);
+  for (std::int64_t i = 0; parts > 1 && i < parts; ++i)
+    for (fs::path& folder : contenders.folders(fs::path(options.out) / shard_folder(i, parts)))
+      folders.push_back(std::move(folder));
+  for (const fs::path& folder : folders)
     for (const char* name : {kSummaryFile, kRecordsFile, kRunFile, "seconds.json", "retention.json"})
       others.files.push_back(folder / name);
   if (!options.contenders.common.statistics.empty())
@@ -208,7 +213,7 @@ Model load_own_model(CommonOptions& common, ProcessGroup* group, Console& consol
   return model;
 }
 
-int run_eval_command(EvalCommandOptions& options, ProcessGroup* group) {
+int run_eval_command(EvalCommandOptions& options, ProcessGroup* group, std::string& what_stays) {
   const auto began = Clock::now();
   const EvalMode mode = parse_eval_mode(options.mode);
   const PromptForm form = parse_form(options.form);
@@ -238,7 +243,7 @@ int run_eval_command(EvalCommandOptions& options, ProcessGroup* group) {
   setup.metrics.push_back(make_token_accuracy_metric());
   setup.metrics.push_back(make_writing_metric(snippets ? &*snippets : nullptr));
   if (options.plus) setup.metrics.push_back(make_counterfact_plus_metric());
-  console.keep_json_apart(other_files(options, contenders));
+  console.keep_json_apart(other_files(options, contenders, setup.shard.count));
 
   Model model = load_own_model(common, group, console);
   setup.token_budget = common.token_budget;
@@ -265,6 +270,11 @@ int run_eval_command(EvalCommandOptions& options, ProcessGroup* group) {
   if (group)
     console.note(std::to_string(group->size()) + " processes share " +
                  count_text(static_cast<std::int64_t>(setup.records.size())) + " records.");
+  if (const std::int64_t units = count_units(setup); units < setup.shard.count)
+    console.note("The records make " + count_text(units) +
+                 " of the units that parts share out, fewer than the " + count_text(setup.shard.count) +
+                 " parts: some parts have nothing to do.");
+  what_stays = "records that are finished stay, and --resume goes on from there";
   run_eval(model, setup, all, console.progress());
   if (group) {
     console.note("Waiting for the other processes.");
@@ -291,9 +301,9 @@ int eval_command(const std::vector<std::string>& arguments) {
     return eval_compare_command({arguments.begin() + 1, arguments.end()});
   EvalCommandOptions options;
   if (parse_eval(arguments, options) == Parsed::kAnswered) return kExitDone;
-  return run_in_group(options.contenders.common,
-                      "records that are finished stay, and --resume goes on from there",
-                      [&](ProcessGroup* group) { return run_eval_command(options, group); });
+  return run_in_group(options.contenders.common, [&](ProcessGroup* group, std::string& what_stays) {
+    return run_eval_command(options, group, what_stays);
+  });
 }
 
 }  // namespace emend

@@ -1,9 +1,10 @@
 #include "cli/locate_options.h"
 
 #include <algorithm>
+#include <tuple>
 
-#include "base/strings.h"
 #include "cli/load_model.h"
+#include "cli/shard_option.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -22,12 +23,18 @@ struct RawOptions {
 };
 
 void add_decision_options(po::options_description& own, LocateOptions& options) {
-  own.add_options()("trial", po::value(&options.trial)->value_name("N")->notifier([](std::int64_t n) { require_at_least("trial", n, 1); }),
+  own.add_options()("trial", po::value(&options.trial)->value_name("N")->notifier([](std::int64_t n) {
+    require_at_least("trial", n, 1);
+  }),
                     "edit N facts, each alone, at several layers, and decide by the measured scores")(
       "trial-layers", po::value(&options.trial_layers)->value_name("LIST"),
-      "those layers, for example 0,3,5-7 (default: the three best of the trace and those around the depth default)")(
-      "check", po::value(&options.check)->value_name("M")->notifier([](std::int64_t n) { require_at_least("check", n, 1); }),
-      "edit M more facts at those layers, and say whether the decision holds there")("trial-data", po::value(&options.trial_data)->value_name("FILE"), "edits to try (default: the facts file, when it names targets)")(
+      "those layers, for example 0,3,5-7 (default: the three best of the trace and those around the depth "
+      "default)")("check", po::value(&options.check)->value_name("M")->notifier([](std::int64_t n) {
+    require_at_least("check", n, 1);
+  }),
+                  "edit M more facts at those layers, and say whether the decision holds there")(
+      "trial-data", po::value(&options.trial_data)->value_name("FILE"),
+      "edits to try (default: the facts file, when it names targets)")(
       "trial-dataset", po::value(&options.trial_dataset)->value_name("NAME"), "their form, as in emend eval")(
       "method", po::value(&options.method)->value_name("M"), "the editor of the trial (default: rome)")(
       "report", po::value(&options.report)->value_name("FILE"), "write an HTML page with all pictures")(
@@ -36,39 +43,31 @@ void add_decision_options(po::options_description& own, LocateOptions& options) 
 
 void add_trace_options(po::options_description& own, RawOptions& raw) {
   own.add_options()("noise", po::value(&raw.noise)->value_name("CODE")->default_value("s3"),
-                    "what corrupts the subject: sX (X standard deviations of the subjects' embeddings), a level, uX or usX (uniform), "
+                    "what corrupts the subject: sX (X standard deviations of the subjects' embeddings), a "
+                    "level, uX or usX (uniform), "
                     "tD (Student, D degrees), tokens (other tokens)")(
-      "reference-noise", po::bool_switch(&raw.numpy), "the draws of NumPy's RandomState(1), as the reference program's")(
+      "reference-noise", po::bool_switch(&raw.numpy),
+      "the draws of NumPy's RandomState(1), as the reference program's")(
       "samples", po::value(&raw.samples)->value_name("N")->default_value(10), "corrupted runs of each fact")(
-      "window", po::value(&raw.window)->value_name("N"), "layers restored together in the MLP and attention grids (default: 10 of 48, in proportion)")(
-      "knockout-window", po::value(&raw.knockout_window)->value_name("N"), "layers of an attention knockout (default: --window, made odd)")(
+      "window", po::value(&raw.window)->value_name("N"),
+      "layers restored together in the MLP and attention grids (default: 10 of 48, in proportion)")(
+      "knockout-window", po::value(&raw.knockout_window)->value_name("N"),
+      "layers of an attention knockout (default: --window, made odd)")(
       "no-severed", po::bool_switch(&raw.no_severed), "without severed paths")(
       "no-knockout", po::bool_switch(&raw.no_knockout), "without attention knockout")(
       "fast", po::value(&raw.fast)->value_name("SHARE")->implicit_value(kFastShare),
-      "run exactly only this share of the cells (0.2), chosen by one backward pass, and the rows of the subject's and the prompt's last token")(
-      "estimates", po::bool_switch(&raw.estimates), "also estimate all cells from one backward pass, and say how well the ranks agree")(
+      "run exactly only this share of the cells (0.2), chosen by one backward pass, and the rows of the "
+      "subject's and the prompt's last token")(
+      "estimates", po::bool_switch(&raw.estimates),
+      "also estimate all cells from one backward pass, and say how well the ranks agree")(
       "form", po::value(&raw.form)->value_name("FORM")->default_value("raw"), "raw, or chat");
-}
-
-// i/N with 0 <= i < N.
-void parse_shard(const std::string& text, LocateOptions& options) {
-  if (text.empty()) return;
-  const std::size_t slash = text.find('/');
-  const auto digits = [](const std::string& part) {
-    return !part.empty() && part.size() <= 6 && part.find_first_not_of("0123456789") == std::string::npos;
-  };
-  if (slash != std::string::npos && digits(text.substr(0, slash)) && digits(text.substr(slash + 1))) {
-    options.shard = std::stoll(text.substr(0, slash));
-    options.shards = std::stoll(text.substr(slash + 1));
-    if (options.shards >= 1 && options.shard < options.shards) return;
-  }
-  throw Error(ErrorKind::kUsage, "--shard must be i/N with 0 <= i < N, found " + quote(text));
 }
 
 void require_positive(const char* name, std::int64_t value, std::int64_t unset) {
   constexpr std::int64_t kMost = 1'000'000;
   if (value != unset) require_at_least(name, value, 1);
-  if (value > kMost) throw Error(ErrorKind::kUsage, "--" + std::string(name) + " must be at most " + std::to_string(kMost));
+  if (value > kMost)
+    throw Error(ErrorKind::kUsage, "--" + std::string(name) + " must be at most " + std::to_string(kMost));
 }
 
 void settle(const RawOptions& raw, LocateOptions& options) {
@@ -88,13 +87,15 @@ void settle(const RawOptions& raw, LocateOptions& options) {
   trace.knockout = !raw.no_knockout;
   trace.estimates = raw.estimates;
   if (raw.fast != -1) {
-    if (!(raw.fast > 0 && raw.fast <= 1)) throw Error(ErrorKind::kUsage, "--fast must be above 0 and at most 1, found " + std::to_string(raw.fast));
+    if (!(raw.fast > 0 && raw.fast <= 1))
+      throw Error(ErrorKind::kUsage,
+                  "--fast must be above 0 and at most 1, found " + std::to_string(raw.fast));
     trace.exact_share = raw.fast;
   }
   trace.form = parse_form(raw.form);
   trace.seed = options.common.seed;
   trace.token_budget = options.common.token_budget;
-  parse_shard(raw.shard, options);
+  std::tie(options.shard, options.shards) = parse_shard(raw.shard);
 }
 
 void require_one_source(const LocateOptions& options) {
@@ -104,18 +105,27 @@ void require_one_source(const LocateOptions& options) {
   if (prompt) {
     require_given(!options.prompt.empty(), "locate", "--prompt P");
     require_given(!options.subject.empty(), "locate", "--subject S");
-    for (const auto& [name, given] : {std::pair("--out", !options.out.empty()), std::pair("--shard", options.shards > 1), std::pair("--limit", options.limit > 0), std::pair("--trial", options.trial > 0)})
+    for (const auto& [name, given] :
+         {std::pair("--out", !options.out.empty()), std::pair("--shard", options.shards > 1),
+          std::pair("--limit", options.limit > 0), std::pair("--trial", options.trial > 0)})
       if (given) throw Error(ErrorKind::kUsage, std::string(name) + " goes with --facts only");
   } else if (!options.answer.empty() || options.occurrence > 0) {
-    throw Error(ErrorKind::kUsage, "--answer and --subject-occurrence go with --prompt; a facts file names them fact by fact");
+    throw Error(ErrorKind::kUsage,
+                "--answer and --subject-occurrence go with --prompt; a facts file names them fact by fact");
   }
   if (options.trial == 0)
-    for (const auto& [name, given] : {std::pair("--trial-layers", !options.trial_layers.empty()), std::pair("--check", options.check > 0),
-                                      std::pair("--trial-data", !options.trial_data.empty()), std::pair("--trial-dataset", !options.trial_dataset.empty()), std::pair("--method", !options.method.empty())})
+    for (const auto& [name, given] :
+         {std::pair("--trial-layers", !options.trial_layers.empty()), std::pair("--check", options.check > 0),
+          std::pair("--trial-data", !options.trial_data.empty()),
+          std::pair("--trial-dataset", !options.trial_dataset.empty()),
+          std::pair("--method", !options.method.empty())})
       if (given) throw Error(ErrorKind::kUsage, std::string(name) + " goes with --trial N only");
-  if (options.trial > 0 && options.shards > 1) throw Error(ErrorKind::kUsage, "--trial does not go with --shard: run it once all parts are done");
-  if (options.resume && options.out.empty()) throw Error(ErrorKind::kUsage, "--resume wants --out DIR, the folder to go on with");
-  if (options.shards > 1 && options.out.empty()) throw Error(ErrorKind::kUsage, "--shard wants --out DIR, a folder that all parts share");
+  if (options.trial > 0 && options.shards > 1)
+    throw Error(ErrorKind::kUsage, "--trial does not go with --shard: run it once all parts are done");
+  if (options.resume && options.out.empty())
+    throw Error(ErrorKind::kUsage, "--resume wants --out DIR, the folder to go on with");
+  if (options.shards > 1 && options.out.empty())
+    throw Error(ErrorKind::kUsage, "--shard wants --out DIR, a folder that all parts share");
 }
 
 }  // namespace
@@ -126,15 +136,22 @@ Parsed parse_locate(const std::vector<std::string>& arguments, LocateOptions& op
   syntax.command = "locate";
   syntax.synopsis = "--model M (--prompt P --subject S | --facts FILE) [OPTIONS]";
   syntax.help =
-      "Where does the model keep a fact, and which layer should be edited? Runs the prompt clean, with a corrupted subject, and with "
+      "Where does the model keep a fact, and which layer should be edited? Runs the prompt clean, with a "
+      "corrupted subject, and with "
       "single inner vectors restored (causal tracing).";
   syntax.uses_statistics = true;
-  syntax.own.add_options()("prompt", po::value(&options.prompt)->value_name("P"), "a prompt whose next words are the fact")(
+  syntax.own.add_options()("prompt", po::value(&options.prompt)->value_name("P"),
+                           "a prompt whose next words are the fact")(
       "subject", po::value(&options.subject)->value_name("S"), "the subject in it")(
-      "subject-occurrence", po::value(&raw.occurrence)->value_name("N"), "which one, from 1, when it stands there more than once")(
-      "answer", po::value(&options.answer)->value_name("A"), "trace this answer (default: the likeliest next token)")(
-      "facts", po::value(&options.facts)->value_name("FILE"), "JSON or JSON lines with prompt, subject and the expected answer")(
-      "limit", po::value(&options.limit)->value_name("N")->notifier([](std::int64_t n) { require_at_least("limit", n, 1); }),
+      "subject-occurrence", po::value(&raw.occurrence)->value_name("N"),
+      "which one, from 1, when it stands there more than once")(
+      "answer", po::value(&options.answer)->value_name("A"),
+      "trace this answer (default: the likeliest next token)")(
+      "facts", po::value(&options.facts)->value_name("FILE"),
+      "JSON or JSON lines with prompt, subject and the expected answer")(
+      "limit", po::value(&options.limit)->value_name("N")->notifier([](std::int64_t n) {
+        require_at_least("limit", n, 1);
+      }),
       "only the first N facts that the model answers as expected")(
       "out", po::value(&options.out)->value_name("DIR"), "keep the results there, one file a fact")(
       "resume", po::bool_switch(&options.resume), "go on with what is in --out")(

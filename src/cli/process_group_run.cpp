@@ -1,8 +1,10 @@
 #include "cli/process_group_run.h"
 
+#include <algorithm>
 #include <iostream>
 
 #include "cli/exit_code.h"
+#include "model/placement.h"
 
 namespace emend {
 
@@ -11,7 +13,8 @@ bool is_first(const ProcessGroup* group) {
 }
 
 std::string own_device(const std::string& device, const ProcessGroup* group) {
-  return group != nullptr && device == "cuda" ? "cuda:" + std::to_string(group->local_rank()) : device;
+  if (group == nullptr || device != "cuda") return device;
+  return "cuda:" + std::to_string(group->local_rank() % std::max(count_gpus(), 1));
 }
 
 void first_then_others(ProcessGroup* group, const std::function<void()>& work) {
@@ -20,22 +23,22 @@ void first_then_others(ProcessGroup* group, const std::function<void()>& work) {
   if (group != nullptr && is_first(group)) group->wait_for_all();
 }
 
-int run_in_group(CommonOptions& common, const std::string& what_stays,
-                 const std::function<int(ProcessGroup*)>& run) {
+int run_in_group(CommonOptions& common, const std::function<int(ProcessGroup*, std::string&)>& run) {
+  std::string what_stays;
   const std::unique_ptr<ProcessGroup> group = ProcessGroup::join();
-  if (!group || group->size() == 1) return run(nullptr);
+  if (!group || group->size() == 1) return run(nullptr, what_stays);
   if (!is_first(group.get())) {
     common.quiet = true;
     common.json.clear();
   }
   try {
-    return run(group.get());
+    return run(group.get(), what_stays);
   } catch (...) {
     const Failure failure = describe_failure(std::current_exception());
     const std::string place = std::to_string(group->rank()) + " of " + std::to_string(group->size());
     // In one piece, since others may be writing, too.
-    std::cerr << "emend: process " + place + ": " + failure.message + "\nemend: all processes end; " +
-                     what_stays + "\n"
+    std::cerr << "emend: process " + place + ": " + failure.message + "\nemend: all processes end" +
+                     (what_stays.empty() ? "" : "; " + what_stays) + "\n"
               << std::flush;
     group->abort(failure.exit_code);
     return failure.exit_code;  // never: for compilers that do not see it in a virtual function

@@ -67,9 +67,9 @@ Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& opti
       "window", po::value(&options.window)->value_name("N")->default_value(512)->notifier([](std::int64_t n) {
         require_positive("window", n);
       }),
-      "tokens of a row; longer documents are cut")(
-      "memory", po::value(&options.memory)->value_name("SIZE"),
-      "for the whole process (on a GPU: of its memory), for example 8G: more passes where the sums do not fit")(
+      "tokens of a row; longer documents are cut")("memory", po::value(&options.memory)->value_name("SIZE"),
+                                                   "for the whole process (on a GPU: of its memory), for "
+                                                   "example 8G: more passes where the sums do not fit")(
       "block", po::value(&options.block)->value_name("N")->notifier([](std::int64_t n) {
         require_positive("block", n);
       }),
@@ -168,7 +168,7 @@ void print_report(const StatisticsReport& report, const std::vector<LayerSummary
     std::cout << "Written to " << options.out << "\n";
 }
 
-int run(StatsOptions options, ProcessGroup* group) {
+int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
   Console console(options.common);
   const bool first = is_first(group);
   options.common.device = own_device(options.common.device, group);
@@ -201,8 +201,9 @@ int run(StatsOptions options, ProcessGroup* group) {
   console.note(plan_text(work.plan()));
   std::optional<Shards> shards;
   if (group) shards.emplace(*group);
-  const StatisticsReport report = work.collect_into({options.out, options.resume, options.keep_sums},
-                                                    stages, shards ? &*shards : nullptr);
+  what_stays = "what they had summed up to their last checkpoints stays, and --resume goes on from there";
+  const StatisticsReport report = work.collect_into({options.out, options.resume, options.keep_sums}, stages,
+                                                    shards ? &*shards : nullptr);
   if (!first) return kExitDone;
   const std::vector<LayerSummary> layers = summarize_layer_files(report.outputs);
   print_report(report, layers, options, console);
@@ -224,10 +225,9 @@ int run(StatsOptions options, ProcessGroup* group) {
 int collect(const std::vector<std::string>& arguments) {
   StatsOptions options;
   if (parse_stats(arguments, options) == Parsed::kAnswered) return kExitDone;
-  return run_in_group(
-      options.common,
-      "what they had summed up to their last checkpoints stays, and --resume goes on from there",
-      [&](ProcessGroup* group) { return run(options, group); });
+  return run_in_group(options.common, [&](ProcessGroup* group, std::string& what_stays) {
+    return run(options, group, what_stays);
+  });
 }
 
 }  // namespace

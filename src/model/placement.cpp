@@ -28,14 +28,17 @@ at::Device parse_device(const std::string& text) {
     throw Error(ErrorKind::kUsage,
                 "device " + text + ": this build's libtorch has no CUDA, or the machine no GPU");
   const int index = device.has_index() ? std::stoi(text.substr(text.find(':') + 1)) : 0;
-  if (index >= at::accelerator::deviceCount())
-    throw Error(ErrorKind::kUsage, "device " + text + ": this machine has " +
-                                       std::to_string(at::accelerator::deviceCount()) +
+  if (index >= count_gpus())
+    throw Error(ErrorKind::kUsage, "device " + text + ": this machine has " + std::to_string(count_gpus()) +
                                        " GPUs, counted from 0");
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
 }  // namespace
+
+int count_gpus() {
+  return at::hasCUDA() ? static_cast<int>(at::accelerator::deviceCount()) : 0;
+}
 
 std::vector<at::Device> parse_devices(const std::string& text) {
   std::vector<at::Device> devices;

@@ -110,6 +110,7 @@ TEST(Eval, RefusesBeforeAnyWork) {
       {{"--json", data()}, 2, "--json " + data() + " would overwrite"},
       {{"--json", folder / "out/summary.json"}, 2, "would overwrite"},
       {{"--json", folder / "out/records.jsonl"}, 2, "would overwrite"},
+      {{"--shard", "1/2", "--json", folder / "out/shard-0-of-2/records.jsonl"}, 2, "would overwrite"},
       {{"--options", folder.write("own.yaml", kQuick), "--json", folder / "own.yaml"}, 2, "would overwrite"},
       {{"--options", folder.write("a.yaml", kQuick), "--options", folder.write("b.yaml", kSlower), "--json",
         folder / "out/slower/summary.json"},
@@ -145,9 +146,12 @@ TEST(Eval, PartsJoinAndEmptyPartsDoNotStopThem) {
       run_emend(command(folder, "out", {"--records", "0:2", "--options", quick, "--shard", "0/2"}));
   ASSERT_EQ(first.code, 0) << first.err;
   EXPECT_FALSE(std::filesystem::exists(folder / "out/summary.json"));
-  const Finished second =
-      run_emend(command(folder, "out", {"--records", "0:2", "--options", quick, "--shard", "1/2"}));
+  std::vector<std::string> told =
+      command(folder, "out", {"--records", "0:2", "--options", quick, "--shard", "1/2"});
+  std::erase(told, "--quiet");
+  const Finished second = run_emend(told);
   ASSERT_EQ(second.code, 0) << second.err;
+  EXPECT_THAT(second.err, HasSubstr("fewer than the 2 parts: some parts have nothing to do"));
   EXPECT_EQ(read_json(folder / "out/summary.json")["records"], 2);
 }
 

@@ -74,6 +74,7 @@ TEST_F(EvalMpi, TheRecordsAreThoseOfOneProcess) {
   ASSERT_EQ(shared.code, 0) << shared.err;
   EXPECT_EQ(times(shared.err, "collecting them from text"), 1u) << shared.err;
   EXPECT_THAT(shared.err, AllOf(HasSubstr("2 processes share 70 records."), Not(HasSubstr("part 1 of 2")),
+                                Not(HasSubstr("nothing to do")),
                                 HasSubstr("evaluating part 0 of 2 (from 0): 38 records in")));
   EXPECT_EQ(times(shared.out, "quick: 70 records"), 1u) << shared.out;
   EXPECT_EQ(read_json(folder_ / "shared.json").size(), 2u);
@@ -133,9 +134,21 @@ TEST_F(EvalMpi, RefusesWhatDoesNotGoTogetherBeforeAnyWork) {
   for (const auto& [more, message] : refusals) {
     const Finished run = run_emend_many(2, arguments("out", more));
     EXPECT_EQ(run.code, 2) << run.err;
-    EXPECT_THAT(run.err, HasSubstr(message));
+    EXPECT_THAT(run.err, AllOf(HasSubstr(message), HasSubstr("all processes end\n"),
+                               Not(HasSubstr("records that are finished stay"))));
     EXPECT_FALSE(fs::exists(folder_ / "out"));
   }
+}
+
+// Each process would do the whole run, into the same folder.
+TEST_F(EvalMpi, RefusesProcessesThatAnotherMpiStarted) {
+  const Finished run = run_emend_after(
+      "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm_rsh_agent=/bin/true "
+      "PMI_SIZE=2 PMI_RANK=1",
+      arguments("out"));
+  EXPECT_EQ(run.code, 3) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("several processes were started together, but this one finds no other"));
+  EXPECT_FALSE(fs::exists(folder_ / "out"));
 }
 
 }  // namespace

@@ -101,6 +101,28 @@ TEST(RecordEdits, WarningsGoToTheFirstRecordAndThroughTheFileOfAStep) {
   EXPECT_TRUE(outcomes_from(steps)[0].warnings.empty());
 }
 
+TEST(RecordEdits, WarningsPassOverFactsThatFailed) {
+  const std::vector<EditRequest> requests = {request("a", "A"), request("b", "B"), request("c", "C")};
+  const auto warned = [&](const std::vector<std::string>& statuses) {
+    Edit edit;
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      edit.facts.emplace_back();
+      edit.facts.back().request = requests[i];
+      edit.facts.back().status = statuses[i];
+    }
+    edit.warnings = {"beware"};
+    std::string ids;
+    for (const EditRequest& one : requests) {
+      EditedRecord state;
+      note_outcome(edit, one, state);
+      if (!state.warnings.empty()) ids += one.id;
+    }
+    return ids;
+  };
+  EXPECT_EQ(warned({"failed", "edited", "edited"}), "b");
+  EXPECT_EQ(warned({"failed", "failed", "failed"}), "a");
+}
+
 TEST(RecordEdits, ContradictionsAreLeftOutWhereBothWouldBeEdited) {
   const std::vector<EditRequest> requests = {request("a", "A", "A is", "x"), request("b", "A", "A is", "y"),
                                              request("c", "A", "A is", "x"), request("d", "D", "D is", "x"),

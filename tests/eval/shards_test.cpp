@@ -41,5 +41,16 @@ TEST(Shards, DoNotTakeThePlaceOfAWholeRun) {
               HasSubstr("rome holds a run that is not in parts, and this one is in 2 parts"));
 }
 
+TEST(Shards, DoNotTakeThePlaceOfFilesThatAreNotARuns) {
+  const test::TempFolder folder;
+  const auto out = folder / "out";
+  folder.write("out/summary.json", "{}");
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { require_same_parts(out, 2, {out}); }),
+              HasSubstr("holds summary.json without run.json: not a run of this program"));
+  require_same_parts(out, 2, {out / "memit"});
+  folder.write("out/shard-0-of-2/run.json", "{}");  // now it is what the parts were joined into
+  require_same_parts(out, 2, {out});
+}
+
 }  // namespace
 }  // namespace emend

@@ -1,0 +1,18 @@
+// What mpirun and its kin say in the environment of the processes that they start.
+#pragma once
+
+#include <cstdlib>
+#include <string>
+
+namespace emend {
+
+// Were several processes started together?
+inline bool launched_with_others() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    const char* const size = std::getenv(name);
+    if (size != nullptr && std::string(size) != "1") return true;
+  }
+  return false;
+}
+
+}  // namespace emend
