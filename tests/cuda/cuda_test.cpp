@@ -4,68 +4,17 @@
 // Tolerances. float32 without TF32, attention in one kernel: logits 1e-4 absolute, as sums run in another
 // order. 16-bit types: rounding of the weights alone moves logits of the parity models, which reach 12, by
 // some tenths; means are held to 0.05.
-#include <ATen/Context.h>
-#include <ATen/DeviceAccelerator.h>
-#include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/autograd.h>
-
-#include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <thread>
-
-#include "emend/error.h"
-#include "emend/locate.h"
-#include "emend/statistics.h"
-#include "eval/answer_engine.h"
-#include "eval/metric.h"
-#include "linalg/spd_factor.h"
-#include "model/device_graph.h"
-#include "support/edit_world.h"
-#include "support/eval_world.h"
+#include "cuda/cuda_fixture.h"
 
 namespace emend {
 namespace {
 
+using test::Cuda;
 using test::data_path;
 using test::EditWorld;
-
-ModelOptions on_gpu(const std::string& dtype = "float32") {
-  ModelOptions options;
-  options.device = "cuda";
-  options.dtype = dtype;
-  return options;
-}
-
-Model load(const std::string& folder, const ModelOptions& options) {
-  SilentProgress silent;
-  return Model::load(data_path(folder), options, silent);
-}
-
-class Cuda : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!at::hasCUDA()) GTEST_SKIP() << "no CUDA device";
-  }
-};
-
-// Rows of several lengths behind a shared prefix, logits at every token.
-at::Tensor logits_of_rows(const Model& model) {
-  const c10::NoGradGuard no_grad;
-  const std::int64_t vocab = std::min<std::int64_t>(model.config().vocab, 90);
-  PassInput front;
-  front.ids = {test::some_ids(5, vocab, 1), test::some_ids(3, vocab, 2)};
-  KvCache cache(model.config(), 0, 2, 8, model.options());
-  front.cache = &cache;
-  front.append = true;
-  model.forward(front);
-  PassInput input;
-  input.ids = {test::some_ids(4, vocab, 3), test::some_ids(7, vocab, 4), test::some_ids(1, vocab, 5)};
-  input.cache = &cache;
-  input.cache_row = {1, 0, -1};
-  input.logit_tokens = test::counting(0, 12);
-  return model.forward(input).logits.cpu();
-}
+using test::load;
+using test::logits_of_rows;
+using test::on_gpu;
 
 TEST_F(Cuda, LogitsEqualTheCpus) {
   for (const std::string name : {"gpt2", "gptj", "llama_gqa_tied", "llama_untied_llama3_rope"}) {
@@ -100,34 +49,6 @@ TEST_F(Cuda, SolvesEqualTheCpus) {
   EXPECT_NEAR(device.info().condition / host.info().condition, 1, 1e-6);
   const CholeskyPanels panels(C, 0.1, at::kCUDA, 48);  // straight from the host's C
   EXPECT_TRUE(test::near(panels.solve(K), CholeskyPanels(C, 0.1, at::kCPU).solve(K), 1e-8));
-}
-
-// What is recorded runs again on new values, the backward pass with it.
-TEST_F(Cuda, RecordedWorkFollowsItsInput) {
-  const at::Device gpu(at::kCUDA, 0);
-  if (!DeviceGraph::can_record(gpu)) GTEST_SKIP() << "built without CUDA's headers";
-  const at::Tensor x = at::ones({3}, gpu);
-  at::Tensor y, dx;
-  DeviceGraph graph(gpu, [&] {
-    const at::AutoGradMode on(true);
-    const at::Tensor leaf = x.detach().clone().requires_grad_(true);
-    const at::Tensor sum = leaf.pow(3).sum();
-    y = sum.detach();
-    dx = torch::autograd::grad({sum}, {leaf})[0];
-  });
-  for (const double value : {2.0, -1.0, 0.5}) {
-    x.fill_(value);
-    graph.run();
-    EXPECT_NEAR(y.item<double>(), 3 * value * value * value, 1e-6);
-    EXPECT_NEAR(dx.max().item<double>(), 3 * value * value, 1e-6);
-  }
-}
-
-TEST_F(Cuda, WorkThatCannotBeRecordedIsRefusedAndTheDeviceGoesOn) {
-  const at::Device gpu(at::kCUDA, 0);
-  if (!DeviceGraph::can_record(gpu)) GTEST_SKIP() << "built without CUDA's headers";
-  EXPECT_ANY_THROW(DeviceGraph(gpu, [] { throw std::runtime_error("no"); }));
-  EXPECT_EQ(at::ones({4}, gpu).sum().item<double>(), 4);
 }
 
 TEST_F(Cuda, StatisticsEqualTheCpus) {
@@ -218,99 +139,6 @@ TEST_F(Cuda, EditsAreRepeatable) {
   EXPECT_TRUE(at::equal(one.changes[0].B, two.changes[0].B));
 }
 
-// Gradients through attention over rows that take several tiles of the fused kernel.
-TEST_F(Cuda, GradientsOfLongRowsAreRepeatable) {
-  ModelConfig config = test::tiny_config("llama");
-  config.max_positions = 2048;
-  for (const std::string dtype : {"float32", "bfloat16"}) {
-    const Model model = Model::make_random(config, 3, on_gpu(dtype));
-    PassInput input;
-    for (const std::int64_t length : {1500, 1100, 700}) {
-      input.logit_tokens.push_back(length - 1 +
-                                   (input.logit_tokens.empty() ? 0 : input.logit_tokens.back() + 1));
-      input.ids.emplace_back(static_cast<std::size_t>(length), 1);
-    }
-    at::manual_seed(5);
-    const at::Tensor hidden = at::randn({3300, config.d_model}, at::kCUDA).to(model.options());
-    const auto gradient = [&] {
-      const at::AutoGradMode on(true);
-      PassInput once = input;
-      once.hidden = hidden.detach().clone().requires_grad_(true);
-      const at::Tensor leaf = once.hidden;
-      return torch::autograd::grad(
-          {at::log_softmax(model.forward(std::move(once)).logits, 1).select(1, 3).sum()}, {leaf})[0];
-    };
-    const at::Tensor first = gradient();
-    EXPECT_GT(first.abs().max().item<double>(), 0) << dtype;
-    for (int again = 0; again < 5; ++again)
-      EXPECT_TRUE(at::equal(gradient(), first)) << dtype << " " << again;
-  }
-}
-
-// Two models in two threads, each recording its steps: each gives what it gives alone.
-TEST_F(Cuda, EditsInTwoThreadsLeaveEachOtherAlone) {
-  const auto requests = test::world_edits(3);
-  const auto run = [&](const std::string& shape) {
-    const Model gpu = load("world/" + shape, on_gpu());
-    SilentProgress silent;
-    std::vector<at::Tensor> residuals;
-    for (int again = 0; again < 3; ++again)
-      for (const EditRequest& request : requests)
-        residuals.push_back(EditWorld::editor({})
-                                ->edit(gpu, {request}, EditWorld::of(shape).context, silent)
-                                .facts[0]
-                                .residual);
-    return at::stack(residuals.back().defined() ? residuals : std::vector<at::Tensor>{});
-  };
-  const at::Tensor gpt2 = run("gpt2"), llama = run("llama");
-  at::Tensor gpt2_beside, llama_beside;
-  std::thread other([&] { gpt2_beside = run("gpt2"); });
-  llama_beside = run("llama");
-  other.join();
-  EXPECT_TRUE(at::equal(gpt2_beside, gpt2));
-  EXPECT_TRUE(at::equal(llama_beside, llama));
-}
-
-TEST_F(Cuda, RecordingsUseTheSameMemoryAgain) {
-  const auto requests = test::world_edits(12);
-  const EditWorld& world = EditWorld::of("gpt2");
-  const Model gpu = load("world/gpt2", on_gpu());
-  SilentProgress silent;
-  const auto held_after = [&](std::size_t edits) {
-    for (std::size_t i = 0; i < edits; ++i)
-      EditWorld::editor({})->edit(gpu, {requests[i]}, world.context, silent);
-    return at::accelerator::getDeviceStats(0).reserved_bytes[0].current;
-  };
-  const auto first = held_after(12), second = held_after(12);
-  EXPECT_LE(second, first + (32 << 20));
-}
-
-// What a pass with gradients sees is what one without sees.
-TEST_F(Cuda, LogitsWithGradientsEqualThoseWithout) {
-  for (const std::string dtype : {"float32", "bfloat16", "float16"})
-    for (const std::string shape : {"gpt2", "llama"}) {
-      const Model model = load("world/" + shape, on_gpu(dtype));
-      PassInput input;
-      input.ids = {test::some_ids(40, 900, 3), test::some_ids(17, 900, 4), test::some_ids(90, 900, 5)};
-      input.logit_tokens = test::counting(0, 147);
-      PassInput lower = input;
-      lower.logit_tokens = {};
-      lower.stop = PassInput::Stop::kBlock;
-      lower.stop_block = 0;
-      const c10::NoGradGuard no_grad;
-      input.hidden = model.forward(lower).hidden;
-      input.begin_block = 1;
-      const at::Tensor without = at::log_softmax(model.forward(input).logits, 1);
-      const at::AutoGradMode on(true);
-      input.hidden = input.hidden.detach().clone().requires_grad_(true);
-      const at::Tensor with = at::log_softmax(model.forward(input).logits, 1).detach();
-      EXPECT_LT((with - without).abs().mean().item<double>(), dtype == "float32" ? 1e-5 : 0.05)
-          << shape << " " << dtype;
-      EXPECT_LT((with - without).abs().max().item<double>(), dtype == "float32" ? 1e-3 : 0.6)
-          << shape << " " << dtype;
-    }
-}
-
 TEST_F(Cuda, RandomModelsAreMadeOnTheDevice) {
   const Model model = Model::make_random(test::tiny_config("gptj"), 3, on_gpu("bfloat16"));
   EXPECT_TRUE(model.weights().token_embedding.is_cuda());
@@ -378,99 +206,6 @@ TEST_F(Cuda, EvaluationEqualsTheCpus) {
       }
   }
 }
-
-// A model over two devices gives what it gives on one: the GPU and the CPU, and two GPUs where there are two.
-class Split : public ::testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override {
-    const auto gpus = static_cast<int>(at::accelerator::deviceCount());
-    if (gpus < (GetParam().find("cuda:1") == std::string::npos ? 1 : 2))
-      GTEST_SKIP() << "not enough CUDA devices";
-  }
-  static ModelOptions split() {
-    ModelOptions options;
-    options.device = GetParam();
-    return options;
-  }
-};
-
-TEST_P(Split, BlocksLieOnBoth) {
-  const Model model = load("world/gpt2", split());
-  EXPECT_NE(model.weights().blocks.front().mlp_down.device(),
-            model.weights().blocks.back().mlp_down.device());
-  EXPECT_EQ(model.devices(), GetParam());
-}
-
-TEST_P(Split, LogitsAndTextsAreTheSame) {
-  for (const std::string name : {"gpt2", "gptj", "llama_gqa_tied", "llama_untied_llama3_rope"})
-    EXPECT_TRUE(test::near(logits_of_rows(load("parity/" + name, split())),
-                           logits_of_rows(load("parity/" + name, {})), 1e-4))
-        << name;
-  const Model one = test::load_world("gpt2"), two = load("world/gpt2", split());
-  const std::vector<TokenIds> prompts = {prompt_ids(one.tokenizer(), test::world_edits(1)[0].prompt,
-                                                    {one.tokenizer().automatic_prefix(), PromptForm::kRaw})};
-  GenerateOptions greedy;
-  greedy.max_new = 6;
-  EXPECT_EQ(generate(two, prompts, greedy), generate(one, prompts, greedy));
-}
-
-TEST_P(Split, StatisticsAndEditsAreTheSame) {
-  const EditWorld& world = EditWorld::of("llama");
-  const Model two = load("world/llama", split());
-  StatisticsOptions options;
-  options.layers = {0, 2, two.config().layers - 1};
-  options.tokens = 3000;
-  options.prefix = two.tokenizer().automatic_prefix();
-  SilentProgress silent;
-  for (const bool own : {false, true}) {
-    options.corpus = own ? std::vector<std::filesystem::path>{}
-                         : std::vector<std::filesystem::path>{data_path("world/text.txt")};
-    const Statistics wanted = collect_statistics(world.model, options, silent),
-                     found = collect_statistics(two, options, silent);
-    for (const int layer : options.layers) {
-      const at::Tensor &a = found.layers.at(layer).C, &b = wanted.layers.at(layer).C;
-      EXPECT_LT(((a - b).norm() / b.norm()).item<double>(), own ? 1e-2 : 1e-5)
-          << layer;  // own text may part after many tokens
-    }
-  }
-  const auto requests = test::world_edits(3);
-  for (const int layer : {1, two.config().layers - 3}) {
-    EditorContext context = world.context;
-    context.layer = layer;
-    Statistics statistics = world.statistics;
-    statistics.layers[layer] = statistics.layers.at(world.context.layer);
-    context.statistics = &statistics;
-    const auto wanted = EditWorld::editor({})->edit_each(world.model, requests, context, silent);
-    const auto found = EditWorld::editor({})->edit_each(two, requests, context, silent);
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-      const EditedFact &a = found[i].facts[0], &b = wanted[i].facts[0];
-      EXPECT_LE(std::abs(a.steps - b.steps), 1) << layer << " " << i;
-      EXPECT_GT(at::cosine_similarity(a.residual, b.residual, 0).item<double>(), 0.99) << layer << " " << i;
-    }
-  }
-}
-
-TEST_P(Split, TracesAreTheSame) {
-  const Model one = test::load_world("gpt2"), two = load("world/gpt2", split());
-  const TraceFact fact = test::world_facts(1)[0];
-  TraceOptions options;
-  options.prefix = one.tokenizer().automatic_prefix();
-  options.samples = 2;
-  const FactTrace wanted = trace_fact(one, fact, options, 0.05, {}, 0),
-                  found = trace_fact(two, fact, options, 0.05, {}, 0);
-  for (std::size_t t = 0; t < wanted.block.size(); ++t)
-    for (std::size_t l = 0; l < wanted.block[t].size(); ++l) {
-      EXPECT_NEAR(found.block[t][l], wanted.block[t][l], 1e-4);
-      EXPECT_NEAR(found.mlp[t][l], wanted.mlp[t][l], 1e-4);
-    }
-  for (std::size_t l = 0; l < wanted.knockout_subject.size(); ++l)
-    EXPECT_NEAR(found.knockout_subject[l], wanted.knockout_subject[l], 1e-4);
-}
-
-INSTANTIATE_TEST_SUITE_P(Devices, Split, ::testing::Values("cuda:0,cpu", "cuda:0,cuda:1"),
-                         [](const auto& devices) {
-                           return devices.param == "cuda:0,cpu" ? "GpuAndCpu" : "TwoGpus";
-                         });
 
 TEST_F(Cuda, AModelThatDoesNotFitIsRefusedBeforeAnyWork) {
   ModelConfig huge = test::tiny_config("llama");

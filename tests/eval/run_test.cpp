@@ -14,6 +14,7 @@
 #include "eval/shards.h"
 #include "support/edit_world.h"
 #include "support/eval_world.h"
+#include "support/stop_at.h"
 
 namespace emend {
 namespace {
@@ -22,20 +23,6 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 
 constexpr std::size_t kRecords = 36;  // two units of single mode
-
-// Stops the run at the n-th sign of progress.
-class StopAt : public Progress {
- public:
-  explicit StopAt(int signs) : left_(signs) {}
-  void begin(std::string_view, std::int64_t, std::string_view) override {}
-  void update(std::int64_t, std::string_view) override {
-    if (left_-- == 0) throw Error(ErrorKind::kInterrupted, "stopped");
-  }
-  void end() override {}
-
- private:
-  int left_;
-};
 
 class RunTest : public testing::Test {
  protected:
@@ -94,7 +81,7 @@ TEST_F(RunTest, SingleModeTakenUpAfterEachStopGivesTheSameFiles) {
   bool half_way = false;
   for (int signs = 1; !half_way; signs += 12) {
     ASSERT_LT(signs, 1000);
-    StopAt stop(signs);
+    test::StopAt stop(signs);
     ASSERT_THROW(run_eval(world_.model, again, contenders(folder("parts"), 2), stop), Error);
     half_way = read_finished_records(folder("parts") / "both" / kRecordsFile, nullptr).size() ==
                static_cast<std::size_t>(kTogether);
@@ -117,7 +104,7 @@ TEST_F(RunTest, SecondsOfARunInPartsAreThoseOfAllParts) {
   std::map<std::string, double> first;
   for (int signs = 1; first.empty(); signs += 6) {
     ASSERT_LT(signs, 1000);
-    StopAt stop(signs);
+    test::StopAt stop(signs);
     ASSERT_THROW(run_eval(world_.model, again, contenders(folder("out")), stop), Error);
     if (!fs::exists(folder("out") / "seconds.json")) continue;
     const auto kept = nlohmann::json::parse(test::read_all(folder("out") / "seconds.json"));
@@ -163,7 +150,7 @@ TEST_F(RunTest, SequentialStandsWhereItStood) {
   EvalSetup again = setup("sequential:4", records);
   again.resume = true;
   for (const int signs : {2, 12}) {
-    StopAt stop(signs);
+    test::StopAt stop(signs);
     EXPECT_THROW(run_eval(world_.model, again, contenders(folder("parts")), stop), Error);
     EXPECT_TRUE(at::equal(before, world_.weight()));
   }

@@ -8,6 +8,7 @@
 #include "eval/shards.h"
 #include "support/edit_world.h"
 #include "support/eval_world.h"
+#include "support/stop_at.h"
 
 namespace emend {
 namespace {
@@ -16,20 +17,6 @@ namespace fs = std::filesystem;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// Stops the run at the n-th sign of progress.
-class StopAt : public Progress {
- public:
-  explicit StopAt(int signs) : left_(signs) {}
-  void begin(std::string_view, std::int64_t, std::string_view) override {}
-  void update(std::int64_t, std::string_view) override {
-    if (left_-- == 0) throw Error(ErrorKind::kInterrupted, "stopped");
-  }
-  void end() override {}
-
- private:
-  int left_;
-};
 
 // Warns in every edit of its first request, and changes nothing.
 class Warner : public Editor {
@@ -125,7 +112,7 @@ TEST_F(Warnings, OfASequenceAreThereWhenItIsTakenUp) {
   bool stepped = false;
   for (int signs = 1; !stepped; signs += 4) {
     ASSERT_LT(signs, 200);
-    StopAt stop(signs);
+    test::StopAt stop(signs);
     ASSERT_THROW(run(again, folder("parts"), stop), Error);
     stepped = fs::exists(folder("parts") / "steps" / "step_000001.safetensors");
   }
