@@ -62,8 +62,9 @@ at::Tensor DriftProbe::logprobs(const Part& part, const std::vector<WeightChange
   input.logit_tokens = part.logit_tokens;
   const at::Device device = model_.options().device();
   for (const WeightChange& change : changes) {
-    const Overlay overlay{change.block, change.A.to(device), change.B.to(device), {}};
-    if (change.block == first_edited_block_)
+    const auto [A, B] = change.factors();
+    const Overlay overlay{change.weight.block, A.to(device), B.to(device), {}};
+    if (change.weight.block == first_edited_block_)
       input.hidden =
           input.hidden +
           overlay_value(overlay_strength(part.key, overlay), overlay, {}).to(input.hidden.scalar_type());

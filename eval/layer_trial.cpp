@@ -44,7 +44,7 @@ Contender contender_at(const LayerTrial& trial, int layer, const std::string& da
   if (trial.context.statistics != nullptr) contender.header.statistics_fingerprint = trial.context.statistics->fingerprint;
   contender.editor = trial.editor;
   contender.context = trial.context;
-  contender.context.layer = layer;
+  contender.context.layers = {layer};
   contender.folder = trial.folder / ("layer-" + std::to_string(layer));
   return contender;
 }

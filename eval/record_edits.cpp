@@ -19,9 +19,10 @@ bool is_about_records(const Error& error) {
 Edit failed_edit(const std::vector<EditRequest>& wanted, const std::string& reason) {
   Edit none;
   for (const EditRequest& request : wanted) {
-    EditedFact fact;
+    FactRecord fact;
     fact.request = request;
-    fact.status = kFailed;
+    fact.status = FactStatus::kFailed;
+    fact.parts.emplace_back();
     fact.reason = reason;
     none.facts.push_back(std::move(fact));
   }
@@ -60,7 +61,7 @@ std::string refusal_of(const Editor& editor, const Model& model, const std::vect
 // Is it this request that an edit's warnings are kept with: the first that is not failed, else the first?
 bool carries_warnings(const Edit& edit, const EditRequest& request) {
   const auto edited = std::find_if(edit.facts.begin(), edit.facts.end(),
-                                   [](const EditedFact& fact) { return fact.status != kFailed; });
+                                   [](const FactRecord& fact) { return fact.status != FactStatus::kFailed; });
   const auto carrier = edited != edit.facts.end() ? edited : edit.facts.begin();
   return carrier == edit.facts.end() || carrier->request.id == request.id;
 }
@@ -97,7 +98,7 @@ std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std
 Edit edit_together(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
                    const EditorContext& context, Progress& progress) {
   std::vector<EditRequest> kept = wanted;
-  std::vector<EditedFact> refused;
+  std::vector<FactRecord> refused;
   Edit edit;
   while (!kept.empty()) {
     try {
@@ -111,7 +112,7 @@ Edit edit_together(const Editor& editor, const Model& model, const std::vector<E
       const std::size_t end = refusal.empty() ? kept.size() : blamed + 1;
       const std::vector<EditRequest> out(kept.begin() + static_cast<std::ptrdiff_t>(blamed),
                                          kept.begin() + static_cast<std::ptrdiff_t>(end));
-      for (EditedFact& fact : failed_edit(out, refusal.empty() ? error.what() : refusal).facts)
+      for (FactRecord& fact : failed_edit(out, refusal.empty() ? error.what() : refusal).facts)
         refused.push_back(std::move(fact));
       kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(blamed),
                  kept.begin() + static_cast<std::ptrdiff_t>(end));
@@ -122,9 +123,10 @@ Edit edit_together(const Editor& editor, const Model& model, const std::vector<E
 }
 
 void note_outcome(Edit& edit, const EditRequest& request, EditedRecord& state) {
-  for (const EditedFact& fact : edit.facts)
+  for (const FactRecord& fact : edit.facts)
     if (fact.request.id == request.id)
-      state = {fact.status, fact.reason, fact.layer, fact.steps, fact.loss, fact.relative_norm};
+      state = {std::string(to_string(fact.status)), fact.reason, fact.layer(), fact.steps, fact.loss,
+               fact.relative_norm()};
   if (carries_warnings(edit, request)) state.warnings = std::exchange(edit.warnings, {});
 }
 

@@ -90,8 +90,8 @@ class Run {
 
  private:
   static int first_block(const std::vector<Contender>& contenders) {
-    int first = contenders.front().context.layer;
-    for (const Contender& contender : contenders) first = std::min(first, contender.context.layer);
+    int first = contenders.front().context.layers.front();
+    for (const Contender& contender : contenders) first = std::min(first, contender.context.layers.front());
     return first;
   }
 
@@ -110,7 +110,8 @@ class Run {
       json.erase(key);
     json["model"].erase("path");  // a moved file is the same file: fingerprints tell
     json["data"].erase("path");
-    json["layer"] = contender.context.layer;
+    json["layer"] = contender.context.layers.front();
+    if (contender.context.layers.size() > 1) json["layers"] = contender.context.layers;
     json["first_record"] = setup_.first_record;
     json["record_count"] = setup_.records.size();
     json["known_only"] = setup_.known_only;

@@ -53,10 +53,10 @@ std::optional<at::Tensor> published_response(const KeyMetric& metric, const at::
   return u / product;
 }
 
-WeightChange closed_form_change(int layer, const std::vector<at::Tensor>& responses,
+WeightChange closed_form_change(const WeightRef& weight, const std::vector<at::Tensor>& responses,
                                 const std::vector<at::Tensor>& residuals) {
-  return {layer, at::stack(responses, 0).to(at::kFloat).contiguous(),
-          at::stack(residuals, 1).to(at::kFloat).contiguous()};
+  return WeightChange::low_rank(weight, at::stack(responses, 0).to(at::kFloat).contiguous(),
+                                at::stack(residuals, 1).to(at::kFloat).contiguous());
 }
 
 }  // namespace emend

@@ -44,8 +44,8 @@ at::Tensor joint_keys(const std::vector<KeyConstraint>& edits, const at::Tensor&
 std::optional<at::Tensor> published_response(const KeyMetric& metric, const at::Tensor& direction_key,
                                              const at::Tensor& answer_key);
 
-// Delta = sum_g r_g a_g^T of one layer in factors: A holds the responses [F], B the residuals [D]. float32.
-WeightChange closed_form_change(int layer, const std::vector<at::Tensor>& responses,
+// Delta = sum_g r_g a_g^T of one weight in factors: A holds the responses [F], B the residuals [D]. float32.
+WeightChange closed_form_change(const WeightRef& weight, const std::vector<at::Tensor>& responses,
                                 const std::vector<at::Tensor>& residuals);
 
 }  // namespace emend

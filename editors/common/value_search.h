@@ -15,11 +15,10 @@
 #include <vector>
 
 #include "editors/common/layer_trace.h"
+#include "emend/edit.h"
 #include "emend/progress.h"
 
 namespace emend {
-
-enum class Objective { kWritten, kInjected };
 
 struct SearchOptions {
   Objective objective = Objective::kWritten;

@@ -20,18 +20,18 @@ constexpr double kLoudNeighbour = 0.3;  // share of the residual that reaches a 
 
 // C of the layer with its ridge, or the identity.
 KeyMetric make_metric(const Model& model, const EditorContext& context, const RomeOptions& options) {
-  const std::string layer = std::to_string(context.layer);
-  if (context.layer < 0 || context.layer >= model.config().layers)
+  const std::string layer = std::to_string(context.layers.at(0));
+  if (context.layers[0] < 0 || context.layers[0] >= model.config().layers)
     throw Error(ErrorKind::kConfig, "layer " + layer + " is out of range; the model has layers 0 to " +
                                         std::to_string(model.config().layers - 1));
   if (!options.covariance) return {};
-  if (!context.statistics || !context.statistics->layers.contains(context.layer))
+  if (!context.statistics || !context.statistics->layers.contains(context.layers.at(0)))
     throw Error(ErrorKind::kConfig, "rome: the statistics of layer " + layer + " are missing");
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
   const std::string& made_from = context.statistics->fingerprint;
   return KeyMetric(factors.get(made_from.empty() ? "" : made_from + " " + layer,
-                               context.statistics->layers.at(context.layer).C, options.relative_ridge,
+                               context.statistics->layers.at(context.layers.at(0)).C, options.relative_ridge,
                                model.options().device(), "C of layer " + layer));
 }
 
@@ -84,11 +84,11 @@ RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests,
       metric_(make_metric(model, context, options)),
       rows_(model.tokenizer(), requests, {context.prefix, context.form},
             make_contexts(model, context, options)),
-      trace_(model, context.layer, rows_.fronts(), context.token_budget),
+      trace_(model, context.layers.at(0), rows_.fronts(), context.token_budget),
       groups_(group_by_key(rows_, trace_, grouping)) {
   require_no_contradiction(groups_, rows_, requests_);
   if (options_.protect_sink) sink_key_ = sink_key(rows_, trace_);
-  require_finite_keys(groups_, sink_key_, context.layer, requests_);
+  require_finite_keys(groups_, sink_key_, context.layers.at(0), requests_);
   for (KeyGroup& group : groups_)
     group.constraint = choose_keys(group, rows_, metric_, options_.keys, ids(group), group.warnings);
   if (grouping == Grouping::kAlone || groups_.size() < 2) return;
@@ -199,7 +199,7 @@ EditPlan RomePlan::summary() const {
     for (std::size_t i : group.requests) {
       EditPlan::Entry entry;
       entry.id = requests_[i].id;
-      entry.layer = context_.layer;
+      entry.layers = context_.layers;
       entry.target_tokens = static_cast<std::int64_t>(rows_[i].target.size());
       entry.rows = static_cast<std::int64_t>(rows_[i].prompts.size());
       for (std::size_t j : group.requests)

@@ -27,6 +27,12 @@ class RomePlan {
   const CallRows& rows() const { return rows_; }
   const LayerTrace& trace() const { return trace_; }
   const std::vector<KeyGroup>& groups() const { return groups_; }
+  // Where the edit is written.
+  int layer() const { return trace_.layer(); }
+  WeightRef weight() const { return {layer(), Role::kMlpDown}; }
+  // What C + ridge I was solved with: nullptr for C = I.
+  const SpdInfo* solved_with() const { return metric_.info(); }
+
   // All that was noticed; KeyGroup::warnings has what concerns one group alone.
   std::vector<std::string> warnings() const;
   std::string ids(const KeyGroup& group) const { return group.ids(requests_); }

@@ -29,45 +29,62 @@ void require_down(const RomePlan& plan, const std::vector<SearchResult>& results
     if (!results[g].came_down)
       failed.push_back(plan.ids(plan.groups()[g]) + " (" + loss_text(results[g]) + ")");
   if (!failed.empty())
-    throw Error(ErrorKind::kNumeric, "the value search at layer " + std::to_string(plan.context().layer) +
+    throw Error(ErrorKind::kNumeric, "the value search at layer " + std::to_string(plan.layer()) +
                                          " did not come down for " + join(failed) +
                                          "; try another layer or more steps, or --keep-going");
 }
 
 double weight_norm(const RomePlan& plan) {
-  const auto layer = static_cast<std::size_t>(plan.context().layer);
-  return plan.model().weights().blocks[layer].mlp_down.to(at::kFloat).norm().item<double>();
+  return plan.model().weight(plan.weight()).to(at::kFloat).norm().item<double>();
 }
 
-// What one group's requests contribute, with the response that is written for it.
+// What one group's requests contribute, with the response that is written for it as row `row` of the change.
 void add_facts(Edit& edit, const RomePlan& plan, const KeyGroup& group, const SearchResult& result,
-               const at::Tensor& a, double norm_of_weight) {
+               const at::Tensor& a, std::int64_t row, double norm_of_weight) {
   const KeyConstraint constraint = plan.constraint(group);
   for (std::size_t i : group.requests) {
-    EditedFact fact;
+    FactPart part;
+    part.weight = plan.weight();
+    part.keys = constraint.K.t().to(at::kFloat).contiguous();
+    part.answers = constraint.y.to(at::kFloat);
+    part.residual = result.r.cpu();
+    part.update_norm = part.residual.norm().item<double>() * a.norm().item<double>();
+    part.relative_norm = part.update_norm / norm_of_weight;
+    if (result.came_down) part.rows = {row};
+    FactRecord fact;
     fact.request = plan.requests()[i];
-    fact.layer = plan.context().layer;
-    fact.status = result.came_down ? "edited" : "failed";
+    fact.status = result.came_down ? FactStatus::kEdited : FactStatus::kFailed;
     if (!result.came_down) fact.reason = "the value search did not come down (" + loss_text(result) + ")";
-    fact.keys = constraint.K.t().to(at::kFloat).contiguous();
-    fact.answers = constraint.y.to(at::kFloat);
-    fact.residual = result.r.cpu();
+    fact.parts = {std::move(part)};
     fact.steps = result.steps;
     fact.loss = result.loss;
-    fact.update_norm = fact.residual.norm().item<double>() * a.norm().item<double>();
-    fact.relative_norm = fact.update_norm / norm_of_weight;
     edit.facts.push_back(std::move(fact));
   }
 }
 
+// How the responses of the plan were found.
+WeightSolve solve_record(const RomePlan& plan) {
+  WeightSolve solve;
+  solve.weight = plan.weight();
+  solve.rule = plan.options().keys == RomeKeys::kOriginal ? SolveRule::kEachAlone : SolveRule::kEquality;
+  solve.relative_ridge = plan.options().relative_ridge;
+  if (!plan.options().covariance) return solve;
+  solve.statistics_fingerprint = plan.context().statistics->fingerprint;
+  if (const SpdInfo* info = plan.solved_with()) {
+    solve.ridge = info->ridge;
+    solve.condition = info->condition;
+  }
+  return solve;
+}
+
 // Groups gather requests that share a key: back to the order of the file.
-void put_in_order(std::vector<EditedFact>& facts, const std::vector<EditRequest>& requests) {
-  const auto place = [&](const EditedFact& fact) {
+void put_in_order(std::vector<FactRecord>& facts, const std::vector<EditRequest>& requests) {
+  const auto place = [&](const FactRecord& fact) {
     return std::find_if(requests.begin(), requests.end(),
                         [&](const EditRequest& request) { return request.id == fact.request.id; });
   };
   std::sort(facts.begin(), facts.end(),
-            [&](const EditedFact& one, const EditedFact& two) { return place(one) < place(two); });
+            [&](const FactRecord& one, const FactRecord& two) { return place(one) < place(two); });
 }
 
 // The closed form of what came down among `groups`, with the facts of all of them.
@@ -76,13 +93,17 @@ Edit write_edit(const RomePlan& plan, const RomeSolution& solution, const std::v
   const double norm_of_weight = weight_norm(plan);
   std::vector<at::Tensor> a, r;
   for (std::size_t g : groups) {
-    add_facts(edit, plan, plan.groups()[g], solution.results[g], solution.responses[g], norm_of_weight);
+    add_facts(edit, plan, plan.groups()[g], solution.results[g], solution.responses[g],
+              static_cast<std::int64_t>(a.size()), norm_of_weight);
     if (!solution.results[g].came_down) continue;
     a.push_back(solution.responses[g]);
     r.push_back(solution.results[g].r.cpu());
   }
   put_in_order(edit.facts, plan.requests());
-  if (!a.empty()) edit.changes.push_back(closed_form_change(plan.context().layer, a, r));
+  if (!a.empty()) {
+    edit.changes.push_back(closed_form_change(plan.weight(), a, r));
+    edit.solves.push_back(solve_record(plan));
+  }
   edit.context_ids = plan.rows().contexts();
   return edit;
 }
@@ -132,7 +153,7 @@ class Rome : public Editor {
   std::string name() const override { return "rome"; }
   bool needs_statistics() const override { return table_.value().covariance; }
   std::map<std::string, std::string> options() const override { return names_and_values_; }
-  std::string objective() const override { return names_and_values_.at("objective"); }
+  Objective objective() const override { return table_.value().search.objective; }
 
   EditPlan plan(const Model& model, const std::vector<EditRequest>& requests,
                 const EditorContext& context) const override {
@@ -163,9 +184,7 @@ class Rome : public Editor {
     edit.objective = objective();
     edit.options = names_and_values_;
     edit.base_fingerprint = model.fingerprint();
-    if (table_.value().covariance)
-      edit.statistics_fingerprint = context.statistics->fingerprint;
-    else
+    if (!table_.value().covariance)
       edit.warnings.push_back(
           "covariance: false: the update's direction is the raw key (C = I); neighbours move more than with "
           "ROME");

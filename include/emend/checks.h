@@ -6,32 +6,12 @@
 #include <vector>
 
 #include "emend/edit.h"
+#include "emend/fact_state.h"
 #include "emend/model.h"
 #include "emend/progress.h"
 #include "emend/records.h"
 
 namespace emend {
-
-// What the model says to one prompt. Probabilities are exp(-nll per token).
-struct PromptState {
-  double p_target = 0;
-  double p_was = 0;
-  bool argmax_target = false;  // the target is the greedy continuation
-  std::string completion;      // greedy, as text
-};
-
-struct FactState {
-  std::string id;
-  PromptState prompt;
-  std::vector<PromptState> paraphrases;
-  struct NeighbourState {
-    std::string answer;      // given, or the base's greedy one
-    double p_answer = 0;
-    double p_target = 0;
-    std::string completion;
-  };
-  std::vector<NeighbourState> neighbours;
-};
 
 struct CheckOptions {
   std::vector<std::int64_t> prefix;  // BOS ids that begin every row

@@ -1,50 +1,125 @@
-// An edit as a value: low-rank changes of down projections, with all that is needed to check, undo and re-solve it.
+// An edit as a value: which weights it changes and by what, how each of them was solved, and what became of
+// each fact. It holds all that is needed to check the edit, to take it off, and to solve it again without one
+// of its facts.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "emend/error.h"
+#include "emend/fact_state.h"
 #include "emend/model.h"
 #include "emend/records.h"
 
 namespace emend {
 
-// W += B A for the down projection of one block, in the math orientation [D, F]. float32, CPU.
+// W += B A, or W += D, for one weight W [out, in]. float32 on the CPU. Either A and B or D are defined.
 struct WeightChange {
-  int block = 0;
-  at::Tensor A;  // [n, F]: row i answers 1 on its edit's keys and 0 on protected ones
-  at::Tensor B;  // [D, n]: residuals
+  WeightRef weight;
+  at::Tensor A;  // [n, in]: row i answers 1 on the keys of its edit and 0 on protected ones
+  at::Tensor B;  // [out, n]: residuals
+  at::Tensor D;  // [out, in], for changes of so many facts that two factors would be larger
+
+  static WeightChange low_rank(const WeightRef& weight, at::Tensor A, at::Tensor B) {
+    return {weight, std::move(A), std::move(B), {}};
+  }
+  static WeightChange dense(const WeightRef& weight, at::Tensor D) { return {weight, {}, {}, std::move(D)}; }
+  bool is_dense() const { return D.defined(); }
+
+  std::int64_t outputs() const { return is_dense() ? D.size(0) : B.size(0); }
+  std::int64_t inputs() const { return is_dense() ? D.size(1) : A.size(1); }
+  // The two factors of any change: {A, B}, or {D, I} [out, in] and [out, out].
+  std::pair<at::Tensor, at::Tensor> factors() const;
+  // The whole change [out, in] in the dtype of `like` and on its device.
+  at::Tensor delta(const at::TensorOptions& like) const;
 };
 
-// What one request contributed.
-struct EditedFact {
-  EditRequest request;
-  int layer = 0;
-  std::string status;      // "edited", "already true", "failed"
-  std::string reason;      // for "failed"
-  at::Tensor keys;         // [K, F] float32: columns of the constraint, one a row
-  at::Tensor answers;      // [K] float32: y, the share of the residual wanted at each key
-  at::Tensor residual;     // [D] float32
-  int steps = 0;           // loss evaluations whose gradient was used
-  double loss = 0;         // of the best iterate
-  double update_norm = 0;  // Frobenius norm of this fact's part of the change
-  double relative_norm = 0;  // update_norm / Frobenius norm of the weight
+// The one place that decides whether a change fits a model: throws Error(`kind`), whose message begins with
+// `where` (may be empty), for a weight that the model does not have or that has another shape.
+void require_fit(const WeightChange& change, const ModelConfig& config, const std::string& where = "",
+                 ErrorKind kind = ErrorKind::kModel);
+
+// How the responses of the facts (the rows of A) of one weight were found: what it takes to add or drop one.
+enum class SolveRule {
+  kEquality,      // all together, exact at their keys: A^T = C^-1 K (K^T C^-1 K)^-1 Y
+  kEachAlone,     // each for its own key, whatever the others do (ROME as published)
+  kLeastSquares,  // all together, as near as the second moment allows: R K^T (lambda C + K K^T)^-1 (MEMIT)
+  kNullSpace,     // the same within the null space of C (AlphaEdit)
 };
+std::string_view to_string(SolveRule rule);  // "equality", "each alone", "least squares", "null space"
+
+struct WeightSolve {
+  WeightRef weight;
+  SolveRule rule = SolveRule::kEquality;
+  std::string statistics_fingerprint;  // of C; empty: C = I
+  double relative_ridge = 0;           // added to C's diagonal, in units of trace(C) / in
+  double lambda = 0;                   // weight of C against the keys: kLeastSquares and kNullSpace
+  // Told by the factor that was solved with; std::nullopt where C = I, and in a patch read from a file.
+  std::optional<double> ridge;                 // what was added to C's diagonal
+  std::optional<double> condition;             // of C + ridge I
+  std::optional<double> condition_of_moments;  // of C; std::nullopt when it is singular up to the ridge
+};
+
+enum class FactStatus { kEdited, kAlreadyTrue, kFailed };
+std::string_view to_string(FactStatus status);  // "edited", "already true", "failed"
+
+// What a fact contributes to one weight. The tensors are defined for facts that were edited or that failed.
+struct FactPart {
+  WeightRef weight;
+  at::Tensor keys;                 // [K, in] float32: the keys that its response is held to, one a row
+  at::Tensor answers;              // [K] float32: the share of the residual wanted at each key
+  at::Tensor residual;             // [out] float32
+  std::vector<std::int64_t> rows;  // of A (columns of B) that carry it; facts of one key share a row
+  double update_norm = 0;          // Frobenius norm of this part of the change
+  double relative_norm = 0;        // update_norm / Frobenius norm of the weight
+};
+
+// One request and what became of it.
+struct FactRecord {
+  EditRequest request;
+  FactStatus status = FactStatus::kEdited;
+  std::string reason;            // of kFailed
+  std::vector<FactPart> parts;   // one for each weight that the method writes, by block; never empty
+  int steps = 0;                 // loss evaluations whose gradient was used
+  double loss = 0;               // of the best iterate
+  std::optional<FactState> before, after;  // what the model said, once it was measured
+
+  bool is_edited() const { return status == FactStatus::kEdited; }
+  // The block of the first weight.
+  int layer() const { return parts.empty() ? 0 : parts.front().weight.block; }
+  const FactPart* part_at(const WeightRef& weight) const;  // nullptr: it does not write there
+  // Over all its weights: the root of the sum of squares.
+  double update_norm() const;
+  double relative_norm() const;
+};
+
+// What the losses of an edit rest on: the model as it will be written, or the residual injected at the lookup
+// token (Meng et al. 2022, equation 4). kNone: the method searches nothing; kMixed: a patch merged from both.
+enum class Objective { kWritten, kInjected, kNone, kMixed };
+std::string_view to_string(Objective objective);  // "written", "injected", "none", "mixed"
 
 struct Edit {
   std::string method;
-  std::string objective;
-  std::map<std::string, std::string> options;  // as used, defaults included
+  Objective objective = Objective::kNone;
+  std::map<std::string, std::string> options;  // as used, defaults included; read by the method alone
   std::string base_fingerprint;
-  std::string statistics_fingerprint;          // empty when no statistics were used (C = I)
   std::vector<std::vector<std::int64_t>> context_ids;  // sampled context rows, without BOS
-  std::vector<WeightChange> changes;
-  std::vector<EditedFact> facts;
+  std::vector<WeightChange> changes;                   // at most one a weight, in the order of weights
+  std::vector<WeightSolve> solves;                     // one for each change, in the same order
+  std::vector<FactRecord> facts;                       // in the order of the requests
   std::vector<std::string> warnings;
+
+  const WeightSolve* solve_of(const WeightRef& weight) const;    // nullptr: it does not change it
+  const WeightChange* change_of(const WeightRef& weight) const;  // nullptr: it does not change it
+  // Of the second moments that were used: empty with C = I, the one of all weights, or those of all joined by "+".
+  std::string statistics_fingerprint() const;
 };
 
 // Lays changes on a model for its lifetime: W += B A in float32, rounded once to the model's dtype. The destructor puts the
@@ -58,7 +133,7 @@ class ScopedEdit {
 
  private:
   Model& model_;
-  std::vector<std::pair<int, at::Tensor>> saved_;
+  std::vector<std::pair<WeightRef, at::Tensor>> saved_;
 };
 
 }  // namespace emend

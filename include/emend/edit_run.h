@@ -30,12 +30,14 @@ struct EditSeconds {
 struct EditOutcome {
   Patch patch;
   bool nothing_to_do = false;            // every target was the model's answer already
+  bool uses_statistics = true;           // false: the method was told to take C = I
   std::string statistics_source;         // "self (seed 0)"; empty: none were used
   std::int64_t statistics_tokens = 0;    // keys summed in C
-  std::optional<double> condition;       // of C, estimated; nothing: not positive definite, or no C
-  std::optional<double> relative_ridge;  // the method's option, in units of trace(C) / d_ff; nothing: it has none
-  std::optional<double> ridge;           // what was added to C's diagonal, and the condition with it; nothing as
-  std::optional<double> condition_with_ridge;  // for `condition`
+  // Of C at the first layer, as the method's factor tells them; std::nullopt where no C was solved with.
+  std::optional<double> condition;       // estimated; std::nullopt also when C is singular up to the ridge
+  std::optional<double> relative_ridge;  // in units of trace(C) / d_ff
+  std::optional<double> ridge;           // what was added to C's diagonal
+  std::optional<double> condition_with_ridge;
   EditSeconds seconds;
 };
 

@@ -41,14 +41,14 @@ class EditStack {
 
    private:
     EditStack& stack_;
-    std::map<int, at::Tensor> laid_;
+    std::map<WeightRef, at::Tensor> laid_;
   };
 
  private:
-  void put(const std::map<int, at::Tensor>& weights);
+  void put(const std::map<WeightRef, at::Tensor>& weights);
 
   Model& model_;
-  std::map<int, at::Tensor> base_;                           // the weights of changed blocks as they were
+  std::map<WeightRef, at::Tensor> base_;                           // the weights of changed blocks as they were
   std::map<std::uint64_t, std::vector<WeightChange>> sets_;  // in the order in which they were laid
   std::uint64_t next_ = 1;
 };

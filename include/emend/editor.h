@@ -18,7 +18,7 @@ namespace emend {
 
 // What every method takes besides its own options.
 struct EditorContext {
-  int layer = 0;                     // resolved by the caller
+  std::vector<int> layers;           // resolved by the caller, ascending; one for a method of one layer
   std::vector<std::int64_t> prefix;  // BOS ids that begin every row; may be empty
   PromptForm form = PromptForm::kRaw;
   const Statistics* statistics = nullptr;  // null only when the editor does not need them
@@ -32,7 +32,7 @@ struct EditorContext {
 struct EditPlan {
   struct Entry {
     std::string id;
-    int layer = 0;
+    std::vector<int> layers;
     std::int64_t target_tokens = 0;
     std::int64_t rows = 0;                 // context rows, the bare prompt among them
     std::vector<std::string> merged_with;  // ids that share the key and so one residual
@@ -43,6 +43,9 @@ struct EditPlan {
   std::vector<std::string> warnings;
 };
 
+// How many layers a method writes at once.
+enum class LayerUse { kOne, kSeveral };
+
 class Editor {
  public:
   virtual ~Editor() = default;
@@ -50,15 +53,15 @@ class Editor {
   virtual bool needs_statistics() const = 0;
   // All options with their values, defaults included.
   virtual std::map<std::string, std::string> options() const = 0;
-  // What the Edit's numbers rest on, for outputs: "written", "injected".
-  virtual std::string objective() const = 0;
+  virtual Objective objective() const = 0;
+  virtual LayerUse layer_use() const { return LayerUse::kOne; }
 
   // Keys, conflicts and costs, without a search. Throws Error(kConfig) naming the ids of edits that
   // contradict each other.
   virtual EditPlan plan(const Model& model, const std::vector<EditRequest>& requests,
                         const EditorContext& context) const = 0;
 
-  // The edit of all requests together. Throws Error(kConfig) as plan does, Error(kNumeric) naming the ids
+  // The edit of all requests together, one FactRecord a request in their order. Throws Error(kConfig) as plan does, Error(kNumeric) naming the ids
   // whose search did not come down (unless context.keep_going).
   virtual Edit edit(const Model& model, const std::vector<EditRequest>& requests,
                     const EditorContext& context, Progress& progress) const = 0;

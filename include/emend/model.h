@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -100,6 +101,16 @@ enum class Role {
 };
 std::string role_name(Role role);
 
+// One weight of a model: the part it plays, in which block, and of which expert.
+struct WeightRef {
+  int block = 0;
+  Role role = Role::kMlpDown;
+  int expert = -1;  // -1: the block has no experts
+  auto operator<=>(const WeightRef&) const = default;
+};
+// "mlp_down of block 4".
+std::string weight_name(const WeightRef& weight);
+
 // One tensor of the checkpoint and the part it plays, for `model info` and for writing back.
 struct RoleEntry {
   Role role;
@@ -137,8 +148,11 @@ class Model {
 
   const ModelConfig& config() const;
   const ModelWeights& weights() const;
-  // The stored tensor for writing an edit: only ScopedEdit and delivery use this.
-  at::Tensor& mlp_down(int block);
+  // A weight that edits may change, in the math orientation [out, in]: the down projection of a block. What is
+  // assigned takes its place; ScopedEdit and EditStack do that and put the old tensor back. Throws
+  // Error(kModel) for any other weight.
+  at::Tensor& weight(const WeightRef& weight);
+  const at::Tensor& weight(const WeightRef& weight) const;
   const std::vector<RoleEntry>& roles() const;
 
   bool has_tokenizer() const;

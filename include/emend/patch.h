@@ -32,24 +32,18 @@ struct Patch {
   PromptForm form = PromptForm::kRaw;
   CheckThresholds thresholds;
   std::vector<CheckResult> checks;
-  std::vector<FactState> before, after;
   std::vector<std::vector<std::int64_t>> held_text;  // what drift was measured on
   bool passed = false;
-  // Of a patch merged from patches whose layers had statistics of their own: their fingerprints. Empty: edit.statistics_fingerprint is that
-  // of every layer.
-  std::map<int, std::string> layer_statistics;
-
-  // The fingerprint of the statistics that this layer was solved with; empty: C = I.
-  const std::string& statistics_of(int layer) const {
-    const auto own = layer_statistics.find(layer);
-    return own == layer_statistics.end() ? edit.statistics_fingerprint : own->second;
-  }
 };
+
+// The format that save_patch writes. Format 1, which names no weights and no way of solving, is still read.
+inline constexpr int kPatchFormat = 2;
 
 // Writes the whole file or nothing. Same patch, same bytes (no times inside). Throws Error(kIo).
 void save_patch(const Patch& patch, const std::filesystem::path& file);
 
-// Throws Error(kIo), or Error(kFormat) naming the tensor or metadata key that is missing or broken.
+// Throws Error(kIo), or Error(kFormat) naming the tensor or metadata key that is missing or broken, and for a
+// format newer than kPatchFormat.
 Patch load_patch(const std::filesystem::path& file);
 
 // Throws Error(kModel) when the patch was made for another base, naming both fingerprints; then as

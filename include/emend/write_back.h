@@ -15,7 +15,7 @@ namespace emend {
 // A tensor as it will be stored. W is what the base stores, W' what will be stored, Delta = sum B A over the
 // patches, all [D, F].
 struct PlannedTensor {
-  int block = 0;
+  WeightRef weight;
   std::string name;                // in the checkpoint
   std::string old_type, new_type;  // "Q4_1", "F16"
   std::filesystem::path file;      // the shard that holds it
@@ -25,11 +25,11 @@ struct PlannedTensor {
   double error = 0;  // ||W' - W - Delta|| / ||Delta||: what rounding adds
 };
 
-// What a stored tensor does to one edited fact: the worst of its keys k with an answer.
+// What a stored tensor does to one edited fact (one for each weight that the fact writes): the worst of its keys k with an answer.
 struct RealisedFact {
   std::size_t patch = 0;  // index into the patches
   std::string id;
-  int block = 0;
+  WeightRef weight;
   double wanted = 0;       // ||Delta k||
   double arrived = 0;      // ||(W' - W) k||
   double share = 0;        // <(W' - W) k, Delta k> / ||Delta k||^2
@@ -40,7 +40,7 @@ struct RealisedFact {
 // All that is known before a byte is written.
 struct WritePlan {
   std::filesystem::path base;
-  std::vector<PlannedTensor> tensors;  // by block
+  std::vector<PlannedTensor> tensors;  // in the order of weights
   std::vector<RealisedFact> facts;     // by patch, in its order; edited ones only
 };
 

@@ -98,24 +98,24 @@ int dry_run(const EditJob& job, Console& console) {
   EditorContext context = job.context;
   Statistics statistics;
   if (job.editor->needs_statistics())
-    statistics = load_statistics(*job.model, {context.layer}, context.prefix, job.statistics);
+    statistics = load_statistics(*job.model, context.layers, context.prefix, job.statistics);
   context.statistics = &statistics;
   if (job.editor->needs_statistics() && statistics.layers.empty()) {
-    std::cout << "No statistics of layer " << context.layer << " in " << job.statistics.string()
+    std::cout << "No statistics of layer " << context.layers.front() << " in " << job.statistics.string()
               << ": without them there are no costs and conflicts to tell. `emend edit` without --dry-run "
                  "makes them, and so "
                  "does `emend stats`.\n";
     Table table({{"id"}, {"layer", Align::kRight}, {"prompt"}, {"target"}});
     for (const EditRequest& request : job.file->edits) {
-      table.add_row({request.id, std::to_string(context.layer), request.prompt, request.target});
-      plan.entries.push_back({request.id, context.layer, 0, 0, {}, 0, 0});
+      table.add_row({request.id, std::to_string(context.layers.front()), request.prompt, request.target});
+      plan.entries.push_back({request.id, context.layers, 0, 0, {}, 0, 0});
     }
     std::cout << table.text(console.columns());
   } else {
     plan = job.editor->plan(*job.model, job.file->edits, context);
     std::cout << plan_report(plan, console.columns());
   }
-  std::cout << method_line(job.editor->name(), job.editor->objective(), job.editor->options()) << "\n"
+  std::cout << method_line(job.editor->name(), job.editor->objective(), job.editor->needs_statistics()) << "\n"
             << "Layers count from 0; the model has " << job.model->config().layers
             << ". Nothing was written.\n";
   for (const std::string& warning : plan.warnings) console.warn(warning);
@@ -140,7 +140,7 @@ int finish(const EditJob& job, const EditOutcome& outcome, const fs::path& patch
   console.write_json(edit_json(outcome, *job.model, total_so_far,
                                writes ? std::vector{patch_path} : std::vector<fs::path>{}));
   write_junit(junit, {junit_suite(patch_path.filename().string(),
-                                  pair_up(patch.edit.facts, patch.before, patch.after), patch.checks)});
+                                  patch.edit.facts, patch.checks)});
   if (!failed.empty())
     throw Error(ErrorKind::kNumeric,
                 "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));

@@ -19,13 +19,19 @@ std::string solution_table(const Edit& edit, std::size_t columns) {
                {"update norm", Align::kRight},
                {"relative", Align::kRight},
                {"reason", Align::kLeft, 10}});
-  for (const EditedFact& fact : edit.facts) {
-    if (fact.status == "already true") continue;
-    table.add_row({fact.request.id, std::to_string(fact.layer), std::to_string(fact.steps),
-                   number_text(fact.loss), number_text(fact.update_norm), number_text(fact.relative_norm),
+  for (const FactRecord& fact : edit.facts) {
+    if (fact.status == FactStatus::kAlreadyTrue) continue;
+    table.add_row({fact.request.id, layers_text(fact), std::to_string(fact.steps),
+                   number_text(fact.loss), number_text(fact.update_norm()), number_text(fact.relative_norm()),
                    fact.reason});
   }
   return table.text(columns);
+}
+
+std::vector<std::string> numbers_text(const std::vector<int>& numbers) {
+  std::vector<std::string> texts;
+  for (const int number : numbers) texts.push_back(std::to_string(number));
+  return texts;
 }
 
 std::string costs_line(const EditOutcome& outcome) {
@@ -52,22 +58,22 @@ ResultJson seconds_json(const EditSeconds& seconds, double total) {
           {"search", seconds.search}, {"solve", seconds.solve}, {"check", seconds.check}};
 }
 
-bool uses_covariance(const std::map<std::string, std::string>& options) {
-  const auto found = options.find("covariance");
-  return found == options.end() || found->second != "false";
-}
-
 }  // namespace
 
-std::string method_line(const std::string& method, const std::string& objective,
-                        const std::map<std::string, std::string>& options) {
-  return "Method " + method + ", objective " + objective +
-         (uses_covariance(options) ? "" : ", C = I (covariance: false)") + ".";
+std::string layers_text(const FactRecord& fact) {
+  std::vector<std::string> layers;
+  for (const FactPart& part : fact.parts) layers.push_back(std::to_string(part.weight.block));
+  return join(layers);
+}
+
+std::string method_line(const std::string& method, Objective objective, bool uses_statistics) {
+  return "Method " + method + ", objective " + std::string(to_string(objective)) +
+         (uses_statistics ? "" : ", C = I (covariance: false)") + ".";
 }
 
 std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
   const Patch& patch = outcome.patch;
-  const auto facts = pair_up(patch.edit.facts, patch.before, patch.after);
+  const std::vector<FactRecord>& facts = patch.edit.facts;
   std::string text = facts_table(facts, columns);
   if (outcome.nothing_to_do)
     return text + "\nEvery target is the model's answer already: there is nothing to do.\n";
@@ -75,7 +81,7 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
        {lost_table(facts, columns), checks_table(patch.checks, columns), solution_table(patch.edit, columns)})
     text.append("\n").append(table);
   text.append("Layers count from 0. ")
-      .append(method_line(patch.edit.method, patch.edit.objective, patch.edit.options));
+      .append(method_line(patch.edit.method, patch.edit.objective, outcome.uses_statistics));
   return text.append("\n").append(costs_line(outcome));
 }
 
@@ -83,7 +89,7 @@ std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path&
                         const std::filesystem::path& patch) {
   const auto& facts = outcome.patch.edit.facts;
   const auto edited = std::find_if(facts.begin(), facts.end(),
-                                   [](const EditedFact& fact) { return fact.status == "edited"; });
+                                   [](const FactRecord& fact) { return fact.is_edited(); });
   if (edited == facts.end()) return "";
   std::string line = "emend generate " + shell_word(edited->request.prompt) + " --model " +
                      shell_word(model.string()) + " --patch " + shell_word(patch.string());
@@ -100,8 +106,8 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model, double tota
   return {{"emend", emend_version()},
           {"model", model_json(model)},
           {"method", patch.edit.method},
-          {"covariance", uses_covariance(patch.edit.options)},
-          {"objective", patch.edit.objective},
+          {"covariance", outcome.uses_statistics},
+          {"objective", to_string(patch.edit.objective)},
           {"options", patch.edit.options},
           {"statistics", statistics_json(outcome)},
           {"device", patch.conditions.device},
@@ -110,7 +116,7 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model, double tota
           {"token_budget", patch.conditions.token_budget},
           {"seconds", seconds_json(outcome.seconds, total_seconds)},
           {"peak_memory_bytes", peak_memory_bytes()},
-          {"edits", edits_json(pair_up(patch.edit.facts, patch.before, patch.after))},
+          {"edits", edits_json(patch.edit.facts)},
           {"checks", checks_json(patch.checks)},
           {"warnings", patch.edit.warnings},
           {"outputs", paths},
@@ -126,7 +132,7 @@ std::string plan_report(const EditPlan& plan, std::size_t columns) {
                {"neighbours moved", Align::kRight},
                {"shares its key with", Align::kLeft, 10}});
   for (const EditPlan::Entry& entry : plan.entries)
-    table.add_row({entry.id, std::to_string(entry.layer), count_text(entry.rows),
+    table.add_row({entry.id, join(numbers_text(entry.layers)), count_text(entry.rows),
                    count_text(entry.target_tokens), number_text(entry.predicted_norm),
                    number_text(entry.largest_neighbour_alpha), join(entry.merged_with)});
   return table.text(columns);
@@ -136,7 +142,7 @@ ResultJson plan_json(const EditPlan& plan, const Editor& editor, const Model& mo
   ResultJson entries = ResultJson::array();
   for (const EditPlan::Entry& entry : plan.entries)
     entries.push_back({{"id", entry.id},
-                       {"layer", entry.layer},
+                       {"layer", entry.layers.front()},
                        {"target_tokens", entry.target_tokens},
                        {"rows", entry.rows},
                        {"merged_with", entry.merged_with},
@@ -145,8 +151,8 @@ ResultJson plan_json(const EditPlan& plan, const Editor& editor, const Model& mo
   return {{"emend", emend_version()},
           {"model", model_json(model)},
           {"method", editor.name()},
-          {"covariance", uses_covariance(editor.options())},
-          {"objective", editor.objective()},
+          {"covariance", editor.needs_statistics()},
+          {"objective", to_string(editor.objective())},
           {"options", editor.options()},
           {"plan", entries},
           {"warnings", plan.warnings}};

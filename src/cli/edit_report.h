@@ -16,8 +16,10 @@ namespace emend {
 std::string edit_report(const EditOutcome& outcome, std::size_t columns);
 
 // "Method rome, objective written.", with "C = I (covariance: false)" where no statistics were used.
-std::string method_line(const std::string& method, const std::string& objective,
-                        const std::map<std::string, std::string>& options);
+std::string method_line(const std::string& method, Objective objective, bool uses_statistics);
+
+// "4", or "4, 5" of a fact that is written to several layers.
+std::string layers_text(const FactRecord& fact);
 
 // How to try the patch: a command line to copy.
 std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model,

@@ -96,24 +96,25 @@ void ContenderSet::meet(const Model& model, PromptForm form, Console& console) {
   std::map<fs::path, std::set<int>> wanted;
   for (Entry& entry : entries_) {
     const std::vector<int>& layers = entry.file.layer.layers;
-    if (layers.size() > 1)
+    if (layers.size() > 1 && entry.editor->layer_use() == LayerUse::kOne)
       throw Error(ErrorKind::kConfig, entry.file.label + ": the method " + quote(entry.file.method) +
                                           " edits one layer, and " + std::to_string(layers.size()) +
                                           " are listed");
     entry.statistics = !entry.file.statistics.empty() ? entry.file.statistics
                        : !common_.statistics.empty()  ? fs::path(common_.statistics)
                                                       : default_statistics_folder(model, prefix_);
-    entry.context.layer = !layers.empty() ? layers.front()
+    const int layer = !layers.empty() ? layers.front()
                           : layer_ >= 0   ? layer_
                                           : auto_layer_of(model, prefix_, entry.statistics, console);
-    require_layer(layers.empty() ? "--layer" : entry.file.label + ": layer", entry.context.layer,
+    require_layer(layers.empty() ? "--layer" : entry.file.label + ": layer", layer,
                   model.config().layers);
+    entry.context.layers = layers.size() > 1 ? layers : std::vector<int>{layer};
     entry.context.prefix = prefix_;
     entry.context.form = form;
     entry.context.seed = common_.seed;
     entry.context.token_budget = common_.token_budget;
     if (!entry.editor->needs_statistics()) continue;
-    wanted[entry.statistics].insert(entry.context.layer);
+    wanted[entry.statistics].insert(entry.context.layers.begin(), entry.context.layers.end());
   }
   const auto began = std::chrono::steady_clock::now();
   for (const auto& [folder, layers] : wanted)
@@ -145,7 +146,7 @@ std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::p
     contender.header.method = entry.file.method;
     contender.header.label = entry.file.label;
     for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
-    contender.header.options["layer"] = std::to_string(entry.context.layer);
+    contender.header.options["layer"] = std::to_string(entry.context.layers.front());
     contender.header.seconds["statistics"] = statistics_seconds_;
     if (entry.context.statistics)
       contender.header.statistics_fingerprint = entry.context.statistics->fingerprint;

@@ -32,12 +32,12 @@ struct Losses {
 
   // What the checks count (run_checks): no facts that were true already, no neighbours whose answer is the
   // target itself, and where there is no other answer to beat, the greedy continuation decides.
-  void count(const MeasuredFact& measured) {
-    if (measured.fact->status == "already true") return;
-    const EditRequest& request = measured.fact->request;
+  void count(const FactRecord& fact) {
+    if (fact.status == FactStatus::kAlreadyTrue) return;
+    const EditRequest& request = fact.request;
     const bool unopposed = request.was.empty() || request.was == request.target;
     for (std::size_t i = 0; i < request.paraphrases.size(); ++i) {
-      const PromptState& state = measured.after->paraphrases[i];
+      const PromptState& state = fact.after->paraphrases[i];
       ++paraphrases;
       if (unopposed ? state.argmax_target : state.p_target > state.p_was) {
         ++kept_paraphrases;
@@ -47,7 +47,7 @@ struct Losses {
                      probability_text(state.p_target), probability_text(state.p_was), state.completion});
     }
     for (std::size_t i = 0; i < request.neighbours.size(); ++i) {
-      const FactState::NeighbourState& state = measured.after->neighbours[i];
+      const FactState::NeighbourState& state = fact.after->neighbours[i];
       if (state.answer.empty() || state.answer == request.target) continue;
       ++neighbours;
       if (state.p_answer > state.p_target) {
@@ -62,7 +62,7 @@ struct Losses {
 
 }  // namespace
 
-std::string facts_table(const std::vector<MeasuredFact>& facts, std::size_t columns) {
+std::string facts_table(const std::vector<FactRecord>& facts, std::size_t columns) {
   Table table({{"id"},
                {"prompt", Align::kLeft, kLeastColumns},
                {"was -> target", Align::kLeft, kLeastColumns},
@@ -71,21 +71,21 @@ std::string facts_table(const std::vector<MeasuredFact>& facts, std::size_t colu
                {"before", Align::kLeft, kLeastColumns},
                {"after", Align::kLeft, kLeastColumns},
                {"status"}});
-  for (const MeasuredFact& measured : facts) {
-    const EditRequest& request = measured.fact->request;
-    const PromptState& before = measured.before->prompt;
-    const PromptState& after = measured.after->prompt;
+  for (const FactRecord& fact : facts) {
+    const EditRequest& request = fact.request;
+    const PromptState& before = fact.before->prompt;
+    const PromptState& after = fact.after->prompt;
     table.add_row({request.id, cut_to_width(one_line(request.prompt), kPromptColumns),
                    request.was + " -> " + request.target, change_text(before.p_target, after.p_target),
                    change_text(before.p_was, after.p_was), before.completion, after.completion,
-                   measured.fact->status});
+                   std::string(to_string(fact.status))});
   }
   return table.text(columns);
 }
 
-std::string lost_table(const std::vector<MeasuredFact>& facts, std::size_t columns) {
+std::string lost_table(const std::vector<FactRecord>& facts, std::size_t columns) {
   Losses losses;
-  for (const MeasuredFact& measured : facts) losses.count(measured);
+  for (const FactRecord& fact : facts) losses.count(fact);
   std::string text = "Paraphrases that answer with the target: " + std::to_string(losses.kept_paraphrases) +
                      " of " + std::to_string(losses.paraphrases) +
                      ". Neighbours kept: " + std::to_string(losses.kept_neighbours) + " of " +

@@ -11,10 +11,10 @@
 namespace emend {
 
 // Each fact on a line: answers, probabilities, completions.
-std::string facts_table(const std::vector<MeasuredFact>& facts, std::size_t columns);
+std::string facts_table(const std::vector<FactRecord>& facts, std::size_t columns);
 
 // How many paraphrases and neighbours hold, and those that do not.
-std::string lost_table(const std::vector<MeasuredFact>& facts, std::size_t columns);
+std::string lost_table(const std::vector<FactRecord>& facts, std::size_t columns);
 
 // Each check with value, threshold and verdict.
 std::string checks_table(const std::vector<CheckResult>& checks, std::size_t columns);

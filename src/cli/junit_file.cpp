@@ -9,16 +9,15 @@
 namespace emend {
 namespace {
 
-JunitCase fact_case(const MeasuredFact& measured) {
-  const EditedFact& fact = *measured.fact;
-  const PromptState& state = measured.after->prompt;
+JunitCase fact_case(const FactRecord& fact) {
+  const PromptState& state = fact.after->prompt;
   JunitCase result;
   result.name = "edit " + fact.request.id;
-  result.output = "p(target) " + probability_text(measured.before->prompt.p_target) + " -> " +
+  result.output = "p(target) " + probability_text(fact.before->prompt.p_target) + " -> " +
                   probability_text(state.p_target) + ", answer " + quote(state.completion);
-  if (fact.status == "already true") {
+  if (fact.status == FactStatus::kAlreadyTrue) {
     result.skipped = true;
-  } else if (fact.status == "failed") {
+  } else if (fact.status == FactStatus::kFailed) {
     result.failure = fact.reason.empty() ? "the search failed" : fact.reason;
   } else if (!state.argmax_target || !(state.p_target > state.p_was)) {
     result.failure = "the answer to " + quote(fact.request.prompt) + " is " + quote(state.completion) +
@@ -39,10 +38,10 @@ JunitCase check_case(const CheckResult& check) {
 
 }  // namespace
 
-JunitSuite junit_suite(const std::string& name, const std::vector<MeasuredFact>& facts,
+JunitSuite junit_suite(const std::string& name, const std::vector<FactRecord>& facts,
                        const std::vector<CheckResult>& checks) {
   JunitSuite suite{name, {}};
-  for (const MeasuredFact& fact : facts) suite.cases.push_back(fact_case(fact));
+  for (const FactRecord& fact : facts) suite.cases.push_back(fact_case(fact));
   for (const CheckResult& check : checks) suite.cases.push_back(check_case(check));
   return suite;
 }

@@ -12,7 +12,7 @@ namespace emend {
 
 // One case for each fact and each check. A fact fails when its status says so, or when its target is not what
 // the model answers.
-JunitSuite junit_suite(const std::string& name, const std::vector<MeasuredFact>& facts,
+JunitSuite junit_suite(const std::string& name, const std::vector<FactRecord>& facts,
                        const std::vector<CheckResult>& checks);
 
 // A further case: `why` is what failed.

@@ -134,18 +134,16 @@ struct Behaviour {
 std::optional<Behaviour> behaviour_of(const Model& model, const KnownPatch& known,
                                       const CommonOptions& common, Console& console) {
   const Patch& patch = known.patch;
-  const WeightChange& change = patch.edit.changes[0];
-  if (!model.has_tokenizer() || patch.before.empty() || patch.after.empty() ||
-      change.A.size(1) != model.config().d_ff || change.B.size(0) != model.config().d_model)
-    return std::nullopt;
+  const std::vector<FactState> before = stored_before(patch), after = stored_after(patch);
+  if (!model.has_tokenizer() || before.empty() || after.empty()) return std::nullopt;
   const auto now = measure_if_possible(model, known, common, console);
   if (!now) return std::nullopt;
   Behaviour result;
   for (std::size_t i = 0; i < now->size(); ++i) {
-    if (patch.edit.facts[i].status != "edited") continue;
+    if (!patch.edit.facts[i].is_edited()) continue;
     const double p = (*now)[i].prompt.p_target;
     ++result.facts;
-    if (std::abs(p - patch.after[i].prompt.p_target) < std::abs(p - patch.before[i].prompt.p_target))
+    if (std::abs(p - after[i].prompt.p_target) < std::abs(p - before[i].prompt.p_target))
       ++result.edited;
   }
   return result;

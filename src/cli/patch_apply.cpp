@@ -82,7 +82,7 @@ std::string written_table(const WritePlan& plan, std::size_t columns) {
                {"share", Align::kRight},
                {"rounding", Align::kRight}});
   for (const PlannedTensor& tensor : plan.tensors)
-    table.add_row({tensor.name, std::to_string(tensor.block), tensor.old_type, tensor.new_type,
+    table.add_row({tensor.name, std::to_string(tensor.weight.block), tensor.old_type, tensor.new_type,
                    percent_text(tensor.share), percent_text(tensor.error)});
   return table.text(columns);
 }
@@ -96,7 +96,7 @@ std::string realised_table(const WritePlan& plan, std::size_t columns) {
                {"rounding", Align::kRight},
                {"of the value", Align::kRight}});
   for (const RealisedFact& fact : plan.facts)
-    table.add_row({fact.id, std::to_string(fact.block), number_text(fact.wanted), number_text(fact.arrived),
+    table.add_row({fact.id, std::to_string(fact.weight.block), number_text(fact.wanted), number_text(fact.arrived),
                    percent_text(fact.share), percent_text(fact.error), percent_text(fact.value_error)});
   return table.text(columns);
 }
@@ -106,9 +106,9 @@ std::vector<Applied> measure_base(const Model& base, const std::vector<Patch>& p
                                   const CommonOptions& common, Console& console) {
   std::vector<Applied> results(patches.size());
   for (std::size_t i = 0; i < patches.size(); ++i) {
-    results[i].before = patches[i].before.empty()
-                            ? measure_patch(base, patches[i], common.token_budget, console.progress())
-                            : patches[i].before;
+    results[i].before = stored_before(patches[i]);
+    if (results[i].before.empty())
+      results[i].before = measure_patch(base, patches[i], common.token_budget, console.progress());
     results[i].base_nll = held_nll(base, patches[i], common.token_budget);
   }
   return results;
@@ -125,7 +125,7 @@ void measure_written(const Model& written, const Patch& patch, const CommonOptio
 // Everything but the facts' and checks' own cases.
 JunitSuite apply_suite(const std::string& name, const Patch& patch, const Applied& result,
                        const WritePlan& plan, std::size_t index) {
-  JunitSuite suite = junit_suite(name, pair_up(patch.edit.facts, result.before, result.after), result.checks);
+  JunitSuite suite = junit_suite(name, with_states(patch, result.before, result.after), result.checks);
   for (const RealisedFact& fact : plan.facts)
     if (fact.patch == index)
       suite.cases.push_back(junit_case(
@@ -144,7 +144,7 @@ int check_written(const fs::path& written_path, const fs::path& undo, const Writ
   bool passed = true;
   for (std::size_t i = 0; i < patches.size(); ++i) {
     measure_written(written, patches[i], options.common, results[i], console);
-    const auto facts = pair_up(patches[i].edit.facts, results[i].before, results[i].after);
+    const auto facts = with_states(patches[i], results[i].before, results[i].after);
     std::cout << "\n"
               << options.patches[i] << ", on the written file\n\n"
               << facts_table(facts, console.columns()) << "\n"
@@ -154,7 +154,7 @@ int check_written(const fs::path& written_path, const fs::path& undo, const Writ
                     {"stored", realised_json(plan, i)},
                     {"edits", edits_json(facts)},
                     {"checks", checks_json(results[i].checks)},
-                    {"difference", difference_json(largest_difference(patches[i].after, results[i].after))},
+                    {"difference", difference_json(largest_difference(stored_after(patches[i]), results[i].after))},
                     {"passed", results[i].passed}});
     suites.push_back(apply_suite(options.patches[i], patches[i], results[i], plan, i));
     passed = passed && results[i].passed;

@@ -1,9 +1,11 @@
 // emend patch list FILE, and the table of the other `patch` commands
 #include <iostream>
+#include <set>
 
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/edit_report.h"
 #include "cli/fact_report.h"
 #include "cli/load_model.h"
 #include "emend/patch.h"
@@ -25,20 +27,22 @@ std::string facts_list(const Patch& patch, std::size_t columns) {
                {"update norm", Align::kRight},
                {"relative", Align::kRight},
                {"status"}});
-  for (const EditedFact& fact : patch.edit.facts)
+  for (const FactRecord& fact : patch.edit.facts)
     table.add_row({fact.request.id, fact.request.prompt, fact.request.was + " -> " + fact.request.target,
-                   std::to_string(fact.layer), std::to_string(fact.steps), number_text(fact.update_norm),
-                   number_text(fact.relative_norm), fact.status});
+                   layers_text(fact), std::to_string(fact.steps), number_text(fact.update_norm()),
+                   number_text(fact.relative_norm()), std::string(to_string(fact.status))});
   return table.text(columns);
 }
 
 // The fingerprint, or one for each layer of a patch that was merged from several.
 std::string statistics_text(const Patch& patch) {
-  if (patch.layer_statistics.empty())
-    return patch.edit.statistics_fingerprint.empty() ? "none" : patch.edit.statistics_fingerprint;
+  std::set<std::string> different;
+  for (const WeightSolve& solve : patch.edit.solves) different.insert(solve.statistics_fingerprint);
+  if (different.size() < 2)
+    return patch.edit.statistics_fingerprint().empty() ? "none" : patch.edit.statistics_fingerprint();
   std::vector<std::string> layers;
-  for (const auto& [layer, fingerprint] : patch.layer_statistics)
-    layers.push_back("layer " + std::to_string(layer) + " " + fingerprint);
+  for (const WeightSolve& solve : patch.edit.solves)
+    layers.push_back("layer " + std::to_string(solve.weight.block) + " " + solve.statistics_fingerprint);
   return join(layers);
 }
 
@@ -48,7 +52,7 @@ void print_patch(const Patch& patch, std::size_t columns) {
   std::vector<std::string> options;
   for (const auto& [name, value] : patch.edit.options) options.push_back(name + ": " + value);
   std::cout << "Method:     " << one_line(patch.edit.method) << ", objective "
-            << one_line(patch.edit.objective) << "\n"
+            << to_string(patch.edit.objective) << "\n"
             << "Options:    " << one_line(join(options)) << "\n"
             << "Base:       " << one_line(patch.base_name) << ", fingerprint " << patch.edit.base_fingerprint
             << "\n"
@@ -63,22 +67,22 @@ void print_patch(const Patch& patch, std::size_t columns) {
 
 ResultJson patch_json(const Patch& patch, const std::string& file) {
   ResultJson edits = ResultJson::array();
-  for (const EditedFact& fact : patch.edit.facts)
+  for (const FactRecord& fact : patch.edit.facts)
     edits.push_back({{"id", fact.request.id},
                      {"prompt", fact.request.prompt},
                      {"subject", fact.request.subject},
                      {"was", fact.request.was},
                      {"target", fact.request.target},
-                     {"layer", fact.layer},
+                     {"layer", fact.layer()},
                      {"steps", fact.steps},
-                     {"update_norm", fact.update_norm},
-                     {"relative_norm", fact.relative_norm},
-                     {"status", fact.status}});
+                     {"update_norm", fact.update_norm()},
+                     {"relative_norm", fact.relative_norm()},
+                     {"status", to_string(fact.status)}});
   return {{"emend", patch.emend_version},
           {"path", file},
           {"base", {{"name", patch.base_name}, {"fingerprint", patch.edit.base_fingerprint}}},
           {"method", patch.edit.method},
-          {"objective", patch.edit.objective},
+          {"objective", to_string(patch.edit.objective)},
           {"options", patch.edit.options},
           {"edits", edits},
           {"checks", checks_json(patch.checks)},

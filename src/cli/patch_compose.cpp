@@ -47,11 +47,11 @@ Parsed parse_compose(const std::string& command, const std::string& synopsis, co
 }
 
 // Of the first patch that changes the layer; merge_patches refuses others that differ.
-const std::string& statistics_of(const std::vector<Patch>& patches, int layer) {
+std::string statistics_of(const std::vector<Patch>& patches, int layer) {
   for (const Patch& patch : patches)
-    for (const WeightChange& change : patch.edit.changes)
-      if (change.block == layer) return patch.statistics_of(layer);
-  return patches.front().statistics_of(layer);
+    if (const WeightSolve* const solve = patch.edit.solve_of({layer, Role::kMlpDown}))
+      return solve->statistics_fingerprint;
+  return "";
 }
 
 // C of the layers that are solved again. Throws Error(kModel) when it is not what the patches were made with.
@@ -69,7 +69,7 @@ LayerMoments load_moments(const Model& model, const std::vector<Patch>& patches,
                                       folder.string() +
                                       ": the other edits are solved again with them; name "
                                       "their folder with --statistics");
-    const std::string& made_with = statistics_of(patches, layer);
+    const std::string made_with = statistics_of(patches, layer);
     if (statistics.fingerprint != made_with)
       throw Error(ErrorKind::kModel, folder.string() + ": these statistics of layer " + std::to_string(layer) +
                                          " (fingerprint " + statistics.fingerprint +
@@ -82,14 +82,15 @@ LayerMoments load_moments(const Model& model, const std::vector<Patch>& patches,
 // Measures a new patch on its base, as `emend edit` does.
 void measure(Model& model, Patch& patch, const CommonOptions& common, Console& console) {
   patch.emend_version = emend_version();
-  if (patch.before.empty())
-    patch.before = measure_patch(model, patch, common.token_budget, console.progress());
+  if (stored_before(patch).empty())
+    set_before(patch.edit, measure_patch(model, patch, common.token_budget, console.progress()));
   const std::optional<double> before = held_nll(model, patch, common.token_budget);
   const ScopedEdit scope(model, patch.edit.changes);
-  patch.after = measure_patch(model, patch, common.token_budget, console.progress());
-  patch.checks = checks_of(patch, patch.after, before, held_nll(model, patch, common.token_budget));
+  const std::vector<FactState> after = measure_patch(model, patch, common.token_budget, console.progress());
+  set_after(patch.edit, after);
+  patch.checks = checks_of(patch, after, before, held_nll(model, patch, common.token_budget));
   patch.passed = all_passed(patch.checks);
-  for (const EditedFact& fact : patch.edit.facts) patch.passed = patch.passed && fact.status != "failed";
+  patch.passed = patch.passed && failed_ids(patch.edit).empty();
 }
 
 // Measures, writes and tells; returns the exit code.
@@ -97,7 +98,7 @@ int finish(Model& model, Patch& patch, const ComposeOptions& options, Console& c
   measure(model, patch, options.common, console);
   throw_if_interrupted();
   save_patch(patch, options.out);
-  const auto facts = pair_up(patch.edit.facts, patch.before, patch.after);
+  const std::vector<FactRecord>& facts = patch.edit.facts;
   std::vector<CheckResult> checks = patch.checks;
   checks.push_back(check_update(patch));
   const bool passed = patch.passed && all_passed(checks);

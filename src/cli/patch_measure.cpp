@@ -29,24 +29,21 @@ double residual_size(const at::Tensor& residual) {
 }
 
 // How far the change lies from what the fact's keys, answers, residual and norm say, relative.
-double update_error(const Patch& patch, const EditedFact& fact, const WeightChange& change) {
-  at::Tensor A = change.A.to(at::kDouble);
-  at::Tensor B = change.B.to(at::kDouble);
-  const at::Tensor keys = fact.keys.to(at::kDouble);
-  const at::Tensor answers = fact.answers.to(at::kDouble);
-  const at::Tensor residual = fact.residual.to(at::kDouble);
+double update_error(const WeightSolve& solve, const FactPart& part, const WeightChange& change) {
+  const at::Tensor A = change.A.to(at::kDouble), B = change.B.to(at::kDouble);
+  const at::Tensor keys = part.keys.to(at::kDouble);
+  const at::Tensor answers = part.answers.to(at::kDouble);
+  const at::Tensor residual = part.residual.to(at::kDouble);
   const double size = residual_size(residual);
-  const std::int64_t row = own_row(B, residual);
+  const std::int64_t row = part.rows.at(0);
   const double norm = norm_of(A.select(0, row)) * size;
   double largest = norm_of(B.select(1, row) - residual) / size;
-  largest = std::max(largest, std::abs(norm - fact.update_norm) / std::max(norm, fact.update_norm));
-  if (!is_joint_solution(patch.edit)) {
-    A = A.narrow(0, row, 1);
-    B = B.narrow(1, row, 1);
-  }
+  largest = std::max(largest, std::abs(norm - part.update_norm) / std::max(norm, part.update_norm));
+  const bool alone = !is_joint(solve);
+  const at::Tensor asked = alone ? A.narrow(0, row, 1) : A, given = alone ? B.narrow(1, row, 1) : B;
   for (std::int64_t j = 0; j < keys.size(0); ++j) {
-    const at::Tensor off = at::mv(B, at::mv(A, keys[j])) - answers[j] * residual;
-    const double rounding = kUpdateRounding * norm_of(A) * norm_of(B) * norm_of(keys[j]);
+    const at::Tensor off = at::mv(given, at::mv(asked, keys[j])) - answers[j] * residual;
+    const double rounding = kUpdateRounding * norm_of(asked) * norm_of(given) * norm_of(keys[j]);
     largest = std::max(largest, std::max(norm_of(off) - rounding, 0.0) / size);
   }
   return largest;
@@ -105,14 +102,17 @@ std::optional<double> largest_difference(const std::vector<FactState>& stored,
 
 CheckResult check_update(const Patch& patch) {
   CheckResult result{"update", std::nullopt, kUpdateTolerance, false, 0};
-  for (const EditedFact& fact : patch.edit.facts) {
-    if (fact.status != "edited") continue;
-    for (const WeightChange& change : patch.edit.changes) {
-      if (change.block != fact.layer) continue;
-      double error = update_error(patch, fact, change);
+  for (const WeightChange& change : patch.edit.changes) {
+    const WeightSolve& solve = *patch.edit.solve_of(change.weight);
+    // Only these promise exact answers at their keys.
+    if (solve.rule != SolveRule::kEquality && solve.rule != SolveRule::kEachAlone) continue;
+    if (change.is_dense()) continue;
+    for (const FactRecord* const fact : edited_at(patch.edit, change.weight)) {
+      const FactPart& part = *fact->part_at(change.weight);
+      double error = update_error(solve, part, change);
       if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
       result.value = std::max(result.value.value_or(0), error);
-      result.n += fact.keys.size(0);
+      result.n += part.keys.size(0);
     }
   }
   result.passed = result.value && *result.value <= kUpdateTolerance;

@@ -71,8 +71,8 @@ void measure_after(const Model& model, const Patch& patch, const VerifyOptions& 
   result.checks =
       checks_of(patch, result.after, base_nll, held_nll(model, patch, options.common.token_budget));
   result.checks.push_back(check_update(patch));
-  result.difference_before = largest_difference(patch.before, result.before);
-  result.difference_after = largest_difference(patch.after, result.after);
+  result.difference_before = largest_difference(stored_before(patch), result.before);
+  result.difference_after = largest_difference(stored_after(patch), result.after);
   const double tolerance = options.common.dtype == "float32" ? kTolerance : kHalfTolerance;
   result.reproduced = result.difference_before.value_or(0) <= tolerance;
   // Among others a patch need not give what it gave alone.
@@ -83,7 +83,7 @@ void measure_after(const Model& model, const Patch& patch, const VerifyOptions& 
 
 void print_verified(const std::string& file, const Patch& patch, const Verified& result,
                     std::size_t columns) {
-  const auto facts = pair_up(patch.edit.facts, result.before, result.after);
+  const auto facts = with_states(patch, result.before, result.after);
   std::cout << file << "\n\n"
             << facts_table(facts, columns) << "\n"
             << lost_table(facts, columns) << "\n"
@@ -96,7 +96,7 @@ void print_verified(const std::string& file, const Patch& patch, const Verified&
 
 ResultJson verified_json(const std::string& file, const Patch& patch, const Verified& result) {
   return {{"path", file},
-          {"edits", edits_json(pair_up(patch.edit.facts, result.before, result.after))},
+          {"edits", edits_json(with_states(patch, result.before, result.after))},
           {"checks", checks_json(result.checks)},
           {"difference_before", difference_json(result.difference_before)},
           {"difference", difference_json(result.difference_after)},
@@ -105,7 +105,7 @@ ResultJson verified_json(const std::string& file, const Patch& patch, const Veri
 }
 
 JunitSuite verified_suite(const std::string& file, const Patch& patch, const Verified& result) {
-  JunitSuite suite = junit_suite(file, pair_up(patch.edit.facts, result.before, result.after), result.checks);
+  JunitSuite suite = junit_suite(file, with_states(patch, result.before, result.after), result.checks);
   suite.cases.push_back(junit_case("same as stored", result.reproduced,
                                    "p(target) differs from what the patch stored: before " +
                                        difference_text(result.difference_before) + ", after " +

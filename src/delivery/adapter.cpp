@@ -34,16 +34,13 @@ std::string module_name(const std::string& tensor) {
 }
 
 std::vector<AdapterModule> modules_of(const Model& base, const std::vector<Patch>& patches) {
-  const ModelConfig& config = base.config();
   std::map<int, std::pair<std::vector<at::Tensor>, std::vector<at::Tensor>>> parts;
   for (const Patch& patch : patches)
     for (const WeightChange& change : patch.edit.changes) {
-      if (change.block < 0 || change.block >= config.layers || change.A.size(1) != config.d_ff ||
-          change.B.size(0) != config.d_model)
-        throw Error(ErrorKind::kModel,
-                    "a change of block " + std::to_string(change.block) + " does not fit the model");
-      parts[change.block].first.push_back(change.A);
-      parts[change.block].second.push_back(change.B);
+      require_fit(change, base.config());
+      const auto [A, B] = change.factors();
+      parts[change.weight.block].first.push_back(A);
+      parts[change.weight.block].second.push_back(B);
     }
   std::vector<AdapterModule> modules;
   for (const auto& [block, factors] : parts)

@@ -109,12 +109,10 @@ class Explanation {
     for (std::int64_t p = 0; p < count(); ++p)
       for (const WeightChange& one : changes(p, block)) {
         if (D.defined())
-          right_[p] += (at::matmul(one.B.to(at::kDouble).t(), D) * one.A.to(at::kDouble)).sum();
+          right_[p] += (at::matmul(one.B.t(), D) * one.A).sum();
         for (std::int64_t q = 0; q < count(); ++q)
           for (const WeightChange& other : changes(q, block))
-            gram_[p][q] += (at::matmul(one.B.to(at::kDouble).t(), other.B.to(at::kDouble)) *
-                            at::matmul(one.A.to(at::kDouble), other.A.to(at::kDouble).t()))
-                               .sum();
+            gram_[p][q] += (at::matmul(one.B.t(), other.B) * at::matmul(one.A, other.A.t())).sum();
       }
   }
 
@@ -133,10 +131,14 @@ class Explanation {
 
  private:
   std::int64_t count() const { return static_cast<std::int64_t>(patches_.size()); }
+  // In factors of float64.
   std::vector<WeightChange> changes(std::int64_t patch, int block) const {
     std::vector<WeightChange> found;
     for (const WeightChange& change : patches_[static_cast<std::size_t>(patch)].edit.changes)
-      if (change.block == block) found.push_back(change);
+      if (change.weight.block == block) {
+        const auto [A, B] = change.factors();
+        found.push_back(WeightChange::low_rank(change.weight, A.to(at::kDouble), B.to(at::kDouble)));
+      }
     return found;
   }
 

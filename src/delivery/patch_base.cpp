@@ -25,16 +25,9 @@ void require_base(const Patch& patch, const Model& model, const std::filesystem:
 }
 
 void require_sizes(const Patch& patch, const Model& model, const std::filesystem::path& file) {
-  const ModelConfig& config = model.config();
   for (const WeightChange& change : patch.edit.changes)
-    if (change.block < 0 || change.block >= config.layers || change.A.size(1) != config.d_ff ||
-        change.B.size(0) != config.d_model)
-      throw Error(ErrorKind::kFormat,
-                  file.string() + ": its change of block " + std::to_string(change.block) + ", " +
-                      std::to_string(change.B.size(0)) + " x " + std::to_string(change.A.size(1)) +
-                      ", does not fit a model of " + std::to_string(config.layers) + " blocks with " +
-                      std::to_string(config.d_model) + " x " + std::to_string(config.d_ff));
-  const std::int64_t vocab = config.vocab;
+    require_fit(change, model.config(), file.string(), ErrorKind::kFormat);
+  const std::int64_t vocab = model.config().vocab;
   require_known_ids(file.string() + ": metadata \"emend.prefix\"", patch.prefix, vocab);
   for (const auto& row : patch.edit.context_ids)
     require_known_ids(file.string() + ": tensor \"contexts.ids\"", row, vocab);

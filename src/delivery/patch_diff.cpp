@@ -16,23 +16,37 @@ void compare(std::vector<std::string>& list, const std::string& what, const std:
   if (a != b) list.push_back(what + ": " + (a.empty() ? "none" : a) + " / " + (b.empty() ? "none" : b));
 }
 
-std::set<int> layers_of(const Patch& a, const Patch& b) {
-  std::set<int> layers;
+std::set<WeightRef> weights_of(const Patch& a, const Patch& b) {
+  std::set<WeightRef> weights;
   for (const Patch* const patch : {&a, &b})
-    for (const WeightChange& change : patch->edit.changes) layers.insert(change.block);
-  return layers;
+    for (const WeightChange& change : patch->edit.changes) weights.insert(change.weight);
+  return weights;
+}
+
+// The statistics that a weight was solved with; empty: none, or it is not changed.
+std::string statistics_of(const Patch& patch, const WeightRef& weight) {
+  const WeightSolve* const solve = patch.edit.solve_of(weight);
+  return solve == nullptr ? "" : solve->statistics_fingerprint;
+}
+
+// How many statistics there are among the weights of a patch.
+bool has_one_statistics(const Patch& patch) {
+  std::set<std::string> different;
+  for (const WeightSolve& solve : patch.edit.solves) different.insert(solve.statistics_fingerprint);
+  return different.size() < 2;
 }
 
 std::vector<std::string> compare_settings(const Patch& a, const Patch& b) {
   std::vector<std::string> list;
   compare(list, "base", a.edit.base_fingerprint, b.edit.base_fingerprint);
-  if (a.layer_statistics.empty() && b.layer_statistics.empty())
-    compare(list, "statistics", a.edit.statistics_fingerprint, b.edit.statistics_fingerprint);
+  if (has_one_statistics(a) && has_one_statistics(b))
+    compare(list, "statistics", a.edit.statistics_fingerprint(), b.edit.statistics_fingerprint());
   else
-    for (const int layer : layers_of(a, b))
-      compare(list, "statistics of layer " + std::to_string(layer), a.statistics_of(layer), b.statistics_of(layer));
+    for (const WeightRef& weight : weights_of(a, b))
+      compare(list, "statistics of layer " + std::to_string(weight.block), statistics_of(a, weight),
+              statistics_of(b, weight));
   compare(list, "method", a.edit.method, b.edit.method);
-  compare(list, "objective", a.edit.objective, b.edit.objective);
+  compare(list, "objective", std::string(to_string(a.edit.objective)), std::string(to_string(b.edit.objective)));
   compare(list, "bos", a.bos, b.bos);
   compare(list, "form", a.form == PromptForm::kChat ? "chat" : "raw",
           b.form == PromptForm::kChat ? "chat" : "raw");
@@ -66,16 +80,27 @@ void compare_tensors(std::vector<std::string>& list, const std::string& what, co
   }
 }
 
-FactDifference compare_facts(const EditedFact& a, const EditedFact& b) {
+std::string layers_text(const FactRecord& fact) {
+  std::vector<std::string> layers;
+  for (const FactPart& part : fact.parts) layers.push_back(std::to_string(part.weight.block));
+  return join(layers);
+}
+
+FactDifference compare_facts(const FactRecord& a, const FactRecord& b) {
   FactDifference result{a.request.id, {}};
   compare(result.what, "prompt", a.request.prompt, b.request.prompt);
   compare(result.what, "subject", a.request.subject, b.request.subject);
   compare(result.what, "target", a.request.target, b.request.target);
   compare(result.what, "was", a.request.was, b.request.was);
-  compare(result.what, "layer", std::to_string(a.layer), std::to_string(b.layer));
-  compare(result.what, "status", a.status, b.status);
-  compare_tensors(result.what, "keys", a.keys, b.keys);
-  compare_tensors(result.what, "residual", a.residual, b.residual);
+  compare(result.what, a.parts.size() == 1 && b.parts.size() == 1 ? "layer" : "layers", layers_text(a), layers_text(b));
+  compare(result.what, "status", std::string(to_string(a.status)), std::string(to_string(b.status)));
+  for (const FactPart& part : a.parts) {
+    const FactPart* const other = b.part_at(part.weight);
+    const std::string where = a.parts.size() == 1 ? "" : " at layer " + std::to_string(part.weight.block);
+    if (other == nullptr) continue;
+    compare_tensors(result.what, "keys" + where, part.keys, other->keys);
+    compare_tensors(result.what, "residual" + where, part.residual, other->residual);
+  }
   return result;
 }
 
@@ -83,41 +108,48 @@ std::vector<FactDifference> compare_all_facts(const Patch& a, const Patch& b) {
   std::vector<FactDifference> list;
   const auto find = [](const Patch& patch, const std::string& id) {
     return std::find_if(patch.edit.facts.begin(), patch.edit.facts.end(),
-                        [&](const EditedFact& fact) { return fact.request.id == id; });
+                        [&](const FactRecord& fact) { return fact.request.id == id; });
   };
-  for (const EditedFact& fact : a.edit.facts) {
+  for (const FactRecord& fact : a.edit.facts) {
     const auto other = find(b, fact.request.id);
     FactDifference difference = other == b.edit.facts.end()
                                     ? FactDifference{fact.request.id, {"only in the first"}}
                                     : compare_facts(fact, *other);
     if (!difference.what.empty()) list.push_back(std::move(difference));
   }
-  for (const EditedFact& fact : b.edit.facts)
+  for (const FactRecord& fact : b.edit.facts)
     if (find(a, fact.request.id) == a.edit.facts.end())
       list.push_back({fact.request.id, {"only in the second"}});
   return list;
 }
 
-// <B A, B' A'> without either product: the trace of (B^T B') (A' A^T).
+// <Delta, Delta'> of two changes; of low-rank ones without either product: the trace of (B^T B') (A' A^T).
 double inner_product(const WeightChange& x, const WeightChange& y) {
-  if (x.A.size(1) != y.A.size(1) || x.B.size(0) != y.B.size(0)) return 0;
+  if (x.inputs() != y.inputs() || x.outputs() != y.outputs()) return 0;
   const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
+  if (x.is_dense() || y.is_dense())
+    return (x.delta(at::TensorOptions(at::kDouble)) * y.delta(at::TensorOptions(at::kDouble))).sum().item<double>();
   return (at::matmul(wide(x.B).t(), wide(y.B)) * at::matmul(wide(x.A), wide(y.A).t())).sum().item<double>();
 }
 
+bool same_change(const WeightChange& x, const WeightChange& y) {
+  if (x.is_dense() != y.is_dense()) return false;
+  return x.is_dense() ? at::equal(x.D, y.D) : at::equal(x.A, y.A) && at::equal(x.B, y.B);
+}
+
 std::vector<LayerDifference> compare_layers(const Patch& a, const Patch& b) {
-  std::map<int, std::pair<const WeightChange*, const WeightChange*>> layers;
-  for (const WeightChange& change : a.edit.changes) layers[change.block].first = &change;
-  for (const WeightChange& change : b.edit.changes) layers[change.block].second = &change;
+  std::map<WeightRef, std::pair<const WeightChange*, const WeightChange*>> weights;
+  for (const WeightChange& change : a.edit.changes) weights[change.weight].first = &change;
+  for (const WeightChange& change : b.edit.changes) weights[change.weight].second = &change;
   std::vector<LayerDifference> list;
-  for (const auto& [layer, changes] : layers) {
+  for (const auto& [weight, changes] : weights) {
     const auto& [x, y] = changes;
     const double xx = x == nullptr ? 0 : inner_product(*x, *x);
     const double yy = y == nullptr ? 0 : inner_product(*y, *y);
-    const bool equal = x != nullptr && y != nullptr && at::equal(x->A, y->A) && at::equal(x->B, y->B);
+    const bool equal = x != nullptr && y != nullptr && same_change(*x, *y);
     const double xy = equal ? xx : x == nullptr || y == nullptr ? 0 : inner_product(*x, *y);
     const double size = std::sqrt(xx * yy);
-    list.push_back({layer, std::sqrt(xx), std::sqrt(yy),
+    list.push_back({weight.block, std::sqrt(xx), std::sqrt(yy),
                     equal ? 0 : std::sqrt(std::max(xx + yy - 2 * xy, 0.0)), size > 0 ? xy / size : 0});
   }
   return list;

@@ -2,6 +2,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/nearest.h"
 #include "base/strings.h"
@@ -21,80 +22,94 @@ std::size_t find_fact(const Patch& patch, const std::string& id) {
   throw Error(ErrorKind::kConfig, "the patch has no edit " + quote(id) + did_you_mean(id, known));
 }
 
-void require_droppable(const Patch& patch, const EditedFact& fact) {
-  std::size_t edited = 0;
-  for (const EditedFact& other : patch.edit.facts) {
-    if (other.status != "edited") continue;
-    ++edited;
-    if (&other == &fact || fact.status != "edited" || other.layer != fact.layer) continue;
-    if (at::equal(other.keys, fact.keys))
-      throw Error(ErrorKind::kConfig, quote(fact.request.id) +
-                                          " has its key and its residual in common with " +
-                                          quote(other.request.id) +
-                                          " (one subject): it cannot be taken out without a new search; edit "
-                                          "again without it");
+// The fact whose key this one shares at a weight; nullptr: there is none.
+const FactRecord* sharer_of(const Patch& patch, const FactRecord& fact) {
+  for (const FactRecord& other : patch.edit.facts) {
+    if (&other == &fact || !other.is_edited()) continue;
+    for (const FactPart& part : fact.parts) {
+      const FactPart* const theirs = other.part_at(part.weight);
+      if (theirs != nullptr && at::equal(theirs->keys, part.keys)) return &other;
+    }
   }
-  if (fact.status == "edited" && edited == 1)
+  return nullptr;
+}
+
+void require_droppable(const Patch& patch, const FactRecord& fact) {
+  if (!fact.is_edited()) return;
+  if (const FactRecord* const other = sharer_of(patch, fact))
+    throw Error(ErrorKind::kConfig, quote(fact.request.id) + " has its key and its residual in common with " +
+                                        quote(other->request.id) +
+                                        " (one subject): it cannot be taken out without a new search; edit "
+                                        "again without it");
+  const auto edited = std::count_if(patch.edit.facts.begin(), patch.edit.facts.end(),
+                                    [](const FactRecord& other) { return other.is_edited(); });
+  if (edited == 1)
     throw Error(ErrorKind::kConfig,
                 quote(fact.request.id) + " is the only edit of this patch: nothing would be left");
 }
 
-// The change without the row of a fact that answers for itself alone.
-WeightChange without_row(const WeightChange& change, std::int64_t row) {
-  std::vector<std::int64_t> kept;
-  for (std::int64_t i = 0; i < change.A.size(0); ++i)
-    if (i != row) kept.push_back(i);
+// The change without the rows of a fact that answers for itself alone; what the others' rows are called follows.
+void take_out_rows(WeightChange& change, const std::vector<std::int64_t>& rows,
+                   const std::vector<FactRecord*>& others) {
+  const std::set<std::int64_t> gone(rows.begin(), rows.end());
+  std::vector<std::int64_t> kept, new_place(static_cast<std::size_t>(change.A.size(0)));
+  for (std::int64_t i = 0; i < change.A.size(0); ++i) {
+    new_place[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(kept.size());
+    if (!gone.contains(i)) kept.push_back(i);
+  }
   const at::Tensor index = at::tensor(kept, at::kLong);
-  return {change.block, change.A.index_select(0, index), change.B.index_select(1, index)};
+  change = WeightChange::low_rank(change.weight, change.A.index_select(0, index), change.B.index_select(1, index));
+  for (FactRecord* const fact : others)
+    for (FactPart& part : fact->parts)
+      if (part.weight == change.weight)
+        for (std::int64_t& row : part.rows) row = new_place[static_cast<std::size_t>(row)];
 }
 
-at::Tensor moments_of(const LayerMoments& moments, const Edit& edit, int layer) {
-  if (!uses_moments(edit)) return {};
-  const auto found = moments.find(layer);
-  if (found == moments.end())
-    throw Error(ErrorKind::kConfig, "the statistics of layer " + std::to_string(layer) + " are needed");
-  return found->second;
+// One weight without what `dropped` wrote there; the fact is out of the list already.
+void take_out(Edit& edit, const FactPart& dropped, const LayerMoments& moments) {
+  const auto at = [&](auto& list) {
+    return std::find_if(list.begin(), list.end(), [&](const auto& one) { return one.weight == dropped.weight; });
+  };
+  const auto change = at(edit.changes);
+  const auto solve = at(edit.solves);
+  const std::vector<FactRecord*> kept = edited_at(edit, dropped.weight);
+  if (kept.empty()) {
+    edit.changes.erase(change);
+    edit.solves.erase(solve);
+  } else if (is_joint(*solve)) {
+    *change = solve_again(*solve, kept, moments);
+  } else {
+    take_out_rows(*change, dropped.rows, kept);
+  }
 }
 
 }  // namespace
 
 std::vector<int> layers_to_solve(const Patch& patch, const std::string& id) {
-  const EditedFact& fact = patch.edit.facts[find_fact(patch, id)];
+  const FactRecord& fact = patch.edit.facts[find_fact(patch, id)];
   require_droppable(patch, fact);
-  if (fact.status != "edited" || !is_joint_solution(patch.edit) || !uses_moments(patch.edit)) return {};
-  const bool alone =
-      std::none_of(patch.edit.facts.begin(), patch.edit.facts.end(), [&](const EditedFact& other) {
-        return &other != &fact && other.status == "edited" && other.layer == fact.layer;
-      });
-  return alone ? std::vector<int>{} : std::vector<int>{fact.layer};
+  std::vector<int> layers;
+  if (!fact.is_edited()) return layers;
+  for (const FactPart& part : fact.parts) {
+    const bool alone = edited_at(patch.edit, part.weight).size() == 1;
+    if (!alone && needs_moments(*patch.edit.solve_of(part.weight))) layers.push_back(part.weight.block);
+  }
+  return layers;
 }
 
 Patch drop_fact(const Patch& patch, const std::string& id, const LayerMoments& moments) {
   const c10::NoGradGuard no_grad;
   const std::size_t index = find_fact(patch, id);
   require_droppable(patch, patch.edit.facts[index]);
-  const EditedFact dropped = patch.edit.facts[index];
+  const FactRecord dropped = patch.edit.facts[index];
   Patch result = patch;
   result.edit.facts.erase(result.edit.facts.begin() + static_cast<std::ptrdiff_t>(index));
-  if (!result.before.empty()) result.before.erase(result.before.begin() + static_cast<std::ptrdiff_t>(index));
-  result.after.clear();
+  for (FactRecord& fact : result.edit.facts) fact.after.reset();
   result.checks.clear();
   result.passed = false;
   result.edit.warnings.push_back("the edit " + quote(id) + " was taken out of this patch");
-  if (dropped.status != "edited") return result;
-  std::vector<EditedFact*> kept;
-  for (EditedFact& fact : result.edit.facts)
-    if (fact.status == "edited" && fact.layer == dropped.layer) kept.push_back(&fact);
-  auto& changes = result.edit.changes;
-  const auto change = std::find_if(changes.begin(), changes.end(),
-                                   [&](const WeightChange& one) { return one.block == dropped.layer; });
-  if (kept.empty())
-    changes.erase(change);
-  else if (is_joint_solution(patch.edit))
-    *change = solve_again(dropped.layer, kept, moments_of(moments, patch.edit, dropped.layer),
-                          ridge_of(patch.edit));
-  else
-    *change = without_row(*change, own_row(change->B, dropped.residual));
+  if (dropped.is_edited())
+    for (const FactPart& part : dropped.parts) take_out(result.edit, part, moments);
   return result;
 }
 

@@ -2,6 +2,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
 
 #include "base/strings.h"
@@ -18,34 +19,37 @@ bool same_tensor(const at::Tensor& a, const at::Tensor& b) {
 }
 
 // The same request, solved to the same residual at the same keys.
-bool same_edit(const EditedFact& a, const EditedFact& b) {
+bool same_edit(const FactRecord& a, const FactRecord& b) {
+  const auto same_part = [](const FactPart& x, const FactPart& y) {
+    return x.weight == y.weight && same_tensor(x.keys, y.keys) && same_tensor(x.residual, y.residual);
+  };
   return a.request.id == b.request.id && a.request.prompt == b.request.prompt &&
          a.request.subject == b.request.subject && a.request.subject_begin == b.request.subject_begin &&
-         a.request.target == b.request.target && a.layer == b.layer && a.status == b.status &&
-         same_tensor(a.keys, b.keys) && same_tensor(a.residual, b.residual);
+         a.request.target == b.request.target && a.status == b.status &&
+         std::equal(a.parts.begin(), a.parts.end(), b.parts.begin(), b.parts.end(), same_part);
 }
 
-// The keys of one layer that facts of a patch answer, as unit rows [n, F], float64, and whose each is.
+// The keys of one weight that facts of a patch answer, as unit rows [n, F], float64, and whose each is.
 struct AnsweredKeys {
   at::Tensor rows;
   std::vector<std::size_t> facts;
 };
 
-std::map<int, AnsweredKeys> answered_keys(const Patch& patch) {
-  std::map<int, std::vector<at::Tensor>> rows;
-  std::map<int, AnsweredKeys> layers;
+std::map<WeightRef, AnsweredKeys> answered_keys(const Patch& patch) {
+  std::map<WeightRef, std::vector<at::Tensor>> rows;
+  std::map<WeightRef, AnsweredKeys> weights;
   for (std::size_t f = 0; f < patch.edit.facts.size(); ++f) {
-    const EditedFact& fact = patch.edit.facts[f];
-    if (fact.status != "edited") continue;
-    for (std::int64_t i = 0; i < fact.keys.size(0); ++i) {
-      if (fact.answers[i].item<float>() == 0) continue;
-      const at::Tensor key = fact.keys[i].to(at::kDouble);
-      rows[fact.layer].push_back(key / key.norm());
-      layers[fact.layer].facts.push_back(f);
-    }
+    if (!patch.edit.facts[f].is_edited()) continue;
+    for (const FactPart& part : patch.edit.facts[f].parts)
+      for (std::int64_t i = 0; i < part.keys.size(0); ++i) {
+        if (part.answers[i].item<float>() == 0) continue;
+        const at::Tensor key = part.keys[i].to(at::kDouble);
+        rows[part.weight].push_back(key / key.norm());
+        weights[part.weight].facts.push_back(f);
+      }
   }
-  for (auto& [layer, keys] : layers) keys.rows = at::stack(rows[layer], 0);
-  return layers;
+  for (auto& [weight, keys] : weights) keys.rows = at::stack(rows[weight], 0);
+  return weights;
 }
 
 // The largest cosine of two facts' keys, of those pairs that reach `least`; by the facts' places.
@@ -70,11 +74,6 @@ std::map<std::pair<std::size_t, std::size_t>, double> close_pairs(const Answered
   return pairs;
 }
 
-std::string option(const Patch& patch, const std::string& name) {
-  const auto found = patch.edit.options.find(name);
-  return found == patch.edit.options.end() ? "" : found->second;
-}
-
 void require_same(const std::string& what, const std::string& first, const std::string& second,
                   const std::string& first_name, const std::string& second_name) {
   if (first != second)
@@ -89,25 +88,16 @@ std::string ids_text(const std::vector<std::int64_t>& ids) {
   return join(texts, " ");
 }
 
-std::vector<int> shared_layers(const Patch& a, const Patch& b) {
-  std::vector<int> layers;
-  for (const WeightChange& one : a.edit.changes)
-    if (std::any_of(b.edit.changes.begin(), b.edit.changes.end(),
-                    [&](const WeightChange& other) { return one.block == other.block; }))
-      layers.push_back(one.block);
-  return layers;
-}
-
-// Where the patches' statistics differ, those of every layer.
-std::map<int, std::string> statistics_by_layer(const std::vector<Patch>& patches) {
-  std::map<int, std::string> layers;
-  std::set<std::string> different;
-  for (const Patch& patch : patches)
-    for (const WeightChange& change : patch.edit.changes) {
-      layers[change.block] = patch.statistics_of(change.block);
-      different.insert(layers[change.block]);
-    }
-  return different.size() > 1 ? layers : std::map<int, std::string>{};
+// "equality, ridge 1e-05".
+std::string rule_text(const WeightSolve& solve) {
+  char numbers[80];
+  std::snprintf(numbers, sizeof numbers, ", ridge %.6g", solve.relative_ridge);
+  std::string text = std::string(to_string(solve.rule)) + numbers;
+  if (solve.lambda != 0) {
+    std::snprintf(numbers, sizeof numbers, ", lambda %.6g", solve.lambda);
+    text += numbers;
+  }
+  return text;
 }
 
 void require_one_kind(const std::vector<Patch>& patches, const std::vector<std::string>& names) {
@@ -121,10 +111,12 @@ void require_one_kind(const std::vector<Patch>& patches, const std::vector<std::
     same("the prefix", ids_text(first.prefix), ids_text(other.prefix));
     same("the form", first.form == PromptForm::kChat ? "chat" : "raw",
          other.form == PromptForm::kChat ? "chat" : "raw");
-    for (const int layer : shared_layers(first, other))
-      same("the statistics of layer " + std::to_string(layer), first.statistics_of(layer), other.statistics_of(layer));
-    for (const char* const name : {"keys", "ridge", "covariance"})
-      same(std::string("the option ") + name, option(first, name), option(other, name));
+    for (const WeightSolve& solve : first.edit.solves)
+      if (const WeightSolve* const theirs = other.edit.solve_of(solve.weight)) {
+        const std::string layer = " of layer " + std::to_string(solve.weight.block);
+        same("the statistics" + layer, solve.statistics_fingerprint, theirs->statistics_fingerprint);
+        same("the rule of solving" + layer, rule_text(solve), rule_text(*theirs));
+      }
   }
 }
 
@@ -154,100 +146,94 @@ void add_new(std::vector<T>& to, const std::vector<T>& from) {
     if (std::find(to.begin(), to.end(), value) == to.end()) to.push_back(value);
 }
 
-// Facts and states of `from` that `to` has not. Throws Error(kConfig) for one id with two meanings.
+// The facts of `from` that `to` does not hold. Throws Error(kConfig) for one id with two meanings.
 void add_facts(Patch& to, const Patch& from, const std::string& name) {
-  const bool states = !to.before.empty() && !from.before.empty();
-  for (std::size_t i = 0; i < from.edit.facts.size(); ++i) {
-    const EditedFact& fact = from.edit.facts[i];
-    const auto known = std::find_if(to.edit.facts.begin(), to.edit.facts.end(), [&](const EditedFact& other) {
+  for (const FactRecord& fact : from.edit.facts) {
+    const auto known = std::find_if(to.edit.facts.begin(), to.edit.facts.end(), [&](const FactRecord& other) {
       return other.request.id == fact.request.id;
     });
-    if (known == to.edit.facts.end()) {
+    if (known == to.edit.facts.end())
       to.edit.facts.push_back(fact);
-      if (states) to.before.push_back(from.before[i]);
-    } else if (!same_edit(*known, fact)) {
+    else if (!same_edit(*known, fact))
       throw Error(ErrorKind::kConfig, name + ": the id " + quote(fact.request.id) +
                                           " stands for another edit in a patch before it; ids must differ");
-    }
   }
-  if (!states) to.before.clear();
 }
 
-std::map<int, std::vector<std::size_t>> patches_by_layer(const std::vector<Patch>& patches) {
-  std::map<int, std::vector<std::size_t>> layers;
+std::map<WeightRef, std::vector<std::size_t>> patches_by_weight(const std::vector<Patch>& patches) {
+  std::map<WeightRef, std::vector<std::size_t>> weights;
   for (std::size_t p = 0; p < patches.size(); ++p)
-    for (const WeightChange& change : patches[p].edit.changes) layers[change.block].push_back(p);
-  return layers;
+    for (const WeightChange& change : patches[p].edit.changes) weights[change.weight].push_back(p);
+  return weights;
 }
 
-const WeightChange& change_of(const Patch& patch, int layer) {
-  return *std::find_if(patch.edit.changes.begin(), patch.edit.changes.end(),
-                       [&](const WeightChange& change) { return change.block == layer; });
-}
-
-bool holds_edit(const Patch& patch, const EditedFact& fact) {
+bool holds_edit(const Patch& patch, const FactRecord& fact) {
   return std::any_of(patch.edit.facts.begin(), patch.edit.facts.end(),
-                     [&](const EditedFact& other) { return same_edit(other, fact); });
+                     [&](const FactRecord& other) { return same_edit(other, fact); });
 }
 
 // Rows of the change of patch `p` but those of edits that a patch before it holds, too.
-std::vector<std::int64_t> new_rows(const std::vector<Patch>& patches, std::size_t p, int layer) {
-  const WeightChange& change = change_of(patches[p], layer);
+std::vector<std::int64_t> new_rows(const std::vector<Patch>& patches, std::size_t p, const WeightRef& weight) {
   std::set<std::int64_t> known;
-  for (const EditedFact& fact : patches[p].edit.facts) {
-    if (fact.status != "edited" || fact.layer != layer) continue;
+  for (const FactRecord* const fact : edited_at(patches[p].edit, weight))
     for (std::size_t q = 0; q < p; ++q)
-      if (holds_edit(patches[q], fact)) known.insert(own_row(change.B, fact.residual));
-  }
+      if (holds_edit(patches[q], *fact)) {
+        const std::vector<std::int64_t>& rows = fact->part_at(weight)->rows;
+        known.insert(rows.begin(), rows.end());
+      }
   std::vector<std::int64_t> rows;
-  for (std::int64_t row = 0; row < change.A.size(0); ++row)
+  for (std::int64_t row = 0; row < patches[p].edit.change_of(weight)->A.size(0); ++row)
     if (!known.contains(row)) rows.push_back(row);
   return rows;
 }
 
-// For changes whose rows answer each for itself.
-WeightChange stacked(const std::vector<Patch>& patches, const std::vector<std::size_t>& which, int layer) {
+// For changes whose rows answer each for itself: the rows of all, one after the other, and what they are now called in the
+// merged facts, which come from the first patch that holds them.
+WeightChange stacked(Edit& merged, const std::vector<Patch>& patches, const std::vector<std::size_t>& which,
+                     const WeightRef& weight) {
   std::vector<at::Tensor> A, B;
+  std::int64_t begin = 0;
+  std::map<std::string, std::vector<std::int64_t>> rows_of;
   for (const std::size_t p : which) {
-    const at::Tensor rows = at::tensor(new_rows(patches, p, layer), at::kLong);
-    A.push_back(change_of(patches[p], layer).A.index_select(0, rows));
-    B.push_back(change_of(patches[p], layer).B.index_select(1, rows));
+    const WeightChange& change = *patches[p].edit.change_of(weight);
+    const std::vector<std::int64_t> kept = new_rows(patches, p, weight);
+    for (const FactRecord* const fact : edited_at(patches[p].edit, weight))
+      for (const std::int64_t row : fact->part_at(weight)->rows) {
+        const auto place = std::find(kept.begin(), kept.end(), row);
+        if (place != kept.end()) rows_of[fact->request.id].push_back(begin + (place - kept.begin()));
+      }
+    const at::Tensor index = at::tensor(kept, at::kLong);
+    A.push_back(change.A.index_select(0, index));
+    B.push_back(change.B.index_select(1, index));
+    begin += static_cast<std::int64_t>(kept.size());
   }
-  return {layer, at::cat(A, 0).contiguous(), at::cat(B, 1).contiguous()};
+  for (FactRecord* const fact : edited_at(merged, weight))
+    const_cast<FactPart*>(fact->part_at(weight))->rows = rows_of[fact->request.id];
+  return WeightChange::low_rank(weight, at::cat(A, 0).contiguous(), at::cat(B, 1).contiguous());
 }
 
-WeightChange merged_change(Patch& merged, const std::vector<Patch>& patches,
-                           const std::vector<std::size_t>& which, int layer, const LayerMoments& moments) {
-  if (which.size() == 1) return change_of(patches[which[0]], layer);
-  if (!is_joint_solution(merged.edit)) return stacked(patches, which, layer);
-  std::vector<EditedFact*> facts;
-  for (EditedFact& fact : merged.edit.facts)
-    if (fact.status == "edited" && fact.layer == layer) facts.push_back(&fact);
-  at::Tensor C;
-  if (uses_moments(merged.edit)) {
-    const auto found = moments.find(layer);
-    if (found == moments.end())
-      throw Error(ErrorKind::kConfig, "the statistics of layer " + std::to_string(layer) + " are needed");
-    C = found->second;
-  }
-  return solve_again(layer, facts, C, ridge_of(merged.edit));
+WeightChange merged_change(Edit& merged, const std::vector<Patch>& patches, const std::vector<std::size_t>& which,
+                           const WeightSolve& solve, const LayerMoments& moments) {
+  if (which.size() == 1) return *patches[which[0]].edit.change_of(solve.weight);
+  if (!is_joint(solve)) return stacked(merged, patches, which, solve.weight);
+  return solve_again(solve, edited_at(merged, solve.weight), moments);
 }
 
 }  // namespace
 
 std::vector<KeyConflict> key_conflicts(const std::vector<Patch>& patches, double least) {
-  std::vector<std::map<int, AnsweredKeys>> keys;
+  std::vector<std::map<WeightRef, AnsweredKeys>> keys;
   for (const Patch& patch : patches) keys.push_back(answered_keys(patch));
   std::vector<KeyConflict> conflicts;
   for (std::size_t p = 0; p < patches.size(); ++p)
     for (std::size_t q = p + 1; q < patches.size(); ++q)
-      for (const auto& [layer, mine] : keys[p]) {
-        const auto others = keys[q].find(layer);
+      for (const auto& [weight, mine] : keys[p]) {
+        const auto others = keys[q].find(weight);
         if (others == keys[q].end()) continue;
         for (const auto& [pair, cosine] : close_pairs(mine, others->second, least)) {
-          const EditedFact& a = patches[p].edit.facts[pair.first];
-          const EditedFact& b = patches[q].edit.facts[pair.second];
-          conflicts.push_back({layer, p, q, a.request.id, b.request.id, cosine, same_edit(a, b)});
+          const FactRecord& a = patches[p].edit.facts[pair.first];
+          const FactRecord& b = patches[q].edit.facts[pair.second];
+          conflicts.push_back({weight.block, p, q, a.request.id, b.request.id, cosine, same_edit(a, b)});
         }
       }
   return conflicts;
@@ -255,9 +241,8 @@ std::vector<KeyConflict> key_conflicts(const std::vector<Patch>& patches, double
 
 std::vector<int> layers_to_solve(const std::vector<Patch>& patches) {
   std::vector<int> layers;
-  for (const auto& [layer, which] : patches_by_layer(patches))
-    if (which.size() > 1 && is_joint_solution(patches[0].edit) && uses_moments(patches[0].edit))
-      layers.push_back(layer);
+  for (const auto& [weight, which] : patches_by_weight(patches))
+    if (which.size() > 1 && needs_moments(*patches[which[0]].edit.solve_of(weight))) layers.push_back(weight.block);
   return layers;
 }
 
@@ -274,18 +259,30 @@ Patch merge_patches(const std::vector<Patch>& patches, const std::vector<std::st
     merged.edit_text += "\n# " + names[p] + "\n" + patch.edit_text;
     merged.thresholds = strictest(merged.thresholds, patch.thresholds);
     if (merged.edit.method != patch.edit.method) merged.edit.method += "+" + patch.edit.method;
-    if (merged.edit.objective != patch.edit.objective) merged.edit.objective = "mixed";
-    for (const auto& [name, value] : patch.edit.options)
-      if (option(merged, name) != value) merged.edit.options[name] = "mixed";
+    if (merged.edit.objective != patch.edit.objective) merged.edit.objective = Objective::kMixed;
+    for (const auto& [name, value] : patch.edit.options) {
+      const auto known = merged.edit.options.find(name);
+      if (known == merged.edit.options.end() || known->second != value) merged.edit.options[name] = "mixed";
+    }
     add_new(merged.edit.context_ids, patch.edit.context_ids);
     add_new(merged.held_text, patch.held_text);
     add_new(merged.edit.warnings, patch.edit.warnings);
   }
-  merged.layer_statistics = statistics_by_layer(patches);
   merged.edit.changes.clear();
-  for (const auto& [layer, which] : patches_by_layer(patches))
-    merged.edit.changes.push_back(merged_change(merged, patches, which, layer, moments));
-  merged.after.clear();
+  merged.edit.solves.clear();
+  const bool measured = std::all_of(patches.begin(), patches.end(), [](const Patch& patch) {
+    return std::all_of(patch.edit.facts.begin(), patch.edit.facts.end(),
+                       [](const FactRecord& fact) { return fact.before.has_value(); });
+  });
+  for (FactRecord& fact : merged.edit.facts) {
+    fact.after.reset();
+    if (!measured) fact.before.reset();
+  }
+  for (const auto& [weight, which] : patches_by_weight(patches)) {
+    const WeightSolve& solve = *patches[which[0]].edit.solve_of(weight);
+    merged.edit.changes.push_back(merged_change(merged.edit, patches, which, solve, moments));
+    merged.edit.solves.push_back(solve);
+  }
   merged.checks.clear();
   merged.passed = false;
   return merged;

@@ -12,8 +12,13 @@ namespace emend {
 // Same patch, same map.
 std::map<std::string, std::string> patch_metadata(const Patch& patch);
 
-// Fills all of a patch but its tensors and id lists. Throws Error(kFormat) naming `file` and the key that is
-// missing or broken. Keys of others are let through.
-Patch read_patch_metadata(const std::map<std::string, std::string>& metadata, const std::string& file);
+// A patch without its tensors and id lists, and the format in which they are to be looked for.
+struct PatchText {
+  int format = kPatchFormat;
+  Patch patch;
+};
+
+// Throws Error(kFormat) naming `file` and the key that is missing or broken. Keys of others are let through.
+PatchText read_patch_metadata(const std::map<std::string, std::string>& metadata, const std::string& file);
 
 }  // namespace emend

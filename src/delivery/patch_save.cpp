@@ -49,20 +49,38 @@ class TensorList {
   std::vector<TensorToWrite> tensors_;
 };
 
+void add_change(TensorList& list, const WeightChange& change) {
+  if (change.is_dense()) {
+    list.add(patch_tensors::of(change.weight, "D"), change.D);
+    return;
+  }
+  list.add(patch_tensors::of(change.weight, "A"), change.A);
+  list.add(patch_tensors::of(change.weight, "B"), change.B);
+}
+
+// What the edited facts hold of one weight, one after the other.
+void add_parts(TensorList& list, const WeightRef& weight, const std::vector<FactRecord>& facts) {
+  std::vector<at::Tensor> keys, answers, residuals;
+  for (const FactRecord& fact : facts) {
+    const FactPart* const part = fact.part_at(weight);
+    if (part == nullptr || !fact.is_edited()) continue;
+    keys.push_back(part->keys);
+    answers.push_back(part->answers);
+    residuals.push_back(part->residual);
+  }
+  if (keys.empty()) return;
+  list.add(patch_tensors::of(weight, "keys"), at::cat(keys, 0));
+  list.add(patch_tensors::of(weight, "answers"), at::cat(answers, 0));
+  list.add(patch_tensors::of(weight, "residuals"), at::stack(residuals, 0));
+}
+
 }  // namespace
 
 void save_patch(const Patch& patch, const std::filesystem::path& file) {
   TensorList list(file);
   for (const WeightChange& change : patch.edit.changes) {
-    list.add(patch_tensors::change(change.block, "A"), change.A);
-    list.add(patch_tensors::change(change.block, "B"), change.B);
-  }
-  for (std::size_t i = 0; i < patch.edit.facts.size(); ++i) {
-    const EditedFact& fact = patch.edit.facts[i];
-    if (fact.status != "edited") continue;
-    list.add(patch_tensors::fact(i, "keys"), fact.keys);
-    list.add(patch_tensors::fact(i, "answers"), fact.answers);
-    list.add(patch_tensors::fact(i, "residual"), fact.residual);
+    add_change(list, change);
+    add_parts(list, change.weight, patch.edit.facts);
   }
   list.add_ids("contexts", patch.edit.context_ids);
   list.add_ids("held_text", patch.held_text);

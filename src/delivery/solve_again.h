@@ -1,30 +1,37 @@
-// The change of one layer from what its facts hold: keys, answers, residuals.
+// The change of one weight from what its facts hold: keys, answers, residuals.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <string>
+#include <map>
 #include <vector>
 
 #include "emend/edit.h"
 
 namespace emend {
 
-// Whether the responses of an edit are a joint solution at its keys; if not, each answers its own key, and a
-// fact can be taken out row by row.
-bool is_joint_solution(const Edit& edit);
+// Whether the responses of a weight depend on one another, so that they are solved again when a fact goes or comes. If not, each
+// answers its own key, and facts can be taken out and put in row by row.
+inline bool is_joint(const WeightSolve& solve) {
+  return solve.rule != SolveRule::kEachAlone;
+}
 
-// Whether C entered them.
-bool uses_moments(const Edit& edit);
+// Whether C enters that solve.
+inline bool needs_moments(const WeightSolve& solve) {
+  return is_joint(solve) && !solve.statistics_fingerprint.empty();
+}
 
-// The option `ridge`, 0 where there is none. Throws Error(kFormat) when it is no number from 0.
-double ridge_of(const Edit& edit);
+// The facts that a weight was edited for.
+std::vector<FactRecord*> edited_at(Edit& edit, const WeightRef& weight);
+std::vector<const FactRecord*> edited_at(const Edit& edit, const WeightRef& weight);
 
-// The row of A (and column of B) that carries a fact: its column is nearest to the residual.
-std::int64_t own_row(const at::Tensor& B, const at::Tensor& residual);
+// Solves the weight for these facts; those of one key share a row. Fills the norms and rows of their parts. `C` is undefined for
+// C = I. Throws Error(kConfig) for keys that can hardly be told apart, Error(kModel) for a rule that cannot be
+// solved from what a patch holds, Error(kNumeric).
+WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts, const at::Tensor& C);
 
-// Facts of one layer with one key share a row. Fills the facts' norms. `C` is undefined for C = I; `ridge` in
-// units of trace(C) / F. Throws Error(kConfig) for keys that can hardly be told apart, Error(kNumeric).
-WeightChange solve_again(int layer, const std::vector<EditedFact*>& facts, const at::Tensor& C, double ridge);
+// The same from the moments of all layers. Throws Error(kConfig) when those of this layer are needed and missing.
+WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts,
+                         const std::map<int, at::Tensor>& moments);
 
 }  // namespace emend

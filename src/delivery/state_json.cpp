@@ -1,14 +1,22 @@
 #include "delivery/state_json.h"
 
-#include <algorithm>
+#include <ATen/ATen.h>
+
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <stdexcept>
+
+#include "base/strings.h"
+#include "delivery/patch_tensors.h"
 
 namespace emend {
 namespace {
 
-constexpr std::array<const char*, 3> kStatuses = {"edited", "already true", "failed"};
+constexpr std::array kStatuses = {FactStatus::kEdited, FactStatus::kAlreadyTrue, FactStatus::kFailed};
+constexpr std::array kRules = {SolveRule::kEquality, SolveRule::kEachAlone, SolveRule::kLeastSquares,
+                               SolveRule::kNullSpace};
 
 Json number_json(double number) {
   return std::isfinite(number) ? Json(number) : Json(nullptr);
@@ -63,10 +71,15 @@ EditRequest read_request(const JsonView& view) {
   return request;
 }
 
-}  // namespace
+WeightRef read_weight_name(const JsonView& view) {
+  try {
+    return patch_tensors::parse_weight(view.as_string());
+  } catch (const std::invalid_argument&) {
+    view.refuse("the name of a weight, such as \"model.layers.4.mlp_down\"");
+  }
+}
 
-Json fact_json(const EditedFact& fact) {
-  const EditRequest& request = fact.request;
+Json request_json(const EditRequest& request) {
   Json neighbours = Json::array();
   for (const Neighbour& neighbour : request.neighbours)
     neighbours.push_back({{"prompt", neighbour.prompt}, {"answer", neighbour.answer}});
@@ -77,29 +90,120 @@ Json fact_json(const EditedFact& fact) {
           {"target", request.target},
           {"was", request.was},
           {"paraphrases", request.paraphrases},
-          {"neighbours", neighbours},
-          {"layer", fact.layer},
-          {"status", fact.status},
-          {"reason", fact.reason},
-          {"steps", fact.steps},
-          {"loss", number_json(fact.loss)},
-          {"update_norm", number_json(fact.update_norm)},
-          {"relative_norm", number_json(fact.relative_norm)}};
+          {"neighbours", neighbours}};
 }
 
-EditedFact read_fact(const JsonView& view) {
-  EditedFact fact;
+Json part_json(const FactPart& part) {
+  return {{"weight", patch_tensors::weight(part.weight)},
+          {"keys", part.answers.defined() ? part.answers.numel() : 0},
+          {"rows", part.rows},
+          {"update_norm", number_json(part.update_norm)},
+          {"relative_norm", number_json(part.relative_norm)}};
+}
+
+FactPart read_part(const JsonView& view) {
+  FactPart part;
+  part.weight = read_weight_name(view.at("weight"));
+  part.answers = at::zeros({1}, at::kFloat).expand({read_int(view, "keys")});  // a size without memory
+  for (const JsonView& row : view.at("rows").elements()) part.rows.push_back(row.as_non_negative_integer());
+  part.update_norm = read_number(view, "update_norm");
+  part.relative_norm = read_number(view, "relative_norm");
+  return part;
+}
+
+// The value of a key that holds one of a few words.
+template <typename Enum, std::size_t n>
+Enum read_word(const JsonView& view, std::string_view key, const std::array<Enum, n>& known) {
+  const std::string word = view.string(key);
+  std::vector<std::string> words;
+  for (const Enum value : known) {
+    if (word == to_string(value)) return value;
+    words.emplace_back(to_string(value));
+  }
+  const std::string last = words.back();
+  words.pop_back();
+  view.at(key).refuse(join(words) + " or " + last);
+}
+
+std::optional<FactState> read_optional_state(const JsonView& view, std::string_view key,
+                                             const EditRequest& request) {
+  const auto value = view.find(key);
+  if (!value) return std::nullopt;
+  FactState state = read_state(*value);
+  if (!is_state_of(state, request)) value->refuse("a state of the fact " + quote(request.id));
+  return state;
+}
+
+// What both formats say of a fact.
+FactRecord read_plain_fact(const JsonView& view) {
+  FactRecord fact;
   fact.request = read_request(view);
-  fact.layer = read_int(view, "layer");
-  fact.status = view.string("status");
-  if (std::find(kStatuses.begin(), kStatuses.end(), fact.status) == kStatuses.end())
-    view.at("status").refuse("edited, already true or failed");
+  fact.status = read_word(view, "status", kStatuses);
   fact.reason = view.string("reason");
   fact.steps = read_int(view, "steps");
   fact.loss = read_number(view, "loss");
-  fact.update_norm = read_number(view, "update_norm");
-  fact.relative_norm = read_number(view, "relative_norm");
   return fact;
+}
+
+}  // namespace
+
+bool is_state_of(const FactState& state, const EditRequest& request) {
+  return state.id == request.id && state.paraphrases.size() == request.paraphrases.size() &&
+         state.neighbours.size() == request.neighbours.size();
+}
+
+Json fact_json(const FactRecord& fact) {
+  Json parts = Json::array();
+  for (const FactPart& part : fact.parts) parts.push_back(part_json(part));
+  Json json = request_json(fact.request);
+  json["status"] = to_string(fact.status);
+  json["reason"] = fact.reason;
+  json["steps"] = fact.steps;
+  json["loss"] = number_json(fact.loss);
+  json["parts"] = std::move(parts);
+  json["before"] = fact.before ? state_json(*fact.before) : Json(nullptr);
+  json["after"] = fact.after ? state_json(*fact.after) : Json(nullptr);
+  return json;
+}
+
+FactRecord read_fact(const JsonView& view) {
+  FactRecord fact = read_plain_fact(view);
+  for (const JsonView& part : view.at("parts").elements()) fact.parts.push_back(read_part(part));
+  if (fact.parts.empty()) view.at("parts").refuse("the weights that the fact is written to");
+  for (const FactPart& part : fact.parts)
+    if (fact.is_edited() && part.answers.numel() == 0) view.at("parts").refuse("parts with at least one key");
+  fact.before = read_optional_state(view, "before", fact.request);
+  fact.after = read_optional_state(view, "after", fact.request);
+  return fact;
+}
+
+FactRecord read_format1_fact(const JsonView& view) {
+  FactRecord fact = read_plain_fact(view);
+  FactPart part;
+  part.weight.block = read_int(view, "layer");
+  part.update_norm = read_number(view, "update_norm");
+  part.relative_norm = read_number(view, "relative_norm");
+  fact.parts = {std::move(part)};
+  return fact;
+}
+
+Json solve_json(const WeightSolve& solve) {
+  return {{"weight", patch_tensors::weight(solve.weight)},
+          {"rule", to_string(solve.rule)},
+          {"statistics_fingerprint", solve.statistics_fingerprint},
+          {"relative_ridge", number_json(solve.relative_ridge)},
+          {"lambda", number_json(solve.lambda)}};
+}
+
+WeightSolve read_solve(const JsonView& view) {
+  WeightSolve solve;
+  solve.weight = read_weight_name(view.at("weight"));
+  solve.rule = read_word(view, "rule", kRules);
+  solve.statistics_fingerprint = view.string("statistics_fingerprint");
+  solve.relative_ridge = view.number("relative_ridge");
+  if (!(solve.relative_ridge >= 0)) view.at("relative_ridge").refuse("a number from 0");
+  solve.lambda = view.number("lambda");
+  return solve;
 }
 
 Json state_json(const FactState& state) {

@@ -11,9 +11,18 @@
 
 namespace emend {
 
-// A fact without its tensors.
-Json fact_json(const EditedFact& fact);
-EditedFact read_fact(const JsonView& view);
+// A fact without its tensors: of its parts the weights, numbers of keys, rows and norms. What read_fact gives
+// has parts whose `answers` are empty tensors of the right size.
+Json fact_json(const FactRecord& fact);
+FactRecord read_fact(const JsonView& view);
+// The same of patches of format 1: one layer, and no states.
+FactRecord read_format1_fact(const JsonView& view);
+
+Json solve_json(const WeightSolve& solve);
+WeightSolve read_solve(const JsonView& view);
+
+// Whether a state holds as many paraphrases and neighbours as the request, and its id.
+bool is_state_of(const FactState& state, const EditRequest& request);
 
 Json state_json(const FactState& state);
 FactState read_state(const JsonView& view);

@@ -31,11 +31,10 @@ at::Tensor decode(const std::byte* from, DType dtype, const std::vector<std::int
 
 }  // namespace
 
-const RoleEntry& mlp_down_entry(const Model& model, int block) {
+const RoleEntry& stored_entry(const Model& model, const WeightRef& weight) {
   for (const RoleEntry& entry : model.roles())
-    if (entry.role == Role::kMlpDown && entry.block == block && !entry.tensor.empty()) return entry;
-  throw Error(ErrorKind::kModel,
-              "the down projection of block " + std::to_string(block) + " is stored in no file");
+    if (entry.role == weight.role && entry.block == weight.block && !entry.tensor.empty()) return entry;
+  throw Error(ErrorKind::kModel, "the " + weight_name(weight) + " is stored in no file");
 }
 
 at::Tensor read_weight(const TensorFile& file, const TensorInfo& tensor, bool transposed) {

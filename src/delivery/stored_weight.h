@@ -11,8 +11,8 @@
 
 namespace emend {
 
-// The entry that writes block `block`. Throws Error(kModel) for a model made in memory.
-const RoleEntry& mlp_down_entry(const Model& model, int block);
+// The checkpoint's tensor of a weight. Throws Error(kModel) when it is stored in no file (a model made in memory).
+const RoleEntry& stored_entry(const Model& model, const WeightRef& weight);
 
 // W [D, F], float32; float64 where the file stores that.
 at::Tensor read_weight(const TensorFile& file, const TensorInfo& tensor, bool transposed);

@@ -64,28 +64,17 @@ double ratio(double numerator, double denominator, double if_both_zero) {
   return numerator == 0 && denominator == 0 ? if_both_zero : numerator / denominator;
 }
 
-// The weights of one block on their way: float64, [D, F].
-struct BlockWrite {
+// One weight on its way: float64, [out, in].
+struct WeightWrite {
   at::Tensor W, written, delta;
 };
 
-void require_fit(const Model& base, const WeightChange& change, std::size_t patch) {
-  const ModelConfig& config = base.config();
-  if (change.block < 0 || change.block >= config.layers || change.A.size(1) != config.d_ff ||
-      change.B.size(0) != config.d_model)
-    throw Error(ErrorKind::kModel, "patch " + std::to_string(patch + 1) + ": its change of block " +
-                                       std::to_string(change.block) + ", " +
-                                       std::to_string(change.B.size(0)) + " x " +
-                                       std::to_string(change.A.size(1)) + ", does not fit the model");
-}
-
 // The sum in the order of the patches, each change in the precision of the stored weight: the same weights as
 // under a ScopedEdit in float32.
-at::Tensor add_changes(at::Tensor W, const std::vector<Patch>& patches, int block) {
+at::Tensor add_changes(at::Tensor W, const std::vector<Patch>& patches, const WeightRef& weight) {
   for (const Patch& patch : patches)
     for (const WeightChange& change : patch.edit.changes)
-      if (change.block == block)
-        W = W + at::matmul(change.B.to(W.scalar_type()), change.A.to(W.scalar_type()));
+      if (change.weight == weight) W = W + change.delta(W.options());
   return W;
 }
 
@@ -98,8 +87,8 @@ void require_finite(const PlannedTensor& planned, const at::Tensor& wanted, cons
 }
 
 PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::vector<Patch>& patches,
-                          int block, const std::string& type, BlockWrite& write) {
-  const RoleEntry& entry = mlp_down_entry(base, block);
+                          const WeightRef& weight, const std::string& type, WeightWrite& write) {
+  const RoleEntry& entry = stored_entry(base, weight);
   const TensorInfo* const info = file.find(entry.tensor);
   if (info == nullptr)
     throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(entry.tensor) +
@@ -107,29 +96,30 @@ PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::
   require_unchanged(file, *info, entry.digest);
   const DType dtype = chosen_type(type, file, *info);
   require_whole_blocks(*info, dtype);
-  PlannedTensor planned{block, info->name, info->dtype_name, dtype_name(dtype), info->file, {}, entry.digest,
+  PlannedTensor planned{weight, info->name, info->dtype_name, dtype_name(dtype), info->file, {}, entry.digest,
                         0,     0};
   const at::Tensor W = read_weight(file, *info, entry.stored_transposed);
-  const at::Tensor wanted = add_changes(W, patches, block);
+  const at::Tensor wanted = add_changes(W, patches, weight);
   planned.bytes = encode_weight(wanted, dtype, entry.stored_transposed);
   const at::Tensor written =
       decode_weight(planned.bytes, dtype, W.size(0), W.size(1), entry.stored_transposed);
   require_finite(planned, wanted, written);
   write.W = W.to(at::kDouble);
   write.written = written.to(at::kDouble);
-  write.delta = add_changes(at::zeros_like(write.W), patches, block);
+  write.delta = add_changes(at::zeros_like(write.W), patches, weight);
   const at::Tensor moved = write.written - write.W;
   planned.share = ratio(inner_product(moved, write.delta), inner_product(write.delta, write.delta), 1);
   planned.error = ratio(norm_of(moved - write.delta), norm_of(write.delta), 0);
   return planned;
 }
 
-RealisedFact measure_fact(const EditedFact& fact, std::size_t patch, const BlockWrite& write) {
-  RealisedFact result{patch, fact.request.id, fact.layer, 0, 0, INFINITY, 0, 0};
+RealisedFact measure_fact(const FactRecord& fact, const FactPart& part, std::size_t patch,
+                          const WeightWrite& write) {
+  RealisedFact result{patch, fact.request.id, part.weight, 0, 0, INFINITY, 0, 0};
   const at::Tensor moved = write.written - write.W;
-  for (std::int64_t j = 0; j < fact.keys.size(0); ++j) {
-    if (fact.answers[j].item<float>() == 0) continue;
-    const at::Tensor key = fact.keys[j].to(at::kDouble);
+  for (std::int64_t j = 0; j < part.keys.size(0); ++j) {
+    if (part.answers[j].item<float>() == 0) continue;
+    const at::Tensor key = part.keys[j].to(at::kDouble);
     const at::Tensor wanted = at::mv(write.delta, key);
     const at::Tensor arrived = at::mv(moved, key);
     const at::Tensor value = at::mv(write.W, key) + wanted;
@@ -154,21 +144,22 @@ std::string percent(double share) {
 
 WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type) {
   const c10::NoGradGuard no_grad;
-  std::map<int, BlockWrite> blocks;
+  std::map<WeightRef, WeightWrite> weights;
   for (std::size_t p = 0; p < patches.size(); ++p)
     for (const WeightChange& change : patches[p].edit.changes) {
-      require_fit(base, change, p);
-      blocks[change.block] = {};
+      require_fit(change, base.config(), "patch " + std::to_string(p + 1));
+      weights[change.weight] = {};
     }
   const std::unique_ptr<TensorFile> file = open_checkpoint(base.path());
   WritePlan plan;
   plan.base = base.path();
-  for (auto& [block, write] : blocks)
-    plan.tensors.push_back(plan_tensor(base, *file, patches, block, type, write));
+  for (auto& [weight, write] : weights)
+    plan.tensors.push_back(plan_tensor(base, *file, patches, weight, type, write));
   for (std::size_t p = 0; p < patches.size(); ++p)
-    for (const EditedFact& fact : patches[p].edit.facts)
-      if (fact.status == "edited" && blocks.count(fact.layer) > 0)
-        plan.facts.push_back(measure_fact(fact, p, blocks.at(fact.layer)));
+    for (const FactRecord& fact : patches[p].edit.facts)
+      for (const FactPart& part : fact.parts)
+        if (fact.is_edited() && weights.contains(part.weight))
+          plan.facts.push_back(measure_fact(fact, part, p, weights.at(part.weight)));
   return plan;
 }
 
@@ -176,7 +167,7 @@ void require_holds(const WritePlan& plan) {
   for (const RealisedFact& fact : plan.facts) {
     if (fact.share >= kLeastShare && fact.error <= kMostError) continue;
     const auto tensor = std::find_if(plan.tensors.begin(), plan.tensors.end(),
-                                     [&](const PlannedTensor& t) { return t.block == fact.block; });
+                                     [&](const PlannedTensor& t) { return t.weight == fact.weight; });
     throw Error(ErrorKind::kModel,
                 tensor->file.string() + ": tensor " + quote(tensor->name) + ": " + tensor->new_type +
                     " does not hold the edit " + quote(fact.id) + ": " + percent(fact.share) +

@@ -22,6 +22,8 @@ class KeyMetric {
   // C^-1 K for K [F, n] float64.
   at::Tensor solve(const at::Tensor& K) const { return factor_ ? factor_->solve(K) : K; }
   double condition() const { return factor_ ? factor_->info().condition : 1; }
+  // Of the factor; nullptr for the identity.
+  const SpdInfo* info() const { return factor_ ? &factor_->info() : nullptr; }
 
  private:
   std::shared_ptr<const SpdFactor> factor_;

@@ -7,12 +7,12 @@
 namespace emend {
 namespace {
 
-using Weights = std::map<int, at::Tensor>;
+using Weights = std::map<WeightRef, at::Tensor>;
 
 // The weights that `changes` make of `weights`, which hold every block that is changed.
 void lay(const std::vector<WeightChange>& changes, Weights& weights) {
   for (const WeightChange& change : changes) {
-    at::Tensor& weight = weights.at(change.block);
+    at::Tensor& weight = weights.at(change.weight);
     weight = changed_weight(weight, change);
   }
 }
@@ -27,8 +27,8 @@ std::uint64_t EditStack::push(std::vector<WeightChange> changes) {
   require_fit(model_, changes);
   Weights base = base_, laid;
   for (const WeightChange& change : changes) {
-    base.emplace(change.block, model_.mlp_down(change.block));
-    laid.emplace(change.block, model_.mlp_down(change.block));
+    base.emplace(change.weight, model_.weight(change.weight));
+    laid.emplace(change.weight, model_.weight(change.weight));
   }
   lay(changes, laid);
   sets_.emplace(next_, std::move(changes));
@@ -43,7 +43,7 @@ bool EditStack::remove(std::uint64_t id) {
   Weights base, laid = base_;
   for (const auto& [other, changes] : sets_) {
     if (other == id) continue;
-    for (const WeightChange& change : changes) base.emplace(change.block, base_.at(change.block));
+    for (const WeightChange& change : changes) base.emplace(change.weight, base_.at(change.weight));
     lay(changes, laid);
   }
   sets_.erase(found);
@@ -59,11 +59,11 @@ void EditStack::clear() {
 }
 
 void EditStack::put(const Weights& weights) {
-  for (const auto& [block, weight] : weights) model_.mlp_down(block) = weight;
+  for (const auto& [weight, tensor] : weights) model_.weight(weight) = tensor;
 }
 
 EditStack::Lifted::Lifted(EditStack& stack) : stack_(stack) {
-  for (const auto& entry : stack.base_) laid_.emplace(entry.first, stack.model_.mlp_down(entry.first));
+  for (const auto& entry : stack.base_) laid_.emplace(entry.first, stack.model_.weight(entry.first));
   stack.put(stack.base_);
 }
 

@@ -144,8 +144,15 @@ const ModelConfig& Model::config() const {
 const ModelWeights& Model::weights() const {
   return state_->weights;
 }
-at::Tensor& Model::mlp_down(int block) {
-  return state_->weights.blocks.at(block).mlp_down;
+at::Tensor& Model::weight(const WeightRef& weight) {
+  const auto block = static_cast<std::size_t>(weight.block);
+  if (weight.role != Role::kMlpDown || weight.expert >= 0 || weight.block < 0 || block >= state_->weights.blocks.size())
+    throw Error(ErrorKind::kModel, "the model has no weight " + weight_name(weight) + " that can be edited");
+  return state_->weights.blocks[block].mlp_down;
+}
+
+const at::Tensor& Model::weight(const WeightRef& weight) const {
+  return const_cast<Model*>(this)->weight(weight);
 }
 const std::vector<RoleEntry>& Model::roles() const {
   return state_->roles;

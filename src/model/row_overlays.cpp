@@ -15,8 +15,8 @@ RowOverlays::RowOverlays(const std::vector<std::vector<WeightChange>>& edits,
     : edits_(edits), edit_of_row_(std::move(edit_of_row)) {
   for (auto& changes : edits_)
     for (WeightChange& change : changes) {
-      change.A = change.A.to(options.device());
-      change.B = change.B.to(options.device());
+      auto [A, B] = change.factors();
+      change = WeightChange::low_rank(change.weight, A.to(options.device()), B.to(options.device()));
     }
 }
 
@@ -35,7 +35,7 @@ std::vector<Overlay> RowOverlays::for_rows(const std::vector<std::size_t>& rows)
     if (edit < 0 || !stacked.insert(edit).second) continue;
     for (const WeightChange& change :
          edits_[static_cast<std::size_t>(edit)]) {  // several of one block add up
-      Stack& stack = stacks[change.block];
+      Stack& stack = stacks[change.weight.block];
       const auto components = stack.components.emplace(edit, std::pair(stack.size, stack.size)).first;
       stack.size += change.A.size(0);
       components->second.second = stack.size;

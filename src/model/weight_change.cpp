@@ -7,22 +7,36 @@
 
 namespace emend {
 
+std::pair<at::Tensor, at::Tensor> WeightChange::factors() const {
+  if (is_dense()) return {D, at::eye(D.size(0), D.options())};
+  return {A, B};
+}
+
+at::Tensor WeightChange::delta(const at::TensorOptions& like) const {
+  if (is_dense()) return D.to(like);
+  return at::matmul(B.to(like), A.to(like));
+}
+
+void require_fit(const WeightChange& change, const ModelConfig& config, const std::string& where, ErrorKind kind) {
+  const WeightRef& weight = change.weight;
+  const bool has_weight = weight.role == Role::kMlpDown && weight.expert < 0 && weight.block >= 0 &&
+                          weight.block < config.layers;
+  const bool has_factors = change.is_dense() || (change.A.defined() && change.B.defined() &&
+                                                 change.A.size(0) == change.B.size(1));
+  if (has_weight && has_factors && change.inputs() == config.d_ff && change.outputs() == config.d_model) return;
+  throw Error(kind, (where.empty() ? "" : where + ": ") + "a change of the " + weight_name(weight) + " of size " +
+                        std::to_string(change.outputs()) + " x " + std::to_string(change.inputs()) +
+                        " does not fit a model of " + std::to_string(config.layers) + " blocks with " +
+                        std::to_string(config.d_model) + " x " + std::to_string(config.d_ff));
+}
+
 void require_fit(const Model& model, const std::vector<WeightChange>& changes) {
-  const ModelConfig& config = model.config();
-  for (const WeightChange& change : changes)
-    if (change.block < 0 || change.block >= config.layers || change.A.size(1) != config.d_ff ||
-        change.B.size(0) != config.d_model || change.A.size(0) != change.B.size(1))
-      throw Error(ErrorKind::kModel,
-                  "a change of block " + std::to_string(change.block) + " of size " +
-                      std::to_string(change.B.size(0)) + " x " + std::to_string(change.A.size(1)) +
-                      " does not fit a model of " + std::to_string(config.layers) + " blocks with " +
-                      std::to_string(config.d_model) + " x " + std::to_string(config.d_ff));
+  for (const WeightChange& change : changes) require_fit(change, model.config());
 }
 
 at::Tensor changed_weight(const at::Tensor& weight, const WeightChange& change) {
   const c10::NoGradGuard no_grad;
-  const at::Tensor delta =
-      at::matmul(change.B.to(weight.device(), at::kFloat), change.A.to(weight.device(), at::kFloat));
+  const at::Tensor delta = change.delta(weight.options().dtype(at::kFloat));
   return (weight.to(at::kFloat) + delta).to(weight.scalar_type());
 }
 

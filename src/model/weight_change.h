@@ -1,4 +1,4 @@
-// One low-rank change of a weight: does it fit, and what the weight is with it.
+// What a weight is with a change laid on it.
 #pragma once
 
 #include <vector>
@@ -8,10 +8,10 @@
 
 namespace emend {
 
-// Throws Error(kModel) naming the first change that does not fit the model's shape.
+// Throws Error(kModel) naming the first change that does not fit the model.
 void require_fit(const Model& model, const std::vector<WeightChange>& changes);
 
-// W + B A, added in float32 and rounded once to W's dtype; a new tensor [D, F].
+// W + B A or W + D, added in float32 and rounded once to W's dtype; a new tensor [out, in].
 at::Tensor changed_weight(const at::Tensor& weight, const WeightChange& change);
 
 }  // namespace emend

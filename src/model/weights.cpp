@@ -67,6 +67,11 @@ std::string role_name(Role role) {
   return "unknown role";
 }
 
+std::string weight_name(const WeightRef& weight) {
+  const std::string expert = weight.expert < 0 ? "" : ", expert " + std::to_string(weight.expert);
+  return role_name(weight.role) + " of block " + std::to_string(weight.block) + expert;
+}
+
 bool is_block_role(Role role) {
   switch (role) {
     case Role::kTokenEmbedding:

@@ -1,5 +1,7 @@
 #include "pipeline/edit_job.h"
 
+#include <set>
+
 #include "base/layer_number.h"
 #include "base/nearest.h"
 #include "base/strings.h"
@@ -10,15 +12,16 @@
 namespace emend {
 namespace {
 
-// The one layer that the file names.
-int given_layer(const EditFile& file, const ModelConfig& config) {
+// The layers that the file names, in ascending order.
+std::vector<int> given_layers(const EditFile& file, const Editor& editor, const ModelConfig& config) {
   const std::vector<int>& layers = file.layer.layers;
   const std::string where = file.layer.where.empty() ? file.path.string() + ": layer" : file.layer.where;
   for (const int layer : layers) require_layer(where, layer, config.layers);
-  if (layers.size() > 1)
+  if (layers.size() > 1 && editor.layer_use() == LayerUse::kOne)
     throw Error(ErrorKind::kConfig, where + ": the method " + quote(file.method) + " edits one layer, and " +
                                         std::to_string(layers.size()) + " are listed");
-  return layers[0];
+  const std::set<int> ascending(layers.begin(), layers.end());
+  return {ascending.begin(), ascending.end()};
 }
 
 // The tokenizer's special tokens: what a mistyped BOS may have meant.
@@ -50,7 +53,7 @@ EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const
     throw Error(ErrorKind::kUsage,
                 "the token budget must be at least 1, found " + std::to_string(options.token_budget));
   EditJob job{&model, &editor, &file, {}, {}};
-  if (!file.layer.layers.empty()) job.context.layer = given_layer(file, model.config());
+  if (!file.layer.layers.empty()) job.context.layers = given_layers(file, editor, model.config());
   job.context.prefix = resolve_bos(model.tokenizer(), file.bos);
   job.statistics =
       file.statistics.empty() ? default_statistics_folder(model, job.context.prefix) : file.statistics;
@@ -59,13 +62,13 @@ EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const
   job.context.token_budget = options.token_budget;
   job.context.keep_going = options.keep_going;
   if (file.layer.layers.empty())
-    job.context.layer = auto_layer(model, file.edits, job.context, job.statistics, progress).layer;
+    job.context.layers = {auto_layer(model, file.edits, job.context, job.statistics, progress).layer};
   return job;
 }
 
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress) {
   const Model& model = *job.model;
-  const std::vector<int> layers = {job.context.layer};
+  const std::vector<int>& layers = job.context.layers;
   Statistics statistics = load_statistics(model, layers, job.context.prefix, job.statistics);
   if (!statistics.layers.empty()) return statistics;
   require_writable_folder(job.statistics);

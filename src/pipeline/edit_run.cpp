@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <iterator>
@@ -12,9 +11,9 @@
 #include "emend/error.h"
 #include "emend/generate.h"
 #include "emend/version.h"
-#include "linalg/spd_factor.h"
 #include "pipeline/edit_job.h"
 #include "pipeline/held_text.h"
+#include "pipeline/patch_checks.h"
 #include "pipeline/stage_clock.h"
 
 namespace emend {
@@ -34,23 +33,6 @@ class Stopwatch {
   double& seconds_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
-
-// As the editor wrote it, in a decimal point whatever the host's locale.
-double number_of(const std::string& text) {
-  double value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-// What the editor solves with: C and its ridge. Nothing when even that is not positive definite, which the
-// editor refuses.
-std::optional<SpdInfo> solved_with(const at::Tensor& C, double relative_ridge) {
-  try {
-    return SpdFactor(C, relative_ridge, "C").info();
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
 
 std::string dtype_name(at::ScalarType type) {
   switch (type) {
@@ -81,22 +63,26 @@ std::string drift_warning(const EditJob& job) {
   return "drift is not measured: the statistics hold back no text" + remedy;
 }
 
-EditedFact already_true(const EditRequest& request, int layer) {
-  EditedFact fact;
+// A fact that is left alone, with where it would have been written.
+FactRecord already_true(const EditRequest& request, const std::vector<int>& layers) {
+  FactRecord fact;
   fact.request = request;
-  fact.layer = layer;
-  fact.status = "already true";
+  fact.status = FactStatus::kAlreadyTrue;
+  for (const int layer : layers) {
+    FactPart part;
+    part.weight.block = layer;
+    fact.parts.push_back(std::move(part));
+  }
   return fact;
 }
 
-// The edit with the facts that it skipped, all in the order of `requests`.
-void put_in_order(Edit& edit, const std::vector<EditRequest>& requests, int layer) {
-  std::vector<EditedFact> facts;
-  for (const EditRequest& request : requests) {
-    const auto found = std::find_if(edit.facts.begin(), edit.facts.end(),
-                                    [&](const EditedFact& fact) { return fact.request.id == request.id; });
-    facts.push_back(found == edit.facts.end() ? already_true(request, layer) : std::move(*found));
-  }
+// The facts of all requests: those that were edited, in their order, and among them those that were skipped.
+void fill_in_skipped(Edit& edit, const std::vector<EditRequest>& requests, const std::vector<bool>& skipped,
+                     const std::vector<int>& layers) {
+  std::vector<FactRecord> facts;
+  auto edited = edit.facts.begin();
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    facts.push_back(skipped[i] ? already_true(requests[i], layers) : std::move(*edited++));
   edit.facts = std::move(facts);
 }
 
@@ -126,22 +112,14 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   if (!job.editor->needs_statistics()) return {};
   const Stopwatch watch(outcome.seconds.statistics);
   Statistics statistics = load_or_collect(job, requests, progress);
-  const LayerStatistics& layer = statistics.layers.at(job.context.layer);
   outcome.statistics_source = statistics.source;
-  outcome.statistics_tokens = layer.tokens;
-  outcome.condition = condition_estimate(layer.C);
-  if (layer.tokens < layer.C.size(0))
-    progress.note("the statistics of layer " + std::to_string(job.context.layer) + " hold " +
-                  std::to_string(layer.tokens) + " tokens, fewer than the key's size " +
-                  std::to_string(layer.C.size(0)) +
-                  ": C is singular, and only the ridge makes it solvable; collect more (emend stats --tokens)");
-  const std::map<std::string, std::string> method_options = job.editor->options();
-  if (const auto ridge = method_options.find("ridge"); ridge != method_options.end()) {
-    outcome.relative_ridge = number_of(ridge->second);
-    if (const auto solved = solved_with(layer.C, *outcome.relative_ridge)) {
-      outcome.ridge = solved->ridge;
-      outcome.condition_with_ridge = solved->condition;
-    }
+  outcome.statistics_tokens = statistics.layers.at(job.context.layers.front()).tokens;
+  for (const int l : job.context.layers) {
+    const LayerStatistics& layer = statistics.layers.at(l);
+    if (layer.tokens < layer.C.size(0))
+      progress.note("the statistics of layer " + std::to_string(l) + " hold " + std::to_string(layer.tokens) +
+                    " tokens, fewer than the key's size " + std::to_string(layer.C.size(0)) +
+                    ": C is singular, and only the ridge makes it solvable; collect more (emend stats --tokens)");
   }
   return statistics;
 }
@@ -159,6 +137,12 @@ void make_edit(const EditJob& job, const std::vector<EditRequest>& requests, con
   const double search = stages.seconds_of("search");  // the stages of searching alone and jointly
   outcome.seconds.search = search > 0 ? std::min(search, all) : all;
   outcome.seconds.solve = all - outcome.seconds.search;
+  const std::vector<WeightSolve>& solves = outcome.patch.edit.solves;
+  if (solves.empty() || solves.front().statistics_fingerprint.empty()) return;
+  outcome.condition = solves.front().condition_of_moments;
+  outcome.relative_ridge = solves.front().relative_ridge;
+  outcome.ridge = solves.front().ridge;
+  outcome.condition_with_ridge = solves.front().condition;
 }
 
 void check_edit(const EditJob& job, const std::vector<EditRequest>& requests,
@@ -170,11 +154,12 @@ void check_edit(const EditJob& job, const std::vector<EditRequest>& requests,
   const std::int64_t budget = options.token_budget;
   const double base = drift_known ? mean_nll(*job.model, patch.held_text, budget) : 0;
   const ScopedEdit scope(*job.model, patch.edit.changes);
-  patch.after = measure_facts(*job.model, requests, options, progress);
+  const std::vector<FactState> after = measure_facts(*job.model, requests, options, progress);
+  set_after(patch.edit, after);
   std::optional<double> drift;
   if (drift_known) drift = std::exp(mean_nll(*job.model, patch.held_text, budget) - base);
   patch.checks =
-      run_checks(requests, patch.after, skipped, drift, measured_tokens(patch.held_text), patch.thresholds);
+      run_checks(requests, after, skipped, drift, measured_tokens(patch.held_text), patch.thresholds);
   patch.passed = all_passed(patch.checks) && failed_ids(patch.edit).empty();
 }
 
@@ -192,6 +177,7 @@ std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>
 
 EditOutcome run_job(const EditJob& job, Progress& progress) {
   EditOutcome outcome;
+  outcome.uses_statistics = job.editor->needs_statistics();
   outcome.patch = begin_patch(job);
   CheckOptions options;
   options.prefix = job.context.prefix;
@@ -199,26 +185,29 @@ EditOutcome run_job(const EditJob& job, Progress& progress) {
   options.token_budget = job.context.token_budget;
   std::vector<EditRequest> requests = job.file->edits;
   std::vector<bool> skipped;
+  std::vector<FactState> before;
   {
     const Stopwatch watch(outcome.seconds.check);
-    outcome.patch.before = measure_base(job, requests, skipped, options, progress);
+    before = measure_base(job, requests, skipped, options, progress);
   }
   const std::vector<EditRequest> wanted = without(requests, skipped);
   if (wanted.empty()) {
     outcome.nothing_to_do = true;
-    outcome.patch.after = outcome.patch.before;
     outcome.patch.edit.method = job.editor->name();
     outcome.patch.edit.objective = job.editor->objective();
     outcome.patch.edit.options = job.editor->options();
-    put_in_order(outcome.patch.edit, requests, job.context.layer);
+    fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
+    set_before(outcome.patch.edit, before);
+    set_after(outcome.patch.edit, before);
     outcome.patch.checks =
-        run_checks(requests, outcome.patch.after, skipped, std::nullopt, 0, outcome.patch.thresholds);
+        run_checks(requests, before, skipped, std::nullopt, 0, outcome.patch.thresholds);
     outcome.patch.passed = true;
     return outcome;
   }
   const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
   make_edit(job, wanted, statistics, outcome, progress);
-  put_in_order(outcome.patch.edit, requests, job.context.layer);
+  fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
+  set_before(outcome.patch.edit, before);
   const TextRows given = held_rows(*job.model, job.context.prefix, job.file->drift_text);
   outcome.patch.held_text = given.empty() ? statistics.held_text : given;
   if (outcome.patch.held_text.empty()) outcome.patch.edit.warnings.push_back(drift_warning(job));
@@ -233,8 +222,8 @@ EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& o
 
 std::vector<std::string> failed_ids(const Edit& edit) {
   std::vector<std::string> ids;
-  for (const EditedFact& fact : edit.facts)
-    if (fact.status == "failed") ids.push_back(fact.request.id);
+  for (const FactRecord& fact : edit.facts)
+    if (fact.status == FactStatus::kFailed) ids.push_back(fact.request.id);
   return ids;
 }
 

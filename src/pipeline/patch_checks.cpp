@@ -11,15 +11,53 @@ namespace {
 // Which of them were true before the edit.
 std::vector<bool> skipped_of(const Patch& patch) {
   std::vector<bool> skipped;
-  for (const EditedFact& fact : patch.edit.facts) skipped.push_back(fact.status == "already true");
+  for (const FactRecord& fact : patch.edit.facts) skipped.push_back(fact.status == FactStatus::kAlreadyTrue);
   return skipped;
+}
+
+std::vector<FactState> stored(const Patch& patch, std::optional<FactState> FactRecord::*when) {
+  std::vector<FactState> states;
+  for (const FactRecord& fact : patch.edit.facts) {
+    if (!(fact.*when)) return {};
+    states.push_back(*(fact.*when));
+  }
+  return states;
+}
+
+void set(std::vector<FactRecord>& facts, const std::vector<FactState>& states,
+         std::optional<FactState> FactRecord::*when) {
+  for (std::size_t i = 0; i < facts.size(); ++i) facts[i].*when = states.at(i);
 }
 
 }  // namespace
 
+std::vector<FactState> stored_before(const Patch& patch) {
+  return stored(patch, &FactRecord::before);
+}
+
+std::vector<FactState> stored_after(const Patch& patch) {
+  return stored(patch, &FactRecord::after);
+}
+
+void set_before(Edit& edit, const std::vector<FactState>& states) {
+  set(edit.facts, states, &FactRecord::before);
+}
+
+void set_after(Edit& edit, const std::vector<FactState>& states) {
+  set(edit.facts, states, &FactRecord::after);
+}
+
+std::vector<FactRecord> with_states(const Patch& patch, const std::vector<FactState>& before,
+                                    const std::vector<FactState>& after) {
+  std::vector<FactRecord> facts = patch.edit.facts;
+  set(facts, before, &FactRecord::before);
+  set(facts, after, &FactRecord::after);
+  return facts;
+}
+
 std::vector<EditRequest> requests_of(const Patch& patch) {
   std::vector<EditRequest> requests;
-  for (const EditedFact& fact : patch.edit.facts) requests.push_back(fact.request);
+  for (const FactRecord& fact : patch.edit.facts) requests.push_back(fact.request);
   return requests;
 }
 

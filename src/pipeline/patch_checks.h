@@ -13,6 +13,18 @@ namespace emend {
 
 std::vector<EditRequest> requests_of(const Patch& patch);
 
+// The facts of a patch with these states in place of what it stores.
+std::vector<FactRecord> with_states(const Patch& patch, const std::vector<FactState>& before,
+                                    const std::vector<FactState>& after);
+
+// The states that a patch stores, in the order of its facts; empty when one is missing.
+std::vector<FactState> stored_before(const Patch& patch);
+std::vector<FactState> stored_after(const Patch& patch);
+
+// Puts what was measured into the facts.
+void set_before(Edit& edit, const std::vector<FactState>& states);
+void set_after(Edit& edit, const std::vector<FactState>& states);
+
 // The facts of a patch on a model as it is now.
 std::vector<FactState> measure_patch(const Model& model, const Patch& patch, std::int64_t token_budget,
                                      Progress& progress);

@@ -20,71 +20,68 @@ ResultJson neighbour_json(const FactState::NeighbourState& state) {
           {"completion", state.completion}};
 }
 
-ResultJson paraphrases_json(const MeasuredFact& measured) {
+ResultJson paraphrases_json(const FactRecord& fact) {
   ResultJson list = ResultJson::array();
-  const auto& prompts = measured.fact->request.paraphrases;
+  const auto& prompts = fact.request.paraphrases;
   for (std::size_t i = 0; i < prompts.size(); ++i)
     list.push_back({{"prompt", prompts[i]},
-                    {"before", prompt_json(measured.before->paraphrases[i])},
-                    {"after", prompt_json(measured.after->paraphrases[i])}});
+                    {"before", prompt_json(fact.before->paraphrases[i])},
+                    {"after", prompt_json(fact.after->paraphrases[i])}});
   return list;
 }
 
-ResultJson neighbours_json(const MeasuredFact& measured) {
+ResultJson neighbours_json(const FactRecord& fact) {
   ResultJson list = ResultJson::array();
-  const auto& neighbours = measured.fact->request.neighbours;
+  const auto& neighbours = fact.request.neighbours;
   for (std::size_t i = 0; i < neighbours.size(); ++i)
     list.push_back({{"prompt", neighbours[i].prompt},
-                    {"answer", measured.before->neighbours[i].answer},
-                    {"before", neighbour_json(measured.before->neighbours[i])},
-                    {"after", neighbour_json(measured.after->neighbours[i])}});
+                    {"answer", fact.before->neighbours[i].answer},
+                    {"before", neighbour_json(fact.before->neighbours[i])},
+                    {"after", neighbour_json(fact.after->neighbours[i])}});
   return list;
 }
 
-// A patch that stores no states says what it changes only.
-ResultJson plain_edits_json(const std::vector<EditedFact>& facts) {
-  ResultJson list = ResultJson::array();
-  for (const EditedFact& fact : facts)
-    list.push_back({{"id", fact.request.id},
-                    {"prompt", fact.request.prompt},
-                    {"subject", fact.request.subject},
-                    {"target", fact.request.target},
-                    {"was", fact.request.was},
-                    {"layer", fact.layer},
-                    {"status", fact.status}});
-  return list;
+// A fact without what was measured of it.
+ResultJson plain_fact_json(const FactRecord& fact) {
+  return {{"id", fact.request.id},
+          {"prompt", fact.request.prompt},
+          {"subject", fact.request.subject},
+          {"target", fact.request.target},
+          {"was", fact.request.was},
+          {"layer", fact.layer()},
+          {"status", to_string(fact.status)}};
+}
+
+ResultJson measured_fact_json(const FactRecord& fact) {
+  ResultJson entry = {{"id", fact.request.id},
+                      {"prompt", fact.request.prompt},
+                      {"subject", fact.request.subject},
+                      {"target", fact.request.target},
+                      {"was", fact.request.was},
+                      {"layer", fact.layer()},
+                      {"steps", fact.steps},
+                      {"loss", fact.is_edited() ? ResultJson(fact.loss) : ResultJson(nullptr)},
+                      {"update_norm", fact.update_norm()},
+                      {"relative_norm", fact.relative_norm()},
+                      {"status", to_string(fact.status)}};
+  if (!fact.reason.empty()) entry["reason"] = fact.reason;
+  entry["before"] = prompt_json(fact.before->prompt);
+  entry["after"] = prompt_json(fact.after->prompt);
+  entry["paraphrases"] = paraphrases_json(fact);
+  entry["neighbours"] = neighbours_json(fact);
+  return entry;
 }
 
 }  // namespace
 
-std::vector<MeasuredFact> pair_up(const std::vector<EditedFact>& facts, const std::vector<FactState>& before,
-                                  const std::vector<FactState>& after) {
-  std::vector<MeasuredFact> measured;
-  for (std::size_t i = 0; i < facts.size(); ++i) measured.push_back({&facts[i], &before.at(i), &after.at(i)});
-  return measured;
-}
-
-ResultJson edits_json(const std::vector<MeasuredFact>& facts) {
+ResultJson edits_json(const std::vector<FactRecord>& facts) {
   ResultJson list = ResultJson::array();
-  for (const MeasuredFact& measured : facts) {
-    const EditedFact& fact = *measured.fact;
-    const bool edited = fact.status == "edited";
-    ResultJson entry = {{"id", fact.request.id},
-                        {"prompt", fact.request.prompt},
-                        {"subject", fact.request.subject},
-                        {"target", fact.request.target},
-                        {"was", fact.request.was},
-                        {"layer", fact.layer},
-                        {"steps", fact.steps},
-                        {"loss", edited ? ResultJson(fact.loss) : ResultJson(nullptr)},
-                        {"update_norm", fact.update_norm},
-                        {"relative_norm", fact.relative_norm},
-                        {"status", fact.status}};
-    if (!fact.reason.empty()) entry["reason"] = fact.reason;
-    entry["before"] = prompt_json(measured.before->prompt);
-    entry["after"] = prompt_json(measured.after->prompt);
-    entry["paraphrases"] = paraphrases_json(measured);
-    entry["neighbours"] = neighbours_json(measured);
+  for (const FactRecord& fact : facts) {
+    ResultJson entry = fact.before && fact.after ? measured_fact_json(fact) : plain_fact_json(fact);
+    if (fact.parts.size() > 1) {
+      entry["layers"] = ResultJson::array();
+      for (const FactPart& part : fact.parts) entry["layers"].push_back(part.weight.block);
+    }
     list.push_back(std::move(entry));
   }
   return list;
@@ -111,14 +108,12 @@ ResultJson model_json(const Model& model) {
 
 ResultJson patch_result_json(const Patch& patch) {
   const Edit& edit = patch.edit;
-  const bool measured = patch.before.size() == edit.facts.size() && patch.after.size() == edit.facts.size();
   return {{"emend", patch.emend_version},
           {"base", {{"name", patch.base_name}, {"fingerprint", edit.base_fingerprint}}},
           {"method", edit.method},
-          {"objective", edit.objective},
+          {"objective", to_string(edit.objective)},
           {"options", edit.options},
-          {"edits", measured ? edits_json(pair_up(edit.facts, patch.before, patch.after))
-                             : plain_edits_json(edit.facts)},
+          {"edits", edits_json(edit.facts)},
           {"checks", checks_json(patch.checks)},
           {"warnings", edit.warnings},
           {"passed", patch.passed}};

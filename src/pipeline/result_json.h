@@ -11,18 +11,8 @@
 
 namespace emend {
 
-// One fact with what was measured of it before and after the edit. Points into the caller's lists.
-struct MeasuredFact {
-  const EditedFact* fact;
-  const FactState* before;
-  const FactState* after;
-};
-
-// Lists of equal length side by side.
-std::vector<MeasuredFact> pair_up(const std::vector<EditedFact>& facts, const std::vector<FactState>& before,
-                                  const std::vector<FactState>& after);
-
-ResultJson edits_json(const std::vector<MeasuredFact>& facts);
+// Facts that were measured before and after; of those that were not, only what they change.
+ResultJson edits_json(const std::vector<FactRecord>& facts);
 ResultJson checks_json(const std::vector<CheckResult>& checks);
 
 // {"path", "family", "layers", "d_model", "d_ff", "vocab", "fingerprint"}.

@@ -6,7 +6,7 @@ ResultJson written_tensors_json(const WritePlan& plan) {
   ResultJson list = ResultJson::array();
   for (const PlannedTensor& tensor : plan.tensors)
     list.push_back({{"name", tensor.name},
-                    {"layer", tensor.block},
+                    {"layer", tensor.weight.block},
                     {"was", tensor.old_type},
                     {"is", tensor.new_type},
                     {"share", tensor.share},
@@ -19,7 +19,7 @@ ResultJson realised_json(const WritePlan& plan, std::size_t patch) {
   for (const RealisedFact& fact : plan.facts)
     if (fact.patch == patch)
       list.push_back({{"id", fact.id},
-                      {"layer", fact.block},
+                      {"layer", fact.weight.block},
                       {"wanted", fact.wanted},
                       {"arrived", fact.arrived},
                       {"share", fact.share},

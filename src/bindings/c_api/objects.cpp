@@ -15,8 +15,9 @@ namespace {
 std::string identity_of(const Edit& edit) {
   Sha256 hash;
   for (const WeightChange& change : edit.changes) {
-    hash.update_number(static_cast<std::uint64_t>(change.block));
-    for (const at::Tensor& factor : {change.A, change.B}) {
+    hash.update_number(static_cast<std::uint64_t>(change.weight.block));
+    const auto [A, B] = change.factors();
+    for (const at::Tensor& factor : {A, B}) {
       const at::Tensor stored = factor.contiguous().cpu();
       hash.update_number(static_cast<std::uint64_t>(stored.size(0)));
       hash.update_field({static_cast<const char*>(stored.const_data_ptr()), stored.nbytes()});
