@@ -1,12 +1,15 @@
-// The whole road of an edit file, as `emend edit` and the C interface take it: measure the base, leave out what
+// The whole road of an edit file, or of edits made in code, as `emend edit` and the C interface take it: measure the base, leave out what
 // is true already, load or collect statistics, search and solve, check the edited model against the base.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "emend/editor.h"
 #include "emend/model.h"
 #include "emend/patch.h"
 #include "emend/progress.h"
@@ -19,6 +22,26 @@ struct EditRunOptions {
   std::int64_t token_budget = 4096;  // tokens that one pass may hold, >= 1
   bool keep_going = false;           // leave out edits whose search fails instead of throwing
 };
+
+// What is known before any search, as `emend edit --dry-run` tells it.
+struct PlanOutcome {
+  std::string method;
+  Objective objective = Objective::kNone;
+  std::map<std::string, std::string> options;  // of the method, defaults included
+  bool uses_statistics = true;
+  // False: the method needs statistics and they are not there yet. The plan then holds ids and layers only.
+  bool has_statistics = true;
+  std::filesystem::path statistics;  // the folder
+  std::vector<int> layers;
+  EditPlan plan;
+};
+
+// Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. Throws what run_edit throws
+// for edits that it would refuse.
+PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress);
+
+// Where run_edit looks for the statistics of a file: its own folder, or the default one beside the model.
+std::filesystem::path statistics_folder(const Model& model, const EditFile& file);
 
 // Wall-clock seconds of the steps; in no file that is written.
 struct EditSeconds {

@@ -108,4 +108,8 @@ struct SubjectTokens {
 // taken for a space.
 SubjectTokens find_subject_tokens(const Encoding& encoding, ByteSpan subject, std::string_view text = {});
 
+// The ids that begin every text: what the tokenizer itself adds for "auto", none for "none", else the token
+// of that name. Throws Error(kConfig) when the tokenizer has no such token.
+std::vector<std::int64_t> resolve_bos(const Tokenizer& tokenizer, const std::string& choice);
+
 }  // namespace emend

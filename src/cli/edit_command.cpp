@@ -13,7 +13,6 @@
 #include "cli/load_model.h"
 #include "emend/edit_run.h"
 #include "emend/error.h"
-#include "pipeline/edit_job.h"
 #include "report/table.h"
 
 namespace emend {
@@ -92,39 +91,15 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
   return Parsed::kRun;
 }
 
-// Layers and conflicts, without a search; writes nothing but --json.
-int dry_run(const EditJob& job, Console& console) {
-  EditPlan plan;
-  EditorContext context = job.context;
-  Statistics statistics;
-  if (job.editor->needs_statistics())
-    statistics = load_statistics(*job.model, context.layers, context.prefix, job.statistics);
-  context.statistics = &statistics;
-  if (job.editor->needs_statistics() && statistics.layers.empty()) {
-    std::cout << "No statistics of layer " << context.layers.front() << " in " << job.statistics.string()
-              << ": without them there are no costs and conflicts to tell. `emend edit` without --dry-run "
-                 "makes them, and so "
-                 "does `emend stats`.\n";
-    Table table({{"id"}, {"layer", Align::kRight}, {"prompt"}, {"target"}});
-    for (const EditRequest& request : job.file->edits) {
-      table.add_row({request.id, std::to_string(context.layers.front()), request.prompt, request.target});
-      plan.entries.push_back({request.id, context.layers, 0, 0, {}, 0, 0});
-    }
-    std::cout << table.text(console.columns());
-  } else {
-    plan = job.editor->plan(*job.model, job.file->edits, context);
-    std::cout << plan_report(plan, console.columns());
-  }
-  std::cout << method_line(job.editor->name(), job.editor->objective(), job.editor->needs_statistics()) << "\n"
-            << "Layers count from 0; the model has " << job.model->config().layers
-            << ". Nothing was written.\n";
-  for (const std::string& warning : plan.warnings) console.warn(warning);
-  console.write_json(plan_json(plan, *job.editor, *job.model));
+int print_plan(const PlanOutcome& plan, const EditFile& file, const Model& model, Console& console) {
+  std::cout << plan_report(plan, file, model, console.columns());
+  for (const std::string& warning : plan.plan.warnings) console.warn(warning);
+  console.write_json(plan_json(plan, model));
   return kExitDone;
 }
 
 // Writes the patch and says how it went; returns the exit code.
-int finish(const EditJob& job, const EditOutcome& outcome, const fs::path& patch_path,
+int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch_path,
            const std::string& junit, double total_so_far, Console& console) {
   const Patch& patch = outcome.patch;
   for (const std::string& warning : patch.edit.warnings) console.warn(warning);
@@ -135,9 +110,9 @@ int finish(const EditJob& job, const EditOutcome& outcome, const fs::path& patch
   if (writes) {
     save_patch(patch, patch_path);
     std::cout << "\nPatch: " << patch_path.string() << (patch.passed ? "" : " (marked as failed)") << "\n";
-    std::cout << "Try it: " << try_it_line(outcome, job.model->path(), patch_path) << "\n";
+    std::cout << "Try it: " << try_it_line(outcome, model.path(), patch_path) << "\n";
   }
-  console.write_json(edit_json(outcome, *job.model, total_so_far,
+  console.write_json(edit_json(outcome, model, total_so_far,
                                writes ? std::vector{patch_path} : std::vector<fs::path>{}));
   write_junit(junit, {junit_suite(patch_path.filename().string(),
                                   patch.edit.facts, patch.checks)});
@@ -156,21 +131,20 @@ int edit_command(const std::vector<std::string>& arguments) {
   if (parse_edit(arguments, options) == Parsed::kAnswered) return kExitDone;
   Console console(options.common);
   const EditFile file = prepare_edit_file(options);
-  const std::unique_ptr<Editor> editor = make_editor(file.method, file.options);
+  make_editor(file.method, file.options);  // throws for a bad method or option, before anything is loaded
   const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
   const OtherFiles others{{options.file, patch_path}, file.model, {file.statistics}};
   console.keep_json_apart(others);
   require_junit_writable(options.junit, options.common, others);
   Model model = load_model(file.model.string(), options.common, console);
   fit_token_budget(model, options.common, console);
-  const EditJob job = make_job(model, *editor, file, {options.common.seed, options.common.token_budget, options.keep_going},
-                               console.progress());
-  console.keep_json_apart({{}, {}, {job.statistics}});
-  if (options.dry_run) return dry_run(job, console);
+  console.keep_json_apart({{}, {}, {statistics_folder(model, file)}});
+  const EditRunOptions how{options.common.seed, options.common.token_budget, options.keep_going};
+  if (options.dry_run) return print_plan(plan_edit(model, file, how, console.progress()), file, model, console);
   const double load = seconds_since(began);
-  EditOutcome outcome = run_job(job, console.progress());
+  EditOutcome outcome = run_edit(model, file, how, console.progress());
   outcome.seconds.load = load;
-  return finish(job, outcome, patch_path, options.junit, seconds_since(began), console);
+  return finish(model, outcome, patch_path, options.junit, seconds_since(began), console);
 }
 
 }  // namespace emend

@@ -123,7 +123,9 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model, double tota
           {"passed", patch.passed}};
 }
 
-std::string plan_report(const EditPlan& plan, std::size_t columns) {
+namespace {
+
+std::string costs_table(const EditPlan& plan, std::size_t columns) {
   Table table({{"id"},
                {"layer", Align::kRight},
                {"rows", Align::kRight},
@@ -138,9 +140,32 @@ std::string plan_report(const EditPlan& plan, std::size_t columns) {
   return table.text(columns);
 }
 
-ResultJson plan_json(const EditPlan& plan, const Editor& editor, const Model& model) {
+std::string bare_table(const std::vector<EditRequest>& requests, const std::string& layers, std::size_t columns) {
+  Table table({{"id"}, {"layer", Align::kRight}, {"prompt"}, {"target"}});
+  for (const EditRequest& request : requests) table.add_row({request.id, layers, request.prompt, request.target});
+  return table.text(columns);
+}
+
+}  // namespace
+
+std::string plan_report(const PlanOutcome& outcome, const EditFile& file, const Model& model, std::size_t columns) {
+  const std::string layers = join(numbers_text(outcome.layers));
+  std::string text;
+  if (outcome.has_statistics)
+    text = costs_table(outcome.plan, columns);
+  else
+    text = "No statistics of layer " + layers + " in " + outcome.statistics.string() +
+           ": without them there are no costs and conflicts to tell. `emend edit` without --dry-run makes them, and so "
+           "does `emend stats`.\n" +
+           bare_table(file.edits, layers, columns);
+  return text + method_line(outcome.method, outcome.objective, outcome.uses_statistics) +
+         "\nLayers count from 0; the model has " + std::to_string(model.config().layers) +
+         ". Nothing was written.\n";
+}
+
+ResultJson plan_json(const PlanOutcome& outcome, const Model& model) {
   ResultJson entries = ResultJson::array();
-  for (const EditPlan::Entry& entry : plan.entries)
+  for (const EditPlan::Entry& entry : outcome.plan.entries)
     entries.push_back({{"id", entry.id},
                        {"layer", entry.layers.front()},
                        {"target_tokens", entry.target_tokens},
@@ -150,12 +175,12 @@ ResultJson plan_json(const EditPlan& plan, const Editor& editor, const Model& mo
                        {"largest_neighbour_alpha", entry.largest_neighbour_alpha}});
   return {{"emend", emend_version()},
           {"model", model_json(model)},
-          {"method", editor.name()},
-          {"covariance", editor.needs_statistics()},
-          {"objective", to_string(editor.objective())},
-          {"options", editor.options()},
+          {"method", outcome.method},
+          {"covariance", outcome.uses_statistics},
+          {"objective", to_string(outcome.objective)},
+          {"options", outcome.options},
           {"plan", entries},
-          {"warnings", plan.warnings}};
+          {"warnings", outcome.plan.warnings}};
 }
 
 }  // namespace emend

@@ -28,8 +28,8 @@ std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path&
 ResultJson edit_json(const EditOutcome& outcome, const Model& model, double total_seconds,
                      const std::vector<std::filesystem::path>& outputs);
 
-// The plan of --dry-run. `plan` may lack entries when there are no statistics to plan with.
-std::string plan_report(const EditPlan& plan, std::size_t columns);
-ResultJson plan_json(const EditPlan& plan, const Editor& editor, const Model& model);
+// The plan of --dry-run; without statistics the edits and their layers alone.
+std::string plan_report(const PlanOutcome& outcome, const EditFile& file, const Model& model, std::size_t columns);
+ResultJson plan_json(const PlanOutcome& outcome, const Model& model);
 
 }  // namespace emend

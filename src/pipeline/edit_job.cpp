@@ -3,7 +3,6 @@
 #include <set>
 
 #include "base/layer_number.h"
-#include "base/nearest.h"
 #include "base/strings.h"
 #include "base/writable.h"
 #include "emend/error.h"
@@ -24,30 +23,9 @@ std::vector<int> given_layers(const EditFile& file, const Editor& editor, const 
   return {ascending.begin(), ascending.end()};
 }
 
-// The tokenizer's special tokens: what a mistyped BOS may have meant.
-std::vector<std::string> special_tokens(const Tokenizer& tokenizer) {
-  std::vector<std::string> names;
-  for (std::int64_t id = 0; id < tokenizer.size(); ++id)
-    if (tokenizer.is_special(id)) names.push_back(tokenizer.token_bytes(id));
-  return names;
-}
-
 }  // namespace
 
-std::vector<std::int64_t> resolve_bos(const Tokenizer& tokenizer, const std::string& choice) {
-  if (choice == "auto") return tokenizer.automatic_prefix();
-  if (choice == "none") return {};
-  if (const auto id = tokenizer.find(choice)) return {*id};
-  std::vector<std::string> known = special_tokens(tokenizer);
-  known.insert(known.begin(), {"auto", "none"});
-  constexpr std::size_t kMostListed = 12;
-  if (const auto near = nearest_name(choice, known)) known = {*near};
-  if (known.size() > kMostListed) known.resize(kMostListed);
-  throw Error(ErrorKind::kConfig,
-              "bos: the tokenizer has no token " + quote(choice) + did_you_mean(choice, known));
-}
-
-EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options,
+EditJob make_job(const Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options,
                  Progress& progress) {
   if (options.token_budget < 1)
     throw Error(ErrorKind::kUsage,
@@ -55,8 +33,7 @@ EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const
   EditJob job{&model, &editor, &file, {}, {}};
   if (!file.layer.layers.empty()) job.context.layers = given_layers(file, editor, model.config());
   job.context.prefix = resolve_bos(model.tokenizer(), file.bos);
-  job.statistics =
-      file.statistics.empty() ? default_statistics_folder(model, job.context.prefix) : file.statistics;
+  job.statistics = statistics_folder(model, file);
   job.context.form = file.form;
   job.context.seed = options.seed;
   job.context.token_budget = options.token_budget;

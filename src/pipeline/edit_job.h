@@ -14,9 +14,9 @@
 
 namespace emend {
 
-// Inputs that all steps of an edit share. The pointers outlive the run.
+// Inputs that all steps of an edit share. What the pointers point to outlives the run.
 struct EditJob {
-  Model* model;
+  const Model* model;
   const Editor* editor;
   const EditFile* file;
   EditorContext context;
@@ -25,17 +25,10 @@ struct EditJob {
 
 // Throws Error(kConfig): a layer or a BOS that the model has not, and several layers; the message names what
 // said so (LayerChoice::where). Error(kUsage): a token budget below 1. `layer: auto` is resolved here (auto_layer.h).
-EditJob make_job(Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options, Progress& progress);
-
-// The ids that begin every text: what the tokenizer itself adds for "auto", none for "none", else the token
-// of that name. Throws Error(kConfig) when the tokenizer has no such token.
-std::vector<std::int64_t> resolve_bos(const Tokenizer& tokenizer, const std::string& choice);
+EditJob make_job(const Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options, Progress& progress);
 
 // Loads the statistics of the job's layer; collects them when they are not there, and saves them once the
 // editor has found nothing to refuse in `requests`: a refused input changes nothing on disk.
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress);
-
-// run_edit for a job that is settled.
-EditOutcome run_job(const EditJob& job, Progress& progress);
 
 }  // namespace emend

@@ -145,7 +145,8 @@ void make_edit(const EditJob& job, const std::vector<EditRequest>& requests, con
   outcome.condition_with_ridge = solves.front().condition;
 }
 
-void check_edit(const EditJob& job, const std::vector<EditRequest>& requests,
+// Lays the edit on `model`, which is that of the job, for a while.
+void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
                 const std::vector<bool>& skipped, const CheckOptions& options, EditOutcome& outcome,
                 Progress& progress) {
   const Stopwatch watch(outcome.seconds.check);
@@ -153,7 +154,7 @@ void check_edit(const EditJob& job, const std::vector<EditRequest>& requests,
   const bool drift_known = !patch.held_text.empty();
   const std::int64_t budget = options.token_budget;
   const double base = drift_known ? mean_nll(*job.model, patch.held_text, budget) : 0;
-  const ScopedEdit scope(*job.model, patch.edit.changes);
+  const ScopedEdit scope(model, patch.edit.changes);
   const std::vector<FactState> after = measure_facts(*job.model, requests, options, progress);
   set_after(patch.edit, after);
   std::optional<double> drift;
@@ -173,9 +174,7 @@ std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>
   return before;
 }
 
-}  // namespace
-
-EditOutcome run_job(const EditJob& job, Progress& progress) {
+EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
   EditOutcome outcome;
   outcome.uses_statistics = job.editor->needs_statistics();
   outcome.patch = begin_patch(job);
@@ -211,13 +210,40 @@ EditOutcome run_job(const EditJob& job, Progress& progress) {
   const TextRows given = held_rows(*job.model, job.context.prefix, job.file->drift_text);
   outcome.patch.held_text = given.empty() ? statistics.held_text : given;
   if (outcome.patch.held_text.empty()) outcome.patch.edit.warnings.push_back(drift_warning(job));
-  check_edit(job, requests, skipped, options, outcome, progress);
+  check_edit(job, model, requests, skipped, options, outcome, progress);
   return outcome;
 }
 
+}  // namespace
+
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options);
-  return run_job(make_job(model, *editor, file, options, progress), progress);
+  return run_job(make_job(model, *editor, file, options, progress), model, progress);
+}
+
+PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
+  const std::unique_ptr<Editor> editor = make_editor(file.method, file.options);
+  const EditJob job = make_job(model, *editor, file, options, progress);
+  PlanOutcome outcome{editor->name(), editor->objective(), editor->options(), editor->needs_statistics(),
+                      true,           job.statistics,      job.context.layers, {}};
+  EditorContext context = job.context;
+  Statistics statistics;
+  if (outcome.uses_statistics) {
+    statistics = load_statistics(model, context.layers, context.prefix, job.statistics);
+    context.statistics = &statistics;
+    outcome.has_statistics = !statistics.layers.empty();
+  }
+  if (outcome.has_statistics)
+    outcome.plan = editor->plan(model, file.edits, context);
+  else
+    for (const EditRequest& request : file.edits)
+      outcome.plan.entries.push_back({request.id, context.layers, 0, 0, {}, 0, 0});
+  return outcome;
+}
+
+std::filesystem::path statistics_folder(const Model& model, const EditFile& file) {
+  if (!file.statistics.empty()) return file.statistics;
+  return default_statistics_folder(model, resolve_bos(model.tokenizer(), file.bos));
 }
 
 std::vector<std::string> failed_ids(const Edit& edit) {
