@@ -70,6 +70,13 @@ at::Tensor read_matrix(const TensorFile& file, const std::string& name) {
   return matrix;
 }
 
+// Change `number` of a step's file.
+WeightChange read_change(const TensorFile& file, const std::string& number) {
+  const WeightRef weight{std::stoi(file.metadata().at("block." + number)), Role::kMlpDown};
+  if (file.find("D." + number) != nullptr) return WeightChange::dense(weight, read_matrix(file, "D." + number));
+  return WeightChange::low_rank(weight, read_matrix(file, "A." + number), read_matrix(file, "B." + number));
+}
+
 }  // namespace
 
 void RunFolder::refuse_foreign_results(const fs::path& folder) {
@@ -136,11 +143,8 @@ std::vector<RunFolder::Step> RunFolder::steps() const {
   while (fs::exists(step_path(steps.size()))) {
     const auto file = open_safetensors(step_path(steps.size()));
     Step step;
-    for (std::size_t i = 0; file->find("A." + std::to_string(i)) != nullptr; ++i) {
-      const std::string number = std::to_string(i);
-      step.changes.push_back({std::stoi(file->metadata().at("block." + number)),
-                              read_matrix(*file, "A." + number), read_matrix(*file, "B." + number)});
-    }
+    for (std::size_t i = 0; file->metadata().contains("block." + std::to_string(i)); ++i)
+      step.changes.push_back(read_change(*file, std::to_string(i)));
     step.outcomes = file->metadata().at("outcomes");
     steps.push_back(std::move(step));
   }
@@ -153,11 +157,14 @@ void RunFolder::save_step(std::size_t number, const Step& step) const {
   std::vector<at::Tensor> held;  // their bytes are written below
   for (std::size_t i = 0; i < step.changes.size(); ++i) {
     const std::string name = std::to_string(i);
-    metadata["block." + name] = std::to_string(step.changes[i].block);
-    for (const auto& [factor, matrix] :
-         {std::pair("A.", step.changes[i].A), std::pair("B.", step.changes[i].B)}) {
+    const WeightChange& change = step.changes[i];
+    metadata["block." + name] = std::to_string(change.weight.block);
+    const std::map<std::string, at::Tensor> parts =
+        change.is_dense() ? std::map<std::string, at::Tensor>{{"D.", change.D}}
+                          : std::map<std::string, at::Tensor>{{"A.", change.A}, {"B.", change.B}};
+    for (const auto& [part, matrix] : parts) {
       held.push_back(matrix.to(at::kFloat).cpu().contiguous());
-      tensors.push_back({factor + name, "F32", held.back().sizes().vec(), bytes_of(held.back())});
+      tensors.push_back({part + name, "F32", held.back().sizes().vec(), bytes_of(held.back())});
     }
   }
   write_safetensors(step_path(number), tensors, metadata);
