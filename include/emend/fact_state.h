@@ -1,0 +1,30 @@
+// What the model says to the prompts of one fact, as plain data.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace emend {
+
+// What the model says to one prompt. Probabilities are exp(-nll per token).
+struct PromptState {
+  double p_target = 0;
+  double p_was = 0;
+  bool argmax_target = false;  // the target is the greedy continuation
+  std::string completion;      // greedy, as text
+};
+
+struct FactState {
+  std::string id;
+  PromptState prompt;
+  std::vector<PromptState> paraphrases;
+  struct NeighbourState {
+    std::string answer;  // given, or the base's greedy one
+    double p_answer = 0;
+    double p_target = 0;
+    std::string completion;
+  };
+  std::vector<NeighbourState> neighbours;
+};
+
+}  // namespace emend
