@@ -13,8 +13,8 @@
 #include "emend/generate.h"
 #include "emend/version.h"
 #include "linalg/spd_factor.h"
+#include "measure/drift.h"
 #include "pipeline/edit_job.h"
-#include "pipeline/held_text.h"
 #include "pipeline/stage_clock.h"
 
 namespace emend {

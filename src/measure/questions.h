@@ -1,4 +1,5 @@
-// What is asked of a model about records, and what it answered. Metrics ask and look up by text; the engine sees ids.
+// What is asked of a model about records, and what it answered. Metrics ask and look up by text; the engine
+// sees ids.
 #pragma once
 
 #include <cstdint>
@@ -32,12 +33,12 @@ struct Questions {
 
 // How likely the model finds an answer after a prompt, under teacher forcing.
 struct AnswerScore {
-  double nll = 0;                      // nats a token
-  std::vector<std::int64_t> answer;    // ids
+  double nll = 0;                       // nats a token
+  std::vector<std::int64_t> answer;     // ids
   std::vector<std::int64_t> likeliest;  // the model's first choice at each of the answer's positions
 
-  double probability() const;          // exp(-nll)
-  double accuracy() const;             // share of positions whose first choice is the answer's token
+  double probability() const;  // exp(-nll)
+  double accuracy() const;     // share of positions whose first choice is the answer's token
   bool argmax() const { return likeliest == answer; }
 };
 
@@ -52,7 +53,7 @@ struct Answers {
 // The rows behind the questions of several records, in ids.
 struct QuestionSheet {
   std::vector<TokenIds> prompts;
-  std::vector<std::int64_t> record;         // of each prompt: index of its record
+  std::vector<std::int64_t> record;  // of each prompt: index of its record
   std::vector<std::string> prompt_text;
   std::vector<Continuation> continuations;  // what is scored
   std::vector<std::string> answer_text;     // of each continuation
@@ -61,13 +62,14 @@ struct QuestionSheet {
   std::vector<bool> compared;               // of each prompt
 };
 
-// Scores, completions and comparisons. `extra_tokens`: how many tokens longer than its longest answer a greedy text gets.
-QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records, const RowForm& form,
-                             std::int64_t extra_tokens);
+// Scores, completions and comparisons. `extra_tokens`: how many tokens longer than its longest answer a
+// greedy text gets.
+QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                             const RowForm& form, std::int64_t extra_tokens);
 
-// Sampled texts of `length` tokens, prompt included (specs: Meng et al. 2022 take 100). `first_record` is the first record's
-// number in the data: draws are addressed by record and prompt, so batches change nothing.
-QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records, const RowForm& form,
-                            std::int64_t length, std::uint64_t first_record);
+// Sampled texts of `length` tokens, prompt included (specs: Meng et al. 2022 take 100). `first_record` is the
+// first record's number in the data: draws are addressed by record and prompt, so batches change nothing.
+QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                            const RowForm& form, std::int64_t length, std::uint64_t first_record);
 
 }  // namespace emend

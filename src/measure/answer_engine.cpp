@@ -1,4 +1,4 @@
-#include "eval/answer_engine.h"
+#include "measure/answer_engine.h"
 
 #include <c10/core/GradMode.h>
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "emend/edit.h"
-#include "eval/answer_batch.h"
+#include "measure/answer_batch.h"
 
 namespace emend {
 

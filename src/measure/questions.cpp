@@ -1,4 +1,4 @@
-#include "eval/questions.h"
+#include "measure/questions.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,9 @@
 
 namespace emend {
 
-double AnswerScore::probability() const { return std::exp(-nll); }
+double AnswerScore::probability() const {
+  return std::exp(-nll);
+}
 
 double AnswerScore::accuracy() const {
   std::size_t right = 0;
@@ -57,8 +59,8 @@ class SheetWriter {
 
 }  // namespace
 
-QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records, const RowForm& form,
-                             std::int64_t extra_tokens) {
+QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                             const RowForm& form, std::int64_t extra_tokens) {
   QuestionSheet sheet;
   SheetWriter writer(tokenizer, form, sheet);
   for (const Questions& questions : records) {
@@ -76,8 +78,8 @@ QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Quest
   return sheet;
 }
 
-QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records, const RowForm& form,
-                            std::int64_t length, std::uint64_t first_record) {
+QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                            const RowForm& form, std::int64_t length, std::uint64_t first_record) {
   constexpr std::uint64_t kStreamsPerRecord = 1 << 16;
   QuestionSheet sheet;
   SheetWriter writer(tokenizer, form, sheet);
@@ -86,7 +88,8 @@ QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questi
     std::uint64_t stream = (first_record + r) * kStreamsPerRecord;
     for (const std::string& prompt : records[r].written) {
       const std::size_t row = writer.add_row(prompt);
-      sheet.max_new[row] = std::max<std::int64_t>(length - static_cast<std::int64_t>(sheet.prompts[row].size()), 1);
+      sheet.max_new[row] =
+          std::max<std::int64_t>(length - static_cast<std::int64_t>(sheet.prompts[row].size()), 1);
       sheet.stream[row] = stream++;
     }
   }

@@ -1,4 +1,5 @@
-// Efficacy, paraphrase, neighbourhood and drift of an edit (Meng et al. 2022, section 3.2), teacher-forced and greedy side by side.
+// Efficacy, paraphrase, neighbourhood and drift of an edit (Meng et al. 2022, section 3.2), teacher-forced
+// and greedy side by side.
 #include "emend/checks.h"
 
 #include <algorithm>
@@ -41,7 +42,8 @@ std::string first_words(const std::string& completion, std::size_t words) {
 // All prompts of all requests as rows, and what is asked of each.
 class Questions {
  public:
-  Questions(const Model& model, const CheckOptions& options) : tokenizer_(model.tokenizer()), form_{options.prefix, options.form} {}
+  Questions(const Model& model, const CheckOptions& options)
+      : tokenizer_(model.tokenizer()), form_{options.prefix, options.form} {}
 
   std::size_t add_prompt(const std::string& prompt) {
     prompts.push_back(prompt_ids(tokenizer_, prompt, form_));
@@ -60,19 +62,22 @@ class Questions {
   RowForm form_;
 };
 
-std::vector<std::string> completions(const Model& model, const std::vector<TokenIds>& prompts, const CheckOptions& options) {
+std::vector<std::string> completions(const Model& model, const std::vector<TokenIds>& prompts,
+                                     const CheckOptions& options) {
   GenerateOptions greedy;
   greedy.max_new = options.completion_tokens;
   greedy.token_budget = options.token_budget;
   if (const auto eos = model.tokenizer().eos()) greedy.stop = {*eos};
   std::vector<std::string> texts;
-  for (const TokenIds& ids : generate(model, prompts, greedy)) texts.push_back(model.tokenizer().decode(ids, true));
+  for (const TokenIds& ids : generate(model, prompts, greedy))
+    texts.push_back(model.tokenizer().decode(ids, true));
   return texts;
 }
 
 }  // namespace
 
-void fill_present_answers(const Model& model, std::vector<EditRequest>& requests, const CheckOptions& options) {
+void fill_present_answers(const Model& model, std::vector<EditRequest>& requests,
+                          const CheckOptions& options) {
   Questions questions(model, options);
   std::vector<std::pair<std::string*, std::size_t>> wanted;  // where the answer goes, and how many words
   for (EditRequest& request : requests) {
@@ -92,10 +97,11 @@ void fill_present_answers(const Model& model, std::vector<EditRequest>& requests
   for (std::size_t i = 0; i < wanted.size(); ++i) *wanted[i].first = first_words(texts[i], wanted[i].second);
 }
 
-std::vector<FactState> measure_facts(const Model& model, const std::vector<EditRequest>& requests, const CheckOptions& options,
-                                     Progress& progress) {
+std::vector<FactState> measure_facts(const Model& model, const std::vector<EditRequest>& requests,
+                                     const CheckOptions& options, Progress& progress) {
   Questions questions(model, options);
-  // Prompts in order: the request's, its paraphrases, its neighbours; two continuations each: target, and present answer.
+  // Prompts in order: the request's, its paraphrases, its neighbours; two continuations each: target, and
+  // present answer.
   for (const EditRequest& request : requests) {
     const auto ask_both = [&](const std::string& prompt, const std::string& answer) {
       const std::size_t row = questions.add_prompt(prompt);
@@ -107,7 +113,8 @@ std::vector<FactState> measure_facts(const Model& model, const std::vector<EditR
     for (const Neighbour& neighbour : request.neighbours) ask_both(neighbour.prompt, neighbour.answer);
   }
   progress.begin("measuring " + std::to_string(questions.prompts.size()) + " prompts", 2, "passes");
-  const auto scores = score_continuations(model, questions.prompts, questions.continuations, options.token_budget);
+  const auto scores =
+      score_continuations(model, questions.prompts, questions.continuations, options.token_budget);
   progress.update(1, "");
   const auto texts = completions(model, questions.prompts, options);
   progress.update(2, "");
@@ -133,8 +140,9 @@ std::vector<FactState> measure_facts(const Model& model, const std::vector<EditR
   return states;
 }
 
-std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests, const std::vector<FactState>& after,
-                                    const std::vector<bool>& skipped, std::optional<double> drift, std::int64_t drift_tokens,
+std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests,
+                                    const std::vector<FactState>& after, const std::vector<bool>& skipped,
+                                    std::optional<double> drift, std::int64_t drift_tokens,
                                     const CheckThresholds& thresholds) {
   struct Share {
     std::int64_t good = 0, n = 0;
@@ -146,13 +154,15 @@ std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests, co
   for (std::size_t i = 0; i < after.size(); ++i) {
     if (i < skipped.size() && skipped[i]) continue;
     const PromptState& prompt = after[i].prompt;
-    // Without a present answer other than the target there is nothing to beat: being the greedy continuation decides.
+    // Without a present answer other than the target there is nothing to beat: being the greedy continuation
+    // decides.
     const bool unopposed = requests[i].was.empty() || requests[i].was == requests[i].target;
     efficacy.count((unopposed || prompt.p_target > prompt.p_was) && prompt.argmax_target);
     for (const PromptState& state : after[i].paraphrases)
       paraphrase.count(unopposed ? state.argmax_target : state.p_target > state.p_was);
     for (const auto& state : after[i].neighbours)
-      if (!state.answer.empty() && state.answer != requests[i].target) neighbourhood.count(state.p_answer > state.p_target);
+      if (!state.answer.empty() && state.answer != requests[i].target)
+        neighbourhood.count(state.p_answer > state.p_target);
   }
   const auto share = [](const std::string& name, const Share& counted, double threshold) {
     CheckResult result{name, std::nullopt, threshold, false, counted.n};
@@ -164,12 +174,14 @@ std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests, co
   };
   CheckResult held{"drift", drift, thresholds.drift, false, drift_tokens};
   held.passed = drift && std::isfinite(*drift) && *drift <= thresholds.drift;
-  return {share("efficacy", efficacy, thresholds.efficacy), share("paraphrase", paraphrase, thresholds.paraphrase),
+  return {share("efficacy", efficacy, thresholds.efficacy),
+          share("paraphrase", paraphrase, thresholds.paraphrase),
           share("neighbourhood", neighbourhood, thresholds.neighbourhood), held};
 }
 
 bool all_passed(const std::vector<CheckResult>& checks) {
-  return std::all_of(checks.begin(), checks.end(), [](const CheckResult& check) { return !check.value || check.passed; });
+  return std::all_of(checks.begin(), checks.end(),
+                     [](const CheckResult& check) { return !check.value || check.passed; });
 }
 
 }  // namespace emend
