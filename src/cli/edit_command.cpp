@@ -15,6 +15,7 @@
 #include "emend/error.h"
 #include "pipeline/edit_job.h"
 #include "report/table.h"
+#include "reports/junit_report.h"
 
 namespace emend {
 namespace {

@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "base/strings.h"
-#include "cli/fact_report.h"
 #include "cli/load_model.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/fact_report.h"
 
 namespace emend {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/fact_report.h"
+#include "reports/fact_report.h"
 
 #include "report/numbers.h"
 #include "report/table.h"
@@ -103,20 +103,6 @@ std::string checks_table(const std::vector<CheckResult>& checks, std::size_t col
                    count_text(check.n), verdict(check)});
   }
   return table.text(columns);
-}
-
-std::string shell_word(const std::string& word) {
-  constexpr const char* kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:=@%+,";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (const char c : word) {
-    if (c == '\'') {
-      quoted += "'\\''";
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "'";
 }
 
 }  // namespace emend
