@@ -2,22 +2,15 @@
 
 #include "base/atomic_file.h"
 #include "cli/interrupt.h"
-#include "emend/error.h"
 
 namespace emend {
 
 void require_junit_writable(const std::string& file, const CommonOptions& common, const OtherFiles& others) {
   if (file.empty()) return;
   require_writable_file(file);
-  try {
-    OtherFiles all = others;
-    all.files.push_back(common.json);
-    require_json_apart(file, all);
-  } catch (const Error& error) {
-    std::string text = error.what();
-    if (text.starts_with("--json")) text.replace(0, 6, "--junit");
-    throw Error(error.kind(), text);
-  }
+  OtherFiles all = others;
+  all.files.push_back(common.json);
+  require_output_apart("--junit", file, all);
 }
 
 void write_junit(const std::string& file, const std::vector<JunitSuite>& suites) {
