@@ -61,9 +61,9 @@ void require_not_among(const fs::path& file, const std::vector<fs::path>& inputs
 void require_output_apart(const std::string& option, const fs::path& output, const OtherFiles& others) {
   if (output.empty()) return;
   const auto fail = [&](const fs::path& other) {
-    throw Error(ErrorKind::kUsage, option + " " + output.string() +
-                                       " would overwrite an input or output of this command: " +
-                                       other.string());
+    throw Error(ErrorKind::kUsage,
+                option + " " + output.string() +
+                    " would overwrite an input or output of this command: " + other.string());
   };
   const fs::path target = true_path(output);
   std::error_code ignored;

@@ -8,6 +8,7 @@
 #include "analysis/prompt_rows.h"
 #include "base/strings.h"
 #include "emend/generate.h"
+#include "emend/judge.h"
 
 namespace emend {
 
@@ -153,16 +154,11 @@ std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests,
   } efficacy, paraphrase, neighbourhood;
   for (std::size_t i = 0; i < after.size(); ++i) {
     if (i < skipped.size() && skipped[i]) continue;
-    const PromptState& prompt = after[i].prompt;
-    // Without a present answer other than the target there is nothing to beat: being the greedy continuation
-    // decides.
-    const bool unopposed = requests[i].was.empty() || requests[i].was == requests[i].target;
-    efficacy.count((unopposed || prompt.p_target > prompt.p_was) && prompt.argmax_target);
-    for (const PromptState& state : after[i].paraphrases)
-      paraphrase.count(unopposed ? state.argmax_target : state.p_target > state.p_was);
-    for (const auto& state : after[i].neighbours)
-      if (!state.answer.empty() && state.answer != requests[i].target)
-        neighbourhood.count(state.p_answer > state.p_target);
+    const FactVerdict verdict = judge(requests[i], after[i]);
+    efficacy.count(verdict.holds);
+    for (const bool holds : verdict.paraphrases) paraphrase.count(holds);
+    for (const std::optional<bool> kept : verdict.neighbours)
+      if (kept) neighbourhood.count(*kept);
   }
   const auto share = [](const std::string& name, const Share& counted, double threshold) {
     CheckResult result{name, std::nullopt, threshold, false, counted.n};

@@ -17,6 +17,13 @@ double AnswerScore::accuracy() const {
   return static_cast<double>(right) / static_cast<double>(answer.size());
 }
 
+AnswerVerdict Answers::verdict(const std::string& prompt, const std::string& wanted,
+                               const std::string& other) const {
+  const AnswerScore& score = scores.at({prompt, wanted});
+  const double log_other = other.empty() ? 0 : -scores.at({prompt, other}).nll;
+  return judge({wanted, other, -score.nll, log_other, score.argmax()});
+}
+
 namespace {
 
 // Each prompt text of a record becomes one row, however often it is asked about.

@@ -11,6 +11,7 @@
 
 #include "analysis/prompt_rows.h"
 #include "emend/generate.h"
+#include "emend/judge.h"
 
 namespace emend {
 
@@ -44,6 +45,9 @@ struct AnswerScore {
 
 // One record's answers from one model. Looking up what was not asked is a mistake (std::out_of_range).
 struct Answers {
+  // `wanted` beside `other` after the prompt: both were scored, or `other` is empty.
+  AnswerVerdict verdict(const std::string& prompt, const std::string& wanted, const std::string& other) const;
+
   std::map<Questions::Pair, AnswerScore> scores;
   std::map<std::string, std::string> completions;  // greedy text after the prompt
   std::map<std::string, double> next_token_kl;     // KL(this || base) of the next token, nats

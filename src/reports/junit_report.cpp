@@ -1,6 +1,7 @@
 #include "reports/junit_report.h"
 
 #include "base/strings.h"
+#include "emend/judge.h"
 #include "report/numbers.h"
 
 namespace emend {
@@ -17,7 +18,7 @@ JunitCase fact_case(const MeasuredFact& measured) {
     result.skipped = true;
   } else if (fact.status == "failed") {
     result.failure = fact.reason.empty() ? "the search failed" : fact.reason;
-  } else if (!state.argmax_target || !(state.p_target > state.p_was)) {
+  } else if (!judge(fact.request, *measured.after).holds) {
     result.failure = "the answer to " + quote(fact.request.prompt) + " is " + quote(state.completion) +
                      ", not " + quote(fact.request.target);
   }

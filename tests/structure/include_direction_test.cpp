@@ -54,7 +54,7 @@ const FolderRules kRules = {
             {"config.h", "config"}, {"model.h", "model"}, {"pass.h", "model"},
             {"edit.h", "model"}, {"generate.h", "model"}, {"edit_stack.h", "model"},
             {"statistics.h", "analysis"}, {"locate.h", "analysis"}, {"memories.h", "memories"},
-            {"editor.h", "editors"}, {"checks.h", "measure"}, {"eval.h", "eval"},
+            {"editor.h", "editors"}, {"checks.h", "measure"}, {"judge.h", "measure"}, {"eval.h", "eval"},
             {"dataset.h", "datasets"}, {"patch.h", "delivery"}, {"report.h", "report"},
             {"key_factors.h", "linalg"}, {"editor_cache.h", "editors"}, {"emend.h", "umbrella"},
             {"edit_run.h", "pipeline"}, {"c_api.h", "bindings"},
