@@ -80,6 +80,10 @@ QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Quest
       std::int64_t& wanted = sheet.max_new[writer.row(prompt)];
       wanted = std::max(wanted, static_cast<std::int64_t>(writer.answer(answer).size()) + extra_tokens);
     }
+    for (const auto& [prompt, tokens] : questions.continued) {
+      std::int64_t& wanted = sheet.max_new[writer.row(prompt)];
+      wanted = std::max(wanted, tokens);
+    }
     for (const std::string& prompt : questions.compared) sheet.compared[writer.row(prompt)] = true;
   }
   return sheet;

@@ -2,6 +2,7 @@
 // sees ids.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -20,14 +21,18 @@ struct Questions {
   using Pair = std::pair<std::string, std::string>;  // prompt, answer
 
   void score(const std::string& prompt, const std::string& answer) { scored.insert({prompt, answer}); }
-  // Greedy text after the prompt, long enough to hold the answer.
+  // Greedy text after the prompt, long enough to hold the answer; or of so many tokens at least.
   void complete(const std::string& prompt, const std::string& answer) { completed.insert({prompt, answer}); }
+  void complete(const std::string& prompt, std::int64_t tokens) {
+    continued[prompt] = std::max(continued[prompt], tokens);
+  }
   // The distribution of the next token, compared with the base model's.
   void compare_next_token(const std::string& prompt) { compared.insert(prompt); }
   // A sampled text that begins with the prompt; one each time it is asked for.
   void write_from(const std::string& prompt) { written.push_back(prompt); }
 
   std::set<Pair> scored, completed;
+  std::map<std::string, std::int64_t> continued;  // prompt -> tokens
   std::set<std::string> compared;
   std::vector<std::string> written;
 };
