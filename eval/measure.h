@@ -8,10 +8,10 @@
 
 #include "analysis/prompt_rows.h"
 #include "emend/eval.h"
-#include "eval/answer_engine.h"
-#include "eval/drift.h"
 #include "eval/record_edits.h"
 #include "eval/run.h"
+#include "measure/answer_engine.h"
+#include "measure/drift.h"
 
 namespace emend {
 

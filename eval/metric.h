@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "emend/dataset.h"
-#include "eval/questions.h"
+#include "measure/questions.h"
 
 namespace emend {
 

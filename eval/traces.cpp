@@ -39,7 +39,7 @@ std::vector<AnswerTrace> answer_traces(const EvalRecord& record, const Answers& 
   add("prompt", request.prompt, request.was, request.target);
   for (const std::string& paraphrase : request.paraphrases) add("paraphrase", paraphrase, request.was, request.target);
   for (const Neighbour& neighbour : request.neighbours)
-    if (neighbour.answer != request.target) add("neighbour", neighbour.prompt, neighbour.answer, neighbour.answer);
+    if (are_opposed(neighbour.answer, request.target)) add("neighbour", neighbour.prompt, neighbour.answer, neighbour.answer);
   for (const KindQuestion& question : record.locality) add("locality " + question.kind, question.prompt, question.answer, question.answer);
   for (const KindQuestion& question : record.portability)
     add("portability " + question.kind, question.prompt, question.answer, question.answer);

@@ -5,7 +5,7 @@
 
 #include "emend/dataset.h"
 #include "emend/eval.h"
-#include "eval/questions.h"
+#include "measure/questions.h"
 
 namespace emend {
 

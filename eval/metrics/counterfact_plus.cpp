@@ -1,7 +1,8 @@
-// CounterFact+ (Hoelscher-Obermaier et al. 2023): each neighbourhood prompt once more with the edited statement in front,
-// "{prompt} {target}. {neighbourhood prompt}": neighbourhood_plus_success and _magnitude as NS and NM; and how far the next token's
-// distribution moved from the frozen base, KL(edited || base) in nats: neighbourhood_kl, neighbourhood_plus_kl. The published
-// NKL divides this by the size of the vocabulary.
+// CounterFact+ (Hoelscher-Obermaier et al. 2023): each neighbourhood prompt once more with the edited
+// statement in front,
+// "{prompt} {target}. {neighbourhood prompt}": neighbourhood_plus_success and _magnitude as NS and NM; and
+// how far the next token's distribution moved from the frozen base, KL(edited || base) in nats:
+// neighbourhood_kl, neighbourhood_plus_kl. The published NKL divides this by the size of the vocabulary.
 #include "eval/metric.h"
 
 namespace emend {
@@ -16,7 +17,7 @@ class CounterfactPlusMetric : public Metric {
  public:
   void ask(const EvalRecord& record, Questions& questions) const override {
     for (const Neighbour& neighbour : record.request.neighbours) {
-      if (neighbour.answer == record.request.target) continue;
+      if (!are_opposed(neighbour.answer, record.request.target)) continue;
       const std::string plus = with_statement(record.request, neighbour.prompt);
       questions.score(plus, neighbour.answer);
       questions.score(plus, record.request.target);
@@ -29,11 +30,11 @@ class CounterfactPlusMetric : public Metric {
     const EditRequest& request = judged.record.request;
     MeanOf success, magnitude, kl, kl_plus;
     for (const Neighbour& neighbour : request.neighbours) {
-      if (neighbour.answer == request.target) continue;
+      if (!are_opposed(neighbour.answer, request.target)) continue;
       const std::string plus = with_statement(request, neighbour.prompt);
       const AnswerScore& answer = judged.now.scores.at({plus, neighbour.answer});
       const AnswerScore& target = judged.now.scores.at({plus, request.target});
-      success.add(answer.nll < target.nll ? 1 : 0);
+      success.add(judged.now.verdict(plus, neighbour.answer, request.target).likelier ? 1 : 0);
       magnitude.add(answer.probability() - target.probability());
       if (judged.is_base()) continue;
       kl.add(judged.now.next_token_kl.at(neighbour.prompt));
@@ -48,6 +49,8 @@ class CounterfactPlusMetric : public Metric {
 
 }  // namespace
 
-std::unique_ptr<Metric> make_counterfact_plus_metric() { return std::make_unique<CounterfactPlusMetric>(); }
+std::unique_ptr<Metric> make_counterfact_plus_metric() {
+  return std::make_unique<CounterfactPlusMetric>();
+}
 
 }  // namespace emend

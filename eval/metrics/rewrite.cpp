@@ -1,5 +1,5 @@
-// ES, EM, PS, PM, NS, NM (Meng et al. 2022, section 3.2 and appendix) with what a user would see beside them: the target as
-// the model's first choice (argmax) and at the beginning of its free greedy text (generated).
+// ES, EM, PS, PM, NS, NM (Meng et al. 2022, section 3.2 and appendix) with what a user would see beside them:
+// the target as the model's first choice (argmax) and at the beginning of its free greedy text (generated).
 #include "eval/metric.h"
 #include "eval/metrics/answer_match.h"
 
@@ -12,14 +12,17 @@ class Group {
  public:
   explicit Group(std::string name) : name_(std::move(name)) {}
 
-  void add(const Answers& now, const std::string& prompt, const std::string& wanted, const std::string& other) {
-    const AnswerScore& good = now.scores.at({prompt, wanted});
+  void add(const Answers& now, const std::string& prompt, const std::string& wanted,
+           const std::string& other) {
+    const AnswerVerdict verdict = now.verdict(prompt, wanted, other);
+    // The comparison is strict, so a present answer that is the target itself counts as a failure; argmax
+    // tells then.
     if (!other.empty()) {
-      const AnswerScore& bad = now.scores.at({prompt, other});
-      success_.add(good.nll < bad.nll ? 1 : 0);  // strictly: a tie is a failure
-      magnitude_.add(good.probability() - bad.probability());
+      success_.add(verdict.likelier ? 1 : 0);
+      magnitude_.add(now.scores.at({prompt, wanted}).probability() -
+                     now.scores.at({prompt, other}).probability());
     }
-    argmax_.add(good.argmax() ? 1 : 0);
+    argmax_.add(verdict.greedy ? 1 : 0);
     generated_.add(begins_with_answer(now.completions.at(prompt), wanted) ? 1 : 0);
   }
   void unchanged(bool same) { unchanged_.add(same ? 1 : 0); }
@@ -36,7 +39,8 @@ class Group {
   MeanOf success_, magnitude_, argmax_, generated_, unchanged_;
 };
 
-void ask_both(Questions& questions, const std::string& prompt, const std::string& wanted, const std::string& other) {
+void ask_both(Questions& questions, const std::string& prompt, const std::string& wanted,
+              const std::string& other) {
   questions.score(prompt, wanted);
   if (!other.empty()) questions.score(prompt, other);
   questions.complete(prompt, wanted);
@@ -49,7 +53,8 @@ class RewriteMetric : public Metric {
     ask_both(questions, r.prompt, r.target, r.was);
     for (const std::string& paraphrase : r.paraphrases) ask_both(questions, paraphrase, r.target, r.was);
     for (const Neighbour& neighbour : r.neighbours)
-      if (neighbour.answer != r.target) ask_both(questions, neighbour.prompt, neighbour.answer, r.target);
+      if (are_opposed(neighbour.answer, r.target))
+        ask_both(questions, neighbour.prompt, neighbour.answer, r.target);
   }
 
   void judge(const Judged& judged, MetricValues& values) const override {
@@ -58,10 +63,11 @@ class RewriteMetric : public Metric {
     efficacy.add(judged.now, r.prompt, r.target, r.was);
     for (const std::string& prompt : r.paraphrases) paraphrase.add(judged.now, prompt, r.target, r.was);
     for (const Neighbour& neighbour : r.neighbours) {
-      if (neighbour.answer == r.target) continue;  // nothing to tell apart
+      if (!are_opposed(neighbour.answer, r.target)) continue;
       neighbourhood.add(judged.now, neighbour.prompt, neighbour.answer, r.target);
       if (!judged.is_base())
-        neighbourhood.unchanged(judged.now.completions.at(neighbour.prompt) == judged.base.completions.at(neighbour.prompt));
+        neighbourhood.unchanged(judged.now.completions.at(neighbour.prompt) ==
+                                judged.base.completions.at(neighbour.prompt));
     }
     for (const Group* group : {&efficacy, &paraphrase, &neighbourhood}) group->put(values);
   }
@@ -69,6 +75,8 @@ class RewriteMetric : public Metric {
 
 }  // namespace
 
-std::unique_ptr<Metric> make_rewrite_metric() { return std::make_unique<RewriteMetric>(); }
+std::unique_ptr<Metric> make_rewrite_metric() {
+  return std::make_unique<RewriteMetric>();
+}
 
 }  // namespace emend

@@ -1,7 +1,8 @@
-// Token accuracies under teacher forcing. `rewrite_acc` and `rephrase_acc`: share of the target's tokens that are the first
-// choice (zsRE's efficacy and paraphrase, Mitchell et al. 2022; EasyEdit's names). `locality_<kind>`: share of the answer's
-// positions whose first choice is what the unedited model's was, right or wrong (EasyEdit); `specificity_<kind>`: share whose
-// first choice is the given answer's token (zsRE as ROME and MEMIT report it). `portability_<kind>`: as rewrite_acc.
+// Token accuracies under teacher forcing. `rewrite_acc` and `rephrase_acc`: share of the target's tokens that
+// are the first choice (zsRE's efficacy and paraphrase, Mitchell et al. 2022; EasyEdit's names).
+// `locality_<kind>`: share of the answer's positions whose first choice is what the unedited model's was,
+// right or wrong (EasyEdit); `specificity_<kind>`: share whose first choice is the given answer's token (zsRE
+// as ROME and MEMIT report it). `portability_<kind>`: as rewrite_acc.
 #include "eval/metric.h"
 
 namespace emend {
@@ -12,7 +13,8 @@ class TokenAccuracyMetric : public Metric {
  public:
   void ask(const EvalRecord& record, Questions& questions) const override {
     questions.score(record.request.prompt, record.request.target);
-    for (const std::string& paraphrase : record.request.paraphrases) questions.score(paraphrase, record.request.target);
+    for (const std::string& paraphrase : record.request.paraphrases)
+      questions.score(paraphrase, record.request.target);
     for (const KindQuestion& question : record.locality) questions.score(question.prompt, question.answer);
     for (const KindQuestion& question : record.portability) questions.score(question.prompt, question.answer);
   }
@@ -30,10 +32,12 @@ class TokenAccuracyMetric : public Metric {
       const AnswerScore& now = judged.now.scores.at({question.prompt, question.answer});
       kinds["specificity_" + question.kind].add(now.accuracy());
       if (!judged.is_base())
-        kinds["locality_" + question.kind].add(agreement(now, judged.base.scores.at({question.prompt, question.answer})));
+        kinds["locality_" + question.kind].add(
+            agreement(now, judged.base.scores.at({question.prompt, question.answer})));
     }
     for (const KindQuestion& question : judged.record.portability)
-      kinds["portability_" + question.kind].add(judged.now.scores.at({question.prompt, question.answer}).accuracy());
+      kinds["portability_" + question.kind].add(
+          judged.now.scores.at({question.prompt, question.answer}).accuracy());
     for (const auto& [name, mean] : kinds) mean.put(name, values);
   }
 
@@ -47,6 +51,8 @@ class TokenAccuracyMetric : public Metric {
 
 }  // namespace
 
-std::unique_ptr<Metric> make_token_accuracy_metric() { return std::make_unique<TokenAccuracyMetric>(); }
+std::unique_ptr<Metric> make_token_accuracy_metric() {
+  return std::make_unique<TokenAccuracyMetric>();
+}
 
 }  // namespace emend

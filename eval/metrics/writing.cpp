@@ -1,4 +1,5 @@
-// Fluency and consistency of what the model writes freely from a record's generation prompts (Meng et al. 2022, section 3.2).
+// Fluency and consistency of what the model writes freely from a record's generation prompts (Meng et al.
+// 2022, section 3.2).
 #include <cmath>
 
 #include "eval/metric.h"
@@ -23,7 +24,8 @@ class WritingMetric : public Metric {
     if (const auto entropy = mean_fluency(texts)) values["fluency"] = *entropy;
     if (!snippets_) return;
     const EvalRecord& record = judged.record;
-    if (const auto score = snippets_->consistency(texts, record.relation, record.target_id)) values["consistency"] = *score;
+    if (const auto score = snippets_->consistency(texts, record.relation, record.target_id))
+      values["consistency"] = *score;
   }
 
  private:
@@ -32,6 +34,8 @@ class WritingMetric : public Metric {
 
 }  // namespace
 
-std::unique_ptr<Metric> make_writing_metric(const Snippets* snippets) { return std::make_unique<WritingMetric>(snippets); }
+std::unique_ptr<Metric> make_writing_metric(const Snippets* snippets) {
+  return std::make_unique<WritingMetric>(snippets);
+}
 
 }  // namespace emend

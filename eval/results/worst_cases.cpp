@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "emend/judge.h"
 #include "eval/results/interval.h"
 
 namespace emend {
@@ -11,40 +12,35 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-bool has_rival(const AnswerTrace& trace, const AnswerState& state) {
-  return !trace.answer.empty() && std::isfinite(state.p_answer);
+// At a neighbour its own answer is wanted, elsewhere the target.
+AnswerVerdict verdict_of(const RecordResult& record, const AnswerTrace& trace, const AnswerState& state) {
+  if (trace.role == "neighbour")
+    return judge({trace.answer, record.target, state.p_answer, state.p_target, state.argmax});
+  return judge({record.target, trace.answer, state.p_target, state.p_answer, state.argmax});
 }
 
-// Without a present answer to beat, the greedy continuation decides.
-bool target_wins(const AnswerTrace& trace) {
-  const AnswerState& state = trace.after;
-  return has_rival(trace, state) ? state.p_target > state.p_answer : state.argmax;
+bool failed_edit(const RecordResult& record, const AnswerTrace& trace) {
+  return trace.role == "prompt" && !verdict_of(record, trace, trace.after).holds();
 }
 
-bool answer_wins(const AnswerState& state) {
-  return state.p_answer > state.p_target;
-}
-
-bool failed_edit(const AnswerTrace& trace) {
-  return trace.role == "prompt" && !(target_wins(trace) && trace.after.argmax);
-}
-
-bool not_generated(const AnswerTrace& trace) {
+bool not_generated(const RecordResult&, const AnswerTrace& trace) {
   return trace.role == "prompt" && trace.after.argmax && !trace.after.generated;
 }
 
-bool failed_paraphrase(const AnswerTrace& trace) {
-  return trace.role == "paraphrase" && !target_wins(trace);
+bool failed_paraphrase(const RecordResult& record, const AnswerTrace& trace) {
+  return trace.role == "paraphrase" && !verdict_of(record, trace, trace.after).is_preferred();
 }
 
-bool flipped_neighbour(const AnswerTrace& trace) {
-  return trace.role == "neighbour" && answer_wins(trace.before) && !answer_wins(trace.after);
+bool flipped_neighbour(const RecordResult& record, const AnswerTrace& trace) {
+  if (trace.role != "neighbour") return false;
+  const AnswerVerdict before = verdict_of(record, trace, trace.before);
+  return before.opposed && before.likelier && !verdict_of(record, trace, trace.after).likelier;
 }
 
 struct Kind {
   const char* title;
   const char* meaning;
-  bool (*belongs)(const AnswerTrace& trace);
+  bool (*belongs)(const RecordResult& record, const AnswerTrace& trace);
 };
 
 constexpr Kind kKinds[] = {
@@ -64,8 +60,8 @@ constexpr Kind kKinds[] = {
      "The neighbour's own answer beat the target before the edit and does not after it.", flipped_neighbour},
 };
 
-double margin_of(const AnswerTrace& trace) {
-  if (!has_rival(trace, trace.after)) return trace.after.p_target;
+double margin_of(const RecordResult& record, const AnswerTrace& trace) {
+  if (!are_opposed(record.target, trace.answer)) return trace.after.p_target;
   const double margin = trace.after.p_target - trace.after.p_answer;
   return trace.role == "neighbour" ? -margin : margin;
 }
@@ -86,7 +82,7 @@ WorstCases cases_of(const Kind& kind, const std::vector<RecordResult>& records) 
     }
     if (record.status == "failed") continue;  // shown once
     for (const AnswerTrace& trace : record.answers)
-      if (kind.belongs(trace)) found.cases.push_back({&record, &trace, margin_of(trace)});
+      if (kind.belongs(record, trace)) found.cases.push_back({&record, &trace, margin_of(record, trace)});
   }
   std::stable_sort(found.cases.begin(), found.cases.end(), worse);
   return found;

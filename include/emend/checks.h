@@ -1,11 +1,11 @@
-// Does the edit hold, and does the rest still stand? Efficacy, paraphrase, neighbourhood and drift against the frozen base.
+// Does an edit hold, and does the rest of the model stay as it was? Facts measured on a model, and four
+// checks: efficacy, paraphrase, neighbourhood and drift. Which fact holds is decided in judge.h.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "emend/edit.h"
 #include "emend/fact_state.h"
 #include "emend/model.h"
 #include "emend/progress.h"
@@ -16,33 +16,38 @@ namespace emend {
 struct CheckOptions {
   std::vector<std::int64_t> prefix;  // BOS ids that begin every row
   PromptForm form = PromptForm::kRaw;
-  std::int64_t token_budget = 4096;
-  std::int64_t completion_tokens = 8;
+  std::int64_t token_budget = 4096;  // tokens that one pass may hold, those that are generated included; >= 1
+  std::int64_t completion_tokens = 8;  // of each greedy text, >= 1
 };
 
-// Present answers of requests that name none: the first words of the greedy completion, as many as the target has. Fills `was`
-// of requests and `answer` of neighbours that are empty.
-void fill_present_answers(const Model& model, std::vector<EditRequest>& requests, const CheckOptions& options);
+// Fills `was` of requests and `answer` of neighbours where they are empty: with the first words of the
+// model's greedy completion, as many as the target has. They stay empty if the completion has no words.
+void fill_present_answers(const Model& model, std::vector<EditRequest>& requests,
+                          const CheckOptions& options);
 
-// Measures the model as it is now (base, or with a ScopedEdit laid on): two batched passes for all requests.
+// Measures the model as it is now: the base, or with a ScopedEdit on it. All prompts of all requests run in
+// batches of at most `token_budget` tokens, each prompt once, whatever is asked about it.
 std::vector<FactState> measure_facts(const Model& model, const std::vector<EditRequest>& requests,
                                      const CheckOptions& options, Progress& progress);
 
 struct CheckResult {
   std::string name;             // efficacy, paraphrase, neighbourhood, drift
-  std::optional<double> value;  // nothing: not measured
+  std::optional<double> value;  // std::nullopt: not measured
   double threshold = 0;
-  bool passed = false;          // never true for what was not measured
+  bool passed = false;  // false if not measured
   std::int64_t n = 0;
 };
 
-// The four checks (definitions: docs/formats.md and Meng et al. 2022, section 3.2). `skipped` facts (already true) are left out
-// of efficacy and paraphrase. `drift` is the ratio of perplexities on held text, edited over base, or nothing.
-std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests, const std::vector<FactState>& after,
-                                    const std::vector<bool>& skipped, std::optional<double> drift, std::int64_t drift_tokens,
+// The four checks, in this order: efficacy, paraphrase, neighbourhood, drift (docs/formats.md; Meng et al.
+// 2022, section 3.2). The first three are shares of what judge() says of the facts. Facts that are `skipped`
+// (already true before the edit) are left out of them. `drift` is the ratio of perplexities on held text,
+// edited over base; std::nullopt if there is no held text.
+std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests,
+                                    const std::vector<FactState>& after, const std::vector<bool>& skipped,
+                                    std::optional<double> drift, std::int64_t drift_tokens,
                                     const CheckThresholds& thresholds);
 
-// All checks that were measured hold. Unmeasured ones do not fail an edit, but are listed.
+// Whether all checks that were measured passed.
 bool all_passed(const std::vector<CheckResult>& checks);
 
 }  // namespace emend

@@ -16,6 +16,9 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 // with "...".
 std::string quote(std::string_view text, std::size_t max_bytes = 120);
 
+// `word` for a command line that a person may copy: quoted where a shell would split or change it.
+std::string shell_word(const std::string& word);
+
 // A character that would not print, as its escape: `\n`, `\r`, `\t`, else `\x1B` or, from U+0100 on,
 // `\u2028`.
 std::string escape_code_point(std::uint32_t code_point);

@@ -31,7 +31,7 @@ Console::Console(const CommonOptions& options)
 }
 
 void Console::keep_json_apart(const OtherFiles& others) const {
-  require_json_apart(json_, others);
+  require_output_apart("--json", json_, others);
 }
 
 void Console::note(const std::string& text) {

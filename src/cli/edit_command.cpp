@@ -6,7 +6,7 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/edit_prepare.h"
-#include "cli/edit_report.h"
+#include "reports/edit_report.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/junit_file.h"
@@ -14,6 +14,7 @@
 #include "emend/edit_run.h"
 #include "emend/error.h"
 #include "report/table.h"
+#include "reports/junit_report.h"
 
 namespace emend {
 namespace {

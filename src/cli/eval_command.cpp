@@ -27,7 +27,7 @@
 #include "eval/run.h"
 #include "eval/run_folder.h"
 #include "eval/shards.h"
-#include "pipeline/held_text.h"
+#include "measure/drift.h"
 #include "report/numbers.h"
 
 namespace emend {

@@ -1,7 +1,5 @@
 #include "cli/load_model.h"
 
-#include <sys/resource.h>
-
 #include "cli/interrupt.h"
 #include "emend/error.h"
 #include "model/device_memory.h"
@@ -38,13 +36,6 @@ CheckOptions check_options(const std::vector<std::int64_t>& prefix, PromptForm f
   checks.form = form;
   checks.token_budget = options.token_budget;
   return checks;
-}
-
-std::int64_t peak_memory_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  constexpr std::int64_t kUnit = 1024;  // Linux counts kilobytes
-  return usage.ru_maxrss * kUnit;
 }
 
 }  // namespace emend

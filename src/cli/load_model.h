@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "base/peak_memory.h"
 #include "cli/console.h"
 #include "cli/options.h"
 #include "emend/checks.h"
 #include "emend/model.h"
 #include "emend/records.h"
-#include "pipeline/edit_job.h"
 #include "pipeline/result_json.h"
 
 namespace emend {
@@ -25,8 +25,5 @@ PromptForm parse_form(const std::string& form);
 
 CheckOptions check_options(const std::vector<std::int64_t>& prefix, PromptForm form,
                            const CommonOptions& options);
-
-// Of this process, so far.
-std::int64_t peak_memory_bytes();
 
 }  // namespace emend

@@ -43,12 +43,6 @@ bool lies_beside_model(const fs::path& file, const fs::path& model) {
   return std::find(names.begin(), names.end(), file.filename().string()) != names.end();
 }
 
-[[noreturn]] void fail_json(const fs::path& json, const fs::path& other) {
-  throw Error(
-      ErrorKind::kUsage,
-      "--json " + json.string() + " would overwrite an input or output of this command: " + other.string());
-}
-
 }  // namespace
 
 void require_not_among(const fs::path& file, const std::vector<fs::path>& inputs) {
@@ -64,22 +58,27 @@ void require_not_among(const fs::path& file, const std::vector<fs::path>& inputs
   }
 }
 
-void require_json_apart(const fs::path& json, const OtherFiles& others) {
-  if (json.empty()) return;
-  const fs::path target = true_path(json);
+void require_output_apart(const std::string& option, const fs::path& output, const OtherFiles& others) {
+  if (output.empty()) return;
+  const auto fail = [&](const fs::path& other) {
+    throw Error(ErrorKind::kUsage,
+                option + " " + output.string() +
+                    " would overwrite an input or output of this command: " + other.string());
+  };
+  const fs::path target = true_path(output);
   std::error_code ignored;
   for (const fs::path& file : others.files) {
     if (file.empty()) continue;
-    if (target == true_path(file) || fs::equivalent(json, file, ignored) || is_inside(target, file))
-      fail_json(json, file);
+    if (target == true_path(file) || fs::equivalent(output, file, ignored) || is_inside(target, file))
+      fail(file);
   }
   const fs::path& model = others.model;
-  if (!model.empty() && (target == true_path(model) || fs::equivalent(json, model, ignored) ||
+  if (!model.empty() && (target == true_path(model) || fs::equivalent(output, model, ignored) ||
                          is_inside(target, model) || lies_beside_model(target, model)))
-    fail_json(json, model);
+    fail(model);
   for (const fs::path& folder : others.statistics)
     if (!folder.empty() && target.extension() == ".safetensors" && target.parent_path() == true_path(folder))
-      fail_json(json, folder);
+      fail(folder);
 }
 
 }  // namespace emend

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "base/writable.h"
@@ -13,14 +14,16 @@ namespace emend {
 // (model*.safetensors, *.json) in one that is a folder.
 void require_not_among(const std::filesystem::path& file, const std::vector<std::filesystem::path>& inputs);
 
-// What a command reads and writes besides --json. Empty paths stand for nothing.
+// What a command reads and writes besides the output in question. Empty paths stand for nothing.
 struct OtherFiles {
   std::vector<std::filesystem::path> files;       // edit file, patches, corpus, the patch to be written
   std::filesystem::path model;                    // a folder with all that is in it, or a file
   std::vector<std::filesystem::path> statistics;  // folders: their .safetensors files, there or to be written
 };
 
-// Throws Error(kUsage) naming both when --json `json` is one of the others. An empty `json` is none.
-void require_json_apart(const std::filesystem::path& json, const OtherFiles& others);
+// Throws Error(kUsage) naming both files if `output`, which `option` ("--json") names, is one of the
+// others. Accepts an empty `output`.
+void require_output_apart(const std::string& option, const std::filesystem::path& output,
+                          const OtherFiles& others);
 
 }  // namespace emend

@@ -16,6 +16,8 @@
 #include "pipeline/written_json.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/fact_report.h"
+#include "reports/junit_report.h"
 
 namespace emend {
 namespace {

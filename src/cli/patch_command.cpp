@@ -5,13 +5,13 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
-#include "cli/edit_report.h"
-#include "cli/fact_report.h"
+#include "reports/edit_report.h"
 #include "cli/load_model.h"
 #include "emend/patch.h"
 #include "report/display_text.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/fact_report.h"
 
 namespace emend {
 namespace {

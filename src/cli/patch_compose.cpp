@@ -6,7 +6,6 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
-#include "cli/fact_report.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
 #include "cli/patch_measure.h"
@@ -15,6 +14,7 @@
 #include "emend/statistics.h"
 #include "pipeline/patch_checks.h"
 #include "report/numbers.h"
+#include "reports/fact_report.h"
 
 namespace emend {
 namespace {

@@ -4,11 +4,12 @@
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
-#include "cli/fact_report.h"
 #include "cli/junit_file.h"
 #include "cli/load_model.h"
 #include "cli/patch_measure.h"
 #include "pipeline/patch_checks.h"
+#include "reports/fact_report.h"
+#include "reports/junit_report.h"
 
 namespace emend {
 namespace {

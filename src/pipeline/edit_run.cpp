@@ -11,8 +11,8 @@
 #include "emend/error.h"
 #include "emend/generate.h"
 #include "emend/version.h"
+#include "measure/drift.h"
 #include "pipeline/edit_job.h"
-#include "pipeline/held_text.h"
 #include "pipeline/patch_checks.h"
 #include "pipeline/stage_clock.h"
 

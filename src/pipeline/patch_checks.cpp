@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "emend/generate.h"
-#include "pipeline/held_text.h"
+#include "measure/drift.h"
 
 namespace emend {
 namespace {

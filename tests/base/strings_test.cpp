@@ -27,6 +27,13 @@ TEST(Strings, QuoteCutsLongTextAtACharacter) {
   EXPECT_EQ(quote("abcd", 4), "\"abcd\"");
 }
 
+TEST(Strings, WordsForAShell) {
+  EXPECT_EQ(shell_word("models/a-b_1.gguf"), "models/a-b_1.gguf");
+  EXPECT_EQ(shell_word(""), "''");
+  EXPECT_EQ(shell_word("two words"), "'two words'");
+  EXPECT_EQ(shell_word("it's $HOME"), "'it'\\''s $HOME'");
+}
+
 TEST(Strings, BytesForPeople) {
   EXPECT_EQ(human_bytes(0), "0 bytes");
   EXPECT_EQ(human_bytes(1), "1 byte");

@@ -25,9 +25,9 @@
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
 #include "emend/editor.h"
-#include "eval/answer_engine.h"
 #include "eval/measure.h"
 #include "eval/metric.h"
+#include "measure/answer_engine.h"
 #include "model/device_memory.h"
 #include "support/eval_world.h"
 

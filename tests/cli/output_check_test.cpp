@@ -56,7 +56,7 @@ TEST(RequireNotAmong, RefusesToOverwriteInputs) {
   EXPECT_NO_THROW(require_not_among(folder / "model/new.safetensors", inputs));
 }
 
-TEST(RequireJsonApart, RefusesInputsAndOutputs) {
+TEST(RequireOutputApart, RefusesInputsAndOutputs) {
   const ScratchFolder folder;
   const std::string yaml = folder.write("edit.yaml", "");
   const std::string gguf = folder.write("m.gguf", "");
@@ -64,7 +64,7 @@ TEST(RequireJsonApart, RefusesInputsAndOutputs) {
   std::filesystem::create_symlink(yaml, folder / "link");
   const auto accepts = [&](const std::string& json, const std::string& model) {
     try {
-      require_json_apart(json, {{yaml, folder / "new.safetensors"}, model, {folder / "stats"}});
+      require_output_apart("--json", json, {{yaml, folder / "new.safetensors"}, model, {folder / "stats"}});
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kUsage);
       EXPECT_THAT(error.what(), HasSubstr("--json " + json));
@@ -82,6 +82,18 @@ TEST(RequireJsonApart, RefusesInputsAndOutputs) {
   EXPECT_TRUE(accepts(folder / "stats/j.json", gguf));
   EXPECT_TRUE(accepts(folder / "result.json", folder / "model"));
   EXPECT_TRUE(accepts("", gguf));
+}
+
+TEST(RequireOutputApart, NamesTheOption) {
+  const ScratchFolder folder;
+  const std::string patch = folder.write("p.safetensors", "");
+  try {
+    require_output_apart("--junit", patch, {{patch}, {}, {}});
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+    EXPECT_THAT(error.what(), testing::StartsWith("--junit " + patch + " would overwrite"));
+  }
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "emend/checks.h"
-#include "eval/answer_engine.h"
 #include "eval/metric.h"
+#include "measure/answer_engine.h"
 #include "support/eval_world.h"
 #include "support/world.h"
 

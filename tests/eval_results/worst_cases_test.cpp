@@ -70,16 +70,24 @@ TEST(WorstCases, EditsWithoutUpdateComeFirstAndOnce) {
 }
 
 TEST(WorstCases, WithoutAPresentAnswerTheGreedyContinuationDecides) {
-  EXPECT_THAT(find_worst_cases({record("a", {trace("prompt", 0.9, NAN, true, true)})})[kFailed].cases,
-              SizeIs(0));
-  EXPECT_THAT(find_worst_cases({record("a", {trace("prompt", 0.9, NAN, false, true)})})[kFailed].cases,
-              SizeIs(1));
+  for (const std::string answer : {"", "Rome"}) {  // none, and the target itself
+    AnswerTrace prompt = trace("prompt", 0.9, 0.9, true, true),
+                paraphrase = trace("paraphrase", 0.2, 0.2, false, false);
+    prompt.answer = paraphrase.answer = answer;
+    EXPECT_THAT(find_worst_cases({record("a", {prompt})})[kFailed].cases, SizeIs(0)) << answer;
+    prompt.after.argmax = false;
+    EXPECT_THAT(find_worst_cases({record("a", {prompt})})[kFailed].cases, SizeIs(1)) << answer;
+    const auto kinds = find_worst_cases({record("a", {paraphrase})});
+    ASSERT_THAT(kinds[kParaphrases].cases, SizeIs(1)) << answer;
+    EXPECT_DOUBLE_EQ(kinds[kParaphrases].cases[0].margin, 0.2) << answer;
+  }
+}
 
-  AnswerTrace alone = trace("paraphrase", 0.2, 0, false, false);
-  alone.answer.clear();
-  const auto kinds = find_worst_cases({record("a", {alone})});
-  ASSERT_THAT(kinds[kParaphrases].cases, SizeIs(1));
-  EXPECT_DOUBLE_EQ(kinds[kParaphrases].cases[0].margin, 0.2);
+TEST(WorstCases, AnAnswerThatWasNotMeasuredIsNotBeaten) {
+  const auto kinds = find_worst_cases({record("worse", {trace("prompt", 0.1, 0.4, false, false)}),
+                                       record("unknown", {trace("prompt", 0.9, NAN, true, true)})});
+  ASSERT_THAT(kinds[kFailed].cases, SizeIs(2));
+  EXPECT_EQ(kinds[kFailed].cases[0].record->id, "unknown");
 }
 
 }  // namespace

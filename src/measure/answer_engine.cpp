@@ -1,4 +1,4 @@
-#include "eval/answer_engine.h"
+#include "measure/answer_engine.h"
 
 #include <c10/core/GradMode.h>
 
@@ -27,7 +27,8 @@ std::vector<std::int64_t> room(const QuestionSheet& sheet,
 
 }  // namespace
 
-std::vector<std::vector<Answers>> AnswerEngine::answer(const std::vector<EditedModels>& models) const {
+std::vector<std::vector<Answers>> AnswerEngine::answer(const std::vector<EditedModels>& models,
+                                                       const std::function<void(std::int64_t)>& done) const {
   const c10::NoGradGuard no_grad;
   const std::vector<std::int64_t> none(sheet_.prompts.size(), -1);
   std::vector<std::vector<std::int64_t>> edit_of_prompt;
@@ -49,6 +50,7 @@ std::vector<std::vector<Answers>> AnswerEngine::answer(const std::vector<EditedM
     batch.answer({}, none, answers.front());
     for (std::size_t m = 0; m < models.size(); ++m)
       batch.answer(overlays[m], edit_of_prompt[m], answers[m + 1]);
+    if (done) done(static_cast<std::int64_t>(prompts.end));
   }
   return answers;
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "emend/model.h"
-#include "eval/questions.h"
+#include "measure/questions.h"
 #include "model/batches.h"
 #include "model/row_overlays.h"
 #include "model/sampling.h"

@@ -1,12 +1,13 @@
-#include "cli/edit_report.h"
+#include "reports/edit_report.h"
 
 #include <algorithm>
 
 #include "base/strings.h"
-#include "cli/fact_report.h"
-#include "cli/load_model.h"
+#include "base/peak_memory.h"
+#include "emend/version.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/fact_report.h"
 
 namespace emend {
 namespace {

@@ -1,4 +1,4 @@
-#include "eval/questions.h"
+#include "measure/questions.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,12 +7,21 @@
 
 namespace emend {
 
-double AnswerScore::probability() const { return std::exp(-nll); }
+double AnswerScore::probability() const {
+  return std::exp(-nll);
+}
 
 double AnswerScore::accuracy() const {
   std::size_t right = 0;
   for (std::size_t i = 0; i < answer.size(); ++i) right += likeliest[i] == answer[i] ? 1 : 0;
   return static_cast<double>(right) / static_cast<double>(answer.size());
+}
+
+AnswerVerdict Answers::verdict(const std::string& prompt, const std::string& wanted,
+                               const std::string& other) const {
+  const AnswerScore& score = scores.at({prompt, wanted});
+  const double log_other = other.empty() ? 0 : -scores.at({prompt, other}).nll;
+  return judge({wanted, other, -score.nll, log_other, score.argmax()});
 }
 
 namespace {
@@ -57,8 +66,8 @@ class SheetWriter {
 
 }  // namespace
 
-QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records, const RowForm& form,
-                             std::int64_t extra_tokens) {
+QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                             const RowForm& form, std::int64_t extra_tokens) {
   QuestionSheet sheet;
   SheetWriter writer(tokenizer, form, sheet);
   for (const Questions& questions : records) {
@@ -71,13 +80,17 @@ QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Quest
       std::int64_t& wanted = sheet.max_new[writer.row(prompt)];
       wanted = std::max(wanted, static_cast<std::int64_t>(writer.answer(answer).size()) + extra_tokens);
     }
+    for (const auto& [prompt, tokens] : questions.continued) {
+      std::int64_t& wanted = sheet.max_new[writer.row(prompt)];
+      wanted = std::max(wanted, tokens);
+    }
     for (const std::string& prompt : questions.compared) sheet.compared[writer.row(prompt)] = true;
   }
   return sheet;
 }
 
-QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records, const RowForm& form,
-                            std::int64_t length, std::uint64_t first_record) {
+QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                            const RowForm& form, std::int64_t length, std::uint64_t first_record) {
   constexpr std::uint64_t kStreamsPerRecord = 1 << 16;
   QuestionSheet sheet;
   SheetWriter writer(tokenizer, form, sheet);
@@ -86,7 +99,8 @@ QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questi
     std::uint64_t stream = (first_record + r) * kStreamsPerRecord;
     for (const std::string& prompt : records[r].written) {
       const std::size_t row = writer.add_row(prompt);
-      sheet.max_new[row] = std::max<std::int64_t>(length - static_cast<std::int64_t>(sheet.prompts[row].size()), 1);
+      sheet.max_new[row] =
+          std::max<std::int64_t>(length - static_cast<std::int64_t>(sheet.prompts[row].size()), 1);
       sheet.stream[row] = stream++;
     }
   }

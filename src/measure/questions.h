@@ -1,6 +1,8 @@
-// What is asked of a model about records, and what it answered. Metrics ask and look up by text; the engine sees ids.
+// What is asked of a model about records, and what it answered. Metrics ask and look up by text; the engine
+// sees ids.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -10,6 +12,7 @@
 
 #include "analysis/prompt_rows.h"
 #include "emend/generate.h"
+#include "emend/judge.h"
 
 namespace emend {
 
@@ -18,31 +21,38 @@ struct Questions {
   using Pair = std::pair<std::string, std::string>;  // prompt, answer
 
   void score(const std::string& prompt, const std::string& answer) { scored.insert({prompt, answer}); }
-  // Greedy text after the prompt, long enough to hold the answer.
+  // Greedy text after the prompt, long enough to hold the answer; or of so many tokens at least.
   void complete(const std::string& prompt, const std::string& answer) { completed.insert({prompt, answer}); }
+  void complete(const std::string& prompt, std::int64_t tokens) {
+    continued[prompt] = std::max(continued[prompt], tokens);
+  }
   // The distribution of the next token, compared with the base model's.
   void compare_next_token(const std::string& prompt) { compared.insert(prompt); }
   // A sampled text that begins with the prompt; one each time it is asked for.
   void write_from(const std::string& prompt) { written.push_back(prompt); }
 
   std::set<Pair> scored, completed;
+  std::map<std::string, std::int64_t> continued;  // prompt -> tokens
   std::set<std::string> compared;
   std::vector<std::string> written;
 };
 
 // How likely the model finds an answer after a prompt, under teacher forcing.
 struct AnswerScore {
-  double nll = 0;                      // nats a token
-  std::vector<std::int64_t> answer;    // ids
+  double nll = 0;                       // nats a token
+  std::vector<std::int64_t> answer;     // ids
   std::vector<std::int64_t> likeliest;  // the model's first choice at each of the answer's positions
 
-  double probability() const;          // exp(-nll)
-  double accuracy() const;             // share of positions whose first choice is the answer's token
+  double probability() const;  // exp(-nll)
+  double accuracy() const;     // share of positions whose first choice is the answer's token
   bool argmax() const { return likeliest == answer; }
 };
 
 // One record's answers from one model. Looking up what was not asked is a mistake (std::out_of_range).
 struct Answers {
+  // `wanted` beside `other` after the prompt: both were scored, or `other` is empty.
+  AnswerVerdict verdict(const std::string& prompt, const std::string& wanted, const std::string& other) const;
+
   std::map<Questions::Pair, AnswerScore> scores;
   std::map<std::string, std::string> completions;  // greedy text after the prompt
   std::map<std::string, double> next_token_kl;     // KL(this || base) of the next token, nats
@@ -52,7 +62,7 @@ struct Answers {
 // The rows behind the questions of several records, in ids.
 struct QuestionSheet {
   std::vector<TokenIds> prompts;
-  std::vector<std::int64_t> record;         // of each prompt: index of its record
+  std::vector<std::int64_t> record;  // of each prompt: index of its record
   std::vector<std::string> prompt_text;
   std::vector<Continuation> continuations;  // what is scored
   std::vector<std::string> answer_text;     // of each continuation
@@ -61,13 +71,14 @@ struct QuestionSheet {
   std::vector<bool> compared;               // of each prompt
 };
 
-// Scores, completions and comparisons. `extra_tokens`: how many tokens longer than its longest answer a greedy text gets.
-QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records, const RowForm& form,
-                             std::int64_t extra_tokens);
+// Scores, completions and comparisons. `extra_tokens`: how many tokens longer than its longest answer a
+// greedy text gets.
+QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                             const RowForm& form, std::int64_t extra_tokens);
 
-// Sampled texts of `length` tokens, prompt included (specs: Meng et al. 2022 take 100). `first_record` is the first record's
-// number in the data: draws are addressed by record and prompt, so batches change nothing.
-QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records, const RowForm& form,
-                            std::int64_t length, std::uint64_t first_record);
+// Sampled texts of `length` tokens, prompt included (specs: Meng et al. 2022 take 100). `first_record` is the
+// first record's number in the data: draws are addressed by record and prompt, so batches change nothing.
+QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                            const RowForm& form, std::int64_t length, std::uint64_t first_record);
 
 }  // namespace emend

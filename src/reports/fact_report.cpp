@@ -1,5 +1,6 @@
-#include "cli/fact_report.h"
+#include "reports/fact_report.h"
 
+#include "emend/judge.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -30,16 +31,15 @@ struct Losses {
                {"p(other)", Align::kRight},
                {"now", Align::kLeft, kLeastColumns}}};
 
-  // What the checks count (run_checks): no facts that were true already, no neighbours whose answer is the
-  // target itself, and where there is no other answer to beat, the greedy continuation decides.
+  // What the checks count: no facts that were true already.
   void count(const FactRecord& fact) {
     if (fact.status == FactStatus::kAlreadyTrue) return;
     const EditRequest& request = fact.request;
-    const bool unopposed = request.was.empty() || request.was == request.target;
+    const FactVerdict verdict = judge(request, *fact.after);
     for (std::size_t i = 0; i < request.paraphrases.size(); ++i) {
       const PromptState& state = fact.after->paraphrases[i];
       ++paraphrases;
-      if (unopposed ? state.argmax_target : state.p_target > state.p_was) {
+      if (verdict.paraphrases[i]) {
         ++kept_paraphrases;
         continue;
       }
@@ -48,9 +48,9 @@ struct Losses {
     }
     for (std::size_t i = 0; i < request.neighbours.size(); ++i) {
       const FactState::NeighbourState& state = fact.after->neighbours[i];
-      if (state.answer.empty() || state.answer == request.target) continue;
+      if (!verdict.neighbours[i]) continue;
       ++neighbours;
-      if (state.p_answer > state.p_target) {
+      if (*verdict.neighbours[i]) {
         ++kept_neighbours;
         continue;
       }
@@ -103,20 +103,6 @@ std::string checks_table(const std::vector<CheckResult>& checks, std::size_t col
                    count_text(check.n), verdict(check)});
   }
   return table.text(columns);
-}
-
-std::string shell_word(const std::string& word) {
-  constexpr const char* kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:=@%+,";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (const char c : word) {
-    if (c == '\'') {
-      quoted += "'\\''";
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "'";
 }
 
 }  // namespace emend

@@ -1,10 +1,10 @@
-// Measured facts and checks, for people; shared by `edit` and `patch verify`.
+// Measured facts and checks as tables for a terminal. `columns` is its width; 0: no limit.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
-#include "cli/console.h"
 #include "emend/checks.h"
 #include "pipeline/result_json.h"
 
@@ -18,8 +18,5 @@ std::string lost_table(const std::vector<FactRecord>& facts, std::size_t columns
 
 // Each check with value, threshold and verdict.
 std::string checks_table(const std::vector<CheckResult>& checks, std::size_t columns);
-
-// For a command line that the user may copy: quoted where a shell would split or change it.
-std::string shell_word(const std::string& word);
 
 }  // namespace emend

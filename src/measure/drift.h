@@ -1,6 +1,8 @@
-// How far an edited model has moved on text that has nothing to do with the edits.
+// How far an edited model has moved on held text: text that has nothing to do with the edits.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "emend/edit.h"
@@ -8,6 +10,15 @@
 #include "emend/model.h"
 
 namespace emend {
+
+using TextRows = std::vector<TokenIds>;
+
+// Each text in rows of at most 512 ids, each with the prefix in front. Rows of fewer than two ids say nothing
+// and are left out.
+TextRows held_rows(const Model& model, const TokenIds& prefix, const std::vector<std::string>& texts);
+
+// Ids whose probability is measured: all but the first of each row.
+std::int64_t measured_tokens(const TextRows& rows);
 
 struct Drift {
   double kl = 0;          // mean over tokens of KL(base || edited) of the next token, nats

@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/console.h"
+#include "base/json.h"
 #include "emend/edit_run.h"
 #include "emend/editor.h"
+#include "pipeline/result_json.h"
 
 namespace emend {
 

@@ -1,20 +1,14 @@
+// The four checks, on states made by hand.
 #include "emend/checks.h"
 
-#include <algorithm>
-#include <cmath>
 #include <limits>
 
-#include "analysis/prompt_rows.h"
-#include "emend/generate.h"
-#include "support/tiny_models.h"
 #include "support/world.h"
 
 namespace emend {
 namespace {
 
 using test::request_of;
-
-// --- the four checks, on states made by hand
 
 PromptState prompt_state(double p_target, double p_was, bool argmax) {
   return {p_target, p_was, argmax, ""};
@@ -155,113 +149,6 @@ TEST(Checks, ProbabilitiesThatAreNotNumbersDoNotPass) {
   checked.after[0].neighbours = {{"was", nan, 0.1, ""}};
   for (const char* name : {"efficacy", "paraphrase", "neighbourhood"})
     EXPECT_EQ(checked.check(name).value, 0.0) << name;
-}
-
-// --- measuring
-
-class MeasureFacts : public ::testing::TestWithParam<std::string> {
- protected:
-  MeasureFacts() : model_(test::load_world(GetParam())), requests_(test::world_edits(3)) {
-    options_.prefix = model_.tokenizer().automatic_prefix();
-    form_.prefix = options_.prefix;
-  }
-  double nll(const std::string& prompt, const std::string& answer) const {
-    return test::plain_nll(model_, prompt_ids(model_.tokenizer(), prompt, form_),
-                           target_ids(model_.tokenizer(), answer, form_));
-  }
-  Model model_;
-  std::vector<EditRequest> requests_;
-  CheckOptions options_;
-  RowForm form_;
-  SilentProgress silent_;
-};
-INSTANTIATE_TEST_SUITE_P(World, MeasureFacts, ::testing::Values("gpt2", "llama"),
-                         [](const auto& shape) { return shape.param; });
-
-TEST_P(MeasureFacts, EqualsScoresByHand) {
-  const auto states = measure_facts(model_, requests_, options_, silent_);
-  ASSERT_EQ(states.size(), 3u);
-  for (std::size_t i = 0; i < 3; ++i) {
-    const EditRequest& request = requests_[i];
-    SCOPED_TRACE(request.id);
-    EXPECT_EQ(states[i].id, request.id);
-    EXPECT_NEAR(states[i].prompt.p_target, std::exp(-nll(request.prompt, request.target)), 1e-5);
-    EXPECT_NEAR(states[i].prompt.p_was, std::exp(-nll(request.prompt, request.was)), 1e-4);
-    EXPECT_GT(states[i].prompt.p_was, 0.5) << "the world's models know it";
-    EXPECT_FALSE(states[i].prompt.argmax_target);
-    EXPECT_TRUE(states[i].prompt.completion.starts_with(" " + request.was)) << states[i].prompt.completion;
-    ASSERT_EQ(states[i].paraphrases.size(), request.paraphrases.size());
-    for (std::size_t p = 0; p < request.paraphrases.size(); ++p) {
-      EXPECT_NEAR(states[i].paraphrases[p].p_target, std::exp(-nll(request.paraphrases[p], request.target)),
-                  1e-5);
-      EXPECT_NEAR(states[i].paraphrases[p].p_was, std::exp(-nll(request.paraphrases[p], request.was)), 1e-4);
-    }
-    ASSERT_EQ(states[i].neighbours.size(), request.neighbours.size());
-    for (std::size_t n = 0; n < request.neighbours.size(); ++n) {
-      EXPECT_EQ(states[i].neighbours[n].answer, request.neighbours[n].answer);
-      EXPECT_NEAR(states[i].neighbours[n].p_answer,
-                  std::exp(-nll(request.neighbours[n].prompt, request.neighbours[n].answer)), 1e-4);
-      EXPECT_NEAR(states[i].neighbours[n].p_target,
-                  std::exp(-nll(request.neighbours[n].prompt, request.target)), 1e-5);
-    }
-  }
-}
-
-TEST_P(MeasureFacts, ArgmaxIsOfTheTarget) {
-  std::vector<EditRequest> true_now = requests_;
-  for (EditRequest& request : true_now) std::swap(request.target, request.was);
-  for (const FactState& state : measure_facts(model_, true_now, options_, silent_)) {
-    EXPECT_TRUE(state.prompt.argmax_target) << state.id;
-    EXPECT_GT(state.prompt.p_target, state.prompt.p_was);
-  }
-}
-
-TEST_P(MeasureFacts, TokenBudgetChangesNothing) {
-  const auto whole = measure_facts(model_, requests_, options_, silent_);
-  options_.token_budget = 20;
-  const auto portions = measure_facts(model_, requests_, options_, silent_);
-  for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_NEAR(portions[i].prompt.p_was, whole[i].prompt.p_was, 1e-4);
-    EXPECT_EQ(portions[i].prompt.completion, whole[i].prompt.completion);
-  }
-}
-
-// --- present answers
-
-TEST_P(MeasureFacts, PresentAnswersHaveAsManyWordsAsTheTarget) {
-  // "profession-116" is now a stone cutter, which is two words.
-  EditRequest request = request_of("x", "Workis Tellond was trained as a", "Workis Tellond", "wool dyer");
-  request.neighbours = {{"Kindric Gemover has long been a", ""}, {"Kindric Gemover has long been a", "kept"}};
-  EditRequest one_word = request;
-  one_word.target = "painter";
-  EditRequest given = request;
-  given.was = "given";
-  std::vector<EditRequest> requests = {request, one_word, given};
-  fill_present_answers(model_, requests, options_);
-  EXPECT_EQ(requests[0].was, "stone cutter");
-  EXPECT_EQ(requests[1].was, "stone");
-  EXPECT_EQ(requests[2].was, "given");
-  EXPECT_EQ(requests[0].neighbours[0].answer, "stone cutter");
-  EXPECT_EQ(requests[0].neighbours[1].answer, "kept");
-  EXPECT_EQ(requests[1].neighbours[0].answer, "stone");
-}
-
-TEST_P(MeasureFacts, PresentAnswersEndBeforePunctuation) {
-  // Many more words than the answer has: what follows it is text, and an answer does not go past its line.
-  EditRequest request =
-      request_of("x", "Workis Tellond was trained as a", "Workis Tellond", "a b c d e f g h i j k l");
-  std::vector<EditRequest> requests = {request};
-  options_.completion_tokens = 3;
-  fill_present_answers(model_, requests, options_);
-  EXPECT_TRUE(requests[0].was.starts_with("stone cutter")) << requests[0].was;
-  EXPECT_EQ(requests[0].was.find('\n'), std::string::npos);
-  EXPECT_EQ(requests[0].was.find_first_of(".,;:!?", requests[0].was.size() - 1), std::string::npos);
-}
-
-TEST_P(MeasureFacts, NothingToFillAsksNothing) {
-  std::vector<EditRequest> requests = requests_;
-  fill_present_answers(model_, requests, options_);
-  for (std::size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(requests[i].was, requests_[i].was);
 }
 
 }  // namespace

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "emend/edit.h"
-#include "eval/answer_batch.h"
+#include "measure/answer_batch.h"
 
 namespace emend {
 
@@ -24,8 +25,12 @@ class AnswerEngine {
   AnswerEngine(const Model& model, QuestionSheet sheet, const AnswerOptions& options)
       : model_(model), sheet_(std::move(sheet)), options_(options) {}
 
-  // Answers of all records: [0] by the base model, [1 + i] by models[i].
-  std::vector<std::vector<Answers>> answer(const std::vector<EditedModels>& models) const;
+  std::int64_t prompts() const { return static_cast<std::int64_t>(sheet_.prompts.size()); }
+
+  // Answers of all records: [0] by the base model, [1 + i] by models[i]. `done` is told after each batch how
+  // many prompts of the sheet are answered; it may throw to stop.
+  std::vector<std::vector<Answers>> answer(const std::vector<EditedModels>& models,
+                                           const std::function<void(std::int64_t)>& done = {}) const;
 
  private:
   const Model& model_;

@@ -1,11 +1,11 @@
-#include "eval/answer_engine.h"
+#include "measure/answer_engine.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "emend/generate.h"
-#include "eval/drift.h"
 #include "eval/metric.h"
+#include "measure/drift.h"
 #include "support/eval_world.h"
 #include "support/world.h"
 

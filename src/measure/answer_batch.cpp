@@ -1,4 +1,4 @@
-#include "eval/answer_batch.h"
+#include "measure/answer_batch.h"
 
 #include <ATen/ATen.h>
 

@@ -1,0 +1,55 @@
+// Does an edit hold? One rule, and everything reads it: the four checks (checks.h), tables of facts, JUnit,
+// the worst cases of a benchmark, and the success metrics of a benchmark (ES, PS and NS of Meng et al. 2022,
+// section 3.2: efficacy, paraphrase and neighbourhood).
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "emend/fact_state.h"
+#include "emend/records.h"
+
+namespace emend {
+
+// Two answers to one prompt. After an edited prompt and its paraphrases the target is wanted and the present
+// answer is the other one; after a neighbour its own answer is wanted and the target is the other one.
+struct AnswerPair {
+  std::string_view wanted, other;  // `other` is empty when nobody knows another answer
+  double likelihood_of_wanted = 0;
+  double likelihood_of_other = 0;  // both are probabilities, or both are log-probabilities
+  bool wanted_is_greedy = false;   // `wanted` is the greedy continuation of the prompt
+};
+
+// Whether there is anything to tell apart: both answers are given, and they differ.
+bool are_opposed(std::string_view wanted, std::string_view other);
+
+struct AnswerVerdict {
+  bool opposed = false;  // as are_opposed()
+  bool likelier =
+      false;            // `wanted` is strictly likelier: a tie and a value that is not a number are failures
+  bool greedy = false;  // `wanted` is the greedy continuation
+
+  // What a paraphrase must show: `wanted` beats the other answer. If there is nothing to beat, the greedy
+  // continuation decides.
+  bool is_preferred() const { return opposed ? likelier : greedy; }
+  // What the edited prompt itself must show.
+  bool holds() const { return is_preferred() && greedy; }
+};
+
+AnswerVerdict judge(const AnswerPair& pair);
+
+struct FactVerdict {
+  // The target beats the present answer, and it is the greedy continuation of the prompt.
+  bool holds = false;
+  // Of each paraphrase: the target beats the present answer.
+  std::vector<bool> paraphrases;
+  // Of each neighbour: its answer beats the target. std::nullopt if there is nothing to tell apart: it has no
+  // answer, or the target is its answer.
+  std::vector<std::optional<bool>> neighbours;
+};
+
+// `state` is what a model says to `request`, so that its `was` and `target` are those that were measured.
+FactVerdict judge(const EditRequest& request, const FactState& state);
+
+}  // namespace emend

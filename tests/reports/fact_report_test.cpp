@@ -1,0 +1,55 @@
+#include "reports/fact_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "measured.h"
+
+namespace emend {
+namespace {
+
+using test::Measured;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(FactReport, AFactIsALine) {
+  Measured measured;
+  measured.before.prompt = {0.01, 0.8, false, " Paris"};
+  measured.after.prompt = {0.9, 0.05, true, " Rome"};
+  EXPECT_THAT(facts_table(measured.list(), 0),
+              AllOf(HasSubstr("tower"), HasSubstr("Paris -> Rome"), HasSubstr("edited")));
+}
+
+TEST(FactReport, WhatIsLostIsListed) {
+  Measured measured;
+  measured.fact.request.paraphrases = {"the tower is in", "see the tower in"};
+  measured.fact.request.neighbours = {{"the arch is in", "Paris"}, {"the forum is in", "Rome"}};
+  measured.after.paraphrases = {{0.9, 0.1, true, " Rome"}, {0.2, 0.3, false, " Paris"}};
+  measured.after.neighbours = {{"Paris", 0.2, 0.5, " Rome"}, {"Rome", 0.5, 0.5, " Rome"}};
+  EXPECT_THAT(lost_table(measured.list(), 0),
+              AllOf(HasSubstr("Paraphrases that answer with the target: 1 of 2. Neighbours kept: 0 of 1.\n"),
+                    HasSubstr("see the tower in"), HasSubstr("the arch is in"),
+                    Not(HasSubstr("the tower is in")), Not(HasSubstr("the forum is in"))));
+}
+
+TEST(FactReport, WhatWasTrueAlreadyIsNotCounted) {
+  Measured measured;
+  measured.fact.status = FactStatus::kAlreadyTrue;
+  measured.fact.request.paraphrases = {"the tower is in"};
+  measured.after.paraphrases = {{0.2, 0.3, false, " Paris"}};
+  EXPECT_EQ(lost_table(measured.list(), 0),
+            "Paraphrases that answer with the target: 0 of 0. Neighbours kept: 0 of 0.\n");
+}
+
+TEST(FactReport, ChecksSayWhetherTheyWereMeasured) {
+  EXPECT_THAT(
+      checks_table({{"efficacy", 1.0, 1.0, true, 3},
+                    {"neighbourhood", 0.5, 0.9, false, 4},
+                    {"drift", std::nullopt, 1.02, false, 0}},
+                   0),
+      AllOf(HasSubstr("passed"), HasSubstr("FAILED"), HasSubstr("not measured"), HasSubstr("<= 1.02")));
+}
+
+}  // namespace
+}  // namespace emend
