@@ -50,7 +50,7 @@ const FolderRules kRules = {
             {"records.h", "records"}, {"tensor_file.h", "io"}, {"tokenizer.h", "text"},
             {"config.h", "config"}, {"model.h", "model"}, {"pass.h", "model"},
             {"edit.h", "model"}, {"generate.h", "model"}, {"edit_stack.h", "model"},
-            {"statistics.h", "analysis"}, {"statistics_run.h", "analysis"},
+            {"statistics.h", "analysis"}, {"statistics_run.h", "analysis"}, {"statistics_store.h", "analysis"},
             {"text_run.h", "analysis"}, {"locate.h", "analysis"}, {"memories.h", "memories"},
             {"editor.h", "editors"}, {"checks.h", "eval"}, {"eval.h", "eval"},
             {"dataset.h", "datasets"}, {"patch.h", "delivery"}, {"report.h", "report"},
