@@ -1,11 +1,10 @@
-// Statistics over documents that are given: a seeded sample, each document a row of its own.
+#include "analysis/given_text.h"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
 
-#include "analysis/statistics_options.h"
 #include "analysis/text_blocks.h"
-#include "analysis/text_source.h"
 #include "base/fingerprint.h"
 #include "emend/error.h"
 #include "model/rows.h"
@@ -17,15 +16,13 @@ namespace {
 
 using TokenRow = std::vector<std::int64_t>;
 
-constexpr std::size_t kHeldRows =
-    16;  // texts kept out of the sums: for measuring drift, and the error of C^-1 k
-constexpr std::size_t kHeldLength = 48;
+// Texts that no visitor sees: drift is measured on them, and the error of C^-1 k.
+constexpr std::size_t kHeldRows = 16, kHeldLength = 48;
 
 // A sample of a corpus in tokens.
 struct Sample {
   std::vector<TextRow> rows;
-  std::vector<std::string> where;          // of each document
-  std::vector<std::uint64_t> fingerprint;  // of each document
+  std::vector<TextDocument> documents;
   std::vector<TokenRow> held;
   std::vector<std::uint64_t> held_fingerprint;
 };
@@ -36,7 +33,7 @@ void hold(Sample& sample, TokenRow row, std::uint64_t fingerprint) {
   sample.held_fingerprint.push_back(fingerprint);
 }
 
-// Cuts the rows so that they have exactly `tokens` keys.
+// Cuts the rows so that exactly `tokens` tokens past position 0 are left.
 void cut_to(std::vector<TextRow>& rows, std::int64_t tokens) {
   std::int64_t keys = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -49,80 +46,112 @@ void cut_to(std::vector<TextRow>& rows, std::int64_t tokens) {
   }
 }
 
-// Documents by rank until `tokens` keys are there. The first ones are held back; of a corpus with few
-// documents, the last rows.
-Sample draw_sample(const CorpusIndex& index, const Model& model, const StatisticsOptions& options,
-                   std::int64_t tokens, Progress& progress) {
-  constexpr std::uint64_t kLeastWave = 1 << 20, kMostWave = 1 << 26, kBytesAToken = 6;
-  Sample sample;
-  const std::size_t held_documents = std::min(kHeldRows, index.documents.size() / 10);
-  const bool all = tokens == kAllTokens;
-  const std::int64_t wanted =
-      all ? std::int64_t{1} << 60
-          : tokens + (held_documents == 0 ? static_cast<std::int64_t>(kHeldRows) * options.window : 0);
-  std::int64_t keys = 0;
-  progress.begin("splitting the text into tokens", all ? 0 : tokens, "tokens");
-  for (std::size_t begin = 0; begin < index.documents.size() && keys < wanted;) {
-    const auto missing = static_cast<std::uint64_t>(wanted - keys);
+// Takes documents by rank until there are enough keys. The first ones are held back; of a corpus with few
+// documents the last rows are.
+class SampleDraw {
+ public:
+  SampleDraw(const CorpusIndex& index, const Model& model, const TextOptions& options)
+      : index_(index),
+        model_(model),
+        options_(options),
+        held_documents_(std::min(kHeldRows, index.documents.size() / 10)),
+        wanted_(keys_wanted()) {}
+
+  Sample draw(Progress& progress) {
+    const bool all = options_.tokens == kAllTokens;
+    progress.begin("splitting the text into tokens", all ? 0 : options_.tokens, "tokens");
+    for (std::size_t begin = 0; begin < index_.documents.size() && keys_ < wanted_;) {
+      const std::size_t end = end_of_wave(begin);
+      const std::vector<SampledDocument> texts = read_documents(index_, begin, end);
+      for (std::size_t i = begin; i < end && keys_ < wanted_; ++i)
+        take(texts[i - begin], index_.documents[i].fingerprint);
+      progress.update(std::min(keys_, wanted_), "");
+      begin = end;
+    }
+    progress.end();
+    if (held_documents_ == 0) hold_last_rows();
+    if (!all) cut_to(sample_.rows, options_.tokens);
+    return std::move(sample_);
+  }
+
+ private:
+  std::int64_t keys_wanted() const {
+    if (options_.tokens == kAllTokens) return std::int64_t{1} << 60;
+    return options_.tokens +
+           (held_documents_ == 0 ? static_cast<std::int64_t>(kHeldRows) * options_.window : 0);
+  }
+
+  // Documents that are read at once: about as much text as is still needed.
+  std::size_t end_of_wave(std::size_t begin) const {
+    constexpr std::uint64_t kLeastWave = 1 << 20, kMostWave = 1 << 26, kBytesAToken = 6;
+    const auto missing = static_cast<std::uint64_t>(wanted_ - keys_);
     const std::uint64_t wave =
         std::clamp(missing > kMostWave ? kMostWave : missing * kBytesAToken, kLeastWave, kMostWave);
     std::size_t end = begin;
-    for (std::uint64_t bytes = 0; end < index.documents.size() && bytes < wave; ++end)
-      bytes += index.documents[end].bytes;
-    const std::vector<SampledDocument> texts = read_documents(index, begin, end);
-    for (std::size_t i = begin; i < end && keys < wanted; ++i) {
-      const auto ids = model.tokenizer().encode(texts[i - begin].text, SpecialTokens::kNone).ids;
-      std::vector<TokenRow> rows = document_rows(ids, options.prefix, options.window);
-      if (rows.empty()) continue;
-      if (sample.held.size() < held_documents) {
-        hold(sample, std::move(rows.front()), index.documents[i].fingerprint);
-        continue;
-      }
-      for (TokenRow& row : rows) {
-        sample.rows.push_back({std::move(row), static_cast<std::uint32_t>(sample.where.size())});
-        keys += sample.rows.back().keys();
-      }
-      sample.where.push_back(texts[i - begin].where);
-      sample.fingerprint.push_back(index.documents[i].fingerprint);
+    for (std::uint64_t bytes = 0; end < index_.documents.size() && bytes < wave; ++end)
+      bytes += index_.documents[end].bytes;
+    return end;
+  }
+
+  void take(const SampledDocument& document, std::uint64_t fingerprint) {
+    const auto ids = model_.tokenizer().encode(document.text, SpecialTokens::kNone).ids;
+    std::vector<TokenRow> rows = document_rows(ids, options_.prefix, options_.window);
+    if (rows.empty()) return;
+    if (sample_.held.size() < held_documents_) {
+      hold(sample_, std::move(rows.front()), fingerprint);
+      return;
     }
-    progress.update(std::min(keys, wanted), "");
-    begin = end;
+    for (std::size_t window = 0; window < rows.size(); ++window) {
+      sample_.rows.push_back({std::move(rows[window]), static_cast<std::uint32_t>(sample_.documents.size()),
+                              static_cast<std::uint32_t>(window)});
+      keys_ += sample_.rows.back().keys();
+    }
+    sample_.documents.push_back({"document " + document.where, fingerprint});
   }
-  progress.end();
-  if (held_documents == 0) {
-    const std::size_t held = std::min(kHeldRows, sample.rows.size() / 10);
-    for (std::size_t i = sample.rows.size() - held; i < sample.rows.size(); ++i)
-      hold(sample, sample.rows[i].ids, sample.fingerprint[sample.rows[i].document]);
-    sample.rows.resize(sample.rows.size() - held);
+
+  void hold_last_rows() {
+    const std::size_t held = std::min(kHeldRows, sample_.rows.size() / 10);
+    for (std::size_t i = sample_.rows.size() - held; i < sample_.rows.size(); ++i)
+      hold(sample_, sample_.rows[i].ids, sample_.documents[sample_.rows[i].document].fingerprint);
+    sample_.rows.resize(sample_.rows.size() - held);
   }
-  if (!all) cut_to(sample.rows, tokens);
-  return sample;
-}
+
+  const CorpusIndex& index_;
+  const Model& model_;
+  const TextOptions& options_;
+  std::size_t held_documents_;
+  std::int64_t wanted_;
+  std::int64_t keys_ = 0;
+  Sample sample_;
+};
 
 class GivenText : public TextSource {
  public:
-  GivenText(const Model& model, std::string description, Sample sample, std::int64_t block_keys,
-            std::int64_t token_budget)
+  GivenText(const Model& model, const TextOptions& options, std::string description, Sample sample)
       : model_(model),
         description_(std::move(description)),
         sample_(std::move(sample)),
-        blocks_(cut_blocks(sample_.rows, block_keys)),
-        token_budget_(token_budget) {}
+        blocks_(cut_blocks(sample_.rows, options.block_tokens)),
+        prefix_(options.prefix.size()),
+        token_budget_(options.token_budget) {}
 
   std::int64_t blocks() const override { return static_cast<std::int64_t>(blocks_.size()); }
-  std::int64_t block_keys(std::int64_t block) const override { return at(block).keys; }
+  std::int64_t tokens_of(std::int64_t block) const override { return at(block).keys; }
   const std::vector<TokenRow>& held_text() const override { return sample_.held; }
   const std::vector<std::uint64_t>& held_documents() const override { return sample_.held_fingerprint; }
   std::string description() const override { return description_; }
+  TextDocument document(std::uint64_t number) const override {
+    return sample_.documents[static_cast<std::size_t>(number)];
+  }
 
-  void sum(std::int64_t block, KeySums& sums, std::int64_t done, const std::string& note,
-           Progress& progress) const override {
+  void visit(std::int64_t block, TextVisitor& visitor, const OnTokens& on_tokens) const override {
     const std::vector<TextUnit> units =
         model_.options().device().is_cuda() ? coarse_units(at(block).units) : at(block).units;
+    std::int64_t done = 0;
     for (const UnitRange range : split_units(units, token_budget_)) {
-      sum_units(std::span(units).subspan(range.begin, range.end - range.begin), sums);
+      visit_units(std::span(units).subspan(range.begin, range.end - range.begin), visitor);
       for (std::size_t u = range.begin; u < range.end; ++u) done += units[u].keys;
-      progress.update(done, note);
+      on_tokens(done);
     }
   }
 
@@ -130,7 +159,7 @@ class GivenText : public TextSource {
     std::vector<std::uint64_t> found;
     for (const TextUnit& unit : at(block).units)
       for (const std::size_t row : unit.rows)
-        found.push_back(sample_.fingerprint[sample_.rows[row].document]);
+        found.push_back(sample_.documents[sample_.rows[row].document].fingerprint);
     return found;
   }
 
@@ -145,57 +174,69 @@ class GivenText : public TextSource {
  private:
   const TextBlock& at(std::int64_t block) const { return blocks_[static_cast<std::size_t>(block)]; }
 
-  // One pass, stopped at the key of the last layer; each layer's keys are summed as soon as they are known.
-  void sum_units(std::span<const TextUnit> units, KeySums& sums) const {
+  // One pass over some units. A layer's portions, one a unit, are visited as soon as its vectors are known.
+  void visit_units(std::span<const TextUnit> units, TextVisitor& visitor) const {
     PassInput input;
-    std::vector<std::int64_t> counted;  // packed tokens past position 0, unit after unit
-    std::int64_t token = 0;
+    std::vector<TextToken> tokens;      // past position 0, unit after unit
+    std::vector<std::int64_t> visited;  // where they are among the packed ones
+    std::int64_t packed = 0;
     for (const TextUnit& unit : units)
       for (const std::size_t row : unit.rows) {
         input.ids.push_back(sample_.rows[row].ids);
-        for (std::size_t j = 0; j < input.ids.back().size(); ++j, ++token)
-          if (j > 0) counted.push_back(token);
+        add_tokens(row, tokens);
+        const auto length = static_cast<std::int64_t>(input.ids.back().size());
+        for (std::int64_t j = 1; j < length; ++j) visited.push_back(packed + j);
+        packed += length;
       }
-    input.stop = PassInput::Stop::kKey;
-    input.stop_block = sums.layers().back();
-    input.recordings = sums.recordings(index_tensor(counted, model_.options().device()));
-    input.on_recorded = [&](std::size_t layer, const at::Tensor& keys) {
+    const auto take = [&](std::size_t layer, const std::vector<at::Tensor>& vectors) {
       std::int64_t begin = 0;
       for (const TextUnit& unit : units) {
-        sums.add(layer, unit.half, keys.narrow(0, begin, unit.keys),
-                 [&](std::int64_t key) { return "document " + where(unit, key); });
+        TextPortion portion{layer, {}, {}, unit.half, *this};
+        for (const at::Tensor& site : vectors) portion.vectors.push_back(site.narrow(0, begin, unit.keys));
+        portion.tokens =
+            std::span(tokens).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(unit.keys));
+        visitor.visit(portion);
         begin += unit.keys;
       }
     };
+    stop_at_last_site(visitor, input);
+    record_sites(visitor, index_tensor(visited, model_.options().device()), take, input);
     model_.forward(std::move(input));
   }
 
-  std::string where(const TextUnit& unit, std::int64_t key) const {
-    std::size_t i = 0;
-    while (i + 1 < unit.rows.size() && key >= sample_.rows[unit.rows[i]].keys())
-      key -= sample_.rows[unit.rows[i++]].keys();
-    return sample_.where[sample_.rows[unit.rows[i]].document];
+  void add_tokens(std::size_t number, std::vector<TextToken>& tokens) const {
+    const TextRow& row = sample_.rows[number];
+    for (std::size_t j = 1; j < row.ids.size(); ++j)
+      tokens.push_back({row.document, row.window, static_cast<std::int64_t>(j), row.ids[j],
+                        j + 1 < row.ids.size() ? row.ids[j + 1] : first_of_next_window(number)});
+  }
+
+  // The token after a row, where its document goes on in the next row.
+  std::int64_t first_of_next_window(std::size_t number) const {
+    if (number + 1 == sample_.rows.size()) return TextToken::kNone;
+    const TextRow &row = sample_.rows[number], &next = sample_.rows[number + 1];
+    return next.document == row.document && prefix_ < next.ids.size() ? next.ids[prefix_] : TextToken::kNone;
   }
 
   const Model& model_;
   std::string description_;
   Sample sample_;
   std::vector<TextBlock> blocks_;
+  std::size_t prefix_;  // ids that begin every row
   std::int64_t token_budget_;
 };
 
 }  // namespace
 
-std::unique_ptr<TextSource> make_given_text(const Model& model, const StatisticsOptions& options,
-                                            std::int64_t tokens, CorpusNotes& notes, Progress& progress) {
+std::unique_ptr<TextSource> make_given_text(const Model& model, const TextOptions& options,
+                                            CorpusNotes& notes, Progress& progress) {
   const CorpusIndex index = scan_corpus(options.corpus, options.text_field, options.seed, progress);
   notes = {index.repaired, index.repeated, index.binary_files};
-  Sample sample = draw_sample(index, model, options, tokens, progress);
+  Sample sample = SampleDraw(index, model, options).draw(progress);
   if (sample.rows.empty())
     throw Error(ErrorKind::kConfig,
                 options.corpus.front().string() + ": the corpus holds no document of 8 tokens");
-  return std::make_unique<GivenText>(model, "text: " + index.description(), std::move(sample),
-                                     block_tokens(model, options), options.token_budget);
+  return std::make_unique<GivenText>(model, options, "text: " + index.description(), std::move(sample));
 }
 
 }  // namespace emend

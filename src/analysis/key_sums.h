@@ -1,4 +1,4 @@
-// The sums of k k^T of several layers over two independent halves of the text.
+// The sums of k k^T of several layers over the two halves of a text.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,15 +9,16 @@
 #include <string>
 #include <vector>
 
-#include "emend/pass.h"
+#include "analysis/text_blocks.h"
+#include "emend/text_run.h"
 #include "linalg/moment_sum.h"
 
 namespace emend {
 
 class KeySums {
  public:
-  static constexpr int kHalves = 2;
-  // Says of which text the i-th key of a portion is: for the message about one that is not finite.
+  static constexpr int kHalves = kTextHalves;
+  // Names the text of the i-th key of a portion, for the message about a key that is not finite.
   using Whose = std::function<std::string(std::int64_t key)>;
 
   KeySums(std::vector<int> layers, std::int64_t d_ff);
@@ -27,12 +28,12 @@ class KeySums {
   // Keys summed so far, the same for every layer.
   std::int64_t count() const { return half(0, 0).count() + half(0, 1).count(); }
 
-  // What a pass must record: the keys of these packed tokens at every layer, in the order of layers().
-  std::vector<Recording> recordings(const at::Tensor& tokens) const;
-  // keys [n, F] of layers()[layer], summed as one portion. Throws Error(kNumeric) naming layer and text when
-  // one is NaN or infinite.
+  // keys [n, F] of layers()[layer], summed as one portion. Throws Error(kNumeric), which names layer and
+  // text, if a key is NaN or infinite.
   void add(std::size_t layer, int half, const at::Tensor& keys, const Whose& whose);
   void merge(const KeySums& other);
+  // Adds the sums of all processes into those of rank 0.
+  void reduce(ShardGroup& group);
 
   const MomentSum& half(std::size_t layer, int which) const {
     return sums_[layer][static_cast<std::size_t>(which)];

@@ -28,7 +28,7 @@ int layer_of(const fs::path& file) {
   const std::string name = file.filename().string();
   if (!std::regex_search(name, found, std::regex(R"((^|\.)([0-9]{1,4})\.)")))
     refuse(ErrorKind::kFormat, file,
-           "the name does not tell a layer; expected one such as "
+           "the name contains no layer; expected one such as "
            "transformer.h.17.mlp.c_proj_float32_mom2_100000.npz");
   return std::stoi(found[2]);
 }
@@ -37,7 +37,7 @@ const NpyArray& array_of(const std::map<std::string, NpyArray>& arrays, const st
                          const fs::path& file) {
   const auto found = arrays.find(name);
   if (found == arrays.end())
-    refuse(ErrorKind::kFormat, file, "there is no array " + name + ": these are no cached second moments");
+    refuse(ErrorKind::kFormat, file, "there is no array " + name + ": these are not cached second moments");
   return found->second;
 }
 
@@ -46,7 +46,7 @@ LayerStatistics read_mom2(const fs::path& file, std::int64_t d_ff) {
   const NpyArray &sum = array_of(arrays, "mom2.mom2", file), &count = array_of(arrays, "mom2.count", file);
   if (sum.shape != std::vector<std::int64_t>{d_ff, d_ff})
     refuse(ErrorKind::kModel, file,
-           "mom2.mom2 has not the size of this model's keys (" + std::to_string(d_ff) + " x " +
+           "the size of mom2.mom2 is not that of this model's keys (" + std::to_string(d_ff) + " x " +
                std::to_string(d_ff) + ")");
   const std::vector<double> counts = npy_numbers(count, file.string() + ": mom2.count");
   if (counts.size() != 1 || !(counts[0] >= 1) || counts[0] > 1e15)
@@ -65,7 +65,7 @@ LayerStatistics read_mom2(const fs::path& file, std::int64_t d_ff) {
   return layer;
 }
 
-// DIR/MODEL/CORPUS_stats/FILE: what the path says about model and text.
+// MODEL/CORPUS_stats of DIR/MODEL/CORPUS_stats/FILE.
 std::string named_model(const fs::path& file) {
   const fs::path folder = fs::absolute(file).lexically_normal().parent_path();
   return folder.parent_path().filename().string() + "/" + folder.filename().string();

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <tuple>
 
 #include "analysis/statistics_file.h"
 #include "analysis/statistics_quality.h"
 #include "analysis/sums_file.h"
+#include "analysis/text_checkpoint.h"
 #include "base/fingerprint.h"
 #include "base/strings.h"
 #include "emend/error.h"
@@ -21,11 +23,17 @@ namespace {
 
 constexpr std::int64_t kAnyVocabulary = std::int64_t{1} << 40;
 
-// What one run brought to the merge, whether as layers or as parts.
+// What one run brings to the merge, whether as layers or as parts.
 struct Source {
   fs::path file;  // for messages
-  StatisticsOrigin origin;
-  Statistics text;  // held text and documents
+  TextOrigin origin;
+  VisitedText text;
+};
+
+// What all sources share, and their text together.
+struct Whole {
+  TextOrigin origin;
+  VisitedText text;
 };
 
 [[noreturn]] void refuse_difference(const fs::path& a, const fs::path& b, const std::string& what,
@@ -61,52 +69,54 @@ void require_no_overlap(const Source& a, const Source& b) {
                     " documents are in both, and would count twice; collect one again without them");
 }
 
-// Everything the sources share, with held text that no other source summed.
-Statistics combined_text(const std::vector<Source>& sources) {
-  Statistics all;
+// Adds the held text of sources[i], but for rows that another source summed.
+void add_held_text(const std::vector<Source>& sources, std::size_t i, VisitedText& all) {
+  const VisitedText& text = sources[i].text;
+  for (std::size_t row = 0; row < text.held_text.size(); ++row) {
+    const std::uint64_t held = row < text.held_documents.size() ? text.held_documents[row] : 0;
+    const auto sums_it = [&](const Source& other) {
+      return &other != &sources[i] &&
+             std::binary_search(other.text.documents.begin(), other.text.documents.end(), held);
+    };
+    if (std::any_of(sources.begin(), sources.end(), sums_it)) continue;
+    all.held_text.push_back(text.held_text[row]);
+    all.held_documents.push_back(held);
+  }
+}
+
+// Family, prefix and settings are those of the first source: all have the same.
+Whole whole_of(const std::vector<Source>& sources) {
+  Whole all{sources.front().origin, {}};
   std::set<std::string> fingerprints, named;
   std::vector<std::string> descriptions;
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    const Statistics& text = sources[i].text;
+    const VisitedText& text = sources[i].text;
     if (named.insert(sources[i].origin.source).second) descriptions.push_back(sources[i].origin.source);
     fingerprints.insert(sources[i].origin.fingerprint);
-    all.documents.insert(all.documents.end(), text.documents.begin(), text.documents.end());
-    for (std::size_t row = 0; row < text.held_text.size(); ++row) {
-      const std::uint64_t held = row < text.held_documents.size() ? text.held_documents[row] : 0;
-      const auto sums_it = [&](const Source& other) {
-        return &other != &sources[i] &&
-               std::binary_search(other.text.documents.begin(), other.text.documents.end(), held);
-      };
-      if (std::any_of(sources.begin(), sources.end(), sums_it)) continue;
-      all.held_text.push_back(text.held_text[row]);
-      all.held_documents.push_back(held);
-    }
+    all.text.documents.insert(all.text.documents.end(), text.documents.begin(), text.documents.end());
+    add_held_text(sources, i, all.text);
   }
-  std::sort(all.documents.begin(), all.documents.end());
-  all.source = join(descriptions, " + ");
-  all.settings = sources.front().origin.settings;
+  std::sort(all.text.documents.begin(), all.text.documents.end());
+  all.origin.source = join(descriptions, " + ");
   Sha256 hash;
   for (const std::string& fingerprint : fingerprints) hash.update_field(fingerprint);
-  all.fingerprint = fingerprints.size() == 1 ? *fingerprints.begin() : hash.hex();
+  all.origin.fingerprint = fingerprints.size() == 1 ? *fingerprints.begin() : hash.hex();
   return all;
 }
 
-StatisticsOrigin origin_of(const Source& source, const Statistics& all) {
-  return {source.origin.family, source.origin.prefix, all.source, all.settings, all.fingerprint};
-}
-
-MergeReport report_of(const Statistics& all) {
-  MergeReport report;
-  report.source = all.source;
-  report.fingerprint = all.fingerprint;
-  return report;
-}
-
-void add_layer(MergeReport& report, const fs::path& out, int layer, LayerStatistics value,
-               const std::string& key_fingerprint, const StatisticsOrigin& origin) {
+void write_layer(const fs::path& out, int layer, LayerStatistics value, const std::string& key_fingerprint,
+                 const TextOrigin& origin, MergeReport& report) {
   report.outputs.push_back(write_layer_file(out, layer, value, key_fingerprint, origin));
   value.C = at::Tensor();
   report.layers[layer] = std::move(value);
+}
+
+// After the layers: the text, and what the report says of the whole.
+void finish(const fs::path& out, const Whole& all, MergeReport& report) {
+  write_held_text(out, all.text, all.origin.fingerprint);
+  report.outputs.push_back(held_text_file(out));
+  report.source = all.origin.source;
+  report.fingerprint = all.origin.fingerprint;
 }
 
 // --- finished layers
@@ -136,68 +146,83 @@ LayerStatistics mean_of(const std::vector<LayerStatistics>& parts) {
   return mean;
 }
 
-// The layers and the documents of a folder are of one collection: of layers that were added later nobody
-// would know which documents are in them.
+// The layers and the documents of a folder are of one collection: of layers that were added later it is not
+// known which documents are in them.
 void require_one_collection(const fs::path& folder, const std::map<int, fs::path>& files) {
-  const std::string of_text = statistics_metadata(*open_safetensors(held_text_file(folder)), "fingerprint");
+  const std::string of_text = metadata_of(*open_safetensors(held_text_file(folder)), "fingerprint");
   for (const auto& [layer, path] : files)
-    if (statistics_metadata(*open_safetensors(path), "fingerprint") != of_text)
+    if (metadata_of(*open_safetensors(path), "fingerprint") != of_text)
       throw Error(ErrorKind::kConfig,
                   path.string() + " and " + held_text_file(folder).string() +
                       " were collected at different times: which documents are in the layer is not "
                       "known any more; collect the folder anew to merge it");
 }
 
-MergeReport merge_layers(const std::vector<fs::path>& folders, const fs::path& out, Progress& progress) {
-  std::vector<std::map<int, fs::path>> files;
+// A folder with finished layers.
+struct LayerFolder {
+  fs::path path;
+  std::map<int, fs::path> files;
+
+  std::string key_fingerprint(int layer) const {
+    return metadata_of(*open_safetensors(files.at(layer)), "key_fingerprint");
+  }
+};
+
+void require_same_keys(const LayerFolder& a, const LayerFolder& b) {
+  const auto same_layer = [](const auto& x, const auto& y) { return x.first == y.first; };
+  if (!std::equal(a.files.begin(), a.files.end(), b.files.begin(), b.files.end(), same_layer))
+    throw Error(ErrorKind::kConfig, a.path.string() + " and " + b.path.string() +
+                                        " cannot be merged: they hold different layers");
+  for (const auto& [layer, path] : b.files)
+    require_same_model(a.files.at(layer), path, a.key_fingerprint(layer), b.key_fingerprint(layer));
+}
+
+void require_other_text(const Source& a, const Source& b) {
+  require_no_overlap(a, b);
+  if (a.origin.fingerprint == b.origin.fingerprint)
+    throw Error(ErrorKind::kConfig, a.file.string() + " and " + b.file.string() +
+                                        " hold the same statistics, which would count twice");
+}
+
+std::vector<LayerStatistics> read_layer(const std::vector<LayerFolder>& folders, int layer) {
+  std::vector<LayerStatistics> parts;
+  for (const LayerFolder& folder : folders) {
+    const std::optional<std::int64_t> size =
+        parts.empty() ? std::nullopt : std::optional(parts.front().C.size(0));
+    parts.push_back(read_layer_statistics(*open_safetensors(folder.files.at(layer)), layer, size));
+  }
+  return parts;
+}
+
+MergeReport merge_layers(const std::vector<fs::path>& paths, const fs::path& out, Progress& progress) {
+  std::vector<LayerFolder> folders;
   std::vector<Source> sources;
-  for (const fs::path& folder : folders) {
-    files.push_back(layer_files(folder));
-    const fs::path path = files.back().begin()->second;
-    sources.push_back({folder, read_origin(*open_safetensors(path)), {}});
-    read_held_text(folder, kAnyVocabulary, sources.back().text);
-    for (const auto& [layer, other] : files.front())
-      if (!files.back().contains(layer) || files.back().size() != files.front().size())
-        throw Error(ErrorKind::kConfig, folders.front().string() + " and " + folder.string() +
-                                            " cannot be merged: they hold different layers");
+  for (const fs::path& path : paths) {
+    folders.push_back({path, layer_files(path)});
+    sources.push_back({path, read_origin(*open_safetensors(folders.back().files.begin()->second)),
+                       read_held_text(path, kAnyVocabulary)});
   }
-  const auto fingerprint = [&](std::size_t i, int layer) {
-    return statistics_metadata(*open_safetensors(files[i].at(layer)), "key_fingerprint");
-  };
   for (std::size_t i = 0; i < folders.size(); ++i) {
-    require_one_collection(folders[i], files[i]);
+    require_one_collection(folders[i].path, folders[i].files);
     for (std::size_t j = 0; j < i; ++j) {
-      for (const auto& [layer, path] : files[i])
-        require_same_model(files[j].at(layer), path, fingerprint(j, layer), fingerprint(i, layer));
+      require_same_keys(folders[j], folders[i]);
       require_same_origin(sources[j], sources[i]);
-      require_no_overlap(sources[j], sources[i]);
-      if (sources[i].origin.fingerprint == sources[j].origin.fingerprint)
-        throw Error(ErrorKind::kConfig, folders[j].string() + " and " + folders[i].string() +
-                                            " hold the same statistics, which would count twice");
+      require_other_text(sources[j], sources[i]);
     }
   }
-  const auto read_parts = [&](int layer) {
-    std::vector<LayerStatistics> parts;
-    for (std::size_t i = 0; i < folders.size(); ++i) {
-      const std::optional<std::int64_t> size =
-          parts.empty() ? std::nullopt : std::optional(parts.front().C.size(0));
-      parts.push_back(read_layer_statistics(*open_safetensors(files[i].at(layer)), layer, size));
-    }
-    return parts;
-  };
-  for (const auto& [layer, path] : files.front())
-    read_parts(layer);  // what cannot be read is found before anything is written
-  const Statistics all = combined_text(sources);
-  MergeReport report = report_of(all);
-  progress.begin("merging", static_cast<std::int64_t>(files.front().size()), "layers");
-  for (const auto& [layer, path] : files.front()) {
-    const std::vector<LayerStatistics> parts = read_parts(layer);
-    add_layer(report, out, layer, mean_of(parts), fingerprint(0, layer), origin_of(sources.front(), all));
+  const std::map<int, fs::path>& layers = folders.front().files;
+  for (const auto& [layer, path] : layers)
+    read_layer(folders, layer);  // what cannot be read is found before anything is written
+  const Whole all = whole_of(sources);
+  MergeReport report;
+  progress.begin("merging", static_cast<std::int64_t>(layers.size()), "layers");
+  for (const auto& [layer, path] : layers) {
+    write_layer(out, layer, mean_of(read_layer(folders, layer)), folders.front().key_fingerprint(layer),
+                all.origin, report);
     progress.update(static_cast<std::int64_t>(report.layers.size()), "");
   }
   progress.end();
-  write_held_text(out, all);
-  report.outputs.push_back(held_text_file(out));
+  finish(out, all, report);
   return report;
 }
 
@@ -205,22 +230,24 @@ MergeReport merge_layers(const std::vector<fs::path>& folders, const fs::path& o
 
 struct Part {
   fs::path path;
-  SumsFile file;
+  TextCheckpoint file;
   std::vector<int> layers;
+
+  const std::string& fingerprint() const { return file.run.origin.fingerprint; }
 };
 
 // Every run among the parts has all its shards, each once.
 void require_whole_runs(const std::vector<Part>& parts) {
   std::map<std::pair<std::string, std::vector<int>>, std::map<int, fs::path>> runs;
   for (const Part& part : parts) {
-    auto& shards = runs[{part.file.run.origin.fingerprint, part.layers}];
+    auto& shards = runs[{part.fingerprint(), part.layers}];
     const auto [there, fresh] = shards.emplace(part.file.run.shard, part.path);
     if (!fresh)
       throw Error(ErrorKind::kConfig,
                   there->second.string() + " and " + part.path.string() + " are the same shard of one run");
   }
   for (const Part& part : parts) {
-    const auto& shards = runs[{part.file.run.origin.fingerprint, part.layers}];
+    const auto& shards = runs[{part.fingerprint(), part.layers}];
     for (int i = 0; i < part.file.run.shards; ++i)
       if (!shards.contains(i))
         throw Error(ErrorKind::kConfig, part.path.string() + ": shard " + std::to_string(i) + " of " +
@@ -233,7 +260,7 @@ void require_whole_runs(const std::vector<Part>& parts) {
 void require_same_layers(const std::vector<Part>& parts) {
   std::map<std::string, std::pair<fs::path, std::set<int>>> runs;
   for (const Part& part : parts) {
-    auto& [path, layers] = runs[part.file.run.origin.fingerprint];
+    auto& [path, layers] = runs[part.fingerprint()];
     path = part.path;
     layers.insert(part.layers.begin(), part.layers.end());
   }
@@ -248,8 +275,8 @@ void require_same_layers(const std::vector<Part>& parts) {
       if (share && a.layers != b.layers)
         throw Error(ErrorKind::kConfig,
                     a.path.string() + " and " + b.path.string() +
-                        " cannot be merged: their layers were summed in other groups (--memory was another); "
-                        "collect one again with the other's --memory");
+                        " cannot be merged: their layers were summed in different groups, since the option "
+                        "memory was different; collect one again with the memory of the other");
     }
 }
 
@@ -257,50 +284,35 @@ void require_same_layers(const std::vector<Part>& parts) {
 std::vector<Source> sources_of(const std::vector<Part>& parts) {
   std::map<std::string, Source> runs;
   for (const Part& part : parts) {
-    const auto [run, fresh] = runs.try_emplace(part.file.run.origin.fingerprint,
-                                               Source{part.path, part.file.run.origin, part.file.text});
+    const auto [run, fresh] =
+        runs.try_emplace(part.fingerprint(), Source{part.path, part.file.run.origin, part.file.text});
     if (fresh) continue;
     std::vector<std::uint64_t>& documents = run->second.text.documents;
     documents.insert(documents.end(), part.file.text.documents.begin(), part.file.text.documents.end());
   }
   std::vector<Source> sources;
   for (auto& [fingerprint, source] : runs) {
-    std::vector<std::uint64_t>& documents = source.text.documents;
-    std::sort(documents.begin(), documents.end());
-    documents.erase(std::unique(documents.begin(), documents.end()), documents.end());
+    sort_documents(source.text.documents);
     sources.push_back(std::move(source));
   }
   return sources;
 }
 
-void finish_sums(const KeySums& sums, const SumsFile& file, const fs::path& out,
-                 const StatisticsOrigin& origin, MergeReport& report) {
-  for (std::size_t i = 0; i < sums.layers().size(); ++i) {
-    const int layer = sums.layers()[i];
-    LayerStatistics value;
-    value.tokens = sums.half(i, 0).count() + sums.half(i, 1).count();
-    if (value.tokens == 0)
-      throw Error(ErrorKind::kConfig, "layer " + std::to_string(layer) + ": the parts hold no keys");
-    if (const auto probes = file.probes.find(layer); probes != file.probes.end())
-      value.probes = probes->second;
-    value.C = (sums.half(i, 0).value() + sums.half(i, 1).value()) / static_cast<double>(value.tokens);
-    value.quality = quality_of(value.C);
-    value.quality.error_estimate = estimate_error(sums, i, value.probes);
-    add_layer(report, out, layer, std::move(value), file.key_fingerprints.at(layer), origin);
-  }
-}
-
-MergeReport merge_parts(const std::vector<fs::path>& paths, const fs::path& out, Progress& progress) {
+std::vector<Part> read_parts(const std::vector<fs::path>& paths) {
   std::vector<Part> parts;
   for (const fs::path& path : paths) {
-    LoadedSums loaded = load_sums(path);
-    parts.push_back({path, std::move(loaded.file), loaded.sums.layers()});
+    const auto file = open_safetensors(path);
+    parts.push_back({path, read_checkpoint(*file), read_sums(*file).sums.layers()});
   }
   // Shard 0 first, so that the order of the folders does not matter.
   std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
-    return std::tuple(a.layers, a.file.run.origin.fingerprint, a.file.run.shard) <
-           std::tuple(b.layers, b.file.run.origin.fingerprint, b.file.run.shard);
+    return std::tuple(a.layers, a.fingerprint(), a.file.run.shard) <
+           std::tuple(b.layers, b.fingerprint(), b.file.run.shard);
   });
+  return parts;
+}
+
+void require_mergeable(const std::vector<Part>& parts) {
   for (const Part& a : parts)
     for (const Part& b : parts) {
       require_same_origin({a.path, a.file.run.origin, {}}, {b.path, b.file.run.origin, {}});
@@ -310,23 +322,41 @@ MergeReport merge_parts(const std::vector<fs::path>& paths, const fs::path& out,
     }
   require_same_layers(parts);
   require_whole_runs(parts);
+}
+
+// The layers of the sums of parts[begin, end), which are of the same layers.
+void write_merged(const SumsState& state, const Part& first, const fs::path& out, const TextOrigin& origin,
+                  MergeReport& report) {
+  for (std::size_t i = 0; i < state.sums.layers().size(); ++i) {
+    const int layer = state.sums.layers()[i];
+    if (state.sums.half(i, 0).count() + state.sums.half(i, 1).count() == 0)
+      throw Error(ErrorKind::kConfig, "layer " + std::to_string(layer) + ": the parts hold no keys");
+    const auto probes = state.probes.find(layer);
+    write_layer(out, layer,
+                finish_layer(state.sums, i, probes == state.probes.end() ? at::Tensor() : probes->second),
+                first.file.key_fingerprints.at(layer), origin, report);
+  }
+}
+
+MergeReport merge_parts(const std::vector<fs::path>& paths, const fs::path& out, Progress& progress) {
+  const std::vector<Part> parts = read_parts(paths);
+  require_mergeable(parts);
   const std::vector<Source> sources = sources_of(parts);
   for (std::size_t i = 0; i < sources.size(); ++i)
     for (std::size_t j = 0; j < i; ++j) require_no_overlap(sources[j], sources[i]);
-  const Statistics all = combined_text(sources);
-  MergeReport report = report_of(all);
+  const Whole all = whole_of(sources);
+  MergeReport report;
   progress.begin("merging", static_cast<std::int64_t>(parts.size()), "files");
   for (std::size_t begin = 0, end = 0; begin < parts.size(); begin = end) {
-    KeySums sums = load_sums(parts[begin].path).sums;
+    SumsState state = read_sums(*open_safetensors(parts[begin].path));
     for (end = begin + 1; end < parts.size() && parts[end].layers == parts[begin].layers; ++end) {
-      sums.merge(load_sums(parts[end].path).sums);
+      state.sums.merge(read_sums(*open_safetensors(parts[end].path)).sums);
       progress.update(static_cast<std::int64_t>(end), "");
     }
-    finish_sums(sums, parts[begin].file, out, origin_of(sources.front(), all), report);
+    write_merged(state, parts[begin], out, all.origin, report);
   }
   progress.end();
-  write_held_text(out, all);
-  report.outputs.push_back(held_text_file(out));
+  finish(out, all, report);
   return report;
 }
 
@@ -343,7 +373,7 @@ MergeReport merge_statistics(const std::vector<fs::path>& folders, const fs::pat
     const std::vector<fs::path> unfinished = find_sums(folder, SumsKind::kCheckpoint);
     if (!unfinished.empty())
       throw Error(ErrorKind::kConfig, unfinished.front().string() +
-                                          ": this run is not finished; go on with emend stats --resume");
+                                          ": this run is not finished; finish it with the option resume");
     const std::vector<fs::path> found = find_sums(folder, SumsKind::kPart);
     with_parts += found.empty() ? 0 : 1;
     parts.insert(parts.end(), found.begin(), found.end());

@@ -7,9 +7,12 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 
 #include "analysis/key_sums.h"
+#include "analysis/own_text.h"
+#include "analysis/text_options.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "linalg/moment_sum.h"
@@ -21,13 +24,30 @@ namespace emend {
 namespace {
 
 constexpr std::int64_t kFloat = sizeof(float), kDouble = sizeof(double);
-constexpr std::int64_t kOwnTextRows = 64, kOwnTextLength = 256;  // as written_text.cpp has it
 
 // Shares of the machine's matrix-product rate that passes reach (docs/statistics.md).
 constexpr double kGivenTextEfficiency = 0.7;
 constexpr double kOwnTextEfficiency = 0.35;
 
-// What is held now where the sums will be: on a GPU the weights, on the CPU the libraries, too.
+void check_options(const Model& model, const StatisticsOptions& options) {
+  const auto refuse = [](const std::string& what) { throw Error(ErrorKind::kConfig, "statistics: " + what); };
+  const int layers = model.config().layers;
+  if (options.layers.empty()) refuse("no layer is asked for");
+  for (const int layer : options.layers)
+    if (layer < 0 || layer >= layers)
+      refuse("layer " + std::to_string(layer) + " is out of range; the model has layers 0 to " +
+             std::to_string(layers - 1));
+  check_text_options(model, options, "statistics");
+  if (options.until && options.shards > 1)
+    refuse(
+        "one shard cannot know when all of them have enough text: leave out either the option until or the "
+        "shards");
+  if (options.until && (!std::isfinite(*options.until) || *options.until <= 0))
+    refuse("the option until must be above 0");
+}
+
+// What already occupies the memory where the sums will be: on a GPU the weights, on the CPU the libraries
+// too.
 std::int64_t resident_bytes(const Model& model) {
   if (model.options().device().is_cuda()) return model.bytes();
   std::ifstream status("/proc/self/statm");
@@ -36,7 +56,7 @@ std::int64_t resident_bytes(const Model& model) {
   return resident * ::sysconf(_SC_PAGESIZE);
 }
 
-// The largest that is alive at once in one block of a pass over `tokens` tokens in rows of `width`.
+// The most that one block of a pass over `tokens` tokens in rows of `width` holds at once.
 std::int64_t activation_bytes(const ModelConfig& c, std::int64_t tokens, std::int64_t width) {
   const std::int64_t inner = (c.gated_mlp ? 2 : 1) * c.d_ff;
   const std::int64_t mlp = tokens * (inner + 3 * c.d_ff + 3 * c.d_model);
@@ -45,7 +65,7 @@ std::int64_t activation_bytes(const ModelConfig& c, std::int64_t tokens, std::in
   return std::max(mlp, attention) * kFloat;
 }
 
-// C as two halves, their factors and what a factor needs besides, while a layer is finished.
+// While a layer is finished: C as two halves, their factors and what factoring needs besides.
 std::int64_t finishing_bytes(std::int64_t d_ff) {
   constexpr std::int64_t kMatrices = 6;
   return kMatrices * d_ff * d_ff * kDouble;
@@ -84,9 +104,9 @@ double expected_seconds(const Model& model, const StatisticsOptions& options, co
   return flops / plan.matmul_flops / (own ? kOwnTextEfficiency : kGivenTextEfficiency);
 }
 
-// The memory that this run may take, 0: no limit. On a GPU nine tenths of what is there, unless less was
-// given; in coarse steps, since the same command must find the same passes again. Over several devices only
-// what was given.
+// The memory that this run may take, 0: no limit. On a GPU nine tenths of what it has, unless less was given,
+// in coarse steps, since the same options must give the same passes again. Over several devices only what was
+// given.
 std::int64_t memory_limit(const Model& model, const StatisticsOptions& options) {
   const auto free = free_device_bytes(model.options().device());
   if (!free || is_split(model.devices())) return options.memory_bytes;
@@ -97,6 +117,16 @@ std::int64_t memory_limit(const Model& model, const StatisticsOptions& options) 
 }
 
 }  // namespace
+
+StatisticsOptions settle(const Model& model, StatisticsOptions options) {
+  constexpr std::int64_t kDefault = 10, kUntilDefault = 100;  // keys a dimension
+  check_options(model, options);
+  std::sort(options.layers.begin(), options.layers.end());
+  options.layers.erase(std::unique(options.layers.begin(), options.layers.end()), options.layers.end());
+  if (options.tokens == 0) options.tokens = (options.until ? kUntilDefault : kDefault) * model.config().d_ff;
+  settle_text_options(model, options.until.has_value(), options);
+  return options;
+}
 
 std::vector<std::vector<int>> group_layers(const std::vector<int>& layers, std::size_t most) {
   const std::size_t groups = (layers.size() + most - 1) / most;
@@ -138,8 +168,8 @@ double measure_matmul_flops(const Model& model) {
   return 2.0 * n * n * n / best;
 }
 
-StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, const std::vector<int>& layers,
-                         const TextSource& text) {
+StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, const TextSource& text) {
+  const std::vector<int>& layers = options.layers;
   const std::int64_t d_ff = model.config().d_ff, a_layer = KeySums::bytes_a_layer(d_ff);
   StatisticsPlan plan;
   std::size_t most = layers.size();
@@ -150,9 +180,8 @@ StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, c
                   "statistics: " + human_bytes(static_cast<std::uint64_t>(limit)) +
                       " of memory are not enough: weights, one pass and the sums of one layer need " +
                       human_bytes(static_cast<std::uint64_t>(needed)) +
-                      "; give more, or a smaller --token-budget");
-    // In coarse steps: the same command must give the same passes, or --resume would not find its
-    // checkpoints.
+                      "; give more, or a smaller token budget");
+    // In coarse steps: the same options must give the same passes, or resume would not find its checkpoints.
     constexpr std::int64_t kStep = std::int64_t{1} << 26;
     const auto coarse = [](std::int64_t bytes) { return (bytes + kStep - 1) / kStep * kStep; };
     while (most > 1 &&
@@ -160,10 +189,10 @@ StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, c
       --most;
   }
   plan.passes = group_layers(layers, most);
-  plan.tokens = text.keys();
+  plan.tokens = text.tokens();
   std::int64_t keys = 0;
   for (std::int64_t b = options.shard; b < text.blocks(); b += options.shards, ++plan.blocks)
-    keys += text.block_keys(b);
+    keys += text.tokens_of(b);
   plan.sum_bytes = static_cast<std::int64_t>(plan.passes.back().size()) * a_layer;
   plan.file_bytes = static_cast<std::int64_t>(layers.size()) * d_ff * d_ff * kFloat;
   plan.peak_bytes = besides_sums(model, options, plan.passes.back().size()) + plan.sum_bytes;

@@ -1,4 +1,4 @@
-// What a collection takes: passes, bytes, seconds.
+// What the options of a collection mean for a model, and what it takes: passes, bytes, seconds.
 #pragma once
 
 #include <cstdint>
@@ -6,25 +6,29 @@
 
 #include "analysis/text_source.h"
 #include "emend/model.h"
-#include "emend/statistics.h"
+#include "emend/statistics_run.h"
 
 namespace emend {
 
-// Fills the plan for `layers` (sorted) of this text. Throws Error(kConfig) when memory_bytes is not enough
-// for one layer, with the bytes that would be.
-StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, const std::vector<int>& layers,
-                         const TextSource& text);
+// The options with everything that follows from others: sorted layers, tokens, window, size of blocks. Throws
+// Error(kConfig), which names the option, for a layer out of range, an error that cannot be waited for, and
+// as check_text_options does.
+StatisticsOptions settle(const Model& model, StatisticsOptions options);
 
-// The fewest groups of at most `most` layers, in order. The later groups are full: a pass ends at its last
-// layer, so the first ones cost least.
+// The plan for settled options and this text. Throws Error(kConfig) if memory_bytes is not enough for one
+// layer; the message says how many are.
+StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, const TextSource& text);
+
+// As few groups of at most `most` layers as possible, in order. The first group takes the rest: a pass ends
+// at its last layer, so it costs least.
 std::vector<std::vector<int>> group_layers(const std::vector<int>& layers, std::size_t most);
 
-// Operations for one token of rows of this length: blocks up to the last layer's key, attention, and the sums
+// Operations for one token in rows of this length: blocks up to the last layer's key, attention, and the sums
 // of the layers.
 double flops_a_token(const ModelConfig& config, const std::vector<int>& layers, double row_length);
 
-// Operations a second of matrix products, the best of a few: on the CPU float32 of 1024 x 1024 x 1024, on a GPU 8192 x 8192 x 8192 in
-// the model's type.
+// Operations a second of matrix products, the best of a few: 1024 x 1024 x 1024 in float32 on the CPU, 8192 x
+// 8192 x 8192 in the model's type on a GPU.
 double measure_matmul_flops(const Model& model);
 
 }  // namespace emend

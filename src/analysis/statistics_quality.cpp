@@ -43,6 +43,19 @@ StatisticsQuality quality_of(const at::Tensor& C) {
   return quality;
 }
 
+LayerStatistics finish_layer(const KeySums& sums, std::size_t index, const at::Tensor& probes) {
+  const MomentSum &a = sums.half(index, 0), &b = sums.half(index, 1);
+  LayerStatistics layer;
+  layer.tokens = a.count() + b.count();
+  layer.probes = probes;
+  const auto estimate = estimate_error(sums, index, probes);
+  const at::Tensor C = (a.value() + b.value()) / static_cast<double>(layer.tokens);
+  layer.quality = quality_of(C);
+  layer.quality.error_estimate = estimate;
+  layer.C = C.cpu();
+  return layer;
+}
+
 std::map<int, at::Tensor> probe_keys(const Model& model, const std::vector<int>& layers,
                                      const std::vector<std::vector<std::int64_t>>& held_text) {
   const c10::NoGradGuard no_grad;
@@ -70,12 +83,12 @@ std::map<int, at::Tensor> probe_keys(const Model& model, const std::vector<int>&
     const at::Tensor keys = output.recorded[i].to(at::kFloat).cpu();
     const at::Tensor broken = at::nonzero(at::isfinite(keys).all(1).logical_not()).flatten();
     if (broken.numel() > 0)
-      throw Error(
-          ErrorKind::kNumeric,
-          "statistics: in layer " + std::to_string(layers[i]) + " a key of held text " +
-              std::to_string(row_of_probe[static_cast<std::size_t>(broken[0].item<std::int64_t>())]) +
-              " (counted from 0) is NaN or infinite; check the weights (emend model check), or use --dtype "
-              "float32");
+      throw Error(ErrorKind::kNumeric,
+                  "statistics: in layer " + std::to_string(layers[i]) + " a key of held text " +
+                      std::to_string(row_of_probe[static_cast<std::size_t>(broken[0].item<std::int64_t>())]) +
+                      " (counted from 0) is NaN or infinite; check the weights (emend model check), or set "
+                      "the option "
+                      "dtype to float32");
     probes[layers[i]] = keys;
   }
   return probes;

@@ -1,4 +1,4 @@
-// How far C^-1 k is from where endless text would bring it, and how C is conditioned.
+// How far C^-1 k is from its limit for endless text, and how C is conditioned.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,8 +17,7 @@ namespace emend {
 // Ridge of all error estimates, in units of trace(C) / d_ff: the default of the method rome.
 inline constexpr double kEstimateRidge = 1e-5;
 
-// A half with fewer than this many keys for each of the d_ff dimensions tells nothing: C^-1 is then mostly
-// noise.
+// With fewer keys for each of the d_ff dimensions, C^-1 of a half is mostly noise and no estimate is made.
 inline constexpr std::int64_t kLeastKeysADimension = 2;
 
 // Two second moments of independent text, each a mean over its keys.
@@ -27,17 +26,21 @@ struct IndependentMoments {
   std::int64_t keys_a = 0, keys_b = 0;
 };
 
-// The estimate of StatisticsQuality::error_estimate for the weighted mean of both, on probes [n, F]. Nothing
-// without probes or with too few keys.
+// The estimate of StatisticsQuality::error_estimate for the weighted mean of both, on probes [n, F]. Returns
+// std::nullopt if there are no probes or too few keys, or if C is singular.
 std::optional<double> estimate_error(const IndependentMoments& moments, const at::Tensor& probes);
 
 // The same for the halves of one layer.
 std::optional<double> estimate_error(const KeySums& sums, std::size_t layer, const at::Tensor& probes);
 
-// Condition and effective rank of C; the error estimate is left alone.
+// Condition and effective rank of C, without an error estimate.
 StatisticsQuality quality_of(const at::Tensor& C);
 
-// Keys of held text at every layer asked for: two tokens of each row, [n, F] float32 on the CPU.
+// C of layer number `index` of the sums, with all that is known about it. `probes` may be undefined.
+LayerStatistics finish_layer(const KeySums& sums, std::size_t index, const at::Tensor& probes);
+
+// Keys of held text at every layer asked for: two tokens of each row, [n, F] float32 on the CPU. Throws
+// Error(kNumeric) naming layer and text if one is NaN or infinite.
 std::map<int, at::Tensor> probe_keys(const Model& model, const std::vector<int>& layers,
                                      const std::vector<std::vector<std::int64_t>>& held_text);
 

@@ -1,8 +1,8 @@
-// What a folder holds of a run: is it this one, and how far had it come?
+// What a folder holds of a run: is it this run, and how far had it come?
+#include <algorithm>
 #include <set>
 
 #include "analysis/statistics_file.h"
-#include "analysis/statistics_options.h"
 #include "analysis/statistics_state.h"
 #include "emend/error.h"
 
@@ -17,71 +17,73 @@ RunIdentity StatisticsRun::State::identity() const {
   run.seed = std::to_string(options.seed);
   run.tokens =
       std::to_string(plan.tokens) + (options.until ? ", until " + std::to_string(*options.until) : "");
-  run.block_tokens = std::to_string(block_tokens(*model, options));
+  run.block_tokens = std::to_string(options.block_tokens);
   run.shard = options.shard;
   run.shards = options.shards;
   return run;
 }
 
-SumsFile StatisticsRun::State::sums_file(const PassResult& pass, std::int64_t blocks_done) const {
-  SumsFile file;
-  file.run = identity();
-  for (const int layer : pass.sums.layers()) file.key_fingerprints[layer] = model->key_fingerprint(layer);
-  file.probes = pass.probes;
-  file.blocks_done = blocks_done;
-  file.next_point = pass.next_point;
-  file.text = held_and_documents(pass.documents);
-  return file;
+fs::path StatisticsRun::State::checkpoint(const std::vector<int>& layers, const fs::path& folder) const {
+  return sums_path(folder, SumsKind::kCheckpoint, layers, options.shard, options.shards);
 }
 
-// In what sums that were found differ from those of this run and these layers.
-std::optional<std::string> StatisticsRun::State::difference(const LoadedSums& found,
-                                                            const std::vector<int>& pass_layers) const {
-  if (found.sums.layers() != pass_layers) return "the layers";
-  for (const int layer : pass_layers)
-    if (found.file.key_fingerprints.at(layer) != model->key_fingerprint(layer))
-      return "the model or tokenizer";
-  return identity().difference(found.file.run);
+fs::path StatisticsRun::State::part(const std::vector<int>& layers, const fs::path& folder) const {
+  return sums_path(folder, SumsKind::kPart, layers, options.shard, options.shards);
 }
 
-// Checkpoints of a run with other layers, shards or passes have other names: without this they would lie
+void StatisticsRun::State::require_no_checkpoint(const fs::path& folder) const {
+  for (const std::vector<int>& layers : plan.passes)
+    if (fs::exists(checkpoint(layers, folder)))
+      throw Error(ErrorKind::kConfig, checkpoint(layers, folder).string() +
+                                          ": a run into this folder was not finished; set the option resume "
+                                          "to go on, or remove the file");
+}
+
+// Checkpoints of a run with other layers, shards or passes have other names. Without this they would stay
 // there for ever, and the work in them would be done again.
 void StatisticsRun::State::refuse_other_checkpoints(const fs::path& folder) const {
   std::set<fs::path> own;
-  for (const std::vector<int>& pass_layers : plan.passes)
+  for (const std::vector<int>& layers : plan.passes)
     for (int shard = 0; shard < options.shards; ++shard)
-      own.insert(sums_path(folder, SumsKind::kCheckpoint, pass_layers, shard, options.shards));
+      own.insert(sums_path(folder, SumsKind::kCheckpoint, layers, shard, options.shards));
   for (const fs::path& path : find_sums(folder, SumsKind::kCheckpoint))
     if (!own.contains(path))
       throw Error(ErrorKind::kConfig,
                   path.string() +
-                      ": the checkpoint of a run with other layers, shards or --memory that was not "
-                      "finished; go on with that run's options and --resume, or remove the file");
+                      ": the checkpoint of a run with other layers, shards or memory that was not finished; "
+                      "go on with the options of that run and resume, or remove the file");
 }
 
-// A shard's part that is there already, whole.
-bool StatisticsRun::State::take_part(const std::vector<int>& pass_layers, const fs::path& folder,
-                                     StatisticsReport& report) const {
-  const fs::path path = sums_path(folder, SumsKind::kPart, pass_layers, options.shard, options.shards);
-  if (!fs::exists(path)) return false;
-  const LoadedSums found = load_sums(path);
-  if (difference(found, pass_layers)) return false;
-  report.outputs.push_back(path);
-  for (const int layer : pass_layers) report.layers[layer].tokens = found.sums.count();
+bool StatisticsRun::State::take_layers(const std::vector<int>& layers, const fs::path& folder,
+                                       StatisticsReport& report) const {
+  const auto is_there = [&](int layer) {
+    const fs::path path = layer_file(folder, layer);
+    return fs::exists(path) && metadata_of(*open_safetensors(path), "fingerprint") == fingerprint;
+  };
+  if (!fs::exists(held_text_file(folder)) || !std::all_of(layers.begin(), layers.end(), is_there))
+    return false;
+  for (const int layer : layers) {
+    const fs::path path = layer_file(folder, layer);
+    LayerStatistics& found = report.layers[layer] = read_layer_statistics(*open_safetensors(path), layer);
+    found.C = at::Tensor();
+    report.outputs.push_back(path);
+    const std::optional<double> error = found.quality.error_estimate;
+    report.reached_until = report.reached_until && error && *error <= *options.until;
+  }
   return true;
 }
 
-fs::path StatisticsRun::State::checkpoint(const std::vector<int>& pass_layers, const fs::path& folder) const {
-  return sums_path(folder, SumsKind::kCheckpoint, pass_layers, options.shard, options.shards);
-}
-
-bool StatisticsRun::State::is_finished(const std::vector<int>& pass_layers, const fs::path& folder) const {
-  if (!fs::exists(held_text_file(folder))) return false;
-  for (const int layer : pass_layers) {
-    const fs::path path = layer_file(folder, layer);
-    if (!fs::exists(path) || statistics_metadata(*open_safetensors(path), "fingerprint") != fingerprint)
-      return false;
-  }
+bool StatisticsRun::State::take_part(const std::vector<int>& layers, const fs::path& folder,
+                                     StatisticsReport& report) const {
+  const fs::path path = part(layers, folder);
+  if (!fs::exists(path)) return false;
+  const auto file = open_safetensors(path);
+  TextCheckpoint wanted{identity(), {}, 0, {}};
+  for (const int layer : layers) wanted.key_fingerprints[layer] = model->key_fingerprint(layer);
+  if (wanted.difference(read_checkpoint(*file))) return false;
+  const std::int64_t keys = read_sums(*file).sums.count();
+  report.outputs.push_back(path);
+  for (const int layer : layers) report.layers[layer].tokens = keys;
   return true;
 }
 

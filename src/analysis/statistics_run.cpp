@@ -1,12 +1,16 @@
-// One collection from beginning to end: its text and plan, the passes, the layers' files.
+// A collection from beginning to end: its text and plan, the passes, the layers' files.
+#include "emend/statistics_run.h"
+
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <algorithm>
-
+#include "analysis/given_text.h"
+#include "analysis/own_text.h"
 #include "analysis/statistics_file.h"
-#include "analysis/statistics_options.h"
+#include "analysis/statistics_plan.h"
+#include "analysis/statistics_quality.h"
 #include "analysis/statistics_state.h"
+#include "analysis/text_options.h"
 #include "base/fingerprint.h"
 #include "emend/error.h"
 
@@ -14,67 +18,92 @@ namespace emend {
 
 namespace fs = std::filesystem;
 
-Statistics StatisticsRun::State::held_and_documents(const std::vector<std::uint64_t>& documents) const {
-  Statistics statistics;
-  statistics.fingerprint = fingerprint;
-  statistics.source = text->description();
-  statistics.settings = settings;
-  statistics.held_text = text->held_text();
-  statistics.held_documents = text->held_documents();
-  statistics.documents = documents;
-  return statistics;
+StatisticsRun::State::Pass StatisticsRun::State::run_pass(const std::vector<int>& layers,
+                                                          const StatisticsFolder* folder,
+                                                          Progress& progress) const {
+  Pass pass{StatisticsVisitor(KeySums(layers, model->config().d_ff),
+                              probe_keys(*model, layers, text->held_text()), options.until),
+            {}};
+  WalkOptions walk;
+  walk.stage = "statistics of " + std::to_string(layers.size()) + (layers.size() == 1 ? " layer" : " layers");
+  walk.run = identity();
+  if (folder) {
+    walk.checkpoint = checkpoint(layers, folder->path);
+    walk.resume = folder->resume;
+  }
+  pass.walk = walk_text(*model, *text, pass.visitor, walk, progress);
+  return pass;
 }
 
-void StatisticsRun::State::write_layers(PassResult& pass, const fs::path& folder,
+// Sums of other layers would be added to each other: each process plans by the memory that it finds.
+void StatisticsRun::State::require_same_passes(ShardGroup& group) const {
+  std::vector<std::uint64_t> firsts;
+  for (const std::vector<int>& layers : plan.passes)
+    firsts.push_back(static_cast<std::uint64_t>(layers.front()));
+  const std::vector<std::uint64_t> all = group.gather_to_first(firsts);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all.size() % firsts.size() != 0 || all[i] != firsts[i % firsts.size()])
+      throw Error(
+          ErrorKind::kConfig,
+          "statistics: the processes have unequal memory and planned different passes; set the option "
+          "memory, the same for all");
+}
+
+void StatisticsRun::State::reduce(Pass& pass, ShardGroup& group) const {
+  pass.visitor.reduce(group);
+  pass.walk.documents = group.gather_to_first(pass.walk.documents);
+  sort_documents(pass.walk.documents);
+}
+
+VisitedText StatisticsRun::State::text_of(const Walk& walk) const {
+  return {walk.documents, text->held_text(), text->held_documents()};
+}
+
+void StatisticsRun::State::write_layers(const Pass& pass, const fs::path& folder,
                                         StatisticsReport& report) const {
-  const StatisticsOrigin origin = identity().origin;
-  for (std::size_t i = 0; i < pass.sums.layers().size(); ++i) {
-    const int layer = pass.sums.layers()[i];
-    LayerStatistics finished = finish_layer(pass, i);
+  const TextOrigin origin = identity().origin;
+  for (std::size_t i = 0; i < pass.visitor.layers().size(); ++i) {
+    const int layer = pass.visitor.layers()[i];
+    LayerStatistics finished = pass.visitor.finish(i);
     report.outputs.push_back(
         write_layer_file(folder, layer, finished, model->key_fingerprint(layer), origin));
     finished.C = at::Tensor();
     report.layers[layer] = std::move(finished);
   }
-  write_held_text(folder, held_and_documents(pass.documents));
+  write_held_text(folder, text_of(pass.walk), fingerprint);
 }
 
-void StatisticsRun::State::write_part(PassResult& pass, const fs::path& folder,
+void StatisticsRun::State::write_part(const Pass& pass, const fs::path& folder,
                                       StatisticsReport& report) const {
-  const fs::path path = sums_path(folder, SumsKind::kPart, pass.sums.layers(), options.shard, options.shards);
-  save_sums(path, sums_file(pass, plan.blocks), pass.sums);
+  TextCheckpoint whole = checkpoint_of(*model, *text, pass.visitor, identity(), pass.walk);
+  whole.blocks_done = plan.blocks;
+  const fs::path path = part(pass.visitor.layers(), folder);
+  save_checkpoint(path, whole, pass.visitor);
   report.outputs.push_back(path);
-  for (std::size_t i = 0; i < pass.sums.layers().size(); ++i) {
-    LayerStatistics& layer = report.layers[pass.sums.layers()[i]];
-    layer.tokens = pass.sums.count();
-  }
+  for (const int layer : pass.visitor.layers()) report.layers[layer].tokens = pass.visitor.sums().count();
 }
 
 StatisticsRun::StatisticsRun(const Model& model, const StatisticsOptions& options, Progress& progress)
     : state_(std::make_unique<State>()) {
   const c10::NoGradGuard no_grad;
-  check_statistics_options(model, options);
   State& state = *state_;
   state.model = &model;
-  state.options = options;
-  state.options.window = std::min(options.window, model.config().max_positions);
-  state.layers = sorted_layers(options.layers);
+  state.options = settle(model, options);
   state.settings = settings_of(model, state.options);
-  const std::int64_t wanted = tokens_wanted(model, options);
   CorpusNotes notes;
-  state.text = options.corpus.empty() ? make_own_text(model, state.options, wanted)
-                                      : make_given_text(model, state.options, wanted, notes, progress);
-  state.plan = make_plan(model, state.options, state.layers, *state.text);
+  state.text = options.corpus.empty() ? make_own_text(model, state.options)
+                                      : make_given_text(model, state.options, notes, progress);
+  state.plan = make_plan(model, state.options, *state.text);
   state.plan.repaired = notes.repaired;
   state.plan.repeated = notes.repeated;
   state.plan.binary_files = notes.binary_files;
   state.text_fingerprint = state.text->fingerprint();
   Sha256 hash;
-  for (const int layer : state.layers) hash.update_field(model.key_fingerprint(layer));
+  for (const int layer : state.options.layers) hash.update_field(model.key_fingerprint(layer));
   hash.update_field(ids_text(options.prefix));
   hash.update_field(state.text_fingerprint);
   hash.update_field(state.settings + ", seed " + std::to_string(options.seed) + ", " +
-                    std::to_string(wanted) + " tokens" +
+                    std::to_string(state.options.tokens) + " tokens" +
                     (options.until ? " until " + std::to_string(*options.until) : ""));
   state.fingerprint = hash.hex();
 }
@@ -89,11 +118,13 @@ const StatisticsPlan& StatisticsRun::plan() const {
 Statistics StatisticsRun::collect(Progress& progress) const {
   const c10::NoGradGuard no_grad;
   Statistics statistics;
+  statistics.fingerprint = state_->fingerprint;
+  statistics.source = state_->text->description();
+  statistics.settings = state_->settings;
   for (const std::vector<int>& layers : state_->plan.passes) {
-    State::PassResult pass = state_->run_pass(layers, nullptr, progress);
-    if (statistics.layers.empty()) statistics = state_->held_and_documents(pass.documents);
-    for (std::size_t i = 0; i < layers.size(); ++i)
-      statistics.layers[layers[i]] = state_->finish_layer(pass, i);
+    const State::Pass pass = state_->run_pass(layers, nullptr, progress);
+    if (statistics.layers.empty()) set_text(statistics, state_->text_of(pass.walk));
+    for (std::size_t i = 0; i < layers.size(); ++i) statistics.layers[layers[i]] = pass.visitor.finish(i);
   }
   return statistics;
 }
@@ -102,15 +133,9 @@ StatisticsReport StatisticsRun::collect_into(const StatisticsFolder& folder, Pro
                                              ShardGroup* group) const {
   const c10::NoGradGuard no_grad;
   const State& state = *state_;
-  const auto checkpoint = [&](const std::vector<int>& layers) {
-    return state.checkpoint(layers, folder.path);
-  };
   const bool parts = !group && (folder.keep_sums || state.options.shards > 1);
-  for (const std::vector<int>& layers : state.plan.passes)
-    if (!folder.resume && fs::exists(checkpoint(layers)))
-      throw Error(ErrorKind::kConfig,
-                  checkpoint(layers).string() +
-                      ": a run into this folder was not finished; go on with --resume, or remove the file");
+  const bool writes_layers = !parts && (!group || group->rank() == 0);
+  if (!folder.resume) state.require_no_checkpoint(folder.path);
   if (group) state.require_same_passes(*group);
   state.refuse_other_checkpoints(folder.path);
   if (folder.resume && state.options.shards == 1)
@@ -120,38 +145,23 @@ StatisticsReport StatisticsRun::collect_into(const StatisticsFolder& folder, Pro
   report.fingerprint = state.fingerprint;
   report.reached_until = state.options.until.has_value();  // until a pass ends without it
   for (const std::vector<int>& layers : state.plan.passes) {
-    if (folder.resume && !parts && state.is_finished(layers, folder.path)) {
+    const bool is_done = folder.resume && (parts ? state.take_part(layers, folder.path, report)
+                                                 : state.take_layers(layers, folder.path, report));
+    if (is_done) {
       report.resumed_blocks += state.plan.blocks;
-      for (const int layer : layers) {
-        report.layers[layer] =
-            read_layer_statistics(*open_safetensors(layer_file(folder.path, layer)), layer);
-        report.layers[layer].C = at::Tensor();
-        report.outputs.push_back(layer_file(folder.path, layer));
-        const std::optional<double> error = report.layers[layer].quality.error_estimate;
-        report.reached_until = report.reached_until && error && *error <= *state.options.until;
-      }
-      if (group) group->wait_for_all();
-      fs::remove(checkpoint(layers));  // a kill between the layers and this leaves it
-      continue;
+    } else {
+      State::Pass pass = state.run_pass(layers, &folder, progress);
+      report.resumed_blocks += pass.walk.resumed_blocks;
+      report.reached_until = report.reached_until && pass.visitor.reached_until();
+      report.curve.insert(report.curve.end(), pass.visitor.curve().begin(), pass.visitor.curve().end());
+      if (group) state.reduce(pass, *group);
+      if (parts) state.write_part(pass, folder.path, report);
+      if (writes_layers) state.write_layers(pass, folder.path, report);
     }
-    if (folder.resume && parts && state.take_part(layers, folder.path, report)) {
-      report.resumed_blocks += state.plan.blocks;
-      fs::remove(checkpoint(layers));
-      continue;
-    }
-    State::PassResult pass = state.run_pass(layers, &folder, progress);
-    report.resumed_blocks += pass.resumed_blocks;
-    report.reached_until = report.reached_until && pass.reached_until;
-    report.curve.insert(report.curve.end(), pass.curve.begin(), pass.curve.end());
-    if (group) state.reduce(pass, *group);
-    if (parts)
-      state.write_part(pass, folder.path, report);
-    else if (!group || group->rank() == 0)
-      state.write_layers(pass, folder.path, report);
-    if (group) group->wait_for_all();  // the layers are written: checkpoints may go
-    fs::remove(checkpoint(layers));
+    if (group) group->wait_for_all();                   // the layers are written: checkpoints may go
+    fs::remove(state.checkpoint(layers, folder.path));  // a kill before this leaves it
   }
-  if (!parts && (!group || group->rank() == 0)) report.outputs.push_back(held_text_file(folder.path));
+  if (writes_layers) report.outputs.push_back(held_text_file(folder.path));
   return report;
 }
 

@@ -7,13 +7,12 @@ namespace emend {
 
 namespace {
 
-constexpr int kHalves = 2;
 constexpr std::size_t kPieceRows = 4;  // of one document that stay in one half
 
 // The half of each row.
 std::vector<int> halves_of(const std::vector<TextRow>& rows) {
   std::vector<int> half(rows.size());
-  std::array<std::int64_t, kHalves> keys{};
+  std::array<std::int64_t, kTextHalves> keys{};
   std::size_t in_piece = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const bool goes_on = i > 0 && rows[i].document == rows[i - 1].document && in_piece < kPieceRows;
@@ -40,7 +39,7 @@ std::vector<TextUnit> cut_units(const std::vector<TextRow>& rows, std::vector<st
 
 TextBlock make_block(const std::vector<TextRow>& rows, const std::vector<int>& half, std::size_t begin,
                      std::size_t end) {
-  std::array<std::vector<std::size_t>, kHalves> members;
+  std::array<std::vector<std::size_t>, kTextHalves> members;
   TextBlock block;
   for (std::size_t i = begin; i < end; ++i) {
     members[static_cast<std::size_t>(half[i])].push_back(i);
@@ -88,7 +87,7 @@ std::vector<UnitRange> split_units(const std::vector<TextUnit>& units, std::int6
 std::vector<TextUnit> coarse_units(const std::vector<TextUnit>& units) {
   constexpr std::size_t kTogether = 4;
   std::vector<TextUnit> coarse;
-  std::array<std::size_t, kHalves> last{},
+  std::array<std::size_t, kTextHalves> last{},
       held{};  // of each half: where its last coarse unit is, and what that holds
   for (const TextUnit& unit : units) {
     const auto half = static_cast<std::size_t>(unit.half);

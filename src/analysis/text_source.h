@@ -1,56 +1,52 @@
-// Text in fixed blocks, and the passes that sum the keys of a block.
+// Text in fixed blocks, and the passes over a block that show its vectors to a visitor.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "analysis/key_sums.h"
-#include "emend/model.h"
-#include "emend/progress.h"
-#include "emend/statistics.h"
+#include "analysis/text_visitor.h"
 
 namespace emend {
 
-// What a run sums: blocks that depend on the text and the options alone, never on batches, threads or other
-// blocks, so that they can be done in any process. Summing block after block gives the same bits whenever it
-// begins again.
+struct TextDocument {
+  std::string name;  // "document FILE:LINE", "text of the model's own"
+  std::uint64_t fingerprint = 0;
+};
+
+// What a run reads. Its blocks depend on the text and the options alone, never on batches, threads or other
+// blocks, so that any process can visit them. Block after block gives the same bits wherever a run begins
+// again.
 class TextSource {
  public:
+  // Told how many tokens of a block have been visited.
+  using OnTokens = std::function<void(std::int64_t tokens)>;
+
   virtual ~TextSource() = default;
   virtual std::int64_t blocks() const = 0;
-  virtual std::int64_t block_keys(std::int64_t block) const = 0;
-  // Sums the keys of one block in all layers of `sums`. `done` keys of the stage are finished before it.
-  virtual void sum(std::int64_t block, KeySums& sums, std::int64_t done, const std::string& note,
-                   Progress& progress) const = 0;
-  // Fingerprints of the block's texts.
-  virtual std::vector<std::uint64_t> documents(std::int64_t block) const = 0;
+  // Tokens of a block that are visited: all but those at position 0.
+  virtual std::int64_t tokens_of(std::int64_t block) const = 0;
+  // Shows the visitor all portions of one block.
+  virtual void visit(std::int64_t block, TextVisitor& visitor, const OnTokens& on_tokens) const = 0;
 
-  // Rows kept out of the sums, each with its first token, and their fingerprints.
+  // Fingerprints of the documents of a block, in any order.
+  virtual std::vector<std::uint64_t> documents(std::int64_t block) const = 0;
+  // The document that a token names.
+  virtual TextDocument document(std::uint64_t number) const = 0;
+
+  // Rows that are kept out of all blocks, each with its first token, and their fingerprints.
   virtual const std::vector<std::vector<std::int64_t>>& held_text() const = 0;
   virtual const std::vector<std::uint64_t>& held_documents() const = 0;
 
   virtual std::string description() const = 0;  // "text: 3 files, 1.2 MB"
-  virtual std::string fingerprint() const = 0;  // of all that the blocks depend on but model and BOS
+  virtual std::string fingerprint() const = 0;  // of all that the blocks depend on, except model and BOS
 
-  std::int64_t keys() const {
+  std::int64_t tokens() const {
     std::int64_t total = 0;
-    for (std::int64_t b = 0; b < blocks(); ++b) total += block_keys(b);
+    for (std::int64_t b = 0; b < blocks(); ++b) total += tokens_of(b);
     return total;
   }
 };
-
-// The documents of a corpus that a seeded sample takes, in rank order (text/corpus.h).
-struct CorpusNotes {
-  std::int64_t repaired = 0, repeated = 0;
-  std::vector<std::string> binary_files;
-};
-std::unique_ptr<TextSource> make_given_text(const Model& model, const StatisticsOptions& options,
-                                            std::int64_t tokens, CorpusNotes& notes, Progress& progress);
-
-// Text that the model writes itself.
-std::unique_ptr<TextSource> make_own_text(const Model& model, const StatisticsOptions& options,
-                                          std::int64_t tokens);
 
 }  // namespace emend

@@ -6,9 +6,9 @@
 #include "base/strings.h"
 #include "cli/layer_list.h"
 #include "cli/load_model.h"
-#include "cli/output_check.h"
 #include "emend/error.h"
 #include "emend/locate.h"
+#include "emend/statistics_store.h"
 
 namespace emend {
 
@@ -22,34 +22,6 @@ std::string folder_name(const std::string& label) {
   for (const char c : label)
     name += (c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20) ? '_' : c;
   return name == "." || name == ".." ? "_" : name;
-}
-
-// The layers that are not in the folder are collected in one pass, and saved there.
-Statistics load_or_collect_layers(const Model& model, const std::set<int>& layers,
-                                  const std::vector<std::int64_t>& prefix, const fs::path& folder,
-                                  const CommonOptions& common, Console& console) {
-  const std::vector<int> wanted(layers.begin(), layers.end());
-  std::vector<int> missing;
-  for (const int layer : wanted)
-    if (load_statistics(model, {layer}, prefix, folder).layers.empty()) missing.push_back(layer);
-  if (!missing.empty()) {
-    require_writable_folder(folder);
-    console.note("No statistics of " + std::string(missing.size() == 1 ? "layer " : "layers ") +
-                 [&] {
-                   std::vector<std::string> names;
-                   for (const int layer : missing) names.push_back(std::to_string(layer));
-                   return join(names);
-                 }() +
-                 " in " + folder.string() +
-                 ": collecting them from text that the model writes itself (once)");
-    StatisticsOptions options;
-    options.layers = missing;
-    options.prefix = prefix;
-    options.seed = common.seed;
-    options.token_budget = common.token_budget;
-    save_statistics(collect_statistics(model, options, console.progress()), model, prefix, folder);
-  }
-  return load_statistics(model, wanted, prefix, folder);
 }
 
 // `layer: auto` of a benchmark: the decision that `emend locate` left beside the statistics, else the default
@@ -117,8 +89,12 @@ void ContenderSet::meet(const Model& model, PromptForm form, Console& console) {
     wanted[entry.statistics].insert(entry.context.layers.begin(), entry.context.layers.end());
   }
   const auto began = std::chrono::steady_clock::now();
+  StatisticsOptions collecting;
+  collecting.seed = common_.seed;
+  collecting.token_budget = common_.token_budget;
   for (const auto& [folder, layers] : wanted)
-    statistics_[folder] = load_or_collect_layers(model, layers, prefix_, folder, common_, console);
+    statistics_[folder] = StatisticsStore(model, prefix_, folder)
+                              .layers({layers.begin(), layers.end()}, collecting, console.progress());
   statistics_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   for (Entry& entry : entries_)
     if (entry.editor->needs_statistics()) entry.context.statistics = &statistics_.at(entry.statistics);

@@ -5,10 +5,10 @@
 #include "base/strings.h"
 #include "cli/layer_list.h"
 #include "cli/load_model.h"
-#include "cli/output_check.h"
 #include "datasets/json_records.h"
 #include "emend/editor.h"
 #include "emend/error.h"
+#include "emend/statistics_store.h"
 #include "eval/fit.h"
 #include "eval/layer_trial.h"
 #include "report/numbers.h"
@@ -46,23 +46,6 @@ std::string dataset_of(const fs::path& file) {
   if (first.has("attribute") && first.has("relation_id")) return "known";
   throw Error(ErrorKind::kUsage, "--trial edits facts, and " + file.string() +
                                      " names no targets: give edits with --trial-data FILE and --trial-dataset NAME (emend eval's names)");
-}
-
-Statistics all_statistics(const Model& model, const std::vector<int>& layers, const EditorContext& context, const fs::path& folder, Console& console) {
-  std::vector<int> missing;
-  for (const int layer : layers)
-    if (load_statistics(model, {layer}, context.prefix, folder).layers.empty()) missing.push_back(layer);
-  if (!missing.empty()) {
-    require_writable_folder(folder);
-    console.note("Collecting statistics of " + std::to_string(missing.size()) + " layers from text that the model writes itself (once)");
-    StatisticsOptions options;
-    options.layers = missing;
-    options.prefix = context.prefix;
-    options.seed = context.seed;
-    options.token_budget = context.token_budget;
-    save_statistics(collect_statistics(model, options, console.progress()), model, context.prefix, folder);
-  }
-  return load_statistics(model, layers, context.prefix, folder);
 }
 
 }  // namespace
@@ -107,9 +90,13 @@ std::vector<TrialScore> run_trial(Model& model, const LocateOptions& options, Da
   fit_records(model, trial.records, check_options(trial.context.prefix, trial.context.form, options.common), {}, data);
   trial.model_fingerprint = model.fingerprint();
   trial.resume = options.resume;
-  const fs::path folder = options.common.statistics.empty() ? default_statistics_folder(model, trial.context.prefix) : fs::path(options.common.statistics);
-  const Statistics statistics =
-      editor->needs_statistics() ? all_statistics(model, trial.layers, trial.context, folder, console) : Statistics();
+  StatisticsOptions collecting;
+  collecting.seed = trial.context.seed;
+  collecting.token_budget = trial.context.token_budget;
+  Statistics statistics;
+  if (editor->needs_statistics())
+    statistics = StatisticsStore(model, trial.context.prefix, options.common.statistics)
+                     .layers(trial.layers, collecting, console.progress());
   trial.context.statistics = editor->needs_statistics() ? &statistics : nullptr;
   std::optional<TemporaryFolder> temporary;
   if (options.out.empty()) temporary.emplace();

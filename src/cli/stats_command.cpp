@@ -15,7 +15,7 @@
 #include "cli/stats_commands.h"
 #include "cli/stats_report.h"
 #include "emend/error.h"
-#include "emend/statistics.h"
+#include "emend/statistics_run.h"
 #include "pipeline/stage_clock.h"
 #include "report/numbers.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cli/console.h"
-#include "emend/statistics.h"
+#include "emend/statistics_run.h"
 
 namespace emend {
 

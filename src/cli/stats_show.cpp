@@ -159,8 +159,8 @@ int stats_show_command(const std::vector<std::string>& arguments) {
       spectra[layer] = log_spectrum(read_layer_statistics(*open_safetensors(path), layer).C);
   }
   const auto last = open_safetensors(files.rbegin()->second);
-  const std::string source = statistics_metadata(*last, "source"),
-                    settings = statistics_metadata_or(*last, "settings", "");
+  const std::string source = metadata_of(*last, "source"),
+                    settings = metadata_or(*last, "settings", "");
   print_layers(summaries, console.columns());
   std::cout << "Source: " << source << (settings.empty() ? "" : " (" + settings + ")") << "\n";
   if (!spectra.empty()) print_spectra(spectra);

@@ -4,8 +4,8 @@
 
 #include "base/layer_number.h"
 #include "base/strings.h"
-#include "base/writable.h"
 #include "emend/error.h"
+#include "emend/statistics_store.h"
 #include "pipeline/auto_layer.h"
 
 namespace emend {
@@ -44,26 +44,16 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
 }
 
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress) {
-  const Model& model = *job.model;
-  const std::vector<int>& layers = job.context.layers;
-  Statistics statistics = load_statistics(model, layers, job.context.prefix, job.statistics);
-  if (!statistics.layers.empty()) return statistics;
-  require_writable_folder(job.statistics);
-  progress.note("No statistics of layer " + std::to_string(layers[0]) + " in " + job.statistics.string() +
-                ": collecting them from text that the model writes itself (once)");
   StatisticsOptions options;
-  options.layers = layers;
-  options.prefix = job.context.prefix;
   options.seed = job.context.seed;
   options.token_budget = job.context.token_budget;
-  statistics = collect_statistics(model, options, progress);
-  EditorContext context = job.context;
-  context.statistics = &statistics;
-  job.editor->plan(model, requests, context);  // throws
-  progress.poll();
-  save_statistics(statistics, model, context.prefix, job.statistics);
-  // As rounded in the file: a later run gives the same bytes.
-  return load_statistics(model, layers, context.prefix, job.statistics);
+  const auto approve = [&](const Statistics& statistics) {
+    EditorContext context = job.context;
+    context.statistics = &statistics;
+    job.editor->plan(*job.model, requests, context);  // throws
+  };
+  return StatisticsStore(*job.model, job.context.prefix, job.statistics)
+      .layers(job.context.layers, options, progress, approve);
 }
 
 }  // namespace emend

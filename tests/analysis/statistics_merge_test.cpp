@@ -6,6 +6,7 @@
 #include "base/expect_error.h"
 #include "base/temp_folder.h"
 #include "emend/statistics.h"
+#include "emend/statistics_run.h"
 #include "support/npz_builder.h"
 #include "support/tiny_models.h"
 #include "support/world.h"
@@ -239,7 +240,7 @@ TEST_F(ImportedStatistics, ThatDoNotFitAreRefused) {
               HasSubstr("96 x 96"));
   EXPECT_THAT(refusal(ErrorKind::kModel, {write("transformer.h.9.mlp.c_proj_float32_mom2.npz", 96, 5)}),
               HasSubstr("layer 9"));
-  EXPECT_THAT(refusal(ErrorKind::kFormat, {write("unnamed.npz", 96, 5)}), HasSubstr("does not tell a layer"));
+  EXPECT_THAT(refusal(ErrorKind::kFormat, {write("unnamed.npz", 96, 5)}), HasSubstr("contains no layer"));
   EXPECT_THAT(refusal(ErrorKind::kFormat, {write("transformer.h.1.mlp.c_proj_float32_mom2.npz", 96, 0)}),
               HasSubstr("mom2.count"));
   EXPECT_THAT(

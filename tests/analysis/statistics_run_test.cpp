@@ -9,7 +9,7 @@
 #include "analysis/statistics_quality.h"
 #include "base/expect_error.h"
 #include "base/temp_folder.h"
-#include "emend/statistics.h"
+#include "emend/statistics_run.h"
 #include "support/tiny_models.h"
 #include "support/world.h"
 
@@ -141,7 +141,7 @@ TEST_P(StatisticsRuns, ACheckpointOfAnotherRunIsRefusedWithWhatDiffers) {
   stop_after(folder, 1300);
   const std::string before = test::read_all(folder / "checkpoint_1-3.safetensors");
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { run_into(folder); }),
-              AllOf(HasSubstr("checkpoint_1-3"), HasSubstr("--resume")));
+              AllOf(HasSubstr("checkpoint_1-3"), HasSubstr("option resume")));
   const auto refusal = [&] { return test::error_of(ErrorKind::kConfig, [&] { run_into(folder, true); }); };
   options_.seed = 5;
   EXPECT_THAT(refusal(), AllOf(HasSubstr("another run"), HasSubstr("seed")));
@@ -219,7 +219,7 @@ TEST_P(StatisticsRuns, ImpossibleOptionsAreRefused) {
   EXPECT_THAT(refusal(), HasSubstr("shard 2 of 2"));
   options_.shard = 1;
   options_.until = 0.1;
-  EXPECT_THAT(refusal(), HasSubstr("--until"));
+  EXPECT_THAT(refusal(), HasSubstr("until"));
   options_.shards = 1;
   options_.shard = 0;
   options_.until.reset();

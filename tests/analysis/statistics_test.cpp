@@ -8,6 +8,7 @@
 #include "base/expect_error.h"
 #include "base/temp_folder.h"
 #include "emend/edit.h"
+#include "emend/statistics_run.h"
 #include "emend/tensor_file.h"
 #include "linalg/spd_factor.h"
 #include "support/tiny_models.h"

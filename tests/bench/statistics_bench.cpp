@@ -31,7 +31,7 @@
 #include "base/random.h"
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
-#include "emend/statistics.h"
+#include "emend/statistics_run.h"
 #include "linalg/spd_factor.h"
 #include "model/device_memory.h"
 #include "model/rows.h"
@@ -122,7 +122,8 @@ void run_range(const Model& model, const std::vector<TextRow>& rows, const TextB
     for (std::size_t j = 0; j < row.size(); ++j, ++token)
       if (j > 0 || which == Keys::kAll) counted.push_back(token);
   if (which != Keys::kNone) {
-    input.recordings = sums.recordings(index_tensor(counted, model.options().device()));
+    const at::Tensor tokens = index_tensor(counted, model.options().device());
+    for (const int layer : sums.layers()) input.recordings.push_back({Site::kKey, layer, tokens});
     input.on_recorded = [&](std::size_t layer, const at::Tensor& keys) {
       std::int64_t at = 0;
       for (std::size_t u = range.begin; u < range.end; ++u) {

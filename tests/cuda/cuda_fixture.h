@@ -13,7 +13,7 @@
 
 #include "emend/error.h"
 #include "emend/locate.h"
-#include "emend/statistics.h"
+#include "emend/statistics_run.h"
 #include "eval/metric.h"
 #include "linalg/spd_factor.h"
 #include "measure/answer_engine.h"

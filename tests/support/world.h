@@ -5,7 +5,7 @@
 #include <string>
 
 #include "emend/model.h"
-#include "emend/statistics.h"
+#include "emend/statistics_run.h"
 #include "emend/trace_fact.h"
 #include "support/edit_records.h"
 #include "support/model_files.h"

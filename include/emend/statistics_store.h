@@ -1,0 +1,44 @@
+// Statistics that are loaded, or collected once where they are missing.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <vector>
+
+#include "emend/model.h"
+#include "emend/progress.h"
+#include "emend/statistics.h"
+#include "emend/statistics_run.h"
+
+namespace emend {
+
+// The statistics folder of one model and BOS choice.
+class StatisticsStore {
+ public:
+  // Looks at what was collected before it is written. It may throw: then nothing on disk has changed.
+  using Approve = std::function<void(const Statistics&)>;
+
+  // `model` must outlive the store. An empty `folder` stands for default_statistics_folder.
+  StatisticsStore(const Model& model, std::vector<std::int64_t> prefix, std::filesystem::path folder = {});
+
+  const std::filesystem::path& folder() const { return folder_; }
+
+  // The layers asked for. Those that the folder does not hold are collected in one pass over the text of
+  // `options` (its layers and prefix are not used) and saved; all of them are collected if the held text is
+  // missing. `approve` then gets all layers before any is saved; it is not called if nothing is missing. The
+  // result is what the files hold, rounded to float32, so that a later run computes the same.
+  // Throws Error as load_statistics and collect_statistics do, and Error(kIo) before the work if layers are
+  // missing and the folder cannot be written.
+  Statistics layers(const std::vector<int>& layers, const StatisticsOptions& options, Progress& progress,
+                    const Approve& approve = {}) const;
+
+ private:
+  Statistics load_present(const std::vector<int>& layers) const;
+
+  const Model& model_;
+  std::vector<std::int64_t> prefix_;
+  std::filesystem::path folder_;
+};
+
+}  // namespace emend

@@ -1,0 +1,70 @@
+#include "emend/statistics_store.h"
+
+#include <utility>
+
+#include "analysis/statistics_file.h"
+#include "base/strings.h"
+#include "base/writable.h"
+
+namespace emend {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// "layer 4", "layers 3, 4".
+std::string layers_text(const std::vector<int>& layers) {
+  std::vector<std::string> names;
+  for (const int layer : layers) names.push_back(std::to_string(layer));
+  return (layers.size() == 1 ? "layer " : "layers ") + join(names);
+}
+
+std::vector<int> missing_layers(const std::vector<int>& wanted, const Statistics& found) {
+  std::vector<int> missing;
+  for (const int layer : wanted)
+    if (!found.layers.contains(layer)) missing.push_back(layer);
+  return missing;
+}
+
+}  // namespace
+
+StatisticsStore::StatisticsStore(const Model& model, std::vector<std::int64_t> prefix, fs::path folder)
+    : model_(model),
+      prefix_(std::move(prefix)),
+      folder_(folder.empty() ? default_statistics_folder(model, prefix_) : std::move(folder)) {}
+
+// Those of the layers whose files exist; none if the held text does not.
+Statistics StatisticsStore::load_present(const std::vector<int>& layers) const {
+  std::vector<int> present;
+  for (const int layer : layers)
+    if (fs::exists(layer_file(folder_, layer))) present.push_back(layer);
+  return present.empty() ? Statistics() : load_statistics(model_, present, prefix_, folder_);
+}
+
+Statistics StatisticsStore::layers(const std::vector<int>& layers, const StatisticsOptions& options,
+                                   Progress& progress, const Approve& approve) const {
+  Statistics found = load_present(layers);
+  StatisticsOptions missing = options;
+  missing.layers = missing_layers(layers, found);
+  missing.prefix = prefix_;
+  if (missing.layers.empty()) return found;
+  require_writable_folder(folder_);
+  progress.note("No statistics of " + layers_text(missing.layers) + " in " + folder_.string() +
+                ": collecting them from " +
+                (options.corpus.empty() ? "text that the model writes itself" : "the text given") +
+                " (once)");
+  Statistics collected = collect_statistics(model_, missing, progress);
+  if (approve) {
+    Statistics all = collected;
+    all.layers.merge(found.layers);
+    approve(all);
+  }
+  found = {};
+  progress.poll();
+  save_statistics(collected, model_, prefix_, folder_);
+  collected = {};
+  // As rounded in the files: a later run computes the same.
+  return load_statistics(model_, layers, prefix_, folder_);
+}
+
+}  // namespace emend

@@ -1,0 +1,49 @@
+#include "analysis/text_options.h"
+
+#include <algorithm>
+
+#include "emend/error.h"
+
+namespace emend {
+
+namespace {
+
+std::int64_t default_block(const TextOptions& options, bool may_stop) {
+  constexpr std::int64_t kGiven = 8192, kMostGiven = 131072, kMostBlocks = 16, kOwn = 16384;
+  if (options.corpus.empty()) return kOwn;
+  if (may_stop || options.tokens == kAllTokens) return kGiven;
+  // Of much text larger ones: a checkpoint takes time to write, and a fast device reads a small block sooner
+  // than that.
+  const std::int64_t times = (options.tokens / kMostBlocks + kGiven - 1) / kGiven;
+  return std::clamp(times * kGiven, kGiven, kMostGiven);
+}
+
+}  // namespace
+
+void check_text_options(const Model& model, const TextOptions& options, const std::string& analysis) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorKind::kConfig, analysis + ": " + what);
+  };
+  if (options.tokens < kAllTokens) refuse("the number of tokens must be positive");
+  if (options.tokens == kAllTokens && options.corpus.empty())
+    refuse("text that the model writes itself has no end: give a number of tokens");
+  if (options.shards < 1 || options.shard < 0 || options.shard >= options.shards)
+    refuse("shard " + std::to_string(options.shard) + " of " + std::to_string(options.shards) +
+           " does not exist; they count from 0");
+  const std::int64_t window = std::min(options.window, model.config().max_positions);
+  if (window < static_cast<std::int64_t>(options.prefix.size()) + 8)
+    refuse("a window of " + std::to_string(window) +
+           " tokens is too short for a text of 8 tokens and what begins it");
+}
+
+void settle_text_options(const Model& model, bool may_stop, TextOptions& options) {
+  options.window = std::min(options.window, model.config().max_positions);
+  if (options.block_tokens <= 0) options.block_tokens = default_block(options, may_stop);
+}
+
+std::string settings_of(const Model& model, const TextOptions& options) {
+  const std::string text = options.corpus.empty() ? "own text" : "window " + std::to_string(options.window);
+  return text + ", " + c10::toString(model.options().dtype().toScalarType()) + " pass, position 0 left out";
+}
+
+}  // namespace emend

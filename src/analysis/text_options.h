@@ -1,0 +1,22 @@
+// What the options of a run over text mean for a model.
+#pragma once
+
+#include <string>
+
+#include "emend/model.h"
+#include "emend/text_run.h"
+
+namespace emend {
+
+// Throws Error(kConfig), which names the option, if the run has no end, a shard does not exist or a window is
+// too short. `analysis` begins the message: "statistics".
+void check_text_options(const Model& model, const TextOptions& options, const std::string& analysis);
+
+// Cuts the window to the model's positions, and sets the size of blocks if none is given: small ones if the
+// run `may_stop` at the end of a block, or reads a whole corpus. Tokens must be set.
+void settle_text_options(const Model& model, bool may_stop, TextOptions& options);
+
+// What vectors must share to be added: "window 512, Float pass, position 0 left out".
+std::string settings_of(const Model& model, const TextOptions& options);
+
+}  // namespace emend
