@@ -15,6 +15,10 @@ namespace emend {
 Json fact_json(const EditedFact& fact);
 EditedFact read_fact(const JsonView& view);
 
+// The keys that a state has in patches and in results alike; a neighbour's without its answer.
+ResultJson prompt_json(const PromptState& state);
+ResultJson neighbour_json(const FactState::NeighbourState& state);
+
 Json state_json(const FactState& state);
 FactState read_state(const JsonView& view);
 
