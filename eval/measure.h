@@ -23,9 +23,9 @@ struct RecordRange {
 // [begin, end) in ranges of `size`, the last one perhaps smaller.
 std::vector<RecordRange> cut(RecordRange whole, std::int64_t size);
 
-// Records that are measured together, and those of them that are searched together in single mode: what they
-// have in common is computed once, and a search needs room for the rows of all its records. Fixed: batches
-// decide how sums are rounded.
+// How many records are measured together, and how many of them are searched together in single mode: what
+// they have in common is computed once, and a search needs room for the rows of all its records. The numbers
+// are fixed, since batches decide how sums are rounded.
 inline constexpr std::int64_t kTogether = 32;
 inline constexpr std::int64_t kSearchedTogether = 16;
 
@@ -48,8 +48,8 @@ class Measure {
   // "skipped".
   std::vector<EditedRecord> before(RecordRange range) const;
 
-  // Results of the range's records for each of `laid`; what the base says is asked once for all of them. The
-  // model must be the base. `step` is called now and then, and may throw to stop.
+  // Results of the range's records for each of `laid`. The base is asked once for all of them; the model must
+  // be the base. `step` is called before every kTogether records, and may throw to stop.
   std::vector<std::vector<RecordResult>> measure(RecordRange range, const std::vector<LaidEdits>& laid,
                                                  const std::function<void()>& step);
 

@@ -13,8 +13,8 @@ namespace emend {
 
 class Snippets;
 
-// One record, as the unedited model and the model in question answer it. For the unedited model's own figures both are the
-// same object: what compares with the frozen base is left out then.
+// One record, as the unedited model and the model in question answer it. For the unedited model's own figures
+// both are the same object: what compares with the frozen base is left out then.
 struct Judged {
   const EvalRecord& record;
   const Answers& base;
@@ -22,8 +22,8 @@ struct Judged {
   bool is_base() const { return &base == &now; }
 };
 
-// Name -> value of one record: the mean over its prompts, so that records weigh the same (Meng et al. 2022, section 3.2).
-// What the record has no data for is absent.
+// Name -> value of one record: the mean over its prompts, so that records weigh the same (Meng et al. 2022,
+// section 3.2). What the record has no data for is absent.
 using MetricValues = std::map<std::string, double>;
 
 class Metric {
@@ -33,7 +33,7 @@ class Metric {
   virtual void judge(const Judged& judged, MetricValues& values) const = 0;
 };
 
-// Adds up values and gives their mean under a name, or nothing when there were none.
+// Adds up values and puts their mean under a name, if there were any.
 class MeanOf {
  public:
   void add(double value) {
@@ -49,13 +49,16 @@ class MeanOf {
   std::int64_t n_ = 0;
 };
 
-// Efficacy, paraphrase, neighbourhood: success, magnitude, argmax, generated (metrics/rewrite.cpp).
+// Efficacy, paraphrase, neighbourhood: success, magnitude, argmax, generated
+// (metrics/efficacy_neighbourhood.cpp). What counts as success is judged by emend/judge.h.
 std::unique_ptr<Metric> make_rewrite_metric();
-// Token accuracies of zsRE and of EasyEdit's lists: rewrite, rephrase, locality, portability (metrics/token_accuracy.cpp).
+// Token accuracies of zsRE and of EasyEdit's lists: rewrite, rephrase, locality, portability
+// (metrics/token_accuracy.cpp).
 std::unique_ptr<Metric> make_token_accuracy_metric();
 // CounterFact+ and NKL (metrics/counterfact_plus.cpp).
 std::unique_ptr<Metric> make_counterfact_plus_metric();
-// Fluency, and consistency when snippets are given (metrics/writing.cpp). `snippets` outlives the metric; may be null.
+// Fluency, and consistency when snippets are given (metrics/writing.cpp). `snippets` outlives the metric; may
+// be null.
 std::unique_ptr<Metric> make_writing_metric(const Snippets* snippets);
 
 }  // namespace emend

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "eval/metrics/lower_case.h"
+#include "text/normalizer.h"
 #include "text/unicode.h"
 
 namespace emend {
@@ -40,7 +40,7 @@ char32_t last_code_point(std::string_view text) {
 
 // Lower case, words only, single spaces.
 std::string bare_words(std::string_view text) {
-  const std::string lower = lower_case(text);
+  const std::string lower = text::lower_case(text);
   std::string words;
   bool gap = false;
   for (std::size_t at = 0; at < lower.size();) {

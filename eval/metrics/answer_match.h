@@ -18,7 +18,7 @@ std::string normalize_answer(std::string_view text);
 // Whether the words of `answer` are the first words of `text`, both normalised: "Rome, of course" begins with
 // "rome", "Romeo" does not. Next to a character of a script that is written without spaces (Han, kana, Thai,
 // Lao, Khmer, Burmese, Tibetan) a word may end anywhere: "罗马是首都" begins with "罗马", and so,
-// wrongly, does "罗马尼亚". An answer without any word character begins nothing.
+// wrongly, does "罗马尼亚". No text begins with an answer that has no word character.
 bool begins_with_answer(std::string_view text, std::string_view answer);
 
 }  // namespace emend

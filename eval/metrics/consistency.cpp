@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/text_file.h"
 #include "emend/error.h"
-#include "eval/metrics/lower_case.h"
+#include "text/normalizer.h"
 #include "text/unicode.h"
 
 namespace emend {
@@ -43,7 +43,7 @@ std::string joined(const std::vector<std::string>& texts) {
 }  // namespace
 
 std::vector<std::string> tfidf_words(std::string_view text) {
-  const std::string lower = lower_case(text);
+  const std::string lower = text::lower_case(text);
   std::vector<std::string> words;
   std::size_t begin = 0, letters = 0;
   const auto end_word = [&](std::size_t end) {

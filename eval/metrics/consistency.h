@@ -19,7 +19,7 @@ namespace emend {
 // TfidfVectorizer splits.
 std::vector<std::string> tfidf_words(std::string_view text);
 
-// Words and their weights. Words that are not in it count as nothing.
+// Words and their weights. An unknown word weighs 0.
 class Idf {
  public:
   Idf() = default;
@@ -36,8 +36,8 @@ class Idf {
   std::unordered_map<std::string, double> weights_;
 };
 
-// Cosine, in 0..1, of the vectors count x idf of both texts (L2 norms; scikit-learn's defaults). Nothing when
-// one of them has no known word: the papers' code gives NaN there.
+// Cosine, in 0..1, of the vectors count x idf of both texts (L2 norms; scikit-learn's defaults). Returns
+// std::nullopt if one of them has no known word, where the papers' code gives NaN.
 std::optional<double> tfidf_cosine(const Idf& idf, std::string_view a, std::string_view b);
 
 // Reference texts by relation and target, in the form of the papers' attribute_snippets.json: a list of
@@ -45,9 +45,9 @@ std::optional<double> tfidf_cosine(const Idf& idf, std::string_view a, std::stri
 class Snippets {
  public:
   // Vocabulary and idf are those of the file itself, each sample's text a document, unless given: the papers
-  // take theirs from another, larger collection (idf.npy, tfidf_vocab.json), so figures are comparable only
-  // within one file. Throws Error(kIo) when the file cannot be read, Error(kFormat) naming file, record (from
-  // 0) and field; a file without a text is one.
+  // take theirs from another, larger collection (idf.npy, tfidf_vocab.json), so that figures are comparable
+  // within one file only. Throws Error(kIo) if the file cannot be read, and Error(kFormat) naming file,
+  // record (from 0) and field if it has another form, or no text at all.
   explicit Snippets(const std::filesystem::path& file, std::optional<Idf> idf = std::nullopt);
 
   const Idf& idf() const { return idf_; }
@@ -57,7 +57,7 @@ class Snippets {
   bool has(const std::string& relation, const std::string& target_id) const;
 
   // RS: all generated texts joined by spaces against all samples of (relation, target_id) joined by spaces.
-  // Nothing when the file has no samples of that pair, or tfidf_cosine gives nothing.
+  // Returns std::nullopt if the file has no samples of that pair, or if tfidf_cosine() does.
   std::optional<double> consistency(const std::vector<std::string>& generated, const std::string& relation,
                                     const std::string& target_id) const;
 

@@ -7,7 +7,7 @@
 #include <map>
 #include <numeric>
 
-#include "eval/metrics/lower_case.h"
+#include "text/normalizer.h"
 #include "text/unicode.h"
 
 namespace emend {
@@ -52,7 +52,7 @@ bool begins_sentence(std::string_view text, std::size_t at) {
   const text::CodePoint c = text::code_point_at(text, at);
   const std::string_view letter = text.substr(at, c.length);
   if (letter == "\"" || letter == "'" || letter == "“" || letter == "‘" || letter == "(") return true;
-  return text::is_number(c.code_point) || (text::is_word(c.code_point) && lower_case(letter) != letter);
+  return text::is_number(c.code_point) || (text::is_word(c.code_point) && text::lower_case(letter) != letter);
 }
 
 std::vector<Piece> pieces_of(std::string_view text) {

@@ -20,16 +20,17 @@ namespace emend {
 // Double quotes become `` and '' as in the Treebank. Case is kept. Scripts without spaces are not parted.
 std::vector<std::string> treebank_words(std::string_view text);
 
-// Entropy in bits of the n-gram frequencies: -sum f log2 f. Nothing when there are fewer than n words;
-// n is at least 1.
+// Entropy in bits of the n-gram frequencies: -sum f log2 f. n is at least 1. Returns
+// std::nullopt if there are fewer than n words.
 std::optional<double> ngram_entropy(const std::vector<std::string>& words, std::size_t n);
 
 // GE of Meng et al. 2022 (ROME, section 3.3; there after Zhang et al. 2018): H_2 / 3 + 2 H_3 / 3, the mean of
 // 2/3 H_2 and 4/3 H_3, in bits (the papers print it times 100: about 6.26 here is 626 there). As in the
-// papers the caller gives the whole text with its prompt. Nothing when there are fewer than 3 words.
+// papers the caller gives the whole text with its prompt. Returns std::nullopt if there are fewer than 3
+// words.
 std::optional<double> fluency(std::string_view text);
 
-// The mean over the texts that have a value; nothing when none has.
+// The mean over the texts that have a value. Returns std::nullopt if none has.
 std::optional<double> mean_fluency(const std::vector<std::string>& texts);
 
 }  // namespace emend

@@ -36,13 +36,6 @@ int read_int(const JsonView& view, std::string_view key) {
   return static_cast<int>(number);
 }
 
-Json prompt_json(const PromptState& state) {
-  return {{"p_target", number_json(state.p_target)},
-          {"p_was", number_json(state.p_was)},
-          {"argmax_target", state.argmax_target},
-          {"completion", state.completion}};
-}
-
 PromptState read_prompt(const JsonView& view) {
   PromptState state;
   state.p_target = read_number(view, "p_target");
@@ -206,17 +199,30 @@ WeightSolve read_solve(const JsonView& view) {
   return solve;
 }
 
+ResultJson prompt_json(const PromptState& state) {
+  return {{"p_target", number_json(state.p_target)},
+          {"p_was", number_json(state.p_was)},
+          {"argmax_target", state.argmax_target},
+          {"completion", state.completion}};
+}
+
+ResultJson neighbour_json(const FactState::NeighbourState& state) {
+  return {{"p_answer", number_json(state.p_answer)},
+          {"p_target", number_json(state.p_target)},
+          {"completion", state.completion}};
+}
+
 Json state_json(const FactState& state) {
   Json paraphrases = Json::array();
-  for (const PromptState& paraphrase : state.paraphrases) paraphrases.push_back(prompt_json(paraphrase));
+  for (const PromptState& paraphrase : state.paraphrases)
+    paraphrases.emplace_back(Json(prompt_json(paraphrase)));
   Json neighbours = Json::array();
-  for (const FactState::NeighbourState& neighbour : state.neighbours)
-    neighbours.push_back({{"answer", neighbour.answer},
-                          {"p_answer", number_json(neighbour.p_answer)},
-                          {"p_target", number_json(neighbour.p_target)},
-                          {"completion", neighbour.completion}});
+  for (const FactState::NeighbourState& neighbour : state.neighbours) {
+    Json& entry = neighbours.emplace_back(Json(neighbour_json(neighbour)));
+    entry["answer"] = neighbour.answer;
+  }
   return {{"id", state.id},
-          {"prompt", prompt_json(state.prompt)},
+          {"prompt", Json(prompt_json(state.prompt))},
           {"paraphrases", paraphrases},
           {"neighbours", neighbours}};
 }

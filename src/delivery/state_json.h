@@ -24,6 +24,10 @@ WeightSolve read_solve(const JsonView& view);
 // Whether a state holds as many paraphrases and neighbours as the request, and its id.
 bool is_state_of(const FactState& state, const EditRequest& request);
 
+// The keys that a state has in patches and in results alike; a neighbour's without its answer.
+ResultJson prompt_json(const PromptState& state);
+ResultJson neighbour_json(const FactState::NeighbourState& state);
+
 Json state_json(const FactState& state);
 FactState read_state(const JsonView& view);
 

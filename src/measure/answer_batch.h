@@ -16,20 +16,20 @@ namespace emend {
 
 struct AnswerOptions {
   int first_edited_block = 0;  // blocks from here on may differ between models
-  std::int64_t token_budget =
-      4096;                   // tokens of a batch: of prompts, of their answers, and those that are generated
+  // Tokens of a batch: those of prompts, of their answers, and those that are generated.
+  std::int64_t token_budget = 4096;
   DrawOptions draw{0, 0, 0};  // greedy, or how texts are sampled
-  std::int64_t records = 0;   // of the sheet
+  std::int64_t records = 0;   // how many the sheet asks about
 };
 
-// An edit of block l changes what the down projection of l makes of its keys, and nothing before that. So the
-// residual stream after block l and the keys of l are kept from one pass of the base model; an edited model
+// An edit of block l changes what the down projection of l makes of its keys, and nothing before that. So one
+// pass of the base model gives the residual stream h after block l and the keys k of l. An edited model
 // begins with h + B (A k) and goes on at block l + 1. Prompts of one model that begin alike, and a prompt
 // with its answers, share their tokens (model/shared_tokens.h).
 class AnswerBatch {
  public:
-  // `prompts` of the sheet, whose continuations are `continuations[p - prompts.begin]`. Model and sheet
-  // outlive this; the model's blocks up to the first edited one stay as they are.
+  // `prompts` of the sheet; `continuations[p - prompts.begin]` are those of prompt p. Model and sheet outlive
+  // this, and the model's blocks up to the first edited one must not change meanwhile.
   AnswerBatch(const Model& model, const QuestionSheet& sheet, RowRange prompts,
               const std::vector<std::vector<std::size_t>>& continuations, const AnswerOptions& options);
 

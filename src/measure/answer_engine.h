@@ -10,16 +10,16 @@
 
 namespace emend {
 
-// Edited models: record r meets edits[edit_of_record[r]] (-1: none).
+// Edited models: edits[edit_of_record[r]] is the edit that record r meets; -1: none.
 struct EditedModels {
   const std::vector<std::vector<WeightChange>>* edits = nullptr;
   std::vector<std::int64_t> edit_of_record;
 };
 
 // Blocks up to the first edited one see no edit (causality), so they run once for all models. Above it each
-// record's edit is an overlay on its own rows, so all records' edited models run in one batch on one set of
-// weights. Batch after batch is answered by the base and by all models and let go: memory is bounded by the
-// token budget.
+// record's edit is an overlay on its own rows, so that the edited models of all records run in one batch on
+// one set of weights. Each batch is answered by the base and by all models before the next one begins: the
+// token budget bounds the memory.
 class AnswerEngine {
  public:
   AnswerEngine(const Model& model, QuestionSheet sheet, const AnswerOptions& options)

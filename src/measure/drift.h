@@ -13,8 +13,8 @@ namespace emend {
 
 using TextRows = std::vector<TokenIds>;
 
-// Each text in rows of at most 512 ids, each with the prefix in front. Rows of fewer than two ids say nothing
-// and are left out.
+// Each text in rows of at most 512 ids, each with the prefix in front. Rows of fewer than two ids have
+// nothing to measure and are left out.
 TextRows held_rows(const Model& model, const TokenIds& prefix, const std::vector<std::string>& texts);
 
 // Ids whose probability is measured: all but the first of each row.
@@ -28,8 +28,8 @@ struct Drift {
 // Held text, run once through the lower blocks and once through the base model.
 class DriftProbe {
  public:
-  // rows of ids, each with its first token; those of one token say nothing. Blocks below first_edited_block
-  // never differ.
+  // `rows` of ids, each with its first token; rows of one token are left out. Blocks below
+  // `first_edited_block` are those of the base in every model that is measured.
   DriftProbe(const Model& model, const std::vector<TokenIds>& rows, int first_edited_block,
              std::int64_t token_budget);
 

@@ -1,5 +1,5 @@
-// What is asked of a model about records, and what it answered. Metrics ask and look up by text; the engine
-// sees ids.
+// What is asked of a model about records, and what it answered. Who asks works with texts; the engine works
+// with ids.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ struct Questions {
   using Pair = std::pair<std::string, std::string>;  // prompt, answer
 
   void score(const std::string& prompt, const std::string& answer) { scored.insert({prompt, answer}); }
-  // Greedy text after the prompt, long enough to hold the answer; or of so many tokens at least.
+  // Greedy text after the prompt: long enough to hold the answer, or of at least so many tokens.
   void complete(const std::string& prompt, const std::string& answer) { completed.insert({prompt, answer}); }
   void complete(const std::string& prompt, std::int64_t tokens) {
     continued[prompt] = std::max(continued[prompt], tokens);
@@ -48,9 +48,9 @@ struct AnswerScore {
   bool argmax() const { return likeliest == answer; }
 };
 
-// One record's answers from one model. Looking up what was not asked is a mistake (std::out_of_range).
+// One record's answers from one model. To look up what was not asked throws std::out_of_range.
 struct Answers {
-  // `wanted` beside `other` after the prompt: both were scored, or `other` is empty.
+  // Judges `wanted` beside `other` after the prompt. Both were scored, or `other` is empty.
   AnswerVerdict verdict(const std::string& prompt, const std::string& wanted, const std::string& other) const;
 
   std::map<Questions::Pair, AnswerScore> scores;

@@ -29,7 +29,7 @@ void set_after(Edit& edit, const std::vector<FactState>& states);
 std::vector<FactState> measure_patch(const Model& model, const Patch& patch, std::int64_t token_budget,
                                      Progress& progress);
 
-// Mean nll of the patch's held text; nothing when it has none.
+// Mean nll of the patch's held text. Returns std::nullopt if it has none.
 std::optional<double> held_nll(const Model& model, const Patch& patch, std::int64_t token_budget);
 
 // The four checks on what was measured after; `nll_before` and `nll_after` are those of the held text.

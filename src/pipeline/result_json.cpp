@@ -1,24 +1,9 @@
 #include "pipeline/result_json.h"
 
+#include "delivery/state_json.h"
+
 namespace emend {
 namespace {
-
-ResultJson number_json(double number) {
-  return number;  // dump() writes what is not finite as null
-}
-
-ResultJson prompt_json(const PromptState& state) {
-  return {{"p_target", number_json(state.p_target)},
-          {"p_was", number_json(state.p_was)},
-          {"argmax_target", state.argmax_target},
-          {"completion", state.completion}};
-}
-
-ResultJson neighbour_json(const FactState::NeighbourState& state) {
-  return {{"p_answer", number_json(state.p_answer)},
-          {"p_target", number_json(state.p_target)},
-          {"completion", state.completion}};
-}
 
 ResultJson paraphrases_json(const FactRecord& fact) {
   ResultJson list = ResultJson::array();

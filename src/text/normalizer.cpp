@@ -286,4 +286,9 @@ std::unique_ptr<Normalizer> make_normalizer_sequence(std::vector<std::unique_ptr
   return std::make_unique<NormalizerSequence>(std::move(parts));
 }
 
+std::string lower_case(std::string_view text) {
+  const std::string well_formed = lossy_utf8(text);
+  return std::string(make_lowercase()->normalize(AlignedText(well_formed)).text());
+}
+
 }  // namespace emend::text

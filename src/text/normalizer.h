@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "text/aligned_text.h"
@@ -33,5 +34,8 @@ std::unique_ptr<Normalizer> make_prepend(std::string prefix);
 std::unique_ptr<Normalizer> make_replace(Regex pattern, std::string content);
 // One after the other.
 std::unique_ptr<Normalizer> make_normalizer_sequence(std::vector<std::unique_ptr<Normalizer>> parts);
+
+// A text in lower case, by Unicode's rules for single characters. Ill-formed parts become U+FFFD.
+std::string lower_case(std::string_view text);
 
 }  // namespace emend::text

@@ -5,14 +5,16 @@
 
 #include "emend/checks.h"
 #include "emend/edit.h"
+#include "emend/judge.h"
 
 namespace emend::test {
 
 struct EditScores {
-  double efficacy = 0, paraphrase = 0, neighbourhood = 0;  // ES, PS, NS: means over edits of the means over prompts
-  double argmax = 0;                                       // the target is the greedy continuation
+  double efficacy = 0, paraphrase = 0,
+         neighbourhood = 0;  // ES, PS, NS: means over edits of the means over prompts
+  double argmax = 0;         // the target is the greedy continuation
   double steps = 0, relative_norm = 0;
-  std::vector<std::string> failures;                       // ids whose efficacy failed
+  std::vector<std::string> failures;  // ids whose efficacy failed
 };
 
 inline EditScores score_edits(Model& model, const std::vector<Edit>& edits, const CheckOptions& options) {
@@ -23,13 +25,15 @@ inline EditScores score_edits(Model& model, const std::vector<Edit>& edits, cons
     const EditRequest& request = edit.facts.front().request;
     const ScopedEdit scope(model, edit.changes);
     const FactState state = measure_facts(model, {request}, options, silent).front();
-    const bool success = state.prompt.p_target > state.prompt.p_was;
-    scores.efficacy += success;
-    scores.argmax += state.prompt.argmax_target;
-    if (!success || !state.prompt.argmax_target) scores.failures.push_back(request.id);
+    const FactVerdict verdict = judge(request, state);
+    const PromptState& prompt = state.prompt;
+    scores.efficacy +=
+        judge({request.target, request.was, prompt.p_target, prompt.p_was, prompt.argmax_target}).likelier;
+    scores.argmax += prompt.argmax_target;
+    if (!verdict.holds) scores.failures.push_back(request.id);
     double paraphrase = 0, neighbourhood = 0;
-    for (const PromptState& p : state.paraphrases) paraphrase += p.p_target > p.p_was;
-    for (const auto& n : state.neighbours) neighbourhood += n.p_answer > n.p_target;
+    for (const bool holds : verdict.paraphrases) paraphrase += holds;
+    for (const std::optional<bool> kept : verdict.neighbours) neighbourhood += kept.value_or(false);
     if (!state.paraphrases.empty()) {
       scores.paraphrase += paraphrase / static_cast<double>(state.paraphrases.size());
       ++with_paraphrases;

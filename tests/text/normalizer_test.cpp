@@ -21,6 +21,17 @@ TEST(Normalizer, UnicodeForms) {
   EXPECT_EQ(normalized(make_unicode_normalizer(UnicodeForm::kNfkd), "\u00bd"), "1\u20442");
 }
 
+TEST(Normalizer, LowerCaseOfAText) {
+  EXPECT_EQ(lower_case("Rome, \u00c5NGSTR\u00d6M"), "rome, \u00e5ngstr\u00f6m");
+  EXPECT_EQ(lower_case("\u0130"), "i\u0307");
+  EXPECT_EQ(lower_case("A\xff"
+                       "B"),
+            "a\ufffd"
+            "b")
+      << "not UTF-8";
+  EXPECT_EQ(lower_case(""), "");
+}
+
 // Units between boundaries are normalised one by one; utf8proc normalises the whole.
 TEST(Normalizer, UnitByUnitEqualsTheWhole) {
   static constexpr char32_t kCharacters[] = {

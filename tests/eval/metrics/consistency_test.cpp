@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "../cli/scratch_folder.h"
+#include "../../cli/scratch_folder.h"
 #include "emend/error.h"
 
 namespace emend {

@@ -1,5 +1,7 @@
-// ES, EM, PS, PM, NS, NM (Meng et al. 2022, section 3.2 and appendix) with what a user would see beside them:
-// the target as the model's first choice (argmax) and at the beginning of its free greedy text (generated).
+// Efficacy, paraphrase and neighbourhood of a record: success and magnitude (ES, EM, PS, PM, NS, NM of Meng
+// et al. 2022, section 3.2 and appendix), and beside them what a user would see: the wanted answer as the
+// model's first choice (argmax) and at the beginning of its free greedy text (generated). emend/judge.h says
+// what a success is.
 #include "eval/metric.h"
 #include "eval/metrics/answer_match.h"
 
@@ -7,7 +9,7 @@ namespace emend {
 
 namespace {
 
-// One group of prompts: `wanted` should be said after them and not `other`.
+// One group of prompts: after them the model should say `wanted` and not `other`.
 class Group {
  public:
   explicit Group(std::string name) : name_(std::move(name)) {}
@@ -15,8 +17,7 @@ class Group {
   void add(const Answers& now, const std::string& prompt, const std::string& wanted,
            const std::string& other) {
     const AnswerVerdict verdict = now.verdict(prompt, wanted, other);
-    // The comparison is strict, so a present answer that is the target itself counts as a failure; argmax
-    // tells then.
+    // A present answer that is the target itself is a tie, and so a failure: only argmax tells more there.
     if (!other.empty()) {
       success_.add(verdict.likelier ? 1 : 0);
       magnitude_.add(now.scores.at({prompt, wanted}).probability() -
