@@ -12,9 +12,10 @@
 
 namespace emend {
 
+// What was found while a corpus was read.
 struct CorpusNotes {
-  std::int64_t repaired = 0, repeated = 0;
-  std::vector<std::string> binary_files;
+  std::int64_t repaired = 0, repeated = 0;  // pieces that are not UTF-8, documents that were there already
+  std::vector<std::string> binary_files;    // skipped in folders
 };
 
 // The documents of options.corpus that the sample takes, in rank order (text/corpus.h). Tokens and

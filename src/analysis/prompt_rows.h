@@ -1,5 +1,5 @@
-// Requests as token rows: prompts, context rows in front of them, targets,
-// and where the subject's last token stands.
+// Requests as token rows: prompts, contexts in front of them, targets, and the place of the subject's last
+// token.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct PromptRow {
 // [prefix] + ids of the prompt (through the chat template with form: chat).
 TokenIds prompt_ids(const Tokenizer& tokenizer, const std::string& prompt, const RowForm& form);
 
-// Ids of " " + target (no space before CJK, none after a chat template's
-// opening), never merged with the prompt's.
+// Ids of " " + target, encoded apart from the prompt. No space before CJK, and none after the opening of a
+// chat template.
 TokenIds target_ids(const Tokenizer& tokenizer, const std::string& target, const RowForm& form);
 
 // The bare row: [prefix] + prompt.
@@ -39,8 +39,8 @@ PromptRow bare_row(const Tokenizer& tokenizer, const EditRequest& request, const
 PromptRow context_row(const Tokenizer& tokenizer, const EditRequest& request, const TokenIds& context,
                       const RowForm& form);
 
-// [prefix] + subject alone, for the drift term read at its last token ("{} is a"
-// of the papers: what follows cannot matter).
+// [prefix] + subject alone, for the drift term, which is read at the subject's last token. The papers append
+// " is a", which cannot change what is read there.
 PromptRow subject_row(const Tokenizer& tokenizer, const EditRequest& request, const RowForm& form);
 
 }  // namespace emend

@@ -159,7 +159,7 @@ VisitedText read_held_text(const fs::path& folder, std::int64_t vocab) {
   return text;
 }
 
-VisitedText text_of(const Statistics& statistics) {
+VisitedText visited_text(const Statistics& statistics) {
   return {statistics.documents, statistics.held_text, statistics.held_documents};
 }
 
@@ -171,7 +171,7 @@ void set_text(Statistics& statistics, VisitedText text) {
 
 void save_statistics(const Statistics& statistics, const Model& model,
                      const std::vector<std::int64_t>& prefix, const fs::path& folder) {
-  write_held_text(folder, text_of(statistics), statistics.fingerprint);
+  write_held_text(folder, visited_text(statistics), statistics.fingerprint);
   const TextOrigin origin = {model.config().family, ids_text(prefix), statistics.source, statistics.settings,
                              statistics.fingerprint};
   for (const auto& [layer, value] : statistics.layers)

@@ -37,7 +37,7 @@ void write_held_text(const std::filesystem::path& folder, const VisitedText& tex
 VisitedText read_held_text(const std::filesystem::path& folder, std::int64_t vocab);
 
 // The text of statistics, and the other way round.
-VisitedText text_of(const Statistics& statistics);
+VisitedText visited_text(const Statistics& statistics);
 void set_text(Statistics& statistics, VisitedText text);
 
 }  // namespace emend

@@ -118,7 +118,7 @@ std::int64_t memory_limit(const Model& model, const StatisticsOptions& options) 
 
 }  // namespace
 
-StatisticsOptions settle(const Model& model, StatisticsOptions options) {
+StatisticsOptions settle_options(const Model& model, StatisticsOptions options) {
   constexpr std::int64_t kDefault = 10, kUntilDefault = 100;  // keys a dimension
   check_options(model, options);
   std::sort(options.layers.begin(), options.layers.end());

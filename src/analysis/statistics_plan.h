@@ -13,7 +13,7 @@ namespace emend {
 // The options with everything that follows from others: sorted layers, tokens, window, size of blocks. Throws
 // Error(kConfig), which names the option, for a layer out of range, an error that cannot be waited for, and
 // as check_text_options does.
-StatisticsOptions settle(const Model& model, StatisticsOptions options);
+StatisticsOptions settle_options(const Model& model, StatisticsOptions options);
 
 // The plan for settled options and this text. Throws Error(kConfig) if memory_bytes is not enough for one
 // layer; the message says how many are.

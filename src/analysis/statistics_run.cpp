@@ -55,7 +55,7 @@ void StatisticsRun::State::reduce(Pass& pass, ShardGroup& group) const {
   sort_documents(pass.walk.documents);
 }
 
-VisitedText StatisticsRun::State::text_of(const Walk& walk) const {
+VisitedText StatisticsRun::State::visited_text(const Walk& walk) const {
   return {walk.documents, text->held_text(), text->held_documents()};
 }
 
@@ -70,7 +70,7 @@ void StatisticsRun::State::write_layers(const Pass& pass, const fs::path& folder
     finished.C = at::Tensor();
     report.layers[layer] = std::move(finished);
   }
-  write_held_text(folder, text_of(pass.walk), fingerprint);
+  write_held_text(folder, visited_text(pass.walk), fingerprint);
 }
 
 void StatisticsRun::State::write_part(const Pass& pass, const fs::path& folder,
@@ -88,7 +88,7 @@ StatisticsRun::StatisticsRun(const Model& model, const StatisticsOptions& option
   const c10::NoGradGuard no_grad;
   State& state = *state_;
   state.model = &model;
-  state.options = settle(model, options);
+  state.options = settle_options(model, options);
   state.settings = settings_of(model, state.options);
   CorpusNotes notes;
   state.text = options.corpus.empty() ? make_own_text(model, state.options)
@@ -123,10 +123,29 @@ Statistics StatisticsRun::collect(Progress& progress) const {
   statistics.settings = state_->settings;
   for (const std::vector<int>& layers : state_->plan.passes) {
     const State::Pass pass = state_->run_pass(layers, nullptr, progress);
-    if (statistics.layers.empty()) set_text(statistics, state_->text_of(pass.walk));
+    if (statistics.layers.empty()) set_text(statistics, state_->visited_text(pass.walk));
     for (std::size_t i = 0; i < layers.size(); ++i) statistics.layers[layers[i]] = pass.visitor.finish(i);
   }
   return statistics;
+}
+
+void StatisticsRun::State::pass_into(const std::vector<int>& layers, const Target& target, Progress& progress,
+                                     StatisticsReport& report) const {
+  const fs::path& folder = target.folder->path;
+  if (target.folder->resume &&
+      (target.parts ? take_part(layers, folder, report) : take_layers(layers, folder, report))) {
+    report.resumed_blocks += plan.blocks;
+  } else {
+    Pass pass = run_pass(layers, target.folder, progress);
+    report.resumed_blocks += pass.walk.resumed_blocks;
+    report.reached_until = report.reached_until && pass.visitor.reached_until();
+    report.curve.insert(report.curve.end(), pass.visitor.curve().begin(), pass.visitor.curve().end());
+    if (target.group) reduce(pass, *target.group);
+    if (target.parts) write_part(pass, folder, report);
+    if (target.layers) write_layers(pass, folder, report);
+  }
+  if (target.group) target.group->wait_for_all();  // the layers are written: checkpoints may go
+  fs::remove(checkpoint(layers, folder));  // if the process is killed before this, the next run does it
 }
 
 StatisticsReport StatisticsRun::collect_into(const StatisticsFolder& folder, Progress& progress,
@@ -134,7 +153,7 @@ StatisticsReport StatisticsRun::collect_into(const StatisticsFolder& folder, Pro
   const c10::NoGradGuard no_grad;
   const State& state = *state_;
   const bool parts = !group && (folder.keep_sums || state.options.shards > 1);
-  const bool writes_layers = !parts && (!group || group->rank() == 0);
+  const State::Target target{&folder, group, parts, !parts && (!group || group->rank() == 0)};
   if (!folder.resume) state.require_no_checkpoint(folder.path);
   if (group) state.require_same_passes(*group);
   state.refuse_other_checkpoints(folder.path);
@@ -144,24 +163,8 @@ StatisticsReport StatisticsRun::collect_into(const StatisticsFolder& folder, Pro
   report.source = state.text->description();
   report.fingerprint = state.fingerprint;
   report.reached_until = state.options.until.has_value();  // until a pass ends without it
-  for (const std::vector<int>& layers : state.plan.passes) {
-    const bool is_done = folder.resume && (parts ? state.take_part(layers, folder.path, report)
-                                                 : state.take_layers(layers, folder.path, report));
-    if (is_done) {
-      report.resumed_blocks += state.plan.blocks;
-    } else {
-      State::Pass pass = state.run_pass(layers, &folder, progress);
-      report.resumed_blocks += pass.walk.resumed_blocks;
-      report.reached_until = report.reached_until && pass.visitor.reached_until();
-      report.curve.insert(report.curve.end(), pass.visitor.curve().begin(), pass.visitor.curve().end());
-      if (group) state.reduce(pass, *group);
-      if (parts) state.write_part(pass, folder.path, report);
-      if (writes_layers) state.write_layers(pass, folder.path, report);
-    }
-    if (group) group->wait_for_all();                   // the layers are written: checkpoints may go
-    fs::remove(state.checkpoint(layers, folder.path));  // a kill before this leaves it
-  }
-  if (writes_layers) report.outputs.push_back(held_text_file(folder.path));
+  for (const std::vector<int>& layers : state.plan.passes) state.pass_into(layers, target, progress, report);
+  if (target.layers) report.outputs.push_back(held_text_file(folder.path));
   return report;
 }
 

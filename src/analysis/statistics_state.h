@@ -31,14 +31,25 @@ struct StatisticsRun::State {
     Walk walk;
   };
 
+  // Where the sums go. Of a group, rank 0 alone writes layers.
+  struct Target {
+    const StatisticsFolder* folder;
+    ShardGroup* group;  // null: this process is alone
+    bool parts;         // float64 sums are written
+    bool layers;        // finished layers are written
+  };
+
   // --- what is run
   RunIdentity identity() const;
   Pass run_pass(const std::vector<int>& layers, const StatisticsFolder* folder, Progress& progress) const;
+  // One pass, or what the folder already holds of it.
+  void pass_into(const std::vector<int>& layers, const Target& target, Progress& progress,
+                 StatisticsReport& report) const;
   void require_same_passes(ShardGroup& group) const;
   void reduce(Pass& pass, ShardGroup& group) const;
 
   // --- what is written
-  VisitedText text_of(const Walk& walk) const;
+  VisitedText visited_text(const Walk& walk) const;
   void write_layers(const Pass& pass, const std::filesystem::path& folder, StatisticsReport& report) const;
   void write_part(const Pass& pass, const std::filesystem::path& folder, StatisticsReport& report) const;
 
