@@ -9,6 +9,7 @@
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
 #include "cli/patch_measure.h"
+#include "emend/edit_run.h"
 #include "emend/error.h"
 #include "emend/patch_algebra.h"
 #include "emend/statistics.h"

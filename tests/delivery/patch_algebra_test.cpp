@@ -28,36 +28,41 @@ at::Tensor second_moment() {
 }
 
 // A protected key, the same for all, and a key of its own.
-EditedFact fact(const std::string& id, double seed, int layer = 2) {
-  EditedFact result;
+FactRecord fact(const std::string& id, double seed, int layer = 2) {
+  FactRecord result;
   result.request.id = id;
   result.request.prompt = "p " + id;
   result.request.subject = id;
   result.request.target = "t";
-  result.layer = layer;
-  result.status = "edited";
-  result.keys = at::stack({waves({kInner}, seed), waves({kInner}, 77)});
-  result.answers = at::tensor({1.0F, 0.0F});
-  result.residual = waves({kModel}, seed + 1);
-  result.update_norm = 1;
-  result.relative_norm = 0.5;
+  FactPart part;
+  part.weight = {layer, Role::kMlpDown};
+  part.keys = at::stack({waves({kInner}, seed), waves({kInner}, 77)});
+  part.answers = at::tensor({1.0F, 0.0F});
+  part.residual = waves({kModel}, seed + 1);
+  part.rows = {0};
+  part.update_norm = 1;
+  part.relative_norm = 0.5;
+  result.parts = {part};
   return result;
 }
 
 // Facts as a joint solve writes them.
-Patch solved(const std::vector<EditedFact>& facts) {
+Patch solved(const std::vector<FactRecord>& facts) {
   Patch patch;
   patch.edit.method = "rome";
   patch.edit.options = {{"keys", "context+bare"}, {"ridge", "0.01"}, {"covariance", "true"}};
   patch.edit.base_fingerprint = "ab";
-  patch.edit.statistics_fingerprint = "cd";
+  const WeightRef weight{2, Role::kMlpDown};
+  patch.edit.solves = {{weight, SolveRule::kEquality, "cd", 0.01}};
   patch.edit.facts = facts;
+  for (std::size_t i = 0; i < facts.size(); ++i)
+    patch.edit.facts[i].parts[0].rows = {static_cast<std::int64_t>(i)};
   const at::Tensor C = second_moment();
   const at::Tensor ridge = C + 0.01 * C.trace() / static_cast<double>(kInner) * at::eye(kInner, at::kDouble);
   std::vector<at::Tensor> keys, residuals;
-  for (const EditedFact& one : facts) {
-    keys.push_back(one.keys[0].to(at::kDouble));
-    residuals.push_back(one.residual);
+  for (const FactRecord& one : facts) {
+    keys.push_back(one.parts[0].keys[0].to(at::kDouble));
+    residuals.push_back(one.parts[0].residual);
   }
   keys.push_back(waves({kInner}, 77).to(at::kDouble));
   const at::Tensor K = at::stack(keys, 1);
@@ -65,7 +70,8 @@ Patch solved(const std::vector<EditedFact>& facts) {
   const at::Tensor A =
       at::linalg_solve(at::matmul(K.t(), CK), CK.t());  // rows answer 1 on one key, 0 on the others
   const auto n = static_cast<std::int64_t>(facts.size());
-  patch.edit.changes = {{2, A.narrow(0, 0, n).to(at::kFloat).contiguous(), at::stack(residuals, 1)}};
+  patch.edit.changes = {
+      WeightChange::low_rank(weight, A.narrow(0, 0, n).to(at::kFloat).contiguous(), at::stack(residuals, 1))};
   patch.passed = true;
   return patch;
 }
@@ -90,23 +96,23 @@ TEST(DropFact, EqualsASolveWithoutIt) {
   EXPECT_FALSE(dropped.passed);
   EXPECT_TRUE(dropped.checks.empty());
   EXPECT_THAT(dropped.edit.warnings.back(), HasSubstr("\"b\" was taken out"));
-  const EditedFact& a = dropped.edit.facts[0];
+  const FactPart& a = dropped.edit.facts[0].parts[0];
   EXPECT_NEAR(a.update_norm, (a.residual.norm() * dropped.edit.changes[0].A[0].norm()).item<double>(), 1e-5);
   EXPECT_NEAR(a.relative_norm, a.update_norm / 2, 1e-6);  // the weight's norm stays 2
 }
 
 TEST(DropFact, WithoutMomentsUsesTheIdentity) {
   Patch all = solved({fact("a", 1), fact("b", 2)});
-  all.edit.options["covariance"] = "false";
+  all.edit.solves[0].statistics_fingerprint.clear();
   EXPECT_TRUE(layers_to_solve(all, "b").empty());
   const Patch dropped = drop_fact(all, "b", {});
-  const at::Tensor answers = at::mv(dropped.edit.changes[0].A, fact("a", 1).keys[0]);
+  const at::Tensor answers = at::mv(dropped.edit.changes[0].A, fact("a", 1).parts[0].keys[0]);
   EXPECT_NEAR(answers[0].item<float>(), 1, 1e-5);
 }
 
 TEST(DropFact, TakesTheRowWhereEachAnswersForItself) {
   Patch all = solved({fact("a", 1), fact("b", 2)});
-  all.edit.options["keys"] = "original";
+  all.edit.solves[0].rule = SolveRule::kEachAlone;
   EXPECT_TRUE(layers_to_solve(all, "a").empty());
   const Patch dropped = drop_fact(all, "a", {});
   EXPECT_TRUE(at::equal(dropped.edit.changes[0].A, all.edit.changes[0].A.narrow(0, 1, 1)));
@@ -139,10 +145,10 @@ TEST(MergePatches, EqualsASolveOfAll) {
 }
 
 // A fact that was the answer already: no keys, no residual.
-EditedFact true_fact(const std::string& id) {
-  EditedFact result = fact(id, 1);
-  result.status = "already true";
-  result.keys = result.answers = result.residual = at::Tensor();
+FactRecord true_fact(const std::string& id) {
+  FactRecord result = fact(id, 1);
+  result.status = FactStatus::kAlreadyTrue;
+  result.parts[0] = {result.parts[0].weight, {}, {}, {}, {}, 0, 0};
   return result;
 }
 
@@ -161,11 +167,14 @@ TEST(MergePatches, TakeAFactThatIsTrueAlreadyOnce) {
 }
 
 // With `keys: original` each row answers for its own fact.
-Patch row_by_row(const std::vector<EditedFact>& facts) {
+Patch row_by_row(const std::vector<FactRecord>& facts) {
   Patch patch = solved(facts);
-  patch.edit.options["keys"] = "original";
+  patch.edit.solves[0].rule = SolveRule::kEachAlone;
   std::vector<at::Tensor> A;
-  for (const EditedFact& one : facts) A.push_back(one.keys[0] / one.keys[0].dot(one.keys[0]));
+  for (const FactRecord& one : facts) {
+    const at::Tensor key = one.parts[0].keys[0];
+    A.push_back(key / key.dot(key));
+  }
   patch.edit.changes[0].A = at::stack(A, 0);
   return patch;
 }
@@ -181,24 +190,32 @@ TEST(MergePatches, OfRowsTakeWhatBothHoldOnce) {
   EXPECT_LT(gap(product(twice), product(ab)), 1e-6);
 }
 
-TEST(PatchesOfPatches, RefuseARidgeThatIsNoNumber) {
-  for (const std::string text : {"much", "nan", "-1", "1e999", "0.1x"}) {
-    Patch one = solved({fact("a", 1), fact("b", 2)}), other = solved({fact("c", 4)});
-    one.edit.options["ridge"] = other.edit.options["ridge"] = text;
-    EXPECT_THAT(error_of(ErrorKind::kFormat, [&] { drop_fact(one, "a", kMoments); }),
-                HasSubstr("ridge must be a number from 0, found \"" + text));
-    EXPECT_THAT(error_of(ErrorKind::kFormat,
-                         [&] {
-                           merge_patches({one, other}, {"p", "q"}, kMoments);
-                         }),
-                HasSubstr("ridge must be a number"));
-  }
+// The same facts at another layer.
+Patch moved_to(int layer, Patch patch) {
+  const WeightRef weight{layer, Role::kMlpDown};
+  patch.edit.changes[0].weight = patch.edit.solves[0].weight = weight;
+  for (FactRecord& one : patch.edit.facts) one.parts[0].weight = weight;
+  return patch;
+}
+
+TEST(PatchesOfPatches, RefuseRulesThatDiffer) {
+  Patch other = solved({fact("b", 2)});
+  other.edit.solves[0].relative_ridge = 0.5;
+  EXPECT_THAT(error_of(ErrorKind::kModel,
+                       [&] {
+                         merge_patches({solved({fact("a", 1)}), other}, {"one", "two"}, kMoments);
+                       }),
+              HasSubstr("the rule of solving of layer 2 differs"));
+}
+
+TEST(PatchesOfPatches, RefuseARuleThatAPatchCannotSolveAgain) {
+  Patch all = solved({fact("a", 1), fact("b", 2)});
+  all.edit.solves[0].rule = SolveRule::kNullSpace;
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { drop_fact(all, "a", kMoments); }), HasSubstr("null space"));
 }
 
 TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
-  Patch other = solved({fact("b", 2)});
-  other.edit.changes[0].block = 5;
-  other.edit.facts[0].layer = 5;
+  const Patch other = moved_to(5, solved({fact("b", 2)}));
   const Patch one = solved({fact("a", 1)});
   EXPECT_TRUE(layers_to_solve({one, other}).empty());
   const Patch merged = merge_patches({one, other}, {"one", "two"}, {});
@@ -208,20 +225,15 @@ TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
 }
 
 TEST(MergePatches, OfDifferentStatisticsKeepThoseOfEachLayer) {
-  Patch other = solved({fact("b", 2)});
-  other.edit.changes[0].block = 5;
-  other.edit.facts[0].layer = 5;
-  other.edit.statistics_fingerprint = "0f0f";
-  Patch one = solved({fact("a", 1)});
-  EXPECT_TRUE(merge_patches({one, solved({fact("c", 3)})}, {"p", "q"}, kMoments).layer_statistics.empty());
-  const int layer = one.edit.changes[0].block;
+  Patch other = moved_to(5, solved({fact("b", 2)}));
+  other.edit.solves[0].statistics_fingerprint = "0f0f";
+  const Patch one = solved({fact("a", 1)});
+  EXPECT_EQ(merge_patches({one, solved({fact("c", 3)})}, {"p", "q"}, kMoments).edit.statistics_fingerprint(), "cd");
   const Patch merged = merge_patches({one, other}, {"one", "two"}, {});
-  EXPECT_EQ(merged.statistics_of(layer), one.edit.statistics_fingerprint);
-  EXPECT_EQ(merged.statistics_of(5), "0f0f");
+  EXPECT_EQ(merged.edit.solves[0].statistics_fingerprint, "cd");
+  EXPECT_EQ(merged.edit.solves[1].statistics_fingerprint, "0f0f");
   // A third one at layer 5 must be of the same statistics.
-  Patch third = solved({fact("c", 3)});
-  third.edit.changes[0].block = 5;
-  third.edit.facts[0].layer = 5;
+  const Patch third = moved_to(5, solved({fact("c", 3)}));
   EXPECT_THAT(error_of(ErrorKind::kModel,
                        [&] {
                          merge_patches({merged, third}, {"m", "t"}, kMoments);
@@ -231,14 +243,14 @@ TEST(MergePatches, OfDifferentStatisticsKeepThoseOfEachLayer) {
 
 TEST(MergePatches, RefusesConflictsByName) {
   const Patch one = solved({fact("a", 1)});
-  EditedFact same_key = fact("z", 1);
-  same_key.residual = waves({kModel}, 9);
+  FactRecord same_key = fact("z", 1);
+  same_key.parts[0].residual = waves({kModel}, 9);
   const auto refused = [&](ErrorKind kind, const Patch& other) {
     return error_of(kind, [&] { merge_patches({one, other}, {"one", "two"}, kMoments); });
   };
   EXPECT_THAT(refused(ErrorKind::kConfig, solved({same_key})),
               AllOf(HasSubstr("\"a\" (one) and \"z\" (two) at layer 2"), HasSubstr("same key")));
-  EditedFact same_id = fact("a", 2);
+  FactRecord same_id = fact("a", 2);
   same_id.request.target = "another";
   EXPECT_THAT(refused(ErrorKind::kConfig, solved({same_id})),
               HasSubstr("two: the id \"a\" stands for another edit"));
@@ -250,7 +262,7 @@ TEST(MergePatches, RefusesConflictsByName) {
   other.prefix = {1};
   EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the prefix differs"));
   other = solved({fact("b", 2)});
-  other.edit.statistics_fingerprint = "ff";
+  other.edit.solves[0].statistics_fingerprint = "ff";
   EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the statistics of layer 2 differs"));
 }
 

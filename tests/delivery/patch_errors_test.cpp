@@ -86,7 +86,7 @@ TEST_F(BrokenPatch, AlteredContentIsRefusedByItsHash) {
   words.metadata.at("emend.base_name") += "x";
   write_parts(words, folder_ / "bad");
   EXPECT_THAT(refusal_of(folder_ / "bad"), HasSubstr("altered or damaged after it was written"));
-  parts.tensors.at("edits.0.residual").bytes[0] ^= std::byte{1};
+  parts.tensors.at("model.layers.3.mlp_down.residuals").bytes[0] ^= std::byte{1};
   write_parts(parts, folder_ / "bad");
   EXPECT_THAT(refusal_of(folder_ / "bad"), HasSubstr("altered or damaged after it was written"));
 }
@@ -120,7 +120,7 @@ TEST_F(BrokenPatch, NamesEachMissingKey) {
 }
 
 TEST_F(BrokenPatch, NamesEachBrokenKey) {
-  const std::vector<std::string> free_text = {"emend.version",   "emend.method",    "emend.objective",
+  const std::vector<std::string> free_text = {"emend.version",   "emend.method",
                                               "emend.base_name", "emend.edit_text", "emend.bos",
                                               "emend.device"};
   for (const auto& [key, value] : good_.metadata) {
@@ -147,7 +147,8 @@ TEST_F(BrokenPatch, NamesEachMissingTensor) {
     const std::string gone = name;
     EXPECT_NE(refusal([&](Parts& parts) { parts.tensors.erase(gone); }), "accepted") << gone;
   }
-  EXPECT_THAT(refusal([](Parts& parts) { parts.tensors.erase("edits.1.keys"); }), HasSubstr("edits.1.keys"));
+  EXPECT_THAT(refusal([](Parts& parts) { parts.tensors.erase("model.layers.11.mlp_down.keys"); }),
+              HasSubstr("model.layers.11.mlp_down.keys"));
 }
 
 TEST_F(BrokenPatch, NamesEachTensorOfAWrongShapeOrType) {
@@ -172,15 +173,15 @@ TEST_F(BrokenPatch, RefusesSizesThatDoNotFitEachOther) {
   };
   EXPECT_THAT(refusal(reshape("model.layers.3.mlp_down.B", {2, 4})), HasSubstr("model.layers.3.mlp_down.B"));
   EXPECT_THAT(refusal(reshape("model.layers.3.mlp_down.A", {6, 2})), HasSubstr("model.layers.3.mlp_down"));
-  EXPECT_THAT(refusal(reshape("edits.0.keys", {6, 2})), HasSubstr("edits.0.keys"));
+  EXPECT_THAT(refusal(reshape("model.layers.3.mlp_down.keys", {6, 2})), HasSubstr("model.layers.3.mlp_down.keys"));
 }
 
 TEST_F(BrokenPatch, RefusesNumbersThatAreNotFinite) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     const std::string message = refusal([&](Parts& parts) {
-      std::memcpy(parts.tensors["edits.1.residual"].bytes.data() + 4, &bad, sizeof bad);
+      std::memcpy(parts.tensors["model.layers.11.mlp_down.residuals"].bytes.data() + 4, &bad, sizeof bad);
     });
-    EXPECT_THAT(message, HasSubstr("edits.1.residual"));
+    EXPECT_THAT(message, HasSubstr("model.layers.11.mlp_down.residuals"));
     EXPECT_THAT(message, HasSubstr("not finite"));
   }
 }
@@ -205,7 +206,7 @@ TEST_F(BrokenPatch, RefusesTensorsThatNoPatchHas) {
     };
   };
   EXPECT_THAT(
-      refusal([](Parts& parts) { parts.tensors["model.layers.3.mlp_up.A"] = parts.tensors["edits.0.keys"]; }),
+      refusal([](Parts& parts) { parts.tensors["model.layers.3.mlp_up.A"] = parts.tensors["model.layers.3.mlp_down.keys"]; }),
       HasSubstr("model.layers.3.mlp_up.A"));
   EXPECT_NE(refusal(rename("model.layers.3.mlp_down.A", "model.layers.03.mlp_down.A")), "accepted");
   EXPECT_NE(refusal(rename("model.layers.11.mlp_down.A", "model.layers.99999999999999999999.mlp_down.A")),
@@ -215,35 +216,64 @@ TEST_F(BrokenPatch, RefusesTensorsThatNoPatchHas) {
 TEST_F(BrokenPatch, RefusesStatesOfOtherFacts) {
   const auto swap_in = [](const std::string& from, const std::string& to) {
     return [=](Parts& parts) {
-      std::string& text = parts.metadata["emend.after"];
-      text.replace(text.find(from), from.size(), to);
+      std::string& text = parts.metadata["emend.facts"];
+      text.replace(text.find(from, text.find("\"after\"")), from.size(), to);
     };
   };
-  EXPECT_THAT(refusal(swap_in("\"id\":\"a\"", "\"id\":\"z\"")), HasSubstr("emend.after"));
+  EXPECT_THAT(refusal(swap_in("\"id\":\"a\"", "\"id\":\"z\"")), HasSubstr("a state of the fact"));
   EXPECT_THAT(refusal([](Parts& parts) { parts.metadata["emend.facts"] = "[]"; }), HasSubstr("emend.facts"));
 }
 
 TEST_F(BrokenPatch, RefusesOneIdForTwoFacts) {
   const std::string message = refusal([](Parts& parts) {
-    for (const std::string key : {"emend.facts", "emend.before", "emend.after"}) {
-      std::string& text = parts.metadata.at(key);
-      text.replace(text.find("\"id\":\"b\""), 8, "\"id\":\"a\"");
-    }
+    std::string& text = parts.metadata.at("emend.facts");
+    for (std::size_t at = text.find("\"id\":\"b\""); at != std::string::npos; at = text.find("\"id\":\"b\"", at))
+      text.replace(at, 8, "\"id\":\"a\"");
   });
   EXPECT_THAT(message, HasSubstr("emend.facts"));
   EXPECT_THAT(message, HasSubstr("\"a\" twice"));
 }
 
 TEST_F(BrokenPatch, RefusesAFormatOfTheFuture) {
-  EXPECT_THAT(refusal([](Parts& parts) { parts.metadata["emend.format"] = "2"; }), HasSubstr("emend.format"));
+  const std::string message = refusal([](Parts& parts) { parts.metadata["emend.format"] = "3"; });
+  EXPECT_THAT(message, HasSubstr("emend.format"));
+  EXPECT_THAT(message, HasSubstr("found \"3\""));
 }
 
 TEST_F(BrokenPatch, RefusesAFactAtALayerThatWasNotChanged) {
   EXPECT_THAT(refusal([](Parts& parts) {
                 std::string& text = parts.metadata["emend.facts"];
-                text.replace(text.find("\"layer\":11"), 10, "\"layer\":12");
+                text.replace(text.find("model.layers.11."), 16, "model.layers.12.");
               }),
               HasSubstr("layer 12"));
+}
+
+TEST_F(BrokenPatch, RefusesChangesAndSolvesThatDoNotBelongTogether) {
+  const auto swap_weight = [](const std::string& to) {
+    return [=](Parts& parts) {
+      std::string& text = parts.metadata["emend.solves"];
+      text.replace(text.find("model.layers.11."), 16, to);
+    };
+  };
+  EXPECT_THAT(refusal(swap_weight("model.layers.12.")), HasSubstr("does not say how it was solved"));
+  EXPECT_THAT(refusal([](Parts& parts) {
+                std::string& text = parts.metadata["emend.solves"];
+                text.insert(text.size() - 1, "," + text.substr(1, text.find('}')));
+                text.replace(text.rfind("model.layers."), 15, "model.layers.7.");
+              }),
+              HasSubstr("model.layers.7."));
+}
+
+TEST_F(BrokenPatch, RefusesRowsAndKeysBeyondTheTensors) {
+  const auto put = [](const std::string& from, const std::string& to) {
+    return [=](Parts& parts) {
+      std::string& text = parts.metadata["emend.facts"];
+      text.replace(text.find(from), from.size(), to);
+    };
+  };
+  EXPECT_THAT(refusal(put("\"rows\":[0]", "\"rows\":[2]")), HasSubstr("names row 2"));
+  EXPECT_THAT(refusal(put("\"keys\":2", "\"keys\":3")), HasSubstr("mlp_down.keys"));
+  EXPECT_THAT(refusal(put("\"keys\":2", "\"keys\":2147483647")), HasSubstr("mlp_down.keys"));
 }
 
 TEST(MissingPatch, IsAnErrorOfTheSystem) {

@@ -14,20 +14,24 @@ at::Tensor ramp(const std::vector<std::int64_t>& shape, double first) {
   return (at::arange(size, at::kFloat) * 0.25 + first).reshape(shape);
 }
 
-EditedFact sample_fact(const std::string& id, int layer, const std::string& status) {
-  EditedFact fact;
+FactRecord sample_fact(const std::string& id, int layer, FactStatus status) {
+  FactRecord fact;
   fact.request = {id,      "Zürich lies in " + id, id,           16,
                   "Spain", "Switzerland",          {"p1", "p2"}, {{"Bern lies in", "Europe"}}};
-  fact.layer = layer;
   fact.status = status;
-  if (status != "edited") return fact;
-  fact.keys = ramp({2, 6}, layer);
-  fact.answers = ramp({2}, 0.5);
-  fact.residual = ramp({4}, -1);
-  fact.steps = 17;
-  fact.loss = 0.1;
-  fact.update_norm = 1.0 / 3;
-  fact.relative_norm = 0.017;
+  FactPart part;
+  part.weight = {layer, Role::kMlpDown};
+  if (status == FactStatus::kEdited) {
+    part.keys = ramp({2, 6}, layer);
+    part.answers = ramp({2}, 0.5);
+    part.residual = ramp({4}, -1);
+    part.rows = {0};
+    part.update_norm = 1.0 / 3;
+    part.relative_norm = 0.017;
+    fact.steps = 17;
+    fact.loss = 0.1;
+  }
+  fact.parts = {part};
   return fact;
 }
 
@@ -41,14 +45,16 @@ FactState sample_state(const std::string& id, double p) {
 Patch sample_patch() {
   Patch patch;
   patch.edit.method = "rome";
-  patch.edit.objective = "written";
+  patch.edit.objective = Objective::kWritten;
   patch.edit.options = {{"keys", "context+bare"}, {"decay", "0"}};
   patch.edit.base_fingerprint = "0123456789abcdef";
-  patch.edit.statistics_fingerprint = "fedc";
   patch.edit.context_ids = {{5, 6, 7}, {}, {8}};
-  patch.edit.changes = {{3, ramp({2, 6}, 1), ramp({4, 2}, 2)}, {11, ramp({1, 6}, 3), ramp({4, 1}, 4)}};
-  patch.edit.facts = {sample_fact("a", 3, "edited"), sample_fact("b", 11, "edited"),
-                      sample_fact("c", 3, "already true")};
+  const WeightRef third{3, Role::kMlpDown}, last{11, Role::kMlpDown};
+  patch.edit.changes = {WeightChange::low_rank(third, ramp({2, 6}, 1), ramp({4, 2}, 2)),
+                        WeightChange::low_rank(last, ramp({1, 6}, 3), ramp({4, 1}, 4))};
+  patch.edit.solves = {{third, SolveRule::kEquality, "fedc", 1e-5}, {last, SolveRule::kEquality, "fedc", 1e-5}};
+  patch.edit.facts = {sample_fact("a", 3, FactStatus::kEdited), sample_fact("b", 11, FactStatus::kEdited),
+                      sample_fact("c", 3, FactStatus::kAlreadyTrue)};
   patch.edit.warnings = {"\"a\" and \"b\" lie close"};
   patch.conditions = {"cuda:1", "bfloat16", 18446744073709551615u, 512};
   patch.emend_version = "0.1.0";
@@ -59,9 +65,9 @@ Patch sample_patch() {
   patch.form = PromptForm::kChat;
   patch.thresholds = {0.5, 0.25, 0.125, 1.5};
   patch.checks = {{"efficacy", 1.0, 0.5, true, 2}, {"drift", std::nullopt, 1.5, false, 0}};
-  for (const EditedFact& fact : patch.edit.facts) {
-    patch.before.push_back(sample_state(fact.request.id, 0.1));
-    patch.after.push_back(sample_state(fact.request.id, 0.9));
+  for (FactRecord& fact : patch.edit.facts) {
+    fact.before = sample_state(fact.request.id, 0.1);
+    fact.after = sample_state(fact.request.id, 0.9);
   }
   patch.held_text = {{9, 10}, {11}};
   patch.passed = true;

@@ -25,6 +25,8 @@ class EditWorld {
   EditorContext context;  // with the automatic prefix
   RowForm form;
 
+  int layer() const { return context.layers.front(); }
+
   Edit edit(const std::vector<EditRequest>& requests,
             const std::map<std::string, std::string>& options = {}) const {
     SilentProgress silent;
@@ -44,7 +46,7 @@ class EditWorld {
   // The key at a token of a row, on the model as it is, from a plain pass. float32 [F]
   at::Tensor key_at(const TokenIds& ids, std::size_t token) const {
     const TokenIds upto(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(token) + 1);
-    return plain_vectors(model, upto, Site::kKey, context.layer)[static_cast<std::int64_t>(token)];
+    return plain_vectors(model, upto, Site::kKey, layer())[static_cast<std::int64_t>(token)];
   }
   at::Tensor bare_key(const EditRequest& request) const {
     const PromptRow row = bare_row(model.tokenizer(), request, form);
@@ -60,7 +62,7 @@ class EditWorld {
     return keys;
   }
   at::Tensor weight() const {
-    return model.weights().blocks[static_cast<std::size_t>(context.layer)].mlp_down;
+    return model.weights().blocks[static_cast<std::size_t>(layer())].mlp_down;
   }
 
   // (W + Delta) k - W k in float32, with the weight really written.
@@ -78,10 +80,10 @@ class EditWorld {
 
  private:
   explicit EditWorld(const std::string& shape) : model(load_world(shape)) {
-    context.layer = default_layer(model.config());
+    context.layers = {default_layer(model.config())};
     context.prefix = model.tokenizer().automatic_prefix();
     form.prefix = context.prefix;
-    statistics = world_statistics(model, context.layer);
+    statistics = world_statistics(model, layer());
     context.statistics = &statistics;
   }
 };

@@ -24,7 +24,8 @@ inline std::vector<WeightChange> formula_change(const Model& model, int block, s
   const at::Tensor& weight = model.weights().blocks[static_cast<std::size_t>(block)].mlp_down;
   const std::int64_t size = weight.size(1);
   const at::Tensor a = at::cos(at::arange(size, at::kDouble) * 0.7 + static_cast<double>(r)) * factor;
-  return {{block, a.to(at::kFloat).unsqueeze(0), weight.select(1, 7 * r % size).to(at::kFloat).unsqueeze(1).clone()}};
+  return {WeightChange::low_rank({block, Role::kMlpDown}, a.to(at::kFloat).unsqueeze(0),
+                                 weight.select(1, 7 * r % size).to(at::kFloat).unsqueeze(1).clone())};
 }
 
 }  // namespace emend::test
