@@ -73,6 +73,7 @@ WeightSolve solve_record(const RomePlan& plan) {
   if (const SpdInfo* info = plan.solved_with()) {
     solve.ridge = info->ridge;
     solve.condition = info->condition;
+    solve.condition_of_moments = info->condition_of_moments;
   }
   return solve;
 }

@@ -15,7 +15,12 @@ namespace emend {
 struct SpdInfo {
   double ridge = 0;      // what was added to the diagonal
   double condition = 0;  // estimated ratio of largest to smallest eigenvalue, after the ridge
+  // The same of C as it is, told by the factor of C + ridge I: its smallest eigenvalue is that of C plus the
+  // ridge. std::nullopt when C's own part of it is below kLeastOwnShare of the ridge: then C is singular as far
+  // as this factor can tell.
+  std::optional<double> condition_of_moments;
 };
+inline constexpr double kLeastOwnShare = 0.1;
 
 // C + ridge I = L L^T in float64. Immutable after construction.
 class SpdFactor {

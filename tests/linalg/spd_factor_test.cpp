@@ -138,5 +138,25 @@ TEST(SpdFactor, ConditionIsThatAfterTheRidge) {
   EXPECT_NEAR(SpdFactor(C, 1e-2, "C").info().condition / ((1 + ridge) / ridge), 1, 0.5);
 }
 
+// C with known eigenvalues in a random basis.
+at::Tensor with_eigenvalues(const std::vector<double>& values) {
+  const auto n = static_cast<std::int64_t>(values.size());
+  const at::Tensor basis = std::get<0>(at::linalg_qr(at::sin(at::arange(n * n, at::kDouble).pow(1.3)).view({n, n})));
+  return at::matmul(basis * at::tensor(values, at::kDouble), basis.t());
+}
+
+TEST(SpdFactor, TellsTheConditionOfTheMomentsBehindItsRidge) {
+  // Mean 25.25, so that a relative ridge of 0.01 adds 0.2525: the eigenvalue 1 is told apart from it.
+  const at::Tensor C = with_eigenvalues({1, 20, 30, 50});
+  const SpdInfo info = SpdFactor(C, 0.01, "C").info();
+  EXPECT_NEAR(info.ridge, 0.2525, 1e-9);
+  ASSERT_TRUE(info.condition_of_moments.has_value());
+  EXPECT_NEAR(*info.condition_of_moments, 50, 0.5);
+  EXPECT_NEAR(info.condition, 50.2525 / 1.2525, 0.5);
+  EXPECT_NEAR(*SpdFactor(C, 0, "C").info().condition_of_moments, 50, 0.5);
+  // Below a tenth of the ridge it is not: C is singular as far as the factor can tell.
+  EXPECT_FALSE(SpdFactor(with_eigenvalues({0, 20, 30, 50}), 0.01, "C").info().condition_of_moments.has_value());
+}
+
 }  // namespace
 }  // namespace emend

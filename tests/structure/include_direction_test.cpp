@@ -40,7 +40,7 @@ const FolderRules kRules = {
             {"delivery", {"measure", "model", "io", "linalg", "base"}},
             {"pipeline",
              {"editor.h", "delivery", "measure", "analysis", "model", "text", "linalg", "config", "report", "io", "base"}},
-            {"reports", {"pipeline", "eval", "delivery", "measure", "analysis", "model", "report", "base"}},
+            {"reports", {"editor.h", "pipeline", "eval", "delivery", "measure", "analysis", "model", "report", "base"}},
             {"cli", {"*"}},
             {"bindings", {"*"}},
             {"umbrella", {"*"}},  // include/emend/emend.h
