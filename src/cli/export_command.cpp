@@ -7,7 +7,7 @@
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
-#include "cli/patch_measure.h"
+#include "emend/patch_run.h"
 #include "emend/adapter.h"
 #include "emend/tensor_file.h"
 #include "report/numbers.h"
@@ -58,13 +58,12 @@ struct Loaded {
 Loaded load(const ExportOptions& options, Console& console) {
   console.keep_json_apart({{options.patches.begin(), options.patches.end()}, options.common.model, {}});
   console.keep_json_apart({{options.out}, {}, {}});
-  std::vector<Patch> patches = load_patches(options.patches);
-  require_passed(patches, options.patches, options.force, console);
-  require_no_overlap(patches, options.patches, options.force, console);
+  const std::vector<NamedPatch> patches = load_patches({options.patches.begin(), options.patches.end()});
+  for (const std::string& warning : require_usable(patches, {options.force})) console.warn(warning);
   Model model = load_model(options.common.model, options.common, console);
-  for (std::size_t i = 0; i < patches.size(); ++i) require_base(patches[i], model, options.patches[i]);
+  for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
   throw_if_interrupted();
-  return {std::move(patches), std::move(model)};
+  return {without_names(patches), std::move(model)};
 }
 
 // Largest difference of the written product B A from that of the patches: read back from the file.

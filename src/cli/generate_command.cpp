@@ -8,7 +8,7 @@
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
-#include "cli/patch_measure.h"
+#include "emend/patch_run.h"
 #include "emend/error.h"
 #include "emend/generate.h"
 #include "pipeline/continue_prompt.h"
@@ -138,12 +138,12 @@ int generate_command(const std::vector<std::string>& arguments) {
   parse_form(options.form);
   Console console(options.common);
   console.keep_json_apart({{options.patches.begin(), options.patches.end()}, options.common.model, {}});
-  const std::vector<Patch> patches = load_patches(options.patches);
+  const std::vector<NamedPatch> patches = load_patches({options.patches.begin(), options.patches.end()});
   Model model = load_model(options.common.model, options.common, console);
   fit_token_budget(model, options.common, console);
-  for (std::size_t i = 0; i < patches.size(); ++i) {
-    require_base(patches[i], model, options.patches[i]);
-    if (!patches[i].passed) console.warn(options.patches[i] + ": this patch is marked as failed");
+  for (const NamedPatch& named : patches) {
+    require_base(named.patch, model, named.name);
+    if (!named.patch.passed) console.warn(named.name + ": this patch is marked as failed");
   }
   const ScopedEdit scope(model, changes_of(patches));
   const Generated result = run_generate(model, options, console);

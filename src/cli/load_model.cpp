@@ -6,12 +6,16 @@
 
 namespace emend {
 
-Model load_model(const std::string& path, const CommonOptions& options, Console& console) {
+ModelOptions model_options(const CommonOptions& options) {
   ModelOptions how;
   how.device = options.device;
   how.dtype = options.dtype;
   how.threads = options.threads;
-  Model model = Model::load(path, how, console.progress());
+  return how;
+}
+
+Model load_model(const std::string& path, const CommonOptions& options, Console& console) {
+  Model model = Model::load(path, model_options(options), console.progress());
   throw_if_interrupted();
   return model;
 }

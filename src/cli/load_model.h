@@ -15,6 +15,8 @@
 
 namespace emend {
 
+// The device, type and threads of the options, as the library takes them.
+ModelOptions model_options(const CommonOptions& options);
 // Loads `path` with the device, type and threads of the options.
 Model load_model(const std::string& path, const CommonOptions& options, Console& console);
 // The token budget that fits the model's device, unless one was given; says so when its memory lowers it.

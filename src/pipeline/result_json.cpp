@@ -85,10 +85,17 @@ ResultJson checks_json(const std::vector<CheckResult>& checks) {
 }
 
 ResultJson model_json(const Model& model) {
-  const ModelConfig& config = model.config();
-  return {{"path", model.path().string()},     {"family", config.family}, {"layers", config.layers},
-          {"d_model", config.d_model},         {"d_ff", config.d_ff},     {"vocab", config.vocab},
-          {"fingerprint", model.fingerprint()}};
+  return model_json(model.path().string(), model.config(), model.fingerprint());
+}
+
+ResultJson model_json(const std::string& path, const ModelConfig& config, const std::string& fingerprint) {
+  return {{"path", path},
+          {"family", config.family},
+          {"layers", config.layers},
+          {"d_model", config.d_model},
+          {"d_ff", config.d_ff},
+          {"vocab", config.vocab},
+          {"fingerprint", fingerprint}};
 }
 
 ResultJson patch_result_json(const Patch& patch) {

@@ -17,6 +17,7 @@ ResultJson checks_json(const std::vector<CheckResult>& checks);
 
 // {"path", "family", "layers", "d_model", "d_ff", "vocab", "fingerprint"}.
 ResultJson model_json(const Model& model);
+ResultJson model_json(const std::string& path, const ModelConfig& config, const std::string& fingerprint);
 
 // What a patch says of itself: base, method, options, edits as far as their states are stored, checks,
 // warnings.

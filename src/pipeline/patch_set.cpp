@@ -1,5 +1,4 @@
-#include "cli/patch_measure.h"
-
+// What the runs over patches share: reading them, refusing them, holding them to what they store.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -10,7 +9,7 @@
 #include "delivery/solve_again.h"
 #include "emend/error.h"
 #include "emend/patch_algebra.h"
-#include "report/numbers.h"
+#include "emend/patch_run.h"
 
 namespace emend {
 namespace {
@@ -49,55 +48,54 @@ double update_error(const WeightSolve& solve, const FactPart& part, const Weight
   return largest;
 }
 
+// " (efficacy, drift)"; empty when none is named.
+std::string failed_checks_text(const Patch& patch) {
+  std::vector<std::string> names;
+  for (const CheckResult& check : patch.checks)
+    if (check.value && !check.passed) names.push_back(check.name);
+  return names.empty() ? "" : " (" + join(names) + ")";
+}
+
 }  // namespace
 
-std::vector<Patch> load_patches(const std::vector<std::string>& files) {
-  std::vector<Patch> patches;
-  for (const std::string& file : files) patches.push_back(load_patch(file));
+std::vector<NamedPatch> load_patches(const std::vector<std::filesystem::path>& files) {
+  std::vector<NamedPatch> patches;
+  for (const std::filesystem::path& file : files) patches.push_back({file.string(), load_patch(file)});
   return patches;
 }
 
-void require_passed(const std::vector<Patch>& patches, const std::vector<std::string>& files, bool force,
-                    Console& console) {
-  for (std::size_t i = 0; i < patches.size(); ++i) {
-    if (patches[i].passed) continue;
-    if (!force)
-      throw Error(ErrorKind::kModel, files[i] +
-                                         ": this patch is marked as failed: its own checks did not pass; "
-                                         "--force goes on all the same");
-    console.warn(files[i] + ": this patch is marked as failed");
-  }
+std::vector<Patch> without_names(const std::vector<NamedPatch>& patches) {
+  std::vector<Patch> plain;
+  for (const NamedPatch& named : patches) plain.push_back(named.patch);
+  return plain;
 }
 
-void require_no_overlap(const std::vector<Patch>& patches, const std::vector<std::string>& files, bool force,
-                        Console& console) {
-  for (const KeyConflict& conflict : key_conflicts(patches, kSameKey)) {
-    const std::string what = files[conflict.first_patch] + " and " + files[conflict.second_patch] +
-                             " overlap: the edits " + quote(conflict.first_id) + " and " +
-                             quote(conflict.second_id) + " write the same key at layer " +
-                             std::to_string(conflict.layer) + ", and their updates would add up";
-    if (!force) throw Error(ErrorKind::kModel, what + "; leave one out, edit both together, or --force");
-    console.warn(what);
-  }
-}
-
-std::vector<WeightChange> changes_of(const std::vector<Patch>& patches) {
+std::vector<WeightChange> changes_of(const std::vector<NamedPatch>& patches) {
   std::vector<WeightChange> changes;
-  for (const Patch& patch : patches)
-    changes.insert(changes.end(), patch.edit.changes.begin(), patch.edit.changes.end());
+  for (const NamedPatch& named : patches)
+    changes.insert(changes.end(), named.patch.edit.changes.begin(), named.patch.edit.changes.end());
   return changes;
 }
 
-std::optional<double> largest_difference(const std::vector<FactState>& stored,
-                                         const std::vector<FactState>& now) {
-  if (stored.empty()) return std::nullopt;
-  double largest = 0;
-  for (std::size_t i = 0; i < std::min(stored.size(), now.size()); ++i) {
-    const double difference = std::abs(stored[i].prompt.p_target - now[i].prompt.p_target);
-    largest =
-        std::isnan(difference) ? std::numeric_limits<double>::infinity() : std::max(largest, difference);
+std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, const PatchGuard& guard) {
+  std::vector<std::string> warnings;
+  for (const NamedPatch& named : patches) {
+    if (named.patch.passed) continue;
+    if (!guard.force)
+      throw Error(ErrorKind::kModel, named.name + ": this patch is marked as failed" + failed_checks_text(named.patch) +
+                                         ": its own checks did not pass; the option force goes on all the same");
+    warnings.push_back(named.name + ": this patch is marked as failed");
   }
-  return largest;
+  for (const KeyConflict& conflict : key_conflicts(without_names(patches), kSameKey)) {
+    const std::string what = patches[conflict.first_patch].name + " and " + patches[conflict.second_patch].name +
+                             " overlap: the edits " + quote(conflict.first_id) + " and " +
+                             quote(conflict.second_id) + " write the same key at layer " +
+                             std::to_string(conflict.layer) + ", and their updates would add up";
+    if (!guard.force)
+      throw Error(ErrorKind::kModel, what + "; leave one out, edit both together, or use the option force");
+    warnings.push_back(what);
+  }
+  return warnings;
 }
 
 CheckResult check_update(const Patch& patch) {
@@ -117,14 +115,6 @@ CheckResult check_update(const Patch& patch) {
   }
   result.passed = result.value && *result.value <= kUpdateTolerance;
   return result;
-}
-
-std::string difference_text(const std::optional<double>& difference) {
-  return difference ? number_text(*difference) : "not compared (the patch stores none)";
-}
-
-ResultJson difference_json(const std::optional<double>& difference) {
-  return difference ? ResultJson(*difference) : ResultJson(nullptr);
 }
 
 }  // namespace emend

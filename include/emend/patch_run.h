@@ -1,0 +1,169 @@
+// What is done with patches once they exist, as `emend patch` and the C interface do it: verify them on a model,
+// write them into a checkpoint and check that, take an edit out, merge them, and find them in a checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "emend/inspect.h"
+#include "emend/model.h"
+#include "emend/patch.h"
+#include "emend/progress.h"
+#include "emend/write_back.h"
+
+namespace emend {
+
+// A patch and what messages call it: its path, usually.
+struct NamedPatch {
+  std::string name;
+  Patch patch;
+};
+std::vector<NamedPatch> load_patches(const std::vector<std::filesystem::path>& files);
+std::vector<Patch> without_names(const std::vector<NamedPatch>& patches);
+
+// The changes of all patches, in their order.
+std::vector<WeightChange> changes_of(const std::vector<NamedPatch>& patches);
+
+// What a run over patches may pass over, with a warning in its outcome, when it is told to.
+struct PatchGuard {
+  bool force = false;
+};
+// Throws Error(kModel) for the first patch that is marked as failed, and for two patches that write the same
+// key (their updates would add up). With `force` both are warnings.
+std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, const PatchGuard& guard);
+
+// Does the change do to every stored key what its fact says: B (A k) = y r? A check named "update"; not
+// measured where no weight was solved by a rule that is exact at its keys.
+CheckResult check_update(const Patch& patch);
+
+// ---- verify
+
+struct VerifyOptions {
+  std::int64_t token_budget = 4096;
+};
+// One patch, measured again.
+struct VerifiedPatch {
+  std::string name;
+  std::vector<FactRecord> facts;  // with what the model says now, before and after
+  std::vector<CheckResult> checks;
+  // Largest difference of p(target) from what the patch stored; std::nullopt when it stores nothing.
+  std::optional<double> difference_before, difference_after;
+  bool reproduced = true;  // the differences are within the tolerance
+  bool passed = false;
+};
+struct VerifyOutcome {
+  std::vector<VerifiedPatch> patches;
+  bool passed = false;
+};
+// Lays the patches on the model in their order, measures every fact and check again and compares with what the
+// patches say: within 0.02 of p(target) in float32, 0.1 in 16 bits. The model is as before afterwards. Throws
+// Error(kModel) for a patch of another base.
+VerifyOutcome verify_patches(Model& model, const std::vector<NamedPatch>& patches, const VerifyOptions& options,
+                             Progress& progress);
+
+// ---- apply
+
+struct ApplyOptions {
+  std::filesystem::path out;   // the new checkpoint; not with in_place
+  bool in_place = false;       // replace the base's own files
+  std::filesystem::path undo;  // of in_place; empty: next_undo_file()
+  std::string type;            // as plan_write takes it
+  bool force = false;          // also patches that failed or overlap, and types that do not hold the edit
+  bool check = true;           // load what was written and repeat the patches' checks
+  std::int64_t token_budget = 4096;
+};
+struct AppliedPatch {
+  std::string name;
+  std::vector<FactRecord> facts;  // with what the base said, and what the written file says
+  std::vector<CheckResult> checks;
+  std::optional<double> difference;  // of p(target) after, from what the patch stored
+  bool passed = false;
+};
+struct ApplyOutcome {
+  WritePlan plan;
+  std::filesystem::path written;      // what Model::load takes
+  std::filesystem::path undo;         // empty: not in place
+  ModelConfig config;                 // of the written model, and its fingerprint; both empty when nothing
+  std::string fingerprint;            // was checked
+  std::vector<AppliedPatch> patches;  // empty when nothing was checked
+  std::vector<std::string> warnings;
+  bool passed = false;  // true when nothing was checked
+};
+
+// All that is settled before a byte is written. `base` is the model as it was loaded, without the patches.
+struct PreparedWrite {
+  std::vector<NamedPatch> patches;
+  WritePlan plan;
+  std::vector<std::vector<FactState>> before;  // of each patch's facts on the base; empty without checks
+  std::vector<std::optional<double>> base_nll;
+  std::vector<std::string> warnings;
+};
+PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, const ApplyOptions& options,
+                            Progress& progress);
+// Writes, loads what was written as `how` says, and repeats the checks on it.
+ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const ApplyOptions& options,
+                          Progress& progress);
+
+// The two after one another; the base is let go before the written file is loaded, so that one model needs
+// room. Throws what plan_write, require_holds, write_new and write_in_place throw; nothing is written then.
+ApplyOutcome apply_patches(const std::filesystem::path& base, const ModelOptions& how,
+                           std::vector<NamedPatch> patches, const ApplyOptions& options, Progress& progress);
+
+// ---- drop, merge
+
+struct ComposeOptions {
+  std::filesystem::path statistics;  // folder of C, for layers that are solved again; empty: the default one
+  std::int64_t token_budget = 4096;
+};
+struct ComposeOutcome {
+  Patch patch;                      // measured on the model
+  std::vector<CheckResult> checks;  // the patch's own, and "update"
+  std::vector<std::string> warnings;
+  bool passed = false;
+};
+// The patch without one of its facts, and several patches as one (patch_algebra.h), measured as run_edit does.
+// Throws Error(kIo) when statistics are needed and not there, Error(kModel) when they are not those that the
+// patch was made with.
+ComposeOutcome drop_edit(Model& model, const NamedPatch& patch, const std::string& id,
+                         const ComposeOptions& options, Progress& progress);
+ComposeOutcome merge_edits(Model& model, const std::vector<NamedPatch>& patches, const ComposeOptions& options,
+                           Progress& progress);
+
+// ---- inspect
+
+enum class PatchPresence { kContained, kNotContained, kOtherBase, kIsItsBase, kNotCompared };
+struct PatchVerdict {
+  std::string name;
+  std::size_t edits = 0;
+  PatchPresence presence = PatchPresence::kNotCompared;
+  std::optional<double> share;  // how much of the patch is in the weights: 1 when it is there as it is
+  // Facts that the model answers as after the edit, of those asked; std::nullopt when none could be asked.
+  std::optional<std::size_t> as_edited;
+  std::size_t asked = 0;
+};
+// The checkpoint to compare with: all that is kept of it, so that one model at a time needs room.
+struct InspectBase {
+  CheckpointRoles checkpoint;
+  std::string fingerprint;
+};
+struct InspectOutcome {
+  std::optional<std::string> base_fingerprint;
+  Inspection weights;
+  std::vector<PatchVerdict> patches;
+  std::vector<std::string> warnings;
+};
+// Patches of a folder (or of one file), by name; what is no patch is passed over with a warning.
+std::vector<NamedPatch> find_patches(const std::filesystem::path& place, std::vector<std::string>& warnings);
+// Loads it and lets it go. Throws Error(kFormat) for a patch of this base that does not fit it.
+InspectBase load_inspect_base(const std::filesystem::path& base, const ModelOptions& how,
+                              const std::vector<NamedPatch>& patches, Progress& progress);
+// What became of a checkpoint: with a base, which weights differ and which patches are in them; how far it answers as
+// the patches say. Streams the files of both, one weight at a time.
+InspectOutcome inspect_checkpoint(const Model& model, const std::optional<InspectBase>& base,
+                                  const std::vector<NamedPatch>& patches, std::int64_t token_budget,
+                                  Progress& progress);
+
+}  // namespace emend

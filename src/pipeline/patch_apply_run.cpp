@@ -1,0 +1,91 @@
+#include <algorithm>
+
+#include "emend/error.h"
+#include "emend/patch_run.h"
+#include "pipeline/patch_checks.h"
+#include "pipeline/patch_differences.h"
+
+namespace emend {
+namespace {
+
+void check(const ApplyOptions& options) {
+  if (options.out.empty() != options.in_place)
+    throw Error(ErrorKind::kUsage, "either out names the new checkpoint, or in-place replaces the base");
+  if (options.token_budget < 1)
+    throw Error(ErrorKind::kUsage,
+                "the token budget must be at least 1, found " + std::to_string(options.token_budget));
+}
+
+AppliedPatch check_patch(const Model& written, const NamedPatch& named, const std::vector<FactState>& before,
+                         const std::optional<double>& base_nll, std::int64_t token_budget, Progress& progress) {
+  const Patch& patch = named.patch;
+  const std::vector<FactState> after = measure_patch(written, patch, token_budget, progress);
+  AppliedPatch result;
+  result.name = named.name;
+  result.facts = with_states(patch, before, after);
+  result.checks = checks_of(patch, after, base_nll, held_nll(written, patch, token_budget));
+  result.difference = largest_difference(stored_after(patch), after);
+  result.passed = all_passed(result.checks);
+  return result;
+}
+
+}  // namespace
+
+PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, const ApplyOptions& options,
+                            Progress& progress) {
+  check(options);
+  PreparedWrite prepared;
+  prepared.warnings = require_usable(patches, {options.force});
+  for (const NamedPatch& named : patches) require_base(named.patch, base, named.name);
+  prepared.patches = std::move(patches);
+  prepared.plan = plan_write(base, without_names(prepared.patches), options.type);
+  if (!options.force) require_holds(prepared.plan);
+  if (!options.check) return prepared;
+  // What the base says, for comparison: the patch's own figures where it stores them.
+  for (const NamedPatch& named : prepared.patches) {
+    std::vector<FactState> before = stored_before(named.patch);
+    if (before.empty()) before = measure_patch(base, named.patch, options.token_budget, progress);
+    prepared.before.push_back(std::move(before));
+    prepared.base_nll.push_back(held_nll(base, named.patch, options.token_budget));
+  }
+  return prepared;
+}
+
+ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const ApplyOptions& options,
+                          Progress& progress) {
+  progress.poll();
+  ApplyOutcome outcome;
+  outcome.plan = std::move(prepared.plan);
+  outcome.warnings = std::move(prepared.warnings);
+  if (options.in_place) {
+    outcome.undo = write_in_place(outcome.plan, options.undo);
+    outcome.written = outcome.plan.base;
+  } else {
+    outcome.written = write_new(outcome.plan, options.out);
+  }
+  outcome.passed = true;
+  if (!options.check) return outcome;
+  const Model written = Model::load(outcome.written, how, progress);
+  outcome.config = written.config();
+  outcome.fingerprint = written.fingerprint();
+  progress.poll();
+  for (std::size_t i = 0; i < prepared.patches.size(); ++i) {
+    outcome.patches.push_back(check_patch(written, prepared.patches[i], prepared.before[i], prepared.base_nll[i],
+                                          options.token_budget, progress));
+    outcome.passed = outcome.passed && outcome.patches.back().passed;
+  }
+  return outcome;
+}
+
+ApplyOutcome apply_patches(const std::filesystem::path& base, const ModelOptions& how,
+                           std::vector<NamedPatch> patches, const ApplyOptions& options, Progress& progress) {
+  check(options);
+  PreparedWrite prepared = [&] {
+    const Model model = Model::load(base, how, progress);
+    progress.poll();
+    return prepare_write(model, std::move(patches), options, progress);
+  }();
+  return finish_write(std::move(prepared), how, options, progress);
+}
+
+}  // namespace emend

@@ -1,0 +1,116 @@
+#include "emend/version.h"
+#include "pipeline/result_json.h"
+#include "report/numbers.h"
+#include "report/table.h"
+#include "reports/patch_report.h"
+
+namespace emend {
+namespace {
+
+std::string weights_table(const Inspection& inspection, std::size_t columns) {
+  Table table({{"tensor", Align::kLeft, 20},
+               {"layer", Align::kRight},
+               {"was"},
+               {"is"},
+               {"relative", Align::kRight},
+               {"rank", Align::kRight},
+               {"largest", Align::kRight},
+               {"rounding", Align::kRight}});
+  for (const WeightDifference& weight : inspection.weights)
+    table.add_row({weight.entry.tensor, weight.entry.block < 0 ? "" : std::to_string(weight.entry.block),
+                   weight.base_type, weight.entry.stored_type, number_text(weight.relative),
+                   std::to_string(weight.rank), number_text(weight.largest), number_text(weight.rounding)});
+  return table.text(columns);
+}
+
+ResultJson weights_json(const Inspection& inspection) {
+  ResultJson list = ResultJson::array();
+  for (const WeightDifference& weight : inspection.weights)
+    list.push_back({{"tensor", weight.entry.tensor},
+                    {"role", role_name(weight.entry.role)},
+                    {"layer", weight.entry.block},
+                    {"was", weight.base_type},
+                    {"is", weight.entry.stored_type},
+                    {"relative", weight.relative},
+                    {"rank", weight.rank},
+                    {"largest", weight.largest},
+                    {"rounding", weight.rounding}});
+  return list;
+}
+
+std::string presence_text(PatchPresence presence) {
+  switch (presence) {
+    case PatchPresence::kContained:
+      return "contained";
+    case PatchPresence::kNotContained:
+      return "not contained";
+    case PatchPresence::kOtherBase:
+      return "for another base";
+    case PatchPresence::kIsItsBase:
+      return "not contained: this is its base";
+    case PatchPresence::kNotCompared:
+      return "not compared (no --base)";
+  }
+  return "";
+}
+
+std::string verdicts_table(const std::vector<PatchVerdict>& verdicts, std::size_t columns) {
+  Table table({{"patch", Align::kLeft, 20},
+               {"edits", Align::kRight},
+               {"found"},
+               {"share", Align::kRight},
+               {"answers as edited", Align::kRight}});
+  for (const PatchVerdict& verdict : verdicts)
+    table.add_row({verdict.name, std::to_string(verdict.edits), presence_text(verdict.presence),
+                   number_text(verdict.share),
+                   verdict.as_edited
+                       ? std::to_string(*verdict.as_edited) + " of " + std::to_string(verdict.asked)
+                       : "-"});
+  return table.text(columns);
+}
+
+ResultJson verdicts_json(const std::vector<PatchVerdict>& verdicts) {
+  ResultJson list = ResultJson::array();
+  for (const PatchVerdict& verdict : verdicts) {
+    ResultJson entry = {{"path", verdict.name}, {"found", presence_text(verdict.presence)}};
+    entry["share"] = verdict.share ? ResultJson(*verdict.share) : ResultJson(nullptr);
+    entry["answers_as_edited"] = verdict.as_edited ? ResultJson(*verdict.as_edited) : ResultJson(nullptr);
+    entry["facts"] = verdict.as_edited ? ResultJson(verdict.asked) : ResultJson(nullptr);
+    list.push_back(entry);
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string inspect_text(const InspectOutcome& outcome, std::size_t columns) {
+  const Inspection& weights = outcome.weights;
+  const bool has_base = outcome.base_fingerprint.has_value();
+  std::string text;
+  if (has_base && weights.weights.empty() && weights.missing.empty())
+    text += "All weights are those of the base.\n";
+  if (!weights.weights.empty())
+    text += weights_table(weights, columns) +
+            "Rank: singular values of the difference above what rounding to the stored types makes. Layers "
+            "count from 0.\n";
+  for (const std::string& missing : weights.missing) text += "Without counterpart: " + missing + "\n";
+  if (has_base && !outcome.patches.empty() && !weights.weights.empty())
+    text += "Not explained by the patches: " + percent_text(weights.unexplained) +
+            " of the norm of what differs in the down projections.\n";
+  if (outcome.patches.empty()) return text;
+  return text + (has_base ? "\n" : "") + verdicts_table(outcome.patches, columns);
+}
+
+ResultJson inspect_json(const InspectOutcome& outcome, const Model& model, const std::string& base) {
+  const bool has_base = outcome.base_fingerprint.has_value();
+  ResultJson json = {{"emend", emend_version()}, {"model", model_json(model)}};
+  json["base"] = has_base ? ResultJson({{"path", base}, {"fingerprint", *outcome.base_fingerprint}})
+                          : ResultJson(nullptr);
+  json["weights"] = weights_json(outcome.weights);
+  json["missing"] = outcome.weights.missing;
+  json["unexplained"] = has_base ? ResultJson(outcome.weights.unexplained) : ResultJson(nullptr);
+  json["patches"] = verdicts_json(outcome.patches);
+  return json;
+}
+
+}  // namespace emend
