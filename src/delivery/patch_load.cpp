@@ -56,6 +56,16 @@ std::vector<WeightChange> read_changes(const TensorFile& file, TensorReader& rea
   return changes;
 }
 
+// The rows that a fact names are rows of A; a dense change has none.
+void check_rows(const TensorReader& reader, const WeightChange& change, const std::vector<std::int64_t>& rows) {
+  const std::int64_t count = change.is_dense() ? 0 : change.A.size(0);
+  for (const std::int64_t row : rows)
+    if (row >= count)
+      reader.fail(patch_tensors::of(change.weight, change.is_dense() ? "D" : "A"),
+                  "a fact names row " + std::to_string(row) + " of the factor A, which has " +
+                      std::to_string(count) + " rows");
+}
+
 // Cuts what the facts of one weight hold out of the tensors that hold it for all of them.
 void read_parts(TensorReader& reader, const WeightChange& change, std::vector<FactRecord>& facts) {
   std::vector<FactPart*> parts;
@@ -80,11 +90,7 @@ void read_parts(TensorReader& reader, const WeightChange& change, std::vector<Fa
     part.answers = all_answers.narrow(0, at, own).clone();
     part.residual = residuals[i].clone();
     at += own;
-    if (change.is_dense()) continue;
-    for (const std::int64_t row : part.rows)
-      if (row >= change.A.size(0))
-        reader.fail(name("A"), "it has " + std::to_string(change.A.size(0)) + " rows, but a fact names row " +
-                                   std::to_string(row));
+    check_rows(reader, change, part.rows);
   }
 }
 
@@ -97,6 +103,10 @@ void check_weights(const Edit& edit, TensorReader& reader) {
   for (const WeightSolve& solve : edit.solves)
     if (edit.change_of(solve.weight) == nullptr)
       reader.fail(patch_tensors::of(solve.weight, "A"), "it is missing, but metadata \"emend.solves\" names it");
+  for (std::size_t i = 0; i < edit.solves.size(); ++i)
+    if (edit.solves.size() != edit.changes.size() || edit.solves[i].weight != edit.changes[i].weight)
+      reader.fail(patch_tensors::of(edit.solves[i].weight, "A"),
+                  "metadata \"emend.solves\" must name each weight once, in the order of their blocks");
   for (const FactRecord& fact : edit.facts)
     for (const FactPart& part : fact.parts)
       if (fact.is_edited() && edit.change_of(part.weight) == nullptr)
