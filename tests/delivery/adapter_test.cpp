@@ -80,7 +80,7 @@ TEST(GgufAdapter, IsWhatLlamaCppReads) {
 TEST(Adapters, RefuseChangesOfAnotherModel) {
   const Model base = load_quietly(data_path("parity/llama_gqa_tied"));
   Patch patch = tiny_patch(base, 1, 2, 1);
-  patch.edit.changes[0].block = 7;
+  patch.edit.changes[0].weight.block = 7;
   EXPECT_THAT(error_of(ErrorKind::kModel, [&] { peft_modules(base, {patch}); }),
               HasSubstr("block 7 does not fit"));
 }

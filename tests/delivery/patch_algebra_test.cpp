@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "emend/error.h"
 #include "tests/base/expect_error.h"
 
@@ -28,14 +30,9 @@ at::Tensor second_moment() {
 }
 
 // A protected key, the same for all, and a key of its own.
-EditedFact fact(const std::string& id, double seed, int layer = 2) {
-  EditedFact result;
-  result.request.id = id;
-  result.request.prompt = "p " + id;
-  result.request.subject = id;
-  result.request.target = "t";
-  result.layer = layer;
-  result.status = "edited";
+FactPart part(int layer, double seed) {
+  FactPart result;
+  result.weight = {layer, Role::kMlpDown};
   result.keys = at::stack({waves({kInner}, seed), waves({kInner}, 77)});
   result.answers = at::tensor({1.0F, 0.0F});
   result.residual = waves({kModel}, seed + 1);
@@ -44,34 +41,62 @@ EditedFact fact(const std::string& id, double seed, int layer = 2) {
   return result;
 }
 
-// Facts as a joint solve writes them.
-Patch solved(const std::vector<EditedFact>& facts) {
-  Patch patch;
-  patch.edit.method = "rome";
-  patch.edit.options = {{"keys", "context+bare"}, {"ridge", "0.01"}, {"covariance", "true"}};
-  patch.edit.base_fingerprint = "ab";
-  patch.edit.statistics_fingerprint = "cd";
-  patch.edit.facts = facts;
+FactRecord fact(const std::string& id, double seed, int layer = 2) {
+  FactRecord result;
+  result.request.id = id;
+  result.request.prompt = "p " + id;
+  result.request.subject = id;
+  result.request.target = "t";
+  result.parts = {part(layer, seed)};
+  return result;
+}
+
+// The change of a layer as a joint solve of the facts that write there gives it; sets their rows.
+WeightChange joint_change(std::vector<FactRecord>& facts, int layer) {
+  const WeightRef weight{layer, Role::kMlpDown};
   const at::Tensor C = second_moment();
   const at::Tensor ridge = C + 0.01 * C.trace() / static_cast<double>(kInner) * at::eye(kInner, at::kDouble);
   std::vector<at::Tensor> keys, residuals;
-  for (const EditedFact& one : facts) {
-    keys.push_back(one.keys[0].to(at::kDouble));
-    residuals.push_back(one.residual);
-  }
+  for (FactRecord& one : facts)
+    for (FactPart& own : one.parts)
+      if (one.is_edited() && own.weight == weight) {
+        own.rows = {static_cast<std::int64_t>(residuals.size())};
+        keys.push_back(own.keys[0].to(at::kDouble));
+        residuals.push_back(own.residual);
+      }
   keys.push_back(waves({kInner}, 77).to(at::kDouble));
   const at::Tensor K = at::stack(keys, 1);
   const at::Tensor CK = at::linalg_solve(ridge, K);
   const at::Tensor A =
       at::linalg_solve(at::matmul(K.t(), CK), CK.t());  // rows answer 1 on one key, 0 on the others
-  const auto n = static_cast<std::int64_t>(facts.size());
-  patch.edit.changes = {{2, A.narrow(0, 0, n).to(at::kFloat).contiguous(), at::stack(residuals, 1)}};
+  const auto n = static_cast<std::int64_t>(residuals.size());
+  return WeightChange::low_rank(weight, A.narrow(0, 0, n).to(at::kFloat).contiguous(), at::stack(residuals, 1));
+}
+
+// Facts as a joint solve of each of their layers writes them.
+Patch solved(const std::vector<FactRecord>& facts) {
+  Patch patch;
+  patch.edit.method = "rome";
+  patch.edit.options = {{"keys", "context+bare"}, {"ridge", "0.01"}, {"covariance", "true"}};
+  patch.edit.base_fingerprint = "ab";
+  patch.edit.facts = facts;
+  std::set<int> layers;
+  for (const FactRecord& one : facts)
+    for (const FactPart& own : one.parts) layers.insert(own.weight.block);
+  for (const int layer : layers) {
+    patch.edit.changes.push_back(joint_change(patch.edit.facts, layer));
+    WeightSolve solve;
+    solve.weight = {layer, Role::kMlpDown};
+    solve.statistics_fingerprint = "cd";
+    solve.relative_ridge = 0.01;
+    patch.edit.solves.push_back(solve);
+  }
   patch.passed = true;
   return patch;
 }
 
-at::Tensor product(const Patch& patch) {
-  return at::matmul(patch.edit.changes[0].B, patch.edit.changes[0].A);
+at::Tensor product(const Patch& patch, std::size_t change = 0) {
+  return patch.edit.changes.at(change).delta(at::TensorOptions(at::kFloat));
 }
 
 double gap(const at::Tensor& a, const at::Tensor& b) {
@@ -90,26 +115,28 @@ TEST(DropFact, EqualsASolveWithoutIt) {
   EXPECT_FALSE(dropped.passed);
   EXPECT_TRUE(dropped.checks.empty());
   EXPECT_THAT(dropped.edit.warnings.back(), HasSubstr("\"b\" was taken out"));
-  const EditedFact& a = dropped.edit.facts[0];
+  const FactPart& a = dropped.edit.facts[0].parts[0];
   EXPECT_NEAR(a.update_norm, (a.residual.norm() * dropped.edit.changes[0].A[0].norm()).item<double>(), 1e-5);
   EXPECT_NEAR(a.relative_norm, a.update_norm / 2, 1e-6);  // the weight's norm stays 2
+  EXPECT_EQ(dropped.edit.facts[1].parts[0].rows, std::vector<std::int64_t>{1});
 }
 
 TEST(DropFact, WithoutMomentsUsesTheIdentity) {
   Patch all = solved({fact("a", 1), fact("b", 2)});
-  all.edit.options["covariance"] = "false";
+  all.edit.solves[0].statistics_fingerprint.clear();
   EXPECT_TRUE(layers_to_solve(all, "b").empty());
   const Patch dropped = drop_fact(all, "b", {});
-  const at::Tensor answers = at::mv(dropped.edit.changes[0].A, fact("a", 1).keys[0]);
+  const at::Tensor answers = at::mv(dropped.edit.changes[0].A, part(2, 1).keys[0]);
   EXPECT_NEAR(answers[0].item<float>(), 1, 1e-5);
 }
 
 TEST(DropFact, TakesTheRowWhereEachAnswersForItself) {
   Patch all = solved({fact("a", 1), fact("b", 2)});
-  all.edit.options["keys"] = "original";
+  all.edit.solves[0].rule = SolveRule::kEachAlone;
   EXPECT_TRUE(layers_to_solve(all, "a").empty());
   const Patch dropped = drop_fact(all, "a", {});
   EXPECT_TRUE(at::equal(dropped.edit.changes[0].A, all.edit.changes[0].A.narrow(0, 1, 1)));
+  EXPECT_EQ(dropped.edit.facts[0].parts[0].rows, std::vector<std::int64_t>{0});
 }
 
 TEST(DropFact, RefusesByName) {
@@ -139,10 +166,10 @@ TEST(MergePatches, EqualsASolveOfAll) {
 }
 
 // A fact that was the answer already: no keys, no residual.
-EditedFact true_fact(const std::string& id) {
-  EditedFact result = fact(id, 1);
-  result.status = "already true";
-  result.keys = result.answers = result.residual = at::Tensor();
+FactRecord true_fact(const std::string& id) {
+  FactRecord result = fact(id, 1);
+  result.status = FactStatus::kAlreadyTrue;
+  result.parts[0].keys = result.parts[0].answers = result.parts[0].residual = at::Tensor();
   return result;
 }
 
@@ -161,11 +188,14 @@ TEST(MergePatches, TakeAFactThatIsTrueAlreadyOnce) {
 }
 
 // With `keys: original` each row answers for its own fact.
-Patch row_by_row(const std::vector<EditedFact>& facts) {
+Patch row_by_row(const std::vector<FactRecord>& facts) {
   Patch patch = solved(facts);
-  patch.edit.options["keys"] = "original";
+  patch.edit.solves[0].rule = SolveRule::kEachAlone;
   std::vector<at::Tensor> A;
-  for (const EditedFact& one : facts) A.push_back(one.keys[0] / one.keys[0].dot(one.keys[0]));
+  for (const FactRecord& one : facts) {
+    const at::Tensor key = one.parts[0].keys[0];
+    A.push_back(key / key.dot(key));
+  }
   patch.edit.changes[0].A = at::stack(A, 0);
   return patch;
 }
@@ -181,24 +211,22 @@ TEST(MergePatches, OfRowsTakeWhatBothHoldOnce) {
   EXPECT_LT(gap(product(twice), product(ab)), 1e-6);
 }
 
-TEST(PatchesOfPatches, RefuseARidgeThatIsNoNumber) {
-  for (const std::string text : {"much", "nan", "-1", "1e999", "0.1x"}) {
+TEST(PatchesOfPatches, RefuseRulesThatAreNotSolvedAgain) {
+  for (const SolveRule rule : {SolveRule::kLeastSquares, SolveRule::kNullSpace}) {
     Patch one = solved({fact("a", 1), fact("b", 2)}), other = solved({fact("c", 4)});
-    one.edit.options["ridge"] = other.edit.options["ridge"] = text;
-    EXPECT_THAT(error_of(ErrorKind::kFormat, [&] { drop_fact(one, "a", kMoments); }),
-                HasSubstr("ridge must be a number from 0, found \"" + text));
-    EXPECT_THAT(error_of(ErrorKind::kFormat,
+    one.edit.solves[0].rule = other.edit.solves[0].rule = rule;
+    const std::string words = "rule \"" + std::string(to_string(rule)) + "\"";
+    EXPECT_THAT(error_of(ErrorKind::kModel, [&] { drop_fact(one, "a", kMoments); }), HasSubstr(words));
+    EXPECT_THAT(error_of(ErrorKind::kModel,
                          [&] {
                            merge_patches({one, other}, {"p", "q"}, kMoments);
                          }),
-                HasSubstr("ridge must be a number"));
+                HasSubstr(words));
   }
 }
 
 TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
-  Patch other = solved({fact("b", 2)});
-  other.edit.changes[0].block = 5;
-  other.edit.facts[0].layer = 5;
+  const Patch other = solved({fact("b", 2, 5)});
   const Patch one = solved({fact("a", 1)});
   EXPECT_TRUE(layers_to_solve({one, other}).empty());
   const Patch merged = merge_patches({one, other}, {"one", "two"}, {});
@@ -208,20 +236,16 @@ TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
 }
 
 TEST(MergePatches, OfDifferentStatisticsKeepThoseOfEachLayer) {
-  Patch other = solved({fact("b", 2)});
-  other.edit.changes[0].block = 5;
-  other.edit.facts[0].layer = 5;
-  other.edit.statistics_fingerprint = "0f0f";
-  Patch one = solved({fact("a", 1)});
-  EXPECT_TRUE(merge_patches({one, solved({fact("c", 3)})}, {"p", "q"}, kMoments).layer_statistics.empty());
-  const int layer = one.edit.changes[0].block;
+  Patch other = solved({fact("b", 2, 5)});
+  other.edit.solves[0].statistics_fingerprint = "0f0f";
+  const Patch one = solved({fact("a", 1)});
+  EXPECT_EQ(merge_patches({one, solved({fact("c", 3)})}, {"p", "q"}, kMoments).edit.statistics_fingerprint(), "cd");
   const Patch merged = merge_patches({one, other}, {"one", "two"}, {});
-  EXPECT_EQ(merged.statistics_of(layer), one.edit.statistics_fingerprint);
-  EXPECT_EQ(merged.statistics_of(5), "0f0f");
+  ASSERT_EQ(merged.edit.solves.size(), 2U);
+  EXPECT_EQ(merged.edit.solve_of({2, Role::kMlpDown})->statistics_fingerprint, "cd");
+  EXPECT_EQ(merged.edit.solve_of({5, Role::kMlpDown})->statistics_fingerprint, "0f0f");
   // A third one at layer 5 must be of the same statistics.
-  Patch third = solved({fact("c", 3)});
-  third.edit.changes[0].block = 5;
-  third.edit.facts[0].layer = 5;
+  const Patch third = solved({fact("c", 3, 5)});
   EXPECT_THAT(error_of(ErrorKind::kModel,
                        [&] {
                          merge_patches({merged, third}, {"m", "t"}, kMoments);
@@ -231,14 +255,14 @@ TEST(MergePatches, OfDifferentStatisticsKeepThoseOfEachLayer) {
 
 TEST(MergePatches, RefusesConflictsByName) {
   const Patch one = solved({fact("a", 1)});
-  EditedFact same_key = fact("z", 1);
-  same_key.residual = waves({kModel}, 9);
+  FactRecord same_key = fact("z", 1);
+  same_key.parts[0].residual = waves({kModel}, 9);
   const auto refused = [&](ErrorKind kind, const Patch& other) {
     return error_of(kind, [&] { merge_patches({one, other}, {"one", "two"}, kMoments); });
   };
   EXPECT_THAT(refused(ErrorKind::kConfig, solved({same_key})),
               AllOf(HasSubstr("\"a\" (one) and \"z\" (two) at layer 2"), HasSubstr("same key")));
-  EditedFact same_id = fact("a", 2);
+  FactRecord same_id = fact("a", 2);
   same_id.request.target = "another";
   EXPECT_THAT(refused(ErrorKind::kConfig, solved({same_id})),
               HasSubstr("two: the id \"a\" stands for another edit"));
@@ -250,8 +274,12 @@ TEST(MergePatches, RefusesConflictsByName) {
   other.prefix = {1};
   EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the prefix differs"));
   other = solved({fact("b", 2)});
-  other.edit.statistics_fingerprint = "ff";
+  other.edit.solves[0].statistics_fingerprint = "ff";
   EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the statistics of layer 2 differs"));
+  other = solved({fact("b", 2)});
+  other.edit.solves[0].relative_ridge = 0.5;
+  EXPECT_THAT(refused(ErrorKind::kModel, other),
+              HasSubstr("the rule of solving of layer 2 differs (\"equality, ridge 0.01\" and \"equality, ridge 0.5\")"));
 }
 
 TEST(KeyConflicts, TellTheCosine) {

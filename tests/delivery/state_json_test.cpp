@@ -14,11 +14,12 @@ namespace {
 using testing::HasSubstr;
 
 TEST(StateJson, KeepsNumbersThatAreNotFiniteAsNull) {
-  EditedFact fact;
+  FactRecord fact;
+  fact.parts.resize(1);
   fact.request.id = "a";
   fact.request.target = "b";
   fact.request.prompt = fact.request.subject = "a";
-  fact.status = "failed";
+  fact.status = FactStatus::kFailed;
   fact.loss = std::numeric_limits<double>::infinity();
   const Json json = fact_json(fact);
   EXPECT_TRUE(json.at("loss").is_null());
@@ -34,12 +35,13 @@ TEST(StateJson, KeepsEveryBitOfANumber) {
 
 TEST(StateJson, NamesTheFieldThatIsBroken) {
   const auto refusal = [](const std::string& key, const Json& value) -> std::string {
-    EditedFact fact;
+    FactRecord fact;
     fact.request.prompt = "the tower";
     fact.request.target = "Rome";
     fact.request.subject = "tower";
     fact.request.subject_begin = 4;
-    fact.status = "edited";
+    fact.status = FactStatus::kFailed;
+    fact.parts.resize(1);
     Json json = fact_json(fact);
     json[key] = value;
     try {
@@ -54,7 +56,7 @@ TEST(StateJson, NamesTheFieldThatIsBroken) {
   EXPECT_THAT(refusal("subject_begin", 1000), HasSubstr("subject_begin"));
   EXPECT_THAT(refusal("subject_begin", -1), HasSubstr("subject_begin"));
   EXPECT_THAT(refusal("status", "done"), HasSubstr("status"));
-  EXPECT_THAT(refusal("layer", 1LL << 40), HasSubstr("layer"));
+  EXPECT_THAT(refusal("steps", 1LL << 40), HasSubstr("steps"));
   EXPECT_THAT(refusal("loss", "low"), HasSubstr("loss"));
   EXPECT_THAT(refusal("neighbours", Json::array({1})), HasSubstr("neighbours[0]"));
 }

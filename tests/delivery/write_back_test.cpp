@@ -172,10 +172,10 @@ TEST(PlanWrite, SaysWhatArrives) {
     last = plan.facts[0].error;
     write_new(plan, folder / ("n-" + type));
     const Model written = load_quietly(folder / ("n-" + type));
-    const at::Tensor key = patch.edit.facts[0].keys[0];
+    const at::Tensor key = patch.edit.facts[0].parts[0].keys[0];
     const at::Tensor moved = at::mv(down(written, 1) - down(base, 1), key);
     EXPECT_NEAR(plan.facts[0].arrived, moved.norm().item<double>(), 1e-4) << type;
-    EXPECT_NEAR(plan.facts[0].error, ((moved - patch.edit.facts[0].residual).norm() / 2).item<double>(),
+    EXPECT_NEAR(plan.facts[0].error, ((moved - patch.edit.facts[0].parts[0].residual).norm() / 2).item<double>(),
                 1e-4);
   }
 }

@@ -17,7 +17,8 @@ WeightChange some_change(const Model& model, int block, std::uint64_t seed) {
         test::some_ids(static_cast<std::size_t>(rows * columns), 1000, seed + stream);
     return at::tensor(ids, at::kLong).to(at::kFloat).sub(500).mul(1e-4).reshape({rows, columns});
   };
-  return {block, values(2, model.config().d_ff, 0), values(model.config().d_model, 2, 1)};
+  return WeightChange::low_rank({block, Role::kMlpDown}, values(2, model.config().d_ff, 0),
+                                values(model.config().d_model, 2, 1));
 }
 
 TEST(EditStack, LaysWhatScopedEditsLay) {

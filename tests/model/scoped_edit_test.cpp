@@ -12,7 +12,7 @@ WeightChange some_change(const ModelConfig& config, int block, std::int64_t rank
   const at::Tensor a = at::sin(at::arange(rank * config.d_ff, at::kFloat) + phase).view({rank, config.d_ff});
   const at::Tensor b =
       at::cos(at::arange(rank * config.d_model, at::kFloat) * 0.7 + phase).view({config.d_model, rank});
-  return {block, 0.2 * a, 0.3 * b};
+  return WeightChange::low_rank({block, Role::kMlpDown}, 0.2 * a, 0.3 * b);
 }
 
 std::string bytes_of_weights(const Model& model) {
@@ -32,10 +32,10 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ScopedEditTest, ::testing::Values("gpt2", "gptj
                          [](const auto& shape) { return shape.param; });
 
 TEST_P(ScopedEditTest, WritesWeightPlusBA) {
-  const at::Tensor before = model_.mlp_down(1).clone();
+  const at::Tensor before = model_.weight({1, Role::kMlpDown}).clone();
   const WeightChange change = some_change(model_.config(), 1, 2, 0);
   const ScopedEdit scope(model_, {change});
-  EXPECT_TRUE(near(model_.mlp_down(1).to(at::kDouble),
+  EXPECT_TRUE(near(model_.weight({1, Role::kMlpDown}).to(at::kDouble),
                    before.to(at::kDouble) + at::matmul(change.B.to(at::kDouble), change.A.to(at::kDouble)),
                    1e-6));
 }
@@ -47,7 +47,7 @@ TEST_P(ScopedEditTest, OverlayEqualsReallyWrittenWeights) {
   PassInput input;
   input.ids = {row_};
   input.logit_tokens = test::counting(0, 7);
-  input.overlays = {{low.block, low.A, low.B, {}}, {high.block, high.A, high.B, {}}};
+  input.overlays = {{low.weight.block, low.A, low.B, {}}, {high.weight.block, high.A, high.B, {}}};
   const at::Tensor overlaid = model_.forward(input).logits, unedited = test::plain_logits(model_, row_);
   const ScopedEdit scope(model_, {low, high});
   EXPECT_TRUE(near(overlaid, test::plain_logits(model_, row_), 5e-5));
@@ -56,7 +56,7 @@ TEST_P(ScopedEditTest, OverlayEqualsReallyWrittenWeights) {
 
 TEST_P(ScopedEditTest, PutsTheVeryBytesBack) {
   const std::string before = bytes_of_weights(model_);
-  const void* place = model_.mlp_down(1).const_data_ptr();
+  const void* place = model_.weight({1, Role::kMlpDown}).const_data_ptr();
   {
     const ScopedEdit outer(model_, {some_change(model_.config(), 1, 1, 0)});
     const std::string between = bytes_of_weights(model_);
@@ -71,7 +71,7 @@ TEST_P(ScopedEditTest, PutsTheVeryBytesBack) {
     EXPECT_EQ(bytes_of_weights(model_), between);
   }
   EXPECT_EQ(bytes_of_weights(model_), before);
-  EXPECT_EQ(model_.mlp_down(1).const_data_ptr(), place);
+  EXPECT_EQ(model_.weight({1, Role::kMlpDown}).const_data_ptr(), place);
 }
 
 TEST_P(ScopedEditTest, AnExceptionPutsThemBackToo) {
@@ -87,10 +87,16 @@ TEST_P(ScopedEditTest, AnExceptionPutsThemBackToo) {
 TEST_P(ScopedEditTest, RefusesWhatDoesNotFitAndChangesNothing) {
   const std::string before = bytes_of_weights(model_);
   const WeightChange good = some_change(model_.config(), 1, 1, 0);
+  const WeightRef weight = good.weight;
   for (const WeightChange& bad :
-       {WeightChange{4, good.A, good.B}, WeightChange{-1, good.A, good.B},
-        WeightChange{1, good.A.narrow(1, 0, 70), good.B}, WeightChange{1, good.A, good.B.narrow(0, 0, 31)},
-        WeightChange{1, at::cat({good.A, good.A}), good.B}}) {
+       {WeightChange::low_rank({4, Role::kMlpDown}, good.A, good.B),
+        WeightChange::low_rank({-1, Role::kMlpDown}, good.A, good.B),
+        WeightChange::low_rank({1, Role::kMlpUp}, good.A, good.B),
+        WeightChange::low_rank({1, Role::kMlpDown, 0}, good.A, good.B),
+        WeightChange::low_rank(weight, good.A.narrow(1, 0, 70), good.B),
+        WeightChange::low_rank(weight, good.A, good.B.narrow(0, 0, 31)),
+        WeightChange::low_rank(weight, at::cat({good.A, good.A}), good.B),
+        WeightChange::dense(weight, at::zeros({good.inputs(), good.outputs()}))}) {
     test::error_of(ErrorKind::kModel, [&] { const ScopedEdit scope(model_, {good, bad}); });
     EXPECT_EQ(bytes_of_weights(model_), before);
   }
@@ -101,12 +107,12 @@ TEST(ScopedEditBfloat16, RoundsOnceAndPutsTheBytesBack) {
   options.dtype = "bfloat16";
   Model model = Model::make_random(test::tiny_config("llama"), 1, options);
   const std::string before = bytes_of_weights(model);
-  const at::Tensor old = model.mlp_down(0).to(at::kFloat);
+  const at::Tensor old = model.weight({0, Role::kMlpDown}).to(at::kFloat);
   const WeightChange change = some_change(model.config(), 0, 1, 0);
   {
     const ScopedEdit scope(model, {change});
-    EXPECT_EQ(model.mlp_down(0).scalar_type(), at::kBFloat16);
-    EXPECT_TRUE(at::equal(model.mlp_down(0), (old + at::matmul(change.B, change.A)).to(at::kBFloat16)));
+    EXPECT_EQ(model.weight({0, Role::kMlpDown}).scalar_type(), at::kBFloat16);
+    EXPECT_TRUE(at::equal(model.weight({0, Role::kMlpDown}), (old + at::matmul(change.B, change.A)).to(at::kBFloat16)));
   }
   EXPECT_EQ(bytes_of_weights(model), before);
 }
