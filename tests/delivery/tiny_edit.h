@@ -69,6 +69,27 @@ inline Patch tiny_patch(const Model& base, int block, double seed, double size) 
   return patch;
 }
 
+// One fact that is written to both blocks of a base of two.
+inline Patch two_layer_patch(const Model& base) {
+  Patch patch = tiny_patch(base, 0, 2, 1);
+  const Patch above = tiny_patch(base, 1, 3, 1);
+  patch.edit.changes.push_back(above.edit.changes[0]);
+  patch.edit.solves.push_back(above.edit.solves[0]);
+  patch.edit.facts[0].parts.push_back(above.edit.facts[0].parts[0]);
+  return patch;
+}
+
+// tiny_patch() with its change as one matrix.
+inline Patch dense_patch(const Model& base, int block, double seed, double size) {
+  Patch patch = tiny_patch(base, block, seed, size);
+  WeightChange& change = patch.edit.changes[0];
+  change = WeightChange::dense(change.weight, change.delta(at::TensorOptions(at::kFloat)));
+  patch.edit.facts[0].parts[0].rows.clear();
+  patch.edit.solves[0].rule = SolveRule::kLeastSquares;
+  patch.edit.solves[0].lambda = 15000;
+  return patch;
+}
+
 // Names and bytes of all files of a folder (or of one file), temporary ones of emend left out.
 inline std::map<std::string, std::string> snapshot(const std::filesystem::path& path) {
   std::map<std::string, std::string> files;

@@ -40,6 +40,23 @@ TEST_P(ScopedEditTest, WritesWeightPlusBA) {
                    1e-6));
 }
 
+TEST_P(ScopedEditTest, WritesWeightPlusD) {
+  const at::Tensor before = model_.weight({1, Role::kMlpDown}).clone();
+  const WeightChange low = some_change(model_.config(), 1, 2, 0);
+  const at::Tensor D = at::matmul(low.B, low.A);
+  const WeightChange dense = WeightChange::dense(low.weight, D);
+  EXPECT_TRUE(dense.is_dense());
+  EXPECT_EQ(dense.outputs(), model_.config().d_model);
+  EXPECT_EQ(dense.inputs(), model_.config().d_ff);
+  const auto [A, B] = dense.factors();
+  EXPECT_TRUE(at::equal(at::matmul(B, A), D));
+  {
+    const ScopedEdit scope(model_, {dense});
+    EXPECT_TRUE(at::equal(model_.weight({1, Role::kMlpDown}), before + D));
+  }
+  EXPECT_TRUE(at::equal(model_.weight({1, Role::kMlpDown}), before));
+}
+
 TEST_P(ScopedEditTest, OverlayEqualsReallyWrittenWeights) {
   const c10::NoGradGuard no_grad;
   const WeightChange low = some_change(model_.config(), 0, 1, 0),
