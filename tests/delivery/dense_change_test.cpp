@@ -70,7 +70,8 @@ TEST_F(DenseChange, IsRefusedWhenTheFileIsBroken) {
   EXPECT_THAT(refusal([&](Parts& parts) { parts.tensors[D].shape.push_back(1); }), HasSubstr(D));
   EXPECT_THAT(refusal([&](Parts& parts) { std::swap(parts.tensors[D].shape[0], parts.tensors[D].shape[1]); }),
               HasSubstr("model.layers.1.mlp_down.keys"));
-  EXPECT_THAT(refusal([&](Parts& parts) { parts.tensors.erase(D); }), HasSubstr("model.layers.<l>.mlp_down.A"));
+  EXPECT_THAT(refusal([&](Parts& parts) { parts.tensors.erase(D); }),
+              HasSubstr("model.layers.<l>.mlp_down.A"));
   EXPECT_THAT(refusal([&](Parts& parts) {
                 std::string& facts = parts.metadata.at("emend.facts");
                 facts.replace(facts.find("\"rows\":[]"), 9, "\"rows\":[0]");
@@ -95,7 +96,8 @@ TEST_F(DenseChange, HasNoRowsToTakeOutOrToMerge) {
   other.edit.facts[0].request.id = "other";
   other.edit.solves = patch_.edit.solves;
   two.edit.facts.push_back(other.edit.facts[0]);
-  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { drop_fact(two, "other", {}); }), HasSubstr("cannot be taken out"));
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { drop_fact(two, "other", {}); }),
+              HasSubstr("cannot be taken out"));
   EXPECT_THAT(error_of(ErrorKind::kModel,
                        [&] {
                          merge_patches({patch_, other}, {"p", "q"}, {});

@@ -155,7 +155,8 @@ TEST(MergePatches, OfDifferentStatisticsKeepThoseOfEachLayer) {
   Patch other = solved({fact("b", 2, {5})});
   other.edit.solves[0].statistics_fingerprint = "0f0f";
   const Patch one = solved({fact("a", 1)});
-  EXPECT_EQ(merge_patches({one, solved({fact("c", 3)})}, {"p", "q"}, kMoments).edit.statistics_fingerprint(), "cd");
+  EXPECT_EQ(merge_patches({one, solved({fact("c", 3)})}, {"p", "q"}, kMoments).edit.statistics_fingerprint(),
+            "cd");
   const Patch merged = merge_patches({one, other}, {"one", "two"}, {});
   ASSERT_EQ(merged.edit.solves.size(), 2U);
   EXPECT_EQ(merged.edit.solve_of({2, Role::kMlpDown})->statistics_fingerprint, "cd");
@@ -194,8 +195,10 @@ TEST(MergePatches, RefusesConflictsByName) {
   EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the statistics of layer 2 differs"));
   other = solved({fact("b", 2)});
   other.edit.solves[0].relative_ridge = 0.5;
-  EXPECT_THAT(refused(ErrorKind::kModel, other),
-              HasSubstr("the rule of solving of layer 2 differs (\"equality, ridge 0.01\" and \"equality, ridge 0.5\")"));
+  EXPECT_THAT(
+      refused(ErrorKind::kModel, other),
+      HasSubstr(
+          "the rule of solving of layer 2 differs (\"equality, ridge 0.01\" and \"equality, ridge 0.5\")"));
 }
 
 TEST(KeyConflicts, TellTheCosine) {

@@ -179,11 +179,10 @@ TEST_F(BrokenPatch, RefusesTensorsThatNoPatchHas) {
       parts.tensors.erase(from);
     };
   };
-  EXPECT_THAT(
-      refusal([](Parts& parts) {
-        parts.tensors["model.layers.3.mlp_up.A"] = parts.tensors["model.layers.3.mlp_down.keys"];
-      }),
-      HasSubstr("model.layers.3.mlp_up.A"));
+  EXPECT_THAT(refusal([](Parts& parts) {
+                parts.tensors["model.layers.3.mlp_up.A"] = parts.tensors["model.layers.3.mlp_down.keys"];
+              }),
+              HasSubstr("model.layers.3.mlp_up.A"));
   EXPECT_NE(refusal(rename("model.layers.3.mlp_down.A", "model.layers.03.mlp_down.A")), "accepted");
   EXPECT_NE(refusal(rename("model.layers.11.mlp_down.A", "model.layers.99999999999999999999.mlp_down.A")),
             "accepted");
@@ -238,10 +237,9 @@ TEST_F(BrokenPatch, RefusesAFormatOfTheFutureByItsVersion) {
 }
 
 TEST_F(BrokenPatch, RefusesAFactAtALayerThatWasNotChanged) {
-  EXPECT_THAT(refusal(in_facts([](Json& facts) {
-                facts[1]["parts"][0]["weight"] = "model.layers.12.mlp_down";
-              })),
-              HasSubstr("\"b\" was edited at layer 12"));
+  EXPECT_THAT(
+      refusal(in_facts([](Json& facts) { facts[1]["parts"][0]["weight"] = "model.layers.12.mlp_down"; })),
+      HasSubstr("\"b\" was edited at layer 12"));
   EXPECT_THAT(refusal(in_facts([](Json& facts) {
                 Json more = facts[1]["parts"][0];
                 more["weight"] = "model.layers.12.mlp_down";
@@ -262,7 +260,8 @@ TEST_F(BrokenPatch, RefusesCountsOfKeysThatAreNotThere) {
   for (const std::int64_t count : {std::int64_t{1}, std::int64_t{3}, std::int64_t{2147483647}})
     EXPECT_THAT(refusal(in_part([=](Json& part) { part["keys"] = count; })),
                 HasSubstr("\"model.layers.3.mlp_down.keys\": expected shape [" + std::to_string(count)));
-  for (const std::int64_t count : {std::int64_t{-1}, std::int64_t{1} << 31, std::numeric_limits<std::int64_t>::max()})
+  for (const std::int64_t count :
+       {std::int64_t{-1}, std::int64_t{1} << 31, std::numeric_limits<std::int64_t>::max()})
     EXPECT_THAT(refusal(in_part([=](Json& part) { part["keys"] = count; })),
                 AllOf(HasSubstr("emend.facts"), HasSubstr("keys")));
   EXPECT_THAT(refusal(in_part([](Json& part) { part["keys"] = 0; })), HasSubstr("at least one key"));
@@ -272,9 +271,13 @@ TEST_F(BrokenPatch, RefusesCountsOfKeysThatAreNotThere) {
 
 TEST_F(BrokenPatch, RefusesRowsThatTheChangeHasNot) {
   EXPECT_EQ(refusal(in_part([](Json& part) { part["rows"] = Json::array({0, 1}); })), "accepted");
-  EXPECT_THAT(refusal(in_part([](Json& part) { part["rows"] = Json::array({0, 2}); })),
+  EXPECT_THAT(refusal(in_part([](Json& part) {
+                part["rows"] = Json::array({0, 2});
+              })),
               AllOf(HasSubstr("model.layers.3.mlp_down.A"), HasSubstr("row 2 ")));
-  EXPECT_THAT(refusal(in_part([](Json& part) { part["rows"] = Json::array({std::numeric_limits<std::int64_t>::max()}); })),
+  EXPECT_THAT(refusal(in_part([](Json& part) {
+                part["rows"] = Json::array({std::numeric_limits<std::int64_t>::max()});
+              })),
               HasSubstr("model.layers.3.mlp_down.A"));
   EXPECT_THAT(refusal(in_part([](Json& part) { part["rows"] = Json::array({-1}); })), HasSubstr("rows[0]"));
 }
@@ -293,7 +296,8 @@ TEST_F(BrokenPatch, RefusesPartsThatAreNotOneAWeight) {
               HasSubstr("in the order of their blocks"));
   EXPECT_THAT(refusal(in_facts([](Json& facts) { facts[0]["parts"] = Json::array(); })), HasSubstr("parts"));
   for (const std::string name : {"model.layers.03.mlp_down", "model.layers.3.mlp_up", "3", ""})
-    EXPECT_THAT(refusal(in_part([&](Json& part) { part["weight"] = name; })), HasSubstr("the name of a weight"));
+    EXPECT_THAT(refusal(in_part([&](Json& part) { part["weight"] = name; })),
+                HasSubstr("the name of a weight"));
 }
 
 TEST_F(BrokenPatch, RefusesSolvesThatAreNotThoseOfTheChanges) {

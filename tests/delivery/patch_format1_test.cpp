@@ -81,7 +81,8 @@ TEST_P(Format1, HoldsThePartOfEachFactWithItsRow) {
     EXPECT_TRUE(at::equal(change.B.select(1, i), part.residual));
     EXPECT_TRUE(at::allclose(at::mv(part.keys, change.A[i]), part.answers, 0, 1e-3));
     EXPECT_GT(part.update_norm, 1);
-    EXPECT_NEAR(part.update_norm, (change.A[i].norm() * part.residual.norm()).item<double>(), 1e-4 * part.update_norm);
+    EXPECT_NEAR(part.update_norm, (change.A[i].norm() * part.residual.norm()).item<double>(),
+                1e-4 * part.update_norm);
     EXPECT_GT(part.relative_norm, 0);
   }
 }
@@ -134,7 +135,8 @@ TEST_P(Format1, IsSavedAsFormat2ThatReadsTheSame) {
     EXPECT_EQ(one.rows, two.rows);
   }
   save_patch(again, folder_ / "q.safetensors");
-  EXPECT_EQ(read_parts(folder_ / "q.safetensors").metadata, saved.metadata);  // the hash of all tensors among it
+  EXPECT_EQ(read_parts(folder_ / "q.safetensors").metadata,
+            saved.metadata);  // the hash of all tensors among it
 }
 
 class BrokenFormat1 : public testing::Test {
@@ -161,10 +163,12 @@ class BrokenFormat1 : public testing::Test {
 };
 
 TEST_F(BrokenFormat1, TakesStatisticsOfEachLayerAndNone) {
-  const Patch merged = with([](Parts& parts) { parts.metadata["emend.layer_statistics"] = R"({"2": "0f0f", "4": "ab"})"; });
+  const Patch merged =
+      with([](Parts& parts) { parts.metadata["emend.layer_statistics"] = R"({"2": "0f0f", "4": "ab"})"; });
   EXPECT_EQ(merged.edit.solves.at(0).statistics_fingerprint, "0f0f");
   EXPECT_EQ(with(option("covariance", "false")).edit.solves.at(0).statistics_fingerprint, "");
-  for (const std::string junk : {"[]", "{\"x\": \"ab\"}", "{\"-1\": \"ab\"}", "{\"2\": 3}", "{\"2\": \"no hex\"}"})
+  for (const std::string junk :
+       {"[]", "{\"x\": \"ab\"}", "{\"-1\": \"ab\"}", "{\"2\": 3}", "{\"2\": \"no hex\"}"})
     EXPECT_THAT(refusal([&](Parts& parts) { parts.metadata["emend.layer_statistics"] = junk; }),
                 HasSubstr("emend.layer_statistics"));
 }
@@ -197,7 +201,8 @@ TEST_F(BrokenFormat1, RefusesStatesOfOtherFacts) {
 }
 
 TEST_F(BrokenFormat1, NamesWhatIsMissing) {
-  for (const std::string name : {"edits.0.keys", "edits.1.answers", "edits.3.residual", "model.layers.2.mlp_down.B"})
+  for (const std::string name :
+       {"edits.0.keys", "edits.1.answers", "edits.3.residual", "model.layers.2.mlp_down.B"})
     EXPECT_THAT(refusal([&](Parts& parts) { parts.tensors.erase(name); }), HasSubstr(name));
   EXPECT_THAT(refusal([](Parts& parts) { parts.tensors["edits.4.keys"] = parts.tensors["edits.0.keys"]; }),
               HasSubstr("edits.4.keys"));
@@ -217,7 +222,8 @@ TEST_F(BrokenFormat1, RefusesAFactAtALayerThatWasNotChangedAndAChangeWithoutAFac
   EXPECT_THAT(refusal([&](Parts& parts) {
                 at_layer(0, 4)(parts);
                 for (const std::string factor : {"A", "B"})
-                  parts.tensors["model.layers.5.mlp_down." + factor] = parts.tensors["model.layers.2.mlp_down." + factor];
+                  parts.tensors["model.layers.5.mlp_down." + factor] =
+                      parts.tensors["model.layers.2.mlp_down." + factor];
               }),
               AllOf(HasSubstr("model.layers.2.mlp_down.A"), HasSubstr("no fact")));
 }

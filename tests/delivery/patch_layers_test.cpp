@@ -60,7 +60,10 @@ TEST(TwoLayers, AreBothSolvedAgainWithoutADroppedFact) {
   EXPECT_GT(gap(product(dropped, 1), product(all, 1)), 1e-2);
   ASSERT_EQ(dropped.edit.solves.size(), 2U);
   EXPECT_THAT(dropped.edit.facts[1].parts[0].rows, ElementsAre(1));
-  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { drop_fact(all, "b", {{2, second_moment()}}); }),
+  EXPECT_THAT(error_of(ErrorKind::kConfig,
+                       [&] {
+                         drop_fact(all, "b", {{2, second_moment()}});
+                       }),
               HasSubstr("statistics of layer 5 are needed"));
 }
 

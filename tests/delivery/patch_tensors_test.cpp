@@ -22,19 +22,24 @@ TEST(PatchTensors, NameAWeightSoThatItIsFoundAgain) {
 TEST(PatchTensors, RefuseAnyOtherSpelling) {
   for (const std::string name :
        {"", "4", "model.layers.", "model.layers..mlp_down", "model.layers.4", "model.layers.4.",
-        "model.layers.4.mlp_down.", "model.layers.4.mlp_down.A", "model.layers.4.mlp_downs", " model.layers.4.mlp_down",
+        "model.layers.4.mlp_down.", "model.layers.4.mlp_down.A", "model.layers.4.mlp_downs",
+        " model.layers.4.mlp_down",
         // numbers
-        "model.layers.04.mlp_down", "model.layers.00.mlp_down", "model.layers.+4.mlp_down", "model.layers.-4.mlp_down",
-        "model.layers.-0.mlp_down", "model.layers.0x4.mlp_down", "model.layers.4e0.mlp_down",
-        "model.layers.2147483648.mlp_down", "model.layers.99999999999999999999.mlp_down",
+        "model.layers.04.mlp_down", "model.layers.00.mlp_down", "model.layers.+4.mlp_down",
+        "model.layers.-4.mlp_down", "model.layers.-0.mlp_down", "model.layers.0x4.mlp_down",
+        "model.layers.4e0.mlp_down", "model.layers.2147483648.mlp_down",
+        "model.layers.99999999999999999999.mlp_down",
         // other parts
-        "model.layers.4.mlp_up", "model.layers.4.mlp_gate", "model.layers.4.attention_out", "model.layers.4.MLP_DOWN",
+        "model.layers.4.mlp_up", "model.layers.4.mlp_gate", "model.layers.4.attention_out",
+        "model.layers.4.MLP_DOWN",
         // experts
-        "model.layers.4.experts.mlp_down", "model.layers.4.experts..mlp_down", "model.layers.4.experts.-1.mlp_down",
-        "model.layers.4.experts.01.mlp_down", "model.layers.4.experts.2147483648.mlp_down",
-        "model.layers.4.experts.1.experts.2.mlp_down", "experts.1.model.layers.4.mlp_down"})
+        "model.layers.4.experts.mlp_down", "model.layers.4.experts..mlp_down",
+        "model.layers.4.experts.-1.mlp_down", "model.layers.4.experts.01.mlp_down",
+        "model.layers.4.experts.2147483648.mlp_down", "model.layers.4.experts.1.experts.2.mlp_down",
+        "experts.1.model.layers.4.mlp_down"})
     EXPECT_THROW(patch_tensors::parse_weight(name), std::invalid_argument) << name;
-  EXPECT_THROW(patch_tensors::parse_weight(std::string("model.layers.4.mlp_down\0", 24)), std::invalid_argument);
+  EXPECT_THROW(patch_tensors::parse_weight(std::string("model.layers.4.mlp_down\0", 24)),
+               std::invalid_argument);
 }
 
 }  // namespace

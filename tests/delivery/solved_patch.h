@@ -43,7 +43,8 @@ inline FactRecord fact(const std::string& id, double seed, const std::vector<int
   result.request.subject = id;
   result.request.subject_begin = 2;
   result.request.target = "t";
-  for (const int layer : layers) result.parts.push_back(part(layer, seed + 5.3 * static_cast<double>(result.parts.size())));
+  for (const int layer : layers)
+    result.parts.push_back(part(layer, seed + 5.3 * static_cast<double>(result.parts.size())));
   return result;
 }
 
@@ -66,7 +67,8 @@ inline WeightChange joint_change(std::vector<FactRecord>& facts, int layer) {
   const at::Tensor A =
       at::linalg_solve(at::matmul(K.t(), CK), CK.t());  // rows answer 1 on one key, 0 on the others
   const auto n = static_cast<std::int64_t>(residuals.size());
-  return WeightChange::low_rank(weight, A.narrow(0, 0, n).to(at::kFloat).contiguous(), at::stack(residuals, 1));
+  return WeightChange::low_rank(weight, A.narrow(0, 0, n).to(at::kFloat).contiguous(),
+                                at::stack(residuals, 1));
 }
 
 // Facts as a joint solve of each of their layers writes them.
