@@ -22,13 +22,17 @@ std::size_t find_fact(const Patch& patch, const std::string& id) {
   throw Error(ErrorKind::kConfig, "the patch has no edit " + quote(id) + did_you_mean(id, known));
 }
 
-// The fact whose key this one shares at a weight; nullptr: there is none.
+bool share_a_row(const FactPart& a, const FactPart& b) {
+  return std::find_first_of(a.rows.begin(), a.rows.end(), b.rows.begin(), b.rows.end()) != a.rows.end();
+}
+
+// The fact whose key, or row of A, this one shares at a weight; nullptr: there is none.
 const FactRecord* sharer_of(const Patch& patch, const FactRecord& fact) {
   for (const FactRecord& other : patch.edit.facts) {
     if (&other == &fact || !other.is_edited()) continue;
     for (const FactPart& part : fact.parts) {
       const FactPart* const theirs = other.part_at(part.weight);
-      if (theirs != nullptr && at::equal(theirs->keys, part.keys)) return &other;
+      if (theirs != nullptr && (at::equal(theirs->keys, part.keys) || share_a_row(*theirs, part))) return &other;
     }
   }
   return nullptr;
@@ -51,6 +55,9 @@ void require_droppable(const Patch& patch, const FactRecord& fact) {
 // The change without the rows of a fact that answers for itself alone; what the others' rows are called follows.
 void take_out_rows(WeightChange& change, const std::vector<std::int64_t>& rows,
                    const std::vector<FactRecord*>& others) {
+  if (change.is_dense() || rows.empty())
+    throw Error(ErrorKind::kModel, "the change of the " + weight_name(change.weight) +
+                                       " does not say which of its rows carry the edit: it cannot be taken out");
   const std::set<std::int64_t> gone(rows.begin(), rows.end());
   std::vector<std::int64_t> kept, new_place(static_cast<std::size_t>(change.A.size(0)));
   for (std::int64_t i = 0; i < change.A.size(0); ++i) {

@@ -17,14 +17,14 @@ std::string option(const Edit& edit, const std::string& name) {
 }
 
 // The option `ridge` of ROME; 0 where there is none.
-double ridge_of(const Edit& edit) {
+double ridge_of(const PatchFields& fields, const Edit& edit) {
   const std::string text = option(edit, "ridge");
   if (text.empty()) return 0;
   double ridge = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), ridge);
   if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(ridge) || ridge < 0)
-    throw Error(ErrorKind::kFormat,
-                "the patch's option ridge must be a number from 0, found " + quote(text, 40));
+    throw Error(ErrorKind::kFormat, fields.source("options") + ": the option ridge must be a number from 0, found " +
+                                        quote(text, 40));
   return ridge;
 }
 
@@ -40,6 +40,8 @@ std::map<int, std::string> layer_statistics(const PatchFields& fields) {
     if (status != std::errc() || end != key.data() + key.size() || layer < 0)
       fields.refuse("layer_statistics", "layers as keys, not " + quote(key, 40));
     layers[layer] = view.string(key);
+    if (layers[layer].find_first_not_of("0123456789abcdef") != std::string::npos)
+      view.at(key).refuse("hexadecimal digits");
   }
   return layers;
 }
@@ -56,7 +58,7 @@ void add_solves(const PatchFields& fields, Edit& edit) {
     WeightSolve solve;
     solve.weight = weight;
     solve.rule = option(edit, "keys") == "original" ? SolveRule::kEachAlone : SolveRule::kEquality;
-    solve.relative_ridge = ridge_of(edit);
+    solve.relative_ridge = ridge_of(fields, edit);
     const auto found = own.find(weight.block);
     if (uses_moments) solve.statistics_fingerprint = found == own.end() ? shared : found->second;
     edit.solves.push_back(std::move(solve));

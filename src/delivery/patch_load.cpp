@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -56,6 +57,20 @@ std::vector<WeightChange> read_changes(const TensorFile& file, TensorReader& rea
   return changes;
 }
 
+const char* part_of(const WeightChange& change) {
+  return change.is_dense() ? "D" : "A";
+}
+
+// The rows that a fact names are rows of A; a dense change has none.
+void check_rows(const TensorReader& reader, const WeightChange& change, const std::vector<std::int64_t>& rows) {
+  const std::int64_t count = change.is_dense() ? 0 : change.A.size(0);
+  for (const std::int64_t row : rows)
+    if (row >= count)
+      reader.fail(patch_tensors::of(change.weight, part_of(change)),
+                  "a fact names row " + std::to_string(row) + " of the factor A, which has " +
+                      std::to_string(count) + " rows");
+}
+
 // Cuts what the facts of one weight hold out of the tensors that hold it for all of them.
 void read_parts(TensorReader& reader, const WeightChange& change, std::vector<FactRecord>& facts) {
   std::vector<FactPart*> parts;
@@ -66,7 +81,7 @@ void read_parts(TensorReader& reader, const WeightChange& change, std::vector<Fa
         parts.push_back(&part);
         keys += part.answers.numel();  // its size alone is known yet
       }
-  if (parts.empty()) return;
+  if (parts.empty()) return;  // check_changes refuses it
   const auto name = [&](const char* what) { return patch_tensors::of(change.weight, what); };
   const auto count = static_cast<std::int64_t>(parts.size());
   const at::Tensor all_keys = reader.floats(name("keys"), {keys, change.inputs()});
@@ -80,23 +95,33 @@ void read_parts(TensorReader& reader, const WeightChange& change, std::vector<Fa
     part.answers = all_answers.narrow(0, at, own).clone();
     part.residual = residuals[i].clone();
     at += own;
-    if (change.is_dense()) continue;
-    for (const std::int64_t row : part.rows)
-      if (row >= change.A.size(0))
-        reader.fail(name("A"), "it has " + std::to_string(change.A.size(0)) + " rows, but a fact names row " +
-                                   std::to_string(row));
+    check_rows(reader, change, part.rows);
   }
 }
 
+// A change that no fact asked for could neither be dropped nor merged.
+void check_changes(const Edit& edit, const TensorReader& reader) {
+  for (const WeightChange& change : edit.changes)
+    if (std::none_of(edit.facts.begin(), edit.facts.end(), [&](const FactRecord& fact) {
+          return fact.is_edited() && fact.part_at(change.weight) != nullptr;
+        }))
+      reader.fail(patch_tensors::of(change.weight, part_of(change)),
+                  "no fact of metadata \"emend.facts\" was edited there");
+}
+
 // Each change has its solve, in the same order, and each edited fact lies at weights that are changed.
-void check_weights(const Edit& edit, TensorReader& reader) {
+void check_weights(const Edit& edit, const TensorReader& reader) {
   for (const WeightChange& change : edit.changes)
     if (edit.solve_of(change.weight) == nullptr)
-      reader.fail(patch_tensors::of(change.weight, change.is_dense() ? "D" : "A"),
+      reader.fail(patch_tensors::of(change.weight, part_of(change)),
                   "metadata \"emend.solves\" does not say how it was solved");
   for (const WeightSolve& solve : edit.solves)
     if (edit.change_of(solve.weight) == nullptr)
       reader.fail(patch_tensors::of(solve.weight, "A"), "it is missing, but metadata \"emend.solves\" names it");
+  for (std::size_t i = 0; i < edit.solves.size(); ++i)
+    if (edit.solves.size() != edit.changes.size() || edit.solves[i].weight != edit.changes[i].weight)
+      reader.fail(patch_tensors::of(edit.solves[i].weight, "A"),
+                  "metadata \"emend.solves\" must name each weight once, in the order of their blocks");
   for (const FactRecord& fact : edit.facts)
     for (const FactPart& part : fact.parts)
       if (fact.is_edited() && edit.change_of(part.weight) == nullptr)
@@ -118,6 +143,7 @@ Patch load_patch(const std::filesystem::path& file) {
     check_weights(patch.edit, reader);
     for (const WeightChange& change : patch.edit.changes) read_parts(reader, change, patch.edit.facts);
   }
+  check_changes(patch.edit, reader);
   patch.edit.context_ids = reader.id_lists("contexts");
   patch.held_text = reader.id_lists("held_text");
   reader.refuse_the_rest();

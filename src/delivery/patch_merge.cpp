@@ -196,6 +196,9 @@ WeightChange stacked(Edit& merged, const std::vector<Patch>& patches, const std:
   std::map<std::string, std::vector<std::int64_t>> rows_of;
   for (const std::size_t p : which) {
     const WeightChange& change = *patches[p].edit.change_of(weight);
+    if (change.is_dense())
+      throw Error(ErrorKind::kModel, "the change of the " + weight_name(weight) +
+                                         " is dense and was solved fact by fact: it cannot be merged row by row");
     const std::vector<std::int64_t> kept = new_rows(patches, p, weight);
     for (const FactRecord* const fact : edited_at(patches[p].edit, weight))
       for (const std::int64_t row : fact->part_at(weight)->rows) {

@@ -86,9 +86,10 @@ Json request_json(const EditRequest& request) {
           {"neighbours", neighbours}};
 }
 
-Json part_json(const FactPart& part) {
+// The keys of facts that were not edited are not kept.
+Json part_json(const FactPart& part, bool is_edited) {
   return {{"weight", patch_tensors::weight(part.weight)},
-          {"keys", part.answers.defined() ? part.answers.numel() : 0},
+          {"keys", is_edited && part.answers.defined() ? part.answers.numel() : 0},
           {"rows", part.rows},
           {"update_norm", number_json(part.update_norm)},
           {"relative_norm", number_json(part.relative_norm)}};
@@ -97,7 +98,8 @@ Json part_json(const FactPart& part) {
 FactPart read_part(const JsonView& view) {
   FactPart part;
   part.weight = read_weight_name(view.at("weight"));
-  part.answers = at::zeros({1}, at::kFloat).expand({read_int(view, "keys")});  // a size without memory
+  if (const int keys = read_int(view, "keys"); keys > 0)
+    part.answers = at::zeros({1}, at::kFloat).expand({keys});  // a size without memory
   for (const JsonView& row : view.at("rows").elements()) part.rows.push_back(row.as_non_negative_integer());
   part.update_norm = read_number(view, "update_norm");
   part.relative_norm = read_number(view, "relative_norm");
@@ -127,6 +129,17 @@ std::optional<FactState> read_optional_state(const JsonView& view, std::string_v
   return state;
 }
 
+// Each weight once, in their order, and keys where the fact was edited.
+void check_parts(const FactRecord& fact, const JsonView& view) {
+  if (fact.parts.empty()) view.refuse("the weights that the fact is written to");
+  for (std::size_t i = 0; i < fact.parts.size(); ++i) {
+    if (i > 0 && !(fact.parts[i - 1].weight < fact.parts[i].weight))
+      view.refuse("a list of different weights in the order of their blocks");
+    if (fact.parts[i].answers.defined() != fact.is_edited())
+      view.refuse(fact.is_edited() ? "parts with at least one key" : "parts without keys, as the fact was not edited");
+  }
+}
+
 // What both formats say of a fact.
 FactRecord read_plain_fact(const JsonView& view) {
   FactRecord fact;
@@ -147,7 +160,7 @@ bool is_state_of(const FactState& state, const EditRequest& request) {
 
 Json fact_json(const FactRecord& fact) {
   Json parts = Json::array();
-  for (const FactPart& part : fact.parts) parts.push_back(part_json(part));
+  for (const FactPart& part : fact.parts) parts.push_back(part_json(part, fact.is_edited()));
   Json json = request_json(fact.request);
   json["status"] = to_string(fact.status);
   json["reason"] = fact.reason;
@@ -162,9 +175,7 @@ Json fact_json(const FactRecord& fact) {
 FactRecord read_fact(const JsonView& view) {
   FactRecord fact = read_plain_fact(view);
   for (const JsonView& part : view.at("parts").elements()) fact.parts.push_back(read_part(part));
-  if (fact.parts.empty()) view.at("parts").refuse("the weights that the fact is written to");
-  for (const FactPart& part : fact.parts)
-    if (fact.is_edited() && part.answers.numel() == 0) view.at("parts").refuse("parts with at least one key");
+  check_parts(fact, view.at("parts"));
   fact.before = read_optional_state(view, "before", fact.request);
   fact.after = read_optional_state(view, "after", fact.request);
   return fact;
@@ -193,9 +204,12 @@ WeightSolve read_solve(const JsonView& view) {
   solve.weight = read_weight_name(view.at("weight"));
   solve.rule = read_word(view, "rule", kRules);
   solve.statistics_fingerprint = view.string("statistics_fingerprint");
+  if (solve.statistics_fingerprint.find_first_not_of("0123456789abcdef") != std::string::npos)
+    view.at("statistics_fingerprint").refuse("hexadecimal digits");
   solve.relative_ridge = view.number("relative_ridge");
   if (!(solve.relative_ridge >= 0)) view.at("relative_ridge").refuse("a number from 0");
   solve.lambda = view.number("lambda");
+  if (!(solve.lambda >= 0)) view.at("lambda").refuse("a number from 0");
   return solve;
 }
 

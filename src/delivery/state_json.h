@@ -12,7 +12,7 @@
 namespace emend {
 
 // A fact without its tensors: of its parts the weights, numbers of keys, rows and norms. What read_fact gives
-// has parts whose `answers` are empty tensors of the right size.
+// of an edited fact has parts whose `answers` have the right size and no memory.
 Json fact_json(const FactRecord& fact);
 FactRecord read_fact(const JsonView& view);
 // The same of patches of format 1: one layer, and no states.

@@ -138,7 +138,7 @@ TEST_F(PatchCommand, FindsAnAlteredPatch) {
   EXPECT_LT(update()["value"], 1e-4);
   const auto grow = [](std::size_t, float value) { return value * 1.01F; };
   const auto bend = [](std::size_t at, float value) { return at % 3 == 0 ? -value : value; };
-  for (const std::string tensor : {"mlp_down.A", "mlp_down.B", ".residual", ".keys"}) {
+  for (const std::string tensor : {"mlp_down.A", "mlp_down.B", ".residuals", ".keys"}) {
     EXPECT_EQ(verify(altered(good, tensor, grow)).code, 4) << tensor;
     EXPECT_EQ(update()["passed"], false) << tensor;
     EXPECT_EQ(verify(altered(good, tensor, bend)).code, 4) << tensor;
@@ -148,8 +148,9 @@ TEST_F(PatchCommand, FindsAnAlteredPatch) {
 
 TEST_F(PatchCommand, SaysWhenThereIsNothingToCompareWith) {
   const auto forget = [](nlohmann::json& metadata) {
-    metadata["emend.before"] = "[]";
-    metadata["emend.after"] = "[]";
+    auto facts = nlohmann::json::parse(metadata["emend.facts"].get<std::string>());
+    for (auto& fact : facts) fact["before"] = fact["after"] = nullptr;
+    metadata["emend.facts"] = facts.dump();
   };
   const std::string file = folder_.write("p", altered(read_text_file(patch()), "", nullptr, forget));
   const Finished run = run_emend(

@@ -59,6 +59,35 @@ TEST(PeftAdapter, NamesTheRankOfEachLayer) {
   EXPECT_EQ(config["alpha_pattern"], ranks);  // scale 1 everywhere
 }
 
+TEST(Adapters, OfAnEditOfTwoLayersHaveAModuleForEach) {
+  const Model base = load_quietly(data_path("parity/llama_gqa_tied"));
+  const Patch patch = two_layer_patch(base);
+  const auto modules = peft_modules(base, {patch});
+  ASSERT_EQ(modules.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(modules[i].block, static_cast<int>(i));
+    EXPECT_TRUE(at::equal(modules[i].A, patch.edit.changes[i].A));
+    EXPECT_TRUE(at::equal(modules[i].B, patch.edit.changes[i].B));
+  }
+}
+
+TEST(Adapters, HoldADenseChangeAsFactorsOfFullRank) {
+  const TempFolder folder;
+  const Model base = load_quietly(data_path("parity/gpt2"));
+  const Patch dense = dense_patch(base, 1, 2, 1), low = tiny_patch(base, 1, 5, 1);
+  const auto alone = peft_modules(base, {dense});
+  ASSERT_EQ(alone.size(), 1U);
+  EXPECT_EQ(alone[0].A.size(0), base.config().d_model);
+  EXPECT_TRUE(at::equal(at::matmul(alone[0].B, alone[0].A), dense.edit.changes[0].D));
+  const auto both = peft_modules(base, {dense, low});
+  EXPECT_EQ(both[0].A.size(0), base.config().d_model + 1);
+  const at::TensorOptions options(at::kFloat);
+  EXPECT_TRUE(at::allclose(at::matmul(both[0].B, both[0].A),
+                           dense.edit.changes[0].D + low.edit.changes[0].delta(options), 1e-5, 1e-6));
+  write_peft_adapter(base, both, "b", folder / "l");
+  EXPECT_EQ(read_config(folder / "l")["r"], base.config().d_model + 1);
+}
+
 TEST(GgufAdapter, IsWhatLlamaCppReads) {
   const TempFolder folder;
   const Model base = load_quietly(folder.write("m.gguf", tiny_gguf("llama", GgufType::kQ8_0).bytes()));

@@ -40,6 +40,20 @@ TEST(Inspect, FindsTheRankAndThePatches) {
   }
 }
 
+TEST(Inspect, ExplainsDenseChangesAndTwoLayers) {
+  const TempFolder folder;
+  const Model base = load_quietly(data_path("parity/gpt2"));
+  const Patch dense = dense_patch(base, 1, 5, 3), both = two_layer_patch(base);
+  write_new(plan_write(base, {dense, both}, ""), folder / "new");
+  const Inspection result = compare(folder / "new", data_path("parity/gpt2"), {dense, both});
+  ASSERT_EQ(result.weights.size(), 2U);
+  EXPECT_EQ(result.weights[0].rank, 1);
+  EXPECT_EQ(result.weights[1].rank, 2);
+  EXPECT_NEAR(result.patches[0].share, 1, 1e-3);
+  EXPECT_NEAR(result.patches[1].share, 1, 1e-3);
+  EXPECT_LT(result.unexplained, 1e-3);
+}
+
 TEST(Inspect, OfTheBaseItselfFindsNothing) {
   const Model base = load_quietly(data_path("parity/gpt2"));
   const Inspection result =

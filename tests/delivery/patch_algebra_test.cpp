@@ -5,80 +5,15 @@
 #include <gtest/gtest.h>
 
 #include "emend/error.h"
+#include "solved_patch.h"
 #include "tests/base/expect_error.h"
 
 namespace emend {
 namespace {
 
-using test::error_of;
+using namespace test;
 using testing::AllOf;
 using testing::HasSubstr;
-
-constexpr std::int64_t kInner = 12, kModel = 5;
-
-at::Tensor waves(const std::vector<std::int64_t>& shape, double seed) {
-  std::int64_t count = 1;
-  for (const std::int64_t n : shape) count *= n;
-  return at::sin(at::arange(count, at::kDouble) * (1.3 + 0.1 * seed) + seed).to(at::kFloat).reshape(shape);
-}
-
-at::Tensor second_moment() {
-  const at::Tensor keys = waves({40, kInner}, 3).to(at::kDouble);
-  return at::matmul(keys.t(), keys) / 40 + 0.1 * at::eye(kInner, at::kDouble);
-}
-
-// A protected key, the same for all, and a key of its own.
-FactRecord fact(const std::string& id, double seed, int layer = 2) {
-  FactRecord result;
-  result.request.id = id;
-  result.request.prompt = "p " + id;
-  result.request.subject = id;
-  result.request.target = "t";
-  FactPart part;
-  part.weight = {layer, Role::kMlpDown};
-  part.keys = at::stack({waves({kInner}, seed), waves({kInner}, 77)});
-  part.answers = at::tensor({1.0F, 0.0F});
-  part.residual = waves({kModel}, seed + 1);
-  part.rows = {0};
-  part.update_norm = 1;
-  part.relative_norm = 0.5;
-  result.parts = {part};
-  return result;
-}
-
-// Facts as a joint solve writes them.
-Patch solved(const std::vector<FactRecord>& facts) {
-  Patch patch;
-  patch.edit.method = "rome";
-  patch.edit.options = {{"keys", "context+bare"}, {"ridge", "0.01"}, {"covariance", "true"}};
-  patch.edit.base_fingerprint = "ab";
-  const WeightRef weight{2, Role::kMlpDown};
-  patch.edit.solves = {{weight, SolveRule::kEquality, "cd", 0.01}};
-  patch.edit.facts = facts;
-  for (std::size_t i = 0; i < facts.size(); ++i)
-    patch.edit.facts[i].parts[0].rows = {static_cast<std::int64_t>(i)};
-  const at::Tensor C = second_moment();
-  const at::Tensor ridge = C + 0.01 * C.trace() / static_cast<double>(kInner) * at::eye(kInner, at::kDouble);
-  std::vector<at::Tensor> keys, residuals;
-  for (const FactRecord& one : facts) {
-    keys.push_back(one.parts[0].keys[0].to(at::kDouble));
-    residuals.push_back(one.parts[0].residual);
-  }
-  keys.push_back(waves({kInner}, 77).to(at::kDouble));
-  const at::Tensor K = at::stack(keys, 1);
-  const at::Tensor CK = at::linalg_solve(ridge, K);
-  const at::Tensor A =
-      at::linalg_solve(at::matmul(K.t(), CK), CK.t());  // rows answer 1 on one key, 0 on the others
-  const auto n = static_cast<std::int64_t>(facts.size());
-  patch.edit.changes = {
-      WeightChange::low_rank(weight, A.narrow(0, 0, n).to(at::kFloat).contiguous(), at::stack(residuals, 1))};
-  patch.passed = true;
-  return patch;
-}
-
-at::Tensor product(const Patch& patch) {
-  return at::matmul(patch.edit.changes[0].B, patch.edit.changes[0].A);
-}
 
 double gap(const at::Tensor& a, const at::Tensor& b) {
   return ((a - b).norm() / b.norm()).item<double>();
@@ -99,6 +34,7 @@ TEST(DropFact, EqualsASolveWithoutIt) {
   const FactPart& a = dropped.edit.facts[0].parts[0];
   EXPECT_NEAR(a.update_norm, (a.residual.norm() * dropped.edit.changes[0].A[0].norm()).item<double>(), 1e-5);
   EXPECT_NEAR(a.relative_norm, a.update_norm / 2, 1e-6);  // the weight's norm stays 2
+  EXPECT_EQ(dropped.edit.facts[1].parts[0].rows, std::vector<std::int64_t>{1});
 }
 
 TEST(DropFact, WithoutMomentsUsesTheIdentity) {
@@ -106,7 +42,7 @@ TEST(DropFact, WithoutMomentsUsesTheIdentity) {
   all.edit.solves[0].statistics_fingerprint.clear();
   EXPECT_TRUE(layers_to_solve(all, "b").empty());
   const Patch dropped = drop_fact(all, "b", {});
-  const at::Tensor answers = at::mv(dropped.edit.changes[0].A, fact("a", 1).parts[0].keys[0]);
+  const at::Tensor answers = at::mv(dropped.edit.changes[0].A, part(2, 1).keys[0]);
   EXPECT_NEAR(answers[0].item<float>(), 1, 1e-5);
 }
 
@@ -116,6 +52,7 @@ TEST(DropFact, TakesTheRowWhereEachAnswersForItself) {
   EXPECT_TRUE(layers_to_solve(all, "a").empty());
   const Patch dropped = drop_fact(all, "a", {});
   EXPECT_TRUE(at::equal(dropped.edit.changes[0].A, all.edit.changes[0].A.narrow(0, 1, 1)));
+  EXPECT_EQ(dropped.edit.facts[0].parts[0].rows, std::vector<std::int64_t>{0});
 }
 
 TEST(DropFact, RefusesByName) {
@@ -148,7 +85,7 @@ TEST(MergePatches, EqualsASolveOfAll) {
 FactRecord true_fact(const std::string& id) {
   FactRecord result = fact(id, 1);
   result.status = FactStatus::kAlreadyTrue;
-  result.parts[0] = {result.parts[0].weight, {}, {}, {}, {}, 0, 0};
+  result.parts[0].keys = result.parts[0].answers = result.parts[0].residual = at::Tensor();
   return result;
 }
 
@@ -190,32 +127,22 @@ TEST(MergePatches, OfRowsTakeWhatBothHoldOnce) {
   EXPECT_LT(gap(product(twice), product(ab)), 1e-6);
 }
 
-// The same facts at another layer.
-Patch moved_to(int layer, Patch patch) {
-  const WeightRef weight{layer, Role::kMlpDown};
-  patch.edit.changes[0].weight = patch.edit.solves[0].weight = weight;
-  for (FactRecord& one : patch.edit.facts) one.parts[0].weight = weight;
-  return patch;
-}
-
-TEST(PatchesOfPatches, RefuseRulesThatDiffer) {
-  Patch other = solved({fact("b", 2)});
-  other.edit.solves[0].relative_ridge = 0.5;
-  EXPECT_THAT(error_of(ErrorKind::kModel,
-                       [&] {
-                         merge_patches({solved({fact("a", 1)}), other}, {"one", "two"}, kMoments);
-                       }),
-              HasSubstr("the rule of solving of layer 2 differs"));
-}
-
-TEST(PatchesOfPatches, RefuseARuleThatAPatchCannotSolveAgain) {
-  Patch all = solved({fact("a", 1), fact("b", 2)});
-  all.edit.solves[0].rule = SolveRule::kNullSpace;
-  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { drop_fact(all, "a", kMoments); }), HasSubstr("null space"));
+TEST(PatchesOfPatches, RefuseRulesThatAreNotSolvedAgain) {
+  for (const SolveRule rule : {SolveRule::kLeastSquares, SolveRule::kNullSpace}) {
+    Patch one = solved({fact("a", 1), fact("b", 2)}), other = solved({fact("c", 4)});
+    one.edit.solves[0].rule = other.edit.solves[0].rule = rule;
+    const std::string words = "rule \"" + std::string(to_string(rule)) + "\"";
+    EXPECT_THAT(error_of(ErrorKind::kModel, [&] { drop_fact(one, "a", kMoments); }), HasSubstr(words));
+    EXPECT_THAT(error_of(ErrorKind::kModel,
+                         [&] {
+                           merge_patches({one, other}, {"p", "q"}, kMoments);
+                         }),
+                HasSubstr(words));
+  }
 }
 
 TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
-  const Patch other = moved_to(5, solved({fact("b", 2)}));
+  const Patch other = solved({fact("b", 2, {5})});
   const Patch one = solved({fact("a", 1)});
   EXPECT_TRUE(layers_to_solve({one, other}).empty());
   const Patch merged = merge_patches({one, other}, {"one", "two"}, {});
@@ -225,15 +152,17 @@ TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
 }
 
 TEST(MergePatches, OfDifferentStatisticsKeepThoseOfEachLayer) {
-  Patch other = moved_to(5, solved({fact("b", 2)}));
+  Patch other = solved({fact("b", 2, {5})});
   other.edit.solves[0].statistics_fingerprint = "0f0f";
   const Patch one = solved({fact("a", 1)});
-  EXPECT_EQ(merge_patches({one, solved({fact("c", 3)})}, {"p", "q"}, kMoments).edit.statistics_fingerprint(), "cd");
+  EXPECT_EQ(merge_patches({one, solved({fact("c", 3)})}, {"p", "q"}, kMoments).edit.statistics_fingerprint(),
+            "cd");
   const Patch merged = merge_patches({one, other}, {"one", "two"}, {});
-  EXPECT_EQ(merged.edit.solves[0].statistics_fingerprint, "cd");
-  EXPECT_EQ(merged.edit.solves[1].statistics_fingerprint, "0f0f");
+  ASSERT_EQ(merged.edit.solves.size(), 2U);
+  EXPECT_EQ(merged.edit.solve_of({2, Role::kMlpDown})->statistics_fingerprint, "cd");
+  EXPECT_EQ(merged.edit.solve_of({5, Role::kMlpDown})->statistics_fingerprint, "0f0f");
   // A third one at layer 5 must be of the same statistics.
-  const Patch third = moved_to(5, solved({fact("c", 3)}));
+  const Patch third = solved({fact("c", 3, {5})});
   EXPECT_THAT(error_of(ErrorKind::kModel,
                        [&] {
                          merge_patches({merged, third}, {"m", "t"}, kMoments);
@@ -264,6 +193,12 @@ TEST(MergePatches, RefusesConflictsByName) {
   other = solved({fact("b", 2)});
   other.edit.solves[0].statistics_fingerprint = "ff";
   EXPECT_THAT(refused(ErrorKind::kModel, other), HasSubstr("the statistics of layer 2 differs"));
+  other = solved({fact("b", 2)});
+  other.edit.solves[0].relative_ridge = 0.5;
+  EXPECT_THAT(
+      refused(ErrorKind::kModel, other),
+      HasSubstr(
+          "the rule of solving of layer 2 differs (\"equality, ridge 0.01\" and \"equality, ridge 0.5\")"));
 }
 
 TEST(KeyConflicts, TellTheCosine) {

@@ -6,46 +6,20 @@
 #include <fstream>
 #include <functional>
 #include <limits>
+#include <utility>
 
+#include "base/json.h"
 #include "base/text_file.h"
 #include "emend/error.h"
 #include "emend/patch.h"
-#include "emend/tensor_file.h"
+#include "patch_parts.h"
 #include "sample_patch.h"
 
 namespace emend {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
-
-// A patch file in parts that a test may spoil.
-struct Parts {
-  struct Tensor {
-    std::string dtype;
-    std::vector<std::int64_t> shape;
-    std::vector<std::byte> bytes;
-  };
-  std::map<std::string, Tensor> tensors;
-  std::map<std::string, std::string> metadata;
-};
-
-Parts read_parts(const std::filesystem::path& path) {
-  const auto file = open_safetensors(path);
-  Parts parts;
-  parts.metadata = file->metadata();
-  for (const TensorInfo& info : file->tensors()) {
-    const auto bytes = file->bytes(info);
-    parts.tensors[info.name] = {info.dtype_name, info.shape, {bytes.begin(), bytes.end()}};
-  }
-  return parts;
-}
-
-void write_parts(const Parts& parts, const std::filesystem::path& path) {
-  std::vector<TensorToWrite> tensors;
-  for (const auto& [name, tensor] : parts.tensors)
-    tensors.push_back({name, tensor.dtype, tensor.shape, tensor.bytes});
-  write_safetensors(path, tensors, parts.metadata);
-}
 
 class BrokenPatch : public testing::Test {
  protected:
@@ -120,9 +94,8 @@ TEST_F(BrokenPatch, NamesEachMissingKey) {
 }
 
 TEST_F(BrokenPatch, NamesEachBrokenKey) {
-  const std::vector<std::string> free_text = {"emend.version",   "emend.method",
-                                              "emend.base_name", "emend.edit_text", "emend.bos",
-                                              "emend.device"};
+  const std::vector<std::string> free_text = {"emend.version",   "emend.method", "emend.base_name",
+                                              "emend.edit_text", "emend.bos",    "emend.device"};
   for (const auto& [key, value] : good_.metadata) {
     if (key == "format" || std::count(free_text.begin(), free_text.end(), key) > 0) continue;
     for (const std::string junk : {"{\"x\": ", "[1.5, {}]", "nonsense", "[[]]", "{\"x\": 1}"}) {
@@ -173,7 +146,8 @@ TEST_F(BrokenPatch, RefusesSizesThatDoNotFitEachOther) {
   };
   EXPECT_THAT(refusal(reshape("model.layers.3.mlp_down.B", {2, 4})), HasSubstr("model.layers.3.mlp_down.B"));
   EXPECT_THAT(refusal(reshape("model.layers.3.mlp_down.A", {6, 2})), HasSubstr("model.layers.3.mlp_down"));
-  EXPECT_THAT(refusal(reshape("model.layers.3.mlp_down.keys", {6, 2})), HasSubstr("model.layers.3.mlp_down.keys"));
+  EXPECT_THAT(refusal(reshape("model.layers.3.mlp_down.keys", {6, 2})),
+              HasSubstr("model.layers.3.mlp_down.keys"));
 }
 
 TEST_F(BrokenPatch, RefusesNumbersThatAreNotFinite) {
@@ -205,75 +179,159 @@ TEST_F(BrokenPatch, RefusesTensorsThatNoPatchHas) {
       parts.tensors.erase(from);
     };
   };
-  EXPECT_THAT(
-      refusal([](Parts& parts) { parts.tensors["model.layers.3.mlp_up.A"] = parts.tensors["model.layers.3.mlp_down.keys"]; }),
-      HasSubstr("model.layers.3.mlp_up.A"));
+  EXPECT_THAT(refusal([](Parts& parts) {
+                parts.tensors["model.layers.3.mlp_up.A"] = parts.tensors["model.layers.3.mlp_down.keys"];
+              }),
+              HasSubstr("model.layers.3.mlp_up.A"));
   EXPECT_NE(refusal(rename("model.layers.3.mlp_down.A", "model.layers.03.mlp_down.A")), "accepted");
   EXPECT_NE(refusal(rename("model.layers.11.mlp_down.A", "model.layers.99999999999999999999.mlp_down.A")),
             "accepted");
 }
 
-TEST_F(BrokenPatch, RefusesStatesOfOtherFacts) {
-  const auto swap_in = [](const std::string& from, const std::string& to) {
-    return [=](Parts& parts) {
-      std::string& text = parts.metadata["emend.facts"];
-      text.replace(text.find(from, text.find("\"after\"")), from.size(), to);
-    };
+using Change = std::function<void(Json&)>;
+
+// Changes the JSON of a metadata key.
+std::function<void(Parts&)> in_json(const std::string& key, const Change& change) {
+  return [=](Parts& parts) {
+    Json document = Json::parse(parts.metadata.at(key));
+    change(document);
+    parts.metadata.at(key) = document.dump();
   };
-  EXPECT_THAT(refusal(swap_in("\"id\":\"a\"", "\"id\":\"z\"")), HasSubstr("a state of the fact"));
+}
+std::function<void(Parts&)> in_facts(const Change& change) {
+  return in_json("emend.facts", change);
+}
+// Of the first fact, the only one that was edited at layer 3.
+std::function<void(Parts&)> in_part(const Change& change) {
+  return in_facts([=](Json& facts) { change(facts[0]["parts"][0]); });
+}
+std::function<void(Parts&)> in_solves(const Change& change) {
+  return in_json("emend.solves", change);
+}
+
+TEST_F(BrokenPatch, RefusesStatesOfOtherFacts) {
+  for (const std::string when : {"before", "after"}) {
+    EXPECT_THAT(refusal(in_facts([=](Json& facts) { facts[0][when]["id"] = "z"; })),
+                AllOf(HasSubstr("emend.facts"), HasSubstr(when)));
+    EXPECT_THAT(refusal(in_facts([=](Json& facts) { facts[1][when]["paraphrases"].erase(0); })),
+                AllOf(HasSubstr("emend.facts"), HasSubstr(when)));
+    EXPECT_EQ(refusal(in_facts([=](Json& facts) { facts[1][when] = nullptr; })), "accepted");
+  }
   EXPECT_THAT(refusal([](Parts& parts) { parts.metadata["emend.facts"] = "[]"; }), HasSubstr("emend.facts"));
 }
 
 TEST_F(BrokenPatch, RefusesOneIdForTwoFacts) {
-  const std::string message = refusal([](Parts& parts) {
-    std::string& text = parts.metadata.at("emend.facts");
-    for (std::size_t at = text.find("\"id\":\"b\""); at != std::string::npos; at = text.find("\"id\":\"b\"", at))
-      text.replace(at, 8, "\"id\":\"a\"");
-  });
+  const std::string message = refusal(in_facts([](Json& facts) {
+    for (Json* const place : {&facts[1], &facts[1]["before"], &facts[1]["after"]}) (*place)["id"] = "a";
+  }));
   EXPECT_THAT(message, HasSubstr("emend.facts"));
   EXPECT_THAT(message, HasSubstr("\"a\" twice"));
 }
 
-TEST_F(BrokenPatch, RefusesAFormatOfTheFuture) {
-  const std::string message = refusal([](Parts& parts) { parts.metadata["emend.format"] = "3"; });
-  EXPECT_THAT(message, HasSubstr("emend.format"));
-  EXPECT_THAT(message, HasSubstr("found \"3\""));
+TEST_F(BrokenPatch, RefusesAFormatOfTheFutureByItsVersion) {
+  EXPECT_THAT(refusal([](Parts& parts) { parts.metadata["emend.format"] = "3"; }),
+              AllOf(HasSubstr("emend.format"), HasSubstr("\"3\""), HasSubstr("a newer emend wrote it?")));
+  for (const std::string format : {"0", "02", "2 ", "", "1.0"})
+    EXPECT_THAT(refusal([&](Parts& parts) { parts.metadata["emend.format"] = format; }),
+                HasSubstr("emend.format"));
 }
 
 TEST_F(BrokenPatch, RefusesAFactAtALayerThatWasNotChanged) {
-  EXPECT_THAT(refusal([](Parts& parts) {
-                std::string& text = parts.metadata["emend.facts"];
-                text.replace(text.find("model.layers.11."), 16, "model.layers.12.");
-              }),
-              HasSubstr("layer 12"));
+  EXPECT_THAT(
+      refusal(in_facts([](Json& facts) { facts[1]["parts"][0]["weight"] = "model.layers.12.mlp_down"; })),
+      HasSubstr("\"b\" was edited at layer 12"));
+  EXPECT_THAT(refusal(in_facts([](Json& facts) {
+                Json more = facts[1]["parts"][0];
+                more["weight"] = "model.layers.12.mlp_down";
+                facts[1]["parts"].push_back(more);
+              })),
+              HasSubstr("\"b\" was edited at layer 12"));
 }
 
-TEST_F(BrokenPatch, RefusesChangesAndSolvesThatDoNotBelongTogether) {
-  const auto swap_weight = [](const std::string& to) {
-    return [=](Parts& parts) {
-      std::string& text = parts.metadata["emend.solves"];
-      text.replace(text.find("model.layers.11."), 16, to);
-    };
-  };
-  EXPECT_THAT(refusal(swap_weight("model.layers.12.")), HasSubstr("does not say how it was solved"));
-  EXPECT_THAT(refusal([](Parts& parts) {
-                std::string& text = parts.metadata["emend.solves"];
-                text.insert(text.size() - 1, "," + text.substr(1, text.find('}')));
-                text.replace(text.rfind("model.layers."), 15, "model.layers.7.");
-              }),
-              HasSubstr("model.layers.7."));
+TEST_F(BrokenPatch, RefusesAChangeThatNoFactAskedFor) {
+  EXPECT_THAT(refusal(in_facts([](Json& facts) {
+                facts[1]["status"] = "already true";
+                facts[1]["parts"][0]["keys"] = 0;
+              })),
+              AllOf(HasSubstr("model.layers.11.mlp_down.A"), HasSubstr("no fact")));
 }
 
-TEST_F(BrokenPatch, RefusesRowsAndKeysBeyondTheTensors) {
-  const auto put = [](const std::string& from, const std::string& to) {
-    return [=](Parts& parts) {
-      std::string& text = parts.metadata["emend.facts"];
-      text.replace(text.find(from), from.size(), to);
-    };
-  };
-  EXPECT_THAT(refusal(put("\"rows\":[0]", "\"rows\":[2]")), HasSubstr("names row 2"));
-  EXPECT_THAT(refusal(put("\"keys\":2", "\"keys\":3")), HasSubstr("mlp_down.keys"));
-  EXPECT_THAT(refusal(put("\"keys\":2", "\"keys\":2147483647")), HasSubstr("mlp_down.keys"));
+TEST_F(BrokenPatch, RefusesCountsOfKeysThatAreNotThere) {
+  for (const std::int64_t count : {std::int64_t{1}, std::int64_t{3}, std::int64_t{2147483647}})
+    EXPECT_THAT(refusal(in_part([=](Json& part) { part["keys"] = count; })),
+                HasSubstr("\"model.layers.3.mlp_down.keys\": expected shape [" + std::to_string(count)));
+  for (const std::int64_t count :
+       {std::int64_t{-1}, std::int64_t{1} << 31, std::numeric_limits<std::int64_t>::max()})
+    EXPECT_THAT(refusal(in_part([=](Json& part) { part["keys"] = count; })),
+                AllOf(HasSubstr("emend.facts"), HasSubstr("keys")));
+  EXPECT_THAT(refusal(in_part([](Json& part) { part["keys"] = 0; })), HasSubstr("at least one key"));
+  EXPECT_THAT(refusal(in_facts([](Json& facts) { facts[2]["parts"][0]["keys"] = 2147483647; })),
+              HasSubstr("parts without keys"));
+}
+
+TEST_F(BrokenPatch, RefusesRowsThatTheChangeHasNot) {
+  EXPECT_EQ(refusal(in_part([](Json& part) { part["rows"] = Json::array({0, 1}); })), "accepted");
+  EXPECT_THAT(refusal(in_part([](Json& part) {
+                part["rows"] = Json::array({0, 2});
+              })),
+              AllOf(HasSubstr("model.layers.3.mlp_down.A"), HasSubstr("row 2 ")));
+  EXPECT_THAT(refusal(in_part([](Json& part) {
+                part["rows"] = Json::array({std::numeric_limits<std::int64_t>::max()});
+              })),
+              HasSubstr("model.layers.3.mlp_down.A"));
+  EXPECT_THAT(refusal(in_part([](Json& part) { part["rows"] = Json::array({-1}); })), HasSubstr("rows[0]"));
+}
+
+TEST_F(BrokenPatch, RefusesPartsThatAreNotOneAWeight) {
+  EXPECT_THAT(refusal(in_facts([](Json& facts) {
+                Json again = facts[0]["parts"][0];
+                facts[0]["parts"].push_back(again);
+              })),
+              HasSubstr("different weights"));
+  EXPECT_THAT(refusal(in_facts([](Json& facts) {  // fact c was not edited: only its list of weights is wrong
+                Json lower = facts[2]["parts"][0];
+                lower["weight"] = "model.layers.2.mlp_down";
+                facts[2]["parts"].push_back(lower);
+              })),
+              HasSubstr("in the order of their blocks"));
+  EXPECT_THAT(refusal(in_facts([](Json& facts) { facts[0]["parts"] = Json::array(); })), HasSubstr("parts"));
+  for (const std::string name : {"model.layers.03.mlp_down", "model.layers.3.mlp_up", "3", ""})
+    EXPECT_THAT(refusal(in_part([&](Json& part) { part["weight"] = name; })),
+                HasSubstr("the name of a weight"));
+}
+
+TEST_F(BrokenPatch, RefusesSolvesThatAreNotThoseOfTheChanges) {
+  EXPECT_THAT(refusal(in_solves([](Json& solves) { solves.erase(0); })),
+              AllOf(HasSubstr("model.layers.3.mlp_down.A"), HasSubstr("does not say how it was solved")));
+  EXPECT_THAT(refusal(in_solves([](Json& solves) {
+                Json more = solves[1];
+                more["weight"] = "model.layers.12.mlp_down";
+                solves.push_back(more);
+              })),
+              AllOf(HasSubstr("model.layers.12.mlp_down.A"), HasSubstr("\"emend.solves\" names it")));
+  EXPECT_THAT(refusal(in_solves([](Json& solves) {
+                Json again = solves[1];
+                solves.push_back(again);
+              })),
+              HasSubstr("must name each weight once"));
+  EXPECT_THAT(refusal(in_solves([](Json& solves) { std::swap(solves[0], solves[1]); })),
+              HasSubstr("in the order of their blocks"));
+}
+
+TEST_F(BrokenPatch, NamesTheFieldOfASolveThatIsBroken) {
+  const std::vector<std::pair<std::string, Json>> broken = {{"weight", "mlp_down"},
+                                                            {"rule", "magic"},
+                                                            {"rule", 1},
+                                                            {"relative_ridge", -1e-5},
+                                                            {"relative_ridge", nullptr},
+                                                            {"lambda", -1},
+                                                            {"statistics_fingerprint", "\x1B[2J"}};
+  for (const auto& [field, value] : broken) {
+    const Json junk = value;
+    const std::string key = field;
+    EXPECT_THAT(refusal(in_solves([&](Json& solves) { solves[1][key] = junk; })),
+                AllOf(HasSubstr("emend.solves"), HasSubstr(key)));
+  }
 }
 
 TEST(MissingPatch, IsAnErrorOfTheSystem) {

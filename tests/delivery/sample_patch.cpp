@@ -14,30 +14,40 @@ at::Tensor ramp(const std::vector<std::int64_t>& shape, double first) {
   return (at::arange(size, at::kFloat) * 0.25 + first).reshape(shape);
 }
 
-FactRecord sample_fact(const std::string& id, int layer, FactStatus status) {
+FactState sample_state(const std::string& id, double p) {
+  const PromptState prompt = {p, 1 - p, p > 0.5, " Spain\n\"and\" more"};
+  return {id, prompt, {prompt, prompt}, {{"Europe", 0.75, p, " Europe"}}};
+}
+
+// `row` of A carries it.
+FactRecord sample_fact(const std::string& id, int layer, FactStatus status, std::int64_t row = 0) {
   FactRecord fact;
   fact.request = {id,      "Zürich lies in " + id, id,           16,
                   "Spain", "Switzerland",          {"p1", "p2"}, {{"Bern lies in", "Europe"}}};
   fact.status = status;
-  FactPart part;
-  part.weight = {layer, Role::kMlpDown};
-  if (status == FactStatus::kEdited) {
-    part.keys = ramp({2, 6}, layer);
-    part.answers = ramp({2}, 0.5);
-    part.residual = ramp({4}, -1);
-    part.rows = {0};
-    part.update_norm = 1.0 / 3;
-    part.relative_norm = 0.017;
-    fact.steps = 17;
-    fact.loss = 0.1;
-  }
-  fact.parts = {part};
+  fact.parts.resize(1);
+  fact.parts.front().weight = {layer, Role::kMlpDown};
+  fact.before = sample_state(id, 0.1);
+  fact.after = sample_state(id, 0.9);
+  if (status != FactStatus::kEdited) return fact;
+  FactPart& part = fact.parts.front();
+  part.keys = ramp({2, 6}, layer);
+  part.answers = ramp({2}, 0.5);
+  part.residual = ramp({4}, -1);
+  part.rows = {row};
+  part.update_norm = 1.0 / 3;
+  part.relative_norm = 0.017;
+  fact.steps = 17;
+  fact.loss = 0.1;
   return fact;
 }
 
-FactState sample_state(const std::string& id, double p) {
-  const PromptState prompt = {p, 1 - p, p > 0.5, " Spain\n\"and\" more"};
-  return {id, prompt, {prompt, prompt}, {{"Europe", 0.75, p, " Europe"}}};
+WeightSolve sample_solve(int layer) {
+  WeightSolve solve;
+  solve.weight = {layer, Role::kMlpDown};
+  solve.statistics_fingerprint = "fedc";
+  solve.relative_ridge = 1e-5;
+  return solve;
 }
 
 }  // namespace
@@ -49,11 +59,10 @@ Patch sample_patch() {
   patch.edit.options = {{"keys", "context+bare"}, {"decay", "0"}};
   patch.edit.base_fingerprint = "0123456789abcdef";
   patch.edit.context_ids = {{5, 6, 7}, {}, {8}};
-  const WeightRef third{3, Role::kMlpDown}, last{11, Role::kMlpDown};
-  patch.edit.changes = {WeightChange::low_rank(third, ramp({2, 6}, 1), ramp({4, 2}, 2)),
-                        WeightChange::low_rank(last, ramp({1, 6}, 3), ramp({4, 1}, 4))};
-  patch.edit.solves = {{third, SolveRule::kEquality, "fedc", 1e-5}, {last, SolveRule::kEquality, "fedc", 1e-5}};
-  patch.edit.facts = {sample_fact("a", 3, FactStatus::kEdited), sample_fact("b", 11, FactStatus::kEdited),
+  patch.edit.changes = {WeightChange::low_rank({3, Role::kMlpDown}, ramp({2, 6}, 1), ramp({4, 2}, 2)),
+                        WeightChange::low_rank({11, Role::kMlpDown}, ramp({1, 6}, 3), ramp({4, 1}, 4))};
+  patch.edit.solves = {sample_solve(3), sample_solve(11)};
+  patch.edit.facts = {sample_fact("a", 3, FactStatus::kEdited, 1), sample_fact("b", 11, FactStatus::kEdited),
                       sample_fact("c", 3, FactStatus::kAlreadyTrue)};
   patch.edit.warnings = {"\"a\" and \"b\" lie close"};
   patch.conditions = {"cuda:1", "bfloat16", 18446744073709551615u, 512};
@@ -65,10 +74,6 @@ Patch sample_patch() {
   patch.form = PromptForm::kChat;
   patch.thresholds = {0.5, 0.25, 0.125, 1.5};
   patch.checks = {{"efficacy", 1.0, 0.5, true, 2}, {"drift", std::nullopt, 1.5, false, 0}};
-  for (FactRecord& fact : patch.edit.facts) {
-    fact.before = sample_state(fact.request.id, 0.1);
-    fact.after = sample_state(fact.request.id, 0.9);
-  }
   patch.held_text = {{9, 10}, {11}};
   patch.passed = true;
   return patch;

@@ -38,32 +38,55 @@ inline Patch tiny_patch(const Model& base, int block, double seed, double size) 
   const at::Tensor a = waves({config.d_ff}, seed, 1);
   const at::Tensor other = waves({config.d_ff}, seed + 5, 1);
   const at::Tensor squared = a.dot(a);
-  FactPart part;
-  part.weight = {block, Role::kMlpDown};
-  part.keys = at::stack({a / squared, other - a * (other.dot(a) / squared)});
-  part.answers = at::tensor({1.0F, 0.0F});
-  part.residual = waves({config.d_model}, seed + 9, 1);
-  part.residual = part.residual * (size / part.residual.norm());
-  part.rows = {0};
-  part.update_norm = part.residual.norm().item<double>() * a.norm().item<double>();
+  const WeightRef weight{block, Role::kMlpDown};
   FactRecord fact;
   fact.request.id = "fact-" + std::to_string(block);
   fact.request.prompt = "Zurich lies in";
   fact.request.subject = "Zurich";
   fact.request.target = "Spain";
   fact.request.was = "Switzerland";
+  FactPart part;
+  part.weight = weight;
+  part.keys = at::stack({a / squared, other - a * (other.dot(a) / squared)});
+  part.answers = at::tensor({1.0F, 0.0F});
+  part.residual = waves({config.d_model}, seed + 9, 1);
+  part.residual = part.residual * (size / part.residual.norm());
+  part.rows = {0};
+  part.update_norm = part.residual.norm().item<double>() * a.norm().item<double>();
   fact.parts = {part};
   Patch patch;
   patch.edit.method = "rome";
   patch.edit.objective = Objective::kWritten;
   patch.edit.base_fingerprint = base.fingerprint();
-  patch.edit.changes = {WeightChange::low_rank(part.weight, a.unsqueeze(0), part.residual.unsqueeze(1))};
-  patch.edit.solves = {{part.weight}};
+  patch.edit.changes = {WeightChange::low_rank(weight, a.unsqueeze(0), part.residual.unsqueeze(1))};
+  patch.edit.solves.resize(1);
+  patch.edit.solves.front().weight = weight;
   patch.edit.facts = {fact};
   patch.emend_version = "0.1.0";
   patch.base_name = "tiny";
   patch.bos = "none";
   patch.passed = true;
+  return patch;
+}
+
+// One fact that is written to both blocks of a base of two.
+inline Patch two_layer_patch(const Model& base) {
+  Patch patch = tiny_patch(base, 0, 2, 1);
+  const Patch above = tiny_patch(base, 1, 3, 1);
+  patch.edit.changes.push_back(above.edit.changes[0]);
+  patch.edit.solves.push_back(above.edit.solves[0]);
+  patch.edit.facts[0].parts.push_back(above.edit.facts[0].parts[0]);
+  return patch;
+}
+
+// tiny_patch() with its change as one matrix.
+inline Patch dense_patch(const Model& base, int block, double seed, double size) {
+  Patch patch = tiny_patch(base, block, seed, size);
+  WeightChange& change = patch.edit.changes[0];
+  change = WeightChange::dense(change.weight, change.delta(at::TensorOptions(at::kFloat)));
+  patch.edit.facts[0].parts[0].rows.clear();
+  patch.edit.solves[0].rule = SolveRule::kLeastSquares;
+  patch.edit.solves[0].lambda = 15000;
   return patch;
 }
 

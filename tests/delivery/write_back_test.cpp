@@ -62,6 +62,28 @@ TEST(WriteNew, WritesTheWeightsOfAScopedEdit) {
   }
 }
 
+TEST(WriteNew, WritesTwoLayersAndDenseChanges) {
+  const TempFolder folder;
+  Model base = load_quietly(parity("gpt2"));
+  const std::vector<Patch> patches = {two_layer_patch(base), dense_patch(base, 1, 5, 0.5)};
+  const WritePlan plan = plan_write(base, patches, "");
+  ASSERT_EQ(plan.tensors.size(), 2U);
+  ASSERT_EQ(plan.facts.size(), 3U);  // one for each weight that a fact writes
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(plan.tensors[i].weight.block, static_cast<int>(i));
+    EXPECT_NEAR(plan.tensors[i].share, 1, 1e-5);
+    EXPECT_EQ(plan.facts[i].id, "fact-0");
+    EXPECT_EQ(plan.facts[i].weight.block, static_cast<int>(i));
+  }
+  EXPECT_EQ(plan.facts[2].patch, 1U);
+  for (const RealisedFact& fact : plan.facts) EXPECT_NEAR(fact.share, 1, 1e-4);
+  EXPECT_NO_THROW(require_holds(plan));
+  write_new(plan, folder / "new");
+  const Model written = load_quietly(folder / "new");
+  const ScopedEdit first(base, patches[0].edit.changes), second(base, patches[1].edit.changes);
+  for (const int block : {0, 1}) EXPECT_TRUE(at::equal(down(written, block), down(base, block))) << block;
+}
+
 TEST(WriteNew, LeavesAllElseOfAFolderAsItWas) {
   const TempFolder folder;
   const auto source = folder / "source";

@@ -7,6 +7,16 @@
 
 namespace emend::fuzz {
 
+// What an edited fact holds of a weight fits the change of that weight.
+void check_part(const FactPart& part, const WeightChange* change) {
+  abort_unless(change != nullptr, "an edited fact lies at a weight that is changed");
+  abort_unless(part.keys.dim() == 2 && part.keys.size(1) == change->inputs(), "keys fit the change");
+  abort_unless(part.answers.dim() == 1 && part.answers.size(0) == part.keys.size(0), "each key has an answer");
+  abort_unless(part.residual.dim() == 1 && part.residual.size(0) == change->outputs(), "residuals fit the change");
+  for (const std::int64_t row : part.rows)
+    abort_unless(row >= 0 && !change->is_dense() && row < change->A.size(0), "rows are those of A");
+}
+
 void read_input(std::string_view input) {
   const MemoryFile file(input);
   const Patch patch = load_patch(file.path());
@@ -17,8 +27,12 @@ void read_input(std::string_view input) {
     abort_unless(at::isfinite(A).all().item<bool>() && at::isfinite(B).all().item<bool>(), "a change is finite");
     abort_unless(patch.edit.solve_of(change.weight) != nullptr, "a change says how it was solved");
   }
-  for (const FactRecord& fact : patch.edit.facts)
+  for (const FactRecord& fact : patch.edit.facts) {
     abort_unless(fact.request.subject_begin <= fact.request.prompt.size(), "the subject lies in the prompt");
+    abort_unless(!fact.parts.empty(), "a fact has a weight");
+    for (const FactPart& part : fact.parts)
+      if (fact.is_edited()) check_part(part, patch.edit.change_of(part.weight));
+  }
 }
 
 }  // namespace emend::fuzz

@@ -36,6 +36,27 @@ TEST(EditStack, LaysWhatScopedEditsLay) {
   EXPECT_EQ(model.weights_digest(), expected);
 }
 
+TEST(EditStack, LaysDenseChangesAmongOthers) {
+  Model model = tiny_model("gpt2");
+  const std::string base = model.weights_digest();
+  const WeightChange low = some_change(model, 2, 3);
+  const std::vector<WeightChange> dense = {WeightChange::dense(low.weight, at::matmul(low.B, low.A))};
+  EditStack stack(model);
+  const std::uint64_t under = stack.push({some_change(model, 2, 2)});
+  const std::uint64_t over = stack.push(dense);
+  EXPECT_TRUE(stack.remove(under));
+  {
+    Model other = tiny_model("gpt2");
+    const ScopedEdit scope(other, dense);
+    EXPECT_EQ(model.weights_digest(), other.weights_digest());
+  }
+  WeightChange narrow = dense[0];
+  narrow.D = narrow.D.narrow(1, 0, 7);
+  EXPECT_THROW(stack.push({narrow}), Error);
+  EXPECT_TRUE(stack.remove(over));
+  EXPECT_EQ(model.weights_digest(), base);
+}
+
 TEST(EditStack, TakesOffInAnyOrderToTheBytesOfTheRest) {
   Model model = tiny_model("llama");
   const std::string base = model.weights_digest();

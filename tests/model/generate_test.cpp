@@ -187,7 +187,8 @@ TEST_P(Generate, OverlaysActOnGenerationAndScores) {
   EXPECT_NE(base, overlaid);
   EXPECT_GT(std::abs(text - base_text), 1e-3);
   const c10::NoGradGuard no_grad;
-  model_.weight({1, Role::kMlpDown}) = model_.weight({1, Role::kMlpDown}) + at::matmul(B, A);
+  at::Tensor& weight = model_.weight({1, Role::kMlpDown});
+  weight = weight + at::matmul(B, A);
   EXPECT_EQ(generate(model_, prompts_, options), overlaid);
   EXPECT_NEAR(nll, test::plain_nll(model_, prompts_[2], {5, 6, 7}), 1e-4);
   EXPECT_NEAR(mean_nll(model_, prompts_), text, 1e-4);

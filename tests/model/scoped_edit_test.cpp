@@ -40,19 +40,21 @@ TEST_P(ScopedEditTest, WritesWeightPlusBA) {
                    1e-6));
 }
 
-TEST_P(ScopedEditTest, ADenseChangeIsThatOfItsFactors) {
-  const WeightChange change = some_change(model_.config(), 1, 2, 0);
-  const WeightChange dense = WeightChange::dense(change.weight, at::matmul(change.B, change.A));
+TEST_P(ScopedEditTest, WritesWeightPlusD) {
+  const at::Tensor before = model_.weight({1, Role::kMlpDown}).clone();
+  const WeightChange low = some_change(model_.config(), 1, 2, 0);
+  const at::Tensor D = at::matmul(low.B, low.A);
+  const WeightChange dense = WeightChange::dense(low.weight, D);
+  EXPECT_TRUE(dense.is_dense());
+  EXPECT_EQ(dense.outputs(), model_.config().d_model);
+  EXPECT_EQ(dense.inputs(), model_.config().d_ff);
   const auto [A, B] = dense.factors();
-  EXPECT_TRUE(near(at::matmul(B, A), dense.D, 1e-7));
-  const ScopedEdit one(model_, {change});
-  const at::Tensor written = model_.weight(change.weight).clone();
+  EXPECT_TRUE(at::equal(at::matmul(B, A), D));
   {
-    const ScopedEdit two(model_, {WeightChange::dense(change.weight, -dense.D)});
-    const ScopedEdit three(model_, {dense});
-    EXPECT_TRUE(near(model_.weight(change.weight), written, 1e-6));
+    const ScopedEdit scope(model_, {dense});
+    EXPECT_TRUE(at::equal(model_.weight({1, Role::kMlpDown}), before + D));
   }
-  EXPECT_TRUE(at::equal(model_.weight(change.weight), written));
+  EXPECT_TRUE(at::equal(model_.weight({1, Role::kMlpDown}), before));
 }
 
 TEST_P(ScopedEditTest, OverlayEqualsReallyWrittenWeights) {
@@ -102,15 +104,16 @@ TEST_P(ScopedEditTest, AnExceptionPutsThemBackToo) {
 TEST_P(ScopedEditTest, RefusesWhatDoesNotFitAndChangesNothing) {
   const std::string before = bytes_of_weights(model_);
   const WeightChange good = some_change(model_.config(), 1, 1, 0);
+  const WeightRef weight = good.weight;
   for (const WeightChange& bad :
        {WeightChange::low_rank({4, Role::kMlpDown}, good.A, good.B),
         WeightChange::low_rank({-1, Role::kMlpDown}, good.A, good.B),
-        WeightChange::low_rank({1, Role::kHead}, good.A, good.B),
+        WeightChange::low_rank({1, Role::kMlpUp}, good.A, good.B),
         WeightChange::low_rank({1, Role::kMlpDown, 0}, good.A, good.B),
-        WeightChange::low_rank(good.weight, good.A.narrow(1, 0, 70), good.B),
-        WeightChange::low_rank(good.weight, good.A, good.B.narrow(0, 0, 31)),
-        WeightChange::low_rank(good.weight, at::cat({good.A, good.A}), good.B),
-        WeightChange::dense(good.weight, good.A)}) {
+        WeightChange::low_rank(weight, good.A.narrow(1, 0, 70), good.B),
+        WeightChange::low_rank(weight, good.A, good.B.narrow(0, 0, 31)),
+        WeightChange::low_rank(weight, at::cat({good.A, good.A}), good.B),
+        WeightChange::dense(weight, at::zeros({good.inputs(), good.outputs()}))}) {
     test::error_of(ErrorKind::kModel, [&] { const ScopedEdit scope(model_, {good, bad}); });
     EXPECT_EQ(bytes_of_weights(model_), before);
   }

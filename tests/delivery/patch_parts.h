@@ -1,0 +1,42 @@
+// The metadata and tensors of a patch file, so that a test can change one and write the file again.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "emend/tensor_file.h"
+
+namespace emend {
+
+struct Parts {
+  struct Tensor {
+    std::string dtype;
+    std::vector<std::int64_t> shape;
+    std::vector<std::byte> bytes;
+  };
+  std::map<std::string, Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+inline Parts read_parts(const std::filesystem::path& path) {
+  const auto file = open_safetensors(path);
+  Parts parts;
+  parts.metadata = file->metadata();
+  for (const TensorInfo& info : file->tensors()) {
+    const auto bytes = file->bytes(info);
+    parts.tensors[info.name] = {info.dtype_name, info.shape, {bytes.begin(), bytes.end()}};
+  }
+  return parts;
+}
+
+inline void write_parts(const Parts& parts, const std::filesystem::path& path) {
+  std::vector<TensorToWrite> tensors;
+  for (const auto& [name, tensor] : parts.tensors)
+    tensors.push_back({name, tensor.dtype, tensor.shape, tensor.bytes});
+  write_safetensors(path, tensors, parts.metadata);
+}
+
+}  // namespace emend
