@@ -50,6 +50,7 @@ const FolderRules kRules = {
     .public_headers =
         {
             {"error.h", "base"}, {"progress.h", "base"}, {"version.h", "base"},
+            {"shard_group.h", "base"},
             {"records.h", "records"}, {"fact_state.h", "records"}, {"tensor_file.h", "io"}, {"tokenizer.h", "text"},
             {"config.h", "config"}, {"model.h", "model"}, {"pass.h", "model"},
             {"edit.h", "model"}, {"generate.h", "model"}, {"edit_stack.h", "model"},
