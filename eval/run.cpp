@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/atomic_file.h"
+#include "base/stage_clock.h"
 #include "emend/editor_cache.h"
 #include "emend/error.h"
 #include "eval/measure.h"
@@ -11,7 +12,6 @@
 #include "eval/results/interval.h"
 #include "eval/results/results_file.h"
 #include "eval/run_folder.h"
-#include "eval/search_clock.h"
 #include "eval/shards.h"
 
 namespace emend {
@@ -31,6 +31,22 @@ std::vector<RecordRange> all_units(const EvalSetup& setup) {
   const bool single = setup.mode.kind == EvalMode::Kind::kSingle;
   return cut({0, static_cast<std::int64_t>(setup.records.size())}, single ? kTogether : setup.mode.size);
 }
+
+// What an editor says of its own stages becomes a remark on the stage that the run is in.
+class StageRemark : public Progress {
+ public:
+  StageRemark(Progress& run, std::int64_t done, std::string remark)
+      : run_(run), done_(done), remark_(std::move(remark)) {}
+
+  void begin(std::string_view, std::int64_t, std::string_view) override { run_.update(done_, remark_); }
+  void update(std::int64_t, std::string_view) override { run_.update(done_, remark_); }
+  void end() override {}
+
+ private:
+  Progress& run_;
+  std::int64_t done_;
+  std::string remark_;
+};
 
 // One contender's part of the run.
 struct Entrant {
@@ -187,7 +203,8 @@ class Run {
     EditorContext context = entrant.contender->context;
     context.keep_going = true;
     if (setup_.mode.kind != EvalMode::Kind::kSequential) context.cache = &cache_;  // there the model changes
-    SearchClock clock(progress_, done_, entrant.contender->header.label + ": searching");
+    StageRemark remark(progress_, done_, entrant.contender->header.label + ": searching");
+    StageClock clock(remark);
     const Editor& editor = *entrant.contender->editor;
     std::vector<Edit> edits;
     if (!is_single()) edits = {edit_together(editor, model_, wanted, context, clock)};

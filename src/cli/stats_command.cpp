@@ -3,6 +3,7 @@
 #include <iostream>
 #include <tuple>
 
+#include "base/stage_clock.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -16,7 +17,6 @@
 #include "cli/stats_report.h"
 #include "emend/error.h"
 #include "emend/statistics_run.h"
-#include "pipeline/stage_clock.h"
 #include "report/numbers.h"
 
 namespace emend {
