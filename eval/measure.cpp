@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "eval/results/interval.h"
 #include "eval/traces.h"
 
 namespace emend {
@@ -15,7 +14,7 @@ std::size_t index_in(RecordRange range, std::int64_t record) {
 
 bool anyone_edits(const std::vector<LaidEdits>& laid, std::size_t record) {
   return std::any_of(laid.begin(), laid.end(),
-                     [&](const LaidEdits& one) { return is_evaluated(one.states[record]); });
+                     [&](const LaidEdits& one) { return is_evaluated(one.states[record].status); });
 }
 
 }  // namespace
@@ -52,9 +51,9 @@ std::vector<EditedRecord> Measure::before(RecordRange range) const {
     const std::size_t at = index_in(range, i);
     const auto& scores = answers[at].scores;
     if (setup_.skip_true && scores.at({request.prompt, request.target}).argmax())
-      states[at].status = kAlreadyTrue;
+      states[at].status = RecordStatus::kAlreadyTrue;
     else if (setup_.known_only && (request.was.empty() || !scores.at({request.prompt, request.was}).argmax()))
-      states[at] = {kSkipped, kNotKnown};
+      states[at] = {RecordStatus::kSkipped, kNotKnown};
   }
   return states;
 }
@@ -126,7 +125,7 @@ RecordResult Measure::result(std::int64_t i, const EditedRecord& state, const An
   result.loss = state.loss;
   result.relative_norm = state.relative_norm;
   result.warnings = state.warnings;
-  if (!is_evaluated(state)) return result;
+  if (!is_evaluated(state.status)) return result;
   for (const auto& metric : setup_.metrics) {
     metric->judge({record(i), base, base}, result.base);
     metric->judge({record(i), base, now}, result.metrics);
@@ -142,7 +141,7 @@ void Measure::add_drift(const LaidEdits& laid, std::vector<RecordResult>& result
   std::vector<bool> carried(laid.edits.size(), false);
   for (std::size_t r = 0; r < results.size(); ++r) {
     const std::int64_t edit = laid.edit_of_record[r];
-    if (edit < 0 || !is_evaluated(laid.states[r]) || carried[static_cast<std::size_t>(edit)]) continue;
+    if (edit < 0 || !is_evaluated(laid.states[r].status) || carried[static_cast<std::size_t>(edit)]) continue;
     carried[static_cast<std::size_t>(edit)] = true;
     const Drift drift = drift_->measure(laid.edits[static_cast<std::size_t>(edit)]);
     results[r].metrics["drift_kl"] = drift.kl;

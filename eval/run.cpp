@@ -198,7 +198,7 @@ class Run {
     const std::vector<EditRequest> all = requests(unit);
     std::vector<EditRequest> wanted;
     for (std::size_t r = 0; r < before.size(); ++r)
-      if (before[r].status == kEdited) wanted.push_back(all[r]);
+      if (before[r].status == RecordStatus::kEdited) wanted.push_back(all[r]);
     if (wanted.empty()) return laid;
     EditorContext context = entrant.contender->context;
     context.keep_going = true;
@@ -217,7 +217,7 @@ class Run {
     entrant.spend("solve", clock.other_seconds());
     std::size_t next = 0;
     for (std::size_t r = 0; r < before.size(); ++r) {
-      if (before[r].status != kEdited) continue;
+      if (before[r].status != RecordStatus::kEdited) continue;
       const std::size_t e = is_single() ? next : 0;
       note_outcome(edits[e], wanted[next], laid.states[r]);
       laid.edit_of_record[r] = static_cast<std::int64_t>(e);

@@ -6,6 +6,7 @@
 #include "base/atomic_file.h"
 #include "base/json.h"
 #include "emend/error.h"
+#include "eval/record_edits.h"
 #include "eval/results/interval.h"
 #include "eval/results/results_file.h"
 #include "eval/run_folder.h"
@@ -23,6 +24,11 @@ std::int64_t count_in(const std::string& name) {
   return name == shard_folder(index, count) ? count : 0;
 }
 
+// Why a record was left out.
+std::string reason_of(const RecordResult& record) {
+  return record.status == RecordStatus::kSkipped ? record.reason : std::string(to_string(record.status));
+}
+
 std::string parts_text(std::int64_t count) {
   return count == 1 ? "in one" : "in " + std::to_string(count) + " parts";
 }
@@ -36,12 +42,10 @@ std::string shard_folder(std::int64_t index, std::int64_t count) {
 void fill_figures(EvalSummary& summary, const std::vector<RecordResult>& records) {
   summary.records = 0;
   for (const RecordResult& record : records) {
-    if (record.status == kAlreadyTrue)
-      ++summary.skipped[kAlreadyTrue];
-    else if (record.status == kSkipped)
-      ++summary.skipped[record.reason];
-    else
+    if (is_evaluated(record.status))
       ++summary.records;
+    else
+      ++summary.skipped[reason_of(record)];
   }
   summary.base = summarize_records(records, Moment::kBefore);
   summary.metrics = summarize_records(records, Moment::kAfter);
@@ -49,7 +53,7 @@ void fill_figures(EvalSummary& summary, const std::vector<RecordResult>& records
 
 std::vector<std::string> notes_on(const std::vector<RecordResult>& records) {
   const auto evaluated = std::count_if(records.begin(), records.end(),
-                                       [](const RecordResult& record) { return is_evaluated(record); });
+                                       [](const RecordResult& record) { return is_evaluated(record.status); });
   const auto warned = std::count_if(records.begin(), records.end(),
                                     [](const RecordResult& record) { return !record.warnings.empty(); });
   std::vector<std::string> notes;
@@ -100,7 +104,8 @@ bool join_shards(const fs::path& out, std::int64_t count, const fs::path& inner)
   EvalSummary joined = parts.front().summary;
   std::vector<RecordResult> records;
   // Reasons and notes from the data file are the same in every part; those of records are made again.
-  for (const char* reason : {kAlreadyTrue, kNotKnown, kContradicts}) joined.skipped.erase(reason);
+  joined.skipped.erase(std::string(to_string(RecordStatus::kAlreadyTrue)));
+  for (const char* reason : {kNotKnown, kContradicts}) joined.skipped.erase(reason);
   const std::vector<std::string> of_first = notes_on(parts.front().records);
   std::erase_if(joined.notes, [&](const std::string& note) {
     return std::find(of_first.begin(), of_first.end(), note) != of_first.end();

@@ -28,7 +28,7 @@ struct Pairs {
 ById evaluated(const EvalResults& results) {
   ById records;
   for (const RecordResult& record : results.records)
-    if (is_evaluated(record)) records[record.id] = &record;
+    if (is_evaluated(record.status)) records[record.id] = &record;
   return records;
 }
 

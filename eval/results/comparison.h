@@ -26,7 +26,7 @@ struct Comparison {
   BootstrapOptions bootstrap;
 };
 
-// Records are paired by id; those that are "already true" in either run count as not evaluated there. A pair
+// Records are paired by id; those that were not evaluated in either run (already true, skipped) are not compared. A pair
 // whose prompt or target differ is not the same record: Error(kConfig) naming it. Throws Error(kConfig) when
 // no record is shared.
 Comparison compare_runs(const EvalResults& a, const EvalResults& b, const BootstrapOptions& options = {});

@@ -144,7 +144,7 @@ constexpr Counted kCounted[] = {
 std::optional<TitledChart> histogram_of(const EvalResults& run, const Counted& counted, int series) {
   std::vector<double> before, after;
   for (const RecordResult& record : run.records) {
-    if (!is_evaluated(record)) continue;
+    if (!is_evaluated(record.status)) continue;
     for (const AnswerTrace& trace : record.answers) {
       if (trace.role != counted.role) continue;
       before.push_back(counted.value(trace.before));

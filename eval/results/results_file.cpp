@@ -110,6 +110,12 @@ AnswerTrace trace_from(const JsonView& json) {
           state_from(json.at("after"))};
 }
 
+RecordStatus status_from(const JsonView& json) {
+  const auto status = parse_record_status(json.as_string());
+  if (!status) json.refuse("\"edited\", \"already true\", \"failed\" or \"skipped\"");
+  return *status;
+}
+
 std::string as_text(const JsonView& json) {
   return json.as_string();
 }
@@ -223,7 +229,7 @@ std::string record_line(const RecordResult& record) {
                       {"subject", record.subject},
                       {"target", record.target},
                       {"was", record.was},
-                      {"status", record.status},
+                      {"status", to_string(record.status)},
                       {"reason", record.reason},
                       {"layer", record.layer},
                       {"steps", record.steps},
@@ -246,7 +252,7 @@ RecordResult record_from_line(std::string_view line, const std::string& source) 
   record.subject = json.string("subject");
   record.target = json.string("target");
   record.was = json.string("was");
-  record.status = json.string("status");
+  record.status = status_from(json.at("status"));
   record.reason = json.string_or("reason", "");
   record.layer = static_cast<int>(integer_or_zero(json, "layer"));
   record.steps = static_cast<int>(integer_or_zero(json, "steps"));

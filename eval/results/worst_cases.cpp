@@ -75,12 +75,12 @@ bool worse(const WorstCase& a, const WorstCase& b) {
 WorstCases cases_of(const Kind& kind, const std::vector<RecordResult>& records) {
   WorstCases found{kind.title, kind.meaning, {}};
   for (const RecordResult& record : records) {
-    if (!is_evaluated(record)) continue;
-    if (record.status == "failed" && kind.belongs == failed_edit) {
+    if (!is_evaluated(record.status)) continue;
+    if (record.status == RecordStatus::kFailed && kind.belongs == failed_edit) {
       found.cases.push_back({&record, nullptr, kNaN});
       continue;
     }
-    if (record.status == "failed") continue;  // shown once
+    if (record.status == RecordStatus::kFailed) continue;  // shown once
     for (const AnswerTrace& trace : record.answers)
       if (kind.belongs(record, trace)) found.cases.push_back({&record, &trace, margin_of(record, trace)});
   }

@@ -194,8 +194,8 @@ TEST_F(RunTest, AContradictingPairDoesNotStopItsBatch) {
   EXPECT_EQ(summary.records, 2);
   EXPECT_EQ(summary.skipped.at("contradicts another record of the same edit"), 2);
   const EvalResults results = read_results(folder("out"));
-  EXPECT_EQ(results.records[0].status, "edited");
-  EXPECT_EQ(results.records[2].status, "edited");
+  EXPECT_EQ(results.records[0].status, RecordStatus::kEdited);
+  EXPECT_EQ(results.records[2].status, RecordStatus::kEdited);
   EXPECT_GT(summary.metrics.at("efficacy_success").mean, summary.base.at("efficacy_success").mean);
 }
 
@@ -226,7 +226,7 @@ TEST(EvalMode, Reads) {
   EXPECT_EQ(parse_eval_mode("batch:10").text(), "batch:10");
   EXPECT_EQ(parse_eval_mode("sequential:1").size, 1);
   for (const char* bad : {"", "batch", "batch:", "batch:0", "batch:-1", "batch:3x", "series:3", "single:2"})
-    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { parse_eval_mode(bad); }), HasSubstr("--mode"));
+    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { parse_eval_mode(bad); }), HasSubstr("the mode must be"));
 }
 
 }  // namespace

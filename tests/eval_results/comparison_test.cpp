@@ -38,7 +38,7 @@ TEST(CompareRuns, PairsRecordsById) {
 TEST(CompareRuns, CountsWhatWasTrueAlreadyAsNotEvaluated) {
   const EvalResults a = sample_results("rome");
   EvalResults b = sample_results("memit");
-  b.records[0].status = "already true";
+  b.records[0].status = RecordStatus::kAlreadyTrue;
   const Comparison comparison = compare_runs(a, b, {.draws = 10});
   EXPECT_EQ(comparison.shared, 1);
   EXPECT_THAT(comparison.only_a, ElementsAre("r1"));

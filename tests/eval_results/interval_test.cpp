@@ -61,7 +61,7 @@ TEST(HarmonicMeanWithInterval, IsZeroWhenOneMeanIs) {
   EXPECT_TRUE(std::isnan(harmonic_mean_with_interval({{1, 1}, {kNaN, kNaN}}).mean));
 }
 
-RecordResult record(const std::string& status, double efficacy, double paraphrase, double neighbourhood) {
+RecordResult record(RecordStatus status, double efficacy, double paraphrase, double neighbourhood) {
   RecordResult result;
   result.status = status;
   result.base = {{"efficacy_success", 0}};
@@ -72,8 +72,8 @@ RecordResult record(const std::string& status, double efficacy, double paraphras
 }
 
 TEST(SummarizeRecords, LeavesOutWhatWasTrueAlready) {
-  const std::vector<RecordResult> records = {record("edited", 1, 0.5, 1), record("failed", 0, 0, 1),
-                                             record("already true", 1, 1, 1)};
+  const std::vector<RecordResult> records = {record(RecordStatus::kEdited, 1, 0.5, 1), record(RecordStatus::kFailed, 0, 0, 1),
+                                             record(RecordStatus::kAlreadyTrue, 1, 1, 1)};
   const auto after = summarize_records(records, Moment::kAfter);
   EXPECT_EQ(after.at("efficacy_success").n, 2);
   EXPECT_DOUBLE_EQ(after.at("efficacy_success").mean, 0.5);

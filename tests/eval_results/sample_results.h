@@ -23,7 +23,7 @@ inline RecordResult sample_record(const std::string& id, double p_target) {
   record.subject = "tower <b>";
   record.target = "Rome";
   record.was = "Paris";
-  record.status = "edited";
+  record.status = RecordStatus::kEdited;
   record.layer = 5;
   record.steps = 20;
   record.loss = 0.1;

@@ -57,9 +57,9 @@ TEST(WorstCases, NeighboursThatWereWrongBeforeAreNotFlipped) {
 TEST(WorstCases, EditsWithoutUpdateComeFirstAndOnce) {
   RecordResult failed =
       record("failed", {trace("prompt", 0.1, 0.9, false, false), trace("paraphrase", 0, 1, false, false)});
-  failed.status = "failed";
+  failed.status = RecordStatus::kFailed;
   RecordResult apart = failed;
-  apart.status = "already true";
+  apart.status = RecordStatus::kAlreadyTrue;
   const auto kinds =
       find_worst_cases({record("worse", {trace("prompt", 0.1, 0.4, false, false)}), failed, apart});
   ASSERT_THAT(kinds[kFailed].cases, SizeIs(2));

@@ -69,7 +69,7 @@ test::Measured measured_of(const Combination& c) {
 
 RecordResult record_of(const Combination& c) {
   RecordResult record;
-  record.status = "edited";
+  record.status = RecordStatus::kEdited;
   record.target = kTarget;
   record.was = c.other;
   const AnswerState kept = {0, 1, true, true, ""};  // a neighbour before the edit

@@ -1,10 +1,23 @@
+#include "emend/eval.h"
+
+#include <array>
 #include <charconv>
+#include <utility>
 
 #include "base/strings.h"
 #include "emend/error.h"
-#include "eval/run.h"
 
 namespace emend {
+namespace {
+
+constexpr std::array<std::pair<RecordStatus, std::string_view>, 4> kStatuses = {{
+    {RecordStatus::kEdited, "edited"},
+    {RecordStatus::kAlreadyTrue, "already true"},
+    {RecordStatus::kFailed, "failed"},
+    {RecordStatus::kSkipped, "skipped"},
+}};
+
+}  // namespace
 
 std::string EvalMode::text() const {
   switch (kind) {
@@ -28,7 +41,23 @@ EvalMode parse_eval_mode(const std::string& text) {
     if (error == std::errc() && end == text.data() + text.size() && mode.size >= 1) return mode;
   }
   throw Error(ErrorKind::kUsage,
-              "--mode must be single, batch:N or sequential:N with N from 1, found " + quote(text));
+              "the mode must be single, batch:N or sequential:N with N from 1, found " + quote(text));
+}
+
+std::string_view to_string(RecordStatus status) {
+  for (const auto& [known, name] : kStatuses)
+    if (known == status) return name;
+  return "";
+}
+
+std::optional<RecordStatus> parse_record_status(std::string_view text) {
+  for (const auto& [status, name] : kStatuses)
+    if (name == text) return status;
+  return std::nullopt;
+}
+
+bool is_evaluated(RecordStatus status) {
+  return status == RecordStatus::kEdited || status == RecordStatus::kFailed;
 }
 
 }  // namespace emend
