@@ -10,9 +10,9 @@
 
 #include "cli/console.h"
 #include "cli/options.h"
-#include "config/method_file.h"
 #include "emend/editor.h"
 #include "emend/model.h"
+#include "emend/records.h"
 #include "emend/statistics.h"
 #include "eval/run.h"
 
