@@ -14,7 +14,7 @@ struct Entry {
   const char* help;
   const char* sign;  // a field that only this form has, to tell which form a file is
   void (*read)(const JsonRecords& records, Collector& out);
-  bool opposed_targets = true;  // as in DatasetHelp
+  bool opposed_targets = true, edit_files = false;  // as in DatasetHelp
 };
 
 constexpr Entry kDatasets[] = {
@@ -27,7 +27,7 @@ constexpr Entry kDatasets[] = {
     {"known", "ROME's known_1000.json; targets and neighbours are derived", "known_id", read_known},
     {"knowedit", "KnowEdit, all parts with prompts (not WikiBio)", "locality", read_knowedit},
     {"fastedit", "FastEdit's files (prompt with {}, subject, target, queries)", "queries", read_fastedit},
-    {"emend", "emend's own records as JSON lines, or an edit file (.yaml)", "target", read_emend},
+    {"emend", "emend's own records as JSON lines, or an edit file (.yaml)", "target", read_emend, true, true},
 };
 
 const Entry& find_entry(const std::string& name) {
@@ -40,7 +40,7 @@ const Entry& find_entry(const std::string& name) {
 }
 
 DatasetHelp help_of(const Entry& entry) {
-  return {entry.name, entry.help, entry.opposed_targets};
+  return {entry.name, entry.help, entry.opposed_targets, entry.edit_files};
 }
 
 // "; this looks like the form of known" when the first record has the sign of another set but not that of
@@ -60,11 +60,11 @@ void read_with_hint(const Entry& entry, const JsonRecords& records, Collector& o
   }
 }
 
-void refuse_edit_file(const std::string& dataset, const std::filesystem::path& path) {
+void refuse_edit_file(const Entry& entry, const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   if (extension != ".yaml" && extension != ".yml") return;
-  const std::string why = dataset == "emend" ? "an edit file is read by read_edit_file, then records_of"
-                                             : "an edit file is no file of the data set " + dataset +
+  const std::string why = entry.edit_files ? "an edit file is read by read_edit_file, then records_of"
+                                             : std::string("an edit file is no file of the data set ") + entry.name +
                                                    "; it is read under the name emend";
   throw Error(ErrorKind::kConfig, path.string() + ": " + why);
 }
@@ -83,7 +83,7 @@ DatasetHelp find_dataset(const std::string& name) {
 
 DatasetFile read_dataset(const std::string& dataset, const std::filesystem::path& path) {
   const Entry& entry = find_entry(dataset);
-  refuse_edit_file(dataset, path);
+  refuse_edit_file(entry, path);
   Collector collector(dataset, path);
   try {
     read_with_hint(entry, JsonRecords(path), collector);

@@ -349,10 +349,10 @@ class Run {
 
 }  // namespace
 
-void require_shardable(const EvalSetup& setup) {
-  if (setup.mode.kind == EvalMode::Kind::kSequential && setup.shard.count > 1)
+void require_shardable(const EvalMode& mode, const Shard& shard) {
+  if (mode.kind == EvalMode::Kind::kSequential && shard.count > 1)
     throw Error(ErrorKind::kUsage,
-                "--shard does not go with --mode sequential: every step builds on the one before");
+                "the option shard does not go with sequential mode: every step builds on the one before");
 }
 
 std::int64_t count_units(const EvalSetup& setup) {
@@ -361,7 +361,7 @@ std::int64_t count_units(const EvalSetup& setup) {
 
 std::vector<EvalSummary> run_eval(Model& model, const EvalSetup& setup,
                                   const std::vector<Contender>& contenders, Progress& progress) {
-  require_shardable(setup);
+  require_shardable(setup.mode, setup.shard);
   return Run(model, setup, contenders, progress).run();
 }
 

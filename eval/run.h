@@ -47,7 +47,7 @@ struct EvalSetup {
 
 // Throws Error(kUsage) for parts of a sequential run: every step builds on the one before. Asked before any
 // work.
-void require_shardable(const EvalSetup& setup);
+void require_shardable(const EvalMode& mode, const Shard& shard);
 
 // Units of records, which are what parts share out: 32 records, or those of one batch or step.
 std::int64_t count_units(const EvalSetup& setup);

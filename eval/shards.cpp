@@ -74,8 +74,8 @@ void require_same_parts(const fs::path& out, std::int64_t count, const std::vect
       if (there > 0 && there != count)
         throw Error(ErrorKind::kConfig, out.string() + " holds " + name + ", of a run " + parts_text(there) +
                                             ", and this one is " + parts_text(count) +
-                                            "; go on with as many parts as there were and --resume, or give "
-                                            "another folder with --out");
+                                            "; go on with as many parts as there were and the option "
+                                            "resume, or give another folder with the option out");
     }
   if (count == 1) return;
   for (const fs::path& folder : folders) {
@@ -83,7 +83,7 @@ void require_same_parts(const fs::path& out, std::int64_t count, const std::vect
     if (fs::exists(folder / kRunFile))
       throw Error(ErrorKind::kConfig, folder.string() +
                                           " holds a run that is not in parts, and this one is " +
-                                          parts_text(count) + "; give another folder with --out");
+                                          parts_text(count) + "; give another folder with the option out");
   }
 }
 

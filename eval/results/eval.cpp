@@ -41,7 +41,7 @@ EvalMode parse_eval_mode(const std::string& text) {
     if (error == std::errc() && end == text.data() + text.size() && mode.size >= 1) return mode;
   }
   throw Error(ErrorKind::kUsage,
-              "the mode must be single, batch:N or sequential:N with N from 1, found " + quote(text));
+              "the option mode must be single, batch:N or sequential:N with N from 1, found " + quote(text));
 }
 
 std::string_view to_string(RecordStatus status) {

@@ -144,15 +144,15 @@ std::vector<RecordResult> whole_lines(const fs::path& file, const std::string& t
 }
 
 [[noreturn]] void refuse_folder(const fs::path& folder) {
-  std::string message = folder.string() + " holds no results of emend eval: there is no " + kSummaryFile;
+  std::string message = folder.string() + " holds no results of a benchmark: there is no " + kSummaryFile;
   std::vector<std::string> inside;
   for (const fs::path& results : find_results(folder)) inside.push_back(results.string());
   if (!inside.empty()) {
     message += "; there are some in " + join(inside);
   } else if (fs::exists(folder / kRecordsFile)) {
-    message += ", only the records of a run that was stopped; finish it with the same command and --resume";
+    message += ", only the records of a run that was stopped; finish it with the same options and the option resume";
   } else {
-    message += "; expected the folder that `emend eval --out` wrote";
+    message += "; expected the output folder of a benchmark";
   }
   throw Error(ErrorKind::kFormat, message);
 }
@@ -282,7 +282,7 @@ std::vector<RecordResult> read_records(const fs::path& file) {
     throw Error(ErrorKind::kFormat,
                 line_name(file, records.size() + 1) +
                     ": the last line has no end: the run was stopped while it wrote; finish it "
-                    "with the same command and --resume");
+                    "with the same options and the option resume");
   return records;
 }
 
@@ -299,7 +299,7 @@ EvalResults read_results(const fs::path& folder) {
     throw Error(ErrorKind::kIo, "cannot read " + folder.string() + ": there is no such folder");
   if (!fs::is_directory(folder))
     throw Error(ErrorKind::kFormat,
-                folder.string() + " is a file; expected the folder that `emend eval --out` wrote");
+                folder.string() + " is a file; expected the output folder of a benchmark");
   if (!fs::exists(folder / kSummaryFile)) refuse_folder(folder);
   EvalResults results;
   results.folder = folder;

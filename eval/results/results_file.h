@@ -17,13 +17,9 @@ namespace emend {
 
 inline constexpr const char* kSummaryFile = "summary.json";
 inline constexpr const char* kRecordsFile = "records.jsonl";
-
-// A folder's content.
-struct EvalResults {
-  std::filesystem::path folder;
-  EvalSummary summary;
-  std::vector<RecordResult> records;
-};
+// Beside the folders of the methods, made from their files.
+inline constexpr const char* kHtmlReport = "report.html";
+inline constexpr const char* kMarkdownReport = "report.md";
 
 nlohmann::ordered_json summary_to_json(const EvalSummary& summary);
 // `source` names the document in errors. Keys of later versions are ignored. Throws Error(kFormat).

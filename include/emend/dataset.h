@@ -46,6 +46,7 @@ struct DatasetHelp {
   // False: the targets are true answers (zsRE). Then there is no present answer that a target has to beat, and
   // a model that gives the target already is right.
   bool opposed_targets = true;
+  bool edit_files = false;  // its records may also come from an edit file (records_of)
 };
 std::vector<DatasetHelp> list_datasets();
 // Throws Error(kConfig) for an unknown name (the nearest one is offered).

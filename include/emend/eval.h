@@ -97,4 +97,18 @@ struct EvalSummary {
   const std::string& name() const { return label.empty() ? method : label; }
 };
 
+// The folder of one method, as a run left it.
+struct EvalResults {
+  std::filesystem::path folder;  // of summary.json and records.jsonl
+  EvalSummary summary;
+  std::vector<RecordResult> records;
+};
+
+// What a benchmark (emend/eval_run.h) did.
+struct BenchmarkOutcome {
+  std::filesystem::path out;         // the folder of all results
+  std::vector<EvalResults> methods;  // in the order of the options; empty while parts of the run are missing
+  std::vector<std::string> left_out;  // up to 10 records of the data that cannot be used, with the reason
+};
+
 }  // namespace emend

@@ -46,14 +46,14 @@ std::string time_text(const EvalSummary& summary) {
          "; besides " + parts_text(summary, kOnce);
 }
 
-void report_eval(const fs::path& out, const std::vector<fs::path>& folders,
-                 const std::vector<std::string>& left_out, Console& console) {
-  std::vector<EvalResults> runs;
+void report_eval(const BenchmarkOutcome& outcome, Console& console) {
+  const fs::path& out = outcome.out;
+  const std::vector<std::string>& left_out = outcome.left_out;
+  const std::vector<EvalResults>& runs = outcome.methods;
   std::vector<EvalSummary> summaries;
   ResultJson json = ResultJson::array();
-  for (const fs::path& folder : folders) {
-    runs.push_back(read_results(folder));
-    summaries.push_back(runs.back().summary);
+  for (const EvalResults& run : runs) {
+    summaries.push_back(run.summary);
     json.push_back(summary_to_json(summaries.back()));
     json.back()["records_per_minute"] = records_per_minute(summaries.back());
   }

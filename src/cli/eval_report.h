@@ -16,9 +16,8 @@ std::string time_text(const EvalSummary& summary);
 // Records a minute, as in time_text; 0 when no time was spent.
 double records_per_minute(const EvalSummary& summary);
 
-// Writes report.md and report.html of the results in `folders` into `out`, prints their tables, up to 10
-// `left_out` records of the data and where the time went, and writes --json.
-void report_eval(const std::filesystem::path& out, const std::vector<std::filesystem::path>& folders,
-                 const std::vector<std::string>& left_out, Console& console);
+// Writes report.md and report.html beside the results, prints their tables, records of the data that were left
+// out and where the time went, and writes --json.
+void report_eval(const BenchmarkOutcome& outcome, Console& console);
 
 }  // namespace emend

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
+#include "cli/options.h"
 #include "emend/error.h"
 
 namespace {
@@ -39,7 +40,7 @@ int main(int argc, char** argv) {
   } catch (...) {
     const emend::Failure failure = emend::describe_failure(std::current_exception());
     std::cout.flush();
-    std::cerr << "emend: " << failure.message << std::endl;
+    std::cerr << "emend: " << emend::with_dashes(failure.message) << std::endl;
     return failure.exit_code;
   }
 }

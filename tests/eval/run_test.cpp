@@ -214,7 +214,7 @@ TEST_F(RunTest, WhatIsTrueOrNotKnownIsCountedApart) {
 TEST_F(RunTest, AnotherRunsFolderIsRefused) {
   run(setup("single", 2), folder("out"));
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { run(setup("single", 2), folder("out")); }),
-              HasSubstr("take it up with --resume"));
+              HasSubstr("take it up with the option resume"));
   EvalSetup other = setup("single", 3);
   other.resume = true;
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { run(other, folder("out")); }),
@@ -226,7 +226,7 @@ TEST(EvalMode, Reads) {
   EXPECT_EQ(parse_eval_mode("batch:10").text(), "batch:10");
   EXPECT_EQ(parse_eval_mode("sequential:1").size, 1);
   for (const char* bad : {"", "batch", "batch:", "batch:0", "batch:-1", "batch:3x", "series:3", "single:2"})
-    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { parse_eval_mode(bad); }), HasSubstr("the mode must be"));
+    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { parse_eval_mode(bad); }), HasSubstr("the option mode must be"));
 }
 
 }  // namespace

@@ -141,14 +141,14 @@ TEST(ResultsFolder, IsRefusedWithTheReason) {
   EXPECT_THAT(read("none"), HasSubstr("there is no such folder"));
   folder.write("file", "");
   EXPECT_THAT(read("file"), HasSubstr("is a file"));
-  EXPECT_THAT(read(""), HasSubstr("expected the folder that `emend eval --out` wrote"));
+  EXPECT_THAT(read(""), HasSubstr("expected the output folder of a benchmark"));
   std::filesystem::create_directories(folder.path() / "both" / "rome");
   write_summary(folder.path() / "both" / "rome", sample_summary("rome"));
   EXPECT_THAT(read("both"), HasSubstr("both/rome"));
   EXPECT_THAT(read("both/rome"), HasSubstr("records.jsonl"));
   std::filesystem::create_directories(folder.path() / "killed");
   folder.write("killed/records.jsonl", "");
-  EXPECT_THAT(read("killed"), HasSubstr("--resume"));
+  EXPECT_THAT(read("killed"), HasSubstr("option resume"));
   EXPECT_THAT(find_results(folder.path() / "both"), SizeIs(1));
 }
 
