@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "emend/eval.h"
+#include "emend/eval_results.h"
 
 namespace emend {
 
@@ -42,12 +42,5 @@ std::vector<RecordResult> read_records(const std::filesystem::path& file);
 // may be cut before more is appended. A last line without line feed is left out; a whole line that cannot be
 // read is Error(kFormat), as it was not a kill that broke it. A file that is not there holds nothing.
 std::vector<RecordResult> read_finished_records(const std::filesystem::path& file, std::size_t* bytes_whole);
-
-// Throws Error(kIo) for a folder that is not there, Error(kFormat) for one that holds no results (when its
-// subfolders do, they are named) and for all that read_summary and read_records refuse.
-EvalResults read_results(const std::filesystem::path& folder);
-
-// `folder` itself when it holds a summary.json, else those of its subfolders that do, sorted by name.
-std::vector<std::filesystem::path> find_results(const std::filesystem::path& folder);
 
 }  // namespace emend

@@ -1,15 +1,16 @@
 // emend eval
 #include <chrono>
+#include <iostream>
 
 #include "cli/command.h"
 #include "cli/eval_compare.h"
 #include "cli/eval_options.h"
-#include "cli/eval_report.h"
 #include "cli/exit_code.h"
 #include "cli/load_model.h"
 #include "cli/output_check.h"
 #include "cli/process_group_run.h"
 #include "emend/error.h"
+#include "reports/eval_report.h"
 
 namespace emend {
 namespace {
@@ -45,6 +46,13 @@ Model load_own_model(CommonOptions& common, ProcessGroup* group, Console& consol
   return model;
 }
 
+void report(const BenchmarkOutcome& outcome, const Console& console) {
+  const std::vector<std::filesystem::path> written = write_eval_reports(outcome);
+  std::cout << eval_report(outcome, console.columns()) << "Reports: " << written[0].string() << ", "
+            << written[1].string() << "\n";
+  console.write_json(eval_json(outcome));
+}
+
 int run_eval_command(EvalCommandOptions& options, ProcessGroup* group, std::string& what_stays) {
   const auto began = Clock::now();
   CommonOptions& common = options.common;
@@ -58,7 +66,7 @@ int run_eval_command(EvalCommandOptions& options, ProcessGroup* group, std::stri
   what_stays = "records that are finished stay, and --resume goes on from there";
   const BenchmarkOutcome outcome =
       benchmark.run(model, console.progress(), {common.token_budget, common.device, common.dtype, load});
-  if (!outcome.methods.empty()) report_eval(outcome, console);
+  if (!outcome.methods.empty()) report(outcome, console);
   return kExitDone;
 }
 

@@ -221,13 +221,5 @@ TEST_F(RunTest, AnotherRunsFolderIsRefused) {
               testing::AllOf(HasSubstr("another run"), HasSubstr("record_count: 2 there, 3 now")));
 }
 
-TEST(EvalMode, Reads) {
-  EXPECT_EQ(parse_eval_mode("single").text(), "single");
-  EXPECT_EQ(parse_eval_mode("batch:10").text(), "batch:10");
-  EXPECT_EQ(parse_eval_mode("sequential:1").size, 1);
-  for (const char* bad : {"", "batch", "batch:", "batch:0", "batch:-1", "batch:3x", "series:3", "single:2"})
-    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { parse_eval_mode(bad); }), HasSubstr("the option mode must be"));
-}
-
 }  // namespace
 }  // namespace emend

@@ -1,19 +1,136 @@
-#include "eval/results/html_report.h"
+#include "reports/eval_page.h"
 
 #include <cmath>
 
-#include "eval/results/html_template.h"
-#include "eval/results/provenance.h"
-#include "eval/results/report_charts.h"
-#include "eval/results/summary_table.h"
-#include "eval/results/worst_cases.h"
 #include "report/html.h"
 #include "report/numbers.h"
+#include "reports/eval_charts.h"
+#include "reports/eval_tables.h"
+#include "reports/eval_worst_cases.h"
 
 namespace emend {
 namespace {
 
 using Data = nlohmann::ordered_json;
+
+const char* const kPage = R"html(<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="emend {{version}}">
+<title>{{title}}</title>
+<style>{{{style}}}</style>
+</head>
+<body>
+<header>
+<h1>{{title}}</h1>
+<p class="note">{{subtitle}}</p>
+</header>
+<main>
+{{#sections}}
+<section>
+<h2>{{title}}</h2>
+<div class="scroll" role="region" tabindex="0" aria-label="{{title}}"><table>
+<thead><tr>{{#columns}}<th scope="col">{{text}}</th>{{/columns}}</tr></thead>
+<tbody>
+{{#rows}}
+<tr>{{#group}}<th class="group" colspan="{{width}}" scope="rowgroup">{{text}}</th>{{/group}}{{#member}}<th scope="row" class="{{style}}">{{text}}</th>{{#cells}}<td>{{text}}</td>{{/cells}}{{/member}}</tr>
+{{/rows}}
+</tbody></table></div>
+<p class="note">{{note}}</p>
+</section>
+{{/sections}}
+{{#has_intervals}}
+<section>
+<h2>Means with their intervals</h2>
+<p class="note">A mark is the mean over records, the line through it the 95 % interval.</p>
+<div class="charts">
+{{#intervals}}
+<figure><figcaption>{{title}}</figcaption>
+{{{svg}}}</figure>
+{{/intervals}}
+</div>
+</section>
+{{/has_intervals}}
+{{#has_retention}}
+<section>
+<h2>Retention</h2>
+<p class="note">Edits go onto the same model one after the other; each point is the mean over all records edited so far, the band its 95 % interval.</p>
+<div class="charts">
+{{#retention}}
+<figure><figcaption>{{title}}</figcaption>
+{{{svg}}}</figure>
+{{/retention}}
+</div>
+</section>
+{{/has_retention}}
+{{#has_histograms}}
+<section>
+<h2>Distributions</h2>
+<p class="note">Each prompt counts once. Bars: after the edit; dashed outline: before.</p>
+{{#histograms}}
+<h3>{{title}}</h3>
+<p class="note">{{note}}</p>
+<div class="charts">
+{{#charts}}
+<figure><figcaption>{{title}}</figcaption>
+{{{svg}}}</figure>
+{{/charts}}
+</div>
+{{/histograms}}
+</section>
+{{/has_histograms}}
+{{#worst}}
+<section>
+<h2>Worst cases: {{run}}</h2>
+<p class="note">In front of each prompt: probability of the expected answer less that of the other one, after the edit.</p>
+{{#kinds}}
+<h3>{{title}} ({{count}})</h3>
+<p class="note">{{meaning}}</p>
+{{#cases}}
+<details{{#first}} open{{/first}}>
+<summary><strong>{{margin}}</strong> · {{prompt}} → <em>{{expected}}</em></summary>
+<div class="inside">
+{{#reason}}<p><span class="bad">Failed:</span> {{reason}}</p>{{/reason}}
+{{#warnings}}<p><span class="bad">Warning:</span> {{text}}</p>{{/warnings}}
+{{#asked}}
+<table class="words">
+<thead><tr><th scope="col"></th><th scope="col">before</th><th scope="col">after</th></tr></thead>
+<tbody>
+{{#rows}}
+<tr><th scope="row">{{name}}</th><td class="{{before_style}}">{{before}}</td><td class="{{after_style}}">{{after}}</td></tr>
+{{/rows}}
+</tbody></table>
+{{/asked}}
+<p class="note">{{about}}</p>
+</div>
+</details>
+{{/cases}}
+{{#rest}}<p class="note">{{rest}}</p>{{/rest}}
+{{/kinds}}
+</section>
+{{/worst}}
+<section>
+<h2>How it was made</h2>
+{{#runs}}
+<details open>
+<summary>{{name}}</summary>
+<div class="inside"><table class="words"><tbody>
+{{#facts}}
+<tr><th scope="row">{{name}}</th><td>{{value}}</td></tr>
+{{/facts}}
+{{#notes}}
+<tr><th scope="row">note</th><td>{{text}}</td></tr>
+{{/notes}}
+</tbody></table></div>
+</details>
+{{/runs}}
+</section>
+</main>
+</body>
+</html>
+)html";
 
 Data texts(const std::vector<std::string>& strings, std::size_t first = 0) {
   Data list = Data::array();
@@ -140,7 +257,7 @@ Data worst_data(const std::vector<EvalResults>& runs, std::size_t most) {
   for (const EvalResults& run : runs) {
     Data kinds = Data::array();
     for (const WorstCases& kind : find_worst_cases(run.records)) kinds.push_back(kind_data(kind, most));
-    list.push_back({{"run", run_name(run.summary)}, {"kinds", kinds}});
+    list.push_back({{"run", run.summary.name()}, {"kinds", kinds}});
   }
   return list;
 }
@@ -150,7 +267,7 @@ Data runs_data(const std::vector<EvalSummary>& runs) {
   for (const EvalSummary& run : runs) {
     Data facts = Data::array();
     for (const auto& [name, value] : provenance(run)) facts.push_back({{"name", name}, {"value", value}});
-    list.push_back({{"name", run_name(run)}, {"facts", facts}, {"notes", texts(run.notes)}});
+    list.push_back({{"name", run.name()}, {"facts", facts}, {"notes", texts(run.notes)}});
   }
   return list;
 }
@@ -168,7 +285,7 @@ std::string subtitle(const std::vector<EvalSummary>& runs) {
 
 }  // namespace
 
-std::string html_report(const std::vector<EvalResults>& runs, const HtmlReportOptions& options) {
+std::string eval_page(const std::vector<EvalResults>& runs, const EvalPageOptions& options) {
   std::vector<EvalSummary> summaries;
   for (const EvalResults& run : runs) summaries.push_back(run.summary);
   const EvalSummary first = summaries.empty() ? EvalSummary{} : summaries.front();
@@ -178,7 +295,7 @@ std::string html_report(const std::vector<EvalResults>& runs, const HtmlReportOp
   const Data intervals = charts_data(interval_charts(summaries));
   const Data retention = charts_data(retention_charts(summaries));
   const Data histograms = distributions_data(runs);
-  return fill_template(eval_report_template(), {{"title", title},
+  return fill_template(kPage, {{"title", title},
                                                 {"subtitle", subtitle(summaries)},
                                                 {"version", first.emend},
                                                 {"style", page_style()},

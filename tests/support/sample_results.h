@@ -1,7 +1,7 @@
 // Results as a run would leave them, small.
 #pragma once
 
-#include "eval/results/results_file.h"
+#include "emend/eval.h"
 
 namespace emend {
 

@@ -1,11 +1,10 @@
-#include "eval/results/worst_cases.h"
+#include "reports/eval_worst_cases.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "emend/judge.h"
-#include "eval/results/interval.h"
 
 namespace emend {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/results/results_file.h"
+#include "emend/eval.h"
 
 namespace emend {
 

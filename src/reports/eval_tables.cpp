@@ -1,4 +1,4 @@
-#include "eval/results/summary_table.h"
+#include "reports/eval_tables.h"
 
 #include <algorithm>
 #include <array>
@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "eval/results/metric_names.h"
 #include "report/display_text.h"
 #include "report/numbers.h"
 #include "report/table.h"
@@ -17,10 +18,6 @@
 namespace emend {
 namespace {
 
-constexpr std::array<const char*, 3> kQuestions = {"efficacy", "paraphrase", "neighbourhood"};
-constexpr std::array<const char*, 4> kMeasures = {"success", "argmax", "generated", "magnitude"};
-constexpr std::array<const char*, 5> kLeading = {"score", "fluency", "consistency", "drift_kl",
-                                                 "drift_perplexity"};
 constexpr const char* kUnedited = "unedited";
 constexpr const char* kNothing = "-";
 
@@ -40,12 +37,6 @@ std::string plain_figure(double mean, double half_width) {
   if (half_width < 1e-5) return with_interval(number_text(mean, 3), number_text(half_width, 2));
   const int decimals = std::clamp(1 - static_cast<int>(std::floor(std::log10(half_width))), 0, 6);
   return with_interval(fixed(mean, decimals), fixed(half_width, decimals));
-}
-
-std::vector<std::string> question_metrics(const std::string& question) {
-  std::vector<std::string> names;
-  for (const char* measure : kMeasures) names.push_back(question + "_" + measure);
-  return names;
 }
 
 bool is_question_metric(const std::string& metric) {
@@ -101,14 +92,14 @@ SummarySection questions_section(const std::vector<EvalSummary>& runs) {
     section.rows.push_back({question});
     row(kUnedited, [&](const std::string& metric) { return find_base_figure(runs, metric); });
     for (const EvalSummary& run : runs)
-      row(run_name(run), [&](const std::string& metric) { return find_figure(run.metrics, metric); });
+      row(run.name(), [&](const std::string& metric) { return find_figure(run.metrics, metric); });
   }
   return section;
 }
 
 std::vector<std::string> names_of(const std::vector<EvalSummary>& runs) {
   std::vector<std::string> names;
-  for (const EvalSummary& run : runs) names.push_back(run_name(run));
+  for (const EvalSummary& run : runs) names.push_back(run.name());
   return names;
 }
 
@@ -180,22 +171,23 @@ std::string paragraph(const std::string& text, std::size_t columns) {
   return lines;
 }
 
+std::string with_fingerprint(const std::string& path, const std::string& fingerprint) {
+  return fingerprint.empty() ? path : path + ", fingerprint " + fingerprint;
+}
+
+std::string options_text(const std::map<std::string, std::string>& options) {
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : options) parts.push_back(name + ": " + value);
+  return join(parts);
+}
+
+std::string seconds_text(const std::map<std::string, double>& seconds) {
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : seconds) parts.push_back(name + " " + human_seconds(value));
+  return join(parts);
+}
+
 }  // namespace
-
-std::string run_name(const EvalSummary& summary) {
-  return summary.label.empty() ? summary.method : summary.label;
-}
-
-bool is_share(const std::string& metric) {
-  constexpr std::array<std::string_view, 6> kEnds = {"_success",   "_argmax",    "_generated",
-                                                     "_magnitude", "_unchanged", "_acc"};
-  constexpr std::array<std::string_view, 3> kBegins = {"locality_", "specificity_", "portability_"};
-  return metric == "score" ||
-         std::any_of(kEnds.begin(), kEnds.end(),
-                     [&](std::string_view end) { return metric.ends_with(end); }) ||
-         std::any_of(kBegins.begin(), kBegins.end(),
-                     [&](std::string_view begin) { return metric.starts_with(begin); });
-}
 
 std::string metric_label(const std::string& metric) {
   return is_share(metric) ? metric + ", %" : metric;
@@ -206,34 +198,6 @@ std::string figure_text(const std::string& metric, const MetricSummary& figure) 
   if (!is_share(metric)) return plain_figure(figure.mean, figure.ci95);
   const std::string mean = fixed(100 * figure.mean, 1);
   return std::isfinite(figure.ci95) ? with_interval(mean, fixed(100 * figure.ci95, 1)) : mean;
-}
-
-const MetricSummary* find_figure(const std::map<std::string, MetricSummary>& figures,
-                                 const std::string& metric) {
-  const auto found = figures.find(metric);
-  return found == figures.end() || found->second.n == 0 ? nullptr : &found->second;
-}
-
-const MetricSummary* find_base_figure(const std::vector<EvalSummary>& runs, const std::string& metric) {
-  for (const EvalSummary& run : runs)
-    if (const MetricSummary* figure = find_figure(run.base, metric)) return figure;
-  return nullptr;
-}
-
-std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs) {
-  std::set<std::string> there;
-  for (const EvalSummary& run : runs)
-    for (const auto* figures : {&run.base, &run.metrics})
-      for (const auto& [name, figure] : *figures) there.insert(name);
-  std::vector<std::string> names;
-  const auto take = [&](const std::string& name) {
-    if (there.erase(name) > 0) names.push_back(name);
-  };
-  for (const char* question : kQuestions)
-    for (const std::string& name : question_metrics(question)) take(name);
-  for (const char* name : kLeading) take(name);
-  names.insert(names.end(), there.begin(), there.end());
-  return names;
 }
 
 std::vector<SummarySection> summary_sections(const std::vector<EvalSummary>& runs) {
@@ -255,6 +219,32 @@ std::string summary_text(const std::vector<EvalSummary>& runs, std::size_t colum
       if (said.insert(note).second)
         text.append(said.size() == 1 ? "\n" : "").append(paragraph("Note: " + note, columns));
   return text;
+}
+
+std::vector<std::pair<std::string, std::string>> provenance(const EvalSummary& summary) {
+  const std::string statistics = summary.statistics_fingerprint.empty()
+                                     ? "none (C = I)"
+                                     : "fingerprint " + summary.statistics_fingerprint;
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"data set",
+       summary.dataset + (summary.data_path.empty()
+                              ? ""
+                              : ", " + with_fingerprint(summary.data_path, summary.data_fingerprint))},
+      {"model", with_fingerprint(summary.model_path, summary.model_fingerprint)},
+      {"family", summary.family},
+      {"method", summary.method},
+      {"options", options_text(summary.options)},
+      {"mode", summary.mode},
+      {"statistics", statistics},
+      {"seed", std::to_string(summary.seed)},
+      {"token budget", count_text(summary.token_budget)},
+      {"type, device", summary.dtype + ", " + summary.device},
+      {"emend", summary.emend},
+      {"time", seconds_text(summary.seconds)},
+  };
+  for (auto& [name, value] : facts)
+    if (value.empty()) value = "none";
+  return facts;
 }
 
 }  // namespace emend

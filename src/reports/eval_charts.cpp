@@ -1,12 +1,12 @@
-#include "eval/results/report_charts.h"
+#include "reports/eval_charts.h"
 
 #include <algorithm>
 #include <map>
 
-#include "eval/results/interval.h"
-#include "eval/results/summary_table.h"
+#include "eval/results/metric_names.h"
 #include "report/numbers.h"
 #include "report/svg.h"
+#include "reports/eval_tables.h"
 
 namespace emend {
 namespace {
@@ -36,7 +36,7 @@ std::string row_in_words(const std::vector<EvalSummary>& runs, const std::string
   std::string words = metric + ": unedited " + (base == nullptr ? "-" : figure_text(metric, *base));
   for (const EvalSummary& run : runs) {
     const MetricSummary* figure = find_figure(run.metrics, metric);
-    words += ", " + run_name(run) + " " + (figure == nullptr ? "-" : figure_text(metric, *figure));
+    words += ", " + run.name() + " " + (figure == nullptr ? "-" : figure_text(metric, *figure));
   }
   return words + ". ";
 }
@@ -45,7 +45,7 @@ DotChart empty_chart(const std::vector<EvalSummary>& runs, const std::string& ti
   DotChart chart;
   chart.frame = {title, "", width};
   chart.series = {"unedited"};
-  for (const EvalSummary& run : runs) chart.series.push_back(run_name(run));
+  for (const EvalSummary& run : runs) chart.series.push_back(run.name());
   return chart;
 }
 
@@ -85,7 +85,7 @@ TitledChart single_metric_chart(const std::vector<EvalSummary>& runs, const std:
 
 LineChart::Series retention_series(const EvalSummary& run, const std::string& metric) {
   LineChart::Series series;
-  series.name = run_name(run);
+  series.name = run.name();
   for (const EvalSummary::RetentionPoint& point : run.retention)
     if (const MetricSummary* figure = find_figure(point.metrics, metric))
       series.points.push_back({static_cast<double>(point.edits), dot_of(*figure)});
@@ -103,7 +103,7 @@ TitledChart retention_chart(const std::vector<EvalSummary>& runs, const std::str
       values.insert(values.end(), {p.y.low, p.y.value, p.y.high});
       most = std::max(most, p.x);
       chart.frame.description +=
-          run_name(run) + ", " + number_text(p.x) + " edits: " + number_text(p.y.value) + ". ";
+          run.name() + ", " + number_text(p.x) + " edits: " + number_text(p.y.value) + ". ";
     }
   }
   chart.x = {"edits", 0, most, false};
@@ -154,13 +154,13 @@ std::optional<TitledChart> histogram_of(const EvalResults& run, const Counted& c
   if (after.empty()) return std::nullopt;
   HistogramChart chart;
   const std::string count = count_text(static_cast<std::int64_t>(after.size()));
-  chart.frame = {std::string(counted.title) + ", " + run_name(run.summary),
+  chart.frame = {std::string(counted.title) + ", " + run.summary.name(),
                  count + " prompts before and after the edit.", kNarrow};
   chart.x = {counted.axis, counted.low, 1, false};
   chart.now = {"after", histogram_shares(after, counted.low, 1, kBins)};
   chart.before = HistogramSeries{"before", histogram_shares(before, counted.low, 1, kBins)};
   chart.series = series;
-  return TitledChart{run_name(run.summary) + " (" + count + " prompts)", histogram_svg(chart)};
+  return TitledChart{run.summary.name() + " (" + count + " prompts)", histogram_svg(chart)};
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
-#include "eval/results/comparison.h"
-
+// Two runs over the same records.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "../../support/sample_results.h"
 #include "emend/error.h"
-#include "sample_results.h"
+#include "emend/eval_results.h"
 
 namespace emend {
 namespace {
@@ -68,6 +68,10 @@ TEST(CompareRuns, RefusesRunsThatShareNothing) {
   }
 }
 
+TEST(CompareRuns, RefusesABootstrapWithoutDraws) {
+  EXPECT_THROW(compare_runs(sample_results("rome"), sample_results("memit"), {.draws = 0}), Error);
+}
+
 TEST(CompareRuns, RefusesOneIdForTwoRecords) {
   const EvalResults a = sample_results("rome");
   EvalResults b = sample_results("memit");
@@ -78,25 +82,6 @@ TEST(CompareRuns, RefusesOneIdForTwoRecords) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("the record \"r2\" is not the same in both runs"));
   }
-}
-
-TEST(ComparisonText, NamesRunsDifferencesAndRecords) {
-  EvalResults a = sample_results("rome"), b = sample_results("rome");
-  b.folder = "out/again";
-  a.records.push_back(sample_record("r3", 0.9));
-  const std::string text = comparison_text(compare_runs(a, b, {.draws = 100}), 0);
-  EXPECT_THAT(text, HasSubstr("A: out/rome\nB: out/again\n"));
-  EXPECT_THAT(text, HasSubstr("efficacy_success, %"));
-  EXPECT_THAT(text, HasSubstr("2 records are in both"));
-  EXPECT_THAT(text, HasSubstr("1 record is evaluated in A only: r3\n"));
-}
-
-TEST(ComparisonJson, HasEveryNumber) {
-  const auto json =
-      comparison_json(compare_runs(sample_results("rome"), sample_results("memit"), {.draws = 10}));
-  EXPECT_EQ(json["metrics"]["fluency"]["p"], 1.0);
-  EXPECT_EQ(json["metrics"]["fluency"]["n"], 2);
-  EXPECT_EQ(json["draws"], 10);
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
-#include "eval/results/worst_cases.h"
+#include "reports/eval_worst_cases.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "sample_results.h"
+#include "../support/sample_results.h"
 
 namespace emend {
 namespace {

@@ -1,20 +1,17 @@
-#include "eval/results/summary_table.h"
+#include "reports/eval_tables.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 
-#include "eval/results/markdown_report.h"
-#include "eval/results/provenance.h"
-#include "sample_results.h"
+#include "../support/sample_results.h"
 
 namespace emend {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
@@ -25,25 +22,11 @@ TEST(FigureText, PrintsSharesInPercent) {
   EXPECT_EQ(figure_text("score", {kNaN, 0, 9}), "-");
 }
 
-TEST(IsShare, KnowsTheNamesOfTheField) {
-  for (const char* name :
-       {"rewrite_acc", "locality_neighborhood", "portability_one_hop", "neighbourhood_unchanged", "score"})
-    EXPECT_TRUE(is_share(name)) << name;
-  for (const char* name : {"fluency", "consistency", "drift_kl", "neighbourhood_kl"})
-    EXPECT_FALSE(is_share(name)) << name;
-}
-
 TEST(FigureText, PrintsOthersAsTheyAre) {
   EXPECT_EQ(figure_text("fluency", {6.125, 0.25, 9}), "6.12 ± 0.25");
   EXPECT_EQ(figure_text("fluency", {626.5, 12, 9}), "626 ± 12");
   EXPECT_EQ(figure_text("drift_perplexity", {1.0012, 0, 9}), "1.001");
   EXPECT_EQ(figure_text("drift_kl", {1.5e-6, 2e-7, 9}), "1.50e-06 ± 2.0e-07");
-}
-
-TEST(MetricNames, ComeInTheOrderOfReading) {
-  EXPECT_THAT(metric_names({sample_summary("rome")}),
-              ElementsAre("efficacy_success", "efficacy_generated", "efficacy_magnitude", "score", "fluency",
-                          "rewrite_acc"));
 }
 
 TEST(SummarySections, SetTeacherForcedBesideGenerated) {
@@ -94,16 +77,6 @@ TEST(Provenance, NamesWhatTheRunWasMadeWith) {
   for (const auto& [name, value] : provenance(plain)) all += name + "=" + value + "\n";
   EXPECT_THAT(all, HasSubstr("statistics=none (C = I)"));
   EXPECT_THAT(all, HasSubstr("options=none"));
-}
-
-TEST(MarkdownReport, HasTheTablesAndTheProvenance) {
-  EvalSummary summary = sample_summary("rome");
-  summary.notes = {"a <b> | c"};
-  const std::string text = markdown_report({summary});
-  EXPECT_THAT(text, HasSubstr("| **efficacy** |  |  |  |  |  |\n"));
-  EXPECT_THAT(text, HasSubstr("| rome | 97.5 ± 1.2 |"));
-  EXPECT_THAT(text, HasSubstr("- note: a &lt;b> \\| c\n"));
-  EXPECT_THAT(text, Not(HasSubstr("<b>")));
 }
 
 }  // namespace

@@ -6,10 +6,10 @@
 #include <cmath>
 #include <limits>
 
-#include "../cli/scratch_folder.h"
+#include "../../cli/scratch_folder.h"
 #include "base/text_file.h"
 #include "emend/error.h"
-#include "sample_results.h"
+#include "../../support/sample_results.h"
 
 namespace emend {
 namespace {

@@ -5,10 +5,11 @@
 
 #include <filesystem>
 
-#include "../cli/scratch_folder.h"
+#include "../support/sample_results.h"
 #include "base/json.h"
 #include "emend/error.h"
-#include "sample_results.h"
+#include "eval/results/results_file.h"
+#include "scratch_folder.h"
 
 namespace emend {
 namespace {

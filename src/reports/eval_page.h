@@ -6,17 +6,17 @@
 #include <string>
 #include <vector>
 
-#include "eval/results/results_file.h"
+#include "emend/eval.h"
 
 namespace emend {
 
-struct HtmlReportOptions {
+struct EvalPageOptions {
   std::string title;             // empty: made from data set and model
   std::size_t worst_cases = 20;  // of each kind and run, at most; the page says how many there are in all
 };
 
 // Runs over the same records of the same model. All text is escaped; no scripts, no network; light and dark
 // by the reader's setting.
-std::string html_report(const std::vector<EvalResults>& runs, const HtmlReportOptions& options = {});
+std::string eval_page(const std::vector<EvalResults>& runs, const EvalPageOptions& options = {});
 
 }  // namespace emend

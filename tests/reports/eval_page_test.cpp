@@ -1,10 +1,10 @@
-#include "eval/results/html_report.h"
+#include "reports/eval_page.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "../support/markup_check.h"
-#include "sample_results.h"
+#include "../support/sample_results.h"
 
 namespace emend {
 namespace {
@@ -12,10 +12,10 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-TEST(HtmlReport, IsWellFormedAndNeedsNothingElse) {
+TEST(EvalPage, IsWellFormedAndNeedsNothingElse) {
   EvalResults run = sample_results("rome");
   run.summary.retention = {{10, run.summary.metrics}, {20, run.summary.metrics}};
-  const std::string page = html_report({run, sample_results("memit")});
+  const std::string page = eval_page({run, sample_results("memit")});
   EXPECT_EQ(markup_fault(page), "");
   for (const char* part : {"<script", "src=", "href=", "url(", "@import"})
     EXPECT_THAT(page, Not(HasSubstr(part)));
@@ -24,7 +24,7 @@ TEST(HtmlReport, IsWellFormedAndNeedsNothingElse) {
     EXPECT_THAT(page, HasSubstr(part));
 }
 
-TEST(HtmlReport, EscapesAllText) {
+TEST(EvalPage, EscapesAllText) {
   EvalResults run = sample_results("<i>rome");
   run.summary.notes = {"<i>note"};
   run.summary.options = {{"<i>name", "<i>value"}};
@@ -34,7 +34,7 @@ TEST(HtmlReport, EscapesAllText) {
   for (RecordResult& record : run.records) record.warnings = {"<i>warning"};
   run.records[1].target = "<i>target";
   run.records[1].answers[0].after.text = "<i>text {{title}} \xFF";
-  const std::string page = html_report({run});
+  const std::string page = eval_page({run});
   EXPECT_EQ(markup_fault(page), "");
   EXPECT_THAT(page, Not(HasSubstr("<i>")));
   EXPECT_THAT(page, HasSubstr("&lt;i&gt;text {{title}} \xEF\xBF\xBD"));
@@ -42,16 +42,16 @@ TEST(HtmlReport, EscapesAllText) {
   EXPECT_THAT(page, HasSubstr("Warning:</span> &lt;i&gt;warning"));
 }
 
-TEST(HtmlReport, SaysHowManyCasesThereAre) {
-  const std::string page = html_report({sample_results("rome")}, {.title = "Mine", .worst_cases = 0});
+TEST(EvalPage, SaysHowManyCasesThereAre) {
+  const std::string page = eval_page({sample_results("rome")}, {.title = "Mine", .worst_cases = 0});
   EXPECT_THAT(page, HasSubstr("<h1>Mine</h1>"));
   EXPECT_THAT(page, HasSubstr("The worst 0 of 1; records.jsonl has all."));
   EXPECT_THAT(page, HasSubstr("Neighbours flipped (none)"));
 }
 
-TEST(HtmlReport, OfEmptyRunsIsStillAPage) {
-  EXPECT_EQ(markup_fault(html_report({})), "");
-  const std::string page = html_report({EvalResults{}});
+TEST(EvalPage, OfEmptyRunsIsStillAPage) {
+  EXPECT_EQ(markup_fault(eval_page({})), "");
+  const std::string page = eval_page({EvalResults{}});
   EXPECT_EQ(markup_fault(page), "");
   EXPECT_THAT(page, Not(HasSubstr("Retention")));
   EXPECT_THAT(page, Not(HasSubstr("Distributions")));
