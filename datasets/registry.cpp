@@ -64,8 +64,8 @@ void refuse_edit_file(const Entry& entry, const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   if (extension != ".yaml" && extension != ".yml") return;
   const std::string why = entry.edit_files ? "an edit file is read by read_edit_file, then records_of"
-                                             : std::string("an edit file is no file of the data set ") + entry.name +
-                                                   "; it is read under the name emend";
+                                           : std::string("an edit file is no file of the data set ") +
+                                                 entry.name + "; it is read under the name emend";
   throw Error(ErrorKind::kConfig, path.string() + ": " + why);
 }
 

@@ -45,8 +45,8 @@ void require_sound(const BenchmarkOptions& options) {
   if (options.snippets.empty() && !options.idf.empty())
     throw Error(ErrorKind::kUsage, "the option idf weighs words of snippets, and there are none");
   if (options.drift_tokens < 0)
-    throw Error(ErrorKind::kUsage, "the option drift-tokens must be at least 0, found " +
-                                       std::to_string(options.drift_tokens));
+    throw Error(ErrorKind::kUsage,
+                "the option drift-tokens must be at least 0, found " + std::to_string(options.drift_tokens));
 }
 
 std::string hash_of_rows(const TextRows& rows) {
@@ -241,8 +241,7 @@ BenchmarkOutcome Benchmark::run(Model& model, Progress& progress, const Benchmar
   setup.known_only = options.known;
   setup.token_budget = conditions.token_budget;
   setup.resume = options.resume;
-  first_then_others(state.group,
-                    [&] { state.contenders.settle(model, conditions.token_budget, progress); });
+  first_then_others(state.group, [&] { state.contenders.settle(model, conditions.token_budget, progress); });
   state.fit(model, setup);
   setup.drift_rows =
       benchmark_drift_rows(options, model, state.contenders.prefix(), state.contenders.held_text());

@@ -17,7 +17,8 @@ DatasetFile read_data(const BenchmarkOptions& options) {
     return read_dataset(options.dataset, options.data);
   DatasetFile data = records_of(read_edit_file(options.data));
   data.notes.emplace_back(
-      "Only the edits of the edit file were used, not its model, method, layer, options, form, bos, statistics "
+      "Only the edits of the edit file were used, not its model, method, layer, options, form, bos, "
+      "statistics "
       "and checks.");
   return data;
 }

@@ -1,4 +1,5 @@
-// What a benchmark asks about: the records of its data file, reference texts, text on which drift is measured.
+// What a benchmark asks about: the records of its data file, reference texts, text on which drift is
+// measured.
 #pragma once
 
 #include <cstdint>

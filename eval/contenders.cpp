@@ -51,7 +51,8 @@ std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
   for (const fs::path& path : files) {
     MethodFile file = read_method_file(path);
     if (file.method.empty() && names.size() > 1)
-      throw Error(ErrorKind::kUsage, path.string() + ": the file names no method, and several are given beside it");
+      throw Error(ErrorKind::kUsage,
+                  path.string() + ": the file names no method, and several are given beside it");
     if (file.method.empty()) file.method = names.empty() ? kDefaultMethod : names.front();
     methods.push_back(std::move(file));
   }

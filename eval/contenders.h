@@ -23,8 +23,8 @@ class ContenderSet {
   // label. `options` must outlive this object.
   explicit ContenderSet(const BenchmarkOptions& options);
 
-  // Settles prefix and layers, and loads or collects the statistics that are needed: one pass for all layers of
-  // a folder.
+  // Settles prefix and layers, and loads or collects the statistics that are needed: one pass for all layers
+  // of a folder.
   void settle(const Model& model, std::int64_t token_budget, Progress& progress);
 
   const std::vector<std::int64_t>& prefix() const { return prefix_; }

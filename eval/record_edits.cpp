@@ -80,7 +80,8 @@ RecordStatus status_of(FactStatus status) {
 
 RecordStatus status_from(const std::string& text) {
   const auto status = parse_record_status(text);
-  if (!status) throw Error(ErrorKind::kFormat, "a step of the run has a record of unknown status " + quote(text));
+  if (!status)
+    throw Error(ErrorKind::kFormat, "a step of the run has a record of unknown status " + quote(text));
   return *status;
 }
 
@@ -139,7 +140,8 @@ Edit edit_together(const Editor& editor, const Model& model, const std::vector<E
 void note_outcome(Edit& edit, const EditRequest& request, EditedRecord& state) {
   for (const FactRecord& fact : edit.facts)
     if (fact.request.id == request.id)
-      state = {status_of(fact.status), fact.reason, fact.layer(), fact.steps, fact.loss, fact.relative_norm()};
+      state = {status_of(fact.status), fact.reason, fact.layer(), fact.steps, fact.loss,
+               fact.relative_norm()};
   if (carries_warnings(edit, request)) state.warnings = std::exchange(edit.warnings, {});
 }
 

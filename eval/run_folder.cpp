@@ -70,7 +70,8 @@ at::Tensor read_matrix(const TensorFile& file, const std::string& name) {
 // Change `number` of a step's file.
 WeightChange read_change(const TensorFile& file, const std::string& number) {
   const WeightRef weight{std::stoi(file.metadata().at("block." + number)), Role::kMlpDown};
-  if (file.find("D." + number) != nullptr) return WeightChange::dense(weight, read_matrix(file, "D." + number));
+  if (file.find("D." + number) != nullptr)
+    return WeightChange::dense(weight, read_matrix(file, "D." + number));
   return WeightChange::low_rank(weight, read_matrix(file, "A." + number), read_matrix(file, "B." + number));
 }
 
@@ -80,8 +81,9 @@ void RunFolder::refuse_foreign_results(const fs::path& folder) {
   if (fs::exists(folder / kRunFile)) return;
   for (const char* name : {kSummaryFile, kRecordsFile, kHtmlReport, kMarkdownReport})
     if (fs::exists(folder / name))
-      throw Error(ErrorKind::kConfig, folder.string() + " holds " + name + " without " + kRunFile +
-                                          ": not a run of this program; give another folder with the option out");
+      throw Error(ErrorKind::kConfig,
+                  folder.string() + " holds " + name + " without " + kRunFile +
+                      ": not a run of this program; give another folder with the option out");
 }
 
 void RunFolder::check(const fs::path& folder, const nlohmann::ordered_json& settings, bool resume) {

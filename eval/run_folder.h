@@ -13,8 +13,8 @@
 
 namespace emend {
 
-// Beside summary.json and records.jsonl: the settings that the results depend on, the seconds spent so far, and
-// points of a sequential run.
+// Beside summary.json and records.jsonl: the settings that the results depend on, the seconds spent so far,
+// and points of a sequential run.
 inline constexpr const char* kRunFile = "run.json";
 inline constexpr const char* kSecondsFile = "seconds.json";
 inline constexpr const char* kRetentionFile = "retention.json";

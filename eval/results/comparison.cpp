@@ -1,5 +1,3 @@
-#include "emend/eval_results.h"
-
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -7,6 +5,7 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
+#include "emend/eval_results.h"
 #include "eval/results/bootstrap.h"
 #include "eval/results/interval.h"
 #include "eval/results/metric_names.h"

@@ -15,8 +15,8 @@ inline constexpr std::array<const char*, 3> kQuestions = {"efficacy", "paraphras
 // "efficacy_success", "efficacy_argmax", "efficacy_generated", "efficacy_magnitude".
 std::vector<std::string> question_metrics(const std::string& question);
 
-// Every metric of any run, before or after: those of the questions, then score, fluency, consistency and drift,
-// then the others by name.
+// Every metric of any run, before or after: those of the questions, then score, fluency, consistency and
+// drift, then the others by name.
 std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs);
 
 // Whether a metric is a share or a difference of probabilities, printed in percent: `*_success`, `*_argmax`,

@@ -150,7 +150,8 @@ std::vector<RecordResult> whole_lines(const fs::path& file, const std::string& t
   if (!inside.empty()) {
     message += "; there are some in " + join(inside);
   } else if (fs::exists(folder / kRecordsFile)) {
-    message += ", only the records of a run that was stopped; finish it with the same options and the option resume";
+    message +=
+        ", only the records of a run that was stopped; finish it with the same options and the option resume";
   } else {
     message += "; expected the output folder of a benchmark";
   }

@@ -35,9 +35,9 @@ struct MetricSummary {
 // What the model said to one prompt, before or after. Probabilities are exp(-nll per token).
 struct AnswerState {
   double p_target = 0;
-  double p_answer = 0;     // of the present or given answer
-  bool argmax = false;     // what is wanted is the greedy continuation, token by token: the target at a prompt
-                           // or paraphrase, elsewhere the answer
+  double p_answer = 0;  // of the present or given answer
+  bool argmax = false;  // what is wanted is the greedy continuation, token by token: the target at a prompt
+                        // or paraphrase, elsewhere the answer
   bool generated = false;  // the free greedy text begins with it, words compared after normalisation
   std::string text;        // free greedy text
 };
@@ -67,8 +67,8 @@ struct RecordResult {
   std::string reason;  // of kFailed and kSkipped
   int layer = 0, steps = 0;
   double loss = 0, relative_norm = 0;
-  std::vector<std::string> warnings;  // of its edit; those of a joint edit are at the first record it edits
-  std::map<std::string, double> base;     // metric -> value of this record on the unedited model
+  std::vector<std::string> warnings;   // of its edit; those of a joint edit are at the first record it edits
+  std::map<std::string, double> base;  // metric -> value of this record on the unedited model
   std::map<std::string, double> metrics;  // metric -> value after the edit
   std::vector<AnswerTrace> answers;
 };
@@ -106,8 +106,8 @@ struct EvalResults {
 
 // What a benchmark (emend/eval_run.h) did.
 struct BenchmarkOutcome {
-  std::filesystem::path out;         // the folder of all results
-  std::vector<EvalResults> methods;  // in the order of the options; empty while parts of the run are missing
+  std::filesystem::path out;          // the folder of all results
+  std::vector<EvalResults> methods;   // in the order of the options; empty while parts of the run are missing
   std::vector<std::string> left_out;  // up to 10 records of the data that cannot be used, with the reason
 };
 

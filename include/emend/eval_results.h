@@ -10,8 +10,8 @@
 
 namespace emend {
 
-// Throws Error(kIo) if the folder does not exist, Error(kFormat) if it holds no results (if its subfolders do,
-// they are named) or broken ones.
+// Throws Error(kIo) if the folder does not exist, Error(kFormat) if it holds no results (if its subfolders
+// do, they are named) or broken ones.
 EvalResults read_results(const std::filesystem::path& folder);
 
 // `folder` itself if it holds a summary.json, else those of its subfolders that do, sorted by name.

@@ -56,8 +56,8 @@ struct BenchmarkConditions {
 };
 
 // The methods that `names` (each with its defaults) and options files stand for, in this order. A file that
-// names no method takes the one that `names` has, else rome. Throws Error(kUsage) if `names` has several then,
-// and what read_method_file throws.
+// names no method takes the one that `names` has, else rome. Throws Error(kUsage) if `names` has several
+// then, and what read_method_file throws.
 std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
                                           const std::vector<std::filesystem::path>& files);
 
@@ -67,8 +67,8 @@ class Benchmark {
   // Reads data and reference texts, and makes the editors; nothing is written. `group`: the processes that
   // share the records. Process r of n does part r of n, and `shard` and `shards` are not used. The group must
   // outlive the benchmark; nullptr: this process is alone.
-  // Throws Error: kUsage (options that do not go together or are out of range), kConfig (unknown names of data
-  // set, method or method option; a broken data file; results of another number of parts), kIo, kFormat.
+  // Throws Error: kUsage (options that do not go together or are out of range), kConfig (unknown names of
+  // data set, method or method option; a broken data file; results of another number of parts), kIo, kFormat.
   explicit Benchmark(const BenchmarkOptions& options, ShardGroup* group = nullptr);
   ~Benchmark();
   Benchmark(Benchmark&&) noexcept;
@@ -76,14 +76,13 @@ class Benchmark {
   // All files that the run may write; folders of statistics are not among them.
   std::vector<std::filesystem::path> outputs() const;
 
-  // Settles layers, collects statistics that are missing (the first process of a group does, the others wait),
-  // and edits and measures all records. Call it once. In a group the first process joins the parts, and the
-  // outcome of the others is empty, as is that of one shard while others are missing. `model` is changed while
-  // a sequential edit is searched, and put back. A run that stops at any moment can be resumed, and then writes
-  // the same records.jsonl.
-  // Throws Error: kConfig (a layer or BOS that the model does not have; a folder that holds another run, or
-  // this one without `resume`), kModel (statistics of another model), what editors throw except failed searches
-  // (those are results), and what `progress` throws.
+  // Settles layers, collects statistics that are missing (the first process of a group does, the others
+  // wait), and edits and measures all records. Call it once. In a group the first process joins the parts,
+  // and the outcome of the others is empty, as is that of one shard while others are missing. `model` is
+  // changed while a sequential edit is searched, and put back. A run that stops at any moment can be resumed,
+  // and then writes the same records.jsonl. Throws Error: kConfig (a layer or BOS that the model does not
+  // have; a folder that holds another run, or this one without `resume`), kModel (statistics of another
+  // model), what editors throw except failed searches (those are results), and what `progress` throws.
   BenchmarkOutcome run(Model& model, Progress& progress, const BenchmarkConditions& conditions = {});
 
  private:

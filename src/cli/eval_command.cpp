@@ -28,8 +28,7 @@ void require_no_parts_under_mpirun(const EvalCommandOptions& options, const Benc
 // What --json must not overwrite: all that is read, and the files of the results.
 OtherFiles other_files(const EvalCommandOptions& options, const Benchmark& benchmark) {
   OtherFiles others{benchmark.outputs(), options.common.model, {}};
-  others.files.insert(others.files.end(),
-                      {options.data, options.snippets, options.drift_text, options.idf});
+  others.files.insert(others.files.end(), {options.data, options.snippets, options.drift_text, options.idf});
   others.files.insert(others.files.end(), options.method_files.begin(), options.method_files.end());
   if (!options.common.statistics.empty()) others.statistics.push_back(options.common.statistics);
   return others;

@@ -22,7 +22,8 @@ void add_record_options(EvalCommandOptions& options, po::options_description& al
   add("options", po::value(&options.method_files)->composing()->value_name("FILE"),
       "YAML with label, method, layer, statistics, options: one more method on the same records; may be "
       "given again");
-  add("layer", po::value(&options.layer)->value_name("N"), "edit this layer where an options file names none");
+  add("layer", po::value(&options.layer)->value_name("N"),
+      "edit this layer where an options file names none");
   add("records", po::value(&options.records)->value_name("A:B"),
       "only records A to B - 1 of the usable ones, counted from 0");
   add("known", po::bool_switch(&options.known), "only records whose present answer the unedited model gives");

@@ -28,8 +28,8 @@ Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions&
 // The same as the library takes it. Throws Error(kUsage), and what read_method_file throws.
 BenchmarkOptions benchmark_options(const EvalCommandOptions& options);
 
-// "A:B", "A:" or ":B" as {A, B}; what is not given is 0 or -1 (the end). Empty: all. Throws Error(kUsage) unless
-// 0 <= A < B.
+// "A:B", "A:" or ":B" as {A, B}; what is not given is 0 or -1 (the end). Empty: all. Throws Error(kUsage)
+// unless 0 <= A < B.
 std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text);
 
 }  // namespace emend

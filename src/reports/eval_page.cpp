@@ -296,18 +296,18 @@ std::string eval_page(const std::vector<EvalResults>& runs, const EvalPageOption
   const Data retention = charts_data(retention_charts(summaries));
   const Data histograms = distributions_data(runs);
   return fill_template(kPage, {{"title", title},
-                                                {"subtitle", subtitle(summaries)},
-                                                {"version", first.emend},
-                                                {"style", page_style()},
-                                                {"sections", sections_data(summaries)},
-                                                {"has_intervals", !intervals.empty()},
-                                                {"intervals", intervals},
-                                                {"has_retention", !retention.empty()},
-                                                {"retention", retention},
-                                                {"has_histograms", !histograms.empty()},
-                                                {"histograms", histograms},
-                                                {"worst", worst_data(runs, options.worst_cases)},
-                                                {"runs", runs_data(summaries)}});
+                               {"subtitle", subtitle(summaries)},
+                               {"version", first.emend},
+                               {"style", page_style()},
+                               {"sections", sections_data(summaries)},
+                               {"has_intervals", !intervals.empty()},
+                               {"intervals", intervals},
+                               {"has_retention", !retention.empty()},
+                               {"retention", retention},
+                               {"has_histograms", !histograms.empty()},
+                               {"histograms", histograms},
+                               {"worst", worst_data(runs, options.worst_cases)},
+                               {"runs", runs_data(summaries)}});
 }
 
 }  // namespace emend

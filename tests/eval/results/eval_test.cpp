@@ -1,10 +1,11 @@
 // Modes and statuses as text.
+#include "emend/eval.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "../../base/expect_error.h"
 #include "emend/error.h"
-#include "emend/eval.h"
 
 namespace emend {
 namespace {
@@ -31,7 +32,8 @@ TEST(EvalMode, Reads) {
   EXPECT_EQ(parse_eval_mode("batch:10").text(), "batch:10");
   EXPECT_EQ(parse_eval_mode("sequential:1").size, 1);
   for (const char* bad : {"", "batch", "batch:", "batch:0", "batch:-1", "batch:3x", "series:3", "single:2"})
-    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { parse_eval_mode(bad); }), HasSubstr("the option mode must be"));
+    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { parse_eval_mode(bad); }),
+                HasSubstr("the option mode must be"));
 }
 
 }  // namespace

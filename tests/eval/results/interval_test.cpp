@@ -72,7 +72,8 @@ RecordResult record(RecordStatus status, double efficacy, double paraphrase, dou
 }
 
 TEST(SummarizeRecords, LeavesOutWhatWasTrueAlready) {
-  const std::vector<RecordResult> records = {record(RecordStatus::kEdited, 1, 0.5, 1), record(RecordStatus::kFailed, 0, 0, 1),
+  const std::vector<RecordResult> records = {record(RecordStatus::kEdited, 1, 0.5, 1),
+                                             record(RecordStatus::kFailed, 0, 0, 1),
                                              record(RecordStatus::kAlreadyTrue, 1, 1, 1)};
   const auto after = summarize_records(records, Moment::kAfter);
   EXPECT_EQ(after.at("efficacy_success").n, 2);

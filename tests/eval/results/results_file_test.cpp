@@ -7,9 +7,9 @@
 #include <limits>
 
 #include "../../cli/scratch_folder.h"
+#include "../../support/sample_results.h"
 #include "base/text_file.h"
 #include "emend/error.h"
-#include "../../support/sample_results.h"
 
 namespace emend {
 namespace {
