@@ -14,6 +14,7 @@ struct Entry {
   const char* help;
   const char* sign;  // a field that only this form has, to tell which form a file is
   void (*read)(const JsonRecords& records, Collector& out);
+  bool opposed_targets = true, edit_files = false;  // as in DatasetHelp
 };
 
 constexpr Entry kDatasets[] = {
@@ -21,21 +22,25 @@ constexpr Entry kDatasets[] = {
      "requested_rewrite", read_counterfact},
     {"counterfact-flat", "CounterFact in EasyEdit's flat form; neighbours are derived",
      "locality_ground_truth", read_counterfact_flat},
-    {"zsre", "zsRE in MEND's form; targets as in ROME: the true answer", "loc_ans", read_zsre},
+    {"zsre", "zsRE in MEND's form; targets as in ROME: the true answer", "loc_ans", read_zsre, false},
     {"zsre-alt", "zsRE in MEND's form; targets as in EasyEdit: the false `alt`", "loc_ans", read_zsre_alt},
     {"known", "ROME's known_1000.json; targets and neighbours are derived", "known_id", read_known},
     {"knowedit", "KnowEdit, all parts with prompts (not WikiBio)", "locality", read_knowedit},
     {"fastedit", "FastEdit's files (prompt with {}, subject, target, queries)", "queries", read_fastedit},
-    {"emend", "emend's own records as JSON lines, or an edit file (.yaml)", "target", read_emend},
+    {"emend", "emend's own records as JSON lines, or an edit file (.yaml)", "target", read_emend, true, true},
 };
 
-const Entry& find_dataset(const std::string& name) {
+const Entry& find_entry(const std::string& name) {
   std::vector<std::string> known;
   for (const Entry& entry : kDatasets) {
     if (entry.name == name) return entry;
     known.emplace_back(entry.name);
   }
   throw Error(ErrorKind::kConfig, "there is no data set " + quote(name) + did_you_mean(name, known));
+}
+
+DatasetHelp help_of(const Entry& entry) {
+  return {entry.name, entry.help, entry.opposed_targets, entry.edit_files};
 }
 
 // "; this looks like the form of known" when the first record has the sign of another set but not that of
@@ -55,12 +60,12 @@ void read_with_hint(const Entry& entry, const JsonRecords& records, Collector& o
   }
 }
 
-void refuse_edit_file(const std::string& dataset, const std::filesystem::path& path) {
+void refuse_edit_file(const Entry& entry, const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   if (extension != ".yaml" && extension != ".yml") return;
-  const std::string why = dataset == "emend" ? "an edit file is read by read_edit_file, then records_of"
-                                             : "an edit file is no file of the data set " + dataset +
-                                                   "; it is read under the name emend";
+  const std::string why = entry.edit_files ? "an edit file is read by read_edit_file, then records_of"
+                                           : std::string("an edit file is no file of the data set ") +
+                                                 entry.name + "; it is read under the name emend";
   throw Error(ErrorKind::kConfig, path.string() + ": " + why);
 }
 
@@ -68,13 +73,17 @@ void refuse_edit_file(const std::string& dataset, const std::filesystem::path& p
 
 std::vector<DatasetHelp> list_datasets() {
   std::vector<DatasetHelp> all;
-  for (const Entry& entry : kDatasets) all.push_back({entry.name, entry.help});
+  for (const Entry& entry : kDatasets) all.push_back(help_of(entry));
   return all;
 }
 
+DatasetHelp find_dataset(const std::string& name) {
+  return help_of(find_entry(name));
+}
+
 DatasetFile read_dataset(const std::string& dataset, const std::filesystem::path& path) {
-  const Entry& entry = find_dataset(dataset);
-  refuse_edit_file(dataset, path);
+  const Entry& entry = find_entry(dataset);
+  refuse_edit_file(entry, path);
   Collector collector(dataset, path);
   try {
     read_with_hint(entry, JsonRecords(path), collector);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "emend/dataset.h"
-#include "eval/run.h"
+#include "emend/eval.h"
 
 namespace emend {
 

@@ -17,7 +17,8 @@ class Fitter {
       : model_(model), form_{checks.prefix, checks.form}, options_(options) {}
 
   bool fits(const std::string& prompt, const std::string& answer, std::int64_t more = 0) const {
-    const auto length = prompt_ids(model_.tokenizer(), prompt, form_).size() + target_ids(model_.tokenizer(), answer, form_).size();
+    const auto length = prompt_ids(model_.tokenizer(), prompt, form_).size() +
+                        target_ids(model_.tokenizer(), answer, form_).size();
     return static_cast<std::int64_t>(length) + options_.extra_tokens + more <= model_.config().max_positions;
   }
   std::string statement(const EditRequest& request) const {
@@ -29,15 +30,18 @@ class Fitter {
   const FitOptions& options_;
 };
 
-// Empty answers of requests, neighbours and locality questions from the unedited model. Returns how many there were.
-std::int64_t fill_answers(const Model& model, std::vector<EvalRecord>& records, const CheckOptions& checks, bool present) {
+// Empty answers of requests, neighbours and locality questions from the unedited model. Returns how many
+// there were.
+std::int64_t fill_answers(const Model& model, std::vector<EvalRecord>& records, const CheckOptions& checks,
+                          bool present) {
   std::int64_t filled = 0;
   std::vector<EditRequest> requests;
   for (const EvalRecord& record : records) {
     EditRequest request = record.request;
     if (!present && request.was.empty()) request.was = " ";  // not asked for
     filled += request.was.empty() ? 1 : 0;
-    for (const KindQuestion& question : record.locality) request.neighbours.push_back({question.prompt, question.answer});
+    for (const KindQuestion& question : record.locality)
+      request.neighbours.push_back({question.prompt, question.answer});
     for (const Neighbour& neighbour : request.neighbours) filled += neighbour.answer.empty() ? 1 : 0;
     requests.push_back(std::move(request));
   }
@@ -46,16 +50,18 @@ std::int64_t fill_answers(const Model& model, std::vector<EvalRecord>& records, 
     EvalRecord& record = records[i];
     if (present) record.request.was = requests[i].was;
     const std::size_t own = record.request.neighbours.size();
-    for (std::size_t n = 0; n < own; ++n) record.request.neighbours[n].answer = requests[i].neighbours[n].answer;
-    for (std::size_t n = 0; n < record.locality.size(); ++n) record.locality[n].answer = requests[i].neighbours[own + n].answer;
+    for (std::size_t n = 0; n < own; ++n)
+      record.request.neighbours[n].answer = requests[i].neighbours[n].answer;
+    for (std::size_t n = 0; n < record.locality.size(); ++n)
+      record.locality[n].answer = requests[i].neighbours[own + n].answer;
   }
   return filled;
 }
 
 }  // namespace
 
-void fit_records(const Model& model, std::vector<EvalRecord>& records, const CheckOptions& checks, const FitOptions& options,
-                 DatasetFile& data) {
+void fit_records(const Model& model, std::vector<EvalRecord>& records, const CheckOptions& checks,
+                 const FitOptions& options, DatasetFile& data) {
   const Fitter fitter(model, checks, options);
   const auto too_long = std::erase_if(records, [&](const EvalRecord& record) {
     return !fitter.fits(record.request.prompt, record.request.target, kContextRoom) ||
@@ -71,26 +77,33 @@ void fit_records(const Model& model, std::vector<EvalRecord>& records, const Che
       return !fitter.fits(prompt, request.target) || !fitter.fits(prompt, request.was);
     });
     dropped += std::erase_if(request.neighbours, [&](const Neighbour& neighbour) {
-      return !fitter.fits(statement + neighbour.prompt, neighbour.answer) || !fitter.fits(statement + neighbour.prompt, request.target);
+      return !fitter.fits(statement + neighbour.prompt, neighbour.answer) ||
+             !fitter.fits(statement + neighbour.prompt, request.target);
     });
     for (auto* questions : {&record.locality, &record.portability})
-      dropped += std::erase_if(*questions, [&](const KindQuestion& question) { return !fitter.fits(question.prompt, question.answer); });
-    dropped += std::erase_if(record.generations, [&](const std::string& prompt) { return !fitter.fits(prompt, ""); });
+      dropped += std::erase_if(*questions, [&](const KindQuestion& question) {
+        return !fitter.fits(question.prompt, question.answer);
+      });
+    dropped += std::erase_if(record.generations,
+                             [&](const std::string& prompt) { return !fitter.fits(prompt, ""); });
   }
   if (dropped > 0)
-    data.notes.push_back(std::to_string(dropped) + " questions are longer than the model's positions and were not asked.");
+    data.notes.push_back(std::to_string(dropped) +
+                         " questions are longer than the model's positions and were not asked.");
 
   const std::int64_t filled = fill_answers(model, records, checks, options.fill_present_answers);
   if (filled > 0)
-    data.notes.push_back(std::to_string(filled) + " answers that the data does not give are the unedited model's greedy ones, as many "
-                                                  "words as the target has.");
+    data.notes.push_back(std::to_string(filled) +
+                         " answers that the data does not give are the unedited model's greedy ones, as many "
+                         "words as the target has.");
   const auto silent = [](const auto& question) { return question.answer.empty(); };
   std::size_t unanswered = 0;
   for (EvalRecord& record : records) {
     unanswered += std::erase_if(record.request.neighbours, silent);
     unanswered += std::erase_if(record.locality, silent) + std::erase_if(record.portability, silent);
   }
-  if (unanswered > 0) data.notes.push_back(std::to_string(unanswered) + " questions without an answer were not asked.");
+  if (unanswered > 0)
+    data.notes.push_back(std::to_string(unanswered) + " questions without an answer were not asked.");
 }
 
 }  // namespace emend

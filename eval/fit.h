@@ -1,4 +1,5 @@
-// Records made ready for one model: answers that nobody gave are found, and what it cannot be asked is left out and counted.
+// Records made ready for one model: answers that nobody gave are found, and what it cannot be asked is left
+// out and counted.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,11 @@ struct FitOptions {
   std::int64_t extra_tokens = 3;     // that a greedy text is longer than its answer
 };
 
-// Present answers, and answers of neighbours and locality questions that are empty, become the unedited model's greedy ones.
-// Records whose prompt is longer than the model's positions allow, with room for contexts, are left out; so are single questions
-// that are too long or still have no answer. `data.skipped` and `data.notes` say how many of each.
-void fit_records(const Model& model, std::vector<EvalRecord>& records, const CheckOptions& checks, const FitOptions& options,
-                 DatasetFile& data);
+// Present answers, and answers of neighbours and locality questions that are empty, become the unedited
+// model's greedy ones. Records whose prompt is longer than the model's positions allow, with room for
+// contexts, are left out; so are single questions that are too long or still have no answer. `data.skipped`
+// and `data.notes` say how many of each.
+void fit_records(const Model& model, std::vector<EvalRecord>& records, const CheckOptions& checks,
+                 const FitOptions& options, DatasetFile& data);
 
 }  // namespace emend

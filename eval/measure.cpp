@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "eval/results/interval.h"
-#include "eval/traces.h"
+#include "eval/metrics/answer_match.h"
 
 namespace emend {
 
@@ -15,7 +14,59 @@ std::size_t index_in(RecordRange range, std::int64_t record) {
 
 bool anyone_edits(const std::vector<LaidEdits>& laid, std::size_t record) {
   return std::any_of(laid.begin(), laid.end(),
-                     [&](const LaidEdits& one) { return is_evaluated(one.states[record]); });
+                     [&](const LaidEdits& one) { return is_evaluated(one.states[record].status); });
+}
+
+// What was answered to one prompt. `wanted` is the text that the edited model should give: the target, or the
+// answer.
+AnswerState answer_state(const Answers& answers, const std::string& prompt, const std::string& target,
+                         const std::string& answer, const std::string& wanted) {
+  AnswerState state;
+  const auto probability = [&](const std::string& text) {
+    const auto found = answers.scores.find({prompt, text});
+    return found == answers.scores.end() ? 0.0 : found->second.probability();
+  };
+  state.p_target = probability(target);
+  state.p_answer = answer.empty() ? 0.0 : probability(answer);
+  const auto score = answers.scores.find({prompt, wanted});
+  state.argmax = score != answers.scores.end() && score->second.argmax();
+  const auto text = answers.completions.find(prompt);
+  if (text != answers.completions.end()) {
+    state.text = text->second;
+    state.generated = begins_with_answer(text->second, wanted);
+  }
+  return state;
+}
+
+// Prompts with the answers that were asked for; what no metric asked is left out.
+std::vector<AnswerTrace> answer_traces(const EvalRecord& record, const Answers& base, const Answers& now) {
+  const EditRequest& request = record.request;
+  std::vector<AnswerTrace> traces;
+  const auto add = [&](const std::string& role, const std::string& prompt, const std::string& answer,
+                       const std::string& wanted) {
+    if (base.scores.count({prompt, wanted}) == 0) return;
+    traces.push_back({role, prompt, answer, answer_state(base, prompt, request.target, answer, wanted),
+                      answer_state(now, prompt, request.target, answer, wanted)});
+  };
+  add("prompt", request.prompt, request.was, request.target);
+  for (const std::string& paraphrase : request.paraphrases)
+    add("paraphrase", paraphrase, request.was, request.target);
+  for (const Neighbour& neighbour : request.neighbours)
+    if (are_opposed(neighbour.answer, request.target))
+      add("neighbour", neighbour.prompt, neighbour.answer, neighbour.answer);
+  for (const KindQuestion& question : record.locality)
+    add("locality " + question.kind, question.prompt, question.answer, question.answer);
+  for (const KindQuestion& question : record.portability)
+    add("portability " + question.kind, question.prompt, question.answer, question.answer);
+  for (std::size_t i = 0; i < base.texts.size(); ++i) {
+    AnswerTrace trace;
+    trace.role = "generation";
+    trace.prompt = record.generations[i];
+    trace.before.text = base.texts[i];
+    trace.after.text = now.texts[i];
+    traces.push_back(std::move(trace));
+  }
+  return traces;
 }
 
 }  // namespace
@@ -52,9 +103,9 @@ std::vector<EditedRecord> Measure::before(RecordRange range) const {
     const std::size_t at = index_in(range, i);
     const auto& scores = answers[at].scores;
     if (setup_.skip_true && scores.at({request.prompt, request.target}).argmax())
-      states[at].status = kAlreadyTrue;
+      states[at].status = RecordStatus::kAlreadyTrue;
     else if (setup_.known_only && (request.was.empty() || !scores.at({request.prompt, request.was}).argmax()))
-      states[at] = {kSkipped, kNotKnown};
+      states[at] = {RecordStatus::kSkipped, kNotKnown};
   }
   return states;
 }
@@ -126,7 +177,7 @@ RecordResult Measure::result(std::int64_t i, const EditedRecord& state, const An
   result.loss = state.loss;
   result.relative_norm = state.relative_norm;
   result.warnings = state.warnings;
-  if (!is_evaluated(state)) return result;
+  if (!is_evaluated(state.status)) return result;
   for (const auto& metric : setup_.metrics) {
     metric->judge({record(i), base, base}, result.base);
     metric->judge({record(i), base, now}, result.metrics);
@@ -142,7 +193,7 @@ void Measure::add_drift(const LaidEdits& laid, std::vector<RecordResult>& result
   std::vector<bool> carried(laid.edits.size(), false);
   for (std::size_t r = 0; r < results.size(); ++r) {
     const std::int64_t edit = laid.edit_of_record[r];
-    if (edit < 0 || !is_evaluated(laid.states[r]) || carried[static_cast<std::size_t>(edit)]) continue;
+    if (edit < 0 || !is_evaluated(laid.states[r].status) || carried[static_cast<std::size_t>(edit)]) continue;
     carried[static_cast<std::size_t>(edit)] = true;
     const Drift drift = drift_->measure(laid.edits[static_cast<std::size_t>(edit)]);
     results[r].metrics["drift_kl"] = drift.kl;

@@ -44,8 +44,7 @@ class Measure {
           std::uint64_t seed)
       : model_(model), setup_(setup), form_(form), first_block_(first_block), seed_(seed) {}
 
-  // What there is to edit, as the base answers the records' own prompts: "edited" (to be), "already true",
-  // "skipped".
+  // What there is to edit, as the base answers the records' own prompts: kEdited stands for "to be edited".
   std::vector<EditedRecord> before(RecordRange range) const;
 
   // Results of the range's records for each of `laid`. The base is asked once for all of them; the model must

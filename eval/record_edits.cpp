@@ -5,8 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "base/strings.h"
 #include "emend/error.h"
-#include "eval/results/interval.h"
 
 namespace emend {
 
@@ -66,19 +66,34 @@ bool carries_warnings(const Edit& edit, const EditRequest& request) {
   return carrier == edit.facts.end() || carrier->request.id == request.id;
 }
 
-}  // namespace
-
-bool is_evaluated(const EditedRecord& state) {
-  return state.status == kEdited || state.status == kFailed;
+RecordStatus status_of(FactStatus status) {
+  switch (status) {
+    case FactStatus::kEdited:
+      return RecordStatus::kEdited;
+    case FactStatus::kAlreadyTrue:
+      return RecordStatus::kAlreadyTrue;
+    case FactStatus::kFailed:
+      return RecordStatus::kFailed;
+  }
+  return RecordStatus::kFailed;
 }
+
+RecordStatus status_from(const std::string& text) {
+  const auto status = parse_record_status(text);
+  if (!status)
+    throw Error(ErrorKind::kFormat, "a step of the run has a record of unknown status " + quote(text));
+  return *status;
+}
+
+}  // namespace
 
 void leave_out_contradictions(const std::vector<EditRequest>& requests, std::vector<EditedRecord>& states) {
   std::map<std::string, std::set<std::string>> targets;  // of each prompt
   for (std::size_t i = 0; i < requests.size(); ++i)
-    if (states[i].status == kEdited) targets[requests[i].prompt].insert(requests[i].target);
+    if (states[i].status == RecordStatus::kEdited) targets[requests[i].prompt].insert(requests[i].target);
   for (std::size_t i = 0; i < requests.size(); ++i)
-    if (states[i].status == kEdited && targets.at(requests[i].prompt).size() > 1)
-      states[i] = {kSkipped, kContradicts};
+    if (states[i].status == RecordStatus::kEdited && targets.at(requests[i].prompt).size() > 1)
+      states[i] = {RecordStatus::kSkipped, kContradicts};
 }
 
 std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
@@ -125,7 +140,7 @@ Edit edit_together(const Editor& editor, const Model& model, const std::vector<E
 void note_outcome(Edit& edit, const EditRequest& request, EditedRecord& state) {
   for (const FactRecord& fact : edit.facts)
     if (fact.request.id == request.id)
-      state = {std::string(to_string(fact.status)), fact.reason, fact.layer(), fact.steps, fact.loss,
+      state = {status_of(fact.status), fact.reason, fact.layer(), fact.steps, fact.loss,
                fact.relative_norm()};
   if (carries_warnings(edit, request)) state.warnings = std::exchange(edit.warnings, {});
 }
@@ -133,7 +148,7 @@ void note_outcome(Edit& edit, const EditRequest& request, EditedRecord& state) {
 nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {
   nlohmann::json list = nlohmann::json::array();
   for (const EditedRecord& s : states)
-    list.push_back({{"status", s.status},
+    list.push_back({{"status", to_string(s.status)},
                     {"reason", s.reason},
                     {"layer", s.layer},
                     {"steps", s.steps},
@@ -146,7 +161,7 @@ nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {
 std::vector<EditedRecord> outcomes_from(const nlohmann::json& list) {
   std::vector<EditedRecord> states;
   for (const nlohmann::json& s : list)
-    states.push_back({s.at("status"), s.at("reason"), s.at("layer"), s.at("steps"), s.at("loss"),
+    states.push_back({status_from(s.at("status")), s.at("reason"), s.at("layer"), s.at("steps"), s.at("loss"),
                       s.at("relative_norm"), s.value("warnings", std::vector<std::string>{})});
   return states;
 }

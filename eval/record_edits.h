@@ -7,27 +7,30 @@
 #include <vector>
 
 #include "emend/editor.h"
+#include "emend/eval.h"
 
 namespace emend {
 
+// Why a record was skipped.
+inline constexpr const char* kNotKnown = "not known by the model";
+inline constexpr const char* kContradicts = "contradicts another record of the same edit";
+
 // What became of one record.
 struct EditedRecord {
-  std::string status = "edited", reason;  // as in RecordResult
+  RecordStatus status = RecordStatus::kEdited;  // as in RecordResult
+  std::string reason;
   int layer = 0, steps = 0;
   double loss = 0, relative_norm = 0;
   std::vector<std::string> warnings = {};
 };
-
-// Edited or failed: what means are made of.
-bool is_evaluated(const EditedRecord& state);
 
 // Each request an edit of its own. When the editor refuses (Error of kind kConfig or kNumeric), the requests
 // are tried one by one, and those refused again are failed edits without changes. Other errors pass.
 std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
                              const EditorContext& context, Progress& progress);
 
-// Requests of one prompt with different targets cannot all be right in one model: those among the "edited"
-// (to be) states become "skipped", every one of them, since the data does not say which is meant.
+// Requests of one prompt with different targets cannot all be right in one model: those that were to be
+// edited are all skipped, since the data does not say which is meant.
 void leave_out_contradictions(const std::vector<EditRequest>& requests, std::vector<EditedRecord>& states);
 
 // All requests as one edit. A request that the editor refuses beside those in front of it (its key can hardly

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/atomic_file.h"
+#include "base/stage_clock.h"
 #include "emend/editor_cache.h"
 #include "emend/error.h"
 #include "eval/measure.h"
@@ -11,11 +13,9 @@
 #include "eval/results/interval.h"
 #include "eval/results/results_file.h"
 #include "eval/run_folder.h"
-#include "eval/search_clock.h"
-#include "eval/shards.h"
+#include "eval/run_summary.h"
 
 namespace emend {
-
 namespace {
 
 // Sequential mode is measured at so many points along the way, the end included.
@@ -32,17 +32,63 @@ std::vector<RecordRange> all_units(const EvalSetup& setup) {
   return cut({0, static_cast<std::int64_t>(setup.records.size())}, single ? kTogether : setup.mode.size);
 }
 
+// The units of this part.
+std::vector<RecordRange> own_units(const EvalSetup& setup) {
+  const std::vector<RecordRange> all = all_units(setup);
+  std::vector<RecordRange> own;
+  for (auto u = static_cast<std::size_t>(setup.shard.index); u < all.size();
+       u += static_cast<std::size_t>(setup.shard.count))
+    own.push_back(all[u]);
+  return own;
+}
+
+// The lowest block that any contender changes.
+int first_block(const std::vector<Contender>& contenders) {
+  int first = contenders.front().context.layers.front();
+  for (const Contender& contender : contenders) first = std::min(first, contender.context.layers.front());
+  return first;
+}
+
+// What an editor says of its own stages becomes a remark on the stage that the run is in.
+class StageRemark : public Progress {
+ public:
+  StageRemark(Progress& run, std::int64_t done, std::string remark)
+      : run_(run), done_(done), remark_(std::move(remark)) {}
+
+  void begin(std::string_view, std::int64_t, std::string_view) override { run_.update(done_, remark_); }
+  void update(std::int64_t, std::string_view) override { run_.update(done_, remark_); }
+  void end() override {}
+
+ private:
+  Progress& run_;
+  std::int64_t done_;
+  std::string remark_;
+};
+
 // One contender's part of the run.
 struct Entrant {
   Entrant(const Contender& its, RunFolder files)
       : contender(&its), folder(std::move(files)), seconds(folder.seconds()) {}
 
-  // Kept in the folder, so that a run taken up knows all of them. The first work brings what came before it.
+  // Adds to the seconds, which the folder keeps for a resumed run. The first work also adds what the
+  // contender spent before the run.
   void spend(const std::string& part, double time) {
     if (!worked)
       for (const auto& [name, before] : contender->header.seconds) seconds[name] += before;
     worked = true;
     seconds[part] += time;
+  }
+
+  bool knows_point(std::int64_t edits) const {
+    return std::any_of(retention.begin(), retention.end(),
+                       [&](const auto& point) { return point.edits == edits; });
+  }
+
+  // Takes the changes of one step of a sequential run.
+  void lay(const RunFolder::Step& step) {
+    applied.insert(applied.end(), step.changes.begin(), step.changes.end());
+    for (EditedRecord& state : outcomes_from(nlohmann::json::parse(step.outcomes)))
+      edited.push_back(std::move(state));
   }
 
   const Contender* contender;
@@ -63,262 +109,40 @@ class Run {
         setup_(setup),
         progress_(progress),
         measure_(model, setup, {contenders.front().context.prefix, contenders.front().context.form},
-                 first_block(contenders), contenders.front().header.seed) {
+                 first_block(contenders), contenders.front().header.seed),
+        units_(own_units(setup)) {
     for (const Contender& contender : contenders)
-      RunFolder::check(contender.folder, settings(contender), setup.resume);
+      RunFolder::check(contender.folder, run_settings(setup, contender), setup.resume);
     for (const Contender& contender : contenders)
-      entrants_.emplace_back(contender, RunFolder(contender.folder, settings(contender), setup.resume));
-    const std::vector<RecordRange> all = all_units(setup);
-    for (std::size_t u = static_cast<std::size_t>(setup.shard.index); u < all.size();
-         u += static_cast<std::size_t>(setup.shard.count))
-      units_.push_back(all[u]);
+      entrants_.emplace_back(contender,
+                             RunFolder(contender.folder, run_settings(setup, contender), setup.resume));
   }
 
-  std::vector<EvalSummary> run() {
-    std::int64_t records = 0;
-    for (const RecordRange& unit : units_) records += unit.size();
-    progress_.begin(stage(), records, "records");
-    if (setup_.mode.kind == EvalMode::Kind::kSequential)
-      run_in_sequence();
-    else
-      run_units();
-    progress_.end();
-    std::vector<EvalSummary> summaries;
-    for (Entrant& entrant : entrants_) summaries.push_back(finish(entrant));
-    return summaries;
-  }
+  std::vector<EvalSummary> run();
 
  private:
-  static int first_block(const std::vector<Contender>& contenders) {
-    int first = contenders.front().context.layers.front();
-    for (const Contender& contender : contenders) first = std::min(first, contender.context.layers.front());
-    return first;
-  }
-
-  std::string stage() const {
-    if (setup_.shard.count == 1) return "evaluating";
-    return "evaluating part " + std::to_string(setup_.shard.index) + " of " +
-           std::to_string(setup_.shard.count) + " (from 0)";
-  }
-
+  std::string stage() const;
   bool is_single() const { return setup_.mode.kind == EvalMode::Kind::kSingle; }
+  bool is_sequential() const { return setup_.mode.kind == EvalMode::Kind::kSequential; }
+  std::vector<EditRequest> requests(const RecordRange& unit) const;
 
-  // All that the results depend on.
-  nlohmann::ordered_json settings(const Contender& contender) const {
-    nlohmann::ordered_json json = summary_to_json(contender.header);
-    for (const char* key : {"records", "skipped", "seconds", "base", "metrics", "retention", "notes"})
-      json.erase(key);
-    json["model"].erase("path");  // a moved file is the same file: fingerprints tell
-    json["data"].erase("path");
-    json["layer"] = contender.context.layers.front();
-    if (contender.context.layers.size() > 1) json["layers"] = contender.context.layers;
-    json["first_record"] = setup_.first_record;
-    json["record_count"] = setup_.records.size();
-    json["known_only"] = setup_.known_only;
-    json["extra_tokens"] = setup_.extra_tokens;
-    json["text_tokens"] = setup_.text_tokens;
-    json["drift_tokens"] = drift_tokens();
-    json["shard"] = std::to_string(setup_.shard.index) + "/" + std::to_string(setup_.shard.count);
-    return json;
-  }
-
-  std::int64_t drift_tokens() const {
-    std::int64_t tokens = 0;
-    for (const auto& row : setup_.drift_rows) tokens += static_cast<std::int64_t>(row.size());
-    return tokens;
-  }
-
-  // --- single and batch
-  // ---------------------------------------------------------------------------------------------------
-
-  void run_units() {
-    std::vector<std::int64_t> sizes;
-    for (const RecordRange& unit : units_) sizes.push_back(unit.size());
-    for (Entrant& entrant : entrants_) entrant.done = entrant.folder.take_up(sizes);
-    for (std::size_t u = 0; u < units_.size(); ++u) {
-      std::vector<Entrant*> pending;
-      for (Entrant& entrant : entrants_)
-        if (entrant.done <= u) pending.push_back(&entrant);
-      if (!pending.empty()) run_unit(units_[u], pending);
-      done_ += units_[u].size();
-      progress_.update(done_, "");
-    }
-  }
-
-  void run_unit(const RecordRange& unit, const std::vector<Entrant*>& pending) {
-    const std::vector<EditedRecord> before = states_before(unit, pending);
-    std::vector<LaidEdits> laid;
-    for (Entrant* entrant : pending) laid.push_back(edit(*entrant, unit, before));
-    const auto results = measure(unit, pending, laid);
-    for (std::size_t p = 0; p < pending.size(); ++p) {
-      pending[p]->folder.append(results[p]);
-      pending[p]->folder.save_seconds(pending[p]->seconds);
-    }
-  }
-
-  std::vector<EditedRecord> states_before(const RecordRange& unit, const std::vector<Entrant*>& pending) {
-    const auto began = Clock::now();
-    std::vector<EditedRecord> states = measure_.before(unit);
-    if (!is_single()) leave_out_contradictions(requests(unit), states);
-    share_seconds(pending, seconds_since(began));
-    return states;
-  }
-
-  // All of them are measured by the same questions, in the same passes.
-  static void share_seconds(const std::vector<Entrant*>& entrants, double seconds) {
-    for (Entrant* entrant : entrants)
-      entrant->spend("evaluation", seconds / static_cast<double>(entrants.size()));
-  }
-
-  std::vector<EditRequest> requests(const RecordRange& unit) const {
-    std::vector<EditRequest> all;
-    for (std::int64_t i = unit.begin; i < unit.end; ++i)
-      all.push_back(setup_.records[static_cast<std::size_t>(i)].request);
-    return all;
-  }
-
-  LaidEdits edit(Entrant& entrant, const RecordRange& unit, const std::vector<EditedRecord>& before) {
-    LaidEdits laid{{}, std::vector<std::int64_t>(before.size(), -1), before};
-    const std::vector<EditRequest> all = requests(unit);
-    std::vector<EditRequest> wanted;
-    for (std::size_t r = 0; r < before.size(); ++r)
-      if (before[r].status == kEdited) wanted.push_back(all[r]);
-    if (wanted.empty()) return laid;
-    EditorContext context = entrant.contender->context;
-    context.keep_going = true;
-    if (setup_.mode.kind != EvalMode::Kind::kSequential) context.cache = &cache_;  // there the model changes
-    SearchClock clock(progress_, done_, entrant.contender->header.label + ": searching");
-    const Editor& editor = *entrant.contender->editor;
-    std::vector<Edit> edits;
-    if (!is_single()) edits = {edit_together(editor, model_, wanted, context, clock)};
-    for (const RecordRange some :
-         cut({0, static_cast<std::int64_t>(is_single() ? wanted.size() : 0)}, kSearchedTogether)) {
-      const std::vector<EditRequest> slice(wanted.begin() + some.begin, wanted.begin() + some.end);
-      for (Edit& edit : edit_alone(editor, model_, slice, context, clock)) edits.push_back(std::move(edit));
-    }
-    entrant.spend("search", clock.search_seconds());
-    entrant.spend("solve", clock.other_seconds());
-    std::size_t next = 0;
-    for (std::size_t r = 0; r < before.size(); ++r) {
-      if (before[r].status != kEdited) continue;
-      const std::size_t e = is_single() ? next : 0;
-      note_outcome(edits[e], wanted[next], laid.states[r]);
-      laid.edit_of_record[r] = static_cast<std::int64_t>(e);
-      ++next;
-    }
-    for (Edit& edit : edits) laid.edits.push_back(std::move(edit.changes));
-    return laid;
-  }
-
+  // Steps of all modes.
+  std::vector<EditedRecord> states_before(const RecordRange& unit, const std::vector<Entrant*>& pending);
+  std::vector<Edit> search(Entrant& entrant, const std::vector<EditRequest>& wanted);
+  LaidEdits edit(Entrant& entrant, const RecordRange& unit, const std::vector<EditedRecord>& before);
   std::vector<std::vector<RecordResult>> measure(const RecordRange& range,
                                                  const std::vector<Entrant*>& entrants,
-                                                 const std::vector<LaidEdits>& laid) {
-    const auto began = Clock::now();
-    auto results = measure_.measure(range, laid, [&] { progress_.update(done_, "measuring"); });
-    share_seconds(entrants, seconds_since(began));
-    return results;
-  }
+                                                 const std::vector<LaidEdits>& laid);
+  EvalSummary finish(const Entrant& entrant) const;
 
-  // --- sequential
-  // ---------------------------------------------------------------------------------------------------------
+  // Single and batch mode.
+  void run_units();
+  void run_unit(const RecordRange& unit, const std::vector<Entrant*>& pending);
 
-  void run_in_sequence() {
-    std::vector<std::vector<RunFolder::Step>> saved;
-    std::vector<Entrant*> pending;
-    for (Entrant& entrant : entrants_) {
-      entrant.done = entrant.folder.take_up({static_cast<std::int64_t>(setup_.records.size())});
-      entrant.retention = entrant.folder.retention();
-      if (entrant.done > 0) continue;
-      pending.push_back(&entrant);
-      saved.push_back(entrant.folder.steps());
-    }
-    if (pending.empty()) return;
-    for (std::size_t u = 0; u < units_.size(); ++u) {
-      std::vector<Entrant*> to_edit;
-      for (std::size_t p = 0; p < pending.size(); ++p) {
-        if (u < saved[p].size())
-          lay(*pending[p], saved[p][u]);
-        else
-          to_edit.push_back(pending[p]);
-      }
-      if (!to_edit.empty()) {
-        const std::vector<EditedRecord> before = states_before(units_[u], to_edit);
-        for (Entrant* entrant : to_edit) step(*entrant, u, before);
-      }
-      done_ = units_[u].end;
-      progress_.update(done_, "");
-      const bool last = u + 1 == units_.size();
-      const bool point = (u + 1) * kRetentionPoints / units_.size() != u * kRetentionPoints / units_.size();
-      if (point || last) measure_so_far(pending, units_[u].end, last);
-    }
-  }
-
-  // Edits the model as it is after the steps before.
-  void step(Entrant& entrant, std::size_t u, const std::vector<EditedRecord>& before) {
-    LaidEdits laid;
-    {
-      const ScopedEdit so_far(model_, entrant.applied);
-      laid = edit(entrant, units_[u], before);
-    }
-    RunFolder::Step step;
-    for (auto& changes : laid.edits)
-      for (WeightChange& change : changes) step.changes.push_back(std::move(change));
-    step.outcomes = outcomes_json(laid.states).dump();
-    entrant.folder.save_step(u, step);
-    entrant.folder.save_seconds(entrant.seconds);
-    lay(entrant, step);
-  }
-
-  static void lay(Entrant& entrant, const RunFolder::Step& step) {
-    entrant.applied.insert(entrant.applied.end(), step.changes.begin(), step.changes.end());
-    for (EditedRecord& state : outcomes_from(nlohmann::json::parse(step.outcomes)))
-      entrant.edited.push_back(std::move(state));
-  }
-
-  void measure_so_far(const std::vector<Entrant*>& pending, std::int64_t end, bool last) {
-    std::vector<LaidEdits> laid;
-    for (const Entrant* entrant : pending)
-      laid.push_back(
-          {{entrant->applied}, std::vector<std::int64_t>(static_cast<std::size_t>(end), 0), entrant->edited});
-    const auto known = [&](const Entrant& entrant) {
-      return std::any_of(entrant.retention.begin(), entrant.retention.end(),
-                         [&](const auto& point) { return point.edits == end; });
-    };
-    if (!last &&
-        std::all_of(pending.begin(), pending.end(), [&](const Entrant* entrant) { return known(*entrant); }))
-      return;
-    const auto results = measure({0, end}, pending, laid);
-    for (std::size_t p = 0; p < pending.size(); ++p) {
-      if (!known(*pending[p]))
-        pending[p]->retention.push_back({end, summarize_records(results[p], Moment::kAfter)});
-      pending[p]->folder.save_retention(pending[p]->retention);
-      pending[p]->folder.save_seconds(pending[p]->seconds);
-      if (last) pending[p]->folder.append(results[p]);
-    }
-  }
-
-  // --- the end
-  // ------------------------------------------------------------------------------------------------------------
-
-  EvalSummary finish(const Entrant& entrant) const {
-    EvalSummary summary = entrant.contender->header;
-    const std::vector<RecordResult>& records = entrant.folder.records();
-    fill_figures(summary, records);
-    summary.retention = entrant.retention;
-    summary.seconds = entrant.seconds;
-    summary.seconds.erase("total");
-    double total = 0;
-    for (const auto& [part, time] : summary.seconds) total += time;
-    summary.seconds["total"] = total;
-    if (records.empty())
-      write_file_atomically(entrant.folder.path() / kRecordsFile, "");  // a part may have none
-    for (std::string& note : notes_on(records)) summary.notes.push_back(std::move(note));
-    if (setup_.drift_rows.empty())
-      summary.notes.push_back(
-          "Drift was not measured: no text was given, and the statistics hold none back.");
-    write_summary(entrant.folder.path(), summary);
-    return summary;
-  }
+  // Sequential mode.
+  void run_in_sequence();
+  void step(Entrant& entrant, std::size_t u, const std::vector<EditedRecord>& before);
+  void measure_so_far(const std::vector<Entrant*>& pending, std::int64_t end, bool last);
 
   Model& model_;
   const EvalSetup& setup_;
@@ -330,12 +154,212 @@ class Run {
   std::int64_t done_ = 0;  // records
 };
 
+std::vector<EvalSummary> Run::run() {
+  std::int64_t records = 0;
+  for (const RecordRange& unit : units_) records += unit.size();
+  progress_.begin(stage(), records, "records");
+  if (is_sequential())
+    run_in_sequence();
+  else
+    run_units();
+  progress_.end();
+  std::vector<EvalSummary> summaries;
+  for (const Entrant& entrant : entrants_) summaries.push_back(finish(entrant));
+  return summaries;
+}
+
+std::string Run::stage() const {
+  if (setup_.shard.count == 1) return "evaluating";
+  return "evaluating part " + std::to_string(setup_.shard.index) + " of " +
+         std::to_string(setup_.shard.count) + " (from 0)";
+}
+
+std::vector<EditRequest> Run::requests(const RecordRange& unit) const {
+  std::vector<EditRequest> all;
+  for (std::int64_t i = unit.begin; i < unit.end; ++i)
+    all.push_back(setup_.records[static_cast<std::size_t>(i)].request);
+  return all;
+}
+
+// All of them are measured by the same questions, in the same passes.
+void share_seconds(const std::vector<Entrant*>& entrants, double seconds) {
+  for (Entrant* entrant : entrants)
+    entrant->spend("evaluation", seconds / static_cast<double>(entrants.size()));
+}
+
+std::vector<EditedRecord> Run::states_before(const RecordRange& unit, const std::vector<Entrant*>& pending) {
+  const auto began = Clock::now();
+  std::vector<EditedRecord> states = measure_.before(unit);
+  if (!is_single()) leave_out_contradictions(requests(unit), states);
+  share_seconds(pending, seconds_since(began));
+  return states;
+}
+
+// One edit of all requests together, or in single mode one edit a request.
+std::vector<Edit> Run::search(Entrant& entrant, const std::vector<EditRequest>& wanted) {
+  EditorContext context = entrant.contender->context;
+  context.keep_going = true;
+  if (!is_sequential()) context.cache = &cache_;  // there the model changes
+  StageRemark remark(progress_, done_, entrant.contender->header.label + ": searching");
+  StageClock clock(remark);
+  const Editor& editor = *entrant.contender->editor;
+  std::vector<Edit> edits;
+  if (!is_single()) edits = {edit_together(editor, model_, wanted, context, clock)};
+  for (const RecordRange some :
+       cut({0, static_cast<std::int64_t>(is_single() ? wanted.size() : 0)}, kSearchedTogether)) {
+    const std::vector<EditRequest> slice(wanted.begin() + some.begin, wanted.begin() + some.end);
+    for (Edit& edit : edit_alone(editor, model_, slice, context, clock)) edits.push_back(std::move(edit));
+  }
+  entrant.spend("search", clock.search_seconds());
+  entrant.spend("solve", clock.other_seconds());
+  return edits;
+}
+
+LaidEdits Run::edit(Entrant& entrant, const RecordRange& unit, const std::vector<EditedRecord>& before) {
+  LaidEdits laid{{}, std::vector<std::int64_t>(before.size(), -1), before};
+  const std::vector<EditRequest> all = requests(unit);
+  std::vector<EditRequest> wanted;
+  for (std::size_t r = 0; r < before.size(); ++r)
+    if (before[r].status == RecordStatus::kEdited) wanted.push_back(all[r]);
+  if (wanted.empty()) return laid;
+  std::vector<Edit> edits = search(entrant, wanted);
+  std::size_t next = 0;
+  for (std::size_t r = 0; r < before.size(); ++r) {
+    if (before[r].status != RecordStatus::kEdited) continue;
+    const std::size_t e = is_single() ? next : 0;
+    note_outcome(edits[e], wanted[next], laid.states[r]);
+    laid.edit_of_record[r] = static_cast<std::int64_t>(e);
+    ++next;
+  }
+  for (Edit& edit : edits) laid.edits.push_back(std::move(edit.changes));
+  return laid;
+}
+
+std::vector<std::vector<RecordResult>> Run::measure(const RecordRange& range,
+                                                    const std::vector<Entrant*>& entrants,
+                                                    const std::vector<LaidEdits>& laid) {
+  const auto began = Clock::now();
+  auto results = measure_.measure(range, laid, [&] { progress_.update(done_, "measuring"); });
+  share_seconds(entrants, seconds_since(began));
+  return results;
+}
+
+EvalSummary Run::finish(const Entrant& entrant) const {
+  EvalSummary summary = entrant.contender->header;
+  const std::vector<RecordResult>& records = entrant.folder.records();
+  fill_figures(summary, records);
+  summary.retention = entrant.retention;
+  summary.seconds = entrant.seconds;
+  summary.seconds.erase("total");
+  double total = 0;
+  for (const auto& [part, time] : summary.seconds) total += time;
+  summary.seconds["total"] = total;
+  if (records.empty())
+    write_file_atomically(entrant.folder.path() / kRecordsFile, "");  // a part may have none
+  for (std::string& note : notes_on(records)) summary.notes.push_back(std::move(note));
+  if (setup_.drift_rows.empty())
+    summary.notes.push_back("Drift was not measured: no text was given, and the statistics hold none back.");
+  write_summary(entrant.folder.path(), summary);
+  return summary;
+}
+
+void Run::run_units() {
+  std::vector<std::int64_t> sizes;
+  for (const RecordRange& unit : units_) sizes.push_back(unit.size());
+  for (Entrant& entrant : entrants_) entrant.done = entrant.folder.take_up(sizes);
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    std::vector<Entrant*> pending;
+    for (Entrant& entrant : entrants_)
+      if (entrant.done <= u) pending.push_back(&entrant);
+    if (!pending.empty()) run_unit(units_[u], pending);
+    done_ += units_[u].size();
+    progress_.update(done_, "");
+  }
+}
+
+void Run::run_unit(const RecordRange& unit, const std::vector<Entrant*>& pending) {
+  const std::vector<EditedRecord> before = states_before(unit, pending);
+  std::vector<LaidEdits> laid;
+  for (Entrant* entrant : pending) laid.push_back(edit(*entrant, unit, before));
+  const auto results = measure(unit, pending, laid);
+  for (std::size_t p = 0; p < pending.size(); ++p) {
+    pending[p]->folder.append(results[p]);
+    pending[p]->folder.save_seconds(pending[p]->seconds);
+  }
+}
+
+void Run::run_in_sequence() {
+  std::vector<std::vector<RunFolder::Step>> saved;
+  std::vector<Entrant*> pending;
+  for (Entrant& entrant : entrants_) {
+    entrant.done = entrant.folder.take_up({static_cast<std::int64_t>(setup_.records.size())});
+    entrant.retention = entrant.folder.retention();
+    if (entrant.done > 0) continue;
+    pending.push_back(&entrant);
+    saved.push_back(entrant.folder.steps());
+  }
+  if (pending.empty()) return;
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    std::vector<Entrant*> to_edit;
+    for (std::size_t p = 0; p < pending.size(); ++p) {
+      if (u < saved[p].size())
+        pending[p]->lay(saved[p][u]);
+      else
+        to_edit.push_back(pending[p]);
+    }
+    if (!to_edit.empty()) {
+      const std::vector<EditedRecord> before = states_before(units_[u], to_edit);
+      for (Entrant* entrant : to_edit) step(*entrant, u, before);
+    }
+    done_ = units_[u].end;
+    progress_.update(done_, "");
+    const bool last = u + 1 == units_.size();
+    const bool point = (u + 1) * kRetentionPoints / units_.size() != u * kRetentionPoints / units_.size();
+    if (point || last) measure_so_far(pending, units_[u].end, last);
+  }
+}
+
+// Edits the model as it is after the steps before.
+void Run::step(Entrant& entrant, std::size_t u, const std::vector<EditedRecord>& before) {
+  LaidEdits laid;
+  {
+    const ScopedEdit so_far(model_, entrant.applied);
+    laid = edit(entrant, units_[u], before);
+  }
+  RunFolder::Step step;
+  for (auto& changes : laid.edits)
+    for (WeightChange& change : changes) step.changes.push_back(std::move(change));
+  step.outcomes = outcomes_json(laid.states).dump();
+  entrant.folder.save_step(u, step);
+  entrant.folder.save_seconds(entrant.seconds);
+  entrant.lay(step);
+}
+
+void Run::measure_so_far(const std::vector<Entrant*>& pending, std::int64_t end, bool last) {
+  const bool all_known = std::all_of(pending.begin(), pending.end(),
+                                     [&](const Entrant* entrant) { return entrant->knows_point(end); });
+  if (all_known && !last) return;
+  std::vector<LaidEdits> laid;
+  for (const Entrant* entrant : pending)
+    laid.push_back(
+        {{entrant->applied}, std::vector<std::int64_t>(static_cast<std::size_t>(end), 0), entrant->edited});
+  const auto results = measure({0, end}, pending, laid);
+  for (std::size_t p = 0; p < pending.size(); ++p) {
+    Entrant& entrant = *pending[p];
+    if (!entrant.knows_point(end))
+      entrant.retention.push_back({end, summarize_records(results[p], Moment::kAfter)});
+    entrant.folder.save_retention(entrant.retention);
+    entrant.folder.save_seconds(entrant.seconds);
+    if (last) entrant.folder.append(results[p]);
+  }
+}
+
 }  // namespace
 
-void require_shardable(const EvalSetup& setup) {
-  if (setup.mode.kind == EvalMode::Kind::kSequential && setup.shard.count > 1)
+void require_shardable(const EvalMode& mode, const Shard& shard) {
+  if (mode.kind == EvalMode::Kind::kSequential && shard.count > 1)
     throw Error(ErrorKind::kUsage,
-                "--shard does not go with --mode sequential: every step builds on the one before");
+                "the option shard does not go with sequential mode: every step builds on the one before");
 }
 
 std::int64_t count_units(const EvalSetup& setup) {
@@ -344,7 +368,7 @@ std::int64_t count_units(const EvalSetup& setup) {
 
 std::vector<EvalSummary> run_eval(Model& model, const EvalSetup& setup,
                                   const std::vector<Contender>& contenders, Progress& progress) {
-  require_shardable(setup);
+  require_shardable(setup.mode, setup.shard);
   return Run(model, setup, contenders, progress).run();
 }
 

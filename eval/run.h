@@ -17,18 +17,6 @@
 
 namespace emend {
 
-// single: each record on a fresh base. batch:N: each N consecutive records together on a fresh base.
-// sequential:N: N records at a time onto the same model, measured along the way and at the end.
-struct EvalMode {
-  enum class Kind { kSingle, kBatch, kSequential };
-  Kind kind = Kind::kSingle;
-  std::int64_t size = 1;
-
-  std::string text() const;
-};
-// Throws Error(kUsage) for anything else than "single", "batch:N", "sequential:N" with N >= 1.
-EvalMode parse_eval_mode(const std::string& text);
-
 // i of N, from 0: units of records i, i + N, i + 2 N, ...
 struct Shard {
   std::int64_t index = 0, count = 1;
@@ -59,7 +47,7 @@ struct EvalSetup {
 
 // Throws Error(kUsage) for parts of a sequential run: every step builds on the one before. Asked before any
 // work.
-void require_shardable(const EvalSetup& setup);
+void require_shardable(const EvalMode& mode, const Shard& shard);
 
 // Units of records, which are what parts share out: 32 records, or those of one batch or step.
 std::int64_t count_units(const EvalSetup& setup);

@@ -23,9 +23,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kRetentionFile = "retention.json";
-constexpr const char* kSecondsFile = "seconds.json";
-
 // Where two settings differ first: "options.ridge: 1e-05 there, 0 now"; empty when they are the same.
 std::string first_difference(const nlohmann::json& there, const nlohmann::json& now,
                              const std::string& path) {
@@ -73,7 +70,8 @@ at::Tensor read_matrix(const TensorFile& file, const std::string& name) {
 // Change `number` of a step's file.
 WeightChange read_change(const TensorFile& file, const std::string& number) {
   const WeightRef weight{std::stoi(file.metadata().at("block." + number)), Role::kMlpDown};
-  if (file.find("D." + number) != nullptr) return WeightChange::dense(weight, read_matrix(file, "D." + number));
+  if (file.find("D." + number) != nullptr)
+    return WeightChange::dense(weight, read_matrix(file, "D." + number));
   return WeightChange::low_rank(weight, read_matrix(file, "A." + number), read_matrix(file, "B." + number));
 }
 
@@ -81,10 +79,11 @@ WeightChange read_change(const TensorFile& file, const std::string& number) {
 
 void RunFolder::refuse_foreign_results(const fs::path& folder) {
   if (fs::exists(folder / kRunFile)) return;
-  for (const char* name : {kSummaryFile, kRecordsFile, "report.html", "report.md"})
+  for (const char* name : {kSummaryFile, kRecordsFile, kHtmlReport, kMarkdownReport})
     if (fs::exists(folder / name))
-      throw Error(ErrorKind::kConfig, folder.string() + " holds " + name + " without " + kRunFile +
-                                          ": not a run of this program; give another folder with --out");
+      throw Error(ErrorKind::kConfig,
+                  folder.string() + " holds " + name + " without " + kRunFile +
+                      ": not a run of this program; give another folder with the option out");
 }
 
 void RunFolder::check(const fs::path& folder, const nlohmann::ordered_json& settings, bool resume) {
@@ -94,12 +93,12 @@ void RunFolder::check(const fs::path& folder, const nlohmann::ordered_json& sett
   const std::string difference = first_difference(read_json_file(run_file), nlohmann::json(settings), "");
   if (!difference.empty())
     throw Error(ErrorKind::kConfig, folder.string() + " holds the results of another run (" + difference +
-                                        "); give another folder with --out");
+                                        "); give another folder with the option out");
   if (!resume)
     throw Error(ErrorKind::kConfig,
                 folder.string() +
-                    " holds this run already, begun or finished; take it up with --resume, "
-                    "or give another folder with --out");
+                    " holds this run already, begun or finished; take it up with the option "
+                    "resume, or give another folder with the option out");
 }
 
 RunFolder::RunFolder(fs::path folder, const nlohmann::ordered_json& settings, bool resume)

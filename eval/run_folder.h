@@ -13,8 +13,11 @@
 
 namespace emend {
 
-// The settings that the results depend on.
+// Beside summary.json and records.jsonl: the settings that the results depend on, the seconds spent so far,
+// and points of a sequential run.
 inline constexpr const char* kRunFile = "run.json";
+inline constexpr const char* kSecondsFile = "seconds.json";
+inline constexpr const char* kRetentionFile = "retention.json";
 
 class RunFolder {
  public:

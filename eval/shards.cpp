@@ -2,19 +2,22 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
+#include <optional>
+#include <utility>
 
 #include "base/atomic_file.h"
 #include "base/json.h"
 #include "emend/error.h"
-#include "eval/results/interval.h"
+#include "eval/record_edits.h"
 #include "eval/results/results_file.h"
 #include "eval/run_folder.h"
+#include "eval/run_summary.h"
 
 namespace emend {
+namespace {
 
 namespace fs = std::filesystem;
-
-namespace {
 
 // N of "shard-i-of-N"; 0 for any other name.
 std::int64_t count_in(const std::string& name) {
@@ -27,37 +30,56 @@ std::string parts_text(std::int64_t count) {
   return count == 1 ? "in one" : "in " + std::to_string(count) + " parts";
 }
 
+// All parts, which must have been made with the same settings. Returns std::nullopt if one is not finished
+// yet.
+std::optional<std::vector<EvalResults>> read_parts(const fs::path& out, std::int64_t count,
+                                                   const fs::path& inner) {
+  std::vector<EvalResults> parts;
+  Json settings;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const fs::path folder = (out / shard_folder(i, count) / inner).lexically_normal();
+    if (!fs::exists(folder / kSummaryFile)) return std::nullopt;
+    Json own = read_json_file(folder / kRunFile);
+    own.erase("shard");
+    if (i == 0) settings = own;
+    if (own != settings)
+      throw Error(ErrorKind::kConfig, folder.string() + " was made with other settings than " +
+                                          (out / shard_folder(0, count) / inner).string() + "; run it again");
+    parts.push_back(read_results(folder));
+  }
+  return parts;
+}
+
+// What all parts share, with their seconds added up. Reasons and notes from the data file are the same in
+// every part; those of records are left out, since they are made again.
+EvalSummary without_figures(const std::vector<EvalResults>& parts) {
+  EvalSummary joined = parts.front().summary;
+  joined.skipped.erase(std::string(to_string(RecordStatus::kAlreadyTrue)));
+  for (const char* reason : {kNotKnown, kContradicts}) joined.skipped.erase(reason);
+  const std::vector<std::string> of_first = notes_on(parts.front().records);
+  std::erase_if(joined.notes, [&](const std::string& note) {
+    return std::find(of_first.begin(), of_first.end(), note) != of_first.end();
+  });
+  joined.seconds.clear();
+  for (const EvalResults& part : parts)
+    for (const auto& [name, seconds] : part.summary.seconds) joined.seconds[name] += seconds;
+  return joined;
+}
+
+// In the order of the data.
+std::vector<RecordResult> records_of(std::vector<EvalResults> parts) {
+  std::vector<RecordResult> records;
+  for (EvalResults& part : parts)
+    std::move(part.records.begin(), part.records.end(), std::back_inserter(records));
+  std::sort(records.begin(), records.end(),
+            [](const RecordResult& a, const RecordResult& b) { return a.index < b.index; });
+  return records;
+}
+
 }  // namespace
 
 std::string shard_folder(std::int64_t index, std::int64_t count) {
   return "shard-" + std::to_string(index) + "-of-" + std::to_string(count);
-}
-
-void fill_figures(EvalSummary& summary, const std::vector<RecordResult>& records) {
-  summary.records = 0;
-  for (const RecordResult& record : records) {
-    if (record.status == kAlreadyTrue)
-      ++summary.skipped[kAlreadyTrue];
-    else if (record.status == kSkipped)
-      ++summary.skipped[record.reason];
-    else
-      ++summary.records;
-  }
-  summary.base = summarize_records(records, Moment::kBefore);
-  summary.metrics = summarize_records(records, Moment::kAfter);
-}
-
-std::vector<std::string> notes_on(const std::vector<RecordResult>& records) {
-  const auto evaluated = std::count_if(records.begin(), records.end(),
-                                       [](const RecordResult& record) { return is_evaluated(record); });
-  const auto warned = std::count_if(records.begin(), records.end(),
-                                    [](const RecordResult& record) { return !record.warnings.empty(); });
-  std::vector<std::string> notes;
-  if (evaluated == 0) notes.emplace_back("No record was evaluated: all were left out.");
-  if (warned > 0)
-    notes.push_back("Records with warnings of their edit: " + std::to_string(warned) + " of " +
-                    std::to_string(evaluated) + " (records.jsonl has them).");
-  return notes;
 }
 
 void require_same_parts(const fs::path& out, std::int64_t count, const std::vector<fs::path>& folders) {
@@ -70,8 +92,8 @@ void require_same_parts(const fs::path& out, std::int64_t count, const std::vect
       if (there > 0 && there != count)
         throw Error(ErrorKind::kConfig, out.string() + " holds " + name + ", of a run " + parts_text(there) +
                                             ", and this one is " + parts_text(count) +
-                                            "; go on with as many parts as there were and --resume, or give "
-                                            "another folder with --out");
+                                            "; go on with as many parts as there were and the option "
+                                            "resume, or give another folder with the option out");
     }
   if (count == 1) return;
   for (const fs::path& folder : folders) {
@@ -79,39 +101,15 @@ void require_same_parts(const fs::path& out, std::int64_t count, const std::vect
     if (fs::exists(folder / kRunFile))
       throw Error(ErrorKind::kConfig, folder.string() +
                                           " holds a run that is not in parts, and this one is " +
-                                          parts_text(count) + "; give another folder with --out");
+                                          parts_text(count) + "; give another folder with the option out");
   }
 }
 
 bool join_shards(const fs::path& out, std::int64_t count, const fs::path& inner) {
-  std::vector<EvalResults> parts;
-  Json settings;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const fs::path folder = (out / shard_folder(i, count) / inner).lexically_normal();
-    if (!fs::exists(folder / kSummaryFile)) return false;
-    Json own = read_json_file(folder / kRunFile);
-    own.erase("shard");
-    if (i == 0) settings = own;
-    if (own != settings)
-      throw Error(ErrorKind::kConfig, folder.string() + " was made with other settings than " +
-                                          (out / shard_folder(0, count) / inner).string() + "; run it again");
-    parts.push_back(read_results(folder));
-  }
-  EvalSummary joined = parts.front().summary;
-  std::vector<RecordResult> records;
-  // Reasons and notes from the data file are the same in every part; those of records are made again.
-  for (const char* reason : {kAlreadyTrue, kNotKnown, kContradicts}) joined.skipped.erase(reason);
-  const std::vector<std::string> of_first = notes_on(parts.front().records);
-  std::erase_if(joined.notes, [&](const std::string& note) {
-    return std::find(of_first.begin(), of_first.end(), note) != of_first.end();
-  });
-  joined.seconds.clear();
-  for (EvalResults& part : parts) {
-    for (const auto& [name, seconds] : part.summary.seconds) joined.seconds[name] += seconds;
-    std::move(part.records.begin(), part.records.end(), std::back_inserter(records));
-  }
-  std::sort(records.begin(), records.end(),
-            [](const RecordResult& a, const RecordResult& b) { return a.index < b.index; });
+  std::optional<std::vector<EvalResults>> parts = read_parts(out, count, inner);
+  if (!parts) return false;
+  EvalSummary joined = without_figures(*parts);
+  const std::vector<RecordResult> records = records_of(std::move(*parts));
   fill_figures(joined, records);
   for (std::string& note : notes_on(records)) joined.notes.push_back(std::move(note));
   joined.notes.push_back("Joined from " + std::to_string(count) + " parts; seconds are sums over them.");

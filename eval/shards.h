@@ -13,13 +13,6 @@ namespace emend {
 // "shard-0-of-4", in the run's folder.
 std::string shard_folder(std::int64_t index, std::int64_t count);
 
-// Counts, means and intervals of `records` into `summary`; left out are those that were already true or not
-// known.
-void fill_figures(EvalSummary& summary, const std::vector<RecordResult>& records);
-
-// What `records` say besides their figures: that none was evaluated, how many carry warnings.
-std::vector<std::string> notes_on(const std::vector<RecordResult>& records);
-
 // OUT belongs to one run in `count` parts; its joined results go to `folders`. Throws Error(kConfig) when
 // parts of another number are there, which would be done again beside them, or what the joined results would
 // take the place of: a run that is not in parts, or, before there are parts, results that are not a run's.

@@ -26,7 +26,7 @@ Columns columns_of(const std::vector<RecordResult>& records, Moment moment) {
   std::vector<const std::map<std::string, double>*> counted;
   std::set<std::string> names;
   for (const RecordResult& record : records) {
-    if (!is_evaluated(record)) continue;
+    if (!is_evaluated(record.status)) continue;
     counted.push_back(&values_of(record, moment));
     for (const auto& [name, value] : *counted.back()) names.insert(name);
   }

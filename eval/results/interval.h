@@ -23,28 +23,14 @@ double harmonic_mean(const std::vector<double>& values);
 // counts the correlation of the columns. n: records with a value in any column.
 MetricSummary harmonic_mean_with_interval(const std::vector<std::vector<double>>& columns);
 
-// RecordResult::status: what means are made of.
-inline constexpr const char* kEdited = "edited";
-inline constexpr const char* kFailed = "failed";
-// Of a record whose target is the model's answer before the edit: counted apart, in no
-// mean.
-inline constexpr const char* kAlreadyTrue = "already true";
-// Of one that was left out, with the reason beside it.
-inline constexpr const char* kSkipped = "skipped";
-inline constexpr const char* kNotKnown = "not known by the model";
-inline constexpr const char* kContradicts = "contradicts another record of the same edit";
-inline bool is_evaluated(const RecordResult& record) {
-  return record.status != kAlreadyTrue && record.status != kSkipped;
-}
-
 enum class Moment { kBefore, kAfter };  // RecordResult::base or RecordResult::metrics
 const std::map<std::string, double>& values_of(const RecordResult& record, Moment moment);
 
 // The metrics whose means make up `score`: efficacy_success, paraphrase_success, neighbourhood_success.
 std::vector<std::string> score_parts();
 
-// Every metric that a record has, over the records that are not "already true", and `score` where the three
-// successes (efficacy, paraphrase, neighbourhood) are there.
+// Every metric that a record has, over the records that were evaluated, and `score` where the three successes
+// (efficacy, paraphrase, neighbourhood) exist.
 std::map<std::string, MetricSummary> summarize_records(const std::vector<RecordResult>& records,
                                                        Moment moment);
 

@@ -110,6 +110,12 @@ AnswerTrace trace_from(const JsonView& json) {
           state_from(json.at("after"))};
 }
 
+RecordStatus status_from(const JsonView& json) {
+  const auto status = parse_record_status(json.as_string());
+  if (!status) json.refuse("\"edited\", \"already true\", \"failed\" or \"skipped\"");
+  return *status;
+}
+
 std::string as_text(const JsonView& json) {
   return json.as_string();
 }
@@ -138,15 +144,16 @@ std::vector<RecordResult> whole_lines(const fs::path& file, const std::string& t
 }
 
 [[noreturn]] void refuse_folder(const fs::path& folder) {
-  std::string message = folder.string() + " holds no results of emend eval: there is no " + kSummaryFile;
+  std::string message = folder.string() + " holds no results of a benchmark: there is no " + kSummaryFile;
   std::vector<std::string> inside;
   for (const fs::path& results : find_results(folder)) inside.push_back(results.string());
   if (!inside.empty()) {
     message += "; there are some in " + join(inside);
   } else if (fs::exists(folder / kRecordsFile)) {
-    message += ", only the records of a run that was stopped; finish it with the same command and --resume";
+    message +=
+        ", only the records of a run that was stopped; finish it with the same options and the option resume";
   } else {
-    message += "; expected the folder that `emend eval --out` wrote";
+    message += "; expected the output folder of a benchmark";
   }
   throw Error(ErrorKind::kFormat, message);
 }
@@ -223,7 +230,7 @@ std::string record_line(const RecordResult& record) {
                       {"subject", record.subject},
                       {"target", record.target},
                       {"was", record.was},
-                      {"status", record.status},
+                      {"status", to_string(record.status)},
                       {"reason", record.reason},
                       {"layer", record.layer},
                       {"steps", record.steps},
@@ -246,7 +253,7 @@ RecordResult record_from_line(std::string_view line, const std::string& source) 
   record.subject = json.string("subject");
   record.target = json.string("target");
   record.was = json.string("was");
-  record.status = json.string("status");
+  record.status = status_from(json.at("status"));
   record.reason = json.string_or("reason", "");
   record.layer = static_cast<int>(integer_or_zero(json, "layer"));
   record.steps = static_cast<int>(integer_or_zero(json, "steps"));
@@ -276,7 +283,7 @@ std::vector<RecordResult> read_records(const fs::path& file) {
     throw Error(ErrorKind::kFormat,
                 line_name(file, records.size() + 1) +
                     ": the last line has no end: the run was stopped while it wrote; finish it "
-                    "with the same command and --resume");
+                    "with the same options and the option resume");
   return records;
 }
 
@@ -293,7 +300,7 @@ EvalResults read_results(const fs::path& folder) {
     throw Error(ErrorKind::kIo, "cannot read " + folder.string() + ": there is no such folder");
   if (!fs::is_directory(folder))
     throw Error(ErrorKind::kFormat,
-                folder.string() + " is a file; expected the folder that `emend eval --out` wrote");
+                folder.string() + " is a file; expected the output folder of a benchmark");
   if (!fs::exists(folder / kSummaryFile)) refuse_folder(folder);
   EvalResults results;
   results.folder = folder;

@@ -11,19 +11,15 @@
 #include <string_view>
 #include <vector>
 
-#include "emend/eval.h"
+#include "emend/eval_results.h"
 
 namespace emend {
 
 inline constexpr const char* kSummaryFile = "summary.json";
 inline constexpr const char* kRecordsFile = "records.jsonl";
-
-// A folder's content.
-struct EvalResults {
-  std::filesystem::path folder;
-  EvalSummary summary;
-  std::vector<RecordResult> records;
-};
+// Beside the folders of the methods, made from their files.
+inline constexpr const char* kHtmlReport = "report.html";
+inline constexpr const char* kMarkdownReport = "report.md";
 
 nlohmann::ordered_json summary_to_json(const EvalSummary& summary);
 // `source` names the document in errors. Keys of later versions are ignored. Throws Error(kFormat).
@@ -46,12 +42,5 @@ std::vector<RecordResult> read_records(const std::filesystem::path& file);
 // may be cut before more is appended. A last line without line feed is left out; a whole line that cannot be
 // read is Error(kFormat), as it was not a kill that broke it. A file that is not there holds nothing.
 std::vector<RecordResult> read_finished_records(const std::filesystem::path& file, std::size_t* bytes_whole);
-
-// Throws Error(kIo) for a folder that is not there, Error(kFormat) for one that holds no results (when its
-// subfolders do, they are named) and for all that read_summary and read_records refuse.
-EvalResults read_results(const std::filesystem::path& folder);
-
-// `folder` itself when it holds a summary.json, else those of its subfolders that do, sorted by name.
-std::vector<std::filesystem::path> find_results(const std::filesystem::path& folder);
 
 }  // namespace emend

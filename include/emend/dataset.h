@@ -43,8 +43,14 @@ struct DatasetFile {
 
 struct DatasetHelp {
   std::string name, help;
+  // False: the targets are true answers (zsRE). Then there is no present answer that a target has to beat, and
+  // a model that gives the target already is right.
+  bool opposed_targets = true;
+  bool edit_files = false;  // its records may also come from an edit file (records_of)
 };
 std::vector<DatasetHelp> list_datasets();
+// Throws Error(kConfig) for an unknown name (the nearest one is offered).
+DatasetHelp find_dataset(const std::string& name);
 
 // Reads a file of a data set: a JSON array of objects, or JSON lines. docs/formats.md says what each set's fields become.
 // Blanks around texts are cut (around prompts only at the end). Equal files give equal records: what is derived is drawn by

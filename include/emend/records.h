@@ -65,6 +65,24 @@ struct EditFile {
   std::filesystem::path patch;      // outputs.patch as written (not resolved: --out may move it); empty: <file stem>.safetensors
 };
 
+// One method with its options, as an options file of a benchmark says it:
+//   label: bare key alone      (default: the file's name without its ending)
+//   method: rome
+//   layer: 4                   (default: auto)
+//   statistics: ../stats/text  (default: the model's own)
+//   options: {keys: prompt}
+struct MethodFile {
+  std::string label;                  // tells it apart from others; empty: the method's name
+  std::string method;                 // empty: not given
+  LayerChoice layer;
+  std::filesystem::path statistics;   // resolved against the file's folder; empty: not given
+  std::map<std::string, OptionText> options;
+};
+
+// Throws Error(kConfig) with file, line and column for YAML syntax, unknown keys and wrong types, Error(kIo) if
+// the file cannot be read.
+MethodFile read_method_file(const std::filesystem::path& file);
+
 // Reads and checks an edit file (docs/formats.md). Throws Error(kConfig) with file, line and column for: YAML syntax,
 // unknown keys (the nearest known one is offered), wrong types, no edits, a missing or empty field, a subject that is not
 // in its prompt or is there more than once without `subject_occurrence`, duplicate ids or edits, thresholds out of range,

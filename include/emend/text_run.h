@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "emend/model.h"
+#include "emend/shard_group.h"
 
 namespace emend {
 
@@ -30,20 +31,5 @@ inline constexpr std::int64_t kAllTokens = -1;
 // tokenizer's <|endoftext|>, <|begin_of_text|>, <s>, BOS or EOS, the first that exists; 0 without a tokenizer.
 // Throws Error(kModel) if the tokenizer has none of them.
 std::int64_t start_token(const Model& model, const std::vector<std::int64_t>& prefix);
-
-// The processes of one run that share its blocks: process r of n is shard r of n. Every process makes the
-// same calls in the same order.
-class ShardGroup {
- public:
-  virtual ~ShardGroup() = default;
-  virtual int rank() const = 0;
-  virtual int size() const = 0;
-  // Adds the numbers of all processes, element by element, into those of rank 0.
-  virtual void sum_to_first(double* numbers, std::int64_t count) = 0;
-  // Rank 0 gets the numbers of all processes, one process after another. Other ranks must not use the result.
-  virtual std::vector<std::uint64_t> gather_to_first(const std::vector<std::uint64_t>& numbers) = 0;
-  // Returns once all processes have called it.
-  virtual void wait_for_all() = 0;
-};
 
 }  // namespace emend

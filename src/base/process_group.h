@@ -3,31 +3,22 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
+
+#include "emend/shard_group.h"
 
 namespace emend {
 
-class ProcessGroup {
+class ProcessGroup : public ShardGroup {
  public:
-  virtual ~ProcessGroup() = default;
-
-  // Joins the others; nothing when this process was started alone. Call once in a process. Throws
-  // Error(kConfig) when mpirun started it with others but this build has no MPI, with what to do instead, or
-  // when the mpirun is another MPI's, which leaves each process by itself.
+  // Joins the others. Returns nullptr if this process was started alone. Call it once in a process. Throws
+  // Error(kConfig) if mpirun started this process with others but this build has no MPI (the message says
+  // what to do instead), or if the mpirun is another MPI's, which leaves each process by itself.
   static std::unique_ptr<ProcessGroup> join();
 
-  virtual int rank() const = 0;
-  virtual int size() const = 0;
-  // Rank among the processes of this host: which of its devices is mine.
+  // Rank among the processes of this host: which of its devices belongs to this process.
   virtual int local_rank() const = 0;
-
-  // Adds element by element into rank 0's numbers; the others' are left as they were.
-  virtual void sum_to_first(double* numbers, std::int64_t count) = 0;
-  // All numbers in order of rank, on rank 0; elsewhere the own ones.
-  virtual std::vector<std::uint64_t> gather_to_first(const std::vector<std::uint64_t>& numbers) = 0;
   // The least of all processes' numbers, in every one of them.
   virtual std::int64_t least(std::int64_t number) = 0;
-  virtual void wait_for_all() = 0;
   // Ends all processes of the group: after an error here the others would wait for ever.
   [[noreturn]] virtual void abort(int exit_code) = 0;
 };

@@ -6,7 +6,9 @@
 #include "cli/eval_compare.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
-#include "eval/results/comparison.h"
+#include "emend/eval_results.h"
+#include "eval/results/results_file.h"
+#include "reports/eval_comparison.h"
 
 namespace emend {
 namespace {
@@ -16,7 +18,7 @@ namespace po = boost::program_options;
 struct CompareOptions {
   CommonOptions common;
   std::vector<std::string> folders;
-  std::int64_t draws = kBootstrapDraws;
+  std::int64_t draws = BootstrapOptions().draws;
 };
 
 Parsed parse_compare(const std::vector<std::string>& arguments, CompareOptions& options) {
@@ -31,7 +33,7 @@ Parsed parse_compare(const std::vector<std::string>& arguments, CompareOptions& 
   syntax.positionals = 2;
   syntax.unused = {"model", "device", "dtype", "bos", "threads", "token-budget"};
   syntax.own.add_options()("folder", po::value(&options.folders))(
-      "draws", po::value(&options.draws)->value_name("N")->default_value(kBootstrapDraws),
+      "draws", po::value(&options.draws)->value_name("N")->default_value(options.draws),
       "draws of the bootstrap");
   return parse_options(syntax, arguments, options.common);
 }
@@ -53,11 +55,10 @@ int eval_compare_command(const std::vector<std::string>& arguments) {
   require_at_least("draws", options.draws, 1);
   Console console(options.common);
   console.keep_json_apart(files_of(options.folders));
-  const EvalResults a = read_results(options.folders[0]);
-  const EvalResults b = read_results(options.folders[1]);
-  const Comparison comparison = compare_runs(a, b, {options.common.seed, options.draws});
+  const Comparison comparison = compare_runs(std::filesystem::path(options.folders[0]), options.folders[1],
+                                             {options.common.seed, options.draws});
   for (const std::string& warning : comparison.warnings) console.warn(warning);
-  std::cout << comparison_text(comparison, console.columns());
+  std::cout << comparison_report(comparison, console.columns());
   console.write_json(comparison_json(comparison));
   return kExitDone;
 }

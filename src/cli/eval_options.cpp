@@ -1,13 +1,62 @@
 #include "cli/eval_options.h"
 
-#include <algorithm>
+#include <tuple>
 
 #include "base/strings.h"
+#include "cli/load_model.h"
+#include "cli/shard_option.h"
 #include "emend/error.h"
 
 namespace emend {
+namespace {
 
 namespace po = boost::program_options;
+
+void add_record_options(EvalCommandOptions& options, po::options_description& all) {
+  auto add = all.add_options();
+  add("dataset", po::value(&options.dataset)->value_name("NAME"),
+      "form of the data: counterfact, counterfact-flat, zsre, zsre-alt, known, knowedit, fastedit, emend");
+  add("data", po::value(&options.data)->value_name("FILE"), "the data file");
+  add("method", po::value(&options.methods)->composing()->value_name("M"),
+      "an editor with its defaults; may be given again");
+  add("options", po::value(&options.method_files)->composing()->value_name("FILE"),
+      "YAML with label, method, layer, statistics, options: one more method on the same records; may be "
+      "given again");
+  add("layer", po::value(&options.layer)->value_name("N"),
+      "edit this layer where an options file names none");
+  add("records", po::value(&options.records)->value_name("A:B"),
+      "only records A to B - 1 of the usable ones, counted from 0");
+  add("known", po::bool_switch(&options.known), "only records whose present answer the unedited model gives");
+  add("mode", po::value(&options.mode)->value_name("MODE")->default_value("single"),
+      "single: each record on a fresh model; batch:N: N records together; sequential:N: N at a time onto the "
+      "same model");
+  add("out", po::value(&options.out)->value_name("DIR"), "folder of the results");
+  add("resume", po::bool_switch(&options.resume), "take up the run that was begun in --out");
+  add("shard", po::value(&options.shard)->value_name("i/N"),
+      "only part i of N, from 0; the last part to end joins all (mpirun makes the parts by itself)");
+}
+
+void add_question_options(EvalCommandOptions& options, po::options_description& all) {
+  auto add = all.add_options();
+  add("form", po::value(&options.form)->value_name("FORM")->default_value("raw"), "raw, or chat");
+  add("edited-neighbours", po::bool_switch(&options.edited_neighbours),
+      "in batch and sequential mode also ask neighbours that the same edit rewrites");
+  add("plus", po::bool_switch(&options.plus),
+      "also CounterFact+: neighbours after the edited statement, and their divergence");
+  add("generations", po::value(&options.generations)->value_name("N"),
+      "free texts a record at most, for fluency and consistency (all that the data has)");
+  add("snippets", po::value(&options.snippets)->value_name("FILE"),
+      "reference texts for consistency (attribute_snippets.json)");
+  add("idf", po::value(&options.idf)->value_name("DIR"),
+      "word weights for consistency: a folder with the papers' idf.npy and tfidf_vocab.json (those of "
+      "--snippets)");
+  add("drift-text", po::value(&options.drift_text)->value_name("FILE"),
+      "plain text on which drift is measured (text that the statistics held back)");
+  add("drift-tokens", po::value(&options.drift_tokens)->value_name("N")->default_value(256),
+      "tokens of that text; 0: drift is not measured");
+}
+
+}  // namespace
 
 Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions& options) {
   Syntax syntax;
@@ -15,50 +64,17 @@ Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions&
   syntax.synopsis = "--dataset NAME --data FILE --out DIR --model M [OPTIONS]\n       emend eval compare A B";
   syntax.help =
       "Edits the records of a data set and measures the edited models against the unedited one: efficacy, "
-      "paraphrase, "
-      "neighbourhood, generated text, drift. Writes summary.json, records.jsonl, report.md and report.html.\n"
+      "paraphrase, neighbourhood, generated text, drift. Writes summary.json, records.jsonl, report.md and "
+      "report.html.\n"
       "Started by mpirun, all processes share the records, with --device cuda on a GPU each.";
   syntax.uses_statistics = true;
-  auto& contenders = options.contenders;
-  syntax.own.add_options()(
-      "dataset", po::value(&options.dataset)->value_name("NAME"),
-      "form of the data: counterfact, counterfact-flat, zsre, zsre-alt, known, knowedit, fastedit, emend")(
-      "data", po::value(&options.data)->value_name("FILE"), "the data file")(
-      "method", po::value(&contenders.methods)->composing()->value_name("M"),
-      "an editor with its defaults; may be given again")(
-      "options", po::value(&contenders.files)->composing()->value_name("FILE"),
-      "YAML with label, method, layer, statistics, options: one more method on the same records; may be "
-      "given again")("layer", po::value(&contenders.layer)->value_name("N"),
-                     "edit this layer where an options file names none")(
-      "records", po::value(&options.records)->value_name("A:B"),
-      "only records A to B - 1 of the usable ones, counted from 0")(
-      "known", po::bool_switch(&options.known), "only records whose present answer the unedited model gives")(
-      "mode", po::value(&options.mode)->value_name("MODE")->default_value("single"),
-      "single: each record on a fresh model; batch:N: N records together; sequential:N: N at a time onto the "
-      "same model")("out", po::value(&options.out)->value_name("DIR"), "folder of the results")(
-      "resume", po::bool_switch(&options.resume), "take up the run that was begun in --out")(
-      "shard", po::value(&options.shard)->value_name("i/N"),
-      "only part i of N, from 0; the last part to end joins all (mpirun makes the parts by itself)")(
-      "form", po::value(&options.form)->value_name("FORM")->default_value("raw"), "raw, or chat")(
-      "edited-neighbours", po::bool_switch(&options.edited_neighbours),
-      "in batch and sequential mode also ask neighbours that the same edit rewrites")(
-      "plus", po::bool_switch(&options.plus),
-      "also CounterFact+: neighbours after the edited statement, and their divergence")(
-      "generations", po::value(&options.generations)->value_name("N"),
-      "free texts a record at most, for fluency and consistency (all that the data has)")(
-      "snippets", po::value(&options.snippets)->value_name("FILE"),
-      "reference texts for consistency (attribute_snippets.json)")(
-      "idf", po::value(&options.idf)->value_name("DIR"),
-      "word weights for consistency: a folder with the papers' idf.npy and tfidf_vocab.json (those of "
-      "--snippets)")("drift-text", po::value(&options.drift_text)->value_name("FILE"),
-                     "plain text on which drift is measured (text that the statistics held back)")(
-      "drift-tokens", po::value(&options.drift_tokens)->value_name("N")->default_value(256),
-      "tokens of that text; 0: drift is not measured");
-  if (parse_options(syntax, arguments, contenders.common) == Parsed::kAnswered) return Parsed::kAnswered;
+  add_record_options(options, syntax.own);
+  add_question_options(options, syntax.own);
+  if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(!options.dataset.empty(), "eval", "--dataset NAME");
   require_given(!options.data.empty(), "eval", "--data FILE");
   require_given(!options.out.empty(), "eval", "--out DIR");
-  require_given(!contenders.common.model.empty(), "eval", "--model PATH");
+  require_given(!options.common.model.empty(), "eval", "--model PATH");
   require_given(options.idf.empty() || !options.snippets.empty(), "eval",
                 "--snippets FILE, whose words --idf weighs,");
   require_at_least("drift-tokens", options.drift_tokens, 0);
@@ -66,23 +82,49 @@ Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions&
   return Parsed::kRun;
 }
 
-// "A:B", "A:" or ":B".
-std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text, std::int64_t size) {
-  if (text.empty()) return {0, size};
-  const std::size_t colon = text.find(':');
+BenchmarkOptions benchmark_options(const EvalCommandOptions& options) {
+  BenchmarkOptions benchmark;
+  benchmark.dataset = options.dataset;
+  benchmark.data = options.data;
+  std::tie(benchmark.first_record, benchmark.end_record) = parse_range(options.records);
+  benchmark.known = options.known;
+  benchmark.mode = parse_eval_mode(options.mode);
+  benchmark.methods =
+      benchmark_methods(options.methods, {options.method_files.begin(), options.method_files.end()});
+  if (options.layer >= 0) benchmark.layer = {{static_cast<int>(options.layer)}, "--layer"};
+  benchmark.statistics = options.common.statistics;
+  benchmark.bos = options.common.bos.value_or("auto");
+  benchmark.form = parse_form(options.form);
+  benchmark.seed = options.common.seed;
+  benchmark.plus = options.plus;
+  benchmark.edited_neighbours = options.edited_neighbours;
+  benchmark.generations = options.generations;
+  benchmark.snippets = options.snippets;
+  benchmark.idf = options.idf;
+  benchmark.drift_text = options.drift_text;
+  benchmark.drift_tokens = options.drift_tokens;
+  benchmark.out = options.out;
+  benchmark.resume = options.resume;
+  std::tie(benchmark.shard, benchmark.shards) = parse_shard(options.shard);
+  return benchmark;
+}
+
+std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text) {
+  if (text.empty()) return {0, -1};
+  constexpr std::size_t kMostDigits = 12;
+  const auto refuse = [&] {
+    throw Error(ErrorKind::kUsage, "--records must be A:B with 0 <= A < B, found " + quote(text));
+  };
   const auto number = [&](const std::string& part, std::int64_t fallback) -> std::int64_t {
     if (part.empty()) return fallback;
-    if (part.size() > 12 || part.find_first_not_of("0123456789") != std::string::npos) return -1;
+    if (part.size() > kMostDigits || part.find_first_not_of("0123456789") != std::string::npos) refuse();
     return std::stoll(part);
   };
-  const std::int64_t begin = colon == std::string::npos ? -1 : number(text.substr(0, colon), 0);
-  const std::int64_t end = colon == std::string::npos ? -1 : number(text.substr(colon + 1), size);
-  if (begin >= size)
-    throw Error(ErrorKind::kUsage,
-                "--records " + text + ": the file has " + std::to_string(size) + " usable records");
-  if (begin < 0 || end < 0 || begin >= end)
-    throw Error(ErrorKind::kUsage, "--records must be A:B with 0 <= A < B, found " + quote(text));
-  return {begin, std::min(end, size)};
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos) refuse();
+  const std::int64_t begin = number(text.substr(0, colon), 0), end = number(text.substr(colon + 1), -1);
+  if (end >= 0 && begin >= end) refuse();
+  return {begin, end};
 }
 
 }  // namespace emend

@@ -6,13 +6,16 @@
 #include <utility>
 #include <vector>
 
-#include "cli/eval_contenders.h"
 #include "cli/options.h"
+#include "emend/eval_run.h"
 
 namespace emend {
 
 struct EvalCommandOptions {
-  ContenderOptions contenders;
+  CommonOptions common;
+  std::vector<std::string> methods;       // --method
+  std::vector<std::string> method_files;  // --options
+  std::int64_t layer = -1;                // --layer; -1: auto
   std::string dataset, data, records, mode = "single", out, shard, form = "raw", snippets, idf, drift_text;
   std::int64_t generations = -1;  // of a record at most; -1: all
   std::int64_t drift_tokens = 256;
@@ -22,7 +25,11 @@ struct EvalCommandOptions {
 // Throws Error(kUsage) for what is missing or out of range.
 Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions& options);
 
-// "A:B", "A:" or ":B" of `size` records; empty: all. Throws Error(kUsage).
-std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text, std::int64_t size);
+// The same as the library takes it. Throws Error(kUsage), and what read_method_file throws.
+BenchmarkOptions benchmark_options(const EvalCommandOptions& options);
+
+// "A:B", "A:" or ":B" as {A, B}; what is not given is 0 or -1 (the end). Empty: all. Throws Error(kUsage)
+// unless 0 <= A < B.
+std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text);
 
 }  // namespace emend

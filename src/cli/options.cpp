@@ -8,6 +8,7 @@
 #include <boost/program_options/variables_map.hpp>
 #include <iostream>
 #include <limits>
+#include <regex>
 #include <sstream>
 
 #include "base/nearest.h"
@@ -159,6 +160,11 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
   common.seed = static_cast<std::uint64_t>(numbers.seed);
   if (values.count("bos") > 0) common.bos = numbers.bos;
   return Parsed::kRun;
+}
+
+std::string with_dashes(const std::string& message) {
+  const std::regex option("the option ([a-z][a-z-]*)");
+  return std::regex_replace(message, option, "--$1");
 }
 
 void require_given(bool given, const std::string& command, const std::string& what) {

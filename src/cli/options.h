@@ -47,6 +47,9 @@ enum class Parsed { kRun, kAnswered };
 // stdout.
 Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& arguments, CommonOptions& common);
 
+// Errors of the library name an option as "the option resume"; at the command line it is "--resume".
+std::string with_dashes(const std::string& message);
+
 // Throws Error(kUsage): `command` wants `what`.
 void require_given(bool given, const std::string& command, const std::string& what);
 

@@ -17,12 +17,6 @@ std::string own_device(const std::string& device, const ProcessGroup* group) {
   return "cuda:" + std::to_string(group->local_rank() % std::max(count_gpus(), 1));
 }
 
-void first_then_others(ProcessGroup* group, const std::function<void()>& work) {
-  if (!is_first(group)) group->wait_for_all();
-  work();
-  if (group != nullptr && is_first(group)) group->wait_for_all();
-}
-
 int run_in_group(CommonOptions& common, const std::function<int(ProcessGroup*, std::string&)>& run) {
   std::string what_stays;
   const std::unique_ptr<ProcessGroup> group = ProcessGroup::join();
@@ -37,7 +31,7 @@ int run_in_group(CommonOptions& common, const std::function<int(ProcessGroup*, s
     const Failure failure = describe_failure(std::current_exception());
     const std::string place = std::to_string(group->rank()) + " of " + std::to_string(group->size());
     // In one piece, since others may be writing, too.
-    std::cerr << "emend: process " + place + ": " + failure.message + "\nemend: all processes end" +
+    std::cerr << "emend: process " + place + ": " + with_dashes(failure.message) + "\nemend: all processes end" +
                      (what_stays.empty() ? "" : "; " + what_stays) + "\n"
               << std::flush;
     group->abort(failure.exit_code);

@@ -23,7 +23,4 @@ bool is_first(const ProcessGroup* group);
 // more processes than GPUs (or each process sees its own only); all else is as asked.
 std::string own_device(const std::string& device, const ProcessGroup* group);
 
-// `work` in the first process, and in the others once it is done there: they find what it left on disk.
-void first_then_others(ProcessGroup* group, const std::function<void()>& work);
-
 }  // namespace emend

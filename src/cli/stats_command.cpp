@@ -3,6 +3,7 @@
 #include <iostream>
 #include <tuple>
 
+#include "base/stage_clock.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -16,7 +17,6 @@
 #include "cli/stats_report.h"
 #include "emend/error.h"
 #include "emend/statistics_run.h"
-#include "pipeline/stage_clock.h"
 #include "report/numbers.h"
 
 namespace emend {
@@ -137,22 +137,6 @@ void tell_about_text(const StatisticsPlan& plan, const StatisticsOptions& how, c
     console.warn("this shard has no block: the text has fewer blocks than there are shards");
 }
 
-// ProcessGroup as the library wants it.
-class Shards : public ShardGroup {
- public:
-  explicit Shards(ProcessGroup& group) : group_(group) {}
-  int rank() const override { return group_.rank(); }
-  int size() const override { return group_.size(); }
-  void sum_to_first(double* numbers, std::int64_t count) override { group_.sum_to_first(numbers, count); }
-  std::vector<std::uint64_t> gather_to_first(const std::vector<std::uint64_t>& numbers) override {
-    return group_.gather_to_first(numbers);
-  }
-  void wait_for_all() override { group_.wait_for_all(); }
-
- private:
-  ProcessGroup& group_;
-};
-
 void print_report(const StatisticsReport& report, const std::vector<LayerSummary>& layers,
                   const StatsOptions& options, Console& console) {
   if (!layers.empty()) print_layers(layers, console.columns());
@@ -199,11 +183,8 @@ int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
     return kExitDone;
   }
   console.note(plan_text(work.plan()));
-  std::optional<Shards> shards;
-  if (group) shards.emplace(*group);
   what_stays = "what they had summed up to their last checkpoints stays, and --resume goes on from there";
-  const StatisticsReport report = work.collect_into({options.out, options.resume, options.keep_sums}, stages,
-                                                    shards ? &*shards : nullptr);
+  const StatisticsReport report = work.collect_into({options.out, options.resume, options.keep_sums}, stages, group);
   if (!first) return kExitDone;
   const std::vector<LayerSummary> layers = summarize_layer_files(report.outputs);
   print_report(report, layers, options, console);

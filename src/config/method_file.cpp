@@ -1,9 +1,8 @@
-#include "config/method_file.h"
-
 #include "base/text_file.h"
 #include "config/config_node.h"
 #include "config/edit_entry.h"
 #include "config/method_fields.h"
+#include "emend/records.h"
 
 namespace emend {
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/stage_clock.h"
 #include "emend/checks.h"
 #include "emend/error.h"
 #include "emend/generate.h"
@@ -14,7 +15,6 @@
 #include "measure/drift.h"
 #include "pipeline/edit_job.h"
 #include "pipeline/patch_checks.h"
-#include "pipeline/stage_clock.h"
 
 namespace emend {
 namespace {
@@ -134,7 +134,7 @@ void make_edit(const EditJob& job, const std::vector<EditRequest>& requests, con
     const Stopwatch watch(all);
     outcome.patch.edit = job.editor->edit(*job.model, requests, context, stages);
   }
-  const double search = stages.seconds_of("search");  // the stages of searching alone and jointly
+  const double search = stages.search_seconds();
   outcome.seconds.search = search > 0 ? std::min(search, all) : all;
   outcome.seconds.solve = all - outcome.seconds.search;
   const std::vector<WeightSolve>& solves = outcome.patch.edit.solves;

@@ -100,7 +100,7 @@ TEST(Eval, RefusesBeforeAnyWork) {
       {{"--layer", "9"}, 3, "--layer"},
       {{"--form", "chatty"}, 2, "--form"},
       {{"--snippets", folder / "none.json"}, 3, "none.json"},
-      {{"--mode", "sequential:2", "--shard", "0/2"}, 2, "--shard does not go with --mode sequential"},
+      {{"--mode", "sequential:2", "--shard", "0/2"}, 2, "--shard does not go with sequential mode"},
       {{"--idf", folder / "idf"}, 2, "--snippets FILE"},
       {{"--snippets",
         folder.write("s.json", R"([{"relation_id": "P", "target_id": "Q", "samples": [{"text": "some"}]}])"),

@@ -111,6 +111,13 @@ TEST(Options, RefuseMissingValuesAndTooManyArguments) {
   EXPECT_THAT(refusal({"a", "b"}), HasSubstr("too many arguments; usage: emend sample FILE [OPTIONS]"));
 }
 
+TEST(Options, OfLibraryErrorsGetTheirDashes) {
+  EXPECT_EQ(with_dashes("go on with the option resume, or leave out the option drift-tokens"),
+            "go on with --resume, or leave out --drift-tokens");
+  for (const char* other : {"the option --resume has no effect here", "options of a method", ""})
+    EXPECT_EQ(with_dashes(other), other);
+}
+
 TEST(Options, AnswerHelpAndVersionWithoutTheRest) {
   for (const std::string question : {"--help", "-h", "--version"})
     EXPECT_EQ(Sample().parse({question}), Parsed::kAnswered);

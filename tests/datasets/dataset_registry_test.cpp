@@ -25,6 +25,13 @@ TEST(Registry, ListsTheSets) {
                                  "fastedit", "emend"));
 }
 
+TEST(Registry, KnowsWhoseTargetsAreTrueAnswers) {
+  EXPECT_FALSE(find_dataset("zsre").opposed_targets);
+  for (const char* name : {"zsre-alt", "counterfact", "emend"})
+    EXPECT_TRUE(find_dataset(name).opposed_targets) << name;
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [] { find_dataset("zrse"); }), HasSubstr("\"zsre\""));
+}
+
 TEST(Registry, OffersTheNearestName) {
   EXPECT_EQ(refusal_of("counterfct", "[]"),
             "there is no data set \"counterfct\"; did you mean \"counterfact\"?");

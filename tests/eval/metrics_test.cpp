@@ -21,18 +21,27 @@ struct Tower {
     r.target = "Rome";
     r.was = "Paris";
     r.paraphrases = {"tower stands in", "see the tower in"};
-    r.neighbours = {{"bridge in", "Paris"}, {"arch in", "Paris"}, {"forum in", "Rome"}};  // the last tells nothing apart
+    r.neighbours = {
+        {"bridge in", "Paris"}, {"arch in", "Paris"}, {"forum in", "Rome"}};  // the last tells nothing apart
     record.locality = {{"near", "river of London is", "the Thames"}};
     record.portability = {{"hop", "the tower's country is", "Italy"}};
-    base.scores = {{{"tower in", "Rome"}, score(0.1, {2, 3}, {1, 3})},    {{"tower in", "Paris"}, score(0.6, {1}, {1})},
-                   {{"tower stands in", "Rome"}, score(0.2, {2, 3}, {1, 3})}, {{"tower stands in", "Paris"}, score(0.5, {1}, {1})},
-                   {{"see the tower in", "Rome"}, score(0.1, {2, 3}, {1, 9})}, {{"see the tower in", "Paris"}, score(0.7, {1}, {1})},
-                   {{"bridge in", "Paris"}, score(0.9, {1}, {1})},        {{"bridge in", "Rome"}, score(0.05, {2, 3}, {1, 3})},
-                   {{"arch in", "Paris"}, score(0.8, {1}, {1})},          {{"arch in", "Rome"}, score(0.1, {2, 3}, {1, 3})},
+    base.scores = {{{"tower in", "Rome"}, score(0.1, {2, 3}, {1, 3})},
+                   {{"tower in", "Paris"}, score(0.6, {1}, {1})},
+                   {{"tower stands in", "Rome"}, score(0.2, {2, 3}, {1, 3})},
+                   {{"tower stands in", "Paris"}, score(0.5, {1}, {1})},
+                   {{"see the tower in", "Rome"}, score(0.1, {2, 3}, {1, 9})},
+                   {{"see the tower in", "Paris"}, score(0.7, {1}, {1})},
+                   {{"bridge in", "Paris"}, score(0.9, {1}, {1})},
+                   {{"bridge in", "Rome"}, score(0.05, {2, 3}, {1, 3})},
+                   {{"arch in", "Paris"}, score(0.8, {1}, {1})},
+                   {{"arch in", "Rome"}, score(0.1, {2, 3}, {1, 3})},
                    {{"river of London is", "the Thames"}, score(0.5, {4, 5, 6}, {4, 5, 7})},
                    {{"the tower's country is", "Italy"}, score(0.1, {8}, {9})}};
-    base.completions = {{"tower in", " Paris, France"}, {"tower stands in", " Paris"}, {"see the tower in", " Paris"},
-                        {"bridge in", " Paris."}, {"arch in", " Paris."}};
+    base.completions = {{"tower in", " Paris, France"},
+                        {"tower stands in", " Paris"},
+                        {"see the tower in", " Paris"},
+                        {"bridge in", " Paris."},
+                        {"arch in", " Paris."}};
     now = base;
     now.scores[{"tower in", "Rome"}] = score(0.9, {2, 3}, {2, 3});
     now.scores[{"tower in", "Paris"}] = score(0.02, {1}, {2});
@@ -68,7 +77,8 @@ TEST(RewriteMetric, CountsByHand) {
   EXPECT_EQ(values.at("paraphrase_success"), 0.5);  // the tie is a failure
   EXPECT_NEAR(values.at("paraphrase_magnitude"), (0.0 + 0.4) / 2, 1e-12);
   EXPECT_EQ(values.at("paraphrase_argmax"), 0.5);
-  EXPECT_EQ(values.at("paraphrase_generated"), 0.5);  // "Romeo" is not Rome; the article in front does not matter
+  EXPECT_EQ(values.at("paraphrase_generated"),
+            0.5);  // "Romeo" is not Rome; the article in front does not matter
   EXPECT_EQ(values.at("neighbourhood_success"), 0.5);
   EXPECT_NEAR(values.at("neighbourhood_magnitude"), (0.85 - 0.1) / 2, 1e-12);
   EXPECT_EQ(values.at("neighbourhood_argmax"), 0.5);
@@ -98,7 +108,7 @@ TEST(RewriteMetric, AsksEachThingOnce) {
   const Tower tower;
   Questions questions;
   make_rewrite_metric()->ask(tower.record, questions);
-  EXPECT_EQ(questions.scored.size(), 10u);    // five prompts, two answers each
+  EXPECT_EQ(questions.scored.size(), 10u);  // five prompts, two answers each
   EXPECT_EQ(questions.completed.size(), 5u);
 }
 
@@ -106,9 +116,9 @@ TEST(TokenAccuracyMetric, CountsByHand) {
   const Tower tower;
   const MetricValues values = tower.judge(*make_token_accuracy_metric());
   EXPECT_EQ(values.at("rewrite_acc"), 1);
-  EXPECT_EQ(values.at("rephrase_acc"), 0.75);                     // (1/2 + 2/2) / 2
-  EXPECT_NEAR(values.at("locality_near"), 2.0 / 3, 1e-12);        // first choices 4 9 7 against the base's 4 5 7
-  EXPECT_NEAR(values.at("specificity_near"), 1.0 / 3, 1e-12);     // against the answer 4 5 6
+  EXPECT_EQ(values.at("rephrase_acc"), 0.75);                  // (1/2 + 2/2) / 2
+  EXPECT_NEAR(values.at("locality_near"), 2.0 / 3, 1e-12);     // first choices 4 9 7 against the base's 4 5 7
+  EXPECT_NEAR(values.at("specificity_near"), 1.0 / 3, 1e-12);  // against the answer 4 5 6
   EXPECT_EQ(values.at("portability_hop"), 1);
   EXPECT_EQ(tower.judge(*make_token_accuracy_metric(), true).count("locality_near"), 0u);
 }

@@ -194,8 +194,8 @@ TEST_F(RunTest, AContradictingPairDoesNotStopItsBatch) {
   EXPECT_EQ(summary.records, 2);
   EXPECT_EQ(summary.skipped.at("contradicts another record of the same edit"), 2);
   const EvalResults results = read_results(folder("out"));
-  EXPECT_EQ(results.records[0].status, "edited");
-  EXPECT_EQ(results.records[2].status, "edited");
+  EXPECT_EQ(results.records[0].status, RecordStatus::kEdited);
+  EXPECT_EQ(results.records[2].status, RecordStatus::kEdited);
   EXPECT_GT(summary.metrics.at("efficacy_success").mean, summary.base.at("efficacy_success").mean);
 }
 
@@ -214,19 +214,11 @@ TEST_F(RunTest, WhatIsTrueOrNotKnownIsCountedApart) {
 TEST_F(RunTest, AnotherRunsFolderIsRefused) {
   run(setup("single", 2), folder("out"));
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { run(setup("single", 2), folder("out")); }),
-              HasSubstr("take it up with --resume"));
+              HasSubstr("take it up with the option resume"));
   EvalSetup other = setup("single", 3);
   other.resume = true;
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { run(other, folder("out")); }),
               testing::AllOf(HasSubstr("another run"), HasSubstr("record_count: 2 there, 3 now")));
-}
-
-TEST(EvalMode, Reads) {
-  EXPECT_EQ(parse_eval_mode("single").text(), "single");
-  EXPECT_EQ(parse_eval_mode("batch:10").text(), "batch:10");
-  EXPECT_EQ(parse_eval_mode("sequential:1").size, 1);
-  for (const char* bad : {"", "batch", "batch:", "batch:0", "batch:-1", "batch:3x", "series:3", "single:2"})
-    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { parse_eval_mode(bad); }), HasSubstr("--mode"));
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ TEST(Shards, PartsOfOneRunStandInOneFolder) {
   require_same_parts(out, 3, {out});
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { require_same_parts(out, 2, {out}); }),
               AllOf(HasSubstr("holds shard-1-of-3, of a run in 3 parts, and this one is in 2 parts"),
-                    HasSubstr("--resume"), HasSubstr("--out")));
+                    HasSubstr("option resume"), HasSubstr("option out")));
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { require_same_parts(out, 1, {out}); }),
               HasSubstr("and this one is in one"));
 }

@@ -10,7 +10,7 @@
 #include "emend/checks.h"
 #include "emend/judge.h"
 #include "eval/metric.h"
-#include "eval/results/worst_cases.h"
+#include "reports/eval_worst_cases.h"
 #include "measured.h"
 #include "reports/fact_report.h"
 #include "reports/junit_report.h"
@@ -69,7 +69,7 @@ test::Measured measured_of(const Combination& c) {
 
 RecordResult record_of(const Combination& c) {
   RecordResult record;
-  record.status = "edited";
+  record.status = RecordStatus::kEdited;
   record.target = kTarget;
   record.was = c.other;
   const AnswerState kept = {0, 1, true, true, ""};  // a neighbour before the edit

@@ -50,12 +50,13 @@ const FolderRules kRules = {
     .public_headers =
         {
             {"error.h", "base"}, {"progress.h", "base"}, {"version.h", "base"},
+            {"shard_group.h", "base"},
             {"records.h", "records"}, {"fact_state.h", "records"}, {"tensor_file.h", "io"}, {"tokenizer.h", "text"},
             {"config.h", "config"}, {"model.h", "model"}, {"pass.h", "model"},
             {"edit.h", "model"}, {"generate.h", "model"}, {"edit_stack.h", "model"},
             {"statistics.h", "analysis"}, {"statistics_run.h", "analysis"}, {"statistics_store.h", "analysis"},
             {"text_run.h", "analysis"}, {"locate.h", "analysis"}, {"memories.h", "memories"},
-            {"editor.h", "editors"}, {"checks.h", "measure"}, {"judge.h", "measure"}, {"eval.h", "eval"},
+            {"editor.h", "editors"}, {"checks.h", "measure"}, {"judge.h", "measure"}, {"eval.h", "eval"}, {"eval_results.h", "eval"}, {"eval_run.h", "eval"},
             {"dataset.h", "datasets"}, {"patch.h", "delivery"}, {"report.h", "report"},
             {"key_factors.h", "linalg"}, {"editor_cache.h", "editors"}, {"emend.h", "umbrella"},
             {"edit_run.h", "pipeline"}, {"c_api.h", "bindings"},

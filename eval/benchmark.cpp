@@ -1,0 +1,259 @@
+// emend/eval_run.h: from the options of a benchmark to its results.
+#include <c10/core/ScalarType.h>
+#include <c10/core/ScalarTypeToTypeMeta.h>
+
+#include <functional>
+#include <utility>
+
+#include "base/fingerprint.h"
+#include "base/strings.h"
+#include "base/text_file.h"
+#include "base/writable.h"
+#include "emend/checks.h"
+#include "emend/error.h"
+#include "emend/eval_run.h"
+#include "emend/version.h"
+#include "eval/benchmark_data.h"
+#include "eval/contenders.h"
+#include "eval/edited_neighbours.h"
+#include "eval/fit.h"
+#include "eval/results/results_file.h"
+#include "eval/run.h"
+#include "eval/run_folder.h"
+#include "eval/shards.h"
+#include "report/numbers.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Process r of a group does part r.
+Shard shard_of(const BenchmarkOptions& options, const ShardGroup* group) {
+  if (group != nullptr) return {group->rank(), group->size()};
+  if (options.shard < 0 || options.shard >= options.shards)
+    throw Error(ErrorKind::kUsage, "there is no shard " + std::to_string(options.shard) + " of " +
+                                       std::to_string(options.shards) + " (counted from 0)");
+  return {options.shard, options.shards};
+}
+
+// What can be told from the options alone.
+void require_sound(const BenchmarkOptions& options) {
+  if (options.known && !find_dataset(options.dataset).opposed_targets)
+    throw Error(ErrorKind::kUsage, "the option known does not go with the data set " + options.dataset +
+                                       ": its records name no present answer that the model could know");
+  if (options.snippets.empty() && !options.idf.empty())
+    throw Error(ErrorKind::kUsage, "the option idf weighs words of snippets, and there are none");
+  if (options.drift_tokens < 0)
+    throw Error(ErrorKind::kUsage,
+                "the option drift-tokens must be at least 0, found " + std::to_string(options.drift_tokens));
+}
+
+std::string hash_of_rows(const TextRows& rows) {
+  Sha256 hash;
+  for (const auto& row : rows) {
+    hash.update_number(row.size());
+    for (const std::int64_t id : row) hash.update_number(static_cast<std::uint64_t>(id));
+  }
+  return hash.hex().substr(0, 16);
+}
+
+std::string ids_text(const std::vector<std::int64_t>& ids) {
+  std::vector<std::string> texts;
+  for (const std::int64_t id : ids) texts.push_back(std::to_string(id));
+  return join(texts);
+}
+
+std::string dtype_name(const Model& model) {
+  const c10::ScalarType type = c10::typeMetaToScalarType(model.options().dtype());
+  return type == c10::kFloat ? "float32" : type == c10::kBFloat16 ? "bfloat16" : "float16";
+}
+
+// `work` in the first process, then in the others: they find what it left on disk.
+void first_then_others(ShardGroup* group, const std::function<void()>& work) {
+  const bool first = group == nullptr || group->rank() == 0;
+  if (!first) group->wait_for_all();
+  work();
+  if (group != nullptr && first) group->wait_for_all();
+}
+
+}  // namespace
+
+struct Benchmark::State {
+  State(const BenchmarkOptions& given, ShardGroup* processes)
+      : options(given), group(processes), shard(shard_of(given, processes)), contenders(options) {}
+
+  fs::path own_folder() const {
+    return shard.count > 1 ? options.out / shard_folder(shard.index, shard.count) : options.out;
+  }
+  std::vector<std::unique_ptr<Metric>> metrics() const;
+  void fit(const Model& model, EvalSetup& setup);
+  EvalSummary header(const Model& model, const BenchmarkConditions& conditions, const EvalSetup& setup) const;
+  void note_questions(const EvalSetup& setup, EvalSummary& header) const;
+  void tell_about_parts(const EvalSetup& setup, Progress& progress) const;
+  std::vector<fs::path> finished_folders() const;
+  BenchmarkOutcome outcome(Progress& progress) const;
+
+  const BenchmarkOptions options;
+  ShardGroup* group;
+  Shard shard;
+  ContenderSet contenders;
+  DatasetFile data;
+  References references;
+};
+
+std::vector<std::unique_ptr<Metric>> Benchmark::State::metrics() const {
+  std::vector<std::unique_ptr<Metric>> metrics;
+  metrics.push_back(make_rewrite_metric());
+  metrics.push_back(make_token_accuracy_metric());
+  metrics.push_back(make_writing_metric(references.snippets ? &*references.snippets : nullptr));
+  if (options.plus) metrics.push_back(make_counterfact_plus_metric());
+  return metrics;
+}
+
+// The records of the file as this model can be asked about them; `data.notes` tells what was left out.
+void Benchmark::State::fit(const Model& model, EvalSetup& setup) {
+  setup.records = std::move(data.records);
+  CheckOptions checks;
+  checks.prefix = contenders.prefix();
+  checks.form = options.form;
+  checks.token_budget = setup.token_budget;
+  const FitOptions fit{setup.skip_true, options.plus, setup.extra_tokens};
+  fit_records(model, setup.records, checks, fit, data);
+  if (!options.edited_neighbours)
+    if (const std::int64_t out = leave_out_edited_neighbours(setup.records, options.mode); out > 0)
+      data.notes.push_back("Neighbours that are themselves edited: " + std::to_string(out) + " left out.");
+  if (const std::string why = why_no_consistency(setup.records, references); !why.empty())
+    data.notes.push_back(why);
+}
+
+EvalSummary Benchmark::State::header(const Model& model, const BenchmarkConditions& conditions,
+                                     const EvalSetup& setup) const {
+  EvalSummary header;
+  header.emend = emend_version();
+  header.model_path = model.path().string();
+  header.model_fingerprint = model.fingerprint();
+  header.family = model.config().family;
+  header.dataset = options.dataset;
+  header.data_path = options.data.string();
+  header.data_fingerprint = sha256_hex(read_text_file(options.data));
+  header.mode = options.mode.text();
+  header.seed = options.seed;
+  header.token_budget = conditions.token_budget;
+  header.dtype = conditions.dtype.empty() ? dtype_name(model) : conditions.dtype;
+  header.device = conditions.device.empty() ? model.devices() : conditions.device;
+  header.skipped = data.skipped;
+  header.notes = data.notes;
+  header.seconds["load"] = conditions.load_seconds;
+  note_questions(setup, header);
+  return header;
+}
+
+// What is asked, beside the method's own options: kept in the results, and compared when a run is resumed.
+void Benchmark::State::note_questions(const EvalSetup& setup, EvalSummary& header) const {
+  header.options["form"] = options.form == PromptForm::kChat ? "chat" : "raw";
+  header.options["bos_ids"] = ids_text(contenders.prefix());
+  header.options["known"] = options.known ? "true" : "false";
+  header.options["plus"] = options.plus ? "true" : "false";
+  header.options["generations"] = options.generations < 0 ? "all" : std::to_string(options.generations);
+  header.options["drift_text"] = setup.drift_rows.empty() ? "none" : hash_of_rows(setup.drift_rows);
+  header.options["snippets"] = references.snippets ? references.snippets->fingerprint() : "none";
+  if (references.snippets) header.options["idf"] = references.idf;
+  if (options.mode.kind != EvalMode::Kind::kSingle)
+    header.options["edited_neighbours"] = options.edited_neighbours ? "asked" : "left out";
+}
+
+void Benchmark::State::tell_about_parts(const EvalSetup& setup, Progress& progress) const {
+  if (group != nullptr)
+    progress.note(std::to_string(group->size()) + " processes share " +
+                  count_text(static_cast<std::int64_t>(setup.records.size())) + " records.");
+  if (const std::int64_t units = count_units(setup); units < shard.count)
+    progress.note("The records make " + count_text(units) +
+                  " of the units that parts share out, fewer than the " + count_text(shard.count) +
+                  " parts: some parts have nothing to do.");
+}
+
+// Where results of all records are: the contenders' own folders, or those that parts are joined into. None
+// while parts are missing.
+std::vector<fs::path> Benchmark::State::finished_folders() const {
+  const std::vector<fs::path> folders = contenders.folders(options.out);
+  if (shard.count == 1) return folders;
+  for (const fs::path& folder : folders)
+    if (!join_shards(options.out, shard.count, fs::relative(folder, options.out))) return {};
+  return folders;
+}
+
+BenchmarkOutcome Benchmark::State::outcome(Progress& progress) const {
+  BenchmarkOutcome outcome{options.out, {}, data.skipped_examples};
+  if (group != nullptr) {
+    progress.note("Waiting for the other processes.");
+    group->wait_for_all();
+    if (group->rank() > 0) return outcome;
+  }
+  const std::vector<fs::path> folders = finished_folders();
+  if (folders.empty() && group != nullptr)
+    throw Error(ErrorKind::kIo, options.out.string() +
+                                    " does not hold the parts of all processes; the option out must name a "
+                                    "folder that all hosts share");
+  if (folders.empty())
+    progress.note("Part " + std::to_string(shard.index) + "/" + std::to_string(shard.count) +
+                  " is done; the figures come when all parts are.");
+  for (const fs::path& folder : folders) outcome.methods.push_back(read_results(folder));
+  return outcome;
+}
+
+Benchmark::Benchmark(const BenchmarkOptions& options, ShardGroup* group) {
+  require_sound(options);
+  require_shardable(options.mode, shard_of(options, group));
+  require_writable_folder(options.out);
+  state_ = std::make_unique<State>(options, group);
+  require_same_parts(options.out, state_->shard.count, state_->contenders.folders(options.out));
+  state_->data = read_benchmark_data(options);
+  state_->references = read_references(options);
+}
+
+Benchmark::~Benchmark() = default;
+Benchmark::Benchmark(Benchmark&&) noexcept = default;
+
+std::vector<fs::path> Benchmark::outputs() const {
+  const fs::path& out = state_->options.out;
+  std::vector<fs::path> files = {out / kHtmlReport, out / kMarkdownReport};
+  const auto add = [&](const fs::path& base) {
+    for (const fs::path& folder : state_->contenders.folders(base))
+      for (const char* name : {kSummaryFile, kRecordsFile, kRunFile, kSecondsFile, kRetentionFile})
+        files.push_back(folder / name);
+  };
+  add(out);
+  const std::int64_t parts = state_->shard.count;
+  for (std::int64_t i = 0; parts > 1 && i < parts; ++i) add(out / shard_folder(i, parts));
+  return files;
+}
+
+BenchmarkOutcome Benchmark::run(Model& model, Progress& progress, const BenchmarkConditions& conditions) {
+  State& state = *state_;
+  const BenchmarkOptions& options = state.options;
+  EvalSetup setup;
+  setup.first_record = options.first_record;
+  setup.mode = options.mode;
+  setup.shard = state.shard;
+  setup.metrics = state.metrics();
+  setup.skip_true = find_dataset(options.dataset).opposed_targets;
+  setup.known_only = options.known;
+  setup.token_budget = conditions.token_budget;
+  setup.resume = options.resume;
+  first_then_others(state.group, [&] { state.contenders.settle(model, conditions.token_budget, progress); });
+  state.fit(model, setup);
+  setup.drift_rows =
+      benchmark_drift_rows(options, model, state.contenders.prefix(), state.contenders.held_text());
+  const EvalSummary header = state.header(model, conditions, setup);
+  state.tell_about_parts(setup, progress);
+  run_eval(model, setup, state.contenders.make(header, state.own_folder()), progress);
+  return state.outcome(progress);
+}
+
+BenchmarkOutcome run_benchmark(Model& model, const BenchmarkOptions& options, Progress& progress,
+                               ShardGroup* group) {
+  return Benchmark(options, group).run(model, progress);
+}
+
+}  // namespace emend

@@ -1,0 +1,100 @@
+#include "eval/benchmark_data.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/text_file.h"
+#include "emend/error.h"
+#include "eval/metrics/idf_file.h"
+
+namespace emend {
+namespace {
+
+DatasetFile read_data(const BenchmarkOptions& options) {
+  const std::string ending = options.data.extension().string();
+  if (!find_dataset(options.dataset).edit_files || (ending != ".yaml" && ending != ".yml"))
+    return read_dataset(options.dataset, options.data);
+  DatasetFile data = records_of(read_edit_file(options.data));
+  data.notes.emplace_back(
+      "Only the edits of the edit file were used, not its model, method, layer, options, form, bos, "
+      "statistics "
+      "and checks.");
+  return data;
+}
+
+void choose_records(const BenchmarkOptions& options, std::vector<EvalRecord>& records) {
+  const auto size = static_cast<std::int64_t>(records.size());
+  const std::int64_t end = options.end_record < 0 ? size : std::min(options.end_record, size);
+  if (options.first_record < 0 || options.first_record >= size)
+    throw Error(ErrorKind::kUsage, "there is no record " + std::to_string(options.first_record) +
+                                       ": the file has " + std::to_string(size) + " usable records");
+  if (options.first_record >= end)
+    throw Error(ErrorKind::kUsage, "the records from " + std::to_string(options.first_record) + " to " +
+                                       std::to_string(options.end_record) + " (exclusive) are none");
+  records.erase(records.begin() + end, records.end());
+  records.erase(records.begin(), records.begin() + options.first_record);
+}
+
+void limit_generations(std::vector<EvalRecord>& records, std::int64_t most) {
+  if (most < 0) return;
+  for (EvalRecord& record : records)
+    if (record.generations.size() > static_cast<std::size_t>(most))
+      record.generations.resize(static_cast<std::size_t>(most));
+}
+
+// The first `tokens` tokens of the rows. A row of a single token says nothing.
+TextRows cut_rows(TextRows rows, std::int64_t tokens) {
+  TextRows kept;
+  for (auto& row : rows) {
+    if (tokens < 2) break;
+    if (static_cast<std::int64_t>(row.size()) > tokens) row.resize(static_cast<std::size_t>(tokens));
+    tokens -= static_cast<std::int64_t>(row.size());
+    kept.push_back(std::move(row));
+  }
+  return kept;
+}
+
+}  // namespace
+
+DatasetFile read_benchmark_data(const BenchmarkOptions& options) {
+  DatasetFile data = read_data(options);
+  choose_records(options, data.records);
+  limit_generations(data.records, options.generations);
+  return data;
+}
+
+References read_references(const BenchmarkOptions& options) {
+  References references{std::nullopt, "of the snippets"};
+  if (options.snippets.empty()) return references;
+  if (options.idf.empty()) {
+    references.snippets.emplace(options.snippets);
+    return references;
+  }
+  IdfFiles files = read_idf(options.idf);
+  references.idf = files.fingerprint;
+  references.snippets.emplace(options.snippets, std::move(files.idf));
+  return references;
+}
+
+std::string why_no_consistency(const std::vector<EvalRecord>& records, const References& references) {
+  const std::string not_measured = "Consistency was not measured: ";
+  if (std::all_of(records.begin(), records.end(),
+                  [](const EvalRecord& record) { return record.generations.empty(); }))
+    return not_measured + "the records have no prompts to write from.";
+  if (!references.snippets) return not_measured + "no reference texts were given (snippets).";
+  if (std::none_of(records.begin(), records.end(), [&](const EvalRecord& record) {
+        return references.snippets->has(record.relation, record.target_id);
+      }))
+    return not_measured + "the reference texts hold none of these records' relations and targets.";
+  return "";
+}
+
+TextRows benchmark_drift_rows(const BenchmarkOptions& options, const Model& model, const TokenIds& prefix,
+                              const TextRows& held_text) {
+  if (options.drift_tokens == 0) return {};
+  if (options.drift_text.empty()) return cut_rows(held_text, options.drift_tokens);
+  return cut_rows(held_rows(model, prefix, {read_text_file(options.drift_text)}), options.drift_tokens);
+}
+
+}  // namespace emend

@@ -1,0 +1,160 @@
+#include "eval/contenders.h"
+
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "base/layer_number.h"
+#include "base/strings.h"
+#include "emend/error.h"
+#include "emend/locate.h"
+#include "emend/statistics_store.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDefaultMethod = "rome";
+
+// A label as the name of a folder.
+std::string folder_name(const std::string& label) {
+  std::string name;
+  for (const char c : label)
+    name += (c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20) ? '_' : c;
+  return name == "." || name == ".." ? "_" : name;
+}
+
+MethodFile with_names(MethodFile method) {
+  if (method.method.empty()) method.method = kDefaultMethod;
+  if (method.label.empty()) method.label = method.method;
+  return method;
+}
+
+// `layer: auto` of a benchmark: the decision that `emend locate` left beside the statistics, else the default
+// by depth. A benchmark's own prompts decide nothing.
+int auto_layer_of(const Model& model, const std::vector<std::int64_t>& prefix, const fs::path& statistics,
+                  Progress& progress) {
+  const auto held = load_layer_decision(model, prefix, statistics);
+  if (!held) return default_layer(model.config());
+  progress.note("Layer " + std::to_string(held->layer) + ", from " +
+                (statistics / "layer_decision.json").string() + " (" + held->source + ").");
+  return held->layer;
+}
+
+}  // namespace
+
+std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
+                                          const std::vector<fs::path>& files) {
+  std::vector<MethodFile> methods;
+  for (const std::string& name : names) methods.push_back({name, name, {}, {}, {}});
+  for (const fs::path& path : files) {
+    MethodFile file = read_method_file(path);
+    if (file.method.empty() && names.size() > 1)
+      throw Error(ErrorKind::kUsage,
+                  path.string() + ": the file names no method, and several are given beside it");
+    if (file.method.empty()) file.method = names.empty() ? kDefaultMethod : names.front();
+    methods.push_back(std::move(file));
+  }
+  return methods;
+}
+
+ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) {
+  std::vector<MethodFile> methods = options.methods;
+  if (methods.empty()) methods.emplace_back();
+  std::set<std::string> folders;
+  for (MethodFile& given : methods) {
+    Entry entry;
+    entry.method = with_names(std::move(given));
+    if (!folders.insert(folder_name(entry.method.label)).second)
+      throw Error(ErrorKind::kUsage, "two methods have the label " + quote(entry.method.label) +
+                                         "; give one of them another `label:`");
+    entry.editor = make_editor(entry.method.method, entry.method.options);
+    entries_.push_back(std::move(entry));
+  }
+}
+
+void ContenderSet::settle(const Model& model, std::int64_t token_budget, Progress& progress) {
+  prefix_ = resolve_bos(model.tokenizer(), options_.bos);
+  for (Entry& entry : entries_) {
+    entry.statistics = !entry.method.statistics.empty() ? entry.method.statistics
+                       : !options_.statistics.empty()   ? options_.statistics
+                                                        : default_statistics_folder(model, prefix_);
+    entry.context.layers = layers_of(entry, model, progress);
+    entry.context.prefix = prefix_;
+    entry.context.form = options_.form;
+    entry.context.seed = options_.seed;
+    entry.context.token_budget = token_budget;
+  }
+  load_statistics(model, token_budget, progress);
+}
+
+// The layers that its file names, or the benchmark's, in ascending order; else the one that `auto` finds.
+std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model, Progress& progress) const {
+  const bool own = !entry.method.layer.layers.empty();
+  const std::vector<int>& given = own ? entry.method.layer.layers : options_.layer.layers;
+  if (given.empty()) return {auto_layer_of(model, prefix_, entry.statistics, progress)};
+  const std::string where = own                            ? entry.method.label + ": layer"
+                            : options_.layer.where.empty() ? "layer"
+                                                           : options_.layer.where;
+  if (given.size() > 1 && entry.editor->layer_use() == LayerUse::kOne)
+    throw Error(ErrorKind::kConfig, entry.method.label + ": the method " + quote(entry.method.method) +
+                                        " edits one layer, and " + std::to_string(given.size()) +
+                                        " are listed");
+  for (const int layer : given) require_layer(where, layer, model.config().layers);
+  const std::set<int> ascending(given.begin(), given.end());
+  return {ascending.begin(), ascending.end()};
+}
+
+void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget, Progress& progress) {
+  const auto began = std::chrono::steady_clock::now();
+  std::map<fs::path, std::set<int>> wanted;
+  for (const Entry& entry : entries_)
+    if (entry.editor->needs_statistics())
+      wanted[entry.statistics].insert(entry.context.layers.begin(), entry.context.layers.end());
+  StatisticsOptions collecting;
+  collecting.seed = options_.seed;
+  collecting.token_budget = token_budget;
+  for (const auto& [folder, layers] : wanted)
+    statistics_[folder] =
+        StatisticsStore(model, prefix_, folder).layers({layers.begin(), layers.end()}, collecting, progress);
+  for (Entry& entry : entries_)
+    if (entry.editor->needs_statistics()) entry.context.statistics = &statistics_.at(entry.statistics);
+  statistics_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
+
+std::vector<std::vector<std::int64_t>> ContenderSet::held_text() const {
+  for (const auto& [folder, statistics] : statistics_)
+    if (!statistics.held_text.empty()) return statistics.held_text;
+  return {};
+}
+
+std::vector<fs::path> ContenderSet::folders(const fs::path& out) const {
+  if (entries_.size() == 1) return {out};
+  std::vector<fs::path> folders;
+  for (const Entry& entry : entries_) folders.push_back(out / folder_name(entry.method.label));
+  return folders;
+}
+
+std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::path& out) const {
+  std::vector<Contender> contenders;
+  const std::vector<fs::path> results = folders(out);
+  for (const Entry& entry : entries_) {
+    Contender contender;
+    contender.header = header;
+    contender.header.method = entry.method.method;
+    contender.header.label = entry.method.label;
+    for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
+    contender.header.options["layer"] = std::to_string(entry.context.layers.front());
+    contender.header.seconds["statistics"] = statistics_seconds_;
+    if (entry.context.statistics != nullptr)
+      contender.header.statistics_fingerprint = entry.context.statistics->fingerprint;
+    contender.editor = entry.editor.get();
+    contender.context = entry.context;
+    contender.folder = results[contenders.size()];
+    contenders.push_back(std::move(contender));
+  }
+  return contenders;
+}
+
+}  // namespace emend

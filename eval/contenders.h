@@ -1,0 +1,57 @@
+// The methods that a benchmark compares: editors with their options, layers and statistics.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "emend/editor.h"
+#include "emend/eval_run.h"
+#include "emend/model.h"
+#include "emend/records.h"
+#include "emend/statistics.h"
+#include "eval/run.h"
+
+namespace emend {
+
+class ContenderSet {
+ public:
+  // Throws Error(kConfig) for unknown methods and options of methods, Error(kUsage) for two methods of one
+  // label. `options` must outlive this object.
+  explicit ContenderSet(const BenchmarkOptions& options);
+
+  // Settles prefix and layers, and loads or collects the statistics that are needed: one pass for all layers
+  // of a folder.
+  void settle(const Model& model, std::int64_t token_budget, Progress& progress);
+
+  const std::vector<std::int64_t>& prefix() const { return prefix_; }
+  // Text that the statistics did not use; empty if no statistics are used.
+  std::vector<std::vector<std::int64_t>> held_text() const;
+
+  // Where the results of each go: to `out` itself, or to a folder of its label in it if there are several.
+  std::vector<std::filesystem::path> folders(const std::filesystem::path& out) const;
+  // This object must outlive what it returns.
+  std::vector<Contender> make(const EvalSummary& header, const std::filesystem::path& out) const;
+
+ private:
+  struct Entry {
+    MethodFile method;
+    std::unique_ptr<Editor> editor;
+    EditorContext context;
+    std::filesystem::path statistics;  // folder
+  };
+
+  std::vector<int> layers_of(const Entry& entry, const Model& model, Progress& progress) const;
+  void load_statistics(const Model& model, std::int64_t token_budget, Progress& progress);
+
+  const BenchmarkOptions& options_;
+  std::vector<Entry> entries_;
+  std::vector<std::int64_t> prefix_;
+  std::map<std::filesystem::path, Statistics> statistics_;
+  double statistics_seconds_ = 0;
+};
+
+}  // namespace emend

@@ -1,0 +1,61 @@
+#include "eval/results/metric_names.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+namespace emend {
+namespace {
+
+constexpr std::array<const char*, 4> kMeasures = {"success", "argmax", "generated", "magnitude"};
+constexpr std::array<const char*, 5> kLeading = {"score", "fluency", "consistency", "drift_kl",
+                                                 "drift_perplexity"};
+
+}  // namespace
+
+std::vector<std::string> question_metrics(const std::string& question) {
+  std::vector<std::string> names;
+  for (const char* measure : kMeasures) names.push_back(question + "_" + measure);
+  return names;
+}
+
+std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs) {
+  std::set<std::string> known;
+  for (const EvalSummary& run : runs)
+    for (const auto* figures : {&run.base, &run.metrics})
+      for (const auto& [name, figure] : *figures) known.insert(name);
+  std::vector<std::string> names;
+  const auto take = [&](const std::string& name) {
+    if (known.erase(name) > 0) names.push_back(name);
+  };
+  for (const char* question : kQuestions)
+    for (const std::string& name : question_metrics(question)) take(name);
+  for (const char* name : kLeading) take(name);
+  names.insert(names.end(), known.begin(), known.end());
+  return names;
+}
+
+bool is_share(const std::string& metric) {
+  constexpr std::array<std::string_view, 6> kEnds = {"_success",   "_argmax",    "_generated",
+                                                     "_magnitude", "_unchanged", "_acc"};
+  constexpr std::array<std::string_view, 3> kBegins = {"locality_", "specificity_", "portability_"};
+  return metric == "score" ||
+         std::any_of(kEnds.begin(), kEnds.end(),
+                     [&](std::string_view end) { return metric.ends_with(end); }) ||
+         std::any_of(kBegins.begin(), kBegins.end(),
+                     [&](std::string_view begin) { return metric.starts_with(begin); });
+}
+
+const MetricSummary* find_figure(const std::map<std::string, MetricSummary>& figures,
+                                 const std::string& metric) {
+  const auto found = figures.find(metric);
+  return found == figures.end() || found->second.n == 0 ? nullptr : &found->second;
+}
+
+const MetricSummary* find_base_figure(const std::vector<EvalSummary>& runs, const std::string& metric) {
+  for (const EvalSummary& run : runs)
+    if (const MetricSummary* figure = find_figure(run.base, metric)) return figure;
+  return nullptr;
+}
+
+}  // namespace emend

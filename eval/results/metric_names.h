@@ -1,0 +1,34 @@
+// The names of metrics: in which order they are read, which are shares, where a figure is found.
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "emend/eval.h"
+
+namespace emend {
+
+// What a fact is asked by.
+inline constexpr std::array<const char*, 3> kQuestions = {"efficacy", "paraphrase", "neighbourhood"};
+// "efficacy_success", "efficacy_argmax", "efficacy_generated", "efficacy_magnitude".
+std::vector<std::string> question_metrics(const std::string& question);
+
+// Every metric of any run, before or after: those of the questions, then score, fluency, consistency and
+// drift, then the others by name.
+std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs);
+
+// Whether a metric is a share or a difference of probabilities, printed in percent: `*_success`, `*_argmax`,
+// `*_generated`, `*_magnitude`, `*_unchanged`, `*_acc`, `locality_*`, `specificity_*`, `portability_*`,
+// `score`.
+bool is_share(const std::string& metric);
+
+// One of EvalSummary::base and ::metrics. Returns nullptr if it does not exist or has no records.
+const MetricSummary* find_figure(const std::map<std::string, MetricSummary>& figures,
+                                 const std::string& metric);
+
+// What the unedited model has, from the first run that measured it: the runs share model and data.
+const MetricSummary* find_base_figure(const std::vector<EvalSummary>& runs, const std::string& metric);
+
+}  // namespace emend

@@ -1,0 +1,97 @@
+// A benchmark of editors, as `emend eval` runs it: records of a data set through one or several methods, each
+// edited model measured beside the unedited one.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "emend/eval.h"
+#include "emend/model.h"
+#include "emend/progress.h"
+#include "emend/records.h"
+#include "emend/shard_group.h"
+
+namespace emend {
+
+struct BenchmarkOptions {
+  // Records.
+  std::string dataset;            // a name of list_datasets()
+  std::filesystem::path data;     // its file; for "emend" also an edit file, of which only the edits are used
+  std::int64_t first_record = 0;  // among the usable records of the file, from 0
+  std::int64_t end_record = -1;   // behind the last one; -1: all that follow
+  bool known = false;             // leave out records whose present answer is not the unedited model's
+  EvalMode mode;
+
+  // Methods. They all edit the same records.
+  std::vector<MethodFile> methods;   // none: rome with its defaults; their labels must differ
+  LayerChoice layer;                 // of methods that name none; empty: auto
+  std::filesystem::path statistics;  // folder for methods that name none; empty: the default one of the model
+  std::string bos = "auto";          // auto, none, or a token
+  PromptForm form = PromptForm::kRaw;
+  std::uint64_t seed = 0;  // of contexts, of free texts, and of text that the model writes for statistics
+
+  // Questions.
+  bool plus = false;                 // also CounterFact+: neighbours after the edited statement
+  bool edited_neighbours = false;    // ask neighbours that the same edit rewrites, too
+  std::int64_t generations = -1;     // free texts a record at most; -1: all that the data has
+  std::filesystem::path snippets;    // reference texts for consistency; empty: not measured
+  std::filesystem::path idf;         // folder with the words' weights; empty: those of the snippets
+  std::filesystem::path drift_text;  // plain text; empty: text that the statistics held back
+  std::int64_t drift_tokens = 256;   // of that text; 0: drift is not measured
+
+  // Results.
+  std::filesystem::path out;  // a folder; several methods have a folder each in it, named by their labels
+  bool resume = false;        // take up the run that was begun there
+  int shard = 0, shards = 1;  // only part `shard` of `shards`; the last part that ends joins all of them
+};
+
+// How the model was loaded. The results keep it.
+struct BenchmarkConditions {
+  std::int64_t token_budget = 4096;  // tokens that one pass may hold, >= 1
+  std::string device, dtype;         // as they were asked for; empty: those of the model
+  double load_seconds = 0;           // that the caller spent before
+};
+
+// The methods that `names` (each with its defaults) and options files stand for, in this order. A file that
+// names no method takes the one that `names` has, else rome. Throws Error(kUsage) if `names` has several
+// then, and what read_method_file throws.
+std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
+                                          const std::vector<std::filesystem::path>& files);
+
+// A benchmark that is prepared: what can be refused without the model has been refused.
+class Benchmark {
+ public:
+  // Reads data and reference texts, and makes the editors; nothing is written. `group`: the processes that
+  // share the records. Process r of n does part r of n, and `shard` and `shards` are not used. The group must
+  // outlive the benchmark; nullptr: this process is alone.
+  // Throws Error: kUsage (options that do not go together or are out of range), kConfig (unknown names of
+  // data set, method or method option; a broken data file; results of another number of parts), kIo, kFormat.
+  explicit Benchmark(const BenchmarkOptions& options, ShardGroup* group = nullptr);
+  ~Benchmark();
+  Benchmark(Benchmark&&) noexcept;
+
+  // All files that the run may write; folders of statistics are not among them.
+  std::vector<std::filesystem::path> outputs() const;
+
+  // Settles layers, collects statistics that are missing (the first process of a group does, the others
+  // wait), and edits and measures all records. Call it once. In a group the first process joins the parts,
+  // and the outcome of the others is empty, as is that of one shard while others are missing. `model` is
+  // changed while a sequential edit is searched, and put back. A run that stops at any moment can be resumed,
+  // and then writes the same records.jsonl. Throws Error: kConfig (a layer or BOS that the model does not
+  // have; a folder that holds another run, or this one without `resume`), kModel (statistics of another
+  // model), what editors throw except failed searches (those are results), and what `progress` throws.
+  BenchmarkOutcome run(Model& model, Progress& progress, const BenchmarkConditions& conditions = {});
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// The same as Benchmark(options, group).run(model, progress).
+BenchmarkOutcome run_benchmark(Model& model, const BenchmarkOptions& options, Progress& progress,
+                               ShardGroup* group = nullptr);
+
+}  // namespace emend

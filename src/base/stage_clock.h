@@ -1,0 +1,58 @@
+// How long the stages of some work take, told by the progress that passes through.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "emend/progress.h"
+
+namespace emend {
+
+// The names of the stages in which an editor searches its values begin so ("searching 12 values").
+inline constexpr std::string_view kSearchStage = "search";
+
+// Hands all calls on to `next`, which must outlive the clock.
+class StageClock : public Progress {
+ public:
+  explicit StageClock(Progress& next) : next_(next), began_(Clock::now()) {}
+
+  void begin(std::string_view stage, std::int64_t total, std::string_view unit) override {
+    stage_ = stage;
+    stage_began_ = Clock::now();
+    next_.begin(stage, total, unit);
+  }
+  void update(std::int64_t done, std::string_view note) override { next_.update(done, note); }
+  void end() override {
+    seconds_[stage_] += since(stage_began_);
+    next_.end();
+  }
+  void note(std::string_view text) override { next_.note(text); }
+  void poll() override { next_.poll(); }
+
+  // Wall-clock seconds of each stage that has ended, by name.
+  const std::map<std::string, double>& seconds() const { return seconds_; }
+  // Of the stages in which values were searched.
+  double search_seconds() const {
+    double total = 0;
+    for (const auto& [stage, seconds] : seconds_)
+      if (stage.starts_with(kSearchStage)) total += seconds;
+    return total;
+  }
+  // Of the rest of this object's life so far: what an editor does besides its search.
+  double other_seconds() const { return since(began_) - search_seconds(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static double since(Clock::time_point began) {
+    return std::chrono::duration<double>(Clock::now() - began).count();
+  }
+
+  Progress& next_;
+  Clock::time_point began_, stage_began_;
+  std::string stage_;
+  std::map<std::string, double> seconds_;
+};
+
+}  // namespace emend

@@ -1,0 +1,31 @@
+// The charts of a benchmark report: which figures go into which.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "emend/eval.h"
+
+namespace emend {
+
+struct TitledChart {
+  std::string title;
+  std::string svg;
+};
+
+// Unedited against the runs: all shares in one chart, each other metric in one of its own.
+std::vector<TitledChart> interval_charts(const std::vector<EvalSummary>& runs);
+
+// One chart a metric over the number of edits; empty when no run has points.
+std::vector<TitledChart> retention_charts(const std::vector<EvalSummary>& runs);
+
+struct Distribution {
+  std::string title, note;
+  std::vector<TitledChart> charts;  // one a run that has such questions
+};
+
+// Probability of the target on the prompts and on the paraphrases, and how far the neighbours' own answer
+// leads. Those of which no run has any are left out.
+std::vector<Distribution> distributions(const std::vector<EvalResults>& runs);
+
+}  // namespace emend

@@ -1,0 +1,90 @@
+#include "reports/eval_comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/strings.h"
+#include "eval/results/metric_names.h"
+#include "report/display_text.h"
+#include "report/numbers.h"
+#include "report/table.h"
+#include "reports/eval_tables.h"
+
+namespace emend {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+std::string value_text(const std::string& metric, double value, bool with_sign = false) {
+  if (!std::isfinite(value)) return "-";
+  std::string text = with_sign && value > 0 ? "+" : "";
+  text += is_share(metric) ? figure_text(metric, {value, kNaN, 1}) : number_text(value, 4);
+  return text;
+}
+
+std::string interval_text(const std::string& metric, const PairedDifference& values) {
+  std::string text = "[";
+  text += value_text(metric, values.low, true) + ", " + value_text(metric, values.high, true);
+  return text + "]";
+}
+
+// "3 records are only in A: x, y, z"; empty for none.
+std::string only_text(const std::vector<std::string>& ids, const std::string& name) {
+  constexpr std::size_t kShown = 10;
+  if (ids.empty()) return "";
+  const std::vector<std::string> shown(
+      ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, ids.size())));
+  return count_text(static_cast<std::int64_t>(ids.size())) +
+         (ids.size() == 1 ? " record is" : " records are") + " evaluated in " + name +
+         " only: " + join(shown) + (ids.size() > kShown ? ", ..." : "") + "\n";
+}
+
+}  // namespace
+
+std::string comparison_report(const Comparison& comparison, std::size_t columns) {
+  Table table({{"metric"},
+               {"A", Align::kRight},
+               {"B", Align::kRight},
+               {"B - A", Align::kRight},
+               {"95 % interval", Align::kRight},
+               {"p", Align::kRight},
+               {"n", Align::kRight}});
+  for (const ComparedMetric& compared : comparison.metrics) {
+    const PairedDifference& values = compared.values;
+    table.add_row({metric_label(compared.metric), value_text(compared.metric, values.a),
+                   value_text(compared.metric, values.b),
+                   value_text(compared.metric, values.difference, true),
+                   values.n == 0 ? "-" : interval_text(compared.metric, values), number_text(values.p, 2),
+                   count_text(values.n)});
+  }
+  std::string text = "A: ";
+  text += one_line(comparison.name_a) + "\nB: " + one_line(comparison.name_b) + "\n\n" + table.text(columns) +
+          "\n";
+  text += count_text(comparison.shared) + " records are in both. Paired bootstrap over records, " +
+          count_text(comparison.bootstrap.draws) + " draws, seed " +
+          std::to_string(comparison.bootstrap.seed) +
+          "; p is two-sided and not corrected for the number of metrics.\n";
+  return text + only_text(comparison.only_a, "A") + only_text(comparison.only_b, "B");
+}
+
+nlohmann::ordered_json comparison_json(const Comparison& comparison) {
+  nlohmann::ordered_json metrics = nlohmann::ordered_json::object();
+  for (const ComparedMetric& compared : comparison.metrics) {
+    const PairedDifference& values = compared.values;
+    metrics[compared.metric] = {{"a", values.a},     {"b", values.b},       {"difference", values.difference},
+                                {"low", values.low}, {"high", values.high}, {"p", values.p},
+                                {"n", values.n}};
+  }
+  return {{"a", comparison.name_a},
+          {"b", comparison.name_b},
+          {"shared", comparison.shared},
+          {"only_a", comparison.only_a},
+          {"only_b", comparison.only_b},
+          {"draws", comparison.bootstrap.draws},
+          {"seed", comparison.bootstrap.seed},
+          {"metrics", metrics},
+          {"warnings", comparison.warnings}};
+}
+
+}  // namespace emend

@@ -1,0 +1,313 @@
+#include "reports/eval_page.h"
+
+#include <cmath>
+
+#include "report/html.h"
+#include "report/numbers.h"
+#include "reports/eval_charts.h"
+#include "reports/eval_tables.h"
+#include "reports/eval_worst_cases.h"
+
+namespace emend {
+namespace {
+
+using Data = nlohmann::ordered_json;
+
+const char* const kPage = R"html(<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="emend {{version}}">
+<title>{{title}}</title>
+<style>{{{style}}}</style>
+</head>
+<body>
+<header>
+<h1>{{title}}</h1>
+<p class="note">{{subtitle}}</p>
+</header>
+<main>
+{{#sections}}
+<section>
+<h2>{{title}}</h2>
+<div class="scroll" role="region" tabindex="0" aria-label="{{title}}"><table>
+<thead><tr>{{#columns}}<th scope="col">{{text}}</th>{{/columns}}</tr></thead>
+<tbody>
+{{#rows}}
+<tr>{{#group}}<th class="group" colspan="{{width}}" scope="rowgroup">{{text}}</th>{{/group}}{{#member}}<th scope="row" class="{{style}}">{{text}}</th>{{#cells}}<td>{{text}}</td>{{/cells}}{{/member}}</tr>
+{{/rows}}
+</tbody></table></div>
+<p class="note">{{note}}</p>
+</section>
+{{/sections}}
+{{#has_intervals}}
+<section>
+<h2>Means with their intervals</h2>
+<p class="note">A mark is the mean over records, the line through it the 95 % interval.</p>
+<div class="charts">
+{{#intervals}}
+<figure><figcaption>{{title}}</figcaption>
+{{{svg}}}</figure>
+{{/intervals}}
+</div>
+</section>
+{{/has_intervals}}
+{{#has_retention}}
+<section>
+<h2>Retention</h2>
+<p class="note">Edits go onto the same model one after the other; each point is the mean over all records edited so far, the band its 95 % interval.</p>
+<div class="charts">
+{{#retention}}
+<figure><figcaption>{{title}}</figcaption>
+{{{svg}}}</figure>
+{{/retention}}
+</div>
+</section>
+{{/has_retention}}
+{{#has_histograms}}
+<section>
+<h2>Distributions</h2>
+<p class="note">Each prompt counts once. Bars: after the edit; dashed outline: before.</p>
+{{#histograms}}
+<h3>{{title}}</h3>
+<p class="note">{{note}}</p>
+<div class="charts">
+{{#charts}}
+<figure><figcaption>{{title}}</figcaption>
+{{{svg}}}</figure>
+{{/charts}}
+</div>
+{{/histograms}}
+</section>
+{{/has_histograms}}
+{{#worst}}
+<section>
+<h2>Worst cases: {{run}}</h2>
+<p class="note">In front of each prompt: probability of the expected answer less that of the other one, after the edit.</p>
+{{#kinds}}
+<h3>{{title}} ({{count}})</h3>
+<p class="note">{{meaning}}</p>
+{{#cases}}
+<details{{#first}} open{{/first}}>
+<summary><strong>{{margin}}</strong> · {{prompt}} → <em>{{expected}}</em></summary>
+<div class="inside">
+{{#reason}}<p><span class="bad">Failed:</span> {{reason}}</p>{{/reason}}
+{{#warnings}}<p><span class="bad">Warning:</span> {{text}}</p>{{/warnings}}
+{{#asked}}
+<table class="words">
+<thead><tr><th scope="col"></th><th scope="col">before</th><th scope="col">after</th></tr></thead>
+<tbody>
+{{#rows}}
+<tr><th scope="row">{{name}}</th><td class="{{before_style}}">{{before}}</td><td class="{{after_style}}">{{after}}</td></tr>
+{{/rows}}
+</tbody></table>
+{{/asked}}
+<p class="note">{{about}}</p>
+</div>
+</details>
+{{/cases}}
+{{#rest}}<p class="note">{{rest}}</p>{{/rest}}
+{{/kinds}}
+</section>
+{{/worst}}
+<section>
+<h2>How it was made</h2>
+{{#runs}}
+<details open>
+<summary>{{name}}</summary>
+<div class="inside"><table class="words"><tbody>
+{{#facts}}
+<tr><th scope="row">{{name}}</th><td>{{value}}</td></tr>
+{{/facts}}
+{{#notes}}
+<tr><th scope="row">note</th><td>{{text}}</td></tr>
+{{/notes}}
+</tbody></table></div>
+</details>
+{{/runs}}
+</section>
+</main>
+</body>
+</html>
+)html";
+
+Data texts(const std::vector<std::string>& strings, std::size_t first = 0) {
+  Data list = Data::array();
+  for (std::size_t i = first; i < strings.size(); ++i) list.push_back({{"text", strings[i]}});
+  return list;
+}
+
+Data section_row(const std::vector<std::string>& row, std::size_t columns, bool grouped) {
+  if (row.size() == 1) return {{"group", {{"text", row.front()}, {"width", columns}}}, {"member", false}};
+  return {{"group", false},
+          {"member", {{"text", row.front()}, {"style", grouped ? "member" : ""}, {"cells", texts(row, 1)}}}};
+}
+
+Data sections_data(const std::vector<EvalSummary>& runs) {
+  Data list = Data::array();
+  for (const SummarySection& section : summary_sections(runs)) {
+    const bool grouped = section.rows.front().size() == 1;
+    Data rows = Data::array();
+    for (const auto& row : section.rows) rows.push_back(section_row(row, section.columns.size(), grouped));
+    list.push_back({{"title", section.title},
+                    {"note", section.note},
+                    {"columns", texts(section.columns)},
+                    {"rows", rows}});
+  }
+  return list;
+}
+
+Data charts_data(const std::vector<TitledChart>& charts) {
+  Data list = Data::array();
+  for (const TitledChart& chart : charts) list.push_back({{"title", chart.title}, {"svg", chart.svg}});
+  return list;
+}
+
+Data distributions_data(const std::vector<EvalResults>& runs) {
+  Data list = Data::array();
+  for (const Distribution& distribution : distributions(runs))
+    list.push_back({{"title", distribution.title},
+                    {"note", distribution.note},
+                    {"charts", charts_data(distribution.charts)}});
+  return list;
+}
+
+const char* yes_no(bool yes) {
+  return yes ? "yes" : "no";
+}
+
+Data before_and_after(const std::string& name, const std::string& before, const std::string& after,
+                      const std::string& before_style = "", const std::string& after_style = "") {
+  return {{"name", name},
+          {"before", before},
+          {"after", after},
+          {"before_style", before_style},
+          {"after_style", after_style}};
+}
+
+const char* verdict_style(bool good) {
+  return good ? "good" : "bad";
+}
+
+// For prompts and paraphrases argmax and generated are about the target, for neighbours about their own
+// answer.
+Data answer_rows(const RecordResult& record, const AnswerTrace& trace) {
+  const bool neighbour = trace.role == "neighbour";
+  const std::string expected = neighbour ? trace.answer : record.target;
+  const auto row = [&](const std::string& name, bool before, bool after) {
+    return before_and_after(name, yes_no(before), yes_no(after), "", verdict_style(after));
+  };
+  Data rows = {before_and_after("text", trace.before.text, trace.after.text, "model-text", "model-text"),
+               before_and_after("p(" + record.target + ")", probability_text(trace.before.p_target),
+                                probability_text(trace.after.p_target))};
+  if (!trace.answer.empty())
+    rows.push_back(before_and_after("p(" + trace.answer + ")", probability_text(trace.before.p_answer),
+                                    probability_text(trace.after.p_answer)));
+  rows.push_back(row("greedy continuation is " + expected, trace.before.argmax, trace.after.argmax));
+  rows.push_back(row("text begins with " + expected, trace.before.generated, trace.after.generated));
+  return rows;
+}
+
+std::string margin_text(double margin) {
+  if (!std::isfinite(margin)) return "not measured";
+  return (margin < 0 ? "\u2212" : "+") + probability_text(std::abs(margin));
+}
+
+std::string about(const RecordResult& record) {
+  return "Record " + record.id + ", subject " + record.subject + ": " + record.was + " → " + record.target +
+         ", layer " + std::to_string(record.layer) + ", " + std::to_string(record.steps) + " steps, loss " +
+         number_text(record.loss) + ", relative norm " + number_text(record.relative_norm);
+}
+
+Data case_data(const WorstCase& worst) {
+  const RecordResult& record = *worst.record;
+  const bool asked = worst.answer != nullptr;
+  const bool neighbour = asked && worst.answer->role == "neighbour";
+  return {{"margin", asked ? margin_text(worst.margin) : "no update"},
+          {"prompt", asked ? worst.answer->prompt : record.prompt},
+          {"expected", neighbour ? worst.answer->answer : record.target},
+          {"reason", record.reason.empty() ? Data(nullptr) : Data(record.reason)},
+          {"warnings", texts(record.warnings)},
+          {"rows", asked ? answer_rows(record, *worst.answer) : Data::array()},
+          {"asked", asked},
+          {"about", about(record)}};
+}
+
+Data kind_data(const WorstCases& kind, std::size_t most) {
+  Data cases = Data::array();
+  for (const WorstCase& worst : kind.cases) {
+    if (cases.size() == most) break;
+    cases.push_back(case_data(worst));
+    cases.back()["first"] = cases.size() == 1;
+  }
+  const std::string total = count_text(static_cast<std::int64_t>(kind.cases.size()));
+  const bool all = cases.size() == kind.cases.size();
+  return {{"title", kind.title},
+          {"count", kind.cases.empty() ? "none" : total},
+          {"meaning", kind.meaning},
+          {"cases", cases},
+          {"rest",
+           all ? Data(nullptr)
+               : Data("The worst " + std::to_string(most) + " of " + total + "; records.jsonl has all.")}};
+}
+
+Data worst_data(const std::vector<EvalResults>& runs, std::size_t most) {
+  Data list = Data::array();
+  for (const EvalResults& run : runs) {
+    Data kinds = Data::array();
+    for (const WorstCases& kind : find_worst_cases(run.records)) kinds.push_back(kind_data(kind, most));
+    list.push_back({{"run", run.summary.name()}, {"kinds", kinds}});
+  }
+  return list;
+}
+
+Data runs_data(const std::vector<EvalSummary>& runs) {
+  Data list = Data::array();
+  for (const EvalSummary& run : runs) {
+    Data facts = Data::array();
+    for (const auto& [name, value] : provenance(run)) facts.push_back({{"name", name}, {"value", value}});
+    list.push_back({{"name", run.name()}, {"facts", facts}, {"notes", texts(run.notes)}});
+  }
+  return list;
+}
+
+std::string file_name(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
+}
+
+std::string subtitle(const std::vector<EvalSummary>& runs) {
+  if (runs.empty()) return "no runs";
+  const EvalSummary& first = runs.front();
+  return first.mode + ", " + count_text(first.records) + " records of " + file_name(first.data_path) +
+         ", seed " + std::to_string(first.seed) + ", emend " + first.emend;
+}
+
+}  // namespace
+
+std::string eval_page(const std::vector<EvalResults>& runs, const EvalPageOptions& options) {
+  std::vector<EvalSummary> summaries;
+  for (const EvalResults& run : runs) summaries.push_back(run.summary);
+  const EvalSummary first = summaries.empty() ? EvalSummary{} : summaries.front();
+  const std::string title = options.title.empty()
+                                ? "Editing " + file_name(first.model_path) + " on " + first.dataset
+                                : options.title;
+  const Data intervals = charts_data(interval_charts(summaries));
+  const Data retention = charts_data(retention_charts(summaries));
+  const Data histograms = distributions_data(runs);
+  return fill_template(kPage, {{"title", title},
+                               {"subtitle", subtitle(summaries)},
+                               {"version", first.emend},
+                               {"style", page_style()},
+                               {"sections", sections_data(summaries)},
+                               {"has_intervals", !intervals.empty()},
+                               {"intervals", intervals},
+                               {"has_retention", !retention.empty()},
+                               {"retention", retention},
+                               {"has_histograms", !histograms.empty()},
+                               {"histograms", histograms},
+                               {"worst", worst_data(runs, options.worst_cases)},
+                               {"runs", runs_data(summaries)}});
+}
+
+}  // namespace emend

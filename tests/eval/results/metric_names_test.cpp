@@ -1,0 +1,37 @@
+#include "eval/results/metric_names.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "../../support/sample_results.h"
+
+namespace emend {
+namespace {
+
+using testing::ElementsAre;
+
+TEST(MetricNames, ComeInTheOrderOfReading) {
+  EXPECT_THAT(metric_names({sample_summary("rome")}),
+              ElementsAre("efficacy_success", "efficacy_generated", "efficacy_magnitude", "score", "fluency",
+                          "rewrite_acc"));
+}
+
+TEST(IsShare, KnowsTheNamesOfTheField) {
+  for (const char* name :
+       {"rewrite_acc", "locality_neighborhood", "portability_one_hop", "neighbourhood_unchanged", "score"})
+    EXPECT_TRUE(is_share(name)) << name;
+  for (const char* name : {"fluency", "consistency", "drift_kl", "neighbourhood_kl"})
+    EXPECT_FALSE(is_share(name)) << name;
+}
+
+TEST(FindFigure, PassesOverWhatHasNoRecords) {
+  EvalSummary summary = sample_summary("rome"), unmeasured = summary;
+  unmeasured.base["efficacy_success"].n = 0;
+  EXPECT_EQ(find_figure(unmeasured.base, "efficacy_success"), nullptr);
+  EXPECT_EQ(find_figure(summary.base, "fluency"), nullptr);
+  const std::vector<EvalSummary> runs = {unmeasured, summary};
+  EXPECT_EQ(find_base_figure(runs, "efficacy_success"), &runs[1].base.at("efficacy_success"));
+}
+
+}  // namespace
+}  // namespace emend

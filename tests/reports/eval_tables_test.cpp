@@ -1,0 +1,83 @@
+#include "reports/eval_tables.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "../support/sample_results.h"
+
+namespace emend {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+TEST(FigureText, PrintsSharesInPercent) {
+  EXPECT_EQ(figure_text("efficacy_success", {0.975, 0.0123, 9}), "97.5 ± 1.2");
+  EXPECT_EQ(figure_text("paraphrase_magnitude", {-0.5, 0, 9}), "-50.0 ± 0.0");
+  EXPECT_EQ(figure_text("score", {0.8, kNaN, 9}), "80.0");
+  EXPECT_EQ(figure_text("score", {kNaN, 0, 9}), "-");
+}
+
+TEST(FigureText, PrintsOthersAsTheyAre) {
+  EXPECT_EQ(figure_text("fluency", {6.125, 0.25, 9}), "6.12 ± 0.25");
+  EXPECT_EQ(figure_text("fluency", {626.5, 12, 9}), "626 ± 12");
+  EXPECT_EQ(figure_text("drift_perplexity", {1.0012, 0, 9}), "1.001");
+  EXPECT_EQ(figure_text("drift_kl", {1.5e-6, 2e-7, 9}), "1.50e-06 ± 2.0e-07");
+}
+
+TEST(SummarySections, SetTeacherForcedBesideGenerated) {
+  const auto sections = summary_sections({sample_summary("rome")});
+  ASSERT_EQ(sections.size(), 3u);
+  EXPECT_THAT(sections[0].columns, ElementsAre("", "success", "argmax", "generated", "magnitude", "n"));
+  EXPECT_THAT(
+      sections[0].rows,
+      ElementsAre(ElementsAre("efficacy"), ElementsAre("unedited", "0.0 ± 0.0", "-", "-", "-89.0 ± 1.0", "2"),
+                  ElementsAre("rome", "97.5 ± 1.2", "-", "50.0 ± 10.0", "-", "2")));
+  EXPECT_THAT(sections[1].rows[2], ElementsAre("rewrite_acc, %", "-", "75.0 ± 50.0", "2"));
+  EXPECT_THAT(sections[2].rows,
+              ElementsAre(ElementsAre("evaluated", "2"), ElementsAre("left out: already true", "1"),
+                          ElementsAre("left out: subject not in its prompt", "4")));
+}
+
+TEST(SummarySections, TakeSeveralRuns) {
+  EvalSummary other = sample_summary("memit");
+  other.metrics["fluency"].n = 3;
+  other.metrics.erase("score");
+  other.skipped = {{"too long", 1}};
+  const auto sections = summary_sections({sample_summary("rome"), other});
+  EXPECT_THAT(sections[0].rows[3], ElementsAre("memit", "97.5 ± 1.2", "-", "50.0 ± 10.0", "-", "2"));
+  EXPECT_THAT(sections[1].rows[0], ElementsAre("score, %", "-", "80.0 ± 0.0", "-", "2"));
+  EXPECT_THAT(sections[1].rows[1], ElementsAre("fluency", "-", "6.12 ± 0.25", "6.12 ± 0.25", "2, 3"));
+  EXPECT_THAT(sections[2].rows[3], ElementsAre("left out: too long", "0", "1"));
+}
+
+TEST(SummaryText, SaysAllOfItOnATerminal) {
+  const std::string text = summary_text({sample_summary("rome")}, 0);
+  EXPECT_THAT(text, HasSubstr("\n  rome "));
+  EXPECT_THAT(text, HasSubstr("Note: text was generated greedily\n"));
+  EXPECT_THAT(text, HasSubstr("left out: already true"));
+  EXPECT_THAT(summary_text({EvalSummary{}}, 80), HasSubstr("evaluated"));
+}
+
+TEST(Provenance, NamesWhatTheRunWasMadeWith) {
+  std::string all;
+  for (const auto& [name, value] : provenance(sample_summary("rome"))) all += name + "=" + value + "\n";
+  for (const char* part :
+       {"objective: written", "seed=18446744073709551615", "token budget=4,096", "emend=0.1.0",
+        "data set=counterfact, counterfact.json, fingerprint bbbb", "statistics=fingerprint cccc"})
+    EXPECT_THAT(all, HasSubstr(part));
+  EvalSummary plain = sample_summary("rome");
+  plain.statistics_fingerprint.clear();
+  plain.options.clear();
+  all.clear();
+  for (const auto& [name, value] : provenance(plain)) all += name + "=" + value + "\n";
+  EXPECT_THAT(all, HasSubstr("statistics=none (C = I)"));
+  EXPECT_THAT(all, HasSubstr("options=none"));
+}
+
+}  // namespace
+}  // namespace emend
