@@ -1,8 +1,5 @@
 #include "cli/console.h"
 
-#include <algorithm>
-#include <string_view>
-
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -14,17 +11,6 @@
 
 namespace emend {
 
-std::string with_dashes(const std::string& text) {
-  constexpr std::string_view kWords = "the option ";
-  constexpr std::string_view kName = "abcdefghijklmnopqrstuvwxyz-";
-  std::string result = text;
-  for (std::size_t at = result.find(kWords); at != std::string::npos; at = result.find(kWords, at + 2)) {
-    const std::size_t begin = at + kWords.size();
-    const std::size_t end = std::min(result.find_first_not_of(kName, begin), result.size());
-    if (end > begin) result.replace(at, end - at, "--" + result.substr(begin, end - begin));
-  }
-  return result;
-}
 namespace {
 
 TerminalProgress::Style progress_style(bool quiet) {

@@ -11,9 +11,6 @@
 
 namespace emend {
 
-// What the library says to a user of the program: "the option force" is --force here.
-std::string with_dashes(const std::string& text);
-
 // Columns of the terminal behind a file descriptor; 0 when it is none.
 std::size_t terminal_columns(int descriptor);
 
