@@ -105,7 +105,7 @@ int main(int argc, char** argv) try {
         const auto at = part.find('=');
         if (at != std::string::npos) options[part.substr(0, at)] = {part.substr(at + 1), "command line"};
       }
-      context.layer = layer;
+      context.layers = {layer};
       const auto editor = make_editor("rome", options);
       std::vector<Edit> edits;
       const double seconds =

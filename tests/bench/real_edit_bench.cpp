@@ -113,7 +113,7 @@ int main(int argc, char** argv) {
 
   EditorCache cache;
   EditorContext context;
-  context.layer = layer;
+  context.layers = {layer};
   context.prefix = {model.tokenizer().bos().value_or(0)};
   context.statistics = &statistics;
   context.cache = &cache;

@@ -78,6 +78,7 @@ TEST_F(Cuda, EditsInTwoThreadsLeaveEachOtherAlone) {
         residuals.push_back(EditWorld::editor({})
                                 ->edit(gpu, {request}, EditWorld::of(shape).context, silent)
                                 .facts[0]
+                                .parts[0]
                                 .residual);
     return at::stack(residuals.back().defined() ? residuals : std::vector<at::Tensor>{});
   };

@@ -65,16 +65,16 @@ TEST_P(Split, StatisticsAndEditsAreTheSame) {
   const auto requests = test::world_edits(3);
   for (const int layer : {1, two.config().layers - 3}) {
     EditorContext context = world.context;
-    context.layer = layer;
+    context.layers = {layer};
     Statistics statistics = world.statistics;
-    statistics.layers[layer] = statistics.layers.at(world.context.layer);
+    statistics.layers[layer] = statistics.layers.at(world.layer());
     context.statistics = &statistics;
     const auto wanted = EditWorld::editor({})->edit_each(world.model, requests, context, silent);
     const auto found = EditWorld::editor({})->edit_each(two, requests, context, silent);
     for (std::size_t i = 0; i < requests.size(); ++i) {
-      const EditedFact &a = found[i].facts[0], &b = wanted[i].facts[0];
+      const FactRecord &a = found[i].facts[0], &b = wanted[i].facts[0];
       EXPECT_LE(std::abs(a.steps - b.steps), 1) << layer << " " << i;
-      EXPECT_GT(at::cosine_similarity(a.residual, b.residual, 0).item<double>(), 0.99) << layer << " " << i;
+      EXPECT_GT(at::cosine_similarity(a.parts[0].residual, b.parts[0].residual, 0).item<double>(), 0.99) << layer << " " << i;
     }
   }
 }

@@ -23,7 +23,7 @@ TEST_P(WorldScores, OfTheDefaultsReachTheStatedFigures) {
   const int layer = default_layer(model.config());
   const Statistics statistics = test::world_statistics(model, layer);
   EditorContext context;
-  context.layer = layer;
+  context.layers = {layer};
   context.prefix = model.tokenizer().automatic_prefix();
   context.statistics = &statistics;
   context.keep_going = true;

@@ -39,7 +39,7 @@ inline EditScores score_edits(Model& model, const std::vector<Edit>& edits, cons
       ++with_neighbours;
     }
     scores.steps += edit.facts.front().steps;
-    scores.relative_norm += edit.facts.front().relative_norm;
+    scores.relative_norm += edit.facts.front().relative_norm();
   }
   const auto n = static_cast<double>(edits.size());
   scores.efficacy /= n;

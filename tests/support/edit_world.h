@@ -41,10 +41,13 @@ class EditWorld {
     return make_editor("rome", texts);
   }
 
+  // The one that the edits write.
+  int layer() const { return context.layers.front(); }
+
   // The key at a token of a row, on the model as it is, from a plain pass. float32 [F]
   at::Tensor key_at(const TokenIds& ids, std::size_t token) const {
     const TokenIds upto(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(token) + 1);
-    return plain_vectors(model, upto, Site::kKey, context.layer)[static_cast<std::int64_t>(token)];
+    return plain_vectors(model, upto, Site::kKey, layer())[static_cast<std::int64_t>(token)];
   }
   at::Tensor bare_key(const EditRequest& request) const {
     const PromptRow row = bare_row(model.tokenizer(), request, form);
@@ -59,9 +62,7 @@ class EditWorld {
     }
     return keys;
   }
-  at::Tensor weight() const {
-    return model.weights().blocks[static_cast<std::size_t>(context.layer)].mlp_down;
-  }
+  at::Tensor weight() const { return model.weight({layer(), Role::kMlpDown}); }
 
   // (W + Delta) k - W k in float32, with the weight really written.
   at::Tensor moved(const Edit& edit, const at::Tensor& k) {
@@ -78,10 +79,10 @@ class EditWorld {
 
  private:
   explicit EditWorld(const std::string& shape) : model(load_world(shape)) {
-    context.layer = default_layer(model.config());
+    context.layers = {default_layer(model.config())};
     context.prefix = model.tokenizer().automatic_prefix();
     form.prefix = context.prefix;
-    statistics = world_statistics(model, context.layer);
+    statistics = world_statistics(model, layer());
     context.statistics = &statistics;
   }
 };
