@@ -16,7 +16,7 @@ class Picky : public Editor {
   std::string name() const override { return "picky"; }
   bool needs_statistics() const override { return false; }
   std::map<std::string, std::string> options() const override { return {}; }
-  std::string objective() const override { return "none"; }
+  Objective objective() const override { return Objective::kNone; }
   EditPlan plan(const Model&, const std::vector<EditRequest>& requests, const EditorContext&) const override {
     for (std::size_t i = 0; i < requests.size(); ++i)
       for (std::size_t j = 0; j < i; ++j)
@@ -33,7 +33,7 @@ class Picky : public Editor {
     for (const EditRequest& request : requests) {
       edit.facts.emplace_back();
       edit.facts.back().request = request;
-      edit.facts.back().status = "edited";
+      edit.facts.back().parts.emplace_back();
     }
     return edit;
   }
@@ -103,12 +103,13 @@ TEST(RecordEdits, WarningsGoToTheFirstRecordAndThroughTheFileOfAStep) {
 
 TEST(RecordEdits, WarningsPassOverFactsThatFailed) {
   const std::vector<EditRequest> requests = {request("a", "A"), request("b", "B"), request("c", "C")};
-  const auto warned = [&](const std::vector<std::string>& statuses) {
+  const auto warned = [&](const std::vector<FactStatus>& statuses) {
     Edit edit;
     for (std::size_t i = 0; i < requests.size(); ++i) {
       edit.facts.emplace_back();
       edit.facts.back().request = requests[i];
       edit.facts.back().status = statuses[i];
+      edit.facts.back().parts.emplace_back();
     }
     edit.warnings = {"beware"};
     std::string ids;
@@ -119,8 +120,9 @@ TEST(RecordEdits, WarningsPassOverFactsThatFailed) {
     }
     return ids;
   };
-  EXPECT_EQ(warned({"failed", "edited", "edited"}), "b");
-  EXPECT_EQ(warned({"failed", "failed", "failed"}), "a");
+  using enum FactStatus;
+  EXPECT_EQ(warned({kFailed, kEdited, kEdited}), "b");
+  EXPECT_EQ(warned({kFailed, kFailed, kFailed}), "a");
 }
 
 TEST(RecordEdits, ContradictionsAreLeftOutWhereBothWouldBeEdited) {

@@ -24,7 +24,7 @@ class Warner : public Editor {
   std::string name() const override { return "warner"; }
   bool needs_statistics() const override { return false; }
   std::map<std::string, std::string> options() const override { return {}; }
-  std::string objective() const override { return "none"; }
+  Objective objective() const override { return Objective::kNone; }
   EditPlan plan(const Model&, const std::vector<EditRequest>&, const EditorContext&) const override {
     return {};
   }
@@ -34,7 +34,7 @@ class Warner : public Editor {
     for (const EditRequest& request : requests) {
       edit.facts.emplace_back();
       edit.facts.back().request = request;
-      edit.facts.back().status = "edited";
+      edit.facts.back().parts.emplace_back();
     }
     if (!silent) edit.warnings = {"beware of " + requests.front().id, "and of others"};
     return edit;
