@@ -98,8 +98,8 @@ TEST(RomeOptions, OthersOverrideThePresetWhateverTheirOrder) {
 TEST(RomeOptions, EditorTellsWhatItNeeds) {
   EXPECT_TRUE(make_editor("rome", {})->needs_statistics());
   EXPECT_FALSE(make_editor("rome", {{"covariance", {"false", "x"}}})->needs_statistics());
-  EXPECT_EQ(make_editor("rome", {})->objective(), "written");
-  EXPECT_EQ(make_editor("rome", {{"objective", {"injected", "x"}}})->objective(), "injected");
+  EXPECT_EQ(make_editor("rome", {})->objective(), Objective::kWritten);
+  EXPECT_EQ(make_editor("rome", {{"objective", {"injected", "x"}}})->objective(), Objective::kInjected);
   EXPECT_EQ(make_editor("rome", {})->name(), "rome");
 }
 

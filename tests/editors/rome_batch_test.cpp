@@ -32,12 +32,29 @@ INSTANTIATE_TEST_SUITE_P(World, RomeBatch, ::testing::Values("gpt2", "llama"),
 void expect_same(const Edit& one, const Edit& other) {
   ASSERT_EQ(one.facts.size(), 1u);
   ASSERT_EQ(other.facts.size(), 1u);
-  const EditedFact &a = one.facts[0], &b = other.facts[0];
+  const FactRecord &a = one.facts[0], &b = other.facts[0];
   EXPECT_EQ(a.request.id, b.request.id);
-  EXPECT_GT(cosine(a.residual, b.residual), 0.999) << a.request.id;
+  EXPECT_GT(cosine(a.parts[0].residual, b.parts[0].residual), 0.999) << a.request.id;
   EXPECT_LE(std::abs(a.steps - b.steps), 1) << a.request.id;
   EXPECT_NEAR(a.loss, b.loss, 0.02 * b.loss + 1e-4) << a.request.id;
   EXPECT_GT(cosine(one.changes[0].A[0], other.changes[0].A[0]), 0.99999) << a.request.id;
+}
+
+// The rows of each fact are those of A that answer at its keys, and their columns of B are its residual.
+void expect_carried(const Edit& edit) {
+  for (const FactRecord& fact : edit.facts) {
+    SCOPED_TRACE(fact.request.id);
+    ASSERT_EQ(fact.parts.size(), 1u);
+    const FactPart& part = fact.parts[0];
+    EXPECT_EQ(part.rows.size(), fact.is_edited() ? 1u : 0u);
+    for (const std::int64_t row : part.rows) {
+      const WeightChange* change = edit.change_of(part.weight);
+      ASSERT_NE(change, nullptr);
+      ASSERT_LT(row, change->A.size(0));
+      EXPECT_TRUE(test::near(at::mv(part.keys, change->A[row]), part.answers, 1e-3));
+      EXPECT_TRUE(at::equal(change->B.select(1, row), part.residual));
+    }
+  }
 }
 
 TEST_P(RomeBatch, EachEqualsTheSameRequestAlone) {
@@ -101,12 +118,13 @@ TEST_P(RomeBatch, JointEditOfFourFactsHolds) {
   ASSERT_EQ(edit.facts.size(), 4u);
   ASSERT_EQ(edit.changes.size(), 1u);
   EXPECT_EQ(edit.changes[0].A.size(0), 4);
+  expect_carried(edit);
   std::vector<at::Tensor> bare;
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(edit.facts[i].request.id, four[i].id) << "in the order of the requests";
     bare.push_back(world_.bare_key(four[i]));
     // At its own key each gets its own residual, whatever the others are.
-    const at::Tensor r = edit.facts[i].residual;
+    const at::Tensor r = edit.facts[i].parts[0].residual;
     EXPECT_TRUE(test::near(world_.moved(edit, bare[i]), r, 1e-3 * r.norm().item<double>())) << four[i].id;
   }
   const ScopedEdit scope(world_.model, edit.changes);
@@ -130,7 +148,10 @@ TEST_P(RomeBatch, RequestsWithOneKeyShareOneResidual) {
   EXPECT_EQ(edit.facts[0].request.id, "one");
   EXPECT_EQ(edit.facts[1].request.id, requests_[1].id);
   EXPECT_EQ(edit.facts[2].request.id, "two");
-  EXPECT_TRUE(at::equal(edit.facts[0].residual, edit.facts[2].residual));
+  EXPECT_TRUE(at::equal(edit.facts[0].parts[0].residual, edit.facts[2].parts[0].residual));
+  EXPECT_EQ(edit.facts[0].parts[0].rows, edit.facts[2].parts[0].rows) << "one key, one row";
+  EXPECT_NE(edit.facts[0].parts[0].rows, edit.facts[1].parts[0].rows);
+  expect_carried(edit);
   const ScopedEdit scope(world_.model, edit.changes);
   EXPECT_TRUE(world_.holds(first));
   EXPECT_TRUE(world_.holds(second));
@@ -162,7 +183,7 @@ TEST_P(RomeBatch, NearlyParallelKeysAreWarnedOfWithTheirIds) {
     requests.push_back(test::request_of("fact-" + std::to_string(i),
                                         openings[i] + "Dastan Flusto Fustund's first language is",
                                         "Dastan Flusto Fustund", "High Wegese"));
-  const at::Tensor C = world_.statistics.layers.at(world_.context.layer).C;
+  const at::Tensor C = world_.statistics.layers.at(world_.layer()).C;
   const at::Tensor ridged = C + 1e-5 * C.trace() / C.size(0) * at::eye(C.size(0), at::kDouble);
   int warned = 0, apart = 0;
   for (std::size_t i = 0; i < requests.size(); ++i)
@@ -210,9 +231,13 @@ TEST_P(RomeBatch, WhatFailedIsNeitherHeldNorWritten) {
   const Edit with = edit({requests_[0], hopeless_request(), requests_[2]});
   const Edit without = edit({requests_[0], requests_[2]});
   ASSERT_EQ(with.facts.size(), 3u);
-  EXPECT_EQ(with.facts[0].status, "edited");
-  EXPECT_EQ(with.facts[1].status, "failed");
-  EXPECT_EQ(with.facts[2].status, "edited");
+  EXPECT_EQ(with.facts[0].status, FactStatus::kEdited);
+  EXPECT_EQ(with.facts[1].status, FactStatus::kFailed);
+  EXPECT_EQ(with.facts[2].status, FactStatus::kEdited);
+  expect_carried(with);
+  EXPECT_THAT(with.facts[0].parts[0].rows, ElementsAre(0));
+  EXPECT_THAT(with.facts[1].parts[0].rows, ::testing::IsEmpty()) << "no row carries what failed";
+  EXPECT_THAT(with.facts[2].parts[0].rows, ElementsAre(1));
   ASSERT_EQ(with.changes.size(), 1u);
   ASSERT_EQ(with.changes[0].A.sizes(), without.changes[0].A.sizes());
   // The others are what they are without it: their responses need no 0 at its key, their losses know nothing
@@ -246,14 +271,15 @@ TEST_P(RomeBatch, EveryStepBelongsToAStageCalledSearching) {
 // The model with NaN in the down projection of `block`.
 struct BrokenBlock {
   BrokenBlock(Model& model, int block)
-      : scope(model, {{block, at::full({1, model.config().d_ff}, std::nanf("")),
-                       at::ones({model.config().d_model, 1})}}) {}
+      : scope(model, {WeightChange::low_rank({block, Role::kMlpDown},
+                                             at::full({1, model.config().d_ff}, std::nanf("")),
+                                             at::ones({model.config().d_model, 1}))}) {}
   const ScopedEdit scope;
 };
 
 TEST_P(RomeBatch, NaNRefusesAJointEditWithItsIdsAndLayer) {
   const std::vector<EditRequest> some(requests_.begin(), requests_.begin() + 3);
-  const int layer = world_.context.layer;
+  const int layer = world_.layer();
   const at::Tensor before = world_.weight().clone();
   const auto refusal = [&] { return test::error_of(ErrorKind::kNumeric, [&] { world_.edit(some); }); };
   const auto names_all = AllOf(HasSubstr(some[0].id), HasSubstr(some[1].id), HasSubstr(some[2].id),
@@ -286,9 +312,12 @@ TEST_P(RomeBatch, FailedSearchesAreNamedOrKept) {
   SilentProgress silent;
   const Edit edit = EditWorld::editor(hopeless)->edit(world_.model, {requests_[0]}, keep, silent);
   ASSERT_EQ(edit.facts.size(), 1u);
-  EXPECT_EQ(edit.facts[0].status, "failed");
+  EXPECT_EQ(edit.facts[0].status, FactStatus::kFailed);
   EXPECT_FALSE(edit.facts[0].reason.empty());
+  ASSERT_EQ(edit.facts[0].parts.size(), 1u);
+  EXPECT_THAT(edit.facts[0].parts[0].rows, ::testing::IsEmpty());
   EXPECT_TRUE(edit.changes.empty());
+  EXPECT_TRUE(edit.solves.empty());
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ TEST_P(Rome, InvariantsHoldOnTheWrittenWeights) {
     SCOPED_TRACE(requests_[i].id);
     const Edit edit = world_.edit({requests_[i]});
     ASSERT_EQ(edit.changes.size(), 1u);
-    const at::Tensor r = edit.facts[0].residual;
+    const at::Tensor r = edit.facts[0].parts[0].residual;
     const at::Tensor bare = world_.bare_key(requests_[i]);
     const at::Tensor mean = at::stack(world_.context_keys(requests_[i], edit)).mean(0);
     EXPECT_TRUE(
@@ -60,15 +60,19 @@ TEST_P(Rome, InvariantsHoldOnTheWrittenWeights) {
     EXPECT_LT(length(world_.moved(edit, sink)),
               1e-5 * length(at::mv(world_.weight(), sink)) + 1e-5 * length(r));
     // The same keys are what the edit carries.
-    const EditedFact& fact = edit.facts[0];
-    ASSERT_EQ(fact.keys.sizes(), (std::vector<std::int64_t>{3, world_.model.config().d_ff}));
-    EXPECT_TRUE(near(fact.answers, at::tensor({1.0, 1.0, 0.0}), 0));
-    EXPECT_TRUE(near(fact.keys[0], mean, 1e-3));
-    EXPECT_TRUE(near(fact.keys[1], bare, 1e-3));
-    EXPECT_TRUE(near(fact.keys[2], sink, 1e-3));
-    EXPECT_NEAR(fact.update_norm, length(at::matmul(edit.changes[0].B, edit.changes[0].A)),
-                1e-4 * fact.update_norm);
-    EXPECT_NEAR(fact.relative_norm, fact.update_norm / length(world_.weight()), 1e-6);
+    const FactPart& part = edit.facts[0].parts.at(0);
+    ASSERT_EQ(part.keys.sizes(), (std::vector<std::int64_t>{3, world_.model.config().d_ff}));
+    EXPECT_TRUE(near(part.answers, at::tensor({1.0, 1.0, 0.0}), 0));
+    EXPECT_TRUE(near(part.keys[0], mean, 1e-3));
+    EXPECT_TRUE(near(part.keys[1], bare, 1e-3));
+    EXPECT_TRUE(near(part.keys[2], sink, 1e-3));
+    EXPECT_THAT(part.rows, ::testing::ElementsAre(0));
+    EXPECT_NEAR(part.update_norm, length(at::matmul(edit.changes[0].B, edit.changes[0].A)),
+                1e-4 * part.update_norm);
+    EXPECT_NEAR(part.relative_norm, part.update_norm / length(world_.weight()), 1e-6);
+    // One weight: its norms are those of the fact.
+    EXPECT_DOUBLE_EQ(edit.facts[0].update_norm(), part.update_norm);
+    EXPECT_DOUBLE_EQ(edit.facts[0].relative_norm(), part.relative_norm);
   }
 }
 
@@ -93,7 +97,7 @@ TEST_P(Rome, EditsHoldAndTheModelIsAsBeforeAfterwards) {
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_FALSE(world_.holds(requests_[i])) << "nothing to edit";
     const Edit edit = world_.edit({requests_[i]});
-    EXPECT_EQ(edit.facts[0].status, "edited");
+    EXPECT_EQ(edit.facts[0].status, FactStatus::kEdited);
     EXPECT_FALSE(world_.holds(requests_[i])) << "an editor does not change the model";
     const ScopedEdit scope(world_.model, edit.changes);
     EXPECT_TRUE(world_.holds(requests_[i])) << requests_[i].id;
@@ -105,14 +109,17 @@ TEST_P(Rome, EditsHoldAndTheModelIsAsBeforeAfterwards) {
 TEST_P(Rome, AnEditSaysWhereItComesFrom) {
   const Edit edit = world_.edit({requests_[0]});
   EXPECT_EQ(edit.method, "rome");
-  EXPECT_EQ(edit.objective, "written");
+  EXPECT_EQ(edit.objective, Objective::kWritten);
   EXPECT_EQ(edit.options, EditWorld::editor({})->options());
   EXPECT_EQ(edit.base_fingerprint, world_.model.fingerprint());
-  EXPECT_EQ(edit.statistics_fingerprint, world_.statistics.fingerprint);
+  EXPECT_EQ(edit.statistics_fingerprint(), world_.statistics.fingerprint);
   EXPECT_EQ(edit.context_ids.size(), 20u);
   EXPECT_EQ(edit.facts[0].request.id, requests_[0].id);
-  EXPECT_EQ(edit.facts[0].layer, world_.context.layer);
-  EXPECT_EQ(edit.changes[0].block, world_.context.layer);
+  EXPECT_EQ(edit.facts[0].layer(), world_.layer());
+  const WeightRef written{world_.layer(), Role::kMlpDown};
+  EXPECT_EQ(edit.changes[0].weight, written);
+  EXPECT_EQ(edit.facts[0].parts[0].weight, written);
+  EXPECT_EQ(edit.change_of(written), &edit.changes[0]);
 }
 
 TEST_P(Rome, SameSeedSameBytes) {
@@ -139,45 +146,45 @@ TEST_P(Rome, KeysMeanAnswersTheMeanOverAllRows) {
   const Edit edit = world_.edit({requests_[0]}, quick({{"keys", "mean"}}));
   std::vector<at::Tensor> keys = world_.context_keys(requests_[0], edit);
   keys.push_back(world_.bare_key(requests_[0]));
-  const at::Tensor r = edit.facts[0].residual, mean = at::stack(keys).mean(0);
+  const at::Tensor r = edit.facts[0].parts[0].residual, mean = at::stack(keys).mean(0);
   EXPECT_TRUE(near(world_.moved(edit, mean), r, 1e-3 * length(r)));
-  EXPECT_TRUE(near(edit.facts[0].keys[0], mean, 1e-3));
-  EXPECT_TRUE(near(edit.facts[0].answers, at::tensor({1.0, 0.0}), 0));
+  EXPECT_TRUE(near(edit.facts[0].parts[0].keys[0], mean, 1e-3));
+  EXPECT_TRUE(near(edit.facts[0].parts[0].answers, at::tensor({1.0, 0.0}), 0));
   EXPECT_LT(length(world_.moved(edit, world_.key_at(world_.context.prefix, 0))), 1e-3 * length(r));
 }
 
 TEST_P(Rome, KeysPromptAnswersTheBareKey) {
   const Edit edit = world_.edit({requests_[0]}, quick({{"keys", "prompt"}}));
-  const at::Tensor r = edit.facts[0].residual;
+  const at::Tensor r = edit.facts[0].parts[0].residual;
   EXPECT_TRUE(near(world_.moved(edit, world_.bare_key(requests_[0])), r, 1e-3 * length(r)));
-  EXPECT_TRUE(near(edit.facts[0].keys[0], world_.bare_key(requests_[0]), 1e-3));
+  EXPECT_TRUE(near(edit.facts[0].parts[0].keys[0], world_.bare_key(requests_[0]), 1e-3));
 }
 
 TEST_P(Rome, KeysOriginalPointsAlongTheMeanAndAnswersTheBareKey) {
   const Edit edit = world_.edit({requests_[0]}, quick({{"keys", "original"}}));
-  const at::Tensor r = edit.facts[0].residual, bare = world_.bare_key(requests_[0]);
+  const at::Tensor r = edit.facts[0].parts[0].residual, bare = world_.bare_key(requests_[0]);
   EXPECT_TRUE(near(world_.moved(edit, bare), r, 1e-3 * length(r)));
   std::vector<at::Tensor> keys = world_.context_keys(requests_[0], edit);
   keys.push_back(bare);
   const at::Tensor mean = at::stack(keys).mean(0).to(at::kDouble);
-  const at::Tensor C = world_.statistics.layers.at(world_.context.layer).C;
+  const at::Tensor C = world_.statistics.layers.at(world_.layer()).C;
   const at::Tensor ridged = C + 1e-5 * C.trace() / C.size(0) * at::eye(C.size(0), at::kDouble);
   const at::Tensor u = at::linalg_solve(ridged, mean);
   EXPECT_GT(at::cosine_similarity(u, edit.changes[0].A[0].to(at::kDouble), 0).item<double>(), 0.9999);
-  EXPECT_EQ(edit.facts[0].keys.size(0), 1);
+  EXPECT_EQ(edit.facts[0].parts[0].keys.size(0), 1);
 }
 
 TEST_P(Rome, WithoutSinkProtectionTheSinkMoves) {
   const Edit edit = world_.edit({requests_[0]}, quick({{"protect_sink", "false"}}));
-  EXPECT_EQ(edit.facts[0].keys.size(0), 2);
-  const at::Tensor r = edit.facts[0].residual, bare = world_.bare_key(requests_[0]);
+  EXPECT_EQ(edit.facts[0].parts[0].keys.size(0), 2);
+  const at::Tensor r = edit.facts[0].parts[0].residual, bare = world_.bare_key(requests_[0]);
   EXPECT_TRUE(near(world_.moved(edit, bare), r, 1e-3 * length(r)));
 }
 
 TEST_P(Rome, WithoutContextsTheBareRowIsAll) {
   const Edit edit = world_.edit({requests_[0]}, {{"contexts", "0"}, {"kl", "0"}});
   EXPECT_TRUE(edit.context_ids.empty());
-  const at::Tensor r = edit.facts[0].residual, bare = world_.bare_key(requests_[0]);
+  const at::Tensor r = edit.facts[0].parts[0].residual, bare = world_.bare_key(requests_[0]);
   EXPECT_TRUE(near(world_.moved(edit, bare), r, 1e-3 * length(r)));
   const ScopedEdit scope(world_.model, edit.changes);
   const TokenIds target = target_ids(world_.model.tokenizer(), requests_[0].target, world_.form);
@@ -195,7 +202,11 @@ TEST_P(Rome, WithoutCovarianceTheUpdateIsTheRawKeyAndSaysSo) {
       EditWorld::editor(quick({{"covariance", "false"}, {"keys", "prompt"}, {"protect_sink", "false"}}))
           ->edit(world_.model, {requests_[0]}, context, silent);
   EXPECT_THAT(edit.warnings, Contains(HasSubstr("covariance")));
-  EXPECT_TRUE(edit.statistics_fingerprint.empty());
+  EXPECT_TRUE(edit.statistics_fingerprint().empty());
+  ASSERT_EQ(edit.solves.size(), 1u);
+  EXPECT_EQ(edit.solves[0].rule, SolveRule::kEquality);
+  EXPECT_FALSE(edit.solves[0].ridge.has_value()) << "no factor was solved with";
+  EXPECT_FALSE(edit.solves[0].condition.has_value());
   EXPECT_GT(at::cosine_similarity(world_.bare_key(requests_[0]), edit.changes[0].A[0], 0).item<double>(),
             0.99999);
 }
@@ -204,9 +215,44 @@ TEST_P(Rome, RidgeEntersTheMetric) {
   const Edit small = world_.edit({requests_[0]}, quick({})),
              large = world_.edit({requests_[0]}, quick({{"ridge", "1"}}));
   EXPECT_LT(at::cosine_similarity(small.changes[0].A[0], large.changes[0].A[0], 0).item<double>(), 0.999);
-  const at::Tensor r = large.facts[0].residual;
+  const at::Tensor r = large.facts[0].parts[0].residual;
   EXPECT_TRUE(near(world_.moved(large, world_.bare_key(requests_[0])), r, 1e-3 * length(r)))
       << "the constraint holds for any ridge";
+}
+
+// --- how the weight was solved
+
+TEST_P(Rome, AnEditSaysHowItsWeightWasSolved) {
+  const at::Tensor C = world_.statistics.layers.at(world_.layer()).C;
+  const double mean_diagonal = (C.trace() / C.size(0)).item<double>();
+  const auto solve_of = [&](const Edit& edit) {
+    EXPECT_EQ(edit.solves.size(), 1u);
+    return edit.solves.at(0);
+  };
+  const Edit edit = world_.edit({requests_[0]}, quick({}));
+  const WeightSolve solve = solve_of(edit);
+  EXPECT_EQ(solve.weight, edit.changes.at(0).weight);
+  EXPECT_EQ(edit.solve_of(solve.weight), &edit.solves[0]);
+  EXPECT_EQ(solve.rule, SolveRule::kEquality);
+  EXPECT_EQ(solve.statistics_fingerprint, world_.statistics.fingerprint);
+  EXPECT_DOUBLE_EQ(solve.relative_ridge, std::stod(edit.options.at("ridge")));
+  ASSERT_TRUE(solve.ridge.has_value());
+  EXPECT_NEAR(*solve.ridge, solve.relative_ridge * mean_diagonal, 1e-6 * *solve.ridge);
+  EXPECT_GT(*solve.ridge, 0);
+  ASSERT_TRUE(solve.condition.has_value());
+  EXPECT_GT(*solve.condition, 1);
+  // A larger ridge, a better condition.
+  const WeightSolve larger = solve_of(world_.edit({requests_[0]}, quick({{"ridge", "1"}})));
+  EXPECT_DOUBLE_EQ(larger.relative_ridge, 1);
+  EXPECT_LT(larger.condition.value(), *solve.condition);
+}
+
+TEST_P(Rome, KeysOriginalAreSolvedEachAlone) {
+  const Edit edit = world_.edit({requests_[0]}, quick({{"keys", "original"}}));
+  ASSERT_EQ(edit.solves.size(), 1u);
+  EXPECT_EQ(edit.solves[0].rule, SolveRule::kEachAlone);
+  EXPECT_EQ(edit.solves[0].statistics_fingerprint, world_.statistics.fingerprint);
+  EXPECT_THAT(edit.facts[0].parts[0].rows, ::testing::ElementsAre(0));
 }
 
 // --- without a BOS
@@ -225,14 +271,14 @@ TEST_P(Rome, AOneTokenSubjectAtPosition0UsesTheMeanAndWarns) {
   EXPECT_THAT(edit.warnings,
               Contains(AllOf(HasSubstr(request.id), HasSubstr("keys: mean"), HasSubstr("BOS"))));
   // [mean over the context rows, a position-0 key of other text], y = [1, 0].
-  EXPECT_TRUE(near(edit.facts[0].answers, at::tensor({1.0, 0.0}), 0));
+  EXPECT_TRUE(near(edit.facts[0].parts[0].answers, at::tensor({1.0, 0.0}), 0));
   std::vector<at::Tensor> keys;
   for (const TokenIds& ids : edit.context_ids) {
     const PromptRow row = context_row(world_.model.tokenizer(), request, ids, form);
     keys.push_back(world_.key_at(row.ids, row.lookup));
   }
   const at::Tensor mean = at::stack(keys).mean(0);
-  EXPECT_TRUE(near(edit.facts[0].keys[0], mean, 1e-3 * length(mean)));
+  EXPECT_TRUE(near(edit.facts[0].parts[0].keys[0], mean, 1e-3 * length(mean)));
   // With the BOS in front the same request needs no warning.
   context.prefix = world_.context.prefix;
   EXPECT_THAT(EditWorld::editor(quick({}))->edit(world_.model, {request}, context, silent).warnings, ::testing::Not(Contains(HasSubstr("keys: mean"))));
@@ -248,16 +294,16 @@ TEST_P(Rome, RefusesWhatItCannotDoAndLeavesTheModelAlone) {
                           [&] { EditWorld::editor({})->edit(world_.model, {request}, context, silent); });
   };
   EditorContext context = world_.context;
-  context.layer = 9;
+  context.layers = {9};
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kConfig),
               AllOf(HasSubstr("layer 9"), HasSubstr("0 to 8")));
-  context.layer = world_.context.layer + 1;
+  context.layers = {world_.layer() + 1};
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kConfig), HasSubstr("statistics of layer"));
-  context.layer = world_.context.layer;
+  context.layers = world_.context.layers;
   context.statistics = nullptr;
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kConfig), HasSubstr("statistics"));
   Statistics singular;
-  singular.layers[context.layer] = {-at::eye(world_.model.config().d_ff, at::kDouble), 1};
+  singular.layers[world_.layer()] = {-at::eye(world_.model.config().d_ff, at::kDouble), 1};
   context.statistics = &singular;
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kNumeric), HasSubstr("not positive definite"));
   EditRequest lost = requests_[0];
@@ -286,7 +332,7 @@ TEST_P(Rome, PlanSaysWhatTheEditWillDo) {
       EditWorld::editor({})->plan(world_.model, {requests_[0]}, world_.context);
   ASSERT_EQ(plan.entries.size(), 1u);
   EXPECT_EQ(plan.entries[0].id, requests_[0].id);
-  EXPECT_EQ(plan.entries[0].layer, world_.context.layer);
+  EXPECT_EQ(plan.entries[0].layers, world_.context.layers);
   EXPECT_EQ(plan.entries[0].rows, 21);
   EXPECT_EQ(plan.entries[0].target_tokens,
             static_cast<std::int64_t>(
@@ -297,7 +343,7 @@ TEST_P(Rome, PlanSaysWhatTheEditWillDo) {
   double largest = 0;
   for (const Neighbour& neighbour : requests_[0].neighbours) {
     const TokenIds ids = prompt_ids(world_.model.tokenizer(), neighbour.prompt, world_.form);
-    const at::Tensor keys = test::plain_vectors(world_.model, ids, Site::kKey, world_.context.layer);
+    const at::Tensor keys = test::plain_vectors(world_.model, ids, Site::kKey, world_.layer());
     largest = std::max(
         largest,
         at::mv(keys.narrow(0, 1, keys.size(0) - 1), edit.changes[0].A[0]).abs().max().item<double>());
