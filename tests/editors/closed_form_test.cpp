@@ -112,9 +112,10 @@ TEST_F(KeyResponse, JointResponsesGiveTheJointUpdate) {
   const at::Tensor delta =
       at::matmul(R_Y, at::matmul(at::linalg_inv(at::matmul(K_.t(), solved)), solved.t()));
   EXPECT_TRUE(near(at::matmul(R, a.t()), delta, 1e-8));
+  const WeightRef weight{4, Role::kMlpDown};
   const WeightChange change =
-      closed_form_change({4, Role::kMlpDown}, {a.select(1, 0), a.select(1, 1)}, {R.select(1, 0), R.select(1, 1)});
-  EXPECT_EQ(change.weight.block, 4);
+      closed_form_change(weight, {a.select(1, 0), a.select(1, 1)}, {R.select(1, 0), R.select(1, 1)});
+  EXPECT_EQ(change.weight, weight);
   EXPECT_TRUE(near(at::matmul(change.B, change.A), delta.to(at::kFloat), 1e-5));
 }
 

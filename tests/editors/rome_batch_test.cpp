@@ -40,6 +40,23 @@ void expect_same(const Edit& one, const Edit& other) {
   EXPECT_GT(cosine(one.changes[0].A[0], other.changes[0].A[0]), 0.99999) << a.request.id;
 }
 
+// The rows of each fact are those of A that answer at its keys, and their columns of B are its residual.
+void expect_carried(const Edit& edit) {
+  for (const FactRecord& fact : edit.facts) {
+    SCOPED_TRACE(fact.request.id);
+    ASSERT_EQ(fact.parts.size(), 1u);
+    const FactPart& part = fact.parts[0];
+    EXPECT_EQ(part.rows.size(), fact.is_edited() ? 1u : 0u);
+    for (const std::int64_t row : part.rows) {
+      const WeightChange* change = edit.change_of(part.weight);
+      ASSERT_NE(change, nullptr);
+      ASSERT_LT(row, change->A.size(0));
+      EXPECT_TRUE(test::near(at::mv(part.keys, change->A[row]), part.answers, 1e-3));
+      EXPECT_TRUE(at::equal(change->B.select(1, row), part.residual));
+    }
+  }
+}
+
 TEST_P(RomeBatch, EachEqualsTheSameRequestAlone) {
   const auto batch = world_.edit_each(requests_);
   ASSERT_EQ(batch.size(), requests_.size());
@@ -101,6 +118,7 @@ TEST_P(RomeBatch, JointEditOfFourFactsHolds) {
   ASSERT_EQ(edit.facts.size(), 4u);
   ASSERT_EQ(edit.changes.size(), 1u);
   EXPECT_EQ(edit.changes[0].A.size(0), 4);
+  expect_carried(edit);
   std::vector<at::Tensor> bare;
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(edit.facts[i].request.id, four[i].id) << "in the order of the requests";
@@ -131,6 +149,9 @@ TEST_P(RomeBatch, RequestsWithOneKeyShareOneResidual) {
   EXPECT_EQ(edit.facts[1].request.id, requests_[1].id);
   EXPECT_EQ(edit.facts[2].request.id, "two");
   EXPECT_TRUE(at::equal(edit.facts[0].parts[0].residual, edit.facts[2].parts[0].residual));
+  EXPECT_EQ(edit.facts[0].parts[0].rows, edit.facts[2].parts[0].rows) << "one key, one row";
+  EXPECT_NE(edit.facts[0].parts[0].rows, edit.facts[1].parts[0].rows);
+  expect_carried(edit);
   const ScopedEdit scope(world_.model, edit.changes);
   EXPECT_TRUE(world_.holds(first));
   EXPECT_TRUE(world_.holds(second));
@@ -213,6 +234,10 @@ TEST_P(RomeBatch, WhatFailedIsNeitherHeldNorWritten) {
   EXPECT_EQ(with.facts[0].status, FactStatus::kEdited);
   EXPECT_EQ(with.facts[1].status, FactStatus::kFailed);
   EXPECT_EQ(with.facts[2].status, FactStatus::kEdited);
+  expect_carried(with);
+  EXPECT_THAT(with.facts[0].parts[0].rows, ElementsAre(0));
+  EXPECT_THAT(with.facts[1].parts[0].rows, ::testing::IsEmpty()) << "no row carries what failed";
+  EXPECT_THAT(with.facts[2].parts[0].rows, ElementsAre(1));
   ASSERT_EQ(with.changes.size(), 1u);
   ASSERT_EQ(with.changes[0].A.sizes(), without.changes[0].A.sizes());
   // The others are what they are without it: their responses need no 0 at its key, their losses know nothing
@@ -246,8 +271,9 @@ TEST_P(RomeBatch, EveryStepBelongsToAStageCalledSearching) {
 // The model with NaN in the down projection of `block`.
 struct BrokenBlock {
   BrokenBlock(Model& model, int block)
-      : scope(model, {WeightChange::low_rank({block, Role::kMlpDown}, at::full({1, model.config().d_ff}, std::nanf("")),
-                       at::ones({model.config().d_model, 1}))}) {}
+      : scope(model, {WeightChange::low_rank({block, Role::kMlpDown},
+                                             at::full({1, model.config().d_ff}, std::nanf("")),
+                                             at::ones({model.config().d_model, 1}))}) {}
   const ScopedEdit scope;
 };
 
@@ -288,7 +314,10 @@ TEST_P(RomeBatch, FailedSearchesAreNamedOrKept) {
   ASSERT_EQ(edit.facts.size(), 1u);
   EXPECT_EQ(edit.facts[0].status, FactStatus::kFailed);
   EXPECT_FALSE(edit.facts[0].reason.empty());
+  ASSERT_EQ(edit.facts[0].parts.size(), 1u);
+  EXPECT_THAT(edit.facts[0].parts[0].rows, ::testing::IsEmpty());
   EXPECT_TRUE(edit.changes.empty());
+  EXPECT_TRUE(edit.solves.empty());
 }
 
 }  // namespace

@@ -60,15 +60,19 @@ TEST_P(Rome, InvariantsHoldOnTheWrittenWeights) {
     EXPECT_LT(length(world_.moved(edit, sink)),
               1e-5 * length(at::mv(world_.weight(), sink)) + 1e-5 * length(r));
     // The same keys are what the edit carries.
-    const FactPart& fact = edit.facts[0].parts[0];
-    ASSERT_EQ(fact.keys.sizes(), (std::vector<std::int64_t>{3, world_.model.config().d_ff}));
-    EXPECT_TRUE(near(fact.answers, at::tensor({1.0, 1.0, 0.0}), 0));
-    EXPECT_TRUE(near(fact.keys[0], mean, 1e-3));
-    EXPECT_TRUE(near(fact.keys[1], bare, 1e-3));
-    EXPECT_TRUE(near(fact.keys[2], sink, 1e-3));
-    EXPECT_NEAR(fact.update_norm, length(at::matmul(edit.changes[0].B, edit.changes[0].A)),
-                1e-4 * fact.update_norm);
-    EXPECT_NEAR(fact.relative_norm, fact.update_norm / length(world_.weight()), 1e-6);
+    const FactPart& part = edit.facts[0].parts.at(0);
+    ASSERT_EQ(part.keys.sizes(), (std::vector<std::int64_t>{3, world_.model.config().d_ff}));
+    EXPECT_TRUE(near(part.answers, at::tensor({1.0, 1.0, 0.0}), 0));
+    EXPECT_TRUE(near(part.keys[0], mean, 1e-3));
+    EXPECT_TRUE(near(part.keys[1], bare, 1e-3));
+    EXPECT_TRUE(near(part.keys[2], sink, 1e-3));
+    EXPECT_THAT(part.rows, ::testing::ElementsAre(0));
+    EXPECT_NEAR(part.update_norm, length(at::matmul(edit.changes[0].B, edit.changes[0].A)),
+                1e-4 * part.update_norm);
+    EXPECT_NEAR(part.relative_norm, part.update_norm / length(world_.weight()), 1e-6);
+    // One weight: its norms are those of the fact.
+    EXPECT_DOUBLE_EQ(edit.facts[0].update_norm(), part.update_norm);
+    EXPECT_DOUBLE_EQ(edit.facts[0].relative_norm(), part.relative_norm);
   }
 }
 
@@ -112,7 +116,10 @@ TEST_P(Rome, AnEditSaysWhereItComesFrom) {
   EXPECT_EQ(edit.context_ids.size(), 20u);
   EXPECT_EQ(edit.facts[0].request.id, requests_[0].id);
   EXPECT_EQ(edit.facts[0].layer(), world_.layer());
-  EXPECT_EQ(edit.changes[0].weight.block, world_.layer());
+  const WeightRef written{world_.layer(), Role::kMlpDown};
+  EXPECT_EQ(edit.changes[0].weight, written);
+  EXPECT_EQ(edit.facts[0].parts[0].weight, written);
+  EXPECT_EQ(edit.change_of(written), &edit.changes[0]);
 }
 
 TEST_P(Rome, SameSeedSameBytes) {
@@ -196,6 +203,10 @@ TEST_P(Rome, WithoutCovarianceTheUpdateIsTheRawKeyAndSaysSo) {
           ->edit(world_.model, {requests_[0]}, context, silent);
   EXPECT_THAT(edit.warnings, Contains(HasSubstr("covariance")));
   EXPECT_TRUE(edit.statistics_fingerprint().empty());
+  ASSERT_EQ(edit.solves.size(), 1u);
+  EXPECT_EQ(edit.solves[0].rule, SolveRule::kEquality);
+  EXPECT_FALSE(edit.solves[0].ridge.has_value()) << "no factor was solved with";
+  EXPECT_FALSE(edit.solves[0].condition.has_value());
   EXPECT_GT(at::cosine_similarity(world_.bare_key(requests_[0]), edit.changes[0].A[0], 0).item<double>(),
             0.99999);
 }
@@ -207,6 +218,41 @@ TEST_P(Rome, RidgeEntersTheMetric) {
   const at::Tensor r = large.facts[0].parts[0].residual;
   EXPECT_TRUE(near(world_.moved(large, world_.bare_key(requests_[0])), r, 1e-3 * length(r)))
       << "the constraint holds for any ridge";
+}
+
+// --- how the weight was solved
+
+TEST_P(Rome, AnEditSaysHowItsWeightWasSolved) {
+  const at::Tensor C = world_.statistics.layers.at(world_.layer()).C;
+  const double mean_diagonal = (C.trace() / C.size(0)).item<double>();
+  const auto solve_of = [&](const Edit& edit) {
+    EXPECT_EQ(edit.solves.size(), 1u);
+    return edit.solves.at(0);
+  };
+  const Edit edit = world_.edit({requests_[0]}, quick({}));
+  const WeightSolve solve = solve_of(edit);
+  EXPECT_EQ(solve.weight, edit.changes.at(0).weight);
+  EXPECT_EQ(edit.solve_of(solve.weight), &edit.solves[0]);
+  EXPECT_EQ(solve.rule, SolveRule::kEquality);
+  EXPECT_EQ(solve.statistics_fingerprint, world_.statistics.fingerprint);
+  EXPECT_DOUBLE_EQ(solve.relative_ridge, std::stod(edit.options.at("ridge")));
+  ASSERT_TRUE(solve.ridge.has_value());
+  EXPECT_NEAR(*solve.ridge, solve.relative_ridge * mean_diagonal, 1e-6 * *solve.ridge);
+  EXPECT_GT(*solve.ridge, 0);
+  ASSERT_TRUE(solve.condition.has_value());
+  EXPECT_GT(*solve.condition, 1);
+  // A larger ridge, a better condition.
+  const WeightSolve larger = solve_of(world_.edit({requests_[0]}, quick({{"ridge", "1"}})));
+  EXPECT_DOUBLE_EQ(larger.relative_ridge, 1);
+  EXPECT_LT(larger.condition.value(), *solve.condition);
+}
+
+TEST_P(Rome, KeysOriginalAreSolvedEachAlone) {
+  const Edit edit = world_.edit({requests_[0]}, quick({{"keys", "original"}}));
+  ASSERT_EQ(edit.solves.size(), 1u);
+  EXPECT_EQ(edit.solves[0].rule, SolveRule::kEachAlone);
+  EXPECT_EQ(edit.solves[0].statistics_fingerprint, world_.statistics.fingerprint);
+  EXPECT_THAT(edit.facts[0].parts[0].rows, ::testing::ElementsAre(0));
 }
 
 // --- without a BOS
@@ -253,11 +299,11 @@ TEST_P(Rome, RefusesWhatItCannotDoAndLeavesTheModelAlone) {
               AllOf(HasSubstr("layer 9"), HasSubstr("0 to 8")));
   context.layers = {world_.layer() + 1};
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kConfig), HasSubstr("statistics of layer"));
-  context.layers = {world_.layer()};
+  context.layers = world_.context.layers;
   context.statistics = nullptr;
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kConfig), HasSubstr("statistics"));
   Statistics singular;
-  singular.layers[context.layers[0]] = {-at::eye(world_.model.config().d_ff, at::kDouble), 1};
+  singular.layers[world_.layer()] = {-at::eye(world_.model.config().d_ff, at::kDouble), 1};
   context.statistics = &singular;
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kNumeric), HasSubstr("not positive definite"));
   EditRequest lost = requests_[0];
@@ -286,7 +332,7 @@ TEST_P(Rome, PlanSaysWhatTheEditWillDo) {
       EditWorld::editor({})->plan(world_.model, {requests_[0]}, world_.context);
   ASSERT_EQ(plan.entries.size(), 1u);
   EXPECT_EQ(plan.entries[0].id, requests_[0].id);
-  EXPECT_EQ(plan.entries[0].layers, std::vector<int>{world_.layer()});
+  EXPECT_EQ(plan.entries[0].layers, world_.context.layers);
   EXPECT_EQ(plan.entries[0].rows, 21);
   EXPECT_EQ(plan.entries[0].target_tokens,
             static_cast<std::int64_t>(

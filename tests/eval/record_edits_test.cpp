@@ -62,7 +62,7 @@ std::map<std::string, std::string> outcomes(const Picky& editor, const std::vect
   for (const EditRequest& one : requests) {
     EditedRecord state;
     note_outcome(edit, one, state);
-    by_id[one.id] = std::string(to_string(state.status)) + " " + state.reason;
+    by_id[one.id] = state.status + " " + state.reason;
   }
   return by_id;
 }
@@ -109,6 +109,7 @@ TEST(RecordEdits, WarningsPassOverFactsThatFailed) {
       edit.facts.emplace_back();
       edit.facts.back().request = requests[i];
       edit.facts.back().status = statuses[i];
+      edit.facts.back().parts.emplace_back();
     }
     edit.warnings = {"beware"};
     std::string ids;
@@ -119,8 +120,9 @@ TEST(RecordEdits, WarningsPassOverFactsThatFailed) {
     }
     return ids;
   };
-  EXPECT_EQ(warned({FactStatus::kFailed, FactStatus::kEdited, FactStatus::kEdited}), "b");
-  EXPECT_EQ(warned({FactStatus::kFailed, FactStatus::kFailed, FactStatus::kFailed}), "a");
+  using enum FactStatus;
+  EXPECT_EQ(warned({kFailed, kEdited, kEdited}), "b");
+  EXPECT_EQ(warned({kFailed, kFailed, kFailed}), "a");
 }
 
 TEST(RecordEdits, ContradictionsAreLeftOutWhereBothWouldBeEdited) {
@@ -128,11 +130,11 @@ TEST(RecordEdits, ContradictionsAreLeftOutWhereBothWouldBeEdited) {
                                              request("c", "A", "A is", "x"), request("d", "D", "D is", "x"),
                                              request("e", "E", "E is", "x"), request("f", "E", "E is", "y")};
   std::vector<EditedRecord> states(requests.size());
-  states[5].status = RecordStatus::kAlreadyTrue;
+  states[5].status = "already true";
   leave_out_contradictions(requests, states);
-  for (const std::size_t i : {0u, 1u, 2u}) EXPECT_EQ(states[i].status, RecordStatus::kSkipped) << i;
-  for (const std::size_t i : {3u, 4u}) EXPECT_EQ(states[i].status, RecordStatus::kEdited) << i;
-  EXPECT_EQ(states[5].status, RecordStatus::kAlreadyTrue);
+  for (const std::size_t i : {0u, 1u, 2u}) EXPECT_EQ(states[i].status, "skipped") << i;
+  for (const std::size_t i : {3u, 4u}) EXPECT_EQ(states[i].status, "edited") << i;
+  EXPECT_EQ(states[5].status, "already true");
 }
 
 }  // namespace

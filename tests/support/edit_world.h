@@ -25,8 +25,6 @@ class EditWorld {
   EditorContext context;  // with the automatic prefix
   RowForm form;
 
-  int layer() const { return context.layers.front(); }
-
   Edit edit(const std::vector<EditRequest>& requests,
             const std::map<std::string, std::string>& options = {}) const {
     SilentProgress silent;
@@ -42,6 +40,9 @@ class EditWorld {
     for (const auto& [name, value] : options) texts[name] = {value, "test"};
     return make_editor("rome", texts);
   }
+
+  // The one that the edits write.
+  int layer() const { return context.layers.front(); }
 
   // The key at a token of a row, on the model as it is, from a plain pass. float32 [F]
   at::Tensor key_at(const TokenIds& ids, std::size_t token) const {
@@ -61,9 +62,7 @@ class EditWorld {
     }
     return keys;
   }
-  at::Tensor weight() const {
-    return model.weights().blocks[static_cast<std::size_t>(layer())].mlp_down;
-  }
+  at::Tensor weight() const { return model.weight({layer(), Role::kMlpDown}); }
 
   // (W + Delta) k - W k in float32, with the weight really written.
   at::Tensor moved(const Edit& edit, const at::Tensor& k) {

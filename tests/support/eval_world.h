@@ -21,10 +21,11 @@ inline std::vector<EvalRecord> world_records(std::size_t count) {
 
 // The change that tools/fixtures/world_eval_reference.py makes for record r: W += factor * W[:, 7 r mod F] cos(0.7 j + r)^T.
 inline std::vector<WeightChange> formula_change(const Model& model, int block, std::int64_t r, double factor) {
-  const at::Tensor& weight = model.weights().blocks[static_cast<std::size_t>(block)].mlp_down;
+  const WeightRef ref{block, Role::kMlpDown};
+  const at::Tensor& weight = model.weight(ref);
   const std::int64_t size = weight.size(1);
   const at::Tensor a = at::cos(at::arange(size, at::kDouble) * 0.7 + static_cast<double>(r)) * factor;
-  return {WeightChange::low_rank({block, Role::kMlpDown}, a.to(at::kFloat).unsqueeze(0),
+  return {WeightChange::low_rank(ref, a.to(at::kFloat).unsqueeze(0),
                                  weight.select(1, 7 * r % size).to(at::kFloat).unsqueeze(1).clone())};
 }
 
