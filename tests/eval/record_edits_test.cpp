@@ -59,10 +59,11 @@ std::map<std::string, std::string> outcomes(const Picky& editor, const std::vect
   SilentProgress silent;
   Edit edit = edit_together(editor, test::tiny_model("gpt2"), requests, {}, silent);
   std::map<std::string, std::string> by_id;
-  for (const EditRequest& one : requests) {
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_EQ(edit.facts[i].request.id, requests[i].id);
     EditedRecord state;
-    note_outcome(edit, one, state);
-    by_id[one.id] = std::string(to_string(state.status)) + " " + state.reason;
+    note_outcome(edit, i, state);
+    by_id[requests[i].id] = std::string(to_string(state.status)) + " " + state.reason;
   }
   return by_id;
 }
@@ -92,7 +93,7 @@ TEST(RecordEdits, WarningsGoToTheFirstRecordAndThroughTheFileOfAStep) {
   Edit edit = edit_together(Picky(), test::tiny_model("gpt2"), requests, {}, silent);
   edit.warnings = {"one", "two"};
   std::vector<EditedRecord> states(2);
-  for (std::size_t i = 0; i < 2; ++i) note_outcome(edit, requests[i], states[i]);
+  for (std::size_t i = 0; i < 2; ++i) note_outcome(edit, i, states[i]);
   EXPECT_EQ(states[0].warnings, (std::vector<std::string>{"one", "two"}));
   EXPECT_TRUE(states[1].warnings.empty());
   nlohmann::json steps = outcomes_json(states);
@@ -112,10 +113,10 @@ TEST(RecordEdits, WarningsPassOverFactsThatFailed) {
     }
     edit.warnings = {"beware"};
     std::string ids;
-    for (const EditRequest& one : requests) {
+    for (std::size_t i = 0; i < requests.size(); ++i) {
       EditedRecord state;
-      note_outcome(edit, one, state);
-      if (!state.warnings.empty()) ids += one.id;
+      note_outcome(edit, i, state);
+      if (!state.warnings.empty()) ids += requests[i].id;
     }
     return ids;
   };
