@@ -5,24 +5,46 @@
 #include "analysis/prompt_rows.h"
 
 namespace emend {
-
 namespace {
 
 // Context rows put so many tokens in front of a prompt, at most.
 constexpr std::int64_t kContextRoom = 16;
 
+// What has room in the model's positions.
 class Fitter {
  public:
   Fitter(const Model& model, const CheckOptions& checks, const FitOptions& options)
       : model_(model), form_{checks.prefix, checks.form}, options_(options) {}
 
+  bool fits_for_edit(const EditRequest& request) const {
+    return fits(request.prompt, request.target, kContextRoom) &&
+           fits(request.prompt, request.was, kContextRoom);
+  }
+
+  // Returns how many.
+  std::size_t drop_long_questions(EvalRecord& record) const {
+    EditRequest& request = record.request;
+    const std::string statement = options_.with_statement ? request.prompt + " " + request.target + ". " : "";
+    std::size_t dropped = std::erase_if(request.paraphrases, [&](const std::string& prompt) {
+      return !fits(prompt, request.target) || !fits(prompt, request.was);
+    });
+    dropped += std::erase_if(request.neighbours, [&](const Neighbour& neighbour) {
+      return !fits(statement + neighbour.prompt, neighbour.answer) ||
+             !fits(statement + neighbour.prompt, request.target);
+    });
+    for (auto* questions : {&record.locality, &record.portability})
+      dropped += std::erase_if(
+          *questions, [&](const KindQuestion& question) { return !fits(question.prompt, question.answer); });
+    dropped +=
+        std::erase_if(record.generations, [&](const std::string& prompt) { return !fits(prompt, ""); });
+    return dropped;
+  }
+
+ private:
   bool fits(const std::string& prompt, const std::string& answer, std::int64_t more = 0) const {
     const auto length = prompt_ids(model_.tokenizer(), prompt, form_).size() +
                         target_ids(model_.tokenizer(), answer, form_).size();
     return static_cast<std::int64_t>(length) + options_.extra_tokens + more <= model_.config().max_positions;
-  }
-  std::string statement(const EditRequest& request) const {
-    return options_.with_statement ? request.prompt + " " + request.target + ". " : "";
   }
 
   const Model& model_;
@@ -30,8 +52,15 @@ class Fitter {
   const FitOptions& options_;
 };
 
-// Empty answers of requests, neighbours and locality questions from the unedited model. Returns how many
-// there were.
+// Questions that still have no answer. Returns how many.
+std::size_t drop_unanswered(EvalRecord& record) {
+  const auto unanswered = [](const auto& question) { return question.answer.empty(); };
+  return std::erase_if(record.request.neighbours, unanswered) + std::erase_if(record.locality, unanswered) +
+         std::erase_if(record.portability, unanswered);
+}
+
+// Fills empty answers of requests (if `present`), neighbours and locality questions by the unedited model.
+// Returns how many there were.
 std::int64_t fill_answers(const Model& model, std::vector<EvalRecord>& records, const CheckOptions& checks,
                           bool present) {
   std::int64_t filled = 0;
@@ -63,30 +92,12 @@ std::int64_t fill_answers(const Model& model, std::vector<EvalRecord>& records, 
 void fit_records(const Model& model, std::vector<EvalRecord>& records, const CheckOptions& checks,
                  const FitOptions& options, DatasetFile& data) {
   const Fitter fitter(model, checks, options);
-  const auto too_long = std::erase_if(records, [&](const EvalRecord& record) {
-    return !fitter.fits(record.request.prompt, record.request.target, kContextRoom) ||
-           !fitter.fits(record.request.prompt, record.request.was, kContextRoom);
-  });
+  const auto too_long =
+      std::erase_if(records, [&](const EvalRecord& record) { return !fitter.fits_for_edit(record.request); });
   if (too_long > 0) data.skipped["longer than the model's positions"] += static_cast<std::int64_t>(too_long);
 
   std::size_t dropped = 0;
-  for (EvalRecord& record : records) {
-    EditRequest& request = record.request;
-    const std::string statement = fitter.statement(request);
-    dropped += std::erase_if(request.paraphrases, [&](const std::string& prompt) {
-      return !fitter.fits(prompt, request.target) || !fitter.fits(prompt, request.was);
-    });
-    dropped += std::erase_if(request.neighbours, [&](const Neighbour& neighbour) {
-      return !fitter.fits(statement + neighbour.prompt, neighbour.answer) ||
-             !fitter.fits(statement + neighbour.prompt, request.target);
-    });
-    for (auto* questions : {&record.locality, &record.portability})
-      dropped += std::erase_if(*questions, [&](const KindQuestion& question) {
-        return !fitter.fits(question.prompt, question.answer);
-      });
-    dropped += std::erase_if(record.generations,
-                             [&](const std::string& prompt) { return !fitter.fits(prompt, ""); });
-  }
+  for (EvalRecord& record : records) dropped += fitter.drop_long_questions(record);
   if (dropped > 0)
     data.notes.push_back(std::to_string(dropped) +
                          " questions are longer than the model's positions and were not asked.");
@@ -96,12 +107,9 @@ void fit_records(const Model& model, std::vector<EvalRecord>& records, const Che
     data.notes.push_back(std::to_string(filled) +
                          " answers that the data does not give are the unedited model's greedy ones, as many "
                          "words as the target has.");
-  const auto silent = [](const auto& question) { return question.answer.empty(); };
+
   std::size_t unanswered = 0;
-  for (EvalRecord& record : records) {
-    unanswered += std::erase_if(record.request.neighbours, silent);
-    unanswered += std::erase_if(record.locality, silent) + std::erase_if(record.portability, silent);
-  }
+  for (EvalRecord& record : records) unanswered += drop_unanswered(record);
   if (unanswered > 0)
     data.notes.push_back(std::to_string(unanswered) + " questions without an answer were not asked.");
 }

@@ -29,22 +29,23 @@ std::vector<RecordRange> cut(RecordRange whole, std::int64_t size);
 inline constexpr std::int64_t kTogether = 32;
 inline constexpr std::int64_t kSearchedTogether = 16;
 
-// What a contender made of a range of records: edits, which of them each record meets (-1: none), what became
-// of each record.
+// What a contender made of a range of records.
 struct LaidEdits {
   std::vector<std::vector<WeightChange>> edits;
-  std::vector<std::int64_t> edit_of_record;
-  std::vector<EditedRecord> states;
+  std::vector<std::int64_t> edit_of_record;  // under which edit each record is measured; -1: none
+  std::vector<EditedRecord> states;          // what became of each record
 };
 
 class Measure {
  public:
-  // Blocks below `first_block` are never edited; `seed` draws the free texts. Model and setup outlive this.
+  // Blocks below `first_block` are never edited. `seed`: of the free texts. Model and setup must outlive
+  // this.
   Measure(const Model& model, const EvalSetup& setup, const RowForm& form, int first_block,
           std::uint64_t seed)
       : model_(model), setup_(setup), form_(form), first_block_(first_block), seed_(seed) {}
 
-  // What there is to edit, as the base answers the records' own prompts: kEdited stands for "to be edited".
+  // Which records are to be edited (kEdited), by the base's answers to their prompts; the others are already
+  // true or skipped.
   std::vector<EditedRecord> before(RecordRange range) const;
 
   // Results of the range's records for each of `laid`. The base is asked once for all of them; the model must

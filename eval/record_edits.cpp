@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -9,24 +10,19 @@
 #include "emend/error.h"
 
 namespace emend {
-
 namespace {
 
 bool is_about_records(const Error& error) {
   return error.kind() == ErrorKind::kConfig || error.kind() == ErrorKind::kNumeric;
 }
 
-Edit failed_edit(const std::vector<EditRequest>& wanted, const std::string& reason) {
-  Edit none;
-  for (const EditRequest& request : wanted) {
-    FactRecord fact;
-    fact.request = request;
-    fact.status = FactStatus::kFailed;
-    fact.parts.emplace_back();
-    fact.reason = reason;
-    none.facts.push_back(std::move(fact));
-  }
-  return none;
+FactRecord failed_fact(const EditRequest& request, const std::string& reason) {
+  FactRecord fact;
+  fact.request = request;
+  fact.status = FactStatus::kFailed;
+  fact.parts.emplace_back();
+  fact.reason = reason;
+  return fact;
 }
 
 // The number of requests at the front that the editor's plan takes, when it does not take all of them.
@@ -58,12 +54,11 @@ std::string refusal_of(const Editor& editor, const Model& model, const std::vect
   }
 }
 
-// Is it this request that an edit's warnings are kept with: the first that is not failed, else the first?
-bool carries_warnings(const Edit& edit, const EditRequest& request) {
+// The fact that an edit's warnings are kept with: the first that did not fail, else the first.
+std::size_t carrier_of_warnings(const Edit& edit) {
   const auto edited = std::find_if(edit.facts.begin(), edit.facts.end(),
                                    [](const FactRecord& fact) { return fact.status != FactStatus::kFailed; });
-  const auto carrier = edited != edit.facts.end() ? edited : edit.facts.begin();
-  return carrier == edit.facts.end() || carrier->request.id == request.id;
+  return edited == edit.facts.end() ? 0 : static_cast<std::size_t>(edited - edit.facts.begin());
 }
 
 RecordStatus status_of(FactStatus status) {
@@ -102,7 +97,11 @@ std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std
     return editor.edit_each(model, wanted, context, progress);
   } catch (const Error& error) {
     if (!is_about_records(error)) throw;
-    if (wanted.size() == 1) return {failed_edit(wanted, error.what())};
+    if (wanted.size() == 1) {
+      Edit failed;
+      failed.facts = {failed_fact(wanted.front(), error.what())};
+      return {failed};
+    }
   }
   std::vector<Edit> edits;
   for (const EditRequest& request : wanted)
@@ -112,37 +111,38 @@ std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std
 
 Edit edit_together(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
                    const EditorContext& context, Progress& progress) {
-  std::vector<EditRequest> kept = wanted;
-  std::vector<FactRecord> refused;
+  std::vector<std::size_t> kept(wanted.size());
+  std::iota(kept.begin(), kept.end(), std::size_t{0});
+  std::vector<FactRecord> facts(wanted.size());
   Edit edit;
   while (!kept.empty()) {
+    std::vector<EditRequest> requests;
+    for (const std::size_t i : kept) requests.push_back(wanted[i]);
     try {
-      edit = editor.edit(model, kept, context, progress);
+      edit = editor.edit(model, requests, context, progress);
       break;
     } catch (const Error& error) {
       if (!is_about_records(error)) throw;
-      const std::string refusal = refusal_of(editor, model, kept, context);
-      // A plan that holds, and yet no edit: nobody in particular is to blame.
-      const std::size_t blamed = refusal.empty() ? 0 : count_planned(editor, model, kept, context);
-      const std::size_t end = refusal.empty() ? kept.size() : blamed + 1;
-      const std::vector<EditRequest> out(kept.begin() + static_cast<std::ptrdiff_t>(blamed),
-                                         kept.begin() + static_cast<std::ptrdiff_t>(end));
-      for (FactRecord& fact : failed_edit(out, refusal.empty() ? error.what() : refusal).facts)
-        refused.push_back(std::move(fact));
-      kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(blamed),
+      const std::string refusal = refusal_of(editor, model, requests, context);
+      // If the plan holds and the edit fails all the same, no request in particular is to blame.
+      const std::size_t begin = refusal.empty() ? 0 : count_planned(editor, model, requests, context);
+      const std::size_t end = refusal.empty() ? kept.size() : begin + 1;
+      for (std::size_t k = begin; k < end; ++k)
+        facts[kept[k]] = failed_fact(wanted[kept[k]], refusal.empty() ? error.what() : refusal);
+      kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(begin),
                  kept.begin() + static_cast<std::ptrdiff_t>(end));
     }
   }
-  edit.facts.insert(edit.facts.end(), refused.begin(), refused.end());
+  for (std::size_t k = 0; k < kept.size(); ++k) facts[kept[k]] = std::move(edit.facts.at(k));
+  edit.facts = std::move(facts);
   return edit;
 }
 
-void note_outcome(Edit& edit, const EditRequest& request, EditedRecord& state) {
-  for (const FactRecord& fact : edit.facts)
-    if (fact.request.id == request.id)
-      state = {status_of(fact.status), fact.reason, fact.layer(), fact.steps, fact.loss,
-               fact.relative_norm()};
-  if (carries_warnings(edit, request)) state.warnings = std::exchange(edit.warnings, {});
+void note_outcome(Edit& edit, std::size_t number, EditedRecord& state) {
+  const FactRecord& fact = edit.facts.at(number);
+  state = {status_of(fact.status), fact.reason, fact.layer(), fact.steps, fact.loss, fact.relative_norm()};
+  if (!edit.warnings.empty() && number == carrier_of_warnings(edit))
+    state.warnings = std::exchange(edit.warnings, {});
 }
 
 nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {

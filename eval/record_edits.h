@@ -24,8 +24,9 @@ struct EditedRecord {
   std::vector<std::string> warnings = {};
 };
 
-// Each request an edit of its own. When the editor refuses (Error of kind kConfig or kNumeric), the requests
-// are tried one by one, and those refused again are failed edits without changes. Other errors pass.
+// Each request as an edit of its own, in their order. If the editor refuses (Error of kind kConfig or
+// kNumeric), the requests are tried one by one, and those that are refused again become failed edits without
+// changes. Other errors are passed on.
 std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
                              const EditorContext& context, Progress& progress);
 
@@ -33,15 +34,17 @@ std::vector<Edit> edit_alone(const Editor& editor, const Model& model, const std
 // edited are all skipped, since the data does not say which is meant.
 void leave_out_contradictions(const std::vector<EditRequest>& requests, std::vector<EditedRecord>& states);
 
-// All requests as one edit. A request that the editor refuses beside those in front of it (its key can hardly
-// be told from another's) is a failed edit, and the others are edited without it.
+// All requests as one edit, whose facts are in their order. A request that the editor refuses beside those
+// before it (its key can hardly be told from another's) becomes a failed fact, and the others are edited
+// without it.
 Edit edit_together(const Editor& editor, const Model& model, const std::vector<EditRequest>& wanted,
                    const EditorContext& context, Progress& progress);
 
-// The outcome of `request` in `edit` into `state`. The edit's warnings are handed over: a joint edit's belong
-// to the first of its records whose fact is not failed, or to its first when all are.
-void note_outcome(Edit& edit, const EditRequest& request, EditedRecord& state);
+// The outcome of fact `number` of `edit` into `state`. The warnings of the edit move to the first of its
+// facts that did not fail, or to the first of all if all failed.
+void note_outcome(Edit& edit, std::size_t number, EditedRecord& state);
 
+// For the files of a sequential run.
 nlohmann::json outcomes_json(const std::vector<EditedRecord>& states);
 std::vector<EditedRecord> outcomes_from(const nlohmann::json& list);
 

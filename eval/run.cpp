@@ -227,7 +227,7 @@ LaidEdits Run::edit(Entrant& entrant, const RecordRange& unit, const std::vector
   for (std::size_t r = 0; r < before.size(); ++r) {
     if (before[r].status != RecordStatus::kEdited) continue;
     const std::size_t e = is_single() ? next : 0;
-    note_outcome(edits[e], wanted[next], laid.states[r]);
+    note_outcome(edits.at(e), is_single() ? 0 : next, laid.states[r]);
     laid.edit_of_record[r] = static_cast<std::int64_t>(e);
     ++next;
   }

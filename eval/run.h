@@ -1,4 +1,4 @@
-// A benchmark run: records through editors, measured against the frozen base.
+// The run loop of a benchmark: records through editors, measured beside the unedited model.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,9 @@ struct Shard {
 
 // A method with its options, and where its results go.
 struct Contender {
-  EvalSummary header;  // model, data, method, options, seed, ...: all but what the run finds out
+  EvalSummary header;  // model, data, method, options, seed: all but what the run finds out
   const Editor* editor = nullptr;
-  EditorContext context;  // layer, statistics, prefix, form, seed, token budget
+  EditorContext context;
   std::filesystem::path folder;
 };
 
@@ -38,26 +38,25 @@ struct EvalSetup {
   std::vector<std::unique_ptr<Metric>> metrics;
   bool skip_true = true;           // records whose target is the base's greedy answer are counted apart
   bool known_only = false;         // records whose present answer is not the base's greedy one are left out
-  std::int64_t extra_tokens = 3;   // a greedy text is so much longer than its longest answer
+  std::int64_t extra_tokens = 3;   // of a greedy text beyond its longest answer
   std::int64_t text_tokens = 100;  // of a sampled text, prompt included (Meng et al. 2022)
   std::vector<std::vector<std::int64_t>> drift_rows;
   std::int64_t token_budget = 4096;
   bool resume = false;
 };
 
-// Throws Error(kUsage) for parts of a sequential run: every step builds on the one before. Asked before any
-// work.
+// Throws Error(kUsage) for parts of a sequential run: every step builds on the one before.
 void require_shardable(const EvalMode& mode, const Shard& shard);
 
-// Units of records, which are what parts share out: 32 records, or those of one batch or step.
+// How many units the records make. Parts share out units: 32 records, or those of one batch or step.
 std::int64_t count_units(const EvalSetup& setup);
 
 // Runs all contenders on the same records; the unedited model is measured once for all of them. Results go to
 // each contender's folder: run.json (settings), records.jsonl as units finish, summary.json at the end. A run
-// that stops at any moment is taken up at the unit it was in and gives the same files. `model` is changed
-// while a sequential edit is searched, and put back. Throws Error(kConfig) when a folder holds another run
-// (the first setting that differs is named), or a finished or begun one without `resume`; what the editors
-// throw, except failed searches: those are results.
+// that stops at any moment can be resumed at the unit it was in, and then writes the same files. `model` is
+// changed while a sequential edit is searched, and put back. Throws Error(kConfig) if a folder holds another
+// run (the first setting that differs is named), or this one, begun or finished, without `resume`; and what
+// editors throw, except failed searches, which are results.
 std::vector<EvalSummary> run_eval(Model& model, const EvalSetup& setup,
                                   const std::vector<Contender>& contenders, Progress& progress);
 

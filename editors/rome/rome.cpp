@@ -67,8 +67,8 @@ WeightSolve solve_record(const RomePlan& plan) {
   WeightSolve solve;
   solve.weight = plan.weight();
   solve.rule = plan.options().keys == RomeKeys::kOriginal ? SolveRule::kEachAlone : SolveRule::kEquality;
-  solve.relative_ridge = plan.options().relative_ridge;
   if (!plan.options().covariance) return solve;
+  solve.relative_ridge = plan.options().relative_ridge;
   solve.statistics_fingerprint = plan.context().statistics->fingerprint;
   if (const SpdInfo* info = plan.solved_with()) {
     solve.ridge = info->ridge;

@@ -1,7 +1,8 @@
 // The files of a run: summary.json and records.jsonl in one folder a method.
 //
-// Numbers are printed so that they read back as the same double; what is not finite is null and reads back as
-// NaN. Text that is not UTF-8 (a model may end inside a character) is written with U+FFFD.
+// Numbers are printed so that they read back as the same double; a number that is not finite is null and
+// reads back as NaN. In text that is not UTF-8 (a model may end inside a character) the broken bytes become
+// U+FFFD.
 #pragma once
 
 #include <cstddef>
@@ -34,13 +35,13 @@ RecordResult record_from_line(std::string_view line, const std::string& source);
 void write_summary(const std::filesystem::path& folder, const EvalSummary& summary);
 EvalSummary read_summary(const std::filesystem::path& file);
 
-// Every line must be whole: an error names file and line (from 1), and of a last line without an end says
-// that the run was killed and how to go on. An id met twice is an error.
+// Every line must be whole, and no id may occur twice. An error names file and line (from 1); if the last
+// line has no end, it says that the run was killed and how to go on.
 std::vector<RecordResult> read_records(const std::filesystem::path& file);
 
 // For resuming: the records of the whole lines at the front, and the bytes that they take, to which the file
-// may be cut before more is appended. A last line without line feed is left out; a whole line that cannot be
-// read is Error(kFormat), as it was not a kill that broke it. A file that is not there holds nothing.
+// may be cut before more is appended. A last line without line feed is left out. Throws Error(kFormat) for a
+// whole line that cannot be read: no kill broke it. A file that does not exist holds nothing.
 std::vector<RecordResult> read_finished_records(const std::filesystem::path& file, std::size_t* bytes_whole);
 
 }  // namespace emend

@@ -5,13 +5,9 @@
 #include <vector>
 
 #include "emend/eval.h"
+#include "reports/page.h"
 
 namespace emend {
-
-struct TitledChart {
-  std::string title;
-  std::string svg;
-};
 
 // Unedited against the runs: all shares in one chart, each other metric in one of its own.
 std::vector<TitledChart> interval_charts(const std::vector<EvalSummary>& runs);

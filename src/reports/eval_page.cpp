@@ -7,28 +7,14 @@
 #include "reports/eval_charts.h"
 #include "reports/eval_tables.h"
 #include "reports/eval_worst_cases.h"
+#include "reports/page.h"
 
 namespace emend {
 namespace {
 
 using Data = nlohmann::ordered_json;
 
-const char* const kPage = R"html(<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="emend {{version}}">
-<title>{{title}}</title>
-<style>{{{style}}}</style>
-</head>
-<body>
-<header>
-<h1>{{title}}</h1>
-<p class="note">{{subtitle}}</p>
-</header>
-<main>
-{{#sections}}
+const char* const kSections = R"html({{#sections}}
 <section>
 <h2>{{title}}</h2>
 <div class="scroll" role="region" tabindex="0" aria-label="{{title}}"><table>
@@ -45,25 +31,13 @@ const char* const kPage = R"html(<!DOCTYPE html>
 <section>
 <h2>Means with their intervals</h2>
 <p class="note">A mark is the mean over records, the line through it the 95 % interval.</p>
-<div class="charts">
-{{#intervals}}
-<figure><figcaption>{{title}}</figcaption>
-{{{svg}}}</figure>
-{{/intervals}}
-</div>
-</section>
+{{{intervals}}}</section>
 {{/has_intervals}}
 {{#has_retention}}
 <section>
 <h2>Retention</h2>
 <p class="note">Edits go onto the same model one after the other; each point is the mean over all records edited so far, the band its 95 % interval.</p>
-<div class="charts">
-{{#retention}}
-<figure><figcaption>{{title}}</figcaption>
-{{{svg}}}</figure>
-{{/retention}}
-</div>
-</section>
+{{{retention}}}</section>
 {{/has_retention}}
 {{#has_histograms}}
 <section>
@@ -72,13 +46,7 @@ const char* const kPage = R"html(<!DOCTYPE html>
 {{#histograms}}
 <h3>{{title}}</h3>
 <p class="note">{{note}}</p>
-<div class="charts">
-{{#charts}}
-<figure><figcaption>{{title}}</figcaption>
-{{{svg}}}</figure>
-{{/charts}}
-</div>
-{{/histograms}}
+{{{charts}}}{{/histograms}}
 </section>
 {{/has_histograms}}
 {{#worst}}
@@ -116,20 +84,10 @@ const char* const kPage = R"html(<!DOCTYPE html>
 {{#runs}}
 <details open>
 <summary>{{name}}</summary>
-<div class="inside"><table class="words"><tbody>
-{{#facts}}
-<tr><th scope="row">{{name}}</th><td>{{value}}</td></tr>
-{{/facts}}
-{{#notes}}
-<tr><th scope="row">note</th><td>{{text}}</td></tr>
-{{/notes}}
-</tbody></table></div>
+<div class="inside">{{{settings}}}</div>
 </details>
 {{/runs}}
 </section>
-</main>
-</body>
-</html>
 )html";
 
 Data texts(const std::vector<std::string>& strings, std::size_t first = 0) {
@@ -158,18 +116,12 @@ Data sections_data(const std::vector<EvalSummary>& runs) {
   return list;
 }
 
-Data charts_data(const std::vector<TitledChart>& charts) {
-  Data list = Data::array();
-  for (const TitledChart& chart : charts) list.push_back({{"title", chart.title}, {"svg", chart.svg}});
-  return list;
-}
-
 Data distributions_data(const std::vector<EvalResults>& runs) {
   Data list = Data::array();
   for (const Distribution& distribution : distributions(runs))
     list.push_back({{"title", distribution.title},
                     {"note", distribution.note},
-                    {"charts", charts_data(distribution.charts)}});
+                    {"charts", charts_html(distribution.charts)}});
   return list;
 }
 
@@ -265,9 +217,9 @@ Data worst_data(const std::vector<EvalResults>& runs, std::size_t most) {
 Data runs_data(const std::vector<EvalSummary>& runs) {
   Data list = Data::array();
   for (const EvalSummary& run : runs) {
-    Data facts = Data::array();
-    for (const auto& [name, value] : provenance(run)) facts.push_back({{"name", name}, {"value", value}});
-    list.push_back({{"name", run.name()}, {"facts", facts}, {"notes", texts(run.notes)}});
+    auto settings = provenance(run);
+    for (const std::string& note : run.notes) settings.emplace_back("note", note);
+    list.push_back({{"name", run.name()}, {"settings", settings_html(settings)}});
   }
   return list;
 }
@@ -289,25 +241,24 @@ std::string eval_page(const std::vector<EvalResults>& runs, const EvalPageOption
   std::vector<EvalSummary> summaries;
   for (const EvalResults& run : runs) summaries.push_back(run.summary);
   const EvalSummary first = summaries.empty() ? EvalSummary{} : summaries.front();
-  const std::string title = options.title.empty()
-                                ? "Editing " + file_name(first.model_path) + " on " + first.dataset
-                                : options.title;
-  const Data intervals = charts_data(interval_charts(summaries));
-  const Data retention = charts_data(retention_charts(summaries));
+  const std::vector<TitledChart> intervals = interval_charts(summaries);
+  const std::vector<TitledChart> retention = retention_charts(summaries);
   const Data histograms = distributions_data(runs);
-  return fill_template(kPage, {{"title", title},
-                               {"subtitle", subtitle(summaries)},
-                               {"version", first.emend},
-                               {"style", page_style()},
-                               {"sections", sections_data(summaries)},
-                               {"has_intervals", !intervals.empty()},
-                               {"intervals", intervals},
-                               {"has_retention", !retention.empty()},
-                               {"retention", retention},
-                               {"has_histograms", !histograms.empty()},
-                               {"histograms", histograms},
-                               {"worst", worst_data(runs, options.worst_cases)},
-                               {"runs", runs_data(summaries)}});
+  Page page;
+  page.title = options.title.empty() ? "Editing " + file_name(first.model_path) + " on " + first.dataset
+                                     : options.title;
+  page.subtitle = subtitle(summaries);
+  page.version = first.emend;
+  page.body = fill_template(kSections, {{"sections", sections_data(summaries)},
+                                        {"has_intervals", !intervals.empty()},
+                                        {"intervals", charts_html(intervals)},
+                                        {"has_retention", !retention.empty()},
+                                        {"retention", charts_html(retention)},
+                                        {"has_histograms", !histograms.empty()},
+                                        {"histograms", histograms},
+                                        {"worst", worst_data(runs, options.worst_cases)},
+                                        {"runs", runs_data(summaries)}});
+  return page_html(page);
 }
 
 }  // namespace emend

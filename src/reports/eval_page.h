@@ -1,5 +1,4 @@
-// One page that needs nothing else: tables, distributions, retention, the worst cases with their text before
-// and after.
+// The page of a benchmark: tables, charts, the worst cases with their text before and after.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +14,7 @@ struct EvalPageOptions {
   std::size_t worst_cases = 20;  // of each kind and run, at most; the page says how many there are in all
 };
 
-// Runs over the same records of the same model. All text is escaped; no scripts, no network; light and dark
-// by the reader's setting.
+// Runs over the same records of the same model, as a whole document (reports/page.h).
 std::string eval_page(const std::vector<EvalResults>& runs, const EvalPageOptions& options = {});
 
 }  // namespace emend

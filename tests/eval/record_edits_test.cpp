@@ -59,10 +59,11 @@ std::map<std::string, std::string> outcomes(const Picky& editor, const std::vect
   SilentProgress silent;
   Edit edit = edit_together(editor, test::tiny_model("gpt2"), requests, {}, silent);
   std::map<std::string, std::string> by_id;
-  for (const EditRequest& one : requests) {
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_EQ(edit.facts[i].request.id, requests[i].id);
     EditedRecord state;
-    note_outcome(edit, one, state);
-    by_id[one.id] = state.status + " " + state.reason;
+    note_outcome(edit, i, state);
+    by_id[requests[i].id] = std::string(to_string(state.status)) + " " + state.reason;
   }
   return by_id;
 }
@@ -92,7 +93,7 @@ TEST(RecordEdits, WarningsGoToTheFirstRecordAndThroughTheFileOfAStep) {
   Edit edit = edit_together(Picky(), test::tiny_model("gpt2"), requests, {}, silent);
   edit.warnings = {"one", "two"};
   std::vector<EditedRecord> states(2);
-  for (std::size_t i = 0; i < 2; ++i) note_outcome(edit, requests[i], states[i]);
+  for (std::size_t i = 0; i < 2; ++i) note_outcome(edit, i, states[i]);
   EXPECT_EQ(states[0].warnings, (std::vector<std::string>{"one", "two"}));
   EXPECT_TRUE(states[1].warnings.empty());
   nlohmann::json steps = outcomes_json(states);
@@ -109,20 +110,18 @@ TEST(RecordEdits, WarningsPassOverFactsThatFailed) {
       edit.facts.emplace_back();
       edit.facts.back().request = requests[i];
       edit.facts.back().status = statuses[i];
-      edit.facts.back().parts.emplace_back();
     }
     edit.warnings = {"beware"};
     std::string ids;
-    for (const EditRequest& one : requests) {
+    for (std::size_t i = 0; i < requests.size(); ++i) {
       EditedRecord state;
-      note_outcome(edit, one, state);
-      if (!state.warnings.empty()) ids += one.id;
+      note_outcome(edit, i, state);
+      if (!state.warnings.empty()) ids += requests[i].id;
     }
     return ids;
   };
-  using enum FactStatus;
-  EXPECT_EQ(warned({kFailed, kEdited, kEdited}), "b");
-  EXPECT_EQ(warned({kFailed, kFailed, kFailed}), "a");
+  EXPECT_EQ(warned({FactStatus::kFailed, FactStatus::kEdited, FactStatus::kEdited}), "b");
+  EXPECT_EQ(warned({FactStatus::kFailed, FactStatus::kFailed, FactStatus::kFailed}), "a");
 }
 
 TEST(RecordEdits, ContradictionsAreLeftOutWhereBothWouldBeEdited) {
@@ -130,11 +129,11 @@ TEST(RecordEdits, ContradictionsAreLeftOutWhereBothWouldBeEdited) {
                                              request("c", "A", "A is", "x"), request("d", "D", "D is", "x"),
                                              request("e", "E", "E is", "x"), request("f", "E", "E is", "y")};
   std::vector<EditedRecord> states(requests.size());
-  states[5].status = "already true";
+  states[5].status = RecordStatus::kAlreadyTrue;
   leave_out_contradictions(requests, states);
-  for (const std::size_t i : {0u, 1u, 2u}) EXPECT_EQ(states[i].status, "skipped") << i;
-  for (const std::size_t i : {3u, 4u}) EXPECT_EQ(states[i].status, "edited") << i;
-  EXPECT_EQ(states[5].status, "already true");
+  for (const std::size_t i : {0u, 1u, 2u}) EXPECT_EQ(states[i].status, RecordStatus::kSkipped) << i;
+  for (const std::size_t i : {3u, 4u}) EXPECT_EQ(states[i].status, RecordStatus::kEdited) << i;
+  EXPECT_EQ(states[5].status, RecordStatus::kAlreadyTrue);
 }
 
 }  // namespace
