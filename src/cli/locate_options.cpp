@@ -16,29 +16,30 @@ constexpr double kFastShare = 0.2;
 
 // Texts that become values once they are checked.
 struct RawOptions {
-  std::string noise = "s3", form = "raw", shard;
+  std::string noise = "s3", form = "raw", shard, facts, out, trial_data, method;
   std::int64_t occurrence = -1, samples = 10, window = -1, knockout_window = -1;  // -1: not given
   double fast = -1;
   bool numpy = false, estimates = false, no_severed = false, no_knockout = false;
 };
 
-void add_decision_options(po::options_description& own, LocateOptions& options) {
+void add_decision_options(po::options_description& own, LocateArguments& asked, RawOptions& raw) {
+  LocateOptions& options = asked.run;
   own.add_options()("trial", po::value(&options.trial)->value_name("N")->notifier([](std::int64_t n) {
     require_at_least("trial", n, 1);
   }),
                     "edit N facts, each alone, at several layers, and decide by the measured scores")(
-      "trial-layers", po::value(&options.trial_layers)->value_name("LIST"),
+      "trial-layers", po::value(&asked.trial_layers)->value_name("LIST"),
       "those layers, for example 0,3,5-7 (default: the three best of the trace and those around the depth "
       "default)")("check", po::value(&options.check)->value_name("M")->notifier([](std::int64_t n) {
     require_at_least("check", n, 1);
   }),
                   "edit M more facts at those layers, and say whether the decision holds there")(
-      "trial-data", po::value(&options.trial_data)->value_name("FILE"),
+      "trial-data", po::value(&raw.trial_data)->value_name("FILE"),
       "edits to try (default: the facts file, when it names targets)")(
       "trial-dataset", po::value(&options.trial_dataset)->value_name("NAME"), "their form, as in emend eval")(
-      "method", po::value(&options.method)->value_name("M"), "the editor of the trial (default: rome)")(
-      "report", po::value(&options.report)->value_name("FILE"), "write an HTML page with all pictures")(
-      "svg", po::value(&options.svg)->value_name("DIR"), "write every picture as an SVG file");
+      "method", po::value(&raw.method)->value_name("M"), "the editor of the trial (default: rome)")(
+      "report", po::value(&asked.report)->value_name("FILE"), "write an HTML page with all pictures")(
+      "svg", po::value(&asked.svg)->value_name("DIR"), "write every picture as an SVG file");
 }
 
 void add_trace_options(po::options_description& own, RawOptions& raw) {
@@ -70,7 +71,14 @@ void require_positive(const char* name, std::int64_t value, std::int64_t unset) 
     throw Error(ErrorKind::kUsage, "--" + std::string(name) + " must be at most " + std::to_string(kMost));
 }
 
-void settle(const RawOptions& raw, LocateOptions& options) {
+void settle(const RawOptions& raw, LocateArguments& asked) {
+  LocateOptions& options = asked.run;
+  options.facts = raw.facts;
+  options.out = raw.out;
+  options.trial_data = raw.trial_data;
+  if (!raw.method.empty()) options.method = raw.method;
+  options.statistics = asked.common.statistics;
+  options.bos = asked.common.bos.value_or("auto");
   TraceOptions& trace = options.trace;
   trace.noise = parse_noise(raw.noise);
   trace.noise.numpy = raw.numpy;
@@ -93,12 +101,13 @@ void settle(const RawOptions& raw, LocateOptions& options) {
     trace.exact_share = raw.fast;
   }
   trace.form = parse_form(raw.form);
-  trace.seed = options.common.seed;
-  trace.token_budget = options.common.token_budget;
+  trace.seed = asked.common.seed;
+  trace.token_budget = asked.common.token_budget;
   std::tie(options.shard, options.shards) = parse_shard(raw.shard);
 }
 
-void require_one_source(const LocateOptions& options) {
+void require_one_source(const LocateArguments& asked, const RawOptions& raw) {
+  const LocateOptions& options = asked.run;
   const bool prompt = !options.prompt.empty() || !options.subject.empty();
   if (prompt == !options.facts.empty())
     throw Error(ErrorKind::kUsage, "locate wants either --prompt P and --subject S, or --facts FILE");
@@ -115,10 +124,10 @@ void require_one_source(const LocateOptions& options) {
   }
   if (options.trial == 0)
     for (const auto& [name, given] :
-         {std::pair("--trial-layers", !options.trial_layers.empty()), std::pair("--check", options.check > 0),
+         {std::pair("--trial-layers", !asked.trial_layers.empty()), std::pair("--check", options.check > 0),
           std::pair("--trial-data", !options.trial_data.empty()),
           std::pair("--trial-dataset", !options.trial_dataset.empty()),
-          std::pair("--method", !options.method.empty())})
+          std::pair("--method", !raw.method.empty())})
       if (given) throw Error(ErrorKind::kUsage, std::string(name) + " goes with --trial N only");
   if (options.trial > 0 && options.shards > 1)
     throw Error(ErrorKind::kUsage, "--trial does not go with --shard: run it once all parts are done");
@@ -130,7 +139,8 @@ void require_one_source(const LocateOptions& options) {
 
 }  // namespace
 
-Parsed parse_locate(const std::vector<std::string>& arguments, LocateOptions& options) {
+Parsed parse_locate(const std::vector<std::string>& arguments, LocateArguments& asked) {
+  LocateOptions& options = asked.run;
   RawOptions raw;
   Syntax syntax;
   syntax.command = "locate";
@@ -147,22 +157,21 @@ Parsed parse_locate(const std::vector<std::string>& arguments, LocateOptions& op
       "which one, from 1, when it stands there more than once")(
       "answer", po::value(&options.answer)->value_name("A"),
       "trace this answer (default: the likeliest next token)")(
-      "facts", po::value(&options.facts)->value_name("FILE"),
+      "facts", po::value(&raw.facts)->value_name("FILE"),
       "JSON or JSON lines with prompt, subject and the expected answer")(
       "limit", po::value(&options.limit)->value_name("N")->notifier([](std::int64_t n) {
         require_at_least("limit", n, 1);
       }),
       "only the first N facts that the model answers as expected")(
-      "out", po::value(&options.out)->value_name("DIR"), "keep the results there, one file a fact")(
+      "out", po::value(&raw.out)->value_name("DIR"), "keep the results there, one file a fact")(
       "resume", po::bool_switch(&options.resume), "go on with what is in --out")(
       "shard", po::value(&raw.shard)->value_name("i/N"), "only part i of N, from 0; all parts share --out");
   add_trace_options(syntax.own, raw);
-  add_decision_options(syntax.own, options);
-  if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
-  require_given(!options.common.model.empty(), "locate", "--model PATH");
-  settle(raw, options);
-  require_one_source(options);
-  if (options.method.empty()) options.method = "rome";
+  add_decision_options(syntax.own, asked, raw);
+  if (parse_options(syntax, arguments, asked.common) == Parsed::kAnswered) return Parsed::kAnswered;
+  require_given(!asked.common.model.empty(), "locate", "--model PATH");
+  settle(raw, asked);
+  require_one_source(asked, raw);
   return Parsed::kRun;
 }
 

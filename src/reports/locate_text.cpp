@@ -1,4 +1,4 @@
-#include "cli/locate_text.h"
+#include "reports/locate_text.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "cli/locate_charts.h"
+#include "reports/locate_charts.h"
 
 #include <algorithm>
 #include <array>

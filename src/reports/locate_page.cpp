@@ -1,10 +1,10 @@
-#include "cli/locate_page.h"
+#include "reports/locate_page.h"
 
 #include <cmath>
 
 #include "base/atomic_file.h"
-#include "cli/locate_charts.h"
-#include "cli/options.h"
+#include "reports/locate_charts.h"
+#include "emend/version.h"
 #include "report/heat_map.h"
 #include "report/html.h"
 #include "report/numbers.h"

@@ -1,0 +1,68 @@
+// Where a model keeps a fact and which layer to edit, as `emend locate` finds it: causal traces of one prompt
+// or of a file of facts, their averages and ranking, a trial by edits when it is asked for, and a decision.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "emend/dataset.h"
+#include "emend/locate.h"
+#include "emend/model.h"
+#include "emend/progress.h"
+
+namespace emend {
+
+struct LocateOptions {
+  // One prompt, or a file of facts.
+  std::string prompt, subject, answer;  // answer empty: the likeliest next token
+  int occurrence = 0;                   // which of several subjects, from 1; 0: the only one
+  std::filesystem::path facts;          // JSON or JSON lines with prompt, subject and the expected answer
+  std::int64_t limit = 0;               // only the first facts that the model answers as expected; 0: all
+  std::filesystem::path out;            // folder that keeps the result of each fact; empty: none is kept
+  bool resume = false;                  // go on with what is in `out`
+  std::int64_t shard = 0, shards = 1;   // only part `shard` of `shards`; all parts share `out`
+
+  std::string bos = "auto";
+  TraceOptions trace;                // its prefix is filled by the run
+  std::filesystem::path statistics;  // where the decision and the trial's statistics lie; empty: the default folder
+
+  // The trial: real edits of some facts, each alone, at several layers.
+  std::int64_t trial = 0;            // facts to edit at each layer; 0: no trial
+  std::vector<int> trial_layers;     // empty: the best of the trace and those around the depth default
+  std::int64_t check = 0;            // further facts on which the decision is checked
+  std::filesystem::path trial_data;  // edits to try; empty: the facts file, which must name targets then
+  std::string trial_dataset;         // its form, as in BenchmarkOptions; empty: found out
+  std::string method = "rome";
+};
+
+// What can be read, and refused, before a model is loaded.
+struct LocateInput {
+  std::vector<TraceFact> facts;
+  std::optional<DatasetFile> trial;
+};
+// Throws Error(kUsage) for options that contradict each other, and what reading the files throws.
+LocateInput read_locate_input(const LocateOptions& options);
+
+struct LocateOutcome {
+  TraceResult result;  // result.missing > 0: facts of other parts are not there yet, and nothing below is filled
+  TraceAverage average;
+  std::vector<LayerScore> ranking;
+  LayerDecision decision;
+  std::vector<TrialScore> check;  // the same layers on other facts
+  double noise_sigma = 0;         // one standard deviation of the subjects' embeddings
+  // Where the decision is kept for `layer: auto`; empty: it is not (one prompt alone, or a decision by edits stays).
+  std::filesystem::path kept;
+  std::vector<std::string> notes;
+};
+
+// Whether the chosen layer's score lies within the 95 % interval of the best one's, on facts that the trial did not use.
+bool holds_on_other_facts(const std::vector<TrialScore>& check, int chosen);
+
+// The statistics folder is looked at before any work, and the decision is written there at the end; a decision
+// by edits is not replaced by one without. Throws what trace_facts and the editor of the trial throw.
+LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& options, Progress& progress);
+
+}  // namespace emend

@@ -1,0 +1,245 @@
+#include "emend/locate_run.h"
+
+#include <c10/core/GradMode.h>
+#include <stdlib.h>
+
+#include <set>
+#include <utility>
+
+#include "analysis/causal_trace/fact_steps.h"
+#include "base/layer_number.h"
+#include "base/writable.h"
+#include "datasets/json_records.h"
+#include "datasets/trace_facts.h"
+#include "emend/editor.h"
+#include "emend/error.h"
+#include "emend/statistics_store.h"
+#include "eval/fit.h"
+#include "eval/layer_trial.h"
+#include "pipeline/layer_decision_text.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Goes away with its object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (fs::temp_directory_path() / "emend-trial-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) throw Error(ErrorKind::kIo, "cannot make a folder in " + fs::temp_directory_path().string());
+    path_ = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+// What the records of a facts file are, by their first one.
+std::string dataset_of(const fs::path& file) {
+  const JsonRecords records(file);
+  const JsonView first = records.at(0);
+  if (first.has("target")) return "emend";
+  if (first.has("attribute") && first.has("relation_id")) return "known";
+  throw Error(ErrorKind::kUsage, "the option trial edits facts, and " + file.string() +
+                                     " names no targets: give edits with the option trial-data, and their form "
+                                     "with the option trial-dataset (emend eval's names)");
+}
+
+DatasetFile read_trial_data(const LocateOptions& options) {
+  const fs::path& file = options.trial_data.empty() ? options.facts : options.trial_data;
+  return read_dataset(options.trial_dataset.empty() ? dataset_of(file) : options.trial_dataset, file);
+}
+
+TraceFact asked_fact(const LocateOptions& options) {
+  TraceFact fact;
+  fact.id = "prompt";
+  fact.prompt = options.prompt;
+  fact.subject = options.subject;
+  fact.subject_begin = place_of_subject(options.prompt, options.subject, options.occurrence, "the option prompt");
+  fact.answer = options.answer;
+  return fact;
+}
+
+// The answer asked for is traced whether or not the model gives it.
+TraceResult trace_prompt(const Model& model, const std::vector<TraceFact>& facts, const TraceOptions& options,
+                         Progress& progress) {
+  check_trace_options(options, model.config());
+  TraceResult result;
+  progress.begin("trace", 1, "facts");
+  result.traces.push_back(trace_fact_in_steps(model, facts[0], options, noise_sigma(model, facts), {}, 0,
+                                              [&] { progress.update(0, ""); }));
+  progress.end();
+  return result;
+}
+
+// Where the decision is kept, looked at before any work. A decision that cannot be used (another model's, a
+// broken file) is named, and will be replaced.
+struct DecisionPlace {
+  fs::path folder;
+  std::optional<LayerDecision> held;
+};
+
+DecisionPlace look_for_decision(const Model& model, const TraceOptions& trace, const fs::path& statistics,
+                                std::vector<std::string>& notes) {
+  DecisionPlace place;
+  place.folder = statistics.empty() ? default_statistics_folder(model, trace.prefix) : statistics;
+  require_writable_folder(place.folder);
+  try {
+    place.held = load_layer_decision(model, trace.prefix, place.folder);
+  } catch (const Error& unusable) {
+    notes.push_back(std::string(unusable.what()) + " (it will be replaced)");
+  }
+  return place;
+}
+
+// A decision by edits is not replaced by one without.
+void keep_decision(const DecisionPlace& place, LocateOutcome& outcome) {
+  if (outcome.decision.evidence != "trial" && place.held && place.held->evidence == "trial") {
+    outcome.notes.push_back("The decision kept in " + place.folder.string() + " was made by edits (layer " +
+                            std::to_string(place.held->layer) + "); it stays.");
+    return;
+  }
+  save_layer_decision(outcome.decision, place.folder);
+  outcome.kept = place.folder / "layer_decision.json";
+}
+
+// Which of the facts that were traced and are correct (of other data: of all that the model knows).
+struct TrialPart {
+  std::string name;  // of its folder in `out`, and of the option that asked for it
+  std::int64_t skip = 0, count = 0;
+};
+
+std::vector<EvalRecord> choose_records(const LocateOptions& options, const DatasetFile& data,
+                                       const TraceResult& traces, const TrialPart& part) {
+  std::set<std::string> correct;
+  for (const FactTrace& trace : traces.traces)
+    if (trace.correct) correct.insert(trace.prompt);
+  std::vector<EvalRecord> chosen;
+  std::int64_t passed = 0;
+  for (const EvalRecord& record : data.records) {
+    if (options.trial_data.empty() && !correct.contains(record.request.prompt)) continue;
+    if (passed++ < part.skip) continue;
+    chosen.push_back(record);
+    if (static_cast<std::int64_t>(chosen.size()) == part.count) break;
+  }
+  if (chosen.empty())
+    throw Error(ErrorKind::kConfig, "the option " + part.name + ": there is no fact left to edit: the model knows " +
+                                        std::to_string(passed) + " of those asked for, and " +
+                                        std::to_string(part.skip) + " are passed over");
+  return chosen;
+}
+
+// Edits of chosen facts at candidate layers, scored.
+class Trial {
+ public:
+  Trial(Model& model, const LocateOptions& options, const DatasetFile& data, const TraceResult& traces,
+        const std::vector<LayerScore>& ranking)
+      : model_(model),
+        options_(options),
+        data_(data),
+        traces_(traces),
+        layers_(options.trial_layers.empty() ? trial_candidates(ranking, model.config()) : options.trial_layers),
+        editor_(make_editor(options.method, {})) {}
+
+  // Best first; results go to the folder of the part's name.
+  std::vector<TrialScore> run(const TrialPart& part, Progress& progress) {
+    LayerTrial trial;
+    trial.editor = editor_.get();
+    trial.context.prefix = options_.trace.prefix;
+    trial.context.form = options_.trace.form;
+    trial.context.seed = options_.trace.seed;
+    trial.context.token_budget = options_.trace.token_budget;
+    trial.layers = layers_;
+    trial.records = choose_records(options_, data_, traces_, part);
+    DatasetFile data = data_;
+    CheckOptions checks;
+    checks.prefix = trial.context.prefix;
+    checks.form = trial.context.form;
+    checks.token_budget = trial.context.token_budget;
+    fit_records(model_, trial.records, checks, {}, data);
+    trial.model_fingerprint = model_.fingerprint();
+    trial.resume = options_.resume;
+    const Statistics statistics = load_statistics(progress);
+    trial.context.statistics = editor_->needs_statistics() ? &statistics : nullptr;
+    std::optional<TemporaryFolder> temporary;
+    if (options_.out.empty()) temporary.emplace();
+    trial.folder = options_.out.empty() ? temporary->path() : options_.out / part.name;
+    return run_layer_trial(model_, trial, progress);
+  }
+
+ private:
+  Statistics load_statistics(Progress& progress) const {
+    if (!editor_->needs_statistics()) return {};
+    StatisticsOptions collecting;
+    collecting.seed = options_.trace.seed;
+    collecting.token_budget = options_.trace.token_budget;
+    return StatisticsStore(model_, options_.trace.prefix, options_.statistics).layers(layers_, collecting, progress);
+  }
+
+  Model& model_;
+  const LocateOptions& options_;
+  const DatasetFile& data_;
+  const TraceResult& traces_;
+  std::vector<int> layers_;
+  std::unique_ptr<Editor> editor_;
+};
+
+}  // namespace
+
+LocateInput read_locate_input(const LocateOptions& options) {
+  LocateInput input;
+  input.facts = options.facts.empty() ? std::vector<TraceFact>{asked_fact(options)} : read_trace_facts(options.facts);
+  if (options.trial > 0) {
+    input.trial = read_trial_data(options);
+    make_editor(options.method, {});  // throws for an unknown one
+  }
+  return input;
+}
+
+bool holds_on_other_facts(const std::vector<TrialScore>& check, int chosen) {
+  for (const TrialScore& score : check)
+    if (score.layer == chosen) return score.score >= check.front().score - check.front().ci95;
+  return false;
+}
+
+LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& given, Progress& progress) {
+  LocateOptions options = given;
+  options.trace.prefix = resolve_bos(model.tokenizer(), options.bos);
+  for (const int layer : options.trial_layers) require_layer("the option trial-layers", layer, model.config().layers);
+  LocateOutcome outcome;
+  const bool has_file = !options.facts.empty();
+  std::optional<DecisionPlace> place;
+  if (has_file) place = look_for_decision(model, options.trace, options.statistics, outcome.notes);
+  if (has_file)
+    outcome.result = trace_facts(model, input.facts, options.trace,
+                                 {options.out, options.resume, options.shard, options.shards, options.limit}, progress);
+  else
+    outcome.result = trace_prompt(model, input.facts, options.trace, progress);
+  if (outcome.result.missing > 0) return outcome;
+  outcome.average = average_traces(outcome.result.traces);
+  outcome.ranking = rank_layers(outcome.result.traces);
+  outcome.noise_sigma = noise_sigma(model, input.facts);
+  std::vector<TrialScore> scores;
+  if (input.trial) {
+    Trial trial(model, options, *input.trial, outcome.result, outcome.ranking);
+    scores = trial.run({"trial", 0, options.trial}, progress);
+    if (options.check > 0) outcome.check = trial.run({"check", options.trial, options.check}, progress);
+  }
+  progress.poll();
+  outcome.decision = decide_layer(model, options.trace.prefix, outcome.ranking, outcome.average.facts, scores);
+  outcome.decision.source = has_file ? options.facts.filename().string() : "a prompt";
+  outcome.decision.method = input.trial ? options.method : "";
+  if (place) keep_decision(*place, outcome);
+  return outcome;
+}
+
+}  // namespace emend
