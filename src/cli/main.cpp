@@ -2,7 +2,6 @@
 #include <iostream>
 
 #include "cli/command.h"
-#include "cli/options.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
