@@ -16,17 +16,21 @@ struct Kind {
   const char* title;
   int series;
 };
-constexpr std::array<Kind, 3> kKinds = {{{"block", "Residual stream after one block", 1}, {"mlp", "MLP outputs of a window of layers", 2}, {"attention", "Attention outputs of a window of layers", 3}}};
+constexpr std::array<Kind, 3> kKinds = {{{"block", "Residual stream after one block", 1},
+                                         {"mlp", "MLP outputs of a window of layers", 2},
+                                         {"attention", "Attention outputs of a window of layers", 3}}};
 
 LineChart::Series line(const std::string& name, const LayerCurve& curve) {
   LineChart::Series series{name, {}};
   for (std::size_t l = 0; l < curve.mean.size(); ++l)
-    series.points.push_back({static_cast<double>(l), {curve.mean[l], curve.mean[l] - curve.ci95[l], curve.mean[l] + curve.ci95[l]}});
+    series.points.push_back({static_cast<double>(l),
+                             {curve.mean[l], curve.mean[l] - curve.ci95[l], curve.mean[l] + curve.ci95[l]}});
   return series;
 }
 
 // Lines over layers; none when no series has points. The y axis holds them and what is in `seen`.
-std::optional<LocateChart> line_chart(const std::string& name, const std::string& title, const Axis& y_label, const std::vector<LineChart::Series>& series, int width,
+std::optional<LocateChart> line_chart(const std::string& name, const std::string& title, const Axis& y_label,
+                                      const std::vector<LineChart::Series>& series, int width,
                                       std::vector<double> seen = {}) {
   LineChart chart;
   double layers = 0;
@@ -42,8 +46,11 @@ std::optional<LocateChart> line_chart(const std::string& name, const std::string
   seen.push_back(0);
   std::string said;
   for (const LineChart::Series& s : chart.series) {
-    const auto best = std::max_element(s.points.begin(), s.points.end(), [](const auto& a, const auto& b) { return std::abs(a.y.value) < std::abs(b.y.value); });
-    said += s.name + ": largest " + number_text(best->y.value) + " at layer " + std::to_string(static_cast<int>(best->x)) + ". ";
+    const auto best = std::max_element(s.points.begin(), s.points.end(), [](const auto& a, const auto& b) {
+      return std::abs(a.y.value) < std::abs(b.y.value);
+    });
+    said += s.name + ": largest " + number_text(best->y.value) + " at layer " +
+            std::to_string(static_cast<int>(best->x)) + ". ";
   }
   chart.frame = {title, said, width};
   chart.x = {"layer", -0.5, layers + 0.5, false};
@@ -52,7 +59,9 @@ std::optional<LocateChart> line_chart(const std::string& name, const std::string
   return LocateChart{name, title, line_band_svg(chart)};
 }
 
-HeatMap::Row map_row(const std::string& label, bool marked, const std::vector<double>& values) { return {label, marked, values, {}}; }
+HeatMap::Row map_row(const std::string& label, bool marked, const std::vector<double>& values) {
+  return {label, marked, values, {}};
+}
 
 std::string map_text(const FactTrace& trace, const Grid& grid) {
   double best = trace.low;
@@ -64,15 +73,17 @@ std::string map_text(const FactTrace& trace, const Grid& grid) {
         token = t;
         layer = l;
       }
-  return "Largest probability " + number_text(best) + " after restoring token " + std::to_string(token) + " (" + trace.tokens[token] + ") at layer " +
-         std::to_string(layer) + "; " + number_text(trace.low) + " without restoring, " + number_text(trace.high) + " clean.";
+  return "Largest probability " + number_text(best) + " after restoring token " + std::to_string(token) +
+         " (" + trace.tokens[token] + ") at layer " + std::to_string(layer) + "; " + number_text(trace.low) +
+         " without restoring, " + number_text(trace.high) + " clean.";
 }
 
 }  // namespace
 
 std::vector<LocateChart> fact_maps(const FactTrace& trace, const std::string& name) {
   const std::array<const Grid*, 3> grids = {&trace.block, &trace.mlp, &trace.attention};
-  const std::array<const std::vector<std::vector<bool>>*, 3> exact = {&trace.block_exact, &trace.mlp_exact, &trace.attention_exact};
+  const std::array<const std::vector<std::vector<bool>>*, 3> exact = {&trace.block_exact, &trace.mlp_exact,
+                                                                      &trace.attention_exact};
   std::vector<LocateChart> charts;
   for (std::size_t k = 0; k < grids.size(); ++k) {
     if (grids[k]->empty()) continue;
@@ -84,7 +95,8 @@ std::vector<LocateChart> fact_maps(const FactTrace& trace, const std::string& na
     map.scale_label = "p(answer)";
     map.series = kKinds[k].series;
     for (std::size_t t = 0; t < grids[k]->size(); ++t) {
-      const bool subject = static_cast<std::int64_t>(t) >= trace.subject_begin && static_cast<std::int64_t>(t) < trace.subject_end;
+      const bool subject = static_cast<std::int64_t>(t) >= trace.subject_begin &&
+                           static_cast<std::int64_t>(t) < trace.subject_end;
       HeatMap::Row row = map_row(trace.tokens[t], subject, (*grids[k])[t]);
       if (!exact[k]->empty())
         for (const bool ran : (*exact[k])[t]) row.faint.push_back(!ran);
@@ -123,11 +135,15 @@ std::vector<LocateChart> role_curves(const TraceAverage& average) {
   std::vector<LocateChart> charts;
   std::vector<double> seen;  // one scale for all roles
   for (const RoleAverage& role : average.roles)
-    for (const LayerCurve* curve : {&role.block, &role.mlp, &role.attention}) seen.insert(seen.end(), curve->mean.begin(), curve->mean.end());
+    for (const LayerCurve* curve : {&role.block, &role.mlp, &role.attention})
+      seen.insert(seen.end(), curve->mean.begin(), curve->mean.end());
   for (const RoleAverage& role : average.roles) {
     std::string file = "role-" + role.role;
     std::replace(file.begin(), file.end(), ' ', '-');
-    if (auto chart = line_chart(file, role.role, {"indirect effect"}, {line("residual stream", role.block), line("MLP window", role.mlp), line("attention window", role.attention)}, 460, seen))
+    if (auto chart = line_chart(file, role.role, {"indirect effect"},
+                                {line("residual stream", role.block), line("MLP window", role.mlp),
+                                 line("attention window", role.attention)},
+                                460, seen))
       charts.push_back(std::move(*chart));
   }
   return charts;
@@ -136,35 +152,49 @@ std::vector<LocateChart> role_curves(const TraceAverage& average) {
 std::vector<LocateChart> path_curves(const TraceAverage& average) {
   std::vector<LocateChart> charts;
   if (average.severed_mlp.facts > 0)
-    if (auto chart = line_chart("severed", "State of the subject's last token restored, with its later MLPs or attention held corrupted", {"indirect effect"},
-                                {line("nothing severed", average.severed_ordinary), line("MLP severed", average.severed_mlp), line("attention severed", average.severed_attention)}, 560))
+    if (auto chart = line_chart(
+            "severed",
+            "State of the subject's last token restored, with its later MLPs or attention held corrupted",
+            {"indirect effect"},
+            {line("nothing severed", average.severed_ordinary), line("MLP severed", average.severed_mlp),
+             line("attention severed", average.severed_attention)},
+            560))
       charts.push_back(std::move(*chart));
   if (average.knockout_subject.facts > 0) {
     Axis change{"change of the answer's probability"};
     change.percent = true;
-    if (auto chart = line_chart("knockout", "Attention from the last token cut in a window of layers", change,
-                                {line("to the subject", average.knockout_subject), line("to other tokens", average.knockout_others), line("to itself", average.knockout_last)}, 560))
+    if (auto chart = line_chart(
+            "knockout", "Attention from the last token cut in a window of layers", change,
+            {line("to the subject", average.knockout_subject),
+             line("to other tokens", average.knockout_others), line("to itself", average.knockout_last)},
+            560))
       charts.push_back(std::move(*chart));
   }
   return charts;
 }
 
-std::vector<LocateChart> decision_charts(const std::vector<LayerScore>& ranking, const std::vector<TrialScore>& trial) {
+std::vector<LocateChart> decision_charts(const std::vector<LayerScore>& ranking,
+                                         const std::vector<TrialScore>& trial) {
   std::vector<LocateChart> charts;
   LayerCurve trace, scores;
   std::vector<LayerScore> by_layer = ranking;
-  std::sort(by_layer.begin(), by_layer.end(), [](const LayerScore& a, const LayerScore& b) { return a.layer < b.layer; });
+  std::sort(by_layer.begin(), by_layer.end(),
+            [](const LayerScore& a, const LayerScore& b) { return a.layer < b.layer; });
   for (const LayerScore& score : by_layer) {
     trace.mean.push_back(score.score);
     trace.ci95.push_back(score.ci95);
   }
-  if (auto chart = line_chart("ranking", "Effect of MLP windows at the subject's last token", {"indirect effect"}, {line("MLP window", trace)}, 560)) charts.push_back(std::move(*chart));
+  if (auto chart = line_chart("ranking", "Effect of MLP windows at the subject's last token",
+                              {"indirect effect"}, {line("MLP window", trace)}, 560))
+    charts.push_back(std::move(*chart));
   LineChart::Series edits{"score of edits at the layer", {}};
   for (const TrialScore& score : trial)
-    edits.points.push_back({static_cast<double>(score.layer), {score.score, score.score - score.ci95, score.score + score.ci95}});
+    edits.points.push_back({static_cast<double>(score.layer),
+                            {score.score, score.score - score.ci95, score.score + score.ci95}});
   std::sort(edits.points.begin(), edits.points.end(), [](const auto& a, const auto& b) { return a.x < b.x; });
   if (!edits.points.empty())
-    if (auto chart = line_chart("trial", "Score of real edits, each fact alone", {"score"}, {edits}, 560)) charts.push_back(std::move(*chart));
+    if (auto chart = line_chart("trial", "Score of real edits, each fact alone", {"score"}, {edits}, 560))
+      charts.push_back(std::move(*chart));
   return charts;
 }
 

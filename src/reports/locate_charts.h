@@ -9,7 +9,7 @@
 namespace emend {
 
 struct LocateChart {
-  std::string name;   // of a file: "fact-3-mlp"
+  std::string name;  // of a file: "fact-3-mlp"
   std::string title;
   std::string svg;
 };
@@ -23,6 +23,7 @@ std::vector<LocateChart> role_curves(const TraceAverage& average);
 // Severed paths and knockout, where they were run.
 std::vector<LocateChart> path_curves(const TraceAverage& average);
 // The ranking by layer, and the trial's scores.
-std::vector<LocateChart> decision_charts(const std::vector<LayerScore>& ranking, const std::vector<TrialScore>& trial);
+std::vector<LocateChart> decision_charts(const std::vector<LayerScore>& ranking,
+                                         const std::vector<TrialScore>& trial);
 
 }  // namespace emend

@@ -3,35 +3,18 @@
 #include <cmath>
 
 #include "base/atomic_file.h"
-#include "reports/locate_charts.h"
-#include "emend/version.h"
 #include "report/heat_map.h"
 #include "report/html.h"
 #include "report/numbers.h"
+#include "reports/locate_charts.h"
+#include "reports/page.h"
 
 namespace emend {
 namespace {
 
 using Data = nlohmann::ordered_json;
 
-const char* const kPage = R"html(<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="emend {{version}}">
-<title>{{title}}</title>
-<style>{{{style}}}
-@media print { details::details-content { content-visibility: visible; block-size: auto; } }
-</style>
-</head>
-<body>
-<header>
-<h1>{{title}}</h1>
-<p class="note">{{subtitle}}</p>
-</header>
-<main>
-{{#has_decision}}
+const char* const kSections = R"html({{#has_decision}}
 <section>
 <h2>Which layer to edit</h2>
 <p><strong>{{decision}}</strong></p>
@@ -112,15 +95,8 @@ restoring there. Cells of half height are estimates.</p>
 </section>
 <section>
 <h2>How it was made</h2>
-<table class="words"><tbody>
-{{#settings}}
-<tr><th scope="row">{{name}}</th><td>{{value}}</td></tr>
-{{/settings}}
-</tbody></table>
+{{{settings}}}
 </section>
-</main>
-</body>
-</html>
 )html";
 
 constexpr std::size_t kShownFacts = 40, kShownSkipped = 200, kShownLayers = 12;
@@ -136,7 +112,8 @@ Data ranks_data(const LocateReport& report) {
   const std::vector<TrialScore>& trial = report.decision != nullptr ? report.decision->trial : none;
   Data rows = Data::array();
   for (std::size_t i = 0; i < std::min(std::max(report.ranking->size(), trial.size()), kShownLayers); ++i) {
-    Data row{{"layer", ""}, {"effect", ""}, {"effect_ci", ""}, {"trial_layer", ""}, {"trial_score", ""}, {"trial_ci", ""}};
+    Data row{{"layer", ""},       {"effect", ""},      {"effect_ci", ""},
+             {"trial_layer", ""}, {"trial_score", ""}, {"trial_ci", ""}};
     if (i < report.ranking->size()) {
       const LayerScore& score = (*report.ranking)[i];
       row["layer"] = "layer " + std::to_string(score.layer);
@@ -162,7 +139,9 @@ Data facts_data(const TraceResult& result) {
                     {"answer", trace.answer},
                     {"high", probability_text(trace.high)},
                     {"low", probability_text(trace.low)},
-                    {"remark", trace.is_void() ? "; the corruption hardly changes the answer" : trace.correct ? "" : "; the model says " + trace.said},
+                    {"remark", trace.is_void() ? "; the corruption hardly changes the answer"
+                               : trace.correct ? ""
+                                               : "; the model says " + trace.said},
                     {"maps", charts_data(fact_maps(trace, ""))}});
   }
   return list;
@@ -171,24 +150,24 @@ Data facts_data(const TraceResult& result) {
 Data skipped_data(const TraceResult& result) {
   Data list = Data::array();
   for (std::size_t i = 0; i < std::min(result.skipped.size(), kShownSkipped); ++i)
-    list.push_back({{"prompt", result.skipped[i].prompt}, {"answer", result.skipped[i].answer}, {"said", result.skipped[i].said}});
-  return list;
-}
-
-Data settings_data(const LocateReport& report) {
-  Data list = Data::array();
-  for (const auto& [name, value] : report.settings) list.push_back({{"name", name}, {"value", value}});
+    list.push_back({{"prompt", result.skipped[i].prompt},
+                    {"answer", result.skipped[i].answer},
+                    {"said", result.skipped[i].said}});
   return list;
 }
 
 std::string average_note(const TraceAverage& average) {
-  return count_text(average.facts) + (average.facts == 1 ? " fact" : " facts") + ". The answer's probability is " + number_text(average.high) + " clean and " +
-         number_text(average.low) + " with the subject corrupted: a total effect of " + number_text(average.total_effect) +
-         (average.facts > 1 ? " ± " + number_text(average.total_effect_ci95, 2) : "") + ". Shown is how much of it restoring brings back, less each fact's own corrupted probability.";
+  return count_text(average.facts) + (average.facts == 1 ? " fact" : " facts") +
+         ". The answer's probability is " + number_text(average.high) + " clean and " +
+         number_text(average.low) + " with the subject corrupted: a total effect of " +
+         number_text(average.total_effect) +
+         (average.facts > 1 ? " ± " + number_text(average.total_effect_ci95, 2) : "") +
+         ". Shown is how much of it restoring brings back, less each fact's own corrupted probability.";
 }
 
 std::vector<LocateChart> decision_pictures(const LocateReport& report) {
-  return decision_charts(*report.ranking, report.decision != nullptr ? report.decision->trial : std::vector<TrialScore>());
+  return decision_charts(*report.ranking,
+                         report.decision != nullptr ? report.decision->trial : std::vector<TrialScore>());
 }
 
 }  // namespace
@@ -197,32 +176,39 @@ std::string locate_page(const LocateReport& report) {
   const TraceResult& result = *report.result;
   const std::size_t hidden = result.traces.size() - std::min(result.traces.size(), kShownFacts);
   const std::vector<LocateChart> paths = path_curves(*report.average);
-  return fill_template(kPage, {{"version", emend_version()},
-                               {"style", page_style()},
-                               {"title", "Where the facts are: " + report.model},
-                               {"subtitle", "Causal tracing. Layers count from 0."},
-                               {"has_decision", !report.ranking->empty()},
-                               {"decision", report.decision_text},
-                               {"decision_charts", charts_data(decision_pictures(report))},
-                               {"ranks", ranks_data(report)},
-                               {"has_average", report.average->facts > 0},
-                               {"average_note", average_note(*report.average)},
-                               {"role_maps", charts_data(role_maps(*report.average))},
-                               {"role_curves", charts_data(role_curves(*report.average))},
-                               {"has_paths", !paths.empty()},
-                               {"paths", charts_data(paths)},
-                               {"facts", facts_data(result)},
-                               {"more", hidden > 0 ? Data(count_text(static_cast<std::int64_t>(hidden)) + " more facts are in the averages and in the JSON.") : Data(false)},
-                               {"has_skipped", !result.skipped.empty()},
-                               {"skipped_count", count_text(static_cast<std::int64_t>(result.skipped.size()))},
-                               {"skipped", skipped_data(result)},
-                               {"settings", settings_data(report)}});
+  Page page;
+  page.title = "Where the facts are: " + report.model;
+  page.subtitle = "Causal tracing. Layers count from 0.";
+  page.body = fill_template(kSections,
+                            {{"has_decision", !report.ranking->empty()},
+                             {"decision", report.decision_text},
+                             {"decision_charts", charts_data(decision_pictures(report))},
+                             {"ranks", ranks_data(report)},
+                             {"has_average", report.average->facts > 0},
+                             {"average_note", average_note(*report.average)},
+                             {"role_maps", charts_data(role_maps(*report.average))},
+                             {"role_curves", charts_data(role_curves(*report.average))},
+                             {"has_paths", !paths.empty()},
+                             {"paths", charts_data(paths)},
+                             {"facts", facts_data(result)},
+                             {"more", hidden > 0 ? Data(count_text(static_cast<std::int64_t>(hidden)) +
+                                                        " more facts are in the averages and in the JSON.")
+                                                 : Data(false)},
+                             {"has_skipped", !result.skipped.empty()},
+                             {"skipped_count", count_text(static_cast<std::int64_t>(result.skipped.size()))},
+                             {"skipped", skipped_data(result)},
+                             {"settings", settings_html(report.settings)}});
+  return page_html(page);
 }
 
-std::vector<std::filesystem::path> write_pictures(const LocateReport& report, const std::filesystem::path& folder) {
+std::vector<std::filesystem::path> write_pictures(const LocateReport& report,
+                                                  const std::filesystem::path& folder) {
   std::vector<LocateChart> charts;
-  const auto add = [&](std::vector<LocateChart> more) { charts.insert(charts.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end())); };
-  for (std::size_t i = 0; i < std::min(report.result->traces.size(), kShownFacts); ++i) add(fact_maps(report.result->traces[i], "fact-" + std::to_string(i)));
+  const auto add = [&](std::vector<LocateChart> more) {
+    charts.insert(charts.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  };
+  for (std::size_t i = 0; i < std::min(report.result->traces.size(), kShownFacts); ++i)
+    add(fact_maps(report.result->traces[i], "fact-" + std::to_string(i)));
   if (report.average->facts > 0) {
     add(role_maps(*report.average));
     add(role_curves(*report.average));

@@ -16,8 +16,8 @@ struct LocateReport {
   const TraceResult* result = nullptr;
   const TraceAverage* average = nullptr;
   const std::vector<LayerScore>* ranking = nullptr;
-  const LayerDecision* decision = nullptr;  // null: none was made
-  std::string decision_text;                // in a sentence or two
+  const LayerDecision* decision = nullptr;                    // null: none was made
+  std::string decision_text;                                  // in a sentence or two
   std::vector<std::pair<std::string, std::string>> settings;  // how it was made
 };
 
@@ -25,6 +25,7 @@ struct LocateReport {
 std::string locate_page(const LocateReport& report);
 
 // Writes every picture of the report as an SVG file of its own into `folder`; returns the paths.
-std::vector<std::filesystem::path> write_pictures(const LocateReport& report, const std::filesystem::path& folder);
+std::vector<std::filesystem::path> write_pictures(const LocateReport& report,
+                                                  const std::filesystem::path& folder);
 
 }  // namespace emend

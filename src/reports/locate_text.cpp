@@ -52,11 +52,16 @@ std::string heat_map(const FactTrace& trace, const NamedGrid& named, TextColour 
   const bool wide = columns == 0 || kLabel + 2 * layers + kBest <= columns;
   const double whole = trace.high - trace.low;
   std::string text = "\n";
-  text.append(named.name).append("\n").append(std::string(kLabel, ' ')).append(layer_scale(layers, wide ? 2 : 1)).append("\n");
+  text.append(named.name)
+      .append("\n")
+      .append(std::string(kLabel, ' '))
+      .append(layer_scale(layers, wide ? 2 : 1))
+      .append("\n");
   for (std::size_t t = 0; t < named.grid->size(); ++t) {
     const std::vector<double>& row = (*named.grid)[t];
     if (row.empty()) continue;
-    const bool subject = static_cast<std::int64_t>(t) >= trace.subject_begin && static_cast<std::int64_t>(t) < trace.subject_end;
+    const bool subject = static_cast<std::int64_t>(t) >= trace.subject_begin &&
+                         static_cast<std::int64_t>(t) < trace.subject_end;
     const std::string label = one_line(trace.tokens[t]) + (subject ? " *" : "");
     text += pad_to_width(cut_to_width(label, kLabel - 2), kLabel - 1, Align::kRight) + " ";
     for (const double score : row) text += cell(whole > 0 ? (score - trace.low) / whole : 0, colour, wide);
@@ -73,7 +78,8 @@ std::string best_of(const LayerCurve& curve) {
   const auto best = std::max_element(curve.mean.begin(), curve.mean.end());
   const auto layer = static_cast<std::size_t>(best - curve.mean.begin());
   const double ci95 = curve.ci95[layer];
-  return number_text(*best) + (std::isfinite(ci95) ? " ± " + number_text(ci95, 2) : "") + " (" + std::to_string(layer) + ")";
+  return number_text(*best) + (std::isfinite(ci95) ? " ± " + number_text(ci95, 2) : "") + " (" +
+         std::to_string(layer) + ")";
 }
 
 }  // namespace
@@ -81,18 +87,24 @@ std::string best_of(const LayerCurve& curve) {
 TextColour stdout_colour() {
   const char* const term = std::getenv("TERM");
   const bool dumb = term == nullptr || std::string(term) == "dumb";
-  return isatty(STDOUT_FILENO) != 0 && !dumb && std::getenv("NO_COLOR") == nullptr ? TextColour::kAnsi256 : TextColour::kNone;
+  return isatty(STDOUT_FILENO) != 0 && !dumb && std::getenv("NO_COLOR") == nullptr ? TextColour::kAnsi256
+                                                                                   : TextColour::kNone;
 }
 
 std::string trace_text(const FactTrace& trace, TextColour colour, std::size_t columns) {
-  std::string text = "Prompt:  " + one_line(trace.prompt) + "\nSubject: " + one_line(trace.subject) + "\nAnswer:  " + one_line(trace.answer) +
+  std::string text = "Prompt:  " + one_line(trace.prompt) + "\nSubject: " + one_line(trace.subject) +
+                     "\nAnswer:  " + one_line(trace.answer) +
                      (trace.correct ? "" : " (the model says " + quote(trace.said) + ")") + "\nProbability " +
-                     probability_text(trace.high) + " clean, " + probability_text(trace.low) + " with the subject corrupted\n";
+                     probability_text(trace.high) + " clean, " + probability_text(trace.low) +
+                     " with the subject corrupted\n";
   if (trace.is_void())
-    text += "The corruption hardly changes the answer: there is nothing to restore, and the maps below mean nothing. Try stronger noise.\n";
-  const std::array<NamedGrid, 3> grids = {{{"Residual stream after one block, restored at token and layer", &trace.block},
-                                           {"MLP outputs of a window of layers", &trace.mlp},
-                                           {"Attention outputs of a window of layers", &trace.attention}}};
+    text +=
+        "The corruption hardly changes the answer: there is nothing to restore, and the maps below mean "
+        "nothing. Try stronger noise.\n";
+  const std::array<NamedGrid, 3> grids = {
+      {{"Residual stream after one block, restored at token and layer", &trace.block},
+       {"MLP outputs of a window of layers", &trace.mlp},
+       {"Attention outputs of a window of layers", &trace.attention}}};
   for (const NamedGrid& named : grids)
     if (!named.grid->empty()) text += heat_map(trace, named, colour, columns);
   text += "\n* token of the subject. From nothing to all of the answer's lost probability brought back: ";
@@ -103,23 +115,33 @@ std::string trace_text(const FactTrace& trace, TextColour colour, std::size_t co
 
 std::string average_text(const TraceAverage& average, std::size_t columns) {
   if (average.facts == 0) return "No fact was traced.\n";
-  std::string text = count_text(average.facts) + (average.facts == 1 ? " fact" : " facts") + ". Probability of the answer: " + probability_text(average.high) +
-                     " clean, " + probability_text(average.low) + " corrupted; total effect " + number_text(average.total_effect) +
-                     (average.facts > 1 ? " ± " + number_text(average.total_effect_ci95, 2) : "") + "\nIndirect effects at their best layer (in brackets), with 95 % intervals:\n";
-  Table table({{"token", Align::kLeft}, {"block", Align::kRight}, {"MLP window", Align::kRight}, {"attention window", Align::kRight}, {"facts", Align::kRight}});
+  std::string text = count_text(average.facts) + (average.facts == 1 ? " fact" : " facts") +
+                     ". Probability of the answer: " + probability_text(average.high) + " clean, " +
+                     probability_text(average.low) + " corrupted; total effect " +
+                     number_text(average.total_effect) +
+                     (average.facts > 1 ? " ± " + number_text(average.total_effect_ci95, 2) : "") +
+                     "\nIndirect effects at their best layer (in brackets), with 95 % intervals:\n";
+  Table table({{"token", Align::kLeft},
+               {"block", Align::kRight},
+               {"MLP window", Align::kRight},
+               {"attention window", Align::kRight},
+               {"facts", Align::kRight}});
   for (const RoleAverage& role : average.roles)
     table.add_row({role.role, best_of(role.block), best_of(role.mlp), best_of(role.attention),
                    std::to_string(std::max({role.block.facts, role.mlp.facts, role.attention.facts}))});
   text += table.text(columns);
   for (const auto& [name, curve] : average.rank_agreement)
-    text += "Ranks of the " + name + " grid, one backward pass against exact runs: " + number_text(curve.mean.at(0)) + "\n";
+    text += "Ranks of the " + name +
+            " grid, one backward pass against exact runs: " + number_text(curve.mean.at(0)) + "\n";
   return text;
 }
 
 std::string ranking_text(const std::vector<LayerScore>& ranking, std::size_t count, std::size_t columns) {
-  Table table({{"layer", Align::kRight}, {"effect of the MLP window", Align::kRight}, {"95 %", Align::kRight}});
+  Table table(
+      {{"layer", Align::kRight}, {"effect of the MLP window", Align::kRight}, {"95 %", Align::kRight}});
   for (std::size_t i = 0; i < std::min(count, ranking.size()); ++i)
-    table.add_row({std::to_string(ranking[i].layer), number_text(ranking[i].score), std::isfinite(ranking[i].ci95) ? "± " + number_text(ranking[i].ci95, 2) : "-"});
+    table.add_row({std::to_string(ranking[i].layer), number_text(ranking[i].score),
+                   std::isfinite(ranking[i].ci95) ? "± " + number_text(ranking[i].ci95, 2) : "-"});
   return table.text(columns);
 }
 

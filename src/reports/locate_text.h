@@ -13,8 +13,8 @@ enum class TextColour { kNone, kAnsi256 };
 // Colour when stdout is a terminal that takes it: TERM is not "dumb" and NO_COLOR is not set.
 TextColour stdout_colour();
 
-// One fact: its probabilities, and a heat map a grid, tokens as rows and layers as columns; a cell is darker the more of
-// high - low it brings back (shares below 0 count as 0). `columns`: of the terminal, 0: no limit.
+// One fact: its probabilities, and a heat map a grid, tokens as rows and layers as columns; a cell is darker
+// the more of high - low it brings back (shares below 0 count as 0). `columns`: of the terminal, 0: no limit.
 std::string trace_text(const FactTrace& trace, TextColour colour, std::size_t columns);
 
 // Averages by role: the best layer of each grid with its interval.
