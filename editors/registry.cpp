@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "base/nearest.h"
 #include "base/strings.h"
@@ -8,31 +9,30 @@
 
 namespace emend {
 
-namespace {
+const EditorTable& known_editors() {
+  static const EditorTable table = {{editors::rome_help, editors::make_rome}};
+  return table;
+}
 
-struct Entry {
-  EditorHelp (*help)();
-  std::unique_ptr<Editor> (*make)(const std::map<std::string, OptionText>&);
-};
-
-constexpr Entry kEditors[] = {{rome_help, make_rome}};
-
-}  // namespace
-
-std::vector<EditorHelp> list_editors() {
+std::vector<EditorHelp> list_editors(const EditorTable& table) {
   std::vector<EditorHelp> all;
-  for (const Entry& entry : kEditors) all.push_back(entry.help());
+  for (const EditorEntry& entry : table) all.push_back(entry.help());
   return all;
 }
 
-std::unique_ptr<Editor> make_editor(const std::string& name,
-                                    const std::map<std::string, OptionText>& options) {
+std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std::string, OptionText>& options,
+                                    const EditorTable& table) {
   std::vector<std::string> known;
-  for (const Entry& entry : kEditors) {
+  for (const EditorEntry& entry : table) {
     known.push_back(entry.help().name);
     if (known.back() == name) return entry.make(options);
   }
   throw Error(ErrorKind::kConfig, "there is no method " + quote(name) + did_you_mean(name, known));
+}
+
+int default_layer(const ModelConfig& config) {
+  // docs/rome.md, the table of layers: 2 of 8 to 10 blocks, 4 of 30.
+  return static_cast<int>(std::min(1 + std::lround(config.layers / 10.0), config.layers - 1L));
 }
 
 }  // namespace emend

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-namespace emend {
+namespace emend::editors {
 
 namespace {
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
@@ -31,4 +31,4 @@ void Adam::update(const at::Tensor& rows, const at::Tensor& gradient) {
   values_.index_copy_(0, rows, x);
 }
 
-}  // namespace emend
+}  // namespace emend::editors

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace emend {
+namespace emend::editors {
 
 // Rows of `values` [U, D] move by their own step sizes; a row that takes no part
 // in a step keeps its moments and its count.
@@ -22,4 +22,4 @@ class Adam {
   at::Tensor values_, step_, radius_, first_, second_, count_;
 };
 
-}  // namespace emend
+}  // namespace emend::editors

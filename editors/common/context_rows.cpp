@@ -1,13 +1,27 @@
 #include "editors/common/context_rows.h"
 
-#include "analysis/own_text.h"
-#include "emend/generate.h"
+#include <ATen/ATen.h>
 
-namespace emend {
+#include <string>
+
+#include "analysis/own_text.h"
+
+namespace emend::editors {
 
 namespace {
+
 constexpr std::int64_t kShort = 4, kLong = 9;
+
+// Everything that the sampled texts depend on.
+std::string identity_of(const Model& model, const EditorContext& context, std::int64_t count) {
+  std::string identity = model.fingerprint() + " " +
+                         c10::toString(at::typeMetaToScalarType(model.options().dtype())) + " " +
+                         model.devices() + " " + std::to_string(count) + " " + std::to_string(context.seed);
+  for (const std::int64_t id : context.prefix) identity += " " + std::to_string(id);
+  return identity;
 }
+
+}  // namespace
 
 std::vector<TokenIds> sample_contexts(const Model& model, const TokenIds& prefix, std::int64_t count,
                                       std::uint64_t seed) {
@@ -25,4 +39,11 @@ std::vector<TokenIds> sample_contexts(const Model& model, const TokenIds& prefix
   return contexts;
 }
 
-}  // namespace emend
+std::vector<TokenIds> contexts_of(const Model& model, const EditorContext& context, std::int64_t count) {
+  if (count == 0) return {};
+  const auto sample = [&] { return sample_contexts(model, context.prefix, count, context.seed); };
+  if (!context.cache) return sample();
+  return context.cache->contexts(identity_of(model, context, count), sample);
+}
+
+}  // namespace emend::editors

@@ -4,21 +4,37 @@
 
 #include <cmath>
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "base/strings.h"
 #include "emend/error.h"
 
-namespace emend {
+namespace emend::editors {
 
 namespace {
 
-// The keys of all prompts of all requests at their lookup tokens, request by request: [prompts, F] float64.
-at::Tensor lookup_keys(const CallRows& rows, const LayerTrace& trace) {
+// The keys of all prompts of all requests at their lookup tokens, request by request: [prompts, F] float64, one
+// for each layer.
+std::vector<at::Tensor> lookup_keys(const CallRows& rows, const LayerTrace& trace) {
   std::vector<TraceRow> up_to_lookup;
   for (std::size_t i = 0; i < rows.size(); ++i)
     for (std::size_t p = 0; p < rows[i].prompts.size(); ++p)
       up_to_lookup.push_back(rows.trace_row_to_lookup(i, p));
-  return trace.last_keys(up_to_lookup).to(at::kCPU, at::kDouble);
+  std::vector<at::Tensor> keys = trace.last_keys(up_to_lookup);
+  for (at::Tensor& of_layer : keys) of_layer = of_layer.to(at::kCPU, at::kDouble);
+  return keys;
+}
+
+// Of a request whose rows are `first` to `first + count` of lookup_keys().
+std::vector<SubjectKeys> subject_keys(const std::vector<at::Tensor>& keys, std::int64_t first,
+                                      std::int64_t count) {
+  std::vector<SubjectKeys> subject;
+  for (const at::Tensor& of_layer : keys) {
+    subject.push_back({of_layer[first], {}});
+    if (count > 1) subject.back().contexts = of_layer.narrow(0, first + 1, count - 1).mean(0);
+  }
+  return subject;
 }
 
 // Every element enters the sum, so one look at it sees all.
@@ -31,6 +47,32 @@ TokenIds seen_by_lookup(const PromptRow& bare) {
   return {bare.ids.begin(), bare.ids.begin() + static_cast<std::ptrdiff_t>(bare.lookup) + 1};
 }
 
+// The mean over the contexts of their keys at position 0, as one row [1, F] for each layer; none without
+// contexts.
+std::vector<at::Tensor> mean_context_keys(const CallRows& rows, const LayerTrace& trace) {
+  std::vector<std::vector<at::Tensor>> first(trace.layers().size());
+  for (std::size_t c = 0; c < rows.contexts().size(); ++c) {
+    const std::vector<at::Tensor> keys = trace.front_keys(static_cast<std::int64_t>(c) + 1);
+    for (std::size_t l = 0; l < keys.size(); ++l) first[l].push_back(keys[l][0]);
+  }
+  std::vector<at::Tensor> means;
+  for (const std::vector<at::Tensor>& keys : first)
+    if (!keys.empty()) means.push_back(at::stack(keys).mean(0, /*keepdim=*/true));
+  return means;
+}
+
+// The first request of the group that another one of the same prompt contradicts, and that other one.
+std::optional<std::pair<std::size_t, std::size_t>> first_contradiction(const KeyGroup& group,
+                                                                       const CallRows& rows) {
+  std::optional<std::pair<std::size_t, std::size_t>> found;
+  std::map<TokenIds, std::size_t> first_of_prompt;
+  for (const std::size_t j : group.requests) {
+    const std::size_t i = first_of_prompt.emplace(rows[j].prompts.front().ids, j).first->second;
+    if (rows[i].target != rows[j].target && (!found || i < found->first)) found.emplace(i, j);
+  }
+  return found;
+}
+
 }  // namespace
 
 std::string KeyGroup::ids(const std::vector<EditRequest>& all) const {
@@ -39,8 +81,8 @@ std::string KeyGroup::ids(const std::vector<EditRequest>& all) const {
   return join(names);
 }
 
-std::vector<KeyGroup> group_by_key(const CallRows& rows, const LayerTrace& trace, Grouping grouping) {
-  const at::Tensor keys = lookup_keys(rows, trace);
+std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& trace, Grouping grouping) {
+  const std::vector<at::Tensor> keys = lookup_keys(rows, trace);
   std::vector<KeyGroup> groups;
   std::map<TokenIds, std::size_t> group_of;
   std::int64_t first_key = 0;
@@ -48,12 +90,7 @@ std::vector<KeyGroup> group_by_key(const CallRows& rows, const LayerTrace& trace
     const auto count = static_cast<std::int64_t>(rows[i].prompts.size());
     const auto [known, fresh] = group_of.emplace(seen_by_lookup(rows[i].prompts.front()), groups.size());
     if (grouping == Grouping::kAlone) known->second = groups.size();
-    if (fresh || grouping == Grouping::kAlone) {
-      KeyGroup group;
-      group.bare_key = keys[first_key];
-      if (count > 1) group.context_key = keys.narrow(0, first_key + 1, count - 1).mean(0);
-      groups.push_back(std::move(group));
-    }
+    if (fresh || grouping == Grouping::kAlone) groups.push_back({{}, subject_keys(keys, first_key, count), {}});
     KeyGroup& group = groups[known->second];
     group.requests.push_back(i);
     group.warnings.insert(group.warnings.end(), rows[i].warnings.begin(), rows[i].warnings.end());
@@ -62,41 +99,44 @@ std::vector<KeyGroup> group_by_key(const CallRows& rows, const LayerTrace& trace
   return groups;
 }
 
-void require_finite_keys(const std::vector<KeyGroup>& groups, const at::Tensor& sink, int layer,
-                         const std::vector<EditRequest>& requests) {
-  std::vector<std::string> broken;
-  for (const KeyGroup& group : groups)
-    if (!is_finite(group.bare_key) || !is_finite(group.context_key)) broken.push_back(group.ids(requests));
-  if (broken.empty() && is_finite(sink)) return;
-  throw Error(ErrorKind::kNumeric,
-              (broken.empty() ? "the key of position 0" : "the keys of " + join(broken)) + " at layer " +
-                  std::to_string(layer) +
-                  " hold NaN or infinity: the model's weights do, or its float type is too small");
+std::vector<at::Tensor> sink_keys(const CallRows& rows, const LayerTrace& trace) {
+  std::vector<at::Tensor> sinks(trace.layers().size());
+  std::vector<at::Tensor> keys;  // position 0 is row 0
+  if (!rows.form().prefix.empty())
+    keys = trace.front_keys(0);
+  else if (rows.form().form == PromptForm::kChat)
+    keys = trace.last_keys({{-1, TokenIds(1, rows[0].prompts.front().ids.front())}});
+  else
+    keys = mean_context_keys(rows, trace);
+  for (std::size_t l = 0; l < keys.size(); ++l) sinks[l] = keys[l][0].to(at::kCPU, at::kDouble);
+  return sinks;
+}
+
+void require_finite_keys(const std::vector<KeyGroup>& groups, const std::vector<at::Tensor>& sinks,
+                         const std::vector<int>& layers, const std::vector<EditRequest>& requests) {
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    std::vector<std::string> broken;
+    for (const KeyGroup& group : groups)
+      if (!is_finite(group.keys[l].bare) || !is_finite(group.keys[l].contexts))
+        broken.push_back(group.ids(requests));
+    if (broken.empty() && (sinks.empty() || is_finite(sinks[l]))) continue;
+    throw Error(ErrorKind::kNumeric,
+                (broken.empty() ? "the key of position 0" : "the keys of " + join(broken)) + " at layer " +
+                    std::to_string(layers[l]) +
+                    " hold NaN or infinity: the model's weights do, or its float type is too small");
+  }
 }
 
 void require_no_contradiction(const std::vector<KeyGroup>& groups, const CallRows& rows,
                               const std::vector<EditRequest>& requests) {
-  for (const KeyGroup& group : groups)
-    for (std::size_t i : group.requests)
-      for (std::size_t j : group.requests)
-        if (i < j && rows[i].prompts.front().ids == rows[j].prompts.front().ids &&
-            rows[i].target != rows[j].target)
-          throw Error(ErrorKind::kConfig, "edits " + requests[i].id + " and " + requests[j].id +
-                                              " contradict each other: the same prompt, targets " +
-                                              quote(requests[i].target) + " and " +
-                                              quote(requests[j].target));
-}
-
-at::Tensor sink_key(const CallRows& rows, const LayerTrace& trace) {
-  if (!rows.form().prefix.empty()) return trace.front_keys(0)[0].to(at::kCPU, at::kDouble);
-  if (rows.form().form == PromptForm::kChat) {
-    const TokenIds first(1, rows[0].prompts.front().ids.front());
-    return trace.last_keys({{-1, first}})[0].to(at::kCPU, at::kDouble);
+  for (const KeyGroup& group : groups) {
+    const auto pair = first_contradiction(group, rows);
+    if (!pair) continue;
+    const EditRequest &one = requests[pair->first], &other = requests[pair->second];
+    throw Error(ErrorKind::kConfig, "edits " + one.id + " and " + other.id +
+                                        " contradict each other: the same prompt, targets " +
+                                        quote(one.target) + " and " + quote(other.target));
   }
-  std::vector<at::Tensor> sinks;
-  for (std::size_t c = 0; c < rows.contexts().size(); ++c)
-    sinks.push_back(trace.front_keys(static_cast<std::int64_t>(c) + 1)[0]);
-  return sinks.empty() ? at::Tensor() : at::stack(sinks).mean(0).to(at::kCPU, at::kDouble);
 }
 
-}  // namespace emend
+}  // namespace emend::editors

@@ -8,7 +8,7 @@
 #include "model/batches.h"
 #include "model/rows.h"
 
-namespace emend {
+namespace emend::editors {
 
 namespace {
 
@@ -27,18 +27,30 @@ std::vector<at::Tensor> split_rows(const at::Tensor& packed, const std::vector<T
   return packed.split_with_sizes(sizes, 0);
 }
 
+// The keys of some tokens (undefined: all) at each layer.
+std::vector<Recording> key_recordings(const std::vector<int>& layers, const at::Tensor& tokens) {
+  std::vector<Recording> recordings;
+  for (const int layer : layers) recordings.push_back({Site::kKey, layer, tokens});
+  return recordings;
+}
+
 }  // namespace
 
-LayerTrace::LayerTrace(const Model& model, int layer, std::vector<TokenIds> fronts, std::int64_t token_budget)
-    : model_(model), layer_(layer), fronts_(std::move(fronts)), token_budget_(token_budget) {
+LayerTrace::LayerTrace(const Model& model, std::vector<int> layers, std::vector<TokenIds> fronts,
+                       std::int64_t token_budget)
+    : model_(model), layers_(std::move(layers)), fronts_(std::move(fronts)), token_budget_(token_budget) {
   const c10::NoGradGuard no_grad;
   const ModelConfig& config = model.config();
   cache_ = KvCache(config, 0, static_cast<std::int64_t>(fronts_.size()),
                    std::max<std::int64_t>(longest(fronts_), 1), model.options());
   const at::Tensor no_keys = at::empty({0, config.d_ff}, model.options().dtype(at::kFloat));
   const at::Tensor no_hidden = at::empty({0, config.d_model}, model.options().dtype(at::kFloat));
-  front_keys_.assign(fronts_.size(), no_keys);
+  front_keys_.assign(layers_.size(), std::vector<at::Tensor>(fronts_.size(), no_keys));
   front_hidden_.assign(fronts_.size(), no_hidden);
+  trace_fronts();
+}
+
+void LayerTrace::trace_fronts() {
   PassInput input;
   for (std::size_t i = 0; i < fronts_.size(); ++i)
     if (!fronts_[i].empty()) {
@@ -51,15 +63,23 @@ LayerTrace::LayerTrace(const Model& model, int layer, std::vector<TokenIds> fron
   input.cache = &cache_;
   input.append = true;
   input.stop = PassInput::Stop::kBlock;
-  input.stop_block = config.layers - 1;
-  input.recordings = {{Site::kKey, layer, {}}, {Site::kBlockOutput, layer, {}}};
-  const PassOutput output = model.forward(std::move(input));
-  const auto keys = split_rows(output.recorded[0].to(at::kFloat), ids);
-  const auto hidden = split_rows(output.recorded[1].to(at::kFloat), ids);
-  for (std::size_t i = 0; i < owner.size(); ++i) {
-    front_keys_[static_cast<std::size_t>(owner[i])] = keys[i];
-    front_hidden_[static_cast<std::size_t>(owner[i])] = hidden[i];
-  }
+  input.stop_block = model_.config().layers - 1;
+  input.recordings = key_recordings(layers_, {});
+  input.recordings.push_back({Site::kBlockOutput, layer(), {}});
+  const PassOutput output = model_.forward(std::move(input));
+  const auto keep = [&](const at::Tensor& packed, std::vector<at::Tensor>& fronts) {
+    const std::vector<at::Tensor> rows = split_rows(packed.to(at::kFloat), ids);
+    for (std::size_t i = 0; i < owner.size(); ++i) fronts[static_cast<std::size_t>(owner[i])] = rows[i];
+  };
+  for (std::size_t l = 0; l < layers_.size(); ++l) keep(output.recorded[l], front_keys_[l]);
+  keep(output.recorded.back(), front_hidden_);
+}
+
+std::vector<at::Tensor> LayerTrace::front_keys(std::int64_t front) const {
+  std::vector<at::Tensor> keys;
+  for (const std::vector<at::Tensor>& fronts : front_keys_)
+    keys.push_back(fronts[static_cast<std::size_t>(front)]);
+  return keys;
 }
 
 PassInput LayerTrace::input_for(const std::vector<TraceRow>& rows, std::size_t begin, std::size_t end) const {
@@ -72,33 +92,40 @@ PassInput LayerTrace::input_for(const std::vector<TraceRow>& rows, std::size_t b
   return input;
 }
 
-at::Tensor LayerTrace::keys_of(PassInput input, const at::Tensor& tokens) const {
+std::vector<at::Tensor> LayerTrace::keys_of(PassInput input, const at::Tensor& tokens) const {
   input.stop = PassInput::Stop::kKey;
-  input.stop_block = layer_;
-  input.recordings = {{Site::kKey, layer_, tokens}};
-  return model_.forward(std::move(input)).recorded[0].to(at::kFloat);
+  input.stop_block = layer();
+  input.recordings = key_recordings(layers_, tokens);
+  std::vector<at::Tensor> keys = model_.forward(std::move(input)).recorded;
+  for (at::Tensor& of_layer : keys) of_layer = of_layer.to(at::kFloat);
+  return keys;
 }
 
-at::Tensor LayerTrace::last_keys(const std::vector<TraceRow>& rows) const {
+std::vector<at::Tensor> LayerTrace::last_keys(const std::vector<TraceRow>& rows) const {
   const c10::NoGradGuard no_grad;
-  std::vector<at::Tensor> keys;
+  std::vector<std::vector<at::Tensor>> portions(layers_.size());
   for (RowRange range : split_by_tokens(own_tokens(rows), token_budget_)) {
     PassInput input = input_for(rows, range.begin, range.end);
     const at::Tensor last = index_tensor(last_tokens(input.ids), model_.options().device());
-    keys.push_back(keys_of(std::move(input), last));
+    const std::vector<at::Tensor> keys = keys_of(std::move(input), last);
+    for (std::size_t l = 0; l < keys.size(); ++l) portions[l].push_back(keys[l]);
   }
-  return at::cat(keys, 0);
+  std::vector<at::Tensor> all;
+  for (const std::vector<at::Tensor>& keys : portions) all.push_back(at::cat(keys, 0));
+  return all;
 }
 
-std::vector<at::Tensor> LayerTrace::own_keys(const std::vector<TraceRow>& rows) const {
+std::vector<std::vector<at::Tensor>> LayerTrace::own_keys(const std::vector<TraceRow>& rows) const {
   const c10::NoGradGuard no_grad;
-  std::vector<at::Tensor> keys;
+  std::vector<std::vector<at::Tensor>> all(layers_.size());
   for (RowRange range : split_by_tokens(own_tokens(rows), token_budget_)) {
     PassInput input = input_for(rows, range.begin, range.end);
     const std::vector<TokenIds> ids = input.ids;
-    for (const at::Tensor& own : split_rows(keys_of(std::move(input), {}), ids)) keys.push_back(own);
+    const std::vector<at::Tensor> keys = keys_of(std::move(input), {});
+    for (std::size_t l = 0; l < keys.size(); ++l)
+      for (const at::Tensor& own : split_rows(keys[l], ids)) all[l].push_back(own);
   }
-  return keys;
+  return all;
 }
 
 std::vector<TracedRow> LayerTrace::trace(const std::vector<TraceRow>& rows) const {
@@ -107,8 +134,8 @@ std::vector<TracedRow> LayerTrace::trace(const std::vector<TraceRow>& rows) cons
   for (RowRange range : split_by_tokens(own_tokens(rows), token_budget_)) {
     PassInput input = input_for(rows, range.begin, range.end);
     input.stop = PassInput::Stop::kBlock;
-    input.stop_block = layer_;
-    input.recordings = {{Site::kKey, layer_, {}}};
+    input.stop_block = layer();
+    input.recordings = {{Site::kKey, layer(), {}}};
     const std::vector<TokenIds> ids = input.ids;
     const PassOutput output = model_.forward(std::move(input));
     const auto keys = split_rows(output.recorded[0].to(at::kFloat), ids);
@@ -119,7 +146,7 @@ std::vector<TracedRow> LayerTrace::trace(const std::vector<TraceRow>& rows) cons
         traced.push_back({keys[i], hidden[i]});
       } else {
         const auto f = static_cast<std::size_t>(front);
-        traced.push_back({at::cat({front_keys_[f], keys[i]}, 0), at::cat({front_hidden_[f], hidden[i]}, 0)});
+        traced.push_back({at::cat({front_keys_.back()[f], keys[i]}, 0), at::cat({front_hidden_[f], hidden[i]}, 0)});
       }
     }
   }
@@ -132,13 +159,13 @@ KvCache LayerTrace::upper_cache(const std::vector<TraceRow>& rows, const std::ve
   std::vector<std::int64_t> fronts;
   fronts.reserve(rows.size());
   for (const TraceRow& row : rows) fronts.push_back(std::max<std::int64_t>(row.front, 0));
-  KvCache cache = cache_.select(fronts, layer_ + 1, cache_.capacity());
+  KvCache cache = cache_.select(fronts, layer() + 1, cache_.capacity());
   // RowLayout rounds the keys up on a GPU.
   const std::int64_t room_to_align = model_.options().device().is_cuda() ? 16 : 0;
   cache.reserve(std::max<std::int64_t>(*std::max_element(begin.begin(), begin.end()) + room_to_align, 1));
 
-  // The front serves as far as the row begins later than it; what lies
-  // between is run from the layer's output.
+  // The front serves up to its own length; what lies between it and the row's beginning is run from the
+  // layer's output.
   PassInput input;
   std::vector<at::Tensor> between;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -149,10 +176,10 @@ KvCache LayerTrace::upper_cache(const std::vector<TraceRow>& rows, const std::ve
     input.cache_row.push_back(static_cast<std::int64_t>(i));
     between.push_back(hidden[i].narrow(0, front, begin[i] - front));
   }
-  if (input.ids.empty() || layer_ + 1 >= model_.config().layers) return cache;
+  if (input.ids.empty() || layer() + 1 >= model_.config().layers) return cache;
   input.cache = &cache;
   input.append = true;
-  input.begin_block = layer_ + 1;
+  input.begin_block = layer() + 1;
   input.hidden = at::cat(between, 0).to(model_.options());
   input.stop = PassInput::Stop::kBlock;
   input.stop_block = model_.config().layers - 1;
@@ -160,4 +187,4 @@ KvCache LayerTrace::upper_cache(const std::vector<TraceRow>& rows, const std::ve
   return cache;
 }
 
-}  // namespace emend
+}  // namespace emend::editors

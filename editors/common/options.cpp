@@ -8,7 +8,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 
-namespace emend {
+namespace emend::editors {
 
 namespace {
 
@@ -105,4 +105,4 @@ std::vector<OptionHelp> option_help(const std::vector<OptionBinding>& table) {
   return help;
 }
 
-}  // namespace emend
+}  // namespace emend::editors

@@ -9,7 +9,7 @@
 #include "emend/editor.h"
 #include "emend/records.h"
 
-namespace emend {
+namespace emend::editors {
 
 // One option bound to a field of the method's options struct.
 struct OptionBinding {
@@ -34,4 +34,4 @@ void apply_options(const std::string& method, const std::vector<OptionBinding>& 
 std::map<std::string, std::string> option_values(const std::vector<OptionBinding>& table);
 std::vector<OptionHelp> option_help(const std::vector<OptionBinding>& table);
 
-}  // namespace emend
+}  // namespace emend::editors

@@ -2,7 +2,7 @@
 
 #include "emend/error.h"
 
-namespace emend {
+namespace emend::editors {
 
 CallRows::CallRows(const Tokenizer& tokenizer, const std::vector<EditRequest>& requests, const RowForm& form,
                    std::vector<TokenIds> contexts)
@@ -55,4 +55,4 @@ TraceRow CallRows::behind_prefix(const TokenIds& ids) const {
   return {0, {ids.begin() + static_cast<std::ptrdiff_t>(form_.prefix.size()), ids.end()}};
 }
 
-}  // namespace emend
+}  // namespace emend::editors

@@ -9,7 +9,7 @@
 #include "emend/model.h"
 #include "emend/records.h"
 
-namespace emend {
+namespace emend::editors {
 
 // All rows of one request.
 struct RequestRows {
@@ -56,4 +56,4 @@ class CallRows {
   std::vector<RequestRows> requests_;
 };
 
-}  // namespace emend
+}  // namespace emend::editors

@@ -7,7 +7,7 @@
 
 #include "model/rows.h"
 
-namespace emend {
+namespace emend::editors {
 
 namespace {
 
@@ -24,6 +24,18 @@ at::Tensor unit_alpha(const SearchUnit& unit, const at::Tensor& keys,
   return at::zeros({keys.size(0)}, keys.options()).index_fill_(0, index_tensor(lookups, keys.device()), 1.0);
 }
 
+// What is held for a unit: without its own row.
+HeldEdits others_of(const SearchUnit& unit) {
+  const HeldEdits& all = unit.held;
+  if (!all.a.defined() || unit.own < 0) return all;
+  const std::int64_t behind = all.a.size(0) - unit.own - 1;
+  if (unit.own == 0 && behind == 0) return {};
+  const auto without_own = [&](const at::Tensor& rows) {
+    return at::cat({rows.narrow(0, 0, unit.own), rows.narrow(0, unit.own + 1, behind)}, 0);
+  };
+  return {without_own(all.a), without_own(all.r)};
+}
+
 // Values W k + b at the lookup token of each unit's first bare row, their lengths: [units, 1].
 at::Tensor bare_value_norms(const BlockWeights& block, std::span<const SearchUnit> units,
                             const std::vector<TracedRow>& traced) {
@@ -37,7 +49,8 @@ at::Tensor bare_value_norms(const BlockWeights& block, std::span<const SearchUni
     row += unit.rows.size();
   }
   const at::Tensor bare_keys = at::stack(keys), weight = block.mlp_down.to(bare_keys.device(), at::kFloat);
-  const at::Tensor bias = block.mlp_down_bias.defined() ? block.mlp_down_bias.to(bare_keys.device(), at::kFloat) : at::Tensor();
+  const at::Tensor bias =
+      block.mlp_down_bias.defined() ? block.mlp_down_bias.to(bare_keys.device(), at::kFloat) : at::Tensor();
   return at::linear(bare_keys, weight, bias).norm(2, 1, true);
 }
 
@@ -75,6 +88,37 @@ void cut_rows(std::vector<ActiveRow>& rows, const std::vector<std::int64_t>& fir
   }
 }
 
+// The tokens of one unit's rows, one row after another.
+struct UnitTokens {
+  std::vector<std::int64_t> lengths;  // of each row
+  at::Tensor hidden;                  // [N, D] residual stream, held edits added
+  at::Tensor alpha;                   // [N]
+  at::Tensor reached;                 // [N] whether r can move the token
+};
+
+// |alpha| clamp ||v0|| against the length of the residual stream decides what r can move.
+UnitTokens unit_tokens(const SearchUnit& unit, std::span<const TracedRow> traced, const at::Tensor& v0_norm,
+                       const SearchOptions& options) {
+  UnitTokens tokens;
+  std::vector<at::Tensor> row_keys, streams;
+  for (const TracedRow& row : traced) {
+    row_keys.push_back(row.keys);
+    streams.push_back(row.hidden);
+    tokens.lengths.push_back(row.keys.size(0));
+  }
+  const at::Tensor keys = at::cat(row_keys, 0), before = at::cat(streams, 0);
+  tokens.alpha = unit_alpha(unit, keys, tokens.lengths, options.objective);
+  tokens.hidden = before;
+  at::Tensor moved = tokens.alpha.abs() * (options.clamp * v0_norm);
+  if (const HeldEdits others = others_of(unit); others.a.defined()) {
+    const at::Tensor shares = at::matmul(keys, others.a.t());  // [N, n]
+    moved = at::maximum(moved, at::matmul(shares.abs(), others.r.norm(2, 1)));
+    tokens.hidden = before + at::matmul(shares, others.r);
+  }
+  tokens.reached = moved / before.norm(2, 1) >= options.reach;
+  return tokens;
+}
+
 }  // namespace
 
 SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<const SearchUnit> units,
@@ -85,38 +129,22 @@ SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<c
     for (const SearchRow& row : unit.rows) trace_rows.push_back(row.row);
   const std::vector<TracedRow> traced = trace.trace(trace_rows);
   SearchRows made;
+  made.layer = trace.layer();
   made.v0_norms =
-      bare_value_norms(model.weights().blocks[static_cast<std::size_t>(trace.layer())], units, traced);
-
-  // Which tokens r can move: |alpha| clamp ||v0|| against the length of the residual stream there.
+      bare_value_norms(model.weights().blocks[static_cast<std::size_t>(made.layer)], units, traced);
   std::vector<at::Tensor> hidden, reached;
-  std::size_t row = 0;
   for (std::size_t u = 0; u < units.size(); ++u) {
     const SearchUnit& unit = units[u];
-    std::vector<at::Tensor> keys, streams;
-    std::vector<std::int64_t> lengths;
-    for (std::size_t i = 0; i < unit.rows.size(); ++i) {
-      keys.push_back(traced[row + i].keys);
-      streams.push_back(traced[row + i].hidden);
-      lengths.push_back(keys.back().size(0));
-    }
-    const at::Tensor all_keys = at::cat(keys, 0), before = at::cat(streams, 0);
-    const at::Tensor alpha = unit_alpha(unit, all_keys, lengths, options.objective);
-    at::Tensor moved = alpha.abs() * (options.clamp * made.v0_norms[static_cast<std::int64_t>(u)]),
-               h = before;
-    if (unit.others_a.defined()) {
-      const at::Tensor others = at::matmul(all_keys, unit.others_a.t());  // [N, n]
-      moved = at::maximum(moved, at::matmul(others.abs(), unit.others_r.norm(2, 1)));
-      h = h + at::matmul(others, unit.others_r);
-    }
-    reached.push_back(moved / before.norm(2, 1) >= options.reach);
-    const auto hidden_rows = h.split_with_sizes(lengths, 0), alpha_rows = alpha.split_with_sizes(lengths, 0);
+    const UnitTokens tokens =
+        unit_tokens(unit, std::span(traced).subspan(made.rows.size(), unit.rows.size()),
+                    made.v0_norms[static_cast<std::int64_t>(u)], options);
+    reached.push_back(tokens.reached);
+    const auto streams = tokens.hidden.split_with_sizes(tokens.lengths, 0),
+               alphas = tokens.alpha.split_with_sizes(tokens.lengths, 0);
     for (std::size_t i = 0; i < unit.rows.size(); ++i)
-      made.rows.push_back({u, &unit.rows[i], 0, hidden_rows[i], alpha_rows[i], {}});
-    hidden.insert(hidden.end(), hidden_rows.begin(), hidden_rows.end());
-    row += unit.rows.size();
+      made.rows.push_back({u, &unit.rows[i], 0, streams[i], alphas[i], {}});
+    hidden.insert(hidden.end(), streams.begin(), streams.end());
   }
-
   cut_rows(made.rows, first_moving(made.rows, at::cat(reached, 0).cpu()), model.options().device());
   std::vector<std::int64_t> begins;
   for (const ActiveRow& active : made.rows) begins.push_back(active.begin);
@@ -124,4 +152,4 @@ SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<c
   return made;
 }
 
-}  // namespace emend
+}  // namespace emend::editors

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "editors/common/layer_trace.h"
-#include "editors/common/value_search.h"
+#include "editors/common/search_unit.h"
 #include "emend/model.h"
 
-namespace emend {
+namespace emend::editors {
 
 inline constexpr std::int64_t kFewGpuTokens = 1024;  // a pass over fewer leaves a GPU waiting for its kernels
 
@@ -21,20 +21,22 @@ struct ActiveRow {
   std::size_t unit;  // index in the batch
   const SearchRow* source;
   std::int64_t begin;
-  at::Tensor hidden;  // [T - begin or more, D] residual stream after layer l, other edits added; what fills a
-                      // row up behind its end changes nothing before it
-  at::Tensor alpha;   // [T - begin]
+  at::Tensor hidden;   // [T - begin or more, D] residual stream after layer l, held edits added; what fills a
+                       // row up behind its end changes nothing before it
+  at::Tensor alpha;    // [T - begin]
   at::Tensor initial;  // drift rows: [V] log-probabilities before the edit, once they are known
 };
 
 struct SearchRows {
+  int layer = 0;                // l
   std::vector<ActiveRow> rows;  // of all units, one after another
   KvCache cache;                // of the blocks above the layer; row i belongs to rows[i]
   at::Tensor v0_norms;          // [units, 1] ||W k + b|| at the lookup token of each unit's first bare row
 };
 
-// The references in the result are those of `units`.
+// The references in the result are those of `units`. On the way, the held edits of one unit are copied without
+// its own: n F numbers at a time.
 SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<const SearchUnit> units,
                         const SearchOptions& options);
 
-}  // namespace emend
+}  // namespace emend::editors

@@ -1,26 +1,26 @@
 #include "editors/common/value_search.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 
 #include "editors/common/adam.h"
+#include "editors/common/search_rows.h"
 #include "editors/common/search_step.h"
-#include "emend/error.h"
-#include "emend/model.h"
 #include "model/rows.h"
 
-namespace emend {
+namespace emend::editors {
 
 namespace {
 
-constexpr double kFallen =
-    0.8;  // a search whose best loss stays above this share of its first one has found nothing
+// A search whose best loss stays above this share of its first one has found nothing.
+constexpr double kFallen = 0.8;
 
 constexpr std::int64_t kCpuGradientTokens = 768, kGpuGradientTokens = 6144;
 
@@ -28,41 +28,57 @@ constexpr std::int64_t kCpuGradientTokens = 768, kGpuGradientTokens = 6144;
 class SearchBatch {
  public:
   SearchBatch(const Model& model, const LayerTrace& trace, std::span<const SearchUnit> units,
-              const SearchOptions& options)
-      : model_(model),
-        layer_(trace.layer()),
-        units_(units),
-        options_(options),
-        results_(units.size()),
-        prepared_(prepare_rows(model, trace, units, options)) {
-    set_up_adam();
-  }
+              const SearchOptions& options);
 
   std::vector<SearchResult> run(Progress& progress, std::int64_t already_done);
 
  private:
-  void set_up_adam();
-  bool starts_early(std::size_t unit) const;
-  bool is_likely(const StepLosses& losses, std::size_t place) const;
-  void book(std::size_t unit, const StepLosses& losses, std::size_t place, const at::Tensor& r);
   // What follows an evaluation: a step along its gradient, the same r again on all rows, or the end.
   enum class Next { kStep, kAllRows, kEnd };
+  // What follows for all units of a step.
+  struct Onward {
+    std::vector<std::int64_t> going;        // places in the step that follow their gradient
+    std::vector<std::size_t> still_active;  // units
+    bool rows_change = false;
+  };
+
+  void set_up_adam();
+  bool starts_early(std::size_t unit) const;
+  void see_initial_distributions();
+  bool all_at_last_step() const;
+  Onward take(const StepLosses& losses, const at::Tensor& r, bool is_first);
+  bool is_likely(const StepLosses& losses, std::size_t place) const;
+  void book(std::size_t unit, const StepLosses& losses, std::size_t place, const at::Tensor& r);
   Next next_of(std::size_t unit, const StepLosses& losses, std::size_t place) const;
   void settle(SearchResult& result, double early_fall) const;
 
   const Model& model_;
-  int layer_;
   std::span<const SearchUnit> units_;
   const SearchOptions& options_;
   std::vector<SearchResult> results_;
   SearchRows prepared_;
-  std::vector<bool> is_early_;      // the unit runs its early rows
+  ActiveUnits active_;              // those that still search
   std::vector<double> early_fall_;  // what the early steps left of the loss on their rows, as a share
   std::optional<Adam> adam_;
 };
 
 double mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+SearchBatch::SearchBatch(const Model& model, const LayerTrace& trace, std::span<const SearchUnit> units,
+                         const SearchOptions& options)
+    : model_(model),
+      units_(units),
+      options_(options),
+      results_(units.size()),
+      prepared_(prepare_rows(model, trace, units, options)),
+      early_fall_(units.size(), 1) {
+  set_up_adam();
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    active_.places.push_back(u);
+    active_.is_early.push_back(starts_early(u));
+  }
 }
 
 void SearchBatch::set_up_adam() {
@@ -89,6 +105,18 @@ bool SearchBatch::starts_early(std::size_t unit) const {
                      [](const SearchRow& row) { return row.early_weight > 0; });
 }
 
+// The distributions before the edit, for the drift term. A search that begins at 0 sees them in its first
+// evaluation.
+void SearchBatch::see_initial_distributions() {
+  if (!adam_->values().any().item<bool>()) return;
+  SearchStep(model_, prepared_, active_, options_).evaluate(at::zeros_like(adam_->values()), false);
+}
+
+bool SearchBatch::all_at_last_step() const {
+  return std::all_of(active_.places.begin(), active_.places.end(),
+                     [&](std::size_t unit) { return results_[unit].steps >= options_.max_steps; });
+}
+
 bool SearchBatch::is_likely(const StepLosses& losses, std::size_t place) const {
   if (options_.stop_loss > 0) return losses.total[place] < options_.stop_loss;
   return losses.bare[place] > options_.stop_probability && losses.mean[place] > options_.stop_probability;
@@ -100,7 +128,7 @@ void SearchBatch::book(std::size_t unit, const StepLosses& losses, std::size_t p
   SearchResult& result = results_[unit];
   const bool better = result.losses.empty() || !std::isfinite(result.loss) || loss < result.loss;
   result.losses.push_back(loss);
-  result.came_down = result.came_down || is_likely(losses, place);
+  result.converged = result.converged || is_likely(losses, place);
   if (!std::isfinite(loss) || (!better && options_.keep_best)) return;
   result.r = r.detach().clone();
   result.loss = loss;
@@ -115,7 +143,7 @@ void SearchBatch::book(std::size_t unit, const StepLosses& losses, std::size_t p
 void SearchBatch::settle(SearchResult& result, double early_fall) const {
   result.finite = result.r.defined() && std::isfinite(result.loss);
   const bool fell = result.finite && early_fall * result.loss < kFallen * result.losses.front();
-  result.came_down = result.finite && (result.came_down || result.steps == 0 || fell);
+  result.converged = result.finite && (result.converged || result.steps == 0 || fell);
   if (!result.finite) result.r = at::zeros({model_.config().d_model}, prepared_.v0_norms.options());
 }
 
@@ -123,59 +151,54 @@ SearchBatch::Next SearchBatch::next_of(std::size_t unit, const StepLosses& losse
   if (!std::isfinite(losses.total[place])) return Next::kEnd;  // from no number, no step leads on
   const int steps = results_[unit].steps;
   const bool likely = is_likely(losses, place);
-  if (is_early_[unit]) return likely || steps >= options_.max_steps / 2 ? Next::kAllRows : Next::kStep;
+  if (active_.is_early[unit])
+    return likely || steps >= options_.max_steps / 2 ? Next::kAllRows : Next::kStep;
   return likely || steps >= options_.max_steps ? Next::kEnd : Next::kStep;
 }
 
-std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t already_done) {
-  std::vector<std::size_t> active(results_.size());
-  std::iota(active.begin(), active.end(), std::size_t{0});
-  is_early_.resize(results_.size());
-  early_fall_.resize(results_.size(), 1);
-  for (std::size_t u = 0; u < results_.size(); ++u) is_early_[u] = starts_early(u);
-  const auto step_of = [&] {
-    return SearchStep(model_, layer_, prepared_.cache, prepared_.rows, active, is_early_, prepared_.v0_norms,
-                      options_);
-  };
-  // The distributions before the edit, for the drift term. A search that begins at 0 sees them in its first
-  // evaluation.
-  if (adam_->values().any().item<bool>()) step_of().evaluate(at::zeros_like(adam_->values()), false);
-  std::optional<SearchStep> step(step_of());
-  for (int evaluation = 0; !active.empty(); ++evaluation) {
-    const auto is_last = [&](std::size_t unit) { return results_[unit].steps >= options_.max_steps; };
-    const at::Tensor index = index_tensor({active.begin(), active.end()}, prepared_.v0_norms.device());
-    const at::Tensor r = adam_->values().index_select(0, index);
-    const StepLosses losses = step->evaluate(r, !std::all_of(active.begin(), active.end(), is_last));
-    std::vector<std::int64_t> going;  // places in this step that follow their gradient
-    std::vector<std::size_t> still_active;
-    bool rows_change = false;
-    for (std::size_t i = 0; i < active.size(); ++i) {
-      const std::size_t unit = active[i];
-      SearchResult& result = results_[unit];
-      if (evaluation == 0) result.first_loss = losses.total[i];
-      if (!is_early_[unit]) book(unit, losses, i, r[static_cast<std::int64_t>(i)]);
-      const Next next = next_of(unit, losses, i);
-      if (next != Next::kEnd) still_active.push_back(unit);
-      if (next == Next::kStep) {
-        going.push_back(static_cast<std::int64_t>(i));
-        ++result.steps;
-        result.early_steps += is_early_[unit] ? 1 : 0;
-      } else {
-        if (is_early_[unit]) early_fall_[unit] = losses.total[i] / result.first_loss;
-        is_early_[unit] = false;
-        rows_change = true;
-      }
+// Books an evaluation at r [active units, D] and says what follows for each unit.
+SearchBatch::Onward SearchBatch::take(const StepLosses& losses, const at::Tensor& r, bool is_first) {
+  Onward onward;
+  for (std::size_t i = 0; i < active_.places.size(); ++i) {
+    const std::size_t unit = active_.places[i];
+    SearchResult& result = results_[unit];
+    if (is_first) result.first_loss = losses.total[i];
+    const bool early = active_.is_early[unit];
+    if (!early) book(unit, losses, i, r[static_cast<std::int64_t>(i)]);
+    const Next next = next_of(unit, losses, i);
+    if (next != Next::kEnd) onward.still_active.push_back(unit);
+    if (next == Next::kStep) {
+      onward.going.push_back(static_cast<std::int64_t>(i));
+      ++result.steps;
+      result.early_steps += early ? 1 : 0;
+    } else {
+      if (early) early_fall_[unit] = losses.total[i] / result.first_loss;
+      active_.is_early[unit] = false;
+      onward.rows_change = true;
     }
+  }
+  return onward;
+}
+
+std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t already_done) {
+  see_initial_distributions();
+  std::optional<SearchStep> step(std::in_place, model_, prepared_, active_, options_);
+  for (int evaluation = 0; !active_.places.empty(); ++evaluation) {
+    const at::Device device = prepared_.v0_norms.device();
+    const at::Tensor index = index_tensor({active_.places.begin(), active_.places.end()}, device);
+    const at::Tensor r = adam_->values().index_select(0, index);
+    const StepLosses losses = step->evaluate(r, !all_at_last_step());
+    Onward onward = take(losses, r, evaluation == 0);
     progress.update(
-        already_done + static_cast<std::int64_t>(results_.size() - still_active.size()),
+        already_done + static_cast<std::int64_t>(results_.size() - onward.still_active.size()),
         "step " + std::to_string(evaluation) + ", loss " + std::to_string(mean(losses.total)).substr(0, 6));
-    if (!going.empty()) {
-      const at::Tensor places = index_tensor(going, prepared_.v0_norms.device());
+    if (!onward.going.empty()) {
+      const at::Tensor places = index_tensor(onward.going, device);
       adam_->update(index.index_select(0, places), step->gradient(r).index_select(0, places));
     }
-    if (!rows_change) continue;
-    active = std::move(still_active);
-    if (!active.empty()) step.emplace(step_of());
+    if (!onward.rows_change) continue;
+    active_.places = std::move(onward.still_active);
+    if (!active_.places.empty()) step.emplace(model_, prepared_, active_, options_);
   }
   for (std::size_t u = 0; u < results_.size(); ++u) settle(results_[u], early_fall_[u]);
   return std::move(results_);
@@ -212,4 +235,4 @@ std::vector<SearchResult> search_values(const Model& model, const LayerTrace& tr
   return results;
 }
 
-}  // namespace emend
+}  // namespace emend::editors

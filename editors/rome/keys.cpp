@@ -2,19 +2,24 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "emend/error.h"
 
-namespace emend {
+namespace emend::editors {
 
 namespace {
 
 const std::string kAtSink =
     ": the subject is one token at position 0 with nothing in front, where the model keeps no fact; ";
 
+// A product of two vectors below this share of their lengths is rounding.
+constexpr double kOrthogonal = 1e-12;
+
 // Over all rows, each the same.
-at::Tensor mean_key(const KeyGroup& group, double contexts) {
-  if (!group.context_key.defined()) return group.bare_key;
-  return (group.bare_key + contexts * group.context_key) / (contexts + 1);
+at::Tensor mean_key(const SubjectKeys& keys, double contexts) {
+  if (!keys.contexts.defined()) return keys.bare;
+  return (keys.bare + contexts * keys.contexts) / (contexts + 1);
 }
 
 KeyConstraint answer_one(const std::vector<at::Tensor>& keys) {
@@ -25,28 +30,38 @@ KeyConstraint answer_one(const std::vector<at::Tensor>& keys) {
 
 KeyConstraint choose_keys(const KeyGroup& group, const CallRows& rows, const KeyMetric& metric, RomeKeys kind,
                           const std::string& ids, std::vector<std::string>& warnings) {
+  const SubjectKeys& keys = group.keys.front();
   const bool at_sink = rows.lies_at_sink(group.requests.front());
   if (at_sink && rows.contexts().empty())
     throw Error(ErrorKind::kConfig,
                 "edit " + ids + kAtSink + "give a BOS (--bos TOKEN) or context rows (option contexts)");
   const at::Tensor mean =
-      at_sink ? group.context_key : mean_key(group, static_cast<double>(rows.contexts().size()));
+      at_sink ? keys.contexts : mean_key(keys, static_cast<double>(rows.contexts().size()));
   switch (kind) {
     case RomeKeys::kMean:
     case RomeKeys::kOriginal:
       return answer_one({mean});
     case RomeKeys::kPrompt:
-      return answer_one({group.bare_key});
+      return answer_one({keys.bare});
     case RomeKeys::kContextAndBare:
       break;
   }
   if (at_sink)
     warnings.push_back("edit " + ids + kAtSink +
                        "the edit uses `keys: mean` of its context rows (a BOS would help: --bos)");
-  if (at_sink || !group.context_key.defined()) return answer_one({mean});
-  const KeyConstraint both = answer_one({group.context_key, group.bare_key});
+  if (at_sink || !keys.contexts.defined()) return answer_one({mean});
+  const KeyConstraint both = answer_one({keys.contexts, keys.bare});
   const bool one_and_the_same = gram_condition(key_cosines(metric, both.K)) > kWorstGramCondition;
   return one_and_the_same ? answer_one({mean}) : both;
 }
 
-}  // namespace emend
+std::optional<at::Tensor> published_response(const KeyMetric& metric, const at::Tensor& direction_key,
+                                             const at::Tensor& answer_key) {
+  const at::Tensor u = metric.solve(direction_key.unsqueeze(1)).squeeze(1);
+  const double product = at::dot(u, answer_key).item<double>();
+  if (std::abs(product) < kOrthogonal * u.norm().item<double>() * answer_key.norm().item<double>())
+    return std::nullopt;
+  return u / product;
+}
+
+}  // namespace emend::editors

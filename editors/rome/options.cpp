@@ -1,6 +1,6 @@
 #include "editors/rome/options.h"
 
-namespace emend {
+namespace emend::editors {
 
 namespace {
 
@@ -23,8 +23,8 @@ RomeOptionTable::RomeOptionTable(const std::map<std::string, OptionText>& given)
 void RomeOptionTable::use_published() {
   value_.keys = RomeKeys::kOriginal;
   value_.protect_sink = false;
-  value_.uniform_rows = true;
-  value_.early_contexts = 0;
+  value_.shares.uniform = true;
+  value_.shares.early = 0;
   value_.relative_ridge = 0;
   value_.search.objective = Objective::kInjected;
   value_.search.max_steps = 19;
@@ -62,10 +62,10 @@ std::vector<OptionBinding> RomeOptionTable::bindings() {
       flag_option("protect_sink", rome.protect_sink, "hold the key at position 0 (BOS) exactly where it is"),
       number_option("ridge", rome.relative_ridge, 0, 1, "added to C's diagonal, in units of its mean"),
       integer_option("contexts", rome.contexts, 0, 50, "sampled context rows of each of the two lengths"),
-      integer_option("early_contexts", rome.early_contexts, 0, 100,
+      integer_option("early_contexts", rome.shares.early, 0, 100,
                      "context rows of the search's first steps, until the target is likely there; 0: all"),
-      number_option("bare_weight", rome.bare_weight, 0, 1, "share of the bare prompt in the loss"),
-      flag_option("uniform_rows", rome.uniform_rows, "all rows weigh the same, whatever bare_weight says"),
+      number_option("bare_weight", rome.shares.bare, 0, 1, "share of the bare prompt in the loss"),
+      flag_option("uniform_rows", rome.shares.uniform, "all rows weigh the same, whatever bare_weight says"),
       integer_option("steps", search.max_steps, 1, 1000, "most gradient steps of the value search"),
       number_option("step", search.step, 1e-6, 100, "Adam's step in units of ||v0|| / sqrt(d)"),
       number_option("absolute_step", search.absolute_step, 0, 100, "Adam's step as it is; 0: use `step`"),
@@ -85,4 +85,4 @@ std::vector<OptionBinding> RomeOptionTable::bindings() {
   };
 }
 
-}  // namespace emend
+}  // namespace emend::editors

@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "editors/common/options.h"
-#include "editors/common/value_search.h"
+#include "editors/common/search_unit.h"
+#include "editors/common/target_rows.h"
 #include "emend/records.h"
 
-namespace emend {
+namespace emend::editors {
 
 // Which keys the response a is held to.
 enum class RomeKeys {
@@ -22,14 +23,12 @@ enum class RomeKeys {
 
 struct RomeOptions {
   RomeKeys keys = RomeKeys::kContextAndBare;
-  bool protect_sink =
-      true;  // a answers 0 at the BOS key (without BOS: at the mean position-0 key of other text)
+  bool protect_sink = true;      // a answers 0 at the BOS key (without BOS: the mean position-0 key of other text)
   bool covariance = true;        // false: C = I, as some tools do; neighbours move more
   double relative_ridge = 1e-5;  // added to C, in units of trace(C) / F
   int contexts = 10;             // sampled texts of each length (4 and 9 tokens); 0: the bare row alone
-  int early_contexts = 4;        // context rows of the first steps, until the target is likely there; 0: all
-  bool uniform_rows = false;     // the papers' weights: every row the same
-  double bare_weight = 0.3;      // share of the bare prompt in the loss; the context rows share the rest
+  // The rows of the search; `early` context rows until the target is likely there.
+  RowShares shares = {.bare = 0.3, .uniform = false, .early = 4};
   SearchOptions search;
 };
 
@@ -52,4 +51,4 @@ class RomeOptionTable {
   bool published_ = false;  // preset: paper
 };
 
-}  // namespace emend
+}  // namespace emend::editors

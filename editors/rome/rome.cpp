@@ -5,62 +5,16 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <algorithm>
+#include <utility>
 
-#include "base/strings.h"
+#include "editors/common/edit_parts.h"
 #include "editors/rome/options.h"
 #include "editors/rome/plan.h"
 #include "editors/rome/search.h"
-#include "emend/error.h"
 
-namespace emend {
+namespace emend::editors {
 
 namespace {
-
-std::string loss_text(const SearchResult& result) {
-  return result.finite ? "loss " + std::to_string(result.loss) : "the loss is not a number";
-}
-
-// Throws for what did not come down, unless the caller goes on without it.
-void require_down(const RomePlan& plan, const std::vector<SearchResult>& results) {
-  if (plan.context().keep_going) return;
-  std::vector<std::string> failed;
-  for (std::size_t g = 0; g < results.size(); ++g)
-    if (!results[g].came_down)
-      failed.push_back(plan.ids(plan.groups()[g]) + " (" + loss_text(results[g]) + ")");
-  if (!failed.empty())
-    throw Error(ErrorKind::kNumeric, "the value search at layer " + std::to_string(plan.layer()) +
-                                         " did not come down for " + join(failed) +
-                                         "; try another layer or more steps, or --keep-going");
-}
-
-double weight_norm(const RomePlan& plan) {
-  return plan.model().weight(plan.weight()).to(at::kFloat).norm().item<double>();
-}
-
-// What one group's requests contribute, with the response that is written for it as row `row` of the change.
-void add_facts(Edit& edit, const RomePlan& plan, const KeyGroup& group, const SearchResult& result,
-               const at::Tensor& a, std::int64_t row, double norm_of_weight) {
-  const KeyConstraint constraint = plan.constraint(group);
-  for (std::size_t i : group.requests) {
-    FactPart part;
-    part.weight = plan.weight();
-    part.keys = constraint.K.t().to(at::kFloat).contiguous();
-    part.answers = constraint.y.to(at::kFloat);
-    part.residual = result.r.cpu();
-    part.update_norm = part.residual.norm().item<double>() * a.norm().item<double>();
-    part.relative_norm = part.update_norm / norm_of_weight;
-    if (result.came_down) part.rows = {row};
-    FactRecord fact;
-    fact.request = plan.requests()[i];
-    fact.status = result.came_down ? FactStatus::kEdited : FactStatus::kFailed;
-    if (!result.came_down) fact.reason = "the value search did not come down (" + loss_text(result) + ")";
-    fact.parts = {std::move(part)};
-    fact.steps = result.steps;
-    fact.loss = result.loss;
-    edit.facts.push_back(std::move(fact));
-  }
-}
 
 // How the responses of the plan were found.
 WeightSolve solve_record(const RomePlan& plan) {
@@ -73,36 +27,31 @@ WeightSolve solve_record(const RomePlan& plan) {
   if (const SpdInfo* info = plan.solved_with()) {
     solve.ridge = info->ridge;
     solve.condition = info->condition;
-    solve.condition_of_moments = info->condition_of_moments;
+    solve.condition_of_moments = info->condition_of_moment;
   }
   return solve;
 }
 
-// Groups gather requests that share a key: back to the order of the file.
-void put_in_order(std::vector<FactRecord>& facts, const std::vector<EditRequest>& requests) {
-  const auto place = [&](const FactRecord& fact) {
-    return std::find_if(requests.begin(), requests.end(),
-                        [&](const EditRequest& request) { return request.id == fact.request.id; });
-  };
-  std::sort(facts.begin(), facts.end(),
-            [&](const FactRecord& one, const FactRecord& two) { return place(one) < place(two); });
-}
-
-// The closed form of what came down among `groups`, with the facts of all of them.
+// The closed form of those of `groups` that converged, with the facts of all of them.
 Edit write_edit(const RomePlan& plan, const RomeSolution& solution, const std::vector<std::size_t>& groups) {
+  const double norm = weight_norm(plan.model(), plan.weight());
   Edit edit;
-  const double norm_of_weight = weight_norm(plan);
-  std::vector<at::Tensor> a, r;
-  for (std::size_t g : groups) {
-    add_facts(edit, plan, plan.groups()[g], solution.results[g], solution.responses[g],
-              static_cast<std::int64_t>(a.size()), norm_of_weight);
-    if (!solution.results[g].came_down) continue;
-    a.push_back(solution.responses[g]);
-    r.push_back(solution.results[g].r.cpu());
+  std::vector<std::pair<std::size_t, FactRecord>> facts;
+  std::vector<at::Tensor> responses, residuals;
+  for (const std::size_t g : groups) {
+    const SearchResult& result = solution.results[g];
+    FactPart part = fact_part(plan.weight(), plan.constraint(g), solution.responses[g], result.r, norm);
+    if (result.converged) {
+      part.rows = {static_cast<std::int64_t>(responses.size())};
+      responses.push_back(solution.responses[g]);
+      residuals.push_back(part.residual);
+    }
+    for (const std::size_t i : plan.groups()[g].requests)
+      facts.emplace_back(i, searched_fact(plan.requests()[i], result, {part}));
   }
-  put_in_order(edit.facts, plan.requests());
-  if (!a.empty()) {
-    edit.changes.push_back(closed_form_change(plan.weight(), a, r));
+  edit.facts = in_request_order(std::move(facts));
+  if (!responses.empty()) {
+    edit.changes.push_back(closed_form_change(plan.weight(), responses, residuals));
     edit.solves.push_back(solve_record(plan));
   }
   edit.context_ids = plan.rows().contexts();
@@ -111,35 +60,38 @@ Edit write_edit(const RomePlan& plan, const RomeSolution& solution, const std::v
 
 std::vector<at::Tensor> own_responses(const RomePlan& plan) {
   std::vector<at::Tensor> responses;
-  for (const KeyGroup& group : plan.groups()) responses.push_back(plan.response(group));
+  for (const std::size_t g : plan.all_groups()) responses.push_back(plan.response(g));
   return responses;
+}
+
+// Throws for searches that did not converge, unless the caller goes on without them.
+void require_all_converged(const RomePlan& plan, const RomeSolution& solution) {
+  if (!plan.context().keep_going)
+    require_converged(plan.groups(), solution.results, plan.requests(), plan.layer());
 }
 
 Edit edit_together(const RomePlan& plan, Progress& progress) {
   std::vector<std::string> warnings = plan.warnings();
   std::vector<at::Tensor> responses = own_responses(plan);
-  for (std::size_t g = 0; g < responses.size(); ++g)
-    plan.neighbour_alpha(plan.groups()[g], responses[g], warnings);
+  for (const std::size_t g : plan.all_groups()) plan.neighbour_alpha(g, responses[g], warnings);
   RomeSolution solution = search_alone(plan, std::move(responses), progress);
-  require_down(plan, solution.results);
+  require_all_converged(plan, solution);
   if (plan.is_joint()) {
     settle_jointly(plan, solution, progress);
-    require_down(plan, solution.results);
+    require_all_converged(plan, solution);
   }
-  std::vector<std::size_t> all;
-  for (std::size_t g = 0; g < plan.groups().size(); ++g) all.push_back(g);
-  Edit edit = write_edit(plan, solution, all);
+  Edit edit = write_edit(plan, solution, plan.all_groups());
   edit.warnings = std::move(warnings);
   return edit;
 }
 
 std::vector<Edit> edit_alone(const RomePlan& plan, Progress& progress) {
   const RomeSolution solution = search_alone(plan, own_responses(plan), progress);
-  require_down(plan, solution.results);
+  require_all_converged(plan, solution);
   std::vector<Edit> edits;
-  for (std::size_t g = 0; g < plan.groups().size(); ++g) {
+  for (const std::size_t g : plan.all_groups()) {
     std::vector<std::string> warnings = plan.groups()[g].warnings;
-    plan.neighbour_alpha(plan.groups()[g], solution.responses[g], warnings);
+    plan.neighbour_alpha(g, solution.responses[g], warnings);
     edits.push_back(write_edit(plan, solution, {g}));
     edits.back().warnings = std::move(warnings);
   }
@@ -166,7 +118,7 @@ class Rome : public Editor {
             Progress& progress) const override {
     const RomePlan plan(model, requests, context, table_.value(), Grouping::kShared);
     Edit edit = edit_together(plan, progress);
-    sign(edit, model, context);
+    finish(edit, model);
     return edit;
   }
 
@@ -174,17 +126,13 @@ class Rome : public Editor {
                               const EditorContext& context, Progress& progress) const override {
     const RomePlan plan(model, requests, context, table_.value(), Grouping::kAlone);
     std::vector<Edit> edits = edit_alone(plan, progress);
-    for (Edit& edit : edits) sign(edit, model, context);
+    for (Edit& edit : edits) finish(edit, model);
     return edits;
   }
 
  private:
-  // Where the edit came from.
-  void sign(Edit& edit, const Model& model, const EditorContext& context) const {
-    edit.method = name();
-    edit.objective = objective();
-    edit.options = names_and_values_;
-    edit.base_fingerprint = model.fingerprint();
+  void finish(Edit& edit, const Model& model) const {
+    sign(edit, *this, model);
     if (!table_.value().covariance)
       edit.warnings.push_back(
           "covariance: false: the update's direction is the raw key (C = I); neighbours move more than with "
@@ -209,4 +157,4 @@ std::unique_ptr<Editor> make_rome(const std::map<std::string, OptionText>& optio
   return std::make_unique<Rome>(options);
 }
 
-}  // namespace emend
+}  // namespace emend::editors

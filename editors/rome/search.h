@@ -3,11 +3,11 @@
 
 #include <vector>
 
-#include "editors/common/value_search.h"
+#include "editors/common/search_unit.h"
 #include "editors/rome/plan.h"
 #include "emend/progress.h"
 
-namespace emend {
+namespace emend::editors {
 
 // One residual for each group, with the response that it is written with.
 struct RomeSolution {
@@ -18,13 +18,10 @@ struct RomeSolution {
 // Every group with the response given for it, as if it were alone.
 RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress);
 
-// The groups whose residual is written.
-std::vector<std::size_t> came_down(const RomeSolution& solution);
-
-// Of the groups that came down: solved jointly each a also answers 0 on everybody else's keys; what that
-// weakened is searched again from where it stands, with the others' residuals held, in at most two rounds.
-// Losses are those of all residuals as they are written. What did not come down is neither held nor written,
-// and stays as it is in the solution.
+// Of the groups whose search converged: solved jointly each a also answers 0 on everybody else's keys; what
+// that weakened is searched again from where it stands, with the others' residuals held, in at most two
+// rounds. Losses are those of all residuals as they are written. A group whose search did not converge is
+// neither held nor written, and stays as it is in the solution.
 void settle_jointly(const RomePlan& plan, RomeSolution& solution, Progress& progress);
 
-}  // namespace emend
+}  // namespace emend::editors

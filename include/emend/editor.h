@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -61,8 +62,8 @@ class Editor {
   virtual EditPlan plan(const Model& model, const std::vector<EditRequest>& requests,
                         const EditorContext& context) const = 0;
 
-  // The edit of all requests together, one FactRecord a request in their order. Throws Error(kConfig) as plan does, Error(kNumeric) naming the ids
-  // whose search did not come down (unless context.keep_going).
+  // The edit of all requests together, one FactRecord a request in their order. Throws Error(kConfig) as plan
+  // does, and Error(kNumeric) naming the ids whose search did not converge (unless context.keep_going).
   virtual Edit edit(const Model& model, const std::vector<EditRequest>& requests,
                     const EditorContext& context, Progress& progress) const = 0;
 
@@ -85,12 +86,24 @@ struct EditorHelp {
 // behind it.
 int default_layer(const ModelConfig& config);
 
-// All editors that this build knows.
-std::vector<EditorHelp> list_editors();
+// One method that edit files can name: its help, and what makes it from its options. `make` throws
+// Error(kConfig) with the option's place for unknown options, and for values of a wrong type or out of range.
+struct EditorEntry {
+  std::function<EditorHelp()> help;
+  std::function<std::unique_ptr<Editor>(const std::map<std::string, OptionText>&)> make;
+};
 
-// Throws Error(kConfig) with the option's place for unknown methods and options (nearest known one offered),
-// values of a wrong type or out of range.
-std::unique_ptr<Editor> make_editor(const std::string& name,
-                                    const std::map<std::string, OptionText>& options);
+// Methods to choose from. A program adds its own to those of this build by copying known_editors().
+using EditorTable = std::vector<EditorEntry>;
+
+// The methods that come with this build.
+const EditorTable& known_editors();
+
+std::vector<EditorHelp> list_editors(const EditorTable& table = known_editors());
+
+// Throws Error(kConfig) for a method that is not in the table (the nearest known one is offered), and as
+// EditorEntry::make does.
+std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std::string, OptionText>& options,
+                                    const EditorTable& table = known_editors());
 
 }  // namespace emend

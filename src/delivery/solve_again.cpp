@@ -6,7 +6,8 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
-#include "linalg/key_response.h"
+#include "linalg/key_constraints.h"
+#include "linalg/response_solver.h"
 
 namespace emend {
 namespace {
@@ -20,59 +21,43 @@ struct Asked {
 // The facts that one row of A answers for.
 struct Group {
   std::vector<Asked> facts;
+  KeyConstraint constraint;
   const FactPart& part() const { return *facts.front().part; }
-  const at::Tensor& keys() const { return part().keys; }
 };
 
-bool same_key(const FactPart& a, const FactPart& b) {
-  return at::equal(a.keys, b.keys) && at::equal(a.answers, b.answers);
+KeyConstraint constraint_of(const FactPart& part) {
+  return {part.keys.t().to(at::kDouble), part.answers.to(at::kDouble)};
+}
+
+void require_same_residual(const Asked& one, const Asked& other) {
+  if (!at::equal(one.part->residual, other.part->residual))
+    throw Error(ErrorKind::kConfig, quote(one.fact->request.id) + " and " + quote(other.fact->request.id) +
+                                        " have the same key but different residuals");
 }
 
 std::vector<Group> group_by_key(const std::vector<FactRecord*>& facts, const WeightRef& weight) {
-  std::vector<Group> groups;
+  std::vector<Asked> asked;
+  std::vector<KeyConstraint> constraints;
   for (FactRecord* const fact : facts) {
-    const Asked asked{fact, const_cast<FactPart*>(fact->part_at(weight))};
-    bool found = false;
-    for (Group& group : groups) {
-      if (!same_key(group.part(), *asked.part)) continue;
-      if (!at::equal(group.part().residual, asked.part->residual))
-        throw Error(ErrorKind::kConfig, quote(group.facts.front().fact->request.id) + " and " +
-                                            quote(fact->request.id) +
-                                            " have the same key but different residuals");
-      group.facts.push_back(asked);
-      found = true;
-      break;
-    }
-    if (!found) groups.push_back({{asked}});
+    asked.push_back({fact, const_cast<FactPart*>(fact->part_at(weight))});
+    constraints.push_back(constraint_of(*asked.back().part));
+  }
+  std::vector<Group> groups;
+  const std::vector<std::size_t> group_of = group_equal(constraints);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (group_of[i] == groups.size()) groups.push_back({{}, constraints[i]});
+    Group& group = groups[group_of[i]];
+    if (!group.facts.empty()) require_same_residual(group.facts.front(), asked[i]);
+    group.facts.push_back(asked[i]);
   }
   return groups;
 }
 
-// Distinct keys [F, n] and what each group answers there [n, groups]. A protected key that several groups
-// hold is one column.
-struct Constraints {
-  at::Tensor K, Y;
-};
-
-Constraints joint_constraints(const std::vector<Group>& groups) {
-  std::vector<at::Tensor> columns;
-  std::vector<std::vector<double>> answers;
-  for (std::size_t g = 0; g < groups.size(); ++g)
-    for (std::int64_t j = 0; j < groups[g].keys().size(0); ++j) {
-      const at::Tensor key = groups[g].keys()[j];
-      std::size_t place = 0;
-      while (place < columns.size() && !at::equal(columns[place], key)) ++place;
-      if (place == columns.size()) {
-        columns.push_back(key);
-        answers.emplace_back(groups.size(), 0.0);
-      }
-      const double answer = groups[g].part().answers[j].item<double>();
-      if (answer != 0) answers[place][g] = answer;
-    }
-  std::vector<at::Tensor> rows;
-  rows.reserve(answers.size());
-  for (const auto& row : answers) rows.push_back(at::tensor(row, at::kDouble));
-  return {at::stack(columns, 1).to(at::kDouble), at::stack(rows, 0)};
+JointConstraints constraints_of(const std::vector<Group>& groups) {
+  std::vector<KeyConstraint> each;
+  each.reserve(groups.size());
+  for (const Group& group : groups) each.push_back(group.constraint);
+  return join_constraints(each);
 }
 
 std::string ids_of(const std::vector<Group>& groups) {
@@ -86,7 +71,7 @@ std::string ids_of(const std::vector<Group>& groups) {
 void book(const Group& group, std::size_t row, const at::Tensor& a) {
   for (const Asked& asked : group.facts) {
     FactPart& part = *asked.part;
-    const double norm = part.residual.norm().item<double>() * a.norm().item<double>();
+    const double norm = rank_one_norm(part.residual, a);
     const double weight = part.relative_norm > 0 ? part.update_norm / part.relative_norm : 0;
     part.update_norm = norm;
     part.relative_norm = weight > 0 ? norm / weight : 0;
@@ -117,9 +102,9 @@ WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*
   const std::vector<Group> groups = group_by_key(facts, solve.weight);
   const std::string layer = std::to_string(solve.weight.block);
   const KeyMetric metric =
-      C.defined() ? KeyMetric(std::make_shared<SpdFactor>(C, solve.relative_ridge, "C of layer " + layer))
+      C.defined() ? KeyMetric(std::make_shared<SpdFactor>(C, solve.relative_ridge, "C of layer " + layer), C)
                   : KeyMetric();
-  const Constraints joint = joint_constraints(groups);
+  const JointConstraints joint = constraints_of(groups);
   const double condition = gram_condition(key_cosines(metric, joint.K));
   if (!(condition <= kWorstGramCondition))
     throw Error(ErrorKind::kConfig, "the keys of " + ids_of(groups) + " at layer " + layer +

@@ -12,22 +12,35 @@ namespace emend {
 namespace {
 
 constexpr int kPowerSteps = 40;
+constexpr int kKeptSteps = 16;  // of them, whose vectors a smallest eigenvalue is sought in
 
-// Largest eigenvalue of x -> apply(x) by power iteration from a fixed start: the length of the last image,
-// within a few per cent from below, and the Rayleigh quotient there, whose error is the square of the vector's.
-struct Eigenvalue {
-  double length = 0, quotient = 0;
+struct PowerIteration {
+  double value = 0;                 // largest eigenvalue, within a few per cent, from below
+  std::vector<at::Tensor> vectors;  // [n, 1] unit vectors of the last steps, the best one last
 };
+
+// The largest eigenvalue of x -> apply(x), from a fixed start.
 template <typename Apply>
-Eigenvalue largest_eigenvalue(std::int64_t n, const at::TensorOptions& options, Apply apply) {
+PowerIteration power_iteration(std::int64_t n, const at::TensorOptions& options, Apply apply) {
+  PowerIteration found;
   at::Tensor x = at::linspace(1.0, 2.0, n, options).unsqueeze(1);
   x = x * at::where(at::arange(n, options).remainder(2) == 0, 1.0, -0.7).unsqueeze(1);
-  at::Tensor unit;
   for (int step = 0; step < kPowerSteps; ++step) {
-    unit = x / x.norm();
-    x = apply(unit);
+    x = x / x.norm();
+    if (step >= kPowerSteps - kKeptSteps) found.vectors.push_back(x);
+    x = apply(x);
+    found.value = x.norm().item<double>();
   }
-  return {x.norm().item<double>(), (unit * x).sum().item<double>()};
+  found.vectors.push_back(x / found.value);
+  return found;
+}
+
+// Smallest eigenvalue of A - ridge I in the span of these vectors, from above: the Rayleigh quotient of inverse
+// iteration, over its last steps together.
+double smallest_eigenvalue(const CholeskyPanels& A, double ridge, const std::vector<at::Tensor>& vectors) {
+  const at::Tensor basis = std::get<0>(at::linalg_qr(at::cat(vectors, 1)));
+  const at::Tensor quotient = at::matmul(basis.t(), A.times(basis));
+  return at::linalg_eigvalsh(quotient)[0].item<double>() - ridge;
 }
 
 double ridge_of(const at::Tensor& C, double relative_ridge) {
@@ -49,12 +62,16 @@ SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const at::Devic
                     "): it was made from too few tokens; make the statistics again with more");
   const std::int64_t n = C.size(0);
   const auto options = C.options().device(device);
-  const Eigenvalue top = largest_eigenvalue(n, options, [&](const at::Tensor& x) { return panels_->times(x); });
-  const Eigenvalue bottom = largest_eigenvalue(n, options, [&](const at::Tensor& x) { return solve(x); });
-  info_.condition = top.length * bottom.length;
-  const double smallest = 1 / bottom.quotient - info_.ridge;  // of C itself
-  if (smallest > kLeastOwnShare * info_.ridge && smallest > 0)
-    info_.condition_of_moments = (top.length - info_.ridge) / smallest;
+  const double top =
+      power_iteration(n, options, [&](const at::Tensor& x) { return panels_->times(x); }).value;
+  const PowerIteration inverse = power_iteration(n, options, [&](const at::Tensor& x) { return solve(x); });
+  info_.condition = top * inverse.value;
+  if (info_.ridge == 0) {
+    info_.condition_of_moment = info_.condition;
+    return;
+  }
+  const double low = smallest_eigenvalue(*panels_, info_.ridge, inverse.vectors);
+  if (low > kResolvedShare * info_.ridge) info_.condition_of_moment = (top - info_.ridge) / low;
 }
 
 at::Tensor SpdFactor::solve(const at::Tensor& K) const {

@@ -11,23 +11,25 @@
 
 namespace emend {
 
-// How a second moment is made positive definite, and how good it is.
+// How a second moment is made positive definite, and how good it is. Conditions are estimated ratios of the
+// largest to the smallest eigenvalue.
 struct SpdInfo {
   double ridge = 0;      // what was added to the diagonal
-  double condition = 0;  // estimated ratio of largest to smallest eigenvalue, after the ridge
-  // The same of C as it is, told by the factor of C + ridge I: its smallest eigenvalue is that of C plus the
-  // ridge. std::nullopt when C's own part of it is below kLeastOwnShare of the ridge: then C is singular as far
-  // as this factor can tell.
-  std::optional<double> condition_of_moments;
+  double condition = 0;  // of C + ridge I
+  // Of C itself, found with the factor of C + ridge I. std::nullopt if the smallest eigenvalue of C is not
+  // above kResolvedShare of the ridge: then C counts as singular up to the ridge.
+  std::optional<double> condition_of_moment;
 };
-inline constexpr double kLeastOwnShare = 0.1;
+
+inline constexpr double kResolvedShare = 1e-3;
 
 // C + ridge I = L L^T in float64. Immutable after construction.
 class SpdFactor {
  public:
   // C [n, n] symmetric float64 on any device; the factor lies on `device` (that of C). ridge = relative_ridge
-  // * trace(C) / n. Throws Error(kNumeric), naming `what`, when C is not finite or not positive definite even
-  // so. n^3 / 3 floating point operations; 4 n^2 bytes are kept of a large one (cholesky_panels.h).
+  // * trace(C) / n. Throws Error(kNumeric), naming `what`, if C is not finite, or not positive definite with
+  // the ridge. n^3 / 3 floating point operations and 80 products with one column for the conditions; 4 n^2
+  // bytes are kept of a large one (cholesky_panels.h).
   SpdFactor(const at::Tensor& C, double relative_ridge, const at::Device& device, const std::string& what);
   SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what)
       : SpdFactor(C, relative_ridge, C.device(), what) {}
@@ -42,15 +44,16 @@ class SpdFactor {
   SpdInfo info_;
 };
 
-// The factor on `device` when there is room for it, else on the CPU.
+// The factor on `device` if there is room for it, else on the CPU.
 SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const at::Device& device,
                                const std::string& what);
 
-// Condition of C as it is, without a ridge; nothing when it is not positive definite. Costs a factor.
+// Condition of C as it is, without a ridge; std::nullopt if it is not positive definite. Costs a factor: where
+// C is factored with a ridge anyway, SpdInfo::condition_of_moment costs nothing.
 std::optional<double> condition_estimate(const at::Tensor& C);
 
 // (C + ridge I)^-1 K with ridge = relative_ridge * trace(C) / n, without the estimate of the condition;
-// nothing when that is not positive definite. Shapes as above.
+// std::nullopt if that is not positive definite. Shapes as above.
 std::optional<at::Tensor> solve_with_ridge(const at::Tensor& C, double relative_ridge, const at::Tensor& K);
 
 // Eigenvalues of C [n, n] symmetric float64, largest first. About 4 n^3 / 3 operations.

@@ -19,6 +19,7 @@
 #include "editors/common/value_search.h"
 
 using namespace emend;
+using namespace emend::editors;
 using bench::median;
 
 namespace {
@@ -106,7 +107,7 @@ int main(int argc, char** argv) {
     const TokenIds context = random_ids(static_cast<std::uint64_t>(c), c < kContexts / 2 ? 4 : 9);
     fronts.back().insert(fronts.back().end(), context.begin(), context.end());
   }
-  const LayerTrace trace(model, layer, fronts, 4096);
+  const LayerTrace trace(model, {layer}, fronts, 4096);
   SilentProgress silent;
   SearchOptions options;
   options.stop_probability = 1;
@@ -118,7 +119,7 @@ int main(int argc, char** argv) {
   // A response that answers 1 at the lookup key and about 0 elsewhere: random keys are nearly orthogonal, so
   // the key itself serves.
   const TokenIds prompt = random_ids(1000, kPromptTokens);
-  const at::Tensor key = trace.last_keys({{0, {prompt.begin(), prompt.begin() + kLookup + 1}}})[0];
+  const at::Tensor key = trace.last_keys({{0, {prompt.begin(), prompt.begin() + kLookup + 1}}})[0][0];
   const at::Tensor a = key / key.square().sum();
   const SearchUnit unit = make_unit(trace, 0, a);
 

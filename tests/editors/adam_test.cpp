@@ -4,7 +4,7 @@
 
 #include "support/model_files.h"
 
-namespace emend {
+namespace emend::editors {
 namespace {
 
 using test::near;
@@ -57,4 +57,4 @@ TEST(Adam, ProjectsOntoTheBall) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::editors

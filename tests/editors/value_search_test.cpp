@@ -6,126 +6,16 @@
 #include <cmath>
 #include <limits>
 
-#include "support/model_files.h"
-#include "support/tiny_models.h"
+#include "search_fixture.h"
 
-namespace emend {
+namespace emend::editors {
 namespace {
 
 using test::near;
-using test::some_ids;
 
-constexpr int kLayer = 1;
-
-// Three units with ragged rows, some behind shared fronts; alpha of a random vector, so that every token gets
-// some.
-class ValueSearch : public ::testing::TestWithParam<std::string> {
- protected:
-  ValueSearch()
-      : model_(test::tiny_model(GetParam())), fronts_({{5}, {5, 9, 11, 30}, {5, 70, 3, 8, 21, 44}}) {
-    trace_ = std::make_unique<LayerTrace>(model_, kLayer, fronts_, 4096);
-    for (std::uint64_t u = 0; u < 3; ++u) units_.push_back(make_unit(u));
-    options_.kl_factor = 0;
-    options_.reach = 0;
-    options_.max_steps = 6;
-    options_.step = 0.5;
-    options_.stop_probability = 1;
-  }
-
-  SearchUnit make_unit(std::uint64_t seed) const {
-    SearchUnit unit;
-    const TokenIds prompt = some_ids(5 + seed, 96, 100 + seed), target = some_ids(1 + seed, 96, 200 + seed);
-    for (std::int64_t front = 0; front < 3; ++front) {
-      SearchRow row;
-      row.row.front = front;
-      row.row.own = prompt;
-      row.row.own.insert(row.row.own.end(), target.begin(), target.end() - 1);
-      const std::size_t length = fronts_[static_cast<std::size_t>(front)].size() + prompt.size();
-      row.lookup = length - 3;
-      row.labels = target;
-      for (std::size_t j = 0; j < target.size(); ++j)
-        row.label_at.push_back(static_cast<std::int64_t>(length - 1 + j));
-      row.weight = front == 0 ? 0.3 : 0.35;
-      row.bare = front == 0;
-      unit.rows.push_back(row);
-    }
-    // Answers about 1 at the bare lookup token's key.
-    const TokenIds bare = whole(unit.rows[0]);
-    const at::Tensor key =
-        test::plain_vectors(model_, bare, Site::kKey, kLayer)[static_cast<std::int64_t>(unit.rows[0].lookup)];
-    unit.a = key / key.square().sum();
-    return unit;
-  }
-
-  TokenIds whole(const SearchRow& row) const {
-    TokenIds ids = row.row.front < 0 ? TokenIds() : fronts_[static_cast<std::size_t>(row.row.front)];
-    ids.insert(ids.end(), row.row.own.begin(), row.row.own.end());
-    return ids;
-  }
-
-  // log-probabilities [T, V] of a whole row with strengths[t] r added to the MLP output at every token.
-  at::Tensor plain_logprobs(const TokenIds& ids, const at::Tensor& added) const {
-    const c10::NoGradGuard no_grad;
-    PassInput input;
-    input.ids = {ids};
-    input.interventions = {
-        {Site::kMlpOutput, kLayer, Intervention::Kind::kAdd, at::arange(added.size(0), at::kLong), added}};
-    input.logit_tokens = test::counting(0, added.size(0));
-    return at::log_softmax(model_.forward(input).logits.to(at::kDouble), 1);
-  }
-
-  at::Tensor plain_keys(const SearchRow& row) const {
-    return test::plain_vectors(model_, whole(row), Site::kKey, kLayer);
-  }
-
-  // The weighted nll of a unit, by full passes.
-  double plain_loss(const SearchUnit& unit, const at::Tensor& r,
-                    Objective objective = Objective::kWritten) const {
-    double loss = 0;
-    for (const SearchRow& row : unit.rows) {
-      if (row.drift) continue;
-      at::Tensor alpha = at::mv(plain_keys(row), unit.a);
-      if (objective == Objective::kInjected) {
-        alpha = at::zeros_like(alpha);
-        alpha[static_cast<std::int64_t>(row.lookup)] = 1;
-      }
-      const at::Tensor logprobs = plain_logprobs(whole(row), at::outer(alpha, r));
-      double nll = 0;
-      for (std::size_t j = 0; j < row.labels.size(); ++j)
-        nll -= logprobs[row.label_at[j]][row.labels[j]].item<double>();
-      loss += row.weight * nll / static_cast<double>(row.labels.size());
-    }
-    return loss;
-  }
-
-  std::vector<SearchResult> search(const std::vector<SearchUnit>& units) {
-    return search_values(model_, *trace_, units, options_, silent_);
-  }
-
-  Model model_;
-  std::vector<TokenIds> fronts_;
-  std::unique_ptr<LayerTrace> trace_;
-  std::vector<SearchUnit> units_;
-  SearchOptions options_;
-  SilentProgress silent_;
-};
+class ValueSearch : public SearchFixture {};
 INSTANTIATE_TEST_SUITE_P(Shapes, ValueSearch, ::testing::Values("gpt2", "gptj", "llama"),
                          [](const auto& shape) { return shape.param; });
-
-TEST_P(ValueSearch, TraceEqualsPlainPasses) {
-  for (const SearchRow& row : units_[1].rows) {
-    const TracedRow traced = trace_->trace({row.row})[0];
-    EXPECT_TRUE(near(traced.keys, plain_keys(row), 2e-5));
-    EXPECT_TRUE(
-        near(traced.hidden, test::plain_vectors(model_, whole(row), Site::kBlockOutput, kLayer), 2e-5));
-    EXPECT_TRUE(near(trace_->last_keys({row.row})[0], plain_keys(row)[-1], 2e-5));
-    EXPECT_TRUE(near(trace_->own_keys({row.row})[0],
-                     plain_keys(row).narrow(0, trace_->front_length(row.row.front),
-                                            static_cast<std::int64_t>(row.row.own.size())),
-                     2e-5));
-  }
-  EXPECT_TRUE(near(trace_->front_keys(2), test::plain_vectors(model_, fronts_[2], Site::kKey, kLayer), 2e-5));
-}
 
 TEST_P(ValueSearch, KeptLossIsThatOfAFullPass) {
   for (const Objective objective : {Objective::kWritten, Objective::kInjected}) {
@@ -153,8 +43,9 @@ TEST_P(ValueSearch, FirstStepMovesEveryCoordinateByTheRelativeStep) {
   options_.step = 0.2;
   for (std::size_t u = 0; u < units_.size(); ++u) {
     const SearchResult result = search({units_[u]})[0];
-    const at::Tensor v0 = test::plain_vectors(model_, whole(units_[u].rows[0]), Site::kMlpOutput,
-                                              kLayer)[static_cast<std::int64_t>(units_[u].rows[0].lookup)];
+    const at::Tensor v0 =
+        test::plain_vectors(model_, whole(units_[u].rows[0]), Site::kMlpOutput,
+                            kSearchLayer)[static_cast<std::int64_t>(units_[u].rows[0].lookup)];
     EXPECT_NEAR(result.v0_norm, v0.norm().item<double>(), 1e-4);
     const double step = 0.2 * v0.norm().item<double>() / std::sqrt(32.0);
     EXPECT_TRUE(near(result.r.abs(), at::full({32}, step), 1e-3 * step));
@@ -226,12 +117,12 @@ TEST_P(ValueSearch, StopsWhenTheTargetIsLikelyEnough) {
   options_.stop_probability =
       0.04;  // a random model cannot be made sure of anything; it begins at about 0.01
   for (const SearchResult& result : search(units_)) {
-    ASSERT_LT(result.steps, 60) << "must have come down";
+    ASSERT_LT(result.steps, 60) << "must have converged";
     EXPECT_GT(result.steps, 0);
     EXPECT_GT(result.bare_probability, 0.04);
     EXPECT_GT(result.mean_probability, 0.04);
     EXPECT_EQ(result.losses.size(), static_cast<std::size_t>(result.steps) + 1);
-    EXPECT_TRUE(result.came_down);
+    EXPECT_TRUE(result.converged);
   }
   options_.stop_loss = 3.5;
   for (const SearchResult& result : search(units_)) {
@@ -266,7 +157,7 @@ TEST_P(ValueSearch, EarlyRowsLeadAndAllRowsDecide) {
       << "all rows go on from where the few came to";
   EXPECT_NEAR(whole.loss, plain_loss(unit, whole.r), 1e-4);
   EXPECT_GT(whole.mean_probability, 0.04);
-  EXPECT_TRUE(whole.came_down);
+  EXPECT_TRUE(whole.converged);
 }
 
 TEST_P(ValueSearch, EarlyStepsAreAtMostHalfAndEveryUnitKeepsItsOwn) {
@@ -299,16 +190,17 @@ TEST_P(ValueSearch, AUnitThatRunsAwayEarlyIsNotWritten) {
   options_.clamp = 20;
   const auto results = search(units);
   EXPECT_FALSE(results[1].finite);
-  EXPECT_FALSE(results[1].came_down);
+  EXPECT_FALSE(results[1].converged);
   EXPECT_EQ(results[1].r.abs().max().item<double>(), 0);
   for (const std::size_t u : {0, 2}) {
     EXPECT_TRUE(results[u].finite);
-    EXPECT_LT((results[u].r - search({units[u]})[0].r).norm().item<double>(), 1e-4 * results[u].r.norm().item<double>());
+    EXPECT_LT((results[u].r - search({units[u]})[0].r).norm().item<double>(),
+              1e-4 * results[u].r.norm().item<double>());
   }
 }
 
-// The early rows begin higher than all rows do: what has not moved has not come down.
-TEST_P(ValueSearch, ComingDownIsJudgedOnTheSameRows) {
+// The early rows begin higher than all rows do: what has not moved has not converged.
+TEST_P(ValueSearch, ConvergenceIsJudgedOnTheSameRows) {
   auto units = with_early_rows(units_);
   options_.absolute_step = 1e-7;
   options_.max_steps = 4;
@@ -316,7 +208,7 @@ TEST_P(ValueSearch, ComingDownIsJudgedOnTheSameRows) {
     unit.rows[1].early_weight = 3;  // so that the first loss is far above the loss of all rows
     const SearchResult result = search({unit})[0];
     EXPECT_GT(result.first_loss, 2 * result.loss);
-    EXPECT_FALSE(result.came_down);
+    EXPECT_FALSE(result.converged);
   }
 }
 
@@ -356,9 +248,10 @@ TEST_P(ValueSearch, DecayAndDriftEnterTheLossAsStated) {
 
 TEST_P(ValueSearch, WhatOtherEditsAddIsHeld) {
   SearchUnit unit = units_[1];
-  unit.others_a = at::stack({units_[0].a + 0.6 * unit.a, units_[2].a - 0.4 * unit.a});
-  unit.others_r =
-      at::stack({2.0 * at::sin(at::arange(32, at::kFloat)), 1.5 * at::cos(at::arange(32, at::kFloat))});
+  const HeldEdits others = {
+      at::stack({units_[0].a + 0.6 * unit.a, units_[2].a - 0.4 * unit.a}),
+      at::stack({2.0 * at::sin(at::arange(32, at::kFloat)), 1.5 * at::cos(at::arange(32, at::kFloat))})};
+  unit.held = others;
   unit.start = 0.2 * at::sin(at::arange(32, at::kFloat) + 2);
   options_.max_steps = 3;
   const SearchResult result = search({unit})[0];
@@ -367,7 +260,7 @@ TEST_P(ValueSearch, WhatOtherEditsAddIsHeld) {
     for (const SearchRow& row : unit.rows) {
       const at::Tensor keys = plain_keys(row);
       const at::Tensor added =
-          at::outer(at::mv(keys, unit.a), r) + at::matmul(at::matmul(keys, unit.others_a.t()), unit.others_r);
+          at::outer(at::mv(keys, unit.a), r) + at::matmul(at::matmul(keys, others.a.t()), others.r);
       const at::Tensor logprobs = plain_logprobs(whole(row), added);
       double nll = 0;
       for (std::size_t j = 0; j < row.labels.size(); ++j)
@@ -382,5 +275,30 @@ TEST_P(ValueSearch, WhatOtherEditsAddIsHeld) {
       << "the others must matter";
 }
 
+// One matrix for all units: each leaves its own row out, and nothing changes in the last bit.
+TEST_P(ValueSearch, AUnitsOwnRowIsNotHeld) {
+  SearchUnit alone = units_[1];
+  const at::Tensor a = at::stack({units_[0].a, alone.a, units_[2].a}),
+                   r = at::stack({2.0 * at::sin(at::arange(32, at::kFloat)), at::full({32}, 9.0f),
+                                  1.5 * at::cos(at::arange(32, at::kFloat))});
+  options_.max_steps = 3;
+  for (std::int64_t own = 0; own < 3; ++own) {
+    const at::Tensor kept = at::tensor(own == 0   ? std::vector<std::int64_t>{1, 2}
+                                       : own == 1 ? std::vector<std::int64_t>{0, 2}
+                                                  : std::vector<std::int64_t>{0, 1});
+    alone.held = {a.index_select(0, kept), r.index_select(0, kept)};
+    SearchUnit masked = units_[1];
+    masked.held = {a, r};
+    masked.own = own;
+    const SearchResult one = search({alone})[0], other = search({masked})[0];
+    EXPECT_TRUE(at::equal(one.r, other.r));
+    EXPECT_EQ(one.losses, other.losses);
+  }
+  SearchUnit only = units_[1];
+  only.held = {units_[1].a.unsqueeze(0), at::full({1, 32}, 9.0f)};
+  only.own = 0;
+  EXPECT_TRUE(at::equal(search({only})[0].r, search({units_[1]})[0].r));
+}
+
 }  // namespace
-}  // namespace emend
+}  // namespace emend::editors

@@ -7,32 +7,15 @@
 
 #include "base/expect_error.h"
 #include "support/model_files.h"
+#include "support/random_matrices.h"
 
 namespace emend {
 namespace {
 
+using test::geometric;
 using test::near;
-
-at::Tensor normals(std::int64_t rows, std::int64_t columns, std::uint64_t seed) {
-  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU).clone();
-  generator.set_current_seed(seed);
-  return at::empty({rows, columns}, at::kDouble).normal_(0, 1, generator);
-}
-
-// Q diag(values) Q^T with a random orthogonal Q.
-at::Tensor with_spectrum(const std::vector<double>& values, std::uint64_t seed) {
-  const auto n = static_cast<std::int64_t>(values.size());
-  const at::Tensor q = std::get<0>(at::linalg_qr(normals(n, n, seed)));
-  const at::Tensor c = at::matmul(q * at::tensor(values, at::kDouble), q.t());
-  return 0.5 * (c + c.t());
-}
-
-std::vector<double> geometric(std::size_t n, double low, double high) {
-  std::vector<double> values;
-  for (std::size_t i = 0; i < n; ++i)
-    values.push_back(low * std::pow(high / low, static_cast<double>(i) / static_cast<double>(n - 1)));
-  return values;
-}
+using test::normals;
+using test::with_spectrum;
 
 TEST(SpdFactor, SolveAgreesWithEigenAndLeavesNoResidual) {
   const at::Tensor C = with_spectrum(geometric(60, 1e-3, 1e2), 1), K = normals(60, 7, 2);
@@ -138,24 +121,35 @@ TEST(SpdFactor, ConditionIsThatAfterTheRidge) {
   EXPECT_NEAR(SpdFactor(C, 1e-2, "C").info().condition / ((1 + ridge) / ridge), 1, 0.5);
 }
 
-// C with known eigenvalues in a random basis.
-at::Tensor with_eigenvalues(const std::vector<double>& values) {
-  const auto n = static_cast<std::int64_t>(values.size());
-  const at::Tensor basis = std::get<0>(at::linalg_qr(at::sin(at::arange(n * n, at::kDouble).pow(1.3)).view({n, n})));
-  return at::matmul(basis * at::tensor(values, at::kDouble), basis.t());
+// Of C itself, from the factor of C + ridge I, against the eigenvalues of C.
+TEST(SpdFactor, ConditionOfTheMomentIsFoundThroughTheRidge) {
+  for (const double low : {1e-7, 1e-5, 1e-3, 1e-1})  // the ridge is about 1e-6 to 3e-6
+    for (const std::uint64_t seed : {16, 17, 18}) {
+      const at::Tensor C = with_spectrum(geometric(60, low, 1), seed);
+      const SpdInfo info = SpdFactor(C, 1e-5, "C").info();
+      const std::vector<double> values = spectrum(C);
+      ASSERT_TRUE(info.condition_of_moment.has_value()) << low;
+      EXPECT_NEAR(*info.condition_of_moment / (values.front() / values.back()), 1, 0.1) << low;
+      EXPECT_LE(info.condition, *info.condition_of_moment * 1.1) << low;
+    }
 }
 
-TEST(SpdFactor, TellsTheConditionOfTheMomentsBehindItsRidge) {
-  // Mean 25.25, so that a relative ridge of 0.01 adds 0.2525: the eigenvalue 1 is told apart from it.
-  const at::Tensor C = with_eigenvalues({1, 20, 30, 50});
-  const SpdInfo info = SpdFactor(C, 0.01, "C").info();
-  EXPECT_NEAR(info.ridge, 0.2525, 1e-9);
-  ASSERT_TRUE(info.condition_of_moments.has_value());
-  EXPECT_NEAR(*info.condition_of_moments, 50, 0.5);
-  EXPECT_NEAR(info.condition, 50.2525 / 1.2525, 0.5);
-  EXPECT_NEAR(*SpdFactor(C, 0, "C").info().condition_of_moments, 50, 0.5);
-  // Below a tenth of the ridge it is not: C is singular as far as the factor can tell.
-  EXPECT_FALSE(SpdFactor(with_eigenvalues({0, 20, 30, 50}), 0.01, "C").info().condition_of_moments.has_value());
+TEST(SpdFactor, AMomentThatIsSingularUpToTheRidgeHasNoConditionOfItsOwn) {
+  const at::Tensor keys = normals(5, 40, 19);  // rank 5 of 40
+  EXPECT_FALSE(SpdFactor(at::matmul(keys.t(), keys), 1e-5, "C").info().condition_of_moment.has_value());
+  std::vector<double> values = geometric(60, 1e-2, 1);
+  values[7] = 0;
+  EXPECT_FALSE(SpdFactor(with_spectrum(values, 20), 1e-5, "C").info().condition_of_moment.has_value());
+  // Positive, and still far below the ridge.
+  EXPECT_FALSE(
+      SpdFactor(with_spectrum(geometric(200, 1e-9, 1), 21), 1e-2, "C").info().condition_of_moment.has_value());
+}
+
+TEST(SpdFactor, WithoutARidgeBothConditionsAreOne) {
+  const at::Tensor C = with_spectrum(geometric(30, 1e-3, 1), 22);
+  const SpdInfo info = SpdFactor(C, 0, "C").info();
+  EXPECT_EQ(info.condition_of_moment, info.condition);
+  EXPECT_EQ(condition_estimate(C), info.condition);
 }
 
 }  // namespace

@@ -1,0 +1,73 @@
+// What a value search takes and gives: its options, the unknowns with their rows, and what became of them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "editors/common/layer_trace.h"
+#include "emend/edit.h"
+
+namespace emend::editors {
+
+struct SearchOptions {
+  Objective objective = Objective::kWritten;
+  int max_steps = 40;              // loss evaluations that are followed by a gradient step
+  double step = 0.35;              // Adam's step in units of ||v0|| / sqrt(D)
+  double absolute_step = 0;        // > 0: Adam's step as it is (the papers' 0.5)
+  double clamp = 6;                // ||r|| <= clamp ||v0||
+  double kl_factor = 0.0625;       // weight of KL(current || initial) at the subject alone
+  double decay = 0;                // weight of ||r|| / ||v0||^2
+  double stop_probability = 0.97;  // exp(-nll), on every bare prompt and in the mean of the rows
+  double stop_loss = 0;            // > 0: stop below this total loss instead (the papers' 0.05)
+  bool keep_best = true;           // the best iterate; false: the last
+  // tau: positions where |alpha| clamp ||v0|| / ||h|| stays below keep their cached keys and values.
+  double reach = 0.1;
+  int gradient_tokens = 0;  // tokens of a pass that takes gradients; 0: 768 on the CPU, 6144 on a GPU
+};
+
+// One row of a search.
+struct SearchRow {
+  TraceRow row;                        // with the target's tokens but the last
+  std::size_t lookup = 0;              // position in the whole row
+  std::vector<std::int64_t> label_at;  // positions whose logits are read (whole row)
+  TokenIds labels;
+  double weight = 0;        // share in the unit's loss
+  double early_weight = 0;  // share in the loss of the early steps; 0: not part of them (drift rows always are)
+  bool bare = false;
+  bool drift = false;  // no labels: the distribution at the lookup token should stay
+};
+
+// What edits add at the layer, held fixed: sum of r_i a_i^T. Copies share the numbers.
+struct HeldEdits {
+  at::Tensor a;  // [n, F] float32; undefined: nothing is held
+  at::Tensor r;  // [n, D] float32
+};
+
+// One unknown: the residual of one key, shared by all requests that have that key.
+struct SearchUnit {
+  std::vector<SearchRow> rows;
+  at::Tensor a;           // [F] float32: alpha(x) = a^T k(x)
+  HeldEdits held;         // of all edits that are searched together
+  std::int64_t own = -1;  // the row of `held` that is this unit's own, which is not held; -1: none of them
+  at::Tensor start;       // [D] where the search begins; undefined: 0
+};
+
+struct SearchResult {
+  at::Tensor r;  // [D] float32
+  int steps = 0;
+  double loss = 0, nll = 0, kl = 0;  // of the iterate that was kept
+  double bare_probability = 0;       // lowest over the unit's bare rows
+  double mean_probability = 0;
+  double first_loss = 0;  // of the first evaluation, on the early rows where there are such
+  double v0_norm = 0;
+  int early_steps = 0;         // of `steps`, those on few rows
+  std::vector<double> losses;  // one an evaluation of all rows
+  bool finite = false;         // a loss of all rows was a number at some iterate; else r is 0
+  // Finite, and the loss fell to 0.8 of its beginning, the stop was reached, or the search had nothing to do.
+  bool converged = false;
+};
+
+}  // namespace emend::editors

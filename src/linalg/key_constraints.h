@@ -1,0 +1,36 @@
+// What responses are held to, and the joint system of several of them: K^T A^T = Y.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <vector>
+
+namespace emend {
+
+// What one response a [F] is held to: K^T a = y.
+struct KeyConstraint {
+  at::Tensor K;  // [F, n] float64
+  at::Tensor y;  // [n] float64
+};
+
+// The same with one more key [F] that must not move: a column of K, a 0 in y. An undefined key adds nothing.
+KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& key);
+
+// The right side of q responses that are solved together.
+struct JointConstraints {
+  at::Tensor K;            // [F, n] float64: every key that one of them is held to
+  at::Tensor Y;            // [n, q] float64: column g answers y_g at its own keys and 0 at those of the others
+  bool contested = false;  // two of them want an answer other than 0 at one key: no choice of responses gives
+                           // each of them its own residual there
+};
+
+// The columns of K are the keys in the order of `each`, then `protected_key` (undefined: none). Keys of equal
+// values are one column.
+JointConstraints join_constraints(const std::vector<KeyConstraint>& each, const at::Tensor& protected_key = {});
+
+// Which of the constraints are equal, keys and answers alike: the number of the group of each one. Groups are
+// counted in the order of their first members.
+std::vector<std::size_t> group_equal(const std::vector<KeyConstraint>& each);
+
+}  // namespace emend

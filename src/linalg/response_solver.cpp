@@ -1,0 +1,115 @@
+#include "linalg/response_solver.h"
+
+#include <ATen/ATen.h>
+
+#include <cstdio>
+#include <limits>
+
+#include "emend/error.h"
+
+namespace emend {
+
+namespace {
+
+// gram^-1 right. The Gram matrix is scaled to unit diagonal: keys differ in length by orders of magnitude (a
+// BOS key against a subject's).
+at::Tensor solve_gram(const at::Tensor& gram, const at::Tensor& right) {
+  const at::Tensor scale = gram.diagonal().rsqrt().unsqueeze(1);
+  auto [lower, status] = at::linalg_cholesky_ex(gram * scale * scale.t());
+  if (status.item<int>() != 0)
+    throw Error(ErrorKind::kNumeric,
+                "the edits' keys are linearly dependent; their residuals cannot all be written");
+  return scale * at::cholesky_solve(scale * right, lower, /*upper=*/false);
+}
+
+// C^-1 K (lambda I + K^T C^-1 K)^-1 Y, for Y [n, q].
+at::Tensor solve_by_keys(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& Y, double lambda) {
+  const at::Tensor solved = metric.solve(K);          // C^-1 K
+  const at::Tensor gram = at::matmul(K.t(), solved);  // K^T C^-1 K
+  if (lambda != 0) gram.diagonal().add_(lambda);
+  return at::matmul(solved, solve_gram(gram, Y));
+}
+
+// (lambda C + K K^T)^-1 K Y, for Y [n, q].
+at::Tensor solve_by_elements(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& Y,
+                             double lambda) {
+  const at::Tensor& C = metric.moment();
+  const at::Tensor sum = C.defined() ? at::addmm(C, K, K.t(), lambda, 1) : at::mm(K, K.t());
+  const double ridge = lambda * (C.defined() ? metric.info()->ridge : 1);
+  const CholeskyPanels factor(sum, ridge, K.device());
+  if (factor.failed_minor() != 0)
+    throw Error(ErrorKind::kNumeric, "the moments and keys of the edits are not positive definite together; "
+                                     "a larger lambda makes them so");
+  return factor.solve(at::mm(K, Y));
+}
+
+// Calls solve(Y) with Y [n, q] and gives a vector back where `y` is one.
+template <typename Solve>
+at::Tensor for_columns(const at::Tensor& y, Solve solve) {
+  return y.dim() == 1 ? solve(y.unsqueeze(1)).squeeze(1) : solve(y);
+}
+
+// Three significant digits, whatever the size: "0.02", "1.3e-09".
+std::string short_text(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", number);
+  return text;
+}
+
+// With n keys of F elements: which of the two operation counts in the header is smaller.
+bool elements_are_cheaper(std::int64_t n, std::int64_t F) {
+  return 2 * n > F;
+}
+
+}  // namespace
+
+at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y) {
+  return for_columns(y, [&](const at::Tensor& Y) { return solve_by_keys(metric, K, Y, 0); });
+}
+
+at::Tensor key_cosines(const KeyMetric& metric, const at::Tensor& K) {
+  at::Tensor gram = at::matmul(K.t(), metric.solve(K));
+  const at::Tensor scale = gram.diagonal().rsqrt().unsqueeze(1);
+  return gram.mul_(scale).mul_(scale.t());
+}
+
+double gram_condition(const at::Tensor& gram) {
+  const at::Tensor values = at::linalg_eigvalsh(gram);
+  const double low = values[0].item<double>(), high = values[-1].item<double>();
+  return low > 0 ? high / low : std::numeric_limits<double>::infinity();
+}
+
+at::Tensor least_squares_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y,
+                                  double lambda, SolveSide side) {
+  if (side == SolveSide::kBySize)
+    side = elements_are_cheaper(K.size(1), K.size(0)) ? SolveSide::kElements : SolveSide::kKeys;
+  return for_columns(y, [&](const at::Tensor& Y) {
+    return side == SolveSide::kKeys ? solve_by_keys(metric, K, Y, lambda)
+                                    : solve_by_elements(metric, K, Y, lambda);
+  });
+}
+
+NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string& what) {
+  if (!at::isfinite(C).all().item<bool>())
+    throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
+  const auto [values, vectors] = at::linalg_eigh(C);  // ascending
+  const auto kept = (values < threshold).sum().item<std::int64_t>();
+  if (kept == 0)
+    throw Error(ErrorKind::kNumeric, what + " has no eigenvalue below " + short_text(threshold) +
+                                         " (the smallest is " + short_text(values[0].item<double>()) +
+                                         "): there is no null space to write in");
+  const double energy = values.narrow(0, 0, kept).sum().item<double>() / values.sum().item<double>();
+  return {vectors.narrow(1, 0, kept).contiguous(), energy};
+}
+
+at::Tensor null_space_response(const NullSpace& space, const at::Tensor& K, const at::Tensor& y, double L,
+                               SolveSide side) {
+  const at::Tensor reduced = at::matmul(space.basis.t(), K);
+  return at::matmul(space.basis, least_squares_response(KeyMetric(), reduced, y, L, side));
+}
+
+double rank_one_norm(const at::Tensor& r, const at::Tensor& a) {
+  return r.norm().item<double>() * a.norm().item<double>();
+}
+
+}  // namespace emend

@@ -1,0 +1,100 @@
+// Responses to keys in closed form. The response a [F] of an edit says which share a^T k of the edit's residual
+// a token with key k receives. It should answer y at the keys K of the edit and be quiet on other text, which
+// means a small a^T C a: C = E[k k^T] is the second moment of the layer's keys. The responses A^T [F, q] and
+// residuals R [D, q] of q edits make the change of the weight, Delta = R A. There are three rules:
+//
+//   equality       A^T = C^-1 K (K^T C^-1 K)^-1 Y                                   so that K^T A^T = Y
+//   least squares  A^T = C^-1 K (lambda I + K^T C^-1 K)^-1 Y = (lambda C + K K^T)^-1 K Y
+//   null space     A^T = U (L I + k k^T)^-1 k Y,   k = U^T K
+//
+// K [F, n] holds the keys of all edits and those that must not move, Y [n, q] what edit q answers at each.
+// Equality with one key and y = 1 is ROME (Meng et al. 2022, Locating and Editing Factual Associations in GPT,
+// equation 2), with several EMMET (Gupta et al. 2024, A Unified Framework for Model Editing); least squares
+// with Y = I is MEMIT (Meng et al. 2023, Mass-Editing Memory in a Transformer, equation 14); the null space is
+// AlphaEdit (Fang et al. 2025), whose Delta = R K^T P (Kp Kp^T P + K K^T P + L I)^-1 with P = U U^T is solved
+// here in the basis U, where it is symmetric; the keys Kp of earlier edits are columns of K with 0 in Y. All in
+// float64, by Cholesky factors, never by an inverse.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "linalg/spd_factor.h"
+
+namespace emend {
+
+// What responses are quiet under: C + ridge I, or the identity (the C = I of other tools).
+class KeyMetric {
+ public:
+  KeyMetric() = default;  // the identity
+  // `factor` is that of C [F, F].
+  KeyMetric(std::shared_ptr<const SpdFactor> factor, at::Tensor C)
+      : factor_(std::move(factor)), C_(std::move(C)) {}
+
+  // (C + ridge I)^-1 K for K [F, n] float64.
+  at::Tensor solve(const at::Tensor& K) const { return factor_ ? factor_->solve(K) : K; }
+  double condition() const { return factor_ ? factor_->info().condition : 1; }
+  // How C was solved with: nullptr for the identity.
+  const SpdInfo* info() const { return factor_ ? &factor_->info() : nullptr; }
+  // C without its ridge; undefined for the identity.
+  const at::Tensor& moment() const { return C_; }
+
+ private:
+  std::shared_ptr<const SpdFactor> factor_;
+  at::Tensor C_;
+};
+
+// --- equality
+
+// a [F] float64 = C^-1 K (K^T C^-1 K)^-1 y: the smallest a^T C a with K^T a = y. K [F, n] float64, y [n].
+// Several right sides at once: y [n, q] gives [F, q]. Throws Error(kNumeric) if the keys are linearly dependent.
+at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y);
+
+// Cosines of the columns of K under C^-1: [n, n], unit diagonal.
+at::Tensor key_cosines(const KeyMetric& metric, const at::Tensor& K);
+
+// Keys whose cosines have a larger condition can hardly be told apart: their residuals would be written with
+// errors that show.
+inline constexpr double kWorstGramCondition = 1e8;
+
+// Ratio of largest to smallest eigenvalue of a symmetric matrix [n, n] float64; infinite if the smallest is
+// not positive.
+double gram_condition(const at::Tensor& gram);
+
+// --- least squares
+
+// Which system is factored: that of the keys [n, n] or that of their elements [F, F]. kBySize takes the one
+// that needs fewer operations when the factor of C is at hand.
+enum class SolveSide { kBySize, kKeys, kElements };
+
+// a = (lambda C + K K^T)^-1 K y: the smallest lambda a^T C a + |K^T a - y|^2. Shapes as for key_response;
+// lambda > 0. It tends to the equality solution as lambda tends to 0. About 2 F^2 n + 4 F n^2 + 7/3 n^3
+// operations for kKeys, 4 F^2 n + F^3 / 3 for kElements. Throws Error(kNumeric) if rounding leaves the system
+// without a factor.
+at::Tensor least_squares_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y,
+                                  double lambda, SolveSide side = SolveSide::kBySize);
+
+// --- null space
+
+// The directions in which C is small.
+struct NullSpace {
+  at::Tensor basis;        // U [F, r] float64: the eigenvectors of C that are kept
+  double kept_energy = 0;  // tr(P C P) / tr(C), P = U U^T: 0 for a true null space, 1 when all is kept
+};
+
+// Keeps the eigenvectors of C [F, F] float64 whose eigenvalue is smaller than `threshold` (absolute). About
+// 10 F^3 operations. Throws Error(kNumeric), naming `what`, if C is not finite or no eigenvalue is that small.
+NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string& what);
+
+// a = U (L I + k k^T)^-1 k y with k = U^T K: least squares within the null space, so that a^T x = 0 for every x
+// outside of it. Shapes as for key_response; L > 0.
+at::Tensor null_space_response(const NullSpace& space, const at::Tensor& K, const at::Tensor& y, double L,
+                               SolveSide side = SolveSide::kBySize);
+
+// Frobenius norm of the change r a^T.
+double rank_one_norm(const at::Tensor& r, const at::Tensor& a);
+
+}  // namespace emend

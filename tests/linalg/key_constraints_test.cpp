@@ -1,0 +1,92 @@
+#include "linalg/key_constraints.h"
+
+#include <gmock/gmock.h>
+
+#include "linalg/response_solver.h"
+#include "support/model_files.h"
+#include "support/random_matrices.h"
+
+namespace emend {
+namespace {
+
+using test::near;
+using test::normals;
+using ::testing::ElementsAre;
+
+at::Tensor numbers(std::vector<double> values) {
+  return at::tensor(values, at::kDouble);
+}
+
+// Keys of two elements, one a column.
+KeyConstraint held(const std::vector<std::vector<double>>& keys, const std::vector<double>& answers) {
+  std::vector<at::Tensor> columns;
+  for (const auto& key : keys) columns.push_back(numbers(key));
+  return {at::stack(columns, 1), numbers(answers)};
+}
+
+TEST(KeyConstraints, AProtectedKeyIsAColumnThatIsAnsweredWithZero) {
+  const KeyConstraint own = held({{1, 2}}, {1});
+  const KeyConstraint both = with_protected(own, numbers({3, 4}));
+  EXPECT_TRUE(near(both.K, numbers({1, 3, 2, 4}).view({2, 2}), 0));
+  EXPECT_TRUE(near(both.y, numbers({1, 0}), 0));
+  EXPECT_EQ(with_protected(own, {}).K.size(1), 1);
+}
+
+TEST(KeyConstraints, JoinedKeepTheOrderOfTheirKeys) {
+  const JointConstraints joint = join_constraints({held({{1, 0}, {2, 0}}, {1, 0.5}), held({{0, 1}}, {1})}, numbers({5, 5}));
+  EXPECT_TRUE(near(joint.K, numbers({1, 2, 0, 5, 0, 0, 1, 5}).view({2, 4}), 0));
+  EXPECT_TRUE(near(joint.Y, numbers({1, 0, 0.5, 0, 0, 1, 0, 0}).view({4, 2}), 0));
+  EXPECT_FALSE(joint.contested);
+  EXPECT_TRUE(joint.K.is_contiguous());
+}
+
+TEST(KeyConstraints, AKeyThatSeveralProtectIsOneColumn) {
+  const JointConstraints joint =
+      join_constraints({held({{1, 0}, {7, 7}}, {1, 0}), held({{0, 1}, {7, 7}}, {1, 0}), held({{2, 2}}, {1})});
+  EXPECT_TRUE(near(joint.K, numbers({1, 7, 0, 2, 0, 7, 1, 2}).view({2, 4}), 0));
+  EXPECT_TRUE(near(joint.Y, numbers({1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}).view({4, 3}), 0));
+  EXPECT_FALSE(joint.contested);
+}
+
+TEST(KeyConstraints, TwoAnswersAtOneKeyAreContested) {
+  const JointConstraints joint = join_constraints({held({{1, 0}}, {1}), held({{1, 0}, {0, 1}}, {1, 1})});
+  EXPECT_EQ(joint.K.size(1), 2);
+  EXPECT_TRUE(near(joint.Y, numbers({1, 1, 0, 1}).view({2, 2}), 0));
+  EXPECT_TRUE(joint.contested);
+  // A key that one of them answers and another protects is no contest for the answer.
+  EXPECT_FALSE(join_constraints({held({{1, 0}}, {1}), held({{1, 0}, {0, 1}}, {0, 1})}).contested);
+}
+
+TEST(KeyConstraints, ZeroHasOneValue) {
+  EXPECT_EQ(join_constraints({held({{0.0, 1}}, {1}), held({{-0.0, 1}}, {1})}).K.size(1), 1);
+  EXPECT_EQ(join_constraints({held({{0.0, 1}}, {1}), held({{1e-300, 1}}, {1})}).K.size(1), 2);
+}
+
+TEST(KeyConstraints, EqualOnesAreOneGroup) {
+  const KeyConstraint a = held({{1, 0}, {7, 7}}, {1, 0}), other_answer = held({{1, 0}, {7, 7}}, {1, 0.5}),
+                      other_key = held({{1, 0}, {7, 8}}, {1, 0}), shorter = held({{1, 0}}, {1});
+  EXPECT_THAT(group_equal({a, other_answer, a, other_key, shorter, other_key}), ElementsAre(0, 1, 0, 2, 3, 2));
+  EXPECT_THAT(group_equal({}), ElementsAre());
+}
+
+// Delta = R_Y (K^T C^-1 K)^-1 K^T C^-1 with R_Y = R Y^T the residual wanted at each key, term by term.
+TEST(KeyConstraints, JoinedResponsesGiveTheJointUpdate) {
+  constexpr std::int64_t kSize = 40;
+  const at::Tensor keys = normals(300, kSize, 1) * at::logspace(-2, 1, kSize, 10.0, at::kDouble);
+  const at::Tensor C = at::matmul(keys.t(), keys) / 300, K = normals(kSize, 4, 2);
+  const KeyMetric metric(std::make_shared<SpdFactor>(C, 0, "C"), C);
+  const JointConstraints joint =
+      join_constraints({{K.narrow(1, 0, 2), at::ones({2}, at::kDouble)}, {K.narrow(1, 2, 1), at::ones({1}, at::kDouble)}},
+           K.select(1, 3));
+  EXPECT_TRUE(near(joint.K, K, 0));
+  const at::Tensor a = key_response(metric, joint.K, joint.Y), R = normals(6, 2, 3);
+  const at::Tensor R_Y =
+      at::stack({R.select(1, 0), R.select(1, 0), R.select(1, 1), at::zeros({6}, at::kDouble)}, 1);
+  const at::Tensor solved = at::matmul(at::linalg_inv(C), K);
+  const at::Tensor delta =
+      at::matmul(R_Y, at::matmul(at::linalg_inv(at::matmul(K.t(), solved)), solved.t()));
+  EXPECT_TRUE(near(at::matmul(R, a.t()), delta, 1e-8));
+}
+
+}  // namespace
+}  // namespace emend
