@@ -70,10 +70,8 @@ class TypeReader {
         read_typedef(scope);
       else if (take("extern"))
         read_language_block(scope);
-      else if (at("{"))
-        skip_balanced("{", "}");
       else
-        ++at_;
+        step();
     }
   }
 
