@@ -1,5 +1,7 @@
 #include "io/npz.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <span>
@@ -123,8 +125,7 @@ std::string unpack_unchecked(Bytes file, const ZipEntry& entry, const std::strin
   std::string packed = text_of(local.take(entry.packed, "an entry's data"));
   if (entry.method == kStored && entry.size == entry.packed) return packed;
   if (entry.method != kDeflated)
-    refuse(where,
-           "zip compression " + std::to_string(entry.method) + " is not known; stored and deflated are");
+    refuse(where, fmt::format("zip compression {} is not known; stored and deflated are", entry.method));
   if (entry.size / kMostRatio > entry.packed) refuse(where, "the entry's size cannot be right");
   return inflate_raw(packed, static_cast<std::size_t>(entry.size), where);
 }
@@ -166,7 +167,7 @@ std::vector<std::int64_t> shape_of(const std::string& text, const std::string& w
 
 std::uint64_t element_bytes(const std::string& type, const std::string& where) {
   if (type.size() < 3 || type.size() > 10 || type.find_first_not_of("0123456789", 2) != std::string::npos)
-    refuse(where, "arrays of type " + quote(type) + " cannot be read");
+    refuse(where, fmt::format("arrays of type {} cannot be read", quote(type)));
   const std::uint64_t width = std::stoull(type.substr(2));
   return type[1] == 'U' ? 4 * width : width;
 }
