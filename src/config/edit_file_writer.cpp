@@ -1,5 +1,7 @@
 #include "config/edit_file_writer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <string_view>
@@ -101,7 +103,7 @@ std::string quoted(const std::string& text) {
 }
 
 void append_field(std::string& out, const char* key, const std::string& value) {
-  out += std::string("    ") + key + ": " + value + "\n";
+  out += fmt::format("    {}: {}\n", key, value);
 }
 
 void append_subject(std::string& out, const EditRequest& request) {
@@ -124,7 +126,7 @@ void append_list(std::string& out, const char* key, const std::vector<std::strin
 }
 
 void append_edit(std::string& out, const EditRequest& request) {
-  out += "  - id: " + quoted(request.id) + "\n";
+  out += fmt::format("  - id: {}\n", quoted(request.id));
   append_field(out, "prompt", quoted(request.prompt));
   append_subject(out, request);
   append_field(out, "target", quoted(request.target));
