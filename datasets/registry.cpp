@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "base/nearest.h"
 #include "base/strings.h"
 #include "datasets/collector.h"
@@ -35,7 +37,8 @@ const Entry& find_dataset(const std::string& name) {
     if (entry.name == name) return entry;
     known.emplace_back(entry.name);
   }
-  throw Error(ErrorKind::kConfig, "there is no data set " + quote(name) + did_you_mean(name, known));
+  throw Error(ErrorKind::kConfig,
+              fmt::format("there is no data set {}{}", quote(name), did_you_mean(name, known)));
 }
 
 // "; this looks like the form of known" when the first record has the sign of another set but not that of
@@ -58,9 +61,11 @@ void read_with_hint(const Entry& entry, const JsonRecords& records, Collector& o
 void refuse_edit_file(const std::string& dataset, const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   if (extension != ".yaml" && extension != ".yml") return;
-  const std::string why = dataset == "emend" ? "an edit file is read by read_edit_file, then records_of"
-                                             : "an edit file is no file of the data set " + dataset +
-                                                   "; it is read under the name emend";
+  const std::string why =
+      dataset == "emend"
+          ? "an edit file is read by read_edit_file, then records_of"
+          : fmt::format("an edit file is no file of the data set {}; it is read under the name emend",
+                        dataset);
   throw Error(ErrorKind::kConfig, path.string() + ": " + why);
 }
 
