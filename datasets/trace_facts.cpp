@@ -38,8 +38,7 @@ TraceFact fact_of(const JsonView& record, std::size_t number) {
 }  // namespace
 
 std::size_t place_of_subject(const std::string& prompt, const std::string& subject, std::int64_t occurrence, const std::string& where) {
-  std::vector<std::size_t> places;
-  for (std::size_t at = prompt.find(subject); at != std::string::npos; at = prompt.find(subject, at + 1)) places.push_back(at);
+  const std::vector<std::size_t> places = find_occurrences(prompt, subject);
   const auto count = static_cast<std::int64_t>(places.size());
   if (places.empty())
     throw Error(ErrorKind::kConfig, fmt::format("{}: the subject {} is not in the prompt {}", where,

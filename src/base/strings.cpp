@@ -30,6 +30,13 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return joined;
 }
 
+std::vector<std::size_t> find_occurrences(std::string_view text, std::string_view part) {
+  std::vector<std::size_t> begins;
+  for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1))
+    begins.push_back(at);
+  return begins;
+}
+
 std::string quote(std::string_view text, std::size_t max_bytes) {
   std::string out = "\"";
   std::size_t at = 0;

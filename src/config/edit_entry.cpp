@@ -99,15 +99,6 @@ void check_same_prompt(const EditEntry& earlier, const EditEntry& later) {
 
 }  // namespace
 
-std::vector<std::size_t> find_occurrences(std::string_view prompt, std::string_view subject) {
-  std::vector<std::size_t> begins;
-  for (std::size_t at = prompt.find(subject); at != std::string_view::npos;
-       at = prompt.find(subject, at + 1)) {
-    begins.push_back(at);
-  }
-  return begins;
-}
-
 std::string read_prompt(const ConfigNode& node) {
   std::string prompt(trim_back(node.text(TextShape::kLines)));
   if (prompt.empty()) node.fail("the text is empty");
