@@ -10,6 +10,13 @@ endif()
 add_library(emend_flags INTERFACE)
 target_compile_options(emend_flags INTERFACE -Wall -Wextra -Wshadow -Wno-unknown-pragmas)
 target_include_directories(emend_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
+# Every folder may format its messages. libtorch brings headers of another fmt, which would be found first: a folder of its own,
+# searched before all system folders, shows those of the fmt that is linked.
+get_target_property(fmt_include fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fmt_include)
+file(CREATE_LINK ${fmt_include}/fmt ${CMAKE_BINARY_DIR}/fmt_include/fmt SYMBOLIC)
+target_include_directories(emend_flags INTERFACE ${CMAKE_BINARY_DIR}/fmt_include)
+target_link_libraries(emend_flags INTERFACE fmt::fmt)
 if(EMEND_SANITIZE)
   target_compile_options(emend_flags INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(emend_flags INTERFACE -fsanitize=address,undefined)

@@ -1,5 +1,7 @@
 #include "datasets/collector.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -24,7 +26,7 @@ std::string edit_key(const EditRequest& request) {
 std::string counts_text(const std::map<std::string, std::int64_t>& counts) {
   std::vector<std::string> parts;
   parts.reserve(counts.size());
-  for (const auto& [reason, count] : counts) parts.push_back(reason + ": " + std::to_string(count));
+  for (const auto& [reason, count] : counts) parts.push_back(fmt::format("{}: {}", reason, count));
   return join(parts);
 }
 
@@ -60,7 +62,7 @@ Collector::Collector(std::string dataset, const std::filesystem::path& path) {
 void Collector::skip(std::size_t number, const std::string& reason, const std::string& detail) {
   ++file_.skipped[reason];
   if (file_.skipped_examples.size() < kMostExamples)
-    file_.skipped_examples.push_back("record " + std::to_string(number) + ": " + detail);
+    file_.skipped_examples.push_back(fmt::format("record {}: {}", number, detail));
 }
 
 void Collector::clean(EvalRecord& record) {
@@ -81,16 +83,17 @@ bool Collector::refuse(std::size_t number, const EvalRecord& record) {
   if (request.subject.empty()) {
     skip(number, "empty subject", "the subject is empty");
   } else if (request.subject_begin == kNotInPrompt) {
-    skip(number, "subject not in its prompt",
-         "the subject " + quote(request.subject) + " is not in its prompt " + quote(request.prompt));
+    skip(
+        number, "subject not in its prompt",
+        fmt::format("the subject {} is not in its prompt {}", quote(request.subject), quote(request.prompt)));
   } else if (request.target.empty()) {
     skip(number, "empty target", "the target is empty");
   } else if (ids_.count(request.id) > 0) {
-    skip(number, "duplicate id", "the id " + quote(request.id) + " is taken");
+    skip(number, "duplicate id", fmt::format("the id {} is taken", quote(request.id)));
   } else if (edits_.count(edit_key(request)) > 0) {
     skip(number, "duplicate edit",
-         "an earlier record has the prompt " + quote(request.prompt) + " and the target " +
-             quote(request.target));
+         fmt::format("an earlier record has the prompt {} and the target {}", quote(request.prompt),
+                     quote(request.target)));
   } else {
     return false;
   }
@@ -104,23 +107,27 @@ void Collector::add(std::size_t number, EvalRecord record) {
   ids_.insert(record.request.id);
   edits_.insert(edit_key(record.request));
   if (stands_again(record.request)) ++repeated_subjects_;
-  record.where = file_.path.filename().string() + ": record " + std::to_string(number);
+  record.where = fmt::format("{}: record {}", file_.path.filename().string(), number);
   file_.records.push_back(std::move(record));
 }
 
 DatasetFile Collector::take() {
   if (file_.records.empty()) {
-    const std::string why = file_.skipped.empty() ? "it has none"
-                                                  : counts_text(file_.skipped) + "; for example " +
-                                                        file_.skipped_examples.front();
-    throw Error(ErrorKind::kConfig, file_.path.string() + ": no record can be used: " + why);
+    const std::string why =
+        file_.skipped.empty()
+            ? "it has none"
+            : fmt::format("{}; for example {}", counts_text(file_.skipped), file_.skipped_examples.front());
+    throw Error(ErrorKind::kConfig, fmt::format("{}: no record can be used: {}", file_.path.string(), why));
   }
   if (repeated_subjects_ > 0)
-    note("Records whose subject stands in the prompt more than once: " + std::to_string(repeated_subjects_) +
-         "; the place that the record names counts, else the first.");
+    note(
+        fmt::format("Records whose subject stands in the prompt more than once: {}; the place that the "
+                    "record names counts, else the first.",
+                    repeated_subjects_));
   if (dropped_questions_ > 0)
-    note("Questions left out because they have no prompt, or none of the answers that portability needs: " +
-         std::to_string(dropped_questions_) + ".");
+    note(fmt::format(
+        "Questions left out because they have no prompt, or none of the answers that portability needs: {}.",
+        dropped_questions_));
   return std::move(file_);
 }
 

@@ -1,4 +1,6 @@
 // emend's own records, docs/formats.md. Keys that no reader knows are errors, since they are typing mistakes.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -25,7 +27,7 @@ void check_keys(const JsonView& json) {
   for (const std::string& key : json.keys())
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
       throw Error(ErrorKind::kFormat,
-                  json.source() + ": unknown key " + quote(key) + did_you_mean(key, kKeys));
+                  fmt::format("{}: unknown key {}{}", json.source(), quote(key), did_you_mean(key, kKeys)));
 }
 
 std::vector<JsonView> list_or_none(const JsonView& json, std::string_view key) {

@@ -1,5 +1,7 @@
 #include "datasets/json_records.h"
 
+#include <fmt/format.h>
+
 #include <string_view>
 #include <utility>
 
@@ -52,12 +54,12 @@ JsonRecords::JsonRecords(const std::filesystem::path& path) : path_(path) {
   records_ = content.front() == '[' ? parse_array(text, path.string()) : parse_lines(text, path.string());
   for (std::size_t i = 0; i < records_.size(); ++i)
     if (!records_[i].is_object())
-      throw Error(ErrorKind::kFormat, path.string() + ": record " + std::to_string(i) +
-                                          " must be an object, found " + records_[i].type_name());
+      throw Error(ErrorKind::kFormat, fmt::format("{}: record {} must be an object, found {}", path.string(),
+                                                  i, records_[i].type_name()));
 }
 
 JsonView JsonRecords::at(std::size_t number) const {
-  return {records_.at(number), path_.string() + ": record " + std::to_string(number)};
+  return {records_.at(number), fmt::format("{}: record {}", path_.string(), number)};
 }
 
 }  // namespace emend

@@ -1,5 +1,7 @@
 // Record form: known_1000.json of kmeng01/rome (dsets/knowns.py): facts that GPT-2 XL knows. They were made
 // for tracing and name no new target.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -62,7 +64,7 @@ void read_known(const JsonRecords& records, Collector& out) {
         counterfactual(answers.at(record.relation), record.request.was, record.request.id);
     if (record.request.target.empty())
       out.skip(i, "no other answer in its relation",
-               "no other record of the relation " + quote(record.relation) + " has another answer");
+               fmt::format("no other record of the relation {} has another answer", quote(record.relation)));
     else
       out.add(i, std::move(record));
   }

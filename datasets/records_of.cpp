@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "emend/dataset.h"
 
 namespace emend {
@@ -9,7 +11,7 @@ DatasetFile records_of(const EditFile& file) {
   for (const EditRequest& request : file.edits) {
     EvalRecord record;
     record.request = request;
-    record.where = file.path.filename().string() + ": edit " + std::to_string(result.records.size() + 1);
+    record.where = fmt::format("{}: edit {}", file.path.filename().string(), result.records.size() + 1);
     result.records.push_back(std::move(record));
   }
   return result;

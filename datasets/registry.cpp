@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "base/nearest.h"
 #include "base/strings.h"
 #include "datasets/collector.h"
@@ -36,7 +38,8 @@ const Entry& find_entry(const std::string& name) {
     if (entry.name == name) return entry;
     known.emplace_back(entry.name);
   }
-  throw Error(ErrorKind::kConfig, "there is no data set " + quote(name) + did_you_mean(name, known));
+  throw Error(ErrorKind::kConfig,
+              fmt::format("there is no data set {}{}", quote(name), did_you_mean(name, known)));
 }
 
 DatasetHelp help_of(const Entry& entry) {
@@ -64,8 +67,8 @@ void refuse_edit_file(const Entry& entry, const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   if (extension != ".yaml" && extension != ".yml") return;
   const std::string why = entry.edit_files ? "an edit file is read by read_edit_file, then records_of"
-                                           : std::string("an edit file is no file of the data set ") +
-                                                 entry.name + "; it is read under the name emend";
+                                           : fmt::format("an edit file is no file of the data set {}; it is read under the name emend",
+                                                       entry.name);
   throw Error(ErrorKind::kConfig, path.string() + ": " + why);
 }
 

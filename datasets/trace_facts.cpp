@@ -1,6 +1,8 @@
 // known_1000.json of kmeng01/rome, records of edits, or one's own.
 #include "datasets/trace_facts.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 #include "base/strings.h"
@@ -36,17 +38,20 @@ TraceFact fact_of(const JsonView& record, std::size_t number) {
 }  // namespace
 
 std::size_t place_of_subject(const std::string& prompt, const std::string& subject, std::int64_t occurrence, const std::string& where) {
-  std::vector<std::size_t> places;
-  for (std::size_t at = prompt.find(subject); at != std::string::npos; at = prompt.find(subject, at + 1)) places.push_back(at);
+  const std::vector<std::size_t> places = find_occurrences(prompt, subject);
   const auto count = static_cast<std::int64_t>(places.size());
   if (places.empty())
-    throw Error(ErrorKind::kConfig, where + ": the subject " + quote(subject) + " is not in the prompt " + quote(prompt));
+    throw Error(ErrorKind::kConfig, fmt::format("{}: the subject {} is not in the prompt {}", where,
+                                                quote(subject), quote(prompt)));
   if (occurrence > count)
-    throw Error(ErrorKind::kConfig, where + ": there is no occurrence " + std::to_string(occurrence) + " of the subject " +
-                                        quote(subject) + ", which stands in the prompt " + std::to_string(count) + " times");
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("{}: there is no occurrence {} of the subject {}, which stands in the prompt {} times",
+                    where, occurrence, quote(subject), count));
   if (occurrence == 0 && count > 1)
-    throw Error(ErrorKind::kConfig, where + ": the subject " + quote(subject) + " stands in the prompt " + std::to_string(count) +
-                                        " times; say which one with subject_occurrence (1 to " + std::to_string(count) + ")");
+    throw Error(ErrorKind::kConfig, fmt::format("{}: the subject {} stands in the prompt {} times; say which "
+                                                "one with subject_occurrence (1 to {})",
+                                                where, quote(subject), count, count));
   return places[static_cast<std::size_t>(occurrence == 0 ? 0 : occurrence - 1)];
 }
 
@@ -57,7 +62,8 @@ std::vector<TraceFact> read_trace_facts(const std::filesystem::path& path) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     facts.push_back(fact_of(records.at(i), i));
     if (!ids.insert(facts.back().id).second)
-      throw Error(ErrorKind::kConfig, records.at(i).source() + ": the id " + quote(facts.back().id) + " was met before");
+      throw Error(ErrorKind::kConfig, fmt::format("{}: the id {} was met before", records.at(i).source(),
+                                                  quote(facts.back().id)));
   }
   if (facts.empty()) throw Error(ErrorKind::kConfig, path.string() + ": there are no facts in it");
   return facts;

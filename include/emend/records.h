@@ -26,6 +26,13 @@ struct EditRequest {
   std::vector<Neighbour> neighbours;
 };
 
+// An edit from code: the subject's place in the prompt is looked for. `occurrence` counts from 1 and is needed if the subject stands
+// in the prompt more than once. Blanks at the end of the prompt and around the target are cut. id, was, paraphrases and neighbours
+// may be filled in afterwards. Throws Error(kConfig) if the subject or the target is empty, the subject is not in the prompt, or is
+// there more than once and `occurrence` does not say which one is meant.
+EditRequest make_request(const std::string& prompt, const std::string& subject, const std::string& target,
+                         std::optional<int> occurrence = std::nullopt);
+
 enum class PromptForm { kRaw, kChat };
 
 // Shares and ratios that the checks must reach; absent ones take the defaults below.
@@ -91,5 +98,11 @@ EditFile read_edit_file(const std::filesystem::path& file);
 
 // The same from memory; `name` stands for the file in messages, `folder` resolves relative paths.
 EditFile parse_edit_file(const std::string& yaml, const std::string& name, const std::filesystem::path& folder);
+
+// An edit file from code, for make_edit_file({make_request(...), ...}): an empty id becomes edit-<number>, counted from 1; `text`
+// is what read_edit_file would read, `path` is "edits", and the other members have their defaults. Throws Error(kConfig), naming the
+// edit, for what an edit file could not hold: no edits, empty fields, control characters, a subject that is not at its place, a target
+// that is the present answer, two edits of one id, and two edits of one prompt that contradict or repeat each other.
+EditFile make_edit_file(std::vector<EditRequest> edits);
 
 }  // namespace emend

@@ -1,6 +1,7 @@
 #include "base/atomic_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +25,8 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 // Where the file really goes: links followed (also dangling ones), missing parts kept as they are.
 fs::path resolve(const fs::path& target) {
   if (target.filename().empty() || target.filename() == "." || target.filename() == "..") {
-    throw Error(ErrorKind::kIo, "cannot write \"" + target.string() + "\": this is not the name of a file");
+    throw Error(ErrorKind::kIo,
+                fmt::format("cannot write \"{}\": this is not the name of a file", target.string()));
   }
   fs::path place = fs::absolute(target);
   constexpr int kMostLinks = 40;
@@ -45,7 +47,7 @@ void refuse_unsuitable(const fs::path& target) {
   }
   if (S_ISDIR(status.st_mode)) throw io_error("write", target, EISDIR);
   if (!S_ISREG(status.st_mode)) {
-    throw Error(ErrorKind::kIo, "cannot write " + target.string() + ": it is not a regular file");
+    throw Error(ErrorKind::kIo, fmt::format("cannot write {}: it is not a regular file", target.string()));
   }
   if (::access(target.c_str(), W_OK) != 0) throw io_error("write", target, errno);
 }
@@ -88,7 +90,7 @@ void AtomicFile::create_parents() {
 void AtomicFile::create_temporary() {
   constexpr int kMostNames = 1000;
   for (int i = 0; i < kMostNames; ++i) {
-    const std::string name = ".emend-" + std::to_string(::getpid()) + "-" + std::to_string(i) + ".tmp";
+    const std::string name = fmt::format(".emend-{}-{}.tmp", ::getpid(), i);
     const fs::path path = target_.parent_path() / name;
     file_ = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file_.is_open()) {

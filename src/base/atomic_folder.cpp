@@ -1,5 +1,6 @@
 #include "base/atomic_folder.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,8 +34,9 @@ void require_new_folder(const fs::path& folder) {
   if (!fs::exists(status)) return;
   if (!fs::is_directory(status)) throw io_error("write", folder, ENOTDIR);
   if (!fs::is_empty(folder, failed) || failed)
-    throw Error(ErrorKind::kIo, "cannot write " + folder.string() +
-                                    ": there is something in this folder already; name a new one");
+    throw Error(ErrorKind::kIo,
+                fmt::format("cannot write {}: there is something in this folder already; name a new one",
+                            folder.string()));
 }
 
 AtomicFolder::AtomicFolder(const fs::path& target) {
@@ -46,8 +48,7 @@ AtomicFolder::AtomicFolder(const fs::path& target) {
   if (failed) throw io_error("create the folder", target_.parent_path(), failed.value());
   constexpr int kMostNames = 1000;
   for (int i = 0; i < kMostNames; ++i) {
-    const fs::path path =
-        target_.parent_path() / (".emend-" + std::to_string(::getpid()) + "-" + std::to_string(i) + ".tmp");
+    const fs::path path = target_.parent_path() / fmt::format(".emend-{}-{}.tmp", ::getpid(), i);
     if (::mkdir(path.c_str(), 0777) == 0) {
       temporary_ = path;
       return;

@@ -1,6 +1,7 @@
 #include "base/byte_stream.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -66,7 +67,8 @@ class PlainStream : public ByteStream {
 };
 
 [[noreturn]] void damaged(const fs::path& file, const std::string& kind, const std::string& reason) {
-  throw Error(ErrorKind::kFormat, file.string() + ": the " + kind + " data is damaged (" + reason + ")");
+  throw Error(ErrorKind::kFormat,
+              fmt::format("{}: the {} data is damaged ({})", file.string(), kind, reason));
 }
 
 class GzipStream : public ByteStream {
@@ -96,7 +98,7 @@ class GzipStream : public ByteStream {
         between_members_ = true;
       else if (status != Z_OK && status != Z_BUF_ERROR)
         damaged(source_->path(), "gzip",
-                stream_.msg != nullptr ? stream_.msg : "zlib: " + std::to_string(status));
+                stream_.msg != nullptr ? stream_.msg : fmt::format("zlib: {}", status));
     }
     return room - stream_.avail_out;
   }

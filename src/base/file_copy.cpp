@@ -1,6 +1,7 @@
 #include "base/file_copy.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -90,8 +91,8 @@ void require_space(const fs::path& place, std::uint64_t bytes) {
                                  ? std::numeric_limits<std::uint64_t>::max()
                                  : blocks * status.f_frsize;
   if (free < bytes)
-    throw Error(ErrorKind::kIo, "too little space in " + folder.string() + ": " + human_bytes(bytes) +
-                                    " are needed, " + human_bytes(free) + " are free");
+    throw Error(ErrorKind::kIo, fmt::format("too little space in {}: {} are needed, {} are free",
+                                            folder.string(), human_bytes(bytes), human_bytes(free)));
 }
 
 void sync_folder(const fs::path& folder) {

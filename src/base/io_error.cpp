@@ -1,5 +1,7 @@
 #include "base/io_error.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <system_error>
 
@@ -33,7 +35,7 @@ std::string reason(int error_number) {
 }  // namespace
 
 Error io_error(const std::string& action, const std::filesystem::path& path, int error_number) {
-  return Error(ErrorKind::kIo, "cannot " + action + " " + path.string() + ": " + reason(error_number));
+  return Error(ErrorKind::kIo, fmt::format("cannot {} {}: {}", action, path.string(), reason(error_number)));
 }
 
 }  // namespace emend

@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -17,7 +19,7 @@ std::string line_and_column(std::string_view text, std::size_t at) {
   const std::string_view before = text.substr(0, std::min(at, text.size()));
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const std::size_t line_begin = before.rfind('\n') == before.npos ? 0 : before.rfind('\n') + 1;
-  return std::to_string(line) + ":" + std::to_string(before.size() - line_begin + 1);
+  return fmt::format("{}:{}", line, before.size() - line_begin + 1);
 }
 
 // What the parser reads from; `furthest` tells the builder below how far it has come.
@@ -70,7 +72,7 @@ class Builder : public nlohmann::json_sax<Json> {
 
   bool key(string_t& name) override {
     auto [place, is_new] = open_.back()->get_ref<Json::object_t&>().emplace(std::move(name), nullptr);
-    if (!is_new) fail(key_begin(), "the key " + quote(place->first) + " is there twice");
+    if (!is_new) fail(key_begin(), fmt::format("the key {} is there twice", quote(place->first)));
     member_ = &place->second;
     return true;
   }
@@ -103,7 +105,7 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   [[noreturn]] void fail(std::size_t at, const std::string& what) const {
-    throw Error(ErrorKind::kFormat, source_ + ":" + line_and_column(text_, at) + ": " + what);
+    throw Error(ErrorKind::kFormat, fmt::format("{}:{}: {}", source_, line_and_column(text_, at), what));
   }
 
   template <typename Value>
@@ -127,8 +129,7 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   bool open(Json container) {
-    if (open_.size() >= kDeepest)
-      fail(position() - 1, "nested deeper than " + std::to_string(kDeepest) + " levels");
+    if (open_.size() >= kDeepest) fail(position() - 1, fmt::format("nested deeper than {} levels", kDeepest));
     open_.push_back(put(std::move(container)));
     return true;
   }
@@ -157,13 +158,13 @@ std::string shown(const Json& value) {
 
 Json parse_json(std::string_view text, const std::string& source) {
   if (const auto bad = find_invalid_utf8(text)) {
-    throw Error(ErrorKind::kFormat, source + ":" + line_and_column(text, *bad) + ": not UTF-8 (byte " +
-                                        std::to_string(*bad) + ")");
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}:{}: not UTF-8 (byte {})", source, line_and_column(text, *bad), *bad));
   }
   // The parser would take a NUL for the end of the text.
   if (const auto nul = text.find('\0'); nul != text.npos) {
     throw Error(ErrorKind::kFormat,
-                source + ":" + line_and_column(text, nul) + ": not valid JSON: a NUL character");
+                fmt::format("{}:{}: not valid JSON: a NUL character", source, line_and_column(text, nul)));
   }
   const char* furthest = text.data();
   Builder builder(text, source, &furthest);
@@ -183,7 +184,7 @@ JsonView::JsonView(const Json* value, std::string source, std::string path)
 void JsonView::refuse(const std::string& expected) const {
   const std::string where = path_.empty() ? "the document" : quote(path_);
   throw Error(ErrorKind::kFormat,
-              source_ + ": " + where + " must be " + expected + ", found " + shown(*value_));
+              fmt::format("{}: {} must be {}, found {}", source_, where, expected, shown(*value_)));
 }
 
 void JsonView::require_object() const {
@@ -205,8 +206,9 @@ JsonView JsonView::at(std::string_view key) const {
   const std::string path = path_.empty() ? std::string(key) : path_ + "." + std::string(key);
   if (found == object.end()) {
     const auto near = nearest_name(key, keys());
-    throw Error(ErrorKind::kFormat, source_ + ": " + quote(path) + " is missing" +
-                                        (near ? " (there is " + quote(*near) + ")" : std::string()));
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: {} is missing{}", source_, quote(path),
+                            near ? fmt::format(" (there is {})", quote(*near)) : std::string()));
   }
   return JsonView(&found->second, source_, path);
 }
@@ -216,7 +218,7 @@ std::vector<JsonView> JsonView::elements() const {
   std::vector<JsonView> views;
   views.reserve(value_->size());
   for (const Json& element : *value_) {
-    views.push_back(JsonView(&element, source_, path_ + "[" + std::to_string(views.size()) + "]"));
+    views.push_back(JsonView(&element, source_, fmt::format("{}[{}]", path_, views.size())));
   }
   return views;
 }

@@ -1,14 +1,15 @@
 #include "base/layer_number.h"
 
+#include <fmt/format.h>
+
 #include "emend/error.h"
 
 namespace emend {
 
 void require_layer(const std::string& where, int layer, int layers) {
   if (layer < 0 || layer >= layers)
-    throw Error(ErrorKind::kConfig, where + ": there is no layer " + std::to_string(layer) +
-                                        ": the model has " + std::to_string(layers) + " layers, 0 to " +
-                                        std::to_string(layers - 1));
+    throw Error(ErrorKind::kConfig, fmt::format("{}: there is no layer {}: the model has {} layers, 0 to {}",
+                                                where, layer, layers, layers - 1));
 }
 
 }  // namespace emend

@@ -1,5 +1,7 @@
 #include "base/nearest.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -64,7 +66,7 @@ std::optional<std::string> nearest_name(std::string_view name, const std::vector
 }
 
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& known) {
-  if (const auto near = nearest_name(name, known)) return "; did you mean " + quote(*near) + "?";
+  if (const auto near = nearest_name(name, known)) return fmt::format("; did you mean {}?", quote(*near));
   return known.empty() ? std::string() : "; known: " + join(known);
 }
 

@@ -1,20 +1,14 @@
 #include "base/strings.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
-#include <cstdio>
 
 #include "base/utf8.h"
 
 namespace emend {
 namespace {
-
-template <typename... Values>
-std::string format(const char* pattern, Values... values) {
-  std::array<char, 64> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), pattern, values...);
-  return buffer.data();
-}
 
 std::string escape_byte(char byte) {
   if (byte == '"' || byte == '\\') return std::string("\\") + byte;
@@ -34,6 +28,13 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
     joined += parts[i];
   }
   return joined;
+}
+
+std::vector<std::size_t> find_occurrences(std::string_view text, std::string_view part) {
+  std::vector<std::size_t> begins;
+  for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1))
+    begins.push_back(at);
+  return begins;
 }
 
 std::string quote(std::string_view text, std::size_t max_bytes) {
@@ -77,13 +78,13 @@ std::string escape_code_point(std::uint32_t code_point) {
     case '\t':
       return "\\t";
     default:
-      return format(code_point < 0x100 ? "\\x%02X" : "\\u%04X", static_cast<unsigned>(code_point));
+      return code_point < 0x100 ? fmt::format("\\x{:02X}", code_point) : fmt::format("\\u{:04X}", code_point);
   }
 }
 
 std::string human_bytes(std::uint64_t bytes) {
   constexpr std::array<const char*, 6> kUnits = {"kB", "MB", "GB", "TB", "PB", "EB"};
-  if (bytes < 1000) return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
+  if (bytes < 1000) return fmt::format("{} {}", bytes, bytes == 1 ? "byte" : "bytes");
   double value = static_cast<double>(bytes) / 1000;
   std::size_t unit = 0;
   // 999.5 would print as 1000: hand it to the next unit.
@@ -92,18 +93,19 @@ std::string human_bytes(std::uint64_t bytes) {
     ++unit;
   }
   const int digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  return format("%.*f %s", digits, value, kUnits[unit]);
+  return fmt::format("{:.{}f} {}", value, digits, kUnits[unit]);
 }
 
 std::string human_seconds(double seconds) {
   if (!(seconds >= 0) || std::isinf(seconds)) return "unknown time";
-  if (seconds < 9.995) return format("%.2f s", seconds);
-  if (seconds < 59.95) return format("%.1f s", seconds);
+  if (seconds < 9.995) return fmt::format("{:.2f} s", seconds);
+  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
   const double whole = std::round(seconds);
   if (whole < 3600)
-    return format("%d min %02d s", static_cast<int>(whole) / 60, static_cast<int>(whole) % 60);
+    return fmt::format("{} min {:02} s", static_cast<int>(whole) / 60, static_cast<int>(whole) % 60);
   const double minutes = std::floor(std::round(seconds / 60));
-  return format("%.0f h %02d min", std::floor(minutes / 60), static_cast<int>(std::fmod(minutes, 60)));
+  return fmt::format("{:.0f} h {:02} min", std::floor(minutes / 60),
+                     static_cast<int>(std::fmod(minutes, 60)));
 }
 
 }  // namespace emend

@@ -1,6 +1,7 @@
 // Small helpers for messages that people read.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,6 +11,9 @@ namespace emend {
 
 // "a, b, c". Nothing between the parts of an empty or one-element list.
 std::string join(const std::vector<std::string>& parts, std::string_view separator = ", ");
+
+// Where `part` begins in `text`, overlapping occurrences included.
+std::vector<std::size_t> find_occurrences(std::string_view text, std::string_view part);
 
 // `text` in double quotes, safe to print: quotes, backslashes, control characters and bytes that are not
 // UTF-8 are escaped (`\"`, `\\`, `\n`, `\x1B`), and what exceeds `max_bytes` of the text is cut and marked

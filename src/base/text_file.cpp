@@ -1,6 +1,7 @@
 #include "base/text_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -17,7 +18,7 @@ constexpr std::size_t kChunkBytes = 1 << 16;
 
 Error too_long(const std::filesystem::path& path, std::uint64_t max_bytes) {
   return Error(ErrorKind::kIo,
-               "cannot read " + path.string() + ": it is longer than " + human_bytes(max_bytes));
+               fmt::format("cannot read {}: it is longer than {}", path.string(), human_bytes(max_bytes)));
 }
 
 }  // namespace

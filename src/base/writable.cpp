@@ -1,5 +1,6 @@
 #include "base/writable.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,7 +25,7 @@ void require_folder_for(const fs::path& folder, const fs::path& target) {
   const fs::path existing = nearest_existing(folder);
   if (!fs::is_directory(existing))
     throw Error(ErrorKind::kIo,
-                "cannot write " + target.string() + ": " + existing.string() + " is not a folder");
+                fmt::format("cannot write {}: {} is not a folder", target.string(), existing.string()));
   if (::access(existing.c_str(), W_OK | X_OK) != 0) throw io_error("write into", existing, errno);
 }
 

@@ -1,5 +1,7 @@
 #include "config/config_node.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -33,11 +35,11 @@ std::string ConfigNode::where() const {
 
 void ConfigNode::fail(const std::string& message) const {
   const std::string path = path_.empty() ? "" : path_ + ": ";
-  throw Error(ErrorKind::kConfig, where() + ": " + path + message);
+  throw Error(ErrorKind::kConfig, fmt::format("{}: {}{}", where(), path, message));
 }
 
 void ConfigNode::fail_type(const std::string& expected) const {
-  fail("expected " + expected + ", found " + describe());
+  fail(fmt::format("expected {}, found {}", expected, describe()));
 }
 
 std::string ConfigNode::describe() const {
@@ -51,7 +53,7 @@ std::string ConfigNode::describe() const {
 void ConfigNode::spend(std::size_t bytes) const {
   document_->read_bytes_ += bytes;
   if (document_->read_bytes_ > kMaxReadBytes) {
-    fail("with its aliases written out the file holds more than " + std::to_string(kMaxReadBytes) + " bytes");
+    fail(fmt::format("with its aliases written out the file holds more than {} bytes", kMaxReadBytes));
   }
 }
 
@@ -84,7 +86,8 @@ int ConfigNode::integer(const std::string& expected) const {
   const std::string& text = plain_scalar(expected);
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc::result_out_of_range) fail("the integer " + quote(text) + " is out of range");
+  if (error == std::errc::result_out_of_range)
+    fail(fmt::format("the integer {} is out of range", quote(text)));
   if (error != std::errc() || end != text.data() + text.size()) fail_type(expected);
   return value;
 }
@@ -93,7 +96,8 @@ double ConfigNode::number() const {
   const std::string& text = plain_scalar("a number");
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc::result_out_of_range) fail("the number " + quote(text) + " is out of range");
+  if (error == std::errc::result_out_of_range)
+    fail(fmt::format("the number {} is out of range", quote(text)));
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
     fail_type("a number");
   return value;
@@ -105,7 +109,7 @@ std::vector<ConfigNode> ConfigNode::items() const {
   std::vector<ConfigNode> items;
   items.reserve(node_.size());
   for (const YAML::Node& item : node_) {
-    items.push_back(child(item, mark_, path_ + "[" + std::to_string(items.size() + 1) + "]"));
+    items.push_back(child(item, mark_, fmt::format("{}[{}]", path_, items.size() + 1)));
   }
   return items;
 }
@@ -121,8 +125,7 @@ std::vector<ConfigEntry> ConfigNode::entries() const {
     const std::string name = key.text();
     const auto [earlier, added] = line_of.emplace(name, key.line());
     if (!added)
-      key.fail("the key " + quote(name) + " stands here twice, first in line " +
-               std::to_string(earlier->second));
+      key.fail(fmt::format("the key {} stands here twice, first in line {}", quote(name), earlier->second));
     const std::string path = path_.empty() ? name : path_ + "." + name;
     entries.push_back({name, key, child(entry.second, key.mark_, path)});
   }
@@ -133,7 +136,7 @@ ConfigFields ConfigNode::fields(const std::vector<std::string>& known) const {
   std::vector<ConfigEntry> all = entries();
   for (const auto& [name, key, value] : all) {
     if (std::ranges::find(known, name) != known.end()) continue;
-    key.fail("unknown key " + quote(name) + did_you_mean(name, known));
+    key.fail(fmt::format("unknown key {}{}", quote(name), did_you_mean(name, known)));
   }
   return ConfigFields(std::move(all));
 }

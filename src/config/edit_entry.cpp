@@ -1,5 +1,7 @@
 #include "config/edit_entry.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -18,7 +20,7 @@ const std::vector<std::string> kNeighbourKeys = {"prompt", "answer"};
 
 ConfigNode require(const ConfigNode& map, const ConfigFields& fields, const std::string& key) {
   const auto found = fields.find(key);
-  if (!found) map.fail("the key " + quote(key) + " is missing");
+  if (!found) map.fail(fmt::format("the key {} is missing", quote(key)));
   return *found;
 }
 
@@ -40,10 +42,11 @@ std::string read_subject(const ConfigNode& node) {
   const std::size_t at = lower_ascii(request.prompt).find(lower_ascii(request.subject));
   std::string hint;
   if (at != std::string::npos) {
-    hint = "; it has " + quote(request.prompt.substr(at, request.subject.size())) + ", and case matters";
+    hint = fmt::format("; it has {}, and case matters",
+                       quote(request.prompt.substr(at, request.subject.size())));
   }
-  node.fail("the subject " + quote(request.subject) + " is not in the prompt " + quote(request.prompt) +
-            hint);
+  node.fail(fmt::format("the subject {} is not in the prompt {}{}", quote(request.subject),
+                        quote(request.prompt), hint));
 }
 
 // The byte offset of the occurrence that the file chooses.
@@ -51,17 +54,18 @@ std::size_t read_subject_begin(const ConfigNode& subject, const std::optional<Co
                                const EditRequest& request) {
   const std::vector<std::size_t> begins = find_occurrences(request.prompt, request.subject);
   if (begins.empty()) fail_subject_absent(subject, request);
-  const std::string count = begins.size() == 1 ? "once" : std::to_string(begins.size()) + " times";
+  const std::string count = begins.size() == 1 ? "once" : fmt::format("{} times", begins.size());
   if (!occurrence) {
     if (begins.size() == 1) return begins[0];
-    subject.fail("the subject " + quote(request.subject) + " is in the prompt " + count +
-                 "; say which one with subject_occurrence: 1 to " + std::to_string(begins.size()));
+    subject.fail(
+        fmt::format("the subject {} is in the prompt {}; say which one with subject_occurrence: 1 to {}",
+                    quote(request.subject), count, begins.size()));
   }
   const int chosen = occurrence->integer();
-  if (chosen < 1) occurrence->fail("occurrences count from 1, found " + std::to_string(chosen));
+  if (chosen < 1) occurrence->fail(fmt::format("occurrences count from 1, found {}", chosen));
   if (static_cast<std::size_t>(chosen) > begins.size()) {
-    occurrence->fail("there is no occurrence " + std::to_string(chosen) + ": the subject " +
-                     quote(request.subject) + " is in the prompt " + count);
+    occurrence->fail(fmt::format("there is no occurrence {}: the subject {} is in the prompt {}", chosen,
+                                 quote(request.subject), count));
   }
   return begins[static_cast<std::size_t>(chosen) - 1];
 }
@@ -76,33 +80,24 @@ Neighbour read_neighbour(const ConfigNode& node) {
 }
 
 std::string at_line(const EditEntry& entry) {
-  return quote(entry.request.id) + " (line " + std::to_string(entry.line) + ")";
+  return fmt::format("{} (line {})", quote(entry.request.id), entry.line);
 }
 
 void check_same_prompt(const EditEntry& earlier, const EditEntry& later) {
   const EditRequest& a = earlier.request;
   const EditRequest& b = later.request;
   if (a.target != b.target) {
-    later.id_node.fail("the edits " + at_line(earlier) + " and " + at_line(later) +
-                       " want different answers to the prompt " + quote(a.prompt) + ": " + quote(a.target) +
-                       " and " + quote(b.target));
+    later.id_node.fail(fmt::format("the edits {} and {} want different answers to the prompt {}: {} and {}",
+                                   at_line(earlier), at_line(later), quote(a.prompt), quote(a.target),
+                                   quote(b.target)));
   }
   if (a.subject == b.subject && a.subject_begin == b.subject_begin) {
-    later.id_node.fail("the edits " + at_line(earlier) + " and " + at_line(later) +
-                       " say the same: prompt, subject and target are equal");
+    later.id_node.fail(fmt::format("the edits {} and {} say the same: prompt, subject and target are equal",
+                                   at_line(earlier), at_line(later)));
   }
 }
 
 }  // namespace
-
-std::vector<std::size_t> find_occurrences(std::string_view prompt, std::string_view subject) {
-  std::vector<std::size_t> begins;
-  for (std::size_t at = prompt.find(subject); at != std::string_view::npos;
-       at = prompt.find(subject, at + 1)) {
-    begins.push_back(at);
-  }
-  return begins;
-}
 
 std::string read_prompt(const ConfigNode& node) {
   std::string prompt(trim_back(node.text(TextShape::kLines)));
@@ -120,7 +115,7 @@ EditEntry read_edit_entry(const ConfigNode& node, int number) {
   const ConfigFields fields = node.fields(kEditKeys);
   EditRequest request;
   const auto id = fields.find("id");
-  request.id = id ? read_word(*id) : "edit-" + std::to_string(number);
+  request.id = id ? read_word(*id) : fmt::format("edit-{}", number);
   request.prompt = read_prompt(require(node, fields, "prompt"));
   const ConfigNode subject = require(node, fields, "subject");
   request.subject = read_subject(subject);
@@ -129,7 +124,7 @@ EditEntry read_edit_entry(const ConfigNode& node, int number) {
   if (const auto was = fields.find("was")) {
     request.was = read_word(*was);
     if (request.was == request.target)
-      was->fail("target and was are both " + quote(request.was) + ": nothing to edit");
+      was->fail(fmt::format("target and was are both {}: nothing to edit", quote(request.was)));
   }
   if (const auto list = fields.find("paraphrases")) {
     for (const ConfigNode& item : list->items()) request.paraphrases.push_back(read_prompt(item));
@@ -146,9 +141,8 @@ void check_edit_conflicts(const std::vector<EditEntry>& entries) {
   for (const EditEntry& entry : entries) {
     const auto [earlier, added] = by_id.emplace(entry.request.id, &entry);
     if (!added) {
-      entry.id_node.fail("the id " + quote(entry.request.id) + " is taken: edits in line " +
-                         std::to_string(earlier->second->line) + " and line " + std::to_string(entry.line) +
-                         " both have it");
+      entry.id_node.fail(fmt::format("the id {} is taken: edits in line {} and line {} both have it",
+                                     quote(entry.request.id), earlier->second->line, entry.line));
     }
     const auto [begin, end] = by_prompt.equal_range(entry.request.prompt);
     std::for_each(begin, end, [&](const auto& same) { check_same_prompt(*same.second, entry); });

@@ -1,19 +1,13 @@
 // One entry of `edits:`, and what several of them must not say together.
 #pragma once
 
-#include <cstddef>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "config/config_node.h"
 #include "emend/records.h"
 
 namespace emend {
-
-// Where `subject` begins in `prompt`, overlapping occurrences included: what `subject_occurrence` counts,
-// from 1.
-std::vector<std::size_t> find_occurrences(std::string_view prompt, std::string_view subject);
 
 // A text of one or more lines that a model continues: blanks at its end are cut, since the answer brings its
 // own space. Throws Error(kConfig) when nothing is left.

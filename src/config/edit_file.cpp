@@ -1,4 +1,6 @@
 // The schema of the edit file: its top level. The entries of `edits:` are read by edit_entry.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -27,7 +29,7 @@ PromptForm read_form(const ConfigNode& node) {
   const std::string form = node.text();
   if (form == "raw") return PromptForm::kRaw;
   if (form == "chat") return PromptForm::kChat;
-  node.fail("expected raw or chat, found " + node.describe() + did_you_mean(form, kForms));
+  node.fail(fmt::format("expected raw or chat, found {}{}", node.describe(), did_you_mean(form, kForms)));
 }
 
 double read_share(const ConfigNode& node) {

@@ -1,81 +1,18 @@
 #include "config/edit_file_writer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
-#include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "base/json.h"
+#include "base/strings.h"
 #include "base/trim.h"
-#include "config/edit_entry.h"
-#include "config/text_check.h"
+#include "config/edit_rules.h"
 
 namespace emend {
 namespace {
-
-bool is_clean(std::string_view text, TextShape shape) {
-  return !find_bad_character(text, shape);
-}
-
-// The edit with its texts cut as the reader cuts them.
-EditRequest cut(EditRequest request) {
-  request.id = std::string(trim(request.id));
-  request.prompt = std::string(trim_back(request.prompt));
-  request.target = std::string(trim(request.target));
-  request.was = std::string(trim(request.was));
-  return request;
-}
-
-bool subject_is_in_place(const EditRequest& request) {
-  return request.subject_begin <= request.prompt.size() &&
-         request.prompt.compare(request.subject_begin, request.subject.size(), request.subject) == 0;
-}
-
-// Why the edit, by itself, cannot stand in an edit file; empty when it can.
-std::string flaw(const EditRequest& request) {
-  for (const std::string& line : {request.id, request.subject, request.target, request.was})
-    if (!is_clean(line, TextShape::kLine)) return "line end or control character in a one-line field";
-  if (!is_clean(request.prompt, TextShape::kLines)) return "control character in the prompt";
-  if (request.id.empty() || trim(request.subject).empty() || request.target.empty()) return "empty field";
-  if (!subject_is_in_place(request)) return "subject not in its prompt";
-  if (request.target == request.was) return "target equals the present answer";
-  return "";
-}
-
-// What an edit says about its prompt.
-struct Claim {
-  std::string subject;
-  std::size_t subject_begin = 0;
-  std::string target;
-};
-
-// Edits taken so far, by what two of them must not share.
-struct Taken {
-  std::unordered_set<std::string> ids;
-  std::unordered_multimap<std::string, Claim> by_prompt;
-};
-
-std::string conflict(const EditRequest& request, const Taken& taken) {
-  if (taken.ids.count(request.id) > 0) return "duplicate id";
-  const auto [begin, end] = taken.by_prompt.equal_range(request.prompt);
-  for (auto same = begin; same != end; ++same) {
-    const Claim& earlier = same->second;
-    if (earlier.target != request.target) return "another target for a prompt met before";
-    if (earlier.subject == request.subject && earlier.subject_begin == request.subject_begin)
-      return "duplicate edit";
-  }
-  return "";
-}
-
-// Cuts the prompt, and says why it cannot be a question; empty when it can.
-std::string question_flaw(std::string& prompt, std::string_view answer) {
-  prompt = std::string(trim_back(prompt));
-  if (prompt.empty()) return "empty prompt";
-  const bool clean = is_clean(prompt, TextShape::kLines) && is_clean(answer, TextShape::kLine);
-  return clean ? "" : "control character";
-}
 
 void fit_paraphrases(FittedEdits& fitted, EditRequest& request) {
   std::erase_if(request.paraphrases, [&](std::string& prompt) {
@@ -85,11 +22,11 @@ void fit_paraphrases(FittedEdits& fitted, EditRequest& request) {
   });
 }
 
-void fit_neighbours(FittedEdits& fitted, EditRequest& request, const Taken& taken) {
+void fit_neighbours(FittedEdits& fitted, EditRequest& request, const TakenEdits& taken) {
   std::erase_if(request.neighbours, [&](Neighbour& neighbour) {
     neighbour.answer = std::string(trim(neighbour.answer));
     std::string why = question_flaw(neighbour.prompt, neighbour.answer);
-    if (why.empty() && taken.by_prompt.count(neighbour.prompt) > 0) why = "neighbour that is edited itself";
+    if (why.empty() && taken.edits(neighbour.prompt)) why = "neighbour that is edited itself";
     if (!why.empty()) ++fitted.left_out_questions[why];
     return !why.empty();
   });
@@ -101,7 +38,7 @@ std::string quoted(const std::string& text) {
 }
 
 void append_field(std::string& out, const char* key, const std::string& value) {
-  out += std::string("    ") + key + ": " + value + "\n";
+  out += fmt::format("    {}: {}\n", key, value);
 }
 
 void append_subject(std::string& out, const EditRequest& request) {
@@ -124,7 +61,7 @@ void append_list(std::string& out, const char* key, const std::vector<std::strin
 }
 
 void append_edit(std::string& out, const EditRequest& request) {
-  out += "  - id: " + quoted(request.id) + "\n";
+  out += fmt::format("  - id: {}\n", quoted(request.id));
   append_field(out, "prompt", quoted(request.prompt));
   append_subject(out, request);
   append_field(out, "target", quoted(request.target));
@@ -142,21 +79,20 @@ void append_edit(std::string& out, const EditRequest& request) {
 
 FittedEdits fit_edits(const std::vector<EditRequest>& requests, std::size_t most) {
   FittedEdits fitted;
-  Taken taken;
+  TakenEdits taken;
   for (const EditRequest& original : requests) {
     if (most > 0 && fitted.edits.size() == most) {
       ++fitted.beyond;
       continue;
     }
-    EditRequest request = cut(original);
-    std::string why = flaw(request);
-    if (why.empty()) why = conflict(request, taken);
+    EditRequest request = cut_texts(original);
+    std::string why = edit_flaw(request);
+    if (why.empty()) why = taken.conflict(request);
     if (!why.empty()) {
       ++fitted.left_out[why];
       continue;
     }
-    taken.ids.insert(request.id);
-    taken.by_prompt.emplace(request.prompt, Claim{request.subject, request.subject_begin, request.target});
+    taken.add(request);
     fitted.edits.push_back(std::move(request));
   }
   for (EditRequest& request : fitted.edits) {

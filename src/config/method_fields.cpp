@@ -1,5 +1,7 @@
 #include "config/method_fields.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "config/edit_entry.h"
@@ -11,7 +13,7 @@ constexpr const char* kLayerForms = "auto, a layer number or a list of layer num
 
 int read_layer_number(const ConfigNode& node) {
   const int layer = node.integer(kLayerForms);
-  if (layer < 0) node.fail("layers count from 0, found " + std::to_string(layer));
+  if (layer < 0) node.fail(fmt::format("layers count from 0, found {}", layer));
   return layer;
 }
 
@@ -24,7 +26,7 @@ LayerChoice read_layer_choice(const ConfigNode& node) {
   for (const ConfigNode& item : node.items()) {
     const int layer = read_layer_number(item);
     if (std::ranges::find(choice.layers, layer) != choice.layers.end()) {
-      item.fail("layer " + std::to_string(layer) + " is in the list twice");
+      item.fail(fmt::format("layer {} is in the list twice", layer));
     }
     choice.layers.push_back(layer);
   }

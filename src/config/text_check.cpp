@@ -1,16 +1,11 @@
 #include "config/text_check.h"
 
+#include <fmt/format.h>
+
 #include "base/utf8.h"
 
 namespace emend {
 namespace {
-
-std::string hex(unsigned value, std::size_t digits) {
-  std::string text(digits, '0');
-  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, value /= 16)
-    *digit = "0123456789ABCDEF"[value % 16];
-  return text;
-}
 
 // The code of the control character that `character` (valid UTF-8) is, or nothing.
 std::optional<unsigned> control_code(std::string_view character) {
@@ -34,13 +29,14 @@ std::optional<BadCharacter> find_bad_character(std::string_view text, TextShape 
     const std::size_t length = utf8_length(text, offset);
     if (length == 0) {
       const unsigned byte = static_cast<unsigned char>(text[offset]);
-      return BadCharacter{offset, "the byte 0x" + hex(byte, 2) + ", which is not UTF-8,"};
+      return BadCharacter{offset, fmt::format("the byte 0x{:02X}, which is not UTF-8,", byte)};
     }
     const auto control = control_code(text.substr(offset, length));
     const bool layout = control == '\n' || control == '\t';
     if (control && !(layout && shape == TextShape::kLines)) {
       const bool line_end = control == '\n';
-      return BadCharacter{offset, line_end ? "a line end" : "the control character U+" + hex(*control, 4)};
+      return BadCharacter{offset,
+                          line_end ? "a line end" : fmt::format("the control character U+{:04X}", *control)};
     }
     offset = printable_ascii_end(text, offset + length);
   }

@@ -1,5 +1,7 @@
 #include "config/yaml_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -25,9 +27,10 @@ std::string normalised(std::string_view bytes) {
 
 YamlText::YamlText(std::string_view bytes, std::string name) : name_(std::move(name)) {
   if (bytes.size() > kMaxYamlBytes) {
-    throw Error(ErrorKind::kConfig, name_ + ": the file has " + human_bytes(bytes.size()) +
-                                        ", more than the " + human_bytes(kMaxYamlBytes) +
-                                        " that are read; split it into several files");
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("{}: the file has {}, more than the {} that are read; split it into several files", name_,
+                    human_bytes(bytes.size()), human_bytes(kMaxYamlBytes)));
   }
   text_ = normalised(bytes);
   line_begins_.push_back(0);
@@ -35,8 +38,8 @@ YamlText::YamlText(std::string_view bytes, std::string name) : name_(std::move(n
     if (text_[i] == '\n') line_begins_.push_back(i + 1);
   }
   if (const auto bad = find_bad_character(text_, TextShape::kLines)) {
-    throw Error(ErrorKind::kConfig, where_of_offset(bad->offset) + ": " + bad->what +
-                                        " cannot stand in a YAML file; expected UTF-8 text");
+    throw Error(ErrorKind::kConfig, fmt::format("{}: {} cannot stand in a YAML file; expected UTF-8 text",
+                                                where_of_offset(bad->offset), bad->what));
   }
 }
 
@@ -46,7 +49,7 @@ std::string YamlText::where(int line, int byte_column) const {
   const std::size_t length = std::min<std::size_t>(std::max(byte_column, 0), text_.size() - begin);
   const auto before = std::string_view(text_).substr(begin, length);
   const auto characters = std::ranges::count_if(before, [](char c) { return (c & 0xC0) != 0x80; });
-  return name_ + ":" + std::to_string(index + 1) + ":" + std::to_string(characters + 1);
+  return fmt::format("{}:{}:{}", name_, index + 1, characters + 1);
 }
 
 std::string YamlText::where_of_offset(std::size_t offset) const {

@@ -1,12 +1,14 @@
 #include "io/byte_reader.h"
 
+#include <fmt/format.h>
+
 #include "emend/error.h"
 
 namespace emend {
 
 void ByteReader::fail_short(std::string_view what) const {
-  throw Error(ErrorKind::kFormat, source_ + ": ends at byte " + std::to_string(bytes_.size()) +
-                                      ", in the middle of " + std::string(what) + " (truncated?)");
+  throw Error(ErrorKind::kFormat, fmt::format("{}: ends at byte {}, in the middle of {} (truncated?)",
+                                              source_, bytes_.size(), what));
 }
 
 std::span<const std::byte> ByteReader::take(std::uint64_t count, std::string_view what) {
@@ -25,11 +27,10 @@ std::string ByteReader::read_string(std::string_view what) {
 std::uint64_t ByteReader::read_count(std::uint64_t record_bytes, std::string_view what) {
   const auto count = read<std::uint64_t>(what);
   if (count > remaining() / record_bytes) {
-    throw Error(ErrorKind::kFormat, source_ + ": " + std::string(what) + " at byte " +
-                                        std::to_string(position_ - 8) + " claims " + std::to_string(count) +
-                                        " items of " + std::to_string(record_bytes) + " bytes or more, but " +
-                                        std::to_string(remaining()) +
-                                        " bytes are left (truncated or damaged?)");
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: {} at byte {} claims {} items of {} bytes or more, but {} bytes are left "
+                            "(truncated or damaged?)",
+                            source_, what, position_ - 8, count, record_bytes, remaining()));
   }
   return count;
 }

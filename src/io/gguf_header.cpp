@@ -1,5 +1,7 @@
 #include "io/gguf_header.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <set>
@@ -48,7 +50,7 @@ std::int64_t read_integer(ByteReader& reader, const std::string& what) {
   const auto value = reader.read<Number>(what);
   if constexpr (std::is_same_v<Number, std::uint64_t>) {
     if (value > static_cast<std::uint64_t>(INT64_MAX)) {
-      fail(reader, what + " holds " + std::to_string(value) + ", more than 2^63 - 1");
+      fail(reader, fmt::format("{} holds {}, more than 2^63 - 1", what, value));
     }
   }
   return static_cast<std::int64_t>(value);
@@ -56,7 +58,7 @@ std::int64_t read_integer(ByteReader& reader, const std::string& what) {
 
 bool read_bool(ByteReader& reader, const std::string& what) {
   const auto value = reader.read<std::uint8_t>(what);
-  if (value > 1) fail(reader, what + " must be a boolean (0 or 1), found " + std::to_string(value));
+  if (value > 1) fail(reader, fmt::format("{} must be a boolean (0 or 1), found {}", what, value));
   return value == 1;
 }
 
@@ -113,7 +115,7 @@ GgufValue read_scalars(ByteReader& reader, std::uint32_t type, const std::uint64
     case kString:
       return read_one_or_many<std::string>(count, [&] { return read_text(reader, what); });
     default:
-      fail(reader, what + " has the unknown value type " + std::to_string(type));
+      fail(reader, fmt::format("{} has the unknown value type {}", what, type));
   }
 }
 
@@ -141,7 +143,7 @@ GgufValue read_value(ByteReader& reader, std::uint32_t type, const std::string& 
   const auto element_type = reader.read<std::uint32_t>(what);
   if (element_type == kArray) fail(reader, what + " is an array of arrays, which GGUF does not allow");
   if (element_type > kF64)
-    fail(reader, what + " has the unknown element type " + std::to_string(element_type));
+    fail(reader, fmt::format("{} has the unknown element type {}", what, element_type));
   const std::uint64_t count = reader.read_count(least_bytes(element_type), what);
   if (count > kMostItems) fail(reader, what + " has more than 2^30 elements");
   return read_scalars(reader, element_type, &count, what);
@@ -156,21 +158,21 @@ void read_start(ByteReader& reader, GgufHeader& header) {
     fail(reader, "this GGUF file is big-endian, which emend does not read");
   }
   if (header.version != 2 && header.version != 3) {
-    fail(reader, "GGUF version " + std::to_string(header.version) + "; emend reads 2 and 3");
+    fail(reader, fmt::format("GGUF version {}; emend reads 2 and 3", header.version));
   }
 }
 
 void read_pairs(ByteReader& reader, std::uint64_t count, GgufHeader& header) {
   for (std::uint64_t i = 0; i < count; ++i) {
-    std::string key = reader.read_string("the key of metadata pair " + std::to_string(i));
+    std::string key = reader.read_string(fmt::format("the key of metadata pair {}", i));
     const std::string what = "the metadata value of " + quote(key);
     if (key.empty() || find_invalid_utf8(key))
-      fail(reader, "the metadata key " + quote(key) + " is not a name");
+      fail(reader, fmt::format("the metadata key {} is not a name", quote(key)));
     const auto type = reader.read<std::uint32_t>(what);
     if (key == "general.alignment" && type != kU32) fail(reader, what + " must be a u32");
     GgufValue value = read_value(reader, type, what);
     const auto [place, is_new] = header.metadata.emplace(std::move(key), std::move(value));
-    if (!is_new) fail(reader, "the metadata key " + quote(place->first) + " is there twice");
+    if (!is_new) fail(reader, fmt::format("the metadata key {} is there twice", quote(place->first)));
   }
 }
 
@@ -185,21 +187,22 @@ std::int64_t integer_or_minus_one(const GgufHeader& header, const std::string& k
 void check_metadata(const ByteReader& reader, GgufHeader& header) {
   const std::int64_t parts = integer_or_minus_one(header, "split.count");
   if (parts > 1) {
-    fail(reader, "this is one of " + std::to_string(parts) +
-                     " parts of a split model: merge them first (llama-gguf-split --merge)");
+    fail(reader,
+         fmt::format("this is one of {} parts of a split model: merge them first (llama-gguf-split --merge)",
+                     parts));
   }
   const std::int64_t alignment = integer_or_minus_one(header, "general.alignment");
   if (alignment == -1) return;
   header.alignment = static_cast<std::uint64_t>(alignment);
   if (!std::has_single_bit(header.alignment)) {
-    fail(reader, "general.alignment must be a power of two, found " + std::to_string(alignment));
+    fail(reader, fmt::format("general.alignment must be a power of two, found {}", alignment));
   }
 }
 
 std::vector<std::int64_t> read_shape(ByteReader& reader, const std::string& tensor) {
   const auto dimensions = reader.read<std::uint32_t>("the dimensions of " + tensor);
   if (dimensions > kMostDimensions) {
-    fail(reader, tensor + " has " + std::to_string(dimensions) + " dimensions; GGUF allows 4");
+    fail(reader, fmt::format("{} has {} dimensions; GGUF allows 4", tensor, dimensions));
   }
   std::vector<std::int64_t> shape;
   for (std::uint32_t i = 0; i < dimensions; ++i) {
@@ -215,19 +218,19 @@ std::uint64_t tensor_bytes(const ByteReader& reader, const GgmlType& type,
                            const std::vector<std::int64_t>& shape, const std::string& tensor) {
   const auto row = static_cast<std::uint64_t>(shape.empty() ? 1 : shape.back());
   if (row % type.block_elements != 0) {
-    fail(reader, tensor + ": rows of " + std::to_string(row) + " elements are no whole number of " +
-                     std::string(type.name) + " blocks of " + std::to_string(type.block_elements));
+    fail(reader, fmt::format("{}: rows of {} elements are no whole number of {} blocks of {}", tensor, row,
+                             type.name, type.block_elements));
   }
   const auto elements = checked_elements(shape);
   const auto bytes =
       elements ? checked_product(*elements / type.block_elements, type.block_bytes) : std::nullopt;
-  if (!bytes) fail(reader, tensor + ": the shape " + shape_text(shape) + " overflows");
+  if (!bytes) fail(reader, fmt::format("{}: the shape {} overflows", tensor, shape_text(shape)));
   return *bytes;
 }
 
 TensorInfo read_tensor(ByteReader& reader, std::uint64_t number, const GgufHeader& header) {
   TensorInfo info;
-  info.name = reader.read_string("the name of tensor " + std::to_string(number));
+  info.name = reader.read_string(fmt::format("the name of tensor {}", number));
   const std::string tensor = "tensor " + quote(info.name);
   if (info.name.size() > kMostNameBytes) fail(reader, tensor + ": the name is longer than 63 bytes");
   if (find_invalid_utf8(info.name)) fail(reader, tensor + ": the name is not UTF-8");
@@ -235,15 +238,15 @@ TensorInfo read_tensor(ByteReader& reader, std::uint64_t number, const GgufHeade
   const auto type_id = reader.read<std::uint32_t>("the type of " + tensor);
   const GgmlType* const type = find_ggml_type(type_id);
   if (type == nullptr) {
-    fail(reader, tensor + " has the ggml type " + std::to_string(type_id) + ", which emend does not know");
+    fail(reader, fmt::format("{} has the ggml type {}, which emend does not know", tensor, type_id));
   }
   info.dtype = type->dtype;
   info.dtype_name = type->name;
   info.bytes = tensor_bytes(reader, *type, info.shape, tensor);
   info.offset = reader.read<std::uint64_t>("the offset of " + tensor);
   if (info.offset % header.alignment != 0) {
-    fail(reader, tensor + ": the offset " + std::to_string(info.offset) +
-                     " is no multiple of the alignment " + std::to_string(header.alignment));
+    fail(reader, fmt::format("{}: the offset {} is no multiple of the alignment {}", tensor, info.offset,
+                             header.alignment));
   }
   return info;
 }
@@ -263,10 +266,10 @@ void place_tensors(const ByteReader& reader, std::uint64_t file_bytes, GgufHeade
   const std::uint64_t data_bytes = file_bytes - header.data_begin;
   for (TensorInfo& tensor : header.tensors) {
     if (tensor.offset > data_bytes || tensor.bytes > data_bytes - tensor.offset) {
-      fail(reader, "tensor " + quote(tensor.name) + ": " + std::to_string(tensor.bytes) +
-                       " bytes at offset " + std::to_string(tensor.offset) +
-                       " reach beyond the data section of " + std::to_string(data_bytes) +
-                       " bytes (truncated?)");
+      fail(reader,
+           fmt::format(
+               "tensor {}: {} bytes at offset {} reach beyond the data section of {} bytes (truncated?)",
+               quote(tensor.name), tensor.bytes, tensor.offset, data_bytes));
     }
     tensor.offset += header.data_begin;
   }
@@ -280,7 +283,8 @@ void check_overlaps(const ByteReader& reader, const std::vector<TensorInfo>& ten
   std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->offset < b->offset; });
   for (std::size_t i = 1; i < order.size(); ++i) {
     if (order[i - 1]->offset + order[i - 1]->bytes > order[i]->offset) {
-      fail(reader, "the tensors " + quote(order[i - 1]->name) + " and " + quote(order[i]->name) + " overlap");
+      fail(reader,
+           fmt::format("the tensors {} and {} overlap", quote(order[i - 1]->name), quote(order[i]->name)));
     }
   }
 }

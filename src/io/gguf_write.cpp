@@ -1,5 +1,7 @@
 #include "io/gguf_write.h"
 
+#include <fmt/format.h>
+
 #include <bit>
 
 #include "base/atomic_file.h"
@@ -13,7 +15,7 @@ constexpr std::uint64_t kAlignment = 32;
 constexpr std::size_t kMostNameBytes = 63;
 
 [[noreturn]] void fail(const std::filesystem::path& file, const std::string& what) {
-  throw Error(ErrorKind::kFormat, "cannot write " + file.string() + ": " + what);
+  throw Error(ErrorKind::kFormat, fmt::format("cannot write {}: {}", file.string(), what));
 }
 
 std::uint64_t padding(std::uint64_t size) {
@@ -45,13 +47,13 @@ const GgmlType& check_tensor(const std::filesystem::path& file, const TensorToWr
   if (tensor.name.empty() || tensor.name.size() > kMostNameBytes)
     fail(file, name + ": a name has 1 to 63 bytes");
   const GgmlType* const type = find_ggml_type(tensor.dtype_name);
-  if (type == nullptr) fail(file, name + ": there is no type " + quote(tensor.dtype_name));
+  if (type == nullptr) fail(file, fmt::format("{}: there is no type {}", name, quote(tensor.dtype_name)));
   const auto elements = checked_elements(tensor.shape);
   if (!elements || tensor.shape.empty() ||
       static_cast<std::uint64_t>(tensor.shape.back()) % type->block_elements != 0 ||
       *elements / type->block_elements * type->block_bytes != tensor.bytes.size())
-    fail(file, name + ": " + std::to_string(tensor.bytes.size()) + " bytes do not make " + tensor.dtype_name +
-                   " " + shape_text(tensor.shape));
+    fail(file, fmt::format("{}: {} bytes do not make {} {}", name, tensor.bytes.size(), tensor.dtype_name,
+                           shape_text(tensor.shape)));
   return *type;
 }
 

@@ -1,5 +1,7 @@
 #include "io/mapped_checkpoint.h"
 
+#include <fmt/format.h>
+
 #include <stdexcept>
 
 #include "base/strings.h"
@@ -35,7 +37,8 @@ class MappedCheckpoint : public TensorFile {
 
  private:
   std::invalid_argument foreign(const TensorInfo& tensor) const {
-    return std::invalid_argument("the tensor " + quote(tensor.name) + " is not one of " + path_.string());
+    return std::invalid_argument(
+        fmt::format("the tensor {} is not one of {}", quote(tensor.name), path_.string()));
   }
 
   Format format_;

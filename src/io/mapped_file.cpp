@@ -1,6 +1,7 @@
 #include "io/mapped_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -20,7 +21,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   if (::fstat(file.get(), &status) != 0) throw io_error("read", path, errno);
   if (S_ISDIR(status.st_mode)) throw io_error("read", path, EISDIR);
   if (!S_ISREG(status.st_mode)) {
-    throw Error(ErrorKind::kIo, "cannot read " + path.string() + ": it is not a regular file");
+    throw Error(ErrorKind::kIo, fmt::format("cannot read {}: it is not a regular file", path.string()));
   }
   if (status.st_size == 0) throw Error(ErrorKind::kFormat, path.string() + ": the file is empty");
   const auto size = static_cast<std::size_t>(status.st_size);

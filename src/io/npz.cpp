@@ -1,5 +1,7 @@
 #include "io/npz.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <span>
@@ -124,8 +126,7 @@ std::string unpack_unchecked(Bytes file, const ZipEntry& entry, const std::strin
   std::string packed = text_of(local.take(entry.packed, "an entry's data"));
   if (entry.method == kStored && entry.size == entry.packed) return packed;
   if (entry.method != kDeflated)
-    refuse(where,
-           "zip compression " + std::to_string(entry.method) + " is not known; stored and deflated are");
+    refuse(where, fmt::format("zip compression {} is not known; stored and deflated are", entry.method));
   if (entry.size / kMostRatio > entry.packed) refuse(where, "the entry's size cannot be right");
   return inflate_raw(packed, static_cast<std::size_t>(entry.size), where);
 }

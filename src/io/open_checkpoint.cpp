@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <string_view>
 
 #include "base/strings.h"
@@ -39,7 +41,7 @@ std::unique_ptr<TensorFile> open_checkpoint(const std::filesystem::path& path) {
   if (begin.size() > 8 && begin[8] == '{' && begin[7] == '\0') return open_safetensors(path);
   if (begin.size() <= 8 && path.extension() == ".safetensors") return open_safetensors(path);
   throw Error(ErrorKind::kFormat,
-              path.string() + ": neither a safetensors nor a GGUF file" + likely_cause(begin));
+              fmt::format("{}: neither a safetensors nor a GGUF file{}", path.string(), likely_cause(begin)));
 }
 
 }  // namespace emend

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <stdexcept>
 #include <system_error>
@@ -36,16 +38,16 @@ void in_parallel(std::size_t count, std::size_t parts, const Work& work) {
 
 void read_as_float32(const TensorFile& file, const TensorInfo& tensor, std::span<float> out, int threads) {
   if (tensor.dtype == DType::kOpaque) {
-    throw Error(ErrorKind::kFormat, tensor.file.string() + ": tensor " + quote(tensor.name) +
-                                        " has the type " + tensor.dtype_name +
-                                        ", which emend cannot turn into numbers");
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: tensor {} has the type {}, which emend cannot turn into numbers",
+                            tensor.file.string(), quote(tensor.name), tensor.dtype_name));
   }
   const auto bytes = file.bytes(tensor);
   const BlockSize block = block_size(tensor.dtype);
   const std::size_t blocks = bytes.size() / block.bytes;
   if (out.size() != blocks * block.elements) {
-    throw std::invalid_argument("read_as_float32: room for " + std::to_string(out.size()) + " floats, but " +
-                                quote(tensor.name) + " has " + std::to_string(tensor.elements()));
+    throw std::invalid_argument(fmt::format("read_as_float32: room for {} floats, but {} has {}", out.size(),
+                                            quote(tensor.name), tensor.elements()));
   }
   const std::size_t most = std::max<std::size_t>(out.size() / kLeastElementsPerThread, 1);
   const std::size_t parts = std::clamp<std::size_t>(static_cast<std::size_t>(std::max(threads, 1)), 1, most);

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "io/element_types.h"
 #include "io/gguf_header.h"
 #include "io/rewrite_parts.h"
@@ -17,15 +19,14 @@ void check_sizes(const std::filesystem::path& file, const std::vector<TensorInfo
       if (info.name != tensor.name) continue;
       const std::int64_t row = info.shape.empty() ? 1 : info.shape.back();
       if (row % type.block_elements != 0)
-        throw Error(ErrorKind::kFormat, file.string() + ": tensor " + quote(tensor.name) + ": rows of " +
-                                            std::to_string(row) + " elements are no whole number of " +
-                                            std::string(type.name) + " blocks of " +
-                                            std::to_string(type.block_elements));
+        throw Error(ErrorKind::kFormat,
+                    fmt::format("{}: tensor {}: rows of {} elements are no whole number of {} blocks of {}",
+                                file.string(), quote(tensor.name), row, type.name, type.block_elements));
       const auto blocks = static_cast<std::uint64_t>(info.elements()) / type.block_elements;
       if (tensor.bytes.size() != blocks * type.block_bytes)
-        throw Error(ErrorKind::kFormat, file.string() + ": tensor " + quote(tensor.name) + ": " +
-                                            std::to_string(tensor.bytes.size()) + " bytes do not make " +
-                                            std::string(type.name) + " " + shape_text(info.shape));
+        throw Error(ErrorKind::kFormat,
+                    fmt::format("{}: tensor {}: {} bytes do not make {} {}", file.string(),
+                                quote(tensor.name), tensor.bytes.size(), type.name, shape_text(info.shape)));
     }
   }
 }

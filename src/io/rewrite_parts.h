@@ -1,6 +1,8 @@
 // What the rewriters of both formats share.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <string>
@@ -25,7 +27,9 @@ inline void require_all_known(const std::filesystem::path& file, const std::vect
   for (const NewTensor& tensor : tensors) {
     const bool known =
         std::any_of(old.begin(), old.end(), [&](const TensorInfo& info) { return info.name == tensor.name; });
-    if (!known) throw Error(ErrorKind::kFormat, file.string() + ": there is no tensor " + quote(tensor.name));
+    if (!known)
+      throw Error(ErrorKind::kFormat,
+                  fmt::format("{}: there is no tensor {}", file.string(), quote(tensor.name)));
   }
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "io/element_types.h"
@@ -12,14 +14,14 @@ void check_sizes(const std::filesystem::path& file, const std::vector<TensorInfo
   for (const NewTensor& tensor : tensors) {
     const SafetensorsType* const type = find_safetensors_type(dtype_name(tensor.dtype));
     if (type == nullptr)
-      throw Error(ErrorKind::kFormat, file.string() + ": tensor " + quote(tensor.name) +
-                                          ": safetensors has no type " + dtype_name(tensor.dtype));
+      throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {}: safetensors has no type {}", file.string(),
+                                                  quote(tensor.name), dtype_name(tensor.dtype)));
     for (const TensorInfo& info : old)
       if (info.name == tensor.name &&
           tensor.bytes.size() * 8 != static_cast<std::uint64_t>(info.elements()) * type->bits)
-        throw Error(ErrorKind::kFormat, file.string() + ": tensor " + quote(tensor.name) + ": " +
-                                            std::to_string(tensor.bytes.size()) + " bytes do not make " +
-                                            dtype_name(tensor.dtype) + " " + shape_text(info.shape));
+        throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {}: {} bytes do not make {} {}",
+                                                    file.string(), quote(tensor.name), tensor.bytes.size(),
+                                                    dtype_name(tensor.dtype), shape_text(info.shape)));
   }
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -31,9 +33,10 @@ WeightMap read_index(const fs::path& index) {
   for (const std::string& name : map.keys()) {
     const std::string& shard = map.at(name).as_string();
     if (!is_plain_file_name(shard)) {
-      throw Error(ErrorKind::kFormat, index.string() + ": the shard of " + quote(name) +
-                                          " must be the plain name of a file in the same folder, found " +
-                                          quote(shard));
+      throw Error(
+          ErrorKind::kFormat,
+          fmt::format("{}: the shard of {} must be the plain name of a file in the same folder, found {}",
+                      index.string(), quote(name), quote(shard)));
     }
     weight_map.emplace(name, shard);
   }
@@ -43,8 +46,8 @@ WeightMap read_index(const fs::path& index) {
 }
 
 [[noreturn]] void fail_twice(const TensorInfo& first, const TensorInfo& second) {
-  throw Error(ErrorKind::kFormat, second.file.string() + ": tensor " + quote(second.name) +
-                                      " is also in the shard " + first.file.filename().string());
+  throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {} is also in the shard {}", second.file.string(),
+                                              quote(second.name), first.file.filename().string()));
 }
 
 void check_against_index(const std::vector<TensorInfo>& tensors, const WeightMap& weight_map,
@@ -59,8 +62,8 @@ void check_against_index(const std::vector<TensorInfo>& tensors, const WeightMap
     if (place != found.end() && place->second->file.filename() == shard) continue;
     const std::string where =
         place == found.end() ? std::string() : "; it is in " + place->second->file.filename().string();
-    throw Error(ErrorKind::kFormat,
-                index.string() + ": tensor " + quote(name) + " is not in its shard " + shard + where);
+    throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {} is not in its shard {}{}", index.string(),
+                                                quote(name), shard, where));
   }
 }
 
@@ -77,7 +80,7 @@ std::unique_ptr<TensorFile> open_shards(const fs::path& folder) {
     const fs::path file = folder / shard;
     if (!fs::exists(file)) {
       throw Error(ErrorKind::kIo,
-                  index.string() + ": the shard " + shard + " is missing in " + folder.string());
+                  fmt::format("{}: the shard {} is missing in {}", index.string(), shard, folder.string()));
     }
     const MappedFile& mapped = mappings->emplace(file, MappedFile(file)).first->second;
     SafetensorsHeader header = parse_safetensors_header(mapped.bytes(), file);
@@ -100,8 +103,9 @@ std::string what_else_is_in(const fs::path& folder) {
     const std::string extension = entry.path().extension();
     if (extension == ".safetensors" || extension == ".gguf") candidates.push_back(entry.path().filename());
     if (extension == ".bin" || extension == ".pt" || extension == ".pth") {
-      return "; " + entry.path().filename().string() +
-             " looks like a PyTorch pickle, which emend does not read: convert it to safetensors";
+      return fmt::format(
+          "; {} looks like a PyTorch pickle, which emend does not read: convert it to safetensors",
+          entry.path().filename().string());
     }
   }
   std::sort(candidates.begin(), candidates.end());
@@ -113,15 +117,15 @@ std::string what_else_is_in(const fs::path& folder) {
 std::unique_ptr<TensorFile> open_safetensors_folder(const fs::path& folder) {
   std::error_code failed;
   if (!fs::is_directory(folder, failed)) {
-    throw Error(ErrorKind::kIo, "cannot read " + folder.string() + ": there is no such folder");
+    throw Error(ErrorKind::kIo, fmt::format("cannot read {}: there is no such folder", folder.string()));
   }
   if (fs::exists(folder / kSingleFile, failed)) return open_safetensors(folder / kSingleFile);
   if (fs::exists(folder / kIndexFile, failed)) return open_shards(folder);
   try {
-    throw Error(ErrorKind::kIo, folder.string() + ": there is neither " + kSingleFile + " nor " + kIndexFile +
-                                    what_else_is_in(folder));
+    throw Error(ErrorKind::kIo, fmt::format("{}: there is neither {} nor {}{}", folder.string(), kSingleFile,
+                                            kIndexFile, what_else_is_in(folder)));
   } catch (const fs::filesystem_error& error) {
-    throw Error(ErrorKind::kIo, "cannot read " + folder.string() + ": " + error.code().message());
+    throw Error(ErrorKind::kIo, fmt::format("cannot read {}: {}", folder.string(), error.code().message()));
   }
 }
 

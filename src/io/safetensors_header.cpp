@@ -1,5 +1,7 @@
 #include "io/safetensors_header.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -56,10 +58,11 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
     switch (place_) {
       case Place::kHeader:
         if (name.size() > kMostNameBytes) fail("a tensor's name is longer than 64 KiB: " + quote(name));
-        if (!names_.insert(name).second) fail("the name " + quote(name) + " is there twice");
+        if (!names_.insert(name).second) fail(fmt::format("the name {} is there twice", quote(name)));
         return true;
       case Place::kMetadata:
-        if (!metadata.emplace(name, "").second) fail("the metadata key " + quote(name) + " is there twice");
+        if (!metadata.emplace(name, "").second)
+          fail(fmt::format("the metadata key {} is there twice", quote(name)));
         return true;
       default:
         return begin_field(name);
@@ -87,7 +90,7 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
     if (place_ != Place::kNumbers) return refuse_value(std::to_string(value));
     auto& numbers = key_ == "shape" ? *records.back().shape : *records.back().data_offsets;
     if (numbers.size() >= kMostDimensions) {
-      fail(tensor() + ": " + quote(key_) + " has more than " + std::to_string(kMostDimensions) + " numbers");
+      fail(fmt::format("{}: {} has more than {} numbers", tensor(), quote(key_), kMostDimensions));
     }
     numbers.push_back(value);
     return true;
@@ -105,8 +108,7 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
                    const nlohmann::detail::exception& error) override {
     std::string_view reason = error.what();
     if (const auto at = reason.find("syntax error "); at != reason.npos) reason.remove_prefix(at);
-    fail("the header is not valid JSON at byte " + std::to_string(position + 7) +
-         " of the file: " + std::string(reason));
+    fail(fmt::format("the header is not valid JSON at byte {} of the file: {}", position + 7, reason));
   }
 
  private:
@@ -128,14 +130,15 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
       case Place::kOutside:
         fail("the header must be a JSON object, found " + found);
       case Place::kHeader:
-        fail(quote(key_) + " must be an object, found " + found);
+        fail(fmt::format("{} must be an object, found {}", quote(key_), found));
       case Place::kMetadata:
-        fail("the metadata value of " + quote(key_) + " must be a string, found " + found);
+        fail(fmt::format("the metadata value of {} must be a string, found {}", quote(key_), found));
       case Place::kRecord:
-        fail(tensor() + ": " + quote(key_) + " must be " +
-             (key_ == "dtype" ? "a string" : "an array of non-negative integers") + ", found " + found);
+        fail(fmt::format("{}: {} must be {}, found {}", tensor(), quote(key_),
+                         key_ == "dtype" ? "a string" : "an array of non-negative integers", found));
       case Place::kNumbers:
-        fail(tensor() + ": " + quote(key_) + " must hold non-negative integers only, found " + found);
+        fail(fmt::format("{}: {} must hold non-negative integers only, found {}", tensor(), quote(key_),
+                         found));
     }
     return false;
   }
@@ -149,10 +152,10 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
   bool begin_field(const std::string& name) {
     const Record& record = records.back();
     const bool known = name == "dtype" || name == "shape" || name == "data_offsets";
-    if (!known) fail(tensor() + ": unknown field " + quote(name));
+    if (!known) fail(fmt::format("{}: unknown field {}", tensor(), quote(name)));
     const bool twice = (name == "dtype" && record.dtype) || (name == "shape" && record.shape) ||
                        (name == "data_offsets" && record.data_offsets);
-    if (twice) fail(tensor() + ": the field " + quote(name) + " is there twice");
+    if (twice) fail(fmt::format("{}: the field {} is there twice", tensor(), quote(name)));
     return true;
   }
 
@@ -162,8 +165,8 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
     if (!record.shape) fail(tensor() + ": the field \"shape\" is missing");
     if (!record.data_offsets) fail(tensor() + ": the field \"data_offsets\" is missing");
     if (record.data_offsets->size() != 2) {
-      fail(tensor() + ": \"data_offsets\" must hold two numbers, found " +
-           std::to_string(record.data_offsets->size()));
+      fail(fmt::format("{}: \"data_offsets\" must hold two numbers, found {}", tensor(),
+                       record.data_offsets->size()));
     }
   }
 
@@ -180,23 +183,24 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
 // Rules on the header's length and place; its text.
 std::string_view header_text(std::span<const std::byte> file, const std::filesystem::path& path) {
   if (file.size() < 8) {
-    fail(path, "header too small: the file has " + std::to_string(file.size()) + " bytes, fewer than 8");
+    fail(path, fmt::format("header too small: the file has {} bytes, fewer than 8", file.size()));
   }
   const auto length = ByteReader(file, path.string()).read<std::uint64_t>("the header's length");
   if (length > kMostHeaderBytes) {
-    fail(path, "header too large: it claims " + std::to_string(length) +
-                   " bytes, more than 100000000 (is this a safetensors file?)");
+    fail(path, fmt::format(
+                   "header too large: it claims {} bytes, more than 100000000 (is this a safetensors file?)",
+                   length));
   }
   if (length > file.size() - 8) {
-    fail(path, "the header claims " + std::to_string(length) + " bytes, but the file has " +
-                   std::to_string(file.size() - 8) + " behind its length (truncated?)");
+    fail(path, fmt::format("the header claims {} bytes, but the file has {} behind its length (truncated?)",
+                           length, file.size() - 8));
   }
   return {reinterpret_cast<const char*>(file.data()) + 8, static_cast<std::size_t>(length)};
 }
 
 void check_header_text(std::string_view text, const std::filesystem::path& path) {
   if (const auto bad = find_invalid_utf8(text)) {
-    fail(path, "the header is not UTF-8 at byte " + std::to_string(8 + *bad) + " of the file");
+    fail(path, fmt::format("the header is not UTF-8 at byte {} of the file", 8 + *bad));
   }
   if (text.empty() || text.front() != '{') fail(path, "the header does not begin with '{'");
   const auto last = text.find_last_not_of(' ');
@@ -210,31 +214,29 @@ TensorInfo to_tensor(Record record, const std::filesystem::path& path) {
   const std::string tensor = "tensor " + quote(record.name);
   const SafetensorsType* const type = find_safetensors_type(*record.dtype);
   if (type == nullptr) {
-    fail(path, tensor + ": unknown dtype " + quote(*record.dtype) +
-                   did_you_mean(*record.dtype, safetensors_type_names()));
+    fail(path, fmt::format("{}: unknown dtype {}{}", tensor, quote(*record.dtype),
+                           did_you_mean(*record.dtype, safetensors_type_names())));
   }
   TensorInfo info;
   for (const std::uint64_t dimension : *record.shape) {
     if (dimension > static_cast<std::uint64_t>(INT64_MAX)) {
-      fail(path, tensor + ": the dimension " + std::to_string(dimension) + " is too large");
+      fail(path, fmt::format("{}: the dimension {} is too large", tensor, dimension));
     }
     info.shape.push_back(static_cast<std::int64_t>(dimension));
   }
   const auto elements = checked_elements(info.shape);
   const auto bits = elements ? checked_product(*elements, type->bits) : std::nullopt;
-  if (!bits) fail(path, tensor + ": the shape " + shape_text(info.shape) + " overflows");
+  if (!bits) fail(path, fmt::format("{}: the shape {} overflows", tensor, shape_text(info.shape)));
   if (*bits % 8 != 0) {
-    fail(path, tensor + ": " + std::to_string(*bits) + " bits of " + *record.dtype + " are not whole bytes");
+    fail(path, fmt::format("{}: {} bits of {} are not whole bytes", tensor, *bits, *record.dtype));
   }
   const std::uint64_t begin = (*record.data_offsets)[0], end = (*record.data_offsets)[1];
   if (end < begin) {
-    fail(path, tensor + ": data_offsets [" + std::to_string(begin) + ", " + std::to_string(end) +
-                   "] end before they begin");
+    fail(path, fmt::format("{}: data_offsets [{}, {}] end before they begin", tensor, begin, end));
   }
   if (end - begin != *bits / 8) {
-    fail(path, tensor + ": " + *record.dtype + " " + shape_text(info.shape) + " needs " +
-                   std::to_string(*bits / 8) + " bytes, but data_offsets [" + std::to_string(begin) + ", " +
-                   std::to_string(end) + "] give " + std::to_string(end - begin));
+    fail(path, fmt::format("{}: {} {} needs {} bytes, but data_offsets [{}, {}] give {}", tensor,
+                           *record.dtype, shape_text(info.shape), *bits / 8, begin, end, end - begin));
   }
   // Relative to the data buffer until the whole list has been checked: only then no sum can overflow.
   info.offset = begin;
@@ -254,20 +256,19 @@ void check_packed(const std::vector<TensorInfo>& tensors, std::uint64_t data_byt
   for (const TensorInfo& tensor : tensors) {
     if (tensor.offset != end) {
       const bool overlaps = tensor.offset < end;
-      fail(path,
-           "tensor " + quote(tensor.name) + " begins at byte " + std::to_string(tensor.offset) +
-               " of the data, " +
-               (overlaps ? "inside the tensor before it, which ends at " : "leaving a hole behind byte ") +
-               std::to_string(end));
+      fail(path, fmt::format(
+                     "tensor {} begins at byte {} of the data, {}{}", quote(tensor.name), tensor.offset,
+                     overlaps ? "inside the tensor before it, which ends at " : "leaving a hole behind byte ",
+                     end));
     }
     end = tensor.offset + tensor.bytes;
     if (end > data_bytes) {
-      fail(path, "tensor " + quote(tensor.name) + " ends at byte " + std::to_string(end) +
-                     " of the data, but there are " + std::to_string(data_bytes) + " (truncated?)");
+      fail(path, fmt::format("tensor {} ends at byte {} of the data, but there are {} (truncated?)",
+                             quote(tensor.name), end, data_bytes));
     }
   }
   if (end != data_bytes) {
-    fail(path, std::to_string(data_bytes - end) + " bytes behind the last tensor belong to none");
+    fail(path, fmt::format("{} bytes behind the last tensor belong to none", data_bytes - end));
   }
 }
 

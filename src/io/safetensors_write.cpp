@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -16,7 +18,7 @@ constexpr std::uint64_t kMostHeaderBytes = 100'000'000;
 constexpr const char* kMetadataName = "__metadata__";
 
 [[noreturn]] void fail(const std::filesystem::path& file, const std::string& what) {
-  throw Error(ErrorKind::kFormat, "cannot write " + file.string() + ": " + what);
+  throw Error(ErrorKind::kFormat, fmt::format("cannot write {}: {}", file.string(), what));
 }
 
 void check_tensor(const TensorToWrite& tensor, const std::filesystem::path& file) {
@@ -25,18 +27,18 @@ void check_tensor(const TensorToWrite& tensor, const std::filesystem::path& file
   if (find_invalid_utf8(tensor.name)) fail(file, name + ": the name is not UTF-8");
   const SafetensorsType* const type = find_safetensors_type(tensor.dtype_name);
   if (type == nullptr) {
-    fail(file, name + ": safetensors has no dtype " + quote(tensor.dtype_name) +
-                   did_you_mean(tensor.dtype_name, safetensors_type_names()));
+    fail(file, fmt::format("{}: safetensors has no dtype {}{}", name, quote(tensor.dtype_name),
+                           did_you_mean(tensor.dtype_name, safetensors_type_names())));
   }
   for (const std::int64_t dimension : tensor.shape) {
     if (dimension < 0)
-      fail(file, name + ": the shape " + shape_text(tensor.shape) + " has a negative dimension");
+      fail(file, fmt::format("{}: the shape {} has a negative dimension", name, shape_text(tensor.shape)));
   }
   const auto elements = checked_elements(tensor.shape);
   const auto bits = elements ? checked_product(*elements, type->bits) : std::nullopt;
   if (!bits || *bits % 8 != 0 || *bits / 8 != tensor.bytes.size()) {
-    fail(file, name + ": " + std::to_string(tensor.bytes.size()) + " bytes do not make " + tensor.dtype_name +
-                   " " + shape_text(tensor.shape));
+    fail(file, fmt::format("{}: {} bytes do not make {} {}", name, tensor.bytes.size(), tensor.dtype_name,
+                           shape_text(tensor.shape)));
   }
 }
 
@@ -49,7 +51,7 @@ void check_all(const std::vector<TensorToWrite>& tensors, const std::map<std::st
   }
   for (const auto& [key, value] : metadata) {
     if (find_invalid_utf8(key) || find_invalid_utf8(value))
-      fail(file, "the metadata of " + quote(key) + " is not UTF-8");
+      fail(file, fmt::format("the metadata of {} is not UTF-8", quote(key)));
   }
 }
 
@@ -127,8 +129,7 @@ void write_safetensors(const std::filesystem::path& file, const std::vector<Tens
   const std::vector<const TensorToWrite*> order = in_file_order(tensors);
   const std::string header = header_json(order, metadata);
   if (header.size() > kMostHeaderBytes) {
-    fail(file,
-         "the header would have " + std::to_string(header.size()) + " bytes, more than the format allows");
+    fail(file, fmt::format("the header would have {} bytes, more than the format allows", header.size()));
   }
   AtomicFile out(file);
   out.write(little_endian(header.size()));

@@ -1,5 +1,7 @@
 #include "model/device_graph.h"
 
+#include <fmt/format.h>
+
 #ifdef EMEND_CUDA_GRAPHS
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
@@ -95,8 +97,9 @@ bool DeviceGraph::can_record(const at::Device&) {
 }
 
 DeviceGraph::DeviceGraph(const at::Device& device, const std::function<void()>&) {
-  throw Error(ErrorKind::kConfig,
-              "emend was built without CUDA's headers: work on " + device.str() + " cannot be recorded");
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format("emend was built without CUDA's headers: work on {} cannot be recorded", device.str()));
 }
 
 void DeviceGraph::run() {}

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
@@ -38,11 +39,13 @@ std::int64_t default_token_budget(const at::Device& device) {
 void require_room_for_weights(std::int64_t bytes, const at::TensorOptions& options) {
   const auto free = free_device_bytes(options.device());
   if (!free || bytes <= *free) return;
-  throw Error(ErrorKind::kConfig,
-              options.device().str() + " has " + human_bytes(static_cast<std::uint64_t>(*free)) +
-                  " free; the weights alone take " + human_bytes(static_cast<std::uint64_t>(bytes)) +
-                  (options.dtype() == at::kFloat ? " as float32: give --dtype bfloat16, or --device cpu"
-                                                 : ": give --device cpu"));
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format("{} has {} free; the weights alone take {}{}", options.device().str(),
+                  human_bytes(static_cast<std::uint64_t>(*free)),
+                  human_bytes(static_cast<std::uint64_t>(bytes)),
+                  options.dtype() == at::kFloat ? " as float32: give --dtype bfloat16, or --device cpu"
+                                                : ": give --device cpu"));
 }
 
 }  // namespace emend

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
@@ -63,13 +64,14 @@ std::vector<Assignment> assign_roles(const TensorFile& file, const Family& famil
       std::vector<std::int64_t> expected = target.sizes().vec();
       if (transposed) std::reverse(expected.begin(), expected.end());
       if (tensor->shape != expected) {
-        misshaped.push_back(name + " is " + shape_text(tensor->shape) + ", expected " + shape_text(expected));
+        misshaped.push_back(
+            fmt::format("{} is {}, expected {}", name, shape_text(tensor->shape), shape_text(expected)));
         continue;
       }
       if (tensor->dtype == DType::kOpaque)
-        throw Error(ErrorKind::kModel,
-                    file.path().string() + ": tensor " + name + " is of type " + tensor->dtype_name +
-                        ", which emend does not read; known: F32, F16, BF16, F64, Q4_0, Q4_1, Q8_0");
+        throw Error(ErrorKind::kModel, fmt::format("{}: tensor {} is of type {}, which emend does not read; "
+                                                   "known: F32, F16, BF16, F64, Q4_0, Q4_1, Q8_0",
+                                                   file.path().string(), name, tensor->dtype_name));
       assignments.push_back({{rule.role, is_block_role(rule.role) ? l : -1, name, tensor->dtype_name,
                               tensor->shape, transposed, ""},
                              tensor});
@@ -86,12 +88,13 @@ std::vector<Assignment> assign_roles(const TensorFile& file, const Family& famil
       if (names.empty()) return std::string();
       const std::vector<std::string> first(names.begin(),
                                            names.begin() + std::min<std::size_t>(names.size(), 8));
-      const std::string more = names.size() > 8 ? ", and " + std::to_string(names.size() - 8) + " more" : "";
-      return "\n  " + what + ": " + join(first) + more;
+      const std::string more = names.size() > 8 ? fmt::format(", and {} more", names.size() - 8) : "";
+      return fmt::format("\n  {}: {}{}", what, join(first), more);
     };
-    throw Error(ErrorKind::kModel, file.path().string() + ": the tensors do not fit the " + family.name +
-                                       " family" + list("missing", missing) + list("wrong shape", misshaped) +
-                                       list("unexpected", unexpected));
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: the tensors do not fit the {} family{}{}{}", file.path().string(),
+                            family.name, list("missing", missing), list("wrong shape", misshaped),
+                            list("unexpected", unexpected)));
   }
   return assignments;
 }
@@ -105,8 +108,9 @@ void fill(const at::Tensor& target, const TensorFile& file, const Assignment& fr
   // A sum is finite unless an element is not, or the sum itself overflows:
   // only then every element is looked at.
   if (!std::isfinite(staged.sum().item<float>()) && !at::isfinite(staged).all().item<bool>())
-    throw Error(ErrorKind::kModel, from.tensor->file.string() + ": tensor " + from.tensor->name +
-                                       " holds NaN or infinite values; the model is damaged");
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: tensor {} holds NaN or infinite values; the model is damaged",
+                            from.tensor->file.string(), from.tensor->name));
 }
 
 std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder) {
@@ -131,8 +135,8 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
     if (const T* value = std::get_if<T>(&it->second))
       out = *value;
     else
-      throw Error(ErrorKind::kFormat,
-                  file.path().string() + ": tokenizer." + key + " is of another type than expected");
+      throw Error(ErrorKind::kFormat, fmt::format("{}: tokenizer.{} is of another type than expected",
+                                                  file.path().string(), key));
   };
   const auto get_optional = [&]<typename T>(const std::string& key, std::optional<T>& out) {
     if (!metadata.contains("tokenizer." + key)) return;
@@ -183,8 +187,8 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
   const double table_rows =
       static_cast<double>(c.vocab) + (c.positions == PositionKind::kLearned ? c.max_positions : 0);
   if ((c.layers * block_rows + table_rows) * c.d_model > 2.0 * stored + 1e6)
-    throw Error(ErrorKind::kModel, values.where() + ": describes a model far larger than the tensors in " +
-                                       file->path().string());
+    throw Error(ErrorKind::kModel, fmt::format("{}: describes a model far larger than the tensors in {}",
+                                               values.where(), file->path().string()));
   model.weights = allocate_weights(model.config, options, place_blocks(model.config, devices));
   std::vector<Assignment> assignments = assign_roles(*file, family, model.config, model.weights);
 
@@ -201,9 +205,9 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
   progress.end();
   model.tokenizer = gguf ? gguf_tokenizer(*file) : folder_tokenizer(folder);
   if (model.tokenizer && model.tokenizer->size() > model.config.vocab)
-    throw Error(ErrorKind::kModel, path.string() + ": the tokenizer has " +
-                                       std::to_string(model.tokenizer->size()) + " ids, the model only " +
-                                       std::to_string(model.config.vocab) + " embedding rows");
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: the tokenizer has {} ids, the model only {} embedding rows", path.string(),
+                            model.tokenizer->size(), model.config.vocab));
   return model;
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
@@ -44,7 +45,7 @@ at::TensorOptions tensor_options(const ModelOptions& options, const std::vector<
     dtype = at::kHalf;
   else
     throw Error(ErrorKind::kUsage,
-                "unknown dtype " + quote(options.dtype) + "; known: float32, bfloat16, float16");
+                fmt::format("unknown dtype {}; known: float32, bfloat16, float16", quote(options.dtype)));
   const bool on_cpu =
       std::any_of(devices.begin(), devices.end(), [](const at::Device& d) { return d.is_cpu(); });
   if (on_cpu && dtype == at::kHalf)
@@ -122,7 +123,7 @@ Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const Mo
     for (const at::Tensor& t : {b.attention_out, b.attention_out_bias, b.mlp_down, b.mlp_down_bias})
       normal(t, output_deviation);
   }
-  const std::string origin = "random, seed " + std::to_string(seed);
+  const std::string origin = fmt::format("random, seed {}", seed);
   const auto add = [&](Role role, int block) {
     const at::Tensor view = weight_view(w, config, role, block);
     if (view.defined())
@@ -204,8 +205,8 @@ std::string digest_of(const std::vector<RoleEntry>& roles, const ModelConfig& co
   std::vector<std::string> lines;
   for (const RoleEntry& entry : roles)
     if (wanted(entry))
-      lines.push_back(std::to_string(entry.block) + " " + role_name(entry.role) + " " + entry.stored_type +
-                      " " + entry.digest);
+      lines.push_back(
+          fmt::format("{} {} {} {}", entry.block, role_name(entry.role), entry.stored_type, entry.digest));
   std::sort(lines.begin(), lines.end());
   Sha256 hash;
   hash.update_field(config.family);

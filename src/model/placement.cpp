@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <sstream>
@@ -18,19 +19,22 @@ at::Device parse_device(const std::string& text) {
   try {
     device = at::Device(text);
   } catch (const std::exception&) {
-    throw Error(ErrorKind::kUsage, "unknown device " + quote(text) +
-                                       "; known: cpu, cuda, cuda:N, or several of them with commas between");
+    throw Error(
+        ErrorKind::kUsage,
+        fmt::format("unknown device {}; known: cpu, cuda, cuda:N, or several of them with commas between",
+                    quote(text)));
   }
   if (!device.is_cuda() && !device.is_cpu())
-    throw Error(ErrorKind::kUsage, "device " + quote(text) + " is not supported; known: cpu, cuda, cuda:N");
+    throw Error(ErrorKind::kUsage,
+                fmt::format("device {} is not supported; known: cpu, cuda, cuda:N", quote(text)));
   if (!device.is_cuda()) return at::Device(at::kCPU);
   if (!at::hasCUDA())
     throw Error(ErrorKind::kUsage,
-                "device " + text + ": this build's libtorch has no CUDA, or the machine no GPU");
+                fmt::format("device {}: this build's libtorch has no CUDA, or the machine no GPU", text));
   const int index = device.has_index() ? std::stoi(text.substr(text.find(':') + 1)) : 0;
   if (index >= count_gpus())
-    throw Error(ErrorKind::kUsage, "device " + text + ": this machine has " + std::to_string(count_gpus()) +
-                                       " GPUs, counted from 0");
+    throw Error(ErrorKind::kUsage,
+                fmt::format("device {}: this machine has {} GPUs, counted from 0", text, count_gpus()));
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
@@ -46,7 +50,7 @@ std::vector<at::Device> parse_devices(const std::string& text) {
   for (std::string part; std::getline(parts, part, ',');) {
     const at::Device device = parse_device(part);
     if (std::find(devices.begin(), devices.end(), device) != devices.end())
-      throw Error(ErrorKind::kUsage, "device " + quote(part) + " is named twice");
+      throw Error(ErrorKind::kUsage, fmt::format("device {} is named twice", quote(part)));
     devices.push_back(device);
   }
   if (devices.empty()) throw Error(ErrorKind::kUsage, "no device is named");

@@ -1,6 +1,7 @@
 #include "model/row_layout.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
@@ -76,9 +77,8 @@ std::vector<std::int64_t> RowLayout::place_rows(const PassInput& input, const Mo
     const std::int64_t start =
         input.cache && cache_rows.back() >= 0 ? input.cache->lengths[cache_rows.back()] : 0;
     if (start + length > config.max_positions)
-      throw Error(ErrorKind::kModel, "a row of " + std::to_string(start + length) +
-                                         " tokens is longer than the model's " +
-                                         std::to_string(config.max_positions) + " positions");
+      throw Error(ErrorKind::kModel, fmt::format("a row of {} tokens is longer than the model's {} positions",
+                                                 start + length, config.max_positions));
     first_token_.push_back(first_token);
     first_token += length;
     lengths_.push_back(length);

@@ -1,6 +1,7 @@
 #include "model/weights.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <map>
 
@@ -91,21 +92,20 @@ void check_config(const ModelConfig& c, const std::string& where) {
     if (!ok) throw Error(ErrorKind::kModel, where + ": " + rule);
   };
   require(c.layers > 0 && c.layers <= 10000,
-          "the number of layers must be between 1 and 10000, found " + std::to_string(c.layers));
+          fmt::format("the number of layers must be between 1 and 10000, found {}", c.layers));
   require(c.d_model > 0 && c.d_ff > 0 && c.vocab > 0 && c.max_positions > 0,
           "hidden size, MLP size, vocabulary and positions must be positive");
   require(c.d_model < (1 << 24) && c.d_ff < (1 << 24) && c.vocab < (1 << 24),
           "a size is larger than any real model's");
   require(c.heads > 0 && c.kv_heads > 0 && c.heads % c.kv_heads == 0,
-          "the number of heads (" + std::to_string(c.heads) +
-              ") must be a multiple of the key/value heads (" + std::to_string(c.kv_heads) + ")");
+          fmt::format("the number of heads ({}) must be a multiple of the key/value heads ({})", c.heads,
+                      c.kv_heads));
   require(c.head_dim > 0 && (c.positions == PositionKind::kLearned || c.head_dim % 2 == 0),
           "the head size must be even and positive");
   const std::int64_t turned = 2 * static_cast<std::int64_t>(c.rotary_frequencies.size());
   require(c.positions == PositionKind::kLearned || turned == c.head_dim ||
               (turned < c.head_dim && c.positions == PositionKind::kRotaryInterleaved),
-          "the rotary dimensions (" + std::to_string(turned) + ") do not fit the head size (" +
-              std::to_string(c.head_dim) + ")");
+          fmt::format("the rotary dimensions ({}) do not fit the head size ({})", turned, c.head_dim));
   require(c.family != "gpt2" || c.heads * c.head_dim == c.d_model,
           "the hidden size must be a multiple of the number of heads");
 }

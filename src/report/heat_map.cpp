@@ -1,9 +1,9 @@
 #include "report/heat_map.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 
 #include "report/display_text.h"
 #include "report/html.h"
@@ -15,30 +15,22 @@ namespace {
 constexpr int kLevels = 20;
 constexpr double kCellHeight = 18, kTop = 6, kBottom = 62, kLetter = 7.2;
 
-std::string fixed(double x) {
-  std::array<char, 32> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%.1f", x);
-  return buffer.data();
-}
-
 int level_of(double value, const HeatMap& map) {
   if (!std::isfinite(value) || !(map.high > map.low)) return 0;
   return static_cast<int>(std::lround(std::clamp((value - map.low) / (map.high - map.low), 0.0, 1.0) * kLevels));
 }
 
-std::string opacity(int level) {
-  std::array<char, 16> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%.2f", static_cast<double>(level) / kLevels);
-  return buffer.data();
-}
-
 std::string rect(double x, double y, double width, double height, int level) {
-  return "<rect class=\"heat\" x=\"" + fixed(x) + "\" y=\"" + fixed(y) + "\" width=\"" + fixed(width) + "\" height=\"" + fixed(height) +
-         "\" fill-opacity=\"" + opacity(level) + "\"/>\n";
+  constexpr const char* kRect =
+      R"(<rect class="heat" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill-opacity="{:.2f}"/>)"
+      "\n";
+  return fmt::format(kRect, x, y, width, height, static_cast<double>(level) / kLevels);
 }
 
 std::string words(const std::string& text, double x, double y, const char* anchor, const char* style = "") {
-  return "<text x=\"" + fixed(x) + "\" y=\"" + fixed(y) + "\" text-anchor=\"" + anchor + "\" class=\"" + style + "\">" + escape_html(text) + "</text>\n";
+  return fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" class="{}">{}</text>)"
+                     "\n",
+                     x, y, anchor, style, escape_html(text));
 }
 
 bool is_faint(const HeatMap::Row& row, std::size_t column) { return column < row.faint.size() && row.faint[column]; }
@@ -84,25 +76,29 @@ std::string heat_map_svg(const HeatMap& map) {
   const double left = label_width(map), right = map.frame.width - 8.0;
   const double bottom = kTop + kCellHeight * static_cast<double>(shown);
   const double width = columns > 0 ? (right - left) / static_cast<double>(columns) : 0;
-  const std::string wide = std::to_string(map.frame.width), tall = fixed(bottom + kBottom);
-  std::string text = "<svg class=\"chart s" + std::to_string(map.series) + "\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\" width=\"" + wide +
-                     "\" height=\"" + tall + "\" viewBox=\"0 0 " + wide + " " + tall + "\">\n<title>" + escape_html(map.frame.title) + "</title>\n";
-  if (!map.frame.description.empty()) text += "<desc>" + escape_html(map.frame.description) + "</desc>\n";
+  std::string text = svg_begin(fmt::format("chart s{}", map.series), map.frame, bottom + kBottom);
   for (std::size_t column = 0; column < columns; column += 5) {
     const double x = left + width * (static_cast<double>(column) + 0.5);
-    text += "<path class=\"grid\" d=\"M" + fixed(x) + " " + fixed(kTop) + "V" + fixed(bottom) + "\"/>\n";
-    text += words(std::to_string(column), x, bottom + 15, "middle", "quiet");
+    text += fmt::format(R"(<path class="grid" d="M{:.1f} {:.1f}V{:.1f}"/>)"
+                        "\n",
+                        x, kTop, bottom);
+    text += words(fmt::format("{}", column), x, bottom + 15, "middle", "quiet");
   }
   double top = kTop;
   for (const HeatMap::Row& row : map.rows) {
     if (row.values.empty()) continue;
     const auto letters = static_cast<std::size_t>(std::max(1.0, (left - 16) / kLetter));
     text += words(cut_to_width(one_line(row.label), letters), left - 10, top + 13, "end", row.marked ? "marked" : "");
-    if (row.marked) text += "<path class=\"mark\" d=\"M" + fixed(left - 5) + " " + fixed(top + 1) + "V" + fixed(top + kCellHeight - 1) + "\"/>\n";
+    if (row.marked)
+      text += fmt::format(R"(<path class="mark" d="M{:.1f} {:.1f}V{:.1f}"/>)"
+                          "\n",
+                          left - 5, top + 1, top + kCellHeight - 1);
     text += cells(map, row, left, top, width);
     top += kCellHeight;
   }
-  text += "<rect class=\"frame\" x=\"" + fixed(left) + "\" y=\"" + fixed(kTop) + "\" width=\"" + fixed(right - left) + "\" height=\"" + fixed(bottom - kTop) + "\"/>\n";
+  text += fmt::format(R"(<rect class="frame" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>)"
+                      "\n",
+                      left, kTop, right - left, bottom - kTop);
   text += words(map.x_label, (left + right) / 2, bottom + 33, "middle");
   return text + scale(map, left + 40, bottom + 44) + "</svg>\n";
 }

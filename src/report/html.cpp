@@ -1,7 +1,7 @@
 #include "report/html.h"
 
-#include <array>
-#include <cstdio>
+#include <fmt/format.h>
+
 #include <kainjow/mustache.hpp>
 #include <stdexcept>
 
@@ -35,9 +35,7 @@ std::string escape_character(std::string_view character) {
       break;
   }
   if (first >= 0x20 && first != 0x7F) return std::string(character);
-  std::array<char, 8> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "\\x%02X", first);
-  return buffer.data();
+  return fmt::format("\\x{:02X}", first);
 }
 
 data to_mustache(const nlohmann::ordered_json& json) {

@@ -1,5 +1,7 @@
 #include "report/junit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "report/html.h"
@@ -8,12 +10,11 @@ namespace emend {
 namespace {
 
 std::string attribute(const std::string& name, const std::string& value) {
-  return " " + name + "=\"" + escape_html(value) + "\"";
+  return fmt::format(R"( {}="{}")", name, escape_html(value));
 }
 
 std::string counts(std::size_t tests, std::size_t failures, std::size_t skipped) {
-  return attribute("tests", std::to_string(tests)) + attribute("failures", std::to_string(failures)) +
-         attribute("errors", "0") + attribute("skipped", std::to_string(skipped));
+  return fmt::format(R"( tests="{}" failures="{}" errors="0" skipped="{}")", tests, failures, skipped);
 }
 
 std::size_t failures_of(const JunitSuite& suite) {

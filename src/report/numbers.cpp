@@ -1,39 +1,32 @@
 #include "report/numbers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 
 namespace emend {
 namespace {
 
 constexpr const char* kNothing = "-";
 
-template <typename... Values>
-std::string format(const char* pattern, Values... values) {
-  std::array<char, 400> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), pattern, values...);
-  return buffer.data();
-}
-
 }  // namespace
 
 std::string probability_text(double probability) {
   if (!std::isfinite(probability)) return kNothing;
-  if (probability == 0 || probability == 1) return format("%.0f", probability);
-  if (probability < 0.001) return format("%.0e", probability);
-  return format("%.3f", probability);
+  if (probability == 0 || probability == 1) return fmt::format("{:.0f}", probability);
+  if (probability < 0.001) return fmt::format("{:.0e}", probability);
+  return fmt::format("{:.3f}", probability);
 }
 
 std::string number_text(double number, int digits) {
   if (!std::isfinite(number)) return kNothing;
   if (number == 0) return "0";
   // The exponent after rounding: 9.996 with three digits is 10.0.
-  const std::string rounded = format("%.*e", digits - 1, number);
+  const std::string rounded = fmt::format("{:.{}e}", number, digits - 1);
   const int exponent = std::stoi(rounded.substr(rounded.find('e') + 1));
   if (exponent < -4 || exponent > 8) return rounded;
-  return format("%.*f", std::max(0, digits - 1 - exponent), number);
+  return fmt::format("{:.{}f}", number, std::max(0, digits - 1 - exponent));
 }
 
 std::string number_text(const std::optional<double>& number, int digits) {
@@ -41,7 +34,7 @@ std::string number_text(const std::optional<double>& number, int digits) {
 }
 
 std::string count_text(std::int64_t count) {
-  std::string text = std::to_string(count);
+  std::string text = fmt::format("{}", count);
   const std::ptrdiff_t first = count < 0 ? 1 : 0;
   for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > first; at -= 3)
     text.insert(static_cast<std::size_t>(at), 1, ',');
@@ -49,7 +42,7 @@ std::string count_text(std::int64_t count) {
 }
 
 std::string percent_text(double share) {
-  return std::isfinite(share) ? format("%.1f %%", 100 * share) : kNothing;
+  return std::isfinite(share) ? fmt::format("{:.1f} %", 100 * share) : kNothing;
 }
 
 }  // namespace emend

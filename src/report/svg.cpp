@@ -1,9 +1,10 @@
 #include "report/svg.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 
 #include "report/display_text.h"
 #include "report/html.h"
@@ -17,44 +18,25 @@ constexpr double kLetter = 7.2;  // width of a letter at 12 px, on average and a
 constexpr double kLegendHeight = 22;
 constexpr double kAxisHeight = 40;  // numbers and label below a plot
 
-std::string coordinate(double x) {
-  std::array<char, 32> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%.1f", x);
-  return buffer.data();
-}
-
 std::string mark_text(double value, const Axis& axis) {
   if (std::abs(value) < 1e-12 * (axis.high - axis.low)) value = 0;
-  std::array<char, 32> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%.6g", axis.percent ? 100 * value : value);
-  return std::string(buffer.data()) + (axis.percent ? " %" : "");
-}
-
-template <typename... Parts>
-std::string text_of(const Parts&... parts) {
-  std::string text;
-  (text.append(std::string_view(parts)), ...);
-  return text;
+  return axis.percent ? fmt::format("{:.6g} %", 100 * value) : fmt::format("{:.6g}", value);
 }
 
 std::string colour_class(int series) {
-  return text_of("s", std::to_string(series <= 0 ? 0 : 1 + (series - 1) % (kColours - 1)));
+  return fmt::format("s{}", series <= 0 ? 0 : 1 + (series - 1) % (kColours - 1));
 }
 
 std::string styled(std::string_view what, int series) {
-  return text_of(what, " ", colour_class(series));
-}
-
-std::string point(double x, double y) {
-  return text_of(coordinate(x), " ", coordinate(y));
+  return fmt::format("{} {}", what, colour_class(series));
 }
 
 // Parts of a path.
 std::string move_to(double x, double y) {
-  return text_of("M", point(x, y));
+  return fmt::format("M{:.1f} {:.1f}", x, y);
 }
 std::string line_to(double x, double y) {
-  return text_of("L", point(x, y));
+  return fmt::format("L{:.1f} {:.1f}", x, y);
 }
 
 double text_width(const std::string& text) {
@@ -68,13 +50,7 @@ bool is_drawn(const Dot& dot) {
 // Elements one after the other.
 class Drawing {
  public:
-  Drawing(const ChartFrame& frame, double height) {
-    const std::string width = std::to_string(frame.width), tall = coordinate(height);
-    text_ = text_of(R"(<svg class="chart" role="img" xmlns="http://www.w3.org/2000/svg" width=")", width,
-                    R"(" height=")", tall, R"(" viewBox="0 0 )", width, " ", tall, "\">\n<title>",
-                    escape_html(frame.title), "</title>\n");
-    if (!frame.description.empty()) text_ += text_of("<desc>", escape_html(frame.description), "</desc>\n");
-  }
+  Drawing(const ChartFrame& frame, double height) : text_(svg_begin("chart", frame, height)) {}
 
   void line(const std::string& style, double x1, double y1, double x2, double y2,
             const std::string& dash = {}) {
@@ -82,19 +58,21 @@ class Drawing {
   }
   void path(const std::string& style, const std::string& d, const std::string& dash = {}) {
     if (d.empty()) return;
-    text_ += text_of(R"(<path class=")", style, R"(" d=")", d, "\"");
-    if (!dash.empty()) text_ += text_of(R"( stroke-dasharray=")", dash, "\"");
+    text_ += fmt::format(R"(<path class="{}" d="{}")", style, d);
+    if (!dash.empty()) text_ += fmt::format(R"( stroke-dasharray="{}")", dash);
     text_ += "/>\n";
   }
   void bar(const std::string& style, double x, double y, double width, double height) {
-    text_ += text_of(R"(<rect class=")", style, R"(" x=")", coordinate(x), R"(" y=")", coordinate(y),
-                     R"(" width=")", coordinate(width), R"(" height=")", coordinate(height), "\"/>\n");
+    text_ += fmt::format(R"(<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>)"
+                         "\n",
+                         style, x, y, width, height);
   }
   // anchor: start, middle or end
   void words(const std::string& text, double x, double y, std::string_view anchor,
              std::string_view style = "") {
-    text_ += text_of(R"(<text x=")", coordinate(x), R"(" y=")", coordinate(y), R"(" text-anchor=")", anchor,
-                     R"(" class=")", style, "\">", escape_html(text), "</text>\n");
+    text_ += fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" class="{}">{}</text>)"
+                         "\n",
+                         x, y, anchor, style, escape_html(text));
   }
   std::string finish() { return text_ + "</svg>\n"; }
 
@@ -105,14 +83,14 @@ class Drawing {
 // A shape of its own for each series: hollow circle, circle, square, diamond, triangle, cross.
 void draw_marker(Drawing& drawing, int series, double x, double y) {
   constexpr double r = 4.5;
-  const std::string style = text_of(styled("dot", series), series == 0 ? " hollow" : "");
-  const std::string circle = text_of(move_to(x - r, y), "a", point(r, r), " 0 1 0 ", point(2 * r, 0), "a",
-                                     point(r, r), " 0 1 0 ", point(-2 * r, 0), "z");
+  const std::string style = styled("dot", series) + (series == 0 ? " hollow" : "");
+  const std::string circle = fmt::format(
+      "M{0:.1f} {1:.1f}a{2:.1f} {2:.1f} 0 1 0 {3:.1f} {4:.1f}a{2:.1f} {2:.1f} 0 1 0 {5:.1f} {4:.1f}z", x - r,
+      y, r, 2 * r, 0.0, -2 * r);
   std::string shape;
   switch (series <= 0 ? 0 : 1 + (series - 1) % (kColours - 1)) {
     case 2:
-      shape = text_of(move_to(x - r, y - r), "h", coordinate(2 * r), "v", coordinate(2 * r), "h",
-                      coordinate(-2 * r), "z");
+      shape = fmt::format("M{0:.1f} {1:.1f}h{2:.1f}v{2:.1f}h{3:.1f}z", x - r, y - r, 2 * r, -2 * r);
       break;
     case 3:
       shape = move_to(x, y - 6) + line_to(x + 6, y) + line_to(x, y + 6) + line_to(x - 6, y) + "z";
@@ -203,7 +181,7 @@ void draw_outline(Drawing& drawing, const HistogramSeries& series, const Plot& p
   const double width = (plot.right - plot.left) / static_cast<double>(series.shares.size());
   const double end = plot.left + width * static_cast<double>(top - series.shares.begin() + 1);
   const bool to_the_right = end < (plot.left + plot.right) / 2;
-  drawing.words(text_of(series.name, ": up to ", percent_text(*top)),
+  drawing.words(fmt::format("{}: up to {}", series.name, percent_text(*top)),
                 to_the_right ? end + 5 : end - width - 5, plot.top + 13, to_the_right ? "start" : "end");
 }
 
@@ -267,10 +245,19 @@ std::string band_path(const LineChart::Series& series, const Scale& x, const Sca
     there += there.empty() ? move_to(x(p.x), y(p.y.low)) : line_to(x(p.x), y(p.y.low));
     back.insert(0, line_to(x(p.x), y(p.y.high)));
   }
-  return there.empty() ? there : text_of(there, back, "z");
+  return there.empty() ? there : there + back + "z";
 }
 
 }  // namespace
+
+std::string svg_begin(const std::string& style, const ChartFrame& frame, double height) {
+  std::string text = fmt::format(
+      R"(<svg class="{0}" role="img" xmlns="http://www.w3.org/2000/svg" width="{1}" height="{2:.1f}" viewBox="0 0 {1} {2:.1f}">)"
+      "\n<title>{3}</title>\n",
+      style, frame.width, height, escape_html(frame.title));
+  if (!frame.description.empty()) text += fmt::format("<desc>{}</desc>\n", escape_html(frame.description));
+  return text;
+}
 
 std::vector<double> axis_marks(const Axis& axis, int count) {
   const double rough = (axis.high - axis.low) / std::max(count, 1);

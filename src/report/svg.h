@@ -22,6 +22,9 @@ struct Axis {
   bool percent = false;  // numbers times 100 and with a percent sign
 };
 
+// The opening tag of a chart of the class `style` with its title and description; `height` in CSS pixels.
+std::string svg_begin(const std::string& style, const ChartFrame& frame, double height);
+
 // Numbers at which an axis is marked: 1, 2 or 5 times a power of ten apart, about `count` of them, all within
 // the axis.
 std::vector<double> axis_marks(const Axis& axis, int count);

@@ -1,5 +1,7 @@
 #include "report/table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <stdexcept>
@@ -19,8 +21,8 @@ Table::Table(std::vector<TableColumn> columns) : columns_(std::move(columns)) {}
 
 void Table::add_row(const std::vector<std::string>& cells) {
   if (cells.size() > columns_.size())
-    throw std::invalid_argument("a row of " + std::to_string(cells.size()) + " cells for a table of " +
-                                std::to_string(columns_.size()) + " columns");
+    throw std::invalid_argument(
+        fmt::format("a row of {} cells for a table of {} columns", cells.size(), columns_.size()));
   std::vector<std::string> row(columns_.size());
   std::transform(cells.begin(), cells.end(), row.begin(),
                  [](const std::string& cell) { return one_line(cell); });

@@ -1,5 +1,7 @@
 #include "text/byte_level_tokenizer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
@@ -145,9 +147,8 @@ class ByteLevelTokenizer : public Tokenizer {
     const auto added = added_by_id_.find(id);
     if (added != added_by_id_.end()) return added->second.bytes;
     if (!parts_.vocabulary->contains(id)) {
-      throw Error(ErrorKind::kConfig, "token id " + std::to_string(id) +
-                                          " is not in the vocabulary (ids 0 to " + std::to_string(size_ - 1) +
-                                          ")");
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("token id {} is not in the vocabulary (ids 0 to {})", id, size_ - 1));
     }
     return parts_.vocabulary->bytes(id);
   }

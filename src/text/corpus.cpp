@@ -1,5 +1,7 @@
 #include "text/corpus.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <map>
@@ -42,7 +44,7 @@ void index_file(DocumentReader& reader, std::uint32_t file, const Random& random
 
 std::string CorpusIndex::description() const {
   const std::size_t read = files.size() - binary_files.size();
-  return std::to_string(read) + (read == 1 ? " file, " : " files, ") + human_bytes(bytes);
+  return fmt::format("{} {}, {}", read, read == 1 ? "file" : "files", human_bytes(bytes));
 }
 
 CorpusIndex scan_corpus(const std::vector<std::filesystem::path>& paths, const std::string& text_field,
@@ -90,10 +92,10 @@ std::vector<SampledDocument> read_documents(const CorpusIndex& index, std::size_
         ++ordinal;
       }
       if (!there || fingerprint_of(document.text) != index.documents[entry].fingerprint)
-        throw Error(ErrorKind::kIo, path + ": the file changed while it was read (document " +
-                                        std::to_string(place + 1) +
-                                        " is not what it was); leave it alone and run again");
-      texts[entry - begin] = {std::move(document.text), path + ":" + std::to_string(document.line)};
+        throw Error(ErrorKind::kIo, fmt::format("{}: the file changed while it was read (document {} is not "
+                                                "what it was); leave it alone and run again",
+                                                path, place + 1));
+      texts[entry - begin] = {std::move(document.text), fmt::format("{}:{}", path, document.line)};
     }
   }
   return texts;

@@ -1,5 +1,7 @@
 #include "text/document_reader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/json.h"
@@ -121,20 +123,22 @@ bool DocumentReader::next_json(Document& document) {
   do {
     if (!next_line(line)) return false;
   } while (blank(line));
-  const std::string where = path_.string() + ":" + std::to_string(line_);
+  const std::string where = fmt::format("{}:{}", path_.string(), line_);
   const Json value = parse_json(repair(std::move(line)), where);
   if (!value.is_object()) throw Error(ErrorKind::kFormat, where + ": a line must be a JSON object");
   const auto field = value.find(text_field_);
   if (field == value.end()) {
     std::vector<std::string> names;
     for (const auto& item : value.items()) names.push_back(item.key());
-    throw Error(ErrorKind::kFormat, where + ": there is no field " + quote(text_field_) +
-                                        " (there are: " + join(names) +
-                                        "); name the one that holds the text with --text-field");
+    throw Error(
+        ErrorKind::kFormat,
+        fmt::format(
+            "{}: there is no field {} (there are: {}); name the one that holds the text with --text-field",
+            where, quote(text_field_), join(names)));
   }
   if (!field->is_string())
-    throw Error(ErrorKind::kFormat, where + ": the field " + quote(text_field_) + " must be a text, found " +
-                                        std::string(field->type_name()));
+    throw Error(ErrorKind::kFormat, fmt::format("{}: the field {} must be a text, found {}", where,
+                                                quote(text_field_), field->type_name()));
   document = {field->get<std::string>(), line_};
   return true;
 }

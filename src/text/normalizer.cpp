@@ -1,5 +1,6 @@
 #include "text/normalizer.h"
 
+#include <fmt/format.h>
 #include <utf8proc.h>
 
 #include <array>
@@ -182,7 +183,7 @@ class Strip : public Normalizer {
   }
 
   std::string describe() const override {
-    return std::string("Strip(") + (left_ ? "left" : "") + "," + (right_ ? "right" : "") + ")";
+    return fmt::format("Strip({},{})", left_ ? "left" : "", right_ ? "right" : "");
   }
 
  private:
@@ -201,7 +202,7 @@ class Prepend : public Normalizer {
     return builder.finish();
   }
 
-  std::string describe() const override { return "Prepend(" + quote(prefix_, prefix_.size()) + ")"; }
+  std::string describe() const override { return fmt::format("Prepend({})", quote(prefix_, prefix_.size())); }
 
  private:
   std::string prefix_;
@@ -227,8 +228,8 @@ class Replace : public Normalizer {
   }
 
   std::string describe() const override {
-    return "Replace(" + quote(pattern_.pattern(), pattern_.pattern().size()) + "," +
-           quote(content_, content_.size()) + ")";
+    return fmt::format("Replace({},{})", quote(pattern_.pattern(), pattern_.pattern().size()),
+                       quote(content_, content_.size()));
   }
 
  private:

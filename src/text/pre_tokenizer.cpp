@@ -1,5 +1,7 @@
 #include "text/pre_tokenizer.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "base/strings.h"
@@ -55,8 +57,8 @@ class Split : public PreTokenizer {
   }
 
   std::string describe() const override {
-    return "Split(" + quote(pattern_.pattern(), pattern_.pattern().size()) + "," +
-           std::string(name_of(behavior_)) + (split_on_ == SplitOn::kGaps ? ",invert)" : ")");
+    return fmt::format("Split({},{}{})", quote(pattern_.pattern(), pattern_.pattern().size()),
+                       name_of(behavior_), split_on_ == SplitOn::kGaps ? ",invert" : "");
   }
 
  private:

@@ -1,6 +1,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "text/regex.h"
 
+#include <fmt/format.h>
 #include <pcre2.h>
 
 #include <array>
@@ -41,8 +42,8 @@ void refuse_other_dialect(const std::string& pattern, const std::string& where) 
       std::size_t backslashes = 0;
       while (backslashes < at && pattern[at - 1 - backslashes] == '\\') ++backslashes;
       if (backslashes % 2 == 1) continue;
-      throw Error(ErrorKind::kFormat, where + ": the regex " + pattern + " uses " + std::string(construct) +
-                                          ", which is not supported");
+      throw Error(ErrorKind::kFormat,
+                  fmt::format("{}: the regex {} uses {}, which is not supported", where, pattern, construct));
     }
   }
 }
@@ -66,8 +67,8 @@ Regex::Regex(std::string pattern, std::string where)
   compiled_->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern_.data()), pattern_.size(), options,
                                       &error, &at, context.get()));
   if (!compiled_->code) {
-    throw Error(ErrorKind::kFormat, where_ + ": the regex " + pattern_ + " does not compile at byte " +
-                                        std::to_string(at) + ": " + error_text(error));
+    throw Error(ErrorKind::kFormat, fmt::format("{}: the regex {} does not compile at byte {}: {}", where_,
+                                                pattern_, at, error_text(error)));
   }
   pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);  // without JIT it is slower, not wrong
 }
@@ -124,9 +125,9 @@ const std::vector<ByteSpan>& RegexMatcher::find_all(std::string_view subject) {
     const int result = state_->match(regex_.compiled_->code.get(), seen, start);
     if (result == PCRE2_ERROR_NOMATCH) break;
     if (result < 0) {
-      throw Error(ErrorKind::kFormat, regex_.where_ + ": the regex " + regex_.pattern_ +
-                                          " failed on a text of " + std::to_string(seen.size()) +
-                                          " bytes: " + error_text(result));
+      throw Error(ErrorKind::kFormat,
+                  fmt::format("{}: the regex {} failed on a text of {} bytes: {}", regex_.where_,
+                              regex_.pattern_, seen.size(), error_text(result)));
     }
     const ByteSpan match{ends[0], ends[1]};
     const bool empty_behind_match =

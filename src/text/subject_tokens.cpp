@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <string>
 
 #include "emend/error.h"
@@ -17,8 +19,8 @@ SubjectTokens find_subject_tokens(const Encoding& encoding, ByteSpan subject, st
     found = true;
   }
   if (!found || subject.begin >= subject.end) {
-    throw Error(ErrorKind::kConfig, "no token overlaps the subject, bytes " + std::to_string(subject.begin) +
-                                        " to " + std::to_string(subject.end) + " of the prompt");
+    throw Error(ErrorKind::kConfig, fmt::format("no token overlaps the subject, bytes {} to {} of the prompt",
+                                                subject.begin, subject.end));
   }
   const std::size_t first_begin = encoding.spans[result.first].begin;
   const bool one_byte_before = first_begin + 1 == subject.begin;

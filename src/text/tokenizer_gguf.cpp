@@ -2,6 +2,8 @@
 // instead of spelling it out; only names whose rules are known here to be those of the model's own
 // tokenizer.json are accepted.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -56,7 +58,7 @@ constexpr std::int64_t kControl = 3;
 constexpr std::int64_t kUserDefined = 4;
 
 [[noreturn]] void fail(const TokenizerGguf& source, std::string_view key, const std::string& what) {
-  throw Error(ErrorKind::kFormat, source.where + ": " + quote(key) + ": " + what);
+  throw Error(ErrorKind::kFormat, fmt::format("{}: {}: {}", source.where, quote(key), what));
 }
 
 const PreRule& find_rule(const TokenizerGguf& source) {
@@ -66,7 +68,7 @@ const PreRule& find_rule(const TokenizerGguf& source) {
     names.emplace_back(rule.name);
   }
   const std::string found = source.pre.empty() ? "is missing" : quote(source.pre) + " is not supported";
-  fail(source, "tokenizer.ggml.pre", "the pre-tokenizer " + found + "; known: " + join(names));
+  fail(source, "tokenizer.ggml.pre", fmt::format("the pre-tokenizer {}; known: {}", found, join(names)));
 }
 
 std::unique_ptr<PreTokenizer> make_pre_tokenizer(const PreRule& rule) {
@@ -86,15 +88,14 @@ void read_tokens(const TokenizerGguf& source, TokenizerParts& parts) {
   if (source.tokens.empty()) fail(source, "tokenizer.ggml.tokens", "missing or empty");
   if (!source.token_type.empty() && source.token_type.size() != source.tokens.size()) {
     fail(source, "tokenizer.ggml.token_type",
-         "has " + std::to_string(source.token_type.size()) + " entries for " +
-             std::to_string(source.tokens.size()) + " tokens");
+         fmt::format("has {} entries for {} tokens", source.token_type.size(), source.tokens.size()));
   }
   parts.vocabulary = std::make_unique<Vocabulary>(source.tokens.size());
   for (std::size_t id = 0; id < source.tokens.size(); ++id) {
     if (is_added(source, id)) continue;
     if (!parts.vocabulary->add(static_cast<std::int64_t>(id), source.tokens[id])) {
       fail(source, "tokenizer.ggml.tokens",
-           "token " + std::to_string(id) + ", " + quote(source.tokens[id], 60) + ", is there twice");
+           fmt::format("token {}, {}, is there twice", id, quote(source.tokens[id], 60)));
     }
   }
   // Added tokens may take part in merges as well. They are raw text here, so that one may look like another
@@ -117,13 +118,13 @@ void read_merges(const TokenizerGguf& source, TokenizerParts& parts) {
     const std::size_t space = merge.find(' ', 1);
     const auto refuse = [&](const std::string& why) {
       fail(source, "tokenizer.ggml.merges",
-           "merge " + std::to_string(parts.merges.size()) + ", " + quote(merge, 60) + ", " + why);
+           fmt::format("merge {}, {}, {}", parts.merges.size(), quote(merge, 60), why));
     };
     if (space == std::string::npos) refuse("must be two tokens with a space between");
     const std::string left = merge.substr(0, space), right = merge.substr(space + 1);
     const auto id_of = [&](const std::string& token) {
       const auto id = parts.vocabulary->find(token);
-      if (!id) refuse("needs " + quote(token, 60) + ", which is not in the vocabulary");
+      if (!id) refuse(fmt::format("needs {}, which is not in the vocabulary", quote(token, 60)));
       return *id;
     };
     parts.merges.push_back({id_of(left), id_of(right), id_of(left + right)});
@@ -133,15 +134,16 @@ void read_merges(const TokenizerGguf& source, TokenizerParts& parts) {
 void check_id(const TokenizerGguf& source, std::string_view key, std::optional<std::int64_t> id) {
   const auto size = static_cast<std::int64_t>(source.tokens.size());
   if (id && (*id < 0 || *id >= size)) {
-    fail(source, key, std::to_string(*id) + " is not one of the " + std::to_string(size) + " tokens");
+    fail(source, key, fmt::format("{} is not one of the {} tokens", *id, size));
   }
 }
 
 TokenizerParts read_tokenizer_gguf(const TokenizerGguf& source) {
   if (source.model != "gpt2") {
-    fail(source, "tokenizer.ggml.model",
-         (source.model.empty() ? "missing" : "the tokenizer " + quote(source.model) + " is not supported") +
-             std::string("; known: gpt2 (byte-level BPE)"));
+    const std::string found = source.model.empty()
+                                  ? "missing"
+                                  : fmt::format("the tokenizer {} is not supported", quote(source.model));
+    fail(source, "tokenizer.ggml.model", found + "; known: gpt2 (byte-level BPE)");
   }
   const PreRule& rule = find_rule(source);
   TokenizerParts parts;

@@ -1,7 +1,8 @@
 #include "text/tokenizer_json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <unordered_map>
 #include <utility>
@@ -15,7 +16,7 @@ namespace emend::text {
 namespace {
 
 [[noreturn]] void fail(const JsonView& view, const std::string& what) {
-  throw Error(ErrorKind::kFormat, view.source() + ": " + quote(view.path()) + ": " + what);
+  throw Error(ErrorKind::kFormat, fmt::format("{}: {}: {}", view.source(), quote(view.path()), what));
 }
 
 // Ids may leave holes, but not so large that a damaged number would take all memory.
@@ -31,11 +32,12 @@ std::unique_ptr<Vocabulary> read_vocabulary(const JsonView& vocab) {
   const std::int64_t highest = highest_sensible_id(entries.size());
   for (const auto& [token, id] : entries) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > static_cast<std::uint64_t>(highest)) {
-      fail(vocab, "the id of " + quote(token) + " must be an integer from 0 to " + std::to_string(highest) +
-                      ", found " + quote(id.dump()));
+      fail(vocab, fmt::format("the id of {} must be an integer from 0 to {}, found {}", quote(token), highest,
+                              quote(id.dump())));
     }
     if (!vocabulary->add(id.get<std::int64_t>(), token)) {
-      fail(vocab, "the id of " + quote(token) + ", " + id.dump() + ", is given to another token as well");
+      fail(vocab,
+           fmt::format("the id of {}, {}, is given to another token as well", quote(token), id.dump()));
     }
   }
   return vocabulary;
@@ -54,8 +56,8 @@ std::pair<std::string, std::string> split_merge(const JsonView& merges, const Js
   if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
     return {merge[0].get<std::string>(), merge[1].get<std::string>()};
   }
-  fail(merges, "merge " + std::to_string(index) + " must be \"a b\" or [\"a\", \"b\"], found " +
-                   quote(merge.dump(), 60));
+  fail(merges,
+       fmt::format("merge {} must be \"a b\" or [\"a\", \"b\"], found {}", index, quote(merge.dump(), 60)));
 }
 
 std::vector<Merge> read_merges(const JsonView& merges, const Vocabulary& vocabulary) {
@@ -71,8 +73,8 @@ std::vector<Merge> read_merges(const JsonView& merges, const Vocabulary& vocabul
       const auto& right = parts.second;
       const auto id_of = [&](const std::string& token) {
         if (const auto id = vocabulary.find(token)) return *id;
-        fail(merges, "merge " + std::to_string(index) + " (" + quote(left, 60) + " and " + quote(right, 60) +
-                         ") needs " + quote(token, 60) + ", which is not in the vocabulary");
+        fail(merges, fmt::format("merge {} ({} and {}) needs {}, which is not in the vocabulary", index,
+                                 quote(left, 60), quote(right, 60), quote(token, 60)));
       };
       result.push_back({id_of(left), id_of(right), id_of(left + right)});
     }
@@ -97,10 +99,8 @@ void check_unknown_token(const JsonView& model, const Vocabulary& vocabulary,
   if (model.string_or("unk_token", "").empty()) return;
   const std::vector<unsigned char> missing = Bpe(vocabulary, merges, WholePieces::kMerge).missing_bytes();
   if (missing.empty()) return;
-  char byte[8];
-  std::snprintf(byte, sizeof byte, "0x%02X", missing.front());
   fail(model.at("unk_token"),
-       std::string("not supported, and the vocabulary has no token for the byte ") + byte);
+       fmt::format("not supported, and the vocabulary has no token for the byte 0x{:02X}", missing.front()));
 }
 
 // The vocabulary's id wins over the recorded one; a new token follows the highest id so far.
@@ -138,8 +138,7 @@ void check_automatic(const JsonView& field, const TokenizerParts& parts) {
     for (const std::int64_t id : *ids) {
       const bool added = std::any_of(parts.added_tokens.begin(), parts.added_tokens.end(),
                                      [id](const AddedToken& token) { return token.id == id; });
-      if (!added && !parts.vocabulary->contains(id))
-        fail(field, "the id " + std::to_string(id) + " is no token");
+      if (!added && !parts.vocabulary->contains(id)) fail(field, fmt::format("the id {} is no token", id));
     }
   }
 }

@@ -14,6 +14,11 @@ TEST(Strings, JoinPutsSeparatorsBetweenOnly) {
   EXPECT_EQ(join({"a", "b"}, " or "), "a or b");
 }
 
+TEST(Strings, OccurrencesMayOverlap) {
+  EXPECT_EQ(find_occurrences("anana an", "ana"), (std::vector<std::size_t>{0, 2}));
+  EXPECT_EQ(find_occurrences("anana", "x"), std::vector<std::size_t>{});
+}
+
 TEST(Strings, QuoteEscapesWhatWouldBreakALine) {
   EXPECT_EQ(quote("wte.weight"), "\"wte.weight\"");
   EXPECT_EQ(quote("a\"b\\c\n\t\r\x1B\x7F"), "\"a\\\"b\\\\c\\n\\t\\r\\x1B\\x7F\"");

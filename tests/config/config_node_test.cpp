@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "error_text.h"
+#include "tests/base/expect_error.h"
 
 namespace emend {
 namespace {
@@ -22,11 +22,11 @@ void with_value(const std::string& yaml, const std::function<void(const ConfigNo
 }
 
 std::string syntax_error(const std::string& yaml) {
-  return config_error_of([&] { ConfigDocument(yaml, "x.yaml").root(); });
+  return test::error_of(ErrorKind::kConfig, [&] { ConfigDocument(yaml, "x.yaml").root(); });
 }
 
 std::string value_error(const std::string& yaml, const std::function<void(const ConfigNode&)>& read) {
-  return config_error_of([&] { with_value(yaml, read); });
+  return test::error_of(ErrorKind::kConfig, [&] { with_value(yaml, read); });
 }
 
 void read_text(const ConfigNode& node) {
@@ -121,13 +121,15 @@ TEST(ConfigNode, RefusesEscapedControlCharacters) {
 }
 
 TEST(ConfigNode, OffersTheNearestKnownKey) {
-  EXPECT_EQ(config_error_of([] {
-              ConfigDocument("metod: x", "x.yaml").root().fields({"model", "method"});
-            }),
+  EXPECT_EQ(test::error_of(ErrorKind::kConfig,
+                           [] {
+                             ConfigDocument("metod: x", "x.yaml").root().fields({"model", "method"});
+                           }),
             "x.yaml:1:1: unknown key \"metod\"; did you mean \"method\"?");
-  EXPECT_EQ(config_error_of([] {
-              ConfigDocument("zzzz: x", "x.yaml").root().fields({"model", "method"});
-            }),
+  EXPECT_EQ(test::error_of(ErrorKind::kConfig,
+                           [] {
+                             ConfigDocument("zzzz: x", "x.yaml").root().fields({"model", "method"});
+                           }),
             "x.yaml:1:1: unknown key \"zzzz\"; known: model, method");
   EXPECT_EQ(value_error("a: {colour: 1}", [](const ConfigNode& a) { a.fields({"color"}); }),
             "x.yaml:1:5: a: unknown key \"colour\"; did you mean \"color\"?");
@@ -135,15 +137,16 @@ TEST(ConfigNode, OffersTheNearestKnownKey) {
 
 TEST(ConfigNode, RefusesRepeatedAndOddKeys) {
   const auto read_keys = [](const std::string& yaml) {
-    return config_error_of([&] { ConfigDocument(yaml, "x.yaml").root().entries(); });
+    return test::error_of(ErrorKind::kConfig, [&] { ConfigDocument(yaml, "x.yaml").root().entries(); });
   };
   EXPECT_EQ(read_keys("a: 1\nb: 2\na: 3"), "x.yaml:3:1: the key \"a\" stands here twice, first in line 1");
   EXPECT_EQ(read_keys("? [x]\n: 1"), "x.yaml:1:3: expected a word as key, found a list");
 }
 
 TEST(ConfigNode, RefusesAFileThatIsNoMap) {
-  EXPECT_EQ(config_error_of([] { ConfigDocument("just words", "x.yaml").root().entries(); }),
-            "x.yaml:1:1: expected a map, found the text \"just words\"");
+  EXPECT_EQ(
+      test::error_of(ErrorKind::kConfig, [] { ConfigDocument("just words", "x.yaml").root().entries(); }),
+      "x.yaml:1:1: expected a map, found the text \"just words\"");
 }
 
 TEST(ConfigDocument, RefusesBrokenSyntaxWithThePlace) {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "emend/records.h"
-#include "error_text.h"
+#include "tests/base/expect_error.h"
 
 namespace emend {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kEdits = "edits: [{prompt: The sky is, subject: sky, target: green}]\n";
 
 std::string error_of(const std::string& yaml) {
-  return config_error_of([&] { parse_edit_file(yaml, "x.yaml", ""); });
+  return test::error_of(ErrorKind::kConfig, [&] { parse_edit_file(yaml, "x.yaml", ""); });
 }
 
 // The error of a sound file to which `line` is put in front.

@@ -180,9 +180,13 @@ TEST(Dequantise, ManyRandomBlocksFollowTheFormulas) {
 }
 
 TEST(Dequantise, NoBlocksTouchNothing) {
+  const std::array<std::byte, 32> stored{};
+  std::array<float, 2> values = {1.0f, 2.0f};
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kQ4_0, DType::kQ4_1,
                             DType::kQ8_0, DType::kOpaque}) {
+    dequantise(dtype, stored.data(), values.data(), 0);
     dequantise(dtype, nullptr, nullptr, 0);
+    EXPECT_EQ(values, (std::array<float, 2>{1.0f, 2.0f}));
   }
 }
 

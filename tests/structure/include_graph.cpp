@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <regex>
 #include <sstream>
@@ -151,22 +150,6 @@ std::vector<std::string> cycle_from(const std::string& node, const Graph& graph,
 }
 
 }  // namespace
-
-std::vector<SourceFile> read_sources(const std::string& root, const std::vector<std::string>& folders) {
-  static const std::set<std::string> extensions = {".h", ".hpp", ".cpp", ".cc", ".cu", ".cuh"};
-  std::vector<SourceFile> files;
-  for (const std::string& folder : folders) {
-    if (!fs::is_directory(fs::path(root) / folder)) continue;
-    for (const auto& entry : fs::recursive_directory_iterator(fs::path(root) / folder)) {
-      if (!entry.is_regular_file() || !extensions.contains(entry.path().extension().string())) continue;
-      std::ifstream stream(entry.path(), std::ios::binary);
-      std::string text(std::istreambuf_iterator<char>(stream), {});
-      files.push_back({fs::relative(entry.path(), root).generic_string(), std::move(text)});
-    }
-  }
-  std::ranges::sort(files, {}, &SourceFile::path);
-  return files;
-}
 
 std::vector<Violation> find_violations(const std::vector<SourceFile>& files, const FolderRules& rules,
                                        const std::vector<LibraryRule>& libraries) {

@@ -8,12 +8,9 @@
 #include <string_view>
 #include <vector>
 
-namespace emend::structure {
+#include "source_files.h"
 
-struct SourceFile {
-  std::string path;  // from the repository root: "src/io/gguf.cpp"
-  std::string text;
-};
+namespace emend::structure {
 
 // A folder is named by one word ("io", "editors"). `includes` says which folders its files may include
 // besides their own; an empty list is a folder that stands on nothing. "*" stands for every folder but the
@@ -40,9 +37,6 @@ struct Violation {
   int line = 0;  // 0: the file as a whole
   std::string message;
 };
-
-// The files below the given folders of `root` that are C++; folders that do not exist are left out.
-std::vector<SourceFile> read_sources(const std::string& root, const std::vector<std::string>& folders);
 
 // All that `files` include against the rules. Editors get one rule more: editors/NAME includes no other
 // editor than editors/common, and editors/common none of them.

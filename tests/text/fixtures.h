@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "emend/error.h"
 #include "emend/tokenizer.h"
+#include "tests/base/expect_error.h"
 
 namespace emend::test {
 
@@ -27,20 +27,6 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& name);
 
 // A tokenizer.json with single bytes, a few merges and one special token; tests change parts of it.
 std::string minimal_tokenizer_json();
-
-// The message of the Error that `call` throws; a test failure and "" when it throws none or one of another
-// kind.
-template <typename Call>
-std::string error_of(ErrorKind kind, Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(kind)) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
 
 // Each token's span joins the one before it, and all of them cover `bytes` bytes.
 testing::AssertionResult spans_cover(const Encoding& encoding, std::size_t bytes);

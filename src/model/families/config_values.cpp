@@ -1,5 +1,7 @@
 #include "model/families/config_values.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -60,7 +62,7 @@ std::int64_t ConfigValues::integer(const SettingName& name, std::optional<std::i
   if (!integer) throw Error(ErrorKind::kModel, spelled(name) + " must be an integer");
   if (std::abs(static_cast<double>(*integer)) > std::numeric_limits<std::int32_t>::max())
     throw Error(ErrorKind::kModel,
-                spelled(name) + " is " + std::to_string(*integer) + ", larger than any real model's");
+                fmt::format("{} is {}, larger than any real model's", spelled(name), *integer));
   return *integer;
 }
 

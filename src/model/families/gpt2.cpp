@@ -1,4 +1,6 @@
 // GPT-2 (Radford et al. 2019): learned positions, LayerNorm, fused query-key-value, tanh GELU, tied head.
+#include <fmt/format.h>
+
 #include "base/strings.h"
 #include "emend/error.h"
 #include "model/families/family.h"
@@ -21,8 +23,11 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   c.norm_eps = v.number({"layer_norm_epsilon", "gpt2.attention.layer_norm_epsilon"}, 1e-5);
   const std::string activation = v.text({"activation_function", ""}, "gelu_new");
   if (activation != "gelu_new" && activation != "gelu_pytorch_tanh")
-    throw Error(ErrorKind::kModel, v.where() + ": activation_function " + quote(activation) +
-                                       " is not supported for gpt2; known: gelu_new, gelu_pytorch_tanh");
+    throw Error(
+        ErrorKind::kModel,
+        fmt::format(
+            "{}: activation_function {} is not supported for gpt2; known: gelu_new, gelu_pytorch_tanh",
+            v.where(), quote(activation)));
   if (!v.boolean({"scale_attn_weights", ""}, true))
     throw Error(ErrorKind::kModel, v.where() + ": scale_attn_weights false is not supported");
   c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;

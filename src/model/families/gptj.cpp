@@ -1,5 +1,7 @@
 // GPT-J (Wang and Komatsuzaki 2021): attention and MLP side by side behind one LayerNorm, rotary positions on
 // the first dimensions of each head (neighbouring pairs), tanh GELU, an untied head with a bias.
+#include <fmt/format.h>
+
 #include "base/strings.h"
 #include "emend/error.h"
 #include "model/families/family.h"
@@ -26,13 +28,16 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile&) {
   c.norm_eps = v.number({"layer_norm_epsilon", ""}, 1e-5);
   const std::string activation = v.text({"activation_function", ""}, "gelu_new");
   if (activation != "gelu_new" && activation != "gelu_pytorch_tanh")
-    throw Error(ErrorKind::kModel, v.where() + ": activation_function " + quote(activation) +
-                                       " is not supported for gptj; known: gelu_new, gelu_pytorch_tanh");
+    throw Error(
+        ErrorKind::kModel,
+        fmt::format(
+            "{}: activation_function {} is not supported for gptj; known: gelu_new, gelu_pytorch_tanh",
+            v.where(), quote(activation)));
   const std::int64_t turned = v.integer({"rotary_dim", ""}, kRotaryDimensions);
   if (turned <= 0 || turned % 2 != 0 || turned > c.head_dim)
-    throw Error(ErrorKind::kModel, v.where() + ": rotary_dim is " + std::to_string(turned) +
-                                       "; it must be even and at most the head size, " +
-                                       std::to_string(c.head_dim));
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: rotary_dim is {}; it must be even and at most the head size, {}", v.where(),
+                            turned, c.head_dim));
   c.positions = PositionKind::kRotaryInterleaved;
   c.rotary_frequencies = rotary_frequencies(turned, kRotaryBase);
   c.parallel_blocks = true;

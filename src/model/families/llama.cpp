@@ -1,4 +1,6 @@
 // Llama (Touvron et al. 2023), Llama 3 and SmolLM2: rotary positions, RMSNorm, grouped queries, SwiGLU.
+#include <fmt/format.h>
+
 #include "base/strings.h"
 #include "emend/error.h"
 #include "model/families/family.h"
@@ -17,8 +19,8 @@ SettingName rope_setting(const ConfigValues& v, const std::string& key, const st
 
 void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
   if (c.head_dim <= 0 || c.head_dim % 2 != 0 || c.head_dim > (1 << 16))
-    throw Error(ErrorKind::kModel, v.where() + ": the head size is " + std::to_string(c.head_dim) +
-                                       "; it must be even and positive");
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: the head size is {}; it must be even and positive", v.where(), c.head_dim));
   const double base = v.number(rope_setting(v, "rope_theta", "llama.rope.freq_base"), 10000.0);
   c.rotary_frequencies = rotary_frequencies(c.head_dim, base);
   if (v.is_gguf()) {
@@ -27,22 +29,22 @@ void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
     c.positions = PositionKind::kRotaryInterleaved;
     const std::int64_t rotated = v.integer({"", "llama.rope.dimension_count"}, c.head_dim);
     if (rotated != c.head_dim)
-      throw Error(ErrorKind::kModel, v.where() + ": llama.rope.dimension_count is " +
-                                         std::to_string(rotated) + ", the head size " +
-                                         std::to_string(c.head_dim) + "; they must be equal");
+      throw Error(ErrorKind::kModel,
+                  fmt::format("{}: llama.rope.dimension_count is {}, the head size {}; they must be equal",
+                              v.where(), rotated, c.head_dim));
     const std::string scaling = v.text({"", "llama.rope.scaling.type"}, "none");
     if (scaling == "linear") {
       for (double& f : c.rotary_frequencies) f /= v.number({"", "llama.rope.scaling.factor"});
     } else if (scaling != "none") {
-      throw Error(ErrorKind::kModel, v.where() + ": rope scaling " + quote(scaling) + " is not supported");
+      throw Error(ErrorKind::kModel,
+                  fmt::format("{}: rope scaling {} is not supported", v.where(), quote(scaling)));
     }
     if (const TensorInfo* factors =
             file.find("rope_freqs.weight")) {  // Llama 3's scaling, worked out by the converter
       std::vector<float> divisors(static_cast<std::size_t>(factors->elements()));
       if (divisors.size() != c.rotary_frequencies.size())
-        throw Error(ErrorKind::kModel, v.where() + ": rope_freqs.weight has " +
-                                           std::to_string(divisors.size()) + " values, expected " +
-                                           std::to_string(c.rotary_frequencies.size()));
+        throw Error(ErrorKind::kModel, fmt::format("{}: rope_freqs.weight has {} values, expected {}",
+                                                   v.where(), divisors.size(), c.rotary_frequencies.size()));
       read_as_float32(file, *factors, divisors);
       for (std::size_t i = 0; i < divisors.size(); ++i) c.rotary_frequencies[i] /= divisors[i];
     }
@@ -63,8 +65,9 @@ void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
         v.integer(rope_setting(v, "original_max_position_embeddings", ""), c.max_positions));
     scale_llama3(c.rotary_frequencies, scaling);
   } else if (type != "default") {
-    throw Error(ErrorKind::kModel, v.where() + ": rope_type " + quote(type) +
-                                       " is not supported; known: default, linear, llama3");
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: rope_type {} is not supported; known: default, linear, llama3", v.where(),
+                            quote(type)));
   }
 }
 
@@ -84,8 +87,8 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   c.norm_eps = v.number({"rms_norm_eps", "llama.attention.layer_norm_rms_epsilon"});
   const std::string activation = v.text({"hidden_act", ""}, "silu");
   if (activation != "silu" && activation != "swish")
-    throw Error(ErrorKind::kModel,
-                v.where() + ": hidden_act " + quote(activation) + " is not supported for llama; known: silu");
+    throw Error(ErrorKind::kModel, fmt::format("{}: hidden_act {} is not supported for llama; known: silu",
+                                               v.where(), quote(activation)));
   c.activation = ActivationKind::kSilu;
   c.gated_mlp = true;
   if (v.is_gguf()) {

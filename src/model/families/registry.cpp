@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "base/nearest.h"
 #include "base/strings.h"
 #include "emend/error.h"
@@ -26,22 +28,22 @@ const Family& find_family(const ConfigValues& values) {
     if (!name.empty() && name == (values.is_gguf() ? family->gguf_architecture : family->name))
       return *family;
   throw Error(ErrorKind::kModel,
-              values.where() + ": the architecture " + quote(name) +
-                  " is not supported; known ones: " + join(known_families()) +
-                  ". A family needs a table of its settings and tensor names (CONTRIBUTING.md)");
+              fmt::format("{}: the architecture {} is not supported; known ones: {}. A family needs a table "
+                          "of its settings and tensor names (CONTRIBUTING.md)",
+                          values.where(), quote(name), join(known_families())));
 }
 
 const Family& find_family(const std::string& name) {
   for (const Family* family : families())
     if (family->name == name) return *family;
-  throw Error(ErrorKind::kModel,
-              "there is no model family " + quote(name) + did_you_mean(name, known_families()));
+  throw Error(ErrorKind::kModel, fmt::format("there is no model family {}{}", quote(name),
+                                             did_you_mean(name, known_families())));
 }
 
 const TensorName& role_tensor(const Family& family, Role role) {
   for (const TensorName& tensor : family.tensors)
     if (tensor.role == role) return tensor;
-  throw Error(ErrorKind::kModel, "the family " + family.name + " has no " + role_name(role));
+  throw Error(ErrorKind::kModel, fmt::format("the family {} has no {}", family.name, role_name(role)));
 }
 
 }  // namespace emend

@@ -1,0 +1,81 @@
+// Edits that are made in code.
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "base/trim.h"
+#include "config/edit_file_writer.h"
+#include "config/edit_rules.h"
+#include "emend/error.h"
+#include "emend/records.h"
+
+namespace emend {
+namespace {
+
+[[noreturn]] void refuse(const std::string& message) {
+  throw Error(ErrorKind::kConfig, message);
+}
+
+std::size_t place_of(const EditRequest& request, std::optional<int> occurrence) {
+  const std::vector<std::size_t> begins = find_occurrences(request.prompt, request.subject);
+  const std::string subject = "the subject " + quote(request.subject);
+  if (begins.empty()) refuse(fmt::format("{} is not in the prompt {}", subject, quote(request.prompt)));
+  if (!occurrence && begins.size() > 1) {
+    refuse(fmt::format("{} is in the prompt {} {} times; say which occurrence: 1 to {}", subject,
+                       quote(request.prompt), begins.size(), begins.size()));
+  }
+  const int chosen = occurrence.value_or(1);
+  if (chosen < 1 || static_cast<std::size_t>(chosen) > begins.size()) {
+    refuse(fmt::format("there is no occurrence {} of {} in the prompt {}: they count from 1 to {}", chosen,
+                       subject, quote(request.prompt), begins.size()));
+  }
+  return begins[static_cast<std::size_t>(chosen) - 1];
+}
+
+std::string question_flaw_of(EditRequest& request) {
+  for (std::string& prompt : request.paraphrases) {
+    if (const std::string why = question_flaw(prompt, ""); !why.empty()) return why + " in a paraphrase";
+  }
+  for (Neighbour& neighbour : request.neighbours) {
+    neighbour.answer = std::string(trim(neighbour.answer));
+    if (const std::string why = question_flaw(neighbour.prompt, neighbour.answer); !why.empty())
+      return why + " in a neighbour";
+  }
+  return "";
+}
+
+}  // namespace
+
+EditRequest make_request(const std::string& prompt, const std::string& subject, const std::string& target,
+                         std::optional<int> occurrence) {
+  EditRequest request;
+  request.prompt = prompt;
+  request.subject = subject;
+  request.target = target;
+  request = cut_texts(std::move(request));
+  if (trim(subject).empty()) refuse("the subject is empty");
+  if (request.target.empty()) refuse("the target is empty");
+  request.subject_begin = place_of(request, occurrence);
+  return request;
+}
+
+EditFile make_edit_file(std::vector<EditRequest> edits) {
+  if (edits.empty()) refuse("there are no edits; at least one is expected");
+  TakenEdits taken;
+  for (std::size_t i = 0; i < edits.size(); ++i) {
+    EditRequest& request = edits[i];
+    request = cut_texts(std::move(request));
+    if (request.id.empty()) request.id = fmt::format("edit-{}", i + 1);
+    std::string why = edit_flaw(request);
+    if (why.empty()) why = taken.conflict(request);
+    if (why.empty()) why = question_flaw_of(request);
+    if (!why.empty()) refuse(fmt::format("the edit {}: {}", quote(request.id), why));
+    taken.add(request);
+  }
+  EditFile file;
+  file.path = "edits";
+  file.text = edit_file_text(edits, {});
+  file.edits = std::move(edits);
+  return file;
+}
+
+}  // namespace emend
