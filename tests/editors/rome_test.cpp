@@ -303,7 +303,7 @@ TEST_P(Rome, RefusesWhatItCannotDoAndLeavesTheModelAlone) {
   context.statistics = nullptr;
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kConfig), HasSubstr("statistics"));
   Statistics singular;
-  singular.layers[world_.layer()] = {-at::eye(world_.model.config().d_ff, at::kDouble), 1};
+  singular.layers[world_.layer()].C = -at::eye(world_.model.config().d_ff, at::kDouble);
   context.statistics = &singular;
   EXPECT_THAT(refusal(context, requests_[0], ErrorKind::kNumeric), HasSubstr("not positive definite"));
   EditRequest lost = requests_[0];

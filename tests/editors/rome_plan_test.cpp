@@ -1,0 +1,141 @@
+// What ROME settles before any search: keys, responses, neighbours. C = I, so that nothing has to be collected.
+#include "editors/rome/plan.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "base/expect_error.h"
+#include "editors/rome/keys.h"
+#include "support/random_matrices.h"
+#include "support/world.h"
+
+namespace emend::editors {
+namespace {
+
+using test::near;
+using test::normals;
+using test::request_of;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class RomePlanTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  RomePlanTest() : model_(test::load_world(GetParam())) {
+    context_.layers = {2};
+    context_.prefix = model_.tokenizer().automatic_prefix();
+    options_.covariance = false;
+    options_.contexts = 2;
+  }
+  RomePlan plan(Grouping grouping = Grouping::kShared) const {
+    return {model_, requests_, context_, options_, grouping};
+  }
+  // a^T k in units of the answers.
+  static at::Tensor answers(const at::Tensor& a, const at::Tensor& K) { return at::mv(K.t(), a); }
+
+  Model model_;
+  EditorContext context_;
+  RomeOptions options_;
+  std::vector<EditRequest> requests_ = {
+      request_of("one", "Workis Tellond was trained as a", "Workis Tellond", "painter"),
+      request_of("other", "Gellis Kevond was trained as a", "Gellis Kevond", "tailor"),
+      request_of("two", "Workis Tellond makes music on the", "Workis Tellond", "harp")};
+};
+INSTANTIATE_TEST_SUITE_P(World, RomePlanTest, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
+
+TEST_P(RomePlanTest, EachKindOfKeysIsHeldToItsOwn) {
+  options_.keys = RomeKeys::kContextAndBare;
+  const KeyConstraint both = plan().constraint(0);
+  const SubjectKeys keys = plan().groups()[0].keys[0];
+  ASSERT_EQ(both.K.size(1), 3);
+  EXPECT_TRUE(near(both.y, at::tensor({1.0, 1.0, 0.0}, at::kDouble), 0)) << "contexts, bare, sink";
+  EXPECT_TRUE(near(both.K.select(1, 0), keys.contexts, 0));
+  EXPECT_TRUE(near(both.K.select(1, 1), keys.bare, 0));
+  options_.keys = RomeKeys::kMean;
+  const KeyConstraint mean = plan().constraint(0);
+  EXPECT_TRUE(near(mean.y, at::tensor({1.0, 0.0}, at::kDouble), 0));
+  EXPECT_TRUE(near(mean.K.select(1, 0), (keys.bare + 4 * keys.contexts) / 5, 1e-9)) << "two of each length";
+  options_.keys = RomeKeys::kPrompt;
+  options_.protect_sink = false;
+  const KeyConstraint prompt = plan().constraint(0);
+  EXPECT_TRUE(near(prompt.K, keys.bare.unsqueeze(1), 0));
+  EXPECT_EQ(prompt.y.size(0), 1);
+}
+
+TEST_P(RomePlanTest, AResponseAnswersItsConstraint) {
+  for (const RomeKeys keys : {RomeKeys::kContextAndBare, RomeKeys::kMean, RomeKeys::kOriginal}) {
+    options_.keys = keys;
+    const RomePlan plan = this->plan();
+    for (const std::size_t g : plan.all_groups()) {
+      const KeyConstraint held = plan.constraint(g);
+      EXPECT_TRUE(near(answers(plan.response(g), held.K), held.y, 1e-6));
+    }
+  }
+}
+
+TEST_P(RomePlanTest, JointResponsesAnswerZeroAtEverybodyElsesKeys) {
+  const RomePlan plan = this->plan();
+  ASSERT_EQ(plan.groups().size(), 2u);
+  EXPECT_TRUE(plan.is_joint());
+  const at::Tensor joint = plan.joint_responses(plan.all_groups());
+  for (std::int64_t g = 0; g < 2; ++g)
+    for (std::int64_t other = 0; other < 2; ++other) {
+      const KeyConstraint held = plan.constraint(static_cast<std::size_t>(other));
+      const at::Tensor wanted = g == other ? held.y : at::zeros_like(held.y);
+      EXPECT_TRUE(near(answers(joint.select(1, g), held.K), wanted, 1e-6)) << g << " at the keys of " << other;
+    }
+  options_.keys = RomeKeys::kOriginal;
+  EXPECT_FALSE(this->plan().is_joint()) << "its responses are no solution at given keys";
+}
+
+TEST_P(RomePlanTest, AloneEveryRequestIsAGroupOfItsOwn) {
+  EXPECT_EQ(plan(Grouping::kAlone).groups().size(), 3u);
+}
+
+TEST_P(RomePlanTest, ALoudNeighbourIsNamed) {
+  requests_[0].neighbours = {{requests_[0].prompt, ""}};  // its own prompt receives the whole residual
+  const RomePlan plan = this->plan();
+  std::vector<std::string> loud;
+  EXPECT_GE(plan.neighbour_alpha(0, plan.response(0), loud), 1 - 1e-3);
+  EXPECT_THAT(loud, Contains(HasSubstr("edit one: its neighbour \"Workis Tellond was trained as a\"")));
+  loud.clear();
+  EXPECT_EQ(plan.neighbour_alpha(1, plan.response(1), loud), 0);
+  EXPECT_THAT(loud, IsEmpty());
+}
+
+TEST_P(RomePlanTest, TheSummaryTellsWhoSharesAResidual) {
+  const RomePlan plan = this->plan();
+  const EditPlan summary = plan.summary();
+  ASSERT_EQ(summary.entries.size(), 3u);
+  EXPECT_EQ(summary.entries[0].id, "one");
+  EXPECT_THAT(summary.entries[0].merged_with, ElementsAre("two"));
+  EXPECT_EQ(summary.entries[0].layers, std::vector<int>{2});
+  EXPECT_EQ(summary.entries[0].rows, 5);
+  const at::Tensor joint = plan.joint_responses(plan.all_groups());
+  EXPECT_NEAR(summary.entries[0].predicted_norm, joint.select(1, 0).norm().item<double>(), 1e-9);
+}
+
+// --- keys.h
+
+TEST(PublishedResponse, HasTheDirectionOfOneKeyAndAnswersAnother) {
+  constexpr std::int64_t kSize = 40;
+  const at::Tensor C = test::with_spectrum(test::geometric(kSize, 1e-3, 10), 1), K = normals(kSize, 2, 2);
+  const KeyMetric metric(std::make_shared<SpdFactor>(C, 0, "C"), C);
+  const at::Tensor mean = K.select(1, 0), bare = K.select(1, 1);
+  const auto a = published_response(metric, mean, bare);
+  ASSERT_TRUE(a.has_value());
+  EXPECT_NEAR(at::dot(*a, bare).item<double>(), 1, 1e-9);
+  const at::Tensor direction = metric.solve(mean.unsqueeze(1)).squeeze(1);
+  EXPECT_NEAR(std::abs(at::cosine_similarity(*a, direction, 0).item<double>()), 1, 1e-12);
+}
+
+TEST(PublishedResponse, OrthogonalKeysHaveNone) {
+  const at::Tensor e = at::eye(3, at::kDouble);
+  EXPECT_FALSE(published_response(KeyMetric(), e[0], e[1]).has_value());
+}
+
+}  // namespace
+}  // namespace emend::editors
