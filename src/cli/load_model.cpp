@@ -10,8 +10,8 @@ namespace emend {
 
 Model load_model(const std::string& path, const CommonOptions& options, Console& console) {
   ModelOptions how;
-  how.device = options.device;
-  how.dtype = options.dtype;
+  how.device = Placement::parse(options.device);
+  how.dtype = parse_compute_type(options.dtype);
   how.threads = options.threads;
   Model model = Model::load(path, how, console.progress());
   throw_if_interrupted();

@@ -225,9 +225,7 @@ TEST_F(Cuda, AModelThatDoesNotFitIsRefusedBeforeAnyWork) {
 }
 
 TEST_F(Cuda, AMissingDeviceIsNamed) {
-  ModelOptions options;
-  options.device = "cuda:63";
-  EXPECT_THROW(load("world/gpt2", options), Error);
+  EXPECT_THROW(Placement::parse("cuda:63"), Error);
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ TEST_P(ScopedEditTest, RefusesWhatDoesNotFitAndChangesNothing) {
 
 TEST(ScopedEditBfloat16, RoundsOnceAndPutsTheBytesBack) {
   ModelOptions options;
-  options.dtype = "bfloat16";
+  options.dtype = ComputeType::kBfloat16;
   Model model = Model::make_random(test::tiny_config("llama"), 1, options);
   const std::string before = bytes_of_weights(model);
   const at::Tensor old = model.mlp_down(0).to(at::kFloat);
