@@ -27,7 +27,7 @@ class Collector {
   // What was kept so far.
   std::vector<EvalRecord>& records() { return file_.records; }
 
-  // Call once, last. Throws Error(kConfig) when nothing was kept.
+  // Call once, last. Throws Error(kConfig) if no record was kept.
   DatasetFile take();
 
  private:

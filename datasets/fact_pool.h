@@ -30,12 +30,12 @@ struct DrawRequest {
 
 class FactPool {
  public:
-  // A prompt that is there already, in the same group and with the same answer, is let through.
+  // A prompt that is there already, in the same group and with the same answer, is ignored.
   void add(const PooledFact& fact);
 
-  // Facts of that group and answer: those that are no edits first, since they stay true when many records are
-  // applied together, then in the order of the hash of (seed, prompt). It depends on neither the order of the
-  // file nor on other records.
+  // Facts of that group and answer: those that are not edits first, since they stay true when many records
+  // are applied together, then in the order of the hash of (seed, prompt). It depends on neither the order of
+  // the file nor on other records.
   std::vector<PooledFact> draw(const DrawRequest& request) const;
 
  private:

@@ -10,7 +10,7 @@
 
 namespace emend {
 
-// The objects of a JSON array, or of JSON lines: one object a line, empty lines let through.
+// The objects of a JSON array, or of JSON lines: one object a line; empty lines are ignored.
 class JsonRecords {
  public:
   // Throws Error(kIo) when the file cannot be read; Error(kFormat) when it is neither form, with line and

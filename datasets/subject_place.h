@@ -13,7 +13,7 @@ namespace emend {
 inline constexpr std::size_t kNotInPrompt = std::string::npos;
 
 // Sets prompt, subject and subject_begin from a pattern whose "{}" stands for the subject; without "{}" as
-// find_subject. Returns false, and sets nothing, when "{}" is there more than once.
+// find_subject. Returns false and changes nothing if "{}" is there more than once.
 bool fill_subject(EditRequest& request, const std::string& pattern, const std::string& subject);
 
 // Sets the three from a whole prompt: the first occurrence counts, as in the field's code.

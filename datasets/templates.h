@@ -17,7 +17,7 @@ class TemplateSet {
   // Patterns with one "{}"; repeated ones count once.
   explicit TemplateSet(const std::vector<std::string>& patterns);
 
-  // The pattern with the most text outside of "{}" that `prompt` fits; nothing when it fits none.
+  // The pattern with the most text outside of "{}" that `prompt` fits; std::nullopt if it fits none.
   std::optional<TemplateMatch> match(const std::string& prompt) const;
 
  private:

@@ -64,11 +64,6 @@ std::string ids_text(const std::vector<std::int64_t>& ids) {
   return join(texts);
 }
 
-std::string dtype_name(const Model& model) {
-  const c10::ScalarType type = c10::typeMetaToScalarType(model.options().dtype());
-  return type == c10::kFloat ? "float32" : type == c10::kBFloat16 ? "bfloat16" : "float16";
-}
-
 // `work` in the first process, then in the others: they find what it left on disk.
 void first_then_others(ShardGroup* group, const std::function<void()>& work) {
   const bool first = group == nullptr || group->rank() == 0;
@@ -140,7 +135,7 @@ EvalSummary Benchmark::State::header(const Model& model, const BenchmarkConditio
   header.mode = options.mode.text();
   header.seed = options.seed;
   header.token_budget = conditions.token_budget;
-  header.dtype = conditions.dtype.empty() ? dtype_name(model) : conditions.dtype;
+  header.dtype = conditions.dtype.empty() ? to_string(model.compute_type()) : conditions.dtype;
   header.device = conditions.device.empty() ? model.devices() : conditions.device;
   header.skipped = data.skipped;
   header.notes = data.notes;

@@ -12,8 +12,9 @@
 
 namespace emend {
 
-// A prompt with the answer that belongs to it; a locality question may lack one, and the base model's own answer counts. `kind` is the data set's own name for the group: "Relation_Specificity",
-// "Reasoning", "neighborhood", "one_hop".
+// A prompt with the answer that belongs to it; a locality question may have none: then the base model's own
+// answer is used. `kind` is the data set's own name for the group: "Relation_Specificity", "Reasoning",
+// "neighborhood", "one_hop".
 struct KindQuestion {
   std::string kind;
   std::string prompt;
@@ -52,12 +53,13 @@ std::vector<DatasetHelp> list_datasets();
 // Throws Error(kConfig) for an unknown name (the nearest one is offered).
 DatasetHelp find_dataset(const std::string& name);
 
-// Reads a file of a data set: a JSON array of objects, or JSON lines. docs/formats.md says what each set's fields become.
-// Blanks around texts are cut (around prompts only at the end). Equal files give equal records: what is derived is drawn by
-// hash of the ids. Throws Error(kConfig) for an unknown name (the nearest is offered), a file that is not of that
-// form, a field that is missing or of a wrong type (file, record number from 0, field); Error(kIo) when it cannot be read.
-// Records that are well formed but cannot be used (subject not in its prompt, empty target, an id or an edit met before) are
-// left out and counted by reason; a file of which nothing is left is an Error(kConfig).
+// Reads a file of a data set: a JSON array of objects, or JSON lines. docs/formats.md says what each set's
+// fields become. Blanks around texts are cut (around prompts only at the end). Equal files give equal
+// records: what is derived is drawn by hash of the ids. Throws Error(kConfig) for an unknown name (the
+// nearest is offered), a file that is not of that form, a field that is missing or of a wrong type (file,
+// record number from 0, field); Error(kIo) when it cannot be read. Records that are well formed but cannot be
+// used (subject not in its prompt, empty target, an id or an edit met before) are left out and counted by
+// reason; a file without a usable record is an Error(kConfig).
 DatasetFile read_dataset(const std::string& dataset, const std::filesystem::path& path);
 
 // The edits of an edit file as records of the data set `emend`. read_dataset refuses .yaml and .yml files, since data sets

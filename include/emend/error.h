@@ -9,11 +9,11 @@ namespace emend {
 
 enum class ErrorKind {
   kUsage,        // wrong command line: exit 2
-  kConfig,       // an edit file or an option holds something that cannot be: exit 3
-  kFormat,       // a file is not what its format says: exit 3
-  kModel,        // the file is sound, but this model cannot be used so: exit 3
-  kIo,           // the system refused to read or write: exit 3
-  kNumeric,      // a search did not come down, a matrix is not positive definite: exit 5
+  kConfig,       // an edit file or an option holds an impossible value: exit 3
+  kFormat,       // a file breaks the rules of its format: exit 3
+  kModel,        // the file is valid, but this model cannot be used for that: exit 3
+  kIo,           // the operating system could not read or write: exit 3
+  kNumeric,      // a search did not converge, or a matrix is not positive definite: exit 5
   kInterrupted,  // the user stopped the work: exit 130
 };
 

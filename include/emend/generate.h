@@ -17,10 +17,12 @@ struct GenerateOptions {
   double temperature = 0;          // 0: greedy; > 0: softmax(logits / temperature)
   std::int64_t top_k = 0;          // draw among the k likeliest; 0: among all
   std::uint64_t seed = 0;
-  std::uint64_t stream = 0;        // row i draws from random stream `stream + i`: batch size and order change nothing
+  // Row i draws from random stream `stream + i`: the result does not depend on batch size or order.
+  std::uint64_t stream = 0;
   std::vector<std::int64_t> stop;  // ids that end a row (kept out of the result)
   std::int64_t token_budget = 4096;  // tokens of prompts that one pass may hold
-  Progress* progress = nullptr;    // told after every token column of a batch; may throw to stop; null: nobody
+  // Called after every token column of a batch; may throw to stop; null: no reports.
+  Progress* progress = nullptr;
 };
 
 // New tokens of each prompt. Prompts are not padded, so each result equals that of the prompt alone up to rounding.

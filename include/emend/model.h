@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <compare>
 #include <cstdint>
@@ -51,7 +52,7 @@ struct ModelConfig {
 };
 
 // Weights of one block in the form that the pass uses: [out, in], query, key and value fused, gate and up
-// fused. Biases that the model has not are undefined tensors.
+// fused. Biases that the model does not have are undefined tensors.
 struct BlockWeights {
   at::Tensor attention_norm, attention_norm_bias;  // [D]
   at::Tensor qkv, qkv_bias;                        // [(H + 2K) h, D]: queries, keys, values
@@ -122,9 +123,34 @@ struct RoleEntry {
   std::string digest;      // of the stored bytes; for a model made in memory, its seed
 };
 
+// Type of weights and activations. float16 runs on CUDA only.
+enum class ComputeType { kFloat32, kBfloat16, kFloat16 };
+std::string to_string(ComputeType type);  // "float32", "bfloat16", "float16"
+// The reverse. Throws Error(kUsage) that lists the known ones.
+ComputeType parse_compute_type(const std::string& text);
+
+// Where a model lies: one device, or several with whole blocks one after the other, so that a pass changes
+// device a few times.
+class Placement {
+ public:
+  Placement() = default;  // the CPU
+  // "cpu", "cuda", "cuda:1", "cuda:0,cuda:1". Throws Error(kUsage) if a device is unknown, missing on this
+  // machine, or named twice.
+  static Placement parse(const std::string& text);
+
+  // Never empty. The first one also holds the embeddings and the head, and there passes take and give
+  // tensors.
+  const std::vector<at::Device>& devices() const { return devices_; }
+  const std::string& text() const { return text_; }  // as it was given to parse
+
+ private:
+  std::vector<at::Device> devices_ = {at::Device(at::kCPU)};
+  std::string text_ = "cpu";
+};
+
 struct ModelOptions {
-  std::string device = "cpu";     // "cpu", "cuda", "cuda:1"; "cuda:0,cuda:1": the blocks one after the other over both
-  std::string dtype = "float32";  // "float32", "bfloat16", "float16" (CUDA only)
+  Placement device;
+  ComputeType dtype = ComputeType::kFloat32;
   // 0: torch's default; else set for the calling thread, and for threads that come later.
   int threads = 0;
 };
@@ -134,7 +160,8 @@ class Model {
   // Loads a safetensors folder, a .safetensors file beside its config.json, or a .gguf file. Throws Error:
   // kIo, kFormat (broken file), kModel (unknown architecture, missing or mis-shaped tensors, all listed; NaN
   // or Inf in a weight, named).
-  static Model load(const std::filesystem::path& path, const ModelOptions& options, Progress& progress);
+  static Model load(const std::filesystem::path& path, const ModelOptions& options = {},
+                    Progress& progress = no_progress());
 
   // Random weights of the given shape, normal with standard deviation 0.02 (output projections / sqrt(2
   // layers), norms 1), made on the device. Same seed and device, same weights. A tokenizer may be given
@@ -160,7 +187,8 @@ class Model {
   const std::filesystem::path& path() const;
   // dtype of weights and activations, and the device where passes take and give tensors: the first one of a model over several.
   at::TensorOptions options() const;
-  const std::string& devices() const;  // as ModelOptions named them
+  ComputeType compute_type() const;  // of weights and activations
+  const std::string& devices() const;  // Placement::text()
   std::int64_t bytes() const;         // held by weights
   // Hex XXH3-128 of all weights as they are in memory now, edits that are on included.
   std::string weights_digest() const;

@@ -124,17 +124,18 @@ struct PassInput {
   Stop stop = Stop::kLogits;
   int stop_block = -1;  // for kKey and kBlock: the last block that runs (kKey: up to its key)
   std::vector<std::int64_t> logit_tokens;  // packed indices whose logits are wanted; empty: none
-  // The last block finishes logit_tokens alone after its attention; `hidden` is not given back. Nothing of
-  // that block may be changed by interventions or recorded.
+  // The last block finishes logit_tokens alone after its attention; `hidden` is not given back. Interventions
+  // and recordings of that block are not allowed.
   bool logits_only = false;
   // --- what is changed and seen
   std::vector<Intervention> interventions;
   std::vector<Knockout> knockouts;
   std::vector<Overlay> overlays;
   std::vector<Recording> recordings;
-  // Takes each recording (by its index) as soon as its vectors are known; nothing is then kept for PassOutput::recorded. For
-  // what is too large to be held for all blocks at once. What it throws ends the pass. In a model over several devices the vectors
-  // lie where their block does; all that PassOutput holds lies on the first device.
+  // Takes each recording (by its index) as soon as its vectors are known; the tensors of
+  // PassOutput::recorded then stay undefined. Use it for vectors that are too large to be held for all blocks
+  // at once. An exception from it ends the pass. In a model over several devices the vectors lie where their
+  // block does; all that PassOutput holds lies on the first device.
   std::function<void(std::size_t recording, const at::Tensor& vectors)> on_recorded;
 };
 

@@ -1,4 +1,4 @@
-// How long work tells its caller where it stands. The library never prints: the command line tool draws the bar.
+// How long-running work reports its progress to the caller. The library never prints: the command line tool draws the bar.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 namespace emend {
 
 // Called from the thread that does the work, never concurrently. An implementation may throw
-// Error(ErrorKind::kInterrupted) from any of these to stop the work: nothing half-written stays behind.
+// Error(ErrorKind::kInterrupted) from any of these to stop the work: no half-written file stays behind.
 class Progress {
  public:
   virtual ~Progress() = default;
@@ -18,16 +18,22 @@ class Progress {
   virtual void end() = 0;
   // A remark between stages, for people: "No statistics of layer 4 in ...".
   virtual void note(std::string_view /*text*/) {}
-  // Asked outside of stages, before something is written: shall the work go on? An answer of no is thrown.
+  // Called outside of stages, before something is written. Throws if the work should stop.
   virtual void poll() {}
 };
 
-// Takes everything and says nothing.
+// Ignores everything. Holds nothing, so one object serves any number of threads.
 class SilentProgress : public Progress {
  public:
   void begin(std::string_view, std::int64_t, std::string_view) override {}
   void update(std::int64_t, std::string_view) override {}
   void end() override {}
 };
+
+// For callers who do not follow the work: the default of functions that report progress.
+inline Progress& no_progress() {
+  static SilentProgress silent;
+  return silent;
+}
 
 }  // namespace emend

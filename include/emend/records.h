@@ -1,4 +1,4 @@
-// What an edit file says, as plain values: requests, checks, outputs.
+// The content of an edit file as plain values: requests, checks, outputs.
 #pragma once
 
 #include <filesystem>

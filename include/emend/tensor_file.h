@@ -70,7 +70,7 @@ std::unique_ptr<TensorFile> open_safetensors_folder(const std::filesystem::path&
 // Opens a GGUF file of version 2 or 3, little-endian, not split.
 std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file);
 
-// A folder with safetensors, a .safetensors file or a .gguf file, told apart by what is there (magic bytes,
+// A folder with safetensors, a .safetensors file or a .gguf file, told apart by content (magic bytes,
 // not the name alone).
 std::unique_ptr<TensorFile> open_checkpoint(const std::filesystem::path& path);
 

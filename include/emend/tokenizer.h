@@ -95,8 +95,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerGguf& source);
 // which kind it looks like.
 std::string render_chat(const Tokenizer& tokenizer, std::string_view user_message);
 
-// The last token that overlaps the bytes of `subject`; how a token straddles its end is told, since BPE may merge
-// across it (ROME's lookup token; Meng et al. 2022, section 3.1).
+// The last token that overlaps the bytes of `subject`; whether a token straddles its end is reported, since
+// BPE may merge across it (ROME's lookup token; Meng et al. 2022, section 3.1).
 struct SubjectTokens {
   std::size_t first = 0;        // index of the first token that overlaps the subject
   std::size_t last = 0;         // index of the last one: the lookup token

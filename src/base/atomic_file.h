@@ -1,4 +1,4 @@
-// A whole new file or nothing.
+// Writes a file completely or not at all.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +54,7 @@ class AtomicFile {
   std::uint64_t written_ = 0;
 };
 
-// The whole of a small file at once.
+// Writes a small file in one call.
 void write_file_atomically(const std::filesystem::path& target, std::string_view text);
 
 }  // namespace emend

@@ -1,4 +1,4 @@
-// A whole new folder or none.
+// Creates a folder completely or not at all.
 #pragma once
 
 #include <filesystem>

@@ -19,8 +19,8 @@ class ByteStream {
   virtual std::size_t read(std::span<char> out) = 0;
 };
 
-// gzip (RFC 1952, several members too) and zstd (RFC 8878, several frames too) are told by their first bytes,
-// anything else is handed on as it is. Throws Error(kIo): missing, a folder, no permission.
+// gzip (RFC 1952, several members too) and zstd (RFC 8878, several frames too) are recognised by their first
+// bytes; anything else is passed on unchanged. Throws Error(kIo): missing, a folder, no permission.
 std::unique_ptr<ByteStream> open_byte_stream(const std::filesystem::path& file);
 
 // A deflated piece (RFC 1951, as zip files hold it) of known size. Throws Error(kFormat) naming `where`.

@@ -14,7 +14,7 @@ void copy_file_durably(const std::filesystem::path& from, const std::filesystem:
 // nearest folder above it that exists) has less than `bytes` free for this user.
 void require_space(const std::filesystem::path& place, std::uint64_t bytes);
 
-// Syncs a folder's entries; file systems that know no such thing are let through.
+// Syncs a folder's entries; file systems that do not support this are accepted.
 void sync_folder(const std::filesystem::path& folder);
 
 // The nearest folder above `path`, or `path` itself, that exists. An empty path is the current folder.

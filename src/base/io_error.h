@@ -1,4 +1,4 @@
-// One wording for all that the operating system refuses.
+// One wording for all errors of the operating system.
 #pragma once
 
 #include <filesystem>

@@ -41,7 +41,7 @@ class JsonView {
   bool is_string() const { return value_->is_string(); }
   bool is_number() const { return value_->is_number(); }
 
-  // The member `key`: an error when it is missing. find() takes a missing one and null for nothing.
+  // The member `key`; at() throws if it is missing, find() returns std::nullopt if it is missing or null.
   JsonView at(std::string_view key) const;
   std::optional<JsonView> find(std::string_view key) const;
   bool has(std::string_view key) const { return find(key).has_value(); }

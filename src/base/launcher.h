@@ -1,4 +1,4 @@
-// What mpirun and its kin say in the environment of the processes that they start.
+// What mpirun and similar launchers set in the environment of the processes that they start.
 #pragma once
 
 #include <cstdlib>
@@ -6,7 +6,7 @@
 
 namespace emend {
 
-// Were several processes started together?
+// Whether several processes were started together.
 inline bool launched_with_others() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
     const char* const size = std::getenv(name);

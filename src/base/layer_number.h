@@ -1,4 +1,4 @@
-// Is there such a layer?
+// The check of a layer number.
 #pragma once
 
 #include <string>

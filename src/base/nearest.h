@@ -13,12 +13,12 @@ namespace emend {
 // 1 (optimal string alignment distance).
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-// The known name nearest to `name` with upper and lower case (ASCII) taken as equal; the first of several.
-// Nothing when even that one is too far to be a slip of the finger: further than a third of the longer of the
-// two, or than 3.
+// The known name nearest to `name` (ASCII case is ignored); the first if several are equally near. Returns
+// std::nullopt if the distance is more than 3 or more than a third of the longer name: too much for a typing
+// error.
 std::optional<std::string> nearest_name(std::string_view name, const std::vector<std::string>& known);
 
-// `; did you mean "Y"?` where there is a near name, else `; known: a, b, c`. Meant to end a message.
+// `; did you mean "Y"?` if there is a near name, else `; known: a, b, c`. For the end of a message.
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& known);
 
 }  // namespace emend

@@ -12,7 +12,7 @@ namespace emend {
 
 namespace {
 
-// mpirun and its kin say so in the environment. Starting MPI without them would only cost time.
+// mpirun and similar launchers say so in the environment. Starting MPI without them would only cost time.
 bool started_together() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"})
     if (std::getenv(name) != nullptr) return true;

@@ -8,8 +8,8 @@ namespace emend {
 std::unique_ptr<ProcessGroup> ProcessGroup::join() {
   if (launched_with_others())
     throw Error(ErrorKind::kConfig,
-                "this emend was built without MPI; build it where MPI is installed, or start the shards by "
-                "hand with --shard i/N (those of statistics are joined with emend stats merge)");
+                "this emend was built without MPI; build it where MPI is installed, or start the shards one "
+                "by one with the option shard (those of statistics are joined by stats merge)");
   return nullptr;
 }
 

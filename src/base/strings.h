@@ -9,7 +9,7 @@
 
 namespace emend {
 
-// "a, b, c". Nothing between the parts of an empty or one-element list.
+// "a, b, c". The separator stands only between parts.
 std::string join(const std::vector<std::string>& parts, std::string_view separator = ", ");
 
 // Where `part` begins in `text`, overlapping occurrences included.

@@ -10,7 +10,8 @@ namespace emend {
 // Length in bytes (1 to 4) of the character that begins at `text[at]`, or 0 where no character does.
 std::size_t utf8_length(std::string_view text, std::size_t at);
 
-// Where `text` stops being UTF-8: the byte offset of the first broken character; nothing when all is well.
+// The byte offset of the first character of `text` that is not valid UTF-8; std::nullopt if all of it is
+// valid.
 std::optional<std::size_t> find_invalid_utf8(std::string_view text);
 
 }  // namespace emend

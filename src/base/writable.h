@@ -1,4 +1,4 @@
-// Can this be written? Asked before long work; nothing is changed on disk.
+// Checks, before long work, whether an output can be written. Nothing is changed on disk.
 #pragma once
 
 #include <filesystem>

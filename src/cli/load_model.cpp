@@ -8,8 +8,8 @@ namespace emend {
 
 ModelOptions model_options(const CommonOptions& options) {
   ModelOptions how;
-  how.device = options.device;
-  how.dtype = options.dtype;
+  how.device = Placement::parse(options.device);
+  how.dtype = parse_compute_type(options.dtype);
   how.threads = options.threads;
   return how;
 }

@@ -98,7 +98,7 @@ class ConfigFields {
  public:
   explicit ConfigFields(std::vector<ConfigEntry> entries) : entries_(std::move(entries)) {}
 
-  // The value of `key`, or nothing when the map has no such key.
+  // The value of `key`; std::nullopt if the map does not have it.
   std::optional<ConfigNode> find(std::string_view key) const;
 
  private:

@@ -10,10 +10,10 @@
 namespace emend {
 
 // A text of one or more lines that a model continues: blanks at its end are cut, since the answer brings its
-// own space. Throws Error(kConfig) when nothing is left.
+// own space. Throws Error(kConfig) if it is empty then.
 std::string read_prompt(const ConfigNode& node);
 
-// A text of one line without the blanks around it. Throws Error(kConfig) when nothing is left.
+// A text of one line without the blanks around it. Throws Error(kConfig) if it is empty then.
 std::string read_word(const ConfigNode& node);
 
 struct EditEntry {

@@ -7,7 +7,8 @@
 namespace emend {
 namespace {
 
-// The code of the control character that `character` (valid UTF-8) is, or nothing.
+// The code of the control character that `character` (valid UTF-8) is; std::nullopt if it is another
+// character.
 std::optional<unsigned> control_code(std::string_view character) {
   const auto first = static_cast<unsigned char>(character[0]);
   if (first < 0x20 || first == 0x7F) return first;

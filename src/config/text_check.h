@@ -18,8 +18,8 @@ struct BadCharacter {
   std::string what;        // "the control character U+0007", "the byte 0xC3, which is not UTF-8,"
 };
 
-// The first character of `text` that `shape` does not take, or nothing. Control characters are U+0000 to
-// U+001F and U+007F to U+009F.
+// The first character of `text` that `shape` does not allow; std::nullopt if there is none. Control
+// characters are U+0000 to U+001F and U+007F to U+009F.
 std::optional<BadCharacter> find_bad_character(std::string_view text, TextShape shape);
 
 }  // namespace emend

@@ -11,7 +11,7 @@
 namespace emend {
 namespace {
 
-// Notes where documents begin, and nothing else.
+// Notes only where documents begin.
 class DocumentMarks : public YAML::EventHandler {
  public:
   const std::vector<YAML::Mark>& marks() const { return marks_; }

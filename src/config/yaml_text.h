@@ -9,7 +9,7 @@
 
 namespace emend {
 
-// A larger file is refused: it is no edit file, and the parser would need many times its size in memory.
+// A larger file is refused: it is not an edit file, and the parser would need many times its size in memory.
 inline constexpr std::size_t kMaxYamlBytes = std::size_t{64} << 20;
 
 // Immutable after construction.

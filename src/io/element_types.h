@@ -31,14 +31,14 @@ struct GgmlType {
   std::uint32_t block_bytes;
   DType dtype;
 };
-// nullptr for an id that was removed from ggml or came after this was written.
+// nullptr for an unknown id: one that ggml removed, or added after this was written.
 const GgmlType* find_ggml_type(std::uint32_t id);
 // The same by name; nullptr for an unknown one.
 const GgmlType* find_ggml_type(std::string_view name);
 
-// a * b, or nothing where it does not fit.
+// a * b, or std::nullopt if it overflows.
 std::optional<std::uint64_t> checked_product(std::uint64_t a, std::uint64_t b);
-// The number of elements, multiplied from the left; nothing where it exceeds 2^63 - 1.
+// The number of elements, multiplied from the left; std::nullopt if it exceeds 2^63 - 1.
 std::optional<std::uint64_t> checked_elements(std::span<const std::int64_t> shape);
 // "[1, 16]"
 std::string shape_text(std::span<const std::int64_t> shape);

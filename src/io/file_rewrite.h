@@ -18,7 +18,7 @@ namespace emend {
 // Bytes of the new file, in its order.
 struct FilePiece {
   std::span<const std::byte> bytes;
-  std::optional<std::uint64_t> old_offset;  // where they lie in the old file; nothing: they are new
+  std::optional<std::uint64_t> old_offset;  // where they lie in the old file; std::nullopt: they are new
 };
 
 // Owns the mapping of the old file and the new bytes. Movable; spans stay valid.
@@ -56,14 +56,14 @@ struct NewTensor {
 std::string dtype_name(DType dtype);
 
 // One safetensors file with these tensors in place of its own. While all types stay, only the tensors' bytes
-// differ; else the records of the header change, and nothing in its metadata or in the tensors' order. Throws
-// Error(kFormat) for a broken file, a tensor that is not there, and a type that safetensors has not.
+// differ; else the records of the header change too, but not its metadata or the order of tensors. Throws
+// Error(kFormat) for a broken file, a tensor that does not exist, and a type that safetensors does not have.
 FileRewrite rewrite_safetensors(const std::filesystem::path& file, const std::vector<NewTensor>& tensors);
 
 // The same for a GGUF file. While all types stay, only the tensors' bytes differ; else types and offsets in
 // the tensor records change, all tensors lie one after another in the order of the records, each padded with
 // zeros to the file's alignment, and the keys are as they were, byte for byte. Throws Error(kFormat) also for
-// rows that are no whole number of blocks of the new type.
+// rows that are not a whole number of blocks of the new type.
 FileRewrite rewrite_gguf(const std::filesystem::path& file, const std::vector<NewTensor>& tensors);
 
 }  // namespace emend

@@ -15,8 +15,8 @@ namespace emend {
 using GgufPair = std::pair<std::string, std::variant<std::string, float, std::uint32_t>>;
 
 // Version 3, alignment 32; keys and tensors in the order given, names of ggml types, shapes outermost first.
-// The whole file or nothing. Throws Error(kFormat) for what GGUF cannot hold: a name of 64 bytes or more, an
-// unknown type, bytes that do not make the shape; Error(kIo).
+// Writes the whole file or nothing. Throws Error(kFormat) for what GGUF cannot hold: a name of 64 bytes or
+// more, an unknown type, bytes that do not make the shape; Error(kIo).
 void write_gguf(const std::filesystem::path& file, const std::vector<GgufPair>& pairs,
                 const std::vector<TensorToWrite>& tensors);
 

@@ -15,7 +15,7 @@ std::string_view first_bytes(const MappedFile& file, std::size_t most) {
   return {reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), most)};
 }
 
-// What a file that is no checkpoint most likely is.
+// What a file that is not a checkpoint probably is.
 std::string likely_cause(std::string_view begin) {
   if (begin.starts_with("version https://git-lfs")) {
     return "; it is a Git LFS pointer: fetch the real file with \"git lfs pull\"";

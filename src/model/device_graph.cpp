@@ -30,7 +30,7 @@ class Recorder {
   static Recorder& of(const at::Device& device) {
     static std::mutex mutex;
     static auto& known =
-        *new std::map<at::DeviceIndex, Recorder>;  // for ever: the driver goes before static objects do
+        *new std::map<at::DeviceIndex, Recorder>;  // never deleted: the driver ends before static objects do
     const std::lock_guard lock(mutex);
     return known.try_emplace(device.index(), device).first->second;
   }

@@ -44,8 +44,8 @@ void require_room_for_weights(std::int64_t bytes, const at::TensorOptions& optio
       fmt::format("{} has {} free; the weights alone take {}{}", options.device().str(),
                   human_bytes(static_cast<std::uint64_t>(*free)),
                   human_bytes(static_cast<std::uint64_t>(bytes)),
-                  options.dtype() == at::kFloat ? " as float32: give --dtype bfloat16, or --device cpu"
-                                                : ": give --device cpu"));
+                  options.dtype() == at::kFloat ? " as float32: choose the dtype bfloat16, or the device cpu"
+                                                : ": choose the device cpu"));
 }
 
 }  // namespace emend

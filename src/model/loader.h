@@ -17,7 +17,7 @@ struct LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer;  // null when a safetensors folder has no tokenizer.json
 };
 
-// Errors: see Model::load. All missing, unexpected and mis-shaped tensors are told in one message.
+// Errors: see Model::load. All missing, unexpected and mis-shaped tensors are listed in one message.
 LoadedModel load_checkpoint(const std::filesystem::path& path, const at::TensorOptions& options, const std::vector<at::Device>& devices,
                             int threads, Progress& progress);
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <map>
 #include <span>
+#include <stdexcept>
 
 #include "base/fingerprint.h"
 #include "base/strings.h"
@@ -35,22 +36,25 @@ struct Model::State {
 
 namespace {
 
-at::TensorOptions tensor_options(const ModelOptions& options, const std::vector<at::Device>& devices) {
-  at::ScalarType dtype;
-  if (options.dtype == "float32")
-    dtype = at::kFloat;
-  else if (options.dtype == "bfloat16")
-    dtype = at::kBFloat16;
-  else if (options.dtype == "float16")
-    dtype = at::kHalf;
-  else
-    throw Error(ErrorKind::kUsage,
-                fmt::format("unknown dtype {}; known: float32, bfloat16, float16", quote(options.dtype)));
+at::ScalarType scalar_type(ComputeType type) {
+  switch (type) {
+    case ComputeType::kFloat32:
+      return at::kFloat;
+    case ComputeType::kBfloat16:
+      return at::kBFloat16;
+    case ComputeType::kFloat16:
+      return at::kHalf;
+  }
+  throw std::invalid_argument("scalar_type: no such ComputeType");
+}
+
+at::TensorOptions tensor_options(const ModelOptions& options) {
+  const std::vector<at::Device>& devices = options.device.devices();
   const bool on_cpu =
       std::any_of(devices.begin(), devices.end(), [](const at::Device& d) { return d.is_cpu(); });
-  if (on_cpu && dtype == at::kHalf)
+  if (on_cpu && options.dtype == ComputeType::kFloat16)
     throw Error(ErrorKind::kUsage, "float16 runs on cuda only; use float32 or bfloat16 on the CPU");
-  return at::TensorOptions().dtype(dtype).device(devices.front());
+  return at::TensorOptions().dtype(scalar_type(options.dtype)).device(devices.front());
 }
 
 void prepare_machine(int threads) {
@@ -70,10 +74,10 @@ Model::~Model() = default;
 Model Model::load(const std::filesystem::path& path, const ModelOptions& options, Progress& progress) {
   prepare_machine(options.threads);
   auto state = std::make_unique<State>();
-  const std::vector<at::Device> devices = parse_devices(options.device);
-  state->options = tensor_options(options, devices);
-  state->devices = options.device;
-  LoadedModel loaded = load_checkpoint(path, state->options, devices, at::get_num_threads(), progress);
+  state->options = tensor_options(options);
+  state->devices = options.device.text();
+  LoadedModel loaded =
+      load_checkpoint(path, state->options, options.device.devices(), at::get_num_threads(), progress);
   state->config = std::move(loaded.config);
   state->weights = std::move(loaded.weights);
   state->roles = std::move(loaded.roles);
@@ -87,9 +91,9 @@ Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const Mo
   prepare_machine(options.threads);
   check_config(config, "the given config");
   auto state = std::make_unique<State>();
-  const std::vector<at::Device> devices = parse_devices(options.device);
-  state->options = tensor_options(options, devices);
-  state->devices = options.device;
+  const std::vector<at::Device>& devices = options.device.devices();
+  state->options = tensor_options(options);
+  state->devices = options.device.text();
   state->config = config;
   state->tokenizer = std::move(tokenizer);
   state->weights = allocate_weights(config, state->options, place_blocks(config, devices));
@@ -173,6 +177,17 @@ const Tokenizer& Model::tokenizer() const {
     throw Error(ErrorKind::kModel, (state_->path.empty() ? "a model made in memory" : state_->path.string()) +
                                        " has no tokenizer; put tokenizer.json beside its weights");
   return *state_->tokenizer;
+}
+
+ComputeType Model::compute_type() const {
+  switch (at::typeMetaToScalarType(options().dtype())) {
+    case at::kBFloat16:
+      return ComputeType::kBfloat16;
+    case at::kHalf:
+      return ComputeType::kFloat16;
+    default:
+      return ComputeType::kFloat32;
+  }
 }
 
 const std::string& Model::devices() const {

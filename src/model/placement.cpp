@@ -5,7 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <sstream>
+#include <stdexcept>
+#include <utility>
 
 #include "base/strings.h"
 #include "emend/error.h"
@@ -13,6 +16,11 @@
 namespace emend {
 
 namespace {
+
+constexpr std::array<std::pair<const char*, ComputeType>, 3> kComputeTypes = {
+    {{"float32", ComputeType::kFloat32},
+     {"bfloat16", ComputeType::kBfloat16},
+     {"float16", ComputeType::kFloat16}}};
 
 at::Device parse_device(const std::string& text) {
   at::Device device(at::kCPU);
@@ -44,7 +52,22 @@ int count_gpus() {
   return at::hasCUDA() ? static_cast<int>(at::accelerator::deviceCount()) : 0;
 }
 
-std::vector<at::Device> parse_devices(const std::string& text) {
+std::string to_string(ComputeType type) {
+  for (const auto& [name, named] : kComputeTypes) {
+    if (named == type) return name;
+  }
+  throw std::invalid_argument("to_string: no such ComputeType");
+}
+
+ComputeType parse_compute_type(const std::string& text) {
+  for (const auto& [name, named] : kComputeTypes) {
+    if (text == name) return named;
+  }
+  throw Error(ErrorKind::kUsage,
+              fmt::format("unknown dtype {}; known: float32, bfloat16, float16", quote(text)));
+}
+
+Placement Placement::parse(const std::string& text) {
   std::vector<at::Device> devices;
   std::istringstream parts(text);
   for (std::string part; std::getline(parts, part, ',');) {
@@ -54,7 +77,10 @@ std::vector<at::Device> parse_devices(const std::string& text) {
     devices.push_back(device);
   }
   if (devices.empty()) throw Error(ErrorKind::kUsage, "no device is named");
-  return devices;
+  Placement placement;
+  placement.devices_ = std::move(devices);
+  placement.text_ = text;
+  return placement;
 }
 
 std::vector<at::Device> place_blocks(const ModelConfig& c, const std::vector<at::Device>& devices) {

@@ -1,7 +1,5 @@
-// A model over several devices: whole blocks one after the other, so that a pass changes device a few times.
+// A model over several devices, and what device holds what.
 #pragma once
-
-#include <c10/core/Device.h>
 
 #include <string>
 #include <vector>
@@ -9,10 +7,6 @@
 #include "emend/model.h"
 
 namespace emend {
-
-// "cuda:0,cuda:1": the devices in order; the first holds embeddings and head, too, and what passes take and
-// give. Throws Error(kUsage) for one that is unknown, missing on this machine, or named twice.
-std::vector<at::Device> parse_devices(const std::string& text);
 
 // GPUs that this process can use; 0 where this build or machine has none.
 int count_gpus();

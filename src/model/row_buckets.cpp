@@ -30,7 +30,7 @@ std::int64_t rounded_up(std::int64_t count, std::int64_t step) {
   return (count + step - 1) / step * step;
 }
 
-// Rows by their slots for keys and for queries. A row without a token of its own asks nothing, and one that
+// Rows by their slots for keys and for queries. A row without a token of its own has no queries, and one that
 // shares little asks everything: then one mask does for all.
 std::map<std::pair<std::int64_t, std::int64_t>, std::vector<Line>> by_slots(
     const std::vector<std::vector<std::int64_t>>& token_of) {

@@ -15,7 +15,7 @@ struct DrawOptions {
 };
 
 // logits [n, V] float32; row i draws number `index[i]` of stream `streams[i]`. Inverse of the cumulative
-// distribution in float64, in order of ids, so the draw depends on nothing but the row.
+// distribution in float64, in order of ids, so the draw depends on the row only.
 std::vector<std::int64_t> draw_tokens(const at::Tensor& logits, const std::vector<std::uint64_t>& streams,
                                       const std::vector<std::uint64_t>& index, const DrawOptions& options);
 

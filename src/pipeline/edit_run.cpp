@@ -34,23 +34,8 @@ class Stopwatch {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
-std::string dtype_name(at::ScalarType type) {
-  switch (type) {
-    case at::kFloat:
-      return "float32";
-    case at::kBFloat16:
-      return "bfloat16";
-    case at::kHalf:
-      return "float16";
-    default:
-      return at::toString(type);
-  }
-}
-
 RunConditions conditions_of(const EditJob& job) {
-  const at::TensorOptions options = job.model->options();
-  return {job.model->devices(), dtype_name(at::typeMetaToScalarType(options.dtype())), job.context.seed,
-          job.context.token_budget};
+  return {job.model->devices(), to_string(job.model->compute_type()), job.context.seed, job.context.token_budget};
 }
 
 // Why there is nothing that drift could be measured on.

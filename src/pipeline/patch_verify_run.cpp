@@ -26,7 +26,7 @@ VerifiedPatch measure(const Model& model, const NamedPatch& named, std::size_t c
   result.checks.push_back(check_update(patch));
   result.difference_before = largest_difference(stored_before(patch), before);
   result.difference_after = largest_difference(stored_after(patch), after);
-  const double tolerance = model.options().dtype() == caffe2::TypeMeta::Make<float>() ? kTolerance : kHalfTolerance;
+  const double tolerance = model.compute_type() == ComputeType::kFloat32 ? kTolerance : kHalfTolerance;
   result.reproduced = result.difference_before.value_or(0) <= tolerance;
   // Among others a patch need not give what it gave alone.
   if (count == 1) result.reproduced = result.reproduced && result.difference_after.value_or(0) <= tolerance;

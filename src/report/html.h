@@ -1,4 +1,4 @@
-// Pages that need nothing but themselves: no scripts, no network, light and dark by the reader's setting.
+// Self-contained pages: no scripts, no network, light or dark by the reader's setting.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,8 +12,8 @@ namespace emend {
 std::string escape_html(std::string_view text);
 
 // A Mustache template (mustache.github.io) filled in: {{name}} is escaped, {{{name}}} taken as it is. Objects
-// and lists of `data` are sections; numbers are printed as JSON prints them; null is nothing. A broken
-// template is our own mistake: std::logic_error.
+// and lists of `data` are sections; numbers are printed as JSON prints them; null prints as nothing. A broken
+// template is a mistake of ours: std::logic_error.
 std::string fill_template(const std::string& mustache, const nlohmann::ordered_json& data);
 
 // The style sheet that all reports share, for a <style> element: type, tables, details, charts (see svg.h).

@@ -21,7 +21,7 @@ std::string count_text(std::int64_t count);
 // A share 0..1 as "97.5 %".
 std::string percent_text(double share);
 
-// "-" for nothing.
+// "-" for std::nullopt.
 std::string number_text(const std::optional<double>& number, int digits = 3);
 
 }  // namespace emend

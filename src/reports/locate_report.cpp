@@ -1,7 +1,5 @@
 #include "reports/locate_report.h"
 
-#include <ATen/core/Tensor.h>
-
 #include "analysis/causal_trace/trace_json.h"
 #include "base/peak_memory.h"
 #include "base/strings.h"
@@ -39,11 +37,6 @@ std::string check_text(const std::vector<TrialScore>& check, int chosen) {
          " the 95 % interval of the best layer there, " + std::to_string(check.front().layer) + ".\n";
 }
 
-std::string dtype_text(const Model& model) {
-  const at::ScalarType type = at::typeMetaToScalarType(model.options().dtype());
-  return type == at::kFloat ? "float32" : type == at::kBFloat16 ? "bfloat16" : "float16";
-}
-
 std::vector<std::pair<std::string, std::string>> settings_of(const LocateOptions& options, const Model& model,
                                                              double sigma,
                                                              const std::vector<std::int64_t>& prefix) {
@@ -55,7 +48,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const LocateOptions
   return {{"model", model.path().string()},
           {"fingerprint", model.fingerprint()},
           {"layers", std::to_string(layers)},
-          {"type of the weights", dtype_text(model)},
+          {"type of the weights", to_string(model.compute_type())},
           {"text begins with", ids.empty() ? "nothing" : "token " + join(ids)},
           {"facts", options.facts.empty() ? "one prompt" : options.facts.string()},
           {"noise",

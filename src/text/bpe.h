@@ -38,7 +38,7 @@ class Bpe {
   // outlive this.
   Bpe(const Vocabulary& vocabulary, const std::vector<Merge>& merges, WholePieces whole_pieces);
 
-  // The bytes that are no token of their own; a piece with such a byte loses it. Empty for all sound files.
+  // The bytes that have no token of their own; a piece with such a byte loses it. Empty for all valid files.
   std::vector<unsigned char> missing_bytes() const;
 
   // Appends the tokens of `piece`, in order.

@@ -9,7 +9,7 @@
 
 namespace emend::text {
 
-// "Ġthe" to " the"; nothing when a character is outside the alphabet.
+// "Ġthe" to " the"; std::nullopt if a character is outside the alphabet.
 std::optional<std::string> bytes_of_spelling(std::string_view spelling);
 
 // " the" to "Ġthe".

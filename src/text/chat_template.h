@@ -25,7 +25,7 @@ struct ChatMl {
   std::string generation_prompt;  // "<|im_start|>assistant\n", and what the template adds to it
 };
 
-// Nothing when the template is not ChatML.
+// std::nullopt if the template is not ChatML.
 std::optional<ChatMl> read_chatml(std::string_view jinja);
 
 // "Llama 3 headers", "[INST] ... [/INST]", ...: for messages.

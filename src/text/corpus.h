@@ -41,7 +41,7 @@ CorpusIndex scan_corpus(const std::vector<std::filesystem::path>& paths, const s
                         std::uint64_t seed, Progress& progress);
 
 // The documents index.documents[begin, end) in that order: the files that hold them are read once more.
-// Throws Error(kIo) naming file and document when one is not there any more or has changed.
+// Throws Error(kIo) naming file and document if one was removed or changed meanwhile.
 struct SampledDocument {
   std::string text;
   std::string where;  // "FILE:LINE"

@@ -130,11 +130,9 @@ bool DocumentReader::next_json(Document& document) {
   if (field == value.end()) {
     std::vector<std::string> names;
     for (const auto& item : value.items()) names.push_back(item.key());
-    throw Error(
-        ErrorKind::kFormat,
-        fmt::format(
-            "{}: there is no field {} (there are: {}); name the one that holds the text with --text-field",
-            where, quote(text_field_), join(names)));
+    throw Error(ErrorKind::kFormat, fmt::format("{}: there is no field {} (there are: {}); the option text "
+                                                "field names the one that holds the text",
+                                                where, quote(text_field_), join(names)));
   }
   if (!field->is_string())
     throw Error(ErrorKind::kFormat, fmt::format("{}: the field {} must be a text, found {}", where,

@@ -37,8 +37,8 @@ class DocumentReader {
   // Throws Error: kIo, kFormat (damaged compression).
   DocumentReader(const std::filesystem::path& file, const std::string& text_field);
 
-  // False at the end. Throws Error(kFormat) naming file and line: not JSON, no such field, a field that is no
-  // text.
+  // False at the end. Throws Error(kFormat) naming file and line: not JSON, no such field, a field that is
+  // not a text.
   bool next(Document& document);
 
   // Not text: a NUL byte in its first 64 KiB.

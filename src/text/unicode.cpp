@@ -65,7 +65,7 @@ bool is_continuation(unsigned char byte) {
 
 // What the lead byte promises: how many bytes, and which range the second byte must lie in.
 struct Lead {
-  std::size_t length;  // 0 for a byte that leads nothing
+  std::size_t length;  // 0 for a byte that begins no character
   unsigned char second_low, second_high;
 };
 

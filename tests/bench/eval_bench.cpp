@@ -164,8 +164,8 @@ void measure(const std::string& path, const std::string& data, std::size_t count
   };
   const nlohmann::json result = {
       {"model", path},
-      {"device", where.device},
-      {"dtype", where.dtype},
+      {"device", where.device.text()},
+      {"dtype", to_string(where.dtype)},
       {"records", records.size()},
       {"prompts_with_answers", rows},
       {"layer", bench.layer},
@@ -193,8 +193,8 @@ int main(int argc, char** argv) try {
     return 0;
   }
   ModelOptions where;
-  if (argc > 6) where.device = argv[6];
-  if (argc > 7) where.dtype = argv[7];
+  if (argc > 6) where.device = Placement::parse(argv[6]);
+  if (argc > 7) where.dtype = parse_compute_type(argv[7]);
   measure(argv[1], argv[2], argc > 3 ? static_cast<std::size_t>(std::atoi(argv[3])) : 100,
           argc > 4 ? std::atoi(argv[4]) : -1, argc > 5 ? argv[5] : "emend", where, argc > 8 ? argv[8] : "");
   return 0;

@@ -150,8 +150,8 @@ int main(int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "small";
   const int repeats = argc > 2 ? std::atoi(argv[2]) : 3;
   ModelOptions options;
-  if (argc > 3) options.device = argv[3];
-  if (argc > 4) options.dtype = argv[4];
+  if (argc > 3) options.device = Placement::parse(argv[3]);
+  if (argc > 4) options.dtype = parse_compute_type(argv[4]);
   const std::int64_t asked_budget = argc > 5 ? std::atoi(argv[5]) : 0;
   if (argc > 6 && std::string(argv[6]) == "cpu") clock_kind = BenchClock::kProcessor;
   const Model model = Model::make_random(shape_of(name), 1, options);
@@ -177,8 +177,8 @@ int main(int argc, char** argv) {
   const double plain_cell = median_of(
       5 * repeats, [&] { whole_model(model, runs); }, device);
   nlohmann::json result = {{"shape", name},
-                           {"device", options.device},
-                           {"dtype", options.dtype},
+                           {"device", options.device.text()},
+                           {"dtype", to_string(options.dtype)},
                            {"threads", at::get_num_threads()},
                            {"tokens", kTokens},
                            {"samples", kSamples},

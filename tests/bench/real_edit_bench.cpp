@@ -101,8 +101,8 @@ int main(int argc, char** argv) {
   const std::string shape = argv[1];
   const int layer = std::atoi(argv[2]), steps = std::atoi(argv[3]);
   ModelOptions where;
-  if (argc > 4) where.device = argv[4];
-  if (argc > 5) where.dtype = argv[5];
+  if (argc > 4) where.device = Placement::parse(argv[4]);
+  if (argc > 5) where.dtype = parse_compute_type(argv[5]);
   const auto together = static_cast<std::size_t>(argc > 6 ? std::atoi(argv[6]) : 32);
   const int repeats = argc > 7 ? std::atoi(argv[7]) : 5;
 
@@ -127,8 +127,8 @@ int main(int argc, char** argv) {
   nlohmann::json result = {{"shape", shape},
                            {"layer", layer},
                            {"steps", steps},
-                           {"device", where.device},
-                           {"dtype", where.dtype},
+                           {"device", where.device.text()},
+                           {"dtype", to_string(where.dtype)},
                            {"weights_bytes", model.bytes()},
                            {"resident_bytes", loaded.now}};
   for (const std::string objective : {"injected", "written"}) {

@@ -60,8 +60,8 @@ ModelConfig small_shape() {
 
 Model load(const std::string& path, const std::string& dtype, const std::string& device = "cpu") {
   ModelOptions options;
-  options.dtype = dtype;
-  options.device = device;
+  options.dtype = parse_compute_type(dtype);
+  options.device = Placement::parse(device);
   if (path.empty() || path == "small") return Model::make_random(small_shape(), 1, options);
   if (bench::is_shape(path)) return Model::make_random(bench::shape_named(path), 1, options);
   SilentProgress silent;

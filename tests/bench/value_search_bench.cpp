@@ -98,8 +98,8 @@ double plain_step(const Model& model, const LayerTrace& trace, const SearchUnit&
 int main(int argc, char** argv) {
   const int layer = argc > 1 ? std::atoi(argv[1]) : 7, repeats = argc > 2 ? std::atoi(argv[2]) : 5;
   ModelOptions where;
-  if (argc > 3) where.device = argv[3];
-  if (argc > 4) where.dtype = argv[4];
+  if (argc > 3) where.device = Placement::parse(argv[3]);
+  if (argc > 4) where.dtype = parse_compute_type(argv[4]);
   const Model model = Model::make_random(bench::smollm2_135m(), 1, where);
   std::vector<TokenIds> fronts = {{1}};
   for (int c = 0; c < kContexts; ++c) {
@@ -141,7 +141,7 @@ int main(int argc, char** argv) {
   together.push_back(search_seconds(many, Objective::kInjected, 1 + kSteps) / 32);
 
   std::printf("layer %d of %d, %d rows of %d prompt tokens, %s on %s, medians of %d\n", layer,
-              model.config().layers, kContexts + 1, kPromptTokens, where.dtype.c_str(), where.device.c_str(),
+              model.config().layers, kContexts + 1, kPromptTokens, to_string(where.dtype).c_str(), where.device.text().c_str(),
               repeats);
   std::printf("a step, injected        %8.3f s\n", median(injected));
   std::printf("a step, written         %8.3f s\n", median(written));

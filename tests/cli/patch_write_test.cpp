@@ -190,7 +190,7 @@ TEST_F(PatchWrite, RefusesBadInputAndChangesNothing) {
       {{"--patch", folder_.write("bad", damaged), "--model", model, "--out", folder_ / "n"},
        3,
        "altered or damaged"},
-      {{"--patch", marked("\"emend.format\":\"1\"", "\"emend.format\":\"2\""), "--model", model, "--out",
+      {{"--patch", marked("\"emend.format\":\"2\"", "\"emend.format\":\"9\""), "--model", model, "--out",
         folder_ / "n"},
        3,
        "a newer emend"},

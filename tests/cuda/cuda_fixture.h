@@ -25,8 +25,8 @@ namespace emend::test {
 
 inline ModelOptions on_gpu(const std::string& dtype = "float32") {
   ModelOptions options;
-  options.device = "cuda";
-  options.dtype = dtype;
+  options.device = Placement::parse("cuda");
+  options.dtype = parse_compute_type(dtype);
   return options;
 }
 

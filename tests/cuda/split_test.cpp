@@ -18,7 +18,7 @@ class Split : public ::testing::TestWithParam<std::string> {
   }
   static ModelOptions split() {
     ModelOptions options;
-    options.device = GetParam();
+    options.device = Placement::parse(GetParam());
     return options;
   }
 };

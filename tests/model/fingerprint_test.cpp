@@ -10,8 +10,7 @@ struct Prints {
 };
 
 Prints prints_of(const std::filesystem::path& folder) {
-  SilentProgress progress;
-  const Model model = Model::load(folder, {}, progress);
+  const Model model = Model::load(folder);
   Prints prints{model.fingerprint(), {}};
   for (int l = 0; l < model.config().layers; ++l) prints.keys.push_back(model.key_fingerprint(l));
   return prints;

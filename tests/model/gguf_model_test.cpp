@@ -20,8 +20,7 @@ at::Tensor recorded_logits(const std::string& checkpoint, TokenIds& ids) {
 
 Model load(const std::string& bytes) {
   const test::TempFolder folder;
-  SilentProgress progress;
-  return Model::load(folder.write("model.gguf", bytes), {}, progress);
+  return Model::load(folder.write("model.gguf", bytes));
 }
 
 // Largest difference to the recorded logits of row 0.
@@ -47,8 +46,7 @@ TEST(GgufModel, Gpt2InF32HasTheCheckpointsLogits) {
 
 TEST(GgufModel, RopeFrequenciesOfLlama3AreDivisors) {
   const std::string checkpoint = "llama_untied_llama3_rope";
-  SilentProgress progress;
-  const Model reference = Model::load(test::data_path("parity/" + checkpoint), {}, progress);
+  const Model reference = Model::load(test::data_path("parity/" + checkpoint));
   const auto plain = rotary_frequencies(
       8, test::CheckpointCopy(checkpoint).config["rope_parameters"]["rope_theta"].get<double>());
   std::vector<float> divisors;

@@ -15,16 +15,12 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::string refusal(const std::filesystem::path& path, ErrorKind kind = ErrorKind::kModel) {
-  return test::error_of(kind, [&] {
-    SilentProgress progress;
-    Model::load(path, {}, progress);
-  });
+  return test::error_of(kind, [&] { Model::load(path); });
 }
 
 TEST(Loader, CopiedCheckpointLoads) {
   test::CheckpointCopy copy("llama_gqa_tied");
-  SilentProgress progress;
-  const Model model = Model::load(copy.write(), {}, progress);
+  const Model model = Model::load(copy.write());
   EXPECT_EQ(model.config().layers, 2);
   EXPECT_EQ(model.config().kv_heads, 2);
   EXPECT_EQ(model.config().d_ff, 80);
@@ -36,8 +32,7 @@ TEST(Loader, CopiedCheckpointLoads) {
 TEST(Loader, TakesASafetensorsFileBesideItsConfig) {
   test::CheckpointCopy copy("gpt2");
   copy.write();
-  SilentProgress progress;
-  EXPECT_EQ(Model::load(copy.folder() / "model.safetensors", {}, progress).config().family, "gpt2");
+  EXPECT_EQ(Model::load(copy.folder() / "model.safetensors").config().family, "gpt2");
 }
 
 TEST(Loader, NamesTheSettingThatIsMissing) {
@@ -101,8 +96,7 @@ TEST(Loader, NamesAllMissingUnexpectedAndMisshapedTensorsAtOnce) {
 TEST(Loader, ATiedModelMayStoreItsHeadAndAnUntiedOneMust) {
   test::CheckpointCopy tied("llama_gqa_tied");
   tied.tensors["lm_head.weight"] = tied.tensors.at("model.embed_tokens.weight");
-  SilentProgress progress;
-  EXPECT_NO_THROW(Model::load(tied.write(), {}, progress));
+  EXPECT_NO_THROW(Model::load(tied.write()));
   test::CheckpointCopy untied("llama_untied_llama3_rope");
   untied.tensors.erase("lm_head.weight");
   EXPECT_THAT(refusal(untied.write()), HasSubstr("lm_head.weight"));
@@ -125,8 +119,7 @@ TEST(Loader, LargeFiniteWeightsAreNotTakenForInfinite) {
   const float large = 3e38f;
   std::memcpy(bias.bytes.data(), &large, 4);
   std::memcpy(bias.bytes.data() + 4, &large, 4);  // their sum overflows
-  SilentProgress progress;
-  EXPECT_NO_THROW(Model::load(copy.write(), {}, progress));
+  EXPECT_NO_THROW(Model::load(copy.write()));
 }
 
 TEST(Loader, RefusesATypeThatIsNoWeight) {
@@ -163,8 +156,7 @@ TEST(Loader, RefusesAFolderWithoutConfigOrWeights) {
   copy.folder().write("config.json", copy.config.dump());
   bool refused = false;
   try {
-    SilentProgress progress;
-    Model::load(copy.folder().path(), {}, progress);
+    Model::load(copy.folder().path());
   } catch (const Error& error) {
     refused = true;
     EXPECT_THAT(error.what(), HasSubstr(copy.folder().path().string()));
@@ -191,10 +183,9 @@ TEST(Loader, RefusesATokenizerLargerThanTheEmbedding) {
 TEST(Loader, ScalesAttentionByLayerWhenToldTo) {
   test::CheckpointCopy copy("gpt2");
   const TokenIds row = test::some_ids(8, 192, 1);
-  SilentProgress progress;
-  const Model plain = Model::load(copy.write(), {}, progress);
+  const Model plain = Model::load(copy.write());
   copy.config["scale_attn_by_inverse_layer_idx"] = true;
-  const Model scaled = Model::load(copy.write(), {}, progress);
+  const Model scaled = Model::load(copy.write());
   EXPECT_FALSE(test::near(test::plain_logits(plain, row), test::plain_logits(scaled, row), 1e-3));
   EXPECT_TRUE(test::near(test::plain_vectors(plain, row, Site::kBlockOutput, 0),
                          test::plain_vectors(scaled, row, Site::kBlockOutput, 0), 0))
@@ -203,11 +194,10 @@ TEST(Loader, ScalesAttentionByLayerWhenToldTo) {
 }
 
 TEST(Loader, BFloat16StaysNearFloat32) {
-  SilentProgress progress;
   ModelOptions options;
-  options.dtype = "bfloat16";
-  const Model wide = Model::load(test::data_path("parity/llama_gqa_tied"), {}, progress);
-  const Model narrow = Model::load(test::data_path("parity/llama_gqa_tied"), options, progress);
+  options.dtype = ComputeType::kBfloat16;
+  const Model wide = Model::load(test::data_path("parity/llama_gqa_tied"));
+  const Model narrow = Model::load(test::data_path("parity/llama_gqa_tied"), options);
   EXPECT_EQ(narrow.bytes() * 2, wide.bytes());
   EXPECT_EQ(narrow.options().dtype(), at::kBFloat16);
   const TokenIds row = test::some_ids(8, 192, 1);

@@ -25,9 +25,8 @@ at::Tensor all_logits(const Model& model, const at::Tensor& ids) {
 class Parity : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Parity, LogitsEqualTheRecordedOnes) {
-  SilentProgress progress;
   const std::string folder = data_path("parity/" + GetParam());
-  const Model model = Model::load(folder, {}, progress);
+  const Model model = Model::load(folder);
   const auto recorded = open_safetensors(folder + "/logits.safetensors");
   const at::Tensor wanted = test::read_tensor(*recorded, "logits");
   EXPECT_TRUE(test::near(all_logits(model, test::read_tensor(*recorded, "input_ids")), wanted, 2e-5));

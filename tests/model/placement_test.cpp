@@ -62,9 +62,17 @@ TEST(Placement, MoreDevicesThanBlocksIsNoError) {
 }
 
 TEST(Placement, DevicesAreReadFromText) {
-  EXPECT_EQ(parse_devices("cpu"), std::vector<at::Device>{at::kCPU});
+  EXPECT_EQ(Placement::parse("cpu").devices(), std::vector<at::Device>{at::kCPU});
+  EXPECT_EQ(Placement::parse("cpu").text(), "cpu");
+  EXPECT_EQ(Placement().devices(), std::vector<at::Device>{at::kCPU});
   for (const std::string bad : {"", ",", "cpu,cpu", "meta", "gpu", "cuda:x"})
-    EXPECT_THROW(parse_devices(bad), Error) << bad;
+    EXPECT_THROW(Placement::parse(bad), Error) << bad;
+}
+
+TEST(ComputeType, NamesAreReadBack) {
+  for (const auto type : {ComputeType::kFloat32, ComputeType::kBfloat16, ComputeType::kFloat16})
+    EXPECT_EQ(parse_compute_type(to_string(type)), type);
+  EXPECT_EQ(to_string(ModelOptions().dtype), "float32");
 }
 
 TEST(DeviceMemory, TheBudgetIsAPowerOfTwoThatFits) {

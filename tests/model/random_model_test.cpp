@@ -45,17 +45,12 @@ TEST(RandomModelErrors, AConfigThatCannotBeIsRefused) {
 
 TEST(RandomModelErrors, UnknownDeviceAndDtypeAreRefused) {
   const ModelConfig config = test::tiny_config("gpt2");
-  ModelOptions options;
-  options.dtype = "float33";
-  EXPECT_NE(
-      test::error_of(ErrorKind::kUsage, [&] { Model::make_random(config, 0, options); }).find("float32"),
-      std::string::npos);
-  options = {};
-  options.device = "abacus";
-  EXPECT_NE(test::error_of(ErrorKind::kUsage, [&] { Model::make_random(config, 0, options); }).find("abacus"),
+  EXPECT_EQ(test::error_of(ErrorKind::kUsage, [&] { parse_compute_type("float33"); }),
+            "unknown dtype \"float33\"; known: float32, bfloat16, float16");
+  EXPECT_NE(test::error_of(ErrorKind::kUsage, [&] { Placement::parse("abacus"); }).find("abacus"),
             std::string::npos);
-  options = {};
-  options.dtype = "float16";
+  ModelOptions options;
+  options.dtype = ComputeType::kFloat16;
   test::error_of(ErrorKind::kUsage, [&] { Model::make_random(config, 0, options); });
 }
 

@@ -121,7 +121,7 @@ TEST_P(ScopedEditTest, RefusesWhatDoesNotFitAndChangesNothing) {
 
 TEST(ScopedEditBfloat16, RoundsOnceAndPutsTheBytesBack) {
   ModelOptions options;
-  options.dtype = "bfloat16";
+  options.dtype = ComputeType::kBfloat16;
   Model model = Model::make_random(test::tiny_config("llama"), 1, options);
   const std::string before = bytes_of_weights(model);
   const at::Tensor old = model.weight({0, Role::kMlpDown}).to(at::kFloat);

@@ -22,8 +22,7 @@ at::Tensor as_tensor(const nlohmann::json& numbers) {
 TEST(SmolLm2Logits, EqualTheRecordedOnes) {
   if (!std::filesystem::exists(kModel)) GTEST_SKIP() << kModel << " is not there";
   const c10::NoGradGuard no_grad;
-  SilentProgress progress;
-  const Model model = Model::load(kModel, {}, progress);
+  const Model model = Model::load(kModel);
   std::ifstream in(test::data_path("smollm2/logits.json"));
   const auto recorded = nlohmann::json::parse(in);
   const at::Tensor vocabulary = at::tensor(recorded.at("vocabulary_ids").get<TokenIds>(), at::kLong);

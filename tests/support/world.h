@@ -13,8 +13,7 @@
 namespace emend::test {
 
 inline Model load_world(const std::string& shape) {
-  SilentProgress silent;
-  return Model::load(data_path("world/" + shape), {}, silent);
+  return Model::load(data_path("world/" + shape));
 }
 
 inline std::vector<EditRequest> world_edits(std::size_t count) {

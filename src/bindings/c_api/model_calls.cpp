@@ -20,8 +20,8 @@ emend_status load(const char* path, const emend_load_options* given, emend_model
     throw Error(ErrorKind::kUsage,
                 "threads must be from 0 to 4096, found " + std::to_string(options.threads));
   ModelOptions how;
-  how.device = text_of(options.device, "cpu");
-  how.dtype = text_of(options.dtype, "float32");
+  how.device = Placement::parse(text_of(options.device, "cpu"));
+  how.dtype = parse_compute_type(text_of(options.dtype, "float32"));
   const int threads = options.threads > 0 ? options.threads : at::get_num_threads();
   const ThreadCount count(threads);
   CallbackProgress progress(options.progress, options.progress_data, nullptr);
