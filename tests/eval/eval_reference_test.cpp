@@ -36,7 +36,7 @@ TEST_P(EvalReference, EqualsPlainTransformers) {
   std::vector<std::vector<WeightChange>> edits;
   std::vector<std::int64_t> edit_of_record;
   for (std::size_t r = 0; r < records.size(); ++r) {
-    ASSERT_EQ(records[r].request.id, rows[r].at("id"));
+    ASSERT_EQ(records[r].request.id, rows[r].at("id").get<std::string>());
     for (const auto& metric : metrics) metric->ask(records[r], questions[r]);
     edits.push_back(test::formula_change(model, layer, static_cast<std::int64_t>(r), factor));
     edit_of_record.push_back(static_cast<std::int64_t>(r));
