@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "emend/error.h"
+#include "linalg/key_factors.h"
 
 namespace emend::editors {
 

@@ -1,11 +1,9 @@
-#include "emend/key_factors.h"
+#include "linalg/key_factors.h"
 
 #include <fmt/format.h>
 
 #include <bit>
 #include <cstdint>
-
-#include "linalg/spd_factor.h"
 
 namespace emend {
 
