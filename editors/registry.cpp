@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -27,7 +29,8 @@ std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std:
     known.push_back(entry.help().name);
     if (known.back() == name) return entry.make(options);
   }
-  throw Error(ErrorKind::kConfig, "there is no method " + quote(name) + did_you_mean(name, known));
+  throw Error(ErrorKind::kConfig,
+              fmt::format("there is no method {}{}", quote(name), did_you_mean(name, known)));
 }
 
 int default_layer(const ModelConfig& config) {

@@ -1,6 +1,7 @@
 #include "editors/common/context_rows.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <string>
 
@@ -14,10 +15,10 @@ constexpr std::int64_t kShort = 4, kLong = 9;
 
 // Everything that the sampled texts depend on.
 std::string identity_of(const Model& model, const EditorContext& context, std::int64_t count) {
-  std::string identity = model.fingerprint() + " " +
-                         c10::toString(at::typeMetaToScalarType(model.options().dtype())) + " " +
-                         model.devices() + " " + std::to_string(count) + " " + std::to_string(context.seed);
-  for (const std::int64_t id : context.prefix) identity += " " + std::to_string(id);
+  std::string identity = fmt::format("{} {} {} {} {}", model.fingerprint(),
+                                     c10::toString(at::typeMetaToScalarType(model.options().dtype())),
+                                     model.devices(), count, context.seed);
+  for (const std::int64_t id : context.prefix) identity += fmt::format(" {}", id);
   return identity;
 }
 

@@ -11,8 +11,8 @@
 namespace emend::editors {
 
 // Texts that make keys and values robust to what precedes: `count` of 4 and `count` of 9 new tokens after the
-// start token, drawn among the 5 likeliest. Ids without the start token. They depend on the model and the seed
-// alone.
+// start token, drawn among the 5 likeliest. Ids without the start token. They depend on the model and the
+// seed alone.
 std::vector<TokenIds> sample_contexts(const Model& model, const TokenIds& prefix, std::int64_t count,
                                       std::uint64_t seed);
 

@@ -1,6 +1,7 @@
 #include "editors/common/edit_parts.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -13,7 +14,7 @@ namespace emend::editors {
 namespace {
 
 std::string loss_text(const SearchResult& result) {
-  return result.finite ? "loss " + std::to_string(result.loss) : "the loss is not a number";
+  return result.finite ? fmt::format("loss {:f}", result.loss) : "the loss is not a number";
 }
 
 }  // namespace
@@ -40,11 +41,13 @@ FactPart fact_part(const WeightRef& weight, const KeyConstraint& constraint, con
   return part;
 }
 
-FactRecord searched_fact(const EditRequest& request, const SearchResult& result, std::vector<FactPart> parts) {
+FactRecord searched_fact(const EditRequest& request, const SearchResult& result,
+                         std::vector<FactPart> parts) {
   FactRecord fact;
   fact.request = request;
   fact.status = result.converged ? FactStatus::kEdited : FactStatus::kFailed;
-  if (!result.converged) fact.reason = "the value search did not come down (" + loss_text(result) + ")";
+  if (!result.converged)
+    fact.reason = fmt::format("the value search did not come down ({})", loss_text(result));
   fact.parts = std::move(parts);
   fact.steps = result.steps;
   fact.loss = result.loss;
@@ -65,11 +68,12 @@ void require_converged(const std::vector<KeyGroup>& groups, const std::vector<Se
   std::vector<std::string> failed;
   for (std::size_t g = 0; g < results.size(); ++g)
     if (!results[g].converged)
-      failed.push_back(groups[g].ids(requests) + " (" + loss_text(results[g]) + ")");
+      failed.push_back(fmt::format("{} ({})", groups[g].ids(requests), loss_text(results[g])));
   if (!failed.empty())
-    throw Error(ErrorKind::kNumeric, "the value search at layer " + std::to_string(layer) +
-                                         " did not come down for " + join(failed) +
-                                         "; try another layer or more steps, or --keep-going");
+    throw Error(ErrorKind::kNumeric,
+                fmt::format("the value search at layer {} did not come down for {}; try another layer, more "
+                            "steps, or the option keep-going",
+                            layer, join(failed)));
 }
 
 void sign(Edit& edit, const Editor& editor, const Model& model) {

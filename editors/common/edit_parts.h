@@ -34,7 +34,8 @@ FactRecord searched_fact(const EditRequest& request, const SearchResult& result,
 // Records in the order of their requests, given the index of each one's request.
 std::vector<FactRecord> in_request_order(std::vector<std::pair<std::size_t, FactRecord>> facts);
 
-// Throws Error(kNumeric), naming layer and ids, if the search of a group did not converge. One result a group.
+// Throws Error(kNumeric), naming layer and ids, if the search of a group did not converge; `results` has one
+// a group.
 void require_converged(const std::vector<KeyGroup>& groups, const std::vector<SearchResult>& results,
                        const std::vector<EditRequest>& requests, int layer);
 

@@ -1,12 +1,32 @@
 #include "emend/editor_cache.h"
 
+#include <map>
+#include <mutex>
+
+#include "linalg/key_factors.h"
+
 namespace emend {
+
+struct EditorCache::Kept {
+  KeyFactors factors;
+  std::mutex mutex;  // of the contexts
+  std::map<std::string, std::vector<std::vector<std::int64_t>>> contexts;
+};
+
+EditorCache::EditorCache() : kept_(std::make_unique<Kept>()) {}
+
+EditorCache::~EditorCache() = default;
+
+KeyFactors& EditorCache::factors() {
+  return kept_->factors;
+}
 
 std::vector<std::vector<std::int64_t>> EditorCache::contexts(
     const std::string& identity, const std::function<std::vector<std::vector<std::int64_t>>()>& sample) {
-  const std::lock_guard lock(mutex_);
-  const auto known = contexts_.find(identity);
-  return known != contexts_.end() ? known->second : contexts_.emplace(identity, sample()).first->second;
+  const std::lock_guard lock(kept_->mutex);
+  const auto known = kept_->contexts.find(identity);
+  return known != kept_->contexts.end() ? known->second
+                                        : kept_->contexts.emplace(identity, sample()).first->second;
 }
 
 }  // namespace emend

@@ -1,6 +1,7 @@
 #include "editors/common/key_groups.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <map>
@@ -14,8 +15,8 @@ namespace emend::editors {
 
 namespace {
 
-// The keys of all prompts of all requests at their lookup tokens, request by request: [prompts, F] float64, one
-// for each layer.
+// The keys of all prompts of all requests at their lookup tokens, request by request: [prompts, F] float64,
+// one for each layer.
 std::vector<at::Tensor> lookup_keys(const CallRows& rows, const LayerTrace& trace) {
   std::vector<TraceRow> up_to_lookup;
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -90,7 +91,8 @@ std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& tra
     const auto count = static_cast<std::int64_t>(rows[i].prompts.size());
     const auto [known, fresh] = group_of.emplace(seen_by_lookup(rows[i].prompts.front()), groups.size());
     if (grouping == Grouping::kAlone) known->second = groups.size();
-    if (fresh || grouping == Grouping::kAlone) groups.push_back({{}, subject_keys(keys, first_key, count), {}});
+    if (fresh || grouping == Grouping::kAlone)
+      groups.push_back({{}, subject_keys(keys, first_key, count), {}});
     KeyGroup& group = groups[known->second];
     group.requests.push_back(i);
     group.warnings.insert(group.warnings.end(), rows[i].warnings.begin(), rows[i].warnings.end());
@@ -120,10 +122,11 @@ void require_finite_keys(const std::vector<KeyGroup>& groups, const std::vector<
       if (!is_finite(group.keys[l].bare) || !is_finite(group.keys[l].contexts))
         broken.push_back(group.ids(requests));
     if (broken.empty() && (sinks.empty() || is_finite(sinks[l]))) continue;
-    throw Error(ErrorKind::kNumeric,
-                (broken.empty() ? "the key of position 0" : "the keys of " + join(broken)) + " at layer " +
-                    std::to_string(layers[l]) +
-                    " hold NaN or infinity: the model's weights do, or its float type is too small");
+    throw Error(
+        ErrorKind::kNumeric,
+        fmt::format("{} at layer {} hold NaN or infinity: the model's weights do, or its float type is too "
+                    "small",
+                    broken.empty() ? "the key of position 0" : "the keys of " + join(broken), layers[l]));
   }
 }
 
@@ -133,9 +136,9 @@ void require_no_contradiction(const std::vector<KeyGroup>& groups, const CallRow
     const auto pair = first_contradiction(group, rows);
     if (!pair) continue;
     const EditRequest &one = requests[pair->first], &other = requests[pair->second];
-    throw Error(ErrorKind::kConfig, "edits " + one.id + " and " + other.id +
-                                        " contradict each other: the same prompt, targets " +
-                                        quote(one.target) + " and " + quote(other.target));
+    throw Error(ErrorKind::kConfig,
+                fmt::format("edits {} and {} contradict each other: the same prompt, targets {} and {}",
+                            one.id, other.id, quote(one.target), quote(other.target)));
   }
 }
 

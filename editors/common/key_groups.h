@@ -38,8 +38,8 @@ std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& tra
 // layer of the trace; undefined if there is neither.
 std::vector<at::Tensor> sink_keys(const CallRows& rows, const LayerTrace& trace);
 
-// A model whose numbers overflow cannot be edited: throws Error(kNumeric) naming the layer, and the ids of the
-// groups whose keys hold NaN or infinity, or the sink's (may be empty: none).
+// A model whose numbers overflow cannot be edited: throws Error(kNumeric) naming the layer, and the ids of
+// the groups whose keys hold NaN or infinity, or the sink's (may be empty: none).
 void require_finite_keys(const std::vector<KeyGroup>& groups, const std::vector<at::Tensor>& sinks,
                          const std::vector<int>& layers, const std::vector<EditRequest>& requests);
 

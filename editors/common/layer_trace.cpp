@@ -146,7 +146,8 @@ std::vector<TracedRow> LayerTrace::trace(const std::vector<TraceRow>& rows) cons
         traced.push_back({keys[i], hidden[i]});
       } else {
         const auto f = static_cast<std::size_t>(front);
-        traced.push_back({at::cat({front_keys_.back()[f], keys[i]}, 0), at::cat({front_hidden_[f], hidden[i]}, 0)});
+        traced.push_back(
+            {at::cat({front_keys_.back()[f], keys[i]}, 0), at::cat({front_hidden_[f], hidden[i]}, 0)});
       }
     }
   }

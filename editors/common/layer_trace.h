@@ -53,8 +53,8 @@ class LayerTrace {
   // Everything at the last layer, over all tokens of each row.
   std::vector<TracedRow> trace(const std::vector<TraceRow>& rows) const;
 
-  // Keys and values of blocks above the last layer for positions [0, begin[i]) of each row, from the (possibly
-  // changed) residual stream `hidden` of that row. Cache row i is row i.
+  // Keys and values of blocks above the last layer for positions [0, begin[i]) of each row, from the
+  // (possibly changed) residual stream `hidden` of that row. Cache row i is row i.
   KvCache upper_cache(const std::vector<TraceRow>& rows, const std::vector<at::Tensor>& hidden,
                       const std::vector<std::int64_t>& begin) const;
 

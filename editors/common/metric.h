@@ -13,9 +13,9 @@ namespace emend::editors {
 // Throws Error(kConfig) if the model does not have this layer.
 void require_layer(const Model& model, int layer);
 
-// C of the layer + relative_ridge trace(C) / F, on the model's device if it fits there. Throws Error(kConfig),
-// beginning with the name of the method, if context.statistics does not hold the layer; Error(kNumeric) if C is
-// not positive definite.
+// C of the layer + relative_ridge trace(C) / F, on the model's device if it fits there. Throws
+// Error(kConfig), beginning with the name of the method, if context.statistics does not hold the layer;
+// Error(kNumeric) if C is not positive definite.
 KeyMetric moment_metric(const Model& model, const EditorContext& context, int layer, double relative_ridge,
                         const std::string& method);
 

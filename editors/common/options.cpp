@@ -1,5 +1,7 @@
 #include "editors/common/options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <stdexcept>
@@ -30,7 +32,7 @@ std::string number_text(Number value) {
 template <typename Number>
 OptionBinding ranged(const std::string& name, Number& field, Number low, Number high, const std::string& kind,
                      const std::string& help) {
-  const std::string expected = kind + " between " + number_text(low) + " and " + number_text(high);
+  const std::string expected = fmt::format("{} between {} and {}", kind, number_text(low), number_text(high));
   return {name, help, [&field] { return number_text(field); },
           [&field, low, high, expected](const std::string& text) {
             const auto value = parse_number<Number>(text, expected);
@@ -80,14 +82,14 @@ void apply_options(const std::string& method, const std::vector<OptionBinding>& 
       std::vector<std::string> known;
       known.reserve(table.size());
       for (const OptionBinding& binding : table) known.push_back(binding.name);
-      throw Error(ErrorKind::kConfig,
-                  text.where + ": " + method + " has no option " + quote(name) + did_you_mean(name, known));
+      throw Error(ErrorKind::kConfig, fmt::format("{}: {} has no option {}{}", text.where, method,
+                                                  quote(name), did_you_mean(name, known)));
     }
     try {
       it->set(text.value);
     } catch (const std::invalid_argument& expected) {
-      throw Error(ErrorKind::kConfig, text.where + ": option " + quote(name) + " must be " + expected.what() +
-                                          ", found " + quote(text.value));
+      throw Error(ErrorKind::kConfig, fmt::format("{}: option {} must be {}, found {}", text.where,
+                                                  quote(name), expected.what(), quote(text.value)));
     }
   }
 }

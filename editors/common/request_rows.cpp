@@ -1,5 +1,7 @@
 #include "editors/common/request_rows.h"
 
+#include <fmt/format.h>
+
 #include "emend/error.h"
 
 namespace emend::editors {
@@ -18,7 +20,7 @@ RequestRows CallRows::make_rows(const Tokenizer& tokenizer, const EditRequest& r
   RequestRows rows;
   rows.target = target_ids(tokenizer, request.target, form_);
   if (rows.target.empty())
-    throw Error(ErrorKind::kConfig, "edit " + request.id + ": the target has no tokens");
+    throw Error(ErrorKind::kConfig, fmt::format("edit {}: the target has no tokens", request.id));
   rows.prompts.push_back(bare_row(tokenizer, request, form_));
   rows.fronts.push_back(0);
   for (std::size_t c = 0; c < contexts_.size(); ++c) {
@@ -28,8 +30,8 @@ RequestRows CallRows::make_rows(const Tokenizer& tokenizer, const EditRequest& r
   }
   rows.subject = subject_row(tokenizer, request, form_);
   if (rows.prompts.front().straddles)
-    rows.warnings.push_back("edit " + request.id +
-                            ": the token at the end of the subject also covers the text after it");
+    rows.warnings.push_back(fmt::format(
+        "edit {}: the token at the end of the subject also covers the text after it", request.id));
   return rows;
 }
 

@@ -17,8 +17,7 @@ struct RequestRows {
   std::vector<std::int64_t> fronts;  // the shared front that each begins with
   PromptRow subject;                 // the subject alone, for the drift term
   TokenIds target;
-  std::vector<std::string>
-      warnings;  // with the id: a token at the end of the subject that also covers other text
+  std::vector<std::string> warnings;  // with the id: the subject's last token also covers other text
 };
 
 // The rows of one call and the fronts that they share.

@@ -135,9 +135,8 @@ SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<c
   std::vector<at::Tensor> hidden, reached;
   for (std::size_t u = 0; u < units.size(); ++u) {
     const SearchUnit& unit = units[u];
-    const UnitTokens tokens =
-        unit_tokens(unit, std::span(traced).subspan(made.rows.size(), unit.rows.size()),
-                    made.v0_norms[static_cast<std::int64_t>(u)], options);
+    const UnitTokens tokens = unit_tokens(unit, std::span(traced).subspan(made.rows.size(), unit.rows.size()),
+                                          made.v0_norms[static_cast<std::int64_t>(u)], options);
     reached.push_back(tokens.reached);
     const auto streams = tokens.hidden.split_with_sizes(tokens.lengths, 0),
                alphas = tokens.alpha.split_with_sizes(tokens.lengths, 0);

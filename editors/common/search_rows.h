@@ -21,8 +21,9 @@ struct ActiveRow {
   std::size_t unit;  // index in the batch
   const SearchRow* source;
   std::int64_t begin;
-  at::Tensor hidden;   // [T - begin or more, D] residual stream after layer l, held edits added; what fills a
-                       // row up behind its end changes nothing before it
+  // [T - begin or more, D] residual stream after layer l, held edits added. What fills a row up behind its
+  // end changes nothing before it.
+  at::Tensor hidden;
   at::Tensor alpha;    // [T - begin]
   at::Tensor initial;  // drift rows: [V] log-probabilities before the edit, once they are known
 };
@@ -34,8 +35,8 @@ struct SearchRows {
   at::Tensor v0_norms;          // [units, 1] ||W k + b|| at the lookup token of each unit's first bare row
 };
 
-// The references in the result are those of `units`. On the way, the held edits of one unit are copied without
-// its own: n F numbers at a time.
+// The references in the result are those of `units`. On the way, the held edits of one unit are copied
+// without its own: n F numbers at a time.
 SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<const SearchUnit> units,
                         const SearchOptions& options);
 

@@ -66,9 +66,8 @@ void SearchStep::forward(const at::Tensor& r, bool wants_gradient) {
 // away, and ends here, leaves the others alone.
 void SearchStep::backward() {
   if (last_.leaf_gradient.defined()) return;
-  last_.leaf_gradient = torch::autograd::grad({last_.total.sum()}, {last_.leaf})[0]
-                            .to(at::kFloat)
-                            .nan_to_num(0.0, 0.0, 0.0);
+  last_.leaf_gradient =
+      torch::autograd::grad({last_.total.sum()}, {last_.leaf})[0].to(at::kFloat).nan_to_num(0.0, 0.0, 0.0);
 }
 
 // Many large kernels keep a GPU busy by themselves, and the more units there are, the sooner one leaves and

@@ -23,7 +23,8 @@ struct StepLosses {
 class SearchStep {
  public:
   // The references outlive the step.
-  SearchStep(const Model& model, SearchRows& prepared, const ActiveUnits& units, const SearchOptions& options);
+  SearchStep(const Model& model, SearchRows& prepared, const ActiveUnits& units,
+             const SearchOptions& options);
 
   // The losses at r [active units, D], and with `wants_gradient` their gradients [active units, D] (of each
   // unit's total with respect to its own r). On a GPU the backward pass is under way before the losses are

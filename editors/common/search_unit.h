@@ -34,8 +34,9 @@ struct SearchRow {
   std::size_t lookup = 0;              // position in the whole row
   std::vector<std::int64_t> label_at;  // positions whose logits are read (whole row)
   TokenIds labels;
-  double weight = 0;        // share in the unit's loss
-  double early_weight = 0;  // share in the loss of the early steps; 0: not part of them (drift rows always are)
+  double weight = 0;  // share in the unit's loss
+  // Share in the loss of the early steps; 0: the row is not part of them (drift rows always are).
+  double early_weight = 0;
   bool bare = false;
   bool drift = false;  // no labels: the distribution at the lookup token should stay
 };

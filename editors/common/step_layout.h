@@ -18,8 +18,8 @@ struct ActiveUnits {
   std::vector<bool> is_early;       // by unit of the batch: it runs its early rows alone
 };
 
-// Weighted sums over the groups of a ragged list: its values are brought into a rectangle [groups, widest], and
-// what fills that up weighs 0.
+// Weighted sums over the groups of a ragged list: its values are brought into a rectangle [groups, widest],
+// and what fills that up weighs 0.
 struct GroupSums {
   at::Tensor index, weight;
   at::Tensor operator()(const at::Tensor& values) const;  // [values] -> [groups]
@@ -31,14 +31,14 @@ GroupSums group_sums(const std::vector<std::vector<std::int64_t>>& groups, const
 
 // N tokens of the rows that run; `units` counts those that take part.
 struct StepLayout {
-  PassInput input;          // rows, cache, layout and the tokens whose logits are read: labels, then drift rows
-  at::Tensor hidden;        // [N, D]
-  at::Tensor alpha;         // [N, units] what a token receives of each unit's residual
-  at::Tensor v0;            // [units, 1]
-  at::Tensor labels;        // [L, 1]
-  GroupSums row_nll;        // labels to target rows
-  GroupSums unit_nll;       // target rows to units
-  GroupSums unit_kl;        // drift rows to units; undefined without drift rows
+  PassInput input;     // rows, cache, layout and the tokens whose logits are read: labels, then drift rows
+  at::Tensor hidden;   // [N, D]
+  at::Tensor alpha;    // [N, units] what a token receives of each unit's residual
+  at::Tensor v0;       // [units, 1]
+  at::Tensor labels;   // [L, 1]
+  GroupSums row_nll;   // labels to target rows
+  GroupSums unit_nll;  // target rows to units
+  GroupSums unit_kl;   // drift rows to units; undefined without drift rows
   std::vector<ActiveRow*> drift_rows;
   std::vector<std::size_t> row_unit;  // place of each target row's unit
   std::vector<bool> row_bare;         // by target row

@@ -1,6 +1,7 @@
 #include "editors/common/value_search.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -151,8 +152,7 @@ SearchBatch::Next SearchBatch::next_of(std::size_t unit, const StepLosses& losse
   if (!std::isfinite(losses.total[place])) return Next::kEnd;  // from no number, no step leads on
   const int steps = results_[unit].steps;
   const bool likely = is_likely(losses, place);
-  if (active_.is_early[unit])
-    return likely || steps >= options_.max_steps / 2 ? Next::kAllRows : Next::kStep;
+  if (active_.is_early[unit]) return likely || steps >= options_.max_steps / 2 ? Next::kAllRows : Next::kStep;
   return likely || steps >= options_.max_steps ? Next::kEnd : Next::kStep;
 }
 
@@ -191,7 +191,7 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
     Onward onward = take(losses, r, evaluation == 0);
     progress.update(
         already_done + static_cast<std::int64_t>(results_.size() - onward.still_active.size()),
-        "step " + std::to_string(evaluation) + ", loss " + std::to_string(mean(losses.total)).substr(0, 6));
+        fmt::format("step {}, loss {}", evaluation, fmt::format("{:f}", mean(losses.total)).substr(0, 6)));
     if (!onward.going.empty()) {
       const at::Tensor places = index_tensor(onward.going, device);
       adam_->update(index.index_select(0, places), step->gradient(r).index_select(0, places));

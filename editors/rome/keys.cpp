@@ -1,6 +1,7 @@
 #include "editors/rome/keys.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <cmath>
 
@@ -10,7 +11,7 @@ namespace emend::editors {
 
 namespace {
 
-const std::string kAtSink =
+constexpr const char* kAtSink =
     ": the subject is one token at position 0 with nothing in front, where the model keeps no fact; ";
 
 // A product of two vectors below this share of their lengths is rounding.
@@ -34,7 +35,7 @@ KeyConstraint choose_keys(const KeyGroup& group, const CallRows& rows, const Key
   const bool at_sink = rows.lies_at_sink(group.requests.front());
   if (at_sink && rows.contexts().empty())
     throw Error(ErrorKind::kConfig,
-                "edit " + ids + kAtSink + "give a BOS (--bos TOKEN) or context rows (option contexts)");
+                fmt::format("edit {}{}give a BOS (option bos) or context rows (option contexts)", ids, kAtSink));
   const at::Tensor mean =
       at_sink ? keys.contexts : mean_key(keys, static_cast<double>(rows.contexts().size()));
   switch (kind) {
@@ -47,8 +48,8 @@ KeyConstraint choose_keys(const KeyGroup& group, const CallRows& rows, const Key
       break;
   }
   if (at_sink)
-    warnings.push_back("edit " + ids + kAtSink +
-                       "the edit uses `keys: mean` of its context rows (a BOS would help: --bos)");
+    warnings.push_back(fmt::format(
+        "edit {}{}the edit uses `keys: mean` of its context rows (a BOS would help)", ids, kAtSink));
   if (at_sink || !keys.contexts.defined()) return answer_one({mean});
   const KeyConstraint both = answer_one({keys.contexts, keys.bare});
   const bool one_and_the_same = gram_condition(key_cosines(metric, both.K)) > kWorstGramCondition;

@@ -13,10 +13,11 @@
 
 namespace emend::editors {
 
-// K and y of one group, without the protected key: [context mean, bare] and [1, 1], or one key and [1]. The two
-// are merged into their mean if they can hardly be told apart, and without contexts. A subject that is one
-// token at position 0 with nothing in front has the sink's key there: the mean over its context rows stands for
-// it, and a sentence in `warnings` says so. Throws Error(kConfig) if it has no context rows either.
+// K and y of one group, without the protected key: [context mean, bare] and [1, 1], or one key and [1]. The
+// two are merged into their mean if they can hardly be told apart, and without contexts. A subject that is
+// one token at position 0 with nothing in front has the sink's key there: the mean over its context rows
+// stands for it, and a sentence in `warnings` says so. Throws Error(kConfig) if it has no context rows
+// either.
 KeyConstraint choose_keys(const KeyGroup& group, const CallRows& rows, const KeyMetric& metric, RomeKeys kind,
                           const std::string& ids, std::vector<std::string>& warnings);
 

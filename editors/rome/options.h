@@ -23,7 +23,8 @@ enum class RomeKeys {
 
 struct RomeOptions {
   RomeKeys keys = RomeKeys::kContextAndBare;
-  bool protect_sink = true;      // a answers 0 at the BOS key (without BOS: the mean position-0 key of other text)
+  // a answers 0 at the BOS key (without BOS: at the mean position-0 key of other text).
+  bool protect_sink = true;
   bool covariance = true;        // false: C = I, as some tools do; neighbours move more
   double relative_ridge = 1e-5;  // added to C, in units of trace(C) / F
   int contexts = 10;             // sampled texts of each length (4 and 9 tokens); 0: the bare row alone

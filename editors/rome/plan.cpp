@@ -1,6 +1,7 @@
 #include "editors/rome/plan.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -30,7 +31,7 @@ KeyMetric make_metric(const Model& model, const EditorContext& context, const Ro
 
 // The first digits of a number, for people.
 std::string digits(double number, std::size_t characters) {
-  return std::to_string(number).substr(0, characters);
+  return fmt::format("{:f}", number).substr(0, characters);
 }
 
 // Calls visit(i, j, cosine) for i < j, given cosines [n, n] float64.
@@ -84,9 +85,10 @@ at::Tensor RomePlan::response(std::size_t g) const {
   if (options_.keys == RomeKeys::kOriginal) {
     const auto a = published_response(metric_, constraints_[g].K.squeeze(1), groups_[g].keys.front().bare);
     if (!a)
-      throw Error(ErrorKind::kNumeric,
-                  "edit " + ids(g) +
-                      ": the bare key is orthogonal to the mean key; `keys: original` cannot write it");
+      throw Error(
+          ErrorKind::kNumeric,
+          fmt::format("edit {}: the bare key is orthogonal to the mean key; `keys: original` cannot write it",
+                      ids(g)));
     return *a;
   }
   const KeyConstraint held = constraint(g);
@@ -122,9 +124,11 @@ at::Tensor RomePlan::bare_cosines() const {
 void RomePlan::warn_of_parallel_keys(const at::Tensor& cosines) {
   each_pair(cosines, [&](std::size_t i, std::size_t j, double cosine) {
     if (cosine > kNearParallel)
-      parallel_keys_.push_back("edits " + ids(i) + " and " + ids(j) + " have nearly the same key (cosine " +
-                               digits(cosine, 6) + "): telling them apart makes the update about " +
-                               digits(std::sqrt(1 / (1 - cosine * cosine)), 5) + " times larger");
+      parallel_keys_.push_back(
+          fmt::format("edits {} and {} have nearly the same key (cosine {}): telling them apart makes the "
+                      "update about {} "
+                      "times larger",
+                      ids(i), ids(j), digits(cosine, 6), digits(std::sqrt(1 / (1 - cosine * cosine)), 5)));
   });
 }
 
@@ -140,10 +144,11 @@ void RomePlan::require_separable_keys(const at::Tensor& cosines) const {
     highest = std::abs(cosine);
     closest = {ids(i), ids(j)};
   });
-  throw Error(ErrorKind::kConfig,
-              "the keys of edits " + join(closest, " and ") +
-                  " can hardly be told apart (the Gram matrix of all keys has condition " +
-                  std::to_string(condition) + "); put them into separate files or drop one");
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format("the keys of edits {} can hardly be told apart (the Gram matrix of all keys has condition "
+                  "{:f}); put them into separate files or drop one",
+                  join(closest, " and "), condition));
 }
 
 double RomePlan::neighbour_alpha(std::size_t g, const at::Tensor& a, std::vector<std::string>& loud) const {
@@ -160,8 +165,8 @@ double RomePlan::neighbour_alpha(std::size_t g, const at::Tensor& a, std::vector
       const double alpha = at::matmul(keys[n].to(at::kCPU, at::kDouble), a).abs().max().item<double>();
       largest = std::max(largest, alpha);
       if (alpha > kLoudNeighbour)
-        loud.push_back("edit " + requests_[i].id + ": its neighbour " + quote(neighbours[n].prompt, 60) +
-                       " receives " + digits(alpha, 4) + " of the residual");
+        loud.push_back(fmt::format("edit {}: its neighbour {} receives {} of the residual", requests_[i].id,
+                                   quote(neighbours[n].prompt, 60), digits(alpha, 4)));
     }
   }
   return largest;

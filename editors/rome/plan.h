@@ -18,8 +18,8 @@ class RomePlan {
  public:
   // Samples the contexts and runs all rows up to the keys of the context's layer. Throws Error(kConfig) for a
   // layer or statistics that are not there, for edits that contradict each other, and, if they are edited
-  // together, for keys that can hardly be told apart; Error(kNumeric) if C is not positive definite or a key is
-  // not finite. The references outlive the plan.
+  // together, for keys that can hardly be told apart; Error(kNumeric) if C is not positive definite or a key
+  // is not finite. The references outlive the plan.
   RomePlan(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
            const RomeOptions& options, Grouping grouping);
 
@@ -43,7 +43,8 @@ class RomePlan {
   KeyConstraint constraint(std::size_t g) const;
   // a [F] float64 of group g alone.
   at::Tensor response(std::size_t g) const;
-  // One a for each of these groups [F, groups]: 1 on its own keys, 0 on those of the others and on the sink's.
+  // One a for each of these groups [F, groups]: 1 on its own keys, 0 on those of the others and on the
+  // sink's.
   at::Tensor joint_responses(const std::vector<std::size_t>& groups) const;
   // Whether the groups are solved jointly at all: there are several, and the response is a solution at given
   // keys.

@@ -1,6 +1,7 @@
 #include "editors/rome/search.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <string>
 
@@ -86,7 +87,7 @@ void settle(const RomePlan& plan, RomeSolution& solution, const std::vector<std:
   for (int round = 1; round <= kJointRounds; ++round) {
     const bool moved = take(solution, written,
                             search_further(plan, solution, written, plan.options().search.max_steps,
-                                           "round " + std::to_string(round), progress));
+                                           fmt::format("round {}", round), progress));
     if (!moved) return;
   }
   // What is written is measured once more, with everybody's last residual.
@@ -107,7 +108,7 @@ RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> response
   const std::size_t groups = plan.groups().size();
   std::vector<SearchUnit> units;
   for (std::size_t g = 0; g < groups; ++g) units.push_back(make_unit(plan, g, responses[g]));
-  progress.begin("searching " + std::to_string(groups) + (groups == 1 ? " value" : " values"),
+  progress.begin(fmt::format("searching {} {}", groups, groups == 1 ? "value" : "values"),
                  static_cast<std::int64_t>(groups), "values");
   std::vector<SearchResult> results =
       search_values(plan.model(), plan.trace(), units, plan.options().search, progress);

@@ -1,6 +1,7 @@
 #include "delivery/solve_again.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <memory>
 
@@ -31,8 +32,8 @@ KeyConstraint constraint_of(const FactPart& part) {
 
 void require_same_residual(const Asked& one, const Asked& other) {
   if (!at::equal(one.part->residual, other.part->residual))
-    throw Error(ErrorKind::kConfig, quote(one.fact->request.id) + " and " + quote(other.fact->request.id) +
-                                        " have the same key but different residuals");
+    throw Error(ErrorKind::kConfig, fmt::format("{} and {} have the same key but different residuals",
+                                                quote(one.fact->request.id), quote(other.fact->request.id)));
 }
 
 std::vector<Group> group_by_key(const std::vector<FactRecord*>& facts, const WeightRef& weight) {
@@ -95,20 +96,26 @@ std::vector<const FactRecord*> edited_at(const Edit& edit, const WeightRef& weig
   return facts;
 }
 
-WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts, const at::Tensor& C) {
+WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts,
+                         const at::Tensor& C) {
   if (solve.rule != SolveRule::kEquality)
-    throw Error(ErrorKind::kModel, "the " + weight_name(solve.weight) + " was solved by the rule " +
-                                       quote(to_string(solve.rule)) + ", which this version cannot solve again from a patch");
+    throw Error(
+        ErrorKind::kModel,
+        fmt::format("the {} was solved by the rule {}, which this version cannot solve again from a patch",
+                    weight_name(solve.weight), quote(to_string(solve.rule))));
   const std::vector<Group> groups = group_by_key(facts, solve.weight);
-  const std::string layer = std::to_string(solve.weight.block);
+  const int layer = solve.weight.block;
   const KeyMetric metric =
-      C.defined() ? KeyMetric(std::make_shared<SpdFactor>(C, solve.relative_ridge, "C of layer " + layer), C)
-                  : KeyMetric();
+      C.defined()
+          ? KeyMetric(
+                std::make_shared<SpdFactor>(C, solve.relative_ridge, fmt::format("C of layer {}", layer)), C)
+          : KeyMetric();
   const JointConstraints joint = constraints_of(groups);
   const double condition = gram_condition(key_cosines(metric, joint.K));
   if (!(condition <= kWorstGramCondition))
-    throw Error(ErrorKind::kConfig, "the keys of " + ids_of(groups) + " at layer " + layer +
-                                        " can hardly be told apart: they cannot all be written");
+    throw Error(ErrorKind::kConfig,
+                fmt::format("the keys of {} at layer {} can hardly be told apart: they cannot all be written",
+                            ids_of(groups), layer));
   const at::Tensor responses = key_response(metric, joint.K, joint.Y);  // [F, groups]
   std::vector<at::Tensor> residuals;
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -124,7 +131,7 @@ WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*
   if (!needs_moments(solve)) return solve_again(solve, facts, at::Tensor());
   const auto found = moments.find(solve.weight.block);
   if (found == moments.end())
-    throw Error(ErrorKind::kConfig, "the statistics of layer " + std::to_string(solve.weight.block) + " are needed");
+    throw Error(ErrorKind::kConfig, fmt::format("the statistics of layer {} are needed", solve.weight.block));
   return solve_again(solve, facts, found->second);
 }
 

@@ -10,8 +10,8 @@
 
 namespace emend {
 
-// Whether the responses of a weight depend on one another, so that they are solved again when a fact goes or comes. If not, each
-// answers its own key, and facts can be taken out and put in row by row.
+// Whether the responses of a weight depend on one another, so that they are solved again when a fact goes or
+// comes. If not, each answers its own key, and facts can be taken out and put in row by row.
 inline bool is_joint(const WeightSolve& solve) {
   return solve.rule != SolveRule::kEachAlone;
 }
@@ -25,12 +25,14 @@ inline bool needs_moments(const WeightSolve& solve) {
 std::vector<FactRecord*> edited_at(Edit& edit, const WeightRef& weight);
 std::vector<const FactRecord*> edited_at(const Edit& edit, const WeightRef& weight);
 
-// Solves the weight for these facts; those of one key share a row. Fills the norms and rows of their parts. `C` is undefined for
-// C = I. Throws Error(kConfig) for keys that can hardly be told apart, Error(kModel) for a rule that cannot be
-// solved from what a patch holds, Error(kNumeric).
-WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts, const at::Tensor& C);
+// Solves the weight for these facts; those of one key share a row. Fills the norms and rows of their parts.
+// `C` is undefined for C = I. Throws Error(kConfig) for keys that can hardly be told apart, Error(kModel) for
+// a rule that cannot be solved from what a patch holds, Error(kNumeric).
+WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts,
+                         const at::Tensor& C);
 
-// The same from the moments of all layers. Throws Error(kConfig) when those of this layer are needed and missing.
+// The same from the moments of all layers. Throws Error(kConfig) when those of this layer are needed and
+// missing.
 WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts,
                          const std::map<int, at::Tensor>& moments);
 

@@ -19,15 +19,16 @@ KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& 
 
 // The right side of q responses that are solved together.
 struct JointConstraints {
-  at::Tensor K;            // [F, n] float64: every key that one of them is held to
-  at::Tensor Y;            // [n, q] float64: column g answers y_g at its own keys and 0 at those of the others
+  at::Tensor K;  // [F, n] float64: every key that one of them is held to
+  at::Tensor Y;  // [n, q] float64: column g answers y_g at its own keys and 0 at those of the others
   bool contested = false;  // two of them want an answer other than 0 at one key: no choice of responses gives
                            // each of them its own residual there
 };
 
 // The columns of K are the keys in the order of `each`, then `protected_key` (undefined: none). Keys of equal
 // values are one column.
-JointConstraints join_constraints(const std::vector<KeyConstraint>& each, const at::Tensor& protected_key = {});
+JointConstraints join_constraints(const std::vector<KeyConstraint>& each,
+                                  const at::Tensor& protected_key = {});
 
 // Which of the constraints are equal, keys and answers alike: the number of the group of each one. Groups are
 // counted in the order of their first members.

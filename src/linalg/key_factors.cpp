@@ -1,9 +1,9 @@
-#include "emend/key_factors.h"
+#include "linalg/key_factors.h"
+
+#include <fmt/format.h>
 
 #include <bit>
 #include <cstdint>
-
-#include "linalg/spd_factor.h"
 
 namespace emend {
 
@@ -14,8 +14,7 @@ std::shared_ptr<const SpdFactor> KeyFactors::get(const std::string& identity, co
     return std::make_shared<SpdFactor>(factor_where_it_fits(C, relative_ridge, device, what));
   const std::lock_guard lock(mutex_);
   std::shared_ptr<const SpdFactor>& factor =
-      known_[identity + " " + std::to_string(std::bit_cast<std::uint64_t>(relative_ridge)) + " " +
-             device.str()];
+      known_[fmt::format("{} {} {}", identity, std::bit_cast<std::uint64_t>(relative_ridge), device.str())];
   if (!factor) factor = std::make_shared<SpdFactor>(factor_where_it_fits(C, relative_ridge, device, what));
   return factor;
 }

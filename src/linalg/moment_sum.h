@@ -27,8 +27,8 @@ class MomentSum {
 
   // keys [n, size], any float type and device; the sum lives where the first keys were. False, and the sum is
   // as it was, when a key is NaN or infinite (or so large that its square is not a float32). `scratch`
-  // holds the product and may be shared by sums of one size that take turns; undefined at first. On a GPU, 16-bit
-  // keys are multiplied as they are: exact products, added in float32.
+  // holds the product and may be shared by sums of one size that take turns; undefined at first. On a GPU,
+  // 16-bit keys are multiplied as they are: exact products, added in float32.
   [[nodiscard]] bool add(const at::Tensor& keys, at::Tensor& scratch);
   // Adds the sum of other keys of the same size: float64 additions.
   void merge(const MomentSum& other);

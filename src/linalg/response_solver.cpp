@@ -1,8 +1,8 @@
 #include "linalg/response_solver.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
-#include <cstdio>
 #include <limits>
 
 #include "emend/error.h"
@@ -38,8 +38,9 @@ at::Tensor solve_by_elements(const KeyMetric& metric, const at::Tensor& K, const
   const double ridge = lambda * (C.defined() ? metric.info()->ridge : 1);
   const CholeskyPanels factor(sum, ridge, K.device());
   if (factor.failed_minor() != 0)
-    throw Error(ErrorKind::kNumeric, "the moments and keys of the edits are not positive definite together; "
-                                     "a larger lambda makes them so");
+    throw Error(ErrorKind::kNumeric,
+                "the moments and keys of the edits are not positive definite together; "
+                "a larger lambda makes them so");
   return factor.solve(at::mm(K, Y));
 }
 
@@ -47,13 +48,6 @@ at::Tensor solve_by_elements(const KeyMetric& metric, const at::Tensor& K, const
 template <typename Solve>
 at::Tensor for_columns(const at::Tensor& y, Solve solve) {
   return y.dim() == 1 ? solve(y.unsqueeze(1)).squeeze(1) : solve(y);
-}
-
-// Three significant digits, whatever the size: "0.02", "1.3e-09".
-std::string short_text(double number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", number);
-  return text;
 }
 
 // With n keys of F elements: which of the two operation counts in the header is smaller.
@@ -95,9 +89,11 @@ NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string
   const auto [values, vectors] = at::linalg_eigh(C);  // ascending
   const auto kept = (values < threshold).sum().item<std::int64_t>();
   if (kept == 0)
-    throw Error(ErrorKind::kNumeric, what + " has no eigenvalue below " + short_text(threshold) +
-                                         " (the smallest is " + short_text(values[0].item<double>()) +
-                                         "): there is no null space to write in");
+    throw Error(
+        ErrorKind::kNumeric,
+        fmt::format("{} has no eigenvalue below {:.3g} (the smallest is {:.3g}): there is no null space to "
+                    "write in",
+                    what, threshold, values[0].item<double>()));
   const double energy = values.narrow(0, 0, kept).sum().item<double>() / values.sum().item<double>();
   return {vectors.narrow(1, 0, kept).contiguous(), energy};
 }

@@ -1,19 +1,19 @@
-// Responses to keys in closed form. The response a [F] of an edit says which share a^T k of the edit's residual
-// a token with key k receives. It should answer y at the keys K of the edit and be quiet on other text, which
-// means a small a^T C a: C = E[k k^T] is the second moment of the layer's keys. The responses A^T [F, q] and
-// residuals R [D, q] of q edits make the change of the weight, Delta = R A. There are three rules:
+// Responses to keys in closed form. The response a [F] of an edit says which share a^T k of the edit's
+// residual a token with key k receives. It should answer y at the keys K of the edit and be quiet on other
+// text, which means a small a^T C a: C = E[k k^T] is the second moment of the layer's keys. The responses A^T
+// [F, q] and residuals R [D, q] of q edits make the change of the weight, Delta = R A. There are three rules:
 //
 //   equality       A^T = C^-1 K (K^T C^-1 K)^-1 Y                                   so that K^T A^T = Y
 //   least squares  A^T = C^-1 K (lambda I + K^T C^-1 K)^-1 Y = (lambda C + K K^T)^-1 K Y
 //   null space     A^T = U (L I + k k^T)^-1 k Y,   k = U^T K
 //
 // K [F, n] holds the keys of all edits and those that must not move, Y [n, q] what edit q answers at each.
-// Equality with one key and y = 1 is ROME (Meng et al. 2022, Locating and Editing Factual Associations in GPT,
-// equation 2), with several EMMET (Gupta et al. 2024, A Unified Framework for Model Editing); least squares
-// with Y = I is MEMIT (Meng et al. 2023, Mass-Editing Memory in a Transformer, equation 14); the null space is
-// AlphaEdit (Fang et al. 2025), whose Delta = R K^T P (Kp Kp^T P + K K^T P + L I)^-1 with P = U U^T is solved
-// here in the basis U, where it is symmetric; the keys Kp of earlier edits are columns of K with 0 in Y. All in
-// float64, by Cholesky factors, never by an inverse.
+// Equality with one key and y = 1 is ROME (Meng et al. 2022, Locating and Editing Factual Associations in
+// GPT, equation 2), with several EMMET (Gupta et al. 2024, A Unified Framework for Model Editing); least
+// squares with Y = I is MEMIT (Meng et al. 2023, Mass-Editing Memory in a Transformer, equation 14); the null
+// space is AlphaEdit (Fang et al. 2025), whose Delta = R K^T P (Kp Kp^T P + K K^T P + L I)^-1 with P = U U^T
+// is solved here in the basis U, where it is symmetric; the keys Kp of earlier edits are columns of K with 0
+// in Y. All in float64, by Cholesky factors, never by an inverse.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -50,7 +50,8 @@ class KeyMetric {
 // --- equality
 
 // a [F] float64 = C^-1 K (K^T C^-1 K)^-1 y: the smallest a^T C a with K^T a = y. K [F, n] float64, y [n].
-// Several right sides at once: y [n, q] gives [F, q]. Throws Error(kNumeric) if the keys are linearly dependent.
+// Several right sides at once: y [n, q] gives [F, q]. Throws Error(kNumeric) if the keys are linearly
+// dependent.
 at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y);
 
 // Cosines of the columns of K under C^-1: [n, n], unit diagonal.
@@ -86,11 +87,12 @@ struct NullSpace {
 };
 
 // Keeps the eigenvectors of C [F, F] float64 whose eigenvalue is smaller than `threshold` (absolute). About
-// 10 F^3 operations. Throws Error(kNumeric), naming `what`, if C is not finite or no eigenvalue is that small.
+// 10 F^3 operations. Throws Error(kNumeric), naming `what`, if C is not finite or no eigenvalue is that
+// small.
 NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string& what);
 
-// a = U (L I + k k^T)^-1 k y with k = U^T K: least squares within the null space, so that a^T x = 0 for every x
-// outside of it. Shapes as for key_response; L > 0.
+// a = U (L I + k k^T)^-1 k y with k = U^T K: least squares within the null space, so that a^T x = 0 for every
+// x outside of it. Shapes as for key_response; L > 0.
 at::Tensor null_space_response(const NullSpace& space, const at::Tensor& K, const at::Tensor& y, double L,
                                SolveSide side = SolveSide::kBySize);
 

@@ -13,7 +13,8 @@ at::Tensor solve_spd_eigen(const at::Tensor& C, const at::Tensor& K) {
   const Eigen::Map<const Matrix> c_map(c.const_data_ptr<double>(), c.size(0), c.size(1));
   const Eigen::Map<const Matrix> k_map(k.const_data_ptr<double>(), k.size(0), k.size(1));
   const Eigen::LLT<Matrix> factor(c_map);
-  if (factor.info() != Eigen::Success) throw Error(ErrorKind::kNumeric, "the matrix is not positive definite");
+  if (factor.info() != Eigen::Success)
+    throw Error(ErrorKind::kNumeric, "the matrix is not positive definite");
   at::Tensor result = at::empty_like(k);
   Eigen::Map<Matrix>(result.data_ptr<double>(), k.size(0), k.size(1)) = factor.solve(k_map);
   return result;

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
+#include <fmt/format.h>
 
 #include <cmath>
 
@@ -35,8 +36,8 @@ PowerIteration power_iteration(std::int64_t n, const at::TensorOptions& options,
   return found;
 }
 
-// Smallest eigenvalue of A - ridge I in the span of these vectors, from above: the Rayleigh quotient of inverse
-// iteration, over its last steps together.
+// Smallest eigenvalue of A - ridge I in the span of these vectors, from above: the Rayleigh quotient of
+// inverse iteration, over its last steps together.
 double smallest_eigenvalue(const CholeskyPanels& A, double ridge, const std::vector<at::Tensor>& vectors) {
   const at::Tensor basis = std::get<0>(at::linalg_qr(at::cat(vectors, 1)));
   const at::Tensor quotient = at::matmul(basis.t(), A.times(basis));
@@ -56,10 +57,11 @@ SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const at::Devic
   info_.ridge = ridge_of(C, relative_ridge);
   panels_.emplace(C, info_.ridge, device);
   if (panels_->failed_minor() != 0)
-    throw Error(ErrorKind::kNumeric,
-                what + " is not positive definite (its leading minor of order " +
-                    std::to_string(panels_->failed_minor()) +
-                    "): it was made from too few tokens; make the statistics again with more");
+    throw Error(
+        ErrorKind::kNumeric,
+        fmt::format("{} is not positive definite (its leading minor of order {}): it was made from too few "
+                    "tokens; make the statistics again with more",
+                    what, panels_->failed_minor()));
   const std::int64_t n = C.size(0);
   const auto options = C.options().device(device);
   const double top =

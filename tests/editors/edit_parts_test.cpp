@@ -46,7 +46,8 @@ TEST(EditParts, TheChangeIsTheSumOfItsRankOneParts) {
 
 TEST(EditParts, APartHoldsKeysAnswersAndNorms) {
   const KeyConstraint constraint = {doubles({1, 4, 2, 5, 3, 6}).view({3, 2}), doubles({1, 0})};
-  const FactPart part = fact_part(kWeight, constraint, doubles({0, 3, 4}), doubles({1, 2, 2}).to(at::kFloat), 30);
+  const FactPart part =
+      fact_part(kWeight, constraint, doubles({0, 3, 4}), doubles({1, 2, 2}).to(at::kFloat), 30);
   EXPECT_TRUE(near(part.keys, doubles({1, 2, 3, 4, 5, 6}).view({2, 3}), 0)) << "one key a row";
   EXPECT_TRUE(near(part.answers, doubles({1, 0}), 0));
   EXPECT_NEAR(part.update_norm, 15, 1e-6);
@@ -85,11 +86,15 @@ TEST(EditParts, SearchesThatDidNotConvergeAreNamed) {
   EXPECT_NO_THROW(require_converged(groups, {found(true, 1), found(true, 1)}, requests, 4));
   SearchResult lost = found(false, 2.5);
   EXPECT_THAT(test::error_of(ErrorKind::kNumeric,
-                             [&] { require_converged(groups, {found(true, 1), lost}, requests, 4); }),
+                             [&] {
+                               require_converged(groups, {found(true, 1), lost}, requests, 4);
+                             }),
               AllOf(HasSubstr("layer 4"), HasSubstr("b, c (loss 2.5"), Not(HasSubstr("for a"))));
   lost.finite = false;
   EXPECT_THAT(test::error_of(ErrorKind::kNumeric,
-                             [&] { require_converged(groups, {lost, lost}, requests, 4); }),
+                             [&] {
+                               require_converged(groups, {lost, lost}, requests, 4);
+                             }),
               AllOf(HasSubstr("a (the loss is not a number)"), HasSubstr("b, c")));
 }
 

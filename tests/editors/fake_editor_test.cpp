@@ -83,9 +83,9 @@ TEST_P(Spread, StatisticsOfEveryLayerAreNeeded) {
   Statistics statistics;
   statistics.layers[5].C = at::eye(model_.config().d_ff, at::kDouble);
   context_.statistics = &statistics;
-  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
-                             [&] { editor({})->edit(model_, {requests_[0]}, context_, silent); }),
-              HasSubstr("spread: the statistics of layer 7 are missing"));
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kConfig, [&] { editor({})->edit(model_, {requests_[0]}, context_, silent); }),
+      HasSubstr("spread: the statistics of layer 7 are missing"));
   statistics.layers[7].C = at::eye(model_.config().d_ff, at::kDouble);
   EXPECT_EQ(editor({})->edit(model_, {requests_[0]}, context_, silent).changes.size(), 2u);
 }
@@ -103,7 +103,9 @@ TEST(EditorTable, AProgramAddsItsOwnMethods) {
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { make_editor("spraed", {}, table); }),
               AllOf(HasSubstr("spraed"), HasSubstr("spread")));
   EXPECT_THAT(test::error_of(ErrorKind::kConfig,
-                             [&] { make_editor("spread", {{"strenght", {"1", "x.yaml:3:5"}}}, table); }),
+                             [&] {
+                               make_editor("spread", {{"strenght", {"1", "x.yaml:3:5"}}}, table);
+                             }),
               AllOf(HasSubstr("x.yaml:3:5"), HasSubstr("strength")));
 }
 

@@ -73,8 +73,7 @@ TEST_P(KeyGroups, KeysAreThoseOfPlainPassesAtEveryLayer) {
     const SubjectKeys& keys = found[1].keys.at(l);
     const auto& prompts = rows[1].prompts;
     EXPECT_TRUE(near_key(keys.bare, plain_key(prompts[0], layers_[l])));
-    const at::Tensor mean =
-        (plain_key(prompts[1], layers_[l]) + plain_key(prompts[2], layers_[l])) / 2;
+    const at::Tensor mean = (plain_key(prompts[1], layers_[l]) + plain_key(prompts[2], layers_[l])) / 2;
     EXPECT_TRUE(near_key(keys.contexts, mean));
     EXPECT_EQ(keys.bare.scalar_type(), at::kDouble);
   }

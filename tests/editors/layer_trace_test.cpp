@@ -16,7 +16,8 @@ TEST_P(LayerTraceTest, EqualsPlainPasses) {
   for (const SearchRow& row : units_[1].rows) {
     const TracedRow traced = trace_->trace({row.row})[0];
     EXPECT_TRUE(near(traced.keys, plain_keys(row), 2e-5));
-    EXPECT_TRUE(near(traced.hidden, plain_vectors(model_, whole(row), Site::kBlockOutput, kSearchLayer), 2e-5));
+    EXPECT_TRUE(
+        near(traced.hidden, plain_vectors(model_, whole(row), Site::kBlockOutput, kSearchLayer), 2e-5));
     EXPECT_TRUE(near(trace_->last_keys({row.row})[0][0], plain_keys(row)[-1], 2e-5));
     EXPECT_TRUE(near(trace_->own_keys({row.row})[0][0],
                      plain_keys(row).narrow(0, trace_->front_length(row.row.front),

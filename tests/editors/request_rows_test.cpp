@@ -8,9 +8,9 @@
 namespace emend::editors {
 namespace {
 
+using test::request_of;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using test::request_of;
 
 class RequestRowsTest : public ::testing::TestWithParam<std::string> {
  protected:
@@ -28,7 +28,7 @@ class RequestRowsTest : public ::testing::TestWithParam<std::string> {
     ids.insert(ids.end(), row.own.begin(), row.own.end());
     return ids;
   }
-  static double sum(const SearchUnit& unit, double SearchRow::* weight) {
+  static double sum(const SearchUnit& unit, double SearchRow::*weight) {
     double total = 0;
     for (const SearchRow& row : unit.rows) total += row.*weight;
     return total;
@@ -38,7 +38,8 @@ class RequestRowsTest : public ::testing::TestWithParam<std::string> {
   const Tokenizer& tokenizer_;
   RowForm form_;
   std::vector<TokenIds> contexts_;
-  const EditRequest request_ = request_of("x", "Workis Tellond was trained as a", "Workis Tellond", "painter");
+  const EditRequest request_ =
+      request_of("x", "Workis Tellond was trained as a", "Workis Tellond", "painter");
 };
 INSTANTIATE_TEST_SUITE_P(World, RequestRowsTest, ::testing::Values("gpt2", "llama"),
                          [](const auto& shape) { return shape.param; });
@@ -64,14 +65,15 @@ TEST_P(RequestRowsTest, FrontAndOwnTokensAreTheRow) {
     longer.insert(longer.end(), more.begin(), more.end());
     EXPECT_EQ(whole(rows, rows.trace_row(0, p, more)), longer);
     const TokenIds up_to_lookup = whole(rows, rows.trace_row_to_lookup(0, p));
-    EXPECT_EQ(up_to_lookup, TokenIds(prompt.ids.begin(), prompt.ids.begin() +
-                                                            static_cast<std::ptrdiff_t>(prompt.lookup) + 1));
+    EXPECT_EQ(up_to_lookup, TokenIds(prompt.ids.begin(),
+                                     prompt.ids.begin() + static_cast<std::ptrdiff_t>(prompt.lookup) + 1));
   }
   EXPECT_EQ(whole(rows, rows.behind_prefix(rows[0].subject.ids)), rows[0].subject.ids);
 }
 
 TEST_P(RequestRowsTest, ASubjectThatEndsInsideATokenIsWarnedOf) {
-  const CallRows rows = this->rows({request_of("inside", "The profession of a painter is", "paint", "tailor")});
+  const CallRows rows =
+      this->rows({request_of("inside", "The profession of a painter is", "paint", "tailor")});
   EXPECT_THAT(rows[0].warnings, ElementsAre(HasSubstr("edit inside: the token at the end of the subject")));
 }
 
@@ -146,7 +148,8 @@ TEST_P(RequestRowsTest, WithoutContextsTheBareRowHasAllTheWeight) {
 TEST_P(RequestRowsTest, ARowAtTheSinkIsLeftOut) {
   form_.prefix.clear();
   SearchUnit unit;
-  add_target_rows(unit, rows({request_of("first", "The language of Workis Tellond is", "The", "painter")}), 0, 1, {});
+  add_target_rows(unit, rows({request_of("first", "The language of Workis Tellond is", "The", "painter")}), 0,
+                  1, {});
   ASSERT_EQ(unit.rows.size(), 2u);
   EXPECT_NEAR(sum(unit, &SearchRow::weight), 1, 1e-15);
   EXPECT_EQ(unit.rows[0].row.front, 1);

@@ -1,12 +1,12 @@
-// What ROME settles before any search: keys, responses, neighbours. C = I, so that nothing has to be collected.
-#include "editors/rome/plan.h"
-
+// What ROME settles before any search: keys, responses, neighbours. C = I, so that nothing has to be
+// collected.
 #include <gmock/gmock.h>
 
 #include <cmath>
 
 #include "base/expect_error.h"
 #include "editors/rome/keys.h"
+#include "editors/rome/plan.h"
 #include "support/random_matrices.h"
 #include "support/world.h"
 
@@ -85,7 +85,8 @@ TEST_P(RomePlanTest, JointResponsesAnswerZeroAtEverybodyElsesKeys) {
     for (std::int64_t other = 0; other < 2; ++other) {
       const KeyConstraint held = plan.constraint(static_cast<std::size_t>(other));
       const at::Tensor wanted = g == other ? held.y : at::zeros_like(held.y);
-      EXPECT_TRUE(near(answers(joint.select(1, g), held.K), wanted, 1e-6)) << g << " at the keys of " << other;
+      EXPECT_TRUE(near(answers(joint.select(1, g), held.K), wanted, 1e-6))
+          << g << " at the keys of " << other;
     }
   options_.keys = RomeKeys::kOriginal;
   EXPECT_FALSE(this->plan().is_joint()) << "its responses are no solution at given keys";

@@ -261,7 +261,8 @@ TEST_P(Rome, AOneTokenSubjectAtPosition0UsesTheMeanAndWarns) {
   EditorContext context = world_.context;
   context.prefix.clear();
   const RowForm form{};
-  // A filler word stands for the subject: what is tested is the choice of keys, and nothing moves this fact from there.
+  // A filler word stands for the subject: what is tested is the choice of keys, and nothing moves this fact
+  // from there.
   const EditRequest request =
       test::request_of("first-word", "The language of Workis Tellond is", "The", "painter");
   ASSERT_EQ(bare_row(world_.model.tokenizer(), request, form).lookup, 0u);
@@ -281,7 +282,8 @@ TEST_P(Rome, AOneTokenSubjectAtPosition0UsesTheMeanAndWarns) {
   EXPECT_TRUE(near(edit.facts[0].parts[0].keys[0], mean, 1e-3 * length(mean)));
   // With the BOS in front the same request needs no warning.
   context.prefix = world_.context.prefix;
-  EXPECT_THAT(EditWorld::editor(quick({}))->edit(world_.model, {request}, context, silent).warnings, ::testing::Not(Contains(HasSubstr("keys: mean"))));
+  EXPECT_THAT(EditWorld::editor(quick({}))->edit(world_.model, {request}, context, silent).warnings,
+              ::testing::Not(Contains(HasSubstr("keys: mean"))));
 }
 
 // --- refusals
@@ -328,8 +330,7 @@ TEST_P(Rome, AnInterruptedSearchLeavesTheModelAlone) {
 }
 
 TEST_P(Rome, PlanSaysWhatTheEditWillDo) {
-  const EditPlan plan =
-      EditWorld::editor({})->plan(world_.model, {requests_[0]}, world_.context);
+  const EditPlan plan = EditWorld::editor({})->plan(world_.model, {requests_[0]}, world_.context);
   ASSERT_EQ(plan.entries.size(), 1u);
   EXPECT_EQ(plan.entries[0].id, requests_[0].id);
   EXPECT_EQ(plan.entries[0].layers, world_.context.layers);

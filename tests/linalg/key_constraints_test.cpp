@@ -33,7 +33,8 @@ TEST(KeyConstraints, AProtectedKeyIsAColumnThatIsAnsweredWithZero) {
 }
 
 TEST(KeyConstraints, JoinedKeepTheOrderOfTheirKeys) {
-  const JointConstraints joint = join_constraints({held({{1, 0}, {2, 0}}, {1, 0.5}), held({{0, 1}}, {1})}, numbers({5, 5}));
+  const JointConstraints joint =
+      join_constraints({held({{1, 0}, {2, 0}}, {1, 0.5}), held({{0, 1}}, {1})}, numbers({5, 5}));
   EXPECT_TRUE(near(joint.K, numbers({1, 2, 0, 5, 0, 0, 1, 5}).view({2, 4}), 0));
   EXPECT_TRUE(near(joint.Y, numbers({1, 0, 0.5, 0, 0, 1, 0, 0}).view({4, 2}), 0));
   EXPECT_FALSE(joint.contested);
@@ -65,7 +66,8 @@ TEST(KeyConstraints, ZeroHasOneValue) {
 TEST(KeyConstraints, EqualOnesAreOneGroup) {
   const KeyConstraint a = held({{1, 0}, {7, 7}}, {1, 0}), other_answer = held({{1, 0}, {7, 7}}, {1, 0.5}),
                       other_key = held({{1, 0}, {7, 8}}, {1, 0}), shorter = held({{1, 0}}, {1});
-  EXPECT_THAT(group_equal({a, other_answer, a, other_key, shorter, other_key}), ElementsAre(0, 1, 0, 2, 3, 2));
+  EXPECT_THAT(group_equal({a, other_answer, a, other_key, shorter, other_key}),
+              ElementsAre(0, 1, 0, 2, 3, 2));
   EXPECT_THAT(group_equal({}), ElementsAre());
 }
 
@@ -75,16 +77,15 @@ TEST(KeyConstraints, JoinedResponsesGiveTheJointUpdate) {
   const at::Tensor keys = normals(300, kSize, 1) * at::logspace(-2, 1, kSize, 10.0, at::kDouble);
   const at::Tensor C = at::matmul(keys.t(), keys) / 300, K = normals(kSize, 4, 2);
   const KeyMetric metric(std::make_shared<SpdFactor>(C, 0, "C"), C);
-  const JointConstraints joint =
-      join_constraints({{K.narrow(1, 0, 2), at::ones({2}, at::kDouble)}, {K.narrow(1, 2, 1), at::ones({1}, at::kDouble)}},
-           K.select(1, 3));
+  const JointConstraints joint = join_constraints(
+      {{K.narrow(1, 0, 2), at::ones({2}, at::kDouble)}, {K.narrow(1, 2, 1), at::ones({1}, at::kDouble)}},
+      K.select(1, 3));
   EXPECT_TRUE(near(joint.K, K, 0));
   const at::Tensor a = key_response(metric, joint.K, joint.Y), R = normals(6, 2, 3);
   const at::Tensor R_Y =
       at::stack({R.select(1, 0), R.select(1, 0), R.select(1, 1), at::zeros({6}, at::kDouble)}, 1);
   const at::Tensor solved = at::matmul(at::linalg_inv(C), K);
-  const at::Tensor delta =
-      at::matmul(R_Y, at::matmul(at::linalg_inv(at::matmul(K.t(), solved)), solved.t()));
+  const at::Tensor delta = at::matmul(R_Y, at::matmul(at::linalg_inv(at::matmul(K.t(), solved)), solved.t()));
   EXPECT_TRUE(near(at::matmul(R, a.t()), delta, 1e-8));
 }
 

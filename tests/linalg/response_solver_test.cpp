@@ -106,9 +106,8 @@ class LeastSquares : public KeyResponse {
   at::Tensor plain(const at::Tensor& C, const at::Tensor& Y, double lambda) const {
     return at::linalg_solve(lambda * C + at::matmul(K_, K_.t()), at::matmul(K_, Y));
   }
-  at::Tensor Y_ = at::stack({at::tensor({1.0, 1.0, 0.0, 0.0}, at::kDouble),
-                             at::tensor({0.0, 0.0, 1.0, 0.0}, at::kDouble)},
-                            1);
+  at::Tensor Y_ = at::stack(
+      {at::tensor({1.0, 1.0, 0.0, 0.0}, at::kDouble), at::tensor({0.0, 0.0, 1.0, 0.0}, at::kDouble)}, 1);
 };
 
 // 3 / (0.5 * 2 + 9) for C = 2, K = 3; with y = 4 four times as much.
@@ -134,9 +133,10 @@ TEST_F(LeastSquares, IsThePlainFormulaOnBothSides) {
     const at::Tensor wanted = plain(C_, Y_, lambda);
     const double scale = wanted.abs().max().item<double>();
     for (const SolveSide side : {SolveSide::kKeys, SolveSide::kElements, SolveSide::kBySize})
-      EXPECT_TRUE(near(least_squares_response(metric_, K_, Y_, lambda, side), wanted, 1e-8 * scale)) << lambda;
-    EXPECT_TRUE(
-        near(least_squares_response(metric_, K_, Y_.select(1, 1), lambda), wanted.select(1, 1), 1e-8 * scale));
+      EXPECT_TRUE(near(least_squares_response(metric_, K_, Y_, lambda, side), wanted, 1e-8 * scale))
+          << lambda;
+    EXPECT_TRUE(near(least_squares_response(metric_, K_, Y_.select(1, 1), lambda), wanted.select(1, 1),
+                     1e-8 * scale));
   }
 }
 

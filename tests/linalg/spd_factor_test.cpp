@@ -141,8 +141,9 @@ TEST(SpdFactor, AMomentThatIsSingularUpToTheRidgeHasNoConditionOfItsOwn) {
   values[7] = 0;
   EXPECT_FALSE(SpdFactor(with_spectrum(values, 20), 1e-5, "C").info().condition_of_moment.has_value());
   // Positive, and still far below the ridge.
-  EXPECT_FALSE(
-      SpdFactor(with_spectrum(geometric(200, 1e-9, 1), 21), 1e-2, "C").info().condition_of_moment.has_value());
+  EXPECT_FALSE(SpdFactor(with_spectrum(geometric(200, 1e-9, 1), 21), 1e-2, "C")
+                   .info()
+                   .condition_of_moment.has_value());
 }
 
 TEST(SpdFactor, WithoutARidgeBothConditionsAreOne) {

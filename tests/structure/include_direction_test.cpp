@@ -58,7 +58,7 @@ const FolderRules kRules = {
             {"text_run.h", "analysis"}, {"locate.h", "analysis"}, {"memories.h", "memories"},
             {"editor.h", "editors"}, {"checks.h", "measure"}, {"judge.h", "measure"}, {"eval.h", "eval"}, {"eval_results.h", "eval"}, {"eval_run.h", "eval"},
             {"dataset.h", "datasets"}, {"patch.h", "delivery"}, {"report.h", "report"},
-            {"key_factors.h", "linalg"}, {"editor_cache.h", "editors"}, {"emend.h", "umbrella"},
+            {"editor_cache.h", "editors"}, {"emend.h", "umbrella"},
             {"edit_run.h", "pipeline"}, {"patch_run.h", "pipeline"}, {"locate_run.h", "pipeline"}, {"c_api.h", "bindings"},
             {"trace_fact.h", "records"},
             {"write_back.h", "delivery"}, {"adapter.h", "delivery"}, {"patch_algebra.h", "delivery"},

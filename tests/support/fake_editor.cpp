@@ -31,8 +31,8 @@ class Spread : public Editor {
     const editors::CallRows rows = rows_of(model, requests, context);
     EditPlan plan;
     for (std::size_t i = 0; i < requests.size(); ++i)
-      plan.entries.push_back({requests[i].id, context.layers,
-                              static_cast<std::int64_t>(rows[i].target.size()), 1, {}, 0, 0});
+      plan.entries.push_back(
+          {requests[i].id, context.layers, static_cast<std::int64_t>(rows[i].target.size()), 1, {}, 0, 0});
     return plan;
   }
 
