@@ -21,7 +21,7 @@ std::string loss_text(const SearchResult& result) {
   return result.finite ? "loss " + std::to_string(result.loss) : "the loss is not a number";
 }
 
-// Throws for what did not come down, unless the caller goes on without it.
+// Throws for what did not converge, unless the caller goes on without it.
 void require_down(const RomePlan& plan, const std::vector<SearchResult>& results) {
   if (plan.context().keep_going) return;
   std::vector<std::string> failed;
@@ -30,7 +30,7 @@ void require_down(const RomePlan& plan, const std::vector<SearchResult>& results
       failed.push_back(plan.ids(plan.groups()[g]) + " (" + loss_text(results[g]) + ")");
   if (!failed.empty())
     throw Error(ErrorKind::kNumeric, "the value search at layer " + std::to_string(plan.context().layer) +
-                                         " did not come down for " + join(failed) +
+                                         " did not converge for " + join(failed) +
                                          "; try another layer or more steps, or --keep-going");
 }
 
@@ -48,7 +48,7 @@ void add_facts(Edit& edit, const RomePlan& plan, const KeyGroup& group, const Se
     fact.request = plan.requests()[i];
     fact.layer = plan.context().layer;
     fact.status = result.came_down ? "edited" : "failed";
-    if (!result.came_down) fact.reason = "the value search did not come down (" + loss_text(result) + ")";
+    if (!result.came_down) fact.reason = "the value search did not converge (" + loss_text(result) + ")";
     fact.keys = constraint.K.t().to(at::kFloat).contiguous();
     fact.answers = constraint.y.to(at::kFloat);
     fact.residual = result.r.cpu();

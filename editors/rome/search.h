@@ -23,7 +23,7 @@ std::vector<std::size_t> came_down(const RomeSolution& solution);
 
 // Of the groups that came down: solved jointly each a also answers 0 on everybody else's keys; what that
 // weakened is searched again from where it stands, with the others' residuals held, in at most two rounds.
-// Losses are those of all residuals as they are written. What did not come down is neither held nor written,
+// Losses are those of all residuals as they are written. What did not converge is neither held nor written,
 // and stays as it is in the solution.
 void settle_jointly(const RomePlan& plan, RomeSolution& solution, Progress& progress);
 

@@ -43,7 +43,7 @@ enum {
   EMEND_USAGE = 2,        /* an argument that cannot be: NULL, out of range, options of an unknown size */
   EMEND_BAD_INPUT = 3,    /* a model, an edit file or a patch that cannot be used; nothing was changed */
   EMEND_CHECK_FAILED = 4, /* the work is done, but a check failed: the patch is marked as failed */
-  EMEND_NUMERIC = 5,      /* a search did not come down */
+  EMEND_NUMERIC = 5,      /* a search did not converge */
   EMEND_BAD_HANDLE = 6,   /* NULL, freed, or of another kind */
   EMEND_CANCELLED = 130   /* by emend_cancel, or by a progress callback */
 };

@@ -59,7 +59,7 @@ class Editor {
                         const EditorContext& context) const = 0;
 
   // The edit of all requests together. Throws Error(kConfig) as plan does, Error(kNumeric) naming the ids
-  // whose search did not come down (unless context.keep_going).
+  // whose search did not converge (unless context.keep_going).
   virtual Edit edit(const Model& model, const std::vector<EditRequest>& requests,
                     const EditorContext& context, Progress& progress) const = 0;
 
