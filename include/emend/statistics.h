@@ -179,7 +179,7 @@ MergeReport merge_statistics(const std::vector<std::filesystem::path>& folders, 
 // Second moments that the programs of Meng et al. cached (mom2 of kmeng01/rome and memit): NumPy archives with mom2.mom2
 // [F, F] and mom2.count, named DIR/MODEL/CORPUS_stats/LAYERNAME_..._mom2....npz. They name their model by a folder only, so the
 // caller vouches for it. Their sums hold position-0 keys, and there is no held text. Throws Error: kFormat (not such an
-// archive, a layer that the name does not tell), kModel (a size that is not d_ff, a layer that the model has not).
+// archive, a layer that the name does not tell), kModel (a size that is not d_ff, a layer that the model does not have).
 Statistics import_mom2(const std::vector<std::filesystem::path>& files, const Model& model,
                        const std::vector<std::int64_t>& prefix);
 

@@ -112,7 +112,7 @@ ResultJson weights_json(const Inspection& inspection) {
 }
 
 // The prompts' states, or nothing, and a warning, for a patch that asks what this model cannot be asked: ids
-// that its vocabulary has not, a chat template, rows beyond its positions.
+// that its vocabulary does not have, a chat template, rows beyond its positions.
 std::optional<std::vector<FactState>> measure_if_possible(const Model& model, const KnownPatch& known,
                                                           const CommonOptions& common, Console& console) {
   try {

@@ -154,7 +154,7 @@ void add_new(std::vector<T>& to, const std::vector<T>& from) {
     if (std::find(to.begin(), to.end(), value) == to.end()) to.push_back(value);
 }
 
-// Facts and states of `from` that `to` has not. Throws Error(kConfig) for one id with two meanings.
+// Facts and states of `from` that `to` does not have. Throws Error(kConfig) for one id with two meanings.
 void add_facts(Patch& to, const Patch& from, const std::string& name) {
   const bool states = !to.before.empty() && !from.before.empty();
   for (std::size_t i = 0; i < from.edit.facts.size(); ++i) {
