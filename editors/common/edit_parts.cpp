@@ -47,7 +47,7 @@ FactRecord searched_fact(const EditRequest& request, const SearchResult& result,
   fact.request = request;
   fact.status = result.converged ? FactStatus::kEdited : FactStatus::kFailed;
   if (!result.converged)
-    fact.reason = fmt::format("the value search did not come down ({})", loss_text(result));
+    fact.reason = fmt::format("the value search did not converge ({})", loss_text(result));
   fact.parts = std::move(parts);
   fact.steps = result.steps;
   fact.loss = result.loss;
@@ -71,7 +71,7 @@ void require_converged(const std::vector<KeyGroup>& groups, const std::vector<Se
       failed.push_back(fmt::format("{} ({})", groups[g].ids(requests), loss_text(results[g])));
   if (!failed.empty())
     throw Error(ErrorKind::kNumeric,
-                fmt::format("the value search at layer {} did not come down for {}; try another layer, more "
+                fmt::format("the value search at layer {} did not converge for {}; try another layer, more "
                             "steps, or the option keep-going",
                             layer, join(failed)));
 }

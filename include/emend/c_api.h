@@ -43,7 +43,7 @@ enum {
   EMEND_USAGE = 2,        /* an argument that cannot be: NULL, out of range, options of an unknown size */
   EMEND_BAD_INPUT = 3,    /* a model, an edit file or a patch that cannot be used; nothing was changed */
   EMEND_CHECK_FAILED = 4, /* the work is done, but a check failed: the patch is marked as failed */
-  EMEND_NUMERIC = 5,      /* a search did not come down */
+  EMEND_NUMERIC = 5,      /* a search did not converge */
   EMEND_BAD_HANDLE = 6,   /* NULL, freed, or of another kind */
   EMEND_CANCELLED = 130   /* by emend_cancel, or by a progress callback */
 };
@@ -169,7 +169,7 @@ typedef struct emend_write_options {
  * --out` does: `out` becomes a folder for safetensors, a file for GGUF. Only the tensors that the patches change get other
  * bytes. The base's files and the model stay as they are. The whole checkpoint or nothing; once it is there, it stays, also
  * with EMEND_CHECK_FAILED (a check fails on what was written) and EMEND_CANCELLED (during the checks). EMEND_BAD_INPUT: no
- * patch is on the model, a type that the format has not or that does not hold the edit, a base whose files have changed since
+ * patch is on the model, a type that the format does not have or that does not hold the edit, a base whose files have changed since
  * they were loaded, an `out` that is the base or a folder with something in it, too little space (looked at first).
  * `report`: NULL, or JSON: {"written", "tensors": [...], "patches": [{"stored": [...], "checks": [...], "passed"}], "passed"}
  * with what of each update arrived in the stored type; also with EMEND_CHECK_FAILED. "passed" is null without checks. */

@@ -51,7 +51,7 @@ Patch load_patch(const std::filesystem::path& file);
 void require_base(const Patch& patch, const Model& model, const std::filesystem::path& file);
 
 // Throws Error(kFormat) for a change that does not fit the model's layers and sizes, and for token ids that its
-// vocabulary has not. For patches of any base.
+// vocabulary does not have. For patches of any base.
 void require_sizes(const Patch& patch, const Model& model, const std::filesystem::path& file);
 
 }  // namespace emend

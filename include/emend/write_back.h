@@ -47,7 +47,7 @@ struct WritePlan {
 // Adds the changes of all patches to the stored weights, in their order, in float32 (float64 where that is
 // stored), rounds once to `type`, and measures what arrived. `type`: "" for the default (what is stored, in
 // safetensors and for F32; F16 in GGUF), "own" for what is stored, or F32, F16, BF16, and in GGUF Q4_0, Q4_1
-// and Q8_0. `base` must be of these files. Throws Error(kConfig): a type that the format has not, or rows
+// and Q8_0. `base` must be of these files. Throws Error(kConfig): a type that the format does not have, or rows
 // that are no whole blocks of it; Error(kModel): `base` was made in memory, a patch that does not fit, or a
 // type that cannot hold a value (F16 beyond 65504), with the tensor named.
 WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type);

@@ -9,7 +9,7 @@
 
 namespace emend {
 
-// Throws Error(kModel) when a tensor's bytes have not this XXH3-128.
+// Throws Error(kModel) when a tensor's bytes do not have this XXH3-128.
 void require_unchanged(const TensorFile& file, const TensorInfo& tensor, const std::string& digest);
 
 // Each file that holds a planned tensor, with it in place; of a sharded checkpoint whose sizes change also

@@ -44,6 +44,12 @@ constexpr std::array kGgmlTypes = {
 
 }  // namespace
 
+std::int64_t TensorInfo::elements() const {
+  std::int64_t product = 1;
+  for (const std::int64_t dimension : shape) product *= dimension;
+  return product;
+}
+
 std::span<const SafetensorsType> safetensors_types() {
   return kSafetensorsTypes;
 }

@@ -3,11 +3,36 @@
 #include <fmt/format.h>
 
 #include <stdexcept>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/strings.h"
 
 namespace emend {
 namespace {
+
+// Tensors in file order, found by name. Names must be unique; the readers see to that. Move-only, since the
+// index looks into the names.
+class TensorList {
+ public:
+  explicit TensorList(std::vector<TensorInfo> tensors) : tensors_(std::move(tensors)) {
+    index_.reserve(tensors_.size());
+    for (std::size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
+  }
+  TensorList(TensorList&&) noexcept = default;
+  TensorList& operator=(TensorList&&) noexcept = default;
+
+  const std::vector<TensorInfo>& all() const { return tensors_; }
+  // nullptr if there is none of that name.
+  const TensorInfo* find(std::string_view name) const {
+    const auto found = index_.find(name);
+    return found == index_.end() ? nullptr : &tensors_[found->second];
+  }
+
+ private:
+  std::vector<TensorInfo> tensors_;
+  std::unordered_map<std::string_view, std::size_t> index_;
+};
 
 class MappedCheckpoint : public TensorFile {
  public:

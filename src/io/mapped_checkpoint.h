@@ -9,7 +9,6 @@
 
 #include "emend/tensor_file.h"
 #include "io/mapped_file.h"
-#include "io/tensor_list.h"
 
 namespace emend {
 

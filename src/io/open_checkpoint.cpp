@@ -1,11 +1,13 @@
+// One file of either format, and which format a path means.
 #include <fmt/format.h>
 
 #include <string_view>
 
 #include "base/strings.h"
 #include "emend/error.h"
-#include "emend/tensor_file.h"
-#include "io/mapped_file.h"
+#include "io/gguf_header.h"
+#include "io/mapped_checkpoint.h"
+#include "io/safetensors_header.h"
 
 namespace emend {
 namespace {
@@ -30,6 +32,30 @@ std::string likely_cause(std::string_view begin) {
 }
 
 }  // namespace
+
+std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file) {
+  auto mappings = std::make_shared<Mappings>();
+  const MappedFile& mapped = mappings->emplace(file, MappedFile(file)).first->second;
+  GgufHeader header = parse_gguf_header(mapped.bytes(), file);
+  return make_mapped_checkpoint({TensorFile::Format::kGguf,
+                                 file,
+                                 std::move(header.tensors),
+                                 std::move(mappings),
+                                 {},
+                                 std::move(header.metadata)});
+}
+
+std::unique_ptr<TensorFile> open_safetensors(const std::filesystem::path& file) {
+  auto mappings = std::make_shared<Mappings>();
+  const MappedFile& mapped = mappings->emplace(file, MappedFile(file)).first->second;
+  SafetensorsHeader header = parse_safetensors_header(mapped.bytes(), file);
+  return make_mapped_checkpoint({TensorFile::Format::kSafetensors,
+                                 file,
+                                 std::move(header.tensors),
+                                 std::move(mappings),
+                                 std::move(header.metadata),
+                                 {}});
+}
 
 std::unique_ptr<TensorFile> open_checkpoint(const std::filesystem::path& path) {
   std::error_code failed;

@@ -33,7 +33,7 @@ std::int64_t tokens_that_fit(const Model& model, std::size_t prompt, std::int64_
 // What follows the prompt, until an end-of-text token.
 TokenIds continue_prompt(const Model& model, const TokenIds& prompt, const PromptOptions& options);
 
-// Without special tokens, and without ids that the embedding table has and the tokenizer has not.
+// Without special tokens, and without ids that the embedding table has and the tokenizer does not have.
 std::string completion_text(const Tokenizer& tokenizer, const TokenIds& ids);
 
 }  // namespace emend

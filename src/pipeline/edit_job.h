@@ -23,7 +23,7 @@ struct EditJob {
   std::filesystem::path statistics;  // folder
 };
 
-// Throws Error(kConfig): a layer or a BOS that the model has not, and several layers; the message names what
+// Throws Error(kConfig): a layer or a BOS that the model does not have, and several layers; the message names what
 // said so (LayerChoice::where). Error(kUsage): a token budget below 1. `layer: auto` is resolved here (auto_layer.h).
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options, Progress& progress);
 

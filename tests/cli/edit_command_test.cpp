@@ -150,7 +150,7 @@ TEST_F(EditCommand, LeavesOutWhatFailsWhenToldToKeepGoing) {
                                               "--json", folder / "j"};
   const Finished stopped = run_emend(arguments);
   EXPECT_EQ(stopped.code, 5) << stopped.err;
-  EXPECT_THAT(stopped.err, HasSubstr("did not come down for lost"));
+  EXPECT_THAT(stopped.err, HasSubstr("did not converge for lost"));
   EXPECT_EQ(folder.listing(), "a.yaml");
   std::vector<std::string> going = arguments;
   going.push_back("--keep-going");
@@ -161,7 +161,7 @@ TEST_F(EditCommand, LeavesOutWhatFailsWhenToldToKeepGoing) {
   ASSERT_EQ(json["edits"].size(), kWorldEdits + 1);
   for (std::size_t i = 0; i < kWorldEdits; ++i) EXPECT_EQ(json["edits"][i]["status"], "edited");
   EXPECT_EQ(json["edits"][kWorldEdits]["status"], "failed");
-  EXPECT_THAT(json["edits"][kWorldEdits]["reason"], HasSubstr("did not come down"));
+  EXPECT_THAT(json["edits"][kWorldEdits]["reason"], HasSubstr("did not converge"));
   EXPECT_EQ(json["passed"], false);
   EXPECT_TRUE(fs::exists(folder / "a.safetensors"));
 }

@@ -7,7 +7,7 @@
 namespace emend::structure {
 
 struct SourceFile {
-  std::string path;  // from the repository root: "src/io/gguf.cpp"
+  std::string path;  // from the repository root: "src/io/npz.cpp"
   std::string text;
 };
 

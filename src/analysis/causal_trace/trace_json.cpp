@@ -12,7 +12,7 @@ namespace {
 using Out = nlohmann::ordered_json;
 using In = nlohmann::json;
 
-// NaN, which JSON has not, as null.
+// NaN, which JSON does not have, as null.
 Out number(double x) { return std::isfinite(x) ? Out(x) : Out(nullptr); }
 double number_from(const In& json) { return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>(); }
 
