@@ -34,8 +34,9 @@ KeyConstraint choose_keys(const KeyGroup& group, const CallRows& rows, const Key
   const SubjectKeys& keys = group.keys.front();
   const bool at_sink = rows.lies_at_sink(group.requests.front());
   if (at_sink && rows.contexts().empty())
-    throw Error(ErrorKind::kConfig,
-                fmt::format("edit {}{}give a BOS (option bos) or context rows (option contexts)", ids, kAtSink));
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("edit {}{}give a BOS (option bos) or context rows (option contexts)", ids, kAtSink));
   const at::Tensor mean =
       at_sink ? keys.contexts : mean_key(keys, static_cast<double>(rows.contexts().size()));
   switch (kind) {

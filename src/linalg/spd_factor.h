@@ -49,7 +49,7 @@ SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const
                                const std::string& what);
 
 // Condition of C as it is, without a ridge; std::nullopt if it is not positive definite. Costs a factor:
-// where C is factored with a ridge anyway, SpdInfo::condition_of_moment costs nothing.
+// where C is factored with a ridge anyway, SpdInfo::condition_of_moment costs no further solve.
 std::optional<double> condition_estimate(const at::Tensor& C);
 
 // (C + ridge I)^-1 K with ridge = relative_ridge * trace(C) / n, without the estimate of the condition;
