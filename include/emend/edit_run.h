@@ -21,6 +21,7 @@ struct EditRunOptions {
   std::uint64_t seed = 0;            // of contexts, and of text that the model writes for statistics
   std::int64_t token_budget = 4096;  // tokens that one pass may hold, >= 1
   bool keep_going = false;           // leave out edits whose search fails instead of throwing
+  const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: known_editors()
 };
 
 // What is known before any search, as `emend edit --dry-run` tells it.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "emend/editor.h"
 #include "emend/eval.h"
 #include "emend/model.h"
 #include "emend/progress.h"
@@ -27,6 +28,7 @@ struct BenchmarkOptions {
 
   // Methods. They all edit the same records.
   std::vector<MethodFile> methods;   // none: rome with its defaults; their labels must differ
+  const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: known_editors()
   LayerChoice layer;                 // of methods that name none; empty: auto
   std::filesystem::path statistics;  // folder for methods that name none; empty: the default one of the model
   std::string bos = "auto";          // auto, none, or a token
