@@ -1,4 +1,4 @@
-#include <emend/edit_run.h>
+#include <emend/emend.h>
 
 #include <iostream>
 
