@@ -39,7 +39,7 @@ struct TraceNoise {
 };
 
 // "s3": 3 standard deviations; "0.1": that level; "u0.1", "us3": uniform; "t5": Student with 5 degrees at one standard deviation;
-// "tokens". Throws Error(kUsage) for anything else and for levels that are not above 0.
+// "tokens". Throws Error(kUsage) for any other text and for levels of 0 or less.
 TraceNoise parse_noise(const std::string& code);
 
 // The unbiased standard deviation over all components of the embeddings of all tokens of the subjects, each encoded alone
@@ -71,7 +71,7 @@ struct LayerRange {
 };
 LayerRange window_around(int layer, int width, int layers);
 
-using Grid = std::vector<std::vector<double>>;  // [T][L]; an empty row was not asked for
+using Grid = std::vector<std::vector<double>>;  // [T][L]; rows that were not asked for are empty
 
 // First-order estimate of a grid: low + sum over restored vectors of (clean - corrupted) . d p / d vector, the gradient taken
 // in the corrupted run: one backward pass for all cells (attribution patching; Nanda 2023, Kramar et al. 2024).
@@ -85,7 +85,7 @@ struct FactTrace {
   std::string id, prompt, subject;
   std::string answer;       // what was traced
   std::string said;         // what the model says greedily, up to the first token that is not the answer's
-  bool correct = true;      // `said` is the answer that was asked for, or none was
+  bool correct = true;      // `said` is the expected answer, or no answer was expected
   std::vector<std::int64_t> ids;
   std::vector<std::string> tokens;                  // texts of the ids
   std::int64_t subject_begin = 0, subject_end = 0;  // tokens [begin, end)
@@ -99,7 +99,7 @@ struct FactTrace {
   std::vector<double> knockout_subject, knockout_others, knockout_last;
 
   std::int64_t lookup() const { return subject_end - 1; }
-  // Nothing to restore: the noise takes less than a tenth of the answer's probability.
+  // There is nothing to restore: the noise lowers the answer's probability by less than a tenth.
   bool is_void() const { return low > 0.9 * high; }
 };
 
@@ -110,7 +110,7 @@ struct FactTrace {
 FactTrace trace_fact(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma,
                      const std::vector<std::int64_t>& others, std::uint64_t number);
 
-// Tokens of all subjects.
+// The tokens of all subjects.
 std::vector<std::int64_t> subject_token_pool(const Model& model, const std::vector<TraceFact>& facts);
 
 // Throws Error(kConfig) for options that this model cannot meet.
@@ -118,7 +118,7 @@ void check_trace_options(const TraceOptions& options, const ModelConfig& config)
 
 // --- many facts
 
-// A fact that was left out since the model does not give its expected answer.
+// A fact that was left out because the model does not give its expected answer.
 struct SkippedFact {
   std::string id, prompt, subject, answer;
   std::string said;  // greedily, as many tokens as the answer has
@@ -127,20 +127,20 @@ struct SkippedFact {
 struct TraceResult {
   std::vector<FactTrace> traces;  // in the order of the facts
   std::vector<SkippedFact> skipped;
-  std::int64_t missing = 0;  // facts whose results are not there yet: other shards have them
+  std::int64_t missing = 0;  // facts of other shards that have no result yet
 };
 
-// Where results of a long run are kept, one file a fact, and which facts are this process's.
+// Where the results of a long run are kept, one file a fact, and which facts this process traces.
 struct TraceStore {
   std::filesystem::path folder;  // empty: nothing is kept
-  bool resume = false;           // go on with what is there; without it a folder with results is refused
+  bool resume = false;           // use the results in the folder; if false, a folder with results is refused
   std::int64_t shard = 0, shards = 1;  // this process takes the facts i with i % shards == shard
   std::int64_t limit = 0;        // only the first so many facts that the model answers; 0: all
 };
 
 // Traces all facts; whether the model knows them is asked first, in batches (greedy decoding against the expected answer). With a
-// folder, results are written fact by fact, whole or not at all, so that a killed run resumes, and facts of other shards are read
-// when they are there. Throws what trace_fact throws, with the facts checked before any work; Error(kConfig) when the folder was made
+// folder, results are written fact by fact, whole or not at all, so that a killed run can be resumed; results of other shards are read
+// if they exist. All facts are checked before any work. Throws what trace_fact throws, and Error(kConfig) if the folder was made
 // with other settings (the first that differs is named).
 TraceResult trace_facts(const Model& model, const std::vector<TraceFact>& facts, const TraceOptions& options, const TraceStore& store,
                         Progress& progress);
@@ -192,7 +192,7 @@ struct TrialScore {
 };
 
 // The layer for `layer: auto`, and why. Tracing alone does not predict the best layer to edit (Hase et al. 2023), so a trial's
-// measured scores win over the trace, and without a trial the depth default stays the decision, with the trace's ranking beside it.
+// measured scores are preferred to the trace. Without a trial the decision is the depth default, and the trace's ranking is kept beside it.
 struct LayerDecision {
   int layer = 0;
   std::string evidence;           // "trial", "depth"
@@ -205,8 +205,8 @@ struct LayerDecision {
   std::vector<std::int64_t> prefix;
 };
 
-// layer_decision.json in the statistics folder. load: nothing when there is none; Error(kModel) when it is of another model or BOS,
-// Error(kFormat) when it is broken.
+// layer_decision.json in the statistics folder. load_layer_decision returns std::nullopt if the file does not exist; it throws
+// Error(kModel) if the decision is for another model or BOS, and Error(kFormat) if the file is broken.
 void save_layer_decision(const LayerDecision& decision, const std::filesystem::path& folder);
 std::optional<LayerDecision> load_layer_decision(const Model& model, const std::vector<std::int64_t>& prefix,
                                                  const std::filesystem::path& folder);
