@@ -30,8 +30,8 @@ std::vector<AdapterModule> gguf_modules(const Model& base, const std::vector<Pat
 void write_peft_adapter(const Model& base, const std::vector<AdapterModule>& modules,
                         const std::string& base_name, const std::filesystem::path& folder);
 
-// Writes a GGUF file for llama.cpp (its option --lora FILE), float32. adapter.lora.alpha is r where all blocks have the same
-// rank, else 0: both stand for a scale of 1. Throws Error(kIo).
+// Writes a GGUF file for llama.cpp (its option --lora FILE), float32. adapter.lora.alpha is r where all
+// blocks have the same rank, else 0: both stand for a scale of 1. Throws Error(kIo).
 void write_gguf_adapter(const Model& base, const std::vector<AdapterModule>& modules,
                         const std::filesystem::path& file);
 

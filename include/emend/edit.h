@@ -62,7 +62,8 @@ struct WeightSolve {
   std::string statistics_fingerprint;  // of C; empty: C = I
   double relative_ridge = 0;           // added to C's diagonal, in units of trace(C) / in
   double lambda = 0;                   // weight of C against the keys: kLeastSquares and kNullSpace
-  // From the factor that was used in the solve; std::nullopt if C = I, and in a patch that was read from a file.
+  // From the factor that was used in the solve; std::nullopt if C = I, and in a patch that was read from a
+  // file.
   std::optional<double> ridge;                 // what was added to C's diagonal
   std::optional<double> condition;             // of C + ridge I
   std::optional<double> condition_of_moments;  // of C; std::nullopt if C is singular up to the ridge
@@ -86,10 +87,10 @@ struct FactPart {
 struct FactRecord {
   EditRequest request;
   FactStatus status = FactStatus::kEdited;
-  std::string reason;            // of kFailed
-  std::vector<FactPart> parts;   // one for each weight that the method writes, by block; never empty
-  int steps = 0;                 // loss evaluations whose gradient was used
-  double loss = 0;               // of the best iterate
+  std::string reason;           // of kFailed
+  std::vector<FactPart> parts;  // one for each weight that the method writes, by block; never empty
+  int steps = 0;                // loss evaluations whose gradient was used
+  double loss = 0;              // of the best iterate
   std::optional<FactState> before, after;  // what the model said, once it was measured
 
   bool is_edited() const { return status == FactStatus::kEdited; }
@@ -109,7 +110,7 @@ std::string_view to_string(Objective objective);  // "written", "injected", "non
 struct Edit {
   std::string method;
   Objective objective = Objective::kNone;
-  std::map<std::string, std::string> options;  // as used, defaults included; only the method itself reads them
+  std::map<std::string, std::string> options;  // as used, defaults included; only the method reads them
   std::string base_fingerprint;
   std::vector<std::vector<std::int64_t>> context_ids;  // sampled context rows, without BOS
   std::vector<WeightChange> changes;                   // at most one a weight, in the order of weights
@@ -120,14 +121,14 @@ struct Edit {
   // Both return nullptr if the edit does not change this weight.
   const WeightSolve* solve_of(const WeightRef& weight) const;
   const WeightChange* change_of(const WeightRef& weight) const;
-  // The fingerprint of the second moments that were used. Empty if C = I; if weights have different ones, all of
-  // them joined by "+".
+  // The fingerprint of the second moments that were used. Empty if C = I; if weights have different ones, all
+  // of them joined by "+".
   std::string statistics_fingerprint() const;
 };
 
 // Lays changes on a model for its lifetime: W += B A in float32, rounded once to the model's dtype. The
-// destructor puts the same bytes back. Scopes may nest and must end in reverse order. Throws Error(kModel) if a
-// change does not fit the model.
+// destructor puts the same bytes back. Scopes may nest and must end in reverse order. Throws Error(kModel) if
+// a change does not fit the model.
 class ScopedEdit {
  public:
   ScopedEdit(Model& model, const std::vector<WeightChange>& changes);

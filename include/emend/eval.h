@@ -50,8 +50,8 @@ struct AnswerTrace {
   AnswerState before, after;
 };
 
-// The result of a record. kAlreadyTrue: its target is the model's answer before the edit. kSkipped: it was left
-// out; RecordResult::reason says why.
+// The result of a record. kAlreadyTrue: its target is the model's answer before the edit. kSkipped: it was
+// left out; RecordResult::reason says why.
 enum class RecordStatus { kEdited, kAlreadyTrue, kFailed, kSkipped };
 std::string_view to_string(RecordStatus status);  // "edited", "already true", "failed", "skipped"
 // Returns std::nullopt if `text` is none of the four.

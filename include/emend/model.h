@@ -70,7 +70,8 @@ struct ModelWeights {
   at::Tensor head, head_bias;              // [V, D], the same tensor as token_embedding when tied; [V]
 };
 
-// What a tensor of a checkpoint is for. Families map names to roles; no other code knows the name of a tensor.
+// What a tensor of a checkpoint is for. Families map names to roles; no other code knows the name of a
+// tensor.
 enum class Role {
   kTokenEmbedding,
   kPositionEmbedding,
@@ -174,8 +175,8 @@ class Model {
 
   const ModelConfig& config() const;
   const ModelWeights& weights() const;
-  // A weight that edits may change, in the math orientation [out, in]: the down projection of a block. What is
-  // assigned takes its place; ScopedEdit and EditStack do that and put the old tensor back. Throws
+  // A weight that edits may change, in the math orientation [out, in]: the down projection of a block. What
+  // is assigned takes its place; ScopedEdit and EditStack do that and put the old tensor back. Throws
   // Error(kModel) for any other weight.
   at::Tensor& weight(const WeightRef& weight);
   const at::Tensor& weight(const WeightRef& weight) const;
@@ -184,17 +185,18 @@ class Model {
   bool has_tokenizer() const;
   const Tokenizer& tokenizer() const;  // throws Error(kModel) if there is none
   const std::filesystem::path& path() const;
-  // dtype of weights and activations, and the device where passes take and give tensors: the first one of a model over several.
+  // dtype of weights and activations, and the device where passes take and give tensors: the first one of a
+  // model over several.
   at::TensorOptions options() const;
-  ComputeType compute_type() const;  // of weights and activations
+  ComputeType compute_type() const;    // of weights and activations
   const std::string& devices() const;  // Placement::text()
-  std::int64_t bytes() const;         // memory of the weights
+  std::int64_t bytes() const;          // memory of the weights
   // XXH3-128, hexadecimal, of all weights as they are in memory now, with the edits that are laid on them.
   std::string weights_digest() const;
 
   // Hexadecimal. fingerprint is of all weights; key_fingerprint is of all that the keys of a block depend on
-  // (embeddings, the blocks below, the block itself without its down projection), so that statistics stay valid
-  // after an edit at that block or above. Both include the tokenizer.
+  // (embeddings, the blocks below, the block itself without its down projection), so that statistics stay
+  // valid after an edit at that block or above. Both include the tokenizer.
   std::string fingerprint() const;
   std::string key_fingerprint(int block) const;
 

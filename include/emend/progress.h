@@ -1,4 +1,5 @@
-// How long-running work reports its progress to the caller. The library never prints: the command line tool draws the bar.
+// How long-running work reports its progress to the caller. The library never prints: the command line tool
+// draws the bar.
 #pragma once
 
 #include <cstdint>
