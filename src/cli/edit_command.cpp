@@ -6,14 +6,14 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/edit_prepare.h"
-#include "reports/edit_report.h"
-#include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/junit_file.h"
 #include "cli/load_model.h"
 #include "emend/edit_run.h"
 #include "emend/error.h"
+#include "pipeline/failure.h"
 #include "report/table.h"
+#include "reports/edit_report.h"
 #include "reports/junit_report.h"
 
 namespace emend {

@@ -4,12 +4,12 @@
 #include <iostream>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
-#include "emend/patch_run.h"
 #include "emend/adapter.h"
+#include "emend/patch_run.h"
 #include "emend/tensor_file.h"
+#include "pipeline/failure.h"
 #include "report/numbers.h"
 #include "report/table.h"
 

@@ -5,13 +5,13 @@
 
 #include "base/strings.h"
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
-#include "emend/patch_run.h"
 #include "emend/error.h"
 #include "emend/generate.h"
+#include "emend/patch_run.h"
 #include "pipeline/continue_prompt.h"
+#include "pipeline/failure.h"
 #include "report/numbers.h"
 #include "report/table.h"
 

@@ -6,10 +6,10 @@
 
 #include "base/strings.h"
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/load_model.h"
 #include "emend/error.h"
 #include "io/element_types.h"
+#include "pipeline/failure.h"
 #include "report/numbers.h"
 #include "report/table.h"
 

@@ -4,13 +4,13 @@
 
 #include "base/strings.h"
 #include "cli/command.h"
-#include "cli/exit_code.h"
-#include "reports/edit_report.h"
 #include "cli/load_model.h"
 #include "emend/patch.h"
+#include "pipeline/failure.h"
 #include "report/display_text.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/edit_report.h"
 #include "reports/fact_report.h"
 
 namespace emend {

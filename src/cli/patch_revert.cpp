@@ -3,8 +3,8 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "cli/exit_code.h"
 #include "emend/write_back.h"
+#include "pipeline/failure.h"
 
 namespace emend {
 namespace {
