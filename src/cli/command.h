@@ -33,8 +33,6 @@ int stats_import_command(const std::vector<std::string>& arguments);
 int patch_command(const std::vector<std::string>& arguments);
 int patch_verify_command(const std::vector<std::string>& arguments);
 int patch_apply_command(const std::vector<std::string>& arguments);
-int patch_revert_command(const std::vector<std::string>& arguments);
-int patch_diff_command(const std::vector<std::string>& arguments);
 int patch_drop_command(const std::vector<std::string>& arguments);
 int patch_merge_command(const std::vector<std::string>& arguments);
 int model_inspect_command(const std::vector<std::string>& arguments);
