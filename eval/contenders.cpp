@@ -69,7 +69,8 @@ ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) 
     if (!folders.insert(folder_name(entry.method.label)).second)
       throw Error(ErrorKind::kUsage, "two methods have the label " + quote(entry.method.label) +
                                          "; give one of them another `label:`");
-    entry.editor = make_editor(entry.method.method, entry.method.options);
+    entry.editor = make_editor(entry.method.method, entry.method.options,
+                               options.editors != nullptr ? *options.editors : known_editors());
     entries_.push_back(std::move(entry));
   }
 }

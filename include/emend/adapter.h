@@ -1,5 +1,5 @@
 // Edits as low-rank adapters, for programs that load them beside the base: y += B (A k), with the very A and
-// B of the patches. Formats: docs/formats.md.
+// B of the patches. docs/formats.md describes the formats.
 #pragma once
 
 #include <cstdint>
@@ -20,19 +20,19 @@ struct AdapterModule {
   at::Tensor B;      // [D, r] float32
 };
 
-// By block. Throws Error(kModel) for changes that do not fit the model.
+// One for each changed weight, by block. Throws Error(kModel) for changes that do not fit the model.
 std::vector<AdapterModule> peft_modules(const Model& base, const std::vector<Patch>& patches);
 std::vector<AdapterModule> gguf_modules(const Model& base, const std::vector<Patch>& patches);
 
-// A folder for the Python package PEFT: adapter_config.json and adapter_model.safetensors (float32).
-// lora_alpha is r for every module, so that the scale is 1: blocks of different rank stand in rank_pattern
-// and alpha_pattern. `base_name` is what the config names as its base. The folder must not exist, or be
-// empty. Whole or not at all. Throws Error(kIo).
+// Writes a folder for the Python package PEFT: adapter_config.json and adapter_model.safetensors (float32).
+// lora_alpha is r for every module, so that the scale is 1; rank_pattern and alpha_pattern name the blocks of
+// another rank. `base_name` is what the config names as its base. The folder must not exist, or be empty. The
+// folder appears whole or not at all. Throws Error(kIo).
 void write_peft_adapter(const Model& base, const std::vector<AdapterModule>& modules,
                         const std::string& base_name, const std::filesystem::path& folder);
 
-// A GGUF file for llama.cpp (--lora FILE), float32. adapter.lora.alpha is r where all blocks have the same
-// rank, else 0: both stand for a scale of 1. Throws Error(kIo).
+// Writes a GGUF file for llama.cpp (its option --lora FILE), float32. adapter.lora.alpha is r where all
+// blocks have the same rank, else 0: both stand for a scale of 1. Throws Error(kIo).
 void write_gguf_adapter(const Model& base, const std::vector<AdapterModule>& modules,
                         const std::filesystem::path& file);
 

@@ -1,4 +1,4 @@
-// An edit as a value: which weights it changes and by what, how each of them was solved, and what became of
+// An edit as a value: which weights it changes and by what, how each of them was solved, and the result for
 // each fact. It holds all that is needed to check the edit, to take it off, and to solve it again without one
 // of its facts.
 #pragma once
@@ -25,7 +25,7 @@ struct WeightChange {
   WeightRef weight;
   at::Tensor A;  // [n, in]: row i answers 1 on the keys of its edit and 0 on protected ones
   at::Tensor B;  // [out, n]: residuals
-  at::Tensor D;  // [out, in], for changes of so many facts that two factors would be larger
+  at::Tensor D;  // [out, in]; for changes of so many facts that two factors would be larger than D
 
   static WeightChange low_rank(const WeightRef& weight, at::Tensor A, at::Tensor B) {
     return {weight, std::move(A), std::move(B), {}};
@@ -42,15 +42,16 @@ struct WeightChange {
 };
 
 // The one place that decides whether a change fits a model: throws Error(`kind`), whose message begins with
-// `where` (may be empty), for a weight that the model does not have or that has another shape.
+// `where` (may be empty), if the model does not have this weight or its shape is another one.
 void require_fit(const WeightChange& change, const ModelConfig& config, const std::string& where = "",
                  ErrorKind kind = ErrorKind::kModel);
 
-// How the responses of the facts (the rows of A) of one weight were found: what it takes to add or drop one.
+// How the responses of the facts (the rows of A) of one weight were solved. Whoever adds or drops a fact has
+// to solve them in the same way.
 enum class SolveRule {
   kEquality,      // all together, exact at their keys: A^T = C^-1 K (K^T C^-1 K)^-1 Y
-  kEachAlone,     // each for its own key, whatever the others do (ROME as published)
-  kLeastSquares,  // all together, as near as the second moment allows: R K^T (lambda C + K K^T)^-1 (MEMIT)
+  kEachAlone,     // each for its own key, without regard to the others (ROME as published)
+  kLeastSquares,  // all together, regularised by the second moment: R K^T (lambda C + K K^T)^-1 (MEMIT)
   kNullSpace,     // the same within the null space of C (AlphaEdit)
 };
 std::string_view to_string(SolveRule rule);  // "equality", "each alone", "least squares", "null space"
@@ -61,10 +62,11 @@ struct WeightSolve {
   std::string statistics_fingerprint;  // of C; empty: C = I
   double relative_ridge = 0;           // added to C's diagonal, in units of trace(C) / in
   double lambda = 0;                   // weight of C against the keys: kLeastSquares and kNullSpace
-  // Told by the factor that was solved with; std::nullopt where C = I, and in a patch read from a file.
+  // From the factor that was used in the solve; std::nullopt if C = I, and in a patch that was read from a
+  // file.
   std::optional<double> ridge;                 // what was added to C's diagonal
   std::optional<double> condition;             // of C + ridge I
-  std::optional<double> condition_of_moments;  // of C; std::nullopt when it is singular up to the ridge
+  std::optional<double> condition_of_moments;  // of C; std::nullopt if C is singular up to the ridge
 };
 
 enum class FactStatus { kEdited, kAlreadyTrue, kFailed };
@@ -81,21 +83,21 @@ struct FactPart {
   double relative_norm = 0;        // update_norm / Frobenius norm of the weight
 };
 
-// One request and what became of it.
+// One request and its result.
 struct FactRecord {
   EditRequest request;
   FactStatus status = FactStatus::kEdited;
-  std::string reason;            // of kFailed
-  std::vector<FactPart> parts;   // one for each weight that the method writes, by block; never empty
-  int steps = 0;                 // loss evaluations whose gradient was used
-  double loss = 0;               // of the best iterate
+  std::string reason;           // of kFailed
+  std::vector<FactPart> parts;  // one for each weight that the method writes, by block; never empty
+  int steps = 0;                // loss evaluations whose gradient was used
+  double loss = 0;              // of the best iterate
   std::optional<FactState> before, after;  // what the model said, once it was measured
 
   bool is_edited() const { return status == FactStatus::kEdited; }
   // The block of the first weight.
   int layer() const { return parts.empty() ? 0 : parts.front().weight.block; }
-  const FactPart* part_at(const WeightRef& weight) const;  // nullptr: it does not write there
-  // Over all its weights: the root of the sum of squares.
+  const FactPart* part_at(const WeightRef& weight) const;  // nullptr if the fact does not write to it
+  // Norms over all its weights: the root of the sum of squares.
   double update_norm() const;
   double relative_norm() const;
 };
@@ -108,7 +110,7 @@ std::string_view to_string(Objective objective);  // "written", "injected", "non
 struct Edit {
   std::string method;
   Objective objective = Objective::kNone;
-  std::map<std::string, std::string> options;  // as used, defaults included; read by the method alone
+  std::map<std::string, std::string> options;  // as used, defaults included; only the method reads them
   std::string base_fingerprint;
   std::vector<std::vector<std::int64_t>> context_ids;  // sampled context rows, without BOS
   std::vector<WeightChange> changes;                   // at most one a weight, in the order of weights
@@ -116,14 +118,17 @@ struct Edit {
   std::vector<FactRecord> facts;                       // in the order of the requests
   std::vector<std::string> warnings;
 
-  const WeightSolve* solve_of(const WeightRef& weight) const;    // nullptr: it does not change it
-  const WeightChange* change_of(const WeightRef& weight) const;  // nullptr: it does not change it
-  // Of the second moments that were used: empty with C = I, the one of all weights, or those of all joined by "+".
+  // Both return nullptr if the edit does not change this weight.
+  const WeightSolve* solve_of(const WeightRef& weight) const;
+  const WeightChange* change_of(const WeightRef& weight) const;
+  // The fingerprint of the second moments that were used. Empty if C = I; if weights have different ones, all
+  // of them joined by "+".
   std::string statistics_fingerprint() const;
 };
 
-// Lays changes on a model for its lifetime: W += B A in float32, rounded once to the model's dtype. The destructor puts the
-// very bytes back. Scopes nest; end them in reverse order. Throws Error(kModel) when a change does not fit the model.
+// Lays changes on a model for its lifetime: W += B A in float32, rounded once to the model's dtype. The
+// destructor puts the same bytes back. Scopes may nest and must end in reverse order. Throws Error(kModel) if
+// a change does not fit the model.
 class ScopedEdit {
  public:
   ScopedEdit(Model& model, const std::vector<WeightChange>& changes);

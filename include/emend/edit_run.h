@@ -1,5 +1,6 @@
-// The whole road of an edit file, or of edits made in code, as `emend edit` and the C interface take it: measure the base, leave out what
-// is true already, load or collect statistics, search and solve, check the edited model against the base.
+// The whole run of an edit file, or of edits made in code, as `emend edit` and the C interface use it: measure the
+// base, leave out what is true already, load or collect statistics, search and solve, check the edited model
+// against the base.
 #pragma once
 
 #include <cstdint>
@@ -21,15 +22,16 @@ struct EditRunOptions {
   std::uint64_t seed = 0;            // of contexts, and of text that the model writes for statistics
   std::int64_t token_budget = 4096;  // tokens that one pass may hold, >= 1
   bool keep_going = false;           // leave out edits whose search fails instead of throwing
+  const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: known_editors()
 };
 
-// What is known before any search, as `emend edit --dry-run` tells it.
+// What is known before any search.
 struct PlanOutcome {
   std::string method;
   Objective objective = Objective::kNone;
   std::map<std::string, std::string> options;  // of the method, defaults included
   bool uses_statistics = true;
-  // False: the method needs statistics and they are not there yet. The plan then holds ids and layers only.
+  // False if the method needs statistics and their files do not exist yet. The plan then holds only ids and layers.
   bool has_statistics = true;
   std::filesystem::path statistics;  // the folder
   std::vector<int> layers;
@@ -43,31 +45,31 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
 // Where run_edit looks for the statistics of a file: its own folder, or the default one beside the model.
 std::filesystem::path statistics_folder(const Model& model, const EditFile& file);
 
-// Wall-clock seconds of the steps; in no file that is written.
+// Wall-clock seconds of the steps. No file that is written contains them.
 struct EditSeconds {
   double load = 0, statistics = 0, search = 0, solve = 0, check = 0;
 };
 
-// What was done. The patch holds the edit, the states before and after and the checks of all requests, in the
-// file's order; with nothing to do it has no changes and is not worth saving.
+// What was done. The patch holds the edit, the states before and after, and the checks of all requests, in the
+// file's order. If there was nothing to do, it has no changes and need not be saved.
 struct EditOutcome {
   Patch patch;
   bool nothing_to_do = false;            // every target was the model's answer already
-  bool uses_statistics = true;           // false: the method was told to take C = I
-  std::string statistics_source;         // "self (seed 0)"; empty: none were used
+  bool uses_statistics = true;           // false: the options of the method say C = I
+  std::string statistics_source;         // "self, seed 0"; empty if none were used
   std::int64_t statistics_tokens = 0;    // keys summed in C
-  // Of C at the first layer, as the method's factor tells them; std::nullopt where no C was solved with.
-  std::optional<double> condition;       // estimated; std::nullopt also when C is singular up to the ridge
+  // Of C at the first layer, from the factor that was used in the solve; std::nullopt if there was none.
+  std::optional<double> condition;       // estimated; std::nullopt also if C is singular up to the ridge
   std::optional<double> relative_ridge;  // in units of trace(C) / d_ff
   std::optional<double> ridge;           // what was added to C's diagonal
   std::optional<double> condition_with_ridge;
   EditSeconds seconds;
 };
 
-// Makes and checks the edits of `file` on `model` (whatever file.model says). Statistics come from
-// file.statistics, or from the default folder beside the model; when they are not there they are collected and
-// saved, once the editor has found nothing to refuse. Nothing else is written: save_patch does that. The model
-// is as before in any case, but a check lays the edit on it for a while: no other thread may use it meanwhile.
+// Makes and checks the edits of `file` on `model`; file.model is not used. Statistics come from
+// file.statistics, or from the default folder beside the model. If their files do not exist, they are collected,
+// and saved if the editor accepts the edits. Nothing else is written: save_patch does that. Afterwards the model is
+// as before, also on an error, but the checks lay the edit on it for a while: no other thread may use it meanwhile.
 // Work: that of the editor (docs/rome.md) and a few passes over all prompts. Throws what the library throws, in
 // particular Error(kConfig) for an unknown method, option, layer or BOS and for edits that contradict each
 // other, Error(kNumeric) for a search that fails, and what `progress` throws.

@@ -22,14 +22,14 @@ struct EditorContext {
   std::vector<int> layers;           // resolved by the caller, ascending; one for a method of one layer
   std::vector<std::int64_t> prefix;  // BOS ids that begin every row; may be empty
   PromptForm form = PromptForm::kRaw;
-  const Statistics* statistics = nullptr;  // null only when the editor does not need them
-  EditorCache* cache = nullptr;            // keeps what the next call can use again; may be null
+  const Statistics* statistics = nullptr;  // nullptr only if the editor does not need them
+  EditorCache* cache = nullptr;            // keeps what the next call can use again; may be nullptr
   std::uint64_t seed = 0;
   std::int64_t token_budget = 4096;
   bool keep_going = false;  // failed searches are reported in the Edit instead of thrown
 };
 
-// What `--dry-run` tells, and what is known before any search.
+// What is known before any search.
 struct EditPlan {
   struct Entry {
     std::string id;

@@ -1,6 +1,6 @@
-// What editors may keep between calls on one model as it stands: a cache that the caller makes and passes in
-// EditorContext::cache. It does not serve across a ScopedEdit, which changes the model. Nothing is thrown out
-// before the cache itself goes.
+// What editors may keep between calls on one model. The caller makes the cache and passes it
+// (EditorContext::cache), and must not use it for the same model with other weights, for example under a
+// ScopedEdit. Entries stay until the cache is destroyed.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace emend {
 
 class KeyFactors;  // factors of second moments (src/linalg/key_factors.h)
 
-// Any thread may call any method. Everything is kept under a name that holds all that it depends on.
+// Any thread may call any method. The name of an entry contains everything that the entry depends on.
 class EditorCache {
  public:
   EditorCache();
@@ -23,7 +23,7 @@ class EditorCache {
 
   KeyFactors& factors();
 
-  // The sampled context texts of this name, as ids; `sample` makes them if they are not there.
+  // The sampled context texts of this name, as ids; `sample` makes them if the cache does not have them.
   std::vector<std::vector<std::int64_t>> contexts(
       const std::string& identity, const std::function<std::vector<std::vector<std::int64_t>>()>& sample);
 

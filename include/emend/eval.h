@@ -50,8 +50,8 @@ struct AnswerTrace {
   AnswerState before, after;
 };
 
-// What became of a record. kAlreadyTrue: its target is the model's answer before the edit. kSkipped: it was
-// left out, for a reason that stands beside it.
+// The result of a record. kAlreadyTrue: its target is the model's answer before the edit. kSkipped: it was
+// left out; RecordResult::reason says why.
 enum class RecordStatus { kEdited, kAlreadyTrue, kFailed, kSkipped };
 std::string_view to_string(RecordStatus status);  // "edited", "already true", "failed", "skipped"
 // Returns std::nullopt if `text` is none of the four.
@@ -91,7 +91,7 @@ struct EvalSummary {
     std::map<std::string, MetricSummary> metrics;  // over the records edited so far
   };
   std::vector<RetentionPoint> retention;  // of sequential runs
-  std::vector<std::string> notes;         // what was derived, what could not be measured and why
+  std::vector<std::string> notes;         // sentences: what was derived, what was not measured and why
 
   // What the run is called in tables: its label, else its method.
   const std::string& name() const { return label.empty() ? method : label; }

@@ -27,7 +27,7 @@ struct BootstrapOptions {
 };
 
 struct PairedDifference {
-  double a = 0, b = 0;       // means over the records that have the figure in both runs
+  double a = 0, b = 0;       // means over the records that have a value in both runs
   double difference = 0;     // b - a
   double low = 0, high = 0;  // 95 % interval of the difference: percentiles 2.5 and 97.5 of the draws
   // Two-sided: twice the smaller of the shares of draws at or below and at or above 0, each

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "emend/editor.h"
 #include "emend/eval.h"
 #include "emend/model.h"
 #include "emend/progress.h"
@@ -27,6 +28,7 @@ struct BenchmarkOptions {
 
   // Methods. They all edit the same records.
   std::vector<MethodFile> methods;   // none: rome with its defaults; their labels must differ
+  const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: known_editors()
   LayerChoice layer;                 // of methods that name none; empty: auto
   std::filesystem::path statistics;  // folder for methods that name none; empty: the default one of the model
   std::string bos = "auto";          // auto, none, or a token
@@ -45,7 +47,7 @@ struct BenchmarkOptions {
   // Results.
   std::filesystem::path out;  // a folder; several methods have a folder each in it, named by their labels
   bool resume = false;        // take up the run that was begun there
-  int shard = 0, shards = 1;  // only part `shard` of `shards`; the last part that ends joins all of them
+  int shard = 0, shards = 1;  // only part `shard` of `shards`; the part that ends last joins all of them
 };
 
 // How the model was loaded. The results keep it.
@@ -61,7 +63,7 @@ struct BenchmarkConditions {
 std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
                                           const std::vector<std::filesystem::path>& files);
 
-// A benchmark that is prepared: what can be refused without the model has been refused.
+// A prepared benchmark: everything that can be checked without the model has been checked.
 class Benchmark {
  public:
   // Reads data and reference texts, and makes the editors; nothing is written. `group`: the processes that

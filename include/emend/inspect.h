@@ -1,4 +1,4 @@
-// What became of a checkpoint: which weights differ from a base, by what rank, and which patches explain it.
+// How a checkpoint differs from a base: in which weights, by what rank, and which patches explain it.
 #pragma once
 
 #include <filesystem>

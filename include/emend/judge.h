@@ -15,7 +15,7 @@ namespace emend {
 // Two answers to one prompt. After an edited prompt and its paraphrases the target is wanted and the present
 // answer is the other one; after a neighbour its own answer is wanted and the target is the other one.
 struct AnswerPair {
-  std::string_view wanted, other;  // `other` is empty when nobody knows another answer
+  std::string_view wanted, other;  // `other` is empty if no other answer is known
   double likelihood_of_wanted = 0;
   double likelihood_of_other = 0;  // both are probabilities, or both are log-probabilities
   bool wanted_is_greedy = false;   // `wanted` is the greedy continuation of the prompt

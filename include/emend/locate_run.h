@@ -34,7 +34,7 @@ struct LocateOptions {
   std::vector<int> trial_layers;     // empty: the best of the trace and those around the depth default
   std::int64_t check = 0;            // further facts on which the decision is checked
   std::filesystem::path trial_data;  // edits to try; empty: the facts file, which must name targets then
-  std::string trial_dataset;         // its form, as in BenchmarkOptions; empty: found out
+  std::string trial_dataset;         // its form, as in BenchmarkOptions; empty: found by looking at the file
   std::string method = "rome";
 };
 
@@ -47,13 +47,14 @@ struct LocateInput {
 LocateInput read_locate_input(const LocateOptions& options);
 
 struct LocateOutcome {
-  TraceResult result;  // result.missing > 0: facts of other parts are not there yet, and nothing below is filled
+  TraceResult result;  // if result.missing > 0, other parts have no results yet, and nothing below is filled
   TraceAverage average;
   std::vector<LayerScore> ranking;
   LayerDecision decision;
   std::vector<TrialScore> check;  // the same layers on other facts
   double noise_sigma = 0;         // one standard deviation of the subjects' embeddings
-  // Where the decision is kept for `layer: auto`; empty: it is not (one prompt alone, or a decision by edits stays).
+  // Where the decision is kept for `layer: auto`. Empty if it is not kept: for one prompt alone, and where a
+  // decision by edits exists already and this one has no trial.
   std::filesystem::path kept;
   std::vector<std::string> notes;
 };
@@ -61,8 +62,8 @@ struct LocateOutcome {
 // Whether the chosen layer's score lies within the 95 % interval of the best one's, on facts that the trial did not use.
 bool holds_on_other_facts(const std::vector<TrialScore>& check, int chosen);
 
-// The statistics folder is looked at before any work, and the decision is written there at the end; a decision
-// by edits is not replaced by one without. Throws what trace_facts and the editor of the trial throw.
+// The statistics folder is checked before any work, and the decision is written there at the end; a decision
+// by edits is not replaced by one without edits. Throws what trace_facts and the editor of the trial throw.
 LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& options, Progress& progress);
 
 }  // namespace emend

@@ -70,8 +70,8 @@ struct ModelWeights {
   at::Tensor head, head_bias;              // [V, D], the same tensor as token_embedding when tied; [V]
 };
 
-// What a tensor of a checkpoint is for. Families map names to roles; nothing else in the program knows a
-// tensor's name.
+// What a tensor of a checkpoint is for. Families map names to roles; no other code knows the name of a
+// tensor.
 enum class Role {
   kTokenEmbedding,
   kPositionEmbedding,
@@ -175,32 +175,34 @@ class Model {
 
   const ModelConfig& config() const;
   const ModelWeights& weights() const;
-  // A weight that edits may change, in the math orientation [out, in]: the down projection of a block. What is
-  // assigned takes its place; ScopedEdit and EditStack do that and put the old tensor back. Throws
+  // A weight that edits may change, in the math orientation [out, in]: the down projection of a block. What
+  // is assigned takes its place; ScopedEdit and EditStack do that and put the old tensor back. Throws
   // Error(kModel) for any other weight.
   at::Tensor& weight(const WeightRef& weight);
   const at::Tensor& weight(const WeightRef& weight) const;
   const std::vector<RoleEntry>& roles() const;
 
   bool has_tokenizer() const;
-  const Tokenizer& tokenizer() const;  // throws Error(kModel) when there is none
+  const Tokenizer& tokenizer() const;  // throws Error(kModel) if there is none
   const std::filesystem::path& path() const;
-  // dtype of weights and activations, and the device where passes take and give tensors: the first one of a model over several.
+  // dtype of weights and activations, and the device where passes take and give tensors: the first one of a
+  // model over several.
   at::TensorOptions options() const;
-  ComputeType compute_type() const;  // of weights and activations
+  ComputeType compute_type() const;    // of weights and activations
   const std::string& devices() const;  // Placement::text()
-  std::int64_t bytes() const;         // held by weights
-  // Hex XXH3-128 of all weights as they are in memory now, edits that are on included.
+  std::int64_t bytes() const;          // memory of the weights
+  // XXH3-128, hexadecimal, of all weights as they are in memory now, with the edits that are laid on them.
   std::string weights_digest() const;
 
-  // Hex. Of everything; and of all that the key of block `l` depends on (embeddings, blocks < l, block l
-  // without its down projection), so that statistics survive an edit above them. Both hold the tokenizer's.
+  // Hexadecimal. fingerprint is of all weights; key_fingerprint is of all that the keys of a block depend on
+  // (embeddings, the blocks below, the block itself without its down projection), so that statistics stay
+  // valid after an edit at that block or above. Both include the tokenizer.
   std::string fingerprint() const;
   std::string key_fingerprint(int block) const;
 
   // One pass. Work: about 2 N (parameters of the blocks that run) floating point operations, plus 2 V D for
   // each logit row. Gradients flow to interventions' values and `hidden`; weights never take part. Call under
-  // c10::NoGradGuard when no gradient is wanted. Throws Error(kModel) for rows longer than max_positions.
+  // c10::NoGradGuard if no gradient is wanted. Throws Error(kModel) for rows longer than max_positions.
   PassOutput forward(PassInput input) const;
   // Positions, masks and rotary angles of these rows, for `layout` of many passes over rows like them: it
   // depends on the rows' and the cache's lengths, cache_row, append, knockouts and logit_tokens, not on ids,

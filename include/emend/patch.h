@@ -1,5 +1,5 @@
-// An edit on disk: one safetensors file that holds the change, where it came from, and what it was checked against.
-// Format: docs/formats.md.
+// An edit on disk: one safetensors file that holds the change, where it came from, and what it was checked
+// against. Format: docs/formats.md.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,11 @@
 
 namespace emend {
 
-// What the numbers of a run depend on besides its inputs: the same on the same machine gives the same bytes.
+// What the numbers of a run depend on besides its inputs. With the same conditions, the same machine writes
+// the same bytes.
 struct RunConditions {
-  std::string device;             // "cpu", "cuda:0"; empty: not recorded
-  std::string dtype;              // of weights and activations: "float32", "bfloat16", "float16"; empty: not recorded
+  std::string device;  // "cpu", "cuda:0"; empty: not recorded
+  std::string dtype;   // of weights and activations: "float32", "bfloat16", "float16"; empty: not recorded
   std::uint64_t seed = 0;         // of contexts, and of text that the model wrote for statistics
   std::int64_t token_budget = 0;  // tokens that one pass may hold; 0: not recorded
 };
@@ -25,9 +26,9 @@ struct Patch {
   Edit edit;
   RunConditions conditions;
   std::string emend_version;
-  std::string base_name;         // the model file's name, for people
-  std::string edit_text;         // the edit file, byte for byte
-  std::string bos;               // as chosen: auto, none or a token
+  std::string base_name;  // the model file's name, for people
+  std::string edit_text;  // the edit file, byte for byte
+  std::string bos;        // as chosen: auto, none or a token
   std::vector<std::int64_t> prefix;
   PromptForm form = PromptForm::kRaw;
   CheckThresholds thresholds;
@@ -39,19 +40,20 @@ struct Patch {
 // The format that save_patch writes. Format 1, which names no weights and no way of solving, is still read.
 inline constexpr int kPatchFormat = 2;
 
-// Writes the whole file or nothing. Same patch, same bytes (no times inside). Throws Error(kIo).
+// Writes the whole file or nothing. The same patch gives the same bytes: the file holds no times. Throws
+// Error(kIo).
 void save_patch(const Patch& patch, const std::filesystem::path& file);
 
-// Throws Error(kIo), or Error(kFormat) naming the tensor or metadata key that is missing or broken, and for a
-// format newer than kPatchFormat.
+// Throws Error(kIo), or Error(kFormat): a tensor or metadata key is missing or broken (it is named), or the
+// format is newer than kPatchFormat.
 Patch load_patch(const std::filesystem::path& file);
 
-// Throws Error(kModel) when the patch was made for another base, naming both fingerprints; then as
-// require_sizes().
+// Throws Error(kModel), naming both fingerprints, if the patch was made for another base; otherwise checks
+// and throws as require_sizes().
 void require_base(const Patch& patch, const Model& model, const std::filesystem::path& file);
 
-// Throws Error(kFormat) for a change that does not fit the model's layers and sizes, and for token ids that its
-// vocabulary does not have. For patches of any base.
+// Throws Error(kFormat) for a change that does not fit the model's layers and sizes, and for token ids
+// outside its vocabulary. The base of the patch may be any.
 void require_sizes(const Patch& patch, const Model& model, const std::filesystem::path& file);
 
 }  // namespace emend

@@ -1,5 +1,6 @@
-// Patches of patches: one without one of its edits, several as one, and how two differ. No search: residuals
-// and keys are those that the patches hold; only the responses are solved anew (docs/formats.md, Patch).
+// Patches made from patches: one without one of its edits, several as one, and how two differ. Nothing is
+// searched: residuals and keys are those that the patches hold, and only the responses are solved again
+// (docs/formats.md, Patch).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,22 +14,23 @@
 
 namespace emend {
 
-// C [F, F] float64 of each layer that is to be solved anew.
+// C [F, F] float64 of each layer that is to be solved again.
 using LayerMoments = std::map<int, at::Tensor>;
 
-// The layers whose C drop_fact() or merge_patches() needs. Empty: none (patches that were solved with C = I,
-// or edit by edit; merged layers that one patch alone changes).
+// The layers whose C drop_fact() or merge_patches() needs. No layer is needed if the patches were solved with
+// C = I or edit by edit, and no merged layer that only one patch changes.
 std::vector<int> layers_to_solve(const Patch& patch, const std::string& id);
 std::vector<int> layers_to_solve(const std::vector<Patch>& patches);
 
 // The patch without the fact `id`: the other facts keep their residuals, and their responses are solved
-// jointly, as if `id` had never been there:  A^T = C^-1 K (K^T C^-1 K)^-1 Y.  What was measured after the
-// edit (checks, states) is emptied: measure again. Throws Error(kConfig): no such id (the nearest is
-// offered), the last edited fact, a fact that shares its key, and so its residual, with another one;
-// Error(kNumeric) when C is not positive definite.
+// jointly, as if `id` had never been edited:  A^T = C^-1 K (K^T C^-1 K)^-1 Y.  What was measured after the
+// edit (checks, states) is emptied and has to be measured again. Throws Error(kConfig): there is no such id
+// (the nearest one is offered), it is the last edited fact, or it shares its key, and so its residual, with
+// another fact; Error(kModel): the rule of the weight cannot be solved again; Error(kNumeric): C is not
+// positive definite.
 Patch drop_fact(const Patch& patch, const std::string& id, const LayerMoments& moments);
 
-// Two facts whose keys can hardly be told apart: both cannot be written.
+// Two facts whose keys are so close that they cannot both be written.
 struct KeyConflict {
   int layer = 0;
   std::size_t first_patch = 0, second_patch = 0;
@@ -40,7 +42,7 @@ struct KeyConflict {
 // Pairs of facts of different patches, at one layer, the cosine of whose keys is at least `least`.
 std::vector<KeyConflict> key_conflicts(const std::vector<Patch>& patches, double least);
 
-// From here on two keys are the same key: of one subject, for example.
+// Keys with at least this cosine count as the same key: of one subject, for example.
 inline constexpr double kSameKey = 0.999;
 
 // All facts of several patches of one base as one patch. A layer that several of them change is solved
@@ -54,9 +56,9 @@ Patch merge_patches(const std::vector<Patch>& patches, const std::vector<std::st
 // What two patches do to one layer.
 struct LayerDifference {
   int layer = 0;
-  double first = 0, second = 0;  // ||B A|| of each; 0 where it does not change the layer
+  double first = 0, second = 0;  // ||B A|| of each; 0 for a patch that does not change the layer
   double difference = 0;         // ||B A - B' A'||
-  double cosine = 0;             // of the two changes; 0 where one is missing
+  double cosine = 0;             // of the two changes; 0 if one of them is missing
 };
 
 struct FactDifference {

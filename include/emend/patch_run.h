@@ -27,7 +27,7 @@ std::vector<Patch> without_names(const std::vector<NamedPatch>& patches);
 // The changes of all patches, in their order.
 std::vector<WeightChange> changes_of(const std::vector<NamedPatch>& patches);
 
-// What a run over patches may pass over, with a warning in its outcome, when it is told to.
+// Which faults of patches a run may ignore, with a warning in its outcome.
 struct PatchGuard {
   bool force = false;
 };
@@ -35,8 +35,8 @@ struct PatchGuard {
 // key (their updates would add up). With `force` both are warnings.
 std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, const PatchGuard& guard);
 
-// Does the change do to every stored key what its fact says: B (A k) = y r? A check named "update"; not
-// measured where no weight was solved by a rule that is exact at its keys.
+// Whether the change does to every stored key what its fact says: B (A k) = y r. The check is named "update"; it
+// is not measured if no weight was solved by a rule that is exact at its keys.
 CheckResult check_update(const Patch& patch);
 
 // ---- verify
@@ -49,7 +49,7 @@ struct VerifiedPatch {
   std::string name;
   std::vector<FactRecord> facts;  // with what the model says now, before and after
   std::vector<CheckResult> checks;
-  // Largest difference of p(target) from what the patch stored; std::nullopt when it stores nothing.
+  // Largest difference of p(target) from what the patch stored; std::nullopt if the patch stores no states.
   std::optional<double> difference_before, difference_after;
   bool reproduced = true;  // the differences are within the tolerance
   bool passed = false;
@@ -85,15 +85,15 @@ struct AppliedPatch {
 struct ApplyOutcome {
   WritePlan plan;
   std::filesystem::path written;      // what Model::load takes
-  std::filesystem::path undo;         // empty: not in place
-  ModelConfig config;                 // of the written model, and its fingerprint; both empty when nothing
+  std::filesystem::path undo;         // empty unless written in place
+  ModelConfig config;                 // of the written model, and its fingerprint; both empty if nothing
   std::string fingerprint;            // was checked
-  std::vector<AppliedPatch> patches;  // empty when nothing was checked
+  std::vector<AppliedPatch> patches;  // empty if nothing was checked
   std::vector<std::string> warnings;
-  bool passed = false;  // true when nothing was checked
+  bool passed = false;  // true if nothing was checked
 };
 
-// All that is settled before a byte is written. `base` is the model as it was loaded, without the patches.
+// Everything that is decided before a byte is written. `base` is the model as it was loaded, without the patches.
 struct PreparedWrite {
   std::vector<NamedPatch> patches;
   WritePlan plan;
@@ -107,8 +107,8 @@ PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, 
 ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const ApplyOptions& options,
                           Progress& progress);
 
-// The two after one another; the base is let go before the written file is loaded, so that one model needs
-// room. Throws what plan_write, require_holds, write_new and write_in_place throw; nothing is written then.
+// prepare_write and finish_write, one after the other. The base is freed before the written file is loaded, so
+// that only one model is in memory. Throws what plan_write, require_holds, write_new and write_in_place throw; nothing is written then.
 ApplyOutcome apply_patches(const std::filesystem::path& base, const ModelOptions& how,
                            std::vector<NamedPatch> patches, const ApplyOptions& options, Progress& progress);
 
@@ -125,8 +125,8 @@ struct ComposeOutcome {
   bool passed = false;
 };
 // The patch without one of its facts, and several patches as one (patch_algebra.h), measured as run_edit does.
-// Throws Error(kIo) when statistics are needed and not there, Error(kModel) when they are not those that the
-// patch was made with.
+// Throws Error(kIo) if statistics are needed and their files do not exist, Error(kModel) if they are not those
+// that the patch was made with.
 ComposeOutcome drop_edit(Model& model, const NamedPatch& patch, const std::string& id,
                          const ComposeOptions& options, Progress& progress);
 ComposeOutcome merge_edits(Model& model, const std::vector<NamedPatch>& patches, const ComposeOptions& options,
@@ -139,12 +139,12 @@ struct PatchVerdict {
   std::string name;
   std::size_t edits = 0;
   PatchPresence presence = PatchPresence::kNotCompared;
-  std::optional<double> share;  // how much of the patch is in the weights: 1 when it is there as it is
-  // Facts that the model answers as after the edit, of those asked; std::nullopt when none could be asked.
+  std::optional<double> share;  // how much of the patch is in the weights: 1 if the whole patch is
+  // Facts that the model answers as after the edit, of those asked; std::nullopt if none could be asked.
   std::optional<std::size_t> as_edited;
   std::size_t asked = 0;
 };
-// The checkpoint to compare with: all that is kept of it, so that one model at a time needs room.
+// What is kept of the checkpoint to compare with, so that only one model at a time is in memory.
 struct InspectBase {
   CheckpointRoles checkpoint;
   std::string fingerprint;
@@ -155,13 +155,13 @@ struct InspectOutcome {
   std::vector<PatchVerdict> patches;
   std::vector<std::string> warnings;
 };
-// Patches of a folder (or of one file), by name; what is no patch is passed over with a warning.
+// The patches of a folder (or one file), sorted by name. Files that are not patches are left out with a warning.
 std::vector<NamedPatch> find_patches(const std::filesystem::path& place, std::vector<std::string>& warnings);
-// Loads it and lets it go. Throws Error(kFormat) for a patch of this base that does not fit it.
+// Loads the base and frees it again. Throws Error(kFormat) for a patch of this base that does not fit it.
 InspectBase load_inspect_base(const std::filesystem::path& base, const ModelOptions& how,
                               const std::vector<NamedPatch>& patches, Progress& progress);
-// What became of a checkpoint: with a base, which weights differ and which patches are in them; how far it answers as
-// the patches say. Streams the files of both, one weight at a time.
+// Inspects a checkpoint. With a base: which weights differ, and which patches are in them. In any case: for how many
+// facts it answers as the patches say. Reads the files of both one weight at a time.
 InspectOutcome inspect_checkpoint(const Model& model, const std::optional<InspectBase>& base,
                                   const std::vector<NamedPatch>& patches, std::int64_t token_budget,
                                   Progress& progress);

@@ -1,4 +1,5 @@
-// How long-running work reports its progress to the caller. The library never prints: the command line tool draws the bar.
+// How long-running work reports its progress to the caller. The library never prints: the command line tool
+// draws the bar.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ class Progress {
   virtual void poll() {}
 };
 
-// Ignores everything. Holds nothing, so one object serves any number of threads.
+// Ignores everything. It has no state, so any number of threads may share one object.
 class SilentProgress : public Progress {
  public:
   void begin(std::string_view, std::int64_t, std::string_view) override {}

@@ -21,11 +21,12 @@ struct PlannedTensor {
   std::filesystem::path file;      // the shard that holds it
   std::vector<std::byte> bytes;
   std::string old_digest;  // XXH3-128 of the bytes that they replace
-  double share = 0;  // <W' - W, Delta> / ||Delta||^2: 1 when the whole change arrives
-  double error = 0;  // ||W' - W - Delta|| / ||Delta||: what rounding adds
+  double share = 0;        // <W' - W, Delta> / ||Delta||^2: 1 if the whole change arrives
+  double error = 0;        // ||W' - W - Delta|| / ||Delta||: what rounding adds
 };
 
-// What a stored tensor does to one edited fact (one for each weight that the fact writes): the worst of its keys k with an answer.
+// What a stored tensor does to one edited fact, for each weight that the fact writes: the worst over its keys
+// k that have an answer other than 0.
 struct RealisedFact {
   std::size_t patch = 0;  // index into the patches
   std::string id;
@@ -47,9 +48,9 @@ struct WritePlan {
 // Adds the changes of all patches to the stored weights, in their order, in float32 (float64 where that is
 // stored), rounds once to `type`, and measures what arrived. `type`: "" for the default (what is stored, in
 // safetensors and for F32; F16 in GGUF), "own" for what is stored, or F32, F16, BF16, and in GGUF Q4_0, Q4_1
-// and Q8_0. `base` must be of these files. Throws Error(kConfig): a type that the format does not have, or rows
-// that are no whole blocks of it; Error(kModel): `base` was made in memory, a patch that does not fit, or a
-// type that cannot hold a value (F16 beyond 65504), with the tensor named.
+// and Q8_0. `base` must have been loaded from these files. Throws Error(kConfig): the format does not have
+// this type, or a row is not a whole number of its blocks; Error(kModel): `base` was made in memory, a patch
+// does not fit, or the type cannot hold a value (F16 beyond 65504; the tensor is named).
 WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type);
 
 // A stored type that carries less than this share of an update, or adds rounding larger than the update, does
@@ -57,35 +58,34 @@ WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const
 inline constexpr double kLeastShare = 0.5;
 inline constexpr double kMostError = 1.0;
 
-// Throws Error(kModel) with the loss, naming the fact and the type, when a stored type does not hold the
-// edit.
+// Throws Error(kModel), naming the fact, the type and the loss, if a stored type does not hold the edit.
 void require_holds(const WritePlan& plan);
 
-// Writes a new checkpoint and leaves the base alone. GGUF: `out` is a file; an existing one is replaced
+// Writes a new checkpoint and does not change the base. GGUF: `out` is a file; an existing one is replaced
 // whole. Safetensors: `out` becomes a folder with all files of the base's folder (of a single file: with its
-// config and tokenizer); it must not exist, or be empty. Whole or not at all. Returns what Model::load takes.
-// Throws Error(kIo): `out` is the base or lies in it, too little space (checked first), what the system
-// refuses; Error(kModel): a tensor changed since the plan was made.
+// config and tokenizer); it must not exist, or be empty. It appears whole or not at all. Returns what
+// Model::load takes. Throws Error(kIo): `out` is the base or lies in it, too little space (checked first),
+// what the system refuses; Error(kModel): a tensor changed since the plan was made.
 std::filesystem::path write_new(const WritePlan& plan, const std::filesystem::path& out);
 
-// Replaces the files of the base. First `undo` is written, with all that a revert needs: the old bytes of
-// whatever changes, and SHA-256 of the files before and after. `undo` empty: next_undo_file(base). Each file is
-// replaced whole; a stop between two shards leaves a base that revert() mends. Returns the undo file. Throws
-// Error(kIo): `undo` exists, the base is write-protected or a symbolic link, too little space, what the system
-// refuses; Error(kModel): a tensor changed since the plan was made.
+// Replaces the files of the base. First `undo` is written, with all that a revert needs: the old bytes of all
+// that changes, and SHA-256 of the files before and after. `undo` empty: next_undo_file(base). Each file is
+// replaced whole; after a stop between two shards revert() restores the base. Returns the undo file. Throws
+// Error(kIo): `undo` exists, the base is write-protected or a symbolic link, too little space, what the
+// system refuses; Error(kModel): a tensor changed since the plan was made.
 std::filesystem::path write_in_place(const WritePlan& plan, const std::filesystem::path& undo = {});
 
 // Where the undo file of the next write in place goes: FOLDER/emend.undo, or FILE.undo, with .2, .3 ...
 // behind it while that name is taken.
 std::filesystem::path next_undo_file(const std::filesystem::path& model);
 
-// The undo file of the last write in place. Throws Error(kIo) when there is none.
+// The undo file of the last write in place. Throws Error(kIo) if there is none.
 std::filesystem::path last_undo_file(const std::filesystem::path& model);
 
-// Gives the base back byte for byte, checked by SHA-256 before a file is replaced, and removes the undo file.
-// Files that are as before already stay. `undo` empty: last_undo_file(model). Returns the files that were
-// restored. Throws Error(kModel) when a file is neither as before nor as after the write, Error(kFormat) for
-// a broken undo file, Error(kIo).
+// Restores the base byte for byte, checked by SHA-256 before a file is replaced, and removes the undo file.
+// Files that are as before the write already are not touched. `undo` empty: last_undo_file(model). Returns
+// the files that were restored. Throws Error(kModel) if a file is neither as before nor as after the write,
+// Error(kFormat) for a broken undo file, Error(kIo).
 std::vector<std::filesystem::path> revert(const std::filesystem::path& model,
                                           const std::filesystem::path& undo = {});
 

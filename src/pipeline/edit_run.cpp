@@ -159,6 +159,10 @@ std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>
   return before;
 }
 
+const EditorTable& table_of(const EditRunOptions& options) {
+  return options.editors != nullptr ? *options.editors : known_editors();
+}
+
 EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
   EditOutcome outcome;
   outcome.uses_statistics = job.editor->needs_statistics();
@@ -202,12 +206,12 @@ EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
 }  // namespace
 
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
-  const std::unique_ptr<Editor> editor = make_editor(file.method, file.options);
+  const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
   return run_job(make_job(model, *editor, file, options, progress), model, progress);
 }
 
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
-  const std::unique_ptr<Editor> editor = make_editor(file.method, file.options);
+  const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
   const EditJob job = make_job(model, *editor, file, options, progress);
   PlanOutcome outcome{editor->name(), editor->objective(), editor->options(), editor->needs_statistics(),
                       true,           job.statistics,      job.context.layers, {}};

@@ -1,0 +1,103 @@
+// A method that is not ROME and writes two layers passes through every run that knows no method by name.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "emend/adapter.h"
+#include "emend/edit_run.h"
+#include "emend/eval_run.h"
+#include "emend/patch_run.h"
+#include "support/fake_editor.h"
+#include "cli/scratch_folder.h"
+#include "support/world.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+class FakeEditorRuns : public ::testing::Test {
+ protected:
+  static constexpr int kLow = 3, kHigh = 5;
+
+  FakeEditorRuns() : model_(test::load_world("gpt2")) {
+    file_.method = "spread";
+    file_.options["covariance"] = {"false", "test"};
+    file_.layer.layers = {kHigh, kLow};  // in any order
+    file_.edits = test::world_edits(2);
+    options_.editors = &editors_;
+  }
+  NamedPatch edited() { return {"p", run_edit(model_, file_, options_, silent_).patch}; }
+
+  EditorTable editors_ = test::editors_with_spread();
+  SilentProgress silent_;
+  Model model_;
+  EditFile file_;
+  EditRunOptions options_;
+  const ScratchFolder folder_;
+};
+
+TEST_F(FakeEditorRuns, PlansItsTwoLayers) {
+  const PlanOutcome plan = plan_edit(model_, file_, options_, silent_);
+  EXPECT_EQ(plan.method, "spread");
+  EXPECT_THAT(plan.layers, ElementsAre(kLow, kHigh));
+}
+
+TEST_F(FakeEditorRuns, EditsVerifiesAndDrops) {
+  const NamedPatch patch = edited();
+  const Edit& edit = patch.patch.edit;
+  ASSERT_THAT(edit.changes, SizeIs(2));
+  EXPECT_EQ(edit.changes[0].weight.block, kLow);
+  EXPECT_EQ(edit.changes[1].weight.block, kHigh);
+  for (const FactRecord& fact : edit.facts) EXPECT_THAT(fact.parts, SizeIs(2)) << fact.request.id;
+
+  save_patch(patch.patch, folder_ / "p.safetensors");
+  const std::vector<NamedPatch> loaded = load_patches({folder_ / "p.safetensors"});
+  const VerifyOutcome verified = verify_patches(model_, loaded, {}, silent_);
+  EXPECT_TRUE(verified.patches[0].reproduced);
+  EXPECT_TRUE(check_update(loaded[0].patch).passed);
+
+  const ComposeOutcome dropped = drop_edit(model_, loaded[0], edit.facts[0].request.id, {}, silent_);
+  ASSERT_THAT(dropped.patch.edit.facts, SizeIs(1));
+  ASSERT_THAT(dropped.patch.edit.changes, SizeIs(2));
+  EXPECT_TRUE(check_update(dropped.patch).passed);
+}
+
+TEST_F(FakeEditorRuns, IsAppliedAndExported) {
+  const NamedPatch patch = edited();
+  ApplyOptions how;
+  how.out = folder_ / "new";
+  how.force = true;  // an editor that searches nothing need not pass the checks
+  const ApplyOutcome applied = apply_patches(model_.path(), {}, {patch}, how, silent_);
+  ASSERT_THAT(applied.plan.tensors, SizeIs(2));
+  const Model written = Model::load(applied.written, {}, silent_);
+  for (const WeightChange& change : patch.patch.edit.changes) {
+    const at::Tensor wanted = model_.weight(change.weight) + change.delta(at::TensorOptions(at::kFloat));
+    const double gap = (written.weight(change.weight) - wanted).abs().max().item<double>();
+    EXPECT_LT(gap, 1e-2 * wanted.abs().max().item<double>()) << change.weight.block;  // stored in 16 bits
+  }
+  const std::vector<AdapterModule> modules = peft_modules(model_, {patch.patch});
+  ASSERT_THAT(modules, SizeIs(2));
+  EXPECT_EQ(modules[0].block, kLow);
+}
+
+TEST_F(FakeEditorRuns, IsBenchmarked) {
+  BenchmarkOptions options;
+  options.dataset = "emend";
+  options.data = std::string(EMEND_TEST_DATA) + "/world/edits.jsonl";
+  options.end_record = 3;
+  options.methods = {{"spread", "spread", {{kLow, kHigh}, "test"}, {}, {{"covariance", {"false", "test"}}}}};
+  options.editors = &editors_;
+  options.drift_tokens = 0;
+  options.out = folder_ / "eval";
+  const BenchmarkOutcome outcome = run_benchmark(model_, options, silent_);
+  ASSERT_THAT(outcome.methods, SizeIs(1));
+  ASSERT_THAT(outcome.methods[0].records, SizeIs(3));
+  EXPECT_EQ(outcome.methods[0].records[0].layer, kLow);
+}
+
+}  // namespace
+}  // namespace emend
