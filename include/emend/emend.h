@@ -16,6 +16,7 @@
 #include "emend/eval_run.h"
 #include "emend/fact_state.h"
 #include "emend/generate.h"
+#include "emend/generate_run.h"
 #include "emend/inspect.h"
 #include "emend/judge.h"
 #include "emend/locate.h"
