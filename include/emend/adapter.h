@@ -2,6 +2,7 @@
 // B of the patches. docs/formats.md describes the formats.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -34,5 +35,29 @@ void write_peft_adapter(const Model& base, const std::vector<AdapterModule>& mod
 // blocks have the same rank, else 0: both stand for a scale of 1. Throws Error(kIo).
 void write_gguf_adapter(const Model& base, const std::vector<AdapterModule>& modules,
                         const std::filesystem::path& file);
+
+// ---- all of it: from patches to an adapter that was read back
+
+enum class AdapterFormat { kPeft, kGguf };
+struct AdapterOptions {
+  AdapterFormat format = AdapterFormat::kPeft;
+  std::filesystem::path out;  // kPeft: the folder; kGguf: the file
+  std::string base_name;      // kPeft: what the config names as its base; empty: what the first patch calls it
+};
+struct ExportedModule {
+  std::string name;
+  int block = 0;
+  std::int64_t rank = 0;
+  double norm = 0;        // of the product B A
+  double difference = 0;  // largest one of the product in the file from that of the patches
+};
+struct AdapterOutcome {
+  std::filesystem::path written;
+  std::vector<ExportedModule> modules;
+  bool exact = false;  // no difference anywhere
+};
+// Throws what the functions above throw. `patches` must not be empty.
+AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patches,
+                              const AdapterOptions& options);
 
 }  // namespace emend

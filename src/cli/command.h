@@ -22,15 +22,17 @@ int run_command(const std::string& prefix, const std::vector<Command>& commands,
 // The commands of this program; each lives in its own file.
 int edit_command(const std::vector<std::string>& arguments);
 int eval_command(const std::vector<std::string>& arguments);
+int eval_compare_command(const std::vector<std::string>& arguments);
 int export_command(const std::vector<std::string>& arguments);
 int generate_command(const std::vector<std::string>& arguments);
 int locate_command(const std::vector<std::string>& arguments);
 int stats_command(const std::vector<std::string>& arguments);
+int stats_show_command(const std::vector<std::string>& arguments);
+int stats_merge_command(const std::vector<std::string>& arguments);
+int stats_import_command(const std::vector<std::string>& arguments);
 int patch_command(const std::vector<std::string>& arguments);
 int patch_verify_command(const std::vector<std::string>& arguments);
 int patch_apply_command(const std::vector<std::string>& arguments);
-int patch_revert_command(const std::vector<std::string>& arguments);
-int patch_diff_command(const std::vector<std::string>& arguments);
 int patch_drop_command(const std::vector<std::string>& arguments);
 int patch_merge_command(const std::vector<std::string>& arguments);
 int model_inspect_command(const std::vector<std::string>& arguments);

@@ -6,14 +6,13 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/edit_prepare.h"
-#include "reports/edit_report.h"
-#include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/junit_file.h"
 #include "cli/load_model.h"
 #include "emend/edit_run.h"
 #include "emend/error.h"
-#include "report/table.h"
+#include "pipeline/failure.h"
+#include "reports/edit_report.h"
 #include "reports/junit_report.h"
 
 namespace emend {
@@ -33,25 +32,22 @@ struct Questions {
   std::string method;  // --help-method
 };
 
-void list_methods() {
-  Table table({{"method"}, {"what it does"}});
-  for (const EditorHelp& editor : list_editors()) table.add_row({editor.name, editor.help});
-  std::cout << table.text(0);
-}
-
 void explain_method(const std::string& name) {
   std::vector<std::string> known;
   for (const EditorHelp& editor : list_editors()) {
     known.push_back(editor.name);
     if (editor.name != name) continue;
-    std::cout << editor.name << ": " << editor.help << "\n\nIts options, for `options:` of an edit file:\n";
-    Table table({{"option"}, {"default"}, {"what it is"}});
-    for (const OptionHelp& option : editor.options)
-      table.add_row({option.name, option.default_value, option.help});
-    std::cout << table.text(0, 2);
+    std::cout << method_text(editor);
     return;
   }
   throw Error(ErrorKind::kUsage, "--help-method: unknown method " + quote(name) + did_you_mean(name, known));
+}
+
+void answer(const Questions& questions) {
+  if (questions.methods)
+    std::cout << methods_text(list_editors());
+  else
+    explain_method(questions.method);
 }
 
 Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& options) {
@@ -82,7 +78,7 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
       "help-method", po::value(&questions.method)->value_name("METHOD"), "the options of a method");
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   if (questions.methods || !questions.method.empty()) {
-    questions.methods ? list_methods() : explain_method(questions.method);
+    answer(questions);
     return Parsed::kAnswered;
   }
   require_given(!options.file.empty(), "edit", "the edit file");

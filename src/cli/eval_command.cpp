@@ -3,13 +3,12 @@
 #include <iostream>
 
 #include "cli/command.h"
-#include "cli/eval_compare.h"
 #include "cli/eval_options.h"
-#include "cli/exit_code.h"
 #include "cli/load_model.h"
 #include "cli/output_check.h"
 #include "cli/process_group_run.h"
 #include "emend/error.h"
+#include "pipeline/failure.h"
 #include "reports/eval_report.h"
 
 namespace emend {

@@ -2,12 +2,12 @@
 #include <iostream>
 
 #include "base/strings.h"
+#include "cli/command.h"
 #include "cli/console.h"
-#include "cli/eval_compare.h"
-#include "cli/exit_code.h"
 #include "cli/options.h"
 #include "emend/eval_results.h"
 #include "eval/results/results_file.h"
+#include "pipeline/failure.h"
 #include "reports/eval_comparison.h"
 
 namespace emend {

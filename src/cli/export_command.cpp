@@ -1,17 +1,13 @@
 // emend export lora|gguf-lora --model M --patch P... --out DIR
-#include <ATen/ATen.h>
-
 #include <iostream>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
-#include "emend/patch_run.h"
 #include "emend/adapter.h"
-#include "emend/tensor_file.h"
-#include "report/numbers.h"
-#include "report/table.h"
+#include "emend/patch_run.h"
+#include "pipeline/failure.h"
+#include "reports/adapter_report.h"
 
 namespace emend {
 namespace {
@@ -66,54 +62,11 @@ Loaded load(const ExportOptions& options, Console& console) {
   return {without_names(patches), std::move(model)};
 }
 
-// Largest difference of the written product B A from that of the patches: read back from the file.
-double product_difference(const TensorFile& file, const AdapterModule& module, const std::string& a,
-                          const std::string& b) {
-  const auto read = [&](const std::string& name) {
-    const TensorInfo& info = *file.find(name);
-    const at::Tensor tensor = at::empty(info.shape, at::kFloat);
-    read_as_float32(file, info, {tensor.data_ptr<float>(), static_cast<std::size_t>(tensor.numel())});
-    return tensor.to(at::kDouble);
-  };
-  const at::Tensor wanted = at::matmul(module.B.to(at::kDouble), module.A.to(at::kDouble));
-  return (at::matmul(read(b), read(a)) - wanted).abs().max().item<double>();
-}
-
-int report(const std::vector<AdapterModule>& modules, const fs::path& file, const fs::path& written,
-           const std::string& prefix, const std::string& a, const std::string& b, const Loaded& loaded,
-           Console& console) {
-  const std::unique_ptr<TensorFile> stored = open_checkpoint(file);
-  Table table({{"weight", Align::kLeft, 20},
-               {"layer", Align::kRight},
-               {"rank", Align::kRight},
-               {"norm", Align::kRight},
-               {"difference", Align::kRight}});
-  ResultJson list = ResultJson::array();
-  bool exact = true;
-  for (const AdapterModule& module : modules) {
-    const std::string name = prefix + module.name;
-    const double difference = product_difference(*stored, module, name + a, name + b);
-    const double norm = at::matmul(module.B, module.A).norm().item<double>();
-    exact = exact && difference == 0;
-    table.add_row({module.name, std::to_string(module.block), std::to_string(module.A.size(0)),
-                   number_text(norm), number_text(difference)});
-    list.push_back({{"name", module.name},
-                    {"layer", module.block},
-                    {"rank", module.A.size(0)},
-                    {"norm", norm},
-                    {"difference", difference}});
-  }
-  std::cout
-      << "Written: " << written.string() << "\n\n"
-      << table.text(console.columns())
-      << "Difference: of the adapter's product from the edit, read back from the file. Layers count from "
-         "0.\n";
-  console.write_json({{"emend", emend_version()},
-                      {"model", model_json(loaded.model)},
-                      {"path", written.string()},
-                      {"modules", list},
-                      {"passed", exact}});
-  return exact ? kExitDone : kExitCheckFailed;
+int finish(const Loaded& loaded, const AdapterOptions& how, Console& console) {
+  const AdapterOutcome outcome = export_adapter(loaded.model, loaded.patches, how);
+  std::cout << adapter_text(outcome, console.columns());
+  console.write_json(adapter_json(outcome, loaded.model));
+  return outcome.exact ? kExitDone : kExitCheckFailed;
 }
 
 int export_lora(const std::vector<std::string>& arguments) {
@@ -126,13 +79,7 @@ int export_lora(const std::vector<std::string>& arguments) {
     return kExitDone;
   Console console(options.common);
   const Loaded loaded = load(options, console);
-  const std::vector<AdapterModule> modules = peft_modules(loaded.model, loaded.patches);
-  write_peft_adapter(loaded.model, modules,
-                     options.base_name.empty() ? loaded.patches[0].base_name : options.base_name,
-                     options.out);
-  const fs::path out = options.out;
-  return report(modules, out / "adapter_model.safetensors", out, "base_model.model.", ".lora_A.weight",
-                ".lora_B.weight", loaded, console);
+  return finish(loaded, {AdapterFormat::kPeft, options.out, options.base_name}, console);
 }
 
 int export_gguf_lora(const std::vector<std::string>& arguments) {
@@ -149,9 +96,7 @@ int export_gguf_lora(const std::vector<std::string>& arguments) {
   inputs.emplace_back(options.common.model);
   require_not_among(file, inputs);
   const Loaded loaded = load(options, console);
-  const std::vector<AdapterModule> modules = gguf_modules(loaded.model, loaded.patches);
-  write_gguf_adapter(loaded.model, modules, file);
-  return report(modules, file, file, "", ".lora_a", ".lora_b", loaded, console);
+  return finish(loaded, {AdapterFormat::kGguf, file, {}}, console);
 }
 
 const std::vector<Command> kExportCommands = {

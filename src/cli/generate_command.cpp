@@ -1,19 +1,15 @@
 // emend generate PROMPT
-#include <algorithm>
-#include <cmath>
 #include <iostream>
 
-#include "base/strings.h"
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
-#include "emend/patch_run.h"
 #include "emend/error.h"
-#include "emend/generate.h"
-#include "pipeline/continue_prompt.h"
+#include "emend/generate_run.h"
+#include "emend/patch_run.h"
+#include "pipeline/failure.h"
 #include "report/numbers.h"
-#include "report/table.h"
+#include "reports/generate_report.h"
 
 namespace emend {
 namespace {
@@ -30,12 +26,6 @@ struct GenerateCommandOptions {
   std::int64_t max_new = 20;
   std::string form = "raw";
   double temperature = 0;
-};
-
-struct Generated {
-  TokenIds prompt;
-  TokenIds completion;
-  std::vector<TokenLogprob> top;
 };
 
 Parsed parse_generate(const std::vector<std::string>& arguments, GenerateCommandOptions& options) {
@@ -74,7 +64,7 @@ Parsed parse_generate(const std::vector<std::string>& arguments, GenerateCommand
   return Parsed::kRun;
 }
 
-Generated run_generate(const Model& model, const GenerateCommandOptions& options, Console& console) {
+PromptOptions prompt_options(const GenerateCommandOptions& options) {
   PromptOptions how;
   how.bos = options.common.bos.value_or("auto");
   how.form = parse_form(options.form);
@@ -82,52 +72,16 @@ Generated run_generate(const Model& model, const GenerateCommandOptions& options
   how.temperature = options.temperature;
   how.seed = options.common.seed;
   how.token_budget = options.common.token_budget;
-  Generated result;
-  result.prompt = prompt_tokens(model, options.prompt, how);
-  how.max_new = tokens_that_fit(model, result.prompt.size(), options.max_new);
-  if (how.max_new < options.max_new)
+  how.top = options.top;
+  return how;
+}
+
+void tell_limit(const PromptOutcome& outcome, const GenerateCommandOptions& options, const Model& model,
+                Console& console) {
+  if (outcome.max_new < options.max_new)
     console.note("--max-new " + std::to_string(options.max_new) + " goes beyond the model's " +
                  std::to_string(model.config().max_positions) + " positions: at most " +
-                 std::to_string(how.max_new) + " tokens follow this prompt");
-  if (options.top > 0)
-    result.top =
-        next_tokens(model, {result.prompt}, std::min(options.top, model.config().vocab), how.token_budget)[0];
-  throw_if_interrupted();
-  result.completion = continue_prompt(model, result.prompt, how);
-  throw_if_interrupted();
-  return result;
-}
-
-// The embedding table may have more rows than the tokenizer has ids.
-std::string piece(const Tokenizer& tokenizer, std::int64_t id) {
-  return id < tokenizer.size() ? tokenizer.token_bytes(id) : "<" + std::to_string(id) + ">";
-}
-
-void print_generated(const Tokenizer& tokenizer, const Generated& result,
-                     const GenerateCommandOptions& options, std::size_t columns) {
-  if (options.form == "raw") std::cout << options.prompt;
-  std::cout << completion_text(tokenizer, result.completion) << "\n";
-  if (result.top.empty()) return;
-  Table table({{"next token"}, {"id", Align::kRight}, {"p", Align::kRight}, {"log p", Align::kRight}});
-  for (const TokenLogprob& token : result.top)
-    table.add_row({quote(piece(tokenizer, token.id)), std::to_string(token.id),
-                   probability_text(std::exp(token.logprob)), number_text(token.logprob, 4)});
-  std::cout << "\n" << table.text(columns);
-}
-
-ResultJson generated_json(const Tokenizer& tokenizer, const Generated& result,
-                          const GenerateCommandOptions& options) {
-  ResultJson pieces = ResultJson::array();
-  for (const std::int64_t id : result.prompt) pieces.push_back(piece(tokenizer, id));
-  ResultJson top = ResultJson::array();
-  for (const TokenLogprob& token : result.top)
-    top.push_back({{"id", token.id}, {"text", piece(tokenizer, token.id)}, {"logprob", token.logprob}});
-  return {{"prompt", options.prompt},
-          {"tokens", result.prompt},
-          {"pieces", pieces},
-          {"completion", completion_text(tokenizer, result.completion)},
-          {"completion_tokens", result.completion},
-          {"top", top}};
+                 std::to_string(outcome.max_new) + " tokens follow this prompt");
 }
 
 }  // namespace
@@ -146,9 +100,12 @@ int generate_command(const std::vector<std::string>& arguments) {
     if (!named.patch.passed) console.warn(named.name + ": this patch is marked as failed");
   }
   const ScopedEdit scope(model, changes_of(patches));
-  const Generated result = run_generate(model, options, console);
-  print_generated(model.tokenizer(), result, options, console.columns());
-  console.write_json(generated_json(model.tokenizer(), result, options));
+  const PromptOptions how = prompt_options(options);
+  const PromptOutcome outcome = run_prompt(model, options.prompt, how);
+  tell_limit(outcome, options, model, console);
+  throw_if_interrupted();
+  std::cout << generated_text(outcome, options.prompt, how.form, console.columns());
+  console.write_json(generated_json(outcome, options.prompt));
   return kExitDone;
 }
 

@@ -3,11 +3,11 @@
 
 #include "base/atomic_file.h"
 #include "cli/command.h"
-#include "cli/exit_code.h"
-#include "cli/layer_list.h"
 #include "cli/load_model.h"
 #include "cli/locate_options.h"
+#include "cli/option_values.h"
 #include "cli/output_check.h"
+#include "pipeline/failure.h"
 #include "reports/locate_report.h"
 
 namespace emend {

@@ -4,7 +4,7 @@
 #include <tuple>
 
 #include "cli/load_model.h"
-#include "cli/shard_option.h"
+#include "cli/option_values.h"
 #include "emend/error.h"
 
 namespace emend {

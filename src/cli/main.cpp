@@ -2,10 +2,10 @@
 #include <iostream>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "emend/error.h"
+#include "pipeline/failure.h"
 
 namespace {
 

@@ -3,10 +3,10 @@
 #include <optional>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/load_model.h"
 #include "emend/error.h"
 #include "emend/patch_run.h"
+#include "pipeline/failure.h"
 #include "reports/patch_report.h"
 
 namespace emend {

@@ -3,11 +3,11 @@
 
 #include "base/strings.h"
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/junit_file.h"
 #include "cli/load_model.h"
 #include "emend/error.h"
 #include "emend/patch_run.h"
+#include "pipeline/failure.h"
 #include "reports/fact_report.h"
 #include "reports/patch_report.h"
 

@@ -3,11 +3,11 @@
 #include <iostream>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
 #include "emend/patch_algebra.h"
 #include "emend/patch_run.h"
+#include "pipeline/failure.h"
 #include "reports/patch_report.h"
 
 namespace emend {

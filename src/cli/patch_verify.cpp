@@ -2,10 +2,10 @@
 #include <iostream>
 
 #include "cli/command.h"
-#include "cli/exit_code.h"
 #include "cli/junit_file.h"
 #include "cli/load_model.h"
 #include "emend/patch_run.h"
+#include "pipeline/failure.h"
 #include "reports/patch_report.h"
 
 namespace emend {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iostream>
 
-#include "cli/exit_code.h"
 #include "model/placement.h"
+#include "pipeline/failure.h"
 
 namespace emend {
 

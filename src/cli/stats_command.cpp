@@ -3,21 +3,16 @@
 #include <iostream>
 #include <tuple>
 
-#include "base/stage_clock.h"
 #include "base/strings.h"
 #include "cli/command.h"
-#include "cli/exit_code.h"
-#include "cli/interrupt.h"
-#include "cli/layer_list.h"
 #include "cli/load_model.h"
+#include "cli/option_values.h"
 #include "cli/output_check.h"
 #include "cli/process_group_run.h"
-#include "cli/shard_option.h"
-#include "cli/stats_commands.h"
-#include "cli/stats_report.h"
 #include "emend/error.h"
-#include "emend/statistics_run.h"
-#include "report/numbers.h"
+#include "emend/statistics_job.h"
+#include "pipeline/failure.h"
+#include "reports/statistics_report.h"
 
 namespace emend {
 namespace {
@@ -116,46 +111,15 @@ StatisticsOptions statistics_options(const StatsOptions& options, const Model& m
   return how;
 }
 
-// What the corpus and the number of tokens mean for the result.
-void tell_about_text(const StatisticsPlan& plan, const StatisticsOptions& how, const Model& model,
-                     Console& console) {
-  if (plan.repaired > 0)
-    console.warn(count_text(plan.repaired) + " pieces of the corpus are not UTF-8; each was read as U+FFFD");
-  if (plan.repeated > 0)
-    console.note(count_text(plan.repeated) + " documents stand in the corpus more than once and count once.");
-  if (!plan.binary_files.empty())
-    console.note(count_text(static_cast<std::int64_t>(plan.binary_files.size())) +
-                 " files that are not text were passed over, " + plan.binary_files.front() + " first.");
-  if (how.tokens > plan.tokens)
-    console.warn("the corpus gives " + count_text(plan.tokens) + " of the " + count_text(how.tokens) +
-                 " tokens asked for");
-  if (plan.tokens < model.config().d_ff)
-    console.warn(count_text(plan.tokens) + " tokens are fewer than the key's size " +
-                 std::to_string(model.config().d_ff) +
-                 ": C will be singular, and an edit has to lean on its ridge");
-  if (plan.blocks == 0)
-    console.warn("this shard has no block: the text has fewer blocks than there are shards");
+// Warnings and notes about the plan.
+void tell_plan(const StatisticsPlan& plan, const StatisticsOptions& how, const Model& model,
+               Console& console) {
+  for (const PlanRemark& remark : remarks_on(plan, how, model.config()))
+    remark.kind == PlanRemark::Kind::kWarning ? console.warn(remark.text) : console.note(remark.text);
 }
 
-void print_report(const StatisticsReport& report, const std::vector<LayerSummary>& layers,
-                  const StatsOptions& options, Console& console) {
-  if (!layers.empty()) print_layers(layers, console.columns());
-  std::cout << "Source: " << report.source << "\n";
-  if (report.resumed_blocks > 0) std::cout << "Taken up after " << report.resumed_blocks << " blocks.\n";
-  if (options.until_given)
-    std::cout << (report.reached_until ? "The error asked for was reached.\n"
-                                       : "The text ended before the error asked for was reached.\n");
-  if (layers.empty())
-    std::cout << "Sums written to " << report.outputs.front().string()
-              << "; finish them with emend stats merge " << options.out << " --out DIR\n";
-  else
-    std::cout << "Written to " << options.out << "\n";
-}
-
-int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
-  Console console(options.common);
-  const bool first = is_first(group);
-  options.common.device = own_device(options.common.device, group);
+// Before the model is loaded: what is read and written apart, and what is read there.
+void check_paths(const StatsOptions& options, bool first, const Console& console) {
   if (first) {
     console.keep_json_apart(
         {{options.corpus.begin(), options.corpus.end()}, options.common.model, {options.out}});
@@ -163,43 +127,32 @@ int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
   }
   for (const std::string& path : options.corpus)
     if (!fs::exists(path)) throw Error(ErrorKind::kIo, "--corpus: there is no file " + path);
+}
+
+int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
+  Console console(options.common);
+  const bool first = is_first(group);
+  options.common.device = own_device(options.common.device, group);
+  check_paths(options, first, console);
   const Model model = load_model(options.common.model, options.common, console);
   fit_token_budget(model, options.common, console);
-  StatisticsOptions how = statistics_options(options, model);
-  if (group) {
-    if (how.shards > 1 || options.keep_sums)
-      throw Error(ErrorKind::kUsage, "mpirun makes the shards: leave out --shard and --keep-sums");
-    how.shard = group->rank();
-    how.shards = group->size();
-  }
-  StageClock stages(console.progress());
-  const StatisticsRun work(model, how, stages);
-  if (first) tell_about_text(work.plan(), how, model, console);
+  const StatisticsOptions how = statistics_options(options, model);
+  StatisticsJob job{{options.out, options.resume, options.keep_sums}, options.dry_run, group, {}};
+  job.planned = [&](const StatisticsPlan& plan) {
+    if (first) tell_plan(plan, how, model, console);
+    if (options.dry_run) return;
+    console.note(with_dashes(statistics_plan_text(plan)));
+    what_stays = "what they had summed up to their last checkpoints stays, and --resume goes on from there";
+  };
+  const StatisticsOutcome outcome = run_statistics(model, how, job, console.progress());
+  if (!first) return kExitDone;
   if (options.dry_run) {
-    if (!first) return kExitDone;
-    std::cout << plan_text(work.plan()) << "\n";
-    console.write_json(
-        {{"emend", emend_version()}, {"model", model_json(model)}, {"plan", plan_json(work.plan())}});
+    std::cout << with_dashes(statistics_plan_text(outcome.plan)) << "\n";
+    console.write_json(statistics_plan_json(outcome.plan, model));
     return kExitDone;
   }
-  console.note(plan_text(work.plan()));
-  what_stays = "what they had summed up to their last checkpoints stays, and --resume goes on from there";
-  const StatisticsReport report = work.collect_into({options.out, options.resume, options.keep_sums}, stages, group);
-  if (!first) return kExitDone;
-  const std::vector<LayerSummary> layers = summarize_layer_files(report.outputs);
-  print_report(report, layers, options, console);
-  ResultJson outputs = ResultJson::array();
-  for (const fs::path& path : report.outputs) outputs.push_back(path.string());
-  console.write_json({{"emend", emend_version()},
-                      {"model", model_json(model)},
-                      {"source", report.source},
-                      {"fingerprint", report.fingerprint},
-                      {"layers", layers_json(layers)},
-                      {"curve", curve_json(report.curve)},
-                      {"plan", plan_json(work.plan())},
-                      {"seconds", stages.seconds()},
-                      {"peak_memory_bytes", peak_memory_bytes()},
-                      {"outputs", outputs}});
+  std::cout << collected_text(outcome, options.out, console.columns());
+  console.write_json(collected_json(outcome, model));
   return kExitDone;
 }
 

@@ -1,13 +1,13 @@
 // emend stats import FILE.npz --model M --trust-model-name --out DIR
 #include <iostream>
 
-#include "cli/exit_code.h"
+#include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/output_check.h"
-#include "cli/stats_commands.h"
-#include "cli/stats_report.h"
 #include "emend/error.h"
-#include "emend/statistics.h"
+#include "emend/statistics_job.h"
+#include "pipeline/failure.h"
+#include "reports/statistics_report.h"
 
 namespace emend {
 
@@ -48,23 +48,12 @@ int stats_import_command(const std::vector<std::string>& arguments) {
   require_writable_folder(out);
   const Model model = load_model(common.model, common, console);
   const auto prefix = resolve_bos(model.tokenizer(), common.bos.value_or("auto"));
-  const Statistics statistics = import_mom2(read, model, prefix);
-  save_statistics(statistics, model, prefix, out);
+  const StatisticsSummary summary = import_into(read, model, prefix, out);
   console.note(
       "Imported sums hold position-0 keys, and no text is held back: drift needs drift_text in the edit "
       "file.");
-  std::vector<LayerSummary> layers;
-  for (const auto& [layer, value] : statistics.layers)
-    layers.push_back(
-        summarize_layer_file(fs::path(out) / ("layer_" + std::to_string(layer) + ".safetensors"), layer));
-  print_layers(layers, console.columns());
-  std::cout << "Source: " << statistics.source << "\nWritten to " << out << "\n";
-  console.write_json({{"emend", emend_version()},
-                      {"model", model_json(model)},
-                      {"source", statistics.source},
-                      {"fingerprint", statistics.fingerprint},
-                      {"layers", layers_json(layers)},
-                      {"outputs", {out}}});
+  std::cout << written_statistics_text(summary, out, console.columns());
+  console.write_json(written_statistics_json(summary, out, &model));
   return kExitDone;
 }
 

@@ -1,12 +1,12 @@
 // emend stats merge A B --out DIR
 #include <iostream>
 
-#include "cli/exit_code.h"
+#include "cli/command.h"
+#include "cli/console.h"
 #include "cli/output_check.h"
-#include "cli/stats_commands.h"
-#include "cli/stats_report.h"
-#include "emend/error.h"
-#include "emend/statistics.h"
+#include "emend/statistics_job.h"
+#include "pipeline/failure.h"
+#include "reports/statistics_report.h"
 
 namespace emend {
 
@@ -33,22 +33,14 @@ int stats_merge_command(const std::vector<std::string>& arguments) {
   require_given(!folders.empty(), "stats merge", "at least one folder");
   require_given(!out.empty(), "stats merge", "--out DIR");
   Console console(common);
-  std::vector<fs::path> read(folders.begin(), folders.end()), all = read;
-  all.push_back(out);
+  const std::vector<fs::path> read(folders.begin(), folders.end());
+  std::vector<fs::path> all = read;
+  all.emplace_back(out);
   console.keep_json_apart({{}, {}, all});
   require_writable_folder(out);
-  for (const fs::path& folder : read)
-    if (fs::exists(out) && fs::exists(folder) && fs::equivalent(folder, out) && read.size() > 1)
-      throw Error(ErrorKind::kConfig, "--out " + out + " is one of the folders to be merged; give another");
-  const MergeReport report = merge_statistics(read, out, console.progress());
-  const std::vector<LayerSummary> layers = summarize_layer_files(report.outputs);
-  print_layers(layers, console.columns());
-  std::cout << "Source: " << report.source << "\nWritten to " << out << "\n";
-  console.write_json({{"emend", emend_version()},
-                      {"source", report.source},
-                      {"fingerprint", report.fingerprint},
-                      {"layers", layers_json(layers)},
-                      {"outputs", {out}}});
+  const StatisticsSummary summary = merge_into(read, out, console.progress());
+  std::cout << written_statistics_text(summary, out, console.columns());
+  console.write_json(written_statistics_json(summary, out, nullptr));
   return kExitDone;
 }
 

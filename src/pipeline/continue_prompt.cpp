@@ -32,6 +32,20 @@ void require_between(const std::string& option, std::int64_t value, std::int64_t
                 option + " must be at most " + std::to_string(most) + ", found " + std::to_string(value));
 }
 
+// The embedding table may have more rows than the tokenizer has ids.
+std::string token_text(const Tokenizer& tokenizer, std::int64_t id) {
+  return id < tokenizer.size() ? tokenizer.token_bytes(id) : "<" + std::to_string(id) + ">";
+}
+
+std::vector<NextToken> likeliest_tokens(const Model& model, const TokenIds& prompt,
+                                        const PromptOptions& options) {
+  std::vector<NextToken> tokens;
+  const std::int64_t count = std::min(options.top, model.config().vocab);
+  for (const TokenLogprob& token : next_tokens(model, {prompt}, count, options.token_budget)[0])
+    tokens.push_back({token.id, token_text(model.tokenizer(), token.id), token.logprob});
+  return tokens;
+}
+
 }  // namespace
 
 void check_prompt_options(const PromptOptions& options) {
@@ -66,6 +80,18 @@ TokenIds continue_prompt(const Model& model, const TokenIds& prompt, const Promp
   how.stop = stop_tokens(model.tokenizer());
   how.progress = options.progress;
   return generate(model, {prompt}, how)[0];
+}
+
+PromptOutcome run_prompt(const Model& model, const std::string& prompt, const PromptOptions& options) {
+  check_prompt_options(options);
+  PromptOutcome outcome;
+  outcome.prompt = prompt_tokens(model, prompt, options);
+  for (const std::int64_t id : outcome.prompt) outcome.pieces.push_back(token_text(model.tokenizer(), id));
+  outcome.max_new = tokens_that_fit(model, outcome.prompt.size(), options.max_new);
+  if (options.top > 0) outcome.top = likeliest_tokens(model, outcome.prompt, options);
+  outcome.completion = continue_prompt(model, outcome.prompt, options);
+  outcome.text = completion_text(model.tokenizer(), outcome.completion);
+  return outcome;
 }
 
 std::string completion_text(const Tokenizer& tokenizer, const TokenIds& ids) {

@@ -1,24 +1,12 @@
-// Text from one prompt, as `emend generate` and the C interface give it.
+// The steps of run_prompt (emend/generate_run.h); the C interface takes those that it needs.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "emend/generate.h"
-#include "emend/model.h"
-#include "emend/records.h"
+#include "emend/generate_run.h"
 
 namespace emend {
-
-struct PromptOptions {
-  std::string bos = "auto";  // auto, none or a token
-  PromptForm form = PromptForm::kRaw;
-  std::int64_t max_new = 20;  // tokens at most, 1 to 1,000,000; cut to what the model's positions hold
-  double temperature = 0;     // 0 to 100
-  std::uint64_t seed = 0;
-  std::int64_t token_budget = 4096;
-  Progress* progress = nullptr;
-};
 
 // Throws Error(kUsage) naming the option that is out of range.
 void check_prompt_options(const PromptOptions& options);

@@ -67,6 +67,20 @@ std::string layers_text(const FactRecord& fact) {
   return join(layers);
 }
 
+std::string methods_text(const std::vector<EditorHelp>& methods) {
+  Table table({{"method"}, {"what it does"}});
+  for (const EditorHelp& method : methods) table.add_row({method.name, method.help});
+  return table.text(0);
+}
+
+std::string method_text(const EditorHelp& method) {
+  Table table({{"option"}, {"default"}, {"what it is"}});
+  for (const OptionHelp& option : method.options)
+    table.add_row({option.name, option.default_value, option.help});
+  return method.name + ": " + method.help + "\n\nIts options, for `options:` of an edit file:\n" +
+         table.text(0, 2);
+}
+
 std::string method_line(const std::string& method, Objective objective, bool uses_statistics) {
   return "Method " + method + ", objective " + std::string(to_string(objective)) +
          (uses_statistics ? "" : ", C = I (covariance: false)") + ".";

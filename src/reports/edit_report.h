@@ -16,6 +16,10 @@ namespace emend {
 // Tables of facts, losses, checks and costs.
 std::string edit_report(const EditOutcome& outcome, std::size_t columns);
 
+// The methods, one a line; and one of them with its options.
+std::string methods_text(const std::vector<EditorHelp>& methods);
+std::string method_text(const EditorHelp& method);
+
 // "Method rome, objective written.", with "C = I (covariance: false)" where no statistics were used.
 std::string method_line(const std::string& method, Objective objective, bool uses_statistics);
 

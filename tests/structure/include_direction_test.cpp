@@ -59,7 +59,7 @@ const FolderRules kRules = {
             {"editor.h", "editors"}, {"checks.h", "measure"}, {"judge.h", "measure"}, {"eval.h", "eval"}, {"eval_results.h", "eval"}, {"eval_run.h", "eval"},
             {"dataset.h", "datasets"}, {"patch.h", "delivery"}, {"report.h", "report"},
             {"editor_cache.h", "editors"}, {"emend.h", "umbrella"},
-            {"edit_run.h", "pipeline"}, {"patch_run.h", "pipeline"}, {"locate_run.h", "pipeline"}, {"c_api.h", "bindings"},
+            {"edit_run.h", "pipeline"}, {"patch_run.h", "pipeline"}, {"statistics_job.h", "pipeline"}, {"convert_run.h", "pipeline"}, {"generate_run.h", "pipeline"}, {"model_summary.h", "pipeline"}, {"locate_run.h", "pipeline"}, {"c_api.h", "bindings"},
             {"trace_fact.h", "records"},
             {"write_back.h", "delivery"}, {"adapter.h", "delivery"}, {"patch_algebra.h", "delivery"},
             {"inspect.h", "delivery"},

@@ -1,8 +1,9 @@
-#include "cli/layer_list.h"
+#include "cli/option_values.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "../base/expect_error.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -46,6 +47,27 @@ TEST(RequireLayer, SaysHowManyThereAre) {
       EXPECT_THAT(error.what(), HasSubstr("no layer " + std::to_string(layer)));
     }
   }
+}
+
+TEST(ShardOption, Reads) {
+  EXPECT_EQ(parse_shard("2/8"), std::pair(2, 8));
+  EXPECT_EQ(parse_shard("0/1"), std::pair(0, 1));
+  EXPECT_EQ(parse_shard(""), std::pair(0, 1));
+  for (const char* bad : {"8/8", "0/0", "1", "/", "1/", "/2", "-1/2", "a/2", "1/2/3", "1 /2", "0/1000000"})
+    EXPECT_THAT(
+        test::error_of(ErrorKind::kUsage, [&] { parse_shard(bad); }),
+        testing::HasSubstr("--shard must be i/N with 0 <= i < N, found \"" + std::string(bad) + "\""));
+}
+
+TEST(ParseBytes, TakesUnitsOfThousandsAndOf1024) {
+  EXPECT_EQ(parse_bytes("memory", "1000000"), 1000000);
+  EXPECT_EQ(parse_bytes("memory", "4G"), 4000000000);
+  EXPECT_EQ(parse_bytes("memory", "500MB"), 500000000);
+  EXPECT_EQ(parse_bytes("memory", "1.5KiB"), 1536);
+  for (const char* bad : {"x", "0", "-1G", "4X", "1e30"})
+    EXPECT_THAT(
+        test::error_of(ErrorKind::kUsage, [&] { parse_bytes("memory", bad); }),
+        HasSubstr("--memory must be a size such as 500M, 4G or 4GiB, found \"" + std::string(bad) + "\""));
 }
 
 }  // namespace

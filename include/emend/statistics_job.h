@@ -1,0 +1,88 @@
+// Work with folders of statistics, as `emend stats` does it: collect into one, merge several, import, and
+// look at what is there.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "emend/statistics_run.h"
+
+namespace emend {
+
+// One layer as it is shown.
+struct LayerSummary {
+  int layer = 0;
+  std::int64_t tokens = 0;
+  double trace = 0;
+  StatisticsQuality quality;
+};
+
+// ---- collect
+
+struct StatisticsJob {
+  StatisticsFolder folder;
+  bool dry_run = false;         // only the plan
+  ShardGroup* group = nullptr;  // which processes share the work; null: this one works alone
+  // Called in every process after the plan is made and before the work begins; may throw to stop.
+  std::function<void(const StatisticsPlan&)> planned;
+};
+struct StatisticsOutcome {
+  StatisticsPlan plan;
+  StatisticsReport report;           // empty after a dry run, and for all processes of a group but the first
+  std::vector<LayerSummary> layers;  // of the layer files that were written
+  bool has_until = false;            // the options asked for an error estimate
+  std::map<std::string, double> seconds;  // wall-clock seconds of each stage
+};
+// A StatisticsRun from its options to its files. With a group, the shard is that of this process. Throws
+// Error(kUsage) if the options choose a shard or keep sums although a group shares the work, and what
+// StatisticsRun throws.
+StatisticsOutcome run_statistics(const Model& model, StatisticsOptions options, const StatisticsJob& job,
+                                 Progress& progress);
+
+// What the corpus and the number of tokens mean for the result.
+struct PlanRemark {
+  enum class Kind { kNote, kWarning };
+  Kind kind = Kind::kNote;
+  std::string text;
+};
+std::vector<PlanRemark> remarks_on(const StatisticsPlan& plan, const StatisticsOptions& options,
+                                   const ModelConfig& config);
+
+// ---- what a folder holds
+
+struct StatisticsSummary {
+  std::vector<LayerSummary> layers;
+  std::string source, settings, fingerprint;  // what is not known is empty
+  // Eigenvalues of C over their mean, largest first, as log10, not below -12: float32 storage makes smaller
+  // ones noise.
+  std::map<int, std::vector<double>> log_spectra;
+};
+
+// The numbers of the layers in a folder, sorted. Throws Error: kIo if there is no such folder, kFormat if it
+// holds no layer.
+std::vector<int> stored_layers(const std::filesystem::path& folder);
+
+// Source and settings, all layers, and the spectra of `drawn`.
+StatisticsSummary summarize_statistics(const std::filesystem::path& folder, const std::vector<int>& drawn,
+                                       Progress& progress);
+
+// Throws Error(kModel) if any layer in the folder is of another model, tokenizer or prefix, and
+// Error(kConfig) for a layer that the model does not have.
+void require_statistics_of(const Model& model, const std::vector<std::int64_t>& prefix,
+                           const std::filesystem::path& folder);
+
+// ---- merge, import
+
+// merge_statistics, and what was written. Throws Error(kConfig) if `out` is one of several folders.
+StatisticsSummary merge_into(const std::vector<std::filesystem::path>& folders,
+                             const std::filesystem::path& out, Progress& progress);
+
+// import_mom2 and save_statistics, and what was written.
+StatisticsSummary import_into(const std::vector<std::filesystem::path>& files, const Model& model,
+                              const std::vector<std::int64_t>& prefix, const std::filesystem::path& out);
+
+}  // namespace emend

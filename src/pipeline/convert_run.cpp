@@ -1,0 +1,97 @@
+#include "emend/convert_run.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/atomic_file.h"
+#include "base/strings.h"
+#include "config/edit_file_writer.h"
+#include "config/yaml_text.h"
+#include "emend/dataset.h"
+#include "emend/error.h"
+#include "emend/version.h"
+#include "report/numbers.h"
+
+namespace emend {
+namespace {
+
+DatasetFile read_input(const ConvertOptions& options) {
+  const std::string extension = options.in.extension().string();
+  if (options.dataset != "emend" || (extension != ".yaml" && extension != ".yml"))
+    return read_dataset(options.dataset, options.in);
+  DatasetFile file = records_of(read_edit_file(options.in));
+  file.notes.push_back(
+      "Of an edit file only the edits are taken: model, method, options and checks stay behind.");
+  return file;
+}
+
+// Questions whose answers must not move are the neighbours of an edit file, whatever the set calls them.
+std::vector<EditRequest> requests_of(const DatasetFile& file) {
+  std::vector<EditRequest> requests;
+  for (const EvalRecord& record : file.records) {
+    requests.push_back(record.request);
+    std::transform(record.locality.begin(), record.locality.end(),
+                   std::back_inserter(requests.back().neighbours), [](const KindQuestion& question) {
+                     return Neighbour{question.prompt, question.answer};
+                   });
+  }
+  return requests;
+}
+
+ConvertOutcome outcome_of(DatasetFile file, const FittedEdits& fitted) {
+  ConvertOutcome outcome;
+  outcome.read = static_cast<std::int64_t>(file.records.size());
+  for (const auto& [reason, count] : file.skipped) outcome.read += count;
+  outcome.written = static_cast<std::int64_t>(fitted.edits.size());
+  outcome.left_out = std::move(file.skipped);
+  for (const auto& [reason, count] : fitted.left_out) outcome.left_out[reason] += count;
+  // Like the command in the comment, this names the option as the program does: files that exist say so.
+  if (fitted.beyond > 0) outcome.left_out["beyond --limit"] += static_cast<std::int64_t>(fitted.beyond);
+  outcome.left_out_questions = fitted.left_out_questions;
+  outcome.examples = std::move(file.skipped_examples);
+  outcome.notes = std::move(file.notes);
+  return outcome;
+}
+
+void require_edits(const ConvertOutcome& outcome, const ConvertOptions& options) {
+  if (outcome.written == 0)
+    throw Error(ErrorKind::kConfig,
+                options.in.string() + ": none of its " + count_text(outcome.read) +
+                    " records can stand in an edit file; for example: " + outcome.left_out.begin()->first);
+}
+
+std::vector<std::string> comment_of(const ConvertOutcome& outcome, const ConvertOptions& options) {
+  std::vector<std::string> lines = {
+      "Written by emend " + emend_version() + ", convert facts --from " + options.dataset + ", from " +
+          quote(options.in.filename().string()),
+      "Records read: " + count_text(outcome.read) + ", edits written: " + count_text(outcome.written)};
+  for (const auto& [reason, count] : outcome.left_out)
+    lines.push_back("Records left out, " + reason + ": " + count_text(count));
+  for (const auto& [reason, count] : outcome.left_out_questions)
+    lines.push_back("Questions left out, " + reason + ": " + count_text(count));
+  lines.insert(lines.end(), outcome.notes.begin(), outcome.notes.end());
+  return lines;
+}
+
+void require_readable_size(const std::string& text, const std::filesystem::path& out) {
+  if (text.size() > kMaxYamlBytes)
+    throw Error(ErrorKind::kConfig, out.string() + " would have " + human_bytes(text.size()) +
+                                        "; an edit file has at most " + human_bytes(kMaxYamlBytes) +
+                                        ": write fewer edits with the option limit N");
+}
+
+}  // namespace
+
+ConvertOutcome convert_facts(const ConvertOptions& options) {
+  DatasetFile file = read_input(options);
+  const FittedEdits fitted = fit_edits(requests_of(file), static_cast<std::size_t>(options.limit));
+  ConvertOutcome outcome = outcome_of(std::move(file), fitted);
+  require_edits(outcome, options);
+  const std::string text = edit_file_text(fitted.edits, comment_of(outcome, options));
+  require_readable_size(text, options.out);
+  write_file_atomically(options.out, text);
+  return outcome;
+}
+
+}  // namespace emend

@@ -1,0 +1,163 @@
+#include "emend/statistics_job.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/statistics_file.h"
+#include "analysis/statistics_quality.h"
+#include "base/layer_number.h"
+#include "base/stage_clock.h"
+#include "emend/error.h"
+#include "linalg/spd_factor.h"
+#include "report/numbers.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kLowest = -12;  // log10
+
+std::vector<double> log_spectrum(const at::Tensor& C) {
+  const std::vector<double> values = spectrum(C);
+  double mean = 0;
+  for (const double value : values) mean += value / static_cast<double>(values.size());
+  std::vector<double> logs;
+  for (const double value : values)
+    logs.push_back(value > 0 ? std::max(kLowest, std::log10(value / mean)) : kLowest);
+  return logs;
+}
+
+// From the file's metadata; what an older file does not say is computed from its C.
+LayerSummary summarize_layer_file(const fs::path& file, int layer) {
+  LayerStatistics statistics = read_layer_statistics(*open_safetensors(file), layer);
+  if (!statistics.quality.effective_rank) {
+    const std::optional<double> estimate = statistics.quality.error_estimate;
+    statistics.quality = quality_of(statistics.C);
+    statistics.quality.error_estimate = estimate;
+  }
+  return {layer, statistics.tokens, statistics.C.trace().item<double>(), statistics.quality};
+}
+
+// Of every layer file among `files`; others are passed over.
+std::vector<LayerSummary> summarize_layer_files(const std::vector<fs::path>& files, Progress& progress) {
+  std::vector<LayerSummary> layers;
+  for (const fs::path& file : files) {
+    progress.poll();
+    const std::string stem = file.stem().string();
+    if (stem.starts_with("layer_")) layers.push_back(summarize_layer_file(file, std::stoi(stem.substr(6))));
+  }
+  return layers;
+}
+
+void take_shard_of(const ShardGroup& group, bool keep_sums, StatisticsOptions& options) {
+  if (options.shards > 1 || keep_sums)
+    throw Error(ErrorKind::kUsage,
+                "mpirun makes the shards: leave out the option shard and the option keep-sums");
+  options.shard = group.rank();
+  options.shards = group.size();
+}
+
+}  // namespace
+
+StatisticsOutcome run_statistics(const Model& model, StatisticsOptions options, const StatisticsJob& job,
+                                 Progress& progress) {
+  if (job.group != nullptr) take_shard_of(*job.group, job.folder.keep_sums, options);
+  StageClock stages(progress);
+  const StatisticsRun work(model, options, stages);
+  StatisticsOutcome outcome;
+  outcome.plan = work.plan();
+  outcome.has_until = options.until.has_value();
+  if (job.planned) job.planned(outcome.plan);
+  if (job.dry_run) return outcome;
+  outcome.report = work.collect_into(job.folder, stages, job.group);
+  outcome.layers = summarize_layer_files(outcome.report.outputs, progress);
+  outcome.seconds = stages.seconds();
+  return outcome;
+}
+
+std::vector<PlanRemark> remarks_on(const StatisticsPlan& plan, const StatisticsOptions& options,
+                                   const ModelConfig& config) {
+  std::vector<PlanRemark> remarks;
+  const auto warn = [&](std::string text) {
+    remarks.push_back({PlanRemark::Kind::kWarning, std::move(text)});
+  };
+  const auto note = [&](std::string text) { remarks.push_back({PlanRemark::Kind::kNote, std::move(text)}); };
+  if (plan.repaired > 0)
+    warn(count_text(plan.repaired) + " pieces of the corpus are not UTF-8; each was read as U+FFFD");
+  if (plan.repeated > 0)
+    note(count_text(plan.repeated) + " documents stand in the corpus more than once and count once.");
+  if (!plan.binary_files.empty())
+    note(count_text(static_cast<std::int64_t>(plan.binary_files.size())) +
+         " files that are not text were passed over, " + plan.binary_files.front() + " first.");
+  if (options.tokens > plan.tokens)
+    warn("the corpus gives " + count_text(plan.tokens) + " of the " + count_text(options.tokens) +
+         " tokens asked for");
+  if (plan.tokens < config.d_ff)
+    warn(count_text(plan.tokens) + " tokens are fewer than the key's size " + std::to_string(config.d_ff) +
+         ": C will be singular, and an edit has to lean on its ridge");
+  if (plan.blocks == 0) warn("this shard has no block: the text has fewer blocks than there are shards");
+  return remarks;
+}
+
+std::vector<int> stored_layers(const fs::path& folder) {
+  if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder.string() + ": there is no such folder");
+  std::vector<int> layers;
+  for (const auto& [layer, file] : layer_files(folder)) layers.push_back(layer);
+  return layers;
+}
+
+StatisticsSummary summarize_statistics(const fs::path& folder, const std::vector<int>& drawn,
+                                       Progress& progress) {
+  const std::map<int, fs::path> files = layer_files(folder);
+  StatisticsSummary summary;
+  for (const auto& [layer, path] : files) {
+    progress.poll();
+    summary.layers.push_back(summarize_layer_file(path, layer));
+    if (std::count(drawn.begin(), drawn.end(), layer) > 0)
+      summary.log_spectra[layer] = log_spectrum(read_layer_statistics(*open_safetensors(path), layer).C);
+  }
+  const auto last = open_safetensors(files.rbegin()->second);
+  summary.source = metadata_of(*last, "source");
+  summary.settings = metadata_or(*last, "settings", "");
+  return summary;
+}
+
+void require_statistics_of(const Model& model, const std::vector<std::int64_t>& prefix,
+                           const fs::path& folder) {
+  std::vector<int> layers;
+  for (const auto& [layer, file] : layer_files(folder)) {
+    require_layer(file.string(), layer, model.config().layers);
+    layers.push_back(layer);
+  }
+  load_statistics(model, layers, prefix, folder);
+}
+
+StatisticsSummary merge_into(const std::vector<fs::path>& folders, const fs::path& out, Progress& progress) {
+  for (const fs::path& folder : folders)
+    if (fs::exists(out) && fs::exists(folder) && fs::equivalent(folder, out) && folders.size() > 1)
+      throw Error(ErrorKind::kConfig,
+                  "the option out " + out.string() + " is one of the folders to be merged; give another");
+  const MergeReport report = merge_statistics(folders, out, progress);
+  StatisticsSummary summary;
+  summary.layers = summarize_layer_files(report.outputs, progress);
+  summary.source = report.source;
+  summary.fingerprint = report.fingerprint;
+  return summary;
+}
+
+StatisticsSummary import_into(const std::vector<fs::path>& files, const Model& model,
+                              const std::vector<std::int64_t>& prefix, const fs::path& out) {
+  const Statistics statistics = import_mom2(files, model, prefix);
+  save_statistics(statistics, model, prefix, out);
+  StatisticsSummary summary;
+  for (const auto& [layer, value] : statistics.layers)
+    summary.layers.push_back(summarize_layer_file(layer_file(out, layer), layer));
+  summary.source = statistics.source;
+  summary.fingerprint = statistics.fingerprint;
+  return summary;
+}
+
+}  // namespace emend

@@ -1,0 +1,39 @@
+#include "reports/adapter_report.h"
+
+#include "emend/version.h"
+#include "pipeline/result_json.h"
+#include "report/numbers.h"
+#include "report/table.h"
+
+namespace emend {
+
+std::string adapter_text(const AdapterOutcome& outcome, std::size_t columns) {
+  Table table({{"weight", Align::kLeft, 20},
+               {"layer", Align::kRight},
+               {"rank", Align::kRight},
+               {"norm", Align::kRight},
+               {"difference", Align::kRight}});
+  for (const ExportedModule& module : outcome.modules)
+    table.add_row({module.name, std::to_string(module.block), std::to_string(module.rank),
+                   number_text(module.norm), number_text(module.difference)});
+  return "Written: " + outcome.written.string() + "\n\n" + table.text(columns) +
+         "Difference: of the adapter's product from the edit, read back from the file. Layers count from "
+         "0.\n";
+}
+
+ResultJson adapter_json(const AdapterOutcome& outcome, const Model& model) {
+  ResultJson list = ResultJson::array();
+  for (const ExportedModule& module : outcome.modules)
+    list.push_back({{"name", module.name},
+                    {"layer", module.block},
+                    {"rank", module.rank},
+                    {"norm", module.norm},
+                    {"difference", module.difference}});
+  return {{"emend", emend_version()},
+          {"model", model_json(model)},
+          {"path", outcome.written.string()},
+          {"modules", list},
+          {"passed", outcome.exact}};
+}
+
+}  // namespace emend

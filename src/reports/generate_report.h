@@ -1,0 +1,17 @@
+// What a model made of a prompt (emend/generate_run.h).
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "base/json.h"
+#include "emend/generate_run.h"
+
+namespace emend {
+
+// The completion, behind the prompt unless that went through a chat template; and the likeliest next tokens.
+std::string generated_text(const PromptOutcome& outcome, const std::string& prompt, PromptForm form,
+                           std::size_t columns);
+ResultJson generated_json(const PromptOutcome& outcome, const std::string& prompt);
+
+}  // namespace emend

@@ -1,0 +1,196 @@
+#include "reports/statistics_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "base/peak_memory.h"
+#include "base/strings.h"
+#include "emend/version.h"
+#include "pipeline/result_json.h"
+#include "report/html.h"
+#include "report/numbers.h"
+#include "report/sparkline.h"
+#include "report/svg.h"
+#include "report/table.h"
+
+namespace emend {
+namespace {
+
+ResultJson or_null(const std::optional<double>& number) {
+  return number ? ResultJson(*number) : ResultJson(nullptr);
+}
+
+std::string or_text(const std::optional<double>& number, const std::string& nothing) {
+  return number ? number_text(*number) : nothing;
+}
+
+std::string layers_table(const std::vector<LayerSummary>& layers, std::size_t columns) {
+  Table table({{"layer", Align::kRight},
+               {"tokens", Align::kRight},
+               {"trace", Align::kRight},
+               {"condition", Align::kRight},
+               {"effective rank", Align::kRight},
+               {"error of C^-1 k", Align::kRight}});
+  for (const LayerSummary& layer : layers)
+    table.add_row({std::to_string(layer.layer), std::to_string(layer.tokens), number_text(layer.trace, 5),
+                   or_text(layer.quality.condition, "singular"), or_text(layer.quality.effective_rank, "-"),
+                   or_text(layer.quality.error_estimate, "not known")});
+  return table.text(columns) + "Layers count from 0.\n";
+}
+
+ResultJson layers_json(const std::vector<LayerSummary>& layers) {
+  ResultJson list = ResultJson::array();
+  for (const LayerSummary& layer : layers)
+    list.push_back({{"layer", layer.layer},
+                    {"tokens", layer.tokens},
+                    {"trace", layer.trace},
+                    {"condition", or_null(layer.quality.condition)},
+                    {"effective_rank", or_null(layer.quality.effective_rank)},
+                    {"error_estimate", or_null(layer.quality.error_estimate)}});
+  return list;
+}
+
+ResultJson curve_json(const std::vector<CurvePoint>& curve) {
+  ResultJson list = ResultJson::array();
+  for (const CurvePoint& point : curve)
+    list.push_back(
+        {{"tokens", point.tokens}, {"layer", point.layer}, {"error_estimate", point.error_estimate}});
+  return list;
+}
+
+ResultJson plan_json(const StatisticsPlan& plan) {
+  return {{"passes", plan.passes},         {"tokens", plan.tokens},
+          {"blocks", plan.blocks},         {"sum_bytes", plan.sum_bytes},
+          {"file_bytes", plan.file_bytes}, {"peak_bytes", plan.peak_bytes},
+          {"seconds", plan.seconds},       {"matmul_flops", plan.matmul_flops}};
+}
+
+std::string spectra_text(const std::map<int, std::vector<double>>& spectra) {
+  constexpr std::size_t kColumns = 48;
+  double low = 0, high = 0;
+  for (const auto& [layer, logs] : spectra) {
+    low = std::min(low, logs.back());
+    high = std::max(high, logs.front());
+  }
+  std::string text = "\nEigenvalues of C over their mean, largest first (logarithmic):\n";
+  for (const auto& [layer, logs] : spectra)
+    text += "layer " + std::to_string(layer) + "  " + sparkline(logs, kColumns, low - 0.01, high + 0.01) +
+            "  " + number_text(std::pow(10, logs.front())) + " to " + number_text(std::pow(10, logs.back())) +
+            "\n";
+  return text;
+}
+
+LineChart::Series spectrum_series(int layer, const std::vector<double>& logs) {
+  constexpr std::size_t kPoints = 40;
+  LineChart::Series series{"layer " + std::to_string(layer), {}};
+  for (std::size_t i = 0; i < kPoints; ++i) {
+    const std::size_t at = i * (logs.size() - 1) / (kPoints - 1);
+    series.points.push_back(
+        {static_cast<double>(at) / static_cast<double>(logs.size()), {logs[at], logs[at], logs[at]}});
+  }
+  return series;
+}
+
+}  // namespace
+
+std::string statistics_plan_text(const StatisticsPlan& plan) {
+  std::size_t layers = 0;
+  for (const auto& pass : plan.passes) layers += pass.size();
+  const auto bytes = [](std::int64_t n) { return human_bytes(static_cast<std::uint64_t>(n)); };
+  std::string text = "Plan: " + std::to_string(layers) + (layers == 1 ? " layer" : " layers") + " in " +
+                     std::to_string(plan.passes.size()) + (plan.passes.size() == 1 ? " pass" : " passes") +
+                     " over " + count_text(plan.tokens) + " tokens (" + plan.source + ") in " +
+                     count_text(plan.blocks) + (plan.blocks == 1 ? " block" : " blocks") + "; sums " +
+                     bytes(plan.sum_bytes) + ", files " + bytes(plan.file_bytes) + ", about " +
+                     bytes(plan.peak_bytes) + " of memory and " + human_seconds(plan.seconds) + " at " +
+                     number_text(plan.matmul_flops / 1e9) + " GFLOP/s.";
+  if (plan.passes.size() > 1) text += " The sums of all layers do not fit into the option memory at once.";
+  return text;
+}
+
+ResultJson statistics_plan_json(const StatisticsPlan& plan, const Model& model) {
+  return {{"emend", emend_version()}, {"model", model_json(model)}, {"plan", plan_json(plan)}};
+}
+
+std::string collected_text(const StatisticsOutcome& outcome, const std::filesystem::path& folder,
+                           std::size_t columns) {
+  const StatisticsReport& report = outcome.report;
+  std::string text = outcome.layers.empty() ? "" : layers_table(outcome.layers, columns);
+  text += "Source: " + report.source + "\n";
+  if (report.resumed_blocks > 0)
+    text += "Taken up after " + std::to_string(report.resumed_blocks) + " blocks.\n";
+  if (outcome.has_until)
+    text += report.reached_until ? "The error asked for was reached.\n"
+                                 : "The text ended before the error asked for was reached.\n";
+  if (!outcome.layers.empty()) return text + "Written to " + folder.string() + "\n";
+  return text + "Sums written to " + report.outputs.front().string() +
+         "; finish them with emend stats merge " + folder.string() + " --out DIR\n";
+}
+
+ResultJson collected_json(const StatisticsOutcome& outcome, const Model& model) {
+  const StatisticsReport& report = outcome.report;
+  ResultJson outputs = ResultJson::array();
+  for (const std::filesystem::path& path : report.outputs) outputs.push_back(path.string());
+  return {{"emend", emend_version()},
+          {"model", model_json(model)},
+          {"source", report.source},
+          {"fingerprint", report.fingerprint},
+          {"layers", layers_json(outcome.layers)},
+          {"curve", curve_json(report.curve)},
+          {"plan", plan_json(outcome.plan)},
+          {"seconds", outcome.seconds},
+          {"peak_memory_bytes", peak_memory_bytes()},
+          {"outputs", outputs}};
+}
+
+std::string written_statistics_text(const StatisticsSummary& summary, const std::filesystem::path& folder,
+                                    std::size_t columns) {
+  return layers_table(summary.layers, columns) + "Source: " + summary.source + "\nWritten to " +
+         folder.string() + "\n";
+}
+
+ResultJson written_statistics_json(const StatisticsSummary& summary, const std::filesystem::path& folder,
+                                   const Model* model) {
+  ResultJson json;
+  json["emend"] = emend_version();
+  if (model != nullptr) json["model"] = model_json(*model);
+  json["source"] = summary.source;
+  json["fingerprint"] = summary.fingerprint;
+  json["layers"] = layers_json(summary.layers);
+  json["outputs"] = ResultJson::array({folder.string()});
+  return json;
+}
+
+std::string statistics_text(const StatisticsSummary& summary, std::size_t columns) {
+  return layers_table(summary.layers, columns) + "Source: " + summary.source +
+         (summary.settings.empty() ? "" : " (" + summary.settings + ")") + "\n" +
+         (summary.log_spectra.empty() ? "" : spectra_text(summary.log_spectra));
+}
+
+ResultJson statistics_json(const StatisticsSummary& summary) {
+  ResultJson json = {{"emend", emend_version()},
+                     {"source", summary.source},
+                     {"settings", summary.settings},
+                     {"layers", layers_json(summary.layers)}};
+  for (const auto& [layer, logs] : summary.log_spectra) json["log10_spectrum"][std::to_string(layer)] = logs;
+  return json;
+}
+
+std::string spectra_svg(const StatisticsSummary& summary) {
+  LineChart chart;
+  chart.frame = {"Spectrum of the second moments of the keys",
+                 "Eigenvalues of C over their mean, largest first.", 720};
+  chart.x = {"share of the dimensions", 0, 1, true};
+  std::vector<double> all;
+  for (const auto& [layer, logs] : summary.log_spectra) {
+    chart.series.push_back(spectrum_series(layer, logs));
+    for (const auto& point : chart.series.back().points) all.push_back(point.y.value);
+  }
+  chart.y = axis_around("log10 of eigenvalue over mean", all);
+  std::string svg = line_band_svg(chart);
+  return svg.insert(svg.find('>') + 1, "\n<style>" + page_style() + "</style>");  // stands on its own
+}
+
+}  // namespace emend

@@ -1,0 +1,35 @@
+// What the runs over statistics found (emend/statistics_job.h): on a terminal, as JSON, as a picture.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+#include "base/json.h"
+#include "emend/statistics_job.h"
+
+namespace emend {
+
+// The plan in a few lines: passes, memory, tokens, time.
+std::string statistics_plan_text(const StatisticsPlan& plan);
+ResultJson statistics_plan_json(const StatisticsPlan& plan, const Model& model);
+
+// What was collected into `folder`.
+std::string collected_text(const StatisticsOutcome& outcome, const std::filesystem::path& folder,
+                           std::size_t columns);
+ResultJson collected_json(const StatisticsOutcome& outcome, const Model& model);
+
+// What was merged or imported into `folder`. `model`: of imported statistics; null for merged ones, which are
+// put together without a model.
+std::string written_statistics_text(const StatisticsSummary& summary, const std::filesystem::path& folder,
+                                    std::size_t columns);
+ResultJson written_statistics_json(const StatisticsSummary& summary, const std::filesystem::path& folder,
+                                   const Model* model);
+
+// What a folder holds: layers, source and spectra.
+std::string statistics_text(const StatisticsSummary& summary, std::size_t columns);
+ResultJson statistics_json(const StatisticsSummary& summary);
+// The spectra as a drawing with its own style.
+std::string spectra_svg(const StatisticsSummary& summary);
+
+}  // namespace emend

@@ -1,0 +1,63 @@
+#include "reports/statistics_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace emend {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+
+StatisticsOutcome outcome() {
+  StatisticsOutcome found;
+  found.report.source = "self, seed 0";
+  found.report.outputs = {"made/layer_3.safetensors"};
+  found.layers = {{3, 960, 12.5, {std::nullopt, 40.0, 7.5}}};
+  return found;
+}
+
+TEST(StatisticsReport, ThePlanSaysWhenOnePassIsNotEnough) {
+  StatisticsPlan plan;
+  plan.passes = {{0, 1}};
+  EXPECT_THAT(statistics_plan_text(plan), HasSubstr("Plan: 2 layers in 1 pass over"));
+  EXPECT_THAT(statistics_plan_text(plan), Not(HasSubstr("do not fit")));
+  plan.passes = {{0}, {1}};
+  EXPECT_THAT(statistics_plan_text(plan),
+              EndsWith(" The sums of all layers do not fit into the option memory at once."));
+}
+
+TEST(StatisticsReport, LayersAreListedAndWhatIsNotKnownSaysSo) {
+  const std::string text = collected_text(outcome(), "made", 0);
+  EXPECT_THAT(text, HasSubstr("not known"));
+  EXPECT_THAT(text, EndsWith("Source: self, seed 0\nWritten to made\n"));
+}
+
+TEST(StatisticsReport, SumsAreToBeMerged) {
+  StatisticsOutcome sums = outcome();
+  sums.layers.clear();
+  sums.has_until = true;
+  EXPECT_THAT(collected_text(sums, "made", 0),
+              EndsWith("The text ended before the error asked for was reached.\nSums written to "
+                       "made/layer_3.safetensors; finish them with emend stats merge made --out DIR\n"));
+}
+
+TEST(StatisticsReport, MergedStatisticsNameNoModel) {
+  StatisticsSummary summary;
+  summary.source = "text";
+  const ResultJson json = written_statistics_json(summary, "made", nullptr);
+  EXPECT_FALSE(json.contains("model"));
+  EXPECT_EQ(json["outputs"], ResultJson::array({"made"}));
+}
+
+TEST(StatisticsReport, SpectraAreDrawn) {
+  StatisticsSummary summary;
+  summary.log_spectra[3] = {1.0, 0.0, -2.0};
+  EXPECT_THAT(statistics_text(summary, 0), HasSubstr("layer 3  "));
+  EXPECT_THAT(spectra_svg(summary), HasSubstr("<style>"));
+  EXPECT_EQ(statistics_json(summary)["log10_spectrum"]["3"].size(), 3U);
+}
+
+}  // namespace
+}  // namespace emend
