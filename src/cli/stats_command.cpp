@@ -1,5 +1,6 @@
 // emend stats --out DIR
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <tuple>
 
@@ -14,10 +15,10 @@
 #include "cli/process_group_run.h"
 #include "cli/shard_option.h"
 #include "cli/stats_commands.h"
-#include "cli/stats_report.h"
 #include "emend/error.h"
 #include "emend/statistics_run.h"
 #include "report/numbers.h"
+#include "reports/statistics_report.h"
 
 namespace emend {
 namespace {
@@ -99,6 +100,28 @@ std::int64_t parse_tokens(const std::string& text) {
   return std::stoll(text);
 }
 
+// "4G", "500M", "1.5GiB", "1000000": bytes; K, M, G, T count in thousands, with i in 1024s. Error(kUsage)
+// naming the option.
+std::int64_t parse_bytes(const std::string& option, const std::string& text) {
+  std::size_t used = 0;
+  double number = -1;
+  try {
+    number = std::stod(text, &used);
+  } catch (const std::exception&) {
+  }
+  std::string unit = text.substr(used);
+  if (unit.ends_with("B")) unit.pop_back();
+  const double base = unit.ends_with("i") ? 1024 : 1000;
+  if (unit.ends_with("i")) unit.pop_back();
+  const std::size_t power = unit.empty() ? 0 : std::string("KMGT").find(unit) + 1;
+  const bool known = unit.empty() || (unit.size() == 1 && power > 0);
+  const double bytes = number * std::pow(base, static_cast<double>(power));
+  if (!known || !(number > 0) || bytes > 1e17)
+    throw Error(ErrorKind::kUsage,
+                "--" + option + " must be a size such as 500M, 4G or 4GiB, found " + quote(text));
+  return static_cast<std::int64_t>(bytes);
+}
+
 StatisticsOptions statistics_options(const StatsOptions& options, const Model& model) {
   StatisticsOptions how;
   how.layers = parse_layers(options.layers, model.config().layers);
@@ -139,7 +162,7 @@ void tell_about_text(const StatisticsPlan& plan, const StatisticsOptions& how, c
 
 void print_report(const StatisticsReport& report, const std::vector<LayerSummary>& layers,
                   const StatsOptions& options, Console& console) {
-  if (!layers.empty()) print_layers(layers, console.columns());
+  if (!layers.empty()) std::cout << layers_text(layers, console.columns());
   std::cout << "Source: " << report.source << "\n";
   if (report.resumed_blocks > 0) std::cout << "Taken up after " << report.resumed_blocks << " blocks.\n";
   if (options.until_given)
@@ -178,28 +201,16 @@ int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
   if (options.dry_run) {
     if (!first) return kExitDone;
     std::cout << plan_text(work.plan()) << "\n";
-    console.write_json(
-        {{"emend", emend_version()}, {"model", model_json(model)}, {"plan", plan_json(work.plan())}});
+    console.write_json(statistics_plan_json(work.plan(), model));
     return kExitDone;
   }
   console.note(plan_text(work.plan()));
   what_stays = "what they had summed up to their last checkpoints stays, and --resume goes on from there";
   const StatisticsReport report = work.collect_into({options.out, options.resume, options.keep_sums}, stages, group);
   if (!first) return kExitDone;
-  const std::vector<LayerSummary> layers = summarize_layer_files(report.outputs);
+  const std::vector<LayerSummary> layers = summarize_layer_files(report.outputs, console.progress());
   print_report(report, layers, options, console);
-  ResultJson outputs = ResultJson::array();
-  for (const fs::path& path : report.outputs) outputs.push_back(path.string());
-  console.write_json({{"emend", emend_version()},
-                      {"model", model_json(model)},
-                      {"source", report.source},
-                      {"fingerprint", report.fingerprint},
-                      {"layers", layers_json(layers)},
-                      {"curve", curve_json(report.curve)},
-                      {"plan", plan_json(work.plan())},
-                      {"seconds", stages.seconds()},
-                      {"peak_memory_bytes", peak_memory_bytes()},
-                      {"outputs", outputs}});
+  console.write_json(statistics_json(report, work.plan(), model, layers, stages.seconds()));
   return kExitDone;
 }
 

@@ -5,9 +5,9 @@
 #include "cli/load_model.h"
 #include "cli/output_check.h"
 #include "cli/stats_commands.h"
-#include "cli/stats_report.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
+#include "reports/statistics_report.h"
 
 namespace emend {
 
@@ -57,7 +57,7 @@ int stats_import_command(const std::vector<std::string>& arguments) {
   for (const auto& [layer, value] : statistics.layers)
     layers.push_back(
         summarize_layer_file(fs::path(out) / ("layer_" + std::to_string(layer) + ".safetensors"), layer));
-  print_layers(layers, console.columns());
+  std::cout << layers_text(layers, console.columns());
   std::cout << "Source: " << statistics.source << "\nWritten to " << out << "\n";
   console.write_json({{"emend", emend_version()},
                       {"model", model_json(model)},

@@ -1,12 +1,13 @@
 // emend stats merge A B --out DIR
 #include <iostream>
 
+#include "cli/console.h"
 #include "cli/exit_code.h"
 #include "cli/output_check.h"
 #include "cli/stats_commands.h"
-#include "cli/stats_report.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
+#include "reports/statistics_report.h"
 
 namespace emend {
 
@@ -41,8 +42,8 @@ int stats_merge_command(const std::vector<std::string>& arguments) {
     if (fs::exists(out) && fs::exists(folder) && fs::equivalent(folder, out) && read.size() > 1)
       throw Error(ErrorKind::kConfig, "--out " + out + " is one of the folders to be merged; give another");
   const MergeReport report = merge_statistics(read, out, console.progress());
-  const std::vector<LayerSummary> layers = summarize_layer_files(report.outputs);
-  print_layers(layers, console.columns());
+  const std::vector<LayerSummary> layers = summarize_layer_files(report.outputs, console.progress());
+  std::cout << layers_text(layers, console.columns());
   std::cout << "Source: " << report.source << "\nWritten to " << out << "\n";
   console.write_json({{"emend", emend_version()},
                       {"source", report.source},

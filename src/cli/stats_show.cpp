@@ -14,7 +14,6 @@
 #include "cli/load_model.h"
 #include "cli/output_check.h"
 #include "cli/stats_commands.h"
-#include "cli/stats_report.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
 #include "linalg/spd_factor.h"
@@ -22,6 +21,7 @@
 #include "report/numbers.h"
 #include "report/sparkline.h"
 #include "report/svg.h"
+#include "reports/statistics_report.h"
 
 namespace emend {
 namespace {
@@ -161,7 +161,7 @@ int stats_show_command(const std::vector<std::string>& arguments) {
   const auto last = open_safetensors(files.rbegin()->second);
   const std::string source = metadata_of(*last, "source"),
                     settings = metadata_or(*last, "settings", "");
-  print_layers(summaries, console.columns());
+  std::cout << layers_text(summaries, console.columns());
   std::cout << "Source: " << source << (settings.empty() ? "" : " (" + settings + ")") << "\n";
   if (!spectra.empty()) print_spectra(spectra);
   if (!options.svg.empty()) write_file_atomically(options.svg, spectra_svg(spectra));

@@ -1,15 +1,13 @@
-#include "cli/stats_report.h"
+#include "reports/statistics_report.h"
 
-#include <ATen/ATen.h>
-
-#include <cmath>
-#include <iostream>
+#include <optional>
 
 #include "analysis/statistics_file.h"
 #include "analysis/statistics_quality.h"
+#include "base/peak_memory.h"
 #include "base/strings.h"
-#include "cli/interrupt.h"
-#include "emend/error.h"
+#include "emend/version.h"
+#include "pipeline/result_json.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -27,6 +25,13 @@ std::string or_text(const std::optional<double>& number, const std::string& noth
   return number ? number_text(*number) : nothing;
 }
 
+ResultJson plan_json(const StatisticsPlan& plan) {
+  return {{"passes", plan.passes},         {"tokens", plan.tokens},
+          {"blocks", plan.blocks},         {"sum_bytes", plan.sum_bytes},
+          {"file_bytes", plan.file_bytes}, {"peak_bytes", plan.peak_bytes},
+          {"seconds", plan.seconds},       {"matmul_flops", plan.matmul_flops}};
+}
+
 }  // namespace
 
 LayerSummary summarize_layer_file(const fs::path& file, int layer) {
@@ -40,17 +45,17 @@ LayerSummary summarize_layer_file(const fs::path& file, int layer) {
   return {layer, statistics.tokens, statistics.C.trace().item<double>(), statistics.quality};
 }
 
-std::vector<LayerSummary> summarize_layer_files(const std::vector<fs::path>& files) {
+std::vector<LayerSummary> summarize_layer_files(const std::vector<fs::path>& files, Progress& progress) {
   std::vector<LayerSummary> layers;
   for (const fs::path& file : files) {
-    throw_if_interrupted();
+    progress.poll();
     const std::string stem = file.stem().string();
     if (stem.starts_with("layer_")) layers.push_back(summarize_layer_file(file, std::stoi(stem.substr(6))));
   }
   return layers;
 }
 
-void print_layers(const std::vector<LayerSummary>& layers, std::size_t columns) {
+std::string layers_text(const std::vector<LayerSummary>& layers, std::size_t columns) {
   Table table({{"layer", Align::kRight},
                {"tokens", Align::kRight},
                {"trace", Align::kRight},
@@ -61,7 +66,7 @@ void print_layers(const std::vector<LayerSummary>& layers, std::size_t columns) 
     table.add_row({std::to_string(layer.layer), std::to_string(layer.tokens), number_text(layer.trace, 5),
                    or_text(layer.quality.condition, "singular"), or_text(layer.quality.effective_rank, "-"),
                    or_text(layer.quality.error_estimate, "not known")});
-  std::cout << table.text(columns) << "Layers count from 0.\n";
+  return table.text(columns) + "Layers count from 0.\n";
 }
 
 ResultJson layers_json(const std::vector<LayerSummary>& layers) {
@@ -99,31 +104,25 @@ std::string plan_text(const StatisticsPlan& plan) {
   return text;
 }
 
-ResultJson plan_json(const StatisticsPlan& plan) {
-  return {{"passes", plan.passes},         {"tokens", plan.tokens},
-          {"blocks", plan.blocks},         {"sum_bytes", plan.sum_bytes},
-          {"file_bytes", plan.file_bytes}, {"peak_bytes", plan.peak_bytes},
-          {"seconds", plan.seconds},       {"matmul_flops", plan.matmul_flops}};
+ResultJson statistics_plan_json(const StatisticsPlan& plan, const Model& model) {
+  return {{"emend", emend_version()}, {"model", model_json(model)}, {"plan", plan_json(plan)}};
 }
 
-std::int64_t parse_bytes(const std::string& option, const std::string& text) {
-  std::size_t used = 0;
-  double number = -1;
-  try {
-    number = std::stod(text, &used);
-  } catch (const std::exception&) {
-  }
-  std::string unit = text.substr(used);
-  if (unit.ends_with("B")) unit.pop_back();
-  const double base = unit.ends_with("i") ? 1024 : 1000;
-  if (unit.ends_with("i")) unit.pop_back();
-  const std::size_t power = unit.empty() ? 0 : std::string("KMGT").find(unit) + 1;
-  const bool known = unit.empty() || (unit.size() == 1 && power > 0);
-  const double bytes = number * std::pow(base, static_cast<double>(power));
-  if (!known || !(number > 0) || bytes > 1e17)
-    throw Error(ErrorKind::kUsage,
-                "--" + option + " must be a size such as 500M, 4G or 4GiB, found " + quote(text));
-  return static_cast<std::int64_t>(bytes);
+ResultJson statistics_json(const StatisticsReport& report, const StatisticsPlan& plan, const Model& model,
+                           const std::vector<LayerSummary>& layers,
+                           const std::map<std::string, double>& seconds) {
+  ResultJson outputs = ResultJson::array();
+  for (const fs::path& path : report.outputs) outputs.push_back(path.string());
+  return {{"emend", emend_version()},
+          {"model", model_json(model)},
+          {"source", report.source},
+          {"fingerprint", report.fingerprint},
+          {"layers", layers_json(layers)},
+          {"curve", curve_json(report.curve)},
+          {"plan", plan_json(plan)},
+          {"seconds", seconds},
+          {"peak_memory_bytes", peak_memory_bytes()},
+          {"outputs", outputs}};
 }
 
 }  // namespace emend
