@@ -1,4 +1,5 @@
 /* The C interface from plain C: c_api_test MODEL SCRATCH_FOLDER. Prints what fails and ends with 1. */
+#include <dirent.h>
 #include <emend/c_api.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -401,6 +402,273 @@ static void writes_checkpoints(emend_model* model, const char* path, const char*
   TRUE(remove(folder) == 0);
 }
 
+/* A folder with all that is in it. */
+static void remove_tree(const char* folder) {
+  DIR* entries = opendir(folder);
+  struct dirent* entry;
+  char path[4300];
+  while (entries != NULL && (entry = readdir(entries)) != NULL) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    snprintf(path, sizeof path, "%.4000s/%.255s", folder, entry->d_name);
+    if (remove(path) != 0) remove_tree(path);
+  }
+  if (entries != NULL) closedir(entries);
+  remove(folder);
+}
+
+static void write_file(const char* file, const char* text) {
+  FILE* stream = fopen(file, "wb");
+  TRUE(stream != NULL && fputs(text, stream) >= 0);
+  if (stream != NULL) fclose(stream);
+}
+
+/* Whether a file is there. */
+static int is_there(const char* folder, const char* name) {
+  char file[4300];
+  FILE* stream;
+  snprintf(file, sizeof file, "%.4000s/%s", folder, name);
+  stream = fopen(file, "rb");
+  if (stream != NULL) fclose(stream);
+  return stream != NULL;
+}
+
+/* Whether a result text holds all words; ends the text. */
+static int tells(emend_text* text, const char* first, const char* second) {
+  char* words = taken(text);
+  const int holds = words != NULL && strstr(words, first) != NULL && strstr(words, second) != NULL;
+  if (!holds) printf("expected \"%s\" and \"%s\" in %s\n", first, second, words);
+  free(words);
+  return holds;
+}
+
+static void edits_in_code(emend_model* model) {
+  emend_fact facts[2] = {EMEND_FACT_INIT, EMEND_FACT_INIT};
+  emend_edit_options how = EMEND_EDIT_OPTIONS_INIT;
+  emend_patch* patch = NULL;
+  emend_text* text = NULL;
+  facts[0].prompt = kPrompt;
+  facts[0].subject = "Workis Tellond";
+  facts[0].was = "stone cutter";
+  facts[1].prompt = "Narilis Vonurn counts and dreams in";
+  facts[1].subject = "Narilis Vonurn";
+  facts[1].target = "Kevic";
+  facts[1].occurrence = 1;
+  how.settings = CHEAP LENIENT;
+  REFUSED(emend_edit_facts(NULL, facts, 2, &how, &patch), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_edit_facts(model, NULL, 2, &how, &patch), EMEND_USAGE, "facts: NULL");
+  REFUSED(emend_edit_facts(model, facts, 2, &how, &patch), EMEND_USAGE, "facts[0].target: NULL");
+  facts[0].target = "painter";
+  REFUSED(emend_edit_facts(model, facts, 0, &how, &patch), EMEND_BAD_INPUT, "no edits");
+  facts[1].occurrence = 2;
+  REFUSED(emend_edit_facts(model, facts, 2, &how, &patch), EMEND_BAD_INPUT, "no occurrence 2");
+  facts[1].occurrence = 0;
+  facts[1].size = 8;
+  REFUSED(emend_edit_facts(model, facts, 2, &how, &patch), EMEND_USAGE, "facts[1]: its size is 8");
+  facts[1].size = sizeof facts[1];
+  how.settings = "option: {}\n";
+  REFUSED(emend_edit_facts(model, facts, 2, &how, &patch), EMEND_BAD_INPUT, "did you mean \"options\"?");
+  TRUE(patch == NULL);
+  how.settings = CHEAP LENIENT;
+  REFUSED(emend_edit(model, CHEAP ONE_EDIT, &how, &patch), EMEND_USAGE, "settings are for emend_edit_facts");
+  OK(emend_edit_facts(model, facts, 2, &how, &patch));
+  OK(emend_patch_report(patch, &text));
+  TRUE(tells(text, "\"id\": \"edit-1\"", "\"id\": \"edit-2\""));
+  OK(emend_apply(model, patch, 0));
+  {
+    char* words = continued(model, kPrompt);
+    TRUE(strstr(words, "painter") != NULL);
+    free(words);
+  }
+  OK(emend_revert_all(model));
+  OK(emend_patch_free(patch));
+
+  /* A program that was built before `settings` was added. */
+  how.size = offsetof(emend_edit_options, settings);
+  how.settings = (const char*)&how;
+  OK(emend_edit(model, CHEAP LENIENT ONE_EDIT, &how, &patch));
+  OK(emend_patch_free(patch));
+}
+
+static void plans(emend_model* model) {
+  emend_text* text = (emend_text*)&text;
+  REFUSED(emend_plan(NULL, ONE_EDIT, NULL, &text), EMEND_BAD_HANDLE, "NULL");
+  TRUE(text == NULL);
+  REFUSED(emend_plan(model, NULL, NULL, &text), EMEND_USAGE, "yaml: NULL");
+  REFUSED(emend_plan(model, ONE_EDIT, NULL, NULL), EMEND_USAGE, "json: NULL");
+  REFUSED(emend_plan(model, "method: rime\n" ONE_EDIT, NULL, &text), EMEND_BAD_INPUT, "rome");
+  OK(emend_plan(model, CHEAP ONE_EDIT, NULL, &text));
+  TRUE(tells(text, "\"covariance\": false", "\"predicted_norm\""));
+}
+
+static void composes(emend_model* model, emend_patch** patches) {
+  emend_patch *merged = NULL, *dropped = NULL;
+  emend_text* text = NULL;
+  emend_compose_options how = EMEND_COMPOSE_OPTIONS_INIT;
+  emend_patch* bad[2] = {patches[0], NULL};
+  REFUSED(emend_merge(model, patches, 1, NULL, &merged, NULL), EMEND_USAGE, "at least 2 must be given, found 1");
+  REFUSED(emend_merge(model, NULL, 2, NULL, &merged, NULL), EMEND_USAGE, "patches: NULL");
+  REFUSED(emend_merge(model, bad, 2, NULL, &merged, NULL), EMEND_BAD_HANDLE, "patches[1]: the handle is NULL");
+  REFUSED(emend_merge(model, patches, 2, NULL, NULL, NULL), EMEND_USAGE, "result: NULL");
+  how.token_budget = 0;
+  REFUSED(emend_merge(model, patches, 2, &how, &merged, NULL), EMEND_USAGE, "token budget");
+  OK(emend_merge(model, patches, 2, NULL, &merged, &text));
+  TRUE(tells(text, "\"id\": \"b\"", "\"outputs\": []"));
+  REFUSED(emend_drop(model, merged, NULL, NULL, &dropped, NULL), EMEND_USAGE, "id: NULL");
+  REFUSED(emend_drop(model, merged, "zz", NULL, &dropped, NULL), EMEND_BAD_INPUT, "zz");
+  REFUSED(emend_drop(model, patches[0], "a", NULL, &dropped, NULL), EMEND_BAD_INPUT, "");
+  TRUE(dropped == NULL);
+  OK(emend_drop(model, merged, "b", NULL, &dropped, &text));
+  TRUE(tells(text, "\"id\": \"a\"", "\"warnings\""));
+  OK(emend_verify(model, &dropped, 1, NULL, NULL));
+  OK(emend_patch_free(merged));
+  OK(emend_patch_free(dropped));
+}
+
+static void runs_over_patches(emend_model* model, const char* path) {
+  emend_patch *patches[2] = {NULL, NULL}, *failing = NULL;
+  emend_text* text = NULL;
+  emend_verify_options how = EMEND_VERIFY_OPTIONS_INIT;
+  emend_inspect_options inspecting = EMEND_INSPECT_OPTIONS_INIT;
+  struct seen seen = {0, 1, NULL, EMEND_OK};
+  char* edited;
+  OK(emend_edit(model, CHEAP LENIENT ONE_EDIT, NULL, &patches[0]));
+  OK(emend_edit(model, CHEAP LENIENT OTHER_EDIT, NULL, &patches[1]));
+  OK(emend_apply(model, patches[0], 0)); /* all runs are on the model without it */
+  edited = digest(model);
+  REFUSED(emend_verify(model, patches, 0, NULL, NULL), EMEND_USAGE, "at least 1 must be given, found 0");
+  OK(emend_verify(model, patches, 1, NULL, &text));
+  TRUE(tells(text, "\"path\": \"patch 1\"", "\"passed\": true"));
+  OK(emend_verify(model, patches, 2, NULL, &text));
+  TRUE(tells(text, "\"path\": \"patch 2\"", "\"difference\""));
+  how.progress = watch;
+  how.progress_data = &seen;
+  REFUSED(emend_verify(model, patches, 2, &how, &text), EMEND_CANCELLED, "cancelled");
+  TRUE(text == NULL);
+  composes(model, patches);
+  plans(model);
+  REFUSED(emend_inspect(model, NULL, 0, NULL, &text), EMEND_USAGE, "either patches or a base");
+  OK(emend_inspect(model, patches, 2, NULL, &text));
+  TRUE(tells(text, "\"path\": \"patch 2\"", "\"base\": null"));
+  inspecting.base = path;
+  OK(emend_inspect(model, NULL, 0, &inspecting, &text));
+  TRUE(tells(text, "\"weights\": []", "\"warnings\": []"));
+  TRUE(same(digest(model), edited));
+  OK(emend_revert_all(model));
+  REFUSED(emend_edit(model, FAILING ONE_EDIT, NULL, &failing), EMEND_CHECK_FAILED, "drift");
+  REFUSED(emend_verify(model, &failing, 1, NULL, &text), EMEND_CHECK_FAILED, "a check failed: patch 1 (drift)");
+  TRUE(tells(text, "\"passed\": false", "drift"));
+  OK(emend_patch_free(failing));
+  OK(emend_patch_free(patches[0]));
+  OK(emend_patch_free(patches[1]));
+}
+
+static void locates(emend_model* model) {
+  emend_locate_options how = EMEND_LOCATE_OPTIONS_INIT;
+  emend_text* text = NULL;
+  struct seen seen = {0, 1, NULL, EMEND_OK};
+  REFUSED(emend_locate(model, NULL, &text), EMEND_USAGE, "options: NULL");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "either a prompt with its subject or a file of facts");
+  how.prompt = kPrompt;
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "subject: NULL");
+  how.subject = "Workis Tellond";
+  how.trial = 2;
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "file of facts only");
+  how.trial = 0;
+  how.method = "rome";
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "with a trial only");
+  how.method = NULL;
+  how.noise = "loud";
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "loud");
+  how.noise = NULL;
+  how.samples = 2;
+  how.severed = 0;
+  how.knockout = 0;
+  OK(emend_locate(model, &how, &text));
+  TRUE(tells(text, "\"ranking\"", "\"subject\": \"Workis Tellond\""));
+  how.progress = watch;
+  how.progress_data = &seen;
+  REFUSED(emend_locate(model, &how, &text), EMEND_CANCELLED, "cancelled");
+  how.progress = NULL;
+  how.prompt = NULL;
+  how.subject = NULL;
+  how.facts = "/no/such/facts.json";
+  REFUSED(emend_locate(model, &how, &text), EMEND_BAD_INPUT, "/no/such/facts.json");
+}
+
+static void collects_statistics(emend_model* model, const char* folder) {
+  static const int32_t kLayers[] = {1, 3}, kTooFar[] = {99};
+  emend_statistics_options how = EMEND_STATISTICS_OPTIONS_INIT;
+  emend_text* text = NULL;
+  char out[4200];
+  snprintf(out, sizeof out, "%s/stats", folder);
+  REFUSED(emend_statistics(model, NULL, &how, &text), EMEND_USAGE, "folder: NULL");
+  how.layers = kTooFar;
+  how.layer_count = 1;
+  REFUSED(emend_statistics(model, out, &how, &text), EMEND_BAD_INPUT, "there is no layer 99");
+  how.layers = kLayers;
+  how.layer_count = 2;
+  how.tokens = 300;
+  how.window = 0;
+  REFUSED(emend_statistics(model, out, &how, &text), EMEND_USAGE, "window must be at least 1, found 0");
+  how.window = 64;
+  how.shard = 1;
+  REFUSED(emend_statistics(model, out, &how, &text), EMEND_USAGE, "there is no shard 1 of 1");
+  how.shard = 0;
+  how.plan_only = 1;
+  OK(emend_statistics(model, NULL, &how, &text));
+  TRUE(tells(text, "\"plan\"", "\"passes\""));
+  TRUE(!is_there(out, "layer_1.safetensors"));
+  how.plan_only = 0;
+  OK(emend_statistics(model, out, &how, &text));
+  TRUE(tells(text, "layer_3.safetensors", "\"fingerprint\""));
+  TRUE(is_there(out, "layer_1.safetensors") && !is_there(out, "layer_0.safetensors"));
+}
+
+static void runs_benchmarks(emend_model* model, const char* folder) {
+  emend_benchmark_options how = EMEND_BENCHMARK_OPTIONS_INIT;
+  emend_text* text = NULL;
+  char data[4200], method[4200], out[4200];
+  const char* methods[1];
+  snprintf(data, sizeof data, "%s/data.yaml", folder);
+  snprintf(method, sizeof method, "%s/cheap.yaml", folder);
+  snprintf(out, sizeof out, "%s/eval", folder);
+  write_file(data, ONE_EDIT);
+  write_file(method, "method: rome\noptions: {covariance: false, contexts: 1, steps: 6}\n");
+  REFUSED(emend_benchmark(model, NULL, &text), EMEND_USAGE, "options: NULL");
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "dataset: NULL");
+  how.dataset = "counterfat";
+  how.data = data;
+  how.out = out;
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_BAD_INPUT, "counterfact");
+  how.dataset = "emend";
+  methods[0] = NULL;
+  how.method_files = methods;
+  how.method_file_count = 1;
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "method_files[0]: NULL");
+  methods[0] = method;
+  how.mode = "twice";
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "twice");
+  how.mode = NULL;
+  how.drift_tokens = 0;
+  OK(emend_benchmark(model, &how, &text));
+  TRUE(tells(text, "\"records_per_minute\"", "cheap"));
+  TRUE(is_there(out, "report.html"));
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_BAD_INPUT, "");
+  how.resume = 1;
+  OK(emend_benchmark(model, &how, NULL));
+}
+
+static void runs_on_a_model(emend_model* model, const char* scratch) {
+  char folder[4000], *base = digest(model);
+  snprintf(folder, sizeof folder, "%s/runs-XXXXXX", scratch);
+  TRUE(mkdtemp(folder) != NULL);
+  locates(model);
+  collects_statistics(model, folder);
+  runs_benchmarks(model, folder);
+  TRUE(same(digest(model), base));
+  remove_tree(folder);
+}
+
 int main(int argc, char** argv) {
   emend_model* model = NULL;
   emend_text* text = NULL;
@@ -418,6 +686,9 @@ int main(int argc, char** argv) {
   tells_progress_and_stops(model, argv[1]);
   edits_applies_and_reverts(model, argv[3]);
   refuses_bad_patches(model, argv[2], argv[3]);
+  edits_in_code(model);
+  runs_over_patches(model, argv[1]);
+  runs_on_a_model(model, argv[3]);
   writes_checkpoints(model, argv[1], argv[3]);
   OK(emend_model_free(model));
   REFUSED(emend_model_free(model), EMEND_BAD_HANDLE, "this handle was freed already");

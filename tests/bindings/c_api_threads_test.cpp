@@ -87,6 +87,37 @@ TEST_F(Threads, EditsOfSeveralModelsAtOnceGiveTheSameBytesAsAlone) {
   for (std::size_t m = 0; m < models.size(); ++m) EXPECT_EQ(digest(models[m]), base[m]);
 }
 
+TEST_F(Threads, RunsOverPatchesAreOnTheLoadedModelWhateverOtherThreadsLayOnIt) {
+  const OwnedModel gpt2 = load_model(world("gpt2"), 1);
+  const OwnedModel llama = load_model(world("llama"), 1);
+  const std::vector<emend_model*> models = {gpt2, llama};
+  std::vector<OwnedPatch> painters, languages;
+  std::vector<std::string> alone;
+  const auto verified = [](emend_model* model, emend_patch* patch) {
+    emend_text* text = nullptr;
+    must(emend_verify(model, &patch, 1, nullptr, &text));
+    return taken(text);
+  };
+  for (emend_model* const model : models) {
+    painters.push_back(make_patch(model, painter_edit()));
+    languages.push_back(make_patch(model, language_edit()));
+    alone.push_back(verified(model, painters.back()));
+  }
+  std::vector<std::function<void()>> works;
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    works.emplace_back([&, m] {
+      for (int i = 0; i < 4; ++i) EXPECT_EQ(verified(models[m], painters[m]), alone[m]) << "model " << m;
+    });
+    works.emplace_back([&, m] {
+      for (int i = 0; i < 4; ++i) {
+        must(emend_apply(models[m], languages[m], 0));
+        must(emend_revert(models[m], languages[m]));
+      }
+    });
+  }
+  run_together(works);
+}
+
 TEST_F(Threads, AModelThatIsFreedDuringACallLivesUntilTheCallEnds) {
   struct Signal {
     std::atomic<bool> begun{false};

@@ -54,6 +54,34 @@ void require_given(const void* argument, const char* name) {
   if (argument == nullptr) throw Error(ErrorKind::kUsage, std::string(name) + ": NULL is given");
 }
 
+PromptForm form_of(const char* given) {
+  const std::string form = text_of(given, "raw");
+  if (form != "raw" && form != "chat")
+    throw Error(ErrorKind::kUsage, "form must be raw or chat, found \"" + form + '"');
+  return form == "chat" ? PromptForm::kChat : PromptForm::kRaw;
+}
+
+void require_token_budget(std::int64_t tokens) {
+  if (tokens < 1)
+    throw Error(ErrorKind::kUsage, "the token budget must be at least 1, found " + std::to_string(tokens));
+}
+
+std::vector<std::string> texts_of(const char* const* texts, std::size_t count, const char* name) {
+  if (count > 0) require_given(texts, name);
+  std::vector<std::string> copies;
+  for (std::size_t i = 0; i < count; ++i) {
+    require_given(texts[i], (std::string(name) + "[" + std::to_string(i) + "]").c_str());
+    copies.emplace_back(texts[i]);
+  }
+  return copies;
+}
+
+std::vector<int> numbers_of(const std::int32_t* numbers, std::size_t count, const char* name) {
+  if (count == 0) return {};
+  require_given(numbers, name);
+  return {numbers, numbers + count};
+}
+
 void refuse_options(std::size_t size) {
   throw Error(ErrorKind::kUsage,
               "options: their size is " + std::to_string(size) +

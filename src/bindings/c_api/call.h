@@ -5,10 +5,12 @@
 #include <cstring>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "bindings/c_api/handles.h"
 #include "emend/c_api.h"
 #include "emend/error.h"
+#include "emend/records.h"
 
 namespace emend::c_api {
 
@@ -38,18 +40,30 @@ inline std::string text_of(const char* text, const char* fallback) {
   return text == nullptr ? fallback : text;
 }
 
+// "raw" or "chat"; nullptr: raw. Throws Error(kUsage).
+PromptForm form_of(const char* form);
+// Throws Error(kUsage) unless it is at least 1.
+void require_token_budget(std::int64_t tokens);
+// The elements of an array; `name` is what messages call it. Throws Error(kUsage) for NULL in or instead of it.
+std::vector<std::string> texts_of(const char* const* texts, std::size_t count, const char* name);
+std::vector<int> numbers_of(const std::int32_t* numbers, std::size_t count, const char* name);
+
 void refuse_options(std::size_t size);
 
-// What the caller gave, over the defaults. Fields that this library does not know must be zero.
+// What the caller gave, over the defaults. Fields that this library does not know must be zero. `oldest` is the
+// size of the struct before fields were added to it: a program that was built then leaves them at their
+// defaults.
 template <typename Options>
-Options options_of(const Options* given, Options values) {
+Options options_of(const Options* given, Options values, std::size_t oldest = sizeof(Options)) {
   if (given == nullptr) return values;
   constexpr std::size_t kMost = 4096;
-  if (given->size < sizeof(Options) || given->size > kMost) refuse_options(given->size);
+  const std::size_t size = given->size;
+  if ((size < sizeof(Options) && size != oldest) || size > kMost) refuse_options(size);
   const auto* const bytes = reinterpret_cast<const unsigned char*>(given);
-  if (std::any_of(bytes + sizeof(Options), bytes + given->size, [](unsigned char byte) { return byte != 0; }))
-    refuse_options(given->size);
-  std::memcpy(&values, given, sizeof(Options));
+  if (size > sizeof(Options) &&
+      std::any_of(bytes + sizeof(Options), bytes + size, [](unsigned char byte) { return byte != 0; }))
+    refuse_options(size);
+  std::memcpy(&values, given, std::min(size, sizeof(Options)));
   return values;
 }
 

@@ -1,45 +1,103 @@
-// emend_edit, emend_apply, emend_revert*
-#include <c10/core/GradMode.h>
+// emend_edit*, emend_plan, emend_apply, emend_revert*
+#include <cstddef>
 
 #include "base/strings.h"
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/edit_run.h"
 #include "emend/records.h"
+#include "pipeline/result_json.h"
+#include "reports/edit_report.h"
 
 namespace emend::c_api {
 namespace {
 
-EditFile read_edits(const char* yaml, const emend_edit_options& options) {
+constexpr std::size_t kOldestEditOptions = offsetof(emend_edit_options, settings);
+
+emend_edit_options edit_options(const emend_edit_options* given) {
+  return options_of(given, emend_edit_options EMEND_EDIT_OPTIONS_INIT, kOldestEditOptions);
+}
+
+EditFile parse_edits(const std::string& yaml, const emend_edit_options& options) {
   EditFile file = parse_edit_file(yaml, text_of(options.name, "edit.yaml"), text_of(options.folder, ""));
   if (options.statistics != nullptr) file.statistics = options.statistics;
   if (options.layer >= 0) file.layer = {{options.layer}, "layer " + std::to_string(options.layer)};
   return file;
 }
 
-emend_status edit(emend_model* model, const char* yaml, const emend_edit_options* given,
-                  emend_patch** patch) {
+EditFile read_edits(const char* yaml, const emend_edit_options& options) {
+  require_given(yaml, "yaml");
+  if (options.settings != nullptr)
+    throw Error(ErrorKind::kUsage, "settings are for emend_edit_facts; here they belong into the YAML text");
+  return parse_edits(yaml, options);
+}
+
+EditRequest request_of(const emend_fact& fact, const std::string& name) {
+  require_given(fact.prompt, (name + ".prompt").c_str());
+  require_given(fact.subject, (name + ".subject").c_str());
+  require_given(fact.target, (name + ".target").c_str());
+  const std::optional<int> occurrence =
+      fact.occurrence == 0 ? std::nullopt : std::optional<int>(fact.occurrence);
+  EditRequest request = make_request(fact.prompt, fact.subject, fact.target, occurrence);
+  request.was = text_of(fact.was, "");
+  return request;
+}
+
+std::vector<EditRequest> requests_of(const emend_fact* facts, std::size_t count) {
+  require_given(facts, "facts");
+  const auto* place = reinterpret_cast<const unsigned char*>(facts);
+  std::vector<EditRequest> requests;
+  for (std::size_t i = 0; i < count; ++i, place += facts->size) {
+    const std::string name = "facts[" + std::to_string(i) + "]";
+    const auto* const given = reinterpret_cast<const emend_fact*>(place);
+    if (given->size != facts->size)
+      throw Error(ErrorKind::kUsage, name + ": its size is " + std::to_string(given->size) +
+                                         ", the first one's is " + std::to_string(facts->size));
+    requests.push_back(request_of(options_of(given, emend_fact EMEND_FACT_INIT), name));
+  }
+  return requests;
+}
+
+// The edits as the text of an edit file, below the settings.
+EditFile read_facts(const emend_fact* facts, std::size_t count, const emend_edit_options& options) {
+  const std::string edits = make_edit_file(requests_of(facts, count)).text;
+  return parse_edits(options.settings == nullptr ? edits : options.settings + ("\n" + edits), options);
+}
+
+EditRunOptions run_options(const emend_edit_options& options) {
+  return {options.seed, options.token_budget, options.keep_going != 0};
+}
+
+// `read` gives the edit file of the options.
+template <typename Read>
+emend_status edit(emend_model* model, const emend_edit_options* given, emend_patch** patch, Read read) {
   require_given(patch, "patch");
   *patch = nullptr;
   const ModelCall call(model);
-  require_given(yaml, "yaml");
-  const emend_edit_options options = options_of(given, emend_edit_options EMEND_EDIT_OPTIONS_INIT);
-  const EditFile file = read_edits(yaml, options);
-  CallbackProgress progress(options.progress, options.progress_data, &call);
-  progress.poll();
-  const c10::AutoGradMode gradients(true);  // whatever this thread of the host has set
+  const emend_edit_options options = edit_options(given);
+  const EditFile file = read(options);
   EditOutcome outcome;
   {
-    const EditStack::Lifted base(call->stack);
-    outcome =
-        run_edit(call->model, file, {options.seed, options.token_budget, options.keep_going != 0}, progress);
+    BaseRun run(call, options.progress, options.progress_data);
+    outcome = run_edit(call->model, file, run_options(options), run.progress);
   }
   const std::vector<std::string> failed = failed_ids(outcome.patch.edit);
-  const auto object = std::make_shared<PatchObject>(std::move(outcome.patch));
-  *patch = as_handle<emend_patch>(HandleTable::shared().add(HandleKind::kPatch, object));
+  const auto object = give_patch(patch, std::move(outcome.patch));
   if (!failed.empty()) return note_status(EMEND_NUMERIC, "the search failed for " + join(failed));
   if (!object->patch.passed)
     return note_status(EMEND_CHECK_FAILED, "a check failed: " + join(failed_checks(object->patch.checks)));
+  return EMEND_OK;
+}
+
+emend_status plan(emend_model* model, const char* yaml, const emend_edit_options* given, emend_text** json) {
+  require_given(json, "json");
+  *json = nullptr;
+  const ModelCall call(model);
+  const emend_edit_options options = edit_options(given);
+  const EditFile file = read_edits(yaml, options);
+  BaseRun run(call, options.progress, options.progress_data);
+  const PlanOutcome outcome = plan_edit(call->model, file, run_options(options), run.progress);
+  give_text(json, dump_json(plan_json(outcome, call->model)));
   return EMEND_OK;
 }
 
@@ -83,7 +141,23 @@ using namespace emend::c_api;
 
 emend_status emend_edit(emend_model* model, const char* yaml, const emend_edit_options* options,
                         emend_patch** patch) {
-  return guarded([&] { return edit(model, yaml, options, patch); });
+  return guarded([&] {
+    return edit(model, options, patch,
+                [&](const emend_edit_options& values) { return read_edits(yaml, values); });
+  });
+}
+
+emend_status emend_edit_facts(emend_model* model, const emend_fact* facts, size_t count,
+                              const emend_edit_options* options, emend_patch** patch) {
+  return guarded([&] {
+    return edit(model, options, patch,
+                [&](const emend_edit_options& values) { return read_facts(facts, count, values); });
+  });
+}
+
+emend_status emend_plan(emend_model* model, const char* yaml, const emend_edit_options* options,
+                        emend_text** json) {
+  return guarded([&] { return plan(model, yaml, options, json); });
 }
 
 emend_status emend_apply(emend_model* model, emend_patch* patch, uint32_t flags) {

@@ -30,13 +30,6 @@ emend_status load(const char* path, const emend_load_options* given, emend_model
   return EMEND_OK;
 }
 
-PromptForm form_of(const char* given) {
-  const std::string form = text_of(given, "raw");
-  if (form != "raw" && form != "chat")
-    throw Error(ErrorKind::kUsage, "form must be raw or chat, found \"" + form + '"');
-  return form == "chat" ? PromptForm::kChat : PromptForm::kRaw;
-}
-
 emend_status generate_text(emend_model* model, const char* prompt, const emend_generate_options* given,
                            emend_text** text) {
   require_given(text, "text");

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/fingerprint.h"
+#include "bindings/c_api/call.h"
 #include "bindings/c_api/handles.h"
 #include "emend/error.h"
 
@@ -39,6 +40,23 @@ std::unique_lock<std::mutex> take_turn(ModelObject& object) {
 }  // namespace
 
 PatchObject::PatchObject(Patch value) : patch(std::move(value)), identity(identity_of(patch.edit)) {}
+
+std::shared_ptr<const PatchObject> give_patch(emend_patch** out, Patch patch) {
+  const auto object = std::make_shared<PatchObject>(std::move(patch));
+  *out = as_handle<emend_patch>(HandleTable::shared().add(HandleKind::kPatch, object));
+  return object;
+}
+
+std::vector<NamedPatch> named_patches(emend_patch* const* patches, std::size_t count) {
+  if (count > 0) require_given(patches, "patches");
+  std::vector<NamedPatch> named;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string argument = "patches[" + std::to_string(i) + "]";
+    const auto object = find_object<PatchObject>(HandleKind::kPatch, patches[i], argument.c_str());
+    named.push_back({"patch " + std::to_string(i + 1), object->patch});
+  }
+  return named;
+}
 
 std::vector<std::string> failed_checks(const std::vector<CheckResult>& checks) {
   std::vector<std::string> names;

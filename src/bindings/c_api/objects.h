@@ -1,6 +1,8 @@
 // What the handles stand for.
 #pragma once
 
+#include <c10/core/GradMode.h>
+
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -14,6 +16,7 @@
 #include "emend/edit_stack.h"
 #include "emend/model.h"
 #include "emend/patch.h"
+#include "emend/patch_run.h"
 #include "emend/progress.h"
 
 namespace emend::c_api {
@@ -23,6 +26,12 @@ struct PatchObject {
   const Patch patch;
   const std::string identity;  // of what it changes: two patches with the same factors are one
 };
+
+// A new patch handle in *out; what it stands for.
+std::shared_ptr<const PatchObject> give_patch(emend_patch** out, Patch patch);
+
+// The patches of an array with the names that messages and reports give them: "patch 1", "patch 2".
+std::vector<NamedPatch> named_patches(emend_patch* const* patches, std::size_t count);
 
 // A patch that is on a model.
 struct AppliedPatch {
@@ -105,6 +114,23 @@ class CallbackProgress : public Progress {
   const ModelCall* call_;
   std::string stage_, unit_;
   std::int64_t total_ = 0;
+};
+
+// A run on a model as it was loaded: patches that are on it are off until the end of the scope. Gradients are
+// on, whatever the calling thread of the host has set.
+class BaseRun {
+ public:
+  // Throws Error(kInterrupted) if the call was cancelled while it waited for its turn.
+  BaseRun(const ModelCall& call, emend_progress_fn callback, void* data)
+      : progress(callback, data, &call), gradients_(true), base_(call->stack) {
+    progress.poll();
+  }
+
+  CallbackProgress progress;
+
+ private:
+  c10::AutoGradMode gradients_;
+  EditStack::Lifted base_;
 };
 
 }  // namespace emend::c_api

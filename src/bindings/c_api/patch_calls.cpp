@@ -24,8 +24,7 @@ emend_status emend_patch_load(const char* path, emend_patch** patch) {
     require_given(patch, "patch");
     *patch = nullptr;
     require_given(path, "path");
-    *patch = as_handle<emend_patch>(HandleTable::shared().add(
-        HandleKind::kPatch, std::make_shared<PatchObject>(emend::load_patch(path))));
+    give_patch(patch, emend::load_patch(path));
     return EMEND_OK;
   });
 }

@@ -22,9 +22,7 @@ std::vector<NamedPatch> patches_on(const ModelObject& object) {
 emend_write_options options_of_write(const emend_write_options* given) {
   const emend_write_options options = options_of(given, emend_write_options EMEND_WRITE_OPTIONS_INIT);
   require_known_flags(options.flags);
-  if (options.token_budget < 1)
-    throw Error(ErrorKind::kUsage,
-                "the token budget must be at least 1, found " + std::to_string(options.token_budget));
+  require_token_budget(options.token_budget);
   return options;
 }
 

@@ -1,0 +1,85 @@
+// emend_benchmark
+#include "bindings/c_api/call.h"
+#include "bindings/c_api/objects.h"
+#include "emend/eval_run.h"
+#include "pipeline/result_json.h"
+#include "reports/eval_report.h"
+
+namespace emend::c_api {
+namespace {
+
+void require_sound(const emend_benchmark_options& options) {
+  require_given(options.dataset, "dataset");
+  require_given(options.data, "data");
+  require_given(options.out, "out");
+  require_token_budget(options.token_budget);
+  if (options.first_record < 0 || (options.end_record >= 0 && options.end_record <= options.first_record))
+    throw Error(ErrorKind::kUsage, "records must be from first_record >= 0 to a higher end_record, found " +
+                                       std::to_string(options.first_record) + " to " +
+                                       std::to_string(options.end_record));
+}
+
+std::vector<MethodFile> methods_of(const emend_benchmark_options& options) {
+  const std::vector<std::string> files =
+      texts_of(options.method_files, options.method_file_count, "method_files");
+  return benchmark_methods(texts_of(options.methods, options.method_count, "methods"),
+                           {files.begin(), files.end()});
+}
+
+void fill_questions(const emend_benchmark_options& options, BenchmarkOptions& benchmark) {
+  benchmark.plus = options.plus != 0;
+  benchmark.edited_neighbours = options.edited_neighbours != 0;
+  benchmark.generations = options.generations;
+  benchmark.snippets = text_of(options.snippets, "");
+  benchmark.idf = text_of(options.idf, "");
+  benchmark.drift_text = text_of(options.drift_text, "");
+  benchmark.drift_tokens = options.drift_tokens;
+}
+
+BenchmarkOptions benchmark_options(const emend_benchmark_options& options) {
+  BenchmarkOptions benchmark;
+  benchmark.dataset = options.dataset;
+  benchmark.data = options.data;
+  benchmark.first_record = options.first_record;
+  benchmark.end_record = options.end_record;
+  benchmark.known = options.known != 0;
+  benchmark.mode = parse_eval_mode(text_of(options.mode, "single"));
+  benchmark.methods = methods_of(options);
+  if (options.layer >= 0) benchmark.layer = {{options.layer}, "layer " + std::to_string(options.layer)};
+  benchmark.statistics = text_of(options.statistics, "");
+  benchmark.bos = text_of(options.bos, "auto");
+  benchmark.form = form_of(options.form);
+  benchmark.seed = options.seed;
+  fill_questions(options, benchmark);
+  benchmark.out = options.out;
+  benchmark.resume = options.resume != 0;
+  benchmark.shard = options.shard;
+  benchmark.shards = options.shards;
+  return benchmark;
+}
+
+emend_status benchmark(emend_model* model, const emend_benchmark_options* given, emend_text** json) {
+  if (json != nullptr) *json = nullptr;
+  const ModelCall call(model);
+  require_given(given, "options");
+  const emend_benchmark_options options =
+      options_of(given, emend_benchmark_options EMEND_BENCHMARK_OPTIONS_INIT);
+  require_sound(options);
+  Benchmark work(benchmark_options(options));
+  BaseRun run(call, options.progress, options.progress_data);
+  BenchmarkConditions conditions;
+  conditions.token_budget = options.token_budget;
+  const BenchmarkOutcome outcome = work.run(call->model, run.progress, conditions);
+  if (!outcome.methods.empty()) write_eval_reports(outcome);
+  if (json != nullptr) give_text(json, dump_json(eval_json(outcome)));
+  return EMEND_OK;
+}
+
+}  // namespace
+}  // namespace emend::c_api
+
+using namespace emend::c_api;
+
+emend_status emend_benchmark(emend_model* model, const emend_benchmark_options* options, emend_text** json) {
+  return guarded([&] { return benchmark(model, options, json); });
+}

@@ -1,0 +1,91 @@
+// emend_statistics
+#include <numeric>
+
+#include "base/layer_number.h"
+#include "base/writable.h"
+#include "bindings/c_api/call.h"
+#include "bindings/c_api/objects.h"
+#include "emend/statistics_job.h"
+#include "pipeline/result_json.h"
+#include "reports/statistics_report.h"
+
+namespace emend::c_api {
+namespace {
+
+std::vector<int> layers_of(const emend_statistics_options& options, const Model& model) {
+  const int count = model.config().layers;
+  std::vector<int> layers = numbers_of(options.layers, options.layer_count, "layers");
+  for (const int layer : layers) require_layer("the option layers", layer, count);
+  if (!layers.empty()) return layers;
+  layers.resize(static_cast<std::size_t>(count));
+  std::iota(layers.begin(), layers.end(), 0);
+  return layers;
+}
+
+StatisticsOptions statistics_options(const emend_statistics_options& options, const Model& model) {
+  StatisticsOptions how;
+  how.layers = layers_of(options, model);
+  const std::vector<std::string> corpus = texts_of(options.corpus, options.corpus_count, "corpus");
+  how.corpus.assign(corpus.begin(), corpus.end());
+  how.text_field = text_of(options.text_field, "text");
+  how.tokens = options.tokens;
+  if (options.until > 0) how.until = options.until;
+  how.prefix = resolve_bos(model.tokenizer(), text_of(options.bos, "auto"));
+  how.seed = options.seed;
+  how.window = options.window;
+  how.block_tokens = options.block_tokens;
+  how.memory_bytes = options.memory_bytes;
+  how.shard = options.shard;
+  how.shards = options.shards;
+  how.token_budget = options.token_budget;
+  return how;
+}
+
+void require_at_least(const char* name, std::int64_t value, std::int64_t least) {
+  if (value < least)
+    throw Error(ErrorKind::kUsage, std::string(name) + " must be at least " + std::to_string(least) +
+                                       ", found " + std::to_string(value));
+}
+
+void require_sound(const emend_statistics_options& options) {
+  require_token_budget(options.token_budget);
+  require_at_least("tokens", options.tokens, kAllTokens);
+  require_at_least("window", options.window, 1);
+  require_at_least("block_tokens", options.block_tokens, 0);
+  require_at_least("memory_bytes", options.memory_bytes, 0);
+  if (!(options.until >= 0)) throw Error(ErrorKind::kUsage, "until must be at least 0");
+  if (options.shard < 0 || options.shard >= options.shards)
+    throw Error(ErrorKind::kUsage, "there is no shard " + std::to_string(options.shard) + " of " +
+                                       std::to_string(options.shards) + " (counted from 0)");
+}
+
+emend_status statistics(emend_model* model, const char* folder, const emend_statistics_options* given,
+                        emend_text** json) {
+  if (json != nullptr) *json = nullptr;
+  const ModelCall call(model);
+  const emend_statistics_options options =
+      options_of(given, emend_statistics_options EMEND_STATISTICS_OPTIONS_INIT);
+  if (options.plan_only == 0) require_given(folder, "folder");
+  require_sound(options);
+  if (options.plan_only == 0) require_writable_folder(folder);
+  BaseRun run(call, options.progress, options.progress_data);
+  StatisticsJob job;
+  job.folder = {text_of(folder, ""), options.resume != 0, options.keep_sums != 0};
+  job.dry_run = options.plan_only != 0;
+  const StatisticsOutcome outcome =
+      run_statistics(call->model, statistics_options(options, call->model), job, run.progress);
+  if (json != nullptr)
+    give_text(json, dump_json(job.dry_run ? statistics_plan_json(outcome.plan, call->model)
+                                          : collected_json(outcome, call->model)));
+  return EMEND_OK;
+}
+
+}  // namespace
+}  // namespace emend::c_api
+
+using namespace emend::c_api;
+
+emend_status emend_statistics(emend_model* model, const char* folder, const emend_statistics_options* options,
+                              emend_text** json) {
+  return guarded([&] { return statistics(model, folder, options, json); });
+}
