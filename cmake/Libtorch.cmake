@@ -34,7 +34,9 @@ endfunction()
 function(emend_use_libtorch target root)
   # SYSTEM, and after our own dependencies: the tree holds private copies of fmt, protobuf and others.
   target_include_directories(${target} SYSTEM INTERFACE ${root}/include ${root}/include/torch/csrc/api/include)
-  target_link_libraries(${target} INTERFACE ${root}/lib/libtorch.so ${root}/lib/libtorch_cpu.so ${root}/lib/libc10.so)
+  # libtorch_cpu.so exports parts of a libstdc++ of its own (std::filesystem), which a newer compiler's code does not fit:
+  # the system's libstdc++ is searched first (findings/libtorch_exports_libstdcxx.sh).
+  target_link_libraries(${target} INTERFACE -lstdc++ ${root}/lib/libtorch.so ${root}/lib/libtorch_cpu.so ${root}/lib/libc10.so)
   if(EXISTS ${root}/lib/libtorch_cuda.so)
     target_link_libraries(${target} INTERFACE -Wl,--no-as-needed ${root}/lib/libtorch_cuda.so ${root}/lib/libc10_cuda.so
                                               -Wl,--as-needed)

@@ -66,9 +66,11 @@ void read_with_hint(const Entry& entry, const JsonRecords& records, Collector& o
 void refuse_edit_file(const Entry& entry, const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   if (extension != ".yaml" && extension != ".yml") return;
-  const std::string why = entry.edit_files ? "an edit file is read by read_edit_file, then records_of"
-                                           : fmt::format("an edit file is no file of the data set {}; it is read under the name emend",
-                                                       entry.name);
+  const std::string why =
+      entry.edit_files
+          ? "an edit file is read by read_edit_file, then records_of"
+          : fmt::format("an edit file is no file of the data set {}; it is read under the name emend",
+                        entry.name);
   throw Error(ErrorKind::kConfig, path.string() + ": " + why);
 }
 

@@ -29,15 +29,16 @@ TraceFact fact_of(const JsonView& record, std::size_t number) {
   if (fact.prompt.empty()) record.at("prompt").refuse("a text that is not empty");
   if (fact.subject.empty()) record.at("subject").refuse("a text that is not empty");
   const auto occurrence = record.find("subject_occurrence");
-  fact.subject_begin =
-      place_of_subject(fact.prompt, fact.subject, occurrence ? occurrence->as_positive_integer() : 0, record.source());
+  fact.subject_begin = place_of_subject(fact.prompt, fact.subject,
+                                        occurrence ? occurrence->as_positive_integer() : 0, record.source());
   fact.answer = answer_of(record);
   return fact;
 }
 
 }  // namespace
 
-std::size_t place_of_subject(const std::string& prompt, const std::string& subject, std::int64_t occurrence, const std::string& where) {
+std::size_t place_of_subject(const std::string& prompt, const std::string& subject, std::int64_t occurrence,
+                             const std::string& where) {
   const std::vector<std::size_t> places = find_occurrences(prompt, subject);
   const auto count = static_cast<std::int64_t>(places.size());
   if (places.empty())

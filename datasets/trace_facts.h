@@ -19,6 +19,7 @@ std::vector<TraceFact> read_trace_facts(const std::filesystem::path& path);
 
 // Byte offset of the subject in the prompt. Throws Error(kConfig) beginning with `where` if it is not there,
 // there are fewer than `occurrence` of it, or there are several and `occurrence` is 0.
-std::size_t place_of_subject(const std::string& prompt, const std::string& subject, std::int64_t occurrence, const std::string& where);
+std::size_t place_of_subject(const std::string& prompt, const std::string& subject, std::int64_t occurrence,
+                             const std::string& where);
 
 }  // namespace emend

@@ -18,7 +18,8 @@ std::string records_fingerprint(const std::vector<EvalRecord>& records) {
   Sha256 hash;
   for (const EvalRecord& record : records) {
     const EditRequest& request = record.request;
-    for (const std::string& text : {request.id, request.prompt, request.subject, request.target, request.was}) hash.update_field(text);
+    for (const std::string& text : {request.id, request.prompt, request.subject, request.target, request.was})
+      hash.update_field(text);
     hash.update_number(request.paraphrases.size());
     for (const std::string& prompt : request.paraphrases) hash.update_field(prompt);
     hash.update_number(request.neighbours.size());
@@ -41,7 +42,8 @@ Contender contender_at(const LayerTrial& trial, int layer, const std::string& da
   contender.header.seed = trial.context.seed;
   contender.header.token_budget = trial.context.token_budget;
   contender.header.records = 0;
-  if (trial.context.statistics != nullptr) contender.header.statistics_fingerprint = trial.context.statistics->fingerprint;
+  if (trial.context.statistics != nullptr)
+    contender.header.statistics_fingerprint = trial.context.statistics->fingerprint;
   contender.editor = trial.editor;
   contender.context = trial.context;
   contender.context.layers = {layer};
@@ -49,8 +51,8 @@ Contender contender_at(const LayerTrial& trial, int layer, const std::string& da
   return contender;
 }
 
-// With all three successes, the run's own score and interval; else the harmonic mean of those that were measured, with the widest of
-// their intervals.
+// With all three successes, the run's own score and interval; else the harmonic mean of those that were
+// measured, with the widest of their intervals.
 TrialScore score_of(const EvalSummary& summary, int layer) {
   TrialScore score;
   score.layer = layer;
@@ -65,7 +67,9 @@ TrialScore score_of(const EvalSummary& summary, int layer) {
     widest = std::max(widest, part->second.ci95);
   }
   const auto whole = summary.metrics.find("score");
-  score.score = whole != summary.metrics.end() ? whole->second.mean : means.empty() ? 0 : harmonic_mean(means);
+  score.score = whole != summary.metrics.end() ? whole->second.mean
+                : means.empty()                ? 0
+                                               : harmonic_mean(means);
   score.ci95 = whole != summary.metrics.end() ? whole->second.ci95 : widest;
   return score;
 }
@@ -91,20 +95,26 @@ std::vector<TrialScore> run_layer_trial(Model& model, const LayerTrial& trial, P
   const std::vector<EvalSummary> summaries = run_eval(model, setup, contenders, progress);
   for (const EvalSummary& summary : summaries)
     if (summary.records == 0)
-      throw Error(ErrorKind::kConfig, "a trial over no facts decides nothing: none of the " + std::to_string(trial.records.size()) +
-                                          " records was edited (" + reasons(summary) + ")");
+      throw Error(ErrorKind::kConfig, "a trial over no facts decides nothing: none of the " +
+                                          std::to_string(trial.records.size()) + " records was edited (" +
+                                          reasons(summary) + ")");
   std::vector<TrialScore> scores;
-  for (std::size_t i = 0; i < summaries.size(); ++i) scores.push_back(score_of(summaries[i], trial.layers[i]));
-  std::stable_sort(scores.begin(), scores.end(), [](const TrialScore& a, const TrialScore& b) { return a.score > b.score; });
+  for (std::size_t i = 0; i < summaries.size(); ++i)
+    scores.push_back(score_of(summaries[i], trial.layers[i]));
+  std::stable_sort(scores.begin(), scores.end(),
+                   [](const TrialScore& a, const TrialScore& b) { return a.score > b.score; });
   return scores;
 }
 
-std::vector<int> trial_candidates(const std::vector<LayerScore>& ranking, const ModelConfig& config, std::size_t most) {
+std::vector<int> trial_candidates(const std::vector<LayerScore>& ranking, const ModelConfig& config,
+                                  std::size_t most) {
   std::set<int> layers;
   for (std::size_t i = 0; i < std::min(most, ranking.size()); ++i) layers.insert(ranking[i].layer);
   constexpr int kAround = 2;
   const int depth = default_layer(config);
-  for (int layer = std::max(0, depth - kAround); layer <= std::min(config.layers - 1, depth + kAround); ++layer) layers.insert(layer);
+  for (int layer = std::max(0, depth - kAround); layer <= std::min(config.layers - 1, depth + kAround);
+       ++layer)
+    layers.insert(layer);
   return {layers.begin(), layers.end()};
 }
 

@@ -14,22 +14,26 @@ namespace emend {
 struct LayerTrial {
   std::vector<EvalRecord> records;  // ready for this model (fit_records)
   const Editor* editor = nullptr;
-  EditorContext context;            // its layer is set layer by layer; statistics hold C of all of them where the editor needs it
+  EditorContext
+      context;  // its layer is set layer by layer; statistics hold C of all of them where the editor needs it
   std::vector<int> layers;
-  std::filesystem::path folder;     // a run folder for each layer, "layer-4", that a killed trial resumes from
+  std::filesystem::path folder;  // a run folder for each layer, "layer-4", that a killed trial resumes from
   bool resume = false;
   std::string model_fingerprint;
-  bool known_only = true;           // leave out records whose present answer is not the model's
+  bool known_only = true;  // leave out records whose present answer is not the model's
 };
 
-// Every record edited alone on the unedited model at every layer (the searches of one layer share batches; each layer is a contender of
-// eval/run.h, so blocks below the lowest layer run once for all), and scored as `emend eval` scores: the harmonic mean of efficacy,
-// paraphrase and neighbourhood success with its 95 % interval. Best first; ties: the lower layer. Records that lack paraphrases or
-// neighbours are scored by what they have: the harmonic mean is over the parts that occur. Throws as run_eval does, and Error(kConfig) when no
-// record could be edited, with the reasons.
+// Every record edited alone on the unedited model at every layer (the searches of one layer share batches;
+// each layer is a contender of eval/run.h, so blocks below the lowest layer run once for all), and scored as
+// `emend eval` scores: the harmonic mean of efficacy, paraphrase and neighbourhood success with its 95 %
+// interval. Best first; ties: the lower layer. Records that lack paraphrases or neighbours are scored by what
+// they have: the harmonic mean is over the parts that occur. Throws as run_eval does, and Error(kConfig) when
+// no record could be edited, with the reasons.
 std::vector<TrialScore> run_layer_trial(Model& model, const LayerTrial& trial, Progress& progress);
 
-// Layers worth trying: the `most` best of the trace's ranking, and those within two of the depth default. Sorted.
-std::vector<int> trial_candidates(const std::vector<LayerScore>& ranking, const ModelConfig& config, std::size_t most = 3);
+// Layers worth trying: the `most` best of the trace's ranking, and those within two of the depth default.
+// Sorted.
+std::vector<int> trial_candidates(const std::vector<LayerScore>& ranking, const ModelConfig& config,
+                                  std::size_t most = 3);
 
 }  // namespace emend

@@ -1,7 +1,8 @@
 #include <emend/c_api.h>
 #include <stdio.h>
 
-/* edit_fact_c MODEL YAML PROMPT: edits the facts of an edit file's text, then continues a prompt with the edited model. */
+/* edit_fact_c MODEL YAML PROMPT: edits the facts of an edit file's text, then continues a prompt with the
+ * edited model. */
 static int failed(void) {
   fprintf(stderr, "%s\n", emend_last_error());
   return 1;

@@ -42,7 +42,7 @@ enum class AdapterFormat { kPeft, kGguf };
 struct AdapterOptions {
   AdapterFormat format = AdapterFormat::kPeft;
   std::filesystem::path out;  // kPeft: the folder; kGguf: the file
-  std::string base_name;      // kPeft: what the config names as its base; empty: what the first patch calls it
+  std::string base_name;  // kPeft: what the config names as its base; empty: what the first patch calls it
 };
 struct ExportedModule {
   std::string name;

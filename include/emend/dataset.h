@@ -23,29 +23,29 @@ struct KindQuestion {
 
 // One fact to rewrite, and what to ask about it afterwards. Lists that a set does not have are empty.
 struct EvalRecord {
-  EditRequest request;                       // id, prompt, subject, target, was, paraphrases, neighbours (with their answers)
-  std::string where;                         // "counterfact.json: record 17", for messages
-  std::string relation;                      // "P103"; empty when the set names none
-  std::string target_id;                     // the target object's id in the set ("Q1860"), for reference texts
-  std::vector<std::string> attributes;       // prompts about other subjects whose true answer is the target
-  std::vector<std::string> generations;      // prompts to write freely from (fluency, consistency)
-  std::vector<KindQuestion> locality;        // their answers must not move
-  std::vector<KindQuestion> portability;     // their answers follow from the edit
+  EditRequest request;    // id, prompt, subject, target, was, paraphrases, neighbours (with their answers)
+  std::string where;      // "counterfact.json: record 17", for messages
+  std::string relation;   // "P103"; empty when the set names none
+  std::string target_id;  // the target object's id in the set ("Q1860"), for reference texts
+  std::vector<std::string> attributes;    // prompts about other subjects whose true answer is the target
+  std::vector<std::string> generations;   // prompts to write freely from (fluency, consistency)
+  std::vector<KindQuestion> locality;     // their answers must not move
+  std::vector<KindQuestion> portability;  // their answers follow from the edit
 };
 
 struct DatasetFile {
-  std::string dataset;                           // name as in list_datasets
+  std::string dataset;  // name as in list_datasets
   std::filesystem::path path;
-  std::vector<EvalRecord> records;               // in the file's order; ids are unique
-  std::map<std::string, std::int64_t> skipped;   // reason -> records left out
-  std::vector<std::string> skipped_examples;     // up to 10: "record 17: subject \"X\" is not in its prompt"
-  std::vector<std::string> notes;                // what was derived and how, in sentences
+  std::vector<EvalRecord> records;              // in the file's order; ids are unique
+  std::map<std::string, std::int64_t> skipped;  // reason -> records left out
+  std::vector<std::string> skipped_examples;    // up to 10: "record 17: subject \"X\" is not in its prompt"
+  std::vector<std::string> notes;               // what was derived and how, in sentences
 };
 
 struct DatasetHelp {
   std::string name, help;
-  // False: the targets are true answers (zsRE). Then there is no present answer that a target has to beat, and
-  // a model that gives the target already is right.
+  // False: the targets are true answers (zsRE). Then there is no present answer that a target has to beat,
+  // and a model that gives the target already is right.
   bool opposed_targets = true;
   bool edit_files = false;  // its records may also come from an edit file (records_of)
 };
@@ -62,8 +62,9 @@ DatasetHelp find_dataset(const std::string& name);
 // reason; a file without a usable record is an Error(kConfig).
 DatasetFile read_dataset(const std::string& dataset, const std::filesystem::path& path);
 
-// The edits of an edit file as records of the data set `emend`. read_dataset refuses .yaml and .yml files, since data sets
-// and configuration do not know each other: a caller that takes both calls read_edit_file, then this.
+// The edits of an edit file as records of the data set `emend`. read_dataset refuses .yaml and .yml files,
+// since data sets and configuration do not know each other: a caller that takes both calls read_edit_file,
+// then this.
 DatasetFile records_of(const EditFile& file);
 
 }  // namespace emend

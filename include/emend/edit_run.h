@@ -1,6 +1,6 @@
-// The whole run of an edit file, or of edits made in code, as `emend edit` and the C interface use it: measure the
-// base, leave out what is true already, load or collect statistics, search and solve, check the edited model
-// against the base.
+// The whole run of an edit file, or of edits made in code, as `emend edit` and the C interface use it:
+// measure the base, leave out what is true already, load or collect statistics, search and solve, check the
+// edited model against the base.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,9 @@
 namespace emend {
 
 struct EditRunOptions {
-  std::uint64_t seed = 0;            // of contexts, and of text that the model writes for statistics
-  std::int64_t token_budget = 4096;  // tokens that one pass may hold, >= 1
-  bool keep_going = false;           // leave out edits whose search fails instead of throwing
+  std::uint64_t seed = 0;                // of contexts, and of text that the model writes for statistics
+  std::int64_t token_budget = 4096;      // tokens that one pass may hold, >= 1
+  bool keep_going = false;               // leave out edits whose search fails instead of throwing
   const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: known_editors()
 };
 
@@ -31,16 +31,18 @@ struct PlanOutcome {
   Objective objective = Objective::kNone;
   std::map<std::string, std::string> options;  // of the method, defaults included
   bool uses_statistics = true;
-  // False if the method needs statistics and their files do not exist yet. The plan then holds only ids and layers.
+  // False if the method needs statistics and their files do not exist yet. The plan then holds only ids and
+  // layers.
   bool has_statistics = true;
   std::filesystem::path statistics;  // the folder
   std::vector<int> layers;
   EditPlan plan;
 };
 
-// Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. Throws what run_edit throws
-// for edits that it would refuse.
-PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress);
+// Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. Throws what
+// run_edit throws for edits that it would refuse.
+PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
+                      Progress& progress);
 
 // Where run_edit looks for the statistics of a file: its own folder, or the default one beside the model.
 std::filesystem::path statistics_folder(const Model& model, const EditFile& file);
@@ -50,14 +52,14 @@ struct EditSeconds {
   double load = 0, statistics = 0, search = 0, solve = 0, check = 0;
 };
 
-// What was done. The patch holds the edit, the states before and after, and the checks of all requests, in the
-// file's order. If there was nothing to do, it has no changes and need not be saved.
+// What was done. The patch holds the edit, the states before and after, and the checks of all requests, in
+// the file's order. If there was nothing to do, it has no changes and need not be saved.
 struct EditOutcome {
   Patch patch;
-  bool nothing_to_do = false;            // every target was the model's answer already
-  bool uses_statistics = true;           // false: the options of the method say C = I
-  std::string statistics_source;         // "self, seed 0"; empty if none were used
-  std::int64_t statistics_tokens = 0;    // keys summed in C
+  bool nothing_to_do = false;          // every target was the model's answer already
+  bool uses_statistics = true;         // false: the options of the method say C = I
+  std::string statistics_source;       // "self, seed 0"; empty if none were used
+  std::int64_t statistics_tokens = 0;  // keys summed in C
   // Of C at the first layer, from the factor that was used in the solve; std::nullopt if there was none.
   std::optional<double> condition;       // estimated; std::nullopt also if C is singular up to the ridge
   std::optional<double> relative_ridge;  // in units of trace(C) / d_ff
@@ -67,12 +69,13 @@ struct EditOutcome {
 };
 
 // Makes and checks the edits of `file` on `model`; file.model is not used. Statistics come from
-// file.statistics, or from the default folder beside the model. If their files do not exist, they are collected,
-// and saved if the editor accepts the edits. Nothing else is written: save_patch does that. Afterwards the model is
-// as before, also on an error, but the checks lay the edit on it for a while: no other thread may use it meanwhile.
-// Work: that of the editor (docs/rome.md) and a few passes over all prompts. Throws what the library throws, in
-// particular Error(kConfig) for an unknown method, option, layer or BOS and for edits that contradict each
-// other, Error(kNumeric) for a search that fails, and what `progress` throws.
+// file.statistics, or from the default folder beside the model. If their files do not exist, they are
+// collected, and saved if the editor accepts the edits. Nothing else is written: save_patch does that.
+// Afterwards the model is as before, also on an error, but the checks lay the edit on it for a while: no
+// other thread may use it meanwhile. Work: that of the editor (docs/rome.md) and a few passes over all
+// prompts. Throws what the library throws, in particular Error(kConfig) for an unknown method, option, layer
+// or BOS and for edits that contradict each other, Error(kNumeric) for a search that fails, and what
+// `progress` throws.
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress);
 
 // The ids of facts whose search failed (only with keep_going).

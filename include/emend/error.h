@@ -1,5 +1,5 @@
-// What can go wrong, as a small closed set. The kind decides the exit code of the command line tool; the message is for
-// a person: where, what came, what was expected, and what to do about it.
+// What can go wrong, as a small closed set. The kind decides the exit code of the command line tool; the
+// message is for a person: where, what came, what was expected, and what to do about it.
 #pragma once
 
 #include <stdexcept>

@@ -27,9 +27,9 @@ struct BenchmarkOptions {
   EvalMode mode;
 
   // Methods. They all edit the same records.
-  std::vector<MethodFile> methods;   // none: rome with its defaults; their labels must differ
+  std::vector<MethodFile> methods;       // none: rome with its defaults; their labels must differ
   const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: known_editors()
-  LayerChoice layer;                 // of methods that name none; empty: auto
+  LayerChoice layer;                     // of methods that name none; empty: auto
   std::filesystem::path statistics;  // folder for methods that name none; empty: the default one of the model
   std::string bos = "auto";          // auto, none, or a token
   PromptForm form = PromptForm::kRaw;

@@ -26,8 +26,9 @@ struct LocateOptions {
   std::int64_t shard = 0, shards = 1;   // only part `shard` of `shards`; all parts share `out`
 
   std::string bos = "auto";
-  TraceOptions trace;                // its prefix is filled by the run
-  std::filesystem::path statistics;  // where the decision and the trial's statistics lie; empty: the default folder
+  TraceOptions trace;  // its prefix is filled by the run
+  std::filesystem::path
+      statistics;  // where the decision and the trial's statistics lie; empty: the default folder
 
   // The trial: real edits of some facts, each alone, at several layers.
   std::int64_t trial = 0;            // facts to edit at each layer; 0: no trial
@@ -59,11 +60,13 @@ struct LocateOutcome {
   std::vector<std::string> notes;
 };
 
-// Whether the chosen layer's score lies within the 95 % interval of the best one's, on facts that the trial did not use.
+// Whether the chosen layer's score lies within the 95 % interval of the best one's, on facts that the trial
+// did not use.
 bool holds_on_other_facts(const std::vector<TrialScore>& check, int chosen);
 
 // The statistics folder is checked before any work, and the decision is written there at the end; a decision
 // by edits is not replaced by one without edits. Throws what trace_facts and the editor of the trial throw.
-LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& options, Progress& progress);
+LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& options,
+                         Progress& progress);
 
 }  // namespace emend

@@ -1,5 +1,6 @@
-// What is done with patches once they exist, as `emend patch` and the C interface do it: verify them on a model,
-// write them into a checkpoint and check that, take an edit out, merge them, and find them in a checkpoint.
+// What is done with patches once they exist, as `emend patch` and the C interface do it: verify them on a
+// model, write them into a checkpoint and check that, take an edit out, merge them, and find them in a
+// checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +36,8 @@ struct PatchGuard {
 // key (their updates would add up). With `force` both are warnings.
 std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, const PatchGuard& guard);
 
-// Whether the change does to every stored key what its fact says: B (A k) = y r. The check is named "update"; it
-// is not measured if no weight was solved by a rule that is exact at its keys.
+// Whether the change does to every stored key what its fact says: B (A k) = y r. The check is named "update";
+// it is not measured if no weight was solved by a rule that is exact at its keys.
 CheckResult check_update(const Patch& patch);
 
 // ---- verify
@@ -58,11 +59,11 @@ struct VerifyOutcome {
   std::vector<VerifiedPatch> patches;
   bool passed = false;
 };
-// Lays the patches on the model in their order, measures every fact and check again and compares with what the
-// patches say: within 0.02 of p(target) in float32, 0.1 in 16 bits. The model is as before afterwards. Throws
-// Error(kModel) for a patch of another base.
-VerifyOutcome verify_patches(Model& model, const std::vector<NamedPatch>& patches, const VerifyOptions& options,
-                             Progress& progress);
+// Lays the patches on the model in their order, measures every fact and check again and compares with what
+// the patches say: within 0.02 of p(target) in float32, 0.1 in 16 bits. The model is as before afterwards.
+// Throws Error(kModel) for a patch of another base.
+VerifyOutcome verify_patches(Model& model, const std::vector<NamedPatch>& patches,
+                             const VerifyOptions& options, Progress& progress);
 
 // ---- apply
 
@@ -93,7 +94,8 @@ struct ApplyOutcome {
   bool passed = false;  // true if nothing was checked
 };
 
-// Everything that is decided before a byte is written. `base` is the model as it was loaded, without the patches.
+// Everything that is decided before a byte is written. `base` is the model as it was loaded, without the
+// patches.
 struct PreparedWrite {
   std::vector<NamedPatch> patches;
   WritePlan plan;
@@ -107,8 +109,9 @@ PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, 
 ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const ApplyOptions& options,
                           Progress& progress);
 
-// prepare_write and finish_write, one after the other. The base is freed before the written file is loaded, so
-// that only one model is in memory. Throws what plan_write, require_holds, write_new and write_in_place throw; nothing is written then.
+// prepare_write and finish_write, one after the other. The base is freed before the written file is loaded,
+// so that only one model is in memory. Throws what plan_write, require_holds, write_new and write_in_place
+// throw; nothing is written then.
 ApplyOutcome apply_patches(const std::filesystem::path& base, const ModelOptions& how,
                            std::vector<NamedPatch> patches, const ApplyOptions& options, Progress& progress);
 
@@ -124,13 +127,13 @@ struct ComposeOutcome {
   std::vector<std::string> warnings;
   bool passed = false;
 };
-// The patch without one of its facts, and several patches as one (patch_algebra.h), measured as run_edit does.
-// Throws Error(kIo) if statistics are needed and their files do not exist, Error(kModel) if they are not those
-// that the patch was made with.
+// The patch without one of its facts, and several patches as one (patch_algebra.h), measured as run_edit
+// does. Throws Error(kIo) if statistics are needed and their files do not exist, Error(kModel) if they are
+// not those that the patch was made with.
 ComposeOutcome drop_edit(Model& model, const NamedPatch& patch, const std::string& id,
                          const ComposeOptions& options, Progress& progress);
-ComposeOutcome merge_edits(Model& model, const std::vector<NamedPatch>& patches, const ComposeOptions& options,
-                           Progress& progress);
+ComposeOutcome merge_edits(Model& model, const std::vector<NamedPatch>& patches,
+                           const ComposeOptions& options, Progress& progress);
 
 // ---- inspect
 
@@ -155,13 +158,14 @@ struct InspectOutcome {
   std::vector<PatchVerdict> patches;
   std::vector<std::string> warnings;
 };
-// The patches of a folder (or one file), sorted by name. Files that are not patches are left out with a warning.
+// The patches of a folder (or one file), sorted by name. Files that are not patches are left out with a
+// warning.
 std::vector<NamedPatch> find_patches(const std::filesystem::path& place, std::vector<std::string>& warnings);
 // Loads the base and frees it again. Throws Error(kFormat) for a patch of this base that does not fit it.
 InspectBase load_inspect_base(const std::filesystem::path& base, const ModelOptions& how,
                               const std::vector<NamedPatch>& patches, Progress& progress);
-// Inspects a checkpoint. With a base: which weights differ, and which patches are in them. In any case: for how many
-// facts it answers as the patches say. Reads the files of both one weight at a time.
+// Inspects a checkpoint. With a base: which weights differ, and which patches are in them. In any case: for
+// how many facts it answers as the patches say. Reads the files of both one weight at a time.
 InspectOutcome inspect_checkpoint(const Model& model, const std::optional<InspectBase>& base,
                                   const std::vector<NamedPatch>& patches, std::int64_t token_budget,
                                   Progress& progress);

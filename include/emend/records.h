@@ -26,10 +26,11 @@ struct EditRequest {
   std::vector<Neighbour> neighbours;
 };
 
-// An edit from code: the subject's place in the prompt is looked for. `occurrence` counts from 1 and is needed if the subject stands
-// in the prompt more than once. Blanks at the end of the prompt and around the target are cut. id, was, paraphrases and neighbours
-// may be filled in afterwards. Throws Error(kConfig) if the subject or the target is empty, the subject is not in the prompt, or is
-// there more than once and `occurrence` does not say which one is meant.
+// An edit from code: the subject's place in the prompt is looked for. `occurrence` counts from 1 and is
+// needed if the subject stands in the prompt more than once. Blanks at the end of the prompt and around the
+// target are cut. id, was, paraphrases and neighbours may be filled in afterwards. Throws Error(kConfig) if
+// the subject or the target is empty, the subject is not in the prompt, or is there more than once and
+// `occurrence` does not say which one is meant.
 EditRequest make_request(const std::string& prompt, const std::string& subject, const std::string& target,
                          std::optional<int> occurrence = std::nullopt);
 
@@ -58,18 +59,19 @@ struct OptionText {
 // A whole edit file, checked. Paths are already resolved against the file's folder.
 struct EditFile {
   std::filesystem::path path;
-  std::string text;                 // the file's bytes, kept in the patch
-  std::filesystem::path model;      // empty when the file names none
+  std::string text;             // the file's bytes, kept in the patch
+  std::filesystem::path model;  // empty when the file names none
   std::string method = "rome";
   LayerChoice layer;
-  std::string bos = "auto";         // auto, none, or a token
+  std::string bos = "auto";  // auto, none, or a token
   PromptForm form = PromptForm::kRaw;
-  std::filesystem::path statistics; // empty: the default folder beside the model
+  std::filesystem::path statistics;  // empty: the default folder beside the model
   std::map<std::string, OptionText> options;
-  std::vector<EditRequest> edits;   // never empty
+  std::vector<EditRequest> edits;  // never empty
   CheckThresholds checks;
   std::vector<std::string> drift_text;  // `drift_text:` held text, one entry or a list; may be empty
-  std::filesystem::path patch;      // outputs.patch as written (not resolved: --out may move it); empty: <file stem>.safetensors
+  std::filesystem::path
+      patch;  // outputs.patch as written (not resolved: --out may move it); empty: <file stem>.safetensors
 };
 
 // One method with its options, as an options file of a benchmark says it:
@@ -79,30 +81,33 @@ struct EditFile {
 //   statistics: ../stats/text  (default: the model's own)
 //   options: {keys: prompt}
 struct MethodFile {
-  std::string label;                  // tells it apart from others; empty: the method's name
-  std::string method;                 // empty: not given
+  std::string label;   // tells it apart from others; empty: the method's name
+  std::string method;  // empty: not given
   LayerChoice layer;
-  std::filesystem::path statistics;   // resolved against the file's folder; empty: not given
+  std::filesystem::path statistics;  // resolved against the file's folder; empty: not given
   std::map<std::string, OptionText> options;
 };
 
-// Throws Error(kConfig) with file, line and column for YAML syntax, unknown keys and wrong types, Error(kIo) if
-// the file cannot be read.
+// Throws Error(kConfig) with file, line and column for YAML syntax, unknown keys and wrong types, Error(kIo)
+// if the file cannot be read.
 MethodFile read_method_file(const std::filesystem::path& file);
 
-// Reads and checks an edit file (docs/formats.md). Throws Error(kConfig) with file, line and column for: YAML syntax,
-// unknown keys (the nearest known one is offered), wrong types, no edits, a missing or empty field, a subject that is not
-// in its prompt or is there more than once without `subject_occurrence`, duplicate ids or edits, thresholds out of range,
-// two edits of one prompt with different targets. Throws Error(kIo) when the file cannot be read.
+// Reads and checks an edit file (docs/formats.md). Throws Error(kConfig) with file, line and column for: YAML
+// syntax, unknown keys (the nearest known one is offered), wrong types, no edits, a missing or empty field, a
+// subject that is not in its prompt or is there more than once without `subject_occurrence`, duplicate ids or
+// edits, thresholds out of range, two edits of one prompt with different targets. Throws Error(kIo) when the
+// file cannot be read.
 EditFile read_edit_file(const std::filesystem::path& file);
 
 // The same from memory; `name` stands for the file in messages, `folder` resolves relative paths.
-EditFile parse_edit_file(const std::string& yaml, const std::string& name, const std::filesystem::path& folder);
+EditFile parse_edit_file(const std::string& yaml, const std::string& name,
+                         const std::filesystem::path& folder);
 
-// An edit file from code, for make_edit_file({make_request(...), ...}): an empty id becomes edit-<number>, counted from 1; `text`
-// is what read_edit_file would read, `path` is "edits", and the other members have their defaults. Throws Error(kConfig), naming the
-// edit, for what an edit file could not hold: no edits, empty fields, control characters, a subject that is not at its place, a target
-// that is the present answer, two edits of one id, and two edits of one prompt that contradict or repeat each other.
+// An edit file from code, for make_edit_file({make_request(...), ...}): an empty id becomes edit-<number>,
+// counted from 1; `text` is what read_edit_file would read, `path` is "edits", and the other members have
+// their defaults. Throws Error(kConfig), naming the edit, for what an edit file could not hold: no edits,
+// empty fields, control characters, a subject that is not at its place, a target that is the present answer,
+// two edits of one id, and two edits of one prompt that contradict or repeat each other.
 EditFile make_edit_file(std::vector<EditRequest> edits);
 
 }  // namespace emend

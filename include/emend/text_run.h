@@ -28,8 +28,8 @@ struct TextOptions {
 inline constexpr std::int64_t kAllTokens = -1;
 
 // The token from which the model's own text is sampled: the last id of the prefix; without a prefix the
-// tokenizer's <|endoftext|>, <|begin_of_text|>, <s>, BOS or EOS, the first that exists; 0 without a tokenizer.
-// Throws Error(kModel) if the tokenizer has none of them.
+// tokenizer's <|endoftext|>, <|begin_of_text|>, <s>, BOS or EOS, the first that exists; 0 without a
+// tokenizer. Throws Error(kModel) if the tokenizer has none of them.
 std::int64_t start_token(const Model& model, const std::vector<std::int64_t>& prefix);
 
 }  // namespace emend

@@ -1,5 +1,5 @@
-// Text to token ids with byte spans, and back. Byte-level BPE as in GPT-2, Llama 3 and SmolLM2, read from tokenizer.json or
-// from GGUF metadata. Ids equal those of the `tokenizers` package.
+// Text to token ids with byte spans, and back. Byte-level BPE as in GPT-2, Llama 3 and SmolLM2, read from
+// tokenizer.json or from GGUF metadata. Ids equal those of the `tokenizers` package.
 #pragma once
 
 #include <cstddef>
@@ -34,12 +34,14 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // `text` is UTF-8; bytes that are not are read as U+FFFD, their spans still cover the original bytes. Added tokens that
-  // stand in the text are recognised. The spans are in order; pieces of one character share that character's bytes as `tokenizers`
-  // has it only where its byte-level offsets do: here each token's span is exactly the bytes that it stands for.
+  // `text` is UTF-8; bytes that are not are read as U+FFFD, their spans still cover the original bytes. Added
+  // tokens that stand in the text are recognised. The spans are in order; pieces of one character share that
+  // character's bytes as `tokenizers` has it only where its byte-level offsets do: here each token's span is
+  // exactly the bytes that it stands for.
   virtual Encoding encode(std::string_view text, SpecialTokens specials) const = 0;
 
-  // Bytes of the ids joined, invalid UTF-8 replaced by U+FFFD. Throws Error(kConfig) for an id outside the vocabulary.
+  // Bytes of the ids joined, invalid UTF-8 replaced by U+FFFD. Throws Error(kConfig) for an id outside the
+  // vocabulary.
   virtual std::string decode(std::span<const std::int64_t> ids, bool skip_special) const = 0;
 
   // The bytes that one token stands for (may be a part of a character).
@@ -75,7 +77,8 @@ struct TokenizerJson {
 // The tokenizer.ggml.* keys of a GGUF file as plain values.
 struct TokenizerGguf {
   std::string model;  // "gpt2" is byte-level BPE; any other is refused by name
-  std::string pre;    // "gpt-2", "llama-bpe", "smollm", ...; an unknown one is refused with the list of known ones
+  std::string
+      pre;  // "gpt-2", "llama-bpe", "smollm", ...; an unknown one is refused with the list of known ones
   std::vector<std::string> tokens;
   std::vector<std::int64_t> token_type;
   std::vector<std::string> merges;
@@ -86,26 +89,27 @@ struct TokenizerGguf {
   std::string where;
 };
 
-// Throws Error(kFormat) naming file and field: not JSON, an unknown component type, a merge outside the vocabulary, ...
+// Throws Error(kFormat) naming file and field: not JSON, an unknown component type, a merge outside the
+// vocabulary, ...
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerJson& source);
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerGguf& source);
 
-// The text that the model sees for one user message: ChatML with the default system message of the template, if it has one,
-// and the opening of the assistant's turn. Throws Error(kModel) when there is no template or it is not ChatML, saying
-// which kind it looks like.
+// The text that the model sees for one user message: ChatML with the default system message of the template,
+// if it has one, and the opening of the assistant's turn. Throws Error(kModel) when there is no template or
+// it is not ChatML, saying which kind it looks like.
 std::string render_chat(const Tokenizer& tokenizer, std::string_view user_message);
 
 // The last token that overlaps the bytes of `subject`; whether a token straddles its end is reported, since
 // BPE may merge across it (ROME's lookup token; Meng et al. 2022, section 3.1).
 struct SubjectTokens {
-  std::size_t first = 0;        // index of the first token that overlaps the subject
-  std::size_t last = 0;         // index of the last one: the lookup token
-  bool straddles_end = false;   // the last token also covers bytes after the subject
-  bool straddles_begin = false; // the first token also covers bytes before it, other than one space
+  std::size_t first = 0;         // index of the first token that overlaps the subject
+  std::size_t last = 0;          // index of the last one: the lookup token
+  bool straddles_end = false;    // the last token also covers bytes after the subject
+  bool straddles_begin = false;  // the first token also covers bytes before it, other than one space
 };
 
-// Throws Error(kConfig) when no token overlaps the span. `text` is what was encoded; without it, one byte before the subject is
-// taken for a space.
+// Throws Error(kConfig) when no token overlaps the span. `text` is what was encoded; without it, one byte
+// before the subject is taken for a space.
 SubjectTokens find_subject_tokens(const Encoding& encoding, ByteSpan subject, std::string_view text = {});
 
 // The ids that begin every text: what the tokenizer itself adds for "auto", none for "none", else the token

@@ -14,8 +14,8 @@ struct Command {
 };
 
 // Runs the command that arguments[0] names. `prefix` is what stands before it: "" or "patch ". Answers
-// --help, --version and `help`. Throws Error(kUsage) for no command, an unknown one, and one that is not part of this version
-// yet.
+// --help, --version and `help`. Throws Error(kUsage) for no command, an unknown one, and one that is not part
+// of this version yet.
 int run_command(const std::string& prefix, const std::vector<Command>& commands,
                 const std::vector<std::string>& arguments);
 

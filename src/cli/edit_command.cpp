@@ -109,10 +109,9 @@ int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch
     std::cout << "\nPatch: " << patch_path.string() << (patch.passed ? "" : " (marked as failed)") << "\n";
     std::cout << "Try it: " << try_it_line(outcome, model.path(), patch_path) << "\n";
   }
-  console.write_json(edit_json(outcome, model, total_so_far,
-                               writes ? std::vector{patch_path} : std::vector<fs::path>{}));
-  write_junit(junit, {junit_suite(patch_path.filename().string(),
-                                  patch.edit.facts, patch.checks)});
+  console.write_json(
+      edit_json(outcome, model, total_so_far, writes ? std::vector{patch_path} : std::vector<fs::path>{}));
+  write_junit(junit, {junit_suite(patch_path.filename().string(), patch.edit.facts, patch.checks)});
   if (!failed.empty())
     throw Error(ErrorKind::kNumeric,
                 "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
@@ -137,7 +136,8 @@ int edit_command(const std::vector<std::string>& arguments) {
   fit_token_budget(model, options.common, console);
   console.keep_json_apart({{}, {}, {statistics_folder(model, file)}});
   const EditRunOptions how{options.common.seed, options.common.token_budget, options.keep_going};
-  if (options.dry_run) return print_plan(plan_edit(model, file, how, console.progress()), file, model, console);
+  if (options.dry_run)
+    return print_plan(plan_edit(model, file, how, console.progress()), file, model, console);
   const double load = seconds_since(began);
   EditOutcome outcome = run_edit(model, file, how, console.progress());
   outcome.seconds.load = load;

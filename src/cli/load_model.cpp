@@ -25,7 +25,8 @@ void fit_token_budget(const Model& model, CommonOptions& options, Console& conso
   const at::Device device = model.options().device();
   options.token_budget = default_token_budget(device);
   if (device.is_cuda() && options.token_budget < kGpuTokenBudget)
-    console.note(device.str() + " has little memory free: passes of at most " + std::to_string(options.token_budget) + " tokens (--token-budget)");
+    console.note(device.str() + " has little memory free: passes of at most " +
+                 std::to_string(options.token_budget) + " tokens (--token-budget)");
 }
 
 PromptForm parse_form(const std::string& form) {

@@ -25,7 +25,8 @@ void check_outputs(const LocateArguments& arguments, const Console& console) {
     require_not_among(arguments.report,
                       {options.facts, options.trial_data, arguments.common.model, arguments.common.json});
   }
-  console.keep_json_apart({{options.facts, options.trial_data, arguments.report}, arguments.common.model, {}});
+  console.keep_json_apart(
+      {{options.facts, options.trial_data, arguments.report}, arguments.common.model, {}});
 }
 
 void write_pages(const LocateArguments& arguments, const LocateOutcome& outcome, const Model& model) {

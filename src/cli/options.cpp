@@ -38,7 +38,8 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
   po::options_description all;
   auto add = all.add_options();
   add("model", po::value(&common.model)->value_name("PATH"), "safetensors folder or .gguf file");
-  add("device", po::value(&common.device)->value_name("DEVICE")->default_value("cpu"), "cpu, cuda or cuda:N; cuda:0,cuda:1 spreads the model over both");
+  add("device", po::value(&common.device)->value_name("DEVICE")->default_value("cpu"),
+      "cpu, cuda or cuda:N; cuda:0,cuda:1 spreads the model over both");
   add("dtype", po::value(&common.dtype)->value_name("TYPE")->default_value("float32"),
       "type of weights and activations: float32, bfloat16 or float16");
   add("bos", po::value(&numbers.bos)->value_name("TOKEN"),
@@ -46,7 +47,8 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
   add("threads", po::value(&numbers.threads)->value_name("N"),
       "threads of the computation (default: libtorch's choice)");
   add("seed", po::value(&numbers.seed)->value_name("N")->default_value(0), "seed of all that is drawn");
-  add("token-budget", po::value(&common.token_budget)->value_name("N")->default_value(4096, "4096, on a GPU 16384"),
+  add("token-budget",
+      po::value(&common.token_budget)->value_name("N")->default_value(4096, "4096, on a GPU 16384"),
       "tokens in one pass, at most; a GPU with little free memory gets fewer");
   if (syntax.uses_statistics)
     add("statistics", po::value(&common.statistics)->value_name("DIR"),
@@ -124,7 +126,8 @@ void check_common(CommonOptions& common, const Numbers& numbers, const po::varia
   require_one_of("dtype", common.dtype, {"float32", "bfloat16", "float16"});
   std::istringstream devices(common.device + ",");
   for (std::string device; std::getline(devices, device, ',');) {
-    const bool numbered = device.size() > 5 && device.starts_with("cuda:") && device.find_first_not_of("0123456789", 5) == std::string::npos;
+    const bool numbered = device.size() > 5 && device.starts_with("cuda:") &&
+                          device.find_first_not_of("0123456789", 5) == std::string::npos;
     if (!numbered) require_one_of("device", device, {"cpu", "cuda", "cuda:0"});
   }
 }

@@ -55,7 +55,8 @@ int finish(const ComposeOutcome& outcome, const Model& model, const std::string&
   return outcome.passed ? kExitDone : kExitCheckFailed;
 }
 
-void check_outputs(const ComposeArguments& options, const std::vector<std::string>& patches, Console& console) {
+void check_outputs(const ComposeArguments& options, const std::vector<std::string>& patches,
+                   Console& console) {
   require_writable_file(options.out);
   require_not_among(options.out, {options.common.model});
   std::vector<fs::path> files(patches.begin(), patches.end());
@@ -76,7 +77,8 @@ int patch_drop_command(const std::vector<std::string>& arguments) {
   Console console(options.common);
   check_outputs(options, {options.words[0]}, console);
   const NamedPatch patch = load_patches({options.words[0]}).front();
-  layers_to_solve(patch.patch, options.words[1]);  // throws for what cannot be taken out, before the model is loaded
+  layers_to_solve(patch.patch,
+                  options.words[1]);  // throws for what cannot be taken out, before the model is loaded
   Model model = load_model(options.common.model, options.common, console);
   const ComposeOutcome outcome =
       drop_edit(model, patch, options.words[1], run_options(options.common), console.progress());

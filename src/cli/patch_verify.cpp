@@ -49,7 +49,8 @@ int patch_verify_command(const std::vector<std::string>& arguments) {
   require_junit_writable(options.junit, options.common, others);
   const std::vector<NamedPatch> patches = load_patches(others.files);
   Model model = load_model(options.common.model, options.common, console);
-  const VerifyOutcome outcome = verify_patches(model, patches, {options.common.token_budget}, console.progress());
+  const VerifyOutcome outcome =
+      verify_patches(model, patches, {options.common.token_budget}, console.progress());
   for (const VerifiedPatch& patch : outcome.patches) std::cout << verified_text(patch, console.columns());
   write_junit(options.junit, verify_suites(outcome));
   console.write_json(verify_json(outcome, model));

@@ -31,8 +31,8 @@ int run_in_group(CommonOptions& common, const std::function<int(ProcessGroup*, s
     const Failure failure = describe_failure(std::current_exception());
     const std::string place = std::to_string(group->rank()) + " of " + std::to_string(group->size());
     // In one piece, since others may be writing, too.
-    std::cerr << "emend: process " + place + ": " + with_dashes(failure.message) + "\nemend: all processes end" +
-                     (what_stays.empty() ? "" : "; " + what_stays) + "\n"
+    std::cerr << "emend: process " + place + ": " + with_dashes(failure.message) +
+                     "\nemend: all processes end" + (what_stays.empty() ? "" : "; " + what_stays) + "\n"
               << std::flush;
     group->abort(failure.exit_code);
     return failure.exit_code;  // never: for compilers that do not see it in a virtual function

@@ -108,8 +108,7 @@ class Explanation {
     if (D.defined()) square_ += D.pow(2).sum().item<double>();
     for (std::int64_t p = 0; p < count(); ++p)
       for (const WeightChange& one : changes(p, block)) {
-        if (D.defined())
-          right_[p] += (at::matmul(one.B.t(), D) * one.A).sum();
+        if (D.defined()) right_[p] += (at::matmul(one.B.t(), D) * one.A).sum();
         for (std::int64_t q = 0; q < count(); ++q)
           for (const WeightChange& other : changes(q, block))
             gram_[p][q] += (at::matmul(one.B.t(), other.B) * at::matmul(one.A, other.A.t())).sum();

@@ -46,7 +46,8 @@ std::vector<std::string> compare_settings(const Patch& a, const Patch& b) {
       compare(list, "statistics of layer " + std::to_string(weight.block), statistics_of(a, weight),
               statistics_of(b, weight));
   compare(list, "method", a.edit.method, b.edit.method);
-  compare(list, "objective", std::string(to_string(a.edit.objective)), std::string(to_string(b.edit.objective)));
+  compare(list, "objective", std::string(to_string(a.edit.objective)),
+          std::string(to_string(b.edit.objective)));
   compare(list, "bos", a.bos, b.bos);
   compare(list, "form", a.form == PromptForm::kChat ? "chat" : "raw",
           b.form == PromptForm::kChat ? "chat" : "raw");
@@ -92,7 +93,8 @@ FactDifference compare_facts(const FactRecord& a, const FactRecord& b) {
   compare(result.what, "subject", a.request.subject, b.request.subject);
   compare(result.what, "target", a.request.target, b.request.target);
   compare(result.what, "was", a.request.was, b.request.was);
-  compare(result.what, a.parts.size() == 1 && b.parts.size() == 1 ? "layer" : "layers", layers_text(a), layers_text(b));
+  compare(result.what, a.parts.size() == 1 && b.parts.size() == 1 ? "layer" : "layers", layers_text(a),
+          layers_text(b));
   compare(result.what, "status", std::string(to_string(a.status)), std::string(to_string(b.status)));
   for (const FactPart& part : a.parts) {
     const FactPart* const other = b.part_at(part.weight);
@@ -128,7 +130,9 @@ double inner_product(const WeightChange& x, const WeightChange& y) {
   if (x.inputs() != y.inputs() || x.outputs() != y.outputs()) return 0;
   const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
   if (x.is_dense() || y.is_dense())
-    return (x.delta(at::TensorOptions(at::kDouble)) * y.delta(at::TensorOptions(at::kDouble))).sum().item<double>();
+    return (x.delta(at::TensorOptions(at::kDouble)) * y.delta(at::TensorOptions(at::kDouble)))
+        .sum()
+        .item<double>();
   return (at::matmul(wide(x.B).t(), wide(y.B)) * at::matmul(wide(x.A), wide(y.A).t())).sum().item<double>();
 }
 

@@ -32,7 +32,8 @@ const FactRecord* sharer_of(const Patch& patch, const FactRecord& fact) {
     if (&other == &fact || !other.is_edited()) continue;
     for (const FactPart& part : fact.parts) {
       const FactPart* const theirs = other.part_at(part.weight);
-      if (theirs != nullptr && (at::equal(theirs->keys, part.keys) || share_a_row(*theirs, part))) return &other;
+      if (theirs != nullptr && (at::equal(theirs->keys, part.keys) || share_a_row(*theirs, part)))
+        return &other;
     }
   }
   return nullptr;
@@ -52,12 +53,14 @@ void require_droppable(const Patch& patch, const FactRecord& fact) {
                 quote(fact.request.id) + " is the only edit of this patch: nothing would be left");
 }
 
-// The change without the rows of a fact that answers for itself alone; what the others' rows are called follows.
+// The change without the rows of a fact that answers for itself alone; what the others' rows are called
+// follows.
 void take_out_rows(WeightChange& change, const std::vector<std::int64_t>& rows,
                    const std::vector<FactRecord*>& others) {
   if (change.is_dense() || rows.empty())
-    throw Error(ErrorKind::kModel, "the change of the " + weight_name(change.weight) +
-                                       " does not say which of its rows carry the edit: it cannot be taken out");
+    throw Error(ErrorKind::kModel,
+                "the change of the " + weight_name(change.weight) +
+                    " does not say which of its rows carry the edit: it cannot be taken out");
   const std::set<std::int64_t> gone(rows.begin(), rows.end());
   std::vector<std::int64_t> kept, new_place(static_cast<std::size_t>(change.A.size(0)));
   for (std::int64_t i = 0; i < change.A.size(0); ++i) {
@@ -65,7 +68,8 @@ void take_out_rows(WeightChange& change, const std::vector<std::int64_t>& rows,
     if (!gone.contains(i)) kept.push_back(i);
   }
   const at::Tensor index = at::tensor(kept, at::kLong);
-  change = WeightChange::low_rank(change.weight, change.A.index_select(0, index), change.B.index_select(1, index));
+  change =
+      WeightChange::low_rank(change.weight, change.A.index_select(0, index), change.B.index_select(1, index));
   for (FactRecord* const fact : others)
     for (FactPart& part : fact->parts)
       if (part.weight == change.weight)
@@ -75,7 +79,8 @@ void take_out_rows(WeightChange& change, const std::vector<std::int64_t>& rows,
 // One weight without what `dropped` wrote there; the fact is out of the list already.
 void take_out(Edit& edit, const FactPart& dropped, const LayerMoments& moments) {
   const auto at = [&](auto& list) {
-    return std::find_if(list.begin(), list.end(), [&](const auto& one) { return one.weight == dropped.weight; });
+    return std::find_if(list.begin(), list.end(),
+                        [&](const auto& one) { return one.weight == dropped.weight; });
   };
   const auto change = at(edit.changes);
   const auto solve = at(edit.solves);

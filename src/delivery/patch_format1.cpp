@@ -23,8 +23,9 @@ double ridge_of(const PatchFields& fields, const Edit& edit) {
   double ridge = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), ridge);
   if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(ridge) || ridge < 0)
-    throw Error(ErrorKind::kFormat, fields.source("options") + ": the option ridge must be a number from 0, found " +
-                                        quote(text, 40));
+    throw Error(
+        ErrorKind::kFormat,
+        fields.source("options") + ": the option ridge must be a number from 0, found " + quote(text, 40));
   return ridge;
 }
 
@@ -73,8 +74,8 @@ void check_states(const PatchFields& fields, const std::string& key, const std::
     fields.refuse(key, "a state for each of the " + std::to_string(facts.size()) + " facts, or none");
   for (std::size_t i = 0; i < facts.size(); ++i)
     if (!is_state_of(states[i], facts[i].request))
-      fields.refuse(key,
-                    "the states of the facts in \"emend.facts\", which differ at " + quote(facts[i].request.id));
+      fields.refuse(
+          key, "the states of the facts in \"emend.facts\", which differ at " + quote(facts[i].request.id));
 }
 
 std::string tensor_name(std::size_t fact, const std::string& part) {
@@ -107,7 +108,8 @@ void read_format1_tensors(TensorReader& reader, Edit& edit) {
     const WeightChange* const change = edit.change_of(part.weight);
     if (change == nullptr)
       reader.fail(patch_tensors::of(part.weight, "A"), "it is missing, but " + quote(fact.request.id) +
-                                                           " was edited at layer " + std::to_string(fact.layer()));
+                                                           " was edited at layer " +
+                                                           std::to_string(fact.layer()));
     part.keys = reader.floats(tensor_name(i, "keys"), {kAnySize, change->inputs()});
     part.answers = reader.floats(tensor_name(i, "answers"), {part.keys.size(0)});
     part.residual = reader.floats(tensor_name(i, "residual"), {change->outputs()});

@@ -1,6 +1,6 @@
-// Patches of format 1, as emend 0.1 wrote them until its edits named their weights. They hold one layer a fact,
-// the tensors of each fact under names of its own, and no word of how they were solved: that is read off the
-// options of ROME, the only method that there was.
+// Patches of format 1, as emend 0.1 wrote them until its edits named their weights. They hold one layer a
+// fact, the tensors of each fact under names of its own, and no word of how they were solved: that is read
+// off the options of ROME, the only method that there was.
 #pragma once
 
 #include "delivery/patch_fields.h"

@@ -30,7 +30,8 @@ std::optional<WeightRef> weight_of(const std::string& name, std::string_view par
 
 WeightChange read_change(TensorReader& reader, const WeightRef& weight, bool is_dense, std::int64_t outputs,
                          std::int64_t inputs) {
-  if (is_dense) return WeightChange::dense(weight, reader.floats(patch_tensors::of(weight, "D"), {outputs, inputs}));
+  if (is_dense)
+    return WeightChange::dense(weight, reader.floats(patch_tensors::of(weight, "D"), {outputs, inputs}));
   at::Tensor A = reader.floats(patch_tensors::of(weight, "A"), {kAnySize, inputs});
   at::Tensor B = reader.floats(patch_tensors::of(weight, "B"), {outputs, A.size(0)});
   return WeightChange::low_rank(weight, std::move(A), std::move(B));
@@ -62,7 +63,8 @@ const char* part_of(const WeightChange& change) {
 }
 
 // The rows that a fact names are rows of A; a dense change has none.
-void check_rows(const TensorReader& reader, const WeightChange& change, const std::vector<std::int64_t>& rows) {
+void check_rows(const TensorReader& reader, const WeightChange& change,
+                const std::vector<std::int64_t>& rows) {
   const std::int64_t count = change.is_dense() ? 0 : change.A.size(0);
   for (const std::int64_t row : rows)
     if (row >= count)
@@ -117,7 +119,8 @@ void check_weights(const Edit& edit, const TensorReader& reader) {
                   "metadata \"emend.solves\" does not say how it was solved");
   for (const WeightSolve& solve : edit.solves)
     if (edit.change_of(solve.weight) == nullptr)
-      reader.fail(patch_tensors::of(solve.weight, "A"), "it is missing, but metadata \"emend.solves\" names it");
+      reader.fail(patch_tensors::of(solve.weight, "A"),
+                  "it is missing, but metadata \"emend.solves\" names it");
   for (std::size_t i = 0; i < edit.solves.size(); ++i)
     if (edit.solves.size() != edit.changes.size() || edit.solves[i].weight != edit.changes[i].weight)
       reader.fail(patch_tensors::of(edit.solves[i].weight, "A"),

@@ -173,7 +173,8 @@ bool holds_edit(const Patch& patch, const FactRecord& fact) {
 }
 
 // Rows of the change of patch `p` but those of edits that a patch before it holds, too.
-std::vector<std::int64_t> new_rows(const std::vector<Patch>& patches, std::size_t p, const WeightRef& weight) {
+std::vector<std::int64_t> new_rows(const std::vector<Patch>& patches, std::size_t p,
+                                   const WeightRef& weight) {
   std::set<std::int64_t> known;
   for (const FactRecord* const fact : edited_at(patches[p].edit, weight))
     for (std::size_t q = 0; q < p; ++q)
@@ -187,8 +188,8 @@ std::vector<std::int64_t> new_rows(const std::vector<Patch>& patches, std::size_
   return rows;
 }
 
-// For changes whose rows answer each for itself: the rows of all, one after the other, and what they are now called in the
-// merged facts, which come from the first patch that holds them.
+// For changes whose rows answer each for itself: the rows of all, one after the other, and what they are now
+// called in the merged facts, which come from the first patch that holds them.
 WeightChange stacked(Edit& merged, const std::vector<Patch>& patches, const std::vector<std::size_t>& which,
                      const WeightRef& weight) {
   std::vector<at::Tensor> A, B;
@@ -197,8 +198,9 @@ WeightChange stacked(Edit& merged, const std::vector<Patch>& patches, const std:
   for (const std::size_t p : which) {
     const WeightChange& change = *patches[p].edit.change_of(weight);
     if (change.is_dense())
-      throw Error(ErrorKind::kModel, "the change of the " + weight_name(weight) +
-                                         " is dense and was solved fact by fact: it cannot be merged row by row");
+      throw Error(ErrorKind::kModel,
+                  "the change of the " + weight_name(weight) +
+                      " is dense and was solved fact by fact: it cannot be merged row by row");
     const std::vector<std::int64_t> kept = new_rows(patches, p, weight);
     for (const FactRecord* const fact : edited_at(patches[p].edit, weight))
       for (const std::int64_t row : fact->part_at(weight)->rows) {
@@ -215,8 +217,9 @@ WeightChange stacked(Edit& merged, const std::vector<Patch>& patches, const std:
   return WeightChange::low_rank(weight, at::cat(A, 0).contiguous(), at::cat(B, 1).contiguous());
 }
 
-WeightChange merged_change(Edit& merged, const std::vector<Patch>& patches, const std::vector<std::size_t>& which,
-                           const WeightSolve& solve, const LayerMoments& moments) {
+WeightChange merged_change(Edit& merged, const std::vector<Patch>& patches,
+                           const std::vector<std::size_t>& which, const WeightSolve& solve,
+                           const LayerMoments& moments) {
   if (which.size() == 1) return *patches[which[0]].edit.change_of(solve.weight);
   if (!is_joint(solve)) return stacked(merged, patches, which, solve.weight);
   return solve_again(solve, edited_at(merged, solve.weight), moments);
@@ -245,7 +248,8 @@ std::vector<KeyConflict> key_conflicts(const std::vector<Patch>& patches, double
 std::vector<int> layers_to_solve(const std::vector<Patch>& patches) {
   std::vector<int> layers;
   for (const auto& [weight, which] : patches_by_weight(patches))
-    if (which.size() > 1 && needs_moments(*patches[which[0]].edit.solve_of(weight))) layers.push_back(weight.block);
+    if (which.size() > 1 && needs_moments(*patches[which[0]].edit.solve_of(weight)))
+      layers.push_back(weight.block);
   return layers;
 }
 

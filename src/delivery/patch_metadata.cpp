@@ -59,7 +59,8 @@ RunConditions read_conditions(const PatchFields& fields) {
 }
 
 Objective read_objective(const PatchFields& fields) {
-  constexpr std::array kAll = {Objective::kWritten, Objective::kInjected, Objective::kNone, Objective::kMixed};
+  constexpr std::array kAll = {Objective::kWritten, Objective::kInjected, Objective::kNone,
+                               Objective::kMixed};
   std::vector<std::string> names;
   for (const Objective objective : kAll) names.emplace_back(to_string(objective));
   return kAll[fields.choice("objective", names)];
@@ -70,7 +71,8 @@ int read_format(const PatchFields& fields) {
   const std::string& format = fields.text("format");
   if (format == "1") return 1;
   if (format == std::to_string(kPatchFormat)) return kPatchFormat;
-  fields.refuse("format", "\"1\" or \"2\", the formats that this version of emend reads (a newer emend wrote it?)");
+  fields.refuse("format",
+                "\"1\" or \"2\", the formats that this version of emend reads (a newer emend wrote it?)");
 }
 
 }  // namespace

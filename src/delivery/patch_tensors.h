@@ -13,7 +13,8 @@ std::string weight(const WeightRef& weight);
 WeightRef parse_weight(const std::string& name);
 
 // `part` is "A" [n, in] and "B" [out, n], or "D" [out, in]: the change; and, of the facts that it was solved
-// for, one after the other, "keys" [sum of K, in], "answers" [sum of K] and "residuals" [facts, out]. float32.
+// for, one after the other, "keys" [sum of K, in], "answers" [sum of K] and "residuals" [facts, out].
+// float32.
 inline std::string of(const WeightRef& ref, const std::string& part) {
   return weight(ref) + "." + part;
 }

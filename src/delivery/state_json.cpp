@@ -136,7 +136,8 @@ void check_parts(const FactRecord& fact, const JsonView& view) {
     if (i > 0 && !(fact.parts[i - 1].weight < fact.parts[i].weight))
       view.refuse("a list of different weights in the order of their blocks");
     if (fact.parts[i].answers.defined() != fact.is_edited())
-      view.refuse(fact.is_edited() ? "parts with at least one key" : "parts without keys, as the fact was not edited");
+      view.refuse(fact.is_edited() ? "parts with at least one key"
+                                   : "parts without keys, as the fact was not edited");
   }
 }
 

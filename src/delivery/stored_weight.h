@@ -11,7 +11,8 @@
 
 namespace emend {
 
-// The checkpoint's tensor of a weight. Throws Error(kModel) when it is stored in no file (a model made in memory).
+// The checkpoint's tensor of a weight. Throws Error(kModel) when it is stored in no file (a model made in
+// memory).
 const RoleEntry& stored_entry(const Model& model, const WeightRef& weight);
 
 // W [D, F], float32; float64 where the file stores that.

@@ -97,7 +97,7 @@ PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::
   const DType dtype = chosen_type(type, file, *info);
   require_whole_blocks(*info, dtype);
   PlannedTensor planned{weight, info->name, info->dtype_name, dtype_name(dtype), info->file, {}, entry.digest,
-                        0,     0};
+                        0,      0};
   const at::Tensor W = read_weight(file, *info, entry.stored_transposed);
   const at::Tensor wanted = add_changes(W, patches, weight);
   planned.bytes = encode_weight(wanted, dtype, entry.stored_transposed);

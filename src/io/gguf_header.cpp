@@ -261,7 +261,8 @@ void check_names(const ByteReader& reader, const std::vector<TensorInfo>& tensor
 // Turns offsets from relative to the data section to relative to the file.
 void place_tensors(const ByteReader& reader, std::uint64_t file_bytes, GgufHeader& header) {
   const std::uint64_t unaligned = reader.position();
-  const std::uint64_t aligned = unaligned + (header.alignment - unaligned % header.alignment) % header.alignment;
+  const std::uint64_t aligned =
+      unaligned + (header.alignment - unaligned % header.alignment) % header.alignment;
   header.data_begin = std::min(aligned, file_bytes);  // a file of empty tensors may end before its padding
   const std::uint64_t data_bytes = file_bytes - header.data_begin;
   for (TensorInfo& tensor : header.tensors) {

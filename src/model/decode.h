@@ -19,11 +19,13 @@ struct DecodeRow {
   std::uint64_t stream = 0;     // random stream of its draws
 };
 
-// New tokens of each row; `logits` [rows, V] are those of the prompts' last tokens. `stop` ids end a row and are kept out.
-// Each step runs one token of every living row. The cache must have room; its lengths are those of the prompts again when
-// this returns, so what the prompts left in it can be used once more. `progress`, if any, hears of every step.
-std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tensor& logits, const std::vector<DecodeRow>& rows,
-                             const DrawOptions& draw, const std::vector<std::int64_t>& stop, const RowOverlays& overlays,
+// New tokens of each row; `logits` [rows, V] are those of the prompts' last tokens. `stop` ids end a row and
+// are kept out. Each step runs one token of every living row. The cache must have room; its lengths are those
+// of the prompts again when this returns, so what the prompts left in it can be used once more. `progress`,
+// if any, hears of every step.
+std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tensor& logits,
+                             const std::vector<DecodeRow>& rows, const DrawOptions& draw,
+                             const std::vector<std::int64_t>& stop, const RowOverlays& overlays,
                              Progress* progress = nullptr);
 
 }  // namespace emend

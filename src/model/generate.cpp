@@ -17,13 +17,15 @@ namespace {
 constexpr std::int64_t kLogitRows = 256;
 
 std::vector<TokenIds> slice(const std::vector<TokenIds>& rows, RowRange range) {
-  return {rows.begin() + static_cast<std::ptrdiff_t>(range.begin), rows.begin() + static_cast<std::ptrdiff_t>(range.end)};
+  return {rows.begin() + static_cast<std::ptrdiff_t>(range.begin),
+          rows.begin() + static_cast<std::ptrdiff_t>(range.end)};
 }
 
-std::vector<TokenIds> generate_batch(const Model& model, const std::vector<TokenIds>& prompts, std::size_t first_row,
-                                     const GenerateOptions& options, const RowOverlays& overlays) {
-  KvCache cache(model.config(), 0, static_cast<std::int64_t>(prompts.size()), longest(prompts) + options.max_new - 1,
-                model.options());
+std::vector<TokenIds> generate_batch(const Model& model, const std::vector<TokenIds>& prompts,
+                                     std::size_t first_row, const GenerateOptions& options,
+                                     const RowOverlays& overlays) {
+  KvCache cache(model.config(), 0, static_cast<std::int64_t>(prompts.size()),
+                longest(prompts) + options.max_new - 1, model.options());
   PassInput input;
   input.ids = prompts;
   input.cache = &cache;
@@ -34,27 +36,29 @@ std::vector<TokenIds> generate_batch(const Model& model, const std::vector<Token
   std::vector<DecodeRow> rows;
   for (std::size_t i = 0; i < prompts.size(); ++i)
     rows.push_back({static_cast<std::int64_t>(i), i, options.max_new, options.stream + first_row + i});
-  return decode(model, cache, logits, rows, {options.temperature, options.top_k, options.seed}, options.stop, overlays,
-                options.progress);
+  return decode(model, cache, logits, rows, {options.temperature, options.top_k, options.seed}, options.stop,
+                overlays, options.progress);
 }
 
 }  // namespace
 
-std::vector<TokenIds> generate(const Model& model, const std::vector<TokenIds>& prompts, const GenerateOptions& options,
-                               const std::vector<Overlay>& overlays) {
+std::vector<TokenIds> generate(const Model& model, const std::vector<TokenIds>& prompts,
+                               const GenerateOptions& options, const std::vector<Overlay>& overlays) {
   const c10::NoGradGuard no_grad;
   std::vector<TokenIds> results;
   for (RowRange range : split_by_tokens(prompts, options.token_budget)) {
     if (options.progress != nullptr) options.progress->begin("generating", options.max_new, "tokens");
-    for (TokenIds& row : generate_batch(model, slice(prompts, range), range.begin, options, RowOverlays(overlays)))
+    for (TokenIds& row :
+         generate_batch(model, slice(prompts, range), range.begin, options, RowOverlays(overlays)))
       results.push_back(std::move(row));
     if (options.progress != nullptr) options.progress->end();
   }
   return results;
 }
 
-std::vector<std::vector<TokenLogprob>> next_tokens(const Model& model, const std::vector<TokenIds>& prompts, std::int64_t k,
-                                                   std::int64_t token_budget, const std::vector<Overlay>& overlays) {
+std::vector<std::vector<TokenLogprob>> next_tokens(const Model& model, const std::vector<TokenIds>& prompts,
+                                                   std::int64_t k, std::int64_t token_budget,
+                                                   const std::vector<Overlay>& overlays) {
   const c10::NoGradGuard no_grad;
   std::vector<std::vector<TokenLogprob>> results;
   for (RowRange range : split_by_tokens(prompts, token_budget)) {
@@ -68,9 +72,9 @@ std::vector<std::vector<TokenLogprob>> next_tokens(const Model& model, const std
       const float* line = logprobs.const_data_ptr<float>() + row * vocab;
       std::vector<std::int64_t> order(static_cast<std::size_t>(vocab));
       for (std::int64_t i = 0; i < vocab; ++i) order[i] = i;
-      std::partial_sort(order.begin(), order.begin() + wanted, order.end(), [&](std::int64_t a, std::int64_t b) {
-        return line[a] != line[b] ? line[a] > line[b] : a < b;
-      });
+      std::partial_sort(
+          order.begin(), order.begin() + wanted, order.end(),
+          [&](std::int64_t a, std::int64_t b) { return line[a] != line[b] ? line[a] > line[b] : a < b; });
       results.emplace_back();
       for (std::int64_t i = 0; i < wanted; ++i) results.back().push_back({order[i], line[order[i]]});
     }
@@ -88,7 +92,8 @@ struct TokenScores {
 
 TokenScores score_rows(const at::Tensor& logits, const std::vector<std::int64_t>& targets) {
   const at::Tensor index = at::tensor(targets, at::kLong).to(logits.device()).unsqueeze(1);
-  const at::Tensor nll = (at::logsumexp(logits, 1) - logits.gather(1, index).squeeze(1)).to(at::kDouble).cpu();
+  const at::Tensor nll =
+      (at::logsumexp(logits, 1) - logits.gather(1, index).squeeze(1)).to(at::kDouble).cpu();
   const at::Tensor best = logits.argmax(1).cpu();
   TokenScores scores;
   for (std::size_t i = 0; i < targets.size(); ++i) {
@@ -102,7 +107,8 @@ TokenScores score_rows(const at::Tensor& logits, const std::vector<std::int64_t>
 
 std::vector<ContinuationScore> score_continuations(const Model& model, const std::vector<TokenIds>& prompts,
                                                    const std::vector<Continuation>& continuations,
-                                                   std::int64_t token_budget, const std::vector<Overlay>& overlays) {
+                                                   std::int64_t token_budget,
+                                                   const std::vector<Overlay>& overlays) {
   const c10::NoGradGuard no_grad;
   std::vector<ContinuationScore> results(continuations.size());
   for (RowRange range : split_by_tokens(prompts, token_budget)) {
@@ -115,7 +121,8 @@ std::vector<ContinuationScore> score_continuations(const Model& model, const std
     PassInput input;
     input.ids = slice(prompts, range);
     input.overlays = overlays;
-    KvCache cache(model.config(), 0, static_cast<std::int64_t>(input.ids.size()), longest(input.ids), model.options());
+    KvCache cache(model.config(), 0, static_cast<std::int64_t>(input.ids.size()), longest(input.ids),
+                  model.options());
     input.cache = &cache;
     input.append = true;
     input.logit_tokens = last_tokens(input.ids);
@@ -125,7 +132,8 @@ std::vector<ContinuationScore> score_continuations(const Model& model, const std
       rows.push_back(static_cast<std::int64_t>(continuations[i].prompt - range.begin));
       firsts.push_back(continuations[i].target.front());
     }
-    const auto first = score_rows(logits.index_select(0, at::tensor(rows, at::kLong).to(logits.device())), firsts);
+    const auto first =
+        score_rows(logits.index_select(0, at::tensor(rows, at::kLong).to(logits.device())), firsts);
     for (std::size_t m = 0; m < members.size(); ++m) results[members[m]] = {first.nll[m], first.argmax[m]};
 
     // The others: the target's tokens but the last follow the cached prompt.

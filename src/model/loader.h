@@ -18,7 +18,7 @@ struct LoadedModel {
 };
 
 // Errors: see Model::load. All missing, unexpected and mis-shaped tensors are listed in one message.
-LoadedModel load_checkpoint(const std::filesystem::path& path, const at::TensorOptions& options, const std::vector<at::Device>& devices,
-                            int threads, Progress& progress);
+LoadedModel load_checkpoint(const std::filesystem::path& path, const at::TensorOptions& options,
+                            const std::vector<at::Device>& devices, int threads, Progress& progress);
 
 }  // namespace emend

@@ -107,8 +107,7 @@ Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const Mo
   constexpr double kDeviation = 0.02;
   const double output_deviation = kDeviation / std::sqrt(2.0 * config.layers);
   const auto normal = [&](const at::Tensor& t, double deviation) {
-    if (t.defined())
-      at::Tensor(t).normal_(0.0, deviation, generators.at(t.device().str()));
+    if (t.defined()) at::Tensor(t).normal_(0.0, deviation, generators.at(t.device().str()));
   };
   const auto norm = [](const at::Tensor& weight, const at::Tensor& bias) {
     if (weight.defined()) at::Tensor(weight).fill_(1.0);
@@ -151,7 +150,8 @@ const ModelWeights& Model::weights() const {
 }
 at::Tensor& Model::weight(const WeightRef& weight) {
   const auto block = static_cast<std::size_t>(weight.block);
-  if (weight.role != Role::kMlpDown || weight.expert >= 0 || weight.block < 0 || block >= state_->weights.blocks.size())
+  if (weight.role != Role::kMlpDown || weight.expert >= 0 || weight.block < 0 ||
+      block >= state_->weights.blocks.size())
     throw Error(ErrorKind::kModel, "the model has no weight " + weight_name(weight) + " that can be edited");
   return state_->weights.blocks[block].mlp_down;
 }

@@ -59,9 +59,9 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
 
 RowLayout RowLayout::on(const at::Device& device) const {
   RowLayout moved = *this;
-  for (at::Tensor* t : {&moved.positions_, &moved.row_of_token_, &moved.logit_tokens_, &moved.cache_rows_, &moved.pad_index_,
-                        &moved.unpad_index_, &moved.cos_, &moved.sin_, &moved.mask_, &moved.group_mask_,
-                        &moved.stored_token_, &moved.stored_row_, &moved.stored_slot_})
+  for (at::Tensor* t : {&moved.positions_, &moved.row_of_token_, &moved.logit_tokens_, &moved.cache_rows_,
+                        &moved.pad_index_, &moved.unpad_index_, &moved.cos_, &moved.sin_, &moved.mask_,
+                        &moved.group_mask_, &moved.stored_token_, &moved.stored_row_, &moved.stored_slot_})
     if (t->defined()) *t = t->to(device);
   if (buckets_) moved.buckets_ = buckets_->on(device);
   return moved;

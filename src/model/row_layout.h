@@ -51,9 +51,11 @@ class RowLayout {
   at::Tensor pad(const at::Tensor& packed) const;
   at::Tensor unpad(const at::Tensor& padded) const;
 
-  // 0 where a query sees a key, -inf elsewhere: [R, 1, T, keys], float32; [1, 1, T, keys] where all rows are alike.
+  // 0 where a query sees a key, -inf elsewhere: [R, 1, T, keys], float32; [1, 1, T, keys] where all rows are
+  // alike.
   at::Tensor mask(int block) const;
-  // The same in the model's type with every query once for each head of its group: [R or 1, 1, group T, keys].
+  // The same in the model's type with every query once for each head of its group: [R or 1, 1, group T,
+  // keys].
   at::Tensor group_mask(int block) const;
 
  private:
@@ -74,11 +76,12 @@ class RowLayout {
 
   std::int64_t tokens_ = 0, rows_ = 0, width_ = 0, keys_ = 0, group_ = 1;
   at::ScalarType dtype_;
-  bool even_ = true;  // all rows equally long, no token shared: padding is a view
+  bool even_ = true;   // all rows equally long, no token shared: padding is a view
   bool alike_ = true;  // even rows that all begin at the same position: one mask does for all
   bool from_start_ = true;
   std::vector<std::int64_t> first_token_, lengths_, starts_, read_;
-  at::Tensor positions_, row_of_token_, logit_tokens_, cache_rows_, pad_index_, unpad_index_, cos_, sin_, mask_, group_mask_;
+  at::Tensor positions_, row_of_token_, logit_tokens_, cache_rows_, pad_index_, unpad_index_, cos_, sin_,
+      mask_, group_mask_;
   // What goes where into the cache; stored_token_ is undefined when it is every token in order.
   at::Tensor stored_token_, stored_row_, stored_slot_;
   std::optional<RowBuckets> buckets_;

@@ -17,17 +17,20 @@ at::Tensor WeightChange::delta(const at::TensorOptions& like) const {
   return at::matmul(B.to(like), A.to(like));
 }
 
-void require_fit(const WeightChange& change, const ModelConfig& config, const std::string& where, ErrorKind kind) {
+void require_fit(const WeightChange& change, const ModelConfig& config, const std::string& where,
+                 ErrorKind kind) {
   const WeightRef& weight = change.weight;
-  const bool has_weight = weight.role == Role::kMlpDown && weight.expert < 0 && weight.block >= 0 &&
-                          weight.block < config.layers;
-  const bool has_factors = change.is_dense() || (change.A.defined() && change.B.defined() &&
-                                                 change.A.size(0) == change.B.size(1));
-  if (has_weight && has_factors && change.inputs() == config.d_ff && change.outputs() == config.d_model) return;
-  throw Error(kind, (where.empty() ? "" : where + ": ") + "a change of the " + weight_name(weight) + " of size " +
-                        std::to_string(change.outputs()) + " x " + std::to_string(change.inputs()) +
-                        " does not fit a model of " + std::to_string(config.layers) + " blocks with " +
-                        std::to_string(config.d_model) + " x " + std::to_string(config.d_ff));
+  const bool has_weight =
+      weight.role == Role::kMlpDown && weight.expert < 0 && weight.block >= 0 && weight.block < config.layers;
+  const bool has_factors =
+      change.is_dense() || (change.A.defined() && change.B.defined() && change.A.size(0) == change.B.size(1));
+  if (has_weight && has_factors && change.inputs() == config.d_ff && change.outputs() == config.d_model)
+    return;
+  throw Error(kind, (where.empty() ? "" : where + ": ") + "a change of the " + weight_name(weight) +
+                        " of size " + std::to_string(change.outputs()) + " x " +
+                        std::to_string(change.inputs()) + " does not fit a model of " +
+                        std::to_string(config.layers) + " blocks with " + std::to_string(config.d_model) +
+                        " x " + std::to_string(config.d_ff));
 }
 
 void require_fit(const Model& model, const std::vector<WeightChange>& changes) {

@@ -10,7 +10,8 @@
 namespace emend {
 
 // Empty tensors of every weight that the config calls for.
-// Block l's on block_device[l], all others on the device of `options`. Throws Error(kConfig) when they do not fit.
+// Block l's on block_device[l], all others on the device of `options`. Throws Error(kConfig) when they do not
+// fit.
 ModelWeights allocate_weights(const ModelConfig& config, const at::TensorOptions& options,
                               const std::vector<at::Device>& block_device);
 

@@ -7,8 +7,8 @@
 
 #include "analysis/causal_trace/noise.h"
 #include "analysis/causal_trace/restored_runs.h"
-#include "pipeline/layer_decision_text.h"
 #include "emend/error.h"
+#include "pipeline/layer_decision_text.h"
 
 namespace emend {
 namespace {
@@ -18,10 +18,12 @@ constexpr std::size_t kPrompts = 3;
 constexpr int kSamples = 3;
 
 // The effect of every MLP window at the subject's last token, as a trace that holds this row alone.
-FactTrace quick_trace(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma, std::uint64_t number) {
+FactTrace quick_trace(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma,
+                      std::uint64_t number) {
   TraceRow row = prompt_row(model, fact, options);
   row = with_answer(row, answer_ids(model, fact, options, row));
-  const at::Tensor subject = corrupted_embeddings(model, row.subject(), options.noise, options.samples, sigma, {}, {options.seed, number});
+  const at::Tensor subject = corrupted_embeddings(model, row.subject(), options.noise, options.samples, sigma,
+                                                  {}, {options.seed, number});
   const TraceRuns runs = run_clean_and_corrupted(model, row, subject);
   const int layers = model.config().layers;
   std::vector<Cell> cells;
@@ -40,7 +42,8 @@ FactTrace quick_trace(const Model& model, const TraceFact& fact, const TraceOpti
   return trace;
 }
 
-std::vector<FactTrace> quick_traces(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context, Progress& progress) {
+std::vector<FactTrace> quick_traces(const Model& model, const std::vector<EditRequest>& requests,
+                                    const EditorContext& context, Progress& progress) {
   const c10::NoGradGuard no_grad;
   TraceOptions options;
   options.prefix = context.prefix;
@@ -49,7 +52,8 @@ std::vector<FactTrace> quick_traces(const Model& model, const std::vector<EditRe
   options.seed = context.seed;
   options.token_budget = context.token_budget;
   std::vector<TraceFact> facts;
-  for (const EditRequest& request : requests) facts.push_back({request.id, request.prompt, request.subject, request.subject_begin, ""});
+  for (const EditRequest& request : requests)
+    facts.push_back({request.id, request.prompt, request.subject, request.subject_begin, ""});
   const double sigma = noise_sigma(model, facts);
   std::vector<FactTrace> traces;
   const std::size_t step = std::max<std::size_t>(requests.size() / kPrompts, 1);  // spread over the file
@@ -59,7 +63,8 @@ std::vector<FactTrace> quick_traces(const Model& model, const std::vector<EditRe
     try {
       traces.push_back(quick_trace(model, facts[i], options, sigma, i));
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::kConfig) throw;  // a prompt that cannot be traced says nothing about the layer
+      if (error.kind() != ErrorKind::kConfig)
+        throw;  // a prompt that cannot be traced says nothing about the layer
     }
     progress.update(static_cast<std::int64_t>(traces.size()), "");
   }
@@ -69,16 +74,20 @@ std::vector<FactTrace> quick_traces(const Model& model, const std::vector<EditRe
 
 }  // namespace
 
-LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context, const std::filesystem::path& statistics,
+LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& requests,
+                         const EditorContext& context, const std::filesystem::path& statistics,
                          Progress& progress) {
   if (auto held = load_layer_decision(model, context.prefix, statistics)) {
-    progress.note("layer: auto, from " + (statistics / "layer_decision.json").string() + " (" + held->source + "): " + decision_text(*held));
+    progress.note("layer: auto, from " + (statistics / "layer_decision.json").string() + " (" + held->source +
+                  "): " + decision_text(*held));
     return *held;
   }
   const std::vector<FactTrace> traces = quick_traces(model, requests, context, progress);
-  LayerDecision decision = decide_layer(model, context.prefix, rank_layers(traces), static_cast<std::int64_t>(traces.size()), {});
+  LayerDecision decision =
+      decide_layer(model, context.prefix, rank_layers(traces), static_cast<std::int64_t>(traces.size()), {});
   decision.source = "the edit file's prompts";
-  progress.note("layer: auto, without a kept decision (`emend locate --facts FILE --trial N` makes one): " + decision_text(decision));
+  progress.note("layer: auto, without a kept decision (`emend locate --facts FILE --trial N` makes one): " +
+                decision_text(decision));
   return decision;
 }
 

@@ -11,9 +11,11 @@
 
 namespace emend {
 
-// The decision that `emend locate --facts` left in the statistics folder. Without one: the depth default, with a quick trace of the file's own
-// prompts beside it (MLP windows at the subject's last token, a few prompts and samples); nothing is kept then.
-LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context, const std::filesystem::path& statistics,
+// The decision that `emend locate --facts` left in the statistics folder. Without one: the depth default,
+// with a quick trace of the file's own prompts beside it (MLP windows at the subject's last token, a few
+// prompts and samples); nothing is kept then.
+LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& requests,
+                         const EditorContext& context, const std::filesystem::path& statistics,
                          Progress& progress);
 
 }  // namespace emend

@@ -11,11 +11,12 @@ namespace emend {
 // Throws Error(kUsage) naming the option that is out of range.
 void check_prompt_options(const PromptOptions& options);
 
-// The prompt's ids. Throws Error(kUsage) when there are none, and what the tokenizer and a chat template refuse.
+// The prompt's ids. Throws Error(kUsage) when there are none, and what the tokenizer and a chat template
+// refuse.
 TokenIds prompt_tokens(const Model& model, const std::string& prompt, const PromptOptions& options);
 
-// How many tokens may follow a prompt of so many, at most `wanted`. A prompt that leaves no room: 1; the model
-// tells.
+// How many tokens may follow a prompt of so many, at most `wanted`. A prompt that leaves no room: 1; the
+// model tells.
 std::int64_t tokens_that_fit(const Model& model, std::size_t prompt, std::int64_t wanted);
 
 // What follows the prompt, until an end-of-text token.

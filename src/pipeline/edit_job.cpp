@@ -25,8 +25,8 @@ std::vector<int> given_layers(const EditFile& file, const Editor& editor, const 
 
 }  // namespace
 
-EditJob make_job(const Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options,
-                 Progress& progress) {
+EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
+                 const EditRunOptions& options, Progress& progress) {
   if (options.token_budget < 1)
     throw Error(ErrorKind::kUsage,
                 "the token budget must be at least 1, found " + std::to_string(options.token_budget));

@@ -23,9 +23,11 @@ struct EditJob {
   std::filesystem::path statistics;  // folder
 };
 
-// Throws Error(kConfig): a layer or a BOS that the model does not have, and several layers; the message names what
-// said so (LayerChoice::where). Error(kUsage): a token budget below 1. `layer: auto` is resolved here (auto_layer.h).
-EditJob make_job(const Model& model, const Editor& editor, const EditFile& file, const EditRunOptions& options, Progress& progress);
+// Throws Error(kConfig): a layer or a BOS that the model does not have, and several layers; the message names
+// what said so (LayerChoice::where). Error(kUsage): a token budget below 1. `layer: auto` is resolved here
+// (auto_layer.h).
+EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
+                 const EditRunOptions& options, Progress& progress);
 
 // Loads the statistics of the job's layer; collects them when they are not there, and saves them once the
 // editor has found nothing to refuse in `requests`: a refused input changes nothing on disk.

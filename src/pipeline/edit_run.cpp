@@ -35,7 +35,8 @@ class Stopwatch {
 };
 
 RunConditions conditions_of(const EditJob& job) {
-  return {job.model->devices(), to_string(job.model->compute_type()), job.context.seed, job.context.token_budget};
+  return {job.model->devices(), to_string(job.model->compute_type()), job.context.seed,
+          job.context.token_budget};
 }
 
 // Why there is nothing that drift could be measured on.
@@ -102,9 +103,10 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   for (const int l : job.context.layers) {
     const LayerStatistics& layer = statistics.layers.at(l);
     if (layer.tokens < layer.C.size(0))
-      progress.note("the statistics of layer " + std::to_string(l) + " hold " + std::to_string(layer.tokens) +
-                    " tokens, fewer than the key's size " + std::to_string(layer.C.size(0)) +
-                    ": C is singular, and only the ridge makes it solvable; collect more (emend stats --tokens)");
+      progress.note(
+          "the statistics of layer " + std::to_string(l) + " hold " + std::to_string(layer.tokens) +
+          " tokens, fewer than the key's size " + std::to_string(layer.C.size(0)) +
+          ": C is singular, and only the ridge makes it solvable; collect more (emend stats --tokens)");
   }
   return statistics;
 }
@@ -187,8 +189,7 @@ EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
     fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
     set_before(outcome.patch.edit, before);
     set_after(outcome.patch.edit, before);
-    outcome.patch.checks =
-        run_checks(requests, before, skipped, std::nullopt, 0, outcome.patch.thresholds);
+    outcome.patch.checks = run_checks(requests, before, skipped, std::nullopt, 0, outcome.patch.thresholds);
     outcome.patch.passed = true;
     return outcome;
   }
@@ -210,10 +211,11 @@ EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& o
   return run_job(make_job(model, *editor, file, options, progress), model, progress);
 }
 
-PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
+PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
+                      Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
   const EditJob job = make_job(model, *editor, file, options, progress);
-  PlanOutcome outcome{editor->name(), editor->objective(), editor->options(), editor->needs_statistics(),
+  PlanOutcome outcome{editor->name(), editor->objective(), editor->options(),  editor->needs_statistics(),
                       true,           job.statistics,      job.context.layers, {}};
   EditorContext context = job.context;
   Statistics statistics;

@@ -44,7 +44,8 @@ Failure describe_failure(const std::exception_ptr& error) {
   } catch (const std::bad_alloc&) {
     return {kExitInternal, "out of memory; a smaller --token-budget needs less"};
   } catch (const c10::OutOfMemoryError&) {
-    return {kExitInternal, "out of the device's memory; a smaller --token-budget needs less, and so does --dtype bfloat16"};
+    return {kExitInternal,
+            "out of the device's memory; a smaller --token-budget needs less, and so does --dtype bfloat16"};
   } catch (const c10::Error& failure) {
     return {kExitInternal, "libtorch failed: " + first_line(failure.what_without_backtrace())};
   } catch (const std::exception& failure) {

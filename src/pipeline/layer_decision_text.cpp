@@ -12,25 +12,32 @@ namespace {
 std::string first_of_trace(const LayerDecision& decision) {
   if (decision.trace.empty()) return "";
   const LayerScore& best = decision.trace.front();
-  const auto chosen = std::find_if(decision.trace.begin(), decision.trace.end(), [&](const LayerScore& s) { return s.layer == decision.layer; });
-  if (best.layer == decision.layer) return " The trace of " + count_text(decision.traced_facts) + " facts puts it first, too.";
-  std::string text = " The trace of " + count_text(decision.traced_facts) + (decision.traced_facts == 1 ? " fact" : " facts") + " puts layer " +
-                     std::to_string(best.layer) + " first (effect " + number_text(best.score) + (std::isfinite(best.ci95) ? " ± " + number_text(best.ci95, 2) : "") + ")";
+  const auto chosen = std::find_if(decision.trace.begin(), decision.trace.end(),
+                                   [&](const LayerScore& s) { return s.layer == decision.layer; });
+  if (best.layer == decision.layer)
+    return " The trace of " + count_text(decision.traced_facts) + " facts puts it first, too.";
+  std::string text = " The trace of " + count_text(decision.traced_facts) +
+                     (decision.traced_facts == 1 ? " fact" : " facts") + " puts layer " +
+                     std::to_string(best.layer) + " first (effect " + number_text(best.score) +
+                     (std::isfinite(best.ci95) ? " ± " + number_text(best.ci95, 2) : "") + ")";
   if (chosen != decision.trace.end())
-    text += " and this one at place " + std::to_string(chosen - decision.trace.begin() + 1) + " (" + number_text(chosen->score) + ")";
+    text += " and this one at place " + std::to_string(chosen - decision.trace.begin() + 1) + " (" +
+            number_text(chosen->score) + ")";
   return text + ".";
 }
 
 }  // namespace
 
-LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& prefix, const std::vector<LayerScore>& trace, std::int64_t traced_facts,
+LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& prefix,
+                           const std::vector<LayerScore>& trace, std::int64_t traced_facts,
                            const std::vector<TrialScore>& trial) {
   LayerDecision decision;
   decision.trace = trace;
   decision.trial = trial;
   decision.traced_facts = traced_facts;
   decision.trial_facts = trial.empty() ? 0 : trial.front().facts;
-  const bool tells = !trial.empty() && trial.front().score > 0;  // where no layer takes edits, their order means nothing
+  const bool tells =
+      !trial.empty() && trial.front().score > 0;  // where no layer takes edits, their order means nothing
   decision.evidence = tells ? "trial" : "depth";
   decision.layer = tells ? trial.front().layer : default_layer(model.config());
   decision.model_fingerprint = model.fingerprint();
@@ -41,12 +48,16 @@ LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& 
 std::string decision_text(const LayerDecision& decision) {
   const std::string layer = "Layer " + std::to_string(decision.layer);
   if (decision.evidence == "trial")
-    return layer + ", decided by edits: score " + number_text(decision.trial.front().score) + " ± " + number_text(decision.trial.front().ci95, 2) + " over " +
-           count_text(decision.trial_facts) + " facts edited one by one." + first_of_trace(decision);
+    return layer + ", decided by edits: score " + number_text(decision.trial.front().score) + " ± " +
+           number_text(decision.trial.front().ci95, 2) + " over " + count_text(decision.trial_facts) +
+           " facts edited one by one." + first_of_trace(decision);
   if (!decision.trial.empty())
-    return layer + ", decided by depth alone, 1 + round(layers / 10): edits of " + count_text(decision.trial_facts) + " facts took hold at no layer that was tried." +
+    return layer + ", decided by depth alone, 1 + round(layers / 10): edits of " +
+           count_text(decision.trial_facts) + " facts took hold at no layer that was tried." +
            first_of_trace(decision);
-  return layer + ", decided by depth alone, 1 + round(layers / 10): no edits were tried, and tracing alone does not tell where edits work best (Hase et al. 2023)." +
+  return layer +
+         ", decided by depth alone, 1 + round(layers / 10): no edits were tried, and tracing alone does not "
+         "tell where edits work best (Hase et al. 2023)." +
          first_of_trace(decision);
 }
 

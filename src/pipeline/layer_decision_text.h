@@ -10,7 +10,8 @@
 namespace emend {
 
 // From the evidence at hand: the trial's best layer when there was a trial, else the depth default.
-LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& prefix, const std::vector<LayerScore>& trace, std::int64_t traced_facts,
+LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& prefix,
+                           const std::vector<LayerScore>& trace, std::int64_t traced_facts,
                            const std::vector<TrialScore>& trial);
 
 // What decided, and what the trace says beside it.

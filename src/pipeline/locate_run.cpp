@@ -28,7 +28,8 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     std::string pattern = (fs::temp_directory_path() / "emend-trial-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw Error(ErrorKind::kIo, "cannot make a folder in " + fs::temp_directory_path().string());
+    if (mkdtemp(pattern.data()) == nullptr)
+      throw Error(ErrorKind::kIo, "cannot make a folder in " + fs::temp_directory_path().string());
     path_ = pattern;
   }
   ~TemporaryFolder() {
@@ -49,9 +50,10 @@ std::string dataset_of(const fs::path& file) {
   const JsonView first = records.at(0);
   if (first.has("target")) return "emend";
   if (first.has("attribute") && first.has("relation_id")) return "known";
-  throw Error(ErrorKind::kUsage, "the option trial edits facts, and " + file.string() +
-                                     " names no targets: give edits with the option trial-data, and their form "
-                                     "with the option trial-dataset (emend eval's names)");
+  throw Error(ErrorKind::kUsage,
+              "the option trial edits facts, and " + file.string() +
+                  " names no targets: give edits with the option trial-data, and their form "
+                  "with the option trial-dataset (emend eval's names)");
 }
 
 DatasetFile read_trial_data(const LocateOptions& options) {
@@ -64,7 +66,8 @@ TraceFact asked_fact(const LocateOptions& options) {
   fact.id = "prompt";
   fact.prompt = options.prompt;
   fact.subject = options.subject;
-  fact.subject_begin = place_of_subject(options.prompt, options.subject, options.occurrence, "the option prompt");
+  fact.subject_begin =
+      place_of_subject(options.prompt, options.subject, options.occurrence, "the option prompt");
   fact.answer = options.answer;
   return fact;
 }
@@ -132,7 +135,8 @@ std::vector<EvalRecord> choose_records(const LocateOptions& options, const Datas
     if (static_cast<std::int64_t>(chosen.size()) == part.count) break;
   }
   if (chosen.empty())
-    throw Error(ErrorKind::kConfig, "the option " + part.name + ": there is no fact left to edit: the model knows " +
+    throw Error(ErrorKind::kConfig, "the option " + part.name +
+                                        ": there is no fact left to edit: the model knows " +
                                         std::to_string(passed) + " of those asked for, and " +
                                         std::to_string(part.skip) + " are passed over");
   return chosen;
@@ -147,7 +151,8 @@ class Trial {
         options_(options),
         data_(data),
         traces_(traces),
-        layers_(options.trial_layers.empty() ? trial_candidates(ranking, model.config()) : options.trial_layers),
+        layers_(options.trial_layers.empty() ? trial_candidates(ranking, model.config())
+                                             : options.trial_layers),
         editor_(make_editor(options.method, {})) {}
 
   // Best first; results go to the folder of the part's name.
@@ -182,7 +187,8 @@ class Trial {
     StatisticsOptions collecting;
     collecting.seed = options_.trace.seed;
     collecting.token_budget = options_.trace.token_budget;
-    return StatisticsStore(model_, options_.trace.prefix, options_.statistics).layers(layers_, collecting, progress);
+    return StatisticsStore(model_, options_.trace.prefix, options_.statistics)
+        .layers(layers_, collecting, progress);
   }
 
   Model& model_;
@@ -197,7 +203,8 @@ class Trial {
 
 LocateInput read_locate_input(const LocateOptions& options) {
   LocateInput input;
-  input.facts = options.facts.empty() ? std::vector<TraceFact>{asked_fact(options)} : read_trace_facts(options.facts);
+  input.facts =
+      options.facts.empty() ? std::vector<TraceFact>{asked_fact(options)} : read_trace_facts(options.facts);
   if (options.trial > 0) {
     input.trial = read_trial_data(options);
     make_editor(options.method, {});  // throws for an unknown one
@@ -211,17 +218,20 @@ bool holds_on_other_facts(const std::vector<TrialScore>& check, int chosen) {
   return false;
 }
 
-LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& given, Progress& progress) {
+LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& given,
+                         Progress& progress) {
   LocateOptions options = given;
   options.trace.prefix = resolve_bos(model.tokenizer(), options.bos);
-  for (const int layer : options.trial_layers) require_layer("the option trial-layers", layer, model.config().layers);
+  for (const int layer : options.trial_layers)
+    require_layer("the option trial-layers", layer, model.config().layers);
   LocateOutcome outcome;
   const bool has_file = !options.facts.empty();
   std::optional<DecisionPlace> place;
   if (has_file) place = look_for_decision(model, options.trace, options.statistics, outcome.notes);
   if (has_file)
-    outcome.result = trace_facts(model, input.facts, options.trace,
-                                 {options.out, options.resume, options.shard, options.shards, options.limit}, progress);
+    outcome.result =
+        trace_facts(model, input.facts, options.trace,
+                    {options.out, options.resume, options.shard, options.shards, options.limit}, progress);
   else
     outcome.result = trace_prompt(model, input.facts, options.trace, progress);
   if (outcome.result.missing > 0) return outcome;
@@ -235,7 +245,8 @@ LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOpt
     if (options.check > 0) outcome.check = trial.run({"check", options.trial, options.check}, progress);
   }
   progress.poll();
-  outcome.decision = decide_layer(model, options.trace.prefix, outcome.ranking, outcome.average.facts, scores);
+  outcome.decision =
+      decide_layer(model, options.trace.prefix, outcome.ranking, outcome.average.facts, scores);
   outcome.decision.source = has_file ? options.facts.filename().string() : "a prompt";
   outcome.decision.method = input.trial ? options.method : "";
   if (place) keep_decision(*place, outcome);

@@ -17,7 +17,8 @@ void check(const ApplyOptions& options) {
 }
 
 AppliedPatch check_patch(const Model& written, const NamedPatch& named, const std::vector<FactState>& before,
-                         const std::optional<double>& base_nll, std::int64_t token_budget, Progress& progress) {
+                         const std::optional<double>& base_nll, std::int64_t token_budget,
+                         Progress& progress) {
   const Patch& patch = named.patch;
   const std::vector<FactState> after = measure_patch(written, patch, token_budget, progress);
   AppliedPatch result;
@@ -70,8 +71,8 @@ ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const
   outcome.fingerprint = written.fingerprint();
   progress.poll();
   for (std::size_t i = 0; i < prepared.patches.size(); ++i) {
-    outcome.patches.push_back(check_patch(written, prepared.patches[i], prepared.before[i], prepared.base_nll[i],
-                                          options.token_budget, progress));
+    outcome.patches.push_back(check_patch(written, prepared.patches[i], prepared.before[i],
+                                          prepared.base_nll[i], options.token_budget, progress));
     outcome.passed = outcome.passed && outcome.patches.back().passed;
   }
   return outcome;

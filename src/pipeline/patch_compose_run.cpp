@@ -30,13 +30,14 @@ LayerMoments load_moments(const Model& model, const std::vector<NamedPatch>& pat
   for (const int layer : layers) {
     const Statistics statistics = load_statistics(model, {layer}, prefix, folder);
     if (statistics.layers.empty())
-      throw Error(ErrorKind::kIo, "no statistics of layer " + std::to_string(layer) + " in " + folder.string() +
-                                      ": the other edits are solved again with them; name their folder with the "
-                                      "option statistics");
+      throw Error(ErrorKind::kIo,
+                  "no statistics of layer " + std::to_string(layer) + " in " + folder.string() +
+                      ": the other edits are solved again with them; name their folder with the "
+                      "option statistics");
     const std::string made_with = statistics_of(patches, layer);
     if (statistics.fingerprint != made_with)
-      throw Error(ErrorKind::kModel, folder.string() + ": these statistics of layer " + std::to_string(layer) +
-                                         " (fingerprint " + statistics.fingerprint +
+      throw Error(ErrorKind::kModel, folder.string() + ": these statistics of layer " +
+                                         std::to_string(layer) + " (fingerprint " + statistics.fingerprint +
                                          ") are not those that the patch was made with (" + made_with + ")");
     moments[layer] = statistics.layers.at(layer).C;
   }
@@ -47,7 +48,8 @@ LayerMoments load_moments(const Model& model, const std::vector<NamedPatch>& pat
 void measure(Model& model, ComposeOutcome& outcome, std::int64_t token_budget, Progress& progress) {
   Patch& patch = outcome.patch;
   patch.emend_version = emend_version();
-  if (stored_before(patch).empty()) set_before(patch.edit, measure_patch(model, patch, token_budget, progress));
+  if (stored_before(patch).empty())
+    set_before(patch.edit, measure_patch(model, patch, token_budget, progress));
   const std::optional<double> before = held_nll(model, patch, token_budget);
   const ScopedEdit scope(model, patch.edit.changes);
   const std::vector<FactState> after = measure_patch(model, patch, token_budget, progress);
@@ -71,8 +73,8 @@ ComposeOutcome drop_edit(Model& model, const NamedPatch& patch, const std::strin
   return outcome;
 }
 
-ComposeOutcome merge_edits(Model& model, const std::vector<NamedPatch>& patches, const ComposeOptions& options,
-                           Progress& progress) {
+ComposeOutcome merge_edits(Model& model, const std::vector<NamedPatch>& patches,
+                           const ComposeOptions& options, Progress& progress) {
   std::vector<Patch> plain;
   std::vector<std::string> names;
   for (const NamedPatch& named : patches) {

@@ -9,6 +9,7 @@
 namespace emend {
 
 // The largest difference of p(target) of the prompts. Returns std::nullopt when nothing is stored.
-std::optional<double> largest_difference(const std::vector<FactState>& stored, const std::vector<FactState>& now);
+std::optional<double> largest_difference(const std::vector<FactState>& stored,
+                                         const std::vector<FactState>& now);
 
 }  // namespace emend

@@ -17,7 +17,8 @@ constexpr double kContained = 0.5;
 // that its vocabulary does not have, a chat template, rows beyond its positions.
 std::optional<std::vector<FactState>> measure_if_possible(const Model& model, const NamedPatch& named,
                                                           std::int64_t token_budget,
-                                                          std::vector<std::string>& warnings, Progress& progress) {
+                                                          std::vector<std::string>& warnings,
+                                                          Progress& progress) {
   try {
     require_sizes(named.patch, model, named.name);
     return measure_patch(model, named.patch, token_budget, progress);
@@ -28,8 +29,8 @@ std::optional<std::vector<FactState>> measure_if_possible(const Model& model, co
   }
 }
 
-// How many facts the model answers as after the edit: p(target) is nearer to what the patch measured then than
-// to what it measured before.
+// How many facts the model answers as after the edit: p(target) is nearer to what the patch measured then
+// than to what it measured before.
 void judge_by_behaviour(const Model& model, const NamedPatch& named, std::int64_t token_budget,
                         PatchVerdict& verdict, std::vector<std::string>& warnings, Progress& progress) {
   const std::vector<FactState> before = stored_before(named.patch), after = stored_after(named.patch);
@@ -41,7 +42,8 @@ void judge_by_behaviour(const Model& model, const NamedPatch& named, std::int64_
     if (!named.patch.edit.facts[i].is_edited()) continue;
     const double p = (*now)[i].prompt.p_target;
     ++verdict.asked;
-    if (std::abs(p - after[i].prompt.p_target) < std::abs(p - before[i].prompt.p_target)) ++*verdict.as_edited;
+    if (std::abs(p - after[i].prompt.p_target) < std::abs(p - before[i].prompt.p_target))
+      ++*verdict.as_edited;
   }
 }
 
@@ -74,7 +76,8 @@ std::vector<NamedPatch> find_patches(const fs::path& place, std::vector<std::str
   if (!fs::exists(place)) throw Error(ErrorKind::kIo, place.string() + ": there is no such folder");
   if (fs::is_directory(place)) {
     for (const fs::directory_entry& entry : fs::directory_iterator(place))
-      if (entry.is_regular_file() && entry.path().extension() == ".safetensors") files.push_back(entry.path());
+      if (entry.is_regular_file() && entry.path().extension() == ".safetensors")
+        files.push_back(entry.path());
   } else {
     files.push_back(place);
   }
@@ -109,7 +112,8 @@ InspectOutcome inspect_checkpoint(const Model& model, const std::optional<Inspec
     PatchVerdict verdict;
     verdict.name = named.name;
     verdict.edits = named.patch.edit.facts.size();
-    if (named.patch.edit.base_fingerprint == model.fingerprint()) verdict.presence = PatchPresence::kIsItsBase;
+    if (named.patch.edit.base_fingerprint == model.fingerprint())
+      verdict.presence = PatchPresence::kIsItsBase;
     outcome.patches.push_back(std::move(verdict));
   }
   if (base) {

@@ -82,15 +82,16 @@ std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, 
   for (const NamedPatch& named : patches) {
     if (named.patch.passed) continue;
     if (!guard.force)
-      throw Error(ErrorKind::kModel, named.name + ": this patch is marked as failed" + failed_checks_text(named.patch) +
-                                         ": its own checks did not pass; the option force goes on all the same");
+      throw Error(ErrorKind::kModel,
+                  named.name + ": this patch is marked as failed" + failed_checks_text(named.patch) +
+                      ": its own checks did not pass; the option force goes on all the same");
     warnings.push_back(named.name + ": this patch is marked as failed");
   }
   for (const KeyConflict& conflict : key_conflicts(without_names(patches), kSameKey)) {
-    const std::string what = patches[conflict.first_patch].name + " and " + patches[conflict.second_patch].name +
-                             " overlap: the edits " + quote(conflict.first_id) + " and " +
-                             quote(conflict.second_id) + " write the same key at layer " +
-                             std::to_string(conflict.layer) + ", and their updates would add up";
+    const std::string what =
+        patches[conflict.first_patch].name + " and " + patches[conflict.second_patch].name +
+        " overlap: the edits " + quote(conflict.first_id) + " and " + quote(conflict.second_id) +
+        " write the same key at layer " + std::to_string(conflict.layer) + ", and their updates would add up";
     if (!guard.force)
       throw Error(ErrorKind::kModel, what + "; leave one out, edit both together, or use the option force");
     warnings.push_back(what);

@@ -15,8 +15,9 @@ constexpr double kTolerance = 0.02;
 constexpr double kHalfTolerance = 0.1;
 
 // The model as it is now has all `count` patches on it.
-VerifiedPatch measure(const Model& model, const NamedPatch& named, std::size_t count, const std::vector<FactState>& before,
-                      const std::optional<double>& base_nll, std::int64_t token_budget, Progress& progress) {
+VerifiedPatch measure(const Model& model, const NamedPatch& named, std::size_t count,
+                      const std::vector<FactState>& before, const std::optional<double>& base_nll,
+                      std::int64_t token_budget, Progress& progress) {
   const Patch& patch = named.patch;
   VerifiedPatch result;
   result.name = named.name;
@@ -48,8 +49,8 @@ std::optional<double> largest_difference(const std::vector<FactState>& stored,
   return largest;
 }
 
-VerifyOutcome verify_patches(Model& model, const std::vector<NamedPatch>& patches, const VerifyOptions& options,
-                             Progress& progress) {
+VerifyOutcome verify_patches(Model& model, const std::vector<NamedPatch>& patches,
+                             const VerifyOptions& options, Progress& progress) {
   for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
   std::vector<std::vector<FactState>> before;
   std::vector<std::optional<double>> base_nll;

@@ -28,12 +28,9 @@ ResultJson neighbours_json(const FactRecord& fact) {
 
 // A fact without what was measured of it.
 ResultJson plain_fact_json(const FactRecord& fact) {
-  return {{"id", fact.request.id},
-          {"prompt", fact.request.prompt},
-          {"subject", fact.request.subject},
-          {"target", fact.request.target},
-          {"was", fact.request.was},
-          {"layer", fact.layer()},
+  return {{"id", fact.request.id},           {"prompt", fact.request.prompt},
+          {"subject", fact.request.subject}, {"target", fact.request.target},
+          {"was", fact.request.was},         {"layer", fact.layer()},
           {"status", to_string(fact.status)}};
 }
 

@@ -17,7 +17,8 @@ constexpr double kCellHeight = 18, kTop = 6, kBottom = 62, kLetter = 7.2;
 
 int level_of(double value, const HeatMap& map) {
   if (!std::isfinite(value) || !(map.high > map.low)) return 0;
-  return static_cast<int>(std::lround(std::clamp((value - map.low) / (map.high - map.low), 0.0, 1.0) * kLevels));
+  return static_cast<int>(
+      std::lround(std::clamp((value - map.low) / (map.high - map.low), 0.0, 1.0) * kLevels));
 }
 
 std::string rect(double x, double y, double width, double height, int level) {
@@ -33,7 +34,9 @@ std::string words(const std::string& text, double x, double y, const char* ancho
                      x, y, anchor, style, escape_html(text));
 }
 
-bool is_faint(const HeatMap::Row& row, std::size_t column) { return column < row.faint.size() && row.faint[column]; }
+bool is_faint(const HeatMap::Row& row, std::size_t column) {
+  return column < row.faint.size() && row.faint[column];
+}
 
 std::string cells(const HeatMap& map, const HeatMap::Row& row, double left, double top, double width) {
   std::string drawn;
@@ -41,11 +44,12 @@ std::string cells(const HeatMap& map, const HeatMap::Row& row, double left, doub
     const int level = level_of(row.values[begin], map);
     const bool faint = is_faint(row, begin);
     std::size_t end = begin + 1;
-    while (end < row.values.size() && level_of(row.values[end], map) == level && is_faint(row, end) == faint) ++end;
+    while (end < row.values.size() && level_of(row.values[end], map) == level && is_faint(row, end) == faint)
+      ++end;
     const double height = kCellHeight - 2;
     if (level > 0)
-      drawn += rect(left + width * static_cast<double>(begin), top + 1 + (faint ? height / 4 : 0), width * static_cast<double>(end - begin),
-                    faint ? height / 2 : height, level);
+      drawn += rect(left + width * static_cast<double>(begin), top + 1 + (faint ? height / 4 : 0),
+                    width * static_cast<double>(end - begin), faint ? height / 2 : height, level);
     begin = end;
   }
   return drawn;
@@ -54,14 +58,17 @@ std::string cells(const HeatMap& map, const HeatMap::Row& row, double left, doub
 std::string scale(const HeatMap& map, double left, double top) {
   constexpr double kWidth = 100;
   std::string drawn = words(number_text(map.low, 2), left - 6, top + 11, "end", "quiet");
-  for (int i = 1; i <= 10; ++i) drawn += rect(left + kWidth / 10 * (i - 1), top, kWidth / 10, 12, i * kLevels / 10);
-  return drawn + words(number_text(map.high, 2) + "  " + map.scale_label, left + kWidth + 6, top + 11, "start", "quiet");
+  for (int i = 1; i <= 10; ++i)
+    drawn += rect(left + kWidth / 10 * (i - 1), top, kWidth / 10, 12, i * kLevels / 10);
+  return drawn + words(number_text(map.high, 2) + "  " + map.scale_label, left + kWidth + 6, top + 11,
+                       "start", "quiet");
 }
 
 double label_width(const HeatMap& map) {
   double width = 0;
   for (const HeatMap::Row& row : map.rows)
-    if (!row.values.empty()) width = std::max(width, kLetter * static_cast<double>(display_width(one_line(row.label))));
+    if (!row.values.empty())
+      width = std::max(width, kLetter * static_cast<double>(display_width(one_line(row.label))));
   return std::min(width + 22, 0.45 * map.frame.width);
 }
 
@@ -88,7 +95,8 @@ std::string heat_map_svg(const HeatMap& map) {
   for (const HeatMap::Row& row : map.rows) {
     if (row.values.empty()) continue;
     const auto letters = static_cast<std::size_t>(std::max(1.0, (left - 16) / kLetter));
-    text += words(cut_to_width(one_line(row.label), letters), left - 10, top + 13, "end", row.marked ? "marked" : "");
+    text += words(cut_to_width(one_line(row.label), letters), left - 10, top + 13, "end",
+                  row.marked ? "marked" : "");
     if (row.marked)
       text += fmt::format(R"(<path class="mark" d="M{:.1f} {:.1f}V{:.1f}"/>)"
                           "\n",
@@ -105,7 +113,8 @@ std::string heat_map_svg(const HeatMap& map) {
 
 std::string standalone_svg(const std::string& chart) {
   const std::size_t after = chart.find(">\n") + 2;
-  return chart.substr(0, after) + "<style>" + page_style() + "\nsvg { background: var(--paper); }</style>\n" + chart.substr(after);
+  return chart.substr(0, after) + "<style>" + page_style() + "\nsvg { background: var(--paper); }</style>\n" +
+         chart.substr(after);
 }
 
 }  // namespace emend

@@ -19,11 +19,12 @@ struct HeatMap {
   std::vector<Row> rows;
   double low = 0, high = 1;  // values at or below `low` stay empty, those at or above `high` are full
   std::string x_label, scale_label;
-  int series = 1;            // colour, 1 to 5
+  int series = 1;  // colour, 1 to 5
 };
 
-// Columns count from 0 and are marked every five. Neighbouring cells of nearly the same value (a twentieth of the scale) become one shape,
-// so that a page of many maps stays small; the numbers themselves belong into a table or a file beside it.
+// Columns count from 0 and are marked every five. Neighbouring cells of nearly the same value (a twentieth of
+// the scale) become one shape, so that a page of many maps stays small; the numbers themselves belong into a
+// table or a file beside it.
 std::string heat_map_svg(const HeatMap& map);
 
 // A chart as a file of its own: with the style sheet of the pages inside and a background.

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/strings.h"
 #include "base/peak_memory.h"
+#include "base/strings.h"
 #include "emend/version.h"
 #include "report/numbers.h"
 #include "report/table.h"
@@ -22,9 +22,8 @@ std::string solution_table(const Edit& edit, std::size_t columns) {
                {"reason", Align::kLeft, 10}});
   for (const FactRecord& fact : edit.facts) {
     if (fact.status == FactStatus::kAlreadyTrue) continue;
-    table.add_row({fact.request.id, layers_text(fact), std::to_string(fact.steps),
-                   number_text(fact.loss), number_text(fact.update_norm()), number_text(fact.relative_norm()),
-                   fact.reason});
+    table.add_row({fact.request.id, layers_text(fact), std::to_string(fact.steps), number_text(fact.loss),
+                   number_text(fact.update_norm()), number_text(fact.relative_norm()), fact.reason});
   }
   return table.text(columns);
 }
@@ -103,8 +102,8 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
 std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model,
                         const std::filesystem::path& patch) {
   const auto& facts = outcome.patch.edit.facts;
-  const auto edited = std::find_if(facts.begin(), facts.end(),
-                                   [](const FactRecord& fact) { return fact.is_edited(); });
+  const auto edited =
+      std::find_if(facts.begin(), facts.end(), [](const FactRecord& fact) { return fact.is_edited(); });
   if (edited == facts.end()) return "";
   std::string line = "emend generate " + shell_word(edited->request.prompt) + " --model " +
                      shell_word(model.string()) + " --patch " + shell_word(patch.string());
@@ -155,22 +154,26 @@ std::string costs_table(const EditPlan& plan, std::size_t columns) {
   return table.text(columns);
 }
 
-std::string bare_table(const std::vector<EditRequest>& requests, const std::string& layers, std::size_t columns) {
+std::string bare_table(const std::vector<EditRequest>& requests, const std::string& layers,
+                       std::size_t columns) {
   Table table({{"id"}, {"layer", Align::kRight}, {"prompt"}, {"target"}});
-  for (const EditRequest& request : requests) table.add_row({request.id, layers, request.prompt, request.target});
+  for (const EditRequest& request : requests)
+    table.add_row({request.id, layers, request.prompt, request.target});
   return table.text(columns);
 }
 
 }  // namespace
 
-std::string plan_report(const PlanOutcome& outcome, const EditFile& file, const Model& model, std::size_t columns) {
+std::string plan_report(const PlanOutcome& outcome, const EditFile& file, const Model& model,
+                        std::size_t columns) {
   const std::string layers = join(numbers_text(outcome.layers));
   std::string text;
   if (outcome.has_statistics)
     text = costs_table(outcome.plan, columns);
   else
     text = "No statistics of layer " + layers + " in " + outcome.statistics.string() +
-           ": without them there are no costs and conflicts to tell. `emend edit` without --dry-run makes them, and so "
+           ": without them there are no costs and conflicts to tell. `emend edit` without --dry-run makes "
+           "them, and so "
            "does `emend stats`.\n" +
            bare_table(file.edits, layers, columns);
   return text + method_line(outcome.method, outcome.objective, outcome.uses_statistics) +

@@ -34,7 +34,8 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model, double tota
                      const std::vector<std::filesystem::path>& outputs);
 
 // The plan of --dry-run; without statistics the edits and their layers alone.
-std::string plan_report(const PlanOutcome& outcome, const EditFile& file, const Model& model, std::size_t columns);
+std::string plan_report(const PlanOutcome& outcome, const EditFile& file, const Model& model,
+                        std::size_t columns);
 ResultJson plan_json(const PlanOutcome& outcome, const Model& model);
 
 }  // namespace emend

@@ -21,7 +21,8 @@ ResultJson difference_json(const std::optional<double>& difference) {
 
 std::string facts_and_checks(const std::vector<FactRecord>& facts, const std::vector<CheckResult>& checks,
                              std::size_t columns) {
-  return facts_table(facts, columns) + "\n" + lost_table(facts, columns) + "\n" + checks_table(checks, columns);
+  return facts_table(facts, columns) + "\n" + lost_table(facts, columns) + "\n" +
+         checks_table(checks, columns);
 }
 
 std::string written_table(const WritePlan& plan, std::size_t columns) {
@@ -46,8 +47,9 @@ std::string realised_table(const WritePlan& plan, std::size_t columns) {
                {"rounding", Align::kRight},
                {"of the value", Align::kRight}});
   for (const RealisedFact& fact : plan.facts)
-    table.add_row({fact.id, std::to_string(fact.weight.block), number_text(fact.wanted), number_text(fact.arrived),
-                   percent_text(fact.share), percent_text(fact.error), percent_text(fact.value_error)});
+    table.add_row({fact.id, std::to_string(fact.weight.block), number_text(fact.wanted),
+                   number_text(fact.arrived), percent_text(fact.share), percent_text(fact.error),
+                   percent_text(fact.value_error)});
   return table.text(columns);
 }
 
@@ -70,7 +72,10 @@ ResultJson verify_json(const VerifyOutcome& outcome, const Model& model) {
                     {"difference", difference_json(patch.difference_after)},
                     {"compared", patch.difference_before && patch.difference_after},
                     {"passed", patch.passed}});
-  return {{"emend", emend_version()}, {"model", model_json(model)}, {"patches", list}, {"passed", outcome.passed}};
+  return {{"emend", emend_version()},
+          {"model", model_json(model)},
+          {"patches", list},
+          {"passed", outcome.passed}};
 }
 
 std::vector<JunitSuite> verify_suites(const VerifyOutcome& outcome) {
@@ -94,7 +99,8 @@ std::string written_text(const ApplyOutcome& outcome, std::size_t columns) {
 std::string checked_text(const ApplyOutcome& outcome, std::size_t columns) {
   std::string text;
   for (const AppliedPatch& patch : outcome.patches)
-    text += "\n" + patch.name + ", on the written file\n\n" + facts_and_checks(patch.facts, patch.checks, columns);
+    text += "\n" + patch.name + ", on the written file\n\n" +
+            facts_and_checks(patch.facts, patch.checks, columns);
   return text + "\nChecks on the written file: " + (outcome.passed ? "passed" : "FAILED") + "\n";
 }
 
@@ -126,9 +132,10 @@ std::vector<JunitSuite> apply_suites(const ApplyOutcome& outcome) {
     suites.push_back(junit_suite(patch.name, patch.facts, patch.checks));
     for (const RealisedFact& fact : outcome.plan.facts)
       if (fact.patch == i)
-        suites.back().cases.push_back(junit_case(
-            "stored " + fact.id, fact.share >= kLeastShare && fact.error <= kMostError,
-            percent_text(fact.share) + " of the update arrived, with rounding of " + percent_text(fact.error)));
+        suites.back().cases.push_back(
+            junit_case("stored " + fact.id, fact.share >= kLeastShare && fact.error <= kMostError,
+                       percent_text(fact.share) + " of the update arrived, with rounding of " +
+                           percent_text(fact.error)));
   }
   return suites;
 }

@@ -1,4 +1,6 @@
 // Plans, checkpoints, shards and stated errors of a collection.
+#include "emend/statistics_run.h"
+
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -9,7 +11,6 @@
 #include "analysis/statistics_quality.h"
 #include "base/expect_error.h"
 #include "base/temp_folder.h"
-#include "emend/statistics_run.h"
 #include "support/tiny_models.h"
 #include "support/world.h"
 

@@ -100,7 +100,8 @@ TEST(TextBlocks, RowsThatRunTogetherHaveSimilarLengths) {
 
 TEST(TextBlocks, CoarseUnitsAreFourOfAHalfInOrder) {
   std::vector<TextUnit> units;
-  for (std::size_t i = 0; i < 11; ++i) units.push_back({{i, 100 + i}, i == 10 ? 0 : static_cast<int>(i % 2), 7, 9});
+  for (std::size_t i = 0; i < 11; ++i)
+    units.push_back({{i, 100 + i}, i == 10 ? 0 : static_cast<int>(i % 2), 7, 9});
   const auto coarse = coarse_units(units);  // the first half has units 0, 2, 4, 6, 8, 10
   ASSERT_EQ(coarse.size(), 4u);
   EXPECT_EQ(coarse[0].rows, (std::vector<std::size_t>{0, 100, 2, 102, 4, 104, 6, 106}));

@@ -30,8 +30,10 @@ TraceOptions small_options(const Model& model) {
   return options;
 }
 
-FactTrace traced(const Model& model, const TraceFact& fact, const TraceOptions& options, std::uint64_t number = 0) {
-  return trace_fact(model, fact, options, noise_sigma(model, test::world_facts(20)), subject_token_pool(model, test::world_facts(20)), number);
+FactTrace traced(const Model& model, const TraceFact& fact, const TraceOptions& options,
+                 std::uint64_t number = 0) {
+  return trace_fact(model, fact, options, noise_sigma(model, test::world_facts(20)),
+                    subject_token_pool(model, test::world_facts(20)), number);
 }
 
 std::string refusal(const std::function<void()>& work, ErrorKind kind) {
@@ -50,17 +52,19 @@ void expect_grid(const Grid& found, const Json& wanted, double within, const std
   for (std::size_t t = 0; t < found.size(); ++t) {
     ASSERT_EQ(found[t].size(), wanted[t].size()) << what;
     for (std::size_t l = 0; l < found[t].size(); ++l)
-      EXPECT_NEAR(found[t][l], wanted[t][l].get<double>(), within) << what << " token " << t << " layer " << l;
+      EXPECT_NEAR(found[t][l], wanted[t][l].get<double>(), within)
+          << what << " token " << t << " layer " << l;
   }
 }
 
 TEST(NumpyRandom, DrawsTheRecordedNumbers) {
   NumpyRandom normal(1);
-  for (const double wanted : {1.6243453636632417, -0.6117564136500754, -0.5281717522634557, -1.0729686221561705, 0.8654076293246785,
-                              -2.3015386968802827})
+  for (const double wanted : {1.6243453636632417, -0.6117564136500754, -0.5281717522634557,
+                              -1.0729686221561705, 0.8654076293246785, -2.3015386968802827})
     EXPECT_EQ(normal.normal(), wanted);
   NumpyRandom uniform(1);
-  for (const double wanted : {-0.165955990594852, 0.4406489868843162, -0.9997712503653102, -0.39533485473632046})
+  for (const double wanted :
+       {-0.165955990594852, 0.4406489868843162, -0.9997712503653102, -0.39533485473632046})
     EXPECT_NEAR(2 * uniform.uniform() - 1, wanted, 1e-15);
 }
 
@@ -90,7 +94,8 @@ TEST(TraceFact, EqualsAPlainProgramThatPatchesModules) {
     expect_grid(found.mlp, wanted.at("mlp"), 1e-5, "mlp");
     expect_grid(found.attention, wanted.at("attn"), 1e-5, "attention");
     expect_grid({found.severed_mlp}, Json::array({wanted.at("severed_mlp")}), 1e-5, "severed mlp");
-    expect_grid({found.severed_attention}, Json::array({wanted.at("severed_attn")}), 1e-5, "severed attention");
+    expect_grid({found.severed_attention}, Json::array({wanted.at("severed_attn")}), 1e-5,
+                "severed attention");
   }
 }
 
@@ -101,9 +106,11 @@ class TraceIdentities : public testing::TestWithParam<std::string> {
     const c10::NoGradGuard no_grad;
     TraceRow row = prompt_row(model, fact, options);
     row = with_answer(row, answer_ids(model, fact, options, row));
-    return run_clean_and_corrupted(model, row,
-                                   corrupted_embeddings(model, row.subject(), options.noise, options.samples, noise_sigma(model, test::world_facts(20)),
-                                                        subject_token_pool(model, test::world_facts(20)), {options.seed, 0}));
+    return run_clean_and_corrupted(
+        model, row,
+        corrupted_embeddings(model, row.subject(), options.noise, options.samples,
+                             noise_sigma(model, test::world_facts(20)),
+                             subject_token_pool(model, test::world_facts(20)), {options.seed, 0}));
   }
 
   // Every cell of a grid, run: also those whose value a trace knows without.
@@ -112,10 +119,12 @@ class TraceIdentities : public testing::TestWithParam<std::string> {
     std::vector<Cell> cells;
     for (int l = 0; l < layers; ++l) {
       const LayerRange window = window_around(l, default_window(layers), layers);
-      cells.push_back(site == Site::kBlockOutput ? Cell{l + 1, true, 0} : Cell{window.begin, false, window.end});
+      cells.push_back(site == Site::kBlockOutput ? Cell{l + 1, true, 0}
+                                                 : Cell{window.begin, false, window.end});
     }
     Grid grid;
-    for (std::int64_t t = 0; t < runs.row.prompt; ++t) grid.push_back(run_cells(model, runs, cells, {t, site, std::nullopt, 4096}));
+    for (std::int64_t t = 0; t < runs.row.prompt; ++t)
+      grid.push_back(run_cells(model, runs, cells, {t, site, std::nullopt, 4096}));
     return grid;
   }
 
@@ -125,34 +134,41 @@ class TraceIdentities : public testing::TestWithParam<std::string> {
 TEST_P(TraceIdentities, HoldWhereverTheSubjectStands) {
   TraceFact first = test::world_facts(1)[0];
   first.answer.clear();  // one token: with more, the places behind the prompt's last token stay corrupted
-  const std::vector<TraceFact> facts = {first,
-                                        {"inside", "The guild lists Workis Tellond as a", "Workis Tellond", 16, ""},
-                                        {"end", "A friend of the tailor is Workis Tellond", "Workis Tellond", 26, ""},
-                                        {"chinese", "The colour of 斑马 is", "斑马", 14, ""}};
+  const std::vector<TraceFact> facts = {
+      first,
+      {"inside", "The guild lists Workis Tellond as a", "Workis Tellond", 16, ""},
+      {"end", "A friend of the tailor is Workis Tellond", "Workis Tellond", 26, ""},
+      {"chinese", "The colour of 斑马 is", "斑马", 14, ""}};
   for (const TraceFact& fact : facts) {
     const FactTrace trace = traced(model, fact, small_options(model));
     const std::size_t tokens = trace.tokens.size(), layers = trace.block[0].size();
     ASSERT_EQ(layers, 9u);
     EXPECT_GT(trace.high, 0);
     const TraceRuns runs = runs_of(fact, small_options(model));
-    const Grid block = run_all(runs, Site::kBlockOutput), mlp = run_all(runs, Site::kMlpOutput), attention = run_all(runs, Site::kAttentionOutput);
-    for (std::size_t t = 0; t + 1 < tokens; ++t) EXPECT_NEAR(block[t][layers - 1], trace.low, kSame) << fact.id;
+    const Grid block = run_all(runs, Site::kBlockOutput), mlp = run_all(runs, Site::kMlpOutput),
+               attention = run_all(runs, Site::kAttentionOutput);
+    for (std::size_t t = 0; t + 1 < tokens; ++t)
+      EXPECT_NEAR(block[t][layers - 1], trace.low, kSame) << fact.id;
     EXPECT_NEAR(block[tokens - 1][layers - 1], trace.high, kSame) << fact.id;
     for (std::int64_t t = 0; t < trace.subject_begin; ++t)
       for (std::size_t l = 0; l < layers; ++l)
-        for (const Grid* grid : {&block, &mlp, &attention}) EXPECT_NEAR((*grid)[t][l], trace.low, kSame) << fact.id;
+        for (const Grid* grid : {&block, &mlp, &attention})
+          EXPECT_NEAR((*grid)[t][l], trace.low, kSame) << fact.id;
     // What the trace fills in is what a run gives.
-    for (const auto& [found, wanted] : {std::pair(&trace.block, &block), {&trace.mlp, &mlp}, {&trace.attention, &attention}}) {
+    for (const auto& [found, wanted] :
+         {std::pair(&trace.block, &block), {&trace.mlp, &mlp}, {&trace.attention, &attention}}) {
       ASSERT_EQ(found->size(), tokens);
       for (std::size_t t = 0; t < tokens; ++t)
-        for (std::size_t l = 0; l < layers; ++l) EXPECT_NEAR((*found)[t][l], (*wanted)[t][l], kSame) << fact.id << " token " << t << " layer " << l;
+        for (std::size_t l = 0; l < layers; ++l)
+          EXPECT_NEAR((*found)[t][l], (*wanted)[t][l], kSame) << fact.id << " token " << t << " layer " << l;
     }
     if (trace.lookup() + 1 < static_cast<std::int64_t>(tokens)) {
       EXPECT_NEAR(trace.severed_mlp[layers - 1], trace.low, kSame) << fact.id;
       EXPECT_NEAR(trace.severed_attention[layers - 1], trace.low, kSame) << fact.id;
     }
     std::string text;
-    for (std::int64_t t = trace.subject_begin; t < trace.subject_end; ++t) text += model.tokenizer().token_bytes(trace.ids[t]);
+    for (std::int64_t t = trace.subject_begin; t < trace.subject_end; ++t)
+      text += model.tokenizer().token_bytes(trace.ids[t]);
     EXPECT_THAT(text, HasSubstr(fact.subject));
   }
 }
@@ -197,7 +213,8 @@ TEST_F(TraceFactWorld, OnlyTheLastSubjectTokenWhenThatIsAsked) {
   EXPECT_TRUE(one.block.empty());
   for (std::size_t t = 0; t < one.mlp.size(); ++t)
     EXPECT_EQ(one.mlp[t].empty(), static_cast<std::int64_t>(t) != one.lookup());
-  for (std::size_t l = 0; l < 9; ++l) EXPECT_NEAR(one.mlp[one.lookup()][l], whole.mlp[one.lookup()][l], kSame);
+  for (std::size_t l = 0; l < 9; ++l)
+    EXPECT_NEAR(one.mlp[one.lookup()][l], whole.mlp[one.lookup()][l], kSame);
 }
 
 TEST_F(TraceFactWorld, FastRunsTheChosenCellsExactlyAndEstimatesTheRest) {
@@ -212,8 +229,10 @@ TEST_F(TraceFactWorld, FastRunsTheChosenCellsExactlyAndEstimatesTheRest) {
   EXPECT_LT(fast.mlp_estimate->exact_cells, fast.mlp_estimate->cells);
   for (std::size_t t = 0; t < fast.mlp.size(); ++t)
     for (std::size_t l = 0; l < 9; ++l)
-      EXPECT_NEAR(fast.mlp[t][l], fast.mlp_exact[t][l] ? whole.mlp[t][l] : std::clamp(fast.mlp_estimate->values[t][l], 0.0, 1.0),
-                  kSame);
+      EXPECT_NEAR(
+          fast.mlp[t][l],
+          fast.mlp_exact[t][l] ? whole.mlp[t][l] : std::clamp(fast.mlp_estimate->values[t][l], 0.0, 1.0),
+          kSame);
   for (std::size_t l = 0; l < 9; ++l) EXPECT_TRUE(fast.mlp_exact[fast.lookup()][l]);
 }
 
@@ -242,19 +261,24 @@ TEST_F(TraceFactWorld, SigmaIsThatOfAllSubjectsOrOfTheTable) {
   const at::Tensor table = model.weights().token_embedding;
   EXPECT_NEAR(noise_sigma(model, {fact}), table.to(at::kDouble).std().item<double>(), 1e-9);
   const auto facts = test::world_facts(4);
-  const at::Tensor rows = table.index_select(0, at::tensor(subject_token_pool(model, facts), at::kLong)).to(at::kDouble);
+  const at::Tensor rows =
+      table.index_select(0, at::tensor(subject_token_pool(model, facts), at::kLong)).to(at::kDouble);
   EXPECT_NEAR(noise_sigma(model, facts), rows.std().item<double>(), 1e-9);
 }
 
 TEST_F(TraceFactWorld, RefusesWhatCannotBeTraced) {
   const TraceOptions options = small_options(model);
-  const auto trace_with = [&](const TraceFact& asked, const TraceOptions& how) { return [&] { traced(model, asked, how); }; };
-  const std::string first = model.tokenizer().token_bytes(fact.prompt.empty() ? 0 : traced(model, fact, options).ids[1]);
+  const auto trace_with = [&](const TraceFact& asked, const TraceOptions& how) {
+    return [&] { traced(model, asked, how); };
+  };
+  const std::string first =
+      model.tokenizer().token_bytes(fact.prompt.empty() ? 0 : traced(model, fact, options).ids[1]);
   const TraceFact short_prompt{"short", first, first, 0, ""};
   EXPECT_THAT(refusal(trace_with(short_prompt, options), ErrorKind::kConfig), HasSubstr("is one token"));
   TraceOptions wide = options;
   wide.window = 10;
-  EXPECT_THAT(refusal(trace_with(fact, wide), ErrorKind::kConfig), HasSubstr("a window of 10 layers does not fit the model, which has 9"));
+  EXPECT_THAT(refusal(trace_with(fact, wide), ErrorKind::kConfig),
+              HasSubstr("a window of 10 layers does not fit the model, which has 9"));
   TraceOptions silent = options;
   silent.noise.level = 0;
   EXPECT_THAT(refusal(trace_with(fact, silent), ErrorKind::kConfig), HasSubstr("above 0"));
@@ -270,8 +294,9 @@ TEST_F(TraceFactWorld, RefusesAnAnswerOfZeroProbability) {
   }
   TraceFact impossible = fact;
   impossible.answer = "flute";
-  EXPECT_THAT(refusal([&] { traced(model, impossible, small_options(model)); }, ErrorKind::kConfig),
-              testing::AllOf(HasSubstr("fact " + fact.id), HasSubstr("\"flute\""), HasSubstr("probability 0")));
+  EXPECT_THAT(
+      refusal([&] { traced(model, impossible, small_options(model)); }, ErrorKind::kConfig),
+      testing::AllOf(HasSubstr("fact " + fact.id), HasSubstr("\"flute\""), HasSubstr("probability 0")));
 }
 
 TEST(TraceWindows, AreRelativeToDepthAndCutToTheModel) {

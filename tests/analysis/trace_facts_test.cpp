@@ -43,7 +43,8 @@ const RoleAverage& role_of(const TraceAverage& average, const std::string& name)
 }
 
 TEST(TraceAverage, SubtractsEachFactsLowAndCountsEachFactOnce) {
-  std::vector<FactTrace> traces = {made_trace("a", 0.1, 0.1), made_trace("b", 0.2, 0.3), made_trace("wrong", 0.5, 9)};
+  std::vector<FactTrace> traces = {made_trace("a", 0.1, 0.1), made_trace("b", 0.2, 0.3),
+                                   made_trace("wrong", 0.5, 9)};
   traces[2].correct = false;
   const TraceAverage average = average_traces(traces);
   EXPECT_EQ(average.facts, 2);
@@ -143,13 +144,15 @@ TEST_F(TraceFactsWorld, AKilledRunResumesToTheSameResultAndShardsMakeItToo) {
   const TraceResult last = run({folder / "parts", false, 1, 2});
   EXPECT_EQ(last.missing, 0);
   EXPECT_EQ(text_of(last), whole);
-  EXPECT_EQ(read_text_file(folder / "parts/facts/000003.json"), read_text_file(folder / "one/facts/000003.json"));
+  EXPECT_EQ(read_text_file(folder / "parts/facts/000003.json"),
+            read_text_file(folder / "one/facts/000003.json"));
 }
 
 TEST_F(TraceFactsWorld, AFolderOfAnotherRunIsRefused) {
   run({folder});
   options.samples = 3;
-  EXPECT_THAT(refusal({folder, true}), testing::AllOf(HasSubstr("another \"samples\""), HasSubstr("give another folder")));
+  EXPECT_THAT(refusal({folder, true}),
+              testing::AllOf(HasSubstr("another \"samples\""), HasSubstr("give another folder")));
   options.samples = 2;
   facts[2].prompt = "In short: " + facts[2].prompt;
   facts[2].subject_begin += 10;
@@ -215,7 +218,8 @@ TEST_P(TraceOfTheWorld, ShowsRecallAtTheLastSubjectTokenAndReadingAtTheLastToken
   EXPECT_GT(average.total_effect, 0.5);
   const RoleAverage &recall = role_of(average, "last subject token"), &last = role_of(average, "last token");
   for (const RoleAverage& role : average.roles)
-    if (role.role != recall.role) EXPECT_GT(largest(recall.mlp.mean), 1.15 * largest(role.mlp.mean)) << role.role;
+    if (role.role != recall.role)
+      EXPECT_GT(largest(recall.mlp.mean), 1.15 * largest(role.mlp.mean)) << role.role;
   EXPECT_GT(largest(recall.mlp.mean), 2 * largest(recall.attention.mean));
   const std::size_t late = recall.mlp.mean.size() / 2;
   EXPECT_GT(largest(last.attention.mean, late), 1.05 * largest(last.mlp.mean, late));
@@ -228,7 +232,9 @@ TEST_P(TraceOfTheWorld, ShowsRecallAtTheLastSubjectTokenAndReadingAtTheLastToken
   }
   EXPECT_GT(lost_without_mlp, 0.03);
   EXPECT_GT(lost_without_mlp, 2 * lost_without_attention);
-  const auto smallest = [](const std::vector<double>& values) { return *std::min_element(values.begin(), values.end()); };
+  const auto smallest = [](const std::vector<double>& values) {
+    return *std::min_element(values.begin(), values.end());
+  };
   EXPECT_LT(smallest(average.knockout_subject.mean), smallest(average.knockout_others.mean));
 }
 

@@ -67,8 +67,7 @@ TEST(ByteStream, NamesTheFileThatItCannotRead) {
   const test::TempFolder folder;
   EXPECT_THAT(test::error_of(ErrorKind::kIo, [&] { open_byte_stream(folder / "absent"); }),
               HasSubstr("absent"));
-  EXPECT_THAT(test::error_of(ErrorKind::kIo, [&] { open_byte_stream(folder.path()); }),
-              HasSubstr("folder"));
+  EXPECT_THAT(test::error_of(ErrorKind::kIo, [&] { open_byte_stream(folder.path()); }), HasSubstr("folder"));
 }
 
 TEST(ByteStream, DamagedDataIsRefusedByName) {

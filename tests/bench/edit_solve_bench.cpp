@@ -1,10 +1,10 @@
 // edit_solve_bench [D_FF] [FACTS]
 //
 // How long the closed form of a whole edit takes where C is large: FACTS edits of the invented world (default
-// 32) by run_edit on a small random model whose keys have D_FF entries (default 14,336, Llama 3 8B's). C is the
-// identity plus a few directions, so that it costs nothing to make. Prints as JSON the seconds of the run's
-// parts and, as the plain way, the seconds of one factor of C with the estimate of its condition, measured in
-// the same run: `factors` is how many of them the statistics and the solve together take.
+// 32) by run_edit on a small random model whose keys have D_FF entries (default 14,336, Llama 3 8B's). C is
+// the identity plus a few directions, so that it costs nothing to make. Prints as JSON the seconds of the
+// run's parts and, as the plain way, the seconds of one factor of C with the estimate of its condition,
+// measured in the same run: `factors` is how many of them the statistics and the solve together take.
 #include <ATen/ATen.h>
 
 #include <chrono>

@@ -141,8 +141,8 @@ int main(int argc, char** argv) {
   together.push_back(search_seconds(many, Objective::kInjected, 1 + kSteps) / 32);
 
   std::printf("layer %d of %d, %d rows of %d prompt tokens, %s on %s, medians of %d\n", layer,
-              model.config().layers, kContexts + 1, kPromptTokens, to_string(where.dtype).c_str(), where.device.text().c_str(),
-              repeats);
+              model.config().layers, kContexts + 1, kPromptTokens, to_string(where.dtype).c_str(),
+              where.device.text().c_str(), repeats);
   std::printf("a step, injected        %8.3f s\n", median(injected));
   std::printf("a step, written         %8.3f s\n", median(written));
   std::printf("full forward + backward %8.3f s\n", median(plain));

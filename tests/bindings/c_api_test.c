@@ -7,10 +7,12 @@
 
 static int failures = 0;
 
-static void check_status(int line, const char* call, emend_status got, emend_status wanted, const char* words) {
+static void check_status(int line, const char* call, emend_status got, emend_status wanted,
+                         const char* words) {
   const char* error = emend_last_error();
   if (got == wanted && strstr(error, words) != NULL && (got == EMEND_OK) == (*error == '\0')) return;
-  printf("line %d: %s gave %d \"%s\", expected %d with \"%s\"\n", line, call, (int)got, error, (int)wanted, words);
+  printf("line %d: %s gave %d \"%s\", expected %d with \"%s\"\n", line, call, (int)got, error, (int)wanted,
+         words);
   ++failures;
 }
 #define OK(call) check_status(__LINE__, #call, call, EMEND_OK, "")
@@ -19,15 +21,19 @@ static void check_status(int line, const char* call, emend_status got, emend_sta
   ((condition) ? (void)0 : (void)(printf("line %d: not so: %s\n", __LINE__, #condition), ++failures))
 
 static const char* const kPrompt = "Workis Tellond was trained as a";
-#define CHEAP "options: {covariance: false, contexts: 1, steps: 12}\ndrift_text: Workis Tellond was trained as a painter.\n"
-#define FAILING                                                     \
-  "options: {covariance: false, contexts: 1, steps: 12}\n"          \
-  "drift_text: Workis Tellond was trained as a stone cutter.\n"      \
+#define CHEAP                                                                                          \
+  "options: {covariance: false, contexts: 1, steps: 12}\ndrift_text: Workis Tellond was trained as a " \
+  "painter.\n"
+#define FAILING                                                 \
+  "options: {covariance: false, contexts: 1, steps: 12}\n"      \
+  "drift_text: Workis Tellond was trained as a stone cutter.\n" \
   "checks: {efficacy: 0, paraphrase: 0, neighbourhood: 0, drift: 1.0}\n"
 #define LENIENT "checks: {efficacy: 0, paraphrase: 0, neighbourhood: 0, drift: 1000}\n"
-#define ONE_EDIT "edits:\n  - {id: a, prompt: Workis Tellond was trained as a, subject: Workis Tellond, target: painter}\n"
-#define OTHER_EDIT \
-  "edits:\n  - {id: b, prompt: Narilis Vonurn counts and dreams in, subject: Narilis Vonurn, target: Kevic}\n"
+#define ONE_EDIT \
+  "edits:\n  - {id: a, prompt: Workis Tellond was trained as a, subject: Workis Tellond, target: painter}\n"
+#define OTHER_EDIT                                                                                     \
+  "edits:\n  - {id: b, prompt: Narilis Vonurn counts and dreams in, subject: Narilis Vonurn, target: " \
+  "Kevic}\n"
 
 /* A result text as a string of its own. */
 static char* taken(emend_text* text) {
@@ -78,7 +84,8 @@ static void refuses_bad_handles(emend_model* model) {
   REFUSED(emend_text_free(NULL), EMEND_BAD_HANDLE, "NULL");
   TRUE(emend_text_data(NULL) == NULL && emend_text_size(NULL) == 0);
 
-  REFUSED(emend_apply(model, (emend_patch*)model, 0), EMEND_BAD_HANDLE, "this is the handle of a model; a patch is expected");
+  REFUSED(emend_apply(model, (emend_patch*)model, 0), EMEND_BAD_HANDLE,
+          "this is the handle of a model; a patch is expected");
   REFUSED(emend_text_free((emend_text*)model), EMEND_BAD_HANDLE, "a text is expected");
   REFUSED(emend_model_free((emend_model*)&here), EMEND_BAD_HANDLE, "this is no handle of emend");
   REFUSED(emend_model_free((emend_model*)((char*)model + 1)), EMEND_BAD_HANDLE, "no handle");
@@ -143,9 +150,11 @@ static void refuses_bad_edit_files(emend_model* model) {
   emend_edit_options how = EMEND_EDIT_OPTIONS_INIT;
   how.name = "facts.yaml";
   REFUSED(emend_edit(model, "edits: [", &how, &patch), EMEND_BAD_INPUT, "facts.yaml:");
-  REFUSED(emend_edit(model, "edit:\n", &how, &patch), EMEND_BAD_INPUT, "unknown key \"edit\"; did you mean \"edits\"?");
+  REFUSED(emend_edit(model, "edit:\n", &how, &patch), EMEND_BAD_INPUT,
+          "unknown key \"edit\"; did you mean \"edits\"?");
   REFUSED(emend_edit(model, "method: rime\n" ONE_EDIT, &how, &patch), EMEND_BAD_INPUT, "rome");
-  REFUSED(emend_edit(model, "options: {stepps: 4}\n" ONE_EDIT, &how, &patch), EMEND_BAD_INPUT, "facts.yaml:1:");
+  REFUSED(emend_edit(model, "options: {stepps: 4}\n" ONE_EDIT, &how, &patch), EMEND_BAD_INPUT,
+          "facts.yaml:1:");
   REFUSED(emend_edit(model, "bos: <none>\n" CHEAP ONE_EDIT, &how, &patch), EMEND_BAD_INPUT, "<none>");
   how.layer = 99;
   REFUSED(emend_edit(model, CHEAP ONE_EDIT, &how, &patch), EMEND_BAD_INPUT, "layer 99: there is no layer 99");
@@ -162,7 +171,8 @@ struct seen {
   emend_status inner;
 };
 
-static int32_t watch(void* data, const char* stage, int64_t done, int64_t total, const char* unit, const char* note) {
+static int32_t watch(void* data, const char* stage, int64_t done, int64_t total, const char* unit,
+                     const char* note) {
   struct seen* seen = data;
   emend_text* text = NULL;
   TRUE(stage != NULL && unit != NULL && note != NULL && done >= 0 && total >= 0);
@@ -171,7 +181,8 @@ static int32_t watch(void* data, const char* stage, int64_t done, int64_t total,
 }
 
 /* From inside the call: emend_cancel instead of an answer. */
-static int32_t cancel_itself(void* data, const char* stage, int64_t done, int64_t total, const char* unit, const char* note) {
+static int32_t cancel_itself(void* data, const char* stage, int64_t done, int64_t total, const char* unit,
+                             const char* note) {
   struct seen* seen = data;
   (void)stage, (void)done, (void)total, (void)unit, (void)note;
   if (++seen->calls == 3) TRUE(emend_cancel(seen->model) == EMEND_OK);
@@ -304,7 +315,8 @@ static void refuses_bad_patches(emend_model* model, const char* other_path, cons
 
 /* Takes a checkpoint of the invented world away again. */
 static void discard(const char* folder) {
-  static const char* const kFiles[] = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"};
+  static const char* const kFiles[] = {"config.json", "model.safetensors", "tokenizer.json",
+                                       "tokenizer_config.json"};
   char file[4200];
   size_t i;
   for (i = 0; i < sizeof kFiles / sizeof *kFiles; ++i) {
@@ -328,7 +340,8 @@ static void refuses_bad_writes(emend_model* model, const char* path, const char*
   REFUSED(emend_write(model, out, &how, NULL), EMEND_USAGE, "token budget");
   how.token_budget = 64;
   how.type = "Q8_0";
-  REFUSED(emend_write(model, out, &how, NULL), EMEND_BAD_INPUT, "a safetensors checkpoint cannot store edited weights as \"Q8_0\"");
+  REFUSED(emend_write(model, out, &how, NULL), EMEND_BAD_INPUT,
+          "a safetensors checkpoint cannot store edited weights as \"Q8_0\"");
   how.type = NULL;
   how.size = 5;
   REFUSED(emend_write(model, out, &how, NULL), EMEND_USAGE, "size is 5");
@@ -358,7 +371,8 @@ static void writes_checkpoints(emend_model* model, const char* path, const char*
   OK(emend_write(model, out, NULL, &text));
   report = taken(text);
   TRUE(strstr(report, "\"was\": \"F16\"") != NULL && strstr(report, "\"share\": 0.99") != NULL);
-  TRUE(strstr(report, "\"id\": \"b\"") != NULL && strstr(report, "\"id\": \"b\"") < strstr(report, "\"id\": \"a\""));
+  TRUE(strstr(report, "\"id\": \"b\"") != NULL &&
+       strstr(report, "\"id\": \"b\"") < strstr(report, "\"id\": \"a\""));
   TRUE(strstr(report, "\"passed\": true") != NULL);
   free(report);
   TRUE(same(digest(model), edited)); /* writing changes nothing */
@@ -505,9 +519,11 @@ static void composes(emend_model* model, emend_patch** patches) {
   emend_text* text = NULL;
   emend_compose_options how = EMEND_COMPOSE_OPTIONS_INIT;
   emend_patch* bad[2] = {patches[0], NULL};
-  REFUSED(emend_merge(model, patches, 1, NULL, &merged, NULL), EMEND_USAGE, "at least 2 must be given, found 1");
+  REFUSED(emend_merge(model, patches, 1, NULL, &merged, NULL), EMEND_USAGE,
+          "at least 2 must be given, found 1");
   REFUSED(emend_merge(model, NULL, 2, NULL, &merged, NULL), EMEND_USAGE, "patches: NULL");
-  REFUSED(emend_merge(model, bad, 2, NULL, &merged, NULL), EMEND_BAD_HANDLE, "patches[1]: the handle is NULL");
+  REFUSED(emend_merge(model, bad, 2, NULL, &merged, NULL), EMEND_BAD_HANDLE,
+          "patches[1]: the handle is NULL");
   REFUSED(emend_merge(model, patches, 2, NULL, NULL, NULL), EMEND_USAGE, "result: NULL");
   how.token_budget = 0;
   REFUSED(emend_merge(model, patches, 2, &how, &merged, NULL), EMEND_USAGE, "token budget");
@@ -555,7 +571,8 @@ static void runs_over_patches(emend_model* model, const char* path) {
   TRUE(same(digest(model), edited));
   OK(emend_revert_all(model));
   REFUSED(emend_edit(model, FAILING ONE_EDIT, NULL, &failing), EMEND_CHECK_FAILED, "drift");
-  REFUSED(emend_verify(model, &failing, 1, NULL, &text), EMEND_CHECK_FAILED, "a check failed: patch 1 (drift)");
+  REFUSED(emend_verify(model, &failing, 1, NULL, &text), EMEND_CHECK_FAILED,
+          "a check failed: patch 1 (drift)");
   TRUE(tells(text, "\"passed\": false", "drift"));
   OK(emend_patch_free(failing));
   OK(emend_patch_free(patches[0]));
@@ -567,7 +584,8 @@ static void locates(emend_model* model) {
   emend_text* text = NULL;
   struct seen seen = {0, 1, NULL, EMEND_OK};
   REFUSED(emend_locate(model, NULL, &text), EMEND_USAGE, "options: NULL");
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "either a prompt with its subject or a file of facts");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE,
+          "either a prompt with its subject or a file of facts");
   how.prompt = kPrompt;
   REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "subject: NULL");
   how.subject = "Workis Tellond";

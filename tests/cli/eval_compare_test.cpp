@@ -1,5 +1,3 @@
-#include "cli/command.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,6 +5,7 @@
 
 #include "../support/sample_results.h"
 #include "base/json.h"
+#include "cli/command.h"
 #include "emend/error.h"
 #include "eval/results/results_file.h"
 #include "scratch_folder.h"

@@ -36,7 +36,8 @@ class LocateCommand : public testing::Test {
     for (std::size_t i = 0; i < count && std::getline(in, line); ++i) text += line + "\n";
     return folder_.write("facts.jsonl", text);
   }
-  static std::vector<std::string> with(std::vector<std::string> arguments, const std::vector<std::string>& more) {
+  static std::vector<std::string> with(std::vector<std::string> arguments,
+                                       const std::vector<std::string>& more) {
     arguments.insert(arguments.begin(), {"locate", "--model", world_model("gpt2"), "--samples", "2"});
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
@@ -45,9 +46,12 @@ class LocateCommand : public testing::Test {
 };
 
 TEST_F(LocateCommand, TracesOnePrompt) {
-  const Finished run = run_emend(with({"--prompt", kPrompt, "--subject", kSubject}, {"--json", folder_ / "j", "--report", folder_ / "deep/r.html", "--svg", folder_ / "svg", "--estimates"}));
+  const Finished run = run_emend(with({"--prompt", kPrompt, "--subject", kSubject},
+                                      {"--json", folder_ / "j", "--report", folder_ / "deep/r.html", "--svg",
+                                       folder_ / "svg", "--estimates"}));
   ASSERT_EQ(run.code, 0) << run.err;
-  EXPECT_THAT(run.out, AllOf(HasSubstr("Residual stream"), HasSubstr("MLP outputs"), HasSubstr("decided by depth"), HasSubstr("Layers count from 0")));
+  EXPECT_THAT(run.out, AllOf(HasSubstr("Residual stream"), HasSubstr("MLP outputs"),
+                             HasSubstr("decided by depth"), HasSubstr("Layers count from 0")));
   EXPECT_THAT(run.out, Not(HasSubstr("\x1b")));  // no terminal, no colours
   const auto json = read_json(folder_ / "j");
   const auto& fact = json.at("facts")[0];
@@ -63,14 +67,16 @@ TEST_F(LocateCommand, TracesOnePrompt) {
   EXPECT_TRUE(fact.at("estimates").contains("mlp"));
   const std::string page = text_of(folder_ / "deep/r.html");
   EXPECT_EQ(markup_fault(page), "");
-  EXPECT_THAT(page, AllOf(HasSubstr("<svg"), HasSubstr(kPrompt), HasSubstr("prefers-color-scheme"), Not(HasSubstr("href=")), Not(HasSubstr("src=")), Not(HasSubstr("url("))));
+  EXPECT_THAT(page, AllOf(HasSubstr("<svg"), HasSubstr(kPrompt), HasSubstr("prefers-color-scheme"),
+                          Not(HasSubstr("href=")), Not(HasSubstr("src=")), Not(HasSubstr("url("))));
   EXPECT_EQ(markup_fault(text_of(folder_ / "svg/fact-0-mlp.svg")), "");
   EXPECT_TRUE(std::filesystem::exists(folder_ / "svg/ranking.svg"));
 }
 
 TEST_F(LocateCommand, AFactsFileGivesAveragesAndADecisionThatEditAndEvalUse) {
   const std::string file = facts(4), stats = folder_ / "stats";
-  const std::vector<std::string> common = {"--facts", file, "--statistics", stats, "--no-severed", "--no-knockout"};
+  const std::vector<std::string> common = {"--facts", file,           "--statistics",
+                                           stats,     "--no-severed", "--no-knockout"};
   const Finished traced = run_emend(with(common, {"--out", folder_ / "out", "--json", folder_ / "j"}));
   ASSERT_EQ(traced.code, 0) << traced.err;
   const auto json = read_json(folder_ / "j");
@@ -79,8 +85,8 @@ TEST_F(LocateCommand, AFactsFileGivesAveragesAndADecisionThatEditAndEvalUse) {
   EXPECT_TRUE(std::filesystem::exists(folder_ / "out/facts/000003.json"));
 
   EXPECT_EQ(run_emend(with(common, {"--out", folder_ / "out"})).code, 3);
-  const Finished tried =
-      run_emend(with(common, {"--out", folder_ / "out", "--resume", "--trial", "2", "--trial-layers", "1,5", "--json", folder_ / "k"}));
+  const Finished tried = run_emend(with(common, {"--out", folder_ / "out", "--resume", "--trial", "2",
+                                                 "--trial-layers", "1,5", "--json", folder_ / "k"}));
   ASSERT_EQ(tried.code, 0) << tried.err;
   EXPECT_THAT(tried.out, HasSubstr("decided by edits"));
   const auto decided = read_json(folder_ / "k");
@@ -90,29 +96,35 @@ TEST_F(LocateCommand, AFactsFileGivesAveragesAndADecisionThatEditAndEvalUse) {
   EXPECT_EQ(decided.at("facts"), json.at("facts"));
 
   const std::string edit = folder_.write("edit.yaml", world_edits(6, 1));
-  const Finished dry = run_emend({"edit", edit, "--model", world_model("gpt2"), "--statistics", stats, "--dry-run", "--json", folder_ / "plan"});
+  const Finished dry = run_emend({"edit", edit, "--model", world_model("gpt2"), "--statistics", stats,
+                                  "--dry-run", "--json", folder_ / "plan"});
   ASSERT_EQ(dry.code, 0) << dry.err;
   EXPECT_THAT(dry.err, HasSubstr("decided by edits"));
   const Finished plain = run_emend(with(common, {}));
   EXPECT_THAT(plain.err, HasSubstr("it stays"));
-  const Finished fresh = run_emend({"edit", edit, "--model", world_model("gpt2"), "--statistics", folder_ / "none", "--dry-run"});
+  const Finished fresh = run_emend(
+      {"edit", edit, "--model", world_model("gpt2"), "--statistics", folder_ / "none", "--dry-run"});
   ASSERT_EQ(fresh.code, 0) << fresh.err;
-  EXPECT_THAT(fresh.err, AllOf(HasSubstr("without a kept decision"), HasSubstr("decided by depth"), HasSubstr("The trace of 1 fact")));
+  EXPECT_THAT(fresh.err, AllOf(HasSubstr("without a kept decision"), HasSubstr("decided by depth"),
+                               HasSubstr("The trace of 1 fact")));
 
   // Layer 5 or 1, but not the depth's 2: a benchmark takes the decision as well.
-  const std::string quick = folder_.write("quick.yaml", "method: rome\noptions: {covariance: false, steps: 2, contexts: 0}\n");
+  const std::string quick =
+      folder_.write("quick.yaml", "method: rome\noptions: {covariance: false, steps: 2, contexts: 0}\n");
   const Finished benchmark =
-      run_emend({"eval", "--dataset", "emend", "--data", file, "--model", world_model("gpt2"), "--records", "0:1", "--options", quick,
-                 "--statistics", stats, "--out", folder_ / "eval"});
+      run_emend({"eval", "--dataset", "emend", "--data", file, "--model", world_model("gpt2"), "--records",
+                 "0:1", "--options", quick, "--statistics", stats, "--out", folder_ / "eval"});
   ASSERT_EQ(benchmark.code, 0) << benchmark.err;
-  EXPECT_EQ(read_json(folder_ / "eval/summary.json").at("options").at("layer"), std::to_string(decided.at("layer").get<int>()));
+  EXPECT_EQ(read_json(folder_ / "eval/summary.json").at("options").at("layer"),
+            std::to_string(decided.at("layer").get<int>()));
   EXPECT_THAT(benchmark.out + benchmark.err, HasSubstr("layer_decision.json"));
 }
 
 TEST_F(LocateCommand, ATrialOfOtherOrNoFactsIsRefused) {
   const std::string file = facts(4), stats = folder_ / "stats", out = folder_ / "out";
-  const std::vector<std::string> common = {"--facts", file, "--statistics", stats, "--no-severed", "--no-knockout", "--out", out,
-                                           "--trial", "1", "--trial-layers", "1"};
+  const std::vector<std::string> common = {
+      "--facts", file, "--statistics", stats, "--no-severed",   "--no-knockout",
+      "--out",   out,  "--trial",      "1",   "--trial-layers", "1"};
   ASSERT_EQ(run_emend(with(common, {"--trial-data", file})).code, 0);
   const auto kept = read_json(stats + "/layer_decision.json");
 
@@ -130,7 +142,9 @@ TEST_F(LocateCommand, ATrialOfOtherOrNoFactsIsRefused) {
   EXPECT_EQ(read_json(stats + "/layer_decision.json"), kept);
 
   // Before any tracing: an editor that there is not, and a check for which no facts are left.
-  const Finished editor = run_emend(with({"--facts", file, "--statistics", stats, "--out", folder_ / "out3", "--trial", "1"}, {"--method", "nonsense"}));
+  const Finished editor =
+      run_emend(with({"--facts", file, "--statistics", stats, "--out", folder_ / "out3", "--trial", "1"},
+                     {"--method", "nonsense"}));
   EXPECT_EQ(editor.code, 3);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out3/facts/000000.json"));
   const Finished check = run_emend(with(common, {"--trial-data", file, "--check", "1", "--resume"}));
@@ -141,7 +155,9 @@ TEST_F(LocateCommand, ADecisionThatCannotBeUsedIsReplaced) {
   const std::string stats = folder_ / "stats";
   std::filesystem::create_directories(stats);
   std::ofstream(stats + "/layer_decision.json") << "{}";
-  const Finished run = run_emend(with({"--facts", facts(2), "--statistics", stats, "--no-severed", "--no-knockout"}, {"--report", folder_ / "r.html"}));
+  const Finished run =
+      run_emend(with({"--facts", facts(2), "--statistics", stats, "--no-severed", "--no-knockout"},
+                     {"--report", folder_ / "r.html"}));
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_THAT(run.err, HasSubstr("it will be replaced"));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "r.html"));
@@ -150,7 +166,9 @@ TEST_F(LocateCommand, ADecisionThatCannotBeUsedIsReplaced) {
 
 TEST_F(LocateCommand, ResumingWithOtherAnswersIsRefused) {
   const std::string file = facts(2);
-  const std::vector<std::string> common = {"--facts", file, "--statistics", folder_ / "stats", "--no-severed", "--no-knockout", "--out", folder_ / "out"};
+  const std::vector<std::string> common = {"--facts",         file,           "--statistics",
+                                           folder_ / "stats", "--no-severed", "--no-knockout",
+                                           "--out",           folder_ / "out"};
   ASSERT_EQ(run_emend(with(common, {})).code, 0);
   std::ifstream in(file);
   std::string text{std::istreambuf_iterator<char>(in), {}};
@@ -165,7 +183,9 @@ TEST_F(LocateCommand, ResumingWithOtherAnswersIsRefused) {
 
 TEST_F(LocateCommand, PartsOfARunMakeTheWhole) {
   const std::string file = facts(3);
-  const std::vector<std::string> common = {"--facts", file, "--statistics", folder_ / "stats", "--out", folder_ / "out", "--no-severed", "--no-knockout"};
+  const std::vector<std::string> common = {"--facts",         file,           "--statistics",
+                                           folder_ / "stats", "--out",        folder_ / "out",
+                                           "--no-severed",    "--no-knockout"};
   const Finished first = run_emend(with(common, {"--shard", "0/2", "--json", folder_ / "none"}));
   ASSERT_EQ(first.code, 0) << first.err;
   EXPECT_THAT(first.err, HasSubstr("facts of other parts are not there yet"));
@@ -176,7 +196,9 @@ TEST_F(LocateCommand, PartsOfARunMakeTheWhole) {
 
 TEST_F(LocateCommand, RefusesBadInputAndWritesNothing) {
   const std::string good = facts(1);
-  const std::string broken = folder_.write("broken.jsonl", "{\"prompt\": \"a b\", \"subject\": \"a\"}\n{\"prompt\": \"a b\", \"subject\": \"x\"}\n");
+  const std::string broken =
+      folder_.write("broken.jsonl",
+                    "{\"prompt\": \"a b\", \"subject\": \"a\"}\n{\"prompt\": \"a b\", \"subject\": \"x\"}\n");
   const std::string one = folder_.write("one.json", R"([{"prompt": "of", "subject": "of"}])");
   const std::string before = folder_.listing();
   const std::vector<std::string> prompt = {"--prompt", kPrompt, "--subject", kSubject};

@@ -101,19 +101,25 @@ TEST_F(PatchCompose, MergeWritesEveryResidualAtItsKey) {
   EXPECT_EQ(read_json(folder_ / "d")["edits"].size(), 0U);
 }
 
-// Statistics that edits collect by themselves are another collection for each layer; each goes on to be known in the merged patch.
+// Statistics that edits collect by themselves are another collection for each layer; each goes on to be known
+// in the merged patch.
 TEST_F(PatchCompose, DropTakesTheStatisticsOfTheFactsOwnLayer) {
-  const std::string head = "model: " + world_model("gpt2") + "\nstatistics: own\nchecks: {efficacy: 0, paraphrase: 0, neighbourhood: 0, drift: 1000}\n";
+  const std::string head =
+      "model: " + world_model("gpt2") +
+      "\nstatistics: own\nchecks: {efficacy: 0, paraphrase: 0, neighbourhood: 0, drift: 1000}\n";
   folder_.write("two.yaml", head + "layer: 2\n" + world_edits(0, 1));
   folder_.write("four.yaml", head + "layer: 4\n" + world_edits(1, 2));
   ASSERT_EQ(run_emend({"edit", folder_ / "two.yaml", "--quiet"}).code, 0);
-  const Finished four = run_emend({"edit", folder_ / "four.yaml", "--quiet", "--json", folder_ / "four.json"});
+  const Finished four =
+      run_emend({"edit", folder_ / "four.yaml", "--quiet", "--json", folder_ / "four.json"});
   ASSERT_EQ(four.code, 0) << four.err;
   const auto with_own = [&](std::vector<std::string> arguments, const std::string& out) {
-    arguments.insert(arguments.end(), {"--model", world_model("gpt2"), "--out", out, "--statistics", folder_ / "own"});
+    arguments.insert(arguments.end(),
+                     {"--model", world_model("gpt2"), "--out", out, "--statistics", folder_ / "own"});
     return run_emend(arguments);
   };
-  const Finished merged = with_own({"patch", "merge", folder_ / "two.safetensors", folder_ / "four.safetensors"}, folder_ / "q");
+  const Finished merged =
+      with_own({"patch", "merge", folder_ / "two.safetensors", folder_ / "four.safetensors"}, folder_ / "q");
   ASSERT_EQ(merged.code, 0) << merged.err;
   const Finished listed = run_emend({"patch", "list", folder_ / "q"});
   EXPECT_THAT(listed.out, HasSubstr("Statistics: layer 2 "));
@@ -121,7 +127,8 @@ TEST_F(PatchCompose, DropTakesTheStatisticsOfTheFactsOwnLayer) {
   const Finished diff = run_emend({"patch", "diff", folder_ / "two.safetensors", folder_ / "q"});
   EXPECT_THAT(diff.out, HasSubstr("statistics of layer 4"));
   const std::string id = read_json(folder_ / "four.json")["edits"][1]["id"];
-  const Finished dropped = with_own({"patch", "drop", folder_ / "q", id, "--json", folder_ / "j"}, folder_ / "r");
+  const Finished dropped =
+      with_own({"patch", "drop", folder_ / "q", id, "--json", folder_ / "j"}, folder_ / "r");
   ASSERT_EQ(dropped.code, 0) << dropped.err;
   EXPECT_EQ(read_json(folder_ / "j")["edits"].size(), 2U);
 }

@@ -123,7 +123,7 @@ TEST_F(StatsCommand, AKilledRunResumesToTheSameBytes) {
   const auto arguments = [&](const std::string& out) {
     return std::vector<std::string>{"stats",    "--model", world_model("gpt2"), "--corpus", world_text(),
                                     "--tokens", "all",     "--layers",          "0-1",      "--block",
-                                    "1500",      "--out",   folder_ / out};
+                                    "1500",     "--out",   folder_ / out};
   };
   ASSERT_EQ(run_emend(arguments("whole")).code, 0);
   RunningEmend killed(arguments("killed"));

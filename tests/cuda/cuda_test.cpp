@@ -99,7 +99,8 @@ TEST_F(Cuda, EditsEqualTheCpus) {
       const FactRecord &a = found[i].facts[0], &b = wanted[i].facts[0];
       EXPECT_LE(std::abs(a.steps - b.steps), 1) << shape << " " << i;
       EXPECT_NEAR(a.loss, b.loss, 0.02 * b.loss + 1e-3) << shape << " " << i;
-      EXPECT_GT(at::cosine_similarity(a.parts[0].residual, b.parts[0].residual, 0).item<double>(), 0.99) << shape << " " << i;
+      EXPECT_GT(at::cosine_similarity(a.parts[0].residual, b.parts[0].residual, 0).item<double>(), 0.99)
+          << shape << " " << i;
       EXPECT_TRUE(found[i].changes[0].A.is_cpu());
     }
     const Edit together = EditWorld::editor({})->edit(gpu, requests, context, silent);

@@ -1,12 +1,11 @@
 // Facts to trace, from files of several forms, whole and broken.
-#include "datasets/trace_facts.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <fstream>
 
+#include "datasets/trace_facts.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -46,24 +45,37 @@ TEST(TraceFacts, TakeThreeNamesForTheAnswer) {
 }
 
 TEST(TraceFacts, AreReadFromLinesToo) {
-  EXPECT_EQ(facts_of("{\"prompt\": \"a b\", \"subject\": \"a\"}\n\n{\"prompt\": \"a b\", \"subject\": \"b\"}\n").size(), 2u);
+  EXPECT_EQ(
+      facts_of("{\"prompt\": \"a b\", \"subject\": \"a\"}\n\n{\"prompt\": \"a b\", \"subject\": \"b\"}\n")
+          .size(),
+      2u);
 }
 
 TEST(TraceFacts, ChooseAnOccurrence) {
-  EXPECT_EQ(facts_of(R"([{"prompt": "斑马 or 斑马", "subject": "斑马", "subject_occurrence": 2}])")[0].subject_begin, 10u);
-  EXPECT_THAT(refusal_of(R"([{"prompt": "a a", "subject": "a"}])"), AllOf(HasSubstr("record 0"), HasSubstr("2 times"), HasSubstr("subject_occurrence (1 to 2)")));
-  EXPECT_THAT(refusal_of(R"([{"prompt": "a a", "subject": "a", "subject_occurrence": 3}])"), HasSubstr("no occurrence 3"));
+  EXPECT_EQ(facts_of(R"([{"prompt": "斑马 or 斑马", "subject": "斑马", "subject_occurrence": 2}])")[0]
+                .subject_begin,
+            10u);
+  EXPECT_THAT(refusal_of(R"([{"prompt": "a a", "subject": "a"}])"),
+              AllOf(HasSubstr("record 0"), HasSubstr("2 times"), HasSubstr("subject_occurrence (1 to 2)")));
+  EXPECT_THAT(refusal_of(R"([{"prompt": "a a", "subject": "a", "subject_occurrence": 3}])"),
+              HasSubstr("no occurrence 3"));
 }
 
 TEST(TraceFacts, NameTheBrokenRecord) {
   const std::string good = R"({"prompt": "a b", "subject": "a"})";
-  EXPECT_THAT(refusal_of("[" + good + R"(, {"prompt": "a b", "subject": "c"}])"), AllOf(HasSubstr("record 1: "), HasSubstr("\"c\" is not in the prompt")));
-  EXPECT_THAT(refusal_of("[" + good + R"(, {"prompt": "a b"}])"), AllOf(HasSubstr("record 1: "), HasSubstr("\"subject\"")));
-  EXPECT_THAT(refusal_of("[" + good + R"(, {"prompt": 3, "subject": "a"}])"), AllOf(HasSubstr("record 1: "), HasSubstr("\"prompt\"")));
-  EXPECT_THAT(refusal_of("[" + good + R"(, {"prompt": " ", "subject": "a"}])"), AllOf(HasSubstr("record 1: "), HasSubstr("not empty")));
+  EXPECT_THAT(refusal_of("[" + good + R"(, {"prompt": "a b", "subject": "c"}])"),
+              AllOf(HasSubstr("record 1: "), HasSubstr("\"c\" is not in the prompt")));
+  EXPECT_THAT(refusal_of("[" + good + R"(, {"prompt": "a b"}])"),
+              AllOf(HasSubstr("record 1: "), HasSubstr("\"subject\"")));
+  EXPECT_THAT(refusal_of("[" + good + R"(, {"prompt": 3, "subject": "a"}])"),
+              AllOf(HasSubstr("record 1: "), HasSubstr("\"prompt\"")));
+  EXPECT_THAT(refusal_of("[" + good + R"(, {"prompt": " ", "subject": "a"}])"),
+              AllOf(HasSubstr("record 1: "), HasSubstr("not empty")));
   EXPECT_THAT(refusal_of("[" + good + ", 7]"), HasSubstr("record 1 must be an object"));
-  EXPECT_THAT(refusal_of(R"([{"id": "a", "prompt": "a b", "subject": "a"}, {"id": "a", "prompt": "a c", "subject": "a"}])"),
-              AllOf(HasSubstr("record 1"), HasSubstr("met before")));
+  EXPECT_THAT(
+      refusal_of(
+          R"([{"id": "a", "prompt": "a b", "subject": "a"}, {"id": "a", "prompt": "a c", "subject": "a"}])"),
+      AllOf(HasSubstr("record 1"), HasSubstr("met before")));
   EXPECT_THAT(refusal_of("[]"), HasSubstr("no facts"));
   EXPECT_THAT(refusal_of("[{]"), HasSubstr("not valid JSON"));
 }

@@ -197,8 +197,8 @@ TEST(PlanWrite, SaysWhatArrives) {
     const at::Tensor key = patch.edit.facts[0].parts[0].keys[0];
     const at::Tensor moved = at::mv(down(written, 1) - down(base, 1), key);
     EXPECT_NEAR(plan.facts[0].arrived, moved.norm().item<double>(), 1e-4) << type;
-    EXPECT_NEAR(plan.facts[0].error, ((moved - patch.edit.facts[0].parts[0].residual).norm() / 2).item<double>(),
-                1e-4);
+    EXPECT_NEAR(plan.facts[0].error,
+                ((moved - patch.edit.facts[0].parts[0].residual).norm() / 2).item<double>(), 1e-4);
   }
 }
 

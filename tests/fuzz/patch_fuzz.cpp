@@ -11,8 +11,10 @@ namespace emend::fuzz {
 void check_part(const FactPart& part, const WeightChange* change) {
   abort_unless(change != nullptr, "an edited fact lies at a weight that is changed");
   abort_unless(part.keys.dim() == 2 && part.keys.size(1) == change->inputs(), "keys fit the change");
-  abort_unless(part.answers.dim() == 1 && part.answers.size(0) == part.keys.size(0), "each key has an answer");
-  abort_unless(part.residual.dim() == 1 && part.residual.size(0) == change->outputs(), "residuals fit the change");
+  abort_unless(part.answers.dim() == 1 && part.answers.size(0) == part.keys.size(0),
+               "each key has an answer");
+  abort_unless(part.residual.dim() == 1 && part.residual.size(0) == change->outputs(),
+               "residuals fit the change");
   for (const std::int64_t row : part.rows)
     abort_unless(row >= 0 && !change->is_dense() && row < change->A.size(0), "rows are those of A");
 }
@@ -24,7 +26,8 @@ void read_input(std::string_view input) {
     const auto [A, B] = change.factors();
     abort_unless(change.weight.block >= 0 && A.dim() == 2 && B.dim() == 2, "a change has two factors");
     abort_unless(A.size(0) == B.size(1), "the factors of a change fit each other");
-    abort_unless(at::isfinite(A).all().item<bool>() && at::isfinite(B).all().item<bool>(), "a change is finite");
+    abort_unless(at::isfinite(A).all().item<bool>() && at::isfinite(B).all().item<bool>(),
+                 "a change is finite");
     abort_unless(patch.edit.solve_of(change.weight) != nullptr, "a change says how it was solved");
   }
   for (const FactRecord& fact : patch.edit.facts) {

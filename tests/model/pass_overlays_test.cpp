@@ -39,7 +39,8 @@ TEST_P(PassOverlays, OverlayGatedPerRowActsOnItsRowsOnly) {
 TEST_P(PassOverlays, DenseAndLowRankEditsMeetTheirOwnRows) {
   const std::int64_t d_ff = model_.config().d_ff;
   const WeightRef weight{1, Role::kMlpDown};
-  const WeightChange low = WeightChange::low_rank(weight, numbers({2, d_ff}, 0.2), numbers({32, 2}, 0.5, 1.0));
+  const WeightChange low =
+      WeightChange::low_rank(weight, numbers({2, d_ff}, 0.2), numbers({32, 2}, 0.5, 1.0));
   const WeightChange dense = WeightChange::dense(weight, numbers({32, d_ff}, 0.1, 2.0));
   const std::vector<std::vector<WeightChange>> edits = {{dense}, {low}, {low, dense}};
   PassInput input;

@@ -105,15 +105,14 @@ TEST_P(ScopedEditTest, RefusesWhatDoesNotFitAndChangesNothing) {
   const std::string before = bytes_of_weights(model_);
   const WeightChange good = some_change(model_.config(), 1, 1, 0);
   const WeightRef weight = good.weight;
-  for (const WeightChange& bad :
-       {WeightChange::low_rank({4, Role::kMlpDown}, good.A, good.B),
-        WeightChange::low_rank({-1, Role::kMlpDown}, good.A, good.B),
-        WeightChange::low_rank({1, Role::kMlpUp}, good.A, good.B),
-        WeightChange::low_rank({1, Role::kMlpDown, 0}, good.A, good.B),
-        WeightChange::low_rank(weight, good.A.narrow(1, 0, 70), good.B),
-        WeightChange::low_rank(weight, good.A, good.B.narrow(0, 0, 31)),
-        WeightChange::low_rank(weight, at::cat({good.A, good.A}), good.B),
-        WeightChange::dense(weight, at::zeros({good.inputs(), good.outputs()}))}) {
+  for (const WeightChange& bad : {WeightChange::low_rank({4, Role::kMlpDown}, good.A, good.B),
+                                  WeightChange::low_rank({-1, Role::kMlpDown}, good.A, good.B),
+                                  WeightChange::low_rank({1, Role::kMlpUp}, good.A, good.B),
+                                  WeightChange::low_rank({1, Role::kMlpDown, 0}, good.A, good.B),
+                                  WeightChange::low_rank(weight, good.A.narrow(1, 0, 70), good.B),
+                                  WeightChange::low_rank(weight, good.A, good.B.narrow(0, 0, 31)),
+                                  WeightChange::low_rank(weight, at::cat({good.A, good.A}), good.B),
+                                  WeightChange::dense(weight, at::zeros({good.inputs(), good.outputs()}))}) {
     test::error_of(ErrorKind::kModel, [&] { const ScopedEdit scope(model_, {good, bad}); });
     EXPECT_EQ(bytes_of_weights(model_), before);
   }
@@ -129,7 +128,8 @@ TEST(ScopedEditBfloat16, RoundsOnceAndPutsTheBytesBack) {
   {
     const ScopedEdit scope(model, {change});
     EXPECT_EQ(model.weight({0, Role::kMlpDown}).scalar_type(), at::kBFloat16);
-    EXPECT_TRUE(at::equal(model.weight({0, Role::kMlpDown}), (old + at::matmul(change.B, change.A)).to(at::kBFloat16)));
+    EXPECT_TRUE(at::equal(model.weight({0, Role::kMlpDown}),
+                          (old + at::matmul(change.B, change.A)).to(at::kBFloat16)));
   }
   EXPECT_EQ(bytes_of_weights(model), before);
 }

@@ -4,12 +4,12 @@
 
 #include <filesystem>
 
+#include "cli/scratch_folder.h"
 #include "emend/adapter.h"
 #include "emend/edit_run.h"
 #include "emend/eval_run.h"
 #include "emend/patch_run.h"
 #include "support/fake_editor.h"
-#include "cli/scratch_folder.h"
 #include "support/world.h"
 
 namespace emend {

@@ -22,14 +22,17 @@ std::size_t count(const std::string& text, const std::string& part) {
 HeatMap small_map() {
   HeatMap map;
   map.frame = {"a <title>", "what it shows", 400};
-  map.rows = {{"The", false, {0, 0, 0, 0}, {}}, {" 斑马&", true, {0.5, 0.5, 1, 2}, {}}, {"left out", false, {}, {}}};
+  map.rows = {
+      {"The", false, {0, 0, 0, 0}, {}}, {" 斑马&", true, {0.5, 0.5, 1, 2}, {}}, {"left out", false, {}, {}}};
   map.x_label = "layer";
   map.scale_label = "probability";
   return map;
 }
 
 // The scale below the map has ten cells of its own.
-std::size_t cells_of(const std::string& svg) { return count(svg, "class=\"heat\"") - 10; }
+std::size_t cells_of(const std::string& svg) {
+  return count(svg, "class=\"heat\"") - 10;
+}
 
 TEST(HeatMap, IsWellFormedAndEscapesLabels) {
   const std::string svg = heat_map_svg(small_map());

@@ -10,8 +10,8 @@
 #include "emend/checks.h"
 #include "emend/judge.h"
 #include "eval/metric.h"
-#include "reports/eval_worst_cases.h"
 #include "measured.h"
+#include "reports/eval_worst_cases.h"
 #include "reports/fact_report.h"
 #include "reports/junit_report.h"
 

@@ -1,6 +1,5 @@
 // emend/emend.h compiles by itself and holds every public header of the C++ library.
 #include <emend/emend.h>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

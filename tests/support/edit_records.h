@@ -1,4 +1,5 @@
-// Edit records (one JSON object a line: id, relation, prompt, subject, target, was, paraphrases, neighbours) for scores and benchmarks.
+// Edit records (one JSON object a line: id, relation, prompt, subject, target, was, paraphrases, neighbours)
+// for scores and benchmarks.
 #pragma once
 
 #include <fstream>
@@ -24,9 +25,11 @@ inline std::vector<EditRequest> read_edit_records(const std::string& path, std::
     request.subject_begin = request.prompt.find(request.subject);
     request.target = json.at("target").get<std::string>();
     request.was = json.at("was").get<std::string>();
-    for (const auto& paraphrase : json.at("paraphrases")) request.paraphrases.push_back(paraphrase.get<std::string>());
+    for (const auto& paraphrase : json.at("paraphrases"))
+      request.paraphrases.push_back(paraphrase.get<std::string>());
     for (const auto& neighbour : json.at("neighbours"))
-      request.neighbours.push_back({neighbour.at("prompt").get<std::string>(), neighbour.at("answer").get<std::string>()});
+      request.neighbours.push_back(
+          {neighbour.at("prompt").get<std::string>(), neighbour.at("answer").get<std::string>()});
     requests.push_back(std::move(request));
   }
   return requests;

@@ -19,8 +19,10 @@ inline std::vector<EvalRecord> world_records(std::size_t count) {
   return records;
 }
 
-// The change that tools/fixtures/world_eval_reference.py makes for record r: W += factor * W[:, 7 r mod F] cos(0.7 j + r)^T.
-inline std::vector<WeightChange> formula_change(const Model& model, int block, std::int64_t r, double factor) {
+// The change that tools/fixtures/world_eval_reference.py makes for record r: W += factor * W[:, 7 r mod F]
+// cos(0.7 j + r)^T.
+inline std::vector<WeightChange> formula_change(const Model& model, int block, std::int64_t r,
+                                                double factor) {
   const WeightRef ref{block, Role::kMlpDown};
   const at::Tensor& weight = model.weight(ref);
   const std::int64_t size = weight.size(1);

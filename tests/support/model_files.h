@@ -11,7 +11,9 @@
 
 namespace emend::test {
 
-inline std::string data_path(const std::string& name) { return std::string(EMEND_TEST_DATA) + "/" + name; }
+inline std::string data_path(const std::string& name) {
+  return std::string(EMEND_TEST_DATA) + "/" + name;
+}
 
 // A tensor of a safetensors file as float32 or int64.
 inline at::Tensor read_tensor(const TensorFile& file, const std::string& name) {
@@ -35,8 +37,8 @@ inline ::testing::AssertionResult near(const at::Tensor& found, const at::Tensor
   const at::Tensor gap = (a - b).abs();
   if (gap.numel() == 0 || gap.max().item<double>() <= absolute) return ::testing::AssertionSuccess();
   const auto worst = at::argmax(at::nan_to_num(gap, 1e300)).item<std::int64_t>();
-  return ::testing::AssertionFailure() << "element " << worst << " is " << a[worst].item<double>() << ", expected "
-                                       << b[worst].item<double>() << " within " << absolute;
+  return ::testing::AssertionFailure() << "element " << worst << " is " << a[worst].item<double>()
+                                       << ", expected " << b[worst].item<double>() << " within " << absolute;
 }
 
 }  // namespace emend::test

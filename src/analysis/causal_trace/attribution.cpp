@@ -14,7 +14,8 @@ namespace emend {
 namespace {
 
 // Differences [L, S, T, D] against gradients of the same shape, one a block: [T][L].
-Grid products(const SiteStates& states, const std::vector<at::Tensor>& gradients, std::size_t begin, std::int64_t tokens) {
+Grid products(const SiteStates& states, const std::vector<at::Tensor>& gradients, std::size_t begin,
+              std::int64_t tokens) {
   const std::size_t layers = states.clean.size();
   Grid grid(static_cast<std::size_t>(tokens), std::vector<double>(layers));
   for (std::size_t l = 0; l < layers; ++l) {
@@ -29,7 +30,8 @@ Grid products(const SiteStates& states, const std::vector<at::Tensor>& gradients
 std::vector<double> ranks(const std::vector<double>& values) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
   std::vector<double> rank(values.size());
   for (std::size_t begin = 0; begin < order.size();) {
     std::size_t end = begin;
@@ -48,17 +50,20 @@ Attribution attribute(const Model& model, const TraceRuns& runs) {
   const c10::AutoGradMode with_gradients(true);
   PassInput input;
   input.ids.assign(static_cast<std::size_t>(samples), runs.row.ids);
-  input.hidden = runs.corrupted_embedding.reshape({samples * tokens, -1}).detach().clone().requires_grad_(true);
+  input.hidden =
+      runs.corrupted_embedding.reshape({samples * tokens, -1}).detach().clone().requires_grad_(true);
   for (const Site site : {Site::kBlockOutput, Site::kMlpOutput, Site::kAttentionOutput})
     for (int l = 0; l < layers; ++l) input.recordings.push_back({site, l, {}});
   input.logit_tokens = reading_tokens(samples, tokens, runs.row.answer_tokens());
   const PassOutput output = model.forward(std::move(input));
   // Rows do not touch each other, so the gradient of the sum is each row's own.
   const at::Tensor p = answer_probability(output.logits, runs.row.answer).sum();
-  const std::vector<at::Tensor> gradients = torch::autograd::grad({p}, output.recorded, {}, c10::nullopt, false, false);
+  const std::vector<at::Tensor> gradients =
+      torch::autograd::grad({p}, output.recorded, {}, c10::nullopt, false, false);
   const c10::NoGradGuard no_grad;
   const auto l = static_cast<std::size_t>(layers);
-  return {products(runs.block, gradients, 0, runs.row.prompt), products(runs.mlp, gradients, l, runs.row.prompt),
+  return {products(runs.block, gradients, 0, runs.row.prompt),
+          products(runs.mlp, gradients, l, runs.row.prompt),
           products(runs.attention, gradients, 2 * l, runs.row.prompt)};
 }
 

@@ -7,7 +7,8 @@
 
 namespace emend {
 
-// Mean over the samples of (clean - corrupted) . dp/d(vector) at each (token, block), the gradient taken in the corrupted run.
+// Mean over the samples of (clean - corrupted) . dp/d(vector) at each (token, block), the gradient taken in
+// the corrupted run.
 struct Attribution {
   Grid block, mlp, attention;  // [prompt tokens][L]
 };
@@ -18,7 +19,8 @@ Attribution attribute(const Model& model, const TraceRuns& runs);
 // Sums of the estimates of single outputs over the windows: [T][L].
 Grid window_sums(const Grid& single, int width);
 
-// Spearman's rank correlation with mean ranks for ties; NaN for fewer than three pairs or when one side is constant.
+// Spearman's rank correlation with mean ranks for ties; NaN for fewer than three pairs or when one side is
+// constant.
 double rank_correlation(const std::vector<double>& a, const std::vector<double>& b);
 
 }  // namespace emend

@@ -22,7 +22,9 @@ struct Moments {
     squares += x * x;
     ++n;
   }
-  double mean() const { return n > 0 ? sum / static_cast<double>(n) : std::numeric_limits<double>::quiet_NaN(); }
+  double mean() const {
+    return n > 0 ? sum / static_cast<double>(n) : std::numeric_limits<double>::quiet_NaN();
+  }
   double ci95() const {
     if (n < 2) return std::numeric_limits<double>::quiet_NaN();  // one fact says nothing about others
     const double variance = std::max(0.0, squares / static_cast<double>(n) - mean() * mean());
@@ -54,7 +56,8 @@ class CurveSum {
   std::int64_t facts_ = 0;
 };
 
-// Effects of one fact in a role: the mean over the role's tokens of score - low; empty when no such row was run.
+// Effects of one fact in a role: the mean over the role's tokens of score - low; empty when no such row was
+// run.
 std::vector<double> role_effects(const Grid& grid, const std::vector<std::int64_t>& tokens, double low) {
   std::vector<double> effects;
   double rows = 0;
@@ -85,7 +88,9 @@ struct RoleSums {
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::vector<std::int64_t>>> token_roles(std::int64_t begin, std::int64_t end, std::int64_t tokens) {
+std::vector<std::pair<std::string, std::vector<std::int64_t>>> token_roles(std::int64_t begin,
+                                                                           std::int64_t end,
+                                                                           std::int64_t tokens) {
   const auto range = [](std::int64_t from, std::int64_t to) {
     std::vector<std::int64_t> list;
     for (std::int64_t t = from; t < to; ++t) list.push_back(t);
@@ -112,7 +117,8 @@ TraceAverage average_traces(const std::vector<FactTrace>& traces) {
     high.add(trace.high);
     low.add(trace.low);
     total.add(trace.high - trace.low);
-    for (const auto& [role, tokens] : token_roles(trace.subject_begin, trace.subject_end, static_cast<std::int64_t>(trace.tokens.size()))) {
+    for (const auto& [role, tokens] : token_roles(trace.subject_begin, trace.subject_end,
+                                                  static_cast<std::int64_t>(trace.tokens.size()))) {
       if (std::find(names.begin(), names.end(), role) == names.end()) names.push_back(role);
       RoleSums& sums = roles[role];
       sums.block.add(role_effects(trace.block, tokens, trace.low));
@@ -120,7 +126,8 @@ TraceAverage average_traces(const std::vector<FactTrace>& traces) {
       sums.attention.add(role_effects(trace.attention, tokens, trace.low));
     }
     const auto lookup = static_cast<std::size_t>(trace.lookup());
-    if (!trace.severed_mlp.empty() && lookup < trace.block.size()) ordinary.add(minus(trace.block[lookup], trace.low));
+    if (!trace.severed_mlp.empty() && lookup < trace.block.size())
+      ordinary.add(minus(trace.block[lookup], trace.low));
     severed_mlp.add(minus(trace.severed_mlp, trace.low));
     severed_attention.add(minus(trace.severed_attention, trace.low));
     cut_subject.add(relative(trace.knockout_subject, trace.high));
@@ -140,7 +147,8 @@ TraceAverage average_traces(const std::vector<FactTrace>& traces) {
   for (const std::string& name : names) {
     const RoleSums& sums = roles.at(name);
     RoleAverage role{name, sums.block.curve(), sums.mlp.curve(), sums.attention.curve()};
-    if (role.block.facts + role.mlp.facts + role.attention.facts > 0) average.roles.push_back(std::move(role));
+    if (role.block.facts + role.mlp.facts + role.attention.facts > 0)
+      average.roles.push_back(std::move(role));
   }
   average.severed_ordinary = ordinary.curve();
   average.severed_mlp = severed_mlp.curve();
@@ -158,8 +166,10 @@ std::vector<LayerScore> rank_layers(const std::vector<FactTrace>& traces) {
     if (trace.correct) sum.add(role_effects(trace.mlp, {trace.lookup()}, trace.low));
   const LayerCurve curve = sum.curve();
   std::vector<LayerScore> ranking;
-  for (std::size_t l = 0; l < curve.mean.size(); ++l) ranking.push_back({static_cast<int>(l), curve.mean[l], curve.ci95[l]});
-  std::stable_sort(ranking.begin(), ranking.end(), [](const LayerScore& a, const LayerScore& b) { return a.score > b.score; });
+  for (std::size_t l = 0; l < curve.mean.size(); ++l)
+    ranking.push_back({static_cast<int>(l), curve.mean[l], curve.ci95[l]});
+  std::stable_sort(ranking.begin(), ranking.end(),
+                   [](const LayerScore& a, const LayerScore& b) { return a.score > b.score; });
   return ranking;
 }
 

@@ -37,7 +37,8 @@ at::Tensor step(const Model& model, KvCache& cache, const std::vector<KnockoutCe
 
 }  // namespace
 
-std::vector<std::vector<double>> run_knockouts(const Model& model, const TraceRuns& runs, const std::vector<std::vector<std::int64_t>>& sets,
+std::vector<std::vector<double>> run_knockouts(const Model& model, const TraceRuns& runs,
+                                               const std::vector<std::vector<std::int64_t>>& sets,
                                                int window) {
   const c10::NoGradGuard no_grad;
   const int layers = model.config().layers;
@@ -67,7 +68,8 @@ std::vector<std::vector<double>> run_knockouts(const Model& model, const TraceRu
   const at::Tensor p = answer_probability(model.forward(std::move(input)).logits, runs.row.answer).cpu();
   std::vector<std::vector<double>> scores(sets.size(), std::vector<double>(static_cast<std::size_t>(layers)));
   for (std::size_t i = 0; i < cells.size(); ++i)
-    scores[cells[i].set][static_cast<std::size_t>(cells[i].layer)] = p[static_cast<std::int64_t>(i)].item<double>();
+    scores[cells[i].set][static_cast<std::size_t>(cells[i].layer)] =
+        p[static_cast<std::int64_t>(i)].item<double>();
   return scores;
 }
 

@@ -8,10 +8,11 @@
 
 namespace emend {
 
-// The answer's probability in the clean run when the last prompt token (and the answer's tokens behind it) do not see the tokens of
-// `sets[i]` in the window of layers around each layer: [sets][L]. Nothing before the last token can change (causality), so each cell
-// is a row of that token alone on the clean keys and values.
-std::vector<std::vector<double>> run_knockouts(const Model& model, const TraceRuns& runs, const std::vector<std::vector<std::int64_t>>& sets,
+// The answer's probability in the clean run when the last prompt token (and the answer's tokens behind it) do
+// not see the tokens of `sets[i]` in the window of layers around each layer: [sets][L]. Nothing before the
+// last token can change (causality), so each cell is a row of that token alone on the clean keys and values.
+std::vector<std::vector<double>> run_knockouts(const Model& model, const TraceRuns& runs,
+                                               const std::vector<std::vector<std::int64_t>>& sets,
                                                int window);
 
 }  // namespace emend

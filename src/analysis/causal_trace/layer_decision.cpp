@@ -9,7 +9,9 @@ namespace emend {
 
 namespace {
 
-std::filesystem::path decision_file(const std::filesystem::path& folder) { return folder / "layer_decision.json"; }
+std::filesystem::path decision_file(const std::filesystem::path& folder) {
+  return folder / "layer_decision.json";
+}
 
 }  // namespace
 
@@ -28,7 +30,8 @@ std::optional<LayerDecision> load_layer_decision(const Model& model, const std::
   if (decision.prefix != prefix)
     throw Error(ErrorKind::kModel, file.string() + ": the layer was decided with another BOS" + remedy);
   if (decision.layer < 0 || decision.layer >= model.config().layers)
-    throw Error(ErrorKind::kFormat, file.string() + ": layer " + std::to_string(decision.layer) + " is not one of this model");
+    throw Error(ErrorKind::kFormat,
+                file.string() + ": layer " + std::to_string(decision.layer) + " is not one of this model");
   return decision;
 }
 

@@ -17,10 +17,12 @@ struct NoiseSource {
   std::uint64_t number = 0;
 };
 
-// Token embeddings (before positions) of the subject's tokens in every sample [samples, subject tokens, D] float32: the
-// table's rows plus noise in float64, rounded once. `sigma` is what relative levels count in; `pool` what kTokens draws from
-// (never the token itself; the whole vocabulary without special tokens when it is too small).
-at::Tensor corrupted_embeddings(const Model& model, const TokenIds& subject, const TraceNoise& noise, int samples, double sigma,
-                                const std::vector<std::int64_t>& pool, const NoiseSource& source);
+// Token embeddings (before positions) of the subject's tokens in every sample [samples, subject tokens, D]
+// float32: the table's rows plus noise in float64, rounded once. `sigma` is what relative levels count in;
+// `pool` what kTokens draws from (never the token itself; the whole vocabulary without special tokens when it
+// is too small).
+at::Tensor corrupted_embeddings(const Model& model, const TokenIds& subject, const TraceNoise& noise,
+                                int samples, double sigma, const std::vector<std::int64_t>& pool,
+                                const NoiseSource& source);
 
 }  // namespace emend

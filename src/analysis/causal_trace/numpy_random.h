@@ -6,7 +6,8 @@
 
 namespace emend {
 
-// MT19937 seeded by Knuth's recurrence; 53-bit uniforms; normals by the polar method, the second of a pair first.
+// MT19937 seeded by Knuth's recurrence; 53-bit uniforms; normals by the polar method, the second of a pair
+// first.
 class NumpyRandom {
  public:
   explicit NumpyRandom(std::uint32_t seed) : engine_(seed) {}

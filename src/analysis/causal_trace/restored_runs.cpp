@@ -18,7 +18,8 @@ struct Track {
   std::size_t next = 0;            // the first that has not parted yet
 };
 
-// Putting an output back in the first block of a window changes that block's result at the token alone, so the run begins one block above.
+// Putting an output back in the first block of a window changes that block's result at the token alone, so
+// the run begins one block above.
 int first_block(const Cell& cell) {
   return cell.clean_state || cell.restore_end <= cell.begin ? cell.begin : cell.begin + 1;
 }
@@ -27,7 +28,12 @@ int first_block(const Cell& cell) {
 class Wave {
  public:
   Wave(const Model& model, const TraceRuns& runs, const std::vector<Cell>& cells, const RestoredRuns& how)
-      : model_(model), runs_(runs), cells_(cells), how_(how), width_(runs.row.size() - how.token), cache_(runs.cache_before(how.token)) {}
+      : model_(model),
+        runs_(runs),
+        cells_(cells),
+        how_(how),
+        width_(runs.row.size() - how.token),
+        cache_(runs.cache_before(how.token)) {}
 
   // Scores of the cells `order` (by first block to run, then restore_end) into `scores`.
   void run(const std::vector<std::size_t>& order, std::vector<double>& scores) {
@@ -42,7 +48,8 @@ class Wave {
       tracks_.clear();
       x_ = at::Tensor();
     }
-    while (at < order.size()) at = join(order, at);  // cells of the last block: their states are read as they are
+    while (at < order.size())
+      at = join(order, at);  // cells of the last block: their states are read as they are
     if (!tracks_.empty()) keep(read(), scores);
   }
 
@@ -56,23 +63,27 @@ class Wave {
     at::Tensor x = corrupted.narrow(1, how_.token, width_).clone();
     at::Tensor token = x.select(1, 0);
     if (cell.clean_state) {
-      token.copy_((block < 0 ? runs_.clean_embedding : runs_.block.clean[block])[how_.token].expand_as(token));
+      token.copy_(
+          (block < 0 ? runs_.clean_embedding : runs_.block.clean[block])[how_.token].expand_as(token));
     } else if (cell.restore_end > cell.begin) {
       token.copy_(restored_output(cell.begin));
     }
     return x;
   }
 
-  // The token after `block`, whose output at the site is the clean one: nothing but this token differs from the corrupted run there. [S, D]
+  // The token after `block`, whose output at the site is the clean one: nothing but this token differs from
+  // the corrupted run there. [S, D]
   at::Tensor restored_output(int block) {
     const at::Tensor& below = block == 0 ? runs_.corrupted_embedding : runs_.block.corrupted[block - 1];
     const at::Tensor x = below.select(1, how_.token);
     const at::Tensor clean = runs_.at(how_.site).clean[block][how_.token];
-    if (how_.site == Site::kMlpOutput) return (x + runs_.attention.corrupted[block].select(1, how_.token)) + clean;
+    if (how_.site == Site::kMlpOutput)
+      return (x + runs_.attention.corrupted[block].select(1, how_.token)) + clean;
     PassInput input = rows_at_cache(1, runs_.samples, block);
     input.hidden = x.contiguous();
     input.stop = PassInput::Stop::kBlock;
-    input.interventions.push_back({how_.site, block, Intervention::Kind::kReplace, at::arange(runs_.samples, at::TensorOptions(x.device()).dtype(at::kLong)),
+    input.interventions.push_back({how_.site, block, Intervention::Kind::kReplace,
+                                   at::arange(runs_.samples, at::TensorOptions(x.device()).dtype(at::kLong)),
                                    clean.unsqueeze(0).expand({runs_.samples, clean.size(0)})});
     return model_.forward(std::move(input)).hidden;
   }
@@ -81,7 +92,8 @@ class Wave {
   std::size_t join(const std::vector<std::size_t>& order, std::size_t at) {
     const Cell& first = cells_[order[at]];
     Track track;
-    while (at < order.size() && cells_[order[at]].begin == first.begin && cells_[order[at]].clean_state == first.clean_state &&
+    while (at < order.size() && cells_[order[at]].begin == first.begin &&
+           cells_[order[at]].clean_state == first.clean_state &&
            (track.cells.empty() || first.restore_end > first.begin))
       track.cells.push_back(order[at++]);
     const at::Tensor x = entering(first).reshape({-1, model_.config().d_model});
@@ -95,7 +107,8 @@ class Wave {
   // `count` groups of rows, one a sample, of `width` tokens each behind the token's place, through one block.
   PassInput rows_at_cache(std::int64_t width, std::int64_t count, int block) {
     PassInput input;
-    input.ids.assign(static_cast<std::size_t>(count), TokenIds(static_cast<std::size_t>(width), 0));  // only their number matters
+    input.ids.assign(static_cast<std::size_t>(count),
+                     TokenIds(static_cast<std::size_t>(width), 0));  // only their number matters
     for (std::int64_t r = 0; r < count; ++r) input.cache_row.push_back(1 + r % runs_.samples);
     input.cache = &cache_;
     input.begin_block = input.stop_block = block;
@@ -130,7 +143,8 @@ class Wave {
     if (tokens.empty()) return;
     const auto count = static_cast<std::int64_t>(tokens.size());
     const at::Tensor clean = runs_.at(how_.site).clean[block][how_.token];
-    input.interventions.push_back({how_.site, block, Intervention::Kind::kReplace, index_tensor(tokens, x_.device()),
+    input.interventions.push_back({how_.site, block, Intervention::Kind::kReplace,
+                                   index_tensor(tokens, x_.device()),
                                    clean.unsqueeze(0).expand({count, clean.size(0)})});
   }
 
@@ -138,7 +152,8 @@ class Wave {
     std::vector<std::int64_t> tokens;
     for (std::int64_t r = 0; r < rows(); ++r) tokens.push_back(r * width_);
     const at::Tensor held = runs_.at(*how_.pinned).corrupted[block].select(1, how_.token);  // [S, D]
-    input.interventions.push_back({*how_.pinned, block, Intervention::Kind::kReplace, index_tensor(tokens, x_.device()),
+    input.interventions.push_back({*how_.pinned, block, Intervention::Kind::kReplace,
+                                   index_tensor(tokens, x_.device()),
                                    held.repeat({static_cast<std::int64_t>(tracks_.size()), 1})});
   }
 
@@ -188,19 +203,24 @@ class Wave {
 
 }  // namespace
 
-std::vector<double> run_cells(const Model& model, const TraceRuns& runs, const std::vector<Cell>& cells, const RestoredRuns& how) {
+std::vector<double> run_cells(const Model& model, const TraceRuns& runs, const std::vector<Cell>& cells,
+                              const RestoredRuns& how) {
   const c10::NoGradGuard no_grad;
   std::vector<double> scores(cells.size());
   std::vector<std::size_t> order(cells.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(first_block(cells[a]), cells[a].restore_end) < std::pair(first_block(cells[b]), cells[b].restore_end);
+    return std::pair(first_block(cells[a]), cells[a].restore_end) <
+           std::pair(first_block(cells[b]), cells[b].restore_end);
   });
   const std::int64_t tokens = runs.samples * (runs.row.size() - how.token);
   const auto at_once = static_cast<std::size_t>(std::max<std::int64_t>(how.token_budget / tokens, 1));
   for (std::size_t begin = 0; begin < order.size(); begin += at_once) {
     const std::size_t end = std::min(begin + at_once, order.size());
-    Wave(model, runs, cells, how).run({order.begin() + static_cast<std::ptrdiff_t>(begin), order.begin() + static_cast<std::ptrdiff_t>(end)}, scores);
+    Wave(model, runs, cells, how)
+        .run({order.begin() + static_cast<std::ptrdiff_t>(begin),
+              order.begin() + static_cast<std::ptrdiff_t>(end)},
+             scores);
   }
   return scores;
 }

@@ -39,8 +39,14 @@ struct GridTask {
 
 class FactTracer {
  public:
-  FactTracer(const Model& model, const TraceOptions& options, const TraceRuns& runs, const std::function<void()>& step, FactTrace& trace)
-      : model_(model), options_(options), runs_(runs), step_(step), trace_(trace), layers_(model.config().layers),
+  FactTracer(const Model& model, const TraceOptions& options, const TraceRuns& runs,
+             const std::function<void()>& step, FactTrace& trace)
+      : model_(model),
+        options_(options),
+        runs_(runs),
+        step_(step),
+        trace_(trace),
+        layers_(model.config().layers),
         window_(options.window > 0 ? options.window : default_window(layers_)) {}
 
   void run() {
@@ -49,13 +55,19 @@ class FactTracer {
       tasks.push_back({Site::kBlockOutput, &trace_.block, &trace_.block_exact, &trace_.block_estimate, {}});
     if (options_.window_grids) {
       tasks.push_back({Site::kMlpOutput, &trace_.mlp, &trace_.mlp_exact, &trace_.mlp_estimate, {}});
-      tasks.push_back({Site::kAttentionOutput, &trace_.attention, &trace_.attention_exact, &trace_.attention_estimate, {}});
+      tasks.push_back({Site::kAttentionOutput,
+                       &trace_.attention,
+                       &trace_.attention_exact,
+                       &trace_.attention_estimate,
+                       {}});
     }
     if ((options_.exact_share < 1 || options_.estimates) && !tasks.empty()) {
       const Attribution effects = attribute(model_, runs_);
       for (GridTask& task : tasks)
-        task.first_order = task.site == Site::kBlockOutput ? effects.block
-                                                           : window_sums(task.site == Site::kMlpOutput ? effects.mlp : effects.attention, window_);
+        task.first_order =
+            task.site == Site::kBlockOutput
+                ? effects.block
+                : window_sums(task.site == Site::kMlpOutput ? effects.mlp : effects.attention, window_);
     }
     const c10::NoGradGuard no_grad;
     for (GridTask& task : tasks) fill(task);
@@ -69,7 +81,8 @@ class FactTracer {
  private:
   bool wants_row(std::int64_t t) const { return !options_.subject_last_only || t == trace_.lookup(); }
 
-  // Known without a run: before the subject nothing differs; the last block's state matters only where the answer is read.
+  // Known without a run: before the subject nothing differs; the last block's state matters only where the
+  // answer is read.
   std::optional<double> known(Site site, std::int64_t t, int l) const {
     if (t < runs_.row.subject_begin) return trace_.low;
     if (site != Site::kBlockOutput || l != layers_ - 1) return std::nullopt;
@@ -90,8 +103,10 @@ class FactTracer {
     std::vector<double> effects;
     for (std::int64_t t = runs_.row.subject_begin; t < runs_.row.prompt; ++t)
       for (int l = 0; l < layers_; ++l) effects.push_back(std::abs(task.first_order[t][l]));
-    const auto keep = static_cast<std::size_t>(std::ceil(options_.exact_share * static_cast<double>(effects.size())));
-    std::nth_element(effects.begin(), effects.begin() + static_cast<std::ptrdiff_t>(keep) - 1, effects.end(), std::greater<>());
+    const auto keep =
+        static_cast<std::size_t>(std::ceil(options_.exact_share * static_cast<double>(effects.size())));
+    std::nth_element(effects.begin(), effects.begin() + static_cast<std::ptrdiff_t>(keep) - 1, effects.end(),
+                     std::greater<>());
     const double least = effects[keep - 1];
     for (std::size_t t = 0; t < tokens; ++t) {
       const auto token = static_cast<std::int64_t>(t);
@@ -133,10 +148,12 @@ class FactTracer {
         cells.push_back(cell(task.site, l));
         places.push_back(place);
       } else {
-        scores[place] = std::clamp(trace_.low + task.first_order[static_cast<std::size_t>(t)][place], 0.0, 1.0);
+        scores[place] =
+            std::clamp(trace_.low + task.first_order[static_cast<std::size_t>(t)][place], 0.0, 1.0);
       }
     }
-    const std::vector<double> found = run_cells(model_, runs_, cells, {t, task.site, std::nullopt, options_.token_budget});
+    const std::vector<double> found =
+        run_cells(model_, runs_, cells, {t, task.site, std::nullopt, options_.token_budget});
     for (std::size_t i = 0; i < places.size(); ++i) scores[places[i]] = found[i];
     return scores;
   }
@@ -164,7 +181,8 @@ class FactTracer {
     std::vector<Cell> cells;
     cells.reserve(static_cast<std::size_t>(layers_));
     for (int l = 0; l < layers_; ++l) cells.push_back(cell(Site::kBlockOutput, l));
-    return run_cells(model_, runs_, cells, {trace_.lookup(), Site::kBlockOutput, site, options_.token_budget});
+    return run_cells(model_, runs_, cells,
+                     {trace_.lookup(), Site::kBlockOutput, site, options_.token_budget});
   }
 
   void knock_out() {
@@ -172,7 +190,8 @@ class FactTracer {
     const std::int64_t last = runs_.row.prompt - 1;
     for (std::int64_t t = 0; t < last; ++t)
       (t >= trace_.subject_begin && t < trace_.subject_end ? subject : others).push_back(t);
-    const auto curves = run_knockouts(model_, runs_, {subject, others, {last}}, knockout_window(options_, layers_));
+    const auto curves =
+        run_knockouts(model_, runs_, {subject, others, {last}}, knockout_window(options_, layers_));
     // Where there is no such token there is no effect to speak of, not one of 0.
     if (!subject.empty()) trace_.knockout_subject = curves[0];
     if (!others.empty()) trace_.knockout_others = curves[1];
@@ -199,16 +218,22 @@ LayerRange window_around(int layer, int width, int layers) {
 }
 
 void check_trace_options(const TraceOptions& options, const ModelConfig& config) {
-  for (const auto& [name, width] : {std::pair("window", options.window), std::pair("knockout window", options.knockout_window)})
+  for (const auto& [name, width] :
+       {std::pair("window", options.window), std::pair("knockout window", options.knockout_window)})
     if (width < 0 || width > config.layers)
-      throw Error(ErrorKind::kConfig, "a " + std::string(name) + " of " + std::to_string(width) + " layers does not fit the model, which has " +
+      throw Error(ErrorKind::kConfig, "a " + std::string(name) + " of " + std::to_string(width) +
+                                          " layers does not fit the model, which has " +
                                           std::to_string(config.layers));
-  if (options.samples < 1) throw Error(ErrorKind::kConfig, "samples must be at least 1, found " + std::to_string(options.samples));
+  if (options.samples < 1)
+    throw Error(ErrorKind::kConfig, "samples must be at least 1, found " + std::to_string(options.samples));
   if (!(options.noise.level > 0))
-    throw Error(ErrorKind::kConfig, "the noise level must be above 0, found " + std::to_string(options.noise.level));
+    throw Error(ErrorKind::kConfig,
+                "the noise level must be above 0, found " + std::to_string(options.noise.level));
   if (!(options.exact_share > 0 && options.exact_share <= 1))
-    throw Error(ErrorKind::kConfig, "the share of exact cells must be above 0 and at most 1, found " + std::to_string(options.exact_share));
-  if (options.noise.numpy && options.noise.kind != TraceNoise::Kind::kNormal && options.noise.kind != TraceNoise::Kind::kUniform)
+    throw Error(ErrorKind::kConfig, "the share of exact cells must be above 0 and at most 1, found " +
+                                        std::to_string(options.exact_share));
+  if (options.noise.numpy && options.noise.kind != TraceNoise::Kind::kNormal &&
+      options.noise.kind != TraceNoise::Kind::kUniform)
     throw Error(ErrorKind::kConfig, "NumPy's draws are for normal and uniform noise only");
 }
 
@@ -217,15 +242,16 @@ FactTrace trace_fact(const Model& model, const TraceFact& fact, const TraceOptio
   return trace_fact_in_steps(model, fact, options, sigma, others, number, [] {});
 }
 
-FactTrace trace_fact_in_steps(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma,
-                              const std::vector<std::int64_t>& others, std::uint64_t number, const std::function<void()>& step) {
+FactTrace trace_fact_in_steps(const Model& model, const TraceFact& fact, const TraceOptions& options,
+                              double sigma, const std::vector<std::int64_t>& others, std::uint64_t number,
+                              const std::function<void()>& step) {
   check_trace_options(options, model.config());
   const c10::NoGradGuard no_grad;
   const Tokenizer& tokenizer = model.tokenizer();
   TraceRow row = prompt_row(model, fact, options);
   row = with_answer(row, answer_ids(model, fact, options, row));
-  const at::Tensor subject =
-      corrupted_embeddings(model, row.subject(), options.noise, options.samples, sigma, others, {options.seed, number});
+  const at::Tensor subject = corrupted_embeddings(model, row.subject(), options.noise, options.samples, sigma,
+                                                  others, {options.seed, number});
   const TraceRuns runs = run_clean_and_corrupted(model, row, subject);
 
   FactTrace trace;
@@ -241,8 +267,9 @@ FactTrace trace_fact_in_steps(const Model& model, const TraceFact& fact, const T
   trace.subject_end = row.subject_end;
   trace.high = runs.high;
   if (!(runs.high > 0))
-    throw Error(ErrorKind::kConfig, "fact " + fact.id + ": the model gives the answer " + quote(trace.answer) +
-                                        " the probability 0, so there is nothing that restoring could bring back");
+    throw Error(ErrorKind::kConfig,
+                "fact " + fact.id + ": the model gives the answer " + quote(trace.answer) +
+                    " the probability 0, so there is nothing that restoring could bring back");
   trace.low = runs.mean_low();
   FactTracer(model, options, runs, step, trace).run();
   return trace;

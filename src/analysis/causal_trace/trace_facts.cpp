@@ -56,10 +56,12 @@ class Knowledge {
     if (prompts.empty()) return;
     const std::vector<TokenIds> said = generate(model_, prompts, greedy);
     for (std::size_t j = 0; j < owner.size(); ++j) {
-      const TokenIds start(said[j].begin(), said[j].begin() + static_cast<std::ptrdiff_t>(std::min(answers[j].size(), said[j].size())));
+      const TokenIds start(said[j].begin(), said[j].begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                                  answers[j].size(), said[j].size())));
       const TraceFact& fact = facts_[owner[j]];
       if (start != answers[j])
-        unknown_[owner[j]] = SkippedFact{fact.id, fact.prompt, fact.subject, fact.answer, answer_text(model_.tokenizer(), start)};
+        unknown_[owner[j]] = SkippedFact{fact.id, fact.prompt, fact.subject, fact.answer,
+                                         answer_text(model_.tokenizer(), start)};
     }
   }
 
@@ -71,7 +73,11 @@ class Knowledge {
 };
 
 OutJson noise_json(const TraceNoise& noise) {
-  return {{"kind", static_cast<int>(noise.kind)}, {"level", noise.level}, {"relative", noise.relative}, {"degrees", noise.degrees}, {"numpy", noise.numpy}};
+  return {{"kind", static_cast<int>(noise.kind)},
+          {"level", noise.level},
+          {"relative", noise.relative},
+          {"degrees", noise.degrees},
+          {"numpy", noise.numpy}};
 }
 
 std::string facts_fingerprint(const std::vector<TraceFact>& facts) {
@@ -90,7 +96,8 @@ double rounded(double value) {
 }
 
 // All that a fact's result depends on.
-OutJson settings_json(const Model& model, const std::vector<TraceFact>& facts, const TraceOptions& options, double sigma) {
+OutJson settings_json(const Model& model, const std::vector<TraceFact>& facts, const TraceOptions& options,
+                      double sigma) {
   return {{"model", model.fingerprint()},
           {"facts", facts_fingerprint(facts)},
           {"prefix", options.prefix},
@@ -100,14 +107,20 @@ OutJson settings_json(const Model& model, const std::vector<TraceFact>& facts, c
           {"samples", options.samples},
           {"window", options.window},
           {"knockout_window", options.knockout_window},
-          {"parts", {options.block_grid, options.window_grids, options.severed, options.knockout, options.subject_last_only}},
+          {"parts",
+           {options.block_grid, options.window_grids, options.severed, options.knockout,
+            options.subject_last_only}},
           {"exact_share", options.exact_share},
           {"estimates", options.estimates},
           {"seed", options.seed}};
 }
 
 OutJson skipped_json(const SkippedFact& fact) {
-  return {{"id", fact.id}, {"prompt", fact.prompt}, {"subject", fact.subject}, {"answer", fact.answer}, {"said", fact.said}};
+  return {{"id", fact.id},
+          {"prompt", fact.prompt},
+          {"subject", fact.subject},
+          {"answer", fact.answer},
+          {"said", fact.said}};
 }
 
 SkippedFact skipped_from(const nlohmann::json& json) {
@@ -127,11 +140,13 @@ class Folder {
     const Json held = read_json_file(file);
     for (const auto& [key, value] : settings.items())
       if (!held.is_object() || !held.contains(key) || held.at(key) != Json(value))
-        throw Error(ErrorKind::kConfig, folder_.string() + " holds a trace with another " + quote(key) + " (" +
-                                            (held.is_object() && held.contains(key) ? held.at(key).dump() : "none") + ", now " +
-                                            value.dump() + "): give another folder");
+        throw Error(ErrorKind::kConfig,
+                    folder_.string() + " holds a trace with another " + quote(key) + " (" +
+                        (held.is_object() && held.contains(key) ? held.at(key).dump() : "none") + ", now " +
+                        value.dump() + "): give another folder");
     if (!store.resume && store.shards == 1)
-      throw Error(ErrorKind::kConfig, folder_.string() + " holds results already: --resume goes on with them");
+      throw Error(ErrorKind::kConfig,
+                  folder_.string() + " holds results already: --resume goes on with them");
   }
 
   // Puts what is there for fact i into the result.
@@ -146,10 +161,13 @@ class Folder {
       }
       result.traces.push_back(trace_from_json(json.at("trace"), source));
     } catch (const Json::exception& error) {
-      throw Error(ErrorKind::kFormat, source + ": not a result of `emend locate`: " + error.what() + "; remove it, and it is made anew");
+      throw Error(ErrorKind::kFormat, source + ": not a result of `emend locate`: " + error.what() +
+                                          "; remove it, and it is made anew");
     }
     if (result.traces.back().prompt != fact.prompt || result.traces.back().subject != fact.subject)
-      throw Error(ErrorKind::kConfig, source + ": a result of another fact (" + quote(result.traces.back().prompt) + "): the facts file has changed");
+      throw Error(ErrorKind::kConfig, source + ": a result of another fact (" +
+                                          quote(result.traces.back().prompt) +
+                                          "): the facts file has changed");
     return true;
   }
   void keep(std::size_t i, const char* kind, const OutJson& json) const {
@@ -167,8 +185,8 @@ class Folder {
 
 }  // namespace
 
-TraceResult trace_facts(const Model& model, const std::vector<TraceFact>& facts, const TraceOptions& options, const TraceStore& store,
-                        Progress& progress) {
+TraceResult trace_facts(const Model& model, const std::vector<TraceFact>& facts, const TraceOptions& options,
+                        const TraceStore& store, Progress& progress) {
   check_trace_options(options, model.config());
   for (const TraceFact& fact : facts) prompt_row(model, fact, options);  // throws
   const c10::NoGradGuard no_grad;

@@ -13,8 +13,12 @@ using Out = nlohmann::ordered_json;
 using In = nlohmann::json;
 
 // NaN, which JSON does not have, as null.
-Out number(double x) { return std::isfinite(x) ? Out(x) : Out(nullptr); }
-double number_from(const In& json) { return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>(); }
+Out number(double x) {
+  return std::isfinite(x) ? Out(x) : Out(nullptr);
+}
+double number_from(const In& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
 
 Out numbers(const std::vector<double>& values) {
   Out list = Out::array();
@@ -55,8 +59,8 @@ std::optional<GridEstimate> estimate_from(const In& json, const char* key, Mask&
   if (!json.contains("estimates") || !json.at("estimates").contains(key)) return std::nullopt;
   const In& held = json.at("estimates").at(key);
   if (held.contains("exact")) exact = held.at("exact").get<Mask>();
-  return GridEstimate{grid_from(held.at("values")), number_from(held.at("rank_agreement")), held.at("exact_cells").get<std::int64_t>(),
-                      held.at("cells").get<std::int64_t>()};
+  return GridEstimate{grid_from(held.at("values")), number_from(held.at("rank_agreement")),
+                      held.at("exact_cells").get<std::int64_t>(), held.at("cells").get<std::int64_t>()};
 }
 
 Out curve_json(const LayerCurve& curve) {
@@ -122,7 +126,8 @@ Out trace_json(const FactTrace& trace) {
   Out estimates = Out::object();
   if (trace.block_estimate) estimates["block"] = estimate_json(*trace.block_estimate, trace.block_exact);
   if (trace.mlp_estimate) estimates["mlp"] = estimate_json(*trace.mlp_estimate, trace.mlp_exact);
-  if (trace.attention_estimate) estimates["attn"] = estimate_json(*trace.attention_estimate, trace.attention_exact);
+  if (trace.attention_estimate)
+    estimates["attn"] = estimate_json(*trace.attention_estimate, trace.attention_exact);
   if (!estimates.empty()) json["estimates"] = std::move(estimates);
   return json;
 }
@@ -172,7 +177,11 @@ Out ranking_json(const std::vector<LayerScore>& ranking) {
 Out trial_json(const std::vector<TrialScore>& trial) {
   Out list = Out::array();
   for (const TrialScore& score : trial)
-    list.push_back({{"layer", score.layer}, {"score", number(score.score)}, {"ci95", number(score.ci95)}, {"facts", score.facts}, {"parts", score.parts}});
+    list.push_back({{"layer", score.layer},
+                    {"score", number(score.score)},
+                    {"ci95", number(score.ci95)},
+                    {"facts", score.facts},
+                    {"parts", score.parts}});
   return list;
 }
 
@@ -201,10 +210,12 @@ LayerDecision decision_from_json(const In& json, const std::string& source) {
     decision.model_fingerprint = json.at("model_fingerprint").get<std::string>();
     decision.prefix = json.at("prefix").get<std::vector<std::int64_t>>();
     for (const In& entry : json.at("trace"))
-      decision.trace.push_back({entry.at("layer").get<int>(), number_from(entry.at("score")), number_from(entry.at("ci95"))});
+      decision.trace.push_back(
+          {entry.at("layer").get<int>(), number_from(entry.at("score")), number_from(entry.at("ci95"))});
     for (const In& entry : json.at("trial"))
-      decision.trial.push_back({entry.at("layer").get<int>(), number_from(entry.at("score")), number_from(entry.at("ci95")),
-                                entry.at("facts").get<std::int64_t>(), entry.at("parts").get<std::map<std::string, double>>()});
+      decision.trial.push_back({entry.at("layer").get<int>(), number_from(entry.at("score")),
+                                number_from(entry.at("ci95")), entry.at("facts").get<std::int64_t>(),
+                                entry.at("parts").get<std::map<std::string, double>>()});
     return decision;
   } catch (const In::exception& error) {
     throw Error(ErrorKind::kFormat, source + ": not a decision of `emend locate`: " + error.what());

@@ -1,4 +1,5 @@
-// Traces, averages and decisions as JSON: what `emend locate --json` writes, and what a run keeps for resuming.
+// Traces, averages and decisions as JSON: what `emend locate --json` writes, and what a run keeps for
+// resuming.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -17,13 +17,15 @@ TraceRow prompt_row(const Model& model, const TraceFact& fact, const TraceOption
   if (options.form == PromptForm::kChat) {
     text = render_chat(tokenizer, fact.prompt);
     const std::size_t at = text.rfind(fact.prompt);
-    if (at == std::string::npos) throw Error(ErrorKind::kConfig, "fact " + fact.id + ": the chat template changes the prompt's text");
+    if (at == std::string::npos)
+      throw Error(ErrorKind::kConfig, "fact " + fact.id + ": the chat template changes the prompt's text");
     begin += at;
   }
   const Encoding encoding = tokenizer.encode(text, SpecialTokens::kNone);
   if (encoding.ids.size() < 2)
-    throw Error(ErrorKind::kConfig, "fact " + fact.id + ": the prompt " + quote(fact.prompt) +
-                                        " is one token: there is nothing between the subject and the answer to trace");
+    throw Error(ErrorKind::kConfig,
+                "fact " + fact.id + ": the prompt " + quote(fact.prompt) +
+                    " is one token: there is nothing between the subject and the answer to trace");
   const SubjectTokens subject = find_subject_tokens(encoding, {begin, begin + fact.subject.size()}, text);
   const auto front = static_cast<std::int64_t>(options.prefix.size());
   TraceRow row;
@@ -42,10 +44,13 @@ TraceRow with_answer(TraceRow row, TokenIds answer) {
   return row;
 }
 
-TokenIds answer_ids(const Model& model, const TraceFact& fact, const TraceOptions& options, const TraceRow& row) {
+TokenIds answer_ids(const Model& model, const TraceFact& fact, const TraceOptions& options,
+                    const TraceRow& row) {
   if (fact.answer.empty()) return {next_tokens(model, {row.ids}, 1, options.token_budget)[0][0].id};
   TokenIds answer = target_ids(model.tokenizer(), fact.answer, {options.prefix, options.form});
-  if (answer.empty()) throw Error(ErrorKind::kConfig, "fact " + fact.id + ": the answer " + quote(fact.answer) + " has no tokens");
+  if (answer.empty())
+    throw Error(ErrorKind::kConfig,
+                "fact " + fact.id + ": the answer " + quote(fact.answer) + " has no tokens");
   return answer;
 }
 

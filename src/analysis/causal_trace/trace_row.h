@@ -11,8 +11,8 @@
 namespace emend {
 
 struct TraceRow {
-  TokenIds ids;                 // prefix + prompt + answer without its last token
-  std::int64_t prompt = 0;      // tokens of prefix and prompt
+  TokenIds ids;             // prefix + prompt + answer without its last token
+  std::int64_t prompt = 0;  // tokens of prefix and prompt
   std::int64_t subject_begin = 0, subject_end = 0;
   TokenIds answer;
 
@@ -27,8 +27,10 @@ TraceRow prompt_row(const Model& model, const TraceFact& fact, const TraceOption
 // The row with an answer behind it.
 TraceRow with_answer(TraceRow row, TokenIds answer);
 
-// The ids of the expected answer; without one, the likeliest next token's. Throws Error(kConfig) for an answer without tokens.
-TokenIds answer_ids(const Model& model, const TraceFact& fact, const TraceOptions& options, const TraceRow& row);
+// The ids of the expected answer; without one, the likeliest next token's. Throws Error(kConfig) for an
+// answer without tokens.
+TokenIds answer_ids(const Model& model, const TraceFact& fact, const TraceOptions& options,
+                    const TraceRow& row);
 // Ids as text without the space in front.
 std::string answer_text(const Tokenizer& tokenizer, const TokenIds& ids);
 

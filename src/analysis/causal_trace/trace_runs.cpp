@@ -60,8 +60,8 @@ TraceRuns run_clean_and_corrupted(const Model& model, const TraceRow& row, const
   std::vector<std::int64_t> noisy;
   for (std::int64_t s = 1; s <= samples; ++s)
     for (std::int64_t t = row.subject_begin; t < row.subject_end; ++t) noisy.push_back(s * tokens + t);
-  input.interventions.push_back({Site::kTokenEmbedding, 0, Intervention::Kind::kReplace, index_tensor(noisy, device),
-                                 subject.reshape({-1, d}).to(device)});
+  input.interventions.push_back({Site::kTokenEmbedding, 0, Intervention::Kind::kReplace,
+                                 index_tensor(noisy, device), subject.reshape({-1, d}).to(device)});
   input.recordings.push_back({Site::kEmbedding, 0, {}});
   for (const Site site : kSites)
     for (int l = 0; l < config.layers; ++l) input.recordings.push_back({site, l, {}});

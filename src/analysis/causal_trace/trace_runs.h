@@ -25,12 +25,14 @@ struct TraceRuns {
   at::Tensor clean_embedding;      // [T, D] entering block 0
   at::Tensor corrupted_embedding;  // [S, T, D]
   SiteStates block, mlp, attention;
-  KvCache cache;                   // row 0 clean, rows 1..S corrupted
+  KvCache cache;  // row 0 clean, rows 1..S corrupted
 
-  const SiteStates& at(Site site) const { return site == Site::kMlpOutput ? mlp : site == Site::kAttentionOutput ? attention : block; }
+  const SiteStates& at(Site site) const {
+    return site == Site::kMlpOutput ? mlp : site == Site::kAttentionOutput ? attention : block;
+  }
   double mean_low() const;
-  // The cache as rows that begin at `token` see it. It shares its keys and values with `cache`: it costs next to nothing, and passes
-  // that do not append only read them.
+  // The cache as rows that begin at `token` see it. It shares its keys and values with `cache`: it costs next
+  // to nothing, and passes that do not append only read them.
   KvCache cache_before(std::int64_t token) const;
 };
 

@@ -44,14 +44,15 @@ inline std::string text_of(const char* text, const char* fallback) {
 PromptForm form_of(const char* form);
 // Throws Error(kUsage) unless it is at least 1.
 void require_token_budget(std::int64_t tokens);
-// The elements of an array; `name` is what messages call it. Throws Error(kUsage) for NULL in or instead of it.
+// The elements of an array; `name` is what messages call it. Throws Error(kUsage) for NULL in or instead of
+// it.
 std::vector<std::string> texts_of(const char* const* texts, std::size_t count, const char* name);
 std::vector<int> numbers_of(const std::int32_t* numbers, std::size_t count, const char* name);
 
 void refuse_options(std::size_t size);
 
-// What the caller gave, over the defaults. Fields that this library does not know must be zero. `oldest` is the
-// size of the struct before fields were added to it: a program that was built then leaves them at their
+// What the caller gave, over the defaults. Fields that this library does not know must be zero. `oldest` is
+// the size of the struct before fields were added to it: a program that was built then leaves them at their
 // defaults.
 template <typename Options>
 Options options_of(const Options* given, Options values, std::size_t oldest = sizeof(Options)) {

@@ -39,7 +39,8 @@ ApplyOptions apply_options(const emend_write_options& options, const char* out) 
 ResultJson report_json(const ApplyOutcome& outcome, std::size_t patches) {
   ResultJson list = ResultJson::array();
   for (std::size_t i = 0; i < patches; ++i) {
-    ResultJson record = {{"stored", realised_json(outcome.plan, i)}, {"checks", nullptr}, {"passed", nullptr}};
+    ResultJson record = {
+        {"stored", realised_json(outcome.plan, i)}, {"checks", nullptr}, {"passed", nullptr}};
     if (!outcome.patches.empty()) {
       record["checks"] = checks_json(outcome.patches[i].checks);
       record["passed"] = outcome.patches[i].passed;
@@ -74,8 +75,8 @@ emend_status write(emend_model* model, const char* out, const emend_write_option
   if (report != nullptr) give_text(report, dump_json(report_json(outcome, count)));
   for (const emend::AppliedPatch& patch : outcome.patches)
     if (!patch.passed)
-      return note_status(EMEND_CHECK_FAILED,
-                         "a check failed on " + outcome.written.string() + ": " + join(failed_checks(patch.checks)));
+      return note_status(EMEND_CHECK_FAILED, "a check failed on " + outcome.written.string() + ": " +
+                                                 join(failed_checks(patch.checks)));
   return EMEND_OK;
 }
 
