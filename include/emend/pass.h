@@ -142,7 +142,7 @@ struct PassInput {
 struct PassOutput {
   at::Tensor hidden;  // [N, D] residual stream after the last block that ran whole; undefined after kKey and
                       // where logits are read
-  at::Tensor logits;                 // [logit_tokens, V] float32; undefined when none were asked for
+  at::Tensor logits;  // [logit_tokens, V] float32; undefined when none were asked for
   std::vector<at::Tensor> recorded;  // one a recording, [n, D or F]
 };
 
