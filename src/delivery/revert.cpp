@@ -87,7 +87,7 @@ fs::path last_undo_file(const fs::path& model) {
   if (count == 0)
     throw Error(ErrorKind::kIo,
                 "there is no undo file " + undo_file(model, 1).string() +
-                    "; nothing was written in place here, or it lies elsewhere (--undo FILE)");
+                    "; nothing was written in place here, or it lies elsewhere (name it with the option undo)");
   return undo_file(model, count);
 }
 

@@ -48,7 +48,7 @@ void require_apart(const fs::path& base, const fs::path& out) {
   };
   if (target == source || (fs::is_directory(source) && lies_in(target, source)) || lies_in(source, target))
     throw Error(ErrorKind::kIo, "cannot write " + out.string() + ": it belongs to the base " + base.string() +
-                                    "; name another place, or use --in-place");
+                                    "; name another place, or use the option in-place");
 }
 
 fs::path write_new_gguf(const std::vector<FileRewrite>& rewrites, const fs::path& out) {
@@ -91,10 +91,10 @@ void require_replaceable(const fs::path& file) {
   if (fs::is_symlink(fs::symlink_status(file)))
     throw Error(ErrorKind::kIo, "cannot edit " + file.string() +
                                     " in place: it is a symbolic link, and others may use what it points to; "
-                                    "write a new checkpoint with --out");
+                                    "write a new checkpoint with the option out");
   if ((fs::status(file).permissions() & fs::perms::owner_write) == fs::perms::none)
     throw Error(ErrorKind::kIo, "cannot edit " + file.string() +
-                                    " in place: it is write-protected; write a new checkpoint with --out");
+                                    " in place: it is write-protected; write a new checkpoint with the option out");
 }
 
 // What it holds may be all that is left of another base, or be the base itself.

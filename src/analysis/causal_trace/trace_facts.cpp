@@ -146,7 +146,7 @@ class Folder {
                         value.dump() + "): give another folder");
     if (!store.resume && store.shards == 1)
       throw Error(ErrorKind::kConfig,
-                  folder_.string() + " holds results already: --resume goes on with them");
+                  folder_.string() + " holds results already: the option resume goes on with them");
   }
 
   // Puts what is there for fact i into the result.
