@@ -371,6 +371,19 @@ typedef struct emend_benchmark_options {
 EMEND_API emend_status emend_benchmark(emend_model* model, const emend_benchmark_options* options,
                                        emend_text** json);
 
+/* ---- data sets */
+
+typedef struct emend_convert_options {
+  size_t size;
+  int64_t limit; /* edits to write, at most: the first ones that fit; 0: all */
+} emend_convert_options;
+#define EMEND_CONVERT_OPTIONS_INIT {sizeof(emend_convert_options), 0}
+
+/* Writes the records of the file `in` of a data set ("counterfact", "zsre", ...) as the edit file `out`, as
+ * `emend convert facts` does. `json`: NULL, or as that of the program. */
+EMEND_API emend_status emend_convert_facts(const char* dataset, const char* in, const char* out,
+                                           const emend_convert_options* options, emend_text** json);
+
 /* ---- checkpoints */
 
 typedef struct emend_write_options {

@@ -676,6 +676,23 @@ static void runs_benchmarks(emend_model* model, const char* folder) {
   OK(emend_benchmark(model, &how, NULL));
 }
 
+static void converts_facts(const char* folder) {
+  emend_convert_options how = EMEND_CONVERT_OPTIONS_INIT;
+  emend_text* text = NULL;
+  char data[4200], out[4200];
+  snprintf(data, sizeof data, "%s/data.yaml", folder);
+  snprintf(out, sizeof out, "%s/edits.yaml", folder);
+  write_file(data, ONE_EDIT);
+  REFUSED(emend_convert_facts(NULL, data, out, NULL, &text), EMEND_USAGE, "dataset: NULL");
+  REFUSED(emend_convert_facts("emend", "/no/such/data.yaml", out, NULL, &text), EMEND_BAD_INPUT, "/no/such/data.yaml");
+  how.limit = -1;
+  REFUSED(emend_convert_facts("emend", data, out, &how, &text), EMEND_USAGE, "limit must be at least 0, found -1");
+  how.limit = 1;
+  OK(emend_convert_facts("emend", data, out, &how, &text));
+  TRUE(tells(text, "\"written\": 1", "\"dataset\": \"emend\""));
+  TRUE(is_there(folder, "edits.yaml"));
+}
+
 static void runs_on_a_model(emend_model* model, const char* scratch) {
   char folder[4000], *base = digest(model);
   snprintf(folder, sizeof folder, "%s/runs-XXXXXX", scratch);
@@ -683,6 +700,7 @@ static void runs_on_a_model(emend_model* model, const char* scratch) {
   locates(model);
   collects_statistics(model, folder);
   runs_benchmarks(model, folder);
+  converts_facts(folder);
   TRUE(same(digest(model), base));
   remove_tree(folder);
 }

@@ -1,8 +1,10 @@
-// emend_benchmark
+// emend_benchmark, emend_convert_facts
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
+#include "emend/convert_run.h"
 #include "emend/eval_run.h"
 #include "pipeline/result_json.h"
+#include "reports/convert_report.h"
 #include "reports/eval_report.h"
 
 namespace emend::c_api {
@@ -75,6 +77,21 @@ emend_status benchmark(emend_model* model, const emend_benchmark_options* given,
   return EMEND_OK;
 }
 
+emend_status convert(const char* dataset, const char* in, const char* out, const emend_convert_options* given,
+                     emend_text** json) {
+  if (json != nullptr) *json = nullptr;
+  require_given(dataset, "dataset");
+  require_given(in, "in");
+  require_given(out, "out");
+  const emend_convert_options options = options_of(given, emend_convert_options EMEND_CONVERT_OPTIONS_INIT);
+  if (options.limit < 0)
+    throw Error(ErrorKind::kUsage, "limit must be at least 0, found " + std::to_string(options.limit));
+  const ConvertOptions how{dataset, in, out, options.limit};
+  const ConvertOutcome outcome = convert_facts(how);
+  if (json != nullptr) give_text(json, dump_json(convert_json(outcome, how)));
+  return EMEND_OK;
+}
+
 }  // namespace
 }  // namespace emend::c_api
 
@@ -82,4 +99,9 @@ using namespace emend::c_api;
 
 emend_status emend_benchmark(emend_model* model, const emend_benchmark_options* options, emend_text** json) {
   return guarded([&] { return benchmark(model, options, json); });
+}
+
+emend_status emend_convert_facts(const char* dataset, const char* in, const char* out,
+                                 const emend_convert_options* options, emend_text** json) {
+  return guarded([&] { return convert(dataset, in, out, options, json); });
 }
