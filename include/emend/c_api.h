@@ -377,7 +377,8 @@ typedef struct emend_convert_options {
   size_t size;
   int64_t limit; /* edits to write, at most: the first ones that fit; 0: all */
 } emend_convert_options;
-#define EMEND_CONVERT_OPTIONS_INIT {sizeof(emend_convert_options), 0}
+#define EMEND_CONVERT_OPTIONS_INIT \
+  { sizeof(emend_convert_options), 0 }
 
 /* Writes the records of the file `in` of a data set ("counterfact", "zsre", ...) as the edit file `out`, as
  * `emend convert facts` does. `json`: NULL, or as that of the program. */

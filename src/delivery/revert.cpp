@@ -85,9 +85,10 @@ fs::path next_undo_file(const fs::path& model) {
 fs::path last_undo_file(const fs::path& model) {
   const int count = count_undo_files(model);
   if (count == 0)
-    throw Error(ErrorKind::kIo,
-                "there is no undo file " + undo_file(model, 1).string() +
-                    "; nothing was written in place here, or it lies elsewhere (name it with the option undo)");
+    throw Error(
+        ErrorKind::kIo,
+        "there is no undo file " + undo_file(model, 1).string() +
+            "; nothing was written in place here, or it lies elsewhere (name it with the option undo)");
   return undo_file(model, count);
 }
 

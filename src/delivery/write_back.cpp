@@ -93,8 +93,9 @@ void require_replaceable(const fs::path& file) {
                                     " in place: it is a symbolic link, and others may use what it points to; "
                                     "write a new checkpoint with the option out");
   if ((fs::status(file).permissions() & fs::perms::owner_write) == fs::perms::none)
-    throw Error(ErrorKind::kIo, "cannot edit " + file.string() +
-                                    " in place: it is write-protected; write a new checkpoint with the option out");
+    throw Error(ErrorKind::kIo,
+                "cannot edit " + file.string() +
+                    " in place: it is write-protected; write a new checkpoint with the option out");
 }
 
 // What it holds may be all that is left of another base, or be the base itself.

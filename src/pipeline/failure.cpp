@@ -45,7 +45,8 @@ Failure describe_failure(const std::exception_ptr& error) {
     return {kExitInternal, "out of memory; a smaller value of the option token-budget needs less"};
   } catch (const c10::OutOfMemoryError&) {
     return {kExitInternal,
-            "out of the device's memory; a smaller value of the option token-budget needs less, and so does bfloat16"};
+            "out of the device's memory; a smaller value of the option token-budget needs less, and so does "
+            "bfloat16"};
   } catch (const c10::Error& failure) {
     return {kExitInternal, "libtorch failed: " + first_line(failure.what_without_backtrace())};
   } catch (const std::exception& failure) {

@@ -684,9 +684,11 @@ static void converts_facts(const char* folder) {
   snprintf(out, sizeof out, "%s/edits.yaml", folder);
   write_file(data, ONE_EDIT);
   REFUSED(emend_convert_facts(NULL, data, out, NULL, &text), EMEND_USAGE, "dataset: NULL");
-  REFUSED(emend_convert_facts("emend", "/no/such/data.yaml", out, NULL, &text), EMEND_BAD_INPUT, "/no/such/data.yaml");
+  REFUSED(emend_convert_facts("emend", "/no/such/data.yaml", out, NULL, &text), EMEND_BAD_INPUT,
+          "/no/such/data.yaml");
   how.limit = -1;
-  REFUSED(emend_convert_facts("emend", data, out, &how, &text), EMEND_USAGE, "limit must be at least 0, found -1");
+  REFUSED(emend_convert_facts("emend", data, out, &how, &text), EMEND_USAGE,
+          "limit must be at least 0, found -1");
   how.limit = 1;
   OK(emend_convert_facts("emend", data, out, &how, &text));
   TRUE(tells(text, "\"written\": 1", "\"dataset\": \"emend\""));
