@@ -155,8 +155,13 @@ class Trial {
                                              : options.trial_layers),
         editor_(make_editor(options.method, {})) {}
 
-  // Best first; results go to the folder of the part's name.
-  std::vector<TrialScore> run(const TrialPart& part, Progress& progress) {
+  // Throws Error(kConfig) when no fact is left for the part.
+  std::vector<EvalRecord> choose(const TrialPart& part) const {
+    return choose_records(options_, data_, traces_, part);
+  }
+
+  // Edits the chosen facts. Best first; results go to the folder of the part's name.
+  std::vector<TrialScore> run(const TrialPart& part, std::vector<EvalRecord> records, Progress& progress) {
     LayerTrial trial;
     trial.editor = editor_.get();
     trial.context.prefix = options_.trace.prefix;
@@ -164,7 +169,7 @@ class Trial {
     trial.context.seed = options_.trace.seed;
     trial.context.token_budget = options_.trace.token_budget;
     trial.layers = layers_;
-    trial.records = choose_records(options_, data_, traces_, part);
+    trial.records = std::move(records);
     DatasetFile data = data_;
     CheckOptions checks;
     checks.prefix = trial.context.prefix;
@@ -241,8 +246,13 @@ LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOpt
   std::vector<TrialScore> scores;
   if (input.trial) {
     Trial trial(model, options, *input.trial, outcome.result, outcome.ranking);
-    scores = trial.run({"trial", 0, options.trial}, progress);
-    if (options.check > 0) outcome.check = trial.run({"check", options.trial, options.check}, progress);
+    // Both parts are chosen before the long work begins, so that a file with too few facts is refused at
+    // once.
+    const TrialPart part{"trial", 0, options.trial}, other{"check", options.trial, options.check};
+    std::vector<EvalRecord> tried = trial.choose(part), others;
+    if (options.check > 0) others = trial.choose(other);
+    scores = trial.run(part, std::move(tried), progress);
+    if (options.check > 0) outcome.check = trial.run(other, std::move(others), progress);
   }
   progress.poll();
   outcome.decision =
