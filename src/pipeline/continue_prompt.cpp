@@ -41,7 +41,8 @@ std::vector<NextToken> likeliest_tokens(const Model& model, const TokenIds& prom
                                         const PromptOptions& options) {
   std::vector<NextToken> tokens;
   const std::int64_t count = std::min(options.top, model.config().vocab);
-  for (const TokenLogprob& token : next_tokens(model, {prompt}, count, options.token_budget)[0])
+  const auto likeliest = next_tokens(model, {prompt}, count, options.token_budget);
+  for (const TokenLogprob& token : likeliest[0])
     tokens.push_back({token.id, token_text(model.tokenizer(), token.id), token.logprob});
   return tokens;
 }
