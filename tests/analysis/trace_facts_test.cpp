@@ -137,7 +137,7 @@ TEST_F(TraceFactsWorld, AKilledRunResumesToTheSameResultAndShardsMakeItToo) {
   const std::string whole = text_of(run({}));
   run({folder / "one"});
   fs::remove(folder / "one/facts/000002.json");
-  EXPECT_THAT(refusal({folder / "one"}), HasSubstr("--resume"));
+  EXPECT_THAT(refusal({folder / "one"}), HasSubstr("the option resume"));
   EXPECT_EQ(text_of(run({folder / "one", true})), whole);
   const TraceResult part = run({folder / "parts", false, 0, 2});
   EXPECT_EQ(part.missing, 1);
