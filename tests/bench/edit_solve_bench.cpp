@@ -30,7 +30,7 @@ ModelConfig small_model(std::int64_t d_ff) {
   config.layers = 3;
   config.d_model = 256;
   config.heads = config.kv_heads = 4;
-  config.vocab = 4096;
+  config.vocab = 1664;  // ids of the tokenizer
   config.d_ff = d_ff;
   return config;
 }
