@@ -28,13 +28,9 @@ std::vector<Patch> without_names(const std::vector<NamedPatch>& patches);
 // The changes of all patches, in their order.
 std::vector<WeightChange> changes_of(const std::vector<NamedPatch>& patches);
 
-// Which faults of patches a run may ignore, with a warning in its outcome.
-struct PatchGuard {
-  bool force = false;
-};
 // Throws Error(kModel) for the first patch that is marked as failed, and for two patches that write the same
-// key (their updates would add up). With `force` both are warnings.
-std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, const PatchGuard& guard);
+// key (their updates would add up). With `force` both are warnings, which are returned.
+std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, bool force);
 
 // Whether the change does to every stored key what its fact says: B (A k) = y r. The check is named "update";
 // it is not measured if no weight was solved by a rule that is exact at its keys.
@@ -91,7 +87,7 @@ struct ApplyOutcome {
   std::string fingerprint;            // was checked
   std::vector<AppliedPatch> patches;  // empty if nothing was checked
   std::vector<std::string> warnings;
-  bool passed = false;  // true if nothing was checked
+  std::optional<bool> passed;  // std::nullopt if nothing was checked
 };
 
 // Everything that is decided before a byte is written. `base` is the model as it was loaded, without the

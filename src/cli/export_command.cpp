@@ -55,7 +55,7 @@ Loaded load(const ExportOptions& options, Console& console) {
   console.keep_json_apart({{options.patches.begin(), options.patches.end()}, options.common.model, {}});
   console.keep_json_apart({{options.out}, {}, {}});
   const std::vector<NamedPatch> patches = load_patches({options.patches.begin(), options.patches.end()});
-  for (const std::string& warning : require_usable(patches, {options.force})) console.warn(warning);
+  for (const std::string& warning : require_usable(patches, options.force)) console.warn(warning);
   Model model = load_model(options.common.model, options.common, console);
   for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
   throw_if_interrupted();

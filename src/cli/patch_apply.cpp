@@ -106,7 +106,7 @@ int patch_apply_command(const std::vector<std::string>& arguments) {
   std::cout << "\n" << written_text(outcome, console.columns()) << checked_text(outcome, console.columns());
   console.write_json(apply_json(outcome, options.common.model));
   write_junit(options.junit, apply_suites(outcome));
-  return outcome.passed ? kExitDone : kExitCheckFailed;
+  return outcome.passed.value_or(true) ? kExitDone : kExitCheckFailed;
 }
 
 }  // namespace emend

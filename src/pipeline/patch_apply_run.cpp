@@ -36,7 +36,7 @@ PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, 
                             Progress& progress) {
   check(options);
   PreparedWrite prepared;
-  prepared.warnings = require_usable(patches, {options.force});
+  prepared.warnings = require_usable(patches, options.force);
   for (const NamedPatch& named : patches) require_base(named.patch, base, named.name);
   prepared.patches = std::move(patches);
   prepared.plan = plan_write(base, without_names(prepared.patches), options.type);
@@ -64,16 +64,16 @@ ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const
   } else {
     outcome.written = write_new(outcome.plan, options.out);
   }
-  outcome.passed = true;
   if (!options.check) return outcome;
   const Model written = Model::load(outcome.written, how, progress);
   outcome.config = written.config();
   outcome.fingerprint = written.fingerprint();
   progress.poll();
+  outcome.passed = true;
   for (std::size_t i = 0; i < prepared.patches.size(); ++i) {
     outcome.patches.push_back(check_patch(written, prepared.patches[i], prepared.before[i],
                                           prepared.base_nll[i], options.token_budget, progress));
-    outcome.passed = outcome.passed && outcome.patches.back().passed;
+    outcome.passed = *outcome.passed && outcome.patches.back().passed;
   }
   return outcome;
 }

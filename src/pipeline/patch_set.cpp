@@ -77,11 +77,11 @@ std::vector<WeightChange> changes_of(const std::vector<NamedPatch>& patches) {
   return changes;
 }
 
-std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, const PatchGuard& guard) {
+std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, bool force) {
   std::vector<std::string> warnings;
   for (const NamedPatch& named : patches) {
     if (named.patch.passed) continue;
-    if (!guard.force)
+    if (!force)
       throw Error(ErrorKind::kModel,
                   named.name + ": this patch is marked as failed" + failed_checks_text(named.patch) +
                       ": its own checks did not pass; the option force goes on all the same");
@@ -92,7 +92,7 @@ std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, 
         patches[conflict.first_patch].name + " and " + patches[conflict.second_patch].name +
         " overlap: the edits " + quote(conflict.first_id) + " and " + quote(conflict.second_id) +
         " write the same key at layer " + std::to_string(conflict.layer) + ", and their updates would add up";
-    if (!guard.force)
+    if (!force)
       throw Error(ErrorKind::kModel, what + "; leave one out, edit both together, or use the option force");
     warnings.push_back(what);
   }

@@ -101,7 +101,11 @@ std::string checked_text(const ApplyOutcome& outcome, std::size_t columns) {
   for (const AppliedPatch& patch : outcome.patches)
     text += "\n" + patch.name + ", on the written file\n\n" +
             facts_and_checks(patch.facts, patch.checks, columns);
-  return text + "\nChecks on the written file: " + (outcome.passed ? "passed" : "FAILED") + "\n";
+  return text + "\nChecks on the written file: " +
+         (!outcome.passed   ? "not asked for"
+          : *outcome.passed ? "passed"
+                            : "FAILED") +
+         "\n";
 }
 
 ResultJson apply_json(const ApplyOutcome& outcome, const std::string& base) {
@@ -120,7 +124,7 @@ ResultJson apply_json(const ApplyOutcome& outcome, const std::string& base) {
                      {"model", model_json(outcome.written.string(), outcome.config, outcome.fingerprint)},
                      {"tensors", written_tensors_json(outcome.plan)},
                      {"patches", list},
-                     {"passed", outcome.passed}};
+                     {"passed", outcome.passed ? ResultJson(*outcome.passed) : ResultJson(nullptr)}};
   if (!outcome.undo.empty()) json["undo"] = outcome.undo.string();
   return json;
 }

@@ -9,6 +9,7 @@
 #include "emend/edit_run.h"
 #include "emend/eval_run.h"
 #include "emend/patch_run.h"
+#include "reports/patch_report.h"
 #include "support/fake_editor.h"
 #include "support/world.h"
 
@@ -17,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 class FakeEditorRuns : public ::testing::Test {
@@ -73,6 +75,8 @@ TEST_F(FakeEditorRuns, IsAppliedAndExported) {
   how.force = true;  // an editor that searches nothing need not pass the checks
   const ApplyOutcome applied = apply_patches(model_.path(), {}, {patch}, how, silent_);
   ASSERT_THAT(applied.plan.tensors, SizeIs(2));
+  ASSERT_TRUE(applied.passed.has_value());
+  EXPECT_EQ(*applied.passed, applied.patches.at(0).passed);
   const Model written = Model::load(applied.written, {}, silent_);
   for (const WeightChange& change : patch.patch.edit.changes) {
     const at::Tensor wanted = model_.weight(change.weight) + change.delta(at::TensorOptions(at::kFloat));
@@ -82,6 +86,18 @@ TEST_F(FakeEditorRuns, IsAppliedAndExported) {
   const std::vector<AdapterModule> modules = peft_modules(model_, {patch.patch});
   ASSERT_THAT(modules, SizeIs(2));
   EXPECT_EQ(modules[0].block, kLow);
+}
+
+TEST_F(FakeEditorRuns, NoCheckIsNoPass) {
+  ApplyOptions how;
+  how.out = folder_ / "unchecked";
+  how.force = true;
+  how.check = false;
+  const ApplyOutcome applied = apply_patches(model_.path(), {}, {edited()}, how, silent_);
+  EXPECT_FALSE(applied.passed.has_value());
+  EXPECT_THAT(applied.patches, SizeIs(0));
+  EXPECT_TRUE(apply_json(applied, "base").at("passed").is_null());
+  EXPECT_THAT(checked_text(applied, 100), HasSubstr("not asked for"));
 }
 
 TEST_F(FakeEditorRuns, IsBenchmarked) {

@@ -51,7 +51,7 @@ ResultJson report_json(const ApplyOutcome& outcome, std::size_t patches) {
                      {"tensors", written_tensors_json(outcome.plan)},
                      {"patches", list},
                      {"passed", nullptr}};
-  if (!outcome.patches.empty()) json["passed"] = outcome.passed;
+  if (outcome.passed) json["passed"] = *outcome.passed;
   return json;
 }
 
