@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include "base/strings.h"
 #include "delivery/patch_digest.h"
@@ -74,9 +75,28 @@ void add_parts(TensorList& list, const WeightRef& weight, const std::vector<Fact
   list.add(patch_tensors::of(weight, "residuals"), at::stack(residuals, 0));
 }
 
+// What load_patch would refuse: a change that nothing says how to solve again, or a solve of no change.
+void require_solves(const Edit& edit, const std::filesystem::path& file) {
+  const auto refuse = [&](const WeightRef& weight, const std::string& what) {
+    throw Error(ErrorKind::kModel,
+                fmt::format("cannot write {}: the {} {}", file.string(), weight_name(weight), what));
+  };
+  for (const WeightSolve& solve : edit.solves)
+    if (edit.change_of(solve.weight) == nullptr)
+      refuse(solve.weight, "is among the solves of the edit, but no change of the edit is of this weight");
+  for (const WeightChange& change : edit.changes)
+    if (edit.solve_of(change.weight) == nullptr)
+      refuse(change.weight, "is changed, but no solve of the edit says how");
+  for (std::size_t i = 0; i < edit.solves.size(); ++i)
+    if (i >= edit.changes.size() || edit.solves[i].weight != edit.changes[i].weight)
+      refuse(edit.solves[i].weight,
+             "is not where its change is: the solves of an edit must be one for each change, in their order");
+}
+
 }  // namespace
 
 void save_patch(const Patch& patch, const std::filesystem::path& file) {
+  require_solves(patch.edit, file);
   TensorList list(file);
   for (const WeightChange& change : patch.edit.changes) {
     add_change(list, change);

@@ -123,6 +123,35 @@ TEST(Patch, IsNeverWrittenWithNumbersThatAreNotFinite) {
   EXPECT_FALSE(std::filesystem::exists(folder / "p"));
 }
 
+TEST(Patch, IsNeverWrittenWithSolvesThatAreNotOfItsChanges) {
+  const ScratchFolder folder;
+  const auto refusal = [&](const Patch& patch) -> std::string {
+    try {
+      save_patch(patch, folder / "p");
+      return "saved";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kModel);
+      EXPECT_FALSE(std::filesystem::exists(folder / "p"));
+      return error.what();
+    }
+  };
+  Patch patch = sample_patch();
+  patch.edit.solves.back().weight.block = 4;
+  EXPECT_THAT(refusal(patch), AllOf(HasSubstr((folder / "p").string()), HasSubstr("block 4"),
+                                    HasSubstr("no change of the edit is of this weight")));
+  patch = sample_patch();
+  patch.edit.solves.pop_back();
+  EXPECT_THAT(refusal(patch), AllOf(HasSubstr("block 11"), HasSubstr("no solve of the edit says how")));
+  patch.edit.changes.back() = WeightChange::dense(patch.edit.changes.back().weight, at::ones({4, 6}));
+  EXPECT_THAT(refusal(patch), HasSubstr("no solve of the edit says how"));  // it could not be read either
+  patch = sample_patch();
+  std::swap(patch.edit.solves[0], patch.edit.solves[1]);
+  EXPECT_THAT(refusal(patch), HasSubstr("in their order"));
+  patch = sample_patch();
+  patch.edit.solves.push_back(patch.edit.solves.back());
+  EXPECT_THAT(refusal(patch), HasSubstr("one for each change"));
+}
+
 TEST(Patch, FitsItsBaseOnly) {
   ModelConfig config;
   config.family = "gpt2";
