@@ -1,8 +1,11 @@
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <set>
 
 #include "base/strings.h"
@@ -36,6 +39,44 @@ bool has_one_statistics(const Patch& patch) {
   return different.size() < 2;
 }
 
+std::string number_or_none(double value) {
+  return value == 0 ? "" : fmt::format("{:.6g}", value);
+}
+
+// What is written of the solves of both patches, in the order in which it is told.
+struct SolveField {
+  const char* name;
+  std::string (*text)(const WeightSolve&);
+};
+constexpr std::array kSolveFields = {
+    SolveField{"rule", [](const WeightSolve& solve) { return std::string(to_string(solve.rule)); }},
+    SolveField{"ridge", [](const WeightSolve& solve) { return number_or_none(solve.relative_ridge); }},
+    SolveField{"lambda", [](const WeightSolve& solve) { return number_or_none(solve.lambda); }},
+    SolveField{"null space below",
+               [](const WeightSolve& solve) { return number_or_none(solve.null_space_threshold); }}};
+
+// The one value of all solves of a patch; std::nullopt if they have several.
+std::optional<std::string> one_value(const Patch& patch, const SolveField& field) {
+  std::set<std::string> values;
+  for (const WeightSolve& solve : patch.edit.solves) values.insert(field.text(solve));
+  return values.size() == 1 ? std::optional(*values.begin()) : std::nullopt;
+}
+
+// Once where each patch has one value, otherwise for each weight that both change.
+void compare_solves(std::vector<std::string>& list, const Patch& a, const Patch& b) {
+  for (const SolveField& field : kSolveFields) {
+    const auto first = one_value(a, field), second = one_value(b, field);
+    if (first && second) {
+      compare(list, field.name, *first, *second);
+      continue;
+    }
+    for (const WeightSolve& solve : a.edit.solves)
+      if (const WeightSolve* const other = b.edit.solve_of(solve.weight))
+        compare(list, fmt::format("{} of layer {}", field.name, solve.weight.block), field.text(solve),
+                field.text(*other));
+  }
+}
+
 std::vector<std::string> compare_settings(const Patch& a, const Patch& b) {
   std::vector<std::string> list;
   compare(list, "base", a.edit.base_fingerprint, b.edit.base_fingerprint);
@@ -45,6 +86,7 @@ std::vector<std::string> compare_settings(const Patch& a, const Patch& b) {
     for (const WeightRef& weight : weights_of(a, b))
       compare(list, "statistics of layer " + std::to_string(weight.block), statistics_of(a, weight),
               statistics_of(b, weight));
+  compare_solves(list, a, b);
   compare(list, "method", a.edit.method, b.edit.method);
   compare(list, "objective", std::string(to_string(a.edit.objective)),
           std::string(to_string(b.edit.objective)));
