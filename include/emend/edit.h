@@ -62,6 +62,9 @@ struct WeightSolve {
   std::string statistics_fingerprint;  // of C; empty: C = I
   double relative_ridge = 0;           // added to C's diagonal, in units of trace(C) / in
   double lambda = 0;                   // weight of C against the keys: kLeastSquares and kNullSpace
+  // Of kNullSpace: the space was that of the eigenvectors of C whose eigenvalues are below this. 0 is
+  // unknown: the weight cannot be solved again.
+  double null_space_threshold = 0;
   // From the factor that was used in the solve; std::nullopt if C = I, and in a patch that was read from a
   // file.
   std::optional<double> ridge;                 // what was added to C's diagonal

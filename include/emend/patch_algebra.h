@@ -26,7 +26,8 @@ std::vector<int> layers_to_solve(const std::vector<Patch>& patches);
 // jointly, as if `id` had never been edited:  A^T = C^-1 K (K^T C^-1 K)^-1 Y.  What was measured after the
 // edit (checks, states) is emptied and has to be measured again. Throws Error(kConfig): there is no such id
 // (the nearest one is offered), it is the last edited fact, or it shares its key, and so its residual, with
-// another fact; Error(kModel): the rule of the weight cannot be solved again; Error(kNumeric): C is not
+// another fact; Error(kModel): the patch does
+// not hold what the rule of a weight needs; Error(kNumeric): C is not
 // positive definite.
 Patch drop_fact(const Patch& patch, const std::string& id, const LayerMoments& moments);
 
@@ -67,7 +68,8 @@ struct FactDifference {
 };
 
 struct PatchDifference {
-  std::vector<std::string> settings;  // "base: a / b", "option steps: 25 / 50", ...
+  // "base: a / b", "rule: equality / least squares", "ridge of layer 4: 0.01 / 0.1", "option steps: 25 / 50"
+  std::vector<std::string> settings;
   std::vector<FactDifference> facts;  // those that differ, by id
   std::vector<LayerDifference> layers;
   bool same = false;  // no settings, facts or changes differ

@@ -103,8 +103,10 @@ std::vector<int> layers_to_solve(const Patch& patch, const std::string& id) {
   std::vector<int> layers;
   if (!fact.is_edited()) return layers;
   for (const FactPart& part : fact.parts) {
-    const bool alone = edited_at(patch.edit, part.weight).size() == 1;
-    if (!alone && needs_moments(*patch.edit.solve_of(part.weight))) layers.push_back(part.weight.block);
+    if (edited_at(patch.edit, part.weight).size() == 1) continue;
+    const WeightSolve& solve = *patch.edit.solve_of(part.weight);
+    require_solvable(solve);
+    if (needs_moments(solve)) layers.push_back(part.weight.block);
   }
   return layers;
 }

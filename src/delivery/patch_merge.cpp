@@ -1,8 +1,8 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <set>
 
 #include "base/strings.h"
@@ -90,13 +90,10 @@ std::string ids_text(const std::vector<std::int64_t>& ids) {
 
 // "equality, ridge 1e-05".
 std::string rule_text(const WeightSolve& solve) {
-  char numbers[80];
-  std::snprintf(numbers, sizeof numbers, ", ridge %.6g", solve.relative_ridge);
-  std::string text = std::string(to_string(solve.rule)) + numbers;
-  if (solve.lambda != 0) {
-    std::snprintf(numbers, sizeof numbers, ", lambda %.6g", solve.lambda);
-    text += numbers;
-  }
+  std::string text = fmt::format("{}, ridge {:.6g}", to_string(solve.rule), solve.relative_ridge);
+  if (solve.lambda != 0) text += fmt::format(", lambda {:.6g}", solve.lambda);
+  if (solve.null_space_threshold != 0)
+    text += fmt::format(", null space below {:.6g}", solve.null_space_threshold);
   return text;
 }
 
@@ -247,9 +244,12 @@ std::vector<KeyConflict> key_conflicts(const std::vector<Patch>& patches, double
 
 std::vector<int> layers_to_solve(const std::vector<Patch>& patches) {
   std::vector<int> layers;
-  for (const auto& [weight, which] : patches_by_weight(patches))
-    if (which.size() > 1 && needs_moments(*patches[which[0]].edit.solve_of(weight)))
-      layers.push_back(weight.block);
+  for (const auto& [weight, which] : patches_by_weight(patches)) {
+    if (which.size() < 2) continue;
+    const WeightSolve& solve = *patches[which[0]].edit.solve_of(weight);
+    require_solvable(solve);
+    if (needs_moments(solve)) layers.push_back(weight.block);
+  }
   return layers;
 }
 

@@ -80,6 +80,37 @@ void book(const Group& group, std::size_t row, const at::Tensor& a) {
   }
 }
 
+// C with the ridge of the solve; the identity if C is undefined.
+KeyMetric metric_of(const WeightSolve& solve, const at::Tensor& C) {
+  if (!C.defined()) return {};
+  const std::string name = fmt::format("C of layer {}", solve.weight.block);
+  return {std::make_shared<SpdFactor>(C, solve.relative_ridge, name), C};
+}
+
+at::Tensor equality_responses(const WeightSolve& solve, const std::vector<Group>& groups,
+                              const JointConstraints& joint, const at::Tensor& C) {
+  const KeyMetric metric = metric_of(solve, C);
+  const double condition = gram_condition(key_cosines(metric, joint.K));
+  if (!(condition <= kWorstGramCondition))
+    throw Error(ErrorKind::kConfig,
+                fmt::format("the keys of {} at layer {} can hardly be told apart: they cannot all be written",
+                            ids_of(groups), solve.weight.block));
+  return key_response(metric, joint.K, joint.Y);
+}
+
+// [F, groups]
+at::Tensor responses_of(const WeightSolve& solve, const std::vector<Group>& groups, const at::Tensor& C) {
+  const JointConstraints joint = constraints_of(groups);
+  if (solve.rule == SolveRule::kLeastSquares)
+    return least_squares_response(metric_of(solve, C), joint.K, joint.Y, solve.lambda);
+  if (solve.rule == SolveRule::kNullSpace) {
+    const NullSpace space =
+        null_space_of(C, solve.null_space_threshold, fmt::format("C of layer {}", solve.weight.block));
+    return null_space_response(space, joint.K, joint.Y, solve.lambda);
+  }
+  return equality_responses(solve, groups, joint, C);
+}
+
 }  // namespace
 
 std::vector<FactRecord*> edited_at(Edit& edit, const WeightRef& weight) {
@@ -96,27 +127,28 @@ std::vector<const FactRecord*> edited_at(const Edit& edit, const WeightRef& weig
   return facts;
 }
 
+void require_solvable(const WeightSolve& solve) {
+  if (solve.rule == SolveRule::kEquality || solve.rule == SolveRule::kEachAlone) return;
+  const bool in_null_space = solve.rule == SolveRule::kNullSpace;
+  const char* missing = nullptr;
+  if (!(solve.lambda > 0))
+    missing = "its lambda";
+  else if (in_null_space && !(solve.null_space_threshold > 0))
+    missing = "the largest eigenvalue of that space (null_space_threshold)";
+  else if (in_null_space && solve.statistics_fingerprint.empty())
+    missing = "the fingerprint of the statistics that have this null space";
+  if (missing != nullptr)
+    throw Error(ErrorKind::kModel,
+                fmt::format("the {} was solved by the rule {}, but the patch does not hold {}: it cannot be "
+                            "solved again; edit again instead",
+                            weight_name(solve.weight), quote(to_string(solve.rule)), missing));
+}
+
 WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts,
                          const at::Tensor& C) {
-  if (solve.rule != SolveRule::kEquality)
-    throw Error(
-        ErrorKind::kModel,
-        fmt::format("the {} was solved by the rule {}, which this version cannot solve again from a patch",
-                    weight_name(solve.weight), quote(to_string(solve.rule))));
+  require_solvable(solve);
   const std::vector<Group> groups = group_by_key(facts, solve.weight);
-  const int layer = solve.weight.block;
-  const KeyMetric metric =
-      C.defined()
-          ? KeyMetric(
-                std::make_shared<SpdFactor>(C, solve.relative_ridge, fmt::format("C of layer {}", layer)), C)
-          : KeyMetric();
-  const JointConstraints joint = constraints_of(groups);
-  const double condition = gram_condition(key_cosines(metric, joint.K));
-  if (!(condition <= kWorstGramCondition))
-    throw Error(ErrorKind::kConfig,
-                fmt::format("the keys of {} at layer {} can hardly be told apart: they cannot all be written",
-                            ids_of(groups), layer));
-  const at::Tensor responses = key_response(metric, joint.K, joint.Y);  // [F, groups]
+  const at::Tensor responses = responses_of(solve, groups, C);
   std::vector<at::Tensor> residuals;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     book(groups[g], g, responses.select(1, static_cast<std::int64_t>(g)));
@@ -131,7 +163,10 @@ WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*
   if (!needs_moments(solve)) return solve_again(solve, facts, at::Tensor());
   const auto found = moments.find(solve.weight.block);
   if (found == moments.end())
-    throw Error(ErrorKind::kConfig, fmt::format("the statistics of layer {} are needed", solve.weight.block));
+    throw Error(ErrorKind::kConfig,
+                fmt::format("the statistics of layer {0} are needed: layer_{0}.safetensors of those with the "
+                            "fingerprint {1}",
+                            solve.weight.block, solve.statistics_fingerprint));
   return solve_again(solve, facts, found->second);
 }
 

@@ -16,6 +16,10 @@ inline bool is_joint(const WeightSolve& solve) {
   return solve.rule != SolveRule::kEachAlone;
 }
 
+// Throws Error(kModel), which says what is missing, if the patch does not hold what the rule of this weight
+// needs: lambda for least squares, and for the null space lambda, its threshold and the statistics of C.
+void require_solvable(const WeightSolve& solve);
+
 // Whether C enters that solve.
 inline bool needs_moments(const WeightSolve& solve) {
   return is_joint(solve) && !solve.statistics_fingerprint.empty();
@@ -26,8 +30,9 @@ std::vector<FactRecord*> edited_at(Edit& edit, const WeightRef& weight);
 std::vector<const FactRecord*> edited_at(const Edit& edit, const WeightRef& weight);
 
 // Solves the weight for these facts; those of one key share a row. Fills the norms and rows of their parts.
-// `C` is undefined for C = I. Throws Error(kConfig) for keys that can hardly be told apart, Error(kModel) for
-// a rule that cannot be solved from what a patch holds, Error(kNumeric).
+// `C` is undefined for C = I. A key that several facts hold counts once (join_constraints). Throws
+// Error(kConfig) for keys that can hardly be told apart, Error(kModel) as require_solvable does,
+// Error(kNumeric).
 WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts,
                          const at::Tensor& C);
 

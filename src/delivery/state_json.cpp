@@ -193,11 +193,13 @@ FactRecord read_format1_fact(const JsonView& view) {
 }
 
 Json solve_json(const WeightSolve& solve) {
-  return {{"weight", patch_tensors::weight(solve.weight)},
-          {"rule", to_string(solve.rule)},
-          {"statistics_fingerprint", solve.statistics_fingerprint},
-          {"relative_ridge", number_json(solve.relative_ridge)},
-          {"lambda", number_json(solve.lambda)}};
+  Json json = {{"weight", patch_tensors::weight(solve.weight)},
+               {"rule", to_string(solve.rule)},
+               {"statistics_fingerprint", solve.statistics_fingerprint},
+               {"relative_ridge", number_json(solve.relative_ridge)},
+               {"lambda", number_json(solve.lambda)}};
+  if (solve.null_space_threshold > 0) json["null_space_threshold"] = number_json(solve.null_space_threshold);
+  return json;
 }
 
 WeightSolve read_solve(const JsonView& view) {
@@ -211,6 +213,10 @@ WeightSolve read_solve(const JsonView& view) {
   if (!(solve.relative_ridge >= 0)) view.at("relative_ridge").refuse("a number from 0");
   solve.lambda = view.number("lambda");
   if (!(solve.lambda >= 0)) view.at("lambda").refuse("a number from 0");
+  if (const auto threshold = view.find("null_space_threshold")) {
+    solve.null_space_threshold = threshold->as_number();
+    if (!(solve.null_space_threshold > 0)) threshold->refuse("a number above 0");
+  }
   return solve;
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "emend/error.h"
+#include "sample_patch.h"
 #include "solved_patch.h"
 #include "tests/base/expect_error.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 using namespace test;
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 double gap(const at::Tensor& a, const at::Tensor& b) {
@@ -127,18 +129,88 @@ TEST(MergePatches, OfRowsTakeWhatBothHoldOnce) {
   EXPECT_LT(gap(product(twice), product(ab)), 1e-6);
 }
 
-TEST(PatchesOfPatches, RefuseRulesThatAreNotSolvedAgain) {
-  for (const SolveRule rule : {SolveRule::kLeastSquares, SolveRule::kNullSpace}) {
-    Patch one = solved({fact("a", 1), fact("b", 2)}), other = solved({fact("c", 4)});
-    one.edit.solves[0].rule = other.edit.solves[0].rule = rule;
-    const std::string words = "rule \"" + std::string(to_string(rule)) + "\"";
-    EXPECT_THAT(error_of(ErrorKind::kModel, [&] { drop_fact(one, "a", kMoments); }), HasSubstr(words));
-    EXPECT_THAT(error_of(ErrorKind::kModel,
-                         [&] {
-                           merge_patches({one, other}, {"p", "q"}, kMoments);
-                         }),
-                HasSubstr(words));
-  }
+WeightSolve regularised(SolveRule rule) {
+  WeightSolve how;
+  how.weight = {2, Role::kMlpDown};
+  how.rule = rule;
+  how.statistics_fingerprint = "cd";
+  how.lambda = 0.3;
+  if (rule == SolveRule::kLeastSquares) how.relative_ridge = 0.01;
+  if (rule == SolveRule::kNullSpace) how.null_space_threshold = 0.01;
+  return how;
+}
+
+class RegularisedRule : public testing::TestWithParam<SolveRule> {
+ protected:
+  Patch solved(const std::vector<FactRecord>& facts) const { return solved_by(how_, facts, C_); }
+
+  const WeightSolve how_ = regularised(GetParam());
+  const at::Tensor C_ = GetParam() == SolveRule::kNullSpace ? flat_moment() : second_moment();
+  const LayerMoments moments_ = {{2, C_}};
+};
+INSTANTIATE_TEST_SUITE_P(Rules, RegularisedRule,
+                         testing::Values(SolveRule::kLeastSquares, SolveRule::kNullSpace),
+                         [](const auto& rule) {
+                           return rule.param == SolveRule::kLeastSquares ? "LeastSquares" : "NullSpace";
+                         });
+
+TEST_P(RegularisedRule, DroppingEqualsASolveWithoutTheFact) {
+  const Patch all = solved({fact("a", 1), fact("b", 2), fact("c", 4)});
+  EXPECT_EQ(layers_to_solve(all, "b"), std::vector<int>{2});
+  const Patch dropped = drop_fact(all, "b", moments_);
+  EXPECT_LT(gap(product(dropped), product(solved({fact("a", 1), fact("c", 4)}))), 1e-6);
+  EXPECT_GT(gap(product(dropped), product(all)), 1e-2);
+  // What was taken out is more than the rows of the fact: the others are solved anew.
+  EXPECT_GT(gap(dropped.edit.changes[0].A[0], all.edit.changes[0].A[0]), 1e-4);
+  EXPECT_EQ(dropped.edit.solves[0].rule, GetParam());
+}
+
+TEST_P(RegularisedRule, MergingEqualsASolveOfAll) {
+  const std::vector<Patch> parts = {solved({fact("a", 1)}), solved({fact("b", 2), fact("c", 4)})};
+  EXPECT_EQ(layers_to_solve(parts), std::vector<int>{2});
+  const Patch merged = merge_patches(parts, {"one", "two"}, moments_);
+  EXPECT_LT(gap(product(merged), product(solved({fact("a", 1), fact("b", 2), fact("c", 4)}))), 1e-6);
+}
+
+TEST_P(RegularisedRule, DroppingADenseChangeIsTheSame) {
+  Patch all = solved({fact("a", 1), fact("b", 2)});
+  all.edit.changes[0] = WeightChange::dense({2, Role::kMlpDown}, product(all));
+  for (FactRecord& one : all.edit.facts) one.parts[0].rows.clear();
+  EXPECT_LT(gap(product(drop_fact(all, "b", moments_)), product(solved({fact("a", 1)}))), 1e-6);
+}
+
+TEST_P(RegularisedRule, IsStillKnownInAFile) {
+  const ScratchFolder folder;
+  Patch all = solved({fact("a", 1), fact("b", 2)});
+  save_patch(all, folder / "p");
+  const Patch loaded = load_patch(folder / "p");
+  EXPECT_EQ(loaded.edit.solves[0].null_space_threshold, how_.null_space_threshold);
+  EXPECT_LT(gap(product(drop_fact(loaded, "b", moments_)), product(solved({fact("a", 1)}))), 1e-6);
+}
+
+TEST_P(RegularisedRule, WhatIsMissingIsNamed) {
+  const auto refused = [&](ErrorKind kind, const Patch& patch, const LayerMoments& moments) {
+    return error_of(kind, [&] {
+      layers_to_solve(patch, "a");
+      drop_fact(patch, "a", moments);
+    });
+  };
+  const Patch all = solved({fact("a", 1), fact("b", 2)});
+  EXPECT_THAT(refused(ErrorKind::kConfig, all, {}),
+              AllOf(HasSubstr("statistics of layer 2 are needed"), HasSubstr("layer_2.safetensors"),
+                    HasSubstr("fingerprint cd")));
+  Patch lacking = all;
+  lacking.edit.solves[0].lambda = 0;
+  const std::string rule = "rule \"" + std::string(to_string(GetParam())) + "\"";
+  EXPECT_THAT(refused(ErrorKind::kModel, lacking, moments_), AllOf(HasSubstr(rule), HasSubstr("lambda")));
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { layers_to_solve({lacking, lacking}); }), HasSubstr("lambda"));
+  if (GetParam() != SolveRule::kNullSpace) return;
+  lacking = all;
+  lacking.edit.solves[0].null_space_threshold = 0;
+  EXPECT_THAT(refused(ErrorKind::kModel, lacking, moments_), HasSubstr("null_space_threshold"));
+  lacking = all;
+  lacking.edit.solves[0].statistics_fingerprint.clear();
+  EXPECT_THAT(refused(ErrorKind::kModel, lacking, moments_), HasSubstr("fingerprint of the statistics"));
 }
 
 TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
@@ -207,6 +279,27 @@ TEST(KeyConflicts, TellTheCosine) {
   EXPECT_NEAR(conflicts[0].cosine, 1, 1e-6);
   EXPECT_TRUE(conflicts[0].same_edit);
   EXPECT_TRUE(key_conflicts({solved({fact("a", 1)}), solved({fact("b", 2)})}, 0.9).empty());
+}
+
+TEST(DiffPatches, SaysHowTheWeightsWereSolved) {
+  const Patch one = solved({fact("a", 1)});
+  Patch other = one;
+  other.edit.solves[0] = regularised(SolveRule::kNullSpace);
+  other.edit.solves[0].statistics_fingerprint = "ef";
+  const PatchDifference difference = diff_patches(one, other);
+  EXPECT_FALSE(difference.same);
+  EXPECT_THAT(difference.settings,
+              ElementsAre("statistics: cd / ef", "rule: equality / null space", "ridge: 0.01 / none",
+                          "lambda: none / 0.3", "null space below: none / 0.01"));
+}
+
+TEST(DiffPatches, NamesTheLayerWhereSolvesOfOnePatchDiffer) {
+  const Patch one = solved({fact("a", 1, {2, 5})});
+  Patch other = one;
+  other.edit.solves[1].rule = SolveRule::kEachAlone;
+  other.edit.solves[1].relative_ridge = 0.5;
+  EXPECT_THAT(diff_patches(one, other).settings,
+              ElementsAre("rule of layer 5: equality / each alone", "ridge of layer 5: 0.01 / 0.5"));
 }
 
 TEST(DiffPatches, SaysWhatDiffers) {

@@ -5,6 +5,7 @@
 
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "emend/patch.h"
@@ -90,6 +91,40 @@ inline Patch solved(const std::vector<FactRecord>& facts) {
     patch.edit.solves.push_back(solve);
   }
   patch.passed = true;
+  return patch;
+}
+
+// Moments of 20 keys within 6 dimensions and a little in all others: a null space of F - 6 directions below
+// 0.01.
+inline at::Tensor flat_moment() {
+  const at::Tensor axes = std::get<0>(at::linalg_qr(waves({kInner, 6}, 8).to(at::kDouble)));
+  const at::Tensor keys =
+      at::matmul(waves({20, 6}, 4).to(at::kDouble) + at::eye(20, 6, at::kDouble), axes.t());
+  return at::matmul(keys.t(), keys) / 20 + 0.001 * at::eye(kInner, at::kDouble);
+}
+
+// The facts as the rule of `how` writes them at layer 2, by the formula of its paper in float64 and with
+// plain inverses: (lambda (C + ridge I) + K K^T)^-1 K Y, and P (K K^T P + lambda I)^-1 K Y in the null space.
+inline Patch solved_by(const WeightSolve& how, const std::vector<FactRecord>& facts, const at::Tensor& C) {
+  Patch patch = solved(facts);
+  patch.edit.solves[0] = how;
+  std::vector<at::Tensor> keys;
+  for (const FactRecord& one : facts) keys.push_back(one.parts[0].keys[0].to(at::kDouble));
+  keys.push_back(waves({kInner}, 77).to(at::kDouble));
+  const at::Tensor K = at::stack(keys, 1), I = at::eye(kInner, at::kDouble);
+  const auto n = static_cast<std::int64_t>(facts.size());
+  const at::Tensor KY = K.narrow(1, 0, n);
+  at::Tensor A;
+  if (how.rule == SolveRule::kNullSpace) {
+    const auto [values, vectors] = at::linalg_eigh(C);
+    const at::Tensor kept = (values < how.null_space_threshold).to(at::kDouble);
+    const at::Tensor P = at::matmul(vectors * kept, vectors.t());
+    A = at::matmul(at::linalg_inv(at::matmul(P, at::matmul(K, K.t())) + how.lambda * I), at::matmul(P, KY));
+  } else {
+    const at::Tensor ridged = C + how.relative_ridge * C.trace() / static_cast<double>(kInner) * I;
+    A = at::matmul(at::linalg_inv(how.lambda * ridged + at::matmul(K, K.t())), KY);
+  }
+  patch.edit.changes[0].A = A.t().to(at::kFloat).contiguous();
   return patch;
 }
 
