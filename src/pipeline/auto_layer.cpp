@@ -20,13 +20,13 @@ constexpr int kSamples = 3;
 // The effect of every MLP window at the subject's last token, as a trace that holds this row alone.
 FactTrace quick_trace(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma,
                       std::uint64_t number) {
-  TraceRow row = prompt_row(model, fact, options);
-  row = with_answer(row, answer_ids(model, fact, options, row));
-  const at::Tensor subject = corrupted_embeddings(model, row.subject(), options.noise, options.samples, sigma,
-                                                  {}, {options.seed, number});
-  const TraceRuns runs = run_clean_and_corrupted(model, row, subject);
+  trace::TraceRow row = trace::prompt_row(model, fact, options);
+  row = trace::with_answer(row, trace::answer_ids(model, fact, options, row));
+  const at::Tensor subject = trace::corrupted_embeddings(model, row.subject(), options.noise, options.samples,
+                                                         sigma, {}, {options.seed, number});
+  const trace::TraceRuns runs = trace::run_clean_and_corrupted(model, row, subject);
   const int layers = model.config().layers;
-  std::vector<Cell> cells;
+  std::vector<trace::Cell> cells;
   for (int l = 0; l < layers; ++l) {
     const LayerRange window = window_around(l, default_window(layers), layers);
     cells.push_back({window.begin, false, window.end});
@@ -37,8 +37,8 @@ FactTrace quick_trace(const Model& model, const TraceFact& fact, const TraceOpti
   trace.high = runs.high;
   trace.low = runs.mean_low();
   trace.mlp.resize(static_cast<std::size_t>(row.prompt));
-  trace.mlp[static_cast<std::size_t>(trace.lookup())] =
-      run_cells(model, runs, cells, {trace.lookup(), Site::kMlpOutput, std::nullopt, options.token_budget});
+  trace.mlp[static_cast<std::size_t>(trace.lookup())] = trace::run_cells(
+      model, runs, cells, {trace.lookup(), Site::kMlpOutput, std::nullopt, options.token_budget});
   return trace;
 }
 

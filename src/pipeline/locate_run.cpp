@@ -15,8 +15,8 @@
 #include "emend/error.h"
 #include "emend/statistics_store.h"
 #include "eval/fit.h"
-#include "eval/layer_trial.h"
 #include "pipeline/layer_decision_text.h"
+#include "pipeline/layer_trial.h"
 
 namespace emend {
 namespace {
@@ -78,8 +78,8 @@ TraceResult trace_prompt(const Model& model, const std::vector<TraceFact>& facts
   check_trace_options(options, model.config());
   TraceResult result;
   progress.begin("trace", 1, "facts");
-  result.traces.push_back(trace_fact_in_steps(model, facts[0], options, noise_sigma(model, facts), {}, 0,
-                                              [&] { progress.update(0, ""); }));
+  result.traces.push_back(trace::trace_fact_in_steps(model, facts[0], options, noise_sigma(model, facts), {},
+                                                     0, [&] { progress.update(0, ""); }));
   progress.end();
   return result;
 }

@@ -11,7 +11,7 @@
 #include "support/model_files.h"
 #include "support/tiny_models.h"
 
-namespace emend {
+namespace emend::trace {
 namespace {
 
 using test::counting;
@@ -311,4 +311,4 @@ TEST_F(HandMadeModel, CuttingTheLastTokenFromTheSubjectRemovesTheAnswerInTheBloc
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::trace

@@ -16,7 +16,7 @@
 #include "emend/locate.h"
 #include "support/world.h"
 
-namespace emend {
+namespace emend::trace {
 namespace {
 
 using testing::HasSubstr;
@@ -322,4 +322,4 @@ TEST(RankCorrelation, IsSpearmans) {
 }
 
 }  // namespace
-}  // namespace emend
+}  // namespace emend::trace

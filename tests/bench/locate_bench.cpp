@@ -29,6 +29,7 @@
 #include "model/device_memory.h"
 
 using namespace emend;
+using namespace emend::trace;
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include <limits>
 #include <numeric>
 
-namespace emend {
+namespace emend::trace {
 
 namespace {
 
@@ -90,4 +90,4 @@ double rank_correlation(const std::vector<double>& a, const std::vector<double>&
   return xx > 0 && yy > 0 ? xy / std::sqrt(xx * yy) : std::numeric_limits<double>::quiet_NaN();
 }
 
-}  // namespace emend
+}  // namespace emend::trace

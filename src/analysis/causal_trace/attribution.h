@@ -5,7 +5,7 @@
 
 #include "analysis/causal_trace/trace_runs.h"
 
-namespace emend {
+namespace emend::trace {
 
 // Mean over the samples of (clean - corrupted) . dp/d(vector) at each (token, block), the gradient taken in
 // the corrupted run.
@@ -23,4 +23,4 @@ Grid window_sums(const Grid& single, int width);
 // constant.
 double rank_correlation(const std::vector<double>& a, const std::vector<double>& b);
 
-}  // namespace emend
+}  // namespace emend::trace

@@ -5,7 +5,7 @@
 
 #include <numeric>
 
-namespace emend {
+namespace emend::trace {
 
 namespace {
 
@@ -73,4 +73,4 @@ std::vector<std::vector<double>> run_knockouts(const Model& model, const TraceRu
   return scores;
 }
 
-}  // namespace emend
+}  // namespace emend::trace

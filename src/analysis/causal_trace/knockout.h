@@ -6,7 +6,7 @@
 
 #include "analysis/causal_trace/trace_runs.h"
 
-namespace emend {
+namespace emend::trace {
 
 // The answer's probability in the clean run when the last prompt token (and the answer's tokens behind it) do
 // not see the tokens of `sets[i]` in the window of layers around each layer: [sets][L]. Nothing before the
@@ -15,4 +15,4 @@ std::vector<std::vector<double>> run_knockouts(const Model& model, const TraceRu
                                                const std::vector<std::vector<std::int64_t>>& sets,
                                                int window);
 
-}  // namespace emend
+}  // namespace emend::trace

@@ -37,7 +37,7 @@ double level_of(const std::string& text, const std::string& code) {
 
 // Standard draws [count], in row-major order of (sample, token, component).
 std::vector<double> numpy_draws(TraceNoise::Kind kind, std::int64_t count) {
-  NumpyRandom random(1);
+  trace::NumpyRandom random(1);
   std::vector<double> draws(static_cast<std::size_t>(count));
   for (double& draw : draws)
     draw = kind == TraceNoise::Kind::kUniform ? 2 * random.uniform() - 1 : random.normal();
@@ -143,9 +143,9 @@ double noise_sigma(const Model& model, const std::vector<TraceFact>& facts) {
   return rows.to(at::kDouble).std().item<double>();
 }
 
-at::Tensor corrupted_embeddings(const Model& model, const TokenIds& subject, const TraceNoise& noise,
-                                int samples, double sigma, const std::vector<std::int64_t>& pool,
-                                const NoiseSource& source) {
+at::Tensor trace::corrupted_embeddings(const Model& model, const TokenIds& subject, const TraceNoise& noise,
+                                       int samples, double sigma, const std::vector<std::int64_t>& pool,
+                                       const NoiseSource& source) {
   const at::Tensor& table = model.weights().token_embedding;
   const auto tokens = static_cast<std::int64_t>(subject.size());
   const std::int64_t d = table.size(1), count = samples * tokens * d;

@@ -9,7 +9,7 @@
 #include "emend/generate.h"
 #include "emend/locate.h"
 
-namespace emend {
+namespace emend::trace {
 
 // Which draws: those of fact `number` under `seed`.
 struct NoiseSource {
@@ -25,4 +25,4 @@ at::Tensor corrupted_embeddings(const Model& model, const TokenIds& subject, con
                                 int samples, double sigma, const std::vector<std::int64_t>& pool,
                                 const NoiseSource& source);
 
-}  // namespace emend
+}  // namespace emend::trace

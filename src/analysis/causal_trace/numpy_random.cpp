@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace emend {
+namespace emend::trace {
 
 double NumpyRandom::uniform() {
   const auto high = static_cast<double>(engine_() >> 5), low = static_cast<double>(engine_() >> 6);
@@ -26,4 +26,4 @@ double NumpyRandom::normal() {
   return f * x2;
 }
 
-}  // namespace emend
+}  // namespace emend::trace

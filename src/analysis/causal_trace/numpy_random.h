@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <random>
 
-namespace emend {
+namespace emend::trace {
 
 // MT19937 seeded by Knuth's recurrence; 53-bit uniforms; normals by the polar method, the second of a pair
 // first.
@@ -21,4 +21,4 @@ class NumpyRandom {
   double held_value_ = 0;
 };
 
-}  // namespace emend
+}  // namespace emend::trace

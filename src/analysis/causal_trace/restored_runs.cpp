@@ -8,7 +8,7 @@
 
 #include "model/rows.h"
 
-namespace emend {
+namespace emend::trace {
 
 namespace {
 
@@ -225,4 +225,4 @@ std::vector<double> run_cells(const Model& model, const TraceRuns& runs, const s
   return scores;
 }
 
-}  // namespace emend
+}  // namespace emend::trace

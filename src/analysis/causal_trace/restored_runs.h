@@ -8,7 +8,7 @@
 
 #include "analysis/causal_trace/trace_runs.h"
 
-namespace emend {
+namespace emend::trace {
 
 // One cell of a grid.
 struct Cell {
@@ -32,4 +32,4 @@ struct RestoredRuns {
 std::vector<double> run_cells(const Model& model, const TraceRuns& runs, const std::vector<Cell>& cells,
                               const RestoredRuns& how);
 
-}  // namespace emend
+}  // namespace emend::trace

@@ -16,7 +16,7 @@
 #include "emend/error.h"
 #include "emend/generate.h"
 
-namespace emend {
+namespace emend::trace {
 
 namespace {
 
@@ -209,39 +209,6 @@ class FactTracer {
 
 }  // namespace
 
-int default_window(int layers) {
-  return std::max(1, static_cast<int>(std::lround(layers * 10 / 48.0)));
-}
-
-LayerRange window_around(int layer, int width, int layers) {
-  return {std::max(0, layer - width / 2), std::min(layers, layer - width / 2 + width)};
-}
-
-void check_trace_options(const TraceOptions& options, const ModelConfig& config) {
-  for (const auto& [name, width] :
-       {std::pair("window", options.window), std::pair("knockout window", options.knockout_window)})
-    if (width < 0 || width > config.layers)
-      throw Error(ErrorKind::kConfig, "a " + std::string(name) + " of " + std::to_string(width) +
-                                          " layers does not fit the model, which has " +
-                                          std::to_string(config.layers));
-  if (options.samples < 1)
-    throw Error(ErrorKind::kConfig, "samples must be at least 1, found " + std::to_string(options.samples));
-  if (!(options.noise.level > 0))
-    throw Error(ErrorKind::kConfig,
-                "the noise level must be above 0, found " + std::to_string(options.noise.level));
-  if (!(options.exact_share > 0 && options.exact_share <= 1))
-    throw Error(ErrorKind::kConfig, "the share of exact cells must be above 0 and at most 1, found " +
-                                        std::to_string(options.exact_share));
-  if (options.noise.numpy && options.noise.kind != TraceNoise::Kind::kNormal &&
-      options.noise.kind != TraceNoise::Kind::kUniform)
-    throw Error(ErrorKind::kConfig, "NumPy's draws are for normal and uniform noise only");
-}
-
-FactTrace trace_fact(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma,
-                     const std::vector<std::int64_t>& others, std::uint64_t number) {
-  return trace_fact_in_steps(model, fact, options, sigma, others, number, [] {});
-}
-
 FactTrace trace_fact_in_steps(const Model& model, const TraceFact& fact, const TraceOptions& options,
                               double sigma, const std::vector<std::int64_t>& others, std::uint64_t number,
                               const std::function<void()>& step) {
@@ -273,6 +240,43 @@ FactTrace trace_fact_in_steps(const Model& model, const TraceFact& fact, const T
   trace.low = runs.mean_low();
   FactTracer(model, options, runs, step, trace).run();
   return trace;
+}
+
+}  // namespace emend::trace
+
+namespace emend {
+
+int default_window(int layers) {
+  return std::max(1, static_cast<int>(std::lround(layers * 10 / 48.0)));
+}
+
+LayerRange window_around(int layer, int width, int layers) {
+  return {std::max(0, layer - width / 2), std::min(layers, layer - width / 2 + width)};
+}
+
+void check_trace_options(const TraceOptions& options, const ModelConfig& config) {
+  for (const auto& [name, width] :
+       {std::pair("window", options.window), std::pair("knockout window", options.knockout_window)})
+    if (width < 0 || width > config.layers)
+      throw Error(ErrorKind::kConfig, "a " + std::string(name) + " of " + std::to_string(width) +
+                                          " layers does not fit the model, which has " +
+                                          std::to_string(config.layers));
+  if (options.samples < 1)
+    throw Error(ErrorKind::kConfig, "samples must be at least 1, found " + std::to_string(options.samples));
+  if (!(options.noise.level > 0))
+    throw Error(ErrorKind::kConfig,
+                "the noise level must be above 0, found " + std::to_string(options.noise.level));
+  if (!(options.exact_share > 0 && options.exact_share <= 1))
+    throw Error(ErrorKind::kConfig, "the share of exact cells must be above 0 and at most 1, found " +
+                                        std::to_string(options.exact_share));
+  if (options.noise.numpy && options.noise.kind != TraceNoise::Kind::kNormal &&
+      options.noise.kind != TraceNoise::Kind::kUniform)
+    throw Error(ErrorKind::kConfig, "NumPy's draws are for normal and uniform noise only");
+}
+
+FactTrace trace_fact(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma,
+                     const std::vector<std::int64_t>& others, std::uint64_t number) {
+  return trace::trace_fact_in_steps(model, fact, options, sigma, others, number, [] {});
 }
 
 }  // namespace emend

@@ -47,9 +47,9 @@ class Knowledge {
     greedy.token_budget = options_.token_budget;
     for (std::size_t i = begin; i < end; ++i) {
       if (facts_[i].answer.empty()) continue;
-      const TraceRow row = prompt_row(model_, facts_[i], options_);
+      const trace::TraceRow row = trace::prompt_row(model_, facts_[i], options_);
       prompts.push_back(row.ids);
-      answers.push_back(answer_ids(model_, facts_[i], options_, row));
+      answers.push_back(trace::answer_ids(model_, facts_[i], options_, row));
       owner.push_back(i);
       greedy.max_new = std::max(greedy.max_new, static_cast<std::int64_t>(answers.back().size()));
     }
@@ -61,7 +61,7 @@ class Knowledge {
       const TraceFact& fact = facts_[owner[j]];
       if (start != answers[j])
         unknown_[owner[j]] = SkippedFact{fact.id, fact.prompt, fact.subject, fact.answer,
-                                         answer_text(model_.tokenizer(), start)};
+                                         trace::answer_text(model_.tokenizer(), start)};
     }
   }
 
@@ -188,7 +188,7 @@ class Folder {
 TraceResult trace_facts(const Model& model, const std::vector<TraceFact>& facts, const TraceOptions& options,
                         const TraceStore& store, Progress& progress) {
   check_trace_options(options, model.config());
-  for (const TraceFact& fact : facts) prompt_row(model, fact, options);  // throws
+  for (const TraceFact& fact : facts) trace::prompt_row(model, fact, options);  // throws
   const c10::NoGradGuard no_grad;
   const double sigma = noise_sigma(model, facts);
   const std::vector<std::int64_t> pool = subject_token_pool(model, facts);
@@ -213,7 +213,7 @@ TraceResult trace_facts(const Model& model, const std::vector<TraceFact>& facts,
       } else {
         const std::int64_t done = store.limit > 0 ? known - 1 : static_cast<std::int64_t>(i);
         const auto step = [&] { progress.update(done, ""); };
-        result.traces.push_back(trace_fact_in_steps(model, facts[i], options, sigma, pool, i, step));
+        result.traces.push_back(trace::trace_fact_in_steps(model, facts[i], options, sigma, pool, i, step));
         folder.keep(i, "trace", trace_json(result.traces.back()));
       }
     }

@@ -8,7 +8,7 @@
 #include "emend/error.h"
 #include "emend/generate.h"
 
-namespace emend {
+namespace emend::trace {
 
 TraceRow prompt_row(const Model& model, const TraceFact& fact, const TraceOptions& options) {
   const Tokenizer& tokenizer = model.tokenizer();
@@ -77,4 +77,4 @@ std::string token_text(const Tokenizer& tokenizer, std::int64_t id) {
   return text;
 }
 
-}  // namespace emend
+}  // namespace emend::trace

@@ -8,7 +8,7 @@
 #include "analysis/prompt_rows.h"
 #include "emend/locate.h"
 
-namespace emend {
+namespace emend::trace {
 
 struct TraceRow {
   TokenIds ids;             // prefix + prompt + answer without its last token
@@ -37,4 +37,4 @@ std::string answer_text(const Tokenizer& tokenizer, const TokenIds& ids);
 // What a token stands for; bytes that are no whole character as \xNN.
 std::string token_text(const Tokenizer& tokenizer, std::int64_t id);
 
-}  // namespace emend
+}  // namespace emend::trace

@@ -6,7 +6,7 @@
 
 #include "model/rows.h"
 
-namespace emend {
+namespace emend::trace {
 
 namespace {
 
@@ -91,4 +91,4 @@ TraceRuns run_clean_and_corrupted(const Model& model, const TraceRow& row, const
   return runs;
 }
 
-}  // namespace emend
+}  // namespace emend::trace

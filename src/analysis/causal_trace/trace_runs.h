@@ -8,7 +8,7 @@
 
 #include "analysis/causal_trace/trace_row.h"
 
-namespace emend {
+namespace emend::trace {
 
 // What stands at one site in every block. Float type and device of the model.
 struct SiteStates {
@@ -45,4 +45,4 @@ at::Tensor answer_probability(const at::Tensor& logits, const TokenIds& answer);
 // Packed indices of the tokens at which the answer is read, in rows of `width` tokens each.
 std::vector<std::int64_t> reading_tokens(std::int64_t rows, std::int64_t width, std::int64_t answer_tokens);
 
-}  // namespace emend
+}  // namespace emend::trace

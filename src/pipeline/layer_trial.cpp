@@ -1,4 +1,4 @@
-#include "eval/layer_trial.h"
+#include "pipeline/layer_trial.h"
 
 #include <algorithm>
 #include <set>
