@@ -695,6 +695,78 @@ static void converts_facts(const char* folder) {
   TRUE(is_there(folder, "edits.yaml"));
 }
 
+static void merges_statistics(emend_model* model, const char* folder) {
+  char stats[4200], twice[4200], out[4200];
+  const char* folders[2];
+  emend_text* text = NULL;
+  struct seen seen = {0, 1, NULL, EMEND_OK};
+  emend_merge_statistics_options how = EMEND_MERGE_STATISTICS_OPTIONS_INIT;
+  snprintf(stats, sizeof stats, "%s/stats", folder);
+  snprintf(twice, sizeof twice, "%s/no-such-stats", folder);
+  snprintf(out, sizeof out, "%s/merged", folder);
+  folders[0] = stats;
+  folders[1] = NULL;
+  REFUSED(emend_statistics_merge(NULL, 1, out, NULL, &text), EMEND_USAGE, "folders: NULL");
+  REFUSED(emend_statistics_merge(folders, 0, out, NULL, &text), EMEND_USAGE,
+          "the number of folders must be at least 1, found 0");
+  REFUSED(emend_statistics_merge(folders, 2, out, NULL, &text), EMEND_USAGE, "folders[1]: NULL");
+  REFUSED(emend_statistics_merge(folders, 1, NULL, NULL, &text), EMEND_USAGE, "out: NULL");
+  folders[1] = twice;
+  REFUSED(emend_statistics_merge(folders, 2, out, NULL, &text), EMEND_BAD_INPUT, "no-such-stats");
+  how.size = 1;
+  REFUSED(emend_statistics_merge(folders, 1, out, &how, &text), EMEND_USAGE, "size is 1");
+  how.size = sizeof how;
+  how.progress = watch;
+  how.progress_data = &seen;
+  REFUSED(emend_statistics_merge(folders, 1, out, &how, &text), EMEND_CANCELLED, "cancelled");
+  TRUE(text == NULL && !is_there(out, "layer_1.safetensors"));
+  OK(emend_statistics_merge(folders, 1, out, NULL, &text));
+  TRUE(tells(text, "layer_1.safetensors", "layer_3.safetensors"));
+  TRUE(is_there(out, "layer_1.safetensors") && is_there(out, "layer_3.safetensors"));
+  folders[0] = "/no/such/mom2.npz";
+  REFUSED(emend_statistics_import(NULL, folders, 1, NULL, out, &text), EMEND_BAD_HANDLE, "NULL");
+  REFUSED(emend_statistics_import(model, folders, 0, NULL, out, &text), EMEND_USAGE,
+          "the number of files must be at least 1");
+  REFUSED(emend_statistics_import(model, folders, 1, "<none>", out, &text), EMEND_BAD_INPUT, "<none>");
+  REFUSED(emend_statistics_import(model, folders, 1, NULL, out, &text), EMEND_BAD_INPUT, "mom2.npz");
+}
+
+static void says_what_a_model_is(emend_model* model) {
+  emend_text* text = (emend_text*)&text;
+  REFUSED(emend_model_summary(NULL, &text), EMEND_BAD_HANDLE, "NULL");
+  TRUE(text == NULL);
+  REFUSED(emend_model_summary(model, NULL), EMEND_USAGE, "json: NULL");
+  REFUSED(emend_model_check(model, NULL), EMEND_USAGE, "json: NULL");
+  OK(emend_model_summary(model, &text));
+  TRUE(tells(text, "\"parameters\"", "\"family\": \"gpt2\""));
+  OK(emend_model_check(model, &text));
+  TRUE(tells(text, "\"tokenizer\": true", "\"passed\": true"));
+}
+
+static void refuses_bad_exports(emend_model* model, const char* out) {
+  emend_export_options how = EMEND_EXPORT_OPTIONS_INIT;
+  emend_patch *patch = NULL, *none = NULL;
+  emend_text* text = NULL;
+  REFUSED(emend_edit(model, FAILING ONE_EDIT, NULL, &patch), EMEND_CHECK_FAILED, "drift");
+  REFUSED(emend_export(model, &patch, 0, out, NULL, &text), EMEND_USAGE, "at least 1 must be given, found 0");
+  REFUSED(emend_export(model, &none, 1, out, NULL, &text), EMEND_BAD_HANDLE,
+          "patches[0]: the handle is NULL");
+  REFUSED(emend_export(model, &patch, 1, NULL, NULL, &text), EMEND_USAGE, "out: NULL");
+  how.format = "zip";
+  REFUSED(emend_export(model, &patch, 1, out, &how, &text), EMEND_USAGE, "lora or gguf-lora, found \"zip\"");
+  how.format = NULL;
+  how.flags = 8;
+  REFUSED(emend_export(model, &patch, 1, out, &how, &text), EMEND_USAGE, "flags");
+  REFUSED(emend_export(model, &patch, 1, out, NULL, &text), EMEND_BAD_INPUT, "marked as failed (drift)");
+  how.flags = EMEND_FORCE;
+  OK(emend_export(model, &patch, 1, out, &how, &text));
+  TRUE(tells(text, "\"modules\"", "\"passed\": true"));
+  TRUE(is_there(out, "adapter_config.json") && is_there(out, "adapter_model.safetensors"));
+  REFUSED(emend_restore(NULL, NULL, &text), EMEND_USAGE, "path: NULL");
+  REFUSED(emend_restore(out, NULL, &text), EMEND_BAD_INPUT, "undo");
+  OK(emend_patch_free(patch));
+}
+
 static void runs_on_a_model(emend_model* model, const char* scratch) {
   char folder[4000], *base = digest(model);
   snprintf(folder, sizeof folder, "%s/runs-XXXXXX", scratch);
@@ -702,7 +774,13 @@ static void runs_on_a_model(emend_model* model, const char* scratch) {
   locates(model);
   collects_statistics(model, folder);
   runs_benchmarks(model, folder);
+  merges_statistics(model, folder);
   converts_facts(folder);
+  {
+    char out[4200];
+    snprintf(out, sizeof out, "%s/adapter", folder);
+    refuses_bad_exports(model, out);
+  }
   TRUE(same(digest(model), base));
   remove_tree(folder);
 }
@@ -718,6 +796,7 @@ int main(int argc, char** argv) {
   info = taken(text);
   TRUE(strstr(info, "\"family\": \"gpt2\"") != NULL);
   free(info);
+  says_what_a_model_is(model);
   refuses_bad_handles(model);
   refuses_bad_arguments(model);
   refuses_bad_edit_files(model);

@@ -20,11 +20,11 @@ TEST(Umbrella, EveryPublicHeaderOfCppIsInIt) {
   ASSERT_FALSE(umbrella.empty());
   for (const SourceFile& header : headers) {
     const std::string name = fs::path(header.path).filename().string();
-    if (name == "emend.h" || name == "c_api.h") continue;
+    if (name == "emend.h" || name.starts_with("c_api")) continue;
     if (umbrella.find("#include \"emend/" + name + "\"\n") == std::string::npos) missing += name + "\n";
   }
   EXPECT_EQ(missing, "");
-  EXPECT_EQ(umbrella.find("c_api.h\"\n"), std::string::npos);
+  EXPECT_EQ(umbrella.find("c_api"), std::string::npos);
 }
 
 // Values of several headers at once.

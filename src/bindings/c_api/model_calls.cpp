@@ -3,8 +3,10 @@
 
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
+#include "emend/model_summary.h"
 #include "pipeline/continue_prompt.h"
 #include "pipeline/result_json.h"
+#include "reports/model_report.h"
 
 namespace emend::c_api {
 namespace {
@@ -76,6 +78,28 @@ emend_status emend_model_info(emend_model* model, emend_text** json) {
     *json = nullptr;
     const ModelCall call(model);
     give_text(json, emend::dump_json(emend::model_json(call->model)));
+    return EMEND_OK;
+  });
+}
+
+emend_status emend_model_summary(emend_model* model, emend_text** json) {
+  return guarded([&] {
+    require_given(json, "json");
+    *json = nullptr;
+    const ModelCall call(model);
+    const emend::ModelSummary summary = emend::summarize_model(call->model);
+    give_text(json, emend::dump_json(emend::model_info_json(summary, call->model)));
+    return EMEND_OK;
+  });
+}
+
+emend_status emend_model_check(emend_model* model, emend_text** json) {
+  return guarded([&] {
+    require_given(json, "json");
+    *json = nullptr;
+    const ModelCall call(model);
+    emend::check_tokenizer(call->model);
+    give_text(json, emend::dump_json(emend::model_check_json(call->model)));
     return EMEND_OK;
   });
 }

@@ -1,4 +1,6 @@
-// emend_statistics
+// emend_statistics, emend_statistics_merge, emend_statistics_import
+#include <fmt/format.h>
+
 #include <numeric>
 
 #include "base/layer_number.h"
@@ -80,6 +82,41 @@ emend_status statistics(emend_model* model, const char* folder, const emend_stat
   return EMEND_OK;
 }
 
+// Throws Error(kUsage) unless there is at least one.
+std::vector<std::filesystem::path> paths_of(const char* const* texts, std::size_t count, const char* name) {
+  require_at_least(fmt::format("the number of {}", name).c_str(), static_cast<std::int64_t>(count), 1);
+  const std::vector<std::string> paths = texts_of(texts, count, name);
+  return {paths.begin(), paths.end()};
+}
+
+emend_status merge(const char* const* folders, std::size_t count, const char* out,
+                   const emend_merge_statistics_options* given, emend_text** json) {
+  if (json != nullptr) *json = nullptr;
+  const std::vector<std::filesystem::path> read = paths_of(folders, count, "folders");
+  require_given(out, "out");
+  const emend_merge_statistics_options options =
+      options_of(given, emend_merge_statistics_options EMEND_MERGE_STATISTICS_OPTIONS_INIT);
+  require_writable_folder(out);
+  CallbackProgress progress(options.progress, options.progress_data, nullptr);
+  const StatisticsSummary summary = merge_into(read, out, progress);
+  if (json != nullptr) give_text(json, dump_json(written_statistics_json(summary, out, nullptr)));
+  return EMEND_OK;
+}
+
+emend_status import_caches(emend_model* model, const char* const* files, std::size_t count, const char* bos,
+                           const char* out, emend_text** json) {
+  if (json != nullptr) *json = nullptr;
+  const ModelCall call(model);
+  const std::vector<std::filesystem::path> read = paths_of(files, count, "files");
+  require_given(out, "out");
+  require_writable_folder(out);
+  const std::vector<std::int64_t> prefix = resolve_bos(call->model.tokenizer(), text_of(bos, "auto"));
+  const BaseRun run(call, nullptr, nullptr);  // fingerprints are of the model as it was loaded
+  const StatisticsSummary summary = import_into(read, call->model, prefix, out);
+  if (json != nullptr) give_text(json, dump_json(written_statistics_json(summary, out, &call->model)));
+  return EMEND_OK;
+}
+
 }  // namespace
 }  // namespace emend::c_api
 
@@ -88,4 +125,14 @@ using namespace emend::c_api;
 emend_status emend_statistics(emend_model* model, const char* folder, const emend_statistics_options* options,
                               emend_text** json) {
   return guarded([&] { return statistics(model, folder, options, json); });
+}
+
+emend_status emend_statistics_merge(const char* const* folders, size_t count, const char* out,
+                                    const emend_merge_statistics_options* options, emend_text** json) {
+  return guarded([&] { return merge(folders, count, out, options, json); });
+}
+
+emend_status emend_statistics_import(emend_model* model, const char* const* files, size_t count,
+                                     const char* bos, const char* out, emend_text** json) {
+  return guarded([&] { return import_caches(model, files, count, bos, out, json); });
 }

@@ -1,8 +1,10 @@
-// emend_write
+// emend_write, emend_write_in_place, emend_restore
 #include "base/strings.h"
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/patch_run.h"
+#include "emend/version.h"
+#include "emend/write_back.h"
 #include "pipeline/result_json.h"
 #include "pipeline/written_json.h"
 
@@ -26,9 +28,9 @@ emend_write_options options_of_write(const emend_write_options* given) {
   return options;
 }
 
-ApplyOptions apply_options(const emend_write_options& options, const char* out) {
+// All but where the result goes.
+ApplyOptions apply_options(const emend_write_options& options) {
   ApplyOptions apply;
-  apply.out = out;
   apply.type = text_of(options.type, "");
   apply.force = (options.flags & EMEND_FORCE) != 0;
   apply.check = options.check != 0;
@@ -52,20 +54,22 @@ ResultJson report_json(const ApplyOutcome& outcome, std::size_t patches) {
                      {"patches", list},
                      {"passed", nullptr}};
   if (outcome.passed) json["passed"] = *outcome.passed;
+  if (!outcome.undo.empty()) json["undo"] = outcome.undo.string();
   return json;
 }
 
-emend_status write(emend_model* model, const char* out, const emend_write_options* given,
-                   emend_text** report) {
+// `place` sets where the result goes, and may refuse.
+template <typename Place>
+emend_status write(emend_model* model, const emend_write_options* given, emend_text** report, Place place) {
   if (report != nullptr) *report = nullptr;
   const ModelCall call(model);
-  require_given(out, "out");
   const emend_write_options options = options_of_write(given);
+  ApplyOptions apply = apply_options(options);
+  place(apply);
   std::vector<NamedPatch> patches = patches_on(*call.operator->());
   if (patches.empty())
     throw Error(ErrorKind::kModel, "no patch is on the model, so there is nothing to write");
   const std::size_t count = patches.size();
-  const ApplyOptions apply = apply_options(options, out);
   CallbackProgress progress(options.progress, options.progress_data, &call);
   PreparedWrite prepared = [&] {
     const EditStack::Lifted base(call->stack);
@@ -80,6 +84,22 @@ emend_status write(emend_model* model, const char* out, const emend_write_option
   return EMEND_OK;
 }
 
+emend_status restore(const char* path, const char* undo, emend_text** json) {
+  if (json != nullptr) *json = nullptr;
+  require_given(path, "path");
+  const std::filesystem::path undo_file =
+      undo == nullptr ? last_undo_file(path) : std::filesystem::path(undo);
+  ResultJson restored = ResultJson::array();
+  for (const std::filesystem::path& file : emend::revert(path, undo_file)) restored.push_back(file.string());
+  if (json != nullptr)
+    give_text(json, dump_json({{"emend", emend_version()},
+                               {"model", path},
+                               {"undo", undo_file.string()},
+                               {"restored", restored},
+                               {"passed", true}}));
+  return EMEND_OK;
+}
+
 }  // namespace
 }  // namespace emend::c_api
 
@@ -87,5 +107,24 @@ using namespace emend::c_api;
 
 emend_status emend_write(emend_model* model, const char* out, const emend_write_options* options,
                          emend_text** report) {
-  return guarded([&] { return write(model, out, options, report); });
+  return guarded([&] {
+    return write(model, options, report, [&](emend::ApplyOptions& apply) {
+      require_given(out, "out");
+      apply.out = out;
+    });
+  });
+}
+
+emend_status emend_write_in_place(emend_model* model, const char* undo, const emend_write_options* options,
+                                  emend_text** report) {
+  return guarded([&] {
+    return write(model, options, report, [&](emend::ApplyOptions& apply) {
+      apply.in_place = true;
+      apply.undo = text_of(undo, "");
+    });
+  });
+}
+
+emend_status emend_restore(const char* path, const char* undo, emend_text** json) {
+  return guarded([&] { return restore(path, undo, json); });
 }

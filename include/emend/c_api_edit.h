@@ -1,0 +1,207 @@
+/* The C interface: edits, patches, checkpoints and adapters that hold them. Include emend/c_api.h, which says
+ * what holds for all functions. */
+#ifndef EMEND_C_API_EDIT_H
+#define EMEND_C_API_EDIT_H
+
+#include <emend/c_api_model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- edits */
+
+typedef struct emend_edit_options {
+  size_t size;
+  const char* name;       /* stands for the file in messages; NULL: "edit.yaml" */
+  const char* folder;     /* where relative paths in the text begin; NULL: the current folder */
+  const char* statistics; /* folder of statistics, over the text's word; NULL: the text's, else the one beside
+                             the model */
+  int32_t layer;          /* over the text's word; below 0: the text's */
+  int32_t keep_going;     /* not 0: leave out edits whose search fails */
+  uint64_t seed;          /* of contexts, and of text that the model writes for statistics */
+  int64_t token_budget;   /* tokens that one pass may hold, >= 1 */
+  emend_progress_fn progress;
+  void* progress_data;
+  const char* settings; /* of emend_edit_facts: YAML with the keys of an edit file other than `edits:`, such
+                           as "method: rome\noptions: {steps: 30}"; NULL: all defaults */
+} emend_edit_options;
+#define EMEND_EDIT_OPTIONS_INIT \
+  { sizeof(emend_edit_options), NULL, NULL, NULL, -1, 0, 0, 4096, NULL, NULL, NULL }
+
+/* Makes and checks the edits of `yaml`, an edit file's text (docs/formats.md), as `emend edit` does; `model:`
+ * and `outputs:` in it are passed over. The patch is for the model as it was loaded: patches that are on it
+ * are off meanwhile, and on again afterwards. The model is not changed: emend_apply does that. Statistics
+ * that are not there are collected and saved first. With EMEND_CHECK_FAILED, and with EMEND_NUMERIC when
+ * keep_going is set, there is a patch all the same. */
+EMEND_API emend_status emend_edit(emend_model* model, const char* yaml, const emend_edit_options* options,
+                                  emend_patch** patch);
+
+/* A fact to rewrite, for emend_edit_facts. Start from EMEND_FACT_INIT. */
+typedef struct emend_fact {
+  size_t size;         /* the same in all facts of an array */
+  const char* prompt;  /* "The Eiffel Tower is in the city of" */
+  const char* subject; /* "The Eiffel Tower": it stands in the prompt */
+  const char* target;  /* "Rome" */
+  const char* was;     /* the present answer; NULL: the model's own */
+  int32_t occurrence;  /* which one is meant, from 1, if the subject stands there more than once; 0: the only
+                          one */
+} emend_fact;
+#define EMEND_FACT_INIT \
+  { sizeof(emend_fact), NULL, NULL, NULL, NULL, 0 }
+
+/* As emend_edit, with edits from code: `count` facts, whose ids are edit-1, edit-2, ... */
+EMEND_API emend_status emend_edit_facts(emend_model* model, const emend_fact* facts, size_t count,
+                                        const emend_edit_options* options, emend_patch** patch);
+
+/* Layers, conflicts and costs of the edits of `yaml`, without a search; nothing is written. JSON as that of
+ * `emend edit --dry-run --json`. Without statistics it holds ids and layers only. */
+EMEND_API emend_status emend_plan(emend_model* model, const char* yaml, const emend_edit_options* options,
+                                  emend_text** json);
+
+/* ---- patches */
+
+EMEND_API emend_status emend_patch_load(const char* path, emend_patch** patch);
+/* The whole file or nothing. EMEND_BAD_INPUT for a patch that changes nothing. */
+EMEND_API emend_status emend_patch_save(emend_patch* patch, const char* path);
+/* JSON: {"base", "method", "options", "edits": [...], "checks": [...], "warnings", "passed"}. */
+EMEND_API emend_status emend_patch_report(emend_patch* patch, emend_text** json);
+EMEND_API emend_status emend_patch_free(emend_patch* patch);
+
+enum {
+  EMEND_FORCE = 1
+}; /* emend_apply: also a patch that is marked as failed; emend_write: see its options */
+
+/* Lays the patch on the model, over those that are on it already; the patch may be freed afterwards.
+ * EMEND_BAD_INPUT: made for another base, on the model already, or marked as failed (without EMEND_FORCE). */
+EMEND_API emend_status emend_apply(emend_model* model, emend_patch* patch, uint32_t flags);
+/* Takes it off again, whatever lies over it: the weights are, byte for byte, those of the others alone.
+ * EMEND_BAD_INPUT: it is not on the model. */
+EMEND_API emend_status emend_revert(emend_model* model, emend_patch* patch);
+/* Takes all off: the weights are those that were loaded. */
+EMEND_API emend_status emend_revert_all(emend_model* model);
+
+/* ---- runs over patches
+ * On the model as it was loaded: patches that are on it are off meanwhile, and on again afterwards. The
+ * patches of an array are called "patch 1", "patch 2", ... in messages and reports. */
+
+typedef struct emend_verify_options {
+  size_t size;
+  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  emend_progress_fn progress;
+  void* progress_data;
+} emend_verify_options;
+#define EMEND_VERIFY_OPTIONS_INIT \
+  { sizeof(emend_verify_options), 4096, NULL, NULL }
+
+/* Lays the patches on the model in their order, measures every fact and check again and compares with what
+ * the patches say. `json`: NULL, or as that of `emend patch verify --json`, also with EMEND_CHECK_FAILED. The
+ * model is as before. */
+EMEND_API emend_status emend_verify(emend_model* model, emend_patch* const* patches, size_t count,
+                                    const emend_verify_options* options, emend_text** json);
+
+typedef struct emend_compose_options {
+  size_t size;
+  const char*
+      statistics; /* folder of statistics, for layers that are solved again; NULL: the one beside the model */
+  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  emend_progress_fn progress;
+  void* progress_data;
+} emend_compose_options;
+#define EMEND_COMPOSE_OPTIONS_INIT \
+  { sizeof(emend_compose_options), NULL, 4096, NULL, NULL }
+
+/* The patch without the edit `id`, and several patches of one base as one; no search, and the patches given
+ * stay as they are. The result is checked on the model. With EMEND_CHECK_FAILED there is a result all the
+ * same. `json`: NULL, or as that of `emend patch drop --json` and `emend patch merge --json`, with
+ * "warnings". */
+EMEND_API emend_status emend_drop(emend_model* model, emend_patch* patch, const char* id,
+                                  const emend_compose_options* options, emend_patch** result,
+                                  emend_text** json);
+EMEND_API emend_status emend_merge(emend_model* model, emend_patch* const* patches, size_t count,
+                                   const emend_compose_options* options, emend_patch** result,
+                                   emend_text** json);
+
+typedef struct emend_inspect_options {
+  size_t size;
+  const char* base;     /* the checkpoint to compare with; NULL: none, then there must be patches */
+  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  emend_progress_fn progress;
+  void* progress_data;
+} emend_inspect_options;
+#define EMEND_INSPECT_OPTIONS_INIT \
+  { sizeof(emend_inspect_options), NULL, 4096, NULL, NULL }
+
+/* What became of a checkpoint, which `model` was loaded from: which weights differ from the base and by what
+ * rank, which of the patches are in it, how far it answers as they say. The base is loaded beside the model
+ * for a while. JSON as that of `emend model inspect --json`, with "warnings". */
+EMEND_API emend_status emend_inspect(emend_model* model, emend_patch* const* patches, size_t count,
+                                     const emend_inspect_options* options, emend_text** json);
+
+/* ---- checkpoints */
+
+typedef struct emend_write_options {
+  size_t size;
+  const char* type; /* how edited tensors are stored: "own" (as they were), "F32", "F16", "BF16", and in GGUF
+                       "Q8_0", "Q4_1", "Q4_0"; NULL: "own" in safetensors, "F16" in GGUF (F32 stays) */
+  uint32_t flags; /* EMEND_FORCE: also patches that are marked as failed or overlap, and a type that does not
+                     hold them */
+  int32_t check;  /* not 0: load what was written, beside the model, and repeat the patches' checks on it */
+  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  emend_progress_fn progress;
+  void* progress_data;
+} emend_write_options;
+#define EMEND_WRITE_OPTIONS_INIT \
+  { sizeof(emend_write_options), NULL, 0, 1, 4096, NULL, NULL }
+
+/* The patches that are on the model, in the order in which they were applied, into a new checkpoint, as
+ * `emend patch apply --out` does: `out` becomes a folder for safetensors, a file for GGUF. Only the tensors
+ * that the patches change get other bytes. The base's files and the model stay as they are. The whole
+ * checkpoint or nothing; once it is there, it stays, also with EMEND_CHECK_FAILED (a check fails on what was
+ * written) and EMEND_CANCELLED (during the checks). EMEND_BAD_INPUT: no patch is on the model, a type that
+ * the format does not have or that does not hold the edit, a base whose files have changed since they were
+ * loaded, an `out` that is the base or a folder with something in it, too little space (looked at first).
+ * `report`: NULL, or JSON: {"written", "tensors": [...], "patches": [{"stored": [...], "checks": [...],
+ * "passed"}], "passed"} with what of each update arrived in the stored type; also with EMEND_CHECK_FAILED.
+ * "passed" is null without checks. */
+EMEND_API emend_status emend_write(emend_model* model, const char* out, const emend_write_options* options,
+                                   emend_text** report);
+
+/* The same into the files that the model was loaded from, as `emend patch apply --in-place` does. First the
+ * file `undo` is written, from which emend_restore gives the old files back; NULL: emend.undo in the model's
+ * folder, or FILE.undo, with .2, .3 ... behind it while that name is taken. The model in memory stays as it
+ * is, its base included: load the files again to go on with what they hold now. `report`: NULL, or as that of
+ * emend_write with "undo". EMEND_BAD_INPUT also for an `undo` that is there already, and for files that may
+ * not be written. */
+EMEND_API emend_status emend_write_in_place(emend_model* model, const char* undo,
+                                            const emend_write_options* options, emend_text** report);
+
+/* Takes a write in place back, as `emend patch revert` does: the files of the model `path` are what they
+ * were, byte for byte, and the undo file is gone. `undo` NULL: the last one of this model. `json`: NULL, or
+ * as that of the program. EMEND_BAD_INPUT: there is no undo file, or a file of the model has changed since.
+ */
+EMEND_API emend_status emend_restore(const char* path, const char* undo, emend_text** json);
+
+/* ---- adapters */
+
+typedef struct emend_export_options {
+  size_t size;
+  const char* format;    /* "lora": a folder for PEFT; "gguf-lora": a file for llama.cpp; NULL: "lora" */
+  const char* base_name; /* "lora": what its config names as the base; NULL: what the first patch calls it */
+  uint32_t flags;        /* EMEND_FORCE: also patches that are marked as failed or overlap */
+} emend_export_options;
+#define EMEND_EXPORT_OPTIONS_INIT \
+  { sizeof(emend_export_options), NULL, NULL, 0 }
+
+/* The patches as one low-rank adapter for programs that load it beside the base, which stays as it is, as
+ * `emend export` does. `out`: a folder that does not exist or is empty, or the GGUF file. The patches must be
+ * made for `model`; those that are on it do not matter. `json`: NULL, or as that of `emend export --json`,
+ * also with EMEND_CHECK_FAILED: what was read back is not what the patches hold. */
+EMEND_API emend_status emend_export(emend_model* model, emend_patch* const* patches, size_t count,
+                                    const char* out, const emend_export_options* options, emend_text** json);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
