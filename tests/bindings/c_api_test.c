@@ -721,7 +721,7 @@ static void merges_statistics(emend_model* model, const char* folder) {
   REFUSED(emend_statistics_merge(folders, 1, out, &how, &text), EMEND_CANCELLED, "cancelled");
   TRUE(text == NULL && !is_there(out, "layer_1.safetensors"));
   OK(emend_statistics_merge(folders, 1, out, NULL, &text));
-  TRUE(tells(text, "layer_1.safetensors", "layer_3.safetensors"));
+  TRUE(tells(text, "merged", "\"layer\": 3"));
   TRUE(is_there(out, "layer_1.safetensors") && is_there(out, "layer_3.safetensors"));
   folders[0] = "/no/such/mom2.npz";
   REFUSED(emend_statistics_import(NULL, folders, 1, NULL, out, &text), EMEND_BAD_HANDLE, "NULL");
