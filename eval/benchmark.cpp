@@ -1,6 +1,7 @@
 // emend/eval_run.h: from the options of a benchmark to its results.
 #include <c10/core/ScalarType.h>
 #include <c10/core/ScalarTypeToTypeMeta.h>
+#include <fmt/format.h>
 
 #include <functional>
 #include <utility>
@@ -32,21 +33,22 @@ namespace fs = std::filesystem;
 Shard shard_of(const BenchmarkOptions& options, const ShardGroup* group) {
   if (group != nullptr) return {group->rank(), group->size()};
   if (options.shard < 0 || options.shard >= options.shards)
-    throw Error(ErrorKind::kUsage, "there is no shard " + std::to_string(options.shard) + " of " +
-                                       std::to_string(options.shards) + " (counted from 0)");
+    throw Error(ErrorKind::kUsage,
+                fmt::format("there is no shard {} of {} (counted from 0)", options.shard, options.shards));
   return {options.shard, options.shards};
 }
 
 // What can be told from the options alone.
 void require_sound(const BenchmarkOptions& options) {
   if (options.known && !find_dataset(options.dataset).opposed_targets)
-    throw Error(ErrorKind::kUsage, "the option known does not go with the data set " + options.dataset +
-                                       ": its records name no present answer that the model could know");
+    throw Error(ErrorKind::kUsage, fmt::format("the option known does not go with the data set {}: its "
+                                               "records name no present answer that the model could know",
+                                               options.dataset));
   if (options.snippets.empty() && !options.idf.empty())
     throw Error(ErrorKind::kUsage, "the option idf weighs words of snippets, and there are none");
   if (options.drift_tokens < 0)
     throw Error(ErrorKind::kUsage,
-                "the option drift-tokens must be at least 0, found " + std::to_string(options.drift_tokens));
+                fmt::format("the option drift-tokens must be at least 0, found {}", options.drift_tokens));
 }
 
 std::string hash_of_rows(const TextRows& rows) {
@@ -117,7 +119,7 @@ void Benchmark::State::fit(const Model& model, EvalSetup& setup) {
   fit_records(model, setup.records, checks, fit, data);
   if (!options.edited_neighbours)
     if (const std::int64_t out = leave_out_edited_neighbours(setup.records, options.mode); out > 0)
-      data.notes.push_back("Neighbours that are themselves edited: " + std::to_string(out) + " left out.");
+      data.notes.push_back(fmt::format("Neighbours that are themselves edited: {} left out.", out));
   if (const std::string why = why_no_consistency(setup.records, references); !why.empty())
     data.notes.push_back(why);
 }
@@ -160,12 +162,13 @@ void Benchmark::State::note_questions(const EvalSetup& setup, EvalSummary& heade
 
 void Benchmark::State::tell_about_parts(const EvalSetup& setup, Progress& progress) const {
   if (group != nullptr)
-    progress.note(std::to_string(group->size()) + " processes share " +
-                  count_text(static_cast<std::int64_t>(setup.records.size())) + " records.");
+    progress.note(fmt::format("{} processes share {} records.", group->size(),
+                              count_text(static_cast<std::int64_t>(setup.records.size()))));
   if (const std::int64_t units = count_units(setup); units < shard.count)
-    progress.note("The records make " + count_text(units) +
-                  " of the units that parts share out, fewer than the " + count_text(shard.count) +
-                  " parts: some parts have nothing to do.");
+    progress.note(
+        fmt::format("The records make {} of the units that parts share out, fewer than the {} parts: some "
+                    "parts have nothing to do.",
+                    count_text(units), count_text(shard.count)));
 }
 
 // Where results of all records are: the contenders' own folders, or those that parts are joined into. None
@@ -191,8 +194,8 @@ BenchmarkOutcome Benchmark::State::outcome(Progress& progress) const {
                                     " does not hold the parts of all processes; the option out must name a "
                                     "folder that all hosts share");
   if (folders.empty())
-    progress.note("Part " + std::to_string(shard.index) + "/" + std::to_string(shard.count) +
-                  " is done; the figures come when all parts are.");
+    progress.note(
+        fmt::format("Part {}/{} is done; the figures come when all parts are.", shard.index, shard.count));
   for (const fs::path& folder : folders) outcome.methods.push_back(read_results(folder));
   return outcome;
 }

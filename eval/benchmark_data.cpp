@@ -1,5 +1,7 @@
 #include "eval/benchmark_data.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -27,11 +29,11 @@ void choose_records(const BenchmarkOptions& options, std::vector<EvalRecord>& re
   const auto size = static_cast<std::int64_t>(records.size());
   const std::int64_t end = options.end_record < 0 ? size : std::min(options.end_record, size);
   if (options.first_record < 0 || options.first_record >= size)
-    throw Error(ErrorKind::kUsage, "there is no record " + std::to_string(options.first_record) +
-                                       ": the file has " + std::to_string(size) + " usable records");
+    throw Error(ErrorKind::kUsage, fmt::format("there is no record {}: the file has {} usable records",
+                                               options.first_record, size));
   if (options.first_record >= end)
-    throw Error(ErrorKind::kUsage, "the records from " + std::to_string(options.first_record) + " to " +
-                                       std::to_string(options.end_record) + " (exclusive) are none");
+    throw Error(ErrorKind::kUsage, fmt::format("the records from {} to {} (exclusive) are none",
+                                               options.first_record, options.end_record));
   records.erase(records.begin() + end, records.end());
   records.erase(records.begin(), records.begin() + options.first_record);
 }

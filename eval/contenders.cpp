@@ -1,5 +1,7 @@
 #include "eval/contenders.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <set>
 #include <utility>
@@ -37,8 +39,8 @@ int auto_layer_of(const Model& model, const std::vector<std::int64_t>& prefix, c
                   Progress& progress) {
   const auto held = load_layer_decision(model, prefix, statistics);
   if (!held) return default_layer(model.config());
-  progress.note("Layer " + std::to_string(held->layer) + ", from " +
-                (statistics / "layer_decision.json").string() + " (" + held->source + ").");
+  progress.note(fmt::format("Layer {}, from {} ({}).", held->layer,
+                            (statistics / "layer_decision.json").string(), held->source));
   return held->layer;
 }
 
@@ -67,8 +69,9 @@ ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) 
     Entry entry;
     entry.method = with_names(std::move(given));
     if (!folders.insert(folder_name(entry.method.label)).second)
-      throw Error(ErrorKind::kUsage, "two methods have the label " + quote(entry.method.label) +
-                                         "; give one of them another `label:`");
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("two methods have the label {}; give one of them another `label:`",
+                              quote(entry.method.label)));
     entry.editor = make_editor(entry.method.method, entry.method.options,
                                options.editors != nullptr ? *options.editors : known_editors());
     entries_.push_back(std::move(entry));
@@ -99,9 +102,9 @@ std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model,
                             : options_.layer.where.empty() ? "layer"
                                                            : options_.layer.where;
   if (given.size() > 1 && entry.editor->layer_use() == LayerUse::kOne)
-    throw Error(ErrorKind::kConfig, entry.method.label + ": the method " + quote(entry.method.method) +
-                                        " edits one layer, and " + std::to_string(given.size()) +
-                                        " are listed");
+    throw Error(ErrorKind::kConfig,
+                fmt::format("{}: the method {} edits one layer, and {} are listed", entry.method.label,
+                            quote(entry.method.method), given.size()));
   for (const int layer : given) require_layer(where, layer, model.config().layers);
   const std::set<int> ascending(given.begin(), given.end());
   return {ascending.begin(), ascending.end()};

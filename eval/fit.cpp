@@ -1,5 +1,7 @@
 #include "eval/fit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "analysis/prompt_rows.h"
@@ -24,7 +26,8 @@ class Fitter {
   // Returns how many.
   std::size_t drop_long_questions(EvalRecord& record) const {
     EditRequest& request = record.request;
-    const std::string statement = options_.with_statement ? request.prompt + " " + request.target + ". " : "";
+    const std::string statement =
+        options_.with_statement ? fmt::format("{} {}. ", request.prompt, request.target) : "";
     std::size_t dropped = std::erase_if(request.paraphrases, [&](const std::string& prompt) {
       return !fits(prompt, request.target) || !fits(prompt, request.was);
     });
@@ -99,19 +102,20 @@ void fit_records(const Model& model, std::vector<EvalRecord>& records, const Che
   std::size_t dropped = 0;
   for (EvalRecord& record : records) dropped += fitter.drop_long_questions(record);
   if (dropped > 0)
-    data.notes.push_back(std::to_string(dropped) +
-                         " questions are longer than the model's positions and were not asked.");
+    data.notes.push_back(
+        fmt::format("{} questions are longer than the model's positions and were not asked.", dropped));
 
   const std::int64_t filled = fill_answers(model, records, checks, options.fill_present_answers);
   if (filled > 0)
-    data.notes.push_back(std::to_string(filled) +
-                         " answers that the data does not give are the unedited model's greedy ones, as many "
-                         "words as the target has.");
+    data.notes.push_back(
+        fmt::format("{} answers that the data does not give are the unedited model's greedy ones, as many "
+                    "words as the target has.",
+                    filled));
 
   std::size_t unanswered = 0;
   for (EvalRecord& record : records) unanswered += drop_unanswered(record);
   if (unanswered > 0)
-    data.notes.push_back(std::to_string(unanswered) + " questions without an answer were not asked.");
+    data.notes.push_back(fmt::format("{} questions without an answer were not asked.", unanswered));
 }
 
 }  // namespace emend

@@ -1,5 +1,7 @@
 #include "eval/run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -170,8 +172,7 @@ std::vector<EvalSummary> Run::run() {
 
 std::string Run::stage() const {
   if (setup_.shard.count == 1) return "evaluating";
-  return "evaluating part " + std::to_string(setup_.shard.index) + " of " +
-         std::to_string(setup_.shard.count) + " (from 0)";
+  return fmt::format("evaluating part {} of {} (from 0)", setup_.shard.index, setup_.shard.count);
 }
 
 std::vector<EditRequest> Run::requests(const RecordRange& unit) const {

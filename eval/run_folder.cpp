@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -29,18 +30,18 @@ std::string first_difference(const nlohmann::json& there, const nlohmann::json& 
   if (there == now) return "";
   if (there.is_object() && now.is_object()) {
     for (const auto& [key, value] : now.items()) {
-      const std::string inner = path.empty() ? key : path + "." + key;
+      const std::string inner = path.empty() ? key : fmt::format("{}.{}", path, key);
       const std::string found = first_difference(there.value(key, nlohmann::json()), value, inner);
       if (!found.empty()) return found;
     }
     for (const auto& [key, value] : there.items())
       if (!now.contains(key))
-        return (path.empty() ? key : path + "." + key) + ": " + value.dump() + " there, nothing now";
+        return fmt::format("{}: {} there, nothing now", path.empty() ? key : path + "." + key, value.dump());
   }
-  return path + ": " + there.dump() + " there, " + now.dump() + " now";
+  return fmt::format("{}: {} there, {} now", path, there.dump(), now.dump());
 }
 
-void append_to_file(const fs::path& path, const std::string& text) {
+voidfmt::format("{}.{}", path, key) path, const std::string& text) {
   FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   if (!file.is_open()) throw io_error("cannot write", path, errno);
   std::size_t written = 0;
@@ -60,8 +61,8 @@ std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
 at::Tensor read_matrix(const TensorFile& file, const std::string& name) {
   const TensorInfo* info = file.find(name);
   if (!info || info->shape.size() != 2)
-    throw Error(ErrorKind::kFormat,
-                file.path().string() + ": no matrix " + quote(name) + "; the file is not one of this run");
+    throw Error(ErrorKind::kFormat, fmt::format("{}: no matrix {}; the file is not one of this run",
+                                                file.path().string(), quote(name)));
   at::Tensor matrix = at::empty(info->shape, at::kFloat);
   read_as_float32(file, *info, {matrix.data_ptr<float>(), static_cast<std::size_t>(matrix.numel())});
   return matrix;
@@ -81,9 +82,11 @@ void RunFolder::refuse_foreign_results(const fs::path& folder) {
   if (fs::exists(folder / kRunFile)) return;
   for (const char* name : {kSummaryFile, kRecordsFile, kHtmlReport, kMarkdownReport})
     if (fs::exists(folder / name))
-      throw Error(ErrorKind::kConfig,
-                  folder.string() + " holds " + name + " without " + kRunFile +
-                      ": not a run of this program; give another folder with the option out");
+      throw Error(
+          ErrorKind::kConfig,
+          fmt::format(
+              "{} holds {} without {}: not a run of this program; give another folder with the option out",
+              folder.string(), name, kRunFile));
 }
 
 void RunFolder::check(const fs::path& folder, const nlohmann::ordered_json& settings, bool resume) {
@@ -92,8 +95,10 @@ void RunFolder::check(const fs::path& folder, const nlohmann::ordered_json& sett
   if (!fs::exists(run_file)) return;
   const std::string difference = first_difference(read_json_file(run_file), nlohmann::json(settings), "");
   if (!difference.empty())
-    throw Error(ErrorKind::kConfig, folder.string() + " holds the results of another run (" + difference +
-                                        "); give another folder with the option out");
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("{} holds the results of another run ({}); give another folder with the option out",
+                    folder.string(), difference));
   if (!resume)
     throw Error(ErrorKind::kConfig,
                 folder.string() +
@@ -142,7 +147,7 @@ std::vector<RunFolder::Step> RunFolder::steps() const {
   while (fs::exists(step_path(steps.size()))) {
     const auto file = open_safetensors(step_path(steps.size()));
     Step step;
-    for (std::size_t i = 0; file->metadata().contains("block." + std::to_string(i)); ++i)
+    for (std::size_t i = 0; file->metadata().contains(fmt::format("block.{}", i)); ++i)
       step.changes.push_back(read_change(*file, std::to_string(i)));
     step.outcomes = file->metadata().at("outcomes");
     steps.push_back(std::move(step));

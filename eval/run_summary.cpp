@@ -1,5 +1,7 @@
 #include "eval/run_summary.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "eval/results/interval.h"
@@ -36,7 +38,7 @@ nlohmann::ordered_json run_settings(const EvalSetup& setup, const Contender& con
   json["extra_tokens"] = setup.extra_tokens;
   json["text_tokens"] = setup.text_tokens;
   json["drift_tokens"] = drift_tokens(setup);
-  json["shard"] = std::to_string(setup.shard.index) + "/" + std::to_string(setup.shard.count);
+  json["shard"] = fmt::format("{}/{}", setup.shard.index, setup.shard.count);
   return json;
 }
 
@@ -60,8 +62,8 @@ std::vector<std::string> notes_on(const std::vector<RecordResult>& records) {
   std::vector<std::string> notes;
   if (evaluated == 0) notes.emplace_back("No record was evaluated: all were left out.");
   if (warned > 0)
-    notes.push_back("Records with warnings of their edit: " + std::to_string(warned) + " of " +
-                    std::to_string(evaluated) + " (records.jsonl has them).");
+    notes.push_back(fmt::format("Records with warnings of their edit: {} of {} (records.jsonl has them).",
+                                warned, evaluated));
   return notes;
 }
 

@@ -1,5 +1,7 @@
 #include "eval/shards.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
@@ -27,7 +29,7 @@ std::int64_t count_in(const std::string& name) {
 }
 
 std::string parts_text(std::int64_t count) {
-  return count == 1 ? "in one" : "in " + std::to_string(count) + " parts";
+  return count == 1 ? "in one" : fmt::format("in {} parts", count);
 }
 
 // All parts, which must have been made with the same settings. Returns std::nullopt if one is not finished
@@ -43,8 +45,9 @@ std::optional<std::vector<EvalResults>> read_parts(const fs::path& out, std::int
     own.erase("shard");
     if (i == 0) settings = own;
     if (own != settings)
-      throw Error(ErrorKind::kConfig, folder.string() + " was made with other settings than " +
-                                          (out / shard_folder(0, count) / inner).string() + "; run it again");
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("{} was made with other settings than {}; run it again", folder.string(),
+                              (out / shard_folder(0, count) / inner).string()));
     parts.push_back(read_results(folder));
   }
   return parts;
@@ -79,7 +82,7 @@ std::vector<RecordResult> records_of(std::vector<EvalResults> parts) {
 }  // namespace
 
 std::string shard_folder(std::int64_t index, std::int64_t count) {
-  return "shard-" + std::to_string(index) + "-of-" + std::to_string(count);
+  return fmt::format("shard-{}-of-{}", index, count);
 }
 
 void require_same_parts(const fs::path& out, std::int64_t count, const std::vector<fs::path>& folders) {
@@ -90,18 +93,19 @@ void require_same_parts(const fs::path& out, std::int64_t count, const std::vect
       const std::int64_t there = count_in(name);
       begun = begun || there > 0;
       if (there > 0 && there != count)
-        throw Error(ErrorKind::kConfig, out.string() + " holds " + name + ", of a run " + parts_text(there) +
-                                            ", and this one is " + parts_text(count) +
-                                            "; go on with as many parts as there were and the option "
-                                            "resume, or give another folder with the option out");
+        throw Error(
+            ErrorKind::kConfig,
+            fmt::format("{} holds {}, of a run {}, and this one is {}; go on with as many parts as there "
+                        "were and the option resume, or give another folder with the option out",
+                        out.string(), name, parts_text(there), parts_text(count)));
     }
   if (count == 1) return;
   for (const fs::path& folder : folders) {
     if (!begun) RunFolder::refuse_foreign_results(folder);
     if (fs::exists(folder / kRunFile))
-      throw Error(ErrorKind::kConfig, folder.string() +
-                                          " holds a run that is not in parts, and this one is " +
-                                          parts_text(count) + "; give another folder with the option out");
+      throw Error(ErrorKind::kConfig, fmt::format("{} holds a run that is not in parts, and this one is {}; "
+                                                  "give another folder with the option out",
+                                                  folder.string(), parts_text(count)));
   }
 }
 
@@ -112,7 +116,7 @@ bool join_shards(const fs::path& out, std::int64_t count, const fs::path& inner)
   const std::vector<RecordResult> records = records_of(std::move(*parts));
   fill_figures(joined, records);
   for (std::string& note : notes_on(records)) joined.notes.push_back(std::move(note));
-  joined.notes.push_back("Joined from " + std::to_string(count) + " parts; seconds are sums over them.");
+  joined.notes.push_back(fmt::format("Joined from {} parts; seconds are sums over them.", count));
   std::string text;
   for (const RecordResult& record : records) text += record_line(record);
   const fs::path folder = (out / inner).lexically_normal();

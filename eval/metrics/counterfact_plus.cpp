@@ -3,6 +3,8 @@
 // "{prompt} {target}. {neighbourhood prompt}": neighbourhood_plus_success and _magnitude as NS and NM; and
 // how far the next token's distribution moved from the frozen base, KL(edited || base) in nats:
 // neighbourhood_kl, neighbourhood_plus_kl. The published NKL divides this by the size of the vocabulary.
+#include <fmt/format.h>
+
 #include "eval/metric.h"
 
 namespace emend {
@@ -10,7 +12,7 @@ namespace emend {
 namespace {
 
 std::string with_statement(const EditRequest& request, const std::string& prompt) {
-  return request.prompt + " " + request.target + ". " + prompt;
+  return fmt::format("{} {}. {}", request.prompt, request.target, prompt);
 }
 
 class CounterfactPlusMetric : public Metric {

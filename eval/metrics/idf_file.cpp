@@ -1,5 +1,7 @@
 #include "eval/metrics/idf_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -24,7 +26,8 @@ bool is_row(const std::vector<std::int64_t>& shape) {
 std::vector<double> weights_of(const std::string& bytes, const std::string& source) {
   const NpyArray array = parse_npy(bytes, source);
   const auto refuse = [&](const std::string& why) {
-    throw Error(ErrorKind::kFormat, source + ": " + why + "; expected one row of float32 or float64");
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: {}; expected one row of float32 or float64", source, why));
   };
   if (array.type != "<f4" && array.type != "<f8") refuse("its type is " + quote(array.type));
   if (!is_row(array.shape)) refuse("its shape is not that of one row");
@@ -43,9 +46,9 @@ IdfFiles read_idf(const std::filesystem::path& folder) {
   for (const std::string& word : words.keys()) {
     const std::int64_t place = words.at(word).as_non_negative_integer();
     if (place >= static_cast<std::int64_t>(weights.size()))
-      throw Error(ErrorKind::kFormat, words_file.string() + ": the word " + quote(word) + " is at place " +
-                                          std::to_string(place) + ", and " + weights_file.string() +
-                                          " holds " + std::to_string(weights.size()) + " weights");
+      throw Error(ErrorKind::kFormat,
+                  fmt::format("{}: the word {} is at place {}, and {} holds {} weights", words_file.string(),
+                              quote(word), place, weights_file.string(), weights.size()));
     by_word[word] = weights[static_cast<std::size_t>(place)];
   }
   Sha256 hash;

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -30,9 +32,10 @@ ById evaluated(const EvalResults& results) {
 
 void require_same_record(const RecordResult& a, const RecordResult& b) {
   if (a.prompt == b.prompt && a.target == b.target) return;
-  throw Error(ErrorKind::kConfig, "the record " + quote(a.id) + " is not the same in both runs: " +
-                                      quote(a.prompt) + " -> " + quote(a.target) + " and " + quote(b.prompt) +
-                                      " -> " + quote(b.target) + "; compare runs over the same data");
+  throw Error(ErrorKind::kConfig,
+              fmt::format("the record {} is not the same in both runs: {} -> {} and {} -> {}; compare runs "
+                          "over the same data",
+                          quote(a.id), quote(a.prompt), quote(a.target), quote(b.prompt), quote(b.target)));
 }
 
 Pairs pair_up(const EvalResults& a, const EvalResults& b, Comparison& comparison) {
@@ -95,17 +98,17 @@ void warn_of_difference(std::vector<std::string>& warnings, const std::string& w
                         const std::string& b) {
   if (a == b) return;
   const auto named = [](const std::string& value) { return value.empty() ? std::string("none") : value; };
-  warnings.push_back("the runs differ in their " + what + ": " + named(a) + " and " + named(b));
+  warnings.push_back(fmt::format("the runs differ in their {}: {} and {}", what, named(a), named(b)));
 }
 
 std::vector<std::string> differences(const EvalSummary& a, const EvalSummary& b) {
   std::vector<std::string> warnings;
   if (a.model_fingerprint != b.model_fingerprint)
-    warnings.push_back("the runs are of different models: " + a.model_path + " and " + b.model_path +
-                       " (fingerprints differ)");
+    warnings.push_back(fmt::format("the runs are of different models: {} and {} (fingerprints differ)",
+                                   a.model_path, b.model_path));
   if (a.data_fingerprint != b.data_fingerprint)
-    warnings.push_back("the data files differ: " + a.data_path + " and " + b.data_path +
-                       " (fingerprints differ)");
+    warnings.push_back(
+        fmt::format("the data files differ: {} and {} (fingerprints differ)", a.data_path, b.data_path));
   warn_of_difference(warnings, "data set", a.dataset, b.dataset);
   warn_of_difference(warnings, "mode", a.mode, b.mode);
   warn_of_difference(warnings, "type of numbers", a.dtype, b.dtype);
@@ -119,7 +122,7 @@ std::vector<std::string> differences(const EvalSummary& a, const EvalSummary& b)
 Comparison compare_runs(const EvalResults& a, const EvalResults& b, const BootstrapOptions& options) {
   if (options.draws < 1)
     throw Error(ErrorKind::kUsage,
-                "the option draws must be at least 1, found " + std::to_string(options.draws));
+                fmt::format("the option draws must be at least 1, found {}", options.draws));
   Comparison comparison;
   comparison.bootstrap = options;
   comparison.name_a = a.summary.name();
@@ -131,10 +134,9 @@ Comparison compare_runs(const EvalResults& a, const EvalResults& b, const Bootst
   comparison.warnings = differences(a.summary, b.summary);
   const Pairs pairs = pair_up(a, b, comparison);
   if (pairs.a.empty())
-    throw Error(ErrorKind::kConfig,
-                a.folder.string() + " and " + b.folder.string() +
-                    " share no evaluated record: there is nothing to compare; the ids must be the "
-                    "same in both");
+    throw Error(ErrorKind::kConfig, fmt::format("{} and {} share no evaluated record: there is nothing to "
+                                                "compare; the ids must be the same in both",
+                                                a.folder.string(), b.folder.string()));
   std::vector<PairedFigure> figures;
   const std::vector<std::string> metrics = shared_metrics(pairs);
   for (const std::string& metric : metrics) figures.push_back(figure_of(pairs, metric));

@@ -1,5 +1,7 @@
 #include "emend/eval.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <utility>
@@ -24,9 +26,9 @@ std::string EvalMode::text() const {
     case Kind::kSingle:
       return "single";
     case Kind::kBatch:
-      return "batch:" + std::to_string(size);
+      return fmt::format("batch:{}", size);
     case Kind::kSequential:
-      return "sequential:" + std::to_string(size);
+      return fmt::format("sequential:{}", size);
   }
   return "";
 }

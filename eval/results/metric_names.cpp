@@ -1,5 +1,7 @@
 #include "eval/results/metric_names.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <string_view>
@@ -15,7 +17,7 @@ constexpr std::array<const char*, 5> kLeading = {"score", "fluency", "consistenc
 
 std::vector<std::string> question_metrics(const std::string& question) {
   std::vector<std::string> names;
-  for (const char* measure : kMeasures) names.push_back(question + "_" + measure);
+  for (const char* measure : kMeasures) names.push_back(fmt::format("{}_{}", question, measure));
   return names;
 }
 

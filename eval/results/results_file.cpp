@@ -1,5 +1,7 @@
 #include "eval/results/results_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <set>
@@ -125,7 +127,7 @@ std::int64_t as_count(const JsonView& json) {
 }
 
 std::string line_name(const fs::path& file, std::size_t line) {
-  return file.string() + ", line " + std::to_string(line);
+  return fmt::format("{}, line {}", file.string(), line);
 }
 
 // The records of all lines that end, and the bytes they take.
@@ -137,14 +139,17 @@ std::vector<RecordResult> whole_lines(const fs::path& file, const std::string& t
     const std::string source = line_name(file, records.size() + 1);
     records.push_back(record_from_line(std::string_view(text).substr(bytes, end - bytes), source));
     if (!ids.insert(records.back().id).second)
-      throw Error(ErrorKind::kFormat, source + ": the record " + quote(records.back().id) +
-                                          " is in the file already; were two runs written into one folder?");
+      throw Error(
+          ErrorKind::kFormat,
+          fmt::format("{}: the record {} is in the file already; were two runs written into one folder?",
+                      source, quote(records.back().id)));
   }
   return records;
 }
 
 [[noreturn]] void refuse_folder(const fs::path& folder) {
-  std::string message = folder.string() + " holds no results of a benchmark: there is no " + kSummaryFile;
+  std::string message =
+      fmt::format("{} holds no results of a benchmark: there is no {}", folder.string(), kSummaryFile);
   std::vector<std::string> inside;
   for (const fs::path& results : find_results(folder)) inside.push_back(results.string());
   if (!inside.empty()) {
@@ -297,7 +302,7 @@ std::vector<RecordResult> read_finished_records(const fs::path& file, std::size_
 
 EvalResults read_results(const fs::path& folder) {
   if (!fs::exists(folder))
-    throw Error(ErrorKind::kIo, "cannot read " + folder.string() + ": there is no such folder");
+    throw Error(ErrorKind::kIo, fmt::format("cannot read {}: there is no such folder", folder.string()));
   if (!fs::is_directory(folder))
     throw Error(ErrorKind::kFormat,
                 folder.string() + " is a file; expected the output folder of a benchmark");

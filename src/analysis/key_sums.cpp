@@ -1,6 +1,7 @@
 #include "analysis/key_sums.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include "emend/error.h"
 
@@ -17,9 +18,9 @@ void KeySums::add(std::size_t layer, int which, const at::Tensor& keys, const Wh
   std::int64_t bad = 0;
   while (bad + 1 < finite.size(0) && finite[bad].item<bool>()) ++bad;
   throw Error(ErrorKind::kNumeric,
-              "layer " + std::to_string(layers_[layer]) + ": a key of " + whose(bad) +
-                  " is NaN or infinite; check the weights (emend model check), set the option dtype to "
-                  "float32, or leave that text out");
+              fmt::format("layer {}: a key of {} is NaN or infinite; check the weights (emend model "
+                          "check), set the option dtype to float32, or leave that text out",
+                          layers_[layer], whose(bad)));
 }
 
 void KeySums::merge(const KeySums& other) {

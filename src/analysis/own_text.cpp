@@ -1,6 +1,7 @@
 #include "analysis/own_text.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -181,9 +182,9 @@ class OwnText : public TextSource {
   }
   const std::vector<TokenIds>& held_text() const override { return held_; }
   const std::vector<std::uint64_t>& held_documents() const override { return held_documents_; }
-  std::string description() const override { return "self, seed " + std::to_string(writing_.seed); }
+  std::string description() const override { return fmt::format("self, seed {}", writing_.seed); }
   std::string fingerprint() const override {
-    return description() + ", " + std::to_string(tokens_) + " tokens in blocks of " + std::to_string(block_);
+    return fmt::format("{}, {} tokens in blocks of {}", description(), tokens_, block_);
   }
   // One a block: the texts of a block follow from seed and number.
   std::vector<std::uint64_t> documents(std::int64_t block) const override {

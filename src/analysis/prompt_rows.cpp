@@ -1,5 +1,7 @@
 #include "analysis/prompt_rows.h"
 
+#include <fmt/format.h>
+
 #include "emend/error.h"
 #include "text/unicode.h"
 
@@ -23,7 +25,8 @@ PromptRow located_row(const Tokenizer& tokenizer, const TokenIds& front, const s
     const std::string rendered = render_chat(tokenizer, text);
     const std::size_t at = rendered.rfind(text);
     if (at == std::string::npos)
-      throw Error(ErrorKind::kConfig, "edit " + request.id + ": the chat template changes the prompt's text");
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("edit {}: the chat template changes the prompt's text", request.id));
     begin += at;
     text = rendered;
   }

@@ -2,6 +2,7 @@
 #include "analysis/statistics_file.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <iomanip>
 #include <locale>
@@ -40,8 +41,8 @@ std::optional<double> optional_number(const TensorFile& file, const std::string&
   in.imbue(std::locale::classic());
   double number = 0;
   if (!(in >> number) || !in.eof())
-    throw Error(ErrorKind::kFormat,
-                file.path().string() + ": metadata emend." + key + " must be a number, found " + quote(text));
+    throw Error(ErrorKind::kFormat, fmt::format("{}: metadata emend.{} must be a number, found {}",
+                                                file.path().string(), key, quote(text)));
   return number;
 }
 
@@ -49,8 +50,8 @@ at::Tensor read_probes(const TensorFile& file, std::int64_t d_ff) {
   const TensorInfo* const tensor = file.find("probes");
   if (!tensor) return {};
   if (tensor->dtype != DType::kF32 || tensor->shape.size() != 2 || tensor->shape[1] != d_ff)
-    throw Error(ErrorKind::kFormat, file.path().string() + ": expected the tensor probes of n x " +
-                                        std::to_string(d_ff) + " F32");
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: expected the tensor probes of n x {} F32", file.path().string(), d_ff));
   const at::Tensor probes = stored_tensor(file, "probes", tensor->dtype_name);
   if (!at::isfinite(probes).all().item<bool>())
     throw Error(ErrorKind::kFormat, file.path().string() + ": tensor probes holds NaN or infinite values");
@@ -60,19 +61,19 @@ at::Tensor read_probes(const TensorFile& file, std::int64_t d_ff) {
 void require_same(const fs::path& file, const std::string& what, const std::string& found,
                   const std::string& wanted) {
   if (found != wanted)
-    throw Error(ErrorKind::kModel, file.string() + ": these statistics are of another " + what + " (" +
-                                       quote(found, 80) + ", this one is " + quote(wanted, 80) +
-                                       "); give another folder of statistics or remove this one");
+    throw Error(ErrorKind::kModel, fmt::format("{}: these statistics are of another {} ({}, this one is {}); "
+                                               "give another folder of statistics or remove this one",
+                                               file.string(), what, quote(found, 80), quote(wanted, 80)));
 }
 
 }  // namespace
 
 fs::path layer_file(const fs::path& folder, int layer) {
-  return folder / (kLayerFile + std::to_string(layer) + ".safetensors");
+  return folder / (fmt::format("{}{}.safetensors", kLayerFile, layer));
 }
 
 std::string layer_tensor(int layer) {
-  return "model.layers." + std::to_string(layer) + ".C";
+  return fmt::format("model.layers.{}.C", layer);
 }
 
 std::map<int, fs::path> layer_files(const fs::path& folder) {
@@ -95,13 +96,13 @@ LayerStatistics read_layer_statistics(const TensorFile& file, int layer, std::op
   const bool square = readable && tensor->shape.size() == 2 && tensor->shape[0] == tensor->shape[1];
   if (!square || (d_ff && tensor->shape[0] != *d_ff)) {
     const std::string size = d_ff ? std::to_string(*d_ff) : "N";
-    throw Error(ErrorKind::kFormat, file.path().string() + ": expected the tensor " + name + " of " + size +
-                                        " x " + size + " F32 or F64");
+    throw Error(ErrorKind::kFormat, fmt::format("{}: expected the tensor {} of {} x {} F32 or F64",
+                                                file.path().string(), name, size, size));
   }
   const at::Tensor C = stored_tensor(file, name, tensor->dtype_name);
   if (!at::isfinite(C).all().item<bool>())
     throw Error(ErrorKind::kFormat,
-                file.path().string() + ": tensor " + name + " holds NaN or infinite values");
+                fmt::format("{}: tensor {} holds NaN or infinite values", file.path().string(), name));
   const std::int64_t tokens = metadata_number(file, "tokens");
   return {C.to(at::kDouble),
           tokens,
@@ -152,7 +153,7 @@ VisitedText read_held_text(const fs::path& folder, std::int64_t vocab) {
     for (const std::int64_t id : row)
       if (id < 0 || id >= vocab)
         throw Error(ErrorKind::kFormat,
-                    held.string() + ": token id " + std::to_string(id) + " is outside the vocabulary");
+                    fmt::format("{}: token id {} is outside the vocabulary", held.string(), id));
   // Files of an older version have no fingerprints.
   if (file->find("documents")) text.documents = read_fingerprints(*file, "documents");
   if (file->find("held_documents")) text.held_documents = read_fingerprints(*file, "held_documents");
@@ -202,9 +203,9 @@ Statistics load_statistics(const Model& model, const std::vector<int>& layers,
 fs::path default_statistics_folder(const Model& model, const std::vector<std::int64_t>& prefix) {
   const fs::path path = fs::absolute(model.path()).lexically_normal();
   const fs::path clean = path.has_filename() ? path : path.parent_path();
-  std::string name = clean.stem().string() + "-" + model.fingerprint().substr(0, 12);
+  std::string name = fmt::format("{}-{}", clean.stem().string(), model.fingerprint().substr(0, 12));
   if (!prefix.empty()) name += "-bos";
-  for (const std::int64_t id : prefix) name += "-" + std::to_string(id);
+  for (const std::int64_t id : prefix) name += fmt::format("-{}", id);
   return clean.parent_path() / "stats" / name;
 }
 

@@ -1,5 +1,6 @@
 // Several folders of statistics as if one run had summed all their text.
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <iterator>
@@ -38,9 +39,9 @@ struct Whole {
 
 [[noreturn]] void refuse_difference(const fs::path& a, const fs::path& b, const std::string& what,
                                     const std::string& in_a, const std::string& in_b) {
-  throw Error(ErrorKind::kModel, a.string() + " and " + b.string() +
-                                     " cannot be merged: they have a different " + what + " (" +
-                                     quote(in_a, 80) + " and " + quote(in_b, 80) + ")");
+  throw Error(ErrorKind::kModel,
+              fmt::format("{} and {} cannot be merged: they have a different {} ({} and {})", a.string(),
+                          b.string(), what, quote(in_a, 80), quote(in_b, 80)));
 }
 
 void require_same_origin(const Source& a, const Source& b) {
@@ -63,10 +64,10 @@ void require_no_overlap(const Source& a, const Source& b) {
                         b.text.documents.end(), std::back_inserter(shared));
   if (!shared.empty())
     throw Error(ErrorKind::kConfig,
-                a.file.string() + " and " + b.file.string() + " cannot be merged: " +
-                    std::to_string(shared.size()) + " of " + std::to_string(a.text.documents.size()) +
-                    " and " + std::to_string(b.text.documents.size()) +
-                    " documents are in both, and would count twice; collect one again without them");
+                fmt::format("{} and {} cannot be merged: {} of {} and {} documents are in both, and "
+                            "would count twice; collect one again without them",
+                            a.file.string(), b.file.string(), shared.size(), a.text.documents.size(),
+                            b.text.documents.size()));
 }
 
 // Adds the held text of sources[i], but for rows that another source summed.
@@ -153,9 +154,9 @@ void require_one_collection(const fs::path& folder, const std::map<int, fs::path
   for (const auto& [layer, path] : files)
     if (metadata_of(*open_safetensors(path), "fingerprint") != of_text)
       throw Error(ErrorKind::kConfig,
-                  path.string() + " and " + held_text_file(folder).string() +
-                      " were collected at different times: which documents are in the layer is not "
-                      "known any more; collect the folder anew to merge it");
+                  fmt::format("{} and {} were collected at different times: which documents are in the layer "
+                              "is not known any more; collect the folder anew to merge it",
+                              path.string(), held_text_file(folder).string()));
 }
 
 // A folder with finished layers.
@@ -171,8 +172,8 @@ struct LayerFolder {
 void require_same_keys(const LayerFolder& a, const LayerFolder& b) {
   const auto same_layer = [](const auto& x, const auto& y) { return x.first == y.first; };
   if (!std::equal(a.files.begin(), a.files.end(), b.files.begin(), b.files.end(), same_layer))
-    throw Error(ErrorKind::kConfig, a.path.string() + " and " + b.path.string() +
-                                        " cannot be merged: they hold different layers");
+    throw Error(ErrorKind::kConfig, fmt::format("{} and {} cannot be merged: they hold different layers",
+                                                a.path.string(), b.path.string()));
   for (const auto& [layer, path] : b.files)
     require_same_model(a.files.at(layer), path, a.key_fingerprint(layer), b.key_fingerprint(layer));
 }
@@ -180,8 +181,8 @@ void require_same_keys(const LayerFolder& a, const LayerFolder& b) {
 void require_other_text(const Source& a, const Source& b) {
   require_no_overlap(a, b);
   if (a.origin.fingerprint == b.origin.fingerprint)
-    throw Error(ErrorKind::kConfig, a.file.string() + " and " + b.file.string() +
-                                        " hold the same statistics, which would count twice");
+    throw Error(ErrorKind::kConfig, fmt::format("{} and {} hold the same statistics, which would count twice",
+                                                a.file.string(), b.file.string()));
 }
 
 std::vector<LayerStatistics> read_layer(const std::vector<LayerFolder>& folders, int layer) {
@@ -243,16 +244,16 @@ void require_whole_runs(const std::vector<Part>& parts) {
     auto& shards = runs[{part.fingerprint(), part.layers}];
     const auto [there, fresh] = shards.emplace(part.file.run.shard, part.path);
     if (!fresh)
-      throw Error(ErrorKind::kConfig,
-                  there->second.string() + " and " + part.path.string() + " are the same shard of one run");
+      throw Error(ErrorKind::kConfig, fmt::format("{} and {} are the same shard of one run",
+                                                  there->second.string(), part.path.string()));
   }
   for (const Part& part : parts) {
     const auto& shards = runs[{part.fingerprint(), part.layers}];
     for (int i = 0; i < part.file.run.shards; ++i)
       if (!shards.contains(i))
-        throw Error(ErrorKind::kConfig, part.path.string() + ": shard " + std::to_string(i) + " of " +
-                                            std::to_string(part.file.run.shards) +
-                                            " of the same run is not among the folders");
+        throw Error(ErrorKind::kConfig,
+                    fmt::format("{}: shard {} of {} of the same run is not among the folders",
+                                part.path.string(), i, part.file.run.shards));
   }
 }
 
@@ -266,17 +267,19 @@ void require_same_layers(const std::vector<Part>& parts) {
   }
   for (const auto& [fingerprint, run] : runs)
     if (run.second != runs.begin()->second.second)
-      throw Error(ErrorKind::kConfig, runs.begin()->second.first.string() + " and " + run.first.string() +
-                                          " cannot be merged: their runs hold different layers");
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("{} and {} cannot be merged: their runs hold different layers",
+                              runs.begin()->second.first.string(), run.first.string()));
   for (const Part& a : parts)
     for (const Part& b : parts) {
       const bool share = std::find_first_of(a.layers.begin(), a.layers.end(), b.layers.begin(),
                                             b.layers.end()) != a.layers.end();
       if (share && a.layers != b.layers)
-        throw Error(ErrorKind::kConfig,
-                    a.path.string() + " and " + b.path.string() +
-                        " cannot be merged: their layers were summed in different groups, since the option "
-                        "memory was different; collect one again with the memory of the other");
+        throw Error(
+            ErrorKind::kConfig,
+            fmt::format("{} and {} cannot be merged: their layers were summed in different groups, since the "
+                        "option memory was different; collect one again with the memory of the other",
+                        a.path.string(), b.path.string()));
     }
 }
 
@@ -330,7 +333,7 @@ void write_merged(const SumsState& state, const Part& first, const fs::path& out
   for (std::size_t i = 0; i < state.sums.layers().size(); ++i) {
     const int layer = state.sums.layers()[i];
     if (state.sums.half(i, 0).count() + state.sums.half(i, 1).count() == 0)
-      throw Error(ErrorKind::kConfig, "layer " + std::to_string(layer) + ": the parts hold no keys");
+      throw Error(ErrorKind::kConfig, fmt::format("layer {}: the parts hold no keys", layer));
     const auto probes = state.probes.find(layer);
     write_layer(out, layer,
                 finish_layer(state.sums, i, probes == state.probes.end() ? at::Tensor() : probes->second),

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,8 +36,7 @@ void check_options(const Model& model, const StatisticsOptions& options) {
   if (options.layers.empty()) refuse("no layer is asked for");
   for (const int layer : options.layers)
     if (layer < 0 || layer >= layers)
-      refuse("layer " + std::to_string(layer) + " is out of range; the model has layers 0 to " +
-             std::to_string(layers - 1));
+      refuse(fmt::format("layer {} is out of range; the model has layers 0 to {}", layer, layers - 1));
   check_text_options(model, options, "statistics");
   if (options.until && options.shards > 1)
     refuse(
@@ -177,10 +177,10 @@ StatisticsPlan make_plan(const Model& model, const StatisticsOptions& options, c
     const std::int64_t needed = besides_sums(model, options, 1) + a_layer;
     if (limit < needed)
       throw Error(ErrorKind::kConfig,
-                  "statistics: " + human_bytes(static_cast<std::uint64_t>(limit)) +
-                      " of memory are not enough: weights, one pass and the sums of one layer need " +
-                      human_bytes(static_cast<std::uint64_t>(needed)) +
-                      "; give more, or a smaller token budget");
+                  fmt::format("statistics: {} of memory are not enough: weights, one pass and the sums of "
+                              "one layer need {}; give more, or a smaller token budget",
+                              human_bytes(static_cast<std::uint64_t>(limit)),
+                              human_bytes(static_cast<std::uint64_t>(needed))));
     // In coarse steps: the same options must give the same passes, or resume would not find its checkpoints.
     constexpr std::int64_t kStep = std::int64_t{1} << 26;
     const auto coarse = [](std::int64_t bytes) { return (bytes + kStep - 1) / kStep * kStep; };

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -83,12 +84,11 @@ std::map<int, at::Tensor> probe_keys(const Model& model, const std::vector<int>&
     const at::Tensor keys = output.recorded[i].to(at::kFloat).cpu();
     const at::Tensor broken = at::nonzero(at::isfinite(keys).all(1).logical_not()).flatten();
     if (broken.numel() > 0)
-      throw Error(ErrorKind::kNumeric,
-                  "statistics: in layer " + std::to_string(layers[i]) + " a key of held text " +
-                      std::to_string(row_of_probe[static_cast<std::size_t>(broken[0].item<std::int64_t>())]) +
-                      " (counted from 0) is NaN or infinite; check the weights (emend model check), or set "
-                      "the option "
-                      "dtype to float32");
+      throw Error(
+          ErrorKind::kNumeric,
+          fmt::format("statistics: in layer {} a key of held text {} (counted from 0) is NaN or "
+                      "infinite; check the weights (emend model check), or set the option dtype to float32",
+                      layers[i], row_of_probe[static_cast<std::size_t>(broken[0].item<std::int64_t>())]));
     probes[layers[i]] = keys;
   }
   return probes;

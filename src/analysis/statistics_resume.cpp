@@ -1,4 +1,6 @@
 // What a folder holds of a run: is it this run, and how far had it come?
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -16,7 +18,7 @@ RunIdentity StatisticsRun::State::identity() const {
   run.corpus = text_fingerprint;
   run.seed = std::to_string(options.seed);
   run.tokens =
-      std::to_string(plan.tokens) + (options.until ? ", until " + std::to_string(*options.until) : "");
+      std::to_string(plan.tokens) + (options.until ? fmt::format(", until {:f}", *options.until) : "");
   run.block_tokens = std::to_string(options.block_tokens);
   run.shard = options.shard;
   run.shards = options.shards;

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include "analysis/given_text.h"
 #include "analysis/own_text.h"
@@ -25,7 +26,7 @@ StatisticsRun::State::Pass StatisticsRun::State::run_pass(const std::vector<int>
                               probe_keys(*model, layers, text->held_text()), options.until),
             {}};
   WalkOptions walk;
-  walk.stage = "statistics of " + std::to_string(layers.size()) + (layers.size() == 1 ? " layer" : " layers");
+  walk.stage = fmt::format("statistics of {}{}", layers.size(), layers.size() == 1 ? " layer" : " layers");
   walk.run = identity();
   if (folder) {
     walk.checkpoint = checkpoint(layers, folder->path);
@@ -102,9 +103,9 @@ StatisticsRun::StatisticsRun(const Model& model, const StatisticsOptions& option
   for (const int layer : state.options.layers) hash.update_field(model.key_fingerprint(layer));
   hash.update_field(ids_text(options.prefix));
   hash.update_field(state.text_fingerprint);
-  hash.update_field(state.settings + ", seed " + std::to_string(options.seed) + ", " +
-                    std::to_string(state.options.tokens) + " tokens" +
-                    (options.until ? " until " + std::to_string(*options.until) : ""));
+  hash.update_field(fmt::format("{}, seed {}, {} tokens{}", state.settings, options.seed,
+                                state.options.tokens,
+                                options.until ? " until " + std::to_string(*options.until) : ""));
   state.fingerprint = hash.hex();
 }
 

@@ -1,5 +1,7 @@
 #include "emend/statistics_store.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "analysis/statistics_file.h"
@@ -49,10 +51,9 @@ Statistics StatisticsStore::layers(const std::vector<int>& layers, const Statist
   missing.prefix = prefix_;
   if (missing.layers.empty()) return found;
   require_writable_folder(folder_);
-  progress.note("No statistics of " + layers_text(missing.layers) + " in " + folder_.string() +
-                ": collecting them from " +
-                (options.corpus.empty() ? "text that the model writes itself" : "the text given") +
-                " (once)");
+  progress.note(fmt::format("No statistics of {} in {}: collecting them from {} (once)",
+                            layers_text(missing.layers), folder_.string(),
+                            options.corpus.empty() ? "text that the model writes itself" : "the text given"));
   Statistics collected = collect_statistics(model_, missing, progress);
   if (approve) {
     Statistics all = collected;

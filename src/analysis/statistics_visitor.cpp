@@ -1,5 +1,7 @@
 #include "analysis/statistics_visitor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "analysis/statistics_quality.h"
@@ -62,8 +64,8 @@ std::string StatisticsVisitor::note() const {
   for (std::size_t i = curve_.size() > kMost ? curve_.size() - kMost : 0; i < curve_.size(); ++i)
     parts.push_back(std::to_string(curve_[i].error_estimate).substr(0, 6));
   if (parts.empty()) return "";
-  return "error of C^-1 k " + join(parts, " > ") +
-         (layers().size() > 1 ? " (layer " + std::to_string(curve_.back().layer) + ")" : "");
+  return fmt::format("error of C^-1 k {}{}", join(parts, " > "),
+                     layers().size() > 1 ? " (layer " + std::to_string(curve_.back().layer) + ")" : "");
 }
 
 void StatisticsVisitor::save(FileWriter& writer) const {

@@ -1,6 +1,7 @@
 #include "analysis/sums_file.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -21,15 +22,15 @@ std::string stem_of(SumsKind kind) {
 }
 
 std::string layer_name(int layer) {
-  return "layer." + std::to_string(layer) + ".";
+  return fmt::format("layer.{}.", layer);
 }
 
 [[noreturn]] void refuse(const TensorFile& file, const std::string& what) {
-  throw Error(ErrorKind::kFormat, file.path().string() + ": " + what);
+  throw Error(ErrorKind::kFormat, fmt::format("{}: {}", file.path().string(), what));
 }
 
 [[noreturn]] void refuse_sum(const TensorFile& file, const std::string& name, std::int64_t d_ff) {
-  refuse(file, "the tensor " + name + " is not a sum of keys of " + std::to_string(d_ff));
+  refuse(file, fmt::format("the tensor {} is not a sum of keys of {}", name, d_ff));
 }
 
 std::int64_t read_d_ff(const TensorFile& file) {
@@ -37,7 +38,7 @@ std::int64_t read_d_ff(const TensorFile& file) {
     refuse(file, "these sums are packed in another way");
   const std::int64_t d_ff = metadata_number(file, "d_ff");
   if (d_ff < 1 || d_ff > kMostDimensions)
-    refuse(file, "emend.d_ff of " + std::to_string(d_ff) + " cannot be the dimension of a key");
+    refuse(file, fmt::format("emend.d_ff of {} cannot be the dimension of a key", d_ff));
   return d_ff;
 }
 
@@ -59,7 +60,8 @@ MomentSum read_half(const TensorFile& file, const std::string& name, std::int64_
 
 at::Tensor read_probes(const TensorFile& file, const std::string& name, std::int64_t d_ff) {
   at::Tensor probes = stored_tensor(file, name, "F32");
-  if (probes.dim() != 2 || probes.size(1) != d_ff) refuse(file, "the tensor " + name + " has another shape");
+  if (probes.dim() != 2 || probes.size(1) != d_ff)
+    refuse(file, fmt::format("the tensor {} has another shape", name));
   return probes;
 }
 
@@ -108,8 +110,8 @@ SumsState read_sums(const TensorFile& file) {
 
 fs::path sums_path(const fs::path& folder, SumsKind kind, const std::vector<int>& layers, int shard,
                    int shards) {
-  std::string name = stem_of(kind) + std::to_string(layers.front()) + "-" + std::to_string(layers.back());
-  if (shards > 1) name += "_shard_" + std::to_string(shard) + "_of_" + std::to_string(shards);
+  std::string name = fmt::format("{}{}-{}", stem_of(kind), layers.front(), layers.back());
+  if (shards > 1) name += fmt::format("_shard_{}_of_{}", shard, shards);
   return folder / (name + ".safetensors");
 }
 

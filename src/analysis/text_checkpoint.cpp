@@ -1,5 +1,7 @@
 #include "analysis/text_checkpoint.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -45,7 +47,8 @@ std::map<int, std::string> read_key_fingerprints(const TensorFile& file) {
     const std::string layer = key.substr(begin.size());
     if (layer.empty() || layer.size() > kMostDigits ||
         layer.find_first_not_of("0123456789") != std::string::npos)
-      throw Error(ErrorKind::kFormat, file.path().string() + ": the metadata key " + key + " names no layer");
+      throw Error(ErrorKind::kFormat,
+                  fmt::format("{}: the metadata key {} names no layer", file.path().string(), key));
     found[std::stoi(layer)] = value;
   }
   return found;
@@ -54,9 +57,7 @@ std::map<int, std::string> read_key_fingerprints(const TensorFile& file) {
 }  // namespace
 
 std::optional<std::string> RunIdentity::difference(const RunIdentity& found) const {
-  const auto part = [](const RunIdentity& run) {
-    return std::to_string(run.shard) + "/" + std::to_string(run.shards);
-  };
+  const auto part = [](const RunIdentity& run) { return fmt::format("{}/{}", run.shard, run.shards); };
   const std::vector<std::array<std::string, 3>> rows = {{"BOS", origin.prefix, found.origin.prefix},
                                                         {"settings", origin.settings, found.origin.settings},
                                                         {"seed", seed, found.seed},
@@ -65,7 +66,7 @@ std::optional<std::string> RunIdentity::difference(const RunIdentity& found) con
                                                         {"shard", part(*this), part(found)},
                                                         {"text", corpus, found.corpus}};
   for (const auto& [name, here, there] : rows)
-    if (here != there) return "the " + name + " (" + quote(there, 80) + ", here " + quote(here, 80) + ")";
+    if (here != there) return fmt::format("the {} ({}, here {})", name, quote(there, 80), quote(here, 80));
   return std::nullopt;
 }
 

@@ -1,6 +1,7 @@
 #include "analysis/text_file.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <span>
@@ -71,7 +72,7 @@ at::Tensor stored_tensor(const TensorFile& file, const std::string& name, const 
   const TensorInfo* const info = file.find(name);
   if (!info || info->dtype_name != type)
     throw Error(ErrorKind::kFormat,
-                file.path().string() + ": the " + type + " tensor " + name + " is missing");
+                fmt::format("{}: the {} tensor {} is missing", file.path().string(), type, name));
   at::Tensor tensor = at::empty(info->shape, scalar_type(type));
   const auto bytes = file.bytes(*info);
   std::copy(bytes.begin(), bytes.end(), static_cast<std::byte*>(tensor.data_ptr()));
@@ -93,7 +94,8 @@ std::vector<std::vector<std::int64_t>> read_rows(const TensorFile& file, const s
   auto begin = flat.begin();
   for (const std::int64_t length : read_numbers(file, lengths)) {
     if (length < 1 || length > flat.end() - begin)
-      throw Error(ErrorKind::kFormat, file.path().string() + ": " + lengths + " do not add up to " + ids);
+      throw Error(ErrorKind::kFormat,
+                  fmt::format("{}: {} do not add up to {}", file.path().string(), lengths, ids));
     rows.emplace_back(begin, begin + length);
     begin += length;
   }
@@ -114,8 +116,9 @@ void add_rows(FileWriter& writer, const std::string& ids, const std::string& len
 std::string metadata_of(const TensorFile& file, const std::string& key) {
   const auto found = file.metadata().find("emend." + key);
   if (found == file.metadata().end())
-    throw Error(ErrorKind::kFormat, file.path().string() + ": the metadata key emend." + key +
-                                        " is missing; this is not a statistics file");
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: the metadata key emend.{} is missing; this is not a statistics file",
+                            file.path().string(), key));
   return found->second;
 }
 
@@ -128,8 +131,8 @@ std::int64_t metadata_number(const TensorFile& file, const std::string& key) {
   constexpr std::size_t kMostDigits = 18;
   const std::string text = metadata_of(file, key);
   if (text.empty() || text.size() > kMostDigits || text.find_first_not_of("0123456789") != std::string::npos)
-    throw Error(ErrorKind::kFormat,
-                file.path().string() + ": metadata emend." + key + " must be a number, found " + quote(text));
+    throw Error(ErrorKind::kFormat, fmt::format("{}: metadata emend.{} must be a number, found {}",
+                                                file.path().string(), key, quote(text)));
   return std::stoll(text);
 }
 

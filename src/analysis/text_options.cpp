@@ -1,5 +1,7 @@
 #include "analysis/text_options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "emend/error.h"
@@ -22,18 +24,17 @@ std::int64_t default_block(const TextOptions& options, bool may_stop) {
 
 void check_text_options(const Model& model, const TextOptions& options, const std::string& analysis) {
   const auto refuse = [&](const std::string& what) {
-    throw Error(ErrorKind::kConfig, analysis + ": " + what);
+    throw Error(ErrorKind::kConfig, fmt::format("{}: {}", analysis, what));
   };
   if (options.tokens < kAllTokens) refuse("the number of tokens must be positive");
   if (options.tokens == kAllTokens && options.corpus.empty())
     refuse("text that the model writes itself has no end: give a number of tokens");
   if (options.shards < 1 || options.shard < 0 || options.shard >= options.shards)
-    refuse("shard " + std::to_string(options.shard) + " of " + std::to_string(options.shards) +
-           " does not exist; they count from 0");
+    refuse(fmt::format("shard {} of {} does not exist; they count from 0", options.shard, options.shards));
   const std::int64_t window = std::min(options.window, model.config().max_positions);
   if (window < static_cast<std::int64_t>(options.prefix.size()) + 8)
-    refuse("a window of " + std::to_string(window) +
-           " tokens is too short for a text of 8 tokens and what begins it");
+    refuse(
+        fmt::format("a window of {} tokens is too short for a text of 8 tokens and what begins it", window));
 }
 
 void settle_text_options(const Model& model, bool may_stop, TextOptions& options) {
@@ -42,8 +43,9 @@ void settle_text_options(const Model& model, bool may_stop, TextOptions& options
 }
 
 std::string settings_of(const Model& model, const TextOptions& options) {
-  const std::string text = options.corpus.empty() ? "own text" : "window " + std::to_string(options.window);
-  return text + ", " + c10::toString(model.options().dtype().toScalarType()) + " pass, position 0 left out";
+  const std::string text = options.corpus.empty() ? "own text" : fmt::format("window {}", options.window);
+  return fmt::format("{}, {} pass, position 0 left out", text,
+                     c10::toString(model.options().dtype().toScalarType()));
 }
 
 }  // namespace emend

@@ -1,5 +1,7 @@
 #include "cli/command.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -47,10 +49,10 @@ int run_command(const std::string& prefix, const std::vector<Command>& commands,
   const auto found = std::find_if(commands.begin(), commands.end(),
                                   [&](const Command& command) { return command.name == name; });
   if (found == commands.end())
-    throw Error(ErrorKind::kUsage,
-                "there is no command " + quote(prefix + name) + did_you_mean(name, present_names(commands)));
+    throw Error(ErrorKind::kUsage, fmt::format("there is no command {}{}", quote(prefix + name),
+                                               did_you_mean(name, present_names(commands))));
   if (found->run == nullptr)
-    throw Error(ErrorKind::kUsage, "'emend " + prefix + name + "' is not part of this version yet");
+    throw Error(ErrorKind::kUsage, fmt::format("'emend {}{}' is not part of this version yet", prefix, name));
   return found->run({arguments.begin() + 1, arguments.end()});
 }
 

@@ -1,4 +1,6 @@
 // emend convert facts --from NAME IN OUT.yaml
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -33,8 +35,7 @@ std::string help_text() {
       "and "
       "counted.\n\nNAME is one of\n";
   for (const DatasetHelp& dataset : list_datasets())
-    text += "  " + dataset.name + std::string(18 - std::min<std::size_t>(dataset.name.size(), 17), ' ') +
-            dataset.help + "\n";
+    text += fmt::format("  {:<17} {}\n", dataset.name, dataset.help);
   text.pop_back();
   return text;
 }

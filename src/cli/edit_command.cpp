@@ -1,4 +1,6 @@
 // emend edit FILE.yaml
+#include <fmt/format.h>
+
 #include <chrono>
 #include <iostream>
 
@@ -40,7 +42,8 @@ void explain_method(const std::string& name) {
     std::cout << method_text(editor);
     return;
   }
-  throw Error(ErrorKind::kUsage, "--help-method: unknown method " + quote(name) + did_you_mean(name, known));
+  throw Error(ErrorKind::kUsage,
+              fmt::format("--help-method: unknown method {}{}", quote(name), did_you_mean(name, known)));
 }
 
 void answer(const Questions& questions) {
@@ -113,8 +116,8 @@ int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch
       edit_json(outcome, model, total_so_far, writes ? std::vector{patch_path} : std::vector<fs::path>{}));
   write_junit(junit, {junit_suite(patch_path.filename().string(), patch.edit.facts, patch.checks)});
   if (!failed.empty())
-    throw Error(ErrorKind::kNumeric,
-                "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
+    throw Error(ErrorKind::kNumeric, fmt::format("the search failed for {}{}", join(failed),
+                                                 writes ? "; the patch is without them" : ""));
   if (!patch.passed) console.note("A check failed: see the table.");
   return patch.passed ? kExitDone : kExitCheckFailed;
 }

@@ -1,5 +1,7 @@
 #include "cli/edit_prepare.h"
 
+#include <fmt/format.h>
+
 #include "cli/output_check.h"
 #include "emend/error.h"
 
@@ -12,10 +14,10 @@ EditFile prepare_edit_file(const EditOptions& options) {
   if (!options.common.model.empty()) file.model = options.common.model;
   if (file.model.empty())
     throw Error(ErrorKind::kUsage,
-                "edit: no model: " + options.file + " names none, so --model PATH is needed");
+                fmt::format("edit: no model: {} names none, so --model PATH is needed", options.file));
   if (options.common.bos) file.bos = *options.common.bos;
   if (!options.common.statistics.empty()) file.statistics = options.common.statistics;
-  if (options.layer) file.layer = {{*options.layer}, "--layer " + std::to_string(*options.layer)};
+  if (options.layer) file.layer = {{*options.layer}, fmt::format("--layer {}", *options.layer)};
   return file;
 }
 

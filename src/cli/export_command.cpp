@@ -1,4 +1,6 @@
 // emend export lora|gguf-lora --model M --patch P... --out DIR
+#include <fmt/format.h>
+
 #include <iostream>
 
 #include "cli/command.h"
@@ -86,8 +88,8 @@ int export_gguf_lora(const std::vector<std::string>& arguments) {
   ExportOptions options;
   if (parse_export(
           "gguf-lora",
-          std::string("Writes patches as an adapter for llama.cpp (--lora FILE): DIR/") + kGgufName + ".",
-          false, arguments, options) == Parsed::kAnswered)
+          fmt::format("Writes patches as an adapter for llama.cpp (--lora FILE): DIR/{}.", kGgufName), false,
+          arguments, options) == Parsed::kAnswered)
     return kExitDone;
   Console console(options.common);
   const fs::path file = fs::path(options.out) / kGgufName;

@@ -1,4 +1,6 @@
 // emend generate PROMPT
+#include <fmt/format.h>
+
 #include <iostream>
 
 #include "cli/command.h"
@@ -56,8 +58,8 @@ Parsed parse_generate(const std::vector<std::string>& arguments, GenerateCommand
   require_given(!options.common.model.empty(), "generate", "--model PATH");
   require_at_least("max-new", options.max_new, 1);
   if (options.max_new > kMostNew)
-    throw Error(ErrorKind::kUsage, "--max-new must be at most " + std::to_string(kMostNew) + ", found " +
-                                       std::to_string(options.max_new));
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--max-new must be at most {}, found {}", kMostNew, options.max_new));
   if (!(options.temperature >= 0 && options.temperature <= 100))
     throw Error(ErrorKind::kUsage,
                 "--temperature must be from 0 to 100, found " + number_text(options.temperature));
@@ -79,9 +81,9 @@ PromptOptions prompt_options(const GenerateCommandOptions& options) {
 void tell_limit(const PromptOutcome& outcome, const GenerateCommandOptions& options, const Model& model,
                 Console& console) {
   if (outcome.max_new < options.max_new)
-    console.note("--max-new " + std::to_string(options.max_new) + " goes beyond the model's " +
-                 std::to_string(model.config().max_positions) + " positions: at most " +
-                 std::to_string(outcome.max_new) + " tokens follow this prompt");
+    console.note(
+        fmt::format("--max-new {} goes beyond the model's {} positions: at most {} tokens follow this prompt",
+                    options.max_new, model.config().max_positions, outcome.max_new));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "cli/load_model.h"
 
+#include <fmt/format.h>
+
 #include "cli/interrupt.h"
 #include "emend/error.h"
 #include "model/device_memory.h"
@@ -25,8 +27,8 @@ void fit_token_budget(const Model& model, CommonOptions& options, Console& conso
   const at::Device device = model.options().device();
   options.token_budget = default_token_budget(device);
   if (device.is_cuda() && options.token_budget < kGpuTokenBudget)
-    console.note(device.str() + " has little memory free: passes of at most " +
-                 std::to_string(options.token_budget) + " tokens (--token-budget)");
+    console.note(fmt::format("{} has little memory free: passes of at most {} tokens (--token-budget)",
+                             device.str(), options.token_budget));
 }
 
 PromptForm parse_form(const std::string& form) {

@@ -1,4 +1,6 @@
 // emend locate
+#include <fmt/format.h>
+
 #include <iostream>
 
 #include "base/atomic_file.h"
@@ -41,10 +43,10 @@ void write_pages(const LocateArguments& arguments, const LocateOutcome& outcome,
 }
 
 std::string unfinished_text(const LocateOptions& options, std::int64_t missing) {
-  return "Part " + std::to_string(options.shard) + "/" + std::to_string(options.shards) + " is done; " +
-         std::to_string(missing) +
-         " facts of other parts are not there yet. Once they are, the same command with --resume and without "
-         "--shard gives the averages.";
+  return fmt::format(
+      "Part {}/{} is done; {} facts of other parts are not there yet. Once they are, the same command "
+      "with --resume and without --shard gives the averages.",
+      options.shard, options.shards, missing);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "cli/locate_options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 
@@ -67,8 +69,7 @@ void add_trace_options(po::options_description& own, RawOptions& raw) {
 void require_positive(const char* name, std::int64_t value, std::int64_t unset) {
   constexpr std::int64_t kMost = 1'000'000;
   if (value != unset) require_at_least(name, value, 1);
-  if (value > kMost)
-    throw Error(ErrorKind::kUsage, "--" + std::string(name) + " must be at most " + std::to_string(kMost));
+  if (value > kMost) throw Error(ErrorKind::kUsage, fmt::format("--{} must be at most {}", name, kMost));
 }
 
 void settle(const RawOptions& raw, LocateArguments& asked) {
@@ -97,7 +98,7 @@ void settle(const RawOptions& raw, LocateArguments& asked) {
   if (raw.fast != -1) {
     if (!(raw.fast > 0 && raw.fast <= 1))
       throw Error(ErrorKind::kUsage,
-                  "--fast must be above 0 and at most 1, found " + std::to_string(raw.fast));
+                  fmt::format("--fast must be above 0 and at most 1, found {:f}", raw.fast));
     trace.exact_share = raw.fast;
   }
   trace.form = parse_form(raw.form);

@@ -1,5 +1,7 @@
 #include "cli/option_values.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <set>
 #include <sstream>
@@ -14,7 +16,8 @@ constexpr std::size_t kMostDigits = 6;
 
 [[noreturn]] void refuse(const std::string& option, const std::string& text) {
   throw Error(ErrorKind::kUsage,
-              option + " must be all, or layer numbers and ranges such as 0,3,5-7; found " + quote(text));
+              fmt::format("{} must be all, or layer numbers and ranges such as 0,3,5-7; found {}", option,
+                          quote(text)));
 }
 
 int parse_number(const std::string& digits, const std::string& option, const std::string& text) {
@@ -28,7 +31,7 @@ int parse_number(const std::string& digits, const std::string& option, const std
 
 std::vector<int> parse_layers(const std::string& text, int layers, const std::string& option) {
   std::set<int> chosen;
-  std::istringstream parts(text == "all" ? "0-" + std::to_string(layers - 1) : text);
+  std::istringstream parts(text == "all" ? fmt::format("0-{}", layers - 1) : text);
   if (text.empty() || text.back() == ',') refuse(option, text);
   for (std::string part; std::getline(parts, part, ',');) {
     const std::size_t dash = part.find('-');
@@ -71,7 +74,7 @@ std::int64_t parse_bytes(const std::string& option, const std::string& text) {
   const double bytes = number * std::pow(base, static_cast<double>(power));
   if (!known || !(number > 0) || bytes > 1e17)
     throw Error(ErrorKind::kUsage,
-                "--" + option + " must be a size such as 500M, 4G or 4GiB, found " + quote(text));
+                fmt::format("--{} must be a size such as 500M, 4G or 4GiB, found {}", option, quote(text)));
   return static_cast<std::int64_t>(bytes);
 }
 

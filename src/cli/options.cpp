@@ -1,5 +1,7 @@
 #include "cli/options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/program_options/cmdline.hpp>
 #include <boost/program_options/errors.hpp>
@@ -70,18 +72,20 @@ std::vector<std::string> option_names(const po::options_description& all) {
 }
 
 [[noreturn]] void fail(const Syntax& syntax, const std::string& what) {
-  throw Error(ErrorKind::kUsage, syntax.command + ": " + what);
+  throw Error(ErrorKind::kUsage, fmt::format("{}: {}", syntax.command, what));
 }
 
 [[noreturn]] void fail_unknown(const Syntax& syntax, const po::options_description& all,
                                const std::string& name) {
   const std::size_t dashes = std::min(name.find_first_not_of('-'), name.size());
   const std::string bare = name.substr(dashes, name.find('=') - dashes);  // "--name=value" comes whole
-  if (contains(syntax.unused, bare)) fail(syntax, "the option --" + bare + " has no effect here");
-  if (contains(syntax.later, bare)) fail(syntax, "the option --" + bare + " is not part of this version yet");
+  if (contains(syntax.unused, bare)) fail(syntax, fmt::format("the option --{} has no effect here", bare));
+  if (contains(syntax.later, bare))
+    fail(syntax, fmt::format("the option --{} is not part of this version yet", bare));
   const auto near = nearest_name("--" + bare, option_names(all));
-  fail(syntax, "unknown option " + name.substr(0, name.find('=')) +
-                   (near ? "; did you mean " + *near + "?" : "; see emend " + syntax.command + " --help"));
+  fail(syntax,
+       fmt::format("unknown option {}{}", name.substr(0, name.find('=')),
+                   near ? "; did you mean " + *near + "?" : "; see emend " + syntax.command + " --help"));
 }
 
 void parse_into(const Syntax& syntax, const std::vector<std::string>& arguments,
@@ -97,7 +101,7 @@ void parse_into(const Syntax& syntax, const std::vector<std::string>& arguments,
   } catch (const po::unknown_option& error) {
     fail_unknown(syntax, all, error.get_option_name());
   } catch (const po::too_many_positional_options_error&) {
-    fail(syntax, "too many arguments; usage: emend " + syntax.command + " " + syntax.synopsis);
+    fail(syntax, fmt::format("too many arguments; usage: emend {} {}", syntax.command, syntax.synopsis));
   } catch (const po::error& error) {
     fail(syntax, error.what());
   }
@@ -117,8 +121,8 @@ void check_common(CommonOptions& common, const Numbers& numbers, const po::varia
   if (values.count("threads") > 0) {
     require_at_least("threads", numbers.threads, 1);
     if (numbers.threads > kMostThreads)
-      throw Error(ErrorKind::kUsage, "--threads must be at most " + std::to_string(kMostThreads) +
-                                         ", found " + std::to_string(numbers.threads));
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("--threads must be at most {}, found {}", kMostThreads, numbers.threads));
   }
   require_at_least("seed", numbers.seed, 0);
   require_at_least("token-budget", common.token_budget, 1);
@@ -136,7 +140,7 @@ void refuse_empty(const Syntax& syntax, const po::variables_map& values) {
   for (const auto& [name, value] : values) {
     const auto* const text = value.empty() ? nullptr : boost::any_cast<std::string>(&value.value());
     if (text != nullptr && text->empty() && name != syntax.positional)
-      fail(syntax, "--" + name + " is empty");
+      fail(syntax, fmt::format("--{} is empty", name));
   }
 }
 
@@ -172,19 +176,20 @@ std::string with_dashes(const std::string& message) {
 
 void require_given(bool given, const std::string& command, const std::string& what) {
   if (!given)
-    throw Error(ErrorKind::kUsage, command + ": " + what + " is missing; see emend " + command + " --help");
+    throw Error(ErrorKind::kUsage,
+                fmt::format("{}: {} is missing; see emend {} --help", command, what, command));
 }
 
 void require_at_least(const std::string& option, std::int64_t value, std::int64_t least) {
   if (value < least)
-    throw Error(ErrorKind::kUsage, "--" + option + " must be at least " + std::to_string(least) + ", found " +
-                                       std::to_string(value));
+    throw Error(ErrorKind::kUsage, fmt::format("--{} must be at least {}, found {}", option, least, value));
 }
 
 void require_one_of(const std::string& option, const std::string& value,
                     const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), value) == known.end())
-    throw Error(ErrorKind::kUsage, "--" + option + " cannot be " + quote(value) + did_you_mean(value, known));
+    throw Error(ErrorKind::kUsage,
+                fmt::format("--{} cannot be {}{}", option, quote(value), did_you_mean(value, known)));
 }
 
 }  // namespace emend

@@ -1,5 +1,7 @@
 #include "cli/output_check.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 
@@ -54,16 +56,15 @@ void require_not_among(const fs::path& file, const std::vector<fs::path>& inputs
     if (missing) continue;
     if (target == source || (target.parent_path() == source && is_checkpoint_part(target)))
       throw Error(ErrorKind::kIo,
-                  "cannot write " + file.string() + ": it belongs to the input " + input.string());
+                  fmt::format("cannot write {}: it belongs to the input {}", file.string(), input.string()));
   }
 }
 
 void require_output_apart(const std::string& option, const fs::path& output, const OtherFiles& others) {
   if (output.empty()) return;
   const auto fail = [&](const fs::path& other) {
-    throw Error(ErrorKind::kUsage,
-                option + " " + output.string() +
-                    " would overwrite an input or output of this command: " + other.string());
+    throw Error(ErrorKind::kUsage, fmt::format("{} {} would overwrite an input or output of this command: {}",
+                                               option, output.string(), other.string()));
   };
   const fs::path target = true_path(output);
   std::error_code ignored;

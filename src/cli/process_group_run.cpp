@@ -1,5 +1,7 @@
 #include "cli/process_group_run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -14,7 +16,7 @@ bool is_first(const ProcessGroup* group) {
 
 std::string own_device(const std::string& device, const ProcessGroup* group) {
   if (group == nullptr || device != "cuda") return device;
-  return "cuda:" + std::to_string(group->local_rank() % std::max(count_gpus(), 1));
+  return fmt::format("cuda:{}", group->local_rank() % std::max(count_gpus(), 1));
 }
 
 int run_in_group(CommonOptions& common, const std::function<int(ProcessGroup*, std::string&)>& run) {
@@ -29,10 +31,10 @@ int run_in_group(CommonOptions& common, const std::function<int(ProcessGroup*, s
     return run(group.get(), what_stays);
   } catch (...) {
     const Failure failure = describe_failure(std::current_exception());
-    const std::string place = std::to_string(group->rank()) + " of " + std::to_string(group->size());
+    const std::string place = fmt::format("{} of {}", group->rank(), group->size());
     // In one piece, since others may be writing, too.
-    std::cerr << "emend: process " + place + ": " + with_dashes(failure.message) +
-                     "\nemend: all processes end" + (what_stays.empty() ? "" : "; " + what_stays) + "\n"
+    std::cerr << fmt::format("emend: process {}: {}\nemend: all processes end{}\n", place,
+                             with_dashes(failure.message), what_stays.empty() ? "" : "; " + what_stays)
               << std::flush;
     group->abort(failure.exit_code);
     return failure.exit_code;  // never: for compilers that do not see it in a virtual function

@@ -1,5 +1,7 @@
 #include "cli/progress_line.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -21,10 +23,10 @@ std::vector<std::string> facts_of(const ProgressState& state) {
   std::vector<std::string> facts;
   std::string of;
   if (state.total > 0) of.append("/").append(count_text(state.total));
-  facts.push_back(count_text(state.done) + of + " " + state.unit);
+  facts.push_back(fmt::format("{}{} {}", count_text(state.done), of, state.unit));
   if (state.done > 0 && state.seconds > 0) {
     const double rate = static_cast<double>(state.done) / state.seconds;
-    facts.push_back(number_text(rate) + " " + state.unit + "/s");
+    facts.push_back(fmt::format("{} {}/s", number_text(rate), state.unit));
     if (state.total > state.done)
       facts.push_back(human_seconds(static_cast<double>(state.total - state.done) / rate) + " left");
   }
@@ -46,12 +48,12 @@ std::string progress_bar(const ProgressState& state, std::size_t columns) {
 }
 
 std::string progress_text(const ProgressState& state) {
-  return state.stage + ": " + join(facts_of(state));
+  return fmt::format("{}: {}", state.stage, join(facts_of(state)));
 }
 
 std::string progress_end(const ProgressState& state) {
-  return state.stage + ": " + count_text(state.done) + " " + state.unit + " in " +
-         human_seconds(state.seconds);
+  return fmt::format("{}: {} {} in {}", state.stage, count_text(state.done), state.unit,
+                     human_seconds(state.seconds));
 }
 
 }  // namespace emend

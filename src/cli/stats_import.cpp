@@ -1,4 +1,6 @@
 // emend stats import FILE.npz --model M --trust-model-name --out DIR
+#include <fmt/format.h>
+
 #include <iostream>
 
 #include "cli/command.h"
@@ -39,9 +41,12 @@ int stats_import_command(const std::vector<std::string>& arguments) {
   if (!trusted)
     throw Error(
         ErrorKind::kUsage,
-        "stats import: " + files.front() + " says of which model it is by the name of its folder only (" +
-            fs::absolute(files.front()).lexically_normal().parent_path().parent_path().filename().string() +
-            "); give --trust-model-name when it is " + common.model);
+        fmt::format(
+            "stats import: {} says of which model it is by the name of its folder only ({}); give "
+            "--trust-model-name when it is {}",
+            files.front(),
+            fs::absolute(files.front()).lexically_normal().parent_path().parent_path().filename().string(),
+            common.model));
   Console console(common);
   const std::vector<fs::path> read(files.begin(), files.end());
   console.keep_json_apart({read, common.model, {out}});

@@ -1,4 +1,6 @@
 // emend stats show DIR
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -25,7 +27,7 @@ std::vector<int> drawn_layers(const std::string& wanted, const std::vector<int>&
   const std::vector<int> layers = parse_layers(wanted, stored.back() + 1, "--spectrum");
   for (const int layer : layers)
     if (std::find(stored.begin(), stored.end(), layer) == stored.end())
-      throw Error(ErrorKind::kConfig, "--spectrum: the folder has no layer " + std::to_string(layer));
+      throw Error(ErrorKind::kConfig, fmt::format("--spectrum: the folder has no layer {}", layer));
   return layers;
 }
 

@@ -1,6 +1,7 @@
 #include "emend/adapter.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
@@ -24,7 +25,8 @@ std::string tensor_name(const Family& family, int block, bool gguf) {
   std::string name = gguf ? down.gguf : down.safetensors;
   const auto place = name.find("{l}");
   if (place == std::string::npos)
-    throw Error(ErrorKind::kModel, "the family " + family.name + " has no GGUF form, so no adapter for it");
+    throw Error(ErrorKind::kModel,
+                fmt::format("the family {} has no GGUF form, so no adapter for it", family.name));
   return name.replace(place, 3, std::to_string(block));
 }
 

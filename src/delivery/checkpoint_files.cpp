@@ -1,5 +1,7 @@
 #include "delivery/checkpoint_files.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -61,8 +63,9 @@ bool is_ours(const fs::path& name) {
 
 void require_unchanged(const TensorFile& file, const TensorInfo& tensor, const std::string& digest) {
   if (xxh3_128_hex(file.bytes(tensor)) != digest)
-    throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(tensor.name) +
-                                       " is not what was loaded: the file changed while it was in use");
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: the tensor {} is not what was loaded: the file changed while it was in use",
+                            file.path().string(), quote(tensor.name)));
 }
 
 std::vector<FileRewrite> rewrite_files(const WritePlan& plan) {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -27,13 +28,14 @@ std::map<Place, const RoleEntry*> by_place(const std::vector<RoleEntry>& roles) 
 }
 
 std::string place_name(const RoleEntry& entry) {
-  return role_name(entry.role) + (entry.block < 0 ? "" : " of block " + std::to_string(entry.block));
+  return role_name(entry.role) + (entry.block < 0 ? "" : fmt::format(" of block {}", entry.block));
 }
 
 const TensorInfo& tensor_of(const TensorFile& file, const RoleEntry& entry) {
   const TensorInfo* const info = file.find(entry.tensor);
   if (info == nullptr)
-    throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(entry.tensor) + " is gone");
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: the tensor {} is gone", file.path().string(), quote(entry.tensor)));
   return *info;
 }
 
@@ -174,9 +176,10 @@ Inspection inspect(const CheckpointRoles& checkpoint, const CheckpointRoles& bas
     if (!same_bytes(*file, now, *base_file, was) || entry.stored_transposed != old.stored_transposed) {
       const at::Tensor W = as_double(*base_file, old), written = as_double(*file, entry);
       if (W.sizes() != written.sizes())
-        throw Error(ErrorKind::kModel, checkpoint.path.string() + ": " + place_name(entry) + " is " +
-                                           shape_text(written.sizes().vec()) + ", in the base " +
-                                           shape_text(W.sizes().vec()) + ": these are different models");
+        throw Error(
+            ErrorKind::kModel,
+            fmt::format("{}: {} is {}, in the base {}: these are different models", checkpoint.path.string(),
+                        place_name(entry), shape_text(written.sizes().vec()), shape_text(W.sizes().vec())));
       const at::Tensor difference = written - W;
       if (difference.count_nonzero().item<std::int64_t>() > 0) {
         WeightDifference found_difference{entry, old.stored_type, 0, 0, 0, 0};

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/patch.h"
@@ -8,8 +10,9 @@ namespace {
 void require_known_ids(const std::string& place, const std::vector<std::int64_t>& ids, std::int64_t vocab) {
   for (const std::int64_t id : ids)
     if (id < 0 || id >= vocab)
-      throw Error(ErrorKind::kFormat, place + " holds the token id " + std::to_string(id) +
-                                          ", but the model's vocabulary has " + std::to_string(vocab));
+      throw Error(
+          ErrorKind::kFormat,
+          fmt::format("{} holds the token id {}, but the model's vocabulary has {}", place, id, vocab));
 }
 
 }  // namespace
@@ -17,10 +20,12 @@ void require_known_ids(const std::string& place, const std::vector<std::int64_t>
 void require_base(const Patch& patch, const Model& model, const std::filesystem::path& file) {
   const std::string fingerprint = model.fingerprint();
   if (fingerprint != patch.edit.base_fingerprint)
-    throw Error(ErrorKind::kModel, file.string() + ": this patch was made for another model, " +
-                                       quote(patch.base_name) + " with fingerprint " +
-                                       patch.edit.base_fingerprint + "; " + model.path().string() +
-                                       " has fingerprint " + fingerprint);
+    throw Error(
+        ErrorKind::kModel,
+        fmt::format(
+            "{}: this patch was made for another model, {} with fingerprint {}; {} has fingerprint {}",
+            file.string(), quote(patch.base_name), patch.edit.base_fingerprint, model.path().string(),
+            fingerprint));
   require_sizes(patch, model, file);
 }
 

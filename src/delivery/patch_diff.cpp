@@ -16,7 +16,8 @@ namespace {
 
 void compare(std::vector<std::string>& list, const std::string& what, const std::string& a,
              const std::string& b) {
-  if (a != b) list.push_back(what + ": " + (a.empty() ? "none" : a) + " / " + (b.empty() ? "none" : b));
+  if (a != b)
+    list.push_back(fmt::format("{}: {} / {}", what, a.empty() ? "none" : a, b.empty() ? "none" : b));
 }
 
 std::set<WeightRef> weights_of(const Patch& a, const Patch& b) {
@@ -84,7 +85,7 @@ std::vector<std::string> compare_settings(const Patch& a, const Patch& b) {
     compare(list, "statistics", a.edit.statistics_fingerprint(), b.edit.statistics_fingerprint());
   else
     for (const WeightRef& weight : weights_of(a, b))
-      compare(list, "statistics of layer " + std::to_string(weight.block), statistics_of(a, weight),
+      compare(list, fmt::format("statistics of layer {}", weight.block), statistics_of(a, weight),
               statistics_of(b, weight));
   compare_solves(list, a, b);
   compare(list, "method", a.edit.method, b.edit.method);
@@ -119,7 +120,8 @@ void compare_tensors(std::vector<std::string>& list, const std::string& what, co
     list.push_back(what + " of another shape");
   } else if (!at::equal(a, b)) {
     const double size = a.norm().item<double>();
-    list.push_back(what + " by " + percent((a - b).norm().item<double>() / (size > 0 ? size : 1)));
+    list.push_back(
+        fmt::format("{} by {}", what, percent((a - b).norm().item<double>() / (size > 0 ? size : 1))));
   }
 }
 
@@ -140,7 +142,7 @@ FactDifference compare_facts(const FactRecord& a, const FactRecord& b) {
   compare(result.what, "status", std::string(to_string(a.status)), std::string(to_string(b.status)));
   for (const FactPart& part : a.parts) {
     const FactPart* const other = b.part_at(part.weight);
-    const std::string where = a.parts.size() == 1 ? "" : " at layer " + std::to_string(part.weight.block);
+    const std::string where = a.parts.size() == 1 ? "" : fmt::format(" at layer {}", part.weight.block);
     if (other == nullptr) continue;
     compare_tensors(result.what, "keys" + where, part.keys, other->keys);
     compare_tensors(result.what, "residual" + where, part.residual, other->residual);

@@ -1,5 +1,7 @@
 #include "delivery/patch_digest.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/fingerprint.h"
@@ -37,9 +39,9 @@ void require_digest(const TensorFile& file) {
   const std::string found = patch_digest(file.metadata(), tensors);
   if (found != stored->second)
     throw Error(ErrorKind::kFormat,
-                file.path().string() +
-                    ": this patch was altered or damaged after it was written: its content has the SHA-256 " +
-                    found + ", the metadata " + quote(kDigestKey) + " says " + quote(stored->second, 64));
+                fmt::format("{}: this patch was altered or damaged after it was written: its content has the "
+                            "SHA-256 {}, the metadata {} says {}",
+                            file.path().string(), found, quote(kDigestKey), quote(stored->second, 64)));
 }
 
 }  // namespace emend

@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
@@ -19,7 +20,8 @@ std::size_t find_fact(const Patch& patch, const std::string& id) {
     if (patch.edit.facts[i].request.id == id) return i;
     known.push_back(patch.edit.facts[i].request.id);
   }
-  throw Error(ErrorKind::kConfig, "the patch has no edit " + quote(id) + did_you_mean(id, known));
+  throw Error(ErrorKind::kConfig,
+              fmt::format("the patch has no edit {}{}", quote(id), did_you_mean(id, known)));
 }
 
 bool share_a_row(const FactPart& a, const FactPart& b) {
@@ -42,10 +44,10 @@ const FactRecord* sharer_of(const Patch& patch, const FactRecord& fact) {
 void require_droppable(const Patch& patch, const FactRecord& fact) {
   if (!fact.is_edited()) return;
   if (const FactRecord* const other = sharer_of(patch, fact))
-    throw Error(ErrorKind::kConfig, quote(fact.request.id) + " has its key and its residual in common with " +
-                                        quote(other->request.id) +
-                                        " (one subject): it cannot be taken out without a new search; edit "
-                                        "again without it");
+    throw Error(ErrorKind::kConfig,
+                fmt::format("{} has its key and its residual in common with {} (one subject): it cannot be "
+                            "taken out without a new search; edit again without it",
+                            quote(fact.request.id), quote(other->request.id)));
   const auto edited = std::count_if(patch.edit.facts.begin(), patch.edit.facts.end(),
                                     [](const FactRecord& other) { return other.is_edited(); });
   if (edited == 1)
@@ -58,9 +60,11 @@ void require_droppable(const Patch& patch, const FactRecord& fact) {
 void take_out_rows(WeightChange& change, const std::vector<std::int64_t>& rows,
                    const std::vector<FactRecord*>& others) {
   if (change.is_dense() || rows.empty())
-    throw Error(ErrorKind::kModel,
-                "the change of the " + weight_name(change.weight) +
-                    " does not say which of its rows carry the edit: it cannot be taken out");
+    throw Error(
+        ErrorKind::kModel,
+        fmt::format(
+            "the change of the {} does not say which of its rows carry the edit: it cannot be taken out",
+            weight_name(change.weight)));
   const std::set<std::int64_t> gone(rows.begin(), rows.end());
   std::vector<std::int64_t> kept, new_place(static_cast<std::size_t>(change.A.size(0)));
   for (std::int64_t i = 0; i < change.A.size(0); ++i) {
@@ -121,7 +125,7 @@ Patch drop_fact(const Patch& patch, const std::string& id, const LayerMoments& m
   for (FactRecord& fact : result.edit.facts) fact.after.reset();
   result.checks.clear();
   result.passed = false;
-  result.edit.warnings.push_back("the edit " + quote(id) + " was taken out of this patch");
+  result.edit.warnings.push_back(fmt::format("the edit {} was taken out of this patch", quote(id)));
   if (dropped.is_edited())
     for (const FactPart& part : dropped.parts) take_out(result.edit, part, moments);
   return result;

@@ -1,6 +1,7 @@
 #include "delivery/patch_format1.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <set>
@@ -23,9 +24,8 @@ double ridge_of(const PatchFields& fields, const Edit& edit) {
   double ridge = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), ridge);
   if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(ridge) || ridge < 0)
-    throw Error(
-        ErrorKind::kFormat,
-        fields.source("options") + ": the option ridge must be a number from 0, found " + quote(text, 40));
+    throw Error(ErrorKind::kFormat, fmt::format("{}: the option ridge must be a number from 0, found {}",
+                                                fields.source("options"), quote(text, 40)));
   return ridge;
 }
 
@@ -71,7 +71,7 @@ void check_states(const PatchFields& fields, const std::string& key, const std::
                   const std::vector<FactRecord>& facts) {
   if (states.empty()) return;
   if (states.size() != facts.size())
-    fields.refuse(key, "a state for each of the " + std::to_string(facts.size()) + " facts, or none");
+    fields.refuse(key, fmt::format("a state for each of the {} facts, or none", facts.size()));
   for (std::size_t i = 0; i < facts.size(); ++i)
     if (!is_state_of(states[i], facts[i].request))
       fields.refuse(
@@ -79,7 +79,7 @@ void check_states(const PatchFields& fields, const std::string& key, const std::
 }
 
 std::string tensor_name(std::size_t fact, const std::string& part) {
-  return "edits." + std::to_string(fact) + "." + part;
+  return fmt::format("edits.{}.{}", fact, part);
 }
 
 // Format 1 does not say which row carries a fact: the column of B that is nearest to its residual.
@@ -107,9 +107,9 @@ void read_format1_tensors(TensorReader& reader, Edit& edit) {
     FactPart& part = fact.parts.front();
     const WeightChange* const change = edit.change_of(part.weight);
     if (change == nullptr)
-      reader.fail(patch_tensors::of(part.weight, "A"), "it is missing, but " + quote(fact.request.id) +
-                                                           " was edited at layer " +
-                                                           std::to_string(fact.layer()));
+      reader.fail(
+          patch_tensors::of(part.weight, "A"),
+          fmt::format("it is missing, but {} was edited at layer {}", quote(fact.request.id), fact.layer()));
     part.keys = reader.floats(tensor_name(i, "keys"), {kAnySize, change->inputs()});
     part.answers = reader.floats(tensor_name(i, "answers"), {part.keys.size(0)});
     part.residual = reader.floats(tensor_name(i, "residual"), {change->outputs()});

@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>
@@ -54,7 +55,7 @@ std::vector<WeightChange> read_changes(const TensorFile& file, TensorReader& rea
   }
   if (changes.empty())
     throw Error(ErrorKind::kFormat,
-                file.path().string() + ": no tensor " + quote("model.layers.<l>.mlp_down.A"));
+                fmt::format("{}: no tensor {}", file.path().string(), quote("model.layers.<l>.mlp_down.A")));
   return changes;
 }
 
@@ -69,8 +70,7 @@ void check_rows(const TensorReader& reader, const WeightChange& change,
   for (const std::int64_t row : rows)
     if (row >= count)
       reader.fail(patch_tensors::of(change.weight, part_of(change)),
-                  "a fact names row " + std::to_string(row) + " of the factor A, which has " +
-                      std::to_string(count) + " rows");
+                  fmt::format("a fact names row {} of the factor A, which has {} rows", row, count));
 }
 
 // Cuts what the facts of one weight hold out of the tensors that hold it for all of them.
@@ -128,9 +128,9 @@ void check_weights(const Edit& edit, const TensorReader& reader) {
   for (const FactRecord& fact : edit.facts)
     for (const FactPart& part : fact.parts)
       if (fact.is_edited() && edit.change_of(part.weight) == nullptr)
-        reader.fail(patch_tensors::of(part.weight, "A"), "it is missing, but " + quote(fact.request.id) +
-                                                             " was edited at layer " +
-                                                             std::to_string(part.weight.block));
+        reader.fail(patch_tensors::of(part.weight, "A"),
+                    fmt::format("it is missing, but {} was edited at layer {}", quote(fact.request.id),
+                                part.weight.block));
 }
 
 }  // namespace

@@ -77,9 +77,9 @@ std::map<std::pair<std::size_t, std::size_t>, double> close_pairs(const Answered
 void require_same(const std::string& what, const std::string& first, const std::string& second,
                   const std::string& first_name, const std::string& second_name) {
   if (first != second)
-    throw Error(ErrorKind::kModel, first_name + " and " + second_name + ": " + what + " differs (" +
-                                       quote(first, 40) + " and " + quote(second, 40) +
-                                       "): they cannot be one patch");
+    throw Error(ErrorKind::kModel,
+                fmt::format("{} and {}: {} differs ({} and {}): they cannot be one patch", first_name,
+                            second_name, what, quote(first, 40), quote(second, 40)));
 }
 
 std::string ids_text(const std::vector<std::int64_t>& ids) {
@@ -110,7 +110,7 @@ void require_one_kind(const std::vector<Patch>& patches, const std::vector<std::
          other.form == PromptForm::kChat ? "chat" : "raw");
     for (const WeightSolve& solve : first.edit.solves)
       if (const WeightSolve* const theirs = other.edit.solve_of(solve.weight)) {
-        const std::string layer = " of layer " + std::to_string(solve.weight.block);
+        const std::string layer = fmt::format(" of layer {}", solve.weight.block);
         same("the statistics" + layer, solve.statistics_fingerprint, theirs->statistics_fingerprint);
         same("the rule of solving" + layer, rule_text(solve), rule_text(*theirs));
       }
@@ -121,12 +121,14 @@ void require_no_conflicts(const std::vector<Patch>& patches, const std::vector<s
   std::vector<std::string> told;
   for (const KeyConflict& conflict : key_conflicts(patches, kSameKey))
     if (!conflict.same_edit)
-      told.push_back(quote(conflict.first_id) + " (" + names[conflict.first_patch] + ") and " +
-                     quote(conflict.second_id) + " (" + names[conflict.second_patch] + ") at layer " +
-                     std::to_string(conflict.layer));
+      told.push_back(fmt::format("{} ({}) and {} ({}) at layer {}", quote(conflict.first_id),
+                                 names[conflict.first_patch], quote(conflict.second_id),
+                                 names[conflict.second_patch], conflict.layer));
   if (!told.empty())
-    throw Error(ErrorKind::kConfig, "the same key, so that only one of them can be written: " +
-                                        join(told, "; ") + "; edit them together instead");
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("the same key, so that only one of them can be written: {}; edit them together instead",
+                    join(told, "; ")));
 }
 
 CheckThresholds strictest(CheckThresholds a, const CheckThresholds& b) {
@@ -152,8 +154,9 @@ void add_facts(Patch& to, const Patch& from, const std::string& name) {
     if (known == to.edit.facts.end())
       to.edit.facts.push_back(fact);
     else if (!same_edit(*known, fact))
-      throw Error(ErrorKind::kConfig, name + ": the id " + quote(fact.request.id) +
-                                          " stands for another edit in a patch before it; ids must differ");
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("{}: the id {} stands for another edit in a patch before it; ids must differ",
+                              name, quote(fact.request.id)));
   }
 }
 
@@ -195,9 +198,11 @@ WeightChange stacked(Edit& merged, const std::vector<Patch>& patches, const std:
   for (const std::size_t p : which) {
     const WeightChange& change = *patches[p].edit.change_of(weight);
     if (change.is_dense())
-      throw Error(ErrorKind::kModel,
-                  "the change of the " + weight_name(weight) +
-                      " is dense and was solved fact by fact: it cannot be merged row by row");
+      throw Error(
+          ErrorKind::kModel,
+          fmt::format(
+              "the change of the {} is dense and was solved fact by fact: it cannot be merged row by row",
+              weight_name(weight)));
     const std::vector<std::int64_t> kept = new_rows(patches, p, weight);
     for (const FactRecord* const fact : edited_at(patches[p].edit, weight))
       for (const std::int64_t row : fact->part_at(weight)->rows) {
@@ -259,11 +264,11 @@ Patch merge_patches(const std::vector<Patch>& patches, const std::vector<std::st
   require_one_kind(patches, names);
   require_no_conflicts(patches, names);
   Patch merged = patches[0];
-  merged.edit_text = "# " + names[0] + "\n" + patches[0].edit_text;
+  merged.edit_text = fmt::format("# {}\n{}", names[0], patches[0].edit_text);
   for (std::size_t p = 1; p < patches.size(); ++p) {
     const Patch& patch = patches[p];
     add_facts(merged, patch, names[p]);
-    merged.edit_text += "\n# " + names[p] + "\n" + patch.edit_text;
+    merged.edit_text += fmt::format("\n# {}\n{}", names[p], patch.edit_text);
     merged.thresholds = strictest(merged.thresholds, patch.thresholds);
     if (merged.edit.method != patch.edit.method) merged.edit.method += "+" + patch.edit.method;
     if (merged.edit.objective != patch.edit.objective) merged.edit.objective = Objective::kMixed;

@@ -1,5 +1,7 @@
 #include "delivery/patch_metadata.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <set>
 #include <vector>
@@ -43,8 +45,8 @@ void check_facts(const PatchFields& fields, const std::vector<FactRecord>& facts
   std::set<std::string> ids;
   for (const FactRecord& fact : facts)
     if (!ids.insert(fact.request.id).second)
-      fields.refuse("facts",
-                    "a list of facts with ids of their own, not " + quote(fact.request.id) + " twice");
+      fields.refuse("facts", fmt::format("a list of facts with ids of their own, not {} twice",
+                                         quote(fact.request.id)));
 }
 
 // Patches of the first builds hold none of these.

@@ -20,8 +20,9 @@ class TensorList {
   void add(const std::string& name, const at::Tensor& tensor) {
     const at::Tensor bytes = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
     if (!at::isfinite(bytes).all().item<bool>())
-      throw Error(ErrorKind::kNumeric, "cannot write " + file_.string() + ": tensor " + quote(name) +
-                                           " holds a number that is not finite");
+      throw Error(ErrorKind::kNumeric,
+                  fmt::format("cannot write {}: tensor {} holds a number that is not finite", file_.string(),
+                              quote(name)));
     add_as_is(name, "F32", bytes);
   }
 

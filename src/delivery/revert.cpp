@@ -1,4 +1,5 @@
 // Takes back a write in place.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -24,7 +25,7 @@ bool same(const FileState& a, const FileState& b) {
 // The n-th undo file of a model, from 1.
 fs::path undo_file(const fs::path& model, int number) {
   fs::path file = fs::is_directory(model) ? model / "emend.undo" : fs::path(model).concat(".undo");
-  if (number > 1) file.concat("." + std::to_string(number));
+  if (number > 1) file.concat(fmt::format(".{}", number));
   return file;
 }
 
@@ -52,9 +53,11 @@ void require_old_bytes(const Restoration& restoration, const fs::path& undo) {
   Sha256 hash;
   for (const UndoPiece& piece : restoration.entry->pieces) hash.update(bytes_of(restoration, piece));
   if (hash.hex() != restoration.entry->before.sha256)
-    throw Error(ErrorKind::kFormat, undo.string() + ": what it keeps does not make the old " +
-                                        restoration.file.string() +
-                                        " (the undo file was altered); nothing was changed");
+    throw Error(
+        ErrorKind::kFormat,
+        fmt::format(
+            "{}: what it keeps does not make the old {} (the undo file was altered); nothing was changed",
+            undo.string(), restoration.file.string()));
 }
 
 // Those of the files that the write changed. Throws Error(kModel) for one that is neither old nor new.
@@ -67,9 +70,9 @@ std::vector<Restoration> find_changed(const fs::path& folder, const std::vector<
     const FileState state{restoration.now->bytes().size(), sha256_hex(restoration.now->bytes())};
     if (same(state, entry.before)) continue;
     if (!same(state, entry.after))
-      throw Error(ErrorKind::kModel,
-                  restoration.file.string() + ": it is neither as before nor as after the write that " +
-                      undo.string() + " takes back (SHA-256 " + state.sha256 + "); nothing was changed");
+      throw Error(ErrorKind::kModel, fmt::format("{}: it is neither as before nor as after the write that {} "
+                                                 "takes back (SHA-256 {}); nothing was changed",
+                                                 restoration.file.string(), undo.string(), state.sha256));
     require_old_bytes(restoration, undo);
     changed.push_back(std::move(restoration));
   }
@@ -85,10 +88,9 @@ fs::path next_undo_file(const fs::path& model) {
 fs::path last_undo_file(const fs::path& model) {
   const int count = count_undo_files(model);
   if (count == 0)
-    throw Error(
-        ErrorKind::kIo,
-        "there is no undo file " + undo_file(model, 1).string() +
-            "; nothing was written in place here, or it lies elsewhere (name it with the option undo)");
+    throw Error(ErrorKind::kIo, fmt::format("there is no undo file {}; nothing was written in place here, or "
+                                            "it lies elsewhere (name it with the option undo)",
+                                            undo_file(model, 1).string()));
   return undo_file(model, count);
 }
 
@@ -99,8 +101,8 @@ std::vector<fs::path> revert(const fs::path& model, const fs::path& undo) {
   if (!fs::is_directory(model))
     for (const UndoEntry& entry : entries)
       if (entry.name != model.filename())
-        throw Error(ErrorKind::kModel, undo_path.string() + ": it takes back a write of " +
-                                           quote(entry.name) + ", not of " + model.string());
+        throw Error(ErrorKind::kModel, fmt::format("{}: it takes back a write of {}, not of {}",
+                                                   undo_path.string(), quote(entry.name), model.string()));
   const std::vector<Restoration> changed = find_changed(folder, entries, undo_path);
   std::uint64_t bytes = 0;
   for (const Restoration& restoration : changed) bytes += restoration.entry->before.size;

@@ -1,6 +1,7 @@
 #include "delivery/state_json.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <array>
 #include <cmath>
@@ -117,7 +118,7 @@ Enum read_word(const JsonView& view, std::string_view key, const std::array<Enum
   }
   const std::string last = words.back();
   words.pop_back();
-  view.at(key).refuse(join(words) + " or " + last);
+  view.at(key).refuse(fmt::format("{} or {}", join(words), last));
 }
 
 std::optional<FactState> read_optional_state(const JsonView& view, std::string_view key,

@@ -1,6 +1,7 @@
 #include "delivery/stored_weight.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
@@ -34,7 +35,7 @@ at::Tensor decode(const std::byte* from, DType dtype, const std::vector<std::int
 const RoleEntry& stored_entry(const Model& model, const WeightRef& weight) {
   for (const RoleEntry& entry : model.roles())
     if (entry.role == weight.role && entry.block == weight.block && !entry.tensor.empty()) return entry;
-  throw Error(ErrorKind::kModel, "the " + weight_name(weight) + " is stored in no file");
+  throw Error(ErrorKind::kModel, fmt::format("the {} is stored in no file", weight_name(weight)));
 }
 
 at::Tensor read_weight(const TensorFile& file, const TensorInfo& tensor, bool transposed) {

@@ -1,5 +1,7 @@
 #include "delivery/undo_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/fingerprint.h"
@@ -14,7 +16,7 @@ namespace {
 constexpr const char* kFormatVersion = "1";
 
 std::string tensor_name(std::size_t entry) {
-  return "files." + std::to_string(entry) + ".kept";
+  return fmt::format("files.{}.kept", entry);
 }
 
 Json state_json(const FileState& state) {
@@ -51,7 +53,7 @@ std::vector<std::byte> kept_bytes(const TensorFile& file, std::size_t entry) {
   const TensorInfo* const info = file.find(tensor_name(entry));
   if (info == nullptr || info->dtype_name != "U8")
     throw Error(ErrorKind::kFormat,
-                file.path().string() + ": the bytes " + quote(tensor_name(entry)) + " are missing");
+                fmt::format("{}: the bytes {} are missing", file.path().string(), quote(tensor_name(entry))));
   const auto bytes = file.bytes(*info);
   return {bytes.begin(), bytes.end()};
 }
@@ -127,8 +129,9 @@ std::vector<UndoEntry> load_undo(const std::filesystem::path& file) {
   if (version == metadata.end() || files == metadata.end())
     throw Error(ErrorKind::kFormat, file.string() + ": not an undo file of emend, or a broken one");
   if (version->second != kFormatVersion)
-    throw Error(ErrorKind::kFormat, file.string() + ": an undo file of format " + quote(version->second, 20) +
-                                        "; this version of emend reads 1: use a newer one");
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: an undo file of format {}; this version of emend reads 1: use a newer one",
+                            file.string(), quote(version->second, 20)));
   const std::string source = file.string() + ": metadata \"emend.files\"";
   const Json document = parse_json(files->second, source);
   std::vector<UndoEntry> entries;

@@ -1,5 +1,6 @@
 #include "emend/write_back.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -47,8 +48,11 @@ void require_apart(const fs::path& base, const fs::path& out) {
     return !relative.empty() && *relative.begin() != "..";
   };
   if (target == source || (fs::is_directory(source) && lies_in(target, source)) || lies_in(source, target))
-    throw Error(ErrorKind::kIo, "cannot write " + out.string() + ": it belongs to the base " + base.string() +
-                                    "; name another place, or use the option in-place");
+    throw Error(
+        ErrorKind::kIo,
+        fmt::format(
+            "cannot write {}: it belongs to the base {}; name another place, or use the option in-place",
+            out.string(), base.string()));
 }
 
 fs::path write_new_gguf(const std::vector<FileRewrite>& rewrites, const fs::path& out) {
@@ -89,21 +93,24 @@ fs::path write_new_folder(const WritePlan& plan, const std::vector<FileRewrite>&
 // Also for root, whom the system would let.
 void require_replaceable(const fs::path& file) {
   if (fs::is_symlink(fs::symlink_status(file)))
-    throw Error(ErrorKind::kIo, "cannot edit " + file.string() +
-                                    " in place: it is a symbolic link, and others may use what it points to; "
-                                    "write a new checkpoint with the option out");
-  if ((fs::status(file).permissions() & fs::perms::owner_write) == fs::perms::none)
     throw Error(ErrorKind::kIo,
-                "cannot edit " + file.string() +
-                    " in place: it is write-protected; write a new checkpoint with the option out");
+                fmt::format("cannot edit {} in place: it is a symbolic link, and others may use what it "
+                            "points to; write a new checkpoint with the option out",
+                            file.string()));
+  if ((fs::status(file).permissions() & fs::perms::owner_write) == fs::perms::none)
+    throw Error(
+        ErrorKind::kIo,
+        fmt::format(
+            "cannot edit {} in place: it is write-protected; write a new checkpoint with the option out",
+            file.string()));
 }
 
 // What it holds may be all that is left of another base, or be the base itself.
 void require_no_file(const fs::path& undo) {
   if (fs::exists(undo))
-    throw Error(ErrorKind::kIo,
-                "cannot write the undo file " + undo.string() +
-                    ": there is such a file already, and none is ever replaced; name another");
+    throw Error(ErrorKind::kIo, fmt::format("cannot write the undo file {}: there is such a file already, "
+                                            "and none is ever replaced; name another",
+                                            undo.string()));
 }
 
 }  // namespace

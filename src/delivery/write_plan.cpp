@@ -1,6 +1,7 @@
 // W' = round(W + sum B A), and what of the change arrives.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -37,18 +38,18 @@ DType chosen_type(const std::string& wanted, const TensorFile& file, const Tenso
       gguf ? std::span<const DType>(kGgufTypes) : std::span<const DType>(kSafetensorsTypes);
   for (const DType type : known)
     if (dtype_name(type) == wanted) return type;
-  throw Error(ErrorKind::kConfig, "type: " + std::string(gguf ? "a GGUF file" : "a safetensors checkpoint") +
-                                      " cannot store edited weights as " + quote(wanted) +
-                                      did_you_mean(wanted, names_of(known)));
+  throw Error(ErrorKind::kConfig, fmt::format("type: {} cannot store edited weights as {}{}",
+                                              gguf ? "a GGUF file" : "a safetensors checkpoint",
+                                              quote(wanted), did_you_mean(wanted, names_of(known))));
 }
 
 void require_whole_blocks(const TensorInfo& tensor, DType type) {
   const auto row = static_cast<std::size_t>(tensor.shape.back());
   const std::size_t block = block_size(type).elements;
   if (row % block != 0)
-    throw Error(ErrorKind::kConfig, "type: tensor " + quote(tensor.name) + " has rows of " +
-                                        std::to_string(row) + " elements, no whole number of " +
-                                        dtype_name(type) + " blocks of " + std::to_string(block));
+    throw Error(ErrorKind::kConfig,
+                fmt::format("type: tensor {} has rows of {} elements, no whole number of {} blocks of {}",
+                            quote(tensor.name), row, dtype_name(type), block));
 }
 
 double norm_of(const at::Tensor& tensor) {
@@ -81,9 +82,10 @@ at::Tensor add_changes(at::Tensor W, const std::vector<Patch>& patches, const We
 void require_finite(const PlannedTensor& planned, const at::Tensor& wanted, const at::Tensor& written) {
   if (at::isfinite(written).all().item<bool>()) return;
   const double largest = at::nan_to_num(wanted.abs(), INFINITY).max().item<double>();
-  throw Error(ErrorKind::kModel, planned.file.string() + ": tensor " + quote(planned.name) + ": " +
-                                     planned.new_type + " cannot hold the edited weights (the largest is " +
-                                     std::to_string(largest) + "); choose another type, such as F32");
+  throw Error(ErrorKind::kModel,
+              fmt::format("{}: tensor {}: {} cannot hold the edited weights (the largest is {:f}); choose "
+                          "another type, such as F32",
+                          planned.file.string(), quote(planned.name), planned.new_type, largest));
 }
 
 PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::vector<Patch>& patches,
@@ -91,8 +93,9 @@ PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::
   const RoleEntry& entry = stored_entry(base, weight);
   const TensorInfo* const info = file.find(entry.tensor);
   if (info == nullptr)
-    throw Error(ErrorKind::kModel, file.path().string() + ": the tensor " + quote(entry.tensor) +
-                                       " is gone: the file changed while it was in use");
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: the tensor {} is gone: the file changed while it was in use",
+                            file.path().string(), quote(entry.tensor)));
   require_unchanged(file, *info, entry.digest);
   const DType dtype = chosen_type(type, file, *info);
   require_whole_blocks(*info, dtype);
@@ -137,7 +140,7 @@ RealisedFact measure_fact(const FactRecord& fact, const FactPart& part, std::siz
 }
 
 std::string percent(double share) {
-  return std::to_string(static_cast<int>(std::lround(100 * std::clamp(share, -10.0, 10.0)))) + " %";
+  return fmt::format("{} %", static_cast<int>(std::lround(100 * std::clamp(share, -10.0, 10.0))));
 }
 
 }  // namespace
@@ -147,7 +150,7 @@ WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const
   std::map<WeightRef, WeightWrite> weights;
   for (std::size_t p = 0; p < patches.size(); ++p)
     for (const WeightChange& change : patches[p].edit.changes) {
-      require_fit(change, base.config(), "patch " + std::to_string(p + 1));
+      require_fit(change, base.config(), fmt::format("patch {}", p + 1));
       weights[change.weight] = {};
     }
   const std::unique_ptr<TensorFile> file = open_checkpoint(base.path());
@@ -169,10 +172,10 @@ void require_holds(const WritePlan& plan) {
     const auto tensor = std::find_if(plan.tensors.begin(), plan.tensors.end(),
                                      [&](const PlannedTensor& t) { return t.weight == fact.weight; });
     throw Error(ErrorKind::kModel,
-                tensor->file.string() + ": tensor " + quote(tensor->name) + ": " + tensor->new_type +
-                    " does not hold the edit " + quote(fact.id) + ": " + percent(fact.share) +
-                    " of its update would arrive, with rounding of " + percent(fact.error) +
-                    " of it; choose another type, such as F16 or F32, or force it");
+                fmt::format("{}: tensor {}: {} does not hold the edit {}: {} of its update would arrive, "
+                            "with rounding of {} of it; choose another type, such as F16 or F32, or force it",
+                            tensor->file.string(), quote(tensor->name), tensor->new_type, quote(fact.id),
+                            percent(fact.share), percent(fact.error)));
   }
 }
 

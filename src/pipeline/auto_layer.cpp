@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -78,8 +79,8 @@ LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& req
                          const EditorContext& context, const std::filesystem::path& statistics,
                          Progress& progress) {
   if (auto held = load_layer_decision(model, context.prefix, statistics)) {
-    progress.note("layer: auto, from " + (statistics / "layer_decision.json").string() + " (" + held->source +
-                  "): " + decision_text(*held));
+    progress.note(fmt::format("layer: auto, from {} ({}): {}", (statistics / "layer_decision.json").string(),
+                              held->source, decision_text(*held)));
     return *held;
   }
   const std::vector<FactTrace> traces = quick_traces(model, requests, context, progress);

@@ -1,5 +1,7 @@
 #include "pipeline/continue_prompt.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <limits>
@@ -25,16 +27,14 @@ std::vector<std::int64_t> stop_tokens(const Tokenizer& tokenizer) {
 
 void require_between(const std::string& option, std::int64_t value, std::int64_t least, std::int64_t most) {
   if (value < least)
-    throw Error(ErrorKind::kUsage,
-                option + " must be at least " + std::to_string(least) + ", found " + std::to_string(value));
+    throw Error(ErrorKind::kUsage, fmt::format("{} must be at least {}, found {}", option, least, value));
   if (value > most)
-    throw Error(ErrorKind::kUsage,
-                option + " must be at most " + std::to_string(most) + ", found " + std::to_string(value));
+    throw Error(ErrorKind::kUsage, fmt::format("{} must be at most {}, found {}", option, most, value));
 }
 
 // The embedding table may have more rows than the tokenizer has ids.
 std::string token_text(const Tokenizer& tokenizer, std::int64_t id) {
-  return id < tokenizer.size() ? tokenizer.token_bytes(id) : "<" + std::to_string(id) + ">";
+  return id < tokenizer.size() ? tokenizer.token_bytes(id) : fmt::format("<{}>", id);
 }
 
 std::vector<NextToken> likeliest_tokens(const Model& model, const TokenIds& prompt,

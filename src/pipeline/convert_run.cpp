@@ -1,5 +1,7 @@
 #include "emend/convert_run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -57,28 +59,31 @@ ConvertOutcome outcome_of(DatasetFile file, const FittedEdits& fitted) {
 void require_edits(const ConvertOutcome& outcome, const ConvertOptions& options) {
   if (outcome.written == 0)
     throw Error(ErrorKind::kConfig,
-                options.in.string() + ": none of its " + count_text(outcome.read) +
-                    " records can stand in an edit file; for example: " + outcome.left_out.begin()->first);
+                fmt::format("{}: none of its {} records can stand in an edit file; for example: {}",
+                            options.in.string(), count_text(outcome.read), outcome.left_out.begin()->first));
 }
 
 std::vector<std::string> comment_of(const ConvertOutcome& outcome, const ConvertOptions& options) {
   std::vector<std::string> lines = {
-      "Written by emend " + emend_version() + ", convert facts --from " + options.dataset + ", from " +
-          quote(options.in.filename().string()),
-      "Records read: " + count_text(outcome.read) + ", edits written: " + count_text(outcome.written)};
+      fmt::format("Written by emend {}, convert facts --from {}, from {}", emend_version(), options.dataset,
+                  quote(options.in.filename().string())),
+      fmt::format("Records read: {}, edits written: {}", count_text(outcome.read),
+                  count_text(outcome.written))};
   for (const auto& [reason, count] : outcome.left_out)
-    lines.push_back("Records left out, " + reason + ": " + count_text(count));
+    lines.push_back(fmt::format("Records left out, {}: {}", reason, count_text(count)));
   for (const auto& [reason, count] : outcome.left_out_questions)
-    lines.push_back("Questions left out, " + reason + ": " + count_text(count));
+    lines.push_back(fmt::format("Questions left out, {}: {}", reason, count_text(count)));
   lines.insert(lines.end(), outcome.notes.begin(), outcome.notes.end());
   return lines;
 }
 
 void require_readable_size(const std::string& text, const std::filesystem::path& out) {
   if (text.size() > kMaxYamlBytes)
-    throw Error(ErrorKind::kConfig, out.string() + " would have " + human_bytes(text.size()) +
-                                        "; an edit file has at most " + human_bytes(kMaxYamlBytes) +
-                                        ": write fewer edits with the option limit N");
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format(
+            "{} would have {}; an edit file has at most {}: write fewer edits with the option limit N",
+            out.string(), human_bytes(text.size()), human_bytes(kMaxYamlBytes)));
 }
 
 }  // namespace

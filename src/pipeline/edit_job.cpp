@@ -1,5 +1,7 @@
 #include "pipeline/edit_job.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 #include "base/layer_number.h"
@@ -17,8 +19,8 @@ std::vector<int> given_layers(const EditFile& file, const Editor& editor, const 
   const std::string where = file.layer.where.empty() ? file.path.string() + ": layer" : file.layer.where;
   for (const int layer : layers) require_layer(where, layer, config.layers);
   if (layers.size() > 1 && editor.layer_use() == LayerUse::kOne)
-    throw Error(ErrorKind::kConfig, where + ": the method " + quote(file.method) + " edits one layer, and " +
-                                        std::to_string(layers.size()) + " are listed");
+    throw Error(ErrorKind::kConfig, fmt::format("{}: the method {} edits one layer, and {} are listed", where,
+                                                quote(file.method), layers.size()));
   const std::set<int> ascending(layers.begin(), layers.end());
   return {ascending.begin(), ascending.end()};
 }
@@ -29,7 +31,7 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
                  const EditRunOptions& options, Progress& progress) {
   if (options.token_budget < 1)
     throw Error(ErrorKind::kUsage,
-                "the token budget must be at least 1, found " + std::to_string(options.token_budget));
+                fmt::format("the token budget must be at least 1, found {}", options.token_budget));
   EditJob job{&model, &editor, &file, {}, {}};
   if (!file.layer.layers.empty()) job.context.layers = given_layers(file, editor, model.config());
   job.context.prefix = resolve_bos(model.tokenizer(), file.bos);

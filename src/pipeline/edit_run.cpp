@@ -1,6 +1,7 @@
 #include "emend/edit_run.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
@@ -104,9 +105,9 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
     const LayerStatistics& layer = statistics.layers.at(l);
     if (layer.tokens < layer.C.size(0))
       progress.note(
-          "the statistics of layer " + std::to_string(l) + " hold " + std::to_string(layer.tokens) +
-          " tokens, fewer than the key's size " + std::to_string(layer.C.size(0)) +
-          ": C is singular, and only the ridge makes it solvable; collect more (emend stats --tokens)");
+          fmt::format("the statistics of layer {} hold {} tokens, fewer than the key's size {}: C is "
+                      "singular, and only the ridge makes it solvable; collect more (emend stats --tokens)",
+                      l, layer.tokens, layer.C.size(0)));
   }
   return statistics;
 }

@@ -1,5 +1,7 @@
 #include "pipeline/layer_decision_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -15,14 +17,14 @@ std::string first_of_trace(const LayerDecision& decision) {
   const auto chosen = std::find_if(decision.trace.begin(), decision.trace.end(),
                                    [&](const LayerScore& s) { return s.layer == decision.layer; });
   if (best.layer == decision.layer)
-    return " The trace of " + count_text(decision.traced_facts) + " facts puts it first, too.";
-  std::string text = " The trace of " + count_text(decision.traced_facts) +
-                     (decision.traced_facts == 1 ? " fact" : " facts") + " puts layer " +
-                     std::to_string(best.layer) + " first (effect " + number_text(best.score) +
-                     (std::isfinite(best.ci95) ? " ± " + number_text(best.ci95, 2) : "") + ")";
+    return fmt::format(" The trace of {} facts puts it first, too.", count_text(decision.traced_facts));
+  std::string text =
+      fmt::format(" The trace of {}{} puts layer {} first (effect {}{})", count_text(decision.traced_facts),
+                  decision.traced_facts == 1 ? " fact" : " facts", best.layer, number_text(best.score),
+                  std::isfinite(best.ci95) ? " ± " + number_text(best.ci95, 2) : "");
   if (chosen != decision.trace.end())
-    text += " and this one at place " + std::to_string(chosen - decision.trace.begin() + 1) + " (" +
-            number_text(chosen->score) + ")";
+    text += fmt::format(" and this one at place {} ({})", chosen - decision.trace.begin() + 1,
+                        number_text(chosen->score));
   return text + ".";
 }
 
@@ -46,19 +48,20 @@ LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& 
 }
 
 std::string decision_text(const LayerDecision& decision) {
-  const std::string layer = "Layer " + std::to_string(decision.layer);
+  const std::string layer = fmt::format("Layer {}", decision.layer);
   if (decision.evidence == "trial")
-    return layer + ", decided by edits: score " + number_text(decision.trial.front().score) + " ± " +
-           number_text(decision.trial.front().ci95, 2) + " over " + count_text(decision.trial_facts) +
-           " facts edited one by one." + first_of_trace(decision);
+    return fmt::format("{}, decided by edits: score {} ± {} over {} facts edited one by one.{}", layer,
+                       number_text(decision.trial.front().score), number_text(decision.trial.front().ci95, 2),
+                       count_text(decision.trial_facts), first_of_trace(decision));
   if (!decision.trial.empty())
-    return layer + ", decided by depth alone, 1 + round(layers / 10): edits of " +
-           count_text(decision.trial_facts) + " facts took hold at no layer that was tried." +
-           first_of_trace(decision);
-  return layer +
-         ", decided by depth alone, 1 + round(layers / 10): no edits were tried, and tracing alone does not "
-         "tell where edits work best (Hase et al. 2023)." +
-         first_of_trace(decision);
+    return fmt::format(
+        "{}, decided by depth alone, 1 + round(layers / 10): edits of {} facts took hold at no layer that "
+        "was tried.{}",
+        layer, count_text(decision.trial_facts), first_of_trace(decision));
+  return fmt::format(
+      "{}, decided by depth alone, 1 + round(layers / 10): no edits were tried, and tracing alone does not "
+      "tell where edits work best (Hase et al. 2023).{}",
+      layer, first_of_trace(decision));
 }
 
 }  // namespace emend

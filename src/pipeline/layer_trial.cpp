@@ -1,5 +1,7 @@
 #include "pipeline/layer_trial.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -36,7 +38,7 @@ Contender contender_at(const LayerTrial& trial, int layer, const std::string& da
   contender.header.data_fingerprint = data;
   contender.header.model_fingerprint = trial.model_fingerprint;
   contender.header.method = trial.editor->name();
-  contender.header.label = "layer " + std::to_string(layer);
+  contender.header.label = fmt::format("layer {}", layer);
   contender.header.options = trial.editor->options();
   contender.header.options["layer"] = std::to_string(layer);
   contender.header.seed = trial.context.seed;
@@ -47,7 +49,7 @@ Contender contender_at(const LayerTrial& trial, int layer, const std::string& da
   contender.editor = trial.editor;
   contender.context = trial.context;
   contender.context.layers = {layer};
-  contender.folder = trial.folder / ("layer-" + std::to_string(layer));
+  contender.folder = trial.folder / (fmt::format("layer-{}", layer));
   return contender;
 }
 
@@ -76,7 +78,7 @@ TrialScore score_of(const EvalSummary& summary, int layer) {
 
 std::string reasons(const EvalSummary& summary) {
   std::vector<std::string> parts;
-  for (const auto& [reason, count] : summary.skipped) parts.push_back(std::to_string(count) + " " + reason);
+  for (const auto& [reason, count] : summary.skipped) parts.push_back(fmt::format("{} {}", count, reason));
   return join(parts);
 }
 
@@ -95,9 +97,9 @@ std::vector<TrialScore> run_layer_trial(Model& model, const LayerTrial& trial, P
   const std::vector<EvalSummary> summaries = run_eval(model, setup, contenders, progress);
   for (const EvalSummary& summary : summaries)
     if (summary.records == 0)
-      throw Error(ErrorKind::kConfig, "a trial over no facts decides nothing: none of the " +
-                                          std::to_string(trial.records.size()) + " records was edited (" +
-                                          reasons(summary) + ")");
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("a trial over no facts decides nothing: none of the {} records was edited ({})",
+                              trial.records.size(), reasons(summary)));
   std::vector<TrialScore> scores;
   for (std::size_t i = 0; i < summaries.size(); ++i)
     scores.push_back(score_of(summaries[i], trial.layers[i]));

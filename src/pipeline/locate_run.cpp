@@ -1,6 +1,7 @@
 #include "emend/locate_run.h"
 
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 #include <stdlib.h>
 
 #include <set>
@@ -51,9 +52,9 @@ std::string dataset_of(const fs::path& file) {
   if (first.has("target")) return "emend";
   if (first.has("attribute") && first.has("relation_id")) return "known";
   throw Error(ErrorKind::kUsage,
-              "the option trial edits facts, and " + file.string() +
-                  " names no targets: give edits with the option trial-data, and their form "
-                  "with the option trial-dataset (emend eval's names)");
+              fmt::format("the option trial edits facts, and {} names no targets: give edits with the option "
+                          "trial-data, and their form with the option trial-dataset (emend eval's names)",
+                          file.string()));
 }
 
 DatasetFile read_trial_data(const LocateOptions& options) {
@@ -107,8 +108,8 @@ DecisionPlace look_for_decision(const Model& model, const TraceOptions& trace, c
 // A decision by edits is not replaced by one without.
 void keep_decision(const DecisionPlace& place, LocateOutcome& outcome) {
   if (outcome.decision.evidence != "trial" && place.held && place.held->evidence == "trial") {
-    outcome.notes.push_back("The decision kept in " + place.folder.string() + " was made by edits (layer " +
-                            std::to_string(place.held->layer) + "); it stays.");
+    outcome.notes.push_back(fmt::format("The decision kept in {} was made by edits (layer {}); it stays.",
+                                        place.folder.string(), place.held->layer));
     return;
   }
   save_layer_decision(outcome.decision, place.folder);
@@ -135,10 +136,9 @@ std::vector<EvalRecord> choose_records(const LocateOptions& options, const Datas
     if (static_cast<std::int64_t>(chosen.size()) == part.count) break;
   }
   if (chosen.empty())
-    throw Error(ErrorKind::kConfig, "the option " + part.name +
-                                        ": there is no fact left to edit: the model knows " +
-                                        std::to_string(passed) + " of those asked for, and " +
-                                        std::to_string(part.skip) + " are passed over");
+    throw Error(ErrorKind::kConfig, fmt::format("the option {}: there is no fact left to edit: the model "
+                                                "knows {} of those asked for, and {} are passed over",
+                                                part.name, passed, part.skip));
   return chosen;
 }
 

@@ -1,6 +1,7 @@
 #include "emend/model_summary.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include "base/strings.h"
 #include "emend/error.h"
@@ -68,8 +69,8 @@ void check_round_trip(const Tokenizer& tokenizer) {
     const std::vector<std::int64_t> ids = tokenizer.encode(text, SpecialTokens::kNone).ids;
     const std::string back = tokenizer.decode(ids, false);
     if (back != text)
-      throw Error(ErrorKind::kModel,
-                  "the tokenizer does not give back the text " + quote(text) + ", but " + quote(back));
+      throw Error(ErrorKind::kModel, fmt::format("the tokenizer does not give back the text {}, but {}",
+                                                 quote(text), quote(back)));
   }
 }
 
@@ -89,8 +90,8 @@ bool check_tokenizer(const Model& model) {
   check_round_trip(model.tokenizer());
   if (model.tokenizer().size() > model.config().vocab)
     throw Error(ErrorKind::kModel,
-                model.path().string() + ": the tokenizer has " + std::to_string(model.tokenizer().size()) +
-                    " ids, but the embedding only " + std::to_string(model.config().vocab) + " rows");
+                fmt::format("{}: the tokenizer has {} ids, but the embedding only {} rows",
+                            model.path().string(), model.tokenizer().size(), model.config().vocab));
   return true;
 }
 

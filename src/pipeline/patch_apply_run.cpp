@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "emend/error.h"
@@ -13,7 +15,7 @@ void check(const ApplyOptions& options) {
     throw Error(ErrorKind::kUsage, "either out names the new checkpoint, or in-place replaces the base");
   if (options.token_budget < 1)
     throw Error(ErrorKind::kUsage,
-                "the token budget must be at least 1, found " + std::to_string(options.token_budget));
+                fmt::format("the token budget must be at least 1, found {}", options.token_budget));
 }
 
 AppliedPatch check_patch(const Model& written, const NamedPatch& named, const std::vector<FactState>& before,

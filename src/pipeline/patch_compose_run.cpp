@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "base/strings.h"
 #include "emend/edit_run.h"
 #include "emend/error.h"
@@ -30,15 +32,14 @@ LayerMoments load_moments(const Model& model, const std::vector<NamedPatch>& pat
   for (const int layer : layers) {
     const Statistics statistics = load_statistics(model, {layer}, prefix, folder);
     if (statistics.layers.empty())
-      throw Error(ErrorKind::kIo,
-                  "no statistics of layer " + std::to_string(layer) + " in " + folder.string() +
-                      ": the other edits are solved again with them; name their folder with the "
-                      "option statistics");
+      throw Error(ErrorKind::kIo, fmt::format("no statistics of layer {} in {}: the other edits are solved "
+                                              "again with them; name their folder with the option statistics",
+                                              layer, folder.string()));
     const std::string made_with = statistics_of(patches, layer);
     if (statistics.fingerprint != made_with)
-      throw Error(ErrorKind::kModel, folder.string() + ": these statistics of layer " +
-                                         std::to_string(layer) + " (fingerprint " + statistics.fingerprint +
-                                         ") are not those that the patch was made with (" + made_with + ")");
+      throw Error(ErrorKind::kModel, fmt::format("{}: these statistics of layer {} (fingerprint {}) are "
+                                                 "not those that the patch was made with ({})",
+                                                 folder.string(), layer, statistics.fingerprint, made_with));
     moments[layer] = statistics.layers.at(layer).C;
   }
   return moments;
@@ -85,9 +86,9 @@ ComposeOutcome merge_edits(Model& model, const std::vector<NamedPatch>& patches,
   ComposeOutcome outcome;
   for (const KeyConflict& conflict : key_conflicts(plain, kParallel))
     if (conflict.cosine < kSameKey)
-      outcome.warnings.push_back(quote(conflict.first_id) + " and " + quote(conflict.second_id) +
-                                 " have keys of cosine " + number_text(conflict.cosine) + " at layer " +
-                                 std::to_string(conflict.layer) + ": the joint update is large");
+      outcome.warnings.push_back(fmt::format(
+          "{} and {} have keys of cosine {} at layer {}: the joint update is large", quote(conflict.first_id),
+          quote(conflict.second_id), number_text(conflict.cosine), conflict.layer));
   const LayerMoments moments = load_moments(model, patches, layers_to_solve(plain), options.statistics);
   outcome.patch = merge_patches(plain, names, moments);
   measure(model, outcome, options.token_budget, progress);

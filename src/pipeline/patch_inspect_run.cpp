@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -24,7 +26,7 @@ std::optional<std::vector<FactState>> measure_if_possible(const Model& model, co
     return measure_patch(model, named.patch, token_budget, progress);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kInterrupted) throw;
-    warnings.push_back(named.name + ": its facts are not asked: " + error.what());
+    warnings.push_back(fmt::format("{}: its facts are not asked: {}", named.name, error.what()));
     return std::nullopt;
   }
 }

@@ -1,5 +1,6 @@
 // What the runs over patches share: reading them, refusing them, holding them to what they store.
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -53,7 +54,7 @@ std::string failed_checks_text(const Patch& patch) {
   std::vector<std::string> names;
   for (const CheckResult& check : patch.checks)
     if (check.value && !check.passed) names.push_back(check.name);
-  return names.empty() ? "" : " (" + join(names) + ")";
+  return names.empty() ? "" : fmt::format(" ({})", join(names));
 }
 
 }  // namespace
@@ -82,16 +83,17 @@ std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, 
   for (const NamedPatch& named : patches) {
     if (named.patch.passed) continue;
     if (!force)
-      throw Error(ErrorKind::kModel,
-                  named.name + ": this patch is marked as failed" + failed_checks_text(named.patch) +
-                      ": its own checks did not pass; the option force goes on all the same");
+      throw Error(ErrorKind::kModel, fmt::format("{}: this patch is marked as failed{}: its own checks did "
+                                                 "not pass; the option force goes on all the same",
+                                                 named.name, failed_checks_text(named.patch)));
     warnings.push_back(named.name + ": this patch is marked as failed");
   }
   for (const KeyConflict& conflict : key_conflicts(without_names(patches), kSameKey)) {
-    const std::string what =
-        patches[conflict.first_patch].name + " and " + patches[conflict.second_patch].name +
-        " overlap: the edits " + quote(conflict.first_id) + " and " + quote(conflict.second_id) +
-        " write the same key at layer " + std::to_string(conflict.layer) + ", and their updates would add up";
+    const std::string what = fmt::format(
+        "{} and {} overlap: the edits {} and {} write the same key at layer {}, and their updates would "
+        "add up",
+        patches[conflict.first_patch].name, patches[conflict.second_patch].name, quote(conflict.first_id),
+        quote(conflict.second_id), conflict.layer);
     if (!force)
       throw Error(ErrorKind::kModel, what + "; leave one out, edit both together, or use the option force");
     warnings.push_back(what);

@@ -1,6 +1,7 @@
 #include "emend/statistics_job.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -90,14 +91,17 @@ std::vector<PlanRemark> remarks_on(const StatisticsPlan& plan, const StatisticsO
   if (plan.repeated > 0)
     note(count_text(plan.repeated) + " documents stand in the corpus more than once and count once.");
   if (!plan.binary_files.empty())
-    note(count_text(static_cast<std::int64_t>(plan.binary_files.size())) +
-         " files that are not text were passed over, " + plan.binary_files.front() + " first.");
+    note(fmt::format("{} files that are not text were passed over, {} first.",
+                     count_text(static_cast<std::int64_t>(plan.binary_files.size())),
+                     plan.binary_files.front()));
   if (options.tokens > plan.tokens)
-    warn("the corpus gives " + count_text(plan.tokens) + " of the " + count_text(options.tokens) +
-         " tokens asked for");
+    warn(fmt::format("the corpus gives {} of the {} tokens asked for", count_text(plan.tokens),
+                     count_text(options.tokens)));
   if (plan.tokens < config.d_ff)
-    warn(count_text(plan.tokens) + " tokens are fewer than the key's size " + std::to_string(config.d_ff) +
-         ": C will be singular, and an edit has to lean on its ridge");
+    warn(
+        fmt::format("{} tokens are fewer than the key's size {}: C will be singular, and an edit has to "
+                    "lean on its ridge",
+                    count_text(plan.tokens), config.d_ff));
   if (plan.blocks == 0) warn("this shard has no block: the text has fewer blocks than there are shards");
   return remarks;
 }
@@ -138,8 +142,9 @@ void require_statistics_of(const Model& model, const std::vector<std::int64_t>& 
 StatisticsSummary merge_into(const std::vector<fs::path>& folders, const fs::path& out, Progress& progress) {
   for (const fs::path& folder : folders)
     if (fs::exists(out) && fs::exists(folder) && fs::equivalent(folder, out) && folders.size() > 1)
-      throw Error(ErrorKind::kConfig,
-                  "the option out " + out.string() + " is one of the folders to be merged; give another");
+      throw Error(
+          ErrorKind::kConfig,
+          fmt::format("the option out {} is one of the folders to be merged; give another", out.string()));
   const MergeReport report = merge_statistics(folders, out, progress);
   StatisticsSummary summary;
   summary.layers = summarize_layer_files(report.outputs, progress);

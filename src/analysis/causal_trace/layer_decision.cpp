@@ -1,4 +1,6 @@
 // The decision on the layer beside the statistics.
+#include <fmt/format.h>
+
 #include "analysis/causal_trace/trace_json.h"
 #include "base/atomic_file.h"
 #include "base/json.h"
@@ -26,12 +28,14 @@ std::optional<LayerDecision> load_layer_decision(const Model& model, const std::
   const LayerDecision decision = decision_from_json(read_json_file(file), file.string());
   const std::string remedy = "; make it anew with `emend locate --facts`, or remove the file";
   if (decision.model_fingerprint != model.fingerprint())
-    throw Error(ErrorKind::kModel, file.string() + ": the layer was decided for another model" + remedy);
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: the layer was decided for another model{}", file.string(), remedy));
   if (decision.prefix != prefix)
-    throw Error(ErrorKind::kModel, file.string() + ": the layer was decided with another BOS" + remedy);
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: the layer was decided with another BOS{}", file.string(), remedy));
   if (decision.layer < 0 || decision.layer >= model.config().layers)
     throw Error(ErrorKind::kFormat,
-                file.string() + ": layer " + std::to_string(decision.layer) + " is not one of this model");
+                fmt::format("{}: layer {} is not one of this model", file.string(), decision.layer));
   return decision;
 }
 

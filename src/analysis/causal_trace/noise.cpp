@@ -1,6 +1,7 @@
 #include "analysis/causal_trace/noise.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
@@ -21,10 +22,11 @@ namespace {
 constexpr std::uint64_t kNoiseStream = 0x7472616365ULL << 24;
 
 [[noreturn]] void refuse_noise(const std::string& code) {
-  throw Error(ErrorKind::kUsage, "noise " + quote(code) +
-                                     " is none: s3 (3 standard deviations of the subjects' embeddings), a "
-                                     "level such as 0.1, u0.1 or us3 "
-                                     "(uniform), t5 (Student, 5 degrees), or tokens; levels are above 0");
+  throw Error(
+      ErrorKind::kUsage,
+      fmt::format("noise {} is none: s3 (3 standard deviations of the subjects' embeddings), a level such as "
+                  "0.1, u0.1 or us3 (uniform), t5 (Student, 5 degrees), or tokens; levels are above 0",
+                  quote(code)));
 }
 
 double level_of(const std::string& text, const std::string& code) {

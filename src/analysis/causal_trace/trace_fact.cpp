@@ -1,6 +1,7 @@
 // One fact from prompt to grids.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -234,9 +235,9 @@ FactTrace trace_fact_in_steps(const Model& model, const TraceFact& fact, const T
   trace.subject_end = row.subject_end;
   trace.high = runs.high;
   if (!(runs.high > 0))
-    throw Error(ErrorKind::kConfig,
-                "fact " + fact.id + ": the model gives the answer " + quote(trace.answer) +
-                    " the probability 0, so there is nothing that restoring could bring back");
+    throw Error(ErrorKind::kConfig, fmt::format("fact {}: the model gives the answer {} the probability 0, "
+                                                "so there is nothing that restoring could bring back",
+                                                fact.id, quote(trace.answer)));
   trace.low = runs.mean_low();
   FactTracer(model, options, runs, step, trace).run();
   return trace;
@@ -258,17 +259,17 @@ void check_trace_options(const TraceOptions& options, const ModelConfig& config)
   for (const auto& [name, width] :
        {std::pair("window", options.window), std::pair("knockout window", options.knockout_window)})
     if (width < 0 || width > config.layers)
-      throw Error(ErrorKind::kConfig, "a " + std::string(name) + " of " + std::to_string(width) +
-                                          " layers does not fit the model, which has " +
-                                          std::to_string(config.layers));
+      throw Error(ErrorKind::kConfig, fmt::format("a {} of {} layers does not fit the model, which has {}",
+                                                  name, width, config.layers));
   if (options.samples < 1)
-    throw Error(ErrorKind::kConfig, "samples must be at least 1, found " + std::to_string(options.samples));
+    throw Error(ErrorKind::kConfig, fmt::format("samples must be at least 1, found {}", options.samples));
   if (!(options.noise.level > 0))
     throw Error(ErrorKind::kConfig,
-                "the noise level must be above 0, found " + std::to_string(options.noise.level));
+                fmt::format("the noise level must be above 0, found {:f}", options.noise.level));
   if (!(options.exact_share > 0 && options.exact_share <= 1))
-    throw Error(ErrorKind::kConfig, "the share of exact cells must be above 0 and at most 1, found " +
-                                        std::to_string(options.exact_share));
+    throw Error(ErrorKind::kConfig,
+                fmt::format("the share of exact cells must be above 0 and at most 1, found {:f}",
+                            options.exact_share));
   if (options.noise.numpy && options.noise.kind != TraceNoise::Kind::kNormal &&
       options.noise.kind != TraceNoise::Kind::kUniform)
     throw Error(ErrorKind::kConfig, "NumPy's draws are for normal and uniform noise only");

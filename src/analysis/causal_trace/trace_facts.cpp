@@ -1,5 +1,6 @@
 // Many facts: which the model knows, their traces one by one, results kept on disk.
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -140,10 +141,11 @@ class Folder {
     const Json held = read_json_file(file);
     for (const auto& [key, value] : settings.items())
       if (!held.is_object() || !held.contains(key) || held.at(key) != Json(value))
-        throw Error(ErrorKind::kConfig,
-                    folder_.string() + " holds a trace with another " + quote(key) + " (" +
-                        (held.is_object() && held.contains(key) ? held.at(key).dump() : "none") + ", now " +
-                        value.dump() + "): give another folder");
+        throw Error(
+            ErrorKind::kConfig,
+            fmt::format("{} holds a trace with another {} ({}, now {}): give another folder",
+                        folder_.string(), quote(key),
+                        held.is_object() && held.contains(key) ? held.at(key).dump() : "none", value.dump()));
     if (!store.resume && store.shards == 1)
       throw Error(ErrorKind::kConfig,
                   folder_.string() + " holds results already: the option resume goes on with them");
@@ -161,13 +163,14 @@ class Folder {
       }
       result.traces.push_back(trace_from_json(json.at("trace"), source));
     } catch (const Json::exception& error) {
-      throw Error(ErrorKind::kFormat, source + ": not a result of `emend locate`: " + error.what() +
-                                          "; remove it, and it is made anew");
+      throw Error(ErrorKind::kFormat,
+                  fmt::format("{}: not a result of `emend locate`: {}; remove it, and it is made anew",
+                              source, error.what()));
     }
     if (result.traces.back().prompt != fact.prompt || result.traces.back().subject != fact.subject)
-      throw Error(ErrorKind::kConfig, source + ": a result of another fact (" +
-                                          quote(result.traces.back().prompt) +
-                                          "): the facts file has changed");
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("{}: a result of another fact ({}): the facts file has changed", source,
+                              quote(result.traces.back().prompt)));
     return true;
   }
   void keep(std::size_t i, const char* kind, const OutJson& json) const {

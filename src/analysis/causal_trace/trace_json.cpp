@@ -1,5 +1,7 @@
 #include "analysis/causal_trace/trace_json.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 
@@ -136,7 +138,7 @@ FactTrace trace_from_json(const In& json, const std::string& source) {
   try {
     return read_trace(json);
   } catch (const In::exception& error) {
-    throw Error(ErrorKind::kFormat, source + ": not a trace of this program: " + error.what());
+    throw Error(ErrorKind::kFormat, fmt::format("{}: not a trace of this program: {}", source, error.what()));
   }
 }
 
@@ -218,7 +220,8 @@ LayerDecision decision_from_json(const In& json, const std::string& source) {
                                 entry.at("parts").get<std::map<std::string, double>>()});
     return decision;
   } catch (const In::exception& error) {
-    throw Error(ErrorKind::kFormat, source + ": not a decision of `emend locate`: " + error.what());
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: not a decision of `emend locate`: {}", source, error.what()));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "analysis/causal_trace/trace_row.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -18,14 +20,15 @@ TraceRow prompt_row(const Model& model, const TraceFact& fact, const TraceOption
     text = render_chat(tokenizer, fact.prompt);
     const std::size_t at = text.rfind(fact.prompt);
     if (at == std::string::npos)
-      throw Error(ErrorKind::kConfig, "fact " + fact.id + ": the chat template changes the prompt's text");
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("fact {}: the chat template changes the prompt's text", fact.id));
     begin += at;
   }
   const Encoding encoding = tokenizer.encode(text, SpecialTokens::kNone);
   if (encoding.ids.size() < 2)
-    throw Error(ErrorKind::kConfig,
-                "fact " + fact.id + ": the prompt " + quote(fact.prompt) +
-                    " is one token: there is nothing between the subject and the answer to trace");
+    throw Error(ErrorKind::kConfig, fmt::format("fact {}: the prompt {} is one token: there is nothing "
+                                                "between the subject and the answer to trace",
+                                                fact.id, quote(fact.prompt)));
   const SubjectTokens subject = find_subject_tokens(encoding, {begin, begin + fact.subject.size()}, text);
   const auto front = static_cast<std::int64_t>(options.prefix.size());
   TraceRow row;
@@ -50,7 +53,7 @@ TokenIds answer_ids(const Model& model, const TraceFact& fact, const TraceOption
   TokenIds answer = target_ids(model.tokenizer(), fact.answer, {options.prefix, options.form});
   if (answer.empty())
     throw Error(ErrorKind::kConfig,
-                "fact " + fact.id + ": the answer " + quote(fact.answer) + " has no tokens");
+                fmt::format("fact {}: the answer {} has no tokens", fact.id, quote(fact.answer)));
   return answer;
 }
 
