@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "base/trim.h"
 #include "datasets/subject_place.h"
 #include "emend/error.h"
 

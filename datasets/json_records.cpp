@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
-#include "base/text_file.h"
-#include "base/trim.h"
+#include "base/files.h"
+#include "base/strings.h"
 #include "emend/error.h"
 
 namespace emend {

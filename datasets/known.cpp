@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "base/trim.h"
 #include "datasets/derive.h"
 #include "datasets/json_fields.h"
 #include "datasets/readers.h"

@@ -1,6 +1,6 @@
 #include "datasets/subject_place.h"
 
-#include "base/trim.h"
+#include "base/strings.h"
 
 namespace emend {
 namespace {

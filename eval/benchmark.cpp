@@ -6,10 +6,9 @@
 #include <functional>
 #include <utility>
 
+#include "base/files.h"
 #include "base/fingerprint.h"
 #include "base/strings.h"
-#include "base/text_file.h"
-#include "base/writable.h"
 #include "emend/checks.h"
 #include "emend/error.h"
 #include "emend/eval_run.h"

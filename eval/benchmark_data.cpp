@@ -6,7 +6,7 @@
 #include <iterator>
 #include <utility>
 
-#include "base/text_file.h"
+#include "base/files.h"
 #include "emend/error.h"
 #include "eval/metrics/idf_file.h"
 

@@ -11,7 +11,7 @@
 
 #include "base/atomic_file.h"
 #include "base/file_descriptor.h"
-#include "base/io_error.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "base/strings.h"
 #include "emend/error.h"

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <set>
 
+#include "base/files.h"
 #include "base/fingerprint.h"
 #include "base/json.h"
-#include "base/text_file.h"
 #include "emend/error.h"
 #include "text/normalizer.h"
 #include "text/unicode.h"

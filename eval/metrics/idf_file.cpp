@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <map>
 
+#include "base/files.h"
 #include "base/fingerprint.h"
 #include "base/json.h"
 #include "base/strings.h"
-#include "base/text_file.h"
 #include "emend/error.h"
 #include "io/npy.h"
 

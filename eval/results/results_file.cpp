@@ -7,9 +7,9 @@
 #include <set>
 
 #include "base/atomic_file.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "base/strings.h"
-#include "base/text_file.h"
 #include "emend/error.h"
 
 namespace emend {

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "analysis/statistics_file.h"
+#include "base/files.h"
 #include "base/strings.h"
-#include "base/writable.h"
 
 namespace emend {
 

@@ -12,8 +12,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "base/file_copy.h"
-#include "base/io_error.h"
+#include "base/files.h"
 
 namespace emend {
 namespace {

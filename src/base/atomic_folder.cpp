@@ -9,8 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/file_copy.h"
-#include "base/io_error.h"
+#include "base/files.h"
 
 namespace emend {
 namespace {

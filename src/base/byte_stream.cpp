@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/file_descriptor.h"
-#include "base/io_error.h"
+#include "base/files.h"
 #include "emend/error.h"
 
 namespace emend {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/files.h"
 #include "base/nearest.h"
 #include "base/strings.h"
-#include "base/text_file.h"
 #include "base/utf8.h"
 #include "emend/error.h"
 

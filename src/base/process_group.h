@@ -2,11 +2,22 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
+#include <string>
 
 #include "emend/shard_group.h"
 
 namespace emend {
+
+// Whether several processes were started together.
+inline bool launched_with_others() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    const char* const size = std::getenv(name);
+    if (size != nullptr && std::string(size) != "1") return true;
+  }
+  return false;
+}
 
 class ProcessGroup : public ShardGroup {
  public:

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/launcher.h"
 #include "base/process_group.h"
 #include "emend/error.h"
 

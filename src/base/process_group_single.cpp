@@ -1,5 +1,4 @@
 // A build without MPI: every process is alone.
-#include "base/launcher.h"
 #include "base/process_group.h"
 #include "emend/error.h"
 

@@ -19,6 +19,8 @@ bool needs_escape(char byte) {
   return byte == '"' || byte == '\\' || static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F;
 }
 
+constexpr std::string_view kBlank = " \t\r\n";
+
 }  // namespace
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
@@ -106,6 +108,16 @@ std::string human_seconds(double seconds) {
   const double minutes = std::floor(std::round(seconds / 60));
   return fmt::format("{:.0f} h {:02} min", std::floor(minutes / 60),
                      static_cast<int>(std::fmod(minutes, 60)));
+}
+
+std::string_view trim_back(std::string_view text) {
+  const std::size_t last = text.find_last_not_of(kBlank);
+  return last == std::string_view::npos ? std::string_view() : text.substr(0, last + 1);
+}
+
+std::string_view trim(std::string_view text) {
+  const std::string_view rest = trim_back(text);
+  return rest.empty() ? rest : rest.substr(rest.find_first_not_of(kBlank));
 }
 
 }  // namespace emend

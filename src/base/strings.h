@@ -33,4 +33,8 @@ std::string human_bytes(std::uint64_t bytes);
 // "0.85 s", "12.4 s", "3 min 05 s", "2 h 07 min". Negative and NaN read "unknown time".
 std::string human_seconds(double seconds);
 
+// `text` without the spaces, tabs and line ends at both ends, or at the back only.
+std::string_view trim(std::string_view text);
+std::string_view trim_back(std::string_view text);
+
 }  // namespace emend

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/writable.h"
+#include "base/files.h"
 
 namespace emend {
 

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "base/trim.h"
 
 namespace emend {
 namespace {

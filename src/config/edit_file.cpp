@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/files.h"
 #include "base/nearest.h"
 #include "base/strings.h"
-#include "base/text_file.h"
 #include "config/config_node.h"
 #include "config/edit_entry.h"
 #include "config/method_fields.h"

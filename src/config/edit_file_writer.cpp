@@ -8,7 +8,6 @@
 
 #include "base/json.h"
 #include "base/strings.h"
-#include "base/trim.h"
 #include "config/edit_rules.h"
 
 namespace emend {

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
-#include "base/trim.h"
 #include "config/edit_file_writer.h"
 #include "config/edit_rules.h"
 #include "emend/error.h"

@@ -1,6 +1,6 @@
 #include "config/edit_rules.h"
 
-#include "base/trim.h"
+#include "base/strings.h"
 #include "config/text_check.h"
 
 namespace emend {

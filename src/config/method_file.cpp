@@ -1,4 +1,4 @@
-#include "base/text_file.h"
+#include "base/files.h"
 #include "config/config_node.h"
 #include "config/edit_entry.h"
 #include "config/method_fields.h"

@@ -7,9 +7,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "base/fingerprint.h"
 #include "base/strings.h"
-#include "base/text_file.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
 

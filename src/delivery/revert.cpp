@@ -6,9 +6,8 @@
 #include <memory>
 
 #include "base/atomic_file.h"
-#include "base/file_copy.h"
+#include "base/files.h"
 #include "base/fingerprint.h"
-#include "base/io_error.h"
 #include "base/strings.h"
 #include "delivery/undo_file.h"
 #include "emend/write_back.h"

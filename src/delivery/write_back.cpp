@@ -8,9 +8,8 @@
 
 #include "base/atomic_file.h"
 #include "base/atomic_folder.h"
-#include "base/file_copy.h"
+#include "base/files.h"
 #include "base/fingerprint.h"
-#include "base/io_error.h"
 #include "delivery/checkpoint_files.h"
 #include "delivery/undo_file.h"
 #include "io/gguf_header.h"

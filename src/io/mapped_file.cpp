@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/file_descriptor.h"
-#include "base/io_error.h"
+#include "base/files.h"
 
 namespace emend {
 

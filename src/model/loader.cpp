@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <set>
 
+#include "base/files.h"
 #include "base/fingerprint.h"
 #include "base/strings.h"
-#include "base/text_file.h"
 #include "emend/error.h"
 #include "io/element_types.h"
 #include "model/families/family.h"

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "analysis/causal_trace/fact_steps.h"
+#include "base/files.h"
 #include "base/layer_number.h"
-#include "base/writable.h"
 #include "datasets/json_records.h"
 #include "datasets/trace_facts.h"
 #include "emend/editor.h"

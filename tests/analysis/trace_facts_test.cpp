@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "analysis/causal_trace/trace_json.h"
-#include "base/text_file.h"
+#include "base/files.h"
 #include "emend/error.h"
 #include "emend/locate.h"
 #include "support/world.h"

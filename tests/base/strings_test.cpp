@@ -64,5 +64,17 @@ TEST(Strings, SecondsForPeople) {
   EXPECT_EQ(human_seconds(INFINITY), "unknown time");
 }
 
+TEST(Trim, CutsBlanksAtBothEnds) {
+  EXPECT_EQ(trim(" \t a b\r\n"), "a b");
+  EXPECT_EQ(trim("a"), "a");
+  EXPECT_EQ(trim(""), "");
+  EXPECT_EQ(trim(" \n\t "), "");
+}
+
+TEST(Trim, CutsBlanksAtTheBackOnly) {
+  EXPECT_EQ(trim_back(" a \n"), " a");
+  EXPECT_EQ(trim_back("  "), "");
+}
+
 }  // namespace
 }  // namespace emend

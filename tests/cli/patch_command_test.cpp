@@ -6,7 +6,7 @@
 #include <fstream>
 #include <functional>
 
-#include "base/text_file.h"
+#include "base/files.h"
 #include "world_edit.h"
 
 namespace emend {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "base/text_file.h"
+#include "base/files.h"
 #include "world_edit.h"
 
 namespace emend {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/text_file.h"
+#include "base/files.h"
 #include "emend/records.h"
 
 namespace emend {

@@ -8,8 +8,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/files.h"
 #include "base/json.h"
-#include "base/text_file.h"
 #include "emend/error.h"
 #include "emend/patch.h"
 #include "patch_parts.h"

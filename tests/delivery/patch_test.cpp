@@ -6,7 +6,7 @@
 
 #include <functional>
 
-#include "base/text_file.h"
+#include "base/files.h"
 #include "delivery/patch_metadata.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"

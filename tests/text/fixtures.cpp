@@ -4,8 +4,8 @@
 
 #include <filesystem>
 
+#include "base/files.h"
 #include "base/json.h"
-#include "base/text_file.h"
 #include "text/byte_alphabet.h"
 #include "text/unicode.h"
 

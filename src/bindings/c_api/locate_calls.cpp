@@ -1,7 +1,7 @@
 // emend_locate
 #include <utility>
 
-#include "base/writable.h"
+#include "base/files.h"
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "pipeline/result_json.h"

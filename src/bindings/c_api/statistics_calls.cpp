@@ -3,8 +3,8 @@
 
 #include <numeric>
 
+#include "base/files.h"
 #include "base/layer_number.h"
-#include "base/writable.h"
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/statistics_job.h"

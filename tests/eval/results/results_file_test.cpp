@@ -8,7 +8,7 @@
 
 #include "../../cli/scratch_folder.h"
 #include "../../support/sample_results.h"
-#include "base/text_file.h"
+#include "base/files.h"
 #include "emend/error.h"
 
 namespace emend {

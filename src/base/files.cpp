@@ -1,4 +1,4 @@
-#include "base/file_copy.h"
+#include "base/files.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -8,16 +8,49 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <system_error>
 #include <vector>
 
 #include "base/file_descriptor.h"
-#include "base/io_error.h"
 #include "base/strings.h"
+#include "emend/error.h"
 
 namespace emend {
 namespace {
+
+std::string reason(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+      return "no such file or folder";
+    case EISDIR:
+      return "it is a folder";
+    case ENOTDIR:
+      return "a part of the path is a file, not a folder";
+    case EACCES:
+    case EPERM:
+      return "permission denied";
+    case EROFS:
+      return "the file system is read-only";
+    case ENOSPC:
+      return "disk full";
+    case EDQUOT:
+      return "disk quota exceeded";
+    case EFBIG:
+      return "the file is larger than this system or its limits allow";
+    default:
+      return std::generic_category().message(error_number);
+  }
+}
+
+constexpr std::size_t kChunkBytes = 1 << 16;
+
+Error too_long(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  return Error(ErrorKind::kIo,
+               fmt::format("cannot read {}: it is longer than {}", path.string(), human_bytes(max_bytes)));
+}
 
 namespace fs = std::filesystem;
 
@@ -57,7 +90,53 @@ void copy_bytes(int from, int to, const fs::path& source, const fs::path& target
   copy_by_reading(from, to, source, target);
 }
 
+// `folder`, or the nearest one above it that is there.
+fs::path nearest_existing(fs::path folder) {
+  std::error_code ignored;
+  while (!fs::exists(folder, ignored) && folder.has_parent_path() && folder != folder.parent_path())
+    folder = folder.parent_path();
+  return folder;
+}
+
+void require_folder_for(const fs::path& folder, const fs::path& target) {
+  const fs::path existing = nearest_existing(folder);
+  if (!fs::is_directory(existing))
+    throw Error(ErrorKind::kIo,
+                fmt::format("cannot write {}: {} is not a folder", target.string(), existing.string()));
+  if (::access(existing.c_str(), W_OK | X_OK) != 0) throw io_error("write into", existing, errno);
+}
+
 }  // namespace
+
+Error io_error(const std::string& action, const std::filesystem::path& path, int error_number) {
+  return Error(ErrorKind::kIo, fmt::format("cannot {} {}: {}", action, path.string(), reason(error_number)));
+}
+
+std::string read_text_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) throw io_error("read", path, errno);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw io_error("read", path, errno);
+  if (S_ISDIR(status.st_mode)) throw io_error("read", path, EISDIR);
+  const auto expected = static_cast<std::uint64_t>(std::max<off_t>(status.st_size, 0));
+  if (expected > max_bytes) throw too_long(path, max_bytes);
+
+  // The length is a hint only: pipes and /proc files say 0.
+  std::string text;
+  std::size_t filled = 0;
+  while (true) {
+    if (filled == text.size())
+      text.resize(std::max<std::size_t>(expected + 1, filled + filled / 2 + kChunkBytes));
+    const ssize_t got = ::read(file.get(), text.data() + filled, text.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw io_error("read", path, errno);
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+    if (filled > max_bytes) throw too_long(path, max_bytes);
+  }
+  text.resize(filled);
+  return text;
+}
 
 void copy_file_durably(const fs::path& from, const fs::path& to) {
   const FileDescriptor source = open_or_throw(from, O_RDONLY, 0, "read");
@@ -99,6 +178,17 @@ void sync_folder(const fs::path& folder) {
   const FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!descriptor.is_open()) return;
   if (::fsync(descriptor.get()) != 0 && errno == EIO) throw io_error("sync", folder, errno);
+}
+
+void require_writable_file(const fs::path& file) {
+  const fs::path target = fs::absolute(file).lexically_normal();
+  if (fs::is_directory(target) || !target.has_filename()) throw io_error("write", file, EISDIR);
+  if (fs::exists(target) && ::access(target.c_str(), W_OK) != 0) throw io_error("write", file, errno);
+  require_folder_for(target.parent_path(), file);
+}
+
+void require_writable_folder(const fs::path& folder) {
+  require_folder_for(fs::absolute(folder).lexically_normal(), folder);
 }
 
 }  // namespace emend
