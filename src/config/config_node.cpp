@@ -9,7 +9,7 @@
 
 #include "base/nearest.h"
 #include "base/strings.h"
-#include "config/yaml_parse.h"
+#include "config/yaml_text.h"
 #include "emend/error.h"
 
 namespace emend {

@@ -1,6 +1,8 @@
 // The bytes of a YAML file made ready for the parser, and the way back from the parser's marks to places a
-// person finds.
+// person finds. And the parser, yaml-cpp with its rough edges taken off.
 #pragma once
+
+#include <yaml-cpp/yaml.h>
 
 #include <cstddef>
 #include <string>
@@ -34,5 +36,9 @@ class YamlText {
   std::string text_;
   std::vector<std::size_t> line_begins_;
 };
+
+// The one document in `text`. Throws Error(kConfig) for broken syntax, an empty text, or more than one
+// document, with the place and, where there is a usual one, the cause.
+YAML::Node parse_yaml(const YamlText& text);
 
 }  // namespace emend
