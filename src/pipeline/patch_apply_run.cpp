@@ -5,7 +5,6 @@
 #include "emend/error.h"
 #include "emend/patch_run.h"
 #include "pipeline/patch_checks.h"
-#include "pipeline/patch_differences.h"
 
 namespace emend {
 namespace {

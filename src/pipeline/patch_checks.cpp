@@ -1,6 +1,8 @@
 #include "pipeline/patch_checks.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "emend/generate.h"
 #include "measure/drift.h"
@@ -79,6 +81,18 @@ std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactSta
   if (nll_before && nll_after) drift = std::exp(*nll_after - *nll_before);
   return run_checks(requests_of(patch), after, skipped_of(patch), drift, measured_tokens(patch.held_text),
                     patch.thresholds);
+}
+
+std::optional<double> largest_difference(const std::vector<FactState>& stored,
+                                         const std::vector<FactState>& now) {
+  if (stored.empty()) return std::nullopt;
+  double largest = 0;
+  for (std::size_t i = 0; i < std::min(stored.size(), now.size()); ++i) {
+    const double difference = std::abs(stored[i].prompt.p_target - now[i].prompt.p_target);
+    largest =
+        std::isnan(difference) ? std::numeric_limits<double>::infinity() : std::max(largest, difference);
+  }
+  return largest;
 }
 
 }  // namespace emend

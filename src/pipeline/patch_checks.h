@@ -1,4 +1,5 @@
-// A patch's own checks, measured again on a model that is given: the base, or what was written.
+// A patch's own checks, measured again on a model that is given: the base, or what was written. And how far
+// that lies from what a patch stored.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "emend/checks.h"
+#include "emend/fact_state.h"
 #include "emend/patch.h"
 #include "emend/progress.h"
 
@@ -36,5 +38,9 @@ std::optional<double> held_nll(const Model& model, const Patch& patch, std::int6
 std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& after,
                                    const std::optional<double>& nll_before,
                                    const std::optional<double>& nll_after);
+
+// The largest difference of p(target) of the prompts. Returns std::nullopt when nothing is stored.
+std::optional<double> largest_difference(const std::vector<FactState>& stored,
+                                         const std::vector<FactState>& now);
 
 }  // namespace emend

@@ -4,7 +4,6 @@
 
 #include "emend/patch_run.h"
 #include "pipeline/patch_checks.h"
-#include "pipeline/patch_differences.h"
 
 namespace emend {
 namespace {
@@ -36,18 +35,6 @@ VerifiedPatch measure(const Model& model, const NamedPatch& named, std::size_t c
 }
 
 }  // namespace
-
-std::optional<double> largest_difference(const std::vector<FactState>& stored,
-                                         const std::vector<FactState>& now) {
-  if (stored.empty()) return std::nullopt;
-  double largest = 0;
-  for (std::size_t i = 0; i < std::min(stored.size(), now.size()); ++i) {
-    const double difference = std::abs(stored[i].prompt.p_target - now[i].prompt.p_target);
-    largest =
-        std::isnan(difference) ? std::numeric_limits<double>::infinity() : std::max(largest, difference);
-  }
-  return largest;
-}
 
 VerifyOutcome verify_patches(Model& model, const std::vector<NamedPatch>& patches,
                              const VerifyOptions& options, Progress& progress) {

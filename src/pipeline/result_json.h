@@ -8,6 +8,7 @@
 #include "emend/edit.h"
 #include "emend/model.h"
 #include "emend/patch.h"
+#include "emend/write_back.h"
 
 namespace emend {
 
@@ -25,5 +26,13 @@ ResultJson patch_result_json(const Patch& patch);
 
 // As text. Text from a model may end inside a character: what is not UTF-8 is replaced.
 std::string dump_json(const ResultJson& json);
+
+// ---- what was written into a checkpoint
+
+// One record a tensor: what it was and is stored as, the share of the change that arrived, and rounding.
+ResultJson written_tensors_json(const WritePlan& plan);
+
+// One record a fact of this patch: what arrived at its keys.
+ResultJson realised_json(const WritePlan& plan, std::size_t patch);
 
 }  // namespace emend

@@ -2,7 +2,6 @@
 
 #include "emend/version.h"
 #include "pipeline/result_json.h"
-#include "pipeline/written_json.h"
 #include "report/numbers.h"
 #include "report/table.h"
 #include "reports/fact_report.h"

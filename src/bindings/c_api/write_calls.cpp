@@ -6,7 +6,6 @@
 #include "emend/version.h"
 #include "emend/write_back.h"
 #include "pipeline/result_json.h"
-#include "pipeline/written_json.h"
 
 namespace emend::c_api {
 namespace {
