@@ -4,11 +4,10 @@
 #include <iterator>
 #include <utility>
 
-#include "datasets/derive.h"
-#include "datasets/json_fields.h"
+#include "datasets/fact_pool.h"
+#include "datasets/json_records.h"
 #include "datasets/readers.h"
 #include "datasets/subject_place.h"
-#include "datasets/templates.h"
 
 namespace emend {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "base/nearest.h"
 #include "base/strings.h"
-#include "datasets/json_fields.h"
+#include "datasets/json_records.h"
 #include "datasets/readers.h"
 #include "datasets/subject_place.h"
 #include "emend/error.h"

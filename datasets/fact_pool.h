@@ -7,6 +7,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "emend/dataset.h"
+
 namespace emend {
 
 // A true statement. `group` holds facts that ask for the same relation: a relation's id, or a template.
@@ -45,5 +47,19 @@ class FactPool {
 
 // A hash in 32 hex digits whose order serves as a draw. The fields cannot run into each other.
 std::string draw_hash(const std::string& seed, const std::string& item);
+
+// ---- the lists of CounterFact (Meng et al. 2022, section 3.3), rebuilt
+
+// CounterFact has ten neighbours and ten attribute prompts a record.
+inline constexpr std::size_t kDerivedQuestions = 10;
+
+// Adds to every record up to ten neighbours (facts of its group with its present answer) behind those that it
+// has, and up to ten attribute prompts (facts of its group with its target). groups[i] is the group of
+// records[i].
+void derive_questions(std::vector<EvalRecord>& records, const std::vector<std::string>& groups,
+                      const FactPool& pool);
+
+// The prompts of the records themselves, as facts.
+FactPool pool_of(const std::vector<EvalRecord>& records, const std::vector<std::string>& groups);
 
 }  // namespace emend

@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "datasets/json_fields.h"
+#include "datasets/json_records.h"
 #include "datasets/readers.h"
 #include "datasets/subject_place.h"
 

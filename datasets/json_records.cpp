@@ -7,6 +7,7 @@
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "datasets/subject_place.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -60,6 +61,28 @@ JsonRecords::JsonRecords(const std::filesystem::path& path) : path_(path) {
 
 JsonView JsonRecords::at(std::size_t number) const {
   return {records_.at(number), fmt::format("{}: record {}", path_.string(), number)};
+}
+
+std::string id_or_number(const JsonView& record, std::string_view key, std::size_t number) {
+  const auto id = record.find(key);
+  if (!id) return std::to_string(number);
+  return id->is_string() ? id->as_string() : std::to_string(id->as_integer());
+}
+
+void read_prompt_and_subject(EditRequest& request, const JsonView& record, std::string_view prompt_key) {
+  const std::string& prompt = record.string(prompt_key);
+  find_subject(request, prompt, record.string("subject"));
+}
+
+std::vector<std::string> texts_or_none(const JsonView& record, std::string_view key) {
+  const auto list = record.find(key);
+  return list ? list->as_strings() : std::vector<std::string>();
+}
+
+std::string first_leaf(const JsonView& value) {
+  if (value.is_array()) return value.json().empty() ? std::string() : first_leaf(value.elements().front());
+  if (value.json().is_number_integer()) return std::to_string(value.as_integer());
+  return value.as_string();
 }
 
 }  // namespace emend

@@ -2,7 +2,7 @@
 // models"); zjunlp/EasyEdit, easyeditor/dataset/knowedit.py.
 #include <utility>
 
-#include "datasets/json_fields.h"
+#include "datasets/json_records.h"
 #include "datasets/readers.h"
 #include "emend/error.h"
 

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "datasets/derive.h"
-#include "datasets/json_fields.h"
+#include "datasets/fact_pool.h"
+#include "datasets/json_records.h"
 #include "datasets/readers.h"
 
 namespace emend {

@@ -6,7 +6,6 @@
 #include <set>
 
 #include "base/strings.h"
-#include "datasets/json_fields.h"
 #include "datasets/json_records.h"
 #include "emend/error.h"
 

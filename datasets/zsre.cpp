@@ -3,7 +3,7 @@
 // question mark behind it, EasyEdit's does not.
 #include <utility>
 
-#include "datasets/json_fields.h"
+#include "datasets/json_records.h"
 #include "datasets/readers.h"
 
 namespace emend {

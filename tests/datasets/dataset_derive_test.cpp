@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <set>
 
-#include "datasets/derive.h"
+#include "datasets/fact_pool.h"
 #include "datasets/subject_place.h"
-#include "datasets/templates.h"
 
 namespace emend {
 namespace {

@@ -3,7 +3,6 @@
 
 #include "../base/expect_error.h"
 #include "../base/temp_folder.h"
-#include "datasets/json_fields.h"
 #include "datasets/json_records.h"
 
 namespace emend {
