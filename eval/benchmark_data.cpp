@@ -8,7 +8,7 @@
 
 #include "base/files.h"
 #include "emend/error.h"
-#include "eval/metrics/idf_file.h"
+#include "eval/metrics/consistency.h"
 
 namespace emend {
 namespace {

@@ -1,11 +1,10 @@
-#include "eval/metrics/idf_file.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "../../base/expect_error.h"
 #include "../../cli/scratch_folder.h"
 #include "../../support/npz_builder.h"
+#include "eval/metrics/consistency.h"
 
 namespace emend {
 namespace {
