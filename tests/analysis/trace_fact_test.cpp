@@ -8,7 +8,6 @@
 
 #include "analysis/causal_trace/attribution.h"
 #include "analysis/causal_trace/noise.h"
-#include "analysis/causal_trace/numpy_random.h"
 #include "analysis/causal_trace/restored_runs.h"
 #include "analysis/causal_trace/trace_row.h"
 #include "base/json.h"
