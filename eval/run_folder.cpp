@@ -41,7 +41,7 @@ std::string first_difference(const nlohmann::json& there, const nlohmann::json& 
   return fmt::format("{}: {} there, {} now", path, there.dump(), now.dump());
 }
 
-voidfmt::format("{}.{}", path, key) path, const std::string& text) {
+void append_to_file(const fs::path& path, const std::string& text) {
   FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   if (!file.is_open()) throw io_error("cannot write", path, errno);
   std::size_t written = 0;

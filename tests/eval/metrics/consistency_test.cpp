@@ -5,12 +5,17 @@
 
 #include <cmath>
 
+#include "../../base/expect_error.h"
 #include "../../cli/scratch_folder.h"
+#include "../../support/npz_builder.h"
 #include "emend/error.h"
 
 namespace emend {
 namespace {
 
+using test::bytes_of;
+using test::npy;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -84,6 +89,60 @@ TEST(Snippets, RefuseBrokenFilesByPlace) {
   EXPECT_THAT(refusal("[]"), HasSubstr("there is no text in it"));
   EXPECT_THAT(refusal("[{"), HasSubstr("snippets.json"));
   EXPECT_THROW(Snippets("/nowhere/snippets.json"), Error);
+}
+
+// --- the words' weights of a file
+
+std::string doubles(const std::vector<double>& numbers) {
+  std::string bytes;
+  for (const double number : numbers) bytes += bytes_of(number);
+  return bytes;
+}
+
+// What reading says of these weights; empty when it takes them.
+std::string idf_refusal(const std::string& weights) {
+  const ScratchFolder folder;
+  folder.write("idf.npy", weights);
+  folder.write("tfidf_vocab.json", R"({"sky": 0})");
+  try {
+    read_idf(folder.path());
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kFormat);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(IdfFile, GivesWordsTheirWeights) {
+  const ScratchFolder folder;
+  folder.write("idf.npy", npy("<f8", "2,", doubles({2, 1})));
+  folder.write("tfidf_vocab.json", R"({"sky": 1, "red": 0})");
+  const IdfFiles files = read_idf(folder.path());
+  EXPECT_EQ(files.idf.size(), 2u);
+  EXPECT_EQ(files.idf.weight("red"), 2);
+  EXPECT_EQ(files.idf.weight("sky"), 1);
+  EXPECT_EQ(files.fingerprint.size(), 64u);
+  folder.write("tfidf_vocab.json", R"({"sky": 2})");
+  EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { read_idf(folder.path()); }),
+              HasSubstr("the word \"sky\" is at place 2, and"));
+}
+
+TEST(IdfFile, TakesOneRowOfEitherFloatType) {
+  EXPECT_EQ(idf_refusal(npy("<f8", "1,", doubles({1}))), "");
+  EXPECT_EQ(idf_refusal(npy("<f4", "1, 2", test::floats({0.5, 3}))), "");
+  EXPECT_EQ(idf_refusal(npy("<f4", "2, 1", test::floats({0.5, 3}), true)), "");
+}
+
+TEST(IdfFile, RefusesOtherArraysByName) {
+  const std::string one = doubles({1});
+  EXPECT_THAT(idf_refusal("no array"), HasSubstr("idf.npy: this is not a .npy array"));
+  EXPECT_THAT(idf_refusal(npy("<i8", "1,", one)),
+              AllOf(HasSubstr("idf.npy"), HasSubstr("its type is \"<i8\"")));
+  EXPECT_THAT(idf_refusal(npy(">f8", "1,", one)), HasSubstr("its type is"));
+  EXPECT_THAT(idf_refusal(npy("<f8", "2, 2", doubles({1, 2, 3, 4}))), HasSubstr("its shape"));
+  EXPECT_THAT(idf_refusal(npy("<f8", "", one)), HasSubstr("its shape"));
+  EXPECT_THAT(idf_refusal(npy("<f8", "0,", "")), HasSubstr("its shape"));
+  EXPECT_THAT(idf_refusal(npy("<f8", "2,", one)), HasSubstr("shorter than its shape says"));
 }
 
 }  // namespace
