@@ -15,7 +15,6 @@
 #include "emend/version.h"
 #include "eval/benchmark_data.h"
 #include "eval/contenders.h"
-#include "eval/edited_neighbours.h"
 #include "eval/fit.h"
 #include "eval/results/results_file.h"
 #include "eval/run.h"

@@ -7,6 +7,7 @@
 
 #include "emend/checks.h"
 #include "emend/dataset.h"
+#include "emend/eval.h"
 #include "emend/model.h"
 
 namespace emend {
@@ -23,5 +24,12 @@ struct FitOptions {
 // say how many of each.
 void fit_records(const Model& model, std::vector<EvalRecord>& records, const CheckOptions& checks,
                  const FitOptions& options, DatasetFile& data);
+
+// Where several records are edited together, asking that a neighbour stays would contradict the edit that
+// rewrites it. Drops neighbours that another record of the same edit is about, and returns how many: its
+// prompt or one of its paraphrases is the neighbour's, or it has the record's relation and its subject stands
+// in the neighbour's prompt. The same edit: the N consecutive records of batch:N, all records of a sequential
+// run; in single mode nothing is dropped.
+std::int64_t leave_out_edited_neighbours(std::vector<EvalRecord>& records, const EvalMode& mode);
 
 }  // namespace emend

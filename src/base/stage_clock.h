@@ -1,7 +1,10 @@
-// How long the stages of some work take, told by the progress that passes through.
+// What work costs: how long its stages take, told by the progress that passes through, and the memory held.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -54,5 +57,13 @@ class StageClock : public Progress {
   std::string stage_;
   std::map<std::string, double> seconds_;
 };
+
+// Bytes of the largest resident set of this process so far.
+inline std::int64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  constexpr std::int64_t kUnit = 1024;  // Linux counts kilobytes
+  return usage.ru_maxrss * kUnit;
+}
 
 }  // namespace emend

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/peak_memory.h"
+#include "base/stage_clock.h"
 #include "cli/console.h"
 #include "cli/options.h"
 #include "emend/checks.h"

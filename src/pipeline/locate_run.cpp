@@ -16,7 +16,7 @@
 #include "emend/error.h"
 #include "emend/statistics_store.h"
 #include "eval/fit.h"
-#include "pipeline/layer_decision_text.h"
+#include "pipeline/auto_layer.h"
 #include "pipeline/layer_trial.h"
 
 namespace emend {

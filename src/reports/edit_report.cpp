@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/peak_memory.h"
+#include "base/stage_clock.h"
 #include "base/strings.h"
 #include "emend/version.h"
 #include "report/numbers.h"

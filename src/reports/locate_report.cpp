@@ -1,10 +1,10 @@
 #include "reports/locate_report.h"
 
 #include "analysis/causal_trace/trace_json.h"
-#include "base/peak_memory.h"
+#include "base/stage_clock.h"
 #include "base/strings.h"
 #include "emend/version.h"
-#include "pipeline/layer_decision_text.h"
+#include "pipeline/auto_layer.h"
 #include "pipeline/result_json.h"
 #include "report/numbers.h"
 #include "report/table.h"

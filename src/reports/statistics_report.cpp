@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "base/peak_memory.h"
+#include "base/stage_clock.h"
 #include "base/strings.h"
 #include "emend/version.h"
 #include "pipeline/result_json.h"

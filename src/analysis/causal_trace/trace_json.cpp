@@ -5,10 +5,12 @@
 #include <cmath>
 #include <limits>
 
+#include "base/atomic_file.h"
+#include "base/json.h"
 #include "emend/error.h"
+#include "emend/locate.h"
 
 namespace emend {
-
 namespace {
 
 using Out = nlohmann::ordered_json;
@@ -99,6 +101,10 @@ FactTrace read_trace(const In& json) {
     trace.knockout_last = numbers_from(json.at("knockout").at("last"));
   }
   return trace;
+}
+
+std::filesystem::path decision_file(const std::filesystem::path& folder) {
+  return folder / "layer_decision.json";
 }
 
 }  // namespace
@@ -223,6 +229,28 @@ LayerDecision decision_from_json(const In& json, const std::string& source) {
     throw Error(ErrorKind::kFormat,
                 fmt::format("{}: not a decision of `emend locate`: {}", source, error.what()));
   }
+}
+
+void save_layer_decision(const LayerDecision& decision, const std::filesystem::path& folder) {
+  write_file_atomically(decision_file(folder), decision_json(decision).dump(1) + "\n");
+}
+
+std::optional<LayerDecision> load_layer_decision(const Model& model, const std::vector<std::int64_t>& prefix,
+                                                 const std::filesystem::path& folder) {
+  const std::filesystem::path file = decision_file(folder);
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  const LayerDecision decision = decision_from_json(read_json_file(file), file.string());
+  const std::string remedy = "; make it anew with `emend locate --facts`, or remove the file";
+  if (decision.model_fingerprint != model.fingerprint())
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: the layer was decided for another model{}", file.string(), remedy));
+  if (decision.prefix != prefix)
+    throw Error(ErrorKind::kModel,
+                fmt::format("{}: the layer was decided with another BOS{}", file.string(), remedy));
+  if (decision.layer < 0 || decision.layer >= model.config().layers)
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: layer {} is not one of this model", file.string(), decision.layer));
+  return decision;
 }
 
 }  // namespace emend

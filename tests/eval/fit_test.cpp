@@ -1,5 +1,5 @@
 // Where records are edited together, a neighbour that another of them rewrites is no neighbour.
-#include "eval/edited_neighbours.h"
+#include "eval/fit.h"
 
 #include <gtest/gtest.h>
 
