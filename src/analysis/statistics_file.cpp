@@ -69,7 +69,7 @@ void require_same(const fs::path& file, const std::string& what, const std::stri
 }  // namespace
 
 fs::path layer_file(const fs::path& folder, int layer) {
-  return folder / (fmt::format("{}{}.safetensors", kLayerFile, layer));
+  return folder / fmt::format("{}{}.safetensors", kLayerFile, layer);
 }
 
 std::string layer_tensor(int layer) {

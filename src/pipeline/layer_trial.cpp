@@ -49,7 +49,7 @@ Contender contender_at(const LayerTrial& trial, int layer, const std::string& da
   contender.editor = trial.editor;
   contender.context = trial.context;
   contender.context.layers = {layer};
-  contender.folder = trial.folder / (fmt::format("layer-{}", layer));
+  contender.folder = trial.folder / fmt::format("layer-{}", layer);
   return contender;
 }
 
