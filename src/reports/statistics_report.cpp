@@ -9,9 +9,7 @@
 #include "base/strings.h"
 #include "emend/version.h"
 #include "pipeline/result_json.h"
-#include "report/html.h"
 #include "report/numbers.h"
-#include "report/sparkline.h"
 #include "report/svg.h"
 #include "report/table.h"
 
@@ -189,8 +187,7 @@ std::string spectra_svg(const StatisticsSummary& summary) {
     for (const auto& point : chart.series.back().points) all.push_back(point.y.value);
   }
   chart.y = axis_around("log10 of eigenvalue over mean", all);
-  std::string svg = line_band_svg(chart);
-  return svg.insert(svg.find('>') + 1, "\n<style>" + page_style() + "</style>");  // stands on its own
+  return standalone_svg(line_band_svg(chart));
 }
 
 }  // namespace emend
