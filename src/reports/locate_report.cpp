@@ -219,8 +219,7 @@ std::string locate_text(const LocateOutcome& found, TextColour colour, std::size
   if (!found.check.empty())
     text += "\nThe same layers on other facts:\n" + trial_text(found.check, columns) +
             check_text(found.check, found.decision.layer);
-  text += "\n" + decision_text(found.decision) + "\nLayers count from 0.\n";
-  return text;
+  return text.append("\n").append(decision_text(found.decision)).append("\nLayers count from 0.\n");
 }
 
 ResultJson locate_json(const LocateOutcome& found, const Model& model) {
