@@ -116,6 +116,7 @@ summary { cursor: pointer; padding: .5rem .75rem; overflow-wrap: anywhere; }
 summary:focus-visible, a:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 details > .inside { padding: 0 .75rem .5rem; }
 details table { margin-top: 0; }
+td.model-text { white-space: pre-wrap; }
 .model-text { white-space: pre-wrap; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .8125rem; }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
 .charts { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; }

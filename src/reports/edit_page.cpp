@@ -79,16 +79,17 @@ std::string of(std::size_t part, std::size_t all, const std::string& what) {
                      count_text(static_cast<std::int64_t>(all)), what);
 }
 
-std::string checks_verdict(const std::vector<CheckResult>& checks) {
+std::string checks_verdict(const Patch& patch) {
   std::vector<std::string> failed, unmeasured;
-  for (const CheckResult& check : checks) {
+  for (const CheckResult& check : patch.checks) {
     if (!check.value)
       unmeasured.push_back(check.name);
     else if (!check.passed)
       failed.push_back(check.name);
   }
-  std::string text = failed.empty() ? "Every check that was measured passed."
-                                    : "Failed: " + join(failed) + ". The patch is marked as failed.";
+  std::string text =
+      failed.empty() ? "Every check that was measured passed." : "Failed: " + join(failed) + ".";
+  if (!patch.passed && !patch.edit.changes.empty()) text += " The patch is marked as failed.";
   if (!unmeasured.empty()) text += " Not measured: " + join(unmeasured) + ".";
   return text;
 }
@@ -107,7 +108,7 @@ std::string summary(const EditOutcome& outcome) {
   if (skipped > 0) text += fmt::format(" True already, and left out: {}.", count_text(skipped));
   const std::vector<std::string> failed = failed_ids(outcome.patch.edit);
   if (!failed.empty()) text += " The search failed for " + join(failed) + ".";
-  return text + " " + checks_verdict(outcome.patch.checks);
+  return text + " " + checks_verdict(outcome.patch);
 }
 
 std::string checks_section(const std::vector<CheckResult>& checks) {

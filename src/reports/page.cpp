@@ -79,7 +79,8 @@ Data row_data(const PageTable& table, const std::vector<PageCell>& row, bool gro
   Data cells = Data::array();
   for (std::size_t i = 1; i < row.size(); ++i)
     cells.push_back({{"text", row[i].text}, {"style", style_of(column_class(i), row[i])}});
-  const std::string head = grouped ? "member" : column_class(0);
+  const std::string head = std::string(grouped ? "member" : "") +
+                           (grouped && table.columns.front().is_text ? " " : "") + column_class(0);
   return {{"group", false},
           {"member", {{"text", row.front().text}, {"style", style_of(head, row.front())}, {"cells", cells}}}};
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 
+#include "base/strings.h"
 #include "report/numbers.h"
 #include "report/svg.h"
 
@@ -105,12 +106,14 @@ std::vector<TitledChart> spectra_charts(const std::map<int, std::vector<double>>
   constexpr std::size_t kMostSeries = 5;
   std::vector<TitledChart> charts;
   std::map<int, std::vector<double>> some;
+  std::vector<std::string> numbers;
   for (const auto& [layer, logs] : log_spectra) {
     some[layer] = logs;
+    numbers.push_back(std::to_string(layer));
     if (some.size() < kMostSeries && layer != log_spectra.rbegin()->first) continue;
     charts.push_back(spectra_chart(some));
-    charts.back().title = some.size() == 1 ? fmt::format("Layer {}", layer)
-                                           : fmt::format("Layers {} to {}", some.begin()->first, layer);
+    charts.back().title = (some.size() == 1 ? "Layer " : "Layers ") + join(numbers);
+    numbers.clear();
     some.clear();
   }
   return charts;

@@ -116,6 +116,7 @@ TEST(EditPage, SumsUpWhatHolds) {
 TEST(EditPage, SaysThatAllPassedAndThatThereWasNothingToDo) {
   EditOutcome outcome = sample_edit();
   outcome.patch.checks = {{"efficacy", 1.0, 1.0, true, 2}};
+  outcome.patch.passed = true;
   EXPECT_THAT(edit_page(outcome), HasSubstr("Every check that was measured passed.</p>"));
   outcome.nothing_to_do = true;
   EXPECT_THAT(edit_page(outcome),

@@ -112,8 +112,8 @@ TEST(SpectraCharts, DrawFiveLayersEach) {
   for (int layer = 0; layer < 7; ++layer) spectra[layer] = {1.0, 0.0, -2.0};
   const std::vector<TitledChart> charts = spectra_charts(spectra);
   ASSERT_THAT(charts, SizeIs(2));
-  EXPECT_EQ(charts[0].title, "Layers 0 to 4");
-  EXPECT_EQ(charts[1].title, "Layers 5 to 6");
+  EXPECT_EQ(charts[0].title, "Layers 0, 1, 2, 3, 4");
+  EXPECT_EQ(charts[1].title, "Layers 5, 6");
   EXPECT_THAT(charts[1].svg, HasSubstr("layer 6"));
   EXPECT_THAT(charts[1].svg, Not(HasSubstr("layer 4")));
   EXPECT_THAT(spectra_charts({}), IsEmpty());
