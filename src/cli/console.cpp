@@ -56,4 +56,18 @@ void Console::write_json(const ResultJson& result) const {
   write_file_atomically(json_, result.dump(2, ' ', false, kReplaceBroken) + "\n");
 }
 
+void Console::check_result_file(const std::string& option, const std::string& file,
+                                const OtherFiles& others) const {
+  if (file.empty()) return;
+  require_writable_file(file);
+  OtherFiles all = others;
+  all.files.emplace_back(json_);
+  require_output_apart(option, file, all);
+}
+
+void Console::write_result_file(const std::string& file, const std::string& text) const {
+  throw_if_interrupted();
+  write_file_atomically(file, text);
+}
+
 }  // namespace emend

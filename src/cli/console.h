@@ -33,6 +33,13 @@ class Console {
   // Writes --json FILE, if it was asked for: the whole file or nothing.
   void write_json(const ResultJson& result) const;
 
+  // The same for another file of results, which `option` ("--junit", "--report") names: asked before the
+  // work, it throws Error(kIo) if the file cannot be written and Error(kUsage) if it would overwrite one of
+  // `others` or the file of --json. Accepts an empty `file`.
+  void check_result_file(const std::string& option, const std::string& file, const OtherFiles& others) const;
+  // Writes the whole file or nothing.
+  void write_result_file(const std::string& file, const std::string& text) const;
+
  private:
   std::string json_;
   TerminalProgress progress_;

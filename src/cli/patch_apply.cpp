@@ -3,7 +3,6 @@
 
 #include "base/strings.h"
 #include "cli/command.h"
-#include "cli/junit_file.h"
 #include "cli/load_model.h"
 #include "emend/error.h"
 #include "emend/patch_run.h"
@@ -98,14 +97,14 @@ int patch_apply_command(const std::vector<std::string>& arguments) {
   console.keep_json_apart(others);
   const std::vector<fs::path> files(options.patches.begin(), options.patches.end());
   if (!options.out.empty()) require_not_among(options.out, files);
-  require_junit_writable(options.junit, options.common, others);
+  console.check_result_file("--junit", options.junit, others);
   const ApplyOutcome outcome = apply_patches(options.common.model, model_options(options.common),
                                              load_patches(files), run_options(options), console.progress());
   for (const std::string& warning : outcome.warnings) console.warn(warning);
   print_outputs(outcome, options);
   std::cout << "\n" << written_text(outcome, console.columns()) << checked_text(outcome, console.columns());
   console.write_json(apply_json(outcome, options.common.model));
-  write_junit(options.junit, apply_suites(outcome));
+  if (!options.junit.empty()) console.write_result_file(options.junit, junit_xml(apply_suites(outcome)));
   return outcome.passed.value_or(true) ? kExitDone : kExitCheckFailed;
 }
 

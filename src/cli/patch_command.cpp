@@ -8,7 +8,7 @@
 #include "emend/patch_algebra.h"
 #include "emend/write_back.h"
 #include "pipeline/failure.h"
-#include "reports/patch_list_report.h"
+#include "reports/patch_report.h"
 
 namespace emend {
 namespace {

@@ -2,7 +2,6 @@
 #include <iostream>
 
 #include "cli/command.h"
-#include "cli/junit_file.h"
 #include "cli/load_model.h"
 #include "emend/patch_run.h"
 #include "pipeline/failure.h"
@@ -46,13 +45,13 @@ int patch_verify_command(const std::vector<std::string>& arguments) {
   Console console(options.common);
   const OtherFiles others{{options.patches.begin(), options.patches.end()}, options.common.model, {}};
   console.keep_json_apart(others);
-  require_junit_writable(options.junit, options.common, others);
+  console.check_result_file("--junit", options.junit, others);
   const std::vector<NamedPatch> patches = load_patches(others.files);
   Model model = load_model(options.common.model, options.common, console);
   const VerifyOutcome outcome =
       verify_patches(model, patches, {options.common.token_budget}, console.progress());
   for (const VerifiedPatch& patch : outcome.patches) std::cout << verified_text(patch, console.columns());
-  write_junit(options.junit, verify_suites(outcome));
+  if (!options.junit.empty()) console.write_result_file(options.junit, junit_xml(verify_suites(outcome)));
   console.write_json(verify_json(outcome, model));
   return outcome.passed ? kExitDone : kExitCheckFailed;
 }

@@ -12,6 +12,7 @@
 #include "emend/error.h"
 #include "emend/statistics_job.h"
 #include "pipeline/failure.h"
+#include "reports/statistics_page.h"
 #include "reports/statistics_report.h"
 
 namespace emend {
@@ -24,7 +25,7 @@ constexpr const char* kSelf = "self";
 
 struct StatsOptions {
   CommonOptions common;
-  std::string out, layers = "all", tokens, memory, shard, text_field = "text";
+  std::string out, layers = "all", tokens, memory, shard, text_field = "text", report;
   std::vector<std::string> corpus;
   std::int64_t window = 512, block = 0;
   double until = 0;
@@ -74,10 +75,15 @@ Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& opti
       "only part i of N, from 0; join all with emend stats merge")(
       "keep-sums", po::bool_switch(&options.keep_sums),
       "write the float64 sums, for merging, instead of the layers")(
-      "dry-run", po::bool_switch(&options.dry_run), "print the plan only");
+      "dry-run", po::bool_switch(&options.dry_run), "print the plan only")(
+      "report", po::value(&options.report)->value_name("FILE"),
+      "write an HTML page with the layers and charts");
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(!options.common.model.empty(), "stats", "--model PATH");
   require_given(!options.out.empty() || options.dry_run, "stats", "--out DIR");
+  if (!options.report.empty() && (options.dry_run || options.keep_sums || !options.shard.empty()))
+    throw Error(ErrorKind::kUsage,
+                "--report shows finished layers: it does not go with --dry-run, --keep-sums and --shard");
   if (options.corpus.size() > 1 && std::count(options.corpus.begin(), options.corpus.end(), kSelf) > 0)
     throw Error(ErrorKind::kUsage, "--corpus is either self or paths, not both");
   if (options.corpus == std::vector<std::string>{kSelf}) options.corpus.clear();
@@ -121,8 +127,10 @@ void tell_plan(const StatisticsPlan& plan, const StatisticsOptions& how, const M
 // Before the model is loaded: what is read and written apart, and what is read there.
 void check_paths(const StatsOptions& options, bool first, const Console& console) {
   if (first) {
-    console.keep_json_apart(
-        {{options.corpus.begin(), options.corpus.end()}, options.common.model, {options.out}});
+    OtherFiles others{{options.corpus.begin(), options.corpus.end()}, options.common.model, {options.out}};
+    console.check_result_file("--report", options.report, others);
+    others.files.emplace_back(options.report);
+    console.keep_json_apart(others);
     if (!options.out.empty()) require_writable_folder(options.out);
   }
   for (const std::string& path : options.corpus)
@@ -152,6 +160,11 @@ int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
     return kExitDone;
   }
   std::cout << collected_text(outcome, options.out, console.columns());
+  if (!options.report.empty()) {
+    console.write_result_file(options.report,
+                              statistics_html(collected_page(outcome, how, model, options.out)));
+    std::cout << "Report: " << options.report << "\n";
+  }
   console.write_json(collected_json(outcome, model));
   return kExitDone;
 }

@@ -12,6 +12,7 @@
 #include "emend/error.h"
 #include "emend/statistics_job.h"
 #include "pipeline/failure.h"
+#include "reports/statistics_page.h"
 #include "reports/statistics_report.h"
 
 namespace emend {
@@ -40,13 +41,13 @@ void require_drawable(const std::vector<int>& drawn, const std::string& svg) {
 
 struct ShowOptions {
   CommonOptions common;
-  std::string folder, spectrum, svg;
+  std::string folder, spectrum, svg, report;
 };
 
 Parsed parse_show(const std::vector<std::string>& arguments, ShowOptions& options) {
   Syntax syntax;
   syntax.command = "stats show";
-  syntax.synopsis = "DIR [--model M] [--spectrum LAYERS] [--svg FILE]";
+  syntax.synopsis = "DIR [--model M] [--spectrum LAYERS] [--svg FILE] [--report FILE]";
   syntax.help =
       "Lists the layers of a statistics folder: tokens, condition, effective rank, the estimated error of "
       "C^-1 k, and draws\n"
@@ -58,7 +59,9 @@ Parsed parse_show(const std::vector<std::string>& arguments, ShowOptions& option
       "spectrum", po::value(&options.spectrum)->value_name("LAYERS"),
       "all, none, or for example 0,3,5-7 (default: the one in the middle)")(
       "svg", po::value(&options.svg)->value_name("FILE"),
-      "draw the spectra to this file, too (up to five layers)");
+      "draw the spectra to this file, too (up to five layers)")(
+      "report", po::value(&options.report)->value_name("FILE"),
+      "write an HTML page with the layers, charts and the spectra");
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(!options.folder.empty(), "stats show", "the folder");
   return Parsed::kRun;
@@ -77,13 +80,19 @@ int stats_show_command(const std::vector<std::string>& arguments) {
   ShowOptions options;
   if (parse_show(arguments, options) == Parsed::kAnswered) return kExitDone;
   Console console(options.common);
-  console.keep_json_apart({{options.svg}, options.common.model, {options.folder}});
+  console.keep_json_apart({{options.svg, options.report}, options.common.model, {options.folder}});
+  console.check_result_file("--report", options.report,
+                            {{options.svg}, options.common.model, {options.folder}});
   const std::vector<int> drawn = drawn_layers(options.spectrum, stored_layers(options.folder));
   if (!options.svg.empty()) require_drawable(drawn, options.svg);
   if (!options.common.model.empty()) say_whether_of_model(options, console);
   const StatisticsSummary summary = summarize_statistics(options.folder, drawn, console.progress());
   std::cout << statistics_text(summary, console.columns());
   if (!options.svg.empty()) write_file_atomically(options.svg, spectra_svg(summary));
+  if (!options.report.empty()) {
+    console.write_result_file(options.report, statistics_html(stored_page(summary, options.folder)));
+    std::cout << "Report: " << options.report << "\n";
+  }
   console.write_json(statistics_json(summary));
   return kExitDone;
 }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "report/svg.h"
+#include "report/drawing.h"
 
 namespace emend {
 
@@ -26,8 +26,5 @@ struct HeatMap {
 // the scale) become one shape, so that a page of many maps stays small; the numbers themselves belong into a
 // table or a file beside it.
 std::string heat_map_svg(const HeatMap& map);
-
-// A chart as a file of its own: with the style sheet of the pages inside and a background.
-std::string standalone_svg(const std::string& chart);
 
 }  // namespace emend

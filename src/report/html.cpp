@@ -95,6 +95,8 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
 p { margin: .25rem 0 .75rem; max-width: 48rem; }
 a { color: var(--accent); }
 .note, caption, figcaption { color: var(--quiet); font-size: .875rem; }
+.summary { font-size: 1.125rem; margin: .75rem 0 0; }
+footer { margin-top: 3rem; padding-top: .75rem; border-top: 1px solid var(--line); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: .5rem 0 1rem; font-size: .9375rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .25rem; }
@@ -105,6 +107,7 @@ tbody th { font-weight: 400; }
 tbody td { white-space: nowrap; }
 tbody th.group { font-weight: 600; padding-top: .75rem; }
 tbody th.member { padding-left: 1rem; }
+th.text, td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 6rem; max-width: 24rem; }
 table.words th, table.words td { text-align: left; }
 table.words td { white-space: normal; overflow-wrap: anywhere; }
 table.words tbody th { color: var(--quiet); white-space: nowrap; padding-left: 0; padding-right: 1.5rem; }
@@ -113,6 +116,7 @@ summary { cursor: pointer; padding: .5rem .75rem; overflow-wrap: anywhere; }
 summary:focus-visible, a:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 details > .inside { padding: 0 .75rem .5rem; }
 details table { margin-top: 0; }
+td.model-text { white-space: pre-wrap; }
 .model-text { white-space: pre-wrap; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .8125rem; }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
 .charts { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; }

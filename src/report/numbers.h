@@ -1,9 +1,11 @@
 // Numbers as people read them. A number that is not finite reads "-".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace emend {
 
@@ -23,5 +25,10 @@ std::string percent_text(double share);
 
 // "-" for std::nullopt.
 std::string number_text(const std::optional<double>& number, int digits = 3);
+
+// A row of numbers as a row of blocks: `columns` characters (or one a value, if there are fewer values) from
+// U+2581 to U+2588, each the mean of its share of the values, low at `low` and full at `high`; low < high.
+// What is not finite is left out; a column of nothing else is blank.
+std::string sparkline(const std::vector<double>& values, std::size_t columns, double low, double high);
 
 }  // namespace emend

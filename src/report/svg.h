@@ -6,31 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "report/drawing.h"
+
 namespace emend {
-
-// What a chart says to a screen reader, and how wide it is in CSS pixels.
-struct ChartFrame {
-  std::string title;        // not drawn: the page sets its own caption
-  std::string description;  // the figures in a sentence; may be empty
-  int width = 640;
-};
-
-// A linear axis from low to high, low < high.
-struct Axis {
-  std::string label;
-  double low = 0, high = 1;
-  bool percent = false;  // numbers times 100 and with a percent sign
-};
-
-// The opening tag of a chart of the class `style` with its title and description; `height` in CSS pixels.
-std::string svg_begin(const std::string& style, const ChartFrame& frame, double height);
-
-// Numbers at which an axis is marked: 1, 2 or 5 times a power of ten apart, about `count` of them, all within
-// the axis.
-std::vector<double> axis_marks(const Axis& axis, int count);
-
-// An axis that holds all of the values with a little room; finite ones only, 0..1 when there is none.
-Axis axis_around(const std::string& label, const std::vector<double>& values);
 
 // Where values fall: the share of them in each of `bins` parts of [low, high], all in all 1 (0 without
 // values). Values at or beyond an end count in the end part; what is not finite does not count.
@@ -85,5 +63,32 @@ struct LineChart {
   std::vector<Series> series;
 };
 std::string line_band_svg(const LineChart& chart);
+
+// One value a row, before and after, joined by a line: hollow before, filled after. A row whose value is not
+// finite is left out of the drawing, its label stays.
+struct ChangeChart {
+  struct Row {
+    std::string label;
+    double before = 0, after = 0;
+    bool holds = true;  // false: drawn in the colour and shape of series 2
+  };
+  ChartFrame frame;
+  Axis x;
+  std::vector<Row> rows;
+};
+std::string change_svg(const ChangeChart& chart);
+
+// One bar a row, from 0 to its value, with the number at its end. Values are not negative; what is not finite
+// has no bar.
+struct BarChart {
+  struct Row {
+    std::string label;
+    double value = 0;
+  };
+  ChartFrame frame;
+  std::string x_label;
+  std::vector<Row> rows;
+};
+std::string bar_svg(const BarChart& chart);
 
 }  // namespace emend

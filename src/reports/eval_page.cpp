@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/strings.h"
 #include "report/html.h"
 #include "report/numbers.h"
 #include "reports/eval_charts.h"
@@ -17,13 +18,7 @@ using Data = nlohmann::ordered_json;
 const char* const kSections = R"html({{#sections}}
 <section>
 <h2>{{title}}</h2>
-<div class="scroll" role="region" tabindex="0" aria-label="{{title}}"><table>
-<thead><tr>{{#columns}}<th scope="col">{{text}}</th>{{/columns}}</tr></thead>
-<tbody>
-{{#rows}}
-<tr>{{#group}}<th class="group" colspan="{{width}}" scope="rowgroup">{{text}}</th>{{/group}}{{#member}}<th scope="row" class="{{style}}">{{text}}</th>{{#cells}}<td>{{text}}</td>{{/cells}}{{/member}}</tr>
-{{/rows}}
-</tbody></table></div>
+{{{table}}}
 <p class="note">{{note}}</p>
 </section>
 {{/sections}}
@@ -62,15 +57,7 @@ const char* const kSections = R"html({{#sections}}
 <div class="inside">
 {{#reason}}<p><span class="bad">Failed:</span> {{reason}}</p>{{/reason}}
 {{#warnings}}<p><span class="bad">Warning:</span> {{text}}</p>{{/warnings}}
-{{#asked}}
-<table class="words">
-<thead><tr><th scope="col"></th><th scope="col">before</th><th scope="col">after</th></tr></thead>
-<tbody>
-{{#rows}}
-<tr><th scope="row">{{name}}</th><td class="{{before_style}}">{{before}}</td><td class="{{after_style}}">{{after}}</td></tr>
-{{/rows}}
-</tbody></table>
-{{/asked}}
+{{{answers}}}
 <p class="note">{{about}}</p>
 </div>
 </details>
@@ -90,28 +77,22 @@ const char* const kSections = R"html({{#sections}}
 </section>
 )html";
 
-Data texts(const std::vector<std::string>& strings, std::size_t first = 0) {
+Data texts(const std::vector<std::string>& strings) {
   Data list = Data::array();
-  for (std::size_t i = first; i < strings.size(); ++i) list.push_back({{"text", strings[i]}});
+  for (const std::string& text : strings) list.push_back({{"text", text}});
   return list;
-}
-
-Data section_row(const std::vector<std::string>& row, std::size_t columns, bool grouped) {
-  if (row.size() == 1) return {{"group", {{"text", row.front()}, {"width", columns}}}, {"member", false}};
-  return {{"group", false},
-          {"member", {{"text", row.front()}, {"style", grouped ? "member" : ""}, {"cells", texts(row, 1)}}}};
 }
 
 Data sections_data(const std::vector<EvalSummary>& runs) {
   Data list = Data::array();
   for (const SummarySection& section : summary_sections(runs)) {
-    const bool grouped = section.rows.front().size() == 1;
-    Data rows = Data::array();
-    for (const auto& row : section.rows) rows.push_back(section_row(row, section.columns.size(), grouped));
-    list.push_back({{"title", section.title},
-                    {"note", section.note},
-                    {"columns", texts(section.columns)},
-                    {"rows", rows}});
+    PageTable table{section.title, "", {}, {}};
+    for (const std::string& column : section.columns) table.columns.push_back({column});
+    for (const std::vector<std::string>& row : section.rows) {
+      std::vector<PageCell>& cells = table.rows.emplace_back();
+      for (const std::string& text : row) cells.push_back({text});
+    }
+    list.push_back({{"title", section.title}, {"note", section.note}, {"table", table_html(table)}});
   }
   return list;
 }
@@ -129,36 +110,28 @@ const char* yes_no(bool yes) {
   return yes ? "yes" : "no";
 }
 
-Data before_and_after(const std::string& name, const std::string& before, const std::string& after,
-                      const std::string& before_style = "", const std::string& after_style = "") {
-  return {{"name", name},
-          {"before", before},
-          {"after", after},
-          {"before_style", before_style},
-          {"after_style", after_style}};
-}
-
 const char* verdict_style(bool good) {
   return good ? "good" : "bad";
 }
 
 // For prompts and paraphrases argmax and generated are about the target, for neighbours about their own
 // answer.
-Data answer_rows(const RecordResult& record, const AnswerTrace& trace) {
+std::string answers_table(const RecordResult& record, const AnswerTrace& trace) {
   const bool neighbour = trace.role == "neighbour";
   const std::string expected = neighbour ? trace.answer : record.target;
-  const auto row = [&](const std::string& name, bool before, bool after) {
-    return before_and_after(name, yes_no(before), yes_no(after), "", verdict_style(after));
+  PageTable table{"Answers", "", {{"", true}, {"before", true}, {"after", true}}, {}};
+  const auto probabilities = [&](const std::string& answer, double before, double after) {
+    table.rows.push_back({{"p(" + answer + ")"}, {probability_text(before)}, {probability_text(after)}});
   };
-  Data rows = {before_and_after("text", trace.before.text, trace.after.text, "model-text", "model-text"),
-               before_and_after("p(" + record.target + ")", probability_text(trace.before.p_target),
-                                probability_text(trace.after.p_target))};
-  if (!trace.answer.empty())
-    rows.push_back(before_and_after("p(" + trace.answer + ")", probability_text(trace.before.p_answer),
-                                    probability_text(trace.after.p_answer)));
-  rows.push_back(row("greedy continuation is " + expected, trace.before.argmax, trace.after.argmax));
-  rows.push_back(row("text begins with " + expected, trace.before.generated, trace.after.generated));
-  return rows;
+  const auto verdicts = [&](const std::string& name, bool before, bool after) {
+    table.rows.push_back({{name + " " + expected}, {yes_no(before)}, {yes_no(after), verdict_style(after)}});
+  };
+  table.rows.push_back({{"text"}, {trace.before.text, "model-text"}, {trace.after.text, "model-text"}});
+  probabilities(record.target, trace.before.p_target, trace.after.p_target);
+  if (!trace.answer.empty()) probabilities(trace.answer, trace.before.p_answer, trace.after.p_answer);
+  verdicts("greedy continuation is", trace.before.argmax, trace.after.argmax);
+  verdicts("text begins with", trace.before.generated, trace.after.generated);
+  return table_html(table);
 }
 
 std::string margin_text(double margin) {
@@ -181,8 +154,7 @@ Data case_data(const WorstCase& worst) {
           {"expected", neighbour ? worst.answer->answer : record.target},
           {"reason", record.reason.empty() ? Data(nullptr) : Data(record.reason)},
           {"warnings", texts(record.warnings)},
-          {"rows", asked ? answer_rows(record, *worst.answer) : Data::array()},
-          {"asked", asked},
+          {"answers", asked ? answers_table(record, *worst.answer) : ""},
           {"about", about(record)}};
 }
 
@@ -232,7 +204,18 @@ std::string subtitle(const std::vector<EvalSummary>& runs) {
   if (runs.empty()) return "no runs";
   const EvalSummary& first = runs.front();
   return first.mode + ", " + count_text(first.records) + " records of " + file_name(first.data_path) +
-         ", seed " + std::to_string(first.seed) + ", emend " + first.emend;
+         ", seed " + std::to_string(first.seed) + ".";
+}
+
+// The score of each run, where it was measured.
+std::string scores(const std::vector<EvalSummary>& runs) {
+  std::vector<std::string> texts;
+  for (const EvalSummary& run : runs) {
+    const auto score = run.metrics.find("score");
+    if (score != run.metrics.end()) texts.push_back(run.name() + ": " + figure_text("score", score->second));
+  }
+  return texts.empty() ? ""
+                       : "Score of efficacy, paraphrase and neighbourhood, %. " + join(texts, "; ") + ".";
 }
 
 }  // namespace
@@ -249,6 +232,7 @@ std::string eval_page(const std::vector<EvalResults>& runs, const EvalPageOption
                                      : options.title;
   page.subtitle = subtitle(summaries);
   page.version = first.emend;
+  page.summary = scores(summaries);
   page.body = fill_template(kSections, {{"sections", sections_data(summaries)},
                                         {"has_intervals", !intervals.empty()},
                                         {"intervals", charts_html(intervals)},

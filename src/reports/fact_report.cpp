@@ -14,53 +14,58 @@ std::string change_text(double before, double after) {
   return probability_text(before) + " -> " + probability_text(after);
 }
 
-std::string verdict(const CheckResult& check) {
+// Rows for what the edit did not carry over, or moved by mistake.
+void add_lost(Table& table, const FactRecord& fact) {
+  const EditRequest& request = fact.request;
+  const FactVerdict verdict = judge(request, *fact.after);
+  for (std::size_t i = 0; i < request.paraphrases.size(); ++i) {
+    const PromptState& state = fact.after->paraphrases[i];
+    if (!verdict.paraphrases[i])
+      table.add_row({request.id, "paraphrase", request.paraphrases[i], request.target,
+                     probability_text(state.p_target), probability_text(state.p_was), state.completion});
+  }
+  for (std::size_t i = 0; i < request.neighbours.size(); ++i) {
+    const FactState::NeighbourState& state = fact.after->neighbours[i];
+    if (!verdict.neighbours[i].value_or(true))
+      table.add_row({request.id, "neighbour", request.neighbours[i].prompt, state.answer,
+                     probability_text(state.p_answer), probability_text(state.p_target), state.completion});
+  }
+}
+
+bool is_counted(const FactRecord& fact) {
+  return fact.status != FactStatus::kAlreadyTrue && fact.after.has_value();
+}
+
+}  // namespace
+
+HeldCounts held_counts(const std::vector<FactRecord>& facts) {
+  HeldCounts counts;
+  for (const FactRecord& fact : facts) {
+    if (!is_counted(fact)) continue;
+    const FactVerdict verdict = judge(fact.request, *fact.after);
+    ++counts.facts;
+    counts.held_facts += verdict.holds ? 1 : 0;
+    for (const bool holds : verdict.paraphrases) {
+      ++counts.paraphrases;
+      counts.held_paraphrases += holds ? 1 : 0;
+    }
+    for (const std::optional<bool>& holds : verdict.neighbours) {
+      if (!holds) continue;
+      ++counts.neighbours;
+      counts.held_neighbours += *holds ? 1 : 0;
+    }
+  }
+  return counts;
+}
+
+bool is_upper_bound(const CheckResult& check) {
+  return check.name == "drift" || check.name == "update";
+}
+
+std::string verdict_text(const CheckResult& check) {
   if (!check.value) return "not measured";
   return check.passed ? "passed" : "FAILED";
 }
-
-// Counts and lists what the edit did not carry over, or moved by mistake.
-struct Losses {
-  std::size_t paraphrases = 0, kept_paraphrases = 0;
-  std::size_t neighbours = 0, kept_neighbours = 0;
-  Table table{{{"id"},
-               {"what"},
-               {"prompt", Align::kLeft, kLeastColumns},
-               {"wanted", Align::kLeft, kLeastColumns},
-               {"p(wanted)", Align::kRight},
-               {"p(other)", Align::kRight},
-               {"now", Align::kLeft, kLeastColumns}}};
-
-  // What the checks count: no facts that were true already.
-  void count(const FactRecord& fact) {
-    if (fact.status == FactStatus::kAlreadyTrue) return;
-    const EditRequest& request = fact.request;
-    const FactVerdict verdict = judge(request, *fact.after);
-    for (std::size_t i = 0; i < request.paraphrases.size(); ++i) {
-      const PromptState& state = fact.after->paraphrases[i];
-      ++paraphrases;
-      if (verdict.paraphrases[i]) {
-        ++kept_paraphrases;
-        continue;
-      }
-      table.add_row({request.id, "paraphrase", request.paraphrases[i], request.target,
-                     probability_text(state.p_target), probability_text(state.p_was), state.completion});
-    }
-    for (std::size_t i = 0; i < request.neighbours.size(); ++i) {
-      const FactState::NeighbourState& state = fact.after->neighbours[i];
-      if (!verdict.neighbours[i]) continue;
-      ++neighbours;
-      if (*verdict.neighbours[i]) {
-        ++kept_neighbours;
-        continue;
-      }
-      table.add_row({request.id, "neighbour", request.neighbours[i].prompt, state.answer,
-                     probability_text(state.p_answer), probability_text(state.p_target), state.completion});
-    }
-  }
-};
-
-}  // namespace
 
 std::string facts_table(const std::vector<FactRecord>& facts, std::size_t columns) {
   Table table({{"id"},
@@ -84,13 +89,21 @@ std::string facts_table(const std::vector<FactRecord>& facts, std::size_t column
 }
 
 std::string lost_table(const std::vector<FactRecord>& facts, std::size_t columns) {
-  Losses losses;
-  for (const FactRecord& fact : facts) losses.count(fact);
-  std::string text = "Paraphrases that answer with the target: " + std::to_string(losses.kept_paraphrases) +
-                     " of " + std::to_string(losses.paraphrases) +
-                     ". Neighbours kept: " + std::to_string(losses.kept_neighbours) + " of " +
-                     std::to_string(losses.neighbours) + ".\n";
-  if (!losses.table.empty()) text += "Lost:\n" + losses.table.text(columns, 2);
+  Table table({{"id"},
+               {"what"},
+               {"prompt", Align::kLeft, kLeastColumns},
+               {"wanted", Align::kLeft, kLeastColumns},
+               {"p(wanted)", Align::kRight},
+               {"p(other)", Align::kRight},
+               {"now", Align::kLeft, kLeastColumns}});
+  for (const FactRecord& fact : facts)
+    if (is_counted(fact)) add_lost(table, fact);
+  const HeldCounts counts = held_counts(facts);
+  std::string text = "Paraphrases that answer with the target: " + std::to_string(counts.held_paraphrases) +
+                     " of " + std::to_string(counts.paraphrases) +
+                     ". Neighbours kept: " + std::to_string(counts.held_neighbours) + " of " +
+                     std::to_string(counts.neighbours) + ".\n";
+  if (!table.empty()) text += "Lost:\n" + table.text(columns, 2);
   return text;
 }
 
@@ -98,9 +111,9 @@ std::string checks_table(const std::vector<CheckResult>& checks, std::size_t col
   Table table(
       {{"check"}, {"value", Align::kRight}, {"threshold", Align::kRight}, {"n", Align::kRight}, {"result"}});
   for (const CheckResult& check : checks) {
-    const std::string bound = check.name == "drift" || check.name == "update" ? "<= " : ">= ";
+    const std::string bound = is_upper_bound(check) ? "<= " : ">= ";
     table.add_row({check.name, number_text(check.value, 4), bound + number_text(check.threshold, 4),
-                   count_text(check.n), verdict(check)});
+                   count_text(check.n), verdict_text(check)});
   }
   return table.text(columns);
 }

@@ -10,6 +10,20 @@
 
 namespace emend {
 
+// How many facts, paraphrases and neighbours hold (emend/judge.h), of those that the checks count: measured,
+// and not true already.
+struct HeldCounts {
+  std::size_t facts = 0, held_facts = 0;
+  std::size_t paraphrases = 0, held_paraphrases = 0;
+  std::size_t neighbours = 0, held_neighbours = 0;
+};
+HeldCounts held_counts(const std::vector<FactRecord>& facts);
+
+// Whether the bound of a check is the largest value that passes (drift, update), not the smallest.
+bool is_upper_bound(const CheckResult& check);
+// "passed", "FAILED" or "not measured".
+std::string verdict_text(const CheckResult& check);
+
 // Each fact on a line: answers, probabilities, completions.
 std::string facts_table(const std::vector<FactRecord>& facts, std::size_t columns);
 

@@ -29,7 +29,7 @@ LineChart::Series line(const std::string& name, const LayerCurve& curve) {
 }
 
 // Lines over layers; none when no series has points. The y axis holds them and what is in `seen`.
-std::optional<LocateChart> line_chart(const std::string& name, const std::string& title, const Axis& y_label,
+std::optional<TitledChart> line_chart(const std::string& name, const std::string& title, const Axis& y_label,
                                       const std::vector<LineChart::Series>& series, int width,
                                       std::vector<double> seen = {}) {
   LineChart chart;
@@ -56,7 +56,7 @@ std::optional<LocateChart> line_chart(const std::string& name, const std::string
   chart.x = {"layer", -0.5, layers + 0.5, false};
   chart.y = axis_around(y_label.label, seen);
   chart.y.percent = y_label.percent;
-  return LocateChart{name, title, line_band_svg(chart)};
+  return TitledChart{title, line_band_svg(chart), name};
 }
 
 HeatMap::Row map_row(const std::string& label, bool marked, const std::vector<double>& values) {
@@ -80,11 +80,11 @@ std::string map_text(const FactTrace& trace, const Grid& grid) {
 
 }  // namespace
 
-std::vector<LocateChart> fact_maps(const FactTrace& trace, const std::string& name) {
+std::vector<TitledChart> fact_maps(const FactTrace& trace, const std::string& name) {
   const std::array<const Grid*, 3> grids = {&trace.block, &trace.mlp, &trace.attention};
   const std::array<const std::vector<std::vector<bool>>*, 3> exact = {&trace.block_exact, &trace.mlp_exact,
                                                                       &trace.attention_exact};
-  std::vector<LocateChart> charts;
+  std::vector<TitledChart> charts;
   for (std::size_t k = 0; k < grids.size(); ++k) {
     if (grids[k]->empty()) continue;
     HeatMap map;
@@ -102,17 +102,17 @@ std::vector<LocateChart> fact_maps(const FactTrace& trace, const std::string& na
         for (const bool ran : (*exact[k])[t]) row.faint.push_back(!ran);
       map.rows.push_back(std::move(row));
     }
-    charts.push_back({name + "-" + kKinds[k].key, kKinds[k].title, heat_map_svg(map)});
+    charts.push_back({kKinds[k].title, heat_map_svg(map), name + "-" + kKinds[k].key});
   }
   return charts;
 }
 
-std::vector<LocateChart> role_maps(const TraceAverage& average) {
+std::vector<TitledChart> role_maps(const TraceAverage& average) {
   double top = 0;
   for (const RoleAverage& role : average.roles)
     for (const LayerCurve* curve : {&role.block, &role.mlp, &role.attention})
       for (const double mean : curve->mean) top = std::max(top, mean);
-  std::vector<LocateChart> charts;
+  std::vector<TitledChart> charts;
   for (std::size_t k = 0; k < kKinds.size(); ++k) {
     HeatMap map;
     map.frame = {std::string("Average indirect effect: ") + kKinds[k].title, "", 520};
@@ -126,13 +126,13 @@ std::vector<LocateChart> role_maps(const TraceAverage& average) {
       any = any || !curve.mean.empty();
       map.rows.push_back(map_row(role.role, role.role.find("subject ") != std::string::npos, curve.mean));
     }
-    if (any) charts.push_back({std::string("average-") + kKinds[k].key, kKinds[k].title, heat_map_svg(map)});
+    if (any) charts.push_back({kKinds[k].title, heat_map_svg(map), std::string("average-") + kKinds[k].key});
   }
   return charts;
 }
 
-std::vector<LocateChart> role_curves(const TraceAverage& average) {
-  std::vector<LocateChart> charts;
+std::vector<TitledChart> role_curves(const TraceAverage& average) {
+  std::vector<TitledChart> charts;
   std::vector<double> seen;  // one scale for all roles
   for (const RoleAverage& role : average.roles)
     for (const LayerCurve* curve : {&role.block, &role.mlp, &role.attention})
@@ -149,8 +149,8 @@ std::vector<LocateChart> role_curves(const TraceAverage& average) {
   return charts;
 }
 
-std::vector<LocateChart> path_curves(const TraceAverage& average) {
-  std::vector<LocateChart> charts;
+std::vector<TitledChart> path_curves(const TraceAverage& average) {
+  std::vector<TitledChart> charts;
   if (average.severed_mlp.facts > 0)
     if (auto chart = line_chart(
             "severed",
@@ -173,9 +173,9 @@ std::vector<LocateChart> path_curves(const TraceAverage& average) {
   return charts;
 }
 
-std::vector<LocateChart> decision_charts(const std::vector<LayerScore>& ranking,
+std::vector<TitledChart> decision_charts(const std::vector<LayerScore>& ranking,
                                          const std::vector<TrialScore>& trial) {
-  std::vector<LocateChart> charts;
+  std::vector<TitledChart> charts;
   LayerCurve trace, scores;
   std::vector<LayerScore> by_layer = ranking;
   std::sort(by_layer.begin(), by_layer.end(),

@@ -1,16 +1,145 @@
 #include "reports/locate_report.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+
 #include "analysis/causal_trace/trace_json.h"
 #include "base/stage_clock.h"
 #include "base/strings.h"
 #include "emend/version.h"
 #include "pipeline/auto_layer.h"
 #include "pipeline/result_json.h"
+#include "report/display_text.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
 namespace emend {
 namespace {
+
+constexpr std::size_t kLevels = 6;
+// From nothing to all, in letters and in colours 16 to 255 of a terminal.
+constexpr std::array<const char*, kLevels> kShades = {"·", "░", "▒", "▓", "█", "█"};
+constexpr std::array<int, kLevels> kColours = {236, 24, 31, 38, 220, 208};
+
+std::size_t level_of(double share) {
+  if (!(share > 0.05)) return 0;
+  return std::min<std::size_t>(1 + static_cast<std::size_t>(share * (kLevels - 1)), kLevels - 1);
+}
+
+std::string cell(double share, TextColour colour, bool wide) {
+  const std::size_t level = level_of(share);
+  if (colour == TextColour::kAnsi256)
+    return "\x1b[48;5;" + std::to_string(kColours[level]) + "m" + (wide ? "  " : " ") + "\x1b[0m";
+  return std::string(kShades[level]) + (wide ? kShades[level] : "");
+}
+
+struct NamedGrid {
+  const char* name;
+  const Grid* grid;
+};
+
+std::string layer_scale(std::size_t layers, std::size_t each) {
+  std::string scale;
+  for (std::size_t l = 0; l < layers; l += 5) {
+    scale.resize(std::max(scale.size(), l * each), ' ');
+    scale += std::to_string(l);
+  }
+  return scale;
+}
+
+std::string heat_map(const FactTrace& trace, const NamedGrid& named, TextColour colour, std::size_t columns) {
+  const std::size_t layers = named.grid->at(static_cast<std::size_t>(trace.lookup())).size();
+  constexpr std::size_t kLabel = 18, kBest = 26;
+  const bool wide = columns == 0 || kLabel + 2 * layers + kBest <= columns;
+  const double whole = trace.high - trace.low;
+  std::string text = "\n";
+  text.append(named.name)
+      .append("\n")
+      .append(std::string(kLabel, ' '))
+      .append(layer_scale(layers, wide ? 2 : 1))
+      .append("\n");
+  for (std::size_t t = 0; t < named.grid->size(); ++t) {
+    const std::vector<double>& row = (*named.grid)[t];
+    if (row.empty()) continue;
+    const bool subject = static_cast<std::int64_t>(t) >= trace.subject_begin &&
+                         static_cast<std::int64_t>(t) < trace.subject_end;
+    const std::string label = one_line(trace.tokens[t]) + (subject ? " *" : "");
+    text += pad_to_width(cut_to_width(label, kLabel - 2), kLabel - 1, Align::kRight) + " ";
+    for (const double score : row) text += cell(whole > 0 ? (score - trace.low) / whole : 0, colour, wide);
+    const auto best = std::max_element(row.begin(), row.end());
+    if (*best > trace.low + 0.05 * whole)
+      text += "  " + probability_text(*best) + " at layer " + std::to_string(best - row.begin());
+    text += "\n";
+  }
+  return text;
+}
+
+std::string best_of(const LayerCurve& curve) {
+  if (curve.mean.empty()) return "-";
+  const auto best = std::max_element(curve.mean.begin(), curve.mean.end());
+  const auto layer = static_cast<std::size_t>(best - curve.mean.begin());
+  const double ci95 = curve.ci95[layer];
+  return number_text(*best) + (std::isfinite(ci95) ? " ± " + number_text(ci95, 2) : "") + " (" +
+         std::to_string(layer) + ")";
+}
+
+std::string trace_text(const FactTrace& trace, TextColour colour, std::size_t columns) {
+  std::string text = "Prompt:  " + one_line(trace.prompt) + "\nSubject: " + one_line(trace.subject) +
+                     "\nAnswer:  " + one_line(trace.answer) +
+                     (trace.correct ? "" : " (the model says " + quote(trace.said) + ")") + "\nProbability " +
+                     probability_text(trace.high) + " clean, " + probability_text(trace.low) +
+                     " with the subject corrupted\n";
+  if (trace.is_void())
+    text +=
+        "The corruption hardly changes the answer: there is nothing to restore, and the maps below mean "
+        "nothing. Try stronger noise.\n";
+  const std::array<NamedGrid, 3> grids = {
+      {{"Residual stream after one block, restored at token and layer", &trace.block},
+       {"MLP outputs of a window of layers", &trace.mlp},
+       {"Attention outputs of a window of layers", &trace.attention}}};
+  for (const NamedGrid& named : grids)
+    if (!named.grid->empty()) text += heat_map(trace, named, colour, columns);
+  text += "\n* token of the subject. From nothing to all of the answer's lost probability brought back: ";
+  for (std::size_t i = 0; i + (colour == TextColour::kNone ? 1 : 0) < kLevels; ++i)
+    text += cell(i == 0 ? 0 : (static_cast<double>(i) - 0.5) / (kLevels - 1), colour, true);
+  return text + "\n";
+}
+
+std::string average_text(const TraceAverage& average, std::size_t columns) {
+  if (average.facts == 0) return "No fact was traced.\n";
+  std::string text = count_text(average.facts) + (average.facts == 1 ? " fact" : " facts") +
+                     ". Probability of the answer: " + probability_text(average.high) + " clean, " +
+                     probability_text(average.low) + " corrupted; total effect " +
+                     number_text(average.total_effect) +
+                     (average.facts > 1 ? " ± " + number_text(average.total_effect_ci95, 2) : "") +
+                     "\nIndirect effects at their best layer (in brackets), with 95 % intervals:\n";
+  Table table({{"token", Align::kLeft},
+               {"block", Align::kRight},
+               {"MLP window", Align::kRight},
+               {"attention window", Align::kRight},
+               {"facts", Align::kRight}});
+  for (const RoleAverage& role : average.roles)
+    table.add_row({role.role, best_of(role.block), best_of(role.mlp), best_of(role.attention),
+                   std::to_string(std::max({role.block.facts, role.mlp.facts, role.attention.facts}))});
+  text += table.text(columns);
+  for (const auto& [name, curve] : average.rank_agreement)
+    text += "Ranks of the " + name +
+            " grid, one backward pass against exact runs: " + number_text(curve.mean.at(0)) + "\n";
+  return text;
+}
+
+std::string ranking_text(const std::vector<LayerScore>& ranking, std::size_t count, std::size_t columns) {
+  Table table(
+      {{"layer", Align::kRight}, {"effect of the MLP window", Align::kRight}, {"95 %", Align::kRight}});
+  for (std::size_t i = 0; i < std::min(count, ranking.size()); ++i)
+    table.add_row({std::to_string(ranking[i].layer), number_text(ranking[i].score),
+                   std::isfinite(ranking[i].ci95) ? "± " + number_text(ranking[i].ci95, 2) : "-"});
+  return table.text(columns);
+}
 
 std::string trial_text(const std::vector<TrialScore>& trial, std::size_t columns) {
   Table table({{"layer", Align::kRight},
@@ -66,6 +195,13 @@ std::vector<std::pair<std::string, std::string>> settings_of(const LocateOptions
 
 }  // namespace
 
+TextColour stdout_colour() {
+  const char* const term = std::getenv("TERM");
+  const bool dumb = term == nullptr || std::string(term) == "dumb";
+  return isatty(STDOUT_FILENO) != 0 && !dumb && std::getenv("NO_COLOR") == nullptr ? TextColour::kAnsi256
+                                                                                   : TextColour::kNone;
+}
+
 std::string locate_text(const LocateOutcome& found, TextColour colour, std::size_t columns) {
   constexpr std::size_t kShown = 5;
   std::string text;
@@ -83,8 +219,7 @@ std::string locate_text(const LocateOutcome& found, TextColour colour, std::size
   if (!found.check.empty())
     text += "\nThe same layers on other facts:\n" + trial_text(found.check, columns) +
             check_text(found.check, found.decision.layer);
-  text += "\n" + decision_text(found.decision) + "\nLayers count from 0.\n";
-  return text;
+  return text.append("\n").append(decision_text(found.decision)).append("\nLayers count from 0.\n");
 }
 
 ResultJson locate_json(const LocateOutcome& found, const Model& model) {

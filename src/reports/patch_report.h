@@ -1,4 +1,5 @@
-// What the runs over patches found (emend/patch_run.h), for people, as JSON and as JUnit.
+// What patches say of themselves, how two differ (emend/patch_algebra.h), and what the runs over them found
+// (emend/patch_run.h): for people, as JSON and as JUnit.
 #pragma once
 
 #include <cstddef>
@@ -6,10 +7,19 @@
 #include <vector>
 
 #include "base/json.h"
+#include "emend/patch.h"
+#include "emend/patch_algebra.h"
 #include "emend/patch_run.h"
 #include "report/junit.h"
 
 namespace emend {
+
+// Facts, checks, and what the patch was made with.
+std::string patch_text(const Patch& patch, std::size_t columns);
+ResultJson patch_list_json(const Patch& patch, const std::string& file);
+
+std::string difference_text(const PatchDifference& difference, std::size_t columns);
+ResultJson difference_json(const PatchDifference& difference);
 
 // Of one patch: facts, losses, checks, the differences from what it stored, and the verdict.
 std::string verified_text(const VerifiedPatch& patch, std::size_t columns);

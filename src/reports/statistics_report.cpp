@@ -9,11 +9,10 @@
 #include "base/strings.h"
 #include "emend/version.h"
 #include "pipeline/result_json.h"
-#include "report/html.h"
+#include "report/drawing.h"
 #include "report/numbers.h"
-#include "report/sparkline.h"
-#include "report/svg.h"
 #include "report/table.h"
+#include "reports/statistics_charts.h"
 
 namespace emend {
 namespace {
@@ -80,17 +79,6 @@ std::string spectra_text(const std::map<int, std::vector<double>>& spectra) {
             "  " + number_text(std::pow(10, logs.front())) + " to " + number_text(std::pow(10, logs.back())) +
             "\n";
   return text;
-}
-
-LineChart::Series spectrum_series(int layer, const std::vector<double>& logs) {
-  constexpr std::size_t kPoints = 40;
-  LineChart::Series series{"layer " + std::to_string(layer), {}};
-  for (std::size_t i = 0; i < kPoints; ++i) {
-    const std::size_t at = i * (logs.size() - 1) / (kPoints - 1);
-    series.points.push_back(
-        {static_cast<double>(at) / static_cast<double>(logs.size()), {logs[at], logs[at], logs[at]}});
-  }
-  return series;
 }
 
 }  // namespace
@@ -179,18 +167,7 @@ ResultJson statistics_json(const StatisticsSummary& summary) {
 }
 
 std::string spectra_svg(const StatisticsSummary& summary) {
-  LineChart chart;
-  chart.frame = {"Spectrum of the second moments of the keys",
-                 "Eigenvalues of C over their mean, largest first.", 720};
-  chart.x = {"share of the dimensions", 0, 1, true};
-  std::vector<double> all;
-  for (const auto& [layer, logs] : summary.log_spectra) {
-    chart.series.push_back(spectrum_series(layer, logs));
-    for (const auto& point : chart.series.back().points) all.push_back(point.y.value);
-  }
-  chart.y = axis_around("log10 of eigenvalue over mean", all);
-  std::string svg = line_band_svg(chart);
-  return svg.insert(svg.find('>') + 1, "\n<style>" + page_style() + "</style>");  // stands on its own
+  return standalone_svg(spectra_chart(summary.log_spectra).svg);
 }
 
 }  // namespace emend

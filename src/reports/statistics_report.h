@@ -29,7 +29,7 @@ ResultJson written_statistics_json(const StatisticsSummary& summary, const std::
 // What a folder holds: layers, source and spectra.
 std::string statistics_text(const StatisticsSummary& summary, std::size_t columns);
 ResultJson statistics_json(const StatisticsSummary& summary);
-// The spectra as a drawing with its own style.
+// The spectra of up to five layers as a drawing with its own style.
 std::string spectra_svg(const StatisticsSummary& summary);
 
 }  // namespace emend

@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "../support/markup_check.h"
 #include "base/files.h"
+#include "report/numbers.h"
 #include "world_edit.h"
 
 namespace emend {
@@ -36,6 +38,20 @@ TEST_F(EditCommand, WritesJunitXml) {
   const std::string xml = read_text_file(world().folder / "a.xml");
   for (const std::string word : {"<testsuite name=\"a.safetensors\"", "check neighbourhood", "\"edit "})
     EXPECT_THAT(xml, HasSubstr(word));
+}
+
+TEST_F(EditCommand, WritesAPage) {
+  EXPECT_THAT(world().run.out, HasSubstr("Report: " + (world().folder / "pages/a.html")));
+  const std::string page = read_text_file(world().folder / "pages/a.html");
+  const auto json = read_json(world().folder / "a.json");
+  EXPECT_EQ(markup_fault(page), "");
+  for (const std::string heading : {"Checks", "Facts", "How it was solved", "How it was made"})
+    EXPECT_THAT(page, HasSubstr("<h2>" + heading + "</h2>"));
+  for (const auto& edit : json["edits"]) {
+    EXPECT_THAT(page, HasSubstr(">" + edit["id"].get<std::string>() + "</th>"));
+    EXPECT_THAT(page, HasSubstr(">" + probability_text(edit["after"]["p_target"]) + "</td>"));
+  }
+  EXPECT_THAT(page, HasSubstr(json["model"]["fingerprint"].get<std::string>()));
 }
 
 TEST_F(EditCommand, WritesTheJsonOfTheContract) {

@@ -55,6 +55,25 @@ TEST_F(EditRefusals, OfTheFileItself) {
   EXPECT_THAT(missing.err, HasSubstr("missing.yaml"));
 }
 
+TEST_F(EditRefusals, OfAPageThatCannotBeWritten) {
+  const std::string file = folder_.write("a.yaml", good());
+  const auto refused = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"edit", file};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished run = run_emend(arguments);
+    EXPECT_NE(run.err, "");
+    EXPECT_EQ(run.out, "");
+    return run.code;
+  };
+  EXPECT_EQ(refused({"--report", folder_ / "r.html", "--dry-run"}), 2);
+  EXPECT_EQ(refused({"--report", file}), 2);
+  EXPECT_EQ(refused({"--report", folder_ / "a.safetensors"}), 2);
+  EXPECT_EQ(refused({"--report", folder_ / "r", "--json", folder_ / "r"}), 2);
+  EXPECT_EQ(refused({"--report", folder_ / "r", "--junit", folder_ / "r"}), 2);
+  EXPECT_EQ(refused({"--report", folder_ / "a.yaml/r.html"}), 3);
+  EXPECT_EQ(folder_.listing(), "a.yaml");
+}
+
 TEST_F(EditRefusals, OfTheModel) {
   expect_refusal(good(), "nowhere", {"--model", folder_ / "nowhere"});
   expect_refusal(good(), "tokenizer", {"--model", parity_model("gpt2")});

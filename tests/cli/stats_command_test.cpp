@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <thread>
 
+#include "../support/markup_check.h"
 #include "program.h"
+#include "report/numbers.h"
 #include "scratch_folder.h"
 #include "tests/base/temp_folder.h"
 
@@ -184,6 +186,45 @@ TEST_F(StatsCommand, ShowDrawsSpectra) {
   EXPECT_EQ(result["log10_spectrum"]["0"].size(), 768U);
   EXPECT_GT(result["layers"][0]["error_estimate"], 0);
   EXPECT_EQ(run_emend({"stats", "show", folder_ / "s", "--spectrum", "7"}).code, 3);
+}
+
+TEST_F(StatsCommand, WritesPages) {
+  const Finished made =
+      run_emend({"stats", "--model", world_model("gpt2"), "--corpus", world_text(), "--layers", "0-1",
+                 "--tokens", "4000", "--out", folder_ / "s", "--report", folder_ / "deep/made.html"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("Report: " + (folder_ / "deep/made.html")));
+  const Finished shown = run_emend(
+      {"stats", "show", folder_ / "s", "--report", folder_ / "shown.html", "--json", folder_ / "j"});
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  const auto layers = read_json(folder_ / "j")["layers"];
+  for (const std::string file : {"deep/made.html", "shown.html"}) {
+    const std::string page = test::read_all(folder_ / file);
+    EXPECT_EQ(markup_fault(page), "") << file;
+    for (const auto& layer : layers)
+      EXPECT_THAT(page, HasSubstr("<td>" + number_text(layer["effective_rank"].get<double>()) + "</td>"));
+  }
+  EXPECT_THAT(test::read_all(folder_ / "shown.html"), HasSubstr("<h2>Spectra</h2>"));
+}
+
+TEST_F(StatsCommand, RefusesAPageBeforeTheWork) {
+  const std::vector<std::string> common = {"stats", "--model", world_model("gpt2"), "--out", folder_ / "s"};
+  const auto refused = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = common;
+    all.insert(all.end(), more.begin(), more.end());
+    return run_emend(all);
+  };
+  for (const std::vector<std::string>& option :
+       {std::vector<std::string>{"--dry-run"}, {"--keep-sums"}, {"--shard", "0/2"}}) {
+    std::vector<std::string> all = {"--report", folder_ / "r.html"};
+    all.insert(all.end(), option.begin(), option.end());
+    const Finished run = refused(all);
+    EXPECT_EQ(run.code, 2);
+    EXPECT_THAT(run.err, HasSubstr("--report"));
+  }
+  EXPECT_EQ(refused({"--report", folder_ / "r", "--json", folder_ / "r"}).code, 2);
+  EXPECT_EQ(refused({"--report", folder_.path().string()}).code, 3);
+  EXPECT_EQ(folder_.listing(), "");
 }
 
 TEST_F(StatsCommand, ImportWantsTrustInTheModelsName) {

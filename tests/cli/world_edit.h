@@ -28,7 +28,7 @@ inline std::string impossible_edits(const std::string& family) {
          world_edits(0, kWorldEdits);
 }
 
-// A folder with a.yaml, its patch a.safetensors, its results a.json and a.xml, and stats/.
+// A folder with a.yaml, its patch a.safetensors, its results a.json, a.xml and pages/a.html, and stats/.
 struct EditedWorld {
   ScratchFolder folder;
   Finished run;
@@ -36,7 +36,8 @@ struct EditedWorld {
   EditedWorld() {
     if (!has_world_models()) return;
     folder.write("a.yaml", lenient_edits("gpt2"));
-    run = run_emend({"edit", folder / "a.yaml", "--json", folder / "a.json", "--junit", folder / "a.xml"});
+    run = run_emend({"edit", folder / "a.yaml", "--json", folder / "a.json", "--junit", folder / "a.xml",
+                     "--report", folder / "pages/a.html"});
   }
   static const EditedWorld& shared() {
     static const EditedWorld world;

@@ -61,12 +61,5 @@ TEST(HeatMap, TakesAScaleOfNothing) {
   EXPECT_EQ(markup_fault(heat_map_svg(map)), "");
 }
 
-TEST(StandaloneSvg, CarriesItsStyle) {
-  const std::string svg = standalone_svg(heat_map_svg(small_map()));
-  EXPECT_EQ(markup_fault(svg), "");
-  EXPECT_EQ(svg.rfind("<svg", 0), 0u);
-  EXPECT_THAT(svg, HasSubstr("prefers-color-scheme: dark"));
-}
-
 }  // namespace
 }  // namespace emend

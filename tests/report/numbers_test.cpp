@@ -52,5 +52,13 @@ TEST(PercentText, HasOneDecimal) {
   EXPECT_EQ(percent_text(kNan), "-");
 }
 
+TEST(Sparkline, DrawsTheMeanOfEachColumn) {
+  EXPECT_EQ(sparkline({0, 1}, 8, 0, 1), "▁█");
+  EXPECT_EQ(sparkline({0, 1, 1, 1}, 2, 0, 1), "▅█");
+  EXPECT_EQ(sparkline({kNan, kNan, -5, 5}, 2, 0, 1), " ▁");
+  EXPECT_EQ(sparkline({kNan, 9}, 1, 0, 1), "█");
+  EXPECT_EQ(sparkline({}, 4, 0, 1), "");
+}
+
 }  // namespace
 }  // namespace emend

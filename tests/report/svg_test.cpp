@@ -15,24 +15,13 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-TEST(AxisMarks, AreRoundAndWithinTheAxis) {
-  EXPECT_THAT(axis_marks({"", 0, 10, false}, 5), ElementsAre(0, 2, 4, 6, 8, 10));
-  EXPECT_THAT(axis_marks({"", 0.5, 2.6, false}, 2), ElementsAre(1, 2));
-  EXPECT_THAT(axis_marks({"", -1, 1, false}, 4), ElementsAre(-1, -0.5, 0, 0.5, 1));
-  EXPECT_THAT(axis_marks({"", 1, 1, false}, 4), ElementsAre());
-  EXPECT_LE(axis_marks({"", 0, 1e-7, false}, 5).size(), 11u);
-}
-
-TEST(AxisAround, HoldsAllFiniteValues) {
-  const Axis axis = axis_around("x", {1, kNaN, 3});
-  EXPECT_LT(axis.low, 1);
-  EXPECT_GT(axis.high, 3);
-  const Axis point = axis_around("x", {2, 2});
-  EXPECT_LT(point.low, point.high);
-  EXPECT_EQ(axis_around("x", {}).high, 1);
-}
 
 TEST(HistogramShares, CountEndsIn) {
   EXPECT_THAT(histogram_shares({0, 0.1, 0.5, 1, 7, kNaN, -1}, 0, 1, 2), ElementsAre(0.5, 0.5));
@@ -94,6 +83,58 @@ TEST(LineBandSvg, LeavesOutPointsWithoutAValue) {
   EXPECT_THAT(svg, HasSubstr("band s1"));
   EXPECT_THAT(svg, Not(HasSubstr("band s2")));
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
+}
+
+ChangeChart changes() {
+  ChangeChart chart;
+  chart.frame = {"Probability of the <target>", "", 400};
+  chart.x = {"p(target)", 0, 1, false};
+  chart.rows = {{"a <b>", 0, 1, true}};
+  return chart;
+}
+
+// The legend has a marker of each series, too.
+TEST(ChangeSvg, JoinsBeforeAndAfter) {
+  const std::string svg = change_svg(changes());
+  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_THAT(svg, HasSubstr("a &lt;b&gt;"));
+  EXPECT_EQ(count(svg, "dot s0 hollow"), 2u);
+  EXPECT_EQ(count(svg, "\"dot s1\""), 2u);
+  EXPECT_THAT(svg, HasSubstr(">after<"));
+  EXPECT_THAT(svg, Not(HasSubstr("does not hold")));
+  const std::size_t from = svg.rfind("<path class=\"stroke s1\" d=\"M");
+  ASSERT_NE(from, std::string::npos);
+  EXPECT_THAT(svg.substr(from, 80), HasSubstr("L376.0"));  // 1 is the right end: the width less 24
+}
+
+TEST(ChangeSvg, TellsApartWhatDoesNotHold) {
+  ChangeChart chart = changes();
+  chart.rows.push_back({"lost", 0.5, 0.25, false});
+  chart.rows.push_back({"not measured", 0.5, kNaN, true});
+  const std::string svg = change_svg(chart);
+  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_THAT(svg, HasSubstr("after: does not hold"));
+  EXPECT_EQ(count(svg, "\"dot s2\""), 2u);
+  EXPECT_EQ(count(svg, "dot s0 hollow"), 3u);
+  EXPECT_THAT(svg, HasSubstr("not measured"));
+  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+}
+
+TEST(BarSvg, DrawsLengthsInProportion) {
+  BarChart chart;
+  chart.frame = {"Norms", "", 464};
+  chart.x_label = "relative norm";
+  chart.rows = {{"ab", 0.5}, {"cd", 0.25}, {"ef", kNaN}, {"gh", 0}};
+  const std::string svg = bar_svg(chart);
+  EXPECT_EQ(markup_fault(svg), "");
+  // Labels of two letters take 2 * 7.2 + 14 = 28.4, and the plot ends 64 before the right edge.
+  EXPECT_THAT(svg, HasSubstr("width=\"371.6\""));
+  EXPECT_THAT(svg, HasSubstr("width=\"185.8\""));
+  EXPECT_EQ(count(svg, "<rect"), 3u);
+  EXPECT_THAT(svg, HasSubstr(">0.250<"));
+  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+  chart.rows.clear();
+  EXPECT_EQ(markup_fault(bar_svg(chart)), "");
 }
 
 }  // namespace

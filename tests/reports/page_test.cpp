@@ -38,5 +38,42 @@ TEST(Page, HasChartsAndSettingsOfOneForm) {
   EXPECT_EQ(markup_fault(page_html({"", "", charts + settings})), "");
 }
 
+TEST(Page, HasASummaryOnlyWhereThereIsOne) {
+  Page page{"A title", "below it", "<p>body</p>\n"};
+  EXPECT_THAT(page_html(page), Not(HasSubstr("class=\"summary\"")));
+  page.summary = "All <good>.";
+  EXPECT_THAT(page_html(page), HasSubstr("<p class=\"summary\">All &lt;good&gt;.</p>\n</header>"));
+  EXPECT_EQ(markup_fault(page_html(page)), "");
+}
+
+TEST(Page, SaysWhatMadeItAndHowLayersCount) {
+  EXPECT_THAT(page_html({"", "", "", "1.2.3"}),
+              HasSubstr("Made by emend 1.2.3. Layers count from 0.</footer>"));
+}
+
+TEST(PageTable, EscapesTextAndKnowsItsColumns) {
+  const PageTable table{"a <label>", "a <caption>", {{"<name>", true}, {"value"}}, {{{"<x>"}, {"1", "bad"}}}};
+  const std::string html = table_html(table);
+  EXPECT_EQ(markup_fault(html), "");
+  EXPECT_THAT(html, HasSubstr("aria-label=\"a &lt;label&gt;\""));
+  EXPECT_THAT(html, HasSubstr("<caption>a &lt;caption&gt;</caption>"));
+  EXPECT_THAT(html,
+              HasSubstr("<th scope=\"col\" class=\"text\">&lt;name&gt;</th><th scope=\"col\">value</th>"));
+  EXPECT_THAT(html, HasSubstr("<th scope=\"row\" class=\"text\">&lt;x&gt;</th><td class=\"bad\">1</td>"));
+}
+
+TEST(PageTable, ARowOfOneCellHeadsAGroup) {
+  const PageTable table{"figures", "", {{""}, {"a"}, {"b"}}, {{{"group"}}, {{"member"}, {"1"}, {"2"}}}};
+  const std::string html = table_html(table);
+  EXPECT_EQ(markup_fault(html), "");
+  EXPECT_THAT(html, Not(HasSubstr("<caption")));
+  EXPECT_THAT(html, HasSubstr("<th class=\"group\" colspan=\"3\" scope=\"rowgroup\">group</th></tr>"));
+  EXPECT_THAT(html, HasSubstr("<th scope=\"row\" class=\"member\">member</th><td>1</td><td>2</td>"));
+}
+
+TEST(PageTable, HoldsWithoutRows) {
+  EXPECT_EQ(markup_fault(table_html({"nothing", "", {{"a"}}, {}})), "");
+}
+
 }  // namespace
 }  // namespace emend

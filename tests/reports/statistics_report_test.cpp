@@ -56,6 +56,7 @@ TEST(StatisticsReport, SpectraAreDrawn) {
   summary.log_spectra[3] = {1.0, 0.0, -2.0};
   EXPECT_THAT(statistics_text(summary, 0), HasSubstr("layer 3  "));
   EXPECT_THAT(spectra_svg(summary), HasSubstr("<style>"));
+  EXPECT_THAT(spectra_svg(summary), HasSubstr("svg { background: var(--paper); }"));
   EXPECT_EQ(statistics_json(summary)["log10_spectrum"]["3"].size(), 3U);
 }
 

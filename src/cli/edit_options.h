@@ -1,10 +1,11 @@
-// What `emend edit` settles before it works: the edit file with the command line's word over it, and the
-// patch's path.
+// The options of `emend edit`, and what is settled before it works: the edit file with the command line's
+// word over it, and the patch's path.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/options.h"
 #include "emend/records.h"
@@ -16,10 +17,14 @@ struct EditOptions {
   std::string file;
   std::string out;           // --out; empty: not given
   std::string junit;         // --junit; empty: not given
+  std::string report;        // --report; empty: not given
   std::optional<int> layer;  // --layer
   bool dry_run = false;
   bool keep_going = false;
 };
+
+// Answers --methods and --help-method, too.
+Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& options);
 
 // Reads the edit file; --model, --bos, --statistics and --layer win over it. Throws as read_edit_file does,
 // and Error(kUsage) when nobody names a model.

@@ -1,0 +1,111 @@
+#include "cli/edit_options.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "base/nearest.h"
+#include "base/strings.h"
+#include "cli/output_check.h"
+#include "emend/editor.h"
+#include "emend/error.h"
+#include "reports/edit_report.h"
+
+namespace emend {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+
+namespace {
+
+// Options that ask about methods instead of editing.
+struct Questions {
+  bool methods = false;
+  std::string method;  // --help-method
+};
+
+void explain_method(const std::string& name) {
+  std::vector<std::string> known;
+  for (const EditorHelp& editor : list_editors()) {
+    known.push_back(editor.name);
+    if (editor.name != name) continue;
+    std::cout << method_text(editor);
+    return;
+  }
+  throw Error(ErrorKind::kUsage, "--help-method: unknown method " + quote(name) + did_you_mean(name, known));
+}
+
+void answer(const Questions& questions) {
+  if (questions.methods)
+    std::cout << methods_text(list_editors());
+  else
+    explain_method(questions.method);
+}
+
+}  // namespace
+
+Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& options) {
+  Syntax syntax;
+  syntax.command = "edit";
+  syntax.synopsis = "FILE.yaml [OPTIONS]";
+  syntax.help =
+      "Changes facts of a model as the edit file says, checks the edited model against the base, and writes "
+      "a patch.";
+  syntax.uses_statistics = true;
+  syntax.positional = "file";
+  syntax.positionals = 1;
+  Questions questions;
+  std::int64_t layer = -1;
+  syntax.own.add_options()("file", po::value(&options.file))(
+      "dry-run", po::bool_switch(&options.dry_run),
+      "only say which layers would change, at what cost, and what conflicts")(
+      "out", po::value(&options.out)->value_name("DIR"),
+      "folder of outputs whose path in the file is relative")(
+      "keep-going", po::bool_switch(&options.keep_going),
+      "leave out edits whose search fails instead of stopping")(
+      "layer", po::value(&layer)->value_name("N")->notifier([](std::int64_t value) {
+        require_at_least("layer", value, 0);
+      }),
+      "edit this layer, whatever the file says (layers count from 0)")(
+      "junit", po::value(&options.junit)->value_name("FILE"), "write edits and checks as JUnit XML")(
+      "report", po::value(&options.report)->value_name("FILE"),
+      "write an HTML page with facts, checks and charts")("methods", po::bool_switch(&questions.methods),
+                                                          "list the methods")(
+      "help-method", po::value(&questions.method)->value_name("METHOD"), "the options of a method");
+  if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
+  if (questions.methods || !questions.method.empty()) {
+    answer(questions);
+    return Parsed::kAnswered;
+  }
+  require_given(!options.file.empty(), "edit", "the edit file");
+  if (options.dry_run && !options.report.empty())
+    throw Error(ErrorKind::kUsage, "--report shows edits that were made: it does not go with --dry-run");
+  constexpr std::int64_t kMostLayers =
+      1'000'000;  // any larger number is told as this one: no model has so many
+  if (layer >= 0) options.layer = static_cast<int>(std::min(layer, kMostLayers));
+  return Parsed::kRun;
+}
+
+EditFile prepare_edit_file(const EditOptions& options) {
+  EditFile file = read_edit_file(options.file);
+  if (!options.common.model.empty()) file.model = options.common.model;
+  if (file.model.empty())
+    throw Error(ErrorKind::kUsage,
+                "edit: no model: " + options.file + " names none, so --model PATH is needed");
+  if (options.common.bos) file.bos = *options.common.bos;
+  if (!options.common.statistics.empty()) file.statistics = options.common.statistics;
+  if (options.layer) file.layer = {{*options.layer}, "--layer " + std::to_string(*options.layer)};
+  return file;
+}
+
+fs::path prepare_patch_path(const EditFile& file, const EditOptions& options) {
+  const fs::path name =
+      file.patch.empty() ? fs::path(options.file).stem().concat(".safetensors") : file.patch;
+  const fs::path folder = options.out.empty() ? fs::path(options.file).parent_path() : fs::path(options.out);
+  const fs::path path = (folder / name).lexically_normal();
+  if (!options.out.empty()) require_writable_folder(options.out);
+  require_writable_file(path);
+  require_not_among(path, {options.file, file.model});
+  return path;
+}
+
+}  // namespace emend

@@ -1,0 +1,70 @@
+#include "report/drawing.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "../support/markup_check.h"
+
+namespace emend {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+TEST(AxisMarks, AreRoundAndWithinTheAxis) {
+  EXPECT_THAT(axis_marks({"", 0, 10, false}, 5), ElementsAre(0, 2, 4, 6, 8, 10));
+  EXPECT_THAT(axis_marks({"", 0.5, 2.6, false}, 2), ElementsAre(1, 2));
+  EXPECT_THAT(axis_marks({"", -1, 1, false}, 4), ElementsAre(-1, -0.5, 0, 0.5, 1));
+  EXPECT_THAT(axis_marks({"", 1, 1, false}, 4), ElementsAre());
+  EXPECT_LE(axis_marks({"", 0, 1e-7, false}, 5).size(), 11u);
+}
+
+TEST(AxisAround, HoldsAllFiniteValues) {
+  const Axis axis = axis_around("x", {1, kNaN, 3});
+  EXPECT_LT(axis.low, 1);
+  EXPECT_GT(axis.high, 3);
+  const Axis point = axis_around("x", {2, 2});
+  EXPECT_LT(point.low, point.high);
+  EXPECT_EQ(axis_around("x", {}).high, 1);
+}
+
+TEST(Drawing, EscapesTextAndSaysWhatItShows) {
+  Drawing drawing({"a <title>", "with a <description>", 100}, 40);
+  drawing.words("p(<x>)", 1, 2, "middle");
+  drawing.path("grid", "");
+  const std::string svg = drawing.finish();
+  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_THAT(svg, HasSubstr("<title>a &lt;title&gt;</title>\n<desc>with a &lt;description&gt;</desc>"));
+  EXPECT_THAT(svg, HasSubstr("p(&lt;x&gt;)"));
+  EXPECT_THAT(svg, Not(HasSubstr("<path")));
+}
+
+TEST(Scale, KeepsWhatIsOutsideAtTheEnds) {
+  const Scale x{0, 2, 100, 200};
+  EXPECT_EQ(x(0.5), 125);
+  EXPECT_EQ(x(-1), 100);
+  EXPECT_EQ(x(7), 200);
+}
+
+TEST(Legend, BreaksLinesAtTheWidthOfTheChart) {
+  const std::vector<std::string> names = {"one", "another"};
+  EXPECT_LT(draw_legend(nullptr, names, 0, 400), draw_legend(nullptr, names, 0, 100));
+}
+
+TEST(StandaloneSvg, CarriesItsStyle) {
+  Drawing drawing({"a <title>", "", 100}, 40);
+  const std::string svg = standalone_svg(drawing.finish());
+  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_EQ(svg.rfind("<svg", 0), 0u);
+  EXPECT_THAT(svg, HasSubstr(">\n<style>"));
+  EXPECT_THAT(svg, HasSubstr("prefers-color-scheme: dark"));
+  EXPECT_THAT(svg, HasSubstr("svg { background: var(--paper); }"));
+}
+
+}  // namespace
+}  // namespace emend
