@@ -1,5 +1,4 @@
-// Regexes of tokenizer files, run by PCRE2 so that they split as the engine behind `tokenizers` (Oniguruma,
-// Unicode 16) does.
+// Regexes of tokenizer files, run by Oniguruma in its own syntax, as `tokenizers` runs them.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +14,10 @@ namespace emend::text {
 // A compiled pattern; immutable, usable by any number of RegexMatchers at once.
 class Regex {
  public:
-  // `where` names file and field in messages. Throws Error(kFormat) when the pattern does not compile, or
-  // holds one of the constructs that Oniguruma reads in another way than PCRE2 (class intersection, `\h`,
-  // `(?m`).
+  // `where` names file and field in messages. Throws Error(kFormat) if the pattern does not compile, or if it
+  // holds
+  // `[:^` and the installed Oniguruma is older than 6.9.9, which reads a negated bracket such as
+  // `[[:^alpha:]]` as a set of letters.
   Regex(std::string pattern, std::string where);
   ~Regex();
   Regex(Regex&&) noexcept;
@@ -45,8 +45,8 @@ class RegexMatcher {
   RegexMatcher& operator=(const RegexMatcher&) = delete;
 
   // All matches in `subject` (valid UTF-8), leftmost first, none overlapping. An empty match right behind
-  // another match is left out. The result is valid until the next call. Throws Error(kFormat) when the
-  // pattern takes too many steps.
+  // another match is left out. The result is valid until the next call. Throws Error(kFormat) if the
+  // pattern takes too many steps or too much memory.
   const std::vector<ByteSpan>& find_all(std::string_view subject);
 
  private:
@@ -54,7 +54,6 @@ class RegexMatcher {
   const Regex& regex_;
   std::unique_ptr<State> state_;
   std::vector<ByteSpan> matches_;
-  std::string stand_ins_;
 };
 
 }  // namespace emend::text

@@ -2,57 +2,13 @@
 
 #include <utf8proc.h>
 
-#include <algorithm>
-#include <array>
+#include "text/newer_characters.h"
 
 namespace emend::text {
 namespace {
 
-// 3 bytes each in UTF-8.
-constexpr char32_t kUpper3 = 0x1E00, kLower3 = 0x1E01, kFormat3 = 0x200B;
-// 4 bytes each in UTF-8.
-constexpr char32_t kUpper4 = 0x10400, kLower4 = 0x10428, kModifier4 = 0x16F93, kLetter4 = 0x10450;
-constexpr char32_t kDigit4 = 0x104A0, kNumber4 = 0x10107;
-
-struct StandIn {
-  char32_t first, last, stand_in;
-};
-
-// In order of code points.
-constexpr std::array kStandIns = std::to_array<StandIn>({
-    {0x180E, 0x180E, kFormat3},     {0x1C89, 0x1C89, kUpper3},      {0x1C8A, 0x1C8A, kLower3},
-    {0xA7CB, 0xA7CC, kUpper3},      {0xA7CD, 0xA7CD, kLower3},      {0xA7DA, 0xA7DA, kUpper3},
-    {0xA7DB, 0xA7DB, kLower3},      {0xA7DC, 0xA7DC, kUpper3},      {0x105C0, 0x105F3, kLetter4},
-    {0x10D40, 0x10D49, kDigit4},    {0x10D4A, 0x10D4D, kLetter4},   {0x10D4E, 0x10D4E, kModifier4},
-    {0x10D4F, 0x10D4F, kLetter4},   {0x10D50, 0x10D65, kUpper4},    {0x10D6F, 0x10D6F, kModifier4},
-    {0x10D70, 0x10D85, kLower4},    {0x10EC2, 0x10EC4, kLetter4},   {0x1123F, 0x11240, kLetter4},
-    {0x11380, 0x11389, kLetter4},   {0x1138B, 0x1138B, kLetter4},   {0x1138E, 0x1138E, kLetter4},
-    {0x11390, 0x113B5, kLetter4},   {0x113B7, 0x113B7, kLetter4},   {0x113D1, 0x113D1, kLetter4},
-    {0x113D3, 0x113D3, kLetter4},   {0x116D0, 0x116E3, kDigit4},    {0x11BC0, 0x11BE0, kLetter4},
-    {0x11BF0, 0x11BF9, kDigit4},    {0x11F02, 0x11F02, kLetter4},   {0x11F04, 0x11F10, kLetter4},
-    {0x11F12, 0x11F33, kLetter4},   {0x11F50, 0x11F59, kDigit4},    {0x1342F, 0x1342F, kLetter4},
-    {0x13441, 0x13446, kLetter4},   {0x13460, 0x143FA, kLetter4},   {0x16100, 0x1611D, kLetter4},
-    {0x16130, 0x16139, kDigit4},    {0x16D40, 0x16D42, kModifier4}, {0x16D43, 0x16D6A, kLetter4},
-    {0x16D6B, 0x16D6C, kModifier4}, {0x16D70, 0x16D79, kDigit4},    {0x18CFF, 0x18CFF, kLetter4},
-    {0x1B132, 0x1B132, kLetter4},   {0x1B155, 0x1B155, kLetter4},   {0x1CCF0, 0x1CCF9, kDigit4},
-    {0x1D2C0, 0x1D2D3, kNumber4},   {0x1DF25, 0x1DF2A, kLower4},    {0x1E030, 0x1E06D, kModifier4},
-    {0x1E4D0, 0x1E4EA, kLetter4},   {0x1E4EB, 0x1E4EB, kModifier4}, {0x1E4F0, 0x1E4F9, kDigit4},
-    {0x1E5D0, 0x1E5ED, kLetter4},   {0x1E5F0, 0x1E5F0, kLetter4},   {0x1E5F1, 0x1E5FA, kDigit4},
-    {0x2B739, 0x2B739, kLetter4},   {0x2EBF0, 0x2EE5D, kLetter4},   {0x31350, 0x323AF, kLetter4},
-});
-
-// The code point itself when it needs none.
-char32_t stand_in(char32_t code_point) {
-  if (code_point < kStandIns.front().first) return code_point;
-  const auto after =
-      std::upper_bound(kStandIns.begin(), kStandIns.end(), code_point,
-                       [](char32_t value, const StandIn& range) { return value < range.first; });
-  const StandIn& range = *(after - 1);
-  return code_point <= range.last ? range.stand_in : code_point;
-}
-
 utf8proc_category_t category(char32_t code_point) {
-  return utf8proc_category(static_cast<utf8proc_int32_t>(stand_in(code_point)));
+  return utf8proc_category(static_cast<utf8proc_int32_t>(older_twin(code_point)));
 }
 
 unsigned char byte_at(std::string_view text, std::size_t i) {
@@ -195,24 +151,6 @@ std::size_t leading_white_space(std::string_view text) {
     end += next.length;
   }
   return end;
-}
-
-std::string_view with_stand_ins(std::string_view text, std::string& storage) {
-  bool copied = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    // All of them begin with one of these bytes: E1 (U+1000..1FFF), EA (U+A000..AFFF), F0 (U+10000..3FFFF).
-    const unsigned char byte = byte_at(text, i);
-    if (byte != 0xE1 && byte != 0xEA && byte != 0xF0) continue;
-    const CodePoint next = code_point_at(text, i);
-    const char32_t replaced = stand_in(next.code_point);
-    if (replaced == next.code_point) continue;
-    if (!copied) storage.assign(text);
-    copied = true;
-    std::string bytes;
-    append_utf8(bytes, replaced);
-    storage.replace(i, bytes.size(), bytes);
-  }
-  return copied ? std::string_view(storage) : text;
 }
 
 }  // namespace emend::text

@@ -28,7 +28,8 @@ void append_utf8(std::string& text, char32_t code_point);
 // Unicode's White_Space.
 bool is_white_space(char32_t code_point);
 
-// General categories Nd, Nl and No of Unicode 17 (Rust's tables are newer than those behind the regexes).
+// General categories Nd, Nl and No of Unicode 17 (the tables of Rust are newer than those behind the
+// regexes).
 bool is_number(char32_t code_point);
 
 // `\w` as Rust's regexes have it: letters, marks, decimal digits, connectors, joiners.
@@ -37,11 +38,5 @@ bool is_word(char32_t code_point);
 // Begin of the white space at the end of `text`, and end of that at its begin.
 std::size_t trailing_white_space(std::string_view text);
 std::size_t leading_white_space(std::string_view text);
-
-// Unicode 15 and 16 added letters and numbers that older tables call unassigned, and U+180E is white space to
-// PCRE2 but not to Unicode. A regex sees the right classes when each of these is replaced by another
-// character of the same category and the same length in UTF-8, so that offsets stay. Returns `text` itself
-// when it holds none of them, otherwise a view of `storage`.
-std::string_view with_stand_ins(std::string_view text, std::string& storage);
 
 }  // namespace emend::text

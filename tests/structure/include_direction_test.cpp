@@ -115,7 +115,7 @@ const std::vector<LibraryRule> kLibraries = {
     {"boost/", {"cli"}},
     {"Eigen/", {"linalg"}},
     {"unsupported/Eigen/", {"linalg"}},
-    {"pcre2", {"text"}},
+    {"oniguruma", {"text"}},
     {"utf8proc", {"text", "report"}},
     {"kainjow/", {"report"}},
     {"spdlog/", {"base"}},

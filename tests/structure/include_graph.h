@@ -27,7 +27,7 @@ struct FolderRules {
 
 // A third-party library that only some folders may see.
 struct LibraryRule {
-  std::string prefix;  // "torch/" or "pcre2.h"
+  std::string prefix;  // "torch/" or "oniguruma.h"
   std::set<std::string> folders;
 };
 

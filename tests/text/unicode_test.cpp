@@ -56,20 +56,6 @@ TEST(Unicode, WhiteSpaceAtBothEnds) {
   EXPECT_EQ(trailing_white_space("  "), 0u);
 }
 
-TEST(Unicode, StandInsKeepEveryOffset) {
-  const std::string text = "a\u180e\u1c89\ua7cd\U00010d4e\U00031350z";
-  std::string storage;
-  const std::string_view seen = with_stand_ins(text, storage);
-  ASSERT_EQ(seen.size(), text.size());
-  for (std::size_t i = 0; i < text.size();) {
-    EXPECT_EQ(code_point_at(seen, i).length, code_point_at(text, i).length);
-    i += code_point_at(text, i).length;
-  }
-  EXPECT_NE(seen, text);
-  const std::string plain = "\u1c80 \ua000 \U0001f469";
-  EXPECT_EQ(with_stand_ins(plain, storage).data(), plain.data());
-}
-
 TEST(ByteAlphabet, SpellsAllBytesAndReadsThemBack) {
   std::string bytes;
   for (int byte = 0; byte < 256; ++byte) bytes.push_back(static_cast<char>(byte));
