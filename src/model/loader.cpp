@@ -184,8 +184,7 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
   const ModelConfig& c = model.config;
   const double block_rows =
       static_cast<double>(c.d_ff) + static_cast<double>(c.heads + c.kv_heads) * c.head_dim;
-  const double table_rows =
-      static_cast<double>(c.vocab) + (c.positions == PositionKind::kLearned ? c.max_positions : 0);
+  const double table_rows = static_cast<double>(c.vocab) + (c.learned_positions ? c.max_positions : 0);
   if ((c.layers * block_rows + table_rows) * c.d_model > 2.0 * stored + 1e6)
     throw Error(ErrorKind::kModel, fmt::format("{}: describes a model far larger than the tensors in {}",
                                                values.where(), file->path().string()));

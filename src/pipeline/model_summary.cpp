@@ -4,37 +4,10 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
+#include "model/role_table.h"
 
 namespace emend {
 namespace {
-
-std::int64_t size_of(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.numel() : 0;
-}
-
-std::vector<std::pair<std::string, std::int64_t>> count_parameters(const Model& model) {
-  const ModelWeights& weights = model.weights();
-  std::int64_t attention = 0;
-  std::int64_t mlp_in = 0;
-  std::int64_t mlp_down = 0;
-  std::int64_t norms = size_of(weights.final_norm) + size_of(weights.final_norm_bias);
-  for (const BlockWeights& block : weights.blocks) {
-    attention += size_of(block.qkv) + size_of(block.qkv_bias) + size_of(block.attention_out) +
-                 size_of(block.attention_out_bias);
-    mlp_in += size_of(block.mlp_in) + size_of(block.mlp_in_bias);
-    mlp_down += size_of(block.mlp_down) + size_of(block.mlp_down_bias);
-    norms += size_of(block.attention_norm) + size_of(block.attention_norm_bias) + size_of(block.mlp_norm) +
-             size_of(block.mlp_norm_bias);
-  }
-  const std::int64_t head = model.config().tied_head ? 0 : size_of(weights.head) + size_of(weights.head_bias);
-  return {{"token embedding", size_of(weights.token_embedding)},
-          {"position embedding", size_of(weights.position_embedding)},
-          {"attention", attention},
-          {"MLP up (keys)", mlp_in},
-          {"MLP down (values)", mlp_down},
-          {"norms", norms},
-          {model.config().tied_head ? "head (tied)" : "head", head}};
-}
 
 std::string chat_kind(const Tokenizer& tokenizer) {
   if (tokenizer.chat_template().empty()) return "none";
@@ -77,7 +50,7 @@ void check_round_trip(const Tokenizer& tokenizer) {
 
 ModelSummary summarize_model(const Model& model) {
   ModelSummary summary;
-  summary.parts = count_parameters(model);
+  summary.parts = count_parameters(model.config(), model.weights());
   for (const auto& [part, count] : summary.parts) summary.parameters += count;
   for (const RoleEntry& entry : model.roles()) ++summary.stored_types[entry.stored_type];
   if (model.has_tokenizer()) summary.tokenizer = summarize_tokenizer(model.tokenizer());

@@ -25,22 +25,23 @@ inline ModelConfig tiny_config(const std::string& family, int layers = 4) {
   if (family == "gpt2") {
     c.d_ff = 96;
     c.kv_heads = 4;
-    c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
+    c.block.qkv_bias = c.block.attention_out_bias = c.block.mlp_bias = true;
   } else if (family == "gptj") {
     c.d_ff = 96;
     c.kv_heads = 4;
-    c.positions = PositionKind::kRotaryInterleaved;
-    c.rotary_frequencies = rotary_frequencies(4, 10000.0);
-    c.parallel_blocks = c.mlp_bias = c.head_bias = true;
+    c.learned_positions = false;
+    c.rotary = {{RotaryPairs::kInterleaved, rotary_frequencies(4, 10000.0)}};
+    c.block.parallel = c.block.mlp_bias = c.head_bias = true;
+    c.block.mlp_norm = false;
     c.tied_head = false;
   } else {
     c.d_ff = 80;
     c.kv_heads = 2;
-    c.norm = NormKind::kRmsNorm;
-    c.positions = PositionKind::kRotaryHalfSplit;
-    c.rotary_frequencies = rotary_frequencies(c.head_dim, 10000.0);
-    c.activation = ActivationKind::kSilu;
-    c.gated_mlp = true;
+    c.block.norm = NormKind::kRmsNorm;
+    c.learned_positions = false;
+    c.rotary = {{RotaryPairs::kHalfSplit, rotary_frequencies(c.head_dim, 10000.0)}};
+    c.block.activation = ActivationKind::kSilu;
+    c.block.gated_mlp = true;
     c.tied_head = false;
   }
   return c;

@@ -20,7 +20,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   c.d_ff = v.integer({"n_inner", "gpt2.feed_forward_length"}, 4 * c.d_model);
   c.vocab = v.is_gguf() ? 0 : v.integer({"vocab_size", ""});
   c.max_positions = v.integer({"n_positions", "gpt2.context_length"});
-  c.norm_eps = v.number({"layer_norm_epsilon", "gpt2.attention.layer_norm_epsilon"}, 1e-5);
+  c.block.norm_eps = v.number({"layer_norm_epsilon", "gpt2.attention.layer_norm_epsilon"}, 1e-5);
   const std::string activation = v.text({"activation_function", ""}, "gelu_new");
   if (activation != "gelu_new" && activation != "gelu_pytorch_tanh")
     throw Error(
@@ -30,10 +30,10 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
             v.where(), quote(activation)));
   if (!v.boolean({"scale_attn_weights", ""}, true))
     throw Error(ErrorKind::kModel, v.where() + ": scale_attn_weights false is not supported");
-  c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
+  c.block.qkv_bias = c.block.attention_out_bias = c.block.mlp_bias = true;
   c.tied_head =
       v.is_gguf() ? file.find("output.weight") == nullptr : v.boolean({"tie_word_embeddings", ""}, true);
-  c.scale_by_layer = v.boolean({"scale_attn_by_inverse_layer_idx", ""}, false);
+  c.block.scale_by_layer = v.boolean({"scale_attn_by_inverse_layer_idx", ""}, false);
   return c;
 }
 

@@ -25,7 +25,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile&) {
   c.d_ff = v.integer({"n_inner", ""}, 4 * c.d_model);
   c.vocab = v.integer({"vocab_size", ""});
   c.max_positions = v.integer({"n_positions", ""});
-  c.norm_eps = v.number({"layer_norm_epsilon", ""}, 1e-5);
+  c.block.norm_eps = v.number({"layer_norm_epsilon", ""}, 1e-5);
   const std::string activation = v.text({"activation_function", ""}, "gelu_new");
   if (activation != "gelu_new" && activation != "gelu_pytorch_tanh")
     throw Error(
@@ -38,10 +38,11 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile&) {
     throw Error(ErrorKind::kModel,
                 fmt::format("{}: rotary_dim is {}; it must be even and at most the head size, {}", v.where(),
                             turned, c.head_dim));
-  c.positions = PositionKind::kRotaryInterleaved;
-  c.rotary_frequencies = rotary_frequencies(turned, kRotaryBase);
-  c.parallel_blocks = true;
-  c.mlp_bias = true;
+  c.learned_positions = false;
+  c.rotary = {{RotaryPairs::kInterleaved, rotary_frequencies(turned, kRotaryBase)}};
+  c.block.parallel = true;
+  c.block.mlp_norm = false;
+  c.block.mlp_bias = true;
   c.tied_head = v.boolean({"tie_word_embeddings", ""}, false);
   c.head_bias = true;
   return c;

@@ -22,11 +22,13 @@ void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
     throw Error(ErrorKind::kModel,
                 fmt::format("{}: the head size is {}; it must be even and positive", v.where(), c.head_dim));
   const double base = v.number(rope_setting(v, "rope_theta", "llama.rope.freq_base"), 10000.0);
-  c.rotary_frequencies = rotary_frequencies(c.head_dim, base);
+  c.learned_positions = false;
+  c.rotary = {{RotaryPairs::kHalfSplit, rotary_frequencies(c.head_dim, base)}};
+  std::vector<double>& frequencies = c.rotary.front().frequencies;
   if (v.is_gguf()) {
     // The converter reorders query and key rows so that the pairs lie side
     // by side; scores are the same either way.
-    c.positions = PositionKind::kRotaryInterleaved;
+    c.rotary.front().pairs = RotaryPairs::kInterleaved;
     const std::int64_t rotated = v.integer({"", "llama.rope.dimension_count"}, c.head_dim);
     if (rotated != c.head_dim)
       throw Error(ErrorKind::kModel,
@@ -34,7 +36,7 @@ void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
                               v.where(), rotated, c.head_dim));
     const std::string scaling = v.text({"", "llama.rope.scaling.type"}, "none");
     if (scaling == "linear") {
-      for (double& f : c.rotary_frequencies) f /= v.number({"", "llama.rope.scaling.factor"});
+      for (double& f : frequencies) f /= v.number({"", "llama.rope.scaling.factor"});
     } else if (scaling != "none") {
       throw Error(ErrorKind::kModel,
                   fmt::format("{}: rope scaling {} is not supported", v.where(), quote(scaling)));
@@ -42,20 +44,19 @@ void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
     if (const TensorInfo* factors =
             file.find("rope_freqs.weight")) {  // Llama 3's scaling, worked out by the converter
       std::vector<float> divisors(static_cast<std::size_t>(factors->elements()));
-      if (divisors.size() != c.rotary_frequencies.size())
+      if (divisors.size() != frequencies.size())
         throw Error(ErrorKind::kModel, fmt::format("{}: rope_freqs.weight has {} values, expected {}",
-                                                   v.where(), divisors.size(), c.rotary_frequencies.size()));
+                                                   v.where(), divisors.size(), frequencies.size()));
       read_as_float32(file, *factors, divisors);
-      for (std::size_t i = 0; i < divisors.size(); ++i) c.rotary_frequencies[i] /= divisors[i];
+      for (std::size_t i = 0; i < divisors.size(); ++i) frequencies[i] /= divisors[i];
     }
     return;
   }
-  c.positions = PositionKind::kRotaryHalfSplit;
   const SettingName newer = rope_setting(v, "rope_type", ""), older = rope_setting(v, "type", "");
   const std::string type = v.text(newer, v.text(older, "default"));
   const SettingName factor = rope_setting(v, "factor", "");
   if (type == "linear") {
-    for (double& f : c.rotary_frequencies) f /= v.number(factor);
+    for (double& f : frequencies) f /= v.number(factor);
   } else if (type == "llama3") {
     Llama3Scaling scaling;
     scaling.factor = v.number(factor);
@@ -63,7 +64,7 @@ void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
     scaling.high_freq_factor = v.number(rope_setting(v, "high_freq_factor", ""));
     scaling.original_max_positions = static_cast<double>(
         v.integer(rope_setting(v, "original_max_position_embeddings", ""), c.max_positions));
-    scale_llama3(c.rotary_frequencies, scaling);
+    scale_llama3(frequencies, scaling);
   } else if (type != "default") {
     throw Error(ErrorKind::kModel,
                 fmt::format("{}: rope_type {} is not supported; known: default, linear, llama3", v.where(),
@@ -83,22 +84,22 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   c.vocab = v.integer({"vocab_size", "llama.vocab_size"},
                       v.is_gguf() ? std::optional<std::int64_t>(0) : std::nullopt);
   c.max_positions = v.integer({"max_position_embeddings", "llama.context_length"});
-  c.norm = NormKind::kRmsNorm;
-  c.norm_eps = v.number({"rms_norm_eps", "llama.attention.layer_norm_rms_epsilon"});
+  c.block.norm = NormKind::kRmsNorm;
+  c.block.norm_eps = v.number({"rms_norm_eps", "llama.attention.layer_norm_rms_epsilon"});
   const std::string activation = v.text({"hidden_act", ""}, "silu");
   if (activation != "silu" && activation != "swish")
     throw Error(ErrorKind::kModel, fmt::format("{}: hidden_act {} is not supported for llama; known: silu",
                                                v.where(), quote(activation)));
-  c.activation = ActivationKind::kSilu;
-  c.gated_mlp = true;
+  c.block.activation = ActivationKind::kSilu;
+  c.block.gated_mlp = true;
   if (v.is_gguf()) {
-    c.qkv_bias = file.find("blk.0.attn_q.bias") != nullptr;
-    c.attention_out_bias = file.find("blk.0.attn_output.bias") != nullptr;
-    c.mlp_bias = file.find("blk.0.ffn_down.bias") != nullptr;
+    c.block.qkv_bias = file.find("blk.0.attn_q.bias") != nullptr;
+    c.block.attention_out_bias = file.find("blk.0.attn_output.bias") != nullptr;
+    c.block.mlp_bias = file.find("blk.0.ffn_down.bias") != nullptr;
     c.tied_head = file.find("output.weight") == nullptr;
   } else {
-    c.qkv_bias = c.attention_out_bias = v.boolean({"attention_bias", ""}, false);
-    c.mlp_bias = v.boolean({"mlp_bias", ""}, false);
+    c.block.qkv_bias = c.block.attention_out_bias = v.boolean({"attention_bias", ""}, false);
+    c.block.mlp_bias = v.boolean({"mlp_bias", ""}, false);
     c.tied_head = v.boolean({"tie_word_embeddings", ""}, false);
   }
   read_rope(v, file, c);
