@@ -62,6 +62,8 @@ struct BlockSpec {
   // --- sums
   bool parallel = false;           // the MLP reads the stream that entered the block, not attention's sum
   double residual_multiplier = 1;  // factor of what each half adds
+
+  bool operator==(const BlockSpec&) const = default;
 };
 constexpr int kNoRotary = -1;
 
