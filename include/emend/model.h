@@ -30,10 +30,13 @@ struct RotaryTable {
   // Radians a position, scaling applied: one for each pair of head dimensions that turns, [head_dim / 2] or
   // fewer. The dimensions behind them stand still.
   std::vector<double> frequencies = {};
-  // Those of rows of more than `long_from` positions (longrope); empty: the same as of short ones.
-  std::vector<double> long_frequencies = {};
+  // Rows of more than `long_from` positions turn otherwise from their beginning; 0: all rows turn alike. They
+  // have frequencies of their own (longrope), or a base that grows with the row's length L (dynamic): base
+  // ((factor L / long_from) - (factor - 1))^(n / (n - 2)), n being the dimensions that turn.
   std::int64_t long_from = 0;
-  double amplitude = 1;  // factor of cosine and sine (yarn, longrope)
+  std::vector<double> long_frequencies = {};
+  double base = 0, dynamic_factor = 0;  // of the latter only
+  double amplitude = 1;                 // factor of cosine and sine (yarn, longrope)
 };
 
 // One block: what it does with the residual stream.

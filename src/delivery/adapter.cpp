@@ -76,7 +76,7 @@ OrderedJson peft_config(const Family& family, const std::vector<AdapterModule>& 
                         {"lora_alpha", rank},
                         {"lora_dropout", 0.0},
                         {"bias", "none"},
-                        {"fan_in_fan_out", role_tensor(family, Role::kMlpDown).conv1d},
+                        {"fan_in_fan_out", role_tensor(family, Role::kMlpDown).form == StoredForm::kConv1d},
                         {"inference_mode", true},
                         {"modules_to_save", nullptr},
                         {"use_rslora", false},

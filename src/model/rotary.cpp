@@ -47,6 +47,21 @@ at::Tensor angles_at(const at::Tensor& positions, const std::vector<double>& fre
   return positions.to(at::kFloat).unsqueeze(1) * f.unsqueeze(0);  // [N, pairs]
 }
 
+// Angles of tokens whose rows are long.
+at::Tensor long_angles(const RotaryTable& table, const at::Tensor& positions, const at::Tensor& row_lengths,
+                       const at::Device& device) {
+  if (table.dynamic_factor == 0) return angles_at(positions, table.long_frequencies, device);
+  const auto turned = static_cast<double>(2 * table.frequencies.size());
+  const at::Tensor stretched =
+      (row_lengths.to(at::kFloat) * table.dynamic_factor / static_cast<double>(table.long_from) -
+       (table.dynamic_factor - 1))
+          .clamp_min(1.0);
+  const at::Tensor base = at::pow(stretched, turned / (turned - 2)) * table.base;  // [N]
+  const at::Tensor exponent =
+      at::arange(static_cast<std::int64_t>(table.frequencies.size()), base.options()) * (2 / turned);
+  return positions.to(at::kFloat).unsqueeze(1) / at::pow(base.unsqueeze(1), exponent.unsqueeze(0));
+}
+
 }  // namespace
 
 void scale_yarn(std::vector<double>& frequencies, double base, const YarnScaling& s) {
@@ -73,11 +88,11 @@ double yarn_amplitude(double factor, double m) {
 }
 
 Rotation make_rotation(const RotaryTable& table, std::int64_t head_dim, const at::Tensor& positions,
-                       const at::Tensor& is_long, const at::TensorOptions& options) {
+                       const at::Tensor& row_lengths, const at::TensorOptions& options) {
   at::Tensor angles = angles_at(positions, table.frequencies, options.device());
-  if (is_long.defined() && !table.long_frequencies.empty())
-    angles = at::where(is_long.unsqueeze(1), angles_at(positions, table.long_frequencies, options.device()),
-                       angles);
+  if (row_lengths.defined() && table.long_from > 0)
+    angles = at::where((row_lengths > table.long_from).unsqueeze(1),
+                       long_angles(table, positions, row_lengths, options.device()), angles);
   const bool neighbours = table.pairs == RotaryPairs::kInterleaved;
   const auto spread = [&](const at::Tensor& first, const at::Tensor& second) {
     return neighbours ? at::stack({first, second}, 2).flatten(1) : at::cat({first, second}, 1);

@@ -37,10 +37,10 @@ struct Rotation {
   at::Tensor cos, sin;
 };
 
-// Worked out in float32, given in the dtype of `options`. `is_long` [N] bool: whose row is one of the long
-// ones (RotaryTable::long_from); undefined: none is.
+// Worked out in float32, given in the dtype of `options`. `row_lengths` [N] int64: how long each token's row
+// is, for tables that ask (RotaryTable::long_from); undefined: no row is long.
 Rotation make_rotation(const RotaryTable& table, std::int64_t head_dim, const at::Tensor& positions,
-                       const at::Tensor& is_long, const at::TensorOptions& options);
+                       const at::Tensor& row_lengths, const at::TensorOptions& options);
 
 // x [N, heads, h] with every pair (a, b) -> (a cos - b sin, b cos + a sin): x cos + partner(x) sin.
 at::Tensor rotate(const at::Tensor& x, const Rotation& rotation);

@@ -182,32 +182,31 @@ at::Tensor RowLayout::select_cache_rows(const at::Tensor& cached) const {
   return cache_rows_.defined() ? cached.index_select(0, cache_rows_) : cached;
 }
 
-// Which of the tokens lie in rows of more positions than the table's change; undefined: none.
-at::Tensor RowLayout::long_tokens(const RotaryTable& table, const at::Device& device) const {
-  if (table.long_frequencies.empty()) return {};
-  std::vector<std::int64_t> is_long;
-  for (std::size_t row = 0; row < lengths_.size(); ++row) {
-    const std::int64_t end = starts_[row] + lengths_[row];
-    is_long.push_back(end > table.long_from ? 1 : 0);
-    if (starts_[row] > 0 && starts_[row] <= table.long_from && end > table.long_from)
+// The length of each token's row; undefined where the table turns all of these rows as short ones.
+at::Tensor RowLayout::row_lengths_for(const RotaryTable& table, const at::Device& device) const {
+  std::vector<std::int64_t> ends;
+  for (std::size_t row = 0; row < lengths_.size(); ++row) ends.push_back(starts_[row] + lengths_[row]);
+  const auto is_long = [&](std::int64_t end) { return table.long_from > 0 && end > table.long_from; };
+  if (std::none_of(ends.begin(), ends.end(), is_long)) return {};
+  for (std::size_t row = 0; row < ends.size(); ++row) {
+    const bool turned_otherwise = starts_[row] <= table.long_from || table.dynamic_factor != 0;
+    if (starts_[row] > 0 && is_long(ends[row]) && turned_otherwise)
       throw Error(ErrorKind::kModel,
                   fmt::format("a row grows from {} to {} tokens, but the model turns rows of more than {} "
                               "tokens otherwise from their beginning; run it as a whole",
-                              starts_[row], end, table.long_from));
+                              starts_[row], ends[row], table.long_from));
   }
-  const std::int64_t count = std::count(is_long.begin(), is_long.end(), 1);
-  if (count == 0) return {};
-  if (count < rows_ && shares_tokens_)
+  if (shares_tokens_ && std::any_of(ends.begin(), ends.end(), [&](auto end) { return end != ends.front(); }))
     throw Error(ErrorKind::kModel,
-                fmt::format("rows of up to {} tokens and longer ones share no tokens in this model",
+                fmt::format("rows of different lengths, some over {} tokens, share no tokens in this model",
                             table.long_from));
-  return index_tensor(is_long, device).index_select(0, row_of_token_).to(at::kBool);
+  return index_tensor(ends, device).index_select(0, row_of_token_);
 }
 
 void RowLayout::place_rotations(const ModelConfig& config, const at::TensorOptions& options) {
   for (const RotaryTable& table : config.rotary)
     rotations_.push_back(
-        make_rotation(table, config.head_dim, positions_, long_tokens(table, options.device()), options));
+        make_rotation(table, config.head_dim, positions_, row_lengths_for(table, options.device()), options));
 }
 
 // Keys are either the cache's slots 0 .. end (append behind a prefix: the new ones are among them), or prefix

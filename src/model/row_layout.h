@@ -78,7 +78,7 @@ class RowLayout {
   at::Tensor alibi_of(const ModelConfig& config, std::int64_t rows) const;
   void place_cuts(const PassInput& input);
   void place_rotations(const ModelConfig& config, const at::TensorOptions& options);
-  at::Tensor long_tokens(const RotaryTable& table, const at::Device& device) const;
+  at::Tensor row_lengths_for(const RotaryTable& table, const at::Device& device) const;
   std::vector<Cut> cuts_in(int block) const;
   at::Tensor cut_mask(const at::Tensor& mask, const std::vector<Cut>& cuts) const;
   at::Tensor grouped(const at::Tensor& mask) const;

@@ -23,13 +23,14 @@ class Choices {
 };
 
 std::string table_text(const RotaryTable& table) {
-  return fmt::format("pairs {}, frequencies {}, long {} from {}, amplitude {}", static_cast<int>(table.pairs),
-                     fmt::join(table.frequencies, " "), fmt::join(table.long_frequencies, " "),
-                     table.long_from, table.amplitude);
+  return fmt::format("pairs {}, frequencies {}, long {} from {}, base {} times {}, amplitude {}",
+                     static_cast<int>(table.pairs), fmt::join(table.frequencies, " "),
+                     fmt::join(table.long_frequencies, " "), table.long_from, table.base,
+                     table.dynamic_factor, table.amplitude);
 }
 
 bool is_plain(const RotaryTable& table) {
-  return table.long_frequencies.empty() && table.amplitude == 1;
+  return table.long_from == 0 && table.amplitude == 1;
 }
 
 std::string joined(const std::vector<std::string>& lines) {

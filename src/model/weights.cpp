@@ -36,7 +36,8 @@ void check_config(const ModelConfig& c, const std::string& where) {
     const std::int64_t turned = 2 * static_cast<std::int64_t>(table.frequencies.size());
     require(turned > 0 && turned <= c.head_dim,
             fmt::format("the rotary dimensions ({}) do not fit the head size ({})", turned, c.head_dim));
-    require(table.long_frequencies.empty() || table.long_frequencies.size() == table.frequencies.size(),
+    require(table.long_from == 0 || table.dynamic_factor != 0 ||
+                table.long_frequencies.size() == table.frequencies.size(),
             "the rotary frequencies of long rows must be as many as those of short ones");
   }
   require(c.family != "gpt2" || c.heads * c.head_dim == c.d_model,

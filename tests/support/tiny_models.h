@@ -49,8 +49,8 @@ inline ModelConfig tiny_config(const std::string& family, int layers = 4) {
 
 // make_random's weights are those of a model before training, where blocks hardly do anything: here they are
 // eight times larger.
-inline Model tiny_model(const std::string& family, int layers = 4, std::uint64_t seed = 1) {
-  Model model = Model::make_random(tiny_config(family, layers), seed, {});
+inline Model tiny_model(const ModelConfig& config, std::uint64_t seed = 1) {
+  Model model = Model::make_random(config, seed, {});
   const c10::NoGradGuard no_grad;
   const auto enlarge = [](at::Tensor weight) {
     if (weight.defined()) weight.mul_(8.0);
@@ -64,6 +64,10 @@ inline Model tiny_model(const std::string& family, int layers = 4, std::uint64_t
                                 b.mlp_in_bias, b.mlp_down, b.mlp_down_bias})
       enlarge(t);
   return model;
+}
+
+inline Model tiny_model(const std::string& family, int layers = 4, std::uint64_t seed = 1) {
+  return tiny_model(tiny_config(family, layers), seed);
 }
 
 // Ids that look random and depend on `seed` alone.

@@ -22,6 +22,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   rope.base_name = "rotary_emb_base";
   rope.partial_name = "rotary_pct";
   rope.partial = 0.25;
+  rope.takes_partial = true;
   use_rotary(v, file, c, rope);
   return c;
 }

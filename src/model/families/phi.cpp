@@ -21,6 +21,7 @@ ModelConfig read_phi(const ConfigValues& v, const TensorFile& file) {
   if (v.boolean({"qk_layernorm", ""}, false)) c.block.qk_norm = QkNorm::kPerHead;
   RopeDefaults rope;
   rope.partial = 0.5;
+  rope.takes_partial = true;
   use_rotary(v, file, c, rope);
   return c;
 }
@@ -35,6 +36,7 @@ ModelConfig read_phi3(const ConfigValues& v, const TensorFile& file) {
   c.block.window = v.integer({"sliding_window", "attention.sliding_window"}, 0);
   RopeDefaults rope;
   rope.yarn_is_longrope = true;
+  rope.takes_partial = true;
   rope.original_positions = 4096;
   use_rotary(v, file, c, rope);
   return c;

@@ -126,13 +126,24 @@ void read_llama3(const ConfigValues& v, const RopeObjects& rope, std::int64_t us
   scale_llama3(table.frequencies, scaling);
 }
 
+void read_dynamic(const ConfigValues& v, const RopeObjects& rope, const ModelConfig& c, double base,
+                  RotaryTable& table) {
+  table.dynamic_factor = checked_factor(v, rope.number("factor"));
+  if (table.dynamic_factor < 1 || table.frequencies.size() < 2)
+    refuse(v, "dynamic rotary scaling needs a factor of at least 1 and at least 4 dimensions that turn");
+  table.base = base;
+  table.long_from = c.max_positions;
+}
+
 RotaryTable read_json(const ConfigValues& v, const ModelConfig& c, const RopeDefaults& d) {
   const RopeObjects rope(v, d.layer_type);
   if (d.layer_type.empty() &&
       (v.has_object("rope_parameters.full_attention") || v.has_object("rope_parameters.sliding_attention")))
     refuse(v, fmt::format("rotary parameters by layer type are not supported for {}", c.family));
   const double base = v.number(rope.anywhere("rope_theta", d.base_name), d.base);
-  const double partial = v.number(rope.anywhere("partial_rotary_factor", d.partial_name), d.partial);
+  const double partial = d.takes_partial
+                             ? v.number(rope.anywhere("partial_rotary_factor", d.partial_name), d.partial)
+                             : d.partial;
   RotaryTable table;
   table.frequencies = rotary_frequencies(turned_dimensions(v, c, partial), base);
   const std::int64_t usual = d.original_positions > 0 ? d.original_positions : c.max_positions;
@@ -146,7 +157,9 @@ RotaryTable read_json(const ConfigValues& v, const ModelConfig& c, const RopeDef
     read_longrope(v, rope, usual, static_cast<double>(c.max_positions), table);
   else if (type == "llama3")
     read_llama3(v, rope, usual, table);
-  else if (type != "default" && type != "dynamic")
+  else if (type == "dynamic")
+    read_dynamic(v, rope, c, base, table);
+  else if (type != "default")
     refuse(v, fmt::format("rope_type {} is not supported; known: default, linear, dynamic, yarn, longrope, "
                           "llama3",
                           quote(type)));
@@ -207,7 +220,7 @@ RotaryTable read_gguf(const ConfigValues& v, const TensorFile& file, const Model
     if (v.number({"", "rope.scaling.yarn_log_multiplier"}, 0.0) != 0)
       refuse(v, "rope.scaling.yarn_log_multiplier is not supported");
     scale_yarn(table.frequencies, base, scaling);
-    table.amplitude = yarn_amplitude(factor);
+    table.amplitude = v.number({"", "rope.scaling.yarn_attn_factor"}, yarn_amplitude(factor));
   } else if (type != "none" && type != "longrope") {
     refuse(v,
            fmt::format("rope scaling {} is not supported; known: none, linear, yarn, longrope", quote(type)));
@@ -228,6 +241,10 @@ void use_rotary(const ConfigValues& values, const TensorFile& file, ModelConfig&
                 const RopeDefaults& defaults) {
   config.learned_positions = false;
   config.rotary = {read_rotary(values, file, config, defaults)};
+  const RotaryTable& table = config.rotary.front();
+  if (table.dynamic_factor > 1)  // positions are stretched so far
+    config.max_positions =
+        static_cast<std::int64_t>(static_cast<double>(config.max_positions) * table.dynamic_factor);
 }
 
 }  // namespace emend

@@ -26,6 +26,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   c.block.mlp_norm = !c.block.parallel;
   RopeDefaults rope;
   rope.partial = 0.25;
+  rope.takes_partial = true;
   use_rotary(v, file, c, rope);
   return c;
 }
