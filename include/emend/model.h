@@ -18,9 +18,10 @@
 namespace emend {
 
 enum class NormKind { kLayerNorm, kRmsNorm };
-enum class ActivationKind { kGeluTanh, kGelu, kSilu, kRelu, kQuickGelu };
-// Norms of queries and keys before they are turned: none, one of each head's h numbers, or one of all heads'.
-enum class QkNorm { kNone, kPerHead, kFullWidth };
+enum class ActivationKind { kGeluTanh, kGelu, kSilu, kRelu, kQuickGelu, kTanh };
+// Norms of queries and keys before they are turned: none, one of each head's h numbers, one of all heads', or
+// one of each head's with factors for each head and without a bias (StableLM 2 12B).
+enum class QkNorm { kNone, kPerHead, kFullWidth, kEachHead };
 // Which dimensions of a head turn together: i and i + half, or neighbours.
 enum class RotaryPairs { kHalfSplit, kInterleaved };
 
@@ -105,8 +106,8 @@ struct ModelConfig {
 struct BlockWeights {
   at::Tensor attention_norm, attention_norm_bias;            // [D]
   at::Tensor qkv, qkv_bias;                                  // [(H + 2K) h, D]: queries, keys, values
-  at::Tensor query_norm, query_norm_bias;                    // [h], or [H h] of a norm over the full width
-  at::Tensor key_norm, key_norm_bias;                        // [h], or [K h]
+  at::Tensor query_norm, query_norm_bias;                    // [h], [H h] of a norm over the full width, or [H, h]
+  at::Tensor key_norm, key_norm_bias;                        // [h], [K h] or [K, h]
   at::Tensor attention_out, attention_out_bias;              // [D, H h]
   at::Tensor attention_post_norm, attention_post_norm_bias;  // [D]
   at::Tensor mlp_norm, mlp_norm_bias;                        // [D]

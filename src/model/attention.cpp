@@ -43,6 +43,8 @@ at::Tensor normal_heads(const at::Tensor& qk, const BlockWeights& weights, const
   const auto parts = qk.split_with_sizes({config.heads, config.kv_heads}, 1);
   const auto normal = [&](const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
     if (spec.qk_norm == QkNorm::kPerHead) return normalise(x, weight, bias, spec);
+    if (spec.qk_norm == QkNorm::kEachHead)
+      return normalise(x, at::ones({x.size(2)}, x.options()), bias, spec) * weight;
     return normalise(x.flatten(1), weight, bias, spec).view(x.sizes());
   };
   return at::cat({normal(parts[0], weights.query_norm, weights.query_norm_bias),

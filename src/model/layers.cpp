@@ -18,6 +18,8 @@ at::Tensor activate(const at::Tensor& x, ActivationKind kind) {
       return at::relu(x);
     case ActivationKind::kQuickGelu:
       return x * at::sigmoid(1.702 * x);
+    case ActivationKind::kTanh:
+      return at::tanh(x);
   }
   return x;
 }

@@ -28,6 +28,7 @@ struct Assignment {
   RoleEntry entry;
   const TensorInfo* tensor;
   StoredForm form;
+  std::int64_t row;  // of the weight that it fills; -1: all of it
 };
 
 // What does not fit between a file and a family, gathered for one message.
@@ -59,55 +60,80 @@ void require_readable(const TensorFile& file, const TensorInfo& tensor) {
                                                file.path().string(), tensor.name, tensor.dtype_name));
 }
 
-// The tensor of a role; a tied model may have stored its head alone, which is the embedding then.
-const TensorInfo* find_tensor(const TensorNames& names, const ModelConfig& config, const TensorName& rule,
-                              int block) {
-  const TensorInfo* found = names.find(rule, block);
-  const bool may_be_head = rule.role == Role::kTokenEmbedding && config.tied_head && !names.is_gguf();
-  return found || !may_be_head ? found : names.find(Role::kHead);
-}
-
 // Matches the family's table with the file's tensors.
-std::vector<Assignment> assign_roles(const TensorFile& file, const Family& family, const TensorNames& names,
-                                     const ModelConfig& config, ModelWeights& weights) {
-  std::vector<Assignment> assignments;
-  std::set<std::string> used;
-  Misfits misfits;
-  for (const TensorName& rule : names.rules()) {
-    const bool in_block = is_block_role(rule.role);
-    for (int l = 0; l < (in_block ? config.layers : 1); ++l) {
-      const at::Tensor target = weight_view(weights, config, rule.role, l);
-      const TensorInfo* tensor = find_tensor(names, config, rule, l);
-      if (!target.defined()) {
-        if (tensor && rule.role == Role::kHead) used.insert(tensor->name);  // equal to the embedding
-        continue;
-      }
-      if (!tensor) {
-        misfits.missing.push_back(names.expected(rule, l));
-        continue;
-      }
-      used.insert(tensor->name);
-      const bool transposed = rule.form == StoredForm::kConv1d && !names.is_gguf();
-      std::vector<std::int64_t> expected = target.sizes().vec();
-      if (transposed) std::reverse(expected.begin(), expected.end());
-      if (tensor->shape != expected) {
-        misfits.misshaped.push_back(fmt::format("{} is {}, expected {}", tensor->name,
-                                                shape_text(tensor->shape), shape_text(expected)));
-        continue;
-      }
-      require_readable(file, *tensor);
-      assignments.push_back(
-          {{rule.role, in_block ? l : -1, tensor->name, tensor->dtype_name, tensor->shape, transposed, ""},
-           tensor,
-           names.is_gguf() ? StoredForm::kPlain : rule.form});
+class RoleAssigner {
+ public:
+  RoleAssigner(const TensorFile& file, const Family& family, const TensorNames& names,
+               const ModelConfig& config, ModelWeights& weights)
+      : file_(file), family_(family), names_(names), config_(config), weights_(weights) {}
+
+  // What does not fit is told in one message.
+  std::vector<Assignment> assign() {
+    for (const TensorName& rule : names_.rules()) {
+      const int blocks = is_block_role(rule.role) ? config_.layers : 1;
+      for (int l = 0; l < blocks; ++l) assign_weight(rule, l);
     }
+    for (const TensorInfo& tensor : file_.tensors())
+      if (!used_.contains(tensor.name) && !names_.may_ignore(tensor.name))
+        misfits_.unexpected.push_back(tensor.name);
+    misfits_.require_none(file_, family_);
+    return std::move(assignments_);
   }
-  for (const TensorInfo& tensor : file.tensors())
-    if (!used.contains(tensor.name) && !names.may_ignore(tensor.name))
-      misfits.unexpected.push_back(tensor.name);
-  misfits.require_none(file, family);
-  return assignments;
-}
+
+ private:
+  void assign_weight(const TensorName& rule, int block) {
+    const at::Tensor target = weight_view(weights_, config_, rule.role, block);
+    if (!target.defined()) {  // a stored head that equals the embedding is no part of the model
+      const TensorInfo* tensor = rule.role == Role::kHead ? names_.find(rule, block) : nullptr;
+      if (tensor) used_.insert(tensor->name);
+      return;
+    }
+    if (!names_.is_by_row(rule)) return assign_tensor(rule, block, -1, target.sizes().vec());
+    const std::vector<std::int64_t> row_sizes(target.sizes().begin() + 1, target.sizes().end());
+    for (std::int64_t row = 0; row < target.size(0); ++row) assign_tensor(rule, block, row, row_sizes);
+  }
+
+  // `row` -1: the whole weight.
+  void assign_tensor(const TensorName& rule, int block, std::int64_t row,
+                     std::vector<std::int64_t> expected) {
+    const TensorInfo* tensor = find(rule, block, std::max<std::int64_t>(row, 0));
+    if (!tensor) {
+      misfits_.missing.push_back(names_.expected(rule, block, std::max<std::int64_t>(row, 0)));
+      return;
+    }
+    used_.insert(tensor->name);
+    const StoredForm form = names_.is_gguf() ? StoredForm::kPlain : rule.form;
+    const bool transposed = form == StoredForm::kConv1d;
+    if (transposed) std::reverse(expected.begin(), expected.end());
+    if (tensor->shape != expected) {
+      misfits_.misshaped.push_back(fmt::format("{} is {}, expected {}", tensor->name,
+                                               shape_text(tensor->shape), shape_text(expected)));
+      return;
+    }
+    require_readable(file_, *tensor);
+    assignments_.push_back({{rule.role, is_block_role(rule.role) ? block : -1, tensor->name,
+                             tensor->dtype_name, tensor->shape, transposed, ""},
+                            tensor,
+                            form,
+                            row});
+  }
+
+  // A tied model may have stored its head alone, which is the embedding then.
+  const TensorInfo* find(const TensorName& rule, int block, std::int64_t row) const {
+    const TensorInfo* found = names_.find(rule, block, row);
+    const bool may_be_head = rule.role == Role::kTokenEmbedding && config_.tied_head && !names_.is_gguf();
+    return found || !may_be_head ? found : names_.find(Role::kHead);
+  }
+
+  const TensorFile& file_;
+  const Family& family_;
+  const TensorNames& names_;
+  const ModelConfig& config_;
+  ModelWeights& weights_;
+  std::vector<Assignment> assignments_;
+  std::set<std::string> used_;
+  Misfits misfits_;
+};
 
 // Rows by key/value head (its queries, its key, its value) as all queries, all keys, all values.
 at::Tensor ungrouped(const at::Tensor& rows, const ModelConfig& c) {
@@ -235,15 +261,18 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
   check_config(model.config, values.where());
   require_tensors_for(model.config, *file, values);
   model.weights = allocate_weights(model.config, options, place_blocks(model.config, devices));
-  std::vector<Assignment> assignments = assign_roles(*file, family, names, model.config, model.weights);
+  std::vector<Assignment> assignments =
+      RoleAssigner(*file, family, names, model.config, model.weights).assign();
 
   progress.begin("loading " + path.filename().string(), static_cast<std::int64_t>(assignments.size()),
                  "tensors");
   std::int64_t done = 0;
   for (Assignment& assignment : assignments) {
     const Role role = assignment.entry.role;
-    fill(weight_view(model.weights, model.config, role, std::max(assignment.entry.block, 0)), *file,
-         assignment, model.config, !gguf && family.norms_from_zero && is_norm_factor(role), threads);
+    at::Tensor target = weight_view(model.weights, model.config, role, std::max(assignment.entry.block, 0));
+    if (assignment.row >= 0) target = target.select(0, assignment.row);
+    fill(target, *file, assignment, model.config, !gguf && family.norms_from_zero && is_norm_factor(role),
+         threads);
     assignment.entry.digest = xxh3_128_hex(file->bytes(*assignment.tensor));
     model.roles.push_back(assignment.entry);
     progress.update(++done, "");

@@ -32,8 +32,22 @@ std::int64_t inner_rows(const ModelConfig& c, const BlockSpec& s) {
   return s.gated_mlp ? 2 * c.d_ff : c.d_ff;
 }
 
-std::int64_t norm_width(const ModelConfig& c, const BlockSpec& s, std::int64_t heads) {
-  return s.qk_norm == QkNorm::kFullWidth ? heads * c.head_dim : c.head_dim;
+Shape qk_norm_shape(const ModelConfig& c, const BlockSpec& s, std::int64_t heads) {
+  switch (s.qk_norm) {
+    case QkNorm::kNone:
+      return {};
+    case QkNorm::kPerHead:
+      return {c.head_dim};
+    case QkNorm::kFullWidth:
+      return {heads * c.head_dim};
+    case QkNorm::kEachHead:
+      return {heads, c.head_dim};
+  }
+  return {};
+}
+
+bool has_qk_bias(const BlockSpec& s) {
+  return has_bias(s) && s.qk_norm != QkNorm::kEachHead;
 }
 
 // A weight that is kept as it is, in a block or in the model.
@@ -152,23 +166,19 @@ std::vector<RoleInfo> make_table() {
                 }),
            Fill::kInner, Group::kAttention),
       with(whole(Role::kQueryNorm, "query norm", "blk.{l}.attn_q_norm.weight", &Block::query_norm,
-                 [](const ModelConfig& c, const BlockSpec& s) {
-                   return only(s.qk_norm != QkNorm::kNone, {norm_width(c, s, c.heads)});
-                 }),
+                 [](const ModelConfig& c, const BlockSpec& s) { return qk_norm_shape(c, s, c.heads); }),
            Fill::kOnes, Group::kNorms, true),
       with(whole(Role::kQueryNormBias, "query norm bias", "blk.{l}.attn_q_norm.bias", &Block::query_norm_bias,
                  [](const ModelConfig& c, const BlockSpec& s) {
-                   return only(s.qk_norm != QkNorm::kNone && has_bias(s), {norm_width(c, s, c.heads)});
+                   return only(has_qk_bias(s), qk_norm_shape(c, s, c.heads));
                  }),
            Fill::kZeros, Group::kNorms),
       with(whole(Role::kKeyNorm, "key norm", "blk.{l}.attn_k_norm.weight", &Block::key_norm,
-                 [](const ModelConfig& c, const BlockSpec& s) {
-                   return only(s.qk_norm != QkNorm::kNone, {norm_width(c, s, c.kv_heads)});
-                 }),
+                 [](const ModelConfig& c, const BlockSpec& s) { return qk_norm_shape(c, s, c.kv_heads); }),
            Fill::kOnes, Group::kNorms, true),
       with(whole(Role::kKeyNormBias, "key norm bias", "blk.{l}.attn_k_norm.bias", &Block::key_norm_bias,
                  [](const ModelConfig& c, const BlockSpec& s) {
-                   return only(s.qk_norm != QkNorm::kNone && has_bias(s), {norm_width(c, s, c.kv_heads)});
+                   return only(has_qk_bias(s), qk_norm_shape(c, s, c.kv_heads));
                  }),
            Fill::kZeros, Group::kNorms),
       with(whole(Role::kAttentionOut, "attention output projection", "blk.{l}.attn_output.weight",

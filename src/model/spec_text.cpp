@@ -50,6 +50,7 @@ std::vector<std::string> block_choices(const BlockSpec& s) {
   Choices choices;
   choices.add("query and key norm of each head", s.qk_norm == QkNorm::kPerHead);
   choices.add("query and key norm of the full width", s.qk_norm == QkNorm::kFullWidth);
+  choices.add("query and key norm of each head, with factors of its own", s.qk_norm == QkNorm::kEachHead);
   choices.add("no rotary positions", s.rotary == kNoRotary);
   if (s.rotary != kNoRotary) choices.add("rotary table", s.rotary, usual.rotary);
   choices.add("window", s.window, usual.window);

@@ -28,9 +28,9 @@ std::vector<std::string> split_at_bars(const std::string& names) {
   return found;
 }
 
-std::string with_block(std::string pattern, int block) {
-  const auto at = pattern.find("{l}");
-  if (at != std::string::npos) pattern.replace(at, 3, std::to_string(block));
+std::string with_number(std::string pattern, const std::string& place, std::int64_t number) {
+  const auto at = pattern.find(place);
+  if (at != std::string::npos) pattern.replace(at, place.size(), std::to_string(number));
   return pattern;
 }
 
@@ -55,18 +55,18 @@ TensorNames::TensorNames(const TensorFile& file, const Family& family)
   if (gguf_) return;
   const TensorName& down = role_tensor(family, Role::kMlpDown);
   const auto fits = std::find_if(prefixes.begin(), prefixes.end(), [&](const NamePrefix& prefix) {
-    return file.find(spellings(down, 0, prefix).front()) != nullptr;
+    return file.find(spellings(down, 0, 0, prefix).front()) != nullptr;
   });
   if (fits != prefixes.end()) prefix_ = *fits;
 }
 
-std::vector<std::string> TensorNames::spellings(const TensorName& rule, int block,
+std::vector<std::string> TensorNames::spellings(const TensorName& rule, int block, std::int64_t row,
                                                 const NamePrefix& prefix) const {
   if (gguf_ && rule.gguf.empty()) return {};
   if (!gguf_ && rule.safetensors.empty()) return {};
   std::vector<std::string> names = split_at_bars(gguf_ ? rule.gguf : rule.safetensors);
   for (std::string& name : names) {
-    name = with_block(name, block);
+    name = with_number(with_number(name, "{l}", block), "{h}", row);
     if (gguf_) continue;
     const bool inside = !family_.prefix.empty() && name.starts_with(family_.prefix);
     name = inside ? prefix.text + name.substr(family_.prefix.size()) : prefix.head + name;
@@ -89,18 +89,22 @@ std::vector<TensorName> TensorNames::rules() const {
   return rules;
 }
 
-const TensorInfo* TensorNames::find(const TensorName& rule, int block) const {
-  for (const std::string& name : spellings(rule, block, prefix_))
+const TensorInfo* TensorNames::find(const TensorName& rule, int block, std::int64_t row) const {
+  for (const std::string& name : spellings(rule, block, row, prefix_))
     if (const TensorInfo* tensor = file_.find(name)) return tensor;
   return nullptr;
+}
+
+bool TensorNames::is_by_row(const TensorName& rule) const {
+  return !gguf_ && rule.safetensors.find("{h}") != std::string::npos;
 }
 
 const TensorInfo* TensorNames::find(Role role) const {
   return find(role_tensor(family_, role), 0);
 }
 
-std::string TensorNames::expected(const TensorName& rule, int block) const {
-  return spellings(rule, block, prefix_).front();
+std::string TensorNames::expected(const TensorName& rule, int block, std::int64_t row) const {
+  return spellings(rule, block, row, prefix_).front();
 }
 
 bool TensorNames::may_ignore(const std::string& name) const {

@@ -19,16 +19,20 @@ class TensorNames {
   // The rules that this file follows: where queries, keys and values may come fused or apart, those that it
   // has.
   std::vector<TensorName> rules() const;
-  // The stored tensor, or nullptr. `block` is ignored outside blocks.
-  const TensorInfo* find(const TensorName& rule, int block) const;
+  // Whether this file has one tensor for each row of the weight.
+  bool is_by_row(const TensorName& rule) const;
+  // The stored tensor, or nullptr. `block` is ignored outside blocks, `row` where there is one tensor for
+  // all.
+  const TensorInfo* find(const TensorName& rule, int block, std::int64_t row = 0) const;
   const TensorInfo* find(Role role) const;  // of a role outside blocks
   // The name that such a tensor would have here.
-  std::string expected(const TensorName& rule, int block) const;
+  std::string expected(const TensorName& rule, int block, std::int64_t row = 0) const;
   // Whether a tensor that plays no role may be there: buffers of old files, other parts of a larger model.
   bool may_ignore(const std::string& name) const;
 
  private:
-  std::vector<std::string> spellings(const TensorName& rule, int block, const NamePrefix& prefix) const;
+  std::vector<std::string> spellings(const TensorName& rule, int block, std::int64_t row,
+                                     const NamePrefix& prefix) const;
 
   const TensorFile& file_;
   const Family& family_;

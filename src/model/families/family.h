@@ -18,8 +18,9 @@ enum class StoredForm {
   kGroupedQkv,  // rows by key/value head: its queries, its key, its value (GPT-NeoX, Falcon)
 };
 
-// The tensor that plays a role. "{l}" stands for the block's number; names separated by a bar are spellings
-// of one tensor, the first one that a file has is taken. An empty name: not in that format.
+// The tensor that plays a role. "{l}" stands for the block's number; with "{h}" there is one for each row of
+// the weight (StableLM's heads); names separated by a bar are spellings of one tensor, the first one that a
+// file has is taken. An empty name: not in that format.
 struct TensorName {
   Role role;
   std::string safetensors;

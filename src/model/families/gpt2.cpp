@@ -21,7 +21,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   ModelConfig c = read_sizes(v, file, "gpt2", names, NormKind::kLayerNorm);
   c.block.qkv_bias = c.block.attention_out_bias = c.block.mlp_bias = true;
   c.block.activation = read_activation(v, "activation_function", "gelu_new");
-  require_supported(v.boolean({"scale_attn_weights", ""}, true), v, "scale_attn_weights false");
+  if (!v.boolean({"scale_attn_weights", ""}, true)) c.block.attention_scale = 1;
   c.block.scale_by_layer = v.boolean({"scale_attn_by_inverse_layer_idx", ""}, false);
   return c;
 }

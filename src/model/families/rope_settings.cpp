@@ -196,7 +196,8 @@ RotaryTable read_gguf(const ConfigValues& v, const TensorFile& file, const Model
                       const RopeDefaults& d) {
   const bool sliding = d.layer_type == "sliding_attention";
   const double base = v.number({"", sliding ? "rope.freq_base_swa" : "rope.freq_base"}, d.base);
-  const std::int64_t turned = v.integer({"", "rope.dimension_count"}, turned_dimensions(v, c, d.partial));
+  const SettingName count{"", "rope.dimension_count"};
+  const std::int64_t turned = v.has(count) ? v.integer(count) : turned_dimensions(v, c, d.partial);
   if (turned < 2 || turned % 2 != 0 || turned > c.head_dim)
     refuse(v, fmt::format("{}.rope.dimension_count is {}; it must be even and at most the head size, {}",
                           v.text({"", "general.architecture"}), turned, c.head_dim));

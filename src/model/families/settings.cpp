@@ -26,6 +26,7 @@ const std::map<std::string, ActivationKind>& activations() {
       {"relu", ActivationKind::kRelu},
       {"silu", ActivationKind::kSilu},
       {"swish", ActivationKind::kSilu},
+      {"tanh", ActivationKind::kTanh},
   };
   return known;
 }

@@ -1,5 +1,5 @@
 // StableLM 2 and 3B (2023): Llama with LayerNorm, rotary positions on a part of each head and, in some, both
-// halves of a block side by side behind one norm.
+// halves of a block side by side behind one norm, or norms of queries and keys with factors for each head.
 #include "model/families/families.h"
 #include "model/families/rope_settings.h"
 #include "model/families/settings.h"
@@ -11,7 +11,6 @@ namespace {
 ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   const bool norms_heads =
       v.is_gguf() ? file.find("blk.0.attn_q_norm.weight") != nullptr : v.boolean({"qk_layernorm", ""}, false);
-  require_supported(!norms_heads, v, "qk_layernorm, which has weights for each head,");
   SizeNames names;
   names.head_dim = "";
   names.norm_eps = "layer_norm_eps";
@@ -24,6 +23,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   c.block.parallel = v.is_gguf() ? file.find("blk.0.ffn_norm.weight") == nullptr
                                  : v.boolean({"use_parallel_residual", ""}, false);
   c.block.mlp_norm = !c.block.parallel;
+  if (norms_heads) c.block.qk_norm = QkNorm::kEachHead;
   RopeDefaults rope;
   rope.partial = 0.25;
   rope.takes_partial = true;
@@ -36,6 +36,8 @@ std::vector<TensorName> names() {
   std::erase_if(llama, [](const TensorName& name) { return name.role == Role::kFinalNorm; });
   const std::string block = "model.layers.{l}.";
   return joined({llama, tensors(Role::kAttentionNorm, Role::kAttentionNormBias, block + "input_layernorm"),
+                 tensor(Role::kQueryNorm, block + "self_attn.q_layernorm.norms.{h}"),
+                 tensor(Role::kKeyNorm, block + "self_attn.k_layernorm.norms.{h}"),
                  tensors(Role::kMlpNorm, Role::kMlpNormBias, block + "post_attention_layernorm"),
                  tensors(Role::kFinalNorm, Role::kFinalNormBias, "model.norm")});
 }
