@@ -66,7 +66,7 @@ std::vector<std::string> block_choices(const BlockSpec& s) {
   return std::move(choices).lines();
 }
 
-std::vector<std::string> further_choices(const ModelConfig& config) {
+std::vector<std::string> model_choices(const ModelConfig& config) {
   Choices choices;
   choices.add("embedding multiplier", config.embedding_multiplier, 1.0);
   choices.add("logit multiplier", config.logit_multiplier, 1.0);
@@ -74,7 +74,11 @@ std::vector<std::string> further_choices(const ModelConfig& config) {
   choices.add("position offset", config.position_offset, std::int64_t{0});
   choices.add("both learned and rotary positions", config.learned_positions && !config.rotary.empty());
   choices.add("no positions", !config.learned_positions && config.rotary.empty());
-  std::vector<std::string> lines = std::move(choices).lines();
+  return std::move(choices).lines();
+}
+
+std::vector<std::string> further_choices(const ModelConfig& config) {
+  std::vector<std::string> lines = model_choices(config);
   add_tables(config, lines);
   for (const std::string& line : block_choices(config.block)) lines.push_back(line);
   for (int l = 0; l < static_cast<int>(config.blocks.size()); ++l) {

@@ -14,7 +14,10 @@ namespace emend {
 // digits, so that two models with the same lines compute the same.
 std::vector<std::string> further_choices(const ModelConfig& config);
 
-// The same for one block, without its number.
+// The part of it that is about the whole model, without tables of rotary frequencies.
+std::vector<std::string> model_choices(const ModelConfig& config);
+
+// The part for one block, without its number.
 std::vector<std::string> block_choices(const BlockSpec& spec);
 
 }  // namespace emend

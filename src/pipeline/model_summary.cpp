@@ -5,9 +5,44 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "model/role_table.h"
+#include "model/spec_text.h"
 
 namespace emend {
 namespace {
+
+// "0, 2 to 4"
+std::string ranges_text(const std::vector<int>& numbers) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < numbers.size();) {
+    std::size_t end = i + 1;
+    while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1) ++end;
+    parts.push_back(std::to_string(numbers[i]));
+    if (end > i + 1) parts.back() += " to " + std::to_string(numbers[end - 1]);
+    i = end;
+  }
+  return join(parts);
+}
+
+std::vector<std::string> choice_lines(const ModelConfig& config) {
+  std::vector<std::string> lines = model_choices(config);
+  if (config.blocks.empty()) {
+    for (const std::string& line : block_choices(config.block)) lines.push_back(line);
+    return lines;
+  }
+  std::map<std::string, std::vector<int>> blocks;
+  for (int l = 0; l < config.layers; ++l) blocks[join(block_choices(config.spec(l)))].push_back(l);
+  for (const auto& [choices, numbers] : blocks)
+    lines.push_back("blocks " + ranges_text(numbers) + ": " + (choices.empty() ? "plain" : choices));
+  return lines;
+}
+
+std::string value_path_text(const ModelConfig& config) {
+  const BlockSpec& spec = config.spec(0);
+  std::string text = spec.mlp_post_norm ? "behind a norm" : "";
+  if (spec.residual_multiplier != 1)
+    text += std::string(text.empty() ? "" : ", ") + "times " + std::to_string(spec.residual_multiplier);
+  return text.empty() ? "added as it is" : text;
+}
 
 std::string chat_kind(const Tokenizer& tokenizer) {
   if (tokenizer.chat_template().empty()) return "none";
@@ -53,6 +88,8 @@ ModelSummary summarize_model(const Model& model) {
   summary.parts = count_parameters(model.config(), model.weights());
   for (const auto& [part, count] : summary.parts) summary.parameters += count;
   for (const RoleEntry& entry : model.roles()) ++summary.stored_types[entry.stored_type];
+  summary.choices = choice_lines(model.config());
+  summary.value_path = value_path_text(model.config());
   if (model.has_tokenizer()) summary.tokenizer = summarize_tokenizer(model.tokenizer());
   return summary;
 }

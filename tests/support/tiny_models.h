@@ -44,6 +44,15 @@ inline ModelConfig tiny_config(const std::string& family, int layers = 4) {
     c.block.gated_mlp = true;
     c.tied_head = false;
   }
+  if (family == "gemma2") {  // values reach the stream through a norm and a multiplier; windows, soft caps
+    c.block.attention_post_norm = c.block.mlp_post_norm = true;
+    c.block.residual_multiplier = 1.5;
+    c.block.attention_soft_cap = 3;
+    c.logit_soft_cap = 8;
+    c.embedding_multiplier = 1.25;
+    c.blocks.assign(static_cast<std::size_t>(layers), c.block);
+    for (std::size_t l = 0; l < c.blocks.size(); l += 2) c.blocks[l].window = 6;
+  }
   return c;
 }
 
