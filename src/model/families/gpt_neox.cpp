@@ -15,7 +15,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   names.default_norm_eps = 1e-5;
   ModelConfig c = read_sizes(v, file, "gpt_neox", names, NormKind::kLayerNorm);
   c.block.activation = read_activation(v, "hidden_act", "gelu");
-  c.block.qkv_bias = c.block.attention_out_bias = v.boolean({"attention_bias", ""}, true);
+  if (!v.is_gguf()) c.block.qkv_bias = c.block.attention_out_bias = v.boolean({"attention_bias", ""}, true);
   c.block.mlp_bias = true;
   c.block.parallel = v.boolean({"use_parallel_residual", "use_parallel_residual"}, true);
   RopeDefaults rope;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/strings.h"
@@ -57,6 +58,22 @@ std::int64_t turned_dimensions(const ConfigValues& v, const ModelConfig& c, doub
     refuse(v, fmt::format("{} of {} head dimensions turn; it must be an even number of them", turned,
                           c.head_dim));
   return turned;
+}
+
+double checked_base(const ConfigValues& v, double base) {
+  if (!(base > 1) || !std::isfinite(base))
+    refuse(v, fmt::format("the rotary base is {}; it must be larger than 1", base));
+  return base;
+}
+
+// What scalings make of settings that no model has: no number.
+RotaryTable checked(const ConfigValues& v, RotaryTable table) {
+  const auto finite = [](double number) { return std::isfinite(number); };
+  if (!std::all_of(table.frequencies.begin(), table.frequencies.end(), finite) ||
+      !std::all_of(table.long_frequencies.begin(), table.long_frequencies.end(), finite) ||
+      !finite(table.amplitude))
+    refuse(v, "the rotary settings give no numbers");
+  return table;
 }
 
 double checked_factor(const ConfigValues& v, double factor) {
@@ -140,7 +157,7 @@ RotaryTable read_json(const ConfigValues& v, const ModelConfig& c, const RopeDef
   if (d.layer_type.empty() &&
       (v.has_object("rope_parameters.full_attention") || v.has_object("rope_parameters.sliding_attention")))
     refuse(v, fmt::format("rotary parameters by layer type are not supported for {}", c.family));
-  const double base = v.number(rope.anywhere("rope_theta", d.base_name), d.base);
+  const double base = checked_base(v, v.number(rope.anywhere("rope_theta", d.base_name), d.base));
   const double partial = d.takes_partial
                              ? v.number(rope.anywhere("partial_rotary_factor", d.partial_name), d.partial)
                              : d.partial;
@@ -195,7 +212,8 @@ void apply_stored_factors(const ConfigValues& v, const TensorFile& file, RotaryT
 RotaryTable read_gguf(const ConfigValues& v, const TensorFile& file, const ModelConfig& c,
                       const RopeDefaults& d) {
   const bool sliding = d.layer_type == "sliding_attention";
-  const double base = v.number({"", sliding ? "rope.freq_base_swa" : "rope.freq_base"}, d.base);
+  const double base =
+      checked_base(v, v.number({"", sliding ? "rope.freq_base_swa" : "rope.freq_base"}, d.base));
   const SettingName count{"", "rope.dimension_count"};
   const std::int64_t turned = v.has(count) ? v.integer(count) : turned_dimensions(v, c, d.partial);
   if (turned < 2 || turned % 2 != 0 || turned > c.head_dim)
@@ -235,7 +253,8 @@ RotaryTable read_gguf(const ConfigValues& v, const TensorFile& file, const Model
 
 RotaryTable read_rotary(const ConfigValues& values, const TensorFile& file, const ModelConfig& config,
                         const RopeDefaults& defaults) {
-  return values.is_gguf() ? read_gguf(values, file, config, defaults) : read_json(values, config, defaults);
+  return checked(values, values.is_gguf() ? read_gguf(values, file, config, defaults)
+                                          : read_json(values, config, defaults));
 }
 
 void use_rotary(const ConfigValues& values, const TensorFile& file, ModelConfig& config,

@@ -13,6 +13,8 @@ namespace emend {
 
 namespace {
 
+constexpr int kMostLayers = 10000;  // check_config refuses more; no config makes us reserve room for them
+
 const std::map<std::string, ActivationKind>& activations() {
   static const std::map<std::string, ActivationKind> known = {
       {"gelu", ActivationKind::kGelu},
@@ -101,6 +103,7 @@ ModelConfig read_sizes(const ConfigValues& v, const TensorFile& file, const std:
 std::vector<bool> sliding_layers(const ConfigValues& v, int layers, const std::function<bool(int)>& usual) {
   const std::vector<std::string> types = v.texts({"layer_types", ""});
   std::vector<bool> sliding;
+  if (layers > kMostLayers) return sliding;
   for (int l = 0; l < layers && types.empty(); ++l) sliding.push_back(usual(l));
   if (!types.empty() && types.size() != static_cast<std::size_t>(std::max(layers, 0)))
     throw Error(ErrorKind::kModel, fmt::format("{}: layer_types has {} entries, but there are {} layers",
@@ -114,8 +117,7 @@ std::vector<bool> sliding_layers(const ConfigValues& v, int layers, const std::f
 }
 
 void for_each_layer(ModelConfig& c, const std::function<void(BlockSpec&, int)>& change) {
-  constexpr int kMost = 10000;  // check_config refuses more; no config makes us reserve room for them
-  if (c.layers <= 0 || c.layers > kMost) return;
+  if (c.layers <= 0 || c.layers > kMostLayers) return;
   c.blocks.assign(static_cast<std::size_t>(c.layers), c.block);
   for (int l = 0; l < c.layers; ++l) change(c.blocks[static_cast<std::size_t>(l)], l);
   const bool alike = std::all_of(c.blocks.begin(), c.blocks.end(),

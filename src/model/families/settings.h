@@ -40,11 +40,11 @@ ActivationKind read_activation(const ConfigValues& values, const std::string& js
 ActivationKind activation_named(const std::string& name, const ConfigValues& values,
                                 const std::string& setting);
 
-// Throws Error(kModel) "WHERE: WHY is not supported for FAMILY" unless `ok`.
+// Throws Error(kModel) "WHERE: WHY is not supported" unless `ok`.
 void require_supported(bool ok, const ConfigValues& values, const std::string& why);
 
 // Which layers see a window only: from the list layer_types where there is one, else by `usual`. Throws
-// Error(kModel) for a layer of a third kind.
+// Error(kModel) for a layer of a third kind. Empty for a number of layers that check_config refuses.
 std::vector<bool> sliding_layers(const ConfigValues& values, int layers,
                                  const std::function<bool(int)>& usual);
 
