@@ -3,11 +3,8 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <fmt/format.h>
-
 #include <algorithm>
 
-#include "emend/error.h"
 #include "model/attention.h"
 #include "model/layers.h"
 #include "model/row_layout.h"
@@ -64,24 +61,14 @@ class Observer {
   at::Device home_;  // where the caller's tensors are
 };
 
-// A tokenizer may have more ids than the model has rows (added tokens without a resize).
-void require_rows(const std::vector<std::int64_t>& ids, const ModelConfig& config) {
-  for (const std::int64_t id : ids)
-    if (id < 0 || id >= config.vocab)
-      throw Error(ErrorKind::kModel, fmt::format("the token id {} has no row in the model's embedding, which "
-                                                 "has {} rows; the text holds a token that the model does "
-                                                 "not know",
-                                                 id, config.vocab));
-}
-
 at::Tensor embed(const PassInput& input, const ModelConfig& config, const ModelWeights& weights,
                  const RowLayout& layout, const Observer& observer) {
   std::vector<std::int64_t> ids;
+  for (const auto& row : input.ids) require_embedding_rows(row, weights.token_embedding.size(0));
   for (std::size_t r = 0; r < input.ids.size(); ++r)
     for (std::size_t t = 0; t < input.ids[r].size(); ++t)
       if (input.token_of.empty() || input.token_of[r][t] == static_cast<std::int64_t>(ids.size()))
         ids.push_back(input.ids[r][t]);  // else a token of an earlier row
-  require_rows(ids, config);
   const at::Tensor index = index_tensor(ids, weights.token_embedding.device());
   at::Tensor x = observer.at_site(Site::kTokenEmbedding, 0, weights.token_embedding.index_select(0, index));
   if (config.embedding_multiplier != 1) x = x * config.embedding_multiplier;
