@@ -75,13 +75,13 @@ TEST_F(LlamaKin, QwensWindowBeginsAtALayerOrIsListed) {
   const nlohmann::json on = {{"use_sliding_window", true}, {"sliding_window", 7}, {"max_window_layers", 1}};
   EXPECT_THAT(windows(read("qwen2", on)), ElementsAre(0, 7));
   nlohmann::json listed = on;
-  listed["layer_types"] = {"sliding_attention", "full_attention"};
+  listed["layer_types"] = nlohmann::json::array({"sliding_attention", "full_attention"});
   EXPECT_THAT(windows(read("qwen2", listed)), ElementsAre(7, 0));
   EXPECT_THAT(windows(read("qwen2", {{"sliding_window", 7}})), ElementsAre(0, 0));
-  listed["layer_types"] = {"sliding_attention", "linear_attention"};
+  listed["layer_types"] = nlohmann::json::array({"sliding_attention", "linear_attention"});
   EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { read("qwen2", listed); }),
               HasSubstr("linear_attention"));
-  listed["layer_types"] = {"sliding_attention"};
+  listed["layer_types"] = nlohmann::json::array({"sliding_attention"});
   EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { read("qwen2", listed); }), HasSubstr("1 entries"));
 }
 
