@@ -104,11 +104,11 @@ struct ModelConfig {
 // Weights of one block in the form that the pass uses: [out, in], query, key and value fused, gate and up
 // fused, norms as the factor that they multiply by. What the model does not have is an undefined tensor.
 struct BlockWeights {
-  at::Tensor attention_norm, attention_norm_bias;            // [D]
-  at::Tensor qkv, qkv_bias;                                  // [(H + 2K) h, D]: queries, keys, values
-  at::Tensor query_norm, query_norm_bias;                    // [h], [H h] of a norm over the full width, or [H, h]
-  at::Tensor key_norm, key_norm_bias;                        // [h], [K h] or [K, h]
-  at::Tensor attention_out, attention_out_bias;              // [D, H h]
+  at::Tensor attention_norm, attention_norm_bias;  // [D]
+  at::Tensor qkv, qkv_bias;                        // [(H + 2K) h, D]: queries, keys, values
+  at::Tensor query_norm, query_norm_bias;          // [h], [H h] of a norm over the full width, or [H, h]
+  at::Tensor key_norm, key_norm_bias;              // [h], [K h] or [K, h]
+  at::Tensor attention_out, attention_out_bias;    // [D, H h]
   at::Tensor attention_post_norm, attention_post_norm_bias;  // [D]
   at::Tensor mlp_norm, mlp_norm_bias;                        // [D]
   at::Tensor mlp_in, mlp_in_bias;                            // [F, D], or gate over up [2F, D]

@@ -1,4 +1,4 @@
-// Attention as a GPU runs it where gradients are taken.
+// Attention as a GPU runs it where gradients are taken, or scores have a soft cap.
 #pragma once
 
 #include <ATen/core/Tensor.h>
