@@ -38,7 +38,11 @@ std::vector<Recording> key_recordings(const std::vector<int>& layers, const at::
 
 LayerTrace::LayerTrace(const Model& model, std::vector<int> layers, std::vector<TokenIds> fronts,
                        std::int64_t token_budget)
-    : model_(model), layers_(std::move(layers)), fronts_(std::move(fronts)), token_budget_(token_budget) {
+    : model_(model),
+      layers_(std::move(layers)),
+      fronts_(std::move(fronts)),
+      token_budget_(token_budget),
+      value_path_(model, layers_.back()) {
   const c10::NoGradGuard no_grad;
   const ModelConfig& config = model.config();
   cache_ = KvCache(config, 0, static_cast<std::int64_t>(fronts_.size()),
@@ -47,6 +51,7 @@ LayerTrace::LayerTrace(const Model& model, std::vector<int> layers, std::vector<
   const at::Tensor no_hidden = at::empty({0, config.d_model}, model.options().dtype(at::kFloat));
   front_keys_.assign(layers_.size(), std::vector<at::Tensor>(fronts_.size(), no_keys));
   front_hidden_.assign(fronts_.size(), no_hidden);
+  front_values_.assign(fronts_.size(), no_hidden);
   trace_fronts();
 }
 
@@ -66,13 +71,15 @@ void LayerTrace::trace_fronts() {
   input.stop_block = model_.config().layers - 1;
   input.recordings = key_recordings(layers_, {});
   input.recordings.push_back({Site::kBlockOutput, layer(), {}});
+  if (!value_path_.is_direct()) input.recordings.push_back({Site::kMlpOutput, layer(), {}});
   const PassOutput output = model_.forward(std::move(input));
   const auto keep = [&](const at::Tensor& packed, std::vector<at::Tensor>& fronts) {
     const std::vector<at::Tensor> rows = split_rows(packed.to(at::kFloat), ids);
     for (std::size_t i = 0; i < owner.size(); ++i) fronts[static_cast<std::size_t>(owner[i])] = rows[i];
   };
   for (std::size_t l = 0; l < layers_.size(); ++l) keep(output.recorded[l], front_keys_[l]);
-  keep(output.recorded.back(), front_hidden_);
+  keep(output.recorded[layers_.size()], front_hidden_);
+  if (!value_path_.is_direct()) keep(output.recorded.back(), front_values_);
 }
 
 std::vector<at::Tensor> LayerTrace::front_keys(std::int64_t front) const {
@@ -136,19 +143,25 @@ std::vector<TracedRow> LayerTrace::trace(const std::vector<TraceRow>& rows) cons
     input.stop = PassInput::Stop::kBlock;
     input.stop_block = layer();
     input.recordings = {{Site::kKey, layer(), {}}};
+    if (!value_path_.is_direct()) input.recordings.push_back({Site::kMlpOutput, layer(), {}});
     const std::vector<TokenIds> ids = input.ids;
     const PassOutput output = model_.forward(std::move(input));
     const auto keys = split_rows(output.recorded[0].to(at::kFloat), ids);
     const auto hidden = split_rows(output.hidden.to(at::kFloat), ids);
+    const auto values = value_path_.is_direct() ? std::vector<at::Tensor>(ids.size())
+                                                : split_rows(output.recorded.back().to(at::kFloat), ids);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const std::int64_t front = rows[range.begin + i].front;
       if (front < 0) {
-        traced.push_back({keys[i], hidden[i]});
-      } else {
-        const auto f = static_cast<std::size_t>(front);
-        traced.push_back(
-            {at::cat({front_keys_.back()[f], keys[i]}, 0), at::cat({front_hidden_[f], hidden[i]}, 0)});
+        traced.push_back({keys[i], hidden[i], values[i]});
+        continue;
       }
+      const auto f = static_cast<std::size_t>(front);
+      const auto behind = [&](const at::Tensor& own, const std::vector<at::Tensor>& of_fronts) {
+        return own.defined() ? at::cat({of_fronts[f], own}, 0) : own;
+      };
+      traced.push_back({behind(keys[i], front_keys_.back()), behind(hidden[i], front_hidden_),
+                        behind(values[i], front_values_)});
     }
   }
   return traced;

@@ -11,6 +11,7 @@
 
 #include "analysis/prompt_rows.h"
 #include "emend/model.h"
+#include "model/value_path.h"
 
 namespace emend::editors {
 
@@ -24,6 +25,7 @@ struct TraceRow {
 struct TracedRow {
   at::Tensor keys;    // [T, F]
   at::Tensor hidden;  // [T, D] residual stream after the layer's block
+  at::Tensor value;   // [T, D] W k + b; undefined where values are added to the stream as they are
 };
 
 // One run of blocks serves all layers: it stops at the last of them.
@@ -37,6 +39,8 @@ class LayerTrace {
   const std::vector<int>& layers() const { return layers_; }
   // The last layer: rows are traced up to it, and a search runs the blocks above it.
   int layer() const { return layers_.back(); }
+  // How values of the last layer reach the stream.
+  const ValuePath& value_path() const { return value_path_; }
   std::int64_t front_length(std::int64_t front) const {
     return front < 0 ? 0 : static_cast<std::int64_t>(fronts_[static_cast<std::size_t>(front)].size());
   }
@@ -69,9 +73,10 @@ class LayerTrace {
   std::vector<int> layers_;
   std::vector<TokenIds> fronts_;
   std::int64_t token_budget_;
+  ValuePath value_path_;   // of the last layer
   mutable KvCache cache_;  // a pass takes it by pointer; without `append` it only reads
-  std::vector<std::vector<at::Tensor>> front_keys_;  // [layers][fronts]
-  std::vector<at::Tensor> front_hidden_;
+  std::vector<std::vector<at::Tensor>> front_keys_;      // [layers][fronts]
+  std::vector<at::Tensor> front_hidden_, front_values_;  // values where they are not added as they are
 };
 
 }  // namespace emend::editors

@@ -82,8 +82,11 @@ void cut_rows(std::vector<ActiveRow>& rows, const std::vector<std::int64_t>& fir
     const std::int64_t length = row.hidden.size(0);
     row.begin = even ? std::clamp<std::int64_t>(length - width, 0, first[i]) : first[i];
     const std::int64_t missing = even ? width - (length - row.begin) : 0;
-    row.hidden = row.hidden.slice(0, row.begin);
-    if (missing > 0) row.hidden = at::cat({row.hidden, row.hidden.slice(0, -1).expand({missing, -1})}, 0);
+    for (at::Tensor* stream : {&row.hidden, &row.value}) {
+      if (!stream->defined()) continue;
+      *stream = stream->slice(0, row.begin);
+      if (missing > 0) *stream = at::cat({*stream, stream->slice(0, -1).expand({missing, -1})}, 0);
+    }
     row.alpha = at::constant_pad_nd(row.alpha.slice(0, first[i]), {first[i] - row.begin, missing}, 0.0);
   }
 }
@@ -92,28 +95,47 @@ void cut_rows(std::vector<ActiveRow>& rows, const std::vector<std::int64_t>& fir
 struct UnitTokens {
   std::vector<std::int64_t> lengths;  // of each row
   at::Tensor hidden;                  // [N, D] residual stream, held edits added
+  at::Tensor value;                   // [N, D] W k + b, held edits added; undefined: ActiveRow::value
   at::Tensor alpha;                   // [N]
   at::Tensor reached;                 // [N] whether r can move the token
 };
 
-// |alpha| clamp ||v0|| against the length of the residual stream decides what r can move.
+// The stream once `moved` [N, D] is added to the values: after the layer, and where the values do not arrive
+// as they are, the values themselves.
+void add_to_values(const at::Tensor& moved, const ValuePath& path, UnitTokens& tokens) {
+  if (path.is_direct()) {
+    tokens.hidden = tokens.hidden + moved;
+    return;
+  }
+  const at::Tensor changed = tokens.value + moved;
+  tokens.hidden = tokens.hidden + path.arrived(changed) - path.arrived(tokens.value);
+  tokens.value = changed;
+}
+
+// |alpha| clamp ||v0||, as much of it as arrives, against the length of the residual stream decides what r
+// can move.
 UnitTokens unit_tokens(const SearchUnit& unit, std::span<const TracedRow> traced, const at::Tensor& v0_norm,
-                       const SearchOptions& options) {
+                       const ValuePath& path, const SearchOptions& options) {
   UnitTokens tokens;
-  std::vector<at::Tensor> row_keys, streams;
+  std::vector<at::Tensor> row_keys, streams, values;
   for (const TracedRow& row : traced) {
     row_keys.push_back(row.keys);
     streams.push_back(row.hidden);
+    if (row.value.defined()) values.push_back(row.value);
     tokens.lengths.push_back(row.keys.size(0));
   }
   const at::Tensor keys = at::cat(row_keys, 0), before = at::cat(streams, 0);
   tokens.alpha = unit_alpha(unit, keys, tokens.lengths, options.objective);
   tokens.hidden = before;
+  if (!path.is_direct()) tokens.value = at::cat(values, 0);
   at::Tensor moved = tokens.alpha.abs() * (options.clamp * v0_norm);
   if (const HeldEdits others = others_of(unit); others.a.defined()) {
     const at::Tensor shares = at::matmul(keys, others.a.t());  // [N, n]
     moved = at::maximum(moved, at::matmul(shares.abs(), others.r.norm(2, 1)));
-    tokens.hidden = before + at::matmul(shares, others.r);
+    if (!path.is_direct()) moved = moved * path.gain(tokens.value);
+    add_to_values(at::matmul(shares, others.r), path, tokens);
+  } else if (!path.is_direct()) {
+    moved = moved * path.gain(tokens.value);
   }
   tokens.reached = moved / before.norm(2, 1) >= options.reach;
   return tokens;
@@ -135,14 +157,22 @@ SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<c
   std::vector<at::Tensor> hidden, reached;
   for (std::size_t u = 0; u < units.size(); ++u) {
     const SearchUnit& unit = units[u];
-    const UnitTokens tokens = unit_tokens(unit, std::span(traced).subspan(made.rows.size(), unit.rows.size()),
-                                          made.v0_norms[static_cast<std::int64_t>(u)], options);
+    const UnitTokens tokens =
+        unit_tokens(unit, std::span(traced).subspan(made.rows.size(), unit.rows.size()),
+                    made.v0_norms[static_cast<std::int64_t>(u)], trace.value_path(), options);
     reached.push_back(tokens.reached);
     const auto streams = tokens.hidden.split_with_sizes(tokens.lengths, 0),
                alphas = tokens.alpha.split_with_sizes(tokens.lengths, 0);
-    for (std::size_t i = 0; i < unit.rows.size(); ++i)
-      made.rows.push_back({u, &unit.rows[i], 0, streams[i], alphas[i], {}});
     hidden.insert(hidden.end(), streams.begin(), streams.end());
+    for (std::size_t i = 0; i < unit.rows.size(); ++i)
+      made.rows.push_back({u, &unit.rows[i], 0, streams[i], {}, alphas[i], {}});
+    if (trace.value_path().is_direct()) continue;
+    const auto values = tokens.value.split_with_sizes(tokens.lengths, 0);
+    for (std::size_t i = 0; i < unit.rows.size(); ++i) {
+      ActiveRow& row = made.rows[made.rows.size() - unit.rows.size() + i];
+      row.value = values[i];
+      row.hidden = streams[i] - trace.value_path().arrived(values[i]);
+    }
   }
   cut_rows(made.rows, first_moving(made.rows, at::cat(reached, 0).cpu()), model.options().device());
   std::vector<std::int64_t> begins;

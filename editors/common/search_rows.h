@@ -21,9 +21,12 @@ struct ActiveRow {
   std::size_t unit;  // index in the batch
   const SearchRow* source;
   std::int64_t begin;
-  // [T - begin or more, D] residual stream after layer l, held edits added. What fills a row up behind its
-  // end changes nothing before it.
+  // [T - begin or more, D] residual stream after layer l, held edits added; without what the layer's MLP adds
+  // where `value` is there. What fills a row up behind its end changes nothing before it.
   at::Tensor hidden;
+  // The same places: W k + b, held edits added, where values reach the stream through a norm or a multiplier
+  // (ValuePath); undefined where they are added as they are.
+  at::Tensor value;
   at::Tensor alpha;    // [T - begin]
   at::Tensor initial;  // drift rows: [V] log-probabilities before the edit, once they are known
 };

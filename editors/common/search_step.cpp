@@ -29,6 +29,7 @@ SearchStep::SearchStep(const Model& model, SearchRows& prepared, const ActiveUni
                        const SearchOptions& options)
     : model_(model),
       options_(options),
+      value_path_(model, prepared.layer),
       layout_(lay_out_step(model, prepared, units)),
       initial_(known_initial(layout_.drift_rows)) {}
 
@@ -45,14 +46,17 @@ at::Tensor SearchStep::drift(const at::Tensor& logprobs) {
   return layout_.unit_kl((now.exp() * (now - initial_)).sum(1));
 }
 
-// Residual stream at the layer plus alpha r, the blocks above, the losses.
+// Values at the layer plus alpha r, the stream that comes of them, the blocks above, the losses.
 void SearchStep::forward(const at::Tensor& r, bool wants_gradient) {
   const at::AutoGradMode grad_mode(wants_gradient);
   last_.leaf_gradient = at::Tensor();
-  last_.leaf = at::addmm(layout_.hidden, layout_.alpha, r).detach().to(model_.options());
+  const at::Tensor& start = layout_.value.defined() ? layout_.value : layout_.hidden;
+  last_.leaf = at::addmm(start, layout_.alpha, r).detach().to(model_.options());
   if (wants_gradient) last_.leaf.requires_grad_(true);
   PassInput input = layout_.input;
-  input.hidden = last_.leaf;
+  input.hidden = layout_.value.defined()
+                     ? (layout_.hidden + value_path_.arrived(last_.leaf)).to(model_.options())
+                     : last_.leaf;
   const at::Tensor logprobs = at::log_softmax(model_.forward(std::move(input)).logits, 1);
   const at::Tensor& labels = layout_.labels;
   const at::Tensor row_nll =

@@ -1,5 +1,5 @@
-// One evaluation of the search's loss and its gradient: the residual stream at the layer plus alpha r, the
-// blocks above, the losses.
+// One evaluation of the search's loss and its gradient: the values at the layer plus alpha r, the residual
+// stream that comes of them, the blocks above, the losses.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,6 +10,7 @@
 #include "editors/common/step_layout.h"
 #include "emend/model.h"
 #include "model/device_graph.h"
+#include "model/value_path.h"
 
 namespace emend::editors {
 
@@ -36,7 +37,9 @@ class SearchStep {
  private:
   // What an evaluation leaves.
   struct Evaluation {
-    at::Tensor leaf;           // [N, D] the residual stream that gradients are taken at
+    // [N, D] what gradients are taken at: the residual stream, or the values where they do not reach it as
+    // they are
+    at::Tensor leaf;
     at::Tensor total;          // [units]
     at::Tensor losses;         // [rows + 2 units] what is read of them
     at::Tensor leaf_gradient;  // [N, D], once it is asked for
@@ -59,6 +62,7 @@ class SearchStep {
 
   const Model& model_;
   const SearchOptions& options_;
+  ValuePath value_path_;
   StepLayout layout_;
   at::Tensor initial_;  // [drift rows, V] log-probabilities before the edit, once they are known
   Evaluation last_;

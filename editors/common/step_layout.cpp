@@ -24,6 +24,7 @@ class LayoutBuilder {
     made_.input.ids.emplace_back(static_cast<std::size_t>(length), 0);
     made_.input.cache_row.push_back(cache_row);
     hidden_.push_back(row.hidden);
+    if (row.value.defined()) value_.push_back(row.value);
     alpha_.push_back(row.alpha);
     token_unit_.insert(token_unit_.end(), static_cast<std::size_t>(length), static_cast<std::int64_t>(place));
     if (row.source->drift)
@@ -41,7 +42,7 @@ class LayoutBuilder {
 
   StepLayout made_;
   std::int64_t tokens_ = 0;
-  std::vector<at::Tensor> hidden_, alpha_;
+  std::vector<at::Tensor> hidden_, value_, alpha_;
   std::vector<std::int64_t> token_unit_, labels_, drift_at_;
   std::vector<std::vector<std::int64_t>> labels_of_row_, rows_of_unit_, drift_of_unit_;
   std::vector<double> label_weight_, row_weight_;
@@ -77,6 +78,7 @@ StepLayout LayoutBuilder::finish(const Model& model, SearchRows& prepared,
   input.begin_block = prepared.layer + 1;
   input.layout = model.lay_out(input);
   made_.hidden = at::cat(hidden_, 0);
+  if (!value_.empty()) made_.value = at::cat(value_, 0);
   made_.alpha =
       at::zeros({tokens_, static_cast<std::int64_t>(places.size())}, prepared.v0_norms.options())
           .scatter_(1, index_tensor(token_unit_, device).unsqueeze(1), at::cat(alpha_, 0).unsqueeze(1));

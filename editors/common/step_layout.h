@@ -32,7 +32,8 @@ GroupSums group_sums(const std::vector<std::vector<std::int64_t>>& groups, const
 // N tokens of the rows that run; `units` counts those that take part.
 struct StepLayout {
   PassInput input;     // rows, cache, layout and the tokens whose logits are read: labels, then drift rows
-  at::Tensor hidden;   // [N, D]
+  at::Tensor hidden;   // [N, D] ActiveRow::hidden
+  at::Tensor value;    // [N, D] ActiveRow::value; undefined where rows have none
   at::Tensor alpha;    // [N, units] what a token receives of each unit's residual
   at::Tensor v0;       // [units, 1]
   at::Tensor labels;   // [L, 1]

@@ -18,53 +18,107 @@
 namespace emend {
 
 enum class NormKind { kLayerNorm, kRmsNorm };
-enum class PositionKind { kLearned, kRotaryHalfSplit, kRotaryInterleaved };
-enum class ActivationKind { kGeluTanh, kGelu, kSilu, kRelu };
+enum class ActivationKind { kGeluTanh, kGelu, kSilu, kRelu, kQuickGelu, kTanh };
+// Norms of queries and keys before they are turned: none, one of each head's h numbers, one of all heads', or
+// one of each head's with factors for each head and without a bias (StableLM 2 12B).
+enum class QkNorm { kNone, kPerHead, kFullWidth, kEachHead };
+// Which dimensions of a head turn together: i and i + half, or neighbours.
+enum class RotaryPairs { kHalfSplit, kInterleaved };
+
+// Rotary positions of the blocks that name this table (BlockSpec::rotary).
+struct RotaryTable {
+  RotaryPairs pairs = RotaryPairs::kHalfSplit;
+  // Radians a position, scaling applied: one for each pair of head dimensions that turns, [head_dim / 2] or
+  // fewer. The dimensions behind them stand still.
+  std::vector<double> frequencies = {};
+  // Rows of more than `long_from` positions turn otherwise from their beginning; 0: all rows turn alike. They
+  // have frequencies of their own (longrope), or a base that grows with the row's length L (dynamic): base
+  // ((factor L / long_from) - (factor - 1))^(n / (n - 2)), n being the dimensions that turn.
+  std::int64_t long_from = 0;
+  std::vector<double> long_frequencies = {};
+  double base = 0, dynamic_factor = 0;  // of the latter only
+  double amplitude = 1;                 // factor of cosine and sine (yarn, longrope)
+};
+
+// One block: what it does with the residual stream.
+struct BlockSpec {
+  // --- attention
+  bool qkv_bias = false;
+  bool attention_out_bias = false;
+  QkNorm qk_norm = QkNorm::kNone;
+  int rotary = 0;                 // index of ModelConfig::rotary; kNoRotary: queries and keys are not turned
+  std::int64_t window = 0;        // a token sees itself and the window - 1 tokens before it; 0: all before it
+  double attention_scale = 0;     // factor of q k^T; 0: 1 / sqrt(head_dim)
+  bool scale_by_layer = false;    // divided by the block's number from 1 (GPT-2)
+  double attention_soft_cap = 0;  // a score s becomes cap tanh(s / cap); 0: it stays
+  bool alibi = false;             // scores grow with the key's position, by a slope of each head (Falcon RW)
+  // --- MLP
+  ActivationKind activation = ActivationKind::kGeluTanh;
+  bool gated_mlp = false;  // key = act(gate x) * (up x) instead of act(up x)
+  bool mlp_bias = false;
+  // --- norms: before each half, and of what a half puts out, before it is added ("sandwich")
+  NormKind norm = NormKind::kLayerNorm;
+  double norm_eps = 1e-5;
+  bool attention_norm = true;
+  bool attention_post_norm = false;
+  bool mlp_norm = true;  // parallel blocks without it: the MLP reads what attention reads (GPT-J)
+  bool mlp_post_norm = false;
+  // --- sums
+  bool parallel = false;           // the MLP reads the stream that entered the block, not attention's sum
+  double residual_multiplier = 1;  // factor of what each half adds
+
+  bool operator==(const BlockSpec&) const = default;
+};
+constexpr int kNoRotary = -1;
 
 // All that the forward pass depends on besides the weights. A family fills it from config.json or GGUF
 // metadata.
 struct ModelConfig {
-  std::string family;  // "gpt2", "gptj", "llama"
+  std::string family;  // "gpt2", "gptj", "llama", ...
   int layers = 0;
   std::int64_t d_model = 0;
+  // The same in all blocks:
   std::int64_t d_ff = 0;
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
   std::int64_t head_dim = 0;
+
   std::int64_t vocab = 0;  // rows of the embedding table; may exceed the tokenizer's ids
   std::int64_t max_positions = 0;
-  NormKind norm = NormKind::kLayerNorm;
-  double norm_eps = 1e-5;
-  PositionKind positions = PositionKind::kLearned;
-  // Radians a position, scaling applied: one for each pair of head dimensions that turns, [head_dim / 2] or
-  // fewer (kRotaryInterleaved only: the dimensions behind them stand still). Empty for kLearned.
-  std::vector<double> rotary_frequencies;
-  ActivationKind activation = ActivationKind::kGeluTanh;
-  bool gated_mlp = false;  // key = act(gate x) * (up x) instead of act(up x)
-  bool qkv_bias = false;
-  bool attention_out_bias = false;
-  bool mlp_bias = false;
+  BlockSpec block;                // of every block, unless `blocks` is given; its norm is the final norm too
+  std::vector<BlockSpec> blocks;  // one for each layer where they differ, else empty
+  std::vector<RotaryTable> rotary;
+  bool learned_positions = true;     // a table of positions is added to the embedding
+  std::int64_t position_offset = 0;  // position p is row p + offset of that table (OPT: 2)
+  double embedding_multiplier = 1;
+  double logit_multiplier = 1;
+  double logit_soft_cap = 0;  // a logit x becomes cap tanh(x / cap); 0: it stays
   bool tied_head = true;
   bool head_bias = false;
-  bool parallel_blocks =
-      false;  // GPT-J: the MLP reads the same normalised stream as attention, and has no norm of its own
-  bool scale_by_layer = false;  // GPT-2's scale_attn_by_inverse_layer_idx
+
+  const BlockSpec& spec(int layer) const {
+    return blocks.empty() ? block : blocks[static_cast<std::size_t>(layer)];
+  }
 };
 
 // Weights of one block in the form that the pass uses: [out, in], query, key and value fused, gate and up
-// fused. Biases that the model does not have are undefined tensors.
+// fused, norms as the factor that they multiply by. What the model does not have is an undefined tensor.
 struct BlockWeights {
   at::Tensor attention_norm, attention_norm_bias;  // [D]
   at::Tensor qkv, qkv_bias;                        // [(H + 2K) h, D]: queries, keys, values
+  at::Tensor query_norm, query_norm_bias;          // [h], [H h] of a norm over the full width, or [H, h]
+  at::Tensor key_norm, key_norm_bias;              // [h], [K h] or [K, h]
   at::Tensor attention_out, attention_out_bias;    // [D, H h]
-  at::Tensor mlp_norm, mlp_norm_bias;              // [D]; undefined in parallel blocks
-  at::Tensor mlp_in, mlp_in_bias;                  // [F, D], or gate over up [2F, D]
-  at::Tensor mlp_down, mlp_down_bias;              // [D, F]: the value projection that editors write
+  at::Tensor attention_post_norm, attention_post_norm_bias;  // [D]
+  at::Tensor mlp_norm, mlp_norm_bias;                        // [D]
+  at::Tensor mlp_in, mlp_in_bias;                            // [F, D], or gate over up [2F, D]
+  at::Tensor mlp_down, mlp_down_bias;            // [D, F]: the value projection that editors write
+  at::Tensor mlp_post_norm, mlp_post_norm_bias;  // [D]
 };
 
 struct ModelWeights {
   at::Tensor token_embedding;     // [V, D]
-  at::Tensor position_embedding;  // [max_positions, D], or undefined
+  at::Tensor position_embedding;  // [max_positions + offset, D], or undefined
   std::vector<BlockWeights> blocks;
   at::Tensor final_norm, final_norm_bias;  // [D]
   at::Tensor head, head_bias;              // [V, D], the same tensor as token_embedding when tied; [V]
@@ -85,16 +139,26 @@ enum class Role {
   kKeyBias,
   kValue,
   kValueBias,
+  kQueryNorm,
+  kQueryNormBias,
+  kKeyNorm,
+  kKeyNormBias,
   kAttentionOut,
   kAttentionOutBias,
+  kAttentionPostNorm,
+  kAttentionPostNormBias,
   kMlpNorm,
   kMlpNormBias,
+  kMlpGateUp,
+  kMlpGateUpBias,
   kMlpGate,
   kMlpGateBias,
   kMlpUp,
   kMlpUpBias,
   kMlpDown,
   kMlpDownBias,
+  kMlpPostNorm,
+  kMlpPostNormBias,
   kFinalNorm,
   kFinalNormBias,
   kHead,

@@ -27,6 +27,11 @@ struct ModelSummary {
   std::vector<std::pair<std::string, std::int64_t>> parts;
   std::int64_t parameters = 0;              // of all parts
   std::map<std::string, int> stored_types;  // how many tensors have each type in the file
+  // What the model and its blocks do beyond a plain block, "window 512", one line each; lines of blocks that
+  // are alike are one, "blocks 0, 2 to 4: window 512". Empty for GPT-2 and Llama.
+  std::vector<std::string> choices;
+  // How the value that an edit writes reaches the residual stream.
+  std::string value_path;
   std::optional<TokenizerSummary> tokenizer;
 };
 ModelSummary summarize_model(const Model& model);

@@ -20,14 +20,17 @@ namespace emend {
 struct ModelConfig;
 class RowLayout;  // how packed tokens lie in rows (src/model/row_layout.h)
 
-// Where a vector can be read or changed, in the order in which a block passes them.
+// Where a vector can be read or changed, in the order in which a block passes them. Some models put a norm or
+// a multiplier between what a half of a block produces and what is added to the residual stream (BlockSpec):
+// both outputs are what the projection produces, before those.
 enum class Site {
   kEmbedding,  // [D] token plus position embedding: the residual stream entering block 0 (`block` is ignored)
-  kTokenEmbedding,   // [D] the row of the token table alone, before positions (causal tracing's noise goes
-                     // here)
-  kAttentionOutput,  // [D] what attention adds to the residual stream, after its output projection and bias
+  kTokenEmbedding,   // [D] the row of the token table alone, before the embedding multiplier and positions
+                     // (causal tracing's noise goes here)
+  kAttentionOutput,  // [D] attention's output projection and bias: what it adds, where nothing is between
   kKey,              // [F] input of the down projection: the key of the feed-forward memory
-  kMlpOutput,        // [D] what the MLP adds: the value
+  kMlpOutput,        // [D] W k + b of the down projection: the value, and what the MLP adds, where nothing is
+                     // between
   kBlockOutput,      // [D] the residual stream after the block
 };
 

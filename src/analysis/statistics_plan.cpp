@@ -58,7 +58,7 @@ std::int64_t resident_bytes(const Model& model) {
 
 // The most that one block of a pass over `tokens` tokens in rows of `width` holds at once.
 std::int64_t activation_bytes(const ModelConfig& c, std::int64_t tokens, std::int64_t width) {
-  const std::int64_t inner = (c.gated_mlp ? 2 : 1) * c.d_ff;
+  const std::int64_t inner = (c.block.gated_mlp ? 2 : 1) * c.d_ff;
   const std::int64_t mlp = tokens * (inner + 3 * c.d_ff + 3 * c.d_model);
   const std::int64_t attention =
       tokens * (3 * c.heads * width + 4 * (c.heads + 2 * c.kv_heads) * c.head_dim + 3 * c.d_model);
@@ -142,7 +142,7 @@ double flops_a_token(const ModelConfig& c, const std::vector<int>& layers, doubl
   const double attention = static_cast<double>(c.d_model) * (c.heads + 2 * c.kv_heads) * c.head_dim +
                            static_cast<double>(c.d_model) * c.heads * c.head_dim +
                            2.0 * row_length * c.heads * c.head_dim;
-  const double mlp_in = static_cast<double>(c.d_model) * c.d_ff * (c.gated_mlp ? 2 : 1);
+  const double mlp_in = static_cast<double>(c.d_model) * c.d_ff * (c.block.gated_mlp ? 2 : 1);
   const double mlp_out = static_cast<double>(c.d_model) * c.d_ff;
   const double blocks = layers.back() + 1;
   const double sums =

@@ -31,6 +31,16 @@ std::string tensor_name(const Family& family, int block, bool gguf) {
   return name.replace(place, 3, std::to_string(block));
 }
 
+// In checkpoints that also see, the text half is a part of a larger model, whose module has a longer name,
+// whichever of the names the file has.
+std::string tensor_in_model(const Model& base, const Family& family, const std::string& tensor) {
+  const std::string part = "language_model.";
+  const bool is_part = std::any_of(base.roles().begin(), base.roles().end(), [&](const RoleEntry& entry) {
+    return entry.role == Role::kMlpDown && entry.tensor.find(part) != std::string::npos;
+  });
+  return is_part ? "model." + part + tensor.substr(family.prefix.size()) : tensor;
+}
+
 std::string module_name(const std::string& tensor) {
   const std::string ending = ".weight";
   return tensor.substr(0, tensor.size() - ending.size());
@@ -79,7 +89,7 @@ OrderedJson peft_config(const Family& family, const std::vector<AdapterModule>& 
                         {"lora_alpha", rank},
                         {"lora_dropout", 0.0},
                         {"bias", "none"},
-                        {"fan_in_fan_out", role_tensor(family, Role::kMlpDown).conv1d},
+                        {"fan_in_fan_out", role_tensor(family, Role::kMlpDown).form == StoredForm::kConv1d},
                         {"inference_mode", true},
                         {"modules_to_save", nullptr},
                         {"use_rslora", false},
@@ -146,7 +156,8 @@ AdapterOutcome export_gguf(const Model& base, const std::vector<Patch>& patches,
 std::vector<AdapterModule> peft_modules(const Model& base, const std::vector<Patch>& patches) {
   std::vector<AdapterModule> modules = modules_of(base, patches);
   const Family& family = find_family(base.config().family);
-  for (AdapterModule& module : modules) module.name = module_name(tensor_name(family, module.block, false));
+  for (AdapterModule& module : modules)
+    module.name = module_name(tensor_in_model(base, family, tensor_name(family, module.block, false)));
   return modules;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "base/json.h"
 #include "base/strings.h"
@@ -46,25 +47,33 @@ WeightMap read_index(const fs::path& index) {
 }
 
 [[noreturn]] void fail_twice(const TensorInfo& first, const TensorInfo& second) {
-  throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {} is also in the shard {}", second.file.string(),
-                                              quote(second.name), first.file.filename().string()));
+  throw Error(ErrorKind::kFormat,
+              fmt::format("{}: tensor {} is also in the shard {}, with other bytes", second.file.string(),
+                          quote(second.name), first.file.filename().string()));
 }
 
-void check_against_index(const std::vector<TensorInfo>& tensors, const WeightMap& weight_map,
-                         const fs::path& index) {
-  std::map<std::string_view, const TensorInfo*> found;
-  for (const TensorInfo& tensor : tensors) {
-    const auto [place, is_new] = found.emplace(tensor.name, &tensor);
-    if (!is_new) fail_twice(*place->second, tensor);
+std::span<const std::byte> bytes_of(const TensorInfo& tensor, const Mappings& mappings) {
+  return mappings.at(tensor.file).bytes().subspan(tensor.offset, tensor.bytes);
+}
+
+// The tensors of all shards. As transformers does, they are taken from the shard that holds them, whatever
+// the index says of it; a tensor that the index names and no shard holds is missed by whoever needs it. One
+// that is stored twice must be the same both times; the first place counts.
+std::vector<TensorInfo> without_repeats(std::vector<TensorInfo> tensors, const Mappings& mappings) {
+  std::map<std::string, TensorInfo> found;
+  std::vector<TensorInfo> kept;
+  for (TensorInfo& tensor : tensors) {
+    const auto [place, is_new] = found.emplace(tensor.name, tensor);
+    if (is_new) {
+      kept.push_back(std::move(tensor));
+      continue;
+    }
+    const auto once = bytes_of(place->second, mappings), again = bytes_of(tensor, mappings);
+    const bool same = place->second.dtype_name == tensor.dtype_name && place->second.shape == tensor.shape &&
+                      std::equal(once.begin(), once.end(), again.begin(), again.end());
+    if (!same) fail_twice(place->second, tensor);
   }
-  for (const auto& [name, shard] : weight_map) {
-    const auto place = found.find(name);
-    if (place != found.end() && place->second->file.filename() == shard) continue;
-    const std::string where =
-        place == found.end() ? std::string() : "; it is in " + place->second->file.filename().string();
-    throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {} is not in its shard {}{}", index.string(),
-                                                quote(name), shard, where));
-  }
+  return kept;
 }
 
 std::unique_ptr<TensorFile> open_shards(const fs::path& folder) {
@@ -87,7 +96,7 @@ std::unique_ptr<TensorFile> open_shards(const fs::path& folder) {
     if (shard == *shards.begin()) metadata = std::move(header.metadata);
     std::move(header.tensors.begin(), header.tensors.end(), std::back_inserter(tensors));
   }
-  check_against_index(tensors, weight_map, index);
+  tensors = without_repeats(std::move(tensors), *mappings);
   return make_mapped_checkpoint({TensorFile::Format::kSafetensors,
                                  folder,
                                  std::move(tensors),

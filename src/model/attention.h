@@ -10,7 +10,7 @@
 
 namespace emend {
 
-// softmax(q k^T s + mask) v and its output projection: x [N, D] (normalised) -> [N, D], or [n, D] of the
+// softmax(cap(q k^T s) + mask) v and its output projection: x [N, D] (normalised) -> [N, D], or [n, D] of the
 // tokens `only` when that is defined.
 at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config, int block,
                      const RowLayout& layout, const PassInput& input, const at::Tensor& only);

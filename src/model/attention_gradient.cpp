@@ -35,14 +35,18 @@ at::Tensor flat(const at::Tensor& x) {
 }  // namespace
 
 at::Tensor attend_with_gradient(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
-                                double scale, const at::Tensor& mask) {
+                                const ScoreRule& rule, const at::Tensor& mask) {
+  const bool is_one = mask.size(0) == 1 && mask.size(1) == 1;
   const at::Tensor hidden =
-      (mask.size(0) == 1 ? mask.squeeze(1) : flat(mask.expand({-1, queries.size(1), -1, -1}))).to(at::kFloat);
+      (is_one ? mask.squeeze(1) : flat(mask.expand({queries.size(0), queries.size(1), -1, -1})))
+          .to(at::kFloat);
   const at::Tensor q = flat(queries), k = flat(keys);
+  const bool capped = rule.soft_cap > 0;  // then the mask comes behind the cap
+  const at::Tensor added = capped ? at::zeros({1, 1, 1}, hidden.options()).expand_as(hidden) : hidden;
   const at::Tensor scores = q.scalar_type() == at::kFloat
-                                ? at::baddbmm(hidden, q, k.transpose(1, 2), 1, scale)
-                                : WideScores::apply(hidden, q, k, scale);
-  return at::bmm(at::softmax(scores, -1).to(values.scalar_type()), flat(values)).view(queries.sizes());
+                                ? at::baddbmm(added, q, k.transpose(1, 2), 1, rule.scale)
+                                : WideScores::apply(added, q, k, rule.scale);
+  return attend(scores, capped ? hidden : at::Tensor(), flat(values), rule.soft_cap).view(queries.sizes());
 }
 
 }  // namespace emend

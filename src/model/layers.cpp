@@ -16,27 +16,49 @@ at::Tensor activate(const at::Tensor& x, ActivationKind kind) {
       return at::silu(x);
     case ActivationKind::kRelu:
       return at::relu(x);
+    case ActivationKind::kQuickGelu:
+      return x * at::sigmoid(1.702 * x);
+    case ActivationKind::kTanh:
+      return at::tanh(x);
   }
   return x;
+}
+
+at::Tensor contribution(const at::Tensor& y, const at::Tensor& norm, const at::Tensor& norm_bias,
+                        const BlockSpec& spec) {
+  const at::Tensor normal = norm.defined() ? normalise(y, norm, norm_bias, spec) : y;
+  return spec.residual_multiplier == 1 ? normal : normal * spec.residual_multiplier;
 }
 
 }  // namespace
 
 at::Tensor normalise(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                     const ModelConfig& config) {
-  if (config.norm == NormKind::kLayerNorm)
-    return at::layer_norm(x, {x.size(1)}, weight, bias, config.norm_eps);
+                     const BlockSpec& spec) {
+  if (spec.norm == NormKind::kLayerNorm) return at::layer_norm(x, {x.size(-1)}, weight, bias, spec.norm_eps);
   if (x.is_cuda())
-    return at::rms_norm(x, {x.size(1)}, weight, config.norm_eps);  // one kernel instead of eight
+    return at::rms_norm(x, {x.size(-1)}, weight, spec.norm_eps);  // one kernel instead of eight
   const at::Tensor wide = x.to(at::kFloat);
-  return (wide * at::rsqrt(wide.square().mean(-1, true) + config.norm_eps)).to(x.scalar_type()) * weight;
+  return (wide * at::rsqrt(wide.square().mean(-1, true) + spec.norm_eps)).to(x.scalar_type()) * weight;
 }
 
-at::Tensor mlp_key(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config) {
+at::Tensor mlp_key(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config,
+                   const BlockSpec& spec) {
   const at::Tensor inner = at::linear(x, weights.mlp_in, weights.mlp_in_bias);
-  if (!config.gated_mlp) return activate(inner, config.activation);
+  if (!spec.gated_mlp) return activate(inner, spec.activation);
   const auto gate_and_up = inner.split(config.d_ff, 1);
-  return activate(gate_and_up[0], config.activation) * gate_and_up[1];
+  return activate(gate_and_up[0], spec.activation) * gate_and_up[1];
+}
+
+at::Tensor attention_contribution(const at::Tensor& y, const BlockWeights& weights, const BlockSpec& spec) {
+  return contribution(y, weights.attention_post_norm, weights.attention_post_norm_bias, spec);
+}
+
+at::Tensor mlp_contribution(const at::Tensor& y, const BlockWeights& weights, const BlockSpec& spec) {
+  return contribution(y, weights.mlp_post_norm, weights.mlp_post_norm_bias, spec);
+}
+
+at::Tensor soft_capped(const at::Tensor& x, double cap) {
+  return cap > 0 ? at::tanh(x / cap) * cap : x;
 }
 
 at::Tensor overlay_strength(const at::Tensor& key, const Overlay& overlay) {

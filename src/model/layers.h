@@ -7,12 +7,21 @@
 
 namespace emend {
 
-// LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019), x [N, D]; float32 inside.
+// LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019) of the last dimension; float32 inside.
 at::Tensor normalise(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                     const ModelConfig& config);
+                     const BlockSpec& spec);
 
 // The key of the feed-forward memory: act(up x), or act(gate x) * (up x). x [N, D] -> [N, F].
-at::Tensor mlp_key(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config);
+at::Tensor mlp_key(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config,
+                   const BlockSpec& spec);
+
+// What half a block adds to the residual stream for what its output projection gives, `y` [N, D]: behind the
+// norm that follows it, times the residual multiplier. Without those it is y itself.
+at::Tensor attention_contribution(const at::Tensor& y, const BlockWeights& weights, const BlockSpec& spec);
+at::Tensor mlp_contribution(const at::Tensor& y, const BlockWeights& weights, const BlockSpec& spec);
+
+// cap tanh(x / cap); x itself where cap is 0.
+at::Tensor soft_capped(const at::Tensor& x, double cap);
 
 // What an overlay adds to W k, in two steps: its components' answers to the keys, A k [N, n], and B (A k *
 // gate) [N, D], the gates being those of each key's row, `row` [N].

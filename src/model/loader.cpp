@@ -14,6 +14,7 @@
 #include "io/element_types.h"
 #include "model/families/family.h"
 #include "model/placement.h"
+#include "model/tensor_names.h"
 #include "model/weights.h"
 
 namespace emend {
@@ -22,89 +23,150 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string with_block(std::string pattern, int block) {
-  const auto at = pattern.find("{l}");
-  if (at != std::string::npos) pattern.replace(at, 3, std::to_string(block));
-  return pattern;
-}
-
 // One tensor of the file and the weight that it fills.
 struct Assignment {
   RoleEntry entry;
   const TensorInfo* tensor;
+  StoredForm form;
+  std::int64_t row;  // of the weight that it fills; -1: all of it
 };
 
-// Matches the family's table with the file's tensors. Everything that does
-// not fit is gathered into one message.
-std::vector<Assignment> assign_roles(const TensorFile& file, const Family& family, const ModelConfig& config,
-                                     ModelWeights& weights) {
-  const bool gguf = file.format() == TensorFile::Format::kGguf;
-  // Some hub files leave the family's prefix out; either all tensors have it or none has.
-  const bool bare = !gguf && !family.optional_prefix.empty() &&
-                    std::none_of(file.tensors().begin(), file.tensors().end(), [&](const TensorInfo& tensor) {
-                      return tensor.name.starts_with(family.optional_prefix);
-                    });
-  std::vector<Assignment> assignments;
-  std::set<std::string> used;
+// What does not fit between a file and a family, gathered for one message.
+struct Misfits {
   std::vector<std::string> missing, misshaped, unexpected;
-  for (const TensorName& rule : family.tensors) {
-    const int blocks = is_block_role(rule.role) ? config.layers : 1;
-    for (int l = 0; l < blocks; ++l) {
-      const at::Tensor target = weight_view(weights, config, rule.role, l);
-      std::string name = with_block(gguf ? rule.gguf : rule.safetensors, l);
-      if (bare && name.starts_with(family.optional_prefix)) name = name.substr(family.optional_prefix.size());
-      const TensorInfo* tensor = file.find(name);
-      if (tensor) used.insert(name);  // a stored head of a tied model is dead data
-      if (!target.defined()) continue;
-      if (!tensor) {
-        missing.push_back(name);
-        continue;
-      }
-      const bool transposed = rule.conv1d && !gguf;
-      std::vector<std::int64_t> expected = target.sizes().vec();
-      if (transposed) std::reverse(expected.begin(), expected.end());
-      if (tensor->shape != expected) {
-        misshaped.push_back(
-            fmt::format("{} is {}, expected {}", name, shape_text(tensor->shape), shape_text(expected)));
-        continue;
-      }
-      if (tensor->dtype == DType::kOpaque)
-        throw Error(ErrorKind::kModel, fmt::format("{}: tensor {} is of type {}, which emend does not read; "
-                                                   "known: F32, F16, BF16, F64, Q4_0, Q4_1, Q8_0",
-                                                   file.path().string(), name, tensor->dtype_name));
-      assignments.push_back({{rule.role, is_block_role(rule.role) ? l : -1, name, tensor->dtype_name,
-                              tensor->shape, transposed, ""},
-                             tensor});
-    }
-  }
-  for (const TensorInfo& tensor : file.tensors()) {
-    const bool ignored =
-        std::any_of(family.ignored.begin(), family.ignored.end(),
-                    [&](const std::string& ending) { return tensor.name.ends_with(ending); });
-    if (!used.contains(tensor.name) && !ignored) unexpected.push_back(tensor.name);
-  }
-  if (!missing.empty() || !misshaped.empty() || !unexpected.empty()) {
-    const auto list = [](const std::string& what, const std::vector<std::string>& names) {
-      if (names.empty()) return std::string();
-      const std::vector<std::string> first(names.begin(),
-                                           names.begin() + std::min<std::size_t>(names.size(), 8));
-      const std::string more = names.size() > 8 ? fmt::format(", and {} more", names.size() - 8) : "";
-      return fmt::format("\n  {}: {}{}", what, join(first), more);
-    };
+
+  void require_none(const TensorFile& file, const Family& family) const {
+    if (missing.empty() && misshaped.empty() && unexpected.empty()) return;
     throw Error(ErrorKind::kModel,
                 fmt::format("{}: the tensors do not fit the {} family{}{}{}", file.path().string(),
                             family.name, list("missing", missing), list("wrong shape", misshaped),
                             list("unexpected", unexpected)));
   }
-  return assignments;
+
+ private:
+  static std::string list(const std::string& what, const std::vector<std::string>& names) {
+    if (names.empty()) return "";
+    const std::vector<std::string> first(names.begin(),
+                                         names.begin() + std::min<std::size_t>(names.size(), 8));
+    const std::string more = names.size() > 8 ? fmt::format(", and {} more", names.size() - 8) : "";
+    return fmt::format("\n  {}: {}{}", what, join(first), more);
+  }
+};
+
+void require_readable(const TensorFile& file, const TensorInfo& tensor) {
+  if (tensor.dtype == DType::kOpaque)
+    throw Error(ErrorKind::kModel, fmt::format("{}: tensor {} is of type {}, which emend does not read; "
+                                               "known: F32, F16, BF16, F64, Q4_0, Q4_1, Q8_0",
+                                               file.path().string(), tensor.name, tensor.dtype_name));
 }
 
-void fill(const at::Tensor& target, const TensorFile& file, const Assignment& from, int threads) {
+// Matches the family's table with the file's tensors.
+class RoleAssigner {
+ public:
+  RoleAssigner(const TensorFile& file, const Family& family, const TensorNames& names,
+               const ModelConfig& config, ModelWeights& weights)
+      : file_(file), family_(family), names_(names), config_(config), weights_(weights) {}
+
+  // What does not fit is told in one message.
+  std::vector<Assignment> assign() {
+    for (const TensorName& rule : names_.rules()) {
+      const int blocks = is_block_role(rule.role) ? config_.layers : 1;
+      for (int l = 0; l < blocks; ++l) assign_weight(rule, l);
+    }
+    for (const TensorInfo& tensor : file_.tensors())
+      if (!used_.contains(tensor.name) && !names_.may_ignore(tensor.name))
+        misfits_.unexpected.push_back(tensor.name);
+    misfits_.require_none(file_, family_);
+    return std::move(assignments_);
+  }
+
+ private:
+  void assign_weight(const TensorName& rule, int block) {
+    const at::Tensor target = weight_view(weights_, config_, rule.role, block);
+    if (!target.defined()) {  // a stored head that equals the embedding is no part of the model
+      const TensorInfo* tensor = rule.role == Role::kHead ? names_.find(rule, block) : nullptr;
+      if (tensor) used_.insert(tensor->name);
+      return;
+    }
+    if (!names_.is_by_row(rule)) return assign_tensor(rule, block, -1, target.sizes().vec());
+    const std::vector<std::int64_t> row_sizes(target.sizes().begin() + 1, target.sizes().end());
+    for (std::int64_t row = 0; row < target.size(0); ++row) assign_tensor(rule, block, row, row_sizes);
+  }
+
+  // `row` -1: the whole weight.
+  void assign_tensor(const TensorName& rule, int block, std::int64_t row,
+                     std::vector<std::int64_t> expected) {
+    const TensorInfo* tensor = find(rule, block, std::max<std::int64_t>(row, 0));
+    if (!tensor) {
+      misfits_.missing.push_back(names_.expected(rule, block, std::max<std::int64_t>(row, 0)));
+      return;
+    }
+    used_.insert(tensor->name);
+    const StoredForm form = names_.is_gguf() ? StoredForm::kPlain : rule.form;
+    const bool transposed = form == StoredForm::kConv1d;
+    if (transposed) std::reverse(expected.begin(), expected.end());
+    if (tensor->shape != expected) {
+      misfits_.misshaped.push_back(fmt::format("{} is {}, expected {}", tensor->name,
+                                               shape_text(tensor->shape), shape_text(expected)));
+      return;
+    }
+    require_readable(file_, *tensor);
+    assignments_.push_back({{rule.role, is_block_role(rule.role) ? block : -1, tensor->name,
+                             tensor->dtype_name, tensor->shape, transposed, ""},
+                            tensor,
+                            form,
+                            row});
+  }
+
+  // A tied model may have stored its head alone, which is the embedding then.
+  const TensorInfo* find(const TensorName& rule, int block, std::int64_t row) const {
+    const TensorInfo* found = names_.find(rule, block, row);
+    const bool may_be_head = rule.role == Role::kTokenEmbedding && config_.tied_head && !names_.is_gguf();
+    return found || !may_be_head ? found : names_.find(Role::kHead);
+  }
+
+  const TensorFile& file_;
+  const Family& family_;
+  const TensorNames& names_;
+  const ModelConfig& config_;
+  ModelWeights& weights_;
+  std::vector<Assignment> assignments_;
+  std::set<std::string> used_;
+  Misfits misfits_;
+};
+
+// Rows by key/value head (its queries, its key, its value) as all queries, all keys, all values.
+at::Tensor ungrouped(const at::Tensor& rows, const ModelConfig& c) {
+  const std::int64_t group = c.heads / c.kv_heads;
+  std::vector<std::int64_t> sizes = rows.sizes().vec(), grouped = {c.kv_heads, group + 2, c.head_dim};
+  sizes[0] = -1;
+  grouped.insert(grouped.end(), sizes.begin() + 1, sizes.end());
+  const auto parts = rows.view(grouped).split_with_sizes({group, 1, 1}, 1);
+  return at::cat({parts[0].reshape(sizes), parts[1].reshape(sizes), parts[2].reshape(sizes)}, 0);
+}
+
+at::Tensor in_order_of_pass(const at::Tensor& stored, StoredForm form, const ModelConfig& config) {
+  switch (form) {
+    case StoredForm::kPlain:
+      return stored;
+    case StoredForm::kConv1d:
+      return stored.t();
+    case StoredForm::kGroupedQkv:
+      return ungrouped(stored, config);
+  }
+  return stored;
+}
+
+// `from_zero`: the file has what is added to 1.
+void fill(const at::Tensor& target, const TensorFile& file, const Assignment& from, const ModelConfig& config,
+          bool from_zero, int threads) {
   const auto count = static_cast<std::size_t>(from.tensor->elements());
-  const bool direct = target.is_cpu() && target.scalar_type() == at::kFloat && !from.entry.stored_transposed;
-  const at::Tensor staged = direct ? target : at::empty(from.tensor->shape, at::kFloat);
+  const bool direct =
+      target.is_cpu() && target.scalar_type() == at::kFloat && from.form == StoredForm::kPlain;
+  at::Tensor staged = direct ? target : at::empty(from.tensor->shape, at::kFloat);
   read_as_float32(file, *from.tensor, {staged.data_ptr<float>(), count}, threads);
-  if (!direct) target.copy_(from.entry.stored_transposed ? staged.t() : staged);
+  if (from_zero) staged.add_(1.0);
+  if (!direct) target.copy_(in_order_of_pass(staged, from.form, config));
   // A sum is finite unless an element is not, or the sum itself overflows:
   // only then every element is looked at.
   if (!std::isfinite(staged.sum().item<float>()) && !at::isfinite(staged).all().item<bool>())
@@ -162,6 +224,22 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
 
 }  // namespace
 
+namespace {
+
+// A small file must not make us allocate a large model.
+void require_tensors_for(const ModelConfig& c, const TensorFile& file, const ConfigValues& values) {
+  std::uint64_t stored = 0;
+  for (const TensorInfo& tensor : file.tensors()) stored += static_cast<std::uint64_t>(tensor.elements());
+  const double block_rows =
+      static_cast<double>(c.d_ff) + static_cast<double>(c.heads + c.kv_heads) * c.head_dim;
+  const double table_rows = static_cast<double>(c.vocab) + (c.learned_positions ? c.max_positions : 0);
+  if ((c.layers * block_rows + table_rows) * c.d_model > 2.0 * stored + 1e6)
+    throw Error(ErrorKind::kModel, fmt::format("{}: describes a model far larger than the tensors in {}",
+                                               values.where(), file.path().string()));
+}
+
+}  // namespace
+
 LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& options,
                             const std::vector<at::Device>& devices, int threads, Progress& progress) {
   const std::unique_ptr<TensorFile> file = open_checkpoint(path);
@@ -172,42 +250,35 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
                                                              (folder / "config.json").string());
   const Family& family = find_family(values);
 
+  const TensorNames names(*file, family);
+
   LoadedModel model;
   model.config = family.read_config(values, *file);
+  model.config.tied_head = has_tied_head(*file, names, model.config.tied_head);
   if (model.config.vocab == 0)  // GGUF need not say: the embedding table does
-    if (const TensorInfo* table = file->find(family.tensors.front().gguf); table && !table->shape.empty())
+    if (const TensorInfo* table = names.find(Role::kTokenEmbedding); table && !table->shape.empty())
       model.config.vocab = table->shape.front();
   check_config(model.config, values.where());
-  // A small file must not make us allocate a large model.
-  std::uint64_t stored = 0;
-  for (const TensorInfo& tensor : file->tensors()) stored += static_cast<std::uint64_t>(tensor.elements());
-  const ModelConfig& c = model.config;
-  const double block_rows =
-      static_cast<double>(c.d_ff) + static_cast<double>(c.heads + c.kv_heads) * c.head_dim;
-  const double table_rows =
-      static_cast<double>(c.vocab) + (c.positions == PositionKind::kLearned ? c.max_positions : 0);
-  if ((c.layers * block_rows + table_rows) * c.d_model > 2.0 * stored + 1e6)
-    throw Error(ErrorKind::kModel, fmt::format("{}: describes a model far larger than the tensors in {}",
-                                               values.where(), file->path().string()));
+  require_tensors_for(model.config, *file, values);
   model.weights = allocate_weights(model.config, options, place_blocks(model.config, devices));
-  std::vector<Assignment> assignments = assign_roles(*file, family, model.config, model.weights);
+  std::vector<Assignment> assignments =
+      RoleAssigner(*file, family, names, model.config, model.weights).assign();
 
   progress.begin("loading " + path.filename().string(), static_cast<std::int64_t>(assignments.size()),
                  "tensors");
   std::int64_t done = 0;
   for (Assignment& assignment : assignments) {
-    fill(weight_view(model.weights, model.config, assignment.entry.role, std::max(assignment.entry.block, 0)),
-         *file, assignment, threads);
+    const Role role = assignment.entry.role;
+    at::Tensor target = weight_view(model.weights, model.config, role, std::max(assignment.entry.block, 0));
+    if (assignment.row >= 0) target = target.select(0, assignment.row);
+    fill(target, *file, assignment, model.config, !gguf && family.norms_from_zero && is_norm_factor(role),
+         threads);
     assignment.entry.digest = xxh3_128_hex(file->bytes(*assignment.tensor));
     model.roles.push_back(assignment.entry);
     progress.update(++done, "");
   }
   progress.end();
   model.tokenizer = gguf ? gguf_tokenizer(*file) : folder_tokenizer(folder);
-  if (model.tokenizer && model.tokenizer->size() > model.config.vocab)
-    throw Error(ErrorKind::kModel,
-                fmt::format("{}: the tokenizer has {} ids, the model only {} embedding rows", path.string(),
-                            model.tokenizer->size(), model.config.vocab));
   return model;
 }
 

@@ -18,6 +18,7 @@
 #include "model/loader.h"
 #include "model/placement.h"
 #include "model/row_layout.h"
+#include "model/spec_text.h"
 #include "model/transformer.h"
 #include "model/vector_math.h"
 #include "model/weights.h"
@@ -86,6 +87,62 @@ Model Model::load(const std::filesystem::path& path, const ModelOptions& options
   return Model(std::move(state));
 }
 
+namespace {
+
+using Generators = std::map<std::string, at::Generator>;  // by device
+
+void fill_weight(const at::Tensor& weight, RandomFill fill, int layers, const Generators& generators) {
+  constexpr double kDeviation = 0.02;
+  at::Tensor filled = weight;
+  if (!weight.defined()) return;
+  switch (fill) {
+    case RandomFill::kTable:
+    case RandomFill::kInner:
+      filled.normal_(0.0, kDeviation, generators.at(weight.device().str()));
+      return;
+    case RandomFill::kOutput:
+      filled.normal_(0.0, kDeviation / std::sqrt(2.0 * layers), generators.at(weight.device().str()));
+      return;
+    case RandomFill::kOnes:
+      filled.fill_(1.0);
+      return;
+    case RandomFill::kZeros:
+      filled.zero_();
+      return;
+  }
+}
+
+// What lies outside blocks, then block after block; in each the fills in the order of their enum.
+void fill_randomly(ModelWeights& w, const ModelConfig& c, const Generators& generators) {
+  const auto fill_all = [&](bool in_block, int block) {
+    for (const RandomFill fill :
+         {RandomFill::kTable, RandomFill::kInner, RandomFill::kOutput, RandomFill::kOnes, RandomFill::kZeros})
+      for (const RoleInfo& info : role_table())
+        if (info.is_whole() && info.fill == fill && is_block_role(info.role) == in_block)
+          fill_weight(weight_view(w, c, info.role, block), fill, c.layers, generators);
+  };
+  fill_all(false, 0);
+  for (int l = 0; l < c.layers; ++l) fill_all(true, l);
+}
+
+std::vector<RoleEntry> random_roles(ModelWeights& w, const ModelConfig& c, std::uint64_t seed) {
+  const std::string origin = fmt::format("random, seed {}", seed);
+  std::vector<RoleEntry> roles;
+  const auto add_all = [&](bool in_block, int block) {
+    for (const RoleInfo& info : role_table()) {
+      if (!info.listed || is_block_role(info.role) != in_block) continue;
+      const at::Tensor view = weight_view(w, c, info.role, block);
+      if (view.defined())
+        roles.push_back({info.role, in_block ? block : -1, "", origin, view.sizes().vec(), false, origin});
+    }
+  };
+  add_all(false, 0);
+  for (int l = 0; l < c.layers; ++l) add_all(true, l);
+  return roles;
+}
+
+}  // namespace
+
 Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const ModelOptions& options,
                          std::unique_ptr<Tokenizer> tokenizer) {
   prepare_machine(options.threads);
@@ -98,47 +155,14 @@ Model Model::make_random(const ModelConfig& config, std::uint64_t seed, const Mo
   state->tokenizer = std::move(tokenizer);
   state->weights = allocate_weights(config, state->options, place_blocks(config, devices));
   // One generator for all weights of a device.
-  std::map<std::string, at::Generator> generators;
+  Generators generators;
   for (const at::Device& device : devices) {
     at::Generator generator = at::globalContext().defaultGenerator(device).clone();
     generator.set_current_seed(seed);
     generators.emplace(device.str(), generator);
   }
-  constexpr double kDeviation = 0.02;
-  const double output_deviation = kDeviation / std::sqrt(2.0 * config.layers);
-  const auto normal = [&](const at::Tensor& t, double deviation) {
-    if (t.defined()) at::Tensor(t).normal_(0.0, deviation, generators.at(t.device().str()));
-  };
-  const auto norm = [](const at::Tensor& weight, const at::Tensor& bias) {
-    if (weight.defined()) at::Tensor(weight).fill_(1.0);
-    if (bias.defined()) at::Tensor(bias).zero_();
-  };
-  ModelWeights& w = state->weights;
-  normal(w.token_embedding, kDeviation);
-  normal(w.position_embedding, kDeviation);
-  if (!config.tied_head) normal(w.head, kDeviation);
-  normal(w.head_bias, kDeviation);
-  norm(w.final_norm, w.final_norm_bias);
-  for (BlockWeights& b : w.blocks) {
-    norm(b.attention_norm, b.attention_norm_bias);
-    norm(b.mlp_norm, b.mlp_norm_bias);
-    for (const at::Tensor& t : {b.qkv, b.qkv_bias, b.mlp_in, b.mlp_in_bias}) normal(t, kDeviation);
-    for (const at::Tensor& t : {b.attention_out, b.attention_out_bias, b.mlp_down, b.mlp_down_bias})
-      normal(t, output_deviation);
-  }
-  const std::string origin = fmt::format("random, seed {}", seed);
-  const auto add = [&](Role role, int block) {
-    const at::Tensor view = weight_view(w, config, role, block);
-    if (view.defined())
-      state->roles.push_back(
-          {role, is_block_role(role) ? block : -1, "", origin, view.sizes().vec(), false, origin});
-  };
-  for (Role role : {Role::kTokenEmbedding, Role::kPositionEmbedding, Role::kFinalNorm, Role::kHead})
-    add(role, 0);
-  for (int l = 0; l < config.layers; ++l)
-    for (Role role : {Role::kAttentionNorm, Role::kQkv, Role::kAttentionOut, Role::kMlpNorm, Role::kMlpUp,
-                      Role::kMlpDown})
-      add(role, l);
+  fill_randomly(state->weights, config, generators);
+  state->roles = random_roles(state->weights, config, seed);
   return Model(std::move(state));
 }
 
@@ -212,6 +236,11 @@ std::string Model::weights_digest() const {
 
 namespace {
 
+// 0 where rows of a table are added, else 1 + RotaryPairs.
+std::int64_t positions_number(const ModelConfig& config) {
+  return config.rotary.empty() ? 0 : 1 + static_cast<std::int64_t>(config.rotary.front().pairs);
+}
+
 // Over the entries that `wanted` takes, in an order of their own: what a file calls
 // them or where they lie changes nothing.
 template <typename Wanted>
@@ -226,18 +255,30 @@ std::string digest_of(const std::vector<RoleEntry>& roles, const ModelConfig& co
   Sha256 hash;
   hash.update_field(config.family);
   const auto exact = [&](double value) { hash.update_number(std::bit_cast<std::uint64_t>(value)); };
-  for (const double f : config.rotary_frequencies) exact(f);
-  exact(config.norm_eps);
+  if (!config.rotary.empty())
+    for (const double f : config.rotary.front().frequencies) exact(f);
+  exact(config.block.norm_eps);
   for (const std::int64_t size :
        {config.d_model, config.d_ff, config.heads, config.kv_heads, config.head_dim, config.vocab,
-        static_cast<std::int64_t>(config.norm), static_cast<std::int64_t>(config.positions),
-        static_cast<std::int64_t>(config.activation)})
+        static_cast<std::int64_t>(config.block.norm), positions_number(config),
+        static_cast<std::int64_t>(config.block.activation)})
     hash.update_number(static_cast<std::uint64_t>(size));
-  if (config.parallel_blocks) hash.update_field("parallel blocks");
-  if (config.scale_by_layer) hash.update_field("attention scaled by layer");
+  if (config.block.parallel) hash.update_field("parallel blocks");
+  if (config.block.scale_by_layer) hash.update_field("attention scaled by layer");
+  for (const std::string& choice : further_choices(config)) hash.update_field(choice);
   for (const std::string& line : lines) hash.update_field(line);
   hash.update_field(tokenizer ? tokenizer->fingerprint() : "no tokenizer");
   return hash.hex();
+}
+
+}  // namespace
+
+namespace {
+
+// Whether the weight comes behind its block's key.
+bool is_behind_key(Role role) {
+  return role == Role::kMlpDown || role == Role::kMlpDownBias || role == Role::kMlpPostNorm ||
+         role == Role::kMlpPostNormBias;
 }
 
 }  // namespace
@@ -251,7 +292,7 @@ std::string Model::key_fingerprint(int block) const {
   return digest_of(state_->roles, state_->config, state_->tokenizer.get(), [block](const RoleEntry& entry) {
     if (entry.role == Role::kTokenEmbedding || entry.role == Role::kPositionEmbedding) return true;
     if (entry.block < 0 || entry.block > block) return false;
-    return entry.block < block || (entry.role != Role::kMlpDown && entry.role != Role::kMlpDownBias);
+    return entry.block < block || !is_behind_key(entry.role);
   });
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
 
 #include "model/rows.h"
 
@@ -50,16 +49,51 @@ std::map<std::pair<std::int64_t, std::int64_t>, std::vector<Line>> by_slots(
   return buckets;
 }
 
-// 0 where the query of a slot sees a key, -inf elsewhere: [lines, group asking, width], one line for each of
-// `begins`.
-at::Tensor causal_mask(const std::vector<std::int64_t>& begins, std::int64_t group, std::int64_t asking,
-                       std::int64_t width) {
-  const at::Tensor query = index_tensor(begins, at::kCPU).view({-1, 1, 1}) +
-                           at::arange(asking, at::kLong).view({1, -1, 1}),
-                   key = at::arange(width, at::kLong).view({1, 1, -1});
-  return at::zeros({static_cast<std::int64_t>(begins.size()), asking, width}, at::kFloat)
-      .masked_fill_(key > query, -std::numeric_limits<float>::infinity())
+// The rows of a bucket, for their masks.
+struct BucketShape {
+  std::vector<std::int64_t> begins;  // first slot that asks, of each line; one of them where all are alike
+  std::int64_t asking, width;
+};
+
+// 0 where the query of a slot sees a key, -inf elsewhere: [lines, group asking, width].
+at::Tensor causal_mask(const BucketShape& shape, std::int64_t group, std::int64_t window) {
+  const at::Tensor query = index_tensor(shape.begins, at::kCPU).view({-1, 1, 1}) +
+                           at::arange(shape.asking, at::kLong).view({1, -1, 1}),
+                   key = at::arange(shape.width, at::kLong).view({1, 1, -1});
+  at::Tensor hidden = key > query;
+  if (window > 0) hidden = hidden.logical_or(key <= query - window);
+  return at::zeros({static_cast<std::int64_t>(shape.begins.size()), shape.asking, shape.width}, at::kFloat)
+      .masked_fill_(hidden, -std::numeric_limits<float>::infinity())
       .repeat({1, group, 1});
+}
+
+// The mask of a bucket of `count` rows for blocks with this window.
+at::Tensor bucket_mask(const BucketShape& shape, std::int64_t count, const ModelConfig& c,
+                       std::int64_t window) {
+  const std::int64_t group = c.heads / c.kv_heads;
+  if (c.block.alibi) {
+    const at::Tensor terms =  // [K, group, 1, width]
+        alibi_terms(at::arange(shape.width, at::kLong), c.heads, score_rule(c, 0).scale)
+            .t()
+            .reshape({c.kv_heads, group, 1, shape.width});
+    const at::Tensor plain = causal_mask(shape, 1, window).unsqueeze(1).unsqueeze(1);  // [lines, 1, 1, ..]
+    return (plain + terms)
+        .expand({count, c.kv_heads, group, shape.asking, shape.width})
+        .reshape({count * c.kv_heads, group * shape.asking, shape.width});
+  }
+  const at::Tensor mask = causal_mask(shape, group, window);
+  return shape.asking == shape.width ? mask : mask.repeat_interleave(c.kv_heads, 0);
+}
+
+// The masks of a bucket by window. A window that no row is longer than hides nothing more.
+std::map<std::int64_t, at::Tensor> bucket_masks(const BucketShape& shape, std::int64_t count,
+                                                const ModelConfig& c, const at::Device& device) {
+  std::map<std::int64_t, at::Tensor> masks;
+  const at::Tensor all = bucket_mask(shape, count, c, 0).to(device);
+  for (const std::int64_t window : windows_of(c))
+    masks[window] =
+        window == 0 || window >= shape.width ? all : bucket_mask(shape, count, c, window).to(device);
+  return masks;
 }
 
 // Places of the vectors of `heads` heads from `first` on, where each token has `all` of them: [rows heads
@@ -93,27 +127,33 @@ RowBuckets::RowBuckets(const std::vector<std::vector<std::int64_t>>& token_of, s
     const at::Tensor key = index_tensor(key_slots, device).view({count, 1, width}),
                      query = index_tensor(query_slots, device).view({count, 1, asking});
     const std::int64_t all = heads_ + 2 * kv_heads_, before_values = heads_ + kv_heads_;
-    const std::int64_t in_qk = config.positions == PositionKind::kLearned ? all : before_values;
-    const std::int64_t group = heads_ / kv_heads_;
-    const at::Tensor mask = asking == width
-                                ? causal_mask({0}, group, width, width)
-                                : causal_mask(begins, group, asking, width).repeat_interleave(kv_heads_, 0);
+    const std::int64_t in_qk = takes_own_qk(config) ? before_values : all;
+    if (asking == width) begins = {0};
     buckets_.push_back({count, asking, width, head_vectors(query, in_qk, 0, heads_),
                         head_vectors(key, in_qk, heads_, kv_heads_),
-                        head_vectors(key, all, before_values, kv_heads_), mask.to(device)});
+                        head_vectors(key, all, before_values, kv_heads_),
+                        bucket_masks({begins, asking, width}, count, config, device)});
   }
   results_ = index_tensor(result, device);
+}
+
+bool RowBuckets::takes_own_qk(const ModelConfig& config) {
+  if (!config.rotary.empty() || config.block.qk_norm != QkNorm::kNone) return true;
+  return std::any_of(config.blocks.begin(), config.blocks.end(),
+                     [](const BlockSpec& spec) { return spec.qk_norm != QkNorm::kNone; });
 }
 
 RowBuckets RowBuckets::on(const at::Device& device) const {
   RowBuckets moved = *this;
   moved.results_ = results_.to(device);
-  for (Bucket& bucket : moved.buckets_)
-    for (at::Tensor* t : {&bucket.queries, &bucket.keys, &bucket.values, &bucket.mask}) *t = t->to(device);
+  for (Bucket& bucket : moved.buckets_) {
+    for (at::Tensor* t : {&bucket.queries, &bucket.keys, &bucket.values}) *t = t->to(device);
+    for (auto& [window, mask] : bucket.masks) mask = mask.to(device);
+  }
   return moved;
 }
 
-at::Tensor RowBuckets::attend(const at::Tensor& qk, const at::Tensor& qkv, double scale) const {
+at::Tensor RowBuckets::attend(const at::Tensor& qk, const at::Tensor& qkv, const ScoreRule& rule) const {
   const at::Tensor from = qk.reshape({-1, head_dim_}), values_from = qkv.reshape({-1, head_dim_});
   std::vector<at::Tensor> mixed;
   for (const Bucket& bucket : buckets_) {
@@ -125,10 +165,12 @@ at::Tensor RowBuckets::attend(const at::Tensor& qk, const at::Tensor& qkv, doubl
         from.index_select(0, bucket.keys).view({rows, bucket.width, head_dim_}).transpose(1, 2);
     const at::Tensor values =
         values_from.index_select(0, bucket.values).view({rows, bucket.width, head_dim_});
-    const at::Tensor scores = queries.scalar_type() == at::kFloat
-                                  ? at::baddbmm(bucket.mask, queries, keys, 1, scale)
-                                  : at::bmm(queries, keys).to(at::kFloat) * scale + bucket.mask;
-    mixed.push_back(at::bmm(at::softmax(scores, -1).to(values.scalar_type()), values).view({-1, head_dim_}));
+    const at::Tensor& mask = bucket.masks.at(rule.window);
+    const bool in_product = queries.scalar_type() == at::kFloat && rule.soft_cap == 0;
+    const at::Tensor scores = in_product ? at::baddbmm(mask, queries, keys, 1, rule.scale)
+                                         : at::bmm(queries, keys).to(at::kFloat) * rule.scale;
+    mixed.push_back(
+        emend::attend(scores, in_product ? at::Tensor() : mask, values, rule.soft_cap).view({-1, head_dim_}));
   }
   const at::Tensor all = mixed.size() == 1 ? mixed.front() : at::cat(mixed, 0);
   return all.index_select(0, results_).view({tokens_, heads_ * head_dim_});

@@ -4,9 +4,11 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "emend/model.h"
+#include "model/attend.h"
 
 namespace emend {
 
@@ -23,19 +25,22 @@ class RowBuckets {
   // The same with all tensors on `device`.
   RowBuckets on(const at::Device& device) const;
 
-  // softmax(q k^T scale + mask) v for every packed token: [N, H h]. `qkv` [N, H + 2 K, h] holds the queries,
-  // keys and values of each token; with rotary positions queries and keys are those of `qk` [N, H + K, h],
-  // else both are the same tensor. Contiguous.
-  at::Tensor attend(const at::Tensor& qk, const at::Tensor& qkv, double scale) const;
+  // Whether queries and keys come in a tensor of their own: they are turned or normalised in some block.
+  static bool takes_own_qk(const ModelConfig& config);
+
+  // softmax(cap(q k^T scale) + mask) v for every packed token: [N, H h]. `qkv` [N, H + 2 K, h] holds the
+  // queries, keys and values of each token; if the model takes its own queries and keys, they are those of
+  // `qk` [N, H + K, h], else both are the same tensor.
+  at::Tensor attend(const at::Tensor& qk, const at::Tensor& qkv, const ScoreRule& rule) const;
 
  private:
   struct Bucket {
     std::int64_t rows = 0, asking = 0, width = 0;  // slots of a row for queries, and for keys
     // [rows H asking], [rows K width] twice: vectors of h numbers in `qk` and `qkv`
     at::Tensor queries, keys, values;
-    // 0 where a query sees a key, -inf elsewhere: [1, H / K width, width] where all tokens ask, else
-    // [rows K, H / K asking, width].
-    at::Tensor mask;
+    // For each window: 0 where a query sees a key, -inf elsewhere, plus ALiBi's terms: [1, H / K width,
+    // width] where all tokens ask and heads are alike, else [rows K, H / K asking, width].
+    std::map<std::int64_t, at::Tensor> masks;
   };
 
   std::int64_t tokens_, heads_, kv_heads_, head_dim_;

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "emend/error.h"
+#include "model/attend.h"
 #include "model/rotary.h"
 #include "model/rows.h"
 
@@ -30,8 +31,10 @@ bool is_whole_cache(const std::vector<std::int64_t>& cache_row, const KvCache* c
 RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at::TensorOptions& options,
                      bool bucketed)
     : rows_(static_cast<std::int64_t>(input.ids.size())),
+      kv_heads_(config.kv_heads),
       group_(config.heads / config.kv_heads),
       dtype_(at::typeMetaToScalarType(options.dtype())),
+      shares_tokens_(!input.token_of.empty()),
       read_(input.logit_tokens) {
   const at::Device device = options.device();
   const std::vector<std::int64_t> cache_rows = place_rows(input, config);
@@ -49,20 +52,25 @@ RowLayout::RowLayout(const PassInput& input, const ModelConfig& config, const at
   }
   if (input.append) place_in_cache(token_of, cache_rows, device);
   if (!read_.empty()) logit_tokens_ = index_tensor(read_, device);
-  if (config.positions != PositionKind::kLearned)
-    std::tie(cos_, sin_) = rotary_table(config, positions_, options);
+  place_rotations(config, options);
   if (in_buckets)
     buckets_.emplace(token_of, tokens_, config, device);
   else
-    build_mask(input, device);
+    build_masks(input, config, device);
 }
 
 RowLayout RowLayout::on(const at::Device& device) const {
   RowLayout moved = *this;
-  for (at::Tensor* t : {&moved.positions_, &moved.row_of_token_, &moved.logit_tokens_, &moved.cache_rows_,
-                        &moved.pad_index_, &moved.unpad_index_, &moved.cos_, &moved.sin_, &moved.mask_,
-                        &moved.group_mask_, &moved.stored_token_, &moved.stored_row_, &moved.stored_slot_})
+  for (at::Tensor* t :
+       {&moved.positions_, &moved.row_of_token_, &moved.logit_tokens_, &moved.cache_rows_, &moved.pad_index_,
+        &moved.unpad_index_, &moved.stored_token_, &moved.stored_row_, &moved.stored_slot_})
     if (t->defined()) *t = t->to(device);
+  for (Rotation& rotation : moved.rotations_) {
+    rotation.cos = rotation.cos.to(device);
+    rotation.sin = rotation.sin.to(device);
+  }
+  for (auto* masks : {&moved.masks_, &moved.group_masks_})
+    for (auto& [window, mask] : *masks) mask = mask.to(device);
   if (buckets_) moved.buckets_ = buckets_->on(device);
   return moved;
 }
@@ -174,43 +182,106 @@ at::Tensor RowLayout::select_cache_rows(const at::Tensor& cached) const {
   return cache_rows_.defined() ? cached.index_select(0, cache_rows_) : cached;
 }
 
+// The length of each token's row; undefined where the table turns all of these rows as short ones.
+at::Tensor RowLayout::row_lengths_for(const RotaryTable& table, const at::Device& device) const {
+  std::vector<std::int64_t> ends;
+  for (std::size_t row = 0; row < lengths_.size(); ++row) ends.push_back(starts_[row] + lengths_[row]);
+  const auto is_long = [&](std::int64_t end) { return table.long_from > 0 && end > table.long_from; };
+  if (std::none_of(ends.begin(), ends.end(), is_long)) return {};
+  for (std::size_t row = 0; row < ends.size(); ++row) {
+    const bool turned_otherwise = starts_[row] <= table.long_from || table.dynamic_factor != 0;
+    if (starts_[row] > 0 && is_long(ends[row]) && turned_otherwise)
+      throw Error(ErrorKind::kModel,
+                  fmt::format("a row grows from {} to {} tokens, but the model turns rows of more than {} "
+                              "tokens otherwise from their beginning; run it as a whole",
+                              starts_[row], ends[row], table.long_from));
+  }
+  if (shares_tokens_ && std::any_of(ends.begin(), ends.end(), [&](auto end) { return end != ends.front(); }))
+    throw Error(ErrorKind::kModel,
+                fmt::format("rows of different lengths, some over {} tokens, share no tokens in this model",
+                            table.long_from));
+  return index_tensor(ends, device).index_select(0, row_of_token_);
+}
+
+void RowLayout::place_rotations(const ModelConfig& config, const at::TensorOptions& options) {
+  for (const RotaryTable& table : config.rotary)
+    rotations_.push_back(
+        make_rotation(table, config.head_dim, positions_, row_lengths_for(table, options.device()), options));
+}
+
 // Keys are either the cache's slots 0 .. end (append behind a prefix: the new ones are among them), or prefix
 // slots followed by the new ones.
-void RowLayout::build_mask(const PassInput& input, const at::Device& device) {
-  std::int64_t prefix = 0;
+void RowLayout::place_keys(const PassInput& input, const at::Device& device) {
   if (input.cache && !input.append)
-    for (std::int64_t start : starts_) prefix = std::max(prefix, start);
+    for (std::int64_t start : starts_) prefix_ = std::max(prefix_, start);
   // The fused kernel of a GPU wants a multiple of 16 keys, or copies the mask at every call.
-  if (device.is_cuda() && prefix > 0 && input.cache->capacity() >= prefix + kAligned)
-    prefix += (kAligned - (prefix + width_) % kAligned) % kAligned;
-  keys_ = prefix + width_;
-  const bool in_cache = input.append && !from_start_;
-  if (in_cache) {
-    keys_ = 0;
-    for (std::int64_t row = 0; row < rows_; ++row) keys_ = std::max(keys_, starts_[row] + lengths_[row]);
-  }
-  const std::int64_t different = alike_ && input.knockouts.empty() ? 1 : rows_;
-  const at::Tensor mask = at::full({different, 1, width_, keys_}, kHidden, at::kFloat);
+  if (device.is_cuda() && prefix_ > 0 && input.cache->capacity() >= prefix_ + kAligned)
+    prefix_ += (kAligned - (prefix_ + width_) % kAligned) % kAligned;
+  keys_ = prefix_ + width_;
+  in_cache_ = input.append && !from_start_;
+  if (!in_cache_) return;
+  keys_ = 0;
+  for (std::int64_t row = 0; row < rows_; ++row) keys_ = std::max(keys_, starts_[row] + lengths_[row]);
+}
+
+// 0 where a query sees a key and -inf elsewhere, of the first `rows` rows: [rows, 1, T, keys].
+at::Tensor RowLayout::mask_of(std::int64_t window, std::int64_t rows) const {
+  at::Tensor mask = at::full({rows, 1, width_, keys_}, kHidden, at::kFloat);
   float* data = mask.data_ptr<float>();
-  for (std::int64_t row = 0; row < different; ++row)
+  for (std::int64_t row = 0; row < rows; ++row)
     for (std::int64_t t = 0; t < width_; ++t) {
       float* line = data + (row * width_ + t) * keys_;
+      const std::int64_t start = starts_[row];
       const std::int64_t last = std::min(t, lengths_[row] - 1);  // pad slots repeat the row's last token
-      if (in_cache) {
-        std::fill(line, line + starts_[row] + last + 1, 0.0f);
+      const std::int64_t first = window > 0 ? std::max<std::int64_t>(start + last + 1 - window, 0) : 0;
+      if (in_cache_) {
+        std::fill(line + first, line + start + last + 1, 0.0f);
       } else {
-        std::fill(line, line + starts_[row], 0.0f);
-        std::fill(line + prefix, line + prefix + last + 1, 0.0f);
+        std::fill(line + std::min(first, start), line + start, 0.0f);
+        std::fill(line + prefix_ + std::max<std::int64_t>(first - start, 0), line + prefix_ + last + 1, 0.0f);
       }
     }
-  mask_ = to_device(mask, device);
-  if (device.is_cuda()) group_mask_ = grouped(mask_);
+  return mask;
+}
 
+// ALiBi's terms of the keys of the first `rows` rows: [rows, H, 1, keys].
+at::Tensor RowLayout::alibi_of(const ModelConfig& config, std::int64_t rows) const {
+  std::vector<std::int64_t> positions;
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t slot = 0; slot < keys_; ++slot)
+      positions.push_back(in_cache_ || slot < prefix_ ? slot : starts_[row] + slot - prefix_);
+  return alibi_terms(index_tensor(positions, at::kCPU).view({rows, keys_}), config.heads,
+                     score_rule(config, 0).scale)
+      .transpose(1, 2)
+      .unsqueeze(2);
+}
+
+void RowLayout::build_masks(const PassInput& input, const ModelConfig& config, const at::Device& device) {
+  place_keys(input, device);
+  const std::int64_t different = alike_ && input.knockouts.empty() ? 1 : rows_;
+  std::int64_t longest = 0;
+  for (std::int64_t row = 0; row < rows_; ++row) longest = std::max(longest, starts_[row] + lengths_[row]);
+  const auto made = [&](std::int64_t window) {
+    const at::Tensor mask = mask_of(window, different);
+    return to_device(config.block.alibi ? mask + alibi_of(config, different) : mask, device);
+  };
+  at::Tensor all;  // a window that no row is longer than hides nothing more
+  for (const std::int64_t window : windows_of(config)) {
+    const bool hides = window > 0 && window < longest;
+    if (!hides && !all.defined()) all = made(0);
+    const at::Tensor mask = hides ? made(window) : all;
+    masks_[window] = mask;
+    if (device.is_cuda()) group_masks_[window] = grouped(mask);
+  }
+  place_cuts(input);
+}
+
+void RowLayout::place_cuts(const PassInput& input) {
   for (const Knockout& cut : input.knockouts) {
     const auto row =
         std::upper_bound(first_token_.begin(), first_token_.end(), cut.token) - first_token_.begin() - 1;
     const std::int64_t slot =
-        in_cache || cut.position < starts_[row] ? cut.position : prefix + cut.position - starts_[row];
+        in_cache_ || cut.position < starts_[row] ? cut.position : prefix_ + cut.position - starts_[row];
     cuts_.push_back({cut.begin_block, cut.end_block, row, cut.token - first_token_[row], slot});
   }
 }
@@ -222,40 +293,46 @@ std::vector<RowLayout::Cut> RowLayout::cuts_in(int block) const {
   return cuts;
 }
 
-at::Tensor RowLayout::cut_mask(const std::vector<Cut>& cuts) const {
+at::Tensor RowLayout::cut_mask(const at::Tensor& mask, const std::vector<Cut>& cuts) const {
   std::vector<std::int64_t> rows, queries, keys;
   for (const Cut& cut : cuts) {
     rows.push_back(cut.row);
     queries.push_back(cut.query);
     keys.push_back(cut.key);
   }
-  const at::Device device = mask_.device();
-  at::Tensor mask = mask_.clone();
-  mask.squeeze(1).index_put_(
-      {index_tensor(rows, device), index_tensor(queries, device), index_tensor(keys, device)},
-      at::full({}, kHidden, mask_.options()));
-  return mask;
+  const at::Device device = mask.device();
+  at::Tensor cut = mask.clone();
+  cut.index_put_({index_tensor(rows, device), at::indexing::Slice(), index_tensor(queries, device),
+                  index_tensor(keys, device)},
+                 at::full({}, kHidden, mask.options()));
+  return cut;
 }
 
 at::Tensor RowLayout::grouped(const at::Tensor& mask) const {
-  const at::Tensor lines = mask.to(dtype_)
-                               .unsqueeze(2)
-                               .expand({mask.size(0), 1, group_, width_, keys_})
-                               .reshape({mask.size(0), 1, group_ * width_, keys_});
+  const at::Tensor typed = mask.to(dtype_);
+  const at::Tensor lines = typed.size(1) == 1
+                               ? typed.unsqueeze(2)
+                                     .expand({mask.size(0), 1, group_, width_, keys_})
+                                     .reshape({mask.size(0), 1, group_ * width_, keys_})
+                               : typed.reshape({mask.size(0), kv_heads_, group_ * width_, keys_});
   // Lines that begin at multiples of eight: the fused kernel of a GPU copies others at every call.
   constexpr std::int64_t kLine = 8;
   return at::constant_pad_nd(lines, {0, (kLine - keys_ % kLine) % kLine}).narrow(3, 0, keys_);
 }
 
-at::Tensor RowLayout::mask(int block) const {
+at::Tensor RowLayout::head_mask(int block, std::int64_t window) const {
   const std::vector<Cut> cuts = cuts_in(block);
-  return cuts.empty() ? mask_ : cut_mask(cuts);
+  const at::Tensor& whole = masks_.at(window);
+  const at::Tensor mask = cuts.empty() ? whole : cut_mask(whole, cuts);
+  return mask.size(1) == 1 ? mask.unsqueeze(1)
+                           : mask.view({mask.size(0), kv_heads_, group_, mask.size(2), mask.size(3)});
 }
 
-at::Tensor RowLayout::group_mask(int block) const {
+at::Tensor RowLayout::group_mask(int block, std::int64_t window) const {
   const std::vector<Cut> cuts = cuts_in(block);
-  if (!cuts.empty()) return grouped(cut_mask(cuts));
-  return group_mask_.defined() ? group_mask_ : grouped(mask_);
+  if (!cuts.empty()) return grouped(cut_mask(masks_.at(window), cuts));
+  const auto made = group_masks_.find(window);
+  return made != group_masks_.end() ? made->second : grouped(masks_.at(window));
 }
 
 }  // namespace emend

@@ -4,11 +4,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
 #include <optional>
 #include <vector>
 
 #include "emend/model.h"
 #include "emend/pass.h"
+#include "model/rotary.h"
 #include "model/row_buckets.h"
 
 namespace emend {
@@ -33,9 +35,10 @@ class RowLayout {
   const at::Tensor& row_of_token() const { return row_of_token_; }  // [N] int64
   const at::Tensor& logit_tokens() const { return logit_tokens_; }  // [L] int64; undefined: none is read
   bool reads(const std::vector<std::int64_t>& logit_tokens) const { return logit_tokens == read_; }
-  // Rotary tables of the tokens (rotary.h); undefined for learned positions.
-  const at::Tensor& cos() const { return cos_; }
-  const at::Tensor& sin() const { return sin_; }
+  // The tokens' turns by this table of the model; nullptr where a block turns nothing.
+  const Rotation* rotation(int table) const {
+    return table < 0 || rotations_.empty() ? nullptr : &rotations_[static_cast<std::size_t>(table)];
+  }
 
   // Whether new keys and values are all that a row sees.
   bool from_start() const { return from_start_; }
@@ -51,12 +54,12 @@ class RowLayout {
   at::Tensor pad(const at::Tensor& packed) const;
   at::Tensor unpad(const at::Tensor& padded) const;
 
-  // 0 where a query sees a key, -inf elsewhere: [R, 1, T, keys], float32; [1, 1, T, keys] where all rows are
-  // alike.
-  at::Tensor mask(int block) const;
-  // The same in the model's type with every query once for each head of its group: [R or 1, 1, group T,
+  // 0 where a query of a block with this window sees a key, -inf elsewhere, plus ALiBi's terms: [R, 1, 1, T,
+  // keys], float32, [R, K, group, T, keys] with ALiBi; 1 for R where all rows are alike.
+  at::Tensor head_mask(int block, std::int64_t window) const;
+  // The same in the model's type with every query once for each head of its group: [R or 1, 1 or K, group T,
   // keys].
-  at::Tensor group_mask(int block) const;
+  at::Tensor group_mask(int block, std::int64_t window) const;
 
  private:
   struct Cut {
@@ -69,19 +72,29 @@ class RowLayout {
   void place_alike(const at::Device& device);
   void place_in_cache(const std::vector<std::vector<std::int64_t>>& token_of,
                       const std::vector<std::int64_t>& cache_rows, const at::Device& device);
-  void build_mask(const PassInput& input, const at::Device& device);
+  void place_keys(const PassInput& input, const at::Device& device);
+  void build_masks(const PassInput& input, const ModelConfig& config, const at::Device& device);
+  at::Tensor mask_of(std::int64_t window, std::int64_t rows) const;
+  at::Tensor alibi_of(const ModelConfig& config, std::int64_t rows) const;
+  void place_cuts(const PassInput& input);
+  void place_rotations(const ModelConfig& config, const at::TensorOptions& options);
+  at::Tensor row_lengths_for(const RotaryTable& table, const at::Device& device) const;
   std::vector<Cut> cuts_in(int block) const;
-  at::Tensor cut_mask(const std::vector<Cut>& cuts) const;
+  at::Tensor cut_mask(const at::Tensor& mask, const std::vector<Cut>& cuts) const;
   at::Tensor grouped(const at::Tensor& mask) const;
 
-  std::int64_t tokens_ = 0, rows_ = 0, width_ = 0, keys_ = 0, group_ = 1;
+  std::int64_t tokens_ = 0, rows_ = 0, width_ = 0, keys_ = 0, kv_heads_ = 1, group_ = 1;
+  std::int64_t prefix_ = 0;  // slots of the cache in front of the new keys
+  bool in_cache_ = false;    // the new keys are among the cache's slots
   at::ScalarType dtype_;
   bool even_ = true;   // all rows equally long, no token shared: padding is a view
   bool alike_ = true;  // even rows that all begin at the same position: one mask does for all
   bool from_start_ = true;
+  bool shares_tokens_ = false;
   std::vector<std::int64_t> first_token_, lengths_, starts_, read_;
-  at::Tensor positions_, row_of_token_, logit_tokens_, cache_rows_, pad_index_, unpad_index_, cos_, sin_,
-      mask_, group_mask_;
+  at::Tensor positions_, row_of_token_, logit_tokens_, cache_rows_, pad_index_, unpad_index_;
+  std::vector<Rotation> rotations_;                         // one for each table of the model
+  std::map<std::int64_t, at::Tensor> masks_, group_masks_;  // by window: [R or 1, 1 or H, T, keys]
   // What goes where into the cache; stored_token_ is undefined when it is every token in order.
   at::Tensor stored_token_, stored_row_, stored_slot_;
   std::optional<RowBuckets> buckets_;

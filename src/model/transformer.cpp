@@ -1,4 +1,4 @@
-// The forward pass: the figure of a pre-norm decoder, with the places where vectors are read and changed.
+// The forward pass: the figure of a decoder, with the places where vectors are read and changed.
 #include "model/transformer.h"
 
 #include <ATen/ATen.h>
@@ -62,17 +62,21 @@ class Observer {
   at::Device home_;  // where the caller's tensors are
 };
 
-at::Tensor embed(const PassInput& input, const ModelWeights& weights, const RowLayout& layout,
-                 const Observer& observer) {
+at::Tensor embed(const PassInput& input, const ModelConfig& config, const ModelWeights& weights,
+                 const RowLayout& layout, const Observer& observer) {
   std::vector<std::int64_t> ids;
+  for (const auto& row : input.ids) require_embedding_rows(row, weights.token_embedding.size(0));
   for (std::size_t r = 0; r < input.ids.size(); ++r)
     for (std::size_t t = 0; t < input.ids[r].size(); ++t)
       if (input.token_of.empty() || input.token_of[r][t] == static_cast<std::int64_t>(ids.size()))
         ids.push_back(input.ids[r][t]);  // else a token of an earlier row
   const at::Tensor index = index_tensor(ids, weights.token_embedding.device());
   at::Tensor x = observer.at_site(Site::kTokenEmbedding, 0, weights.token_embedding.index_select(0, index));
+  if (config.embedding_multiplier != 1) x = x * config.embedding_multiplier;
   if (weights.position_embedding.defined())
-    x = x + weights.position_embedding.index_select(0, layout.positions());
+    x = x + weights.position_embedding.index_select(0, config.position_offset == 0
+                                                           ? layout.positions()
+                                                           : layout.positions() + config.position_offset);
   return observer.at_site(Site::kEmbedding, 0, x);
 }
 
@@ -91,6 +95,22 @@ at::Tensor mlp_value(const at::Tensor& key, const BlockWeights& weights, int blo
     y = y + overlay_value(overlay_strength(key, here), here, row).to(y.scalar_type());
   }
   return y;
+}
+
+// What the MLP reads: the stream behind its norm. Parallel blocks read the stream that entered the block, or
+// what attention read where they have no norm of their own.
+at::Tensor mlp_input(const at::Tensor& x, const at::Tensor& entering, const at::Tensor& attention_input,
+                     const BlockWeights& weights, const BlockSpec& spec) {
+  if (spec.mlp_norm)
+    return normalise(spec.parallel ? entering : x, weights.mlp_norm, weights.mlp_norm_bias, spec);
+  return spec.parallel ? attention_input : x;
+}
+
+at::Tensor logits_of(const at::Tensor& x, const ModelWeights& weights, const ModelConfig& config) {
+  const at::Tensor seen = normalise(x, weights.final_norm, weights.final_norm_bias, config.block);
+  const at::Tensor logits = at::linear(seen, weights.head, weights.head_bias).to(at::kFloat);
+  return soft_capped(config.logit_multiplier == 1 ? logits : logits * config.logit_multiplier,
+                     config.logit_soft_cap);
 }
 
 // Does anybody look at, or change, what lies behind attention in this block?
@@ -115,7 +135,7 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
   auto layout = input.layout
                     ? input.layout
                     : std::make_shared<const RowLayout>(input, config, options, !c10::GradMode::is_enabled());
-  at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, weights, *layout, observer);
+  at::Tensor x = input.hidden.defined() ? input.hidden : embed(input, config, weights, *layout, observer);
   const int last_block = input.stop == PassInput::Stop::kLogits ? config.layers - 1 : input.stop_block;
   const at::Tensor wanted = layout->logit_tokens();  // tokens whose logits are read
   // Behind the last attention the others matter to nobody: they do not run through the last MLP.
@@ -132,28 +152,33 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
       layout = std::make_shared<const RowLayout>(layout->on(device));
     }
     if (input.cache) input.cache->place(l, device);
-    at::Tensor normal = normalise(x, block.attention_norm, block.attention_norm_bias, config);
+    const BlockSpec& spec = config.spec(l);
+    at::Tensor normal =
+        spec.attention_norm ? normalise(x, block.attention_norm, block.attention_norm_bias, spec) : x;
+    at::Tensor entering = x;  // what a parallel MLP reads
     if (l == last_block && input.logits_only) only = wanted.to(x.device());
     const at::Tensor mixed = attention(normal, block, config, l, *layout, input, only);
     const auto leave_others = [&] {
       x = x.index_select(0, only);
       row = row.index_select(0, only);
-      if (config.parallel_blocks) normal = normal.index_select(0, only);
+      if (!spec.parallel) return;
+      normal = normal.index_select(0, only);
+      entering = entering.index_select(0, only);
     };
     if (only.defined()) leave_others();
-    x = x + observer.at_site(Site::kAttentionOutput, l, mixed);
+    x = x + attention_contribution(observer.at_site(Site::kAttentionOutput, l, mixed), block, spec);
     if (l == last_block && narrows) {
       only = wanted.to(x.device());
       leave_others();
     }
-    const at::Tensor read =
-        config.parallel_blocks ? normal : normalise(x, block.mlp_norm, block.mlp_norm_bias, config);
-    const at::Tensor key = observer.at_site(Site::kKey, l, mlp_key(read, block, config));
+    const at::Tensor key = observer.at_site(
+        Site::kKey, l, mlp_key(mlp_input(x, entering, normal, block, spec), block, config, spec));
     if (l == last_block && input.stop == PassInput::Stop::kKey) {
       x = at::Tensor();
       break;
     }
-    x = x + observer.at_site(Site::kMlpOutput, l, mlp_value(key, block, l, input, row));
+    const at::Tensor value = observer.at_site(Site::kMlpOutput, l, mlp_value(key, block, l, input, row));
+    x = x + mlp_contribution(value, block, spec);
     x = observer.at_site(Site::kBlockOutput, l, x);
   }
   if (x.defined()) x = x.to(home);
@@ -161,8 +186,7 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
 
   if (wanted.defined()) {
     const at::Tensor last = only.defined() ? x : x.index_select(0, wanted);
-    const at::Tensor seen = normalise(last, weights.final_norm, weights.final_norm_bias, config);
-    output.logits = at::linear(seen, weights.head, weights.head_bias).to(at::kFloat);
+    output.logits = logits_of(last, weights, config);
   }
   if (input.append)
     for (std::size_t r = 0; r < input.ids.size(); ++r) {

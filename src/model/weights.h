@@ -1,4 +1,4 @@
-// Weights by role: shapes from the config alone, and the place in the fused tensors that each role fills.
+// Weights by role: room for them, from the config alone, and the place that each role fills.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "emend/model.h"
+#include "model/role_table.h"
 
 namespace emend {
 
@@ -19,11 +20,9 @@ ModelWeights allocate_weights(const ModelConfig& config, const at::TensorOptions
 // model has none (no bias, tied head).
 at::Tensor weight_view(ModelWeights& weights, const ModelConfig& config, Role role, int block);
 
-// Every tensor that the model has, each once (a tied head is the embedding), in one fixed order.
+// Every tensor that the model has, each once (a tied head is the embedding), in the order of the role table,
+// block after block.
 std::vector<at::Tensor> all_weights(const ModelWeights& weights);
-
-// Whether a role is inside a block.
-bool is_block_role(Role role);
 
 // Throws Error(kModel) naming `where` when the sizes contradict each other.
 void check_config(const ModelConfig& config, const std::string& where);

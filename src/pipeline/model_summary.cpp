@@ -5,36 +5,44 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
+#include "model/role_table.h"
+#include "model/spec_text.h"
 
 namespace emend {
 namespace {
 
-std::int64_t size_of(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.numel() : 0;
+// "0, 2 to 4"
+std::string ranges_text(const std::vector<int>& numbers) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < numbers.size();) {
+    std::size_t end = i + 1;
+    while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1) ++end;
+    parts.push_back(std::to_string(numbers[i]));
+    if (end > i + 1) parts.back() += " to " + std::to_string(numbers[end - 1]);
+    i = end;
+  }
+  return join(parts);
 }
 
-std::vector<std::pair<std::string, std::int64_t>> count_parameters(const Model& model) {
-  const ModelWeights& weights = model.weights();
-  std::int64_t attention = 0;
-  std::int64_t mlp_in = 0;
-  std::int64_t mlp_down = 0;
-  std::int64_t norms = size_of(weights.final_norm) + size_of(weights.final_norm_bias);
-  for (const BlockWeights& block : weights.blocks) {
-    attention += size_of(block.qkv) + size_of(block.qkv_bias) + size_of(block.attention_out) +
-                 size_of(block.attention_out_bias);
-    mlp_in += size_of(block.mlp_in) + size_of(block.mlp_in_bias);
-    mlp_down += size_of(block.mlp_down) + size_of(block.mlp_down_bias);
-    norms += size_of(block.attention_norm) + size_of(block.attention_norm_bias) + size_of(block.mlp_norm) +
-             size_of(block.mlp_norm_bias);
+std::vector<std::string> choice_lines(const ModelConfig& config) {
+  std::vector<std::string> lines = model_choices(config);
+  if (config.blocks.empty()) {
+    for (const std::string& line : block_choices(config.block)) lines.push_back(line);
+    return lines;
   }
-  const std::int64_t head = model.config().tied_head ? 0 : size_of(weights.head) + size_of(weights.head_bias);
-  return {{"token embedding", size_of(weights.token_embedding)},
-          {"position embedding", size_of(weights.position_embedding)},
-          {"attention", attention},
-          {"MLP up (keys)", mlp_in},
-          {"MLP down (values)", mlp_down},
-          {"norms", norms},
-          {model.config().tied_head ? "head (tied)" : "head", head}};
+  std::map<std::string, std::vector<int>> blocks;
+  for (int l = 0; l < config.layers; ++l) blocks[join(block_choices(config.spec(l)))].push_back(l);
+  for (const auto& [choices, numbers] : blocks)
+    lines.push_back("blocks " + ranges_text(numbers) + ": " + (choices.empty() ? "plain" : choices));
+  return lines;
+}
+
+std::string value_path_text(const ModelConfig& config) {
+  const BlockSpec& spec = config.spec(0);
+  std::string text = spec.mlp_post_norm ? "behind a norm" : "";
+  if (spec.residual_multiplier != 1)
+    text += std::string(text.empty() ? "" : ", ") + "times " + std::to_string(spec.residual_multiplier);
+  return text.empty() ? "added as it is" : text;
 }
 
 std::string chat_kind(const Tokenizer& tokenizer) {
@@ -78,9 +86,11 @@ void check_round_trip(const Tokenizer& tokenizer) {
 
 ModelSummary summarize_model(const Model& model) {
   ModelSummary summary;
-  summary.parts = count_parameters(model);
+  summary.parts = count_parameters(model.config(), model.weights());
   for (const auto& [part, count] : summary.parts) summary.parameters += count;
   for (const RoleEntry& entry : model.roles()) ++summary.stored_types[entry.stored_type];
+  summary.choices = choice_lines(model.config());
+  summary.value_path = value_path_text(model.config());
   if (model.has_tokenizer()) summary.tokenizer = summarize_tokenizer(model.tokenizer());
   return summary;
 }

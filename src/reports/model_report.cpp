@@ -40,9 +40,11 @@ std::string shape_table(const ModelSummary& summary, const Model& model) {
   table.add_row(
       {"layers", std::to_string(config.layers) + " (0 to " + std::to_string(config.layers - 1) + ")"});
   table.add_row({"d_model", std::to_string(config.d_model)});
-  table.add_row({"d_ff", std::to_string(config.d_ff) + (config.gated_mlp ? ", gated" : "")});
+  table.add_row({"d_ff", std::to_string(config.d_ff) + (config.block.gated_mlp ? ", gated" : "")});
   table.add_row({"heads", std::to_string(config.heads) + " queries, " + std::to_string(config.kv_heads) +
                               " keys and values, of " + std::to_string(config.head_dim)});
+  for (const std::string& choice : summary.choices) table.add_row({"differs", choice});
+  if (!summary.choices.empty()) table.add_row({"MLP value", summary.value_path});
   table.add_row({"vocabulary", count_text(config.vocab)});
   table.add_row({"positions", count_text(config.max_positions)});
   table.add_row({"stored types", types_text(summary.stored_types)});

@@ -250,10 +250,10 @@ class HandMadeModel : public testing::Test {
     c.heads = c.kv_heads = 1;
     c.vocab = 6;
     c.max_positions = 8;
-    c.norm = NormKind::kRmsNorm;
-    c.norm_eps = 0;
-    c.activation = ActivationKind::kRelu;
-    c.mlp_bias = true;
+    c.block.norm = NormKind::kRmsNorm;
+    c.block.norm_eps = 0;
+    c.block.activation = ActivationKind::kRelu;
+    c.block.mlp_bias = true;
     c.tied_head = false;
     return c;
   }

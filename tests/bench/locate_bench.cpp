@@ -47,7 +47,7 @@ ModelConfig shape_of(const std::string& name) {
   c.head_dim = 64;
   c.vocab = 1664;
   c.max_positions = 64;
-  c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
+  c.block.qkv_bias = c.block.attention_out_bias = c.block.mlp_bias = true;
   return c;
 }
 
@@ -73,7 +73,7 @@ double block_parameters(const ModelConfig& c) {
   const auto d = static_cast<double>(c.d_model);
   return d * static_cast<double>((c.heads + 2 * c.kv_heads) * c.head_dim) +
          d * static_cast<double>(c.heads * c.head_dim) +
-         d * static_cast<double>(c.d_ff) * (c.gated_mlp ? 3 : 2);
+         d * static_cast<double>(c.d_ff) * (c.block.gated_mlp ? 3 : 2);
 }
 
 // Floating point operations a second of the products of one block over 4,096 tokens.

@@ -26,7 +26,7 @@ inline ModelConfig gpt2_xl() {
   c.head_dim = 64;
   c.vocab = 50257;
   c.max_positions = 1024;
-  c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
+  c.block.qkv_bias = c.block.attention_out_bias = c.block.mlp_bias = true;
   return c;
 }
 
@@ -40,9 +40,10 @@ inline ModelConfig gptj_6b() {
   c.head_dim = 256;
   c.vocab = 50400;
   c.max_positions = 2048;
-  c.positions = PositionKind::kRotaryInterleaved;
-  c.rotary_frequencies = rotary_frequencies(64, 10000.0);
-  c.parallel_blocks = c.mlp_bias = c.head_bias = true;
+  c.learned_positions = false;
+  c.rotary = {{RotaryPairs::kInterleaved, rotary_frequencies(64, 10000.0)}};
+  c.block.parallel = c.block.mlp_bias = c.head_bias = true;
+  c.block.mlp_norm = false;
   c.tied_head = false;
   return c;
 }
@@ -58,11 +59,11 @@ inline ModelConfig llama3_8b() {
   c.head_dim = 128;
   c.vocab = 128256;
   c.max_positions = 8192;
-  c.norm = NormKind::kRmsNorm;
-  c.positions = PositionKind::kRotaryHalfSplit;
-  c.rotary_frequencies = rotary_frequencies(128, 500000.0);
-  c.activation = ActivationKind::kSilu;
-  c.gated_mlp = true;
+  c.block.norm = NormKind::kRmsNorm;
+  c.learned_positions = false;
+  c.rotary = {{RotaryPairs::kHalfSplit, rotary_frequencies(128, 500000.0)}};
+  c.block.activation = ActivationKind::kSilu;
+  c.block.gated_mlp = true;
   c.tied_head = false;
   return c;
 }
@@ -77,7 +78,7 @@ inline ModelConfig smollm2_135m() {
   c.head_dim = 64;
   c.vocab = 49152;
   c.max_positions = 2048;
-  c.rotary_frequencies = rotary_frequencies(64, 100000.0);
+  c.rotary = {{RotaryPairs::kHalfSplit, rotary_frequencies(64, 100000.0)}};
   c.tied_head = true;
   return c;
 }
@@ -107,7 +108,8 @@ inline std::unique_ptr<Tokenizer> world_tokenizer() {
 // Parameters of the blocks [begin, end), the head left out.
 inline double block_parameters(const ModelConfig& c, int begin, int end) {
   const double attention = static_cast<double>(c.d_model) * c.head_dim * (2 * c.heads + 2 * c.kv_heads);
-  return (end - begin) * (attention + (c.gated_mlp ? 3.0 : 2.0) * static_cast<double>(c.d_model) * c.d_ff);
+  return (end - begin) *
+         (attention + (c.block.gated_mlp ? 3.0 : 2.0) * static_cast<double>(c.d_model) * c.d_ff);
 }
 
 // Waits until the device has done all that it was given.

@@ -54,7 +54,7 @@ ModelConfig small_shape() {
   c.head_dim = 64;
   c.vocab = 4096;
   c.max_positions = 512;
-  c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
+  c.block.qkv_bias = c.block.attention_out_bias = c.block.mlp_bias = true;
   return c;
 }
 

@@ -215,7 +215,7 @@ TEST_F(Cuda, AModelThatDoesNotFitIsRefusedBeforeAnyWork) {
   huge.d_ff = 65536;
   huge.heads = huge.kv_heads = 128;
   huge.head_dim = 128;
-  huge.rotary_frequencies.assign(64, 1.0);
+  huge.rotary[0].frequencies.assign(64, 1.0);
   try {
     Model::make_random(huge, 1, on_gpu());
     ADD_FAILURE() << "a model of petabytes was made";

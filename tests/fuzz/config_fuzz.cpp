@@ -32,9 +32,10 @@ void read_settings(const ConfigValues& values, const TensorFile& file) {
   check_config(config, values.where());
   abort_unless(config.layers > 0 && config.d_model > 0 && config.d_ff > 0 && config.heads > 0,
                "a config that passes has sizes above 0");
-  abort_unless(config.positions == PositionKind::kLearned ||
-                   config.rotary_frequencies.size() == static_cast<std::size_t>(config.head_dim / 2),
-               "there is one rotary frequency a pair");
+  for (const RotaryTable& table : config.rotary)
+    abort_unless(!table.frequencies.empty() &&
+                     table.frequencies.size() <= static_cast<std::size_t>(config.head_dim / 2),
+                 "there is one rotary frequency a pair");
 }
 
 }  // namespace

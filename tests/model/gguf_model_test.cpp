@@ -51,7 +51,7 @@ TEST(GgufModel, RopeFrequenciesOfLlama3AreDivisors) {
       8, test::CheckpointCopy(checkpoint).config["rope_parameters"]["rope_theta"].get<double>());
   std::vector<float> divisors;
   for (std::size_t i = 0; i < plain.size(); ++i)
-    divisors.push_back(static_cast<float>(plain[i] / reference.config().rotary_frequencies[i]));
+    divisors.push_back(static_cast<float>(plain[i] / reference.config().rotary[0].frequencies[i]));
   ASSERT_GT(divisors.back(), 1.5f) << "the scaling must matter";
   auto with = test::llama_as_gguf(checkpoint, GgufType::kF32);
   with.add_tensor("rope_freqs.weight", at::tensor(divisors));

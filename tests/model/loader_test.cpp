@@ -65,10 +65,12 @@ TEST(Loader, RefusesSettingsOfAWrongTypeOrSize) {
     EXPECT_THAT(with("llama_gqa_tied", "head_dim", size), HasSubstr("head size is " + std::to_string(size)));
   EXPECT_THAT(with("gpt2", "n_layer", (std::int64_t{1} << 32) + 2),
               AllOf(HasSubstr("n_layer"), HasSubstr("larger")));
-  EXPECT_THAT(with("llama_gqa_tied", "hidden_act", "relu"), AllOf(HasSubstr("relu"), HasSubstr("silu")));
-  EXPECT_THAT(with("gpt2", "activation_function", "swish"), AllOf(HasSubstr("swish"), HasSubstr("gelu_new")));
+  EXPECT_THAT(with("llama_gqa_tied", "hidden_act", "mish"), AllOf(HasSubstr("mish"), HasSubstr("silu")));
+  EXPECT_THAT(with("gpt2", "activation_function", "mish"), AllOf(HasSubstr("mish"), HasSubstr("gelu_new")));
+  EXPECT_THAT(with("llama_gqa_tied", "rope_parameters", {{"rope_theta", 1e4}, {"rope_type", "spiral"}}),
+              AllOf(HasSubstr("spiral"), HasSubstr("yarn")));
   EXPECT_THAT(with("llama_gqa_tied", "rope_parameters", {{"rope_theta", 1e4}, {"rope_type", "yarn"}}),
-              HasSubstr("yarn"));
+              AllOf(HasSubstr("rope_parameters.factor"), HasSubstr("missing")));
 }
 
 TEST(Loader, ListsTheKnownArchitectures) {
@@ -173,11 +175,112 @@ TEST(Loader, RefusesAConfigThatIsNotJson) {
   EXPECT_THAT(refusal(copy.folder().path(), ErrorKind::kFormat), HasSubstr("object"));
 }
 
-TEST(Loader, RefusesATokenizerLargerThanTheEmbedding) {
+TEST(Loader, AnIdWithoutARowIsRefusedWhereItIsUsed) {
   test::CheckpointCopy copy("gpt2");  // 192 rows
   copy.write();
   std::filesystem::copy_file(test::data_path("world/gpt2/tokenizer.json"), copy.folder() / "tokenizer.json");
-  EXPECT_THAT(refusal(copy.folder().path()), AllOf(HasSubstr("1664"), HasSubstr("192")));
+  const Model model = Model::load(copy.folder().path());
+  EXPECT_EQ(model.tokenizer().size(), 1664);
+  EXPECT_NO_THROW(test::plain_logits(model, {0, 191}));
+  EXPECT_THAT(test::error_of(ErrorKind::kModel,
+                             [&] {
+                               test::plain_logits(model, {0, 192});
+                             }),
+              AllOf(HasSubstr("192"), HasSubstr("embedding")));
+}
+
+TEST(Loader, NamesWithAndWithoutThePrefixAreTheSame) {
+  const TokenIds row = test::some_ids(8, 192, 1);
+  test::CheckpointCopy copy("llama_gqa_tied");
+  const at::Tensor wanted = test::plain_logits(Model::load(copy.write()), row);
+  for (const std::string prefix : {"", "model.language_model.", "language_model.model."}) {
+    test::CheckpointCopy other("llama_gqa_tied");
+    std::map<std::string, test::StoredTensor> renamed;
+    for (const auto& [name, tensor] : other.tensors)
+      renamed[name.starts_with("model.") ? prefix + name.substr(6) : name] = tensor;
+    if (!prefix.empty()) renamed["model.vision_tower.weight"] = {"F32", {2}, std::string(8, '\0')};
+    other.tensors = renamed;
+    EXPECT_TRUE(test::near(test::plain_logits(Model::load(other.write()), row), wanted, 0)) << prefix;
+  }
+}
+
+TEST(Loader, SettingsOfANestedTextConfigCount) {
+  test::CheckpointCopy copy("llama_gqa_tied");
+  nlohmann::json inner = copy.config;
+  copy.config = {{"model_type", "llava"}, {"text_config", inner}};
+  EXPECT_EQ(Model::load(copy.write()).config().d_ff, 80);
+}
+
+TEST(Loader, GPT2TakesTheNamesOfItsAttributeMap) {
+  const TokenIds row = test::some_ids(8, 192, 1);
+  test::CheckpointCopy copy("gpt2");
+  const at::Tensor wanted = test::plain_logits(Model::load(copy.write()), row);
+  for (const auto& [own, mapped] :
+       {std::pair("n_embd", "hidden_size"), std::pair("n_layer", "num_hidden_layers"),
+        std::pair("n_head", "num_attention_heads"), std::pair("n_positions", "max_position_embeddings")}) {
+    copy.config[mapped] = copy.config[own];
+    copy.config.erase(own);
+  }
+  EXPECT_TRUE(test::near(test::plain_logits(Model::load(copy.write()), row), wanted, 0));
+  copy.config["n_embd"] = 64;
+  EXPECT_THAT(refusal(copy.write()), AllOf(HasSubstr("n_embd"), HasSubstr("hidden_size")));
+}
+
+TEST(Loader, ActivationsThatAreTheSameGiveTheSame) {
+  const TokenIds row = test::some_ids(8, 192, 1);
+  const auto logits = [&](const char* activation) {
+    test::CheckpointCopy copy("gpt2");
+    copy.config["activation_function"] = activation;
+    return test::plain_logits(Model::load(copy.write()), row);
+  };
+  for (const char* same : {"gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"})
+    EXPECT_TRUE(test::near(logits(same), logits("gelu_new"), 0)) << same;
+  EXPECT_TRUE(test::near(logits("gelu_python"), logits("gelu"), 0));
+  for (const char* other : {"gelu", "quick_gelu", "silu", "relu"})
+    EXPECT_FALSE(test::near(logits(other), logits("gelu_new"), 1e-6)) << other;
+}
+
+TEST(Loader, ATiedModelMayStoreItsHeadAlone) {
+  const TokenIds row = test::some_ids(8, 192, 1);
+  test::CheckpointCopy copy("llama_gqa_tied");
+  const at::Tensor wanted = test::plain_logits(Model::load(copy.write()), row);
+  copy.tensors["lm_head.weight"] = copy.tensors.at("model.embed_tokens.weight");
+  copy.tensors.erase("model.embed_tokens.weight");
+  const Model model = Model::load(copy.write());
+  EXPECT_TRUE(model.config().tied_head);
+  EXPECT_TRUE(test::near(test::plain_logits(model, row), wanted, 0));
+}
+
+TEST(Loader, AStoredHeadThatDiffersFromTheTiedEmbeddingCounts) {
+  const TokenIds row = test::some_ids(8, 192, 1);
+  test::CheckpointCopy copy("llama_gqa_tied");
+  const at::Tensor tied = test::plain_logits(Model::load(copy.write()), row);
+  test::StoredTensor head = copy.tensors.at("model.embed_tokens.weight");
+  ASSERT_EQ(head.dtype_name, "F32");
+  for (std::size_t i = 3; i < head.bytes.size(); i += 4) head.bytes[i] ^= '\x80';  // the sign of each number
+  copy.tensors["lm_head.weight"] = head;
+  const Model model = Model::load(copy.write());
+  EXPECT_FALSE(model.config().tied_head);
+  EXPECT_TRUE(test::near(test::plain_logits(model, row), -tied, 1e-5));
+}
+
+TEST(Loader, RopeScalingComesBeforeRopeParameters) {
+  const auto frequencies = [](const nlohmann::json& changes) {
+    test::CheckpointCopy copy("llama_gqa_tied");
+    for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters"}) copy.config.erase(key);
+    copy.config.update(changes);
+    return Model::load(copy.write()).config().rotary[0].frequencies;
+  };
+  const nlohmann::json parameters = {{"rope_theta", 100.0}, {"rope_type", "linear"}, {"factor", 2.0}};
+  const nlohmann::json scaling = {{"type", "linear"}, {"factor", 4.0}};
+  const auto both =
+      frequencies({{"rope_parameters", parameters}, {"rope_scaling", scaling}, {"rope_theta", 100.0}});
+  EXPECT_NEAR(both[0], 0.25, 1e-7) << "the factor of rope_scaling";
+  const auto empty =
+      frequencies({{"rope_parameters", parameters}, {"rope_scaling", nlohmann::json::object()}});
+  EXPECT_NEAR(empty[0], 0.5, 1e-7);
+  const auto inside = frequencies({{"rope_parameters", parameters}, {"rope_theta", 7.0}});
+  EXPECT_NEAR(inside[1] / inside[0], empty[1] / empty[0], 1e-7) << "rope_theta inside comes first";
 }
 
 TEST(Loader, ScalesAttentionByLayerWhenToldTo) {

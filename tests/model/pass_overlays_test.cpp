@@ -12,7 +12,7 @@ using test::numbers;
 using test::plain_logits;
 
 class PassOverlays : public test::PassFixture {};
-INSTANTIATE_TEST_SUITE_P(Shapes, PassOverlays, ::testing::Values("gpt2", "gptj", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, PassOverlays, ::testing::Values("gpt2", "gptj", "llama", "gemma2"),
                          [](const auto& shape) { return shape.param; });
 
 TEST_P(PassOverlays, OverlayGatedPerRowActsOnItsRowsOnly) {

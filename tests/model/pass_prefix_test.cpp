@@ -12,7 +12,7 @@ using test::plain_logits;
 using test::plain_vectors;
 
 class PassPrefix : public test::PassFixture {};
-INSTANTIATE_TEST_SUITE_P(Shapes, PassPrefix, ::testing::Values("gpt2", "gptj", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, PassPrefix, ::testing::Values("gpt2", "gptj", "llama", "gemma2"),
                          [](const auto& shape) { return shape.param; });
 
 at::Tensor rows_from(const at::Tensor& x, std::int64_t begin) {

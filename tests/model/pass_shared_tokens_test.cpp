@@ -34,7 +34,7 @@ class PassSharedTokens : public test::PassFixture {
     }
   }
 };
-INSTANTIATE_TEST_SUITE_P(Shapes, PassSharedTokens, ::testing::Values("gpt2", "gptj", "llama"),
+INSTANTIATE_TEST_SUITE_P(Shapes, PassSharedTokens, ::testing::Values("gpt2", "gptj", "llama", "gemma2"),
                          [](const auto& shape) { return shape.param; });
 
 TEST(SharedTokens, OneTokenForEachDistinctBeginningOfAGroup) {

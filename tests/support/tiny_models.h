@@ -25,31 +25,41 @@ inline ModelConfig tiny_config(const std::string& family, int layers = 4) {
   if (family == "gpt2") {
     c.d_ff = 96;
     c.kv_heads = 4;
-    c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
+    c.block.qkv_bias = c.block.attention_out_bias = c.block.mlp_bias = true;
   } else if (family == "gptj") {
     c.d_ff = 96;
     c.kv_heads = 4;
-    c.positions = PositionKind::kRotaryInterleaved;
-    c.rotary_frequencies = rotary_frequencies(4, 10000.0);
-    c.parallel_blocks = c.mlp_bias = c.head_bias = true;
+    c.learned_positions = false;
+    c.rotary = {{RotaryPairs::kInterleaved, rotary_frequencies(4, 10000.0)}};
+    c.block.parallel = c.block.mlp_bias = c.head_bias = true;
+    c.block.mlp_norm = false;
     c.tied_head = false;
   } else {
     c.d_ff = 80;
     c.kv_heads = 2;
-    c.norm = NormKind::kRmsNorm;
-    c.positions = PositionKind::kRotaryHalfSplit;
-    c.rotary_frequencies = rotary_frequencies(c.head_dim, 10000.0);
-    c.activation = ActivationKind::kSilu;
-    c.gated_mlp = true;
+    c.block.norm = NormKind::kRmsNorm;
+    c.learned_positions = false;
+    c.rotary = {{RotaryPairs::kHalfSplit, rotary_frequencies(c.head_dim, 10000.0)}};
+    c.block.activation = ActivationKind::kSilu;
+    c.block.gated_mlp = true;
     c.tied_head = false;
+  }
+  if (family == "gemma2") {  // values reach the stream through a norm and a multiplier; windows, soft caps
+    c.block.attention_post_norm = c.block.mlp_post_norm = true;
+    c.block.residual_multiplier = 1.5;
+    c.block.attention_soft_cap = 3;
+    c.logit_soft_cap = 8;
+    c.embedding_multiplier = 1.25;
+    c.blocks.assign(static_cast<std::size_t>(layers), c.block);
+    for (std::size_t l = 0; l < c.blocks.size(); l += 2) c.blocks[l].window = 6;
   }
   return c;
 }
 
 // make_random's weights are those of a model before training, where blocks hardly do anything: here they are
 // eight times larger.
-inline Model tiny_model(const std::string& family, int layers = 4, std::uint64_t seed = 1) {
-  Model model = Model::make_random(tiny_config(family, layers), seed, {});
+inline Model tiny_model(const ModelConfig& config, std::uint64_t seed = 1) {
+  Model model = Model::make_random(config, seed, {});
   const c10::NoGradGuard no_grad;
   const auto enlarge = [](at::Tensor weight) {
     if (weight.defined()) weight.mul_(8.0);
@@ -63,6 +73,10 @@ inline Model tiny_model(const std::string& family, int layers = 4, std::uint64_t
                                 b.mlp_in_bias, b.mlp_down, b.mlp_down_bias})
       enlarge(t);
   return model;
+}
+
+inline Model tiny_model(const std::string& family, int layers = 4, std::uint64_t seed = 1) {
+  return tiny_model(tiny_config(family, layers), seed);
 }
 
 // Ids that look random and depend on `seed` alone.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "model/layers.h"
 #include "model/rows.h"
 
 namespace emend::trace {
@@ -77,8 +78,13 @@ class Wave {
     const at::Tensor& below = block == 0 ? runs_.corrupted_embedding : runs_.block.corrupted[block - 1];
     const at::Tensor x = below.select(1, how_.token);
     const at::Tensor clean = runs_.at(how_.site).clean[block][how_.token];
-    if (how_.site == Site::kMlpOutput)
-      return (x + runs_.attention.corrupted[block].select(1, how_.token)) + clean;
+    if (how_.site == Site::kMlpOutput) {
+      const BlockSpec& spec = model_.config().spec(block);
+      const BlockWeights& weights = model_.weights().blocks[static_cast<std::size_t>(block)];
+      const at::Tensor mixed = runs_.attention.corrupted[block].select(1, how_.token);
+      return (x + attention_contribution(mixed, weights, spec)) +
+             mlp_contribution(clean.unsqueeze(0), weights, spec);
+    }
     PassInput input = rows_at_cache(1, runs_.samples, block);
     input.hidden = x.contiguous();
     input.stop = PassInput::Stop::kBlock;

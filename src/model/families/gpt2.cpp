@@ -1,75 +1,54 @@
 // GPT-2 (Radford et al. 2019): learned positions, LayerNorm, fused query-key-value, tanh GELU, tied head.
-#include <fmt/format.h>
-
-#include "base/strings.h"
-#include "emend/error.h"
-#include "model/families/family.h"
+#include "model/families/families.h"
+#include "model/families/settings.h"
 
 namespace emend {
 
 namespace {
 
 ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
-  ModelConfig c;
-  c.family = "gpt2";
-  c.layers = static_cast<int>(v.integer({"n_layer", "gpt2.block_count"}));
-  c.d_model = v.integer({"n_embd", "gpt2.embedding_length"});
-  c.heads = v.integer({"n_head", "gpt2.attention.head_count"});
-  c.kv_heads = c.heads;
-  c.head_dim = c.heads > 0 ? c.d_model / c.heads : 0;
-  c.d_ff = v.integer({"n_inner", "gpt2.feed_forward_length"}, 4 * c.d_model);
-  c.vocab = v.is_gguf() ? 0 : v.integer({"vocab_size", ""});
-  c.max_positions = v.integer({"n_positions", "gpt2.context_length"});
-  c.norm_eps = v.number({"layer_norm_epsilon", "gpt2.attention.layer_norm_epsilon"}, 1e-5);
-  const std::string activation = v.text({"activation_function", ""}, "gelu_new");
-  if (activation != "gelu_new" && activation != "gelu_pytorch_tanh")
-    throw Error(
-        ErrorKind::kModel,
-        fmt::format(
-            "{}: activation_function {} is not supported for gpt2; known: gelu_new, gelu_pytorch_tanh",
-            v.where(), quote(activation)));
-  if (!v.boolean({"scale_attn_weights", ""}, true))
-    throw Error(ErrorKind::kModel, v.where() + ": scale_attn_weights false is not supported");
-  c.qkv_bias = c.attention_out_bias = c.mlp_bias = true;
-  c.tied_head =
-      v.is_gguf() ? file.find("output.weight") == nullptr : v.boolean({"tie_word_embeddings", ""}, true);
-  c.scale_by_layer = v.boolean({"scale_attn_by_inverse_layer_idx", ""}, false);
+  SizeNames names;
+  names.layers = "n_layer|num_hidden_layers";
+  names.d_model = "n_embd|hidden_size";
+  names.d_ff = "n_inner";
+  names.heads = "n_head|num_attention_heads";
+  names.kv_heads = names.head_dim = "";
+  names.positions = "n_positions|max_position_embeddings";
+  names.norm_eps = "layer_norm_epsilon";
+  names.d_ff_per_d_model = 4;
+  names.default_norm_eps = 1e-5;
+  names.tied_by_default = true;
+  ModelConfig c = read_sizes(v, file, "gpt2", names, NormKind::kLayerNorm);
+  c.block.qkv_bias = c.block.attention_out_bias = c.block.mlp_bias = true;
+  c.block.activation = read_activation(v, "activation_function", "gelu_new");
+  if (!v.boolean({"scale_attn_weights", ""}, true)) c.block.attention_scale = 1;
+  c.block.scale_by_layer = v.boolean({"scale_attn_by_inverse_layer_idx", ""}, false);
   return c;
+}
+
+std::vector<TensorName> names() {
+  const std::string block = "transformer.h.{l}.";
+  return joined(
+      {tensor(Role::kTokenEmbedding, "transformer.wte"), tensor(Role::kPositionEmbedding, "transformer.wpe"),
+       tensors(Role::kAttentionNorm, Role::kAttentionNormBias, block + "ln_1"),
+       tensors(Role::kQkv, Role::kQkvBias, block + "attn.c_attn", StoredForm::kConv1d),
+       tensors(Role::kAttentionOut, Role::kAttentionOutBias, block + "attn.c_proj", StoredForm::kConv1d),
+       tensors(Role::kMlpNorm, Role::kMlpNormBias, block + "ln_2"),
+       tensors(Role::kMlpUp, Role::kMlpUpBias, block + "mlp.c_fc", StoredForm::kConv1d),
+       tensors(Role::kMlpDown, Role::kMlpDownBias, block + "mlp.c_proj", StoredForm::kConv1d),
+       tensors(Role::kFinalNorm, Role::kFinalNormBias, "transformer.ln_f"), tensor(Role::kHead, "lm_head")});
 }
 
 }  // namespace
 
-const Family& gpt2_family() {
-  static const Family family = {
-      .name = "gpt2",
-      .architecture = "GPT2LMHeadModel",
-      .gguf_architecture = "gpt2",
-      .optional_prefix = "transformer.",
-      .tensors =
-          {
-              {Role::kTokenEmbedding, "transformer.wte.weight", "token_embd.weight"},
-              {Role::kPositionEmbedding, "transformer.wpe.weight", "position_embd.weight"},
-              {Role::kAttentionNorm, "transformer.h.{l}.ln_1.weight", "blk.{l}.attn_norm.weight"},
-              {Role::kAttentionNormBias, "transformer.h.{l}.ln_1.bias", "blk.{l}.attn_norm.bias"},
-              {Role::kQkv, "transformer.h.{l}.attn.c_attn.weight", "blk.{l}.attn_qkv.weight", true},
-              {Role::kQkvBias, "transformer.h.{l}.attn.c_attn.bias", "blk.{l}.attn_qkv.bias"},
-              {Role::kAttentionOut, "transformer.h.{l}.attn.c_proj.weight", "blk.{l}.attn_output.weight",
-               true},
-              {Role::kAttentionOutBias, "transformer.h.{l}.attn.c_proj.bias", "blk.{l}.attn_output.bias"},
-              {Role::kMlpNorm, "transformer.h.{l}.ln_2.weight", "blk.{l}.ffn_norm.weight"},
-              {Role::kMlpNormBias, "transformer.h.{l}.ln_2.bias", "blk.{l}.ffn_norm.bias"},
-              {Role::kMlpUp, "transformer.h.{l}.mlp.c_fc.weight", "blk.{l}.ffn_up.weight", true},
-              {Role::kMlpUpBias, "transformer.h.{l}.mlp.c_fc.bias", "blk.{l}.ffn_up.bias"},
-              {Role::kMlpDown, "transformer.h.{l}.mlp.c_proj.weight", "blk.{l}.ffn_down.weight", true},
-              {Role::kMlpDownBias, "transformer.h.{l}.mlp.c_proj.bias", "blk.{l}.ffn_down.bias"},
-              {Role::kFinalNorm, "transformer.ln_f.weight", "output_norm.weight"},
-              {Role::kFinalNormBias, "transformer.ln_f.bias", "output_norm.bias"},
-              {Role::kHead, "lm_head.weight", "output.weight"},
-          },
-      .ignored = {".attn.bias", ".attn.masked_bias"},
-      .read_config = read_config,
-  };
-  return family;
+Family gpt2_family() {
+  return {.name = "gpt2",
+          .model_types = {"gpt2"},
+          .gguf_architecture = "gpt2",
+          .prefix = "transformer.",
+          .tensors = names(),
+          .ignored = {".attn.bias", ".attn.masked_bias"},
+          .read_config = read_config};
 }
 
 }  // namespace emend

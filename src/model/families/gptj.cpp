@@ -2,9 +2,9 @@
 // the first dimensions of each head (neighbouring pairs), tanh GELU, an untied head with a bias.
 #include <fmt/format.h>
 
-#include "base/strings.h"
 #include "emend/error.h"
-#include "model/families/family.h"
+#include "model/families/families.h"
+#include "model/families/settings.h"
 #include "model/rotary.h"
 
 namespace emend {
@@ -14,69 +14,57 @@ namespace {
 constexpr double kRotaryBase = 10000.0;
 constexpr std::int64_t kRotaryDimensions = 64;  // what a config without rotary_dim means
 
-ModelConfig read_config(const ConfigValues& v, const TensorFile&) {
-  ModelConfig c;
-  c.family = "gptj";
-  c.layers = static_cast<int>(v.integer({"n_layer", ""}));
-  c.d_model = v.integer({"n_embd", ""});
-  c.heads = v.integer({"n_head", ""});
-  c.kv_heads = c.heads;
-  c.head_dim = c.heads > 0 ? c.d_model / c.heads : 0;
-  c.d_ff = v.integer({"n_inner", ""}, 4 * c.d_model);
-  c.vocab = v.integer({"vocab_size", ""});
-  c.max_positions = v.integer({"n_positions", ""});
-  c.norm_eps = v.number({"layer_norm_epsilon", ""}, 1e-5);
-  const std::string activation = v.text({"activation_function", ""}, "gelu_new");
-  if (activation != "gelu_new" && activation != "gelu_pytorch_tanh")
-    throw Error(
-        ErrorKind::kModel,
-        fmt::format(
-            "{}: activation_function {} is not supported for gptj; known: gelu_new, gelu_pytorch_tanh",
-            v.where(), quote(activation)));
+ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
+  SizeNames names;
+  names.layers = "n_layer|num_hidden_layers";
+  names.d_model = "n_embd|hidden_size";
+  names.d_ff = "n_inner";
+  names.heads = "n_head|num_attention_heads";
+  names.kv_heads = names.head_dim = "";
+  names.positions = "n_positions|max_position_embeddings";
+  names.norm_eps = "layer_norm_epsilon";
+  names.d_ff_per_d_model = 4;
+  names.default_norm_eps = 1e-5;
+  ModelConfig c = read_sizes(v, file, "gptj", names, NormKind::kLayerNorm);
+  c.block.activation = read_activation(v, "activation_function", "gelu_new");
   const std::int64_t turned = v.integer({"rotary_dim", ""}, kRotaryDimensions);
   if (turned <= 0 || turned % 2 != 0 || turned > c.head_dim)
     throw Error(ErrorKind::kModel,
                 fmt::format("{}: rotary_dim is {}; it must be even and at most the head size, {}", v.where(),
                             turned, c.head_dim));
-  c.positions = PositionKind::kRotaryInterleaved;
-  c.rotary_frequencies = rotary_frequencies(turned, kRotaryBase);
-  c.parallel_blocks = true;
-  c.mlp_bias = true;
-  c.tied_head = v.boolean({"tie_word_embeddings", ""}, false);
+  c.learned_positions = false;
+  c.rotary = {{RotaryPairs::kInterleaved, rotary_frequencies(turned, kRotaryBase)}};
+  c.block.qkv_bias = c.block.attention_out_bias = false;
+  c.block.mlp_bias = true;
+  c.block.parallel = true;
+  c.block.mlp_norm = false;
   c.head_bias = true;
   return c;
 }
 
+std::vector<TensorName> names() {
+  const std::string block = "transformer.h.{l}.";
+  return without_gguf(joined(
+      {tensor(Role::kTokenEmbedding, "transformer.wte"),
+       tensors(Role::kAttentionNorm, Role::kAttentionNormBias, block + "ln_1"),
+       tensor(Role::kQuery, block + "attn.q_proj"), tensor(Role::kKey, block + "attn.k_proj"),
+       tensor(Role::kValue, block + "attn.v_proj"), tensor(Role::kAttentionOut, block + "attn.out_proj"),
+       tensors(Role::kMlpUp, Role::kMlpUpBias, block + "mlp.fc_in"),
+       tensors(Role::kMlpDown, Role::kMlpDownBias, block + "mlp.fc_out"),
+       tensors(Role::kFinalNorm, Role::kFinalNormBias, "transformer.ln_f"),
+       tensors(Role::kHead, Role::kHeadBias, "lm_head")}));
+}
+
 }  // namespace
 
-const Family& gptj_family() {
-  static const Family family = {
-      .name = "gptj",
-      .architecture = "GPTJForCausalLM",
-      .gguf_architecture = "",
-      .optional_prefix = "transformer.",
-      .tensors =
-          {
-              {Role::kTokenEmbedding, "transformer.wte.weight", ""},
-              {Role::kAttentionNorm, "transformer.h.{l}.ln_1.weight", ""},
-              {Role::kAttentionNormBias, "transformer.h.{l}.ln_1.bias", ""},
-              {Role::kQuery, "transformer.h.{l}.attn.q_proj.weight", ""},
-              {Role::kKey, "transformer.h.{l}.attn.k_proj.weight", ""},
-              {Role::kValue, "transformer.h.{l}.attn.v_proj.weight", ""},
-              {Role::kAttentionOut, "transformer.h.{l}.attn.out_proj.weight", ""},
-              {Role::kMlpUp, "transformer.h.{l}.mlp.fc_in.weight", ""},
-              {Role::kMlpUpBias, "transformer.h.{l}.mlp.fc_in.bias", ""},
-              {Role::kMlpDown, "transformer.h.{l}.mlp.fc_out.weight", ""},
-              {Role::kMlpDownBias, "transformer.h.{l}.mlp.fc_out.bias", ""},
-              {Role::kFinalNorm, "transformer.ln_f.weight", ""},
-              {Role::kFinalNormBias, "transformer.ln_f.bias", ""},
-              {Role::kHead, "lm_head.weight", ""},
-              {Role::kHeadBias, "lm_head.bias", ""},
-          },
-      .ignored = {".attn.bias", ".attn.masked_bias", ".attn.embed_positions"},
-      .read_config = read_config,
-  };
-  return family;
+Family gptj_family() {
+  return {.name = "gptj",
+          .model_types = {"gptj"},
+          .gguf_architecture = "",
+          .prefix = "transformer.",
+          .tensors = names(),
+          .ignored = {".attn.bias", ".attn.masked_bias", ".attn.embed_positions"},
+          .read_config = read_config};
 }
 
 }  // namespace emend

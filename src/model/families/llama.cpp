@@ -1,144 +1,175 @@
-// Llama (Touvron et al. 2023), Llama 3 and SmolLM2: rotary positions, RMSNorm, grouped queries, SwiGLU.
-#include <fmt/format.h>
+// Llama (Touvron et al. 2023), Llama 3 and SmolLM2: rotary positions, RMSNorm, grouped queries, SwiGLU. And
+// the families that differ from it in a few choices.
+#include <algorithm>
 
-#include "base/strings.h"
 #include "emend/error.h"
-#include "model/families/family.h"
-#include "model/rotary.h"
+#include "model/families/families.h"
+#include "model/families/rope_settings.h"
+#include "model/families/settings.h"
 
 namespace emend {
 
 namespace {
 
-// A rope setting of config.json: inside rope_parameters (new), rope_scaling (older), or at the top.
-SettingName rope_setting(const ConfigValues& v, const std::string& key, const std::string& gguf) {
-  for (const char* object : {"rope_parameters.", "rope_scaling."})
-    if (v.has({object + key, ""})) return {object + key, gguf};
-  return {key, gguf};
-}
+// In what a family differs from Llama. GGUF files of the architecture llama and its nearest kin have rows of
+// queries and keys reordered, so that the pairs that turn lie side by side; scores are the same either way.
+struct LlamaLike {
+  std::string family;
+  RotaryPairs gguf_pairs = RotaryPairs::kHalfSplit;
+  double rope_base = 10000;
+  SizeNames names = {};
+};
 
-void read_rope(const ConfigValues& v, const TensorFile& file, ModelConfig& c) {
-  if (c.head_dim <= 0 || c.head_dim % 2 != 0 || c.head_dim > (1 << 16))
-    throw Error(ErrorKind::kModel,
-                fmt::format("{}: the head size is {}; it must be even and positive", v.where(), c.head_dim));
-  const double base = v.number(rope_setting(v, "rope_theta", "llama.rope.freq_base"), 10000.0);
-  c.rotary_frequencies = rotary_frequencies(c.head_dim, base);
-  if (v.is_gguf()) {
-    // The converter reorders query and key rows so that the pairs lie side
-    // by side; scores are the same either way.
-    c.positions = PositionKind::kRotaryInterleaved;
-    const std::int64_t rotated = v.integer({"", "llama.rope.dimension_count"}, c.head_dim);
-    if (rotated != c.head_dim)
-      throw Error(ErrorKind::kModel,
-                  fmt::format("{}: llama.rope.dimension_count is {}, the head size {}; they must be equal",
-                              v.where(), rotated, c.head_dim));
-    const std::string scaling = v.text({"", "llama.rope.scaling.type"}, "none");
-    if (scaling == "linear") {
-      for (double& f : c.rotary_frequencies) f /= v.number({"", "llama.rope.scaling.factor"});
-    } else if (scaling != "none") {
-      throw Error(ErrorKind::kModel,
-                  fmt::format("{}: rope scaling {} is not supported", v.where(), quote(scaling)));
-    }
-    if (const TensorInfo* factors =
-            file.find("rope_freqs.weight")) {  // Llama 3's scaling, worked out by the converter
-      std::vector<float> divisors(static_cast<std::size_t>(factors->elements()));
-      if (divisors.size() != c.rotary_frequencies.size())
-        throw Error(ErrorKind::kModel, fmt::format("{}: rope_freqs.weight has {} values, expected {}",
-                                                   v.where(), divisors.size(), c.rotary_frequencies.size()));
-      read_as_float32(file, *factors, divisors);
-      for (std::size_t i = 0; i < divisors.size(); ++i) c.rotary_frequencies[i] /= divisors[i];
-    }
-    return;
-  }
-  c.positions = PositionKind::kRotaryHalfSplit;
-  const SettingName newer = rope_setting(v, "rope_type", ""), older = rope_setting(v, "type", "");
-  const std::string type = v.text(newer, v.text(older, "default"));
-  const SettingName factor = rope_setting(v, "factor", "");
-  if (type == "linear") {
-    for (double& f : c.rotary_frequencies) f /= v.number(factor);
-  } else if (type == "llama3") {
-    Llama3Scaling scaling;
-    scaling.factor = v.number(factor);
-    scaling.low_freq_factor = v.number(rope_setting(v, "low_freq_factor", ""));
-    scaling.high_freq_factor = v.number(rope_setting(v, "high_freq_factor", ""));
-    scaling.original_max_positions = static_cast<double>(
-        v.integer(rope_setting(v, "original_max_position_embeddings", ""), c.max_positions));
-    scale_llama3(c.rotary_frequencies, scaling);
-  } else if (type != "default") {
-    throw Error(ErrorKind::kModel,
-                fmt::format("{}: rope_type {} is not supported; known: default, linear, llama3", v.where(),
-                            quote(type)));
-  }
-}
-
-ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
-  ModelConfig c;
-  c.family = "llama";
-  c.layers = static_cast<int>(v.integer({"num_hidden_layers", "llama.block_count"}));
-  c.d_model = v.integer({"hidden_size", "llama.embedding_length"});
-  c.d_ff = v.integer({"intermediate_size", "llama.feed_forward_length"});
-  c.heads = v.integer({"num_attention_heads", "llama.attention.head_count"});
-  c.kv_heads = v.integer({"num_key_value_heads", "llama.attention.head_count_kv"}, c.heads);
-  c.head_dim = v.integer({"head_dim", "llama.attention.key_length"}, c.heads > 0 ? c.d_model / c.heads : 0);
-  c.vocab = v.integer({"vocab_size", "llama.vocab_size"},
-                      v.is_gguf() ? std::optional<std::int64_t>(0) : std::nullopt);
-  c.max_positions = v.integer({"max_position_embeddings", "llama.context_length"});
-  c.norm = NormKind::kRmsNorm;
-  c.norm_eps = v.number({"rms_norm_eps", "llama.attention.layer_norm_rms_epsilon"});
-  const std::string activation = v.text({"hidden_act", ""}, "silu");
-  if (activation != "silu" && activation != "swish")
-    throw Error(ErrorKind::kModel, fmt::format("{}: hidden_act {} is not supported for llama; known: silu",
-                                               v.where(), quote(activation)));
-  c.activation = ActivationKind::kSilu;
-  c.gated_mlp = true;
-  if (v.is_gguf()) {
-    c.qkv_bias = file.find("blk.0.attn_q.bias") != nullptr;
-    c.attention_out_bias = file.find("blk.0.attn_output.bias") != nullptr;
-    c.mlp_bias = file.find("blk.0.ffn_down.bias") != nullptr;
-    c.tied_head = file.find("output.weight") == nullptr;
-  } else {
-    c.qkv_bias = c.attention_out_bias = v.boolean({"attention_bias", ""}, false);
-    c.mlp_bias = v.boolean({"mlp_bias", ""}, false);
-    c.tied_head = v.boolean({"tie_word_embeddings", ""}, false);
-  }
-  read_rope(v, file, c);
+ModelConfig read_llama_like(const ConfigValues& v, const TensorFile& file, const LlamaLike& like) {
+  ModelConfig c = read_sizes(v, file, like.family, like.names);
+  c.block.activation = read_activation(v, "hidden_act", "silu");
+  c.block.gated_mlp = true;
+  RopeDefaults rope;
+  rope.base = like.rope_base;
+  rope.gguf_pairs = like.gguf_pairs;
+  use_rotary(v, file, c, rope);
   return c;
+}
+
+ModelConfig read_llama(const ConfigValues& v, const TensorFile& file) {
+  ModelConfig c = read_llama_like(v, file, {"llama", RotaryPairs::kInterleaved});
+  c.block.window = v.integer({"", "attention.sliding_window"}, 0);
+  return c;
+}
+
+ModelConfig read_mistral(const ConfigValues& v, const TensorFile& file) {
+  ModelConfig c = read_llama_like(v, file, {"mistral", RotaryPairs::kInterleaved});
+  constexpr std::int64_t kUsualWindow = 4096;  // what a config without sliding_window means; null is none
+  c.block.window = v.integer({"sliding_window", ""}, v.is_null("sliding_window") ? 0 : kUsualWindow);
+  c.block.qkv_bias = c.block.attention_out_bias = c.block.mlp_bias = false;
+  return c;
+}
+
+// A window of some layers: Qwen has it from max_window_layers on, where it is switched on at all.
+void use_qwen_window(const ConfigValues& v, ModelConfig& c) {
+  if (v.is_gguf() || !v.boolean({"use_sliding_window", ""}, false)) return;
+  const std::int64_t window = v.integer({"sliding_window", ""}, v.is_null("sliding_window") ? 0 : 4096);
+  const std::int64_t first = v.integer({"max_window_layers", ""}, 28);
+  const std::vector<bool> sliding = sliding_layers(v, c.layers, [&](int l) { return l >= first; });
+  for_each_layer(
+      c, [&](BlockSpec& spec, int l) { spec.window = sliding[static_cast<std::size_t>(l)] ? window : 0; });
+}
+
+ModelConfig read_qwen2(const ConfigValues& v, const TensorFile& file) {
+  ModelConfig c = read_llama_like(v, file, {"qwen2"});
+  c.block.qkv_bias = true;
+  c.block.attention_out_bias = c.block.mlp_bias = false;
+  use_qwen_window(v, c);
+  return c;
+}
+
+ModelConfig read_qwen3(const ConfigValues& v, const TensorFile& file) {
+  SizeNames names;
+  names.default_head_dim = 128;
+  ModelConfig c = read_llama_like(v, file, {"qwen3", RotaryPairs::kHalfSplit, 10000, names});
+  c.block.mlp_bias = false;
+  c.block.qk_norm = QkNorm::kPerHead;
+  use_qwen_window(v, c);
+  return c;
+}
+
+ModelConfig read_olmo2(const ConfigValues& v, const TensorFile& file) {
+  require_supported(!v.has({"", "attention.sliding_window"}), v, "OLMo 3's sliding window");
+  ModelConfig c = read_llama_like(v, file, {"olmo2"});
+  c.block.mlp_bias = false;
+  c.block.qk_norm = QkNorm::kFullWidth;
+  c.block.attention_norm = c.block.mlp_norm = false;
+  c.block.attention_post_norm = c.block.mlp_post_norm = true;
+  return c;
+}
+
+// Every fourth layer turns nothing.
+ModelConfig read_smollm3(const ConfigValues& v, const TensorFile& file) {
+  SizeNames names;
+  names.tied_by_default = true;
+  ModelConfig c = read_llama_like(v, file, {"smollm3", RotaryPairs::kInterleaved, 2000000, names});
+  const std::vector<double> turns = v.numbers({"no_rope_layers", ""});
+  if (!turns.empty() && turns.size() != static_cast<std::size_t>(std::max(c.layers, 0)))
+    throw Error(ErrorKind::kModel, v.where() + ": no_rope_layers must have one entry for each layer");
+  const std::int64_t interval = v.integer({"no_rope_layer_interval", ""}, 4);
+  if (interval <= 0) throw Error(ErrorKind::kModel, v.where() + ": no_rope_layer_interval must be positive");
+  const auto is_turned = [&](int l) {
+    return turns.empty() ? (l + 1) % interval != 0 : turns[static_cast<std::size_t>(l)] != 0;
+  };
+  const bool has_window = !v.is_gguf() && v.boolean({"use_sliding_window", ""}, false);
+  const std::int64_t window = has_window ? v.integer({"sliding_window", ""}, 0) : 0;
+  const std::vector<bool> sliding =
+      sliding_layers(v, c.layers, [&](int l) { return window > 0 && !is_turned(l); });
+  for_each_layer(c, [&](BlockSpec& spec, int l) {
+    spec.rotary = is_turned(l) ? 0 : kNoRotary;
+    spec.window = sliding[static_cast<std::size_t>(l)] ? window : 0;
+  });
+  return c;
+}
+
+// Llama with four multipliers.
+ModelConfig read_granite(const ConfigValues& v, const TensorFile& file) {
+  ModelConfig c = read_llama_like(v, file, {"granite", RotaryPairs::kInterleaved});
+  c.embedding_multiplier = v.number({"embedding_multiplier", "embedding_scale"}, 1.0);
+  c.block.residual_multiplier = v.number({"residual_multiplier", "residual_scale"}, 1.0);
+  // A GGUF without the scale has the usual one; transformers' default is 1.
+  c.block.attention_scale = v.number({"attention_multiplier", "attention.scale"}, v.is_gguf() ? 0.0 : 1.0);
+  const double divisor = v.number({"logits_scaling", "logit_scale"}, 1.0);
+  if (!(divisor > 0)) throw Error(ErrorKind::kModel, v.where() + ": logits_scaling must be positive");
+  c.logit_multiplier = 1 / divisor;
+  return c;
+}
+
+// The tensors of a block with norms in front of its halves, and more.
+std::vector<TensorName> usual_tensors(const std::vector<TensorName>& more = {}) {
+  return joined({llama_tensors(), llama_norms(), more});
+}
+
+Family llama_like(const std::string& name, const std::string& gguf,
+                  ModelConfig (*read)(const ConfigValues&, const TensorFile&),
+                  const std::vector<TensorName>& tensors = usual_tensors()) {
+  return {.name = name,
+          .model_types = {name},
+          .gguf_architecture = gguf,
+          .prefix = "model.",
+          .tensors = tensors,
+          .ignored = {".rotary_emb.inv_freq", "rope_freqs.weight", "rope_factors_long.weight",
+                      "rope_factors_short.weight"},
+          .read_config = read};
 }
 
 }  // namespace
 
-const Family& llama_family() {
-  static const Family family = {
-      .name = "llama",
-      .architecture = "LlamaForCausalLM",
-      .gguf_architecture = "llama",
-      .optional_prefix = "",
-      .tensors =
-          {
-              {Role::kTokenEmbedding, "model.embed_tokens.weight", "token_embd.weight"},
-              {Role::kAttentionNorm, "model.layers.{l}.input_layernorm.weight", "blk.{l}.attn_norm.weight"},
-              {Role::kQuery, "model.layers.{l}.self_attn.q_proj.weight", "blk.{l}.attn_q.weight"},
-              {Role::kQueryBias, "model.layers.{l}.self_attn.q_proj.bias", "blk.{l}.attn_q.bias"},
-              {Role::kKey, "model.layers.{l}.self_attn.k_proj.weight", "blk.{l}.attn_k.weight"},
-              {Role::kKeyBias, "model.layers.{l}.self_attn.k_proj.bias", "blk.{l}.attn_k.bias"},
-              {Role::kValue, "model.layers.{l}.self_attn.v_proj.weight", "blk.{l}.attn_v.weight"},
-              {Role::kValueBias, "model.layers.{l}.self_attn.v_proj.bias", "blk.{l}.attn_v.bias"},
-              {Role::kAttentionOut, "model.layers.{l}.self_attn.o_proj.weight", "blk.{l}.attn_output.weight"},
-              {Role::kAttentionOutBias, "model.layers.{l}.self_attn.o_proj.bias", "blk.{l}.attn_output.bias"},
-              {Role::kMlpNorm, "model.layers.{l}.post_attention_layernorm.weight", "blk.{l}.ffn_norm.weight"},
-              {Role::kMlpGate, "model.layers.{l}.mlp.gate_proj.weight", "blk.{l}.ffn_gate.weight"},
-              {Role::kMlpGateBias, "model.layers.{l}.mlp.gate_proj.bias", "blk.{l}.ffn_gate.bias"},
-              {Role::kMlpUp, "model.layers.{l}.mlp.up_proj.weight", "blk.{l}.ffn_up.weight"},
-              {Role::kMlpUpBias, "model.layers.{l}.mlp.up_proj.bias", "blk.{l}.ffn_up.bias"},
-              {Role::kMlpDown, "model.layers.{l}.mlp.down_proj.weight", "blk.{l}.ffn_down.weight"},
-              {Role::kMlpDownBias, "model.layers.{l}.mlp.down_proj.bias", "blk.{l}.ffn_down.bias"},
-              {Role::kFinalNorm, "model.norm.weight", "output_norm.weight"},
-              {Role::kHead, "lm_head.weight", "output.weight"},
-          },
-      .ignored = {".rotary_emb.inv_freq", "rope_freqs.weight"},
-      .read_config = read_config,
-  };
-  return family;
+Family llama_family() {
+  return llama_like("llama", "llama", read_llama);
+}
+
+Family mistral_family() {
+  return llama_like("mistral", "llama", read_mistral);  // GGUF files of it are read as llama
+}
+
+Family qwen2_family() {
+  return llama_like("qwen2", "qwen2", read_qwen2);
+}
+
+Family qwen3_family() {
+  return llama_like("qwen3", "qwen3", read_qwen3, usual_tensors(qk_norms()));
+}
+
+// Norms behind the halves of a block only, and norms of all queries and of all keys.
+Family olmo2_family() {
+  const std::vector<TensorName> norms =
+      joined({tensor(Role::kAttentionPostNorm, "model.layers.{l}.post_attention_layernorm"),
+              tensor(Role::kMlpPostNorm, "model.layers.{l}.post_feedforward_layernorm"), qk_norms()});
+  return llama_like("olmo2", "olmo2", read_olmo2, joined({llama_tensors(), norms}));
+}
+
+Family smollm3_family() {
+  return llama_like("smollm3", "smollm3", read_smollm3);
+}
+
+Family granite_family() {
+  return llama_like("granite", "granite", read_granite);
 }
 
 }  // namespace emend

@@ -1,0 +1,150 @@
+// Settings of families, and architectures that are refused.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include "base/expect_error.h"
+#include "model/families/family.h"
+#include "support/checkpoint_copy.h"
+#include "support/gguf_checkpoint.h"
+#include "support/tiny_models.h"
+
+namespace emend {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+ConfigValues settings(const nlohmann::json& config) {
+  return ConfigValues::from_json(config.dump(), "config.json");
+}
+
+TEST(Families, OtherKindsOfModelsAreRefusedWithTheReason) {
+  for (const auto& [type, reason] :
+       {std::pair("mixtral", "mixture of experts"), std::pair("gpt_oss", "mixture of experts"),
+        std::pair("mamba", "state"), std::pair("falcon_h1", "state"), std::pair("t5", "encoder"),
+        std::pair("gemma3n_text", "forward pass")})
+    EXPECT_THAT(test::error_of(ErrorKind::kModel,
+                               [&] {
+                                 find_family(settings({{"model_type", type}}));
+                               }),
+                AllOf(HasSubstr(type), HasSubstr(reason), HasSubstr("known ones")));
+}
+
+TEST(Families, AllHaveADownProjectionAndNoRoleTwiceUnderOneName) {
+  for (const std::string& name : known_families()) {
+    const Family& family = find_family(name);
+    EXPECT_EQ(role_tensor(family, Role::kMlpDown).role, Role::kMlpDown) << name;
+    std::set<Role> roles;
+    for (const TensorName& tensor : family.tensors)
+      EXPECT_TRUE(roles.insert(tensor.role).second) << name << ": " << tensor.safetensors;
+    EXPECT_TRUE(role_tensor(family, Role::kMlpDown).safetensors.starts_with(family.prefix)) << name;
+  }
+}
+
+class LlamaKin : public ::testing::Test {
+ protected:
+  // The config of the tiny Llama with changes, as `type` reads it.
+  ModelConfig read(const std::string& type, const nlohmann::json& changes = nlohmann::json::object()) {
+    test::CheckpointCopy copy("llama_gqa_tied");
+    copy.config["model_type"] = type;
+    copy.config.update(changes);
+    copy.write();
+    const auto file = open_safetensors_folder(copy.folder().path());
+    const ConfigValues values = settings(copy.config);
+    return find_family(values).read_config(values, *file);
+  }
+};
+
+std::vector<std::int64_t> windows(const ModelConfig& config) {
+  std::vector<std::int64_t> found;
+  for (int l = 0; l < config.layers; ++l) found.push_back(config.spec(l).window);
+  return found;
+}
+
+TEST_F(LlamaKin, MistralsWindowIsItsOwnUnlessNull) {
+  EXPECT_THAT(windows(read("mistral", {{"sliding_window", 7}})), ElementsAre(7, 7));
+  EXPECT_THAT(windows(read("mistral", {{"sliding_window", nullptr}})), ElementsAre(0, 0));
+  EXPECT_THAT(windows(read("mistral")), ElementsAre(4096, 4096));
+}
+
+TEST_F(LlamaKin, QwensWindowBeginsAtALayerOrIsListed) {
+  const nlohmann::json on = {{"use_sliding_window", true}, {"sliding_window", 7}, {"max_window_layers", 1}};
+  EXPECT_THAT(windows(read("qwen2", on)), ElementsAre(0, 7));
+  nlohmann::json listed = on;
+  listed["layer_types"] = nlohmann::json::array({"sliding_attention", "full_attention"});
+  EXPECT_THAT(windows(read("qwen2", listed)), ElementsAre(7, 0));
+  EXPECT_THAT(windows(read("qwen2", {{"sliding_window", 7}})), ElementsAre(0, 0));
+  listed["layer_types"] = nlohmann::json::array({"sliding_attention", "linear_attention"});
+  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { read("qwen2", listed); }),
+              HasSubstr("linear_attention"));
+  listed["layer_types"] = nlohmann::json::array({"sliding_attention"});
+  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { read("qwen2", listed); }), HasSubstr("1 entries"));
+}
+
+TEST_F(LlamaKin, LayersThatTurnNothing) {
+  const ModelConfig config = read("smollm3", {{"no_rope_layers", {1, 0}}});
+  EXPECT_EQ(config.spec(0).rotary, 0);
+  EXPECT_EQ(config.spec(1).rotary, kNoRotary);
+  EXPECT_TRUE(read("smollm3").blocks.empty()) << "of two layers none is the fourth";
+}
+
+TEST_F(LlamaKin, GranitesMultipliers) {
+  const ModelConfig config = read("granite", {{"embedding_multiplier", 12.0},
+                                              {"residual_multiplier", 0.22},
+                                              {"attention_multiplier", 0.5},
+                                              {"logits_scaling", 8.0}});
+  EXPECT_EQ(config.embedding_multiplier, 12);
+  EXPECT_EQ(config.block.residual_multiplier, 0.22);
+  EXPECT_EQ(config.block.attention_scale, 0.5);
+  EXPECT_EQ(config.logit_multiplier, 0.125);
+}
+
+TEST_F(LlamaKin, Gemma3HasTwoTablesAndAPeriod) {
+  const ModelConfig config = read("gemma3_text", {{"sliding_window", 7},
+                                                  {"sliding_window_pattern", 2},
+                                                  {"hidden_activation", "gelu_pytorch_tanh"},
+                                                  {"query_pre_attn_scalar", 64},
+                                                  {"rope_parameters", nullptr},
+                                                  {"rope_theta", 1e6}});
+  ASSERT_EQ(config.rotary.size(), 2u);
+  EXPECT_NEAR(config.rotary[0].frequencies[1] / config.rotary[1].frequencies[1],
+              std::pow(1e4 / 1e6, 2.0 / static_cast<double>(config.head_dim)), 1e-6);
+  EXPECT_THAT(windows(config), ElementsAre(7, 0));
+  EXPECT_EQ(config.spec(0).rotary, 1);
+  EXPECT_EQ(config.spec(1).rotary, 0);
+  EXPECT_EQ(config.block.attention_scale, 0.125);
+  EXPECT_NEAR(config.embedding_multiplier, std::sqrt(32.0), 1e-12);
+}
+
+TEST(GgufRope, AFactorWithoutATypeIsLinear) {
+  const auto first_frequency = [](const std::function<void(test::GgufCheckpoint&)>& add) {
+    test::GgufCheckpoint file = test::llama_as_gguf("llama_gqa_tied", test::GgufType::kF32);
+    add(file);
+    const test::TempFolder folder;
+    return Model::load(folder.write("model.gguf", file.bytes())).config().rotary[0].frequencies[0];
+  };
+  EXPECT_EQ(first_frequency([](auto&) {}), 1);
+  EXPECT_EQ(first_frequency([](auto& f) { f.add_number("llama.rope.scaling.factor", 4); }), 0.25);
+  EXPECT_EQ(first_frequency([](auto& f) { f.add_number("llama.rope.scale_linear", 4); }), 0.25);
+  EXPECT_EQ(first_frequency([](auto& f) { f.add_text("llama.rope.scaling.type", "linear"); }), 1);
+  EXPECT_EQ(first_frequency([](auto& f) {
+              f.add_text("llama.rope.scaling.type", "none");
+              f.add_number("llama.rope.scaling.factor", 4);
+            }),
+            1);
+}
+
+TEST(GgufRope, AMixtureOfExpertsThatSaysLlamaIsRefused) {
+  test::GgufCheckpoint file = test::llama_as_gguf("llama_gqa_tied", test::GgufType::kF32);
+  file.add_integer("llama.expert_count", 8);
+  const test::TempFolder folder;
+  const auto path = folder.write("model.gguf", file.bytes());
+  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { Model::load(path); }), HasSubstr("experts"));
+}
+
+}  // namespace
+}  // namespace emend
