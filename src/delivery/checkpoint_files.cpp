@@ -73,11 +73,7 @@ std::vector<FileRewrite> rewrite_files(const WritePlan& plan) {
   const bool gguf = checkpoint->format() == TensorFile::Format::kGguf;
   std::map<fs::path, std::vector<NewTensor>> files;
   for (const PlannedTensor& planned : plan.tensors) {
-    NewTensor tensor{planned.name, DType::kOpaque, planned.bytes};
-    for (const DType type :
-         {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kQ4_0, DType::kQ4_1, DType::kQ8_0})
-      if (dtype_name(type) == planned.new_type) tensor.dtype = type;
-    files[planned.file].push_back(std::move(tensor));
+    files[planned.file].push_back({planned.name, &element_type(planned.new_type), planned.bytes});
   }
   std::vector<FileRewrite> rewrites;
   for (const auto& [file, tensors] : files)

@@ -68,12 +68,11 @@ std::vector<Assignment> assign_roles(const TensorFile& file, const Family& famil
             fmt::format("{} is {}, expected {}", name, shape_text(tensor->shape), shape_text(expected)));
         continue;
       }
-      if (tensor->dtype == DType::kOpaque)
-        throw Error(ErrorKind::kModel, fmt::format("{}: tensor {} is of type {}, which emend does not read; "
-                                                   "known: F32, F16, BF16, F64, Q4_0, Q4_1, Q8_0",
-                                                   file.path().string(), name, tensor->dtype_name));
-      assignments.push_back({{rule.role, is_block_role(rule.role) ? l : -1, name, tensor->dtype_name,
-                              tensor->shape, transposed, ""},
+      if (tensor->type->read == nullptr)
+        throw Error(ErrorKind::kModel, fmt::format("{}: tensor {} is of {}", tensor->file.string(), name,
+                                                   unreadable_type_text(*tensor->type)));
+      assignments.push_back({{rule.role, is_block_role(rule.role) ? l : -1, name,
+                              std::string(tensor->type->name), tensor->shape, transposed, ""},
                              tensor});
     }
   }

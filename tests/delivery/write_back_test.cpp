@@ -41,7 +41,7 @@ void expect_others_equal(const fs::path& before, const fs::path& after, const st
     if (a.name == changed)
       EXPECT_FALSE(equal) << a.name;
     else
-      EXPECT_TRUE(equal && a.dtype_name == b.dtype_name) << a.name;
+      EXPECT_TRUE(equal && a.type == b.type) << a.name;
   }
   EXPECT_EQ(old_file->metadata(), new_file->metadata());
   EXPECT_EQ(old_file->gguf_metadata(), new_file->gguf_metadata());
@@ -130,7 +130,7 @@ TEST(WriteNew, AnotherTypeInAShardChangesTheIndex) {
   };
   EXPECT_EQ(total(folder / "new"), total(parity("llama_sharded")) - 2 * 32 * 80);
   const Model written = load_quietly(folder / "new");
-  EXPECT_EQ(open_checkpoint(folder / "new")->find("model.layers.1.mlp.down_proj.weight")->dtype_name, "F16");
+  EXPECT_EQ(open_checkpoint(folder / "new")->find("model.layers.1.mlp.down_proj.weight")->type->name, "F16");
 }
 
 TEST(WriteNew, TakesASingleFile) {

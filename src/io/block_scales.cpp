@@ -1,0 +1,265 @@
+// Good scales for a block: BlockFormat::choose.
+//
+// Each group is fitted alone first: for a few trial scales every value takes the nearest level, and least
+// squares give the best scale and minimum for these levels. Then d and dmin are chosen so that their
+// multiples come close, and the codes of each group and d and dmin in turn are improved on the real error.
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <vector>
+
+#include "io/block_format.h"
+#include "io/half.h"
+
+namespace emend {
+namespace {
+
+constexpr float kLargestHalf = 65504;
+
+// A block, or one group of it.
+struct Sample {
+  const float* values;
+  const float* weights;  // nullptr: all 1
+  std::size_t count;
+
+  float weight(std::size_t i) const { return weights == nullptr ? 1.0F : weights[i]; }
+  Sample part(std::size_t begin, std::size_t size) const {
+    return {values + begin, weights == nullptr ? nullptr : weights + begin, size};
+  }
+};
+
+struct Line {
+  double scale = 0, minimum = 0;
+};
+
+struct Fit {
+  Line line;
+  double error = INFINITY;
+};
+
+double nearest_level(const BlockFormat& format, double level) {
+  if (format.levels == nullptr)
+    return std::clamp(std::nearbyint(level), static_cast<double>(format.lowest),
+                      static_cast<double>(format.lowest) + format.code_count - 1);
+  double best = format.levels[0];
+  for (std::uint32_t code = 1; code < format.code_count; ++code)
+    if (std::abs(level - format.levels[code]) < std::abs(level - best)) best = format.levels[code];
+  return best;
+}
+
+double error_of(const BlockFormat& format, const Sample& group, const Line& line) {
+  const double inverse = line.scale == 0 ? 0 : 1 / line.scale;
+  double sum = 0;
+  for (std::size_t i = 0; i < group.count; ++i) {
+    const double level = nearest_level(format, (group.values[i] + line.minimum) * inverse);
+    const double off = line.scale * level - line.minimum - group.values[i];
+    sum += group.weight(i) * off * off;
+  }
+  return sum;
+}
+
+// The least-squares line through the values for the levels that they take on `line`.
+Line refit(const BlockFormat& format, const Sample& group, const Line& line) {
+  const double inverse = line.scale == 0 ? 0 : 1 / line.scale;
+  double w = 0, l = 0, ll = 0, x = 0, xl = 0;
+  for (std::size_t i = 0; i < group.count; ++i) {
+    const double value = group.values[i], weight = group.weight(i);
+    const double level = nearest_level(format, (value + line.minimum) * inverse);
+    w += weight;
+    l += weight * level;
+    ll += weight * level * level;
+    x += weight * value;
+    xl += weight * value * level;
+  }
+  if (format.has_minimum()) {
+    const double determinant = w * ll - l * l;
+    const Line both = {(w * xl - l * x) / determinant, (l * xl - ll * x) / determinant};
+    const bool stored = format.group_scales == GroupScales::kHalfAndHalf || both.minimum >= 0;
+    if (determinant > 0 && both.scale > 0 && stored) return both;
+  }
+  return ll > 0 ? Line{xl / ll, 0} : line;
+}
+
+void improve(const BlockFormat& format, const Sample& group, Line line, Fit& best) {
+  constexpr int kRefits = 2;
+  for (int round = 0; round <= kRefits; ++round) {
+    const double error = error_of(format, group, line);
+    if (error < best.error) best = {line, error};
+    line = refit(format, group, line);
+  }
+}
+
+// Trial scales put the ends of the values at the ends of the levels, and up to a step off.
+constexpr double kTrialSteps[] = {0, -0.9, -0.6, -0.4, -0.2, 0.2, 0.4, 0.6, 0.9};
+
+Fit fit_with_minimum(const BlockFormat& format, const Sample& group) {
+  const auto [low, high] = std::minmax_element(group.values, group.values + group.count);
+  const bool signed_minimum = format.group_scales == GroupScales::kHalfAndHalf;
+  const double minimum = signed_minimum ? -double{*low} : std::max(0.0, -double{*low});
+  const double spread = *high + minimum;
+  Fit best{{0, minimum}, error_of(format, group, {0, minimum})};
+  if (spread <= 0) return best;
+  for (const double steps : kTrialSteps)
+    improve(format, group, {spread / (static_cast<double>(format.code_count) - 1 + steps), minimum}, best);
+  return best;
+}
+
+Fit fit_without_minimum(const BlockFormat& format, const Sample& group) {
+  float largest = 0;
+  for (std::size_t i = 0; i < group.count; ++i)
+    if (std::abs(group.values[i]) > std::abs(largest)) largest = group.values[i];
+  Fit best{{0, 0}, error_of(format, group, {0, 0})};
+  if (largest == 0) return best;
+  const double first = format.level(0), last = format.level(static_cast<std::uint8_t>(format.code_count - 1));
+  const double step = std::max(1.0, (last - first) / format.code_count);
+  for (const double end : {first, last})
+    for (const double steps : kTrialSteps) {
+      const double level = end + std::copysign(steps * step, end);
+      if (level * end > 0) improve(format, group, {largest / level, 0}, best);
+    }
+  return best;
+}
+
+std::uint16_t stored_half(double value) {
+  const double limited = std::clamp(value, -double{kLargestHalf}, double{kLargestHalf});
+  return float_to_half(static_cast<float>(limited));
+}
+
+std::int16_t stored_code(const BlockFormat& format, double wanted, float unit) {
+  if (unit == 0) return static_cast<std::int16_t>(std::max(format.least_code, 0));
+  const double code = std::nearbyint(wanted / unit);
+  return static_cast<std::int16_t>(
+      std::clamp(code, static_cast<double>(format.least_code), static_cast<double>(format.most_code)));
+}
+
+class BlockSearch {
+ public:
+  BlockSearch(const BlockFormat& format, const Sample& block) : format_(format), block_(block) {}
+
+  BlockScales run() {
+    for (std::size_t g = 0; g < format_.groups; ++g) {
+      const Sample sample = group(g);
+      lines_[g] =
+          (format_.has_minimum() ? fit_with_minimum(format_, sample) : fit_without_minimum(format_, sample))
+              .line;
+    }
+    if (format_.group_scales == GroupScales::kHalf || format_.group_scales == GroupScales::kHalfAndHalf)
+      return one_group();
+    BlockScales best = first_codes();
+    double least = error(best);
+    for (int round = 0; round < kRounds; ++round) {
+      BlockScales next = best;
+      refit_units(next);
+      choose_codes(next);
+      const double found = error(next);
+      if (!(found < least)) break;
+      best = next;
+      least = found;
+    }
+    return best;
+  }
+
+ private:
+  static constexpr int kRounds = 4;
+
+  Sample group(std::size_t g) const {
+    return block_.part(g * format_.group_elements(), format_.group_elements());
+  }
+
+  BlockScales one_group() const {
+    BlockScales scales;
+    scales.d = stored_half(lines_[0].scale);
+    if (format_.has_minimum()) scales.dmin = stored_half(-lines_[0].minimum);
+    format_.apply_codes(scales);
+    return scales;
+  }
+
+  // The group of largest scale gets the code of largest magnitude.
+  BlockScales first_codes() const {
+    double scale = 0, minimum = 0;
+    for (std::size_t g = 0; g < format_.groups; ++g) {
+      if (std::abs(lines_[g].scale) > std::abs(scale)) scale = lines_[g].scale;
+      minimum = std::max(minimum, lines_[g].minimum);
+    }
+    BlockScales scales;
+    scales.d = stored_half(scale / (format_.least_code < 0 ? format_.least_code : format_.most_code));
+    if (format_.has_minimum()) scales.dmin = stored_half(minimum / format_.most_code);
+    choose_codes(scales);
+    return scales;
+  }
+
+  double group_error(const BlockScales& scales, std::size_t g) const {
+    return error_of(format_, group(g), {scales.scale[g], scales.minimum[g]});
+  }
+
+  double error(const BlockScales& scales) const {
+    double sum = 0;
+    for (std::size_t g = 0; g < format_.groups; ++g) sum += group_error(scales, g);
+    return sum;
+  }
+
+  // For these d and dmin, the code of each group that errs least: the nearest to its fit, or one beside it.
+  void choose_codes(BlockScales& scales) const {
+    const float d = half_to_float(scales.d), dmin = half_to_float(scales.dmin);
+    for (std::size_t g = 0; g < format_.groups; ++g) {
+      const std::int16_t scale = stored_code(format_, lines_[g].scale, d);
+      const std::int16_t minimum =
+          format_.has_minimum() ? stored_code(format_, lines_[g].minimum, dmin) : std::int16_t{0};
+      double least = INFINITY;
+      std::int16_t best_scale = scale, best_minimum = minimum;
+      const int reach = format_.has_minimum() ? 1 : 0;
+      for (int m = std::max(format_.has_minimum() ? format_.least_code : 0, minimum - reach);
+           m <= std::min(format_.has_minimum() ? format_.most_code : 0, minimum + reach); ++m)
+        for (int s = std::max(format_.least_code, scale - 1); s <= std::min(format_.most_code, scale + 1);
+             ++s) {
+          const double found =
+              error_of(format_, group(g), {d * static_cast<float>(s), dmin * static_cast<float>(m)});
+          if (found >= least) continue;
+          least = found;
+          best_scale = static_cast<std::int16_t>(s);
+          best_minimum = static_cast<std::int16_t>(m);
+        }
+      scales.scale_code[g] = best_scale;
+      scales.minimum_code[g] = best_minimum;
+    }
+    format_.apply_codes(scales);
+  }
+
+  // The d and dmin of least squares for the codes and levels of `scales`.
+  void refit_units(BlockScales& scales) const {
+    double aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;  // value = a d - b dmin
+    for (std::size_t i = 0; i < format_.elements; ++i) {
+      const std::size_t g = i / format_.group_elements();
+      const double value = block_.values[i], weight = block_.weight(i);
+      const double a =
+          scales.scale_code[g] * double{format_.level(format_.round(scales, i, block_.values[i]))};
+      const double b = -scales.minimum_code[g];
+      aa += weight * a * a;
+      ab += weight * a * b;
+      bb += weight * b * b;
+      ax += weight * a * value;
+      bx += weight * b * value;
+    }
+    const double determinant = aa * bb - ab * ab;
+    if (format_.has_minimum() && determinant > 1e-12 * aa * bb) {
+      scales.d = stored_half((ax * bb - bx * ab) / determinant);
+      scales.dmin = stored_half((bx * aa - ax * ab) / determinant);
+    } else if (aa > 0) {
+      scales.d = stored_half((ax + ab * -half_to_float(scales.dmin)) / aa);
+    }
+    format_.apply_codes(scales);
+  }
+
+  const BlockFormat& format_;
+  Sample block_;
+  std::array<Line, kMostBlockGroups> lines_{};
+};
+
+}  // namespace
+
+BlockScales BlockFormat::choose(const float* values, const float* weights) const {
+  if (const auto exact = recover_scales(*this, values)) return *exact;
+  return BlockSearch(*this, {values, weights, elements}).run();
+}
+
+}  // namespace emend
