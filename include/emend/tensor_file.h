@@ -88,7 +88,9 @@ std::unique_ptr<TensorFile> open_safetensors(const std::filesystem::path& file);
 // Opens a checkpoint folder: model.safetensors, or model.safetensors.index.json and its shards.
 std::unique_ptr<TensorFile> open_safetensors_folder(const std::filesystem::path& folder);
 
-// Opens a GGUF file of version 2 or 3, little-endian, not split.
+// Opens a GGUF file of version 2 or 3, little-endian. Of a split model (NAME-00001-of-00003.gguf) any file
+// may be given: all its files are opened, the keys are those of the first. Throws Error(kFormat) also for
+// parts that do not belong together, Error(kIo) for a missing one, each named.
 std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file);
 
 // A folder with safetensors, a .safetensors file or a .gguf file, told apart by content (magic bytes,

@@ -82,6 +82,17 @@ std::vector<FileRewrite> rewrite_files(const WritePlan& plan) {
   return rewrites;
 }
 
+std::vector<fs::path> other_shards(const std::vector<fs::path>& shards,
+                                   const std::vector<FileRewrite>& rewritten) {
+  std::vector<fs::path> files;
+  for (const fs::path& shard : shards) {
+    const bool anew = std::any_of(rewritten.begin(), rewritten.end(),
+                                  [&](const FileRewrite& rewrite) { return rewrite.file() == shard; });
+    if (!anew) files.push_back(shard.filename());
+  }
+  return files;
+}
+
 std::vector<fs::path> companion_files(const fs::path& base, const std::vector<FileRewrite>& rewritten) {
   std::vector<fs::path> files;
   if (!fs::is_directory(base)) {

@@ -185,12 +185,6 @@ std::int64_t integer_or_minus_one(const GgufHeader& header, const std::string& k
 }
 
 void check_metadata(const ByteReader& reader, GgufHeader& header) {
-  const std::int64_t parts = integer_or_minus_one(header, "split.count");
-  if (parts > 1) {
-    fail(reader,
-         fmt::format("this is one of {} parts of a split model: merge them first (llama-gguf-split --merge)",
-                     parts));
-  }
   const std::int64_t alignment = integer_or_minus_one(header, "general.alignment");
   if (alignment == -1) return;
   header.alignment = static_cast<std::uint64_t>(alignment);

@@ -152,7 +152,8 @@ TEST(WriteNew, WritesEveryTypeOfGguf) {
       const auto source = folder.write("m.gguf", tiny_gguf(family, stored).bytes());
       Model base = load_quietly(source);
       const Patch patch = tiny_patch(base, 1, 2, 2.0);
-      for (const std::string type : {"", "own", "F32", "F16", "BF16", "Q8_0", "Q4_1", "Q4_0"}) {
+      for (const std::string type :
+           {"", "own", "F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL"}) {
         const WritePlan plan = plan_write(base, {patch}, type);
         const auto out = folder / ("new-" + type + ".gguf");
         write_new(plan, out);
@@ -172,6 +173,42 @@ TEST(WriteNew, WritesEveryTypeOfGguf) {
       }
     }
   }
+}
+
+// All tensors lie in the first file; the second has none.
+fs::path split_model(const TempFolder& folder) {
+  GgufCheckpoint first = tiny_gguf("llama", GgufType::kQ8_0);
+  first.add_integer("split.no", 0);
+  first.add_integer("split.count", 2);
+  GgufFile second;
+  second.pairs = {gguf_pair("split.no", 4, u32(1)), gguf_pair("split.count", 4, u32(2))};
+  folder.write("m/m-00002-of-00002.gguf", second.bytes());
+  return folder.write("m/m-00001-of-00002.gguf", first.bytes());
+}
+
+TEST(WriteNew, ASplitModelComesWithAllItsFiles) {
+  const TempFolder folder;
+  const fs::path source = split_model(folder), other = source.parent_path() / "m-00002-of-00002.gguf";
+  const Model base = load_quietly(other);  // any of its files names the model
+  const fs::path out = write_new(plan_write(base, {tiny_patch(base, 1, 2, 2.0)}, "F16"), folder / "new");
+  EXPECT_EQ(out, folder / "new" / other.filename());
+  EXPECT_EQ(read_all(out), read_all(other));
+  expect_others_equal(source, out, "blk.1.ffn_down.weight");
+  EXPECT_NE(load_quietly(out).fingerprint(), base.fingerprint());
+}
+
+TEST(WriteInPlace, OfASplitModelOnlyTheFileThatChangesIsReplaced) {
+  const TempFolder folder;
+  const fs::path source = split_model(folder), other = source.parent_path() / "m-00002-of-00002.gguf";
+  const std::string before = read_all(source), untouched = read_all(other);
+  const auto time = fs::last_write_time(other);
+  const Model base = load_quietly(source);
+  write_in_place(plan_write(base, {tiny_patch(base, 1, 2, 2.0)}, "own"));
+  EXPECT_NE(read_all(source), before);
+  EXPECT_EQ(read_all(other), untouched);
+  EXPECT_EQ(fs::last_write_time(other), time);
+  revert(source);
+  EXPECT_EQ(read_all(source), before);
 }
 
 TEST(PlanWrite, SaysWhatArrives) {
