@@ -1,6 +1,7 @@
 #include "delivery/stored_weight.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cstring>
@@ -15,6 +16,15 @@ at::Tensor turned(const at::Tensor& weight, bool transposed) {
   return transposed ? weight.t().contiguous() : weight;
 }
 
+// work(first block, number of blocks) over parts, on all threads; blocks do not depend on each other.
+template <typename Work>
+void over_blocks(std::int64_t blocks, const Work& work) {
+  constexpr std::int64_t kLeastBlocks = 64;
+  at::parallel_for(0, blocks, kLeastBlocks, [&](std::int64_t begin, std::int64_t end) {
+    work(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  });
+}
+
 at::Tensor decode(const std::byte* from, const ElementType& type, const std::vector<std::int64_t>& shape) {
   if (type.name == "F64") {
     const at::Tensor exact = at::empty(shape, at::kDouble);
@@ -22,8 +32,10 @@ at::Tensor decode(const std::byte* from, const ElementType& type, const std::vec
     return exact;
   }
   const at::Tensor values = at::empty(shape, at::kFloat);
-  const auto elements = static_cast<std::size_t>(values.numel());
-  type.read(from, values.data_ptr<float>(), elements / type.block_elements);
+  float* const to = values.data_ptr<float>();
+  over_blocks(values.numel() / type.block_elements, [&](std::size_t begin, std::size_t count) {
+    type.read(from + begin * type.block_bytes, to + begin * type.block_elements, count);
+  });
   return values;
 }
 
@@ -48,7 +60,10 @@ std::vector<std::byte> encode_weight(const at::Tensor& W, const ElementType& typ
     std::memcpy(bytes.data(), exact.const_data_ptr(), bytes.size());
   } else {
     const at::Tensor values = stored.to(at::kFloat);
-    type.write(values.const_data_ptr<float>(), bytes.data(), blocks);
+    const float* const from = values.const_data_ptr<float>();
+    over_blocks(static_cast<std::int64_t>(blocks), [&](std::size_t begin, std::size_t count) {
+      type.write(from + begin * type.block_elements, bytes.data() + begin * type.block_bytes, count);
+    });
   }
   return bytes;
 }

@@ -19,13 +19,10 @@ constexpr float kLargestHalf = 65504;
 // A block, or one group of it.
 struct Sample {
   const float* values;
-  const float* weights;  // nullptr: all 1
+  const float* weights;
   std::size_t count;
 
-  float weight(std::size_t i) const { return weights == nullptr ? 1.0F : weights[i]; }
-  Sample part(std::size_t begin, std::size_t size) const {
-    return {values + begin, weights == nullptr ? nullptr : weights + begin, size};
-  }
+  Sample part(std::size_t begin, std::size_t size) const { return {values + begin, weights + begin, size}; }
 };
 
 struct Line {
@@ -37,55 +34,94 @@ struct Fit {
   double error = INFINITY;
 };
 
-double nearest_level(const BlockFormat& format, double level) {
-  if (format.levels == nullptr)
-    return std::clamp(std::nearbyint(level), static_cast<double>(format.lowest),
-                      static_cast<double>(format.lowest) + format.code_count - 1);
-  double best = format.levels[0];
-  for (std::uint32_t code = 1; code < format.code_count; ++code)
-    if (std::abs(level - format.levels[code]) < std::abs(level - best)) best = format.levels[code];
-  return best;
+// Weighted sums over a group whose values take the nearest levels on a line.
+struct Sums {
+  double w = 0, l = 0, ll = 0, x = 0, xl = 0;
+  double error = 0;  // of the line
+};
+
+// The nearest of evenly spaced levels; without branches, so that loops over it are vectorised.
+class EvenLevels {
+ public:
+  explicit EvenLevels(const BlockFormat& format)
+      : first_(format.lowest), last_(static_cast<double>(format.lowest) + format.code_count - 1) {}
+  double nearest(double level) const {
+    constexpr double kWhole = 0x1.8p52;  // from here on doubles are whole numbers
+    const double limited = std::min(std::max(level, first_), last_);
+    return (limited + kWhole) - kWhole;
+  }
+
+ private:
+  double first_, last_;
+};
+
+// The nearest of 16 listed levels, which rise.
+class ListedLevels {
+ public:
+  explicit ListedLevels(const BlockFormat& format) : first_(format.levels[0]) {
+    for (std::size_t i = 0; i < middles_.size(); ++i) {
+      middles_[i] = (format.levels[i] + format.levels[i + 1]) / 2.0;
+      gaps_[i] = format.levels[i + 1] - format.levels[i];
+    }
+  }
+  double nearest(double level) const {
+    double found = first_;
+    for (std::size_t i = 0; i < middles_.size(); ++i) found += level > middles_[i] ? gaps_[i] : 0.0;
+    return found;
+  }
+
+ private:
+  double first_;
+  std::array<double, 15> middles_{}, gaps_{};
+};
+
+template <typename Levels>
+Sums sums_over(const Levels& levels, const Sample& group, const Line& line) {
+  const double inverse = line.scale == 0 ? 0 : 1 / line.scale;
+  // Two sums of each kind, which a processor adds at once.
+  Sums sums[2];
+  for (std::size_t i = 0; i + 1 < group.count; i += 2)
+    for (std::size_t k = 0; k < 2; ++k) {
+      const double value = group.values[i + k], weight = group.weights[i + k];
+      const double level = levels.nearest((value + line.minimum) * inverse);
+      const double off = line.scale * level - line.minimum - value;
+      sums[k].w += weight;
+      sums[k].l += weight * level;
+      sums[k].ll += weight * level * level;
+      sums[k].x += weight * value;
+      sums[k].xl += weight * value * level;
+      sums[k].error += weight * off * off;
+    }
+  return {sums[0].w + sums[1].w, sums[0].l + sums[1].l,   sums[0].ll + sums[1].ll,
+          sums[0].x + sums[1].x, sums[0].xl + sums[1].xl, sums[0].error + sums[1].error};
+}
+
+Sums sums_over(const BlockFormat& format, const Sample& group, const Line& line) {
+  if (format.levels == nullptr) return sums_over(EvenLevels(format), group, line);
+  return sums_over(ListedLevels(format), group, line);
 }
 
 double error_of(const BlockFormat& format, const Sample& group, const Line& line) {
-  const double inverse = line.scale == 0 ? 0 : 1 / line.scale;
-  double sum = 0;
-  for (std::size_t i = 0; i < group.count; ++i) {
-    const double level = nearest_level(format, (group.values[i] + line.minimum) * inverse);
-    const double off = line.scale * level - line.minimum - group.values[i];
-    sum += group.weight(i) * off * off;
-  }
-  return sum;
+  return sums_over(format, group, line).error;
 }
 
-// The least-squares line through the values for the levels that they take on `line`.
-Line refit(const BlockFormat& format, const Sample& group, const Line& line) {
-  const double inverse = line.scale == 0 ? 0 : 1 / line.scale;
-  double w = 0, l = 0, ll = 0, x = 0, xl = 0;
-  for (std::size_t i = 0; i < group.count; ++i) {
-    const double value = group.values[i], weight = group.weight(i);
-    const double level = nearest_level(format, (value + line.minimum) * inverse);
-    w += weight;
-    l += weight * level;
-    ll += weight * level * level;
-    x += weight * value;
-    xl += weight * value * level;
-  }
+// The least-squares line through the values for the levels that they took on `line`.
+Line refit(const BlockFormat& format, const Sums& s, const Line& line) {
   if (format.has_minimum()) {
-    const double determinant = w * ll - l * l;
-    const Line both = {(w * xl - l * x) / determinant, (l * xl - ll * x) / determinant};
-    const bool stored = format.group_scales == GroupScales::kHalfAndHalf || both.minimum >= 0;
-    if (determinant > 0 && both.scale > 0 && stored) return both;
+    const double determinant = s.w * s.ll - s.l * s.l;
+    const Line both = {(s.w * s.xl - s.l * s.x) / determinant, (s.l * s.xl - s.ll * s.x) / determinant};
+    const bool can_be_stored = format.group_scales == GroupScales::kHalfAndHalf || both.minimum >= 0;
+    if (determinant > 0 && both.scale > 0 && can_be_stored) return both;
   }
-  return ll > 0 ? Line{xl / ll, 0} : line;
+  return s.ll > 0 ? Line{s.xl / s.ll, 0} : line;
 }
 
 void improve(const BlockFormat& format, const Sample& group, Line line, Fit& best) {
-  constexpr int kRefits = 2;
-  for (int round = 0; round <= kRefits; ++round) {
-    const double error = error_of(format, group, line);
-    if (error < best.error) best = {line, error};
-    line = refit(format, group, line);
+  constexpr int kTries = 2;
+  for (int tries = 0; tries < kTries; ++tries) {
+    const Sums sums = sums_over(format, group, line);
+    if (sums.error < best.error) best = {line, sums.error};
+    line = refit(format, sums, line);
   }
 }
 
@@ -198,31 +234,38 @@ class BlockSearch {
     return sum;
   }
 
-  // For these d and dmin, the code of each group that errs least: the nearest to its fit, or one beside it.
+  // For these d and dmin, the codes of each group that err least: those nearest to its fit, or beside them.
   void choose_codes(BlockScales& scales) const {
     const float d = half_to_float(scales.d), dmin = half_to_float(scales.dmin);
     for (std::size_t g = 0; g < format_.groups; ++g) {
-      const std::int16_t scale = stored_code(format_, lines_[g].scale, d);
-      const std::int16_t minimum =
-          format_.has_minimum() ? stored_code(format_, lines_[g].minimum, dmin) : std::int16_t{0};
-      double least = INFINITY;
-      std::int16_t best_scale = scale, best_minimum = minimum;
-      const int reach = format_.has_minimum() ? 1 : 0;
-      for (int m = std::max(format_.has_minimum() ? format_.least_code : 0, minimum - reach);
-           m <= std::min(format_.has_minimum() ? format_.most_code : 0, minimum + reach); ++m)
-        for (int s = std::max(format_.least_code, scale - 1); s <= std::min(format_.most_code, scale + 1);
-             ++s) {
-          const double found =
-              error_of(format_, group(g), {d * static_cast<float>(s), dmin * static_cast<float>(m)});
-          if (found >= least) continue;
-          least = found;
-          best_scale = static_cast<std::int16_t>(s);
-          best_minimum = static_cast<std::int16_t>(m);
-        }
-      scales.scale_code[g] = best_scale;
-      scales.minimum_code[g] = best_minimum;
+      std::int16_t& scale = scales.scale_code[g];
+      std::int16_t& minimum = scales.minimum_code[g];
+      scale = stored_code(format_, lines_[g].scale, d);
+      if (format_.has_minimum()) minimum = stored_code(format_, lines_[g].minimum, dmin);
+      const auto error_here = [&] {
+        return error_of(format_, group(g),
+                        {d * static_cast<float>(scale), dmin * static_cast<float>(minimum)});
+      };
+      double least = error_here();
+      if (format_.has_minimum()) try_neighbours(minimum, least, error_here);
+      try_neighbours(scale, least, error_here);
     }
     format_.apply_codes(scales);
+  }
+
+  template <typename Error>
+  void try_neighbours(std::int16_t& code, double& least, const Error& error_here) const {
+    const std::int16_t middle = code;
+    std::int16_t best = code;
+    for (const int step : {-1, 1}) {
+      if (middle + step < format_.least_code || middle + step > format_.most_code) continue;
+      code = static_cast<std::int16_t>(middle + step);
+      const double found = error_here();
+      if (found >= least) continue;
+      least = found;
+      best = code;
+    }
+    code = best;
   }
 
   // The d and dmin of least squares for the codes and levels of `scales`.
@@ -230,7 +273,7 @@ class BlockSearch {
     double aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;  // value = a d - b dmin
     for (std::size_t i = 0; i < format_.elements; ++i) {
       const std::size_t g = i / format_.group_elements();
-      const double value = block_.values[i], weight = block_.weight(i);
+      const double value = block_.values[i], weight = double{block_.weights[i]};
       const double a =
           scales.scale_code[g] * double{format_.level(format_.round(scales, i, block_.values[i]))};
       const double b = -scales.minimum_code[g];
@@ -259,7 +302,9 @@ class BlockSearch {
 
 BlockScales BlockFormat::choose(const float* values, const float* weights) const {
   if (const auto exact = recover_scales(*this, values)) return *exact;
-  return BlockSearch(*this, {values, weights, elements}).run();
+  std::array<float, kMostBlockElements> ones;
+  ones.fill(1);
+  return BlockSearch(*this, {values, weights == nullptr ? ones.data() : weights, elements}).run();
 }
 
 }  // namespace emend
