@@ -1,5 +1,7 @@
 #include "io/dequantise.h"
 
+#include <array>
+
 #include "io/half.h"
 
 namespace emend {
@@ -10,6 +12,13 @@ constexpr std::size_t kBlock = 32;
 const std::uint8_t* unsigned_bytes(const std::byte* from) {
   return reinterpret_cast<const std::uint8_t*>(from);
 }
+
+// One bit for each element: shifts by different numbers are no vector operation on every processor, masks are.
+constexpr auto kBits = [] {
+  std::array<std::uint32_t, kBlock> bits{};
+  for (std::size_t i = 0; i < kBlock; ++i) bits[i] = std::uint32_t{1} << i;
+  return bits;
+}();
 
 }  // namespace
 
@@ -63,8 +72,8 @@ void read_q5_0(const std::byte* __restrict from, float* __restrict to, std::size
     const auto qh = load<std::uint32_t>(from + 2);
     const std::uint8_t* const qs = unsigned_bytes(from + 6);
     for (std::size_t i = 0; i < 16; ++i) {
-      const int low = (qs[i] & 15) | static_cast<int>((qh >> i << 4) & 16);
-      const int high = (qs[i] >> 4) | static_cast<int>((qh >> (i + 12)) & 16);
+      const int low = (qs[i] & 15) + ((qh & kBits[i]) != 0 ? 16 : 0);
+      const int high = (qs[i] >> 4) + ((qh & kBits[i + 16]) != 0 ? 16 : 0);
       to[i] = static_cast<float>(low - 16) * d;
       to[i + 16] = static_cast<float>(high - 16) * d;
     }
@@ -79,8 +88,8 @@ void read_q5_1(const std::byte* __restrict from, float* __restrict to, std::size
     const auto qh = load<std::uint32_t>(from + 4);
     const std::uint8_t* const qs = unsigned_bytes(from + 8);
     for (std::size_t i = 0; i < 16; ++i) {
-      const int low = (qs[i] & 15) | static_cast<int>((qh >> i << 4) & 16);
-      const int high = (qs[i] >> 4) | static_cast<int>((qh >> (i + 12)) & 16);
+      const int low = (qs[i] & 15) + ((qh & kBits[i]) != 0 ? 16 : 0);
+      const int high = (qs[i] >> 4) + ((qh & kBits[i + 16]) != 0 ? 16 : 0);
       to[i] = static_cast<float>(low) * d + m;
       to[i + 16] = static_cast<float>(high) * d + m;
     }

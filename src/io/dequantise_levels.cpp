@@ -12,9 +12,11 @@ const std::uint8_t* unsigned_bytes(const std::byte* from) {
 // 32 elements: element e < 16 is the low half of byte e, element e + 16 its high half.
 void read_levels(const std::int8_t* levels, float scale, const std::uint8_t* __restrict qs,
                  float* __restrict to) {
+  float values[16];
+  for (std::size_t code = 0; code < 16; ++code) values[code] = scale * static_cast<float>(levels[code]);
   for (std::size_t i = 0; i < 16; ++i) {
-    to[i] = scale * static_cast<float>(levels[qs[i] & 15]);
-    to[i + 16] = scale * static_cast<float>(levels[qs[i] >> 4]);
+    to[i] = values[qs[i] & 15];
+    to[i + 16] = values[qs[i] >> 4];
   }
 }
 
