@@ -13,7 +13,8 @@ const std::uint8_t* unsigned_bytes(const std::byte* from) {
   return reinterpret_cast<const std::uint8_t*>(from);
 }
 
-// One bit for each element: shifts by different numbers are no vector operation on every processor, masks are.
+// One bit for each element: shifts by different numbers are no vector operation on every processor, masks
+// are.
 constexpr auto kBits = [] {
   std::array<std::uint32_t, kBlock> bits{};
   for (std::size_t i = 0; i < kBlock; ++i) bits[i] = std::uint32_t{1} << i;

@@ -17,8 +17,10 @@ inline float half_to_float(std::uint16_t bits) {
   const std::uint32_t magnitude = shifted + shifted;
   const float normal = std::bit_cast<float>((magnitude >> 4) + (0xE0u << 23)) * 0x1p-112f;
   const float subnormal = std::bit_cast<float>((magnitude >> 17) | (126u << 23)) - 0.5f;
-  const std::uint32_t value =
-      magnitude < (1u << 27) ? std::bit_cast<std::uint32_t>(subnormal) : std::bit_cast<std::uint32_t>(normal);
+  // A mask, since a compiler must not compute both sides of a choice where floating point may trap.
+  const std::uint32_t is_subnormal = 0u - static_cast<std::uint32_t>(magnitude < (1u << 27));
+  const std::uint32_t value = (std::bit_cast<std::uint32_t>(subnormal) & is_subnormal) |
+                              (std::bit_cast<std::uint32_t>(normal) & ~is_subnormal);
   return std::bit_cast<float>(sign | value);
 }
 
