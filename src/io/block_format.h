@@ -64,9 +64,9 @@ struct BlockFormat {
   std::uint8_t round(const BlockScales& scales, std::size_t i, float wanted) const;
 
   // Scales that make the sum of weights[i] (values[i] - rounded[i])^2 small; `values` and `weights` have
-  // `elements` floats, finite, weights not negative; nullptr: all 1. Values that some block of this type
-  // holds exactly get scales that hold them exactly wherever the reader's subtraction of the minimum is
-  // exact. Scales beyond the largest half stay at it. Not for kPower.
+  // `elements` floats, finite, weights not negative; nullptr: all 1. Values that recover_scales knows to lie
+  // on a grid of this type keep their exact values. d and dmin beyond the largest half stay at it. Not for
+  // kPower.
   BlockScales choose(const float* values, const float* weights = nullptr) const;
 
   void unpack(const std::byte* from, BlockScales& scales, BlockCodes& codes) const;
@@ -80,7 +80,9 @@ struct BlockFormat {
 double mean_square_step(const BlockFormat& format, std::size_t block_bytes,
                         std::span<const std::byte> blocks);
 
-// Scales whose grid holds all `values`, compared bit for bit; std::nullopt if none were found.
+// Scales whose grid holds all `values`, compared bit for bit; std::nullopt if none were found. Those of a
+// block of Q2_K to Q6_K or IQ4_NL are found, but for rare blocks whose dmin t is so much larger than d s that
+// the reader's subtraction rounds away part of the grid. Not looked for in IQ4_XS, MXFP4, Q4_1 and Q5_1.
 std::optional<BlockScales> recover_scales(const BlockFormat& format, const float* values);
 
 extern const BlockFormat kQ4_0Format, kQ4_1Format, kQ5_0Format, kQ5_1Format, kQ8_0Format;
