@@ -80,9 +80,10 @@ struct BlockFormat {
 double mean_square_step(const BlockFormat& format, std::size_t block_bytes,
                         std::span<const std::byte> blocks);
 
-// Scales whose grid holds all `values`, compared bit for bit; std::nullopt if none were found. Those of a
-// block of Q2_K to Q6_K or IQ4_NL are found, but for rare blocks whose dmin t is so much larger than d s that
-// the reader's subtraction rounds away part of the grid. Not looked for in IQ4_XS, MXFP4, Q4_1 and Q5_1.
+// Scales whose grid holds all `values`, compared bit for bit; std::nullopt if none were found. For blocks of
+// Q2_K to Q6_K and IQ4_NL they are found, but for rare ones: a group of only two distinct values, which fits
+// many scales, or dmin t so much larger than d s that the reader's subtraction rounds. Not looked for in
+// IQ4_XS, MXFP4, Q4_1 and Q5_1.
 std::optional<BlockScales> recover_scales(const BlockFormat& format, const float* values);
 
 extern const BlockFormat kQ4_0Format, kQ4_1Format, kQ5_0Format, kQ5_1Format, kQ8_0Format;

@@ -259,6 +259,15 @@ TEST(PlanWrite, OverflowIsRefused) {
   EXPECT_NO_THROW(plan_write(base, {huge}, "F32"));
 }
 
+TEST(PlanWrite, AnOwnTypeThatIsOnlyReadIsRefused) {
+  const TempFolder folder;
+  const Model base = load_quietly(folder.write("m.gguf", tiny_gguf("llama", GgufType::kMxfp4).bytes()));
+  const Patch patch = tiny_patch(base, 1, 3, 1);
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan_write(base, {patch}, "own"); }),
+              HasSubstr("stored as MXFP4, which emend reads but does not write; choose another type"));
+  EXPECT_EQ(plan_write(base, {patch}, "").tensors[0].new_type, "F16");
+}
+
 TEST(PlanWrite, ABaseThatChangedSinceItWasLoadedIsRefused) {
   const TempFolder folder;
   const auto file = folder.write("m.gguf", tiny_gguf("llama", GgufType::kF16).bytes());

@@ -9,7 +9,15 @@
 
 namespace emend::test {
 
-enum class GgufType : std::uint32_t { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ4_1 = 3, kQ8_0 = 8, kBF16 = 30 };
+enum class GgufType : std::uint32_t {
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ8_0 = 8,
+  kBF16 = 30,
+  kMxfp4 = 39
+};
 
 // Pairs and tensors in any order; matrices are stored in `matrix_type`, everything of one dimension in F32.
 class GgufCheckpoint {
@@ -63,6 +71,8 @@ class GgufCheckpoint {
         return quantised(weight, element_type("Q4_0"));
       case GgufType::kQ4_1:
         return quantised(weight, element_type("Q4_1"));
+      case GgufType::kMxfp4:  // not of this weight: 0 and 12 times 2^-16, by turns of 16
+        return std::string(static_cast<std::size_t>(weight.numel()) / 32 * 17, '\x70');
       case GgufType::kQ8_0:
         break;
     }
