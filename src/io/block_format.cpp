@@ -291,16 +291,6 @@ std::uint8_t nearest_listed(const std::int8_t* levels, std::uint32_t count, floa
   return best;
 }
 
-void write_blocks(const BlockFormat& format, std::size_t block_bytes, const float* from, std::byte* to,
-                  std::size_t blocks) {
-  BlockCodes codes{};
-  for (std::size_t b = 0; b < blocks; ++b, from += format.elements, to += block_bytes) {
-    const BlockScales scales = format.choose(from);
-    for (std::size_t i = 0; i < format.elements; ++i) codes[i] = format.round(scales, i, from[i]);
-    format.pack(scales, codes, to);
-  }
-}
-
 }  // namespace
 
 constexpr BlockFormat kQ4_0Format{
@@ -393,34 +383,6 @@ double mean_square_step(const BlockFormat& format, std::size_t block_bytes,
     for (std::size_t g = 0; g < format.groups; ++g) sum += std::pow(scales.scale[g] * spacing, 2);
   }
   return count == 0 ? 0 : sum / static_cast<double>(count * format.groups);
-}
-
-void write_q2_k(const float* from, std::byte* to, std::size_t blocks) {
-  write_blocks(kQ2_KFormat, 84, from, to, blocks);
-}
-
-void write_q3_k(const float* from, std::byte* to, std::size_t blocks) {
-  write_blocks(kQ3_KFormat, 110, from, to, blocks);
-}
-
-void write_q4_k(const float* from, std::byte* to, std::size_t blocks) {
-  write_blocks(kQ4_KFormat, 144, from, to, blocks);
-}
-
-void write_q5_k(const float* from, std::byte* to, std::size_t blocks) {
-  write_blocks(kQ5_KFormat, 176, from, to, blocks);
-}
-
-void write_q6_k(const float* from, std::byte* to, std::size_t blocks) {
-  write_blocks(kQ6_KFormat, 210, from, to, blocks);
-}
-
-void write_iq4_nl(const float* from, std::byte* to, std::size_t blocks) {
-  write_blocks(kIq4NlFormat, 18, from, to, blocks);
-}
-
-void write_iq4_xs(const float* from, std::byte* to, std::size_t blocks) {
-  write_blocks(kIq4XsFormat, 136, from, to, blocks);
 }
 
 }  // namespace emend

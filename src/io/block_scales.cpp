@@ -1,4 +1,4 @@
-// Good scales for a block: BlockFormat::choose.
+// Good scales for a block, BlockFormat::choose, and the writers that use them.
 //
 // Each group is fitted alone first: for a few trial scales every value takes the nearest level, and least
 // squares give the best scale and minimum for these levels. Then d and dmin are chosen so that their
@@ -298,6 +298,16 @@ class BlockSearch {
   std::array<Line, kMostBlockGroups> lines_{};
 };
 
+void write_blocks(const BlockFormat& format, std::size_t block_bytes, const float* from, std::byte* to,
+                  std::size_t blocks) {
+  BlockCodes codes{};
+  for (std::size_t b = 0; b < blocks; ++b, from += format.elements, to += block_bytes) {
+    const BlockScales scales = format.choose(from);
+    for (std::size_t i = 0; i < format.elements; ++i) codes[i] = format.round(scales, i, from[i]);
+    format.pack(scales, codes, to);
+  }
+}
+
 }  // namespace
 
 BlockScales BlockFormat::choose(const float* values, const float* weights) const {
@@ -305,6 +315,34 @@ BlockScales BlockFormat::choose(const float* values, const float* weights) const
   std::array<float, kMostBlockElements> ones;
   ones.fill(1);
   return BlockSearch(*this, {values, weights == nullptr ? ones.data() : weights, elements}).run();
+}
+
+void write_q2_k(const float* from, std::byte* to, std::size_t blocks) {
+  write_blocks(kQ2_KFormat, 84, from, to, blocks);
+}
+
+void write_q3_k(const float* from, std::byte* to, std::size_t blocks) {
+  write_blocks(kQ3_KFormat, 110, from, to, blocks);
+}
+
+void write_q4_k(const float* from, std::byte* to, std::size_t blocks) {
+  write_blocks(kQ4_KFormat, 144, from, to, blocks);
+}
+
+void write_q5_k(const float* from, std::byte* to, std::size_t blocks) {
+  write_blocks(kQ5_KFormat, 176, from, to, blocks);
+}
+
+void write_q6_k(const float* from, std::byte* to, std::size_t blocks) {
+  write_blocks(kQ6_KFormat, 210, from, to, blocks);
+}
+
+void write_iq4_nl(const float* from, std::byte* to, std::size_t blocks) {
+  write_blocks(kIq4NlFormat, 18, from, to, blocks);
+}
+
+void write_iq4_xs(const float* from, std::byte* to, std::size_t blocks) {
+  write_blocks(kIq4XsFormat, 136, from, to, blocks);
 }
 
 }  // namespace emend
