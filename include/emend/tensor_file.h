@@ -17,16 +17,37 @@
 
 namespace emend {
 
-// Stored element types that emend can turn into float32. Any other is `kOpaque`: it can be listed and copied
-// as bytes.
-enum class DType { kF32, kF16, kBF16, kF64, kQ4_0, kQ4_1, kQ8_0, kOpaque };
+struct BlockFormat;  // io/block_format.h: the grid of a quantised type
+
+// One row of the table of stored element types, of safetensors and of GGUF. `block_elements` neighbours of a
+// row share `block_bytes` bytes; where elements are stored one by one, a block is one element.
+struct ElementType {
+  std::string_view name;        // as the formats spell it: "BF16", "Q4_K"
+  std::int64_t ggml_id = -1;    // -1: GGUF has no such type
+  bool in_safetensors = false;  // whether safetensors has it
+  bool is_float = false;        // elements are floating-point numbers, each stored by itself
+  std::uint32_t block_elements = 1;
+  std::uint32_t block_bytes = 1;
+  // `blocks` blocks at `from` (any alignment) into float32 at `to`; they must not overlap. nullptr: emend
+  // does not know what the bytes mean, and only carries them.
+  void (*read)(const std::byte* from, float* to, std::size_t blocks) = nullptr;
+  // The way back, to the nearest value that the type holds; `from` must be finite. nullptr: emend does not
+  // write it.
+  void (*write)(const float* from, std::byte* to, std::size_t blocks) = nullptr;
+  // nullptr where an element is stored without regard to its neighbours.
+  const BlockFormat* format = nullptr;
+};
+
+// The row of that name; nullptr if there is none.
+const ElementType* find_element_type(std::string_view name);
+// The same for a name that is known to be there. Throws std::invalid_argument.
+const ElementType& element_type(std::string_view name);
 
 struct TensorInfo {
   std::string name;
-  std::string dtype_name;  // as the format spells it: "BF16", "Q4_1", ...
-  DType dtype = DType::kOpaque;
-  std::vector<std::int64_t> shape;  // outermost first, also for GGUF (which stores it the other way round)
-  std::uint64_t offset = 0;         // of the first byte, from the start of `file`
+  const ElementType* type = nullptr;  // never nullptr in an open file
+  std::vector<std::int64_t> shape;    // outermost first, also for GGUF (which stores it the other way round)
+  std::uint64_t offset = 0;           // of the first byte, from the start of `file`
   std::uint64_t bytes = 0;
   std::filesystem::path file;     // the shard that holds it
   std::int64_t elements() const;  // product of shape; 1 for a scalar
@@ -67,7 +88,9 @@ std::unique_ptr<TensorFile> open_safetensors(const std::filesystem::path& file);
 // Opens a checkpoint folder: model.safetensors, or model.safetensors.index.json and its shards.
 std::unique_ptr<TensorFile> open_safetensors_folder(const std::filesystem::path& folder);
 
-// Opens a GGUF file of version 2 or 3, little-endian, not split.
+// Opens a GGUF file of version 2 or 3, little-endian. Of a split model (NAME-00001-of-00003.gguf) any file
+// may be given: all its files are opened, the keys are those of the first. Throws Error(kFormat) also for
+// parts that do not belong together, Error(kIo) for a missing one, each named.
 std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file);
 
 // A folder with safetensors, a .safetensors file or a .gguf file, told apart by content (magic bytes,
@@ -75,9 +98,9 @@ std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file);
 std::unique_ptr<TensorFile> open_checkpoint(const std::filesystem::path& path);
 
 // Turns `tensor` into float32: `out` has tensor.elements() floats. F64 is rounded; F16 and BF16 widen
-// exactly; Q4_0, Q4_1 and Q8_0 are dequantised bit for bit as ggml does (ggml-quants.c, dequantize_row_*).
-// Uses `threads` threads (>= 1); the result does not depend on it. Throws Error(kFormat) for kOpaque, naming
-// tensor and type.
+// exactly; quantised types are dequantised bit for bit as ggml does (ggml-quants.c, dequantize_row_*). Uses
+// `threads` threads (>= 1); the result does not depend on it. Throws Error(kFormat) for a type without
+// `read`, naming tensor and type.
 void read_as_float32(const TensorFile& file, const TensorInfo& tensor, std::span<float> out, int threads = 1);
 
 // One tensor to write: row-major little-endian bytes of a safetensors dtype ("F32", "F64", "I64", ...).

@@ -47,10 +47,11 @@ struct WritePlan {
 
 // Adds the changes of all patches to the stored weights, in their order, in float32 (float64 where that is
 // stored), rounds once to `type`, and measures what arrived. `type`: "" for the default (what is stored, in
-// safetensors and for F32; F16 in GGUF), "own" for what is stored, or F32, F16, BF16, and in GGUF Q4_0, Q4_1
-// and Q8_0. `base` must have been loaded from these files. Throws Error(kConfig): the format does not have
-// this type, or a row is not a whole number of its blocks; Error(kModel): `base` was made in memory, a patch
-// does not fit, or the type cannot hold a value (F16 beyond 65504; the tensor is named).
+// safetensors and for F32; F16 in GGUF), "own" for what is stored, or F32, F16, BF16, and in GGUF the
+// quantised types that emend writes (Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS). `base` must have been
+// loaded from these files. Throws Error(kConfig): the format does not have this type, or a row is not a whole
+// number of its blocks; Error(kModel): `base` was made in memory, a patch does not fit, or the type cannot
+// hold a value (F16 beyond 65504; the tensor is named).
 WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type);
 
 // A stored type that carries less than this share of an update, or adds rounding larger than the update, does
@@ -62,8 +63,9 @@ inline constexpr double kMostError = 1.0;
 void require_holds(const WritePlan& plan);
 
 // Writes a new checkpoint and does not change the base. GGUF: `out` is a file; an existing one is replaced
-// whole. Safetensors: `out` becomes a folder with all files of the base's folder (of a single file: with its
-// config and tokenizer); it must not exist, or be empty. It appears whole or not at all. Returns what
+// whole. A split GGUF model: `out` becomes a folder with all its files, those without a change byte for byte
+// the same. Safetensors: `out` becomes a folder with all files of the base's folder (of a single file: with
+// its config and tokenizer); it must not exist, or be empty. It appears whole or not at all. Returns what
 // Model::load takes. Throws Error(kIo): `out` is the base or lies in it, too little space (checked first),
 // what the system refuses; Error(kModel): a tensor changed since the plan was made.
 std::filesystem::path write_new(const WritePlan& plan, const std::filesystem::path& out);

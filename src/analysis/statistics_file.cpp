@@ -49,10 +49,10 @@ std::optional<double> optional_number(const TensorFile& file, const std::string&
 at::Tensor read_probes(const TensorFile& file, std::int64_t d_ff) {
   const TensorInfo* const tensor = file.find("probes");
   if (!tensor) return {};
-  if (tensor->dtype != DType::kF32 || tensor->shape.size() != 2 || tensor->shape[1] != d_ff)
+  if (tensor->type->name != "F32" || tensor->shape.size() != 2 || tensor->shape[1] != d_ff)
     throw Error(ErrorKind::kFormat,
                 fmt::format("{}: expected the tensor probes of n x {} F32", file.path().string(), d_ff));
-  const at::Tensor probes = stored_tensor(file, "probes", tensor->dtype_name);
+  const at::Tensor probes = stored_tensor(file, "probes", std::string(tensor->type->name));
   if (!at::isfinite(probes).all().item<bool>())
     throw Error(ErrorKind::kFormat, file.path().string() + ": tensor probes holds NaN or infinite values");
   return probes;
@@ -92,14 +92,14 @@ std::map<int, fs::path> layer_files(const fs::path& folder) {
 LayerStatistics read_layer_statistics(const TensorFile& file, int layer, std::optional<std::int64_t> d_ff) {
   const std::string name = layer_tensor(layer);
   const TensorInfo* const tensor = file.find(name);
-  const bool readable = tensor && (tensor->dtype == DType::kF32 || tensor->dtype == DType::kF64);
+  const bool readable = tensor && (tensor->type->name == "F32" || tensor->type->name == "F64");
   const bool square = readable && tensor->shape.size() == 2 && tensor->shape[0] == tensor->shape[1];
   if (!square || (d_ff && tensor->shape[0] != *d_ff)) {
     const std::string size = d_ff ? std::to_string(*d_ff) : "N";
     throw Error(ErrorKind::kFormat, fmt::format("{}: expected the tensor {} of {} x {} F32 or F64",
                                                 file.path().string(), name, size, size));
   }
-  const at::Tensor C = stored_tensor(file, name, tensor->dtype_name);
+  const at::Tensor C = stored_tensor(file, name, std::string(tensor->type->name));
   if (!at::isfinite(C).all().item<bool>())
     throw Error(ErrorKind::kFormat,
                 fmt::format("{}: tensor {} holds NaN or infinite values", file.path().string(), name));

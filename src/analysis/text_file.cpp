@@ -70,7 +70,7 @@ void FileWriter::write(const std::filesystem::path& path) const {
 
 at::Tensor stored_tensor(const TensorFile& file, const std::string& name, const std::string& type) {
   const TensorInfo* const info = file.find(name);
-  if (!info || info->dtype_name != type)
+  if (!info || info->type->name != type)
     throw Error(ErrorKind::kFormat,
                 fmt::format("{}: the {} tensor {} is missing", file.path().string(), type, name));
   at::Tensor tensor = at::empty(info->shape, scalar_type(type));

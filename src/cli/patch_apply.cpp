@@ -37,13 +37,15 @@ Parsed parse_apply(const std::vector<std::string>& arguments, ApplyArguments& op
                            po::value(&options.patches)->multitoken()->composing()->value_name("FILE"),
                            "the patches, in the order in which they stack")(
       "out", po::value(&options.out)->value_name("NEW"),
-      "the new checkpoint: a folder for safetensors, a file for GGUF")(
+      "the new checkpoint: a folder for safetensors and split GGUF models, a file for GGUF")(
       "in-place", po::bool_switch(&options.in_place),
       "replace the base's own files; what `patch revert` needs is written first")(
       "undo", po::value(&options.undo)->value_name("FILE"),
       "with --in-place: the undo file (default: emend.undo in the folder, or FILE.undo)")(
       "type", po::value(&options.type)->value_name("TYPE"),
-      "how edited tensors are stored: own (as they were), F32, F16, BF16, and in GGUF Q8_0, Q4_1, Q4_0 "
+      "how edited tensors are stored: own (as they were), F32, F16, BF16, and in GGUF Q4_0 to Q8_0, Q2_K to "
+      "Q6_K, "
+      "IQ4_NL, IQ4_XS "
       "(default: own in safetensors, F16 in GGUF)")(
       "force", po::bool_switch(&options.force),
       "also write patches that are marked as failed or overlap, and types that do not hold the edit")(

@@ -76,17 +76,24 @@ std::vector<FileRewrite> rewrite_files(const WritePlan& plan) {
   const bool gguf = checkpoint->format() == TensorFile::Format::kGguf;
   std::map<fs::path, std::vector<NewTensor>> files;
   for (const PlannedTensor& planned : plan.tensors) {
-    NewTensor tensor{planned.name, DType::kOpaque, planned.bytes};
-    for (const DType type :
-         {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kQ4_0, DType::kQ4_1, DType::kQ8_0})
-      if (dtype_name(type) == planned.new_type) tensor.dtype = type;
-    files[planned.file].push_back(std::move(tensor));
+    files[planned.file].push_back({planned.name, &element_type(planned.new_type), planned.bytes});
   }
   std::vector<FileRewrite> rewrites;
   for (const auto& [file, tensors] : files)
     rewrites.push_back(gguf ? rewrite_gguf(file, tensors) : rewrite_safetensors(file, tensors));
   if (!gguf) add_index(plan, size_change(plan, *checkpoint), rewrites);
   return rewrites;
+}
+
+std::vector<fs::path> other_shards(const std::vector<fs::path>& shards,
+                                   const std::vector<FileRewrite>& rewritten) {
+  std::vector<fs::path> files;
+  for (const fs::path& shard : shards) {
+    const bool anew = std::any_of(rewritten.begin(), rewritten.end(),
+                                  [&](const FileRewrite& rewrite) { return rewrite.file() == shard; });
+    if (!anew) files.push_back(shard.filename());
+  }
+  return files;
 }
 
 std::vector<fs::path> companion_files(const fs::path& base, const std::vector<FileRewrite>& rewritten) {

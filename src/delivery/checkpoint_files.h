@@ -17,6 +17,10 @@ void require_unchanged(const TensorFile& file, const TensorInfo& tensor, const s
 // the plan was made.
 std::vector<FileRewrite> rewrite_files(const WritePlan& plan);
 
+// The names of those files of a split GGUF model that are not rewritten.
+std::vector<std::filesystem::path> other_shards(const std::vector<std::filesystem::path>& shards,
+                                                const std::vector<FileRewrite>& rewritten);
+
 // Files of a folder checkpoint that are copied as they are, relative to `folder`: all but `rewritten`, undo
 // files, temporary files of emend and hidden ones. Of a single safetensors file: its config and tokenizer.
 std::vector<std::filesystem::path> companion_files(const std::filesystem::path& base,

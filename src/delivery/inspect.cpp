@@ -12,12 +12,11 @@
 #include "delivery/stored_weight.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
+#include "io/block_format.h"
 #include "io/element_types.h"
 
 namespace emend {
 namespace {
-
-constexpr std::int64_t kBlock = 32;
 
 using Place = std::pair<Role, int>;
 
@@ -40,7 +39,7 @@ const TensorInfo& tensor_of(const TensorFile& file, const RoleEntry& entry) {
 }
 
 bool same_bytes(const TensorFile& a, const TensorInfo& x, const TensorFile& b, const TensorInfo& y) {
-  if (x.dtype_name != y.dtype_name || x.shape != y.shape) return false;
+  if (x.type != y.type || x.shape != y.shape) return false;
   const auto one = a.bytes(x), other = b.bytes(y);
   return std::equal(one.begin(), one.end(), other.begin(), other.end());
 }
@@ -52,27 +51,12 @@ at::Tensor as_double(const TensorFile& file, const RoleEntry& entry) {
 }
 
 // Mean square of the step between neighbouring stored values.
-double mean_square_step(const at::Tensor& W, const TensorInfo& info) {
-  const auto of_blocks = [&](const auto& range, double steps) {
-    const at::Tensor blocks = W.reshape({-1, kBlock});
-    return (range(blocks) / steps).pow(2).mean().template item<double>();
-  };
-  const auto amax = [](const at::Tensor& t) { return t.abs().amax(1); };
-  const auto spread = [](const at::Tensor& t) { return t.amax(1) - t.amin(1); };
-  switch (info.dtype) {
-    case DType::kQ4_0:
-      return of_blocks(amax, 8);
-    case DType::kQ4_1:
-      return of_blocks(spread, 15);
-    case DType::kQ8_0:
-      return of_blocks(amax, 127);
-    case DType::kF16:
-      return W.pow(2).mean().item<double>() * 0x1p-20;
-    case DType::kBF16:
-      return W.pow(2).mean().item<double>() * 0x1p-14;
-    default:
-      return W.pow(2).mean().item<double>() * 0x1p-46;
-  }
+double mean_square_step(const at::Tensor& W, const TensorFile& file, const TensorInfo& info) {
+  if (info.type->format != nullptr)
+    return mean_square_step(*info.type->format, info.type->block_bytes, file.bytes(info));
+  const double mean_square = W.pow(2).mean().item<double>();
+  if (info.type->name == "F16") return mean_square * 0x1p-20;
+  return mean_square * (info.type->name == "BF16" ? 0x1p-14 : 0x1p-46);
 }
 
 // Singular values of D [m, n], largest first, from the Gram matrix of its shorter side.
@@ -184,7 +168,7 @@ Inspection inspect(const CheckpointRoles& checkpoint, const CheckpointRoles& bas
       if (difference.count_nonzero().item<std::int64_t>() > 0) {
         WeightDifference found_difference{entry, old.stored_type, 0, 0, 0, 0};
         found_difference.relative = (difference.norm() / W.norm()).item<double>();
-        measure_rank(difference, mean_square_step(written, now), found_difference);
+        measure_rank(difference, mean_square_step(written, *file, now), found_difference);
         result.weights.push_back(std::move(found_difference));
         D = difference;
       }

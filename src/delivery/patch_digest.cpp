@@ -35,7 +35,7 @@ void require_digest(const TensorFile& file) {
   if (stored == file.metadata().end()) return;
   std::vector<TensorToWrite> tensors;
   for (const TensorInfo& info : file.tensors())
-    tensors.push_back({info.name, info.dtype_name, info.shape, file.bytes(info)});
+    tensors.push_back({info.name, std::string(info.type->name), info.shape, file.bytes(info)});
   const std::string found = patch_digest(file.metadata(), tensors);
   if (found != stored->second)
     throw Error(ErrorKind::kFormat,

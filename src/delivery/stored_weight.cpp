@@ -1,6 +1,7 @@
 #include "delivery/stored_weight.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,8 +9,6 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
-#include "io/dequantise.h"
-#include "io/quantise.h"
 
 namespace emend {
 namespace {
@@ -18,15 +17,26 @@ at::Tensor turned(const at::Tensor& weight, bool transposed) {
   return transposed ? weight.t().contiguous() : weight;
 }
 
-at::Tensor decode(const std::byte* from, DType dtype, const std::vector<std::int64_t>& shape) {
-  if (dtype == DType::kF64) {
+// work(first block, number of blocks) over parts, on all threads; blocks do not depend on each other.
+template <typename Work>
+void over_blocks(std::int64_t blocks, const Work& work) {
+  constexpr std::int64_t kLeastBlocks = 64;
+  at::parallel_for(0, blocks, kLeastBlocks, [&](std::int64_t begin, std::int64_t end) {
+    work(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  });
+}
+
+at::Tensor decode(const std::byte* from, const ElementType& type, const std::vector<std::int64_t>& shape) {
+  if (type.name == "F64") {
     const at::Tensor exact = at::empty(shape, at::kDouble);
     std::memcpy(exact.data_ptr(), from, exact.nbytes());
     return exact;
   }
   const at::Tensor values = at::empty(shape, at::kFloat);
-  const auto elements = static_cast<std::size_t>(values.numel());
-  dequantise(dtype, from, values.data_ptr<float>(), elements / block_size(dtype).elements);
+  float* const to = values.data_ptr<float>();
+  over_blocks(values.numel() / type.block_elements, [&](std::size_t begin, std::size_t count) {
+    type.read(from + begin * type.block_bytes, to + begin * type.block_elements, count);
+  });
   return values;
 }
 
@@ -39,29 +49,31 @@ const RoleEntry& stored_entry(const Model& model, const WeightRef& weight) {
 }
 
 at::Tensor read_weight(const TensorFile& file, const TensorInfo& tensor, bool transposed) {
-  return turned(decode(file.bytes(tensor).data(), tensor.dtype, tensor.shape), transposed);
+  return turned(decode(file.bytes(tensor).data(), *tensor.type, tensor.shape), transposed);
 }
 
-std::vector<std::byte> encode_weight(const at::Tensor& W, DType dtype, bool transposed) {
+std::vector<std::byte> encode_weight(const at::Tensor& W, const ElementType& type, bool transposed) {
   const at::Tensor stored = turned(W, transposed).contiguous();
-  const BlockSize block = block_size(dtype);
-  std::vector<std::byte> bytes(static_cast<std::size_t>(stored.numel()) / block.elements * block.bytes);
-  if (dtype == DType::kF64) {
+  const std::size_t blocks = static_cast<std::size_t>(stored.numel()) / type.block_elements;
+  std::vector<std::byte> bytes(blocks * type.block_bytes);
+  if (type.name == "F64") {
     const at::Tensor exact = stored.to(at::kDouble);
     std::memcpy(bytes.data(), exact.const_data_ptr(), bytes.size());
   } else {
     const at::Tensor values = stored.to(at::kFloat);
-    quantise(dtype, values.const_data_ptr<float>(), bytes.data(),
-             static_cast<std::size_t>(values.numel()) / block.elements);
+    const float* const from = values.const_data_ptr<float>();
+    over_blocks(static_cast<std::int64_t>(blocks), [&](std::size_t begin, std::size_t count) {
+      type.write(from + begin * type.block_elements, bytes.data() + begin * type.block_bytes, count);
+    });
   }
   return bytes;
 }
 
-at::Tensor decode_weight(const std::vector<std::byte>& bytes, DType dtype, std::int64_t d_model,
+at::Tensor decode_weight(const std::vector<std::byte>& bytes, const ElementType& type, std::int64_t d_model,
                          std::int64_t d_ff, bool transposed) {
   std::vector<std::int64_t> shape = {d_model, d_ff};
   if (transposed) std::reverse(shape.begin(), shape.end());
-  return turned(decode(bytes.data(), dtype, shape), transposed);
+  return turned(decode(bytes.data(), type, shape), transposed);
 }
 
 }  // namespace emend

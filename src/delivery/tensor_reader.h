@@ -63,7 +63,8 @@ class TensorReader {
     const TensorInfo* const info = file_.find(name);
     if (info == nullptr)
       throw Error(ErrorKind::kFormat, file_.path().string() + ": the tensor " + quote(name) + " is missing");
-    if (info->dtype_name != dtype) fail(name, "expected type " + dtype + ", found " + info->dtype_name);
+    if (info->type->name != dtype)
+      fail(name, "expected type " + dtype + ", found " + std::string(info->type->name));
     taken_.insert(name);
     return *info;
   }

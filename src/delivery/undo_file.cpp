@@ -51,7 +51,7 @@ UndoPiece read_piece(const JsonView& view, std::uint64_t kept_size, std::uint64_
 
 std::vector<std::byte> kept_bytes(const TensorFile& file, std::size_t entry) {
   const TensorInfo* const info = file.find(tensor_name(entry));
-  if (info == nullptr || info->dtype_name != "U8")
+  if (info == nullptr || info->type->name != "U8")
     throw Error(ErrorKind::kFormat,
                 fmt::format("{}: the bytes {} are missing", file.path().string(), quote(tensor_name(entry))));
   const auto bytes = file.bytes(*info);

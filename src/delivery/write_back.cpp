@@ -12,7 +12,7 @@
 #include "base/fingerprint.h"
 #include "delivery/checkpoint_files.h"
 #include "delivery/undo_file.h"
-#include "io/gguf_header.h"
+#include "io/gguf_split.h"
 
 namespace emend {
 namespace {
@@ -66,11 +66,11 @@ fs::path write_new_gguf(const std::vector<FileRewrite>& rewrites, const fs::path
   return out;
 }
 
+// `companions`: names of files beside the rewritten ones that are copied as they are.
 fs::path write_new_folder(const WritePlan& plan, const std::vector<FileRewrite>& rewrites,
-                          const fs::path& out) {
+                          const std::vector<fs::path>& companions, const fs::path& out) {
   require_new_folder(out);
   const fs::path from = fs::is_directory(plan.base) ? plan.base : plan.base.parent_path();
-  const std::vector<fs::path> companions = companion_files(plan.base, rewrites);
   std::uint64_t bytes = kSpareBytes;
   for (const FileRewrite& rewrite : rewrites) bytes += rewrite.size();
   for (const fs::path& file : companions) bytes += fs::file_size(from / file);
@@ -118,7 +118,10 @@ fs::path write_new(const WritePlan& plan, const fs::path& out) {
   require_apart(plan.base, out);
   const std::vector<FileRewrite> rewrites = rewrite_files(plan);
   const bool gguf = open_checkpoint(plan.base)->format() == TensorFile::Format::kGguf;
-  return gguf ? write_new_gguf(rewrites, out) : write_new_folder(plan, rewrites, out);
+  if (!gguf) return write_new_folder(plan, rewrites, companion_files(plan.base, rewrites), out);
+  const std::vector<fs::path> shards = gguf_shards(plan.base);
+  if (shards.size() > 1) return write_new_folder(plan, rewrites, other_shards(shards, rewrites), out);
+  return write_new_gguf(rewrites, out);
 }
 
 fs::path write_in_place(const WritePlan& plan, const fs::path& undo) {

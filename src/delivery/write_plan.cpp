@@ -14,42 +14,49 @@
 #include "delivery/stored_weight.h"
 #include "emend/error.h"
 #include "emend/write_back.h"
-#include "io/dequantise.h"
+#include "io/element_types.h"
 #include "io/file_rewrite.h"
 
 namespace emend {
 namespace {
 
-constexpr std::array kGgufTypes = {DType::kF16,  DType::kBF16, DType::kF32,
-                                   DType::kQ8_0, DType::kQ4_1, DType::kQ4_0};
-constexpr std::array kSafetensorsTypes = {DType::kF32, DType::kF16, DType::kBF16};
+// float64 stays where a file has it, but nobody asks for it.
+bool can_be_chosen(const ElementType& type, bool gguf) {
+  return type.write != nullptr && type.name != "F64" && (gguf ? type.ggml_id >= 0 : type.in_safetensors);
+}
 
-std::vector<std::string> names_of(std::span<const DType> types) {
+std::vector<std::string> choices(bool gguf) {
   std::vector<std::string> names = {"own"};
-  for (const DType type : types) names.push_back(dtype_name(type));
+  for (const ElementType& type : element_types())
+    if (can_be_chosen(type, gguf)) names.emplace_back(type.name);
   return names;
 }
 
-DType chosen_type(const std::string& wanted, const TensorFile& file, const TensorInfo& tensor) {
-  const bool gguf = file.format() == TensorFile::Format::kGguf;
-  if (wanted == "own") return tensor.dtype;
-  if (wanted.empty()) return gguf && tensor.dtype != DType::kF32 ? DType::kF16 : tensor.dtype;
-  const std::span<const DType> known =
-      gguf ? std::span<const DType>(kGgufTypes) : std::span<const DType>(kSafetensorsTypes);
-  for (const DType type : known)
-    if (dtype_name(type) == wanted) return type;
-  throw Error(ErrorKind::kConfig, fmt::format("type: {} cannot store edited weights as {}{}",
-                                              gguf ? "a GGUF file" : "a safetensors checkpoint",
-                                              quote(wanted), did_you_mean(wanted, names_of(known))));
+const ElementType& own_type(const TensorInfo& tensor) {
+  if (tensor.type->write != nullptr) return *tensor.type;
+  throw Error(ErrorKind::kConfig, fmt::format("type: tensor {} is stored as {}, which emend reads but does "
+                                              "not write; choose another type, such as F16",
+                                              quote(tensor.name), tensor.type->name));
 }
 
-void require_whole_blocks(const TensorInfo& tensor, DType type) {
+const ElementType& chosen_type(const std::string& wanted, const TensorFile& file, const TensorInfo& tensor) {
+  const bool gguf = file.format() == TensorFile::Format::kGguf;
+  if (wanted == "own") return own_type(tensor);
+  if (wanted.empty()) return gguf && tensor.type->name != "F32" ? element_type("F16") : own_type(tensor);
+  const ElementType* const type = find_element_type(wanted);
+  if (type != nullptr && can_be_chosen(*type, gguf)) return *type;
+  throw Error(ErrorKind::kConfig, fmt::format("type: {} cannot store edited weights as {}{}",
+                                              gguf ? "a GGUF file" : "a safetensors checkpoint",
+                                              quote(wanted), did_you_mean(wanted, choices(gguf))));
+}
+
+void require_whole_blocks(const TensorInfo& tensor, const ElementType& type) {
   const auto row = static_cast<std::size_t>(tensor.shape.back());
-  const std::size_t block = block_size(type).elements;
+  const std::size_t block = type.block_elements;
   if (row % block != 0)
     throw Error(ErrorKind::kConfig,
                 fmt::format("type: tensor {} has rows of {} elements, no whole number of {} blocks of {}",
-                            quote(tensor.name), row, dtype_name(type), block));
+                            quote(tensor.name), row, type.name, block));
 }
 
 double norm_of(const at::Tensor& tensor) {
@@ -97,15 +104,22 @@ PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::
                 fmt::format("{}: the tensor {} is gone: the file changed while it was in use",
                             file.path().string(), quote(entry.tensor)));
   require_unchanged(file, *info, entry.digest);
-  const DType dtype = chosen_type(type, file, *info);
-  require_whole_blocks(*info, dtype);
-  PlannedTensor planned{weight, info->name, info->dtype_name, dtype_name(dtype), info->file, {}, entry.digest,
-                        0,      0};
+  const ElementType& chosen = chosen_type(type, file, *info);
+  require_whole_blocks(*info, chosen);
+  PlannedTensor planned{weight,
+                        info->name,
+                        std::string(info->type->name),
+                        std::string(chosen.name),
+                        info->file,
+                        {},
+                        entry.digest,
+                        0,
+                        0};
   const at::Tensor W = read_weight(file, *info, entry.stored_transposed);
   const at::Tensor wanted = add_changes(W, patches, weight);
-  planned.bytes = encode_weight(wanted, dtype, entry.stored_transposed);
+  planned.bytes = encode_weight(wanted, chosen, entry.stored_transposed);
   const at::Tensor written =
-      decode_weight(planned.bytes, dtype, W.size(0), W.size(1), entry.stored_transposed);
+      decode_weight(planned.bytes, chosen, W.size(0), W.size(1), entry.stored_transposed);
   require_finite(planned, wanted, written);
   write.W = W.to(at::kDouble);
   write.written = written.to(at::kDouble);

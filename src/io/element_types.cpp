@@ -1,46 +1,93 @@
 #include "io/element_types.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
+#include <stdexcept>
 
 #include "base/strings.h"
+#include "io/block_format.h"
+#include "io/dequantise.h"
+#include "io/quantise.h"
 
 namespace emend {
 namespace {
 
-constexpr auto kOpaque = DType::kOpaque;
+constexpr ElementType safetensors_only(std::string_view name, std::uint32_t elements, std::uint32_t bytes,
+                                       bool is_float = false) {
+  return {name, -1, true, is_float, elements, bytes};
+}
 
-constexpr std::array kSafetensorsTypes = {
-    SafetensorsType{"U64", 64, kOpaque},        SafetensorsType{"I64", 64, kOpaque},
-    SafetensorsType{"F64", 64, DType::kF64},    SafetensorsType{"C64", 64, kOpaque},
-    SafetensorsType{"F32", 32, DType::kF32},    SafetensorsType{"U32", 32, kOpaque},
-    SafetensorsType{"I32", 32, kOpaque},        SafetensorsType{"BF16", 16, DType::kBF16},
-    SafetensorsType{"F16", 16, DType::kF16},    SafetensorsType{"U16", 16, kOpaque},
-    SafetensorsType{"I16", 16, kOpaque},        SafetensorsType{"F8_E5M2FNUZ", 8, kOpaque},
-    SafetensorsType{"F8_E4M3FNUZ", 8, kOpaque}, SafetensorsType{"F8_E8M0", 8, kOpaque},
-    SafetensorsType{"F8_E4M3", 8, kOpaque},     SafetensorsType{"F8_E5M2", 8, kOpaque},
-    SafetensorsType{"I8", 8, kOpaque},          SafetensorsType{"U8", 8, kOpaque},
-    SafetensorsType{"F6_E3M2", 6, kOpaque},     SafetensorsType{"F6_E2M3", 6, kOpaque},
-    SafetensorsType{"F4", 4, kOpaque},          SafetensorsType{"BOOL", 8, kOpaque},
+// A type of ggml whose tensors are only carried.
+constexpr ElementType carried(std::string_view name, std::int64_t id, std::uint32_t elements,
+                              std::uint32_t bytes) {
+  return {name, id, false, false, elements, bytes};
+}
+
+constexpr bool kFloat = true;  // is_float
+
+constexpr std::array kTypes = {
+    safetensors_only("U64", 1, 8),
+    ElementType{"I64", 27, true, false, 1, 8},
+    ElementType{"F64", 28, true, true, 1, 8, read_f64, write_f64},
+    safetensors_only("C64", 1, 8),
+    ElementType{"F32", 0, true, true, 1, 4, read_f32, write_f32},
+    safetensors_only("U32", 1, 4),
+    ElementType{"I32", 26, true, false, 1, 4},
+    ElementType{"BF16", 30, true, true, 1, 2, read_bf16, write_bf16},
+    ElementType{"F16", 1, true, true, 1, 2, read_f16, write_f16},
+    safetensors_only("U16", 1, 2),
+    ElementType{"I16", 25, true, false, 1, 2},
+    safetensors_only("F8_E5M2FNUZ", 1, 1, kFloat),
+    safetensors_only("F8_E4M3FNUZ", 1, 1, kFloat),
+    safetensors_only("F8_E8M0", 1, 1, kFloat),
+    safetensors_only("F8_E4M3", 1, 1, kFloat),
+    safetensors_only("F8_E5M2", 1, 1, kFloat),
+    ElementType{"I8", 24, true, false, 1, 1},
+    safetensors_only("U8", 1, 1),
+    safetensors_only("F6_E3M2", 4, 3, kFloat),
+    safetensors_only("F6_E2M3", 4, 3, kFloat),
+    safetensors_only("F4", 2, 1, kFloat),
+    safetensors_only("BOOL", 1, 1),
+    // From here on GGUF only.
+    ElementType{"Q4_0", 2, false, false, 32, 18, read_q4_0, write_q4_0, &kQ4_0Format},
+    ElementType{"Q4_1", 3, false, false, 32, 20, read_q4_1, write_q4_1, &kQ4_1Format},
+    ElementType{"Q5_0", 6, false, false, 32, 22, read_q5_0, write_q5_0, &kQ5_0Format},
+    ElementType{"Q5_1", 7, false, false, 32, 24, read_q5_1, write_q5_1, &kQ5_1Format},
+    ElementType{"Q8_0", 8, false, false, 32, 34, read_q8_0, write_q8_0, &kQ8_0Format},
+    carried("Q8_1", 9, 32, 36),
+    ElementType{"Q2_K", 10, false, false, 256, 84, read_q2_k, write_q2_k, &kQ2_KFormat},
+    ElementType{"Q3_K", 11, false, false, 256, 110, read_q3_k, write_q3_k, &kQ3_KFormat},
+    ElementType{"Q4_K", 12, false, false, 256, 144, read_q4_k, write_q4_k, &kQ4_KFormat},
+    ElementType{"Q5_K", 13, false, false, 256, 176, read_q5_k, write_q5_k, &kQ5_KFormat},
+    ElementType{"Q6_K", 14, false, false, 256, 210, read_q6_k, write_q6_k, &kQ6_KFormat},
+    carried("Q8_K", 15, 256, 292),
+    carried("IQ2_XXS", 16, 256, 66),
+    carried("IQ2_XS", 17, 256, 74),
+    carried("IQ3_XXS", 18, 256, 98),
+    carried("IQ1_S", 19, 256, 50),
+    ElementType{"IQ4_NL", 20, false, false, 32, 18, read_iq4_nl, write_iq4_nl, &kIq4NlFormat},
+    carried("IQ3_S", 21, 256, 110),
+    carried("IQ2_S", 22, 256, 82),
+    ElementType{"IQ4_XS", 23, false, false, 256, 136, read_iq4_xs, write_iq4_xs, &kIq4XsFormat},
+    carried("IQ1_M", 29, 256, 56),
+    ElementType{"TQ1_0", 34, false, false, 256, 54, read_tq1_0, nullptr, &kTq1_0Format},
+    ElementType{"TQ2_0", 35, false, false, 256, 66, read_tq2_0, nullptr, &kTq2_0Format},
+    ElementType{"MXFP4", 39, false, false, 32, 17, read_mxfp4, nullptr, &kMxfp4Format},
+    carried("NVFP4", 40, 64, 36),
+    carried("Q1_0", 41, 128, 18),
 };
 
-constexpr std::array kGgmlTypes = {
-    GgmlType{0, "F32", 1, 4, DType::kF32},     GgmlType{1, "F16", 1, 2, DType::kF16},
-    GgmlType{2, "Q4_0", 32, 18, DType::kQ4_0}, GgmlType{3, "Q4_1", 32, 20, DType::kQ4_1},
-    GgmlType{6, "Q5_0", 32, 22, kOpaque},      GgmlType{7, "Q5_1", 32, 24, kOpaque},
-    GgmlType{8, "Q8_0", 32, 34, DType::kQ8_0}, GgmlType{9, "Q8_1", 32, 36, kOpaque},
-    GgmlType{10, "Q2_K", 256, 84, kOpaque},    GgmlType{11, "Q3_K", 256, 110, kOpaque},
-    GgmlType{12, "Q4_K", 256, 144, kOpaque},   GgmlType{13, "Q5_K", 256, 176, kOpaque},
-    GgmlType{14, "Q6_K", 256, 210, kOpaque},   GgmlType{15, "Q8_K", 256, 292, kOpaque},
-    GgmlType{16, "IQ2_XXS", 256, 66, kOpaque}, GgmlType{17, "IQ2_XS", 256, 74, kOpaque},
-    GgmlType{18, "IQ3_XXS", 256, 98, kOpaque}, GgmlType{19, "IQ1_S", 256, 50, kOpaque},
-    GgmlType{20, "IQ4_NL", 32, 18, kOpaque},   GgmlType{21, "IQ3_S", 256, 110, kOpaque},
-    GgmlType{22, "IQ2_S", 256, 82, kOpaque},   GgmlType{23, "IQ4_XS", 256, 136, kOpaque},
-    GgmlType{24, "I8", 1, 1, kOpaque},         GgmlType{25, "I16", 1, 2, kOpaque},
-    GgmlType{26, "I32", 1, 4, kOpaque},        GgmlType{27, "I64", 1, 8, kOpaque},
-    GgmlType{28, "F64", 1, 8, DType::kF64},    GgmlType{29, "IQ1_M", 256, 56, kOpaque},
-    GgmlType{30, "BF16", 1, 2, DType::kBF16},  GgmlType{34, "TQ1_0", 256, 54, kOpaque},
-    GgmlType{35, "TQ2_0", 256, 66, kOpaque},   GgmlType{39, "MXFP4", 32, 17, kOpaque},
-};
+constexpr std::size_t kSafetensorsTypes = static_cast<std::size_t>(
+    std::count_if(kTypes.begin(), kTypes.end(), [](const ElementType& type) { return type.in_safetensors; }));
+static_assert(kTypes[kSafetensorsTypes - 1].in_safetensors, "those of safetensors come first");
+
+template <typename Condition>
+const ElementType* find_if(std::span<const ElementType> types, const Condition& condition) {
+  const auto found = std::find_if(types.begin(), types.end(), condition);
+  return found == types.end() ? nullptr : &*found;
+}
 
 }  // namespace
 
@@ -50,35 +97,52 @@ std::int64_t TensorInfo::elements() const {
   return product;
 }
 
-std::span<const SafetensorsType> safetensors_types() {
-  return kSafetensorsTypes;
+std::span<const ElementType> element_types() {
+  return kTypes;
 }
 
-const SafetensorsType* find_safetensors_type(std::string_view name) {
-  for (const SafetensorsType& type : kSafetensorsTypes) {
-    if (type.name == name) return &type;
-  }
-  return nullptr;
+std::span<const ElementType> safetensors_types() {
+  return element_types().first(kSafetensorsTypes);
+}
+
+const ElementType* find_element_type(std::string_view name) {
+  return find_if(kTypes, [&](const ElementType& type) { return type.name == name; });
+}
+
+const ElementType& element_type(std::string_view name) {
+  const ElementType* const type = find_element_type(name);
+  if (type == nullptr) throw std::invalid_argument(fmt::format("there is no element type {}", name));
+  return *type;
+}
+
+const ElementType* find_safetensors_type(std::string_view name) {
+  return find_if(safetensors_types(), [&](const ElementType& type) { return type.name == name; });
+}
+
+const ElementType* find_ggml_type(std::string_view name) {
+  const ElementType* const type = find_element_type(name);
+  return type == nullptr || type->ggml_id < 0 ? nullptr : type;
+}
+
+const ElementType* find_ggml_type(std::uint32_t id) {
+  return find_if(kTypes, [&](const ElementType& type) { return type.ggml_id == std::int64_t{id}; });
 }
 
 std::vector<std::string> safetensors_type_names() {
   std::vector<std::string> names;
-  for (const SafetensorsType& type : kSafetensorsTypes) names.emplace_back(type.name);
+  for (const ElementType& type : safetensors_types()) names.emplace_back(type.name);
   return names;
 }
 
-const GgmlType* find_ggml_type(std::uint32_t id) {
-  for (const GgmlType& type : kGgmlTypes) {
-    if (type.id == id) return &type;
-  }
-  return nullptr;
-}
-
-const GgmlType* find_ggml_type(std::string_view name) {
-  for (const GgmlType& type : kGgmlTypes) {
-    if (type.name == name) return &type;
-  }
-  return nullptr;
+std::string unreadable_type_text(const ElementType& type) {
+  std::vector<std::string> readable;
+  for (const ElementType& known : kTypes)
+    if (known.read != nullptr && known.in_safetensors >= type.in_safetensors)
+      readable.emplace_back(known.name);
+  return fmt::format(
+      "type {}, which emend cannot turn into numbers (it reads {}); convert the checkpoint to one of "
+      "these types from its unquantised original",
+      type.name, join(readable));
 }
 
 std::optional<std::uint64_t> checked_product(std::uint64_t a, std::uint64_t b) {

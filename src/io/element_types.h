@@ -1,4 +1,4 @@
-// The element types of both formats: names, sizes, and what emend can turn into float32.
+// The table of stored element types, and what shapes say about sizes.
 #pragma once
 
 #include <cstdint>
@@ -12,29 +12,25 @@
 
 namespace emend {
 
-// A type of safetensors. The table's order is that of the reference writer: widest alignment first.
-struct SafetensorsType {
-  std::string_view name;
-  std::uint32_t bits;
-  DType dtype;
-};
-std::span<const SafetensorsType> safetensors_types();
-// nullptr for an unknown name.
-const SafetensorsType* find_safetensors_type(std::string_view name);
+// All of them; those of safetensors first, in the order of its reference writer: widest alignment first.
+std::span<const ElementType> element_types();
+std::span<const ElementType> safetensors_types();
 std::vector<std::string> safetensors_type_names();
 
-// A type of ggml: `block_elements` neighbours of a row share `block_bytes` bytes.
-struct GgmlType {
-  std::uint32_t id;
-  std::string_view name;
-  std::uint32_t block_elements;
-  std::uint32_t block_bytes;
-  DType dtype;
-};
+// nullptr for a name that the format does not have.
+const ElementType* find_safetensors_type(std::string_view name);
+const ElementType* find_ggml_type(std::string_view name);
 // nullptr for an unknown id: one that ggml removed, or added after this was written.
-const GgmlType* find_ggml_type(std::uint32_t id);
-// The same by name; nullptr for an unknown one.
-const GgmlType* find_ggml_type(std::string_view name);
+const ElementType* find_ggml_type(std::uint32_t id);
+
+// "type IQ2_XS, which emend cannot turn into numbers (it reads ...); ...": what an error says about a tensor
+// that must be read and cannot be.
+std::string unreadable_type_text(const ElementType& type);
+
+// Bits of an element on average; a whole number for every type of safetensors.
+constexpr std::uint64_t bits_per_element(const ElementType& type) {
+  return 8 * std::uint64_t{type.block_bytes} / type.block_elements;
+}
 
 // a * b, or std::nullopt if it overflows.
 std::optional<std::uint64_t> checked_product(std::uint64_t a, std::uint64_t b);

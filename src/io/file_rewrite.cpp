@@ -23,26 +23,4 @@ void FileRewrite::put_zeros(std::uint64_t count) {
   put(std::vector<std::byte>(count));
 }
 
-std::string dtype_name(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return "F32";
-    case DType::kF16:
-      return "F16";
-    case DType::kBF16:
-      return "BF16";
-    case DType::kF64:
-      return "F64";
-    case DType::kQ4_0:
-      return "Q4_0";
-    case DType::kQ4_1:
-      return "Q4_1";
-    case DType::kQ8_0:
-      return "Q8_0";
-    case DType::kOpaque:
-      break;
-  }
-  throw std::invalid_argument("dtype_name: an opaque type has no single name");
-}
-
 }  // namespace emend

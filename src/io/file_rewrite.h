@@ -48,12 +48,9 @@ class FileRewrite {
 // A tensor that takes the place of the one of its name: the same shape, perhaps of another type.
 struct NewTensor {
   std::string name;
-  DType dtype = DType::kF32;
+  const ElementType* type = nullptr;
   std::vector<std::byte> bytes;
 };
-
-// The name of a type in either format: "F16", "Q4_1". Not for kOpaque.
-std::string dtype_name(DType dtype);
 
 // One safetensors file with these tensors in place of its own. While all types stay, only the tensors' bytes
 // differ; else the records of the header change too, but not its metadata or the order of tensors. Throws

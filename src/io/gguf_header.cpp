@@ -185,12 +185,6 @@ std::int64_t integer_or_minus_one(const GgufHeader& header, const std::string& k
 }
 
 void check_metadata(const ByteReader& reader, GgufHeader& header) {
-  const std::int64_t parts = integer_or_minus_one(header, "split.count");
-  if (parts > 1) {
-    fail(reader,
-         fmt::format("this is one of {} parts of a split model: merge them first (llama-gguf-split --merge)",
-                     parts));
-  }
   const std::int64_t alignment = integer_or_minus_one(header, "general.alignment");
   if (alignment == -1) return;
   header.alignment = static_cast<std::uint64_t>(alignment);
@@ -214,7 +208,7 @@ std::vector<std::int64_t> read_shape(ByteReader& reader, const std::string& tens
 }
 
 // Bytes of a tensor of this shape; rows (the innermost dimension) are whole blocks.
-std::uint64_t tensor_bytes(const ByteReader& reader, const GgmlType& type,
+std::uint64_t tensor_bytes(const ByteReader& reader, const ElementType& type,
                            const std::vector<std::int64_t>& shape, const std::string& tensor) {
   const auto row = static_cast<std::uint64_t>(shape.empty() ? 1 : shape.back());
   if (row % type.block_elements != 0) {
@@ -236,12 +230,11 @@ TensorInfo read_tensor(ByteReader& reader, std::uint64_t number, const GgufHeade
   if (find_invalid_utf8(info.name)) fail(reader, tensor + ": the name is not UTF-8");
   info.shape = read_shape(reader, tensor);
   const auto type_id = reader.read<std::uint32_t>("the type of " + tensor);
-  const GgmlType* const type = find_ggml_type(type_id);
+  const ElementType* const type = find_ggml_type(type_id);
   if (type == nullptr) {
     fail(reader, fmt::format("{} has the ggml type {}, which emend does not know", tensor, type_id));
   }
-  info.dtype = type->dtype;
-  info.dtype_name = type->name;
+  info.type = type;
   info.bytes = tensor_bytes(reader, *type, info.shape, tensor);
   info.offset = reader.read<std::uint64_t>("the offset of " + tensor);
   if (info.offset % header.alignment != 0) {

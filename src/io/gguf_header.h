@@ -29,8 +29,8 @@ struct GgufHeader {
 // the file cannot hold (before anything is allocated); keys or tensors given twice; unknown types; nested
 // arrays; booleans other than 0 and 1; integers above 2^63 - 1; an alignment that is not a u32 power of two;
 // more than four dimensions; rows that are not a whole number of blocks; tensors off their alignment, outside
-// the file, or overlapping; parts of a split model. Gaps between tensors and any order of them are accepted,
-// though ggml refuses both.
+// the file, or overlapping. One part of a split model is a file like any other: gguf_split.h. Gaps between
+// tensors and any order of them are accepted, though ggml refuses both.
 GgufHeader parse_gguf_header(std::span<const std::byte> file, const std::filesystem::path& path);
 
 }  // namespace emend

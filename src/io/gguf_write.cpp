@@ -42,11 +42,11 @@ void append_pair(std::vector<std::byte>& bytes, const GgufPair& pair) {
   }
 }
 
-const GgmlType& check_tensor(const std::filesystem::path& file, const TensorToWrite& tensor) {
+const ElementType& check_tensor(const std::filesystem::path& file, const TensorToWrite& tensor) {
   const std::string name = "tensor " + quote(tensor.name);
   if (tensor.name.empty() || tensor.name.size() > kMostNameBytes)
     fail(file, name + ": a name has 1 to 63 bytes");
-  const GgmlType* const type = find_ggml_type(tensor.dtype_name);
+  const ElementType* const type = find_ggml_type(tensor.dtype_name);
   if (type == nullptr) fail(file, fmt::format("{}: there is no type {}", name, quote(tensor.dtype_name)));
   const auto elements = checked_elements(tensor.shape);
   if (!elements || tensor.shape.empty() ||
@@ -70,12 +70,12 @@ void write_gguf(const std::filesystem::path& file, const std::vector<GgufPair>& 
   for (const GgufPair& pair : pairs) append_pair(header, pair);
   std::uint64_t offset = 0;
   for (const TensorToWrite& tensor : tensors) {
-    const GgmlType& type = check_tensor(file, tensor);
+    const ElementType& type = check_tensor(file, tensor);
     append_text(header, tensor.name);
     append_number(header, static_cast<std::uint32_t>(tensor.shape.size()));
     for (auto size = tensor.shape.rbegin(); size != tensor.shape.rend(); ++size)  // ggml: innermost first
       append_number(header, static_cast<std::uint64_t>(*size));
-    append_number(header, type.id);
+    append_number(header, static_cast<std::uint32_t>(type.ggml_id));
     append_number(header, offset);
     offset += tensor.bytes.size() + padding(tensor.bytes.size());
   }

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "io/gguf_header.h"
+#include "io/gguf_split.h"
 #include "io/mapped_checkpoint.h"
 #include "io/safetensors_header.h"
 
@@ -35,8 +36,16 @@ std::string likely_cause(std::string_view begin) {
 
 std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file) {
   auto mappings = std::make_shared<Mappings>();
-  const MappedFile& mapped = mappings->emplace(file, MappedFile(file)).first->second;
-  GgufHeader header = parse_gguf_header(mapped.bytes(), file);
+  const auto map_and_parse = [&](const std::filesystem::path& path) {
+    return parse_gguf_header(mappings->emplace(path, MappedFile(path)).first->second.bytes(), path);
+  };
+  GgufHeader header = map_and_parse(file);
+  const std::vector<std::filesystem::path> shards = gguf_shards(file, header);
+  if (shards.size() > 1) {
+    std::vector<GgufHeader> headers;
+    for (const std::filesystem::path& shard : shards) headers.push_back(map_and_parse(shard));
+    header = join_shards(shards, std::move(headers));
+  }
   return make_mapped_checkpoint({TensorFile::Format::kGguf,
                                  file,
                                  std::move(header.tensors),

@@ -1,15 +1,19 @@
 #include "io/quantise.h"
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
+
+#include "io/half.h"
 
 namespace emend {
 namespace {
 
 constexpr std::size_t kBlock = 32;
 constexpr std::size_t kHalf = kBlock / 2;
+using Quants = std::array<std::uint8_t, kBlock>;
 
 template <typename Number>
 std::byte* store(std::byte* to, Number number) {
@@ -24,40 +28,100 @@ float inverse_or_zero(float scale) {
 }
 
 // Element e < 16 is the low half of byte e, element e + 16 its high half.
-template <typename Quant>
-void store_nibbles(const float* from, std::byte* to, Quant quant) {
+void store_nibbles(const Quants& quants, std::byte* to) {
   for (std::size_t i = 0; i < kHalf; ++i)
-    to[i] = static_cast<std::byte>(quant(from[i]) | (quant(from[i + kHalf]) << 4));
+    to[i] = static_cast<std::byte>((quants[i] & 15) | ((quants[i + kHalf] & 15) << 4));
 }
 
-// d = a / -8 for the value a of largest magnitude, the first of several; q = trunc(x / d + 8.5), at most 15
-void quantise_q4_0(const float* from, std::byte* to, std::size_t blocks) {
+// The fifth bits, that of element e at bit e.
+std::uint32_t fifth_bits(const Quants& quants) {
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < kBlock; ++i) bits |= static_cast<std::uint32_t>(quants[i] >> 4) << i;
+  return bits;
+}
+
+// d = a / -offset for the value a of largest magnitude, the first of several; q = trunc(x / d + offset +
+// 1/2), at most 2 offset - 1. Returns d.
+float symmetric_quants(const float* from, int offset, Quants& quants) {
+  float largest = 0;
+  for (std::size_t i = 0; i < kBlock; ++i)
+    if (std::abs(from[i]) > std::abs(largest)) largest = from[i];
+  const float d = largest / static_cast<float>(-offset);
+  const float inverse = inverse_or_zero(d), middle = static_cast<float>(offset) + 0.5F;
+  for (std::size_t i = 0; i < kBlock; ++i)
+    quants[i] =
+        static_cast<std::uint8_t>(std::min(2 * offset - 1, static_cast<int>(from[i] * inverse + middle)));
+  return d;
+}
+
+struct Line {
+  float d, m;
+};
+
+// d = (max - min) / steps, m = min; q = trunc((x - m) / d + 0.5), at most `steps`
+Line offset_quants(const float* from, int steps, Quants& quants) {
+  const auto [low, high] = std::minmax_element(from, from + kBlock);
+  const float m = *low;
+  const float d = (*high - m) / static_cast<float>(steps);
+  const float inverse = inverse_or_zero(d);
+  for (std::size_t i = 0; i < kBlock; ++i)
+    quants[i] = static_cast<std::uint8_t>(std::min(steps, static_cast<int>((from[i] - m) * inverse + 0.5F)));
+  return {d, m};
+}
+
+}  // namespace
+
+void write_f32(const float* from, std::byte* to, std::size_t blocks) {
+  if (blocks > 0) std::memcpy(to, from, 4 * blocks);
+}
+
+void write_f64(const float* from, std::byte* to, std::size_t blocks) {
+  for (std::size_t i = 0; i < blocks; ++i) to = store(to, static_cast<double>(from[i]));
+}
+
+void write_f16(const float* from, std::byte* to, std::size_t blocks) {
+  for (std::size_t i = 0; i < blocks; ++i) to = store(to, float_to_half(from[i]));
+}
+
+void write_bf16(const float* from, std::byte* to, std::size_t blocks) {
+  for (std::size_t i = 0; i < blocks; ++i) to = store(to, float_to_bfloat16(from[i]));
+}
+
+void write_q4_0(const float* from, std::byte* to, std::size_t blocks) {
+  Quants quants;
   for (std::size_t b = 0; b < blocks; ++b, from += kBlock, to += 18) {
-    float largest = 0;
-    for (std::size_t i = 0; i < kBlock; ++i)
-      if (std::abs(from[i]) > std::abs(largest)) largest = from[i];
-    const float d = largest / -8;
-    const float inverse = inverse_or_zero(d);
-    store_nibbles(from, store(to, float_to_half(d)),
-                  [&](float x) { return std::min(15, static_cast<int>(x * inverse + 8.5F)); });
+    const float d = symmetric_quants(from, 8, quants);
+    store_nibbles(quants, store(to, float_to_half(d)));
   }
 }
 
-// d = (max - min) / 15, m = min; q = trunc((x - m) / d + 0.5), at most 15
-void quantise_q4_1(const float* from, std::byte* to, std::size_t blocks) {
+void write_q4_1(const float* from, std::byte* to, std::size_t blocks) {
+  Quants quants;
   for (std::size_t b = 0; b < blocks; ++b, from += kBlock, to += 20) {
-    const auto [low, high] = std::minmax_element(from, from + kBlock);
-    const float m = *low;
-    const float d = (*high - m) / 15;
-    const float inverse = inverse_or_zero(d);
-    std::byte* const quants = store(store(to, float_to_half(d)), float_to_half(m));
-    store_nibbles(from, quants,
-                  [&](float x) { return std::min(15, static_cast<int>((x - m) * inverse + 0.5F)); });
+    const Line line = offset_quants(from, 15, quants);
+    store_nibbles(quants, store(store(to, float_to_half(line.d)), float_to_half(line.m)));
+  }
+}
+
+void write_q5_0(const float* from, std::byte* to, std::size_t blocks) {
+  Quants quants;
+  for (std::size_t b = 0; b < blocks; ++b, from += kBlock, to += 22) {
+    const float d = symmetric_quants(from, 16, quants);
+    store_nibbles(quants, store(store(to, float_to_half(d)), fifth_bits(quants)));
+  }
+}
+
+void write_q5_1(const float* from, std::byte* to, std::size_t blocks) {
+  Quants quants;
+  for (std::size_t b = 0; b < blocks; ++b, from += kBlock, to += 24) {
+    const Line line = offset_quants(from, 31, quants);
+    std::byte* const rest = store(store(to, float_to_half(line.d)), float_to_half(line.m));
+    store_nibbles(quants, store(rest, fifth_bits(quants)));
   }
 }
 
 // d = max |x| / 127; q = x / d, rounded half away from zero
-void quantise_q8_0(const float* from, std::byte* to, std::size_t blocks) {
+void write_q8_0(const float* from, std::byte* to, std::size_t blocks) {
   for (std::size_t b = 0; b < blocks; ++b, from += kBlock, to += 34) {
     float largest = 0;
     for (std::size_t i = 0; i < kBlock; ++i) largest = std::max(largest, std::abs(from[i]));
@@ -66,54 +130,6 @@ void quantise_q8_0(const float* from, std::byte* to, std::size_t blocks) {
     std::byte* const quants = store(to, float_to_half(d));
     for (std::size_t i = 0; i < kBlock; ++i)
       quants[i] = static_cast<std::byte>(static_cast<std::int8_t>(std::round(from[i] * inverse)));
-  }
-}
-
-}  // namespace
-
-std::uint16_t float_to_half(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t sign = (bits >> 16) & 0x8000u;
-  const std::uint32_t magnitude = bits & 0x7FFFFFFFu;
-  if (magnitude > 0x7F800000u) return static_cast<std::uint16_t>(sign | 0x7E00u);
-  if (magnitude >= 0x477FF000u) return static_cast<std::uint16_t>(sign | 0x7C00u);  // 65520
-  if (magnitude < 0x38800000u) {                                                    // below 2^-14: subnormal
-    // Floats from 0.5 are multiples of 2^-24, as subnormal halves are: the addition rounds to nearest even.
-    const float rounded = std::bit_cast<float>(magnitude) + 0.5F;
-    return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(rounded) - 0x3F000000u));
-  }
-  const std::uint32_t odd = (magnitude >> 13) & 1u;
-  return static_cast<std::uint16_t>(sign | ((magnitude - 0x38000000u + 0xFFFu + odd) >> 13));
-}
-
-std::uint16_t float_to_bfloat16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return static_cast<std::uint16_t>((bits >> 16) | 0x40u);
-  return static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
-}
-
-void quantise(DType dtype, const float* from, std::byte* to, std::size_t blocks) {
-  switch (dtype) {
-    case DType::kF32:
-      if (blocks > 0) std::memcpy(to, from, 4 * blocks);
-      return;
-    case DType::kF64:
-      for (std::size_t i = 0; i < blocks; ++i) to = store(to, static_cast<double>(from[i]));
-      return;
-    case DType::kF16:
-      for (std::size_t i = 0; i < blocks; ++i) to = store(to, float_to_half(from[i]));
-      return;
-    case DType::kBF16:
-      for (std::size_t i = 0; i < blocks; ++i) to = store(to, float_to_bfloat16(from[i]));
-      return;
-    case DType::kQ4_0:
-      return quantise_q4_0(from, to, blocks);
-    case DType::kQ4_1:
-      return quantise_q4_1(from, to, blocks);
-    case DType::kQ8_0:
-      return quantise_q8_0(from, to, blocks);
-    case DType::kOpaque:
-      return;
   }
 }
 

@@ -9,7 +9,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
-#include "io/dequantise.h"
+#include "io/element_types.h"
 
 namespace emend {
 namespace {
@@ -37,23 +37,21 @@ void in_parallel(std::size_t count, std::size_t parts, const Work& work) {
 }  // namespace
 
 void read_as_float32(const TensorFile& file, const TensorInfo& tensor, std::span<float> out, int threads) {
-  if (tensor.dtype == DType::kOpaque) {
-    throw Error(ErrorKind::kFormat,
-                fmt::format("{}: tensor {} has the type {}, which emend cannot turn into numbers",
-                            tensor.file.string(), quote(tensor.name), tensor.dtype_name));
+  if (tensor.type->read == nullptr) {
+    throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {} has the {}", tensor.file.string(),
+                                                quote(tensor.name), unreadable_type_text(*tensor.type)));
   }
   const auto bytes = file.bytes(tensor);
-  const BlockSize block = block_size(tensor.dtype);
-  const std::size_t blocks = bytes.size() / block.bytes;
-  if (out.size() != blocks * block.elements) {
+  const ElementType& type = *tensor.type;
+  const std::size_t blocks = bytes.size() / type.block_bytes;
+  if (out.size() != blocks * type.block_elements) {
     throw std::invalid_argument(fmt::format("read_as_float32: room for {} floats, but {} has {}", out.size(),
                                             quote(tensor.name), tensor.elements()));
   }
   const std::size_t most = std::max<std::size_t>(out.size() / kLeastElementsPerThread, 1);
   const std::size_t parts = std::clamp<std::size_t>(static_cast<std::size_t>(std::max(threads, 1)), 1, most);
   in_parallel(blocks, parts, [&](std::size_t begin, std::size_t end) {
-    dequantise(tensor.dtype, bytes.data() + begin * block.bytes, out.data() + begin * block.elements,
-               end - begin);
+    type.read(bytes.data() + begin * type.block_bytes, out.data() + begin * type.block_elements, end - begin);
   });
 }
 

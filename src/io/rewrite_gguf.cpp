@@ -11,10 +11,16 @@ std::uint64_t padded(std::uint64_t size, std::uint64_t alignment) {
   return (size + alignment - 1) / alignment * alignment;
 }
 
+const ElementType& require_ggml_type(const std::filesystem::path& file, const NewTensor& tensor) {
+  if (tensor.type->ggml_id >= 0) return *tensor.type;
+  throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {}: GGUF has no type {}", file.string(),
+                                              quote(tensor.name), tensor.type->name));
+}
+
 void check_sizes(const std::filesystem::path& file, const std::vector<TensorInfo>& old,
                  const std::vector<NewTensor>& tensors) {
   for (const NewTensor& tensor : tensors) {
-    const GgmlType& type = *find_ggml_type(dtype_name(tensor.dtype));
+    const ElementType& type = require_ggml_type(file, tensor);
     for (const TensorInfo& info : old) {
       if (info.name != tensor.name) continue;
       const std::int64_t row = info.shape.empty() ? 1 : info.shape.back();
@@ -32,14 +38,14 @@ void check_sizes(const std::filesystem::path& file, const std::vector<TensorInfo
 }
 
 // name, n_dims, ne (innermost first), type, offset
-void append_record(std::vector<std::byte>& records, const TensorInfo& info, const GgmlType& type,
+void append_record(std::vector<std::byte>& records, const TensorInfo& info, const ElementType& type,
                    std::uint64_t offset) {
   append_number(records, static_cast<std::uint64_t>(info.name.size()));
   append(records, info.name);
   append_number(records, static_cast<std::uint32_t>(info.shape.size()));
   for (auto size = info.shape.rbegin(); size != info.shape.rend(); ++size)
     append_number(records, static_cast<std::uint64_t>(*size));
-  append_number(records, type.id);
+  append_number(records, static_cast<std::uint32_t>(type.ggml_id));
   append_number(records, offset);
 }
 
@@ -48,9 +54,7 @@ std::vector<std::byte> new_records(const GgufHeader& header, const std::vector<N
   std::uint64_t offset = 0;
   for (const TensorInfo& info : header.tensors) {
     const NewTensor* const tensor = find_new(tensors, info.name);
-    const GgmlType& type =
-        *find_ggml_type(tensor == nullptr ? std::string(info.dtype_name) : dtype_name(tensor->dtype));
-    append_record(records, info, type, offset);
+    append_record(records, info, tensor == nullptr ? *info.type : *tensor->type, offset);
     offset += padded(tensor == nullptr ? info.bytes : tensor->bytes.size(), header.alignment);
   }
   return records;

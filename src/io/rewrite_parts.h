@@ -37,7 +37,7 @@ inline void require_all_known(const std::filesystem::path& file, const std::vect
 inline bool types_stay(const std::vector<TensorInfo>& old, const std::vector<NewTensor>& tensors) {
   return std::all_of(old.begin(), old.end(), [&](const TensorInfo& info) {
     const NewTensor* const tensor = find_new(tensors, info.name);
-    return tensor == nullptr || (tensor->dtype == info.dtype && tensor->bytes.size() == info.bytes);
+    return tensor == nullptr || (tensor->type == info.type && tensor->bytes.size() == info.bytes);
   });
 }
 

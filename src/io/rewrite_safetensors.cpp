@@ -12,16 +12,15 @@ namespace {
 void check_sizes(const std::filesystem::path& file, const std::vector<TensorInfo>& old,
                  const std::vector<NewTensor>& tensors) {
   for (const NewTensor& tensor : tensors) {
-    const SafetensorsType* const type = find_safetensors_type(dtype_name(tensor.dtype));
-    if (type == nullptr)
+    if (!tensor.type->in_safetensors)
       throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {}: safetensors has no type {}", file.string(),
-                                                  quote(tensor.name), dtype_name(tensor.dtype)));
+                                                  quote(tensor.name), tensor.type->name));
     for (const TensorInfo& info : old)
-      if (info.name == tensor.name &&
-          tensor.bytes.size() * 8 != static_cast<std::uint64_t>(info.elements()) * type->bits)
+      if (info.name == tensor.name && tensor.bytes.size() * 8 != static_cast<std::uint64_t>(info.elements()) *
+                                                                     bits_per_element(*tensor.type))
         throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {}: {} bytes do not make {} {}",
                                                     file.string(), quote(tensor.name), tensor.bytes.size(),
-                                                    dtype_name(tensor.dtype), shape_text(info.shape)));
+                                                    tensor.type->name, shape_text(info.shape)));
   }
 }
 
@@ -36,7 +35,7 @@ std::string new_header(std::span<const std::byte> old_file, const SafetensorsHea
     const NewTensor* const tensor = find_new(tensors, info.name);
     const std::uint64_t bytes = tensor == nullptr ? info.bytes : tensor->bytes.size();
     auto& record = document[info.name];
-    if (tensor != nullptr) record["dtype"] = dtype_name(tensor->dtype);
+    if (tensor != nullptr) record["dtype"] = tensor->type->name;
     record["data_offsets"] = {begin, begin + bytes};
     begin += bytes;
   }

@@ -69,7 +69,7 @@ std::vector<TensorInfo> without_repeats(std::vector<TensorInfo> tensors, const M
       continue;
     }
     const auto once = bytes_of(place->second, mappings), again = bytes_of(tensor, mappings);
-    const bool same = place->second.dtype_name == tensor.dtype_name && place->second.shape == tensor.shape &&
+    const bool same = place->second.type == tensor.type && place->second.shape == tensor.shape &&
                       std::equal(once.begin(), once.end(), again.begin(), again.end());
     if (!same) fail_twice(place->second, tensor);
   }

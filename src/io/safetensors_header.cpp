@@ -212,7 +212,7 @@ void check_header_text(std::string_view text, const std::filesystem::path& path)
 
 TensorInfo to_tensor(Record record, const std::filesystem::path& path) {
   const std::string tensor = "tensor " + quote(record.name);
-  const SafetensorsType* const type = find_safetensors_type(*record.dtype);
+  const ElementType* const type = find_safetensors_type(*record.dtype);
   if (type == nullptr) {
     fail(path, fmt::format("{}: unknown dtype {}{}", tensor, quote(*record.dtype),
                            did_you_mean(*record.dtype, safetensors_type_names())));
@@ -225,7 +225,7 @@ TensorInfo to_tensor(Record record, const std::filesystem::path& path) {
     info.shape.push_back(static_cast<std::int64_t>(dimension));
   }
   const auto elements = checked_elements(info.shape);
-  const auto bits = elements ? checked_product(*elements, type->bits) : std::nullopt;
+  const auto bits = elements ? checked_product(*elements, bits_per_element(*type)) : std::nullopt;
   if (!bits) fail(path, fmt::format("{}: the shape {} overflows", tensor, shape_text(info.shape)));
   if (*bits % 8 != 0) {
     fail(path, fmt::format("{}: {} bits of {} are not whole bytes", tensor, *bits, *record.dtype));
@@ -242,8 +242,7 @@ TensorInfo to_tensor(Record record, const std::filesystem::path& path) {
   info.offset = begin;
   info.bytes = end - begin;
   info.name = std::move(record.name);
-  info.dtype_name = std::move(*record.dtype);
-  info.dtype = type->dtype;
+  info.type = type;
   info.file = path;
   return info;
 }

@@ -25,7 +25,7 @@ void check_tensor(const TensorToWrite& tensor, const std::filesystem::path& file
   const std::string name = "tensor " + quote(tensor.name);
   if (tensor.name == kMetadataName) fail(file, "no tensor can have the reserved name " + quote(tensor.name));
   if (find_invalid_utf8(tensor.name)) fail(file, name + ": the name is not UTF-8");
-  const SafetensorsType* const type = find_safetensors_type(tensor.dtype_name);
+  const ElementType* const type = find_safetensors_type(tensor.dtype_name);
   if (type == nullptr) {
     fail(file, fmt::format("{}: safetensors has no dtype {}{}", name, quote(tensor.dtype_name),
                            did_you_mean(tensor.dtype_name, safetensors_type_names())));
@@ -35,7 +35,7 @@ void check_tensor(const TensorToWrite& tensor, const std::filesystem::path& file
       fail(file, fmt::format("{}: the shape {} has a negative dimension", name, shape_text(tensor.shape)));
   }
   const auto elements = checked_elements(tensor.shape);
-  const auto bits = elements ? checked_product(*elements, type->bits) : std::nullopt;
+  const auto bits = elements ? checked_product(*elements, bits_per_element(*type)) : std::nullopt;
   if (!bits || *bits % 8 != 0 || *bits / 8 != tensor.bytes.size()) {
     fail(file, fmt::format("{}: {} bytes do not make {} {}", name, tensor.bytes.size(), tensor.dtype_name,
                            shape_text(tensor.shape)));

@@ -53,11 +53,10 @@ struct Misfits {
   }
 };
 
-void require_readable(const TensorFile& file, const TensorInfo& tensor) {
-  if (tensor.dtype == DType::kOpaque)
-    throw Error(ErrorKind::kModel, fmt::format("{}: tensor {} is of type {}, which emend does not read; "
-                                               "known: F32, F16, BF16, F64, Q4_0, Q4_1, Q8_0",
-                                               file.path().string(), tensor.name, tensor.dtype_name));
+void require_readable(const TensorInfo& tensor) {
+  if (tensor.type->read == nullptr)
+    throw Error(ErrorKind::kModel, fmt::format("{}: tensor {} is of {}", tensor.file.string(), tensor.name,
+                                               unreadable_type_text(*tensor.type)));
 }
 
 // Matches the family's table with the file's tensors.
@@ -110,9 +109,9 @@ class RoleAssigner {
                                                shape_text(tensor->shape), shape_text(expected)));
       return;
     }
-    require_readable(file_, *tensor);
+    require_readable(*tensor);
     assignments_.push_back({{rule.role, is_block_role(rule.role) ? block : -1, tensor->name,
-                             tensor->dtype_name, tensor->shape, transposed, ""},
+                             std::string(tensor->type->name), tensor->shape, transposed, ""},
                             tensor,
                             form,
                             row});

@@ -46,7 +46,7 @@ class StatsMpi : public testing::Test {
 
 std::vector<float> read_floats(const TensorFile& file, const std::string& name) {
   const TensorInfo* const info = file.find(name);
-  if (!info || info->dtype != DType::kF32) {
+  if (!info || info->type->name != "F32") {
     ADD_FAILURE() << file.path() << ": " << name << " is missing, or not float32";
     return {};
   }

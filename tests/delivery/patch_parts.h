@@ -27,7 +27,7 @@ inline Parts read_parts(const std::filesystem::path& path) {
   parts.metadata = file->metadata();
   for (const TensorInfo& info : file->tensors()) {
     const auto bytes = file->bytes(info);
-    parts.tensors[info.name] = {info.dtype_name, info.shape, {bytes.begin(), bytes.end()}};
+    parts.tensors[info.name] = {std::string(info.type->name), info.shape, {bytes.begin(), bytes.end()}};
   }
   return parts;
 }

@@ -41,7 +41,7 @@ void expect_others_equal(const fs::path& before, const fs::path& after, const st
     if (a.name == changed)
       EXPECT_FALSE(equal) << a.name;
     else
-      EXPECT_TRUE(equal && a.dtype_name == b.dtype_name) << a.name;
+      EXPECT_TRUE(equal && a.type == b.type) << a.name;
   }
   EXPECT_EQ(old_file->metadata(), new_file->metadata());
   EXPECT_EQ(old_file->gguf_metadata(), new_file->gguf_metadata());
@@ -130,7 +130,7 @@ TEST(WriteNew, AnotherTypeInAShardChangesTheIndex) {
   };
   EXPECT_EQ(total(folder / "new"), total(parity("llama_sharded")) - 2 * 32 * 80);
   const Model written = load_quietly(folder / "new");
-  EXPECT_EQ(open_checkpoint(folder / "new")->find("model.layers.1.mlp.down_proj.weight")->dtype_name, "F16");
+  EXPECT_EQ(open_checkpoint(folder / "new")->find("model.layers.1.mlp.down_proj.weight")->type->name, "F16");
 }
 
 TEST(WriteNew, TakesASingleFile) {
@@ -152,7 +152,8 @@ TEST(WriteNew, WritesEveryTypeOfGguf) {
       const auto source = folder.write("m.gguf", tiny_gguf(family, stored).bytes());
       Model base = load_quietly(source);
       const Patch patch = tiny_patch(base, 1, 2, 2.0);
-      for (const std::string type : {"", "own", "F32", "F16", "BF16", "Q8_0", "Q4_1", "Q4_0"}) {
+      for (const std::string type :
+           {"", "own", "F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL"}) {
         const WritePlan plan = plan_write(base, {patch}, type);
         const auto out = folder / ("new-" + type + ".gguf");
         write_new(plan, out);
@@ -172,6 +173,42 @@ TEST(WriteNew, WritesEveryTypeOfGguf) {
       }
     }
   }
+}
+
+// All tensors lie in the first file; the second has none.
+fs::path split_model(const TempFolder& folder) {
+  GgufCheckpoint first = tiny_gguf("llama", GgufType::kQ8_0);
+  first.add_integer("split.no", 0);
+  first.add_integer("split.count", 2);
+  GgufFile second;
+  second.pairs = {gguf_pair("split.no", 4, u32(1)), gguf_pair("split.count", 4, u32(2))};
+  folder.write("m/m-00002-of-00002.gguf", second.bytes());
+  return folder.write("m/m-00001-of-00002.gguf", first.bytes());
+}
+
+TEST(WriteNew, ASplitModelComesWithAllItsFiles) {
+  const TempFolder folder;
+  const fs::path source = split_model(folder), other = source.parent_path() / "m-00002-of-00002.gguf";
+  const Model base = load_quietly(other);  // any of its files names the model
+  const fs::path out = write_new(plan_write(base, {tiny_patch(base, 1, 2, 2.0)}, "F16"), folder / "new");
+  EXPECT_EQ(out, folder / "new" / other.filename());
+  EXPECT_EQ(read_all(out), read_all(other));
+  expect_others_equal(source, out, "blk.1.ffn_down.weight");
+  EXPECT_NE(load_quietly(out).fingerprint(), base.fingerprint());
+}
+
+TEST(WriteInPlace, OfASplitModelOnlyTheFileThatChangesIsReplaced) {
+  const TempFolder folder;
+  const fs::path source = split_model(folder), other = source.parent_path() / "m-00002-of-00002.gguf";
+  const std::string before = read_all(source), untouched = read_all(other);
+  const auto time = fs::last_write_time(other);
+  const Model base = load_quietly(source);
+  write_in_place(plan_write(base, {tiny_patch(base, 1, 2, 2.0)}, "own"));
+  EXPECT_NE(read_all(source), before);
+  EXPECT_EQ(read_all(other), untouched);
+  EXPECT_EQ(fs::last_write_time(other), time);
+  revert(source);
+  EXPECT_EQ(read_all(source), before);
 }
 
 TEST(PlanWrite, SaysWhatArrives) {
@@ -220,6 +257,15 @@ TEST(PlanWrite, OverflowIsRefused) {
               testing::AllOf(HasSubstr("transformer.h.0.mlp.c_proj.weight"),
                              HasSubstr("F16 cannot hold the edited weights"), HasSubstr("F32")));
   EXPECT_NO_THROW(plan_write(base, {huge}, "F32"));
+}
+
+TEST(PlanWrite, AnOwnTypeThatIsOnlyReadIsRefused) {
+  const TempFolder folder;
+  const Model base = load_quietly(folder.write("m.gguf", tiny_gguf("llama", GgufType::kMxfp4).bytes()));
+  const Patch patch = tiny_patch(base, 1, 3, 1);
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan_write(base, {patch}, "own"); }),
+              HasSubstr("stored as MXFP4, which emend reads but does not write; choose another type"));
+  EXPECT_EQ(plan_write(base, {patch}, "").tensors[0].new_type, "F16");
 }
 
 TEST(PlanWrite, ABaseThatChangedSinceItWasLoadedIsRefused) {

@@ -45,7 +45,7 @@ TEST(RewriteSafetensors, ChangesNothingButTheTensorsBytes) {
   const TempFolder folder;
   const auto file = folder.write("m.safetensors", safetensors_bytes());
   const std::string result =
-      joined(rewrite_safetensors(file, {{"b", DType::kF16, bytes_vector("ABCDEFGH")}}));
+      joined(rewrite_safetensors(file, {{"b", &element_type("F16"), bytes_vector("ABCDEFGH")}}));
   std::string expected = safetensors_bytes();
   expected.replace(expected.size() - 24, 8, "ABCDEFGH");
   EXPECT_EQ(result, expected);
@@ -54,7 +54,8 @@ TEST(RewriteSafetensors, ChangesNothingButTheTensorsBytes) {
 TEST(RewriteSafetensors, PiecesSayWhereOldBytesLie) {
   const TempFolder folder;
   const auto file = folder.write("m.safetensors", safetensors_bytes());
-  const FileRewrite rewrite = rewrite_safetensors(file, {{"b", DType::kF16, bytes_vector("ABCDEFGH")}});
+  const FileRewrite rewrite =
+      rewrite_safetensors(file, {{"b", &element_type("F16"), bytes_vector("ABCDEFGH")}});
   ASSERT_EQ(rewrite.pieces().size(), 3U);
   EXPECT_EQ(rewrite.pieces()[0].old_offset, 0U);
   EXPECT_EQ(rewrite.pieces()[1].old_offset, std::nullopt);
@@ -65,9 +66,9 @@ TEST(RewriteSafetensors, AnotherTypeMovesWhatFollows) {
   const TempFolder folder;
   const auto file = folder.write("m.safetensors", safetensors_bytes());
   const std::string result =
-      joined(rewrite_safetensors(file, {{"b", DType::kF32, bytes_vector("ABCDEFGHIJKLMNOP")}}));
+      joined(rewrite_safetensors(file, {{"b", &element_type("F32"), bytes_vector("ABCDEFGHIJKLMNOP")}}));
   const auto rewritten = open_safetensors(folder.write("n.safetensors", result));
-  EXPECT_EQ(rewritten->find("b")->dtype_name, "F32");
+  EXPECT_EQ(rewritten->find("b")->type->name, "F32");
   EXPECT_EQ(rewritten->find("b")->shape, (std::vector<std::int64_t>{2, 2}));
   EXPECT_EQ(text_of(*rewritten, "b"), "ABCDEFGHIJKLMNOP");
   EXPECT_EQ(text_of(*rewritten, "a"), kSixteen);
@@ -81,9 +82,12 @@ TEST(RewriteSafetensors, RefusesWhatDoesNotFit) {
   const auto refused = [&](const NewTensor& tensor) {
     return error_of(ErrorKind::kFormat, [&] { rewrite_safetensors(file, {tensor}); });
   };
-  EXPECT_THAT(refused({"c", DType::kF16, bytes_vector(kEight)}), HasSubstr("there is no tensor \"c\""));
-  EXPECT_THAT(refused({"b", DType::kF32, bytes_vector(kEight)}), HasSubstr("8 bytes do not make F32 [2, 2]"));
-  EXPECT_THAT(refused({"b", DType::kQ8_0, bytes_vector(kEight)}), HasSubstr("safetensors has no type Q8_0"));
+  EXPECT_THAT(refused({"c", &element_type("F16"), bytes_vector(kEight)}),
+              HasSubstr("there is no tensor \"c\""));
+  EXPECT_THAT(refused({"b", &element_type("F32"), bytes_vector(kEight)}),
+              HasSubstr("8 bytes do not make F32 [2, 2]"));
+  EXPECT_THAT(refused({"b", &element_type("Q8_0"), bytes_vector(kEight)}),
+              HasSubstr("safetensors has no type Q8_0"));
 }
 
 // Two rows of 32 in F32, something before and behind, a key whose value looks like nothing that we write.
@@ -103,13 +107,15 @@ TEST(RewriteGguf, OfTheSameTypeChangesTheTensorAlone) {
   const auto file = folder.write("m.gguf", gguf_file().bytes());
   std::string expected = gguf_file().bytes();
   expected.replace(expected.size() - 32 - 256, 256, std::string(256, 'W'));
-  EXPECT_EQ(joined(rewrite_gguf(file, {{"w", DType::kF32, bytes_vector(std::string(256, 'W'))}})), expected);
+  EXPECT_EQ(joined(rewrite_gguf(file, {{"w", &element_type("F32"), bytes_vector(std::string(256, 'W'))}})),
+            expected);
 }
 
 TEST(RewriteGguf, OfAnotherTypeKeepsKeysAndTheOthersBytes) {
   for (const auto& [type, size] :
-       {std::pair{DType::kF16, 128}, std::pair{DType::kBF16, 128}, std::pair{DType::kQ8_0, 68},
-        std::pair{DType::kQ4_0, 36}, std::pair{DType::kQ4_1, 40}}) {
+       {std::pair{&element_type("F16"), 128}, std::pair{&element_type("BF16"), 128},
+        std::pair{&element_type("Q8_0"), 68}, std::pair{&element_type("Q4_0"), 36},
+        std::pair{&element_type("Q4_1"), 40}}) {
     const TempFolder folder;
     const auto file = folder.write("m.gguf", gguf_file().bytes());
     const std::string content(static_cast<std::size_t>(size), 'n');
@@ -121,7 +127,7 @@ TEST(RewriteGguf, OfAnotherTypeKeepsKeysAndTheOthersBytes) {
     EXPECT_EQ(text_of(*rewritten, "w"), content);
     EXPECT_EQ(text_of(*rewritten, "first"), std::string(12, 'f'));
     EXPECT_EQ(text_of(*rewritten, "last"), "llll");
-    EXPECT_EQ(rewritten->find("w")->dtype, type);
+    EXPECT_EQ(rewritten->find("w")->type, type);
     EXPECT_EQ(rewritten->gguf_metadata(), open_gguf(file)->gguf_metadata());
     const std::uint64_t begin = rewritten->find("first")->offset;
     EXPECT_EQ(rewritten->find("w")->offset, begin + 32);
@@ -140,7 +146,7 @@ TEST(RewriteGguf, HonoursTheFilesAlignment) {
   source.data = std::string(12, 'f') + std::string(52, '\0') + std::string(256, 'w') + std::string(4, 'l');
   const auto file = folder.write("m.gguf", source.bytes());
   const std::string result =
-      joined(rewrite_gguf(file, {{"w", DType::kQ8_0, bytes_vector(std::string(68, 'q'))}}));
+      joined(rewrite_gguf(file, {{"w", &element_type("Q8_0"), bytes_vector(std::string(68, 'q'))}}));
   const auto rewritten = open_gguf(folder.write("n.gguf", result));
   EXPECT_EQ(rewritten->find("last")->offset, rewritten->find("first")->offset + 64 + 128);
   EXPECT_EQ(text_of(*rewritten, "last"), "llll");
@@ -152,10 +158,11 @@ TEST(RewriteGguf, RefusesWhatDoesNotFit) {
   const auto refused = [&](const NewTensor& tensor) {
     return error_of(ErrorKind::kFormat, [&] { rewrite_gguf(file, {tensor}); });
   };
-  EXPECT_THAT(refused({"v", DType::kF16, {}}), HasSubstr("there is no tensor \"v\""));
-  EXPECT_THAT(refused({"first", DType::kQ8_0, {}}),
+  EXPECT_THAT(refused({"v", &element_type("F16"), {}}), HasSubstr("there is no tensor \"v\""));
+  EXPECT_THAT(refused({"first", &element_type("Q8_0"), {}}),
               HasSubstr("rows of 3 elements are no whole number of Q8_0 blocks"));
-  EXPECT_THAT(refused({"w", DType::kF16, bytes_vector("x")}), HasSubstr("1 bytes do not make F16 [2, 32]"));
+  EXPECT_THAT(refused({"w", &element_type("F16"), bytes_vector("x")}),
+              HasSubstr("1 bytes do not make F16 [2, 32]"));
 }
 
 }  // namespace

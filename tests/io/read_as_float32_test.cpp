@@ -64,10 +64,10 @@ TEST(ReadAsFloat32, EveryReadableDtypeOfSafetensors) {
 TEST(ReadAsFloat32, OpaqueTypesAreRefusedByName) {
   const TempFolder folder;
   const auto file = open_gguf(
-      folder.write("m.gguf", GgufFile{{}, {gguf_tensor("w", {256}, 14, 0)}, std::string(210, 'x')}.bytes()));
+      folder.write("m.gguf", GgufFile{{}, {gguf_tensor("w", {256}, 17, 0)}, std::string(74, 'x')}.bytes()));
   std::vector<float> out(256);
   EXPECT_THAT(error_of(ErrorKind::kFormat, [&] { read_as_float32(*file, file->tensors()[0], out); }),
-              AllOf(HasSubstr("m.gguf"), HasSubstr("tensor \"w\" has the type Q6_K, which emend cannot")));
+              AllOf(HasSubstr("m.gguf"), HasSubstr("tensor \"w\" has the type IQ2_XS, which emend cannot")));
 }
 
 TEST(ReadAsFloat32, RoomOfTheWrongSizeIsOurOwnMistake) {

@@ -45,8 +45,7 @@ TEST(SafetensorsHeader, ReadsRecordsInTheOrderOfTheirBytes) {
   ASSERT_EQ(header.tensors.size(), 2u);
   const TensorInfo& a = header.tensors[0];
   EXPECT_EQ(a.name, "a");
-  EXPECT_EQ(a.dtype, DType::kF32);
-  EXPECT_EQ(a.dtype_name, "F32");
+  EXPECT_EQ(a.type, &element_type("F32"));
   EXPECT_TRUE(a.shape.empty());
   EXPECT_EQ(a.elements(), 1);
   EXPECT_EQ(a.offset, header.data_begin);
@@ -68,7 +67,7 @@ TEST(SafetensorsHeader, EmptyTensorsShareABoundary) {
                                         4));
   ASSERT_EQ(header.tensors.size(), 3u);
   EXPECT_EQ(header.tensors[0].name, "y");
-  EXPECT_EQ(header.tensors[0].dtype, DType::kOpaque);
+  EXPECT_EQ(header.tensors[0].type->read, nullptr);
   EXPECT_EQ(header.tensors[2].name, "z");
 }
 

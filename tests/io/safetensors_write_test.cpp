@@ -44,8 +44,8 @@ TEST(WriteSafetensors, EveryDtypeComesBack) {
   const TempFolder folder;
   // Eight elements of each type are whole bytes.
   std::vector<std::string> data;
-  for (const SafetensorsType& type : safetensors_types()) {
-    data.emplace_back(type.bits, static_cast<char>('A' + data.size()));
+  for (const ElementType& type : safetensors_types()) {
+    data.emplace_back(bits_per_element(type), static_cast<char>('A' + data.size()));
   }
   std::vector<TensorToWrite> tensors;
   for (std::size_t i = 0; i < data.size(); ++i) {
@@ -63,7 +63,7 @@ TEST(WriteSafetensors, EveryDtypeComesBack) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const TensorInfo* const info = file->find(tensors[i].name);
     ASSERT_NE(info, nullptr) << tensors[i].name;
-    EXPECT_EQ(info->dtype_name, tensors[i].dtype_name);
+    EXPECT_EQ(info->type->name, tensors[i].dtype_name);
     EXPECT_EQ(info->shape, tensors[i].shape);
     EXPECT_EQ(text_of(file->bytes(*info)), data[i]);
   }

@@ -30,8 +30,9 @@ class CheckpointCopy {
     const auto file = open_safetensors(data_path("parity/" + name + "/model.safetensors"));
     for (const TensorInfo& info : file->tensors()) {
       const auto bytes = file->bytes(info);
-      tensors[info.name] = {
-          info.dtype_name, info.shape, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
+      tensors[info.name] = {std::string(info.type->name),
+                            info.shape,
+                            {reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
     }
   }
 

@@ -4,13 +4,20 @@
 #include <cmath>
 
 #include "io/byte_builder.h"
-#include "io/dequantise.h"
-#include "io/quantise.h"
+#include "io/element_types.h"
 #include "support/checkpoint_copy.h"
 
 namespace emend::test {
 
-enum class GgufType : std::uint32_t { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ4_1 = 3, kQ8_0 = 8, kBF16 = 30 };
+enum class GgufType : std::uint32_t {
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ8_0 = 8,
+  kBF16 = 30,
+  kMxfp4 = 39
+};
 
 // Pairs and tensors in any order; matrices are stored in `matrix_type`, everything of one dimension in F32.
 class GgufCheckpoint {
@@ -45,10 +52,10 @@ class GgufCheckpoint {
     return {static_cast<const char*>(t.const_data_ptr()), t.nbytes()};
   }
 
-  static std::string quantised(const at::Tensor& weight, DType type) {
-    const auto blocks = static_cast<std::size_t>(weight.numel()) / 32;
-    std::string bytes(blocks * block_size(type).bytes, '\0');
-    quantise(type, weight.const_data_ptr<float>(), reinterpret_cast<std::byte*>(bytes.data()), blocks);
+  static std::string quantised(const at::Tensor& weight, const ElementType& type) {
+    const auto blocks = static_cast<std::size_t>(weight.numel()) / type.block_elements;
+    std::string bytes(blocks * type.block_bytes, '\0');
+    type.write(weight.const_data_ptr<float>(), reinterpret_cast<std::byte*>(bytes.data()), blocks);
     return bytes;
   }
 
@@ -61,9 +68,11 @@ class GgufCheckpoint {
       case GgufType::kBF16:
         return raw(weight.to(at::kBFloat16));
       case GgufType::kQ4_0:
-        return quantised(weight, DType::kQ4_0);
+        return quantised(weight, element_type("Q4_0"));
       case GgufType::kQ4_1:
-        return quantised(weight, DType::kQ4_1);
+        return quantised(weight, element_type("Q4_1"));
+      case GgufType::kMxfp4:  // not of this weight: 0 and 12 times 2^-16, by turns of 16
+        return std::string(static_cast<std::size_t>(weight.numel()) / 32 * 17, '\x70');
       case GgufType::kQ8_0:
         break;
     }

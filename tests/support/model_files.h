@@ -19,7 +19,7 @@ inline std::string data_path(const std::string& name) {
 inline at::Tensor read_tensor(const TensorFile& file, const std::string& name) {
   const TensorInfo* info = file.find(name);
   if (!info) throw std::runtime_error("no tensor " + name);
-  if (info->dtype_name == "I64") {
+  if (info->type->name == "I64") {
     at::Tensor tensor = at::empty(info->shape, at::kLong);
     std::memcpy(tensor.data_ptr(), file.bytes(*info).data(), info->bytes);
     return tensor;
