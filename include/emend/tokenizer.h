@@ -62,23 +62,33 @@ class Tokenizer {
   // The Jinja text of the model's chat template; empty when it has none.
   virtual const std::string& chat_template() const = 0;
 
+  // What should be known of how the files were read, in sentences: "... names no pre-tokenizer; ...".
+  virtual const std::vector<std::string>& warnings() const = 0;
+
   // Hex SHA-256 over all that ids depend on (vocabulary, merges, rules, added tokens).
   virtual const std::string& fingerprint() const = 0;
 };
 
-// What stands beside tokenizer.json in a checkpoint folder; each text may be empty when the file is absent.
+// The tokenizer's files of a checkpoint folder as text; each is empty when the file is absent. Either
+// tokenizer_json is needed, or vocab_json and merges_txt: what the slow tokenizers of GPT-2 and its kin
+// saved.
 struct TokenizerJson {
-  std::string tokenizer_json;         // required
-  std::string tokenizer_config_json;  // bos_token, eos_token, chat_template
-  std::string chat_template_jinja;    // wins over the one in tokenizer_config.json
-  std::string where;                  // path of tokenizer.json, for messages
+  std::string tokenizer_json = {};
+  std::string tokenizer_config_json = {};  // special and added tokens, chat_template
+  std::string chat_template_jinja = {};    // wins over the one in tokenizer_config.json
+  std::string where = {};                  // path of tokenizer.json (or of vocab.json), for messages
+  std::string special_tokens_map_json = {};
+  std::string added_tokens_json = {};
+  std::string vocab_json = {};  // read only where there is no tokenizer.json, with merges.txt
+  std::string merges_txt = {};
+  std::string model_type =
+      {};  // of config.json: tells the kind of tokenizer where tokenizer_config.json does not
 };
 
 // The tokenizer.ggml.* keys of a GGUF file as plain values.
 struct TokenizerGguf {
   std::string model;  // "gpt2" is byte-level BPE; any other is refused by name
-  std::string
-      pre;  // "gpt-2", "llama-bpe", "smollm", ...; an unknown one is refused with the list of known ones
+  std::string pre;    // "gpt-2", "llama-bpe", "smollm", ...; empty is "default"; an unknown one is refused
   std::vector<std::string> tokens;
   std::vector<std::int64_t> token_type;
   std::vector<std::string> merges;

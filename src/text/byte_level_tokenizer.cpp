@@ -92,6 +92,7 @@ class ByteLevelTokenizer : public Tokenizer {
   std::optional<std::int64_t> eos() const override { return parts_.eos; }
   const std::vector<std::int64_t>& automatic_prefix() const override { return parts_.automatic.prefix; }
   const std::string& chat_template() const override { return parts_.chat_template; }
+  const std::vector<std::string>& warnings() const override { return parts_.warnings; }
   const std::string& fingerprint() const override { return fingerprint_; }
 
  private:

@@ -33,6 +33,7 @@ struct TokenizerParts {
   AutomaticTokens automatic;
   std::optional<std::int64_t> bos, eos;
   std::string chat_template;
+  std::vector<std::string> warnings;
 };
 
 std::unique_ptr<Tokenizer> make_byte_level_tokenizer(TokenizerParts parts);

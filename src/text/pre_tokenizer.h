@@ -8,13 +8,10 @@
 #include <vector>
 
 #include "text/aligned_text.h"
+#include "text/patterns.h"
 #include "text/regex.h"
 
 namespace emend::text {
-
-// openai/gpt-2: encoder.py; also what ByteLevel does with use_regex.
-inline constexpr std::string_view kGpt2Pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 // A text and its pieces: ranges of text.text(), in order, none empty. Gaps are text that was removed.
 struct PreTokenized {

@@ -19,38 +19,47 @@ namespace emend {
 namespace text {
 namespace {
 
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kTekkenPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-enum class DigitRule { kNone, kEachAlone };
 enum class NormalForm { kAsIs, kNfc };
 
+// Instead of a pattern: each number alone. (As a pattern it would be \p{N}; the tokenizer.json files of these
+// models have the component Digits.)
+constexpr std::string_view kEachDigit = "Digits";
+
+// The models' own tokenizer.json where it is known, else the patterns of llama.cpp (ggml-org/llama.cpp:
+// src/llama-vocab.cpp). Each pattern cuts the pieces of the one before it; an empty one is none.
 struct PreRule {
   std::string_view name;
-  std::string_view pattern;
-  DigitRule digits = DigitRule::kNone;  // before the pattern
+  std::array<std::string_view, 4> patterns;
   NormalForm form = NormalForm::kAsIs;
   WholePieces whole_pieces = WholePieces::kMerge;
   bool add_bos = false;  // where the file does not say
 };
 
+constexpr auto kWhole = WholePieces::kTakeAsToken;
+
 constexpr std::array kPreRules = std::to_array<PreRule>({
-    {"gpt-2", kGpt2Pattern},
-    {"phi-2", kGpt2Pattern},
-    {"olmo", kGpt2Pattern, DigitRule::kNone, NormalForm::kNfc},
-    {"smollm", kGpt2Pattern, DigitRule::kEachAlone},
-    {"starcoder", kGpt2Pattern, DigitRule::kEachAlone},
-    {"refact", kGpt2Pattern, DigitRule::kEachAlone},
-    {"llama-bpe", kLlama3Pattern, DigitRule::kNone, NormalForm::kAsIs, WholePieces::kTakeAsToken, true},
-    {"llama3", kLlama3Pattern, DigitRule::kNone, NormalForm::kAsIs, WholePieces::kTakeAsToken, true},
-    {"llama-v3", kLlama3Pattern, DigitRule::kNone, NormalForm::kAsIs, WholePieces::kTakeAsToken, true},
-    {"qwen2", kQwen2Pattern, DigitRule::kNone, NormalForm::kNfc},
-    {"deepseek-r1-qwen", kQwen2Pattern, DigitRule::kNone, NormalForm::kNfc},
-    {"tekken", kTekkenPattern, DigitRule::kNone, NormalForm::kAsIs, WholePieces::kTakeAsToken, true},
+    {"gpt-2", {kGpt2Pattern}},
+    {"phi-2", {kGpt2Pattern}},
+    {"mpt", {kGpt2Pattern}},
+    {"olmo", {kGpt2Pattern}, NormalForm::kNfc},  // GPT-NeoX and OLMo
+    {"smollm", {kEachDigit, kGpt2Pattern}},
+    {"starcoder", {kEachDigit, kGpt2Pattern}},  // StarCoder 2
+    {"refact", {kEachDigit, kGpt2Pattern}},     // Granite
+    {"codeshell", {kEachDigit, kGpt2Pattern}},
+    {"llama-bpe", {kLlama3Pattern}, NormalForm::kAsIs, kWhole, true},
+    {"llama3", {kLlama3Pattern}, NormalForm::kAsIs, kWhole, true},
+    {"llama-v3", {kLlama3Pattern}, NormalForm::kAsIs, kWhole, true},
+    {"falcon3", {kLlama3Pattern}, NormalForm::kAsIs, kWhole, true},
+    {"falcon-h1", {kLlama3Pattern}, NormalForm::kAsIs, kWhole, true},
+    {"dbrx", {kLlama3Pattern}},       // OLMo 2, Phi-4 and others with the vocabulary of GPT-4
+    {"smaug-bpe", {kLlama3Pattern}},  // SmolLM3
+    {"gpt-4o", {kGpt4oPattern}},      // Phi-4-mini
+    {"qwen2", {kQwen2Pattern}, NormalForm::kNfc},
+    {"deepseek-r1-qwen", {kQwen2Pattern}, NormalForm::kNfc},
+    {"stablelm2", {kQwen2Pattern}},
+    {"tekken", {kTekkenPattern}, NormalForm::kAsIs, kWhole, true},
+    {"falcon", {R"([\p{P}$+<=>^~|`]+)", kGpt2Pattern, "[0-9][0-9][0-9]"}},
+    {"default", {R"([\p{P}$+<=>^~|]+)", kGpt2Pattern, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
 });
 
 // Values of tokenizer.ggml.token_type.
@@ -62,20 +71,27 @@ constexpr std::int64_t kUserDefined = 4;
 }
 
 const PreRule& find_rule(const TokenizerGguf& source) {
+  const std::string_view wanted = source.pre.empty() ? "default" : std::string_view(source.pre);
   std::vector<std::string> names;
   for (const PreRule& rule : kPreRules) {
-    if (rule.name == source.pre) return rule;
+    if (rule.name == wanted) return rule;
     names.emplace_back(rule.name);
   }
-  const std::string found = source.pre.empty() ? "is missing" : quote(source.pre) + " is not supported";
-  fail(source, "tokenizer.ggml.pre", fmt::format("the pre-tokenizer {}; known: {}", found, join(names)));
+  fail(source, "tokenizer.ggml.pre",
+       fmt::format("the pre-tokenizer {} is not supported; known: {}", quote(source.pre), join(names)));
 }
 
 std::unique_ptr<PreTokenizer> make_pre_tokenizer(const PreRule& rule) {
   std::vector<std::unique_ptr<PreTokenizer>> steps;
-  if (rule.digits == DigitRule::kEachAlone) steps.push_back(make_digits(DigitRuns::kEachDigit));
-  Regex regex(std::string(rule.pattern), "pre-tokenizer " + std::string(rule.name));
-  steps.push_back(make_split(std::move(regex), SplitBehavior::kIsolated, SplitOn::kMatches));
+  for (const std::string_view pattern : rule.patterns) {
+    if (pattern.empty()) break;
+    if (pattern == kEachDigit) {
+      steps.push_back(make_digits(DigitRuns::kEachDigit));
+      continue;
+    }
+    Regex regex(std::string(pattern), "pre-tokenizer " + std::string(rule.name));
+    steps.push_back(make_split(std::move(regex), SplitBehavior::kIsolated, SplitOn::kMatches));
+  }
   return make_pre_tokenizer_sequence(std::move(steps));
 }
 
@@ -161,6 +177,11 @@ TokenizerParts read_tokenizer_gguf(const TokenizerGguf& source) {
     parts.automatic.prefix = {*source.bos_id};
   }
   parts.chat_template = source.chat_template;
+  if (source.pre.empty())
+    parts.warnings.push_back(
+        source.where +
+        ": \"tokenizer.ggml.pre\" is missing; texts are cut by the default rule, as "
+        "llama.cpp does. Ids differ from those of a model that was trained with another");
   return parts;
 }
 

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <unordered_map>
+#include <optional>
 #include <utility>
 
 #include "base/json.h"
 #include "base/strings.h"
 #include "emend/error.h"
+#include "text/special_tokens.h"
 #include "text/tokenizer_components.h"
 
 namespace emend::text {
@@ -23,6 +23,8 @@ namespace {
 std::int64_t highest_sensible_id(std::size_t entries) {
   return static_cast<std::int64_t>(4 * entries + 65536);
 }
+
+}  // namespace
 
 std::unique_ptr<Vocabulary> read_vocabulary(const JsonView& vocab) {
   if (!vocab.is_object()) vocab.refuse("an object");
@@ -42,6 +44,8 @@ std::unique_ptr<Vocabulary> read_vocabulary(const JsonView& vocab) {
   }
   return vocabulary;
 }
+
+namespace {
 
 // "a b", or ["a", "b"] where the parts may hold spaces.
 std::pair<std::string, std::string> split_merge(const JsonView& merges, const Json& merge,
@@ -103,34 +107,13 @@ void check_unknown_token(const JsonView& model, const Vocabulary& vocabulary,
        fmt::format("not supported, and the vocabulary has no token for the byte 0x{:02X}", missing.front()));
 }
 
-// The vocabulary's id wins over the recorded one; a new token follows the highest id so far.
-std::vector<AddedToken> read_added_tokens(const JsonView& list, const Vocabulary& vocabulary) {
-  std::vector<AddedToken> tokens;
-  std::unordered_map<std::string, std::size_t> index_of;
-  std::int64_t next_id = static_cast<std::int64_t>(vocabulary.count());
+void read_added_tokens(const JsonView& list, AddedTokenList& tokens) {
   for (const JsonView& entry : list.elements()) {
-    AddedToken token;
-    token.content = entry.string("content");
-    token.single_word = entry.bool_or("single_word", false);
-    token.lstrip = entry.bool_or("lstrip", false);
-    token.rstrip = entry.bool_or("rstrip", false);
-    token.special = entry.bool_or("special", false);
-    token.normalized = entry.bool_or("normalized", !token.special);
-    if (token.content.empty()) continue;
-    const auto known = index_of.find(token.content);
-    if (known != index_of.end()) {
-      token.id = tokens[known->second].id;
-      token.special = token.special || tokens[known->second].special;
-      tokens[known->second] = std::move(token);
-      continue;
-    }
-    const auto in_vocabulary = vocabulary.find(token.content);
-    token.id = in_vocabulary ? *in_vocabulary : next_id;
-    if (token.id >= next_id) next_id = token.id + 1;
-    index_of.emplace(token.content, tokens.size());
-    tokens.push_back(std::move(token));
+    AddedToken token = read_added_token(entry);
+    const AddedToken* known = tokens.find(token.content);
+    token.special = token.special || (known != nullptr && known->special);
+    tokens.add(std::move(token));
   }
-  return tokens;
 }
 
 void check_automatic(const JsonView& field, const TokenizerParts& parts) {
@@ -141,22 +124,6 @@ void check_automatic(const JsonView& field, const TokenizerParts& parts) {
       if (!added && !parts.vocabulary->contains(id)) fail(field, fmt::format("the id {} is no token", id));
     }
   }
-}
-
-// "<s>", {"content": "<s>"} or null.
-std::optional<std::string> token_content(const JsonView& config, std::string_view key) {
-  const auto token = config.find(key);
-  if (!token) return std::nullopt;
-  return token->is_object() ? token->string("content") : token->as_string();
-}
-
-std::optional<std::int64_t> find_content(const TokenizerParts& parts,
-                                         const std::optional<std::string>& content) {
-  if (!content) return std::nullopt;
-  for (const AddedToken& token : parts.added_tokens) {
-    if (token.content == *content) return token.id;
-  }
-  return parts.vocabulary->find(*content);
 }
 
 // A template, or a list of named ones of which "default" is meant.
@@ -170,23 +137,32 @@ std::string read_chat_template(const JsonView& config) {
   return "";
 }
 
-void read_tokenizer_config(const TokenizerJson& source, TokenizerParts& parts) {
-  if (!source.tokenizer_config_json.empty()) {
-    const std::string path =
-        (std::filesystem::path(source.where).parent_path() / "tokenizer_config.json").string();
-    const Json document = parse_json(source.tokenizer_config_json, path);
-    const JsonView config(document, path);
-    parts.bos = find_content(parts, token_content(config, "bos_token"));
-    parts.eos = find_content(parts, token_content(config, "eos_token"));
-    parts.chat_template = read_chat_template(config);
-  }
-  if (!parts.bos && parts.automatic.prefix.size() == 1) parts.bos = parts.automatic.prefix.front();
-  if (!source.chat_template_jinja.empty()) parts.chat_template = source.chat_template_jinja;
+std::string chat_template_of(const TokenizerJson& source) {
+  if (!source.chat_template_jinja.empty() || source.tokenizer_config_json.empty())
+    return source.chat_template_jinja;
+  const std::string path = path_beside(source, "tokenizer_config.json");
+  const Json document = parse_json(source.tokenizer_config_json, path);
+  return read_chat_template(JsonView(document, path));
 }
 
 }  // namespace
 
+void read_files_beside(const TokenizerJson& source, const NamedDefaults& defaults, AddedTokenList tokens,
+                       TokenizerParts& parts) {
+  const NamedTokens named = read_special_tokens(source, defaults, tokens);
+  const auto id_of = [&](const std::optional<std::string>& content) -> std::optional<std::int64_t> {
+    const AddedToken* token = content ? tokens.find(*content) : nullptr;
+    return token == nullptr ? std::nullopt : std::optional(token->id);
+  };
+  parts.bos = id_of(named.bos);
+  parts.eos = id_of(named.eos);
+  if (!parts.bos && parts.automatic.prefix.size() == 1) parts.bos = parts.automatic.prefix.front();
+  parts.added_tokens = tokens.take();
+  parts.chat_template = chat_template_of(source);
+}
+
 TokenizerParts read_tokenizer_json(const TokenizerJson& source) {
+  if (source.tokenizer_json.empty() && !source.vocab_json.empty()) return read_vocab_and_merges(source);
   const Json document = parse_json(source.tokenizer_json, source.where);
   const JsonView root(document, source.where);
   TokenizerParts parts;
@@ -196,16 +172,15 @@ TokenizerParts read_tokenizer_json(const TokenizerJson& source) {
   parts.merges = read_merges(model.at("merges"), *parts.vocabulary);
   check_unknown_token(model, *parts.vocabulary, parts.merges);
   if (model.bool_or("ignore_merges", false)) parts.whole_pieces = WholePieces::kTakeAsToken;
-  if (const auto added = root.find("added_tokens"))
-    parts.added_tokens = read_added_tokens(*added, *parts.vocabulary);
   if (const auto normalizer = root.find("normalizer")) parts.normalizer = read_normalizer(*normalizer);
   parts.pre_tokenizer = read_pre_tokenizer(root.at("pre_tokenizer"));
-  if (const auto post_processor = root.find("post_processor")) {
-    parts.automatic = read_post_processor(*post_processor);
-    check_automatic(*post_processor, parts);
-  }
+  const auto post_processor = root.find("post_processor");
+  if (post_processor) parts.automatic = read_post_processor(*post_processor);
   if (const auto decoder = root.find("decoder")) check_decoder(*decoder);
-  read_tokenizer_config(source, parts);
+  AddedTokenList tokens(*parts.vocabulary);
+  if (const auto added = root.find("added_tokens")) read_added_tokens(*added, tokens);
+  read_files_beside(source, {}, std::move(tokens), parts);
+  if (post_processor) check_automatic(*post_processor, parts);
   return parts;
 }
 
