@@ -1,8 +1,11 @@
 #include "model/rows.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+
+#include "emend/error.h"
 
 namespace emend {
 
@@ -19,6 +22,16 @@ std::int64_t longest(const std::vector<std::vector<std::int64_t>>& rows) {
   std::size_t length = 0;
   for (const auto& row : rows) length = std::max(length, row.size());
   return static_cast<std::int64_t>(length);
+}
+
+void require_embedding_rows(const std::vector<std::int64_t>& ids, std::int64_t embedding_rows) {
+  for (const std::int64_t id : ids) {
+    if (id >= 0 && id < embedding_rows) continue;
+    throw Error(ErrorKind::kModel,
+                fmt::format("token id {} has no row in the model's embedding of {} rows: the tokenizer names "
+                            "more tokens than the model has; leave this token out of the text",
+                            id, embedding_rows));
+  }
 }
 
 }  // namespace emend

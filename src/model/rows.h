@@ -18,4 +18,8 @@ at::Tensor to_device(const at::Tensor& host, const at::Device& device);
 // Tokens of the longest row; 0 when there is none.
 std::int64_t longest(const std::vector<std::vector<std::int64_t>>& rows);
 
+// Refuses ids for which the embedding, and with it the head, has no row: a tokenizer may name more tokens
+// than the model has. Throws Error(kModel) with the id.
+void require_embedding_rows(const std::vector<std::int64_t>& ids, std::int64_t embedding_rows);
+
 }  // namespace emend

@@ -65,6 +65,7 @@ class Observer {
 at::Tensor embed(const PassInput& input, const ModelWeights& weights, const RowLayout& layout,
                  const Observer& observer) {
   std::vector<std::int64_t> ids;
+  for (const auto& row : input.ids) require_embedding_rows(row, weights.token_embedding.size(0));
   for (std::size_t r = 0; r < input.ids.size(); ++r)
     for (std::size_t t = 0; t < input.ids[r].size(); ++t)
       if (input.token_of.empty() || input.token_of[r][t] == static_cast<std::int64_t>(ids.size()))

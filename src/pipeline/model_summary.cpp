@@ -87,10 +87,6 @@ ModelSummary summarize_model(const Model& model) {
 bool check_tokenizer(const Model& model) {
   if (!model.has_tokenizer()) return false;
   check_round_trip(model.tokenizer());
-  if (model.tokenizer().size() > model.config().vocab)
-    throw Error(ErrorKind::kModel,
-                model.path().string() + ": the tokenizer has " + std::to_string(model.tokenizer().size()) +
-                    " ids, but the embedding only " + std::to_string(model.config().vocab) + " rows");
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/expect_error.h"
+#include "emend/generate.h"
 #include "emend/model.h"
 #include "support/checkpoint_copy.h"
 #include "support/tiny_models.h"
@@ -173,11 +174,37 @@ TEST(Loader, RefusesAConfigThatIsNotJson) {
   EXPECT_THAT(refusal(copy.folder().path(), ErrorKind::kFormat), HasSubstr("object"));
 }
 
-TEST(Loader, RefusesATokenizerLargerThanTheEmbedding) {
+TEST(Loader, RefusesOnlyTheIdsOfATokenizerThatTheEmbeddingLacks) {
   test::CheckpointCopy copy("gpt2");  // 192 rows
   copy.write();
   std::filesystem::copy_file(test::data_path("world/gpt2/tokenizer.json"), copy.folder() / "tokenizer.json");
-  EXPECT_THAT(refusal(copy.folder().path()), AllOf(HasSubstr("1664"), HasSubstr("192")));
+  const Model model = Model::load(copy.folder().path());
+  EXPECT_EQ(model.tokenizer().size(), 1664);
+  EXPECT_NO_THROW(test::plain_logits(model, {0, 191}));
+  for (const std::int64_t id : {192, 1663, -1})
+    EXPECT_THAT(test::error_of(ErrorKind::kModel,
+                               [&] {
+                                 test::plain_logits(model, {0, id});
+                               }),
+                AllOf(HasSubstr("token id " + std::to_string(id)), HasSubstr("192 rows")));
+  const auto score = [&] { score_continuations(model, {{0, 1}}, {{0, {2, 192}}}, 64); };
+  EXPECT_THAT(test::error_of(ErrorKind::kModel, score), HasSubstr("token id 192"));
+}
+
+TEST(Loader, ReadsVocabAndMergesWhereThereIsNoTokenizerJson) {
+  const auto document = nlohmann::json::parse(test::read_all(test::data_path("world/gpt2/tokenizer.json")));
+  test::CheckpointCopy copy("gpt2");
+  copy.write();
+  copy.folder().write("vocab.json", document["model"]["vocab"].dump());
+  std::string merges = "#version: 0.2\n";
+  for (const auto& merge : document["model"]["merges"])
+    merges += (merge.is_string() ? merge.get<std::string>()
+                                 : merge[0].get<std::string>() + " " + merge[1].get<std::string>()) +
+              "\n";
+  copy.folder().write("merges.txt", merges);
+  copy.folder().write("added_tokens.json", R"({"<new>": 1664})");
+  const Model model = Model::load(copy.folder().path());
+  EXPECT_EQ(model.tokenizer().find("<new>"), model.tokenizer().size() - 1);
 }
 
 TEST(Loader, ScalesAttentionByLayerWhenToldTo) {
