@@ -158,9 +158,12 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
   get("ggml.tokens", source.tokens);
   get("ggml.token_type", source.token_type);
   get("ggml.merges", source.merges);
+  get("ggml.scores", source.scores);
   get_optional("ggml.bos_token_id", source.bos_id);
   get_optional("ggml.eos_token_id", source.eos_id);
+  get_optional("ggml.unknown_token_id", source.unknown_id);
   get_optional("ggml.add_bos_token", source.add_bos);
+  get_optional("ggml.add_space_prefix", source.add_space_prefix);
   get("chat_template", source.chat_template);
   get("huggingface.json", source.huggingface_json);
   source.where = file.path().string();

@@ -9,6 +9,7 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
+#include "text/model_json.h"
 #include "text/patterns.h"
 #include "text/tokenizer_json.h"
 
@@ -132,8 +133,9 @@ TokenizerParts read_vocab_and_merges(const TokenizerJson& source) {
   const SlowClass& kind = find_class(source, config);
   const Json document = parse_json(source.vocab_json, source.where);
   TokenizerParts parts;
-  parts.vocabulary = read_vocabulary(JsonView(document, source.where));
-  parts.merges = read_merge_lines(source, *parts.vocabulary);
+  parts.vocabulary = read_vocabulary(JsonView(document, source.where), Spelling::kByteAlphabet);
+  parts.model = std::make_unique<Bpe>(*parts.vocabulary, read_merge_lines(source, *parts.vocabulary),
+                                      WholePieces::kMerge);
   if (kind.nfc) parts.normalizer = make_unicode_normalizer(UnicodeForm::kNfc);
   parts.pre_tokenizer = make_slow_pre_tokenizer(kind, config.bool_or("add_prefix_space", false));
   read_files_beside(source, defaults_of(kind), AddedTokenList(*parts.vocabulary), parts);

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "emend/tokenizer.h"
-#include "text/byte_level_tokenizer.h"
+#include "text/pipeline_tokenizer.h"
 #include "text/special_tokens.h"
 
 namespace emend::text {
@@ -16,9 +16,6 @@ TokenizerParts read_tokenizer_json(const TokenizerJson& source);
 
 // vocab.json and merges.txt (slow_tokenizer.cpp).
 TokenizerParts read_vocab_and_merges(const TokenizerJson& source);
-
-// An object of spelling to id.
-std::unique_ptr<Vocabulary> read_vocabulary(const JsonView& vocab);
 
 // The special tokens of all files, BOS, EOS and the chat template. `tokens` holds those of tokenizer.json.
 void read_files_beside(const TokenizerJson& source, const NamedDefaults& defaults, AddedTokenList tokens,

@@ -156,7 +156,6 @@ TEST(TokenizerJson, NamesMissingFields) {
               AllOf(StartsWith("folder/tokenizer.json: "), HasSubstr("\"model\" is missing")));
   EXPECT_THAT(refusal_without("/model", "vocab"), HasSubstr("\"model.vocab\" is missing"));
   EXPECT_THAT(refusal_without("/model", "merges"), HasSubstr("\"model.merges\" is missing"));
-  EXPECT_THAT(refusal_without("", "pre_tokenizer"), HasSubstr("\"pre_tokenizer\" is missing"));
   EXPECT_THAT(refusal_without("/pre_tokenizer", "type"), HasSubstr("\"pre_tokenizer.type\" is missing"));
 }
 
@@ -164,8 +163,8 @@ TEST(TokenizerJson, NamesUnknownKinds) {
   EXPECT_THAT(refusal("/model/type", "Unigram"), AllOf(HasSubstr("\"model.type\""), HasSubstr("Unigram")));
   EXPECT_THAT(refusal("/normalizer", {{"type", "Nmt"}}),
               AllOf(HasSubstr("\"normalizer.type\""), HasSubstr("\"Nmt\"")));
-  EXPECT_THAT(refusal("/pre_tokenizer/type", "Metaspace"),
-              AllOf(HasSubstr("\"pre_tokenizer.type\""), HasSubstr("Metaspace")));
+  EXPECT_THAT(refusal("/pre_tokenizer/type", "UnicodeScripts"),
+              AllOf(HasSubstr("\"pre_tokenizer.type\""), HasSubstr("UnicodeScripts")));
   EXPECT_THAT(refusal("/post_processor", {{"type", "BertProcessing"}}), HasSubstr("BertProcessing"));
   EXPECT_THAT(refusal("/decoder/type", "WordPiece"),
               AllOf(HasSubstr("\"decoder.type\""), HasSubstr("WordPiece")));
@@ -213,9 +212,8 @@ TEST(TokenizerJson, NamesTheFieldOfABadPreTokenizer) {
   EXPECT_THAT(refusal("/pre_tokenizer", sequence({behavior, byte_level})),
               HasSubstr("pretokenizers[0].behavior"));
   behavior["behavior"] = "Removed";
-  EXPECT_THAT(refusal("/pre_tokenizer", sequence({byte_level, behavior})),
+  EXPECT_THAT(refusal("/pre_tokenizer", sequence({byte_level, byte_level})),
               HasSubstr("in front of ByteLevel"));
-  EXPECT_THAT(refusal("/pre_tokenizer", behavior), HasSubstr("ByteLevel as its last step"));
 }
 
 TEST(TokenizerJson, ABrokenFileNeverCrashes) {
