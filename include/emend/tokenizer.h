@@ -49,8 +49,9 @@ class Tokenizer {
   virtual Encoding encode(std::string_view text, SpecialTokens specials,
                           Position position = Position::kStart) const = 0;
 
-  // Bytes of the ids joined, invalid UTF-8 replaced by U+FFFD. At the start of a text the space is left out
-  // that encode() put there. Throws Error(kConfig) for an id outside the vocabulary.
+  // Bytes of the ids joined, invalid UTF-8 replaced by U+FFFD. At the start of a text the space that
+  // encode() put there is left out, where the tokenizer's own decoder does so. Throws Error(kConfig) for an
+  // id outside the vocabulary.
   virtual std::string decode(std::span<const std::int64_t> ids, bool skip_special,
                              Position position = Position::kStart) const = 0;
 

@@ -1,5 +1,6 @@
 #include "text/decoder.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -10,18 +11,46 @@
 namespace emend::text {
 namespace {
 
-class ReplaceStep : public DecoderStep {
+// `text` with `content` for every `found`.
+std::string replace_all(std::string_view text, std::string_view found, std::string_view content) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t at = std::min(text.find(found, i), text.size());
+    result += text.substr(i, at - i);
+    if (at < text.size()) result += content;
+    i = at + found.size();
+  }
+  return result;
+}
+
+class LiteralStep : public DecoderStep {
  public:
-  ReplaceStep(Regex pattern, std::string content)
+  LiteralStep(std::string found, std::string content)
+      : found_(std::move(found)), content_(std::move(content)) {}
+
+  void decode(std::vector<std::string>& pieces, Position) const override {
+    for (std::string& piece : pieces) piece = decode_inner(piece);
+  }
+  std::string decode_inner(std::string piece) const override {
+    return found_.empty() ? piece : replace_all(piece, found_, content_);
+  }
+
+ private:
+  std::string found_, content_;
+};
+
+class PatternStep : public DecoderStep {
+ public:
+  PatternStep(Regex pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
   void decode(std::vector<std::string>& pieces, Position) const override {
     RegexMatcher matcher(pattern_);
-    for (std::string& piece : pieces) piece = replace(matcher, piece);
+    for (std::string& piece : pieces) piece = replace(matcher, lossy_utf8(piece));
   }
   std::string decode_inner(std::string piece) const override {
     RegexMatcher matcher(pattern_);
-    return replace(matcher, piece);
+    return find_invalid_utf8(piece) ? piece : replace(matcher, piece);  // a part of a character stays
   }
 
  private:
@@ -126,25 +155,12 @@ class MetaspaceStep : public DecoderStep {
   void decode(std::vector<std::string>& pieces, Position position) const override {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       const bool dropped = i == 0 && prepended_ && position == Position::kStart;
-      pieces[i] = replace_all(pieces[i], dropped ? "" : " ");
+      pieces[i] = replace_all(pieces[i], replacement_, dropped ? "" : " ");
     }
   }
-  std::string decode_inner(std::string piece) const override { return replace_all(piece, " "); }
+  std::string decode_inner(std::string piece) const override { return replace_all(piece, replacement_, " "); }
 
  private:
-  std::string replace_all(const std::string& piece, std::string_view content) const {
-    std::string result;
-    for (std::size_t i = 0; i < piece.size();) {
-      if (piece.compare(i, replacement_.size(), replacement_) == 0) {
-        result += content;
-        i += replacement_.size();
-      } else {
-        result += piece[i++];
-      }
-    }
-    return result;
-  }
-
   std::string replacement_;
   bool prepended_;
 };
@@ -152,7 +168,11 @@ class MetaspaceStep : public DecoderStep {
 }  // namespace
 
 std::unique_ptr<DecoderStep> make_replace_step(Regex pattern, std::string content) {
-  return std::make_unique<ReplaceStep>(std::move(pattern), std::move(content));
+  return std::make_unique<PatternStep>(std::move(pattern), std::move(content));
+}
+
+std::unique_ptr<DecoderStep> make_literal_step(std::string found, std::string content) {
+  return std::make_unique<LiteralStep>(std::move(found), std::move(content));
 }
 
 std::unique_ptr<DecoderStep> make_byte_fallback_step() {

@@ -25,6 +25,7 @@ class DecoderStep {
 using Decoder = std::vector<std::unique_ptr<DecoderStep>>;
 
 std::unique_ptr<DecoderStep> make_replace_step(Regex pattern, std::string content);
+std::unique_ptr<DecoderStep> make_literal_step(std::string found, std::string content);
 // "<0x41>" to the byte 0x41. A run of such tokens that is not UTF-8 becomes a U+FFFD for each byte.
 std::unique_ptr<DecoderStep> make_byte_fallback_step();
 // Joins all pieces.

@@ -19,7 +19,7 @@ class PipelineTokenizer : public Tokenizer {
   explicit PipelineTokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
     size_ = parts_.vocabulary->size();
     for (const AddedToken& token : parts_.added_tokens) {
-      added_by_id_[token.id] = {&token, parts_.decoder ? token.content : pattern_of(token)};
+      added_by_id_[token.id] = {&token, pattern_of(token)};
       added_by_content_[token.content] = &token;
       size_ = std::max(size_, token.id + 1);
     }
@@ -50,7 +50,7 @@ class PipelineTokenizer : public Tokenizer {
     }
     if (!parts_.decoder) return lossy_utf8(join(pieces, ""));
     for (const auto& step : *parts_.decoder) step->decode(pieces, position);
-    return join(pieces, "");
+    return lossy_utf8(join(pieces, ""));
   }
 
   std::string token_bytes(std::int64_t id) const override {

@@ -154,7 +154,12 @@ void read_decoder_steps(const JsonView& component, Decoder& steps, bool& fused) 
   if (name == "Sequence") {
     for (const JsonView& part : component.at("decoders").elements()) read_decoder_steps(part, steps, fused);
   } else if (name == "Replace") {
-    steps.push_back(make_replace_step(read_pattern(component.at("pattern")), component.string("content")));
+    const JsonView pattern = component.at("pattern");
+    const std::string& content = component.string("content");
+    if (const auto text = pattern.find("String"))
+      steps.push_back(make_literal_step(text->as_string(), content));
+    else
+      steps.push_back(make_replace_step(read_pattern(pattern), content));
   } else if (name == "ByteFallback") {
     steps.push_back(make_byte_fallback_step());
   } else if (name == "Fuse") {

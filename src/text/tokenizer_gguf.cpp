@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -190,7 +191,7 @@ std::unique_ptr<Normalizer> make_space_normalizer(const TokenizerGguf& source) {
 
 Decoder make_space_decoder(const TokenizerGguf& source) {
   Decoder steps;
-  steps.push_back(make_replace_step(Regex::literal(kSpace, source.where), " "));
+  steps.push_back(make_literal_step(kSpace, " "));
   steps.push_back(make_byte_fallback_step());
   steps.push_back(make_fuse_step());
   if (source.add_space_prefix.value_or(true)) steps.push_back(make_strip_step(U' ', 1, 0, true));
@@ -204,6 +205,9 @@ void read_scored(const TokenizerGguf& source, TokenizerParts& parts) {
     fail(source, "tokenizer.ggml.scores",
          fmt::format("has {} entries for {} tokens", source.scores.size(), source.tokens.size()));
   }
+  if (!std::all_of(source.scores.begin(), source.scores.end(),
+                   [](double score) { return std::isfinite(score); }))
+    fail(source, "tokenizer.ggml.scores", "holds NaN or infinite values");
   CharacterFallback fallback;
   fallback.to_bytes = true;
   if (source.unknown_id) fallback.unknown = static_cast<std::int32_t>(*source.unknown_id);

@@ -171,5 +171,20 @@ TEST(TokenizerGguf, NamesTheKeyOfBrokenLists) {
   EXPECT_THAT(refusal(source), HasSubstr("\"tokenizer.ggml.tokens\": missing or empty"));
 }
 
+TEST(TokenizerGguf, ReadsSentencePieceModelsWithTheirScores) {
+  TokenizerGguf source = test::spm_keys("spm");
+  EXPECT_THAT(make_tokenizer(source)->automatic_prefix(), ElementsAre(1)) << "BOS unless the file says no";
+  EXPECT_TRUE(make_tokenizer(source)->is_special(0)) << "<unk>";
+  source.add_space_prefix.reset();
+  EXPECT_EQ(make_tokenizer(source)->fingerprint(), make_tokenizer(test::spm_keys("spm"))->fingerprint());
+  source.add_space_prefix = false;
+  EXPECT_NE(make_tokenizer(source)->fingerprint(), make_tokenizer(test::spm_keys("spm"))->fingerprint());
+  source.scores.pop_back();
+  EXPECT_THAT(refusal(source), HasSubstr("tokenizer.ggml.scores"));
+  source = test::spm_keys("spm");
+  source.unknown_id = 900000;
+  EXPECT_THAT(refusal(source), HasSubstr("tokenizer.ggml.unknown_token_id"));
+}
+
 }  // namespace
 }  // namespace emend

@@ -216,6 +216,36 @@ TEST(TokenizerJson, NamesTheFieldOfABadPreTokenizer) {
               HasSubstr("in front of ByteLevel"));
 }
 
+TEST(TokenizerJson, NamesTheFieldOfABadModelOnCharacters) {
+  const Json sound = Json::parse(test::read_fixture("llama2.json"));
+  const auto refused = [&](const char* pointer, const Json& value) {
+    Json document = sound;
+    document[Json::json_pointer(pointer)] = value;
+    return test::error_of(ErrorKind::kFormat, [&] { load(document); });
+  };
+  EXPECT_THAT(refused("/model/unk_token", "<none>"), HasSubstr("\"model.unk_token\""));
+  EXPECT_THAT(refused("/decoder", nullptr), HasSubstr("\"decoder\" must be an object"));
+  EXPECT_THAT(refused("/decoder/decoders/0/type", "CTC"), HasSubstr("\"decoder.decoders[0].type\""));
+  const Json metaspace = {{"type", "Metaspace"}, {"replacement", "ab"}};
+  EXPECT_THAT(refused("/pre_tokenizer", metaspace), HasSubstr("one character"));
+  const Json scheme = {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "often"}};
+  EXPECT_THAT(refused("/pre_tokenizer", scheme), HasSubstr("always, first, never"));
+}
+
+TEST(TokenizerJson, NamesTheFieldOfABadUnigramModel) {
+  const Json sound = Json::parse(test::read_fixture("unigram.json"));
+  const auto refused = [&](const char* pointer, const Json& value) {
+    Json document = sound;
+    document[Json::json_pointer(pointer)] = value;
+    return test::error_of(ErrorKind::kFormat, [&] { load(document); });
+  };
+  EXPECT_THAT(refused("/model/vocab/3", "x"), HasSubstr("entry 3"));
+  EXPECT_THAT(refused("/model/vocab/4", sound["model"]["vocab"][3]), HasSubstr("is there twice"));
+  EXPECT_THAT(refused("/model/vocab", Json::array()), HasSubstr("\"model.vocab\""));
+  EXPECT_THAT(refused("/model/unk_id", 100000), HasSubstr("\"model.unk_id\""));
+  EXPECT_THAT(refused("/pre_tokenizer", {{"type", "ByteLevel"}}), HasSubstr("\"model.type\""));
+}
+
 TEST(TokenizerJson, ABrokenFileNeverCrashes) {
   const std::string whole = minimal().dump();
   for (std::size_t cut = 0; cut < whole.size(); cut += 7) {
