@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
+#include "text/precompiled.h"
 #include "text/unicode.h"
 
 namespace emend::text {
@@ -175,6 +176,12 @@ void read_decoder_steps(const JsonView& component, Decoder& steps, bool& fused) 
   }
 }
 
+std::unique_ptr<Normalizer> read_precompiled(const JsonView& charsmap) {
+  std::optional<std::string> bytes = from_base64(charsmap.as_string());
+  if (!bytes) charsmap.refuse("a text in base64");
+  return make_precompiled(std::move(*bytes), where_is(charsmap));
+}
+
 }  // namespace
 
 std::unique_ptr<Normalizer> read_normalizer(const JsonView& component) {
@@ -197,7 +204,9 @@ std::unique_ptr<Normalizer> read_normalizer(const JsonView& component) {
   if (name == "Prepend") return make_prepend(component.string("prepend"));
   if (name == "Replace")
     return make_replace(read_pattern(component.at("pattern")), component.string("content"));
-  type.refuse("one of Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace");
+  if (name == "Precompiled") return read_precompiled(component.at("precompiled_charsmap"));
+  type.refuse(
+      "one of Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace, Precompiled");
 }
 
 bool has_byte_level(const JsonView& component) {

@@ -50,7 +50,7 @@ TEST_P(RecordedIds, HaveSpansInOrderInsideTheText) {
 INSTANTIATE_TEST_SUITE_P(All, RecordedIds,
                          testing::Values("gpt2", "llama3", "smollm", "qwen2", "prefix_space", "rewriting",
                                          "tekken", "falcon", "llama2", "mistral", "gemma", "unigram",
-                                         "unigram_bytes"),
+                                         "unigram_bytes", "t5"),
                          [](const auto& param) { return param.param; });
 
 class WithoutNormalizer : public RecordedIds {};
