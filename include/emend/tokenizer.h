@@ -1,5 +1,6 @@
-// Text to token ids with byte spans, and back. Byte-level BPE as in GPT-2, Llama 3 and SmolLM2, read from
-// tokenizer.json or from GGUF metadata. Ids equal those of the `tokenizers` package.
+// Text to token ids with byte spans, and back. Byte-level BPE as in GPT-2, Llama 3 and SmolLM2, BPE over
+// characters as in Llama 2, Mistral and Gemma, and unigram models, read from tokenizer.json or from GGUF
+// metadata. Ids equal those of the `tokenizers` package.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +30,13 @@ enum class SpecialTokens {
   kAuto,  // with what the tokenizer's own post-processor adds (Llama 3: BOS in front)
 };
 
+// Where a text stands in a row of tokens. Some tokenizers put a space in front of a text (Llama 2: "Hello" is
+// "\u2581Hello"); what continues a text must not get one.
+enum class Position {
+  kStart,        // it begins the row, but for ids such as BOS
+  kContinuation  // ids of other text come before it
+};
+
 // Immutable after loading; any thread may call any method.
 class Tokenizer {
  public:
@@ -38,11 +46,14 @@ class Tokenizer {
   // tokens that stand in the text are recognised. The spans are in order; pieces of one character share that
   // character's bytes as `tokenizers` has it only where its byte-level offsets do: here each token's span is
   // exactly the bytes that it stands for.
-  virtual Encoding encode(std::string_view text, SpecialTokens specials) const = 0;
+  virtual Encoding encode(std::string_view text, SpecialTokens specials,
+                          Position position = Position::kStart) const = 0;
 
-  // Bytes of the ids joined, invalid UTF-8 replaced by U+FFFD. Throws Error(kConfig) for an id outside the
-  // vocabulary.
-  virtual std::string decode(std::span<const std::int64_t> ids, bool skip_special) const = 0;
+  // Bytes of the ids joined, invalid UTF-8 replaced by U+FFFD. At the start of a text the space that
+  // encode() put there is left out, where the tokenizer's own decoder does so. Throws Error(kConfig) for an
+  // id outside the vocabulary.
+  virtual std::string decode(std::span<const std::int64_t> ids, bool skip_special,
+                             Position position = Position::kStart) const = 0;
 
   // The bytes that one token stands for (may be a part of a character).
   virtual std::string token_bytes(std::int64_t id) const = 0;
@@ -62,28 +73,41 @@ class Tokenizer {
   // The Jinja text of the model's chat template; empty when it has none.
   virtual const std::string& chat_template() const = 0;
 
+  // What should be known of how the files were read, in sentences: "... names no pre-tokenizer; ...".
+  virtual const std::vector<std::string>& warnings() const = 0;
+
   // Hex SHA-256 over all that ids depend on (vocabulary, merges, rules, added tokens).
   virtual const std::string& fingerprint() const = 0;
 };
 
-// What stands beside tokenizer.json in a checkpoint folder; each text may be empty when the file is absent.
+// The tokenizer's files of a checkpoint folder as text; each is empty when the file is absent. Either
+// tokenizer_json is needed, or vocab_json and merges_txt: what the slow tokenizers of GPT-2 and its kin
+// saved.
 struct TokenizerJson {
-  std::string tokenizer_json;         // required
-  std::string tokenizer_config_json;  // bos_token, eos_token, chat_template
-  std::string chat_template_jinja;    // wins over the one in tokenizer_config.json
-  std::string where;                  // path of tokenizer.json, for messages
+  std::string tokenizer_json = {};
+  std::string tokenizer_config_json = {};  // special and added tokens, chat_template
+  std::string chat_template_jinja = {};    // wins over the one in tokenizer_config.json
+  std::string where = {};                  // path of tokenizer.json (or of vocab.json), for messages
+  std::string special_tokens_map_json = {};
+  std::string added_tokens_json = {};
+  std::string vocab_json = {};  // read only where there is no tokenizer.json, with merges.txt
+  std::string merges_txt = {};
+  std::string model_type =
+      {};  // of config.json: tells the kind of tokenizer where tokenizer_config.json does not
 };
 
 // The tokenizer.ggml.* keys of a GGUF file as plain values.
 struct TokenizerGguf {
-  std::string model;  // "gpt2" is byte-level BPE; any other is refused by name
-  std::string
-      pre;  // "gpt-2", "llama-bpe", "smollm", ...; an unknown one is refused with the list of known ones
+  std::string model;  // "gpt2": byte-level BPE; "llama": BPE by scores; any other is refused by name
+  std::string pre;    // "gpt-2", "llama-bpe", "smollm", ...; empty is "default"; an unknown one is refused
   std::vector<std::string> tokens;
   std::vector<std::int64_t> token_type;
   std::vector<std::string> merges;
-  std::optional<std::int64_t> bos_id, eos_id;
+  std::vector<double> scores;  // one a token, for "llama"
+  std::optional<std::int64_t> bos_id, eos_id, unknown_id;
   std::optional<bool> add_bos;
+  std::optional<bool>
+      add_space_prefix;  // for "llama": a space in front of every text; true if it does not say
   std::string chat_template;
   std::string huggingface_json;  // a complete tokenizer.json, preferred when present
   std::string where;
@@ -98,6 +122,10 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerGguf& source);
 // if it has one, and the opening of the assistant's turn. Throws Error(kModel) when there is no template or
 // it is not ChatML, saying which kind it looks like.
 std::string render_chat(const Tokenizer& tokenizer, std::string_view user_message);
+
+// The ids of words that follow a text: those of " " + words as a continuation. There is no space before
+// scripts that are written without spaces between words: kana and CJK ideographs.
+std::vector<std::int64_t> encode_next_words(const Tokenizer& tokenizer, const std::string& words);
 
 // The last token that overlaps the bytes of `subject`; whether a token straddles its end is reported, since
 // BPE may merge across it (ROME's lookup token; Meng et al. 2022, section 3.1).

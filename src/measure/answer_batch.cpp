@@ -213,7 +213,7 @@ void AnswerBatch::generate(const Plan& plan, const at::Tensor& logits, const Row
                             rows, options_.draw, stop, overlays);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::size_t prompt = generating_[i];
-    const std::string text = model_.tokenizer().decode(texts[i], true);
+    const std::string text = model_.tokenizer().decode(texts[i], true, Position::kContinuation);
     Answers& record = record_of(prompt, answers);
     if (options_.draw.temperature > 0)
       record.texts.push_back(sheet_.prompt_text[prompt] + text);

@@ -91,6 +91,7 @@ struct TokenScores {
 };
 
 TokenScores score_rows(const at::Tensor& logits, const std::vector<std::int64_t>& targets) {
+  require_embedding_rows(targets, logits.size(1));
   const at::Tensor index = at::tensor(targets, at::kLong).to(logits.device()).unsqueeze(1);
   const at::Tensor nll =
       (at::logsumexp(logits, 1) - logits.gather(1, index).squeeze(1)).to(at::kDouble).cpu();

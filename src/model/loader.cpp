@@ -174,17 +174,24 @@ void fill(const at::Tensor& target, const TensorFile& file, const Assignment& fr
                             from.tensor->file.string(), from.tensor->name));
 }
 
-std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder) {
-  const fs::path file = folder / "tokenizer.json";
-  if (!fs::exists(file)) return nullptr;
+std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder, const std::string& model_type) {
   const auto text_of = [&](const char* name) {
     return fs::exists(folder / name) ? read_text_file(folder / name) : std::string();
   };
   TokenizerJson source;
-  source.tokenizer_json = read_text_file(file);
+  source.tokenizer_json = text_of("tokenizer.json");
+  source.where = (folder / "tokenizer.json").string();
+  if (source.tokenizer_json.empty()) {
+    source.vocab_json = text_of("vocab.json");
+    source.merges_txt = text_of("merges.txt");
+    source.where = (folder / "vocab.json").string();
+    if (source.vocab_json.empty()) return nullptr;
+  }
   source.tokenizer_config_json = text_of("tokenizer_config.json");
   source.chat_template_jinja = text_of("chat_template.jinja");
-  source.where = file.string();
+  source.special_tokens_map_json = text_of("special_tokens_map.json");
+  source.added_tokens_json = text_of("added_tokens.json");
+  source.model_type = model_type;
   return make_tokenizer(source);
 }
 
@@ -212,13 +219,26 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
   get("ggml.tokens", source.tokens);
   get("ggml.token_type", source.token_type);
   get("ggml.merges", source.merges);
+  get("ggml.scores", source.scores);
   get_optional("ggml.bos_token_id", source.bos_id);
   get_optional("ggml.eos_token_id", source.eos_id);
+  get_optional("ggml.unknown_token_id", source.unknown_id);
   get_optional("ggml.add_bos_token", source.add_bos);
+  get_optional("ggml.add_space_prefix", source.add_space_prefix);
   get("chat_template", source.chat_template);
   get("huggingface.json", source.huggingface_json);
   source.where = file.path().string();
   return make_tokenizer(source);
+}
+
+// What a user should know of a tokenizer that works.
+void note_tokenizer(const Tokenizer& tokenizer, std::int64_t embedding_rows, Progress& progress) {
+  for (const std::string& warning : tokenizer.warnings()) progress.note(warning);
+  if (tokenizer.size() > embedding_rows)
+    progress.note(
+        fmt::format("The tokenizer has {} ids, the model only {} embedding rows: texts with a token "
+                    "from {} on are refused.",
+                    tokenizer.size(), embedding_rows, embedding_rows));
 }
 
 }  // namespace
@@ -277,7 +297,9 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
     progress.update(++done, "");
   }
   progress.end();
-  model.tokenizer = gguf ? gguf_tokenizer(*file) : folder_tokenizer(folder);
+  model.tokenizer =
+      gguf ? gguf_tokenizer(*file) : folder_tokenizer(folder, values.text({"model_type", ""}, ""));
+  if (model.tokenizer) note_tokenizer(*model.tokenizer, model.config.vocab, progress);
   return model;
 }
 

@@ -58,6 +58,15 @@ at::TensorOptions tensor_options(const ModelOptions& options) {
   return at::TensorOptions().dtype(scalar_type(options.dtype)).device(devices.front());
 }
 
+std::string no_tokenizer_text(const std::filesystem::path& path) {
+  if (path.empty()) return "a model made in memory has no tokenizer; put tokenizer.json beside its weights";
+  if (path.extension() == ".gguf")
+    return path.string() +
+           " has no tokenizer: a GGUF file holds it in keys \"tokenizer.ggml.*\", which are missing; "
+           "convert the model again with its tokenizer";
+  return path.string() + " has no tokenizer; put tokenizer.json beside its weights";
+}
+
 void prepare_machine(int threads) {
   if (threads > 0) at::set_num_threads(threads);
   settle_vector_math();
@@ -197,9 +206,7 @@ at::TensorOptions Model::options() const {
 }
 
 const Tokenizer& Model::tokenizer() const {
-  if (!state_->tokenizer)
-    throw Error(ErrorKind::kModel, (state_->path.empty() ? "a model made in memory" : state_->path.string()) +
-                                       " has no tokenizer; put tokenizer.json beside its weights");
+  if (!state_->tokenizer) throw Error(ErrorKind::kModel, no_tokenizer_text(state_->path));
   return *state_->tokenizer;
 }
 

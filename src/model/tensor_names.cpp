@@ -36,7 +36,7 @@ std::string with_number(std::string pattern, const std::string& place, std::int6
 
 bool have_same_values(const TensorFile& file, const TensorInfo& a, const TensorInfo& b) {
   if (a.shape != b.shape) return false;
-  if (a.dtype_name == b.dtype_name) {
+  if (a.type == b.type) {
     const auto x = file.bytes(a), y = file.bytes(b);
     return std::equal(x.begin(), x.end(), y.begin(), y.end());
   }

@@ -99,7 +99,7 @@ std::string completion_text(const Tokenizer& tokenizer, const TokenIds& ids) {
   TokenIds known;
   std::copy_if(ids.begin(), ids.end(), std::back_inserter(known),
                [&](std::int64_t id) { return id < tokenizer.size(); });
-  return tokenizer.decode(known, true);
+  return tokenizer.decode(known, true, Position::kContinuation);
 }
 
 }  // namespace emend

@@ -98,10 +98,6 @@ ModelSummary summarize_model(const Model& model) {
 bool check_tokenizer(const Model& model) {
   if (!model.has_tokenizer()) return false;
   check_round_trip(model.tokenizer());
-  if (model.tokenizer().size() > model.config().vocab)
-    throw Error(ErrorKind::kModel,
-                fmt::format("{}: the tokenizer has {} ids, but the embedding only {} rows",
-                            model.path().string(), model.tokenizer().size(), model.config().vocab));
   return true;
 }
 

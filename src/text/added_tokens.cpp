@@ -22,6 +22,30 @@ bool begins_with_word(std::string_view text) {
 
 }  // namespace
 
+void AddedTokenList::add(AddedToken token) {
+  if (token.content.empty()) return;
+  if (AddedToken* known = find(token.content)) {
+    token.id = known->id;
+    *known = std::move(token);
+    return;
+  }
+  const auto in_vocabulary = vocabulary_.find(token.content);
+  token.id = in_vocabulary ? *in_vocabulary : next_id_;
+  next_id_ = std::max(next_id_, token.id + 1);
+  index_of_.emplace(token.content, tokens_.size());
+  tokens_.push_back(std::move(token));
+}
+
+AddedToken* AddedTokenList::find(std::string_view content) {
+  const auto found = index_of_.find(std::string(content));
+  return found == index_of_.end() ? nullptr : &tokens_[found->second];
+}
+
+bool AddedTokenList::holds_id(std::int64_t id) const {
+  return std::any_of(tokens_.begin(), tokens_.end(),
+                     [id](const AddedToken& token) { return token.id == id; });
+}
+
 AddedTokenMatcher::AddedTokenMatcher(const std::vector<std::pair<const AddedToken*, std::string>>& patterns)
     : nodes_(1) {
   for (const auto& [token, pattern] : patterns) {

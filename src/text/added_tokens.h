@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "emend/tokenizer.h"
+#include "text/vocabulary.h"
 
 namespace emend::text {
 
@@ -21,6 +23,30 @@ struct AddedToken {
   bool rstrip = false;       // and that behind it
   bool normalized = false;   // looked for in the normalised text, in normalised form
   bool special = false;      // decode may leave it out; no influence on matching
+};
+
+// Added tokens in the order of the files that name them. A token that the vocabulary holds keeps its id
+// there; any other gets the id behind the highest one, whatever id its file states (`tokenizers` does the
+// same).
+class AddedTokenList {
+ public:
+  // The vocabulary must outlive this.
+  explicit AddedTokenList(const Vocabulary& vocabulary)
+      : vocabulary_(vocabulary), next_id_(static_cast<std::int64_t>(vocabulary.count())) {}
+
+  // A content that stands here already keeps its id and takes the new flags. An empty content is left out.
+  void add(AddedToken token);
+
+  // nullptr if no token has this content.
+  AddedToken* find(std::string_view content);
+  bool holds_id(std::int64_t id) const;
+  std::vector<AddedToken> take() { return std::move(tokens_); }
+
+ private:
+  const Vocabulary& vocabulary_;
+  std::int64_t next_id_;
+  std::vector<AddedToken> tokens_;
+  std::unordered_map<std::string, std::size_t> index_of_;
 };
 
 // Finds tokens in a text: leftmost first, the longest of those that begin there. Immutable.

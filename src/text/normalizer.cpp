@@ -26,7 +26,7 @@ class UnicodeNormalizer : public Normalizer {
 
   // Works on units that do not interact with their neighbours: a character and the marks that follow it. A
   // unit that changes has each new byte stand for the whole unit.
-  AlignedText normalize(const AlignedText& source) const override {
+  AlignedText normalize(const AlignedText& source, Position) const override {
     const std::string_view text = source.text();
     if (is_stable(text)) return source;
     AlignedTextBuilder builder(source);
@@ -113,7 +113,7 @@ class UnicodeNormalizer : public Normalizer {
 // What each character becomes on its own.
 class CharacterNormalizer : public Normalizer {
  public:
-  AlignedText normalize(const AlignedText& source) const override {
+  AlignedText normalize(const AlignedText& source, Position) const override {
     const std::string_view text = source.text();
     AlignedTextBuilder builder(source);
     std::string mapped;
@@ -175,7 +175,7 @@ class Strip : public Normalizer {
  public:
   Strip(bool left, bool right) : left_(left), right_(right) {}
 
-  AlignedText normalize(const AlignedText& source) const override {
+  AlignedText normalize(const AlignedText& source, Position) const override {
     const std::string_view text = source.text();
     const std::size_t begin = left_ ? leading_white_space(text) : 0;
     const std::size_t end = right_ ? trailing_white_space(text) : text.size();
@@ -194,8 +194,8 @@ class Prepend : public Normalizer {
  public:
   explicit Prepend(std::string prefix) : prefix_(std::move(prefix)) {}
 
-  AlignedText normalize(const AlignedText& source) const override {
-    if (source.text().empty()) return source;
+  AlignedText normalize(const AlignedText& source, Position position) const override {
+    if (source.text().empty() || position == Position::kContinuation) return source;
     AlignedTextBuilder builder(source);
     builder.replace(prefix_, 0, 0);
     builder.keep(0, source.text().size());
@@ -212,7 +212,7 @@ class Replace : public Normalizer {
  public:
   Replace(Regex pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
-  AlignedText normalize(const AlignedText& source) const override {
+  AlignedText normalize(const AlignedText& source, Position) const override {
     RegexMatcher matcher(pattern_);
     const std::vector<ByteSpan>& matches = matcher.find_all(source.text());
     if (matches.empty()) return source;
@@ -241,9 +241,9 @@ class NormalizerSequence : public Normalizer {
  public:
   explicit NormalizerSequence(std::vector<std::unique_ptr<Normalizer>> parts) : parts_(std::move(parts)) {}
 
-  AlignedText normalize(const AlignedText& source) const override {
+  AlignedText normalize(const AlignedText& source, Position position) const override {
     AlignedText text = source;
-    for (const auto& part : parts_) text = part->normalize(text);
+    for (const auto& part : parts_) text = part->normalize(text, position);
     return text;
   }
 

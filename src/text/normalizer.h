@@ -15,7 +15,7 @@ namespace emend::text {
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  virtual AlignedText normalize(const AlignedText& text) const = 0;
+  virtual AlignedText normalize(const AlignedText& text, Position position = Position::kStart) const = 0;
   // All that the result depends on, for fingerprints: "NFC", "Replace(\" \",\"_\")".
   virtual std::string describe() const = 0;
 };
@@ -28,7 +28,7 @@ std::unique_ptr<Normalizer> make_lowercase();
 std::unique_ptr<Normalizer> make_strip_accents();
 // Without white space at the begin or the end.
 std::unique_ptr<Normalizer> make_strip(bool left, bool right);
-// `prefix` in front of every text that is not empty.
+// `prefix` in front of every text that is not empty, but for one that continues another.
 std::unique_ptr<Normalizer> make_prepend(std::string prefix);
 // `content`, taken literally, for every match.
 std::unique_ptr<Normalizer> make_replace(Regex pattern, std::string content);

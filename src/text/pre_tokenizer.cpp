@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "text/byte_alphabet.h"
 #include "text/unicode.h"
 
 namespace emend::text {
@@ -102,6 +103,11 @@ class Digits : public PreTokenizer {
   DigitRuns runs_;
 };
 
+// Whether the piece is the begin of a text that continues another.
+bool continues(const PreTokenized& state, const ByteSpan& piece) {
+  return state.place == Place::kContinuesText && piece.begin == 0;
+}
+
 class PrefixSpace : public PreTokenizer {
  public:
   void refine(PreTokenized& state) const override {
@@ -110,14 +116,101 @@ class PrefixSpace : public PreTokenizer {
     std::vector<ByteSpan> pieces;
     for (const ByteSpan& piece : state.pieces) {
       const std::size_t begin = builder.size();
-      if (text[piece.begin] != ' ') builder.replace(" ", piece.begin, piece.begin);
+      const bool prefixed = text[piece.begin] != ' ' && !continues(state, piece);
+      if (prefixed) builder.replace(" ", piece.begin, piece.begin);
       builder.keep(piece.begin, piece.end);
       pieces.push_back({begin, builder.size()});
     }
-    state = {builder.finish(), std::move(pieces)};
+    state.text = builder.finish();
+    state.pieces = std::move(pieces);
   }
 
   std::string describe() const override { return "PrefixSpace"; }
+};
+
+class MetaspaceStep : public PreTokenizer {
+ public:
+  explicit MetaspaceStep(const Metaspace& options) : options_(options) {
+    append_utf8(replacement_, options.replacement);
+  }
+
+  void refine(PreTokenized& state) const override {
+    AlignedTextBuilder builder(state.text);
+    std::vector<ByteSpan> pieces;
+    for (const ByteSpan& piece : state.pieces) {
+      const std::size_t begin = builder.size();
+      if (is_prefixed(state, piece)) builder.replace(replacement_, piece.begin, piece.begin);
+      write_piece(state.text.text(), piece, begin, builder, pieces);
+    }
+    state.text = builder.finish();
+    state.pieces = std::move(pieces);
+  }
+
+  std::string describe() const override {
+    return fmt::format("Metaspace({},{}{})", replacement_, static_cast<int>(options_.prepend),
+                       options_.split ? ",split" : "");
+  }
+
+ private:
+  bool is_prefixed(const PreTokenized& state, const ByteSpan& piece) const {
+    const std::string_view text = state.text.text().substr(piece.begin, piece.end - piece.begin);
+    if (text.starts_with(' ') || text.starts_with(replacement_)) return false;
+    if (options_.prepend == PrependScheme::kNever || continues(state, piece)) return false;
+    return options_.prepend == PrependScheme::kAlways ||
+           (state.place == Place::kBeginsText && piece.begin == 0);
+  }
+
+  // The piece with its spaces replaced, cut in front of every replacement where that is asked for.
+  void write_piece(std::string_view text, const ByteSpan& piece, std::size_t begin,
+                   AlignedTextBuilder& builder, std::vector<ByteSpan>& pieces) const {
+    for (std::size_t i = piece.begin; i < piece.end;) {
+      const bool space = text[i] == ' ';
+      const bool marked = space || text.substr(i, piece.end - i).starts_with(replacement_);
+      if (options_.split && marked && builder.size() > begin) {
+        pieces.push_back({begin, builder.size()});
+        begin = builder.size();
+      }
+      const std::size_t length = code_point_at(text, i).length;
+      if (space)
+        builder.replace(replacement_, i, i + 1);
+      else
+        builder.keep(i, i + length);
+      i += length;
+    }
+    pieces.push_back({begin, builder.size()});
+  }
+
+  Metaspace options_;
+  std::string replacement_;
+};
+
+class SpelledSteps : public PreTokenizer {
+ public:
+  explicit SpelledSteps(std::unique_ptr<PreTokenizer> steps) : steps_(std::move(steps)) {}
+
+  void refine(PreTokenized& state) const override {
+    const std::string_view text = state.text.text();
+    std::vector<std::size_t> spelled_at(text.size() + 1), byte_at;
+    std::string spelled;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      spelled_at[i] = spelled.size();
+      spelled += spelling_of_bytes(text.substr(i, 1));
+      byte_at.resize(spelled.size(), i);
+    }
+    spelled_at[text.size()] = spelled.size();
+    byte_at.push_back(text.size());
+    PreTokenized inner{AlignedText(spelled), state.pieces, state.place};
+    for (ByteSpan& piece : inner.pieces) piece = {spelled_at[piece.begin], spelled_at[piece.end]};
+    steps_->refine(inner);
+    state.pieces.clear();
+    for (const ByteSpan& piece : inner.pieces)
+      state.pieces.push_back({byte_at[piece.begin], byte_at[piece.end]});
+  }
+
+  std::string describe() const override { return "Spelled[" + steps_->describe() + "]"; }
+
+ private:
+  std::unique_ptr<PreTokenizer> steps_;
 };
 
 class PreTokenizerSequence : public PreTokenizer {
@@ -215,6 +308,14 @@ std::unique_ptr<PreTokenizer> make_digits(DigitRuns runs) {
 
 std::unique_ptr<PreTokenizer> make_prefix_space() {
   return std::make_unique<PrefixSpace>();
+}
+
+std::unique_ptr<PreTokenizer> make_metaspace(const Metaspace& options) {
+  return std::make_unique<MetaspaceStep>(options);
+}
+
+std::unique_ptr<PreTokenizer> make_spelled_steps(std::unique_ptr<PreTokenizer> steps) {
+  return std::make_unique<SpelledSteps>(std::move(steps));
 }
 
 std::unique_ptr<PreTokenizer> make_pre_tokenizer_sequence(std::vector<std::unique_ptr<PreTokenizer>> parts) {

@@ -6,54 +6,66 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 #include <utility>
 
 #include "base/nearest.h"
 #include "base/strings.h"
 #include "emend/error.h"
-#include "text/byte_level_tokenizer.h"
+#include "text/bpe.h"
+#include "text/pipeline_tokenizer.h"
 #include "text/tokenizer_json.h"
 
 namespace emend {
 namespace text {
 namespace {
 
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kTekkenPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-enum class DigitRule { kNone, kEachAlone };
 enum class NormalForm { kAsIs, kNfc };
 
+// Instead of a pattern: each number alone. (As a pattern it would be \p{N}; the tokenizer.json files of these
+// models have the component Digits.)
+constexpr std::string_view kEachDigit = "Digits";
+
+// The models' own tokenizer.json where it is known, else the patterns of llama.cpp (ggml-org/llama.cpp:
+// src/llama-vocab.cpp). Each pattern cuts the pieces of the one before it; an empty one is none.
 struct PreRule {
   std::string_view name;
-  std::string_view pattern;
-  DigitRule digits = DigitRule::kNone;  // before the pattern
+  std::array<std::string_view, 4> patterns;
   NormalForm form = NormalForm::kAsIs;
   WholePieces whole_pieces = WholePieces::kMerge;
   bool add_bos = false;  // where the file does not say
 };
 
+constexpr auto kWhole = WholePieces::kTakeAsToken;
+
 constexpr std::array kPreRules = std::to_array<PreRule>({
-    {"gpt-2", kGpt2Pattern},
-    {"phi-2", kGpt2Pattern},
-    {"olmo", kGpt2Pattern, DigitRule::kNone, NormalForm::kNfc},
-    {"smollm", kGpt2Pattern, DigitRule::kEachAlone},
-    {"starcoder", kGpt2Pattern, DigitRule::kEachAlone},
-    {"refact", kGpt2Pattern, DigitRule::kEachAlone},
-    {"llama-bpe", kLlama3Pattern, DigitRule::kNone, NormalForm::kAsIs, WholePieces::kTakeAsToken, true},
-    {"llama3", kLlama3Pattern, DigitRule::kNone, NormalForm::kAsIs, WholePieces::kTakeAsToken, true},
-    {"llama-v3", kLlama3Pattern, DigitRule::kNone, NormalForm::kAsIs, WholePieces::kTakeAsToken, true},
-    {"qwen2", kQwen2Pattern, DigitRule::kNone, NormalForm::kNfc},
-    {"deepseek-r1-qwen", kQwen2Pattern, DigitRule::kNone, NormalForm::kNfc},
-    {"tekken", kTekkenPattern, DigitRule::kNone, NormalForm::kAsIs, WholePieces::kTakeAsToken, true},
+    {"gpt-2", {kGpt2Pattern}},
+    {"phi-2", {kGpt2Pattern}},
+    {"mpt", {kGpt2Pattern}},
+    {"olmo", {kGpt2Pattern}, NormalForm::kNfc},  // GPT-NeoX and OLMo
+    {"smollm", {kEachDigit, kGpt2Pattern}},
+    {"starcoder", {kEachDigit, kGpt2Pattern}},  // StarCoder 2
+    {"refact", {kEachDigit, kGpt2Pattern}},     // Granite
+    {"codeshell", {kEachDigit, kGpt2Pattern}},
+    {"llama-bpe", {kLlama3Pattern}, NormalForm::kAsIs, kWhole, true},
+    {"llama3", {kLlama3Pattern}, NormalForm::kAsIs, kWhole, true},
+    {"llama-v3", {kLlama3Pattern}, NormalForm::kAsIs, kWhole, true},
+    {"falcon3", {kLlama3Pattern}, NormalForm::kAsIs, kWhole, true},
+    {"falcon-h1", {kLlama3Pattern}, NormalForm::kAsIs, kWhole, true},
+    {"dbrx", {kLlama3Pattern}},       // OLMo 2, Phi-4 and others with the vocabulary of GPT-4
+    {"smaug-bpe", {kLlama3Pattern}},  // SmolLM3
+    {"gpt-4o", {kGpt4oPattern}},      // Phi-4-mini
+    {"qwen2", {kQwen2Pattern}, NormalForm::kNfc},
+    {"deepseek-r1-qwen", {kQwen2Pattern}, NormalForm::kNfc},
+    {"stablelm2", {kQwen2Pattern}},
+    {"tekken", {kTekkenPattern}, NormalForm::kAsIs, kWhole, true},
+    {"falcon", {R"([\p{P}$+<=>^~|`]+)", kGpt2Pattern, "[0-9][0-9][0-9]"}},
+    {"default", {R"([\p{P}$+<=>^~|]+)", kGpt2Pattern, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
 });
 
 // Values of tokenizer.ggml.token_type.
+constexpr std::int64_t kUnknown = 2;
 constexpr std::int64_t kControl = 3;
 constexpr std::int64_t kUserDefined = 4;
 
@@ -62,35 +74,48 @@ constexpr std::int64_t kUserDefined = 4;
 }
 
 const PreRule& find_rule(const TokenizerGguf& source) {
+  const std::string_view wanted = source.pre.empty() ? "default" : std::string_view(source.pre);
   std::vector<std::string> names;
   for (const PreRule& rule : kPreRules) {
-    if (rule.name == source.pre) return rule;
+    if (rule.name == wanted) return rule;
     names.emplace_back(rule.name);
   }
-  const std::string found = source.pre.empty() ? "is missing" : quote(source.pre) + " is not supported";
-  fail(source, "tokenizer.ggml.pre", fmt::format("the pre-tokenizer {}; known: {}", found, join(names)));
+  fail(source, "tokenizer.ggml.pre",
+       fmt::format("the pre-tokenizer {} is not supported; known: {}", quote(source.pre), join(names)));
 }
 
 std::unique_ptr<PreTokenizer> make_pre_tokenizer(const PreRule& rule) {
   std::vector<std::unique_ptr<PreTokenizer>> steps;
-  if (rule.digits == DigitRule::kEachAlone) steps.push_back(make_digits(DigitRuns::kEachDigit));
-  Regex regex(std::string(rule.pattern), "pre-tokenizer " + std::string(rule.name));
-  steps.push_back(make_split(std::move(regex), SplitBehavior::kIsolated, SplitOn::kMatches));
+  for (const std::string_view pattern : rule.patterns) {
+    if (pattern.empty()) break;
+    if (pattern == kEachDigit) {
+      steps.push_back(make_digits(DigitRuns::kEachDigit));
+      continue;
+    }
+    Regex regex(std::string(pattern), "pre-tokenizer " + std::string(rule.name));
+    steps.push_back(make_split(std::move(regex), SplitBehavior::kIsolated, SplitOn::kMatches));
+  }
   return make_pre_tokenizer_sequence(std::move(steps));
 }
 
+// What is found in a text as it stands. Only SentencePiece has a token of the type "unknown".
 bool is_added(const TokenizerGguf& source, std::size_t id) {
   if (source.token_type.empty()) return false;
-  return source.token_type[id] == kControl || source.token_type[id] == kUserDefined;
+  const std::int64_t type = source.token_type[id];
+  return type == kControl || type == kUserDefined || type == kUnknown;
 }
 
-void read_tokens(const TokenizerGguf& source, TokenizerParts& parts) {
+void check_tokens(const TokenizerGguf& source) {
   if (source.tokens.empty()) fail(source, "tokenizer.ggml.tokens", "missing or empty");
   if (!source.token_type.empty() && source.token_type.size() != source.tokens.size()) {
     fail(source, "tokenizer.ggml.token_type",
          fmt::format("has {} entries for {} tokens", source.token_type.size(), source.tokens.size()));
   }
-  parts.vocabulary = std::make_unique<Vocabulary>(source.tokens.size());
+}
+
+void read_tokens(const TokenizerGguf& source, Spelling spelling, TokenizerParts& parts) {
+  check_tokens(source);
+  parts.vocabulary = std::make_unique<Vocabulary>(source.tokens.size(), spelling);
   for (std::size_t id = 0; id < source.tokens.size(); ++id) {
     if (is_added(source, id)) continue;
     if (!parts.vocabulary->add(static_cast<std::int64_t>(id), source.tokens[id])) {
@@ -106,29 +131,31 @@ void read_tokens(const TokenizerGguf& source, TokenizerParts& parts) {
     AddedToken token;
     token.id = static_cast<std::int64_t>(id);
     token.content = source.tokens[id];
-    token.special = source.token_type[id] == kControl;
+    token.special = source.token_type[id] != kUserDefined;
     parts.added_tokens.push_back(std::move(token));
   }
 }
 
-void read_merges(const TokenizerGguf& source, TokenizerParts& parts) {
+std::vector<Merge> read_merges(const TokenizerGguf& source, const Vocabulary& vocabulary) {
   if (source.merges.empty()) fail(source, "tokenizer.ggml.merges", "missing or empty");
-  parts.merges.reserve(source.merges.size());
+  std::vector<Merge> merges;
+  merges.reserve(source.merges.size());
   for (const std::string& merge : source.merges) {
     const std::size_t space = merge.find(' ', 1);
     const auto refuse = [&](const std::string& why) {
       fail(source, "tokenizer.ggml.merges",
-           fmt::format("merge {}, {}, {}", parts.merges.size(), quote(merge, 60), why));
+           fmt::format("merge {}, {}, {}", merges.size(), quote(merge, 60), why));
     };
     if (space == std::string::npos) refuse("must be two tokens with a space between");
     const std::string left = merge.substr(0, space), right = merge.substr(space + 1);
     const auto id_of = [&](const std::string& token) {
-      const auto id = parts.vocabulary->find(token);
+      const auto id = vocabulary.find(token);
       if (!id) refuse(fmt::format("needs {}, which is not in the vocabulary", quote(token, 60)));
       return *id;
     };
-    parts.merges.push_back({id_of(left), id_of(right), id_of(left + right)});
+    merges.push_back({id_of(left), id_of(right), id_of(left + right)});
   }
+  return merges;
 }
 
 void check_id(const TokenizerGguf& source, std::string_view key, std::optional<std::int64_t> id) {
@@ -138,25 +165,81 @@ void check_id(const TokenizerGguf& source, std::string_view key, std::optional<s
   }
 }
 
+void read_byte_level(const TokenizerGguf& source, const PreRule& rule, TokenizerParts& parts) {
+  read_tokens(source, Spelling::kByteAlphabet, parts);
+  parts.model =
+      std::make_unique<Bpe>(*parts.vocabulary, read_merges(source, *parts.vocabulary), rule.whole_pieces);
+  if (rule.form == NormalForm::kNfc) parts.normalizer = make_unicode_normalizer(UnicodeForm::kNfc);
+  parts.pre_tokenizer = make_pre_tokenizer(rule);
+  if (source.pre.empty())
+    parts.warnings.push_back(
+        source.where +
+        ": \"tokenizer.ggml.pre\" is missing; texts are cut by the default rule, as "
+        "llama.cpp does. Ids differ from those of a model that was trained with another");
+}
+
+// The space of SentencePiece.
+constexpr const char* kSpace = "\u2581";
+
+// Spaces to kSpace, after one in front of every text where the file says so.
+std::unique_ptr<Normalizer> make_space_normalizer(const TokenizerGguf& source) {
+  std::vector<std::unique_ptr<Normalizer>> steps;
+  if (source.add_space_prefix.value_or(true)) steps.push_back(make_prepend(kSpace));
+  steps.push_back(make_replace(Regex::literal(" ", source.where), kSpace));
+  return make_normalizer_sequence(std::move(steps));
+}
+
+Decoder make_space_decoder(const TokenizerGguf& source) {
+  Decoder steps;
+  steps.push_back(make_literal_step(kSpace, " "));
+  steps.push_back(make_byte_fallback_step());
+  steps.push_back(make_fuse_step());
+  if (source.add_space_prefix.value_or(true)) steps.push_back(make_strip_step(U' ', 1, 0, true));
+  return steps;
+}
+
+// SentencePiece's BPE: Llama 2, Mistral, Gemma.
+void read_scored(const TokenizerGguf& source, TokenizerParts& parts) {
+  read_tokens(source, Spelling::kPlain, parts);
+  if (source.scores.size() != source.tokens.size()) {
+    fail(source, "tokenizer.ggml.scores",
+         fmt::format("has {} entries for {} tokens", source.scores.size(), source.tokens.size()));
+  }
+  if (!std::all_of(source.scores.begin(), source.scores.end(),
+                   [](double score) { return std::isfinite(score); }))
+    fail(source, "tokenizer.ggml.scores", "holds NaN or infinite values");
+  CharacterFallback fallback;
+  fallback.to_bytes = true;
+  if (source.unknown_id) fallback.unknown = static_cast<std::int32_t>(*source.unknown_id);
+  parts.model = std::make_unique<ScoredBpe>(*parts.vocabulary, source.scores, fallback);
+  parts.normalizer = make_space_normalizer(source);
+  parts.decoder = make_space_decoder(source);
+}
+
 TokenizerParts read_tokenizer_gguf(const TokenizerGguf& source) {
-  if (source.model != "gpt2") {
+  const bool scored = source.model == "llama";
+  if (source.model != "gpt2" && !scored) {
     const std::string found = source.model.empty()
                                   ? "missing"
                                   : fmt::format("the tokenizer {} is not supported", quote(source.model));
-    fail(source, "tokenizer.ggml.model", found + "; known: gpt2 (byte-level BPE)");
+    fail(source, "tokenizer.ggml.model",
+         found + "; known: gpt2 (byte-level BPE) and llama (SentencePiece's BPE)");
   }
-  const PreRule& rule = find_rule(source);
-  TokenizerParts parts;
-  read_tokens(source, parts);
-  read_merges(source, parts);
   check_id(source, "tokenizer.ggml.bos_token_id", source.bos_id);
   check_id(source, "tokenizer.ggml.eos_token_id", source.eos_id);
-  parts.whole_pieces = rule.whole_pieces;
-  if (rule.form == NormalForm::kNfc) parts.normalizer = make_unicode_normalizer(UnicodeForm::kNfc);
-  parts.pre_tokenizer = make_pre_tokenizer(rule);
+  check_id(source, "tokenizer.ggml.unknown_token_id", source.unknown_id);
+  TokenizerParts parts;
+  bool add_bos = scored;
+  if (scored) {
+    read_scored(source, parts);
+  } else {
+    const PreRule& rule = find_rule(source);
+    read_byte_level(source, rule, parts);
+    add_bos = rule.add_bos;
+  }
   parts.bos = source.bos_id;
   parts.eos = source.eos_id;
-  if (source.add_bos.value_or(rule.add_bos)) {
+  if (source.add_bos.value_or(add_bos)) {
     if (!source.bos_id) fail(source, "tokenizer.ggml.bos_token_id", "missing, though texts begin with it");
     parts.automatic.prefix = {*source.bos_id};
   }
@@ -181,8 +264,8 @@ TokenizerParts read_carried_json(const TokenizerGguf& source) {
 
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerGguf& source) {
   const bool has_json = !source.huggingface_json.empty();
-  return text::make_byte_level_tokenizer(has_json ? text::read_carried_json(source)
-                                                  : text::read_tokenizer_gguf(source));
+  return text::make_pipeline_tokenizer(has_json ? text::read_carried_json(source)
+                                                : text::read_tokenizer_gguf(source));
 }
 
 }  // namespace emend

@@ -9,8 +9,15 @@
 
 namespace emend::text {
 
-Vocabulary::Vocabulary(std::size_t expected_tokens) : slots_(std::bit_ceil(2 * expected_tokens + 16), -1) {
+Vocabulary::Vocabulary(std::size_t expected_tokens, Spelling spelling)
+    : spelling_(spelling), slots_(std::bit_ceil(2 * expected_tokens + 16), -1) {
   tokens_.reserve(expected_tokens);
+}
+
+Vocabulary::Token Vocabulary::read_spelling(std::string_view spelling) const {
+  if (spelling_ == Spelling::kPlain) return {std::string(spelling), Kind::kBytes};
+  std::optional<std::string> bytes = bytes_of_spelling(spelling);
+  return bytes ? Token{std::move(*bytes), Kind::kBytes} : Token{std::string(spelling), Kind::kVerbatim};
 }
 
 std::size_t Vocabulary::slot_of(std::string_view bytes, Kind kind) const {
@@ -36,11 +43,9 @@ void Vocabulary::grow() {
 
 bool Vocabulary::add(std::int64_t id, std::string_view spelling) {
   if (contains(id)) return false;
-  std::optional<std::string> bytes = bytes_of_spelling(spelling);
-  const Kind kind = bytes ? Kind::kBytes : Kind::kVerbatim;
-  Token token{bytes ? std::move(*bytes) : std::string(spelling), kind};
+  Token token = read_spelling(spelling);
   if (2 * (count_ + 1) > slots_.size()) grow();
-  const std::size_t slot = slot_of(token.bytes, kind);
+  const std::size_t slot = slot_of(token.bytes, token.kind);
   if (slots_[slot] >= 0) return false;
   if (id >= size()) tokens_.resize(static_cast<std::size_t>(id) + 1);
   tokens_[static_cast<std::size_t>(id)] = std::move(token);
@@ -55,8 +60,8 @@ std::optional<std::int32_t> Vocabulary::look_up(std::string_view bytes, Kind kin
 }
 
 std::optional<std::int32_t> Vocabulary::find(std::string_view spelling) const {
-  const std::optional<std::string> bytes = bytes_of_spelling(spelling);
-  return bytes ? look_up(*bytes, Kind::kBytes) : look_up(spelling, Kind::kVerbatim);
+  const Token token = read_spelling(spelling);
+  return look_up(token.bytes, token.kind);
 }
 
 std::optional<std::int32_t> Vocabulary::find_bytes(std::string_view bytes) const {
@@ -69,7 +74,8 @@ bool Vocabulary::contains(std::int64_t id) const {
 
 std::string Vocabulary::spelling(std::int64_t id) const {
   const Token& token = tokens_[static_cast<std::size_t>(id)];
-  return token.kind == Kind::kBytes ? spelling_of_bytes(token.bytes) : token.bytes;
+  const bool spelled = token.kind == Kind::kBytes && spelling_ == Spelling::kByteAlphabet;
+  return spelled ? spelling_of_bytes(token.bytes) : token.bytes;
 }
 
 }  // namespace emend::text

@@ -10,15 +10,21 @@
 
 namespace emend::text {
 
+// How a file writes a token's bytes.
+enum class Spelling {
+  kByteAlphabet,  // byte-level BPE: "\u0120the" (byte_alphabet.h)
+  kPlain          // the text itself: "\u2581the", as the model sees it after normalisation
+};
+
 // Immutable after the last add().
 class Vocabulary {
  public:
-  explicit Vocabulary(std::size_t expected_tokens);
+  explicit Vocabulary(std::size_t expected_tokens, Spelling spelling = Spelling::kByteAlphabet);
 
   // Both the id and the spelling must be new: false (and no change) otherwise. `id` >= 0.
   bool add(std::int64_t id, std::string_view spelling);
 
-  // By spelling: in the byte alphabet as in the file ("Ġthe"), or with characters outside it.
+  // By spelling: as in the file ("Ġthe"), or with characters outside the byte alphabet.
   std::optional<std::int32_t> find(std::string_view spelling) const;
   // By bytes (" the"); finds no token that is spelled with characters outside the byte alphabet.
   std::optional<std::int32_t> find_bytes(std::string_view bytes) const;
@@ -39,10 +45,13 @@ class Vocabulary {
     Kind kind = Kind::kHole;
   };
   // Open addressing over ids; the slot that holds the token, or the empty one where it would go.
+  // Bytes and kind of a spelling; the kind is never kHole.
+  Token read_spelling(std::string_view spelling) const;
   std::size_t slot_of(std::string_view bytes, Kind kind) const;
   std::optional<std::int32_t> look_up(std::string_view bytes, Kind kind) const;
   void grow();
 
+  Spelling spelling_;
   std::vector<Token> tokens_;
   std::vector<std::int32_t> slots_;  // -1: empty; the size is a power of two
   std::size_t count_ = 0;

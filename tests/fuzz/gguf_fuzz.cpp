@@ -28,6 +28,8 @@ void read_input(std::string_view input) {
   source.tokens = value_of<std::vector<std::string>>(*file, "tokens");
   source.token_type = value_of<std::vector<std::int64_t>>(*file, "token_type");
   source.merges = value_of<std::vector<std::string>>(*file, "merges");
+  source.scores = value_of<std::vector<double>>(*file, "scores");
+  source.add_space_prefix = value_of<bool>(*file, "add_space_prefix");
   source.bos_id = value_of<std::int64_t>(*file, "bos_token_id");
   source.add_bos = value_of<bool>(*file, "add_bos_token");
   source.where = "input";

@@ -30,6 +30,13 @@ at::Tensor gap(const Model& model, const std::string& checkpoint) {
   return (test::plain_logits(model, ids) - wanted).abs();
 }
 
+TEST(GgufModel, WithoutATokenizerDoesNotSendTheUserToTokenizerJson) {
+  const Model model = load(test::llama_as_gguf("llama_gqa_tied", GgufType::kF32).bytes());
+  const std::string message = test::error_of(ErrorKind::kModel, [&] { model.tokenizer(); });
+  EXPECT_THAT(message, testing::HasSubstr("tokenizer.ggml"));
+  EXPECT_THAT(message, testing::Not(testing::HasSubstr("tokenizer.json")));
+}
+
 TEST(GgufModel, LlamaInF32HasTheCheckpointsLogits) {
   for (const std::string checkpoint : {"llama_gqa_tied", "llama_head_dim", "llama_biases"})
     EXPECT_LE(

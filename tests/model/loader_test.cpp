@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/expect_error.h"
+#include "emend/generate.h"
 #include "emend/model.h"
 #include "support/checkpoint_copy.h"
 #include "support/tiny_models.h"

@@ -65,16 +65,16 @@ TEST(Bpe, EqualsTheDefinitionOnRandomVocabularies) {
   for (int round = 0; round < 30; ++round) {
     const RandomModel model(random, 60);
     const Bpe bpe(model.vocabulary, model.merges, WholePieces::kMerge);
-    Bpe::Buffers buffers;
+    TokenBuffers buffers;
     for (int i = 0; i < 100; ++i) {
       std::string piece;
       for (std::size_t length = 1 + random() % 50; length > 0; --length)
         piece += static_cast<char>('a' + random() % 4);
-      std::vector<Bpe::PieceToken> tokens;
+      std::vector<PieceToken> tokens;
       bpe.encode(piece, buffers, tokens);
       std::vector<std::int32_t> ids;
       std::size_t at = 0;
-      for (const Bpe::PieceToken& token : tokens) {
+      for (const PieceToken& token : tokens) {
         ids.push_back(token.id);
         EXPECT_EQ(token.begin, at);
         at = token.end;
@@ -90,8 +90,8 @@ TEST(Bpe, TakesAWholePieceAsTokenOnlyWhenAsked) {
   vocabulary.add(0, "a");
   vocabulary.add(1, "b");
   vocabulary.add(2, "ba");
-  Bpe::Buffers buffers;
-  std::vector<Bpe::PieceToken> merged, whole;
+  TokenBuffers buffers;
+  std::vector<PieceToken> merged, whole;
   Bpe(vocabulary, {}, WholePieces::kMerge).encode("ba", buffers, merged);
   Bpe(vocabulary, {}, WholePieces::kTakeAsToken).encode("ba", buffers, whole);
   EXPECT_EQ(merged.size(), 2u);
@@ -107,8 +107,8 @@ TEST(Bpe, ARepeatedPairHasItsLastRank) {
     vocabulary.add(id, spelling);
   }
   const Bpe bpe(vocabulary, {{0, 1, 3}, {1, 2, 4}, {0, 1, 3}}, WholePieces::kMerge);
-  Bpe::Buffers buffers;
-  std::vector<Bpe::PieceToken> tokens;
+  TokenBuffers buffers;
+  std::vector<PieceToken> tokens;
   bpe.encode("abc", buffers, tokens);
   ASSERT_EQ(tokens.size(), 2u);
   EXPECT_EQ(tokens[0].id, 0);
@@ -120,8 +120,8 @@ TEST(Bpe, LeavesOutBytesThatAreNoTokens) {
   vocabulary.add(0, "a");
   const Bpe bpe(vocabulary, {}, WholePieces::kMerge);
   EXPECT_EQ(bpe.missing_bytes().size(), 255u);
-  Bpe::Buffers buffers;
-  std::vector<Bpe::PieceToken> tokens;
+  TokenBuffers buffers;
+  std::vector<PieceToken> tokens;
   bpe.encode("xax", buffers, tokens);
   ASSERT_EQ(tokens.size(), 1u);
   EXPECT_EQ(tokens[0].begin, 1u);
@@ -135,8 +135,8 @@ TEST(Bpe, EncodesAPieceOfAMillionBytes) {
   vocabulary.add(1, "aa");
   vocabulary.add(2, "aaaa");
   const Bpe bpe(vocabulary, {{0, 0, 1}, {1, 1, 2}}, WholePieces::kMerge);
-  Bpe::Buffers buffers;
-  std::vector<Bpe::PieceToken> tokens;
+  TokenBuffers buffers;
+  std::vector<PieceToken> tokens;
   bpe.encode(std::string(1'000'003, 'a'), buffers, tokens);
   EXPECT_EQ(tokens.size(), 250'002u);
 }

@@ -47,7 +47,23 @@ std::vector<RecordedText> read_records(const std::string& name) {
   return result;
 }
 
+TokenizerGguf spm_keys(const std::string& name) {
+  const Json document = Json::parse(read_fixture(name + ".json"));
+  TokenizerGguf source;
+  source.model = "llama";
+  source.tokens = document.at("tokens").get<std::vector<std::string>>();
+  source.scores = document.at("scores").get<std::vector<double>>();
+  source.token_type = document.at("types").get<std::vector<std::int64_t>>();
+  source.add_space_prefix = document.at("add_space_prefix").get<bool>();
+  source.unknown_id = 0;
+  source.bos_id = 1;
+  source.eos_id = 2;
+  source.where = "spm.gguf";
+  return source;
+}
+
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& name) {
+  if (name.starts_with("spm")) return make_tokenizer(spm_keys(name));
   TokenizerJson source;
   source.tokenizer_json = read_fixture(name + ".json");
   source.where = name + ".json";

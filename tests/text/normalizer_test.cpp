@@ -1,9 +1,12 @@
 #include "text/normalizer.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
 
+#include "base/expect_error.h"
+#include "text/precompiled.h"
 #include "text/unicode.h"
 #include "utf8proc.h"
 
@@ -84,6 +87,35 @@ TEST(Normalizer, SequenceRunsInOrder) {
   const auto sequence = make_normalizer_sequence(std::move(parts));
   EXPECT_EQ(normalized(sequence, "Aa"), "ba");
   EXPECT_EQ(sequence->describe(), "[Replace(\"A\",\"B\"),Lowercase]");
+}
+
+TEST(Normalizer, ReadsBase64) {
+  EXPECT_EQ(from_base64("QUJD"), "ABC");
+  EXPECT_EQ(from_base64("QUI="), "AB");
+  EXPECT_EQ(from_base64("/+8="), "\xFF\xEF");
+  EXPECT_FALSE(from_base64("QU I="));
+}
+
+TEST(Normalizer, RefusesABrokenTableOfCharacters) {
+  const auto refusal = [](const std::string& bytes) {
+    return test::error_of(ErrorKind::kFormat, [&] { make_precompiled(bytes, "file"); });
+  };
+  EXPECT_THAT(refusal("abc"), testing::HasSubstr("file: the table of characters is too short"));
+  EXPECT_THAT(refusal(std::string("\x08\0\0\0abcd", 8)), testing::HasSubstr("its trie 8"));
+  EXPECT_THAT(refusal(std::string("\x04\0\0\0abcd\xFF", 9)), testing::HasSubstr("not UTF-8"));
+}
+
+// Units that point anywhere: nothing is read outside the table.
+TEST(Normalizer, ADamagedTrieFindsSomethingOrNothing) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 2000; ++round) {
+    std::string bytes("\x40\0\0\0", 4);
+    for (int i = 0; i < 64; ++i) bytes += static_cast<char>(random());
+    const auto normalizer = make_precompiled(bytes + "ab" + std::string(1, '\0') + "c", "file");
+    std::string text;
+    for (int i = 0; i < 20; ++i) text += static_cast<char>(1 + random() % 127);
+    normalizer->normalize(AlignedText(text));
+  }
 }
 
 }  // namespace

@@ -56,5 +56,43 @@ TEST(PreTokenizer, PrefixSpaceStandsForNothing) {
   EXPECT_EQ(origin.end, 2u);
 }
 
+std::vector<std::string> spaced(const Metaspace& options, const std::string& text, Place place) {
+  PreTokenized state{AlignedText(text), {{0, text.size()}}, place};
+  make_metaspace(options)->refine(state);
+  std::vector<std::string> result;
+  for (const ByteSpan& piece : state.pieces) {
+    std::string bytes(state.text.text().substr(piece.begin, piece.end - piece.begin));
+    for (std::size_t at; (at = bytes.find("\u2581")) != std::string::npos;) bytes.replace(at, 3, "_");
+    result.push_back(bytes);
+  }
+  return result;
+}
+
+TEST(PreTokenizer, MetaspaceSplitsInFrontOfEverySpace) {
+  const Metaspace always{U'\u2581', PrependScheme::kAlways, true};
+  EXPECT_THAT(spaced(always, "a bc  d", Place::kBeginsText), ElementsAre("_a", "_bc", "_", "_d"));
+  EXPECT_THAT(spaced(always, " a", Place::kInside), ElementsAre("_a"));
+  EXPECT_THAT(spaced(always, "a", Place::kInside), ElementsAre("_a"));
+  EXPECT_THAT(spaced(always, "a b", Place::kContinuesText), ElementsAre("a", "_b"));
+}
+
+TEST(PreTokenizer, MetaspacePrependsWhereItsSchemeSays) {
+  const Metaspace first{U'\u2581', PrependScheme::kFirst, false};
+  EXPECT_THAT(spaced(first, "a b", Place::kBeginsText), ElementsAre("_a_b"));
+  EXPECT_THAT(spaced(first, "a b", Place::kInside), ElementsAre("a_b"));
+  EXPECT_THAT(spaced(first, "a b", Place::kContinuesText), ElementsAre("a_b"));
+  const Metaspace never{U'\u2581', PrependScheme::kNever, false};
+  EXPECT_THAT(spaced(never, "a b", Place::kBeginsText), ElementsAre("a_b"));
+}
+
+// The second byte of U+00F2, 0xB2, is spelled with a number.
+TEST(PreTokenizer, SpelledStepsSeeBytesAsCharacters) {
+  PreTokenized state{AlignedText("a\u00f2b"), {{0, 4}}};
+  make_spelled_steps(make_digits(DigitRuns::kWholeRun))->refine(state);
+  ASSERT_EQ(state.pieces.size(), 3u);
+  EXPECT_EQ(state.pieces[1].begin, 2u);
+  EXPECT_EQ(state.pieces[1].end, 3u);
+}
+
 }  // namespace
 }  // namespace emend::text

@@ -49,7 +49,8 @@ TEST_P(RecordedIds, HaveSpansInOrderInsideTheText) {
 
 INSTANTIATE_TEST_SUITE_P(All, RecordedIds,
                          testing::Values("gpt2", "llama3", "smollm", "qwen2", "prefix_space", "rewriting",
-                                         "tekken"),
+                                         "tekken", "falcon", "llama2", "mistral", "gemma", "unigram",
+                                         "unigram_bytes", "t5"),
                          [](const auto& param) { return param.param; });
 
 class WithoutNormalizer : public RecordedIds {};

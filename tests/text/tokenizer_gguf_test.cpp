@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "base/json.h"
@@ -103,18 +104,46 @@ TEST(TokenizerGguf, PrefersACompleteTokenizerJson) {
 
 TEST(TokenizerGguf, RefusesOtherModelsByName) {
   TokenizerGguf source = as_gguf("gpt2", "gpt-2");
-  source.model = "llama";
+  source.model = "bert";
   EXPECT_THAT(refusal(source),
-              AllOf(HasSubstr("\"tokenizer.ggml.model\""), HasSubstr("\"llama\" is not supported")));
+              AllOf(HasSubstr("\"tokenizer.ggml.model\""), HasSubstr("\"bert\" is not supported")));
 }
 
 TEST(TokenizerGguf, ListsTheKnownPreTokenizers) {
-  TokenizerGguf source = as_gguf("gpt2", "default");
+  const TokenizerGguf source = as_gguf("gpt2", "unheard");
   EXPECT_THAT(refusal(source),
-              AllOf(HasSubstr("\"default\" is not supported"), HasSubstr("gpt-2"), HasSubstr("llama-bpe"),
+              AllOf(HasSubstr("\"unheard\" is not supported"), HasSubstr("gpt-2"), HasSubstr("llama-bpe"),
                     HasSubstr("smollm"), HasSubstr("qwen2"), HasSubstr("olmo")));
-  source.pre = "";
-  EXPECT_THAT(refusal(source), HasSubstr("the pre-tokenizer is missing"));
+}
+
+// Pieces of the text that no token joins.
+std::vector<std::string> tokens_of(const Tokenizer& tokenizer, const std::string& text) {
+  std::vector<std::string> tokens;
+  for (const std::int64_t id : tokenizer.encode(text, SpecialTokens::kNone).ids)
+    tokens.push_back(tokenizer.token_bytes(id));
+  return tokens;
+}
+
+TEST(TokenizerGguf, CutsByTheDefaultRuleWhereNoneIsNamed) {
+  TokenizerGguf source = as_gguf("gpt2", "");
+  const std::vector<std::string> merges = {"1 2", "12 3", "123 4", "\u0120 1", "! )", "!) a", "\u0120 !"};
+  for (std::string token : merges) {
+    token.erase(token.find(' '), 1);
+    if (std::find(source.tokens.begin(), source.tokens.end(), token) == source.tokens.end())
+      source.tokens.push_back(token);
+  }
+  source.token_type.resize(source.tokens.size(), 1);
+  source.merges.insert(source.merges.begin(), merges.begin(), merges.end());
+  const auto tokenizer = make_tokenizer(source);
+  ASSERT_EQ(tokenizer->warnings().size(), 1u);
+  EXPECT_THAT(tokenizer->warnings()[0], AllOf(HasSubstr("model.gguf"), HasSubstr("tokenizer.ggml.pre")));
+  EXPECT_THAT(tokens_of(*tokenizer, "x 1234"), ElementsAre("x", " ", "123", "4"));
+  EXPECT_THAT(tokens_of(*tokenizer, " !)a"), ElementsAre(" ", "!)", "a"));
+  source.pre = "default";
+  EXPECT_TRUE(make_tokenizer(source)->warnings().empty());
+  EXPECT_EQ(make_tokenizer(source)->fingerprint(), tokenizer->fingerprint());
+  source.pre = "gpt-2";
+  EXPECT_THAT(tokens_of(*make_tokenizer(source), "x 12"), ElementsAre("x", " ", "12"));
 }
 
 TEST(TokenizerGguf, NamesTheKeyOfBrokenLists) {
@@ -140,6 +169,21 @@ TEST(TokenizerGguf, NamesTheKeyOfBrokenLists) {
   source = sound;
   source.tokens.clear();
   EXPECT_THAT(refusal(source), HasSubstr("\"tokenizer.ggml.tokens\": missing or empty"));
+}
+
+TEST(TokenizerGguf, ReadsSentencePieceModelsWithTheirScores) {
+  TokenizerGguf source = test::spm_keys("spm");
+  EXPECT_THAT(make_tokenizer(source)->automatic_prefix(), ElementsAre(1)) << "BOS unless the file says no";
+  EXPECT_TRUE(make_tokenizer(source)->is_special(0)) << "<unk>";
+  source.add_space_prefix.reset();
+  EXPECT_EQ(make_tokenizer(source)->fingerprint(), make_tokenizer(test::spm_keys("spm"))->fingerprint());
+  source.add_space_prefix = false;
+  EXPECT_NE(make_tokenizer(source)->fingerprint(), make_tokenizer(test::spm_keys("spm"))->fingerprint());
+  source.scores.pop_back();
+  EXPECT_THAT(refusal(source), HasSubstr("tokenizer.ggml.scores"));
+  source = test::spm_keys("spm");
+  source.unknown_id = 900000;
+  EXPECT_THAT(refusal(source), HasSubstr("tokenizer.ggml.unknown_token_id"));
 }
 
 }  // namespace

@@ -30,6 +30,7 @@ KvCache TraceRuns::cache_before(std::int64_t token) const {
 }
 
 at::Tensor answer_probability(const at::Tensor& logits, const TokenIds& answer) {
+  require_embedding_rows(answer, logits.size(1));
   const auto tokens = static_cast<std::int64_t>(answer.size());
   const std::int64_t rows = logits.size(0) / tokens;
   const at::Tensor labels = index_tensor(answer, logits.device()).repeat({rows}).unsqueeze(1);

@@ -1,4 +1,4 @@
-#include "text/byte_level_tokenizer.h"
+#include "text/pipeline_tokenizer.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/fingerprint.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "text/aligned_text.h"
@@ -15,31 +14,9 @@
 namespace emend::text {
 namespace {
 
-// Fields of a fingerprint in one buffer: lengths before texts, so that no two lists of fields give the same
-// bytes.
-class FieldWriter {
+class PipelineTokenizer : public Tokenizer {
  public:
-  void number(std::int64_t value) {
-    for (int shift = 0; shift < 64; shift += 8) bytes_.push_back(static_cast<char>(value >> shift));
-  }
-  void text(std::string_view value) {
-    number(static_cast<std::int64_t>(value.size()));
-    bytes_.append(value);
-  }
-  void numbers(const std::vector<std::int64_t>& values) {
-    number(static_cast<std::int64_t>(values.size()));
-    for (const std::int64_t value : values) number(value);
-  }
-  std::string sha256() const { return sha256_hex(bytes_); }
-
- private:
-  std::string bytes_;
-};
-
-class ByteLevelTokenizer : public Tokenizer {
- public:
-  explicit ByteLevelTokenizer(TokenizerParts parts)
-      : parts_(std::move(parts)), bpe_(*parts_.vocabulary, parts_.merges, parts_.whole_pieces) {
+  explicit PipelineTokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
     size_ = parts_.vocabulary->size();
     for (const AddedToken& token : parts_.added_tokens) {
       added_by_id_[token.id] = {&token, pattern_of(token)};
@@ -48,32 +25,40 @@ class ByteLevelTokenizer : public Tokenizer {
     }
     make_matchers();
     fingerprint_ = make_fingerprint();
-    parts_.merges = {};  // now in bpe_
   }
 
-  Encoding encode(std::string_view text, SpecialTokens specials) const override {
+  Encoding encode(std::string_view text, SpecialTokens specials, Position position) const override {
     Encoding encoding;
-    Bpe::Buffers buffers;
+    TokenBuffers buffers;
     if (specials == SpecialTokens::kAuto) append_automatic(parts_.automatic.prefix, 0, encoding);
     split_added(read_utf8(text), raw_matcher_, encoding, [&](const AlignedText& between) {
-      const AlignedText normalized = parts_.normalizer ? parts_.normalizer->normalize(between) : between;
-      split_added(normalized, normalized_matcher_, encoding,
-                  [&](const AlignedText& plain) { encode_plain(plain, buffers, encoding); });
+      const bool first = between.origin(0, 0).begin == 0;
+      const Place place = !first                         ? Place::kInside
+                          : position == Position::kStart ? Place::kBeginsText
+                                                         : Place::kContinuesText;
+      encode_between(between, place, buffers, encoding);
     });
     if (specials == SpecialTokens::kAuto) append_automatic(parts_.automatic.suffix, text.size(), encoding);
     return encoding;
   }
 
-  std::string decode(std::span<const std::int64_t> ids, bool skip_special) const override {
-    std::string bytes;
+  std::string decode(std::span<const std::int64_t> ids, bool skip_special, Position position) const override {
+    std::vector<std::string> pieces;
     for (const std::int64_t id : ids) {
-      const std::string& token = bytes_of(id);
-      if (!skip_special || !is_special(id)) bytes += token;
+      const std::string& token = spelling_of(id);
+      if (!skip_special || !is_special(id)) pieces.push_back(token);
     }
-    return lossy_utf8(bytes);
+    if (!parts_.decoder) return lossy_utf8(join(pieces, ""));
+    for (const auto& step : *parts_.decoder) step->decode(pieces, position);
+    return lossy_utf8(join(pieces, ""));
   }
 
-  std::string token_bytes(std::int64_t id) const override { return bytes_of(id); }
+  std::string token_bytes(std::int64_t id) const override {
+    std::string bytes = spelling_of(id);
+    if (parts_.decoder)
+      for (const auto& step : *parts_.decoder) bytes = step->decode_inner(std::move(bytes));
+    return bytes;
+  }
 
   std::int64_t size() const override { return size_; }
 
@@ -92,6 +77,7 @@ class ByteLevelTokenizer : public Tokenizer {
   std::optional<std::int64_t> eos() const override { return parts_.eos; }
   const std::vector<std::int64_t>& automatic_prefix() const override { return parts_.automatic.prefix; }
   const std::string& chat_template() const override { return parts_.chat_template; }
+  const std::vector<std::string>& warnings() const override { return parts_.warnings; }
   const std::string& fingerprint() const override { return fingerprint_; }
 
  private:
@@ -124,14 +110,26 @@ class ByteLevelTokenizer : public Tokenizer {
     if (done < text.text().size()) between(text.slice(done, text.text().size()));
   }
 
-  void encode_plain(const AlignedText& text, Bpe::Buffers& buffers, Encoding& encoding) const {
-    PreTokenized state{text, {{0, text.text().size()}}};
-    parts_.pre_tokenizer->refine(state);
-    std::vector<Bpe::PieceToken> tokens;
+  // A part of the text between the added tokens that are looked for in it as it stands.
+  void encode_between(const AlignedText& between, Place place, TokenBuffers& buffers,
+                      Encoding& encoding) const {
+    const Position position = place == Place::kContinuesText ? Position::kContinuation : Position::kStart;
+    const AlignedText normalized =
+        parts_.normalizer ? parts_.normalizer->normalize(between, position) : between;
+    split_added(normalized, normalized_matcher_, encoding, [&](const AlignedText& plain) {
+      const bool first = plain.text().data() == normalized.text().data();
+      encode_plain(plain, first ? place : Place::kInside, buffers, encoding);
+    });
+  }
+
+  void encode_plain(const AlignedText& text, Place place, TokenBuffers& buffers, Encoding& encoding) const {
+    PreTokenized state{text, {{0, text.text().size()}}, place};
+    if (parts_.pre_tokenizer) parts_.pre_tokenizer->refine(state);
+    std::vector<PieceToken> tokens;
     for (const ByteSpan& piece : state.pieces) {
       tokens.clear();
-      bpe_.encode(state.text.text().substr(piece.begin, piece.end - piece.begin), buffers, tokens);
-      for (const Bpe::PieceToken& token : tokens) {
+      parts_.model->encode(state.text.text().substr(piece.begin, piece.end - piece.begin), buffers, tokens);
+      for (const PieceToken& token : tokens) {
         encoding.ids.push_back(token.id);
         encoding.spans.push_back(state.text.origin(piece.begin + token.begin, piece.begin + token.end));
       }
@@ -143,7 +141,8 @@ class ByteLevelTokenizer : public Tokenizer {
     encoding.spans.insert(encoding.spans.end(), ids.size(), ByteSpan{at, at});
   }
 
-  const std::string& bytes_of(std::int64_t id) const {
+  // Without a decoder its bytes, else what the decoder starts from.
+  const std::string& spelling_of(std::int64_t id) const {
     const auto added = added_by_id_.find(id);
     if (added != added_by_id_.end()) return added->second.bytes;
     if (!parts_.vocabulary->contains(id)) {
@@ -156,19 +155,13 @@ class ByteLevelTokenizer : public Tokenizer {
   // The same whether the parts came from tokenizer.json or from GGUF.
   std::string make_fingerprint() const {
     FieldWriter fields;
-    fields.text("emend byte-level tokenizer 1");
+    fields.text(parts_.model->kind());
     for (std::int64_t id = 0; id < parts_.vocabulary->size(); ++id) {
       if (!parts_.vocabulary->contains(id) || added_by_id_.contains(id)) continue;
       fields.number(id);
       fields.text(parts_.vocabulary->spelling(id));
     }
-    fields.number(static_cast<std::int64_t>(parts_.merges.size()));
-    for (const Merge& merge : parts_.merges) {
-      fields.number(merge.left);
-      fields.number(merge.right);
-      fields.number(merge.merged);
-    }
-    fields.number(static_cast<std::int64_t>(parts_.whole_pieces));
+    parts_.model->write_rules(fields);
     std::vector<const AddedToken*> added;
     for (const auto& [id, entry] : added_by_id_) added.push_back(entry.token);
     std::sort(added.begin(), added.end(), [](const auto* a, const auto* b) { return a->id < b->id; });
@@ -179,7 +172,7 @@ class ByteLevelTokenizer : public Tokenizer {
         fields.number(flag);
     }
     fields.text(parts_.normalizer ? parts_.normalizer->describe() : "");
-    fields.text(parts_.pre_tokenizer->describe());
+    fields.text(parts_.pre_tokenizer ? parts_.pre_tokenizer->describe() : "");
     fields.numbers(parts_.automatic.prefix);
     fields.numbers(parts_.automatic.suffix);
     return fields.sha256();
@@ -191,7 +184,6 @@ class ByteLevelTokenizer : public Tokenizer {
   };
 
   TokenizerParts parts_;
-  Bpe bpe_;
   std::unordered_map<std::int64_t, Added> added_by_id_;
   std::unordered_map<std::string_view, const AddedToken*> added_by_content_;
   AddedTokenMatcher raw_matcher_;
@@ -202,8 +194,8 @@ class ByteLevelTokenizer : public Tokenizer {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> make_byte_level_tokenizer(TokenizerParts parts) {
-  return std::make_unique<ByteLevelTokenizer>(std::move(parts));
+std::unique_ptr<Tokenizer> make_pipeline_tokenizer(TokenizerParts parts) {
+  return std::make_unique<PipelineTokenizer>(std::move(parts));
 }
 
 }  // namespace emend::text

@@ -1,5 +1,5 @@
-// The tokenizer that both readers (tokenizer.json, GGUF) build: added tokens, normalizer, pre-tokenizer, BPE
-// over bytes.
+// The tokenizer that all readers (tokenizer.json, vocab.json with merges.txt, GGUF) build: added tokens,
+// normalizer, pre-tokenizer, model, and the way back.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,10 @@
 
 #include "emend/tokenizer.h"
 #include "text/added_tokens.h"
-#include "text/bpe.h"
+#include "text/decoder.h"
 #include "text/normalizer.h"
 #include "text/pre_tokenizer.h"
+#include "text/token_model.h"
 #include "text/vocabulary.h"
 
 namespace emend::text {
@@ -25,16 +26,17 @@ struct AutomaticTokens {
 
 struct TokenizerParts {
   std::unique_ptr<Vocabulary> vocabulary;
-  std::vector<Merge> merges;
-  WholePieces whole_pieces = WholePieces::kMerge;
+  std::unique_ptr<TokenModel> model;  // of this vocabulary
   std::vector<AddedToken> added_tokens;
-  std::unique_ptr<Normalizer> normalizer;  // null: none
-  std::unique_ptr<PreTokenizer> pre_tokenizer;
+  std::unique_ptr<Normalizer> normalizer;       // null: none
+  std::unique_ptr<PreTokenizer> pre_tokenizer;  // null: none
+  std::optional<Decoder> decoder;               // none: the vocabulary's bytes are the text
   AutomaticTokens automatic;
   std::optional<std::int64_t> bos, eos;
   std::string chat_template;
+  std::vector<std::string> warnings;
 };
 
-std::unique_ptr<Tokenizer> make_byte_level_tokenizer(TokenizerParts parts);
+std::unique_ptr<Tokenizer> make_pipeline_tokenizer(TokenizerParts parts);
 
 }  // namespace emend::text
