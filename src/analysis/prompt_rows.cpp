@@ -1,5 +1,7 @@
 #include "analysis/prompt_rows.h"
 
+#include <algorithm>
+
 #include "emend/error.h"
 #include "text/unicode.h"
 
@@ -14,35 +16,48 @@ bool begins_without_space(const std::string& target) {
          (code >= 0xF900 && code <= 0xFAFF) || (code >= 0x20000 && code <= 0x3FFFF);
 }
 
+bool begin_with(const TokenIds& ids, const TokenIds& prefix) {
+  return ids.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), ids.begin());
+}
+
 // Encodes `before` + prompt and finds the subject's last token by its span.
 PromptRow located_row(const Tokenizer& tokenizer, const TokenIds& front, const std::string& before,
                       const EditRequest& request, const RowForm& form) {
   std::string text = before + request.prompt;
-  std::size_t begin = before.size() + request.subject_begin;
+  ByteSpan span{before.size() + request.subject_begin, 0};
+  span.end = span.begin + request.subject.size();
   if (form.form == PromptForm::kChat) {
-    const std::string rendered = render_chat(tokenizer, text);
-    const std::size_t at = rendered.rfind(text);
-    if (at == std::string::npos)
-      throw Error(ErrorKind::kConfig, "edit " + request.id + ": the chat template changes the prompt's text");
-    begin += at;
-    text = rendered;
+    const ChatText chat = render_chat_with_place(tokenizer, text);
+    span = place_in_chat(chat, span);
+    text = chat.text;
   }
   const Encoding encoding = tokenizer.encode(text, SpecialTokens::kNone);
-  const SubjectTokens subject = find_subject_tokens(encoding, {begin, begin + request.subject.size()});
+  const SubjectTokens subject = find_subject_tokens(encoding, span);
   PromptRow row;
-  row.ids = front;
+  row.ids = front_of_row(front, encoding.ids, form.form);
+  row.lookup = row.ids.size() + subject.last;
   row.ids.insert(row.ids.end(), encoding.ids.begin(), encoding.ids.end());
-  row.lookup = front.size() + subject.last;
   row.straddles = subject.straddles_end;
   return row;
 }
 
 }  // namespace
 
+TokenIds row_prefix(const Tokenizer& tokenizer, const std::string& bos, PromptForm form) {
+  const TokenIds prefix = resolve_bos(tokenizer, bos);
+  if (form == PromptForm::kRaw || bos != "auto" || prefix.empty()) return prefix;
+  const TokenIds ids = tokenizer.encode(render_chat(tokenizer, "x"), SpecialTokens::kNone).ids;
+  return begin_with(ids, prefix) ? prefix : TokenIds{};
+}
+
+TokenIds front_of_row(const TokenIds& front, const TokenIds& ids, PromptForm form) {
+  return form == PromptForm::kChat && begin_with(ids, front) ? TokenIds{} : front;
+}
+
 TokenIds prompt_ids(const Tokenizer& tokenizer, const std::string& prompt, const RowForm& form) {
   const std::string text = form.form == PromptForm::kChat ? render_chat(tokenizer, prompt) : prompt;
-  TokenIds ids = form.prefix;
   const TokenIds own = tokenizer.encode(text, SpecialTokens::kNone).ids;
+  TokenIds ids = front_of_row(form.prefix, own, form.form);
   ids.insert(ids.end(), own.begin(), own.end());
   return ids;
 }

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
+#include "text/chat_template.h"
 
 namespace emend {
 namespace {
@@ -40,7 +41,7 @@ std::string chat_kind(const Tokenizer& tokenizer) {
   if (tokenizer.chat_template().empty()) return "none";
   try {
     render_chat(tokenizer, "hello");
-    return "ChatML";
+    return text::kind_of_template(tokenizer.chat_template());
   } catch (const Error& error) {
     return std::string("unusable: ") + error.what();
   }

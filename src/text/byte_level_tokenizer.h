@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "emend/tokenizer.h"
@@ -32,6 +33,7 @@ struct TokenizerParts {
   std::unique_ptr<PreTokenizer> pre_tokenizer;
   AutomaticTokens automatic;
   std::optional<std::int64_t> bos, eos;
+  std::vector<std::pair<std::string, std::string>> named_special_tokens;  // {"pad_token", "<pad>"}, ...
   std::string chat_template;
 };
 

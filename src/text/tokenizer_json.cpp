@@ -159,6 +159,15 @@ std::optional<std::int64_t> find_content(const TokenizerParts& parts,
   return parts.vocabulary->find(*content);
 }
 
+// The names that transformers gives to a chat template as variables.
+std::vector<std::pair<std::string, std::string>> read_named_special_tokens(const JsonView& config) {
+  std::vector<std::pair<std::string, std::string>> tokens;
+  for (const std::string_view name :
+       {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"})
+    if (auto content = token_content(config, name)) tokens.emplace_back(name, std::move(*content));
+  return tokens;
+}
+
 // A template, or a list of named ones of which "default" is meant.
 std::string read_chat_template(const JsonView& config) {
   const auto field = config.find("chat_template");
@@ -178,6 +187,7 @@ void read_tokenizer_config(const TokenizerJson& source, TokenizerParts& parts) {
     const JsonView config(document, path);
     parts.bos = find_content(parts, token_content(config, "bos_token"));
     parts.eos = find_content(parts, token_content(config, "eos_token"));
+    parts.named_special_tokens = read_named_special_tokens(config);
     parts.chat_template = read_chat_template(config);
   }
   if (!parts.bos && parts.automatic.prefix.size() == 1) parts.bos = parts.automatic.prefix.front();
