@@ -136,11 +136,12 @@ Value repeated(Runtime& runtime, const Value& value, std::int64_t count) {
     return {std::move(result), value.is_markup()};
   }
   std::vector<Value> items;
-  if (!value.items().empty())
-    for (std::size_t i = 0; i < times; ++i) {
-      runtime.step(value.items().size());
-      items.insert(items.end(), value.items().begin(), value.items().end());
-    }
+  if (value.items().empty()) return value;
+  runtime.step(times);
+  for (std::size_t i = 0; i < times; ++i) {
+    runtime.step(value.items().size());
+    items.insert(items.end(), value.items().begin(), value.items().end());
+  }
   return Value::sequence(value.kind(), std::move(items));
 }
 

@@ -13,8 +13,8 @@ namespace emend::text::jinja {
 
 // A template is somebody else's program: it gets an end to everything that it can make large.
 struct Limits {
-  std::uint64_t steps = 2'000'000;               // expressions, statements, items of lists
-  std::uint64_t bytes = std::uint64_t{1} << 28;  // read and written by all text operations together
+  std::uint64_t steps = 500'000;                 // expressions, statements, items of lists
+  std::uint64_t bytes = std::uint64_t{1} << 27;  // read and written by all text operations together
   std::size_t text = std::size_t{1} << 20;       // bytes of one text, and of the output
   int depth = 300;                               // calls and nested constructs at the same time
 };
