@@ -122,7 +122,8 @@ std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder) {
   TokenizerJson source;
   source.tokenizer_json = read_text_file(file);
   source.tokenizer_config_json = text_of("tokenizer_config.json");
-  source.chat_template_jinja = text_of("chat_template.jinja");
+  source.chat_template_jinja = text_of("additional_chat_templates/default.jinja");
+  if (source.chat_template_jinja.empty()) source.chat_template_jinja = text_of("chat_template.jinja");
   source.where = file.string();
   return make_tokenizer(source);
 }
