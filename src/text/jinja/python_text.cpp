@@ -82,8 +82,10 @@ class Writer {
         return name_space(value.name_space());
       case Kind::kLoop:
         return append(fmt::format("<LoopContext {}/{}>", value.loop().index0() + 1, value.loop().length()));
-      case Kind::kIterator:
       case Kind::kCallable:
+        if (!value.function().repr.empty()) return append(value.function().repr);
+        break;
+      case Kind::kIterator:
         break;
     }
     throw Fault{fmt::format("{} has no text of its own; is a filter such as 'list' or a call missing?",

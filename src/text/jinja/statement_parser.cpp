@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "text/jinja/expression_parser.h"
+#include "text/jinja/late_names.h"
 #include "text/jinja/token_stream.h"
 
 namespace emend::text::jinja {
@@ -37,10 +38,10 @@ class StatementParser {
   void text_or_output(Block& block) {
     const Token token = tokens_.next();
     if (token.kind == TokenKind::kData) {
-      block.push_back({token.position, Data{token.text}});
+      block.statements.push_back({token.position, Data{token.text}});
       return;
     }
-    block.push_back({token.position, Output{expressions_.tuple()}});
+    block.statements.push_back({token.position, Output{expressions_.tuple()}});
     if (!tokens_.at(TokenKind::kOutputEnd))
       tokens_.fail(fmt::format("expected '}}}}', found {}", describe(tokens_.current())));
     tokens_.next();
@@ -82,7 +83,7 @@ class StatementParser {
     if (!tokens_.at(TokenKind::kName))
       tokens_.fail(fmt::format("expected the name of a statement, found {}", describe(tokens_.current())));
     const Token name = tokens_.current();
-    block.push_back({name.position, node(name)});
+    block.statements.push_back({name.position, node(name)});
   }
 
   decltype(Statement::node) node(const Token& name) {
@@ -230,7 +231,9 @@ class StatementParser {
 }  // namespace
 
 Block parse(std::string_view source) {
-  return StatementParser(source).run();
+  Block block = StatementParser(source).run();
+  find_late_names(block);
+  return block;
 }
 
 }  // namespace emend::text::jinja

@@ -12,6 +12,12 @@
 namespace emend::text::jinja {
 namespace {
 
+void hide_late_names(const Block& block, Scope& scope) {
+  for (const std::string& name : block.late)
+    scope.set(name,
+              Value::undefined(fmt::format("'{}' is undefined here: the block around sets it later", name)));
+}
+
 // A loop that is left, by an exception too, fetches nothing more.
 class LoopEnd {
  public:
@@ -31,6 +37,7 @@ Evaluator::Evaluator(Runtime& runtime, const Variables& variables) : runtime_(ru
 }
 
 std::string Evaluator::run(const Block& block) {
+  hide_late_names(block, root_);
   std::string out;
   run_block(block, root_, out);
   return out;
@@ -38,7 +45,7 @@ std::string Evaluator::run(const Block& block) {
 
 Evaluator::Flow Evaluator::run_block(const Block& block, Scope& scope, std::string& out) {
   const Runtime::Nested nested(runtime_);
-  for (const Statement& statement : block) {
+  for (const Statement& statement : block.statements) {
     runtime_.step();
     position_ = statement.position;
     const Flow flow = std::visit([&](const auto& node) { return run(node, scope, out); }, statement.node);
@@ -48,6 +55,7 @@ Evaluator::Flow Evaluator::run_block(const Block& block, Scope& scope, std::stri
 }
 
 Evaluator::Flow Evaluator::run_inner(const Block& block, std::unique_ptr<Scope> scope, std::string& out) {
+  hide_late_names(block, *scope);
   const Flow flow = run_block(block, *scope, out);
   if (scope->is_kept()) kept_.push_back(std::move(scope));
   return flow;
@@ -156,7 +164,7 @@ Evaluator::Flow Evaluator::run(const std::shared_ptr<Macro>& macro, Scope& scope
 
 Value Evaluator::make_macro(const Macro& macro, Scope& scope) {
   scope.keep();
-  return Value::callable(macro.name, [this, &macro, &scope](Runtime&, const Arguments& arguments) {
+  return Value::macro(macro.name, [this, &macro, &scope](Runtime&, const Arguments& arguments) {
     return call_macro(macro, scope, arguments);
   });
 }

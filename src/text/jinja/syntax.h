@@ -97,7 +97,11 @@ struct Target {
 };
 
 struct Statement;
-using Block = std::vector<Statement>;
+
+struct Block {
+  std::vector<Statement> statements;
+  std::vector<std::string> late;  // names that are undefined until the block sets them; see late_names.h
+};
 
 struct Parameters {
   std::vector<std::string> names;

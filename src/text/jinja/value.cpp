@@ -63,7 +63,15 @@ Value Value::callable(std::string name, std::function<Value(Runtime&, const Argu
                       const Value* self) {
   const int depth = self == nullptr ? 0 : checked(self->depth() + 1);
   Value value;
-  value.data_ = std::make_shared<const Callable>(Callable{std::move(name), std::move(call), depth});
+  value.data_ = std::make_shared<const Callable>(Callable{std::move(name), std::move(call), depth, {}});
+  return value;
+}
+
+Value Value::macro(std::string name, std::function<Value(Runtime&, const Arguments&)> call) {
+  std::string repr = name == "caller" ? "<Macro anonymous>" : "<Macro '" + name + "'>";
+  Value value;
+  value.data_ =
+      std::make_shared<const Callable>(Callable{std::move(name), std::move(call), 0, std::move(repr)});
   return value;
 }
 

@@ -80,7 +80,8 @@ struct Namespace {
 struct Callable {
   std::string name;  // for messages
   std::function<Value(Runtime&, const Arguments&)> call;
-  int depth = 0;  // of a bound method: that of its object
+  int depth = 0;          // of a bound method: that of its object
+  std::string repr = {};  // of a macro
 };
 
 class Value {
@@ -105,6 +106,9 @@ class Value {
   // `self` is the object of a bound method.
   static Value callable(std::string name, std::function<Value(Runtime&, const Arguments&)> call,
                         const Value* self = nullptr);
+
+  // A function that has a text of its own.
+  static Value macro(std::string name, std::function<Value(Runtime&, const Arguments&)> call);
 
   Kind kind() const;
   bool is(Kind other) const { return kind() == other; }

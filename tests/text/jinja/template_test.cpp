@@ -50,6 +50,20 @@ TEST(Template, ConditionsOfALoopSeeWhatItsBodyDid) {
             "012");
 }
 
+// jinja2 decides for a whole block where a name comes from.
+TEST(Template, ANameThatABlockSetsLaterIsUndefinedInsideItBefore) {
+  EXPECT_EQ(render("{% for x in xs %}[{{ n }}]{% endfor %}{% set n = 1 %}{{ n }}"), "[][]1");
+  EXPECT_EQ(render("{{ n }}{% for x in xs %}[{{ n }}]{% endfor %}{% set n = 1 %}{{ n }}"), "7[7][7]1");
+  EXPECT_EQ(render("{% for x in xs %}[{{ n }}]{% endfor %}{% if s %}{% set n = 1 %}{% endif %}{{ n }}"),
+            "[7][7]1");
+  EXPECT_EQ(render("{% macro m() %}[{{ n }}]{% endmacro %}{{ m() }}{% set n = 1 %}{{ m() }}"), "[][1]");
+}
+
+TEST(Template, MacrosHaveAText) {
+  EXPECT_EQ(render("{% macro m() %}{% endmacro %}{{ m }}"), "<Macro 'm'>");
+  EXPECT_THAT(error_of("{{ range }}"), HasSubstr("function has no text of its own"));
+}
+
 TEST(Template, MethodsComeBeforeItemsBehindADot) {
   EXPECT_EQ(render("{{ d['items'] }}{{ d.items()|list|length }}{{ d.a }}{{ d.get('b', 2) }}"), "x212");
 }
