@@ -22,7 +22,8 @@ constexpr std::string_view kWhere = "the model's chat template";
 
 jinja::Template template_of(const Tokenizer& tokenizer) {
   const std::string& source = tokenizer.chat_template();
-  if (source.empty()) throw Error(ErrorKind::kModel, "the model has no chat template, or none named default; use the raw form");
+  if (source.empty())
+    throw Error(ErrorKind::kModel, "the model has no chat template, or none named default; use the raw form");
   return {source, std::string(kWhere)};
 }
 
