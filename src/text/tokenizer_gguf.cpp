@@ -139,15 +139,18 @@ void check_id(const TokenizerGguf& source, std::string_view key, std::optional<s
 }
 
 // What the chat template calls bos_token and eos_token.
-std::vector<std::pair<std::string, std::string>> named_special_tokens(const TokenizerGguf& source) {
-  std::vector<std::pair<std::string, std::string>> tokens;
+void name_special_tokens(TokenizerParts& parts) {
   const auto add = [&](const char* name, std::optional<std::int64_t> id) {
-    if (!id || *id < 0 || *id >= static_cast<std::int64_t>(source.tokens.size())) return;
-    tokens.emplace_back(name, source.tokens[static_cast<std::size_t>(*id)]);
+    if (!id) return;
+    const auto token = std::find_if(parts.added_tokens.begin(), parts.added_tokens.end(),
+                                    [&](const AddedToken& added) { return added.id == *id; });
+    if (token != parts.added_tokens.end())
+      parts.named_special_tokens.emplace_back(name, token->content);
+    else if (parts.vocabulary->contains(*id))
+      parts.named_special_tokens.emplace_back(name, parts.vocabulary->spelling(*id));
   };
-  add("bos_token", source.bos_id);
-  add("eos_token", source.eos_id);
-  return tokens;
+  add("bos_token", parts.bos);
+  add("eos_token", parts.eos);
 }
 
 TokenizerParts read_tokenizer_gguf(const TokenizerGguf& source) {
@@ -172,7 +175,7 @@ TokenizerParts read_tokenizer_gguf(const TokenizerGguf& source) {
     if (!source.bos_id) fail(source, "tokenizer.ggml.bos_token_id", "missing, though texts begin with it");
     parts.automatic.prefix = {*source.bos_id};
   }
-  parts.named_special_tokens = named_special_tokens(source);
+  name_special_tokens(parts);
   parts.chat_template = source.chat_template;
   return parts;
 }
@@ -185,7 +188,7 @@ TokenizerParts read_carried_json(const TokenizerGguf& source) {
   TokenizerParts parts = read_tokenizer_json(json);
   if (source.bos_id) parts.bos = source.bos_id;
   if (source.eos_id) parts.eos = source.eos_id;
-  parts.named_special_tokens = named_special_tokens(source);
+  name_special_tokens(parts);
   parts.chat_template = source.chat_template;
   return parts;
 }
