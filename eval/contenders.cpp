@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "analysis/prompt_rows.h"
 #include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
@@ -79,7 +80,7 @@ ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) 
 }
 
 void ContenderSet::settle(const Model& model, std::int64_t token_budget, Progress& progress) {
-  prefix_ = resolve_bos(model.tokenizer(), options_.bos);
+  prefix_ = row_prefix(model.tokenizer(), options_.bos, options_.form);
   for (Entry& entry : entries_) {
     entry.statistics = !entry.method.statistics.empty() ? entry.method.statistics
                        : !options_.statistics.empty()   ? options_.statistics

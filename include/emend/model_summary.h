@@ -19,7 +19,7 @@ struct TokenizerSummary {
   std::string bos_name, eos_name;              // empty without one
   std::vector<std::int64_t> automatic_prefix;  // ids, and the tokens that they stand for
   std::vector<std::string> prefix_names;
-  std::string chat_template;  // "none", "ChatML", or "unusable: ..."
+  std::string chat_template;  // "none", "ChatML" or another kind, or "unusable: ..."
 };
 
 struct ModelSummary {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace emend {
@@ -70,6 +71,9 @@ class Tokenizer {
   // The ids that SpecialTokens::kAuto puts in front; empty for GPT-2 and SmolLM2.
   virtual const std::vector<std::int64_t>& automatic_prefix() const = 0;
 
+  // Special tokens by the names that a chat template knows: {"bos_token", "<s>"}, {"eos_token", "</s>"}, ...
+  virtual const std::vector<std::pair<std::string, std::string>>& named_special_tokens() const = 0;
+
   // The Jinja text of the model's chat template; empty when it has none.
   virtual const std::string& chat_template() const = 0;
 
@@ -118,10 +122,37 @@ struct TokenizerGguf {
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerJson& source);
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerGguf& source);
 
-// The text that the model sees for one user message: ChatML with the default system message of the template,
-// if it has one, and the opening of the assistant's turn. Throws Error(kModel) when there is no template or
-// it is not ChatML, saying which kind it looks like.
-std::string render_chat(const Tokenizer& tokenizer, std::string_view user_message);
+// What a template may ask for besides the message.
+struct ChatOptions {
+  // The day that strftime_now tells: fixed, so that a prompt has the same tokens on every day.
+  int year = 2024;
+  int month = 7;
+  int day = 26;
+};
+
+// The text that the model sees for one user message: the model's own chat template, rendered as transformers
+// does with messages = [the message] and add_generation_prompt = true. Throws Error(kModel) when there is no
+// template, and with line and column when it cannot be rendered: a construct that is not supported, or words
+// of its own (raise_exception).
+std::string render_chat(const Tokenizer& tokenizer, std::string_view user_message,
+                        const ChatOptions& options = {});
+
+// The same, with the place of the message.
+struct ChatText {
+  std::string text;
+  ByteSpan message;           // of `text`: the message, or what the template leaves of it
+  std::size_t taken_off = 0;  // bytes of white space that the template takes off its begin
+};
+
+// Throws Error(kConfig) besides when the template changes the message by more than white space around it. The
+// place is found by rendering once more with a mark around the message, so that words of the template are
+// never taken for it.
+ChatText render_chat_with_place(const Tokenizer& tokenizer, std::string_view user_message,
+                                const ChatOptions& options = {});
+
+// Bytes of the message as bytes of the chat text. Throws Error(kConfig) when the template takes some of them
+// off.
+ByteSpan place_in_chat(const ChatText& chat, ByteSpan span);
 
 // The ids of words that follow a text: those of " " + words as a continuation. There is no space before
 // scripts that are written without spaces between words: kana and CJK ideographs.

@@ -1,6 +1,6 @@
 #include "analysis/prompt_rows.h"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 #include "emend/error.h"
 
@@ -15,36 +15,48 @@ struct RowFront {
   Position position = Position::kStart;  // of that text
 };
 
+bool begin_with(const TokenIds& ids, const TokenIds& prefix) {
+  return ids.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), ids.begin());
+}
+
 // Encodes the front's text + prompt and finds the subject's last token by its span.
 PromptRow located_row(const Tokenizer& tokenizer, const RowFront& front, const EditRequest& request,
                       const RowForm& form) {
   std::string text = front.text + request.prompt;
-  std::size_t begin = front.text.size() + request.subject_begin;
+  ByteSpan span{front.text.size() + request.subject_begin, 0};
+  span.end = span.begin + request.subject.size();
   if (form.form == PromptForm::kChat) {
-    const std::string rendered = render_chat(tokenizer, text);
-    const std::size_t at = rendered.rfind(text);
-    if (at == std::string::npos)
-      throw Error(ErrorKind::kConfig,
-                  fmt::format("edit {}: the chat template changes the prompt's text", request.id));
-    begin += at;
-    text = rendered;
+    const ChatText chat = render_chat_with_place(tokenizer, text);
+    span = place_in_chat(chat, span);
+    text = chat.text;
   }
   const Encoding encoding = tokenizer.encode(text, SpecialTokens::kNone, front.position);
-  const SubjectTokens subject = find_subject_tokens(encoding, {begin, begin + request.subject.size()});
+  const SubjectTokens subject = find_subject_tokens(encoding, span);
   PromptRow row;
-  row.ids = front.ids;
+  row.ids = front_of_row(front.ids, encoding.ids, form.form);
+  row.lookup = row.ids.size() + subject.last;
   row.ids.insert(row.ids.end(), encoding.ids.begin(), encoding.ids.end());
-  row.lookup = front.ids.size() + subject.last;
   row.straddles = subject.straddles_end;
   return row;
 }
 
 }  // namespace
 
+TokenIds row_prefix(const Tokenizer& tokenizer, const std::string& bos, PromptForm form) {
+  const TokenIds prefix = resolve_bos(tokenizer, bos);
+  if (form == PromptForm::kRaw || bos != "auto" || prefix.empty()) return prefix;
+  const TokenIds ids = tokenizer.encode(render_chat(tokenizer, "x"), SpecialTokens::kNone).ids;
+  return begin_with(ids, prefix) ? prefix : TokenIds{};
+}
+
+TokenIds front_of_row(const TokenIds& front, const TokenIds& ids, PromptForm form) {
+  return form == PromptForm::kChat && begin_with(ids, front) ? TokenIds{} : front;
+}
+
 TokenIds prompt_ids(const Tokenizer& tokenizer, const std::string& prompt, const RowForm& form) {
   const std::string text = form.form == PromptForm::kChat ? render_chat(tokenizer, prompt) : prompt;
-  TokenIds ids = form.prefix;
   const TokenIds own = tokenizer.encode(text, SpecialTokens::kNone).ids;
+  TokenIds ids = front_of_row(form.prefix, own, form.form);
   ids.insert(ids.end(), own.begin(), own.end());
   return ids;
 }

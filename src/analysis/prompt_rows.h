@@ -12,6 +12,14 @@
 
 namespace emend {
 
+// The BOS ids that begin every row of a run: resolve_bos(), but in the chat form "auto" leaves it to the
+// template whether a text begins with a BOS, as transformers does. Throws as resolve_bos() and render_chat()
+// do.
+TokenIds row_prefix(const Tokenizer& tokenizer, const std::string& bos, PromptForm form);
+
+// What goes in front of a text's own ids: `front`, or nothing where a chat template wrote it already.
+TokenIds front_of_row(const TokenIds& front, const TokenIds& ids, PromptForm form);
+
 // How prompts become token rows in one run.
 struct RowForm {
   TokenIds prefix;  // BOS ids, may be empty

@@ -188,7 +188,8 @@ std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder, const std::s
     if (source.vocab_json.empty()) return nullptr;
   }
   source.tokenizer_config_json = text_of("tokenizer_config.json");
-  source.chat_template_jinja = text_of("chat_template.jinja");
+  source.chat_template_jinja = text_of("additional_chat_templates/default.jinja");
+  if (source.chat_template_jinja.empty()) source.chat_template_jinja = text_of("chat_template.jinja");
   source.special_tokens_map_json = text_of("special_tokens_map.json");
   source.added_tokens_json = text_of("added_tokens.json");
   source.model_type = model_type;

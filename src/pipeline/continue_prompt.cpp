@@ -59,7 +59,8 @@ void check_prompt_options(const PromptOptions& options) {
 
 TokenIds prompt_tokens(const Model& model, const std::string& prompt, const PromptOptions& options) {
   const Tokenizer& tokenizer = model.tokenizer();
-  TokenIds ids = prompt_ids(tokenizer, prompt, {resolve_bos(tokenizer, options.bos), options.form});
+  TokenIds ids =
+      prompt_ids(tokenizer, prompt, {row_prefix(tokenizer, options.bos, options.form), options.form});
   if (ids.empty())
     throw Error(ErrorKind::kUsage,
                 "generate: the prompt is empty, and the model begins with no token of its own");

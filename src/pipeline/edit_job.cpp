@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "analysis/prompt_rows.h"
 #include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
@@ -34,7 +35,7 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
                 fmt::format("the token budget must be at least 1, found {}", options.token_budget));
   EditJob job{&model, &editor, &file, {}, {}};
   if (!file.layer.layers.empty()) job.context.layers = given_layers(file, editor, model.config());
-  job.context.prefix = resolve_bos(model.tokenizer(), file.bos);
+  job.context.prefix = row_prefix(model.tokenizer(), file.bos, file.form);
   job.statistics = statistics_folder(model, file);
   job.context.form = file.form;
   job.context.seed = options.seed;

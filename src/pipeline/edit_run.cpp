@@ -8,6 +8,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "analysis/prompt_rows.h"
 #include "base/stage_clock.h"
 #include "emend/checks.h"
 #include "emend/error.h"
@@ -235,7 +236,7 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
 
 std::filesystem::path statistics_folder(const Model& model, const EditFile& file) {
   if (!file.statistics.empty()) return file.statistics;
-  return default_statistics_folder(model, resolve_bos(model.tokenizer(), file.bos));
+  return default_statistics_folder(model, row_prefix(model.tokenizer(), file.bos, file.form));
 }
 
 std::vector<std::string> failed_ids(const Edit& edit) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "analysis/causal_trace/fact_steps.h"
+#include "analysis/prompt_rows.h"
 #include "base/files.h"
 #include "base/layer_number.h"
 #include "datasets/json_records.h"
@@ -226,7 +227,7 @@ bool holds_on_other_facts(const std::vector<TrialScore>& check, int chosen) {
 LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& given,
                          Progress& progress) {
   LocateOptions options = given;
-  options.trace.prefix = resolve_bos(model.tokenizer(), options.bos);
+  options.trace.prefix = row_prefix(model.tokenizer(), options.bos, options.trace.form);
   for (const int layer : options.trial_layers)
     require_layer("the option trial-layers", layer, model.config().layers);
   LocateOutcome outcome;

@@ -7,6 +7,7 @@
 #include "emend/error.h"
 #include "model/role_table.h"
 #include "model/spec_text.h"
+#include "text/chat_template.h"
 
 namespace emend {
 namespace {
@@ -49,7 +50,7 @@ std::string chat_kind(const Tokenizer& tokenizer) {
   if (tokenizer.chat_template().empty()) return "none";
   try {
     render_chat(tokenizer, "hello");
-    return "ChatML";
+    return text::kind_of_template(tokenizer.chat_template());
   } catch (const Error& error) {
     return std::string("unusable: ") + error.what();
   }

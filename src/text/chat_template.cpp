@@ -1,163 +1,75 @@
 #include "text/chat_template.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <array>
 #include <utility>
 
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/tokenizer.h"
+#include "text/jinja/characters.h"
+#include "text/jinja/template.h"
 #include "text/unicode.h"
 
 namespace emend {
 namespace text {
 namespace {
 
-constexpr std::string_view kStart = "<|im_start|>";
-constexpr std::string_view kEnd = "<|im_end|>";
+using jinja::Value;
 
-// Reads the literal whose opening quote is at `at`; moves `at` behind the closing one.
-std::string read_literal(std::string_view jinja, std::size_t& at) {
-  const char delimiter = jinja[at++];
-  std::string text;
-  while (at < jinja.size() && jinja[at] != delimiter) {
-    if (jinja[at] != '\\' || at + 1 >= jinja.size()) {
-      text += jinja[at++];
-      continue;
-    }
-    const char escaped = jinja[at + 1];
-    at += 2;
-    if (escaped == 'n') {
-      text += '\n';
-    } else if (escaped == 't') {
-      text += '\t';
-    } else if (escaped == 'r') {
-      text += '\r';
-    } else if (escaped == '\\' || escaped == '\'' || escaped == '"') {
-      text += escaped;
-    } else {
-      text += '\\';
-      text += escaped;
-    }
-  }
-  if (at < jinja.size()) ++at;
-  return text;
+constexpr std::string_view kWhere = "the model's chat template";
+
+jinja::Template template_of(const Tokenizer& tokenizer) {
+  const std::string& source = tokenizer.chat_template();
+  if (source.empty())
+    throw Error(ErrorKind::kModel, "the model has no chat template, or none named default; use the raw form");
+  return {source, std::string(kWhere)};
 }
 
-// Literals inside one tag, whose body begins at `at`; moves `at` behind its closing "}}" or "%}".
-void read_tag(std::string_view jinja, char closing, std::size_t& at, std::vector<TemplatePiece>& pieces) {
-  while (at < jinja.size()) {
-    if (jinja[at] == '\'' || jinja[at] == '"') {
-      const std::size_t position = at;
-      pieces.push_back({read_literal(jinja, at), position});
-    } else if (jinja[at] == closing && at + 1 < jinja.size() && jinja[at + 1] == '}') {
-      at += 2;
-      return;
-    } else {
-      ++at;
-    }
-  }
+jinja::Moment moment_of(const ChatOptions& options) {
+  jinja::Moment moment;
+  moment.year = options.year;
+  moment.month = options.month;
+  moment.day = options.day;
+  return moment;
 }
 
-std::string without_spaces(std::string_view text) {
-  std::string result;
-  std::copy_if(text.begin(), text.end(), std::back_inserter(result), [](char c) { return c != ' '; });
-  return result;
+// As transformers calls a template: tools and documents are defined, but none.
+jinja::Variables variables_for(const Tokenizer& tokenizer, std::string_view message) {
+  jinja::Variables variables;
+  for (const auto& [name, content] : tokenizer.named_special_tokens()) variables.emplace_back(name, content);
+  Value user = Value::dict({{"role", "user"}, {"content", std::string(message)}});
+  variables.emplace_back("messages", Value::list({std::move(user)}));
+  variables.emplace_back("tools", Value());
+  variables.emplace_back("documents", Value());
+  variables.emplace_back("add_generation_prompt", true);
+  return variables;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = leading_white_space(text);
-  return text.substr(begin, std::max(begin, trailing_white_space(text)) - begin);
-}
-
-// "<|im_start|>system\nYou are ...<|im_end|>" written as one literal, or by way of a variable:
-// {% set system_message = 'You are ...' %}.
-std::optional<std::string> find_default_system(std::string_view jinja,
-                                               const std::vector<TemplatePiece>& pieces) {
-  const std::string opening = std::string(kStart) + "system\n";
-  for (const TemplatePiece& piece : pieces) {
-    const std::size_t begin = piece.text.find(opening);
-    if (begin == std::string::npos) continue;
-    const std::size_t content = begin + opening.size();
-    const std::size_t end = piece.text.find(kEnd, content);
-    if (end != std::string::npos) return piece.text.substr(content, end - content);
+// A private character that stands neither in the message nor in the template.
+std::string find_mark(std::string_view message, std::string_view jinja) {
+  for (char32_t code = 0xE000; code < 0xF8FF; ++code) {
+    std::string mark;
+    append_utf8(mark, code);
+    if (message.find(mark) == std::string_view::npos && jinja.find(mark) == std::string_view::npos)
+      return mark;
   }
-  for (const TemplatePiece& piece : pieces) {
-    const std::size_t tag = jinja.rfind("{%", piece.position);
-    if (tag == std::string_view::npos) continue;
-    const std::string before = without_spaces(jinja.substr(tag, piece.position - tag));
-    const bool assigns = (before.starts_with("{%set") || before.starts_with("{%-set")) &&
-                         before.ends_with('=') && !before.ends_with("==");
-    if (assigns && before.find("system") != std::string::npos && !piece.text.empty()) return piece.text;
-  }
-  return std::nullopt;
-}
-
-// The literal behind the last "add_generation_prompt" that opens the assistant's turn.
-std::string find_generation_prompt(std::string_view jinja, const std::vector<TemplatePiece>& pieces) {
-  const std::string opening = std::string(kStart) + "assistant\n";
-  const std::size_t flag = jinja.rfind("add_generation_prompt");
-  if (flag == std::string_view::npos) return opening;
-  for (const TemplatePiece& piece : pieces) {
-    if (piece.position > flag && piece.text.starts_with(opening)) return piece.text;
-  }
-  return opening;
+  throw Error(ErrorKind::kConfig,
+              "the message holds every private character of Unicode; emend needs one of them");
 }
 
 }  // namespace
 
-std::vector<TemplatePiece> literals_of_template(std::string_view jinja) {
-  std::vector<TemplatePiece> pieces;
-  std::size_t text_begin = 0;
-  std::size_t at = 0;
-  const auto end_text = [&] {
-    if (at > text_begin)
-      pieces.push_back({std::string(jinja.substr(text_begin, at - text_begin)), text_begin});
-  };
-  while (at < jinja.size()) {
-    const char kind = jinja[at] == '{' && at + 1 < jinja.size() ? jinja[at + 1] : '\0';
-    if (kind != '{' && kind != '%' && kind != '#') {
-      ++at;
-      continue;
-    }
-    end_text();
-    at += 2;
-    if (kind == '#') {
-      const std::size_t end = jinja.find("#}", at);
-      at = end == std::string_view::npos ? jinja.size() : end + 2;
-    } else {
-      read_tag(jinja, kind == '{' ? '}' : '%', at, pieces);
-    }
-    text_begin = at;
-  }
-  end_text();
-  return pieces;
-}
-
-std::optional<ChatMl> read_chatml(std::string_view jinja) {
-  if (jinja.find(kStart) == std::string_view::npos || jinja.find(kEnd) == std::string_view::npos)
-    return std::nullopt;
-  const std::vector<TemplatePiece> pieces = literals_of_template(jinja);
-  ChatMl result;
-  if (auto system = find_default_system(jinja, pieces)) {
-    result.default_system = std::move(*system);
-    result.has_default_system = true;
-  }
-  result.generation_prompt = find_generation_prompt(jinja, pieces);
-  const std::string dense = without_spaces(jinja);
-  for (const std::string_view trim : {"content']|trim", "content\"]|trim", "content|trim"}) {
-    result.trims_content = result.trims_content || dense.find(trim) != std::string::npos;
-  }
-  return result;
-}
-
 std::string kind_of_template(std::string_view jinja) {
   using Sign = std::pair<std::string_view, std::string_view>;
   constexpr std::array kSigns = std::to_array<Sign>({
+      {"<|im_start|>", "ChatML"},
       {"<|start_header_id|>", "Llama 3 (<|start_header_id|>)"},
       {"[INST]", "Llama 2 or Mistral ([INST])"},
       {"<start_of_turn>", "Gemma (<start_of_turn>)"},
       {"<|start_of_role|>", "Granite (<|start_of_role|>)"},
+      {"<|START_OF_TURN_TOKEN|>", "Command (<|START_OF_TURN_TOKEN|>)"},
       {"<|user|>", "Zephyr or Phi-3 (<|user|>)"},
       {"<\xEF\xBD\x9CUser\xEF\xBD\x9C>", "DeepSeek (<\xEF\xBD\x9CUser\xEF\xBD\x9C>)"},
       {"### Instruction", "Alpaca (### Instruction)"},
@@ -165,28 +77,61 @@ std::string kind_of_template(std::string_view jinja) {
   for (const auto& [sign, name] : kSigns) {
     if (jinja.find(sign) != std::string_view::npos) return std::string(name);
   }
-  return "a kind that is not known";
+  return "a template of its own";
 }
 
 }  // namespace text
 
-std::string render_chat(const Tokenizer& tokenizer, std::string_view user_message) {
-  const std::string& jinja = tokenizer.chat_template();
-  if (jinja.empty()) throw Error(ErrorKind::kModel, "the model has no chat template; use the raw form");
-  const std::optional<text::ChatMl> chat = text::read_chatml(jinja);
-  if (!chat) {
-    throw Error(ErrorKind::kModel,
-                "the model's chat template is not ChatML (<|im_start|>), the only kind that is supported; "
-                "it looks like " +
-                    text::kind_of_template(jinja));
-  }
-  std::string rendered;
-  const auto add_turn = [&rendered](std::string_view role, std::string_view content) {
-    rendered.append(text::kStart).append(role).append("\n").append(content).append(text::kEnd).append("\n");
+std::string render_chat(const Tokenizer& tokenizer, std::string_view user_message,
+                        const ChatOptions& options) {
+  return text::template_of(tokenizer).render(text::variables_for(tokenizer, user_message),
+                                             text::moment_of(options));
+}
+
+ChatText render_chat_with_place(const Tokenizer& tokenizer, std::string_view user_message,
+                                const ChatOptions& options) {
+  const text::jinja::Template chat = text::template_of(tokenizer);
+  const auto render = [&](std::string_view message) {
+    return chat.render(text::variables_for(tokenizer, message), text::moment_of(options));
   };
-  if (chat->has_default_system) add_turn("system", chat->default_system);
-  add_turn("user", chat->trims_content ? text::trimmed(user_message) : user_message);
-  return rendered + chat->generation_prompt;
+  const std::string mark = text::find_mark(user_message, tokenizer.chat_template());
+  const std::string_view stripped = text::jinja::strip(user_message, text::jinja::Side::kBoth);
+  ChatText result;
+  result.text = render(user_message);
+  // Whole first; then, for templates that trim, without the white space around it.
+  for (const std::string_view message : {user_message, stripped}) {
+    if (message.empty()) continue;
+    const std::string marked = render(mark + std::string(message) + mark);
+    const std::size_t begin = marked.rfind(mark + std::string(message) + mark);
+    if (begin == std::string::npos) continue;
+    std::string unmarked = marked;
+    for (std::size_t at = unmarked.find(mark); at != std::string::npos; at = unmarked.find(mark, at))
+      unmarked.erase(at, mark.size());
+    if (unmarked != result.text) continue;
+    std::size_t marks_before = 0;
+    for (std::size_t at = marked.find(mark); at < begin; at = marked.find(mark, at + mark.size()))
+      ++marks_before;
+    const std::size_t place = begin - marks_before * mark.size();
+    result.message = {place, place + message.size()};
+    result.taken_off = static_cast<std::size_t>(message.data() - user_message.data());
+    return result;
+  }
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format(
+          "the chat template changes the text of the message {}, so that the place of a word in it is "
+          "not known; use the raw form",
+          quote(user_message)));
+}
+
+ByteSpan place_in_chat(const ChatText& chat, ByteSpan span) {
+  const std::size_t size = chat.message.end - chat.message.begin;
+  if (span.begin < chat.taken_off || span.end > chat.taken_off + size || span.begin > span.end)
+    throw Error(ErrorKind::kConfig,
+                fmt::format("bytes {} to {} of the message are white space that the chat template takes off",
+                            span.begin, span.end));
+  const auto place = [&](std::size_t byte) { return byte - chat.taken_off + chat.message.begin; };
+  return {place(span.begin), place(span.end)};
 }
 
 }  // namespace emend

@@ -76,6 +76,9 @@ class PipelineTokenizer : public Tokenizer {
   std::optional<std::int64_t> bos() const override { return parts_.bos; }
   std::optional<std::int64_t> eos() const override { return parts_.eos; }
   const std::vector<std::int64_t>& automatic_prefix() const override { return parts_.automatic.prefix; }
+  const std::vector<std::pair<std::string, std::string>>& named_special_tokens() const override {
+    return parts_.named_special_tokens;
+  }
   const std::string& chat_template() const override { return parts_.chat_template; }
   const std::vector<std::string>& warnings() const override { return parts_.warnings; }
   const std::string& fingerprint() const override { return fingerprint_; }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "emend/tokenizer.h"
@@ -33,6 +34,7 @@ struct TokenizerParts {
   std::optional<Decoder> decoder;               // none: the vocabulary's bytes are the text
   AutomaticTokens automatic;
   std::optional<std::int64_t> bos, eos;
+  std::vector<std::pair<std::string, std::string>> named_special_tokens;  // {"pad_token", "<pad>"}, ...
   std::string chat_template;
   std::vector<std::string> warnings;
 };

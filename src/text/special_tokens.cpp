@@ -184,7 +184,10 @@ NamedTokens read_special_tokens(const TokenizerJson& source, const NamedDefaults
     const auto found = declared.named.find(key);
     return found == declared.named.end() ? std::nullopt : std::optional(found->second.content);
   };
-  return {content_of("bos_token"), content_of("eos_token")};
+  NamedTokens named{content_of("bos_token"), content_of("eos_token"), {}};
+  for (const std::string_view name : kNames)
+    if (const auto content = content_of(name)) named.contents.emplace_back(name, *content);
+  return named;
 }
 
 std::string path_beside(const TokenizerJson& source, const std::string& name) {

@@ -26,6 +26,8 @@ using NamedDefaults = std::vector<std::pair<std::string, std::string>>;
 
 struct NamedTokens {
   std::optional<std::string> bos, eos;  // their contents
+  // What transformers gives to a chat template as variables: {"bos_token", "<s>"}, ...
+  std::vector<std::pair<std::string, std::string>> contents;
 };
 
 // One entry of "added_tokens" in tokenizer.json or of "added_tokens_decoder"; its id is not read.

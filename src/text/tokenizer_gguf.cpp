@@ -216,6 +216,21 @@ void read_scored(const TokenizerGguf& source, TokenizerParts& parts) {
   parts.decoder = make_space_decoder(source);
 }
 
+// What the chat template calls bos_token and eos_token.
+void name_special_tokens(TokenizerParts& parts) {
+  const auto add = [&](const char* name, std::optional<std::int64_t> id) {
+    if (!id) return;
+    const auto token = std::find_if(parts.added_tokens.begin(), parts.added_tokens.end(),
+                                    [&](const AddedToken& added) { return added.id == *id; });
+    if (token != parts.added_tokens.end())
+      parts.named_special_tokens.emplace_back(name, token->content);
+    else if (parts.vocabulary->contains(*id))
+      parts.named_special_tokens.emplace_back(name, parts.vocabulary->spelling(*id));
+  };
+  add("bos_token", parts.bos);
+  add("eos_token", parts.eos);
+}
+
 TokenizerParts read_tokenizer_gguf(const TokenizerGguf& source) {
   const bool scored = source.model == "llama";
   if (source.model != "gpt2" && !scored) {
@@ -243,6 +258,7 @@ TokenizerParts read_tokenizer_gguf(const TokenizerGguf& source) {
     if (!source.bos_id) fail(source, "tokenizer.ggml.bos_token_id", "missing, though texts begin with it");
     parts.automatic.prefix = {*source.bos_id};
   }
+  name_special_tokens(parts);
   parts.chat_template = source.chat_template;
   return parts;
 }
@@ -255,6 +271,7 @@ TokenizerParts read_carried_json(const TokenizerGguf& source) {
   TokenizerParts parts = read_tokenizer_json(json);
   if (source.bos_id) parts.bos = source.bos_id;
   if (source.eos_id) parts.eos = source.eos_id;
+  name_special_tokens(parts);
   parts.chat_template = source.chat_template;
   return parts;
 }

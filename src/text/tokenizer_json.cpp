@@ -67,6 +67,7 @@ void read_files_beside(const TokenizerJson& source, const NamedDefaults& default
   };
   parts.bos = id_of(named.bos);
   parts.eos = id_of(named.eos);
+  parts.named_special_tokens = named.contents;
   if (!parts.bos && parts.automatic.prefix.size() == 1) parts.bos = parts.automatic.prefix.front();
   parts.added_tokens = tokens.take();
   parts.chat_template = chat_template_of(source);

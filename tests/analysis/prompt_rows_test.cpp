@@ -111,8 +111,13 @@ TEST_P(PromptRows, ChatNeedsATemplate) {
   });
 }
 
-// A copy of the tokenizer with a ChatML template.
-std::unique_ptr<Tokenizer> chat_tokenizer(const std::string& shape) {
+const std::string kChatMl =
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
+    "'<|im_end|>' + '\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
+// A copy of the tokenizer with a chat template.
+std::unique_ptr<Tokenizer> chat_tokenizer(const std::string& shape, const std::string& jinja = kChatMl) {
   TokenizerJson source;
   const auto read = [&](const std::string& name) {
     std::ifstream in(test::data_path("world/" + shape + "/" + name));
@@ -120,10 +125,7 @@ std::unique_ptr<Tokenizer> chat_tokenizer(const std::string& shape) {
   };
   source.tokenizer_json = read("tokenizer.json");
   source.tokenizer_config_json = read("tokenizer_config.json");
-  source.chat_template_jinja =
-      "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
-      "'<|im_end|>' + '\n'}}{% endfor %}"
-      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+  source.chat_template_jinja = jinja;
   source.where = "test";
   return make_tokenizer(source);
 }
@@ -149,6 +151,40 @@ TEST_P(PromptRows, ChatContextIsPartOfTheMessage) {
             render_chat(*tokenizer, "It rained. Workis Tellond was trained as a"));
   const std::string upto = tokenizer->decode(std::span(row.ids).first(row.lookup + 1), true);
   EXPECT_TRUE(upto.ends_with("user\nIt rained. Workis Tellond")) << upto;
+}
+
+// The world's tokenizers put a BOS in front by themselves.
+TEST_P(PromptRows, AChatBeginsWithABosOnlyIfItsTemplateSaysSo) {
+  const auto without = chat_tokenizer(GetParam());
+  const auto with = chat_tokenizer(GetParam(), "{{ bos_token }}" + kChatMl);
+  const TokenIds bos = without->automatic_prefix();
+  ASSERT_EQ(bos.size(), 1u);
+  EXPECT_EQ(row_prefix(*without, "auto", PromptForm::kRaw), bos);
+  EXPECT_EQ(row_prefix(*without, "auto", PromptForm::kChat), TokenIds{});
+  EXPECT_EQ(row_prefix(*with, "auto", PromptForm::kChat), bos);
+  EXPECT_EQ(row_prefix(*without, "<|bos|>", PromptForm::kChat), bos) << "asked for";
+}
+
+TEST_P(PromptRows, ABosIsNeverDoubled) {
+  const auto tokenizer = chat_tokenizer(GetParam(), "{{ bos_token }}" + kChatMl);
+  for (const std::string bos : {"auto", "<|bos|>"}) {
+    const RowForm chat{row_prefix(*tokenizer, bos, PromptForm::kChat), PromptForm::kChat};
+    const TokenIds ids = prompt_ids(*tokenizer, request_.prompt, chat);
+    EXPECT_EQ(ids, tokenizer->encode(render_chat(*tokenizer, request_.prompt), SpecialTokens::kNone).ids);
+    EXPECT_EQ(ids.front(), *tokenizer->bos());
+    EXPECT_NE(ids[1], *tokenizer->bos());
+    const PromptRow row = bare_row(*tokenizer, request_, chat);
+    EXPECT_EQ(row.ids, ids);
+    const std::string upto = tokenizer->decode(std::span(row.ids).first(row.lookup + 1), true);
+    EXPECT_TRUE(upto.ends_with("user\nWorkis Tellond")) << upto;
+  }
+}
+
+TEST_P(PromptRows, ASubjectThatTheTemplateWritesTooIsFoundInTheMessage) {
+  const auto tokenizer = chat_tokenizer(GetParam(), kChatMl + "{{ 'Workis Tellond was trained as a' }}");
+  const PromptRow row = bare_row(*tokenizer, request_, {{}, PromptForm::kChat});
+  const std::string upto = tokenizer->decode(std::span(row.ids).first(row.lookup + 1), true);
+  EXPECT_TRUE(upto.ends_with("user\nWorkis Tellond")) << upto;
 }
 
 }  // namespace

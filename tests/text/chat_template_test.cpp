@@ -14,9 +14,10 @@ namespace {
 
 using testing::HasSubstr;
 
-std::unique_ptr<Tokenizer> with_template(const std::string& jinja) {
+std::unique_ptr<Tokenizer> with_template(const std::string& jinja, const Json& config = Json::object()) {
   TokenizerJson source;
   source.tokenizer_json = test::minimal_tokenizer_json();
+  source.tokenizer_config_json = config.dump();
   source.chat_template_jinja = jinja;
   source.where = "tokenizer.json";
   return make_tokenizer(source);
@@ -43,7 +44,7 @@ TEST(RenderChat, ReadsEscapedNewlines) {
   EXPECT_EQ(render_chat(*with_template(escaped), "Hi"), render_chat(*with_template(kSmolLm2), "Hi"));
 }
 
-TEST(RenderChat, ReadsQwenTemplates) {
+TEST(RenderChat, TakesTheBranchWithoutTools) {
   const std::string qwen = R"({%- if tools %}
     {{- '<|im_start|>system\n' }}
     {%- if messages[0]['role'] == 'system' %}{{- messages[0]['content'] }}
@@ -88,28 +89,103 @@ TEST(RenderChat, ReadsASystemMessageFromAVariable) {
             "<|im_start|>system\nIt's me<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
 }
 
-TEST(RenderChat, RefusesOtherKindsByName) {
+// Looks like ChatML, and is not: it was rendered as plain ChatML once.
+TEST(RenderChat, RolesMayBeRenamed) {
+  const std::string jinja =
+      "{% for m in messages %}{{ '<|im_start|>' + ('human' if m['role'] == 'user' else m['role']) + '\\n' + "
+      "m['content'] + '<|im_end|>\\n' }}{% endfor %}{{ '<|im_start|>assistant\\n' }}";
+  EXPECT_EQ(render_chat(*with_template(jinja), "Hi"),
+            "<|im_start|>human\nHi<|im_end|>\n<|im_start|>assistant\n");
+}
+
+TEST(RenderChat, SpecialTokensAreVariables) {
+  const Json config = {
+      {"bos_token", {{"content", "<|end|>"}}}, {"eos_token", "</s>"}, {"unk_token", nullptr}};
+  EXPECT_EQ(
+      render_chat(*with_template("{{ bos_token }}{{ eos_token }}{{ unk_token is defined }}", config), "Hi"),
+      "<|end|></s>False");
+}
+
+// transformers passes them to every template.
+TEST(RenderChat, ToolsAndDocumentsAreDefinedButNone) {
+  EXPECT_EQ(
+      render_chat(*with_template("{{ tools is defined }}{{ tools }}{{ documents }}{{ messages|length }}"),
+                  "Hi"),
+      "TrueNoneNone1");
+}
+
+TEST(RenderChat, TheDayIsAnOption) {
+  const auto tokenizer = with_template("{{ strftime_now('%d %b %Y') }}");
+  EXPECT_EQ(render_chat(*tokenizer, "Hi"), "26 Jul 2024");
+  EXPECT_EQ(render_chat(*tokenizer, "Hi", {.year = 2025, .month = 2, .day = 3}), "03 Feb 2025");
+}
+
+TEST(RenderChat, ErrorsTellThePlaceAndTheTemplatesWords) {
   const auto message = [](const std::string& jinja) {
     return test::error_of(ErrorKind::kModel, [&] { render_chat(*with_template(jinja), "Hi"); });
   };
-  EXPECT_THAT(message("{{ '<|start_header_id|>' + role }}"), HasSubstr("looks like Llama 3"));
-  EXPECT_THAT(message("{{ bos_token + '[INST] ' }}"), HasSubstr("[INST]"));
-  EXPECT_THAT(message("<start_of_turn>user"), HasSubstr("Gemma"));
-  EXPECT_THAT(message("{{ messages }}"), HasSubstr("not known"));
+  EXPECT_EQ(
+      message("a\n {{ raise_exception('Roles must alternate') }}"),
+      "the model's chat template, line 2, column 20: the template refuses this conversation: Roles must "
+      "alternate");
+  EXPECT_EQ(message("{{ role + 'x' }}"), "the model's chat template, line 1, column 9: 'role' is undefined");
+  EXPECT_THAT(message("{% include 'x' %}"), HasSubstr("the statement 'include' is not supported by emend"));
   EXPECT_THAT(message(""), HasSubstr("no chat template"));
 }
 
-TEST(ChatTemplate, LiteralsEndWhereTheirQuotesDo) {
-  const auto pieces = text::literals_of_template("a{{ 'x}}\\'' + \"y'\" }}b{% if 'c' %}{# d #}");
-  std::vector<std::string> texts;
-  for (const auto& piece : pieces) texts.push_back(piece.text);
-  EXPECT_THAT(texts, testing::ElementsAre("a", "x}}'", "y'", "b", "c"));
+// What the message's bytes are in the chat text.
+std::string found_message(const ChatText& chat) {
+  return chat.text.substr(chat.message.begin, chat.message.end - chat.message.begin);
 }
 
-TEST(ChatTemplate, BrokenTemplatesDoNotRunAway) {
-  for (const std::string jinja : {"{{ 'abc", "{% ", "{#", "{", "{{ 'a\\"}) {
-    EXPECT_LE(text::literals_of_template(jinja).size(), 1u) << jinja;
+TEST(ChatPlace, TheMessageIsFoundWhereItStands) {
+  const auto tokenizer = with_template(kSmolLm2);
+  // Both words stand elsewhere in the text too, behind the message and before it.
+  for (const std::string message : {"assistant", "system", "a", "\n", "<|im_end|>", "\xEE\x80\x80"}) {
+    const ChatText chat = render_chat_with_place(*tokenizer, message);
+    EXPECT_EQ(chat.text, render_chat(*tokenizer, message));
+    EXPECT_EQ(found_message(chat), message);
+    EXPECT_EQ(chat.text.substr(0, chat.message.begin).substr(chat.message.begin - 5), "user\n");
+    EXPECT_EQ(chat.taken_off, 0u);
   }
+}
+
+TEST(ChatPlace, WhiteSpaceMayBeTakenOff) {
+  const auto tokenizer = with_template("{{ '<start_of_turn>' + messages[0].content | trim + '|' }}");
+  const ChatText chat = render_chat_with_place(*tokenizer, "\n The tower ");
+  EXPECT_EQ(chat.text, "<start_of_turn>The tower|");
+  EXPECT_EQ(found_message(chat), "The tower");
+  EXPECT_EQ(chat.taken_off, 2u);
+  const ByteSpan tower = place_in_chat(chat, {6, 11});
+  EXPECT_EQ(chat.text.substr(tower.begin, tower.end - tower.begin), "tower");
+  test::error_of(ErrorKind::kConfig, [&] { place_in_chat(chat, {1, 5}); });
+  test::error_of(ErrorKind::kConfig, [&] { place_in_chat(chat, {6, 12}); });
+}
+
+TEST(ChatPlace, AMessageThatStandsTwiceIsItsLastOne) {
+  const ChatText chat =
+      render_chat_with_place(*with_template("{{ messages[0].content }}, {{ messages[0].content }}!"), "Hi");
+  EXPECT_EQ(chat.text, "Hi, Hi!");
+  EXPECT_EQ(chat.message.begin, 4u);
+}
+
+TEST(ChatPlace, AChangedMessageHasNoPlace) {
+  for (const std::string jinja :
+       {"{{ messages[0].content | upper }}", "{{ messages[0].content[1:] }}", "x",
+        "{{ messages[0].content | replace('tower', 'house') }}",
+        "{{ 'short' if messages[0].content | length < 12 else messages[0].content }}"}) {
+    const std::string error = test::error_of(
+        ErrorKind::kConfig, [&] { render_chat_with_place(*with_template(jinja), "The tower"); });
+    EXPECT_THAT(error, HasSubstr("changes the text of the message \"The tower\"")) << jinja;
+  }
+}
+
+TEST(KindOfTemplate, IsReadOffItsMarks) {
+  EXPECT_EQ(text::kind_of_template("{{ '<|im_start|>' }}"), "ChatML");
+  EXPECT_THAT(text::kind_of_template("{{ '<|start_header_id|>' + role }}"), HasSubstr("Llama 3"));
+  EXPECT_THAT(text::kind_of_template("{{ bos_token + '[INST] ' }}"), HasSubstr("[INST]"));
+  EXPECT_THAT(text::kind_of_template("<start_of_turn>user"), HasSubstr("Gemma"));
+  EXPECT_EQ(text::kind_of_template("{{ messages }}"), "a template of its own");
 }
 
 }  // namespace

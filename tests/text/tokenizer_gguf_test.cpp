@@ -98,6 +98,7 @@ TEST(TokenizerGguf, PrefersACompleteTokenizerJson) {
   EXPECT_EQ(tokenizer->size(), 259);
   EXPECT_EQ(tokenizer->bos(), 258);
   EXPECT_EQ(tokenizer->chat_template(), "T");
+  EXPECT_THAT(tokenizer->named_special_tokens(), testing::ElementsAre(testing::Pair("bos_token", "<|end|>")));
   source.huggingface_json = "{";
   EXPECT_THAT(refusal(source), HasSubstr("model.gguf: tokenizer.huggingface.json"));
 }

@@ -76,6 +76,9 @@ TEST(TokenizerJson, ReadsTheConfigBesideIt) {
   EXPECT_EQ(tokenizer->bos(), 258);
   EXPECT_EQ(tokenizer->eos(), 257);
   EXPECT_EQ(tokenizer->chat_template(), "T");
+  const std::vector<std::pair<std::string, std::string>> special = {{"bos_token", "<|end|>"},
+                                                                    {"eos_token", "abc"}};
+  EXPECT_EQ(tokenizer->named_special_tokens(), special);
   EXPECT_EQ(load(minimal(), config.dump(), "J")->chat_template(), "J");
   const Json named = {
       {"chat_template",

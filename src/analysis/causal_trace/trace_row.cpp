@@ -15,24 +15,21 @@ namespace emend::trace {
 TraceRow prompt_row(const Model& model, const TraceFact& fact, const TraceOptions& options) {
   const Tokenizer& tokenizer = model.tokenizer();
   std::string text = fact.prompt;
-  std::size_t begin = fact.subject_begin;
+  ByteSpan span{fact.subject_begin, fact.subject_begin + fact.subject.size()};
   if (options.form == PromptForm::kChat) {
-    text = render_chat(tokenizer, fact.prompt);
-    const std::size_t at = text.rfind(fact.prompt);
-    if (at == std::string::npos)
-      throw Error(ErrorKind::kConfig,
-                  fmt::format("fact {}: the chat template changes the prompt's text", fact.id));
-    begin += at;
+    const ChatText chat = render_chat_with_place(tokenizer, fact.prompt);
+    span = place_in_chat(chat, span);
+    text = chat.text;
   }
   const Encoding encoding = tokenizer.encode(text, SpecialTokens::kNone);
   if (encoding.ids.size() < 2)
     throw Error(ErrorKind::kConfig, fmt::format("fact {}: the prompt {} is one token: there is nothing "
                                                 "between the subject and the answer to trace",
                                                 fact.id, quote(fact.prompt)));
-  const SubjectTokens subject = find_subject_tokens(encoding, {begin, begin + fact.subject.size()}, text);
-  const auto front = static_cast<std::int64_t>(options.prefix.size());
+  const SubjectTokens subject = find_subject_tokens(encoding, span, text);
   TraceRow row;
-  row.ids = options.prefix;
+  row.ids = front_of_row(options.prefix, encoding.ids, options.form);
+  const auto front = static_cast<std::int64_t>(row.ids.size());
   row.ids.insert(row.ids.end(), encoding.ids.begin(), encoding.ids.end());
   row.prompt = static_cast<std::int64_t>(row.ids.size());
   row.subject_begin = front + static_cast<std::int64_t>(subject.first);
