@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,10 @@ const std::vector<FamilyFolders>& families() {
 struct Case {
   std::string family, folder;
 };
+
+void PrintTo(const Case& one, std::ostream* out) {
+  *out << one.folder;
+}
 
 std::vector<Case> cases() {
   std::vector<Case> all;
