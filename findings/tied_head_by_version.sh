@@ -12,10 +12,10 @@
 #
 # Output (tie_word_embeddings true; whose logits?):
 #   4.57.6  head that differs is stored    those of the embedding, no warning
-#   5.24.0  head that differs is stored    those of the stored head, warning
 #   4.57.6  head equal to the embedding    those of the embedding, no warning
-#   5.24.0  head equal to the embedding    those of the embedding, no warning
 #   4.57.6  head alone is stored           error
+#   5.24.0  head that differs is stored    those of the stored head, warning
+#   5.24.0  head equal to the embedding    those of the embedding, no warning
 #   5.24.0  head alone is stored           those of the embedding, no warning
 #
 # Exits with 1 if this changed, with 2 if python3 is missing.
