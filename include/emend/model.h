@@ -173,7 +173,7 @@ struct WeightRef {
   int expert = -1;  // -1: the block has no experts
   auto operator<=>(const WeightRef&) const = default;
 };
-// "mlp_down of block 4".
+// "MLP down projection (the value projection) of block 4".
 std::string weight_name(const WeightRef& weight);
 
 // One tensor of the checkpoint and the part it plays, for `model info` and for writing back.

@@ -86,7 +86,7 @@ Placement Placement::parse(const std::string& text) {
 std::vector<at::Device> place_blocks(const ModelConfig& c, const std::vector<at::Device>& devices) {
   const double block =
       static_cast<double>(c.d_model) *
-      static_cast<double>((2 * c.heads + 2 * c.kv_heads) * c.head_dim + (c.gated_mlp ? 3 : 2) * c.d_ff);
+      static_cast<double>((2 * c.heads + 2 * c.kv_heads) * c.head_dim + (c.block.gated_mlp ? 3 : 2) * c.d_ff);
   const double tables = static_cast<double>(c.vocab) * static_cast<double>(c.d_model) * (c.tied_head ? 1 : 2);
   const auto count = static_cast<double>(devices.size());
   const double blocks = block * c.layers, average = (tables + blocks) / count;

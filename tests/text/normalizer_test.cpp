@@ -5,7 +5,7 @@
 
 #include <random>
 
-#include "base/expect_error.h"
+#include "../base/expect_error.h"
 #include "text/precompiled.h"
 #include "text/unicode.h"
 #include "utf8proc.h"
