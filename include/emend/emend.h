@@ -1,4 +1,4 @@
-// All public C++ headers of emend, for programs that use several of them. The C interface is emend/c_api.h.
+// All public C++ headers of emend, for programs that use several of them. The C interface is apart.
 #pragma once
 
 #include "emend/adapter.h"

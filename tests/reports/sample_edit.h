@@ -74,7 +74,7 @@ inline EditOutcome sample_edit() {
   patch.edit.warnings = {"keys of <tower> and arch are close"};
   const WeightRef weight{4, Role::kMlpDown};
   patch.edit.changes = {WeightChange::low_rank(weight, at::zeros({2, 3}), at::zeros({4, 2}))};
-  patch.edit.solves = {{weight, SolveRule::kEquality, "c0ffee", 1e-5, 0, 0.00123, 4321.0, 98765.0}};
+  patch.edit.solves = {{weight, SolveRule::kEquality, "c0ffee", 1e-5, 0, 0, 0.00123, 4321.0, 98765.0}};
   patch.checks = {{"efficacy", 0.5, 1.0, false, 2},
                   {"paraphrase", 0.5, 0.25, true, 2},
                   {"drift", std::nullopt, 1.02, false, 0}};
