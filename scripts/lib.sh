@@ -24,8 +24,7 @@ readonly emend=$build_dir/emend model=models/smollm2-135m-instruct.gguf
 # Commands count wherever they come from; the rest are Debian packages.
 readonly tools=(g++ cmake ninja:ninja-build ccache pkg-config python3 unzip)
 readonly libraries=(libeigen3-dev libfmt-dev libboost-program-options-dev libyaml-cpp-dev nlohmann-json3-dev libonig-dev
-                    libutf8proc-dev libssl-dev libxxhash-dev zlib1g-dev libzstd-dev libkainjow-mustache-dev libgtest-dev libgmock-dev
-                    libbenchmark-dev)
+                    libutf8proc-dev libssl-dev libxxhash-dev zlib1g-dev libzstd-dev libkainjow-mustache-dev libgtest-dev libgmock-dev)
 
 cmake_args=()     # what the caller gave after --
 libtorch_given="" # says which libtorch the caller gave; empty: the .venv's
