@@ -33,6 +33,8 @@ at::Tensor attend(const at::Tensor& scores, const at::Tensor& mask, const at::Te
   const at::Tensor capped = soft_capped(scores, soft_cap);
   const at::Tensor weights =
       at::softmax(mask.defined() ? capped + mask : capped, -1).to(values.scalar_type());
+  if (weights.dim() == 3 && values.dim() == 3)
+    return at::bmm(weights, values);  // matmul only finds the way here
   std::vector<std::int64_t> sizes = values.sizes().vec();
   sizes[sizes.size() - 2] = -1;
   sizes.back() = weights.size(-1);

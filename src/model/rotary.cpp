@@ -97,7 +97,8 @@ Rotation make_rotation(const RotaryTable& table, std::int64_t head_dim, const at
   const auto spread = [&](const at::Tensor& first, const at::Tensor& second) {
     return neighbours ? at::stack({first, second}, 2).flatten(1) : at::cat({first, second}, 1);
   };
-  at::Tensor cos = spread(angles.cos(), angles.cos()), sin = spread(-angles.sin(), angles.sin());
+  const at::Tensor cosine = angles.cos(), sine = angles.sin();
+  at::Tensor cos = spread(cosine, cosine), sin = spread(-sine, sine);
   if (table.amplitude != 1) {
     cos = cos * table.amplitude;
     sin = sin * table.amplitude;

@@ -155,15 +155,17 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
     const BlockSpec& spec = config.spec(l);
     at::Tensor normal =
         spec.attention_norm ? normalise(x, block.attention_norm, block.attention_norm_bias, spec) : x;
-    at::Tensor entering = x;  // what a parallel MLP reads
+    // What the norm of a parallel MLP reads. Other blocks do not hold the old stream behind attention.
+    at::Tensor entering = spec.parallel && spec.mlp_norm ? x : at::Tensor();
     if (l == last_block && input.logits_only) only = wanted.to(x.device());
     const at::Tensor mixed = attention(normal, block, config, l, *layout, input, only);
     const auto leave_others = [&] {
       x = x.index_select(0, only);
       row = row.index_select(0, only);
-      if (!spec.parallel) return;
-      normal = normal.index_select(0, only);
-      entering = entering.index_select(0, only);
+      if (entering.defined())
+        entering = entering.index_select(0, only);
+      else if (spec.parallel)
+        normal = normal.index_select(0, only);
     };
     if (only.defined()) leave_others();
     x = x + attention_contribution(observer.at_site(Site::kAttentionOutput, l, mixed), block, spec);

@@ -40,12 +40,15 @@ void check_config(const ModelConfig& c, const std::string& where) {
                 table.long_frequencies.size() == table.frequencies.size(),
             "the rotary frequencies of long rows must be as many as those of short ones");
   }
+  require(c.logit_soft_cap >= 0, "the soft cap of the logits is negative");
   require(c.family != "gpt2" || c.heads * c.head_dim == c.d_model,
           "the hidden size must be a multiple of the number of heads");
   for (int l = 0; l < c.layers; ++l) {
     const BlockSpec& spec = c.spec(l);
     require(spec.rotary >= kNoRotary && (c.rotary.empty() || spec.rotary < static_cast<int>(c.rotary.size())),
             fmt::format("block {} names a rotary table that is not there", l));
+    require(spec.attention_soft_cap >= 0 && spec.attention_scale >= 0,
+            fmt::format("the attention scale or soft cap of block {} is negative", l));
     require(spec.window >= 0, fmt::format("the window of block {} is negative", l));
     require(spec.alibi == c.block.alibi && spec.norm == c.block.norm, "all blocks need one kind of norm");
   }

@@ -7,6 +7,7 @@
 
 #include "base/expect_error.h"
 #include "model/families/family.h"
+#include "model/weights.h"
 #include "support/checkpoint_copy.h"
 #include "support/gguf_checkpoint.h"
 #include "support/tiny_models.h"
@@ -120,6 +121,29 @@ TEST_F(LlamaKin, Gemma3HasTwoTablesAndAPeriod) {
   EXPECT_NEAR(config.embedding_multiplier, std::sqrt(32.0), 1e-12);
 }
 
+TEST_F(LlamaKin, ScalesAndCapsThatMeanNothingAreRefused) {
+  const auto refusal = [&](const nlohmann::json& change) {
+    return test::error_of(ErrorKind::kModel, [&] { check_config(read("gemma2", change), "config.json"); });
+  };
+  EXPECT_THAT(refusal({{"query_pre_attn_scalar", 0}}), HasSubstr("query_pre_attn_scalar"));
+  EXPECT_THAT(refusal({{"attn_logit_softcapping", -50.0}}), HasSubstr("soft cap"));
+  EXPECT_THAT(refusal({{"final_logit_softcapping", -30.0}}), HasSubstr("soft cap of the logits"));
+}
+
+TEST(Families, ANullInsideATextConfigCoversWhatStandsAroundIt) {
+  const ConfigValues values =
+      settings({{"sliding_window", 512}, {"text_config", {{"sliding_window", nullptr}}}});
+  EXPECT_TRUE(values.is_null("sliding_window"));
+  EXPECT_FALSE(values.has({"sliding_window", ""}));
+}
+
+TEST(Families, GptjWithoutRotaryDimensionsIsRefused) {
+  test::CheckpointCopy copy("gptj");
+  copy.config["rotary_dim"] = nullptr;
+  const auto folder = copy.write();
+  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { Model::load(folder); }), HasSubstr("rotary_dim null"));
+}
+
 TEST(GgufRope, AFactorWithoutATypeIsLinear) {
   const auto first_frequency = [](const std::function<void(test::GgufCheckpoint&)>& add) {
     test::GgufCheckpoint file = test::llama_as_gguf("llama_gqa_tied", test::GgufType::kF32);
@@ -138,12 +162,28 @@ TEST(GgufRope, AFactorWithoutATypeIsLinear) {
             1);
 }
 
-TEST(GgufRope, AMixtureOfExpertsThatSaysLlamaIsRefused) {
+// What is said of a GGUF llama with further keys.
+std::string refusal_with(const std::function<void(test::GgufCheckpoint&)>& add) {
   test::GgufCheckpoint file = test::llama_as_gguf("llama_gqa_tied", test::GgufType::kF32);
-  file.add_integer("llama.expert_count", 8);
+  add(file);
   const test::TempFolder folder;
   const auto path = folder.write("model.gguf", file.bytes());
-  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { Model::load(path); }), HasSubstr("experts"));
+  return test::error_of(ErrorKind::kModel, [&] { Model::load(path); });
+}
+
+TEST(GgufRope, AMixtureOfExpertsThatSaysLlamaIsRefused) {
+  EXPECT_THAT(refusal_with([](auto& f) { f.add_integer("llama.expert_count", 8); }), HasSubstr("experts"));
+}
+
+TEST(GgufRope, KeysThatChangeTheResultAndAreNotReadAreRefused) {
+  EXPECT_THAT(refusal_with([](auto& f) { f.add_boolean("llama.attention.causal", false); }),
+              HasSubstr("attention.causal"));
+  EXPECT_THAT(refusal_with([](auto& f) {
+                f.add_text("llama.rope.scaling.type", "yarn");
+                f.add_number("llama.rope.scaling.factor", 4);
+                f.add_number("llama.rope.scaling.yarn_ext_factor", 0);
+              }),
+              HasSubstr("yarn_ext_factor 0"));
 }
 
 }  // namespace

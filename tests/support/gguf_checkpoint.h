@@ -30,6 +30,9 @@ class GgufCheckpoint {
   void add_integer(const std::string& key, std::uint32_t value) {
     file_.pairs.push_back(gguf_pair(key, 4, u32(value)));
   }
+  void add_boolean(const std::string& key, bool value) {
+    file_.pairs.push_back(gguf_pair(key, 7, std::string(1, value ? '\1' : '\0')));
+  }
   void add_number(const std::string& key, float value) {
     file_.pairs.push_back(gguf_pair(key, 6, little(value)));
   }

@@ -81,9 +81,10 @@ class Wave {
     if (how_.site == Site::kMlpOutput) {
       const BlockSpec& spec = model_.config().spec(block);
       const BlockWeights& weights = model_.weights().blocks[static_cast<std::size_t>(block)];
+      const at::Device there = weights.mlp_down.device();  // of the norms behind the halves
       const at::Tensor mixed = runs_.attention.corrupted[block].select(1, how_.token);
-      return (x + attention_contribution(mixed, weights, spec)) +
-             mlp_contribution(clean.unsqueeze(0), weights, spec);
+      return (x + attention_contribution(mixed.to(there), weights, spec).to(x.device())) +
+             mlp_contribution(clean.unsqueeze(0).to(there), weights, spec).to(x.device());
     }
     PassInput input = rows_at_cache(1, runs_.samples, block);
     input.hidden = x.contiguous();

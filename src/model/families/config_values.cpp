@@ -46,8 +46,10 @@ void flatten(const Json& object, const std::string& prefix, Values& out, std::se
       out[name] = value.get<std::string>();
     else if (value.is_array())
       add_list(value, name, out);
-    else if (value.is_null())
+    else if (value.is_null()) {
       nulls.insert(name);
+      out.erase(name);  // of the object around a text_config
+    }
   }
 }
 

@@ -49,6 +49,8 @@ void add_gemma2_block(const ConfigValues& v, ModelConfig& c, int layers_of_large
                                            : c.layers == layers_of_largest ? c.d_model / heads
                                                                            : c.head_dim);
   const double scalar = v.number({"query_pre_attn_scalar", ""}, usual);
+  require_supported(scalar > 0 || !v.has({"query_pre_attn_scalar", ""}), v,
+                    "query_pre_attn_scalar that is not positive");
   c.block.attention_scale = scalar > 0 ? 1 / std::sqrt(scalar) : 0;
   c.block.attention_soft_cap = v.number({"attn_logit_softcapping", "attn_logit_softcapping"}, 0.0);
   c.logit_soft_cap = v.number({"final_logit_softcapping", "final_logit_softcapping"}, 0.0);

@@ -27,6 +27,7 @@ ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
   names.default_norm_eps = 1e-5;
   ModelConfig c = read_sizes(v, file, "gptj", names, NormKind::kLayerNorm);
   c.block.activation = read_activation(v, "activation_function", "gelu_new");
+  require_supported(!v.is_null("rotary_dim"), v, "rotary_dim null");
   const std::int64_t turned = v.integer({"rotary_dim", ""}, kRotaryDimensions);
   if (turned <= 0 || turned % 2 != 0 || turned > c.head_dim)
     throw Error(ErrorKind::kModel,

@@ -238,6 +238,9 @@ RotaryTable read_gguf(const ConfigValues& v, const TensorFile& file, const Model
     scaling.beta_slow = v.number({"", "rope.scaling.yarn_beta_slow"}, 1.0);
     if (v.number({"", "rope.scaling.yarn_log_multiplier"}, 0.0) != 0)
       refuse(v, "rope.scaling.yarn_log_multiplier is not supported");
+    const double mix = v.number({"", "rope.scaling.yarn_ext_factor"}, 1.0);  // negative: the usual, 1
+    if (mix >= 0 && mix != 1)
+      refuse(v, fmt::format("rope.scaling.yarn_ext_factor {} is not supported, only 1", mix));
     scale_yarn(table.frequencies, base, scaling);
     table.amplitude = v.number({"", "rope.scaling.yarn_attn_factor"}, yarn_amplitude(factor));
   } else if (type != "none" && type != "longrope") {

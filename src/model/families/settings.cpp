@@ -73,6 +73,8 @@ void require_supported(bool ok, const ConfigValues& v, const std::string& why) {
 ModelConfig read_sizes(const ConfigValues& v, const TensorFile& file, const std::string& family,
                        const SizeNames& names, NormKind norm) {
   require_supported(v.integer({"", "expert_count"}, 0) == 0, v, "a mixture of experts");
+  require_supported(v.boolean({"", "attention.causal"}, true), v,
+                    "attention.causal false (tokens that see later ones)");
   ModelConfig c;
   c.family = family;
   c.layers = static_cast<int>(v.integer({names.layers, "block_count"}));
