@@ -109,6 +109,8 @@ TEST_F(LlamaKin, Gemma3HasTwoTablesAndAPeriod) {
                                                   {"sliding_window_pattern", 2},
                                                   {"hidden_activation", "gelu_pytorch_tanh"},
                                                   {"query_pre_attn_scalar", 64},
+                                                  {"attn_logit_softcapping", 50.0},
+                                                  {"final_logit_softcapping", 30.0},
                                                   {"rope_parameters", nullptr},
                                                   {"rope_theta", 1e6}});
   ASSERT_EQ(config.rotary.size(), 2u);
@@ -118,6 +120,8 @@ TEST_F(LlamaKin, Gemma3HasTwoTablesAndAPeriod) {
   EXPECT_EQ(config.spec(0).rotary, 1);
   EXPECT_EQ(config.spec(1).rotary, 0);
   EXPECT_EQ(config.block.attention_scale, 0.125);
+  EXPECT_EQ(config.spec(0).attention_soft_cap, 0) << "transformers looks at the cap of the logits only";
+  EXPECT_EQ(config.logit_soft_cap, 30);
   EXPECT_NEAR(config.embedding_multiplier, std::sqrt(32.0), 1e-12);
 }
 
@@ -173,6 +177,20 @@ std::string refusal_with(const std::function<void(test::GgufCheckpoint&)>& add) 
 
 TEST(GgufRope, AMixtureOfExpertsThatSaysLlamaIsRefused) {
   EXPECT_THAT(refusal_with([](auto& f) { f.add_integer("llama.expert_count", 8); }), HasSubstr("experts"));
+}
+
+TEST(GgufGemma3, WithoutAWindowIsRefused) {
+  test::GgufCheckpoint file(test::GgufType::kF32);
+  file.add_text("general.architecture", "gemma3");
+  for (const auto& [key, value] : {std::pair("block_count", 2u), std::pair("embedding_length", 32u),
+                                   std::pair("feed_forward_length", 48u), std::pair("context_length", 64u),
+                                   std::pair("attention.head_count", 4u)})
+    file.add_integer(std::string("gemma3.") + key, value);
+  file.add_tensor("token_embd.weight", at::zeros({8, 32}));
+  const test::TempFolder folder;
+  const auto path = folder.write("model.gguf", file.bytes());
+  EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { Model::load(path); }),
+              HasSubstr("attention.sliding_window"));
 }
 
 TEST(GgufRope, KeysThatChangeTheResultAndAreNotReadAreRefused) {

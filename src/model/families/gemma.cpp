@@ -89,8 +89,12 @@ SizeNames gemma3_names() {
 
 ModelConfig read_gemma3(const ConfigValues& v, const TensorFile& file) {
   constexpr int kLayersOf27B = 62;
+  // llama.cpp lets all layers of such a file see everything and turn alike.
+  require_supported(!v.is_gguf() || v.has({"", "attention.sliding_window"}), v,
+                    "gemma3 without attention.sliding_window");
   ModelConfig c = read_gemma_like(v, file, "gemma3", gemma3_names());
   add_gemma2_block(v, c, kLayersOf27B);
+  c.block.attention_soft_cap = 0;  // configs may say one; neither transformers nor llama.cpp applies it
   c.block.qk_norm = QkNorm::kPerHead;
   RopeDefaults full;
   full.base = 1e6;
