@@ -39,8 +39,9 @@ Parsed parse_export(const std::string& name, const std::string& help, bool names
       "out", po::value(&options.out)->value_name("DIR"), "the folder to write")(
       "force", po::bool_switch(&options.force), "also export patches that are marked as failed or overlap");
   if (names_base)
-    syntax.own.add_options()("base-name", po::value(&options.base_name)->value_name("NAME"),
-                             "what adapter_config.json names as its base (default: the model's name)");
+    syntax.own.add_options()(
+        "base-name", po::value(&options.base_name)->value_name("NAME"),
+        "what adapter_config.json names as its base (default: the whole path of the model's folder)");
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(!options.common.model.empty(), syntax.command, "--model PATH");
   require_given(!options.patches.empty(), syntax.command, "--patch FILE");

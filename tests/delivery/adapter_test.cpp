@@ -46,6 +46,18 @@ TEST(PeftAdapter, HoldsTheVeryFactors) {
   }
 }
 
+TEST(PeftAdapter, NamesTheFolderOfItsBaseUnlessTold) {
+  const TempFolder folder;
+  const Model base = load_quietly(data_path("parity/llama_gqa_tied"));
+  const std::vector<Patch> patches = {tiny_patch(base, 1, 2, 1)};
+  export_adapter(base, patches, {AdapterFormat::kPeft, folder / "a", ""});
+  const fs::path named = read_config(folder / "a")["base_model_name_or_path"].get<std::string>();
+  EXPECT_TRUE(named.is_absolute());
+  EXPECT_TRUE(fs::equivalent(named, base.path()));
+  export_adapter(base, patches, {AdapterFormat::kPeft, folder / "b", "some/base"});
+  EXPECT_EQ(read_config(folder / "b")["base_model_name_or_path"], "some/base");
+}
+
 TEST(PeftAdapter, NamesTheRankOfEachLayer) {
   const TempFolder folder;
   const Model base = load_quietly(data_path("parity/llama_gqa_tied"));
