@@ -82,6 +82,11 @@ int export_lora(const std::vector<std::string>& arguments) {
     return kExitDone;
   Console console(options.common);
   const Loaded loaded = load(options, console);
+  if (options.base_name.empty() && fs::path(options.common.model).extension() == ".gguf")
+    console.warn(
+        "PEFT does not open a GGUF file as the base: if adapter_config.json does not name the model in a "
+        "form that "
+        "it opens, say which with --base-name");
   return finish(loaded, {AdapterFormat::kPeft, options.out, options.base_name}, console);
 }
 
