@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "datasets/subject_place.h"
 #include "emend/error.h"
 
@@ -82,9 +83,9 @@ bool Collector::refuse(std::size_t number, const EvalRecord& record) {
   if (request.subject.empty()) {
     skip(number, "empty subject", "the subject is empty");
   } else if (request.subject_begin == kNotInPrompt) {
-    skip(
-        number, "subject not in its prompt",
-        fmt::format("the subject {} is not in its prompt {}", quote(request.subject), quote(request.prompt)));
+    skip(number, "subject not in its prompt",
+         fmt::format("the subject {} is not in its prompt {}{}", quote(request.subject),
+                     quote(request.prompt), other_form_hint(request.prompt, request.subject)));
   } else if (request.target.empty()) {
     skip(number, "empty target", "the target is empty");
   } else if (ids_.count(request.id) > 0) {

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/nearest.h"
 #include "base/strings.h"
 #include "datasets/collector.h"
@@ -46,10 +49,38 @@ DatasetHelp help_of(const Entry& entry) {
   return {entry.name, entry.help, entry.opposed_targets, entry.edit_files};
 }
 
+// Forms that are not read, by fields that only they have together.
+struct UnreadForm {
+  const char* name;
+  std::vector<const char*> signs;
+};
+
+const std::vector<UnreadForm>& unread_forms() {
+  static const std::vector<UnreadForm> forms = {{"WikiBigEdit", {"update", "ans"}},
+                                                {"MQuAKE", {"requested_rewrite", "questions", "new_answer"}},
+                                                {"RippleEdits", {"edit", "example_type"}}};
+  return forms;
+}
+
+// "; this is a record of WikiBigEdit (update, ans), ..." when the first record has all signs of such a form.
+std::string unread_form_hint(const JsonView& first) {
+  for (const UnreadForm& form : unread_forms()) {
+    const auto has = [&](const char* sign) { return first.has(sign); };
+    if (!std::all_of(form.signs.begin(), form.signs.end(), has)) continue;
+    return fmt::format(
+        "; this looks like a file of {} ({}), which emend does not read: convert it to emend's own records "
+        "(prompt, subject, target)",
+        form.name, fmt::join(form.signs, ", "));
+  }
+  return "";
+}
+
 // "; this looks like the form of known" when the first record has the sign of another set but not that of
 // this one.
 std::string other_form_hint(const Entry& entry, const JsonRecords& records) {
-  if (records.size() == 0 || records.at(0).has(entry.sign)) return "";
+  if (records.size() == 0) return "";
+  if (const std::string hint = unread_form_hint(records.at(0)); !hint.empty()) return hint;
+  if (records.at(0).has(entry.sign)) return "";
   for (const Entry& other : kDatasets)
     if (records.at(0).has(other.sign)) return std::string("; this looks like the form of ") + other.name;
   return "";

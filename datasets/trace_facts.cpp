@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "datasets/json_records.h"
 #include "emend/error.h"
 
@@ -40,8 +41,9 @@ std::size_t place_of_subject(const std::string& prompt, const std::string& subje
   const std::vector<std::size_t> places = find_occurrences(prompt, subject);
   const auto count = static_cast<std::int64_t>(places.size());
   if (places.empty())
-    throw Error(ErrorKind::kConfig, fmt::format("{}: the subject {} is not in the prompt {}", where,
-                                                quote(subject), quote(prompt)));
+    throw Error(ErrorKind::kConfig,
+                fmt::format("{}: the subject {} is not in the prompt {}{}", where, quote(subject),
+                            quote(prompt), other_form_hint(prompt, subject)));
   if (occurrence > count)
     throw Error(
         ErrorKind::kConfig,

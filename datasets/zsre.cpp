@@ -3,6 +3,7 @@
 // question mark behind it, EasyEdit's does not.
 #include <utility>
 
+#include "base/strings.h"
 #include "datasets/json_records.h"
 #include "datasets/readers.h"
 
@@ -12,10 +13,15 @@ namespace {
 constexpr const char* kLocalityKind = "neighborhood";
 constexpr const char* kPortabilityKind = "one_hop";
 
+// Empty if there are no answers.
 std::string first_answer(const JsonView& json) {
   const JsonView answers = json.at("answers");
-  if (!answers.is_array() || answers.json().empty()) answers.refuse("a list of answers, not empty");
-  return answers.elements().front().as_string();
+  if (!answers.is_array()) answers.refuse("a list of answers");
+  return answers.json().empty() ? "" : std::string(trim(answers.elements().front().as_string()));
+}
+
+void skip_unanswered(std::size_t number, Collector& out) {
+  out.skip(number, "no answer", "\"answers\" is an empty list, or begins with an empty text");
 }
 
 // EasyEdit's extension: {"portability": {"New Question": ..., "New Answer": ...}}.
@@ -43,7 +49,10 @@ void read_zsre(const JsonRecords& records, Collector& out) {
     const JsonView json = records.at(i);
     EvalRecord record = record_of(json, i, "?");
     record.request.target = first_answer(json);
-    out.add(i, std::move(record));
+    if (record.request.target.empty())
+      skip_unanswered(i, out);
+    else
+      out.add(i, std::move(record));
   }
   out.note(
       "Mapping of ROME: the target is the first answer, which is true; the present answer is not named. "
@@ -59,7 +68,10 @@ void read_zsre_alt(const JsonRecords& records, Collector& out) {
     EvalRecord record = record_of(json, i, "");
     record.request.target = json.string("alt");
     record.request.was = first_answer(json);
-    out.add(i, std::move(record));
+    if (record.request.was.empty())
+      skip_unanswered(i, out);
+    else
+      out.add(i, std::move(record));
   }
   out.note(
       "Mapping of EasyEdit: the target is `alt`, which is false; the present answer is the first answer.");

@@ -1,6 +1,7 @@
 #include "eval/measure.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "eval/metrics/answer_match.h"
 
@@ -22,12 +23,19 @@ bool anyone_edits(const std::vector<LaidEdits>& laid, std::size_t record) {
 AnswerState answer_state(const Answers& answers, const std::string& prompt, const std::string& target,
                          const std::string& answer, const std::string& wanted) {
   AnswerState state;
-  const auto probability = [&](const std::string& text) {
+  const auto score_of = [&](const std::string& text) {
     const auto found = answers.scores.find({prompt, text});
-    return found == answers.scores.end() ? 0.0 : found->second.probability();
+    return found == answers.scores.end() ? nullptr : &found->second;
   };
-  state.p_target = probability(target);
-  state.p_answer = answer.empty() ? 0.0 : probability(answer);
+  const AnswerScore* of_target = score_of(target);
+  const AnswerScore* of_answer = answer.empty() ? nullptr : score_of(answer);
+  state.p_target = of_target ? of_target->probability() : 0.0;
+  state.p_answer = of_answer ? of_answer->probability() : 0.0;
+  if (of_target && of_answer) {
+    const Likelihoods logs = likelihoods(*of_target, *of_answer);
+    state.p_target = std::exp(logs.wanted);
+    state.p_answer = std::exp(logs.other);
+  }
   const auto score = answers.scores.find({prompt, wanted});
   state.argmax = score != answers.scores.end() && score->second.argmax();
   const auto text = answers.completions.find(prompt);
@@ -101,10 +109,13 @@ std::vector<EditedRecord> Measure::before(RecordRange range) const {
   for (std::int64_t i = range.begin; i < range.end; ++i) {
     const EditRequest& request = record(i).request;
     const std::size_t at = index_in(range, i);
-    const auto& scores = answers[at].scores;
-    if (setup_.skip_true && scores.at({request.prompt, request.target}).argmax())
+    const auto says = [&](const std::string& wanted, const std::string& other) {
+      const AnswerVerdict verdict = answers[at].verdict(request.prompt, wanted, other);
+      return begin_alike(wanted, other) ? verdict.holds() : verdict.greedy;
+    };
+    if (setup_.skip_true && says(request.target, request.was))
       states[at].status = RecordStatus::kAlreadyTrue;
-    else if (setup_.known_only && (request.was.empty() || !scores.at({request.prompt, request.was}).argmax()))
+    else if (setup_.known_only && (request.was.empty() || !says(request.was, request.target)))
       states[at] = {RecordStatus::kSkipped, kNotKnown};
   }
   return states;

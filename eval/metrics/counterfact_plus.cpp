@@ -34,10 +34,8 @@ class CounterfactPlusMetric : public Metric {
     for (const Neighbour& neighbour : request.neighbours) {
       if (!are_opposed(neighbour.answer, request.target)) continue;
       const std::string plus = with_statement(request, neighbour.prompt);
-      const AnswerScore& answer = judged.now.scores.at({plus, neighbour.answer});
-      const AnswerScore& target = judged.now.scores.at({plus, request.target});
       success.add(judged.now.verdict(plus, neighbour.answer, request.target).likelier ? 1 : 0);
-      magnitude.add(answer.probability() - target.probability());
+      magnitude.add(judged.now.margin(plus, neighbour.answer, request.target));
       if (judged.is_base()) continue;
       kl.add(judged.now.next_token_kl.at(neighbour.prompt));
       kl_plus.add(judged.now.next_token_kl.at(plus));

@@ -20,8 +20,7 @@ class Group {
     // A present answer that is the target itself is a tie, and so a failure: only argmax tells more there.
     if (!other.empty()) {
       success_.add(verdict.likelier ? 1 : 0);
-      magnitude_.add(now.scores.at({prompt, wanted}).probability() -
-                     now.scores.at({prompt, other}).probability());
+      magnitude_.add(now.margin(prompt, wanted, other));
     }
     argmax_.add(verdict.greedy ? 1 : 0);
     generated_.add(begins_with_answer(now.completions.at(prompt), wanted) ? 1 : 0);

@@ -42,7 +42,9 @@ enum class AdapterFormat { kPeft, kGguf };
 struct AdapterOptions {
   AdapterFormat format = AdapterFormat::kPeft;
   std::filesystem::path out;  // kPeft: the folder; kGguf: the file
-  std::string base_name;  // kPeft: what the config names as its base; empty: what the first patch calls it
+  // kPeft: what the config names as its base; empty: the whole path of the model's folder, or the repository
+  // that a GGUF file names as its source.
+  std::string base_name;
 };
 struct ExportedModule {
   std::string name;

@@ -187,7 +187,7 @@ EMEND_API emend_status emend_restore(const char* path, const char* undo, emend_t
 typedef struct emend_export_options {
   size_t size;
   const char* format;    /* "lora": a folder for PEFT; "gguf-lora": a file for llama.cpp; NULL: "lora" */
-  const char* base_name; /* "lora": what its config names as the base; NULL: what the first patch calls it */
+  const char* base_name; /* "lora": what its config names as the base; NULL: the path of the model's folder */
   uint32_t flags;        /* EMEND_FORCE: also patches that are marked as failed or overlap */
 } emend_export_options;
 #define EMEND_EXPORT_OPTIONS_INIT \

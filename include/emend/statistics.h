@@ -29,6 +29,17 @@ struct StatisticsQuality {
   std::optional<double> effective_rank;  // (trace C)^2 / |C|_F^2: d_ff for C = I, 1 for one direction
 };
 
+// Where a few directions carry most of the trace of C: keys of few tokens that are far larger than all others
+// (often a line end early in a text). The solve is right there, but trace, condition and effective rank say
+// little about the rest of the text; here they are without these directions.
+struct LeadingKeys {
+  int directions = 0;               // eigenvectors of C that were taken away; >= 1
+  double share = 0;                 // what they carry of the trace, 0.5 to 1
+  double trace = 0;                 // of what is left
+  std::optional<double> condition;  // largest eigenvalue of what is left over the smallest of C
+  double effective_rank = 0;        // of what is left
+};
+
 // C of one layer with what it was made from.
 struct LayerStatistics {
   at::Tensor C;             // [F, F] float64, symmetric, CPU

@@ -19,6 +19,7 @@ struct LayerSummary {
   std::int64_t tokens = 0;
   double trace = 0;
   StatisticsQuality quality;
+  std::optional<LeadingKeys> leading = std::nullopt;  // std::nullopt: no direction carries so much
 };
 
 // ---- collect

@@ -44,6 +44,65 @@ StatisticsQuality quality_of(const at::Tensor& C) {
   return quality;
 }
 
+namespace {
+
+struct EigenPair {
+  double value = 0;
+  at::Tensor vector;  // [F], of length 1
+};
+
+// The largest eigenvalue of C without the pairs that were found before, by power iteration.
+EigenPair largest_pair(const at::Tensor& C, const std::vector<EigenPair>& found) {
+  constexpr int kMostSteps = 100;
+  constexpr double kTolerance = 1e-9;  // of the eigenvalue, relative
+  const auto without_found = [&](at::Tensor vector) {
+    for (const EigenPair& pair : found) vector = vector - pair.vector * pair.vector.dot(vector);
+    return vector;
+  };
+  at::Tensor diagonal = C.diagonal().clone();
+  for (const EigenPair& pair : found) diagonal -= pair.value * pair.vector.square();
+  EigenPair pair;
+  pair.vector = without_found(C.select(1, diagonal.argmax().item<std::int64_t>()));
+  for (int step = 0; step < kMostSteps; ++step) {
+    const double length = pair.vector.norm().item<double>();
+    if (!(length > 0)) return {0, at::zeros_like(pair.vector)};
+    const at::Tensor unit = pair.vector / length;
+    const at::Tensor next = without_found(at::mv(C, unit));
+    const double value = unit.dot(next).item<double>();
+    const bool settled = std::abs(value - pair.value) <= kTolerance * value;
+    pair = {value, next};
+    if (settled) break;
+  }
+  pair.vector = pair.vector / pair.vector.norm();
+  return pair;
+}
+
+}  // namespace
+
+std::optional<LeadingKeys> find_leading_keys(const at::Tensor& C, std::optional<double> condition) {
+  constexpr double kRuling = 0.5;
+  constexpr std::size_t kMostDirections = 8;
+  const double trace = C.trace().item<double>();
+  double left = trace, squares = C.square().sum().item<double>();
+  std::vector<EigenPair> found;
+  // No eigenvalue is above the root of the sum of their squares.
+  while (found.size() < kMostDirections && std::sqrt(std::max(squares, 0.0)) >= kRuling * left && left > 0) {
+    EigenPair pair = largest_pair(C, found);
+    if (!(pair.value >= kRuling * left) || !(left - pair.value > 1e-12 * trace)) break;
+    left -= pair.value;
+    squares -= pair.value * pair.value;
+    found.push_back(std::move(pair));
+  }
+  if (found.empty()) return std::nullopt;
+  LeadingKeys keys;
+  keys.directions = static_cast<int>(found.size());
+  keys.share = 1 - left / trace;
+  keys.trace = left;
+  if (squares > 0) keys.effective_rank = left * left / squares;
+  if (condition) keys.condition = *condition * largest_pair(C, found).value / found.front().value;
+  return keys;
+}
+
 LayerStatistics finish_layer(const KeySums& sums, std::size_t index, const at::Tensor& probes) {
   const MomentSum &a = sums.half(index, 0), &b = sums.half(index, 1);
   LayerStatistics layer;

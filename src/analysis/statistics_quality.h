@@ -36,6 +36,10 @@ std::optional<double> estimate_error(const KeySums& sums, std::size_t layer, con
 // Condition and effective rank of C, without an error estimate.
 StatisticsQuality quality_of(const at::Tensor& C);
 
+// A direction is taken away as long as it carries half of what is left of the trace, at most eight of them.
+// Returns std::nullopt if there is none. `condition` is that of the whole C.
+std::optional<LeadingKeys> find_leading_keys(const at::Tensor& C, std::optional<double> condition);
+
 // C of layer number `index` of the sums, with all that is known about it. `probes` may be undefined.
 LayerStatistics finish_layer(const KeySums& sums, std::size_t index, const at::Tensor& probes);
 

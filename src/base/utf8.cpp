@@ -1,7 +1,11 @@
 #include "base/utf8.h"
 
+#include <utf8proc.h>
+
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 namespace emend {
 namespace {
@@ -62,6 +66,33 @@ std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
     if (length == 0) return at;
     at += length;
   }
+}
+
+namespace {
+
+// The text in the form NFC; std::nullopt if it is not UTF-8.
+std::optional<std::string> composed(std::string_view text) {
+  utf8proc_uint8_t* result = nullptr;
+  const utf8proc_ssize_t length = utf8proc_map(
+      reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+      &result, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(result, std::free);
+  if (length < 0) return std::nullopt;
+  return std::string(reinterpret_cast<const char*>(result), static_cast<std::size_t>(length));
+}
+
+}  // namespace
+
+bool contains_in_other_form(std::string_view text, std::string_view part) {
+  if (text.find(part) != std::string_view::npos) return false;
+  const auto composed_text = composed(text), composed_part = composed(part);
+  return composed_text && composed_part && composed_text->find(*composed_part) != std::string::npos;
+}
+
+std::string other_form_hint(std::string_view prompt, std::string_view subject) {
+  if (!contains_in_other_form(prompt, subject)) return "";
+  return "; it stands there in another Unicode form (NFC or NFD), which looks the same: copy it from the "
+         "prompt";
 }
 
 }  // namespace emend

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace emend {
@@ -13,5 +14,12 @@ std::size_t utf8_length(std::string_view text, std::size_t at);
 // The byte offset of the first character of `text` that is not valid UTF-8; std::nullopt if all of it is
 // valid.
 std::optional<std::size_t> find_invalid_utf8(std::string_view text);
+
+// Whether `part` is not in `text` as it is written, but is if both are brought to one normal form (NFC): a
+// letter with its mark may be one character or two, and both look alike.
+bool contains_in_other_form(std::string_view text, std::string_view part);
+
+// What a message that a subject is not in its prompt has to add then; else empty.
+std::string other_form_hint(std::string_view prompt, std::string_view subject);
 
 }  // namespace emend

@@ -39,8 +39,9 @@ Parsed parse_export(const std::string& name, const std::string& help, bool names
       "out", po::value(&options.out)->value_name("DIR"), "the folder to write")(
       "force", po::bool_switch(&options.force), "also export patches that are marked as failed or overlap");
   if (names_base)
-    syntax.own.add_options()("base-name", po::value(&options.base_name)->value_name("NAME"),
-                             "what adapter_config.json names as its base (default: the model's name)");
+    syntax.own.add_options()(
+        "base-name", po::value(&options.base_name)->value_name("NAME"),
+        "what adapter_config.json names as its base (default: the whole path of the model's folder)");
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(!options.common.model.empty(), syntax.command, "--model PATH");
   require_given(!options.patches.empty(), syntax.command, "--patch FILE");
@@ -81,6 +82,11 @@ int export_lora(const std::vector<std::string>& arguments) {
     return kExitDone;
   Console console(options.common);
   const Loaded loaded = load(options, console);
+  if (options.base_name.empty() && fs::path(options.common.model).extension() == ".gguf")
+    console.warn(
+        "PEFT does not open a GGUF file as the base: if adapter_config.json does not name the model in a "
+        "form that "
+        "it opens, say which with --base-name");
   return finish(loaded, {AdapterFormat::kPeft, options.out, options.base_name}, console);
 }
 

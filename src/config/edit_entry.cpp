@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 
 namespace emend {
 namespace {
@@ -39,7 +40,7 @@ std::string read_subject(const ConfigNode& node) {
 
 [[noreturn]] void fail_subject_absent(const ConfigNode& node, const EditRequest& request) {
   const std::size_t at = lower_ascii(request.prompt).find(lower_ascii(request.subject));
-  std::string hint;
+  std::string hint = other_form_hint(request.prompt, request.subject);
   if (at != std::string::npos) {
     hint = fmt::format("; it has {}, and case matters",
                        quote(request.prompt.substr(at, request.subject.size())));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "config/edit_file_writer.h"
 #include "config/edit_rules.h"
 #include "emend/error.h"
@@ -17,7 +18,9 @@ namespace {
 std::size_t place_of(const EditRequest& request, std::optional<int> occurrence) {
   const std::vector<std::size_t> begins = find_occurrences(request.prompt, request.subject);
   const std::string subject = "the subject " + quote(request.subject);
-  if (begins.empty()) refuse(fmt::format("{} is not in the prompt {}", subject, quote(request.prompt)));
+  if (begins.empty())
+    refuse(fmt::format("{} is not in the prompt {}{}", subject, quote(request.prompt),
+                       other_form_hint(request.prompt, request.subject)));
   if (!occurrence && begins.size() > 1) {
     refuse(fmt::format("{} is in the prompt {} {} times; say which occurrence: 1 to {}", subject,
                        quote(request.prompt), begins.size(), begins.size()));

@@ -135,10 +135,41 @@ AdapterOutcome read_back(const std::filesystem::path& file, const std::vector<Ad
   return outcome;
 }
 
+// "Orm/orm-1b" of "https://huggingface.co/Orm/orm-1b".
+std::string hub_id(const std::string& address) {
+  const std::string hub = "https://huggingface.co/";
+  return address.starts_with(hub) ? address.substr(hub.size()) : address;
+}
+
+// The repository that a GGUF file names as its own; empty if it names none.
+std::string gguf_repository(const std::filesystem::path& file) {
+  const std::unique_ptr<TensorFile> gguf = open_gguf(file);
+  for (const char* key :
+       {"general.source.huggingface.repository", "general.source.repo_url", "general.repo_url"}) {
+    const auto found = gguf->gguf_metadata().find(key);
+    if (found == gguf->gguf_metadata().end()) continue;
+    if (const auto* text = std::get_if<std::string>(&found->second); text && !text->empty())
+      return hub_id(*text);
+  }
+  return "";
+}
+
+// What PEFT opens as the base: the folder, whole, since a bare name would be looked up on the hub. Of a GGUF
+// file that is the repository which it names, since PEFT does not open the file itself.
+std::string name_of_base(const Model& base, const std::vector<Patch>& patches) {
+  if (base.path().empty()) return patches.front().base_name;
+  if (base.path().extension() == ".gguf")
+    if (const std::string repository = gguf_repository(base.path()); !repository.empty()) return repository;
+  std::filesystem::path path = std::filesystem::absolute(base.path()).lexically_normal();
+  if (path.filename().empty() || !std::filesystem::is_directory(path)) path = path.parent_path();
+  return path.string();
+}
+
 AdapterOutcome export_peft(const Model& base, const std::vector<Patch>& patches,
                            const AdapterOptions& options) {
   const std::vector<AdapterModule> modules = peft_modules(base, patches);
-  write_peft_adapter(base, modules, options.base_name.empty() ? patches.front().base_name : options.base_name,
+  write_peft_adapter(base, modules,
+                     options.base_name.empty() ? name_of_base(base, patches) : options.base_name,
                      options.out);
   return read_back(options.out / "adapter_model.safetensors", modules,
                    {"base_model.model.", ".lora_A.weight", ".lora_B.weight"});

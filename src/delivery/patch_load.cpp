@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <fstream>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -133,10 +135,30 @@ void check_weights(const Edit& edit, const TensorReader& reader) {
                                 part.weight.block));
 }
 
+// Other files that are taken for patches are named.
+std::unique_ptr<TensorFile> open_patch(const std::filesystem::path& file) {
+  std::error_code failed;
+  const char* const what = "no patch of emend; \"emend edit\" writes patches, as safetensors files";
+  if (std::filesystem::is_regular_file(file, failed)) {
+    std::array<char, 4> begin{};
+    std::ifstream(file, std::ios::binary).read(begin.data(), begin.size());
+    if (std::string_view(begin.data(), begin.size()) == "GGUF")
+      throw Error(ErrorKind::kFormat, fmt::format("{}: this is a GGUF file, {}", file.string(), what));
+  }
+  std::unique_ptr<TensorFile> tensors = open_safetensors(file);
+  const auto& all = tensors->tensors();
+  const bool lora = std::any_of(all.begin(), all.end(), [](const TensorInfo& tensor) {
+    return tensor.name.find(".lora_A.") != std::string::npos;
+  });
+  if (lora)
+    throw Error(ErrorKind::kFormat, fmt::format("{}: this is an adapter of PEFT, {}", file.string(), what));
+  return tensors;
+}
+
 }  // namespace
 
 Patch load_patch(const std::filesystem::path& file) {
-  const std::unique_ptr<TensorFile> tensors = open_safetensors(file);
+  const std::unique_ptr<TensorFile> tensors = open_patch(file);
   auto [format, patch] = read_patch_metadata(tensors->metadata(), file.string());
   TensorReader reader(*tensors);
   patch.edit.changes = read_changes(*tensors, reader);

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "emend/error.h"
+#include "io/adapter_files.h"
 #include "io/mapped_checkpoint.h"
 #include "io/safetensors_header.h"
 
@@ -130,6 +131,7 @@ std::unique_ptr<TensorFile> open_safetensors_folder(const fs::path& folder) {
   }
   if (fs::exists(folder / kSingleFile, failed)) return open_safetensors(folder / kSingleFile);
   if (fs::exists(folder / kIndexFile, failed)) return open_shards(folder);
+  if (is_peft_adapter(folder)) refuse_peft_adapter(folder);
   try {
     throw Error(ErrorKind::kIo, fmt::format("{}: there is neither {} nor {}{}", folder.string(), kSingleFile,
                                             kIndexFile, what_else_is_in(folder)));

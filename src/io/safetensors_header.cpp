@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_set>
@@ -186,6 +187,8 @@ std::string_view header_text(std::span<const std::byte> file, const std::filesys
     fail(path, fmt::format("header too small: the file has {} bytes, fewer than 8", file.size()));
   }
   const auto length = ByteReader(file, path.string()).read<std::uint64_t>("the header's length");
+  if (file.size() >= 4 && std::memcmp(file.data(), "GGUF", 4) == 0)
+    fail(path, "this is a GGUF file, where a safetensors file is expected");
   if (length > kMostHeaderBytes) {
     fail(path, fmt::format(
                    "header too large: it claims {} bytes, more than 100000000 (is this a safetensors file?)",

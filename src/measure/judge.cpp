@@ -20,6 +20,10 @@ bool are_opposed(std::string_view wanted, std::string_view other) {
   return !wanted.empty() && !other.empty() && wanted != other;
 }
 
+bool begin_alike(std::string_view wanted, std::string_view other) {
+  return are_opposed(wanted, other) && (wanted.starts_with(other) || other.starts_with(wanted));
+}
+
 AnswerVerdict judge(const AnswerPair& pair) {
   return {are_opposed(pair.wanted, pair.other), pair.likelihood_of_wanted > pair.likelihood_of_other,
           pair.wanted_is_greedy};

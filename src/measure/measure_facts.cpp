@@ -1,5 +1,6 @@
 // Present answers and states of facts, from the answer engine.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "emend/checks.h"
@@ -63,7 +64,8 @@ PromptState prompt_state(const Answers& answers, const EditRequest& request, con
                          const std::string& answer) {
   const AnswerScore& target = answers.scores.at({prompt, request.target});
   const AnswerScore& other = answer.empty() ? target : answers.scores.at({prompt, answer});
-  return {target.probability(), other.probability(), target.argmax(), answers.completions.at(prompt)};
+  const Likelihoods logs = likelihoods(target, other);
+  return {std::exp(logs.wanted), std::exp(logs.other), target.argmax(), answers.completions.at(prompt)};
 }
 
 FactState fact_state(const Answers& answers, const EditRequest& request) {

@@ -17,11 +17,46 @@ double AnswerScore::accuracy() const {
   return static_cast<double>(right) / static_cast<double>(answer.size());
 }
 
+namespace {
+
+double log_of_whole(const AnswerScore& score) {
+  return -score.nll * static_cast<double>(score.answer.size());
+}
+
+bool goes_on(const AnswerScore& longer, const AnswerScore& shorter) {
+  return longer.answer.size() > shorter.answer.size() &&
+         std::equal(shorter.answer.begin(), shorter.answer.end(), longer.answer.begin());
+}
+
+// log(p(short) - p(long)); minus infinity if nothing is left.
+double log_of_rest(double log_short, double log_long) {
+  return log_short + std::log1p(-std::exp(std::min(log_long - log_short, 0.0)));
+}
+
+}  // namespace
+
+Likelihoods likelihoods(const AnswerScore& wanted, const AnswerScore& other) {
+  const double log_wanted = log_of_whole(wanted), log_other = log_of_whole(other);
+  if (goes_on(wanted, other)) return {log_wanted, log_of_rest(log_other, log_wanted)};
+  if (goes_on(other, wanted)) return {log_of_rest(log_wanted, log_other), log_other};
+  return {-wanted.nll, -other.nll};
+}
+
+Likelihoods Answers::likelihoods_of(const std::string& prompt, const std::string& wanted,
+                                    const std::string& other) const {
+  return likelihoods(scores.at({prompt, wanted}), scores.at({prompt, other}));
+}
+
+double Answers::margin(const std::string& prompt, const std::string& wanted, const std::string& other) const {
+  const Likelihoods logs = likelihoods_of(prompt, wanted, other);
+  return std::exp(logs.wanted) - std::exp(logs.other);
+}
+
 AnswerVerdict Answers::verdict(const std::string& prompt, const std::string& wanted,
                                const std::string& other) const {
   const AnswerScore& score = scores.at({prompt, wanted});
-  const double log_other = other.empty() ? 0 : -scores.at({prompt, other}).nll;
-  return judge({wanted, other, -score.nll, log_other, score.argmax()});
+  const Likelihoods logs = other.empty() ? Likelihoods{-score.nll, 0} : likelihoods_of(prompt, wanted, other);
+  return judge({wanted, other, logs.wanted, logs.other, score.argmax()});
 }
 
 namespace {

@@ -48,8 +48,22 @@ struct AnswerScore {
   bool argmax() const { return likeliest == answer; }
 };
 
+// Log-likelihoods of two answers to one prompt, to be compared with each other, in nats. They are means per
+// token, as -AnswerScore::nll. If the ids of one answer begin with those of the other, a text with the longer
+// one is a text with the shorter one as well; then they are those of whole answers, and the shorter one's is
+// log(p(short) - p(long)): it stands there and does not go on as the longer one.
+struct Likelihoods {
+  double wanted = 0, other = 0;
+};
+Likelihoods likelihoods(const AnswerScore& wanted, const AnswerScore& other);
+
 // One record's answers from one model. To look up what was not asked throws std::out_of_range.
 struct Answers {
+  // Of `wanted` beside `other`, which were both scored after the prompt.
+  Likelihoods likelihoods_of(const std::string& prompt, const std::string& wanted,
+                             const std::string& other) const;
+  // exp(wanted) - exp(other) of the same.
+  double margin(const std::string& prompt, const std::string& wanted, const std::string& other) const;
   // Judges `wanted` beside `other` after the prompt. Both were scored, or `other` is empty.
   AnswerVerdict verdict(const std::string& prompt, const std::string& wanted, const std::string& other) const;
 

@@ -11,6 +11,7 @@
 #include "base/fingerprint.h"
 #include "base/strings.h"
 #include "emend/error.h"
+#include "io/adapter_files.h"
 #include "io/element_types.h"
 #include "model/families/family.h"
 #include "model/placement.h"
@@ -265,6 +266,10 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
   const std::unique_ptr<TensorFile> file = open_checkpoint(path);
   const bool gguf = file->format() == TensorFile::Format::kGguf;
   const fs::path folder = fs::is_directory(path) ? path : path.parent_path();
+  if (gguf)
+    require_gguf_model(*file);
+  else if (is_peft_adapter(folder))
+    refuse_peft_adapter(folder);
   const ConfigValues values = gguf ? ConfigValues::from_gguf(*file)
                                    : ConfigValues::from_json(read_text_file(folder / "config.json"),
                                                              (folder / "config.json").string());

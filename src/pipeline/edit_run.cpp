@@ -13,6 +13,7 @@
 #include "emend/checks.h"
 #include "emend/error.h"
 #include "emend/generate.h"
+#include "emend/judge.h"
 #include "emend/version.h"
 #include "measure/drift.h"
 #include "pipeline/edit_job.h"
@@ -153,13 +154,20 @@ void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>
   patch.passed = all_passed(patch.checks) && failed_ids(patch.edit).empty();
 }
 
+// A model that goes on from the target to a longer present answer does not say the target.
+bool is_already_true(const EditRequest& request, const FactState& state) {
+  if (begin_alike(request.target, request.was)) return judge(request, state).holds;
+  return state.prompt.argmax_target;
+}
+
 // One measurement of the base; fills `skipped` with the requests whose target is the answer already.
 std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>& requests,
                                     std::vector<bool>& skipped, const CheckOptions& options,
                                     Progress& progress) {
   fill_present_answers(*job.model, requests, options);
   std::vector<FactState> before = measure_facts(*job.model, requests, options, progress);
-  for (const FactState& state : before) skipped.push_back(state.prompt.argmax_target);
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    skipped.push_back(is_already_true(requests[i], before[i]));
   return before;
 }
 

@@ -39,7 +39,8 @@ LayerSummary summarize_layer_file(const fs::path& file, int layer) {
     statistics.quality = quality_of(statistics.C);
     statistics.quality.error_estimate = estimate;
   }
-  return {layer, statistics.tokens, statistics.C.trace().item<double>(), statistics.quality};
+  return {layer, statistics.tokens, statistics.C.trace().item<double>(), statistics.quality,
+          find_leading_keys(statistics.C, statistics.quality.condition)};
 }
 
 // Of every layer file among `files`; others are passed over.

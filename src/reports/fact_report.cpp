@@ -1,5 +1,6 @@
 #include "reports/fact_report.h"
 
+#include "base/strings.h"
 #include "emend/judge.h"
 #include "report/numbers.h"
 #include "report/table.h"
@@ -30,6 +31,16 @@ void add_lost(Table& table, const FactRecord& fact) {
       table.add_row({request.id, "neighbour", request.neighbours[i].prompt, state.answer,
                      probability_text(state.p_answer), probability_text(state.p_target), state.completion});
   }
+}
+
+// Names the facts whose probabilities are not those of texts.
+std::string alike_note(const std::vector<FactRecord>& facts) {
+  std::vector<std::string> ids;
+  for (const FactRecord& fact : facts)
+    if (begin_alike(fact.request.target, fact.request.was)) ids.push_back(fact.request.id);
+  if (ids.empty()) return "";
+  return "The answers begin alike in " + join(ids) +
+         ": the probability of the shorter one is that the text does not go on as the longer one.\n";
 }
 
 bool is_counted(const FactRecord& fact) {
@@ -85,7 +96,7 @@ std::string facts_table(const std::vector<FactRecord>& facts, std::size_t column
                    change_text(before.p_was, after.p_was), before.completion, after.completion,
                    std::string(to_string(fact.status))});
   }
-  return table.text(columns);
+  return table.text(columns) + alike_note(facts);
 }
 
 std::string lost_table(const std::vector<FactRecord>& facts, std::size_t columns) {

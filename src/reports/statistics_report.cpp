@@ -1,5 +1,7 @@
 #include "reports/statistics_report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -25,6 +27,34 @@ std::string or_text(const std::optional<double>& number, const std::string& noth
   return number ? number_text(*number) : nothing;
 }
 
+// The figures of layers that few directions rule, without these.
+std::string leading_text(const std::vector<LayerSummary>& layers) {
+  std::string text;
+  for (const LayerSummary& layer : layers) {
+    if (!layer.leading) continue;
+    const LeadingKeys& leading = *layer.leading;
+    const bool one = leading.directions == 1;
+    text += fmt::format(
+        "Layer {}: {} of keys {} {} % of the trace (often the keys of a few tokens, far larger than all "
+        "others). Without {}: trace {}, "
+        "condition {}, effective rank {}.\n",
+        layer.layer, one ? "one direction" : fmt::format("{} directions", leading.directions),
+        one ? "carries" : "carry", number_text(100 * leading.share, 3), one ? "it" : "them",
+        number_text(leading.trace, 5), or_text(leading.condition, "not known"),
+        number_text(leading.effective_rank));
+  }
+  return text;
+}
+
+ResultJson leading_json(const std::optional<LeadingKeys>& leading) {
+  if (!leading) return nullptr;
+  return {{"directions", leading->directions},
+          {"share", leading->share},
+          {"trace", leading->trace},
+          {"condition", or_null(leading->condition)},
+          {"effective_rank", leading->effective_rank}};
+}
+
 std::string layers_table(const std::vector<LayerSummary>& layers, std::size_t columns) {
   Table table({{"layer", Align::kRight},
                {"tokens", Align::kRight},
@@ -36,7 +66,7 @@ std::string layers_table(const std::vector<LayerSummary>& layers, std::size_t co
     table.add_row({std::to_string(layer.layer), std::to_string(layer.tokens), number_text(layer.trace, 5),
                    or_text(layer.quality.condition, "singular"), or_text(layer.quality.effective_rank, "-"),
                    or_text(layer.quality.error_estimate, "not known")});
-  return table.text(columns) + "Layers count from 0.\n";
+  return table.text(columns) + "Layers count from 0.\n" + leading_text(layers);
 }
 
 ResultJson layers_json(const std::vector<LayerSummary>& layers) {
@@ -47,7 +77,8 @@ ResultJson layers_json(const std::vector<LayerSummary>& layers) {
                     {"trace", layer.trace},
                     {"condition", or_null(layer.quality.condition)},
                     {"effective_rank", or_null(layer.quality.effective_rank)},
-                    {"error_estimate", or_null(layer.quality.error_estimate)}});
+                    {"error_estimate", or_null(layer.quality.error_estimate)},
+                    {"leading_keys", leading_json(layer.leading)}});
   return list;
 }
 

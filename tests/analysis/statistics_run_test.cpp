@@ -335,5 +335,35 @@ TEST(StatisticsError, EffectiveRankCountsDirections) {
   EXPECT_FALSE(quality_of(one).condition.has_value());
 }
 
+TEST(LeadingKeys, AreTakenAwayWhereTheyCarryHalfOfTheTrace) {
+  // A basis that no axis belongs to: a reflection.
+  const at::Tensor u = at::ones({20, 1}, at::kDouble) / std::sqrt(20.0);
+  const at::Tensor Q = at::eye(20, at::kDouble) - 2 * at::matmul(u, u.t());
+  at::Tensor values = at::ones({20}, at::kDouble);
+  values[19] = 0.5;
+  const auto find = [&] {
+    return find_leading_keys(at::matmul(Q * values, Q.t()), (values.max() / values.min()).item<double>());
+  };
+  EXPECT_FALSE(find().has_value());
+  values[3] = 19;  // the others have 18.5 together
+  EXPECT_TRUE(find().has_value());
+  values[3] = 18;
+  EXPECT_FALSE(find().has_value());
+  values[3] = 1000;
+  const auto one = find();
+  ASSERT_TRUE(one.has_value());
+  EXPECT_EQ(one->directions, 1);
+  EXPECT_NEAR(one->share, 1000 / 1018.5, 1e-6);
+  EXPECT_NEAR(one->trace, 18.5, 1e-4);
+  EXPECT_NEAR(one->effective_rank, 18.5 * 18.5 / 18.25, 1e-3);
+  EXPECT_NEAR(*one->condition, 2, 1e-3);
+  values[7] = 100;
+  const auto two = find();
+  ASSERT_TRUE(two.has_value());
+  EXPECT_EQ(two->directions, 2);
+  EXPECT_NEAR(two->trace, 17.5, 1e-4);
+  EXPECT_FALSE(find_leading_keys(at::eye(20, at::kDouble), std::nullopt).has_value());
+}
+
 }  // namespace
 }  // namespace emend

@@ -56,6 +56,16 @@ TEST(Utf8, BrokenBytesAreFoundWhereTheyAre) {
   EXPECT_EQ(find_invalid_utf8("\xC3\xA9\xC3("), 2u);     // second byte missing
 }
 
+TEST(Utf8, FindsWhatDiffersInItsNormalFormAlone) {
+  const std::string one = "Zo\u00EB", two = "Zoe\u0308";
+  EXPECT_TRUE(contains_in_other_form("The capital of " + two + " is", one));
+  EXPECT_TRUE(contains_in_other_form("The capital of " + one + " is", two));
+  EXPECT_FALSE(contains_in_other_form("The capital of " + one + " is", one));
+  EXPECT_FALSE(contains_in_other_form("The capital of Zoe is", one));
+  EXPECT_FALSE(contains_in_other_form("caf\xE9", "x"));
+  EXPECT_EQ(other_form_hint("a", "b"), "");
+}
+
 TEST(Utf8, NoCharacterBeginsBehindTheEnd) {
   EXPECT_EQ(utf8_length("a", 1), 0u);
 }

@@ -131,6 +131,10 @@ TEST(EditFileErrors, Subjects) {
             "x.yaml:2:35: edits[1].subject: the subject \"Sky\" is not in the prompt \"The sky is\"; it has "
             "\"sky\", "
             "and case matters");
+  EXPECT_EQ(entry_error("{prompt: Zoe\u0308 is, subject: Zo\u00EB, target: b}"),
+            "x.yaml:2:32: edits[1].subject: the subject \"Zo\u00EB\" is not in the prompt \"Zoe\u0308 is\"; "
+            "it stands "
+            "there in another Unicode form (NFC or NFD), which looks the same: copy it from the prompt");
   EXPECT_EQ(
       entry_error("{prompt: Rome is Rome, subject: Rome, target: b}"),
       "x.yaml:2:37: edits[1].subject: the subject \"Rome\" is in the prompt 2 times; say which one with "

@@ -41,6 +41,13 @@ TEST(MakeRequest, AnOccurrenceChoosesAmongSeveral) {
   EXPECT_EQ(make_request("Orm is", "Orm", "tall", 1).subject_begin, 0u);
 }
 
+TEST(MakeRequest, SaysThatASubjectHasAnotherUnicodeForm) {
+  EXPECT_EQ(refusal("The capital of Zoe\u0308 is", "Zo\u00EB", "Velm"),
+            "the subject \"Zo\u00EB\" is not in the prompt \"The capital of Zoe\u0308 is\"; it stands there "
+            "in another "
+            "Unicode form (NFC or NFD), which looks the same: copy it from the prompt");
+}
+
 TEST(MakeRequest, RefusesASubjectThatHasNoSinglePlace) {
   EXPECT_EQ(refusal("Orm is", "Ilse", "tall"), R"(the subject "Ilse" is not in the prompt "Orm is")");
   EXPECT_EQ(refusal("Orm met Orm in", "Orm", "Velm"),

@@ -61,14 +61,30 @@ TEST(Zsre, DoesWithoutLocalityAndPortability) {
 }
 
 TEST(Zsre, NamesWhatIsWrong) {
-  EXPECT_EQ(refusal_of("zsre", R"([{"subject": "Orm", "src": "Who is Orm?", "answers": []}])"),
-            "set.json: record 0: \"answers\" must be a list of answers, not empty, found an array");
+  EXPECT_EQ(
+      refusal_of("zsre", R"([{"subject": "Orm", "src": "Who is Orm?", "answers": []}])"),
+      "set.json: no record can be used: no answer: 1; for example record 0: \"answers\" is an empty list, or "
+      "begins with an empty text");
+  EXPECT_EQ(refusal_of("zsre", R"([{"subject": "Orm", "src": "Who is Orm?", "answers": "a smith"}])"),
+            "set.json: record 0: \"answers\" must be a list of answers, found \"a smith\"");
   EXPECT_EQ(refusal_of("zsre-alt", R"([{"subject": "Orm", "src": "Who is Orm?", "answers": ["a"]}])"),
             "set.json: record 0: \"alt\" is missing");
   EXPECT_EQ(refusal_of("zsre", R"([{"subject": "Orm", "src": "Who is Orm?", "loc": "x"}])"),
             "set.json: record 0: \"loc_ans\" is missing");
   EXPECT_EQ(refusal_of("zsre", R"([{"known_id": 5}])"),
             "set.json: record 0: \"src\" is missing; this looks like the form of known");
+}
+
+TEST(Zsre, RecordsWithoutAnAnswerAreLeftOut) {
+  for (const std::string set : {"zsre", "zsre-alt"}) {
+    const DatasetFile file = read_text(set, R"([
+      {"subject": "Orm", "src": "Who is Orm?", "answers": [], "alt": "a smith"},
+      {"subject": "Orm", "src": "How is Orm?", "answers": [" "], "alt": "well"},
+      {"subject": "Orm", "src": "Where is Orm?", "answers": ["Velm"], "alt": "Tarn"}])");
+    EXPECT_THAT(file.records, SizeIs(1)) << set;
+    EXPECT_THAT(file.skipped, ElementsAre(Pair("no answer", 2))) << set;
+    EXPECT_THAT(file.skipped_examples, Contains(HasSubstr("record 1: \"answers\" is an empty list"))) << set;
+  }
 }
 
 TEST(Zsre, EmptyTargetsAreLeftOut) {

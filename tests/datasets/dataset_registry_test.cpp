@@ -13,6 +13,7 @@ using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 TEST(Registry, ListsTheSets) {
@@ -133,6 +134,22 @@ TEST(EmendRecords, EditFilesComeThroughTheirOwnReader) {
   ASSERT_THAT(set.records, SizeIs(2));
   EXPECT_EQ(set.records[1].request.id, "b");
   EXPECT_EQ(set.records[1].where, "x.yaml: edit 2");
+}
+
+TEST(Registry, FormsThatAreNotReadAreNamed) {
+  const std::string wiki =
+      R"([{"subject": "Orm", "update": "Where is Orm?", "ans": "Velm", "loc": "x", "loc_ans": "y"}])";
+  for (const char* set : {"knowedit", "zsre", "counterfact"}) {
+    EXPECT_THAT(refusal_of(set, wiki),
+                HasSubstr("a file of WikiBigEdit (update, ans), which emend does not read"));
+    EXPECT_THAT(refusal_of(set, wiki), Not(HasSubstr("the form of"))) << set;
+  }
+  EXPECT_THAT(
+      refusal_of("counterfact",
+                 R"([{"requested_rewrite": [{"prompt": "{} is"}], "questions": ["q"], "new_answer": "a"}])"),
+      HasSubstr("a file of MQuAKE"));
+  EXPECT_THAT(refusal_of("knowedit", R"([{"example_type": "popular", "edit": {"prompt": "x"}}])"),
+              HasSubstr("a file of RippleEdits"));
 }
 
 }  // namespace

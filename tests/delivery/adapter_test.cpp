@@ -46,6 +46,36 @@ TEST(PeftAdapter, HoldsTheVeryFactors) {
   }
 }
 
+TEST(PeftAdapter, NamesTheFolderOfItsBaseUnlessTold) {
+  const TempFolder folder;
+  const Model base = load_quietly(data_path("parity/llama_gqa_tied"));
+  const std::vector<Patch> patches = {tiny_patch(base, 1, 2, 1)};
+  export_adapter(base, patches, {AdapterFormat::kPeft, folder / "a", ""});
+  const fs::path named = read_config(folder / "a")["base_model_name_or_path"].get<std::string>();
+  EXPECT_TRUE(named.is_absolute());
+  EXPECT_TRUE(fs::equivalent(named, base.path()));
+  export_adapter(base, patches, {AdapterFormat::kPeft, folder / "b", "some/base"});
+  EXPECT_EQ(read_config(folder / "b")["base_model_name_or_path"], "some/base");
+}
+
+TEST(Adapters, AreRefusedByNameAsModelsAndAsPatches) {
+  const TempFolder folder;
+  const Model base = load_quietly(data_path("parity/llama_gqa_tied"));
+  const std::vector<Patch> patches = {tiny_patch(base, 1, 2, 1)};
+  const fs::path peft = folder / "peft", gguf = folder / "a.gguf",
+                 weights = peft / "adapter_model.safetensors";
+  write_peft_adapter(base, peft_modules(base, patches), "some/base", peft);
+  write_gguf_adapter(base, gguf_modules(base, patches), gguf);
+  for (const fs::path& given : {peft, weights})
+    EXPECT_THAT(error_of(ErrorKind::kModel, [&] { load_quietly(given); }),
+                HasSubstr("this is an adapter (adapter_config.json) of \"some/base\", no model"));
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { load_quietly(gguf); }), HasSubstr("this is a LoRA adapter"));
+  EXPECT_THAT(error_of(ErrorKind::kFormat, [&] { load_patch(gguf); }),
+              HasSubstr("a.gguf: this is a GGUF file, no patch of emend"));
+  EXPECT_THAT(error_of(ErrorKind::kFormat, [&] { load_patch(weights); }),
+              HasSubstr("this is an adapter of PEFT, no patch of emend"));
+}
+
 TEST(PeftAdapter, NamesTheRankOfEachLayer) {
   const TempFolder folder;
   const Model base = load_quietly(data_path("parity/llama_gqa_tied"));

@@ -40,6 +40,14 @@ TEST(Judge, NothingIsToldApartWithoutTwoAnswers) {
   EXPECT_FALSE(are_opposed("", "a"));
 }
 
+TEST(Judge, AnswersBeginAlikeWhenOneIsTheBeginOfTheOther) {
+  EXPECT_TRUE(begin_alike("Guinea", "Guinea-Bissau"));
+  EXPECT_TRUE(begin_alike("New York City", "New York"));
+  EXPECT_FALSE(begin_alike("Guinea", "Guinea"));
+  EXPECT_FALSE(begin_alike("Guinea", ""));
+  EXPECT_FALSE(begin_alike("Guinea", "Guyana"));
+}
+
 TEST(Judge, AnEditHoldsWhenTheTargetIsAheadAndGreedy) {
   EXPECT_TRUE(holds("was", 0.6, 0.1, true));
   EXPECT_FALSE(holds("was", 0.6, 0.1, false));

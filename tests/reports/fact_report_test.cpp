@@ -21,6 +21,13 @@ TEST(FactReport, AFactIsALine) {
               AllOf(HasSubstr("tower"), HasSubstr("Paris -> Rome"), HasSubstr("edited")));
 }
 
+TEST(FactReport, AnswersThatBeginAlikeAreNamed) {
+  Measured measured;
+  EXPECT_THAT(facts_table(measured.list(), 0), Not(HasSubstr("begin alike")));
+  measured.fact.request.target = measured.fact.request.was + " City";
+  EXPECT_THAT(facts_table(measured.list(), 0), HasSubstr("The answers begin alike in tower: "));
+}
+
 TEST(FactReport, WhatIsLostIsListed) {
   Measured measured;
   measured.fact.request.paraphrases = {"the tower is in", "see the tower in"};

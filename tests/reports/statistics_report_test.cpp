@@ -34,6 +34,19 @@ TEST(StatisticsReport, LayersAreListedAndWhatIsNotKnownSaysSo) {
   EXPECT_THAT(text, EndsWith("Source: self, seed 0\nWritten to made\n"));
 }
 
+TEST(StatisticsReport, FiguresWithoutLeadingKeysStandBeside) {
+  StatisticsSummary summary;
+  summary.layers = outcome().layers;
+  EXPECT_THAT(statistics_text(summary, 0), Not(HasSubstr("Without")));
+  EXPECT_TRUE(statistics_json(summary)["layers"][0]["leading_keys"].is_null());
+  summary.layers[0].leading = LeadingKeys{1, 0.912, 1.1, 20.0, 150.0};
+  EXPECT_THAT(statistics_text(summary, 0),
+              HasSubstr("Layer 3: one direction of keys carries 91.2 % of the trace"));
+  EXPECT_THAT(statistics_text(summary, 0),
+              HasSubstr("Without it: trace 1.1000, condition 20.0, effective rank 150.\n"));
+  EXPECT_EQ(statistics_json(summary)["layers"][0]["leading_keys"]["directions"], 1);
+}
+
 TEST(StatisticsReport, SumsAreToBeMerged) {
   StatisticsOutcome sums = outcome();
   sums.layers.clear();
