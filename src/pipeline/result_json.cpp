@@ -5,6 +5,16 @@
 namespace emend {
 namespace {
 
+ResultJson feedback_json(const RoundingReport& report) {
+  return {{"keys", report.keys},
+          {"share_mean", report.mean_share},
+          {"share_worst", report.worst_share},
+          {"stray", report.stray},
+          {"blocks_changed", report.blocks_changed},
+          {"blocks", report.blocks},
+          {"statistics", report.with_statistics}};
+}
+
 ResultJson paraphrases_json(const FactRecord& fact) {
   ResultJson list = ResultJson::array();
   const auto& prompts = fact.request.paraphrases;
@@ -110,16 +120,6 @@ ResultJson patch_result_json(const Patch& patch) {
 
 std::string dump_json(const ResultJson& json) {
   return json.dump(2, ' ', false, ResultJson::error_handler_t::replace);
-}
-
-static ResultJson feedback_json(const RoundingReport& report) {
-  return {{"keys", report.keys},
-          {"share_mean", report.mean_share},
-          {"share_worst", report.worst_share},
-          {"stray", report.stray},
-          {"blocks_changed", report.blocks_changed},
-          {"blocks", report.blocks},
-          {"statistics", report.with_statistics}};
 }
 
 ResultJson written_tensors_json(const WritePlan& plan) {
