@@ -195,7 +195,7 @@ TEST_P(FeedbackRoundingOf, EstimatesWhatRoundingCosts) {
 INSTANTIATE_TEST_SUITE_P(Types, FeedbackRoundingOf,
                          testing::Values("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K",
                                          "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& instance) { return std::string(instance.param); });
 
 // The fault that all this is for.
 TEST(NearestRounding, LosesASmallEditOfWeightsOnTheGrid) {
