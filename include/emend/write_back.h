@@ -3,14 +3,31 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "emend/model.h"
 #include "emend/patch.h"
+#include "emend/patch_algebra.h"
 
 namespace emend {
+
+// How a weight was rounded back to the quantised type of its base: not to nearest, which loses changes below
+// half a step of the base's grid, but such that the values at the edit's keys arrive, at little change of all
+// else under the second moment C of the keys.
+struct RoundingReport {
+  std::int64_t keys = 0;  // at which the change is not 0
+  // Of <(W' - W) k, Delta k> / ||Delta k||^2 over them; 1 if there are none.
+  double mean_share = 0, worst_share = 1;
+  // trace(E C E^T) with E = W' - W - Delta, over what rounding full-precision weights to this grid costs:
+  // step^2 / 12 for each element, times C_jj.
+  double stray = 0;
+  std::int64_t blocks_changed = 0, blocks = 0;
+  bool with_statistics = false;  // false: C was the identity
+};
 
 // A tensor as it will be stored. W is what the base stores, W' what will be stored, Delta = sum B A over the
 // patches, all [D, F].
@@ -20,9 +37,10 @@ struct PlannedTensor {
   std::string old_type, new_type;  // "Q4_1", "F16"
   std::filesystem::path file;      // the shard that holds it
   std::vector<std::byte> bytes;
-  std::string old_digest;  // XXH3-128 of the bytes that they replace
-  double share = 0;        // <W' - W, Delta> / ||Delta||^2: 1 if the whole change arrives
-  double error = 0;        // ||W' - W - Delta|| / ||Delta||: what rounding adds
+  std::string old_digest;                  // XXH3-128 of the bytes that they replace
+  double share = 0;                        // <W' - W, Delta> / ||Delta||^2: 1 if the whole change arrives
+  double error = 0;                        // ||W' - W - Delta|| / ||Delta||: what rounding adds
+  std::optional<RoundingReport> rounding;  // of a quantised type that is kept
 };
 
 // What a stored tensor does to one edited fact, for each weight that the fact writes: the worst over its keys
@@ -46,13 +64,15 @@ struct WritePlan {
 };
 
 // Adds the changes of all patches to the stored weights, in their order, in float32 (float64 where that is
-// stored), rounds once to `type`, and measures what arrived. `type`: "" for the default (what is stored, in
-// safetensors and for F32; F16 in GGUF), "own" for what is stored, or F32, F16, BF16, and in GGUF the
-// quantised types that emend writes (Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS). `base` must have been
-// loaded from these files. Throws Error(kConfig): the format does not have this type, or a row is not a whole
-// number of its blocks; Error(kModel): `base` was made in memory, a patch does not fit, or the type cannot
-// hold a value (F16 beyond 65504; the tensor is named).
-WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type);
+// stored), rounds once to `type`, and measures what arrived. A quantised type that is kept is rounded to as
+// RoundingReport says, under the C of `moments` (by layer, [F, F] float64) where it has one. `type`: "" for
+// the default (what is stored, in safetensors and for F32; F16 in GGUF), "own" for what is stored, or F32,
+// F16, BF16, and in GGUF the quantised types that emend writes (Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS).
+// `base` must have been loaded from these files. Throws Error(kConfig): the format does not have this type,
+// or a row is not a whole number of its blocks; Error(kModel): `base` was made in memory, a patch does not
+// fit, or the type cannot hold a value (F16 beyond 65504; the tensor is named).
+WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type,
+                     const LayerMoments& moments = {});
 
 // A stored type that carries less than this share of an update, or adds rounding larger than the update, does
 // not hold the edit.

@@ -28,6 +28,9 @@ Parsed parse_apply(const std::vector<std::string>& arguments, ApplyArguments& op
   syntax.command = "patch apply";
   syntax.synopsis = "--model M --patch P... (--out NEW | --in-place)";
   syntax.unused = {"bos", "seed"};
+  syntax.own.add_options()("statistics", po::value(&options.common.statistics)->value_name("DIR"),
+                           "second moments of the keys, which weight the rounding to a quantised type that "
+                           "is kept (default: none)");
   syntax.help =
       "Writes patches into a checkpoint: a new one, or the base itself. Only the tensors that they change "
       "get "
@@ -67,6 +70,7 @@ ApplyOptions run_options(const ApplyArguments& arguments) {
   options.in_place = arguments.in_place;
   options.undo = arguments.undo;
   options.type = arguments.type;
+  options.statistics = arguments.common.statistics;
   options.force = arguments.force;
   options.token_budget = arguments.common.token_budget;
   return options;

@@ -11,6 +11,7 @@
 #include "base/nearest.h"
 #include "base/strings.h"
 #include "delivery/checkpoint_files.h"
+#include "delivery/own_type.h"
 #include "delivery/stored_weight.h"
 #include "emend/error.h"
 #include "emend/write_back.h"
@@ -95,8 +96,41 @@ void require_finite(const PlannedTensor& planned, const at::Tensor& wanted, cons
                           planned.file.string(), quote(planned.name), planned.new_type, largest));
 }
 
-PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::vector<Patch>& patches,
-                          const WeightRef& weight, const std::string& type, WeightWrite& write) {
+// Everything that plans of one write share.
+struct WriteInput {
+  const std::vector<Patch>& patches;
+  const std::string& type;
+  const LayerMoments& moments;
+};
+
+// The keys [n, F] float64 at which edited facts want an answer from this weight; n may be 0.
+at::Tensor keys_of(const std::vector<Patch>& patches, const WeightRef& weight, std::int64_t size) {
+  std::vector<at::Tensor> keys = {at::empty({0, size}, at::kDouble)};
+  for (const Patch& patch : patches)
+    for (const FactRecord& fact : patch.edit.facts)
+      for (const FactPart& part : fact.parts)
+        if (fact.is_edited() && part.weight == weight)
+          keys.push_back(part.keys.to(at::kDouble).index_select(0, part.answers.nonzero().flatten()));
+  return at::cat(keys).contiguous();
+}
+
+// Whether the bytes are levels in blocks along the rows [out, in] before and after.
+bool keeps_grid(const TensorInfo& info, const ElementType& chosen, const RoleEntry& entry) {
+  return &chosen == info.type && chosen.format != nullptr && !entry.stored_transposed;
+}
+
+OwnTypeWeight own_type_weight(const TensorFile& file, const TensorInfo& info, const WriteInput& input,
+                              const WeightRef& weight, const at::Tensor& delta) {
+  OwnTypeWeight own{info.type, file.bytes(info), delta.contiguous(), {}, {}};
+  own.keys = keys_of(input.patches, weight, delta.size(1));
+  const auto found = input.moments.find(weight.block);
+  if (weight.role == Role::kMlpDown && found != input.moments.end())
+    own.C = found->second.to(at::kCPU, at::kDouble).contiguous();
+  return own;
+}
+
+PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const WriteInput& input,
+                          const WeightRef& weight, WeightWrite& write) {
   const RoleEntry& entry = stored_entry(base, weight);
   const TensorInfo* const info = file.find(entry.tensor);
   if (info == nullptr)
@@ -104,29 +138,31 @@ PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const std::
                 fmt::format("{}: the tensor {} is gone: the file changed while it was in use",
                             file.path().string(), quote(entry.tensor)));
   require_unchanged(file, *info, entry.digest);
-  const ElementType& chosen = chosen_type(type, file, *info);
+  const ElementType& chosen = chosen_type(input.type, file, *info);
   require_whole_blocks(*info, chosen);
-  PlannedTensor planned{weight,
-                        info->name,
-                        std::string(info->type->name),
-                        std::string(chosen.name),
-                        info->file,
-                        {},
-                        entry.digest,
-                        0,
-                        0};
+  PlannedTensor planned;
+  planned.weight = weight;
+  planned.name = info->name;
+  planned.old_type = info->type->name;
+  planned.new_type = chosen.name;
+  planned.file = info->file;
+  planned.old_digest = entry.digest;
   const at::Tensor W = read_weight(file, *info, entry.stored_transposed);
-  const at::Tensor wanted = add_changes(W, patches, weight);
-  planned.bytes = encode_weight(wanted, chosen, entry.stored_transposed);
+  const at::Tensor wanted = add_changes(W, input.patches, weight);
+  write.W = W.to(at::kDouble);
+  write.delta = add_changes(at::zeros_like(write.W), input.patches, weight);
+  const bool own_grid = keeps_grid(*info, chosen, entry);
+  OwnTypeWeight own;
+  if (own_grid) own = own_type_weight(file, *info, input, weight, write.delta);
+  planned.bytes = own_grid ? round_to_own_type(own) : encode_weight(wanted, chosen, entry.stored_transposed);
   const at::Tensor written =
       decode_weight(planned.bytes, chosen, W.size(0), W.size(1), entry.stored_transposed);
   require_finite(planned, wanted, written);
-  write.W = W.to(at::kDouble);
   write.written = written.to(at::kDouble);
-  write.delta = add_changes(at::zeros_like(write.W), patches, weight);
   const at::Tensor moved = write.written - write.W;
   planned.share = ratio(inner_product(moved, write.delta), inner_product(write.delta, write.delta), 1);
   planned.error = ratio(norm_of(moved - write.delta), norm_of(write.delta), 0);
+  if (own_grid) planned.rounding = report_rounding(own, planned.bytes, moved);
   return planned;
 }
 
@@ -159,7 +195,8 @@ std::string percent(double share) {
 
 }  // namespace
 
-WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type) {
+WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type,
+                     const LayerMoments& moments) {
   const c10::NoGradGuard no_grad;
   std::map<WeightRef, WeightWrite> weights;
   for (std::size_t p = 0; p < patches.size(); ++p)
@@ -171,7 +208,7 @@ WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const
   WritePlan plan;
   plan.base = base.path();
   for (auto& [weight, write] : weights)
-    plan.tensors.push_back(plan_tensor(base, *file, patches, weight, type, write));
+    plan.tensors.push_back(plan_tensor(base, *file, {patches, type, moments}, weight, write));
   for (std::size_t p = 0; p < patches.size(); ++p)
     for (const FactRecord& fact : patches[p].edit.facts)
       for (const FactPart& part : fact.parts)

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "emend/error.h"
 #include "emend/patch_run.h"
+#include "emend/statistics.h"
 #include "pipeline/patch_checks.h"
 
 namespace emend {
@@ -15,6 +17,25 @@ void check(const ApplyOptions& options) {
   if (options.token_budget < 1)
     throw Error(ErrorKind::kUsage,
                 fmt::format("the token budget must be at least 1, found {}", options.token_budget));
+}
+
+// C of the layers whose down projections change; nothing if no folder is named.
+LayerMoments load_moments(const Model& base, const std::vector<NamedPatch>& patches,
+                          const std::filesystem::path& folder) {
+  LayerMoments moments;
+  if (folder.empty()) return moments;
+  std::set<int> layers;
+  for (const WeightChange& change : changes_of(patches))
+    if (change.weight.role == Role::kMlpDown) layers.insert(change.weight.block);
+  for (const int layer : layers) {
+    const Statistics statistics = load_statistics(base, {layer}, patches.front().patch.prefix, folder);
+    if (statistics.layers.empty())
+      throw Error(ErrorKind::kIo, fmt::format("{}: no statistics of layer {}; collect them with emend stats, "
+                                              "or leave the option statistics out to round without them",
+                                              folder.string(), layer));
+    moments[layer] = statistics.layers.at(layer).C;
+  }
+  return moments;
 }
 
 AppliedPatch check_patch(const Model& written, const NamedPatch& named, const std::vector<FactState>& before,
@@ -40,7 +61,8 @@ PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, 
   prepared.warnings = require_usable(patches, options.force);
   for (const NamedPatch& named : patches) require_base(named.patch, base, named.name);
   prepared.patches = std::move(patches);
-  prepared.plan = plan_write(base, without_names(prepared.patches), options.type);
+  prepared.plan = plan_write(base, without_names(prepared.patches), options.type,
+                             load_moments(base, prepared.patches, options.statistics));
   if (!options.force) require_holds(prepared.plan);
   if (!options.check) return prepared;
   // What the base says, for comparison: the patch's own figures where it stores them.

@@ -5,6 +5,16 @@
 namespace emend {
 namespace {
 
+ResultJson feedback_json(const RoundingReport& report) {
+  return {{"keys", report.keys},
+          {"share_mean", report.mean_share},
+          {"share_worst", report.worst_share},
+          {"stray", report.stray},
+          {"blocks_changed", report.blocks_changed},
+          {"blocks", report.blocks},
+          {"statistics", report.with_statistics}};
+}
+
 ResultJson paraphrases_json(const FactRecord& fact) {
   ResultJson list = ResultJson::array();
   const auto& prompts = fact.request.paraphrases;
@@ -114,13 +124,15 @@ std::string dump_json(const ResultJson& json) {
 
 ResultJson written_tensors_json(const WritePlan& plan) {
   ResultJson list = ResultJson::array();
-  for (const PlannedTensor& tensor : plan.tensors)
+  for (const PlannedTensor& tensor : plan.tensors) {
     list.push_back({{"name", tensor.name},
                     {"layer", tensor.weight.block},
                     {"was", tensor.old_type},
                     {"is", tensor.new_type},
                     {"share", tensor.share},
                     {"rounding", tensor.error}});
+    if (tensor.rounding) list.back()["feedback"] = feedback_json(*tensor.rounding);
+  }
   return list;
 }
 

@@ -89,6 +89,34 @@ std::string written_table(const WritePlan& plan, std::size_t columns) {
   return table.text(columns);
 }
 
+// What rounding with error feedback did; "" if no quantised type was kept.
+std::string feedback_text(const WritePlan& plan, std::size_t columns) {
+  Table table({{"tensor", Align::kLeft, 20},
+               {"share, mean", Align::kRight},
+               {"worst", Align::kRight},
+               {"stray", Align::kRight},
+               {"blocks changed", Align::kRight},
+               {"under"}});
+  bool any = false, identity = false;
+  for (const PlannedTensor& tensor : plan.tensors) {
+    if (!tensor.rounding) continue;
+    const RoundingReport& report = *tensor.rounding;
+    table.add_row({tensor.name, percent_text(report.mean_share), percent_text(report.worst_share),
+                   percent_text(report.stray),
+                   std::to_string(report.blocks_changed) + " of " + std::to_string(report.blocks),
+                   report.with_statistics ? "statistics" : "identity"});
+    any = true;
+    identity = identity || !report.with_statistics;
+  }
+  if (!any) return "";
+  return "\nRounded to the base's own type with error feedback\n\n" + table.text(columns) +
+         "Share: over the keys of the edits; stray: other change, relative to what rounding "
+         "full-precision weights to this type costs.\n" +
+         (identity ? "Stray change was weighted by the identity: --statistics DIR names second moments to "
+                     "weight it by.\n"
+                   : "");
+}
+
 std::string realised_table(const WritePlan& plan, std::size_t columns) {
   Table table({{"id"},
                {"layer", Align::kRight},
@@ -211,7 +239,8 @@ std::vector<JunitSuite> verify_suites(const VerifyOutcome& outcome) {
 std::string written_text(const ApplyOutcome& outcome, std::size_t columns) {
   return written_table(outcome.plan, columns) + "\n" + realised_table(outcome.plan, columns) +
          "Share: how much of the update arrived in the stored type; rounding: what else did, relative to "
-         "the update, and to the value at the key. Layers count from 0.\n";
+         "the update, and to the value at the key. Layers count from 0.\n" +
+         feedback_text(outcome.plan, columns);
 }
 
 std::string checked_text(const ApplyOutcome& outcome, std::size_t columns) {

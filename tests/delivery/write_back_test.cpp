@@ -239,6 +239,38 @@ TEST(PlanWrite, SaysWhatArrives) {
   }
 }
 
+// Rounding to nearest would keep none of it: the change is a small part of a step.
+TEST(PlanWrite, AQuantisedTypeThatIsKeptHoldsAFaintEdit) {
+  for (const GgufType stored : {GgufType::kQ4_0, GgufType::kQ4_1, GgufType::kQ8_0}) {
+    const TempFolder folder;
+    const fs::path source = folder.write("m.gguf", tiny_gguf("llama", stored).bytes());
+    const std::string before = read_all(source);
+    const Model base = load_quietly(source);
+    const double value =
+        at::mv(down(base, 1), tiny_patch(base, 1, 2, 1).edit.facts[0].parts[0].keys[0]).norm().item<double>();
+    const Patch patch = tiny_patch(base, 1, 2, value / 2);
+    const WritePlan plan = plan_write(base, {patch}, "own");
+    ASSERT_TRUE(plan.tensors[0].rounding);
+    const RoundingReport& report = *plan.tensors[0].rounding;
+    EXPECT_EQ(report.keys, 1);
+    EXPECT_GE(report.worst_share, 0.98);
+    EXPECT_DOUBLE_EQ(report.worst_share, report.mean_share);
+    EXPECT_NEAR(plan.facts[0].share, report.worst_share, 1e-9);
+    EXPECT_GT(report.blocks_changed, 0);
+    EXPECT_LE(report.blocks_changed, report.blocks);
+    EXPECT_FALSE(report.with_statistics);
+    const at::Tensor C = at::eye(base.config().d_ff, at::kDouble) * 3;
+    const WritePlan weighted = plan_write(base, {patch}, "own", {{1, C}});
+    EXPECT_TRUE(weighted.tensors[0].rounding->with_statistics);
+    EXPECT_NEAR(weighted.facts[0].share, 1, 0.02);
+    EXPECT_FALSE(plan_write(base, {patch}, "F16").tensors[0].rounding);
+    write_in_place(plan);
+    EXPECT_NE(read_all(source), before);
+    revert(source);
+    EXPECT_EQ(read_all(source), before);
+  }
+}
+
 TEST(PlanWrite, ATypeThatLosesTheEditIsNamedWithTheLoss) {
   const Model base = load_quietly(parity("llama_bf16"));
   const Patch faint = tiny_patch(base, 1, 2, 1e-4);  // below half a unit of bfloat16

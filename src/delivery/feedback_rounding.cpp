@@ -1,0 +1,296 @@
+#include "delivery/feedback_rounding.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+namespace emend {
+namespace {
+
+// Rows whose first gradients are computed together: a row of C is read once for all of them.
+constexpr std::int64_t kRowsTogether = 8;
+
+// mu in units of a row's rounding noise over its mean wanted square.
+constexpr double kFirstMu = 1e-2, kLastMu = 1e9, kMuFactor = 3;
+
+struct Block {
+  BlockScales scales;
+  BlockCodes codes;
+  bool rescaled = false;
+};
+
+// The change of value of element i when its code moves by `by`; 0 where there is no such code.
+double step(const BlockFormat& format, const Block& block, std::size_t i, int by) {
+  const int code = block.codes[i] + by;
+  if (code < 0 || code >= static_cast<int>(format.code_count)) return 0;
+  const double moved = format.value(block.scales, i, static_cast<std::uint8_t>(code));
+  return moved - static_cast<double>(format.value(block.scales, i, block.codes[i]));
+}
+
+// The step that there is, downwards at the upper end.
+double step_size(const BlockFormat& format, const Block& block, std::size_t i) {
+  const double up = step(format, block, i, 1);
+  return up != 0 ? up : step(format, block, i, -1);
+}
+
+// Whether the range of the block ends before a value of `wanted`: its nearest code is more than half a step
+// away.
+bool is_beyond(const BlockFormat& format, const Block& block, const float* wanted) {
+  constexpr double kMostSteps = 0.75;
+  for (std::size_t i = 0; i < format.elements; ++i) {
+    const double size = std::max(std::abs(step(format, block, i, 1)), std::abs(step(format, block, i, -1)));
+    if (std::abs(wanted[i] - format.value(block.scales, i, block.codes[i])) > kMostSteps * size) return true;
+  }
+  return false;
+}
+
+// The nearest codes; a code stays where another one means the same value.
+void round_nearest(const BlockFormat& format, Block& block, const float* wanted) {
+  for (std::size_t i = 0; i < format.elements; ++i) {
+    const std::uint8_t code = format.round(block.scales, i, wanted[i]);
+    const float old = format.value(block.scales, i, block.codes[i]);
+    if (format.value(block.scales, i, code) != old) block.codes[i] = code;
+  }
+}
+
+double square_error(const BlockFormat& format, const Block& block, const float* wanted) {
+  double sum = 0;
+  for (std::size_t i = 0; i < format.elements; ++i) {
+    const double error = wanted[i] - format.value(block.scales, i, block.codes[i]);
+    sum += error * error;
+  }
+  return sum;
+}
+
+// The block on its own scales, or on new ones where these do not reach and new ones come closer.
+Block round_block(const BlockFormat& format, const Block& base, const float* wanted) {
+  Block block = base;
+  round_nearest(format, block, wanted);
+  if (!is_beyond(format, block, wanted)) return block;
+  Block other = base;
+  other.scales = format.choose(wanted);
+  other.rescaled = true;
+  round_nearest(format, other, wanted);
+  return square_error(format, other, wanted) < square_error(format, block, wanted) ? other : block;
+}
+
+double dot(const double* a, const double* b, std::int64_t count) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+void add_scaled(double* to, double factor, const double* from, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] += factor * from[i];
+}
+
+struct Move {
+  std::size_t column = 0;
+  int by = 0;
+  double gain = 0;  // how much lower the sum gets
+};
+
+}  // namespace
+
+// One row on its way. All have an entry for each column, but for the blocks and the residuals.
+struct FeedbackRounding::Row {
+  std::vector<Block> base, blocks;
+  std::vector<double> error;      // e
+  std::vector<double> gradient;   // (C + ridge I) e
+  std::vector<double> residuals;  // e k_a, by key
+  std::vector<double> pull;       // sum_a (e k_a) k_a
+  std::vector<double> up, down;   // steps of the codes
+  std::int64_t number = 0;
+};
+
+FeedbackRounding::FeedbackRounding(const FeedbackProblem& problem, const FeedbackOptions& options)
+    : problem_(problem), options_(options) {
+  const auto F = static_cast<std::size_t>(problem.columns);
+  diagonal_.assign(F, 1);
+  double trace = static_cast<double>(F);
+  if (problem.C != nullptr) {
+    trace = 0;
+    for (std::size_t j = 0; j < F; ++j) trace += diagonal_[j] = problem.C[j * F + j];
+  }
+  ridge_ = options.relative_ridge * trace / static_cast<double>(F);
+  for (double& entry : diagonal_) entry += ridge_;
+  key_squares_.assign(F, 0);
+  for (std::int64_t a = 0; a < problem.key_count; ++a) {
+    const double* const key = problem.keys + a * problem.columns;
+    std::vector<double> wanted(static_cast<std::size_t>(problem.rows));
+    for (std::size_t r = 0; r < wanted.size(); ++r)
+      wanted[r] = dot(problem.change + r * F, key, problem.columns);
+    const double norm = std::sqrt(dot(wanted.data(), wanted.data(), problem.rows));
+    if (norm == 0) continue;
+    for (const double value : wanted) wanted_.push_back(value / norm);
+    for (std::size_t j = 0; j < F; ++j) {
+      keys_.push_back(key[j] / norm);
+      key_squares_[j] += keys_.back() * keys_.back();
+    }
+    ++key_count_;
+  }
+}
+
+void FeedbackRounding::set_steps(Row& row, std::int64_t column) const {
+  const auto j = static_cast<std::size_t>(column), elements = std::size_t{problem_.format->elements};
+  const Block& block = row.blocks[j / elements];
+  row.up[j] = step(*problem_.format, block, j % elements, 1);
+  row.down[j] = step(*problem_.format, block, j % elements, -1);
+}
+
+FeedbackRounding::Row FeedbackRounding::start(std::int64_t number) const {
+  const BlockFormat& format = *problem_.format;
+  const auto F = static_cast<std::size_t>(problem_.columns), elements = std::size_t{format.elements};
+  Row row;
+  row.number = number;
+  for (auto* const field : {&row.error, &row.gradient, &row.pull, &row.up, &row.down}) field->assign(F, 0);
+  row.residuals.assign(key_count_, 0);
+  row.base.resize(F / elements);
+  for (std::size_t b = 0; b < row.base.size(); ++b) start_block(row, b);
+  for (std::size_t a = 0; a < key_count_; ++a) {
+    row.residuals[a] = dot(row.error.data(), &keys_[a * F], problem_.columns);
+    add_scaled(row.pull.data(), row.residuals[a], &keys_[a * F], F);
+  }
+  return row;
+}
+
+void FeedbackRounding::start_block(Row& row, std::size_t number) const {
+  const BlockFormat& format = *problem_.format;
+  const std::size_t first = number * format.elements, blocks = row.base.size();
+  const auto above = static_cast<std::size_t>(row.number);
+  const double* const change = problem_.change + above * static_cast<std::size_t>(problem_.columns) + first;
+  Block& base = row.base[number];
+  format.unpack(problem_.base.data() + (above * blocks + number) * problem_.block_bytes, base.scales,
+                base.codes);
+  std::array<double, kMostBlockElements> exact{};
+  std::array<float, kMostBlockElements> wanted{};
+  for (std::size_t i = 0; i < format.elements; ++i) {
+    exact[i] = format.value(base.scales, i, base.codes[i]) + change[i];
+    wanted[i] = static_cast<float>(exact[i]);
+  }
+  row.blocks.push_back(round_block(format, base, wanted.data()));
+  for (std::size_t i = 0; i < format.elements; ++i) {
+    const Block& block = row.blocks.back();
+    row.error[first + i] = format.value(block.scales, i, block.codes[i]) - exact[i];
+    set_steps(row, static_cast<std::int64_t>(first + i));
+  }
+}
+
+void FeedbackRounding::add_gradient(Row& row, std::int64_t column, double error) const {
+  const auto j = static_cast<std::size_t>(column), F = row.error.size();
+  row.gradient[j] += (problem_.C == nullptr ? 1 + ridge_ : ridge_) * error;
+  if (problem_.C != nullptr) add_scaled(row.gradient.data(), error, problem_.C + j * F, F);
+}
+
+void FeedbackRounding::move(Row& row, std::int64_t column, int by) const {
+  const auto j = static_cast<std::size_t>(column), F = row.error.size();
+  const std::size_t elements = problem_.format->elements;
+  const double change = by > 0 ? row.up[j] : row.down[j];
+  std::uint8_t& code = row.blocks[j / elements].codes[j % elements];
+  code = static_cast<std::uint8_t>(code + by);
+  row.error[j] += change;
+  add_gradient(row, column, change);
+  for (std::size_t a = 0; a < key_count_; ++a) {
+    const double moved = change * keys_[a * F + j];
+    row.residuals[a] += moved;
+    add_scaled(row.pull.data(), moved, &keys_[a * F], F);
+  }
+  set_steps(row, column);
+}
+
+// Moves codes by one, the best first, until no single move lowers the sum.
+void FeedbackRounding::descend(Row& row, double mu) const {
+  constexpr double kLeastGain = 1e-9;  // of the move's own square, so that rounding errors end no descent
+  const std::size_t F = row.error.size();
+  for (std::size_t moves = 0; moves < 16 * F; ++moves) {
+    Move best;
+    for (std::size_t j = 0; j < F; ++j) {
+      const double slope = 2 * (row.gradient[j] + mu * row.pull[j]);
+      const double curvature = diagonal_[j] + mu * key_squares_[j];
+      for (const int by : {1, -1}) {
+        const double change = by > 0 ? row.up[j] : row.down[j];
+        const double square = change * change * curvature, gain = -(change * slope + square);
+        if (gain > best.gain && gain > kLeastGain * square) best = {j, by, gain};
+      }
+    }
+    if (best.by == 0) return;
+    move(row, static_cast<std::int64_t>(best.column), best.by);
+  }
+}
+
+bool FeedbackRounding::arrived(const Row& row) const {
+  const double mean_square = 1 / static_cast<double>(problem_.rows);
+  for (std::size_t a = 0; a < key_count_; ++a) {
+    const double wanted = wanted_[a * static_cast<std::size_t>(problem_.rows) + row.number];
+    const double most = options_.tolerance * options_.tolerance * (wanted * wanted + mean_square);
+    if (row.residuals[a] * row.residuals[a] > most) return false;
+  }
+  return true;
+}
+
+double FeedbackRounding::noise(const Row& row) const {
+  double sum = 0;
+  for (std::size_t j = 0; j < row.up.size(); ++j) {
+    const double size = row.up[j] != 0 ? row.up[j] : row.down[j];
+    sum += size * size / 12 * diagonal_[j];
+  }
+  return sum;
+}
+
+void FeedbackRounding::improve(Row& row) const {
+  const double unit = noise(row) * static_cast<double>(problem_.rows);
+  for (double mu = kFirstMu; mu < kLastMu && !arrived(row); mu *= kMuFactor) descend(row, mu * unit);
+}
+
+void FeedbackRounding::store(const Row& row, std::int64_t number, std::span<std::byte> to) const {
+  const std::size_t first = static_cast<std::size_t>(number) * row.blocks.size();
+  for (std::size_t b = 0; b < row.blocks.size(); ++b) {
+    const std::size_t at = (first + b) * problem_.block_bytes;
+    if (!row.blocks[b].rescaled && row.blocks[b].codes == row.base[b].codes)
+      std::memcpy(to.data() + at, problem_.base.data() + at, problem_.block_bytes);
+    else
+      problem_.format->pack(row.blocks[b].scales, row.blocks[b].codes, to.data() + at);
+  }
+}
+
+void FeedbackRounding::round_rows(std::int64_t begin, std::int64_t end, std::span<std::byte> to) const {
+  for (std::int64_t first = begin; first < end; first += kRowsTogether) {
+    std::vector<Row> rows;
+    for (std::int64_t r = first; r < std::min(end, first + kRowsTogether); ++r) rows.push_back(start(r));
+    for (std::int64_t j = 0; j < problem_.columns; ++j)
+      for (Row& row : rows)
+        if (row.error[static_cast<std::size_t>(j)] != 0)
+          add_gradient(row, j, row.error[static_cast<std::size_t>(j)]);
+    for (Row& row : rows) {
+      improve(row);
+      store(row, row.number, to);
+    }
+  }
+}
+
+double rounding_noise(const BlockFormat& format, std::size_t block_bytes, std::span<const std::byte> base,
+                      std::int64_t columns, const double* diagonal) {
+  const std::size_t per_row = static_cast<std::size_t>(columns) / format.elements;
+  double sum = 0;
+  for (std::size_t b = 0; b < base.size() / block_bytes; ++b) {
+    Block block;
+    format.unpack(base.data() + b * block_bytes, block.scales, block.codes);
+    for (std::size_t i = 0; i < format.elements; ++i) {
+      const double size = step_size(format, block, i);
+      const std::size_t column = b % per_row * format.elements + i;
+      sum += size * size / 12 * (diagonal == nullptr ? 1 : diagonal[column]);
+    }
+  }
+  return sum;
+}
+
+std::int64_t changed_blocks(std::span<const std::byte> a, std::span<const std::byte> b,
+                            std::size_t block_bytes) {
+  std::int64_t count = 0;
+  for (std::size_t at = 0; at < a.size(); at += block_bytes)
+    if (std::memcmp(a.data() + at, b.data() + at, block_bytes) != 0) ++count;
+  return count;
+}
+
+}  // namespace emend

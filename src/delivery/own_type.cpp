@@ -1,0 +1,73 @@
+#include "delivery/own_type.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "delivery/feedback_rounding.h"
+#include "io/element_types.h"
+
+namespace emend {
+namespace {
+
+FeedbackProblem problem_of(const OwnTypeWeight& weight) {
+  FeedbackProblem problem;
+  problem.format = weight.type->format;
+  problem.block_bytes = weight.type->block_bytes;
+  problem.base = weight.base;
+  problem.rows = weight.delta.size(0);
+  problem.columns = weight.delta.size(1);
+  problem.change = weight.delta.const_data_ptr<double>();
+  if (weight.C.defined()) problem.C = weight.C.const_data_ptr<double>();
+  problem.keys = weight.keys.const_data_ptr<double>();
+  problem.key_count = weight.keys.size(0);
+  return problem;
+}
+
+// sum over the rows e of E of e C e^T
+double weighted_square(const at::Tensor& E, const at::Tensor& C) {
+  return (C.defined() ? at::mm(E, C) * E : E * E).sum().item<double>();
+}
+
+double noise_of(const OwnTypeWeight& weight) {
+  const at::Tensor diagonal = weight.C.defined() ? weight.C.diagonal().contiguous() : at::Tensor();
+  return rounding_noise(*weight.type->format, weight.type->block_bytes, weight.base, weight.delta.size(1),
+                        diagonal.defined() ? diagonal.const_data_ptr<double>() : nullptr);
+}
+
+}  // namespace
+
+std::vector<std::byte> round_to_own_type(const OwnTypeWeight& weight) {
+  constexpr std::int64_t kLeastRows = 8;
+  std::vector<std::byte> bytes(weight.base.size());
+  const FeedbackRounding rounding(problem_of(weight));
+  at::parallel_for(0, weight.delta.size(0), kLeastRows,
+                   [&](std::int64_t begin, std::int64_t end) { rounding.round_rows(begin, end, bytes); });
+  return bytes;
+}
+
+RoundingReport report_rounding(const OwnTypeWeight& weight, const std::vector<std::byte>& bytes,
+                               const at::Tensor& moved) {
+  RoundingReport report;
+  const at::Tensor wanted = at::mm(weight.delta, weight.keys.t());  // [out, n]
+  const at::Tensor squares = (wanted * wanted).sum(0);
+  const at::Tensor products = (at::mm(moved, weight.keys.t()) * wanted).sum(0);
+  for (std::int64_t a = 0; a < squares.size(0); ++a) {
+    const double square = squares[a].item<double>();
+    if (square == 0) continue;
+    const double share = products[a].item<double>() / square;
+    report.worst_share = report.keys == 0 ? share : std::min(report.worst_share, share);
+    report.mean_share += share;
+    ++report.keys;
+  }
+  report.mean_share = report.keys == 0 ? 1 : report.mean_share / static_cast<double>(report.keys);
+  const double noise = noise_of(weight), stray = weighted_square(moved - weight.delta, weight.C);
+  report.stray = noise > 0 ? stray / noise : 0;
+  report.blocks_changed = changed_blocks(weight.base, bytes, weight.type->block_bytes);
+  report.blocks = static_cast<std::int64_t>(bytes.size() / weight.type->block_bytes);
+  report.with_statistics = weight.C.defined();
+  return report;
+}
+
+}  // namespace emend
