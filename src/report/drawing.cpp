@@ -147,8 +147,9 @@ std::vector<double> axis_marks(const Axis& axis, int count) {
   const double factor = rough / power;  // 1 to 10
   const double step = power * (factor < 1.5 ? 1 : factor < 3.5 ? 2 : factor < 7.5 ? 5 : 10);
   std::vector<double> marks;
-  for (double k = std::ceil(axis.low / step - 1e-9); k * step <= axis.high + 1e-9 * step; ++k)
-    marks.push_back(k * step);
+  // Counted from the first mark: from 2^53 on, a double plus 1 is the same double.
+  const double first = std::ceil(axis.low / step - 1e-9);
+  for (int i = 0; (first + i) * step <= axis.high + 1e-9 * step; ++i) marks.push_back((first + i) * step);
   return marks;
 }
 
@@ -160,7 +161,9 @@ Axis axis_around(const std::string& label, const std::vector<double>& values) {
     high = std::max(high, value);
   }
   if (low > high) return {label, 0, 1, false};
-  const double room = high > low ? 0.08 * (high - low) : std::max(0.1 * std::abs(high), 0.01);
+  // Values that differ by rounding alone are one value.
+  const bool differ = high - low > 1e-12 * std::max(std::abs(low), std::abs(high));
+  const double room = differ ? 0.08 * (high - low) : std::max(0.1 * std::abs(high), 0.01);
   return {label, low - room, high + room, false};
 }
 

@@ -64,8 +64,8 @@ std::string sparkline(const std::vector<double>& values, std::size_t columns, do
       continue;
     }
     const double height = (sum / count - low) / (high - low) * static_cast<double>(kBlocks.size());
-    line +=
-        kBlocks[static_cast<std::size_t>(std::clamp(height, 0.0, static_cast<double>(kBlocks.size()) - 1))];
+    const double shown = std::isnan(height) ? 0 : std::clamp(height, 0.0, kBlocks.size() - 1.0);
+    line += kBlocks[static_cast<std::size_t>(shown)];
   }
   return line;
 }

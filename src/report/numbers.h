@@ -27,7 +27,7 @@ std::string percent_text(double share);
 std::string number_text(const std::optional<double>& number, int digits = 3);
 
 // A row of numbers as a row of blocks: `columns` characters (or one a value, if there are fewer values) from
-// U+2581 to U+2588, each the mean of its share of the values, low at `low` and full at `high`; low < high.
+// U+2581 to U+2588, each the mean of its share of the values, low at `low` and full at `high`.
 // What is not finite is left out; a column of nothing else is blank.
 std::string sparkline(const std::vector<double>& values, std::size_t columns, double low, double high);
 

@@ -93,6 +93,8 @@ class Precompiled : public Normalizer {
   bool rewrite(std::string_view text, std::size_t begin, std::size_t end, AlignedTextBuilder& builder) const {
     const auto value = trie_.find_prefix(text.substr(begin, end - begin));
     if (!value || *value >= replacements_.size()) return false;
+    // Half a character is no text, and what comes behind needs valid UTF-8.
+    if (!code_point_at(replacements_, *value).valid) return false;
     builder.replace(std::string_view(replacements_.c_str() + *value), begin, end);
     return true;
   }

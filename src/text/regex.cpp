@@ -20,7 +20,6 @@ constexpr unsigned long kRetriesInMatch = 10'000'000;
 // place ends.
 constexpr unsigned long kRetriesInSearch = 10'000'000, kRetriesPerByte = 100;
 constexpr unsigned int kStackEntries = 8 * 1024 * 1024;  // of about 40 bytes
-constexpr int kFirstWithNegatedBrackets = 60909;
 
 struct Free {
   void operator()(OnigRegexType* p) const { onig_free(p); }
@@ -45,16 +44,6 @@ std::string error_text(int code, OnigErrorInfo* info = nullptr) {
   return std::string(reinterpret_cast<const char*>(buffer.data()), static_cast<std::size_t>(length));
 }
 
-// Better no tokenizer than a slightly wrong one.
-void refuse_negated_brackets(const std::string& pattern, const std::string& where) {
-  if (ONIGURUMA_VERSION_INT >= kFirstWithNegatedBrackets || pattern.find("[:^") == std::string::npos) return;
-  throw Error(
-      ErrorKind::kFormat,
-      fmt::format("{}: the regex {} uses [:^, which Oniguruma {} reads wrongly; write \\P{{name}} in place "
-                  "of [:^name:], or build with Oniguruma 6.9.9 or later",
-                  where, pattern, onig_version()));
-}
-
 }  // namespace
 
 struct Regex::Compiled {
@@ -63,7 +52,6 @@ struct Regex::Compiled {
 
 Regex::Regex(std::string pattern, std::string where)
     : pattern_(std::move(pattern)), where_(std::move(where)) {
-  refuse_negated_brackets(pattern_, where_);
   OnigRegex code = nullptr;
   OnigErrorInfo info{};
   const int status = onig_new(&code, begin_of(pattern_), end_of(pattern_), ONIG_OPTION_NONE, regex_encoding(),

@@ -14,10 +14,7 @@ namespace emend::text {
 // A compiled pattern; immutable, usable by any number of RegexMatchers at once.
 class Regex {
  public:
-  // `where` names file and field in messages. Throws Error(kFormat) if the pattern does not compile, or if it
-  // holds
-  // `[:^` and the installed Oniguruma is older than 6.9.9, which reads a negated bracket such as
-  // `[[:^alpha:]]` as a set of letters.
+  // `where` names file and field in messages. Throws Error(kFormat) if the pattern does not compile.
   Regex(std::string pattern, std::string where);
   ~Regex();
   Regex(Regex&&) noexcept;
@@ -46,7 +43,9 @@ class RegexMatcher {
 
   // All matches in `subject` (valid UTF-8), leftmost first, none overlapping. An empty match right behind
   // another match is left out. The result is valid until the next call. Throws Error(kFormat) if the
-  // pattern takes too many steps or too much memory.
+  // search for one match takes too many steps or too much memory. The steps of different matches are not
+  // added up: a pattern that looks ahead to the end from every match, such as a(?!.*b), takes time quadratic
+  // in the subject (about a second for 20,000 bytes).
   const std::vector<ByteSpan>& find_all(std::string_view subject);
 
  private:

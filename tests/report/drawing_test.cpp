@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "../support/markup_check.h"
@@ -24,6 +25,11 @@ TEST(AxisMarks, AreRoundAndWithinTheAxis) {
   EXPECT_LE(axis_marks({"", 0, 1e-7, false}, 5).size(), 11u);
 }
 
+// The numbers of the marks are beyond 2^53, where adding 1 to a double changes nothing.
+TEST(AxisMarks, EndOnAnAxisOfOneRoundingStep) {
+  EXPECT_LE(axis_marks({"", 0.3, std::nextafter(0.3, 1), false}, 4).size(), 20u);
+}
+
 TEST(AxisAround, HoldsAllFiniteValues) {
   const Axis axis = axis_around("x", {1, kNaN, 3});
   EXPECT_LT(axis.low, 1);
@@ -31,6 +37,12 @@ TEST(AxisAround, HoldsAllFiniteValues) {
   const Axis point = axis_around("x", {2, 2});
   EXPECT_LT(point.low, point.high);
   EXPECT_EQ(axis_around("x", {}).high, 1);
+}
+
+TEST(AxisAround, TakesValuesThatDifferByRoundingAsOne) {
+  const Axis axis = axis_around("x", {0.3, std::nextafter(0.3, 1)});
+  EXPECT_NEAR(axis.low, 0.27, 1e-9);
+  EXPECT_NEAR(axis.high, 0.33, 1e-9);
 }
 
 TEST(Drawing, EscapesTextAndSaysWhatItShows) {

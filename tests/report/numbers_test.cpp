@@ -58,6 +58,7 @@ TEST(Sparkline, DrawsTheMeanOfEachColumn) {
   EXPECT_EQ(sparkline({kNan, kNan, -5, 5}, 2, 0, 1), " ▁");
   EXPECT_EQ(sparkline({kNan, 9}, 1, 0, 1), "█");
   EXPECT_EQ(sparkline({}, 4, 0, 1), "");
+  EXPECT_EQ(sparkline({2, 2}, 2, 2, 2), "▁▁") << "no range";
 }
 
 }  // namespace

@@ -118,5 +118,20 @@ TEST(Normalizer, ADamagedTrieFindsSomethingOrNothing) {
   }
 }
 
+// The trie has one key, "a": its value is where the replacement begins.
+TEST(Normalizer, APointerIntoACharacterReplacesNothing) {
+  const auto table = [](char value) {
+    std::string bytes(4 + 4 * 256, '\0');
+    bytes[1] = 4;  // bytes of the trie: 1024
+    const auto put = [&](std::size_t unit, std::string_view four) { bytes.replace(4 + 4 * unit, 4, four); };
+    put(0, std::string("\0\x04\0\0", 4));       // the children are at 1 ^ label
+    put(1 ^ 'a', std::string("a\x09\0\0", 4));  // label a, has a value, at 2 further on
+    put(1 ^ 'a' ^ 2, std::string(1, value) + std::string("\0\0\x80", 3));
+    return make_precompiled(bytes + "\u00e9" + std::string(1, '\0'), "file");
+  };
+  EXPECT_EQ(normalized(table(0), "a"), "\u00e9");
+  EXPECT_EQ(normalized(table(1), "a"), "a");
+}
+
 }  // namespace
 }  // namespace emend::text

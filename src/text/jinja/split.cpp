@@ -19,7 +19,7 @@ Value list_of(Runtime& runtime, const std::vector<std::string_view>& parts, cons
 // At most `most` cuts, from the left; all if it is negative.
 std::vector<std::string_view> split_at(std::string_view text, std::string_view separator, std::int64_t most) {
   std::vector<std::string_view> parts;
-  while (most-- != 0) {
+  for (; most != 0; most -= most > 0 ? 1 : 0) {  // negative: without limit
     const std::size_t at = text.find(separator);
     if (at == std::string_view::npos) break;
     parts.push_back(text.substr(0, at));
@@ -32,7 +32,7 @@ std::vector<std::string_view> split_at(std::string_view text, std::string_view s
 std::vector<std::string_view> rsplit_at(std::string_view text, std::string_view separator,
                                         std::int64_t most) {
   std::vector<std::string_view> parts;
-  while (most-- != 0) {
+  for (; most != 0; most -= most > 0 ? 1 : 0) {
     const std::size_t at = text.rfind(separator);
     if (at == std::string_view::npos) break;
     parts.push_back(text.substr(at + separator.size()));

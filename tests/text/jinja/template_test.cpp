@@ -68,6 +68,12 @@ TEST(Template, MethodsComeBeforeItemsBehindADot) {
   EXPECT_EQ(render("{{ d['items'] }}{{ d.items()|list|length }}{{ d.a }}{{ d.get('b', 2) }}"), "x212");
 }
 
+TEST(Template, ANegativeLimitOfSplitIsNone) {
+  EXPECT_EQ(render("{{ 'a.b.c'.split('.', -1) }}{{ 'a.b.c'.rsplit('.', -2) }}"),
+            "['a', 'b', 'c']['a', 'b', 'c']");
+  EXPECT_EQ(render("{{ 'a.b'.split('.', -9223372036854775807 - 1) }}"), "['a', 'b']");
+}
+
 TEST(Template, UndefinedIsEmptyUntilItIsUsed) {
   EXPECT_EQ(
       render(
