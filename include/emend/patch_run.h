@@ -70,8 +70,8 @@ struct ApplyOptions {
   std::string type;            // as plan_write takes it
   // Folder of C, which weights the rounding to a quantised type that is kept; empty: the identity.
   std::filesystem::path statistics;
-  bool force = false;          // also patches that failed or overlap, and types that do not hold the edit
-  bool check = true;           // load what was written and repeat the patches' checks
+  bool force = false;  // also patches that failed or overlap, and types that do not hold the edit
+  bool check = true;   // load what was written and repeat the patches' checks
   std::int64_t token_budget = 4096;
 };
 struct AppliedPatch {
