@@ -109,7 +109,7 @@ struct TokenizerGguf {
   std::vector<std::string> merges;
   std::vector<double> scores;  // one a token, for "llama"
   std::optional<std::int64_t> bos_id, eos_id, unknown_id;
-  std::optional<bool> add_bos;
+  std::optional<bool> add_bos, add_eos;
   std::optional<bool>
       add_space_prefix;  // for "llama": a space in front of every text; true if it does not say
   std::string chat_template;

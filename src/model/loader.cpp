@@ -226,6 +226,7 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
   get_optional("ggml.eos_token_id", source.eos_id);
   get_optional("ggml.unknown_token_id", source.unknown_id);
   get_optional("ggml.add_bos_token", source.add_bos);
+  get_optional("ggml.add_eos_token", source.add_eos);
   get_optional("ggml.add_space_prefix", source.add_space_prefix);
   get("chat_template", source.chat_template);
   get("huggingface.json", source.huggingface_json);

@@ -258,6 +258,10 @@ TokenizerParts read_tokenizer_gguf(const TokenizerGguf& source) {
     if (!source.bos_id) fail(source, "tokenizer.ggml.bos_token_id", "missing, though texts begin with it");
     parts.automatic.prefix = {*source.bos_id};
   }
+  if (source.add_eos.value_or(false)) {
+    if (!source.eos_id) fail(source, "tokenizer.ggml.eos_token_id", "missing, though texts end with it");
+    parts.automatic.suffix = {*source.eos_id};
+  }
   name_special_tokens(parts);
   parts.chat_template = source.chat_template;
   return parts;

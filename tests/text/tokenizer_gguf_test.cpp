@@ -81,6 +81,18 @@ TEST(TokenizerGguf, AddsBosAsTheFileOrThePreTokenizerSays) {
   EXPECT_THAT(refusal(source), AllOf(HasSubstr("model.gguf"), HasSubstr("tokenizer.ggml.bos_token_id")));
 }
 
+TEST(TokenizerGguf, AddsEosWhereTheFileSaysSo) {
+  TokenizerGguf source = as_gguf("llama3", "llama-bpe");
+  source.bos_id = 800;
+  source.eos_id = 801;
+  EXPECT_NE(make_tokenizer(source)->encode("a", SpecialTokens::kAuto).ids.back(), 801);
+  source.add_eos = true;
+  EXPECT_EQ(make_tokenizer(source)->encode("a", SpecialTokens::kAuto).ids.back(), 801);
+  EXPECT_NE(make_tokenizer(source)->encode("a", SpecialTokens::kNone).ids.back(), 801);
+  source.eos_id.reset();
+  EXPECT_THAT(refusal(source), HasSubstr("tokenizer.ggml.eos_token_id"));
+}
+
 TEST(TokenizerGguf, ComposesWhereTheModelsOwnTokenizerDoes) {
   const auto tokenizer = make_tokenizer(as_gguf("gpt2", "qwen2"));
   EXPECT_EQ(tokenizer->encode("e\u0301", SpecialTokens::kNone).ids,
