@@ -116,7 +116,7 @@ const std::vector<LibraryRule> kLibraries = {
     {"Eigen/", {"linalg"}},
     {"unsupported/Eigen/", {"linalg"}},
     {"oniguruma", {"text"}},
-    {"utf8proc", {"text", "report"}},
+    {"utf8proc", {"base", "text", "report"}},
     {"kainjow/", {"report"}},
     {"spdlog/", {"base"}},
     {"openssl/", {"base"}},
