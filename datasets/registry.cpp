@@ -79,7 +79,7 @@ std::string unread_form_hint(const JsonView& first) {
 // this one.
 std::string other_form_hint(const Entry& entry, const JsonRecords& records) {
   if (records.size() == 0) return "";
-  if (const std::string hint = unread_form_hint(records.at(0)); !hint.empty()) return hint;
+  if (std::string hint = unread_form_hint(records.at(0)); !hint.empty()) return hint;
   if (records.at(0).has(entry.sign)) return "";
   for (const Entry& other : kDatasets)
     if (records.at(0).has(other.sign)) return std::string("; this looks like the form of ") + other.name;

@@ -7,16 +7,7 @@ namespace emend {
 namespace {
 
 ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
-  SizeNames names;
-  names.layers = "n_layer|num_hidden_layers";
-  names.d_model = "n_embd|hidden_size";
-  names.d_ff = "n_inner";
-  names.heads = "n_head|num_attention_heads";
-  names.kv_heads = names.head_dim = "";
-  names.positions = "n_positions|max_position_embeddings";
-  names.norm_eps = "layer_norm_epsilon";
-  names.d_ff_per_d_model = 4;
-  names.default_norm_eps = 1e-5;
+  SizeNames names = gpt2_size_names();
   names.tied_by_default = true;
   ModelConfig c = read_sizes(v, file, "gpt2", names, NormKind::kLayerNorm);
   c.block.qkv_bias = c.block.attention_out_bias = c.block.mlp_bias = true;

@@ -15,16 +15,7 @@ constexpr double kRotaryBase = 10000.0;
 constexpr std::int64_t kRotaryDimensions = 64;  // what a config without rotary_dim means
 
 ModelConfig read_config(const ConfigValues& v, const TensorFile& file) {
-  SizeNames names;
-  names.layers = "n_layer|num_hidden_layers";
-  names.d_model = "n_embd|hidden_size";
-  names.d_ff = "n_inner";
-  names.heads = "n_head|num_attention_heads";
-  names.kv_heads = names.head_dim = "";
-  names.positions = "n_positions|max_position_embeddings";
-  names.norm_eps = "layer_norm_epsilon";
-  names.d_ff_per_d_model = 4;
-  names.default_norm_eps = 1e-5;
+  SizeNames names = gpt2_size_names();
   ModelConfig c = read_sizes(v, file, "gptj", names, NormKind::kLayerNorm);
   c.block.activation = read_activation(v, "activation_function", "gelu_new");
   require_supported(!v.is_null("rotary_dim"), v, "rotary_dim null");

@@ -70,6 +70,20 @@ void require_supported(bool ok, const ConfigValues& v, const std::string& why) {
   if (!ok) throw Error(ErrorKind::kModel, fmt::format("{}: {} is not supported", v.where(), why));
 }
 
+SizeNames gpt2_size_names() {
+  SizeNames names;
+  names.layers = "n_layer|num_hidden_layers";
+  names.d_model = "n_embd|hidden_size";
+  names.d_ff = "n_inner";
+  names.heads = "n_head|num_attention_heads";
+  names.kv_heads = names.head_dim = "";
+  names.positions = "n_positions|max_position_embeddings";
+  names.norm_eps = "layer_norm_epsilon";
+  names.d_ff_per_d_model = 4;
+  names.default_norm_eps = 1e-5;
+  return names;
+}
+
 ModelConfig read_sizes(const ConfigValues& v, const TensorFile& file, const std::string& family,
                        const SizeNames& names, NormKind norm) {
   require_supported(v.integer({"", "expert_count"}, 0) == 0, v, "a mixture of experts");

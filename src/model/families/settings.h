@@ -28,6 +28,9 @@ struct SizeNames {
   bool tied_by_default = false;
 };
 
+// The names of GPT-2 and its kin: its own, or those that transformers maps to them (attribute_map).
+SizeNames gpt2_size_names();
+
 // Sizes, norm and its epsilon, biases and head. RMSNorm by default; in GGUF the tensors tell which biases
 // there are and whether the head is tied. Refuses mixtures of experts.
 ModelConfig read_sizes(const ConfigValues& values, const TensorFile& file, const std::string& family,
