@@ -202,7 +202,7 @@ void unpack_q6_k(const std::byte* from, BlockScales& scales, BlockCodes& codes) 
     }
   unpack_plane(from + 128, 4, 2, codes);
   for (std::size_t g = 0; g < 16; ++g)
-    scales.scale_code[g] = static_cast<std::int8_t>(std::to_integer<std::uint8_t>(from[192 + g]));
+    scales.scale_code[g] = static_cast<std::int16_t>(load<std::int8_t>(from + 192 + g));
   scales.d = load<std::uint16_t>(from + 208);
 }
 

@@ -43,6 +43,7 @@ std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file) {
   const std::vector<std::filesystem::path> shards = gguf_shards(file, header);
   if (shards.size() > 1) {
     std::vector<GgufHeader> headers;
+    headers.reserve(shards.size());
     for (const std::filesystem::path& shard : shards) headers.push_back(map_and_parse(shard));
     header = join_shards(shards, std::move(headers));
   }

@@ -64,8 +64,11 @@ Line offset_quants(const float* from, int steps, Quants& quants) {
   const float m = *low;
   const float d = (*high - m) / static_cast<float>(steps);
   const float inverse = inverse_or_zero(d);
+  // The formats' own rounding of halves; the sum is never negative.
+  // NOLINTBEGIN(bugprone-incorrect-roundings)
   for (std::size_t i = 0; i < kBlock; ++i)
     quants[i] = static_cast<std::uint8_t>(std::min(steps, static_cast<int>((from[i] - m) * inverse + 0.5F)));
+  // NOLINTEND(bugprone-incorrect-roundings)
   return {d, m};
 }
 

@@ -59,6 +59,7 @@ void check_all(const std::vector<TensorToWrite>& tensors, const std::map<std::st
 // alignment.
 std::vector<const TensorToWrite*> in_file_order(const std::vector<TensorToWrite>& tensors) {
   std::vector<const TensorToWrite*> order;
+  order.reserve(tensors.size());
   for (const TensorToWrite& tensor : tensors) order.push_back(&tensor);
   std::sort(order.begin(), order.end(), [](const TensorToWrite* a, const TensorToWrite* b) {
     const auto* const rank_a = find_safetensors_type(a->dtype_name);

@@ -101,8 +101,9 @@ ChatText render_chat_with_place(const Tokenizer& tokenizer, std::string_view use
   // Whole first; then, for templates that trim, without the white space around it.
   for (const std::string_view message : {user_message, stripped}) {
     if (message.empty()) continue;
-    const std::string marked = render(mark + std::string(message) + mark);
-    const std::size_t begin = marked.rfind(mark + std::string(message) + mark);
+    const std::string between = fmt::format("{}{}{}", mark, message, mark);
+    const std::string marked = render(between);
+    const std::size_t begin = marked.rfind(between);
     if (begin == std::string::npos) continue;
     std::string unmarked = marked;
     for (std::size_t at = unmarked.find(mark); at != std::string::npos; at = unmarked.find(mark, at))

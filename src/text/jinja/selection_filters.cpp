@@ -30,8 +30,8 @@ Value map_attribute(Runtime& runtime, const Value& value, const Arguments& argum
   std::vector<Value> result;
   for (const Value& item : items_of(runtime, value)) {
     Value found = get_path(runtime, item, *attribute);
-    const bool replace = found.is(Kind::kUndefined) && fallback && !fallback->is(Kind::kNone);
-    result.push_back(replace ? *fallback : std::move(found));
+    if (found.is(Kind::kUndefined) && fallback && !fallback->is(Kind::kNone)) found = *fallback;
+    result.push_back(std::move(found));
   }
   return Value::iterator(std::move(result), "generator");
 }

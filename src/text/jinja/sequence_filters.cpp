@@ -120,6 +120,7 @@ void sort_entries(Runtime& runtime, std::vector<Entry>& entries, bool descending
 
 Value values_of(std::vector<Entry> entries) {
   std::vector<Value> values;
+  values.reserve(entries.size());
   for (Entry& entry : entries) values.push_back(std::move(entry.second));
   return Value::list(std::move(values));
 }

@@ -106,6 +106,7 @@ Value partition_by(Runtime& runtime, const Value& self, const Arguments& argumen
   if (at != std::string_view::npos)
     parts = {text.substr(0, at), separator, text.substr(at + separator.size())};
   std::vector<Value> items;
+  items.reserve(parts.size());
   for (const std::string_view part : parts) items.emplace_back(std::string(part), self.is_markup());
   return Value::tuple(std::move(items));
 }

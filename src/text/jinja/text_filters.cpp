@@ -134,7 +134,7 @@ Value truncate(Runtime& runtime, const Value& value, const Arguments& arguments)
   const std::int64_t most = int_or("truncate", bound[0], 255), leeway = int_or("truncate", bound[3], 5);
   const bool cuts_words = bound[1] && truth(*bound[1]);
   const std::string end = text_or("truncate", bound[2], "...");
-  const Value text = soft_text(runtime, value);
+  Value text = soft_text(runtime, value);
   const std::vector<std::string_view> all = characters(text.text());
   const auto end_size = static_cast<std::int64_t>(count_characters(end));
   if (most < end_size)

@@ -87,6 +87,8 @@ struct Callable {
 class Value {
  public:
   Value() = default;  // none
+  // Implicit, so that the built-in functions read like the template: a value is what it is made from.
+  // NOLINTBEGIN(google-explicit-constructor)
   Value(bool value) : data_(value) {}
   Value(std::int64_t value) : data_(value) {}
   Value(double value) : data_(value) {}
@@ -94,6 +96,7 @@ class Value {
   Value(const char* text) : Value(std::string(text)) {}
   Value(Namespace* value) : data_(value) {}
   Value(std::shared_ptr<Loop> loop) : data_(std::move(loop)) {}
+  // NOLINTEND(google-explicit-constructor)
 
   // `why` is told when the value is used: "'x' is undefined".
   static Value undefined(std::string why);
