@@ -132,7 +132,7 @@ bool keeps_stop(const std::string& word) {
 }
 
 // Words between signs: `closed` says that nothing but closing brackets and quotes follows in the piece.
-void add_run(Words& words, std::string run, bool closed, const Piece& piece) {
+void add_run(Words& words, const std::string& run, bool closed, const Piece& piece) {
   const bool stop = run.size() > 1 && run.ends_with('.') && closed;
   const std::string bare = stop ? run.substr(0, run.size() - 1) : run;
   if (stop && (piece.last || (piece.sentence_follows && !keeps_stop(bare)))) {

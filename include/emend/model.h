@@ -171,7 +171,7 @@ struct WeightRef {
   int block = 0;
   Role role = Role::kMlpDown;
   int expert = -1;  // -1: the block has no experts
-  auto operator<=>(const WeightRef&) const = default;
+  auto operator<=>(const WeightRef&) const = default;  // NOLINT(modernize-use-nullptr): a false alarm
 };
 // "MLP down projection (the value projection) of block 4".
 std::string weight_name(const WeightRef& weight);
@@ -267,7 +267,7 @@ class Model {
   // One pass. Work: about 2 N (parameters of the blocks that run) floating point operations, plus 2 V D for
   // each logit row. Gradients flow to interventions' values and `hidden`; weights never take part. Call under
   // c10::NoGradGuard if no gradient is wanted. Throws Error(kModel) for rows longer than max_positions.
-  PassOutput forward(PassInput input) const;
+  PassOutput forward(const PassInput& input) const;
   // Positions, masks and rotary angles of these rows, for `layout` of many passes over rows like them: it
   // depends on the rows' and the cache's lengths, cache_row, append, knockouts and logit_tokens, not on ids,
   // vectors or blocks.

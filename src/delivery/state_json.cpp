@@ -110,7 +110,7 @@ FactPart read_part(const JsonView& view) {
 // The value of a key that holds one of a few words.
 template <typename Enum, std::size_t n>
 Enum read_word(const JsonView& view, std::string_view key, const std::array<Enum, n>& known) {
-  const std::string word = view.string(key);
+  const std::string& word = view.string(key);
   std::vector<std::string> words;
   for (const Enum value : known) {
     if (word == to_string(value)) return value;

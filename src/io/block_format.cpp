@@ -201,8 +201,10 @@ void unpack_q6_k(const std::byte* from, BlockScales& scales, BlockCodes& codes) 
       codes[128 * h + 64 + i] = unsigned_bytes(from)[64 * h + i] >> 4;
     }
   unpack_plane(from + 128, 4, 2, codes);
-  for (std::size_t g = 0; g < 16; ++g)
-    scales.scale_code[g] = static_cast<std::int16_t>(load<std::int8_t>(from + 192 + g));
+  for (std::size_t g = 0; g < 16; ++g) {
+    const int code = std::to_integer<int>(from[192 + g]);  // of a signed byte
+    scales.scale_code[g] = static_cast<std::int16_t>(code < 128 ? code : code - 256);
+  }
   scales.d = load<std::uint16_t>(from + 208);
 }
 

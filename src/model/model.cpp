@@ -102,8 +102,8 @@ using Generators = std::map<std::string, at::Generator>;  // by device
 
 void fill_weight(const at::Tensor& weight, RandomFill fill, int layers, const Generators& generators) {
   constexpr double kDeviation = 0.02;
-  at::Tensor filled = weight;
   if (!weight.defined()) return;
+  at::Tensor filled = weight;  // NOLINT(performance-unnecessary-copy-initialization): a handle to be filled
   switch (fill) {
     case RandomFill::kTable:
     case RandomFill::kInner:
@@ -303,7 +303,7 @@ std::string Model::key_fingerprint(int block) const {
   });
 }
 
-PassOutput Model::forward(PassInput input) const {
+PassOutput Model::forward(const PassInput& input) const {
   if (input.layout && input.append)
     throw Error(ErrorKind::kModel, "a pass that appends to its cache cannot use the layout of another pass");
   if (input.layout && !input.layout->reads(input.logit_tokens))
