@@ -72,7 +72,8 @@ std::vector<OptionBinding> RomeOptionTable::bindings() {
                      "context rows of the search's first steps, until the target is likely there; 0: all"),
       number_option("bare_weight", rome.shares.bare, 0, 1, "share of the bare prompt in the loss"),
       flag_option("uniform_rows", rome.shares.uniform, "all rows weigh the same, whatever bare_weight says"),
-      integer_option("steps", search.max_steps, 1, 1000, "most gradient steps of the value search"),
+      integer_option("steps", search.max_steps, 1, 1000,
+                     "most steps of the value search, an evaluation each"),
       choice_option(
           "search", kSearchWords, [&search] { return static_cast<int>(search.method); },
           [&search](int choice) { search.method = static_cast<SearchMethod>(choice); },
