@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 namespace emend::editors {
 
 namespace {
@@ -16,7 +18,7 @@ Adam::Adam(at::Tensor start, at::Tensor step, at::Tensor radius)
       second_(at::zeros_like(values_)),
       count_(at::zeros_like(step_)) {}
 
-void Adam::update(const at::Tensor& rows, const at::Tensor& gradient) {
+void Adam::update(const at::Tensor& rows, const at::Tensor&, const at::Tensor& gradient) {
   const at::Tensor m = kBeta1 * first_.index_select(0, rows) + (1 - kBeta1) * gradient;
   const at::Tensor v = kBeta2 * second_.index_select(0, rows) + (1 - kBeta2) * gradient.square();
   const at::Tensor t = count_.index_select(0, rows) + 1;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -12,6 +13,8 @@
 #include <utility>
 
 #include "editors/common/adam.h"
+#include "editors/common/descent.h"
+#include "editors/common/lbfgs.h"
 #include "editors/common/search_rows.h"
 #include "editors/common/search_step.h"
 #include "model/rows.h"
@@ -39,11 +42,12 @@ class SearchBatch {
   // What follows for all units of a step.
   struct Onward {
     std::vector<std::int64_t> going;        // places in the step that follow their gradient
+    std::vector<std::int64_t> changing;     // units whose next evaluation is the first on all rows
     std::vector<std::size_t> still_active;  // units
     bool rows_change = false;
   };
 
-  void set_up_adam();
+  void set_up_descent();
   bool starts_early(std::size_t unit) const;
   void see_initial_distributions();
   bool all_at_last_step() const;
@@ -60,8 +64,20 @@ class SearchBatch {
   SearchRows prepared_;
   ActiveUnits active_;              // those that still search
   std::vector<double> early_fall_;  // what the early steps left of the loss on their rows, as a share
-  std::optional<Adam> adam_;
+  std::unique_ptr<Descent> descent_;
 };
+
+// From `start` [U, D] on, in units of v0_norms [U, 1].
+std::unique_ptr<Descent> make_descent(const at::Tensor& start, const at::Tensor& v0_norms,
+                                      const SearchOptions& options) {
+  const at::Tensor clamp = v0_norms * options.clamp;
+  if (options.method == SearchMethod::kLbfgs)
+    return std::make_unique<Lbfgs>(start, LbfgsBounds{v0_norms * options.radius, clamp, options.growth});
+  const double root = std::sqrt(static_cast<double>(start.size(1)));
+  const at::Tensor step = options.absolute_step > 0 ? at::full_like(v0_norms, options.absolute_step)
+                                                    : v0_norms * (options.step / root);
+  return std::make_unique<Adam>(start, step, clamp);
+}
 
 double mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
@@ -75,15 +91,14 @@ SearchBatch::SearchBatch(const Model& model, const LayerTrace& trace, std::span<
       results_(units.size()),
       prepared_(prepare_rows(model, trace, units, options)),
       early_fall_(units.size(), 1) {
-  set_up_adam();
+  set_up_descent();
   for (std::size_t u = 0; u < units.size(); ++u) {
     active_.places.push_back(u);
     active_.is_early.push_back(starts_early(u));
   }
 }
 
-void SearchBatch::set_up_adam() {
-  const double root = std::sqrt(static_cast<double>(model_.config().d_model));
+void SearchBatch::set_up_descent() {
   const at::Tensor norms = prepared_.v0_norms.to(at::kDouble).cpu();
   std::vector<at::Tensor> starts;
   for (std::size_t u = 0; u < results_.size(); ++u) {
@@ -92,10 +107,7 @@ void SearchBatch::set_up_adam() {
                                      : at::zeros({model_.config().d_model}, prepared_.v0_norms.options()));
     results_[u].v0_norm = norms.const_data_ptr<double>()[u];
   }
-  const at::Tensor step = options_.absolute_step > 0
-                              ? at::full_like(prepared_.v0_norms, options_.absolute_step)
-                              : prepared_.v0_norms * (options_.step / root);
-  adam_.emplace(at::stack(starts), step, prepared_.v0_norms * options_.clamp);
+  descent_ = make_descent(at::stack(starts), prepared_.v0_norms, options_);
 }
 
 // A search from nothing has a way to go before the rows disagree.
@@ -109,8 +121,8 @@ bool SearchBatch::starts_early(std::size_t unit) const {
 // The distributions before the edit, for the drift term. A search that begins at 0 sees them in its first
 // evaluation.
 void SearchBatch::see_initial_distributions() {
-  if (!adam_->values().any().item<bool>()) return;
-  SearchStep(model_, prepared_, active_, options_).evaluate(at::zeros_like(adam_->values()), false);
+  if (!descent_->values().any().item<bool>()) return;
+  SearchStep(model_, prepared_, active_, options_).evaluate(at::zeros_like(descent_->values()), false);
 }
 
 bool SearchBatch::all_at_last_step() const {
@@ -130,7 +142,9 @@ void SearchBatch::book(std::size_t unit, const StepLosses& losses, std::size_t p
   const bool better = result.losses.empty() || !std::isfinite(result.loss) || loss < result.loss;
   result.losses.push_back(loss);
   result.converged = result.converged || is_likely(losses, place);
-  if (!std::isfinite(loss) || (!better && options_.keep_best)) return;
+  // An evaluation that L-BFGS rejects is no iterate: of those that are, the last is the best.
+  const bool best_alone = options_.keep_best || options_.method == SearchMethod::kLbfgs;
+  if (!std::isfinite(loss) || (!better && best_alone)) return;
   result.r = r.detach().clone();
   result.loss = loss;
   result.nll = losses.nll[place];
@@ -173,6 +187,7 @@ SearchBatch::Onward SearchBatch::take(const StepLosses& losses, const at::Tensor
       result.early_steps += early ? 1 : 0;
     } else {
       if (early) early_fall_[unit] = losses.total[i] / result.first_loss;
+      if (next == Next::kAllRows) onward.changing.push_back(static_cast<std::int64_t>(unit));
       active_.is_early[unit] = false;
       onward.rows_change = true;
     }
@@ -186,7 +201,7 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
   for (int evaluation = 0; !active_.places.empty(); ++evaluation) {
     const at::Device device = prepared_.v0_norms.device();
     const at::Tensor index = index_tensor({active_.places.begin(), active_.places.end()}, device);
-    const at::Tensor r = adam_->values().index_select(0, index);
+    const at::Tensor r = descent_->values().index_select(0, index);
     const StepLosses losses = step->evaluate(r, !all_at_last_step());
     Onward onward = take(losses, r, evaluation == 0);
     progress.update(
@@ -194,8 +209,11 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
         fmt::format("step {}, loss {}", evaluation, fmt::format("{:f}", mean(losses.total)).substr(0, 6)));
     if (!onward.going.empty()) {
       const at::Tensor places = index_tensor(onward.going, device);
-      adam_->update(index.index_select(0, places), step->gradient(r).index_select(0, places));
+      const at::Tensor total = at::tensor(losses.total, at::kDouble).unsqueeze(1).to(device);
+      descent_->update(index.index_select(0, places), total.index_select(0, places),
+                       step->gradient(r).index_select(0, places));
     }
+    if (!onward.changing.empty()) descent_->change_loss(index_tensor(onward.changing, device));
     if (!onward.rows_change) continue;
     active_.places = std::move(onward.still_active);
     if (!active_.places.empty()) step.emplace(model_, prepared_, active_, options_);

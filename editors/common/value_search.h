@@ -1,5 +1,5 @@
-// The right side of an update: the residual r that makes the target likely, by Adam on the cached upper
-// blocks.
+// The right side of an update: the residual r that makes the target likely, by L-BFGS or
+// Adam on the cached upper blocks.
 //
 // Objective `written`: every token x of every row receives alpha(x) r at layer l, alpha = a^T k(x), so the
 // loss is that of the model as it will be written. Objective `injected` (Meng et al. 2022, equation 4): r is
@@ -17,8 +17,8 @@
 
 namespace emend::editors {
 
-// Searches all units at the trace's last layer; each has its own Adam state, clamp and stop, and leaves the
-// batch when it is done. A unit's result does not depend on the others beyond rounding.
+// Searches all units at the trace's last layer; each has its own state (lbfgs.h, adam.h), clamp and
+// stop, and leaves the batch when it is done. A unit's result does not depend on the others beyond rounding.
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
                                         Progress& progress);

@@ -7,6 +7,7 @@ namespace {
 // In the order of their enums.
 const std::vector<std::string> kPresetWords = {"emend", "paper"};
 const std::vector<std::string> kKeyWords = {"context+bare", "mean", "original", "prompt"};
+const std::vector<std::string> kSearchWords = {"lbfgs", "adam"};
 const std::vector<std::string> kObjectiveWords = {"written", "injected"};
 
 }  // namespace
@@ -16,6 +17,10 @@ RomeOptionTable::RomeOptionTable(const std::map<std::string, OptionText>& given)
   std::map<std::string, OptionText> rest = given;
   if (const auto preset = rest.extract("preset"))
     apply_options("rome", bindings(), {{"preset", preset.mapped()}});
+  // A step is Adam's: who gives one and no search means Adam, as patches and edit files of earlier versions
+  // do.
+  if (rest.count("search") == 0 && (rest.count("step") != 0 || rest.count("absolute_step") != 0))
+    value_.search.method = SearchMethod::kAdam;
   apply_options("rome", bindings(), rest);
 }
 
@@ -27,6 +32,7 @@ void RomeOptionTable::use_published() {
   value_.shares.early = 0;
   value_.relative_ridge = 0;
   value_.search.objective = Objective::kInjected;
+  value_.search.method = SearchMethod::kAdam;
   value_.search.max_steps = 19;
   value_.search.clamp = 4;
   value_.search.absolute_step = 0.5;
@@ -66,9 +72,17 @@ std::vector<OptionBinding> RomeOptionTable::bindings() {
                      "context rows of the search's first steps, until the target is likely there; 0: all"),
       number_option("bare_weight", rome.shares.bare, 0, 1, "share of the bare prompt in the loss"),
       flag_option("uniform_rows", rome.shares.uniform, "all rows weigh the same, whatever bare_weight says"),
-      integer_option("steps", search.max_steps, 1, 1000, "most gradient steps of the value search"),
-      number_option("step", search.step, 1e-6, 100, "Adam's step in units of ||v0|| / sqrt(d)"),
-      number_option("absolute_step", search.absolute_step, 0, 100, "Adam's step as it is; 0: use `step`"),
+      integer_option("steps", search.max_steps, 1, 1000,
+                     "most steps of the value search, an evaluation each"),
+      choice_option(
+          "search", kSearchWords, [&search] { return static_cast<int>(search.method); },
+          [&search](int choice) { search.method = static_cast<SearchMethod>(choice); },
+          "quasi-Newton steps within a trust radius, or Adam; a `step` given without `search` means Adam"),
+      number_option("radius", search.radius, 1e-6, 1000, "lbfgs: its first step in units of ||v0||"),
+      number_option("growth", search.growth, 1, 100,
+                    "lbfgs: what an accepted full step multiplies the radius by"),
+      number_option("step", search.step, 1e-6, 100, "adam: its step in units of ||v0|| / sqrt(d)"),
+      number_option("absolute_step", search.absolute_step, 0, 100, "adam: its step as it is; 0: use `step`"),
       number_option("clamp", search.clamp, 1e-3, 1000, "largest ||r|| in units of ||v0||"),
       number_option("kl", search.kl_factor, 0, 1000, "weight of the drift of the subject's own distribution"),
       number_option("decay", search.decay, 0, 1000, "weight of ||r|| / ||v0||^2"),

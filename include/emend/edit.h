@@ -92,7 +92,7 @@ struct FactRecord {
   FactStatus status = FactStatus::kEdited;
   std::string reason;           // of kFailed
   std::vector<FactPart> parts;  // one for each weight that the method writes, by block; never empty
-  int steps = 0;                // loss evaluations whose gradient was used
+  int steps = 0;                // loss evaluations that another one followed
   double loss = 0;              // of the best iterate
   std::optional<FactState> before, after;  // what the model said, once it was measured
 

@@ -37,7 +37,8 @@ TEST_P(ValueSearch, CachedPositionsBelowTheReachCostLittle) {
     EXPECT_NEAR(results[u].loss, plain_loss(units_[u], results[u].r), 0.01);
 }
 
-TEST_P(ValueSearch, FirstStepMovesEveryCoordinateByTheRelativeStep) {
+TEST_P(ValueSearch, FirstStepOfAdamMovesEveryCoordinateByTheRelativeStep) {
+  options_.method = SearchMethod::kAdam;
   options_.max_steps = 1;
   options_.keep_best = false;
   options_.step = 0.2;
@@ -51,6 +52,44 @@ TEST_P(ValueSearch, FirstStepMovesEveryCoordinateByTheRelativeStep) {
     EXPECT_TRUE(near(result.r.abs(), at::full({32}, step), 1e-3 * step));
     EXPECT_EQ(result.steps, 1);
     EXPECT_EQ(result.losses.size(), 2u);
+  }
+}
+
+TEST_P(ValueSearch, FirstStepOfLbfgsIsAsLongAsTheRadius) {
+  options_.max_steps = 1;
+  options_.radius = 0.05;
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    const SearchResult result = search({units_[u]})[0];
+    EXPECT_NEAR(result.r.norm().item<double>(), 0.05 * result.v0_norm, 1e-5 * result.v0_norm);
+    EXPECT_EQ(result.steps, 1);
+    EXPECT_LT(result.losses[1], result.losses[0]);
+  }
+}
+
+// One way downhill or the other, from the same beginning; L-BFGS needs fewer evaluations.
+TEST_P(ValueSearch, LbfgsComesAsFarAsAdamInHalfTheEvaluations) {
+  options_.clamp = 20;
+  options_.max_steps = 10;
+  const auto fast = search(units_);
+  options_.method = SearchMethod::kAdam;
+  options_.max_steps = 20;
+  const auto slow = search(units_);
+  double fast_loss = 0, slow_loss = 0;
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    fast_loss += fast[u].loss;
+    slow_loss += slow[u].loss;
+    EXPECT_EQ(fast[u].first_loss, slow[u].first_loss);
+  }
+  EXPECT_LT(fast_loss, slow_loss + 0.05);
+}
+
+// A rejected evaluation is no iterate, so that the last is the best.
+TEST_P(ValueSearch, LbfgsKeepsTheBest) {
+  options_.decay = 50;
+  for (const bool best : {true, false}) {
+    options_.keep_best = best;
+    for (const SearchResult& result : search(units_))
+      EXPECT_EQ(result.loss, *std::min_element(result.losses.begin(), result.losses.end()));
   }
 }
 
@@ -94,7 +133,8 @@ TEST_P(ValueSearch, StaysInsideTheClamp) {
   }
 }
 
-TEST_P(ValueSearch, KeepsTheBestIterateOrTheLast) {
+TEST_P(ValueSearch, AdamKeepsTheBestIterateOrTheLast) {
+  options_.method = SearchMethod::kAdam;
   options_.decay = 50;  // so much that every step away from 0 costs more than it gains
   bool differ = false;
   for (options_.max_steps = 2; options_.max_steps <= 8; ++options_.max_steps) {
@@ -202,7 +242,7 @@ TEST_P(ValueSearch, AUnitThatRunsAwayEarlyIsNotWritten) {
 // The early rows begin higher than all rows do: what has not moved has not converged.
 TEST_P(ValueSearch, ConvergenceIsJudgedOnTheSameRows) {
   auto units = with_early_rows(units_);
-  options_.absolute_step = 1e-7;
+  options_.absolute_step = options_.radius = 1e-7;
   options_.max_steps = 4;
   for (SearchUnit& unit : units) {
     unit.rows[1].early_weight = 3;  // so that the first loss is far above the loss of all rows
