@@ -28,21 +28,23 @@ double step(const BlockFormat& format, const Block& block, std::size_t i, std::u
   return moved - static_cast<double>(format.value(block.scales, i, block.codes[i]));
 }
 
-// The larger of the two steps that there are.
+// The step that there is, downwards at the upper end.
 double step_size(const BlockFormat& format, const NextCodes& next, const Block& block, std::size_t i) {
   const std::uint8_t code = block.codes[i];
-  return std::max(std::abs(step(format, block, i, next.above[code])),
-                  std::abs(step(format, block, i, next.below[code])));
+  const double up = step(format, block, i, next.above[code]);
+  return up != 0 ? up : step(format, block, i, next.below[code]);
 }
 
 // Whether the range of the block ends before a value of `wanted`: its nearest code is more than half a step
 // away.
 bool is_beyond(const BlockFormat& format, const NextCodes& next, const Block& block, const float* wanted) {
   constexpr double kMostSteps = 0.75;
-  for (std::size_t i = 0; i < format.elements; ++i)
-    if (std::abs(wanted[i] - format.value(block.scales, i, block.codes[i])) >
-        kMostSteps * step_size(format, next, block, i))
-      return true;
+  for (std::size_t i = 0; i < format.elements; ++i) {
+    const std::uint8_t code = block.codes[i];
+    const double size = std::max(std::abs(step(format, block, i, next.above[code])),
+                                 std::abs(step(format, block, i, next.below[code])));
+    if (std::abs(wanted[i] - format.value(block.scales, i, code)) > kMostSteps * size) return true;
+  }
   return false;
 }
 
@@ -277,8 +279,16 @@ double FeedbackRounding::noise(const Row& row) const {
   return sum;
 }
 
+double FeedbackRounding::stray(const Row& row) const {
+  return dot(row.error.data(), row.gradient.data(), problem_.columns);
+}
+
+// A row of a fine type arrives as it is rounded; it moves only if its stray change is not below what rounding
+// costs anyway.
 void FeedbackRounding::improve(Row& row) const {
-  const double unit = noise(row) * static_cast<double>(problem_.rows);
+  constexpr double kMostStray = 0.9;
+  const double cost = noise(row), unit = cost * static_cast<double>(problem_.rows);
+  if (arrived(row) && stray(row) > kMostStray * cost) descend(row, kFirstMu * unit);
   for (double mu = kFirstMu; mu < kLastMu && !arrived(row); mu *= kMuFactor) descend(row, mu * unit);
 }
 

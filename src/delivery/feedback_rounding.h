@@ -78,6 +78,7 @@ class FeedbackRounding {
   void descend(Row& row, double mu) const;
   bool arrived(const Row& row) const;
   double noise(const Row& row) const;
+  double stray(const Row& row) const;
   void improve(Row& row) const;
   void store(const Row& row, std::int64_t number, std::span<std::byte> to) const;
 

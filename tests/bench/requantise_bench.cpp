@@ -35,6 +35,8 @@ using namespace emend;
 
 using Bytes = std::vector<std::byte>;
 
+constexpr int kPlainEdits = 5;  // plain rounding is measured on the first edits only
+
 const char* const kTypes[] = {"Q4_0", "Q4_1", "Q5_0",   "Q5_1",   "Q8_0",  "Q2_K",  "Q3_K", "Q4_K",
                               "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4", "TQ1_0", "TQ2_0"};
 
@@ -98,12 +100,12 @@ struct Figures {
   double mean_share = 0, least_share = INFINITY, mean_stray = 0, most_stray = 0, blocks = 0, seconds = 0;
   int count = 0;
 
-  void add(double share, double stray, double changed, double wall) {
+  void add(double share, double stray, double changed, double processor_seconds) {
     ++count;
     mean_share += (share - mean_share) / count;
     mean_stray += (stray - mean_stray) / count;
     blocks += (changed - blocks) / count;
-    seconds += (wall - seconds) / count;
+    seconds += (processor_seconds - seconds) / count;
     least_share = std::min(least_share, share);
     most_stray = std::max(most_stray, stray);
   }
@@ -136,11 +138,13 @@ void measure(const Weight& weight, const ElementType& type) {
                   seconds);
     };
     Bytes bytes;
-    double seconds = bench::seconds_of([&] { bytes = quantised(W + change.delta, type); }).wall;
-    add(bytes, seconds, nearest);
+    if (nearest.count < kPlainEdits) {
+      const auto plainly = bench::seconds_of([&] { bytes = quantised(W + change.delta, type); });
+      add(bytes, plainly.processor, nearest);
+    }
     const OwnTypeWeight own{&type, base, change.delta, change.keys, weight.C};
-    seconds = bench::seconds_of([&] { bytes = round_to_own_type(own); }).wall;
-    add(bytes, seconds, feedback);
+    const auto with_feedback = bench::seconds_of([&] { bytes = round_to_own_type(own); });
+    add(bytes, with_feedback.processor, feedback);
   }
   print(std::string(type.name).c_str(), "plain", nearest);
   print(std::string(type.name).c_str(), "feedback", feedback);
@@ -197,7 +201,8 @@ void measure_types(const Weight& weight, const std::vector<std::string>& types) 
               static_cast<long>(weight.full.size(1)), std::string(weight.stored_type->name).c_str(),
               relative);
   std::printf(
-      "| type | rounding | realised, mean | least | stray, mean | most | blocks changed | seconds |\n"
+      "| type | rounding | realised, mean | least | stray, mean | most | blocks changed | processor seconds "
+      "|\n"
       "|---|---|---|---|---|---|---|---|\n");
   for (const std::string& type : types) measure(weight, element_type(type));
 }
