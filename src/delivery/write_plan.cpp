@@ -15,6 +15,7 @@
 #include "delivery/stored_weight.h"
 #include "emend/error.h"
 #include "emend/write_back.h"
+#include "io/block_format.h"
 #include "io/element_types.h"
 #include "io/file_rewrite.h"
 
