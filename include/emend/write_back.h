@@ -70,7 +70,8 @@ struct WritePlan {
 // F16, BF16, and in GGUF the quantised types that emend writes (Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS).
 // `base` must have been loaded from these files. Throws Error(kConfig): the format does not have this type,
 // or a row is not a whole number of its blocks; Error(kModel): `base` was made in memory, a patch does not
-// fit, or the type cannot hold a value (F16 beyond 65504; the tensor is named).
+// fit, or the type cannot hold a value (F16 beyond 65504, blocks whose scale would be; tensor and block are
+// named). "own" also keeps MXFP4, TQ1_0 and TQ2_0, which nothing else is written as.
 WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type,
                      const LayerMoments& moments = {});
 

@@ -8,9 +8,6 @@
 namespace emend {
 namespace {
 
-// Rows whose first gradients are computed together: a row of C is read once for all of them.
-constexpr std::int64_t kRowsTogether = 8;
-
 // mu in units of a row's rounding noise over its mean wanted square.
 constexpr double kFirstMu = 1e-2, kLastMu = 1e9, kMuFactor = 3;
 
@@ -20,27 +17,33 @@ struct Block {
   bool rescaled = false;
 };
 
-// The change of value of element i when its code moves by `by`; 0 where there is no such code.
-double step(const BlockFormat& format, const Block& block, std::size_t i, int by) {
-  const int code = block.codes[i] + by;
-  if (code < 0 || code >= static_cast<int>(format.code_count)) return 0;
-  const double moved = format.value(block.scales, i, static_cast<std::uint8_t>(code));
+// The last code that is written: TQ2_0 has a fourth that its readers know, but it is a type of three levels.
+std::uint8_t last_code(const BlockFormat& format) {
+  return static_cast<std::uint8_t>(&format == &kTq2_0Format ? 2 : format.code_count - 1);
+}
+
+// By how much the value of element i changes when its code becomes `code`.
+double step(const BlockFormat& format, const Block& block, std::size_t i, std::uint8_t code) {
+  const double moved = format.value(block.scales, i, code);
   return moved - static_cast<double>(format.value(block.scales, i, block.codes[i]));
 }
 
 // The step that there is, downwards at the upper end.
-double step_size(const BlockFormat& format, const Block& block, std::size_t i) {
-  const double up = step(format, block, i, 1);
-  return up != 0 ? up : step(format, block, i, -1);
+double step_size(const BlockFormat& format, const NextCodes& next, const Block& block, std::size_t i) {
+  const std::uint8_t code = block.codes[i];
+  const double up = step(format, block, i, next.above[code]);
+  return up != 0 ? up : step(format, block, i, next.below[code]);
 }
 
 // Whether the range of the block ends before a value of `wanted`: its nearest code is more than half a step
 // away.
-bool is_beyond(const BlockFormat& format, const Block& block, const float* wanted) {
+bool is_beyond(const BlockFormat& format, const NextCodes& next, const Block& block, const float* wanted) {
   constexpr double kMostSteps = 0.75;
   for (std::size_t i = 0; i < format.elements; ++i) {
-    const double size = std::max(std::abs(step(format, block, i, 1)), std::abs(step(format, block, i, -1)));
-    if (std::abs(wanted[i] - format.value(block.scales, i, block.codes[i])) > kMostSteps * size) return true;
+    const std::uint8_t code = block.codes[i];
+    const double size = std::max(std::abs(step(format, block, i, next.above[code])),
+                                 std::abs(step(format, block, i, next.below[code])));
+    if (std::abs(wanted[i] - format.value(block.scales, i, code)) > kMostSteps * size) return true;
   }
   return false;
 }
@@ -48,9 +51,10 @@ bool is_beyond(const BlockFormat& format, const Block& block, const float* wante
 // The nearest codes; a code stays where another one means the same value.
 void round_nearest(const BlockFormat& format, Block& block, const float* wanted) {
   for (std::size_t i = 0; i < format.elements; ++i) {
-    const std::uint8_t code = format.round(block.scales, i, wanted[i]);
-    const float old = format.value(block.scales, i, block.codes[i]);
-    if (format.value(block.scales, i, code) != old) block.codes[i] = code;
+    const std::uint8_t old = block.codes[i];
+    const std::uint8_t code =
+        std::min(format.round(block.scales, i, wanted[i]), std::max(last_code(format), old));
+    if (format.value(block.scales, i, code) != format.value(block.scales, i, old)) block.codes[i] = code;
   }
 }
 
@@ -64,10 +68,10 @@ double square_error(const BlockFormat& format, const Block& block, const float* 
 }
 
 // The block on its own scales, or on new ones where these do not reach and new ones come closer.
-Block round_block(const BlockFormat& format, const Block& base, const float* wanted) {
+Block round_block(const BlockFormat& format, const NextCodes& next, const Block& base, const float* wanted) {
   Block block = base;
   round_nearest(format, block, wanted);
-  if (!is_beyond(format, block, wanted)) return block;
+  if (format.group_scales == GroupScales::kPower || !is_beyond(format, next, block, wanted)) return block;
   Block other = base;
   other.scales = format.choose(wanted);
   other.rescaled = true;
@@ -85,13 +89,32 @@ void add_scaled(double* to, double factor, const double* from, std::size_t count
   for (std::size_t i = 0; i < count; ++i) to[i] += factor * from[i];
 }
 
-struct Move {
-  std::size_t column = 0;
-  int by = 0;
-  double gain = 0;  // how much lower the sum gets
-};
+// How much lower the sum gets when an error changes by `change`, of which slope and curvature are the
+// derivatives of the sum by this error (the curvature halved).
+inline double gain_of(double change, double slope, double curvature) {
+  return -change * (slope + change * curvature);
+}
 
 }  // namespace
+
+NextCodes::NextCodes(const BlockFormat& format) {
+  const auto codes = static_cast<unsigned>(last_code(format)) + 1;
+  for (unsigned code = 0; code < format.code_count; ++code) {
+    above[code] = below[code] = static_cast<std::uint8_t>(code);
+    const float level = format.level(static_cast<std::uint8_t>(code));
+    float next_above = INFINITY, next_below = -INFINITY;
+    for (unsigned other = 0; other < codes; ++other) {
+      const float found = format.level(static_cast<std::uint8_t>(other));
+      if (found > level && found < next_above) {
+        next_above = found;
+        above[code] = static_cast<std::uint8_t>(other);
+      } else if (found < level && found > next_below) {
+        next_below = found;
+        below[code] = static_cast<std::uint8_t>(other);
+      }
+    }
+  }
+}
 
 // One row on its way. All have an entry for each column, but for the blocks and the residuals.
 struct FeedbackRounding::Row {
@@ -105,7 +128,7 @@ struct FeedbackRounding::Row {
 };
 
 FeedbackRounding::FeedbackRounding(const FeedbackProblem& problem, const FeedbackOptions& options)
-    : problem_(problem), options_(options) {
+    : problem_(problem), options_(options), next_(*problem.format) {
   const auto F = static_cast<std::size_t>(problem.columns);
   diagonal_.assign(F, 1);
   double trace = static_cast<double>(F);
@@ -135,8 +158,9 @@ FeedbackRounding::FeedbackRounding(const FeedbackProblem& problem, const Feedbac
 void FeedbackRounding::set_steps(Row& row, std::int64_t column) const {
   const auto j = static_cast<std::size_t>(column), elements = std::size_t{problem_.format->elements};
   const Block& block = row.blocks[j / elements];
-  row.up[j] = step(*problem_.format, block, j % elements, 1);
-  row.down[j] = step(*problem_.format, block, j % elements, -1);
+  const std::uint8_t code = block.codes[j % elements];
+  row.up[j] = step(*problem_.format, block, j % elements, next_.above[code]);
+  row.down[j] = step(*problem_.format, block, j % elements, next_.below[code]);
 }
 
 FeedbackRounding::Row FeedbackRounding::start(std::int64_t number) const {
@@ -169,7 +193,7 @@ void FeedbackRounding::start_block(Row& row, std::size_t number) const {
     exact[i] = format.value(base.scales, i, base.codes[i]) + change[i];
     wanted[i] = static_cast<float>(exact[i]);
   }
-  row.blocks.push_back(round_block(format, base, wanted.data()));
+  row.blocks.push_back(round_block(format, next_, base, wanted.data()));
   for (std::size_t i = 0; i < format.elements; ++i) {
     const Block& block = row.blocks.back();
     row.error[first + i] = format.value(block.scales, i, block.codes[i]) - exact[i];
@@ -177,45 +201,62 @@ void FeedbackRounding::start_block(Row& row, std::size_t number) const {
   }
 }
 
-void FeedbackRounding::add_gradient(Row& row, std::int64_t column, double error) const {
-  const auto j = static_cast<std::size_t>(column), F = row.error.size();
-  row.gradient[j] += (problem_.C == nullptr ? 1 + ridge_ : ridge_) * error;
-  if (problem_.C != nullptr) add_scaled(row.gradient.data(), error, problem_.C + j * F, F);
-}
-
-void FeedbackRounding::move(Row& row, std::int64_t column, int by) const {
-  const auto j = static_cast<std::size_t>(column), F = row.error.size();
-  const std::size_t elements = problem_.format->elements;
-  const double change = by > 0 ? row.up[j] : row.down[j];
-  std::uint8_t& code = row.blocks[j / elements].codes[j % elements];
-  code = static_cast<std::uint8_t>(code + by);
-  row.error[j] += change;
-  add_gradient(row, column, change);
+void FeedbackRounding::move(Row& row, std::size_t column, double change) const {
+  const std::size_t F = row.error.size(), elements = problem_.format->elements;
+  std::uint8_t& code = row.blocks[column / elements].codes[column % elements];
+  code = change == row.up[column] ? next_.above[code] : next_.below[code];
+  row.error[column] += change;
+  row.gradient[column] += (problem_.C == nullptr ? 1 + ridge_ : ridge_) * change;
+  if (problem_.C != nullptr) add_scaled(row.gradient.data(), change, problem_.C + column * F, F);
   for (std::size_t a = 0; a < key_count_; ++a) {
-    const double moved = change * keys_[a * F + j];
+    const double moved = change * keys_[a * F + column];
     row.residuals[a] += moved;
     add_scaled(row.pull.data(), moved, &keys_[a * F], F);
   }
-  set_steps(row, column);
+  set_steps(row, static_cast<std::int64_t>(column));
+}
+
+// The column whose code is best moved by one, and by how much its value changes; 0: no move lowers the sum.
+// Columns are seen in groups: the largest gain of a group without a branch, so that the compiler can take
+// several columns at once, and then the place of the largest of all.
+FeedbackRounding::Move FeedbackRounding::best_move(const Row& row, double mu) const {
+  constexpr double kLeastGain = 1e-9;  // of the move's own square, so that rounding errors end no descent
+  constexpr std::size_t kGroup = 32;   // divides every row of blocks
+  const std::size_t F = row.error.size();
+  Move best;
+  double largest = 0;
+  for (std::size_t first = 0; first < F; first += kGroup) {
+    double gains[kGroup];
+    for (std::size_t i = 0; i < kGroup; ++i) {
+      const std::size_t j = first + i;
+      const double slope = 2 * (row.gradient[j] + mu * row.pull[j]);
+      const double curvature = (1 + kLeastGain) * (diagonal_[j] + mu * key_squares_[j]);
+      const double up = gain_of(row.up[j], slope, curvature), down = gain_of(row.down[j], slope, curvature);
+      gains[i] = up > down ? up : down;
+    }
+    double lanes[4] = {0, 0, 0, 0};
+    for (std::size_t i = 0; i < kGroup; i += 4)
+      for (std::size_t l = 0; l < 4; ++l) lanes[l] = gains[i + l] > lanes[l] ? gains[i + l] : lanes[l];
+    const double most = std::max(std::max(lanes[0], lanes[1]), std::max(lanes[2], lanes[3]));
+    if (!(most > largest)) continue;
+    largest = most;
+    const auto place = static_cast<std::size_t>(std::find(gains, gains + kGroup, most) - gains);
+    best.column = first + place;
+  }
+  if (largest == 0) return best;
+  const double slope = 2 * (row.gradient[best.column] + mu * row.pull[best.column]);
+  const double curvature = (1 + kLeastGain) * (diagonal_[best.column] + mu * key_squares_[best.column]);
+  const double up = row.up[best.column], down = row.down[best.column];
+  best.change = gain_of(up, slope, curvature) > gain_of(down, slope, curvature) ? up : down;
+  return best;
 }
 
 // Moves codes by one, the best first, until no single move lowers the sum.
 void FeedbackRounding::descend(Row& row, double mu) const {
-  constexpr double kLeastGain = 1e-9;  // of the move's own square, so that rounding errors end no descent
-  const std::size_t F = row.error.size();
-  for (std::size_t moves = 0; moves < 16 * F; ++moves) {
-    Move best;
-    for (std::size_t j = 0; j < F; ++j) {
-      const double slope = 2 * (row.gradient[j] + mu * row.pull[j]);
-      const double curvature = diagonal_[j] + mu * key_squares_[j];
-      for (const int by : {1, -1}) {
-        const double change = by > 0 ? row.up[j] : row.down[j];
-        const double square = change * change * curvature, gain = -(change * slope + square);
-        if (gain > best.gain && gain > kLeastGain * square) best = {j, by, gain};
-      }
-    }
-    if (best.by == 0) return;
-    move(row, static_cast<std::int64_t>(best.column), best.by);
+  for (std::size_t moves = 0; moves < 16 * row.error.size(); ++moves) {
+    const Move best = best_move(row, mu);
+    if (best.change == 0) return;
+    move(row, best.column, best.change);
   }
 }
 
@@ -238,8 +279,16 @@ double FeedbackRounding::noise(const Row& row) const {
   return sum;
 }
 
+double FeedbackRounding::stray(const Row& row) const {
+  return dot(row.error.data(), row.gradient.data(), problem_.columns);
+}
+
+// A row of a fine type arrives as it is rounded; it moves only if its stray change is not below what rounding
+// costs anyway.
 void FeedbackRounding::improve(Row& row) const {
-  const double unit = noise(row) * static_cast<double>(problem_.rows);
+  constexpr double kMostStray = 0.9;
+  const double cost = noise(row), unit = cost * static_cast<double>(problem_.rows);
+  if (arrived(row) && stray(row) > kMostStray * cost) descend(row, kFirstMu * unit);
   for (double mu = kFirstMu; mu < kLastMu && !arrived(row); mu *= kMuFactor) descend(row, mu * unit);
 }
 
@@ -254,30 +303,35 @@ void FeedbackRounding::store(const Row& row, std::int64_t number, std::span<std:
   }
 }
 
-void FeedbackRounding::round_rows(std::int64_t begin, std::int64_t end, std::span<std::byte> to) const {
-  for (std::int64_t first = begin; first < end; first += kRowsTogether) {
-    std::vector<Row> rows;
-    for (std::int64_t r = first; r < std::min(end, first + kRowsTogether); ++r) rows.push_back(start(r));
-    for (std::int64_t j = 0; j < problem_.columns; ++j)
-      for (Row& row : rows)
-        if (row.error[static_cast<std::size_t>(j)] != 0)
-          add_gradient(row, j, row.error[static_cast<std::size_t>(j)]);
-    for (Row& row : rows) {
-      improve(row);
-      store(row, row.number, to);
-    }
+void FeedbackRounding::first_errors(std::int64_t begin, std::int64_t end, double* errors) const {
+  for (std::int64_t r = begin; r < end; ++r) {
+    const Row row = start(r);
+    std::copy(row.error.begin(), row.error.end(), errors + (r - begin) * problem_.columns);
+  }
+}
+
+void FeedbackRounding::round_rows(std::int64_t begin, std::int64_t end, const double* products,
+                                  std::span<std::byte> to) const {
+  const auto F = static_cast<std::size_t>(problem_.columns);
+  for (std::int64_t r = begin; r < end; ++r) {
+    Row row = start(r);
+    const double* const product = products + static_cast<std::size_t>(r - begin) * F;
+    for (std::size_t j = 0; j < F; ++j) row.gradient[j] = product[j] + ridge_ * row.error[j];
+    improve(row);
+    store(row, r, to);
   }
 }
 
 double rounding_noise(const BlockFormat& format, std::size_t block_bytes, std::span<const std::byte> base,
                       std::int64_t columns, const double* diagonal) {
   const std::size_t per_row = static_cast<std::size_t>(columns) / format.elements;
+  const NextCodes next(format);
   double sum = 0;
   for (std::size_t b = 0; b < base.size() / block_bytes; ++b) {
     Block block;
     format.unpack(base.data() + b * block_bytes, block.scales, block.codes);
     for (std::size_t i = 0; i < format.elements; ++i) {
-      const double size = step_size(format, block, i);
+      const double size = step_size(format, next, block, i);
       const std::size_t column = b % per_row * format.elements + i;
       sum += size * size / 12 * (diagonal == nullptr ? 1 : diagonal[column]);
     }

@@ -13,6 +13,7 @@
 // keep their bytes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -24,7 +25,7 @@ namespace emend {
 
 // What is to be rounded; all arrays are row by row and must outlive a FeedbackRounding.
 struct FeedbackProblem {
-  const BlockFormat* format = nullptr;  // levels in ascending order: all types that emend writes
+  const BlockFormat* format = nullptr;
   std::size_t block_bytes = 0;
   std::span<const std::byte> base;  // W: rows * columns / format->elements blocks
   std::int64_t rows = 0, columns = 0;
@@ -40,32 +41,50 @@ struct FeedbackOptions {
   double relative_ridge = 1e-3;  // in units of trace(C) / columns
 };
 
+// For each code of a format the code of the next higher level and that of the next lower one; itself at the
+// end. Codes of one level (the two zeros of MXFP4) have the same neighbours.
+struct NextCodes {
+  explicit NextCodes(const BlockFormat& format);
+  std::array<std::uint8_t, 256> above{}, below{};
+};
+
 class FeedbackRounding {
  public:
   // key_count * rows * columns operations. Keys at which Delta is 0 do not count.
   explicit FeedbackRounding(const FeedbackProblem& problem, const FeedbackOptions& options = {});
 
-  // Rounds rows begin .. end into their places in `to`, as long as `base`. Rows do not depend on each other,
-  // so any split over threads gives the same bytes. columns^2 operations a row, and
-  // (key_count + 3) * columns for each code that moves.
-  void round_rows(std::int64_t begin, std::int64_t end, std::span<std::byte> to) const;
+  // The errors [end - begin, columns] of rows begin .. end before a code moves: what round_rows must know
+  // multiplied by C, which a fast matrix product does best.
+  void first_errors(std::int64_t begin, std::int64_t end, double* errors) const;
+
+  // Rounds rows begin .. end into their places in `to`, as long as `base`. `products` [end - begin, columns]
+  // is first_errors C; first_errors itself where C is the identity. Rows do not depend on each other, so any
+  // split over threads gives the same bytes. (key_count + 5) * columns operations for each code that moves.
+  void round_rows(std::int64_t begin, std::int64_t end, const double* products,
+                  std::span<std::byte> to) const;
 
  private:
   struct Row;
+  struct Move {
+    std::size_t column = 0;
+    double change = 0;  // of the value
+  };
 
   Row start(std::int64_t row) const;
   void start_block(Row& row, std::size_t number) const;
   void set_steps(Row& row, std::int64_t column) const;
-  void add_gradient(Row& row, std::int64_t column, double error) const;
-  void move(Row& row, std::int64_t column, int by) const;
+  void move(Row& row, std::size_t column, double change) const;
+  Move best_move(const Row& row, double mu) const;
   void descend(Row& row, double mu) const;
   bool arrived(const Row& row) const;
   double noise(const Row& row) const;
+  double stray(const Row& row) const;
   void improve(Row& row) const;
   void store(const Row& row, std::int64_t number, std::span<std::byte> to) const;
 
   FeedbackProblem problem_;
   FeedbackOptions options_;
+  NextCodes next_;
   std::vector<double> keys_;      // [keys, columns], each divided by ||Delta k||
   std::vector<double> wanted_;    // Delta k [keys, rows], each of norm 1
   std::vector<double> diagonal_;  // of C + ridge I

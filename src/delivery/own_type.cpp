@@ -11,6 +11,9 @@
 namespace emend {
 namespace {
 
+// Rows that one product with C takes together. Fixed, so that the result does not depend on the threads.
+constexpr std::int64_t kRowsTogether = 32;
+
 FeedbackProblem problem_of(const OwnTypeWeight& weight) {
   FeedbackProblem problem;
   problem.format = weight.type->format;
@@ -39,11 +42,20 @@ double noise_of(const OwnTypeWeight& weight) {
 }  // namespace
 
 std::vector<std::byte> round_to_own_type(const OwnTypeWeight& weight) {
-  constexpr std::int64_t kLeastRows = 8;
   std::vector<std::byte> bytes(weight.base.size());
   const FeedbackRounding rounding(problem_of(weight));
-  at::parallel_for(0, weight.delta.size(0), kLeastRows,
-                   [&](std::int64_t begin, std::int64_t end) { rounding.round_rows(begin, end, bytes); });
+  const std::int64_t rows = weight.delta.size(0), columns = weight.delta.size(1);
+  at::parallel_for(0, (rows + kRowsTogether - 1) / kRowsTogether, 1,
+                   [&](std::int64_t first, std::int64_t last) {
+                     for (std::int64_t group = first; group < last; ++group) {
+                       const std::int64_t begin = group * kRowsTogether;
+                       const std::int64_t end = std::min(rows, begin + kRowsTogether);
+                       const at::Tensor errors = at::empty({end - begin, columns}, at::kDouble);
+                       rounding.first_errors(begin, end, errors.mutable_data_ptr<double>());
+                       const at::Tensor products = weight.C.defined() ? at::mm(errors, weight.C) : errors;
+                       rounding.round_rows(begin, end, products.const_data_ptr<double>(), bytes);
+                     }
+                   });
   return bytes;
 }
 

@@ -15,6 +15,7 @@
 #include "delivery/stored_weight.h"
 #include "emend/error.h"
 #include "emend/write_back.h"
+#include "io/block_format.h"
 #include "io/element_types.h"
 #include "io/file_rewrite.h"
 
@@ -33,11 +34,16 @@ std::vector<std::string> choices(bool gguf) {
   return names;
 }
 
-const ElementType& own_type(const TensorInfo& tensor) {
-  if (tensor.type->write != nullptr) return *tensor.type;
+[[noreturn]] void refuse_to_write(const TensorInfo& tensor) {
   throw Error(ErrorKind::kConfig, fmt::format("type: tensor {} is stored as {}, which emend reads but does "
                                               "not write; choose another type, such as F16",
                                               quote(tensor.name), tensor.type->name));
+}
+
+// Of a type without a writer the codes change, and the scales stay.
+const ElementType& own_type(const TensorInfo& tensor) {
+  if (tensor.type->write == nullptr && tensor.type->format == nullptr) refuse_to_write(tensor);
+  return *tensor.type;
 }
 
 const ElementType& chosen_type(const std::string& wanted, const TensorFile& file, const TensorInfo& tensor) {
@@ -87,13 +93,40 @@ at::Tensor add_changes(at::Tensor W, const std::vector<Patch>& patches, const We
   return W;
 }
 
-void require_finite(const PlannedTensor& planned, const at::Tensor& wanted, const at::Tensor& written) {
-  if (at::isfinite(written).all().item<bool>()) return;
+// The largest magnitude that a type can mean with a scale that is a half; infinity for the others.
+double largest_value(const ElementType& type) {
+  constexpr double kLargestHalf = 65504;
+  if (type.name == "F16") return kLargestHalf;
+  const BlockFormat* const format = type.format;
+  if (format == nullptr || format->group_scales == GroupScales::kPower) return INFINITY;
+  double level = 0;
+  for (unsigned code = 0; code < format->code_count; ++code)
+    level = std::max(level, std::abs(double{format->level(static_cast<std::uint8_t>(code))}));
+  const int scale = std::max({1, std::abs(format->least_code), format->most_code});
+  return kLargestHalf * scale * (level + (format->has_minimum() ? 1 : 0));
+}
+
+// "row 3, block 0": where the first element of `bad` lies in the stored tensor.
+std::string place_of(const at::Tensor& bad, const ElementType& type, bool transposed) {
+  const at::Tensor stored = transposed ? bad.t() : bad;
+  const at::Tensor first = stored.nonzero()[0];
+  const auto column = first[1].item<std::int64_t>();
+  return type.block_elements == 1
+             ? fmt::format("row {}, column {}", first[0].item<std::int64_t>(), column)
+             : fmt::format("row {}, block {}", first[0].item<std::int64_t>(), column / type.block_elements);
+}
+
+// A scale beyond the largest half would be stored as infinity, or cut off there.
+void require_holds_values(const PlannedTensor& planned, const ElementType& type, const at::Tensor& wanted,
+                          const at::Tensor& written, bool transposed) {
+  const at::Tensor bad = at::isfinite(written).logical_not().logical_or(wanted.abs() > largest_value(type));
+  if (!bad.any().item<bool>()) return;
   const double largest = at::nan_to_num(wanted.abs(), INFINITY).max().item<double>();
   throw Error(ErrorKind::kModel,
-              fmt::format("{}: tensor {}: {} cannot hold the edited weights (the largest is {:f}); choose "
-                          "another type, such as F32",
-                          planned.file.string(), quote(planned.name), planned.new_type, largest));
+              fmt::format("{}: tensor {}: {} cannot hold the edited weights (the largest is {:f}, the first "
+                          "that does not fit is in {}); choose another type, such as F32",
+                          planned.file.string(), quote(planned.name), planned.new_type, largest,
+                          place_of(bad, type, transposed)));
 }
 
 // Everything that plans of one write share.
@@ -152,12 +185,13 @@ PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const Write
   write.W = W.to(at::kDouble);
   write.delta = add_changes(at::zeros_like(write.W), input.patches, weight);
   const bool own_grid = keeps_grid(*info, chosen, entry);
+  if (!own_grid && chosen.write == nullptr) refuse_to_write(*info);
   OwnTypeWeight own;
   if (own_grid) own = own_type_weight(file, *info, input, weight, write.delta);
   planned.bytes = own_grid ? round_to_own_type(own) : encode_weight(wanted, chosen, entry.stored_transposed);
   const at::Tensor written =
       decode_weight(planned.bytes, chosen, W.size(0), W.size(1), entry.stored_transposed);
-  require_finite(planned, wanted, written);
+  require_holds_values(planned, chosen, wanted, written, entry.stored_transposed);
   write.written = written.to(at::kDouble);
   const at::Tensor moved = write.written - write.W;
   planned.share = ratio(inner_product(moved, write.delta), inner_product(write.delta, write.delta), 1);

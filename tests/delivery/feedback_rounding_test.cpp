@@ -119,8 +119,19 @@ struct Case {
 
   std::vector<std::byte> rounded() const {
     std::vector<std::byte> bytes(base.size());
-    FeedbackRounding(problem()).round_rows(0, kRows, bytes);
+    round_rows(FeedbackRounding(problem()), 0, kRows, bytes);
     return bytes;
+  }
+
+  // With the products with C that round_rows asks for.
+  void round_rows(const FeedbackRounding& rounding, std::int64_t begin, std::int64_t end,
+                  std::vector<std::byte>& bytes) const {
+    Numbers errors(static_cast<std::size_t>(end - begin) * kColumns), products(errors.size());
+    rounding.first_errors(begin, end, errors.data());
+    for (std::size_t at = 0; at < errors.size(); ++at)
+      for (std::size_t j = 0; j < kColumns; ++j)
+        products[at / kColumns * kColumns + j] += errors[at] * text.C[at % kColumns * kColumns + j];
+    rounding.round_rows(begin, end, products.data(), bytes);
   }
 
   // <(W' - W) k, Delta k> / ||Delta k||^2
@@ -179,7 +190,7 @@ TEST_P(FeedbackRoundingOf, DoesNotDependOnTheSplitOverThreads) {
   const FeedbackRounding rounding(edit.problem());
   std::vector<std::byte> bytes(edit.base.size());
   for (const auto& [begin, end] : {std::pair{17, 48}, {0, 1}, {1, 17}})
-    rounding.round_rows(begin, end, bytes);
+    edit.round_rows(rounding, begin, end, bytes);
   EXPECT_EQ(bytes, edit.rounded());
 }
 
@@ -221,10 +232,34 @@ TEST(FeedbackRounding, KeepsEveryOneOfSeveralKeysUnderTheIdentity) {
   problem.keys = keys.data();
   problem.key_count = 2;
   std::vector<std::byte> bytes(edit.base.size());
-  FeedbackRounding(problem).round_rows(0, kRows, bytes);
+  const FeedbackRounding rounding(problem);
+  Numbers errors(edit.change.size());
+  rounding.first_errors(0, kRows, errors.data());
+  rounding.round_rows(0, kRows, errors.data(), bytes);
   EXPECT_NEAR(edit.realised(bytes), 1, 0.02);
   edit.text.key = second;
   EXPECT_NEAR(edit.realised(bytes), 1, 0.02);
+}
+
+TEST(NextCodes, AreThoseOfTheNextLevels) {
+  const NextCodes q4_0(kQ4_0Format);
+  EXPECT_EQ(q4_0.above[3], 4);
+  EXPECT_EQ(q4_0.below[3], 2);
+  EXPECT_EQ(q4_0.above[15], 15);
+  EXPECT_EQ(q4_0.below[0], 0);
+  // MXFP4: codes 0 to 7 mean 0, 1, 2, 3, 4, 6, 8, 12, and 8 to 15 the same below zero.
+  const NextCodes mxfp4(kMxfp4Format);
+  EXPECT_EQ(mxfp4.above[9], 0);
+  EXPECT_EQ(mxfp4.below[8], 9);
+  EXPECT_EQ(mxfp4.above[8], 1);
+  EXPECT_EQ(mxfp4.below[0], 9);
+  EXPECT_EQ(mxfp4.above[15], 14);
+  EXPECT_EQ(mxfp4.below[15], 15);
+  EXPECT_EQ(mxfp4.above[7], 7);
+  // TQ2_0: the fourth code is left, never taken.
+  const NextCodes tq2_0(kTq2_0Format);
+  EXPECT_EQ(tq2_0.above[2], 2);
+  EXPECT_EQ(tq2_0.below[3], 2);
 }
 
 TEST(ChangedBlocks, CountsBlocks) {

@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <random>
 
 #include "emend/edit.h"
 #include "emend/error.h"
+#include "io/block_format.h"
+#include "io/half.h"
 #include "tests/base/expect_error.h"
 #include "tests/delivery/tiny_edit.h"
 
@@ -291,12 +294,85 @@ TEST(PlanWrite, OverflowIsRefused) {
   EXPECT_NO_THROW(plan_write(base, {huge}, "F32"));
 }
 
-TEST(PlanWrite, AnOwnTypeThatIsOnlyReadIsRefused) {
+// Random codes and modest scales: weights that lie on the grid of `type`.
+StoredDown on_grid(const std::string& name) {
+  const ElementType& type = element_type(name);
+  std::mt19937 random(3);
+  std::string bytes(32 * 256 / type.block_elements * type.block_bytes, '\0');
+  for (std::size_t at = 0; at < bytes.size(); at += type.block_bytes) {
+    BlockScales scales;
+    scales.d = name == "MXFP4" ? 121 : float_to_half(0.01F);
+    scales.dmin = float_to_half(0.002F);
+    for (std::size_t g = 0; g < kMostBlockGroups; ++g) {
+      scales.scale_code[g] = static_cast<std::int16_t>(1 + random() % 8);
+      scales.minimum_code[g] = static_cast<std::int16_t>(random() % 8);
+    }
+    BlockCodes codes{};
+    const unsigned count = std::min(type.format->code_count, name == "TQ2_0" ? 3U : 256U);
+    for (std::size_t i = 0; i < type.block_elements; ++i)
+      codes[i] = static_cast<std::uint8_t>(random() % count);
+    type.format->pack(scales, codes, reinterpret_cast<std::byte*>(&bytes[at]));
+  }
+  return {&type, bytes};
+}
+
+class OwnType : public testing::TestWithParam<const char*> {};
+
+// What the plan says is measured again on the file that was written, by hand.
+TEST_P(OwnType, TheReportedShareIsThatOfTheBytesInTheFile) {
+  const TempFolder folder;
+  const fs::path source =
+      folder.write("m.gguf", tiny_gguf("llama", GgufType::kF32, on_grid(GetParam())).bytes());
+  const Model base = load_quietly(source);
+  const at::Tensor key = tiny_patch(base, 1, 2, 1).edit.facts[0].parts[0].keys[0];
+  const double value = at::mv(down(base, 1), key).norm().item<double>();
+  const Patch patch = tiny_patch(base, 1, 2, value / 2);
+  const WritePlan plan = plan_write(base, {patch}, "own");
+  EXPECT_EQ(plan.tensors[0].new_type, GetParam());
+  ASSERT_TRUE(plan.tensors[0].rounding);
+  const RoundingReport& report = *plan.tensors[0].rounding;
+  EXPECT_GE(report.worst_share, 0.98);
+  write_new(plan, folder / "new.gguf");
+  expect_others_equal(source, folder / "new.gguf", "blk.1.ffn_down.weight");
+  const at::Tensor moved = down(load_quietly(folder / "new.gguf"), 1).to(at::kDouble) - down(base, 1);
+  const at::Tensor k = key.to(at::kDouble);
+  const at::Tensor wanted = at::mv(patch.edit.changes[0].delta(at::kDouble), k);
+  const double share = (at::mv(moved, k).dot(wanted) / wanted.dot(wanted)).item<double>();
+  EXPECT_NEAR(report.worst_share, share, 1e-6);
+  EXPECT_NEAR(plan.facts[0].share, share, 1e-6);
+  EXPECT_NEAR(plan.facts[0].arrived, at::mv(moved, k).norm().item<double>(), 1e-6 * value);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, OwnType,
+                         testing::Values("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K",
+                                         "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4", "TQ1_0", "TQ2_0"),
+                         [](const auto& instance) { return std::string(instance.param); });
+
+// A scale is a half: beyond it blocks would hold infinities, or their ends would be cut off.
+TEST(PlanWrite, ABlockWhoseScaleIsNoHalfIsRefusedByNameBeforeAnythingIsWritten) {
+  const TempFolder folder;
+  const fs::path source = folder.write("m.gguf", tiny_gguf("llama", GgufType::kQ8_0).bytes());
+  const Model base = load_quietly(source);
+  Patch patch = tiny_patch(base, 1, 2, 1);
+  at::Tensor change = at::zeros({32, 96});
+  change[5][70] = 1e9;
+  patch.edit.changes[0] = WeightChange::dense(patch.edit.changes[0].weight, change);
+  for (const std::string type : {"own", "F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL"})
+    EXPECT_THAT(
+        error_of(ErrorKind::kModel, [&] { plan_write(base, {patch}, type); }),
+        testing::AllOf(HasSubstr("\"blk.1.ffn_down.weight\": "), HasSubstr("cannot hold the edited weights"),
+                       HasSubstr(type == "F16" ? "row 5, column 70" : "row 5, block 2")))
+        << type;
+  EXPECT_NO_THROW(plan_write(base, {patch}, "BF16"));
+}
+
+TEST(PlanWrite, ATypeThatIsOnlyReadIsKeptButNotChosen) {
   const TempFolder folder;
   const Model base = load_quietly(folder.write("m.gguf", tiny_gguf("llama", GgufType::kMxfp4).bytes()));
   const Patch patch = tiny_patch(base, 1, 3, 1);
-  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan_write(base, {patch}, "own"); }),
-              HasSubstr("stored as MXFP4, which emend reads but does not write; choose another type"));
+  EXPECT_EQ(plan_write(base, {patch}, "own").tensors[0].new_type, "MXFP4");
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan_write(base, {patch}, "MXFP4"); }),
+              HasSubstr("a GGUF file cannot store edited weights as \"MXFP4\""));
   EXPECT_EQ(plan_write(base, {patch}, "").tensors[0].new_type, "F16");
 }
 

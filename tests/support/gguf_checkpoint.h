@@ -48,6 +48,16 @@ class GgufCheckpoint {
     file_.data.append((32 - file_.data.size() % 32) % 32, '\0');
   }
 
+  // One whose bytes are given, of any type: shape [out, in].
+  void add_stored(const std::string& name, const std::vector<std::int64_t>& shape, const ElementType& type,
+                  const std::string& bytes) {
+    file_.tensors.push_back(
+        gguf_tensor(name, {static_cast<std::uint64_t>(shape[1]), static_cast<std::uint64_t>(shape[0])},
+                    static_cast<std::uint32_t>(type.ggml_id), file_.data.size()));
+    file_.data += bytes;
+    file_.data.append((32 - file_.data.size() % 32) % 32, '\0');
+  }
+
   std::string bytes() const { return file_.bytes(); }
 
  private:
@@ -184,9 +194,17 @@ inline GgufCheckpoint gpt2_as_gguf(const std::string& name, GgufType type) {
   return gguf;
 }
 
-// A random model of either family whose rows are whole blocks of 32: d_model 32, d_ff 96, 2 blocks.
-inline GgufCheckpoint tiny_gguf(const std::string& family, GgufType type) {
-  constexpr std::int64_t kModel = 32, kInner = 96, kVocabulary = 40;
+// The down projection of the second block, [32, 256], as it is stored.
+struct StoredDown {
+  const ElementType* type = nullptr;
+  std::string bytes;
+};
+
+// A random model of either family whose rows are whole blocks of 32: d_model 32, d_ff 96 (256 with a `down`),
+// 2 blocks.
+inline GgufCheckpoint tiny_gguf(const std::string& family, GgufType type, const StoredDown& down = {}) {
+  constexpr std::int64_t kModel = 32, kVocabulary = 40;
+  const std::int64_t inner = down.type == nullptr ? 96 : 256;
   std::int64_t seed = 0;
   const auto random = [&](const std::vector<std::int64_t>& shape) {
     std::int64_t size = 1;
@@ -199,7 +217,7 @@ inline GgufCheckpoint tiny_gguf(const std::string& family, GgufType type) {
   gguf.add_text("general.name", "tiny");
   gguf.add_integer(family + ".block_count", 2);
   gguf.add_integer(family + ".embedding_length", kModel);
-  gguf.add_integer(family + ".feed_forward_length", kInner);
+  gguf.add_integer(family + ".feed_forward_length", static_cast<std::uint32_t>(inner));
   gguf.add_integer(family + ".attention.head_count", 4);
   gguf.add_integer(family + ".context_length", 24);
   const bool llama = family == "llama";
@@ -222,9 +240,12 @@ inline GgufCheckpoint tiny_gguf(const std::string& family, GgufType type) {
     }
     add(block + "attn_output", {kModel, kModel});
     add(block + "ffn_norm", {kModel});
-    if (llama) add(block + "ffn_gate", {kInner, kModel});
-    add(block + "ffn_up", {kInner, kModel});
-    add(block + "ffn_down", {kModel, kInner});
+    if (llama) add(block + "ffn_gate", {inner, kModel});
+    add(block + "ffn_up", {inner, kModel});
+    if (l == 1 && down.type != nullptr)
+      gguf.add_stored(block + "ffn_down.weight", {kModel, inner}, *down.type, down.bytes);
+    else
+      add(block + "ffn_down", {kModel, inner});
   }
   add("output_norm", {kModel});
   return gguf;
