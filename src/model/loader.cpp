@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/files.h"
+#include "base/fingerprint.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "io/adapter_files.h"
@@ -219,10 +220,43 @@ void require_tensors_for(const ModelConfig& c, const TensorFile& file, const Con
                                                values.where(), file.path().string()));
 }
 
+ModelWeights room_for(const ModelConfig& config, const LoadingOptions& options) {
+  if (options.loading == Loading::kWeights)
+    return allocate_weights(config, options.tensors, place_blocks(config, options.devices));
+  const std::vector<at::Device> nowhere(static_cast<std::size_t>(config.layers), at::kMeta);
+  return allocate_weights(config, options.tensors.device(at::kMeta), nowhere);
+}
+
+void load_weights(const std::vector<Assignment>& assignments, const TensorFile& file, bool norms_from_zero,
+                  const LoadingOptions& options, Progress& progress, LoadedModel& model) {
+  std::vector<WeightFilling> fillings;
+  for (const Assignment& from : assignments) {
+    const Role role = from.entry.role;
+    at::Tensor target = weight_view(model.weights, model.config, role, std::max(from.entry.block, 0));
+    if (from.row >= 0) target = target.select(0, from.row);
+    fillings.push_back({target, from.tensor, from.form, norms_from_zero && is_norm_factor(role)});
+  }
+  const auto count = static_cast<std::int64_t>(fillings.size());
+  progress.begin("loading " + file.path().filename().string(), count, "tensors");
+  const auto digests = fill_weights(file, fillings, model.config, options.threads, progress);
+  progress.end();
+  for (std::size_t i = 0; i < digests.size(); ++i) model.roles[i].digest = digests[i];
+}
+
+bool is_small(const TensorFile& file) {
+  std::uint64_t bytes = 0;
+  for (const TensorInfo& tensor : file.tensors()) bytes += tensor.bytes;
+  return bytes <= kSmallFileBytes;
+}
+
+void take_digests(const std::vector<Assignment>& assignments, const TensorFile& file, LoadedModel& model) {
+  for (std::size_t i = 0; i < assignments.size(); ++i)
+    model.roles[i].digest = xxh3_128_hex(file.bytes(*assignments[i].tensor));
+}
+
 }  // namespace
 
-LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& options,
-                            const std::vector<at::Device>& devices, int threads, Progress& progress) {
+LoadedModel load_checkpoint(const fs::path& path, const LoadingOptions& options, Progress& progress) {
   const std::unique_ptr<TensorFile> file = open_checkpoint(path);
   const bool gguf = file->format() == TensorFile::Format::kGguf;
   const fs::path folder = fs::is_directory(path) ? path : path.parent_path();
@@ -245,26 +279,15 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
       model.config.vocab = table->shape.front();
   check_config(model.config, values.where());
   require_tensors_for(model.config, *file, values);
-  model.weights = allocate_weights(model.config, options, place_blocks(model.config, devices));
+  model.weights = room_for(model.config, options);
   const std::vector<Assignment> assignments =
       RoleAssigner(*file, family, names, model.config, model.weights).assign();
 
-  const auto is_from_zero = [&](Role role) {
-    return !gguf && family.norms_from_zero && is_norm_factor(role);
-  };
-  std::vector<WeightFilling> fillings;
-  for (const Assignment& from : assignments) {
-    const Role role = from.entry.role;
-    at::Tensor target = weight_view(model.weights, model.config, role, std::max(from.entry.block, 0));
-    if (from.row >= 0) target = target.select(0, from.row);
-    fillings.push_back({target, from.tensor, from.form, is_from_zero(role)});
-    model.roles.push_back(from.entry);
-  }
-  progress.begin("loading " + path.filename().string(), static_cast<std::int64_t>(fillings.size()),
-                 "tensors");
-  const std::vector<std::string> digests = fill_weights(*file, fillings, model.config, threads, progress);
-  for (std::size_t i = 0; i < digests.size(); ++i) model.roles[i].digest = digests[i];
-  progress.end();
+  for (const Assignment& from : assignments) model.roles.push_back(from.entry);
+  if (options.loading == Loading::kWeights)
+    load_weights(assignments, *file, !gguf && family.norms_from_zero, options, progress, model);
+  else if (is_small(*file))
+    take_digests(assignments, *file, model);
   model.tokenizer =
       gguf ? gguf_tokenizer(*file) : folder_tokenizer(folder, values.text({"model_type", ""}, ""));
   if (model.tokenizer) note_tokenizer(*model.tokenizer, model.config.vocab, progress);
