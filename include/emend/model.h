@@ -227,6 +227,12 @@ class Model {
   static Model load(const std::filesystem::path& path, const ModelOptions& options = {},
                     Progress& progress = no_progress());
 
+  // The same without its weights, in an instant whatever the size of the file: shapes, roles and tokenizer.
+  // The weights have no memory (device meta), so it runs no pass; there is a fingerprint if the file has at
+  // most 512 MiB of tensors. Throws Error as load does, except for numbers, which it does not read.
+  static Model describe(const std::filesystem::path& path, const ModelOptions& options = {},
+                        Progress& progress = no_progress());
+
   // Random weights of the given shape, normal with standard deviation 0.02 (output projections / sqrt(2
   // layers), norms 1), made on the device. Same seed and device, same weights. A tokenizer may be given
   // (nullptr: none); its ids must lie within the vocabulary.
@@ -262,6 +268,7 @@ class Model {
   // (embeddings, the blocks below, the block itself without its down projection), so that statistics stay
   // valid after an edit at that block or above. Both include the tokenizer.
   std::string fingerprint() const;
+  bool has_fingerprint() const;  // false: the weights were not read (describe), and fingerprint throws
   std::string key_fingerprint(int block) const;
 
   // One pass. Work: about 2 N (parameters of the blocks that run) floating point operations, plus 2 V D for
@@ -276,6 +283,8 @@ class Model {
  private:
   struct State;
   explicit Model(std::unique_ptr<State> state);
+  static Model read(const std::filesystem::path& path, const ModelOptions& options, bool weights,
+                    Progress& progress);
   std::unique_ptr<State> state_;
 };
 

@@ -38,7 +38,7 @@ int info(const std::vector<std::string>& arguments) {
     return kExitDone;
   Console console(common);
   console.keep_json_apart({{}, common.model, {}});
-  const Model model = load_model(common.model, common, console);
+  const Model model = Model::describe(common.model, model_options(common), console.progress());
   const ModelSummary summary = summarize_model(model);
   std::cout << model_text(summary, model);
   console.write_json(model_info_json(summary, model));

@@ -23,4 +23,8 @@ class MappedFile {
   std::span<const std::byte> bytes_;
 };
 
+// Gives the memory of a mapping's whole pages back, until they are read again: these bytes are part of a
+// MappedFile.
+void drop_pages(std::span<const std::byte> mapped);
+
 }  // namespace emend

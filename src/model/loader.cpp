@@ -1,7 +1,6 @@
 #include "model/loader.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "model/families/family.h"
 #include "model/placement.h"
 #include "model/tensor_names.h"
+#include "model/weight_filling.h"
 #include "model/weights.h"
 
 namespace emend {
@@ -135,46 +135,6 @@ class RoleAssigner {
   Misfits misfits_;
 };
 
-// Rows by key/value head (its queries, its key, its value) as all queries, all keys, all values.
-at::Tensor ungrouped(const at::Tensor& rows, const ModelConfig& c) {
-  const std::int64_t group = c.heads / c.kv_heads;
-  std::vector<std::int64_t> sizes = rows.sizes().vec(), grouped = {c.kv_heads, group + 2, c.head_dim};
-  sizes[0] = -1;
-  grouped.insert(grouped.end(), sizes.begin() + 1, sizes.end());
-  const auto parts = rows.view(grouped).split_with_sizes({group, 1, 1}, 1);
-  return at::cat({parts[0].reshape(sizes), parts[1].reshape(sizes), parts[2].reshape(sizes)}, 0);
-}
-
-at::Tensor in_order_of_pass(const at::Tensor& stored, StoredForm form, const ModelConfig& config) {
-  switch (form) {
-    case StoredForm::kPlain:
-      return stored;
-    case StoredForm::kConv1d:
-      return stored.t();
-    case StoredForm::kGroupedQkv:
-      return ungrouped(stored, config);
-  }
-  return stored;
-}
-
-// `from_zero`: the file has what is added to 1.
-void fill(const at::Tensor& target, const TensorFile& file, const Assignment& from, const ModelConfig& config,
-          bool from_zero, int threads) {
-  const auto count = static_cast<std::size_t>(from.tensor->elements());
-  const bool direct =
-      target.is_cpu() && target.scalar_type() == at::kFloat && from.form == StoredForm::kPlain;
-  at::Tensor staged = direct ? target : at::empty(from.tensor->shape, at::kFloat);
-  read_as_float32(file, *from.tensor, {staged.data_ptr<float>(), count}, threads);
-  if (from_zero) staged.add_(1.0);
-  if (!direct) target.copy_(in_order_of_pass(staged, from.form, config));
-  // A sum is finite unless an element is not, or the sum itself overflows:
-  // only then every element is looked at.
-  if (!std::isfinite(staged.sum().item<float>()) && !at::isfinite(staged).all().item<bool>())
-    throw Error(ErrorKind::kModel,
-                fmt::format("{}: tensor {} holds NaN or infinite values; the model is damaged",
-                            from.tensor->file.string(), from.tensor->name));
-}
-
 std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder, const std::string& model_type) {
   const auto text_of = [&](const char* name) {
     return fs::exists(folder / name) ? read_text_file(folder / name) : std::string();
@@ -260,10 +220,43 @@ void require_tensors_for(const ModelConfig& c, const TensorFile& file, const Con
                                                values.where(), file.path().string()));
 }
 
+ModelWeights room_for(const ModelConfig& config, const LoadingOptions& options) {
+  if (options.loading == Loading::kWeights)
+    return allocate_weights(config, options.tensors, place_blocks(config, options.devices));
+  const std::vector<at::Device> nowhere(static_cast<std::size_t>(config.layers), at::kMeta);
+  return allocate_weights(config, options.tensors.device(at::kMeta), nowhere);
+}
+
+void load_weights(const std::vector<Assignment>& assignments, const TensorFile& file, bool norms_from_zero,
+                  const LoadingOptions& options, Progress& progress, LoadedModel& model) {
+  std::vector<WeightFilling> fillings;
+  for (const Assignment& from : assignments) {
+    const Role role = from.entry.role;
+    at::Tensor target = weight_view(model.weights, model.config, role, std::max(from.entry.block, 0));
+    if (from.row >= 0) target = target.select(0, from.row);
+    fillings.push_back({target, from.tensor, from.form, norms_from_zero && is_norm_factor(role)});
+  }
+  const auto count = static_cast<std::int64_t>(fillings.size());
+  progress.begin("loading " + file.path().filename().string(), count, "tensors");
+  const auto digests = fill_weights(file, fillings, model.config, options.threads, progress);
+  progress.end();
+  for (std::size_t i = 0; i < digests.size(); ++i) model.roles[i].digest = digests[i];
+}
+
+bool is_small(const TensorFile& file) {
+  std::uint64_t bytes = 0;
+  for (const TensorInfo& tensor : file.tensors()) bytes += tensor.bytes;
+  return bytes <= kSmallFileBytes;
+}
+
+void take_digests(const std::vector<Assignment>& assignments, const TensorFile& file, LoadedModel& model) {
+  for (std::size_t i = 0; i < assignments.size(); ++i)
+    model.roles[i].digest = xxh3_128_hex(file.bytes(*assignments[i].tensor));
+}
+
 }  // namespace
 
-LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& options,
-                            const std::vector<at::Device>& devices, int threads, Progress& progress) {
+LoadedModel load_checkpoint(const fs::path& path, const LoadingOptions& options, Progress& progress) {
   const std::unique_ptr<TensorFile> file = open_checkpoint(path);
   const bool gguf = file->format() == TensorFile::Format::kGguf;
   const fs::path folder = fs::is_directory(path) ? path : path.parent_path();
@@ -286,24 +279,15 @@ LoadedModel load_checkpoint(const fs::path& path, const at::TensorOptions& optio
       model.config.vocab = table->shape.front();
   check_config(model.config, values.where());
   require_tensors_for(model.config, *file, values);
-  model.weights = allocate_weights(model.config, options, place_blocks(model.config, devices));
-  std::vector<Assignment> assignments =
+  model.weights = room_for(model.config, options);
+  const std::vector<Assignment> assignments =
       RoleAssigner(*file, family, names, model.config, model.weights).assign();
 
-  progress.begin("loading " + path.filename().string(), static_cast<std::int64_t>(assignments.size()),
-                 "tensors");
-  std::int64_t done = 0;
-  for (Assignment& assignment : assignments) {
-    const Role role = assignment.entry.role;
-    at::Tensor target = weight_view(model.weights, model.config, role, std::max(assignment.entry.block, 0));
-    if (assignment.row >= 0) target = target.select(0, assignment.row);
-    fill(target, *file, assignment, model.config, !gguf && family.norms_from_zero && is_norm_factor(role),
-         threads);
-    assignment.entry.digest = xxh3_128_hex(file->bytes(*assignment.tensor));
-    model.roles.push_back(assignment.entry);
-    progress.update(++done, "");
-  }
-  progress.end();
+  for (const Assignment& from : assignments) model.roles.push_back(from.entry);
+  if (options.loading == Loading::kWeights)
+    load_weights(assignments, *file, !gguf && family.norms_from_zero, options, progress, model);
+  else if (is_small(*file))
+    take_digests(assignments, *file, model);
   model.tokenizer =
       gguf ? gguf_tokenizer(*file) : folder_tokenizer(folder, values.text({"model_type", ""}, ""));
   if (model.tokenizer) note_tokenizer(*model.tokenizer, model.config.vocab, progress);

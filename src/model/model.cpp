@@ -81,19 +81,30 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
-Model Model::load(const std::filesystem::path& path, const ModelOptions& options, Progress& progress) {
+Model Model::read(const std::filesystem::path& path, const ModelOptions& options, bool weights,
+                  Progress& progress) {
   prepare_machine(options.threads);
   auto state = std::make_unique<State>();
   state->options = tensor_options(options);
   state->devices = options.device.text();
-  LoadedModel loaded =
-      load_checkpoint(path, state->options, options.device.devices(), at::get_num_threads(), progress);
+  LoadedModel loaded = load_checkpoint(path,
+                                       {state->options, options.device.devices(), at::get_num_threads(),
+                                        weights ? Loading::kWeights : Loading::kShapes},
+                                       progress);
   state->config = std::move(loaded.config);
   state->weights = std::move(loaded.weights);
   state->roles = std::move(loaded.roles);
   state->tokenizer = std::move(loaded.tokenizer);
   state->path = path;
   return Model(std::move(state));
+}
+
+Model Model::load(const std::filesystem::path& path, const ModelOptions& options, Progress& progress) {
+  return read(path, options, true, progress);
+}
+
+Model Model::describe(const std::filesystem::path& path, const ModelOptions& options, Progress& progress) {
+  return read(path, options, false, progress);
 }
 
 namespace {
@@ -290,7 +301,14 @@ bool is_behind_key(Role role) {
 
 }  // namespace
 
+bool Model::has_fingerprint() const {
+  return std::none_of(state_->roles.begin(), state_->roles.end(),
+                      [](const RoleEntry& entry) { return entry.digest.empty(); });
+}
+
 std::string Model::fingerprint() const {
+  if (!has_fingerprint())
+    throw Error(ErrorKind::kModel, state_->path.string() + ": its weights were not read; load the model");
   return digest_of(state_->roles, state_->config, state_->tokenizer.get(),
                    [](const RoleEntry&) { return true; });
 }
@@ -304,6 +322,8 @@ std::string Model::key_fingerprint(int block) const {
 }
 
 PassOutput Model::forward(const PassInput& input) const {
+  if (state_->weights.token_embedding.is_meta())
+    throw Error(ErrorKind::kModel, state_->path.string() + ": its weights were not read; load the model");
   if (input.layout && input.append)
     throw Error(ErrorKind::kModel, "a pass that appends to its cache cannot use the layout of another pass");
   if (input.layout && !input.layout->reads(input.logit_tokens))

@@ -92,7 +92,10 @@ ResultJson checks_json(const std::vector<CheckResult>& checks) {
 }
 
 ResultJson model_json(const Model& model) {
-  return model_json(model.path().string(), model.config(), model.fingerprint());
+  ResultJson json = model_json(model.path().string(), model.config(),
+                               model.has_fingerprint() ? model.fingerprint() : std::string());
+  if (!model.has_fingerprint()) json["fingerprint"] = nullptr;
+  return json;
 }
 
 ResultJson model_json(const std::string& path, const ModelConfig& config, const std::string& fingerprint) {

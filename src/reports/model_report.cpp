@@ -53,7 +53,9 @@ std::string shape_table(const ModelSummary& summary, const Model& model) {
     add_tokenizer_rows(*summary.tokenizer, table);
   else
     table.add_row({"tokenizer", "none"});
-  table.add_row({"fingerprint", model.fingerprint()});
+  table.add_row({"fingerprint", model.has_fingerprint()
+                                    ? model.fingerprint()
+                                    : "not taken of so large a file; emend model check takes it"});
   return table.text(0);
 }
 
@@ -102,7 +104,8 @@ std::string roles_text(const Model& model, std::size_t columns) {
                    entry.stored_type, join(sizes, " x ") + (entry.stored_transposed ? ", transposed" : "")});
   }
   return table.text(columns) + "\nAll " + std::to_string(model.roles().size()) +
-         " tensors have their role and shape, and all their numbers are finite.\n";
+         " tensors have their role and shape, and all their numbers are finite.\nFingerprint: " +
+         model.fingerprint() + "\n";
 }
 
 std::string tokenizer_check_text(bool has_tokenizer) {
