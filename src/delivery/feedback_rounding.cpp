@@ -108,11 +108,12 @@ FeedbackRounding::FeedbackRounding(const FeedbackProblem& problem, const Feedbac
     : problem_(problem), options_(options) {
   const auto F = static_cast<std::size_t>(problem.columns);
   diagonal_.assign(F, 1);
-  double trace = static_cast<double>(F);
-  if (problem.C != nullptr) {
-    trace = 0;
-    for (std::size_t j = 0; j < F; ++j) trace += diagonal_[j] = problem.C[j * F + j];
-  }
+  if (problem.C != nullptr)
+    for (std::size_t j = 0; j < F; ++j) diagonal_[j] = problem.C[j * F + j];
+  else if (problem.diagonal != nullptr)
+    diagonal_.assign(problem.diagonal, problem.diagonal + F);
+  double trace = 0;
+  for (const double entry : diagonal_) trace += entry;
   ridge_ = options.relative_ridge * trace / static_cast<double>(F);
   for (double& entry : diagonal_) entry += ridge_;
   key_squares_.assign(F, 0);
@@ -179,7 +180,7 @@ void FeedbackRounding::start_block(Row& row, std::size_t number) const {
 
 void FeedbackRounding::add_gradient(Row& row, std::int64_t column, double error) const {
   const auto j = static_cast<std::size_t>(column), F = row.error.size();
-  row.gradient[j] += (problem_.C == nullptr ? 1 + ridge_ : ridge_) * error;
+  row.gradient[j] += (problem_.C == nullptr ? diagonal_[j] : ridge_) * error;
   if (problem_.C != nullptr) add_scaled(row.gradient.data(), error, problem_.C + j * F, F);
 }
 

@@ -29,9 +29,10 @@ struct FeedbackProblem {
   std::span<const std::byte> base;  // W: rows * columns / format->elements blocks
   std::int64_t rows = 0, columns = 0;
   const double* change = nullptr;  // Delta [rows, columns], finite
-  const double* C = nullptr;       // [columns, columns] symmetric; nullptr: the identity
+  const double* C = nullptr;       // [columns, columns] symmetric; nullptr: diagonal
   const double* keys = nullptr;    // [key_count, columns]
   std::int64_t key_count = 0;
+  const double* diagonal = nullptr;  // [columns], without C: C = diag(diagonal); nullptr: the identity
 };
 
 struct FeedbackOptions {
@@ -46,7 +47,7 @@ class FeedbackRounding {
   explicit FeedbackRounding(const FeedbackProblem& problem, const FeedbackOptions& options = {});
 
   // Rounds rows begin .. end into their places in `to`, as long as `base`. Rows do not depend on each other,
-  // so any split over threads gives the same bytes. columns^2 operations a row, and
+  // so any split over threads gives the same bytes. columns^2 operations a row (columns for a diagonal), and
   // (key_count + 3) * columns for each code that moves.
   void round_rows(std::int64_t begin, std::int64_t end, std::span<std::byte> to) const;
 
