@@ -120,9 +120,12 @@ void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget
   StatisticsOptions collecting;
   collecting.seed = options_.seed;
   collecting.token_budget = token_budget;
-  for (const auto& [folder, layers] : wanted)
+  for (const auto& [folder, layers] : wanted) {
     statistics_[folder] =
         StatisticsStore(model, prefix_, folder).layers({layers.begin(), layers.end()}, collecting, progress);
+    if (const std::optional<std::string> warning = warning_of(statistics_.at(folder)))
+      progress.note(fmt::format("{}: {}", folder.string(), *warning));
+  }
   for (Entry& entry : entries_)
     if (entry.editor->needs_statistics()) entry.context.statistics = &statistics_.at(entry.statistics);
   statistics_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();

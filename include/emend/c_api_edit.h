@@ -150,9 +150,13 @@ typedef struct emend_write_options {
   int64_t token_budget; /* tokens that one pass may hold, >= 1 */
   emend_progress_fn progress;
   void* progress_data;
+  const char* statistics; /* folder of second moments, which weight the rounding to a quantised type that is
+                             kept; NULL: none */
+  const char* imatrix; /* importance matrix of llama.cpp (GGUF), for tensors and layers that the folder does
+                          not have; NULL: none */
 } emend_write_options;
 #define EMEND_WRITE_OPTIONS_INIT \
-  { sizeof(emend_write_options), NULL, 0, 1, 4096, NULL, NULL }
+  { sizeof(emend_write_options), NULL, 0, 1, 4096, NULL, NULL, NULL, NULL }
 
 /* The patches that are on the model, in the order in which they were applied, into a new checkpoint, as
  * `emend patch apply --out` does: `out` becomes a folder for safetensors, a file for GGUF. Only the tensors

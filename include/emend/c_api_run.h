@@ -107,10 +107,15 @@ EMEND_API emend_status emend_statistics_merge(const char* const* folders, size_t
                                               const emend_merge_statistics_options* options,
                                               emend_text** json);
 
+/* The diagonals of the second moments in `folder` as an importance matrix of llama.cpp, the GGUF file `out`,
+ * as `emend stats export`; no model is needed. `json`: NULL, or as that of the program. */
+EMEND_API emend_status emend_statistics_export(const char* folder, const char* out, emend_text** json);
+
 /* Second moments that ROME's and MEMIT's programs cached (NumPy archives, one file a layer) as statistics of
- * the model, in the folder `out`, as `emend stats import`. Only a folder's name says of which model the files
- * are: the caller vouches for it. `bos`: "auto", "none" or a token; NULL: "auto". `json`: NULL, or as that of
- * the program. */
+ * the model, in the folder `out`, as `emend stats import`; or one importance matrix of llama.cpp (GGUF),
+ * which gives the diagonals of all layers. At most a folder's name says of which model the files are: the
+ * caller vouches for it. `bos`: "auto", "none" or a token; NULL: "auto". `json`: NULL, or as that of the
+ * program. */
 EMEND_API emend_status emend_statistics_import(emend_model* model, const char* const* files, size_t count,
                                                const char* bos, const char* out, emend_text** json);
 

@@ -68,8 +68,9 @@ struct ApplyOptions {
   bool in_place = false;       // replace the base's own files
   std::filesystem::path undo;  // of in_place; empty: next_undo_file()
   std::string type;            // as plan_write takes it
-  // Folder of C, which weights the rounding to a quantised type that is kept; empty: the identity.
-  std::filesystem::path statistics;
+  // What weights the rounding to a quantised type that is kept: a folder of C, and an importance matrix
+  // (GGUF) for weights, and layers, that the folder does not have. Both empty: the identity.
+  std::filesystem::path statistics, imatrix;
   bool force = false;  // also patches that failed or overlap, and types that do not hold the edit
   bool check = true;   // load what was written and repeat the patches' checks
   std::int64_t token_budget = 4096;
@@ -109,7 +110,8 @@ ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const
 
 // prepare_write and finish_write, one after the other. The base is freed before the written file is loaded,
 // so that only one model is in memory. Throws what plan_write, require_holds, write_new and write_in_place
-// throw, and Error(kIo) if the folder of statistics lacks a layer; nothing is written then.
+// throw, and Error(kIo) if the folder of statistics lacks a layer and there is no importance matrix; nothing
+// is written then.
 ApplyOutcome apply_patches(const std::filesystem::path& base, const ModelOptions& how,
                            std::vector<NamedPatch> patches, const ApplyOptions& options, Progress& progress);
 

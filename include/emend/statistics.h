@@ -42,10 +42,14 @@ struct LeadingKeys {
 
 // C of one layer with what it was made from.
 struct LayerStatistics {
-  at::Tensor C;             // [F, F] float64, symmetric, CPU
+  // [F, F] float64, symmetric, CPU; or only its diagonal [F], where no more is known (import_imatrix). An
+  // edit is solved with diag(C) then.
+  at::Tensor C;
   std::int64_t tokens = 0;  // keys that were summed
   at::Tensor probes;        // [n, F] float32 keys of held text; undefined if an older file has none
   StatisticsQuality quality;
+
+  bool is_diagonal() const { return C.defined() && C.dim() == 1; }
 };
 
 struct Statistics {
@@ -59,8 +63,12 @@ struct Statistics {
   std::vector<std::uint64_t> held_documents;  // of the held text, row by row
 };
 
-// Writes layer_<l>.safetensors with the tensor model.layers.<l>.C for each layer, and the held text as
-// held_text.safetensors (docs/formats.md).
+// What an edit with these statistics should be told of them, once: that only the diagonal of C is known.
+// std::nullopt if there is nothing to tell.
+std::optional<std::string> warning_of(const Statistics& statistics);
+
+// Writes layer_<l>.safetensors with the tensor model.layers.<l>.C for each layer (or
+// model.layers.<l>.C_diagonal), and the held text as held_text.safetensors (docs/formats.md).
 void save_statistics(const Statistics& statistics, const Model& model,
                      const std::vector<std::int64_t>& prefix, const std::filesystem::path& folder);
 
@@ -94,5 +102,21 @@ MergeReport merge_statistics(const std::vector<std::filesystem::path>& folders,
 // layer), kModel (the size is not d_ff, or the model does not have this layer).
 Statistics import_mom2(const std::vector<std::filesystem::path>& files, const Model& model,
                        const std::vector<std::int64_t>& prefix);
+
+// The diagonal of C of every layer from an importance matrix of llama.cpp (GGUF): what llama-imatrix summed
+// of the inputs of each down projection. Nothing in the file says of which model it is, so the caller has to
+// know that it is this one. Its sums contain the first position of every chunk, unless emend wrote it
+// (export_imatrix); there is no held text. Throws Error(kFormat) as read_imatrix does (io/imatrix.h), and
+// Error(kModel) for entries of blocks that the model does not have, a layer without an entry, or another
+// number of channels than d_ff.
+Statistics import_imatrix(const std::filesystem::path& file, const Model& model,
+                          const std::vector<std::int64_t>& prefix);
+
+// The other way round: an importance matrix with the diagonals of all layers of a folder, in_sum2 = tokens *
+// diag(C), for llama-quantize and for `patch apply`. It has entries for down projections only, and keys at
+// position 0 are in it only if the folder's statistics contain them. Throws Error(kIo) if there is no such
+// folder, Error(kFormat) for a layer file that is broken or whose numbers float32 cannot hold as sums; what
+// stood at `out` is then as it was. Returns the layers.
+std::vector<int> export_imatrix(const std::filesystem::path& folder, const std::filesystem::path& out);
 
 }  // namespace emend

@@ -20,6 +20,7 @@ struct LayerSummary {
   double trace = 0;
   StatisticsQuality quality;
   std::optional<LeadingKeys> leading = std::nullopt;  // std::nullopt: no direction carries so much
+  bool diagonal = false;  // only the diagonal of C is known, and all figures are of diag(C)
 };
 
 // ---- collect
@@ -82,7 +83,8 @@ void require_statistics_of(const Model& model, const std::vector<std::int64_t>& 
 StatisticsSummary merge_into(const std::vector<std::filesystem::path>& folders,
                              const std::filesystem::path& out, Progress& progress);
 
-// import_mom2 and save_statistics, and what was written.
+// import_mom2, or import_imatrix for a file that looks like an importance matrix, and save_statistics; and
+// what was written. Throws Error(kConfig) for an importance matrix among other files.
 StatisticsSummary import_into(const std::vector<std::filesystem::path>& files, const Model& model,
                               const std::vector<std::int64_t>& prefix, const std::filesystem::path& out);
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "emend/model.h"
@@ -27,6 +28,16 @@ struct RoundingReport {
   double stray = 0;
   std::int64_t blocks_changed = 0, blocks = 0;
   bool with_statistics = false;  // false: C was the identity
+  bool diagonal = false;         // of C only the diagonal was known
+};
+
+// What weights the rounding to a quantised type that is kept, for the weights that it names.
+struct RoundingWeights {
+  RoundingWeights() = default;
+  RoundingWeights(LayerMoments of_layers) : moments(std::move(of_layers)) {}
+
+  LayerMoments moments;           // C of the keys of down projections, by layer
+  std::filesystem::path imatrix;  // an importance matrix (GGUF) for all other weights; empty: none
 };
 
 // A tensor as it will be stored. W is what the base stores, W' what will be stored, Delta = sum B A over the
@@ -65,15 +76,17 @@ struct WritePlan {
 
 // Adds the changes of all patches to the stored weights, in their order, in float32 (float64 where that is
 // stored), rounds once to `type`, and measures what arrived. A quantised type that is kept is rounded to as
-// RoundingReport says, under the C of `moments` (by layer, [F, F] float64) where it has one. `type`: "" for
+// RoundingReport says, under the C that `rounding` has for it. `type`: "" for
 // the default (what is stored, in safetensors and for F32; F16 in GGUF), "own" for what is stored, or F32,
 // F16, BF16, and in GGUF the quantised types that emend writes (Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS).
 // `base` must have been loaded from these files. Throws Error(kConfig): the format does not have this type,
 // or a row is not a whole number of its blocks; Error(kModel): `base` was made in memory, a patch does not
-// fit, or the type cannot hold a value (F16 beyond 65504, blocks whose scale would be; tensor and block are
-// named). "own" also keeps MXFP4, TQ1_0 and TQ2_0, which nothing else is written as.
+// fit, the type cannot hold a value (F16 beyond 65504, blocks whose scale would be; tensor and block are
+// named), or the importance matrix has no entry of its size for a weight that it is needed for; and what
+// reading that file throws (Error(kFormat)). "own" also keeps MXFP4, TQ1_0 and TQ2_0, which nothing else is
+// written as.
 WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type,
-                     const LayerMoments& moments = {});
+                     const RoundingWeights& rounding = {});
 
 // A stored type that carries less than this share of an update, or adds rounding larger than the update, does
 // not hold the edit.

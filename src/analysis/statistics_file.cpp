@@ -10,6 +10,7 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
+#include "linalg/spd_factor.h"
 
 namespace emend {
 
@@ -76,6 +77,10 @@ std::string layer_tensor(int layer) {
   return fmt::format("model.layers.{}.C", layer);
 }
 
+std::string diagonal_tensor(int layer) {
+  return layer_tensor(layer) + "_diagonal";
+}
+
 std::map<int, fs::path> layer_files(const fs::path& folder) {
   std::map<int, fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -89,20 +94,42 @@ std::map<int, fs::path> layer_files(const fs::path& folder) {
   return files;
 }
 
-LayerStatistics read_layer_statistics(const TensorFile& file, int layer, std::optional<std::int64_t> d_ff) {
-  const std::string name = layer_tensor(layer);
+namespace {
+
+// F32 or F64 of so many dimensions, all of the same size.
+at::Tensor read_moment(const TensorFile& file, const std::string& name, std::size_t dimensions,
+                       std::optional<std::int64_t> d_ff) {
   const TensorInfo* const tensor = file.find(name);
   const bool readable = tensor && (tensor->type->name == "F32" || tensor->type->name == "F64");
-  const bool square = readable && tensor->shape.size() == 2 && tensor->shape[0] == tensor->shape[1];
+  const bool square =
+      readable && tensor->shape.size() == dimensions && tensor->shape.front() == tensor->shape.back();
   if (!square || (d_ff && tensor->shape[0] != *d_ff)) {
     const std::string size = d_ff ? std::to_string(*d_ff) : "N";
-    throw Error(ErrorKind::kFormat, fmt::format("{}: expected the tensor {} of {} x {} F32 or F64",
-                                                file.path().string(), name, size, size));
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: expected the tensor {} of {} F32 or F64", file.path().string(), name,
+                            dimensions == 1 ? size : fmt::format("{} x {}", size, size)));
   }
   const at::Tensor C = stored_tensor(file, name, std::string(tensor->type->name));
   if (!at::isfinite(C).all().item<bool>())
     throw Error(ErrorKind::kFormat,
                 fmt::format("{}: tensor {} holds NaN or infinite values", file.path().string(), name));
+  return C;
+}
+
+at::Tensor read_diagonal(const TensorFile& file, int layer, std::optional<std::int64_t> d_ff) {
+  const at::Tensor diagonal = read_moment(file, diagonal_tensor(layer), 1, d_ff);
+  if ((diagonal < 0).any().item<bool>())
+    throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {} holds negative values, which means of squares "
+                                                "cannot be",
+                                                file.path().string(), diagonal_tensor(layer)));
+  return diagonal;
+}
+
+}  // namespace
+
+LayerStatistics read_layer_statistics(const TensorFile& file, int layer, std::optional<std::int64_t> d_ff) {
+  const at::Tensor C = file.find(diagonal_tensor(layer)) ? read_diagonal(file, layer, d_ff)
+                                                         : read_moment(file, layer_tensor(layer), 2, d_ff);
   const std::int64_t tokens = metadata_number(file, "tokens");
   return {C.to(at::kDouble),
           tokens,
@@ -115,13 +142,14 @@ fs::path write_layer_file(const fs::path& folder, int layer, const LayerStatisti
                           const std::string& key_fingerprint, const TextOrigin& origin) {
   const StatisticsQuality& quality = statistics.quality;
   FileWriter writer;
-  writer.add(layer_tensor(layer), statistics.C.to(at::kFloat));
+  writer.add(statistics.is_diagonal() ? diagonal_tensor(layer) : layer_tensor(layer),
+             statistics.C.to(at::kFloat));
   if (statistics.probes.defined()) writer.add("probes", statistics.probes);
   writer.set("format", kFormat);
   add_origin(writer, origin);
   writer.set("key_fingerprint", key_fingerprint);
   writer.set("tokens", std::to_string(statistics.tokens));
-  writer.set("trace", std::to_string(statistics.C.trace().item<double>()));
+  writer.set("trace", std::to_string(trace_of(statistics.C)));
   set_optional(writer, "error_estimate", quality.error_estimate);
   set_optional(writer, "condition", quality.condition);
   set_optional(writer, "effective_rank", quality.effective_rank);
@@ -168,6 +196,18 @@ void set_text(Statistics& statistics, VisitedText text) {
   statistics.documents = std::move(text.documents);
   statistics.held_text = std::move(text.held_text);
   statistics.held_documents = std::move(text.held_documents);
+}
+
+std::optional<std::string> warning_of(const Statistics& statistics) {
+  std::vector<std::string> layers;
+  for (const auto& [layer, value] : statistics.layers)
+    if (value.is_diagonal()) layers.push_back(std::to_string(layer));
+  if (layers.empty()) return std::nullopt;
+  return fmt::format(
+      "only the diagonal of C is known at layer{} {} ({}): how channels go together is not, so other facts "
+      "move "
+      "more than with statistics that emend stats collects (figures: docs/statistics.md)",
+      layers.size() == 1 ? "" : "s", join(layers), statistics.source);
 }
 
 void save_statistics(const Statistics& statistics, const Model& model,

@@ -14,13 +14,14 @@ namespace emend {
 // "layer_<l>.safetensors" of the folder, and the name of the tensor in it.
 std::filesystem::path layer_file(const std::filesystem::path& folder, int layer);
 std::string layer_tensor(int layer);
+std::string diagonal_tensor(int layer);
 
 // The files of all layers that the folder holds, by layer. Throws Error(kFormat) if there is none.
 std::map<int, std::filesystem::path> layer_files(const std::filesystem::path& folder);
 
-// C as float64, the number of keys, probes and quality, from F32 or F64 [d_ff, d_ff]; without `d_ff` a square
-// of any size. Throws Error(kFormat) for another type or shape, for numbers that are not finite, and if the
-// number of keys is not a number.
+// C as float64, the number of keys, probes and quality, from F32 or F64 [d_ff, d_ff], or [d_ff] where the
+// file holds a diagonal; without `d_ff` of any size. Throws Error(kFormat) for another type or shape, for
+// numbers that are not finite, a diagonal with negative ones, and if the number of keys is not a number.
 LayerStatistics read_layer_statistics(const TensorFile& file, int layer,
                                       std::optional<std::int64_t> d_ff = std::nullopt);
 

@@ -191,6 +191,11 @@ std::vector<LayerStatistics> read_layer(const std::vector<LayerFolder>& folders,
     const std::optional<std::int64_t> size =
         parts.empty() ? std::nullopt : std::optional(parts.front().C.size(0));
     parts.push_back(read_layer_statistics(*open_safetensors(folder.files.at(layer)), layer, size));
+    if (parts.back().is_diagonal() != parts.front().is_diagonal())
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("{} and {} cannot be merged: of one only the diagonal of C is "
+                              "known",
+                              folders.front().path.string(), folder.path.string()));
   }
   return parts;
 }

@@ -39,7 +39,7 @@ std::optional<double> estimate_error(const KeySums& sums, std::size_t layer, con
 StatisticsQuality quality_of(const at::Tensor& C) {
   StatisticsQuality quality;
   quality.condition = condition_estimate(C);
-  const double trace = C.trace().item<double>(), squares = C.square().sum().item<double>();
+  const double trace = trace_of(C), squares = C.square().sum().item<double>();
   if (squares > 0) quality.effective_rank = trace * trace / squares;
   return quality;
 }
@@ -51,8 +51,11 @@ struct EigenPair {
   at::Tensor vector;  // [F], of length 1
 };
 
-// The largest eigenvalue of C without the pairs that were found before, by power iteration.
+// The largest eigenvalue of C without the pairs that were found before, by power iteration. Of a diagonal the
+// next channel, without its vector.
 EigenPair largest_pair(const at::Tensor& C, const std::vector<EigenPair>& found) {
+  const auto number = static_cast<std::int64_t>(found.size());
+  if (is_diagonal(C)) return {std::get<0>(C.topk(number + 1))[number].item<double>(), {}};
   constexpr int kMostSteps = 100;
   constexpr double kTolerance = 1e-9;  // of the eigenvalue, relative
   const auto without_found = [&](at::Tensor vector) {
@@ -82,11 +85,12 @@ EigenPair largest_pair(const at::Tensor& C, const std::vector<EigenPair>& found)
 std::optional<LeadingKeys> find_leading_keys(const at::Tensor& C, std::optional<double> condition) {
   constexpr double kRuling = 0.5;
   constexpr std::size_t kMostDirections = 8;
-  const double trace = C.trace().item<double>();
+  const double trace = trace_of(C);
   double left = trace, squares = C.square().sum().item<double>();
   std::vector<EigenPair> found;
   // No eigenvalue is above the root of the sum of their squares.
-  while (found.size() < kMostDirections && std::sqrt(std::max(squares, 0.0)) >= kRuling * left && left > 0) {
+  const std::size_t most = std::min(kMostDirections, static_cast<std::size_t>(C.size(0)) - 1);
+  while (found.size() < most && std::sqrt(std::max(squares, 0.0)) >= kRuling * left && left > 0) {
     EigenPair pair = largest_pair(C, found);
     if (!(pair.value >= kRuling * left) || !(left - pair.value > 1e-12 * trace)) break;
     left -= pair.value;

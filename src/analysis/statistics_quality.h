@@ -33,11 +33,12 @@ std::optional<double> estimate_error(const IndependentMoments& moments, const at
 // The same for the halves of one layer.
 std::optional<double> estimate_error(const KeySums& sums, std::size_t layer, const at::Tensor& probes);
 
-// Condition and effective rank of C, without an error estimate.
+// Condition and effective rank of C [F, F], or of diag(C) [F], without an error estimate.
 StatisticsQuality quality_of(const at::Tensor& C);
 
 // A direction is taken away as long as it carries half of what is left of the trace, at most eight of them.
-// Returns std::nullopt if there is none. `condition` is that of the whole C.
+// Returns std::nullopt if there is none. `condition` is that of the whole C. Of a C of which only the
+// diagonal is known the directions are channels.
 std::optional<LeadingKeys> find_leading_keys(const at::Tensor& C, std::optional<double> condition);
 
 // C of layer number `index` of the sums, with all that is known about it. `probes` may be undefined.

@@ -30,6 +30,7 @@ int stats_command(const std::vector<std::string>& arguments);
 int stats_show_command(const std::vector<std::string>& arguments);
 int stats_merge_command(const std::vector<std::string>& arguments);
 int stats_import_command(const std::vector<std::string>& arguments);
+int stats_export_command(const std::vector<std::string>& arguments);
 int patch_command(const std::vector<std::string>& arguments);
 int patch_verify_command(const std::vector<std::string>& arguments);
 int patch_apply_command(const std::vector<std::string>& arguments);

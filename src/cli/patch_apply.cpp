@@ -19,7 +19,7 @@ namespace po = boost::program_options;
 struct ApplyArguments {
   CommonOptions common;
   std::vector<std::string> patches;
-  std::string out, type, undo, junit;
+  std::string out, type, undo, junit, imatrix;
   bool in_place = false, force = false;
 };
 
@@ -30,7 +30,9 @@ Parsed parse_apply(const std::vector<std::string>& arguments, ApplyArguments& op
   syntax.unused = {"bos", "seed"};
   syntax.own.add_options()("statistics", po::value(&options.common.statistics)->value_name("DIR"),
                            "second moments of the keys, which weight the rounding to a quantised type that "
-                           "is kept (default: none)");
+                           "is kept (default: none)")(
+      "imatrix", po::value(&options.imatrix)->value_name("FILE"),
+      "an importance matrix of llama.cpp (GGUF), which weights it for tensors without --statistics");
   syntax.help =
       "Writes patches into a checkpoint: a new one, or the base itself. Only the tensors that they change "
       "get "
@@ -71,6 +73,7 @@ ApplyOptions run_options(const ApplyArguments& arguments) {
   options.undo = arguments.undo;
   options.type = arguments.type;
   options.statistics = arguments.common.statistics;
+  options.imatrix = arguments.imatrix;
   options.force = arguments.force;
   options.token_budget = arguments.common.token_budget;
   return options;
@@ -80,6 +83,7 @@ ApplyOptions run_options(const ApplyArguments& arguments) {
 OtherFiles other_files(const ApplyArguments& options) {
   OtherFiles others{{options.patches.begin(), options.patches.end()}, options.common.model, {}};
   others.files.emplace_back(options.out);
+  others.files.emplace_back(options.imatrix);
   others.files.emplace_back(options.in_place && options.undo.empty() ? next_undo_file(options.common.model)
                                                                      : fs::path(options.undo));
   return others;
@@ -102,7 +106,11 @@ int patch_apply_command(const std::vector<std::string>& arguments) {
   const OtherFiles others = other_files(options);
   console.keep_json_apart(others);
   const std::vector<fs::path> files(options.patches.begin(), options.patches.end());
-  if (!options.out.empty()) require_not_among(options.out, files);
+  if (!options.out.empty()) {
+    std::vector<fs::path> read = files;
+    if (!options.imatrix.empty()) read.emplace_back(options.imatrix);
+    require_not_among(options.out, read);
+  }
   console.check_result_file("--junit", options.junit, others);
   const ApplyOutcome outcome = apply_patches(options.common.model, model_options(options.common),
                                              load_patches(files), run_options(options), console.progress());

@@ -39,11 +39,12 @@ void require_positive(const char* name, std::int64_t value) {
 Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& options) {
   Syntax syntax;
   syntax.command = "stats";
-  syntax.synopsis = "--model M --out DIR [OPTIONS], or: emend stats merge|show|import ...";
+  syntax.synopsis = "--model M --out DIR [OPTIONS], or: emend stats merge|show|import|export ...";
   syntax.help =
       "Collects C = E[k k^T], the second moments of the feed-forward keys, of all layers in one pass over "
       "text.\n"
-      "Started by mpirun, all processes share the work. See also emend stats merge, show and import --help.";
+      "Started by mpirun, all processes share the work. See also emend stats merge, show, import and export "
+      "--help.";
   syntax.own.add_options()("out", po::value(&options.out)->value_name("DIR"), "folder to write to")(
       "corpus", po::value(&options.corpus)->multitoken()->composing()->value_name("PATH"),
       "files and folders of plain text or .jsonl, also .gz and .zst; or self: the model writes the text "
@@ -184,6 +185,7 @@ int stats_command(const std::vector<std::string>& arguments) {
   if (first == "show") return stats_show_command({arguments.begin() + 1, arguments.end()});
   if (first == "merge") return stats_merge_command({arguments.begin() + 1, arguments.end()});
   if (first == "import") return stats_import_command({arguments.begin() + 1, arguments.end()});
+  if (first == "export") return stats_export_command({arguments.begin() + 1, arguments.end()});
   return collect(arguments);
 }
 

@@ -1,4 +1,4 @@
-// emend stats import FILE.npz --model M --trust-model-name --out DIR
+// emend stats import FILE.npz|FILE.gguf --model M --trust-model-name --out DIR
 #include <fmt/format.h>
 
 #include <iostream>
@@ -8,6 +8,7 @@
 #include "cli/output_check.h"
 #include "emend/error.h"
 #include "emend/statistics_job.h"
+#include "io/imatrix.h"
 #include "pipeline/failure.h"
 #include "reports/statistics_report.h"
 
@@ -16,6 +17,39 @@ namespace emend {
 namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
+namespace {
+
+bool is_imatrix(const std::string& file) {
+  std::error_code failed;
+  return fs::is_regular_file(file, failed) && may_be_imatrix(file);
+}
+
+void require_trust(bool trusted, const std::string& file, const std::string& model) {
+  if (trusted) return;
+  const fs::path folder = fs::absolute(file).lexically_normal().parent_path().parent_path();
+  const std::string says = is_imatrix(file)
+                               ? "does not say of which model it is"
+                               : fmt::format("says of which model it is by the name of its folder only ({})",
+                                             folder.filename().string());
+  throw Error(ErrorKind::kUsage,
+              fmt::format("stats import: {} {}; give --trust-model-name when it is {}", file, says, model));
+}
+
+// What is different from statistics that emend collected.
+std::string remark_on(const StatisticsSummary& summary, bool imatrix) {
+  if (!imatrix)
+    return "Imported sums hold position-0 keys, and no text is held back: drift needs drift_text in the edit "
+           "file.";
+  const bool left_out = summary.settings.find("left out") != std::string::npos;
+  return std::string(left_out
+                         ? ""
+                         : "The sums hold the first position of every chunk, which rules some layers and "
+                           "cannot be taken out again. ") +
+         "No text is held back: drift needs drift_text in the edit file.";
+}
+
+}  // namespace
+
 int stats_import_command(const std::vector<std::string>& arguments) {
   Syntax syntax;
   CommonOptions common;
@@ -23,11 +57,13 @@ int stats_import_command(const std::vector<std::string>& arguments) {
   std::string out;
   bool trusted = false;
   syntax.command = "stats import";
-  syntax.synopsis = "FILE.npz [FILE.npz ...] --model M --trust-model-name --out DIR";
+  syntax.synopsis = "(FILE.npz [FILE.npz ...] | IMATRIX.gguf) --model M --trust-model-name --out DIR";
   syntax.help =
       "Takes second moments that kmeng01/rome or memit cached (..._mom2_....npz, one file a layer) as those "
-      "of --model.\n"
-      "The files name their model by a folder only; nothing in them can be checked against its weights.";
+      "of --model,\n"
+      "or of an importance matrix of llama.cpp (GGUF) the diagonals of C of all layers. Archives name their "
+      "model by a folder\n"
+      "only, an importance matrix not at all; nothing in them can be checked against its weights.";
   syntax.positional = "file";
   syntax.positionals = -1;
   syntax.unused = {"seed", "token-budget"};
@@ -35,18 +71,10 @@ int stats_import_command(const std::vector<std::string>& arguments) {
                                                       "folder to write to")(
       "trust-model-name", po::bool_switch(&trusted), "these files are of --model: I know it");
   if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return kExitDone;
-  require_given(!files.empty(), "stats import", "at least one .npz file");
+  require_given(!files.empty(), "stats import", "at least one .npz file, or an importance matrix");
   require_given(!common.model.empty(), "stats import", "--model PATH");
   require_given(!out.empty(), "stats import", "--out DIR");
-  if (!trusted)
-    throw Error(
-        ErrorKind::kUsage,
-        fmt::format(
-            "stats import: {} says of which model it is by the name of its folder only ({}); give "
-            "--trust-model-name when it is {}",
-            files.front(),
-            fs::absolute(files.front()).lexically_normal().parent_path().parent_path().filename().string(),
-            common.model));
+  require_trust(trusted, files.front(), common.model);
   Console console(common);
   const std::vector<fs::path> read(files.begin(), files.end());
   console.keep_json_apart({read, common.model, {out}});
@@ -54,9 +82,7 @@ int stats_import_command(const std::vector<std::string>& arguments) {
   const Model model = load_model(common.model, common, console);
   const auto prefix = resolve_bos(model.tokenizer(), common.bos.value_or("auto"));
   const StatisticsSummary summary = import_into(read, model, prefix, out);
-  console.note(
-      "Imported sums hold position-0 keys, and no text is held back: drift needs drift_text in the edit "
-      "file.");
+  console.note(remark_on(summary, is_imatrix(files.front())));
   std::cout << written_statistics_text(summary, out, console.columns());
   console.write_json(written_statistics_json(summary, out, &model));
   return kExitDone;

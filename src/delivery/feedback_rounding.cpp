@@ -131,11 +131,12 @@ FeedbackRounding::FeedbackRounding(const FeedbackProblem& problem, const Feedbac
     : problem_(problem), options_(options), next_(*problem.format) {
   const auto F = static_cast<std::size_t>(problem.columns);
   diagonal_.assign(F, 1);
-  double trace = static_cast<double>(F);
-  if (problem.C != nullptr) {
-    trace = 0;
-    for (std::size_t j = 0; j < F; ++j) trace += diagonal_[j] = problem.C[j * F + j];
-  }
+  if (problem.C != nullptr)
+    for (std::size_t j = 0; j < F; ++j) diagonal_[j] = problem.C[j * F + j];
+  else if (problem.diagonal != nullptr)
+    diagonal_.assign(problem.diagonal, problem.diagonal + F);
+  double trace = 0;
+  for (const double entry : diagonal_) trace += entry;
   ridge_ = options.relative_ridge * trace / static_cast<double>(F);
   for (double& entry : diagonal_) entry += ridge_;
   key_squares_.assign(F, 0);
@@ -206,7 +207,7 @@ void FeedbackRounding::move(Row& row, std::size_t column, double change) const {
   std::uint8_t& code = row.blocks[column / elements].codes[column % elements];
   code = change == row.up[column] ? next_.above[code] : next_.below[code];
   row.error[column] += change;
-  row.gradient[column] += (problem_.C == nullptr ? 1 + ridge_ : ridge_) * change;
+  row.gradient[column] += (problem_.C == nullptr ? diagonal_[column] : ridge_) * change;
   if (problem_.C != nullptr) add_scaled(row.gradient.data(), change, problem_.C + column * F, F);
   for (std::size_t a = 0; a < key_count_; ++a) {
     const double moved = change * keys_[a * F + column];

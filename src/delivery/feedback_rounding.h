@@ -30,9 +30,10 @@ struct FeedbackProblem {
   std::span<const std::byte> base;  // W: rows * columns / format->elements blocks
   std::int64_t rows = 0, columns = 0;
   const double* change = nullptr;  // Delta [rows, columns], finite
-  const double* C = nullptr;       // [columns, columns] symmetric; nullptr: the identity
+  const double* C = nullptr;       // [columns, columns] symmetric; nullptr: diagonal
   const double* keys = nullptr;    // [key_count, columns]
   std::int64_t key_count = 0;
+  const double* diagonal = nullptr;  // [columns], without C: C = diag(diagonal); nullptr: the identity
 };
 
 struct FeedbackOptions {
@@ -58,8 +59,9 @@ class FeedbackRounding {
   void first_errors(std::int64_t begin, std::int64_t end, double* errors) const;
 
   // Rounds rows begin .. end into their places in `to`, as long as `base`. `products` [end - begin, columns]
-  // is first_errors C; first_errors itself where C is the identity. Rows do not depend on each other, so any
-  // split over threads gives the same bytes. (key_count + 5) * columns operations for each code that moves.
+  // is first_errors C, with C as the problem has it (a diagonal, the identity). Rows do not depend on each
+  // other, so any split over threads gives the same bytes. (key_count + 5) * columns operations for each code
+  // that moves.
   void round_rows(std::int64_t begin, std::int64_t end, const double* products,
                   std::span<std::byte> to) const;
 

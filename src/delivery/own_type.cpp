@@ -7,6 +7,7 @@
 
 #include "delivery/feedback_rounding.h"
 #include "io/element_types.h"
+#include "linalg/spd_factor.h"
 
 namespace emend {
 namespace {
@@ -22,19 +23,27 @@ FeedbackProblem problem_of(const OwnTypeWeight& weight) {
   problem.rows = weight.delta.size(0);
   problem.columns = weight.delta.size(1);
   problem.change = weight.delta.const_data_ptr<double>();
-  if (weight.C.defined()) problem.C = weight.C.const_data_ptr<double>();
+  if (weight.C.defined())
+    (is_diagonal(weight.C) ? problem.diagonal : problem.C) = weight.C.const_data_ptr<double>();
   problem.keys = weight.keys.const_data_ptr<double>();
   problem.key_count = weight.keys.size(0);
   return problem;
 }
 
+// E C for a whole C, for its diagonal, and for the identity, which is not defined.
+at::Tensor times(const at::Tensor& E, const at::Tensor& C) {
+  if (!C.defined()) return E;
+  return is_diagonal(C) ? E * C : at::mm(E, C);
+}
+
 // sum over the rows e of E of e C e^T
 double weighted_square(const at::Tensor& E, const at::Tensor& C) {
-  return (C.defined() ? at::mm(E, C) * E : E * E).sum().item<double>();
+  return (times(E, C) * E).sum().item<double>();
 }
 
 double noise_of(const OwnTypeWeight& weight) {
-  const at::Tensor diagonal = weight.C.defined() ? weight.C.diagonal().contiguous() : at::Tensor();
+  at::Tensor diagonal = weight.C;
+  if (weight.C.defined() && !is_diagonal(weight.C)) diagonal = weight.C.diagonal().contiguous();
   return rounding_noise(*weight.type->format, weight.type->block_bytes, weight.base, weight.delta.size(1),
                         diagonal.defined() ? diagonal.const_data_ptr<double>() : nullptr);
 }
@@ -52,7 +61,7 @@ std::vector<std::byte> round_to_own_type(const OwnTypeWeight& weight) {
                        const std::int64_t end = std::min(rows, begin + kRowsTogether);
                        const at::Tensor errors = at::empty({end - begin, columns}, at::kDouble);
                        rounding.first_errors(begin, end, errors.mutable_data_ptr<double>());
-                       const at::Tensor products = weight.C.defined() ? at::mm(errors, weight.C) : errors;
+                       const at::Tensor products = times(errors, weight.C);
                        rounding.round_rows(begin, end, products.const_data_ptr<double>(), bytes);
                      }
                    });
@@ -79,6 +88,7 @@ RoundingReport report_rounding(const OwnTypeWeight& weight, const std::vector<st
   report.blocks_changed = changed_blocks(weight.base, bytes, weight.type->block_bytes);
   report.blocks = static_cast<std::int64_t>(bytes.size() / weight.type->block_bytes);
   report.with_statistics = weight.C.defined();
+  report.diagonal = weight.C.defined() && is_diagonal(weight.C);
   return report;
 }
 

@@ -19,7 +19,7 @@ struct OwnTypeWeight {
   std::span<const std::byte> base;    // as stored
   at::Tensor delta;                   // the wanted change
   at::Tensor keys;                    // where its value counts
-  at::Tensor C;                       // [in, in]; undefined: the identity
+  at::Tensor C;                       // [in, in], or its diagonal [in]; undefined: the identity
 };
 
 // The bytes of W + delta (feedback_rounding.h), on all threads; they do not depend on how many there are.

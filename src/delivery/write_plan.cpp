@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "base/nearest.h"
 #include "base/strings.h"
@@ -18,6 +19,7 @@
 #include "io/block_format.h"
 #include "io/element_types.h"
 #include "io/file_rewrite.h"
+#include "io/imatrix.h"
 
 namespace emend {
 namespace {
@@ -134,6 +136,7 @@ struct WriteInput {
   const std::vector<Patch>& patches;
   const std::string& type;
   const LayerMoments& moments;
+  const std::optional<Imatrix>& imatrix;
 };
 
 // The keys [n, F] float64 at which edited facts want an answer from this weight; n may be 0.
@@ -152,13 +155,21 @@ bool keeps_grid(const TensorInfo& info, const ElementType& chosen, const RoleEnt
   return &chosen == info.type && chosen.format != nullptr && !entry.stored_transposed;
 }
 
+// What the rounding of this weight is measured by: C, its diagonal, or undefined for the identity.
+at::Tensor moment_of(const WriteInput& input, const WeightRef& weight, const std::string& tensor,
+                     std::int64_t size) {
+  const auto found = input.moments.find(weight.block);
+  if (weight.role == Role::kMlpDown && found != input.moments.end())
+    return found->second.to(at::kCPU, at::kDouble).contiguous();
+  if (!input.imatrix) return {};
+  return at::tensor(imatrix_diagonal(*input.imatrix, tensor, size), at::kDouble);
+}
+
 OwnTypeWeight own_type_weight(const TensorFile& file, const TensorInfo& info, const WriteInput& input,
                               const WeightRef& weight, const at::Tensor& delta) {
   OwnTypeWeight own{info.type, file.bytes(info), delta.contiguous(), {}, {}};
   own.keys = keys_of(input.patches, weight, delta.size(1));
-  const auto found = input.moments.find(weight.block);
-  if (weight.role == Role::kMlpDown && found != input.moments.end())
-    own.C = found->second.to(at::kCPU, at::kDouble).contiguous();
+  own.C = moment_of(input, weight, info.name, delta.size(1));
   return own;
 }
 
@@ -230,7 +241,7 @@ std::string percent(double share) {
 }  // namespace
 
 WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type,
-                     const LayerMoments& moments) {
+                     const RoundingWeights& rounding) {
   const c10::NoGradGuard no_grad;
   std::map<WeightRef, WeightWrite> weights;
   for (std::size_t p = 0; p < patches.size(); ++p)
@@ -239,10 +250,16 @@ WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const
       weights[change.weight] = {};
     }
   const std::unique_ptr<TensorFile> file = open_checkpoint(base.path());
+  std::optional<Imatrix> imatrix;
+  if (!rounding.imatrix.empty()) {
+    imatrix = read_imatrix(rounding.imatrix);
+    require_imatrix_of(*imatrix, base.config().layers);
+  }
   WritePlan plan;
   plan.base = base.path();
   for (auto& [weight, write] : weights)
-    plan.tensors.push_back(plan_tensor(base, *file, {patches, type, moments}, weight, write));
+    plan.tensors.push_back(
+        plan_tensor(base, *file, {patches, type, rounding.moments, imatrix}, weight, write));
   for (std::size_t p = 0; p < patches.size(); ++p)
     for (const FactRecord& fact : patches[p].edit.facts)
       for (const FactPart& part : fact.parts)

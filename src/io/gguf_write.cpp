@@ -28,7 +28,7 @@ void append_text(std::vector<std::byte>& bytes, const std::string& text) {
 }
 
 void append_pair(std::vector<std::byte>& bytes, const GgufPair& pair) {
-  constexpr std::uint32_t kU32 = 4, kF32 = 6, kString = 8;
+  constexpr std::uint32_t kU32 = 4, kF32 = 6, kString = 8, kArray = 9;
   append_text(bytes, pair.first);
   if (const auto* const text = std::get_if<std::string>(&pair.second)) {
     append_number(bytes, kString);
@@ -36,6 +36,11 @@ void append_pair(std::vector<std::byte>& bytes, const GgufPair& pair) {
   } else if (const auto* const number = std::get_if<float>(&pair.second)) {
     append_number(bytes, kF32);
     append_number(bytes, std::bit_cast<std::uint32_t>(*number));
+  } else if (const auto* const texts = std::get_if<std::vector<std::string>>(&pair.second)) {
+    append_number(bytes, kArray);
+    append_number(bytes, kString);
+    append_number(bytes, static_cast<std::uint64_t>(texts->size()));
+    for (const std::string& item : *texts) append_text(bytes, item);
   } else {
     append_number(bytes, kU32);
     append_number(bytes, std::get<std::uint32_t>(pair.second));

@@ -11,8 +11,9 @@
 
 namespace emend {
 
-// Stored as string, f32 and u32.
-using GgufPair = std::pair<std::string, std::variant<std::string, float, std::uint32_t>>;
+// Stored as string, f32, u32 and array of strings.
+using GgufPair =
+    std::pair<std::string, std::variant<std::string, float, std::uint32_t, std::vector<std::string>>>;
 
 // Version 3, alignment 32; keys and tensors in the order given, names of ggml types, shapes outermost first.
 // Writes the whole file or nothing. Throws Error(kFormat) for what GGUF cannot hold: a name of 64 bytes or

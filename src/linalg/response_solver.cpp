@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <tuple>
 
 #include "emend/error.h"
 
@@ -34,7 +35,9 @@ at::Tensor solve_by_keys(const KeyMetric& metric, const at::Tensor& K, const at:
 at::Tensor solve_by_elements(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& Y,
                              double lambda) {
   const at::Tensor& C = metric.moment();
-  const at::Tensor sum = C.defined() ? at::addmm(C, K, K.t(), lambda, 1) : at::mm(K, K.t());
+  const bool diagonal = C.defined() && is_diagonal(C);
+  at::Tensor sum = C.defined() && !diagonal ? at::addmm(C, K, K.t(), lambda, 1) : at::mm(K, K.t());
+  if (diagonal) sum.diagonal().add_(C.to(sum.device()), lambda);
   const double ridge = lambda * (C.defined() ? metric.info()->ridge : 1);
   const CholeskyPanels factor(sum, ridge, K.device());
   if (factor.failed_minor() != 0)
@@ -48,6 +51,12 @@ at::Tensor solve_by_elements(const KeyMetric& metric, const at::Tensor& K, const
 template <typename Solve>
 at::Tensor for_columns(const at::Tensor& y, Solve solve) {
   return y.dim() == 1 ? solve(y.unsqueeze(1)).squeeze(1) : solve(y);
+}
+
+// Eigenvalues in ascending order and eigenvectors of diag(C): a permutation of the unit vectors.
+std::tuple<at::Tensor, at::Tensor> eigenpairs_of_diagonal(const at::Tensor& C) {
+  const auto [values, order] = C.sort();
+  return {values, at::eye(C.size(0), C.options()).index_select(1, order)};
 }
 
 // With n keys of F elements: which of the two operation counts in the header is smaller.
@@ -86,7 +95,7 @@ at::Tensor least_squares_response(const KeyMetric& metric, const at::Tensor& K, 
 NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string& what) {
   if (!at::isfinite(C).all().item<bool>())
     throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
-  const auto [values, vectors] = at::linalg_eigh(C);  // ascending
+  const auto [values, vectors] = is_diagonal(C) ? eigenpairs_of_diagonal(C) : at::linalg_eigh(C);
   const auto kept = (values < threshold).sum().item<std::int64_t>();
   if (kept == 0)
     throw Error(

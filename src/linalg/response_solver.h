@@ -30,7 +30,7 @@ namespace emend {
 class KeyMetric {
  public:
   KeyMetric() = default;  // the identity
-  // `factor` is that of C [F, F].
+  // `factor` is that of C [F, F], or of the diagonal [F] of a C of which no more is known.
   KeyMetric(std::shared_ptr<const SpdFactor> factor, at::Tensor C)
       : factor_(std::move(factor)), C_(std::move(C)) {}
 
@@ -39,7 +39,7 @@ class KeyMetric {
   double condition() const { return factor_ ? factor_->info().condition : 1; }
   // How C was solved with: nullptr for the identity.
   const SpdInfo* info() const { return factor_ ? &factor_->info() : nullptr; }
-  // C without its ridge; undefined for the identity.
+  // C without its ridge, [F, F] or its diagonal [F]; undefined for the identity.
   const at::Tensor& moment() const { return C_; }
 
  private:
@@ -86,9 +86,9 @@ struct NullSpace {
   double kept_energy = 0;  // tr(P C P) / tr(C), P = U U^T: 0 for a true null space, 1 when all is kept
 };
 
-// Keeps the eigenvectors of C [F, F] float64 whose eigenvalue is smaller than `threshold` (absolute). About
-// 10 F^3 operations. Throws Error(kNumeric), naming `what`, if C is not finite or no eigenvalue is that
-// small.
+// Keeps the eigenvectors of C [F, F] float64 (of diag(C), given [F]) whose eigenvalue is smaller than
+// `threshold` (absolute). About 10 F^3 operations. Throws Error(kNumeric), naming `what`, if C is not finite
+// or no eigenvalue is that small.
 NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string& what);
 
 // a = U (L I + k k^T)^-1 k y with k = U^T K: least squares within the null space, so that a^T x = 0 for every

@@ -45,16 +45,40 @@ double smallest_eigenvalue(const CholeskyPanels& A, double ridge, const std::vec
 }
 
 double ridge_of(const at::Tensor& C, double relative_ridge) {
-  return relative_ridge * C.trace().item<double>() / static_cast<double>(C.size(0));
+  return relative_ridge * trace_of(C) / static_cast<double>(C.size(0));
 }
 
 }  // namespace
+
+double trace_of(const at::Tensor& C) {
+  return (is_diagonal(C) ? C.sum() : C.trace()).item<double>();
+}
 
 SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const at::Device& device,
                      const std::string& what) {
   if (!at::isfinite(C).all().item<bool>())
     throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
   info_.ridge = ridge_of(C, relative_ridge);
+  if (is_diagonal(C))
+    factor_diagonal(C.to(device), what);
+  else
+    factor_matrix(C, device, what);
+}
+
+void SpdFactor::factor_diagonal(const at::Tensor& C, const std::string& what) {
+  diagonal_ = C + info_.ridge;
+  const double low = C.min().item<double>(), high = C.max().item<double>();
+  if (!(low + info_.ridge > 0))
+    throw Error(
+        ErrorKind::kNumeric,
+        fmt::format("the diagonal of {} is not positive (its smallest element is {:.3g}): it was made "
+                    "from too few tokens; make the statistics again with more",
+                    what, low));
+  info_.condition = (high + info_.ridge) / (low + info_.ridge);
+  if (low > kResolvedShare * info_.ridge) info_.condition_of_moment = high / low;
+}
+
+void SpdFactor::factor_matrix(const at::Tensor& C, const at::Device& device, const std::string& what) {
   panels_.emplace(C, info_.ridge, device);
   if (panels_->failed_minor() != 0)
     throw Error(
@@ -77,7 +101,7 @@ SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const at::Devic
 }
 
 at::Tensor SpdFactor::solve(const at::Tensor& K) const {
-  return panels_->solve(K);
+  return diagonal_.defined() ? K / diagonal_.to(K.device()).unsqueeze(1) : panels_->solve(K);
 }
 
 SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const at::Device& device,
@@ -96,7 +120,8 @@ std::optional<at::Tensor> solve_with_ridge(const at::Tensor& C, double relative_
 }
 
 std::vector<double> spectrum(const at::Tensor& C) {
-  const at::Tensor values = at::linalg_eigvalsh(C).flip(0).cpu().contiguous();
+  const at::Tensor ascending = is_diagonal(C) ? std::get<0>(C.sort()) : at::linalg_eigvalsh(C);
+  const at::Tensor values = ascending.flip(0).cpu().contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 

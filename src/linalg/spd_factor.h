@@ -23,13 +23,20 @@ struct SpdInfo {
 
 inline constexpr double kResolvedShare = 1e-3;
 
+// A moment C is given as a matrix [n, n] or, where only its diagonal is known, as a vector [n]; it counts as
+// diag(C) then, and no matrix is made.
+inline bool is_diagonal(const at::Tensor& C) {
+  return C.dim() == 1;
+}
+double trace_of(const at::Tensor& C);
+
 // C + ridge I = L L^T in float64. Immutable after construction.
 class SpdFactor {
  public:
-  // C [n, n] symmetric float64 on any device; the factor lies on `device` (that of C). ridge = relative_ridge
-  // * trace(C) / n. Throws Error(kNumeric), naming `what`, if C is not finite, or not positive definite with
-  // the ridge. n^3 / 3 floating point operations and 80 products with one column for the conditions; 4 n^2
-  // bytes are kept of a large one (cholesky_panels.h).
+  // C [n, n] symmetric float64 on any device, or its diagonal [n]; the factor lies on `device` (that of C).
+  // ridge = relative_ridge * trace(C) / n. Throws Error(kNumeric), naming `what`, if C is not finite, or not
+  // positive definite with the ridge. n^3 / 3 floating point operations and 80 products with one column for
+  // the conditions; 4 n^2 bytes are kept of a large one (cholesky_panels.h). Of a diagonal: n of both.
   SpdFactor(const at::Tensor& C, double relative_ridge, const at::Device& device, const std::string& what);
   SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what)
       : SpdFactor(C, relative_ridge, C.device(), what) {}
@@ -40,8 +47,12 @@ class SpdFactor {
   const SpdInfo& info() const { return info_; }
 
  private:
+  void factor_diagonal(const at::Tensor& C, const std::string& what);
+  void factor_matrix(const at::Tensor& C, const at::Device& device, const std::string& what);
+
   std::optional<CholeskyPanels> panels_;
   SpdInfo info_;
+  at::Tensor diagonal_;  // C + ridge [n] where only that is known; undefined otherwise
 };
 
 // The factor on `device` if there is room for it, else on the CPU.
@@ -53,10 +64,10 @@ SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const
 std::optional<double> condition_estimate(const at::Tensor& C);
 
 // (C + ridge I)^-1 K with ridge = relative_ridge * trace(C) / n, without the estimate of the condition;
-// std::nullopt if that is not positive definite. Shapes as above.
+// std::nullopt if that is not positive definite. C [n, n]; shapes as above.
 std::optional<at::Tensor> solve_with_ridge(const at::Tensor& C, double relative_ridge, const at::Tensor& K);
 
-// Eigenvalues of C [n, n] symmetric float64, largest first. About 4 n^3 / 3 operations.
+// Eigenvalues of C [n, n] symmetric float64, or of diag(C) [n], largest first. About 4 n^3 / 3 operations.
 std::vector<double> spectrum(const at::Tensor& C);
 
 // The same solve by Eigen's LLT, for holding both to one answer in tests. float64, CPU.

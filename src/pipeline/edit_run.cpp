@@ -105,7 +105,7 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   outcome.statistics_tokens = statistics.layers.at(job.context.layers.front()).tokens;
   for (const int l : job.context.layers) {
     const LayerStatistics& layer = statistics.layers.at(l);
-    if (layer.tokens < layer.C.size(0))
+    if (!layer.is_diagonal() && layer.tokens < layer.C.size(0))
       progress.note(
           fmt::format("the statistics of layer {} hold {} tokens, fewer than the key's size {}: C is "
                       "singular, and only the ridge makes it solvable; collect more (emend stats --tokens)",
@@ -124,6 +124,9 @@ void make_edit(const EditJob& job, const std::vector<EditRequest>& requests, con
     const Stopwatch watch(all);
     outcome.patch.edit = job.editor->edit(*job.model, requests, context, stages);
   }
+  if (context.statistics != nullptr)
+    if (const std::optional<std::string> warning = warning_of(statistics))
+      outcome.patch.edit.warnings.push_back(*warning);
   const double search = stages.search_seconds();
   outcome.seconds.search = search > 0 ? std::min(search, all) : all;
   outcome.seconds.solve = all - outcome.seconds.search;
@@ -234,11 +237,14 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
     context.statistics = &statistics;
     outcome.has_statistics = !statistics.layers.empty();
   }
-  if (outcome.has_statistics)
+  if (outcome.has_statistics) {
     outcome.plan = editor->plan(model, file.edits, context);
-  else
+    if (const std::optional<std::string> warning = warning_of(statistics))
+      outcome.plan.warnings.push_back(*warning);
+  } else {
     for (const EditRequest& request : file.edits)
       outcome.plan.entries.push_back({request.id, context.layers, 0, 0, {}, 0, 0});
+  }
   return outcome;
 }
 

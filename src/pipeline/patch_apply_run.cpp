@@ -19,9 +19,11 @@ void check(const ApplyOptions& options) {
                 fmt::format("the token budget must be at least 1, found {}", options.token_budget));
 }
 
-// C of the layers whose down projections change; nothing if no folder is named.
+// C of the layers whose down projections change; nothing if no folder is named. With an importance matrix
+// layers may be missing.
 LayerMoments load_moments(const Model& base, const std::vector<NamedPatch>& patches,
-                          const std::filesystem::path& folder) {
+                          const ApplyOptions& options) {
+  const std::filesystem::path& folder = options.statistics;
   LayerMoments moments;
   if (folder.empty()) return moments;
   std::set<int> layers;
@@ -29,6 +31,7 @@ LayerMoments load_moments(const Model& base, const std::vector<NamedPatch>& patc
     if (change.weight.role == Role::kMlpDown) layers.insert(change.weight.block);
   for (const int layer : layers) {
     const Statistics statistics = load_statistics(base, {layer}, patches.front().patch.prefix, folder);
+    if (statistics.layers.empty() && !options.imatrix.empty()) continue;
     if (statistics.layers.empty())
       throw Error(ErrorKind::kIo, fmt::format("{}: no statistics of layer {}; collect them with emend stats, "
                                               "or leave the option statistics out to round without them",
@@ -36,6 +39,23 @@ LayerMoments load_moments(const Model& base, const std::vector<NamedPatch>& patc
     moments[layer] = statistics.layers.at(layer).C;
   }
   return moments;
+}
+
+RoundingWeights rounding_weights(const Model& base, const std::vector<NamedPatch>& patches,
+                                 const ApplyOptions& options) {
+  RoundingWeights weights(load_moments(base, patches, options));
+  weights.imatrix = options.imatrix;
+  return weights;
+}
+
+// An importance matrix that was given and weighted nothing.
+void warn_of_unused_imatrix(const ApplyOptions& options, PreparedWrite& prepared) {
+  if (options.imatrix.empty()) return;
+  const auto is_rounded = [](const PlannedTensor& tensor) { return tensor.rounding.has_value(); };
+  if (std::none_of(prepared.plan.tensors.begin(), prepared.plan.tensors.end(), is_rounded))
+    prepared.warnings.push_back(
+        fmt::format("{} was not used: no edited tensor keeps a quantised type (the type own keeps it)",
+                    options.imatrix.string()));
 }
 
 AppliedPatch check_patch(const Model& written, const NamedPatch& named, const std::vector<FactState>& before,
@@ -62,7 +82,8 @@ PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, 
   for (const NamedPatch& named : patches) require_base(named.patch, base, named.name);
   prepared.patches = std::move(patches);
   prepared.plan = plan_write(base, without_names(prepared.patches), options.type,
-                             load_moments(base, prepared.patches, options.statistics));
+                             rounding_weights(base, prepared.patches, options));
+  warn_of_unused_imatrix(options, prepared);
   if (!options.force) require_holds(prepared.plan);
   if (!options.check) return prepared;
   // What the base says, for comparison: the patch's own figures where it stores them.

@@ -12,7 +12,8 @@ ResultJson feedback_json(const RoundingReport& report) {
           {"stray", report.stray},
           {"blocks_changed", report.blocks_changed},
           {"blocks", report.blocks},
-          {"statistics", report.with_statistics}};
+          {"statistics", report.with_statistics},
+          {"diagonal", report.diagonal}};
 }
 
 ResultJson paraphrases_json(const FactRecord& fact) {

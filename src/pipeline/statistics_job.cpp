@@ -11,6 +11,7 @@
 #include "base/layer_number.h"
 #include "base/stage_clock.h"
 #include "emend/error.h"
+#include "io/imatrix.h"
 #include "linalg/spd_factor.h"
 #include "report/numbers.h"
 
@@ -39,8 +40,12 @@ LayerSummary summarize_layer_file(const fs::path& file, int layer) {
     statistics.quality = quality_of(statistics.C);
     statistics.quality.error_estimate = estimate;
   }
-  return {layer, statistics.tokens, statistics.C.trace().item<double>(), statistics.quality,
-          find_leading_keys(statistics.C, statistics.quality.condition)};
+  return {layer,
+          statistics.tokens,
+          trace_of(statistics.C),
+          statistics.quality,
+          find_leading_keys(statistics.C, statistics.quality.condition),
+          statistics.is_diagonal()};
 }
 
 // Of every layer file among `files`; others are passed over.
@@ -154,14 +159,32 @@ StatisticsSummary merge_into(const std::vector<fs::path>& folders, const fs::pat
   return summary;
 }
 
+namespace {
+
+Statistics import_files(const std::vector<fs::path>& files, const Model& model,
+                        const std::vector<std::int64_t>& prefix) {
+  const auto imatrix = std::find_if(files.begin(), files.end(), may_be_imatrix);
+  if (imatrix == files.end()) return import_mom2(files, model, prefix);
+  if (files.size() > 1)
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("{} is an importance matrix, which holds all layers, and {} files are given; give it "
+                    "alone (llama-imatrix --in-file A --in-file B -o SUM.gguf adds several)",
+                    imatrix->string(), files.size()));
+  return import_imatrix(files.front(), model, prefix);
+}
+
+}  // namespace
+
 StatisticsSummary import_into(const std::vector<fs::path>& files, const Model& model,
                               const std::vector<std::int64_t>& prefix, const fs::path& out) {
-  const Statistics statistics = import_mom2(files, model, prefix);
+  const Statistics statistics = import_files(files, model, prefix);
   save_statistics(statistics, model, prefix, out);
   StatisticsSummary summary;
   for (const auto& [layer, value] : statistics.layers)
     summary.layers.push_back(summarize_layer_file(layer_file(out, layer), layer));
   summary.source = statistics.source;
+  summary.settings = statistics.settings;
   summary.fingerprint = statistics.fingerprint;
   return summary;
 }

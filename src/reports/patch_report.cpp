@@ -89,6 +89,12 @@ std::string written_table(const WritePlan& plan, std::size_t columns) {
   return table.text(columns);
 }
 
+// What the stray change was weighted by.
+std::string metric_text(const RoundingReport& report) {
+  if (!report.with_statistics) return "identity";
+  return report.diagonal ? "diagonal" : "statistics";
+}
+
 // What rounding with error feedback did; "" if no quantised type was kept.
 std::string feedback_text(const WritePlan& plan, std::size_t columns) {
   Table table({{"tensor", Align::kLeft, 20},
@@ -104,7 +110,7 @@ std::string feedback_text(const WritePlan& plan, std::size_t columns) {
     table.add_row({tensor.name, percent_text(report.mean_share), percent_text(report.worst_share),
                    percent_text(report.stray),
                    std::to_string(report.blocks_changed) + " of " + std::to_string(report.blocks),
-                   report.with_statistics ? "statistics" : "identity"});
+                   metric_text(report)});
     any = true;
     identity = identity || !report.with_statistics;
   }
@@ -113,7 +119,7 @@ std::string feedback_text(const WritePlan& plan, std::size_t columns) {
          "Share: over the keys of the edits; stray: other change, relative to what rounding "
          "full-precision weights to this type costs.\n" +
          (identity ? "Stray change was weighted by the identity: --statistics DIR names second moments to "
-                     "weight it by.\n"
+                     "weight it by, --imatrix FILE an importance matrix.\n"
                    : "");
 }
 

@@ -82,13 +82,19 @@ std::string quality_text(const Layers& layers) {
   return text;
 }
 
+std::string diagonal_text(const Layers& layers) {
+  const bool any =
+      std::any_of(layers.begin(), layers.end(), [](const LayerSummary& layer) { return layer.diagonal; });
+  return any ? " Only the diagonal of C is known: the figures are of diag(C)." : "";
+}
+
 std::string summary(const StatisticsPage& content) {
   const Layers& layers = content.layers;
   std::string text = "No layer is there.";
   if (!layers.empty())
     text = fmt::format("{} layer{} of {} keys{}.", layers.size(), layers.size() == 1 ? "" : "s",
                        keys_text(layers), layers.size() == 1 ? "" : " each") +
-           quality_text(layers);
+           quality_text(layers) + diagonal_text(layers);
   return text + (content.remark.empty() ? "" : " " + content.remark);
 }
 

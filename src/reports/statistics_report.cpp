@@ -46,6 +46,20 @@ std::string leading_text(const std::vector<LayerSummary>& layers) {
   return text;
 }
 
+// What the figures are of, where only diagonals are known; "" otherwise.
+std::string diagonal_text(const std::vector<LayerSummary>& layers) {
+  const auto known =
+      std::count_if(layers.begin(), layers.end(), [](const LayerSummary& layer) { return layer.diagonal; });
+  if (known == 0) return "";
+  std::vector<std::string> numbers;
+  for (const LayerSummary& layer : layers)
+    if (layer.diagonal) numbers.push_back(std::to_string(layer.layer));
+  return fmt::format(
+      "Only the diagonal of C is known{}: condition and effective rank are of diag(C), and edits "
+      "are solved with it.\n",
+      static_cast<std::size_t>(known) == layers.size() ? "" : " of the layers " + join(numbers));
+}
+
 ResultJson leading_json(const std::optional<LeadingKeys>& leading) {
   if (!leading) return nullptr;
   return {{"directions", leading->directions},
@@ -66,7 +80,7 @@ std::string layers_table(const std::vector<LayerSummary>& layers, std::size_t co
     table.add_row({std::to_string(layer.layer), std::to_string(layer.tokens), number_text(layer.trace, 5),
                    or_text(layer.quality.condition, "singular"), or_text(layer.quality.effective_rank, "-"),
                    or_text(layer.quality.error_estimate, "not known")});
-  return table.text(columns) + "Layers count from 0.\n" + leading_text(layers);
+  return table.text(columns) + "Layers count from 0.\n" + diagonal_text(layers) + leading_text(layers);
 }
 
 ResultJson layers_json(const std::vector<LayerSummary>& layers) {
@@ -78,6 +92,7 @@ ResultJson layers_json(const std::vector<LayerSummary>& layers) {
                     {"condition", or_null(layer.quality.condition)},
                     {"effective_rank", or_null(layer.quality.effective_rank)},
                     {"error_estimate", or_null(layer.quality.error_estimate)},
+                    {"diagonal", layer.diagonal},
                     {"leading_keys", leading_json(layer.leading)}});
   return list;
 }
@@ -180,6 +195,18 @@ ResultJson written_statistics_json(const StatisticsSummary& summary, const std::
   json["layers"] = layers_json(summary.layers);
   json["outputs"] = ResultJson::array({folder.string()});
   return json;
+}
+
+std::string exported_statistics_text(const std::vector<int>& layers, const std::filesystem::path& file) {
+  return fmt::format(
+      "Importance matrix of {} down projection{}: {}\n"
+      "It has no entries for other weights: llama-quantize rounds those without it, and refuses the "
+      "types that need entries for all.\n",
+      layers.size(), layers.size() == 1 ? "" : "s", file.string());
+}
+
+ResultJson exported_statistics_json(const std::vector<int>& layers, const std::filesystem::path& file) {
+  return {{"emend", emend_version()}, {"layers", layers}, {"outputs", ResultJson::array({file.string()})}};
 }
 
 std::string statistics_text(const StatisticsSummary& summary, std::size_t columns) {

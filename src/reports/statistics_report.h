@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "emend/statistics_job.h"
@@ -25,6 +26,10 @@ std::string written_statistics_text(const StatisticsSummary& summary, const std:
                                     std::size_t columns);
 ResultJson written_statistics_json(const StatisticsSummary& summary, const std::filesystem::path& folder,
                                    const Model* model);
+
+// The importance matrix that was made of these layers' diagonals.
+std::string exported_statistics_text(const std::vector<int>& layers, const std::filesystem::path& file);
+ResultJson exported_statistics_json(const std::vector<int>& layers, const std::filesystem::path& file);
 
 // What a folder holds: layers, source and spectra.
 std::string statistics_text(const StatisticsSummary& summary, std::size_t columns);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -12,6 +13,7 @@
 #include "base/temp_folder.h"
 #include "c_handles.h"
 #include "support/npz_builder.h"
+#include "support/world_gguf.h"
 
 namespace emend::test {
 namespace {
@@ -118,6 +120,52 @@ TEST_F(Files, AdaptersHoldThePatchOfBothForms) {
   how.format = "gguf-lora";
   must(emend_export(model_, patches, 1, (folder_ / "a.gguf").c_str(), &how, nullptr));
   EXPECT_EQ(bytes_in(folder_ / "a.gguf").substr(0, 4), "GGUF");
+}
+
+// The model in Q4_0, its statistics, and their importance matrix as the program would write it.
+TEST_F(Files, ATypeThatIsKeptIsRoundedUnderStatisticsOrAnImportanceMatrix) {
+  const std::string file = folder_.write("m.gguf", world_gguf("Q4_0")).string();
+  const OwnedModel model = load_model(file, 1);
+  const OwnedPatch patch = make_patch(model, painter_edit());
+  emend_text* text = nullptr;
+  must(emend_patch_report(patch, &text));
+  const int32_t layer = Json::parse(taken(text)).at("edits").at(0).at("layer");
+  emend_statistics_options collecting = EMEND_STATISTICS_OPTIONS_INIT;
+  collecting.layers = &layer;
+  collecting.layer_count = 1;
+  collecting.tokens = 1600;
+  must(emend_statistics(model, (folder_ / "stats").c_str(), &collecting, nullptr));
+  const std::string imatrix = (folder_ / "i.gguf").string();
+  must(emend_statistics_export((folder_ / "stats").c_str(), imatrix.c_str(), &text));
+  EXPECT_EQ(Json::parse(taken(text)).at("layers"), Json::array({layer}));
+  must(emend_apply(model, patch, 0));
+  emend_write_options how = EMEND_WRITE_OPTIONS_INIT;
+  how.type = "own";
+  how.check = 0;
+  const auto feedback = [&](const char* statistics, const char* matrix) {
+    how.statistics = statistics;
+    how.imatrix = matrix;
+    must(emend_write(model, (folder_ / "o.gguf").c_str(), &how, &text));
+    return Json::parse(taken(text)).at("tensors").at(0).at("feedback");
+  };
+  const std::string stats = (folder_ / "stats").string(), none = (folder_ / "none").string();
+  EXPECT_EQ(feedback(nullptr, nullptr).at("statistics"), false);
+  EXPECT_EQ(feedback(stats.c_str(), nullptr).at("statistics"), true);
+  EXPECT_EQ(feedback(stats.c_str(), imatrix.c_str()).at("diagonal"), false);
+  EXPECT_EQ(feedback(nullptr, imatrix.c_str()).at("diagonal"), true);
+  EXPECT_EQ(feedback(none.c_str(), imatrix.c_str()).at("diagonal"), true);
+  how.statistics = none.c_str();
+  how.imatrix = nullptr;
+  EXPECT_EQ(emend_write(model, (folder_ / "p.gguf").c_str(), &how, nullptr), EMEND_BAD_INPUT);
+  EXPECT_THAT(emend_last_error(), HasSubstr("no statistics of layer"));
+  how.statistics = nullptr;
+  how.imatrix = file.c_str();
+  EXPECT_EQ(emend_write(model, (folder_ / "p.gguf").c_str(), &how, nullptr), EMEND_BAD_INPUT);
+  EXPECT_THAT(emend_last_error(), HasSubstr("no imatrix"));
+  EXPECT_FALSE(fs::exists(folder_ / "p.gguf"));
+  // A caller that was built with the options of an older version gives no more than it knows.
+  how.size = offsetof(emend_write_options, statistics);
+  must(emend_write(model, (folder_ / "o.gguf").c_str(), &how, nullptr));
 }
 
 TEST_F(Files, CachedMomentsBecomeStatisticsOfTheModel) {

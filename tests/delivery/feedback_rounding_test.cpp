@@ -262,6 +262,44 @@ TEST(NextCodes, AreThoseOfTheNextLevels) {
   EXPECT_EQ(tq2_0.below[3], 2);
 }
 
+// Rounds all rows under a C that has nothing but this diagonal.
+void round_under(const FeedbackProblem& problem, const Numbers& diagonal, std::vector<std::byte>& bytes) {
+  const FeedbackRounding rounding(problem);
+  Numbers products(kRows * kColumns);
+  rounding.first_errors(0, kRows, products.data());
+  for (std::size_t i = 0; i < products.size(); ++i) products[i] *= diagonal[i % kColumns];
+  rounding.round_rows(0, kRows, products.data(), bytes);
+}
+
+// With C given as its diagonal the bytes are those of the matrix that has nothing else.
+TEST(FeedbackRounding, ADiagonalIsTheDiagonalMatrix) {
+  for (const char* const name : {"Q4_0", "Q4_K", "IQ4_NL"}) {
+    const Case edit(name, 0.02);
+    Numbers diagonal(kColumns), matrix(kColumns * kColumns);
+    for (std::size_t j = 0; j < kColumns; ++j)
+      matrix[j * kColumns + j] = diagonal[j] = edit.text.C[j * kColumns + j] * (j % 7 == 0 ? 40 : 1);
+    FeedbackProblem problem = edit.problem();
+    problem.C = matrix.data();
+    std::vector<std::byte> wanted(edit.base.size()), bytes = wanted, plain = wanted;
+    round_under(problem, diagonal, wanted);
+    problem.C = nullptr;
+    problem.diagonal = diagonal.data();
+    round_under(problem, diagonal, bytes);
+    problem.diagonal = nullptr;
+    round_under(problem, Numbers(kColumns, 1), plain);
+    EXPECT_EQ(bytes, wanted) << name;
+    EXPECT_NE(bytes, plain) << name;  // the identity rounds to other codes
+    EXPECT_NEAR(edit.realised(bytes), 1, 0.02) << name;
+    const auto stray = [&](const std::vector<std::byte>& of) {
+      const Numbers E = minus(minus(decode(*edit.type, of), edit.W), edit.change);
+      double sum = 0;
+      for (std::size_t i = 0; i < E.size(); ++i) sum += E[i] * E[i] * diagonal[i % kColumns];
+      return sum;
+    };
+    EXPECT_LT(stray(bytes), stray(plain)) << name;
+  }
+}
+
 TEST(ChangedBlocks, CountsBlocks) {
   std::vector<std::byte> a(12), b(12);
   b[4] = b[5] = b[11] = std::byte{1};

@@ -11,6 +11,7 @@
 #include "emend/error.h"
 #include "io/block_format.h"
 #include "io/half.h"
+#include "io/imatrix.h"
 #include "tests/base/expect_error.h"
 #include "tests/delivery/tiny_edit.h"
 
@@ -263,7 +264,7 @@ TEST(PlanWrite, AQuantisedTypeThatIsKeptHoldsAFaintEdit) {
     EXPECT_LE(report.blocks_changed, report.blocks);
     EXPECT_FALSE(report.with_statistics);
     const at::Tensor C = at::eye(base.config().d_ff, at::kDouble) * 3;
-    const WritePlan weighted = plan_write(base, {patch}, "own", {{1, C}});
+    const WritePlan weighted = plan_write(base, {patch}, "own", LayerMoments{{1, C}});
     EXPECT_TRUE(weighted.tensors[0].rounding->with_statistics);
     EXPECT_NEAR(weighted.facts[0].share, 1, 0.02);
     EXPECT_FALSE(plan_write(base, {patch}, "F16").tensors[0].rounding);
@@ -272,6 +273,44 @@ TEST(PlanWrite, AQuantisedTypeThatIsKeptHoldsAFaintEdit) {
     revert(source);
     EXPECT_EQ(read_all(source), before);
   }
+}
+
+// An importance matrix weights what statistics do not cover, and is looked at only where it is needed.
+TEST(PlanWrite, AnImportanceMatrixWeightsTheRounding) {
+  const TempFolder folder;
+  const Model base = load_quietly(folder.write("m.gguf", tiny_gguf("llama", GgufType::kQ4_0).bytes()));
+  const auto width = static_cast<std::size_t>(base.config().d_ff);
+  const Patch patch = tiny_patch(base, 1, 2, 1);
+  std::vector<float> sums(width);
+  for (std::size_t i = 0; i < width; ++i) sums[i] = i % 5 == 0 ? 90.0F : 3.0F;
+  Imatrix imatrix;
+  imatrix.entries["blk.1.ffn_down.weight"] = {sums, {3}};
+  write_imatrix(folder / "i.gguf", imatrix);
+  RoundingWeights by_imatrix;
+  by_imatrix.imatrix = folder / "i.gguf";
+  const WritePlan plan = plan_write(base, {patch}, "own", by_imatrix);
+  ASSERT_TRUE(plan.tensors[0].rounding);
+  EXPECT_TRUE(plan.tensors[0].rounding->with_statistics);
+  EXPECT_TRUE(plan.tensors[0].rounding->diagonal);
+  EXPECT_NEAR(plan.facts[0].share, 1, 0.02);
+  const at::Tensor diagonal = at::tensor(sums, at::kDouble) / 3;
+  const WritePlan same = plan_write(base, {patch}, "own", LayerMoments{{1, at::diag(diagonal)}});
+  EXPECT_EQ(plan.tensors[0].bytes, same.tensors[0].bytes);
+  EXPECT_NEAR(plan.tensors[0].rounding->stray, same.tensors[0].rounding->stray, 1e-9);
+  EXPECT_FALSE(same.tensors[0].rounding->diagonal);
+  EXPECT_NE(plan.tensors[0].bytes, plan_write(base, {patch}, "own").tensors[0].bytes);
+  // Statistics come first where there are both.
+  RoundingWeights both(LayerMoments{{1, at::eye(base.config().d_ff, at::kDouble)}});
+  both.imatrix = by_imatrix.imatrix;
+  EXPECT_FALSE(plan_write(base, {patch}, "own", both).tensors[0].rounding->diagonal);
+  EXPECT_NO_THROW(plan_write(base, {tiny_patch(base, 0, 2, 1)}, "F16", by_imatrix));
+  EXPECT_THAT(
+      error_of(ErrorKind::kModel, [&] { plan_write(base, {tiny_patch(base, 0, 2, 1)}, "own", by_imatrix); }),
+      testing::AllOf(HasSubstr("i.gguf"), HasSubstr("no entry for \"blk.0.ffn_down.weight\"")));
+  imatrix.entries["blk.9.ffn_down.weight"] = {sums, {3}};
+  write_imatrix(folder / "i.gguf", imatrix);
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { plan_write(base, {patch}, "own", by_imatrix); }),
+              HasSubstr("of another model"));
 }
 
 TEST(PlanWrite, ATypeThatLosesTheEditIsNamedWithTheLoss) {

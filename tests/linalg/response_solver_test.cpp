@@ -258,6 +258,33 @@ TEST(NullSpaceByHand, NothingToWriteInIsRefused) {
               HasSubstr("NaN"));
 }
 
+// --- only the diagonal of C is known: every rule gives what it gives under the diagonal matrix
+
+TEST(DiagonalMoment, AllRulesAreThoseOfTheDiagonalMatrix) {
+  constexpr std::int64_t kSize = 12;
+  const at::Tensor diagonal = normals(kSize, 1, 1).squeeze(1).square() + 0.1;
+  const at::Tensor K = normals(kSize, 3, 2), Y = at::eye(3, at::kDouble), matrix = at::diag(diagonal);
+  const auto metric = [](const at::Tensor& C) {
+    return KeyMetric(std::make_shared<const SpdFactor>(C, 1e-3, "C"), C);
+  };
+  const KeyMetric known = metric(diagonal), whole = metric(matrix);
+  EXPECT_TRUE(near(key_response(known, K, Y), key_response(whole, K, Y), 1e-10));
+  for (const SolveSide side : {SolveSide::kKeys, SolveSide::kElements})
+    EXPECT_TRUE(near(least_squares_response(known, K, Y, 2, side),
+                     least_squares_response(whole, K, Y, 2, side), 1e-10));
+  const NullSpace space = null_space_of(diagonal, 0.5, "C"), wanted = null_space_of(matrix, 0.5, "C");
+  EXPECT_NEAR(space.kept_energy, wanted.kept_energy, 1e-12);
+  EXPECT_TRUE(near(null_space_response(space, K, Y, 1), null_space_response(wanted, K, Y, 1), 1e-10));
+}
+
+// C = diag(1, 4), k = (1, 2), y = 1: C^-1 k = (1, 0.5), k C^-1 k = 2.
+TEST(DiagonalMoment, ByHand) {
+  const at::Tensor C = at::tensor({1.0, 4.0}, at::kDouble), k = at::tensor({1.0, 2.0}, at::kDouble);
+  const KeyMetric metric(std::make_shared<const SpdFactor>(C, 0, "C"), C);
+  EXPECT_TRUE(near(key_response(metric, k.unsqueeze(1), at::ones({1}, at::kDouble)),
+                   at::tensor({0.5, 0.25}, at::kDouble), 1e-15));
+}
+
 TEST(RankOneNorm, IsTheFrobeniusNormOfTheProduct) {
   const at::Tensor r = normals(7, 1, 1).squeeze(1), a = normals(9, 1, 2).squeeze(1);
   EXPECT_NEAR(rank_one_norm(r, a), at::outer(r, a).norm().item<double>(), 1e-12);

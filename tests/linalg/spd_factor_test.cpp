@@ -153,5 +153,32 @@ TEST(SpdFactor, WithoutARidgeBothConditionsAreOne) {
   EXPECT_EQ(condition_estimate(C), info.condition);
 }
 
+// --- only the diagonal of C is known
+
+TEST(SpdFactorOfADiagonal, IsThatOfTheDiagonalMatrix) {
+  const at::Tensor diagonal = at::tensor({4.0, 1.0, 0.25, 9.0}, at::kDouble), K = normals(4, 3, 1);
+  for (const double relative_ridge : {0.0, 0.1}) {
+    const SpdFactor vector(diagonal, relative_ridge, "C"), matrix(at::diag(diagonal), relative_ridge, "C");
+    EXPECT_TRUE(near(vector.solve(K), matrix.solve(K), 1e-12));
+    EXPECT_NEAR(vector.info().ridge, relative_ridge * 14.25 / 4, 1e-12);
+    EXPECT_NEAR(vector.info().ridge, matrix.info().ridge, 1e-12);
+    EXPECT_NEAR(*vector.info().condition_of_moment, 36, 1e-9);
+  }
+  EXPECT_NEAR(SpdFactor(diagonal, 0, "C").info().condition, 36, 1e-9);
+  EXPECT_EQ(spectrum(diagonal), (std::vector<double>{9, 4, 1, 0.25}));
+  EXPECT_EQ(trace_of(diagonal), 14.25);
+  EXPECT_NEAR(*condition_estimate(diagonal), 36, 1e-9);
+}
+
+TEST(SpdFactorOfADiagonal, AChannelThatIsAlwaysZeroNeedsTheRidge) {
+  const at::Tensor diagonal = at::tensor({4.0, 0.0}, at::kDouble), K = at::ones({2, 1}, at::kDouble);
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { SpdFactor(diagonal, 0, "C of layer 3"); }),
+              ::testing::AllOf(::testing::HasSubstr("C of layer 3"), ::testing::HasSubstr("is 0")));
+  EXPECT_FALSE(condition_estimate(diagonal).has_value());
+  const SpdFactor factor(diagonal, 0.5, "C");
+  EXPECT_TRUE(near(factor.solve(K), at::tensor({0.2, 1.0}, at::kDouble).unsqueeze(1), 1e-12));
+  EXPECT_FALSE(factor.info().condition_of_moment.has_value());
+}
+
 }  // namespace
 }  // namespace emend

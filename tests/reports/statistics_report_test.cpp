@@ -47,6 +47,21 @@ TEST(StatisticsReport, FiguresWithoutLeadingKeysStandBeside) {
   EXPECT_EQ(statistics_json(summary)["layers"][0]["leading_keys"]["directions"], 1);
 }
 
+TEST(StatisticsReport, DiagonalsAreNamed) {
+  StatisticsSummary summary;
+  summary.layers = {outcome().layers[0], outcome().layers[0]};
+  summary.layers[1].layer = 4;
+  EXPECT_THAT(statistics_text(summary, 0), Not(HasSubstr("diagonal")));
+  EXPECT_EQ(statistics_json(summary)["layers"][1]["diagonal"], false);
+  summary.layers[1].diagonal = true;
+  EXPECT_THAT(statistics_text(summary, 0), HasSubstr("Only the diagonal of C is known of the layers 4: "));
+  summary.layers[0].diagonal = true;
+  EXPECT_THAT(statistics_text(summary, 0), HasSubstr("Only the diagonal of C is known: "));
+  EXPECT_EQ(statistics_json(summary)["layers"][1]["diagonal"], true);
+  EXPECT_THAT(exported_statistics_text({3}, "i.gguf"), HasSubstr("of 1 down projection: i.gguf"));
+  EXPECT_EQ(exported_statistics_json({3, 4}, "i.gguf")["layers"].size(), 2U);
+}
+
 TEST(StatisticsReport, SumsAreToBeMerged) {
   StatisticsOutcome sums = outcome();
   sums.layers.clear();

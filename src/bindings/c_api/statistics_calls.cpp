@@ -1,4 +1,4 @@
-// emend_statistics, emend_statistics_merge, emend_statistics_import
+// emend_statistics, emend_statistics_merge, emend_statistics_import, emend_statistics_export
 #include <fmt/format.h>
 
 #include <numeric>
@@ -117,6 +117,15 @@ emend_status import_caches(emend_model* model, const char* const* files, std::si
   return EMEND_OK;
 }
 
+emend_status export_matrix(const char* folder, const char* out, emend_text** json) {
+  if (json != nullptr) *json = nullptr;
+  require_given(folder, "folder");
+  require_given(out, "out");
+  const std::vector<int> layers = export_imatrix(folder, out);
+  if (json != nullptr) give_text(json, dump_json(exported_statistics_json(layers, out)));
+  return EMEND_OK;
+}
+
 }  // namespace
 }  // namespace emend::c_api
 
@@ -135,4 +144,8 @@ emend_status emend_statistics_merge(const char* const* folders, size_t count, co
 emend_status emend_statistics_import(emend_model* model, const char* const* files, size_t count,
                                      const char* bos, const char* out, emend_text** json) {
   return guarded([&] { return import_caches(model, files, count, bos, out, json); });
+}
+
+emend_status emend_statistics_export(const char* folder, const char* out, emend_text** json) {
+  return guarded([&] { return export_matrix(folder, out, json); });
 }

@@ -31,6 +31,8 @@ emend_write_options options_of_write(const emend_write_options* given) {
 ApplyOptions apply_options(const emend_write_options& options) {
   ApplyOptions apply;
   apply.type = text_of(options.type, "");
+  apply.statistics = text_of(options.statistics, "");
+  apply.imatrix = text_of(options.imatrix, "");
   apply.force = (options.flags & EMEND_FORCE) != 0;
   apply.check = options.check != 0;
   apply.token_budget = options.token_budget;

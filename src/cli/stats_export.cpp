@@ -1,0 +1,44 @@
+// emend stats export DIR --out FILE.gguf
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "cli/output_check.h"
+#include "emend/statistics.h"
+#include "pipeline/failure.h"
+#include "reports/statistics_report.h"
+
+namespace emend {
+
+namespace po = boost::program_options;
+
+int stats_export_command(const std::vector<std::string>& arguments) {
+  Syntax syntax;
+  CommonOptions common;
+  std::string folder, out;
+  syntax.command = "stats export";
+  syntax.synopsis = "DIR --out FILE.gguf";
+  syntax.help =
+      "Writes the diagonals of C as an importance matrix of llama.cpp, for llama-quantize --imatrix and for "
+      "emend patch apply\n"
+      "--imatrix. It has entries for the down projections of the folder's layers only.";
+  syntax.positional = "folder";
+  syntax.positionals = 1;
+  syntax.unused = {"model", "device", "dtype", "bos", "seed", "token-budget", "threads"};
+  syntax.own.add_options()("folder", po::value(&folder))("out", po::value(&out)->value_name("FILE"),
+                                                         "file to write");
+  if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return kExitDone;
+  require_given(!folder.empty(), "stats export", "the folder");
+  require_given(!out.empty(), "stats export", "--out FILE");
+  Console console(common);
+  console.keep_json_apart({{out}, {}, {folder}});
+  console.check_result_file("--out", out, {{}, {}, {folder}});
+  const std::vector<int> layers = export_imatrix(folder, out);
+  std::cout << exported_statistics_text(layers, out);
+  console.write_json(exported_statistics_json(layers, out));
+  return kExitDone;
+}
+
+}  // namespace emend
