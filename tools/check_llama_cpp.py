@@ -47,17 +47,21 @@ def with_letters(source, target):
     for name, field in reader.fields.items():
         if name.startswith("GGUF.") or name == "general.architecture" or name.startswith("tokenizer."):
             continue
-        kind = field.types[0]
-        writer.add_key_value(name, field.contents(), kind, field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None)
-    tokens = ["<s>", "</s>"] + [letter.replace(" ", "\u2581") for letter in LETTERS[:61]] + ["<0x0A>"]  # llama.cpp looks for one
+        kind, value = field.types[0], field.contents()
+        if name.endswith(".rope.scaling.original_context_length"):  # beyond it texts are turned otherwise: none of these is
+            value = 256
+        writer.add_key_value(name, value, kind, field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None)
+    tokens = ["<s>", "</s>"] + [letter.replace(" ", "\u2581") for letter in LETTERS[:59]]
+    tokens += ["<unk>", "<|endoftext|>", "<0x0A>"]  # llama.cpp looks for them, for phi3 or always, and ends when they are not there
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(tokens)
     writer.add_token_scores([0.0] * 2 + [-float(i) for i in range(len(tokens) - 2)])
-    writer.add_token_types([gguf.TokenType.CONTROL] * 2 + [gguf.TokenType.NORMAL] * (len(tokens) - 3) + [gguf.TokenType.BYTE])
+    writer.add_token_types([gguf.TokenType.CONTROL] * 2 + [gguf.TokenType.NORMAL] * (len(tokens) - 5)
+                           + [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.BYTE])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(1)
-    writer.add_unk_token_id(0)
+    writer.add_unk_token_id(tokens.index("<unk>"))
     writer.add_add_bos_token(False)
     writer.add_add_eos_token(False)
     writer.add_add_space_prefix(False)
@@ -80,7 +84,8 @@ class LlamaCpp:
                                    "prompts": prompts, "new": new, "float32": float32}))
         done = subprocess.run(["node", str(HERE / "check_llama_cpp.mjs"), str(job), str(out)], capture_output=True, text=True)
         if done.returncode != 0:
-            raise RuntimeError(f"llama.cpp: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise RuntimeError("llama.cpp: " + next((line for line in said if "rror" in line), said[-1] if said else "ended"))
         return [(dict(map(tuple, answer["logprobs"])), answer["text"]) for answer in json.loads(out.read_text())["answers"]]
 
 
