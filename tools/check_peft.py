@@ -35,10 +35,13 @@ PATCHES = {
 HEAD = ["checkpoint", "modules", "ranks", "PEFT", "auto", "merged", "off", "moved"]
 
 
-def letters_tokenizer():
+def letters_tokenizer(size):
+    """Of `size` ids, 64 or more: letters, and characters that no text has."""
     vocabulary = {"<s>": 0, "</s>": 1}
     for letter in LETTERS[:62]:
         vocabulary[letter.replace(" ", "\u2581")] = len(vocabulary)
+    for id in range(len(vocabulary), size):
+        vocabulary[chr(0xE000 + id)] = id
     special = [{"id": i, "content": text, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
                for i, text in enumerate(["<s>", "</s>"])]
     return {
@@ -172,12 +175,17 @@ def lengthen(file):
         file.write_text(json.dumps(config))
 
 
+def vocabulary_size(model):
+    config = json.loads((model / "config.json").read_text())
+    return config.get("text_config", config).get("vocab_size", 64)
+
+
 def check_checkpoint(emend, source, bar):
     model = emend.work / source.name
     shutil.copytree(source, model, ignore=shutil.ignore_patterns("logits*", "configs", "*.gguf"))
     lengthen(model / "config.json")
     if not (model / "tokenizer.json").exists():
-        (model / "tokenizer.json").write_text(json.dumps(letters_tokenizer()))
+        (model / "tokenizer.json").write_text(json.dumps(letters_tokenizer(vocabulary_size(model))))
     passed = True
     first, second = emend.edit(model, "first"), emend.edit(model, "second")
     for patches in ([second], [first, second]):
