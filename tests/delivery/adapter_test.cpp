@@ -23,6 +23,7 @@ TEST(PeftAdapter, HoldsTheVeryFactors) {
   for (const auto& [name, module, conv1d] :
        {std::tuple{"gpt2", "transformer.h.1.mlp.c_proj", true},
         std::tuple{"gpt2_no_prefix", "transformer.h.1.mlp.c_proj", true},
+        std::tuple{"gptj", "transformer.h.1.mlp.fc_out", false},
         std::tuple{"llama_gqa_tied", "model.layers.1.mlp.down_proj", false}}) {
     const Model base = load_quietly(data_path(std::string("parity/") + name));
     const std::vector<Patch> patches = {tiny_patch(base, 1, 2, 1), tiny_patch(base, 1, 5, 1)};

@@ -1,5 +1,7 @@
 // A megabyte of mixed text gives the ids and spans of `tokenizers`: the recorded hashes are met for every
-// kind of tokenizer (tools/fixtures/tiny_tokenizers.py, which has the same rule for the text).
+// kind of tokenizer (tools/fixtures/tiny_tokenizers.py).
+#include "mixed_text.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
@@ -7,34 +9,11 @@
 
 #include "base/fingerprint.h"
 #include "base/json.h"
-#include "base/utf8.h"
 #include "emend/tokenizer.h"
 #include "fixtures.h"
 
 namespace emend {
 namespace {
-
-std::vector<std::string> mixed_text() {
-  std::vector<std::string> valid;
-  for (const auto& record : test::read_records("gpt2"))
-    if (!find_invalid_utf8(record.text)) valid.push_back(record.text);
-  const std::vector<std::string> joints = {"", " ", "\n", ". "};
-  std::uint64_t state = 20261128;
-  const auto append_one = [&](const std::vector<std::string>& choices, std::string& document) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    document += choices[(state >> 33) % choices.size()];
-  };
-  std::vector<std::string> documents;
-  for (std::size_t total = 0; total < 1 << 20; total += documents.back().size()) {
-    std::string document;
-    while (document.size() < 4096) {
-      append_one(valid, document);
-      append_one(joints, document);
-    }
-    documents.push_back(document);
-  }
-  return documents;
-}
 
 bool is_inside_character(const std::string& text, std::size_t at) {
   return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
@@ -69,7 +48,7 @@ Hashes hashes_of(const Tokenizer& tokenizer, const std::vector<std::string>& doc
 }
 
 TEST(MixedText, HasTheIdsAndSpansOfTokenizers) {
-  const std::vector<std::string> documents = mixed_text();
+  const std::vector<std::string> documents = test::mixed_text();
   for (const Json& recorded : Json::parse(test::read_fixture("mixed_text.json"))) {
     const std::string name = recorded.at("name");
     const Hashes hashes = hashes_of(*test::load_tokenizer(name), documents);

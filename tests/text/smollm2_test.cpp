@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "emend/tensor_file.h"
 #include "emend/tokenizer.h"
 #include "fixtures.h"
+#include "gguf_keys.h"
 
 namespace emend {
 namespace {
@@ -17,32 +17,11 @@ namespace {
 const std::filesystem::path kModel =
     std::filesystem::path(EMEND_SOURCE_DIR) / "models/smollm2-135m-instruct.gguf";
 
-template <typename T>
-T value(const TensorFile& file, const std::string& key) {
-  const auto found = file.gguf_metadata().find(key);
-  return found == file.gguf_metadata().end() ? T{} : std::get<T>(found->second);
-}
-
-TokenizerGguf tokenizer_keys(const TensorFile& file) {
-  TokenizerGguf source;
-  source.model = value<std::string>(file, "tokenizer.ggml.model");
-  source.pre = value<std::string>(file, "tokenizer.ggml.pre");
-  source.tokens = value<std::vector<std::string>>(file, "tokenizer.ggml.tokens");
-  source.token_type = value<std::vector<std::int64_t>>(file, "tokenizer.ggml.token_type");
-  source.merges = value<std::vector<std::string>>(file, "tokenizer.ggml.merges");
-  source.bos_id = value<std::int64_t>(file, "tokenizer.ggml.bos_token_id");
-  source.eos_id = value<std::int64_t>(file, "tokenizer.ggml.eos_token_id");
-  source.add_bos = value<bool>(file, "tokenizer.ggml.add_bos_token");
-  source.chat_template = value<std::string>(file, "tokenizer.chat_template");
-  source.where = file.path().string();
-  return source;
-}
-
 class SmolLm2 : public testing::Test {
  protected:
   void SetUp() override {
     if (!std::filesystem::exists(kModel)) GTEST_SKIP() << kModel << " is not there";
-    tokenizer_ = make_tokenizer(tokenizer_keys(*open_gguf(kModel)));
+    tokenizer_ = make_tokenizer(test::tokenizer_keys(*open_gguf(kModel)));
   }
   std::unique_ptr<Tokenizer> tokenizer_;
 };
