@@ -25,7 +25,7 @@ std::int64_t load_bytes(const ModelConfig& config, ComputeType type, std::int64_
 std::int64_t pass_bytes(const ModelConfig& config, std::int64_t tokens, std::int64_t width);
 
 // Besides the weights, an edit of one fact holds C and its factor, 16 F^2, and what the search keeps for its
-// gradients in the blocks above `layer`: 4 tokens (L - layer) (6 D + (H + 2 K) h + I + 2 F), `tokens`
+// gradients in the blocks above `layer`: 4 tokens (L - layer) (8 D + (H + 2 K) h + I + 2 F), `tokens`
 // being those of all its rows from the subject's last one to the target's end; and logits, 12 V a row.
 struct EditSize {
   int layer = 0;

@@ -73,7 +73,7 @@ std::int64_t pass_bytes(const ModelConfig& c, std::int64_t tokens, std::int64_t 
 std::int64_t edit_bytes(const ModelConfig& c, const EditSize& size) {
   const std::int64_t solve = 2 * c.d_ff * c.d_ff * kDoubleBytes;
   const std::int64_t kept =
-      6 * c.d_model + (c.heads + 2 * c.kv_heads) * c.head_dim + inner_rows(c) + 2 * c.d_ff;
+      8 * c.d_model + (c.heads + 2 * c.kv_heads) * c.head_dim + inner_rows(c) + 2 * c.d_ff;
   const std::int64_t logits = 3 * size.rows * c.vocab;
   return solve + (size.tokens * (c.layers - size.layer) * kept + logits) * kFloatBytes;
 }
@@ -123,7 +123,7 @@ std::vector<MemoryNeed> memory_needs(const ModelConfig& config, ComputeType type
            "s P + 4 n max(I + 3 F + 3 D, 3 H w + 4 (H + 2 K) h + 3 D), n = {} tokens in rows of w = {}",
            kPassTokens, width)},
       {"an edit of one fact", weights + edit_bytes(config, edit),
-       fmt::format("s P + 16 F^2 + 4 n L (6 D + (H + 2 K) h + I + 2 F) + 12 V r, r = {} rows with n = {} "
+       fmt::format("s P + 16 F^2 + 4 n L (8 D + (H + 2 K) h + I + 2 F) + 12 V r, r = {} rows with n = {} "
                    "tokens behind the subject, at layer 0",
                    edit.rows, edit.tokens)},
       {"a trace of one fact", weights + trace_bytes(config, trace),

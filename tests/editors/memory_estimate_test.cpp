@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/temp_folder.h"
 #include "emend/locate.h"
 #include "support/edit_world.h"
 #include "support/tensor_memory.h"
@@ -31,8 +32,9 @@ class MemoryEstimate : public ::testing::TestWithParam<std::string> {
     options.tokens = 2500;
     if (!corpus.empty()) options.corpus = {corpus};
     options.token_budget = 2048;
+    const test::TempFolder folder;
     const TensorMemory memory;
-    collect_statistics(model_, options, silent);
+    StatisticsRun(model_, options, silent).collect_into({folder.path(), false, false}, silent);
     return memory.peak();
   }
 
