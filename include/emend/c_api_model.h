@@ -75,7 +75,7 @@ EMEND_API emend_status emend_model_info(emend_model* model, emend_text** json);
 EMEND_API emend_status emend_model_summary(emend_model* model, emend_text** json);
 
 /* Whether the model can be edited: its tokenizer gives texts back as they were. JSON as that of `emend model
- * check --json`. EMEND_BAD_INPUT: it does not. */
+ * check --json`, with roles, norms, memory and what is not supported. EMEND_BAD_INPUT: it does not. */
 EMEND_API emend_status emend_model_check(emend_model* model, emend_text** json);
 
 /* Hex digest of the weights as they are in memory now: with the same patches on, the same text. */

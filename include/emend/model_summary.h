@@ -22,6 +22,8 @@ struct TokenizerSummary {
   std::string chat_template;  // "none", "ChatML" or another kind, or "unusable: ..."
 };
 
+TokenizerSummary summarize_tokenizer(const Tokenizer& tokenizer);
+
 struct ModelSummary {
   // Parameters by the part of the model that they belong to, in the order of the forward pass.
   std::vector<std::pair<std::string, std::int64_t>> parts;

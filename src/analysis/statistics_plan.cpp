@@ -16,6 +16,7 @@
 #include "analysis/text_options.h"
 #include "base/strings.h"
 #include "emend/error.h"
+#include "emend/memory_estimate.h"
 #include "linalg/moment_sum.h"
 #include "model/device_memory.h"
 #include "model/placement.h"
@@ -24,7 +25,7 @@ namespace emend {
 
 namespace {
 
-constexpr std::int64_t kFloat = sizeof(float), kDouble = sizeof(double);
+constexpr std::int64_t kFloat = sizeof(float);
 
 // Shares of the machine's matrix-product rate that passes reach (docs/statistics.md).
 constexpr double kGivenTextEfficiency = 0.7;
@@ -56,35 +57,18 @@ std::int64_t resident_bytes(const Model& model) {
   return resident * ::sysconf(_SC_PAGESIZE);
 }
 
-// The most that one block of a pass over `tokens` tokens in rows of `width` holds at once.
-std::int64_t activation_bytes(const ModelConfig& c, std::int64_t tokens, std::int64_t width) {
-  const std::int64_t inner = (c.block.gated_mlp ? 2 : 1) * c.d_ff;
-  const std::int64_t mlp = tokens * (inner + 3 * c.d_ff + 3 * c.d_model);
-  const std::int64_t attention =
-      tokens * (3 * c.heads * width + 4 * (c.heads + 2 * c.kv_heads) * c.head_dim + 3 * c.d_model);
-  return std::max(mlp, attention) * kFloat;
-}
-
-// While a layer is finished: C as two halves, their factors and what factoring needs besides.
-std::int64_t finishing_bytes(std::int64_t d_ff) {
-  constexpr std::int64_t kMatrices = 6;
-  return kMatrices * d_ff * d_ff * kDouble;
+std::int64_t needed_bytes(const Model& model, const StatisticsOptions& options, std::size_t layers) {
+  const ModelConfig& c = model.config();
+  const auto count = static_cast<std::int64_t>(layers);
+  return resident_bytes(model) +
+         (options.corpus.empty() ? own_text_statistics_bytes(c, count)
+                                 : given_text_statistics_bytes(c, count, options.token_budget,
+                                                               std::min(options.window, c.max_positions)));
 }
 
 std::int64_t besides_sums(const Model& model, const StatisticsOptions& options, std::size_t layers) {
-  const ModelConfig& c = model.config();
-  const std::int64_t product = MomentSum::packed_elements(c.d_ff) * kFloat;
-  std::int64_t running = 0;
-  if (options.corpus.empty()) {
-    const std::int64_t length = std::min(kOwnTextLength, c.max_positions);
-    const std::int64_t cache = 2 * c.layers * kOwnTextRows * length * c.kv_heads * c.head_dim * kFloat;
-    const std::int64_t waiting = static_cast<std::int64_t>(layers) * 2 * 1024 * c.d_ff * kFloat;
-    running = cache + waiting + 4 * kOwnTextRows * c.vocab * kFloat;
-  } else {
-    const std::int64_t window = std::min(options.window, c.max_positions);
-    running = activation_bytes(c, std::max(options.token_budget, window), window);
-  }
-  return resident_bytes(model) + std::max(running + product, finishing_bytes(c.d_ff));
+  return needed_bytes(model, options, layers) -
+         statistics_sum_bytes(model.config(), static_cast<std::int64_t>(layers));
 }
 
 double expected_seconds(const Model& model, const StatisticsOptions& options, const StatisticsPlan& plan,

@@ -15,6 +15,7 @@
 #include "base/fingerprint.h"
 #include "base/strings.h"
 #include "emend/error.h"
+#include "model/checkpoint_tokenizer.h"
 #include "model/loader.h"
 #include "model/placement.h"
 #include "model/row_layout.h"
@@ -56,15 +57,6 @@ at::TensorOptions tensor_options(const ModelOptions& options) {
   if (on_cpu && options.dtype == ComputeType::kFloat16)
     throw Error(ErrorKind::kUsage, "float16 runs on cuda only; use float32 or bfloat16 on the CPU");
   return at::TensorOptions().dtype(scalar_type(options.dtype)).device(devices.front());
-}
-
-std::string no_tokenizer_text(const std::filesystem::path& path) {
-  if (path.empty()) return "a model made in memory has no tokenizer; put tokenizer.json beside its weights";
-  if (path.extension() == ".gguf")
-    return path.string() +
-           " has no tokenizer: a GGUF file holds it in keys \"tokenizer.ggml.*\", which are missing; "
-           "convert the model again with its tokenizer";
-  return path.string() + " has no tokenizer; put tokenizer.json beside its weights";
 }
 
 void prepare_machine(int threads) {

@@ -88,4 +88,20 @@ std::vector<std::string> further_choices(const ModelConfig& config) {
   return lines;
 }
 
+std::string norm_side(bool before, bool behind) {
+  if (before) return behind ? "sandwich" : "pre";
+  return behind ? "post" : "none";
+}
+
+bool is_direct_value_path(const BlockSpec& spec) {
+  return !spec.mlp_post_norm && spec.residual_multiplier == 1;
+}
+
+std::string value_path_text(const BlockSpec& spec) {
+  std::string text = spec.mlp_post_norm ? "behind a norm" : "";
+  if (spec.residual_multiplier != 1)
+    text += std::string(text.empty() ? "" : ", ") + "times " + std::to_string(spec.residual_multiplier);
+  return text.empty() ? "added as it is" : text;
+}
+
 }  // namespace emend

@@ -20,4 +20,12 @@ std::vector<std::string> model_choices(const ModelConfig& config);
 // The part for one block, without its number.
 std::vector<std::string> block_choices(const BlockSpec& spec);
 
+// Where norms stand: "pre", "post", "sandwich" or "none".
+std::string norm_side(bool before, bool behind);
+
+// How a value that the down projection produces reaches the residual stream: "added as it is", "behind a
+// norm", "times 0.22".
+std::string value_path_text(const BlockSpec& spec);
+bool is_direct_value_path(const BlockSpec& spec);
+
 }  // namespace emend

@@ -7,23 +7,11 @@
 #include "emend/error.h"
 #include "model/role_table.h"
 #include "model/spec_text.h"
+#include "pipeline/role_lines.h"
 #include "text/chat_template.h"
 
 namespace emend {
 namespace {
-
-// "0, 2 to 4"
-std::string ranges_text(const std::vector<int>& numbers) {
-  std::vector<std::string> parts;
-  for (std::size_t i = 0; i < numbers.size();) {
-    std::size_t end = i + 1;
-    while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1) ++end;
-    parts.push_back(std::to_string(numbers[i]));
-    if (end > i + 1) parts.back() += " to " + std::to_string(numbers[end - 1]);
-    i = end;
-  }
-  return join(parts);
-}
 
 std::vector<std::string> choice_lines(const ModelConfig& config) {
   std::vector<std::string> lines = model_choices(config);
@@ -38,14 +26,6 @@ std::vector<std::string> choice_lines(const ModelConfig& config) {
   return lines;
 }
 
-std::string value_path_text(const ModelConfig& config) {
-  const BlockSpec& spec = config.spec(0);
-  std::string text = spec.mlp_post_norm ? "behind a norm" : "";
-  if (spec.residual_multiplier != 1)
-    text += std::string(text.empty() ? "" : ", ") + "times " + std::to_string(spec.residual_multiplier);
-  return text.empty() ? "added as it is" : text;
-}
-
 std::string chat_kind(const Tokenizer& tokenizer) {
   if (tokenizer.chat_template().empty()) return "none";
   try {
@@ -54,21 +34,6 @@ std::string chat_kind(const Tokenizer& tokenizer) {
   } catch (const Error& error) {
     return std::string("unusable: ") + error.what();
   }
-}
-
-TokenizerSummary summarize_tokenizer(const Tokenizer& tokenizer) {
-  TokenizerSummary summary;
-  summary.size = tokenizer.size();
-  summary.fingerprint = tokenizer.fingerprint();
-  summary.bos = tokenizer.bos();
-  summary.eos = tokenizer.eos();
-  if (summary.bos) summary.bos_name = tokenizer.token_bytes(*summary.bos);
-  if (summary.eos) summary.eos_name = tokenizer.token_bytes(*summary.eos);
-  summary.automatic_prefix = tokenizer.automatic_prefix();
-  for (const std::int64_t id : summary.automatic_prefix)
-    summary.prefix_names.push_back(tokenizer.token_bytes(id));
-  summary.chat_template = chat_kind(tokenizer);
-  return summary;
 }
 
 // Ids back to the very text that they came from.
@@ -85,13 +50,28 @@ void check_round_trip(const Tokenizer& tokenizer) {
 
 }  // namespace
 
+TokenizerSummary summarize_tokenizer(const Tokenizer& tokenizer) {
+  TokenizerSummary summary;
+  summary.size = tokenizer.size();
+  summary.fingerprint = tokenizer.fingerprint();
+  summary.bos = tokenizer.bos();
+  summary.eos = tokenizer.eos();
+  if (summary.bos) summary.bos_name = tokenizer.token_bytes(*summary.bos);
+  if (summary.eos) summary.eos_name = tokenizer.token_bytes(*summary.eos);
+  summary.automatic_prefix = tokenizer.automatic_prefix();
+  for (const std::int64_t id : summary.automatic_prefix)
+    summary.prefix_names.push_back(tokenizer.token_bytes(id));
+  summary.chat_template = chat_kind(tokenizer);
+  return summary;
+}
+
 ModelSummary summarize_model(const Model& model) {
   ModelSummary summary;
   summary.parts = count_parameters(model.config(), model.weights());
   for (const auto& [part, count] : summary.parts) summary.parameters += count;
   for (const RoleEntry& entry : model.roles()) ++summary.stored_types[entry.stored_type];
   summary.choices = choice_lines(model.config());
-  summary.value_path = value_path_text(model.config());
+  summary.value_path = value_path_text(model.config().spec(0));
   if (model.has_tokenizer()) summary.tokenizer = summarize_tokenizer(model.tokenizer());
   return summary;
 }

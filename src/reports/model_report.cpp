@@ -95,30 +95,4 @@ ResultJson model_info_json(const ModelSummary& summary, const Model& model) {
           {"bytes", model.bytes()},   {"tokenizer", tokenizer_json(summary.tokenizer)}};
 }
 
-std::string roles_text(const Model& model, std::size_t columns) {
-  Table table({{"block", Align::kRight}, {"role"}, {"tensor", Align::kLeft, 20}, {"type"}, {"shape"}});
-  for (const RoleEntry& entry : model.roles()) {
-    std::vector<std::string> sizes;
-    for (const std::int64_t size : entry.stored_shape) sizes.push_back(std::to_string(size));
-    table.add_row({entry.block < 0 ? "" : std::to_string(entry.block), role_name(entry.role), entry.tensor,
-                   entry.stored_type, join(sizes, " x ") + (entry.stored_transposed ? ", transposed" : "")});
-  }
-  return table.text(columns) + "\nAll " + std::to_string(model.roles().size()) +
-         " tensors have their role and shape, and all their numbers are finite.\nFingerprint: " +
-         model.fingerprint() + "\n";
-}
-
-std::string tokenizer_check_text(bool has_tokenizer) {
-  return has_tokenizer ? "The tokenizer gives texts back as they were.\n"
-                       : "There is no tokenizer: emend can load this model, but not edit it.\n";
-}
-
-ResultJson model_check_json(const Model& model) {
-  return {{"emend", emend_version()},
-          {"model", model_json(model)},
-          {"tensors", model.roles().size()},
-          {"tokenizer", model.has_tokenizer()},
-          {"passed", true}};
-}
-
 }  // namespace emend

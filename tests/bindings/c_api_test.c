@@ -741,6 +741,8 @@ static void says_what_a_model_is(emend_model* model) {
   TRUE(tells(text, "\"parameters\"", "\"family\": \"gpt2\""));
   OK(emend_model_check(model, &text));
   TRUE(tells(text, "\"tokenizer\": true", "\"passed\": true"));
+  TRUE(tells(text, "\"roles\"", "\"value_path\": \"added as it is\""));
+  TRUE(tells(text, "\"memory\"", "\"unsupported\""));
 }
 
 static void refuses_bad_exports(emend_model* model, const char* out) {

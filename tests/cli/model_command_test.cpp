@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "program.h"
 #include "scratch_folder.h"
@@ -55,6 +56,83 @@ TEST(ModelCheck, TriesTheTokenizer) {
     EXPECT_EQ(run.code, 0) << run.err;
     EXPECT_THAT(run.out, HasSubstr("gives texts back"));
   }
+}
+
+TEST(ModelCheck, TellsNormsShareMemoryAndWhatIsNotSupported) {
+  const ScratchFolder folder;
+  const Finished run =
+      run_emend({"model", "check", parity_model("llama_gqa_tied"), "--json", folder / "check.json"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  for (const std::string part :
+       {"model.layers.{l}.mlp.down_proj.weight", "attention pre, MLP pre", "added as it is", "Feed-forward",
+        "an edit of one fact", "statistics of all layers", "Not supported", "finite"})
+    EXPECT_THAT(run.out, HasSubstr(part));
+  const auto json = read_json(folder / "check.json");
+  EXPECT_EQ(json["passed"], true);
+  EXPECT_EQ(json["format"], "safetensors");
+  EXPECT_EQ(json["norms"][0]["mlp"], "pre");
+  EXPECT_EQ(json["memory"][0]["work"], "loading");
+  EXPECT_FALSE(json["unsupported"].empty());
+  std::int64_t tensors = 0;
+  for (const auto& role : json["roles"]) tensors += role["tensors"].get<std::int64_t>();
+  EXPECT_EQ(json["tensors"], tensors);
+  EXPECT_TRUE(json["model"]["fingerprint"].is_string());
+}
+
+TEST(ModelCheck, HeadersAloneLoadNothing) {
+  const ScratchFolder folder;
+  const Finished run =
+      run_emend({"model", "check", parity_model("gpt2"), "--headers", "--json", folder / "check.json"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, testing::Not(HasSubstr("finite")));
+  const auto json = read_json(folder / "check.json");
+  EXPECT_TRUE(json["model"]["fingerprint"].is_null());
+  EXPECT_EQ(json["model"]["family"], "gpt2");
+}
+
+// The config of a parity model with one pair more, or another one.
+void change_config(const ScratchFolder& folder, const std::string& key, const nlohmann::json& value) {
+  nlohmann::json config = read_json(folder / "config.json");
+  config[key] = value;
+  fs::permissions(folder / "config.json", fs::perms::owner_all);
+  std::ofstream(folder / "config.json") << config.dump();
+}
+
+TEST(ModelCheck, ARefusedFamilyIsDescribedAndEndsAsBadInput) {
+  const ScratchFolder folder, results;
+  copy_model("llama_gqa_tied", folder);
+  change_config(folder, "model_type", "mixtral");
+  const Finished run =
+      run_emend({"model", "check", folder.path().string(), "--json", results / "check.json"});
+  EXPECT_EQ(run.code, 3);
+  for (const std::string part : {"safetensors", "mixtral", "stored", "F32"})
+    EXPECT_THAT(run.out, HasSubstr(part));
+  EXPECT_THAT(run.err, HasSubstr("mixture of experts"));
+  const auto json = read_json(results / "check.json");
+  EXPECT_EQ(json["passed"], false);
+  EXPECT_TRUE(json["model"].is_null());
+  EXPECT_THAT(json["reason"].get<std::string>(), HasSubstr("mixture of experts"));
+}
+
+TEST(ModelCheck, QuantisedCheckpointsAreRefusedByNameByAllCommands) {
+  const ScratchFolder folder;
+  copy_model("llama_gqa_tied", folder);
+  change_config(folder, "quantization_config", {{"quant_method", "awq"}});
+  const std::string path = folder.path().string();
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"model", "check", path},
+                                                  {"model", "info", path},
+                                                  {"generate", "Hello", "--model", path}}) {
+    const Finished run = run_emend(command);
+    EXPECT_EQ(run.code, 3);
+    EXPECT_THAT(run.err, HasSubstr("quantised as AWQ"));
+    EXPECT_THAT(run.err, HasSubstr("GGUF"));
+  }
+}
+
+TEST(ModelCheck, CommandsThatNeedTextSayThatThereIsNoTokenizer) {
+  const Finished run = run_emend({"generate", "Hello", "--model", parity_model("llama_gqa_tied")});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_THAT(run.err, HasSubstr("has no tokenizer; put tokenizer.json beside"));
 }
 
 TEST(ModelCheck, TellsWhatIsMissingOrBroken) {

@@ -3,9 +3,11 @@
 
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
+#include "emend/model_check.h"
 #include "emend/model_summary.h"
 #include "pipeline/continue_prompt.h"
 #include "pipeline/result_json.h"
+#include "reports/check_report.h"
 #include "reports/model_report.h"
 
 namespace emend::c_api {
@@ -99,7 +101,7 @@ emend_status emend_model_check(emend_model* model, emend_text** json) {
     *json = nullptr;
     const ModelCall call(model);
     emend::check_tokenizer(call->model);
-    give_text(json, emend::dump_json(emend::model_check_json(call->model)));
+    give_text(json, emend::dump_json(emend::model_check_json(emend::check_model(call->model), call->model)));
     return EMEND_OK;
   });
 }

@@ -1,0 +1,66 @@
+// What loading, an edit, a trace and statistics will take, from a model's shape alone, before any weight is
+// loaded. The formulas are here and nowhere else; statistics plan with them too.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "emend/model.h"
+
+namespace emend {
+
+// All results are bytes. Symbols: P weights of s bytes each, L layers, D hidden size, F keys of a layer, I
+// rows of the MLP's first product (F, or 2 F where it is gated), V vocabulary, H query heads and K key/value
+// heads of h numbers.
+
+// s P: the weights in memory.
+std::int64_t weight_bytes(const ModelConfig& config, ComputeType type);
+
+// s P, and 4 bytes an element of the largest tensor that is not read straight into its place (0: none).
+std::int64_t load_bytes(const ModelConfig& config, ComputeType type, std::int64_t staged_elements);
+
+// The most that one block of a pass over `tokens` tokens in rows of `width` holds at once, in float32: 4
+// tokens max(I + 3 F + 3 D, 3 H width + 4 (H + 2 K) h + 3 D).
+std::int64_t pass_bytes(const ModelConfig& config, std::int64_t tokens, std::int64_t width);
+
+// Besides the weights, an edit of one fact holds C and its factor, 16 F^2, and what the search keeps for its
+// gradients in the blocks above `layer`: 4 tokens (L - layer) (8 D + (H + 2 K) h + I + 2 F), `tokens`
+// being those of all its rows from the subject's last one to the target's end; and logits, 12 V a row.
+struct EditSize {
+  int layer = 0;
+  std::int64_t rows = 21, tokens = 168;
+};
+std::int64_t edit_bytes(const ModelConfig& config, const EditSize& size);
+
+// Besides the weights, a trace of one fact holds what its clean and its corrupted rows did, 4 (samples + 1)
+// T L (3 D + 2 K h), and one pass over restored rows, of at most token_budget tokens.
+struct TraceSize {
+  std::int64_t prompt_tokens = 32, samples = 10, token_budget = 4096;
+};
+std::int64_t trace_bytes(const ModelConfig& config, const TraceSize& size);
+
+// Besides the weights, statistics of m layers from text that the model writes itself hold the sums, about 8 F
+// (F + 256) a layer; keys that wait for their product, 8192 F a layer; the keys and values of n = R T tokens,
+// 8 L K h n for R = 64 texts of T = 256 tokens; logits, 16 V R; or, while a layer is finished, 48 F^2 beside
+// the sums, if that is more.
+std::int64_t own_text_statistics_bytes(const ModelConfig& config, std::int64_t layers);
+// The same for given text, which runs in passes of at most `token_budget` tokens in rows of `width`.
+std::int64_t given_text_statistics_bytes(const ModelConfig& config, std::int64_t layers,
+                                         std::int64_t token_budget, std::int64_t width);
+// Of it, the sums.
+std::int64_t statistics_sum_bytes(const ModelConfig& config, std::int64_t layers);
+
+// One line of a report.
+struct MemoryNeed {
+  std::string work;        // "edit of one fact"
+  std::int64_t bytes = 0;  // at the peak, weights included
+  std::string formula;     // "weights + 16 F^2 + ...", with the sizes that were assumed
+};
+
+// Loading; a pass; an edit; a trace; statistics of one layer and of all. Tensors on the CPU: the program and
+// its libraries take some 200 MB more.
+std::vector<MemoryNeed> memory_needs(const ModelConfig& config, ComputeType type,
+                                     std::int64_t staged_elements);
+
+}  // namespace emend

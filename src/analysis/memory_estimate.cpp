@@ -1,0 +1,137 @@
+#include "emend/memory_estimate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
+#include "analysis/key_sums.h"
+#include "analysis/own_text.h"
+#include "linalg/moment_sum.h"
+#include "model/role_table.h"
+
+namespace emend {
+
+namespace {
+
+constexpr std::int64_t kFloatBytes = sizeof(float), kDoubleBytes = sizeof(double);
+constexpr std::int64_t kPassTokens = 4096;  // what a pass holds on the CPU where nothing else is asked for
+
+std::int64_t size_of(const std::vector<std::int64_t>& shape) {
+  if (shape.empty()) return 0;
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+std::int64_t parameters(const ModelConfig& config) {
+  std::int64_t count = 0;
+  for (const RoleInfo& info : role_table()) {
+    if (!info.is_whole()) continue;
+    if (info.in_model) {
+      const bool again = info.role == Role::kHead && config.tied_head;
+      if (!again) count += size_of(info.shape(config, config.block));
+      continue;
+    }
+    for (int l = 0; l < config.layers; ++l) count += size_of(info.shape(config, config.spec(l)));
+  }
+  return count;
+}
+
+std::int64_t inner_rows(const ModelConfig& c) {
+  return (c.block.gated_mlp ? 2 : 1) * c.d_ff;
+}
+
+// While a layer is finished: C as two halves, their factors and what factoring needs besides.
+std::int64_t finishing_bytes(std::int64_t d_ff) {
+  constexpr std::int64_t kMatrices = 6;
+  return kMatrices * d_ff * d_ff * kDoubleBytes;
+}
+
+// Sums, and the larger of what a pass takes and what finishing takes.
+std::int64_t statistics_bytes(const ModelConfig& c, std::int64_t layers, std::int64_t running) {
+  const std::int64_t product = MomentSum::packed_elements(c.d_ff) * kFloatBytes;
+  return statistics_sum_bytes(c, layers) + std::max(running + product, finishing_bytes(c.d_ff));
+}
+
+}  // namespace
+
+std::int64_t weight_bytes(const ModelConfig& config, ComputeType type) {
+  return parameters(config) * (type == ComputeType::kFloat32 ? 4 : 2);
+}
+
+std::int64_t load_bytes(const ModelConfig& config, ComputeType type, std::int64_t staged_elements) {
+  return weight_bytes(config, type) + staged_elements * kFloatBytes;
+}
+
+std::int64_t pass_bytes(const ModelConfig& c, std::int64_t tokens, std::int64_t width) {
+  const std::int64_t mlp = tokens * (inner_rows(c) + 3 * c.d_ff + 3 * c.d_model);
+  const std::int64_t attention =
+      tokens * (3 * c.heads * width + 4 * (c.heads + 2 * c.kv_heads) * c.head_dim + 3 * c.d_model);
+  return std::max(mlp, attention) * kFloatBytes;
+}
+
+std::int64_t edit_bytes(const ModelConfig& c, const EditSize& size) {
+  const std::int64_t solve = 2 * c.d_ff * c.d_ff * kDoubleBytes;
+  const std::int64_t kept =
+      8 * c.d_model + (c.heads + 2 * c.kv_heads) * c.head_dim + inner_rows(c) + 2 * c.d_ff;
+  const std::int64_t logits = 3 * size.rows * c.vocab;
+  return solve + (size.tokens * (c.layers - size.layer) * kept + logits) * kFloatBytes;
+}
+
+std::int64_t trace_bytes(const ModelConfig& c, const TraceSize& size) {
+  const std::int64_t runs = (size.samples + 1) * size.prompt_tokens * c.layers *
+                            (3 * c.d_model + 2 * c.kv_heads * c.head_dim) * kFloatBytes;
+  const std::int64_t restored = std::min(size.token_budget, size.samples * c.layers * size.prompt_tokens);
+  return runs + pass_bytes(c, restored, size.prompt_tokens);
+}
+
+std::int64_t statistics_sum_bytes(const ModelConfig& c, std::int64_t layers) {
+  return layers * KeySums::bytes_a_layer(c.d_ff);
+}
+
+std::int64_t own_text_statistics_bytes(const ModelConfig& c, std::int64_t layers) {
+  const std::int64_t length = std::min(kOwnTextLength, c.max_positions);
+  const std::int64_t cache = 2 * c.layers * kOwnTextRows * length * c.kv_heads * c.head_dim * kFloatBytes;
+  const std::int64_t waiting = layers * 2 * 1024 * c.d_ff * kFloatBytes;
+  return statistics_bytes(c, layers, cache + waiting + 4 * kOwnTextRows * c.vocab * kFloatBytes);
+}
+
+std::int64_t given_text_statistics_bytes(const ModelConfig& c, std::int64_t layers, std::int64_t token_budget,
+                                         std::int64_t width) {
+  return statistics_bytes(c, layers, pass_bytes(c, std::max(token_budget, width), width));
+}
+
+std::vector<MemoryNeed> memory_needs(const ModelConfig& config, ComputeType type,
+                                     std::int64_t staged_elements) {
+  const std::int64_t weights = weight_bytes(config, type);
+  const std::int64_t width = std::min<std::int64_t>(512, config.max_positions);
+  const EditSize edit;
+  const TraceSize trace;
+  const std::int64_t length = std::min(kOwnTextLength, config.max_positions);
+  const auto statistics = [&](const char* work, std::int64_t layers) {
+    return MemoryNeed{
+        work, weights + own_text_statistics_bytes(config, layers),
+        fmt::format("s P + 8 F (F + 256) m + max(8192 F m + 8 L K h n + 16 V {}, 48 F^2), m = {} "
+                    "layers, own text of n = {} x {} tokens",
+                    kOwnTextRows, layers, kOwnTextRows, length)};
+  };
+  return {
+      {"loading", load_bytes(config, type, staged_elements),
+       staged_elements == 0 ? "s P" : fmt::format("s P + 4 times {} elements", staged_elements)},
+      {"a pass", weights + pass_bytes(config, kPassTokens, width),
+       fmt::format(
+           "s P + 4 n max(I + 3 F + 3 D, 3 H w + 4 (H + 2 K) h + 3 D), n = {} tokens in rows of w = {}",
+           kPassTokens, width)},
+      {"an edit of one fact", weights + edit_bytes(config, edit),
+       fmt::format("s P + 16 F^2 + 4 n L (8 D + (H + 2 K) h + I + 2 F) + 12 V r, r = {} rows with n = {} "
+                   "tokens behind the subject, at layer 0",
+                   edit.rows, edit.tokens)},
+      {"a trace of one fact", weights + trace_bytes(config, trace),
+       fmt::format("s P + 4 ({} + 1) T L (3 D + 2 K h) + a pass of at most {} tokens, T = {}", trace.samples,
+                   trace.token_budget, trace.prompt_tokens)},
+      statistics("statistics of one layer", 1),
+      statistics("statistics of all layers", config.layers),
+  };
+}
+
+}  // namespace emend

@@ -1,0 +1,23 @@
+// The tokenizer that a checkpoint carries: in GGUF metadata, or in the files beside the tensors.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "emend/tensor_file.h"
+#include "emend/tokenizer.h"
+#include "model/families/config_values.h"
+
+namespace emend {
+
+// nullptr where there is none: a folder without tokenizer.json and vocab.json, a GGUF file without
+// "tokenizer.ggml.model" or with "none" there. Throws Error(kFormat) for a broken one and Error(kModel) for
+// one of an unknown kind.
+std::unique_ptr<Tokenizer> read_tokenizer(const TensorFile& file, const ConfigValues& values,
+                                          const std::filesystem::path& path);
+
+// "PATH has no tokenizer; ...": what to do about it. An empty path: a model made in memory.
+std::string no_tokenizer_text(const std::filesystem::path& path);
+
+}  // namespace emend
