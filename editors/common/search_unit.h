@@ -12,8 +12,15 @@
 
 namespace emend::editors {
 
+// What v0 is, whose length gives a search its scale.
+enum class SearchScale {
+  kValue,   // W k + b at the lookup token of the bare prompt
+  kStream,  // the residual stream behind the block there (Meng et al. 2023)
+};
+
 struct SearchOptions {
   Objective objective = Objective::kWritten;
+  SearchScale scale = SearchScale::kValue;
   int max_steps = 40;              // loss evaluations that are followed by a gradient step
   double step = 0.35;              // Adam's step in units of ||v0|| / sqrt(D)
   double absolute_step = 0;        // > 0: Adam's step as it is (the papers' 0.5)
