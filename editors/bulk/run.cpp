@@ -274,20 +274,23 @@ Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& pro
   return collect();
 }
 
+// What a fact that is not written would have been written at.
+FactPart BulkRun::unwritten_part(std::size_t g, std::size_t place) const {
+  const bool at_sink = rows_.lies_at_sink(groups_[g].requests.front());
+  const KeyConstraint at = constraint_of(groups_[g].keys[place], at_sink, call_.options.keys);
+  const at::Tensor nothing = at::zeros({model_.config().d_model}, at::kFloat);
+  return fact_part(systems_[place].weight(), at, at::zeros({at.K.size(0)}, at::kDouble), nothing, 1);
+}
+
 std::vector<FactRecord> BulkRun::fact_records() const {
   std::vector<std::pair<std::size_t, FactRecord>> facts;
   std::size_t row = 0;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const bool converged = results_[g].converged;
     std::vector<FactPart> parts;
-    for (const LayerSystem& system : systems_) {
-      if (results_[g].converged) {
-        parts.push_back(system.part(row));
-        continue;
-      }
-      parts.emplace_back();
-      parts.back().weight = system.weight();
-    }
-    row += results_[g].converged ? 1 : 0;
+    for (std::size_t place = 0; place < systems_.size(); ++place)
+      parts.push_back(converged ? systems_[place].part(row) : unwritten_part(g, place));
+    row += converged ? 1 : 0;
     for (const std::size_t i : groups_[g].requests)
       facts.emplace_back(i, searched_fact(requests_[i], results_[g], parts));
   }

@@ -58,6 +58,7 @@ class BulkRun {
   at::Tensor deltas_of(const std::vector<SearchResult>& results) const;
   void lay(std::size_t place);
   Edit collect() const;
+  FactPart unwritten_part(std::size_t g, std::size_t place) const;
   std::vector<FactRecord> fact_records() const;
   std::string ids(std::size_t g) const { return groups_[g].ids(requests_); }
 

@@ -63,7 +63,7 @@ class Editor {
   // the place of that edit (Edit::replaces_earlier).
   virtual bool carries_earlier() const { return false; }
   // The layers of `layer: auto`, given the layer for a single fact; ascending.
-  virtual std::vector<int> layers_around(int layer) const { return {layer}; }
+  virtual std::vector<int> layers_around(int layer, const ModelConfig& /*config*/) const { return {layer}; }
 
   // Keys, conflicts and costs, without a search. Throws Error(kConfig) naming the ids of edits that
   // contradict each other.
