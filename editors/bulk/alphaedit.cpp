@@ -12,7 +12,6 @@ BulkMethod alphaedit_method() {
   alpha.own.preserve = alpha.published.preserve = PreserveStage::kNullSpace;
   alpha.own.search.objective = Objective::kInjected;
   alpha.own.search.stop_probability = 0.95;
-  alpha.own.rounds = 1;
   alpha.published.carry = true;
   alpha.published.lambda = 10;
   alpha.published.threshold = 2e-2;

@@ -27,10 +27,10 @@ class Bulk : public Editor {
   Objective objective() const override { return Objective::kInjected; }
   LayerUse layer_use() const override { return LayerUse::kSeveral; }
   bool carries_earlier() const override { return options_in_use().carry; }
-  // The one for a single fact, and its neighbours on either side.
+  // The one for a single fact, two below it and one above.
   std::vector<int> layers_around(int layer, const ModelConfig& config) const override {
     std::vector<int> layers;
-    for (int l = std::max(layer - 1, 0); l <= std::min(layer + 1, config.layers - 1); ++l)
+    for (int l = std::max(layer - 2, 0); l <= std::min(layer + 1, config.layers - 1); ++l)
       layers.push_back(l);
     return layers;
   }

@@ -12,7 +12,6 @@ BulkMethod emmet_method() {
                    published_search()};
   emmet.own.search.objective = Objective::kInjected;
   emmet.own.search.stop_probability = 0.95;
-  emmet.own.rounds = 1;
   emmet.own.exact_alone = true;
   emmet.own.keys = BulkKeys::kGroupMean;
   emmet.published.lambda = 0.1;  // w = 1, e = 0.1

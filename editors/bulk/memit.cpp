@@ -12,7 +12,6 @@ BulkMethod memit_method() {
       published_search()};
   memit.own.search.objective = Objective::kInjected;
   memit.own.search.stop_probability = 0.95;
-  memit.own.rounds = 1;
   memit.published.lambda = 15000;
   return memit;
 }

@@ -61,7 +61,7 @@ struct BulkOptions {
   double threshold = 0;
   double kept_directions = 0.8;
 
-  int rounds = 2;  // searches; each one on the model as the one before left it
+  int rounds = 1;  // searches; each one on the model as the one before left it
   int contexts = 5;
   bool short_contexts = true;  // also contexts of 4 tokens beside those of 9
   RowShares shares = {.bare = 0.3, .uniform = false, .early = 4};
