@@ -78,8 +78,10 @@ TEST_F(BulkRuns, DroppingWhatWasAddedGivesThePatchBelow) {
   EXPECT_EQ(more.edit.facts[0].request.id, all_[0].id);
   EXPECT_EQ(more.edit.facts[3].request.id, all_[3].id);
   for (const FactRecord& fact : more.edit.facts) {
-    EXPECT_TRUE(fact.before && fact.after) << fact.request.id;
-    if (fact.is_edited()) EXPECT_GT(fact.after->prompt.p_target, fact.before->prompt.p_target);
+    ASSERT_TRUE(fact.before && fact.after) << fact.request.id;
+    if (fact.is_edited()) {
+      EXPECT_GT(fact.after->prompt.p_target, fact.before->prompt.p_target);
+    }
   }
   EXPECT_FALSE(more.edit.replaces_earlier);
   LayerMoments moments;
