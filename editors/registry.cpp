@@ -5,6 +5,8 @@
 
 #include "base/nearest.h"
 #include "base/strings.h"
+#include "editors/bulk/bulk.h"
+#include "editors/bulk/methods.h"
 #include "editors/rome/rome.h"
 #include "emend/editor.h"
 #include "emend/error.h"
@@ -12,7 +14,11 @@
 namespace emend {
 
 const EditorTable& known_editors() {
-  static const EditorTable table = {{editors::rome_help, editors::make_rome}};
+  static const EditorTable table = {{editors::rome_help, editors::make_rome},
+                                    editors::bulk_editor(editors::bulk_method),
+                                    editors::bulk_editor(editors::memit_method),
+                                    editors::bulk_editor(editors::emmet_method),
+                                    editors::bulk_editor(editors::alphaedit_method)};
   return table;
 }
 

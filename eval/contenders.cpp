@@ -98,7 +98,9 @@ void ContenderSet::settle(const Model& model, std::int64_t token_budget, Progres
 std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model, Progress& progress) const {
   const bool own = !entry.method.layer.layers.empty();
   const std::vector<int>& given = own ? entry.method.layer.layers : options_.layer.layers;
-  if (given.empty()) return {auto_layer_of(model, prefix_, entry.statistics, progress)};
+  if (given.empty())
+    return entry.editor->layers_around(auto_layer_of(model, prefix_, entry.statistics, progress),
+                                       model.config());
   const std::string where = own                            ? entry.method.label + ": layer"
                             : options_.layer.where.empty() ? "layer"
                                                            : options_.layer.where;

@@ -93,6 +93,19 @@ struct Entrant {
       edited.push_back(std::move(state));
   }
 
+  bool carries() const { return contender->editor->carries_earlier(); }
+  // The edit that is on the model, for editors that carry it; nullptr: there is none yet.
+  const Edit* earlier() const { return carried.changes.empty() ? nullptr : &carried; }
+  // Takes an edit that stands in the place of the one before.
+  void keep(const Edit& edit) {
+    if (edit.changes.empty()) return;
+    carried.changes = edit.changes;
+    carried.solves = edit.solves;
+    carried.facts = edit.carried;
+    for (const FactRecord& fact : edit.facts)
+      if (fact.is_edited()) carried.facts.push_back(fact);
+  }
+
   const Contender* contender;
   RunFolder folder;
   std::size_t done = 0;  // units
@@ -100,6 +113,7 @@ struct Entrant {
   bool worked = false;
   // Sequential mode: all changes so far, and what became of each record.
   std::vector<WeightChange> applied;
+  Edit carried;  // of editors that carry earlier facts: all of them so far
   std::vector<EditedRecord> edited;
   std::vector<EvalSummary::RetentionPoint> retention;
 };
@@ -200,7 +214,9 @@ std::vector<EditedRecord> Run::states_before(const RecordRange& unit, const std:
 std::vector<Edit> Run::search(Entrant& entrant, const std::vector<EditRequest>& wanted) {
   EditorContext context = entrant.contender->context;
   context.keep_going = true;
-  if (!is_sequential()) context.cache = &cache_;  // there the model changes
+  // In sequence the model changes. Editors that carry earlier facts keep the contexts of the unedited one.
+  if (!is_sequential() || entrant.carries()) context.cache = &cache_;
+  if (is_sequential()) context.earlier = entrant.earlier();
   StageRemark remark(progress_, done_, entrant.contender->header.label + ": searching");
   StageClock clock(remark);
   const Editor& editor = *entrant.contender->editor;
@@ -232,6 +248,7 @@ LaidEdits Run::edit(Entrant& entrant, const RecordRange& unit, const std::vector
     laid.edit_of_record[r] = static_cast<std::int64_t>(e);
     ++next;
   }
+  if (is_sequential() && entrant.carries()) entrant.keep(edits.front());
   for (Edit& edit : edits) laid.edits.push_back(std::move(edit.changes));
   return laid;
 }
@@ -297,7 +314,8 @@ void Run::run_in_sequence() {
     entrant.retention = entrant.folder.retention();
     if (entrant.done > 0) continue;
     pending.push_back(&entrant);
-    saved.push_back(entrant.folder.steps());
+    // The facts that are carried are not among the files: such a run begins again.
+    saved.push_back(entrant.carries() ? std::vector<RunFolder::Step>() : entrant.folder.steps());
   }
   if (pending.empty()) return;
   for (std::size_t u = 0; u < units_.size(); ++u) {
@@ -326,6 +344,12 @@ void Run::step(Entrant& entrant, std::size_t u, const std::vector<EditedRecord>&
   {
     const ScopedEdit so_far(model_, entrant.applied);
     laid = edit(entrant, units_[u], before);
+  }
+  if (entrant.carries()) {
+    entrant.applied = entrant.carried.changes;
+    entrant.edited.insert(entrant.edited.end(), laid.states.begin(), laid.states.end());
+    entrant.folder.save_seconds(entrant.seconds);
+    return;
   }
   RunFolder::Step step;
   for (auto& changes : laid.edits)

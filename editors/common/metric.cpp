@@ -14,18 +14,42 @@ void require_layer(const Model& model, int layer) {
               fmt::format("layer {} is out of range; the model has layers 0 to {}", layer, layers - 1));
 }
 
-KeyMetric moment_metric(const Model& model, const EditorContext& context, int layer, double relative_ridge,
-                        const std::string& method) {
+namespace {
+
+const at::Tensor& moment_of(const EditorContext& context, int layer, const std::string& method) {
   if (!context.statistics || !context.statistics->layers.contains(layer))
     throw Error(ErrorKind::kConfig, fmt::format("{}: the statistics of layer {} are missing", method, layer));
+  return context.statistics->layers.at(layer).C;
+}
+
+// What tells the C of this layer from any other; empty if that is not known.
+std::string identity_of(const EditorContext& context, int layer) {
+  const std::string& made_from = context.statistics->fingerprint;
+  return made_from.empty() ? "" : fmt::format("{} {}", made_from, layer);
+}
+
+std::string name_of(int layer) {
+  return fmt::format("C of layer {}", layer);
+}
+
+}  // namespace
+
+KeyMetric moment_metric(const Model& model, const EditorContext& context, int layer, double relative_ridge,
+                        const std::string& method) {
+  const at::Tensor& C = moment_of(context, layer, method);
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
-  const std::string& made_from = context.statistics->fingerprint;
-  const at::Tensor& C = context.statistics->layers.at(layer).C;
-  const std::string identity = made_from.empty() ? "" : fmt::format("{} {}", made_from, layer);
   return {
-      factors.get(identity, C, relative_ridge, model.options().device(), fmt::format("C of layer {}", layer)),
+      factors.get(identity_of(context, layer), C, relative_ridge, model.options().device(), name_of(layer)),
       C};
+}
+
+std::shared_ptr<const Spectrum> moment_spectrum(const EditorContext& context, int layer,
+                                                const std::string& method) {
+  const at::Tensor& C = moment_of(context, layer, method);
+  EditorCache none_kept;
+  KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
+  return factors.spectrum(identity_of(context, layer), C, name_of(layer));
 }
 
 }  // namespace emend::editors

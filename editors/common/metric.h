@@ -2,6 +2,7 @@
 // calls.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "emend/editor.h"
@@ -18,5 +19,10 @@ void require_layer(const Model& model, int layer);
 // Error(kNumeric) if C is not positive definite.
 KeyMetric moment_metric(const Model& model, const EditorContext& context, int layer, double relative_ridge,
                         const std::string& method);
+
+// Eigenvalues and eigenvectors of C of the layer, from the cache where they are kept. Throws as moment_metric
+// does.
+std::shared_ptr<const Spectrum> moment_spectrum(const EditorContext& context, int layer,
+                                                const std::string& method);
 
 }  // namespace emend::editors

@@ -36,22 +36,25 @@ HeldEdits others_of(const SearchUnit& unit) {
   return {without_own(all.a), without_own(all.r)};
 }
 
-// Values W k + b at the lookup token of each unit's first bare row, their lengths: [units, 1].
-at::Tensor bare_value_norms(const BlockWeights& block, std::span<const SearchUnit> units,
-                            const std::vector<TracedRow>& traced) {
-  std::vector<at::Tensor> keys;
+// The length of v0 at the lookup token of each unit's first bare row: [units, 1].
+at::Tensor bare_norms(const BlockWeights& block, std::span<const SearchUnit> units,
+                      const std::vector<TracedRow>& traced, SearchScale scale) {
+  std::vector<at::Tensor> seen;
   std::size_t row = 0;
   for (const SearchUnit& unit : units) {
     const auto bare =
         std::find_if(unit.rows.begin(), unit.rows.end(), [](const SearchRow& r) { return r.bare; });
-    keys.push_back(traced[row + static_cast<std::size_t>(bare - unit.rows.begin())].keys.select(
-        0, static_cast<std::int64_t>(bare->lookup)));
+    const TracedRow& its = traced[row + static_cast<std::size_t>(bare - unit.rows.begin())];
+    seen.push_back((scale == SearchScale::kStream ? its.hidden : its.keys)
+                       .select(0, static_cast<std::int64_t>(bare->lookup)));
     row += unit.rows.size();
   }
-  const at::Tensor bare_keys = at::stack(keys), weight = block.mlp_down.to(bare_keys.device(), at::kFloat);
+  const at::Tensor bare_rows = at::stack(seen);
+  if (scale == SearchScale::kStream) return bare_rows.norm(2, 1, true);
+  const at::Tensor weight = block.mlp_down.to(bare_rows.device(), at::kFloat);
   const at::Tensor bias =
-      block.mlp_down_bias.defined() ? block.mlp_down_bias.to(bare_keys.device(), at::kFloat) : at::Tensor();
-  return at::linear(bare_keys, weight, bias).norm(2, 1, true);
+      block.mlp_down_bias.defined() ? block.mlp_down_bias.to(bare_rows.device(), at::kFloat) : at::Tensor();
+  return at::linear(bare_rows, weight, bias).norm(2, 1, true);
 }
 
 // Where each row's tokens begin to move, no later than its lookup token.
@@ -153,7 +156,7 @@ SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<c
   SearchRows made;
   made.layer = trace.layer();
   made.v0_norms =
-      bare_value_norms(model.weights().blocks[static_cast<std::size_t>(made.layer)], units, traced);
+      bare_norms(model.weights().blocks[static_cast<std::size_t>(made.layer)], units, traced, options.scale);
   std::vector<at::Tensor> hidden, reached;
   for (std::size_t u = 0; u < units.size(); ++u) {
     const SearchUnit& unit = units[u];

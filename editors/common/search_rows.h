@@ -35,7 +35,7 @@ struct SearchRows {
   int layer = 0;                // l
   std::vector<ActiveRow> rows;  // of all units, one after another
   KvCache cache;                // of the blocks above the layer; row i belongs to rows[i]
-  at::Tensor v0_norms;          // [units, 1] ||W k + b|| at the lookup token of each unit's first bare row
+  at::Tensor v0_norms;          // [units, 1] ||v0|| of each unit (SearchScale)
 };
 
 // The references in the result are those of `units`. On the way, the held edits of one unit are copied

@@ -18,8 +18,15 @@ enum class SearchMethod {
   kAdam,   // as the papers do
 };
 
+// What v0 is, whose length gives a search its scale.
+enum class SearchScale {
+  kValue,   // W k + b at the lookup token of the bare prompt
+  kStream,  // the residual stream behind the block there (Meng et al. 2023)
+};
+
 struct SearchOptions {
   Objective objective = Objective::kWritten;
+  SearchScale scale = SearchScale::kValue;
   SearchMethod method = SearchMethod::kLbfgs;
   int max_steps = 40;              // loss evaluations that are followed by another
   double radius = 0.7;             // L-BFGS: length of the first step in units of ||v0||

@@ -120,6 +120,10 @@ struct Edit {
   std::vector<WeightSolve> solves;                     // one for each change, in the same order
   std::vector<FactRecord> facts;                       // in the order of the requests
   std::vector<std::string> warnings;
+  // Whether `changes` hold those of the edit that was on the model already (EditorContext::earlier) and stand
+  // in its place; `carried` are the facts of that edit as they are solved now.
+  bool replaces_earlier = false;
+  std::vector<FactRecord> carried;
 
   // Both return nullptr if the edit does not change this weight.
   const WeightSolve* solve_of(const WeightRef& weight) const;

@@ -23,6 +23,9 @@ struct EditRunOptions {
   std::int64_t token_budget = 4096;      // tokens that one pass may hold, >= 1
   bool keep_going = false;               // leave out edits whose search fails instead of throwing
   const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: known_editors()
+  // A patch that is on the model already; empty: none. The new one holds its facts, too, solved together with
+  // those of the file, and stands in its place. Only for methods that carry earlier facts.
+  std::filesystem::path on = {};
 };
 
 // What is known before any search.

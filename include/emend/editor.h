@@ -24,6 +24,9 @@ struct EditorContext {
   PromptForm form = PromptForm::kRaw;
   const Statistics* statistics = nullptr;  // nullptr only if the editor does not need them
   EditorCache* cache = nullptr;            // keeps what the next call can use again; may be nullptr
+  // The edit that is laid on the model already; nullptr: none, or one that the method need not know. Methods
+  // that carry earlier facts (Editor::carries_earlier) solve theirs together with those of this edit.
+  const Edit* earlier = nullptr;
   std::uint64_t seed = 0;
   std::int64_t token_budget = 4096;
   bool keep_going = false;  // failed searches are reported in the Edit instead of thrown
@@ -56,6 +59,11 @@ class Editor {
   virtual std::map<std::string, std::string> options() const = 0;
   virtual Objective objective() const = 0;
   virtual LayerUse layer_use() const { return LayerUse::kOne; }
+  // Whether `edit` solves its facts together with those of EditorContext::earlier. Its result then stands in
+  // the place of that edit (Edit::replaces_earlier).
+  virtual bool carries_earlier() const { return false; }
+  // The layers of `layer: auto`, given the layer for a single fact; ascending.
+  virtual std::vector<int> layers_around(int layer, const ModelConfig& /*config*/) const { return {layer}; }
 
   // Keys, conflicts and costs, without a search. Throws Error(kConfig) naming the ids of edits that
   // contradict each other.

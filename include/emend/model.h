@@ -239,6 +239,10 @@ class Model {
   static Model make_random(const ModelConfig& config, std::uint64_t seed, const ModelOptions& options,
                            std::unique_ptr<Tokenizer> tokenizer = nullptr);
 
+  // A second model over the same tensors, without a copy of them: a weight that is assigned in one leaves the
+  // other as it is.
+  Model share() const;
+
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
   ~Model();

@@ -91,7 +91,8 @@ int edit_command(const std::vector<std::string>& arguments) {
   const OtherFiles statistics{{}, {}, {statistics_folder(model, file)}};
   console.keep_json_apart(statistics);
   require_output_apart("--report", options.report, statistics);
-  const EditRunOptions how{options.common.seed, options.common.token_budget, options.keep_going};
+  const EditRunOptions how{options.common.seed, options.common.token_budget, options.keep_going, nullptr,
+                           options.on};
   if (options.dry_run)
     return print_plan(plan_edit(model, file, how, console.progress()), file, model, console);
   const double load = seconds_since(began);

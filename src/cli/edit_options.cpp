@@ -66,6 +66,11 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
         require_at_least("layer", value, 0);
       }),
       "edit this layer, whatever the file says (layers count from 0)")(
+      "editor", po::value(&options.method)->value_name("METHOD"),
+      "edit by this method, whatever the file says")(
+      "on", po::value(&options.on)->value_name("PATCH"),
+      "a patch whose facts are kept: the new patch holds them too, solved together with those of the file "
+      "(methods that carry earlier facts: bulk and its kin)")(
       "junit", po::value(&options.junit)->value_name("FILE"), "write edits and checks as JUnit XML")(
       "report", po::value(&options.report)->value_name("FILE"),
       "write an HTML page with facts, checks and charts")("methods", po::bool_switch(&questions.methods),
@@ -79,6 +84,8 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
   require_given(!options.file.empty(), "edit", "the edit file");
   if (options.dry_run && !options.report.empty())
     throw Error(ErrorKind::kUsage, "--report shows edits that were made: it does not go with --dry-run");
+  if (options.dry_run && !options.on.empty())
+    throw Error(ErrorKind::kUsage, "--on is for edits that are made: it does not go with --dry-run");
   constexpr std::int64_t kMostLayers =
       1'000'000;  // any larger number is told as this one: no model has so many
   if (layer >= 0) options.layer = static_cast<int>(std::min(layer, kMostLayers));
@@ -93,6 +100,7 @@ EditFile prepare_edit_file(const EditOptions& options) {
                 "edit: no model: " + options.file + " names none, so --model PATH is needed");
   if (options.common.bos) file.bos = *options.common.bos;
   if (!options.common.statistics.empty()) file.statistics = options.common.statistics;
+  if (!options.method.empty()) file.method = options.method;
   if (options.layer) file.layer = {{*options.layer}, "--layer " + std::to_string(*options.layer)};
   return file;
 }
@@ -104,7 +112,7 @@ fs::path prepare_patch_path(const EditFile& file, const EditOptions& options) {
   const fs::path path = (folder / name).lexically_normal();
   if (!options.out.empty()) require_writable_folder(options.out);
   require_writable_file(path);
-  require_not_among(path, {options.file, file.model});
+  require_not_among(path, {options.file, file.model, options.on});
   return path;
 }
 

@@ -18,6 +18,8 @@ struct EditOptions {
   std::string out;           // --out; empty: not given
   std::string junit;         // --junit; empty: not given
   std::string report;        // --report; empty: not given
+  std::string on;            // --on; empty: not given
+  std::string method;        // --editor; empty: that of the file
   std::optional<int> layer;  // --layer
   bool dry_run = false;
   bool keep_going = false;

@@ -19,4 +19,13 @@ std::shared_ptr<const SpdFactor> KeyFactors::get(const std::string& identity, co
   return factor;
 }
 
+std::shared_ptr<const Spectrum> KeyFactors::spectrum(const std::string& identity, const at::Tensor& C,
+                                                     const std::string& what) {
+  if (identity.empty()) return std::make_shared<Spectrum>(spectrum_of(C, what));
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<const Spectrum>& spectrum = spectra_[identity];
+  if (!spectrum) spectrum = std::make_shared<Spectrum>(spectrum_of(C, what));
+  return spectrum;
+}
+
 }  // namespace emend

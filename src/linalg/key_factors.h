@@ -1,4 +1,4 @@
-// Cholesky factors of second moments, kept for the next time (a part of EditorCache).
+// Cholesky factors and eigenvectors of second moments, kept for the next time (a part of EditorCache).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "linalg/response_solver.h"
 #include "linalg/spd_factor.h"
 
 namespace emend {
@@ -23,9 +24,15 @@ class KeyFactors {
                                        double relative_ridge, const at::Device& device,
                                        const std::string& what);
 
+  // The eigenvalues and eigenvectors of C, on the CPU: 8 F^2 bytes. Throws Error(kNumeric) as spectrum_of
+  // does.
+  std::shared_ptr<const Spectrum> spectrum(const std::string& identity, const at::Tensor& C,
+                                           const std::string& what);
+
  private:
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const SpdFactor>> known_;
+  std::map<std::string, std::shared_ptr<const Spectrum>> spectra_;
 };
 
 }  // namespace emend

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 #include <tuple>
 
@@ -92,10 +93,24 @@ at::Tensor least_squares_response(const KeyMetric& metric, const at::Tensor& K, 
   });
 }
 
-NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string& what) {
+Spectrum spectrum_of(const at::Tensor& C, const std::string& what) {
   if (!at::isfinite(C).all().item<bool>())
     throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
   const auto [values, vectors] = is_diagonal(C) ? eigenpairs_of_diagonal(C) : at::linalg_eigh(C);
+  return {values, vectors};
+}
+
+double threshold_for(const Spectrum& spectrum, double share) {
+  const std::int64_t size = spectrum.values.size(0);
+  const auto kept = static_cast<std::int64_t>(std::llround(share * static_cast<double>(size)));
+  const auto value = [&](std::int64_t i) { return spectrum.values[i].item<double>(); };
+  if (kept <= 0) return value(0) / 2;
+  if (kept >= size) return std::numeric_limits<double>::infinity();
+  return (value(kept - 1) + value(kept)) / 2;
+}
+
+NullSpace null_space_of(const Spectrum& spectrum, double threshold, const std::string& what) {
+  const at::Tensor& values = spectrum.values;
   const auto kept = (values < threshold).sum().item<std::int64_t>();
   if (kept == 0)
     throw Error(
@@ -104,7 +119,11 @@ NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string
                     "write in",
                     what, threshold, values[0].item<double>()));
   const double energy = values.narrow(0, 0, kept).sum().item<double>() / values.sum().item<double>();
-  return {vectors.narrow(1, 0, kept).contiguous(), energy};
+  return {spectrum.vectors.narrow(1, 0, kept).contiguous(), energy};
+}
+
+NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string& what) {
+  return null_space_of(spectrum_of(C, what), threshold, what);
 }
 
 at::Tensor null_space_response(const NullSpace& space, const at::Tensor& K, const at::Tensor& y, double L,

@@ -80,6 +80,18 @@ at::Tensor least_squares_response(const KeyMetric& metric, const at::Tensor& K, 
 
 // --- null space
 
+// C = V diag(values) V^T, for null spaces of several thresholds.
+struct Spectrum {
+  at::Tensor values;   // [F] float64, ascending
+  at::Tensor vectors;  // [F, F] float64, one a column
+};
+
+// About 10 F^3 operations. Throws Error(kNumeric), naming `what`, if C [F, F] float64 is not finite.
+Spectrum spectrum_of(const at::Tensor& C, const std::string& what);
+
+// The threshold below which `share` (0 to 1) of the eigenvalues lie: half way between two of them.
+double threshold_for(const Spectrum& spectrum, double share);
+
 // The directions in which C is small.
 struct NullSpace {
   at::Tensor basis;        // U [F, r] float64: the eigenvectors of C that are kept
@@ -90,6 +102,7 @@ struct NullSpace {
 // `threshold` (absolute). About 10 F^3 operations. Throws Error(kNumeric), naming `what`, if C is not finite
 // or no eigenvalue is that small.
 NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string& what);
+NullSpace null_space_of(const Spectrum& spectrum, double threshold, const std::string& what);
 
 // a = U (L I + k k^T)^-1 k y with k = U^T K: least squares within the null space, so that a^T x = 0 for every
 // x outside of it. Shapes as for key_response; L > 0.

@@ -30,7 +30,7 @@ struct Model::State {
   ModelConfig config;
   ModelWeights weights;
   std::vector<RoleEntry> roles;
-  std::unique_ptr<Tokenizer> tokenizer;
+  std::shared_ptr<const Tokenizer> tokenizer;
   std::filesystem::path path;
   at::TensorOptions options;
   std::string devices;
@@ -198,6 +198,10 @@ const at::Tensor& Model::weight(const WeightRef& weight) const {
 const std::vector<RoleEntry>& Model::roles() const {
   return state_->roles;
 }
+Model Model::share() const {
+  return Model(std::make_unique<State>(*state_));
+}
+
 bool Model::has_tokenizer() const {
   return state_->tokenizer != nullptr;
 }

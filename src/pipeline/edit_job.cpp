@@ -42,7 +42,8 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   job.context.token_budget = options.token_budget;
   job.context.keep_going = options.keep_going;
   if (file.layer.layers.empty())
-    job.context.layers = {auto_layer(model, file.edits, job.context, job.statistics, progress).layer};
+    job.context.layers = editor.layers_around(
+        auto_layer(model, file.edits, job.context, job.statistics, progress).layer, model.config());
   return job;
 }
 

@@ -114,9 +114,32 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   return statistics;
 }
 
-void make_edit(const EditJob& job, const std::vector<EditRequest>& requests, const Statistics& statistics,
-               EditOutcome& outcome, Progress& progress) {
+// The patch that the edit is made on, if there is one. Throws Error(kConfig) if the method cannot carry its
+// facts, or it was made for rows of another form.
+std::optional<Patch> patch_below(const EditJob& job, const std::filesystem::path& file) {
+  if (file.empty()) return std::nullopt;
+  if (!job.editor->carries_earlier())
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("the method {} (with these options) does not carry the facts of an earlier patch: "
+                    "{} cannot be built on; edit its facts together with these, or use a method "
+                    "that does (bulk)",
+                    quote(job.editor->name()), file.string()));
+  Patch patch = load_patch(file);
+  require_base(patch, *job.model, file);
+  if (patch.prefix != job.context.prefix || patch.form != job.context.form)
+    throw Error(
+        ErrorKind::kConfig,
+        file.string() + ": the patch was made with another BOS or another form of prompts than this edit");
+  return patch;
+}
+
+// The edit, made on a model that has the changes of `below` (nullptr: none) on it.
+void make_edit(const EditJob& job, Model& model, const Edit* below, const std::vector<EditRequest>& requests,
+               const Statistics& statistics, EditOutcome& outcome, Progress& progress) {
+  const ScopedEdit scope(model, below == nullptr ? std::vector<WeightChange>() : below->changes);
   EditorContext context = job.context;
+  context.earlier = below;
   context.statistics = job.editor->needs_statistics() ? &statistics : nullptr;
   double all = 0;
   StageClock stages(progress);
@@ -174,11 +197,39 @@ std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>
   return before;
 }
 
+// The requests whose target is the answer already with the changes of `below` on the model, too.
+void skip_what_is_true(Model& model, const Edit& below, const std::vector<EditRequest>& requests,
+                       std::vector<bool>& skipped, const CheckOptions& options, Progress& progress) {
+  const ScopedEdit scope(model, below.changes);
+  const std::vector<FactState> now = measure_facts(model, requests, options, progress);
+  for (std::size_t i = 0; i < requests.size(); ++i) skipped[i] = is_already_true(requests[i], now[i]);
+}
+
+// The facts that were carried from the patch below, in front of the new ones, with what is known of them.
+void put_carried_first(Edit& edit, const Model& model, std::vector<EditRequest>& requests,
+                       std::vector<bool>& skipped, std::vector<FactState>& before,
+                       const CheckOptions& options, Progress& progress) {
+  std::vector<EditRequest> carried;
+  std::vector<bool> true_already;
+  for (const FactRecord& fact : edit.carried) {
+    carried.push_back(fact.request);
+    true_already.push_back(fact.status == FactStatus::kAlreadyTrue);
+  }
+  const std::vector<FactState> states = measure_facts(model, carried, options, progress);
+  requests.insert(requests.begin(), carried.begin(), carried.end());
+  skipped.insert(skipped.begin(), true_already.begin(), true_already.end());
+  before.insert(before.begin(), states.begin(), states.end());
+  edit.facts.insert(edit.facts.begin(), edit.carried.begin(), edit.carried.end());
+  edit.carried.clear();
+  edit.replaces_earlier = false;  // from here on it stands for itself
+}
+
 const EditorTable& table_of(const EditRunOptions& options) {
   return options.editors != nullptr ? *options.editors : known_editors();
 }
 
-EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
+EditOutcome run_job(const EditJob& job, Model& model, const std::filesystem::path& on, Progress& progress) {
+  const std::optional<Patch> below = patch_below(job, on);
   EditOutcome outcome;
   outcome.uses_statistics = job.editor->needs_statistics();
   outcome.patch = begin_patch(job);
@@ -192,6 +243,7 @@ EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
   {
     const Stopwatch watch(outcome.seconds.check);
     before = measure_base(job, requests, skipped, options, progress);
+    if (below) skip_what_is_true(model, below->edit, requests, skipped, options, progress);
   }
   const std::vector<EditRequest> wanted = without(requests, skipped);
   if (wanted.empty()) {
@@ -207,8 +259,9 @@ EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
     return outcome;
   }
   const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
-  make_edit(job, wanted, statistics, outcome, progress);
+  make_edit(job, model, below ? &below->edit : nullptr, wanted, statistics, outcome, progress);
   fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
+  if (below) put_carried_first(outcome.patch.edit, model, requests, skipped, before, options, progress);
   set_before(outcome.patch.edit, before);
   const TextRows given = held_rows(*job.model, job.context.prefix, job.file->drift_text);
   outcome.patch.held_text = given.empty() ? statistics.held_text : given;
@@ -221,7 +274,7 @@ EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
 
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
-  return run_job(make_job(model, *editor, file, options, progress), model, progress);
+  return run_job(make_job(model, *editor, file, options, progress), model, options.on, progress);
 }
 
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,

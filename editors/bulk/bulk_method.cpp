@@ -1,0 +1,16 @@
+// Our own method for many facts. docs/bulk.md has the measurements behind the constants.
+#include "editors/bulk/methods.h"
+
+namespace emend::editors {
+
+BulkMethod bulk_method() {
+  BulkMethod bulk{"bulk", "many facts over a few layers, least squares, in three rounds", {}, {}};
+  bulk.own.search.objective = Objective::kInjected;
+  bulk.own.search.stop_probability = 0.97;
+  bulk.own.relative_lambda = 2;  // quiet updates, and
+  bulk.own.rounds = 3;           // further rounds for what they leave open
+  bulk.published = bulk.own;
+  return bulk;
+}
+
+}  // namespace emend::editors

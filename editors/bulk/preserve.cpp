@@ -1,0 +1,76 @@
+#include "editors/bulk/preserve.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "editors/common/metric.h"
+#include "emend/error.h"
+
+namespace emend::editors {
+
+namespace {
+
+// The null space of the options. That of all directions preserves nothing.
+NullSpace chosen_space(const Spectrum& spectrum, double threshold, int layer, const std::string& method) {
+  const std::string what = fmt::format("{}: C of layer {}", method, layer);
+  NullSpace space = null_space_of(spectrum, threshold, what);
+  const std::int64_t size = spectrum.values.size(0);
+  if (space.basis.size(1) == size)
+    throw Error(ErrorKind::kNumeric,
+                fmt::format("{} has no eigenvalue from {:.3g} on (the largest is {:.3g}): the null space "
+                            "would hold all {} directions and protect no text; give a smaller threshold",
+                            what, threshold, spectrum.values[size - 1].item<double>(), size));
+  return space;
+}
+
+double threshold_of(const BulkOptions& options, const Spectrum& spectrum) {
+  return options.threshold > 0 ? options.threshold : threshold_for(spectrum, options.kept_directions);
+}
+
+}  // namespace
+
+Preserve::Preserve(const Model& model, const EditorContext& context, int layer, const BulkOptions& options,
+                   const std::string& method)
+    : exact_alone_(options.exact_alone) {
+  require_layer(model, layer);
+  solve_.weight = {layer, Role::kMlpDown};
+  solve_.rule = SolveRule::kLeastSquares;
+  auto unit = static_cast<double>(model.config().d_ff);  // of relative_lambda
+  if (options.preserve == PreserveStage::kMoments) {
+    metric_ = moment_metric(model, context, layer, options.relative_ridge, method);
+    solve_.relative_ridge = options.relative_ridge;
+    solve_.ridge = metric_.info()->ridge;
+    solve_.condition = metric_.info()->condition;
+    solve_.condition_of_moments = metric_.info()->condition_of_moment;
+  }
+  if (options.preserve == PreserveStage::kNullSpace) {
+    const std::shared_ptr<const Spectrum> spectrum = moment_spectrum(context, layer, method);
+    solve_.rule = SolveRule::kNullSpace;
+    solve_.null_space_threshold = threshold_of(options, *spectrum);
+    space_ = chosen_space(*spectrum, solve_.null_space_threshold, layer, method);
+    unit = space_->kept_energy * spectrum->values.sum().item<double>();
+  }
+  if (options.preserve != PreserveStage::kIdentity)
+    solve_.statistics_fingerprint = context.statistics->fingerprint;
+  solve_.lambda = options.lambda > 0 ? options.lambda : options.relative_lambda * unit;
+}
+
+WeightSolve Preserve::record(std::int64_t q) const {
+  WeightSolve solve = solve_;
+  if (!is_exact(q)) return solve;
+  solve.rule = SolveRule::kEquality;
+  solve.lambda = 0;
+  return solve;
+}
+
+at::Tensor Preserve::responses(const JointConstraints& joint) const {
+  if (space_) return null_space_response(*space_, joint.K, joint.Y, solve_.lambda);
+  if (is_exact(joint.Y.size(1))) return key_response(metric_, joint.K, joint.Y);
+  return least_squares_response(metric_, joint.K, joint.Y, solve_.lambda);
+}
+
+std::optional<double> Preserve::kept_energy() const {
+  return space_ ? std::optional(space_->kept_energy) : std::nullopt;
+}
+
+}  // namespace emend::editors

@@ -1,0 +1,321 @@
+#include "editors/bulk/run.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/strings.h"
+#include "editors/bulk/values.h"
+#include "editors/common/context_rows.h"
+#include "editors/common/edit_parts.h"
+#include "editors/common/metric.h"
+#include "emend/error.h"
+#include "model/value_path.h"
+#include "model/weight_change.h"
+
+namespace emend::editors {
+
+namespace {
+
+std::vector<int> written_layers(const EditorContext& context, const BulkOptions& options) {
+  if (options.values == ValueStage::kLast) return {context.layers.back()};
+  return context.layers;
+}
+
+// What layers add to a stream behind a norm or a multiplier does not add up: a share of it is no share of the
+// value.
+void require_direct_paths(const Model& model, const std::vector<int>& layers, const std::string& method) {
+  if (layers.size() < 2) return;
+  for (const int layer : layers)
+    if (!ValuePath(model, layer).is_direct())
+      throw Error(
+          ErrorKind::kConfig,
+          fmt::format("{}: block {} of this model puts a norm or a multiplier behind its MLP, where a "
+                      "value cannot be shared by several layers; give one layer, or `values: last`",
+                      method, layer));
+}
+
+std::vector<TokenIds> chosen_contexts(const Model& model, const EditorContext& context,
+                                      const BulkOptions& options) {
+  std::vector<TokenIds> all = contexts_of(model, context, options.contexts);
+  if (options.short_contexts) return all;
+  return {all.begin() + options.contexts, all.end()};  // the short ones come first
+}
+
+// The weight without the change that is on it, in its dtype.
+at::Tensor untouched(const Model& model, const WeightRef& weight, const Edit* earlier) {
+  const at::Tensor& now = model.weight(weight);
+  const WeightChange* const change = earlier == nullptr ? nullptr : earlier->change_of(weight);
+  if (change == nullptr) return now;
+  const at::Tensor wide = now.to(at::kFloat);
+  return (wide - change->delta(wide.options())).to(now.scalar_type());
+}
+
+std::vector<LayerSystem> make_systems(const BulkCall& call, const CarriedFacts& carried) {
+  std::vector<LayerSystem> systems;
+  for (const Preserve& preserve : call.preserve) {
+    const WeightRef weight = preserve.record(1).weight;
+    systems.emplace_back(preserve, untouched(call.model, weight, call.earlier()),
+                         carried_groups(carried.facts, weight));
+  }
+  return systems;
+}
+
+std::vector<at::Tensor> untouched_weights(const std::vector<LayerSystem>& systems) {
+  std::vector<at::Tensor> weights;
+  for (const LayerSystem& system : systems) weights.push_back(system.untouched());
+  return weights;
+}
+
+// As float32, which is what a patch keeps: whoever solves it again has the same keys.
+at::Tensor as_kept(const at::Tensor& keys) {
+  return keys.to(at::kFloat).to(at::kDouble);
+}
+
+// Keys of one subject: the first is where the value is measured.
+KeyConstraint constraint_of(const SubjectKeys& keys, bool at_sink, BulkKeys kind) {
+  const bool both = keys.contexts.defined() && !at_sink;
+  if (both && kind == BulkKeys::kContextAndBare)
+    return {as_kept(at::stack({keys.bare, keys.contexts}, 1)), at::ones({2}, at::kDouble)};
+  const at::Tensor key = both ? (keys.bare + keys.contexts) / 2 : at_sink ? keys.contexts : keys.bare;
+  return {as_kept(key.unsqueeze(1)), at::ones({1}, at::kDouble)};
+}
+
+std::vector<EditRequest> joined(std::vector<EditRequest> requests, const std::vector<EditRequest>& more) {
+  requests.insert(requests.end(), more.begin(), more.end());
+  return requests;
+}
+
+}  // namespace
+
+BulkCall::BulkCall(const Model& its_model, const EditorContext& its_context, const BulkOptions& its_options,
+                   const std::string& its_method)
+    : model(its_model),
+      context(its_context),
+      options(its_options),
+      method(its_method),
+      layers(written_layers(its_context, its_options)) {
+  for (const int layer : layers) require_layer(model, layer);
+  require_direct_paths(model, layers, method);
+  for (const int layer : layers) preserve.emplace_back(model, context, layer, options, method);
+  require_carriable(earlier(), preserve, method);
+  contexts = chosen_contexts(model, context, options);
+}
+
+BulkRun::BulkRun(const BulkCall& call, std::vector<EditRequest> requests, CarriedFacts carried,
+                 Grouping grouping)
+    : call_(call),
+      requests_(joined(requests, carried.again)),
+      own_requests_(requests.size()),
+      carried_(std::move(carried)),
+      grouping_(grouping),
+      model_(call.model.share()),
+      rows_(model_.tokenizer(), requests_, {call.context.prefix, call.context.form}, call.contexts),
+      systems_(make_systems(call, carried_)),
+      filter_({}, {}, {}) {
+  const c10::NoGradGuard no_grad;
+  if (carried_.stale_removed)
+    for (std::size_t place = 0; place < systems_.size(); ++place) lay(place);
+  const LayerTrace trace(model_, call_.layers, rows_.fronts(), call_.context.token_budget);
+  groups_ = group_requests(rows_, trace, grouping_);
+  require_no_contradiction(groups_, rows_, requests_);
+  const std::vector<at::Tensor> sinks =
+      call_.options.protect_sink ? sink_keys(rows_, trace) : std::vector<at::Tensor>(call_.layers.size());
+  require_finite_keys(groups_, sinks, call_.layers, requests_);
+  for (std::size_t i = 0; i < requests_.size(); ++i)
+    if (rows_.lies_at_sink(i) && rows_.contexts().empty())
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("edit {}: the subject is one token at position 0 with nothing in front, where "
+                              "the model keeps no fact; give a BOS (option bos) or context rows (option "
+                              "contexts)",
+                              requests_[i].id));
+  if (call_.options.filter == FilterStage::kNone) return;
+  // The unedited model's streams are the measure of the anchor.
+  Model clean = model_.share();
+  for (const LayerSystem& system : systems_) clean.weight(system.weight()) = system.untouched();
+  filter_ =
+      Filter(call_.options, untouched_weights(systems_),
+             seen_at_lookup(clean, rows_, groups_, {call_.layers.back()}, call_.context.token_budget)[0]);
+}
+
+void BulkRun::lay(std::size_t place) {
+  model_.weight(systems_[place].weight()) = systems_[place].changed();
+}
+
+std::vector<KeyConstraint> BulkRun::constraints_at(int layer) const {
+  const LayerTrace trace(model_, {layer}, rows_.fronts(), call_.context.token_budget);
+  const std::vector<KeyGroup> groups = group_requests(rows_, trace, grouping_);
+  at::Tensor sink;
+  if (call_.options.protect_sink) sink = sink_keys(rows_, trace).front();
+  if (sink.defined()) sink = as_kept(sink);
+  std::vector<KeyConstraint> constraints;
+  for (const std::size_t g : written_) {
+    const bool at_sink = rows_.lies_at_sink(groups[g].requests.front());
+    constraints.push_back(
+        with_protected(constraint_of(groups[g].keys.front(), at_sink, call_.options.keys), sink));
+  }
+  return constraints;
+}
+
+EditPlan BulkRun::summary() const {
+  EditPlan plan;
+  std::vector<KeyConstraint> constraints;
+  for (const CarriedGroup& group : carried_groups(carried_.facts, systems_.front().weight()))
+    constraints.push_back(group.constraint);
+  const std::size_t before = constraints.size();
+  for (const KeyGroup& group : groups_)
+    constraints.push_back(
+        constraint_of(group.keys.front(), rows_.lies_at_sink(group.requests.front()), call_.options.keys));
+  const at::Tensor norms =
+      call_.preserve.front().responses(join_constraints(constraints)).norm(2, 0).to(at::kCPU);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const std::vector<std::string>& its = groups_[g].warnings;
+    plan.warnings.insert(plan.warnings.end(), its.begin(), its.end());
+    for (const std::size_t i : groups_[g].requests) {
+      if (i >= own_requests_) continue;
+      EditPlan::Entry entry{requests_[i].id,
+                            call_.layers,
+                            static_cast<std::int64_t>(rows_[i].target.size()),
+                            static_cast<std::int64_t>(rows_[i].prompts.size()),
+                            {},
+                            0,
+                            0};
+      for (const std::size_t j : groups_[g].requests)
+        if (j != i) entry.merged_with.push_back(requests_[j].id);
+      entry.predicted_norm = norms[static_cast<std::int64_t>(before + g)].item<double>();
+      plan.entries.push_back(std::move(entry));
+    }
+  }
+  return plan;
+}
+
+std::vector<SearchResult> BulkRun::search(Progress& progress) const {
+  const LayerTrace trace(model_, {searched_layer(call_.layers, call_.options.values)}, rows_.fronts(),
+                         call_.context.token_budget);
+  return search_values_of(model_, trace, rows_, groups_, call_.options, progress);
+}
+
+// Books the results of a round. What the first one did not find is not written.
+void BulkRun::take(std::vector<SearchResult> results, int round) {
+  if (round > 1) {
+    for (std::size_t g = 0; g < results.size(); ++g) {
+      const int steps = results_[g].steps + results[g].steps;
+      const bool converged = results_[g].converged;
+      if (results[g].finite)
+        results_[g] = std::move(results[g]);
+      else
+        results_[g].r = at::zeros_like(results_[g].r);
+      results_[g].steps = steps;
+      results_[g].converged = converged;
+    }
+    return;
+  }
+  results_ = std::move(results);
+  if (!call_.context.keep_going)
+    require_converged(groups_, results_, requests_, searched_layer(call_.layers, call_.options.values));
+  for (std::size_t g = 0; g < results_.size(); ++g)
+    if (results_[g].converged) written_.push_back(g);
+}
+
+// [groups, D] float32; 0 for groups that are not written.
+at::Tensor BulkRun::deltas_of(const std::vector<SearchResult>& results) const {
+  std::vector<at::Tensor> deltas;
+  for (const SearchResult& result : results)
+    deltas.push_back(result.converged ? result.r.to(at::kCPU, at::kFloat)
+                                      : at::zeros_like(result.r, at::kCPU).to(at::kFloat));
+  return at::stack(deltas);
+}
+
+void BulkRun::write_round(const at::Tensor& deltas, Progress& progress) {
+  const std::vector<int>& layers = call_.layers;
+  const auto seen = [&](const std::vector<int>& at, const at::Tensor& added = {}) {
+    return seen_at_lookup(model_, rows_, groups_, at, call_.context.token_budget, added);
+  };
+  std::vector<at::Tensor> targets;  // of each layer
+  if (call_.options.values == ValueStage::kReplay)
+    targets = layers.size() > 1 ? seen(layers, deltas) : std::vector{seen(layers)[0] + deltas};
+  else
+    targets.assign(layers.size(), seen({layers.back()})[0] + deltas);
+  for (at::Tensor& target : targets) target = filter_.targets(target);
+  for (std::size_t place = 0; place < layers.size(); ++place) {
+    const bool replay = call_.options.values == ValueStage::kReplay;
+    const at::Tensor missing = targets[place] - seen({replay ? layers[place] : layers.back()})[0];
+    const double shares = replay ? 1 : static_cast<double>(layers.size() - place);
+    write_layer(place, filter_.residuals(missing / shares, place), progress);
+  }
+}
+
+void BulkRun::write_layer(std::size_t place, const at::Tensor& wanted, Progress& progress) {
+  LayerSystem& system = systems_[place];
+  std::vector<at::Tensor> rows;
+  for (const std::size_t g : written_) rows.push_back(wanted[static_cast<std::int64_t>(g)]);
+  const RealisedShare share = system.add(constraints_at(call_.layers[place]), at::stack(rows));
+  lay(place);
+  const std::optional<double> energy = call_.preserve[place].kept_energy();
+  progress.note(fmt::format(
+      "layer {}: {} keys' facts solved together, {:.3f} of the residual realised in the mean (least {:.3f}), "
+      "{:.3f} of it missing{}",
+      call_.layers[place], system.groups(), share.mean, share.least, share.missing,
+      energy ? fmt::format(", tr(PCP)/tr(C) {:.3f}", *energy) : ""));
+}
+
+Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& progress) {
+  for (int round = 1; round <= call_.options.rounds; ++round) {
+    std::vector<SearchResult> found = round == 1 && first ? std::move(*first) : search(progress);
+    const bool moved = std::any_of(found.begin(), found.end(), [](const auto& r) { return r.steps > 0; });
+    take(std::move(found), round);
+    const c10::NoGradGuard no_grad;
+    if (written_.empty() || (round > 1 && !moved)) break;
+    write_round(deltas_of(results_), progress);
+  }
+  return collect();
+}
+
+// What a fact that is not written would have been written at.
+FactPart BulkRun::unwritten_part(std::size_t g, std::size_t place) const {
+  const bool at_sink = rows_.lies_at_sink(groups_[g].requests.front());
+  const KeyConstraint at = constraint_of(groups_[g].keys[place], at_sink, call_.options.keys);
+  const at::Tensor nothing = at::zeros({model_.config().d_model}, at::kFloat);
+  return fact_part(systems_[place].weight(), at, at::zeros({at.K.size(0)}, at::kDouble), nothing, 1);
+}
+
+std::vector<FactRecord> BulkRun::fact_records() const {
+  std::vector<std::pair<std::size_t, FactRecord>> facts;
+  std::size_t row = 0;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const bool converged = results_[g].converged;
+    std::vector<FactPart> parts;
+    for (std::size_t place = 0; place < systems_.size(); ++place)
+      parts.push_back(converged ? systems_[place].part(row) : unwritten_part(g, place));
+    row += converged ? 1 : 0;
+    for (const std::size_t i : groups_[g].requests)
+      facts.emplace_back(i, searched_fact(requests_[i], results_[g], parts));
+  }
+  return in_request_order(std::move(facts));
+}
+
+Edit BulkRun::collect() const {
+  Edit edit;
+  edit.facts = fact_records();
+  edit.replaces_earlier = call_.earlier() != nullptr;
+  edit.carried = carried_.facts;
+  for (const LayerSystem& system : systems_) {
+    if (system.groups() == 0) continue;
+    edit.changes.push_back(system.change());
+    edit.solves.push_back(system.record());
+    system.book_carried(edit.carried);
+  }
+  const auto again = edit.facts.begin() + static_cast<std::ptrdiff_t>(own_requests_);
+  edit.carried.insert(edit.carried.end(), std::make_move_iterator(again),
+                      std::make_move_iterator(edit.facts.end()));
+  edit.facts.erase(again, edit.facts.end());
+  edit.context_ids = rows_.contexts();
+  for (const KeyGroup& group : groups_)
+    edit.warnings.insert(edit.warnings.end(), group.warnings.begin(), group.warnings.end());
+  return edit;
+}
+
+}  // namespace emend::editors

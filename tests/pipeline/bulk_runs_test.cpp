@@ -1,0 +1,128 @@
+// Many facts over two layers, and more facts onto them, through every run that knows no method by name.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/expect_error.h"
+#include "cli/scratch_folder.h"
+#include "emend/edit_run.h"
+#include "emend/eval_run.h"
+#include "emend/patch_run.h"
+#include "support/world.h"
+
+namespace emend {
+namespace {
+
+using test::error_of;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class BulkRuns : public ::testing::Test {
+ protected:
+  BulkRuns() : model_(test::load_world("llama")) {
+    file_.method = "memit";
+    file_.layer.layers = {1, 2};
+    file_.statistics = folder_ / "stats";
+    all_ = test::world_edits(5);
+  }
+  NamedPatch edited(std::size_t begin, std::size_t end, const std::filesystem::path& on = {}) {
+    file_.edits.assign(all_.begin() + static_cast<std::ptrdiff_t>(begin),
+                       all_.begin() + static_cast<std::ptrdiff_t>(end));
+    options_.on = on;
+    return {"p", run_edit(model_, file_, options_, silent_).patch};
+  }
+  static at::Tensor delta(const Edit& edit, std::size_t change) {
+    return edit.changes.at(change).delta(at::TensorOptions(at::kDouble));
+  }
+
+  SilentProgress silent_;
+  Model model_;
+  const ScratchFolder folder_;
+  EditFile file_;
+  EditRunOptions options_;
+  std::vector<EditRequest> all_;
+};
+
+TEST_F(BulkRuns, EditsVerifiesAppliesAndDrops) {
+  const std::string before = model_.weights_digest();
+  save_patch(edited(0, 3).patch, folder_ / "p.safetensors");
+  EXPECT_EQ(model_.weights_digest(), before);
+  const std::vector<NamedPatch> loaded = load_patches({folder_ / "p.safetensors"});
+  const Edit& edit = loaded[0].patch.edit;
+  ASSERT_THAT(edit.changes, SizeIs(2));
+  EXPECT_EQ(edit.solves[0].rule, SolveRule::kLeastSquares);
+  EXPECT_GT(edit.solves[0].lambda, 0);
+  EXPECT_TRUE(verify_patches(model_, loaded, {}, silent_).patches[0].reproduced);
+  ApplyOptions how;
+  how.out = folder_ / "new";
+  how.force = true;
+  EXPECT_THAT(apply_patches(model_.path(), {}, loaded, how, silent_).plan.tensors, SizeIs(2));
+
+  LayerMoments moments;
+  const Statistics statistics = load_statistics(model_, {1, 2}, loaded[0].patch.prefix, file_.statistics);
+  for (const auto& [layer, its] : statistics.layers) moments[layer] = its.C;
+  // What is left is the solution for the keys and residuals that are left.
+  const Patch dropped = drop_fact(loaded[0].patch, edit.facts[2].request.id, moments);
+  const Patch twice = drop_fact(dropped, edit.facts[1].request.id, moments);
+  const Patch other_order = drop_fact(drop_fact(loaded[0].patch, edit.facts[1].request.id, moments),
+                                      edit.facts[2].request.id, moments);
+  EXPECT_LT((delta(twice.edit, 0) - delta(other_order.edit, 0)).norm().item<double>(),
+            1e-6 * delta(twice.edit, 0).norm().item<double>());
+}
+
+TEST_F(BulkRuns, DroppingWhatWasAddedGivesThePatchBelow) {
+  save_patch(edited(0, 3).patch, folder_ / "below.safetensors");
+  const Patch below = load_patch(folder_ / "below.safetensors");
+  const Patch more = edited(3, 4, folder_ / "below.safetensors").patch;
+  ASSERT_THAT(more.edit.facts, SizeIs(4));
+  EXPECT_EQ(more.edit.facts[0].request.id, all_[0].id);
+  EXPECT_EQ(more.edit.facts[3].request.id, all_[3].id);
+  for (const FactRecord& fact : more.edit.facts) {
+    ASSERT_TRUE(fact.before && fact.after) << fact.request.id;
+    if (fact.is_edited()) {
+      EXPECT_GT(fact.after->prompt.p_target, fact.before->prompt.p_target);
+    }
+  }
+  EXPECT_FALSE(more.edit.replaces_earlier);
+  LayerMoments moments;
+  const Statistics statistics = load_statistics(model_, {1, 2}, more.prefix, file_.statistics);
+  for (const auto& [layer, its] : statistics.layers) moments[layer] = its.C;
+  const Patch dropped = drop_fact(more, all_[3].id, moments);
+  for (const std::size_t change : {0u, 1u})
+    EXPECT_LT((delta(dropped.edit, change) - delta(below.edit, change)).norm().item<double>(),
+              1e-6 * delta(below.edit, change).norm().item<double>());
+  save_patch(more, folder_ / "more.safetensors");
+  EXPECT_TRUE(verify_patches(model_, load_patches({folder_ / "more.safetensors"}), {}, silent_)
+                  .patches[0]
+                  .reproduced);
+}
+
+TEST_F(BulkRuns, AMethodThatDoesNotCarryIsRefused) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  file_.method = "rome";
+  file_.layer.layers = {2};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edited(2, 3, folder_ / "below.safetensors"); }),
+              AllOf(HasSubstr("rome"), HasSubstr("does not carry")));
+}
+
+TEST_F(BulkRuns, AreBenchmarkedInBatchesAndInSequence) {
+  BenchmarkOptions options;
+  options.dataset = "emend";
+  options.data = std::string(EMEND_TEST_DATA) + "/world/edits.jsonl";
+  options.end_record = 4;
+  options.methods = {{"bulk", "bulk", {{1, 2}, "test"}, {}, {}}};
+  options.statistics = folder_ / "stats";
+  options.drift_tokens = 0;
+  options.generations = 0;
+  for (const std::string mode : {"batch:4", "sequential:2"}) {
+    SCOPED_TRACE(mode);
+    options.mode = parse_eval_mode(mode);
+    options.out = folder_ / mode;
+    const BenchmarkOutcome outcome = run_benchmark(model_, options, silent_);
+    ASSERT_THAT(outcome.methods, SizeIs(1));
+    EXPECT_EQ(outcome.methods[0].summary.metrics.at("efficacy_success").mean, 1);
+  }
+}
+
+}  // namespace
+}  // namespace emend
