@@ -169,7 +169,8 @@ class FillingJobs {
     else if (!fill_portion(filling, bytes, job.begin, job.end))
       state.damaged = true;
     if (--state.left > 0) return;
-    if (is_direct(filling)) drop_pages(bytes);
+    if (!is_direct(filling)) return;  // its numbers are still to be read
+    drop_pages(bytes);
     ++done_;
   }
 
@@ -208,11 +209,13 @@ std::vector<std::string> fill_weights(const TensorFile& file, const std::vector<
                                       const ModelConfig& config, int threads, Progress& progress) {
   FillingJobs jobs(file, fillings);
   run_jobs(jobs, threads, progress);
+  std::int64_t done = std::count_if(fillings.begin(), fillings.end(), is_direct);
+  progress.update(done, "");
   for (std::size_t i = 0; i < fillings.size(); ++i) {
-    const bool finite =
-        is_direct(fillings[i]) ? jobs.is_finite(i) : fill_through_copy(file, fillings[i], config, threads);
-    if (!finite) refuse_damaged(*fillings[i].tensor);
-    progress.update(static_cast<std::int64_t>(fillings.size()), "");
+    const bool direct = is_direct(fillings[i]);
+    if (!(direct ? jobs.is_finite(i) : fill_through_copy(file, fillings[i], config, threads)))
+      refuse_damaged(*fillings[i].tensor);
+    if (!direct) progress.update(++done, "");
   }
   return std::move(jobs.digests());
 }

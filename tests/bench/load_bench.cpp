@@ -50,12 +50,14 @@ void dequantise_plainly(const TensorFile& file, int threads) {
 
 void compare(const std::string& path, int runs, int threads) {
   std::vector<double> plain, loaded;
+  ModelOptions options;
+  options.threads = threads;
   for (int run = 0; run < runs; ++run) {
     plain.push_back(bench::seconds_of([&] {
                       read_plainly(path);
                       dequantise_plainly(*open_gguf(path), threads);
                     }).wall);
-    loaded.push_back(bench::seconds_of([&] { Model::load(path, {.threads = threads}); }).wall);
+    loaded.push_back(bench::seconds_of([&] { Model::load(path, options); }).wall);
   }
   const double a = bench::median(plain), b = bench::median(loaded);
   fmt::print(
@@ -64,7 +66,9 @@ void compare(const std::string& path, int runs, int threads) {
 }
 
 void load_as_bfloat16(const std::string& path, int threads) {
-  const ModelOptions options{.dtype = ComputeType::kBfloat16, .threads = threads};
+  ModelOptions options;
+  options.dtype = ComputeType::kBfloat16;
+  options.threads = threads;
   const double open = bench::seconds_of([&] { Model::describe(path, options); }).wall;
   fmt::print("opened without its weights in {:.3f} s\n", open);
   std::int64_t bytes = 0;
