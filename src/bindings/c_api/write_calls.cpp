@@ -1,4 +1,6 @@
 // emend_write, emend_write_in_place, emend_restore
+#include <cstddef>
+
 #include "base/strings.h"
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
@@ -21,7 +23,10 @@ std::vector<NamedPatch> patches_on(const ModelObject& object) {
 }
 
 emend_write_options options_of_write(const emend_write_options* given) {
-  const emend_write_options options = options_of(given, emend_write_options EMEND_WRITE_OPTIONS_INIT);
+  // Before the statistics and the importance matrix were added.
+  constexpr std::size_t kOldest = offsetof(emend_write_options, statistics);
+  const emend_write_options options =
+      options_of(given, emend_write_options EMEND_WRITE_OPTIONS_INIT, kOldest);
   require_known_flags(options.flags);
   require_token_budget(options.token_budget);
   return options;
