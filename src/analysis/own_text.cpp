@@ -24,6 +24,15 @@ constexpr std::int64_t kHeldRows = 16;   // texts that no visitor sees
 constexpr std::int64_t kHeldLength = 48;
 constexpr std::uint64_t kHeldStream = std::uint64_t{1} << 32;  // away from the texts that are visited
 
+// Tokens of a text at most: it grows token by token, so it ends where the model would turn all of it
+// otherwise.
+std::int64_t longest_text(const ModelConfig& config) {
+  std::int64_t longest = std::min(kOwnTextLength, config.max_positions);
+  for (const RotaryTable& table : config.rotary)
+    if (table.long_from > 0) longest = std::min(longest, table.long_from);
+  return longest;
+}
+
 // How texts are written.
 struct Writing {
   TokenIds opening;
@@ -170,7 +179,7 @@ class OwnText : public TextSource {
       : model_(model),
         writing_{opening_of_text(model, options.prefix),
                  model.has_tokenizer() ? model.tokenizer().eos() : std::nullopt, options.seed,
-                 std::min(kOwnTextLength, model.config().max_positions)},
+                 longest_text(model.config())},
         tokens_(options.tokens),
         block_(options.block_tokens) {
     write_held_text();
@@ -240,8 +249,8 @@ class OwnText : public TextSource {
 
   void write_held_text() {
     GenerateOptions sampling;
-    sampling.max_new = std::min(
-        kHeldLength, model_.config().max_positions - static_cast<std::int64_t>(writing_.opening.size()));
+    sampling.max_new =
+        std::min(kHeldLength, writing_.longest - static_cast<std::int64_t>(writing_.opening.size()));
     sampling.temperature = 1;
     sampling.seed = writing_.seed;
     sampling.stream = kHeldStream;
