@@ -57,16 +57,19 @@ at::Tensor bare_norms(const BlockWeights& block, std::span<const SearchUnit> uni
   return at::linear(bare_rows, weight, bias).norm(2, 1, true);
 }
 
-// Where each row's tokens begin to move, no later than its lookup token.
-std::vector<std::int64_t> first_moving(const std::vector<ActiveRow>& rows, const at::Tensor& reached) {
-  const bool* is_reached = reached.const_data_ptr<bool>();
+// Where each row's tokens begin to move by `reach` of their length, no later than its lookup token. `moved`:
+// of all rows, float64 on the CPU.
+std::vector<std::int64_t> first_moving(std::vector<ActiveRow>& rows, const at::Tensor& moved, double reach) {
+  const double* share = moved.const_data_ptr<double>();
   std::vector<std::int64_t> first;
-  for (const ActiveRow& row : rows) {
+  for (ActiveRow& row : rows) {
     const std::int64_t length = row.hidden.size(0);
-    const auto found =
-        static_cast<std::int64_t>(std::find(is_reached, is_reached + length, true) - is_reached);
-    first.push_back(std::min(found, static_cast<std::int64_t>(row.source->lookup)));
-    is_reached += length;
+    const double* found = std::find_if(share, share + length, [&](double s) { return s >= reach; });
+    const double* lookup = share + static_cast<std::int64_t>(row.source->lookup);
+    found = std::min(found, lookup);
+    first.push_back(found - share);
+    if (found != share) row.overlooked = *std::max_element(share, found);
+    share += length;
   }
   return first;
 }
@@ -100,7 +103,7 @@ struct UnitTokens {
   at::Tensor hidden;                  // [N, D] residual stream, held edits added
   at::Tensor value;                   // [N, D] W k + b, held edits added; undefined: ActiveRow::value
   at::Tensor alpha;                   // [N]
-  at::Tensor reached;                 // [N] whether r can move the token
+  at::Tensor moved;                   // [N] the share of the stream's length that r can move, at most
 };
 
 // The stream once `moved` [N, D] is added to the values: after the layer, and where the values do not arrive
@@ -140,7 +143,7 @@ UnitTokens unit_tokens(const SearchUnit& unit, std::span<const TracedRow> traced
   } else if (!path.is_direct()) {
     moved = moved * path.gain(tokens.value);
   }
-  tokens.reached = moved / before.norm(2, 1) >= options.reach;
+  tokens.moved = moved / before.norm(2, 1);
   return tokens;
 }
 
@@ -157,18 +160,18 @@ SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<c
   made.layer = trace.layer();
   made.v0_norms =
       bare_norms(model.weights().blocks[static_cast<std::size_t>(made.layer)], units, traced, options.scale);
-  std::vector<at::Tensor> hidden, reached;
+  std::vector<at::Tensor> hidden, moved;
   for (std::size_t u = 0; u < units.size(); ++u) {
     const SearchUnit& unit = units[u];
     const UnitTokens tokens =
         unit_tokens(unit, std::span(traced).subspan(made.rows.size(), unit.rows.size()),
                     made.v0_norms[static_cast<std::int64_t>(u)], trace.value_path(), options);
-    reached.push_back(tokens.reached);
+    moved.push_back(tokens.moved);
     const auto streams = tokens.hidden.split_with_sizes(tokens.lengths, 0),
                alphas = tokens.alpha.split_with_sizes(tokens.lengths, 0);
     hidden.insert(hidden.end(), streams.begin(), streams.end());
     for (std::size_t i = 0; i < unit.rows.size(); ++i)
-      made.rows.push_back({u, &unit.rows[i], 0, streams[i], {}, alphas[i], {}});
+      made.rows.push_back({u, &unit.rows[i], 0, streams[i], {}, alphas[i], {}, 0});
     if (trace.value_path().is_direct()) continue;
     const auto values = tokens.value.split_with_sizes(tokens.lengths, 0);
     for (std::size_t i = 0; i < unit.rows.size(); ++i) {
@@ -177,7 +180,8 @@ SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<c
       row.hidden = streams[i] - trace.value_path().arrived(values[i]);
     }
   }
-  cut_rows(made.rows, first_moving(made.rows, at::cat(reached, 0).cpu()), model.options().device());
+  const at::Tensor shares = at::cat(moved, 0).to(at::kCPU, at::kDouble).contiguous();
+  cut_rows(made.rows, first_moving(made.rows, shares, options.reach), model.options().device());
   std::vector<std::int64_t> begins;
   for (const ActiveRow& active : made.rows) begins.push_back(active.begin);
   made.cache = trace.upper_cache(trace_rows, hidden, begins);

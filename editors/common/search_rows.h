@@ -29,6 +29,8 @@ struct ActiveRow {
   at::Tensor value;
   at::Tensor alpha;    // [T - begin]
   at::Tensor initial;  // drift rows: [V] log-probabilities before the edit, once they are known
+  // What the longest r could move of a token in front of `begin`, in units of its residual stream's length.
+  double overlooked = 0;
 };
 
 struct SearchRows {

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "editors/common/value_search.h"
@@ -19,12 +20,12 @@ inline constexpr int kSearchLayer = 1;
 
 // Three units with ragged rows, some behind shared fronts; alpha of a random vector, so that every token gets
 // some.
-class SearchFixture : public ::testing::TestWithParam<std::string> {
+class SearchCase {
  protected:
-  SearchFixture()
-      : model_(test::tiny_model(GetParam())), fronts_({{5}, {5, 9, 11, 30}, {5, 70, 3, 8, 21, 44}}) {
-    trace_ = std::make_unique<LayerTrace>(model_, std::vector<int>{kSearchLayer}, fronts_, 4096);
-    for (std::uint64_t u = 0; u < 3; ++u) units_.push_back(make_unit(u));
+  explicit SearchCase(Model model, int layer = kSearchLayer)
+      : model_(std::move(model)), fronts_({{5}, {5, 9, 11, 30}, {5, 70, 3, 8, 21, 44}}) {
+    fronts_[2][1] %= model_.config().vocab;
+    use_layer(layer);
     options_.kl_factor = 0;
     options_.reach = 0;
     options_.max_steps = 6;
@@ -32,10 +33,17 @@ class SearchFixture : public ::testing::TestWithParam<std::string> {
     options_.stop_probability = 1;
   }
 
+  void use_layer(int layer) {
+    layer_ = layer;
+    trace_ = std::make_unique<LayerTrace>(model_, std::vector<int>{layer}, fronts_, 4096);
+    units_.clear();
+    for (std::uint64_t u = 0; u < 3; ++u) units_.push_back(make_unit(u));
+  }
+
   SearchUnit make_unit(std::uint64_t seed) const {
     SearchUnit unit;
-    const TokenIds prompt = test::some_ids(5 + seed, 96, 100 + seed),
-                   target = test::some_ids(1 + seed, 96, 200 + seed);
+    const TokenIds prompt = test::some_ids(5 + seed, model_.config().vocab, 100 + seed),
+                   target = test::some_ids(1 + seed, model_.config().vocab, 200 + seed);
     for (std::int64_t front = 0; front < 3; ++front) {
       SearchRow row;
       row.row.front = front;
@@ -52,8 +60,8 @@ class SearchFixture : public ::testing::TestWithParam<std::string> {
     }
     // Answers about 1 at the bare lookup token's key.
     const TokenIds bare = whole(unit.rows[0]);
-    const at::Tensor key = test::plain_vectors(model_, bare, Site::kKey,
-                                               kSearchLayer)[static_cast<std::int64_t>(unit.rows[0].lookup)];
+    const at::Tensor key =
+        test::plain_vectors(model_, bare, Site::kKey, layer_)[static_cast<std::int64_t>(unit.rows[0].lookup)];
     unit.a = key / key.square().sum();
     return unit;
   }
@@ -69,14 +77,14 @@ class SearchFixture : public ::testing::TestWithParam<std::string> {
     const c10::NoGradGuard no_grad;
     PassInput input;
     input.ids = {ids};
-    input.interventions = {{Site::kMlpOutput, kSearchLayer, Intervention::Kind::kAdd,
-                            at::arange(added.size(0), at::kLong), added}};
+    input.interventions = {
+        {Site::kMlpOutput, layer_, Intervention::Kind::kAdd, at::arange(added.size(0), at::kLong), added}};
     input.logit_tokens = test::counting(0, added.size(0));
     return at::log_softmax(model_.forward(input).logits.to(at::kDouble), 1);
   }
 
   at::Tensor plain_keys(const SearchRow& row) const {
-    return test::plain_vectors(model_, whole(row), Site::kKey, kSearchLayer);
+    return test::plain_vectors(model_, whole(row), Site::kKey, layer_);
   }
 
   // The weighted nll of a unit, by full passes.
@@ -109,6 +117,12 @@ class SearchFixture : public ::testing::TestWithParam<std::string> {
   std::vector<SearchUnit> units_;
   SearchOptions options_;
   SilentProgress silent_;
+  int layer_ = 0;
+};
+
+class SearchFixture : public ::testing::TestWithParam<std::string>, public SearchCase {
+ protected:
+  SearchFixture() : SearchCase(test::tiny_model(GetParam())) {}
 };
 
 }  // namespace emend::editors
