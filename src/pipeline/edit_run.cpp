@@ -10,6 +10,7 @@
 
 #include "analysis/prompt_rows.h"
 #include "base/stage_clock.h"
+#include "base/strings.h"
 #include "emend/checks.h"
 #include "emend/error.h"
 #include "emend/generate.h"
