@@ -29,7 +29,7 @@ struct SearchOptions {
   SearchScale scale = SearchScale::kValue;
   SearchMethod method = SearchMethod::kLbfgs;
   int max_steps = 40;              // loss evaluations that are followed by another
-  double radius = 0.7;             // L-BFGS: length of the first step in units of ||v0||
+  double radius = 0.4;             // L-BFGS: length of the first step in units of ||v0||
   double growth = 1.5;             // L-BFGS: what an accepted full step multiplies the radius by
   double step = 0.35;              // Adam's step in units of ||v0|| / sqrt(D)
   double absolute_step = 0;        // > 0: Adam's step as it is (the papers' 0.5)

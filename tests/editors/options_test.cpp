@@ -72,9 +72,10 @@ TEST(RomeOptions, DefaultsAreListedAndGivenOnesKept) {
 }
 
 TEST(RomeOptions, EveryDefaultIsAValidValue) {
-  for (const auto& [name, value] : options_of({}))
-    if (name != "step" && name != "absolute_step")  // these mean Adam
-      EXPECT_EQ(options_of({{name, value}}), options_of({})) << name;
+  for (const auto& [name, value] : options_of({})) {
+    if (name == "step" || name == "absolute_step") continue;  // these mean Adam
+    EXPECT_EQ(options_of({{name, value}}), options_of({})) << name;
+  }
   EXPECT_EQ(options_of(options_of({})), options_of({}));
 }
 
