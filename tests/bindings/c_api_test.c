@@ -741,7 +741,9 @@ static void says_what_a_model_is(emend_model* model) {
   TRUE(tells(text, "\"parameters\"", "\"family\": \"gpt2\""));
   OK(emend_model_check(model, &text));
   TRUE(tells(text, "\"tokenizer\": true", "\"passed\": true"));
+  OK(emend_model_check(model, &text));
   TRUE(tells(text, "\"roles\"", "\"value_path\": \"added as it is\""));
+  OK(emend_model_check(model, &text));
   TRUE(tells(text, "\"memory\"", "\"unsupported\""));
 }
 

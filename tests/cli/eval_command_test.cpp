@@ -91,7 +91,7 @@ TEST(Eval, RefusesBeforeAnyWork) {
   const std::vector<Refusal> refusals = {
       {{"--records", "4:2"}, 2, "--records must be A:B"},
       {{"--records", "400:"}, 2, "the file has 400 usable records"},
-      {{"--method", "memit"}, 3, "memit"},
+      {{"--method", "mend"}, 3, "mend"},
       {{"--options", folder / "none.yaml"}, 3, "none.yaml"},
       {{"--options", folder.write("bad.yaml", "method: rome\noptions: {stepz: 3}\n")},
        3,

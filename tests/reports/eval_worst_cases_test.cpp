@@ -60,8 +60,9 @@ TEST(WorstCases, EditsWithoutUpdateComeFirstAndOnce) {
   failed.status = RecordStatus::kFailed;
   RecordResult apart = failed;
   apart.status = RecordStatus::kAlreadyTrue;
-  const auto kinds =
-      find_worst_cases({record("worse", {trace("prompt", 0.1, 0.4, false, false)}), failed, apart});
+  const std::vector<RecordResult> records = {record("worse", {trace("prompt", 0.1, 0.4, false, false)}),
+                                             failed, apart};
+  const auto kinds = find_worst_cases(records);
   ASSERT_THAT(kinds[kFailed].cases, SizeIs(2));
   EXPECT_EQ(kinds[kFailed].cases[0].record->id, "failed");
   EXPECT_EQ(kinds[kFailed].cases[0].answer, nullptr);
