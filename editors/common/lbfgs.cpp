@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -11,6 +12,10 @@ namespace emend::editors {
 namespace {
 
 constexpr double kArmijo = 1e-4, kShorten = 0.4, kTiny = 1e-30;
+
+// A step may lead this much beyond the logit that is aimed at, since it can fall short of what it promises,
+// and by this much at least.
+constexpr double kMargin = 0.5;
 
 at::Tensor row_dot(const at::Tensor& a, const at::Tensor& b) {
   return (a * b).sum(-1, true);
@@ -42,6 +47,15 @@ at::Tensor two_loops(const at::Tensor& s, const at::Tensor& y, const at::Tensor&
   return q;
 }
 
+// Of steps from points of these losses [n, 1], which fall by `slope` (negative) along the whole step: the
+// share that leads to a probability whose logit is `logit`, at most 1.
+at::Tensor share_to(double logit, const at::Tensor& losses, const at::Tensor& slope) {
+  const at::Tensor loss = at::clamp_min(losses, 1e-9);
+  const at::Tensor missing = -at::expm1(-loss);  // 1 - p; d loss / d logit = -(1 - p)
+  const at::Tensor rise = at::clamp_min(logit + loss + missing.log(), 0.0) + kMargin;
+  return at::clamp_max(rise * missing / at::clamp_min(-slope.to(at::kDouble), kTiny), 1.0);
+}
+
 at::Tensor with_newest(const at::Tensor& history, const at::Tensor& newest, const at::Tensor& taken) {
   const at::Tensor shifted = at::cat({history.narrow(1, 1, history.size(1) - 1), newest.unsqueeze(1)}, 1);
   return at::where(taken.unsqueeze(1), shifted, history);
@@ -54,6 +68,7 @@ Lbfgs::Lbfgs(at::Tensor start, LbfgsBounds bounds)
       clamp_(std::move(bounds.clamp)),
       radius_(at::minimum(bounds.radius, clamp_)),
       growth_(bounds.growth),
+      aim_(bounds.aim),
       point_(values_.clone()),
       loss_(at::zeros(radius_.sizes(), radius_.options().dtype(at::kDouble))),
       gradient_(at::zeros_like(values_)),
@@ -92,7 +107,10 @@ at::Tensor Lbfgs::next_step(const at::Tensor& rows, const Pairs& pairs) const {
   const at::Tensor bent = inside(-cut(two_loops(pairs.s, pairs.y, pairs.inverse, gradient), radius));
   const at::Tensor descends =
       (pairs.inverse.select(1, kPairs - 1) > 0) & (row_dot(gradient, bent) < 0);  // false for no number
-  return at::where(descends, bent, steepest);
+  const at::Tensor step = at::where(descends, bent, steepest);
+  if (aim_ <= 0) return step;
+  const double logit = std::log(aim_ / (1 - aim_));
+  return step * share_to(logit, loss_.index_select(0, rows), row_dot(gradient, step)).to(step.dtype());
 }
 
 void Lbfgs::update(const at::Tensor& rows, const at::Tensor& losses, const at::Tensor& gradient) {

@@ -6,6 +6,10 @@
 // does not descend, the gradient again. A point is accepted where the loss fell by kArmijo of what the slope
 // promised; else the step is shortened to kShorten and the radius halved. A step that is accepted at once
 // lets the radius grow. So the losses of accepted points never rise.
+//
+// The losses are those of a target's probability p, mostly, and a search ends where p is as large as asked. No
+// step goes further than there, were the logit log(p / (1 - p)) to rise along it as it does at its start: what
+// lies beyond makes the update longer, which other facts pay for.
 #pragma once
 
 #include "editors/common/descent.h"
@@ -17,6 +21,7 @@ struct LbfgsBounds {
   at::Tensor radius;  // length of the first step
   at::Tensor clamp;   // largest ||x||, and largest radius
   double growth = 1.5;
+  double aim = 0;  // the probability that ends a search, below 1; 0: steps are not bounded by it
 };
 
 class Lbfgs : public Descent {
@@ -43,7 +48,7 @@ class Lbfgs : public Descent {
   at::Tensor next_step(const at::Tensor& rows, const Pairs& pairs) const;
 
   at::Tensor values_, clamp_, radius_;
-  double growth_;
+  double growth_, aim_;
   at::Tensor point_, loss_, gradient_;  // [U, D], [U, 1] float64, [U, D]: the last accepted evaluation
   Pairs pairs_;                         // of all rows
   at::Tensor begins_;                   // [U, 1] bool: no evaluation of this loss has been accepted yet

@@ -75,12 +75,18 @@ class SearchBatch {
   std::unique_ptr<Descent> descent_;
 };
 
+// The probability at which a search stops; a loss that it stops at instead is that of a probability.
+double stopping_probability(const SearchOptions& options) {
+  return std::min(options.stop_loss > 0 ? std::exp(-options.stop_loss) : options.stop_probability, 1 - 1e-6);
+}
+
 // From `start` [U, D] on, in units of v0_norms [U, 1].
 std::unique_ptr<Descent> make_descent(const at::Tensor& start, const at::Tensor& v0_norms,
                                       const SearchOptions& options) {
   const at::Tensor clamp = v0_norms * options.clamp;
   if (options.method == SearchMethod::kLbfgs)
-    return std::make_unique<Lbfgs>(start, LbfgsBounds{v0_norms * options.radius, clamp, options.growth});
+    return std::make_unique<Lbfgs>(
+        start, LbfgsBounds{v0_norms * options.radius, clamp, options.growth, stopping_probability(options)});
   const double root = std::sqrt(static_cast<double>(start.size(1)));
   const at::Tensor step = options.absolute_step > 0 ? at::full_like(v0_norms, options.absolute_step)
                                                     : v0_norms * (options.step / root);
