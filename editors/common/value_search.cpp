@@ -29,7 +29,7 @@ constexpr double kFallen = 0.8;
 
 // Tokens that the steps took for still may be moved by this share of their stream's length before the loss is
 // measured once more without that: on random models of every family 0.01 nats are kept by it.
-constexpr double kOverlooked = 0.02;
+constexpr double kOverlooked = 0.01;
 
 constexpr std::int64_t kCpuGradientTokens = 768, kGpuGradientTokens = 6144;
 

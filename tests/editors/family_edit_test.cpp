@@ -4,8 +4,11 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "analysis/prompt_rows.h"
 #include "emend/checks.h"
@@ -37,12 +40,15 @@ at::Tensor plain_arrival(const Model& model, int block, const at::Tensor& values
 }
 
 // Prompts longer than the windows of the checkpoints (8).
-EditRequest inner_subject(const std::string& target) {
-  return make_request("a kp dwelt by quorf in", "quorf", target);
+EditRequest inner_subject() {
+  return make_request("a kp dwelt by quorf in", "quorf", "b");
 }
 // At the last block nothing but the last token itself can still be moved.
-EditRequest last_subject(const std::string& target) {
-  return make_request("here we met with quorf", "quorf", target);
+EditRequest last_subject() {
+  return make_request("here we met with quorf", "quorf", "b");
+}
+EditRequest other_subject() {
+  return make_request("so they came by mavix to", "mavix", "b");
 }
 
 class FamilyEdit : public ::testing::TestWithParam<std::string> {
@@ -73,6 +79,19 @@ class FamilyEdit : public ::testing::TestWithParam<std::string> {
   RowForm form() const { return {context_.prefix, PromptForm::kRaw}; }
   TokenIds target(const EditRequest& request) const {
     return target_ids(model_.tokenizer(), request.target, form());
+  }
+  // The request with a target that random weights can be made to say: the letter that is likeliest there, but
+  // for the model's own choice. "c" behind it makes two tokens.
+  EditRequest within_reach(EditRequest request, int tokens = 1) const {
+    std::vector<std::pair<double, std::string>> letters;
+    for (char letter = 'a'; letter <= 'z'; ++letter) {
+      request.target = std::string(1, letter);
+      const TokenIds row = bare_row(model_.tokenizer(), request, form()).ids;
+      letters.emplace_back(test::plain_nll(model_, row, target(request)), request.target);
+    }
+    std::nth_element(letters.begin(), letters.begin() + 1, letters.end());
+    request.target = letters[1].second + std::string(static_cast<std::size_t>(tokens - 1), 'c');
+    return request;
   }
   // The bare row, then one a context.
   std::vector<PromptRow> rows(const EditRequest& request, const Edit& edit) const {
@@ -172,30 +191,28 @@ class FamilyEdit : public ::testing::TestWithParam<std::string> {
 
 TEST_P(FamilyEdit, HoldsInTheFirstBlock) {
   use_layer(0);
-  for (const char* const target : {"b", "cd"}) {
-    SCOPED_TRACE(target);
-    ASSERT_EQ(this->target(inner_subject(target)).size(), std::string(target).size());
-    expect_edit(inner_subject(target));
-  }
+  const EditRequest request = within_reach(inner_subject(), 2);
+  ASSERT_EQ(target(request).size(), 2u);
+  expect_edit(request);
 }
 
 TEST_P(FamilyEdit, HoldsInTheLastBlock) {
   use_layer(last_layer());
-  expect_edit(last_subject("b"));
+  expect_edit(within_reach(last_subject()));
 }
 
 TEST_P(FamilyEdit, HoldsBehindSteepNorms) {
   if (!model_.weights().blocks[0].mlp_post_norm.defined()) GTEST_SKIP() << "no norm behind the MLP";
   test::make_norms_steep(model_);
   use_layer(0);
-  expect_edit(inner_subject("b"));
+  expect_edit(within_reach(inner_subject()));
   use_layer(last_layer());
-  expect_edit(last_subject("cd"));
+  expect_edit(within_reach(last_subject(), 2));
 }
 
 TEST_P(FamilyEdit, TwoFactsHoldTogether) {
   use_layer(0);
-  EditRequest one = inner_subject("b"), two = make_request("so they came by mavix to", "mavix", "y");
+  EditRequest one = within_reach(inner_subject()), two = within_reach(other_subject());
   one.id = "one";
   two.id = "two";
   const Edit made = edit({one, two}, {{"contexts", "0"}});
@@ -208,7 +225,7 @@ TEST_P(FamilyEdit, TwoFactsHoldTogether) {
 
 TEST_P(FamilyEdit, KindsOfKeysAreOneWithTheBareTemplateAlone) {
   use_layer(0);
-  const EditRequest request = inner_subject("b");
+  const EditRequest request = within_reach(inner_subject());
   const std::map<std::string, std::string> bare = {
       {"contexts", "0"}, {"protect_sink", "false"}, {"keys", "original"}};
   const Edit rome = edit({request}, bare);
