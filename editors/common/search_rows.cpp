@@ -114,7 +114,7 @@ void add_to_values(const at::Tensor& moved, const ValuePath& path, UnitTokens& t
     return;
   }
   const at::Tensor changed = tokens.value + moved;
-  tokens.hidden = tokens.hidden + path.arrived(changed) - path.arrived(tokens.value);
+  tokens.hidden = tokens.hidden + path.arrived_change(tokens.value, moved);
   tokens.value = changed;
 }
 

@@ -8,6 +8,7 @@
 #include "model/decode.h"
 #include "model/layers.h"
 #include "model/rows.h"
+#include "model/value_path.h"
 
 namespace emend {
 
@@ -103,9 +104,12 @@ void AnswerBatch::run_lower_blocks() {
   lower.stop = PassInput::Stop::kBlock;
   lower.stop_block = options_.first_edited_block;
   lower.recordings = {{Site::kKey, options_.first_edited_block, {}}};
+  if (!ValuePath(model_, options_.first_edited_block).is_direct())
+    lower.recordings.push_back({Site::kMlpOutput, options_.first_edited_block, {}});
   const PassOutput output = model_.forward(lower);
   hidden_ = output.hidden;
   key_ = output.recorded.front();
+  if (output.recorded.size() > 1) value_ = output.recorded.back();
 }
 
 at::Tensor AnswerBatch::upper_logits(const Plan& plan, const RowOverlays& overlays) {
@@ -123,14 +127,20 @@ at::Tensor AnswerBatch::upper_logits(const Plan& plan, const RowOverlays& overla
   const at::Tensor base = index_tensor(base_token, hidden_.device()),
                    row = index_tensor(row_of_token, hidden_.device());
   upper.hidden = hidden_.index_select(0, base);
+  at::Tensor change;  // of the values of the first edited block
   for (Overlay& overlay : overlays.for_rows(prompts)) {
     if (overlay.block != options_.first_edited_block) {
       upper.overlays.push_back(std::move(overlay));
       continue;
     }
     const at::Tensor strength = overlay_strength(key_, overlay).index_select(0, base);
-    upper.hidden = upper.hidden + overlay_value(strength, overlay, row).to(upper.hidden.scalar_type());
+    const at::Tensor added = overlay_value(strength, overlay, row).to(upper.hidden.scalar_type());
+    change = change.defined() ? change + added : added;
   }
+  if (change.defined())
+    upper.hidden =
+        upper.hidden + ValuePath(model_, options_.first_edited_block)
+                           .arrived_change(value_.defined() ? value_.index_select(0, base) : value_, change);
   return model_.forward(upper).logits;
 }
 

@@ -24,8 +24,9 @@ struct AnswerOptions {
 
 // An edit of block l changes what the down projection of l makes of its keys, and nothing before that. So one
 // pass of the base model gives the residual stream h after block l and the keys k of l. An edited model
-// begins with h + B (A k) and goes on at block l + 1. Prompts of one model that begin alike, and a prompt
-// with its answers, share their tokens (model/shared_tokens.h).
+// begins with h + B (A k), or with what of B (A k) arrives behind a norm or a multiplier (ValuePath), and
+// goes on at block l + 1. Prompts of one model that begin alike, and a prompt with its answers, share their
+// tokens (model/shared_tokens.h).
 class AnswerBatch {
  public:
   // `prompts` of the sheet; `continuations[p - prompts.begin]` are those of prompt p. Model and sheet outlive
@@ -85,6 +86,7 @@ class AnswerBatch {
   KvCache cache_;                        // of the rows of `generating_`
   Plan base_;
   at::Tensor hidden_, key_;   // [base tokens, D] after the first edited block; [base tokens, F] its keys
+  at::Tensor value_;          // [base tokens, D] W k + b there; undefined where it arrives as it is
   at::Tensor base_logprobs_;  // [compared, V] of the base
 };
 

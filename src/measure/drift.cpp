@@ -9,6 +9,7 @@
 #include "model/batches.h"
 #include "model/layers.h"
 #include "model/rows.h"
+#include "model/value_path.h"
 
 namespace emend {
 
@@ -71,9 +72,12 @@ DriftProbe::DriftProbe(const Model& model, const std::vector<TokenIds>& rows, in
     lower.stop = PassInput::Stop::kBlock;
     lower.stop_block = first_edited_block;
     lower.recordings = {{Site::kKey, first_edited_block, {}}};
+    if (!ValuePath(model, first_edited_block).is_direct())
+      lower.recordings.push_back({Site::kMlpOutput, first_edited_block, {}});
     PassOutput output = model.forward(lower);
     part.hidden = output.hidden;
     part.key = output.recorded.front();
+    if (output.recorded.size() > 1) part.value = output.recorded.back();
     part.base = logprobs(part, {});
     parts_.push_back(std::move(part));
   }
@@ -86,16 +90,20 @@ at::Tensor DriftProbe::logprobs(const Part& part, const std::vector<WeightChange
   input.hidden = part.hidden;
   input.logit_tokens = part.logit_tokens;
   const at::Device device = model_.options().device();
+  at::Tensor added;  // to the values of the first edited block
   for (const WeightChange& change : changes) {
     const auto [A, B] = change.factors();
     const Overlay overlay{change.weight.block, A.to(device), B.to(device), {}};
-    if (change.weight.block == first_edited_block_)
-      input.hidden =
-          input.hidden +
-          overlay_value(overlay_strength(part.key, overlay), overlay, {}).to(input.hidden.scalar_type());
-    else
+    if (change.weight.block != first_edited_block_) {
       input.overlays.push_back(overlay);
+      continue;
+    }
+    const at::Tensor one =
+        overlay_value(overlay_strength(part.key, overlay), overlay, {}).to(input.hidden.scalar_type());
+    added = added.defined() ? added + one : one;
   }
+  if (added.defined())
+    input.hidden = input.hidden + ValuePath(model_, first_edited_block_).arrived_change(part.value, added);
   return at::log_softmax(model_.forward(input).logits, 1);
 }
 

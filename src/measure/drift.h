@@ -41,6 +41,7 @@ class DriftProbe {
   struct Part {
     std::vector<TokenIds> ids;
     at::Tensor hidden, key;                  // after the first edited block, and its keys
+    at::Tensor value;                        // W k + b there; undefined where it arrives as it is
     std::vector<std::int64_t> logit_tokens;  // positions that have a next token
     at::Tensor next;                         // [n, 1] that token
     at::Tensor base;                         // [n, V] log-probabilities of the base

@@ -24,6 +24,10 @@ at::Tensor ValuePath::arrived(const at::Tensor& values) const {
   return mlp_contribution(values, weights, spec_);
 }
 
+at::Tensor ValuePath::arrived_change(const at::Tensor& values, const at::Tensor& change) const {
+  return direct_ ? change : arrived(values + change) - arrived(values);
+}
+
 // A norm x / size(x) * w has the derivative (1 - projections) * w / size(x), no longer than max |w| /
 // size(x).
 at::Tensor ValuePath::gain(const at::Tensor& values) const {

@@ -18,6 +18,9 @@ class ValuePath {
   bool is_direct() const { return direct_; }
   // What the stream receives for these values [N, D], in their type and on their device; differentiable.
   at::Tensor arrived(const at::Tensor& values) const;
+  // What the stream receives more of `values` + `change`, [N, D] both, than of `values`, in their type. Where
+  // values arrive as they are that is `change`, and `values` may be undefined.
+  at::Tensor arrived_change(const at::Tensor& values, const at::Tensor& change) const;
   // A bound for small changes: what arrives of one is at most this many times as long, for each of these
   // values [N, D]: [N].
   at::Tensor gain(const at::Tensor& values) const;

@@ -80,17 +80,21 @@ class FamilyEdit : public ::testing::TestWithParam<std::string> {
   TokenIds target(const EditRequest& request) const {
     return target_ids(model_.tokenizer(), request.target, form());
   }
-  // The request with a target that random weights can be made to say: the letter that is likeliest there, but
-  // for the model's own choice. "c" behind it makes two tokens.
-  EditRequest within_reach(EditRequest request, int tokens = 1) const {
-    std::vector<std::pair<double, std::string>> letters;
-    for (char letter = 'a'; letter <= 'z'; ++letter) {
-      request.target = std::string(1, letter);
-      const TokenIds row = bare_row(model_.tokenizer(), request, form()).ids;
-      letters.emplace_back(test::plain_nll(model_, row, target(request)), request.target);
+  // The request with a target of so many tokens that random weights can be made to say: each letter is the
+  // likeliest there but for one, the model's own choice.
+  EditRequest within_reach(EditRequest request, std::size_t tokens = 1) const {
+    request.target.clear();
+    while (request.target.size() < tokens) {
+      std::vector<std::pair<double, std::string>> longer;
+      for (char letter = 'a'; letter <= 'z'; ++letter) {
+        EditRequest tried = request;
+        tried.target += letter;
+        const TokenIds row = bare_row(model_.tokenizer(), tried, form()).ids;
+        longer.emplace_back(test::plain_nll(model_, row, target(tried)), tried.target);
+      }
+      std::nth_element(longer.begin(), longer.begin() + 1, longer.end());
+      request.target = longer[1].second;
     }
-    std::nth_element(letters.begin(), letters.begin() + 1, letters.end());
-    request.target = letters[1].second + std::string(static_cast<std::size_t>(tokens - 1), 'c');
     return request;
   }
   // The bare row, then one a context.
