@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cmath>
 #include <iterator>
+#include <set>
+#include <utility>
 
 #include "analysis/prompt_rows.h"
 #include "base/stage_clock.h"
@@ -198,12 +200,42 @@ std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>
   return before;
 }
 
-// The requests whose target is the answer already with the changes of `below` on the model, too.
+// Whether `below` holds another request under this id or prompt, which this request replaces.
+bool replaces_another(const EditRequest& request, const Edit& below) {
+  return std::any_of(below.facts.begin(), below.facts.end(), [&](const FactRecord& fact) {
+    const EditRequest& other = fact.request;
+    const bool replaced = other.id == request.id || other.prompt == request.prompt;
+    return replaced && (other.prompt != request.prompt || other.subject_begin != request.subject_begin ||
+                        other.subject != request.subject || other.target != request.target);
+  });
+}
+
+// The requests whose target is the answer already with the changes of `below` on the model. One that replaces
+// a fact of `below` is edited all the same: that fact must not stay.
 void skip_what_is_true(Model& model, const Edit& below, const std::vector<EditRequest>& requests,
                        std::vector<bool>& skipped, const CheckOptions& options, Progress& progress) {
   const ScopedEdit scope(model, below.changes);
   const std::vector<FactState> now = measure_facts(model, requests, options, progress);
-  for (std::size_t i = 0; i < requests.size(); ++i) skipped[i] = is_already_true(requests[i], now[i]);
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    skipped[i] = is_already_true(requests[i], now[i]) && !replaces_another(requests[i], below);
+}
+
+// Takes out the requests that were skipped because they are among the carried facts.
+void leave_out_carried(const std::vector<FactRecord>& carried, std::vector<EditRequest>& requests,
+                       std::vector<bool>& skipped, std::vector<FactState>& before) {
+  std::set<std::string> ids;
+  for (const FactRecord& fact : carried) ids.insert(fact.request.id);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (skipped[i] && ids.contains(requests[i].id)) continue;
+    std::swap(requests[kept], requests[i]);
+    std::swap(before[kept], before[i]);
+    skipped[kept] = skipped[i];
+    ++kept;
+  }
+  requests.resize(kept);
+  before.resize(kept);
+  skipped.resize(kept);
 }
 
 // The facts that were carried from the patch below, in front of the new ones, with what is known of them.
@@ -261,6 +293,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const std::filesystem::pat
   }
   const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
   make_edit(job, model, below ? &below->edit : nullptr, wanted, statistics, outcome, progress);
+  leave_out_carried(outcome.patch.edit.carried, requests, skipped, before);
   fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
   if (below) put_carried_first(outcome.patch.edit, model, requests, skipped, before, options, progress);
   set_before(outcome.patch.edit, before);

@@ -16,6 +16,7 @@ using test::error_of;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 class BulkRuns : public ::testing::Test {
  protected:
@@ -95,6 +96,32 @@ TEST_F(BulkRuns, DroppingWhatWasAddedGivesThePatchBelow) {
   EXPECT_TRUE(verify_patches(model_, load_patches({folder_ / "more.safetensors"}), {}, silent_)
                   .patches[0]
                   .reproduced);
+}
+
+TEST_F(BulkRuns, AFactOfThePatchBelowThatIsAskedForAgainIsHeldOnce) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  const Patch more = edited(0, 3, folder_ / "below.safetensors").patch;
+  ASSERT_THAT(more.edit.facts, SizeIs(3));
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(more.edit.facts[i].request.id, all_[i].id);
+    EXPECT_TRUE(more.edit.facts[i].is_edited()) << all_[i].id;
+    ASSERT_TRUE(more.edit.facts[i].before && more.edit.facts[i].after) << all_[i].id;
+    EXPECT_EQ(more.edit.facts[i].before->id, all_[i].id);
+  }
+  save_patch(more, folder_ / "more.safetensors");
+  EXPECT_THAT(load_patch(folder_ / "more.safetensors").edit.facts, SizeIs(3));
+}
+
+TEST_F(BulkRuns, AFactOfThePatchBelowGivesWayToAnotherOneThatIsTrueAlready) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  EditRequest other = all_[1];  // true with the patch below, under the id of its first fact
+  other.id = all_[0].id;
+  all_ = {other, all_[2]};
+  const Patch more = edited(0, 2, folder_ / "below.safetensors").patch;
+  std::vector<std::string> prompts;
+  for (const FactRecord& fact : more.edit.facts) prompts.push_back(fact.request.prompt);
+  EXPECT_THAT(prompts, UnorderedElementsAre(all_[0].prompt, all_[1].prompt));
+  for (const FactRecord& fact : more.edit.facts) EXPECT_TRUE(fact.is_edited()) << fact.request.id;
 }
 
 TEST_F(BulkRuns, AMethodThatDoesNotCarryIsRefused) {
