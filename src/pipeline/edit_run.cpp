@@ -117,32 +117,11 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   return statistics;
 }
 
-// The patch that the edit is made on, if there is one. Throws Error(kConfig) if the method cannot carry its
-// facts, or it was made for rows of another form.
-std::optional<Patch> patch_below(const EditJob& job, const std::filesystem::path& file) {
-  if (file.empty()) return std::nullopt;
-  if (!job.editor->carries_earlier())
-    throw Error(
-        ErrorKind::kConfig,
-        fmt::format("the method {} (with these options) does not carry the facts of an earlier patch: "
-                    "{} cannot be built on; edit its facts together with these, or use a method "
-                    "that does (bulk)",
-                    quote(job.editor->name()), file.string()));
-  Patch patch = load_patch(file);
-  require_base(patch, *job.model, file);
-  if (patch.prefix != job.context.prefix || patch.form != job.context.form)
-    throw Error(
-        ErrorKind::kConfig,
-        file.string() + ": the patch was made with another BOS or another form of prompts than this edit");
-  return patch;
-}
-
-// The edit, made on a model that has the changes of `below` (nullptr: none) on it.
-void make_edit(const EditJob& job, Model& model, const Edit* below, const std::vector<EditRequest>& requests,
+// The edit, made on a model that has the changes of the earlier patch on it.
+void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
                const Statistics& statistics, EditOutcome& outcome, Progress& progress) {
-  const ScopedEdit scope(model, below == nullptr ? std::vector<WeightChange>() : below->changes);
+  const ScopedEdit scope(model, job.below ? job.below->edit.changes : std::vector<WeightChange>());
   EditorContext context = job.context;
-  context.earlier = below;
   context.statistics = job.editor->needs_statistics() ? &statistics : nullptr;
   double all = 0;
   StageClock stages(progress);
@@ -261,8 +240,8 @@ const EditorTable& table_of(const EditRunOptions& options) {
   return options.editors != nullptr ? *options.editors : known_editors();
 }
 
-EditOutcome run_job(const EditJob& job, Model& model, const std::filesystem::path& on, Progress& progress) {
-  const std::optional<Patch> below = patch_below(job, on);
+EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
+  const Patch* const below = job.below.get();
   EditOutcome outcome;
   outcome.uses_statistics = job.editor->needs_statistics();
   outcome.patch = begin_patch(job);
@@ -292,7 +271,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const std::filesystem::pat
     return outcome;
   }
   const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
-  make_edit(job, model, below ? &below->edit : nullptr, wanted, statistics, outcome, progress);
+  make_edit(job, model, wanted, statistics, outcome, progress);
   leave_out_carried(outcome.patch.edit.carried, requests, skipped, before);
   fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
   if (below) put_carried_first(outcome.patch.edit, model, requests, skipped, before, options, progress);
@@ -308,7 +287,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const std::filesystem::pat
 
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
-  return run_job(make_job(model, *editor, file, options, progress), model, options.on, progress);
+  return run_job(make_job(model, *editor, file, options, progress), model, progress);
 }
 
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
@@ -317,20 +296,18 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
   const EditJob job = make_job(model, *editor, file, options, progress);
   PlanOutcome outcome{editor->name(), editor->objective(), editor->options(),  editor->needs_statistics(),
                       true,           job.statistics,      job.context.layers, {}};
-  EditorContext context = job.context;
   Statistics statistics;
   if (outcome.uses_statistics) {
-    statistics = load_statistics(model, context.layers, context.prefix, job.statistics);
-    context.statistics = &statistics;
+    statistics = load_statistics(model, job.context.layers, job.context.prefix, job.statistics);
     outcome.has_statistics = !statistics.layers.empty();
   }
   if (outcome.has_statistics) {
-    outcome.plan = editor->plan(model, file.edits, context);
+    outcome.plan = plan_job(job, file.edits, outcome.uses_statistics ? &statistics : nullptr);
     if (const std::optional<std::string> warning = warning_of(statistics))
       outcome.plan.warnings.push_back(*warning);
   } else {
     for (const EditRequest& request : file.edits)
-      outcome.plan.entries.push_back({request.id, context.layers, 0, 0, {}, 0, 0});
+      outcome.plan.entries.push_back({request.id, job.context.layers, 0, 0, {}, 0, 0});
   }
   return outcome;
 }

@@ -132,6 +132,49 @@ TEST_F(BulkRuns, AMethodThatDoesNotCarryIsRefused) {
               AllOf(HasSubstr("rome"), HasSubstr("does not carry")));
 }
 
+TEST_F(BulkRuns, APatchThatCannotBeBuiltOnIsRefusedBeforeLayersAndStatisticsAreSought) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  class OnlyRefused : public SilentProgress {
+   public:
+    void begin(std::string_view stage, std::int64_t, std::string_view) override { ADD_FAILURE() << stage; }
+    void note(std::string_view text) override { ADD_FAILURE() << text; }
+  } idle;
+  file_.edits = {all_[2]};
+  file_.layer.layers = {};  // auto
+  file_.statistics = folder_ / "no_stats";
+  options_.on = folder_ / "below.safetensors";
+  file_.method = "rome";
+  const auto run = [&] { run_edit(model_, file_, options_, idle); };
+  const auto plan = [&] { plan_edit(model_, file_, options_, idle); };
+  EXPECT_THAT(error_of(ErrorKind::kConfig, run), HasSubstr("does not carry"));
+  EXPECT_THAT(error_of(ErrorKind::kConfig, plan), HasSubstr("does not carry"));
+  file_.method = "memit";
+  options_.on = folder_ / "none.safetensors";
+  EXPECT_THAT(error_of(ErrorKind::kIo, run), HasSubstr("none.safetensors"));
+}
+
+TEST_F(BulkRuns, StatisticsThatAreNotThoseOfThePatchBelowAreNotKept) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  file_.statistics = folder_ / "other_stats";
+  options_.seed = 5;  // of the text that the statistics are collected from
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edited(2, 3, folder_ / "below.safetensors"); }),
+              HasSubstr("other statistics"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "other_stats" / "layer_1.safetensors"));
+  EXPECT_TRUE(!std::filesystem::exists(file_.statistics) || std::filesystem::is_empty(file_.statistics));
+}
+
+TEST_F(BulkRuns, APlanOnAPatchIsRefusedAsTheEditIs) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  const std::string before = model_.weights_digest();
+  file_.edits = {all_[2]};
+  options_.on = folder_ / "below.safetensors";
+  EXPECT_THAT(plan_edit(model_, file_, options_, silent_).plan.entries, SizeIs(1));
+  EXPECT_EQ(model_.weights_digest(), before);
+  file_.layer.layers = {2};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan_edit(model_, file_, options_, silent_); }),
+              HasSubstr("not among the layers of this edit"));
+}
+
 TEST_F(BulkRuns, AreBenchmarkedInBatchesAndInSequence) {
   BenchmarkOptions options;
   options.dataset = "emend";
