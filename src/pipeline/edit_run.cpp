@@ -190,13 +190,15 @@ bool replaces_another(const EditRequest& request, const Edit& below) {
 }
 
 // The requests whose target is the answer already with the changes of `below` on the model. One that replaces
-// a fact of `below` is edited all the same: that fact must not stay.
-void skip_what_is_true(Model& model, const Edit& below, const std::vector<EditRequest>& requests,
-                       std::vector<bool>& skipped, const CheckOptions& options, Progress& progress) {
+// a fact of `below` is edited all the same: that fact must not stay. Returns what the model says then.
+std::vector<FactState> skip_what_is_true(Model& model, const Edit& below,
+                                         const std::vector<EditRequest>& requests, std::vector<bool>& skipped,
+                                         const CheckOptions& options, Progress& progress) {
   const ScopedEdit scope(model, below.changes);
-  const std::vector<FactState> now = measure_facts(model, requests, options, progress);
+  std::vector<FactState> now = measure_facts(model, requests, options, progress);
   for (std::size_t i = 0; i < requests.size(); ++i)
     skipped[i] = is_already_true(requests[i], now[i]) && !replaces_another(requests[i], below);
+  return now;
 }
 
 // Takes out the requests that were skipped because they are among the carried facts.
@@ -251,11 +253,11 @@ EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
   options.token_budget = job.context.token_budget;
   std::vector<EditRequest> requests = job.file->edits;
   std::vector<bool> skipped;
-  std::vector<FactState> before;
+  std::vector<FactState> before, now;  // `now`: before the edit, but with the patch below
   {
     const Stopwatch watch(outcome.seconds.check);
-    before = measure_base(job, requests, skipped, options, progress);
-    if (below) skip_what_is_true(model, below->edit, requests, skipped, options, progress);
+    before = now = measure_base(job, requests, skipped, options, progress);
+    if (below) now = skip_what_is_true(model, below->edit, requests, skipped, options, progress);
   }
   const std::vector<EditRequest> wanted = without(requests, skipped);
   if (wanted.empty()) {
@@ -265,8 +267,8 @@ EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
     outcome.patch.edit.options = job.editor->options();
     fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
     set_before(outcome.patch.edit, before);
-    set_after(outcome.patch.edit, before);
-    outcome.patch.checks = run_checks(requests, before, skipped, std::nullopt, 0, outcome.patch.thresholds);
+    set_after(outcome.patch.edit, now);
+    outcome.patch.checks = run_checks(requests, now, skipped, std::nullopt, 0, outcome.patch.thresholds);
     outcome.patch.passed = true;
     return outcome;
   }

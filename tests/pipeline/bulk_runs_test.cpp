@@ -124,6 +124,20 @@ TEST_F(BulkRuns, AFactOfThePatchBelowGivesWayToAnotherOneThatIsTrueAlready) {
   for (const FactRecord& fact : more.edit.facts) EXPECT_TRUE(fact.is_edited()) << fact.request.id;
 }
 
+TEST_F(BulkRuns, WhereNothingIsLeftToDoTheFactsAreShownAsThePatchBelowHasThem) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  options_.on = folder_ / "below.safetensors";
+  const EditOutcome outcome = run_edit(model_, file_, options_, silent_);
+  EXPECT_TRUE(outcome.nothing_to_do);
+  ASSERT_THAT(outcome.patch.edit.facts, SizeIs(2));
+  for (const FactRecord& fact : outcome.patch.edit.facts) {
+    EXPECT_EQ(fact.status, FactStatus::kAlreadyTrue);
+    ASSERT_TRUE(fact.before && fact.after) << fact.request.id;
+    EXPECT_FALSE(fact.before->prompt.argmax_target) << fact.request.id;
+    EXPECT_TRUE(fact.after->prompt.argmax_target) << fact.request.id;
+  }
+}
+
 TEST_F(BulkRuns, AMethodThatDoesNotCarryIsRefused) {
   save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
   file_.method = "rome";
