@@ -492,7 +492,7 @@ TEST(WriteNew, RefusesToTouchTheBaseAndWhatIsThere) {
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { require_new_place(folder / "m", folder / "full"); }),
               HasSubstr("in this folder already"));
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { require_new_place(folder / "m", folder / "full/x/y"); }),
-              HasSubstr("not a directory"));
+              HasSubstr("is not a folder"));
   EXPECT_EQ(snapshot(folder / "full").size(), 1U);
   EXPECT_NO_THROW(require_new_place(folder / "m", folder / "deep/new"));
   EXPECT_FALSE(fs::exists(folder / "deep"));
