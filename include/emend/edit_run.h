@@ -42,8 +42,9 @@ struct PlanOutcome {
   EditPlan plan;
 };
 
-// Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. Throws what
-// run_edit throws for edits that it would refuse.
+// Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. With
+// EditRunOptions::on they are those on that patch. Throws what run_edit throws before its search; conflicts
+// of the edits and a patch that they cannot be built on are found only if the statistics are there.
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
                       Progress& progress);
 
@@ -77,8 +78,8 @@ struct EditOutcome {
 // Afterwards the model is as before, also on an error, but the checks lay the edit on it for a while: no
 // other thread may use it meanwhile. Work: that of the editor (docs/rome.md) and a few passes over all
 // prompts. Throws what the library throws, in particular Error(kConfig) for an unknown method, option, layer
-// or BOS and for edits that contradict each other, Error(kNumeric) for a search that fails, and what
-// `progress` throws.
+// or BOS, for edits that contradict each other and for a patch that they cannot be built on, Error(kNumeric)
+// for a search that fails, and what `progress` throws.
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress);
 
 // The ids of facts whose search failed (only with keep_going).

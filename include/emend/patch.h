@@ -41,8 +41,9 @@ struct Patch {
 inline constexpr int kPatchFormat = 2;
 
 // Writes the whole file or nothing. The same patch gives the same bytes: the file holds no times. Throws
-// Error(kIo); Error(kModel) if the solves of the edit are not one for each change in the same order, since
-// such a file could not be read; Error(kNumeric) for a number that is not finite.
+// Error(kIo); Error(kModel) for an edit that load_patch would refuse: it changes nothing, its solves are not
+// one for each change in the same order, two facts have one id, or a change and the edited facts do not
+// belong to each other; Error(kNumeric) for a number that is not finite.
 void save_patch(const Patch& patch, const std::filesystem::path& file);
 
 // Throws Error(kIo), or Error(kFormat): a tensor or metadata key is missing or broken (it is named), or the

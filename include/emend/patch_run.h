@@ -108,10 +108,11 @@ PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, 
 ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const ApplyOptions& options,
                           Progress& progress);
 
-// prepare_write and finish_write, one after the other. The base is freed before the written file is loaded,
-// so that only one model is in memory. Throws what plan_write, require_holds, write_new and write_in_place
-// throw, and Error(kIo) if the folder of statistics lacks a layer and there is no importance matrix; nothing
-// is written then.
+// prepare_write and finish_write, one after the other. An `out` that cannot be written is refused before the
+// base is loaded, and an error after the writing names what was written and the undo file. The base is freed
+// before the written file is loaded, so that only one model is in memory. Throws what plan_write,
+// require_holds, write_new and write_in_place throw, and Error(kIo) if the folder of statistics lacks a layer
+// and there is no importance matrix; nothing is written then.
 ApplyOutcome apply_patches(const std::filesystem::path& base, const ModelOptions& how,
                            std::vector<NamedPatch> patches, const ApplyOptions& options, Progress& progress);
 

@@ -96,12 +96,22 @@ inline constexpr double kMostError = 1.0;
 // Throws Error(kModel), naming the fact, the type and the loss, if a stored type does not hold the edit.
 void require_holds(const WritePlan& plan);
 
+// What write_new and write_in_place refuse whatever the plan is, asked before long work; nothing is changed.
+// `out` is the base, lies in it, is a folder that is not empty (of a single GGUF file: any folder) or in one
+// that is write-protected: Error(kIo). Throws also what opening the base throws.
+void require_new_place(const std::filesystem::path& base, const std::filesystem::path& out);
+// `undo` (empty: next_undo_file(base)) exists, or a file of `base` that the patches change is write-protected
+// or a symbolic link: Error(kIo).
+void require_in_place(const Model& base, const std::vector<Patch>& patches,
+                      const std::filesystem::path& undo = {});
+
 // Writes a new checkpoint and does not change the base. GGUF: `out` is a file; an existing one is replaced
 // whole. A split GGUF model: `out` becomes a folder with all its files, those without a change byte for byte
-// the same. Safetensors: `out` becomes a folder with all files of the base's folder (of a single file: with
-// its config and tokenizer); it must not exist, or be empty. It appears whole or not at all. Returns what
-// Model::load takes. Throws Error(kIo): `out` is the base or lies in it, too little space (checked first),
-// what the system refuses; Error(kModel): a tensor changed since the plan was made.
+// the same. Safetensors: `out` becomes a folder with all files of the base's folder but hidden ones and undo
+// files (of a single file: with its config and tokenizer); it must not exist, or be empty. It appears whole
+// or not at all. Returns what Model::load takes. Throws Error(kIo): `out` is the base or lies in it, too
+// little space (checked first), what the system refuses; Error(kModel): a tensor changed since the plan was
+// made.
 std::filesystem::path write_new(const WritePlan& plan, const std::filesystem::path& out);
 
 // Replaces the files of the base. First `undo` is written, with all that a revert needs: the old bytes of all

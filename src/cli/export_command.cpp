@@ -3,6 +3,8 @@
 
 #include <iostream>
 
+#include "base/atomic_folder.h"
+#include "base/files.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
@@ -81,6 +83,8 @@ int export_lora(const std::vector<std::string>& arguments) {
           true, arguments, options) == Parsed::kAnswered)
     return kExitDone;
   Console console(options.common);
+  require_new_folder(options.out);
+  require_writable_folder(options.out);
   const Loaded loaded = load(options, console);
   if (options.base_name.empty() && fs::path(options.common.model).extension() == ".gguf")
     console.warn(

@@ -1,6 +1,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <set>
+#include <string>
+
 #include "base/strings.h"
 #include "delivery/patch_digest.h"
 #include "delivery/patch_metadata.h"
@@ -94,10 +97,38 @@ void require_solves(const Edit& edit, const std::filesystem::path& file) {
              "is not where its change is: the solves of an edit must be one for each change, in their order");
 }
 
+// What load_patch would refuse, too: an edit without changes, two facts with one id, and changes and edited
+// facts that do not belong to each other.
+void require_facts(const Edit& edit, const std::filesystem::path& file) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorKind::kModel, fmt::format("cannot write {}: {}", file.string(), what));
+  };
+  if (edit.changes.empty()) refuse("the edit changes nothing, so there is nothing to save");
+  std::set<std::string> ids;
+  std::set<WeightRef> asked;
+  for (const FactRecord& fact : edit.facts) {
+    const std::string id = quote(fact.request.id);
+    if (!ids.insert(fact.request.id).second)
+      refuse(fmt::format("two facts of the edit have the id {}; give each one of its own", id));
+    if (!fact.is_edited()) continue;
+    for (const FactPart& part : fact.parts) {
+      asked.insert(part.weight);
+      if (edit.change_of(part.weight) == nullptr)
+        refuse(fmt::format("{} was edited at the {}, which no change of the edit is of", id,
+                           weight_name(part.weight)));
+    }
+  }
+  for (const WeightChange& change : edit.changes)
+    if (!asked.contains(change.weight))
+      refuse(fmt::format("the {} is changed, but no fact of the edit was edited there",
+                         weight_name(change.weight)));
+}
+
 }  // namespace
 
 void save_patch(const Patch& patch, const std::filesystem::path& file) {
   require_solves(patch.edit, file);
+  require_facts(patch.edit, file);
   TensorList list(file);
   for (const WeightChange& change : patch.edit.changes) {
     add_change(list, change);

@@ -112,7 +112,33 @@ void require_no_file(const fs::path& undo) {
                                             undo.string()));
 }
 
+bool changes_block(const std::vector<Patch>& patches, int block) {
+  for (const Patch& patch : patches)
+    for (const WeightChange& change : patch.edit.changes)
+      if (change.weight.block == block) return true;
+  return false;
+}
+
 }  // namespace
+
+void require_new_place(const fs::path& base, const fs::path& out) {
+  require_apart(base, out);
+  const bool gguf = open_checkpoint(base)->format() == TensorFile::Format::kGguf;
+  const bool makes_folder = !gguf || gguf_shards(base).size() > 1;
+  std::error_code ignored;
+  if (makes_folder) require_new_folder(out);
+  if (!makes_folder && fs::is_directory(out, ignored)) throw io_error("write", out, EISDIR);
+  require_writable_folder(fs::absolute(out).lexically_normal().parent_path());
+}
+
+void require_in_place(const Model& base, const std::vector<Patch>& patches, const fs::path& undo) {
+  require_no_file(undo.empty() ? next_undo_file(base.path()) : undo);
+  const std::unique_ptr<TensorFile> file = open_checkpoint(base.path());
+  for (const RoleEntry& entry : base.roles()) {
+    if (entry.role != Role::kMlpDown || !changes_block(patches, entry.block)) continue;
+    if (const TensorInfo* const info = file->find(entry.tensor)) require_replaceable(info->file);
+  }
+}
 
 fs::path write_new(const WritePlan& plan, const fs::path& out) {
   require_apart(plan.base, out);

@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <map>
+
 #include "emend/edit.h"
 #include "model/weight_change.h"
 
@@ -7,11 +9,16 @@ namespace emend {
 
 ScopedEdit::ScopedEdit(Model& model, const std::vector<WeightChange>& changes) : model_(model) {
   require_fit(model, changes);
+  // All are computed before the first is laid: if one throws, no destructor would put the others back.
+  std::map<WeightRef, at::Tensor> edited;
   for (const WeightChange& change : changes) {
-    at::Tensor& weight = model.weight(change.weight);
-    saved_.emplace_back(change.weight, weight);  // the tensor itself: the edited weight is a new one
-    weight = changed_weight(weight, change);
+    const auto found = edited.try_emplace(change.weight, model.weight(change.weight)).first;
+    found->second = changed_weight(found->second, change);
   }
+  saved_.reserve(edited.size());
+  for (const auto& [weight, tensor] : edited)
+    saved_.emplace_back(weight, model.weight(weight));  // the tensor itself: the edited weight is a new one
+  for (const auto& [weight, tensor] : edited) model.weight(weight) = tensor;
 }
 
 ScopedEdit::~ScopedEdit() {

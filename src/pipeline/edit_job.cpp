@@ -26,6 +26,25 @@ std::vector<int> given_layers(const EditFile& file, const Editor& editor, const 
   return {ascending.begin(), ascending.end()};
 }
 
+// Throws Error(kConfig) if the method cannot carry the facts of the patch, or it was made for rows of another
+// form.
+std::shared_ptr<const Patch> patch_below(const EditJob& job, const std::filesystem::path& file) {
+  if (!job.editor->carries_earlier())
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("the method {} (with these options) does not carry the facts of an earlier patch: "
+                    "{} cannot be built on; edit its facts together with these, or use a method "
+                    "that does (bulk)",
+                    quote(job.editor->name()), file.string()));
+  auto patch = std::make_shared<const Patch>(load_patch(file));
+  require_base(*patch, *job.model, file);
+  if (patch->prefix != job.context.prefix || patch->form != job.context.form)
+    throw Error(
+        ErrorKind::kConfig,
+        file.string() + ": the patch was made with another BOS or another form of prompts than this edit");
+  return patch;
+}
+
 }  // namespace
 
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
@@ -41,21 +60,31 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   job.context.seed = options.seed;
   job.context.token_budget = options.token_budget;
   job.context.keep_going = options.keep_going;
+  if (!options.on.empty()) {
+    job.below = patch_below(job, options.on);
+    job.context.earlier = &job.below->edit;
+  }
   if (file.layer.layers.empty())
     job.context.layers = editor.layers_around(
         auto_layer(model, file.edits, job.context, job.statistics, progress).layer, model.config());
   return job;
 }
 
+EditPlan plan_job(const EditJob& job, const std::vector<EditRequest>& requests,
+                  const Statistics* statistics) {
+  EditorContext context = job.context;
+  context.statistics = statistics;
+  if (!job.below) return job.editor->plan(*job.model, requests, context);
+  Model model = job.model->share();
+  const ScopedEdit scope(model, job.below->edit.changes);
+  return job.editor->plan(model, requests, context);
+}
+
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress) {
   StatisticsOptions options;
   options.seed = job.context.seed;
   options.token_budget = job.context.token_budget;
-  const auto approve = [&](const Statistics& statistics) {
-    EditorContext context = job.context;
-    context.statistics = &statistics;
-    job.editor->plan(*job.model, requests, context);  // throws
-  };
+  const auto approve = [&](const Statistics& statistics) { plan_job(job, requests, &statistics); };  // throws
   return StatisticsStore(*job.model, job.context.prefix, job.statistics)
       .layers(job.context.layers, options, progress, approve);
 }

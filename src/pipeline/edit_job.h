@@ -1,36 +1,45 @@
-// What is settled before an edit begins: layer, prefix, statistics folder.
+// What is settled before an edit begins: layer, prefix, statistics folder, the patch that it is built on.
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "emend/edit_run.h"
 #include "emend/editor.h"
 #include "emend/model.h"
+#include "emend/patch.h"
 #include "emend/progress.h"
 #include "emend/records.h"
 #include "emend/statistics.h"
 
 namespace emend {
 
-// Inputs that all steps of an edit share. What the pointers point to outlives the run.
+// Inputs that all steps of an edit share. What the plain pointers point to outlives the run.
 struct EditJob {
   const Model* model;
   const Editor* editor;
   const EditFile* file;
-  EditorContext context;
-  std::filesystem::path statistics;  // folder
+  EditorContext context;                    // without statistics; `earlier` is that of `below`
+  std::filesystem::path statistics;         // the folder
+  std::shared_ptr<const Patch> below = {};  // that of EditRunOptions::on; nullptr: none
 };
 
-// Throws Error(kConfig): a layer or a BOS that the model does not have, and several layers; the message names
-// what said so (LayerChoice::where). Error(kUsage): a token budget below 1. `layer: auto` is resolved here
-// (auto_layer.h).
+// Reads and checks the patch that is on the model already, and then resolves `layer: auto` (auto_layer.h).
+// Throws Error(kConfig) for a layer or a BOS that the model does not have, for several layers if the method
+// edits one (the message names what said so, LayerChoice::where), and for an earlier patch whose facts the
+// method does not carry or that was made with another BOS or form of prompts; Error(kUsage) for a token
+// budget below 1; what load_patch and require_base throw.
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
                  const EditRunOptions& options, Progress& progress);
 
-// Loads the statistics of the job's layer; collects them when they are not there, and saves them once the
-// editor has found nothing to refuse in `requests`: a refused input changes nothing on disk.
+// What Editor::plan says of `requests`, with the changes of the earlier patch on a model of its own.
+// `statistics` is nullptr only if the editor needs none.
+EditPlan plan_job(const EditJob& job, const std::vector<EditRequest>& requests, const Statistics* statistics);
+
+// Loads the statistics of all layers of the job, and collects those that are not there: they are saved only
+// after the editor has found nothing to refuse in `requests`, on the earlier patch if there is one.
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress);
 
 }  // namespace emend

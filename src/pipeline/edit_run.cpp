@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cmath>
 #include <iterator>
+#include <set>
+#include <utility>
 
 #include "analysis/prompt_rows.h"
 #include "base/stage_clock.h"
@@ -115,32 +117,11 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   return statistics;
 }
 
-// The patch that the edit is made on, if there is one. Throws Error(kConfig) if the method cannot carry its
-// facts, or it was made for rows of another form.
-std::optional<Patch> patch_below(const EditJob& job, const std::filesystem::path& file) {
-  if (file.empty()) return std::nullopt;
-  if (!job.editor->carries_earlier())
-    throw Error(
-        ErrorKind::kConfig,
-        fmt::format("the method {} (with these options) does not carry the facts of an earlier patch: "
-                    "{} cannot be built on; edit its facts together with these, or use a method "
-                    "that does (bulk)",
-                    quote(job.editor->name()), file.string()));
-  Patch patch = load_patch(file);
-  require_base(patch, *job.model, file);
-  if (patch.prefix != job.context.prefix || patch.form != job.context.form)
-    throw Error(
-        ErrorKind::kConfig,
-        file.string() + ": the patch was made with another BOS or another form of prompts than this edit");
-  return patch;
-}
-
-// The edit, made on a model that has the changes of `below` (nullptr: none) on it.
-void make_edit(const EditJob& job, Model& model, const Edit* below, const std::vector<EditRequest>& requests,
+// The edit, made on a model that has the changes of the earlier patch on it.
+void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
                const Statistics& statistics, EditOutcome& outcome, Progress& progress) {
-  const ScopedEdit scope(model, below == nullptr ? std::vector<WeightChange>() : below->changes);
+  const ScopedEdit scope(model, job.below ? job.below->edit.changes : std::vector<WeightChange>());
   EditorContext context = job.context;
-  context.earlier = below;
   context.statistics = job.editor->needs_statistics() ? &statistics : nullptr;
   double all = 0;
   StageClock stages(progress);
@@ -198,12 +179,44 @@ std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>
   return before;
 }
 
-// The requests whose target is the answer already with the changes of `below` on the model, too.
-void skip_what_is_true(Model& model, const Edit& below, const std::vector<EditRequest>& requests,
-                       std::vector<bool>& skipped, const CheckOptions& options, Progress& progress) {
+// Whether `below` holds another request under this id or prompt, which this request replaces.
+bool replaces_another(const EditRequest& request, const Edit& below) {
+  return std::any_of(below.facts.begin(), below.facts.end(), [&](const FactRecord& fact) {
+    const EditRequest& other = fact.request;
+    const bool replaced = other.id == request.id || other.prompt == request.prompt;
+    return replaced && (other.prompt != request.prompt || other.subject_begin != request.subject_begin ||
+                        other.subject != request.subject || other.target != request.target);
+  });
+}
+
+// The requests whose target is the answer already with the changes of `below` on the model. One that replaces
+// a fact of `below` is edited all the same: that fact must not stay. Returns what the model says then.
+std::vector<FactState> skip_what_is_true(Model& model, const Edit& below,
+                                         const std::vector<EditRequest>& requests, std::vector<bool>& skipped,
+                                         const CheckOptions& options, Progress& progress) {
   const ScopedEdit scope(model, below.changes);
-  const std::vector<FactState> now = measure_facts(model, requests, options, progress);
-  for (std::size_t i = 0; i < requests.size(); ++i) skipped[i] = is_already_true(requests[i], now[i]);
+  std::vector<FactState> now = measure_facts(model, requests, options, progress);
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    skipped[i] = is_already_true(requests[i], now[i]) && !replaces_another(requests[i], below);
+  return now;
+}
+
+// Takes out the requests that were skipped because they are among the carried facts.
+void leave_out_carried(const std::vector<FactRecord>& carried, std::vector<EditRequest>& requests,
+                       std::vector<bool>& skipped, std::vector<FactState>& before) {
+  std::set<std::string> ids;
+  for (const FactRecord& fact : carried) ids.insert(fact.request.id);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (skipped[i] && ids.contains(requests[i].id)) continue;
+    std::swap(requests[kept], requests[i]);
+    std::swap(before[kept], before[i]);
+    skipped[kept] = skipped[i];
+    ++kept;
+  }
+  requests.resize(kept);
+  before.resize(kept);
+  skipped.resize(kept);
 }
 
 // The facts that were carried from the patch below, in front of the new ones, with what is known of them.
@@ -229,8 +242,8 @@ const EditorTable& table_of(const EditRunOptions& options) {
   return options.editors != nullptr ? *options.editors : known_editors();
 }
 
-EditOutcome run_job(const EditJob& job, Model& model, const std::filesystem::path& on, Progress& progress) {
-  const std::optional<Patch> below = patch_below(job, on);
+EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
+  const Patch* const below = job.below.get();
   EditOutcome outcome;
   outcome.uses_statistics = job.editor->needs_statistics();
   outcome.patch = begin_patch(job);
@@ -240,11 +253,11 @@ EditOutcome run_job(const EditJob& job, Model& model, const std::filesystem::pat
   options.token_budget = job.context.token_budget;
   std::vector<EditRequest> requests = job.file->edits;
   std::vector<bool> skipped;
-  std::vector<FactState> before;
+  std::vector<FactState> before, now;  // `now`: before the edit, but with the patch below
   {
     const Stopwatch watch(outcome.seconds.check);
-    before = measure_base(job, requests, skipped, options, progress);
-    if (below) skip_what_is_true(model, below->edit, requests, skipped, options, progress);
+    before = now = measure_base(job, requests, skipped, options, progress);
+    if (below) now = skip_what_is_true(model, below->edit, requests, skipped, options, progress);
   }
   const std::vector<EditRequest> wanted = without(requests, skipped);
   if (wanted.empty()) {
@@ -254,13 +267,14 @@ EditOutcome run_job(const EditJob& job, Model& model, const std::filesystem::pat
     outcome.patch.edit.options = job.editor->options();
     fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
     set_before(outcome.patch.edit, before);
-    set_after(outcome.patch.edit, before);
-    outcome.patch.checks = run_checks(requests, before, skipped, std::nullopt, 0, outcome.patch.thresholds);
+    set_after(outcome.patch.edit, now);
+    outcome.patch.checks = run_checks(requests, now, skipped, std::nullopt, 0, outcome.patch.thresholds);
     outcome.patch.passed = true;
     return outcome;
   }
   const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
-  make_edit(job, model, below ? &below->edit : nullptr, wanted, statistics, outcome, progress);
+  make_edit(job, model, wanted, statistics, outcome, progress);
+  leave_out_carried(outcome.patch.edit.carried, requests, skipped, before);
   fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
   if (below) put_carried_first(outcome.patch.edit, model, requests, skipped, before, options, progress);
   set_before(outcome.patch.edit, before);
@@ -275,7 +289,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const std::filesystem::pat
 
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
-  return run_job(make_job(model, *editor, file, options, progress), model, options.on, progress);
+  return run_job(make_job(model, *editor, file, options, progress), model, progress);
 }
 
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
@@ -284,20 +298,18 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
   const EditJob job = make_job(model, *editor, file, options, progress);
   PlanOutcome outcome{editor->name(), editor->objective(), editor->options(),  editor->needs_statistics(),
                       true,           job.statistics,      job.context.layers, {}};
-  EditorContext context = job.context;
   Statistics statistics;
   if (outcome.uses_statistics) {
-    statistics = load_statistics(model, context.layers, context.prefix, job.statistics);
-    context.statistics = &statistics;
+    statistics = load_statistics(model, job.context.layers, job.context.prefix, job.statistics);
     outcome.has_statistics = !statistics.layers.empty();
   }
   if (outcome.has_statistics) {
-    outcome.plan = editor->plan(model, file.edits, context);
+    outcome.plan = plan_job(job, file.edits, outcome.uses_statistics ? &statistics : nullptr);
     if (const std::optional<std::string> warning = warning_of(statistics))
       outcome.plan.warnings.push_back(*warning);
   } else {
     for (const EditRequest& request : file.edits)
-      outcome.plan.entries.push_back({request.id, context.layers, 0, 0, {}, 0, 0});
+      outcome.plan.entries.push_back({request.id, job.context.layers, 0, 0, {}, 0, 0});
   }
   return outcome;
 }

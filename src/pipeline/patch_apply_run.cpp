@@ -58,6 +58,23 @@ void warn_of_unused_imatrix(const ApplyOptions& options, PreparedWrite& prepared
                     options.imatrix.string()));
 }
 
+// The output, refused before long work. A model made in memory is left to plan_write.
+void check_output(const Model& base, const std::vector<NamedPatch>& patches, const ApplyOptions& options) {
+  if (base.path().empty()) return;
+  if (options.in_place)
+    require_in_place(base, without_names(patches), options.undo);
+  else
+    require_new_place(base.path(), options.out);
+}
+
+// Throws an error that came after the writing again, saying what is there by now.
+[[noreturn]] void rethrow_after_write(const Error& error, const ApplyOutcome& outcome) {
+  const std::string undo =
+      outcome.undo.empty() ? "" : fmt::format("; the undo file is {}", outcome.undo.string());
+  throw Error(error.kind(), fmt::format("{} ({} is written already, but was not checked{})", error.what(),
+                                        outcome.written.string(), undo));
+}
+
 AppliedPatch check_patch(const Model& written, const NamedPatch& named, const std::vector<FactState>& before,
                          const std::optional<double>& base_nll, std::int64_t token_budget,
                          Progress& progress) {
@@ -72,6 +89,21 @@ AppliedPatch check_patch(const Model& written, const NamedPatch& named, const st
   return result;
 }
 
+// Loads what was written, and repeats the checks of all patches on it.
+void check_written(const PreparedWrite& prepared, const ModelOptions& how, const ApplyOptions& options,
+                   ApplyOutcome& outcome, Progress& progress) {
+  const Model written = Model::load(outcome.written, how, progress);
+  outcome.config = written.config();
+  outcome.fingerprint = written.fingerprint();
+  progress.poll();
+  outcome.passed = true;
+  for (std::size_t i = 0; i < prepared.patches.size(); ++i) {
+    outcome.patches.push_back(check_patch(written, prepared.patches[i], prepared.before[i],
+                                          prepared.base_nll[i], options.token_budget, progress));
+    outcome.passed = *outcome.passed && outcome.patches.back().passed;
+  }
+}
+
 }  // namespace
 
 PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, const ApplyOptions& options,
@@ -80,6 +112,7 @@ PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, 
   PreparedWrite prepared;
   prepared.warnings = require_usable(patches, options.force);
   for (const NamedPatch& named : patches) require_base(named.patch, base, named.name);
+  check_output(base, patches, options);
   prepared.patches = std::move(patches);
   prepared.plan = plan_write(base, without_names(prepared.patches), options.type,
                              rounding_weights(base, prepared.patches, options));
@@ -109,15 +142,10 @@ ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const
     outcome.written = write_new(outcome.plan, options.out);
   }
   if (!options.check) return outcome;
-  const Model written = Model::load(outcome.written, how, progress);
-  outcome.config = written.config();
-  outcome.fingerprint = written.fingerprint();
-  progress.poll();
-  outcome.passed = true;
-  for (std::size_t i = 0; i < prepared.patches.size(); ++i) {
-    outcome.patches.push_back(check_patch(written, prepared.patches[i], prepared.before[i],
-                                          prepared.base_nll[i], options.token_budget, progress));
-    outcome.passed = *outcome.passed && outcome.patches.back().passed;
+  try {
+    check_written(prepared, how, options, outcome, progress);
+  } catch (const Error& error) {
+    rethrow_after_write(error, outcome);
   }
   return outcome;
 }
@@ -125,6 +153,8 @@ ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const
 ApplyOutcome apply_patches(const std::filesystem::path& base, const ModelOptions& how,
                            std::vector<NamedPatch> patches, const ApplyOptions& options, Progress& progress) {
   check(options);
+  std::error_code unreadable;  // Model::load says why
+  if (!options.in_place && std::filesystem::exists(base, unreadable)) require_new_place(base, options.out);
   PreparedWrite prepared = [&] {
     const Model model = Model::load(base, how, progress);
     progress.poll();

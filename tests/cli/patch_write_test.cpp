@@ -237,10 +237,13 @@ TEST_F(PatchWrite, ExportsAdaptersThatAreTheEdit) {
       {"export", "lora", "--model", world_model("llama"), "--patch", patch(), "--out", folder_ / "o"});
   EXPECT_EQ(other.code, 3);
   EXPECT_THAT(other.err, HasSubstr("made for another model"));
-  const Finished there = run_emend(
-      {"export", "lora", "--model", world_model("gpt2"), "--patch", patch(), "--out", folder_ / "lora"});
-  EXPECT_EQ(there.code, 3);
-  EXPECT_THAT(there.err, HasSubstr("in this folder already"));
+  // Also before the model is looked at.
+  for (const std::string& model : {world_model("gpt2"), folder_ / "none"}) {
+    const Finished there =
+        run_emend({"export", "lora", "--model", model, "--patch", patch(), "--out", folder_ / "lora"});
+    EXPECT_EQ(there.code, 3);
+    EXPECT_THAT(there.err, HasSubstr("in this folder already"));
+  }
 }
 
 TEST_F(PatchWrite, InspectFindsThePatch) {

@@ -152,6 +152,28 @@ TEST(Patch, IsNeverWrittenWithSolvesThatAreNotOfItsChanges) {
   EXPECT_THAT(refusal(patch), HasSubstr("one for each change"));
 }
 
+TEST(Patch, IsNeverWrittenWithFactsThatCouldNotBeReadBack) {
+  const ScratchFolder folder;
+  const auto refusal = [&](const std::function<void(Edit&)>& spoil) {
+    Patch patch = sample_patch();
+    spoil(patch.edit);
+    std::string message = test::error_of(ErrorKind::kModel, [&] { save_patch(patch, folder / "p"); });
+    EXPECT_FALSE(std::filesystem::exists(folder / "p"));
+    return message;
+  };
+  EXPECT_THAT(refusal([](Edit& edit) { edit.facts[2].request.id = "a"; }),
+              AllOf(HasSubstr((folder / "p").string()), HasSubstr("have the id \"a\"")));
+  EXPECT_THAT(refusal([](Edit& edit) { edit.facts[1].status = FactStatus::kFailed; }),
+              AllOf(HasSubstr("block 11"), HasSubstr("no fact of the edit was edited there")));
+  EXPECT_THAT(refusal([](Edit& edit) { edit.facts[1].parts[0].weight.block = 12; }),
+              AllOf(HasSubstr("\"b\""), HasSubstr("block 12")));
+  EXPECT_THAT(refusal([](Edit& edit) {
+                edit.changes.clear();
+                edit.solves.clear();
+              }),
+              HasSubstr("changes nothing"));
+}
+
 TEST(Patch, FitsItsBaseOnly) {
   ModelConfig config;
   config.family = "gpt2";

@@ -132,12 +132,19 @@ TEST(WriteInPlace, RefusesWhatItShouldNotReplace) {
   const Model base = load_quietly(copy.model);
   const WritePlan plan = plan_write(base, {tiny_patch(base, 0, 2, 0.5)}, "");
   const fs::path file = copy.model / "model.safetensors";
+  const std::vector<Patch> patches = {tiny_patch(base, 0, 2, 0.5)};
+  const auto ask = [&] { require_in_place(base, patches); };
+  EXPECT_NO_THROW(ask());
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { require_in_place(base, patches, file); }),
+              HasSubstr("there is such a file already"));
   fs::permissions(file, fs::perms::owner_read);
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_in_place(plan); }), HasSubstr("it is write-protected"));
+  EXPECT_THAT(error_of(ErrorKind::kIo, ask), HasSubstr("it is write-protected"));
   fs::permissions(file, fs::perms::owner_all);
   fs::rename(file, copy.folder / "elsewhere");
   fs::create_symlink(copy.folder / "elsewhere", file);
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_in_place(plan); }), HasSubstr("it is a symbolic link"));
+  EXPECT_THAT(error_of(ErrorKind::kIo, ask), HasSubstr("it is a symbolic link"));
   EXPECT_EQ(read_all(copy.folder / "elsewhere"), copy.before.at("model.safetensors"));
   EXPECT_FALSE(fs::exists(copy.model / "emend.undo"));
 }

@@ -478,15 +478,24 @@ TEST(WriteNew, RefusesToTouchTheBaseAndWhatIsThere) {
   const auto before = snapshot(folder / "m");
   const Model base = load_quietly(folder / "m");
   const WritePlan plan = plan_write(base, {tiny_patch(base, 0, 2, 1)}, "");
-  for (const char* const out : {"m", "m/new", "m/../m", ""})
+  for (const char* const out : {"m", "m/new", "m/../m", ""}) {
     EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_new(plan, folder / out); }),
                 HasSubstr("belongs to the base"));
+    EXPECT_THAT(error_of(ErrorKind::kIo, [&] { require_new_place(folder / "m", folder / out); }),
+                HasSubstr("belongs to the base"));
+  }
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_new(plan, ""); }), HasSubstr("the path is empty"));
   folder.write("full/x", "x");
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_new(plan, folder / "full"); }),
               HasSubstr("in this folder already"));
   EXPECT_EQ(snapshot(folder / "m"), before);
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { require_new_place(folder / "m", folder / "full"); }),
+              HasSubstr("in this folder already"));
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { require_new_place(folder / "m", folder / "full/x/y"); }),
+              HasSubstr("is not a folder"));
   EXPECT_EQ(snapshot(folder / "full").size(), 1U);
+  EXPECT_NO_THROW(require_new_place(folder / "m", folder / "deep/new"));
+  EXPECT_FALSE(fs::exists(folder / "deep"));
   fs::create_directory(folder / "empty");
   EXPECT_NO_THROW(write_new(plan, folder / "empty"));
 }

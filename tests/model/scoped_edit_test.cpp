@@ -118,6 +118,17 @@ TEST_P(ScopedEditTest, RefusesWhatDoesNotFitAndChangesNothing) {
   }
 }
 
+TEST_P(ScopedEditTest, ChangesNothingIfAChangeCannotBeComputed) {
+  const std::string before = bytes_of_weights(model_);
+  const WeightChange good = some_change(model_.config(), 1, 1, 0);
+  WeightChange bad = some_change(model_.config(), 2, 1, 0);
+  bad.A = bad.A.unsqueeze(2).expand({-1, -1, 2});  // of the sizes that are asked for, but not a matrix
+  for (const std::vector<WeightChange>& changes : {std::vector{good, bad}, std::vector{good, good, bad}}) {
+    EXPECT_ANY_THROW(const ScopedEdit scope(model_, changes));
+    EXPECT_EQ(bytes_of_weights(model_), before);
+  }
+}
+
 TEST(ScopedEditBfloat16, RoundsOnceAndPutsTheBytesBack) {
   ModelOptions options;
   options.dtype = ComputeType::kBfloat16;

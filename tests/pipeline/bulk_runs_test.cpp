@@ -16,6 +16,7 @@ using test::error_of;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 class BulkRuns : public ::testing::Test {
  protected:
@@ -97,12 +98,94 @@ TEST_F(BulkRuns, DroppingWhatWasAddedGivesThePatchBelow) {
                   .reproduced);
 }
 
+TEST_F(BulkRuns, AFactOfThePatchBelowThatIsAskedForAgainIsHeldOnce) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  const Patch more = edited(0, 3, folder_ / "below.safetensors").patch;
+  ASSERT_THAT(more.edit.facts, SizeIs(3));
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(more.edit.facts[i].request.id, all_[i].id);
+    EXPECT_TRUE(more.edit.facts[i].is_edited()) << all_[i].id;
+    ASSERT_TRUE(more.edit.facts[i].before && more.edit.facts[i].after) << all_[i].id;
+    EXPECT_EQ(more.edit.facts[i].before->id, all_[i].id);
+  }
+  save_patch(more, folder_ / "more.safetensors");
+  EXPECT_THAT(load_patch(folder_ / "more.safetensors").edit.facts, SizeIs(3));
+}
+
+TEST_F(BulkRuns, AFactOfThePatchBelowGivesWayToAnotherOneThatIsTrueAlready) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  EditRequest other = all_[1];  // true with the patch below, under the id of its first fact
+  other.id = all_[0].id;
+  all_ = {other, all_[2]};
+  const Patch more = edited(0, 2, folder_ / "below.safetensors").patch;
+  std::vector<std::string> prompts;
+  for (const FactRecord& fact : more.edit.facts) prompts.push_back(fact.request.prompt);
+  EXPECT_THAT(prompts, UnorderedElementsAre(all_[0].prompt, all_[1].prompt));
+  for (const FactRecord& fact : more.edit.facts) EXPECT_TRUE(fact.is_edited()) << fact.request.id;
+}
+
+TEST_F(BulkRuns, WhereNothingIsLeftToDoTheFactsAreShownAsThePatchBelowHasThem) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  options_.on = folder_ / "below.safetensors";
+  const EditOutcome outcome = run_edit(model_, file_, options_, silent_);
+  EXPECT_TRUE(outcome.nothing_to_do);
+  ASSERT_THAT(outcome.patch.edit.facts, SizeIs(2));
+  for (const FactRecord& fact : outcome.patch.edit.facts) {
+    EXPECT_EQ(fact.status, FactStatus::kAlreadyTrue);
+    ASSERT_TRUE(fact.before && fact.after) << fact.request.id;
+    EXPECT_FALSE(fact.before->prompt.argmax_target) << fact.request.id;
+    EXPECT_TRUE(fact.after->prompt.argmax_target) << fact.request.id;
+  }
+}
+
 TEST_F(BulkRuns, AMethodThatDoesNotCarryIsRefused) {
   save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
   file_.method = "rome";
   file_.layer.layers = {2};
   EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edited(2, 3, folder_ / "below.safetensors"); }),
               AllOf(HasSubstr("rome"), HasSubstr("does not carry")));
+}
+
+TEST_F(BulkRuns, APatchThatCannotBeBuiltOnIsRefusedBeforeLayersAndStatisticsAreSought) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  class OnlyRefused : public SilentProgress {
+   public:
+    void begin(std::string_view stage, std::int64_t, std::string_view) override { ADD_FAILURE() << stage; }
+    void note(std::string_view text) override { ADD_FAILURE() << text; }
+  } idle;
+  file_.edits = {all_[2]};
+  file_.layer.layers = {};  // auto
+  file_.statistics = folder_ / "no_stats";
+  options_.on = folder_ / "below.safetensors";
+  file_.method = "rome";
+  const auto run = [&] { run_edit(model_, file_, options_, idle); };
+  const auto plan = [&] { plan_edit(model_, file_, options_, idle); };
+  EXPECT_THAT(error_of(ErrorKind::kConfig, run), HasSubstr("does not carry"));
+  EXPECT_THAT(error_of(ErrorKind::kConfig, plan), HasSubstr("does not carry"));
+  file_.method = "memit";
+  options_.on = folder_ / "none.safetensors";
+  EXPECT_THAT(error_of(ErrorKind::kIo, run), HasSubstr("none.safetensors"));
+}
+
+TEST_F(BulkRuns, StatisticsThatAreNotThoseOfThePatchBelowAreNotKept) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  file_.statistics = folder_ / "other_stats";
+  options_.seed = 5;  // of the text that the statistics are collected from
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edited(2, 3, folder_ / "below.safetensors"); }),
+              HasSubstr("other statistics"));
+  EXPECT_TRUE(!std::filesystem::exists(file_.statistics) || std::filesystem::is_empty(file_.statistics));
+}
+
+TEST_F(BulkRuns, APlanOnAPatchIsRefusedAsTheEditIs) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  const std::string before = model_.weights_digest();
+  file_.edits = {all_[2]};
+  options_.on = folder_ / "below.safetensors";
+  EXPECT_THAT(plan_edit(model_, file_, options_, silent_).plan.entries, SizeIs(1));
+  EXPECT_EQ(model_.weights_digest(), before);
+  file_.layer.layers = {2};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan_edit(model_, file_, options_, silent_); }),
+              HasSubstr("not among the layers of this edit"));
 }
 
 TEST_F(BulkRuns, AreBenchmarkedInBatchesAndInSequence) {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/expect_error.h"
 #include "cli/scratch_folder.h"
 #include "emend/adapter.h"
 #include "emend/edit_run.h"
@@ -17,6 +18,8 @@ namespace emend {
 namespace {
 
 namespace fs = std::filesystem;
+using test::error_of;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
@@ -86,6 +89,44 @@ TEST_F(FakeEditorRuns, IsAppliedAndExported) {
   const std::vector<AdapterModule> modules = peft_modules(model_, {patch.patch});
   ASSERT_THAT(modules, SizeIs(2));
   EXPECT_EQ(modules[0].block, kLow);
+}
+
+TEST_F(FakeEditorRuns, AnOutputThatCannotBeIsRefusedBeforeTheModelIsLoaded) {
+  const std::vector<NamedPatch> patches = {edited()};
+  class NothingBegins : public SilentProgress {
+   public:
+    void begin(std::string_view stage, std::int64_t, std::string_view) override { ADD_FAILURE() << stage; }
+  } idle;
+  ApplyOptions how;
+  how.out = folder_ / "full";
+  how.force = true;
+  fs::create_directories(how.out / "x");
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { apply_patches(model_.path(), {}, patches, how, idle); }),
+              HasSubstr("in this folder already"));
+  how.out = model_.path() / "new";
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { apply_patches(model_.path(), {}, patches, how, idle); }),
+              HasSubstr("belongs to the base"));
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { prepare_write(model_, patches, how, idle); }),
+              HasSubstr("belongs to the base"));
+}
+
+TEST_F(FakeEditorRuns, AnErrorAfterAWriteInPlaceNamesTheUndoFile) {
+  fs::copy(model_.path(), folder_ / "m", fs::copy_options::recursive);
+  const Model base = Model::load(folder_ / "m", {}, silent_);
+  ApplyOptions how;
+  how.in_place = true;
+  how.force = true;
+  PreparedWrite prepared = prepare_write(base, {edited()}, how, silent_);
+  class Stopped : public SilentProgress {
+   public:
+    void begin(std::string_view, std::int64_t, std::string_view) override {
+      throw Error(ErrorKind::kInterrupted, "stopped");
+    }
+  } stopped;
+  EXPECT_THAT(
+      error_of(ErrorKind::kInterrupted, [&] { finish_write(std::move(prepared), {}, how, stopped); }),
+      AllOf(HasSubstr("stopped"), HasSubstr("is written already"), HasSubstr(folder_ / "m/emend.undo")));
+  EXPECT_TRUE(fs::exists(folder_ / "m/emend.undo"));
 }
 
 TEST_F(FakeEditorRuns, NoCheckIsNoPass) {
