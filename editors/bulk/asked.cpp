@@ -78,7 +78,6 @@ CarriedSubjects::CarriedSubjects(const Model& model, const std::vector<FactRecor
 Asked::Asked(const Model& untouched, const CallRows& rows, const std::vector<KeyGroup>& groups,
              at::Tensor displacements, const Reading& reading)
     : rows_(rows), groups_(groups), reading_(reading), displacements_(std::move(displacements)) {
-  if (groups_.empty()) return;
   const at::Tensor added = displacements_.to(at::kFloat);
   const std::vector<int>& layers = reading_.layers;
   if (reading_.options.values == ValueStage::kReplay && layers.size() > 1) {

@@ -122,6 +122,8 @@ BulkRun::BulkRun(const BulkCall& call, std::vector<EditRequest> requests, Carrie
                               requests_[i].id));
   if (call_.reads_anew())
     held_.emplace(model_, carried_.facts, rows_.form(), rows_.contexts(), call_.reading());
+  if (held_ && held_->groups().empty()) held_.reset();
+  if (held_) take_off();
   if (call_.options.filter == FilterStage::kNone) return;
   // The unedited model's streams are the measure of the anchor.
   Model clean = model_.share();
@@ -129,6 +131,10 @@ BulkRun::BulkRun(const BulkCall& call, std::vector<EditRequest> requests, Carrie
   filter_ =
       Filter(call_.options, untouched_weights(systems_),
              seen_at_lookup(clean, rows_, groups_, {call_.layers.back()}, call_.context.token_budget)[0]);
+}
+
+void BulkRun::take_off() {
+  for (const LayerSystem& system : systems_) model_.weight(system.weight()) = system.untouched();
 }
 
 void BulkRun::lay(std::size_t place) {
@@ -260,25 +266,21 @@ void BulkRun::write_anew(const at::Tensor& deltas, Progress& progress) {
   const Asked own(model_, rows_, groups_, asked_, call_.reading());
   const Asked carried(model_, held_->rows(), held_->groups(), held_->displacements(), call_.reading());
   for (std::size_t place = 0; place < call_.layers.size(); ++place) {
-    at::Tensor of_carried;
-    if (!held_->groups().empty()) of_carried = carried.of_layer(model_, place);
+    at::Tensor of_carried = carried.of_layer(model_, place);
     // The first layer's share of a carried fact has been filtered already.
-    if (of_carried.defined() && place > 0) of_carried = filter_.residuals(of_carried, place);
+    if (place > 0) of_carried = filter_.residuals(of_carried, place);
     solve_anew(place, filter_.residuals(own.of_layer(model_, place), place), of_carried, progress);
   }
 }
 
-// Adds what a search found to what is asked, and takes all changes off the model. The first round also asks
-// for what the model gives already.
+// Adds what a search found to what is asked, and takes all changes off the model.
 void BulkRun::ask_for(const at::Tensor& deltas) {
-  const int layer = searched_layer(call_.layers, call_.options.values);
-  const auto seen = [&] {
-    return seen_at_lookup(model_, rows_, groups_, {layer}, call_.context.token_budget)[0].to(at::kDouble);
-  };
-  const at::Tensor now = seen();
-  const at::Tensor step = filter_.targets((now + deltas).to(at::kFloat)) - now;
-  for (const LayerSystem& system : systems_) model_.weight(system.weight()) = system.untouched();
-  asked_ = step + (asked_.defined() ? asked_ : now - seen());
+  const at::Tensor now =
+      seen_at_lookup(model_, rows_, groups_, {searched_layer(call_.layers, call_.options.values)},
+                     call_.context.token_budget)[0];
+  const at::Tensor more = (filter_.targets(now + deltas) - now).to(at::kDouble);
+  asked_ = asked_.defined() ? asked_ + more : more;
+  take_off();
 }
 
 void BulkRun::solve_anew(std::size_t place, const at::Tensor& wanted, const at::Tensor& of_carried,
@@ -291,7 +293,6 @@ void BulkRun::solve_anew(std::size_t place, const at::Tensor& wanted, const at::
 
 std::vector<CarriedGroup> BulkRun::carried_at(std::size_t place, const at::Tensor& wanted) const {
   std::vector<CarriedGroup> groups;
-  if (!wanted.defined()) return groups;
   const std::vector<KeyConstraint> constraints =
       read_constraints(model_, call_.layers[place], held_->rows(), Grouping::kShared, call_.reading());
   for (std::size_t g = 0; g < constraints.size(); ++g)
@@ -314,8 +315,7 @@ Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& pro
     take(std::move(found), round);
     const c10::NoGradGuard no_grad;
     if (written_.empty() || (round > 1 && !moved)) break;
-    call_.reads_anew() ? write_anew(deltas_of(results_), progress)
-                       : write_round(deltas_of(results_), progress);
+    held_ ? write_anew(deltas_of(results_), progress) : write_round(deltas_of(results_), progress);
   }
   return collect();
 }
@@ -348,7 +348,7 @@ Edit BulkRun::collect() const {
   edit.facts = fact_records();
   edit.replaces_earlier = call_.earlier() != nullptr;
   edit.carried = carried_.facts;
-  const bool solved_anew = call_.reads_anew() && !written_.empty();
+  const bool solved_anew = held_ && !written_.empty();
   for (const LayerSystem& system : systems_) {
     if (system.groups() == 0) continue;
     edit.changes.push_back(system.change());

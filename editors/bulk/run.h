@@ -68,6 +68,7 @@ class BulkRun {
   at::Tensor residuals_of_written(const at::Tensor& wanted) const;
   at::Tensor deltas_of(const std::vector<SearchResult>& results) const;
   void lay(std::size_t place);
+  void take_off();
   Edit collect() const;
   FactPart unwritten_part(std::size_t g, std::size_t place) const;
   std::vector<FactRecord> fact_records() const;
@@ -82,8 +83,8 @@ class BulkRun {
   CallRows rows_;
   std::vector<KeyGroup> groups_;  // with their keys at all layers, before the edit
   std::vector<LayerSystem> systems_;
-  std::optional<CarriedSubjects> held_;  // if keys are read anew
-  at::Tensor asked_;                     // then: the displacements of the groups [groups, D] float64
+  std::optional<CarriedSubjects> held_;  // those whose keys are read anew
+  at::Tensor asked_;                     // with held_: displacements of the groups [groups, D] float64
   Filter filter_;
   std::vector<SearchResult> results_;  // of the first round; steps of all
   std::vector<std::size_t> written_;   // groups whose first search converged
