@@ -7,6 +7,7 @@ BulkMethod bulk_method() {
   BulkMethod bulk{"bulk", "many facts over a few layers, least squares, in three rounds", {}, {}};
   bulk.own.search.objective = Objective::kInjected;
   bulk.own.search.stop_probability = 0.97;
+  bulk.own.carried_keys = CarriedKeys::kAnew;
   bulk.own.relative_lambda = 2;  // quiet updates, and
   bulk.own.rounds = 3;           // further rounds for what they leave open
   bulk.published = bulk.own;

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "editors/common/edit_parts.h"
@@ -57,32 +58,65 @@ RealisedShare LayerSystem::add(const std::vector<KeyConstraint>& constraints, co
   return compare(given_at(keys) - before, wanted);
 }
 
-void LayerSystem::solve() {
+RealisedShare LayerSystem::replace(std::vector<CarriedGroup> carried,
+                                   const std::vector<KeyConstraint>& constraints,
+                                   const at::Tensor& residuals) {
+  carried_ = std::move(carried);
+  fresh_ = constraints;
+  residuals_ = residuals;
+  solve();
+  return compare(given_at(measured_keys(all_constraints())), all_residuals());
+}
+
+std::vector<KeyConstraint> LayerSystem::all_constraints() const {
   std::vector<KeyConstraint> constraints;
+  for (const CarriedGroup& group : carried_) constraints.push_back(group.constraint);
+  constraints.insert(constraints.end(), fresh_.begin(), fresh_.end());
+  return constraints;
+}
+
+// [groups, D] float64: carried facts first, as in the rows of the change.
+at::Tensor LayerSystem::all_residuals() const {
   std::vector<at::Tensor> residuals;
-  for (const CarriedGroup& group : carried_) {
-    constraints.push_back(group.constraint);
-    residuals.push_back(group.residual.to(at::kFloat));
-  }
-  for (std::size_t g = 0; g < fresh_.size(); ++g) {
-    constraints.push_back(fresh_[g]);
-    residuals.push_back(residuals_[static_cast<std::int64_t>(g)]);
-  }
-  if (constraints.empty()) return;
-  responses_ = preserve_.responses(join_constraints(constraints)).to(at::kCPU);
-  change_ = closed_form_change(weight(), responses_.unbind(1), residuals);
+  for (const CarriedGroup& group : carried_) residuals.push_back(group.residual.to(at::kDouble));
+  for (std::size_t g = 0; g < fresh_.size(); ++g)
+    residuals.push_back(residuals_[static_cast<std::int64_t>(g)].to(at::kDouble));
+  return at::stack(residuals);
+}
+
+void LayerSystem::solve() {
+  if (groups() == 0) return;
+  responses_ = preserve_.responses(join_constraints(all_constraints())).to(at::kCPU);
+  change_ = closed_form_change(weight(), responses_.unbind(1), all_residuals().to(at::kFloat).unbind(0));
+}
+
+double LayerSystem::missing_at_all_keys() const {
+  if (groups() == 0) return 0;
+  const JointConstraints joint = join_constraints(all_constraints());
+  const at::Tensor residuals = all_residuals();
+  const at::Tensor wanted = at::matmul(joint.Y.to(at::kCPU), residuals);
+  const at::Tensor given = at::matmul(at::matmul(joint.K.to(at::kCPU).t(), responses_), residuals);
+  return (given - wanted).norm().item<double>() / std::max(wanted.norm().item<double>(), 1e-30);
 }
 
 at::Tensor LayerSystem::changed() const {
   return groups() == 0 ? weight_ : changed_weight(weight_, change_);
 }
 
-FactPart LayerSystem::part(std::size_t g) const {
-  const auto row = static_cast<std::int64_t>(carried_.size() + g);
-  FactPart part = fact_part(weight(), fresh_[g], responses_.select(1, row),
-                            residuals_[static_cast<std::int64_t>(g)].contiguous(), norm_);
-  part.rows = {row};
+FactPart LayerSystem::part_of_row(std::size_t row, const KeyConstraint& constraint,
+                                  const at::Tensor& residual) const {
+  const auto column = static_cast<std::int64_t>(row);
+  FactPart part = fact_part(weight(), constraint, responses_.select(1, column), residual.contiguous(), norm_);
+  part.rows = {column};
   return part;
+}
+
+FactPart LayerSystem::part(std::size_t g) const {
+  return part_of_row(carried_.size() + g, fresh_[g], residuals_[static_cast<std::int64_t>(g)]);
+}
+
+FactPart LayerSystem::carried_part(std::size_t c) const {
+  return part_of_row(c, carried_[c].constraint, carried_[c].residual);
 }
 
 void LayerSystem::book_carried(std::vector<FactRecord>& facts) const {

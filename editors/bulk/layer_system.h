@@ -38,6 +38,10 @@ class LayerSystem {
   // system gives at their keys already, so that `more` is measured on the model as it is. The first
   // column of a constraint with the answer 1 is where that is measured. Then solves.
   RealisedShare add(const std::vector<KeyConstraint>& constraints, const at::Tensor& more);
+  // Solves these facts in the place of all that the system has: carried ones, and residuals [n, D] float32
+  // for the keys of the new ones. The share is that of all facts.
+  RealisedShare replace(std::vector<CarriedGroup> carried, const std::vector<KeyConstraint>& constraints,
+                        const at::Tensor& residuals);
   // Solves the carried facts alone.
   void solve();
 
@@ -46,9 +50,16 @@ class LayerSystem {
   at::Tensor changed() const;
   // The part of new fact g, and the row and norms of carried ones.
   FactPart part(std::size_t g) const;
+  FactPart carried_part(std::size_t c) const;
+  // ||given - wanted|| / ||wanted|| over all keys of all facts, protected keys among them: the residual of
+  // the least squares. 0 without facts.
+  double missing_at_all_keys() const;
   void book_carried(std::vector<FactRecord>& facts) const;
 
  private:
+  std::vector<KeyConstraint> all_constraints() const;
+  at::Tensor all_residuals() const;
+  FactPart part_of_row(std::size_t row, const KeyConstraint& constraint, const at::Tensor& residual) const;
   at::Tensor given_at(const at::Tensor& keys) const;
 
   const Preserve& preserve_;

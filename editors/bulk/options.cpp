@@ -11,6 +11,7 @@ namespace {
 const std::vector<std::string> kPresetWords = {"emend", "paper"};
 const std::vector<std::string> kValueWords = {"spread", "replay", "last"};
 const std::vector<std::string> kPreserveWords = {"moments", "null-space", "identity"};
+const std::vector<std::string> kCarriedWords = {"kept", "anew"};
 const std::vector<std::string> kFilterWords = {"none", "norm-anchor", "spectral"};
 const std::vector<std::string> kKeyWords = {"context+bare", "group-mean"};
 const std::vector<std::string> kSearchWords = {"lbfgs", "adam"};
@@ -78,6 +79,10 @@ std::vector<OptionBinding> BulkOptionTable::stage_bindings() {
                   "what the update is quiet under: the second moment C, the null space of C, or C = I"),
       flag_option("carry", bulk.carry,
                   "solve the facts of the edit that is on the model already together with the new ones"),
+      word_option("carried_keys", kCarriedWords, bulk.carried_keys,
+                  "kept: carried facts are solved with the keys that were read when each was written; anew: "
+                  "all keys are read on the model as edited so far, and every layer is solved from its "
+                  "untouched weight"),
       word_option("filter", kFilterWords, bulk.filter, "what becomes of a value vector before it is written"),
       number_option("anchor", bulk.anchor, 1e-3, 1000,
                     "norm-anchor: length of a value vector in units of their mean in the unedited model"),

@@ -33,6 +33,12 @@ enum class FilterStage {
   kSpectral,    // weakened along the leading left singular directions of the unedited weight
 };
 
+// The keys that carried facts are solved with.
+enum class CarriedKeys {
+  kKept,  // those that were read when each was written
+  kAnew,  // read on the model as it is edited so far; all layers are then solved from the untouched weights
+};
+
 // The keys at which a fact is written.
 enum class BulkKeys {
   kContextAndBare,  // the mean key behind the contexts and the bare prompt's, both
@@ -43,6 +49,7 @@ struct BulkOptions {
   ValueStage values = ValueStage::kSpread;
   PreserveStage preserve = PreserveStage::kMoments;
   bool carry = true;  // facts of earlier edits are solved again together with the new ones
+  CarriedKeys carried_keys = CarriedKeys::kKept;
   FilterStage filter = FilterStage::kNone;
   double anchor = 1;             // length of a filtered vector in units of that mean
   double filtered_energy = 0.5;  // the leading directions hold this share of the weight's energy

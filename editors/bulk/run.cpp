@@ -70,20 +70,6 @@ std::vector<at::Tensor> untouched_weights(const std::vector<LayerSystem>& system
   return weights;
 }
 
-// As float32, which is what a patch keeps: whoever solves it again has the same keys.
-at::Tensor as_kept(const at::Tensor& keys) {
-  return keys.to(at::kFloat).to(at::kDouble);
-}
-
-// Keys of one subject: the first is where the value is measured.
-KeyConstraint constraint_of(const SubjectKeys& keys, bool at_sink, BulkKeys kind) {
-  const bool both = keys.contexts.defined() && !at_sink;
-  if (both && kind == BulkKeys::kContextAndBare)
-    return {as_kept(at::stack({keys.bare, keys.contexts}, 1)), at::ones({2}, at::kDouble)};
-  const at::Tensor key = both ? (keys.bare + keys.contexts) / 2 : at_sink ? keys.contexts : keys.bare;
-  return {as_kept(key.unsqueeze(1)), at::ones({1}, at::kDouble)};
-}
-
 std::vector<EditRequest> joined(std::vector<EditRequest> requests, const std::vector<EditRequest>& more) {
   requests.insert(requests.end(), more.begin(), more.end());
   return requests;
@@ -102,7 +88,9 @@ BulkCall::BulkCall(const Model& its_model, const EditorContext& its_context, con
   require_direct_paths(model, layers, method);
   for (const int layer : layers) preserve.emplace_back(model, context, layer, options, method);
   require_carriable(earlier(), preserve, method);
-  contexts = chosen_contexts(model, context, options);
+  // A key is read behind the same texts as before.
+  const bool known = reads_anew() && earlier() != nullptr && !earlier()->context_ids.empty();
+  contexts = known ? earlier()->context_ids : chosen_contexts(model, context, options);
 }
 
 BulkRun::BulkRun(const BulkCall& call, std::vector<EditRequest> requests, CarriedFacts carried,
@@ -132,6 +120,10 @@ BulkRun::BulkRun(const BulkCall& call, std::vector<EditRequest> requests, Carrie
                               "the model keeps no fact; give a BOS (option bos) or context rows (option "
                               "contexts)",
                               requests_[i].id));
+  if (call_.reads_anew())
+    held_.emplace(model_, carried_.facts, rows_.form(), rows_.contexts(), call_.reading());
+  if (held_ && held_->groups().empty()) held_.reset();
+  if (held_) take_off();
   if (call_.options.filter == FilterStage::kNone) return;
   // The unedited model's streams are the measure of the anchor.
   Model clean = model_.share();
@@ -141,23 +133,26 @@ BulkRun::BulkRun(const BulkCall& call, std::vector<EditRequest> requests, Carrie
              seen_at_lookup(clean, rows_, groups_, {call_.layers.back()}, call_.context.token_budget)[0]);
 }
 
+void BulkRun::take_off() {
+  for (const LayerSystem& system : systems_) model_.weight(system.weight()) = system.untouched();
+}
+
 void BulkRun::lay(std::size_t place) {
   model_.weight(systems_[place].weight()) = systems_[place].changed();
 }
 
+// Of the groups that are written.
 std::vector<KeyConstraint> BulkRun::constraints_at(int layer) const {
-  const LayerTrace trace(model_, {layer}, rows_.fronts(), call_.context.token_budget);
-  const std::vector<KeyGroup> groups = group_requests(rows_, trace, grouping_);
-  at::Tensor sink;
-  if (call_.options.protect_sink) sink = sink_keys(rows_, trace).front();
-  if (sink.defined()) sink = as_kept(sink);
+  const std::vector<KeyConstraint> all = read_constraints(model_, layer, rows_, grouping_, call_.reading());
   std::vector<KeyConstraint> constraints;
-  for (const std::size_t g : written_) {
-    const bool at_sink = rows_.lies_at_sink(groups[g].requests.front());
-    constraints.push_back(
-        with_protected(constraint_of(groups[g].keys.front(), at_sink, call_.options.keys), sink));
-  }
+  for (const std::size_t g : written_) constraints.push_back(all[g]);
   return constraints;
+}
+
+at::Tensor BulkRun::residuals_of_written(const at::Tensor& wanted) const {
+  std::vector<at::Tensor> rows;
+  for (const std::size_t g : written_) rows.push_back(wanted[static_cast<std::int64_t>(g)]);
+  return at::stack(rows);
 }
 
 EditPlan BulkRun::summary() const {
@@ -249,17 +244,68 @@ void BulkRun::write_round(const at::Tensor& deltas, Progress& progress) {
 }
 
 void BulkRun::write_layer(std::size_t place, const at::Tensor& wanted, Progress& progress) {
-  LayerSystem& system = systems_[place];
-  std::vector<at::Tensor> rows;
-  for (const std::size_t g : written_) rows.push_back(wanted[static_cast<std::int64_t>(g)]);
-  const RealisedShare share = system.add(constraints_at(call_.layers[place]), at::stack(rows));
+  const RealisedShare share =
+      systems_[place].add(constraints_at(call_.layers[place]), residuals_of_written(wanted));
   lay(place);
+  note(place, share, progress);
+}
+
+void BulkRun::note(std::size_t place, const RealisedShare& share, Progress& progress) const {
   const std::optional<double> energy = call_.preserve[place].kept_energy();
   progress.note(fmt::format(
       "layer {}: {} keys' facts solved together, {:.3f} of the residual realised in the mean (least {:.3f}), "
-      "{:.3f} of it missing{}",
-      call_.layers[place], system.groups(), share.mean, share.least, share.missing,
-      energy ? fmt::format(", tr(PCP)/tr(C) {:.3f}", *energy) : ""));
+      "{:.3f} of it missing, {:.3f} at all keys{}",
+      call_.layers[place], systems_[place].groups(), share.mean, share.least, share.missing,
+      systems_[place].missing_at_all_keys(), energy ? fmt::format(", tr(PCP)/tr(C) {:.3f}", *energy) : ""));
+}
+
+// What follows is the round of a method that reads the keys of carried facts anew: the displacements of all
+// facts are known, and every layer is solved from its untouched weight.
+void BulkRun::write_anew(const at::Tensor& deltas, Progress& progress) {
+  ask_for(deltas);
+  const Asked own(model_, rows_, groups_, asked_, call_.reading());
+  const Asked carried(model_, held_->rows(), held_->groups(), held_->displacements(), call_.reading());
+  for (std::size_t place = 0; place < call_.layers.size(); ++place) {
+    at::Tensor of_carried = carried.of_layer(model_, place);
+    // The first layer's share of a carried fact has been filtered already.
+    if (place > 0) of_carried = filter_.residuals(of_carried, place);
+    solve_anew(place, filter_.residuals(own.of_layer(model_, place), place), of_carried, progress);
+  }
+}
+
+// Adds what a search found to what is asked, and takes all changes off the model.
+void BulkRun::ask_for(const at::Tensor& deltas) {
+  const at::Tensor now =
+      seen_at_lookup(model_, rows_, groups_, {searched_layer(call_.layers, call_.options.values)},
+                     call_.context.token_budget)[0];
+  const at::Tensor more = (filter_.targets(now + deltas) - now).to(at::kDouble);
+  asked_ = asked_.defined() ? asked_ + more : more;
+  take_off();
+}
+
+void BulkRun::solve_anew(std::size_t place, const at::Tensor& wanted, const at::Tensor& of_carried,
+                         Progress& progress) {
+  const RealisedShare share = systems_[place].replace(
+      carried_at(place, of_carried), constraints_at(call_.layers[place]), residuals_of_written(wanted));
+  lay(place);
+  note(place, share, progress);
+}
+
+std::vector<CarriedGroup> BulkRun::carried_at(std::size_t place, const at::Tensor& wanted) const {
+  std::vector<CarriedGroup> groups;
+  const std::vector<KeyConstraint> constraints =
+      read_constraints(model_, call_.layers[place], held_->rows(), Grouping::kShared, call_.reading());
+  for (std::size_t g = 0; g < constraints.size(); ++g)
+    groups.push_back({held_->facts_of(g), constraints[g], wanted[static_cast<std::int64_t>(g)]});
+  return groups;
+}
+
+void BulkRun::book_carried(std::vector<FactRecord>& facts) const {
+  for (std::size_t g = 0; g < held_->groups().size(); ++g)
+    for (const std::size_t i : held_->facts_of(g)) {
+      facts[i].parts.clear();
+      for (const LayerSystem& system : systems_) facts[i].parts.push_back(system.carried_part(g));
+    }
 }
 
 Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& progress) {
@@ -269,7 +315,7 @@ Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& pro
     take(std::move(found), round);
     const c10::NoGradGuard no_grad;
     if (written_.empty() || (round > 1 && !moved)) break;
-    write_round(deltas_of(results_), progress);
+    held_ ? write_anew(deltas_of(results_), progress) : write_round(deltas_of(results_), progress);
   }
   return collect();
 }
@@ -302,12 +348,14 @@ Edit BulkRun::collect() const {
   edit.facts = fact_records();
   edit.replaces_earlier = call_.earlier() != nullptr;
   edit.carried = carried_.facts;
+  const bool solved_anew = held_ && !written_.empty();
   for (const LayerSystem& system : systems_) {
     if (system.groups() == 0) continue;
     edit.changes.push_back(system.change());
     edit.solves.push_back(system.record());
-    system.book_carried(edit.carried);
+    if (!solved_anew) system.book_carried(edit.carried);
   }
+  if (solved_anew) book_carried(edit.carried);
   const auto again = edit.facts.begin() + static_cast<std::ptrdiff_t>(own_requests_);
   edit.carried.insert(edit.carried.end(), std::make_move_iterator(again),
                       std::make_move_iterator(edit.facts.end()));

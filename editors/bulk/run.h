@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "editors/bulk/asked.h"
 #include "editors/bulk/carried.h"
 #include "editors/bulk/filter.h"
 #include "editors/bulk/layer_system.h"
@@ -34,6 +35,8 @@ struct BulkCall {
   std::vector<TokenIds> contexts;
   // The edit whose facts are carried; nullptr: there is none.
   const Edit* earlier() const { return options.carry ? context.earlier : nullptr; }
+  bool reads_anew() const { return options.carry && options.carried_keys == CarriedKeys::kAnew; }
+  Reading reading() const { return {options, layers, context.token_budget}; }
 };
 
 class BulkRun {
@@ -54,9 +57,18 @@ class BulkRun {
   void take(std::vector<SearchResult> results, int round);
   void write_round(const at::Tensor& deltas, Progress& progress);
   void write_layer(std::size_t place, const at::Tensor& wanted, Progress& progress);
+  void write_anew(const at::Tensor& deltas, Progress& progress);
+  void ask_for(const at::Tensor& deltas);
+  void solve_anew(std::size_t place, const at::Tensor& wanted, const at::Tensor& of_carried,
+                  Progress& progress);
+  std::vector<CarriedGroup> carried_at(std::size_t place, const at::Tensor& wanted) const;
+  void book_carried(std::vector<FactRecord>& facts) const;
+  void note(std::size_t place, const RealisedShare& share, Progress& progress) const;
   std::vector<KeyConstraint> constraints_at(int layer) const;
+  at::Tensor residuals_of_written(const at::Tensor& wanted) const;
   at::Tensor deltas_of(const std::vector<SearchResult>& results) const;
   void lay(std::size_t place);
+  void take_off();
   Edit collect() const;
   FactPart unwritten_part(std::size_t g, std::size_t place) const;
   std::vector<FactRecord> fact_records() const;
@@ -71,6 +83,8 @@ class BulkRun {
   CallRows rows_;
   std::vector<KeyGroup> groups_;  // with their keys at all layers, before the edit
   std::vector<LayerSystem> systems_;
+  std::optional<CarriedSubjects> held_;  // those whose keys are read anew
+  at::Tensor asked_;                     // with held_: displacements of the groups [groups, D] float64
   Filter filter_;
   std::vector<SearchResult> results_;  // of the first round; steps of all
   std::vector<std::size_t> written_;   // groups whose first search converged

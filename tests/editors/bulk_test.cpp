@@ -299,6 +299,14 @@ class BulkWorld : public ::testing::TestWithParam<std::string> {
     return std::exp(-test::plain_nll(model_, prompt_ids(model_.tokenizer(), request.prompt, form),
                                      target_ids(model_.tokenizer(), request.target, form)));
   }
+  // Of the bare prompt at the subject's last token, on the model as it is: [F] float32.
+  at::Tensor lookup_key(const EditRequest& request, int layer) const {
+    PassInput input;
+    const PromptRow row = bare_row(model_.tokenizer(), request, {context_.prefix, PromptForm::kRaw});
+    input.ids = {row.ids};
+    input.recordings = {{Site::kKey, layer, at::tensor({static_cast<std::int64_t>(row.lookup)})}};
+    return model_.forward(std::move(input)).recorded[0][0].to(at::kFloat);
+  }
   std::vector<EditRequest> some(std::size_t begin, std::size_t end) const {
     return {requests_.begin() + static_cast<std::ptrdiff_t>(begin),
             requests_.begin() + static_cast<std::ptrdiff_t>(end)};
@@ -343,6 +351,32 @@ TEST_P(BulkWorld, WhatIsCarriedStays) {
   }
   const ScopedEdit scope(model_, both.changes);
   for (const EditRequest& request : requests_) EXPECT_GT(probability(request), 0.5) << request.id;
+}
+
+// Later edits of the lower layer move the keys that earlier facts have at the upper one: the solve has to
+// answer at the keys that the edited model reads.
+TEST_P(BulkWorld, WhatIsCarriedHoldsAtTheKeysThatLaterEditsMove) {
+  requests_ = test::world_edits(16);
+  const Edit first = edit("bulk", some(0, 4));
+  const Edit more = edit("bulk", some(4, 10), &first);
+  std::vector<FactRecord> so_far = more.carried;
+  so_far.insert(so_far.end(), more.facts.begin(), more.facts.end());
+  Edit below = more;
+  below.facts = so_far;
+  const Edit all = edit("bulk", some(10, 16), &below);
+  ASSERT_EQ(all.carried.size(), 10u);
+  const ScopedEdit scope(model_, all.changes);
+  for (std::size_t i = 0; i < all.carried.size(); ++i) {
+    SCOPED_TRACE(requests_[i].id);
+    const std::vector<FactPart>& parts = all.carried[i].parts;
+    EXPECT_LT(relative(lookup_key(requests_[i], 1), parts[0].keys[0]), 1e-5);
+    EXPECT_LT(relative(lookup_key(requests_[i], 2), parts[1].keys[0]), 1e-5);
+    EXPECT_GT(relative(so_far[i].parts[1].keys[0], parts[1].keys[0]), 1e-3);  // it did move
+    EXPECT_GT(probability(requests_[i]), 0.9);
+  }
+  // At the lower layer no key moves: the facts are what they were.
+  for (std::size_t i = 0; i < first.facts.size(); ++i)
+    EXPECT_TRUE(at::equal(all.carried[i].parts[0].residual, first.facts[i].parts[0].residual));
 }
 
 TEST_P(BulkWorld, AReplacedFactLeavesNothingBehind) {
