@@ -573,6 +573,8 @@ static void runs_over_patches(emend_model* model, const char* path) {
   REFUSED(emend_edit(model, FAILING ONE_EDIT, NULL, &failing), EMEND_CHECK_FAILED, "drift");
   REFUSED(emend_verify(model, &failing, 1, NULL, &text), EMEND_CHECK_FAILED,
           "a check failed: patch 1 (drift)");
+  TRUE(emend_text_data(text) != NULL && emend_text_size(text) > 0); /* leave the failure told */
+  TRUE(strstr(emend_last_error(), "a check failed: patch 1 (drift)") != NULL);
   TRUE(tells(text, "\"passed\": false", "drift"));
   OK(emend_patch_free(failing));
   OK(emend_patch_free(patches[0]));
