@@ -63,6 +63,7 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
       {{"edit", "a.yaml", "b.yaml"}, "too many arguments"},
       {{"edit", "a.yaml", "--layer=-1"}, "--layer must be at least 0"},
       {{"edit", "a.yaml", "--layer", "x"}, "layer"},
+      {{"edit", "a.yaml", "--dry-run", "--junit", "x"}, "--junit holds edits that were made"},
       {{"generate", "--model", "m"}, "the prompt is missing"},
       {{"generate", "x"}, "--model PATH is missing"},
       {{"generate", "x", "--model", "m", "--top", "0"}, "--top must be at least 1"},
