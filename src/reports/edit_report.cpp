@@ -82,7 +82,7 @@ std::string method_text(const EditorHelp& method) {
 
 std::string method_line(const std::string& method, Objective objective, bool uses_statistics) {
   return "Method " + method + ", objective " + std::string(to_string(objective)) +
-         (uses_statistics ? "" : ", C = I (covariance: false)") + ".";
+         (uses_statistics ? "" : ", C = I") + ".";
 }
 
 std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
