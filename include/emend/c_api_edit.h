@@ -166,8 +166,8 @@ typedef struct emend_write_options {
  * the format does not have or that does not hold the edit, a base whose files have changed since they were
  * loaded, an `out` that is the base or a folder with something in it, too little space (looked at first).
  * `report`: NULL, or JSON: {"written", "tensors": [...], "patches": [{"stored": [...], "checks": [...],
- * "passed"}], "passed"} with what of each update arrived in the stored type; also with EMEND_CHECK_FAILED.
- * "passed" is null without checks. */
+ * "passed"}], "warnings": [...], "passed"} with what of each update arrived in the stored type; also with
+ * EMEND_CHECK_FAILED. "passed" is null without checks. */
 EMEND_API emend_status emend_write(emend_model* model, const char* out, const emend_write_options* options,
                                    emend_text** report);
 
@@ -199,8 +199,8 @@ typedef struct emend_export_options {
 
 /* The patches as one low-rank adapter for programs that load it beside the base, which stays as it is, as
  * `emend export` does. `out`: a folder that does not exist or is empty, or the GGUF file. The patches must be
- * made for `model`; those that are on it do not matter. `json`: NULL, or as that of `emend export --json`,
- * also with EMEND_CHECK_FAILED: what was read back is not what the patches hold. */
+ * made for `model`; those that are on it do not matter. `json`: NULL, or as that of `emend export --json`
+ * with "warnings", also with EMEND_CHECK_FAILED: what was read back is not what the patches hold. */
 EMEND_API emend_status emend_export(emend_model* model, emend_patch* const* patches, size_t count,
                                     const char* out, const emend_export_options* options, emend_text** json);
 

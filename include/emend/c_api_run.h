@@ -87,7 +87,8 @@ typedef struct emend_statistics_options {
 
 /* Collects second moments of the keys of feed-forward layers into `folder`, as `emend stats` does; a call
  * that was cancelled loses one block at most. `json`: NULL, or as that of `emend stats --json`: with
- * `plan_only` {"emend", "model", "plan"}, else also what was collected. */
+ * `plan_only` {"emend", "model", "plan"}, else also what was collected; in both cases "warnings" and "notes".
+ */
 EMEND_API emend_status emend_statistics(emend_model* model, const char* folder,
                                         const emend_statistics_options* options, emend_text** json);
 

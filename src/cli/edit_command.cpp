@@ -34,10 +34,12 @@ int print_plan(const PlanOutcome& plan, const EditFile& file, const Model& model
 // Everything that can be refused before the model is loaded.
 void check_outputs(const EditOptions& options, const EditFile& file, const fs::path& patch_path,
                    const Console& console) {
-  OtherFiles others{{options.file, patch_path}, file.model, {file.statistics}};
-  console.keep_json_apart({{options.file, patch_path, options.report}, file.model, {file.statistics}});
+  OtherFiles others{{options.file, patch_path, options.on}, file.model, {file.statistics}};
+  OtherFiles and_report = others;
+  and_report.files.emplace_back(options.report);
+  console.keep_json_apart(and_report);
   console.check_result_file("--junit", options.junit, others);
-  others.files.push_back(options.junit);
+  others.files.emplace_back(options.junit);
   console.check_result_file("--report", options.report, others);
 }
 

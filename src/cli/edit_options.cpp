@@ -84,6 +84,8 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
   require_given(!options.file.empty(), "edit", "the edit file");
   if (options.dry_run && !options.report.empty())
     throw Error(ErrorKind::kUsage, "--report shows edits that were made: it does not go with --dry-run");
+  if (options.dry_run && !options.junit.empty())
+    throw Error(ErrorKind::kUsage, "--junit holds edits that were made: it does not go with --dry-run");
   if (options.dry_run && !options.on.empty())
     throw Error(ErrorKind::kUsage, "--on is for edits that are made: it does not go with --dry-run");
   constexpr std::int64_t kMostLayers =

@@ -1,5 +1,6 @@
 #include "cli/eval_options.h"
 
+#include <algorithm>
 #include <tuple>
 
 #include "base/strings.h"
@@ -22,7 +23,9 @@ void add_record_options(EvalCommandOptions& options, po::options_description& al
   add("options", po::value(&options.method_files)->composing()->value_name("FILE"),
       "YAML with label, method, layer, statistics, options: one more method on the same records; may be "
       "given again");
-  add("layer", po::value(&options.layer)->value_name("N"),
+  add("layer", po::value(&options.layer)->value_name("N")->notifier([](std::int64_t n) {
+    require_at_least("layer", n, 0);
+  }),
       "edit this layer where an options file names none");
   add("records", po::value(&options.records)->value_name("A:B"),
       "only records A to B - 1 of the usable ones, counted from 0");
@@ -91,7 +94,9 @@ BenchmarkOptions benchmark_options(const EvalCommandOptions& options) {
   benchmark.mode = parse_eval_mode(options.mode);
   benchmark.methods =
       benchmark_methods(options.methods, {options.method_files.begin(), options.method_files.end()});
-  if (options.layer >= 0) benchmark.layer = {{static_cast<int>(options.layer)}, "--layer"};
+  constexpr std::int64_t kMostLayers = 1'000'000;  // any larger number is told as this one
+  if (options.layer >= 0)
+    benchmark.layer = {{static_cast<int>(std::min(options.layer, kMostLayers))}, "--layer"};
   benchmark.statistics = options.common.statistics;
   benchmark.bos = options.common.bos.value_or("auto");
   benchmark.form = parse_form(options.form);

@@ -15,7 +15,7 @@ struct EvalCommandOptions {
   CommonOptions common;
   std::vector<std::string> methods;       // --method
   std::vector<std::string> method_files;  // --options
-  std::int64_t layer = -1;                // --layer; -1: auto
+  std::int64_t layer = -1;                // --layer; -1: not given, auto
   std::string dataset, data, records, mode = "single", out, shard, form = "raw", snippets, idf, drift_text;
   std::int64_t generations = -1;  // of a record at most; -1: all
   std::int64_t drift_tokens = 256;

@@ -102,7 +102,9 @@ int generate_command(const std::vector<std::string>& arguments) {
     if (!named.patch.passed) console.warn(named.name + ": this patch is marked as failed");
   }
   const ScopedEdit scope(model, changes_of(patches));
-  const PromptOptions how = prompt_options(options);
+  PromptOptions how = prompt_options(options);
+  TerminalProgress interruptible(TerminalProgress::Style::kNothing);  // Ctrl-C, between two tokens
+  how.progress = &interruptible;
   const PromptOutcome outcome = run_prompt(model, options.prompt, how);
   tell_limit(outcome, options, model, console);
   throw_if_interrupted();

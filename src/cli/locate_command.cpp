@@ -22,13 +22,11 @@ void check_outputs(const LocateArguments& arguments, const Console& console) {
   const LocateOptions& options = arguments.run;
   if (!options.out.empty()) require_writable_folder(options.out);
   if (!arguments.svg.empty()) require_writable_folder(arguments.svg);
-  if (!arguments.report.empty()) {
-    require_writable_file(arguments.report);
-    require_not_among(arguments.report,
-                      {options.facts, options.trial_data, arguments.common.model, arguments.common.json});
-  }
-  console.keep_json_apart(
-      {{options.facts, options.trial_data, arguments.report}, arguments.common.model, {}});
+  OtherFiles others{
+      {options.facts, options.trial_data}, arguments.common.model, {arguments.common.statistics}};
+  console.check_result_file("--report", arguments.report, others);
+  others.files.emplace_back(arguments.report);
+  console.keep_json_apart(others);
 }
 
 void write_pages(const LocateArguments& arguments, const LocateOutcome& outcome, const Model& model) {

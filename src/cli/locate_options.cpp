@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <tuple>
 
 #include "cli/load_model.h"
@@ -19,10 +18,26 @@ constexpr double kFastShare = 0.2;
 // Texts that become values once they are checked.
 struct RawOptions {
   std::string noise = "s3", form = "raw", shard, facts, out, trial_data, method;
-  std::int64_t occurrence = -1, samples = 10, window = -1, knockout_window = -1;  // -1: not given
-  double fast = -1;
+  std::int64_t occurrence = 0, samples = 10, window = 0, knockout_window = 0;  // 0: not given
+  double fast = 0;                                                             // 0: not given
   bool numpy = false, estimates = false, no_severed = false, no_knockout = false;
 };
+
+void require_positive(const char* name, std::int64_t value) {
+  constexpr std::int64_t kMost = 1'000'000;
+  require_at_least(name, value, 1);
+  if (value > kMost) throw Error(ErrorKind::kUsage, fmt::format("--{} must be at most {}", name, kMost));
+}
+
+// An option that counts from 1. Checked only if it is given.
+po::typed_value<std::int64_t>* count_option(std::int64_t& value, const char* name) {
+  return po::value(&value)->value_name("N")->notifier([name](std::int64_t n) { require_positive(name, n); });
+}
+
+void require_share(double share) {
+  if (!(share > 0 && share <= 1))
+    throw Error(ErrorKind::kUsage, fmt::format("--fast must be above 0 and at most 1, found {:f}", share));
+}
 
 void add_decision_options(po::options_description& own, LocateArguments& asked, RawOptions& raw) {
   LocateOptions& options = asked.run;
@@ -51,25 +66,19 @@ void add_trace_options(po::options_description& own, RawOptions& raw) {
                     "tD (Student, D degrees), tokens (other tokens)")(
       "reference-noise", po::bool_switch(&raw.numpy),
       "the draws of NumPy's RandomState(1), as the reference program's")(
-      "samples", po::value(&raw.samples)->value_name("N")->default_value(10), "corrupted runs of each fact")(
-      "window", po::value(&raw.window)->value_name("N"),
+      "samples", count_option(raw.samples, "samples")->default_value(10), "corrupted runs of each fact")(
+      "window", count_option(raw.window, "window"),
       "layers restored together in the MLP and attention grids (default: 10 of 48, in proportion)")(
-      "knockout-window", po::value(&raw.knockout_window)->value_name("N"),
+      "knockout-window", count_option(raw.knockout_window, "knockout-window"),
       "layers of an attention knockout (default: --window, made odd)")(
       "no-severed", po::bool_switch(&raw.no_severed), "without severed paths")(
       "no-knockout", po::bool_switch(&raw.no_knockout), "without attention knockout")(
-      "fast", po::value(&raw.fast)->value_name("SHARE")->implicit_value(kFastShare),
+      "fast", po::value(&raw.fast)->value_name("SHARE")->implicit_value(kFastShare)->notifier(require_share),
       "run exactly only this share of the cells (0.2), chosen by one backward pass, and the rows of the "
       "subject's and the prompt's last token")(
       "estimates", po::bool_switch(&raw.estimates),
       "also estimate all cells from one backward pass, and say how well the ranks agree")(
       "form", po::value(&raw.form)->value_name("FORM")->default_value("raw"), "raw, or chat");
-}
-
-void require_positive(const char* name, std::int64_t value, std::int64_t unset) {
-  constexpr std::int64_t kMost = 1'000'000;
-  if (value != unset) require_at_least(name, value, 1);
-  if (value > kMost) throw Error(ErrorKind::kUsage, fmt::format("--{} must be at most {}", name, kMost));
 }
 
 void settle(const RawOptions& raw, LocateArguments& asked) {
@@ -83,24 +92,14 @@ void settle(const RawOptions& raw, LocateArguments& asked) {
   TraceOptions& trace = options.trace;
   trace.noise = parse_noise(raw.noise);
   trace.noise.numpy = raw.numpy;
-  require_at_least("samples", raw.samples, 1);
-  require_positive("samples", raw.samples, 1);
   trace.samples = static_cast<int>(raw.samples);
-  require_positive("window", raw.window, -1);
-  trace.window = static_cast<int>(std::max<std::int64_t>(raw.window, 0));
-  require_positive("knockout-window", raw.knockout_window, -1);
-  trace.knockout_window = static_cast<int>(std::max<std::int64_t>(raw.knockout_window, 0));
-  require_positive("subject-occurrence", raw.occurrence, -1);
-  options.occurrence = static_cast<int>(std::max<std::int64_t>(raw.occurrence, 0));
+  trace.window = static_cast<int>(raw.window);
+  trace.knockout_window = static_cast<int>(raw.knockout_window);
+  options.occurrence = static_cast<int>(raw.occurrence);
   trace.severed = !raw.no_severed;
   trace.knockout = !raw.no_knockout;
   trace.estimates = raw.estimates;
-  if (raw.fast != -1) {
-    if (!(raw.fast > 0 && raw.fast <= 1))
-      throw Error(ErrorKind::kUsage,
-                  fmt::format("--fast must be above 0 and at most 1, found {:f}", raw.fast));
-    trace.exact_share = raw.fast;
-  }
+  if (raw.fast > 0) trace.exact_share = raw.fast;
   trace.form = parse_form(raw.form);
   trace.seed = asked.common.seed;
   trace.token_budget = asked.common.token_budget;
@@ -154,7 +153,7 @@ Parsed parse_locate(const std::vector<std::string>& arguments, LocateArguments& 
   syntax.own.add_options()("prompt", po::value(&options.prompt)->value_name("P"),
                            "a prompt whose next words are the fact")(
       "subject", po::value(&options.subject)->value_name("S"), "the subject in it")(
-      "subject-occurrence", po::value(&raw.occurrence)->value_name("N"),
+      "subject-occurrence", count_option(raw.occurrence, "subject-occurrence"),
       "which one, from 1, when it stands there more than once")(
       "answer", po::value(&options.answer)->value_name("A"),
       "trace this answer (default: the likeliest next token)")(

@@ -21,6 +21,9 @@ const std::vector<emend::Command> kCommands = {
     {"convert", "turn records of other programs into an edit file", emend::convert_command},
     {"memories", "look at feed-forward layers as key-value memories", nullptr},
     {"model", "tell what a model file is, and check it", emend::model_command},
+    {"init", "write a first edit file for a model", nullptr},
+    {"serve", "answer over HTTP, to try an edit", nullptr},
+    {"reproduce", "run again what a result says", nullptr},
 };
 
 // Results that did not reach their reader are no results.

@@ -81,7 +81,8 @@ ApplyOptions run_options(const ApplyArguments& arguments) {
 
 // Where nothing else may be written.
 OtherFiles other_files(const ApplyArguments& options) {
-  OtherFiles others{{options.patches.begin(), options.patches.end()}, options.common.model, {}};
+  OtherFiles others{
+      {options.patches.begin(), options.patches.end()}, options.common.model, {options.common.statistics}};
   others.files.emplace_back(options.out);
   others.files.emplace_back(options.imatrix);
   others.files.emplace_back(options.in_place && options.undo.empty() ? next_undo_file(options.common.model)

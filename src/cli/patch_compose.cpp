@@ -59,9 +59,10 @@ void check_outputs(const ComposeArguments& options, const std::vector<std::strin
                    Console& console) {
   require_writable_file(options.out);
   require_not_among(options.out, {options.common.model});
+  require_output_apart("--out", options.out, {{}, {}, {options.common.statistics}});
   std::vector<fs::path> files(patches.begin(), patches.end());
   files.emplace_back(options.out);
-  console.keep_json_apart({files, options.common.model, {}});
+  console.keep_json_apart({files, options.common.model, {options.common.statistics}});
 }
 
 }  // namespace

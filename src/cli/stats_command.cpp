@@ -36,6 +36,23 @@ void require_positive(const char* name, std::int64_t value) {
   require_at_least(name, value, 1);
 }
 
+std::int64_t parse_tokens(const std::string& text) {
+  if (text.empty()) return 0;
+  if (text == "all") return kAllTokens;
+  constexpr std::size_t kMostDigits = 15;
+  if (text.size() > kMostDigits || text.find_first_not_of("0123456789") != std::string::npos ||
+      std::stoll(text) < 1)
+    throw Error(ErrorKind::kUsage, "--tokens must be at least 1, or all, found " + quote(text));
+  return std::stoll(text);
+}
+
+// Throws Error(kUsage). What it reads is read again once the model is there.
+void require_readable(const StatsOptions& options) {
+  parse_tokens(options.tokens);
+  parse_shard(options.shard);
+  if (!options.memory.empty()) parse_bytes("memory", options.memory);
+}
+
 Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& options) {
   Syntax syntax;
   syntax.command = "stats";
@@ -88,17 +105,8 @@ Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& opti
   if (options.corpus.size() > 1 && std::count(options.corpus.begin(), options.corpus.end(), kSelf) > 0)
     throw Error(ErrorKind::kUsage, "--corpus is either self or paths, not both");
   if (options.corpus == std::vector<std::string>{kSelf}) options.corpus.clear();
+  require_readable(options);
   return Parsed::kRun;
-}
-
-std::int64_t parse_tokens(const std::string& text) {
-  if (text.empty()) return 0;
-  if (text == "all") return kAllTokens;
-  constexpr std::size_t kMostDigits = 15;
-  if (text.size() > kMostDigits || text.find_first_not_of("0123456789") != std::string::npos ||
-      std::stoll(text) < 1)
-    throw Error(ErrorKind::kUsage, "--tokens must be at least 1, or all, found " + quote(text));
-  return std::stoll(text);
 }
 
 StatisticsOptions statistics_options(const StatsOptions& options, const Model& model) {

@@ -32,11 +32,10 @@ std::vector<int> drawn_layers(const std::string& wanted, const std::vector<int>&
   return layers;
 }
 
-void require_drawable(const std::vector<int>& drawn, const std::string& svg) {
+void require_drawable(const std::vector<int>& drawn) {
   constexpr std::size_t kMostSeries = 5;
   if (drawn.empty() || drawn.size() > kMostSeries)
     throw Error(ErrorKind::kUsage, "--svg draws one to five layers; name them with --spectrum");
-  require_writable_file(svg);
 }
 
 struct ShowOptions {
@@ -81,10 +80,11 @@ int stats_show_command(const std::vector<std::string>& arguments) {
   if (parse_show(arguments, options) == Parsed::kAnswered) return kExitDone;
   Console console(options.common);
   console.keep_json_apart({{options.svg, options.report}, options.common.model, {options.folder}});
+  console.check_result_file("--svg", options.svg, {{}, options.common.model, {options.folder}});
   console.check_result_file("--report", options.report,
                             {{options.svg}, options.common.model, {options.folder}});
   const std::vector<int> drawn = drawn_layers(options.spectrum, stored_layers(options.folder));
-  if (!options.svg.empty()) require_drawable(drawn, options.svg);
+  if (!options.svg.empty()) require_drawable(drawn);
   if (!options.common.model.empty()) say_whether_of_model(options, console);
   const StatisticsSummary summary = summarize_statistics(options.folder, drawn, console.progress());
   std::cout << statistics_text(summary, console.columns());

@@ -67,14 +67,21 @@ ResultJson measured_fact_json(const FactRecord& fact) {
 
 }  // namespace
 
+void add_layers(ResultJson& entry, const std::vector<int>& layers) {
+  if (layers.size() > 1) entry["layers"] = layers;
+}
+
+void add_layers(ResultJson& entry, const FactRecord& fact) {
+  std::vector<int> layers;
+  for (const FactPart& part : fact.parts) layers.push_back(part.weight.block);
+  add_layers(entry, layers);
+}
+
 ResultJson edits_json(const std::vector<FactRecord>& facts) {
   ResultJson list = ResultJson::array();
   for (const FactRecord& fact : facts) {
     ResultJson entry = fact.before && fact.after ? measured_fact_json(fact) : plain_fact_json(fact);
-    if (fact.parts.size() > 1) {
-      entry["layers"] = ResultJson::array();
-      for (const FactPart& part : fact.parts) entry["layers"].push_back(part.weight.block);
-    }
+    add_layers(entry, fact);
     list.push_back(std::move(entry));
   }
   return list;

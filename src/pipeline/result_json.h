@@ -14,6 +14,9 @@ namespace emend {
 
 // Facts that were measured before and after; of those that were not, only what they change.
 ResultJson edits_json(const std::vector<FactRecord>& facts);
+// Adds "layers", the blocks that the edit changes, if they are more than the one in "layer".
+void add_layers(ResultJson& entry, const std::vector<int>& layers);
+void add_layers(ResultJson& entry, const FactRecord& fact);
 ResultJson checks_json(const std::vector<CheckResult>& checks);
 
 // {"path", "family", "layers", "d_model", "d_ff", "vocab", "fingerprint"}.

@@ -82,7 +82,7 @@ std::string method_text(const EditorHelp& method) {
 
 std::string method_line(const std::string& method, Objective objective, bool uses_statistics) {
   return "Method " + method + ", objective " + std::string(to_string(objective)) +
-         (uses_statistics ? "" : ", C = I (covariance: false)") + ".";
+         (uses_statistics ? "" : ", C = I") + ".";
 }
 
 std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
@@ -183,7 +183,7 @@ std::string plan_report(const PlanOutcome& outcome, const EditFile& file, const 
 
 ResultJson plan_json(const PlanOutcome& outcome, const Model& model) {
   ResultJson entries = ResultJson::array();
-  for (const EditPlan::Entry& entry : outcome.plan.entries)
+  for (const EditPlan::Entry& entry : outcome.plan.entries) {
     entries.push_back({{"id", entry.id},
                        {"layer", entry.layers.front()},
                        {"target_tokens", entry.target_tokens},
@@ -191,6 +191,8 @@ ResultJson plan_json(const PlanOutcome& outcome, const Model& model) {
                        {"merged_with", entry.merged_with},
                        {"predicted_norm", entry.predicted_norm},
                        {"largest_neighbour_alpha", entry.largest_neighbour_alpha}});
+    add_layers(entries.back(), entry.layers);
+  }
   return {{"emend", emend_version()},
           {"model", model_json(model)},
           {"method", outcome.method},

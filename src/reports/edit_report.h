@@ -20,7 +20,7 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns);
 std::string methods_text(const std::vector<EditorHelp>& methods);
 std::string method_text(const EditorHelp& method);
 
-// "Method rome, objective written.", with "C = I (covariance: false)" where no statistics were used.
+// "Method rome, objective written.", with "C = I" where no statistics were used.
 std::string method_line(const std::string& method, Objective objective, bool uses_statistics);
 
 // "4", or "4, 5" of a fact that is written to several layers.

@@ -159,7 +159,7 @@ std::string patch_text(const Patch& patch, std::size_t columns) {
 
 ResultJson patch_list_json(const Patch& patch, const std::string& file) {
   ResultJson edits = ResultJson::array();
-  for (const FactRecord& fact : patch.edit.facts)
+  for (const FactRecord& fact : patch.edit.facts) {
     edits.push_back({{"id", fact.request.id},
                      {"prompt", fact.request.prompt},
                      {"subject", fact.request.subject},
@@ -170,6 +170,8 @@ ResultJson patch_list_json(const Patch& patch, const std::string& file) {
                      {"update_norm", fact.update_norm()},
                      {"relative_norm", fact.relative_norm()},
                      {"status", to_string(fact.status)}});
+    add_layers(edits.back(), fact);
+  }
   return {{"emend", patch.emend_version},
           {"path", file},
           {"base", {{"name", patch.base_name}, {"fingerprint", patch.edit.base_fingerprint}}},

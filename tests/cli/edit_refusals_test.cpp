@@ -71,6 +71,8 @@ TEST_F(EditRefusals, OfAPageThatCannotBeWritten) {
   EXPECT_EQ(refused({"--report", folder_ / "r", "--json", folder_ / "r"}), 2);
   EXPECT_EQ(refused({"--report", folder_ / "r", "--junit", folder_ / "r"}), 2);
   EXPECT_EQ(refused({"--report", folder_ / "a.yaml/r.html"}), 3);
+  for (const std::string option : {"--report", "--junit", "--json"})
+    EXPECT_EQ(refused({"--on", folder_ / "earlier.safetensors", option, folder_ / "earlier.safetensors"}), 2);
   EXPECT_EQ(folder_.listing(), "a.yaml");
 }
 

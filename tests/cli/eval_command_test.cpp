@@ -98,6 +98,7 @@ TEST(Eval, RefusesBeforeAnyWork) {
        "did you mean \"steps\"?"},
       {{"--options", folder.write("key.yaml", "methods: rome\n")}, 3, "did you mean \"method\"?"},
       {{"--layer", "9"}, 3, "--layer"},
+      {{"--layer", "4294967298"}, 3, "--layer"},
       {{"--form", "chatty"}, 2, "--form"},
       {{"--snippets", folder / "none.json"}, 3, "none.json"},
       {{"--mode", "sequential:2", "--shard", "0/2"}, 2, "--shard does not go with sequential mode"},

@@ -226,6 +226,9 @@ TEST_F(LocateCommand, RefusesBadInputAndWritesNothing) {
   expect(plus({"--noise", "-1"}), 2, "levels are above 0");
   expect(plus({"--report", folder_ / "facts.jsonl/r.html"}), 3, "facts.jsonl");
   expect(plus({"--svg", good}), 3, "facts.jsonl");
+  for (const std::string option : {"--report", "--json"})
+    expect(plus({"--statistics", folder_ / "s", option, folder_ / "s/layer_0.safetensors"}), 2,
+           option + " " + (folder_ / "s/layer_0.safetensors") + " would overwrite");
   expect(plus({"--facts", good}), 2, "either --prompt P and --subject S, or --facts FILE");
   expect({"--prompt", kPrompt}, 2, "--subject S");
   expect({}, 2, "either --prompt");

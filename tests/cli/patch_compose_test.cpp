@@ -141,6 +141,21 @@ TEST_F(PatchCompose, DiffOfAPatchWithItselfIsEmpty) {
   EXPECT_EQ(read_json(folder_ / "d")["same"], true);
 }
 
+TEST_F(PatchCompose, NeverWritesOverStatistics) {
+  const std::string layer = folder_.write("s/layer_0.safetensors", "moments");
+  const std::vector<std::string> drop = {
+      "patch",        "drop",       made("ab.safetensors"), "x", "--model", world_model("gpt2"),
+      "--statistics", folder_ / "s"};
+  for (const std::vector<std::string>& outputs :
+       {std::vector<std::string>{"--out", layer}, {"--out", folder_ / "q", "--json", layer}}) {
+    std::vector<std::string> arguments = drop;
+    arguments.insert(arguments.end(), outputs.begin(), outputs.end());
+    const Finished refused = run_emend(arguments);
+    EXPECT_EQ(refused.code, 2) << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr(layer + " would overwrite"));
+  }
+}
+
 TEST_F(PatchCompose, RefusalsNameWhatIsWrong) {
   const auto refused = [&](const std::vector<std::string>& arguments) {
     const Finished finished = run(arguments, folder_ / "q");

@@ -147,6 +147,11 @@ TEST_F(PatchWrite, NeverWritesOverWhatItReadsOrKeeps) {
   for (const std::string option : {"--json", "--junit"})
     EXPECT_THAT(refused({"patch", "apply", "--patch", mine, "--in-place", option, model + ".undo"}),
                 HasSubstr(option + " " + model + ".undo would overwrite"));
+  const std::string layer = folder_ / "s/layer_0.safetensors";
+  for (const std::string option : {"--json", "--junit"})
+    EXPECT_THAT(refused({"patch", "apply", "--patch", mine, "--out", folder_ / "new", "--statistics",
+                         folder_ / "s", option, layer}),
+                HasSubstr(option + " " + layer + " would overwrite"));
   EXPECT_THAT(refused({"export", "gguf-lora", "--patch", mine, "--out", folder_ / ""}),
               HasSubstr("belongs to the input"));
 }

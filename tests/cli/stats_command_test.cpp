@@ -188,6 +188,16 @@ TEST_F(StatsCommand, ShowDrawsSpectra) {
   EXPECT_EQ(run_emend({"stats", "show", folder_ / "s", "--spectrum", "7"}).code, 3);
 }
 
+TEST_F(StatsCommand, ShowNeverDrawsOverWhatItReads) {
+  const std::string layer = folder_.write("s/layer_0.safetensors", "moments");
+  for (const std::string option : {"--svg", "--report", "--json"}) {
+    const Finished run = run_emend({"stats", "show", folder_ / "s", option, layer});
+    EXPECT_EQ(run.code, 2) << run.err;
+    EXPECT_THAT(run.err, HasSubstr(option + " " + layer + " would overwrite"));
+    EXPECT_EQ(test::read_all(layer), "moments");
+  }
+}
+
 TEST_F(StatsCommand, WritesPages) {
   const Finished made =
       run_emend({"stats", "--model", world_model("gpt2"), "--corpus", world_text(), "--layers", "0-1",

@@ -63,6 +63,7 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
       {{"edit", "a.yaml", "b.yaml"}, "too many arguments"},
       {{"edit", "a.yaml", "--layer=-1"}, "--layer must be at least 0"},
       {{"edit", "a.yaml", "--layer", "x"}, "layer"},
+      {{"edit", "a.yaml", "--dry-run", "--junit", "x"}, "--junit holds edits that were made"},
       {{"generate", "--model", "m"}, "the prompt is missing"},
       {{"generate", "x"}, "--model PATH is missing"},
       {{"generate", "x", "--model", "m", "--top", "0"}, "--top must be at least 1"},
@@ -76,6 +77,9 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
       {{"generate", "x", "--model", "m", "--statistics", "s"}, "unknown option --statistics"},
       {{"stats", "--model", "m"}, "--out DIR is missing"},
       {{"stats", "--out", "d"}, "--model PATH is missing"},
+      {{"stats", "--model", "m", "--out", "d", "--tokens", "x"}, "--tokens must be at least 1, or all"},
+      {{"stats", "--model", "m", "--out", "d", "--shard", "5/2"}, "--shard must be i/N"},
+      {{"stats", "--model", "m", "--out", "d", "--memory", "x"}, "memory"},
       {{"stats", "--model", "m", "--out", "d", "--corpus", "self", "a.txt"}, "not both"},
       {{"stats", "show"}, "the folder is missing"},
       {{"patch", "list"}, "the patch is missing"},
@@ -90,7 +94,13 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
        "--shard must be i/N"},
       {{"eval", "--dataset", "zsre", "--data", "x", "--out", "o", "--model", "m", "--known"},
        "--known does not go with"},
+      {{"eval", "--layer=-3"}, "--layer must be at least 0, found -3"},
       {{"eval", "compare", "a"}, "is missing"},
+      {{"locate", "--model", "m", "--fast=-1"}, "--fast must be above 0"},
+      {{"locate", "--model", "m", "--window=-1"}, "--window must be at least 1"},
+      {{"locate", "--model", "m", "--knockout-window=-1"}, "--knockout-window must be at least 1"},
+      {{"locate", "--model", "m", "--subject-occurrence=-1"}, "--subject-occurrence must be at least 1"},
+      {{"locate", "--model", "m", "--window", "4294967297"}, "--window must be at most 1000000"},
       {{"convert", "facts", "a", "b"}, "--from NAME is missing"},
       {{"patch", "apply"}, "--model PATH is missing"},
       {{"patch", "revert"}, "--model PATH is missing"},
@@ -114,6 +124,12 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
 TEST(Usage, RefusesByNameWhatIsNotThereYet) {
   const std::vector<Refusal> refusals = {
       {{"memories"}, "'emend memories' is not"},
+      {{"init", "m"}, "'emend init' is not part of this version yet"},
+      {{"serve", "--model", "m"}, "'emend serve' is not part of this version yet"},
+      {{"reproduce", "a.json"}, "'emend reproduce' is not part of this version yet"},
+      {{"eval", "abilities"}, "'emend eval abilities' is not part of this version yet"},
+      {{"eval", "kl", "--model", "m"}, "'emend eval kl' is not part of this version yet"},
+      {{"eval", "survive"}, "'emend eval survive' is not part of this version yet"},
   };
   for (const Refusal& refusal : refusals) {
     const Finished run = run_emend(refusal.arguments);

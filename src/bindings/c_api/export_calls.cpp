@@ -33,10 +33,14 @@ emend_status export_patches(emend_model* model, emend_patch* const* patches, std
   how.out = out;
   how.base_name = text_of(options.base_name, "");
   const BaseRun run(call, nullptr, nullptr);
-  require_usable(named, (options.flags & EMEND_FORCE) != 0);
+  const std::vector<std::string> warnings = require_usable(named, (options.flags & EMEND_FORCE) != 0);
   for (const NamedPatch& patch : named) require_base(patch.patch, call->model, patch.name);
   const AdapterOutcome outcome = export_adapter(call->model, without_names(named), how);
-  if (json != nullptr) give_text(json, dump_json(adapter_json(outcome, call->model)));
+  if (json != nullptr) {
+    ResultJson report = adapter_json(outcome, call->model);
+    report["warnings"] = warnings;
+    give_text(json, dump_json(report));
+  }
   if (outcome.exact) return EMEND_OK;
   return note_status(EMEND_CHECK_FAILED,
                      fmt::format("what was read back from {} is not what the patches hold", out));

@@ -57,22 +57,24 @@ emend_status emend_patch_free(emend_patch* patch) {
   });
 }
 
+// These two give a value and no status, so that a failure told before them, of the call that made the text,
+// stays told; a bad handle alone replaces it.
 const char* emend_text_data(emend_text* text) {
-  const char* data = nullptr;
-  guarded([&] {
-    data = find_object<std::string>(HandleKind::kText, text, "text")->c_str();
-    return EMEND_OK;
-  });
-  return data;
+  try {
+    return find_object<std::string>(HandleKind::kText, text, "text")->c_str();
+  } catch (...) {
+    note_failure();
+    return nullptr;
+  }
 }
 
 size_t emend_text_size(emend_text* text) {
-  std::size_t size = 0;
-  guarded([&] {
-    size = find_object<std::string>(HandleKind::kText, text, "text")->size();
-    return EMEND_OK;
-  });
-  return size;
+  try {
+    return find_object<std::string>(HandleKind::kText, text, "text")->size();
+  } catch (...) {
+    note_failure();
+    return 0;
+  }
 }
 
 emend_status emend_text_free(emend_text* text) {

@@ -61,6 +61,13 @@ void require_sound(const emend_statistics_options& options) {
                                        std::to_string(options.shards) + " (counted from 0)");
 }
 
+// What the program says on stderr.
+void add_remarks(ResultJson& report, const std::vector<PlanRemark>& remarks) {
+  report["warnings"] = report["notes"] = ResultJson::array();
+  for (const PlanRemark& remark : remarks)
+    report[remark.kind == PlanRemark::Kind::kWarning ? "warnings" : "notes"].push_back(remark.text);
+}
+
 emend_status statistics(emend_model* model, const char* folder, const emend_statistics_options* given,
                         emend_text** json) {
   if (json != nullptr) *json = nullptr;
@@ -74,11 +81,13 @@ emend_status statistics(emend_model* model, const char* folder, const emend_stat
   StatisticsJob job;
   job.folder = {text_of(folder, ""), options.resume != 0, options.keep_sums != 0};
   job.dry_run = options.plan_only != 0;
-  const StatisticsOutcome outcome =
-      run_statistics(call->model, statistics_options(options, call->model), job, run.progress);
-  if (json != nullptr)
-    give_text(json, dump_json(job.dry_run ? statistics_plan_json(outcome.plan, call->model)
-                                          : collected_json(outcome, call->model)));
+  const StatisticsOptions how = statistics_options(options, call->model);
+  const StatisticsOutcome outcome = run_statistics(call->model, how, job, run.progress);
+  if (json == nullptr) return EMEND_OK;
+  ResultJson report =
+      job.dry_run ? statistics_plan_json(outcome.plan, call->model) : collected_json(outcome, call->model);
+  add_remarks(report, remarks_on(outcome.plan, how, call->model.config()));
+  give_text(json, dump_json(report));
   return EMEND_OK;
 }
 

@@ -58,6 +58,7 @@ ResultJson report_json(const ApplyOutcome& outcome, std::size_t patches) {
   ResultJson json = {{"written", outcome.written.string()},
                      {"tensors", written_tensors_json(outcome.plan)},
                      {"patches", list},
+                     {"warnings", outcome.warnings},
                      {"passed", nullptr}};
   if (outcome.passed) json["passed"] = *outcome.passed;
   if (!outcome.undo.empty()) json["undo"] = outcome.undo.string();
