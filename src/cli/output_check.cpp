@@ -39,6 +39,8 @@ bool lies_beside_model(const fs::path& file, const fs::path& model) {
                                           "tokenizer_config.json",
                                           "generation_config.json",
                                           "special_tokens_map.json",
+                                          "added_tokens.json",
+                                          "chat_template.jinja",
                                           "vocab.json",
                                           "merges.txt",
                                           "model.safetensors.index.json"};

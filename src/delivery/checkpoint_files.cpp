@@ -26,7 +26,9 @@ constexpr std::array kBeside = {"config.json",
                                 "tokenizer.json",
                                 "tokenizer_config.json",
                                 "special_tokens_map.json",
+                                "added_tokens.json",
                                 "chat_template.jinja",
+                                "additional_chat_templates/default.jinja",
                                 "vocab.json",
                                 "merges.txt"};
 

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "base/strings.h"
 #include "delivery/solve_again.h"
@@ -99,6 +101,8 @@ std::string rule_text(const WeightSolve& solve) {
 
 void require_one_kind(const std::vector<Patch>& patches, const std::vector<std::string>& names) {
   const Patch& first = patches[0];
+  std::map<WeightRef, std::pair<const WeightSolve*, std::size_t>> solved;  // first, and by which patch
+  for (const WeightSolve& solve : first.edit.solves) solved[solve.weight] = {&solve, 0};
   for (std::size_t i = 1; i < patches.size(); ++i) {
     const Patch& other = patches[i];
     const auto same = [&](const std::string& what, const std::string& a, const std::string& b) {
@@ -108,12 +112,14 @@ void require_one_kind(const std::vector<Patch>& patches, const std::vector<std::
     same("the prefix", ids_text(first.prefix), ids_text(other.prefix));
     same("the form", first.form == PromptForm::kChat ? "chat" : "raw",
          other.form == PromptForm::kChat ? "chat" : "raw");
-    for (const WeightSolve& solve : first.edit.solves)
-      if (const WeightSolve* const theirs = other.edit.solve_of(solve.weight)) {
-        const std::string layer = fmt::format(" of layer {}", solve.weight.block);
-        same("the statistics" + layer, solve.statistics_fingerprint, theirs->statistics_fingerprint);
-        same("the rule of solving" + layer, rule_text(solve), rule_text(*theirs));
-      }
+    for (const WeightSolve& theirs : other.edit.solves) {
+      const auto [solve, whose] = solved.try_emplace(theirs.weight, &theirs, i).first->second;
+      const std::string layer = fmt::format(" of layer {}", theirs.weight.block);
+      require_same("the statistics" + layer, solve->statistics_fingerprint, theirs.statistics_fingerprint,
+                   names[whose], names[i]);
+      require_same("the rule of solving" + layer, rule_text(*solve), rule_text(theirs), names[whose],
+                   names[i]);
+    }
   }
 }
 

@@ -56,10 +56,10 @@ void measure(Model& model, ComposeOutcome& outcome, std::int64_t token_budget, P
   const std::vector<FactState> after = measure_patch(model, patch, token_budget, progress);
   set_after(patch.edit, after);
   patch.checks = checks_of(patch, after, before, held_nll(model, patch, token_budget));
-  patch.passed = all_passed(patch.checks) && failed_ids(patch.edit).empty();
   outcome.checks = patch.checks;
   outcome.checks.push_back(check_update(patch));
-  outcome.passed = patch.passed && all_passed(outcome.checks);
+  patch.passed = all_passed(outcome.checks) && failed_ids(patch.edit).empty();
+  outcome.passed = patch.passed;
 }
 
 }  // namespace

@@ -240,6 +240,12 @@ TEST(MergePatches, OfDifferentStatisticsKeepThoseOfEachLayer) {
                          merge_patches({merged, third}, {"m", "t"}, kMoments);
                        }),
               HasSubstr("the statistics of layer 5 differs"));
+  // Also where the first patch has nothing at that layer.
+  EXPECT_THAT(error_of(ErrorKind::kModel,
+                       [&] {
+                         merge_patches({one, other, third}, {"one", "two", "three"}, kMoments);
+                       }),
+              HasSubstr("the statistics of layer 5 differs"));
 }
 
 TEST(MergePatches, RefusesConflictsByName) {

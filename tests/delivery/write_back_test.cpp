@@ -215,6 +215,16 @@ TEST(WriteInPlace, OfASplitModelOnlyTheFileThatChangesIsReplaced) {
   EXPECT_EQ(read_all(source), before);
 }
 
+TEST(WriteInPlace, OfASplitModelAnyFileThatNamesItTakesTheWriteBack) {
+  const TempFolder folder;
+  const fs::path source = split_model(folder), other = source.parent_path() / "m-00002-of-00002.gguf";
+  const std::string before = read_all(source);
+  write_in_place(plan_write(load_quietly(other), {tiny_patch(load_quietly(other), 1, 2, 2.0)}, "own"));
+  EXPECT_NE(read_all(source), before);
+  EXPECT_EQ(revert(other), std::vector<fs::path>{source});
+  EXPECT_EQ(read_all(source), before);
+}
+
 TEST(PlanWrite, SaysWhatArrives) {
   const TempFolder folder;
   const Model base = load_quietly(folder.write("m.gguf", tiny_gguf("llama", GgufType::kQ8_0).bytes()));
