@@ -8,6 +8,7 @@ namespace {
 const std::vector<std::string> kPresetWords = {"emend", "paper"};
 const std::vector<std::string> kKeyWords = {"context+bare", "mean", "original", "prompt"};
 const std::vector<std::string> kSearchWords = {"lbfgs", "adam"};
+constexpr double kAdamStop = 0.97;
 const std::vector<std::string> kObjectiveWords = {"written", "injected"};
 
 }  // namespace
@@ -22,6 +23,8 @@ RomeOptionTable::RomeOptionTable(const std::map<std::string, OptionText>& given)
   if (rest.count("search") == 0 && (rest.count("step") != 0 || rest.count("absolute_step") != 0))
     value_.search.method = SearchMethod::kAdam;
   apply_options("rome", bindings(), rest);
+  if (value_.search.method == SearchMethod::kAdam && rest.count("stop_probability") == 0)
+    value_.search.stop_probability = kAdamStop;
 }
 
 // Meng et al. 2022 as their program has it.
@@ -87,7 +90,7 @@ std::vector<OptionBinding> RomeOptionTable::bindings() {
       number_option("kl", search.kl_factor, 0, 1000, "weight of the drift of the subject's own distribution"),
       number_option("decay", search.decay, 0, 1000, "weight of ||r|| / ||v0||^2"),
       number_option("stop_probability", search.stop_probability, 0, 1,
-                    "stop when the target's probability passes this"),
+                    "stop when the target's probability passes this; adam: 0.97 unless it is given"),
       number_option("stop_loss", search.stop_loss, 0, 100, "stop below this loss instead; 0: off"),
       flag_option("keep_best", search.keep_best, "keep the best iterate; false: the last"),
       number_option("reach", search.reach, 0, 1,

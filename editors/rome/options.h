@@ -30,7 +30,8 @@ struct RomeOptions {
   int contexts = 10;             // sampled texts of each length (4 and 9 tokens); 0: the bare row alone
   // The rows of the search; `early` context rows until the target is likely there.
   RowShares shares = {.bare = 0.3, .uniform = false, .early = 4};
-  SearchOptions search;
+  // L-BFGS aims at the probability that ends it, so it is asked for more than Adam, which passes it by.
+  SearchOptions search = {.stop_probability = 0.99};
 };
 
 // The options and the table that binds their names. Not copied: the table refers to the struct beside it.
