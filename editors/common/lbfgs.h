@@ -7,9 +7,9 @@
 // promised; else the step is shortened to kShorten and the radius halved. A step that is accepted at once
 // lets the radius grow. So the losses of accepted points never rise.
 //
-// The losses are those of a target's probability p, mostly, and a search ends where p is as large as asked. No
-// step goes further than there, were the logit log(p / (1 - p)) to rise along it as it does at its start: what
-// lies beyond makes the update longer, which other facts pay for.
+// The losses are those of a target's probability p, mostly, and a search ends where p is as large as asked.
+// No step goes further than there, were the logit log(p / (1 - p)) to rise along it as it does at its start:
+// what lies beyond makes the update longer, which other facts pay for.
 #pragma once
 
 #include "editors/common/descent.h"

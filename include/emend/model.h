@@ -170,7 +170,7 @@ std::string role_name(Role role);
 struct WeightRef {
   int block = 0;
   Role role = Role::kMlpDown;
-  int expert = -1;  // -1: the block has no experts
+  int expert = -1;                                     // -1: the block has no experts
   auto operator<=>(const WeightRef&) const = default;  // NOLINT(modernize-use-nullptr): a false alarm
 };
 // "MLP down projection (the value projection) of block 4".

@@ -7,8 +7,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "emend/model.h"
 #include "emend/generate.h"
+#include "emend/model.h"
 #include "support/gemma_file.h"
 #include "support/model_files.h"
 
