@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/files.h"
 #include "base/fingerprint.h"
@@ -40,10 +41,39 @@ std::int64_t size_change(const WritePlan& plan, const TensorFile& file) {
   return change;
 }
 
+// Whether the base is a folder of shards; its index names them.
+bool is_sharded_folder(const fs::path& base) {
+  return fs::exists(base / kIndexFile) && !fs::exists(base / "model.safetensors");
+}
+
+std::vector<std::unique_ptr<TensorFile>> open_each_shard(const fs::path& base) {
+  std::vector<std::unique_ptr<TensorFile>> shards;
+  if (!is_sharded_folder(base)) return shards;
+  const auto index = nlohmann::json::parse(read_text_file(base / kIndexFile));
+  std::set<std::string> names;
+  for (const auto& shard : index.at("weight_map")) names.insert(shard.get<std::string>());
+  for (const std::string& name : names) shards.push_back(open_safetensors(base / name));
+  return shards;
+}
+
+// What each file gets. A tensor that several shards store must stay the same in all of them.
+std::map<fs::path, std::vector<NewTensor>> tensors_by_file(const WritePlan& plan) {
+  const std::vector<std::unique_ptr<TensorFile>> shards = open_each_shard(plan.base);
+  std::map<fs::path, std::vector<NewTensor>> files;
+  for (const PlannedTensor& planned : plan.tensors) {
+    std::set<fs::path> holders = {planned.file};
+    for (const auto& shard : shards)
+      if (shard->find(planned.name) != nullptr) holders.insert(shard->path());
+    for (const fs::path& file : holders)
+      files[file].push_back({planned.name, &element_type(planned.new_type), planned.bytes});
+  }
+  return files;
+}
+
 // The index with another total_size; its other members stay as they are, in their order.
 void add_index(const WritePlan& plan, std::int64_t change, std::vector<FileRewrite>& rewrites) {
   const fs::path index = plan.base / kIndexFile;
-  if (change == 0 || !fs::exists(index) || fs::exists(plan.base / "model.safetensors")) return;
+  if (change == 0 || !is_sharded_folder(plan.base)) return;
   auto document = nlohmann::ordered_json::parse(read_text_file(index));
   if (!document.contains("metadata") || !document["metadata"].contains("total_size")) return;
   auto& total = document["metadata"]["total_size"];
@@ -76,12 +106,8 @@ std::vector<FileRewrite> rewrite_files(const WritePlan& plan) {
     if (const TensorInfo* const info = checkpoint->find(tensor.name))
       require_unchanged(*checkpoint, *info, tensor.old_digest);
   const bool gguf = checkpoint->format() == TensorFile::Format::kGguf;
-  std::map<fs::path, std::vector<NewTensor>> files;
-  for (const PlannedTensor& planned : plan.tensors) {
-    files[planned.file].push_back({planned.name, &element_type(planned.new_type), planned.bytes});
-  }
   std::vector<FileRewrite> rewrites;
-  for (const auto& [file, tensors] : files)
+  for (const auto& [file, tensors] : tensors_by_file(plan))
     rewrites.push_back(gguf ? rewrite_gguf(file, tensors) : rewrite_safetensors(file, tensors));
   if (!gguf) add_index(plan, size_change(plan, *checkpoint), rewrites);
   return rewrites;

@@ -137,6 +137,47 @@ TEST(WriteNew, AnotherTypeInAShardChangesTheIndex) {
   EXPECT_EQ(open_checkpoint(folder / "new")->find("model.layers.1.mlp.down_proj.weight")->type->name, "F16");
 }
 
+// llama_sharded with one tensor in both of its shards.
+fs::path with_a_tensor_twice(const fs::path& folder, const std::string& name) {
+  copy_folder(parity("llama_sharded"), folder);
+  const auto whole = open_checkpoint(folder);
+  const TensorInfo& repeated = *whole->find(name);
+  const fs::path other = folder / (repeated.file.filename() == "model-00001-of-00002.safetensors"
+                                       ? "model-00002-of-00002.safetensors"
+                                       : "model-00001-of-00002.safetensors");
+  const auto old = open_safetensors(other);
+  std::vector<TensorToWrite> tensors;
+  const auto add = [&](const TensorFile& file, const TensorInfo& tensor) {
+    tensors.push_back({tensor.name, std::string(tensor.type->name), tensor.shape, file.bytes(tensor)});
+  };
+  for (const TensorInfo& tensor : old->tensors()) add(*old, tensor);
+  add(*whole, repeated);
+  write_safetensors(other, tensors, old->metadata());  // both stay mapped: the file is replaced, not altered
+  return folder;
+}
+
+TEST(Writing, ATensorThatTwoShardsStoreChangesInBoth) {
+  const TempFolder folder;
+  const std::string name = "model.layers.1.mlp.down_proj.weight";
+  const fs::path source = with_a_tensor_twice(folder / "m", name);
+  const auto before = snapshot(source);
+  const Model base = load_quietly(source);
+  const WritePlan plan = plan_write(base, {tiny_patch(base, 1, 2, 0.5)}, "");
+  const Model written = load_quietly(write_new(plan, folder / "new"));
+  EXPECT_FALSE(at::equal(down(written, 1), down(base, 1)));
+  for (const char* const shard : {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}) {
+    const auto file = open_safetensors(folder / "new" / shard);
+    const TensorInfo* const tensor = file->find(name);
+    ASSERT_NE(tensor, nullptr) << shard;
+    const auto bytes = file->bytes(*tensor);
+    EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), plan.tensors[0].bytes.begin())) << shard;
+  }
+  write_in_place(plan);
+  EXPECT_EQ(load_quietly(source).fingerprint(), written.fingerprint());
+  EXPECT_EQ(revert(source).size(), 2U);
+  EXPECT_EQ(snapshot(source), before);
+}
+
 TEST(WriteNew, TakesASingleFile) {
   const TempFolder folder;
   copy_folder(parity("gpt2"), folder / "source");
