@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
+#include <utility>
 
 #include "base/strings.h"
 #include "delivery/stored_weight.h"
@@ -18,11 +20,22 @@
 namespace emend {
 namespace {
 
-using Place = std::pair<Role, int>;
+// The role, the block, and which of the tensors of that role it is there: norms of heads may have one each.
+using Place = std::tuple<Role, int, int>;
+
+// The place of each entry, in the order of the entries.
+std::vector<Place> places_of(const std::vector<RoleEntry>& roles) {
+  std::map<std::pair<Role, int>, int> count;
+  std::vector<Place> places;
+  for (const RoleEntry& entry : roles)
+    places.emplace_back(entry.role, entry.block, count[{entry.role, entry.block}]++);
+  return places;
+}
 
 std::map<Place, const RoleEntry*> by_place(const std::vector<RoleEntry>& roles) {
+  const std::vector<Place> order = places_of(roles);
   std::map<Place, const RoleEntry*> places;
-  for (const RoleEntry& entry : roles) places[{entry.role, entry.block}] = &entry;
+  for (std::size_t i = 0; i < roles.size(); ++i) places[order[i]] = &roles[i];
   return places;
 }
 
@@ -145,10 +158,11 @@ Inspection inspect(const CheckpointRoles& checkpoint, const CheckpointRoles& bas
     if (!places.contains(place)) result.missing.push_back(place_name(*entry) + " (only in the base)");
   Explanation explanation(patches);
   progress.begin("comparing", static_cast<std::int64_t>(checkpoint.roles.size()), "tensors");
-  std::int64_t done = 0;
+  const std::vector<Place> order = places_of(checkpoint.roles);
+  std::size_t done = 0;
   for (const RoleEntry& entry : checkpoint.roles) {
-    progress.update(++done, "");
-    const auto found = base_places.find({entry.role, entry.block});
+    const auto found = base_places.find(order[done]);
+    progress.update(static_cast<std::int64_t>(++done), "");
     if (found == base_places.end()) {
       result.missing.push_back(place_name(entry) + " (not in the base)");
       continue;

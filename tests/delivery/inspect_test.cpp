@@ -63,6 +63,14 @@ TEST(Inspect, OfTheBaseItselfFindsNothing) {
   EXPECT_EQ(result.patches[0].share, 0);
 }
 
+// Each head's norm is a tensor of its own, with the same role and block.
+TEST(Inspect, NormsOfEachHeadAreComparedHeadByHead) {
+  const fs::path source = data_path("families/stablelm_b");
+  const Inspection same = compare(source, source, {});
+  EXPECT_TRUE(same.weights.empty());
+  EXPECT_TRUE(same.missing.empty());
+}
+
 TEST(Inspect, RefusesAnotherShape) {
   EXPECT_THAT(error_of(ErrorKind::kModel,
                        [&] { compare(data_path("parity/gpt2"), data_path("parity/gpt2_no_prefix"), {}); }),
