@@ -56,7 +56,8 @@ void judge_by_weights(const CheckpointRoles& checkpoint, const CheckpointRoles& 
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < patches.size(); ++i) {
     if (patches[i].patch.edit.base_fingerprint != *outcome.base_fingerprint) {
-      outcome.patches[i].presence = PatchPresence::kOtherBase;
+      if (outcome.patches[i].presence != PatchPresence::kIsItsBase)
+        outcome.patches[i].presence = PatchPresence::kOtherBase;
       continue;
     }
     places.push_back(i);

@@ -51,6 +51,14 @@ TEST_F(FakeEditorRuns, PlansItsTwoLayers) {
   EXPECT_THAT(plan.layers, ElementsAre(kLow, kHigh));
 }
 
+TEST_F(FakeEditorRuns, InspectingThePatchsOwnBaseSaysSoBesideAnotherBase) {
+  const std::vector<NamedPatch> patches = {edited()};
+  // The same tensors under another fingerprint: to the patch, another model.
+  const InspectBase other{{model_.path(), model_.roles()}, "0f0f"};
+  const InspectOutcome outcome = inspect_checkpoint(model_, other, patches, 4096, silent_);
+  EXPECT_EQ(outcome.patches[0].presence, PatchPresence::kIsItsBase);
+}
+
 TEST_F(FakeEditorRuns, EditsVerifiesAndDrops) {
   const NamedPatch patch = edited();
   const Edit& edit = patch.patch.edit;
