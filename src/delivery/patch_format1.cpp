@@ -110,6 +110,9 @@ void read_format1_tensors(TensorReader& reader, Edit& edit) {
       reader.fail(
           patch_tensors::of(part.weight, "A"),
           fmt::format("it is missing, but {} was edited at layer {}", quote(fact.request.id), fact.layer()));
+    if (change->is_dense())
+      reader.fail(patch_tensors::of(part.weight, "D"),
+                  "a patch of format 1 changes weights by A and B alone");
     part.keys = reader.floats(tensor_name(i, "keys"), {kAnySize, change->inputs()});
     part.answers = reader.floats(tensor_name(i, "answers"), {part.keys.size(0)});
     part.residual = reader.floats(tensor_name(i, "residual"), {change->outputs()});

@@ -210,6 +210,17 @@ TEST_F(BrokenFormat1, NamesWhatIsMissing) {
     EXPECT_THAT(refusal([&](Parts& parts) { parts.metadata.erase(key); }), HasSubstr(key));
 }
 
+TEST_F(BrokenFormat1, RefusesADenseChange) {
+  const std::string front = "model.layers.2.mlp_down.";
+  EXPECT_THAT(
+      refusal([&](Parts& parts) {
+        parts.tensors.erase(front + "A");
+        parts.tensors.erase(front + "B");
+        parts.tensors[front + "D"] = {"F32", {kModel, kInner}, std::vector<std::byte>(4 * kModel * kInner)};
+      }),
+      AllOf(HasSubstr(front + "D"), HasSubstr("format 1")));
+}
+
 TEST_F(BrokenFormat1, RefusesAFactAtALayerThatWasNotChangedAndAChangeWithoutAFact) {
   const auto at_layer = [](std::size_t first, std::size_t count) {
     return [=](Parts& parts) {
