@@ -65,10 +65,12 @@ const char* part_of(const WeightChange& change) {
   return change.is_dense() ? "D" : "A";
 }
 
-// The rows that a fact names are rows of A; a dense change has none.
+// The rows that a fact names are rows of A, at least one; a dense change has none.
 void check_rows(const TensorReader& reader, const WeightChange& change,
                 const std::vector<std::int64_t>& rows) {
   const std::int64_t count = change.is_dense() ? 0 : change.A.size(0);
+  if (rows.empty() && !change.is_dense())
+    reader.fail(patch_tensors::of(change.weight, "A"), "a fact that was edited there names no row of it");
   for (const std::int64_t row : rows)
     if (row >= count)
       reader.fail(patch_tensors::of(change.weight, part_of(change)),

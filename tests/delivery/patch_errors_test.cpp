@@ -280,6 +280,8 @@ TEST_F(BrokenPatch, RefusesRowsThatTheChangeHasNot) {
               })),
               HasSubstr("model.layers.3.mlp_down.A"));
   EXPECT_THAT(refusal(in_part([](Json& part) { part["rows"] = Json::array({-1}); })), HasSubstr("rows[0]"));
+  EXPECT_THAT(refusal(in_part([](Json& part) { part["rows"] = Json::array(); })),
+              HasSubstr("names no row of it"));
 }
 
 TEST_F(BrokenPatch, RefusesPartsThatAreNotOneAWeight) {
