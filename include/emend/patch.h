@@ -26,7 +26,7 @@ struct Patch {
   Edit edit;
   RunConditions conditions;
   std::string emend_version;
-  std::string base_name;  // the model file's name, for people
+  std::string base_name;  // the model file's name, for people; what is not UTF-8 is saved as U+FFFD
   std::string edit_text;  // the edit file, byte for byte
   std::string bos;        // as chosen: auto, none or a token
   std::vector<std::int64_t> prefix;

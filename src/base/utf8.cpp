@@ -68,6 +68,15 @@ std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
   }
 }
 
+std::string replace_invalid_utf8(std::string_view text) {
+  std::string valid;
+  while (const auto bad = find_invalid_utf8(text)) {
+    valid.append(text.substr(0, *bad)).append("\xEF\xBF\xBD");
+    text.remove_prefix(*bad + 1);
+  }
+  return valid.append(text);
+}
+
 namespace {
 
 // The text in the form NFC; std::nullopt if it is not UTF-8.

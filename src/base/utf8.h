@@ -15,6 +15,9 @@ std::size_t utf8_length(std::string_view text, std::size_t at);
 // valid.
 std::optional<std::size_t> find_invalid_utf8(std::string_view text);
 
+// The text with U+FFFD in place of each byte that belongs to no valid character.
+std::string replace_invalid_utf8(std::string_view text);
+
 // Whether `part` is not in `text` as it is written, but is if both are brought to one normal form (NFC): a
 // letter with its mark may be one character or two, and both look alike.
 bool contains_in_other_form(std::string_view text, std::string_view part);

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "delivery/patch_fields.h"
 #include "delivery/patch_format1.h"
 #include "delivery/patch_tensors.h"
@@ -88,7 +89,7 @@ std::map<std::string, std::string> patch_metadata(const Patch& patch) {
           {"emend.objective", std::string(to_string(edit.objective))},
           {"emend.options", Json(edit.options).dump()},
           {"emend.base_fingerprint", edit.base_fingerprint},
-          {"emend.base_name", patch.base_name},
+          {"emend.base_name", replace_invalid_utf8(patch.base_name)},
           {"emend.device", patch.conditions.device},
           {"emend.dtype", patch.conditions.dtype},
           {"emend.seed", std::to_string(patch.conditions.seed)},

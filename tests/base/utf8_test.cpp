@@ -33,6 +33,13 @@ TEST(Utf8, EmptyAndAsciiAreValid) {
   EXPECT_FALSE(find_invalid_utf8("plain text that is longer than eight bytes"));
 }
 
+TEST(Utf8, InvalidBytesAreReplacedOneByOne) {
+  EXPECT_EQ(replace_invalid_utf8("Z\u00FCrich"), "Z\u00FCrich");
+  EXPECT_EQ(replace_invalid_utf8(""), "");
+  EXPECT_EQ(replace_invalid_utf8("mod\xE8le"), "mod\uFFFDle");
+  EXPECT_EQ(replace_invalid_utf8("\xC3\xC3\xBC\xE2\x82"), "\uFFFD\u00FC\uFFFD\uFFFD");  // the last is cut off
+}
+
 TEST(Utf8, EveryCharacterIsValidAndHasItsLength) {
   for (char32_t c = 0; c <= 0x10FFFF; ++c) {
     if (c >= 0xD800 && c <= 0xDFFF) continue;

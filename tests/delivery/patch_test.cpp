@@ -46,6 +46,15 @@ TEST(Patch, ComesBackAsItWasSaved) {
   EXPECT_FALSE(loaded.edit.facts[2].parts.at(0).answers.defined());
 }
 
+// Names of files may be any bytes, metadata of safetensors may not.
+TEST(Patch, OfAModelWhoseNameIsNotUtf8CanBeSaved) {
+  const ScratchFolder folder;
+  Patch patch = sample_patch();
+  patch.base_name = "mod\xE8le.gguf";
+  save_patch(patch, folder / "p.safetensors");
+  EXPECT_EQ(load_patch(folder / "p.safetensors").base_name, "mod\xEF\xBF\xBDle.gguf");
+}
+
 TEST(Patch, KeepsEveryField) {
   const ScratchFolder folder;
   save_patch(sample_patch(), folder / "p.safetensors");
