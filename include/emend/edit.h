@@ -133,9 +133,9 @@ struct Edit {
   std::string statistics_fingerprint() const;
 };
 
-// Lays changes on a model for its lifetime: W += B A in float32, rounded once to the model's dtype. The
-// destructor puts the same bytes back. Scopes may nest and must end in reverse order. Throws Error(kModel) if
-// a change does not fit the model.
+// Lays changes on a model for its lifetime: one after the other W += B A in float32, each sum rounded to the
+// model's dtype. The destructor puts the same bytes back. Scopes may nest and must end in reverse order.
+// Throws Error(kModel) if a change does not fit the model.
 class ScopedEdit {
  public:
   ScopedEdit(Model& model, const std::vector<WeightChange>& changes);

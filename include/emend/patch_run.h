@@ -56,8 +56,8 @@ struct VerifyOutcome {
   bool passed = false;
 };
 // Lays the patches on the model in their order, measures every fact and check again and compares with what
-// the patches say: within 0.02 of p(target) in float32, 0.1 in 16 bits. The model is as before afterwards.
-// Throws Error(kModel) for a patch of another base.
+// the patches say: within 0.02 of p(target), or 0.1 if the model computes in 16 bits or the patch was
+// measured in them. The model is as before afterwards. Throws Error(kModel) for a patch of another base.
 VerifyOutcome verify_patches(Model& model, const std::vector<NamedPatch>& patches,
                              const VerifyOptions& options, Progress& progress);
 

@@ -13,6 +13,16 @@ namespace {
 constexpr double kTolerance = 0.02;
 constexpr double kHalfTolerance = 0.1;
 
+bool is_half(const std::string& dtype) {
+  return dtype == "bfloat16" || dtype == "float16";
+}
+
+// Of the two sides the less exact one counts.
+double tolerance_of(const Model& model, const Patch& patch) {
+  const bool half = model.compute_type() != ComputeType::kFloat32 || is_half(patch.conditions.dtype);
+  return half ? kHalfTolerance : kTolerance;
+}
+
 // The model as it is now has all `count` patches on it.
 VerifiedPatch measure(const Model& model, const NamedPatch& named, std::size_t count,
                       const std::vector<FactState>& before, const std::optional<double>& base_nll,
@@ -26,7 +36,7 @@ VerifiedPatch measure(const Model& model, const NamedPatch& named, std::size_t c
   result.checks.push_back(check_update(patch));
   result.difference_before = largest_difference(stored_before(patch), before);
   result.difference_after = largest_difference(stored_after(patch), after);
-  const double tolerance = model.compute_type() == ComputeType::kFloat32 ? kTolerance : kHalfTolerance;
+  const double tolerance = tolerance_of(model, patch);
   result.reproduced = result.difference_before.value_or(0) <= tolerance;
   // Among others a patch need not give what it gave alone.
   if (count == 1) result.reproduced = result.reproduced && result.difference_after.value_or(0) <= tolerance;

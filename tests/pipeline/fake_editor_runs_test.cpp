@@ -51,6 +51,18 @@ TEST_F(FakeEditorRuns, PlansItsTwoLayers) {
   EXPECT_THAT(plan.layers, ElementsAre(kLow, kHigh));
 }
 
+TEST_F(FakeEditorRuns, VerifyingAllowsForTheDtypeThatThePatchWasMeasuredIn) {
+  NamedPatch patch = edited();
+  for (FactRecord& fact : patch.patch.edit.facts) {
+    double& p = fact.after->prompt.p_target;
+    p += p > 0.5 ? -0.05 : 0.05;  // between the two tolerances
+  }
+  patch.patch.conditions.dtype = "float32";
+  EXPECT_FALSE(verify_patches(model_, {patch}, {}, silent_).patches[0].reproduced);
+  patch.patch.conditions.dtype = "bfloat16";
+  EXPECT_TRUE(verify_patches(model_, {patch}, {}, silent_).patches[0].reproduced);
+}
+
 TEST_F(FakeEditorRuns, InspectingThePatchsOwnBaseSaysSoBesideAnotherBase) {
   const std::vector<NamedPatch> patches = {edited()};
   // The same tensors under another fingerprint: to the patch, another model.
