@@ -131,12 +131,23 @@ std::string layers_text(const FactRecord& fact) {
   return join(layers);
 }
 
+bool same_neighbours(const std::vector<Neighbour>& a, const std::vector<Neighbour>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Neighbour& x, const Neighbour& y) {
+    return x.prompt == y.prompt && x.answer == y.answer;
+  });
+}
+
 FactDifference compare_facts(const FactRecord& a, const FactRecord& b) {
   FactDifference result{a.request.id, {}};
   compare(result.what, "prompt", a.request.prompt, b.request.prompt);
   compare(result.what, "subject", a.request.subject, b.request.subject);
+  compare(result.what, "place of the subject", std::to_string(a.request.subject_begin),
+          std::to_string(b.request.subject_begin));
   compare(result.what, "target", a.request.target, b.request.target);
   compare(result.what, "was", a.request.was, b.request.was);
+  if (a.request.paraphrases != b.request.paraphrases) result.what.emplace_back("other paraphrases");
+  if (!same_neighbours(a.request.neighbours, b.request.neighbours))
+    result.what.emplace_back("other neighbours");
   compare(result.what, a.parts.size() == 1 && b.parts.size() == 1 ? "layer" : "layers", layers_text(a),
           layers_text(b));
   compare(result.what, "status", std::string(to_string(a.status)), std::string(to_string(b.status)));
@@ -145,6 +156,7 @@ FactDifference compare_facts(const FactRecord& a, const FactRecord& b) {
     const std::string where = a.parts.size() == 1 ? "" : fmt::format(" at layer {}", part.weight.block);
     if (other == nullptr) continue;
     compare_tensors(result.what, "keys" + where, part.keys, other->keys);
+    compare_tensors(result.what, "answers" + where, part.answers, other->answers);
     compare_tensors(result.what, "residual" + where, part.residual, other->residual);
   }
   return result;
@@ -203,6 +215,15 @@ std::vector<LayerDifference> compare_layers(const Patch& a, const Patch& b) {
   return list;
 }
 
+// The same weights by the same numbers. A difference of norms would not tell: a small one cancels to 0.
+bool same_changes(const Edit& a, const Edit& b) {
+  return a.changes.size() == b.changes.size() &&
+         std::all_of(a.changes.begin(), a.changes.end(), [&](const WeightChange& change) {
+           const WeightChange* const other = b.change_of(change.weight);
+           return other != nullptr && same_change(change, *other);
+         });
+}
+
 }  // namespace
 
 PatchDifference diff_patches(const Patch& first, const Patch& second) {
@@ -210,9 +231,7 @@ PatchDifference diff_patches(const Patch& first, const Patch& second) {
   result.settings = compare_settings(first, second);
   result.facts = compare_all_facts(first, second);
   result.layers = compare_layers(first, second);
-  result.same = result.settings.empty() && result.facts.empty() &&
-                std::all_of(result.layers.begin(), result.layers.end(),
-                            [](const LayerDifference& layer) { return layer.difference == 0; });
+  result.same = result.settings.empty() && result.facts.empty() && same_changes(first.edit, second.edit);
   return result;
 }
 

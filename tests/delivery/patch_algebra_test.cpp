@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "emend/error.h"
 #include "sample_patch.h"
 #include "solved_patch.h"
@@ -306,6 +308,38 @@ TEST(DiffPatches, NamesTheLayerWhereSolvesOfOnePatchDiffer) {
   other.edit.solves[1].relative_ridge = 0.5;
   EXPECT_THAT(diff_patches(one, other).settings,
               ElementsAre("rule of layer 5: equality / each alone", "ridge of layer 5: 0.01 / 0.5"));
+}
+
+TEST(DiffPatches, AChangeTooSmallForNormsIsADifference) {
+  const Patch one = solved({fact("a", 1)});
+  Patch other = one;
+  at::Tensor A = one.edit.changes[0].A.clone();
+  A[0][0] = std::nextafter(A[0][0].item<float>(), 2.0F);
+  other.edit.changes[0].A = A;
+  EXPECT_FALSE(diff_patches(one, other).same);
+}
+
+TEST(DiffPatches, ComparesAllOfARequestAndTheAnswers) {
+  const Patch one = solved({fact("a", 1)});
+  const auto what = [&](const auto& change) {
+    Patch other = one;
+    change(other.edit.facts[0]);
+    const PatchDifference difference = diff_patches(one, other);
+    EXPECT_FALSE(difference.same);
+    return difference.facts.empty() ? std::vector<std::string>{} : difference.facts[0].what;
+  };
+  EXPECT_THAT(what([](FactRecord& fact) { fact.request.subject_begin = 0; }),
+              ElementsAre("place of the subject: 2 / 0"));
+  EXPECT_THAT(what([](FactRecord& fact) { fact.request.paraphrases = {"q"}; }),
+              ElementsAre("other paraphrases"));
+  EXPECT_THAT(what([](FactRecord& fact) {
+                fact.request.neighbours = {{"n", "x"}};
+              }),
+              ElementsAre("other neighbours"));
+  EXPECT_THAT(what([](FactRecord& fact) {
+                fact.parts[0].answers = at::tensor({1.0F, 1.0F});
+              }),
+              ElementsAre("answers by 100 %"));
 }
 
 TEST(DiffPatches, SaysWhatDiffers) {
