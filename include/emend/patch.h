@@ -14,7 +14,7 @@
 namespace emend {
 
 // What the numbers of a run depend on besides its inputs. With the same conditions, the same machine writes
-// the same bytes.
+// the same bytes. A patch that was merged from several records what they have in common.
 struct RunConditions {
   std::string device;  // "cpu", "cuda:0"; empty: not recorded
   std::string dtype;   // of weights and activations: "float32", "bfloat16", "float16"; empty: not recorded
@@ -28,7 +28,7 @@ struct Patch {
   std::string emend_version;
   std::string base_name;  // the model file's name, for people; what is not UTF-8 is saved as U+FFFD
   std::string edit_text;  // the edit file, byte for byte
-  std::string bos;        // as chosen: auto, none or a token
+  std::string bos;  // as chosen: auto, none or a token; empty: merged from patches that chose differently
   std::vector<std::int64_t> prefix;
   PromptForm form = PromptForm::kRaw;
   CheckThresholds thresholds;

@@ -48,9 +48,11 @@ inline constexpr double kSameKey = 0.999;
 
 // All facts of several patches of one base as one patch. A layer that several of them change is solved
 // jointly; facts that two patches hold word for word are taken from the first. The thresholds are the
-// strictest. What was measured after the edits is emptied. `names` stand for the patches in messages. Throws
-// Error(kModel): patches of different bases, prefixes, forms, statistics or ways to solve; Error(kConfig):
-// two facts of one id, key conflicts from kSameKey on, all named.
+// strictest. An option that is not the same in all patches becomes "mixed"; bos and conditions that differ
+// are emptied, and if the dtypes do, what was measured before the edits, too. What was measured after the
+// edits is emptied. `names` stand for the patches in messages. Throws Error(kModel): patches of different
+// bases, prefixes, forms, statistics or ways to solve; Error(kConfig): two facts of one id, key conflicts
+// from kSameKey on, all named.
 Patch merge_patches(const std::vector<Patch>& patches, const std::vector<std::string>& names,
                     const LayerMoments& moments);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "base/strings.h"
@@ -20,10 +21,11 @@ bool same_tensor(const at::Tensor& a, const at::Tensor& b) {
   return a.defined() == b.defined() && (!a.defined() || at::equal(a, b));
 }
 
-// The same request, solved to the same residual at the same keys.
+// The same request, solved to the same residual and answers at the same keys.
 bool same_edit(const FactRecord& a, const FactRecord& b) {
   const auto same_part = [](const FactPart& x, const FactPart& y) {
-    return x.weight == y.weight && same_tensor(x.keys, y.keys) && same_tensor(x.residual, y.residual);
+    return x.weight == y.weight && same_tensor(x.keys, y.keys) && same_tensor(x.answers, y.answers) &&
+           same_tensor(x.residual, y.residual);
   };
   return a.request.id == b.request.id && a.request.prompt == b.request.prompt &&
          a.request.subject == b.request.subject && a.request.subject_begin == b.request.subject_begin &&
@@ -151,6 +153,53 @@ void add_new(std::vector<T>& to, const std::vector<T>& from) {
     if (std::find(to.begin(), to.end(), value) == to.end()) to.push_back(value);
 }
 
+// "rome+memit": each method once, also of patches that were merged before.
+std::string merged_method(const std::vector<Patch>& patches) {
+  std::vector<std::string> methods;
+  for (const Patch& patch : patches) {
+    std::istringstream names(patch.edit.method);
+    std::vector<std::string> own;
+    for (std::string name; std::getline(names, name, '+');) own.push_back(name);
+    add_new(methods, own);
+  }
+  return join(methods, "+");
+}
+
+// A value that all patches have stays; an option that differs, or that some do not have, is "mixed".
+std::map<std::string, std::string> merged_options(const std::vector<Patch>& patches) {
+  std::map<std::string, std::string> options;
+  for (const Patch& patch : patches) options.insert(patch.edit.options.begin(), patch.edit.options.end());
+  for (auto& [name, value] : options)
+    for (const Patch& patch : patches) {
+      const auto own = patch.edit.options.find(name);
+      if (own == patch.edit.options.end() || own->second != value) value = "mixed";
+    }
+  return options;
+}
+
+template <typename T>
+void clear_unless_equal(T& value, const T& other) {
+  if (value != other) value = T();
+}
+
+// What differs is not recorded.
+void merge_conditions(Patch& to, const Patch& from) {
+  clear_unless_equal(to.bos, from.bos);
+  clear_unless_equal(to.conditions.device, from.conditions.device);
+  clear_unless_equal(to.conditions.dtype, from.conditions.dtype);
+  clear_unless_equal(to.conditions.seed, from.conditions.seed);
+  clear_unless_equal(to.conditions.token_budget, from.conditions.token_budget);
+}
+
+// Whether what the patches measured before their edits can stand side by side.
+bool measured_alike(const std::vector<Patch>& patches) {
+  return std::all_of(patches.begin(), patches.end(), [&](const Patch& patch) {
+    return patch.conditions.dtype == patches[0].conditions.dtype &&
+           std::all_of(patch.edit.facts.begin(), patch.edit.facts.end(),
+                       [](const FactRecord& fact) { return fact.before.has_value(); });
+  });
+}
+
 // The facts of `from` that `to` does not hold. Throws Error(kConfig) for one id with two meanings.
 void add_facts(Patch& to, const Patch& from, const std::string& name) {
   for (const FactRecord& fact : from.edit.facts) {
@@ -276,22 +325,17 @@ Patch merge_patches(const std::vector<Patch>& patches, const std::vector<std::st
     add_facts(merged, patch, names[p]);
     merged.edit_text += fmt::format("\n# {}\n{}", names[p], patch.edit_text);
     merged.thresholds = strictest(merged.thresholds, patch.thresholds);
-    if (merged.edit.method != patch.edit.method) merged.edit.method += "+" + patch.edit.method;
+    merge_conditions(merged, patch);
     if (merged.edit.objective != patch.edit.objective) merged.edit.objective = Objective::kMixed;
-    for (const auto& [name, value] : patch.edit.options) {
-      const auto known = merged.edit.options.find(name);
-      if (known == merged.edit.options.end() || known->second != value) merged.edit.options[name] = "mixed";
-    }
     add_new(merged.edit.context_ids, patch.edit.context_ids);
     add_new(merged.held_text, patch.held_text);
     add_new(merged.edit.warnings, patch.edit.warnings);
   }
+  merged.edit.method = merged_method(patches);
+  merged.edit.options = merged_options(patches);
   merged.edit.changes.clear();
   merged.edit.solves.clear();
-  const bool measured = std::all_of(patches.begin(), patches.end(), [](const Patch& patch) {
-    return std::all_of(patch.edit.facts.begin(), patch.edit.facts.end(),
-                       [](const FactRecord& fact) { return fact.before.has_value(); });
-  });
+  const bool measured = measured_alike(patches);
   for (FactRecord& fact : merged.edit.facts) {
     fact.after.reset();
     if (!measured) fact.before.reset();

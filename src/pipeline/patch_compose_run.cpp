@@ -49,8 +49,10 @@ LayerMoments load_moments(const Model& model, const std::vector<NamedPatch>& pat
 void measure(Model& model, ComposeOutcome& outcome, std::int64_t token_budget, Progress& progress) {
   Patch& patch = outcome.patch;
   patch.emend_version = emend_version();
-  if (stored_before(patch).empty())
+  if (stored_before(patch).empty()) {
     set_before(patch.edit, measure_patch(model, patch, token_budget, progress));
+    patch.conditions.dtype = to_string(model.compute_type());  // all that it stores is measured here
+  }
   const std::optional<double> before = held_nll(model, patch, token_budget);
   const ScopedEdit scope(model, patch.edit.changes);
   const std::vector<FactState> after = measure_patch(model, patch, token_budget, progress);

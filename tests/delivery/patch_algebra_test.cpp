@@ -215,6 +215,47 @@ TEST_P(RegularisedRule, WhatIsMissingIsNamed) {
   EXPECT_THAT(refused(ErrorKind::kModel, lacking, moments_), HasSubstr("fingerprint of the statistics"));
 }
 
+TEST(MergePatches, RecordOnlyWhatAllHaveInCommon) {
+  Patch one = solved({fact("a", 1)}), two = solved({fact("b", 2)}), three = solved({fact("c", 4)});
+  one.edit.options = {{"steps", "25"}, {"ridge", "0.01"}, {"first", "1"}};
+  two.edit.options = {{"steps", "25"}, {"ridge", "0.5"}, {"second", "2"}};
+  three.edit.options = {{"steps", "25"}, {"ridge", "0.01"}, {"second", "2"}};
+  two.edit.method = "bulk";
+  one.conditions = three.conditions = {"cpu", "float32", 7, 4096};
+  two.conditions = {"cuda", "bfloat16", 7, 512};
+  one.bos = three.bos = "auto";
+  two.bos = "<s>";
+  for (Patch* const patch : {&one, &two, &three}) patch->edit.facts[0].before = FactState{};
+  const Patch merged = merge_patches({one, two, three}, {"one", "two", "three"}, kMoments);
+  EXPECT_EQ(merged.edit.method, "rome+bulk");
+  const std::map<std::string, std::string> options = {
+      {"steps", "25"}, {"ridge", "mixed"}, {"first", "mixed"}, {"second", "mixed"}};
+  EXPECT_EQ(merged.edit.options, options);
+  EXPECT_EQ(merged.bos, "");
+  EXPECT_EQ(merged.conditions.device, "");
+  EXPECT_EQ(merged.conditions.dtype, "");
+  EXPECT_EQ(merged.conditions.seed, 7U);
+  EXPECT_EQ(merged.conditions.token_budget, 0);
+  EXPECT_FALSE(merged.edit.facts[0].before.has_value());  // numbers of two dtypes do not compare
+  const Patch alike = merge_patches({one, three}, {"one", "three"}, kMoments);
+  EXPECT_EQ(alike.conditions.dtype, "float32");
+  EXPECT_TRUE(alike.edit.facts[0].before.has_value());
+  // Merged once more, each method is named once.
+  const Patch again = merge_patches({merged, solved({fact("d", 6)})}, {"m", "d"}, kMoments);
+  EXPECT_EQ(again.edit.method, "rome+bulk");
+}
+
+TEST(MergePatches, AFactWithOtherAnswersIsAnotherEdit) {
+  const Patch one = solved({fact("a", 1)});
+  Patch other = one;
+  other.edit.facts[0].parts[0].answers = at::tensor({1.0F, 0.5F});
+  EXPECT_THAT(error_of(ErrorKind::kConfig,
+                       [&] {
+                         merge_patches({one, other}, {"one", "two"}, kMoments);
+                       }),
+              HasSubstr("same key"));
+}
+
 TEST(MergePatches, OfDifferentLayersKeepsEachChange) {
   const Patch other = solved({fact("b", 2, {5})});
   const Patch one = solved({fact("a", 1)});
