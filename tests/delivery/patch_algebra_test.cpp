@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "emend/error.h"
 #include "sample_patch.h"
 #include "solved_patch.h"
@@ -352,12 +350,16 @@ TEST(DiffPatches, NamesTheLayerWhereSolvesOfOnePatchDiffer) {
 }
 
 TEST(DiffPatches, AChangeTooSmallForNormsIsADifference) {
-  const Patch one = solved({fact("a", 1)});
-  Patch other = one;
-  at::Tensor A = one.edit.changes[0].A.clone();
-  A[0][0] = std::nextafter(A[0][0].item<float>(), 2.0F);
-  other.edit.changes[0].A = A;
-  EXPECT_FALSE(diff_patches(one, other).same);
+  const auto with_entry = [](float entry) {
+    Patch patch = solved({fact("a", 1)});
+    patch.edit.changes[0].A = patch.edit.changes[0].A.clone();
+    patch.edit.changes[0].A[0][0] = entry;
+    return patch;
+  };
+  const PatchDifference difference = diff_patches(with_entry(1e-12F), with_entry(2e-12F));
+  EXPECT_EQ(difference.layers[0].difference, 0);  // it cancels
+  EXPECT_FALSE(difference.same);
+  EXPECT_TRUE(diff_patches(with_entry(1e-12F), with_entry(1e-12F)).same);
 }
 
 TEST(DiffPatches, ComparesAllOfARequestAndTheAnswers) {
