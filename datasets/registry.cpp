@@ -41,7 +41,7 @@ const Entry& find_entry(const std::string& name) {
     if (entry.name == name) return entry;
     known.emplace_back(entry.name);
   }
-  throw Error(ErrorKind::kConfig,
+  throw Error(ErrorKind::kUsage,
               fmt::format("there is no data set {}{}", quote(name), did_you_mean(name, known)));
 }
 

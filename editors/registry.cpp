@@ -28,6 +28,16 @@ std::vector<EditorHelp> list_editors(const EditorTable& table) {
   return all;
 }
 
+void require_method(const std::string& what, const std::string& name, const EditorTable& table) {
+  std::vector<std::string> known;
+  for (const EditorEntry& entry : table) {
+    known.push_back(entry.help().name);
+    if (known.back() == name) return;
+  }
+  throw Error(ErrorKind::kUsage,
+              fmt::format("{}: there is no method {}{}", what, quote(name), did_you_mean(name, known)));
+}
+
 std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std::string, OptionText>& options,
                                     const EditorTable& table) {
   std::vector<std::string> known;

@@ -50,16 +50,16 @@ struct DatasetHelp {
   bool edit_files = false;  // its records may also come from an edit file (records_of)
 };
 std::vector<DatasetHelp> list_datasets();
-// Throws Error(kConfig) for an unknown name (the nearest one is offered).
+// Throws Error(kUsage) for an unknown name (the nearest one is offered).
 DatasetHelp find_dataset(const std::string& name);
 
 // Reads a file of a data set: a JSON array of objects, or JSON lines. docs/formats.md says what each set's
 // fields become. Blanks around texts are cut (around prompts only at the end). Equal files give equal
-// records: what is derived is drawn by hash of the ids. Throws Error(kConfig) for an unknown name (the
-// nearest is offered), a file that is not of that form, a field that is missing or of a wrong type (file,
-// record number from 0, field); Error(kIo) when it cannot be read. Records that are well formed but cannot be
-// used (subject not in its prompt, empty target, an id or an edit met before) are left out and counted by
-// reason; a file without a usable record is an Error(kConfig).
+// records: what is derived is drawn by hash of the ids. Throws Error(kUsage) for an unknown name (the
+// nearest is offered); Error(kConfig) for a file that is not of that form, a field that is missing or of a
+// wrong type (file, record number from 0, field); Error(kIo) when it cannot be read. Records that are well
+// formed but cannot be used (subject not in its prompt, empty target, an id or an edit met before) are left
+// out and counted by reason; a file without a usable record is an Error(kConfig).
 DatasetFile read_dataset(const std::string& dataset, const std::filesystem::path& path);
 
 // The edits of an edit file as records of the data set `emend`. read_dataset refuses .yaml and .yml files,

@@ -109,6 +109,11 @@ const EditorTable& known_editors();
 
 std::vector<EditorHelp> list_editors(const EditorTable& table = known_editors());
 
+// For a name that an argument gives and no file: throws Error(kUsage), beginning with `what` ("the option
+// editor"), for a method that is not in the table (the nearest known one is offered).
+void require_method(const std::string& what, const std::string& name,
+                    const EditorTable& table = known_editors());
+
 // Throws Error(kConfig) for a method that is not in the table (the nearest known one is offered), and as
 // EditorEntry::make does.
 std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std::string, OptionText>& options,

@@ -69,8 +69,9 @@ class Benchmark {
   // Reads data and reference texts, and makes the editors; nothing is written. `group`: the processes that
   // share the records. Process r of n does part r of n, and `shard` and `shards` are not used. The group must
   // outlive the benchmark; nullptr: this process is alone.
-  // Throws Error: kUsage (options that do not go together or are out of range), kConfig (unknown names of
-  // data set, method or method option; a broken data file; results of another number of parts), kIo, kFormat.
+  // Throws Error: kUsage (options that do not go together or are out of range, an unknown name of a data
+  // set), kConfig (unknown names of methods and their options; a broken data file; results of another number
+  // of parts), kIo, kFormat.
   explicit Benchmark(const BenchmarkOptions& options, ShardGroup* group = nullptr);
   ~Benchmark();
   Benchmark(Benchmark&&) noexcept;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iostream>
 
-#include "base/nearest.h"
 #include "base/strings.h"
 #include "cli/output_check.h"
 #include "emend/editor.h"
@@ -24,14 +23,9 @@ struct Questions {
 };
 
 void explain_method(const std::string& name) {
-  std::vector<std::string> known;
-  for (const EditorHelp& editor : list_editors()) {
-    known.push_back(editor.name);
-    if (editor.name != name) continue;
-    std::cout << method_text(editor);
-    return;
-  }
-  throw Error(ErrorKind::kUsage, "--help-method: unknown method " + quote(name) + did_you_mean(name, known));
+  require_method("--help-method", name);
+  for (const EditorHelp& editor : list_editors())
+    if (editor.name == name) std::cout << method_text(editor);
 }
 
 void answer(const Questions& questions) {
@@ -82,6 +76,7 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
     return Parsed::kAnswered;
   }
   require_given(!options.file.empty(), "edit", "the edit file");
+  if (!options.method.empty()) require_method("--editor", options.method);
   if (options.dry_run && !options.report.empty())
     throw Error(ErrorKind::kUsage, "--report shows edits that were made: it does not go with --dry-run");
   if (options.dry_run && !options.junit.empty())

@@ -6,6 +6,8 @@
 #include "base/strings.h"
 #include "cli/load_model.h"
 #include "cli/option_values.h"
+#include "emend/dataset.h"
+#include "emend/editor.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -75,6 +77,8 @@ Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions&
   add_question_options(options, syntax.own);
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(!options.dataset.empty(), "eval", "--dataset NAME");
+  find_dataset(options.dataset);  // throws for an unknown one
+  for (const std::string& method : options.methods) require_method("--method", method);
   require_given(!options.data.empty(), "eval", "--data FILE");
   require_given(!options.out.empty(), "eval", "--out DIR");
   require_given(!options.common.model.empty(), "eval", "--model PATH");

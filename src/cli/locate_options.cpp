@@ -6,6 +6,8 @@
 
 #include "cli/load_model.h"
 #include "cli/option_values.h"
+#include "emend/dataset.h"
+#include "emend/editor.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -129,6 +131,8 @@ void require_one_source(const LocateArguments& asked, const RawOptions& raw) {
           std::pair("--trial-dataset", !options.trial_dataset.empty()),
           std::pair("--method", !raw.method.empty())})
       if (given) throw Error(ErrorKind::kUsage, std::string(name) + " goes with --trial N only");
+  if (!raw.method.empty()) require_method("--method", raw.method);
+  if (!options.trial_dataset.empty()) find_dataset(options.trial_dataset);  // throws for an unknown one
   if (options.trial > 0 && options.shards > 1)
     throw Error(ErrorKind::kUsage, "--trial does not go with --shard: run it once all parts are done");
   if (options.resume && options.out.empty())

@@ -665,8 +665,13 @@ static void runs_benchmarks(emend_model* model, const char* folder) {
   how.dataset = "counterfat";
   how.data = data;
   how.out = out;
-  REFUSED(emend_benchmark(model, &how, &text), EMEND_BAD_INPUT, "counterfact");
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "did you mean \"counterfact\"?");
   how.dataset = "emend";
+  methods[0] = "rone";
+  how.methods = methods;
+  how.method_count = 1;
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "methods: there is no method \"rone\"");
+  how.method_count = 0;
   methods[0] = NULL;
   how.method_files = methods;
   how.method_file_count = 1;
@@ -692,6 +697,7 @@ static void converts_facts(const char* folder) {
   snprintf(out, sizeof out, "%s/edits.yaml", folder);
   write_file(data, ONE_EDIT);
   REFUSED(emend_convert_facts(NULL, data, out, NULL, &text), EMEND_USAGE, "dataset: NULL");
+  REFUSED(emend_convert_facts("emnd", data, out, NULL, &text), EMEND_USAGE, "did you mean \"emend\"?");
   REFUSED(emend_convert_facts("emend", "/no/such/data.yaml", out, NULL, &text), EMEND_BAD_INPUT,
           "/no/such/data.yaml");
   how.limit = -1;

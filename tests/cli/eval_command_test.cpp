@@ -91,7 +91,8 @@ TEST(Eval, RefusesBeforeAnyWork) {
   const std::vector<Refusal> refusals = {
       {{"--records", "4:2"}, 2, "--records must be A:B"},
       {{"--records", "400:"}, 2, "the file has 400 usable records"},
-      {{"--method", "mend"}, 3, "mend"},
+      {{"--method", "mend"}, 2, "--method: there is no method \"mend\""},
+      {{"--options", folder.write("mend.yaml", "method: mend\n")}, 3, "there is no method \"mend\""},
       {{"--options", folder / "none.yaml"}, 3, "none.yaml"},
       {{"--options", folder.write("bad.yaml", "method: rome\noptions: {stepz: 3}\n")},
        3,

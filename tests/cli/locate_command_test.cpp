@@ -145,7 +145,8 @@ TEST_F(LocateCommand, ATrialOfOtherOrNoFactsIsRefused) {
   const Finished editor =
       run_emend(with({"--facts", file, "--statistics", stats, "--out", folder_ / "out3", "--trial", "1"},
                      {"--method", "nonsense"}));
-  EXPECT_EQ(editor.code, 3);
+  EXPECT_EQ(editor.code, 2);
+  EXPECT_THAT(editor.err, HasSubstr("--method: there is no method \"nonsense\""));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out3/facts/000000.json"));
   const Finished check = run_emend(with(common, {"--trial-data", file, "--check", "1", "--resume"}));
   EXPECT_EQ(check.code, 0) << check.err;

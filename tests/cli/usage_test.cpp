@@ -112,6 +112,15 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
       {{"model", "inspect", "m"}, "--patches DIR or --base MODEL is missing"},
       {{"convert", "facts", "--from", "known", "a"}, "IN or OUT.yaml is missing"},
       {{"convert", "facts", "--from", "knwon", "a", "b"}, "did you mean \"known\"?"},
+      {{"edit", "a.yaml", "--editor", "rone"},
+       "--editor: there is no method \"rone\"; did you mean \"rome\"?"},
+      {{"edit", "--help-method", "rone"}, "--help-method: there is no method \"rone\""},
+      {{"eval", "--dataset", "counterfat"}, "did you mean \"counterfact\"?"},
+      {{"eval", "--dataset", "emend", "--method", "rone"}, "--method: there is no method \"rone\""},
+      {{"locate", "--model", "m", "--facts", "f", "--trial", "1", "--method", "rone"},
+       "--method: there is no method \"rone\""},
+      {{"locate", "--model", "m", "--facts", "f", "--trial", "1", "--trial-dataset", "knwon"},
+       "did you mean \"known\"?"},
   };
   for (const Refusal& refusal : refusals) {
     const Finished run = run_emend(refusal.arguments);

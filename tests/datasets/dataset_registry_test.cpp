@@ -30,13 +30,16 @@ TEST(Registry, KnowsWhoseTargetsAreTrueAnswers) {
   EXPECT_FALSE(find_dataset("zsre").opposed_targets);
   for (const char* name : {"zsre-alt", "counterfact", "emend"})
     EXPECT_TRUE(find_dataset(name).opposed_targets) << name;
-  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [] { find_dataset("zrse"); }), HasSubstr("\"zsre\""));
+  EXPECT_THAT(test::error_of(ErrorKind::kUsage, [] { find_dataset("zrse"); }), HasSubstr("\"zsre\""));
 }
 
 TEST(Registry, OffersTheNearestName) {
-  EXPECT_EQ(refusal_of("counterfct", "[]"),
-            "there is no data set \"counterfct\"; did you mean \"counterfact\"?");
-  EXPECT_THAT(refusal_of("squad", "[]"), HasSubstr("known: counterfact, counterfact-flat, zsre"));
+  // The name is an argument and stands in no file, so it is wrong usage.
+  const auto refusal = [](const char* name) {
+    return test::error_of(ErrorKind::kUsage, [&] { read_dataset(name, "set.json"); });
+  };
+  EXPECT_EQ(refusal("counterfct"), "there is no data set \"counterfct\"; did you mean \"counterfact\"?");
+  EXPECT_THAT(refusal("squad"), HasSubstr("known: counterfact, counterfact-flat, zsre"));
 }
 
 TEST(Registry, RefusesFilesThatHoldNothing) {

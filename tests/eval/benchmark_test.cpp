@@ -138,7 +138,7 @@ TEST_F(BenchmarkTest, RefusesBeforeThereIsAModel) {
     change(changed);
     return changed;
   };
-  EXPECT_THAT(refusal(ErrorKind::kConfig, with([](auto& o) { o.dataset = "emnd"; })), HasSubstr("\"emend\""));
+  EXPECT_THAT(refusal(ErrorKind::kUsage, with([](auto& o) { o.dataset = "emnd"; })), HasSubstr("\"emend\""));
   EXPECT_THAT(refusal(ErrorKind::kUsage, with([](auto& o) { o.dataset = "zsre", o.known = true; })),
               HasSubstr("the option known does not go with the data set zsre"));
   EXPECT_THAT(refusal(ErrorKind::kUsage, with([](auto& o) { o.idf = "idf"; })), HasSubstr("snippets"));

@@ -2,6 +2,7 @@
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/convert_run.h"
+#include "emend/editor.h"
 #include "emend/eval_run.h"
 #include "pipeline/result_json.h"
 #include "reports/convert_report.h"
@@ -24,8 +25,9 @@ void require_sound(const emend_benchmark_options& options) {
 std::vector<MethodFile> methods_of(const emend_benchmark_options& options) {
   const std::vector<std::string> files =
       texts_of(options.method_files, options.method_file_count, "method_files");
-  return benchmark_methods(texts_of(options.methods, options.method_count, "methods"),
-                           {files.begin(), files.end()});
+  const std::vector<std::string> names = texts_of(options.methods, options.method_count, "methods");
+  for (const std::string& name : names) require_method("methods", name);
+  return benchmark_methods(names, {files.begin(), files.end()});
 }
 
 void fill_questions(const emend_benchmark_options& options, BenchmarkOptions& benchmark) {

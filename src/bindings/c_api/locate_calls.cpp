@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
+#include "emend/editor.h"
 #include "pipeline/result_json.h"
 #include "reports/locate_report.h"
 
@@ -81,6 +82,7 @@ LocateOptions locate_options(const emend_locate_options& options) {
   how.trial_data = text_of(options.trial_data, "");
   how.trial_dataset = text_of(options.trial_dataset, "");
   how.method = text_of(options.method, "rome");
+  require_method("method", how.method);
   return how;
 }
 
