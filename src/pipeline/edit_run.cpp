@@ -49,9 +49,7 @@ RunConditions conditions_of(const EditJob& job) {
 std::string drift_warning(const EditJob& job) {
   const std::string remedy = "; give `drift_text:` in the edit file to have it measured";
   if (!job.editor->needs_statistics())
-    return "drift is not measured: the method uses no statistics (covariance: false), so no text was held "
-           "back" +
-           remedy;
+    return "drift is not measured: the method uses no statistics (C = I), so no text was held back" + remedy;
   return "drift is not measured: the statistics hold back no text" + remedy;
 }
 

@@ -148,7 +148,7 @@ TEST_F(EditCommand, LabelsAnUpdateWithoutCovariance) {
   const Finished run = run_emend({"edit", file, "--json", folder / "j"});
   EXPECT_THAT(run.out, HasSubstr(", C = I.")) << run.err;
   EXPECT_EQ(read_json(folder / "j")["covariance"], false);
-  EXPECT_THAT(run.err, HasSubstr("drift is not measured: the method uses no statistics (covariance: false)"));
+  EXPECT_THAT(run.err, HasSubstr("drift is not measured: the method uses no statistics (C = I), "));
   EXPECT_EQ(read_json(world().folder / "a.json")["covariance"], true);
   const Finished verified =
       run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", folder / "a.safetensors"});
