@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <set>
 
 #include "analysis/prompt_rows.h"
@@ -45,6 +46,33 @@ std::shared_ptr<const Patch> patch_below(const EditJob& job, const std::filesyst
   return patch;
 }
 
+// What can be told without a pass of whether the facts of the patch below can be solved again with this edit:
+// its layers are among those of the edit, and its statistics are the same, if those are there already. The
+// method looks at the rest.
+void require_solvable_again(const EditJob& job, const std::filesystem::path& file) {
+  std::optional<std::string> fingerprint;  // std::nullopt: the statistics are not there yet
+  if (job.editor->needs_statistics()) {
+    const Statistics stored =
+        load_statistics(*job.model, {job.context.layers.front()}, job.context.prefix, job.statistics);
+    if (!stored.layers.empty()) fingerprint = stored.fingerprint;
+  } else {
+    fingerprint = "";
+  }
+  const std::set<int> layers(job.context.layers.begin(), job.context.layers.end());
+  for (const WeightSolve& solve : job.below->edit.solves) {
+    std::string what;
+    if (!layers.contains(solve.weight.block))
+      what = "it is not among the layers of this edit";
+    else if (fingerprint && solve.statistics_fingerprint != *fingerprint)
+      what = "other statistics";
+    if (!what.empty())
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("{}: this patch changed the {}, and cannot be solved again with this edit: {}; "
+                              "give the same method, layers, options and statistics",
+                              file.string(), weight_name(solve.weight), what));
+  }
+}
+
 }  // namespace
 
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
@@ -67,6 +95,7 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   if (file.layer.layers.empty())
     job.context.layers = editor.layers_around(
         auto_layer(model, file.edits, job.context, job.statistics, progress).layer, model.config());
+  if (job.below) require_solvable_again(job, options.on);
   return job;
 }
 

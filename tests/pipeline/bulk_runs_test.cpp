@@ -176,6 +176,36 @@ TEST_F(BulkRuns, StatisticsThatAreNotThoseOfThePatchBelowAreNotKept) {
   EXPECT_TRUE(!std::filesystem::exists(file_.statistics) || std::filesystem::is_empty(file_.statistics));
 }
 
+TEST_F(BulkRuns, APatchOfOtherLayersOrStatisticsIsRefusedBeforeFactsAreMeasured) {
+  save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
+  const std::filesystem::path own = file_.statistics;
+  file_.statistics = folder_ / "other_stats";
+  options_.seed = 5;  // of the text that the statistics are collected from
+  edited(0, 1);
+  class NothingMeasured : public SilentProgress {
+   public:
+    void begin(std::string_view stage, std::int64_t, std::string_view) override { ADD_FAILURE() << stage; }
+  } idle;
+  file_.edits = {all_[2]};
+  options_.on = folder_ / "below.safetensors";
+  const auto run = [&] { run_edit(model_, file_, options_, idle); };
+  EXPECT_THAT(error_of(ErrorKind::kConfig, run),
+              AllOf(HasSubstr("below.safetensors"), HasSubstr("other statistics")));
+  file_.statistics = own;
+  file_.layer.layers = {2};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, run), HasSubstr("not among the layers of this edit"));
+  file_.layer.layers = {1, 2};
+  file_.options["preserve"] = {"identity", "test"};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, run), HasSubstr("other statistics"));
+}
+
+TEST_F(BulkRuns, WithoutStatisticsTheWarningOfDriftNamesNoOption) {
+  file_.options["preserve"] = {"identity", "test"};
+  const std::vector<std::string> warnings = edited(0, 1).patch.edit.warnings;
+  ASSERT_THAT(warnings, SizeIs(1));
+  EXPECT_THAT(warnings[0], HasSubstr("drift is not measured: the method uses no statistics (C = I), so"));
+}
+
 TEST_F(BulkRuns, APlanOnAPatchIsRefusedAsTheEditIs) {
   save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
   const std::string before = model_.weights_digest();
