@@ -100,8 +100,8 @@ void require_holds(const WritePlan& plan);
 // `out` is the base, lies in it, is a folder that is not empty (of a single GGUF file: any folder) or in one
 // that is write-protected: Error(kIo). Throws also what opening the base throws.
 void require_new_place(const std::filesystem::path& base, const std::filesystem::path& out);
-// `undo` (empty: next_undo_file(base)) exists, or a file of `base` that the patches change is write-protected
-// or a symbolic link: Error(kIo).
+// `undo` (empty: next_undo_file(base)) exists or cannot be made, or a file of `base` that the patches change
+// is write-protected or a symbolic link: Error(kIo).
 void require_in_place(const Model& base, const std::vector<Patch>& patches,
                       const std::filesystem::path& undo = {});
 
@@ -118,11 +118,12 @@ std::filesystem::path write_new(const WritePlan& plan, const std::filesystem::pa
 // that changes, and SHA-256 of the files before and after. `undo` empty: next_undo_file(base). Each file is
 // replaced whole; after a stop between two shards revert() restores the base. Returns the undo file. Throws
 // Error(kIo): `undo` exists, the base is write-protected or a symbolic link, too little space, what the
-// system refuses; Error(kModel): a tensor changed since the plan was made.
+// system refuses (once the undo file is there, the message names it); Error(kModel): a tensor changed since
+// the plan was made.
 std::filesystem::path write_in_place(const WritePlan& plan, const std::filesystem::path& undo = {});
 
 // Where the undo file of the next write in place goes: FOLDER/emend.undo, or FILE.undo, with .2, .3 ...
-// behind it while that name is taken.
+// behind it while that name is taken. FILE is the first shard of a split GGUF model, whichever is named.
 std::filesystem::path next_undo_file(const std::filesystem::path& model);
 
 // The undo file of the last write in place. Throws Error(kIo) if there is none.

@@ -23,18 +23,23 @@ bool same(const FileState& a, const FileState& b) {
   return a.size == b.size && a.sha256 == b.sha256;
 }
 
-// The n-th undo file of a model, from 1.
-fs::path undo_file(const fs::path& model, int number) {
-  fs::path file = fs::is_directory(model) ? model / "emend.undo" : fs::path(model).concat(".undo");
-  if (number > 1) file.concat(fmt::format(".{}", number));
-  return file;
+// "NAME-00001-of-00003.gguf" of "NAME-00002-of-00003.gguf"; the name itself of other files. The shards need
+// not be readable.
+std::string name_of_first_shard(const std::string& name) {
+  static const std::regex shard("(.*)-[0-9]{5}-of-([0-9]{5})\\.gguf");
+  std::smatch parts;
+  return std::regex_match(name, parts, shard)
+             ? fmt::format("{}-00001-of-{}.gguf", parts[1].str(), parts[2].str())
+             : name;
 }
 
-// "NAME" of "NAME-00002-of-00003.gguf"; the name itself of other files. The shards need not be readable.
-std::string name_without_shard(const std::string& name) {
-  static const std::regex shard("(.*)-[0-9]{5}-of-[0-9]{5}\\.gguf");
-  std::smatch parts;
-  return std::regex_match(name, parts, shard) ? parts[1].str() : name;
+// The n-th undo file of a model, from 1.
+fs::path undo_file(const fs::path& model, int number) {
+  fs::path file = fs::is_directory(model)
+                      ? model / "emend.undo"
+                      : model.parent_path() / (name_of_first_shard(model.filename().string()) + ".undo");
+  if (number > 1) file.concat(fmt::format(".{}", number));
+  return file;
 }
 
 int count_undo_files(const fs::path& model) {
@@ -108,7 +113,7 @@ std::vector<fs::path> revert(const fs::path& model, const fs::path& undo) {
   const fs::path folder = fs::is_directory(model) ? model : model.parent_path();
   if (!fs::is_directory(model))
     for (const UndoEntry& entry : entries)
-      if (name_without_shard(entry.name) != name_without_shard(model.filename().string()))
+      if (name_of_first_shard(entry.name) != name_of_first_shard(model.filename().string()))
         throw Error(ErrorKind::kModel, fmt::format("{}: it takes back a write of {}, not of {}",
                                                    undo_path.string(), quote(entry.name), model.string()));
   const std::vector<Restoration> changed = find_changed(folder, entries, undo_path);

@@ -132,7 +132,9 @@ void require_new_place(const fs::path& base, const fs::path& out) {
 }
 
 void require_in_place(const Model& base, const std::vector<Patch>& patches, const fs::path& undo) {
-  require_no_file(undo.empty() ? next_undo_file(base.path()) : undo);
+  const fs::path undo_path = undo.empty() ? next_undo_file(base.path()) : undo;
+  require_no_file(undo_path);
+  require_writable_file(undo_path);
   const std::unique_ptr<TensorFile> file = open_checkpoint(base.path());
   for (const RoleEntry& entry : base.roles()) {
     if (entry.role != Role::kMlpDown || !changes_block(patches, entry.block)) continue;
@@ -173,8 +175,15 @@ fs::path write_in_place(const WritePlan& plan, const fs::path& undo) {
     write_pieces(*files.back(), rewrite);
   }
   require_no_file(undo_path);  // other programs may have been at work meanwhile
-  save_undo(undo_path, entries);
-  for (const auto& file : files) file->commit();
+  try {
+    save_undo(undo_path, entries);
+    for (const auto& file : files) file->commit();
+  } catch (const Error& error) {
+    if (!fs::exists(undo_path)) throw;
+    throw Error(error.kind(), fmt::format("{}; some files may have been replaced already, and a revert with "
+                                          "the undo file {} gives the old ones back",
+                                          error.what(), undo_path.string()));
+  }
   return undo_path;
 }
 

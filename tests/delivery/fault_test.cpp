@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <stdexcept>
 
 #include "emend/error.h"
 #include "emend/write_back.h"
@@ -140,9 +141,19 @@ TEST_P(EveryStep, OfWritingInPlaceAndReverting) {
     const auto clean = [&] {
       fs::remove(fs::is_directory(c.model) ? c.model / "emend.undo" : fs::path(c.model).concat(".undo"));
     };
-    EXPECT_GT(at_every_step(
-                  fault, clean, [&] { write_in_place(c.plan); }, look),
-              6);
+    // Once the undo file is there, the error says so.
+    const auto write = [&] {
+      try {
+        write_in_place(c.plan);
+      } catch (const Error& error) {
+        const std::string undo = fs::is_directory(c.model) ? "emend.undo" : "m.gguf.undo";
+        const bool told = std::string(error.what()).find("the undo file " + (c.around() / undo).string()) !=
+                          std::string::npos;
+        if (fs::exists(c.around() / undo) != told) throw std::runtime_error("");  // Ended::kOtherwise
+        throw;
+      }
+    };
+    EXPECT_GT(at_every_step(fault, clean, write, look), 6);
     clean();
     const auto apply = [&] {
       clean();

@@ -127,6 +127,18 @@ TEST(Revert, RefusesAnAlteredUndoFile) {
   EXPECT_EQ(snapshot(copy.model / "model.safetensors"), now);
 }
 
+TEST(UndoFile, OfASplitModelIsTheSameWhicheverShardIsNamed) {
+  const TempFolder folder;
+  const fs::path first = folder / "m-00001-of-00003.gguf", second = folder / "m-00002-of-00003.gguf";
+  EXPECT_EQ(next_undo_file(first), folder / "m-00001-of-00003.gguf.undo");
+  EXPECT_EQ(next_undo_file(second), next_undo_file(first));
+  folder.write("m-00001-of-00003.gguf.undo", "");
+  EXPECT_EQ(last_undo_file(second), folder / "m-00001-of-00003.gguf.undo");
+  EXPECT_EQ(next_undo_file(second), folder / "m-00001-of-00003.gguf.undo.2");
+  EXPECT_EQ(next_undo_file(folder / "m-2-of-3.gguf"), folder / "m-2-of-3.gguf.undo");
+  EXPECT_EQ(next_undo_file("m.gguf"), "m.gguf.undo");
+}
+
 TEST(WriteInPlace, RefusesWhatItShouldNotReplace) {
   const Copied copy("gpt2");
   const Model base = load_quietly(copy.model);
@@ -137,6 +149,8 @@ TEST(WriteInPlace, RefusesWhatItShouldNotReplace) {
   EXPECT_NO_THROW(ask());
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { require_in_place(base, patches, file); }),
               HasSubstr("there is such a file already"));
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { require_in_place(base, patches, file / "x.undo"); }),
+              HasSubstr("model.safetensors"));
   fs::permissions(file, fs::perms::owner_read);
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { write_in_place(plan); }), HasSubstr("it is write-protected"));
   EXPECT_THAT(error_of(ErrorKind::kIo, ask), HasSubstr("it is write-protected"));
