@@ -73,6 +73,7 @@ struct ApplyOptions {
   std::filesystem::path statistics, imatrix;
   bool force = false;  // also patches that failed or overlap, and types that do not hold the edit
   bool check = true;   // load what was written and repeat the patches' checks
+  // Tokens that one pass may hold, >= 1. 0, for apply_patches only: what suits the device of the base.
   std::int64_t token_budget = 4096;
 };
 struct AppliedPatch {
@@ -108,11 +109,11 @@ PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, 
 ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const ApplyOptions& options,
                           Progress& progress);
 
-// prepare_write and finish_write, one after the other. An `out` that cannot be written is refused before the
-// base is loaded, and an error after the writing names what was written and the undo file. The base is freed
-// before the written file is loaded, so that only one model is in memory. Throws what plan_write,
-// require_holds, write_new and write_in_place throw, and Error(kIo) if the folder of statistics lacks a layer
-// and there is no importance matrix; nothing is written then.
+// prepare_write and finish_write, one after the other. An `out` that cannot be written, and a base that
+// cannot be replaced, are refused before the base is loaded, and an error after the writing names what was
+// written and the undo file. The base is freed before the written file is loaded, so that only one model is
+// in memory. Throws what plan_write, require_holds, write_new and write_in_place throw, and Error(kIo) if the
+// folder of statistics lacks a layer and there is no importance matrix; nothing is written then.
 ApplyOutcome apply_patches(const std::filesystem::path& base, const ModelOptions& how,
                            std::vector<NamedPatch> patches, const ApplyOptions& options, Progress& progress);
 

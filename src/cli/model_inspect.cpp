@@ -54,6 +54,7 @@ int model_inspect_command(const std::vector<std::string>& arguments) {
   if (!options.base.empty())
     base = load_inspect_base(options.base, model_options(options.common), patches, console.progress());
   const Model model = load_model(options.file, options.common, console);
+  fit_token_budget(model, options.common, console);
   const InspectOutcome outcome =
       inspect_checkpoint(model, base, patches, options.common.token_budget, console.progress());
   for (const std::string& warning : outcome.warnings) console.warn(warning);

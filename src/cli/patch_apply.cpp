@@ -46,7 +46,8 @@ Parsed parse_apply(const std::vector<std::string>& arguments, ApplyArguments& op
       "in-place", po::bool_switch(&options.in_place),
       "replace the base's own files; what `patch revert` needs is written first")(
       "undo", po::value(&options.undo)->value_name("FILE"),
-      "with --in-place: the undo file (default: emend.undo in the folder, or FILE.undo)")(
+      "with --in-place: the undo file (default: emend.undo in the folder, or FILE.undo, of a split GGUF "
+      "model its first file)")(
       "type", po::value(&options.type)->value_name("TYPE"),
       "how edited tensors are stored: own (as they were), F32, F16, BF16, and in GGUF Q4_0 to Q8_0, Q2_K to "
       "Q6_K, "
@@ -75,7 +76,7 @@ ApplyOptions run_options(const ApplyArguments& arguments) {
   options.statistics = arguments.common.statistics;
   options.imatrix = arguments.imatrix;
   options.force = arguments.force;
-  options.token_budget = arguments.common.token_budget;
+  options.token_budget = arguments.common.token_budget_given ? arguments.common.token_budget : 0;
   return options;
 }
 

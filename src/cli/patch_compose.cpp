@@ -81,6 +81,7 @@ int patch_drop_command(const std::vector<std::string>& arguments) {
   layers_to_solve(patch.patch,
                   options.words[1]);  // throws for what cannot be taken out, before the model is loaded
   Model model = load_model(options.common.model, options.common, console);
+  fit_token_budget(model, options.common, console);
   const ComposeOutcome outcome =
       drop_edit(model, patch, options.words[1], run_options(options.common), console.progress());
   return finish(outcome, model, options.out, console);
@@ -100,6 +101,7 @@ int patch_merge_command(const std::vector<std::string>& arguments) {
   check_outputs(options, options.words, console);
   const std::vector<NamedPatch> patches = load_patches({options.words.begin(), options.words.end()});
   Model model = load_model(options.common.model, options.common, console);
+  fit_token_budget(model, options.common, console);
   const ComposeOutcome outcome = merge_edits(model, patches, run_options(options.common), console.progress());
   return finish(outcome, model, options.out, console);
 }

@@ -48,6 +48,7 @@ int patch_verify_command(const std::vector<std::string>& arguments) {
   console.check_result_file("--junit", options.junit, others);
   const std::vector<NamedPatch> patches = load_patches(others.files);
   Model model = load_model(options.common.model, options.common, console);
+  fit_token_budget(model, options.common, console);
   const VerifyOutcome outcome =
       verify_patches(model, patches, {options.common.token_budget}, console.progress());
   for (const VerifiedPatch& patch : outcome.patches) std::cout << verified_text(patch, console.columns());

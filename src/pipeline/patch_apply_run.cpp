@@ -1,22 +1,41 @@
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <set>
+#include <stdexcept>
 
 #include "emend/error.h"
 #include "emend/patch_run.h"
 #include "emend/statistics.h"
+#include "model/device_memory.h"
+#include "pipeline/failure.h"
 #include "pipeline/patch_checks.h"
 
 namespace emend {
 namespace {
 
-void check(const ApplyOptions& options) {
+void check(const ApplyOptions& options, std::int64_t least_token_budget) {
   if (options.out.empty() != options.in_place)
     throw Error(ErrorKind::kUsage, "either out names the new checkpoint, or in-place replaces the base");
-  if (options.token_budget < 1)
-    throw Error(ErrorKind::kUsage,
-                fmt::format("the token budget must be at least 1, found {}", options.token_budget));
+  if (options.token_budget < least_token_budget)
+    throw Error(ErrorKind::kUsage, fmt::format("the token budget must be at least {}, found {}",
+                                               least_token_budget, options.token_budget));
+}
+
+// The options with a token budget that suits the model's device, unless they have one.
+ApplyOptions with_token_budget(ApplyOptions options, const Model& base, Progress& progress) {
+  if (options.token_budget > 0) return options;
+  const at::Device device = base.options().device();
+  options.token_budget = default_token_budget(device);
+  if (device.is_cuda() && options.token_budget < kGpuTokenBudget)
+    progress.note(
+        fmt::format("{} has little memory free: passes of at most {} tokens (the option "
+                    "token-budget)",
+                    device.str(), options.token_budget));
+  return options;
 }
 
 // C of the layers whose down projections change; nothing if no folder is named. With an importance matrix
@@ -67,12 +86,35 @@ void check_output(const Model& base, const std::vector<NamedPatch>& patches, con
     require_new_place(base.path(), options.out);
 }
 
-// Throws an error that came after the writing again, saying what is there by now.
-[[noreturn]] void rethrow_after_write(const Error& error, const ApplyOutcome& outcome) {
+// The same before the base is loaded. What cannot be opened is left to Model::load.
+void check_output(const std::filesystem::path& base, const ModelOptions& how,
+                  const std::vector<NamedPatch>& patches, const ApplyOptions& options) {
+  std::error_code unreadable;
+  if (!std::filesystem::exists(base, unreadable)) return;
+  if (options.in_place)
+    check_output(Model::describe(base, how), patches, options);
+  else
+    require_new_place(base, options.out);
+}
+
+// Throws what went wrong after the writing again, saying what is there by now. An exception that is not the
+// library's own (a caller's, from `progress`) stays what it is.
+[[noreturn]] void rethrow_after_write(const std::exception_ptr& failure, const ApplyOutcome& outcome) {
   const std::string undo =
       outcome.undo.empty() ? "" : fmt::format("; the undo file is {}", outcome.undo.string());
-  throw Error(error.kind(), fmt::format("{} ({} is written already, but was not checked{})", error.what(),
-                                        outcome.written.string(), undo));
+  const std::string message = fmt::format("{} ({} is written already, but was not checked{})",
+                                          describe_failure(failure).message, outcome.written.string(), undo);
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    throw Error(error.kind(), message);
+  } catch (const std::filesystem::filesystem_error&) {
+    throw Error(ErrorKind::kIo, message);
+  } catch (const std::bad_alloc&) {
+    throw std::runtime_error(message);
+  } catch (const c10::Error&) {
+    throw std::runtime_error(message);
+  }
 }
 
 AppliedPatch check_patch(const Model& written, const NamedPatch& named, const std::vector<FactState>& before,
@@ -108,7 +150,7 @@ void check_written(const PreparedWrite& prepared, const ModelOptions& how, const
 
 PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, const ApplyOptions& options,
                             Progress& progress) {
-  check(options);
+  check(options, 1);
   PreparedWrite prepared;
   prepared.warnings = require_usable(patches, options.force);
   for (const NamedPatch& named : patches) require_base(named.patch, base, named.name);
@@ -144,23 +186,24 @@ ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const
   if (!options.check) return outcome;
   try {
     check_written(prepared, how, options, outcome, progress);
-  } catch (const Error& error) {
-    rethrow_after_write(error, outcome);
+  } catch (...) {
+    rethrow_after_write(std::current_exception(), outcome);
   }
   return outcome;
 }
 
 ApplyOutcome apply_patches(const std::filesystem::path& base, const ModelOptions& how,
                            std::vector<NamedPatch> patches, const ApplyOptions& options, Progress& progress) {
-  check(options);
-  std::error_code unreadable;  // Model::load says why
-  if (!options.in_place && std::filesystem::exists(base, unreadable)) require_new_place(base, options.out);
+  check(options, 0);
+  ApplyOptions fitted = options;
+  check_output(base, how, patches, options);
   PreparedWrite prepared = [&] {
     const Model model = Model::load(base, how, progress);
     progress.poll();
-    return prepare_write(model, std::move(patches), options, progress);
+    fitted = with_token_budget(options, model, progress);
+    return prepare_write(model, std::move(patches), fitted, progress);
   }();
-  return finish_write(std::move(prepared), how, options, progress);
+  return finish_write(std::move(prepared), how, fitted, progress);
 }
 
 }  // namespace emend

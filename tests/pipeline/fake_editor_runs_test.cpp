@@ -128,6 +128,23 @@ TEST_F(FakeEditorRuns, AnOutputThatCannotBeIsRefusedBeforeTheModelIsLoaded) {
               HasSubstr("belongs to the base"));
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { prepare_write(model_, patches, how, idle); }),
               HasSubstr("belongs to the base"));
+  how.out.clear();
+  how.in_place = true;
+  how.undo = model_.path() / "config.json";
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { apply_patches(model_.path(), {}, patches, how, idle); }),
+              HasSubstr("there is such a file already"));
+}
+
+TEST_F(FakeEditorRuns, ATokenBudgetOfZeroIsThatOfTheDevice) {
+  ApplyOptions how;
+  how.out = folder_ / "new";
+  how.force = true;
+  how.token_budget = 0;
+  EXPECT_TRUE(apply_patches(model_.path(), {}, {edited()}, how, silent_).passed.has_value());
+  EXPECT_THAT(error_of(ErrorKind::kUsage, [&] { prepare_write(model_, {edited()}, how, silent_); }),
+              HasSubstr("the token budget must be at least 1, found 0"));
+  how.token_budget = -1;
+  EXPECT_THROW(apply_patches(model_.path(), {}, {edited()}, how, silent_), Error);
 }
 
 TEST_F(FakeEditorRuns, AnErrorAfterAWriteInPlaceNamesTheUndoFile) {
@@ -147,6 +164,25 @@ TEST_F(FakeEditorRuns, AnErrorAfterAWriteInPlaceNamesTheUndoFile) {
       error_of(ErrorKind::kInterrupted, [&] { finish_write(std::move(prepared), {}, how, stopped); }),
       AllOf(HasSubstr("stopped"), HasSubstr("is written already"), HasSubstr(folder_ / "m/emend.undo")));
   EXPECT_TRUE(fs::exists(folder_ / "m/emend.undo"));
+}
+
+TEST_F(FakeEditorRuns, SoDoesOneThatIsNotTheLibrarysOwn) {
+  fs::copy(model_.path(), folder_ / "m", fs::copy_options::recursive);
+  const Model base = Model::load(folder_ / "m", {}, silent_);
+  ApplyOptions how;
+  how.in_place = true;
+  how.force = true;
+  PreparedWrite prepared = prepare_write(base, {edited()}, how, silent_);
+  class OutOfMemory : public SilentProgress {
+   public:
+    void begin(std::string_view, std::int64_t, std::string_view) override { throw std::bad_alloc(); }
+  } no_memory;
+  try {
+    finish_write(std::move(prepared), {}, how, no_memory);
+    FAIL() << "nothing was thrown";
+  } catch (const std::exception& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("out of memory"), HasSubstr(folder_ / "m/emend.undo")));
+  }
 }
 
 TEST_F(FakeEditorRuns, NoCheckIsNoPass) {
