@@ -25,9 +25,13 @@ typedef struct emend_edit_options {
   void* progress_data;
   const char* settings; /* of emend_edit_facts: YAML with the keys of an edit file other than `edits:`, such
                            as "method: rome\noptions: {steps: 30}"; NULL: all defaults */
+  const char* method;   /* over the text's word; NULL: the text's */
+  const char* bos;      /* "auto", "none" or a token, over the text's word; NULL: the text's */
+  const char* on; /* file of a patch whose facts are kept: the new patch holds them, too, solved together
+                     with those of the text, by a method that can (bulk and its kin); NULL: none */
 } emend_edit_options;
 #define EMEND_EDIT_OPTIONS_INIT \
-  { sizeof(emend_edit_options), NULL, NULL, NULL, -1, 0, 0, 4096, NULL, NULL, NULL }
+  { sizeof(emend_edit_options), NULL, NULL, NULL, -1, 0, 0, 4096, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* Makes and checks the edits of `yaml`, an edit file's text (docs/formats.md), as `emend edit` does; `model:`
  * and `outputs:` in it are passed over. The patch is for the model as it was loaded: patches that are on it
@@ -66,6 +70,9 @@ EMEND_API emend_status emend_patch_load(const char* path, emend_patch** patch);
 EMEND_API emend_status emend_patch_save(emend_patch* patch, const char* path);
 /* JSON: {"base", "method", "options", "edits": [...], "checks": [...], "warnings", "passed"}. */
 EMEND_API emend_status emend_patch_report(emend_patch* patch, emend_text** json);
+/* How two patches differ: settings, edits and the changes of each layer. JSON as that of `emend patch diff
+ * --json`; no model is needed. */
+EMEND_API emend_status emend_patch_diff(emend_patch* first, emend_patch* second, emend_text** json);
 EMEND_API emend_status emend_patch_free(emend_patch* patch);
 
 enum {
@@ -143,7 +150,8 @@ EMEND_API emend_status emend_inspect(emend_model* model, emend_patch* const* pat
 typedef struct emend_write_options {
   size_t size;
   const char* type; /* how edited tensors are stored: "own" (as they were), "F32", "F16", "BF16", and in GGUF
-                       "Q8_0", "Q4_1", "Q4_0"; NULL: "own" in safetensors, "F16" in GGUF (F32 stays) */
+                       "Q4_0" to "Q8_0", "Q2_K" to "Q6_K", "IQ4_NL", "IQ4_XS"; NULL: "own" in safetensors,
+                       "F16" in GGUF (F32 stays) */
   uint32_t flags; /* EMEND_FORCE: also patches that are marked as failed or overlap, and a type that does not
                      hold them */
   int32_t check;  /* not 0: load what was written, beside the model, and repeat the patches' checks on it */
@@ -173,10 +181,10 @@ EMEND_API emend_status emend_write(emend_model* model, const char* out, const em
 
 /* The same into the files that the model was loaded from, as `emend patch apply --in-place` does. First the
  * file `undo` is written, from which emend_restore gives the old files back; NULL: emend.undo in the model's
- * folder, or FILE.undo, with .2, .3 ... behind it while that name is taken. The model in memory stays as it
- * is, its base included: load the files again to go on with what they hold now. `report`: NULL, or as that of
- * emend_write with "undo". EMEND_BAD_INPUT also for an `undo` that is there already, and for files that may
- * not be written. */
+ * folder, or FILE.undo (of a split GGUF model: of its first file), with .2, .3 ... behind it while that name
+ * is taken. The model in memory stays as it is, its base included: load the files again to go on with what
+ * they hold now. `report`: NULL, or as that of emend_write with "undo". EMEND_BAD_INPUT also for an `undo`
+ * that is there already, and for files that may not be written. */
 EMEND_API emend_status emend_write_in_place(emend_model* model, const char* undo,
                                             const emend_write_options* options, emend_text** report);
 

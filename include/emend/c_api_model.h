@@ -78,6 +78,13 @@ EMEND_API emend_status emend_model_summary(emend_model* model, emend_text** json
  * check --json`, with roles, norms, memory and what is not supported. EMEND_BAD_INPUT: it does not. */
 EMEND_API emend_status emend_model_check(emend_model* model, emend_text** json);
 
+/* The same of a file or folder by its headers alone, without loading it, as `emend model check --headers`.
+ * `dtype` as in the load options, for the memory that work will take; NULL: "float32". EMEND_BAD_INPUT: it
+ * cannot be loaded; then there is JSON all the same, with the reason, unless not even its headers can be
+ * read.
+ */
+EMEND_API emend_status emend_model_check_file(const char* path, const char* dtype, emend_text** json);
+
 /* Hex digest of the weights as they are in memory now: with the same patches on, the same text. */
 EMEND_API emend_status emend_model_digest(emend_model* model, emend_text** hex);
 
@@ -97,13 +104,18 @@ typedef struct emend_generate_options {
   int64_t token_budget; /* tokens that one pass may hold, >= 1 */
   emend_progress_fn progress;
   void* progress_data;
+  int64_t top; /* of emend_generate_report: how many of the likeliest next tokens to list; 0: none */
 } emend_generate_options;
 #define EMEND_GENERATE_OPTIONS_INIT \
-  { sizeof(emend_generate_options), 20, 0.0, 0, NULL, NULL, 4096, NULL, NULL }
+  { sizeof(emend_generate_options), 20, 0.0, 0, NULL, NULL, 4096, NULL, NULL, 0 }
 
 /* The continuation of `prompt`, without it, as `emend generate` gives it. */
 EMEND_API emend_status emend_generate(emend_model* model, const char* prompt,
                                       const emend_generate_options* options, emend_text** text);
+
+/* The same with the tokens of both and the likeliest next tokens: JSON as that of `emend generate --json`. */
+EMEND_API emend_status emend_generate_report(emend_model* model, const char* prompt,
+                                             const emend_generate_options* options, emend_text** json);
 
 /* ---- result texts */
 

@@ -43,16 +43,22 @@ typedef struct emend_locate_options {
   int64_t token_budget;      /* tokens that one pass may hold, >= 1 */
   emend_progress_fn progress;
   void* progress_data;
+  int64_t knockout_window; /* layers of an attention knockout; 0: `window`, made odd */
+  int32_t reference_noise; /* not 0: the draws of NumPy's RandomState(1), as the reference program's */
+  int32_t estimates;       /* not 0: also estimate all cells from one backward pass */
+  int32_t shard;           /* of a file: only part `shard` of `shards`, from 0; all parts share `out` */
+  int32_t shards;
 } emend_locate_options;
 #define EMEND_LOCATE_OPTIONS_INIT                                                                            \
   {                                                                                                          \
     sizeof(emend_locate_options), NULL, NULL, NULL, NULL, 0, 0, NULL, 0, NULL, NULL, NULL, NULL, 10, 0, 1.0, \
-        1, 1, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 4096, NULL, NULL                                           \
+        1, 1, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 4096, NULL, NULL, 0, 0, 0, 0, 1                            \
   }
 
 /* Where the model keeps a fact and which layer to edit, by causal tracing. JSON as that of `emend locate
- * --json`, with "notes". For a file of facts the decision is kept for `layer: auto`, as the program does.
- * `options` are needed. */
+ * --json`, with "notes"; {"emend", "model", "missing", "notes"} while `missing` facts of other shards have no
+ * result yet. For a file of facts the decision is kept for `layer: auto`, as the program does. `options` are
+ * needed. */
 EMEND_API emend_status emend_locate(emend_model* model, const emend_locate_options* options,
                                     emend_text** json);
 
@@ -120,6 +126,23 @@ EMEND_API emend_status emend_statistics_export(const char* folder, const char* o
 EMEND_API emend_status emend_statistics_import(emend_model* model, const char* const* files, size_t count,
                                                const char* bos, const char* out, emend_text** json);
 
+typedef struct emend_show_statistics_options {
+  size_t size;
+  emend_model* model;    /* whose they must be; NULL: of any */
+  const char* bos;       /* of the model: "auto", "none" or a token; NULL: "auto" */
+  const int32_t* layers; /* whose spectra are told, too; NULL: none */
+  size_t layer_count;
+  emend_progress_fn progress;
+  void* progress_data;
+} emend_show_statistics_options;
+#define EMEND_SHOW_STATISTICS_OPTIONS_INIT \
+  { sizeof(emend_show_statistics_options), NULL, NULL, NULL, 0, NULL, NULL }
+
+/* What is in a folder of statistics. JSON as that of `emend stats show --json`. EMEND_BAD_INPUT: no
+ * statistics, of another model, or a layer that the folder does not have. */
+EMEND_API emend_status emend_statistics_show(const char* folder, const emend_show_statistics_options* options,
+                                             emend_text** json);
+
 typedef struct emend_benchmark_options {
   size_t size;
   const char* dataset;        /* "counterfact", "zsre", ...: a name that `emend eval` takes; needed */
@@ -163,6 +186,19 @@ typedef struct emend_benchmark_options {
  * missing. A call that was cancelled can be resumed. `options` are needed. */
 EMEND_API emend_status emend_benchmark(emend_model* model, const emend_benchmark_options* options,
                                        emend_text** json);
+
+typedef struct emend_compare_options {
+  size_t size;
+  uint64_t seed; /* of the draws */
+  int64_t draws; /* of the bootstrap, >= 1 */
+} emend_compare_options;
+#define EMEND_COMPARE_OPTIONS_INIT \
+  { sizeof(emend_compare_options), 0, 10000 }
+
+/* Two folders of results over the records that both evaluated, as `emend eval compare`. JSON as that of the
+ * program; no model is needed. */
+EMEND_API emend_status emend_benchmark_compare(const char* first, const char* second,
+                                               const emend_compare_options* options, emend_text** json);
 
 /* ---- data sets */
 

@@ -515,6 +515,91 @@ static void plans(emend_model* model) {
   TRUE(tells(text, "\"covariance\": false", "\"predicted_norm\""));
 }
 
+/* Programs that were built against earlier layouts: what they do not have is as by default, and what stands
+ * behind their struct is not looked at. */
+static void takes_older_options(emend_model* model) {
+  static const char* const kNoise = "what stands behind an older struct";
+  const size_t oldest = offsetof(emend_edit_options, settings);
+  emend_edit_options how = EMEND_EDIT_OPTIONS_INIT;
+  emend_generate_options writing = EMEND_GENERATE_OPTIONS_INIT;
+  emend_locate_options locating = EMEND_LOCATE_OPTIONS_INIT;
+  emend_text* text = NULL;
+  size_t size;
+  how.settings = how.method = how.bos = how.on = kNoise;
+  how.size = oldest;
+  OK(emend_plan(model, CHEAP ONE_EDIT, &how, &text));
+  OK(emend_text_free(text));
+  how.size = oldest - 8;
+  REFUSED(emend_plan(model, CHEAP ONE_EDIT, &how, &text), EMEND_USAGE, "their size is");
+  how.size = oldest + 3; /* a part of a field is none of it */
+  OK(emend_plan(model, CHEAP ONE_EDIT, &how, &text));
+  OK(emend_text_free(text));
+  how.settings = NULL;
+  for (size = offsetof(emend_edit_options, method); size < sizeof how; size += sizeof(char*)) {
+    how.size = size;
+    OK(emend_plan(model, CHEAP ONE_EDIT, &how, &text));
+    OK(emend_text_free(text));
+    if (size == offsetof(emend_edit_options, method)) how.method = "rome";
+    if (size == offsetof(emend_edit_options, bos)) how.bos = NULL;
+  }
+  how.size = sizeof how;
+  REFUSED(emend_plan(model, CHEAP ONE_EDIT, &how, &text), EMEND_BAD_INPUT, ""); /* now `on` is read */
+
+  writing.size = offsetof(emend_generate_options, top);
+  writing.top = -5;
+  OK(emend_generate_report(model, kPrompt, &writing, &text));
+  TRUE(tells(text, "\"top\": []", "\"completion\""));
+  writing.size = sizeof writing;
+  REFUSED(emend_generate_report(model, kPrompt, &writing, &text), EMEND_USAGE, "top must be at least 0");
+
+  locating.size = offsetof(emend_locate_options, knockout_window);
+  locating.knockout_window = locating.shard = locating.shards = -7;
+  locating.prompt = kPrompt;
+  locating.subject = "Workis Tellond";
+  locating.samples = 2;
+  locating.severed = locating.knockout = 0;
+  OK(emend_locate(model, &locating, &text));
+  OK(emend_text_free(text));
+  locating.size = sizeof locating;
+  REFUSED(emend_locate(model, &locating, &text), EMEND_USAGE, "knockout_window must be at least 0, found -7");
+  locating.knockout_window = 0;
+  REFUSED(emend_locate(model, &locating, &text), EMEND_USAGE, "there is no shard -7 of -7");
+}
+
+#define SEVERAL "layer: [1, 2]\noptions: {preserve: identity, contexts: 1, rounds: 1}\n" LENIENT
+
+/* A patch that holds the facts of an earlier one, and words of the options over those of the text. */
+static void edits_on_a_patch(emend_model* model, const char* scratch) {
+  emend_edit_options how = EMEND_EDIT_OPTIONS_INIT;
+  emend_patch *below = NULL, *both = NULL;
+  emend_text* text = NULL;
+  char file[4200];
+  snprintf(file, sizeof file, "%s/below.safetensors", scratch);
+  how.method = "rone";
+  REFUSED(emend_edit(model, SEVERAL ONE_EDIT, &how, &below), EMEND_USAGE,
+          "method: there is no method \"rone\"; did you mean \"rome\"?");
+  how.method = "bulk"; /* rome has no option `preserve` */
+  how.bos = "<nothing>";
+  REFUSED(emend_edit(model, SEVERAL ONE_EDIT, &how, &below), EMEND_BAD_INPUT, "<nothing>");
+  how.bos = NULL;
+  OK(emend_edit(model, SEVERAL ONE_EDIT, &how, &below));
+  OK(emend_patch_save(below, file));
+  how.on = "/no/such/patch";
+  REFUSED(emend_edit(model, SEVERAL OTHER_EDIT, &how, &both), EMEND_BAD_INPUT, "/no/such/patch");
+  how.on = file;
+  OK(emend_edit(model, SEVERAL OTHER_EDIT, &how, &both));
+  OK(emend_patch_report(both, &text));
+  TRUE(tells(text, "\"id\": \"a\"", "\"id\": \"b\""));
+  OK(emend_patch_diff(below, both, &text));
+  TRUE(tells(text, "\"same\": false", "\"id\": \"b\""));
+  OK(emend_patch_diff(below, below, &text));
+  TRUE(tells(text, "\"same\": true", "\"layers\""));
+  REFUSED(emend_patch_diff(below, NULL, &text), EMEND_BAD_HANDLE, "second: the handle is NULL");
+  OK(emend_patch_free(below));
+  OK(emend_patch_free(both));
+  remove(file);
+}
+
 static void composes(emend_model* model, emend_patch** patches) {
   emend_patch *merged = NULL, *dropped = NULL;
   emend_text* text = NULL;
@@ -616,6 +701,39 @@ static void locates(emend_model* model) {
   REFUSED(emend_locate(model, &how, &text), EMEND_BAD_INPUT, "/no/such/facts.json");
 }
 
+/* Two processes that share a file of facts, one after the other. */
+static void locates_in_parts(emend_model* model, const char* folder) {
+  emend_locate_options how = EMEND_LOCATE_OPTIONS_INIT;
+  emend_text* text = NULL;
+  char facts[4200], out[4200], stats[4200];
+  snprintf(facts, sizeof facts, "%s/facts.jsonl", folder);
+  snprintf(out, sizeof out, "%s/traces", folder);
+  snprintf(stats, sizeof stats, "%s/decision", folder);
+  write_file(facts,
+             "{\"prompt\": \"Workis Tellond was trained as a\", \"subject\": \"Workis Tellond\"}\n"
+             "{\"prompt\": \"Narilis Vonurn counts and dreams in\", \"subject\": \"Narilis Vonurn\"}\n");
+  how.facts = facts;
+  how.statistics = stats;
+  how.samples = 2;
+  how.severed = 0;
+  how.knockout_window = 1;
+  how.reference_noise = how.estimates = 1;
+  how.shards = 2;
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "shards need out");
+  how.out = out;
+  how.trial = 1;
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "does not go with shards");
+  how.trial = 0;
+  how.shard = 2;
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "there is no shard 2 of 2");
+  how.shard = 0;
+  OK(emend_locate(model, &how, &text));
+  TRUE(tells(text, "\"missing\": 1", "\"notes\""));
+  how.shard = 1;
+  OK(emend_locate(model, &how, &text));
+  TRUE(tells(text, "\"ranking\"", "\"rank_agreement\""));
+}
+
 static void collects_statistics(emend_model* model, const char* folder) {
   static const int32_t kLayers[] = {1, 3}, kTooFar[] = {99};
   emend_statistics_options how = EMEND_STATISTICS_OPTIONS_INIT;
@@ -648,6 +766,22 @@ static void collects_statistics(emend_model* model, const char* folder) {
   OK(emend_statistics(model, out, &how, &text));
   TRUE(tells(text, "layer_3.safetensors", "\"fingerprint\""));
   TRUE(is_there(out, "layer_1.safetensors") && !is_there(out, "layer_0.safetensors"));
+  {
+    emend_show_statistics_options showing = EMEND_SHOW_STATISTICS_OPTIONS_INIT;
+    REFUSED(emend_statistics_show(NULL, NULL, &text), EMEND_USAGE, "folder: NULL");
+    REFUSED(emend_statistics_show("/no/such/stats", NULL, &text), EMEND_BAD_INPUT, "/no/such/stats");
+    showing.model = model;
+    showing.layers = kLayers;
+    showing.layer_count = 2;
+    OK(emend_statistics_show(out, &showing, &text));
+    TRUE(tells(text, "\"effective_rank\"", "\"log10_spectrum\""));
+    showing.layers = kTooFar;
+    showing.layer_count = 1;
+    REFUSED(emend_statistics_show(out, &showing, &text), EMEND_BAD_INPUT, "there is no layer 99");
+    showing.layer_count = 0;
+    showing.model = (emend_model*)&showing;
+    REFUSED(emend_statistics_show(out, &showing, &text), EMEND_BAD_HANDLE, "no handle");
+  }
 }
 
 static void runs_benchmarks(emend_model* model, const char* folder) {
@@ -687,6 +821,15 @@ static void runs_benchmarks(emend_model* model, const char* folder) {
   REFUSED(emend_benchmark(model, &how, &text), EMEND_BAD_INPUT, "");
   how.resume = 1;
   OK(emend_benchmark(model, &how, NULL));
+  {
+    emend_compare_options comparing = EMEND_COMPARE_OPTIONS_INIT;
+    OK(emend_benchmark_compare(out, out, &comparing, &text));
+    TRUE(tells(text, "\"efficacy_success\"", "\"draws\": 10000"));
+    comparing.draws = 0;
+    REFUSED(emend_benchmark_compare(out, out, &comparing, &text), EMEND_USAGE, "draws must be at least 1");
+    REFUSED(emend_benchmark_compare(out, "/no/such/run", NULL, &text), EMEND_BAD_INPUT, "/no/such/run");
+    REFUSED(emend_benchmark_compare(NULL, out, NULL, &text), EMEND_USAGE, "first: NULL");
+  }
 }
 
 static void converts_facts(const char* folder) {
@@ -745,7 +888,7 @@ static void merges_statistics(emend_model* model, const char* folder) {
   REFUSED(emend_statistics_import(model, folders, 1, NULL, out, &text), EMEND_BAD_INPUT, "mom2.npz");
 }
 
-static void says_what_a_model_is(emend_model* model) {
+static void says_what_a_model_is(emend_model* model, const char* path) {
   emend_text* text = (emend_text*)&text;
   REFUSED(emend_model_summary(NULL, &text), EMEND_BAD_HANDLE, "NULL");
   TRUE(text == NULL);
@@ -759,6 +902,22 @@ static void says_what_a_model_is(emend_model* model) {
   TRUE(tells(text, "\"roles\"", "\"value_path\": \"added as it is\""));
   OK(emend_model_check(model, &text));
   TRUE(tells(text, "\"memory\"", "\"unsupported\""));
+  OK(emend_model_check_file(path, NULL, &text));
+  TRUE(tells(text, "\"format\": \"safetensors\"", "\"passed\": true"));
+  REFUSED(emend_model_check_file(path, "float12", &text), EMEND_USAGE, "float12");
+  REFUSED(emend_model_check_file("/no/such/model", NULL, &text), EMEND_BAD_INPUT, "/no/such/model");
+  REFUSED(emend_model_check_file(NULL, NULL, &text), EMEND_USAGE, "path: NULL");
+}
+
+static void tells_tokens(emend_model* model) {
+  emend_generate_options how = EMEND_GENERATE_OPTIONS_INIT;
+  emend_text* text = NULL;
+  how.top = 3;
+  how.max_new = 4;
+  OK(emend_generate_report(model, kPrompt, &how, &text));
+  TRUE(tells(text, "\"completion_tokens\"", "\"logprob\""));
+  REFUSED(emend_generate(model, kPrompt, &how, &text), EMEND_USAGE, "top is for emend_generate_report");
+  REFUSED(emend_generate_report(model, kPrompt, &how, NULL), EMEND_USAGE, "json: NULL");
 }
 
 static void refuses_bad_exports(emend_model* model, const char* out) {
@@ -793,6 +952,7 @@ static void runs_on_a_model(emend_model* model, const char* scratch) {
   snprintf(folder, sizeof folder, "%s/runs-XXXXXX", scratch);
   TRUE(mkdtemp(folder) != NULL);
   locates(model);
+  locates_in_parts(model, folder);
   collects_statistics(model, folder);
   runs_benchmarks(model, folder);
   merges_statistics(model, folder);
@@ -817,7 +977,10 @@ int main(int argc, char** argv) {
   info = taken(text);
   TRUE(strstr(info, "\"family\": \"gpt2\"") != NULL);
   free(info);
-  says_what_a_model_is(model);
+  says_what_a_model_is(model, argv[1]);
+  tells_tokens(model);
+  takes_older_options(model);
+  edits_on_a_patch(model, argv[3]);
   refuses_bad_handles(model);
   refuses_bad_arguments(model);
   refuses_bad_edit_files(model);

@@ -1,11 +1,13 @@
-// emend_benchmark, emend_convert_facts
+// emend_benchmark*, emend_convert_facts
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/convert_run.h"
 #include "emend/editor.h"
+#include "emend/eval_results.h"
 #include "emend/eval_run.h"
 #include "pipeline/result_json.h"
 #include "reports/convert_report.h"
+#include "reports/eval_comparison.h"
 #include "reports/eval_report.h"
 
 namespace emend::c_api {
@@ -79,6 +81,21 @@ emend_status benchmark(emend_model* model, const emend_benchmark_options* given,
   return EMEND_OK;
 }
 
+emend_status compare(const char* first, const char* second, const emend_compare_options* given,
+                     emend_text** json) {
+  require_given(json, "json");
+  *json = nullptr;
+  require_given(first, "first");
+  require_given(second, "second");
+  const emend_compare_options options = options_of(given, emend_compare_options EMEND_COMPARE_OPTIONS_INIT);
+  if (options.draws < 1)
+    throw Error(ErrorKind::kUsage, "draws must be at least 1, found " + std::to_string(options.draws));
+  const Comparison comparison =
+      compare_runs(std::filesystem::path(first), second, {options.seed, options.draws});
+  give_text(json, dump_json(comparison_json(comparison)));
+  return EMEND_OK;
+}
+
 emend_status convert(const char* dataset, const char* in, const char* out, const emend_convert_options* given,
                      emend_text** json) {
   if (json != nullptr) *json = nullptr;
@@ -101,6 +118,11 @@ using namespace emend::c_api;
 
 emend_status emend_benchmark(emend_model* model, const emend_benchmark_options* options, emend_text** json) {
   return guarded([&] { return benchmark(model, options, json); });
+}
+
+emend_status emend_benchmark_compare(const char* first, const char* second,
+                                     const emend_compare_options* options, emend_text** json) {
+  return guarded([&] { return compare(first, second, options, json); });
 }
 
 emend_status emend_convert_facts(const char* dataset, const char* in, const char* out,

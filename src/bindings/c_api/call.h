@@ -52,19 +52,21 @@ std::vector<int> numbers_of(const std::int32_t* numbers, std::size_t count, cons
 void refuse_options(std::size_t size);
 
 // What the caller gave, over the defaults. Fields that this library does not know must be zero. `oldest` is
-// the size of the struct before fields were added to it: a program that was built then leaves them at their
-// defaults.
+// the size of the struct before fields were added to it: a program that was built with any layout since then
+// leaves the fields behind it at their defaults. No field crosses a multiple of the alignment, and the size
+// of every layout is one, so that whole fields are taken.
 template <typename Options>
 Options options_of(const Options* given, Options values, std::size_t oldest = sizeof(Options)) {
   if (given == nullptr) return values;
   constexpr std::size_t kMost = 4096;
   const std::size_t size = given->size;
-  if ((size < sizeof(Options) && size != oldest) || size > kMost) refuse_options(size);
+  if (size < oldest || size > kMost) refuse_options(size);
   const auto* const bytes = reinterpret_cast<const unsigned char*>(given);
   if (size > sizeof(Options) &&
       std::any_of(bytes + sizeof(Options), bytes + size, [](unsigned char byte) { return byte != 0; }))
     refuse_options(size);
-  std::memcpy(&values, given, std::min(size, sizeof(Options)));
+  const std::size_t known = std::min(size, sizeof(Options));
+  std::memcpy(&values, given, known - known % alignof(Options));
   return values;
 }
 

@@ -5,6 +5,7 @@
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/edit_run.h"
+#include "emend/editor.h"
 #include "emend/records.h"
 #include "pipeline/result_json.h"
 #include "reports/edit_report.h"
@@ -21,6 +22,11 @@ emend_edit_options edit_options(const emend_edit_options* given) {
 EditFile parse_edits(const std::string& yaml, const emend_edit_options& options) {
   EditFile file = parse_edit_file(yaml, text_of(options.name, "edit.yaml"), text_of(options.folder, ""));
   if (options.statistics != nullptr) file.statistics = options.statistics;
+  if (options.bos != nullptr) file.bos = options.bos;
+  if (options.method != nullptr) {
+    require_method("method", options.method);
+    file.method = options.method;
+  }
   if (options.layer >= 0) file.layer = {{options.layer}, "layer " + std::to_string(options.layer)};
   return file;
 }
@@ -65,7 +71,7 @@ EditFile read_facts(const emend_fact* facts, std::size_t count, const emend_edit
 }
 
 EditRunOptions run_options(const emend_edit_options& options) {
-  return {options.seed, options.token_budget, options.keep_going != 0};
+  return {options.seed, options.token_budget, options.keep_going != 0, nullptr, text_of(options.on, "")};
 }
 
 // `read` gives the edit file of the options.

@@ -1,10 +1,15 @@
 // emend_locate
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <limits>
 #include <utility>
 
 #include "base/files.h"
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/editor.h"
+#include "emend/version.h"
 #include "pipeline/result_json.h"
 #include "reports/locate_report.h"
 
@@ -26,8 +31,8 @@ void require_one_source(const emend_locate_options& options) {
   }
   require_given(options.prompt, "prompt");
   require_given(options.subject, "subject");
-  if (options.out != nullptr || options.limit != 0 || options.trial != 0)
-    refuse("out, limit and trial go with a file of facts only");
+  if (options.out != nullptr || options.limit != 0 || options.trial != 0 || options.shards > 1)
+    refuse("out, limit, trial and shards go with a file of facts only");
 }
 
 void require_sound(const emend_locate_options& options) {
@@ -39,9 +44,16 @@ void require_sound(const emend_locate_options& options) {
   for (const auto& [name, value] : {std::pair<const char*, std::int64_t>("occurrence", options.occurrence),
                                     {"limit", options.limit},
                                     {"window", options.window},
+                                    {"knockout_window", options.knockout_window},
                                     {"trial", options.trial},
                                     {"check", options.check}})
     if (value < 0) refuse(std::string(name) + " must be at least 0, found " + std::to_string(value));
+  if (options.knockout_window > std::numeric_limits<int>::max()) refuse("knockout_window is too large");
+  if (options.shard < 0 || options.shard >= options.shards)
+    refuse(fmt::format("there is no shard {} of {} (counted from 0)", options.shard, options.shards));
+  if (options.shards > 1 && options.out == nullptr) refuse("shards need out, a folder that all parts share");
+  if (options.shards > 1 && options.trial > 0)
+    refuse("a trial does not go with shards: run it once all are done");
   if (options.resume != 0 && options.out == nullptr) refuse("resume needs out, the folder to go on with");
   if (options.trial == 0 &&
       (options.check != 0 || options.layer_count != 0 || options.trial_data != nullptr ||
@@ -53,8 +65,11 @@ TraceOptions trace_options(const emend_locate_options& options) {
   TraceOptions trace;
   trace.form = form_of(options.form);
   trace.noise = parse_noise(text_of(options.noise, "s3"));
+  trace.noise.numpy = options.reference_noise != 0;
   trace.samples = options.samples;
   trace.window = options.window;
+  trace.knockout_window = static_cast<int>(options.knockout_window);
+  trace.estimates = options.estimates != 0;
   trace.severed = options.severed != 0;
   trace.knockout = options.knockout != 0;
   trace.exact_share = options.exact_share;
@@ -73,6 +88,8 @@ LocateOptions locate_options(const emend_locate_options& options) {
   how.limit = options.limit;
   how.out = text_of(options.out, "");
   how.resume = options.resume != 0;
+  how.shard = options.shard;
+  how.shards = options.shards;
   how.bos = text_of(options.bos, "auto");
   how.trace = trace_options(options);
   how.statistics = text_of(options.statistics, "");
@@ -91,14 +108,20 @@ emend_status locate(emend_model* model, const emend_locate_options* given, emend
   *json = nullptr;
   const ModelCall call(model);
   require_given(given, "options");
-  const emend_locate_options options = options_of(given, emend_locate_options EMEND_LOCATE_OPTIONS_INIT);
+  constexpr std::size_t kOldest = offsetof(emend_locate_options, knockout_window);
+  const emend_locate_options options =
+      options_of(given, emend_locate_options EMEND_LOCATE_OPTIONS_INIT, kOldest);
   require_sound(options);
   const LocateOptions how = locate_options(options);
   const LocateInput input = read_locate_input(how);
   if (options.out != nullptr) require_writable_folder(options.out);
   BaseRun run(call, options.progress, options.progress_data);
   const LocateOutcome outcome = run_locate(call->model, input, how, run.progress);
-  ResultJson report = locate_json(outcome, call->model);
+  const std::int64_t missing = outcome.result.missing;
+  ResultJson report =
+      missing > 0
+          ? ResultJson{{"emend", emend_version()}, {"model", model_json(call->model)}, {"missing", missing}}
+          : locate_json(outcome, call->model);
   report["notes"] = outcome.notes;
   give_text(json, dump_json(report));
   return EMEND_OK;

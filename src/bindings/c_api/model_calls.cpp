@@ -1,13 +1,18 @@
-// emend_model_*, emend_cancel, emend_generate
+// emend_model_*, emend_cancel, emend_generate*
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <cstddef>
 
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
+#include "emend/generate_run.h"
 #include "emend/model_check.h"
 #include "emend/model_summary.h"
 #include "pipeline/continue_prompt.h"
 #include "pipeline/result_json.h"
 #include "reports/check_report.h"
+#include "reports/generate_report.h"
 #include "reports/model_report.h"
 
 namespace emend::c_api {
@@ -34,15 +39,12 @@ emend_status load(const char* path, const emend_load_options* given, emend_model
   return EMEND_OK;
 }
 
-emend_status generate_text(emend_model* model, const char* prompt, const emend_generate_options* given,
-                           emend_text** text) {
-  require_given(text, "text");
-  *text = nullptr;
-  const ModelCall call(model);
-  require_given(prompt, "prompt");
-  const emend_generate_options options =
-      options_of(given, emend_generate_options EMEND_GENERATE_OPTIONS_INIT);
-  CallbackProgress progress(options.progress, options.progress_data, &call);
+emend_generate_options generate_options(const emend_generate_options* given) {
+  constexpr std::size_t kOldest = offsetof(emend_generate_options, top);
+  return options_of(given, emend_generate_options EMEND_GENERATE_OPTIONS_INIT, kOldest);
+}
+
+PromptOptions prompt_options(const emend_generate_options& options, Progress& progress) {
   PromptOptions how;
   how.bos = text_of(options.bos, "auto");
   how.form = form_of(options.form);
@@ -50,12 +52,44 @@ emend_status generate_text(emend_model* model, const char* prompt, const emend_g
   how.temperature = options.temperature;
   how.seed = options.seed;
   how.token_budget = options.token_budget;
+  how.top = options.top;
   how.progress = &progress;
   check_prompt_options(how);
   progress.poll();
-  const TokenIds ids = continue_prompt(call->model, prompt_tokens(call->model, prompt, how), how);
-  give_text(text, completion_text(call->model.tokenizer(), ids));
+  return how;
+}
+
+// `write` gives the text of a result from model, prompt and options.
+template <typename Write>
+emend_status generate(emend_model* model, const char* prompt, const emend_generate_options* given,
+                      emend_text** text, const char* name, Write write) {
+  require_given(text, name);
+  *text = nullptr;
+  const ModelCall call(model);
+  require_given(prompt, "prompt");
+  const emend_generate_options options = generate_options(given);
+  CallbackProgress progress(options.progress, options.progress_data, &call);
+  give_text(text, write(call->model, prompt, prompt_options(options, progress)));
   return EMEND_OK;
+}
+
+std::string continuation(const Model& model, const char* prompt, const PromptOptions& how) {
+  if (how.top != 0) throw Error(ErrorKind::kUsage, "top is for emend_generate_report");
+  return completion_text(model.tokenizer(), continue_prompt(model, prompt_tokens(model, prompt, how), how));
+}
+
+std::string continuation_report(const Model& model, const char* prompt, const PromptOptions& how) {
+  if (how.top < 0) throw Error(ErrorKind::kUsage, fmt::format("top must be at least 0, found {}", how.top));
+  return dump_json(generated_json(run_prompt(model, prompt, how), prompt));
+}
+
+emend_status check_file(const char* path, const char* dtype, emend_text** json) {
+  require_given(json, "json");
+  *json = nullptr;
+  require_given(path, "path");
+  const ModelCheck found = check_model_file(path, parse_compute_type(text_of(dtype, "float32")));
+  give_text(json, dump_json(model_check_json(found)));
+  return found.refusal ? note_status(EMEND_BAD_INPUT, found.refusal->what()) : EMEND_OK;
 }
 
 }  // namespace
@@ -106,6 +140,10 @@ emend_status emend_model_check(emend_model* model, emend_text** json) {
   });
 }
 
+emend_status emend_model_check_file(const char* path, const char* dtype, emend_text** json) {
+  return guarded([&] { return check_file(path, dtype, json); });
+}
+
 emend_status emend_model_digest(emend_model* model, emend_text** hex) {
   return guarded([&] {
     require_given(hex, "hex");
@@ -125,5 +163,10 @@ emend_status emend_cancel(emend_model* model) {
 
 emend_status emend_generate(emend_model* model, const char* prompt, const emend_generate_options* options,
                             emend_text** text) {
-  return guarded([&] { return generate_text(model, prompt, options, text); });
+  return guarded([&] { return generate(model, prompt, options, text, "text", continuation); });
+}
+
+emend_status emend_generate_report(emend_model* model, const char* prompt,
+                                   const emend_generate_options* options, emend_text** json) {
+  return guarded([&] { return generate(model, prompt, options, json, "json", continuation_report); });
 }

@@ -1,8 +1,10 @@
 // emend_patch_*, emend_text_*, and what needs no handle
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
+#include "emend/patch_algebra.h"
 #include "emend/version.h"
 #include "pipeline/result_json.h"
+#include "reports/patch_report.h"
 
 using namespace emend::c_api;
 
@@ -46,6 +48,17 @@ emend_status emend_patch_report(emend_patch* patch, emend_text** json) {
     *json = nullptr;
     const auto object = find_object<PatchObject>(HandleKind::kPatch, patch, "patch");
     give_text(json, emend::dump_json(emend::patch_result_json(object->patch)));
+    return EMEND_OK;
+  });
+}
+
+emend_status emend_patch_diff(emend_patch* first, emend_patch* second, emend_text** json) {
+  return guarded([&] {
+    require_given(json, "json");
+    *json = nullptr;
+    const auto a = find_object<PatchObject>(HandleKind::kPatch, first, "first");
+    const auto b = find_object<PatchObject>(HandleKind::kPatch, second, "second");
+    give_text(json, emend::dump_json(emend::difference_json(emend::diff_patches(a->patch, b->patch))));
     return EMEND_OK;
   });
 }

@@ -1,6 +1,7 @@
-// emend_statistics, emend_statistics_merge, emend_statistics_import, emend_statistics_export
+// emend_statistics*
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/files.h"
@@ -135,6 +136,33 @@ emend_status export_matrix(const char* folder, const char* out, emend_text** jso
   return EMEND_OK;
 }
 
+// Throws Error(kConfig).
+void require_stored(const std::vector<int>& layers, const char* folder) {
+  const std::vector<int> stored = stored_layers(folder);
+  for (const int layer : layers)
+    if (std::find(stored.begin(), stored.end(), layer) == stored.end())
+      throw Error(ErrorKind::kConfig, fmt::format("{}: there is no layer {} in this folder", folder, layer));
+}
+
+emend_status show(const char* folder, const emend_show_statistics_options* given, emend_text** json) {
+  require_given(json, "json");
+  *json = nullptr;
+  require_given(folder, "folder");
+  const emend_show_statistics_options options =
+      options_of(given, emend_show_statistics_options EMEND_SHOW_STATISTICS_OPTIONS_INIT);
+  const std::vector<int> layers = numbers_of(options.layers, options.layer_count, "layers");
+  require_stored(layers, folder);
+  if (options.model != nullptr) {
+    const ModelCall call(options.model);
+    const BaseRun run(call, options.progress, options.progress_data);
+    require_statistics_of(call->model, resolve_bos(call->model.tokenizer(), text_of(options.bos, "auto")),
+                          folder);
+  }
+  CallbackProgress progress(options.progress, options.progress_data, nullptr);
+  give_text(json, dump_json(statistics_json(summarize_statistics(folder, layers, progress))));
+  return EMEND_OK;
+}
+
 }  // namespace
 }  // namespace emend::c_api
 
@@ -153,6 +181,11 @@ emend_status emend_statistics_merge(const char* const* folders, size_t count, co
 emend_status emend_statistics_import(emend_model* model, const char* const* files, size_t count,
                                      const char* bos, const char* out, emend_text** json) {
   return guarded([&] { return import_caches(model, files, count, bos, out, json); });
+}
+
+emend_status emend_statistics_show(const char* folder, const emend_show_statistics_options* options,
+                                   emend_text** json) {
+  return guarded([&] { return show(folder, options, json); });
 }
 
 emend_status emend_statistics_export(const char* folder, const char* out, emend_text** json) {
