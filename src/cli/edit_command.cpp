@@ -34,6 +34,7 @@ int print_plan(const PlanOutcome& plan, const EditFile& file, const Model& model
 // Everything that can be refused before the model is loaded.
 void check_outputs(const EditOptions& options, const EditFile& file, const fs::path& patch_path,
                    const Console& console) {
+  require_output_apart("outputs: patch:", patch_path, {{}, {}, {file.statistics}});
   OtherFiles others{{options.file, patch_path, options.on}, file.model, {file.statistics}};
   OtherFiles and_report = others;
   and_report.files.emplace_back(options.report);
@@ -93,6 +94,8 @@ int edit_command(const std::vector<std::string>& arguments) {
   const OtherFiles statistics{{}, {}, {statistics_folder(model, file)}};
   console.keep_json_apart(statistics);
   require_output_apart("--report", options.report, statistics);
+  require_output_apart("--junit", options.junit, statistics);
+  require_output_apart("outputs: patch:", patch_path, statistics);
   const EditRunOptions how{options.common.seed, options.common.token_budget, options.keep_going, nullptr,
                            options.on};
   if (options.dry_run)

@@ -112,6 +112,7 @@ int patch_apply_command(const std::vector<std::string>& arguments) {
     std::vector<fs::path> read = files;
     if (!options.imatrix.empty()) read.emplace_back(options.imatrix);
     require_not_among(options.out, read);
+    require_output_apart("--out", options.out, {{}, {}, {options.common.statistics}});
   }
   console.check_result_file("--junit", options.junit, others);
   const ApplyOutcome outcome = apply_patches(options.common.model, model_options(options.common),

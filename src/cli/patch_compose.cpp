@@ -7,6 +7,7 @@
 #include "cli/load_model.h"
 #include "emend/patch_algebra.h"
 #include "emend/patch_run.h"
+#include "emend/statistics.h"
 #include "pipeline/failure.h"
 #include "reports/patch_report.h"
 
@@ -65,6 +66,15 @@ void check_outputs(const ComposeArguments& options, const std::vector<std::strin
   console.keep_json_apart({files, options.common.model, {options.common.statistics}});
 }
 
+// Once the model tells where its statistics lie by default.
+void keep_out_of_statistics(const ComposeArguments& options, const Model& model, const Patch& patch,
+                            const Console& console) {
+  if (!options.common.statistics.empty()) return;  // looked at already
+  const OtherFiles statistics{{}, {}, {default_statistics_folder(model, patch.prefix)}};
+  require_output_apart("--out", options.out, statistics);
+  console.keep_json_apart(statistics);
+}
+
 }  // namespace
 
 int patch_drop_command(const std::vector<std::string>& arguments) {
@@ -81,6 +91,7 @@ int patch_drop_command(const std::vector<std::string>& arguments) {
   layers_to_solve(patch.patch,
                   options.words[1]);  // throws for what cannot be taken out, before the model is loaded
   Model model = load_model(options.common.model, options.common, console);
+  keep_out_of_statistics(options, model, patch.patch, console);
   fit_token_budget(model, options.common, console);
   const ComposeOutcome outcome =
       drop_edit(model, patch, options.words[1], run_options(options.common), console.progress());
@@ -101,6 +112,7 @@ int patch_merge_command(const std::vector<std::string>& arguments) {
   check_outputs(options, options.words, console);
   const std::vector<NamedPatch> patches = load_patches({options.words.begin(), options.words.end()});
   Model model = load_model(options.common.model, options.common, console);
+  keep_out_of_statistics(options, model, patches.front().patch, console);
   fit_token_budget(model, options.common, console);
   const ComposeOutcome outcome = merge_edits(model, patches, run_options(options.common), console.progress());
   return finish(outcome, model, options.out, console);

@@ -76,6 +76,15 @@ TEST_F(EditRefusals, OfAPageThatCannotBeWritten) {
   EXPECT_EQ(folder_.listing(), "a.yaml");
 }
 
+TEST_F(EditRefusals, OfAPatchAmongTheStatistics) {
+  const std::string file =
+      folder_.write("a.yaml", "statistics: s\noutputs: {patch: s/layer_3.safetensors}\n" + good());
+  const Finished run = run_emend({"edit", file});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err, HasSubstr("s/layer_3.safetensors would overwrite an input or output"));
+  EXPECT_EQ(folder_.listing(), "a.yaml");
+}
+
 TEST_F(EditRefusals, OfTheModel) {
   expect_refusal(good(), "nowhere", {"--model", folder_ / "nowhere"});
   expect_refusal(good(), "tokenizer", {"--model", parity_model("gpt2")});

@@ -156,6 +156,24 @@ TEST_F(PatchCompose, NeverWritesOverStatistics) {
   }
 }
 
+TEST_F(PatchCompose, NeverWritesOverTheDefaultStatistics) {
+  const std::string model = folder_ / "m/model.safetensors";
+  fs::copy(world_model("gpt2"), folder_ / "m", fs::copy_options::recursive);
+  const std::vector<std::string> drop = {"patch",   "drop", made("ab.safetensors"), Edited::shared().ids[0],
+                                         "--model", model};
+  // Where they lie is said by the refusal of the run that lacks them.
+  std::vector<std::string> arguments = drop;
+  arguments.insert(arguments.end(), {"--out", folder_ / "q"});
+  const std::string lacking = run_emend(arguments).err;
+  const std::size_t begin = lacking.find(folder_ / "m/stats/");
+  ASSERT_NE(begin, std::string::npos) << lacking;
+  const std::string layer = lacking.substr(begin, lacking.find(':', begin) - begin) + "/layer_0.safetensors";
+  arguments.back() = layer;
+  const Finished refused = run_emend(arguments);
+  EXPECT_EQ(refused.code, 2) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("--out " + layer + " would overwrite"));
+}
+
 TEST_F(PatchCompose, RefusalsNameWhatIsWrong) {
   const auto refused = [&](const std::vector<std::string>& arguments) {
     const Finished finished = run(arguments, folder_ / "q");

@@ -152,6 +152,8 @@ TEST_F(PatchWrite, NeverWritesOverWhatItReadsOrKeeps) {
     EXPECT_THAT(refused({"patch", "apply", "--patch", mine, "--out", folder_ / "new", "--statistics",
                          folder_ / "s", option, layer}),
                 HasSubstr(option + " " + layer + " would overwrite"));
+  EXPECT_THAT(refused({"patch", "apply", "--patch", mine, "--out", layer, "--statistics", folder_ / "s"}),
+              HasSubstr("--out " + layer + " would overwrite"));
   EXPECT_THAT(refused({"export", "gguf-lora", "--patch", mine, "--out", folder_ / ""}),
               HasSubstr("belongs to the input"));
 }
