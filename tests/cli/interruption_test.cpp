@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <chrono>
+#include <filesystem>
+
 #include "world_edit.h"
 
 namespace emend {
@@ -40,6 +43,20 @@ TEST_F(Interruption, OfAnEditLeavesNothing) {
   EXPECT_EQ(run.code, 130) << run.err;
   // Whole statistics may be there already.
   EXPECT_THAT(folder_.listing(), testing::AnyOf("a.yaml", testing::StartsWith("a.yaml stats")));
+}
+
+// A tiny model has too few positions to be interrupted among them.
+TEST(InterruptionOfALargeModel, EndsTextBetweenTwoTokens) {
+  const std::string model = std::string(EMEND_SOURCE_DIR) + "/models/smollm2-135m-instruct.gguf";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "no " << model;
+  RunningEmend running({"generate", "Once upon a time", "--model", model, "--max-new", "8000"});
+  ASSERT_TRUE(running.wait_for_stderr("tensors in"));  // it is loaded
+  running.send(SIGINT);
+  const auto began = std::chrono::steady_clock::now();
+  const Finished run = running.wait();
+  EXPECT_EQ(run.code, 130) << run.err;
+  EXPECT_EQ(run.out, "");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));  // all: minutes
 }
 
 }  // namespace
