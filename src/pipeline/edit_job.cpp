@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <optional>
 #include <set>
 
 #include "analysis/prompt_rows.h"
@@ -46,31 +45,35 @@ std::shared_ptr<const Patch> patch_below(const EditJob& job, const std::filesyst
   return patch;
 }
 
-// What can be told without a pass of whether the facts of the patch below can be solved again with this edit:
-// its layers are among those of the edit, and its statistics are the same, if those are there already. The
-// method looks at the rest.
-void require_solvable_again(const EditJob& job, const std::filesystem::path& file) {
-  std::optional<std::string> fingerprint;  // std::nullopt: the statistics are not there yet
+[[noreturn]] void refuse_to_solve_again(const std::filesystem::path& file, const WeightSolve& solve,
+                                        const std::string& why) {
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format("{}: this patch changed the {}, and cannot be solved again with this edit: {}; give "
+                  "the same method, layers, options and statistics",
+                  file.string(), weight_name(solve.weight), why));
+}
+
+// What can be told without a pass and by one layer's file: the statistics, if they are there already, are
+// those of the patch below. The method looks at the rest.
+void require_same_statistics(const EditJob& job, const std::filesystem::path& file) {
+  if (job.below->edit.solves.empty()) return;
+  const WeightSolve& solve = job.below->edit.solves.front();
+  std::string now;
   if (job.editor->needs_statistics()) {
     const Statistics stored =
-        load_statistics(*job.model, {job.context.layers.front()}, job.context.prefix, job.statistics);
-    if (!stored.layers.empty()) fingerprint = stored.fingerprint;
-  } else {
-    fingerprint = "";
+        load_statistics(*job.model, {solve.weight.block}, job.context.prefix, job.statistics);
+    if (stored.layers.empty()) return;
+    now = stored.fingerprint;
   }
+  if (solve.statistics_fingerprint != now) refuse_to_solve_again(file, solve, "other statistics");
+}
+
+void require_its_layers(const EditJob& job, const std::filesystem::path& file) {
   const std::set<int> layers(job.context.layers.begin(), job.context.layers.end());
-  for (const WeightSolve& solve : job.below->edit.solves) {
-    std::string what;
+  for (const WeightSolve& solve : job.below->edit.solves)
     if (!layers.contains(solve.weight.block))
-      what = "it is not among the layers of this edit";
-    else if (fingerprint && solve.statistics_fingerprint != *fingerprint)
-      what = "other statistics";
-    if (!what.empty())
-      throw Error(ErrorKind::kConfig,
-                  fmt::format("{}: this patch changed the {}, and cannot be solved again with this edit: {}; "
-                              "give the same method, layers, options and statistics",
-                              file.string(), weight_name(solve.weight), what));
-  }
+      refuse_to_solve_again(file, solve, "it is not among the layers of this edit");
 }
 
 }  // namespace
@@ -91,11 +94,12 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   if (!options.on.empty()) {
     job.below = patch_below(job, options.on);
     job.context.earlier = &job.below->edit;
+    require_same_statistics(job, options.on);
   }
   if (file.layer.layers.empty())
     job.context.layers = editor.layers_around(
         auto_layer(model, file.edits, job.context, job.statistics, progress).layer, model.config());
-  if (job.below) require_solvable_again(job, options.on);
+  if (job.below) require_its_layers(job, options.on);
   return job;
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static int failures = 0;
 
@@ -947,10 +949,25 @@ static void refuses_bad_exports(emend_model* model, const char* out) {
   OK(emend_patch_free(patch));
 }
 
-static void runs_on_a_model(emend_model* model, const char* scratch) {
+/* A refused file is described all the same. */
+static void describes_a_refused_file(const char* path, const char* folder) {
+  char strange[4200], weights[4300], link[4300];
+  emend_text* text = NULL;
+  snprintf(strange, sizeof strange, "%s/strange", folder);
+  snprintf(weights, sizeof weights, "%s/model.safetensors", path);
+  snprintf(link, sizeof link, "%s/model.safetensors", strange);
+  TRUE(mkdir(strange, 0700) == 0 && symlink(weights, link) == 0);
+  snprintf(link, sizeof link, "%s/config.json", strange);
+  write_file(link, "{\"model_type\": \"mamba\"}\n");
+  REFUSED(emend_model_check_file(strange, NULL, &text), EMEND_BAD_INPUT, "mamba");
+  TRUE(text != NULL && tells(text, "\"passed\": false", "\"format\": \"safetensors\""));
+}
+
+static void runs_on_a_model(emend_model* model, const char* path, const char* scratch) {
   char folder[4000], *base = digest(model);
   snprintf(folder, sizeof folder, "%s/runs-XXXXXX", scratch);
   TRUE(mkdtemp(folder) != NULL);
+  describes_a_refused_file(path, folder);
   locates(model);
   locates_in_parts(model, folder);
   collects_statistics(model, folder);
@@ -989,7 +1006,7 @@ int main(int argc, char** argv) {
   refuses_bad_patches(model, argv[2], argv[3]);
   edits_in_code(model);
   runs_over_patches(model, argv[1]);
-  runs_on_a_model(model, argv[3]);
+  runs_on_a_model(model, argv[1], argv[3]);
   writes_checkpoints(model, argv[1], argv[3]);
   OK(emend_model_free(model));
   REFUSED(emend_model_free(model), EMEND_BAD_HANDLE, "this handle was freed already");
