@@ -78,10 +78,10 @@ TEST_F(EditRefusals, OfAPageThatCannotBeWritten) {
 
 TEST_F(EditRefusals, OfAPatchAmongTheStatistics) {
   const std::string file =
-      folder_.write("a.yaml", "statistics: s\noutputs: {patch: s/layer_3.safetensors}\n" + good());
+      folder_.write("a.yaml", "outputs: {patch: stats/layer_3.safetensors}\n" + good());  // statistics: stats
   const Finished run = run_emend({"edit", file});
   EXPECT_EQ(run.code, 2);
-  EXPECT_THAT(run.err, HasSubstr("s/layer_3.safetensors would overwrite an input or output"));
+  EXPECT_THAT(run.err, HasSubstr("stats/layer_3.safetensors would overwrite an input or output"));
   EXPECT_EQ(folder_.listing(), "a.yaml");
 }
 

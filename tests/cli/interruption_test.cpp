@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "world_edit.h"
 
@@ -51,6 +52,7 @@ TEST(InterruptionOfALargeModel, EndsTextBetweenTwoTokens) {
   if (!std::filesystem::exists(model)) GTEST_SKIP() << "no " << model;
   RunningEmend running({"generate", "Once upon a time", "--model", model, "--max-new", "8000"});
   ASSERT_TRUE(running.wait_for_stderr("tensors in"));  // it is loaded
+  std::this_thread::sleep_for(std::chrono::seconds(2));
   running.send(SIGINT);
   const auto began = std::chrono::steady_clock::now();
   const Finished run = running.wait();
