@@ -8,6 +8,7 @@ BulkMethod bulk_method() {
   bulk.own.search.objective = Objective::kInjected;
   bulk.own.search.stop_probability = 0.97;
   bulk.own.carried_keys = CarriedKeys::kAnew;
+  bulk.own.carried_probability = 0.9;
   bulk.own.relative_lambda = 2;  // quiet updates, and
   bulk.own.rounds = 3;           // further rounds for what they leave open
   bulk.published = bulk.own;

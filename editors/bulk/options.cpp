@@ -83,6 +83,9 @@ std::vector<OptionBinding> BulkOptionTable::stage_bindings() {
                   "kept: carried facts are solved with the keys that were read when each was written; anew: "
                   "all keys are read on the model as edited so far, and every layer is solved from its "
                   "untouched weight"),
+      number_option("carried_probability", bulk.carried_probability, 0, 1,
+                    "carried_keys: anew: carried facts whose target is less likely than this are searched "
+                    "again in the rounds after the first; 0: none"),
       word_option("filter", kFilterWords, bulk.filter, "what becomes of a value vector before it is written"),
       number_option("anchor", bulk.anchor, 1e-3, 1000,
                     "norm-anchor: length of a value vector in units of their mean in the unedited model"),

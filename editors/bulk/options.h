@@ -50,6 +50,9 @@ struct BulkOptions {
   PreserveStage preserve = PreserveStage::kMoments;
   bool carry = true;  // facts of earlier edits are solved again together with the new ones
   CarriedKeys carried_keys = CarriedKeys::kKept;
+  // carried_keys kAnew: carried facts whose target is less likely than this are searched again in the rounds
+  // after the first; 0: none is.
+  double carried_probability = 0;
   FilterStage filter = FilterStage::kNone;
   double anchor = 1;             // length of a filtered vector in units of that mean
   double filtered_energy = 0.5;  // the leading directions hold this share of the weight's energy

@@ -70,6 +70,10 @@ std::vector<at::Tensor> untouched_weights(const std::vector<LayerSystem>& system
   return weights;
 }
 
+bool has_moved(const std::vector<SearchResult>& results) {
+  return std::any_of(results.begin(), results.end(), [](const auto& result) { return result.steps > 0; });
+}
+
 std::vector<EditRequest> joined(std::vector<EditRequest> requests, const std::vector<EditRequest>& more) {
   requests.insert(requests.end(), more.begin(), more.end());
   return requests;
@@ -273,12 +277,28 @@ void BulkRun::write_anew(const at::Tensor& deltas, Progress& progress) {
   }
 }
 
+// The carried facts that are weaker than they may be; the others take no step.
+std::vector<SearchResult> BulkRun::search_carried(Progress& progress) const {
+  BulkOptions options = call_.options;
+  options.search.stop_probability = options.carried_probability;
+  options.search.stop_loss = 0;
+  const LayerTrace trace(model_, {searched_layer(call_.layers, options.values)}, held_->rows().fronts(),
+                         call_.context.token_budget);
+  return search_values_of(model_, trace, held_->rows(), held_->groups(), options, progress);
+}
+
+// What searches found, as it comes through the filter.
+at::Tensor BulkRun::displacements_of(const CallRows& rows, const std::vector<KeyGroup>& groups,
+                                     const at::Tensor& deltas) const {
+  const at::Tensor now =
+      seen_at_lookup(model_, rows, groups, {searched_layer(call_.layers, call_.options.values)},
+                     call_.context.token_budget)[0];
+  return (filter_.targets(now + deltas) - now).to(at::kDouble);
+}
+
 // Adds what a search found to what is asked, and takes all changes off the model.
 void BulkRun::ask_for(const at::Tensor& deltas) {
-  const at::Tensor now =
-      seen_at_lookup(model_, rows_, groups_, {searched_layer(call_.layers, call_.options.values)},
-                     call_.context.token_budget)[0];
-  const at::Tensor more = (filter_.targets(now + deltas) - now).to(at::kDouble);
+  const at::Tensor more = displacements_of(rows_, groups_, deltas);
   asked_ = asked_.defined() ? asked_ + more : more;
   take_off();
 }
@@ -311,7 +331,13 @@ void BulkRun::book_carried(std::vector<FactRecord>& facts) const {
 Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& progress) {
   for (int round = 1; round <= call_.options.rounds; ++round) {
     std::vector<SearchResult> found = round == 1 && first ? std::move(*first) : search(progress);
-    const bool moved = std::any_of(found.begin(), found.end(), [](const auto& r) { return r.steps > 0; });
+    bool moved = has_moved(found);
+    if (held_ && round > 1 && call_.options.carried_probability > 0) {
+      const std::vector<SearchResult> weak = search_carried(progress);
+      moved = moved || has_moved(weak);
+      const c10::NoGradGuard no_grad;
+      held_->ask_more(displacements_of(held_->rows(), held_->groups(), deltas_of(weak)));
+    }
     take(std::move(found), round);
     const c10::NoGradGuard no_grad;
     if (written_.empty() || (round > 1 && !moved)) break;

@@ -58,6 +58,9 @@ class BulkRun {
   void write_round(const at::Tensor& deltas, Progress& progress);
   void write_layer(std::size_t place, const at::Tensor& wanted, Progress& progress);
   void write_anew(const at::Tensor& deltas, Progress& progress);
+  std::vector<SearchResult> search_carried(Progress& progress) const;
+  at::Tensor displacements_of(const CallRows& rows, const std::vector<KeyGroup>& groups,
+                              const at::Tensor& deltas) const;
   void ask_for(const at::Tensor& deltas);
   void solve_anew(std::size_t place, const at::Tensor& wanted, const at::Tensor& of_carried,
                   Progress& progress);

@@ -379,6 +379,20 @@ TEST_P(BulkWorld, WhatIsCarriedHoldsAtTheKeysThatLaterEditsMove) {
     EXPECT_TRUE(at::equal(all.carried[i].parts[0].residual, first.facts[i].parts[0].residual));
 }
 
+TEST_P(BulkWorld, ACarriedFactThatHasBecomeWeakIsSearchedAgain) {
+  Edit first = edit("bulk", some(0, 2), nullptr, loud_);
+  for (FactPart& part : first.facts[0].parts) part.residual = 0.2 * part.residual;
+  std::map<std::string, std::string> left = loud_;
+  left["carried_probability"] = "0";
+  const auto probability_after = [&](const std::map<std::string, std::string>& options) {
+    const Edit made = edit("bulk", some(2, 4), &first, options);
+    const ScopedEdit scope(model_, made.changes);
+    return probability(requests_[0]);
+  };
+  EXPECT_LT(probability_after(left), 0.5);
+  EXPECT_GT(probability_after(loud_), 0.8);
+}
+
 TEST_P(BulkWorld, AReplacedFactLeavesNothingBehind) {
   EditRequest changed = requests_[1];
   changed.target = requests_[0].target == changed.target ? requests_[2].target : requests_[0].target;
