@@ -1,12 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "emend/error.h"
 #include "emend/patch_run.h"
-#include "emend/statistics.h"
 #include "pipeline/patch_checks.h"
+#include "pipeline/patch_moments.h"
 
 namespace emend {
 namespace {
@@ -19,31 +18,9 @@ void check(const ApplyOptions& options) {
                 fmt::format("the token budget must be at least 1, found {}", options.token_budget));
 }
 
-// C of the layers whose down projections change; nothing if no folder is named. With an importance matrix
-// layers may be missing.
-LayerMoments load_moments(const Model& base, const std::vector<NamedPatch>& patches,
-                          const ApplyOptions& options) {
-  const std::filesystem::path& folder = options.statistics;
-  LayerMoments moments;
-  if (folder.empty()) return moments;
-  std::set<int> layers;
-  for (const WeightChange& change : changes_of(patches))
-    if (change.weight.role == Role::kMlpDown) layers.insert(change.weight.block);
-  for (const int layer : layers) {
-    const Statistics statistics = load_statistics(base, {layer}, patches.front().patch.prefix, folder);
-    if (statistics.layers.empty() && !options.imatrix.empty()) continue;
-    if (statistics.layers.empty())
-      throw Error(ErrorKind::kIo, fmt::format("{}: no statistics of layer {}; collect them with emend stats, "
-                                              "or leave the option statistics out to round without them",
-                                              folder.string(), layer));
-    moments[layer] = statistics.layers.at(layer).C;
-  }
-  return moments;
-}
-
 RoundingWeights rounding_weights(const Model& base, const std::vector<NamedPatch>& patches,
                                  const ApplyOptions& options) {
-  RoundingWeights weights(load_moments(base, patches, options));
+  RoundingWeights weights(moments_to_round(base, patches, options));
   weights.imatrix = options.imatrix;
   return weights;
 }
