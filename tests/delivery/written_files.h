@@ -1,5 +1,5 @@
-// What tests of written checkpoints look at: tiny models of tests/data/parity, their down projections, and whether
-// files differ where they should and nowhere else.
+// What tests of written checkpoints look at: tiny models of tests/data/parity, their down projections, and
+// whether files differ where they should and nowhere else.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -21,7 +21,8 @@ inline at::Tensor down(const Model& model, int block) {
 }
 
 // Every tensor but `changed` has the same bytes, type and shape in both.
-inline void expect_others_equal(const std::filesystem::path& before, const std::filesystem::path& after, const std::string& changed) {
+inline void expect_others_equal(const std::filesystem::path& before, const std::filesystem::path& after,
+                                const std::string& changed) {
   const auto old_file = open_checkpoint(before), new_file = open_checkpoint(after);
   ASSERT_EQ(old_file->tensors().size(), new_file->tensors().size());
   for (std::size_t i = 0; i < old_file->tensors().size(); ++i) {
