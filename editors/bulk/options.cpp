@@ -1,28 +1,18 @@
 #include "editors/bulk/options.h"
 
-#include <algorithm>
-#include <iterator>
+#include "editors/common/search_options.h"
 
 namespace emend::editors {
 
 namespace {
 
 // In the order of their enums.
-const std::vector<std::string> kPresetWords = {"emend", "paper"};
 const std::vector<std::string> kValueWords = {"spread", "replay", "last"};
 const std::vector<std::string> kPreserveWords = {"moments", "null-space", "identity"};
 const std::vector<std::string> kCarriedWords = {"kept", "anew"};
 const std::vector<std::string> kFilterWords = {"none", "norm-anchor", "spectral"};
 const std::vector<std::string> kKeyWords = {"context+bare", "group-mean"};
-const std::vector<std::string> kSearchWords = {"lbfgs", "adam"};
-
-template <typename Enum>
-OptionBinding word_option(const std::string& name, const std::vector<std::string>& words, Enum& field,
-                          const std::string& help) {
-  return choice_option(
-      name, words, [&field] { return static_cast<int>(field); },
-      [&field](int choice) { field = static_cast<Enum>(choice); }, help);
-}
+const std::vector<std::string> kScaleWords = {"value", "stream"};
 
 }  // namespace
 
@@ -49,23 +39,16 @@ BulkOptions published_search() {
 
 BulkOptionTable::BulkOptionTable(BulkMethod method, const std::map<std::string, OptionText>& given)
     : BulkOptionTable(std::move(method)) {
-  // The preset first: whatever else is given overrides it.
-  std::map<std::string, OptionText> rest = given;
-  if (const auto preset = rest.extract("preset"))
-    apply_options(method_.name, bindings(), {{"preset", preset.mapped()}});
-  apply_options(method_.name, bindings(), rest);
+  apply_search_options(method_.name, bindings(), given, value_.search);
 }
 
 std::vector<OptionBinding> BulkOptionTable::bindings() {
-  std::vector<OptionBinding> all = {choice_option(
-      "preset", kPresetWords, [this] { return published_ ? 1 : 0; },
-      [this](int choice) {
-        published_ = choice == 1;
-        value_ = published_ ? method_.published : method_.own;
-      },
+  std::vector<OptionBinding> all = {preset_option(
+      published_, [this] { value_ = published_ ? method_.published : method_.own; },
       "paper: the constants as published; other options still override them")};
-  for (std::vector<OptionBinding> some : {stage_bindings(), solve_bindings(), search_bindings()})
-    std::move(some.begin(), some.end(), std::back_inserter(all));
+  append(all, stage_bindings());
+  append(all, solve_bindings());
+  append(all, search_bindings());
   return all;
 }
 
@@ -120,35 +103,18 @@ std::vector<OptionBinding> BulkOptionTable::solve_bindings() {
 std::vector<OptionBinding> BulkOptionTable::search_bindings() {
   BulkOptions& bulk = value_;
   SearchOptions& search = value_.search;
-  return {
+  std::vector<OptionBinding> all = {
       integer_option("contexts", bulk.contexts, 0, 50, "sampled context rows of each length"),
       flag_option("short_contexts", bulk.short_contexts, "contexts of 4 tokens beside those of 9"),
-      integer_option("early_contexts", bulk.shares.early, 0, 100,
-                     "context rows of the search's first steps, until the target is likely there; 0: all"),
-      number_option("bare_weight", bulk.shares.bare, 0, 1, "share of the bare prompt in the loss"),
-      flag_option("uniform_rows", bulk.shares.uniform, "all rows weigh the same, whatever bare_weight says"),
-      integer_option("steps", search.max_steps, 1, 1000, "most gradient steps of the value search"),
-      word_option("search", kSearchWords, search.method, "quasi-Newton steps within a trust radius, or Adam"),
-      number_option("radius", search.radius, 1e-6, 1000, "lbfgs: its first step in units of ||v0||"),
-      number_option("growth", search.growth, 1, 100,
-                    "lbfgs: what an accepted full step multiplies the radius by"),
-      number_option("step", search.step, 1e-6, 100, "adam: its step in units of ||v0|| / sqrt(d)"),
-      number_option("absolute_step", search.absolute_step, 0, 100, "adam: its step as it is; 0: use `step`"),
-      word_option(
-          "scale", {"value", "stream"}, search.scale,
-          "v0 is the value at the lookup token, or the residual stream behind the block (the papers)"),
-      number_option("clamp", search.clamp, 1e-3, 1000, "largest ||r|| in units of ||v0||"),
-      number_option("kl", search.kl_factor, 0, 1000, "weight of the drift of the subject's own distribution"),
-      number_option("decay", search.decay, 0, 1000, "weight of ||r|| / ||v0||^2"),
-      number_option("stop_probability", search.stop_probability, 0, 1,
-                    "stop when the target's probability passes this"),
-      number_option("stop_loss", search.stop_loss, 0, 100, "stop below this loss instead; 0: off"),
-      flag_option("keep_best", search.keep_best, "keep the best iterate; false: the last"),
-      integer_option(
-          "gradient_tokens", search.gradient_tokens, 0, 1 << 20,
-          "tokens searched in one pass, at most, which sets the memory that a file of many edits takes; 0: "
-          "768 on the CPU, 6144 on a GPU"),
   };
+  append(all, row_options(bulk.shares));
+  append(all, descent_options(search));
+  all.push_back(word_option(
+      "scale", kScaleWords, search.scale,
+      "v0 is the value at the lookup token, or the residual stream behind the block (the papers)"));
+  append(all, loss_options(search, "stop when the target's probability passes this"));
+  all.push_back(gradient_tokens_option(search));
+  return all;
 }
 
 }  // namespace emend::editors

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <stdexcept>
+#include <utility>
 
 #include "base/nearest.h"
 #include "base/strings.h"
@@ -69,6 +71,20 @@ OptionBinding choice_option(const std::string& name, const std::vector<std::stri
             if (it == words.end()) throw std::invalid_argument("one of " + join(words));
             set(static_cast<int>(it - words.begin()));
           }};
+}
+
+OptionBinding preset_option(bool& published, std::function<void()> use, const std::string& help) {
+  return choice_option(
+      "preset", {"emend", "paper"}, [&published] { return published ? 1 : 0; },
+      [&published, use = std::move(use)](int choice) {
+        published = choice == 1;
+        use();
+      },
+      help);
+}
+
+void append(std::vector<OptionBinding>& all, std::vector<OptionBinding> some) {
+  std::move(some.begin(), some.end(), std::back_inserter(all));
 }
 
 void apply_options(const std::string& method, const std::vector<OptionBinding>& table,

@@ -48,6 +48,7 @@ class RomeOptionTable {
 
  private:
   void use_published();
+  std::vector<OptionBinding> own_bindings();
 
   RomeOptions value_;
   bool published_ = false;  // preset: paper

@@ -131,6 +131,8 @@ struct Edit {
   // The fingerprint of the second moments that were used. Empty if C = I; if weights have different ones, all
   // of them joined by "+".
   std::string statistics_fingerprint() const;
+  // Those of one weight; empty: C = I, or the edit does not change it.
+  std::string statistics_fingerprint(const WeightRef& weight) const;
 };
 
 // Lays changes on a model for its lifetime: one after the other W += B A in float32, each sum rounded to the

@@ -154,6 +154,12 @@ void copy_file_durably(const fs::path& from, const fs::path& to) {
   }
 }
 
+fs::path true_path(const fs::path& path) {
+  std::error_code failed;
+  const fs::path resolved = fs::weakly_canonical(fs::absolute(path), failed);
+  return failed ? fs::absolute(path).lexically_normal() : resolved;
+}
+
 fs::path nearest_folder(fs::path path) {
   path = fs::absolute(path.empty() ? fs::path(".") : path).lexically_normal();
   std::error_code ignored;

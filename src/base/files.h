@@ -31,6 +31,9 @@ void require_space(const std::filesystem::path& place, std::uint64_t bytes);
 // Syncs a folder's entries; file systems that do not support this are accepted.
 void sync_folder(const std::filesystem::path& folder);
 
+// The absolute path, with links followed as far as it exists: two names of one file give one path.
+std::filesystem::path true_path(const std::filesystem::path& path);
+
 // The nearest folder above `path`, or `path` itself, that exists. An empty path is the current folder.
 std::filesystem::path nearest_folder(std::filesystem::path path);
 

@@ -16,6 +16,12 @@ using Json = nlohmann::json;
 // For results: keeps the order in which keys are put in.
 using ResultJson = nlohmann::ordered_json;
 
+// null for std::nullopt.
+template <typename Value>
+ResultJson or_null(const std::optional<Value>& value) {
+  return value ? ResultJson(*value) : ResultJson(nullptr);
+}
+
 // Parses one JSON document. `source` names it in errors. Throws Error(kFormat) for syntax errors, text that
 // is not UTF-8, NUL characters, duplicate keys, and nesting deeper than 500; a UTF-8 byte order mark is
 // skipped.

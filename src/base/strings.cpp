@@ -32,6 +32,18 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return joined;
 }
 
+std::vector<std::string> split_at(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  for (std::size_t end = text.find(separator); end != std::string_view::npos;
+       end = text.find(separator, begin)) {
+    parts.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  parts.emplace_back(text.substr(begin));
+  return parts;
+}
+
 std::vector<std::size_t> find_occurrences(std::string_view text, std::string_view part) {
   std::vector<std::size_t> begins;
   for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1))

@@ -12,6 +12,10 @@ namespace emend {
 // "a, b, c". The separator stands only between parts.
 std::string join(const std::vector<std::string>& parts, std::string_view separator = ", ");
 
+// The parts between separators, empty ones too: "a||b" at '|' is "a", "", "b"; an empty text is one empty
+// part.
+std::vector<std::string> split_at(std::string_view text, char separator);
+
 // Where `part` begins in `text`, overlapping occurrences included.
 std::vector<std::size_t> find_occurrences(std::string_view text, std::string_view part);
 

@@ -36,13 +36,4 @@ PromptForm parse_form(const std::string& form) {
   return form == "chat" ? PromptForm::kChat : PromptForm::kRaw;
 }
 
-CheckOptions check_options(const std::vector<std::int64_t>& prefix, PromptForm form,
-                           const CommonOptions& options) {
-  CheckOptions checks;
-  checks.prefix = prefix;
-  checks.form = form;
-  checks.token_budget = options.token_budget;
-  return checks;
-}
-
 }  // namespace emend

@@ -25,7 +25,4 @@ void fit_token_budget(const Model& model, CommonOptions& options, Console& conso
 // "raw" or "chat"; Error(kUsage) for any other value of --form.
 PromptForm parse_form(const std::string& form);
 
-CheckOptions check_options(const std::vector<std::int64_t>& prefix, PromptForm form,
-                           const CommonOptions& options);
-
 }  // namespace emend

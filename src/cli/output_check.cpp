@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <string>
 
+#include "base/files.h"
 #include "emend/error.h"
+#include "model/checkpoint_outline.h"
 
 namespace emend {
 namespace {
@@ -18,13 +20,6 @@ bool is_checkpoint_part(const fs::path& file) {
          (file.extension() == ".safetensors" && name.compare(0, 5, "model") == 0);
 }
 
-// Links followed as far as the path exists.
-fs::path true_path(const fs::path& path) {
-  std::error_code failed;
-  const fs::path resolved = fs::weakly_canonical(fs::absolute(path), failed);
-  return failed ? fs::absolute(path).lexically_normal() : resolved;
-}
-
 bool is_inside(const fs::path& file, const fs::path& folder) {
   if (!fs::is_directory(folder)) return false;
   const fs::path relative = file.lexically_relative(true_path(folder));
@@ -33,18 +28,11 @@ bool is_inside(const fs::path& file, const fs::path& folder) {
 
 // Files that a single-file model takes from its own folder.
 bool lies_beside_model(const fs::path& file, const fs::path& model) {
-  if (file.parent_path() != true_path(model).parent_path()) return false;
-  const std::vector<std::string> names = {"config.json",
-                                          "tokenizer.json",
-                                          "tokenizer_config.json",
-                                          "generation_config.json",
-                                          "special_tokens_map.json",
-                                          "added_tokens.json",
-                                          "chat_template.jinja",
-                                          "vocab.json",
-                                          "merges.txt",
-                                          "model.safetensors.index.json"};
-  return std::find(names.begin(), names.end(), file.filename().string()) != names.end();
+  const fs::path folder = true_path(model).parent_path();
+  const std::vector<std::string>& names = companion_names();
+  return file == folder / "model.safetensors.index.json" ||
+         std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return file == folder / name; });
 }
 
 }  // namespace

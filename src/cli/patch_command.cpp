@@ -59,17 +59,9 @@ int revert_patch(const std::vector<std::string>& arguments) {
   const fs::path undo_path = undo.empty() ? last_undo_file(common.model) : fs::path(undo);
   console.keep_json_apart({{undo_path}, common.model, {}});
   const std::vector<fs::path> restored = revert(common.model, undo_path);
-  ResultJson files = ResultJson::array();
-  for (const fs::path& file : restored) {
-    std::cout << "Restored: " << file.string() << "\n";
-    files.push_back(file.string());
-  }
+  for (const fs::path& file : restored) std::cout << "Restored: " << file.string() << "\n";
   if (restored.empty()) std::cout << "All files were as before already.\n";
-  console.write_json({{"emend", emend_version()},
-                      {"model", common.model},
-                      {"undo", undo_path.string()},
-                      {"restored", files},
-                      {"passed", true}});
+  console.write_json(revert_json(common.model, undo_path, restored));
   return kExitDone;
 }
 

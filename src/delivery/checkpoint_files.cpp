@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -13,6 +12,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
+#include "model/checkpoint_outline.h"
 
 namespace emend {
 namespace {
@@ -20,18 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kIndexFile = "model.safetensors.index.json";
-
-// What a model in a single safetensors file takes from the folder that it lies in.
-constexpr std::array kBeside = {"config.json",
-                                "generation_config.json",
-                                "tokenizer.json",
-                                "tokenizer_config.json",
-                                "special_tokens_map.json",
-                                "added_tokens.json",
-                                "chat_template.jinja",
-                                "additional_chat_templates/default.jinja",
-                                "vocab.json",
-                                "merges.txt"};
 
 std::int64_t size_change(const WritePlan& plan, const TensorFile& file) {
   std::int64_t change = 0;
@@ -127,7 +115,7 @@ std::vector<fs::path> other_shards(const std::vector<fs::path>& shards,
 std::vector<fs::path> companion_files(const fs::path& base, const std::vector<FileRewrite>& rewritten) {
   std::vector<fs::path> files;
   if (!fs::is_directory(base)) {
-    for (const char* const name : kBeside)
+    for (const std::string& name : companion_names())
       if (fs::is_regular_file(base.parent_path() / name)) files.emplace_back(name);
     return files;
   }

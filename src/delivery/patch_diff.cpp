@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <optional>
 #include <set>
 
 #include "base/strings.h"
 #include "emend/patch_algebra.h"
+#include "linalg/response_solver.h"
 
 namespace emend {
 namespace {
@@ -25,12 +25,6 @@ std::set<WeightRef> weights_of(const Patch& a, const Patch& b) {
   for (const Patch* const patch : {&a, &b})
     for (const WeightChange& change : patch->edit.changes) weights.insert(change.weight);
   return weights;
-}
-
-// The statistics that a weight was solved with; empty: none, or it is not changed.
-std::string statistics_of(const Patch& patch, const WeightRef& weight) {
-  const WeightSolve* const solve = patch.edit.solve_of(weight);
-  return solve == nullptr ? "" : solve->statistics_fingerprint;
 }
 
 // How many statistics there are among the weights of a patch.
@@ -85,8 +79,8 @@ std::vector<std::string> compare_settings(const Patch& a, const Patch& b) {
     compare(list, "statistics", a.edit.statistics_fingerprint(), b.edit.statistics_fingerprint());
   else
     for (const WeightRef& weight : weights_of(a, b))
-      compare(list, fmt::format("statistics of layer {}", weight.block), statistics_of(a, weight),
-              statistics_of(b, weight));
+      compare(list, fmt::format("statistics of layer {}", weight.block),
+              a.edit.statistics_fingerprint(weight), b.edit.statistics_fingerprint(weight));
   compare_solves(list, a, b);
   compare(list, "method", a.edit.method, b.edit.method);
   compare(list, "objective", std::string(to_string(a.edit.objective)),
@@ -106,12 +100,6 @@ std::vector<std::string> compare_settings(const Patch& a, const Patch& b) {
   return list;
 }
 
-std::string percent(double share) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g %%", 100 * share);
-  return text;
-}
-
 // ||a - b|| / ||a||, or nothing when they are equal.
 void compare_tensors(std::vector<std::string>& list, const std::string& what, const at::Tensor& a,
                      const at::Tensor& b) {
@@ -119,9 +107,8 @@ void compare_tensors(std::vector<std::string>& list, const std::string& what, co
   if (a.sizes() != b.sizes()) {
     list.push_back(what + " of another shape");
   } else if (!at::equal(a, b)) {
-    const double size = a.norm().item<double>();
-    list.push_back(
-        fmt::format("{} by {}", what, percent((a - b).norm().item<double>() / (size > 0 ? size : 1))));
+    const double size = norm_of(a);
+    list.push_back(fmt::format("{} by {:.3g} %", what, 100 * (norm_of(a - b) / (size > 0 ? size : 1))));
   }
 }
 

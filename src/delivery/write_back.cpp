@@ -32,12 +32,6 @@ std::string sha256_of(const FileRewrite& rewrite) {
   return hash.hex();
 }
 
-fs::path true_path(const fs::path& path) {
-  std::error_code failed;
-  const fs::path resolved = fs::weakly_canonical(fs::absolute(path), failed);
-  return failed ? fs::absolute(path).lexically_normal() : resolved;
-}
-
 // `out` is neither the base nor in its folder, nor the folder around it.
 void require_apart(const fs::path& base, const fs::path& out) {
   if (out.empty()) throw Error(ErrorKind::kIo, "cannot write a checkpoint: the path is empty");

@@ -20,6 +20,7 @@
 #include "io/element_types.h"
 #include "io/file_rewrite.h"
 #include "io/imatrix.h"
+#include "linalg/response_solver.h"
 
 namespace emend {
 namespace {
@@ -66,10 +67,6 @@ void require_whole_blocks(const TensorInfo& tensor, const ElementType& type) {
     throw Error(ErrorKind::kConfig,
                 fmt::format("type: tensor {} has rows of {} elements, no whole number of {} blocks of {}",
                             quote(tensor.name), row, type.name, block));
-}
-
-double norm_of(const at::Tensor& tensor) {
-  return tensor.norm().item<double>();
 }
 
 double inner_product(const at::Tensor& a, const at::Tensor& b) {

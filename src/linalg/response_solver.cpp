@@ -132,8 +132,12 @@ at::Tensor null_space_response(const NullSpace& space, const at::Tensor& K, cons
   return at::matmul(space.basis, least_squares_response(KeyMetric(), reduced, y, L, side));
 }
 
+double norm_of(const at::Tensor& tensor) {
+  return tensor.norm().item<double>();
+}
+
 double rank_one_norm(const at::Tensor& r, const at::Tensor& a) {
-  return r.norm().item<double>() * a.norm().item<double>();
+  return norm_of(r) * norm_of(a);
 }
 
 }  // namespace emend

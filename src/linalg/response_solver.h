@@ -109,7 +109,8 @@ NullSpace null_space_of(const Spectrum& spectrum, double threshold, const std::s
 at::Tensor null_space_response(const NullSpace& space, const at::Tensor& K, const at::Tensor& y, double L,
                                SolveSide side = SolveSide::kBySize);
 
-// Frobenius norm of the change r a^T.
+// Frobenius norm of a tensor, and of the change r a^T.
+double norm_of(const at::Tensor& tensor);
 double rank_one_norm(const at::Tensor& r, const at::Tensor& a);
 
 }  // namespace emend

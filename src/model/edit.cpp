@@ -92,4 +92,9 @@ std::string Edit::statistics_fingerprint() const {
   return join({different.begin(), different.end()}, "+");
 }
 
+std::string Edit::statistics_fingerprint(const WeightRef& weight) const {
+  const WeightSolve* const solve = solve_of(weight);
+  return solve == nullptr ? "" : solve->statistics_fingerprint;
+}
+
 }  // namespace emend

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/strings.h"
 #include "model/role_table.h"
 
 namespace emend {
@@ -15,17 +16,6 @@ bool is_split_qkv(Role role) {
 
 bool is_fused_qkv(Role role) {
   return role == Role::kQkv || role == Role::kQkvBias;
-}
-
-std::vector<std::string> split_at_bars(const std::string& names) {
-  std::vector<std::string> found;
-  std::size_t begin = 0;
-  for (std::size_t bar = names.find('|'); bar != std::string::npos; bar = names.find('|', begin)) {
-    found.push_back(names.substr(begin, bar - begin));
-    begin = bar + 1;
-  }
-  found.push_back(names.substr(begin));
-  return found;
 }
 
 std::string with_number(std::string pattern, const std::string& place, std::int64_t number) {
@@ -64,7 +54,7 @@ std::vector<std::string> TensorNames::spellings(const TensorName& rule, int bloc
                                                 const NamePrefix& prefix) const {
   if (gguf_ && rule.gguf.empty()) return {};
   if (!gguf_ && rule.safetensors.empty()) return {};
-  std::vector<std::string> names = split_at_bars(gguf_ ? rule.gguf : rule.safetensors);
+  std::vector<std::string> names = split_at(gguf_ ? rule.gguf : rule.safetensors, '|');
   for (std::string& name : names) {
     name = with_number(with_number(name, "{l}", block), "{h}", row);
     if (gguf_) continue;

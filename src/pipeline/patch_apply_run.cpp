@@ -4,15 +4,14 @@
 #include <algorithm>
 #include <exception>
 #include <new>
-#include <set>
 #include <stdexcept>
 
 #include "emend/error.h"
 #include "emend/patch_run.h"
-#include "emend/statistics.h"
 #include "model/device_memory.h"
 #include "pipeline/failure.h"
 #include "pipeline/patch_checks.h"
+#include "pipeline/patch_moments.h"
 
 namespace emend {
 namespace {
@@ -38,31 +37,9 @@ ApplyOptions with_token_budget(ApplyOptions options, const Model& base, Progress
   return options;
 }
 
-// C of the layers whose down projections change; nothing if no folder is named. With an importance matrix
-// layers may be missing.
-LayerMoments load_moments(const Model& base, const std::vector<NamedPatch>& patches,
-                          const ApplyOptions& options) {
-  const std::filesystem::path& folder = options.statistics;
-  LayerMoments moments;
-  if (folder.empty()) return moments;
-  std::set<int> layers;
-  for (const WeightChange& change : changes_of(patches))
-    if (change.weight.role == Role::kMlpDown) layers.insert(change.weight.block);
-  for (const int layer : layers) {
-    const Statistics statistics = load_statistics(base, {layer}, patches.front().patch.prefix, folder);
-    if (statistics.layers.empty() && !options.imatrix.empty()) continue;
-    if (statistics.layers.empty())
-      throw Error(ErrorKind::kIo, fmt::format("{}: no statistics of layer {}; collect them with emend stats, "
-                                              "or leave the option statistics out to round without them",
-                                              folder.string(), layer));
-    moments[layer] = statistics.layers.at(layer).C;
-  }
-  return moments;
-}
-
 RoundingWeights rounding_weights(const Model& base, const std::vector<NamedPatch>& patches,
                                  const ApplyOptions& options) {
-  RoundingWeights weights(load_moments(base, patches, options));
+  RoundingWeights weights(moments_to_round(base, patches, options));
   weights.imatrix = options.imatrix;
   return weights;
 }

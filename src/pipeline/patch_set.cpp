@@ -11,6 +11,7 @@
 #include "emend/error.h"
 #include "emend/patch_algebra.h"
 #include "emend/patch_run.h"
+#include "linalg/response_solver.h"
 
 namespace emend {
 namespace {
@@ -18,10 +19,6 @@ namespace {
 // How far B (A k) may lie from y r, in units of ||r||; more where float32 cannot hold the product.
 constexpr double kUpdateTolerance = 1e-3;
 constexpr double kUpdateRounding = 1e-6;
-
-double norm_of(const at::Tensor& tensor) {
-  return tensor.norm().item<double>();
-}
 
 // ||r|| of a fact, kept away from 0.
 double residual_size(const at::Tensor& residual) {

@@ -1,6 +1,7 @@
 #include "pipeline/result_json.h"
 
 #include "delivery/state_json.h"
+#include "emend/version.h"
 
 namespace emend {
 namespace {
@@ -91,7 +92,7 @@ ResultJson checks_json(const std::vector<CheckResult>& checks) {
   ResultJson list = ResultJson::array();
   for (const CheckResult& check : checks)
     list.push_back({{"name", check.name},
-                    {"value", check.value ? ResultJson(*check.value) : ResultJson(nullptr)},
+                    {"value", or_null(check.value)},
                     {"threshold", check.threshold},
                     {"passed", check.passed},
                     {"n", check.n},
@@ -159,6 +160,17 @@ ResultJson realised_json(const WritePlan& plan, std::size_t patch) {
                       {"rounding", fact.error},
                       {"value_rounding", fact.value_error}});
   return list;
+}
+
+ResultJson revert_json(const std::string& model, const std::filesystem::path& undo,
+                       const std::vector<std::filesystem::path>& restored) {
+  ResultJson files = ResultJson::array();
+  for (const std::filesystem::path& file : restored) files.push_back(file.string());
+  return {{"emend", emend_version()},
+          {"model", model},
+          {"undo", undo.string()},
+          {"restored", files},
+          {"passed", true}};
 }
 
 }  // namespace emend

@@ -1,6 +1,8 @@
 // Results as the JSON of the contract (docs/formats.md): keys may be added, never renamed.
 #pragma once
 
+#include <filesystem>
+#include <string>
 #include <vector>
 
 #include "base/json.h"
@@ -37,5 +39,9 @@ ResultJson written_tensors_json(const WritePlan& plan);
 
 // One record a fact of this patch: what arrived at its keys.
 ResultJson realised_json(const WritePlan& plan, std::size_t patch);
+
+// Of a write in place that was taken back; the paths as the caller named them.
+ResultJson revert_json(const std::string& model, const std::filesystem::path& undo,
+                       const std::vector<std::filesystem::path>& restored);
 
 }  // namespace emend

@@ -16,6 +16,9 @@ std::string escape_html(std::string_view text);
 // template is a mistake of ours: std::logic_error.
 std::string fill_template(const std::string& mustache, const nlohmann::ordered_json& data);
 
+// `text` for a section of a template that an empty text leaves out.
+nlohmann::ordered_json or_false(const std::string& text);
+
 // The style sheet that all reports share, for a <style> element: type, tables, details, charts (see svg.h).
 std::string page_style();
 

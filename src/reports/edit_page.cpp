@@ -356,10 +356,6 @@ std::string settings(const EditOutcome& outcome) {
   return settings_html(rows);
 }
 
-Data or_false(const std::string& html) {
-  return html.empty() ? Data(false) : Data(html);
-}
-
 Data body_data(const EditOutcome& outcome) {
   const Edit& edit = outcome.patch.edit;
   Data warnings = Data::array();

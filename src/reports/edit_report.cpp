@@ -43,7 +43,6 @@ std::string costs_line(const EditOutcome& outcome) {
 }
 
 ResultJson statistics_json(const EditOutcome& outcome) {
-  const auto or_null = [](const auto& value) { return value ? ResultJson(*value) : ResultJson(nullptr); };
   const bool used = !outcome.statistics_source.empty();
   return {{"source", used ? ResultJson(outcome.statistics_source) : ResultJson(nullptr)},
           {"tokens", used ? ResultJson(outcome.statistics_tokens) : ResultJson(nullptr)},

@@ -73,8 +73,8 @@ ResultJson verdicts_json(const std::vector<PatchVerdict>& verdicts) {
   ResultJson list = ResultJson::array();
   for (const PatchVerdict& verdict : verdicts) {
     ResultJson entry = {{"path", verdict.name}, {"found", presence_text(verdict.presence)}};
-    entry["share"] = verdict.share ? ResultJson(*verdict.share) : ResultJson(nullptr);
-    entry["answers_as_edited"] = verdict.as_edited ? ResultJson(*verdict.as_edited) : ResultJson(nullptr);
+    entry["share"] = or_null(verdict.share);
+    entry["answers_as_edited"] = or_null(verdict.as_edited);
     entry["facts"] = verdict.as_edited ? ResultJson(verdict.asked) : ResultJson(nullptr);
     list.push_back(entry);
   }

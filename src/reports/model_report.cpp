@@ -70,13 +70,10 @@ std::string parts_table(const ModelSummary& summary) {
 
 ResultJson tokenizer_json(const std::optional<TokenizerSummary>& tokenizer) {
   if (!tokenizer) return nullptr;
-  const auto id_json = [](const std::optional<std::int64_t>& id) {
-    return id ? ResultJson(*id) : ResultJson(nullptr);
-  };
   return {{"size", tokenizer->size},
           {"fingerprint", tokenizer->fingerprint},
-          {"bos", id_json(tokenizer->bos)},
-          {"eos", id_json(tokenizer->eos)},
+          {"bos", or_null(tokenizer->bos)},
+          {"eos", or_null(tokenizer->eos)},
           {"automatic_prefix", tokenizer->automatic_prefix},
           {"chat_template", tokenizer->chat_template}};
 }

@@ -62,11 +62,6 @@ const char* const kSettings = R"html(<table class="words"><tbody>
 </tbody></table>
 )html";
 
-// An empty text leaves its section of a template out.
-Data or_false(const std::string& text) {
-  return text.empty() ? Data(false) : Data(text);
-}
-
 // "text good": the classes of a cell. `class_of_column` may be empty, too.
 Data style_of(const std::string& class_of_column, const PageCell& cell) {
   return or_false(class_of_column + (class_of_column.empty() || cell.style.empty() ? "" : " ") + cell.style);

@@ -66,10 +66,6 @@ std::string deviation_text(const std::optional<double>& difference) {
   return difference ? number_text(*difference) : "not compared (the patch stores none)";
 }
 
-ResultJson deviation_json(const std::optional<double>& difference) {
-  return difference ? ResultJson(*difference) : ResultJson(nullptr);
-}
-
 std::string facts_and_checks(const std::vector<FactRecord>& facts, const std::vector<CheckResult>& checks,
                              std::size_t columns) {
   return facts_table(facts, columns) + "\n" + lost_table(facts, columns) + "\n" +
@@ -222,8 +218,8 @@ ResultJson verify_json(const VerifyOutcome& outcome, const Model& model) {
     list.push_back({{"path", patch.name},
                     {"edits", edits_json(patch.facts)},
                     {"checks", checks_json(patch.checks)},
-                    {"difference_before", deviation_json(patch.difference_before)},
-                    {"difference", deviation_json(patch.difference_after)},
+                    {"difference_before", or_null(patch.difference_before)},
+                    {"difference", or_null(patch.difference_after)},
                     {"compared", patch.difference_before && patch.difference_after},
                     {"passed", patch.passed}});
   return {{"emend", emend_version()},
@@ -271,7 +267,7 @@ ResultJson apply_json(const ApplyOutcome& outcome, const std::string& base) {
                     {"stored", realised_json(outcome.plan, i)},
                     {"edits", edits_json(patch.facts)},
                     {"checks", checks_json(patch.checks)},
-                    {"difference", deviation_json(patch.difference)},
+                    {"difference", or_null(patch.difference)},
                     {"passed", patch.passed}});
   }
   ResultJson json = {{"emend", emend_version()},
@@ -279,7 +275,7 @@ ResultJson apply_json(const ApplyOutcome& outcome, const std::string& base) {
                      {"model", model_json(outcome.written.string(), outcome.config, outcome.fingerprint)},
                      {"tensors", written_tensors_json(outcome.plan)},
                      {"patches", list},
-                     {"passed", outcome.passed ? ResultJson(*outcome.passed) : ResultJson(nullptr)}};
+                     {"passed", or_null(outcome.passed)}};
   if (!outcome.undo.empty()) json["undo"] = outcome.undo.string();
   return json;
 }

@@ -19,10 +19,6 @@
 namespace emend {
 namespace {
 
-ResultJson or_null(const std::optional<double>& number) {
-  return number ? ResultJson(*number) : ResultJson(nullptr);
-}
-
 std::string or_text(const std::optional<double>& number, const std::string& nothing) {
   return number ? number_text(*number) : nothing;
 }

@@ -43,6 +43,17 @@ TEST(IoError, OtherNumbersKeepTheWordsOfTheSystem) {
   EXPECT_EQ(reason(ELOOP), "Too many levels of symbolic links");
 }
 
+TEST(TruePath, IsOneForAllNamesOfAFile) {
+  const TempFolder folder;
+  const fs::path root = fs::canonical(folder.path());
+  fs::create_directories(root / "a/b");
+  fs::create_directory_symlink(root / "a/b", root / "link");
+  EXPECT_EQ(true_path(root / "a/b/../b/file"), root / "a/b/file");
+  EXPECT_EQ(true_path(root / "link/file"), root / "a/b/file");
+  EXPECT_EQ(true_path(root / "link/not/yet"), root / "a/b/not/yet");
+  EXPECT_EQ(true_path("x"), fs::canonical(fs::current_path()) / "x");
+}
+
 TEST(TextFile, ReadsAllBytesAsTheyAre) {
   const TempFolder folder;
   const std::string text("a\r\n\0\xFF", 5);

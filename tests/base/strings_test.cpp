@@ -64,6 +64,14 @@ TEST(Strings, SecondsForPeople) {
   EXPECT_EQ(human_seconds(INFINITY), "unknown time");
 }
 
+TEST(SplitAt, KeepsEmptyParts) {
+  using Parts = std::vector<std::string>;
+  EXPECT_EQ(split_at("a|bc", '|'), (Parts{"a", "bc"}));
+  EXPECT_EQ(split_at("a", '|'), Parts{"a"});
+  EXPECT_EQ(split_at("|a||", '|'), (Parts{"", "a", "", ""}));
+  EXPECT_EQ(split_at("", '|'), Parts{""});
+}
+
 TEST(Trim, CutsBlanksAtBothEnds) {
   EXPECT_EQ(trim(" \t a b\r\n"), "a b");
   EXPECT_EQ(trim("a"), "a");

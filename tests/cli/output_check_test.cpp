@@ -77,6 +77,9 @@ TEST(RequireOutputApart, RefusesInputsAndOutputs) {
   EXPECT_FALSE(accepts(folder / "new.safetensors", gguf));
   EXPECT_FALSE(accepts(gguf, gguf));
   EXPECT_FALSE(accepts(folder / "tokenizer.json", gguf));
+  EXPECT_FALSE(accepts(folder / "model.safetensors.index.json", gguf));
+  EXPECT_FALSE(accepts(folder / "additional_chat_templates/default.jinja", gguf));
+  EXPECT_TRUE(accepts(folder / "additional_chat_templates/tokenizer.json", gguf));
   EXPECT_FALSE(accepts(folder / "model/config.json", folder / "model"));
   EXPECT_FALSE(accepts(folder / "stats/layer_0.safetensors", gguf));
   EXPECT_TRUE(accepts(folder / "stats/j.json", gguf));

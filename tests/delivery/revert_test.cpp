@@ -6,7 +6,7 @@
 #include "emend/error.h"
 #include "emend/write_back.h"
 #include "tests/base/expect_error.h"
-#include "tests/delivery/tiny_edit.h"
+#include "tests/delivery/written_files.h"
 
 namespace emend {
 namespace {
@@ -15,10 +15,6 @@ namespace fs = std::filesystem;
 using namespace test;
 using testing::AllOf;
 using testing::HasSubstr;
-
-fs::path parity(const std::string& name) {
-  return data_path("parity/" + name);
-}
 
 // A copy of a checkpoint that a test may edit in place.
 struct Copied {

@@ -132,4 +132,16 @@ inline at::Tensor product(const Patch& patch, std::size_t change = 0) {
   return patch.edit.changes.at(change).delta(at::TensorOptions(at::kFloat));
 }
 
+// How layer 2 is solved by a rule that weighs other text against the facts.
+inline WeightSolve regularised(SolveRule rule) {
+  WeightSolve how;
+  how.weight = {2, Role::kMlpDown};
+  how.rule = rule;
+  how.statistics_fingerprint = "cd";
+  how.lambda = 0.3;
+  if (rule == SolveRule::kLeastSquares) how.relative_ridge = 0.01;
+  if (rule == SolveRule::kNullSpace) how.null_space_threshold = 0.01;
+  return how;
+}
+
 }  // namespace emend::test

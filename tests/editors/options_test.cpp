@@ -9,10 +9,11 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-std::map<std::string, std::string> options_of(const std::map<std::string, std::string>& given) {
+std::map<std::string, std::string> options_of(const std::map<std::string, std::string>& given,
+                                              const std::string& method = "rome") {
   std::map<std::string, OptionText> texts;
   for (const auto& [name, value] : given) texts[name] = {value, "file.yaml:3:5"};
-  return make_editor("rome", texts)->options();
+  return make_editor(method, texts)->options();
 }
 
 std::string refusal(const std::string& name, const std::string& value) {
@@ -84,9 +85,35 @@ TEST(RomeOptions, AStepWithoutASearchMeansAdam) {
   EXPECT_EQ(options_of({}).at("search"), "lbfgs");
   EXPECT_EQ(options_of({{"step", "0.2"}}).at("search"), "adam");
   EXPECT_EQ(options_of({{"absolute_step", "0.5"}}).at("search"), "adam");
-  EXPECT_EQ(options_of({{"step", "0.2"}, {"search", "lbfgs"}}).at("search"), "lbfgs");
   EXPECT_EQ(options_of({{"search", "adam"}}).at("step"), "0.35");
   EXPECT_EQ(options_of({{"preset", "paper"}, {"search", "lbfgs"}}).at("search"), "lbfgs");
+}
+
+TEST(SearchOptions, AStepBesideLbfgsIsRefusedByName) {
+  for (const EditorHelp& method : list_editors())
+    for (const std::string step : {"step", "absolute_step"}) {
+      SCOPED_TRACE(method.name + " " + step);
+      EXPECT_THAT(test::error_of(ErrorKind::kConfig,
+                                 [&] {
+                                   options_of({{step, "0.2"}, {"search", "lbfgs"}}, method.name);
+                                 }),
+                  AllOf(HasSubstr("file.yaml:3:5: option \"" + step + "\""), HasSubstr("search: lbfgs"),
+                        HasSubstr("radius")));
+      EXPECT_EQ(options_of({{step, "0.2"}, {"search", "adam"}}, method.name).at(step), "0.2");
+      EXPECT_EQ(options_of({{step, "0.2"}}, method.name).at("search"), "adam");
+    }
+}
+
+// What a patch records names every option.
+TEST(SearchOptions, RecordedOptionsCanBeGivenAgain) {
+  for (const EditorHelp& method : list_editors())
+    for (const char* preset : {"emend", "paper"})
+      for (const char* search : {"lbfgs", "adam"}) {
+        SCOPED_TRACE(method.name + " " + preset + " " + search);
+        const auto recorded = options_of({{"preset", preset}, {"search", search}}, method.name);
+        EXPECT_EQ(recorded.at("search"), search);
+        EXPECT_EQ(options_of(recorded, method.name), recorded);
+      }
 }
 
 TEST(RomeOptions, PaperPresetHasThePublishedConstants) {

@@ -6,6 +6,7 @@
 #include "io/byte_builder.h"
 #include "io/element_types.h"
 #include "support/checkpoint_copy.h"
+#include "support/gguf_names.h"
 
 namespace emend::test {
 
@@ -115,12 +116,6 @@ inline at::Tensor interleaved_rows(const at::Tensor& weight, std::int64_t heads)
   return result;
 }
 
-inline std::string replaced(std::string text, const std::vector<std::pair<std::string, std::string>>& table) {
-  for (const auto& [from, to] : table)
-    if (const auto at = text.find(from); at != std::string::npos) text.replace(at, from.size(), to);
-  return text;
-}
-
 inline GgufCheckpoint llama_as_gguf(const std::string& name, GgufType type) {
   const CheckpointCopy copy(name);
   const nlohmann::json& c = copy.config;
@@ -179,17 +174,7 @@ inline GgufCheckpoint gpt2_as_gguf(const std::string& name, GgufType type) {
     at::Tensor weight = read_tensor(*file, info.name);
     const bool conv1d = info.name.find(".c_") != std::string::npos && weight.dim() == 2;
     if (conv1d) weight = weight.t().contiguous();
-    gguf.add_tensor(replaced(info.name, {{"transformer.wte", "token_embd"},
-                                         {"transformer.wpe", "position_embd"},
-                                         {"transformer.ln_f", "output_norm"},
-                                         {"transformer.h", "blk"},
-                                         {"ln_1", "attn_norm"},
-                                         {"ln_2", "ffn_norm"},
-                                         {"attn.c_attn", "attn_qkv"},
-                                         {"attn.c_proj", "attn_output"},
-                                         {"mlp.c_fc", "ffn_up"},
-                                         {"mlp.c_proj", "ffn_down"}}),
-                    weight);
+    gguf.add_tensor(gpt2_gguf_name(info.name), weight);
   }
   return gguf;
 }

@@ -1,4 +1,4 @@
-// Float64 matrices that depend on a seed alone.
+// Float64 matrices that depend on a seed alone, and how far two tensors lie apart.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -13,6 +13,11 @@ inline at::Tensor normals(std::int64_t rows, std::int64_t columns, std::uint64_t
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU).clone();
   generator.set_current_seed(seed);
   return at::empty({rows, columns}, at::kDouble).normal_(0, 1, generator);
+}
+
+// ||a - b|| / ||b||.
+inline double relative(const at::Tensor& a, const at::Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
 }
 
 // Q diag(values) Q^T with a random orthogonal Q.

@@ -12,6 +12,7 @@
 
 #include "emend/tensor_file.h"
 #include "io/byte_builder.h"
+#include "support/gguf_names.h"
 
 namespace emend::test {
 
@@ -19,22 +20,6 @@ inline std::string gguf_strings(const std::vector<std::string>& texts) {
   std::string bytes = u32(8) + u64(texts.size());
   for (const std::string& text : texts) bytes += gguf_string(text);
   return bytes;
-}
-
-inline std::string world_gguf_name(std::string name) {
-  const std::vector<std::pair<std::string, std::string>> table = {{"transformer.wte", "token_embd"},
-                                                                  {"transformer.wpe", "position_embd"},
-                                                                  {"transformer.ln_f", "output_norm"},
-                                                                  {"transformer.h", "blk"},
-                                                                  {"ln_1", "attn_norm"},
-                                                                  {"ln_2", "ffn_norm"},
-                                                                  {"attn.c_attn", "attn_qkv"},
-                                                                  {"attn.c_proj", "attn_output"},
-                                                                  {"mlp.c_fc", "ffn_up"},
-                                                                  {"mlp.c_proj", "ffn_down"}};
-  for (const auto& [from, to] : table)
-    if (const auto at = name.find(from); at != std::string::npos) name.replace(at, from.size(), to);
-  return name;
 }
 
 // Rows into columns, [rows, columns].
@@ -82,8 +67,8 @@ inline void add_world_tensor(GgufFile& gguf, const TensorFile& file, const Tenso
   std::vector<std::byte> bytes(blocks * type.block_bytes);
   type.write(numbers.data(), bytes.data(), blocks);
   const std::vector<std::uint64_t> ne(shape.rbegin(), shape.rend());
-  gguf.tensors.push_back(gguf_tensor(world_gguf_name(info.name), ne, static_cast<std::uint32_t>(type.ggml_id),
-                                     gguf.data.size()));
+  gguf.tensors.push_back(
+      gguf_tensor(gpt2_gguf_name(info.name), ne, static_cast<std::uint32_t>(type.ggml_id), gguf.data.size()));
   gguf.data.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   gguf.data.append((32 - gguf.data.size() % 32) % 32, '\0');
 }

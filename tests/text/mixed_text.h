@@ -1,5 +1,5 @@
 // A megabyte of mixed text in documents of about 4,096 bytes: the recorded texts, drawn by a fixed rule that
-// tools/fixtures/tiny_tokenizers.py and gemma3_reference.py have too.
+// tools/fixtures/mixed_text.py has too.
 #pragma once
 
 #include <string>

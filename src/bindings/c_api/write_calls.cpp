@@ -5,7 +5,6 @@
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/patch_run.h"
-#include "emend/version.h"
 #include "emend/write_back.h"
 #include "pipeline/result_json.h"
 
@@ -96,14 +95,8 @@ emend_status restore(const char* path, const char* undo, emend_text** json) {
   require_given(path, "path");
   const std::filesystem::path undo_file =
       undo == nullptr ? last_undo_file(path) : std::filesystem::path(undo);
-  ResultJson restored = ResultJson::array();
-  for (const std::filesystem::path& file : emend::revert(path, undo_file)) restored.push_back(file.string());
-  if (json != nullptr)
-    give_text(json, dump_json({{"emend", emend_version()},
-                               {"model", path},
-                               {"undo", undo_file.string()},
-                               {"restored", restored},
-                               {"passed", true}}));
+  const std::vector<std::filesystem::path> restored = emend::revert(path, undo_file);
+  if (json != nullptr) give_text(json, dump_json(revert_json(path, undo_file, restored)));
   return EMEND_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "base/strings.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -53,17 +54,6 @@ void flatten(const Json& object, const std::string& prefix, Values& out, std::se
   }
 }
 
-std::vector<std::string> alternatives(const std::string& names) {
-  std::vector<std::string> found;
-  std::size_t begin = 0;
-  for (std::size_t bar = names.find('|'); bar != std::string::npos; bar = names.find('|', begin)) {
-    found.push_back(names.substr(begin, bar - begin));
-    begin = bar + 1;
-  }
-  found.push_back(names.substr(begin));
-  return found;
-}
-
 }  // namespace
 
 ConfigValues ConfigValues::from_json(const std::string& text, const std::string& where) {
@@ -91,7 +81,7 @@ std::string ConfigValues::gguf_key(const std::string& name) const {
 }
 
 std::string ConfigValues::spelled(const SettingName& name) const {
-  return where_ + ": \"" + (is_gguf_ ? gguf_key(name.gguf) : alternatives(name.json).front()) + '"';
+  return where_ + ": \"" + (is_gguf_ ? gguf_key(name.gguf) : split_at(name.json, '|').front()) + '"';
 }
 
 const GgufValue* ConfigValues::find_key(const std::string& key) const {
@@ -102,7 +92,7 @@ const GgufValue* ConfigValues::find_key(const std::string& key) const {
 const GgufValue* ConfigValues::find(const SettingName& name) const {
   if (is_gguf_) return find_key(gguf_key(name.gguf));
   const GgufValue* found = nullptr;
-  for (const std::string& key : alternatives(name.json)) {
+  for (const std::string& key : split_at(name.json, '|')) {
     const GgufValue* value = find_key(key);
     if (found && value && *found != *value)
       throw Error(ErrorKind::kModel,

@@ -1,0 +1,75 @@
+#include "pipeline/patch_moments.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <set>
+#include <string>
+
+#include "emend/error.h"
+#include "emend/statistics.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+
+// C of each layer, in this order, for rows that begin as those of the patches. `require` throws for
+// statistics that do not serve; those without the layer are left out if it does not.
+LayerMoments load_moments(const Model& model, const std::vector<NamedPatch>& patches,
+                          const std::set<int>& layers, const fs::path& folder,
+                          const std::function<void(int, const Statistics&)>& require) {
+  LayerMoments moments;
+  for (const int layer : layers) {
+    const Statistics statistics = load_statistics(model, {layer}, patches.front().patch.prefix, folder);
+    require(layer, statistics);
+    if (!statistics.layers.empty()) moments[layer] = statistics.layers.at(layer).C;
+  }
+  return moments;
+}
+
+// Of the first patch that changes the layer; merge_patches refuses others that differ.
+std::string made_with(const std::vector<NamedPatch>& patches, int layer) {
+  for (const NamedPatch& named : patches)
+    if (const WeightSolve* const solve = named.patch.edit.solve_of({layer, Role::kMlpDown}))
+      return solve->statistics_fingerprint;
+  return "";
+}
+
+}  // namespace
+
+LayerMoments moments_to_solve(const Model& model, const std::vector<NamedPatch>& patches,
+                              const std::vector<int>& layers, const fs::path& given) {
+  const fs::path folder =
+      given.empty() ? default_statistics_folder(model, patches.front().patch.prefix) : given;
+  const auto require = [&](int layer, const Statistics& statistics) {
+    if (statistics.layers.empty())
+      throw Error(ErrorKind::kIo, fmt::format("no statistics of layer {} in {}: the other edits are solved "
+                                              "again with them; name their folder with the option statistics",
+                                              layer, folder.string()));
+    const std::string wanted = made_with(patches, layer);
+    if (statistics.fingerprint != wanted)
+      throw Error(ErrorKind::kModel, fmt::format("{}: these statistics of layer {} (fingerprint {}) are "
+                                                 "not those that the patch was made with ({})",
+                                                 folder.string(), layer, statistics.fingerprint, wanted));
+  };
+  return load_moments(model, patches, {layers.begin(), layers.end()}, folder, require);
+}
+
+LayerMoments moments_to_round(const Model& base, const std::vector<NamedPatch>& patches,
+                              const ApplyOptions& options) {
+  const fs::path& folder = options.statistics;
+  if (folder.empty()) return {};
+  std::set<int> layers;
+  for (const WeightChange& change : changes_of(patches))
+    if (change.weight.role == Role::kMlpDown) layers.insert(change.weight.block);
+  const auto require = [&](int layer, const Statistics& statistics) {
+    if (statistics.layers.empty() && options.imatrix.empty())
+      throw Error(ErrorKind::kIo, fmt::format("{}: no statistics of layer {}; collect them with emend stats, "
+                                              "or leave the option statistics out to round without them",
+                                              folder.string(), layer));
+  };
+  return load_moments(base, patches, layers, folder, require);
+}
+
+}  // namespace emend

@@ -1,0 +1,247 @@
+// Bulk editors without a search: each method's formula on a model whose keys are made up, the order in which
+// facts come, which facts are carried, and the constants of the methods.
+#include <gmock/gmock.h>
+
+#include "base/expect_error.h"
+#include "editors/bulk/carried.h"
+#include "editors/bulk/layer_system.h"
+#include "editors/bulk/methods.h"
+#include "editors/bulk/preserve.h"
+#include "emend/editor.h"
+#include "linalg/response_solver.h"
+#include "support/random_matrices.h"
+#include "support/tiny_models.h"
+#include "support/world.h"
+
+namespace emend {
+namespace {
+
+using editors::BulkOptions;
+using editors::LayerSystem;
+using editors::Preserve;
+using editors::PreserveStage;
+using test::normals;
+using test::relative;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class BulkFormula : public ::testing::Test {
+ protected:
+  static constexpr std::int64_t kFacts = 12;
+
+  BulkFormula() : model_(test::tiny_model("gpt2")), F_(model_.config().d_ff), D_(model_.config().d_model) {
+    const at::Tensor text = normals(4 * F_, F_, 1) * at::logspace(-1, 1, F_, 10.0, at::kDouble);
+    C_ = at::matmul(text.t(), text) / static_cast<double>(4 * F_);
+    statistics_.layers[kLayer].C = C_;
+    statistics_.fingerprint = "made up";
+    context_.layers = {kLayer};
+    context_.statistics = &statistics_;
+    // As a patch keeps them.
+    K_ = normals(F_, kFacts, 2).to(at::kFloat).to(at::kDouble);
+    R_ = normals(kFacts, D_, 3).to(at::kFloat);
+  }
+
+  Preserve preserve(const BulkOptions& options) const { return {model_, context_, kLayer, options, "bulk"}; }
+  at::Tensor weight() const { return model_.weight({kLayer, Role::kMlpDown}); }
+
+  std::vector<KeyConstraint> constraints(std::int64_t begin, std::int64_t end) const {
+    std::vector<KeyConstraint> some;
+    for (std::int64_t i = begin; i < end; ++i)
+      some.push_back({K_.narrow(1, i, 1).contiguous(), at::ones({1}, at::kDouble)});
+    return some;
+  }
+
+  // All facts in one solve, in float64: [D, F].
+  at::Tensor update_of(const BulkOptions& options) const {
+    const Preserve solved = preserve(options);
+    const at::Tensor A = solved.responses(join_constraints(constraints(0, kFacts)));
+    return at::matmul(R_.to(at::kDouble).t(), A.t());
+  }
+  at::Tensor R() const { return R_.to(at::kDouble).t(); }  // [D, n]
+  at::Tensor eye(std::int64_t n) const { return at::eye(n, at::kDouble); }
+
+  static constexpr int kLayer = 1;
+  Model model_;
+  std::int64_t F_, D_;
+  at::Tensor C_, K_, R_;
+  Statistics statistics_;
+  EditorContext context_;
+};
+
+TEST_F(BulkFormula, OfMemitIsThatOfThePaper) {
+  BulkOptions options = editors::memit_method().published;
+  options.lambda = 3;
+  const at::Tensor plain =
+      at::matmul(at::matmul(R(), K_.t()), at::linalg_inv(3 * C_ + at::matmul(K_, K_.t())));
+  EXPECT_LT(relative(update_of(options), plain), 1e-8);
+}
+
+TEST_F(BulkFormula, OfEmmetIsThatOfThePaperAndMemitOfTheProduct) {
+  const double w = 20, e = 0.1;
+  BulkOptions options = editors::emmet_method().published;
+  options.lambda = w * e;
+  const at::Tensor inverse = at::linalg_inv(w * C_);
+  const at::Tensor gram = at::matmul(at::matmul(K_.t(), inverse), K_) + e * eye(kFacts);
+  const at::Tensor plain = at::matmul(at::matmul(at::matmul(R(), at::linalg_inv(gram)), K_.t()), inverse);
+  EXPECT_LT(relative(update_of(options), plain), 1e-8);
+  BulkOptions memit = editors::memit_method().published;
+  memit.lambda = w * e;
+  EXPECT_LT(relative(update_of(options), update_of(memit)), 1e-10);
+}
+
+TEST_F(BulkFormula, OfEmmetWritesASingleFactExactly) {
+  const Preserve emmet = preserve(editors::emmet_method().published);
+  const at::Tensor A = emmet.responses(join_constraints(constraints(0, 1)));
+  EXPECT_NEAR(at::dot(A.select(1, 0), K_.select(1, 0)).item<double>(), 1, 1e-10);
+  EXPECT_EQ(emmet.record(1).rule, SolveRule::kEquality);
+  EXPECT_EQ(emmet.record(2).rule, SolveRule::kLeastSquares);
+}
+
+TEST_F(BulkFormula, OfAlphaEditIsThatOfThePaperAndStaysInTheNullSpace) {
+  BulkOptions options = editors::alphaedit_method().published;
+  options.lambda = 10;
+  options.threshold = 1;
+  const at::Tensor Kp = normals(F_, 5, 7);
+  std::vector<KeyConstraint> all = constraints(0, kFacts);
+  all.push_back({Kp, at::zeros({5}, at::kDouble)});
+  const at::Tensor A = preserve(options).responses(join_constraints(all));
+  const at::Tensor update = at::matmul(R(), A.narrow(1, 0, kFacts).t());
+
+  const auto [values, vectors] = at::linalg_eigh(C_);
+  const at::Tensor U0 = vectors.index_select(1, at::nonzero(values < 1).squeeze(1));
+  const at::Tensor U1 = vectors.index_select(1, at::nonzero(values >= 1).squeeze(1));
+  ASSERT_GT(U1.size(1), 0);
+  const at::Tensor P = at::matmul(U0, U0.t());
+  const at::Tensor sum = at::matmul(K_, K_.t()) + at::matmul(Kp, Kp.t());
+  const at::Tensor plain =
+      at::linalg_solve(at::matmul(P, sum) + 10 * eye(F_), at::matmul(at::matmul(P, K_), R().t())).t();
+  EXPECT_LT(relative(update, plain), 1e-8);
+  EXPECT_LT(at::matmul(update, U1).abs().max().item<double>(), 1e-10);
+}
+
+TEST_F(BulkFormula, OfARelativeLambdaFollowsTheText) {
+  BulkOptions options = editors::bulk_method().own;
+  options.relative_ridge = 0;
+  options.relative_lambda = 0.5;
+  EXPECT_NEAR(preserve(options).record(3).lambda, 0.5 * static_cast<double>(F_), 1e-9);
+  options.preserve = PreserveStage::kNullSpace;
+  options.kept_directions = 0.5;
+  const Preserve half = preserve(options);
+  const at::Tensor values = std::get<0>(at::linalg_eigh(C_));
+  const double energy = values.narrow(0, 0, F_ / 2).sum().item<double>();
+  EXPECT_NEAR(half.record(3).lambda, 0.5 * energy, 1e-9 * energy);
+  EXPECT_NEAR(*half.kept_energy(), energy / values.sum().item<double>(), 1e-12);
+}
+
+TEST_F(BulkFormula, OfAnEmptyOrWholeNullSpaceIsRefused) {
+  BulkOptions options = editors::alphaedit_method().published;
+  options.threshold = 1e-6;
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { preserve(options); }),
+              AllOf(HasSubstr("C of layer 1 has no eigenvalue below 1e-06"), HasSubstr("the smallest is")));
+  options.threshold = 1e6;
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { preserve(options); }),
+              AllOf(HasSubstr("no eigenvalue from 1e+06 on"), HasSubstr("the largest is")));
+}
+
+// Facts one by one, as the recursive form of least squares has it: M = (lambda C + Kp Kp^T)^-1, residuals
+// measured on the weights as they are.
+TEST_F(BulkFormula, OfASequenceIsThatOfOneBatch) {
+  BulkOptions options = editors::bulk_method().own;
+  options.lambda = 3;
+  options.relative_ridge = 0;
+  const Preserve solved = preserve(options);
+  const at::Tensor joint = update_of(options);
+  for (const std::int64_t step : {std::int64_t{1}, std::int64_t{5}, kFacts}) {
+    // Our carried system: residuals that are still missing, of the weights as they are.
+    std::vector<FactRecord> facts;
+    WeightChange change;
+    at::Tensor M = at::linalg_inv(3 * C_), recursive = at::zeros({D_, F_}, at::kDouble);
+    for (std::int64_t begin = 0; begin < kFacts; begin += step) {
+      const std::int64_t end = std::min(begin + step, kFacts);
+      LayerSystem system(solved, weight(), editors::carried_groups(facts, {kLayer, Role::kMlpDown}));
+      const at::Tensor keys = K_.narrow(1, begin, end - begin);
+      const at::Tensor wanted = R_.narrow(0, begin, end - begin).to(at::kDouble);
+      at::Tensor missing = wanted;
+      if (change.A.defined())
+        missing = wanted - at::matmul(change.delta(at::TensorOptions(at::kDouble)), keys).t();
+      system.add(constraints(begin, end), missing.to(at::kFloat));
+      change = system.change();
+      for (std::int64_t i = begin; i < end; ++i) {
+        facts.emplace_back();
+        facts.back().request.id = std::to_string(i);
+        facts.back().parts = {system.part(static_cast<std::size_t>(i - begin))};
+      }
+      // And the recursion.
+      const at::Tensor off = wanted.t() - at::matmul(recursive, keys);
+      const at::Tensor MK = at::matmul(M, keys);
+      const at::Tensor gain = at::linalg_solve(eye(end - begin) + at::matmul(keys.t(), MK), MK.t());
+      recursive = recursive + at::matmul(off, gain);
+      M = M - at::matmul(MK, gain);
+    }
+    const at::Tensor ours = at::matmul(change.B.to(at::kDouble), change.A.to(at::kDouble));
+    EXPECT_LT(relative(ours, joint), 1e-6) << step;
+    EXPECT_LT(relative(recursive, joint), 1e-8) << step;
+  }
+}
+
+TEST_F(BulkFormula, OfAShareIsWhatTheChangeGives) {
+  BulkOptions options = editors::bulk_method().own;
+  options.lambda = 1e-9;
+  const Preserve exact = preserve(options);
+  LayerSystem system(exact, weight(), {});
+  const editors::RealisedShare whole = system.add(constraints(0, 2), R_.narrow(0, 0, 2));
+  EXPECT_NEAR(whole.least, 1, 1e-5);
+  EXPECT_LT(whole.missing, 1e-5);
+  options.lambda = 1e9;
+  const Preserve quiet = preserve(options);
+  LayerSystem weak(quiet, weight(), {});
+  EXPECT_LT(weak.add(constraints(0, 2), R_.narrow(0, 0, 2)).mean, 1e-3);
+}
+
+// --- which facts are carried
+
+FactRecord fact_of(const std::string& id, const std::string& prompt, const std::string& subject) {
+  FactRecord fact;
+  fact.request = test::request_of(id, prompt, subject, "x");
+  return fact;
+}
+
+TEST(CarriedFacts, LeaveOutWhatIsReplacedAndSearchASharedKeyAgain) {
+  Edit earlier;
+  earlier.facts = {fact_of("a", "Ann lives in", "Ann"), fact_of("b", "Bob lives in", "Bob"),
+                   fact_of("c", "Cid works as", "Cid"), fact_of("d", "Dan lives in", "Dan")};
+  const auto carried =
+      editors::carry_facts(&earlier, {test::request_of("a", "Ann was born in", "Ann", "y"),  // the same id
+                                      test::request_of("n1", "Bob lives in", "Bob", "y"),  // the same prompt
+                                      test::request_of("n2", "Cid lives in", "Cid", "y")});  // the same key
+  ASSERT_EQ(carried.facts.size(), 1u);
+  EXPECT_EQ(carried.facts[0].request.id, "d");
+  ASSERT_EQ(carried.again.size(), 1u);
+  EXPECT_EQ(carried.again[0].id, "c");
+  EXPECT_TRUE(carried.stale_removed);
+  EXPECT_TRUE(editors::carry_facts(nullptr, {}).facts.empty());
+}
+
+// --- options
+
+TEST(BulkOptionTables, OfTheFourMethodsDifferInTheirConstants) {
+  const auto value = [](const std::string& method, const std::string& preset, const std::string& option) {
+    return make_editor(method, {{"preset", {preset, "test"}}})->options().at(option);
+  };
+  EXPECT_EQ(value("memit", "paper", "lambda"), "15000");
+  EXPECT_EQ(value("memit", "paper", "clamp"), "0.75");
+  EXPECT_EQ(value("memit", "paper", "carry"), "false");
+  EXPECT_EQ(value("emmet", "paper", "exact_alone"), "true");
+  EXPECT_EQ(value("alphaedit", "paper", "threshold"), "0.02");
+  EXPECT_EQ(value("alphaedit", "paper", "preserve"), "null-space");
+  EXPECT_EQ(value("alphaedit", "paper", "carry"), "true");
+  EXPECT_EQ(value("bulk", "emend", "values"), "spread");
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
+                             [] {
+                               make_editor("memit", {{"filter", {"nonsense", "test"}}});
+                             }),
+              HasSubstr("filter"));
+}
+
+}  // namespace
+}  // namespace emend
