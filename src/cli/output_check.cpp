@@ -7,7 +7,7 @@
 
 #include "base/files.h"
 #include "emend/error.h"
-#include "model/checkpoint_outline.h"
+#include "io/companion_files.h"
 
 namespace emend {
 namespace {

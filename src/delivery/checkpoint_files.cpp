@@ -12,7 +12,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
-#include "model/checkpoint_outline.h"
+#include "io/companion_files.h"
 
 namespace emend {
 namespace {

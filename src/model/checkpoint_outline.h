@@ -33,9 +33,6 @@ struct CheckpointOutline {
 // The folder that holds config.json and the tokenizer of this checkpoint.
 std::filesystem::path checkpoint_folder(const std::filesystem::path& path);
 
-// What Model::load and other programs read of that folder beside the tensors, by path inside it.
-const std::vector<std::string>& companion_names();
-
 // The settings of an open checkpoint: GGUF metadata, or config.json beside the tensors. Throws Error(kModel)
 // for files that go with a model and are none.
 ConfigValues checkpoint_values(const TensorFile& file, const std::filesystem::path& path);
