@@ -7,7 +7,9 @@ namespace emend::editors {
 FinetuneMethod ft_method() {
   FinetuneMethod ft{
       "ft", "constrained fine-tuning of one weight (Zhu et al. 2020; FT-L of Meng et al. 2022)", {}, {}};
-  ft.own.relative_bound = 0.1;
+  ft.own.relative_bound = 0.4;
+  ft.own.relative_rate = 0.01;
+  ft.own.epochs = 100;
   ft.published.reading = TargetReading::kAtThePrompt;
   ft.published.bound = 5e-4;
   ft.published.learning_rate = 5e-4;

@@ -7,6 +7,8 @@ namespace emend::editors {
 FinetuneMethod locft_method() {
   FinetuneMethod locft{
       "locft", "fine-tuning of one weight, breadth first (Yang et al. 2026, LocFT-BF)", {}, {}};
+  locft.own.relative_rate = 0.02;
+  locft.own.epochs = 60;
   locft.published.learning_rate = 5e-4;
   locft.published.end_token = true;
   locft.published.depth = 22.0 / 32;
