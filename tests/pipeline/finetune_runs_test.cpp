@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "base/expect_error.h"
 #include "cli/scratch_folder.h"
 #include "emend/edit_run.h"
@@ -44,7 +46,7 @@ TEST(FinetuneRuns, PlansEditsVerifiesAndApplies) {
       HasSubstr("trained for all its facts together"));
 }
 
-// In sequence the second step trains on top of the first: both changes stay.
+// In sequence the second step trains on top of the first, whose facts it may weaken: nothing carries them.
 TEST(FinetuneRuns, IsEvaluatedAloneAndInSequence) {
   SilentProgress silent;
   Model model = test::load_world("llama");
@@ -57,7 +59,8 @@ TEST(FinetuneRuns, IsEvaluatedAloneAndInSequence) {
   options.generations = 0;
   options.drift_tokens = 0;
   options.methods = {{"ft", "ft", {}, {}, {}}, {"locft", "locft", {}, {}, {}}};
-  for (const std::string mode : {"single", "sequential:2"}) {
+  const std::map<std::string, double> least_gain = {{"single", 0.5}, {"sequential:2", 0.2}};
+  for (const auto& [mode, gain] : least_gain) {
     SCOPED_TRACE(mode);
     options.mode = parse_eval_mode(mode);
     options.out = folder / mode;
@@ -66,7 +69,7 @@ TEST(FinetuneRuns, IsEvaluatedAloneAndInSequence) {
     for (const EvalResults& results : outcome.methods) {
       EXPECT_EQ(results.summary.records, 4);
       EXPECT_GT(results.summary.metrics.at("rewrite_acc").mean,
-                results.summary.base.at("rewrite_acc").mean + 0.5);
+                results.summary.base.at("rewrite_acc").mean + gain);
     }
   }
 }
