@@ -1,4 +1,4 @@
-// FT-L: constrained fine-tuning (Zhu et al. 2020, Modifying Memories in Transformer Models, equation 5) of
+// FT-L: constrained fine-tuning (Zhu et al. 2020, Modifying Memories in Transformer Models) of
 // one weight, as Meng et al. 2022 run it on GPT-2 XL: |Delta_ij| <= 5e-4 at layer 0.
 #include "editors/finetune/methods.h"
 

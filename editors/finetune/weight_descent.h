@@ -14,7 +14,7 @@ class WeightDescent {
 
   const at::Tensor& change() const { return change_; }
 
-  // One step along the gradient [out, in], then back within the bound (Zhu et al. 2020, section 3: the
+  // One step along the gradient [out, in], then back within the bound (Zhu et al. 2020: the
   // projection onto |Delta_ij| <= bound). The moments are not touched by that.
   void update(const at::Tensor& gradient);
 
