@@ -162,15 +162,20 @@ class Finetune : public Editor {
 
   Edit edit(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
             Progress& progress) const override {
-    const auto all = static_cast<std::int64_t>(requests.size());
-    return train_together(model, requests, context, [&](int epoch, double loss) {
-      progress.update(all * epoch / table_.value().epochs, fmt::format("epoch {}, loss {:.4f}", epoch, loss));
+    progress.begin(fmt::format("training {} {}", requests.size(), requests.size() == 1 ? "fact" : "facts"),
+                   table_.value().epochs, "epochs");
+    Edit edit = train_together(model, requests, context, [&](int epoch, double loss) {
+      progress.update(epoch, fmt::format("loss {:.4f}", loss));
     });
+    progress.end();
+    return edit;
   }
 
   // One training after the other: each has a change of its own, as large as the weight.
   std::vector<Edit> edit_each(const Model& model, const std::vector<EditRequest>& requests,
                               const EditorContext& context, Progress& progress) const override {
+    progress.begin(fmt::format("training {} {}", requests.size(), requests.size() == 1 ? "fact" : "facts"),
+                   static_cast<std::int64_t>(requests.size()), "facts");
     std::vector<Edit> edits;
     for (const EditRequest& request : requests) {
       const std::vector<EditRequest> alone = {request};
@@ -179,6 +184,7 @@ class Finetune : public Editor {
                         fmt::format("epoch {}, loss {:.4f}", epoch, loss));
       }));
     }
+    progress.end();
     return edits;
   }
 
