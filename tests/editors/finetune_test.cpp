@@ -243,6 +243,17 @@ TEST(FinetuneMethods, PapersHaveTheirConstants) {
   EXPECT_THAT(layers("ft", "emend"), ElementsAre(4));
 }
 
+// What a patch records names every option.
+TEST(FinetuneMethods, RecordedOptionsCanBeGivenAgain) {
+  for (const std::string method : {"ft", "locft"})
+    for (const std::string preset : {"emend", "paper"}) {
+      const auto recorded = make_editor(method, {{"preset", {preset, "test"}}})->options();
+      std::map<std::string, OptionText> again;
+      for (const auto& [name, value] : recorded) again[name] = {value, "test"};
+      EXPECT_EQ(make_editor(method, again)->options(), recorded);
+    }
+}
+
 // The published program reads all tokens of a target where the prompt ends; the others in turn, and the end
 // of the text last.
 TEST(TrainingRow, ReadsTheTargetInTurnOrAtThePrompt) {
