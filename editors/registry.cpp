@@ -7,6 +7,8 @@
 #include "base/strings.h"
 #include "editors/bulk/bulk.h"
 #include "editors/bulk/methods.h"
+#include "editors/finetune/finetune.h"
+#include "editors/finetune/methods.h"
 #include "editors/rome/rome.h"
 #include "emend/editor.h"
 #include "emend/error.h"
@@ -14,11 +16,11 @@
 namespace emend {
 
 const EditorTable& known_editors() {
-  static const EditorTable table = {{editors::rome_help, editors::make_rome},
-                                    editors::bulk_editor(editors::bulk_method),
-                                    editors::bulk_editor(editors::memit_method),
-                                    editors::bulk_editor(editors::emmet_method),
-                                    editors::bulk_editor(editors::alphaedit_method)};
+  static const EditorTable table = {
+      {editors::rome_help, editors::make_rome},        editors::bulk_editor(editors::bulk_method),
+      editors::bulk_editor(editors::memit_method),     editors::bulk_editor(editors::emmet_method),
+      editors::bulk_editor(editors::alphaedit_method), editors::finetune_editor(editors::ft_method),
+      editors::finetune_editor(editors::locft_method)};
   return table;
 }
 

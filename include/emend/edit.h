@@ -53,8 +53,10 @@ enum class SolveRule {
   kEachAlone,     // each for its own key, without regard to the others (ROME as published)
   kLeastSquares,  // all together, regularised by the second moment: R K^T (lambda C + K K^T)^-1 (MEMIT)
   kNullSpace,     // the same within the null space of C (AlphaEdit)
+  kTrained,       // not solved: all facts together were trained into a dense change, and stay together
 };
-std::string_view to_string(SolveRule rule);  // "equality", "each alone", "least squares", "null space"
+// "equality", "each alone", "least squares", "null space", "trained"
+std::string_view to_string(SolveRule rule);
 
 struct WeightSolve {
   WeightRef weight;

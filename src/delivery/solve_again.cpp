@@ -129,6 +129,11 @@ std::vector<const FactRecord*> edited_at(const Edit& edit, const WeightRef& weig
 
 void require_solvable(const WeightSolve& solve) {
   if (solve.rule == SolveRule::kEquality || solve.rule == SolveRule::kEachAlone) return;
+  if (solve.rule == SolveRule::kTrained)
+    throw Error(ErrorKind::kModel,
+                fmt::format("the change of the {} was trained for all its facts together: no fact can be "
+                            "taken out or added; edit again instead",
+                            weight_name(solve.weight)));
   const bool in_null_space = solve.rule == SolveRule::kNullSpace;
   const char* missing = nullptr;
   if (!(solve.lambda > 0))

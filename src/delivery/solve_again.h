@@ -16,8 +16,9 @@ inline bool is_joint(const WeightSolve& solve) {
   return solve.rule != SolveRule::kEachAlone;
 }
 
-// Throws Error(kModel), which says what is missing, if the patch does not hold what the rule of this weight
-// needs: lambda for least squares, and for the null space lambda, its threshold and the statistics of C.
+// Throws Error(kModel) if the weight was trained, and, saying what is missing, if the patch does not hold
+// what its rule needs: lambda for least squares, and for the null space lambda, its threshold and the
+// statistics of C.
 void require_solvable(const WeightSolve& solve);
 
 // Whether C enters that solve.

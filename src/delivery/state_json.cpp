@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::array kStatuses = {FactStatus::kEdited, FactStatus::kAlreadyTrue, FactStatus::kFailed};
 constexpr std::array kRules = {SolveRule::kEquality, SolveRule::kEachAlone, SolveRule::kLeastSquares,
-                               SolveRule::kNullSpace};
+                               SolveRule::kNullSpace, SolveRule::kTrained};
 
 Json number_json(double number) {
   return std::isfinite(number) ? Json(number) : Json(nullptr);

@@ -35,6 +35,8 @@ std::string_view to_string(SolveRule rule) {
       return "least squares";
     case SolveRule::kNullSpace:
       return "null space";
+    case SolveRule::kTrained:
+      return "trained";
   }
   return "";
 }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 
 #include "delivery/patch_metadata.h"
@@ -103,6 +104,22 @@ TEST_F(DenseChange, HasNoRowsToTakeOutOrToMerge) {
                          merge_patches({patch_, other}, {"p", "q"}, {});
                        }),
               HasSubstr("is dense"));
+}
+
+TEST_F(DenseChange, ThatWasTrainedStaysAsItIs) {
+  patch_.edit.solves[0].rule = SolveRule::kTrained;
+  patch_.edit.solves[0].lambda = 0;
+  save_patch(patch_, folder_ / "p");
+  EXPECT_EQ(load_patch(folder_ / "p").edit.solves.at(0).rule, SolveRule::kTrained);
+  Patch two = patch_, other = dense_patch(base_, 1, 5, 0.5);
+  other.edit.facts[0].request.id = "other";
+  other.edit.solves = patch_.edit.solves;
+  two.edit.facts.push_back(other.edit.facts[0]);
+  for (const auto& layers : {std::function([&] { layers_to_solve(two, "other"); }), std::function([&] {
+                               layers_to_solve({patch_, other});
+                             })})
+    EXPECT_THAT(error_of(ErrorKind::kModel, layers), HasSubstr("trained for all its facts together"));
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { drop_fact(two, "other", {}); }), HasSubstr("edit again"));
 }
 
 }  // namespace
