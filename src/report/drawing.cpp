@@ -27,7 +27,7 @@ std::string mark_text(double value, const Axis& axis) {
 // alone are fewer than three.
 std::vector<double> log_marks(const Axis& axis, int count) {
   const double decades = std::log10(axis.high / axis.low);
-  if (!(axis.low > 0) || !(decades > 0) || !std::isfinite(decades)) return {};
+  if (!(decades > 0) || !std::isfinite(decades)) return {};
   const int apart = std::max(1, static_cast<int>(std::ceil(decades / std::max(count, 1))));
   std::vector<double> marks;
   const auto add = [&](double mark) {
@@ -161,7 +161,9 @@ double draw_legend(Drawing* drawing, const std::vector<std::string>& names, int 
 }
 
 std::vector<double> axis_marks(const Axis& axis, int count) {
-  if (axis.logarithmic) return log_marks(axis, count);
+  if (axis.logarithmic && !(axis.low > 0)) return {};
+  if (axis.logarithmic)
+    if (const std::vector<double> marks = log_marks(axis, count); marks.size() > 1) return marks;
   const double rough = (axis.high - axis.low) / std::max(count, 1);
   if (!(rough > 0) || !std::isfinite(rough)) return {};
   const double power = std::pow(10, std::floor(std::log10(rough)));

@@ -50,6 +50,7 @@ TEST(AxisMarks, OfALogarithmicAxisArePowersOfTen) {
   EXPECT_THAT(axis_marks({"", 10, 60, false, true}, 4), ElementsAre(10, 20, 50));
   EXPECT_THAT(axis_marks({"", 0.9, 12, false, true}, 4), ElementsAre(1, 2, 5, 10));
   EXPECT_LE(axis_marks({"", 1e-9, 1e9, false, true}, 4).size(), 5u);
+  EXPECT_THAT(axis_marks({"", 54, 66, false, true}, 3), ElementsAre(55, 60, 65));  // none of these is within
   EXPECT_THAT(axis_marks({"", 0, 10, false, true}, 4), ElementsAre());  // there is no power of ten at 0
 }
 
