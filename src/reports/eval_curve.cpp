@@ -31,10 +31,14 @@ std::vector<CurveFigure> answer_figures(const std::string& measure) {
        {std::pair{"efficacy", "Efficacy"}, {"paraphrase", "Paraphrases"}, {"neighbourhood", "Neighbourhood"}})
     figures.push_back({fmt::format("{}_{}", question, measure), question, title + how});
   figures.push_back({"efficacy_" + measure, "first edits", "Efficacy of the first edits" + how, true});
-  if (!forced) return figures;
-  figures.push_back({"rewrite_acc", "rewrite_acc", "Token accuracy of edited prompts"});
-  figures.push_back({"rephrase_acc", "rephrase_acc", "Token accuracy of other wordings"});
   return figures;
+}
+
+// Of data sets whose records have no answer to compare with.
+std::vector<CurveFigure> accuracy_figures() {
+  return {{"rewrite_acc", "rewrite_acc", "Token accuracy of edited prompts"},
+          {"rephrase_acc", "rephrase_acc", "Token accuracy of other wordings"},
+          {"rewrite_acc", "first edits", "Token accuracy of the first edits", true}};
 }
 
 // Of the model as a whole.
@@ -62,6 +66,12 @@ std::vector<CurveFigure> measured(std::vector<CurveFigure> figures, const std::v
     return true;
   });
   return figures;
+}
+
+// Answers that are given to the model.
+std::vector<CurveFigure> measured_forced(const std::vector<EvalSummary>& runs) {
+  const std::vector<CurveFigure> compared = measured(answer_figures("success"), runs);
+  return compared.empty() ? measured(accuracy_figures(), runs) : compared;
 }
 
 // How many records the figures of all records are over.
@@ -133,15 +143,16 @@ TitledChart chart_of(const std::vector<EvalSummary>& runs, const CurveFigure& fi
 
 std::vector<SummarySection> curve_sections(const std::vector<EvalSummary>& runs) {
   std::vector<SummarySection> sections = {
-      section_of(runs, measured(joined(answer_figures("success"), model_figures()), runs)),
+      section_of(runs, joined(measured_forced(runs), measured(model_figures(), runs))),
       section_of(runs, measured(answer_figures("generated"), runs))};
-  sections[0].title = "Along the sequence: answers compared";
+  sections[0].title = "Along the sequence";
   sections[0].note =
       "After so many edits onto the same model, over all n records so far that were evaluated; shares in "
-      "percent, ± half the width of the 95 % interval. The answers are given to the model, and the expected "
-      "one "
-      "counts if it is likelier than the other one. first edits: efficacy of the first ten records alone.";
-  sections[1].title = "Along the sequence: answers generated";
+      "percent, "
+      "± half the width of the 95 % interval. Efficacy, paraphrase and neighbourhood are successes: the "
+      "expected "
+      "answer is likelier than the other one. first edits: the first ten records alone.";
+  sections[1].title = "Along the sequence: generated answers";
   sections[1].note = "The same points where the free greedy text must begin with the expected answer.";
   std::erase_if(sections, [](const SummarySection& section) { return section.rows.empty(); });
   return sections;
@@ -149,8 +160,8 @@ std::vector<SummarySection> curve_sections(const std::vector<EvalSummary>& runs)
 
 std::vector<TitledChart> curve_charts(const std::vector<EvalSummary>& runs) {
   std::vector<TitledChart> charts;
-  for (const CurveFigure& figure : measured(
-           joined(joined(answer_figures("success"), answer_figures("generated")), model_figures()), runs))
+  for (const CurveFigure& figure :
+       joined(measured_forced(runs), measured(joined(answer_figures("generated"), model_figures()), runs)))
     charts.push_back(chart_of(runs, figure));
   return charts;
 }
