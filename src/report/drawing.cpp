@@ -23,12 +23,12 @@ std::string mark_text(double value, const Axis& axis) {
   return axis.percent ? fmt::format("{:.6g} %", 100 * value) : fmt::format("{:.6g}", value);
 }
 
-// Powers of ten, so many apart that there are not many more than `count`, and 2 and 5 times them where they
-// alone are fewer than three.
+// Powers of ten, so many apart that there are not many more than twice `count`, and 2 and 5 times them where
+// they alone are fewer than three.
 std::vector<double> log_marks(const Axis& axis, int count) {
   const double decades = std::log10(axis.high / axis.low);
   if (!(decades > 0) || !std::isfinite(decades)) return {};
-  const int apart = std::max(1, static_cast<int>(std::ceil(decades / std::max(count, 1))));
+  const int apart = std::max(1, static_cast<int>(std::ceil(decades / (2 * std::max(count, 1)))));
   std::vector<double> marks;
   const auto add = [&](double mark) {
     if (mark >= axis.low * (1 - 1e-9) && mark <= axis.high * (1 + 1e-9)) marks.push_back(mark);

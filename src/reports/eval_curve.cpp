@@ -111,11 +111,11 @@ LineChart::Series series_of(const EvalSummary& run, const CurveFigure& figure) {
   return series;
 }
 
-// Drift may grow over powers of ten.
+// Shares that are all in the upper half are drawn there. Drift may grow over powers of ten.
 Axis value_axis(const CurveFigure& figure, const std::vector<double>& values) {
   constexpr double kManyTimes = 30;
-  if (is_share(figure.metric)) return {"", 0, 1, true};
   const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  if (is_share(figure.metric)) return {"", !values.empty() && *least > 0.5 ? 0.5 : 0.0, 1, true};
   const bool wide = !values.empty() && *least > 0 && *most > kManyTimes * *least;
   return wide ? log_axis_around("", values) : axis_around("", values);
 }
