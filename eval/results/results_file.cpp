@@ -359,6 +359,7 @@ EvalResults read_results(const fs::path& folder) {
   results.folder = folder;
   results.summary = read_summary(folder / kSummaryFile);
   results.records = read_records(folder / kRecordsFile);
+  results.curve = read_curve_records(folder);
   return results;
 }
 

@@ -118,6 +118,8 @@ struct EvalResults {
   std::filesystem::path folder;  // of summary.json and records.jsonl
   EvalSummary summary;
   std::vector<RecordResult> records;
+  // Edits -> all records so far at that point of the curve, without their answers and what the base has.
+  std::map<std::int64_t, std::vector<RecordResult>> curve = {};
 };
 
 // What a benchmark (emend/eval_run.h) did.
