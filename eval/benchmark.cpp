@@ -44,6 +44,9 @@ void require_sound(const BenchmarkOptions& options) {
                                                options.dataset));
   if (options.snippets.empty() && !options.idf.empty())
     throw Error(ErrorKind::kUsage, "the option idf weighs words of snippets, and there are none");
+  if (options.curve && options.mode.kind != EvalMode::Kind::kSequential)
+    throw Error(ErrorKind::kUsage, fmt::format("the option curve goes with mode sequential:N only, found {}",
+                                               options.mode.text()));
   if (options.drift_tokens < 0)
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option drift-tokens must be at least 0, found {}", options.drift_tokens));
@@ -231,6 +234,7 @@ BenchmarkOutcome Benchmark::run(Model& model, Progress& progress, const Benchmar
   EvalSetup setup;
   setup.first_record = options.first_record;
   setup.mode = options.mode;
+  setup.curve = options.curve;
   setup.shard = state.shard;
   setup.metrics = state.metrics();
   setup.skip_true = find_dataset(options.dataset).opposed_targets;

@@ -1,20 +1,22 @@
 #include "eval/run.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "base/atomic_file.h"
 #include "base/stage_clock.h"
 #include "emend/editor_cache.h"
 #include "emend/error.h"
+#include "eval/entrant.h"
 #include "eval/measure.h"
 #include "eval/record_edits.h"
-#include "eval/results/interval.h"
+#include "eval/results/curve.h"
 #include "eval/results/results_file.h"
-#include "eval/run_folder.h"
 #include "eval/run_summary.h"
 
 namespace emend {
@@ -44,6 +46,12 @@ std::vector<RecordRange> own_units(const EvalSetup& setup) {
   return own;
 }
 
+std::vector<std::int64_t> ends_of(const std::vector<RecordRange>& units) {
+  std::vector<std::int64_t> ends;
+  for (const RecordRange& unit : units) ends.push_back(unit.end);
+  return ends;
+}
+
 // The lowest block that any contender changes.
 int first_block(const std::vector<Contender>& contenders) {
   int first = contenders.front().context.layers.front();
@@ -67,57 +75,6 @@ class StageRemark : public Progress {
   std::string remark_;
 };
 
-// One contender's part of the run.
-struct Entrant {
-  Entrant(const Contender& its, RunFolder files)
-      : contender(&its), folder(std::move(files)), seconds(folder.seconds()) {}
-
-  // Adds to the seconds, which the folder keeps for a resumed run. The first work also adds what the
-  // contender spent before the run.
-  void spend(const std::string& part, double time) {
-    if (!worked)
-      for (const auto& [name, before] : contender->header.seconds) seconds[name] += before;
-    worked = true;
-    seconds[part] += time;
-  }
-
-  bool knows_point(std::int64_t edits) const {
-    return std::any_of(retention.begin(), retention.end(),
-                       [&](const auto& point) { return point.edits == edits; });
-  }
-
-  // Takes the changes of one step of a sequential run.
-  void lay(const RunFolder::Step& step) {
-    applied.insert(applied.end(), step.changes.begin(), step.changes.end());
-    for (EditedRecord& state : outcomes_from(nlohmann::json::parse(step.outcomes)))
-      edited.push_back(std::move(state));
-  }
-
-  bool carries() const { return contender->editor->carries_earlier(); }
-  // The edit that is on the model, for editors that carry it; nullptr: there is none yet.
-  const Edit* earlier() const { return carried.changes.empty() ? nullptr : &carried; }
-  // Takes an edit that stands in the place of the one before.
-  void keep(const Edit& edit) {
-    if (edit.changes.empty()) return;
-    carried.changes = edit.changes;
-    carried.solves = edit.solves;
-    carried.facts = edit.carried;
-    for (const FactRecord& fact : edit.facts)
-      if (fact.is_edited()) carried.facts.push_back(fact);
-  }
-
-  const Contender* contender;
-  RunFolder folder;
-  std::size_t done = 0;  // units
-  std::map<std::string, double> seconds;
-  bool worked = false;
-  // Sequential mode: all changes so far, and what became of each record.
-  std::vector<WeightChange> applied;
-  Edit carried;  // of editors that carry earlier facts: all of them so far
-  std::vector<EditedRecord> edited;
-  std::vector<EvalSummary::RetentionPoint> retention;
-};
-
 class Run {
  public:
   Run(Model& model, const EvalSetup& setup, const std::vector<Contender>& contenders, Progress& progress)
@@ -126,7 +83,9 @@ class Run {
         progress_(progress),
         measure_(model, setup, {contenders.front().context.prefix, contenders.front().context.form},
                  first_block(contenders), contenders.front().header.seed),
-        units_(own_units(setup)) {
+        units_(own_units(setup)),
+        curve_ends_(is_sequential() ? curve_ends(ends_of(units_), setup.curve.value_or(default_curve()))
+                                    : std::set<std::int64_t>()) {
     for (const Contender& contender : contenders)
       RunFolder::check(contender.folder, run_settings(setup, contender), setup.resume);
     for (const Contender& contender : contenders)
@@ -158,7 +117,8 @@ class Run {
   // Sequential mode.
   void run_in_sequence();
   void step(Entrant& entrant, std::size_t u, const std::vector<EditedRecord>& before);
-  void measure_so_far(const std::vector<Entrant*>& pending, std::int64_t end, bool last);
+  SequencePoint point_after(std::size_t u) const;
+  void measure_so_far(const std::vector<Entrant*>& pending, const SequencePoint& point, bool last);
 
   Model& model_;
   const EvalSetup& setup_;
@@ -166,6 +126,7 @@ class Run {
   EditorCache cache_;
   Measure measure_;
   std::vector<RecordRange> units_;
+  std::set<std::int64_t> curve_ends_;  // records after which the curve of a sequential run has a point
   std::vector<Entrant> entrants_;
   std::int64_t done_ = 0;  // records
 };
@@ -267,6 +228,7 @@ EvalSummary Run::finish(const Entrant& entrant) const {
   const std::vector<RecordResult>& records = entrant.folder.records();
   fill_figures(summary, records);
   summary.retention = entrant.retention;
+  summary.curve = entrant.curve;
   summary.seconds = entrant.seconds;
   summary.seconds.erase("total");
   double total = 0;
@@ -277,6 +239,11 @@ EvalSummary Run::finish(const Entrant& entrant) const {
   for (std::string& note : notes_on(records)) summary.notes.push_back(std::move(note));
   if (setup_.drift_rows.empty())
     summary.notes.push_back("Drift was not measured: no text was given, and the statistics hold none back.");
+  if (is_sequential() && setup_.curve)
+    if (const auto beyond = points_beyond(records.size(), *setup_.curve); !beyond.empty())
+      summary.notes.push_back(
+          fmt::format("Points of the curve beyond the last of {} records, which were not measured: {}.",
+                      records.size(), fmt::join(beyond, ", ")));
   write_summary(entrant.folder.path(), summary);
   return summary;
 }
@@ -311,7 +278,7 @@ void Run::run_in_sequence() {
   std::vector<Entrant*> pending;
   for (Entrant& entrant : entrants_) {
     entrant.done = entrant.folder.take_up({static_cast<std::int64_t>(setup_.records.size())});
-    entrant.retention = entrant.folder.retention();
+    entrant.take_up_points();
     if (entrant.done > 0) continue;
     pending.push_back(&entrant);
     // The facts that are carried are not among the files: such a run begins again.
@@ -332,9 +299,8 @@ void Run::run_in_sequence() {
     }
     done_ = units_[u].end;
     progress_.update(done_, "");
-    const bool last = u + 1 == units_.size();
-    const bool point = (u + 1) * kRetentionPoints / units_.size() != u * kRetentionPoints / units_.size();
-    if (point || last) measure_so_far(pending, units_[u].end, last);
+    const SequencePoint point = point_after(u);
+    if (point.retention || point.curve) measure_so_far(pending, point, u + 1 == units_.size());
   }
 }
 
@@ -360,9 +326,17 @@ void Run::step(Entrant& entrant, std::size_t u, const std::vector<EditedRecord>&
   entrant.lay(step);
 }
 
-void Run::measure_so_far(const std::vector<Entrant*>& pending, std::int64_t end, bool last) {
+// What is measured after unit u.
+SequencePoint Run::point_after(std::size_t u) const {
+  const bool last = u + 1 == units_.size();
+  const bool tenth = (u + 1) * kRetentionPoints / units_.size() != u * kRetentionPoints / units_.size();
+  return {units_[u].end, tenth || last, curve_ends_.contains(units_[u].end)};
+}
+
+void Run::measure_so_far(const std::vector<Entrant*>& pending, const SequencePoint& point, bool last) {
+  const std::int64_t end = point.edits;
   const bool all_known = std::all_of(pending.begin(), pending.end(),
-                                     [&](const Entrant* entrant) { return entrant->knows_point(end); });
+                                     [&](const Entrant* entrant) { return entrant->knows(point); });
   if (all_known && !last) return;
   std::vector<LaidEdits> laid;
   for (const Entrant* entrant : pending)
@@ -371,9 +345,7 @@ void Run::measure_so_far(const std::vector<Entrant*>& pending, std::int64_t end,
   const auto results = measure({0, end}, pending, laid);
   for (std::size_t p = 0; p < pending.size(); ++p) {
     Entrant& entrant = *pending[p];
-    if (!entrant.knows_point(end))
-      entrant.retention.push_back({end, summarize_records(results[p], Moment::kAfter)});
-    entrant.folder.save_retention(entrant.retention);
+    entrant.keep_point(point, results[p]);
     entrant.folder.save_seconds(entrant.seconds);
     if (last) entrant.folder.append(results[p]);
   }

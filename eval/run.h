@@ -34,6 +34,9 @@ struct EvalSetup {
   std::vector<EvalRecord> records;  // of one data file
   std::int64_t first_record = 0;    // number of records[0] among the file's usable records
   EvalMode mode;
+  // Sequential mode: numbers of edits after which it is measured on its way, rising; std::nullopt: those of
+  // default_curve(). The end is a point, too, unless there are none.
+  std::optional<std::vector<std::int64_t>> curve;
   Shard shard;
   std::vector<std::unique_ptr<Metric>> metrics;
   bool skip_true = true;           // records whose target is the base's greedy answer are counted apart
@@ -52,11 +55,12 @@ void require_shardable(const EvalMode& mode, const Shard& shard);
 std::int64_t count_units(const EvalSetup& setup);
 
 // Runs all contenders on the same records; the unedited model is measured once for all of them. Results go to
-// each contender's folder: run.json (settings), records.jsonl as units finish, summary.json at the end. A run
-// that stops at any moment can be resumed at the unit it was in, and then writes the same files. `model` is
-// changed while a sequential edit is searched, and put back. Throws Error(kConfig) if a folder holds another
-// run (the first setting that differs is named), or this one, begun or finished, without `resume`; and what
-// editors throw, except failed searches, which are results.
+// each contender's folder: run.json (settings), records.jsonl as units finish, in sequential mode the points
+// of its curve in curve/, summary.json at the end. A run that stops at any moment can be resumed at the unit
+// it was in, and then writes the same files. `model` is changed while a sequential edit is searched, and put
+// back. Throws Error(kConfig) if a folder holds another run (the first setting that differs is named), or
+// this one, begun or finished, without `resume`; and what editors throw, except failed searches, which are
+// results.
 std::vector<EvalSummary> run_eval(Model& model, const EvalSetup& setup,
                                   const std::vector<Contender>& contenders, Progress& progress);
 

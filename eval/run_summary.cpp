@@ -25,7 +25,7 @@ std::string reason_of(const RecordResult& record) {
 
 nlohmann::ordered_json run_settings(const EvalSetup& setup, const Contender& contender) {
   nlohmann::ordered_json json = summary_to_json(contender.header);
-  for (const char* key : {"records", "skipped", "seconds", "base", "metrics", "retention", "notes"})
+  for (const char* key : {"records", "skipped", "seconds", "base", "metrics", "retention", "curve", "notes"})
     json.erase(key);
   json["model"].erase("path");  // a moved file is the same file: fingerprints tell
   json["data"].erase("path");
@@ -34,6 +34,7 @@ nlohmann::ordered_json run_settings(const EvalSetup& setup, const Contender& con
   if (layers.size() > 1) json["layers"] = layers;
   json["first_record"] = setup.first_record;
   json["record_count"] = setup.records.size();
+  if (setup.curve) json["curve"] = *setup.curve;  // the default one is not named
   json["known_only"] = setup.known_only;
   json["extra_tokens"] = setup.extra_tokens;
   json["text_tokens"] = setup.text_tokens;

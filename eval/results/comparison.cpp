@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/strings.h"
 #include "emend/error.h"
@@ -15,6 +17,7 @@
 namespace emend {
 namespace {
 
+constexpr const char* kScoreGenerated = "score_generated";
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 using ById = std::map<std::string, const RecordResult*>;
@@ -23,9 +26,9 @@ struct Pairs {
   std::vector<const RecordResult*> a, b;
 };
 
-ById evaluated(const EvalResults& results) {
+ById evaluated(const std::vector<RecordResult>& results) {
   ById records;
-  for (const RecordResult& record : results.records)
+  for (const RecordResult& record : results)
     if (is_evaluated(record.status)) records[record.id] = &record;
   return records;
 }
@@ -38,23 +41,25 @@ void require_same_record(const RecordResult& a, const RecordResult& b) {
                           quote(a.id), quote(a.prompt), quote(a.target), quote(b.prompt), quote(b.target)));
 }
 
-Pairs pair_up(const EvalResults& a, const EvalResults& b, Comparison& comparison) {
-  const ById in_a = evaluated(a), in_b = evaluated(b);
+// The records that both runs evaluated.
+Pairs pair_up(const ById& in_a, const ById& in_b) {
   Pairs pairs;
   for (const auto& [id, record] : in_a) {
     const auto other = in_b.find(id);
-    if (other == in_b.end()) {
-      comparison.only_a.push_back(id);
-      continue;
-    }
+    if (other == in_b.end()) continue;
     require_same_record(*record, *other->second);
     pairs.a.push_back(record);
     pairs.b.push_back(other->second);
   }
-  for (const auto& [id, record] : in_b)
-    if (!in_a.contains(id)) comparison.only_b.push_back(id);
-  comparison.shared = static_cast<std::int64_t>(pairs.a.size());
   return pairs;
+}
+
+// Ids of the first that the second has not.
+std::vector<std::string> ids_only_in(const ById& first, const ById& second) {
+  std::vector<std::string> ids;
+  for (const auto& [id, record] : first)
+    if (!second.contains(id)) ids.push_back(id);
+  return ids;
 }
 
 std::vector<double> column(const std::vector<const RecordResult*>& records, const std::string& metric) {
@@ -68,8 +73,9 @@ std::vector<double> column(const std::vector<const RecordResult*>& records, cons
 
 PairedFigure figure_of(const Pairs& pairs, const std::string& metric) {
   PairedFigure figure;
-  const std::vector<std::string> columns =
-      metric == "score" ? score_parts() : std::vector<std::string>{metric};
+  std::vector<std::string> columns = {metric};
+  if (metric == "score") columns = score_parts();
+  if (metric == kScoreGenerated) columns = generated_score_parts();
   for (const std::string& name : columns) {
     figure.a.push_back(column(pairs.a, name));
     figure.b.push_back(column(pairs.b, name));
@@ -117,6 +123,45 @@ std::vector<std::string> differences(const EvalSummary& a, const EvalSummary& b)
   return warnings;
 }
 
+std::vector<ComparedMetric> compare_pairs(const Pairs& pairs, const std::vector<std::string>& metrics,
+                                          const BootstrapOptions& options) {
+  std::vector<PairedFigure> figures;
+  for (const std::string& metric : metrics) figures.push_back(figure_of(pairs, metric));
+  const std::vector<PairedDifference> results = paired_bootstrap(figures, options);
+  std::vector<ComparedMetric> compared;
+  for (std::size_t i = 0; i < metrics.size(); ++i) compared.push_back({metrics[i], results[i]});
+  return compared;
+}
+
+// Those of the scores and their parts that both runs have, the scores first.
+std::vector<std::string> curve_metrics(const Pairs& pairs) {
+  const std::vector<std::string> shared = shared_metrics(pairs);
+  const auto has = [&](const std::string& metric) {
+    return std::find(shared.begin(), shared.end(), metric) != shared.end();
+  };
+  std::vector<std::string> scores, parts;
+  for (const auto& [score, own] :
+       {std::pair{"score", score_parts()}, {kScoreGenerated, generated_score_parts()}}) {
+    if (std::all_of(own.begin(), own.end(), has)) scores.emplace_back(score);
+    std::copy_if(own.begin(), own.end(), std::back_inserter(parts), has);
+  }
+  scores.insert(scores.end(), parts.begin(), parts.end());
+  return scores;
+}
+
+// At every number of edits at which both were measured.
+std::vector<ComparedPoint> compare_curves(const EvalResults& a, const EvalResults& b,
+                                          const BootstrapOptions& options) {
+  std::vector<ComparedPoint> points;
+  for (const auto& [edits, records] : a.curve) {
+    const auto other = b.curve.find(edits);
+    if (other == b.curve.end()) continue;
+    const Pairs pairs = pair_up(evaluated(records), evaluated(other->second));
+    if (!pairs.a.empty()) points.push_back({edits, compare_pairs(pairs, curve_metrics(pairs), options)});
+  }
+  return points;
+}
+
 }  // namespace
 
 Comparison compare_runs(const EvalResults& a, const EvalResults& b, const BootstrapOptions& options) {
@@ -132,16 +177,17 @@ Comparison compare_runs(const EvalResults& a, const EvalResults& b, const Bootst
     comparison.name_b = b.folder.string();
   }
   comparison.warnings = differences(a.summary, b.summary);
-  const Pairs pairs = pair_up(a, b, comparison);
+  const ById in_a = evaluated(a.records), in_b = evaluated(b.records);
+  const Pairs pairs = pair_up(in_a, in_b);
+  comparison.only_a = ids_only_in(in_a, in_b);
+  comparison.only_b = ids_only_in(in_b, in_a);
+  comparison.shared = static_cast<std::int64_t>(pairs.a.size());
   if (pairs.a.empty())
     throw Error(ErrorKind::kConfig, fmt::format("{} and {} share no evaluated record: there is nothing to "
                                                 "compare; the ids must be the same in both",
                                                 a.folder.string(), b.folder.string()));
-  std::vector<PairedFigure> figures;
-  const std::vector<std::string> metrics = shared_metrics(pairs);
-  for (const std::string& metric : metrics) figures.push_back(figure_of(pairs, metric));
-  const std::vector<PairedDifference> results = paired_bootstrap(figures, options);
-  for (std::size_t i = 0; i < metrics.size(); ++i) comparison.metrics.push_back({metrics[i], results[i]});
+  comparison.metrics = compare_pairs(pairs, shared_metrics(pairs), options);
+  comparison.curve = compare_curves(a, b, options);
   return comparison;
 }
 

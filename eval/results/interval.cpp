@@ -13,6 +13,8 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kNormal95 = 1.96;
 constexpr std::array<const char*, 3> kScoreParts = {"efficacy_success", "paraphrase_success",
                                                     "neighbourhood_success"};
+constexpr std::array<const char*, 3> kGeneratedParts = {"efficacy_generated", "paraphrase_generated",
+                                                        "neighbourhood_generated"};
 
 // `sum_of_squares` of n deviations from the mean.
 double half_width(double sum_of_squares, std::int64_t n) {
@@ -39,6 +41,14 @@ Columns columns_of(const std::vector<RecordResult>& records, Moment moment) {
     }
   }
   return columns;
+}
+
+std::optional<MetricSummary> score_of_columns(const Columns& columns, const std::vector<std::string>& parts) {
+  std::vector<std::vector<double>> chosen;
+  for (const std::string& part : parts)
+    if (const auto found = columns.find(part); found != columns.end()) chosen.push_back(found->second);
+  if (chosen.size() != parts.size()) return std::nullopt;
+  return harmonic_mean_with_interval(chosen);
 }
 
 }  // namespace
@@ -108,15 +118,21 @@ std::vector<std::string> score_parts() {
   return {kScoreParts.begin(), kScoreParts.end()};
 }
 
+std::vector<std::string> generated_score_parts() {
+  return {kGeneratedParts.begin(), kGeneratedParts.end()};
+}
+
+std::optional<MetricSummary> score_of_parts(const std::vector<RecordResult>& records, Moment moment,
+                                            const std::vector<std::string>& parts) {
+  return score_of_columns(columns_of(records, moment), parts);
+}
+
 std::map<std::string, MetricSummary> summarize_records(const std::vector<RecordResult>& records,
                                                        Moment moment) {
   const Columns columns = columns_of(records, moment);
   std::map<std::string, MetricSummary> summaries;
   for (const auto& [name, column] : columns) summaries[name] = mean_with_interval(column);
-  std::vector<std::vector<double>> parts;
-  for (const char* part : kScoreParts)
-    if (const auto found = columns.find(part); found != columns.end()) parts.push_back(found->second);
-  if (parts.size() == kScoreParts.size()) summaries["score"] = harmonic_mean_with_interval(parts);
+  if (const auto score = score_of_columns(columns, score_parts())) summaries["score"] = *score;
   return summaries;
 }
 

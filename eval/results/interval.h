@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,13 @@ const std::map<std::string, double>& values_of(const RecordResult& record, Momen
 
 // The metrics whose means make up `score`: efficacy_success, paraphrase_success, neighbourhood_success.
 std::vector<std::string> score_parts();
+// Those of `score_generated`: the same three questions, judged by the generated answers.
+std::vector<std::string> generated_score_parts();
+
+// The harmonic mean of the metrics `parts` over the records that were evaluated. Returns std::nullopt if no
+// record has one of them.
+std::optional<MetricSummary> score_of_parts(const std::vector<RecordResult>& records, Moment moment,
+                                            const std::vector<std::string>& parts);
 
 // Every metric that a record has, over the records that were evaluated, and `score` where the three successes
 // (efficacy, paraphrase, neighbourhood) exist.

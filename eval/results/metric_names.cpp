@@ -10,8 +10,8 @@ namespace emend {
 namespace {
 
 constexpr std::array<const char*, 4> kMeasures = {"success", "argmax", "generated", "magnitude"};
-constexpr std::array<const char*, 5> kLeading = {"score", "fluency", "consistency", "drift_kl",
-                                                 "drift_perplexity"};
+constexpr std::array<const char*, 6> kLeading = {"score",       "score_generated", "fluency",
+                                                 "consistency", "drift_kl",        "drift_perplexity"};
 
 }  // namespace
 

@@ -15,7 +15,7 @@ inline constexpr std::array<const char*, 3> kQuestions = {"efficacy", "paraphras
 // "efficacy_success", "efficacy_argmax", "efficacy_generated", "efficacy_magnitude".
 std::vector<std::string> question_metrics(const std::string& question);
 
-// Every metric of any run, before or after: those of the questions, then score, fluency, consistency and
+// Every metric of any run, before or after: those of the questions, then the scores, fluency, consistency and
 // drift, then the others by name.
 std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <limits>
 #include <set>
 
@@ -49,6 +50,16 @@ OrderedJson to_json(const std::vector<EvalSummary::RetentionPoint>& points) {
   OrderedJson json = OrderedJson::array();
   for (const auto& point : points)
     json.push_back({{"edits", point.edits}, {"metrics", to_json(point.metrics)}});
+  return json;
+}
+
+OrderedJson to_json(const std::vector<EvalSummary::CurvePoint>& points) {
+  OrderedJson json = OrderedJson::array();
+  for (const auto& point : points)
+    json.push_back(
+        {{"edits", point.edits},
+         {"metrics", to_json(point.metrics)},
+         {"first", {{"records", point.first_records}, {"metrics", to_json(point.first_metrics)}}}});
   return json;
 }
 
@@ -102,6 +113,12 @@ std::vector<JsonView> elements_or_none(const JsonView& json, std::string_view ke
   return list ? list->elements() : std::vector<JsonView>{};
 }
 
+EvalSummary::CurvePoint curve_point_from(const JsonView& json) {
+  const JsonView first = json.at("first");
+  return {json.at("edits").as_non_negative_integer(), map_from(json, "metrics", figure_from),
+          first.at("records").as_non_negative_integer(), map_from(first, "metrics", figure_from)};
+}
+
 AnswerState state_from(const JsonView& json) {
   return {number_or_nan(json.at("p_target")), number_or_nan(json.at("p_answer")), json.at("argmax").as_bool(),
           json.at("generated").as_bool(), json.string("text")};
@@ -147,6 +164,10 @@ std::vector<RecordResult> whole_lines(const fs::path& file, const std::string& t
   return records;
 }
 
+std::string curve_file(std::int64_t edits) {
+  return fmt::format("edits_{:06}.jsonl", edits);
+}
+
 [[noreturn]] void refuse_folder(const fs::path& folder) {
   std::string message =
       fmt::format("{} holds no results of a benchmark: there is no {}", folder.string(), kSummaryFile);
@@ -166,29 +187,31 @@ std::vector<RecordResult> whole_lines(const fs::path& file, const std::string& t
 }  // namespace
 
 nlohmann::ordered_json summary_to_json(const EvalSummary& summary) {
-  return {{"emend", summary.emend},
-          {"model",
-           {{"path", summary.model_path},
-            {"fingerprint", summary.model_fingerprint},
-            {"family", summary.family}}},
-          {"dataset", summary.dataset},
-          {"data", {{"path", summary.data_path}, {"fingerprint", summary.data_fingerprint}}},
-          {"method", summary.method},
-          {"label", summary.label},
-          {"mode", summary.mode},
-          {"options", object_of(summary.options)},
-          {"statistics_fingerprint", string_or_null(summary.statistics_fingerprint)},
-          {"seed", summary.seed},
-          {"token_budget", summary.token_budget},
-          {"dtype", summary.dtype},
-          {"device", summary.device},
-          {"records", summary.records},
-          {"skipped", object_of(summary.skipped)},
-          {"seconds", object_of(summary.seconds)},
-          {"base", to_json(summary.base)},
-          {"metrics", to_json(summary.metrics)},
-          {"retention", to_json(summary.retention)},
-          {"notes", summary.notes}};
+  OrderedJson json = {{"emend", summary.emend},
+                      {"model",
+                       {{"path", summary.model_path},
+                        {"fingerprint", summary.model_fingerprint},
+                        {"family", summary.family}}},
+                      {"dataset", summary.dataset},
+                      {"data", {{"path", summary.data_path}, {"fingerprint", summary.data_fingerprint}}},
+                      {"method", summary.method},
+                      {"label", summary.label},
+                      {"mode", summary.mode},
+                      {"options", object_of(summary.options)},
+                      {"statistics_fingerprint", string_or_null(summary.statistics_fingerprint)},
+                      {"seed", summary.seed},
+                      {"token_budget", summary.token_budget},
+                      {"dtype", summary.dtype},
+                      {"device", summary.device},
+                      {"records", summary.records},
+                      {"skipped", object_of(summary.skipped)},
+                      {"seconds", object_of(summary.seconds)},
+                      {"base", to_json(summary.base)},
+                      {"metrics", to_json(summary.metrics)},
+                      {"retention", to_json(summary.retention)},
+                      {"notes", summary.notes}};
+  if (!summary.curve.empty()) json["curve"] = to_json(summary.curve);
+  return json;
 }
 
 EvalSummary summary_from_json(const nlohmann::json& document, const std::string& source) {
@@ -224,6 +247,8 @@ EvalSummary summary_from_json(const nlohmann::json& document, const std::string&
   for (const JsonView& point : elements_or_none(json, "retention"))
     summary.retention.push_back(
         {point.at("edits").as_non_negative_integer(), map_from(point, "metrics", figure_from)});
+  for (const JsonView& point : elements_or_none(json, "curve"))
+    summary.curve.push_back(curve_point_from(point));
   if (const auto notes = json.find("notes")) summary.notes = notes->as_strings();
   return summary;
 }
@@ -272,6 +297,29 @@ RecordResult record_from_line(std::string_view line, const std::string& source) 
   return record;
 }
 
+void write_curve_records(const fs::path& folder, std::int64_t edits,
+                         const std::vector<RecordResult>& records) {
+  std::string text;
+  for (RecordResult record : records) {
+    record.answers.clear();
+    record.base.clear();
+    text += record_line(record);
+  }
+  write_file_atomically(folder / kCurveFolder / curve_file(edits), text);
+}
+
+std::map<std::int64_t, std::vector<RecordResult>> read_curve_records(const fs::path& folder) {
+  std::map<std::int64_t, std::vector<RecordResult>> points;
+  if (!fs::is_directory(folder / kCurveFolder)) return points;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder / kCurveFolder)) {
+    long long edits = 0;
+    const std::string name = entry.path().filename().string();
+    if (std::sscanf(name.c_str(), "edits_%lld.jsonl", &edits) == 1 && name == curve_file(edits))
+      points[edits] = read_records(entry.path());
+  }
+  return points;
+}
+
 void write_summary(const fs::path& folder, const EvalSummary& summary) {
   write_file_atomically(folder / kSummaryFile, dump(summary_to_json(summary), 2) + "\n");
 }
@@ -311,6 +359,7 @@ EvalResults read_results(const fs::path& folder) {
   results.folder = folder;
   results.summary = read_summary(folder / kSummaryFile);
   results.records = read_records(folder / kRecordsFile);
+  results.curve = read_curve_records(folder);
   return results;
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -18,6 +19,9 @@ namespace emend {
 
 inline constexpr const char* kSummaryFile = "summary.json";
 inline constexpr const char* kRecordsFile = "records.jsonl";
+// Files of a sequential run, one a point of its curve: all records so far as lines of records.jsonl, without
+// their answers and what the unedited model has.
+inline constexpr const char* kCurveFolder = "curve";
 // Beside the folders of the methods, made from their files.
 inline constexpr const char* kHtmlReport = "report.html";
 inline constexpr const char* kMarkdownReport = "report.md";
@@ -30,6 +34,12 @@ EvalSummary summary_from_json(const nlohmann::json& json, const std::string& sou
 std::string record_line(const RecordResult& record);
 // Throws Error(kFormat).
 RecordResult record_from_line(std::string_view line, const std::string& source);
+
+// The records of one point of the curve of the run in `folder`: the whole file or nothing. Throws Error(kIo).
+void write_curve_records(const std::filesystem::path& folder, std::int64_t edits,
+                         const std::vector<RecordResult>& records);
+// All points that the folder has: edits -> records. None is no error. Throws what read_records throws.
+std::map<std::int64_t, std::vector<RecordResult>> read_curve_records(const std::filesystem::path& folder);
 
 // The whole file or nothing. Throws Error(kIo).
 void write_summary(const std::filesystem::path& folder, const EvalSummary& summary);

@@ -23,6 +23,12 @@ struct EvalMode {
 // Throws Error(kUsage) unless `text` is "single", "batch:N" or "sequential:N" with N >= 1.
 EvalMode parse_eval_mode(const std::string& text);
 
+// Numbers of edits after which a sequential run is measured on its way: 1, 10, 100, 300, 1,000, 3,000,
+// 10,000.
+std::vector<std::int64_t> default_curve();
+// "1,10,100" as these numbers, "none" as no numbers. Throws Error(kUsage) unless they rise from 1 or more.
+std::vector<std::int64_t> parse_curve(const std::string& text);
+
 // A mean over records with its 95 % interval: ci95 = 1.96 * population standard deviation / sqrt(n), as the
 // field reports it (Meng et al. 2022). Figures made of several means carry the interval of the delta method
 // (`score`), or ci95 = 0 if none is defined.
@@ -91,7 +97,17 @@ struct EvalSummary {
     std::map<std::string, MetricSummary> metrics;  // over the records edited so far
   };
   std::vector<RetentionPoint> retention;  // of sequential runs
-  std::vector<std::string> notes;         // sentences: what was derived, what was not measured and why
+  // One point of the curve of a sequential run, measured after so many records (those left out included).
+  struct CurvePoint {
+    std::int64_t edits = 0;
+    // Over all records so far. Beside the metrics of a run `score_generated`: the score of the generated
+    // answers.
+    std::map<std::string, MetricSummary> metrics;
+    std::int64_t first_records = 0;                      // how many of the first records are evaluated
+    std::map<std::string, MetricSummary> first_metrics;  // over those alone: how well early edits stay
+  };
+  std::vector<CurvePoint> curve;   // of sequential runs; the last point is the end of the run
+  std::vector<std::string> notes;  // sentences: what was derived, what was not measured and why
 
   // What the run is called in tables: its label, else its method.
   const std::string& name() const { return label.empty() ? method : label; }
@@ -102,6 +118,8 @@ struct EvalResults {
   std::filesystem::path folder;  // of summary.json and records.jsonl
   EvalSummary summary;
   std::vector<RecordResult> records;
+  // Edits -> all records so far at that point of the curve, without their answers and what the base has.
+  std::map<std::int64_t, std::vector<RecordResult>> curve = {};
 };
 
 // What a benchmark (emend/eval_run.h) did.

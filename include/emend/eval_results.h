@@ -41,9 +41,16 @@ struct ComparedMetric {
   PairedDifference values;
 };
 
+// The same at one point of the curves of two sequential runs, over the records so far.
+struct ComparedPoint {
+  std::int64_t edits = 0;
+  std::vector<ComparedMetric> metrics;  // the scores and the successes, as far as both runs have them
+};
+
 struct Comparison {
   std::string name_a, name_b;               // labels; folders if the labels are the same
   std::vector<ComparedMetric> metrics;      // those that both runs have; `score` if its parts are among them
+  std::vector<ComparedPoint> curve;         // points that both runs have; none for other runs
   std::int64_t shared = 0;                  // records evaluated in both
   std::vector<std::string> only_a, only_b;  // ids of records evaluated in one of the two
   std::vector<std::string> warnings;        // in sentences: model, data, mode, seed or version differ

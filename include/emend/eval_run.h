@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct BenchmarkOptions {
   std::int64_t end_record = -1;   // behind the last one; -1: all that follow
   bool known = false;             // leave out records whose present answer is not the unedited model's
   EvalMode mode;
+  // Numbers of edits after which a sequential run is measured on its way, rising (parse_curve); std::nullopt:
+  // those of default_curve().
+  std::optional<std::vector<std::int64_t>> curve;
 
   // Methods. They all edit the same records.
   std::vector<MethodFile> methods;       // none: rome with its defaults; their labels must differ

@@ -35,6 +35,10 @@ void add_record_options(EvalCommandOptions& options, po::options_description& al
   add("mode", po::value(&options.mode)->value_name("MODE")->default_value("single"),
       "single: each record on a fresh model; batch:N: N records together; sequential:N: N at a time onto the "
       "same model");
+  add("curve", po::value<std::string>()->value_name("A,B,...")->notifier([&options](const std::string& text) {
+    options.curve = parse_curve(text);
+  }),
+      "in sequential mode: measure also after so many edits, or none (1,10,100,300,1000,3000,10000)");
   add("out", po::value(&options.out)->value_name("DIR"), "folder of the results");
   add("resume", po::bool_switch(&options.resume), "take up the run that was begun in --out");
   add("shard", po::value(&options.shard)->value_name("i/N"),
@@ -96,6 +100,7 @@ BenchmarkOptions benchmark_options(const EvalCommandOptions& options) {
   std::tie(benchmark.first_record, benchmark.end_record) = parse_range(options.records);
   benchmark.known = options.known;
   benchmark.mode = parse_eval_mode(options.mode);
+  benchmark.curve = options.curve;
   benchmark.methods =
       benchmark_methods(options.methods, {options.method_files.begin(), options.method_files.end()});
   constexpr std::int64_t kMostLayers = 1'000'000;  // any larger number is told as this one

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,7 +18,8 @@ struct EvalCommandOptions {
   std::vector<std::string> method_files;  // --options
   std::int64_t layer = -1;                // --layer; -1: not given, auto
   std::string dataset, data, records, mode = "single", out, shard, form = "raw", snippets, idf, drift_text;
-  std::int64_t generations = -1;  // of a record at most; -1: all
+  std::optional<std::vector<std::int64_t>> curve;  // --curve
+  std::int64_t generations = -1;                   // of a record at most; -1: all
   std::int64_t drift_tokens = 256;
   bool resume = false, known = false, plus = false, edited_neighbours = false;
 };

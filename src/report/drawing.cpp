@@ -19,8 +19,28 @@ int colour_of(int series) {
 }
 
 std::string mark_text(double value, const Axis& axis) {
-  if (std::abs(value) < 1e-12 * (axis.high - axis.low)) value = 0;
+  if (!axis.logarithmic && std::abs(value) < 1e-12 * (axis.high - axis.low)) value = 0;
   return axis.percent ? fmt::format("{:.6g} %", 100 * value) : fmt::format("{:.6g}", value);
+}
+
+// Powers of ten, so many apart that there are not many more than twice `count`, and 2 and 5 times them where
+// they alone are fewer than three.
+std::vector<double> log_marks(const Axis& axis, int count) {
+  const double decades = std::log10(axis.high / axis.low);
+  if (!(decades > 0) || !std::isfinite(decades)) return {};
+  const int apart = std::max(1, static_cast<int>(std::ceil(decades / (2 * std::max(count, 1)))));
+  std::vector<double> marks;
+  const auto add = [&](double mark) {
+    if (mark >= axis.low * (1 - 1e-9) && mark <= axis.high * (1 + 1e-9)) marks.push_back(mark);
+  };
+  const int first = static_cast<int>(std::floor(std::log10(axis.low)));
+  for (int power = first; power <= std::log10(axis.high) + 1e-9; ++power) {
+    if (power % apart != 0) continue;
+    const double ten = std::pow(10, power);
+    for (const double factor : {1.0, 2.0, 5.0})
+      if (factor == 1 || decades < 2) add(factor * ten);
+  }
+  return marks;
 }
 
 }  // namespace
@@ -141,6 +161,9 @@ double draw_legend(Drawing* drawing, const std::vector<std::string>& names, int 
 }
 
 std::vector<double> axis_marks(const Axis& axis, int count) {
+  if (axis.logarithmic && !(axis.low > 0)) return {};
+  if (axis.logarithmic)
+    if (const std::vector<double> marks = log_marks(axis, count); marks.size() > 1) return marks;
   const double rough = (axis.high - axis.low) / std::max(count, 1);
   if (!(rough > 0) || !std::isfinite(rough)) return {};
   const double power = std::pow(10, std::floor(std::log10(rough)));
@@ -165,6 +188,18 @@ Axis axis_around(const std::string& label, const std::vector<double>& values) {
   const bool differ = high - low > 1e-12 * std::max(std::abs(low), std::abs(high));
   const double room = differ ? 0.08 * (high - low) : std::max(0.1 * std::abs(high), 0.01);
   return {label, low - room, high + room, false};
+}
+
+Axis log_axis_around(const std::string& label, const std::vector<double>& values) {
+  double low = INFINITY, high = 0;
+  for (const double value : values) {
+    if (!std::isfinite(value) || value <= 0) continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  if (low > high) return {label, 1, 10, false, true};
+  const double room = std::max(std::pow(high / low, 0.08), 1.1);
+  return {label, low / room, high * room, false, true};
 }
 
 std::string standalone_svg(const std::string& chart) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,19 +17,24 @@ struct ChartFrame {
   int width = 640;
 };
 
-// A linear axis from low to high, low < high.
+// An axis from low to high, low < high.
 struct Axis {
   std::string label;
   double low = 0, high = 1;
-  bool percent = false;  // numbers times 100 and with a percent sign
+  bool percent = false;      // numbers times 100 and with a percent sign
+  bool logarithmic = false;  // equal ratios are equally far apart; low > 0
 };
 
-// Numbers at which an axis is marked: 1, 2 or 5 times a power of ten apart, about `count` of them, all within
-// the axis.
+// Numbers at which an axis is marked, about `count` of them, all within the axis: 1, 2 or 5 times a power of
+// ten apart; on a logarithmic axis powers of ten, or a power that many apart, and 1, 2 and 5 times them where
+// there are few.
 std::vector<double> axis_marks(const Axis& axis, int count);
 
 // An axis that holds all of the values with a little room; finite ones only, 0..1 when there is none.
 Axis axis_around(const std::string& label, const std::vector<double>& values);
+
+// The same for a logarithmic axis, of the finite positive values; 1..10 when there is none.
+Axis log_axis_around(const std::string& label, const std::vector<double>& values);
 
 // A chart as a file of its own: with the style sheet of the pages inside and a background.
 std::string standalone_svg(const std::string& chart);
@@ -70,10 +76,19 @@ class Drawing {
 // From values to pixels; values beyond an end are drawn at the end.
 struct Scale {
   double low, high, from, to;
+  bool logarithmic = false;
   double operator()(double value) const {
-    return from + (std::clamp(value, low, high) - low) / (high - low) * (to - from);
+    const double inside = std::clamp(value, low, high);
+    const double share =
+        logarithmic ? std::log(inside / low) / std::log(high / low) : (inside - low) / (high - low);
+    return from + share * (to - from);
   }
 };
+
+// The axis from pixel `from` to pixel `to`.
+inline Scale scale_of(const Axis& axis, double from, double to) {
+  return {axis.low, axis.high, from, to, axis.logarithmic};
+}
 
 struct Plot {
   double left, top, right, bottom;

@@ -168,8 +168,8 @@ std::string line_band_svg(const LineChart& chart) {
   for (const LineChart::Series& series : chart.series) names.push_back(series.name);
   const double legend = draw_legend(nullptr, names, 1, chart.frame.width);
   const Plot plot{56, legend + 4, chart.frame.width - 24.0, legend + 4 + kPlotHeight};
-  const Scale x{chart.x.low, chart.x.high, plot.left, plot.right};
-  const Scale y{chart.y.low, chart.y.high, plot.bottom, plot.top};
+  const Scale x = scale_of(chart.x, plot.left, plot.right);
+  const Scale y = scale_of(chart.y, plot.bottom, plot.top);
   Drawing drawing(chart.frame, plot.bottom + kAxisHeight);
   draw_legend(&drawing, names, 1, chart.frame.width);
   draw_y_axis(drawing, chart.y, y, plot);

@@ -40,6 +40,46 @@ std::string only_text(const std::vector<std::string>& ids, const std::string& na
          " only: " + join(shown) + (ids.size() > kShown ? ", ..." : "") + "\n";
 }
 
+std::vector<std::string> cells_of(const ComparedMetric& compared) {
+  const PairedDifference& values = compared.values;
+  return {metric_label(compared.metric),
+          value_text(compared.metric, values.a),
+          value_text(compared.metric, values.b),
+          value_text(compared.metric, values.difference, true),
+          values.n == 0 ? "-" : interval_text(compared.metric, values),
+          number_text(values.p, 2),
+          count_text(values.n)};
+}
+
+// The points of the curves; empty for runs without.
+std::string curve_text(const Comparison& comparison, std::size_t columns) {
+  if (comparison.curve.empty()) return "";
+  Table table({{"edits", Align::kRight},
+               {"metric"},
+               {"A", Align::kRight},
+               {"B", Align::kRight},
+               {"B - A", Align::kRight},
+               {"95 % interval", Align::kRight},
+               {"p", Align::kRight},
+               {"n", Align::kRight}});
+  for (const ComparedPoint& point : comparison.curve)
+    for (const ComparedMetric& compared : point.metrics) {
+      std::vector<std::string> cells = cells_of(compared);
+      cells.insert(cells.begin(), count_text(point.edits));
+      table.add_row(cells);
+    }
+  return "\nAlong the sequence, over all records so far:\n" + table.text(columns);
+}
+
+nlohmann::ordered_json metrics_json(const std::vector<ComparedMetric>& compared) {
+  nlohmann::ordered_json metrics = nlohmann::ordered_json::object();
+  for (const auto& [metric, values] : compared)
+    metrics[metric] = {{"a", values.a},     {"b", values.b},       {"difference", values.difference},
+                       {"low", values.low}, {"high", values.high}, {"p", values.p},
+                       {"n", values.n}};
+  return metrics;
+}
+
 }  // namespace
 
 std::string comparison_report(const Comparison& comparison, std::size_t columns) {
@@ -50,14 +90,7 @@ std::string comparison_report(const Comparison& comparison, std::size_t columns)
                {"95 % interval", Align::kRight},
                {"p", Align::kRight},
                {"n", Align::kRight}});
-  for (const ComparedMetric& compared : comparison.metrics) {
-    const PairedDifference& values = compared.values;
-    table.add_row({metric_label(compared.metric), value_text(compared.metric, values.a),
-                   value_text(compared.metric, values.b),
-                   value_text(compared.metric, values.difference, true),
-                   values.n == 0 ? "-" : interval_text(compared.metric, values), number_text(values.p, 2),
-                   count_text(values.n)});
-  }
+  for (const ComparedMetric& compared : comparison.metrics) table.add_row(cells_of(compared));
   std::string text = "A: ";
   text += one_line(comparison.name_a) + "\nB: " + one_line(comparison.name_b) + "\n\n" + table.text(columns) +
           "\n";
@@ -65,26 +98,23 @@ std::string comparison_report(const Comparison& comparison, std::size_t columns)
           count_text(comparison.bootstrap.draws) + " draws, seed " +
           std::to_string(comparison.bootstrap.seed) +
           "; p is two-sided and not corrected for the number of metrics.\n";
-  return text + only_text(comparison.only_a, "A") + only_text(comparison.only_b, "B");
+  return text + only_text(comparison.only_a, "A") + only_text(comparison.only_b, "B") +
+         curve_text(comparison, columns);
 }
 
 nlohmann::ordered_json comparison_json(const Comparison& comparison) {
-  nlohmann::ordered_json metrics = nlohmann::ordered_json::object();
-  for (const ComparedMetric& compared : comparison.metrics) {
-    const PairedDifference& values = compared.values;
-    metrics[compared.metric] = {{"a", values.a},     {"b", values.b},       {"difference", values.difference},
-                                {"low", values.low}, {"high", values.high}, {"p", values.p},
-                                {"n", values.n}};
-  }
-  return {{"a", comparison.name_a},
-          {"b", comparison.name_b},
-          {"shared", comparison.shared},
-          {"only_a", comparison.only_a},
-          {"only_b", comparison.only_b},
-          {"draws", comparison.bootstrap.draws},
-          {"seed", comparison.bootstrap.seed},
-          {"metrics", metrics},
-          {"warnings", comparison.warnings}};
+  nlohmann::ordered_json json = {{"a", comparison.name_a},
+                                 {"b", comparison.name_b},
+                                 {"shared", comparison.shared},
+                                 {"only_a", comparison.only_a},
+                                 {"only_b", comparison.only_b},
+                                 {"draws", comparison.bootstrap.draws},
+                                 {"seed", comparison.bootstrap.seed},
+                                 {"metrics", metrics_json(comparison.metrics)},
+                                 {"warnings", comparison.warnings}};
+  for (const ComparedPoint& point : comparison.curve)
+    json["curve"].push_back({{"edits", point.edits}, {"metrics", metrics_json(point.metrics)}});
+  return json;
 }
 
 }  // namespace emend

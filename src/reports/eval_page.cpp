@@ -6,6 +6,7 @@
 #include "report/html.h"
 #include "report/numbers.h"
 #include "reports/eval_charts.h"
+#include "reports/eval_curve.h"
 #include "reports/eval_tables.h"
 #include "reports/eval_worst_cases.h"
 #include "reports/page.h"
@@ -28,6 +29,17 @@ const char* const kSections = R"html({{#sections}}
 <p class="note">A mark is the mean over records, the line through it the 95 % interval.</p>
 {{{intervals}}}</section>
 {{/has_intervals}}
+{{#has_curve}}
+<section>
+<h2>Along the sequence</h2>
+<p class="note">Edits go onto the same model one after the other. After so many edits (on a logarithmic axis) each point is the mean over all records so far, the band its 95 % interval.</p>
+{{{curve}}}{{#curve_sections}}
+<h3>{{title}}</h3>
+{{{table}}}
+<p class="note">{{note}}</p>
+{{/curve_sections}}
+</section>
+{{/has_curve}}
 {{#has_retention}}
 <section>
 <h2>Retention</h2>
@@ -83,9 +95,9 @@ Data texts(const std::vector<std::string>& strings) {
   return list;
 }
 
-Data sections_data(const std::vector<EvalSummary>& runs) {
+Data sections_data(const std::vector<SummarySection>& sections) {
   Data list = Data::array();
-  for (const SummarySection& section : summary_sections(runs)) {
+  for (const SummarySection& section : sections) {
     PageTable table{section.title, "", {}, {}};
     for (const std::string& column : section.columns) table.columns.push_back({column});
     for (const std::vector<std::string>& row : section.rows) {
@@ -225,6 +237,7 @@ std::string eval_page(const std::vector<EvalResults>& runs, const EvalPageOption
   for (const EvalResults& run : runs) summaries.push_back(run.summary);
   const EvalSummary first = summaries.empty() ? EvalSummary{} : summaries.front();
   const std::vector<TitledChart> intervals = interval_charts(summaries);
+  const std::vector<TitledChart> curve = curve_charts(summaries);
   const std::vector<TitledChart> retention = retention_charts(summaries);
   const Data histograms = distributions_data(runs);
   Page page;
@@ -233,9 +246,12 @@ std::string eval_page(const std::vector<EvalResults>& runs, const EvalPageOption
   page.subtitle = subtitle(summaries);
   page.version = first.emend;
   page.summary = scores(summaries);
-  page.body = fill_template(kSections, {{"sections", sections_data(summaries)},
+  page.body = fill_template(kSections, {{"sections", sections_data(summary_sections(summaries))},
                                         {"has_intervals", !intervals.empty()},
                                         {"intervals", charts_html(intervals)},
+                                        {"has_curve", !curve.empty()},
+                                        {"curve", charts_html(curve)},
+                                        {"curve_sections", sections_data(curve_sections(summaries))},
                                         {"has_retention", !retention.empty()},
                                         {"retention", charts_html(retention)},
                                         {"has_histograms", !histograms.empty()},

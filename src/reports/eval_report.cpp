@@ -1,10 +1,13 @@
 #include "reports/eval_report.h"
 
+#include <utility>
+
 #include "base/atomic_file.h"
 #include "base/strings.h"
 #include "eval/results/results_file.h"
 #include "report/markdown.h"
 #include "report/numbers.h"
+#include "reports/eval_curve.h"
 #include "reports/eval_page.h"
 #include "reports/eval_tables.h"
 
@@ -80,7 +83,9 @@ nlohmann::ordered_json eval_json(const BenchmarkOutcome& outcome) {
 
 std::string eval_markdown(const std::vector<EvalSummary>& runs) {
   std::string text = "# Results of emend eval\n";
-  for (const SummarySection& section : summary_sections(runs))
+  std::vector<SummarySection> sections = summary_sections(runs);
+  for (SummarySection& section : curve_sections(runs)) sections.push_back(std::move(section));
+  for (const SummarySection& section : sections)
     text += "\n## " + markdown_text(section.title) + "\n\n" + markdown_table(section.columns, section.rows) +
             "\n" + markdown_text(section.note) + "\n";
   for (const EvalSummary& run : runs) text.append("\n").append(provenance_section(run));

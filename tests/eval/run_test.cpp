@@ -161,6 +161,59 @@ TEST_F(RunTest, SequentialStandsWhereItStood) {
             whole.retention[1].metrics.at("neighbourhood_success").mean);
 }
 
+// On its way: after the first step that reaches a point, and at the end, where it is what the run ends with.
+TEST_F(RunTest, ACurveIsMeasuredOnTheWay) {
+  EvalSetup some = setup("sequential:2", 12);
+  some.curve = {{1, 3, 4, 300}};
+  const EvalSummary summary = run(some, folder("curve"))[0];
+  ASSERT_EQ(summary.curve.size(), 3u);
+  EXPECT_EQ(summary.curve[0].edits, 2);
+  EXPECT_EQ(summary.curve[1].edits, 4);
+  EXPECT_EQ(summary.curve[2].edits, 12);
+  EXPECT_EQ(summary.curve[1].metrics.at("efficacy_success").n, 4);
+  EXPECT_EQ(summary.curve[1].metrics.at("drift_kl").n, 1);
+  EXPECT_GT(summary.curve[2].metrics.at("drift_kl").mean, summary.curve[0].metrics.at("drift_kl").mean);
+  EXPECT_EQ(summary.curve[2].first_records, 10);
+  EXPECT_EQ(summary.curve[2].metrics.at("score").mean, summary.metrics.at("score").mean);
+  ASSERT_EQ(summary.retention.size(), 6u);
+  EXPECT_EQ(summary.curve[1].metrics.at("score").mean, summary.retention[1].metrics.at("score").mean);
+  EXPECT_THAT(summary.notes,
+              testing::Contains(HasSubstr("beyond the last of 12 records, which were not measured: 300.")));
+
+  EvalSetup without = setup("sequential:2", 12);
+  without.curve = std::vector<std::int64_t>();
+  const EvalSummary plain = run(without, folder("plain"))[0];
+  EXPECT_TRUE(plain.curve.empty());
+  EXPECT_FALSE(fs::exists(folder("plain") / "curve"));
+  EXPECT_EQ(test::read_all(folder("plain") / kRecordsFile), test::read_all(folder("curve") / kRecordsFile));
+  EXPECT_EQ(plain.retention.size(), 6u);
+}
+
+// Also where a point was lost of a step that is kept.
+TEST_F(RunTest, ACurveIsTakenUpWhereItStood) {
+  EvalSetup some = setup("sequential:3", 12);
+  const EvalSummary whole = run(some, folder("whole"))[0];  // by the usual points: 1, 10 and the end
+  ASSERT_EQ(whole.curve.size(), 2u);
+  EXPECT_EQ(whole.curve[0].edits, 3);
+  some.resume = true;
+  for (const int signs : {2, 12}) {
+    test::StopAt stop(signs);
+    EXPECT_THROW(run_eval(world_.model, some, contenders(folder("parts")), stop), Error);
+  }
+  fs::remove(folder("parts") / "curve" / "edits_000003.jsonl");
+  const EvalSummary resumed = run(some, folder("parts"))[0];
+  EXPECT_EQ(test::read_all(folder("parts") / kRecordsFile), test::read_all(folder("whole") / kRecordsFile));
+  for (const char* name : {"edits_000003.jsonl", "edits_000012.jsonl"})
+    EXPECT_EQ(test::read_all(folder("parts") / "curve" / name),
+              test::read_all(folder("whole") / "curve" / name))
+        << name;
+  EXPECT_EQ(summary_to_json(resumed)["curve"], summary_to_json(whole)["curve"]);
+  EXPECT_EQ(summary_to_json(resumed)["retention"], summary_to_json(whole)["retention"]);
+  EXPECT_EQ(summary_to_json(run(some, folder("parts"))[0])["curve"], summary_to_json(whole)["curve"]);
+  some.curve = {{5}};
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { run(some, folder("parts")); }), HasSubstr("curve"));
+}
+
 // What a sequence ends with is measured on the sum of all its steps: records of early steps still hold where
 // a batch holds.
 TEST_F(RunTest, SequentialMeasuresAllSteps) {

@@ -45,6 +45,36 @@ TEST(AxisAround, TakesValuesThatDifferByRoundingAsOne) {
   EXPECT_NEAR(axis.high, 0.33, 1e-9);
 }
 
+TEST(AxisMarks, OfALogarithmicAxisArePowersOfTen) {
+  EXPECT_THAT(axis_marks({"", 1, 10000, false, true}, 5), ElementsAre(1, 10, 100, 1000, 10000));
+  EXPECT_THAT(axis_marks({"", 10, 60, false, true}, 4), ElementsAre(10, 20, 50));
+  EXPECT_THAT(axis_marks({"", 0.9, 12, false, true}, 4), ElementsAre(1, 2, 5, 10));
+  EXPECT_THAT(axis_marks({"", 0.8, 11000, false, true}, 3), ElementsAre(1, 10, 100, 1000, 10000));
+  EXPECT_LE(axis_marks({"", 1e-9, 1e9, false, true}, 4).size(), 8u);
+  EXPECT_THAT(axis_marks({"", 54, 66, false, true}, 3), ElementsAre(55, 60, 65));  // none of these is within
+  EXPECT_THAT(axis_marks({"", 0, 10, false, true}, 4), ElementsAre());  // there is no power of ten at 0
+}
+
+TEST(LogAxisAround, HoldsAllPositiveValues) {
+  const Axis axis = log_axis_around("x", {kNaN, 0.001, -5, 0, 1000});
+  EXPECT_TRUE(axis.logarithmic);
+  EXPECT_GT(axis.low, 0);
+  EXPECT_LT(axis.low, 0.001);
+  EXPECT_GT(axis.high, 1000);
+  const Axis point = log_axis_around("x", {2});
+  EXPECT_LT(point.low, 2);
+  EXPECT_GT(point.high, 2);
+  EXPECT_EQ(log_axis_around("x", {}).high, 10);
+}
+
+TEST(Scale, PutsEqualRatiosEquallyFarApart) {
+  const Scale x = scale_of({"", 1, 10000, false, true}, 0, 400);
+  EXPECT_NEAR(x(1), 0, 1e-9);
+  EXPECT_NEAR(x(10), 100, 1e-9);
+  EXPECT_NEAR(x(1000), 300, 1e-9);
+  EXPECT_NEAR(x(0), 0, 1e-9);  // beyond the end
+}
+
 TEST(Drawing, EscapesTextAndSaysWhatItShows) {
   Drawing drawing({"a <title>", "with a <description>", 100}, 40);
   drawing.words("p(<x>)", 1, 2, "middle");

@@ -29,5 +29,19 @@ TEST(ComparisonJson, HasEveryNumber) {
   EXPECT_EQ(json["draws"], 10);
 }
 
+TEST(ComparisonReport, ComparesCurvesPointByPoint) {
+  EvalResults a = sample_results("rome"), b = sample_results("memit");
+  EXPECT_FALSE(comparison_json(compare_runs(a, b, {.draws = 10})).contains("curve"));
+  a.curve = b.curve = {{1000, a.records}};
+  const Comparison comparison = compare_runs(a, b, {.draws = 10});
+  EXPECT_THAT(comparison_report(comparison, 0), HasSubstr("Along the sequence, over all records so far:\n"));
+  EXPECT_THAT(comparison_report(comparison, 0), HasSubstr("1,000"));
+  const auto json = comparison_json(comparison);
+  ASSERT_EQ(json["curve"].size(), 1u);
+  EXPECT_EQ(json["curve"][0]["edits"], 1000);
+  EXPECT_EQ(json["curve"][0]["metrics"]["score"]["difference"], 0.0);
+  EXPECT_EQ(json["curve"][0]["metrics"]["score"]["n"], 2);
+}
+
 }  // namespace
 }  // namespace emend

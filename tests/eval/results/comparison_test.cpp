@@ -44,6 +44,26 @@ TEST(CompareRuns, CountsWhatWasTrueAlreadyAsNotEvaluated) {
   EXPECT_THAT(comparison.only_a, ElementsAre("r1"));
 }
 
+// Points are compared where both runs have them: 1 and 2 here, not 5 and 7.
+TEST(CompareRuns, PairsThePointsOfCurves) {
+  EvalResults a = sample_results("rome"), b = sample_results("memit");
+  a.curve = {{1, {sample_record("r1", 0.2)}}, {2, a.records}, {5, a.records}};
+  b.curve = {{1, {sample_record("r1", 0.9)}}, {2, {sample_record("r2", 0.9), sample_record("r1", 0.9)}}};
+  b.curve[7] = b.records;
+  const Comparison comparison = compare_runs(a, b, {.seed = 1, .draws = 100});
+  ASSERT_EQ(comparison.curve.size(), 2u);
+  EXPECT_EQ(comparison.curve[0].edits, 1);
+  const std::vector<ComparedMetric>& metrics = comparison.curve[1].metrics;
+  ASSERT_FALSE(metrics.empty());
+  EXPECT_EQ(metrics[0].metric, "score");
+  EXPECT_DOUBLE_EQ(metrics[0].values.a, 0.6);  // 3 / (1 / 0.5 + 1 / 0.5 + 1)
+  EXPECT_DOUBLE_EQ(metrics[0].values.b, 1);
+  EXPECT_EQ(metrics[0].values.n, 2);
+  EXPECT_EQ(metrics[1].metric, "efficacy_success");  // no score of generated answers: one part was not asked
+  EXPECT_EQ(comparison.curve[0].metrics[1].values.difference, 1);
+  EXPECT_THAT(compare_runs(a, sample_results("memit"), {.draws = 10}).curve, IsEmpty());
+}
+
 TEST(CompareRuns, WarnsWhenTheRunsAreNotAlike) {
   const EvalResults a = sample_results("rome");
   EvalResults b = sample_results("memit");

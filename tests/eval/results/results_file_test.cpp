@@ -37,6 +37,7 @@ std::string through_json(const EvalSummary& summary) {
 TEST(SummaryFile, ReadsBackAsItWas) {
   EvalSummary summary = sample_summary("rome");
   summary.retention = {{10, {{"efficacy_success", {0.1 + 0.2, 0.1, 10}}}}, {20, {}}};
+  summary.curve = {{10, {{"score_generated", {0.1 + 0.2, 0.1, 10}}}, 7, {{"efficacy_success", {1, 0, 7}}}}};
   EXPECT_EQ(through_json(summary), summary_to_json(summary).dump());
   EXPECT_EQ(through_json(EvalSummary{}), summary_to_json(EvalSummary{}).dump());
   ScratchFolder folder;
@@ -44,6 +45,10 @@ TEST(SummaryFile, ReadsBackAsItWas) {
   const EvalSummary read = read_summary(folder / "summary.json");
   EXPECT_EQ(read.seed, 18446744073709551615u);
   EXPECT_EQ(read.retention[0].metrics.at("efficacy_success").mean, 0.1 + 0.2);
+  ASSERT_EQ(read.curve.size(), 1u);
+  EXPECT_EQ(read.curve[0].metrics.at("score_generated").mean, 0.1 + 0.2);
+  EXPECT_EQ(read.curve[0].first_records, 7);
+  EXPECT_EQ(read.curve[0].first_metrics.at("efficacy_success").n, 7);
   EXPECT_EQ(read.skipped.at("already true"), 1);
 }
 
@@ -55,6 +60,33 @@ TEST(SummaryFile, HasTheKeysOfTheContract) {
   for (const char* key : {"emend", "method", "mode", "records", "skipped", "seconds", "base"})
     EXPECT_TRUE(json.contains(key)) << key;
   EXPECT_TRUE(summary_to_json(EvalSummary{})["statistics_fingerprint"].is_null());
+}
+
+TEST(SummaryFile, NamesACurveOnlyWhereThereIsOne) {
+  EvalSummary summary = sample_summary("rome");
+  EXPECT_FALSE(summary_to_json(summary).contains("curve"));
+  summary.curve = {{10, {}, 3, {{"score", {0.5, 0.1, 3}}}}};
+  EXPECT_EQ(
+      summary_to_json(summary)["curve"].dump(),
+      R"([{"edits":10,"metrics":{},"first":{"records":3,"metrics":{"score":{"mean":0.5,"ci95":0.1,"n":3}}}}])");
+}
+
+TEST(CurveFiles, HoldTheRecordsOfTheirPointsWithoutAnswers) {
+  ScratchFolder folder;
+  EXPECT_TRUE(read_curve_records(folder.path()).empty());
+  write_curve_records(folder.path(), 2, {sample_record("r1", 0.9), sample_record("r2", 0.2)});
+  write_curve_records(folder.path(), 1000000, {sample_record("r1", 0.9)});
+  folder.write("curve/notes.txt", "not a point");
+  folder.write("curve/edits_7.jsonl", "not a name that is written");
+  const auto points = read_curve_records(folder.path());
+  ASSERT_THAT(points, SizeIs(2));
+  ASSERT_THAT(points.at(2), SizeIs(2));
+  EXPECT_THAT(points.at(1000000), SizeIs(1));
+  EXPECT_EQ(points.at(2)[1].id, "r2");
+  EXPECT_EQ(points.at(2)[1].metrics, sample_record("r2", 0.2).metrics);
+  EXPECT_TRUE(points.at(2)[1].answers.empty());
+  EXPECT_TRUE(points.at(2)[1].base.empty());
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "curve" / "edits_000002.jsonl"));
 }
 
 TEST(SummaryFile, WritesWhatIsNotFiniteAsNull) {
