@@ -182,8 +182,7 @@ EditPlan BulkRun::summary() const {
                             {},
                             0,
                             0};
-      for (const std::size_t j : groups_[g].requests)
-        if (j != i) entry.merged_with.push_back(requests_[j].id);
+      entry.merged_with = others_of(groups_[g], i, requests_);
       entry.predicted_norm = norms[static_cast<std::int64_t>(before + g)].item<double>();
       plan.entries.push_back(std::move(entry));
     }

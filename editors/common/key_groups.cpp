@@ -82,6 +82,16 @@ std::string KeyGroup::ids(const std::vector<EditRequest>& all) const {
   return join(names);
 }
 
+std::vector<std::string> others_of(const KeyGroup& group, std::size_t request,
+                                   const std::vector<EditRequest>& all) {
+  std::vector<std::string> names;
+  for (const std::size_t i : group.requests) {
+    if (names.size() == kMostOthers) break;
+    if (i != request) names.push_back(all[i].id);
+  }
+  return names;
+}
+
 std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& trace, Grouping grouping) {
   const std::vector<at::Tensor> keys = lookup_keys(rows, trace);
   std::vector<KeyGroup> groups;

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,12 @@ struct KeyGroup {
 
   std::string ids(const std::vector<EditRequest>& all) const;  // "eiffel, louvre"
 };
+
+// The ids of the requests of a group besides `request`; of a large group the first kMostOthers, so that what
+// is said of a group of n requests does not grow as n^2.
+inline constexpr std::size_t kMostOthers = 100;
+std::vector<std::string> others_of(const KeyGroup& group, std::size_t request,
+                                   const std::vector<EditRequest>& all);
 
 // kShared: one edit of all requests. kAlone: each request is an edit of its own on the unedited model.
 enum class Grouping { kShared, kAlone };
