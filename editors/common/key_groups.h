@@ -45,6 +45,9 @@ std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& tra
 // layer of the trace; undefined if there is neither.
 std::vector<at::Tensor> sink_keys(const CallRows& rows, const LayerTrace& trace);
 
+// Whether all keys of a group are numbers.
+bool has_finite_keys(const KeyGroup& group);
+
 // A model whose numbers overflow cannot be edited: throws Error(kNumeric) naming the layer, and the ids of
 // the groups whose keys hold NaN or infinity, or the sink's (may be empty: none).
 void require_finite_keys(const std::vector<KeyGroup>& groups, const std::vector<at::Tensor>& sinks,
