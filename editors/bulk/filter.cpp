@@ -16,12 +16,17 @@ at::Tensor leading_directions(const at::Tensor& W, double energy) {
   return vectors.narrow(1, size - std::min(k, size), std::min(k, size)).to(at::kFloat).contiguous();
 }
 
+// Over the rows that are numbers.
+double mean_length(const at::Tensor& rows) {
+  const at::Tensor lengths = rows.norm(2, 1);
+  return lengths.masked_select(at::isfinite(lengths)).mean().item<double>();
+}
+
 }  // namespace
 
 Filter::Filter(const BulkOptions& options, const std::vector<at::Tensor>& weights,
                const at::Tensor& streams) {
-  if (options.filter == FilterStage::kNormAnchor)
-    anchor_ = options.anchor * streams.norm(2, 1).mean().item<double>();
+  if (options.filter == FilterStage::kNormAnchor) anchor_ = options.anchor * mean_length(streams);
   if (options.filter != FilterStage::kSpectral || options.filtered_energy == 0) return;
   strength_ = options.filter_strength;
   for (const at::Tensor& W : weights) directions_.push_back(leading_directions(W, options.filtered_energy));

@@ -20,6 +20,13 @@ at::Tensor measured_keys(const std::vector<KeyConstraint>& constraints) {
   return at::stack(keys, 1);
 }
 
+// Whether A^T B^T [F, D] for A^T [F, q] and B^T [q, D] is a smaller step towards n keys' shares than their
+// answers [n, q] are. Both orders give the same up to rounding.
+bool change_is_smaller(std::int64_t n, const at::Tensor& A_T, const at::Tensor& B_T) {
+  const std::int64_t F = A_T.size(0), q = A_T.size(1), D = B_T.size(1);
+  return F * D * (q + n) < n * q * (F + D);
+}
+
 RealisedShare compare(const at::Tensor& given, const at::Tensor& wanted) {
   const at::Tensor squares = at::clamp_min(wanted.square().sum(1), 1e-30);
   const at::Tensor asked = wanted.norm(2, 1) > 1e-12;
@@ -45,7 +52,9 @@ LayerSystem::LayerSystem(const Preserve& preserve, at::Tensor weight, std::vecto
 // What the change adds at these keys [F, n] float64: [n, D].
 at::Tensor LayerSystem::given_at(const at::Tensor& keys) const {
   if (groups() == 0 || !change_.A.defined()) return at::zeros({keys.size(1), weight_.size(0)}, at::kDouble);
-  return at::matmul(at::matmul(keys.t(), change_.A.t().to(at::kDouble)), change_.B.t().to(at::kDouble));
+  const at::Tensor A_T = change_.A.t().to(at::kDouble), B_T = change_.B.t().to(at::kDouble);
+  if (change_is_smaller(keys.size(1), A_T, B_T)) return at::matmul(keys.t(), at::matmul(A_T, B_T));
+  return at::matmul(at::matmul(keys.t(), A_T), B_T);
 }
 
 RealisedShare LayerSystem::add(const std::vector<KeyConstraint>& constraints, const at::Tensor& more) {
@@ -94,8 +103,8 @@ double LayerSystem::missing_at_all_keys() const {
   if (groups() == 0) return 0;
   const JointConstraints joint = join_constraints(all_constraints());
   const at::Tensor residuals = all_residuals();
-  const at::Tensor wanted = at::matmul(joint.Y.to(at::kCPU), residuals);
-  const at::Tensor given = at::matmul(at::matmul(joint.K.to(at::kCPU).t(), responses_), residuals);
+  const at::Tensor wanted = at::mm(joint.Y.to(at::kCPU), residuals);
+  const at::Tensor given = at::matmul(joint.K.to(at::kCPU).t(), at::matmul(responses_, residuals));
   return (given - wanted).norm().item<double>() / std::max(wanted.norm().item<double>(), 1e-30);
 }
 

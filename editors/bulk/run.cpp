@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/strings.h"
@@ -19,6 +20,8 @@
 namespace emend::editors {
 
 namespace {
+
+constexpr const char* kBrokenKeys = "its keys hold NaN or infinity";
 
 std::vector<int> written_layers(const EditorContext& context, const BulkOptions& options) {
   if (options.values == ValueStage::kLast) return {context.layers.back()};
@@ -114,9 +117,8 @@ BulkRun::BulkRun(const BulkCall& call, std::vector<EditRequest> requests, Carrie
   const LayerTrace trace(model_, call_.layers, rows_.fronts(), call_.context.token_budget);
   groups_ = group_requests(rows_, trace, grouping_);
   require_no_contradiction(groups_, rows_, requests_);
-  const std::vector<at::Tensor> sinks =
-      call_.options.protect_sink ? sink_keys(rows_, trace) : std::vector<at::Tensor>(call_.layers.size());
-  require_finite_keys(groups_, sinks, call_.layers, requests_);
+  std::ranges::transform(groups_, std::back_inserter(sound_), has_finite_keys);
+  require_keys(trace);
   for (std::size_t i = 0; i < requests_.size(); ++i)
     if (rows_.lies_at_sink(i) && rows_.contexts().empty())
       throw Error(ErrorKind::kConfig,
@@ -135,6 +137,15 @@ BulkRun::BulkRun(const BulkCall& call, std::vector<EditRequest> requests, Carrie
   filter_ =
       Filter(call_.options, untouched_weights(systems_),
              seen_at_lookup(clean, rows_, groups_, {call_.layers.back()}, call_.context.token_budget)[0]);
+}
+
+void BulkRun::require_keys(const LayerTrace& trace) const {
+  const std::vector<at::Tensor> sinks =
+      call_.options.protect_sink ? sink_keys(rows_, trace) : std::vector<at::Tensor>(call_.layers.size());
+  std::vector<KeyGroup> sound;
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    if (sound_[g]) sound.push_back(groups_[g]);
+  require_finite_keys(call_.context.keep_going ? sound : groups_, sinks, call_.layers, requests_);
 }
 
 void BulkRun::take_off() {
@@ -159,32 +170,41 @@ at::Tensor BulkRun::residuals_of_written(const at::Tensor& wanted) const {
   return at::stack(rows);
 }
 
+std::vector<std::string> BulkRun::warnings() const {
+  std::vector<std::string> all;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    all.insert(all.end(), groups_[g].warnings.begin(), groups_[g].warnings.end());
+    if (!sound_[g]) all.push_back(fmt::format("{}: {}; left out", ids(g), kBrokenKeys));
+  }
+  return all;
+}
+
 EditPlan BulkRun::summary() const {
   EditPlan plan;
+  plan.warnings = warnings();
   std::vector<KeyConstraint> constraints;
   for (const CarriedGroup& group : carried_groups(carried_.facts, systems_.front().weight()))
     constraints.push_back(group.constraint);
-  const std::size_t before = constraints.size();
-  for (const KeyGroup& group : groups_)
-    constraints.push_back(
-        constraint_of(group.keys.front(), rows_.lies_at_sink(group.requests.front()), call_.options.keys));
-  const at::Tensor norms =
-      call_.preserve.front().responses(join_constraints(constraints)).norm(2, 0).to(at::kCPU);
+  std::size_t row = constraints.size();
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    if (sound_[g])
+      constraints.push_back(constraint_of(
+          groups_[g].keys.front(), rows_.lies_at_sink(groups_[g].requests.front()), call_.options.keys));
+  at::Tensor norms;
+  if (!constraints.empty())
+    norms = call_.preserve.front().responses(join_constraints(constraints)).norm(2, 0).to(at::kCPU);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    const std::vector<std::string>& its = groups_[g].warnings;
-    plan.warnings.insert(plan.warnings.end(), its.begin(), its.end());
+    const double norm = sound_[g] ? norms[static_cast<std::int64_t>(row)].item<double>() : 0;
+    row += sound_[g] ? 1 : 0;
     for (const std::size_t i : groups_[g].requests) {
       if (i >= own_requests_) continue;
       EditPlan::Entry entry{requests_[i].id,
                             call_.layers,
                             static_cast<std::int64_t>(rows_[i].target.size()),
                             static_cast<std::int64_t>(rows_[i].prompts.size()),
-                            {},
-                            0,
+                            others_of(groups_[g], i, requests_),
+                            norm,
                             0};
-      for (const std::size_t j : groups_[g].requests)
-        if (j != i) entry.merged_with.push_back(requests_[j].id);
-      entry.predicted_norm = norms[static_cast<std::int64_t>(before + g)].item<double>();
       plan.entries.push_back(std::move(entry));
     }
   }
@@ -213,6 +233,8 @@ void BulkRun::take(std::vector<SearchResult> results, int round) {
     return;
   }
   results_ = std::move(results);
+  for (std::size_t g = 0; g < results_.size(); ++g)
+    results_[g].converged = results_[g].converged && sound_[g];
   if (!call_.context.keep_going)
     require_converged(groups_, results_, requests_, searched_layer(call_.layers, call_.options.values));
   for (std::size_t g = 0; g < results_.size(); ++g)
@@ -363,8 +385,10 @@ std::vector<FactRecord> BulkRun::fact_records() const {
     for (std::size_t place = 0; place < systems_.size(); ++place)
       parts.push_back(converged ? systems_[place].part(row) : unwritten_part(g, place));
     row += converged ? 1 : 0;
-    for (const std::size_t i : groups_[g].requests)
+    for (const std::size_t i : groups_[g].requests) {
       facts.emplace_back(i, searched_fact(requests_[i], results_[g], parts));
+      if (!sound_[g]) facts.back().second.reason = kBrokenKeys;
+    }
   }
   return in_request_order(std::move(facts));
 }
@@ -387,8 +411,7 @@ Edit BulkRun::collect() const {
                       std::make_move_iterator(edit.facts.end()));
   edit.facts.erase(again, edit.facts.end());
   edit.context_ids = rows_.contexts();
-  for (const KeyGroup& group : groups_)
-    edit.warnings.insert(edit.warnings.end(), group.warnings.begin(), group.warnings.end());
+  edit.warnings = warnings();
   return edit;
 }
 

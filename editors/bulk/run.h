@@ -42,7 +42,8 @@ struct BulkCall {
 class BulkRun {
  public:
   // Reads the keys of all layers. Throws Error: kConfig for requests that contradict each other, kNumeric for
-  // keys that are not finite. The call outlives the run.
+  // keys that are not finite (with keep_going for that of position 0 alone: such requests fail, the others
+  // are kept). The call outlives the run.
   BulkRun(const BulkCall& call, std::vector<EditRequest> requests, CarriedFacts carried, Grouping grouping);
 
   const std::vector<KeyGroup>& groups() const { return groups_; }
@@ -54,6 +55,8 @@ class BulkRun {
   Edit edit(std::optional<std::vector<SearchResult>> first, Progress& progress);
 
  private:
+  void require_keys(const LayerTrace& trace) const;
+  std::vector<std::string> warnings() const;
   void take(std::vector<SearchResult> results, int round);
   void write_round(const at::Tensor& deltas, Progress& progress);
   void write_layer(std::size_t place, const at::Tensor& wanted, Progress& progress);
@@ -85,6 +88,7 @@ class BulkRun {
   Model model_;  // as it is edited so far
   CallRows rows_;
   std::vector<KeyGroup> groups_;  // with their keys at all layers, before the edit
+  std::vector<bool> sound_;       // whose keys are finite; the others fail
   std::vector<LayerSystem> systems_;
   std::optional<CarriedSubjects> held_;  // those whose keys are read anew
   at::Tensor asked_;                     // with held_: displacements of the groups [groups, D] float64

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -82,6 +83,16 @@ std::string KeyGroup::ids(const std::vector<EditRequest>& all) const {
   return join(names);
 }
 
+std::vector<std::string> others_of(const KeyGroup& group, std::size_t request,
+                                   const std::vector<EditRequest>& all) {
+  std::vector<std::string> names;
+  for (const std::size_t i : group.requests) {
+    if (names.size() == kMostOthers) break;
+    if (i != request) names.push_back(all[i].id);
+  }
+  return names;
+}
+
 std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& trace, Grouping grouping) {
   const std::vector<at::Tensor> keys = lookup_keys(rows, trace);
   std::vector<KeyGroup> groups;
@@ -112,6 +123,11 @@ std::vector<at::Tensor> sink_keys(const CallRows& rows, const LayerTrace& trace)
     keys = mean_context_keys(rows, trace);
   for (std::size_t l = 0; l < keys.size(); ++l) sinks[l] = keys[l][0].to(at::kCPU, at::kDouble);
   return sinks;
+}
+
+bool has_finite_keys(const KeyGroup& group) {
+  return std::ranges::all_of(
+      group.keys, [](const SubjectKeys& keys) { return is_finite(keys.bare) && is_finite(keys.contexts); });
 }
 
 void require_finite_keys(const std::vector<KeyGroup>& groups, const std::vector<at::Tensor>& sinks,

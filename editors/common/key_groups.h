@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,12 @@ struct KeyGroup {
   std::string ids(const std::vector<EditRequest>& all) const;  // "eiffel, louvre"
 };
 
+// The ids of the requests of a group besides `request`; of a large group the first kMostOthers, so that what
+// is said of a group of n requests does not grow as n^2.
+inline constexpr std::size_t kMostOthers = 100;
+std::vector<std::string> others_of(const KeyGroup& group, std::size_t request,
+                                   const std::vector<EditRequest>& all);
+
 // kShared: one edit of all requests. kAlone: each request is an edit of its own on the unedited model.
 enum class Grouping { kShared, kAlone };
 
@@ -37,6 +44,9 @@ std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& tra
 // template's first token; else the mean over the position-0 keys of the contexts. [F] float64, one for each
 // layer of the trace; undefined if there is neither.
 std::vector<at::Tensor> sink_keys(const CallRows& rows, const LayerTrace& trace);
+
+// Whether all keys of a group are numbers.
+bool has_finite_keys(const KeyGroup& group);
 
 // A model whose numbers overflow cannot be edited: throws Error(kNumeric) naming the layer, and the ids of
 // the groups whose keys hold NaN or infinity, or the sink's (may be empty: none).

@@ -18,8 +18,9 @@ namespace emend::editors {
 
 namespace {
 
-constexpr double kNearParallel = 0.95;  // C^-1-cosine of two edits' keys that is worth a warning
-constexpr double kLoudNeighbour = 0.3;  // share of the residual that reaches a neighbour
+constexpr std::size_t kMostParallelPairs = 100;  // that are told one by one
+constexpr double kNearParallel = 0.95;           // C^-1-cosine of two edits' keys that is worth a warning
+constexpr double kLoudNeighbour = 0.3;           // share of the residual that reaches a neighbour
 
 // C of the layer with its ridge, or the identity.
 KeyMetric make_metric(const Model& model, const EditorContext& context, const RomeOptions& options) {
@@ -122,20 +123,32 @@ at::Tensor RomePlan::bare_cosines() const {
 }
 
 void RomePlan::warn_of_parallel_keys(const at::Tensor& cosines) {
+  std::size_t untold = 0;
   each_pair(cosines, [&](std::size_t i, std::size_t j, double cosine) {
-    if (cosine > kNearParallel)
-      parallel_keys_.push_back(
-          fmt::format("edits {} and {} have nearly the same key (cosine {}): telling them apart makes the "
-                      "update about {} "
-                      "times larger",
-                      ids(i), ids(j), digits(cosine, 6), digits(std::sqrt(1 / (1 - cosine * cosine)), 5)));
+    if (!(cosine > kNearParallel)) return;
+    if (parallel_keys_.size() == kMostParallelPairs) {
+      ++untold;
+      return;
+    }
+    parallel_keys_.push_back(
+        fmt::format("edits {} and {} have nearly the same key (cosine {}): telling them apart makes the "
+                    "update about {} "
+                    "times larger",
+                    ids(i), ids(j), digits(cosine, 6), digits(std::sqrt(1 / (1 - cosine * cosine)), 5)));
   });
+  if (untold > 0)
+    parallel_keys_.push_back(fmt::format("{} more pairs of edits have nearly the same key", untold));
+}
+
+// Keys of more edits than their elements can tell apart are dependent, which needs no eigenvalues.
+double RomePlan::joint_condition() const {
+  const JointConstraints joint = joint_constraints(all_groups());
+  if (joint.contested || joint.K.size(1) > joint.K.size(0)) return std::numeric_limits<double>::infinity();
+  return gram_condition(key_cosines(metric_, joint.K));
 }
 
 void RomePlan::require_separable_keys(const at::Tensor& cosines) const {
-  const JointConstraints joint = joint_constraints(all_groups());
-  const double condition = joint.contested ? std::numeric_limits<double>::infinity()
-                                           : gram_condition(key_cosines(metric_, joint.K));
+  const double condition = joint_condition();
   if (condition <= kWorstGramCondition) return;
   std::vector<std::string> closest;
   double highest = 0;
@@ -182,8 +195,7 @@ std::vector<EditPlan::Entry> RomePlan::entries_of(std::size_t g, const at::Tenso
     entry.layers = trace_.layers();
     entry.target_tokens = static_cast<std::int64_t>(rows_[i].target.size());
     entry.rows = static_cast<std::int64_t>(rows_[i].prompts.size());
-    for (const std::size_t j : groups_[g].requests)
-      if (j != i) entry.merged_with.push_back(requests_[j].id);
+    entry.merged_with = others_of(groups_[g], i, requests_);
     entry.predicted_norm = a.norm().item<double>();
     entry.largest_neighbour_alpha = largest_alpha;
     entries.push_back(std::move(entry));

@@ -63,6 +63,7 @@ class RomePlan {
   JointConstraints joint_constraints(const std::vector<std::size_t>& groups) const;
   at::Tensor bare_cosines() const;
   void warn_of_parallel_keys(const at::Tensor& cosines);
+  double joint_condition() const;
   void require_separable_keys(const at::Tensor& cosines) const;
   std::vector<EditPlan::Entry> entries_of(std::size_t g, const at::Tensor& a, double largest_alpha) const;
 

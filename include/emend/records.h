@@ -92,15 +92,17 @@ struct MethodFile {
 // if the file cannot be read.
 MethodFile read_method_file(const std::filesystem::path& file);
 
-// Reads and checks an edit file (docs/formats.md). Throws Error(kConfig) with file, line and column for: YAML
-// syntax, unknown keys (the nearest known one is offered), wrong types, no edits, a missing or empty field, a
-// subject that is not in its prompt or is there more than once without `subject_occurrence`, duplicate ids or
-// edits, thresholds out of range, two edits of one prompt with different targets. Throws Error(kIo) when the
-// file cannot be read.
+// Reads and checks an edit file (docs/formats.md): JSON lines, one edit each, if its name ends in .jsonl,
+// else YAML. Throws Error(kConfig) with file, line and column (JSON lines: file and line; Error(kFormat) for
+// what is no such JSON) for: YAML syntax, unknown keys (the nearest known one is offered), wrong types, no
+// edits, a missing or empty field, a subject that is not in its prompt or is there more than once without
+// `subject_occurrence`, duplicate ids or edits, thresholds out of range, two edits of one prompt with
+// different targets. Throws Error(kIo) when the file cannot be read.
 EditFile read_edit_file(const std::filesystem::path& file);
 
-// The same from memory; `name` stands for the file in messages, `folder` resolves relative paths.
-EditFile parse_edit_file(const std::string& yaml, const std::string& name,
+// The same from memory; `name` stands for the file in messages and says by its ending what the text is,
+// `folder` resolves relative paths.
+EditFile parse_edit_file(const std::string& text, const std::string& name,
                          const std::filesystem::path& folder);
 
 // An edit file from code, for make_edit_file({make_request(...), ...}): an empty id becomes edit-<number>,

@@ -1,4 +1,4 @@
-// emend edit FILE.yaml
+// emend edit FILE.yaml, FILE.jsonl
 #include <chrono>
 #include <iostream>
 

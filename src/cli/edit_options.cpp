@@ -40,7 +40,7 @@ void answer(const Questions& questions) {
 Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& options) {
   Syntax syntax;
   syntax.command = "edit";
-  syntax.synopsis = "FILE.yaml [OPTIONS]";
+  syntax.synopsis = "FILE.yaml|FILE.jsonl [OPTIONS]";
   syntax.help =
       "Changes facts of a model as the edit file says, checks the edited model against the base, and writes "
       "a patch.";

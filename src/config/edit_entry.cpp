@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "base/strings.h"
@@ -83,18 +83,27 @@ std::string at_line(const EditEntry& entry) {
   return fmt::format("{} (line {})", quote(entry.request.id), entry.line);
 }
 
-void check_same_prompt(const EditEntry& earlier, const EditEntry& later) {
-  const EditRequest& a = earlier.request;
-  const EditRequest& b = later.request;
-  if (a.target != b.target) {
-    later.id_node.fail(fmt::format("the edits {} and {} want different answers to the prompt {}: {} and {}",
-                                   at_line(earlier), at_line(later), quote(a.prompt), quote(a.target),
-                                   quote(b.target)));
-  }
-  if (a.subject == b.subject && a.subject_begin == b.subject_begin) {
-    later.id_node.fail(fmt::format("the edits {} and {} say the same: prompt, subject and target are equal",
-                                   at_line(earlier), at_line(later)));
-  }
+// What two entries of one prompt must not have in common.
+using Subject = std::pair<std::size_t, std::string_view>;  // where it begins, and what it is
+
+// The entries of one prompt so far. They all want the same answer.
+struct SamePrompt {
+  const EditEntry* first = nullptr;
+  std::map<Subject, const EditEntry*> by_subject;
+};
+
+void add_to(SamePrompt& same, const EditEntry& entry) {
+  const EditRequest& request = entry.request;
+  if (same.first == nullptr) same.first = &entry;
+  if (request.target != same.first->request.target)
+    entry.refuse(fmt::format("the edits {} and {} want different answers to the prompt {}: {} and {}",
+                             at_line(*same.first), at_line(entry), quote(request.prompt),
+                             quote(same.first->request.target), quote(request.target)));
+  const auto [earlier, added] =
+      same.by_subject.emplace(Subject(request.subject_begin, request.subject), &entry);
+  if (!added)
+    entry.refuse(fmt::format("the edits {} and {} say the same: prompt, subject and target are equal",
+                             at_line(*earlier->second), at_line(entry)));
 }
 
 }  // namespace
@@ -109,6 +118,10 @@ std::string read_word(const ConfigNode& node) {
   std::string word(trim(node.text()));
   if (word.empty()) node.fail("the text is empty");
   return word;
+}
+
+const std::vector<std::string>& edit_keys() {
+  return kEditKeys;
 }
 
 EditEntry read_edit_entry(const ConfigNode& node, int number) {
@@ -132,21 +145,19 @@ EditEntry read_edit_entry(const ConfigNode& node, int number) {
   if (const auto list = fields.find("neighbours")) {
     for (const ConfigNode& item : list->items()) request.neighbours.push_back(read_neighbour(item));
   }
-  return {std::move(request), id ? *id : node, node.line()};
+  const auto refuse = [at = id ? *id : node](const std::string& message) { at.fail(message); };
+  return {std::move(request), refuse, node.line()};
 }
 
 void check_edit_conflicts(const std::vector<EditEntry>& entries) {
-  std::map<std::string_view, const EditEntry*> by_id;
-  std::multimap<std::string_view, const EditEntry*> by_prompt;
+  std::unordered_map<std::string_view, const EditEntry*> by_id;
+  std::unordered_map<std::string_view, SamePrompt> by_prompt;
   for (const EditEntry& entry : entries) {
     const auto [earlier, added] = by_id.emplace(entry.request.id, &entry);
-    if (!added) {
-      entry.id_node.fail(fmt::format("the id {} is taken: edits in line {} and line {} both have it",
-                                     quote(entry.request.id), earlier->second->line, entry.line));
-    }
-    const auto [begin, end] = by_prompt.equal_range(entry.request.prompt);
-    std::for_each(begin, end, [&](const auto& same) { check_same_prompt(*same.second, entry); });
-    by_prompt.emplace(entry.request.prompt, &entry);
+    if (!added)
+      entry.refuse(fmt::format("the id {} is taken: edits in line {} and line {} both have it",
+                               quote(entry.request.id), earlier->second->line, entry.line));
+    add_to(by_prompt[entry.request.prompt], entry);
   }
 }
 

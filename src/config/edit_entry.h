@@ -1,6 +1,7 @@
 // One entry of `edits:`, and what several of them must not say together.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,16 +19,20 @@ std::string read_word(const ConfigNode& node);
 
 struct EditEntry {
   EditRequest request;
-  ConfigNode
-      id_node;   // for messages: the `id:` of the entry, or the entry itself when the id is the default one
+  // Throws Error(kConfig) with the place of the entry's id in front, or that of the entry when the id is the
+  // default one.
+  std::function<void(const std::string& message)> refuse;
   int line = 0;  // in the file, from 1
 };
+
+// The keys that an entry may have.
+const std::vector<std::string>& edit_keys();
 
 // `number` counts the entries from 1 and gives the default id, edit-<number>. Throws Error(kConfig).
 EditEntry read_edit_entry(const ConfigNode& node, int number);
 
 // Throws Error(kConfig) when two entries share an id, say the same thing twice, or want different answers to
-// one prompt; the message names both ids and lines.
+// one prompt; the message names both ids and lines. Each entry is looked up once, whatever the others say.
 void check_edit_conflicts(const std::vector<EditEntry>& entries);
 
 }  // namespace emend

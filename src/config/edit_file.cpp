@@ -1,4 +1,5 @@
-// The schema of the edit file: its top level. The entries of `edits:` are read by edit_entry.
+// The schema of the edit file: its top level. The entries of `edits:` are read by edit_entry, and those of a
+// file of JSON lines by edit_lines.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "base/strings.h"
 #include "config/config_node.h"
 #include "config/edit_entry.h"
+#include "config/edit_lines.h"
 #include "config/method_fields.h"
 #include "emend/records.h"
 
@@ -25,6 +27,7 @@ const std::vector<std::string> kTopKeys = {"model",  "method",     "layer",     
 const std::vector<std::string> kCheckKeys = {"efficacy", "paraphrase", "neighbourhood", "drift"};
 const std::vector<std::string> kOutputKeys = {"patch"};
 const std::vector<std::string> kForms = {"raw", "chat"};
+
 PromptForm read_form(const ConfigNode& node) {
   const std::string form = node.text();
   if (form == "raw") return PromptForm::kRaw;
@@ -63,12 +66,16 @@ std::vector<std::string> read_drift_text(const ConfigNode& node) {
   return texts;
 }
 
-std::vector<EditRequest> read_edits(const ConfigNode& node) {
+std::vector<EditEntry> read_edits(const ConfigNode& node) {
   std::vector<EditEntry> entries;
   for (const ConfigNode& item : node.items()) {
     entries.push_back(read_edit_entry(item, static_cast<int>(entries.size()) + 1));
   }
   if (entries.empty()) node.fail("the list is empty; expected at least one edit");
+  return entries;
+}
+
+std::vector<EditRequest> checked_requests(std::vector<EditEntry> entries) {
   check_edit_conflicts(entries);
   std::vector<EditRequest> requests;
   requests.reserve(entries.size());
@@ -76,16 +83,26 @@ std::vector<EditRequest> read_edits(const ConfigNode& node) {
   return requests;
 }
 
+// A file of nothing but edits.
+EditFile parse_lines(const std::string& lines, const std::string& name) {
+  EditFile file;
+  file.path = name;
+  file.text = lines;
+  file.edits = checked_requests(read_edit_lines(lines, name));
+  return file;
+}
+
 }  // namespace
 
-EditFile parse_edit_file(const std::string& yaml, const std::string& name,
+EditFile parse_edit_file(const std::string& text, const std::string& name,
                          const std::filesystem::path& folder) {
-  ConfigDocument document(yaml, name);
+  if (is_edit_lines(name)) return parse_lines(text, name);
+  ConfigDocument document(text, name);
   const ConfigNode root = document.root();
   const ConfigFields fields = root.fields(kTopKeys);
   EditFile file;
   file.path = name;
-  file.text = yaml;
+  file.text = text;
   if (const auto value = fields.find("model")) file.model = read_path(*value, folder);
   if (const auto value = fields.find("method")) file.method = read_word(*value);
   if (const auto value = fields.find("layer")) file.layer = read_layer_choice(*value);
@@ -100,13 +117,13 @@ EditFile parse_edit_file(const std::string& yaml, const std::string& name,
   }
   const auto edits = fields.find("edits");
   if (!edits) root.fail("the key \"edits\" is missing; expected a list of edits");
-  file.edits = read_edits(*edits);
+  file.edits = checked_requests(read_edits(*edits));
   return file;
 }
 
 EditFile read_edit_file(const std::filesystem::path& file) {
-  const std::string yaml = read_text_file(file, kMaxYamlBytes);
-  EditFile edit_file = parse_edit_file(yaml, file.string(), file.parent_path());
+  const std::string text = read_text_file(file, kMaxYamlBytes);
+  EditFile edit_file = parse_edit_file(text, file.string(), file.parent_path());
   edit_file.path = file;
   return edit_file;
 }

@@ -44,27 +44,49 @@ std::vector<std::int64_t> first_of_each(const std::vector<std::int64_t>& numbers
   return first;
 }
 
-// Fills Y, whose rows are numbered as `numbers` says, and tells whether two constraints meet in a row.
-bool fill_answers(const at::Tensor& Y, const std::vector<KeyConstraint>& each,
-                  const std::vector<std::int64_t>& numbers) {
-  const std::int64_t q = Y.size(1);
-  auto* const answers = Y.data_ptr<double>();
-  std::vector<std::int64_t> answered_by(static_cast<std::size_t>(Y.size(0)), -1);
+// The answers other than 0, one an element of Y.
+struct Answers {
+  std::vector<std::int64_t> rows, columns;
+  std::vector<double> values;
   bool contested = false;
+};
+
+// `numbers` says which row each key of the constraints is, of `size` ones. Tells whether two constraints meet
+// in a row.
+Answers collect_answers(const std::vector<KeyConstraint>& each, const std::vector<std::int64_t>& numbers,
+                        std::int64_t size) {
+  Answers answers;
+  std::vector<std::size_t> last_of_row(static_cast<std::size_t>(size), SIZE_MAX);  // its place in `answers`
   std::size_t column = 0;
-  for (std::int64_t g = 0; g < q; ++g) {
-    const at::Tensor y = each[static_cast<std::size_t>(g)].y.contiguous();
+  for (std::size_t g = 0; g < each.size(); ++g) {
+    const at::Tensor y = each[g].y.contiguous();
     for (std::int64_t j = 0; j < y.size(0); ++j, ++column) {
       const double answer = y.const_data_ptr<double>()[j];
       if (answer == 0) continue;
-      const std::int64_t row = numbers[column];
-      std::int64_t& owner = answered_by[static_cast<std::size_t>(row)];
-      contested = contested || (owner >= 0 && owner != g);
-      owner = g;
-      answers[row * q + g] = answer;
+      std::size_t& last = last_of_row[static_cast<std::size_t>(numbers[column])];
+      const bool taken = last != SIZE_MAX,
+                 own = taken && answers.columns[last] == static_cast<std::int64_t>(g);
+      answers.contested = answers.contested || (taken && !own);
+      if (own) {
+        answers.values[last] = answer;
+        continue;
+      }
+      last = answers.rows.size();
+      answers.rows.push_back(numbers[column]);
+      answers.columns.push_back(static_cast<std::int64_t>(g));
+      answers.values.push_back(answer);
     }
   }
-  return contested;
+  return answers;
+}
+
+// [rows, columns]
+at::Tensor matrix_of(const Answers& answers, std::int64_t rows, std::int64_t columns) {
+  const at::Tensor places =
+      at::stack({at::tensor(answers.rows, at::kLong), at::tensor(answers.columns, at::kLong)});
+  const at::Tensor values = at::tensor(answers.values, at::kDouble);
+  if (rows * columns > kMostDenseAnswers) return at::sparse_coo_tensor(places, values, {rows, columns});
+  return at::zeros({rows, columns}, at::kDouble).index_put_({places[0], places[1]}, values);
 }
 
 }  // namespace
@@ -79,8 +101,9 @@ JointConstraints join_constraints(const std::vector<KeyConstraint>& each, const 
   joint.K = side_by_side(each, protected_key);
   const std::vector<std::int64_t> numbers = number_columns(joint.K), first = first_of_each(numbers);
   if (first.size() < numbers.size()) joint.K = joint.K.index_select(1, at::tensor(first, at::kLong));
-  joint.Y = at::zeros({joint.K.size(1), static_cast<std::int64_t>(each.size())}, at::kDouble);
-  joint.contested = fill_answers(joint.Y, each, numbers);
+  const Answers answers = collect_answers(each, numbers, joint.K.size(1));
+  joint.Y = matrix_of(answers, joint.K.size(1), static_cast<std::int64_t>(each.size()));
+  joint.contested = answers.contested;
   return joint;
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace emend {
@@ -17,10 +18,14 @@ struct KeyConstraint {
 // The same with one more key [F] that must not move: a column of K, a 0 in y. An undefined key adds nothing.
 KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& key);
 
+// With more elements than this (128 MiB) the answers of a joint system are a sparse tensor: almost all are 0.
+inline constexpr std::int64_t kMostDenseAnswers = std::int64_t{1} << 24;
+
 // The right side of q responses that are solved together.
 struct JointConstraints {
   at::Tensor K;  // [F, n] float64: every key that one of them is held to
-  at::Tensor Y;  // [n, q] float64: column g answers y_g at its own keys and 0 at those of the others
+  at::Tensor Y;  // [n, q] float64: column g answers y_g at its own keys and 0 at those of the others;
+                 // sparse if large
   bool contested = false;  // two of them want an answer other than 0 at one key: no choice of responses gives
                            // each of them its own residual there
 };

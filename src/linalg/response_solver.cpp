@@ -29,7 +29,12 @@ at::Tensor solve_by_keys(const KeyMetric& metric, const at::Tensor& K, const at:
   const at::Tensor solved = metric.solve(K);          // C^-1 K
   const at::Tensor gram = at::matmul(K.t(), solved);  // K^T C^-1 K
   if (lambda != 0) gram.diagonal().add_(lambda);
-  return at::matmul(solved, solve_gram(gram, Y));
+  return at::matmul(solved, solve_gram(gram, Y.is_sparse() ? Y.to_dense() : Y));
+}
+
+// K Y; with a sparse Y of few elements a column in time linear in these.
+at::Tensor answered_keys(const at::Tensor& K, const at::Tensor& Y) {
+  return Y.is_sparse() ? at::mm(Y.t(), K.t()).t().contiguous() : at::mm(K, Y);
 }
 
 // (lambda C + K K^T)^-1 K Y, for Y [n, q].
@@ -45,7 +50,7 @@ at::Tensor solve_by_elements(const KeyMetric& metric, const at::Tensor& K, const
     throw Error(ErrorKind::kNumeric,
                 "the moments and keys of the edits are not positive definite together; "
                 "a larger lambda makes them so");
-  return factor.solve(at::mm(K, Y));
+  return factor.solve(answered_keys(K, Y));
 }
 
 // Calls solve(Y) with Y [n, q] and gives a vector back where `y` is one.

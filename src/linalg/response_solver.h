@@ -7,7 +7,8 @@
 //   least squares  A^T = C^-1 K (lambda I + K^T C^-1 K)^-1 Y = (lambda C + K K^T)^-1 K Y
 //   null space     A^T = U (L I + k k^T)^-1 k Y,   k = U^T K
 //
-// K [F, n] holds the keys of all edits and those that must not move, Y [n, q] what edit q answers at each.
+// K [F, n] holds the keys of all edits and those that must not move, Y [n, q] what edit q answers at each,
+// which may be a sparse tensor.
 // Equality with one key and y = 1 is ROME (Meng et al. 2022, Locating and Editing Factual Associations in
 // GPT, equation 2), with several EMMET (Gupta et al. 2024, A Unified Framework for Model Editing); least
 // squares with Y = I is MEMIT (Meng et al. 2023, Mass-Editing Memory in a Transformer, equation 14); the null

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <iterator>
 #include <set>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "analysis/prompt_rows.h"
@@ -177,15 +179,31 @@ std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>
   return before;
 }
 
-// Whether `below` holds another request under this id or prompt, which this request replaces.
-bool replaces_another(const EditRequest& request, const Edit& below) {
-  return std::any_of(below.facts.begin(), below.facts.end(), [&](const FactRecord& fact) {
-    const EditRequest& other = fact.request;
-    const bool replaced = other.id == request.id || other.prompt == request.prompt;
-    return replaced && (other.prompt != request.prompt || other.subject_begin != request.subject_begin ||
-                        other.subject != request.subject || other.target != request.target);
-  });
-}
+// The requests of an edit by what a later one replaces them by.
+class ReplaceableFacts {
+ public:
+  explicit ReplaceableFacts(const Edit& edit) {
+    for (const FactRecord& fact : edit.facts) {
+      by_id_.emplace(fact.request.id, &fact.request);
+      by_prompt_.emplace(fact.request.prompt, &fact.request);
+    }
+  }
+
+  // Whether one of them is another request under this id or prompt, which this request replaces.
+  bool holds_another(const EditRequest& request) const {
+    const auto differs = [&](const auto& entry) {
+      const EditRequest& other = *entry.second;
+      return other.prompt != request.prompt || other.subject_begin != request.subject_begin ||
+             other.subject != request.subject || other.target != request.target;
+    };
+    const auto [id_begin, id_end] = by_id_.equal_range(request.id);
+    const auto [prompt_begin, prompt_end] = by_prompt_.equal_range(request.prompt);
+    return std::any_of(id_begin, id_end, differs) || std::any_of(prompt_begin, prompt_end, differs);
+  }
+
+ private:
+  std::unordered_multimap<std::string_view, const EditRequest*> by_id_, by_prompt_;
+};
 
 // The requests whose target is the answer already with the changes of `below` on the model. One that replaces
 // a fact of `below` is edited all the same: that fact must not stay. Returns what the model says then.
@@ -194,8 +212,9 @@ std::vector<FactState> skip_what_is_true(Model& model, const Edit& below,
                                          const CheckOptions& options, Progress& progress) {
   const ScopedEdit scope(model, below.changes);
   std::vector<FactState> now = measure_facts(model, requests, options, progress);
+  const ReplaceableFacts earlier(below);
   for (std::size_t i = 0; i < requests.size(); ++i)
-    skipped[i] = is_already_true(requests[i], now[i]) && !replaces_another(requests[i], below);
+    skipped[i] = is_already_true(requests[i], now[i]) && !earlier.holds_another(requests[i]);
   return now;
 }
 

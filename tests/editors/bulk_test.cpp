@@ -1,4 +1,5 @@
 // Bulk editors: whole edits of the invented world, alone and on top of earlier ones.
+#include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -100,6 +101,78 @@ TEST_P(BulkWorld, EveryMethodWritesBothLayersAndMakesTheTargetsLikely) {
     for (const EditRequest& request : requests_) mean += probability(request) / kEdits;
     EXPECT_GT(mean, 0.5);
   }
+}
+
+// A model that has no numbers from some position on, which only the longest request reaches.
+class BulkWorldWithNaN : public BulkWorld {
+ protected:
+  static constexpr std::int64_t kFirstBad = 45;
+  BulkWorldWithNaN() {
+    requests_.resize(3);
+    const c10::NoGradGuard no_grad;
+    at::Tensor positions = model_.weights().position_embedding;
+    positions.slice(0, kFirstBad).fill_(std::nanf(""));
+    context_.keep_going = true;
+  }
+  // One in the middle, with more tokens than there are good positions in front of its end.
+  std::vector<EditRequest> with(const std::string& before, const std::string& after) const {
+    EditRequest bad = test::request_of("bad", before + "Gellis Kevond" + after, "Gellis Kevond", "tailor");
+    return {requests_[0], bad, requests_[1], requests_[2]};
+  }
+  static std::string many_words() {
+    std::string words;
+    for (int i = 0; i < 30; ++i) words += " of the city";
+    return words;
+  }
+  // The bad one is named, and the others are what they are without it.
+  void expect_only_the_bad_one_fails(const std::vector<EditRequest>& requests, const std::string& reason) {
+    for (const std::string method : {"bulk", "memit", "alphaedit"}) {
+      SCOPED_TRACE(method);
+      const Edit found = edit(method, requests, nullptr, loud_),
+                 others = edit(method, requests_, nullptr, loud_);
+      ASSERT_EQ(found.facts.size(), 4u);
+      EXPECT_EQ(found.facts[1].status, FactStatus::kFailed);
+      EXPECT_THAT(found.facts[1].reason, HasSubstr(reason));
+      for (const std::size_t i : {0, 2, 3}) EXPECT_EQ(found.facts[i].status, FactStatus::kEdited) << i;
+      ASSERT_EQ(found.changes.size(), others.changes.size());
+      for (std::size_t c = 0; c < found.changes.size(); ++c)
+        EXPECT_LT(relative(dense(found.changes[c]), dense(others.changes[c])), 0.05);
+    }
+  }
+  static at::Tensor dense(const WeightChange& change) { return at::matmul(change.B, change.A); }
+};
+INSTANTIATE_TEST_SUITE_P(World, BulkWorldWithNaN, ::testing::Values("gpt2"),
+                         [](const auto& shape) { return shape.param; });
+
+TEST_P(BulkWorldWithNaN, InASearchOnlyItsFactFails) {
+  const std::vector<EditRequest> requests = with("", many_words() + " was trained as a");
+  expect_only_the_bad_one_fails(requests, "not a number");
+  context_.keep_going = false;
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kNumeric, [&] { edit("bulk", requests); }),
+      AllOf(HasSubstr("did not converge for bad (the loss is not a number)"), HasSubstr("keep-going")));
+}
+
+TEST_P(BulkWorldWithNaN, InAKeyOnlyItsFactFails) {
+  const std::vector<EditRequest> requests = with("All" + many_words() + " say ", " was trained as a");
+  expect_only_the_bad_one_fails(requests, "its keys hold NaN or infinity");
+  const EditPlan plan = editor("bulk")->plan(model_, requests, context_);
+  ASSERT_EQ(plan.entries.size(), 4u);
+  EXPECT_EQ(plan.entries[1].predicted_norm, 0);
+  EXPECT_GT(plan.entries[3].predicted_norm, 0);
+  EXPECT_THAT(plan.warnings, ::testing::Contains("bad: its keys hold NaN or infinity; left out"));
+  context_.keep_going = false;
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { edit("bulk", requests); }),
+              HasSubstr("the keys of bad at layer 1 hold NaN"));
+}
+
+TEST_P(BulkWorldWithNaN, WhereNothingIsLeftAllFail) {
+  const std::vector<EditRequest> bad = {with("All" + many_words() + " say ", " was trained as a")[1]};
+  const Edit found = edit("bulk", bad);
+  ASSERT_EQ(found.facts.size(), 1u);
+  EXPECT_EQ(found.facts[0].status, FactStatus::kFailed);
+  EXPECT_TRUE(found.changes.empty());
+  EXPECT_EQ(editor("bulk")->plan(model_, bad, context_).entries.size(), 1u);
 }
 
 TEST_P(BulkWorld, WhatIsCarriedStays) {

@@ -55,6 +55,20 @@ class KeyGroups : public ::testing::TestWithParam<std::string> {
 INSTANTIATE_TEST_SUITE_P(World, KeyGroups, ::testing::Values("gpt2", "llama"),
                          [](const auto& shape) { return shape.param; });
 
+// What is said of a group does not grow with the square of its size.
+TEST(KeyGroup, NamesTheOthersUpToALimit) {
+  KeyGroup group;
+  std::vector<EditRequest> all(3 * kMostOthers);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    all[i].id = std::to_string(i);
+    group.requests.push_back(i);
+  }
+  EXPECT_THAT(others_of(group, 1, all), SizeIs(kMostOthers));
+  EXPECT_EQ(others_of(group, 1, all)[1], "2");
+  group.requests = {7, 9, 4};
+  EXPECT_THAT(others_of(group, 9, all), ElementsAre("7", "4"));
+}
+
 TEST_P(KeyGroups, ASubjectThatBeginsBothPromptsHasOneKey) {
   const auto shared = groups();
   ASSERT_THAT(shared, SizeIs(2));

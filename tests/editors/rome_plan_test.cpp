@@ -1,5 +1,6 @@
 // What ROME settles before any search: keys, responses, neighbours. C = I, so that nothing has to be
 // collected.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -136,6 +137,19 @@ TEST(PublishedResponse, HasTheDirectionOfOneKeyAndAnswersAnother) {
 TEST(PublishedResponse, OrthogonalKeysHaveNone) {
   const at::Tensor e = at::eye(3, at::kDouble);
   EXPECT_FALSE(published_response(KeyMetric(), e[0], e[1]).has_value());
+}
+
+// n near-duplicates are n^2 / 2 pairs: the first are told, the rest is counted.
+TEST_P(RomePlanTest, OfManyNearDuplicatesAFewPairsAreTold) {
+  requests_.clear();
+  for (int i = 0; i < 40; ++i)
+    requests_.push_back(request_of(fmt::format("n{}", i), fmt::format("In {} Orm was trained as a", 100 + i),
+                                   "Orm", "painter"));
+  options_.keys = RomeKeys::kOriginal;  // each is solved alone, and none is refused
+  const std::vector<std::string> warnings = plan().warnings();
+  ASSERT_EQ(warnings.size(), 101u);
+  EXPECT_THAT(warnings[0], HasSubstr("edits n0 and n1 have nearly the same key"));
+  EXPECT_THAT(warnings[100], HasSubstr("more pairs of edits have nearly the same key"));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+
 #include "linalg/response_solver.h"
 #include "support/model_files.h"
 #include "support/random_matrices.h"
@@ -69,6 +71,38 @@ TEST(KeyConstraints, EqualOnesAreOneGroup) {
   EXPECT_THAT(group_equal({a, other_answer, a, other_key, shorter, other_key}),
               ElementsAre(0, 1, 0, 2, 3, 2));
   EXPECT_THAT(group_equal({}), ElementsAre());
+}
+
+// 10,000 facts of two keys each, and one that all protect: a dense Y would be 1.6 GB, and comparing each with
+// each take hours.
+TEST(KeyConstraints, TenThousandAreJoinedAndGroupedAtOnce) {
+  constexpr std::int64_t kFacts = 10000, kSize = 8;
+  const at::Tensor keys = normals(2 * kFacts, kSize, 5), sink = at::ones({kSize}, at::kDouble);
+  std::vector<KeyConstraint> each;
+  for (std::int64_t i = 0; i < kFacts; ++i)
+    each.push_back(with_protected({keys.narrow(0, 2 * i, 2).t(), at::tensor({1.0, 0.5}, at::kDouble)}, sink));
+  const auto began = std::chrono::steady_clock::now();
+  const JointConstraints joint = join_constraints(each);
+  const std::vector<std::size_t> groups = group_equal(each);
+  const double lambda = 3;
+  const at::Tensor a = least_squares_response(KeyMetric(), joint.K, joint.Y, lambda);
+  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(), 60);
+
+  EXPECT_EQ(groups.back(), static_cast<std::size_t>(kFacts - 1));
+  ASSERT_EQ(joint.K.sizes(), at::IntArrayRef({kSize, 2 * kFacts + 1}));
+  EXPECT_FALSE(joint.contested);
+  ASSERT_TRUE(joint.Y.is_sparse());
+  EXPECT_EQ(joint.Y.coalesce()._nnz(), 2 * kFacts);
+  // (lambda I + K K^T) a_g = k_g + l_g / 2
+  const at::Tensor left = at::matmul(joint.K, joint.K.t()) + lambda * at::eye(kSize, at::kDouble);
+  const at::Tensor right = (keys.slice(0, 0, 2 * kFacts, 2) + keys.slice(0, 1, 2 * kFacts, 2) / 2).t();
+  EXPECT_TRUE(near(at::matmul(left, a), right, 1e-8));
+}
+
+TEST(KeyConstraints, AKeyThatOneConstraintHoldsTwiceIsAnsweredOnce) {
+  const JointConstraints joint = join_constraints({held({{1, 0}, {1, 0}}, {1, 1}), held({{0, 1}}, {1})});
+  EXPECT_TRUE(near(joint.Y, numbers({1, 0, 0, 1}).view({2, 2}), 0));
+  EXPECT_FALSE(joint.contested);
 }
 
 // Delta = R_Y (K^T C^-1 K)^-1 K^T C^-1 with R_Y = R Y^T the residual wanted at each key, term by term.

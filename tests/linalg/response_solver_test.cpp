@@ -121,6 +121,13 @@ TEST(LeastSquaresByHand, OneNumber) {
 }
 
 // C = I, keys e1 and 2 e2, lambda = 1: each element is k / (1 + k^2).
+TEST(LeastSquaresByHand, ASparseRightSideIsTheSame) {
+  const at::Tensor K = normals(5, 7, 1), Y = at::eye(7, at::kDouble);
+  for (const SolveSide side : {SolveSide::kKeys, SolveSide::kElements})
+    EXPECT_TRUE(near(least_squares_response(KeyMetric(), K, Y.to_sparse(), 2, side),
+                     least_squares_response(KeyMetric(), K, Y, 2, side), 1e-14));
+}
+
 TEST(LeastSquaresByHand, OrthogonalKeys) {
   const at::Tensor K = at::diag(at::tensor({1.0, 2.0}, at::kDouble)), Y = at::eye(2, at::kDouble);
   for (const SolveSide side : {SolveSide::kKeys, SolveSide::kElements})
