@@ -15,7 +15,8 @@ namespace {
 std::vector<std::filesystem::path> example_files() {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(EMEND_SOURCE_DIR "/examples")) {
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+    const std::filesystem::path ends = entry.path().extension();
+    if (ends == ".yaml" || ends == ".jsonl") files.push_back(entry.path());
   }
   return files;
 }
@@ -26,7 +27,7 @@ EditFile read_example(const std::string& name) {
 
 TEST(Examples, AllParse) {
   const std::vector<std::filesystem::path> files = example_files();
-  EXPECT_GE(files.size(), 2u);
+  EXPECT_GE(files.size(), 3u);
   for (const std::filesystem::path& file : files) {
     SCOPED_TRACE(file);
     EXPECT_NO_THROW(read_edit_file(file));
