@@ -75,6 +75,10 @@ CarriedSubjects::CarriedSubjects(const Model& model, const std::vector<FactRecor
   displacements_ = at::stack(displacements);
 }
 
+void CarriedSubjects::ask_more(const at::Tensor& displacements) {
+  displacements_ = displacements_ + displacements.to(displacements_.options());
+}
+
 Asked::Asked(const Model& untouched, const CallRows& rows, const std::vector<KeyGroup>& groups,
              at::Tensor displacements, const Reading& reading)
     : rows_(rows), groups_(groups), reading_(reading), displacements_(std::move(displacements)) {

@@ -45,9 +45,7 @@ class CarriedSubjects {
   const std::vector<std::size_t>& facts_of(std::size_t g) const { return facts_[g]; }
   const at::Tensor& displacements() const { return displacements_; }  // [groups, D] float64
   // What later searches found missing, [groups, D].
-  void ask_more(const at::Tensor& displacements) {
-    displacements_ = displacements_ + displacements.to(displacements_.options());
-  }
+  void ask_more(const at::Tensor& displacements);
 
  private:
   std::vector<std::size_t> edited_;
