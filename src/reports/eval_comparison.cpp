@@ -40,6 +40,15 @@ std::string only_text(const std::vector<std::string>& ids, const std::string& na
          " only: " + join(shown) + (ids.size() > kShown ? ", ..." : "") + "\n";
 }
 
+// The columns of a comparison.
+const std::vector<TableColumn> kHeads = {{"metric"},
+                                         {"A", Align::kRight},
+                                         {"B", Align::kRight},
+                                         {"B - A", Align::kRight},
+                                         {"95 % interval", Align::kRight},
+                                         {"p", Align::kRight},
+                                         {"n", Align::kRight}};
+
 std::vector<std::string> cells_of(const ComparedMetric& compared) {
   const PairedDifference& values = compared.values;
   return {metric_label(compared.metric),
@@ -54,14 +63,9 @@ std::vector<std::string> cells_of(const ComparedMetric& compared) {
 // The points of the curves; empty for runs without.
 std::string curve_text(const Comparison& comparison, std::size_t columns) {
   if (comparison.curve.empty()) return "";
-  Table table({{"edits", Align::kRight},
-               {"metric"},
-               {"A", Align::kRight},
-               {"B", Align::kRight},
-               {"B - A", Align::kRight},
-               {"95 % interval", Align::kRight},
-               {"p", Align::kRight},
-               {"n", Align::kRight}});
+  std::vector<TableColumn> heads = kHeads;
+  heads.insert(heads.begin(), TableColumn{"edits", Align::kRight});
+  Table table(heads);
   for (const ComparedPoint& point : comparison.curve)
     for (const ComparedMetric& compared : point.metrics) {
       std::vector<std::string> cells = cells_of(compared);
@@ -83,13 +87,7 @@ nlohmann::ordered_json metrics_json(const std::vector<ComparedMetric>& compared)
 }  // namespace
 
 std::string comparison_report(const Comparison& comparison, std::size_t columns) {
-  Table table({{"metric"},
-               {"A", Align::kRight},
-               {"B", Align::kRight},
-               {"B - A", Align::kRight},
-               {"95 % interval", Align::kRight},
-               {"p", Align::kRight},
-               {"n", Align::kRight}});
+  Table table(kHeads);
   for (const ComparedMetric& compared : comparison.metrics) table.add_row(cells_of(compared));
   std::string text = "A: ";
   text += one_line(comparison.name_a) + "\nB: " + one_line(comparison.name_b) + "\n\n" + table.text(columns) +
