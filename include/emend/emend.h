@@ -22,6 +22,7 @@
 #include "emend/locate.h"
 #include "emend/locate_run.h"
 #include "emend/memory_estimate.h"
+#include "emend/memory_id.h"
 #include "emend/model.h"
 #include "emend/model_check.h"
 #include "emend/model_summary.h"
