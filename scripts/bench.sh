@@ -11,6 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 case ${1:-} in -h | --help) print_help; exit 0 ;; esac
 
 # shellcheck disable=SC2119 # the arguments are names of programs
+build_targets=(emend benchmarks)
 set_up
 
 mapfile -t programs < <(find "$build_dir/tests/bench" -maxdepth 1 -type f -perm -u+x ! -name '*.so*' 2> /dev/null | sort)

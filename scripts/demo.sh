@@ -21,6 +21,7 @@ readonly edit_file=examples/eiffel.yaml
 readonly out=out
 readonly patch=$out/eiffel.safetensors
 
+build_targets=(emend)
 set_up "$@"
 
 heading "Edit: $emend edit $edit_file --out $out"

@@ -27,6 +27,7 @@ readonly tools=(g++ cmake ninja:ninja-build ccache pkg-config python3 unzip)
 readonly libraries=(libeigen3-dev libfmt-dev libboost-program-options-dev libyaml-cpp-dev nlohmann-json3-dev libonig-dev
                     libutf8proc-dev libssl-dev libxxhash-dev zlib1g-dev libzstd-dev libkainjow-mustache-dev libgtest-dev libgmock-dev)
 
+build_targets=(all) # the program and its tests; a script that needs less or more says so before set_up
 cmake_args=()     # what the caller gave after --
 libtorch_given="" # says which libtorch the caller gave; empty: the .venv's
 
@@ -286,7 +287,7 @@ build_release() {
   fi
   local jobs=${EMEND_JOBS:-$(default_jobs)}
   [[ $jobs =~ ^[1-9][0-9]*$ ]] || stop "EMEND_JOBS=$jobs is not a number of jobs"
-  cmake --build --preset release -j "$jobs" || stop "the build failed: the compiler's message is above"
+  cmake --build --preset release -j "$jobs" --target "${build_targets[@]}" || stop "the build failed: the compiler's message is above"
 }
 
 # --- 4. a model file out of a Python package ------------------------------------------------------------------------------------
