@@ -56,7 +56,8 @@ struct ExportedModule {
 struct AdapterOutcome {
   std::filesystem::path written;
   std::vector<ExportedModule> modules;
-  bool exact = false;  // no difference anywhere
+  bool exact = false;                 // no difference anywhere
+  std::vector<std::string> warnings;  // for the caller, such as those of require_usable
 };
 // Throws what the functions above throw. `patches` must not be empty.
 AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patches,

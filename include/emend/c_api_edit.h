@@ -68,7 +68,7 @@ EMEND_API emend_status emend_plan(emend_model* model, const char* yaml, const em
 EMEND_API emend_status emend_patch_load(const char* path, emend_patch** patch);
 /* The whole file or nothing. EMEND_BAD_INPUT for a patch that changes nothing. */
 EMEND_API emend_status emend_patch_save(emend_patch* patch, const char* path);
-/* JSON: {"base", "method", "options", "edits": [...], "checks": [...], "warnings", "passed"}. */
+/* JSON as that of `emend patch list --json`, without "path". */
 EMEND_API emend_status emend_patch_report(emend_patch* patch, emend_text** json);
 /* How two patches differ: settings, edits and the changes of each layer. JSON as that of `emend patch diff
  * --json`; no model is needed. */
@@ -173,9 +173,8 @@ typedef struct emend_write_options {
  * written) and EMEND_CANCELLED (during the checks). EMEND_BAD_INPUT: no patch is on the model, a type that
  * the format does not have or that does not hold the edit, a base whose files have changed since they were
  * loaded, an `out` that is the base or a folder with something in it, too little space (looked at first).
- * `report`: NULL, or JSON: {"written", "tensors": [...], "patches": [{"stored": [...], "checks": [...],
- * "passed"}], "warnings": [...], "passed"} with what of each update arrived in the stored type; also with
- * EMEND_CHECK_FAILED. "passed" is null without checks. */
+ * `report`: NULL, or JSON as that of `emend patch apply --json`, with what of each update arrived in the
+ * stored type; also with EMEND_CHECK_FAILED. "passed" is null without checks. */
 EMEND_API emend_status emend_write(emend_model* model, const char* out, const emend_write_options* options,
                                    emend_text** report);
 

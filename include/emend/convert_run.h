@@ -17,6 +17,7 @@ struct ConvertOptions {
 };
 
 struct ConvertOutcome {
+  ConvertOptions asked;                                // what it was made with
   using Counts = std::map<std::string, std::int64_t>;  // by reason
 
   std::int64_t read = 0, written = 0;  // records, edits

@@ -40,6 +40,8 @@ struct PlanOutcome {
   std::filesystem::path statistics;  // the folder
   std::vector<int> layers;
   EditPlan plan;
+  std::vector<EditRequest> edits;  // those of the file
+  int model_layers = 0;            // how many the model has
 };
 
 // Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. With
@@ -51,8 +53,10 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
 // Where run_edit looks for the statistics of a file: its own folder, or the default one beside the model.
 std::filesystem::path statistics_folder(const Model& model, const EditFile& file);
 
-// Wall-clock seconds of the steps. No file that is written contains them.
+// Wall-clock seconds of the steps, and of the whole run: a caller who counts the loading of the model adds it
+// to `load` and `total`. No file that is written contains them.
 struct EditSeconds {
+  double total = 0;
   double load = 0, statistics = 0, search = 0, solve = 0, check = 0;
 };
 

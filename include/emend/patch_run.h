@@ -89,7 +89,8 @@ struct ApplyOutcome {
   std::filesystem::path undo;         // empty unless written in place
   ModelConfig config;                 // of the written model, and its fingerprint; both empty if nothing
   std::string fingerprint;            // was checked
-  std::vector<AppliedPatch> patches;  // empty if nothing was checked
+  std::vector<std::string> names;     // of the patches that were written, in their order
+  std::vector<AppliedPatch> patches;  // the same, checked; empty if nothing was checked
   std::vector<std::string> warnings;
   std::optional<bool> passed;  // std::nullopt if nothing was checked
 };
@@ -155,7 +156,8 @@ struct InspectBase {
   std::string fingerprint;
 };
 struct InspectOutcome {
-  std::optional<std::string> base_fingerprint;
+  std::filesystem::path base;                   // empty if there was none
+  std::optional<std::string> base_fingerprint;  // of it
   Inspection weights;
   std::vector<PatchVerdict> patches;
   std::vector<std::string> warnings;

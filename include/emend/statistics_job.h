@@ -32,8 +32,17 @@ struct StatisticsJob {
   // Called in every process after the plan is made and before the work begins; may throw to stop.
   std::function<void(const StatisticsPlan&)> planned;
 };
+// What the corpus and the number of tokens mean for the result.
+struct PlanRemark {
+  enum class Kind { kNote, kWarning };
+  Kind kind = Kind::kNote;
+  std::string text;
+};
 struct StatisticsOutcome {
+  std::filesystem::path folder;  // that of the job
+  bool planned_only = false;     // a dry run
   StatisticsPlan plan;
+  std::vector<PlanRemark> remarks;   // on the plan
   StatisticsReport report;           // empty after a dry run, and for all processes of a group but the first
   std::vector<LayerSummary> layers;  // of the layer files that were written
   bool has_until = false;            // the options asked for an error estimate
@@ -45,18 +54,15 @@ struct StatisticsOutcome {
 StatisticsOutcome run_statistics(const Model& model, StatisticsOptions options, const StatisticsJob& job,
                                  Progress& progress);
 
-// What the corpus and the number of tokens mean for the result.
-struct PlanRemark {
-  enum class Kind { kNote, kWarning };
-  Kind kind = Kind::kNote;
-  std::string text;
-};
+// The remarks on a plan, as run_statistics gives them.
 std::vector<PlanRemark> remarks_on(const StatisticsPlan& plan, const StatisticsOptions& options,
                                    const ModelConfig& config);
 
 // ---- what a folder holds
 
 struct StatisticsSummary {
+  // Where the layers were written; empty if they were only read.
+  std::filesystem::path written;
   std::vector<LayerSummary> layers;
   std::string source, settings, fingerprint;  // what is not known is empty
   // Eigenvalues of C over their mean, largest first, as log10, not below -12: float32 storage makes smaller

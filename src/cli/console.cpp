@@ -48,12 +48,10 @@ std::size_t Console::columns() const {
   return terminal_columns(STDOUT_FILENO);
 }
 
-void Console::write_json(const ResultJson& result) const {
+void Console::write_json(const std::string& result) const {
   if (json_.empty()) return;
   throw_if_interrupted();
-  // Text from a model may end inside a character.
-  constexpr auto kReplaceBroken = ResultJson::error_handler_t::replace;
-  write_file_atomically(json_, result.dump(2, ' ', false, kReplaceBroken) + "\n");
+  write_file_atomically(json_, result + "\n");
 }
 
 void Console::check_result_file(const std::string& option, const std::string& file,

@@ -31,7 +31,9 @@ class Console {
   std::size_t columns() const;
 
   // Writes --json FILE, if it was asked for: the whole file or nothing.
-  void write_json(const ResultJson& result) const;
+  // `result`: a text of to_json (emend/report.h).
+  void write_json(const std::string& result) const;
+  void write_json(const ResultJson& result) const { write_json(dump_json(result)); }
 
   // The same for another file of results, which `option` ("--junit", "--report") names: asked before the
   // work, it throws Error(kIo) if the file cannot be written and Error(kUsage) if it would overwrite one of

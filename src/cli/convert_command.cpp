@@ -8,8 +8,8 @@
 #include "cli/console.h"
 #include "emend/convert_run.h"
 #include "emend/dataset.h"
+#include "emend/report.h"
 #include "pipeline/failure.h"
-#include "reports/convert_report.h"
 
 namespace emend {
 namespace {
@@ -71,8 +71,8 @@ int convert(const std::vector<std::string>& arguments) {
   require_not_among(options.out, {options.in});
   require_writable_file(options.out);
   const ConvertOutcome outcome = convert_facts(options);
-  std::cout << convert_text(outcome, options, console.columns());
-  console.write_json(convert_json(outcome, options));
+  std::cout << full_report(outcome, {console.columns()});
+  console.write_json(to_json(outcome));
   return kExitDone;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/load_model.h"
 #include "emend/edit_run.h"
 #include "emend/error.h"
+#include "emend/report.h"
 #include "pipeline/failure.h"
 #include "reports/edit_page.h"
 #include "reports/edit_report.h"
@@ -24,10 +25,10 @@ double seconds_since(Clock::time_point began) {
   return std::chrono::duration<double>(Clock::now() - began).count();
 }
 
-int print_plan(const PlanOutcome& plan, const EditFile& file, const Model& model, Console& console) {
-  std::cout << plan_report(plan, file, model, console.columns());
+int print_plan(const PlanOutcome& plan, const Model& model, Console& console) {
+  std::cout << full_report(plan, {console.columns()});
   for (const std::string& warning : plan.plan.warnings) console.warn(warning);
-  console.write_json(plan_json(plan, model));
+  console.write_json(to_json(plan, model));
   return kExitDone;
 }
 
@@ -52,10 +53,10 @@ void write_report(const std::string& report, const EditOutcome& outcome, const C
 
 // Writes the patch and says how it went; returns the exit code.
 int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch_path,
-           const EditOptions& options, double total_so_far, Console& console) {
+           const EditOptions& options, Console& console) {
   const Patch& patch = outcome.patch;
   for (const std::string& warning : patch.edit.warnings) console.warn(warning);
-  std::cout << edit_report(outcome, console.columns());
+  std::cout << full_report(outcome, {console.columns()});
   const std::vector<std::string> failed = failed_ids(patch.edit);
   const bool writes = !patch.edit.changes.empty();
   throw_if_interrupted();
@@ -64,8 +65,7 @@ int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch
     std::cout << "\nPatch: " << patch_path.string() << (patch.passed ? "" : " (marked as failed)") << "\n";
     std::cout << "Try it: " << try_it_line(outcome, model.path(), patch_path) << "\n";
   }
-  console.write_json(
-      edit_json(outcome, model, total_so_far, writes ? std::vector{patch_path} : std::vector<fs::path>{}));
+  console.write_json(to_json(outcome, model, writes ? OutputFiles{patch_path} : OutputFiles{}));
   if (!options.junit.empty())
     console.write_result_file(
         options.junit,
@@ -98,12 +98,12 @@ int edit_command(const std::vector<std::string>& arguments) {
   require_output_apart("outputs: patch:", patch_path, statistics);
   const EditRunOptions how{options.common.seed, options.common.token_budget, options.keep_going, nullptr,
                            options.on};
-  if (options.dry_run)
-    return print_plan(plan_edit(model, file, how, console.progress()), file, model, console);
+  if (options.dry_run) return print_plan(plan_edit(model, file, how, console.progress()), model, console);
   const double load = seconds_since(began);
   EditOutcome outcome = run_edit(model, file, how, console.progress());
   outcome.seconds.load = load;
-  return finish(model, outcome, patch_path, options, seconds_since(began), console);
+  outcome.seconds.total += load;
+  return finish(model, outcome, patch_path, options, console);
 }
 
 }  // namespace emend

@@ -8,6 +8,7 @@
 #include "cli/output_check.h"
 #include "cli/process_group_run.h"
 #include "emend/error.h"
+#include "emend/report.h"
 #include "pipeline/failure.h"
 #include "reports/eval_report.h"
 
@@ -46,9 +47,9 @@ Model load_own_model(CommonOptions& common, ProcessGroup* group, Console& consol
 
 void report(const BenchmarkOutcome& outcome, const Console& console) {
   const std::vector<std::filesystem::path> written = write_eval_reports(outcome);
-  std::cout << eval_report(outcome, console.columns()) << "Reports: " << written[0].string() << ", "
+  std::cout << full_report(outcome, {console.columns()}) << "Reports: " << written[0].string() << ", "
             << written[1].string() << "\n";
-  console.write_json(eval_json(outcome));
+  console.write_json(to_json(outcome));
 }
 
 int run_eval_command(EvalCommandOptions& options, ProcessGroup* group, std::string& what_stays) {

@@ -6,9 +6,9 @@
 #include "cli/console.h"
 #include "cli/options.h"
 #include "emend/eval_results.h"
+#include "emend/report.h"
 #include "eval/results/results_file.h"
 #include "pipeline/failure.h"
-#include "reports/eval_comparison.h"
 
 namespace emend {
 namespace {
@@ -58,8 +58,8 @@ int eval_compare_command(const std::vector<std::string>& arguments) {
   const Comparison comparison = compare_runs(std::filesystem::path(options.folders[0]), options.folders[1],
                                              {options.common.seed, options.draws});
   for (const std::string& warning : comparison.warnings) console.warn(warning);
-  std::cout << comparison_report(comparison, console.columns());
-  console.write_json(comparison_json(comparison));
+  std::cout << full_report(comparison, {console.columns()});
+  console.write_json(to_json(comparison));
   return kExitDone;
 }
 

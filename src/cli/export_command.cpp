@@ -10,8 +10,8 @@
 #include "cli/load_model.h"
 #include "emend/adapter.h"
 #include "emend/patch_run.h"
+#include "emend/report.h"
 #include "pipeline/failure.h"
-#include "reports/adapter_report.h"
 
 namespace emend {
 namespace {
@@ -53,6 +53,7 @@ Parsed parse_export(const std::string& name, const std::string& help, bool names
 
 struct Loaded {
   std::vector<Patch> patches;
+  std::vector<std::string> warnings;  // told already
   Model model;
 };
 
@@ -60,17 +61,19 @@ Loaded load(const ExportOptions& options, Console& console) {
   console.keep_json_apart({{options.patches.begin(), options.patches.end()}, options.common.model, {}});
   console.keep_json_apart({{options.out}, {}, {}});
   const std::vector<NamedPatch> patches = load_patches({options.patches.begin(), options.patches.end()});
-  for (const std::string& warning : require_usable(patches, options.force)) console.warn(warning);
+  std::vector<std::string> warnings = require_usable(patches, options.force);
+  for (const std::string& warning : warnings) console.warn(warning);
   Model model = load_model(options.common.model, options.common, console);
   for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
   throw_if_interrupted();
-  return {without_names(patches), std::move(model)};
+  return {without_names(patches), std::move(warnings), std::move(model)};
 }
 
 int finish(const Loaded& loaded, const AdapterOptions& how, Console& console) {
-  const AdapterOutcome outcome = export_adapter(loaded.model, loaded.patches, how);
-  std::cout << adapter_text(outcome, console.columns());
-  console.write_json(adapter_json(outcome, loaded.model));
+  AdapterOutcome outcome = export_adapter(loaded.model, loaded.patches, how);
+  outcome.warnings = loaded.warnings;
+  std::cout << full_report(outcome, {console.columns()});
+  console.write_json(to_json(outcome, loaded.model));
   return outcome.exact ? kExitDone : kExitCheckFailed;
 }
 

@@ -9,9 +9,9 @@
 #include "emend/error.h"
 #include "emend/generate_run.h"
 #include "emend/patch_run.h"
+#include "emend/report.h"
 #include "pipeline/failure.h"
 #include "report/numbers.h"
-#include "reports/generate_report.h"
 
 namespace emend {
 namespace {
@@ -108,8 +108,8 @@ int generate_command(const std::vector<std::string>& arguments) {
   const PromptOutcome outcome = run_prompt(model, options.prompt, how);
   tell_limit(outcome, options, model, console);
   throw_if_interrupted();
-  std::cout << generated_text(outcome, options.prompt, how.form, console.columns());
-  console.write_json(generated_json(outcome, options.prompt));
+  std::cout << full_report(outcome, options.prompt, how.form, {console.columns()});
+  console.write_json(to_json(outcome, options.prompt));
   return kExitDone;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/locate_options.h"
 #include "cli/option_values.h"
 #include "cli/output_check.h"
+#include "emend/report.h"
 #include "pipeline/failure.h"
 #include "reports/locate_report.h"
 
@@ -66,9 +67,9 @@ int locate_command(const std::vector<std::string>& arguments) {
     console.note(unfinished_text(asked.run, outcome.result.missing));
     return kExitDone;
   }
-  std::cout << locate_text(outcome, stdout_colour(), console.columns());
+  std::cout << full_report(outcome, {console.columns(), stdout_colour() == TextColour::kAnsi256});
   write_pages(asked, outcome, model);
-  console.write_json(locate_json(outcome, model));
+  console.write_json(to_json(outcome, model));
   if (!outcome.kept.empty()) std::cout << "Kept for `layer: auto` in " << outcome.kept.string() << "\n";
   return kExitDone;
 }

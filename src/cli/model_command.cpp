@@ -6,9 +6,9 @@
 #include "emend/error.h"
 #include "emend/model_check.h"
 #include "emend/model_summary.h"
+#include "emend/report.h"
 #include "pipeline/failure.h"
 #include "reports/check_report.h"
-#include "reports/model_report.h"
 
 namespace emend {
 namespace {
@@ -47,8 +47,8 @@ int info(const std::vector<std::string>& arguments) {
   console.keep_json_apart({{}, common.model, {}});
   const Model model = Model::describe(common.model, model_options(common), console.progress());
   const ModelSummary summary = summarize_model(model);
-  std::cout << model_text(summary, model);
-  console.write_json(model_info_json(summary, model));
+  std::cout << full_report(summary, model);
+  console.write_json(to_json(summary, model));
   return kExitDone;
 }
 
@@ -56,7 +56,7 @@ int info(const std::vector<std::string>& arguments) {
 void check_weights(const ModelCheck& found, const CommonOptions& common, Console& console) {
   const Model model = load_model(common.model, common, console);
   std::cout << weights_check_text(model) << tokenizer_check_text(check_tokenizer(model));
-  console.write_json(model_check_json(found, model));
+  console.write_json(to_json(found, model));
 }
 
 int check(const std::vector<std::string>& arguments) {
@@ -71,12 +71,12 @@ int check(const std::vector<std::string>& arguments) {
   Console console(common);
   console.keep_json_apart({{}, common.model, {}});
   const ModelCheck found = check_model_file(common.model, model_options(common).dtype);
-  std::cout << check_text(found, console.columns()) << std::flush;
+  std::cout << full_report(found, {console.columns()}) << std::flush;
   if (!found.refusal && !headers_only) {
     check_weights(found, common, console);
     return kExitDone;
   }
-  console.write_json(model_check_json(found));
+  console.write_json(to_json(found));
   if (found.refusal) throw Error(*found.refusal);
   return kExitDone;
 }

@@ -6,8 +6,8 @@
 #include "cli/load_model.h"
 #include "emend/error.h"
 #include "emend/patch_run.h"
+#include "emend/report.h"
 #include "pipeline/failure.h"
-#include "reports/patch_report.h"
 
 namespace emend {
 namespace {
@@ -58,8 +58,8 @@ int model_inspect_command(const std::vector<std::string>& arguments) {
   const InspectOutcome outcome =
       inspect_checkpoint(model, base, patches, options.common.token_budget, console.progress());
   for (const std::string& warning : outcome.warnings) console.warn(warning);
-  std::cout << inspect_text(outcome, console.columns());
-  console.write_json(inspect_json(outcome, model, options.base));
+  std::cout << full_report(outcome, {console.columns()});
+  console.write_json(to_json(outcome, model));
   return kExitDone;
 }
 

@@ -6,6 +6,7 @@
 #include "cli/load_model.h"
 #include "emend/error.h"
 #include "emend/patch_run.h"
+#include "emend/report.h"
 #include "pipeline/failure.h"
 #include "reports/fact_report.h"
 #include "reports/patch_report.h"
@@ -119,8 +120,8 @@ int patch_apply_command(const std::vector<std::string>& arguments) {
                                              load_patches(files), run_options(options), console.progress());
   for (const std::string& warning : outcome.warnings) console.warn(warning);
   print_outputs(outcome, options);
-  std::cout << "\n" << written_text(outcome, console.columns()) << checked_text(outcome, console.columns());
-  console.write_json(apply_json(outcome, options.common.model));
+  std::cout << "\n" << full_report(outcome, {console.columns()});
+  console.write_json(to_json(outcome));
   if (!options.junit.empty()) console.write_result_file(options.junit, junit_xml(apply_suites(outcome)));
   return outcome.passed.value_or(true) ? kExitDone : kExitCheckFailed;
 }

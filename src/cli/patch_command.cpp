@@ -6,9 +6,9 @@
 #include "cli/load_model.h"
 #include "emend/patch.h"
 #include "emend/patch_algebra.h"
+#include "emend/report.h"
 #include "emend/write_back.h"
 #include "pipeline/failure.h"
-#include "reports/patch_report.h"
 
 namespace emend {
 namespace {
@@ -36,8 +36,8 @@ int list_patch(const std::vector<std::string>& arguments) {
   console.keep_json_apart({{file}, common.model, {}});
   const Patch patch = load_patch(file);
   if (!common.model.empty()) require_base(patch, load_model(common.model, common, console), file);
-  std::cout << patch_text(patch, console.columns());
-  console.write_json(patch_list_json(patch, file));
+  std::cout << full_report(patch, {console.columns()});
+  console.write_json(to_json(patch, file));
   return kExitDone;
 }
 
@@ -58,10 +58,9 @@ int revert_patch(const std::vector<std::string>& arguments) {
   Console console(common);
   const fs::path undo_path = undo.empty() ? last_undo_file(common.model) : fs::path(undo);
   console.keep_json_apart({{undo_path}, common.model, {}});
-  const std::vector<fs::path> restored = revert(common.model, undo_path);
-  for (const fs::path& file : restored) std::cout << "Restored: " << file.string() << "\n";
-  if (restored.empty()) std::cout << "All files were as before already.\n";
-  console.write_json(revert_json(common.model, undo_path, restored));
+  const RevertOutcome outcome{common.model, undo_path, revert(common.model, undo_path)};
+  std::cout << full_report(outcome);
+  console.write_json(to_json(outcome));
   return kExitDone;
 }
 
@@ -81,8 +80,8 @@ int diff_patch(const std::vector<std::string>& arguments) {
   Console console(common);
   console.keep_json_apart({{files.begin(), files.end()}, {}, {}});
   const PatchDifference difference = diff_patches(load_patch(files[0]), load_patch(files[1]));
-  std::cout << difference_text(difference, console.columns());
-  console.write_json(difference_json(difference));
+  std::cout << full_report(difference, {console.columns()});
+  console.write_json(to_json(difference));
   return kExitDone;
 }
 

@@ -7,9 +7,9 @@
 #include "cli/load_model.h"
 #include "emend/patch_algebra.h"
 #include "emend/patch_run.h"
+#include "emend/report.h"
 #include "emend/statistics.h"
 #include "pipeline/failure.h"
-#include "reports/patch_report.h"
 
 namespace emend {
 namespace {
@@ -49,10 +49,11 @@ ComposeOptions run_options(const CommonOptions& common) {
 int finish(const ComposeOutcome& outcome, const Model& model, const std::string& out, Console& console) {
   throw_if_interrupted();
   save_patch(outcome.patch, out);
-  std::cout << composed_text(outcome, out, console.columns());
+  std::cout << full_report(outcome, {console.columns()}) << "\nPatch: " << out
+            << (outcome.patch.passed ? "" : " (marked as failed)") << "\n";
   for (const std::string& warning : outcome.warnings) console.warn(warning);
   for (const std::string& warning : outcome.patch.edit.warnings) console.warn(warning);
-  console.write_json(compose_json(outcome, model, out));
+  console.write_json(to_json(outcome, model, {out}));
   return outcome.passed ? kExitDone : kExitCheckFailed;
 }
 

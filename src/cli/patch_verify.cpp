@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/load_model.h"
 #include "emend/patch_run.h"
+#include "emend/report.h"
 #include "pipeline/failure.h"
 #include "reports/patch_report.h"
 
@@ -51,9 +52,9 @@ int patch_verify_command(const std::vector<std::string>& arguments) {
   fit_token_budget(model, options.common, console);
   const VerifyOutcome outcome =
       verify_patches(model, patches, {options.common.token_budget}, console.progress());
-  for (const VerifiedPatch& patch : outcome.patches) std::cout << verified_text(patch, console.columns());
+  std::cout << full_report(outcome, {console.columns()});
   if (!options.junit.empty()) console.write_result_file(options.junit, junit_xml(verify_suites(outcome)));
-  console.write_json(verify_json(outcome, model));
+  console.write_json(to_json(outcome, model));
   return outcome.passed ? kExitDone : kExitCheckFailed;
 }
 

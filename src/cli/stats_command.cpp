@@ -10,6 +10,7 @@
 #include "cli/output_check.h"
 #include "cli/process_group_run.h"
 #include "emend/error.h"
+#include "emend/report.h"
 #include "emend/statistics_job.h"
 #include "pipeline/failure.h"
 #include "reports/statistics_page.h"
@@ -164,17 +165,17 @@ int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
   const StatisticsOutcome outcome = run_statistics(model, how, job, console.progress());
   if (!first) return kExitDone;
   if (options.dry_run) {
-    std::cout << with_dashes(statistics_plan_text(outcome.plan)) << "\n";
-    console.write_json(statistics_plan_json(outcome.plan, model));
+    std::cout << with_dashes(full_report(outcome));
+    console.write_json(to_json(outcome, model));
     return kExitDone;
   }
-  std::cout << collected_text(outcome, options.out, console.columns());
+  std::cout << full_report(outcome, {console.columns()});
   if (!options.report.empty()) {
     console.write_result_file(options.report,
                               statistics_html(collected_page(outcome, how, model, options.out)));
     std::cout << "Report: " << options.report << "\n";
   }
-  console.write_json(collected_json(outcome, model));
+  console.write_json(to_json(outcome, model));
   return kExitDone;
 }
 

@@ -6,9 +6,9 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/output_check.h"
+#include "emend/report.h"
 #include "emend/statistics.h"
 #include "pipeline/failure.h"
-#include "reports/statistics_report.h"
 
 namespace emend {
 
@@ -35,9 +35,9 @@ int stats_export_command(const std::vector<std::string>& arguments) {
   Console console(common);
   console.keep_json_apart({{out}, {}, {folder}});
   console.check_result_file("--out", out, {{}, {}, {folder}});
-  const std::vector<int> layers = export_imatrix(folder, out);
-  std::cout << exported_statistics_text(layers, out);
-  console.write_json(exported_statistics_json(layers, out));
+  const ImatrixOutcome outcome{export_imatrix(folder, out), out};
+  std::cout << full_report(outcome);
+  console.write_json(to_json(outcome));
   return kExitDone;
 }
 

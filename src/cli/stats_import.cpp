@@ -7,10 +7,10 @@
 #include "cli/load_model.h"
 #include "cli/output_check.h"
 #include "emend/error.h"
+#include "emend/report.h"
 #include "emend/statistics_job.h"
 #include "io/imatrix.h"
 #include "pipeline/failure.h"
-#include "reports/statistics_report.h"
 
 namespace emend {
 
@@ -83,8 +83,8 @@ int stats_import_command(const std::vector<std::string>& arguments) {
   const auto prefix = resolve_bos(model.tokenizer(), common.bos.value_or("auto"));
   const StatisticsSummary summary = import_into(read, model, prefix, out);
   console.note(remark_on(summary, is_imatrix(files.front())));
-  std::cout << written_statistics_text(summary, out, console.columns());
-  console.write_json(written_statistics_json(summary, out, &model));
+  std::cout << full_report(summary, {console.columns()});
+  console.write_json(to_json(summary, &model));
   return kExitDone;
 }
 

@@ -4,9 +4,9 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/output_check.h"
+#include "emend/report.h"
 #include "emend/statistics_job.h"
 #include "pipeline/failure.h"
-#include "reports/statistics_report.h"
 
 namespace emend {
 
@@ -39,8 +39,8 @@ int stats_merge_command(const std::vector<std::string>& arguments) {
   console.keep_json_apart({{}, {}, all});
   require_writable_folder(out);
   const StatisticsSummary summary = merge_into(read, out, console.progress());
-  std::cout << written_statistics_text(summary, out, console.columns());
-  console.write_json(written_statistics_json(summary, out, nullptr));
+  std::cout << full_report(summary, {console.columns()});
+  console.write_json(to_json(summary));
   return kExitDone;
 }
 

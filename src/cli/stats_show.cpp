@@ -10,6 +10,7 @@
 #include "cli/option_values.h"
 #include "cli/output_check.h"
 #include "emend/error.h"
+#include "emend/report.h"
 #include "emend/statistics_job.h"
 #include "pipeline/failure.h"
 #include "reports/statistics_page.h"
@@ -87,13 +88,13 @@ int stats_show_command(const std::vector<std::string>& arguments) {
   if (!options.svg.empty()) require_drawable(drawn);
   if (!options.common.model.empty()) say_whether_of_model(options, console);
   const StatisticsSummary summary = summarize_statistics(options.folder, drawn, console.progress());
-  std::cout << statistics_text(summary, console.columns());
+  std::cout << full_report(summary, {console.columns()});
   if (!options.svg.empty()) write_file_atomically(options.svg, spectra_svg(summary));
   if (!options.report.empty()) {
     console.write_result_file(options.report, statistics_html(stored_page(summary, options.folder)));
     std::cout << "Report: " << options.report << "\n";
   }
-  console.write_json(statistics_json(summary));
+  console.write_json(to_json(summary));
   return kExitDone;
 }
 

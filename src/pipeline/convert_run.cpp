@@ -92,6 +92,7 @@ ConvertOutcome convert_facts(const ConvertOptions& options) {
   DatasetFile file = read_input(options);
   const FittedEdits fitted = fit_edits(requests_of(file), static_cast<std::size_t>(options.limit));
   ConvertOutcome outcome = outcome_of(std::move(file), fitted);
+  outcome.asked = options;
   require_edits(outcome, options);
   const std::string text = edit_file_text(fitted.edits, comment_of(outcome, options));
   require_readable_size(text, options.out);

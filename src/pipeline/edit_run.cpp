@@ -305,16 +305,24 @@ EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
 }  // namespace
 
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
-  const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
-  return run_job(make_job(model, *editor, file, options, progress), model, progress);
+  double total = 0;
+  EditOutcome outcome;
+  {
+    const Stopwatch watch(total);
+    const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
+    outcome = run_job(make_job(model, *editor, file, options, progress), model, progress);
+  }
+  outcome.seconds.total = total;
+  return outcome;
 }
 
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
                       Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
   const EditJob job = make_job(model, *editor, file, options, progress);
-  PlanOutcome outcome{editor->name(), editor->objective(), editor->options(),  editor->needs_statistics(),
-                      true,           job.statistics,      job.context.layers, {}};
+  PlanOutcome outcome{editor->name(), editor->objective(),  editor->options(),  editor->needs_statistics(),
+                      true,           job.statistics,       job.context.layers, {},
+                      file.edits,     model.config().layers};
   Statistics statistics;
   if (outcome.uses_statistics) {
     statistics = load_statistics(model, job.context.layers, job.context.prefix, job.statistics);

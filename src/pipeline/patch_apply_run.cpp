@@ -154,6 +154,7 @@ ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const
   ApplyOutcome outcome;
   outcome.plan = std::move(prepared.plan);
   outcome.warnings = std::move(prepared.warnings);
+  for (const NamedPatch& named : prepared.patches) outcome.names.push_back(named.name);
   if (options.in_place) {
     outcome.undo = write_in_place(outcome.plan, options.undo);
     outcome.written = outcome.plan.base;

@@ -120,6 +120,7 @@ InspectOutcome inspect_checkpoint(const Model& model, const std::optional<Inspec
     outcome.patches.push_back(std::move(verdict));
   }
   if (base) {
+    outcome.base = base->checkpoint.path;
     outcome.base_fingerprint = base->fingerprint;
     judge_by_weights({model.path(), model.roles()}, base->checkpoint, patches, outcome, progress);
   }

@@ -38,15 +38,7 @@ ResultJson neighbours_json(const FactRecord& fact) {
   return list;
 }
 
-// A fact without what was measured of it.
-ResultJson plain_fact_json(const FactRecord& fact) {
-  return {{"id", fact.request.id},           {"prompt", fact.request.prompt},
-          {"subject", fact.request.subject}, {"target", fact.request.target},
-          {"was", fact.request.was},         {"layer", fact.layer()},
-          {"status", to_string(fact.status)}};
-}
-
-ResultJson measured_fact_json(const FactRecord& fact) {
+ResultJson edit_json_of(const FactRecord& fact) {
   ResultJson entry = {{"id", fact.request.id},
                       {"prompt", fact.request.prompt},
                       {"subject", fact.request.subject},
@@ -59,6 +51,7 @@ ResultJson measured_fact_json(const FactRecord& fact) {
                       {"relative_norm", fact.relative_norm()},
                       {"status", to_string(fact.status)}};
   if (!fact.reason.empty()) entry["reason"] = fact.reason;
+  if (!fact.before || !fact.after) return entry;
   entry["before"] = prompt_json(fact.before->prompt);
   entry["after"] = prompt_json(fact.after->prompt);
   entry["paraphrases"] = paraphrases_json(fact);
@@ -81,7 +74,7 @@ void add_layers(ResultJson& entry, const FactRecord& fact) {
 ResultJson edits_json(const std::vector<FactRecord>& facts) {
   ResultJson list = ResultJson::array();
   for (const FactRecord& fact : facts) {
-    ResultJson entry = fact.before && fact.after ? measured_fact_json(fact) : plain_fact_json(fact);
+    ResultJson entry = edit_json_of(fact);
     add_layers(entry, fact);
     list.push_back(std::move(entry));
   }
@@ -117,21 +110,10 @@ ResultJson model_json(const std::string& path, const ModelConfig& config, const 
           {"fingerprint", fingerprint}};
 }
 
-ResultJson patch_result_json(const Patch& patch) {
-  const Edit& edit = patch.edit;
-  return {{"emend", patch.emend_version},
-          {"base", {{"name", patch.base_name}, {"fingerprint", edit.base_fingerprint}}},
-          {"method", edit.method},
-          {"objective", to_string(edit.objective)},
-          {"options", edit.options},
-          {"edits", edits_json(edit.facts)},
-          {"checks", checks_json(patch.checks)},
-          {"warnings", edit.warnings},
-          {"passed", patch.passed}};
-}
-
-std::string dump_json(const ResultJson& json) {
-  return json.dump(2, ' ', false, ResultJson::error_handler_t::replace);
+ResultJson paths_json(const std::vector<std::filesystem::path>& paths) {
+  ResultJson list = ResultJson::array();
+  for (const std::filesystem::path& path : paths) list.push_back(path.string());
+  return list;
 }
 
 ResultJson written_tensors_json(const WritePlan& plan) {
@@ -164,12 +146,10 @@ ResultJson realised_json(const WritePlan& plan, std::size_t patch) {
 
 ResultJson revert_json(const std::string& model, const std::filesystem::path& undo,
                        const std::vector<std::filesystem::path>& restored) {
-  ResultJson files = ResultJson::array();
-  for (const std::filesystem::path& file : restored) files.push_back(file.string());
   return {{"emend", emend_version()},
           {"model", model},
           {"undo", undo.string()},
-          {"restored", files},
+          {"restored", paths_json(restored)},
           {"passed", true}};
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/dump_json.h"
 #include "base/json.h"
 #include "emend/checks.h"
 #include "emend/edit.h"
@@ -14,7 +15,7 @@
 
 namespace emend {
 
-// Facts that were measured before and after; of those that were not, only what they change.
+// Facts, and what was measured of them before and after where both are known.
 ResultJson edits_json(const std::vector<FactRecord>& facts);
 // Adds "layers", the blocks that the edit changes, if they are more than the one in "layer".
 void add_layers(ResultJson& entry, const std::vector<int>& layers);
@@ -25,12 +26,7 @@ ResultJson checks_json(const std::vector<CheckResult>& checks);
 ResultJson model_json(const Model& model);
 ResultJson model_json(const std::string& path, const ModelConfig& config, const std::string& fingerprint);
 
-// What a patch says of itself: base, method, options, edits as far as their states are stored, checks,
-// warnings.
-ResultJson patch_result_json(const Patch& patch);
-
-// As text. Text from a model may end inside a character: what is not UTF-8 is replaced.
-std::string dump_json(const ResultJson& json);
+ResultJson paths_json(const std::vector<std::filesystem::path>& paths);
 
 // ---- what was written into a checkpoint
 

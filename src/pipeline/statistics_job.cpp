@@ -75,7 +75,10 @@ StatisticsOutcome run_statistics(const Model& model, StatisticsOptions options, 
   StageClock stages(progress);
   const StatisticsRun work(model, options, stages);
   StatisticsOutcome outcome;
+  outcome.folder = job.folder.path;
+  outcome.planned_only = job.dry_run;
   outcome.plan = work.plan();
+  outcome.remarks = remarks_on(outcome.plan, options, model.config());
   outcome.has_until = options.until.has_value();
   if (job.planned) job.planned(outcome.plan);
   if (job.dry_run) return outcome;
@@ -153,6 +156,7 @@ StatisticsSummary merge_into(const std::vector<fs::path>& folders, const fs::pat
           fmt::format("the option out {} is one of the folders to be merged; give another", out.string()));
   const MergeReport report = merge_statistics(folders, out, progress);
   StatisticsSummary summary;
+  summary.written = out;
   summary.layers = summarize_layer_files(report.outputs, progress);
   summary.source = report.source;
   summary.fingerprint = report.fingerprint;
@@ -181,6 +185,7 @@ StatisticsSummary import_into(const std::vector<fs::path>& files, const Model& m
   const Statistics statistics = import_files(files, model, prefix);
   save_statistics(statistics, model, prefix, out);
   StatisticsSummary summary;
+  summary.written = out;
   for (const auto& [layer, value] : statistics.layers)
     summary.layers.push_back(summarize_layer_file(layer_file(out, layer), layer));
   summary.source = statistics.source;

@@ -29,11 +29,8 @@ ResultJson adapter_json(const AdapterOutcome& outcome, const Model& model) {
                     {"rank", module.rank},
                     {"norm", module.norm},
                     {"difference", module.difference}});
-  return {{"emend", emend_version()},
-          {"model", model_json(model)},
-          {"path", outcome.written.string()},
-          {"modules", list},
-          {"passed", outcome.exact}};
+  return {{"emend", emend_version()}, {"model", model_json(model)},   {"path", outcome.written.string()},
+          {"modules", list},          {"warnings", outcome.warnings}, {"passed", outcome.exact}};
 }
 
 }  // namespace emend

@@ -9,7 +9,7 @@
 
 namespace emend {
 
-std::string convert_text(const ConvertOutcome& outcome, const ConvertOptions& options, std::size_t columns);
-ResultJson convert_json(const ConvertOutcome& outcome, const ConvertOptions& options);
+std::string convert_text(const ConvertOutcome& outcome, std::size_t columns);
+ResultJson convert_json(const ConvertOutcome& outcome);
 
 }  // namespace emend

@@ -52,8 +52,8 @@ ResultJson statistics_json(const EditOutcome& outcome) {
           {"condition_with_ridge", or_null(outcome.condition_with_ridge)}};
 }
 
-ResultJson seconds_json(const EditSeconds& seconds, double total) {
-  return {{"total", total},           {"load", seconds.load},   {"statistics", seconds.statistics},
+ResultJson seconds_json(const EditSeconds& seconds) {
+  return {{"total", seconds.total},   {"load", seconds.load},   {"statistics", seconds.statistics},
           {"search", seconds.search}, {"solve", seconds.solve}, {"check", seconds.check}};
 }
 
@@ -111,11 +111,9 @@ std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path&
   return line;
 }
 
-ResultJson edit_json(const EditOutcome& outcome, const Model& model, double total_seconds,
+ResultJson edit_json(const EditOutcome& outcome, const Model& model,
                      const std::vector<std::filesystem::path>& outputs) {
   const Patch& patch = outcome.patch;
-  ResultJson paths = ResultJson::array();
-  for (const auto& output : outputs) paths.push_back(output.string());
   return {{"emend", emend_version()},
           {"model", model_json(model)},
           {"method", patch.edit.method},
@@ -127,12 +125,12 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model, double tota
           {"dtype", patch.conditions.dtype},
           {"seed", patch.conditions.seed},
           {"token_budget", patch.conditions.token_budget},
-          {"seconds", seconds_json(outcome.seconds, total_seconds)},
+          {"seconds", seconds_json(outcome.seconds)},
           {"peak_memory_bytes", peak_memory_bytes()},
           {"edits", edits_json(patch.edit.facts)},
           {"checks", checks_json(patch.checks)},
           {"warnings", patch.edit.warnings},
-          {"outputs", paths},
+          {"outputs", paths_json(outputs)},
           {"passed", patch.passed}};
 }
 
@@ -163,8 +161,7 @@ std::string bare_table(const std::vector<EditRequest>& requests, const std::stri
 
 }  // namespace
 
-std::string plan_report(const PlanOutcome& outcome, const EditFile& file, const Model& model,
-                        std::size_t columns) {
+std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
   const std::string layers = join(numbers_text(outcome.layers));
   std::string text;
   if (outcome.has_statistics)
@@ -174,9 +171,9 @@ std::string plan_report(const PlanOutcome& outcome, const EditFile& file, const 
            ": without them there are no costs and conflicts to tell. `emend edit` without --dry-run makes "
            "them, and so "
            "does `emend stats`.\n" +
-           bare_table(file.edits, layers, columns);
+           bare_table(outcome.edits, layers, columns);
   return text + method_line(outcome.method, outcome.objective, outcome.uses_statistics) +
-         "\nLayers count from 0; the model has " + std::to_string(model.config().layers) +
+         "\nLayers count from 0; the model has " + std::to_string(outcome.model_layers) +
          ". Nothing was written.\n";
 }
 

@@ -30,12 +30,11 @@ std::string layers_text(const FactRecord& fact);
 std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model,
                         const std::filesystem::path& patch);
 
-ResultJson edit_json(const EditOutcome& outcome, const Model& model, double total_seconds,
+ResultJson edit_json(const EditOutcome& outcome, const Model& model,
                      const std::vector<std::filesystem::path>& outputs);
 
 // The plan of --dry-run; without statistics the edits and their layers alone.
-std::string plan_report(const PlanOutcome& outcome, const EditFile& file, const Model& model,
-                        std::size_t columns);
+std::string plan_report(const PlanOutcome& outcome, std::size_t columns);
 ResultJson plan_json(const PlanOutcome& outcome, const Model& model);
 
 }  // namespace emend

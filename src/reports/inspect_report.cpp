@@ -101,15 +101,17 @@ std::string inspect_text(const InspectOutcome& outcome, std::size_t columns) {
   return text + (has_base ? "\n" : "") + verdicts_table(outcome.patches, columns);
 }
 
-ResultJson inspect_json(const InspectOutcome& outcome, const Model& model, const std::string& base) {
+ResultJson inspect_json(const InspectOutcome& outcome, const Model& model) {
   const bool has_base = outcome.base_fingerprint.has_value();
   ResultJson json = {{"emend", emend_version()}, {"model", model_json(model)}};
-  json["base"] = has_base ? ResultJson({{"path", base}, {"fingerprint", *outcome.base_fingerprint}})
-                          : ResultJson(nullptr);
+  json["base"] =
+      has_base ? ResultJson({{"path", outcome.base.string()}, {"fingerprint", *outcome.base_fingerprint}})
+               : ResultJson(nullptr);
   json["weights"] = weights_json(outcome.weights);
   json["missing"] = outcome.weights.missing;
   json["unexplained"] = has_base ? ResultJson(outcome.weights.unexplained) : ResultJson(nullptr);
   json["patches"] = verdicts_json(outcome.patches);
+  json["warnings"] = outcome.warnings;
   return json;
 }
 

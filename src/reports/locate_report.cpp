@@ -206,6 +206,7 @@ std::string locate_text(const LocateOutcome& found, TextColour colour, std::size
   constexpr std::size_t kShown = 5;
   std::string text;
   const TraceResult& result = found.result;
+  if (result.missing > 0) return count_text(result.missing) + " facts of other parts have no results yet.\n";
   if (result.traces.size() == 1) text += trace_text(result.traces[0], colour, columns);
   if (result.traces.size() > 1 || !result.skipped.empty()) text += average_text(found.average, columns);
   if (!result.skipped.empty())
@@ -223,6 +224,11 @@ std::string locate_text(const LocateOutcome& found, TextColour colour, std::size
 }
 
 ResultJson locate_json(const LocateOutcome& found, const Model& model) {
+  if (found.result.missing > 0)
+    return {{"emend", emend_version()},
+            {"model", model_json(model)},
+            {"missing", found.result.missing},
+            {"notes", found.notes}};
   ResultJson facts = ResultJson::array(), skipped = ResultJson::array();
   for (const FactTrace& fact : found.result.traces) facts.push_back(trace_json(fact));
   for (const SkippedFact& fact : found.result.skipped)
@@ -244,7 +250,8 @@ ResultJson locate_json(const LocateOutcome& found, const Model& model) {
                         ? ResultJson(nullptr)
                         : ResultJson{{"scores", trial_json(found.check)},
                                      {"holds", holds_on_other_facts(found.check, found.decision.layer)}}},
-          {"peak_memory_bytes", peak_memory_bytes()}};
+          {"peak_memory_bytes", peak_memory_bytes()},
+          {"notes", found.notes}};
 }
 
 LocateReport locate_report(const LocateOutcome& outcome, const LocateOptions& options, const Model& model) {

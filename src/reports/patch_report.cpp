@@ -153,31 +153,19 @@ std::string patch_text(const Patch& patch, std::size_t columns) {
   return text + "Passed:     " + (patch.passed ? "yes" : "NO") + "\n";
 }
 
-ResultJson patch_list_json(const Patch& patch, const std::string& file) {
-  ResultJson edits = ResultJson::array();
-  for (const FactRecord& fact : patch.edit.facts) {
-    edits.push_back({{"id", fact.request.id},
-                     {"prompt", fact.request.prompt},
-                     {"subject", fact.request.subject},
-                     {"was", fact.request.was},
-                     {"target", fact.request.target},
-                     {"layer", fact.layer()},
-                     {"steps", fact.steps},
-                     {"update_norm", fact.update_norm()},
-                     {"relative_norm", fact.relative_norm()},
-                     {"status", to_string(fact.status)}});
-    add_layers(edits.back(), fact);
-  }
-  return {{"emend", patch.emend_version},
-          {"path", file},
-          {"base", {{"name", patch.base_name}, {"fingerprint", patch.edit.base_fingerprint}}},
-          {"method", patch.edit.method},
-          {"objective", to_string(patch.edit.objective)},
-          {"options", patch.edit.options},
-          {"edits", edits},
-          {"checks", checks_json(patch.checks)},
-          {"warnings", patch.edit.warnings},
-          {"passed", patch.passed}};
+ResultJson patch_json(const Patch& patch, const std::filesystem::path& file) {
+  const Edit& edit = patch.edit;
+  ResultJson json = {{"emend", patch.emend_version}};
+  if (!file.empty()) json["path"] = file.string();
+  json["base"] = {{"name", patch.base_name}, {"fingerprint", edit.base_fingerprint}};
+  json["method"] = edit.method;
+  json["objective"] = to_string(edit.objective);
+  json["options"] = edit.options;
+  json["edits"] = edits_json(edit.facts);
+  json["checks"] = checks_json(patch.checks);
+  json["warnings"] = edit.warnings;
+  json["passed"] = patch.passed;
+  return json;
 }
 
 std::string difference_text(const PatchDifference& difference, std::size_t columns) {
@@ -259,23 +247,27 @@ std::string checked_text(const ApplyOutcome& outcome, std::size_t columns) {
          "\n";
 }
 
-ResultJson apply_json(const ApplyOutcome& outcome, const std::string& base) {
+ResultJson apply_json(const ApplyOutcome& outcome) {
   ResultJson list = ResultJson::array();
-  for (std::size_t i = 0; i < outcome.patches.size(); ++i) {
-    const AppliedPatch& patch = outcome.patches[i];
-    list.push_back({{"path", patch.name},
+  for (std::size_t i = 0; i < outcome.names.size(); ++i) {
+    const AppliedPatch* const checked = i < outcome.patches.size() ? &outcome.patches[i] : nullptr;
+    list.push_back({{"path", outcome.names[i]},
                     {"stored", realised_json(outcome.plan, i)},
-                    {"edits", edits_json(patch.facts)},
-                    {"checks", checks_json(patch.checks)},
-                    {"difference", or_null(patch.difference)},
-                    {"passed", patch.passed}});
+                    {"edits", checked ? edits_json(checked->facts) : ResultJson(nullptr)},
+                    {"checks", checked ? checks_json(checked->checks) : ResultJson(nullptr)},
+                    {"difference", checked ? or_null(checked->difference) : ResultJson(nullptr)},
+                    {"passed", checked ? ResultJson(checked->passed) : ResultJson(nullptr)}});
   }
   ResultJson json = {{"emend", emend_version()},
-                     {"base", base},
-                     {"model", model_json(outcome.written.string(), outcome.config, outcome.fingerprint)},
+                     {"base", outcome.plan.base.string()},
+                     {"model", nullptr},
+                     {"written", outcome.written.string()},
                      {"tensors", written_tensors_json(outcome.plan)},
                      {"patches", list},
+                     {"warnings", outcome.warnings},
                      {"passed", or_null(outcome.passed)}};
+  if (outcome.passed)
+    json["model"] = model_json(outcome.written.string(), outcome.config, outcome.fingerprint);
   if (!outcome.undo.empty()) json["undo"] = outcome.undo.string();
   return json;
 }
@@ -295,18 +287,26 @@ std::vector<JunitSuite> apply_suites(const ApplyOutcome& outcome) {
   return suites;
 }
 
-std::string composed_text(const ComposeOutcome& outcome, const std::string& file, std::size_t columns) {
-  return facts_and_checks(outcome.patch.edit.facts, outcome.checks, columns) + "\nPatch: " + file +
-         (outcome.patch.passed ? "" : " (marked as failed)") + "\n";
+std::string reverted_text(const std::vector<std::filesystem::path>& restored) {
+  if (restored.empty()) return "All files were as before already.\n";
+  std::string text;
+  for (const std::filesystem::path& file : restored) text += "Restored: " + file.string() + "\n";
+  return text;
 }
 
-ResultJson compose_json(const ComposeOutcome& outcome, const Model& model, const std::string& file) {
+std::string composed_text(const ComposeOutcome& outcome, std::size_t columns) {
+  return facts_and_checks(outcome.patch.edit.facts, outcome.checks, columns);
+}
+
+ResultJson compose_json(const ComposeOutcome& outcome, const Model& model,
+                        const std::vector<std::filesystem::path>& outputs) {
   return {{"emend", emend_version()},
           {"model", model_json(model)},
           {"method", outcome.patch.edit.method},
           {"edits", edits_json(outcome.patch.edit.facts)},
           {"checks", checks_json(outcome.checks)},
-          {"outputs", {file}},
+          {"outputs", paths_json(outputs)},
+          {"warnings", outcome.warnings},
           {"passed", outcome.passed}};
 }
 

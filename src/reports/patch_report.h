@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,8 @@ namespace emend {
 
 // Facts, checks, and what the patch was made with.
 std::string patch_text(const Patch& patch, std::size_t columns);
-ResultJson patch_list_json(const Patch& patch, const std::string& file);
+// `file`: where it lies; left out if it is empty.
+ResultJson patch_json(const Patch& patch, const std::filesystem::path& file);
 
 std::string difference_text(const PatchDifference& difference, std::size_t columns);
 ResultJson difference_json(const PatchDifference& difference);
@@ -29,14 +31,17 @@ std::vector<JunitSuite> verify_suites(const VerifyOutcome& outcome);
 // What was written and what arrived at each fact; and the checks on the written file.
 std::string written_text(const ApplyOutcome& outcome, std::size_t columns);
 std::string checked_text(const ApplyOutcome& outcome, std::size_t columns);
-// `base`: as the caller named it.
-ResultJson apply_json(const ApplyOutcome& outcome, const std::string& base);
+ResultJson apply_json(const ApplyOutcome& outcome);
 std::vector<JunitSuite> apply_suites(const ApplyOutcome& outcome);
 
-std::string composed_text(const ComposeOutcome& outcome, const std::string& file, std::size_t columns);
-ResultJson compose_json(const ComposeOutcome& outcome, const Model& model, const std::string& file);
+// The files that a write in place was taken back from.
+std::string reverted_text(const std::vector<std::filesystem::path>& restored);
+
+std::string composed_text(const ComposeOutcome& outcome, std::size_t columns);
+ResultJson compose_json(const ComposeOutcome& outcome, const Model& model,
+                        const std::vector<std::filesystem::path>& outputs);
 
 std::string inspect_text(const InspectOutcome& outcome, std::size_t columns);
-ResultJson inspect_json(const InspectOutcome& outcome, const Model& model, const std::string& base);
+ResultJson inspect_json(const InspectOutcome& outcome, const Model& model);
 
 }  // namespace emend

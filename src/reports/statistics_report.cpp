@@ -140,12 +140,7 @@ std::string statistics_plan_text(const StatisticsPlan& plan) {
   return text;
 }
 
-ResultJson statistics_plan_json(const StatisticsPlan& plan, const Model& model) {
-  return {{"emend", emend_version()}, {"model", model_json(model)}, {"plan", plan_json(plan)}};
-}
-
-std::string collected_text(const StatisticsOutcome& outcome, const std::filesystem::path& folder,
-                           std::size_t columns) {
+std::string collected_text(const StatisticsOutcome& outcome, std::size_t columns) {
   const StatisticsReport& report = outcome.report;
   std::string text = outcome.layers.empty() ? "" : layers_table(outcome.layers, columns);
   text += "Source: " + report.source + "\n";
@@ -154,42 +149,29 @@ std::string collected_text(const StatisticsOutcome& outcome, const std::filesyst
   if (outcome.has_until)
     text += report.reached_until ? "The error asked for was reached.\n"
                                  : "The text ended before the error asked for was reached.\n";
-  if (!outcome.layers.empty()) return text + "Written to " + folder.string() + "\n";
+  if (!outcome.layers.empty()) return text + "Written to " + outcome.folder.string() + "\n";
   return text + "Sums written to " + report.outputs.front().string() +
-         "; finish them with emend stats merge " + folder.string() + " --out DIR\n";
+         "; finish them with emend stats merge " + outcome.folder.string() + " --out DIR\n";
 }
 
 ResultJson collected_json(const StatisticsOutcome& outcome, const Model& model) {
   const StatisticsReport& report = outcome.report;
-  ResultJson outputs = ResultJson::array();
-  for (const std::filesystem::path& path : report.outputs) outputs.push_back(path.string());
-  return {{"emend", emend_version()},
-          {"model", model_json(model)},
-          {"source", report.source},
-          {"fingerprint", report.fingerprint},
-          {"layers", layers_json(outcome.layers)},
-          {"curve", curve_json(report.curve)},
-          {"plan", plan_json(outcome.plan)},
-          {"seconds", outcome.seconds},
-          {"peak_memory_bytes", peak_memory_bytes()},
-          {"outputs", outputs}};
-}
-
-std::string written_statistics_text(const StatisticsSummary& summary, const std::filesystem::path& folder,
-                                    std::size_t columns) {
-  return layers_table(summary.layers, columns) + "Source: " + summary.source + "\nWritten to " +
-         folder.string() + "\n";
-}
-
-ResultJson written_statistics_json(const StatisticsSummary& summary, const std::filesystem::path& folder,
-                                   const Model* model) {
-  ResultJson json;
-  json["emend"] = emend_version();
-  if (model != nullptr) json["model"] = model_json(*model);
-  json["source"] = summary.source;
-  json["fingerprint"] = summary.fingerprint;
-  json["layers"] = layers_json(summary.layers);
-  json["outputs"] = ResultJson::array({folder.string()});
+  ResultJson json = {{"emend", emend_version()}, {"model", model_json(model)}};
+  if (!outcome.planned_only) {
+    json["source"] = report.source;
+    json["fingerprint"] = report.fingerprint;
+    json["layers"] = layers_json(outcome.layers);
+    json["curve"] = curve_json(report.curve);
+  }
+  json["plan"] = plan_json(outcome.plan);
+  if (!outcome.planned_only) {
+    json["seconds"] = outcome.seconds;
+    json["peak_memory_bytes"] = peak_memory_bytes();
+    json["outputs"] = paths_json(report.outputs);
+  }
+  json["warnings"] = json["notes"] = ResultJson::array();
+  for (const PlanRemark& remark : outcome.remarks)
+    json[remark.kind == PlanRemark::Kind::kWarning ? "warnings" : "notes"].push_back(remark.text);
   return json;
 }
 
@@ -206,17 +188,21 @@ ResultJson exported_statistics_json(const std::vector<int>& layers, const std::f
 }
 
 std::string statistics_text(const StatisticsSummary& summary, std::size_t columns) {
-  return layers_table(summary.layers, columns) + "Source: " + summary.source +
-         (summary.settings.empty() ? "" : " (" + summary.settings + ")") + "\n" +
+  const std::string text = layers_table(summary.layers, columns) + "Source: " + summary.source;
+  if (!summary.written.empty()) return text + "\nWritten to " + summary.written.string() + "\n";
+  return text + (summary.settings.empty() ? "" : " (" + summary.settings + ")") + "\n" +
          (summary.log_spectra.empty() ? "" : spectra_text(summary.log_spectra));
 }
 
-ResultJson statistics_json(const StatisticsSummary& summary) {
-  ResultJson json = {{"emend", emend_version()},
-                     {"source", summary.source},
-                     {"settings", summary.settings},
-                     {"layers", layers_json(summary.layers)}};
+ResultJson statistics_json(const StatisticsSummary& summary, const Model* model) {
+  ResultJson json = {{"emend", emend_version()}};
+  if (model != nullptr) json["model"] = model_json(*model);
+  json["source"] = summary.source;
+  json["settings"] = summary.settings;
+  if (!summary.fingerprint.empty()) json["fingerprint"] = summary.fingerprint;  // of what was only read: none
+  json["layers"] = layers_json(summary.layers);
   for (const auto& [layer, logs] : summary.log_spectra) json["log10_spectrum"][std::to_string(layer)] = logs;
+  if (!summary.written.empty()) json["outputs"] = paths_json({summary.written});
   return json;
 }
 

@@ -13,27 +13,19 @@ namespace emend {
 
 // The plan in a few lines: passes, memory, tokens, time.
 std::string statistics_plan_text(const StatisticsPlan& plan);
-ResultJson statistics_plan_json(const StatisticsPlan& plan, const Model& model);
 
-// What was collected into `folder`.
-std::string collected_text(const StatisticsOutcome& outcome, const std::filesystem::path& folder,
-                           std::size_t columns);
+// What was collected, or planned.
+std::string collected_text(const StatisticsOutcome& outcome, std::size_t columns);
 ResultJson collected_json(const StatisticsOutcome& outcome, const Model& model);
-
-// What was merged or imported into `folder`. `model`: of imported statistics; null for merged ones, which are
-// put together without a model.
-std::string written_statistics_text(const StatisticsSummary& summary, const std::filesystem::path& folder,
-                                    std::size_t columns);
-ResultJson written_statistics_json(const StatisticsSummary& summary, const std::filesystem::path& folder,
-                                   const Model* model);
 
 // The importance matrix that was made of these layers' diagonals.
 std::string exported_statistics_text(const std::vector<int>& layers, const std::filesystem::path& file);
 ResultJson exported_statistics_json(const std::vector<int>& layers, const std::filesystem::path& file);
 
-// What a folder holds: layers, source and spectra.
+// What a folder holds: layers, source and spectra; or what was written into it. `model`: of imported
+// statistics; null for others.
 std::string statistics_text(const StatisticsSummary& summary, std::size_t columns);
-ResultJson statistics_json(const StatisticsSummary& summary);
+ResultJson statistics_json(const StatisticsSummary& summary, const Model* model);
 // The spectra of up to five layers as a drawing with its own style.
 std::string spectra_svg(const StatisticsSummary& summary);
 

@@ -193,7 +193,7 @@ TEST_F(FakeEditorRuns, NoCheckIsNoPass) {
   const ApplyOutcome applied = apply_patches(model_.path(), {}, {edited()}, how, silent_);
   EXPECT_FALSE(applied.passed.has_value());
   EXPECT_THAT(applied.patches, SizeIs(0));
-  EXPECT_TRUE(apply_json(applied, "base").at("passed").is_null());
+  EXPECT_TRUE(apply_json(applied).at("passed").is_null());
   EXPECT_THAT(checked_text(applied, 100), HasSubstr("not asked for"));
 }
 

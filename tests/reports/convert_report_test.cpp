@@ -10,10 +10,9 @@ using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 
-const ConvertOptions kOptions{"counterfact", "in.json", "out.yaml", 2};
-
 ConvertOutcome outcome() {
   ConvertOutcome found;
+  found.asked = {"counterfact", "in.json", "out.yaml", 2};
   found.read = 1200;
   found.written = 2;
   found.left_out = {{"beyond --limit", 1198}};
@@ -24,7 +23,7 @@ ConvertOutcome outcome() {
 }
 
 TEST(ConvertReport, CountsWhatWasLeftOutByReason) {
-  EXPECT_THAT(convert_text(outcome(), kOptions, 0),
+  EXPECT_THAT(convert_text(outcome(), 0),
               AllOf(HasSubstr("1,200"), HasSubstr("records left out: beyond --limit"),
                     HasSubstr("questions left out: empty"),
                     EndsWith("Left out: record 17: no subject\nNote: Paraphrases are drawn.\n"
@@ -32,7 +31,7 @@ TEST(ConvertReport, CountsWhatWasLeftOutByReason) {
 }
 
 TEST(ConvertReport, TellsTheSameAsJson) {
-  const ResultJson json = convert_json(outcome(), kOptions);
+  const ResultJson json = convert_json(outcome());
   EXPECT_EQ(json["dataset"], "counterfact");
   EXPECT_EQ(json["left_out"]["beyond --limit"], 1198);
   EXPECT_EQ(json["outputs"], ResultJson::array({"out.yaml"}));

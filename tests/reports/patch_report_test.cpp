@@ -13,7 +13,7 @@ TEST(PatchReport, AFactOfSeveralLayersNamesThemAll) {
   FactRecord& several = patch.edit.facts.at(0);
   several.parts.emplace_back();
   several.parts[1].weight.block = 6;
-  const ResultJson edits = patch_list_json(patch, "p.safetensors").at("edits");
+  const ResultJson edits = patch_json(patch, "p.safetensors").at("edits");
   EXPECT_EQ(edits[0].at("layers"), ResultJson({4, 6}));
   EXPECT_EQ(edits[0].at("layers"), edits_json(patch.edit.facts)[0].at("layers"));
   EXPECT_FALSE(edits[1].contains("layers"));  // it changes one

@@ -12,6 +12,7 @@ using testing::Not;
 
 StatisticsOutcome outcome() {
   StatisticsOutcome found;
+  found.folder = "made";
   found.report.source = "self, seed 0";
   found.report.outputs = {"made/layer_3.safetensors"};
   found.layers = {{3, 960, 12.5, {std::nullopt, 40.0, 7.5}}};
@@ -29,7 +30,7 @@ TEST(StatisticsReport, ThePlanSaysWhenOnePassIsNotEnough) {
 }
 
 TEST(StatisticsReport, LayersAreListedAndWhatIsNotKnownSaysSo) {
-  const std::string text = collected_text(outcome(), "made", 0);
+  const std::string text = collected_text(outcome(), 0);
   EXPECT_THAT(text, HasSubstr("not known"));
   EXPECT_THAT(text, EndsWith("Source: self, seed 0\nWritten to made\n"));
 }
@@ -38,13 +39,13 @@ TEST(StatisticsReport, FiguresWithoutLeadingKeysStandBeside) {
   StatisticsSummary summary;
   summary.layers = outcome().layers;
   EXPECT_THAT(statistics_text(summary, 0), Not(HasSubstr("Without")));
-  EXPECT_TRUE(statistics_json(summary)["layers"][0]["leading_keys"].is_null());
+  EXPECT_TRUE(statistics_json(summary, nullptr)["layers"][0]["leading_keys"].is_null());
   summary.layers[0].leading = LeadingKeys{1, 0.912, 1.1, 20.0, 150.0};
   EXPECT_THAT(statistics_text(summary, 0),
               HasSubstr("Layer 3: one direction of keys carries 91.2 % of the trace"));
   EXPECT_THAT(statistics_text(summary, 0),
               HasSubstr("Without it: trace 1.1000, condition 20.0, effective rank 150.\n"));
-  EXPECT_EQ(statistics_json(summary)["layers"][0]["leading_keys"]["directions"], 1);
+  EXPECT_EQ(statistics_json(summary, nullptr)["layers"][0]["leading_keys"]["directions"], 1);
 }
 
 TEST(StatisticsReport, DiagonalsAreNamed) {
@@ -52,12 +53,12 @@ TEST(StatisticsReport, DiagonalsAreNamed) {
   summary.layers = {outcome().layers[0], outcome().layers[0]};
   summary.layers[1].layer = 4;
   EXPECT_THAT(statistics_text(summary, 0), Not(HasSubstr("diagonal")));
-  EXPECT_EQ(statistics_json(summary)["layers"][1]["diagonal"], false);
+  EXPECT_EQ(statistics_json(summary, nullptr)["layers"][1]["diagonal"], false);
   summary.layers[1].diagonal = true;
   EXPECT_THAT(statistics_text(summary, 0), HasSubstr("Only the diagonal of C is known of the layers 4: "));
   summary.layers[0].diagonal = true;
   EXPECT_THAT(statistics_text(summary, 0), HasSubstr("Only the diagonal of C is known: "));
-  EXPECT_EQ(statistics_json(summary)["layers"][1]["diagonal"], true);
+  EXPECT_EQ(statistics_json(summary, nullptr)["layers"][1]["diagonal"], true);
   EXPECT_THAT(exported_statistics_text({3}, "i.gguf"), HasSubstr("of 1 down projection: i.gguf"));
   EXPECT_EQ(exported_statistics_json({3, 4}, "i.gguf")["layers"].size(), 2U);
 }
@@ -66,7 +67,7 @@ TEST(StatisticsReport, SumsAreToBeMerged) {
   StatisticsOutcome sums = outcome();
   sums.layers.clear();
   sums.has_until = true;
-  EXPECT_THAT(collected_text(sums, "made", 0),
+  EXPECT_THAT(collected_text(sums, 0),
               EndsWith("The text ended before the error asked for was reached.\nSums written to "
                        "made/layer_3.safetensors; finish them with emend stats merge made --out DIR\n"));
 }
@@ -74,7 +75,8 @@ TEST(StatisticsReport, SumsAreToBeMerged) {
 TEST(StatisticsReport, MergedStatisticsNameNoModel) {
   StatisticsSummary summary;
   summary.source = "text";
-  const ResultJson json = written_statistics_json(summary, "made", nullptr);
+  summary.written = "made";
+  const ResultJson json = statistics_json(summary, nullptr);
   EXPECT_FALSE(json.contains("model"));
   EXPECT_EQ(json["outputs"], ResultJson::array({"made"}));
 }
@@ -85,7 +87,7 @@ TEST(StatisticsReport, SpectraAreDrawn) {
   EXPECT_THAT(statistics_text(summary, 0), HasSubstr("layer 3  "));
   EXPECT_THAT(spectra_svg(summary), HasSubstr("<style>"));
   EXPECT_THAT(spectra_svg(summary), HasSubstr("svg { background: var(--paper); }"));
-  EXPECT_EQ(statistics_json(summary)["log10_spectrum"]["3"].size(), 3U);
+  EXPECT_EQ(statistics_json(summary, nullptr)["log10_spectrum"]["3"].size(), 3U);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ const FolderRules kRules = {
             {"eval_run.h", "eval"},
             {"dataset.h", "datasets"},
             {"patch.h", "delivery"},
-            {"report.h", "report"},
+            {"report.h", "reports"},
             {"editor_cache.h", "editors"},
             {"emend.h", "umbrella"},
             {"edit_run.h", "pipeline"},

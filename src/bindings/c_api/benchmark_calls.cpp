@@ -5,9 +5,7 @@
 #include "emend/editor.h"
 #include "emend/eval_results.h"
 #include "emend/eval_run.h"
-#include "pipeline/result_json.h"
-#include "reports/convert_report.h"
-#include "reports/eval_comparison.h"
+#include "emend/report.h"
 #include "reports/eval_report.h"
 
 namespace emend::c_api {
@@ -77,7 +75,7 @@ emend_status benchmark(emend_model* model, const emend_benchmark_options* given,
   conditions.token_budget = options.token_budget;
   const BenchmarkOutcome outcome = work.run(call->model, run.progress, conditions);
   if (!outcome.methods.empty()) write_eval_reports(outcome);
-  if (json != nullptr) give_text(json, dump_json(eval_json(outcome)));
+  if (json != nullptr) give_text(json, to_json(outcome));
   return EMEND_OK;
 }
 
@@ -92,7 +90,7 @@ emend_status compare(const char* first, const char* second, const emend_compare_
     throw Error(ErrorKind::kUsage, "draws must be at least 1, found " + std::to_string(options.draws));
   const Comparison comparison =
       compare_runs(std::filesystem::path(first), second, {options.seed, options.draws});
-  give_text(json, dump_json(comparison_json(comparison)));
+  give_text(json, to_json(comparison));
   return EMEND_OK;
 }
 
@@ -107,7 +105,7 @@ emend_status convert(const char* dataset, const char* in, const char* out, const
     throw Error(ErrorKind::kUsage, "limit must be at least 0, found " + std::to_string(options.limit));
   const ConvertOptions how{dataset, in, out, options.limit};
   const ConvertOutcome outcome = convert_facts(how);
-  if (json != nullptr) give_text(json, dump_json(convert_json(outcome, how)));
+  if (json != nullptr) give_text(json, to_json(outcome));
   return EMEND_OK;
 }
 

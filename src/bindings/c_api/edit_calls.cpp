@@ -7,8 +7,7 @@
 #include "emend/edit_run.h"
 #include "emend/editor.h"
 #include "emend/records.h"
-#include "pipeline/result_json.h"
-#include "reports/edit_report.h"
+#include "emend/report.h"
 
 namespace emend::c_api {
 namespace {
@@ -103,7 +102,7 @@ emend_status plan(emend_model* model, const char* yaml, const emend_edit_options
   const EditFile file = read_edits(yaml, options);
   BaseRun run(call, options.progress, options.progress_data);
   const PlanOutcome outcome = plan_edit(call->model, file, run_options(options), run.progress);
-  give_text(json, dump_json(plan_json(outcome, call->model)));
+  give_text(json, to_json(outcome, call->model));
   return EMEND_OK;
 }
 

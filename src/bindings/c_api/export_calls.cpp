@@ -5,8 +5,7 @@
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/adapter.h"
-#include "pipeline/result_json.h"
-#include "reports/adapter_report.h"
+#include "emend/report.h"
 
 namespace emend::c_api {
 namespace {
@@ -35,12 +34,9 @@ emend_status export_patches(emend_model* model, emend_patch* const* patches, std
   const BaseRun run(call, nullptr, nullptr);
   const std::vector<std::string> warnings = require_usable(named, (options.flags & EMEND_FORCE) != 0);
   for (const NamedPatch& patch : named) require_base(patch.patch, call->model, patch.name);
-  const AdapterOutcome outcome = export_adapter(call->model, without_names(named), how);
-  if (json != nullptr) {
-    ResultJson report = adapter_json(outcome, call->model);
-    report["warnings"] = warnings;
-    give_text(json, dump_json(report));
-  }
+  AdapterOutcome outcome = export_adapter(call->model, without_names(named), how);
+  outcome.warnings = warnings;
+  if (json != nullptr) give_text(json, to_json(outcome, call->model));
   if (outcome.exact) return EMEND_OK;
   return note_status(EMEND_CHECK_FAILED,
                      fmt::format("what was read back from {} is not what the patches hold", out));

@@ -9,9 +9,7 @@
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/editor.h"
-#include "emend/version.h"
-#include "pipeline/result_json.h"
-#include "reports/locate_report.h"
+#include "emend/report.h"
 
 namespace emend::c_api {
 namespace {
@@ -117,13 +115,7 @@ emend_status locate(emend_model* model, const emend_locate_options* given, emend
   if (options.out != nullptr) require_writable_folder(options.out);
   BaseRun run(call, options.progress, options.progress_data);
   const LocateOutcome outcome = run_locate(call->model, input, how, run.progress);
-  const std::int64_t missing = outcome.result.missing;
-  ResultJson report =
-      missing > 0
-          ? ResultJson{{"emend", emend_version()}, {"model", model_json(call->model)}, {"missing", missing}}
-          : locate_json(outcome, call->model);
-  report["notes"] = outcome.notes;
-  give_text(json, dump_json(report));
+  give_text(json, to_json(outcome, call->model));
   return EMEND_OK;
 }
 

@@ -9,11 +9,8 @@
 #include "emend/generate_run.h"
 #include "emend/model_check.h"
 #include "emend/model_summary.h"
+#include "emend/report.h"
 #include "pipeline/continue_prompt.h"
-#include "pipeline/result_json.h"
-#include "reports/check_report.h"
-#include "reports/generate_report.h"
-#include "reports/model_report.h"
 
 namespace emend::c_api {
 namespace {
@@ -80,7 +77,7 @@ std::string continuation(const Model& model, const char* prompt, const PromptOpt
 
 std::string continuation_report(const Model& model, const char* prompt, const PromptOptions& how) {
   if (how.top < 0) throw Error(ErrorKind::kUsage, fmt::format("top must be at least 0, found {}", how.top));
-  return dump_json(generated_json(run_prompt(model, prompt, how), prompt));
+  return to_json(run_prompt(model, prompt, how), prompt);
 }
 
 emend_status check_file(const char* path, const char* dtype, emend_text** json) {
@@ -88,7 +85,7 @@ emend_status check_file(const char* path, const char* dtype, emend_text** json) 
   *json = nullptr;
   require_given(path, "path");
   const ModelCheck found = check_model_file(path, parse_compute_type(text_of(dtype, "float32")));
-  give_text(json, dump_json(model_check_json(found)));
+  give_text(json, to_json(found));
   return found.refusal ? note_status(EMEND_BAD_INPUT, found.refusal->what()) : EMEND_OK;
 }
 
@@ -113,7 +110,7 @@ emend_status emend_model_info(emend_model* model, emend_text** json) {
     require_given(json, "json");
     *json = nullptr;
     const ModelCall call(model);
-    give_text(json, emend::dump_json(emend::model_json(call->model)));
+    give_text(json, emend::to_json(call->model));
     return EMEND_OK;
   });
 }
@@ -124,7 +121,7 @@ emend_status emend_model_summary(emend_model* model, emend_text** json) {
     *json = nullptr;
     const ModelCall call(model);
     const emend::ModelSummary summary = emend::summarize_model(call->model);
-    give_text(json, emend::dump_json(emend::model_info_json(summary, call->model)));
+    give_text(json, emend::to_json(summary, call->model));
     return EMEND_OK;
   });
 }
@@ -135,7 +132,7 @@ emend_status emend_model_check(emend_model* model, emend_text** json) {
     *json = nullptr;
     const ModelCall call(model);
     emend::check_tokenizer(call->model);
-    give_text(json, emend::dump_json(emend::model_check_json(emend::check_model(call->model), call->model)));
+    give_text(json, emend::to_json(emend::check_model(call->model), call->model));
     return EMEND_OK;
   });
 }

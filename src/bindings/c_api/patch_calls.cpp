@@ -2,9 +2,8 @@
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/patch_algebra.h"
+#include "emend/report.h"
 #include "emend/version.h"
-#include "pipeline/result_json.h"
-#include "reports/patch_report.h"
 
 using namespace emend::c_api;
 
@@ -47,7 +46,7 @@ emend_status emend_patch_report(emend_patch* patch, emend_text** json) {
     require_given(json, "json");
     *json = nullptr;
     const auto object = find_object<PatchObject>(HandleKind::kPatch, patch, "patch");
-    give_text(json, emend::dump_json(emend::patch_result_json(object->patch)));
+    give_text(json, emend::to_json(object->patch));
     return EMEND_OK;
   });
 }
@@ -58,7 +57,7 @@ emend_status emend_patch_diff(emend_patch* first, emend_patch* second, emend_tex
     *json = nullptr;
     const auto a = find_object<PatchObject>(HandleKind::kPatch, first, "first");
     const auto b = find_object<PatchObject>(HandleKind::kPatch, second, "second");
-    give_text(json, emend::dump_json(emend::difference_json(emend::diff_patches(a->patch, b->patch))));
+    give_text(json, emend::to_json(emend::diff_patches(a->patch, b->patch)));
     return EMEND_OK;
   });
 }

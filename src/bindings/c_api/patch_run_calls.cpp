@@ -2,8 +2,7 @@
 #include "base/strings.h"
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
-#include "pipeline/result_json.h"
-#include "reports/patch_report.h"
+#include "emend/report.h"
 
 namespace emend::c_api {
 namespace {
@@ -37,16 +36,8 @@ emend_status verify(emend_model* model, emend_patch* const* patches, std::size_t
   require_token_budget(options.token_budget);
   BaseRun run(call, options.progress, options.progress_data);
   const VerifyOutcome outcome = verify_patches(call->model, named, {options.token_budget}, run.progress);
-  if (json != nullptr) give_text(json, dump_json(verify_json(outcome, call->model)));
+  if (json != nullptr) give_text(json, to_json(outcome, call->model));
   return outcome.passed ? EMEND_OK : note_status(EMEND_CHECK_FAILED, failure_of(outcome));
-}
-
-// The report of a patch that was made of others. It is in no file.
-std::string composed_json(const ComposeOutcome& outcome, const Model& model) {
-  ResultJson json = compose_json(outcome, model, "");
-  json["outputs"] = ResultJson::array();
-  json["warnings"] = outcome.warnings;
-  return dump_json(json);
 }
 
 // `make` gives the outcome of a run with its options.
@@ -62,7 +53,7 @@ emend_status compose(emend_model* model, const emend_compose_options* given, eme
   const ComposeOptions how{text_of(options.statistics, ""), options.token_budget};
   BaseRun run(call, options.progress, options.progress_data);
   const ComposeOutcome outcome = make(call->model, how, run.progress);
-  if (json != nullptr) give_text(json, composed_json(outcome, call->model));
+  if (json != nullptr) give_text(json, to_json(outcome, call->model));
   give_patch(result, outcome.patch);
   if (outcome.passed) return EMEND_OK;
   return note_status(EMEND_CHECK_FAILED, "a check failed: " + join(failed_checks(outcome.checks)));
@@ -83,9 +74,7 @@ emend_status inspect_model(emend_model* model, emend_patch* const* patches, std:
   if (options.base != nullptr) base = load_inspect_base(options.base, call->loading, named, run.progress);
   const InspectOutcome outcome =
       inspect_checkpoint(call->model, base, named, options.token_budget, run.progress);
-  ResultJson report = inspect_json(outcome, call->model, text_of(options.base, ""));
-  report["warnings"] = outcome.warnings;
-  give_text(json, dump_json(report));
+  give_text(json, to_json(outcome, call->model));
   return EMEND_OK;
 }
 

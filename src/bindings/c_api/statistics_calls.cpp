@@ -8,9 +8,8 @@
 #include "base/layer_number.h"
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
+#include "emend/report.h"
 #include "emend/statistics_job.h"
-#include "pipeline/result_json.h"
-#include "reports/statistics_report.h"
 
 namespace emend::c_api {
 namespace {
@@ -62,13 +61,6 @@ void require_sound(const emend_statistics_options& options) {
                                        std::to_string(options.shards) + " (counted from 0)");
 }
 
-// What the program says on stderr.
-void add_remarks(ResultJson& report, const std::vector<PlanRemark>& remarks) {
-  report["warnings"] = report["notes"] = ResultJson::array();
-  for (const PlanRemark& remark : remarks)
-    report[remark.kind == PlanRemark::Kind::kWarning ? "warnings" : "notes"].push_back(remark.text);
-}
-
 emend_status statistics(emend_model* model, const char* folder, const emend_statistics_options* given,
                         emend_text** json) {
   if (json != nullptr) *json = nullptr;
@@ -84,11 +76,7 @@ emend_status statistics(emend_model* model, const char* folder, const emend_stat
   job.dry_run = options.plan_only != 0;
   const StatisticsOptions how = statistics_options(options, call->model);
   const StatisticsOutcome outcome = run_statistics(call->model, how, job, run.progress);
-  if (json == nullptr) return EMEND_OK;
-  ResultJson report =
-      job.dry_run ? statistics_plan_json(outcome.plan, call->model) : collected_json(outcome, call->model);
-  add_remarks(report, remarks_on(outcome.plan, how, call->model.config()));
-  give_text(json, dump_json(report));
+  if (json != nullptr) give_text(json, to_json(outcome, call->model));
   return EMEND_OK;
 }
 
@@ -109,7 +97,7 @@ emend_status merge(const char* const* folders, std::size_t count, const char* ou
   require_writable_folder(out);
   CallbackProgress progress(options.progress, options.progress_data, nullptr);
   const StatisticsSummary summary = merge_into(read, out, progress);
-  if (json != nullptr) give_text(json, dump_json(written_statistics_json(summary, out, nullptr)));
+  if (json != nullptr) give_text(json, to_json(summary));
   return EMEND_OK;
 }
 
@@ -123,7 +111,7 @@ emend_status import_caches(emend_model* model, const char* const* files, std::si
   const std::vector<std::int64_t> prefix = resolve_bos(call->model.tokenizer(), text_of(bos, "auto"));
   const BaseRun run(call, nullptr, nullptr);  // fingerprints are of the model as it was loaded
   const StatisticsSummary summary = import_into(read, call->model, prefix, out);
-  if (json != nullptr) give_text(json, dump_json(written_statistics_json(summary, out, &call->model)));
+  if (json != nullptr) give_text(json, to_json(summary, &call->model));
   return EMEND_OK;
 }
 
@@ -132,7 +120,7 @@ emend_status export_matrix(const char* folder, const char* out, emend_text** jso
   require_given(folder, "folder");
   require_given(out, "out");
   const std::vector<int> layers = export_imatrix(folder, out);
-  if (json != nullptr) give_text(json, dump_json(exported_statistics_json(layers, out)));
+  if (json != nullptr) give_text(json, to_json(ImatrixOutcome{layers, out}));
   return EMEND_OK;
 }
 
@@ -159,7 +147,7 @@ emend_status show(const char* folder, const emend_show_statistics_options* given
                           folder);
   }
   CallbackProgress progress(options.progress, options.progress_data, nullptr);
-  give_text(json, dump_json(statistics_json(summarize_statistics(folder, layers, progress))));
+  give_text(json, to_json(summarize_statistics(folder, layers, progress)));
   return EMEND_OK;
 }
 

@@ -5,8 +5,8 @@
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/patch_run.h"
+#include "emend/report.h"
 #include "emend/write_back.h"
-#include "pipeline/result_json.h"
 
 namespace emend::c_api {
 namespace {
@@ -43,27 +43,6 @@ ApplyOptions apply_options(const emend_write_options& options) {
   return apply;
 }
 
-ResultJson report_json(const ApplyOutcome& outcome, std::size_t patches) {
-  ResultJson list = ResultJson::array();
-  for (std::size_t i = 0; i < patches; ++i) {
-    ResultJson record = {
-        {"stored", realised_json(outcome.plan, i)}, {"checks", nullptr}, {"passed", nullptr}};
-    if (!outcome.patches.empty()) {
-      record["checks"] = checks_json(outcome.patches[i].checks);
-      record["passed"] = outcome.patches[i].passed;
-    }
-    list.push_back(record);
-  }
-  ResultJson json = {{"written", outcome.written.string()},
-                     {"tensors", written_tensors_json(outcome.plan)},
-                     {"patches", list},
-                     {"warnings", outcome.warnings},
-                     {"passed", nullptr}};
-  if (outcome.passed) json["passed"] = *outcome.passed;
-  if (!outcome.undo.empty()) json["undo"] = outcome.undo.string();
-  return json;
-}
-
 // `place` sets where the result goes, and may refuse.
 template <typename Place>
 emend_status write(emend_model* model, const emend_write_options* given, emend_text** report, Place place) {
@@ -75,14 +54,13 @@ emend_status write(emend_model* model, const emend_write_options* given, emend_t
   std::vector<NamedPatch> patches = patches_on(*call.operator->());
   if (patches.empty())
     throw Error(ErrorKind::kModel, "no patch is on the model, so there is nothing to write");
-  const std::size_t count = patches.size();
   CallbackProgress progress(options.progress, options.progress_data, &call);
   PreparedWrite prepared = [&] {
     const EditStack::Lifted base(call->stack);
     return prepare_write(call->model, std::move(patches), apply, progress);
   }();
   const ApplyOutcome outcome = finish_write(std::move(prepared), call->loading, apply, progress);
-  if (report != nullptr) give_text(report, dump_json(report_json(outcome, count)));
+  if (report != nullptr) give_text(report, to_json(outcome));
   for (const emend::AppliedPatch& patch : outcome.patches)
     if (!patch.passed)
       return note_status(EMEND_CHECK_FAILED, "a check failed on " + outcome.written.string() + ": " +
@@ -95,8 +73,8 @@ emend_status restore(const char* path, const char* undo, emend_text** json) {
   require_given(path, "path");
   const std::filesystem::path undo_file =
       undo == nullptr ? last_undo_file(path) : std::filesystem::path(undo);
-  const std::vector<std::filesystem::path> restored = emend::revert(path, undo_file);
-  if (json != nullptr) give_text(json, dump_json(revert_json(path, undo_file, restored)));
+  const RevertOutcome outcome{path, undo_file, emend::revert(path, undo_file)};
+  if (json != nullptr) give_text(json, to_json(outcome));
   return EMEND_OK;
 }
 
