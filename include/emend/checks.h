@@ -28,7 +28,7 @@ void fill_present_answers(const Model& model, std::vector<EditRequest>& requests
 // Measures the model as it is now: the base, or with a ScopedEdit on it. All prompts of all requests run in
 // batches of at most `token_budget` tokens, each prompt once, whatever is asked about it.
 std::vector<FactState> measure_facts(const Model& model, const std::vector<EditRequest>& requests,
-                                     const CheckOptions& options, Progress& progress);
+                                     const CheckOptions& options, Progress& progress = no_progress());
 
 struct CheckResult {
   std::string name;             // efficacy, paraphrase, neighbourhood, drift

@@ -47,8 +47,8 @@ struct PlanOutcome {
 // Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. With
 // EditRunOptions::on they are those on that patch. Throws what run_edit throws before its search; conflicts
 // of the edits and a patch that they cannot be built on are found only if the statistics are there.
-PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
-                      Progress& progress);
+PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options = {},
+                      Progress& progress = no_progress());
 
 // Where run_edit looks for the statistics of a file: its own folder, or the default one beside the model.
 std::filesystem::path statistics_folder(const Model& model, const EditFile& file);
@@ -84,7 +84,8 @@ struct EditOutcome {
 // prompts. Throws what the library throws, in particular Error(kConfig) for an unknown method, option, layer
 // or BOS, for edits that contradict each other and for a patch that they cannot be built on, Error(kNumeric)
 // for a search that fails, and what `progress` throws.
-EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress);
+EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options = {},
+                     Progress& progress = no_progress());
 
 // The ids of facts whose search failed (only with keep_going).
 std::vector<std::string> failed_ids(const Edit& edit);

@@ -90,7 +90,8 @@ class Benchmark {
   // and then writes the same records.jsonl. Throws Error: kConfig (a layer or BOS that the model does not
   // have; a folder that holds another run, or this one without `resume`), kModel (statistics of another
   // model), what editors throw except failed searches (those are results), and what `progress` throws.
-  BenchmarkOutcome run(Model& model, Progress& progress, const BenchmarkConditions& conditions = {});
+  BenchmarkOutcome run(Model& model, Progress& progress = no_progress(),
+                       const BenchmarkConditions& conditions = {});
 
  private:
   struct State;
@@ -98,7 +99,7 @@ class Benchmark {
 };
 
 // The same as Benchmark(options, group).run(model, progress).
-BenchmarkOutcome run_benchmark(Model& model, const BenchmarkOptions& options, Progress& progress,
-                               ShardGroup* group = nullptr);
+BenchmarkOutcome run_benchmark(Model& model, const BenchmarkOptions& options,
+                               Progress& progress = no_progress(), ShardGroup* group = nullptr);
 
 }  // namespace emend

@@ -45,6 +45,6 @@ struct Inspection {
 // Streams both files, one weight at a time. All patches must be of this base. Throws Error(kModel) for
 // checkpoints of different shapes, Error(kIo), Error(kFormat).
 Inspection inspect(const CheckpointRoles& checkpoint, const CheckpointRoles& base,
-                   const std::vector<Patch>& patches, Progress& progress);
+                   const std::vector<Patch>& patches, Progress& progress = no_progress());
 
 }  // namespace emend

@@ -153,7 +153,7 @@ struct TraceStore {
 // Throws what trace_fact throws, and Error(kConfig) if the folder was made with other settings (the first
 // that differs is named).
 TraceResult trace_facts(const Model& model, const std::vector<TraceFact>& facts, const TraceOptions& options,
-                        const TraceStore& store, Progress& progress);
+                        const TraceStore& store, Progress& progress = no_progress());
 
 // A mean over facts for every layer [L], with 1.96 standard deviations of the mean (population form; NaN for
 // a single fact).

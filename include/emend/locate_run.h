@@ -67,6 +67,6 @@ bool holds_on_other_facts(const std::vector<TrialScore>& check, int chosen);
 // The statistics folder is checked before any work, and the decision is written there at the end; a decision
 // by edits is not replaced by one without edits. Throws what trace_facts and the editor of the trial throw.
 LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& options,
-                         Progress& progress);
+                         Progress& progress = no_progress());
 
 }  // namespace emend

@@ -59,7 +59,7 @@ struct VerifyOutcome {
 // the patches say: within 0.02 of p(target), or 0.1 if the model computes in 16 bits or the patch was
 // measured in them. The model is as before afterwards. Throws Error(kModel) for a patch of another base.
 VerifyOutcome verify_patches(Model& model, const std::vector<NamedPatch>& patches,
-                             const VerifyOptions& options, Progress& progress);
+                             const VerifyOptions& options = {}, Progress& progress = no_progress());
 
 // ---- apply
 
@@ -105,10 +105,10 @@ struct PreparedWrite {
   std::vector<std::string> warnings;
 };
 PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, const ApplyOptions& options,
-                            Progress& progress);
+                            Progress& progress = no_progress());
 // Writes, loads what was written as `how` says, and repeats the checks on it.
 ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const ApplyOptions& options,
-                          Progress& progress);
+                          Progress& progress = no_progress());
 
 // prepare_write and finish_write, one after the other. An `out` that cannot be written, and a base that
 // cannot be replaced, are refused before the base is loaded, and an error after the writing names what was
@@ -116,7 +116,8 @@ ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const
 // in memory. Throws what plan_write, require_holds, write_new and write_in_place throw, and Error(kIo) if the
 // folder of statistics lacks a layer and there is no importance matrix; nothing is written then.
 ApplyOutcome apply_patches(const std::filesystem::path& base, const ModelOptions& how,
-                           std::vector<NamedPatch> patches, const ApplyOptions& options, Progress& progress);
+                           std::vector<NamedPatch> patches, const ApplyOptions& options,
+                           Progress& progress = no_progress());
 
 // ---- drop, merge
 
@@ -134,9 +135,9 @@ struct ComposeOutcome {
 // does. Throws Error(kIo) if statistics are needed and their files do not exist, Error(kModel) if they are
 // not those that the patch was made with.
 ComposeOutcome drop_edit(Model& model, const NamedPatch& patch, const std::string& id,
-                         const ComposeOptions& options, Progress& progress);
+                         const ComposeOptions& options = {}, Progress& progress = no_progress());
 ComposeOutcome merge_edits(Model& model, const std::vector<NamedPatch>& patches,
-                           const ComposeOptions& options, Progress& progress);
+                           const ComposeOptions& options = {}, Progress& progress = no_progress());
 
 // ---- inspect
 
@@ -167,11 +168,11 @@ struct InspectOutcome {
 std::vector<NamedPatch> find_patches(const std::filesystem::path& place, std::vector<std::string>& warnings);
 // Loads the base and frees it again. Throws Error(kFormat) for a patch of this base that does not fit it.
 InspectBase load_inspect_base(const std::filesystem::path& base, const ModelOptions& how,
-                              const std::vector<NamedPatch>& patches, Progress& progress);
+                              const std::vector<NamedPatch>& patches, Progress& progress = no_progress());
 // Inspects a checkpoint. With a base: which weights differ, and which patches are in them. In any case: for
 // how many facts it answers as the patches say. Reads the files of both one weight at a time.
 InspectOutcome inspect_checkpoint(const Model& model, const std::optional<InspectBase>& base,
                                   const std::vector<NamedPatch>& patches, std::int64_t token_budget,
-                                  Progress& progress);
+                                  Progress& progress = no_progress());
 
 }  // namespace emend

@@ -93,7 +93,7 @@ struct MergeReport {
 // share documents (the message says how many), if a shard of a run is missing or given twice; kModel for
 // different models, tokenizers, BOS or settings; kFormat. Nothing is written on an error.
 MergeReport merge_statistics(const std::vector<std::filesystem::path>& folders,
-                             const std::filesystem::path& out, Progress& progress);
+                             const std::filesystem::path& out, Progress& progress = no_progress());
 
 // Second moments that the programs of Meng et al. cached (mom2 of kmeng01/rome and memit): NumPy archives
 // with mom2.mom2 [F, F] and mom2.count, named DIR/MODEL/CORPUS_stats/LAYERNAME_..._mom2....npz. Only the

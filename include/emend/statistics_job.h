@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "emend/progress.h"
 #include "emend/statistics_run.h"
 
 namespace emend {
@@ -52,7 +53,7 @@ struct StatisticsOutcome {
 // Error(kUsage) if the options choose a shard or keep sums although a group shares the work, and what
 // StatisticsRun throws.
 StatisticsOutcome run_statistics(const Model& model, StatisticsOptions options, const StatisticsJob& job,
-                                 Progress& progress);
+                                 Progress& progress = no_progress());
 
 // The remarks on a plan, as run_statistics gives them.
 std::vector<PlanRemark> remarks_on(const StatisticsPlan& plan, const StatisticsOptions& options,
@@ -76,7 +77,7 @@ std::vector<int> stored_layers(const std::filesystem::path& folder);
 
 // Source and settings, all layers, and the spectra of `drawn`.
 StatisticsSummary summarize_statistics(const std::filesystem::path& folder, const std::vector<int>& drawn,
-                                       Progress& progress);
+                                       Progress& progress = no_progress());
 
 // Throws Error(kModel) if any layer in the folder is of another model, tokenizer or prefix, and
 // Error(kConfig) for a layer that the model does not have.
@@ -87,7 +88,7 @@ void require_statistics_of(const Model& model, const std::vector<std::int64_t>& 
 
 // merge_statistics, and what was written. Throws Error(kConfig) if `out` is one of several folders.
 StatisticsSummary merge_into(const std::vector<std::filesystem::path>& folders,
-                             const std::filesystem::path& out, Progress& progress);
+                             const std::filesystem::path& out, Progress& progress = no_progress());
 
 // import_mom2, or import_imatrix for a file that looks like an importance matrix, and save_statistics; and
 // what was written. Throws Error(kConfig) for an importance matrix among other files.

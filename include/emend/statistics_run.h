@@ -69,14 +69,14 @@ class StatisticsRun {
  public:
   // `model` must outlive the run. Throws Error: kConfig (a layer out of range, an empty corpus, impossible
   // options), kIo, kFormat (a binary file, damaged compression, a broken JSON line; the file is named).
-  StatisticsRun(const Model& model, const StatisticsOptions& options, Progress& progress);
+  StatisticsRun(const Model& model, const StatisticsOptions& options, Progress& progress = no_progress());
   ~StatisticsRun();
   StatisticsRun(StatisticsRun&&) noexcept;
 
   const StatisticsPlan& plan() const;
 
   // Sums in memory. Throws Error(kNumeric), which names layer and document, if a key is NaN or infinite.
-  Statistics collect(Progress& progress) const;
+  Statistics collect(Progress& progress = no_progress()) const;
 
   // Sums into a folder, with a checkpoint at the end of every block: a killed run loses one block at most,
   // and `resume` goes on and writes the same bytes as a run that was never stopped. Writes layer files, or
@@ -85,7 +85,7 @@ class StatisticsRun {
   // others are empty. Throws Error as collect does, and kConfig if a checkpoint of another run is there (the
   // message says what differs) or one is there without `resume`, kIo if the disk is full (the checkpoint
   // before it stays).
-  StatisticsReport collect_into(const StatisticsFolder& folder, Progress& progress,
+  StatisticsReport collect_into(const StatisticsFolder& folder, Progress& progress = no_progress(),
                                 ShardGroup* group = nullptr) const;
 
  private:
@@ -98,6 +98,7 @@ class StatisticsRun {
 // side by side, sampled at temperature 1 from start_token; a new text begins after EOS or after 256 tokens.
 // Keys are multiplied in float32 in fixed groups of about 1024 and added in float64, so that beyond rounding
 // the result depends neither on the batch size nor on the number of threads.
-Statistics collect_statistics(const Model& model, const StatisticsOptions& options, Progress& progress);
+Statistics collect_statistics(const Model& model, const StatisticsOptions& options,
+                              Progress& progress = no_progress());
 
 }  // namespace emend

@@ -30,8 +30,8 @@ class StatisticsStore {
   // result is what the files hold, rounded to float32, so that a later run computes the same.
   // Throws Error as load_statistics and collect_statistics do, and Error(kIo) before the work if layers are
   // missing and the folder cannot be written.
-  Statistics layers(const std::vector<int>& layers, const StatisticsOptions& options, Progress& progress,
-                    const Approve& approve = {}) const;
+  Statistics layers(const std::vector<int>& layers, const StatisticsOptions& options,
+                    Progress& progress = no_progress(), const Approve& approve = {}) const;
 
  private:
   Statistics load_present(const std::vector<int>& layers) const;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <regex>
+#include <string>
 
 #include "source_files.h"
 
@@ -25,6 +27,18 @@ TEST(Umbrella, EveryPublicHeaderOfCppIsInIt) {
   }
   EXPECT_EQ(missing, "");
   EXPECT_EQ(umbrella.find("c_api"), std::string::npos);
+}
+
+// Whoever does not follow the work need not say so. Only an Editor is called with a progress in any case.
+TEST(Umbrella, ProgressHasADefaultEverywhere) {
+  std::string missing;
+  const std::regex without_default("Progress& progress[,)]");
+  for (const SourceFile& header : read_sources(EMEND_SOURCE_DIR, {"include"})) {
+    if (header.path == "include/emend/editor.h") continue;
+    if (header.path == "include/emend/model.h") continue;  // the one without is private
+    if (std::regex_search(header.text, without_default)) missing += header.path + "\n";
+  }
+  EXPECT_EQ(missing, "");
 }
 
 // Values of several headers at once.
