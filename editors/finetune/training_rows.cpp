@@ -51,7 +51,7 @@ std::vector<SearchRow> training_rows(const CallRows& all, const Tokenizer& token
   const std::optional<std::int64_t> end = tokenizer.eos();
   if (options.end_token && !end)
     throw Error(ErrorKind::kConfig,
-                "end_token: the tokenizer of this model names no end-of-text token; set the option to false");
+                "end_token: the tokenizer of this model names no end-of-text token; set end_token to false");
   std::vector<SearchRow> rows;
   for (std::size_t i = 0; i < all.size(); ++i) {
     SearchRow row = target_row(all, i, 0);

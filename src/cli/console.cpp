@@ -41,7 +41,7 @@ void Console::note(const std::string& text) {
 
 void Console::warn(const std::string& text) {
   progress_.end_line();
-  std::cerr << "warning: " << one_line(text) << std::endl;
+  std::cerr << "warning: " << one_line(with_dashes(text)) << std::endl;
 }
 
 std::size_t Console::columns() const {

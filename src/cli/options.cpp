@@ -8,9 +8,9 @@
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
 #include <boost/program_options/variables_map.hpp>
+#include <cctype>
 #include <iostream>
 #include <limits>
-#include <regex>
 #include <sstream>
 
 #include "base/nearest.h"
@@ -136,6 +136,18 @@ void check_common(CommonOptions& common, const Numbers& numbers, const po::varia
   }
 }
 
+// The option whose name `text` begins with, if it is one that messages name and a whole word.
+std::string_view option_at(std::string_view text) {
+  const std::size_t end = std::min(text.find_first_not_of("abcdefghijklmnopqrstuvwxyz-"), text.size());
+  const std::string_view name = text.substr(0, end);
+  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  const bool goes_on =
+      end < text.size() && (is_word(text[end]) || text[end] == '_' || text[end] == '/' ||
+                            (text[end] == '.' && end + 1 < text.size() && is_word(text[end + 1])));
+  const auto& known = options_in_messages();
+  return !goes_on && std::find(known.begin(), known.end(), name) != known.end() ? name : std::string_view();
+}
+
 void refuse_empty(const Syntax& syntax, const po::variables_map& values) {
   for (const auto& [name, value] : values) {
     const auto* const text = value.empty() ? nullptr : boost::any_cast<std::string>(&value.value());
@@ -169,9 +181,37 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
   return Parsed::kRun;
 }
 
-std::string with_dashes(const std::string& message) {
-  const std::regex option("the option ([a-z][a-z-]*)");
-  return std::regex_replace(message, option, "--$1");
+const std::vector<std::string>& options_in_messages() {
+  static const std::vector<std::string> names = {
+      "bos",        "curve",         "draws",        "drift-tokens", "dtype",      "force",
+      "idf",        "imatrix",       "in-place",     "known",        "keep-going", "keep-sums",
+      "limit",      "memory",        "mode",         "out",          "prompt",     "resume",
+      "shard",      "statistics",    "text-field",   "token-budget", "tokens",     "trial",
+      "trial-data", "trial-dataset", "trial-layers", "undo",         "until"};
+  return names;
+}
+
+std::string with_dashes(std::string_view message) {
+  constexpr std::string_view kWords = "the option ";
+  std::string text;
+  bool quoted = false;
+  for (std::size_t i = 0; i < message.size();) {
+    const std::string_view rest = message.substr(i);
+    const bool begins_a_word =
+        i == 0 || std::string_view(" (").find(message[i - 1]) != std::string_view::npos;
+    const std::string_view name =
+        !quoted && begins_a_word && rest.starts_with(kWords) ? option_at(rest.substr(kWords.size())) : "";
+    if (!name.empty()) {
+      text.append("--").append(name);
+      i += kWords.size() + name.size();
+      continue;
+    }
+    const std::size_t length = quoted && rest.size() > 1 && rest[0] == '\\' ? 2 : 1;  // \" ends no quote
+    if (rest[0] == '"') quoted = !quoted;
+    text.append(rest.substr(0, length));
+    i += length;
+  }
+  return text;
 }
 
 void require_given(bool given, const std::string& command, const std::string& what) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "emend/version.h"
@@ -47,8 +48,13 @@ enum class Parsed { kRun, kAnswered };
 // stdout.
 Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& arguments, CommonOptions& common);
 
-// Errors of the library name an option as "the option resume"; at the command line it is "--resume".
-std::string with_dashes(const std::string& message);
+// The options that messages of the library name, sorted.
+const std::vector<std::string>& options_in_messages();
+
+// Messages of the library name an option as "the option resume"; at the command line it is "--resume". Text
+// of a user stays as it is: what stands in double quotes, and words that are none of options_in_messages(),
+// or only the beginning of a longer word or path.
+std::string with_dashes(std::string_view message);
 
 // Throws Error(kUsage): `command` wants `what`.
 void require_given(bool given, const std::string& command, const std::string& what);

@@ -159,7 +159,7 @@ int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
   job.planned = [&](const StatisticsPlan& plan) {
     if (first) tell_plan(plan, how, model, console);
     if (options.dry_run) return;
-    console.note(with_dashes(statistics_plan_text(plan)));
+    console.note(statistics_plan_text(plan));
     what_stays = "what they had summed up to their last checkpoints stays, and --resume goes on from there";
   };
   const StatisticsOutcome outcome = run_statistics(model, how, job, console.progress());

@@ -24,7 +24,7 @@ double ridge_of(const PatchFields& fields, const Edit& edit) {
   double ridge = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), ridge);
   if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(ridge) || ridge < 0)
-    throw Error(ErrorKind::kFormat, fmt::format("{}: the option ridge must be a number from 0, found {}",
+    throw Error(ErrorKind::kFormat, fmt::format("{}: its option ridge must be a number from 0, found {}",
                                                 fields.source("options"), quote(text, 40)));
   return ridge;
 }

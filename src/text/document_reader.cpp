@@ -130,7 +130,7 @@ bool DocumentReader::next_json(Document& document) {
   if (field == value.end()) {
     std::vector<std::string> names;
     for (const auto& item : value.items()) names.push_back(item.key());
-    throw Error(ErrorKind::kFormat, fmt::format("{}: there is no field {} (there are: {}); the option text "
+    throw Error(ErrorKind::kFormat, fmt::format("{}: there is no field {} (there are: {}); the option text-"
                                                 "field names the one that holds the text",
                                                 where, quote(text_field_), join(names)));
   }

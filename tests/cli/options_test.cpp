@@ -3,6 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "../structure/source_files.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -116,6 +124,46 @@ TEST(Options, OfLibraryErrorsGetTheirDashes) {
             "go on with --resume, or leave out --drift-tokens");
   for (const char* other : {"the option --resume has no effect here", "options of a method", ""})
     EXPECT_EQ(with_dashes(other), other);
+}
+
+TEST(Options, OfAUsersTextStayAsTheyAre) {
+  for (const char* text :
+       {"cannot read the option x/nosuch: no such file or folder", "cannot read the option out/nosuch",
+        "cannot read a/the option out", "\"Workis has the option out\" is not in \"the option out\"",
+        "the text \"a \\\" the option out\" is empty", "Workis has the option painter", "the option outer",
+        "the option out.txt", "the option to", "otherthe option out"})
+    EXPECT_EQ(with_dashes(text), text);
+  EXPECT_EQ(with_dashes("\"the option out\" is there: use the option out."),
+            "\"the option out\" is there: use --out.");
+  EXPECT_EQ(with_dashes("more (the option token-budget)"), "more (--token-budget)");
+}
+
+// What stands in the sources between double quotes, lines of one text joined.
+std::string literals_of(const std::string& source) {
+  return std::regex_replace(source, std::regex("\"\\s*\n\\s*\""), "");
+}
+
+// An option that a message names and the list does not have would be told without its dashes.
+TEST(Options, ThatMessagesNameAreAllInTheList) {
+  const auto& known = options_in_messages();
+  EXPECT_TRUE(std::is_sorted(known.begin(), known.end()));
+  std::set<std::string> named;
+  const std::regex option("the option ([a-z]+(-[a-z]+)*)");
+  for (const structure::SourceFile& file : structure::read_sources(
+           EMEND_SOURCE_DIR, {"src/base", "src/io", "src/text", "src/config", "src/linalg", "src/model",
+                              "src/analysis", "src/memories", "src/measure", "src/delivery", "src/pipeline",
+                              "src/report", "src/reports", "datasets", "editors", "eval"})) {
+    std::istringstream lines(literals_of(file.text));
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find("//") != std::string::npos) line.resize(line.find("//"));
+      for (std::sregex_iterator found(line.begin(), line.end(), option), end; found != end; ++found) {
+        named.insert((*found)[1]);
+        EXPECT_TRUE(std::binary_search(known.begin(), known.end(), (*found)[1].str()))
+            << file.path << ": " << line;
+      }
+    }
+  }
+  EXPECT_GE(named.size(), 20U);
 }
 
 TEST(Options, AnswerHelpAndVersionWithoutTheRest) {
