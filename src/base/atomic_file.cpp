@@ -21,40 +21,9 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 
-// Where the file really goes: links followed (also dangling ones), missing parts kept as they are.
-fs::path resolve(const fs::path& target) {
-  if (target.filename().empty() || target.filename() == "." || target.filename() == "..") {
-    throw Error(ErrorKind::kIo,
-                fmt::format("cannot write \"{}\": this is not the name of a file", target.string()));
-  }
-  fs::path place = fs::absolute(target);
-  constexpr int kMostLinks = 40;
-  for (int i = 0; i < kMostLinks; ++i) {
-    std::error_code failed;
-    const fs::path next = fs::read_symlink(place, failed);
-    if (failed) return place;
-    place = next.is_absolute() ? next : place.parent_path() / next;
-  }
-  throw io_error("write", target, ELOOP);
-}
-
-void refuse_unsuitable(const fs::path& target) {
-  struct stat status {};
-  if (::stat(target.c_str(), &status) != 0) {
-    if (errno != ENOENT && errno != ENOTDIR) throw io_error("write", target, errno);
-    return;
-  }
-  if (S_ISDIR(status.st_mode)) throw io_error("write", target, EISDIR);
-  if (!S_ISREG(status.st_mode)) {
-    throw Error(ErrorKind::kIo, fmt::format("cannot write {}: it is not a regular file", target.string()));
-  }
-  if (::access(target.c_str(), W_OK) != 0) throw io_error("write", target, errno);
-}
-
 }  // namespace
 
-AtomicFile::AtomicFile(const fs::path& target) : target_(resolve(target)) {
-  refuse_unsuitable(target_);
+AtomicFile::AtomicFile(const fs::path& target) : target_(written_place(target)) {
   try {
     create_parents();
     create_temporary();

@@ -106,6 +106,36 @@ void require_folder_for(const fs::path& folder, const fs::path& target) {
   if (::access(existing.c_str(), W_OK | X_OK) != 0) throw io_error("write into", existing, errno);
 }
 
+// Where the file really goes: links followed (also dangling ones), missing parts kept as they are.
+fs::path resolve(const fs::path& target) {
+  if (target.filename().empty() || target.filename() == "." || target.filename() == "..") {
+    throw Error(ErrorKind::kIo,
+                fmt::format("cannot write \"{}\": this is not the name of a file", target.string()));
+  }
+  fs::path place = fs::absolute(target);
+  constexpr int kMostLinks = 40;
+  for (int i = 0; i < kMostLinks; ++i) {
+    std::error_code failed;
+    const fs::path next = fs::read_symlink(place, failed);
+    if (failed) return place;
+    place = next.is_absolute() ? next : place.parent_path() / next;
+  }
+  throw io_error("write", target, ELOOP);
+}
+
+void refuse_unsuitable(const fs::path& target) {
+  struct stat status {};
+  if (::stat(target.c_str(), &status) != 0) {
+    if (errno != ENOENT && errno != ENOTDIR) throw io_error("write", target, errno);
+    return;
+  }
+  if (S_ISDIR(status.st_mode)) throw io_error("write", target, EISDIR);
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(ErrorKind::kIo, fmt::format("cannot write {}: it is not a regular file", target.string()));
+  }
+  if (::access(target.c_str(), W_OK) != 0) throw io_error("write", target, errno);
+}
+
 }  // namespace
 
 Error io_error(const std::string& action, const std::filesystem::path& path, int error_number) {
@@ -186,11 +216,14 @@ void sync_folder(const fs::path& folder) {
   if (::fsync(descriptor.get()) != 0 && errno == EIO) throw io_error("sync", folder, errno);
 }
 
+fs::path written_place(const fs::path& file) {
+  const fs::path place = resolve(file);
+  refuse_unsuitable(place);
+  return place;
+}
+
 void require_writable_file(const fs::path& file) {
-  const fs::path target = fs::absolute(file).lexically_normal();
-  if (fs::is_directory(target) || !target.has_filename()) throw io_error("write", file, EISDIR);
-  if (fs::exists(target) && ::access(target.c_str(), W_OK) != 0) throw io_error("write", file, errno);
-  require_folder_for(target.parent_path(), file);
+  require_folder_for(written_place(file).lexically_normal().parent_path(), file);
 }
 
 void require_writable_folder(const fs::path& folder) {

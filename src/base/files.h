@@ -39,9 +39,14 @@ std::filesystem::path nearest_folder(std::filesystem::path path);
 
 // ---- before long work, whether an output can be written; nothing is changed on disk
 
-// Throws Error(kIo) with the reason: `file` is a folder or write-protected, or the nearest folder above it
+// Throws Error(kIo) with the reason: `file` cannot be written (written_place), or the nearest folder above it
 // that exists is not one, or not writable.
 void require_writable_file(const std::filesystem::path& file);
+
+// Where a file that is written whole (base/atomic_file.h) really goes: absolute, links followed, also those
+// that lead to nothing yet. Throws Error(kIo) for a path that names no file, and for what is there and is
+// write-protected or no regular file: a folder, a device, a pipe.
+std::filesystem::path written_place(const std::filesystem::path& file);
 
 // The same for a folder in which files will be made.
 void require_writable_folder(const std::filesystem::path& folder);

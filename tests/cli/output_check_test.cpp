@@ -2,7 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <filesystem>
+#include <string>
+
+#include "base/atomic_file.h"
 #include "emend/error.h"
 #include "scratch_folder.h"
 
@@ -34,10 +39,34 @@ TEST(RequireWritableFile, RefusesFoldersAndFilesInTheWay) {
   const ScratchFolder folder;
   const std::string file = folder.write("sub/file", "text");
   EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub"); }), HasSubstr("it is a folder"));
-  EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub/"); }), HasSubstr("it is a folder"));
+  EXPECT_THAT(refusal([&] { require_writable_file(folder / "sub/"); }), HasSubstr("not the name of a file"));
   EXPECT_THAT(refusal([&] { require_writable_file(file + "/deeper/new"); }),
               HasSubstr("sub/file is not a folder"));
   EXPECT_THAT(refusal([&] { require_writable_folder(file); }), HasSubstr("is not a folder"));
+}
+
+// A file is written whole under another name and then renamed, which no device or pipe can be.
+TEST(RequireWritableFile, RefusesWhatAWriteWouldRefuseAfterTheWork) {
+  const ScratchFolder folder;
+  const std::string pipe = folder / "pipe", link = folder / "link";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::filesystem::create_symlink(pipe, link);
+  for (const std::string& file : {pipe, link, std::string("/dev/null")}) {
+    EXPECT_THAT(refusal([&] { require_writable_file(file); }), HasSubstr("it is not a regular file"));
+    EXPECT_THAT(refusal([&] { write_file_atomically(file, "x"); }), HasSubstr("it is not a regular file"));
+  }
+  const std::string round = folder / "round";
+  std::filesystem::create_symlink(round, round);
+  EXPECT_NE(refusal([&] { require_writable_file(round); }), "accepted");
+}
+
+TEST(RequireWritableFile, FollowsALinkThatLeadsToNothingYet) {
+  const ScratchFolder folder;
+  const std::string file = folder.write("file", "text");
+  std::filesystem::create_symlink("made/new", folder / "link");
+  EXPECT_NO_THROW(require_writable_file(folder / "link"));
+  std::filesystem::create_symlink(file + "/new", folder / "astray");
+  EXPECT_THAT(refusal([&] { require_writable_file(folder / "astray"); }), HasSubstr("is not a folder"));
 }
 
 TEST(RequireNotAmong, RefusesToOverwriteInputs) {
