@@ -219,7 +219,8 @@ std::vector<fs::path> Benchmark::outputs() const {
   std::vector<fs::path> files = {out / kHtmlReport, out / kMarkdownReport};
   const auto add = [&](const fs::path& base) {
     for (const fs::path& folder : state_->contenders.folders(base))
-      for (const char* name : {kSummaryFile, kRecordsFile, kRunFile, kSecondsFile, kRetentionFile})
+      for (const char* name :
+           {kSummaryFile, kRecordsFile, kRunFile, kSecondsFile, kRetentionFile, kStepsFolder, kCurveFolder})
         files.push_back(folder / name);
   };
   add(out);

@@ -139,7 +139,7 @@ void RunFolder::append(const std::vector<RecordResult>& unit) {
 fs::path RunFolder::step_path(std::size_t number) const {
   char name[32];
   std::snprintf(name, sizeof name, "step_%06zu.safetensors", number);
-  return folder_ / "steps" / name;
+  return folder_ / kStepsFolder / name;
 }
 
 std::vector<RunFolder::Step> RunFolder::steps() const {

@@ -18,6 +18,7 @@ namespace emend {
 inline constexpr const char* kRunFile = "run.json";
 inline constexpr const char* kSecondsFile = "seconds.json";
 inline constexpr const char* kRetentionFile = "retention.json";
+inline constexpr const char* kStepsFolder = "steps";
 
 class RunFolder {
  public:

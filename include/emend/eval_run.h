@@ -80,7 +80,8 @@ class Benchmark {
   ~Benchmark();
   Benchmark(Benchmark&&) noexcept;
 
-  // All files that the run may write; folders of statistics are not among them.
+  // All files that the run may write, and the folders that it has to itself; folders of statistics are not
+  // among them.
   std::vector<std::filesystem::path> outputs() const;
 
   // Settles layers, collects statistics that are missing (the first process of a group does, the others

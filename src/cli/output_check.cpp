@@ -21,7 +21,7 @@ bool is_checkpoint_part(const fs::path& file) {
 }
 
 bool is_inside(const fs::path& file, const fs::path& folder) {
-  if (!fs::is_directory(folder)) return false;
+  if (fs::exists(folder) && !fs::is_directory(folder)) return false;
   const fs::path relative = file.lexically_relative(true_path(folder));
   return !relative.empty() && *relative.begin() != ".." && *relative.begin() != ".";
 }

@@ -16,7 +16,9 @@ void require_not_among(const std::filesystem::path& file, const std::vector<std:
 
 // What a command reads and writes besides the output in question. Empty paths stand for nothing.
 struct OtherFiles {
-  std::vector<std::filesystem::path> files;       // edit file, patches, corpus, the patch to be written
+  // Edit file, patches, corpus, the patch to be written; a folder, also one that is not there yet, with all
+  // that is in it.
+  std::vector<std::filesystem::path> files;
   std::filesystem::path model;                    // a folder with all that is in it, or a file
   std::vector<std::filesystem::path> statistics;  // folders: their .safetensors files, there or to be written
 };

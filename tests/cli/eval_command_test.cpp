@@ -113,6 +113,8 @@ TEST(Eval, RefusesBeforeAnyWork) {
       {{"--json", folder / "out/summary.json"}, 2, "would overwrite"},
       {{"--json", folder / "out/records.jsonl"}, 2, "would overwrite"},
       {{"--shard", "1/2", "--json", folder / "out/shard-0-of-2/records.jsonl"}, 2, "would overwrite"},
+      {{"--mode", "sequential:1", "--json", folder / "out/curve/edits_000001.jsonl"}, 2, "would overwrite"},
+      {{"--mode", "sequential:1", "--json", folder / "out/steps/any"}, 2, "would overwrite"},
       {{"--options", folder.write("own.yaml", kQuick), "--json", folder / "own.yaml"}, 2, "would overwrite"},
       {{"--options", folder.write("a.yaml", kQuick), "--options", folder.write("b.yaml", kSlower), "--json",
         folder / "out/slower/summary.json"},

@@ -69,6 +69,26 @@ TEST(RequireWritableFile, FollowsALinkThatLeadsToNothingYet) {
   EXPECT_THAT(refusal([&] { require_writable_file(folder / "astray"); }), HasSubstr("is not a folder"));
 }
 
+TEST(RequireOutputApart, AFolderStandsForAllThatWillBeInIt) {
+  const ScratchFolder folder;
+  const auto accepts = [&](const std::string& file) {
+    try {
+      require_output_apart("--json", folder / file, {{folder / "run/curve"}, {}, {}});
+      return true;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+      return false;
+    }
+  };
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_FALSE(accepts("run/curve/edits_000001.jsonl"));
+    EXPECT_FALSE(accepts("run/curve"));
+    EXPECT_TRUE(accepts("run/curve.json"));
+    EXPECT_TRUE(accepts("run/other/edits_000001.jsonl"));
+    std::filesystem::create_directories(folder / "run/curve");
+  }
+}
+
 TEST(RequireNotAmong, RefusesToOverwriteInputs) {
   const ScratchFolder folder;
   const std::string yaml = folder.write("edit.yaml", "");
