@@ -28,9 +28,10 @@ struct ConvertOutcome {
 };
 
 // Writes the records that an edit file can hold, with a comment that says where they are from and what was
-// left out. Questions whose answers must not move become neighbours. Throws what read_dataset and
-// read_edit_file throw; Error(kConfig) if no record fits, or if the file would be larger than an edit file
-// may be; Error(kIo). Nothing is written on an error.
+// left out; as JSON lines, which have no comments, if the name of `out` ends in .jsonl. Questions whose
+// answers must not move become neighbours. Throws what read_dataset and read_edit_file throw; Error(kConfig)
+// if no record fits, or if the file would be larger than an edit file may be; Error(kIo). Nothing is written
+// on an error.
 ConvertOutcome convert_facts(const ConvertOptions& options);
 
 }  // namespace emend

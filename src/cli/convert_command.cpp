@@ -31,7 +31,8 @@ std::vector<std::string> dataset_names() {
 
 std::string help_text() {
   std::string text =
-      "Writes the records of a data set as an edit file. Records that an edit file cannot hold are left out "
+      "Writes the records of a data set as an edit file, or, for OUT.jsonl, as one of JSON lines. Records "
+      "that an edit file cannot hold are left out "
       "and "
       "counted.\n\nNAME is one of\n";
   for (const DatasetHelp& dataset : list_datasets())
@@ -43,7 +44,7 @@ std::string help_text() {
 Parsed parse_convert(const std::vector<std::string>& arguments, ConvertArguments& options) {
   Syntax syntax;
   syntax.command = "convert facts";
-  syntax.synopsis = "--from NAME IN OUT.yaml [--limit N]";
+  syntax.synopsis = "--from NAME IN OUT.yaml|OUT.jsonl [--limit N]";
   syntax.help = help_text();
   syntax.positional = "files";
   syntax.positionals = 2;

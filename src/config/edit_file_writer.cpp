@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <utility>
 
@@ -40,12 +41,17 @@ void append_field(std::string& out, const char* key, const std::string& value) {
   out += fmt::format("    {}: {}\n", key, value);
 }
 
+// Which of several subjects of the prompt is meant, from 1; 0: there is one only.
+std::int64_t occurrence_of(const EditRequest& request) {
+  const std::vector<std::size_t> begins = find_occurrences(request.prompt, request.subject);
+  if (begins.size() < 2) return 0;
+  return std::find(begins.begin(), begins.end(), request.subject_begin) - begins.begin() + 1;
+}
+
 void append_subject(std::string& out, const EditRequest& request) {
   append_field(out, "subject", quoted(request.subject));
-  const std::vector<std::size_t> begins = find_occurrences(request.prompt, request.subject);
-  if (begins.size() < 2) return;
-  const auto chosen = std::find(begins.begin(), begins.end(), request.subject_begin) - begins.begin();
-  append_field(out, "subject_occurrence", std::to_string(chosen + 1));
+  if (const std::int64_t chosen = occurrence_of(request); chosen > 0)
+    append_field(out, "subject_occurrence", std::to_string(chosen));
 }
 
 std::string neighbour_item(const Neighbour& neighbour) {
@@ -72,6 +78,19 @@ void append_edit(std::string& out, const EditRequest& request) {
   std::transform(request.neighbours.begin(), request.neighbours.end(), std::back_inserter(items),
                  neighbour_item);
   append_list(out, "neighbours", items);
+}
+
+ResultJson line_of(const EditRequest& request) {
+  ResultJson line = {{"id", request.id}, {"prompt", request.prompt}, {"subject", request.subject}};
+  if (const std::int64_t chosen = occurrence_of(request); chosen > 0) line["subject_occurrence"] = chosen;
+  line["target"] = request.target;
+  if (!request.was.empty()) line["was"] = request.was;
+  if (!request.paraphrases.empty()) line["paraphrases"] = request.paraphrases;
+  for (const Neighbour& neighbour : request.neighbours)
+    line["neighbours"].push_back(
+        neighbour.answer.empty() ? ResultJson(neighbour.prompt)
+                                 : ResultJson{{"prompt", neighbour.prompt}, {"answer", neighbour.answer}});
+  return line;
 }
 
 }  // namespace
@@ -106,6 +125,12 @@ std::string edit_file_text(const std::vector<EditRequest>& edits, const std::vec
   for (const std::string& line : comment) out += "# " + line + "\n";
   out += "edits:\n";
   for (const EditRequest& request : edits) append_edit(out, request);
+  return out;
+}
+
+std::string edit_lines_text(const std::vector<EditRequest>& edits) {
+  std::string out;
+  for (const EditRequest& request : edits) out += line_of(request).dump() + "\n";
   return out;
 }
 

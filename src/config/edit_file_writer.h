@@ -29,4 +29,7 @@ FittedEdits fit_edits(const std::vector<EditRequest>& requests, std::size_t most
 // line of `comment` is put on top behind "# ".
 std::string edit_file_text(const std::vector<EditRequest>& edits, const std::vector<std::string>& comment);
 
+// The same as JSON lines, one edit a line (config/edit_lines.h), which have no comments.
+std::string edit_lines_text(const std::vector<EditRequest>& edits);
+
 }  // namespace emend

@@ -9,6 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/strings.h"
 #include "config/edit_file_writer.h"
+#include "config/edit_lines.h"
 #include "config/yaml_text.h"
 #include "emend/dataset.h"
 #include "emend/error.h"
@@ -94,7 +95,9 @@ ConvertOutcome convert_facts(const ConvertOptions& options) {
   ConvertOutcome outcome = outcome_of(std::move(file), fitted);
   outcome.asked = options;
   require_edits(outcome, options);
-  const std::string text = edit_file_text(fitted.edits, comment_of(outcome, options));
+  const std::string text = is_edit_lines(options.out)
+                               ? edit_lines_text(fitted.edits)
+                               : edit_file_text(fitted.edits, comment_of(outcome, options));
   require_readable_size(text, options.out);
   write_file_atomically(options.out, text);
   return outcome;

@@ -39,6 +39,16 @@ TEST(Convert, WritesAnEditFileAndSaysWhatItLeftOut) {
   EXPECT_THAT(again.out, HasSubstr("edits written      2"));
 }
 
+// `emend edit` reads a file of this name as JSON lines.
+TEST(Convert, WritesJsonLinesWhereTheNameSaysSo) {
+  const ScratchFolder folder;
+  const std::string in = folder.write("facts.json", kFacts), lines = folder / "edits.jsonl";
+  ASSERT_EQ(run_emend({"convert", "facts", "--from", "fastedit", in, lines}).code, 0);
+  const Finished again = run_emend({"convert", "facts", "--from", "emend", lines, folder / "again.yaml"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.out, HasSubstr("edits written      2"));
+}
+
 TEST(Convert, StopsAtTheLimit) {
   const ScratchFolder folder;
   const std::string in = folder.write("facts.json", kFacts);

@@ -59,6 +59,17 @@ TEST(EditFileWriter, TheReaderGivesTheEditsBack) {
   const EditFile file = parse_edit_file(edit_file_text(fitted.edits, {"from: a test", "two"}), "x.yaml", "");
   ASSERT_THAT(file.edits, SizeIs(2));
   for (std::size_t i = 0; i < 2; ++i) expect_same(file.edits[i], edits[i]);
+  const EditFile lines = parse_edit_file(edit_lines_text(fitted.edits), "x.jsonl", "");
+  ASSERT_THAT(lines.edits, SizeIs(2));
+  for (std::size_t i = 0; i < 2; ++i) expect_same(lines.edits[i], edits[i]);
+}
+
+TEST(EditFileWriter, ALineHasOnlyWhatTheEditHas) {
+  EXPECT_EQ(edit_lines_text({edit("a", "Orm is", "Orm", "tall"), edit("b", "Orm saw Orm", "Orm", "tall")}),
+            R"({"id":"a","prompt":"Orm is","subject":"Orm","target":"tall"})"
+            "\n"
+            R"({"id":"b","prompt":"Orm saw Orm","subject":"Orm","subject_occurrence":1,"target":"tall"})"
+            "\n");
 }
 
 TEST(EditFileWriter, PutsTheCommentOnTop) {
