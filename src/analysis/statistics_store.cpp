@@ -28,6 +28,18 @@ std::vector<int> missing_layers(const std::vector<int>& wanted, const Statistics
   return missing;
 }
 
+// The folder may be one that nobody named: the default one in the model's own.
+void require_place_for(const std::vector<int>& layers, const fs::path& folder) {
+  try {
+    require_writable_folder(folder);
+  } catch (const Error& error) {
+    throw Error(error.kind(),
+                fmt::format("{}: the statistics of {} are not there and would be kept in {}; name a "
+                            "folder for them with the option statistics",
+                            error.what(), layers_text(layers), folder.string()));
+  }
+}
+
 }  // namespace
 
 StatisticsStore::StatisticsStore(const Model& model, std::vector<std::int64_t> prefix, fs::path folder)
@@ -50,7 +62,7 @@ Statistics StatisticsStore::layers(const std::vector<int>& layers, const Statist
   missing.layers = missing_layers(layers, found);
   missing.prefix = prefix_;
   if (missing.layers.empty()) return found;
-  require_writable_folder(folder_);
+  require_place_for(missing.layers, folder_);
   progress.note(fmt::format("No statistics of {} in {}: collecting them from {} (once)",
                             layers_text(missing.layers), folder_.string(),
                             options.corpus.empty() ? "text that the model writes itself" : "the text given"));

@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "cli/interrupt.h"
+#include "emend/error.h"
 #include "report/display_text.h"
 
 namespace emend {
@@ -27,8 +28,13 @@ std::size_t terminal_columns(int descriptor) {
 }
 
 Console::Console(const CommonOptions& options)
-    : json_(options.json), progress_(progress_style(options.quiet)) {
+    : json_(options.json == "-" ? "" : options.json), progress_(progress_style(options.quiet)) {
   if (!json_.empty()) require_writable_file(json_);
+  if (options.json == "-") stdout_ = std::cout.rdbuf(std::cerr.rdbuf());
+}
+
+Console::~Console() {
+  if (stdout_ != nullptr) std::cout.rdbuf(stdout_);
 }
 
 void Console::keep_json_apart(const OtherFiles& others) const {
@@ -45,13 +51,16 @@ void Console::warn(const std::string& text) {
 }
 
 std::size_t Console::columns() const {
-  return terminal_columns(STDOUT_FILENO);
+  return terminal_columns(stdout_ == nullptr ? STDOUT_FILENO : STDERR_FILENO);
 }
 
 void Console::write_json(const std::string& result) const {
-  if (json_.empty()) return;
   throw_if_interrupted();
-  write_file_atomically(json_, result + "\n");
+  if (!json_.empty()) write_file_atomically(json_, result + "\n");
+  if (stdout_ == nullptr) return;
+  std::ostream out(stdout_);
+  out << result << std::endl;
+  if (!out) throw Error(ErrorKind::kIo, "cannot write to the standard output");
 }
 
 void Console::check_result_file(const std::string& option, const std::string& file,

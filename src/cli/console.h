@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <streambuf>
 #include <string>
 
+#include "base/dump_json.h"
 #include "base/json.h"
 #include "cli/options.h"
 #include "cli/output_check.h"
@@ -14,10 +16,14 @@ namespace emend {
 // Columns of the terminal behind a file descriptor; 0 when it is none.
 std::size_t terminal_columns(int descriptor);
 
+// `--json -` stands for stdout: until the Console is gone, what is meant for people goes to stderr instead.
 class Console {
  public:
   // Throws Error(kIo) when --json names a file that cannot be written.
   explicit Console(const CommonOptions& options);
+  ~Console();
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
 
   // Throws Error(kUsage) when --json would overwrite what the command reads or writes otherwise.
   void keep_json_apart(const OtherFiles& others) const;
@@ -30,7 +36,7 @@ class Console {
   // For tables on stdout; 0: no limit.
   std::size_t columns() const;
 
-  // Writes --json FILE, if it was asked for: the whole file or nothing.
+  // Writes --json FILE, if it was asked for: the whole file or nothing. Throws Error(kIo).
   // `result`: a text of to_json (emend/report.h).
   void write_json(const std::string& result) const;
   void write_json(const ResultJson& result) const { write_json(dump_json(result)); }
@@ -43,7 +49,8 @@ class Console {
   void write_result_file(const std::string& file, const std::string& text) const;
 
  private:
-  std::string json_;
+  std::string json_;                  // a file; empty: none
+  std::streambuf* stdout_ = nullptr;  // where std::cout led, while the result goes there
   TerminalProgress progress_;
 };
 

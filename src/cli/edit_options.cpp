@@ -81,8 +81,6 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
     throw Error(ErrorKind::kUsage, "--report shows edits that were made: it does not go with --dry-run");
   if (options.dry_run && !options.junit.empty())
     throw Error(ErrorKind::kUsage, "--junit holds edits that were made: it does not go with --dry-run");
-  if (options.dry_run && !options.on.empty())
-    throw Error(ErrorKind::kUsage, "--on is for edits that are made: it does not go with --dry-run");
   constexpr std::int64_t kMostLayers =
       1'000'000;  // any larger number is told as this one: no model has so many
   if (layer >= 0) options.layer = static_cast<int>(std::min(layer, kMostLayers));

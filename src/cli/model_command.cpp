@@ -32,9 +32,7 @@ Parsed parse_model(const std::string& name, const std::string& help,
     syntax.own.add_options()("headers", po::bool_switch(headers_only),
                              "say what the headers tell, and load no weights");
   if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return Parsed::kAnswered;
-  require_given(path.empty() != common.model.empty(), syntax.command,
-                path.empty() ? "the model" : "one path, not two: the model");
-  if (!path.empty()) common.model = path;
+  common.model = std::string(only_model(syntax.command, path, common.model));
   return Parsed::kRun;
 }
 

@@ -33,8 +33,7 @@ Parsed parse_inspect(const std::vector<std::string>& arguments, InspectArguments
       "patches", po::value(&options.patches)->value_name("DIR"), "a folder with patches, or one patch")(
       "base", po::value(&options.base)->value_name("M"), "the checkpoint to compare with");
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
-  require_given(options.file.empty() != options.common.model.empty(), "model inspect", "the model");
-  if (options.file.empty()) options.file = options.common.model;
+  options.file = std::string(only_model("model inspect", options.file, options.common.model));
   require_given(!options.patches.empty() || !options.base.empty(), "model inspect",
                 "--patches DIR or --base MODEL");
   return Parsed::kRun;

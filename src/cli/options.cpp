@@ -55,7 +55,8 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
   if (syntax.uses_statistics)
     add("statistics", po::value(&common.statistics)->value_name("DIR"),
         "second moments of the keys (default: stats/ beside the model)");
-  add("json", po::value(&common.json)->value_name("FILE"), "write the result as JSON");
+  add("json", po::value(&common.json)->value_name("FILE"),
+      "write the result as JSON; -: to stdout, and all else to stderr");
   add("quiet", po::bool_switch(&common.quiet), "no progress and no notes on stderr");
   add("help,h", "this text");
   add("version", "the version of emend");
@@ -218,6 +219,16 @@ void require_given(bool given, const std::string& command, const std::string& wh
   if (!given)
     throw Error(ErrorKind::kUsage,
                 fmt::format("{}: {} is missing; see emend {} --help", command, what, command));
+}
+
+const std::string& only_model(const std::string& command, const std::string& argument,
+                              const std::string& option) {
+  if (!argument.empty() && !option.empty())
+    throw Error(ErrorKind::kUsage, fmt::format("{}: the model is given twice, as {} and as --model {}; leave "
+                                               "one out",
+                                               command, argument, option));
+  require_given(!argument.empty() || !option.empty(), command, "the model");
+  return argument.empty() ? option : argument;
 }
 
 void require_at_least(const std::string& option, std::int64_t value, std::int64_t least) {

@@ -59,6 +59,11 @@ std::string with_dashes(std::string_view message);
 // Throws Error(kUsage): `command` wants `what`.
 void require_given(bool given, const std::string& command, const std::string& what);
 
+// The one path of a model that a command takes as its argument or as --model. Throws Error(kUsage) unless
+// exactly one of the two is given.
+const std::string& only_model(const std::string& command, const std::string& argument,
+                              const std::string& option);
+
 // Throws Error(kUsage) naming the option when `value` is less than `least`.
 void require_at_least(const std::string& option, std::int64_t value, std::int64_t least);
 

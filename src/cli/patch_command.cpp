@@ -76,7 +76,7 @@ int diff_patch(const std::vector<std::string>& arguments) {
   syntax.positionals = 2;
   syntax.own.add_options()("file", po::value(&files));
   if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return kExitDone;
-  require_given(files.size() == 2, "patch diff", "the second patch");
+  require_given(files.size() == 2, "patch diff", files.empty() ? "the first patch" : "the second patch");
   Console console(common);
   console.keep_json_apart({{files.begin(), files.end()}, {}, {}});
   const PatchDifference difference = diff_patches(load_patch(files[0]), load_patch(files[1]));

@@ -60,9 +60,11 @@ int finish(const ComposeOutcome& outcome, const Model& model, const std::string&
 void check_outputs(const ComposeArguments& options, const std::vector<std::string>& patches,
                    Console& console) {
   require_writable_file(options.out);
-  require_not_among(options.out, {options.common.model});
-  require_output_apart("--out", options.out, {{}, {}, {options.common.statistics}});
   std::vector<fs::path> files(patches.begin(), patches.end());
+  files.emplace_back(options.common.model);
+  require_not_among(options.out, files);
+  require_output_apart("--out", options.out, {{}, {}, {options.common.statistics}});
+  files.pop_back();
   files.emplace_back(options.out);
   console.keep_json_apart({files, options.common.model, {options.common.statistics}});
 }

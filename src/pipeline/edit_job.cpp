@@ -10,6 +10,7 @@
 #include "emend/error.h"
 #include "emend/statistics_store.h"
 #include "pipeline/auto_layer.h"
+#include "pipeline/position_check.h"
 
 namespace emend {
 namespace {
@@ -86,6 +87,7 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   EditJob job{&model, &editor, &file, {}, {}};
   if (!file.layer.layers.empty()) job.context.layers = given_layers(file, editor, model.config());
   job.context.prefix = row_prefix(model.tokenizer(), file.bos, file.form);
+  require_positions(model, file, {job.context.prefix, file.form});
   job.statistics = statistics_folder(model, file);
   job.context.form = file.form;
   job.context.seed = options.seed;

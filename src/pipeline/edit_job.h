@@ -27,10 +27,10 @@ struct EditJob {
 };
 
 // Reads and checks the patch that is on the model already, and then resolves `layer: auto` (auto_layer.h).
-// Throws Error(kConfig) for a layer or a BOS that the model does not have, for several layers if the method
-// edits one (the message names what said so, LayerChoice::where), and for an earlier patch whose facts the
-// method does not carry, or that was made with another BOS, form of prompts, layers or statistics;
-// Error(kUsage) for a token budget below 1; what load_patch and require_base throw.
+// Throws Error(kConfig) for a layer or a BOS that the model does not have, a text longer than its positions,
+// for several layers if the method edits one (the message names what said so, LayerChoice::where), and for an
+// earlier patch whose facts the method does not carry, or that was made with another BOS, form of prompts,
+// layers or statistics; Error(kUsage) for a token budget below 1; what load_patch and require_base throw.
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
                  const EditRunOptions& options, Progress& progress);
 

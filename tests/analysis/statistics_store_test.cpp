@@ -140,7 +140,9 @@ TEST_F(StatisticsStoreOfAModel, LayersOfAnotherModelAreRefusedAndNotReplaced) {
 
 TEST_F(StatisticsStoreOfAModel, AFolderThatCannotBeIsRefusedBeforeTheWork) {
   folder_.write("file", "");
-  test::error_of(ErrorKind::kIo, [&] { store("file/stats").layers({0}, options_, remarks_); });
+  EXPECT_THAT(test::error_of(ErrorKind::kIo, [&] { store("file/stats").layers({0}, options_, remarks_); }),
+              AllOf(HasSubstr("file is not a folder: the statistics of layer 0 are not there"),
+                    HasSubstr("the option statistics")));
   EXPECT_EQ(remarks_.collections, 0);
 }
 

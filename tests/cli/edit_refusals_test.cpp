@@ -102,6 +102,23 @@ TEST_F(EditRefusals, OfATruncatedModel) {
   expect_refusal(good(), "model.safetensors", {"--model", copy.string()});
 }
 
+// A plan on an earlier patch is asked of the method, as the edit is.
+TEST_F(EditRefusals, OfAPatchThatCannotBePlannedOn) {
+  expect_refusal(good(), "does not carry the facts of an earlier patch",
+                 {"--dry-run", "--on", folder_ / "earlier.safetensors"});
+}
+
+TEST_F(EditRefusals, OfTextsLongerThanThePositions) {
+  std::string longer;
+  for (int i = 0; i < 200; ++i) longer += "word ";
+  const auto say = [](const std::string& what) { return "a.yaml: edit \"x\": " + what + " and the answer"; };
+  expect_refusal(one_edit("prompt: " + longer + "Orm is, subject: Orm, target: tall"), say("the prompt"));
+  expect_refusal(one_edit("prompt: Orm is, subject: Orm, target: tall, paraphrases: [a b, " + longer + "]"),
+                 say("paraphrase 2"));
+  expect_refusal(one_edit("prompt: Orm is, subject: Orm, target: tall, neighbours: [" + longer + "]"),
+                 say("neighbour 1"));
+}
+
 TEST_F(EditRefusals, OfLayersThatAreNotThere) {
   expect_refusal(good(), "--layer 99: there is no layer 99", {"--layer", "99"});
   expect_refusal(good(), "there is no layer", {"--layer", "99999999999"});

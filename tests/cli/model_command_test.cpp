@@ -37,6 +37,14 @@ TEST(ModelInfo, TellsShapePartsAndFingerprint) {
   EXPECT_EQ(json["total_parameters"], sum);
 }
 
+TEST(ModelInfo, GivesItsJsonToStdoutWhereADashStands) {
+  const Finished run = run_emend({"model", "info", parity_model("gpt2"), "--json", "-"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(nlohmann::json::parse(run.out)["model"]["family"], "gpt2");
+  EXPECT_THAT(run.err, HasSubstr("MLP down (values)"));
+  EXPECT_FALSE(fs::exists("-"));
+}
+
 TEST(ModelInfo, TakesThePathAsAnOptionToo) {
   EXPECT_EQ(run_emend({"model", "info", "--model", parity_model("llama_bf16")}).code, 0);
   EXPECT_EQ(run_emend({"model", "info", parity_model("gpt2"), "--model", parity_model("gpt2")}).code, 2);

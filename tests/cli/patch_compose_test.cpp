@@ -55,6 +55,16 @@ class PatchCompose : public testing::Test {
   const ScratchFolder folder_;
 };
 
+TEST_F(PatchCompose, AnInputIsNotReplaced) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"patch", "drop", made("abc.safetensors"), Edited::shared().ids[2]},
+        {"patch", "merge", made("ab.safetensors"), made("c.safetensors")}}) {
+    const Finished over = run(command, command[2]);
+    EXPECT_EQ(over.code, 3);
+    EXPECT_THAT(over.err, HasSubstr("it belongs to the input " + command[2]));
+  }
+}
+
 TEST_F(PatchCompose, DropLeavesTheOthersAsTheyWere) {
   const std::string id = Edited::shared().ids[2];
   const Finished dropped =
