@@ -184,10 +184,9 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 
 const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = {
-      "bos",        "curve",         "draws",        "drift-tokens", "dtype",      "force",
-      "idf",        "imatrix",       "in-place",     "known",        "keep-going", "keep-sums",
-      "limit",      "memory",        "mode",         "out",          "prompt",     "resume",
-      "shard",      "statistics",    "text-field",   "token-budget", "tokens",     "trial",
+      "bos",        "curve",         "draws",        "drift-tokens", "dtype",      "force",        "idf",
+      "keep-going", "keep-sums",     "known",        "limit",        "memory",     "mode",         "out",
+      "prompt",     "resume",        "shard",        "statistics",   "text-field", "token-budget", "trial",
       "trial-data", "trial-dataset", "trial-layers", "undo",         "until"};
   return names;
 }

@@ -44,7 +44,7 @@ void require_apart(const fs::path& base, const fs::path& out) {
     throw Error(
         ErrorKind::kIo,
         fmt::format(
-            "cannot write {}: it belongs to the base {}; name another place, or use the option in-place",
+            "cannot write {}: it belongs to the base {}; name another place, or edit the base in place",
             out.string(), base.string()));
 }
 
@@ -88,14 +88,12 @@ void require_replaceable(const fs::path& file) {
   if (fs::is_symlink(fs::symlink_status(file)))
     throw Error(ErrorKind::kIo,
                 fmt::format("cannot edit {} in place: it is a symbolic link, and others may use what it "
-                            "points to; write a new checkpoint with the option out",
+                            "points to; write a new checkpoint",
                             file.string()));
   if ((fs::status(file).permissions() & fs::perms::owner_write) == fs::perms::none)
     throw Error(
         ErrorKind::kIo,
-        fmt::format(
-            "cannot edit {} in place: it is write-protected; write a new checkpoint with the option out",
-            file.string()));
+        fmt::format("cannot edit {} in place: it is write-protected; write a new checkpoint", file.string()));
 }
 
 // What it holds may be all that is left of another base, or be the base itself.

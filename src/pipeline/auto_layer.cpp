@@ -140,8 +140,10 @@ LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& req
   LayerDecision decision =
       decide_layer(model, context.prefix, rank_layers(traces), static_cast<std::int64_t>(traces.size()), {});
   decision.source = "the edit file's prompts";
-  progress.note("layer: auto, without a kept decision (`emend locate --facts FILE --trial N` makes one): " +
-                decision_text(decision));
+  progress.note(
+      "layer: auto, without a kept decision (`emend locate` over a file of facts, with a trial, makes "
+      "one): " +
+      decision_text(decision));
   return decision;
 }
 

@@ -49,8 +49,7 @@ ConvertOutcome outcome_of(DatasetFile file, const FittedEdits& fitted) {
   outcome.written = static_cast<std::int64_t>(fitted.edits.size());
   outcome.left_out = std::move(file.skipped);
   for (const auto& [reason, count] : fitted.left_out) outcome.left_out[reason] += count;
-  // Like the command in the comment, this names the option as the program does: files that exist say so.
-  if (fitted.beyond > 0) outcome.left_out["beyond --limit"] += static_cast<std::int64_t>(fitted.beyond);
+  if (fitted.beyond > 0) outcome.left_out["beyond the limit"] += static_cast<std::int64_t>(fitted.beyond);
   outcome.left_out_questions = fitted.left_out_questions;
   outcome.examples = std::move(file.skipped_examples);
   outcome.notes = std::move(file.notes);
@@ -66,8 +65,8 @@ void require_edits(const ConvertOutcome& outcome, const ConvertOptions& options)
 
 std::vector<std::string> comment_of(const ConvertOutcome& outcome, const ConvertOptions& options) {
   std::vector<std::string> lines = {
-      fmt::format("Written by emend {}, convert facts --from {}, from {}", emend_version(), options.dataset,
-                  quote(options.in.filename().string())),
+      fmt::format("Written by emend {}, convert facts, from {} of the data set {}", emend_version(),
+                  quote(options.in.filename().string()), options.dataset),
       fmt::format("Records read: {}, edits written: {}", count_text(outcome.read),
                   count_text(outcome.written))};
   for (const auto& [reason, count] : outcome.left_out)

@@ -111,7 +111,7 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
     if (!layer.is_diagonal() && layer.tokens < layer.C.size(0))
       progress.note(
           fmt::format("the statistics of layer {} hold {} tokens, fewer than the key's size {}: C is "
-                      "singular, and only the ridge makes it solvable; collect more (emend stats --tokens)",
+                      "singular, and only the ridge makes it solvable; collect more with `emend stats`",
                       l, layer.tokens, layer.C.size(0)));
   }
   return statistics;

@@ -59,7 +59,7 @@ void add_type_limits(const std::vector<RoleLine>& roles, std::vector<Unsupported
     unsupported.push_back(
         {fmt::format("edits in type {} (blocks {})", line.type, ranges_text(line.blocks)),
          "emend reads this type but does not write it; `patch apply` and `export` store an edited down "
-         "projection in another one (--type)"});
+         "projection in another one"});
   }
 }
 

@@ -168,8 +168,7 @@ std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
     text = costs_table(outcome.plan, columns);
   else
     text = "No statistics of layer " + layers + " in " + outcome.statistics.string() +
-           ": without them there are no costs and conflicts to tell. `emend edit` without --dry-run makes "
-           "them, and so "
+           ": without them there are no costs and conflicts to tell. `emend edit` makes them, and so "
            "does `emend stats`.\n" +
            bare_table(outcome.edits, layers, columns);
   return text + method_line(outcome.method, outcome.objective, outcome.uses_statistics) +

@@ -49,7 +49,7 @@ std::string presence_text(PatchPresence presence) {
     case PatchPresence::kIsItsBase:
       return "not contained: this is its base";
     case PatchPresence::kNotCompared:
-      return "not compared (no --base)";
+      return "not compared (no base)";
   }
   return "";
 }

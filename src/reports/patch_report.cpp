@@ -114,8 +114,8 @@ std::string feedback_text(const WritePlan& plan, std::size_t columns) {
   return "\nRounded to the base's own type with error feedback\n\n" + table.text(columns) +
          "Share: over the keys of the edits; stray: other change, relative to what rounding "
          "full-precision weights to this type costs.\n" +
-         (identity ? "Stray change was weighted by the identity: --statistics DIR names second moments to "
-                     "weight it by, --imatrix FILE an importance matrix.\n"
+         (identity ? "Stray change was weighted by the identity: it can be weighted by second moments (a "
+                     "folder of statistics) or by an importance matrix.\n"
                    : "");
 }
 

@@ -58,7 +58,7 @@ TEST(Convert, StopsAtTheLimit) {
                 .code,
             0);
   EXPECT_EQ(read_json(json)["written"], 1);
-  EXPECT_EQ(read_json(json)["left_out"]["beyond --limit"], 2);
+  EXPECT_EQ(read_json(json)["left_out"]["beyond the limit"], 2);
   const Finished none =
       run_emend({"convert", "facts", "--from=fastedit", in, folder / "o.yaml", "--limit", "0"});
   EXPECT_EQ(none.code, 2);
@@ -73,7 +73,7 @@ TEST(Convert, LocalityQuestionsBecomeNeighbours) {
   ASSERT_EQ(run_emend({"convert", "facts", "--from", "knowedit", in, folder / "o.yaml"}).code, 0);
   const Finished shown = run_emend_after("cat " + (folder / "o.yaml"), {"--version"});
   EXPECT_THAT(shown.out, HasSubstr("- {prompt: \"Orm was born in\", answer: \"Dorst\"}"));
-  EXPECT_THAT(shown.out, HasSubstr("convert facts --from knowedit, from \"k.json\""));
+  EXPECT_THAT(shown.out, HasSubstr("convert facts, from \"k.json\" of the data set knowedit"));
 }
 
 TEST(Convert, RefusedInputChangesNothing) {

@@ -15,7 +15,7 @@ ConvertOutcome outcome() {
   found.asked = {"counterfact", "in.json", "out.yaml", 2};
   found.read = 1200;
   found.written = 2;
-  found.left_out = {{"beyond --limit", 1198}};
+  found.left_out = {{"beyond the limit", 1198}};
   found.left_out_questions = {{"empty", 3}};
   found.examples = {"record 17: no subject"};
   found.notes = {"Paraphrases are drawn."};
@@ -24,7 +24,7 @@ ConvertOutcome outcome() {
 
 TEST(ConvertReport, CountsWhatWasLeftOutByReason) {
   EXPECT_THAT(convert_text(outcome(), 0),
-              AllOf(HasSubstr("1,200"), HasSubstr("records left out: beyond --limit"),
+              AllOf(HasSubstr("1,200"), HasSubstr("records left out: beyond the limit"),
                     HasSubstr("questions left out: empty"),
                     EndsWith("Left out: record 17: no subject\nNote: Paraphrases are drawn.\n"
                              "Written to out.yaml\n")));
@@ -33,7 +33,7 @@ TEST(ConvertReport, CountsWhatWasLeftOutByReason) {
 TEST(ConvertReport, TellsTheSameAsJson) {
   const ResultJson json = convert_json(outcome());
   EXPECT_EQ(json["dataset"], "counterfact");
-  EXPECT_EQ(json["left_out"]["beyond --limit"], 1198);
+  EXPECT_EQ(json["left_out"]["beyond the limit"], 1198);
   EXPECT_EQ(json["outputs"], ResultJson::array({"out.yaml"}));
 }
 

@@ -240,7 +240,7 @@ std::optional<LayerDecision> load_layer_decision(const Model& model, const std::
   const std::filesystem::path file = decision_file(folder);
   if (!std::filesystem::exists(file)) return std::nullopt;
   const LayerDecision decision = decision_from_json(read_json_file(file), file.string());
-  const std::string remedy = "; make it anew with `emend locate --facts`, or remove the file";
+  const std::string remedy = "; make it anew with `emend locate` over a file of facts, or remove the file";
   if (decision.model_fingerprint != model.fingerprint())
     throw Error(ErrorKind::kModel,
                 fmt::format("{}: the layer was decided for another model{}", file.string(), remedy));

@@ -17,7 +17,7 @@ namespace {
 std::vector<int> layers_of(const emend_statistics_options& options, const Model& model) {
   const int count = model.config().layers;
   std::vector<int> layers = numbers_of(options.layers, options.layer_count, "layers");
-  for (const int layer : layers) require_layer("the option layers", layer, count);
+  for (const int layer : layers) require_layer("layers", layer, count);
   if (!layers.empty()) return layers;
   layers.resize(static_cast<std::size_t>(count));
   std::iota(layers.begin(), layers.end(), 0);
