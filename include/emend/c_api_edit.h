@@ -15,9 +15,9 @@ typedef struct emend_edit_options {
   size_t size;
   const char* name;       /* stands for the file in messages; NULL: "edit.yaml" */
   const char* folder;     /* where relative paths in the text begin; NULL: the current folder */
-  const char* statistics; /* folder of statistics, over the text's word; NULL: the text's, else the one beside
-                             the model */
-  int32_t layer;          /* over the text's word; below 0: the text's */
+  const char* statistics; /* folder of statistics, whatever the text names; NULL: that of the text, else the
+                             one beside the model */
+  int32_t layer;          /* the layer to edit, whatever the text names; below 0: that of the text */
   int32_t keep_going;     /* not 0: leave out edits whose search fails */
   uint64_t seed;          /* of contexts, and of text that the model writes for statistics */
   int64_t token_budget;   /* tokens that one pass may hold, >= 1 */
@@ -25,8 +25,8 @@ typedef struct emend_edit_options {
   void* progress_data;
   const char* settings; /* of emend_edit_facts: YAML with the keys of an edit file other than `edits:`, such
                            as "method: rome\noptions: {steps: 30}"; NULL: all defaults */
-  const char* method;   /* over the text's word; NULL: the text's */
-  const char* bos;      /* "auto", "none" or a token, over the text's word; NULL: the text's */
+  const char* method;   /* whatever the text names; NULL: that of the text */
+  const char* bos;      /* "auto", "none" or a token, whatever the text names; NULL: that of the text */
   const char* on; /* file of a patch whose facts are kept: the new patch holds them, too, solved together
                      with those of the text, by a method that can (bulk and its kin); NULL: none */
 } emend_edit_options;

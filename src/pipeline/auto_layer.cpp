@@ -40,7 +40,7 @@ constexpr int kSamples = 3;
 // The effect of every MLP window at the subject's last token, as a trace that holds this row alone.
 FactTrace quick_trace(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma,
                       std::uint64_t number) {
-  trace::TraceRow row = trace::prompt_row(model, fact, options);
+  trace::TracedPrompt row = trace::prompt_row(model, fact, options);
   row = trace::with_answer(row, trace::answer_ids(model, fact, options, row));
   const at::Tensor subject = trace::corrupted_embeddings(model, row.subject(), options.noise, options.samples,
                                                          sigma, {}, {options.seed, number});

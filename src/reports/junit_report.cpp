@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "emend/judge.h"
 #include "report/numbers.h"
+#include "reports/fact_report.h"
 
 namespace emend {
 namespace {
@@ -25,7 +26,7 @@ JunitCase fact_case(const FactRecord& fact) {
 }
 
 JunitCase check_case(const CheckResult& check) {
-  const std::string bound = check.name == "drift" || check.name == "update" ? "at most " : "at least ";
+  const std::string bound = is_upper_bound(check) ? "at most " : "at least ";
   const std::string said =
       number_text(check.value, 4) + ", wanted " + bound + number_text(check.threshold, 4);
   JunitCase result = junit_case("check " + check.name, check.passed || !check.value, said);

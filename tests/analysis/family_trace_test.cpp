@@ -9,7 +9,7 @@
 
 #include "analysis/causal_trace/noise.h"
 #include "analysis/causal_trace/restored_runs.h"
-#include "analysis/causal_trace/trace_row.h"
+#include "analysis/causal_trace/traced_prompt.h"
 #include "emend/locate.h"
 #include "emend/statistics_run.h"
 #include "support/family_models.h"
@@ -33,7 +33,7 @@ class FamilyTrace : public ::testing::TestWithParam<std::string> {
 
   // Row, noise and runs of the trace of `fact_`.
   TraceRuns runs() const {
-    TraceRow row = prompt_row(model_, fact_, options_);
+    TracedPrompt row = prompt_row(model_, fact_, options_);
     row = with_answer(row, answer_ids(model_, fact_, options_, row));
     return run_clean_and_corrupted(model_, row,
                                    corrupted_embeddings(model_, row.subject(), options_.noise,

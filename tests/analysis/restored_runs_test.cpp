@@ -21,8 +21,8 @@ using test::tiny_model;
 
 constexpr double kRounding = 2e-6;
 
-TraceRow tiny_row(std::size_t answer_tokens) {
-  TraceRow row;
+TracedPrompt tiny_row(std::size_t answer_tokens) {
+  TracedPrompt row;
   row.ids = some_ids(7, 96, 5);
   row.prompt = 7;
   row.subject_begin = 2;
@@ -30,7 +30,7 @@ TraceRow tiny_row(std::size_t answer_tokens) {
   return with_answer(row, some_ids(answer_tokens, 96, 9));
 }
 
-TraceRuns tiny_runs(const Model& model, const TraceRow& row, int samples) {
+TraceRuns tiny_runs(const Model& model, const TracedPrompt& row, int samples) {
   const c10::NoGradGuard no_grad;
   at::Tensor subject = model.weights().token_embedding.index_select(0, index_of(row.subject())).unsqueeze(0);
   std::vector<double> noise;
@@ -62,7 +62,7 @@ Intervention put(const TraceRuns& runs, Site site, int block, std::int64_t t, co
 class RestoredRunsTest : public testing::TestWithParam<std::tuple<std::string, int>> {
  protected:
   Model model = tiny_model(std::get<0>(GetParam()), 5);
-  TraceRow row = tiny_row(static_cast<std::size_t>(std::get<1>(GetParam())));
+  TracedPrompt row = tiny_row(static_cast<std::size_t>(std::get<1>(GetParam())));
   TraceRuns runs = tiny_runs(model, row, 3);
 };
 
@@ -232,7 +232,7 @@ class HandMadeModel : public testing::Test {
     copy.qkv[2 * kD][kObject] = 1;  // value: the object
     copy.attention_out[kRead][0] = 2;
     w.head[kAnswer][kRead] = 3;
-    TraceRow row;
+    TracedPrompt row;
     row.ids = {0, 1, 2};
     row.prompt = 3;
     row.subject_begin = 0;

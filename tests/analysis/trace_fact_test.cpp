@@ -9,7 +9,7 @@
 #include "analysis/causal_trace/attribution.h"
 #include "analysis/causal_trace/noise.h"
 #include "analysis/causal_trace/restored_runs.h"
-#include "analysis/causal_trace/trace_row.h"
+#include "analysis/causal_trace/traced_prompt.h"
 #include "base/json.h"
 #include "emend/error.h"
 #include "emend/locate.h"
@@ -103,7 +103,7 @@ class TraceIdentities : public testing::TestWithParam<std::string> {
   // The runs behind `traced`.
   TraceRuns runs_of(const TraceFact& fact, const TraceOptions& options) const {
     const c10::NoGradGuard no_grad;
-    TraceRow row = prompt_row(model, fact, options);
+    TracedPrompt row = prompt_row(model, fact, options);
     row = with_answer(row, answer_ids(model, fact, options, row));
     return run_clean_and_corrupted(
         model, row,

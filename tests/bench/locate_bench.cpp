@@ -157,7 +157,7 @@ int main(int argc, char** argv) {
   if (argc > 6 && std::string(argv[6]) == "cpu") clock_kind = BenchClock::kProcessor;
   const Model model = Model::make_random(shape_of(name), 1, options);
   const int layers = model.config().layers, window = name == "smollm2" ? 6 : 10;
-  TraceRow row;
+  TracedPrompt row;
   for (std::int64_t i = 0; i < kTokens; ++i)
     row.ids.push_back(static_cast<std::int64_t>(Random(7, 1).below(static_cast<std::uint64_t>(i), 1000)));
   row.prompt = kTokens;

@@ -216,7 +216,7 @@ FactTrace trace_fact_in_steps(const Model& model, const TraceFact& fact, const T
   check_trace_options(options, model.config());
   const c10::NoGradGuard no_grad;
   const Tokenizer& tokenizer = model.tokenizer();
-  TraceRow row = prompt_row(model, fact, options);
+  TracedPrompt row = prompt_row(model, fact, options);
   row = with_answer(row, answer_ids(model, fact, options, row));
   const at::Tensor subject = corrupted_embeddings(model, row.subject(), options.noise, options.samples, sigma,
                                                   others, {options.seed, number});

@@ -7,7 +7,7 @@
 
 #include "analysis/causal_trace/fact_steps.h"
 #include "analysis/causal_trace/trace_json.h"
-#include "analysis/causal_trace/trace_row.h"
+#include "analysis/causal_trace/traced_prompt.h"
 #include "base/atomic_file.h"
 #include "base/fingerprint.h"
 #include "base/json.h"
@@ -48,7 +48,7 @@ class Knowledge {
     greedy.token_budget = options_.token_budget;
     for (std::size_t i = begin; i < end; ++i) {
       if (facts_[i].answer.empty()) continue;
-      const trace::TraceRow row = trace::prompt_row(model_, facts_[i], options_);
+      const trace::TracedPrompt row = trace::prompt_row(model_, facts_[i], options_);
       prompts.push_back(row.ids);
       answers.push_back(trace::answer_ids(model_, facts_[i], options_, row));
       owner.push_back(i);

@@ -45,7 +45,7 @@ std::vector<std::int64_t> reading_tokens(std::int64_t rows, std::int64_t width, 
   return tokens;
 }
 
-TraceRuns run_clean_and_corrupted(const Model& model, const TraceRow& row, const at::Tensor& subject) {
+TraceRuns run_clean_and_corrupted(const Model& model, const TracedPrompt& row, const at::Tensor& subject) {
   const ModelConfig& config = model.config();
   const std::int64_t samples = subject.size(0), tokens = row.size(), d = config.d_model;
   const at::Device device = model.options().device();

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "analysis/causal_trace/trace_row.h"
+#include "analysis/causal_trace/traced_prompt.h"
 
 namespace emend::trace {
 
@@ -17,7 +17,7 @@ struct SiteStates {
 };
 
 struct TraceRuns {
-  TraceRow row;
+  TracedPrompt row;
   int samples = 0;
   double high = 0;                 // the answer's probability in the clean run
   std::vector<double> low;         // [S] in the corrupted ones
@@ -37,7 +37,7 @@ struct TraceRuns {
 };
 
 // One pass over S + 1 rows. `subject` [S, subject tokens, D]: corrupted_embeddings.
-TraceRuns run_clean_and_corrupted(const Model& model, const TraceRow& row, const at::Tensor& subject);
+TraceRuns run_clean_and_corrupted(const Model& model, const TracedPrompt& row, const at::Tensor& subject);
 
 // exp(mean log-probability) of the answer in each row [R]; logits [R * answer tokens, V].
 at::Tensor answer_probability(const at::Tensor& logits, const TokenIds& answer);

@@ -1,4 +1,4 @@
-#include "analysis/causal_trace/trace_row.h"
+#include "analysis/causal_trace/traced_prompt.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 
 namespace emend::trace {
 
-TraceRow prompt_row(const Model& model, const TraceFact& fact, const TraceOptions& options) {
+TracedPrompt prompt_row(const Model& model, const TraceFact& fact, const TraceOptions& options) {
   const Tokenizer& tokenizer = model.tokenizer();
   std::string text = fact.prompt;
   ByteSpan span{fact.subject_begin, fact.subject_begin + fact.subject.size()};
@@ -27,7 +27,7 @@ TraceRow prompt_row(const Model& model, const TraceFact& fact, const TraceOption
                                                 "between the subject and the answer to trace",
                                                 fact.id, quote(fact.prompt)));
   const SubjectTokens subject = find_subject_tokens(encoding, span, text);
-  TraceRow row;
+  TracedPrompt row;
   row.ids = front_of_row(options.prefix, encoding.ids, options.form);
   const auto front = static_cast<std::int64_t>(row.ids.size());
   row.ids.insert(row.ids.end(), encoding.ids.begin(), encoding.ids.end());
@@ -37,7 +37,7 @@ TraceRow prompt_row(const Model& model, const TraceFact& fact, const TraceOption
   return row;
 }
 
-TraceRow with_answer(TraceRow row, TokenIds answer) {
+TracedPrompt with_answer(TracedPrompt row, TokenIds answer) {
   row.ids.resize(static_cast<std::size_t>(row.prompt));
   row.ids.insert(row.ids.end(), answer.begin(), answer.end() - 1);
   row.answer = std::move(answer);
@@ -45,7 +45,7 @@ TraceRow with_answer(TraceRow row, TokenIds answer) {
 }
 
 TokenIds answer_ids(const Model& model, const TraceFact& fact, const TraceOptions& options,
-                    const TraceRow& row) {
+                    const TracedPrompt& row) {
   if (fact.answer.empty()) return {next_tokens(model, {row.ids}, 1, options.token_budget)[0][0].id};
   TokenIds answer = target_ids(model.tokenizer(), fact.answer, {options.prefix, options.form});
   if (answer.empty())

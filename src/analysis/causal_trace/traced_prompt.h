@@ -10,7 +10,7 @@
 
 namespace emend::trace {
 
-struct TraceRow {
+struct TracedPrompt {
   TokenIds ids;             // prefix + prompt + answer without its last token
   std::int64_t prompt = 0;  // tokens of prefix and prompt
   std::int64_t subject_begin = 0, subject_end = 0;
@@ -22,15 +22,15 @@ struct TraceRow {
 };
 
 // The prompt alone, `answer` empty. Throws Error(kConfig) for a prompt of fewer than two tokens of its own.
-TraceRow prompt_row(const Model& model, const TraceFact& fact, const TraceOptions& options);
+TracedPrompt prompt_row(const Model& model, const TraceFact& fact, const TraceOptions& options);
 
 // The row with an answer behind it.
-TraceRow with_answer(TraceRow row, TokenIds answer);
+TracedPrompt with_answer(TracedPrompt row, TokenIds answer);
 
 // The ids of the expected answer; without one, the likeliest next token's. Throws Error(kConfig) for an
 // answer without tokens.
 TokenIds answer_ids(const Model& model, const TraceFact& fact, const TraceOptions& options,
-                    const TraceRow& row);
+                    const TracedPrompt& row);
 // Ids as text without the space in front.
 std::string answer_text(const Tokenizer& tokenizer, const TokenIds& ids);
 
