@@ -59,7 +59,7 @@ struct AdapterOutcome {
   bool exact = false;                 // no difference anywhere
   std::vector<std::string> warnings;  // for the caller, such as those of require_usable
 };
-// Throws what the functions above throw. `patches` must not be empty.
+// Throws what the functions above throw, and Error(kUsage) if no patch changes anything.
 AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patches,
                               const AdapterOptions& options);
 

@@ -106,7 +106,9 @@ struct PreparedWrite {
 };
 PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, const ApplyOptions& options,
                             Progress& progress = no_progress());
-// Writes, loads what was written as `how` says, and repeats the checks on it.
+// Writes, loads what was written as `how` says, and repeats the checks on it. `options` are those that the
+// write was prepared with. Throws Error(kUsage) before anything is written if checks are asked for and it was
+// prepared without.
 ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const ApplyOptions& options,
                           Progress& progress = no_progress());
 

@@ -232,6 +232,9 @@ void write_gguf_adapter(const Model& base, const std::vector<AdapterModule>& mod
 
 AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patches,
                               const AdapterOptions& options) {
+  const auto is_empty = [](const Patch& patch) { return patch.edit.changes.empty(); };
+  if (std::all_of(patches.begin(), patches.end(), is_empty))
+    throw Error(ErrorKind::kUsage, "there is nothing to export: no patch is given that changes a weight");
   AdapterOutcome outcome = options.format == AdapterFormat::kPeft ? export_peft(base, patches, options)
                                                                   : export_gguf(base, patches, options);
   outcome.written = options.out;

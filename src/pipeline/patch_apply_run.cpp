@@ -150,6 +150,9 @@ PreparedWrite prepare_write(const Model& base, std::vector<NamedPatch> patches, 
 
 ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const ApplyOptions& options,
                           Progress& progress) {
+  if (options.check && prepared.before.size() != prepared.patches.size())
+    throw Error(ErrorKind::kUsage,
+                "the write was prepared without checks, so that what is written cannot be checked");
   progress.poll();
   ApplyOutcome outcome;
   outcome.plan = std::move(prepared.plan);

@@ -48,6 +48,7 @@ ComposeOutcome drop_edit(Model& model, const NamedPatch& patch, const std::strin
 
 ComposeOutcome merge_edits(Model& model, const std::vector<NamedPatch>& patches,
                            const ComposeOptions& options, Progress& progress) {
+  if (patches.empty()) throw Error(ErrorKind::kUsage, "no patches are given to merge");
   std::vector<Patch> plain;
   std::vector<std::string> names;
   for (const NamedPatch& named : patches) {

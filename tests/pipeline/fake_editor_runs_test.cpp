@@ -185,6 +185,34 @@ TEST_F(FakeEditorRuns, SoDoesOneThatIsNotTheLibrarysOwn) {
   }
 }
 
+// These read the first of no patches, or what was not prepared.
+TEST_F(FakeEditorRuns, NoPatchesAreRefused) {
+  EXPECT_THAT(error_of(ErrorKind::kUsage, [&] { merge_edits(model_, {}, {}, silent_); }),
+              HasSubstr("no patches"));
+  NamedPatch idle = edited();
+  idle.patch.edit.changes.clear();
+  for (const AdapterFormat format : {AdapterFormat::kPeft, AdapterFormat::kGguf})
+    for (const std::vector<Patch>& patches : {std::vector<Patch>{}, std::vector<Patch>{idle.patch}})
+      EXPECT_THAT(error_of(ErrorKind::kUsage,
+                           [&] {
+                             export_adapter(model_, patches, {format, folder_ / "a", {}});
+                           }),
+                  HasSubstr("nothing to export"));
+  EXPECT_FALSE(fs::exists(folder_ / "a"));
+}
+
+TEST_F(FakeEditorRuns, ChecksThatWereNotPreparedAreRefusedBeforeTheWriting) {
+  ApplyOptions how;
+  how.out = folder_ / "new";
+  how.force = true;
+  how.check = false;
+  PreparedWrite prepared = prepare_write(model_, {edited()}, how, silent_);
+  how.check = true;
+  EXPECT_THAT(error_of(ErrorKind::kUsage, [&] { finish_write(std::move(prepared), {}, how, silent_); }),
+              HasSubstr("prepared without checks"));
+  EXPECT_FALSE(fs::exists(folder_ / "new"));
+}
+
 TEST_F(FakeEditorRuns, NoCheckIsNoPass) {
   ApplyOptions how;
   how.out = folder_ / "unchecked";
