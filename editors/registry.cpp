@@ -30,25 +30,28 @@ std::vector<EditorHelp> list_editors(const EditorTable& table) {
   return all;
 }
 
-void require_method(const std::string& what, const std::string& name, const EditorTable& table) {
+namespace {
+
+// Throws Error(kind) with the nearest name, behind `place`, if the table has none of this name.
+const EditorEntry& entry_of(const std::string& name, const EditorTable& table, ErrorKind kind,
+                            const std::string& place) {
   std::vector<std::string> known;
   for (const EditorEntry& entry : table) {
     known.push_back(entry.help().name);
-    if (known.back() == name) return;
+    if (known.back() == name) return entry;
   }
-  throw Error(ErrorKind::kUsage,
-              fmt::format("{}: there is no method {}{}", what, quote(name), did_you_mean(name, known)));
+  throw Error(kind, fmt::format("{}there is no method {}{}", place, quote(name), did_you_mean(name, known)));
+}
+
+}  // namespace
+
+void require_method(const std::string& what, const std::string& name, const EditorTable& table) {
+  entry_of(name, table, ErrorKind::kUsage, what + ": ");
 }
 
 std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std::string, OptionText>& options,
                                     const EditorTable& table) {
-  std::vector<std::string> known;
-  for (const EditorEntry& entry : table) {
-    known.push_back(entry.help().name);
-    if (known.back() == name) return entry.make(options);
-  }
-  throw Error(ErrorKind::kConfig,
-              fmt::format("there is no method {}{}", quote(name), did_you_mean(name, known)));
+  return entry_of(name, table, ErrorKind::kConfig, "").make(options);
 }
 
 int default_layer(const ModelConfig& config) {

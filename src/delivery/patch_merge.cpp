@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "base/strings.h"
@@ -156,12 +155,7 @@ void add_new(std::vector<T>& to, const std::vector<T>& from) {
 // "rome+memit": each method once, also of patches that were merged before.
 std::string merged_method(const std::vector<Patch>& patches) {
   std::vector<std::string> methods;
-  for (const Patch& patch : patches) {
-    std::istringstream names(patch.edit.method);
-    std::vector<std::string> own;
-    for (std::string name; std::getline(names, name, '+');) own.push_back(name);
-    add_new(methods, own);
-  }
+  for (const Patch& patch : patches) add_new(methods, split_at(patch.edit.method, '+'));
   return join(methods, "+");
 }
 
@@ -270,7 +264,7 @@ WeightChange stacked(Edit& merged, const std::vector<Patch>& patches, const std:
     begin += static_cast<std::int64_t>(kept.size());
   }
   for (FactRecord* const fact : edited_at(merged, weight))
-    const_cast<FactPart*>(fact->part_at(weight))->rows = rows_of[fact->request.id];
+    part_of(*fact, weight).rows = rows_of[fact->request.id];
   return WeightChange::low_rank(weight, at::cat(A, 0).contiguous(), at::cat(B, 1).contiguous());
 }
 

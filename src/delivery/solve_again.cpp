@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/strings.h"
@@ -40,7 +41,7 @@ std::vector<Group> group_by_key(const std::vector<FactRecord*>& facts, const Wei
   std::vector<Asked> asked;
   std::vector<KeyConstraint> constraints;
   for (FactRecord* const fact : facts) {
-    asked.push_back({fact, const_cast<FactPart*>(fact->part_at(weight))});
+    asked.push_back({fact, &part_of(*fact, weight)});
     constraints.push_back(constraint_of(*asked.back().part));
   }
   std::vector<Group> groups;
@@ -147,6 +148,10 @@ void require_solvable(const WeightSolve& solve) {
                 fmt::format("the {} was solved by the rule {}, but the patch does not hold {}: it cannot be "
                             "solved again; edit again instead",
                             weight_name(solve.weight), quote(to_string(solve.rule)), missing));
+}
+
+FactPart& part_of(FactRecord& fact, const WeightRef& weight) {
+  return *std::ranges::find(fact.parts, weight, &FactPart::weight);
 }
 
 WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts,

@@ -30,6 +30,9 @@ inline bool needs_moments(const WeightSolve& solve) {
 std::vector<FactRecord*> edited_at(Edit& edit, const WeightRef& weight);
 std::vector<const FactRecord*> edited_at(const Edit& edit, const WeightRef& weight);
 
+// What the fact writes to the weight, for which it was edited.
+FactPart& part_of(FactRecord& fact, const WeightRef& weight);
+
 // Solves the weight for these facts; those of one key share a row. Fills the norms and rows of their parts.
 // `C` is undefined for C = I. A key that several facts hold counts once (join_constraints). Throws
 // Error(kConfig) for keys that can hardly be told apart, Error(kModel) as require_solvable does,

@@ -74,12 +74,12 @@ std::string fill_template(const std::string& text, const nlohmann::ordered_json&
   return filled;
 }
 
-// Series 0 is the model as it was, in grey. Colours are told apart by readers who are colour-blind, and
-// shapes and dashes tell the series apart without them.
 nlohmann::ordered_json or_false(const std::string& text) {
   return text.empty() ? nlohmann::ordered_json(false) : nlohmann::ordered_json(text);
 }
 
+// Series 0 is the model as it was, in grey. Colours are told apart by readers who are colour-blind, and
+// shapes and dashes tell the series apart without them.
 std::string page_style() {
   return R"css(
 :root { color-scheme: light dark;
