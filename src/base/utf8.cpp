@@ -7,6 +7,8 @@
 #include <cstring>
 #include <memory>
 
+#include "base/strings.h"
+
 namespace emend {
 namespace {
 
@@ -90,6 +92,13 @@ std::optional<std::string> composed(std::string_view text) {
   return std::string(reinterpret_cast<const char*>(result), static_cast<std::size_t>(length));
 }
 
+std::string lower_ascii(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return lower;
+}
+
 }  // namespace
 
 bool contains_in_other_form(std::string_view text, std::string_view part) {
@@ -99,6 +108,10 @@ bool contains_in_other_form(std::string_view text, std::string_view part) {
 }
 
 std::string other_form_hint(std::string_view prompt, std::string_view subject) {
+  if (prompt.find(subject) != std::string_view::npos) return "";
+  const std::size_t at = lower_ascii(prompt).find(lower_ascii(subject));
+  if (at != std::string::npos)
+    return "; it has " + quote(prompt.substr(at, subject.size())) + ", and case matters";
   if (!contains_in_other_form(prompt, subject)) return "";
   return "; it stands there in another Unicode form (NFC or NFD), which looks the same: copy it from the "
          "prompt";

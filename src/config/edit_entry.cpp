@@ -24,14 +24,6 @@ ConfigNode require(const ConfigNode& map, const ConfigFields& fields, const std:
   return *found;
 }
 
-std::string lower_ascii(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 std::string read_subject(const ConfigNode& node) {
   std::string subject = node.text();
   if (trim(subject).empty()) node.fail("the subject is empty");
@@ -39,14 +31,8 @@ std::string read_subject(const ConfigNode& node) {
 }
 
 [[noreturn]] void fail_subject_absent(const ConfigNode& node, const EditRequest& request) {
-  const std::size_t at = lower_ascii(request.prompt).find(lower_ascii(request.subject));
-  std::string hint = other_form_hint(request.prompt, request.subject);
-  if (at != std::string::npos) {
-    hint = fmt::format("; it has {}, and case matters",
-                       quote(request.prompt.substr(at, request.subject.size())));
-  }
   node.fail(fmt::format("the subject {} is not in the prompt {}{}", quote(request.subject),
-                        quote(request.prompt), hint));
+                        quote(request.prompt), other_form_hint(request.prompt, request.subject)));
 }
 
 // The byte offset of the occurrence that the file chooses.

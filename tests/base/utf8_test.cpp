@@ -71,6 +71,8 @@ TEST(Utf8, FindsWhatDiffersInItsNormalFormAlone) {
   EXPECT_FALSE(contains_in_other_form("The capital of Zoe is", one));
   EXPECT_FALSE(contains_in_other_form("caf\xE9", "x"));
   EXPECT_EQ(other_form_hint("a", "b"), "");
+  EXPECT_EQ(other_form_hint("The eiffel tower is", "Eiffel Tower"),
+            "; it has \"eiffel tower\", and case matters");
 }
 
 TEST(Utf8, NoCharacterBeginsBehindTheEnd) {

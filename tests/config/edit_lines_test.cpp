@@ -113,6 +113,8 @@ TEST(EditLinesErrors, NameFileAndLine) {
             "x.jsonl:3: target: a line end cannot stand here");
   EXPECT_THAT(error_of(sound + R"({"prompt": "a b", "subject": "x", "target": "c"})"),
               HasSubstr("x.jsonl:3: the subject \"x\" is not in the prompt \"a b\""));
+  EXPECT_THAT(error_of(sound + R"({"prompt": "a B", "subject": "b", "target": "c"})"),
+              HasSubstr("is not in the prompt \"a B\"; it has \"B\", and case matters"));
   EXPECT_THAT(error_of(sound + R"({"prompt": "b b", "subject": "b", "target": "c"})"),
               HasSubstr("x.jsonl:3: the subject \"b\" is in the prompt \"b b\" 2 times"));
   EXPECT_EQ(error_of(sound + R"({"prompt": "a b", "subject": "b", "target": "c", "was": "c"})"),
