@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "analysis/prompt_rows.h"
+#include "analysis/statistics_file.h"
 #include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
@@ -134,9 +135,11 @@ void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget
 }
 
 std::vector<std::vector<std::int64_t>> ContenderSet::held_text() const {
-  for (const auto& [folder, statistics] : statistics_)
-    if (!statistics.held_text.empty()) return statistics.held_text;
-  return {};
+  std::vector<VisitedText> seen;
+  for (const auto& [folder, statistics] : statistics_) seen.push_back(visited_text(statistics));
+  std::vector<const VisitedText*> texts;
+  for (const VisitedText& text : seen) texts.push_back(&text);
+  return text_of_all(texts).held_text;
 }
 
 std::vector<fs::path> ContenderSet::folders(const fs::path& out) const {
@@ -158,7 +161,7 @@ std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::p
     contender.header.options["layer"] = std::to_string(entry.context.layers.front());
     contender.header.seconds["statistics"] = statistics_seconds_;
     if (entry.context.statistics != nullptr)
-      contender.header.statistics_fingerprint = entry.context.statistics->fingerprint;
+      contender.header.statistics_fingerprint = entry.context.statistics->fingerprint(entry.context.layers);
     contender.editor = entry.editor.get();
     contender.context = entry.context;
     contender.folder = results[contenders.size()];

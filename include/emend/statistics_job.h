@@ -21,6 +21,7 @@ struct LayerSummary {
   StatisticsQuality quality;
   std::optional<LeadingKeys> leading = std::nullopt;  // std::nullopt: no direction carries so much
   bool diagonal = false;  // only the diagonal of C is known, and all figures are of diag(C)
+  StatisticsOrigin origin = {};
 };
 
 // ---- collect
@@ -58,7 +59,9 @@ std::vector<PlanRemark> remarks_on(const StatisticsPlan& plan, const StatisticsO
 
 struct StatisticsSummary {
   std::vector<LayerSummary> layers;
-  std::string source, settings, fingerprint;  // what is not known is empty
+  // As Statistics has them: of layers that are of several collections, what each says. What is not known is
+  // empty.
+  std::string source, settings, fingerprint;
   // Eigenvalues of C over their mean, largest first, as log10, not below -12: float32 storage makes smaller
   // ones noise.
   std::map<int, std::vector<double>> log_spectra;

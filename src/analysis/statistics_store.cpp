@@ -6,7 +6,7 @@
 
 #include "analysis/statistics_file.h"
 #include "base/files.h"
-#include "base/strings.h"
+#include "base/layer_number.h"
 
 namespace emend {
 
@@ -14,18 +14,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// "layer 4", "layers 3, 4".
-std::string layers_text(const std::vector<int>& layers) {
-  std::vector<std::string> names;
-  for (const int layer : layers) names.push_back(std::to_string(layer));
-  return (layers.size() == 1 ? "layer " : "layers ") + join(names);
-}
-
 std::vector<int> missing_layers(const std::vector<int>& wanted, const Statistics& found) {
   std::vector<int> missing;
   for (const int layer : wanted)
     if (!found.layers.contains(layer)) missing.push_back(layer);
   return missing;
+}
+
+Statistics noted(Statistics statistics, Progress& progress) {
+  for (const std::string& note : notes_on(statistics)) progress.note(note);
+  return statistics;
 }
 
 }  // namespace
@@ -49,10 +47,10 @@ Statistics StatisticsStore::layers(const std::vector<int>& layers, const Statist
   StatisticsOptions missing = options;
   missing.layers = missing_layers(layers, found);
   missing.prefix = prefix_;
-  if (missing.layers.empty()) return found;
+  if (missing.layers.empty()) return noted(std::move(found), progress);
   require_writable_folder(folder_);
   progress.note(fmt::format("No statistics of {} in {}: collecting them from {} (once)",
-                            layers_text(missing.layers), folder_.string(),
+                            layer_names(missing.layers), folder_.string(),
                             options.corpus.empty() ? "text that the model writes itself" : "the text given"));
   Statistics collected = collect_statistics(model_, missing, progress);
   if (approve) {
@@ -65,7 +63,7 @@ Statistics StatisticsStore::layers(const std::vector<int>& layers, const Statist
   save_statistics(collected, model_, prefix_, folder_);
   collected = {};
   // As rounded in the files: a later run computes the same.
-  return load_statistics(model_, layers, prefix_, folder_);
+  return noted(load_statistics(model_, layers, prefix_, folder_), progress);
 }
 
 }  // namespace emend

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
+#include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/judge.h"
 #include "report/html.h"
@@ -327,8 +329,11 @@ std::string times_text(const EditSeconds& seconds) {
 
 std::string statistics_text(const EditOutcome& outcome) {
   if (!outcome.uses_statistics) return "none: C = I";
-  if (outcome.statistics_source.empty()) return "none were needed";
-  return fmt::format("{}; {} keys", outcome.statistics_source, count_text(outcome.statistics_tokens));
+  if (outcome.statistics.empty()) return "none were needed";
+  std::map<int, std::string> texts;
+  for (const UsedStatistics& layer : outcome.statistics)
+    texts[layer.layer] = fmt::format("{}; {} keys", layer.source, count_text(layer.tokens));
+  return text_by_layer(texts);
 }
 
 std::string begin_text(const Patch& patch) {
