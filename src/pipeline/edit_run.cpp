@@ -158,7 +158,7 @@ void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>
   if (drift_known) drift = std::exp(mean_nll(*job.model, patch.held_text, budget) - base);
   patch.checks =
       run_checks(requests, after, skipped, drift, measured_tokens(patch.held_text), patch.thresholds);
-  patch.passed = all_passed(patch.checks) && failed_ids(patch.edit).empty();
+  patch.passed = passes(patch.edit, patch.checks);
 }
 
 // A model that goes on from the target to a longer present answer does not say the target.

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
-#include "emend/edit_run.h"
 #include "emend/error.h"
 #include "emend/patch_algebra.h"
 #include "emend/patch_run.h"
@@ -30,7 +29,7 @@ void measure(Model& model, ComposeOutcome& outcome, std::int64_t token_budget, P
   patch.checks = checks_of(patch, after, before, held_nll(model, patch, token_budget));
   outcome.checks = patch.checks;
   outcome.checks.push_back(check_update(patch));
-  patch.passed = all_passed(outcome.checks) && failed_ids(patch.edit).empty();
+  patch.passed = passes(patch.edit, outcome.checks);
   outcome.passed = patch.passed;
 }
 

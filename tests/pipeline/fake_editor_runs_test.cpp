@@ -63,6 +63,21 @@ TEST_F(FakeEditorRuns, VerifyingAllowsForTheDtypeThatThePatchWasMeasuredIn) {
   EXPECT_TRUE(verify_patches(model_, {patch}, {}, silent_).patches[0].reproduced);
 }
 
+// The checks ask for nothing: what fails is the search of one fact, and every run says so.
+TEST_F(FakeEditorRuns, APatchWithAFailedFactPassesNowhere) {
+  NamedPatch patch = edited();
+  patch.patch.thresholds = {.efficacy = 0, .paraphrase = 0, .neighbourhood = 0, .drift = 1e9};
+  ApplyOptions how;
+  how.out = folder_ / "passes";
+  how.force = true;
+  EXPECT_TRUE(verify_patches(model_, {patch}, {}, silent_).passed);
+  EXPECT_TRUE(apply_patches(model_.path(), {}, {patch}, how, silent_).passed.value());
+  patch.patch.edit.facts[0].status = FactStatus::kFailed;
+  EXPECT_FALSE(verify_patches(model_, {patch}, {}, silent_).passed);
+  how.out = folder_ / "fails";
+  EXPECT_FALSE(apply_patches(model_.path(), {}, {patch}, how, silent_).passed.value());
+}
+
 TEST_F(FakeEditorRuns, InspectingThePatchsOwnBaseSaysSoBesideAnotherBase) {
   const std::vector<NamedPatch> patches = {edited()};
   // The same tensors under another fingerprint: to the patch, another model.
