@@ -355,7 +355,8 @@ std::string settings(const EditOutcome& outcome) {
   rows.emplace_back("form of prompts", patch.form == PromptForm::kChat ? "chat" : "raw");
   rows.emplace_back("device", patch.conditions.device);
   rows.emplace_back("type of the weights", patch.conditions.dtype);
-  rows.emplace_back("seed", std::to_string(patch.conditions.seed));
+  if (const std::optional<std::uint64_t> seed = patch.conditions.seed)
+    rows.emplace_back("seed", std::to_string(*seed));
   rows.emplace_back("token budget", count_text(patch.conditions.token_budget));
   rows.emplace_back("time", times_text(outcome.seconds));
   return settings_html(rows);

@@ -137,7 +137,7 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model, double tota
           {"statistics", statistics_json(outcome)},
           {"device", patch.conditions.device},
           {"dtype", patch.conditions.dtype},
-          {"seed", patch.conditions.seed},
+          {"seed", patch.conditions.seed ? ResultJson(*patch.conditions.seed) : ResultJson(nullptr)},
           {"token_budget", patch.conditions.token_budget},
           {"seconds", seconds_json(outcome.seconds, total_seconds)},
           {"peak_memory_bytes", peak_memory_bytes()},

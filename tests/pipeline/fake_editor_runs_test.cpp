@@ -106,6 +106,18 @@ TEST_F(FakeEditorRuns, EditsVerifiesAndDrops) {
   EXPECT_TRUE(check_update(dropped.patch).passed);
 }
 
+// What is measured here is of this model's type; numbers of another one are measured again beside it.
+TEST_F(FakeEditorRuns, AMadePatchNamesTheTypeThatItWasMeasuredIn) {
+  NamedPatch patch = edited();
+  const double p = patch.patch.edit.facts[1].before->prompt.p_target;
+  const std::string id = patch.patch.edit.facts[0].request.id;
+  patch.patch.conditions.dtype = "bfloat16";
+  patch.patch.edit.facts[1].before->prompt.p_target = p + 0.01;
+  const Patch dropped = drop_edit(model_, patch, id, {}, silent_).patch;
+  EXPECT_EQ(dropped.conditions.dtype, "float32");
+  EXPECT_NEAR(dropped.edit.facts[0].before->prompt.p_target, p, 1e-5);
+}
+
 TEST_F(FakeEditorRuns, IsAppliedAndExported) {
   const NamedPatch patch = edited();
   ApplyOptions how;
