@@ -1,12 +1,13 @@
 #include "eval/record_edits.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <set>
 #include <utility>
 
-#include "base/strings.h"
+#include "base/json.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -73,11 +74,28 @@ RecordStatus status_of(FactStatus status) {
   return RecordStatus::kFailed;
 }
 
-RecordStatus status_from(const std::string& text) {
-  const auto status = parse_record_status(text);
-  if (!status)
-    throw Error(ErrorKind::kFormat, "a step of the run has a record of unknown status " + quote(text));
+RecordStatus status_from(const JsonView& json) {
+  const auto status = parse_record_status(json.as_string());
+  if (!status) json.refuse("\"edited\", \"already true\", \"failed\" or \"skipped\"");
   return *status;
+}
+
+int small_from(const JsonView& json) {
+  if (json.as_non_negative_integer() > std::numeric_limits<int>::max()) json.refuse("a smaller number");
+  return static_cast<int>(json.as_integer());
+}
+
+EditedRecord record_from(const JsonView& json) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();  // written as null
+  EditedRecord record;
+  record.status = status_from(json.at("status"));
+  record.reason = json.string("reason");
+  record.layer = small_from(json.at("layer"));
+  record.steps = small_from(json.at("steps"));
+  record.loss = json.number_or("loss", kNaN);
+  record.relative_norm = json.number_or("relative_norm", kNaN);
+  if (const auto warnings = json.find("warnings")) record.warnings = warnings->as_strings();
+  return record;
 }
 
 }  // namespace
@@ -158,12 +176,11 @@ nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {
   return list;
 }
 
-std::vector<EditedRecord> outcomes_from(const nlohmann::json& list) {
-  std::vector<EditedRecord> states;
-  for (const nlohmann::json& s : list)
-    states.push_back({status_from(s.at("status")), s.at("reason"), s.at("layer"), s.at("steps"), s.at("loss"),
-                      s.at("relative_norm"), s.value("warnings", std::vector<std::string>{})});
-  return states;
+std::vector<EditedRecord> outcomes_from(std::string_view text, const std::string& source) {
+  const Json document = parse_json(text, source);
+  std::vector<EditedRecord> records;
+  for (const JsonView& record : JsonView(document, source).elements()) records.push_back(record_from(record));
+  return records;
 }
 
 }  // namespace emend

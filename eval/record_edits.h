@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "emend/editor.h"
@@ -46,6 +47,7 @@ void note_outcome(Edit& edit, std::size_t number, EditedRecord& state);
 
 // For the files of a sequential run.
 nlohmann::json outcomes_json(const std::vector<EditedRecord>& states);
-std::vector<EditedRecord> outcomes_from(const nlohmann::json& list);
+// Throws Error(kFormat), beginning with `source`, for JSON that outcomes_json does not write.
+std::vector<EditedRecord> outcomes_from(std::string_view text, const std::string& source);
 
 }  // namespace emend
