@@ -46,6 +46,13 @@ int auto_layer_of(const Model& model, const std::vector<std::int64_t>& prefix, c
   return held->layer;
 }
 
+// "2, 3, 4"
+std::string layers_text(const std::vector<int>& layers) {
+  std::vector<std::string> names;
+  for (const int layer : layers) names.push_back(std::to_string(layer));
+  return join(names);
+}
+
 }  // namespace
 
 std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
@@ -158,7 +165,7 @@ std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::p
     contender.header.method = entry.method.method;
     contender.header.label = entry.method.label;
     for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
-    contender.header.options["layer"] = std::to_string(entry.context.layers.front());
+    contender.header.options["layer"] = layers_text(entry.context.layers);
     contender.header.seconds["statistics"] = statistics_seconds_;
     if (entry.context.statistics != nullptr)
       contender.header.statistics_fingerprint = entry.context.statistics->fingerprint(entry.context.layers);

@@ -95,6 +95,8 @@ EditedRecord record_from(const JsonView& json) {
   record.loss = json.number_or("loss", kNaN);
   record.relative_norm = json.number_or("relative_norm", kNaN);
   if (const auto warnings = json.find("warnings")) record.warnings = warnings->as_strings();
+  if (const auto layers = json.find("layers"))  // steps of an earlier version name the first one alone
+    for (const JsonView& layer : layers->elements()) record.layers.push_back(small_from(layer));
   return record;
 }
 
@@ -159,6 +161,8 @@ Edit edit_together(const Editor& editor, const Model& model, const std::vector<E
 void note_outcome(Edit& edit, std::size_t number, EditedRecord& state) {
   const FactRecord& fact = edit.facts.at(number);
   state = {status_of(fact.status), fact.reason, fact.layer(), fact.steps, fact.loss, fact.relative_norm()};
+  if (fact.parts.size() > 1)
+    for (const FactPart& part : fact.parts) state.layers.push_back(part.weight.block);
   if (!edit.warnings.empty() && number == carrier_of_warnings(edit))
     state.warnings = std::exchange(edit.warnings, {});
 }
@@ -172,7 +176,8 @@ nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {
                     {"steps", s.steps},
                     {"loss", s.loss},
                     {"relative_norm", s.relative_norm},
-                    {"warnings", s.warnings}});
+                    {"warnings", s.warnings},
+                    {"layers", s.layers}});
   return list;
 }
 

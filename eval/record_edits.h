@@ -23,6 +23,7 @@ struct EditedRecord {
   int layer = 0, steps = 0;
   double loss = 0, relative_norm = 0;
   std::vector<std::string> warnings = {};
+  std::vector<int> layers = {};  // as in RecordResult
 };
 
 // Each request as an edit of its own, in their order. If the editor refuses (Error of kind kConfig or

@@ -7,6 +7,7 @@
 #include "emend/edit_run.h"
 #include "emend/eval_run.h"
 #include "emend/patch_run.h"
+#include "eval/results/results_file.h"
 #include "support/world.h"
 
 namespace emend {
@@ -14,6 +15,7 @@ namespace {
 
 using test::error_of;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
@@ -174,11 +176,8 @@ TEST_F(BulkRuns, AFolderOfStatisticsThatIsFilledInStepsServesLaterEdits) {
   edited(4, 5);
   options_.seed = 0;
   file_.layer.layers = {1, 2};
-  const EditOutcome outcome = [&] {
-    edited(0, 0);
-    file_.edits = {all_[0], all_[1]};
-    return run_edit(model_, file_, options_, silent_);
-  }();
+  file_.edits = {all_[0], all_[1]};
+  const EditOutcome outcome = run_edit(model_, file_, options_, silent_);
   const std::vector<WeightSolve>& solves = outcome.patch.edit.solves;
   ASSERT_THAT(solves, SizeIs(2));
   EXPECT_NE(solves[0].statistics_fingerprint, solves[1].statistics_fingerprint);
@@ -261,7 +260,11 @@ TEST_F(BulkRuns, AreBenchmarkedInBatchesAndInSequence) {
     options.out = folder_ / mode;
     const BenchmarkOutcome outcome = run_benchmark(model_, options, silent_);
     ASSERT_THAT(outcome.methods, SizeIs(1));
-    EXPECT_EQ(outcome.methods[0].summary.metrics.at("efficacy_success").mean, 1);
+    const EvalResults& results = outcome.methods[0];
+    EXPECT_EQ(results.summary.metrics.at("efficacy_success").mean, 1);
+    EXPECT_EQ(results.summary.options.at("layer"), "1, 2");
+    for (const RecordResult& record : results.records) EXPECT_THAT(record.layers, ElementsAre(1, 2));
+    EXPECT_EQ(record_from_line(record_line(results.records[0]), "line").layers, results.records[0].layers);
   }
 }
 
