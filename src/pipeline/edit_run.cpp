@@ -131,8 +131,7 @@ void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>&
   if (context.statistics != nullptr)
     if (const std::optional<std::string> warning = warning_of(statistics))
       outcome.patch.edit.warnings.push_back(*warning);
-  const double search = stages.search_seconds();
-  outcome.seconds.search = search > 0 ? std::min(search, all) : all;
+  outcome.seconds.search = std::min(stages.search_seconds(), all);
   outcome.seconds.solve = all - outcome.seconds.search;
   const std::vector<WeightSolve>& solves = outcome.patch.edit.solves;
   if (solves.empty() || solves.front().statistics_fingerprint.empty()) return;
