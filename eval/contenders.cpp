@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "analysis/prompt_rows.h"
+#include "analysis/statistics_file.h"
 #include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
@@ -43,6 +44,13 @@ int auto_layer_of(const Model& model, const std::vector<std::int64_t>& prefix, c
   progress.note(fmt::format("Layer {}, from {} ({}).", held->layer,
                             (statistics / "layer_decision.json").string(), held->source));
   return held->layer;
+}
+
+// "2, 3, 4"
+std::string layers_text(const std::vector<int>& layers) {
+  std::vector<std::string> names;
+  for (const int layer : layers) names.push_back(std::to_string(layer));
+  return join(names);
 }
 
 }  // namespace
@@ -134,9 +142,11 @@ void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget
 }
 
 std::vector<std::vector<std::int64_t>> ContenderSet::held_text() const {
-  for (const auto& [folder, statistics] : statistics_)
-    if (!statistics.held_text.empty()) return statistics.held_text;
-  return {};
+  std::vector<VisitedText> seen;
+  for (const auto& [folder, statistics] : statistics_) seen.push_back(visited_text(statistics));
+  std::vector<const VisitedText*> texts;
+  for (const VisitedText& text : seen) texts.push_back(&text);
+  return text_of_all(texts).held_text;
 }
 
 std::vector<fs::path> ContenderSet::folders(const fs::path& out) const {
@@ -155,10 +165,10 @@ std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::p
     contender.header.method = entry.method.method;
     contender.header.label = entry.method.label;
     for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
-    contender.header.options["layer"] = std::to_string(entry.context.layers.front());
+    contender.header.options["layer"] = layers_text(entry.context.layers);
     contender.header.seconds["statistics"] = statistics_seconds_;
     if (entry.context.statistics != nullptr)
-      contender.header.statistics_fingerprint = entry.context.statistics->fingerprint;
+      contender.header.statistics_fingerprint = entry.context.statistics->fingerprint(entry.context.layers);
     contender.editor = entry.editor.get();
     contender.context = entry.context;
     contender.folder = results[contenders.size()];

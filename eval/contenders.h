@@ -28,7 +28,7 @@ class ContenderSet {
   void settle(const Model& model, std::int64_t token_budget, Progress& progress);
 
   const std::vector<std::int64_t>& prefix() const { return prefix_; }
-  // Text that the statistics did not use; empty if no statistics are used.
+  // Text that no method's statistics used; empty if no statistics are used.
   std::vector<std::vector<std::int64_t>> held_text() const;
 
   // Where the results of each go: to `out` itself, or to a folder of its label in it if there are several.

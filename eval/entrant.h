@@ -71,7 +71,7 @@ struct Entrant {
   // Takes the changes of one step of a sequential run.
   void lay(const RunFolder::Step& step) {
     applied.insert(applied.end(), step.changes.begin(), step.changes.end());
-    for (EditedRecord& state : outcomes_from(nlohmann::json::parse(step.outcomes)))
+    for (EditedRecord& state : outcomes_from(step.outcomes, step.source + ": metadata outcomes"))
       edited.push_back(std::move(state));
   }
 

@@ -184,6 +184,7 @@ RecordResult Measure::result(std::int64_t i, const EditedRecord& state, const An
   result.status = state.status;
   result.reason = state.reason;
   result.layer = state.layer;
+  result.layers = state.layers;
   result.steps = state.steps;
   result.loss = state.loss;
   result.relative_norm = state.relative_norm;

@@ -1,12 +1,13 @@
 #include "eval/record_edits.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <set>
 #include <utility>
 
-#include "base/strings.h"
+#include "base/json.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -73,11 +74,30 @@ RecordStatus status_of(FactStatus status) {
   return RecordStatus::kFailed;
 }
 
-RecordStatus status_from(const std::string& text) {
-  const auto status = parse_record_status(text);
-  if (!status)
-    throw Error(ErrorKind::kFormat, "a step of the run has a record of unknown status " + quote(text));
+RecordStatus status_from(const JsonView& json) {
+  const auto status = parse_record_status(json.as_string());
+  if (!status) json.refuse("\"edited\", \"already true\", \"failed\" or \"skipped\"");
   return *status;
+}
+
+int small_from(const JsonView& json) {
+  if (json.as_non_negative_integer() > std::numeric_limits<int>::max()) json.refuse("a smaller number");
+  return static_cast<int>(json.as_integer());
+}
+
+EditedRecord record_from(const JsonView& json) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();  // written as null
+  EditedRecord record;
+  record.status = status_from(json.at("status"));
+  record.reason = json.string("reason");
+  record.layer = small_from(json.at("layer"));
+  record.steps = small_from(json.at("steps"));
+  record.loss = json.number_or("loss", kNaN);
+  record.relative_norm = json.number_or("relative_norm", kNaN);
+  if (const auto warnings = json.find("warnings")) record.warnings = warnings->as_strings();
+  if (const auto layers = json.find("layers"))  // steps of an earlier version name the first one alone
+    for (const JsonView& layer : layers->elements()) record.layers.push_back(small_from(layer));
+  return record;
 }
 
 }  // namespace
@@ -141,6 +161,8 @@ Edit edit_together(const Editor& editor, const Model& model, const std::vector<E
 void note_outcome(Edit& edit, std::size_t number, EditedRecord& state) {
   const FactRecord& fact = edit.facts.at(number);
   state = {status_of(fact.status), fact.reason, fact.layer(), fact.steps, fact.loss, fact.relative_norm()};
+  if (fact.parts.size() > 1)
+    for (const FactPart& part : fact.parts) state.layers.push_back(part.weight.block);
   if (!edit.warnings.empty() && number == carrier_of_warnings(edit))
     state.warnings = std::exchange(edit.warnings, {});
 }
@@ -154,16 +176,16 @@ nlohmann::json outcomes_json(const std::vector<EditedRecord>& states) {
                     {"steps", s.steps},
                     {"loss", s.loss},
                     {"relative_norm", s.relative_norm},
-                    {"warnings", s.warnings}});
+                    {"warnings", s.warnings},
+                    {"layers", s.layers}});
   return list;
 }
 
-std::vector<EditedRecord> outcomes_from(const nlohmann::json& list) {
-  std::vector<EditedRecord> states;
-  for (const nlohmann::json& s : list)
-    states.push_back({status_from(s.at("status")), s.at("reason"), s.at("layer"), s.at("steps"), s.at("loss"),
-                      s.at("relative_norm"), s.value("warnings", std::vector<std::string>{})});
-  return states;
+std::vector<EditedRecord> outcomes_from(std::string_view text, const std::string& source) {
+  const Json document = parse_json(text, source);
+  std::vector<EditedRecord> records;
+  for (const JsonView& record : JsonView(document, source).elements()) records.push_back(record_from(record));
+  return records;
 }
 
 }  // namespace emend

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "emend/editor.h"
@@ -22,6 +23,7 @@ struct EditedRecord {
   int layer = 0, steps = 0;
   double loss = 0, relative_norm = 0;
   std::vector<std::string> warnings = {};
+  std::vector<int> layers = {};  // as in RecordResult
 };
 
 // Each request as an edit of its own, in their order. If the editor refuses (Error of kind kConfig or
@@ -46,6 +48,7 @@ void note_outcome(Edit& edit, std::size_t number, EditedRecord& state);
 
 // For the files of a sequential run.
 nlohmann::json outcomes_json(const std::vector<EditedRecord>& states);
-std::vector<EditedRecord> outcomes_from(const nlohmann::json& list);
+// Throws Error(kFormat), beginning with `source`, for JSON that outcomes_json does not write.
+std::vector<EditedRecord> outcomes_from(std::string_view text, const std::string& source);
 
 }  // namespace emend

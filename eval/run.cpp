@@ -116,6 +116,7 @@ class Run {
 
   // Sequential mode.
   void run_in_sequence();
+  void require_own(const RunFolder::Step& step, const RecordRange& unit) const;
   void step(Entrant& entrant, std::size_t u, const std::vector<EditedRecord>& before);
   SequencePoint point_after(std::size_t u) const;
   void measure_so_far(const std::vector<Entrant*>& pending, const SequencePoint& point, bool last);
@@ -273,6 +274,18 @@ void Run::run_unit(const RecordRange& unit, const std::vector<Entrant*>& pending
   }
 }
 
+// Throws Error(kFormat), naming its file, for a step of another run.
+void Run::require_own(const RunFolder::Step& step, const RecordRange& unit) const {
+  const auto records =
+      static_cast<std::int64_t>(outcomes_from(step.outcomes, step.source + ": metadata outcomes").size());
+  if (records != unit.end - unit.begin)
+    throw Error(ErrorKind::kFormat, fmt::format("{}: a step of {} records, where this run has {}: it is of "
+                                                "another run; remove the file to do the step again",
+                                                step.source, records, unit.end - unit.begin));
+  for (const WeightChange& change : step.changes)
+    require_fit(change, model_.config(), step.source, ErrorKind::kFormat);
+}
+
 void Run::run_in_sequence() {
   std::vector<std::vector<RunFolder::Step>> saved;
   std::vector<Entrant*> pending;
@@ -283,6 +296,8 @@ void Run::run_in_sequence() {
     pending.push_back(&entrant);
     // The facts that are carried are not among the files: such a run begins again.
     saved.push_back(entrant.carries() ? std::vector<RunFolder::Step>() : entrant.folder.steps());
+    for (std::size_t u = 0; u < std::min(saved.back().size(), units_.size()); ++u)
+      require_own(saved.back()[u], units_[u]);
   }
   if (pending.empty()) return;
   for (std::size_t u = 0; u < units_.size(); ++u) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "base/atomic_file.h"
 #include "base/file_descriptor.h"
@@ -68,9 +69,22 @@ at::Tensor read_matrix(const TensorFile& file, const std::string& name) {
   return matrix;
 }
 
+const std::string& text_of_step(const TensorFile& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end())
+    throw Error(ErrorKind::kFormat, fmt::format("{}: the metadata key {} is missing: this is not a step of a "
+                                                "run; remove the file to do the step again",
+                                                file.path().string(), quote(key)));
+  return found->second;
+}
+
 // Change `number` of a step's file.
 WeightChange read_change(const TensorFile& file, const std::string& number) {
-  const WeightRef weight{std::stoi(file.metadata().at("block." + number)), Role::kMlpDown};
+  const std::string key = "block." + number, source = file.path().string() + ": metadata " + key;
+  const Json document = parse_json(text_of_step(file, key), source);
+  const JsonView block(document, source);
+  if (block.as_non_negative_integer() > std::numeric_limits<int>::max()) block.refuse("a layer");
+  const WeightRef weight{static_cast<int>(block.as_integer()), Role::kMlpDown};
   if (file.find("D." + number) != nullptr)
     return WeightChange::dense(weight, read_matrix(file, "D." + number));
   return WeightChange::low_rank(weight, read_matrix(file, "A." + number), read_matrix(file, "B." + number));
@@ -149,7 +163,8 @@ std::vector<RunFolder::Step> RunFolder::steps() const {
     Step step;
     for (std::size_t i = 0; file->metadata().contains(fmt::format("block.{}", i)); ++i)
       step.changes.push_back(read_change(*file, std::to_string(i)));
-    step.outcomes = file->metadata().at("outcomes");
+    step.outcomes = text_of_step(*file, "outcomes");
+    step.source = file->path().string();
     steps.push_back(std::move(step));
   }
   return steps;

@@ -45,8 +45,10 @@ class RunFolder {
   // Sequential mode: what each step changed, so that a resumed run goes on from there.
   struct Step {
     std::vector<WeightChange> changes;
-    std::string outcomes;  // JSON that the caller writes and reads: what became of the step's records
+    std::string outcomes;     // JSON that the caller writes and reads: what became of the step's records
+    std::string source = {};  // of a step that was read: its file, for messages
   };
+  // Throws Error(kFormat), naming the file, for one that is not a step of a run.
   std::vector<Step> steps() const;
   void save_step(std::size_t number, const Step& step) const;
   std::vector<EvalSummary::RetentionPoint> retention() const;

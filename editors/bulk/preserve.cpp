@@ -51,7 +51,7 @@ Preserve::Preserve(const Model& model, const EditorContext& context, int layer, 
     unit = space_->kept_energy * spectrum->values.sum().item<double>();
   }
   if (options.preserve != PreserveStage::kIdentity)
-    solve_.statistics_fingerprint = context.statistics->fingerprint;
+    solve_.statistics_fingerprint = context.statistics->fingerprint({layer});
   solve_.lambda = options.lambda > 0 ? options.lambda : options.relative_lambda * unit;
 }
 

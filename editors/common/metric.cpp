@@ -24,7 +24,7 @@ const at::Tensor& moment_of(const EditorContext& context, int layer, const std::
 
 // What tells the C of this layer from any other; empty if that is not known.
 std::string identity_of(const EditorContext& context, int layer) {
-  const std::string& made_from = context.statistics->fingerprint;
+  const std::string made_from = context.statistics->fingerprint({layer});
   return made_from.empty() ? "" : fmt::format("{} {}", made_from, layer);
 }
 

@@ -23,7 +23,7 @@ WeightSolve solve_record(const RomePlan& plan) {
   solve.rule = plan.options().keys == RomeKeys::kOriginal ? SolveRule::kEachAlone : SolveRule::kEquality;
   if (!plan.options().covariance) return solve;
   solve.relative_ridge = plan.options().relative_ridge;
-  solve.statistics_fingerprint = plan.context().statistics->fingerprint;
+  solve.statistics_fingerprint = plan.context().statistics->fingerprint({plan.layer()});
   if (const SpdInfo* info = plan.solved_with()) {
     solve.ridge = info->ridge;
     solve.condition = info->condition;

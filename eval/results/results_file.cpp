@@ -269,6 +269,7 @@ std::string record_line(const RecordResult& record) {
                       {"base", object_of(record.base)},
                       {"metrics", object_of(record.metrics)},
                       {"answers", to_json(record.answers)}};
+  if (!record.layers.empty()) json["layers"] = record.layers;
   if (!record.warnings.empty()) json["warnings"] = record.warnings;
   return dump(json, -1) + "\n";
 }
@@ -293,6 +294,8 @@ RecordResult record_from_line(std::string_view line, const std::string& source) 
   record.metrics = map_from(json, "metrics", number_or_nan);
   for (const JsonView& answer : elements_or_none(json, "answers"))
     record.answers.push_back(trace_from(answer));
+  for (const JsonView& layer : elements_or_none(json, "layers"))
+    record.layers.push_back(static_cast<int>(layer.as_non_negative_integer()));
   if (const auto warnings = json.find("warnings")) record.warnings = warnings->as_strings();
   return record;
 }

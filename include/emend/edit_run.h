@@ -60,14 +60,21 @@ struct EditSeconds {
   double load = 0, statistics = 0, search = 0, solve = 0, check = 0;
 };
 
+// The C that a layer was solved with.
+struct UsedStatistics {
+  int layer = 0;
+  std::int64_t tokens = 0;  // keys that were summed
+  std::string source;       // "self, seed 0"
+  std::string fingerprint;
+};
+
 // What was done. The patch holds the edit, the states before and after, and the checks of all requests, in
 // the file's order. If there was nothing to do, it has no changes and need not be saved.
 struct EditOutcome {
   Patch patch;
-  bool nothing_to_do = false;          // every target was the model's answer already
-  bool uses_statistics = true;         // false: the options of the method say C = I
-  std::string statistics_source;       // "self, seed 0"; empty if none were used
-  std::int64_t statistics_tokens = 0;  // keys summed in C
+  bool nothing_to_do = false;              // every target was the model's answer already
+  bool uses_statistics = true;             // false: the options of the method say C = I
+  std::vector<UsedStatistics> statistics;  // by layer; empty if none were used
   // Of C at the first layer, from the factor that was used in the solve; std::nullopt if there was none.
   std::optional<double> condition;       // estimated; std::nullopt also if C is singular up to the ridge
   std::optional<double> relative_ridge;  // in units of trace(C) / d_ff

@@ -72,6 +72,8 @@ struct RecordResult {
   RecordStatus status = RecordStatus::kEdited;
   std::string reason;  // of kFailed and kSkipped
   int layer = 0, steps = 0;
+  std::vector<int>
+      layers;  // all that its edit wrote, ascending, where they are several; `layer` is the first
   double loss = 0, relative_norm = 0;
   std::vector<std::string> warnings;   // of its edit; those of a joint edit are at the first record it edits
   std::map<std::string, double> base;  // metric -> value of this record on the unedited model

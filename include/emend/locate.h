@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "emend/model.h"
@@ -206,12 +207,16 @@ struct TrialScore {
   std::map<std::string, double> parts;  // the successes by name
 };
 
+// What a decision rests on: measured scores of edits, or nothing but the model's depth.
+enum class LayerEvidence { kDepth, kTrial };
+std::string_view to_string(LayerEvidence evidence);  // "depth", "trial"
+
 // The layer for `layer: auto`, and why. Tracing alone does not predict the best layer to edit (Hase et al.
 // 2023), so a trial's measured scores are preferred to the trace. Without a trial the decision is the depth
 // default, and the trace's ranking is kept beside it.
 struct LayerDecision {
   int layer = 0;
-  std::string evidence;           // "trial", "depth"
+  LayerEvidence evidence = LayerEvidence::kDepth;
   std::vector<LayerScore> trace;  // best first
   std::vector<TrialScore> trial;  // best first
   std::int64_t traced_facts = 0, trial_facts = 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ namespace emend {
 struct RunConditions {
   std::string device;  // "cpu", "cuda:0"; empty: not recorded
   std::string dtype;   // of weights and activations: "float32", "bfloat16", "float16"; empty: not recorded
-  std::uint64_t seed = 0;         // of contexts, and of text that the model wrote for statistics
+  // Of contexts, and of text that the model wrote for statistics; std::nullopt: not recorded.
+  std::optional<std::uint64_t> seed = std::nullopt;
   std::int64_t token_budget = 0;  // tokens that one pass may hold; 0: not recorded
 };
 

@@ -40,6 +40,13 @@ struct LeadingKeys {
   double effective_rank = 0;        // of what is left
 };
 
+// Where the sums of a layer come from. Layers that were collected in one run share all three.
+struct StatisticsOrigin {
+  std::string source;       // "self, seed 0", "text: 3 files, 1.2 MB"
+  std::string settings;     // what sums must share to be merged: "window 512, position 0 left out"
+  std::string fingerprint;  // hex, over model, tokenizer, BOS, corpus, seed and tokens
+};
+
 // C of one layer with what it was made from.
 struct LayerStatistics {
   // [F, F] float64, symmetric, CPU; or only its diagonal [F], where no more is known (import_imatrix). An
@@ -48,35 +55,60 @@ struct LayerStatistics {
   std::int64_t tokens = 0;  // keys that were summed
   at::Tensor probes;        // [n, F] float32 keys of held text; undefined if an older file has none
   StatisticsQuality quality;
+  StatisticsOrigin origin;
+  // false: which documents were summed is not known, so the held text may be among them. Earlier versions
+  // kept the documents of the latest collection only.
+  bool documents_known = true;
 
   bool is_diagonal() const { return C.defined() && C.dim() == 1; }
 };
 
+// Layers of one folder. They may come from several collections, since a folder is filled in steps.
 struct Statistics {
   std::map<int, LayerStatistics> layers;
-  std::string source;       // "self, seed 0", "text: 3 files, 1.2 MB"
-  std::string settings;     // what sums must share to be merged: "window 512, position 0 left out"
-  std::string fingerprint;  // hex, over model, tokenizer, BOS, corpus, seed and tokens
-  // Text that the sums did not see, for measuring drift: rows of ids, each with its first token.
+  // Text that the sums of no layer saw, for measuring drift: rows of ids, each with its first token.
   std::vector<std::vector<std::int64_t>> held_text;
   std::vector<std::uint64_t> documents;       // fingerprints of what was summed, sorted
   std::vector<std::uint64_t> held_documents;  // of the held text, row by row
+
+  // What the layers' origins say: "self, seed 0" if all say the same, else "layer 2: text: 1 file, 12 kB;
+  // layers 3, 4: self, seed 0".
+  std::string source() const;
+  std::string settings() const;
+  // The fingerprint of the layers; if there are several, all of them in ascending order, joined by "+". The
+  // second form is of these layers only, which have to be here.
+  std::string fingerprint() const;
+  std::string fingerprint(const std::vector<int>& of_layers) const;
+  // Of all layers that are here.
+  void set_origin(const StatisticsOrigin& origin);
 };
 
 // What an edit with these statistics should be told of them, once: that only the diagonal of C is known.
 // std::nullopt if there is nothing to tell.
 std::optional<std::string> warning_of(const Statistics& statistics);
 
+// What else is worth knowing of them, a sentence each: that layers are of different texts, and that it is not
+// known whether a layer has seen the held text.
+std::vector<std::string> notes_on(const Statistics& statistics);
+
 // Writes layer_<l>.safetensors with the tensor model.layers.<l>.C for each layer (or
-// model.layers.<l>.C_diagonal), and the held text as held_text.safetensors (docs/formats.md).
+// model.layers.<l>.C_diagonal), and the held text as held_text.safetensors (docs/formats.md). Other layers of
+// the folder stay as they are, and so does what is known of their text.
 void save_statistics(const Statistics& statistics, const Model& model,
                      const std::vector<std::int64_t>& prefix, const std::filesystem::path& folder);
 
-// The layers asked for. Returns Statistics without any layer if the file of one of them, or the held text,
-// does not exist. Throws Error(kModel) if a file is of another model, tokenizer or BOS (the message says
-// which), Error(kFormat) if it is broken.
+// The layers asked for, with the text that the collections of these layers held back and none of them summed.
+// Returns Statistics without any layer if the file of one of them, or the held text, does not exist. Throws
+// Error(kModel) if a file is of another model, tokenizer or BOS (the message says which), Error(kFormat) if
+// it is broken.
 Statistics load_statistics(const Model& model, const std::vector<int>& layers,
                            const std::vector<std::int64_t>& prefix, const std::filesystem::path& folder);
+
+// What the files of the layers say of their origin, for those that the folder holds. Reads no C. Throws as
+// load_statistics does.
+std::map<int, StatisticsOrigin> load_origins(const Model& model, const std::vector<int>& layers,
+                                             const std::vector<std::int64_t>& prefix,
+                                             const std::filesystem::path& folder);
 
 // The folder of a model's statistics if none is given: stats/<name>-<fingerprint>[-bos-<ids>] beside the
 // model.

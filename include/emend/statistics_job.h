@@ -22,6 +22,7 @@ struct LayerSummary {
   StatisticsQuality quality;
   std::optional<LeadingKeys> leading = std::nullopt;  // std::nullopt: no direction carries so much
   bool diagonal = false;  // only the diagonal of C is known, and all figures are of diag(C)
+  StatisticsOrigin origin = {};
 };
 
 // ---- collect
@@ -65,7 +66,9 @@ struct StatisticsSummary {
   // Where the layers were written; empty if they were only read.
   std::filesystem::path written;
   std::vector<LayerSummary> layers;
-  std::string source, settings, fingerprint;  // what is not known is empty
+  // As Statistics has them: of layers that are of several collections, what each says. What is not known is
+  // empty.
+  std::string source, settings, fingerprint;
   // Eigenvalues of C over their mean, largest first, as log10, not below -12: float32 storage makes smaller
   // ones noise.
   std::map<int, std::vector<double>> log_spectra;

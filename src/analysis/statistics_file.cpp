@@ -1,4 +1,4 @@
-// Statistics on disk: one safetensors file a layer, and the held text.
+// Statistics on disk: one safetensors file a layer.
 #include "analysis/statistics_file.h"
 
 #include <ATen/ATen.h>
@@ -6,6 +6,8 @@
 
 #include <iomanip>
 #include <locale>
+#include <memory>
+#include <set>
 #include <sstream>
 
 #include "base/strings.h"
@@ -81,14 +83,20 @@ std::string diagonal_tensor(int layer) {
   return layer_tensor(layer) + "_diagonal";
 }
 
-std::map<int, fs::path> layer_files(const fs::path& folder) {
+std::map<int, fs::path> find_layer_files(const fs::path& folder) {
   std::map<int, fs::path> files;
+  if (!fs::is_directory(folder)) return files;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string stem = entry.path().stem().string();
     const std::string digits = stem.starts_with(kLayerFile) ? stem.substr(kLayerFile.size()) : "";
     if (entry.path().extension() == ".safetensors" && is_layer_number(digits))
       files[std::stoi(digits)] = entry.path();
   }
+  return files;
+}
+
+std::map<int, fs::path> layer_files(const fs::path& folder) {
+  std::map<int, fs::path> files = find_layer_files(folder);
   if (files.empty())
     throw Error(ErrorKind::kFormat, folder.string() + ": there is no layer_<l>.safetensors in this folder");
   return files;
@@ -125,6 +133,10 @@ at::Tensor read_diagonal(const TensorFile& file, int layer, std::optional<std::i
   return diagonal;
 }
 
+StatisticsOrigin origin_of(const TensorFile& file) {
+  return {metadata_of(file, "source"), metadata_or(file, "settings", ""), metadata_of(file, "fingerprint")};
+}
+
 }  // namespace
 
 LayerStatistics read_layer_statistics(const TensorFile& file, int layer, std::optional<std::int64_t> d_ff) {
@@ -135,7 +147,8 @@ LayerStatistics read_layer_statistics(const TensorFile& file, int layer, std::op
           tokens,
           read_probes(file, C.size(0)),
           {optional_number(file, "error_estimate"), optional_number(file, "condition"),
-           optional_number(file, "effective_rank")}};
+           optional_number(file, "effective_rank")},
+          origin_of(file)};
 }
 
 fs::path write_layer_file(const fs::path& folder, int layer, const LayerStatistics& statistics,
@@ -158,36 +171,6 @@ fs::path write_layer_file(const fs::path& folder, int layer, const LayerStatisti
   return path;
 }
 
-fs::path held_text_file(const fs::path& folder) {
-  return folder / "held_text.safetensors";
-}
-
-void write_held_text(const fs::path& folder, const VisitedText& text, const std::string& fingerprint) {
-  FileWriter writer;
-  add_rows(writer, "ids", "lengths", text.held_text);
-  writer.add("documents", text.documents);
-  writer.add("held_documents", text.held_documents);
-  writer.set("format", kFormat);
-  writer.set("fingerprint", fingerprint);
-  writer.write(held_text_file(folder));
-}
-
-VisitedText read_held_text(const fs::path& folder, std::int64_t vocab) {
-  const fs::path held = held_text_file(folder);
-  const auto file = open_safetensors(held);
-  VisitedText text;
-  text.held_text = read_rows(*file, "ids", "lengths");
-  for (const auto& row : text.held_text)
-    for (const std::int64_t id : row)
-      if (id < 0 || id >= vocab)
-        throw Error(ErrorKind::kFormat,
-                    fmt::format("{}: token id {} is outside the vocabulary", held.string(), id));
-  // Files of an older version have no fingerprints.
-  if (file->find("documents")) text.documents = read_fingerprints(*file, "documents");
-  if (file->find("held_documents")) text.held_documents = read_fingerprints(*file, "held_documents");
-  return text;
-}
-
 VisitedText visited_text(const Statistics& statistics) {
   return {statistics.documents, statistics.held_text, statistics.held_documents};
 }
@@ -198,26 +181,55 @@ void set_text(Statistics& statistics, VisitedText text) {
   statistics.held_documents = std::move(text.held_documents);
 }
 
-std::optional<std::string> warning_of(const Statistics& statistics) {
-  std::vector<std::string> layers;
-  for (const auto& [layer, value] : statistics.layers)
-    if (value.is_diagonal()) layers.push_back(std::to_string(layer));
-  if (layers.empty()) return std::nullopt;
-  return fmt::format(
-      "only the diagonal of C is known at layer{} {} ({}): how channels go together is not, so other facts "
-      "move "
-      "more than with statistics that emend stats collects (figures: docs/statistics.md)",
-      layers.size() == 1 ? "" : "s", join(layers), statistics.source);
-}
-
 void save_statistics(const Statistics& statistics, const Model& model,
                      const std::vector<std::int64_t>& prefix, const fs::path& folder) {
-  write_held_text(folder, visited_text(statistics), statistics.fingerprint);
-  const TextOrigin origin = {model.config().family, ids_text(prefix), statistics.source, statistics.settings,
-                             statistics.fingerprint};
-  for (const auto& [layer, value] : statistics.layers)
-    write_layer_file(folder, layer, value, model.key_fingerprint(layer), origin);
+  std::map<std::string, Collection> made;
+  std::vector<int> layers;
+  for (const auto& [layer, value] : statistics.layers) {
+    layers.push_back(layer);
+    made[value.origin.fingerprint] = {value.origin.fingerprint, visited_text(statistics)};
+  }
+  std::vector<Collection> collections;
+  for (auto& [fingerprint, collection] : made) collections.push_back(std::move(collection));
+  write_held_text(folder, collections, layers);
+  for (const auto& [layer, value] : statistics.layers) {
+    const StatisticsOrigin& from = value.origin;
+    write_layer_file(folder, layer, value, model.key_fingerprint(layer),
+                     {model.config().family, ids_text(prefix), from.source, from.settings, from.fingerprint});
+  }
 }
+
+namespace {
+
+// Opens the file of a layer. Throws as load_statistics does.
+std::unique_ptr<TensorFile> open_layer(const fs::path& path, int layer, const Model& model,
+                                       const std::vector<std::int64_t>& prefix) {
+  auto file = open_safetensors(path);
+  require_same(path, "format", metadata_of(*file, "format"), kFormat);
+  require_same(path, "model or tokenizer", metadata_of(*file, "key_fingerprint"),
+               model.key_fingerprint(layer));
+  require_same(path, "BOS", metadata_of(*file, "prefix"), ids_text(prefix));
+  return file;
+}
+
+// The text of the collections that the layers come from. Where none of them is known, that of the folder.
+void set_text_of_layers(Statistics& statistics, const std::vector<Collection>& collections) {
+  std::set<const VisitedText*> chosen;
+  for (auto& [layer, value] : statistics.layers) {
+    value.documents_known = false;
+    for (const Collection& collection : collections)
+      if (collection.fingerprint.empty() || collection.fingerprint == value.origin.fingerprint) {
+        chosen.insert(&collection.text);
+        value.documents_known = true;
+      }
+  }
+  std::vector<const VisitedText*> texts;
+  for (const Collection& collection : collections)
+    if (chosen.empty() || chosen.contains(&collection.text)) texts.push_back(&collection.text);
+  set_text(statistics, text_of_all(texts));
+}
+
+}  // namespace
 
 Statistics load_statistics(const Model& model, const std::vector<int>& layers,
                            const std::vector<std::int64_t>& prefix, const fs::path& folder) {
@@ -225,19 +237,23 @@ Statistics load_statistics(const Model& model, const std::vector<int>& layers,
   for (int layer : layers) {
     const fs::path path = layer_file(folder, layer);
     if (!fs::exists(path)) return {};
-    const auto file = open_safetensors(path);
-    require_same(path, "format", metadata_of(*file, "format"), kFormat);
-    require_same(path, "model or tokenizer", metadata_of(*file, "key_fingerprint"),
-                 model.key_fingerprint(layer));
-    require_same(path, "BOS", metadata_of(*file, "prefix"), ids_text(prefix));
-    statistics.layers[layer] = read_layer_statistics(*file, layer, model.config().d_ff);
-    statistics.source = metadata_of(*file, "source");
-    statistics.fingerprint = metadata_of(*file, "fingerprint");
-    statistics.settings = metadata_or(*file, "settings", "");
+    statistics.layers[layer] =
+        read_layer_statistics(*open_layer(path, layer, model, prefix), layer, model.config().d_ff);
   }
   if (!fs::exists(held_text_file(folder))) return {};  // half a folder: to be collected again
-  set_text(statistics, read_held_text(folder, model.config().vocab));
+  set_text_of_layers(statistics, read_held_text(folder, model.config().vocab));
   return statistics;
+}
+
+std::map<int, StatisticsOrigin> load_origins(const Model& model, const std::vector<int>& layers,
+                                             const std::vector<std::int64_t>& prefix,
+                                             const fs::path& folder) {
+  std::map<int, StatisticsOrigin> origins;
+  for (const int layer : layers) {
+    const fs::path path = layer_file(folder, layer);
+    if (fs::exists(path)) origins[layer] = origin_of(*open_layer(path, layer, model, prefix));
+  }
+  return origins;
 }
 
 fs::path default_statistics_folder(const Model& model, const std::vector<std::int64_t>& prefix) {

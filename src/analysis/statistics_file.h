@@ -1,4 +1,4 @@
-// A statistics folder on disk: one safetensors file a layer, and the held text (docs/formats.md).
+// The layers of a statistics folder on disk: one safetensors file a layer (docs/formats.md).
 #pragma once
 
 #include <filesystem>
@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "analysis/held_text.h"
 #include "analysis/text_file.h"
 #include "emend/statistics.h"
 
@@ -16,11 +17,13 @@ std::filesystem::path layer_file(const std::filesystem::path& folder, int layer)
 std::string layer_tensor(int layer);
 std::string diagonal_tensor(int layer);
 
-// The files of all layers that the folder holds, by layer. Throws Error(kFormat) if there is none.
+// The files of all layers that the folder holds, by layer; nothing if there is no such folder.
+std::map<int, std::filesystem::path> find_layer_files(const std::filesystem::path& folder);
+// The same. Throws Error(kFormat) if there is none.
 std::map<int, std::filesystem::path> layer_files(const std::filesystem::path& folder);
 
-// C as float64, the number of keys, probes and quality, from F32 or F64 [d_ff, d_ff], or [d_ff] where the
-// file holds a diagonal; without `d_ff` of any size. Throws Error(kFormat) for another type or shape, for
+// C as float64, the number of keys, probes, quality and origin, from F32 or F64 [d_ff, d_ff], or [d_ff] where
+// the file holds a diagonal; without `d_ff` of any size. Throws Error(kFormat) for another type or shape, for
 // numbers that are not finite, a diagonal with negative ones, and if the number of keys is not a number.
 LayerStatistics read_layer_statistics(const TensorFile& file, int layer,
                                       std::optional<std::int64_t> d_ff = std::nullopt);
@@ -29,13 +32,6 @@ LayerStatistics read_layer_statistics(const TensorFile& file, int layer,
 std::filesystem::path write_layer_file(const std::filesystem::path& folder, int layer,
                                        const LayerStatistics& statistics, const std::string& key_fingerprint,
                                        const TextOrigin& origin);
-
-// held_text.safetensors, with the fingerprint of the collection that it belongs to.
-std::filesystem::path held_text_file(const std::filesystem::path& folder);
-void write_held_text(const std::filesystem::path& folder, const VisitedText& text,
-                     const std::string& fingerprint);
-// Throws Error(kFormat) if the file is broken or an id is not below `vocab`.
-VisitedText read_held_text(const std::filesystem::path& folder, std::int64_t vocab);
 
 // The text of statistics, and the other way round.
 VisitedText visited_text(const Statistics& statistics);

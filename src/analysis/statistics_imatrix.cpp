@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "analysis/statistics_file.h"
 #include "analysis/statistics_quality.h"
 #include "base/fingerprint.h"
+#include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
@@ -87,9 +89,8 @@ Statistics import_imatrix(const fs::path& file, const Model& model, const std::v
   Statistics statistics;
   for (int layer = 0; layer < model.config().layers; ++layer)
     statistics.layers[layer] = read_layer(imatrix, layer, model.config().d_ff);
-  statistics.source = source_of(imatrix);
-  statistics.settings = settings_of(imatrix);
-  statistics.fingerprint = fingerprint_of(statistics, imatrix, prefix);
+  statistics.set_origin(
+      {source_of(imatrix), settings_of(imatrix), fingerprint_of(statistics, imatrix, prefix)});
   return statistics;
 }
 
@@ -98,16 +99,20 @@ std::vector<int> export_imatrix(const fs::path& folder, const fs::path& out) {
   if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder.string() + ": there is no such folder");
   Imatrix imatrix;
   std::vector<int> layers;
+  std::map<int, std::string> settings;
   std::int64_t most_tokens = 0;
   for (const auto& [layer, path] : layer_files(folder)) {
     const auto file = open_safetensors(path);
     const LayerStatistics statistics = read_layer_statistics(*file, layer);
     imatrix.entries[gguf_name(layer)] = entry_of(statistics, path);
     most_tokens = std::max(most_tokens, statistics.tokens);
-    imatrix.datasets = {metadata_of(*file, "source")};
-    imatrix.settings = metadata_or(*file, "settings", "position 0 left out");
+    const StatisticsOrigin& from = statistics.origin;
+    if (std::find(imatrix.datasets.begin(), imatrix.datasets.end(), from.source) == imatrix.datasets.end())
+      imatrix.datasets.push_back(from.source);
+    settings[layer] = from.settings.empty() ? "position 0 left out" : from.settings;
     layers.push_back(layer);
   }
+  imatrix.settings = text_by_layer(settings);
   imatrix.chunk_size = kChunk;
   imatrix.chunk_count = (most_tokens + kChunk - 1) / kChunk;
   write_imatrix(out, imatrix);

@@ -93,9 +93,8 @@ Statistics import_mom2(const std::vector<fs::path>& files, const Model& model,
         std::as_bytes(std::span(C.const_data_ptr<double>(), static_cast<std::size_t>(C.numel()))));
   }
   for (const std::int64_t id : prefix) hash.update_number(static_cast<std::uint64_t>(id));
-  statistics.source = "imported: " + named_model(files.front());
-  statistics.settings = "imported, position 0 among the keys";
-  statistics.fingerprint = hash.hex();
+  statistics.set_origin(
+      {"imported: " + named_model(files.front()), "imported, position 0 among the keys", hash.hex()});
   return statistics;
 }
 

@@ -70,34 +70,18 @@ void require_no_overlap(const Source& a, const Source& b) {
                             b.text.documents.size()));
 }
 
-// Adds the held text of sources[i], but for rows that another source summed.
-void add_held_text(const std::vector<Source>& sources, std::size_t i, VisitedText& all) {
-  const VisitedText& text = sources[i].text;
-  for (std::size_t row = 0; row < text.held_text.size(); ++row) {
-    const std::uint64_t held = row < text.held_documents.size() ? text.held_documents[row] : 0;
-    const auto sums_it = [&](const Source& other) {
-      return &other != &sources[i] &&
-             std::binary_search(other.text.documents.begin(), other.text.documents.end(), held);
-    };
-    if (std::any_of(sources.begin(), sources.end(), sums_it)) continue;
-    all.held_text.push_back(text.held_text[row]);
-    all.held_documents.push_back(held);
-  }
-}
-
 // Family, prefix and settings are those of the first source: all have the same.
 Whole whole_of(const std::vector<Source>& sources) {
   Whole all{sources.front().origin, {}};
   std::set<std::string> fingerprints, named;
   std::vector<std::string> descriptions;
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    const VisitedText& text = sources[i].text;
-    if (named.insert(sources[i].origin.source).second) descriptions.push_back(sources[i].origin.source);
-    fingerprints.insert(sources[i].origin.fingerprint);
-    all.text.documents.insert(all.text.documents.end(), text.documents.begin(), text.documents.end());
-    add_held_text(sources, i, all.text);
+  std::vector<const VisitedText*> texts;
+  for (const Source& source : sources) {
+    if (named.insert(source.origin.source).second) descriptions.push_back(source.origin.source);
+    fingerprints.insert(source.origin.fingerprint);
+    texts.push_back(&source.text);
   }
-  std::sort(all.text.documents.begin(), all.text.documents.end());
+  all.text = text_of_all(texts);
   all.origin.source = join(descriptions, " + ");
   Sha256 hash;
   for (const std::string& fingerprint : fingerprints) hash.update_field(fingerprint);
@@ -114,7 +98,9 @@ void write_layer(const fs::path& out, int layer, LayerStatistics value, const st
 
 // After the layers: the text, and what the report says of the whole.
 void finish(const fs::path& out, const Whole& all, MergeReport& report) {
-  write_held_text(out, all.text, all.origin.fingerprint);
+  std::vector<int> layers;
+  for (const auto& [layer, value] : report.layers) layers.push_back(layer);
+  write_held_text(out, {{all.origin.fingerprint, all.text}}, layers);
   report.outputs.push_back(held_text_file(out));
   report.source = all.origin.source;
   report.fingerprint = all.origin.fingerprint;
@@ -147,16 +133,23 @@ LayerStatistics mean_of(const std::vector<LayerStatistics>& parts) {
   return mean;
 }
 
-// The layers and the documents of a folder are of one collection: of layers that were added later it is not
-// known which documents are in them.
-void require_one_collection(const fs::path& folder, const std::map<int, fs::path>& files) {
-  const std::string of_text = metadata_of(*open_safetensors(held_text_file(folder)), "fingerprint");
+[[noreturn]] void refuse_steps(const fs::path& a, const fs::path& b, const std::string& why) {
+  throw Error(ErrorKind::kConfig, fmt::format("{} and {} were collected at different times: {}; collect the "
+                                              "folder anew to merge it",
+                                              a.string(), b.string(), why));
+}
+
+// The text of a folder whose layers are of one collection. Of layers that an earlier version added later it
+// is not known which documents are in them.
+VisitedText text_of_one_collection(const fs::path& folder, const std::map<int, fs::path>& files) {
+  const fs::path& first = files.begin()->second;
+  const std::string fingerprint = metadata_of(*open_safetensors(first), "fingerprint");
   for (const auto& [layer, path] : files)
-    if (metadata_of(*open_safetensors(path), "fingerprint") != of_text)
-      throw Error(ErrorKind::kConfig,
-                  fmt::format("{} and {} were collected at different times: which documents are in the layer "
-                              "is not known any more; collect the folder anew to merge it",
-                              path.string(), held_text_file(folder).string()));
+    if (metadata_of(*open_safetensors(path), "fingerprint") != fingerprint)
+      refuse_steps(first, path, "a merge takes folders of one collection each");
+  for (Collection& known : read_held_text(folder, kAnyVocabulary))
+    if (known.fingerprint == fingerprint) return std::move(known.text);
+  refuse_steps(first, held_text_file(folder), "which documents are in the layer is not known any more");
 }
 
 // A folder with finished layers.
@@ -206,10 +199,9 @@ MergeReport merge_layers(const std::vector<fs::path>& paths, const fs::path& out
   for (const fs::path& path : paths) {
     folders.push_back({path, layer_files(path)});
     sources.push_back({path, read_origin(*open_safetensors(folders.back().files.begin()->second)),
-                       read_held_text(path, kAnyVocabulary)});
+                       text_of_one_collection(path, folders.back().files)});
   }
   for (std::size_t i = 0; i < folders.size(); ++i) {
-    require_one_collection(folders[i].path, folders[i].files);
     for (std::size_t j = 0; j < i; ++j) {
       require_same_keys(folders[j], folders[i]);
       require_same_origin(sources[j], sources[i]);

@@ -56,14 +56,20 @@ void StatisticsRun::State::refuse_other_checkpoints(const fs::path& folder) cons
                       "go on with the options of that run and resume, or remove the file");
 }
 
+// Whether the folder knows which documents this run summed.
+bool StatisticsRun::State::knows_its_text(const fs::path& folder) const {
+  const std::vector<Collection> known = find_held_text(folder);
+  return std::any_of(known.begin(), known.end(),
+                     [&](const Collection& collection) { return collection.fingerprint == fingerprint; });
+}
+
 bool StatisticsRun::State::take_layers(const std::vector<int>& layers, const fs::path& folder,
                                        StatisticsReport& report) const {
   const auto is_there = [&](int layer) {
     const fs::path path = layer_file(folder, layer);
     return fs::exists(path) && metadata_of(*open_safetensors(path), "fingerprint") == fingerprint;
   };
-  if (!fs::exists(held_text_file(folder)) || !std::all_of(layers.begin(), layers.end(), is_there))
-    return false;
+  if (!std::all_of(layers.begin(), layers.end(), is_there) || !knows_its_text(folder)) return false;
   for (const int layer : layers) {
     const fs::path path = layer_file(folder, layer);
     LayerStatistics& found = report.layers[layer] = read_layer_statistics(*open_safetensors(path), layer);

@@ -71,7 +71,7 @@ void StatisticsRun::State::write_layers(const Pass& pass, const fs::path& folder
     finished.C = at::Tensor();
     report.layers[layer] = std::move(finished);
   }
-  write_held_text(folder, visited_text(pass.walk), fingerprint);
+  write_held_text(folder, {{fingerprint, visited_text(pass.walk)}}, pass.visitor.layers());
 }
 
 void StatisticsRun::State::write_part(const Pass& pass, const fs::path& folder,
@@ -119,14 +119,12 @@ const StatisticsPlan& StatisticsRun::plan() const {
 Statistics StatisticsRun::collect(Progress& progress) const {
   const c10::NoGradGuard no_grad;
   Statistics statistics;
-  statistics.fingerprint = state_->fingerprint;
-  statistics.source = state_->text->description();
-  statistics.settings = state_->settings;
   for (const std::vector<int>& layers : state_->plan.passes) {
     const State::Pass pass = state_->run_pass(layers, nullptr, progress);
     if (statistics.layers.empty()) set_text(statistics, state_->visited_text(pass.walk));
     for (std::size_t i = 0; i < layers.size(); ++i) statistics.layers[layers[i]] = pass.visitor.finish(i);
   }
+  statistics.set_origin({state_->text->description(), state_->settings, state_->fingerprint});
   return statistics;
 }
 

@@ -58,6 +58,7 @@ struct StatisticsRun::State {
   std::filesystem::path part(const std::vector<int>& layers, const std::filesystem::path& folder) const;
   void require_no_checkpoint(const std::filesystem::path& folder) const;
   void refuse_other_checkpoints(const std::filesystem::path& folder) const;
+  bool knows_its_text(const std::filesystem::path& folder) const;
   // Adds layers, or the part of this shard, to the report if they are there and whole. Returns whether they
   // are.
   bool take_layers(const std::vector<int>& layers, const std::filesystem::path& folder,

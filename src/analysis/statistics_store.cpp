@@ -6,20 +6,13 @@
 
 #include "analysis/statistics_file.h"
 #include "base/files.h"
-#include "base/strings.h"
+#include "base/layer_number.h"
 
 namespace emend {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-// "layer 4", "layers 3, 4".
-std::string layers_text(const std::vector<int>& layers) {
-  std::vector<std::string> names;
-  for (const int layer : layers) names.push_back(std::to_string(layer));
-  return (layers.size() == 1 ? "layer " : "layers ") + join(names);
-}
 
 std::vector<int> missing_layers(const std::vector<int>& wanted, const Statistics& found) {
   std::vector<int> missing;
@@ -36,8 +29,13 @@ void require_place_for(const std::vector<int>& layers, const fs::path& folder) {
     throw Error(error.kind(),
                 fmt::format("{}: the statistics of {} are not there and would be kept in {}; name a "
                             "folder for them with the option statistics",
-                            error.what(), layers_text(layers), folder.string()));
+                            error.what(), layer_names(layers), folder.string()));
   }
+}
+
+Statistics noted(Statistics statistics, Progress& progress) {
+  for (const std::string& note : notes_on(statistics)) progress.note(note);
+  return statistics;
 }
 
 }  // namespace
@@ -61,10 +59,10 @@ Statistics StatisticsStore::layers(const std::vector<int>& layers, const Statist
   StatisticsOptions missing = options;
   missing.layers = missing_layers(layers, found);
   missing.prefix = prefix_;
-  if (missing.layers.empty()) return found;
+  if (missing.layers.empty()) return noted(std::move(found), progress);
   require_place_for(missing.layers, folder_);
   progress.note(fmt::format("No statistics of {} in {}: collecting them from {} (once)",
-                            layers_text(missing.layers), folder_.string(),
+                            layer_names(missing.layers), folder_.string(),
                             options.corpus.empty() ? "text that the model writes itself" : "the text given"));
   Statistics collected = collect_statistics(model_, missing, progress);
   if (approve) {
@@ -77,7 +75,7 @@ Statistics StatisticsStore::layers(const std::vector<int>& layers, const Statist
   save_statistics(collected, model_, prefix_, folder_);
   collected = {};
   // As rounded in the files: a later run computes the same.
-  return load_statistics(model_, layers, prefix_, folder_);
+  return noted(load_statistics(model_, layers, prefix_, folder_), progress);
 }
 
 }  // namespace emend

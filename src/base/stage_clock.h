@@ -13,8 +13,11 @@
 
 namespace emend {
 
-// The names of the stages in which an editor searches its values begin so ("searching 12 values").
-inline constexpr std::string_view kSearchStage = "search";
+// Whether this is a stage in which an editor looks for its values, whatever its method calls that: "searching
+// 12 values", "training 3 facts". All else that an editor does is its solve.
+inline bool is_search_stage(std::string_view stage) {
+  return stage.starts_with("searching ") || stage.starts_with("training ");
+}
 
 // Hands all calls on to `next`, which must outlive the clock.
 class StageClock : public Progress {
@@ -36,11 +39,11 @@ class StageClock : public Progress {
 
   // Wall-clock seconds of each stage that has ended, by name.
   const std::map<std::string, double>& seconds() const { return seconds_; }
-  // Of the stages in which values were searched.
+  // Of the stages in which values were searched or trained.
   double search_seconds() const {
     double total = 0;
     for (const auto& [stage, seconds] : seconds_)
-      if (stage.starts_with(kSearchStage)) total += seconds;
+      if (is_search_stage(stage)) total += seconds;
     return total;
   }
   // Of the rest of this object's life so far: what an editor does besides its search.

@@ -83,27 +83,29 @@ int read_format(const PatchFields& fields) {
 std::map<std::string, std::string> patch_metadata(const Patch& patch) {
   const Edit& edit = patch.edit;
   const auto as_is = [](const auto& value) { return Json(value); };
-  return {{"emend.format", std::to_string(kPatchFormat)},
-          {"emend.version", patch.emend_version},
-          {"emend.method", edit.method},
-          {"emend.objective", std::string(to_string(edit.objective))},
-          {"emend.options", Json(edit.options).dump()},
-          {"emend.base_fingerprint", edit.base_fingerprint},
-          {"emend.base_name", replace_invalid_utf8(patch.base_name)},
-          {"emend.device", patch.conditions.device},
-          {"emend.dtype", patch.conditions.dtype},
-          {"emend.seed", std::to_string(patch.conditions.seed)},
-          {"emend.token_budget", std::to_string(patch.conditions.token_budget)},
-          {"emend.edit_text", patch.edit_text},
-          {"emend.bos", patch.bos},
-          {"emend.prefix", list_text(patch.prefix, as_is)},
-          {"emend.form", patch.form == PromptForm::kChat ? "chat" : "raw"},
-          {"emend.thresholds", thresholds_json(patch.thresholds).dump()},
-          {"emend.solves", list_text(edit.solves, solve_json)},
-          {"emend.facts", list_text(edit.facts, fact_json)},
-          {"emend.checks", list_text(patch.checks, check_json)},
-          {"emend.passed", patch.passed ? "true" : "false"},
-          {"emend.warnings", list_text(edit.warnings, as_is)}};
+  std::map<std::string, std::string> metadata = {
+      {"emend.format", std::to_string(kPatchFormat)},
+      {"emend.version", patch.emend_version},
+      {"emend.method", edit.method},
+      {"emend.objective", std::string(to_string(edit.objective))},
+      {"emend.options", Json(edit.options).dump()},
+      {"emend.base_fingerprint", edit.base_fingerprint},
+      {"emend.base_name", replace_invalid_utf8(patch.base_name)},
+      {"emend.device", patch.conditions.device},
+      {"emend.dtype", patch.conditions.dtype},
+      {"emend.token_budget", std::to_string(patch.conditions.token_budget)},
+      {"emend.edit_text", patch.edit_text},
+      {"emend.bos", patch.bos},
+      {"emend.prefix", list_text(patch.prefix, as_is)},
+      {"emend.form", patch.form == PromptForm::kChat ? "chat" : "raw"},
+      {"emend.thresholds", thresholds_json(patch.thresholds).dump()},
+      {"emend.solves", list_text(edit.solves, solve_json)},
+      {"emend.facts", list_text(edit.facts, fact_json)},
+      {"emend.checks", list_text(patch.checks, check_json)},
+      {"emend.passed", patch.passed ? "true" : "false"},
+      {"emend.warnings", list_text(edit.warnings, as_is)}};
+  if (patch.conditions.seed) metadata["emend.seed"] = std::to_string(*patch.conditions.seed);
+  return metadata;
 }
 
 PatchText read_patch_metadata(const std::map<std::string, std::string>& metadata, const std::string& file) {

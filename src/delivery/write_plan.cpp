@@ -8,6 +8,9 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
+#include <tuple>
+#include <utility>
 
 #include "base/nearest.h"
 #include "base/strings.h"
@@ -78,9 +81,9 @@ double ratio(double numerator, double denominator, double if_both_zero) {
   return numerator == 0 && denominator == 0 ? if_both_zero : numerator / denominator;
 }
 
-// One weight on its way: float64, [out, in].
+// One weight on its way: float64, [out, in]. `delta` is what was wanted, `moved` what will have arrived.
 struct WeightWrite {
-  at::Tensor W, written, delta;
+  at::Tensor W, delta, moved;
 };
 
 // The sum in the order of the patches, each change in the precision of the stored weight: the same weights as
@@ -200,23 +203,21 @@ PlannedTensor plan_tensor(const Model& base, const TensorFile& file, const Write
   const at::Tensor written =
       decode_weight(planned.bytes, chosen, W.size(0), W.size(1), entry.stored_transposed);
   require_holds_values(planned, chosen, wanted, written, entry.stored_transposed);
-  write.written = written.to(at::kDouble);
-  const at::Tensor moved = write.written - write.W;
-  planned.share = ratio(inner_product(moved, write.delta), inner_product(write.delta, write.delta), 1);
-  planned.error = ratio(norm_of(moved - write.delta), norm_of(write.delta), 0);
-  if (own_grid) planned.rounding = report_rounding(own, planned.bytes, moved);
+  write.moved = written.to(at::kDouble).sub_(write.W);
+  planned.share = ratio(inner_product(write.moved, write.delta), inner_product(write.delta, write.delta), 1);
+  planned.error = ratio(norm_of(write.moved - write.delta), norm_of(write.delta), 0);
+  if (own_grid) planned.rounding = report_rounding(own, planned.bytes, write.moved);
   return planned;
 }
 
 RealisedFact measure_fact(const FactRecord& fact, const FactPart& part, std::size_t patch,
                           const WeightWrite& write) {
   RealisedFact result{patch, fact.request.id, part.weight, 0, 0, INFINITY, 0, 0};
-  const at::Tensor moved = write.written - write.W;
   for (std::int64_t j = 0; j < part.keys.size(0); ++j) {
     if (part.answers[j].item<float>() == 0) continue;
     const at::Tensor key = part.keys[j].to(at::kDouble);
     const at::Tensor wanted = at::mv(write.delta, key);
-    const at::Tensor arrived = at::mv(moved, key);
+    const at::Tensor arrived = at::mv(write.moved, key);
     const at::Tensor value = at::mv(write.W, key) + wanted;
     const double size = norm_of(wanted);
     const double share = ratio(inner_product(arrived, wanted), size * size, 1);
@@ -231,6 +232,21 @@ RealisedFact measure_fact(const FactRecord& fact, const FactPart& part, std::siz
   return result;
 }
 
+// By patch, fact and part: the order of a plan.
+using FactPlaces = std::map<std::tuple<std::size_t, std::size_t, std::size_t>, RealisedFact>;
+
+// The facts of this weight, which need not be kept after them.
+void measure_facts_at(const WeightRef& weight, const std::vector<Patch>& patches, const WeightWrite& write,
+                      FactPlaces& facts) {
+  for (std::size_t p = 0; p < patches.size(); ++p)
+    for (std::size_t f = 0; f < patches[p].edit.facts.size(); ++f) {
+      const FactRecord& fact = patches[p].edit.facts[f];
+      for (std::size_t i = 0; i < fact.parts.size(); ++i)
+        if (fact.is_edited() && fact.parts[i].weight == weight)
+          facts.emplace(std::tuple(p, f, i), measure_fact(fact, fact.parts[i], p, write));
+    }
+}
+
 std::string percent(double share) {
   return fmt::format("{} %", static_cast<int>(std::lround(100 * std::clamp(share, -10.0, 10.0))));
 }
@@ -240,11 +256,11 @@ std::string percent(double share) {
 WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type,
                      const RoundingWeights& rounding) {
   const c10::NoGradGuard no_grad;
-  std::map<WeightRef, WeightWrite> weights;
+  std::set<WeightRef> weights;
   for (std::size_t p = 0; p < patches.size(); ++p)
     for (const WeightChange& change : patches[p].edit.changes) {
       require_fit(change, base.config(), fmt::format("patch {}", p + 1));
-      weights[change.weight] = {};
+      weights.insert(change.weight);
     }
   const std::unique_ptr<TensorFile> file = open_checkpoint(base.path());
   std::optional<Imatrix> imatrix;
@@ -254,14 +270,14 @@ WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const
   }
   WritePlan plan;
   plan.base = base.path();
-  for (auto& [weight, write] : weights)
+  FactPlaces facts;
+  for (const WeightRef& weight : weights) {
+    WeightWrite write;
     plan.tensors.push_back(
         plan_tensor(base, *file, {patches, type, rounding.moments, imatrix}, weight, write));
-  for (std::size_t p = 0; p < patches.size(); ++p)
-    for (const FactRecord& fact : patches[p].edit.facts)
-      for (const FactPart& part : fact.parts)
-        if (fact.is_edited() && weights.contains(part.weight))
-          plan.facts.push_back(measure_fact(fact, part, p, weights.at(part.weight)));
+    measure_facts_at(weight, patches, write, facts);
+  }
+  for (auto& [place, fact] : facts) plan.facts.push_back(std::move(fact));
   return plan;
 }
 

@@ -104,7 +104,7 @@ LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& 
   decision.trial_facts = trial.empty() ? 0 : trial.front().facts;
   const bool tells =
       !trial.empty() && trial.front().score > 0;  // where no layer takes edits, their order means nothing
-  decision.evidence = tells ? "trial" : "depth";
+  decision.evidence = tells ? LayerEvidence::kTrial : LayerEvidence::kDepth;
   decision.layer = tells ? trial.front().layer : default_layer(model.config());
   decision.model_fingerprint = model.fingerprint();
   decision.prefix = prefix;
@@ -113,7 +113,7 @@ LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& 
 
 std::string decision_text(const LayerDecision& decision) {
   const std::string layer = fmt::format("Layer {}", decision.layer);
-  if (decision.evidence == "trial")
+  if (decision.evidence == LayerEvidence::kTrial)
     return fmt::format("{}, decided by edits: score {} ± {} over {} facts edited one by one.{}", layer,
                        number_text(decision.trial.front().score), number_text(decision.trial.front().ci95, 2),
                        count_text(decision.trial_facts), first_of_trace(decision));

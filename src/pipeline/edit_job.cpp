@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <set>
 
 #include "analysis/prompt_rows.h"
@@ -55,19 +56,20 @@ std::shared_ptr<const Patch> patch_below(const EditJob& job, const std::filesyst
                   file.string(), weight_name(solve.weight), why));
 }
 
-// What can be told without a pass and by one layer's file: the statistics, if they are there already, are
-// those of the patch below. The method looks at the rest.
+// What can be told without a pass: the statistics of each layer, if they are there already, are those of the
+// patch below. The method looks at the rest.
 void require_same_statistics(const EditJob& job, const std::filesystem::path& file) {
-  if (job.below->edit.solves.empty()) return;
-  const WeightSolve& solve = job.below->edit.solves.front();
-  std::string now;
-  if (job.editor->needs_statistics()) {
-    const Statistics stored =
-        load_statistics(*job.model, {solve.weight.block}, job.context.prefix, job.statistics);
-    if (stored.layers.empty()) return;
-    now = stored.fingerprint;
+  std::vector<int> layers;
+  for (const WeightSolve& solve : job.below->edit.solves) layers.push_back(solve.weight.block);
+  std::map<int, StatisticsOrigin> stored;
+  if (job.editor->needs_statistics())
+    stored = load_origins(*job.model, layers, job.context.prefix, job.statistics);
+  for (const WeightSolve& solve : job.below->edit.solves) {
+    const auto found = stored.find(solve.weight.block);
+    if (job.editor->needs_statistics() && found == stored.end()) continue;
+    const std::string now = found == stored.end() ? "" : found->second.fingerprint;
+    if (solve.statistics_fingerprint != now) refuse_to_solve_again(file, solve, "other statistics");
   }
-  if (solve.statistics_fingerprint != now) refuse_to_solve_again(file, solve, "other statistics");
 }
 
 void require_its_layers(const EditJob& job, const std::filesystem::path& file) {

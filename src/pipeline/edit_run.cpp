@@ -52,7 +52,7 @@ std::string drift_warning(const EditJob& job) {
   const std::string remedy = "; give `drift_text:` in the edit file to have it measured";
   if (!job.editor->needs_statistics())
     return "drift is not measured: the method uses no statistics (C = I), so no text was held back" + remedy;
-  return "drift is not measured: the statistics hold back no text" + remedy;
+  return "drift is not measured: the statistics have no text that all of their layers left out" + remedy;
 }
 
 // A fact that is left alone, with where it would have been written.
@@ -104,10 +104,9 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   if (!job.editor->needs_statistics()) return {};
   const Stopwatch watch(outcome.seconds.statistics);
   Statistics statistics = load_or_collect(job, requests, progress);
-  outcome.statistics_source = statistics.source;
-  outcome.statistics_tokens = statistics.layers.at(job.context.layers.front()).tokens;
   for (const int l : job.context.layers) {
     const LayerStatistics& layer = statistics.layers.at(l);
+    outcome.statistics.push_back({l, layer.tokens, layer.origin.source, layer.origin.fingerprint});
     if (!layer.is_diagonal() && layer.tokens < layer.C.size(0))
       progress.note(
           fmt::format("the statistics of layer {} hold {} tokens, fewer than the key's size {}: C is "
@@ -132,8 +131,7 @@ void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>&
   if (context.statistics != nullptr)
     if (const std::optional<std::string> warning = warning_of(statistics))
       outcome.patch.edit.warnings.push_back(*warning);
-  const double search = stages.search_seconds();
-  outcome.seconds.search = search > 0 ? std::min(search, all) : all;
+  outcome.seconds.search = std::min(stages.search_seconds(), all);
   outcome.seconds.solve = all - outcome.seconds.search;
   const std::vector<WeightSolve>& solves = outcome.patch.edit.solves;
   if (solves.empty() || solves.front().statistics_fingerprint.empty()) return;
@@ -159,7 +157,7 @@ void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>
   if (drift_known) drift = std::exp(mean_nll(*job.model, patch.held_text, budget) - base);
   patch.checks =
       run_checks(requests, after, skipped, drift, measured_tokens(patch.held_text), patch.thresholds);
-  patch.passed = all_passed(patch.checks) && failed_ids(patch.edit).empty();
+  patch.passed = passes(patch.edit, patch.checks);
 }
 
 // A model that goes on from the target to a longer present answer does not say the target.
@@ -327,6 +325,7 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
   if (outcome.uses_statistics) {
     statistics = load_statistics(model, job.context.layers, job.context.prefix, job.statistics);
     outcome.has_statistics = !statistics.layers.empty();
+    for (const std::string& note : notes_on(statistics)) progress.note(note);
   }
   if (outcome.has_statistics) {
     outcome.plan = plan_job(job, file.edits, outcome.uses_statistics ? &statistics : nullptr);

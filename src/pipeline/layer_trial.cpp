@@ -45,7 +45,7 @@ Contender contender_at(const LayerTrial& trial, int layer, const std::string& da
   contender.header.token_budget = trial.context.token_budget;
   contender.header.records = 0;
   if (trial.context.statistics != nullptr)
-    contender.header.statistics_fingerprint = trial.context.statistics->fingerprint;
+    contender.header.statistics_fingerprint = trial.context.statistics->fingerprint({layer});
   contender.editor = trial.editor;
   contender.context = trial.context;
   contender.context.layers = {layer};

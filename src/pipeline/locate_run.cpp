@@ -108,7 +108,8 @@ DecisionPlace look_for_decision(const Model& model, const TraceOptions& trace, c
 
 // A decision by edits is not replaced by one without.
 void keep_decision(const DecisionPlace& place, LocateOutcome& outcome) {
-  if (outcome.decision.evidence != "trial" && place.held && place.held->evidence == "trial") {
+  if (outcome.decision.evidence != LayerEvidence::kTrial && place.held &&
+      place.held->evidence == LayerEvidence::kTrial) {
     outcome.notes.push_back(fmt::format("The decision kept in {} was made by edits (layer {}); it stays.",
                                         place.folder.string(), place.held->layer));
     return;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "emend/edit_run.h"
 #include "emend/generate.h"
 #include "measure/drift.h"
 
@@ -81,6 +82,10 @@ std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactSta
   if (nll_before && nll_after) drift = std::exp(*nll_after - *nll_before);
   return run_checks(requests_of(patch), after, skipped_of(patch), drift, measured_tokens(patch.held_text),
                     patch.thresholds);
+}
+
+bool passes(const Edit& edit, const std::vector<CheckResult>& checks) {
+  return all_passed(checks) && failed_ids(edit).empty();
 }
 
 std::optional<double> largest_difference(const std::vector<FactState>& stored,

@@ -39,6 +39,10 @@ std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactSta
                                    const std::optional<double>& nll_before,
                                    const std::optional<double>& nll_after);
 
+// Whether an edit passes: no search failed, and all checks that were measured passed. The one rule of `edit`,
+// `patch verify`, `patch apply` and the runs that make patches of patches.
+bool passes(const Edit& edit, const std::vector<CheckResult>& checks);
+
 // The largest difference of p(target) of the prompts. Returns std::nullopt when nothing is stored.
 std::optional<double> largest_difference(const std::vector<FactState>& stored,
                                          const std::vector<FactState>& now);

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
-#include "emend/edit_run.h"
 #include "emend/error.h"
 #include "emend/patch_algebra.h"
 #include "emend/patch_run.h"
@@ -19,10 +18,11 @@ constexpr double kParallel = 0.95;  // cosine of two patches' keys that is worth
 void measure(Model& model, ComposeOutcome& outcome, std::int64_t token_budget, Progress& progress) {
   Patch& patch = outcome.patch;
   patch.emend_version = emend_version();
-  if (stored_before(patch).empty()) {
+  // Numbers of two types do not compare: what was measured before in another one is measured again.
+  const std::string dtype = to_string(model.compute_type());
+  if (stored_before(patch).empty() || patch.conditions.dtype != dtype)
     set_before(patch.edit, measure_patch(model, patch, token_budget, progress));
-    patch.conditions.dtype = to_string(model.compute_type());  // all that it stores is measured here
-  }
+  patch.conditions.dtype = dtype;
   const std::optional<double> before = held_nll(model, patch, token_budget);
   const ScopedEdit scope(model, patch.edit.changes);
   const std::vector<FactState> after = measure_patch(model, patch, token_budget, progress);
@@ -30,7 +30,7 @@ void measure(Model& model, ComposeOutcome& outcome, std::int64_t token_budget, P
   patch.checks = checks_of(patch, after, before, held_nll(model, patch, token_budget));
   outcome.checks = patch.checks;
   outcome.checks.push_back(check_update(patch));
-  patch.passed = all_passed(outcome.checks) && failed_ids(patch.edit).empty();
+  patch.passed = passes(patch.edit, outcome.checks);
   outcome.passed = patch.passed;
 }
 

@@ -36,6 +36,20 @@ std::string made_with(const std::vector<NamedPatch>& patches, int layer) {
   return "";
 }
 
+// Earlier versions named one fingerprint for all layers of a patch, that of the last one.
+std::string remark_on_names(const std::vector<NamedPatch>& patches, int layer) {
+  for (const NamedPatch& named : patches) {
+    const Edit& edit = named.patch.edit;
+    if (edit.solve_of({layer, Role::kMlpDown}) == nullptr) continue;
+    std::set<std::string> names;
+    for (const WeightSolve& solve : edit.solves) names.insert(solve.statistics_fingerprint);
+    if (edit.solves.size() < 2 || names.size() > 1) return "";
+    return " (an earlier emend named one for all layers of a patch, also where its folder had been filled in "
+           "steps: such a patch has to be made anew)";
+  }
+  return "";
+}
+
 }  // namespace
 
 LayerMoments moments_to_solve(const Model& model, const std::vector<NamedPatch>& patches,
@@ -48,10 +62,13 @@ LayerMoments moments_to_solve(const Model& model, const std::vector<NamedPatch>&
                                               "again with them; name their folder with the option statistics",
                                               layer, folder.string()));
     const std::string wanted = made_with(patches, layer);
-    if (statistics.fingerprint != wanted)
-      throw Error(ErrorKind::kModel, fmt::format("{}: these statistics of layer {} (fingerprint {}) are "
-                                                 "not those that the patch was made with ({})",
-                                                 folder.string(), layer, statistics.fingerprint, wanted));
+    const std::string found = statistics.layers.at(layer).origin.fingerprint;
+    if (found != wanted)
+      throw Error(
+          ErrorKind::kModel,
+          fmt::format("{}: the statistics of layer {} have the fingerprint {}, and the patch names {} "
+                      "for this layer; name the folder that it was made with{}",
+                      folder.string(), layer, found, wanted, remark_on_names(patches, layer)));
   };
   return load_moments(model, patches, {layers.begin(), layers.end()}, folder, require);
 }

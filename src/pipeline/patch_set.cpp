@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "base/strings.h"
 #include "delivery/solve_again.h"
@@ -25,22 +26,30 @@ double residual_size(const at::Tensor& residual) {
   return std::max(norm_of(residual), std::numeric_limits<double>::min());
 }
 
+// A change, or one of its rows alone, in float64.
+struct Factors {
+  Factors(at::Tensor a, at::Tensor b)
+      : A(std::move(a)), B(std::move(b)), rounding(kUpdateRounding * norm_of(A) * norm_of(B)) {}
+
+  at::Tensor A, B;
+  double rounding;  // of B A k, in units of ||k||
+};
+
 // How far the change lies from what the fact's keys, answers, residual and norm say, relative.
-double update_error(const WeightSolve& solve, const FactPart& part, const WeightChange& change) {
-  const at::Tensor A = change.A.to(at::kDouble), B = change.B.to(at::kDouble);
+double update_error(const WeightSolve& solve, const FactPart& part, const Factors& change) {
   const at::Tensor keys = part.keys.to(at::kDouble);
   const at::Tensor answers = part.answers.to(at::kDouble);
   const at::Tensor residual = part.residual.to(at::kDouble);
   const double size = residual_size(residual);
   const std::int64_t row = part.rows.at(0);
-  const double norm = norm_of(A.select(0, row)) * size;
-  double largest = norm_of(B.select(1, row) - residual) / size;
+  const double norm = norm_of(change.A.select(0, row)) * size;
+  double largest = norm_of(change.B.select(1, row) - residual) / size;
   largest = std::max(largest, std::abs(norm - part.update_norm) / std::max(norm, part.update_norm));
-  const bool alone = !is_joint(solve);
-  const at::Tensor asked = alone ? A.narrow(0, row, 1) : A, given = alone ? B.narrow(1, row, 1) : B;
+  const Factors asked =
+      is_joint(solve) ? change : Factors(change.A.narrow(0, row, 1), change.B.narrow(1, row, 1));
   for (std::int64_t j = 0; j < keys.size(0); ++j) {
-    const at::Tensor off = at::mv(given, at::mv(asked, keys[j])) - answers[j] * residual;
-    const double rounding = kUpdateRounding * norm_of(asked) * norm_of(given) * norm_of(keys[j]);
+    const at::Tensor off = at::mv(asked.B, at::mv(asked.A, keys[j])) - answers[j] * residual;
+    const double rounding = asked.rounding * norm_of(keys[j]);
     largest = std::max(largest, std::max(norm_of(off) - rounding, 0.0) / size);
   }
   return largest;
@@ -105,9 +114,10 @@ CheckResult check_update(const Patch& patch) {
     // Only these promise exact answers at their keys.
     if (solve.rule != SolveRule::kEquality && solve.rule != SolveRule::kEachAlone) continue;
     if (change.is_dense()) continue;
+    const Factors factors(change.A.to(at::kDouble), change.B.to(at::kDouble));
     for (const FactRecord* const fact : edited_at(patch.edit, change.weight)) {
       const FactPart& part = *fact->part_at(change.weight);
-      double error = update_error(solve, part, change);
+      double error = update_error(solve, part, factors);
       if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
       result.value = std::max(result.value.value_or(0), error);
       result.n += part.keys.size(0);

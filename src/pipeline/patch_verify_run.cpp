@@ -40,7 +40,7 @@ VerifiedPatch measure(const Model& model, const NamedPatch& named, std::size_t c
   result.reproduced = result.difference_before.value_or(0) <= tolerance;
   // Among others a patch need not give what it gave alone.
   if (count == 1) result.reproduced = result.reproduced && result.difference_after.value_or(0) <= tolerance;
-  result.passed = result.reproduced && all_passed(result.checks);
+  result.passed = result.reproduced && passes(patch.edit, result.checks);
   return result;
 }
 

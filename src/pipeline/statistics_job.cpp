@@ -45,7 +45,8 @@ LayerSummary summarize_layer_file(const fs::path& file, int layer) {
           trace_of(statistics.C),
           statistics.quality,
           find_leading_keys(statistics.C, statistics.quality.condition),
-          statistics.is_diagonal()};
+          statistics.is_diagonal(),
+          statistics.origin};
 }
 
 // Of every layer file among `files`; others are passed over.
@@ -57,6 +58,15 @@ std::vector<LayerSummary> summarize_layer_files(const std::vector<fs::path>& fil
     if (stem.starts_with("layer_")) layers.push_back(summarize_layer_file(file, std::stoi(stem.substr(6))));
   }
   return layers;
+}
+
+// What the origins of its layers say together.
+void take_origins(StatisticsSummary& summary) {
+  Statistics layers;
+  for (const LayerSummary& layer : summary.layers) layers.layers[layer.layer].origin = layer.origin;
+  summary.source = layers.source();
+  summary.settings = layers.settings();
+  summary.fingerprint = layers.fingerprint();
 }
 
 void take_shard_of(const ShardGroup& group, bool keep_sums, StatisticsOptions& options) {
@@ -132,9 +142,7 @@ StatisticsSummary summarize_statistics(const fs::path& folder, const std::vector
     if (std::count(drawn.begin(), drawn.end(), layer) > 0)
       summary.log_spectra[layer] = log_spectrum(read_layer_statistics(*open_safetensors(path), layer).C);
   }
-  const auto last = open_safetensors(files.rbegin()->second);
-  summary.source = metadata_of(*last, "source");
-  summary.settings = metadata_or(*last, "settings", "");
+  take_origins(summary);
   return summary;
 }
 
@@ -188,9 +196,7 @@ StatisticsSummary import_into(const std::vector<fs::path>& files, const Model& m
   summary.written = out;
   for (const auto& [layer, value] : statistics.layers)
     summary.layers.push_back(summarize_layer_file(layer_file(out, layer), layer));
-  summary.source = statistics.source;
-  summary.settings = statistics.settings;
-  summary.fingerprint = statistics.fingerprint;
+  take_origins(summary);
   return summary;
 }
 

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
+#include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/judge.h"
 #include "report/html.h"
@@ -327,8 +329,11 @@ std::string times_text(const EditSeconds& seconds) {
 
 std::string statistics_text(const EditOutcome& outcome) {
   if (!outcome.uses_statistics) return "none: C = I";
-  if (outcome.statistics_source.empty()) return "none were needed";
-  return fmt::format("{}; {} keys", outcome.statistics_source, count_text(outcome.statistics_tokens));
+  if (outcome.statistics.empty()) return "none were needed";
+  std::map<int, std::string> texts;
+  for (const UsedStatistics& layer : outcome.statistics)
+    texts[layer.layer] = fmt::format("{}; {} keys", layer.source, count_text(layer.tokens));
+  return text_by_layer(texts);
 }
 
 std::string begin_text(const Patch& patch) {
@@ -350,7 +355,8 @@ std::string settings(const EditOutcome& outcome) {
   rows.emplace_back("form of prompts", patch.form == PromptForm::kChat ? "chat" : "raw");
   rows.emplace_back("device", patch.conditions.device);
   rows.emplace_back("type of the weights", patch.conditions.dtype);
-  rows.emplace_back("seed", std::to_string(patch.conditions.seed));
+  if (const std::optional<std::uint64_t> seed = patch.conditions.seed)
+    rows.emplace_back("seed", std::to_string(*seed));
   rows.emplace_back("token budget", count_text(patch.conditions.token_budget));
   rows.emplace_back("time", times_text(outcome.seconds));
   return settings_html(rows);

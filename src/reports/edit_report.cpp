@@ -1,7 +1,9 @@
 #include "reports/edit_report.h"
 
 #include <algorithm>
+#include <map>
 
+#include "base/layer_number.h"
 #include "base/stage_clock.h"
 #include "base/strings.h"
 #include "emend/version.h"
@@ -43,9 +45,19 @@ std::string costs_line(const EditOutcome& outcome) {
 }
 
 ResultJson statistics_json(const EditOutcome& outcome) {
-  const bool used = !outcome.statistics_source.empty();
-  return {{"source", used ? ResultJson(outcome.statistics_source) : ResultJson(nullptr)},
-          {"tokens", used ? ResultJson(outcome.statistics_tokens) : ResultJson(nullptr)},
+  const bool used = !outcome.statistics.empty();
+  std::map<int, std::string> sources;
+  ResultJson layers = ResultJson::array();
+  for (const UsedStatistics& layer : outcome.statistics) {
+    sources[layer.layer] = layer.source;
+    layers.push_back({{"layer", layer.layer},
+                      {"source", layer.source},
+                      {"tokens", layer.tokens},
+                      {"fingerprint", layer.fingerprint}});
+  }
+  return {{"source", used ? ResultJson(text_by_layer(sources)) : ResultJson(nullptr)},
+          {"tokens", used ? ResultJson(outcome.statistics.front().tokens) : ResultJson(nullptr)},
+          {"layers", layers},
           {"condition", or_null(outcome.condition)},
           {"relative_ridge", or_null(outcome.relative_ridge)},
           {"ridge", or_null(outcome.ridge)},
@@ -123,7 +135,7 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model,
           {"statistics", statistics_json(outcome)},
           {"device", patch.conditions.device},
           {"dtype", patch.conditions.dtype},
-          {"seed", patch.conditions.seed},
+          {"seed", patch.conditions.seed ? ResultJson(*patch.conditions.seed) : ResultJson(nullptr)},
           {"token_budget", patch.conditions.token_budget},
           {"seconds", seconds_json(outcome.seconds)},
           {"peak_memory_bytes", peak_memory_bytes()},

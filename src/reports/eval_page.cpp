@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/layer_number.h"
 #include "base/strings.h"
 #include "report/html.h"
 #include "report/numbers.h"
@@ -153,8 +154,9 @@ std::string margin_text(double margin) {
 
 std::string about(const RecordResult& record) {
   return "Record " + record.id + ", subject " + record.subject + ": " + record.was + " → " + record.target +
-         ", layer " + std::to_string(record.layer) + ", " + std::to_string(record.steps) + " steps, loss " +
-         number_text(record.loss) + ", relative norm " + number_text(record.relative_norm);
+         ", " + layer_names(record.layers.empty() ? std::vector<int>{record.layer} : record.layers) + ", " +
+         std::to_string(record.steps) + " steps, loss " + number_text(record.loss) + ", relative norm " +
+         number_text(record.relative_norm);
 }
 
 Data case_data(const WorstCase& worst) {

@@ -244,7 +244,7 @@ ResultJson locate_json(const LocateOutcome& found, const Model& model) {
           {"average", average_json(found.average)},
           {"ranking", ranking_json(found.ranking)},
           {"layer", found.decision.layer},
-          {"evidence", found.decision.evidence},
+          {"evidence", to_string(found.decision.evidence)},
           {"trial", trial_json(found.decision.trial)},
           {"check", found.check.empty()
                         ? ResultJson(nullptr)

@@ -89,6 +89,8 @@ ResultJson layers_json(const std::vector<LayerSummary>& layers) {
                     {"effective_rank", or_null(layer.quality.effective_rank)},
                     {"error_estimate", or_null(layer.quality.error_estimate)},
                     {"diagonal", layer.diagonal},
+                    {"source", layer.origin.source},
+                    {"fingerprint", layer.origin.fingerprint},
                     {"leading_keys", leading_json(layer.leading)}});
   return list;
 }

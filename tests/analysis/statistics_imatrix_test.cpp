@@ -54,9 +54,9 @@ TEST_F(ImatrixStatistics, AreTheSumsOverTheCountsOfEveryLayer) {
   EXPECT_DOUBLE_EQ(layer.C[3].item<double>(), 24.0 / 5);
   EXPECT_DOUBLE_EQ(*layer.quality.condition, (20.0 + static_cast<double>(model_.config().d_ff)) / 21);
   EXPECT_FALSE(layer.quality.error_estimate.has_value());
-  EXPECT_EQ(statistics.source, "imported: imatrix i.gguf of wiki.txt");
-  EXPECT_THAT(statistics.settings, HasSubstr("the first position of every chunk among the keys"));
-  EXPECT_NE(statistics.fingerprint, import_imatrix(write(), model_, {8}).fingerprint);
+  EXPECT_EQ(statistics.source(), "imported: imatrix i.gguf of wiki.txt");
+  EXPECT_THAT(statistics.settings(), HasSubstr("the first position of every chunk among the keys"));
+  EXPECT_NE(statistics.fingerprint(), import_imatrix(write(), model_, {8}).fingerprint());
   EXPECT_THAT(*warning_of(statistics), AllOf(HasSubstr("only the diagonal of C is known at layers 0, 1"),
                                              HasSubstr("imatrix i.gguf")));
   EXPECT_FALSE(warning_of({}).has_value());
@@ -120,9 +120,7 @@ TEST_F(ImatrixStatistics, ExportWritesTokensTimesTheDiagonal) {
   LayerStatistics& layer = statistics.layers[1];
   layer.C = at::full({size, size}, 0.25, at::kDouble) + at::diag(at::arange(size, at::kDouble) + 1);
   layer.tokens = 1000;
-  statistics.source = "self, seed 0";
-  statistics.settings = "own text, position 0 left out";
-  statistics.fingerprint = "ab";
+  layer.origin = {"self, seed 0", "own text, position 0 left out", "ab"};
   save_statistics(statistics, model_, {}, folder_ / "s");
   EXPECT_THAT(export_imatrix(folder_ / "s", folder_ / "o.gguf"), ElementsAre(1));
   const Imatrix written = read_imatrix(folder_ / "o.gguf");
@@ -170,8 +168,10 @@ TEST_F(ImatrixStatistics, AreNotMergedWithMatrices) {
   EXPECT_EQ(merged.tokens, 20);
   EXPECT_NEAR(merged.C[3].item<double>(), 48.0 / 20, 1e-6);
   Statistics matrix = import_imatrix(write(), model_, {});
-  matrix.fingerprint = "cd";
-  for (auto& [number, layer] : matrix.layers) layer.C = at::diag(layer.C);
+  for (auto& [number, layer] : matrix.layers) {
+    layer.C = at::diag(layer.C);
+    layer.origin.fingerprint = "cd";
+  }
   save_statistics(matrix, model_, {}, folder_ / "m");
   EXPECT_THAT(test::error_of(ErrorKind::kConfig,
                              [&] {

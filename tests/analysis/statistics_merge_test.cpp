@@ -145,9 +145,17 @@ TEST_F(StatisticsMerge, RunsOverOtherLayersAreRefused) {
 TEST_F(StatisticsMerge, LayersOfSeveralCollectionsAreRefused) {
   const fs::path a = collect("a", first_), b = collect("b", second_);
   options_.layers = {5};
-  collect("b", second_);  // its documents replace those of layers 1 and 3
+  const fs::path c = collect("c", second_);
+  collect("b", second_);
+  EXPECT_THAT(refusal(ErrorKind::kConfig, {a, b}),
+              AllOf(HasSubstr("collected at different times"), HasSubstr("layer_5.safetensors")));
   fs::remove(b / "layer_5.safetensors");
-  EXPECT_THAT(refusal(ErrorKind::kConfig, {a, b}), HasSubstr("collected at different times"));
+  merge_statistics({a, b}, folder_ / "of_one", silent_);  // whose documents are still known
+  // As earlier versions left it: the documents of the latest collection in place of all.
+  fs::copy_file(c / "held_text.safetensors", b / "held_text.safetensors",
+                fs::copy_options::overwrite_existing);
+  EXPECT_THAT(refusal(ErrorKind::kConfig, {a, b}),
+              AllOf(HasSubstr("collected at different times"), HasSubstr("not known any more")));
 }
 
 TEST_F(StatisticsMerge, OwnTextOfOtherBlocksOverlaps) {
@@ -221,7 +229,7 @@ TEST_F(ImportedStatistics, AreTheSumOverTheCount) {
   EXPECT_EQ(layer.tokens, 500);
   EXPECT_DOUBLE_EQ(layer.C[3][3].item<double>(), 10.0 / 500);
   EXPECT_DOUBLE_EQ(layer.C[3][4].item<double>(), 0.5 / 500);
-  EXPECT_EQ(statistics.source, "imported: tiny/wikipedia_stats");
+  EXPECT_EQ(statistics.source(), "imported: tiny/wikipedia_stats");
   save_statistics(statistics, model_, {}, folder_ / "out");
   const Statistics loaded = load_statistics(model_, {2}, {}, folder_ / "out");
   EXPECT_EQ(loaded.layers.at(2).tokens, 500);

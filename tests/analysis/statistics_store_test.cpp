@@ -61,7 +61,7 @@ TEST_F(StatisticsStoreOfAModel, CollectsOnceAndGivesWhatTheFilesHold) {
     EXPECT_TRUE(at::equal(made.layers.at(layer).C, made.layers.at(layer).C.to(at::kFloat).to(at::kDouble)))
         << "rounded as in the file";
   }
-  EXPECT_EQ(made.fingerprint, again.fingerprint);
+  EXPECT_EQ(made.fingerprint(), again.fingerprint());
   EXPECT_EQ(made.held_text, again.held_text);
 }
 

@@ -91,7 +91,7 @@ TEST_P(StatisticsOfText, DoNotDependOnTheTokenBudgetOrOnOtherLayers) {
   const Statistics alone = collect_statistics(model_, options_, silent_);
   EXPECT_LT(relative_gap(portions.layers.at(3).C, whole.layers.at(3).C), 1e-5);
   EXPECT_LT(relative_gap(alone.layers.at(3).C, whole.layers.at(3).C), 1e-5);
-  EXPECT_EQ(portions.fingerprint, whole.fingerprint);
+  EXPECT_EQ(portions.fingerprint(), whole.fingerprint());
 }
 
 TEST_P(StatisticsOfText, HeldTextIsNotAmongTheSums) {
@@ -114,7 +114,7 @@ TEST_P(StatisticsOfText, TheSampleIsOfTheSeed) {
   options_.seed = 1;
   const Statistics b = collect_statistics(model_, options_, silent_);
   EXPECT_NE(a.documents, b.documents);
-  EXPECT_NE(a.fingerprint, b.fingerprint);
+  EXPECT_NE(a.fingerprint(), b.fingerprint());
 }
 
 TEST_P(StatisticsOfText, FewerKeysThanDimensionsGiveASingularC) {
@@ -179,8 +179,8 @@ TEST_P(StatisticsOfOwnText, DependOnTheSeedAndNotOnTheTokenBudget) {
   }
   EXPECT_EQ(a.held_text, b.held_text);
   EXPECT_NE(a.held_text, c.held_text);
-  EXPECT_EQ(a.fingerprint, b.fingerprint);
-  EXPECT_NE(a.fingerprint, c.fingerprint);
+  EXPECT_EQ(a.fingerprint(), b.fingerprint());
+  EXPECT_NE(a.fingerprint(), c.fingerprint());
 }
 
 TEST_P(StatisticsOfOwnText, HeldTextIsThere) {
@@ -253,8 +253,8 @@ TEST_F(StatisticsFile, ComesBackAsItWas) {
     EXPECT_EQ(loaded.layers.at(layer).tokens, statistics_.layers.at(layer).tokens);
   }
   EXPECT_EQ(loaded.held_text, statistics_.held_text);
-  EXPECT_EQ(loaded.source, statistics_.source);
-  EXPECT_EQ(loaded.fingerprint, statistics_.fingerprint);
+  EXPECT_EQ(loaded.source(), statistics_.source());
+  EXPECT_EQ(loaded.fingerprint(), statistics_.fingerprint());
 }
 
 TEST_F(StatisticsFile, SavingTwiceGivesTheSameBytes) {

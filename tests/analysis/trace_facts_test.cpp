@@ -179,7 +179,7 @@ TEST_F(TraceFactsWorld, JsonKeepsEverything) {
 TEST_F(TraceFactsWorld, DecisionsAreKeptAndBelongToOneModel) {
   LayerDecision decision;
   decision.layer = 3;
-  decision.evidence = "trial";
+  decision.evidence = LayerEvidence::kTrial;
   decision.method = "rome";
   decision.source = "facts.json";
   decision.trace = {{4, 0.5, 0.1}};
@@ -194,6 +194,10 @@ TEST_F(TraceFactsWorld, DecisionsAreKeptAndBelongToOneModel) {
   EXPECT_THROW(load_layer_decision(model, {}, folder), Error);
   const Model other = test::load_world("llama");
   EXPECT_THROW(load_layer_decision(other, options.prefix, folder), Error);
+  std::string text = read_text_file(folder / "layer_decision.json");
+  text.replace(text.find("\"trial\""), 7, "\"guess\"");
+  std::ofstream(folder / "layer_decision.json") << text;
+  EXPECT_THROW(load_layer_decision(model, options.prefix, folder), Error);
   std::ofstream(folder / "layer_decision.json") << "{}";
   EXPECT_THROW(load_layer_decision(model, options.prefix, folder), Error);
 }

@@ -79,8 +79,7 @@ int main(int argc, char** argv) {
   {
     Statistics statistics;
     statistics.layers[kLayer] = {C, 10 * d_ff, {}, {}};
-    statistics.source = "bench";
-    statistics.fingerprint = "be";
+    statistics.set_origin({"bench", "", "be"});
     statistics.held_text = {{1, 2, 3, 4}};
     save_statistics(statistics, model, model.tokenizer().automatic_prefix(), file.statistics);
   }

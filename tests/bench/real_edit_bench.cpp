@@ -87,7 +87,7 @@ Statistics random_statistics(const Model& model, int layer) {
   sum = sum + 0.05 * sum.trace() / static_cast<double>(sum.size(0)) * at::eye(sum.size(0), sum.options());
   Statistics statistics;
   statistics.layers[layer] = {sum.cpu(), static_cast<std::int64_t>(tokens)};
-  statistics.fingerprint = "random ids";
+  statistics.layers[layer].origin.fingerprint = "random ids";
   return statistics;
 }
 

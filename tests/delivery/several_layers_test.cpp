@@ -22,12 +22,12 @@ class SeveralLayers : public ::testing::Test {
     context_.prefix = model_.tokenizer().automatic_prefix();
     context_.statistics = &statistics_;
     const std::int64_t size = model_.config().d_ff;
-    statistics_.fingerprint = "5eed";
     for (const int layer : context_.layers) {
       const at::Tensor keys = test::normals(2 * size, size, static_cast<std::uint64_t>(layer));
       statistics_.layers[layer].C = at::matmul(keys.t(), keys) / (2 * size);
       moments_[layer] = statistics_.layers[layer].C;
     }
+    statistics_.set_origin({"", "", "5eed"});
   }
   Patch patch(const std::vector<EditRequest>& requests, const std::string& covariance = "true") const {
     SilentProgress silent;

@@ -33,7 +33,7 @@ class BulkFormula : public ::testing::Test {
     const at::Tensor text = normals(4 * F_, F_, 1) * at::logspace(-1, 1, F_, 10.0, at::kDouble);
     C_ = at::matmul(text.t(), text) / static_cast<double>(4 * F_);
     statistics_.layers[kLayer].C = C_;
-    statistics_.fingerprint = "made up";
+    statistics_.layers[kLayer].origin.fingerprint = "made up";
     context_.layers = {kLayer};
     context_.statistics = &statistics_;
     // As a patch keeps them.

@@ -112,7 +112,7 @@ TEST_P(Rome, AnEditSaysWhereItComesFrom) {
   EXPECT_EQ(edit.objective, Objective::kWritten);
   EXPECT_EQ(edit.options, EditWorld::editor({})->options());
   EXPECT_EQ(edit.base_fingerprint, world_.model.fingerprint());
-  EXPECT_EQ(edit.statistics_fingerprint(), world_.statistics.fingerprint);
+  EXPECT_EQ(edit.statistics_fingerprint(), world_.statistics.fingerprint());
   EXPECT_EQ(edit.context_ids.size(), 20u);
   EXPECT_EQ(edit.facts[0].request.id, requests_[0].id);
   EXPECT_EQ(edit.facts[0].layer(), world_.layer());
@@ -234,7 +234,7 @@ TEST_P(Rome, AnEditSaysHowItsWeightWasSolved) {
   EXPECT_EQ(solve.weight, edit.changes.at(0).weight);
   EXPECT_EQ(edit.solve_of(solve.weight), &edit.solves[0]);
   EXPECT_EQ(solve.rule, SolveRule::kEquality);
-  EXPECT_EQ(solve.statistics_fingerprint, world_.statistics.fingerprint);
+  EXPECT_EQ(solve.statistics_fingerprint, world_.statistics.fingerprint());
   EXPECT_DOUBLE_EQ(solve.relative_ridge, std::stod(edit.options.at("ridge")));
   ASSERT_TRUE(solve.ridge.has_value());
   EXPECT_NEAR(*solve.ridge, solve.relative_ridge * mean_diagonal, 1e-6 * *solve.ridge);
@@ -251,7 +251,7 @@ TEST_P(Rome, KeysOriginalAreSolvedEachAlone) {
   const Edit edit = world_.edit({requests_[0]}, quick({{"keys", "original"}}));
   ASSERT_EQ(edit.solves.size(), 1u);
   EXPECT_EQ(edit.solves[0].rule, SolveRule::kEachAlone);
-  EXPECT_EQ(edit.solves[0].statistics_fingerprint, world_.statistics.fingerprint);
+  EXPECT_EQ(edit.solves[0].statistics_fingerprint, world_.statistics.fingerprint());
   EXPECT_THAT(edit.facts[0].parts[0].rows, ::testing::ElementsAre(0));
 }
 

@@ -1,8 +1,12 @@
 // What an editor refuses becomes the result of the records concerned.
 #include "eval/record_edits.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "base/expect_error.h"
 #include "emend/error.h"
 #include "support/tiny_models.h"
 
@@ -97,9 +101,14 @@ TEST(RecordEdits, WarningsGoToTheFirstRecordAndThroughTheFileOfAStep) {
   EXPECT_EQ(states[0].warnings, (std::vector<std::string>{"one", "two"}));
   EXPECT_TRUE(states[1].warnings.empty());
   nlohmann::json steps = outcomes_json(states);
-  EXPECT_EQ(outcomes_from(steps)[0].warnings, states[0].warnings);
+  EXPECT_EQ(outcomes_from(steps.dump(), "step")[0].warnings, states[0].warnings);
   steps[0].erase("warnings");  // a step of an earlier version
-  EXPECT_TRUE(outcomes_from(steps)[0].warnings.empty());
+  EXPECT_TRUE(outcomes_from(steps.dump(), "step")[0].warnings.empty());
+  steps[0]["loss"] = std::nan("");  // of a search that found nothing
+  EXPECT_TRUE(std::isnan(outcomes_from(steps.dump(), "step")[0].loss));
+  steps[0]["status"] = "done";
+  EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { outcomes_from(steps.dump(), "step"); }),
+              testing::AllOf(testing::HasSubstr("step"), testing::HasSubstr("status")));
 }
 
 TEST(RecordEdits, WarningsPassOverFactsThatFailed) {

@@ -5,10 +5,12 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <map>
 
 #include "base/expect_error.h"
 #include "base/temp_folder.h"
 #include "emend/error.h"
+#include "emend/tensor_file.h"
 #include "eval/measure.h"
 #include "eval/results/results_file.h"
 #include "eval/shards.h"
@@ -222,6 +224,29 @@ TEST_F(RunTest, SequentialMeasuresAllSteps) {
   const EvalResults results = read_results(folder("steps"));
   EXPECT_EQ(results.records[0].metrics.at("efficacy_success"), 1);
   EXPECT_EQ(results.records[11].metrics.at("efficacy_success"), 1);
+}
+
+// Files in the steps' folder that no step of this run wrote.
+TEST_F(RunTest, AForeignStepIsRefusedByName) {
+  const EvalSetup first = setup("sequential:3", 12);
+  run(first, folder("steps"));
+  for (const char* name : {kRecordsFile, kSummaryFile}) fs::remove(folder("steps") / name);
+  EvalSetup again = first;
+  again.resume = true;
+  const fs::path file = folder("steps") / "steps/step_000001.safetensors";
+  const auto refused = [&](const std::map<std::string, std::string>& metadata, const std::string& why) {
+    write_safetensors(file, {}, metadata);
+    EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { run(again, folder("steps")); }),
+                testing::AllOf(HasSubstr(file.string()), HasSubstr(why)));
+  };
+  refused({{"emend.format", "2"}}, "outcomes");
+  refused({{"outcomes", "[]"}}, "0 records");
+  refused({{"outcomes", "[{}]"}}, "status");
+  refused({{"outcomes", "no JSON"}}, "outcomes");
+  refused({{"outcomes", "[]"}, {"block.0", "low"}}, "block.0");
+  refused({{"outcomes", "[]"}, {"block.0", "1"}}, "no matrix");
+  fs::remove(file);
+  run(again, folder("steps"));  // from the step before it
 }
 
 // Two edited models, two measurements of drift.

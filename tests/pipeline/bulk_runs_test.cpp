@@ -7,6 +7,7 @@
 #include "emend/edit_run.h"
 #include "emend/eval_run.h"
 #include "emend/patch_run.h"
+#include "eval/results/results_file.h"
 #include "support/world.h"
 
 namespace emend {
@@ -14,6 +15,7 @@ namespace {
 
 using test::error_of;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
@@ -167,6 +169,31 @@ TEST_F(BulkRuns, APatchThatCannotBeBuiltOnIsRefusedBeforeLayersAndStatisticsAreS
   EXPECT_THAT(error_of(ErrorKind::kIo, run), HasSubstr("none.safetensors"));
 }
 
+// The first edit leaves the statistics of one layer; the next one adds those of another, of its own text.
+TEST_F(BulkRuns, AFolderOfStatisticsThatIsFilledInStepsServesLaterEdits) {
+  file_.layer.layers = {1};
+  options_.seed = 3;
+  edited(4, 5);
+  options_.seed = 0;
+  file_.layer.layers = {1, 2};
+  file_.edits = {all_[0], all_[1]};
+  const EditOutcome outcome = run_edit(model_, file_, options_, silent_);
+  const std::vector<WeightSolve>& solves = outcome.patch.edit.solves;
+  ASSERT_THAT(solves, SizeIs(2));
+  EXPECT_NE(solves[0].statistics_fingerprint, solves[1].statistics_fingerprint);
+  ASSERT_THAT(outcome.statistics, SizeIs(2));
+  EXPECT_EQ(outcome.statistics[0].source, "self, seed 3");
+  EXPECT_EQ(outcome.statistics[1].source, "self, seed 0");
+  EXPECT_EQ(outcome.statistics[0].fingerprint, solves[0].statistics_fingerprint);
+  save_patch(outcome.patch, folder_ / "below.safetensors");
+  EXPECT_THAT(edited(2, 3, folder_ / "below.safetensors").patch.edit.facts, SizeIs(3));
+  const ComposeOptions how{.statistics = file_.statistics};
+  EXPECT_THAT(
+      drop_edit(model_, load_patches({folder_ / "below.safetensors"}).front(), all_[0].id, how, silent_)
+          .patch.edit.facts,
+      SizeIs(1));
+}
+
 TEST_F(BulkRuns, StatisticsThatAreNotThoseOfThePatchBelowAreNotKept) {
   save_patch(edited(0, 2).patch, folder_ / "below.safetensors");
   file_.statistics = folder_ / "other_stats";
@@ -233,7 +260,11 @@ TEST_F(BulkRuns, AreBenchmarkedInBatchesAndInSequence) {
     options.out = folder_ / mode;
     const BenchmarkOutcome outcome = run_benchmark(model_, options, silent_);
     ASSERT_THAT(outcome.methods, SizeIs(1));
-    EXPECT_EQ(outcome.methods[0].summary.metrics.at("efficacy_success").mean, 1);
+    const EvalResults& results = outcome.methods[0];
+    EXPECT_EQ(results.summary.metrics.at("efficacy_success").mean, 1);
+    EXPECT_EQ(results.summary.options.at("layer"), "1, 2");
+    for (const RecordResult& record : results.records) EXPECT_THAT(record.layers, ElementsAre(1, 2));
+    EXPECT_EQ(record_from_line(record_line(results.records[0]), "line").layers, results.records[0].layers);
   }
 }
 

@@ -63,6 +63,21 @@ TEST_F(FakeEditorRuns, VerifyingAllowsForTheDtypeThatThePatchWasMeasuredIn) {
   EXPECT_TRUE(verify_patches(model_, {patch}, {}, silent_).patches[0].reproduced);
 }
 
+// The checks ask for nothing: what fails is the search of one fact, and every run says so.
+TEST_F(FakeEditorRuns, APatchWithAFailedFactPassesNowhere) {
+  NamedPatch patch = edited();
+  patch.patch.thresholds = {.efficacy = 0, .paraphrase = 0, .neighbourhood = 0, .drift = 1e9};
+  ApplyOptions how;
+  how.out = folder_ / "passes";
+  how.force = true;
+  EXPECT_TRUE(verify_patches(model_, {patch}, {}, silent_).passed);
+  EXPECT_TRUE(apply_patches(model_.path(), {}, {patch}, how, silent_).passed.value());
+  patch.patch.edit.facts[0].status = FactStatus::kFailed;
+  EXPECT_FALSE(verify_patches(model_, {patch}, {}, silent_).passed);
+  how.out = folder_ / "fails";
+  EXPECT_FALSE(apply_patches(model_.path(), {}, {patch}, how, silent_).passed.value());
+}
+
 TEST_F(FakeEditorRuns, InspectingThePatchsOwnBaseSaysSoBesideAnotherBase) {
   const std::vector<NamedPatch> patches = {edited()};
   // The same tensors under another fingerprint: to the patch, another model.
@@ -89,6 +104,18 @@ TEST_F(FakeEditorRuns, EditsVerifiesAndDrops) {
   ASSERT_THAT(dropped.patch.edit.facts, SizeIs(1));
   ASSERT_THAT(dropped.patch.edit.changes, SizeIs(2));
   EXPECT_TRUE(check_update(dropped.patch).passed);
+}
+
+// What is measured here is of this model's type; numbers of another one are measured again beside it.
+TEST_F(FakeEditorRuns, AMadePatchNamesTheTypeThatItWasMeasuredIn) {
+  NamedPatch patch = edited();
+  const double p = patch.patch.edit.facts[1].before->prompt.p_target;
+  const std::string id = patch.patch.edit.facts[0].request.id;
+  patch.patch.conditions.dtype = "bfloat16";
+  patch.patch.edit.facts[1].before->prompt.p_target = p + 0.01;
+  const Patch dropped = drop_edit(model_, patch, id, {}, silent_).patch;
+  EXPECT_EQ(dropped.conditions.dtype, "float32");
+  EXPECT_NEAR(dropped.edit.facts[0].before->prompt.p_target, p, 1e-5);
 }
 
 TEST_F(FakeEditorRuns, IsAppliedAndExported) {

@@ -27,7 +27,9 @@ TEST(FinetuneRuns, PlansEditsVerifiesAndApplies) {
   file.layer.layers = {1};
   file.edits = test::world_edits(3);
   const std::string before = model.weights_digest();
-  const NamedPatch made{"p", run_edit(model, file, {}, silent).patch};
+  const EditOutcome outcome = run_edit(model, file, {}, silent);
+  EXPECT_GT(outcome.seconds.search, outcome.seconds.solve) << "training is the search of this method";
+  const NamedPatch made{"p", outcome.patch};
   EXPECT_EQ(model.weights_digest(), before);
   save_patch(made.patch, folder / "p.safetensors");
   const std::vector<NamedPatch> loaded = load_patches({folder / "p.safetensors"});
@@ -68,6 +70,7 @@ TEST(FinetuneRuns, IsEvaluatedAloneAndInSequence) {
     ASSERT_THAT(outcome.methods, SizeIs(2));
     for (const EvalResults& results : outcome.methods) {
       EXPECT_EQ(results.summary.records, 4);
+      EXPECT_GT(results.summary.seconds.at("search"), results.summary.seconds.at("solve"));
       EXPECT_GT(results.summary.metrics.at("rewrite_acc").mean,
                 results.summary.base.at("rewrite_acc").mean + gain);
     }

@@ -78,8 +78,7 @@ inline EditOutcome sample_edit() {
   patch.checks = {{"efficacy", 0.5, 1.0, false, 2},
                   {"paraphrase", 0.5, 0.25, true, 2},
                   {"drift", std::nullopt, 1.02, false, 0}};
-  outcome.statistics_source = "self, seed 0";
-  outcome.statistics_tokens = 15360;
+  outcome.statistics = {{4, 15360, "self, seed 0", "c0ffee"}};
   outcome.condition = 98765.0;
   return outcome;
 }

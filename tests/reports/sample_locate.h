@@ -32,7 +32,7 @@ inline LocateOutcome sample_locate() {
   outcome.average = average_traces(outcome.result.traces);
   outcome.ranking = rank_layers(outcome.result.traces);
   outcome.decision.layer = 1;
-  outcome.decision.evidence = "trial";
+  outcome.decision.evidence = LayerEvidence::kTrial;
   outcome.decision.trace = outcome.ranking;
   outcome.decision.trial = {{1, 0.95, 0.02, 20, {}}, {0, 0.75, 0.04, 20, {}}};
   return outcome;

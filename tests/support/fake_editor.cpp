@@ -103,7 +103,7 @@ class Spread : public Editor {
     edit.changes.push_back(editors::closed_form_change(weight, responses, residuals));
     WeightSolve solve;
     solve.weight = weight;
-    if (covariance_) solve.statistics_fingerprint = context.statistics->fingerprint;
+    if (covariance_) solve.statistics_fingerprint = context.statistics->fingerprint({layer});
     if (covariance_) solve.relative_ridge = kRidge;
     edit.solves.push_back(solve);
   }

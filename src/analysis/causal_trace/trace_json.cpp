@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "emend/error.h"
 #include "emend/locate.h"
 
@@ -195,7 +196,7 @@ Out trial_json(const std::vector<TrialScore>& trial) {
 
 Out decision_json(const LayerDecision& decision) {
   return {{"layer", decision.layer},
-          {"evidence", decision.evidence},
+          {"evidence", to_string(decision.evidence)},
           {"source", decision.source},
           {"method", decision.method},
           {"traced_facts", decision.traced_facts},
@@ -206,11 +207,26 @@ Out decision_json(const LayerDecision& decision) {
           {"trial", trial_json(decision.trial)}};
 }
 
+std::string_view to_string(LayerEvidence evidence) {
+  return evidence == LayerEvidence::kTrial ? "trial" : "depth";
+}
+
+namespace {
+
+LayerEvidence evidence_from(const std::string& text, const std::string& source) {
+  for (const LayerEvidence evidence : {LayerEvidence::kDepth, LayerEvidence::kTrial})
+    if (to_string(evidence) == text) return evidence;
+  throw Error(ErrorKind::kFormat,
+              fmt::format("{}: \"evidence\" must be \"depth\" or \"trial\", found {}", source, quote(text)));
+}
+
+}  // namespace
+
 LayerDecision decision_from_json(const In& json, const std::string& source) {
   try {
     LayerDecision decision;
     decision.layer = json.at("layer").get<int>();
-    decision.evidence = json.at("evidence").get<std::string>();
+    decision.evidence = evidence_from(json.at("evidence").get<std::string>(), source);
     decision.source = json.at("source").get<std::string>();
     decision.method = json.at("method").get<std::string>();
     decision.traced_facts = json.at("traced_facts").get<std::int64_t>();
@@ -224,6 +240,8 @@ LayerDecision decision_from_json(const In& json, const std::string& source) {
       decision.trial.push_back({entry.at("layer").get<int>(), number_from(entry.at("score")),
                                 number_from(entry.at("ci95")), entry.at("facts").get<std::int64_t>(),
                                 entry.at("parts").get<std::map<std::string, double>>()});
+    if (decision.evidence == LayerEvidence::kTrial && decision.trial.empty())
+      throw Error(ErrorKind::kFormat, source + ": a decision by a trial that holds no scores");
     return decision;
   } catch (const In::exception& error) {
     throw Error(ErrorKind::kFormat,
