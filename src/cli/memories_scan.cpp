@@ -1,4 +1,5 @@
 // emend memories scan --model M --corpus PATH... --out INDEX
+#include <algorithm>
 #include <iostream>
 #include <tuple>
 

@@ -1,6 +1,7 @@
 // An index as it is read: the head at once, a layer when one of its cells is asked for.
 #include "emend/memory_index.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>

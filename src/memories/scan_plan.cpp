@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "analysis/statistics_plan.h"
 #include "analysis/text_options.h"
-#include "base/nearest.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "memories/scan_state.h"

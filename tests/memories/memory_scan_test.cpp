@@ -203,6 +203,37 @@ TEST_P(MemoryScans, StatesTravelAsNumbers) {
   EXPECT_EQ(both.high.size(3), 2U);
 }
 
+TEST_P(MemoryScans, DocumentsCountOverTheCorpusInTheOrderGiven) {
+  const std::string again = "The river rose again in Thidov, and the bridge at Josov was closed.\n";
+  const auto line = [](int i) {
+    return "In year " + std::to_string(i) + " the firm of Drostant Works moved to the city of Thonon.\n";
+  };
+  options_.corpus = {folder_.write("b.txt", line(1) + again + line(2)),
+                     folder_.write("a.txt", line(3) + again + line(4))};
+  options_.tokens = kAllTokens;
+  const auto text = test::text_of(model_, options_);
+  std::vector<std::int64_t> documents;
+  std::uint64_t address = 0;
+  for (const PlacedRow& row : text->rows()) {
+    documents.push_back(row.document);
+    EXPECT_EQ(row.address, address);
+    address += row.ids.size();
+    const std::string read = model_.tokenizer().decode(row.ids, true);
+    const int lines[] = {1, 0, 2, 3, 0, 4};
+    if (row.document != 1) {
+      EXPECT_THAT(read, HasSubstr("year " + std::to_string(lines[row.document])));
+    }
+  }
+  EXPECT_EQ(documents, (std::vector<std::int64_t>{0, 1, 2, 3, 5}));  // 4 stands there already
+  const test::Recorder all = test::record(model_, *text, 0);
+  for (const PlacedRow& row : text->rows())
+    for (std::size_t j = 0; j < row.ids.size(); ++j) {
+      const TextToken& token = all.tokens.at(row.address + j);
+      EXPECT_EQ(token.id, row.ids[j]);
+      EXPECT_EQ(token.position, static_cast<std::int64_t>(j));
+    }
+}
+
 // Without attention and positions, the stream at a token is that token's own: a gate along it fires on it
 // alone (fixtures F2 and F3).
 class PlantedMemory : public MemoryScans {
