@@ -23,6 +23,8 @@
 #include "emend/locate_run.h"
 #include "emend/memory_estimate.h"
 #include "emend/memory_id.h"
+#include "emend/memory_index.h"
+#include "emend/memory_scan.h"
 #include "emend/model.h"
 #include "emend/model_check.h"
 #include "emend/model_summary.h"

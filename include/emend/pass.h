@@ -20,9 +20,10 @@ namespace emend {
 struct ModelConfig;
 class RowLayout;  // how packed tokens lie in rows (src/model/row_layout.h)
 
-// Where a vector can be read or changed, in the order in which a block passes them. Some models put a norm or
-// a multiplier between what a half of a block produces and what is added to the residual stream (BlockSpec):
-// both outputs are what the projection produces, before those.
+// Where a vector can be read or changed, in the order in which a block passes them (but for the last two,
+// which lie in front of the key). Some models put a norm or a multiplier between what a half of a block
+// produces and what is added to the residual stream (BlockSpec): both outputs are what the projection
+// produces, before those.
 enum class Site {
   kEmbedding,  // [D] token plus position embedding: the residual stream entering block 0 (`block` is ignored)
   kTokenEmbedding,   // [D] the row of the token table alone, before the embedding multiplier and positions
@@ -32,6 +33,8 @@ enum class Site {
   kMlpOutput,        // [D] W k + b of the down projection: the value, and what the MLP adds, where nothing is
                      // between
   kBlockOutput,      // [D] the residual stream after the block
+  kGate,  // [F] input of the activation: the gate's score, or the one score of an MLP without a gate
+  kUp,    // [F] the score that the activated gate is multiplied by; only MLPs with a gate have it
 };
 
 // Keys and values of earlier positions, per block. A cache belongs to the caller. Rows have their own

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "analysis/text_blocks.h"
 #include "base/fingerprint.h"
@@ -50,11 +52,12 @@ void cut_to(std::vector<TextRow>& rows, std::int64_t tokens) {
 // documents the last rows are.
 class SampleDraw {
  public:
-  SampleDraw(const CorpusIndex& index, const Model& model, const TextOptions& options)
+  SampleDraw(const CorpusIndex& index, const Model& model, const TextOptions& options, bool hold_text)
       : index_(index),
         model_(model),
         options_(options),
-        held_documents_(std::min(kHeldRows, index.documents.size() / 10)),
+        held_documents_(hold_text ? std::min(kHeldRows, index.documents.size() / 10) : 0),
+        held_rows_(hold_text && held_documents_ == 0 ? kHeldRows : 0),
         wanted_(keys_wanted()) {}
 
   Sample draw(Progress& progress) {
@@ -64,12 +67,12 @@ class SampleDraw {
       const std::size_t end = end_of_wave(begin);
       const std::vector<SampledDocument> texts = read_documents(index_, begin, end);
       for (std::size_t i = begin; i < end && keys_ < wanted_; ++i)
-        take(texts[i - begin], index_.documents[i].fingerprint);
+        take(texts[i - begin], index_.documents[i]);
       progress.update(std::min(keys_, wanted_), "");
       begin = end;
     }
     progress.end();
-    if (held_documents_ == 0) hold_last_rows();
+    if (held_rows_ > 0) hold_last_rows();
     if (!all) cut_to(sample_.rows, options_.tokens);
     return std::move(sample_);
   }
@@ -77,8 +80,7 @@ class SampleDraw {
  private:
   std::int64_t keys_wanted() const {
     if (options_.tokens == kAllTokens) return std::int64_t{1} << 60;
-    return options_.tokens +
-           (held_documents_ == 0 ? static_cast<std::int64_t>(kHeldRows) * options_.window : 0);
+    return options_.tokens + static_cast<std::int64_t>(held_rows_) * options_.window;
   }
 
   // Documents that are read at once: about as much text as is still needed.
@@ -93,12 +95,12 @@ class SampleDraw {
     return end;
   }
 
-  void take(const SampledDocument& document, std::uint64_t fingerprint) {
+  void take(const SampledDocument& document, const DocumentEntry& entry) {
     const auto ids = model_.tokenizer().encode(document.text, SpecialTokens::kNone).ids;
     std::vector<TokenRow> rows = document_rows(ids, options_.prefix, options_.window);
     if (rows.empty()) return;
     if (sample_.held.size() < held_documents_) {
-      hold(sample_, std::move(rows.front()), fingerprint);
+      hold(sample_, std::move(rows.front()), entry.fingerprint);
       return;
     }
     for (std::size_t window = 0; window < rows.size(); ++window) {
@@ -106,11 +108,11 @@ class SampleDraw {
                               static_cast<std::uint32_t>(window)});
       keys_ += sample_.rows.back().keys();
     }
-    sample_.documents.push_back({"document " + document.where, fingerprint});
+    sample_.documents.push_back({"document " + document.where, entry.fingerprint, index_.number(entry)});
   }
 
   void hold_last_rows() {
-    const std::size_t held = std::min(kHeldRows, sample_.rows.size() / 10);
+    const std::size_t held = std::min(held_rows_, sample_.rows.size() / 10);
     for (std::size_t i = sample_.rows.size() - held; i < sample_.rows.size(); ++i)
       hold(sample_, sample_.rows[i].ids, sample_.documents[sample_.rows[i].document].fingerprint);
     sample_.rows.resize(sample_.rows.size() - held);
@@ -119,7 +121,7 @@ class SampleDraw {
   const CorpusIndex& index_;
   const Model& model_;
   const TextOptions& options_;
-  std::size_t held_documents_;
+  std::size_t held_documents_, held_rows_;  // first documents, or last rows, that are held back
   std::int64_t wanted_;
   std::int64_t keys_ = 0;
   Sample sample_;
@@ -133,7 +135,9 @@ class GivenText : public TextSource {
         sample_(std::move(sample)),
         blocks_(cut_blocks(sample_.rows, options.block_tokens)),
         prefix_(options.prefix.size()),
-        token_budget_(options.token_budget) {}
+        token_budget_(options.token_budget) {
+    place_rows();
+  }
 
   std::int64_t blocks() const override { return static_cast<std::int64_t>(blocks_.size()); }
   std::int64_t tokens_of(std::int64_t block) const override { return at(block).keys; }
@@ -155,6 +159,17 @@ class GivenText : public TextSource {
     }
   }
 
+  std::vector<PlacedRow> rows() const override {
+    std::vector<PlacedRow> placed;
+    placed.reserve(order_.size());
+    for (const std::size_t number : order_) {
+      const TextRow& row = sample_.rows[number];
+      placed.push_back(
+          {sample_.documents[row.document].number, row.window, address_[number], row.document, row.ids});
+    }
+    return placed;
+  }
+
   std::vector<std::uint64_t> documents(std::int64_t block) const override {
     std::vector<std::uint64_t> found;
     for (const TextUnit& unit : at(block).units)
@@ -174,41 +189,63 @@ class GivenText : public TextSource {
  private:
   const TextBlock& at(std::int64_t block) const { return blocks_[static_cast<std::size_t>(block)]; }
 
+  // Rows by document and window, and the address of the first token of each.
+  void place_rows() {
+    order_.resize(sample_.rows.size());
+    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    const auto place = [&](std::size_t number) {
+      const TextRow& row = sample_.rows[number];
+      return std::pair(sample_.documents[row.document].number, row.window);
+    };
+    std::sort(order_.begin(), order_.end(),
+              [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
+    address_.resize(sample_.rows.size());
+    std::uint64_t address = 0;
+    for (const std::size_t number : order_) {
+      address_[number] = address;
+      address += sample_.rows[number].ids.size();
+    }
+  }
+
   // One pass over some units. A layer's portions, one a unit, are visited as soon as its vectors are known.
   void visit_units(std::span<const TextUnit> units, TextVisitor& visitor) const {
+    const std::size_t first = visitor.takes_first() ? 0 : 1;  // position of a row that is visited
     PassInput input;
-    std::vector<TextToken> tokens;      // past position 0, unit after unit
+    std::vector<TextToken> tokens;      // from there on, unit after unit
     std::vector<std::int64_t> visited;  // where they are among the packed ones
     std::int64_t packed = 0;
     for (const TextUnit& unit : units)
       for (const std::size_t row : unit.rows) {
         input.ids.push_back(sample_.rows[row].ids);
-        add_tokens(row, tokens);
+        add_tokens(row, first, tokens);
         const auto length = static_cast<std::int64_t>(input.ids.back().size());
-        for (std::int64_t j = 1; j < length; ++j) visited.push_back(packed + j);
+        for (auto j = static_cast<std::int64_t>(first); j < length; ++j) visited.push_back(packed + j);
         packed += length;
       }
     const auto take = [&](std::size_t layer, const std::vector<at::Tensor>& vectors) {
       std::int64_t begin = 0;
       for (const TextUnit& unit : units) {
+        const std::int64_t count = first == 0 ? unit.tokens : unit.keys;
         TextPortion portion{layer, {}, {}, unit.half, *this};
-        for (const at::Tensor& site : vectors) portion.vectors.push_back(site.narrow(0, begin, unit.keys));
+        for (const at::Tensor& site : vectors) portion.vectors.push_back(site.narrow(0, begin, count));
         portion.tokens =
-            std::span(tokens).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(unit.keys));
+            std::span(tokens).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
         visitor.visit(portion);
-        begin += unit.keys;
+        begin += count;
       }
     };
     stop_at_last_site(visitor, input);
-    record_sites(visitor, index_tensor(visited, model_.options().device()), take, input);
+    record_sites(visitor, first == 0 ? at::Tensor() : index_tensor(visited, model_.options().device()), take,
+                 input);
     model_.forward(std::move(input));
   }
 
-  void add_tokens(std::size_t number, std::vector<TextToken>& tokens) const {
+  void add_tokens(std::size_t number, std::size_t first, std::vector<TextToken>& tokens) const {
     const TextRow& row = sample_.rows[number];
-    for (std::size_t j = 1; j < row.ids.size(); ++j)
+    for (std::size_t j = first; j < row.ids.size(); ++j)
       tokens.push_back({row.document, row.window, static_cast<std::int64_t>(j), row.ids[j],
-                        j + 1 < row.ids.size() ? row.ids[j + 1] : first_of_next_window(number)});
+                        j + 1 < row.ids.size() ? row.ids[j + 1] : first_of_next_window(number),
+                        address_[number] + j});
   }
 
   // The token after a row, where its document goes on in the next row.
@@ -222,17 +259,19 @@ class GivenText : public TextSource {
   std::string description_;
   Sample sample_;
   std::vector<TextBlock> blocks_;
-  std::size_t prefix_;  // ids that begin every row
+  std::vector<std::size_t> order_;      // rows by document and window
+  std::vector<std::uint64_t> address_;  // of the first token of each row
+  std::size_t prefix_;                  // ids that begin every row
   std::int64_t token_budget_;
 };
 
 }  // namespace
 
 std::unique_ptr<TextSource> make_given_text(const Model& model, const TextOptions& options,
-                                            CorpusNotes& notes, Progress& progress) {
+                                            CorpusNotes& notes, Progress& progress, bool hold_text) {
   const CorpusIndex index = scan_corpus(options.corpus, options.text_field, options.seed, progress);
   notes = {index.repaired, index.repeated, index.binary_files};
-  Sample sample = SampleDraw(index, model, options).draw(progress);
+  Sample sample = SampleDraw(index, model, options, hold_text).draw(progress);
   if (sample.rows.empty())
     throw Error(ErrorKind::kConfig,
                 options.corpus.front().string() + ": the corpus holds no document of 8 tokens");

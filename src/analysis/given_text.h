@@ -19,9 +19,9 @@ struct CorpusNotes {
 };
 
 // The documents of options.corpus that the sample takes, in rank order (text/corpus.h). Tokens and
-// block_tokens of the options must be settled (text_options.h). Throws Error(kConfig) if no document has 8
-// tokens.
+// block_tokens of the options must be settled (text_options.h). With `hold_text` a few rows are kept out of
+// all blocks (TextSource::held_text). Throws Error(kConfig) if no document has 8 tokens.
 std::unique_ptr<TextSource> make_given_text(const Model& model, const TextOptions& options,
-                                            CorpusNotes& notes, Progress& progress);
+                                            CorpusNotes& notes, Progress& progress, bool hold_text = true);
 
 }  // namespace emend

@@ -122,16 +122,20 @@ std::vector<std::vector<int>> group_layers(const std::vector<int>& layers, std::
   return found;
 }
 
-double flops_a_token(const ModelConfig& c, const std::vector<int>& layers, double row_length) {
+double pass_flops_a_token(const ModelConfig& c, int last_layer, double row_length) {
   const double attention = static_cast<double>(c.d_model) * (c.heads + 2 * c.kv_heads) * c.head_dim +
                            static_cast<double>(c.d_model) * c.heads * c.head_dim +
                            2.0 * row_length * c.heads * c.head_dim;
   const double mlp_in = static_cast<double>(c.d_model) * c.d_ff * (c.block.gated_mlp ? 2 : 1);
   const double mlp_out = static_cast<double>(c.d_model) * c.d_ff;
-  const double blocks = layers.back() + 1;
+  const double blocks = last_layer + 1;
+  return 2 * (blocks * (attention + mlp_in) + (blocks - 1) * mlp_out);
+}
+
+double flops_a_token(const ModelConfig& c, const std::vector<int>& layers, double row_length) {
   const double sums =
       static_cast<double>(MomentSum::packed_elements(c.d_ff)) * static_cast<double>(layers.size());
-  return 2 * (blocks * (attention + mlp_in) + (blocks - 1) * mlp_out + sums);
+  return pass_flops_a_token(c, layers.back(), row_length) + 2 * sums;
 }
 
 double measure_matmul_flops(const Model& model) {

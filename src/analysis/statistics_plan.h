@@ -27,6 +27,9 @@ std::vector<std::vector<int>> group_layers(const std::vector<int>& layers, std::
 // of the layers.
 double flops_a_token(const ModelConfig& config, const std::vector<int>& layers, double row_length);
 
+// The same without the sums: a pass that stops at the key of `last_layer`.
+double pass_flops_a_token(const ModelConfig& config, int last_layer, double row_length);
+
 // Operations a second of matrix products, the best of a few: 1024 x 1024 x 1024 in float32 on the CPU, 8192 x
 // 8192 x 8192 in the model's type on a GPU.
 double measure_matmul_flops(const Model& model);

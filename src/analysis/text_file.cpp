@@ -19,6 +19,10 @@ const char* type_name(at::ScalarType type) {
       return "F32";
     case at::kDouble:
       return "F64";
+    case at::kUInt32:
+      return "U32";
+    case at::kByte:
+      return "U8";
     default:
       return "I64";
   }
@@ -26,6 +30,8 @@ const char* type_name(at::ScalarType type) {
 
 at::ScalarType scalar_type(const std::string& type) {
   if (type == "F32") return at::kFloat;
+  if (type == "U32") return at::kUInt32;
+  if (type == "U8") return at::kByte;
   return type == "F64" ? at::kDouble : at::kLong;
 }
 

@@ -38,7 +38,7 @@ void sort_documents(std::vector<std::uint64_t>& documents);
 // are on the CPU already.
 class FileWriter {
  public:
-  void add(const std::string& name, const at::Tensor& tensor);  // float32, float64 or int64
+  void add(const std::string& name, const at::Tensor& tensor);  // float32 or 64, int64, uint32 or 8
   void add(const std::string& name, const std::vector<std::int64_t>& values);
   void add(const std::string& name, const std::vector<std::uint64_t>& values);  // as int64 of the same bits
   void set(const std::string& key, const std::string& value);                   // metadata emend.KEY
@@ -50,8 +50,8 @@ class FileWriter {
   std::map<std::string, std::string> metadata_;
 };
 
-// A tensor of one safetensors type ("F32", "F64" or "I64"). Throws Error(kFormat) naming file and tensor if
-// it is missing or of another type.
+// A tensor of one safetensors type ("F32", "F64", "I64", "U32" or "U8"). Throws Error(kFormat) naming file
+// and tensor if it is missing or of another type.
 at::Tensor stored_tensor(const TensorFile& file, const std::string& name, const std::string& type);
 std::vector<std::int64_t> read_numbers(const TensorFile& file, const std::string& name);
 std::vector<std::uint64_t> read_fingerprints(const TensorFile& file, const std::string& name);

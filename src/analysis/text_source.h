@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,16 @@ namespace emend {
 struct TextDocument {
   std::string name;  // "document FILE:LINE", "text of the model's own"
   std::uint64_t fingerprint = 0;
+  std::int64_t number = 0;  // in the corpus in the order given, from 0
+};
+
+// A row of given text and its place.
+struct PlacedRow {
+  std::int64_t document = 0;  // TextDocument::number
+  std::int64_t window = 0;    // which row of that document
+  std::uint64_t address = 0;  // of its first token; the others follow
+  std::uint64_t sampled = 0;  // TextToken::document
+  std::span<const std::int64_t> ids;
 };
 
 // What a run reads. Its blocks depend on the text and the options alone, never on batches, threads or other
@@ -34,6 +45,10 @@ class TextSource {
   virtual std::vector<std::uint64_t> documents(std::int64_t block) const = 0;
   // The document that a token names.
   virtual TextDocument document(std::uint64_t number) const = 0;
+
+  // All rows of all blocks by document and window; addresses ascend with them. Empty for text that the model
+  // writes itself. The ids live as long as this object.
+  virtual std::vector<PlacedRow> rows() const { return {}; }
 
   // Rows that are kept out of all blocks, each with its first token, and their fingerprints.
   virtual const std::vector<std::vector<std::int64_t>>& held_text() const = 0;

@@ -24,10 +24,10 @@ void record_sites(const TextVisitor& visitor, const at::Tensor& tokens, TakeLaye
   };
 }
 
-// Sites are numbered in the order in which a block passes them.
 bool sites_end_at_key(const TextVisitor& visitor) {
   const std::vector<Site> sites = visitor.sites();
-  return *std::max_element(sites.begin(), sites.end()) <= Site::kKey;
+  return std::none_of(sites.begin(), sites.end(),
+                      [](Site site) { return site == Site::kMlpOutput || site == Site::kBlockOutput; });
 }
 
 void stop_at_last_site(const TextVisitor& visitor, PassInput& input) {

@@ -25,14 +25,16 @@ struct TextToken {
 
   std::uint64_t document = 0;  // number of its document; TextSource::document tells what that is
   std::int64_t window = 0;     // row of that document: long documents are cut into several
-  std::int64_t position = 0;   // in that row, counted with the prefix; never 0
+  std::int64_t position = 0;   // in that row, counted with the prefix; 0 only where a visitor takes_first()
   std::int64_t id = 0;
   std::int64_t next = kNone;  // id of the token after it in the document; kNone where what is read ends
+  // Number among the tokens of all rows (TextSource::rows); 0 in text that the model writes itself.
+  std::uint64_t address = 0;
 };
 
 // The vectors of some tokens at all sites of one layer: about 1,024 tokens, fewer at the end of a block, more
-// on a GPU. Which tokens make a portion depends on the text, its options and the kind of device, never on the
-// token budget.
+// on a GPU. Of given text they are whole rows, one after the other, by position. Which tokens make a portion
+// depends on the text, its options and the kind of device, never on the token budget.
 struct TextPortion {
   std::size_t layer;                  // index into TextVisitor::layers()
   std::vector<at::Tensor> vectors;    // one a site, [n, D] or [n, F]; type and device are those of the layer
@@ -48,8 +50,11 @@ class TextVisitor {
   // What is recorded: each of these sites at each of these layers, which ascend. Both must stay the same.
   virtual const std::vector<int>& layers() const = 0;
   virtual std::vector<Site> sites() const = 0;
+  // Do portions of given text hold the tokens at position 0, too? Then nothing is copied out of what the pass
+  // computes: vectors are views, whose rows need not lie one behind the other.
+  virtual bool takes_first() const { return false; }
 
-  // Takes one portion of one layer. All tokens of a block but those at position 0 come once a layer, in the
+  // Takes one portion of one layer. All tokens of a block (but those at position 0) come once a layer, in the
   // same order at every layer and in every run. What it throws ends the run.
   virtual void visit(const TextPortion& portion) = 0;
 
@@ -71,8 +76,8 @@ class TextVisitor {
 // Told the vectors of one layer, one tensor a site of the visitor.
 using TakeLayer = std::function<void(std::size_t layer, const std::vector<at::Tensor>& vectors)>;
 
-// Lets a pass record what the visitor asks for at `tokens` (packed indices), and calls `take` for a layer as
-// soon as the vectors of all its sites are known.
+// Lets a pass record what the visitor asks for at `tokens` (packed indices; undefined: all), and calls `take`
+// for a layer as soon as the vectors of all its sites are known.
 void record_sites(const TextVisitor& visitor, const at::Tensor& tokens, TakeLayer take, PassInput& input);
 
 // Lets a pass stop at the last vector that the visitor asks for.

@@ -38,6 +38,10 @@ int patch_drop_command(const std::vector<std::string>& arguments);
 int patch_merge_command(const std::vector<std::string>& arguments);
 int model_inspect_command(const std::vector<std::string>& arguments);
 int convert_command(const std::vector<std::string>& arguments);
+int memories_command(const std::vector<std::string>& arguments);
+int memories_scan_command(const std::vector<std::string>& arguments);
+int memories_merge_command(const std::vector<std::string>& arguments);
+int memories_cell_command(const std::vector<std::string>& arguments);
 int model_command(const std::vector<std::string>& arguments);
 
 }  // namespace emend

@@ -19,7 +19,7 @@ const std::vector<emend::Command> kCommands = {
     {"patch", "look at patches, verify, write and take them back", emend::patch_command},
     {"export", "write patches as an adapter for other programs", emend::export_command},
     {"convert", "turn records of other programs into an edit file", emend::convert_command},
-    {"memories", "look at feed-forward layers as key-value memories", nullptr},
+    {"memories", "look at feed-forward layers as key-value memories", emend::memories_command},
     {"model", "tell what a model file is, and check it", emend::model_command},
     {"init", "write a first edit file for a model", nullptr},
     {"serve", "answer over HTTP, to try an edit", nullptr},

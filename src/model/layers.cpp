@@ -41,12 +41,16 @@ at::Tensor normalise(const at::Tensor& x, const at::Tensor& weight, const at::Te
   return (wide * at::rsqrt(wide.square().mean(-1, true) + spec.norm_eps)).to(x.scalar_type()) * weight;
 }
 
-at::Tensor mlp_key(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config,
-                   const BlockSpec& spec) {
+MlpScores mlp_scores(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config,
+                     const BlockSpec& spec) {
   const at::Tensor inner = at::linear(x, weights.mlp_in, weights.mlp_in_bias);
-  if (!spec.gated_mlp) return activate(inner, spec.activation);
-  const auto gate_and_up = inner.split(config.d_ff, 1);
-  return activate(gate_and_up[0], spec.activation) * gate_and_up[1];
+  if (!spec.gated_mlp) return {inner, {}};
+  return {inner.narrow(1, 0, config.d_ff), inner.narrow(1, config.d_ff, config.d_ff)};
+}
+
+at::Tensor mlp_key(const MlpScores& scores, const BlockSpec& spec) {
+  const at::Tensor active = activate(scores.gate, spec.activation);
+  return spec.gated_mlp ? active * scores.up : active;
 }
 
 at::Tensor attention_contribution(const at::Tensor& y, const BlockWeights& weights, const BlockSpec& spec) {

@@ -11,9 +11,15 @@ namespace emend {
 at::Tensor normalise(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                      const BlockSpec& spec);
 
-// The key of the feed-forward memory: act(up x), or act(gate x) * (up x). x [N, D] -> [N, F].
-at::Tensor mlp_key(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config,
-                   const BlockSpec& spec);
+// What the first projection of the MLP gives, each [N, F]: the input of the activation, and of an MLP with a
+// gate the factor behind it (undefined without one).
+struct MlpScores {
+  at::Tensor gate, up;
+};
+MlpScores mlp_scores(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config,
+                     const BlockSpec& spec);
+// The key of the feed-forward memory: act(gate), or act(gate) * up. [N, F].
+at::Tensor mlp_key(const MlpScores& scores, const BlockSpec& spec);
 
 // What half a block adds to the residual stream for what its output projection gives, `y` [N, D]: behind the
 // norm that follows it, times the residual multiplier. Without those it is y itself.

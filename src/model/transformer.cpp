@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "emend/error.h"
 #include "model/attention.h"
 #include "model/layers.h"
 #include "model/row_layout.h"
@@ -140,8 +141,8 @@ at::Tensor logits_of(const at::Tensor& x, const ModelWeights& weights, const Mod
 // Does anybody look at, or change, what lies behind attention in this block?
 bool is_watched_behind_attention(const PassInput& input, int block) {
   const auto behind = [&](const auto& at) {
-    return at.block == block &&
-           (at.site == Site::kKey || at.site == Site::kMlpOutput || at.site == Site::kBlockOutput);
+    return at.block == block && (at.site == Site::kGate || at.site == Site::kUp || at.site == Site::kKey ||
+                                 at.site == Site::kMlpOutput || at.site == Site::kBlockOutput);
   };
   return std::any_of(input.interventions.begin(), input.interventions.end(), behind) ||
          std::any_of(input.recordings.begin(), input.recordings.end(), behind) ||
@@ -149,10 +150,22 @@ bool is_watched_behind_attention(const PassInput& input, int block) {
                      [&](const Overlay& overlay) { return overlay.block == block; });
 }
 
+// Not every block has every site.
+void require_sites(const PassInput& input, const ModelConfig& config) {
+  const auto is_missing = [&](const auto& at) {
+    return at.site == Site::kUp && at.block >= 0 && at.block < config.layers &&
+           !config.spec(at.block).gated_mlp;
+  };
+  if (std::any_of(input.interventions.begin(), input.interventions.end(), is_missing) ||
+      std::any_of(input.recordings.begin(), input.recordings.end(), is_missing))
+    throw Error(ErrorKind::kModel, "the MLP of this model has no gate, so it has no up score to look at");
+}
+
 }  // namespace
 
 PassOutput run_pass(const PassInput& input, const ModelConfig& config, const ModelWeights& weights,
                     const at::TensorOptions& options) {
+  require_sites(input, config);
   PassOutput output;
   const at::Device home = options.device();
   const Observer observer(input, output, home);
@@ -197,8 +210,11 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
       only = wanted.to(x.device());
       leave_others();
     }
-    const at::Tensor key = observer.at_site(
-        Site::kKey, l, mlp_key(mlp_input(x, entering, normal, block, spec), block, config, spec));
+    MlpScores scores = mlp_scores(mlp_input(x, entering, normal, block, spec), block, config, spec);
+    scores.gate = observer.at_site(Site::kGate, l, std::move(scores.gate));
+    if (spec.gated_mlp) scores.up = observer.at_site(Site::kUp, l, std::move(scores.up));
+    const at::Tensor key = observer.at_site(Site::kKey, l, mlp_key(scores, spec));
+    scores = {};  // a pass holds them no longer than it must
     if (l == last_block && input.stop == PassInput::Stop::kKey) {
       x = at::Tensor();
       break;

@@ -24,10 +24,12 @@ std::uint64_t fingerprint_of(const std::string& text) {
   return std::strtoull(xxh3_128_hex(std::as_bytes(std::span(text))).substr(0, 16).c_str(), nullptr, 16);
 }
 
-void index_file(DocumentReader& reader, std::uint32_t file, const Random& random,
-                std::unordered_set<std::uint64_t>& seen, CorpusIndex& index) {
+// Returns how many documents the file has.
+std::int64_t index_file(DocumentReader& reader, std::uint32_t file, const Random& random,
+                        std::unordered_set<std::uint64_t>& seen, CorpusIndex& index) {
   Document document;
-  for (std::int64_t ordinal = 0; reader.next(document); ++ordinal) {
+  std::int64_t ordinal = 0;
+  for (; reader.next(document); ++ordinal) {
     const std::uint64_t fingerprint = fingerprint_of(document.text);
     if (!seen.insert(fingerprint).second) {
       ++index.repeated;
@@ -38,6 +40,7 @@ void index_file(DocumentReader& reader, std::uint32_t file, const Random& random
     index.bytes += document.text.size();
   }
   index.repaired += reader.repaired();
+  return ordinal;
 }
 
 }  // namespace
@@ -54,16 +57,18 @@ CorpusIndex scan_corpus(const std::vector<std::filesystem::path>& paths, const s
   index.text_field = text_field;
   const Random random(seed, kSampleStream);
   std::unordered_set<std::uint64_t> seen;
+  std::int64_t documents = 0;
   progress.begin("reading the corpus", static_cast<std::int64_t>(index.files.size()), "files");
   for (std::size_t file = 0; file < index.files.size(); ++file) {
     const CorpusFile& source = index.files[file];
     DocumentReader reader(source.path, text_field);
+    index.documents_before.push_back(documents);
     if (reader.binary() && source.named)
       throw Error(ErrorKind::kFormat, source.path.string() + ": this is not text: it holds NUL bytes");
     if (reader.binary())
       index.binary_files.push_back(source.path.string());
     else
-      index_file(reader, static_cast<std::uint32_t>(file), random, seen, index);
+      documents += index_file(reader, static_cast<std::uint32_t>(file), random, seen, index);
     progress.update(static_cast<std::int64_t>(file + 1), "");
   }
   progress.end();

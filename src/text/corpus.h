@@ -28,11 +28,16 @@ struct CorpusIndex {
   std::vector<CorpusFile> files;
   std::string text_field;
   std::vector<DocumentEntry> documents;
-  std::uint64_t bytes = 0;                // of all documents
-  std::int64_t repaired = 0;              // pieces that were not UTF-8
-  std::int64_t repeated = 0;              // documents left out because they stand there already
-  std::vector<std::string> binary_files;  // passed over in folders
-  std::string description() const;        // "3 files, 1.2 MB"
+  std::vector<std::int64_t> documents_before;  // by file: documents of the files before it, repeated ones too
+  std::uint64_t bytes = 0;                     // of all documents
+  std::int64_t repaired = 0;                   // pieces that were not UTF-8
+  std::int64_t repeated = 0;                   // documents left out because they stand there already
+  std::vector<std::string> binary_files;       // passed over in folders
+  std::string description() const;             // "3 files, 1.2 MB"
+  // Its number in the corpus in the order given, from 0; repeated documents count.
+  std::int64_t number(const DocumentEntry& entry) const {
+    return documents_before[entry.file] + entry.ordinal;
+  }
 };
 
 // Reads everything once. Throws as corpus_files and DocumentReader do, and Error(kConfig) when there is no

@@ -23,6 +23,35 @@ TEST_P(PassRecordings, MlpOutputIsTheDownProjectionOfTheKey) {
   }
 }
 
+TEST_P(PassRecordings, TheKeyIsMadeOfTheScores) {
+  const TokenIds row = ids(8, 26);
+  for (int block = 0; block < 4; ++block) {
+    const at::Tensor gate = plain_vectors(model_, row, Site::kGate, block).to(at::kDouble),
+                     key = plain_vectors(model_, row, Site::kKey, block);
+    if (!model_.config().spec(block).gated_mlp) {
+      EXPECT_TRUE(near(key, at::gelu(gate, "tanh"), test::kPassRounding));
+      EXPECT_THROW(plain_vectors(model_, row, Site::kUp, block), Error);
+      continue;
+    }
+    const at::Tensor up = plain_vectors(model_, row, Site::kUp, block).to(at::kDouble);
+    EXPECT_TRUE(near(key, at::silu(gate) * up, test::kPassRounding));
+  }
+}
+
+TEST_P(PassRecordings, WhatReplacesAScoreMakesTheKey) {
+  PassInput input;
+  input.ids = {ids(8, 27)};
+  const at::Tensor gate = plain_vectors(model_, input.ids[0], Site::kGate, 1);
+  input.interventions = {{Site::kGate, 1, Intervention::Kind::kReplace, index_of({3}), gate.narrow(0, 5, 1)}};
+  input.recordings = {{Site::kGate, 1, index_of({3, 4})}, {Site::kKey, 1, index_of({3, 4, 5})}};
+  const PassOutput output = model_.forward(input);
+  EXPECT_TRUE(at::equal(output.recorded[0][0], gate[5]));
+  EXPECT_TRUE(at::equal(output.recorded[0][1], gate[4]));
+  if (!model_.config().spec(1).gated_mlp) {
+    EXPECT_TRUE(at::equal(output.recorded[1][0], output.recorded[1][2]));
+  }
+}
+
 TEST_P(PassRecordings, ResidualStreamIsTheSumOfWhatWasAdded) {
   const TokenIds row = ids(8, 23);
   at::Tensor x = plain_vectors(model_, row, Site::kEmbedding, 0);

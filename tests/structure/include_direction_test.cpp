@@ -74,6 +74,7 @@ const FolderRules kRules = {
             {"text_run.h", "analysis"},
             {"locate.h", "analysis"},
             {"memory_id.h", "memories"},
+            {"memory_index.h", "memories"},
             {"memory_view.h", "memories"},
             {"memory_scan.h", "memories"},
             {"memory_values.h", "memories"},

@@ -1,0 +1,102 @@
+#include "memories/scan_visitor.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "analysis/text_source.h"
+#include "emend/error.h"
+#include "emend/memory_id.h"
+#include "memories/portion_sweep.h"
+#include "memories/scan_state.h"
+#include "memories/state_numbers.h"
+
+namespace emend {
+
+namespace {
+
+const std::string kValueNorm = "value_norm";
+
+std::string layer_prefix(int layer) {
+  return fmt::format("layer.{}.", layer);
+}
+
+// On the CPU in float32, a row's numbers side by side; what is so already is not copied.
+at::Tensor readable(const at::Tensor& scores) {
+  const at::Tensor here = scores.to(at::kCPU, at::kFloat);
+  return here.stride(1) == 1 ? here : here.contiguous();
+}
+
+// Which cell of a token's coefficients is no number.
+int bad_cell(const at::Tensor& key, std::int64_t token) {
+  return at::isfinite(key[token]).logical_not().to(at::kInt).argmax().item<int>();
+}
+
+}  // namespace
+
+ScanVisitor::ScanVisitor(const Model& model, const ScanOptions& options, std::string head)
+    : layers_(options.layers), include_first_(options.include_first), head_(std::move(head)) {
+  for (const int layer : layers_) {
+    states_.emplace_back(StateShape::of(model, layer, options));
+    draws_.emplace_back(options.seed, layer);
+    value_norms_.push_back(value_norms(model, layer));
+  }
+}
+
+std::vector<Site> ScanVisitor::sites() const {
+  if (states_.front().shape.gated) return {Site::kGate, Site::kUp, Site::kKey};
+  return {Site::kKey};
+}
+
+void ScanVisitor::visit(const TextPortion& portion) {
+  const bool gated = states_[portion.layer].shape.gated;
+  const PortionScores scores{readable(portion.vectors.back()),
+                             gated ? readable(portion.vectors[0]) : at::Tensor(),
+                             gated ? readable(portion.vectors[1]) : at::Tensor(), portion.tokens};
+  const std::int64_t bad =
+      sweep_portion(scores, draws_[portion.layer], include_first_, states_[portion.layer]);
+  if (bad < 0) return;
+  const TextToken& token = portion.tokens[static_cast<std::size_t>(bad)];
+  throw Error(ErrorKind::kNumeric,
+              fmt::format("{}: the coefficient at position {} of {} is NaN or infinite",
+                          to_string(MemoryId{layers_[portion.layer], bad_cell(scores.key, bad)}),
+                          token.position, portion.text.document(token.document).name));
+}
+
+void ScanVisitor::save(FileWriter& writer) const {
+  writer.set("head", head_);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    add_layer_state(writer, layer_prefix(layers_[i]), states_[i]);
+    writer.add(layer_prefix(layers_[i]) + kValueNorm, at::tensor(value_norms_[i], at::kFloat));
+  }
+}
+
+void ScanVisitor::load(const TensorFile& file) {
+  for (std::size_t i = 0; i < layers_.size(); ++i)
+    states_[i] = read_layer_state(file, layer_prefix(layers_[i]), states_[i].shape);
+}
+
+std::vector<FinishedLayer> ScanVisitor::finish() const {
+  std::vector<FinishedLayer> layers;
+  for (std::size_t i = 0; i < layers_.size(); ++i)
+    layers.push_back({layers_[i], &states_[i], value_norms_[i]});
+  return layers;
+}
+
+std::vector<float> stored_value_norms(const TensorFile& file, int layer, std::int64_t cells) {
+  const at::Tensor norms = stored_tensor(file, layer_prefix(layer) + kValueNorm, "F32");
+  if (norms.numel() != cells)
+    throw Error(ErrorKind::kFormat, fmt::format("{}: the lengths of values of layer {} are {} instead of {}",
+                                                file.path().string(), layer, norms.numel(), cells));
+  const auto* const data = norms.const_data_ptr<float>();
+  return std::vector<float>(data, data + norms.numel());
+}
+
+// Layer by layer, so that no process holds all states of all others.
+void ScanVisitor::reduce(ShardGroup& group) {
+  for (LayerState& state : states_) {
+    const std::vector<std::uint64_t> all = group.gather_to_first(numbers_of(state));
+    if (group.rank() == 0) state = state_of(all, state.shape);
+  }
+}
+
+}  // namespace emend

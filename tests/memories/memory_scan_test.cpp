@@ -1,0 +1,323 @@
+// A scan of the invented world, held against the plain way over the same rows, in parts, and with a planted
+// memory.
+#include "emend/memory_scan.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "base/expect_error.h"
+#include "memories/scans.h"
+#include "memories/state_numbers.h"
+#include "support/stop_at.h"
+
+namespace emend {
+namespace {
+
+using test::scan_into;
+using ::testing::HasSubstr;
+
+class MemoryScans : public ::testing::TestWithParam<std::string> {
+ protected:
+  MemoryScans() : model_(test::load_world(GetParam())), options_(test::small_scan(model_)) {}
+
+  Model model_;
+  ScanOptions options_;
+  test::TempFolder folder_;
+};
+INSTANTIATE_TEST_SUITE_P(Shapes, MemoryScans, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
+
+// By score and address, with one token of each row.
+std::vector<std::pair<float, std::uint64_t>> plain_top(const test::Recorder& all, std::int64_t cell,
+                                                       float sign, std::size_t top) {
+  std::vector<std::pair<float, std::uint64_t>> tokens;
+  for (const auto& [address, key] : all.keys)
+    if (all.tokens.at(address).position > 0)
+      tokens.emplace_back(-sign * key.const_data_ptr<float>()[cell], address);
+  std::sort(tokens.begin(), tokens.end());
+  std::vector<std::pair<float, std::uint64_t>> kept;
+  std::map<std::pair<std::uint64_t, std::int64_t>, bool> seen;
+  for (const auto& [score, address] : tokens) {
+    const TextToken& token = all.tokens.at(address);
+    if (std::exchange(seen[{token.document, token.window}], true)) continue;
+    kept.emplace_back(-sign * score, address);
+    if (kept.size() == top) break;
+  }
+  return kept;
+}
+
+TEST_P(MemoryScans, TopsEqualThePlainWayOverTheSameRows) {
+  scan_into(model_, options_, folder_ / "index");
+  const MemoryIndex index(folder_ / "index");
+  const auto text = test::text_of(model_, options_);
+  std::map<std::int64_t, std::int64_t> number_of;  // sampled document: place in the corpus
+  for (const PlacedRow& row : text->rows()) number_of[static_cast<std::int64_t>(row.sampled)] = row.document;
+  for (const int layer : options_.layers) {
+    const test::Recorder all = test::record(model_, *text, layer);
+    for (std::int64_t cell = 0; cell < model_.config().d_ff; ++cell) {
+      const MemoryRecord record = index.cell({layer, static_cast<int>(cell)});
+      ASSERT_EQ(record.tokens, options_.tokens);
+      for (const float sign : {1.0F, -1.0F}) {
+        const auto& found = sign > 0 ? record.high : record.low;
+        const auto plain = plain_top(all, cell, sign, 5);
+        ASSERT_EQ(found.size(), plain.size());
+        for (std::size_t place = 0; place < plain.size(); ++place) {
+          const TextToken& token = all.tokens.at(plain[place].second);
+          ASSERT_EQ(found[place].coefficient, plain[place].first) << to_string(record.id);
+          ASSERT_EQ(found[place].document, number_of.at(static_cast<std::int64_t>(token.document)));
+          ASSERT_EQ(found[place].window, token.window);
+          ASSERT_EQ(found[place].position, token.position);
+          ASSERT_EQ(found[place].token_id, token.id);
+          ASSERT_EQ(found[place].next_id.value_or(TextToken::kNone), token.next);
+        }
+      }
+      double active = 0;
+      for (const auto& [address, key] : all.keys)
+        if (all.tokens.at(address).position > 0 && !record.quadrants)
+          active += key.const_data_ptr<float>()[cell] > 0 ? 1 : 0;
+      if (!record.quadrants) {
+        ASSERT_NEAR(record.active_share, active / 2500, 1e-12);
+      }
+    }
+  }
+}
+
+// Rows on their own, without a batch: the numbers are those of the model.
+TEST_P(MemoryScans, CoefficientsAreThoseOfRowsOnTheirOwn) {
+  scan_into(model_, options_, folder_ / "index");
+  const MemoryIndex index(folder_ / "index");
+  const auto text = test::text_of(model_, options_);
+  for (const int cell : {0, 301}) {
+    const MemoryRecord record = index.cell({2, cell});
+    for (const auto* list : {&record.high, &record.low, &record.random})
+      for (const MemoryExample& example : *list)
+        for (const PlacedRow& row : text->rows()) {
+          if (row.document != example.document || row.window != example.window) continue;
+          const TokenIds ids(row.ids.begin(), row.ids.end());
+          const auto at = [&](Site site) {
+            return test::plain_vectors(model_, ids, site, 2)[example.position][cell].item<float>();
+          };
+          EXPECT_NEAR(at(Site::kKey), example.coefficient,
+                      1e-4 * std::max(1.0F, std::abs(example.coefficient)));
+          if (!example.gate) continue;
+          EXPECT_NEAR(at(Site::kGate), *example.gate, 1e-3);
+          EXPECT_NEAR(at(Site::kUp), *example.up, 1e-3);
+        }
+  }
+}
+
+TEST_P(MemoryScans, TextIsWhatWasReadAndDecoded) {
+  scan_into(model_, options_, folder_ / "index");
+  const MemoryRecord record = MemoryIndex(folder_ / "index").cell({0, 5});
+  for (const MemoryExample& example : record.high) {
+    EXPECT_TRUE(example.text.ends_with(example.token)) << example.text;
+    EXPECT_TRUE(!example.next_id || example.after.empty() || example.after.starts_with(example.next));
+    EXPECT_THAT(example.source, HasSubstr("world/text.txt:"));
+    const TokenIds one = {example.token_id};
+    EXPECT_EQ(example.token, model_.tokenizer().decode(one, false, Position::kContinuation));
+  }
+}
+
+TEST_P(MemoryScans, AStoppedScanGoesOnToTheSameBytes) {
+  scan_into(model_, options_, folder_ / "whole");
+  SilentProgress silent;
+  const MemoryScan scan(model_, options_, silent);
+  const std::filesystem::path stopped = folder_ / "stopped";
+  for (int signs = 3; !std::filesystem::exists(stopped / "checkpoint.safetensors"); signs += 2) {
+    ASSERT_LT(signs, 100);
+    test::StopAt stopping(signs);
+    test::error_of(ErrorKind::kInterrupted, [&] { scan.run({stopped, false}, stopping); });
+  }
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
+                             [&] {
+                               scan.run({stopped, false}, silent);
+                             }),
+              HasSubstr("resume"));
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { MemoryIndex{stopped}; }), HasSubstr("not finished"));
+  const ScanOutcome outcome = scan.run({stopped, true}, silent);
+  EXPECT_GT(outcome.resumed_blocks, 0);
+  test::expect_same_folder(folder_ / "whole", stopped);
+  // What is finished is taken as it is.
+  EXPECT_EQ(scan.run({stopped, true}, silent).resumed_blocks, outcome.plan.blocks);
+}
+
+TEST_P(MemoryScans, ShardsMergeToTheSameBytes) {
+  for (const Dedup dedup : {Dedup::kNone, Dedup::kWindow, Dedup::kSuffix}) {
+    options_.dedup = dedup;
+    const std::string name = to_string(dedup);
+    scan_into(model_, options_, folder_ / ("whole_" + name));
+    std::vector<std::filesystem::path> parts;
+    for (const int shard : {2, 0, 1}) {
+      ScanOptions own = options_;
+      own.shard = shard;
+      own.shards = 3;
+      parts.push_back(folder_ / (name + std::to_string(shard)));
+      EXPECT_TRUE(scan_into(model_, own, parts.back()).is_part);
+    }
+    SilentProgress silent;
+    merge_scans(parts, folder_ / ("merged_" + name), silent);
+    test::expect_same_folder(folder_ / ("whole_" + name), folder_ / ("merged_" + name));
+  }
+}
+
+TEST_P(MemoryScans, BlocksAndBudgetsChangeNoTable) {
+  options_.layers = {1};
+  scan_into(model_, options_, folder_ / "a");
+  options_.block_tokens = 100000;
+  options_.token_budget = 300;
+  scan_into(model_, options_, folder_ / "b");
+  const MemoryIndex a(folder_ / "a"), b(folder_ / "b");
+  int same = 0, all = 0;
+  for (int cell = 0; cell < model_.config().d_ff; ++cell) {
+    const MemoryRecord x = a.cell({1, cell}), y = b.cell({1, cell});
+    for (std::size_t place = 0; place < x.high.size(); ++place, ++all) {
+      same += x.high[place].document == y.high[place].document ? 1 : 0;
+      // A batch of other rows rounds the products in another way.
+      EXPECT_NEAR(x.high[place].coefficient, y.high[place].coefficient, 1e-4);
+    }
+    for (std::size_t place = 0; place < x.random.size(); ++place)
+      EXPECT_EQ(x.random[place].position, y.random[place].position);
+  }
+  EXPECT_GT(same, all * 0.98);
+}
+
+TEST_P(MemoryScans, StatesTravelAsNumbers) {
+  const StateShape shape = StateShape::of(model_, 0, options_);
+  LayerState a(shape), b(shape);
+  const auto fill = [&](LayerState& state, std::uint32_t address) {
+    const std::vector<float> extra(static_cast<std::size_t>(state.high.extras()), 0.5F);
+    state.high.offer(3, {1.5F, address}, extra, address);
+    state.counts.tokens = address;
+    state.counts.sum[4].add(0.1 * address);
+    state.counts.least[2] = -static_cast<float>(address);
+  };
+  fill(a, 7);
+  fill(b, 9);
+  std::vector<std::uint64_t> numbers = numbers_of(a);
+  for (const std::uint64_t number : numbers_of(b)) numbers.push_back(number);
+  const LayerState both = state_of(numbers, shape);
+  a.merge(b);
+  EXPECT_EQ(numbers_of(both), numbers_of(a));
+  EXPECT_EQ(both.counts.tokens, 16);
+  EXPECT_EQ(both.high.size(3), 2U);
+}
+
+TEST_P(MemoryScans, DocumentsCountOverTheCorpusInTheOrderGiven) {
+  const std::string again = "The river rose again in Thidov, and the bridge at Josov was closed.\n";
+  const auto line = [](int i) {
+    return "In year " + std::to_string(i) + " the firm of Drostant Works moved to the city of Thonon.\n";
+  };
+  options_.corpus = {folder_.write("b.txt", line(1) + again + line(2)),
+                     folder_.write("a.txt", line(3) + again + line(4))};
+  options_.tokens = kAllTokens;
+  const auto text = test::text_of(model_, options_);
+  std::vector<std::int64_t> documents;
+  std::uint64_t address = 0;
+  for (const PlacedRow& row : text->rows()) {
+    documents.push_back(row.document);
+    EXPECT_EQ(row.address, address);
+    address += row.ids.size();
+    const std::string read = model_.tokenizer().decode(row.ids, true);
+    const int lines[] = {1, 0, 2, 3, 0, 4};
+    if (row.document != 1) {
+      EXPECT_THAT(read, HasSubstr("year " + std::to_string(lines[row.document])));
+    }
+  }
+  EXPECT_EQ(documents, (std::vector<std::int64_t>{0, 1, 2, 3, 5}));  // 4 stands there already
+  const test::Recorder all = test::record(model_, *text, 0);
+  for (const PlacedRow& row : text->rows())
+    for (std::size_t j = 0; j < row.ids.size(); ++j) {
+      const TextToken& token = all.tokens.at(row.address + j);
+      EXPECT_EQ(token.id, row.ids[j]);
+      EXPECT_EQ(token.position, static_cast<std::int64_t>(j));
+    }
+}
+
+// Without attention and positions, the stream at a token is that token's own: a gate along it fires on it
+// alone (fixtures F2 and F3).
+class PlantedMemory : public MemoryScans {
+ protected:
+  static constexpr int kCell = 11, kDead = 12;
+
+  // The token that stands most often in the text, so that there are enough of it.
+  std::int64_t plant(const std::vector<PlacedRow>& rows) {
+    const c10::NoGradGuard no_grad;
+    std::map<std::int64_t, int> count;
+    for (const PlacedRow& row : rows)
+      for (std::size_t j = 1; j < row.ids.size(); ++j) ++count[row.ids[j]];
+    const std::int64_t token = std::max_element(count.begin(), count.end(), [](const auto& a, const auto& b) {
+                                 return a.second < b.second;
+                               })->first;
+    const ModelWeights& w = model_.weights();
+    const BlockWeights& block = w.blocks[0];
+    block.attention_out.zero_();
+    if (block.attention_out_bias.defined()) block.attention_out_bias.zero_();
+    if (w.position_embedding.defined()) w.position_embedding.zero_();
+    block.mlp_norm.fill_(1);
+    if (block.mlp_norm_bias.defined()) block.mlp_norm_bias.zero_();
+    at::Tensor stream = w.token_embedding[token].clone();
+    if (block.mlp_norm_bias.defined()) stream -= stream.mean();
+    stream /= stream.norm();
+    const double root = std::sqrt(static_cast<double>(stream.numel()));
+    block.mlp_in[kCell].copy_(stream);
+    block.mlp_in[kDead].zero_();
+    if (block.mlp_in_bias.defined()) {
+      block.mlp_in_bias[kCell].fill_(-0.95 * root);  // nothing but the token itself is so near to it
+      block.mlp_in_bias[kDead].fill_(-1);
+    } else {
+      block.mlp_in[model_.config().d_ff + kCell].copy_(stream);
+    }
+    return token;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Shapes, PlantedMemory, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
+
+TEST_P(PlantedMemory, FiresOnItsTokenAndTellsTheNextOne) {
+  options_.dedup = Dedup::kNone;
+  options_.layers = {0};
+  const auto text = test::text_of(model_, options_);
+  const std::vector<PlacedRow> rows = text->rows();
+  const std::int64_t token = plant(rows);
+  scan_into(model_, options_, folder_ / "index");
+  const MemoryIndex index(folder_ / "index");
+  const MemoryRecord record = index.cell({0, kCell});
+  ASSERT_EQ(record.high.size(), 5U);
+  for (const MemoryExample& example : record.high) {
+    EXPECT_EQ(example.token_id, token);  // what was read, not what follows
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const PlacedRow& one) {
+      return one.document == example.document && one.window == example.window;
+    });
+    ASSERT_NE(row, rows.end());
+    EXPECT_EQ(row->ids[static_cast<std::size_t>(example.position)], token);
+    if (static_cast<std::size_t>(example.position) + 1 < row->ids.size()) {
+      EXPECT_EQ(example.next_id, row->ids[static_cast<std::size_t>(example.position) + 1]);
+    }
+  }
+  std::int64_t times = 0;
+  for (const PlacedRow& row : rows) times += std::count(row.ids.begin() + 1, row.ids.end(), token);
+  if (!record.quadrants) {
+    EXPECT_NEAR(record.active_share * static_cast<double>(record.tokens), static_cast<double>(times), 0.5);
+  }
+  EXPECT_FALSE(record.dead);
+  EXPECT_TRUE(index.cell({0, kDead}).dead);
+  EXPECT_GE(index.layers().front().dead, 1);
+}
+
+TEST_P(MemoryScans, TokensAtPositionZeroCountOnlyIfAskedFor) {
+  options_.layers = {1};
+  const MemoryRecord without =
+      (scan_into(model_, options_, folder_ / "a"), MemoryIndex(folder_ / "a").cell({1, 0}));
+  options_.include_first = true;
+  const MemoryRecord with =
+      (scan_into(model_, options_, folder_ / "b"), MemoryIndex(folder_ / "b").cell({1, 0}));
+  const auto text = test::text_of(model_, options_);
+  EXPECT_EQ(without.tokens, 2500);
+  EXPECT_EQ(with.tokens, 2500 + static_cast<std::int64_t>(text->rows().size()));
+  for (const auto* list : {&without.high, &without.low, &without.random, &without.middle})
+    for (const MemoryExample& example : *list) EXPECT_GT(example.position, 0);
+}
+
+}  // namespace
+}  // namespace emend
