@@ -24,9 +24,9 @@ struct AnswerPair {
 // Whether there is anything to tell apart: both answers are given, and they differ.
 bool are_opposed(std::string_view wanted, std::string_view other);
 
-// Whether one of two different answers is the begin of the other ("Guinea", "Guinea-Bissau"). The likelihood
-// of the shorter text then counts the longer one too, so that the two cannot be compared as they are: see
-// Likelihoods of measure/questions.h.
+// Whether one of two different answers is the beginning of the other ("Guinea", "Guinea-Bissau"). The
+// likelihood of the shorter text then counts the longer one too, so that the two cannot be compared as they
+// are: see Likelihoods of measure/questions.h.
 bool begin_alike(std::string_view wanted, std::string_view other);
 
 struct AnswerVerdict {

@@ -77,10 +77,10 @@ struct ModelCheck {
 };
 
 // Throws Error(kIo), Error(kFormat) where not even the headers can be read, Error(kModel) for files that go
-// with a model and are none.
+// with a model but are none themselves, such as adapters.
 ModelCheck check_model_file(const std::filesystem::path& path, ComputeType type = ComputeType::kFloat32);
 
-// The same of a model in memory, as far as it is known without its file.
+// The same for a model in memory, as far as it can be known without its file.
 ModelCheck check_model(const Model& model);
 
 }  // namespace emend

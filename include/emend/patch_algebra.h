@@ -26,9 +26,8 @@ std::vector<int> layers_to_solve(const std::vector<Patch>& patches);
 // jointly, as if `id` had never been edited:  A^T = C^-1 K (K^T C^-1 K)^-1 Y.  What was measured after the
 // edit (checks, states) is emptied and has to be measured again. Throws Error(kConfig): there is no such id
 // (the nearest one is offered), it is the last edited fact, or it shares its key, and so its residual, with
-// another fact; Error(kModel): the patch does
-// not hold what the rule of a weight needs; Error(kNumeric): C is not
-// positive definite.
+// another fact; Error(kModel): the patch does not hold what the rule of a weight needs; Error(kNumeric): C is
+// not positive definite.
 Patch drop_fact(const Patch& patch, const std::string& id, const LayerMoments& moments);
 
 // Two facts whose keys are so close that they cannot both be written.

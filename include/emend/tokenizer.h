@@ -85,8 +85,8 @@ class Tokenizer {
 };
 
 // The tokenizer's files of a checkpoint folder as text; each is empty when the file is absent. Either
-// tokenizer_json is needed, or vocab_json and merges_txt: what the slow tokenizers of GPT-2 and its kin
-// saved.
+// tokenizer_json is needed, or vocab_json and merges_txt: what the slow tokenizers of GPT-2 and similar
+// models saved.
 struct TokenizerJson {
   std::string tokenizer_json = {};
   std::string tokenizer_config_json = {};  // special and added tokens, chat_template
@@ -141,10 +141,10 @@ std::string render_chat(const Tokenizer& tokenizer, std::string_view user_messag
 struct ChatText {
   std::string text;
   ByteSpan message;           // of `text`: the message, or what the template leaves of it
-  std::size_t taken_off = 0;  // bytes of white space that the template takes off its begin
+  std::size_t taken_off = 0;  // bytes of white space that the template removes at its beginning
 };
 
-// Throws Error(kConfig) besides when the template changes the message by more than white space around it. The
+// Also throws Error(kConfig) when the template changes the message by more than white space around it. The
 // place is found by rendering once more with a mark around the message, so that words of the template are
 // never taken for it.
 ChatText render_chat_with_place(const Tokenizer& tokenizer, std::string_view user_message,

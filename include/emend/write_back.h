@@ -76,8 +76,8 @@ struct WritePlan {
 
 // Adds the changes of all patches to the stored weights, in their order, in float32 (float64 where that is
 // stored), rounds once to `type`, and measures what arrived. A quantised type that is kept is rounded to as
-// RoundingReport says, under the C that `rounding` has for it. `type`: "" for
-// the default (what is stored, in safetensors and for F32; F16 in GGUF), "own" for what is stored, or F32,
+// RoundingReport says, under the C that `rounding` has for it. `type`: "" for the default (what is stored, in
+// safetensors and for F32; F16 in GGUF), "own" for what is stored, or F32,
 // F16, BF16, and in GGUF the quantised types that emend writes (Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS).
 // `base` must have been loaded from these files. Throws Error(kConfig): the format does not have this type,
 // or a row is not a whole number of its blocks; Error(kModel): `base` was made in memory, a patch does not
@@ -96,9 +96,10 @@ inline constexpr double kMostError = 1.0;
 // Throws Error(kModel), naming the fact, the type and the loss, if a stored type does not hold the edit.
 void require_holds(const WritePlan& plan);
 
-// What write_new and write_in_place refuse whatever the plan is, asked before long work; nothing is changed.
-// `out` is the base, lies in it, is a folder that is not empty (of a single GGUF file: any folder) or in one
-// that is write-protected: Error(kIo). Throws also what opening the base throws.
+// Two checks to make before long work: they refuse what write_new() and write_in_place() would refuse
+// whatever the plan is, and change nothing. `out` is the base, lies in it, is a folder that is not empty (of
+// a single GGUF file: any folder) or in one that is write-protected: Error(kIo). Throws also what opening the
+// base throws.
 void require_new_place(const std::filesystem::path& base, const std::filesystem::path& out);
 // `undo` (empty: next_undo_file(base)) exists or cannot be made, or a file of `base` that the patches change
 // is write-protected or a symbolic link: Error(kIo).
