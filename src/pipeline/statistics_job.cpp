@@ -132,6 +132,7 @@ StatisticsSummary summarize_statistics(const fs::path& folder, const std::vector
   const auto last = open_safetensors(files.rbegin()->second);
   summary.source = metadata_of(*last, "source");
   summary.settings = metadata_or(*last, "settings", "");
+  summary.factors = stored_factors(folder);
   return summary;
 }
 
