@@ -30,14 +30,14 @@ std::vector<EditorHelp> list_editors(const EditorTable& table) {
   return all;
 }
 
-void require_method(const std::string& what, const std::string& name, const EditorTable& table) {
+void require_method(const std::string& what, const std::string& name, const EditorTable& table,
+                    ErrorKind kind) {
   std::vector<std::string> known;
   for (const EditorEntry& entry : table) {
     known.push_back(entry.help().name);
     if (known.back() == name) return;
   }
-  throw Error(ErrorKind::kUsage,
-              fmt::format("{}: there is no method {}{}", what, quote(name), did_you_mean(name, known)));
+  throw Error(kind, fmt::format("{}: there is no method {}{}", what, quote(name), did_you_mean(name, known)));
 }
 
 std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std::string, OptionText>& options,

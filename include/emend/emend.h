@@ -32,6 +32,7 @@
 #include "emend/patch_run.h"
 #include "emend/progress.h"
 #include "emend/records.h"
+#include "emend/search_journal.h"
 #include "emend/shard_group.h"
 #include "emend/statistics.h"
 #include "emend/statistics_job.h"
