@@ -45,8 +45,9 @@ const EditorEntry& entry_of(const std::string& name, const EditorTable& table, E
 
 }  // namespace
 
-void require_method(const std::string& what, const std::string& name, const EditorTable& table) {
-  entry_of(name, table, ErrorKind::kUsage, what + ": ");
+void require_method(const std::string& what, const std::string& name, const EditorTable& table,
+                    ErrorKind kind) {
+  entry_of(name, table, kind, what + ": ");
 }
 
 std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std::string, OptionText>& options,

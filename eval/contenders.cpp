@@ -56,11 +56,13 @@ std::string layers_text(const std::vector<int>& layers) {
 }  // namespace
 
 std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
-                                          const std::vector<fs::path>& files) {
+                                          const std::vector<fs::path>& files, const EditorTable& table) {
   std::vector<MethodFile> methods;
   for (const std::string& name : names) methods.push_back({name, name, {}, {}, {}});
   for (const fs::path& path : files) {
     MethodFile file = read_method_file(path);
+    if (!file.method.empty())
+      require_method(path.string() + ": method", file.method, table, ErrorKind::kConfig);
     if (file.method.empty() && names.size() > 1)
       throw Error(ErrorKind::kUsage,
                   path.string() + ": the file names no method, and several are given beside it");
@@ -81,8 +83,8 @@ ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) 
       throw Error(ErrorKind::kUsage,
                   fmt::format("two methods have the label {}; give one of them another `label:`",
                               quote(entry.method.label)));
-    entry.editor = make_editor(entry.method.method, entry.method.options,
-                               options.editors != nullptr ? *options.editors : known_editors());
+    const EditorTable& table = options.editors != nullptr ? *options.editors : known_editors();
+    entry.editor = make_editor(entry.method.method, entry.method.options, table);
     entries_.push_back(std::move(entry));
   }
 }

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "editors/bulk/carried.h"
+#include "editors/bulk/memory.h"
 #include "editors/bulk/run.h"
 #include "editors/common/edit_parts.h"
 
@@ -26,6 +28,7 @@ class Bulk : public Editor {
   std::map<std::string, std::string> options() const override { return names_and_values_; }
   Objective objective() const override { return Objective::kInjected; }
   LayerUse layer_use() const override { return LayerUse::kSeveral; }
+  bool keeps_values() const override { return true; }
   bool carries_earlier() const override { return options_in_use().carry; }
   // The one for a single fact, two below it and one above.
   std::vector<int> layers_around(int layer, const ModelConfig& config) const override {
@@ -33,6 +36,11 @@ class Bulk : public Editor {
     for (int l = std::max(layer - 2, 0); l <= std::min(layer + 1, config.layers - 1); ++l)
       layers.push_back(l);
     return layers;
+  }
+
+  std::optional<EditMemory> memory(const Model& model, const std::vector<EditRequest>& requests,
+                                   const EditorContext& context) const override {
+    return bulk_memory(model, requests, context, options_in_use());
   }
 
   EditPlan plan(const Model& model, const std::vector<EditRequest>& requests,
@@ -56,6 +64,7 @@ class Bulk : public Editor {
                               const EditorContext& context, Progress& progress) const override {
     EditorContext alone = context;
     alone.earlier = nullptr;
+    alone.journal = nullptr;  // that of a run of `edit`
     const BulkCall call(model, alone, options_in_use(), name_);
     const std::vector<SearchResult> found = BulkRun(call, requests, {}, Grouping::kAlone).search(progress);
     std::vector<Edit> edits;

@@ -8,7 +8,6 @@
 #include <iterator>
 #include <utility>
 
-#include "base/strings.h"
 #include "editors/bulk/values.h"
 #include "editors/common/context_rows.h"
 #include "editors/common/edit_parts.h"
@@ -20,13 +19,6 @@
 namespace emend::editors {
 
 namespace {
-
-constexpr const char* kBrokenKeys = "its keys hold NaN or infinity";
-
-std::vector<int> written_layers(const EditorContext& context, const BulkOptions& options) {
-  if (options.values == ValueStage::kLast) return {context.layers.back()};
-  return context.layers;
-}
 
 // What layers add to a stream behind a norm or a multiplier does not add up: a share of it is no share of the
 // value.
@@ -170,51 +162,10 @@ at::Tensor BulkRun::residuals_of_written(const at::Tensor& wanted) const {
   return at::stack(rows);
 }
 
-std::vector<std::string> BulkRun::warnings() const {
-  std::vector<std::string> all;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    all.insert(all.end(), groups_[g].warnings.begin(), groups_[g].warnings.end());
-    if (!sound_[g]) all.push_back(fmt::format("{}: {}; left out", ids(g), kBrokenKeys));
-  }
-  return all;
-}
-
-EditPlan BulkRun::summary() const {
-  EditPlan plan;
-  plan.warnings = warnings();
-  std::vector<KeyConstraint> constraints;
-  for (const CarriedGroup& group : carried_groups(carried_.facts, systems_.front().weight()))
-    constraints.push_back(group.constraint);
-  std::size_t row = constraints.size();
-  for (std::size_t g = 0; g < groups_.size(); ++g)
-    if (sound_[g])
-      constraints.push_back(constraint_of(
-          groups_[g].keys.front(), rows_.lies_at_sink(groups_[g].requests.front()), call_.options.keys));
-  at::Tensor norms;
-  if (!constraints.empty())
-    norms = call_.preserve.front().responses(join_constraints(constraints)).norm(2, 0).to(at::kCPU);
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    const double norm = sound_[g] ? norms[static_cast<std::int64_t>(row)].item<double>() : 0;
-    row += sound_[g] ? 1 : 0;
-    for (const std::size_t i : groups_[g].requests) {
-      if (i >= own_requests_) continue;
-      EditPlan::Entry entry{requests_[i].id,
-                            call_.layers,
-                            static_cast<std::int64_t>(rows_[i].target.size()),
-                            static_cast<std::int64_t>(rows_[i].prompts.size()),
-                            others_of(groups_[g], i, requests_),
-                            norm,
-                            0};
-      plan.entries.push_back(std::move(entry));
-    }
-  }
-  return plan;
-}
-
 std::vector<SearchResult> BulkRun::search(Progress& progress) const {
   const LayerTrace trace(model_, {searched_layer(call_.layers, call_.options.values)}, rows_.fronts(),
                          call_.context.token_budget);
-  return search_values_of(model_, trace, rows_, groups_, call_.options, progress);
+  return search_values_of(model_, trace, rows_, groups_, call_.options, call_.context, progress);
 }
 
 // Books the results of a round. What the first one did not find is not written.
@@ -285,71 +236,6 @@ void BulkRun::note(std::size_t place, const RealisedShare& share, Progress& prog
       systems_[place].missing_at_all_keys(), energy ? fmt::format(", tr(PCP)/tr(C) {:.3f}", *energy) : ""));
 }
 
-// What follows is the round of a method that reads the keys of carried facts anew: the displacements of all
-// facts are known, and every layer is solved from its untouched weight.
-void BulkRun::write_anew(const at::Tensor& deltas, Progress& progress) {
-  ask_for(deltas);
-  const Asked own(model_, rows_, groups_, asked_, call_.reading());
-  const Asked carried(model_, held_->rows(), held_->groups(), held_->displacements(), call_.reading());
-  for (std::size_t place = 0; place < call_.layers.size(); ++place) {
-    at::Tensor of_carried = carried.of_layer(model_, place);
-    // The first layer's share of a carried fact has been filtered already.
-    if (place > 0) of_carried = filter_.residuals(of_carried, place);
-    solve_anew(place, filter_.residuals(own.of_layer(model_, place), place), of_carried, progress);
-  }
-}
-
-// The carried facts that are weaker than they may be; the others take no step.
-std::vector<SearchResult> BulkRun::search_carried(Progress& progress) const {
-  BulkOptions options = call_.options;
-  options.search.stop_probability = options.carried_probability;
-  options.search.stop_loss = 0;
-  const LayerTrace trace(model_, {searched_layer(call_.layers, options.values)}, held_->rows().fronts(),
-                         call_.context.token_budget);
-  return search_values_of(model_, trace, held_->rows(), held_->groups(), options, progress);
-}
-
-// What searches found, as it comes through the filter.
-at::Tensor BulkRun::displacements_of(const CallRows& rows, const std::vector<KeyGroup>& groups,
-                                     const at::Tensor& deltas) const {
-  const at::Tensor now =
-      seen_at_lookup(model_, rows, groups, {searched_layer(call_.layers, call_.options.values)},
-                     call_.context.token_budget)[0];
-  return (filter_.targets(now + deltas) - now).to(at::kDouble);
-}
-
-// Adds what a search found to what is asked, and takes all changes off the model.
-void BulkRun::ask_for(const at::Tensor& deltas) {
-  const at::Tensor more = displacements_of(rows_, groups_, deltas);
-  asked_ = asked_.defined() ? asked_ + more : more;
-  take_off();
-}
-
-void BulkRun::solve_anew(std::size_t place, const at::Tensor& wanted, const at::Tensor& of_carried,
-                         Progress& progress) {
-  const RealisedShare share = systems_[place].replace(
-      carried_at(place, of_carried), constraints_at(call_.layers[place]), residuals_of_written(wanted));
-  lay(place);
-  note(place, share, progress);
-}
-
-std::vector<CarriedGroup> BulkRun::carried_at(std::size_t place, const at::Tensor& wanted) const {
-  std::vector<CarriedGroup> groups;
-  const std::vector<KeyConstraint> constraints =
-      read_constraints(model_, call_.layers[place], held_->rows(), Grouping::kShared, call_.reading());
-  for (std::size_t g = 0; g < constraints.size(); ++g)
-    groups.push_back({held_->facts_of(g), constraints[g], wanted[static_cast<std::int64_t>(g)]});
-  return groups;
-}
-
-void BulkRun::book_carried(std::vector<FactRecord>& facts) const {
-  for (std::size_t g = 0; g < held_->groups().size(); ++g)
-    for (const std::size_t i : held_->facts_of(g)) {
-      facts[i].parts.clear();
-      for (const LayerSystem& system : systems_) facts[i].parts.push_back(system.carried_part(g));
-    }
-}
-
 Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& progress) {
   for (int round = 1; round <= call_.options.rounds; ++round) {
     std::vector<SearchResult> found = round == 1 && first ? std::move(*first) : search(progress);
@@ -366,53 +252,6 @@ Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& pro
     held_ ? write_anew(deltas_of(results_), progress) : write_round(deltas_of(results_), progress);
   }
   return collect();
-}
-
-// What a fact that is not written would have been written at.
-FactPart BulkRun::unwritten_part(std::size_t g, std::size_t place) const {
-  const bool at_sink = rows_.lies_at_sink(groups_[g].requests.front());
-  const KeyConstraint at = constraint_of(groups_[g].keys[place], at_sink, call_.options.keys);
-  const at::Tensor nothing = at::zeros({model_.config().d_model}, at::kFloat);
-  return fact_part(systems_[place].weight(), at, at::zeros({at.K.size(0)}, at::kDouble), nothing, 1);
-}
-
-std::vector<FactRecord> BulkRun::fact_records() const {
-  std::vector<std::pair<std::size_t, FactRecord>> facts;
-  std::size_t row = 0;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    const bool converged = results_[g].converged;
-    std::vector<FactPart> parts;
-    for (std::size_t place = 0; place < systems_.size(); ++place)
-      parts.push_back(converged ? systems_[place].part(row) : unwritten_part(g, place));
-    row += converged ? 1 : 0;
-    for (const std::size_t i : groups_[g].requests) {
-      facts.emplace_back(i, searched_fact(requests_[i], results_[g], parts));
-      if (!sound_[g]) facts.back().second.reason = kBrokenKeys;
-    }
-  }
-  return in_request_order(std::move(facts));
-}
-
-Edit BulkRun::collect() const {
-  Edit edit;
-  edit.facts = fact_records();
-  edit.replaces_earlier = call_.earlier() != nullptr;
-  edit.carried = carried_.facts;
-  const bool solved_anew = held_ && !written_.empty();
-  for (const LayerSystem& system : systems_) {
-    if (system.groups() == 0) continue;
-    edit.changes.push_back(system.change());
-    edit.solves.push_back(system.record());
-    if (!solved_anew) system.book_carried(edit.carried);
-  }
-  if (solved_anew) book_carried(edit.carried);
-  const auto again = edit.facts.begin() + static_cast<std::ptrdiff_t>(own_requests_);
-  edit.carried.insert(edit.carried.end(), std::make_move_iterator(again),
-                      std::make_move_iterator(edit.facts.end()));
-  edit.facts.erase(again, edit.facts.end());
-  edit.context_ids = rows_.contexts();
-  edit.warnings = warnings();
-  return edit;
 }
 
 }  // namespace emend::editors

@@ -34,19 +34,26 @@ TokenIds row_to_lookup(const CallRows& rows, std::size_t request) {
 
 }  // namespace
 
+std::vector<int> written_layers(const EditorContext& context, const BulkOptions& options) {
+  if (options.values == ValueStage::kLast) return {context.layers.back()};
+  return context.layers;
+}
+
 int searched_layer(const std::vector<int>& layers, ValueStage values) {
   return values == ValueStage::kReplay ? layers.front() : layers.back();
 }
 
 std::vector<SearchResult> search_values_of(const Model& model, const LayerTrace& trace, const CallRows& rows,
                                            const std::vector<KeyGroup>& groups, const BulkOptions& options,
-                                           Progress& progress) {
+                                           const EditorContext& context, Progress& progress) {
   const at::Tensor no_response = at::zeros({model.config().d_ff}, model.options().dtype(at::kFloat));
   std::vector<SearchUnit> units;
   for (const KeyGroup& group : groups) units.push_back(make_unit(rows, group, options, no_response));
   progress.begin(fmt::format("searching {} {}", groups.size(), groups.size() == 1 ? "value" : "values"),
                  static_cast<std::int64_t>(groups.size()), "values");
-  std::vector<SearchResult> results = search_values(model, trace, units, options.search, progress);
+  SearchOptions search = options.search;
+  if (context.search_tokens > 0) search.gradient_tokens = static_cast<int>(context.search_tokens);
+  std::vector<SearchResult> results = search_values(model, trace, units, search, progress, context.journal);
   progress.end();
   return results;
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 
+#include "analysis/statistics_factors.h"
 #include "linalg/key_factors.h"
 
 namespace emend {
@@ -14,6 +15,10 @@ struct EditorCache::Kept {
 };
 
 EditorCache::EditorCache() : kept_(std::make_unique<Kept>()) {}
+
+EditorCache::EditorCache(const std::filesystem::path& statistics) : EditorCache() {
+  kept_->factors.keep_in(std::make_shared<StatisticsFactors>(statistics));
+}
 
 EditorCache::~EditorCache() = default;
 

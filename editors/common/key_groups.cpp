@@ -16,11 +16,15 @@ namespace emend::editors {
 
 namespace {
 
-// The keys of all prompts of all requests at their lookup tokens, request by request: [prompts, F] float64,
-// one for each layer.
-std::vector<at::Tensor> lookup_keys(const CallRows& rows, const LayerTrace& trace) {
+// Requests whose rows are read together: only their keys are held row by row.
+constexpr std::size_t kReadTogether = 256;
+
+// The keys of all prompts of the requests [begin, end) at their lookup tokens, request by request: [prompts,
+// F] float64, one for each layer.
+std::vector<at::Tensor> lookup_keys(const CallRows& rows, const LayerTrace& trace, std::size_t begin,
+                                    std::size_t end) {
   std::vector<TraceRow> up_to_lookup;
-  for (std::size_t i = 0; i < rows.size(); ++i)
+  for (std::size_t i = begin; i < end; ++i)
     for (std::size_t p = 0; p < rows[i].prompts.size(); ++p)
       up_to_lookup.push_back(rows.trace_row_to_lookup(i, p));
   std::vector<at::Tensor> keys = trace.last_keys(up_to_lookup);
@@ -33,7 +37,7 @@ std::vector<SubjectKeys> subject_keys(const std::vector<at::Tensor>& keys, std::
                                       std::int64_t count) {
   std::vector<SubjectKeys> subject;
   for (const at::Tensor& of_layer : keys) {
-    subject.push_back({of_layer[first], {}});
+    subject.push_back({of_layer[first].clone(), {}});  // no view, which would hold the keys of all rows
     if (count > 1) subject.back().contexts = of_layer.narrow(0, first + 1, count - 1).mean(0);
   }
   return subject;
@@ -94,11 +98,15 @@ std::vector<std::string> others_of(const KeyGroup& group, std::size_t request,
 }
 
 std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& trace, Grouping grouping) {
-  const std::vector<at::Tensor> keys = lookup_keys(rows, trace);
+  std::vector<at::Tensor> keys;
   std::vector<KeyGroup> groups;
   std::map<TokenIds, std::size_t> group_of;
   std::int64_t first_key = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i % kReadTogether == 0) {
+      keys = lookup_keys(rows, trace, i, std::min(i + kReadTogether, rows.size()));
+      first_key = 0;
+    }
     const auto count = static_cast<std::int64_t>(rows[i].prompts.size());
     const auto [known, fresh] = group_of.emplace(seen_by_lookup(rows[i].prompts.front()), groups.size());
     if (grouping == Grouping::kAlone) known->second = groups.size();

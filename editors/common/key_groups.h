@@ -45,7 +45,8 @@ std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& tra
 // layer of the trace; undefined if there is neither.
 std::vector<at::Tensor> sink_keys(const CallRows& rows, const LayerTrace& trace);
 
-// Whether all keys of a group are numbers.
+// Whether all keys of a group are numbers; what is said of one where they are not.
+inline constexpr const char* kBrokenKeys = "its keys hold NaN or infinity";
 bool has_finite_keys(const KeyGroup& group);
 
 // A model whose numbers overflow cannot be edited: throws Error(kNumeric) naming the layer, and the ids of

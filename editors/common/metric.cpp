@@ -39,9 +39,9 @@ KeyMetric moment_metric(const Model& model, const EditorContext& context, int la
   const at::Tensor& C = moment_of(context, layer, method);
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
-  return {
-      factors.get(identity_of(context, layer), C, relative_ridge, model.options().device(), name_of(layer)),
-      C};
+  return {factors.get(layer, identity_of(context, layer), C, relative_ridge, model.options().device(),
+                      name_of(layer)),
+          C};
 }
 
 std::shared_ptr<const Spectrum> moment_spectrum(const EditorContext& context, int layer,
@@ -49,7 +49,7 @@ std::shared_ptr<const Spectrum> moment_spectrum(const EditorContext& context, in
   const at::Tensor& C = moment_of(context, layer, method);
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
-  return factors.spectrum(identity_of(context, layer), C, name_of(layer));
+  return factors.spectrum(layer, identity_of(context, layer), C, name_of(layer));
 }
 
 }  // namespace emend::editors

@@ -12,16 +12,21 @@ namespace {
 // In the order of the enum.
 const std::vector<std::string> kSearchWords = {"lbfgs", "adam"};
 
-// Throws if option `name` was given a value of its own although L-BFGS, which does not read it, was asked
-// for.
-void refuse_idle_step(const std::map<std::string, OptionText>& given, const std::string& name, bool changed) {
+// What each search says of its steps, in the order of the enum.
+const std::vector<std::string> kStepWords = {"steps follow `radius` and `growth`",
+                                             "steps are `step` or `absolute_step`"};
+
+// Throws if option `name` was given a value of its own although it belongs to the search that was not chosen.
+void refuse_idle_step(const std::map<std::string, OptionText>& given, const std::string& name, bool changed,
+                      SearchMethod chosen) {
   const auto step = given.find(name);
   if (step == given.end() || !changed) return;
-  throw Error(
-      ErrorKind::kConfig,
-      fmt::format("{}: option {} is a step of `search: adam` and does nothing beside `search: lbfgs`, "
-                  "whose steps follow `radius` and `growth`; leave out one of the two options",
-                  step->second.where, quote(name)));
+  const auto here = static_cast<std::size_t>(chosen), other = 1 - here;
+  throw Error(ErrorKind::kConfig,
+              fmt::format("{}: option {} belongs to the steps of `search: {}` and does nothing beside "
+                          "`search: {}`, whose {}; leave out one of the two options",
+                          step->second.where, quote(name), kSearchWords[other], kSearchWords[here],
+                          kStepWords[here]));
 }
 
 }  // namespace
@@ -76,9 +81,16 @@ void apply_search_options(const std::string& method, const std::vector<OptionBin
     search.method = SearchMethod::kAdam;
   const SearchOptions before = search;
   apply_options(method, table, rest);
-  if (search.method != SearchMethod::kLbfgs) return;
-  refuse_idle_step(rest, "step", search.step != before.step);
-  refuse_idle_step(rest, "absolute_step", search.absolute_step != before.absolute_step);
+  const auto refuse = [&](const std::string& name, bool changed) {
+    refuse_idle_step(rest, name, changed, search.method);
+  };
+  if (search.method == SearchMethod::kAdam) {
+    refuse("radius", search.radius != before.radius);
+    refuse("growth", search.growth != before.growth);
+    return;
+  }
+  refuse("step", search.step != before.step);
+  refuse("absolute_step", search.absolute_step != before.absolute_step);
 }
 
 }  // namespace emend::editors

@@ -28,9 +28,10 @@ OptionBinding gradient_tokens_option(SearchOptions& search);
 // Sets what is given for a method whose table binds the options above to `search`: the preset first, so that
 // whatever else is given overrides it. A `step` or `absolute_step` without `search` means Adam, as it did in
 // versions that knew no other search.
-// Throws Error(kConfig) as apply_options does, and for a `step` or `absolute_step` beside `search: lbfgs`,
-// which would do nothing. There only the value that the option has anyway is accepted, so that the options
-// which a patch records can be given again.
+// Throws Error(kConfig) as apply_options does, and for an option of the other search, which would do nothing:
+// `step` or `absolute_step` beside `search: lbfgs`, `radius` or `growth` beside `search: adam`. There only
+// the value that the option has anyway is accepted, so that the options which a patch records can be given
+// again.
 void apply_search_options(const std::string& method, const std::vector<OptionBinding>& table,
                           const std::map<std::string, OptionText>& given, SearchOptions& search);
 

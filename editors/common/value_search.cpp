@@ -16,6 +16,8 @@
 #include "editors/common/adam.h"
 #include "editors/common/descent.h"
 #include "editors/common/lbfgs.h"
+#include "editors/common/search_batches.h"
+#include "editors/common/search_record.h"
 #include "editors/common/search_rows.h"
 #include "editors/common/search_step.h"
 #include "model/rows.h"
@@ -30,8 +32,6 @@ constexpr double kFallen = 0.8;
 // Tokens that the steps took for still may be moved by this share of their stream's length before the loss is
 // measured once more without that: on random models of every family 0.01 nats are kept by it.
 constexpr double kOverlooked = 0.01;
-
-constexpr std::int64_t kCpuGradientTokens = 768, kGpuGradientTokens = 6144;
 
 // The units of one batch on their way.
 class SearchBatch {
@@ -284,21 +284,29 @@ std::int64_t step_tokens(const SearchUnit& unit, const LayerTrace& trace) {
   return tokens;
 }
 
+// The results that need no search, from the first on. They end where a batch ended, so that the others share
+// batches as they would have.
+std::vector<SearchResult> taken_from(SearchJournal* journal, std::size_t units, const at::Device& device,
+                                     Progress& progress) {
+  if (journal == nullptr) return {};
+  std::vector<SearchResult> taken = unpack_results(journal->begin(static_cast<std::int64_t>(units)), device);
+  if (!taken.empty())
+    progress.update(static_cast<std::int64_t>(taken.size()),
+                    fmt::format("{} of {} values taken from the run before", taken.size(), units));
+  return taken;
+}
+
 }  // namespace
 
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
-                                        Progress& progress) {
-  std::int64_t most_tokens = options.gradient_tokens;
-  if (most_tokens == 0)
-    most_tokens = model.options().device().is_cuda() ? kGpuGradientTokens : kCpuGradientTokens;
-  std::vector<SearchResult> results;
-  for (std::size_t begin = 0; begin < units.size();) {
-    std::size_t end = begin;
-    for (std::int64_t tokens = 0; end < units.size(); ++end) {
-      tokens += step_tokens(units[end], trace);
-      if (end > begin && tokens > most_tokens) break;
-    }
+                                        Progress& progress, SearchJournal* journal) {
+  const std::int64_t most_tokens = most_search_tokens(options, model);
+  std::vector<std::int64_t> tokens;
+  for (const SearchUnit& unit : units) tokens.push_back(step_tokens(unit, trace));
+  std::vector<SearchResult> results = taken_from(journal, units.size(), model.options().device(), progress);
+  for (std::size_t begin = results.size(); begin < units.size();) {
+    const std::size_t end = search_batch_end(tokens, begin, most_tokens);
     const auto portion = std::span(units).subspan(begin, end - begin);
     std::vector<SearchResult> found;
     std::vector<std::size_t> inexact;
@@ -308,6 +316,7 @@ std::vector<SearchResult> search_values(const Model& model, const LayerTrace& tr
       inexact = batch.inexact(found);
     }
     measure_whole(model, trace, portion, inexact, options, found);
+    if (journal != nullptr) journal->add(pack_results(found));
     results.insert(results.end(), std::make_move_iterator(found.begin()),
                    std::make_move_iterator(found.end()));
     begin = end;

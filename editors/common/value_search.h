@@ -14,13 +14,16 @@
 #include "editors/common/layer_trace.h"
 #include "editors/common/search_unit.h"
 #include "emend/progress.h"
+#include "emend/search_journal.h"
 
 namespace emend::editors {
 
 // Searches all units at the trace's last layer; each has its own state (lbfgs.h, adam.h), clamp and
 // stop, and leaves the batch when it is done. A unit's result does not depend on the others beyond rounding.
+// With a journal, results that it has kept are taken from there, and those of every batch are added to it:
+// whatever it has, the results are those of a search without one, but for the lists of losses.
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
-                                        Progress& progress);
+                                        Progress& progress, SearchJournal* journal = nullptr);
 
 }  // namespace emend::editors

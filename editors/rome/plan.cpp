@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "base/strings.h"
 #include "editors/common/context_rows.h"
@@ -18,9 +20,7 @@ namespace emend::editors {
 
 namespace {
 
-constexpr std::size_t kMostParallelPairs = 100;  // that are told one by one
-constexpr double kNearParallel = 0.95;           // C^-1-cosine of two edits' keys that is worth a warning
-constexpr double kLoudNeighbour = 0.3;           // share of the residual that reaches a neighbour
+constexpr double kLoudNeighbour = 0.3;  // share of the residual that reaches a neighbour
 
 // C of the layer with its ridge, or the identity.
 KeyMetric make_metric(const Model& model, const EditorContext& context, const RomeOptions& options) {
@@ -35,13 +35,12 @@ std::string digits(double number, std::size_t characters) {
   return fmt::format("{:f}", number).substr(0, characters);
 }
 
-// Calls visit(i, j, cosine) for i < j, given cosines [n, n] float64.
-template <typename Visit>
-void each_pair(const at::Tensor& cosines, Visit visit) {
-  const auto size = static_cast<std::size_t>(cosines.size(0));
-  const auto* const values = cosines.const_data_ptr<double>();
-  for (std::size_t i = 0; i < size; ++i)
-    for (std::size_t j = i + 1; j < size; ++j) visit(i, j, values[i * size + j]);
+// Takes the groups out whose keys are not numbers.
+std::vector<KeyGroup> take_broken(std::vector<KeyGroup>& groups) {
+  const auto bad = std::ranges::stable_partition(groups, has_finite_keys);
+  std::vector<KeyGroup> broken(std::make_move_iterator(bad.begin()), std::make_move_iterator(bad.end()));
+  groups.erase(bad.begin(), bad.end());
+  return broken;
 }
 
 }  // namespace
@@ -59,19 +58,25 @@ RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests,
       groups_(group_requests(rows_, trace_, grouping)) {
   require_no_contradiction(groups_, rows_, requests_);
   if (options_.protect_sink) sink_key_ = sink_keys(rows_, trace_).front();
+  if (context_.keep_going) broken_ = take_broken(groups_);
   require_finite_keys(groups_, {sink_key_}, trace_.layers(), requests_);
   for (std::size_t g = 0; g < groups_.size(); ++g)
     constraints_.push_back(
         choose_keys(groups_[g], rows_, metric_, options_.keys, ids(g), groups_[g].warnings));
   if (grouping == Grouping::kAlone || groups_.size() < 2) return;
-  const at::Tensor cosines = bare_cosines();
-  warn_of_parallel_keys(cosines);
-  if (is_joint()) require_separable_keys(cosines);
+  std::vector<at::Tensor> bare;
+  bare.reserve(groups_.size());
+  for (const KeyGroup& group : groups_) bare.push_back(group.keys.front().bare);
+  const ParallelKeys parallel = find_parallel_keys(metric_, at::stack(bare, 1));
+  warn_of(parallel);
+  if (is_joint()) require_separable_keys(parallel);
 }
 
 std::vector<std::string> RomePlan::warnings() const {
   std::vector<std::string> all;
   for (const KeyGroup& group : groups_) all.insert(all.end(), group.warnings.begin(), group.warnings.end());
+  for (const KeyGroup& group : broken_)
+    all.push_back(fmt::format("{}: {}; left out", group.ids(requests_), kBrokenKeys));
   all.insert(all.end(), parallel_keys_.begin(), parallel_keys_.end());
   return all;
 }
@@ -114,30 +119,15 @@ at::Tensor RomePlan::joint_responses(const std::vector<std::size_t>& groups) con
   return key_response(metric_, joint.K, joint.Y);
 }
 
-// C^-1 cosines of the groups' bare keys [groups, groups].
-at::Tensor RomePlan::bare_cosines() const {
-  std::vector<at::Tensor> bare;
-  bare.reserve(groups_.size());
-  for (const KeyGroup& group : groups_) bare.push_back(group.keys.front().bare);
-  return key_cosines(metric_, at::stack(bare, 1));
-}
-
-void RomePlan::warn_of_parallel_keys(const at::Tensor& cosines) {
-  std::size_t untold = 0;
-  each_pair(cosines, [&](std::size_t i, std::size_t j, double cosine) {
-    if (!(cosine > kNearParallel)) return;
-    if (parallel_keys_.size() == kMostParallelPairs) {
-      ++untold;
-      return;
-    }
-    parallel_keys_.push_back(
-        fmt::format("edits {} and {} have nearly the same key (cosine {}): telling them apart makes the "
-                    "update about {} "
-                    "times larger",
-                    ids(i), ids(j), digits(cosine, 6), digits(std::sqrt(1 / (1 - cosine * cosine)), 5)));
-  });
-  if (untold > 0)
-    parallel_keys_.push_back(fmt::format("{} more pairs of edits have nearly the same key", untold));
+void RomePlan::warn_of(const ParallelKeys& parallel) {
+  for (const KeyPair& pair : parallel.near)
+    parallel_keys_.push_back(fmt::format(
+        "edits {} and {} have nearly the same key (cosine {}): telling them apart makes the update about {} "
+        "times larger",
+        ids(pair.one), ids(pair.other), digits(pair.cosine, 6),
+        digits(std::sqrt(1 / (1 - pair.cosine * pair.cosine)), 5)));
+  if (parallel.untold > 0)
+    parallel_keys_.push_back(fmt::format("{} more pairs of edits have nearly the same key", parallel.untold));
 }
 
 // Keys of more edits than their elements can tell apart are dependent, which needs no eigenvalues.
@@ -147,16 +137,11 @@ double RomePlan::joint_condition() const {
   return gram_condition(key_cosines(metric_, joint.K));
 }
 
-void RomePlan::require_separable_keys(const at::Tensor& cosines) const {
+void RomePlan::require_separable_keys(const ParallelKeys& parallel) const {
   const double condition = joint_condition();
   if (condition <= kWorstGramCondition) return;
   std::vector<std::string> closest;
-  double highest = 0;
-  each_pair(cosines, [&](std::size_t i, std::size_t j, double cosine) {
-    if (std::abs(cosine) <= highest) return;
-    highest = std::abs(cosine);
-    closest = {ids(i), ids(j)};
-  });
+  if (parallel.closest) closest = {ids(parallel.closest->one), ids(parallel.closest->other)};
   throw Error(
       ErrorKind::kConfig,
       fmt::format("the keys of edits {} can hardly be told apart (the Gram matrix of all keys has condition "
@@ -185,18 +170,18 @@ double RomePlan::neighbour_alpha(std::size_t g, const at::Tensor& a, std::vector
   return largest;
 }
 
-// One entry for each request of group g, whose response is a.
-std::vector<EditPlan::Entry> RomePlan::entries_of(std::size_t g, const at::Tensor& a,
+// One entry for each request of the group, whose response has this norm.
+std::vector<EditPlan::Entry> RomePlan::entries_of(const KeyGroup& group, double norm,
                                                   double largest_alpha) const {
   std::vector<EditPlan::Entry> entries;
-  for (const std::size_t i : groups_[g].requests) {
+  for (const std::size_t i : group.requests) {
     EditPlan::Entry entry;
     entry.id = requests_[i].id;
     entry.layers = trace_.layers();
     entry.target_tokens = static_cast<std::int64_t>(rows_[i].target.size());
     entry.rows = static_cast<std::int64_t>(rows_[i].prompts.size());
-    entry.merged_with = others_of(groups_[g], i, requests_);
-    entry.predicted_norm = a.norm().item<double>();
+    entry.merged_with = others_of(group, i, requests_);
+    entry.predicted_norm = norm;
     entry.largest_neighbour_alpha = largest_alpha;
     entries.push_back(std::move(entry));
   }
@@ -210,8 +195,11 @@ EditPlan RomePlan::summary() const {
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const at::Tensor a = joint.defined() ? joint.select(1, static_cast<std::int64_t>(g)) : response(g);
     const double alpha = neighbour_alpha(g, a, plan.warnings);
-    for (EditPlan::Entry& entry : entries_of(g, a, alpha)) plan.entries.push_back(std::move(entry));
+    for (EditPlan::Entry& entry : entries_of(groups_[g], a.norm().item<double>(), alpha))
+      plan.entries.push_back(std::move(entry));
   }
+  for (const KeyGroup& group : broken_)
+    for (EditPlan::Entry& entry : entries_of(group, 0, 0)) plan.entries.push_back(std::move(entry));
   return plan;
 }
 

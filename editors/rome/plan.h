@@ -8,6 +8,7 @@
 
 #include "editors/common/key_groups.h"
 #include "editors/rome/options.h"
+#include "editors/rome/parallel_keys.h"
 #include "emend/editor.h"
 #include "linalg/key_constraints.h"
 #include "linalg/response_solver.h"
@@ -19,7 +20,8 @@ class RomePlan {
   // Samples the contexts and runs all rows up to the keys of the context's layer. Throws Error(kConfig) for a
   // layer or statistics that are not there, for edits that contradict each other, and, if they are edited
   // together, for keys that can hardly be told apart; Error(kNumeric) if C is not positive definite or a key
-  // is not finite. The references outlive the plan.
+  // is not finite (with keep_going for that of position 0 alone: such groups are broken). The references
+  // outlive the plan.
   RomePlan(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
            const RomeOptions& options, Grouping grouping);
 
@@ -30,6 +32,8 @@ class RomePlan {
   const CallRows& rows() const { return rows_; }
   const LayerTrace& trace() const { return trace_; }
   const std::vector<KeyGroup>& groups() const { return groups_; }
+  // Those that cannot be edited, since their keys hold NaN or infinity; they are not among groups().
+  const std::vector<KeyGroup>& broken() const { return broken_; }
   // Where the edit is written.
   int layer() const { return trace_.layer(); }
   WeightRef weight() const { return {layer(), Role::kMlpDown}; }
@@ -61,11 +65,10 @@ class RomePlan {
  private:
   std::string ids(std::size_t g) const { return groups_[g].ids(requests_); }
   JointConstraints joint_constraints(const std::vector<std::size_t>& groups) const;
-  at::Tensor bare_cosines() const;
-  void warn_of_parallel_keys(const at::Tensor& cosines);
+  void warn_of(const ParallelKeys& parallel);
   double joint_condition() const;
-  void require_separable_keys(const at::Tensor& cosines) const;
-  std::vector<EditPlan::Entry> entries_of(std::size_t g, const at::Tensor& a, double largest_alpha) const;
+  void require_separable_keys(const ParallelKeys& parallel) const;
+  std::vector<EditPlan::Entry> entries_of(const KeyGroup& group, double norm, double largest_alpha) const;
 
   const Model& model_;
   const std::vector<EditRequest>& requests_;
@@ -74,7 +77,7 @@ class RomePlan {
   KeyMetric metric_;
   CallRows rows_;
   LayerTrace trace_;
-  std::vector<KeyGroup> groups_;
+  std::vector<KeyGroup> groups_, broken_;
   std::vector<KeyConstraint> constraints_;  // of each group, without the sink's key
   at::Tensor sink_key_;                     // [F] float64, undefined if it is not protected
   std::vector<std::string> parallel_keys_;  // warnings of them

@@ -32,8 +32,21 @@ WeightSolve solve_record(const RomePlan& plan) {
   return solve;
 }
 
-// The closed form of those of `groups` that converged, with the facts of all of them.
-Edit write_edit(const RomePlan& plan, const RomeSolution& solution, const std::vector<std::size_t>& groups) {
+// A request that cannot be edited, with where it would have been written.
+FactRecord broken_fact(const RomePlan& plan, const KeyGroup& group, std::size_t request) {
+  FactRecord fact;
+  fact.request = plan.requests()[request];
+  fact.status = FactStatus::kFailed;
+  fact.reason = kBrokenKeys;
+  const KeyConstraint at{group.keys.front().bare.unsqueeze(1), at::ones({1}, at::kDouble)};
+  const at::Tensor none = at::zeros({plan.model().config().d_model}, at::kFloat);
+  fact.parts = {fact_part(plan.weight(), at, at::zeros({at.K.size(0)}, at::kDouble), none, 1)};
+  return fact;
+}
+
+// The closed form of those of `groups` that converged, with the facts of all of them and of the broken ones.
+Edit write_edit(const RomePlan& plan, const RomeSolution& solution, const std::vector<std::size_t>& groups,
+                const std::vector<const KeyGroup*>& broken) {
   const double norm = weight_norm(plan.model(), plan.weight());
   Edit edit;
   std::vector<std::pair<std::size_t, FactRecord>> facts;
@@ -49,6 +62,8 @@ Edit write_edit(const RomePlan& plan, const RomeSolution& solution, const std::v
     for (const std::size_t i : plan.groups()[g].requests)
       facts.emplace_back(i, searched_fact(plan.requests()[i], result, {part}));
   }
+  for (const KeyGroup* const group : broken)
+    for (const std::size_t i : group->requests) facts.emplace_back(i, broken_fact(plan, *group, i));
   edit.facts = in_request_order(std::move(facts));
   if (!responses.empty()) {
     edit.changes.push_back(closed_form_change(plan.weight(), responses, residuals));
@@ -80,7 +95,9 @@ Edit edit_together(const RomePlan& plan, Progress& progress) {
     settle_jointly(plan, solution, progress);
     require_all_converged(plan, solution);
   }
-  Edit edit = write_edit(plan, solution, plan.all_groups());
+  std::vector<const KeyGroup*> broken;
+  for (const KeyGroup& group : plan.broken()) broken.push_back(&group);
+  Edit edit = write_edit(plan, solution, plan.all_groups(), broken);
   edit.warnings = std::move(warnings);
   return edit;
 }
@@ -88,13 +105,16 @@ Edit edit_together(const RomePlan& plan, Progress& progress) {
 std::vector<Edit> edit_alone(const RomePlan& plan, Progress& progress) {
   const RomeSolution solution = search_alone(plan, own_responses(plan), progress);
   require_all_converged(plan, solution);
-  std::vector<Edit> edits;
+  std::vector<Edit> edits(plan.requests().size());
   for (const std::size_t g : plan.all_groups()) {
     std::vector<std::string> warnings = plan.groups()[g].warnings;
     plan.neighbour_alpha(g, solution.responses[g], warnings);
-    edits.push_back(write_edit(plan, solution, {g}));
-    edits.back().warnings = std::move(warnings);
+    Edit& edit = edits[plan.groups()[g].requests.front()];
+    edit = write_edit(plan, solution, {g}, {});
+    edit.warnings = std::move(warnings);
   }
+  for (const KeyGroup& group : plan.broken())
+    edits[group.requests.front()] = write_edit(plan, solution, {}, {&group});
   return edits;
 }
 
@@ -107,6 +127,7 @@ class Rome : public Editor {
   bool needs_statistics() const override { return table_.value().covariance; }
   std::map<std::string, std::string> options() const override { return names_and_values_; }
   Objective objective() const override { return table_.value().search.objective; }
+  bool keeps_values() const override { return true; }
 
   EditPlan plan(const Model& model, const std::vector<EditRequest>& requests,
                 const EditorContext& context) const override {
@@ -124,7 +145,9 @@ class Rome : public Editor {
 
   std::vector<Edit> edit_each(const Model& model, const std::vector<EditRequest>& requests,
                               const EditorContext& context, Progress& progress) const override {
-    const RomePlan plan(model, requests, context, table_.value(), Grouping::kAlone);
+    EditorContext alone = context;
+    alone.journal = nullptr;  // that of a run of `edit`
+    const RomePlan plan(model, requests, alone, table_.value(), Grouping::kAlone);
     std::vector<Edit> edits = edit_alone(plan, progress);
     for (Edit& edit : edits) finish(edit, model);
     return edits;

@@ -59,7 +59,8 @@ std::vector<SearchResult> search_further(const RomePlan& plan, const RomeSolutio
   SearchOptions options = plan.options().search;
   options.max_steps = steps;
   progress.begin("searching jointly, " + stage, static_cast<std::int64_t>(written.size()), "values");
-  std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, options, progress);
+  std::vector<SearchResult> results =
+      search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal);
   progress.end();
   return results;
 }
@@ -106,12 +107,13 @@ std::vector<std::size_t> converged_groups(const RomeSolution& solution) {
 
 RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress) {
   const std::size_t groups = plan.groups().size();
+  if (groups == 0) return {};
   std::vector<SearchUnit> units;
   for (std::size_t g = 0; g < groups; ++g) units.push_back(make_unit(plan, g, responses[g]));
   progress.begin(fmt::format("searching {} {}", groups, groups == 1 ? "value" : "values"),
                  static_cast<std::int64_t>(groups), "values");
-  std::vector<SearchResult> results =
-      search_values(plan.model(), plan.trace(), units, plan.options().search, progress);
+  std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, plan.options().search,
+                                                    progress, plan.context().journal);
   progress.end();
   return {std::move(responses), std::move(results)};
 }

@@ -174,11 +174,13 @@ typedef struct emend_benchmark_options {
   int64_t token_budget; /* tokens that one pass may hold, >= 1 */
   emend_progress_fn progress;
   void* progress_data;
+  const char* curve; /* "1,10,100": numbers of edits after which a sequential run is measured on its way, or
+                        "none"; NULL: those of `emend eval` */
 } emend_benchmark_options;
 #define EMEND_BENCHMARK_OPTIONS_INIT                                                                        \
   {                                                                                                         \
     sizeof(emend_benchmark_options), NULL, NULL, 0, -1, 0, NULL, NULL, 0, NULL, 0, -1, NULL, NULL, NULL, 0, \
-        0, 0, -1, NULL, NULL, NULL, 256, NULL, 0, 0, 1, 4096, NULL, NULL                                    \
+        0, 0, -1, NULL, NULL, NULL, 256, NULL, 0, 0, 1, 4096, NULL, NULL, NULL                              \
   }
 
 /* Records of a data set through one or several methods, as `emend eval` runs it, with its result files and

@@ -3,6 +3,7 @@
 // edited model against the base.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -18,6 +19,14 @@
 
 namespace emend {
 
+// How far held text may drift while facts are added in batches.
+struct DriftBudget {
+  enum class Measure { kPerplexity, kKl };
+  Measure measure = Measure::kPerplexity;
+  double limit = 1.05;  // edited over base, >= 1; or mean KL(base || edited) of the next token in nats, >= 0
+  int batch = 0;        // facts that are added at a time; 0: a tenth of them, from 1 to 100
+};
+
 struct EditRunOptions {
   std::uint64_t seed = 0;                // of contexts, and of text that the model writes for statistics
   std::int64_t token_budget = 4096;      // tokens that one pass may hold, >= 1
@@ -26,6 +35,18 @@ struct EditRunOptions {
   // A patch that is on the model already; empty: none. The new one holds its facts, too, solved together with
   // those of the file, and stands in its place. Only for methods that carry earlier facts.
   std::filesystem::path on = {};
+  // Where values that were found are kept while the run goes on (docs/formats.md, run files); empty: nowhere.
+  // The caller deletes the file when it has saved the patch. Methods that search no values keep none.
+  std::filesystem::path run_file = {};
+  // Go on with the values in run_file: the patch is that of a run that was not stopped, byte for byte.
+  bool resume = false;
+  double run_file_seconds = 1;  // between two writes of it, at least
+  // A limit of the process in bytes, which makes the search take smaller batches; 0: no limit. Only for
+  // methods that plan their memory.
+  std::int64_t memory_bytes = 0;
+  // Stop adding facts when held text has drifted further; std::nullopt: all facts are added. Only for methods
+  // that carry earlier facts.
+  std::optional<DriftBudget> budget = std::nullopt;
 };
 
 // What is known before any search.
@@ -42,6 +63,7 @@ struct PlanOutcome {
   EditPlan plan;
   std::vector<EditRequest> edits;  // those of the file
   int model_layers = 0;            // how many the model has
+  std::optional<EditMemory> memory;  // what the edit will hold; std::nullopt: the method does not plan it
 };
 
 // Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. With
@@ -68,18 +90,29 @@ struct UsedStatistics {
   std::string fingerprint;
 };
 
+// What a budget of drift left.
+struct BudgetOutcome {
+  DriftBudget budget;
+  std::size_t in = 0;                 // facts that were added
+  std::vector<std::string> left_out;  // ids of those that were not, in order; they are not in the patch
+  double drift = 0;                   // of what is in, in the budget's measure
+  std::optional<double> exceeded;     // with the last batch that was too much; std::nullopt: none was
+};
+
 // What was done. The patch holds the edit, the states before and after, and the checks of all requests, in
 // the file's order. If there was nothing to do, it has no changes and need not be saved.
 struct EditOutcome {
   Patch patch;
   bool nothing_to_do = false;              // every target was the model's answer already
   bool uses_statistics = true;             // false: the options of the method say C = I
+  std::int64_t resumed_values = 0;         // that were taken from the run file
   std::vector<UsedStatistics> statistics;  // by layer; empty if none were used
   // Of C at the first layer, from the factor that was used in the solve; std::nullopt if there was none.
   std::optional<double> condition;       // estimated; std::nullopt also if C is singular up to the ridge
   std::optional<double> relative_ridge;  // in units of trace(C) / d_ff
   std::optional<double> ridge;           // what was added to C's diagonal
   std::optional<double> condition_with_ridge;
+  std::optional<BudgetOutcome> budget;  // std::nullopt: none was given
   EditSeconds seconds;
 };
 
@@ -89,8 +122,10 @@ struct EditOutcome {
 // Afterwards the model is as before, also on an error, but the checks lay the edit on it for a while: no
 // other thread may use it meanwhile. Work: that of the editor (docs/rome.md) and a few passes over all
 // prompts. Throws what the library throws, in particular Error(kConfig) for an unknown method, option, layer
-// or BOS, for edits that contradict each other and for a patch that they cannot be built on, Error(kNumeric)
-// for a search that fails, and what `progress` throws.
+// or BOS, for edits that contradict each other, for a patch that they cannot be built on and for a run file
+// of another run (what differs is named) or, without `resume`, of any, for a budget without held text, and
+// for a limit of memory that the edit does not fit in or the method does not know; Error(kNumeric) for a
+// search that fails, and what `progress` throws.
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options = {},
                      Progress& progress = no_progress());
 

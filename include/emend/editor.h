@@ -5,14 +5,18 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "emend/edit.h"
 #include "emend/editor_cache.h"
+#include "emend/error.h"
+#include "emend/memory_estimate.h"
 #include "emend/model.h"
 #include "emend/progress.h"
 #include "emend/records.h"
+#include "emend/search_journal.h"
 #include "emend/statistics.h"
 
 namespace emend {
@@ -27,8 +31,14 @@ struct EditorContext {
   // The edit that is laid on the model already; nullptr: none, or one that the method need not know. Methods
   // that carry earlier facts (Editor::carries_earlier) solve theirs together with those of this edit.
   const Edit* earlier = nullptr;
+  // Keeps the values that `edit` finds, for a run that is stopped and taken up; nullptr: nobody does. Only
+  // for methods that tell theirs (Editor::keeps_values).
+  SearchJournal* journal = nullptr;
   std::uint64_t seed = 0;
   std::int64_t token_budget = 4096;
+  // A limit of the process, for Editor::memory; 0: there is none. search_tokens are what a plan within it
+  // chose (EditMemory), 0: as the method's options say.
+  std::int64_t memory_bytes = 0, search_tokens = 0;
   bool keep_going = false;  // failed searches are reported in the Edit instead of thrown
 };
 
@@ -62,8 +72,19 @@ class Editor {
   // Whether `edit` solves its facts together with those of EditorContext::earlier. Its result then stands in
   // the place of that edit (Edit::replaces_earlier).
   virtual bool carries_earlier() const { return false; }
+  // Whether `edit` tells the values that it has found to EditorContext::journal, and begins from them.
+  virtual bool keeps_values() const { return false; }
   // The layers of `layer: auto`, given the layer for a single fact; ascending.
   virtual std::vector<int> layers_around(int layer, const ModelConfig& /*config*/) const { return {layer}; }
+
+  // What `edit` of these requests will hold at once, from their texts and the model's shape alone. Under
+  // context.memory_bytes it chooses smaller batches; what it returns may be more all the same. std::nullopt:
+  // the method does not plan its memory.
+  virtual std::optional<EditMemory> memory(const Model& /*model*/,
+                                           const std::vector<EditRequest>& /*requests*/,
+                                           const EditorContext& /*context*/) const {
+    return std::nullopt;
+  }
 
   // Keys, conflicts and costs, without a search. Throws Error(kConfig) naming the ids of edits that
   // contradict each other.
@@ -109,10 +130,11 @@ const EditorTable& known_editors();
 
 std::vector<EditorHelp> list_editors(const EditorTable& table = known_editors());
 
-// For a name that an argument gives and no file: throws Error(kUsage), beginning with `what` ("the option
-// editor"), for a method that is not in the table (the nearest known one is offered).
+// Throws Error(`kind`), beginning with `what` ("the option editor", "mend.yaml:1:9"), for a method that is
+// not in the table (the nearest known one is offered): kUsage for a name that an argument gives, kConfig for
+// that of a file.
 void require_method(const std::string& what, const std::string& name,
-                    const EditorTable& table = known_editors());
+                    const EditorTable& table = known_editors(), ErrorKind kind = ErrorKind::kUsage);
 
 // Throws Error(kConfig) for a method that is not in the table (the nearest known one is offered), and as
 // EditorEntry::make does.

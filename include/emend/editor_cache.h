@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,6 +18,8 @@ class KeyFactors;  // factors of second moments (src/linalg/key_factors.h)
 class EditorCache {
  public:
   EditorCache();
+  // Factors of second moments are also kept in the statistics folder that they belong to (docs/formats.md).
+  explicit EditorCache(const std::filesystem::path& statistics);
   ~EditorCache();
   EditorCache(const EditorCache&) = delete;
   EditorCache& operator=(const EditorCache&) = delete;

@@ -35,6 +35,7 @@
 #include "emend/progress.h"
 #include "emend/records.h"
 #include "emend/report.h"
+#include "emend/search_journal.h"
 #include "emend/shard_group.h"
 #include "emend/statistics.h"
 #include "emend/statistics_job.h"

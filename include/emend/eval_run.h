@@ -63,9 +63,11 @@ struct BenchmarkConditions {
 
 // The methods that `names` (each with its defaults) and options files stand for, in this order. A file that
 // names no method takes the one that `names` has, else rome. Throws Error(kUsage) if `names` has several
-// then, and what read_method_file throws.
+// then, Error(kConfig), beginning with the file, for a method that is not in `table`, and what
+// read_method_file throws.
 std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
-                                          const std::vector<std::filesystem::path>& files);
+                                          const std::vector<std::filesystem::path>& files,
+                                          const EditorTable& table = known_editors());
 
 // A prepared benchmark: everything that can be checked without the model has been checked.
 class Benchmark {

@@ -58,6 +58,33 @@ struct MemoryNeed {
   std::string formula;     // "weights + 16 F^2 + ...", with the sizes that were assumed
 };
 
+// An edit of many facts over several layers (docs/bulk.md).
+struct BulkSize {
+  std::int64_t facts = 1;         // n: residuals that are found, those of an earlier edit among them
+  std::int64_t layers = 1;        // m: written
+  std::int64_t keys = 3;          // j: of a fact at a layer, with the protected one
+  bool moments = true;            // other text is preserved by C; else C = I
+  double null_space = 0;          // share of the directions that are kept; 0: C is factored
+  int searched_layer = 0;         // l: where values are searched
+  std::int64_t prompt_rows = 21;  // of a fact: behind contexts, and the bare one
+  std::int64_t search_rows = 0, search_tokens = 0;    // of the largest batch of the search
+  std::int64_t read_tokens = 4096, read_width = 512;  // of the largest pass that reads keys, and its rows
+};
+
+// What it takes: `held` from the first solve to the end, and beside it one of `phases` at a time.
+struct EditMemory {
+  std::vector<MemoryNeed> held, phases;
+  std::int64_t search_tokens = 0;  // tokens of a batch of the search, at most; 0: as the method's options say
+
+  std::int64_t bytes() const;  // at the peak: all that is held, and the largest phase
+};
+
+// held: weights; the changed ones, s D F m; C, 8 F^2 m; its factor, about 4 F^2 m (8 F^2 m up to F = 2048),
+// or its eigenvectors with the null space, 8 F^2 m and its share of as much; keys, 8 F n m (2 + j); responses
+// and the change, 12 F n m; residuals, 12 D n m. phases: making a factor or eigenvectors; reading keys; a
+// batch of the search; a solve, with q = n (j - 1) + 1 keys; the records of the facts.
+EditMemory bulk_edit_memory(const ModelConfig& config, ComputeType type, const BulkSize& size);
+
 // Loading; a pass; an edit; a trace; statistics of one layer and of all. Tensors on the CPU: the program and
 // its libraries take some 200 MB more.
 std::vector<MemoryNeed> memory_needs(const ModelConfig& config, ComputeType type,

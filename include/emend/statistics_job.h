@@ -11,6 +11,7 @@
 
 #include "emend/progress.h"
 #include "emend/statistics_run.h"
+#include "emend/statistics_store.h"
 
 namespace emend {
 
@@ -72,6 +73,7 @@ struct StatisticsSummary {
   // Eigenvalues of C over their mean, largest first, as log10, not below -12: float32 storage makes smaller
   // ones noise.
   std::map<int, std::vector<double>> log_spectra;
+  std::vector<StoredFactor> factors;  // of summarize_statistics: what is kept beside the layers
 };
 
 // The numbers of the layers in a folder, sorted. Throws Error: kIo if there is no such folder, kFormat if it

@@ -41,4 +41,16 @@ class StatisticsStore {
   std::filesystem::path folder_;
 };
 
+// What was computed from the C of a layer and is kept beside it (docs/formats.md).
+struct StoredFactor {
+  int layer = 0;
+  bool is_spectrum = false;   // eigenvalues and eigenvectors; else the Cholesky factor of C + ridge
+  double relative_ridge = 0;  // of a factor, in units of trace(C) / d_ff
+  std::filesystem::path file;
+  std::uint64_t bytes = 0;
+};
+
+// All that a folder holds, by layer; broken files are left out.
+std::vector<StoredFactor> stored_factors(const std::filesystem::path& folder);
+
 }  // namespace emend

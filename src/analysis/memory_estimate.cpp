@@ -8,7 +8,9 @@
 
 #include "analysis/key_sums.h"
 #include "analysis/own_text.h"
+#include "linalg/cholesky_panels.h"
 #include "linalg/moment_sum.h"
+#include "linalg/response_solver.h"
 #include "model/role_table.h"
 
 namespace emend {
@@ -53,6 +55,31 @@ std::int64_t statistics_bytes(const ModelConfig& c, std::int64_t layers, std::in
   return statistics_sum_bytes(c, layers) + std::max(running + product, finishing_bytes(c.d_ff));
 }
 
+// What a search keeps for its gradients in the blocks above `layer`, and its logits.
+std::int64_t search_bytes(const ModelConfig& c, int layer, std::int64_t rows, std::int64_t tokens) {
+  const std::int64_t kept =
+      8 * c.d_model + (c.heads + 2 * c.kv_heads) * c.head_dim + inner_rows(c) + 2 * c.d_ff;
+  return (tokens * (c.layers - layer) * kept + 3 * rows * c.vocab) * kFloatBytes;
+}
+
+constexpr std::int64_t kPanel = CholeskyPanels::kColumns;
+
+// Panels of at most kPanel columns, each from its first row on.
+std::int64_t factor_bytes(std::int64_t F) {
+  std::int64_t elements = 0;
+  for (std::int64_t row = 0; row < F; row += kPanel) elements += (F - row) * std::min(kPanel, F - row);
+  return elements * kDoubleBytes;
+}
+
+// Joining the keys, and the larger system of the two that responses are solved in.
+std::int64_t joint_solve_bytes(std::int64_t F, const BulkSize& size) {
+  const std::int64_t n = size.facts, q = n * (size.keys - 1) + 1;
+  const std::int64_t joining = 3 * F * n * size.keys;
+  const std::int64_t solving =
+      elements_are_cheaper(q, F) ? F * q + 3 * F * F + 3 * F * n : 2 * F * q + 4 * q * q + 3 * q * n;
+  return std::max(joining, solving) * kDoubleBytes;
+}
+
 }  // namespace
 
 std::int64_t weight_bytes(const ModelConfig& config, ComputeType type) {
@@ -72,10 +99,51 @@ std::int64_t pass_bytes(const ModelConfig& c, std::int64_t tokens, std::int64_t 
 
 std::int64_t edit_bytes(const ModelConfig& c, const EditSize& size) {
   const std::int64_t solve = 2 * c.d_ff * c.d_ff * kDoubleBytes;
-  const std::int64_t kept =
-      8 * c.d_model + (c.heads + 2 * c.kv_heads) * c.head_dim + inner_rows(c) + 2 * c.d_ff;
-  const std::int64_t logits = 3 * size.rows * c.vocab;
-  return solve + (size.tokens * (c.layers - size.layer) * kept + logits) * kFloatBytes;
+  return solve + search_bytes(c, size.layer, size.rows, size.tokens);
+}
+
+std::int64_t EditMemory::bytes() const {
+  std::int64_t all = 0, most = 0;
+  for (const MemoryNeed& need : held) all += need.bytes;
+  for (const MemoryNeed& need : phases) most = std::max(most, need.bytes);
+  return all + most;
+}
+
+EditMemory bulk_edit_memory(const ModelConfig& c, ComputeType type, const BulkSize& size) {
+  const std::int64_t F = c.d_ff, D = c.d_model, n = size.facts, m = size.layers, j = size.keys;
+  const std::int64_t s = type == ComputeType::kFloat32 ? 4 : 2;
+  const auto kept = static_cast<std::int64_t>(size.null_space * static_cast<double>(F));
+  EditMemory memory;
+  memory.held = {
+      {"weights", weight_bytes(c, type), "s P"},
+      {"changed weights", s * D * F * m, fmt::format("{} D F m, m = {} layers", s, m)},
+      {"second moments", size.moments ? F * F * m * kDoubleBytes : 0, "8 F^2 m"},
+      {size.null_space > 0 ? "their eigenvectors" : "their factors",
+       !size.moments ? 0 : (size.null_space > 0 ? F * (F + kept) * kDoubleBytes : factor_bytes(F)) * m,
+       size.null_space > 0 ? fmt::format("8 F (F + {}) m", kept) : "4 F (F + 2048) m, or 8 F^2 m"},
+      {"keys", F * n * m * (2 + j) * kDoubleBytes,
+       fmt::format("8 F n m (2 + j), n = {} facts of j = {} keys", n, j)},
+      {"responses", F * n * m * (kDoubleBytes + kFloatBytes), "12 F n m"},
+      {"residuals", 3 * D * n * m * kFloatBytes, "12 D n m"},
+  };
+  const std::int64_t together = std::min<std::int64_t>(n, 256);
+  memory.phases = {
+      {"making a factor",
+       !size.moments ? 0 : (size.null_space > 0 ? 3 * F * F : 2 * F * std::min(F, kPanel)) * kDoubleBytes,
+       size.null_space > 0 ? "24 F^2" : "16 F min(F, 2048)"},
+      {"reading keys",
+       F * together * size.prompt_rows * m * (kDoubleBytes + kFloatBytes) +
+           pass_bytes(c, size.read_tokens, size.read_width),
+       fmt::format("12 F r m + a pass of {} tokens, r = {} rows", size.read_tokens,
+                   together * size.prompt_rows)},
+      {"a batch of the search", search_bytes(c, size.searched_layer, size.search_rows, size.search_tokens),
+       fmt::format("4 t (L - l) (8 D + (H + 2 K) h + I + 2 F) + 12 V r, t = {} tokens in r = {} rows, "
+                   "l = {}",
+                   size.search_tokens, size.search_rows, size.searched_layer)},
+      {"a solve", joint_solve_bytes(F, size), "max(24 F n j, the system of the keys or of C)"},
+      {"records", (F * n * j + 3 * D * n) * m * kFloatBytes, "4 (F j + 3 D) n m"},
+  };
+  return memory;
 }
 
 std::int64_t trace_bytes(const ModelConfig& c, const TraceSize& size) {

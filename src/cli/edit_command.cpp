@@ -7,6 +7,7 @@
 #include "cli/edit_options.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
+#include "cli/option_values.h"
 #include "emend/edit_run.h"
 #include "emend/error.h"
 #include "emend/report.h"
@@ -37,6 +38,7 @@ void check_outputs(const EditOptions& options, const EditFile& file, const fs::p
                    const Console& console) {
   require_output_apart("outputs: patch:", patch_path, {{}, {}, {file.statistics}});
   OtherFiles others{{options.file, patch_path, options.on}, file.model, {file.statistics}};
+  if (!options.dry_run) others.files.push_back(run_file_of(patch_path));
   OtherFiles and_report = others;
   and_report.files.emplace_back(options.report);
   console.keep_json_apart(and_report);
@@ -62,6 +64,7 @@ int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch
   throw_if_interrupted();
   if (writes) {
     save_patch(patch, patch_path);
+    fs::remove(run_file_of(patch_path));
     std::cout << "\nPatch: " << patch_path.string() << (patch.passed ? "" : " (marked as failed)") << "\n";
     std::cout << "Try it: " << try_it_line(outcome, model.path(), patch_path) << "\n";
   }
@@ -75,7 +78,8 @@ int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch
     throw Error(ErrorKind::kNumeric,
                 "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
   if (!patch.passed) console.note("A check failed: see the table.");
-  return patch.passed ? kExitDone : kExitCheckFailed;
+  const bool all_in = !outcome.budget || outcome.budget->left_out.empty();
+  return patch.passed && all_in ? kExitDone : kExitCheckFailed;
 }
 
 }  // namespace
@@ -96,10 +100,15 @@ int edit_command(const std::vector<std::string>& arguments) {
   require_output_apart("--report", options.report, statistics);
   require_output_apart("--junit", options.junit, statistics);
   require_output_apart("outputs: patch:", patch_path, statistics);
-  const EditRunOptions how{options.common.seed, options.common.token_budget, options.keep_going, nullptr,
-                           options.on};
-  if (options.dry_run) return print_plan(plan_edit(model, file, how, console.progress()), model, console);
+  EditRunOptions how{options.common.seed, options.common.token_budget, options.keep_going, nullptr,
+                     options.on};
+  if (!options.memory.empty()) how.memory_bytes = parse_bytes("memory", options.memory);
+  if (options.dry_run)
+    return print_plan(plan_edit(model, file, how, console.progress()), model, console);
   const double load = seconds_since(began);
+  how.run_file = run_file_of(patch_path);
+  how.resume = options.resume;
+  how.budget = options.budget;
   EditOutcome outcome = run_edit(model, file, how, console.progress());
   outcome.seconds.load = load;
   outcome.seconds.total += load;

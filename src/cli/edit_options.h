@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "emend/edit_run.h"
 #include "emend/records.h"
 
 namespace emend {
@@ -15,18 +16,24 @@ namespace emend {
 struct EditOptions {
   CommonOptions common;
   std::string file;
-  std::string out;           // --out; empty: not given
-  std::string junit;         // --junit; empty: not given
-  std::string report;        // --report; empty: not given
-  std::string on;            // --on; empty: not given
-  std::string method;        // --editor; empty: that of the file
-  std::optional<int> layer;  // --layer
+  std::string out;                    // --out; empty: not given
+  std::string junit;                  // --junit; empty: not given
+  std::string report;                 // --report; empty: not given
+  std::string on;                     // --on; empty: not given
+  std::string memory;                 // --memory; empty: no limit
+  std::string method;                 // --editor; empty: that of the file
+  std::optional<int> layer;           // --layer
+  std::optional<DriftBudget> budget;  // --budget-drift, --budget-batch
   bool dry_run = false;
   bool keep_going = false;
+  bool resume = false;
 };
 
 // Answers --methods and --help-method, too.
 Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& options);
+
+// Where a run keeps the values that it has found until the patch is written: PATCH.run.
+std::filesystem::path run_file_of(const std::filesystem::path& patch);
 
 // Reads the edit file; --model, --bos, --statistics and --layer win over it. Throws as read_edit_file does,
 // and Error(kUsage) when nobody names a model.

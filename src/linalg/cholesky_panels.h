@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace emend {
@@ -19,6 +20,12 @@ class CholeskyPanels {
   // before anything else.
   CholeskyPanels(const at::Tensor& A, double ridge, const at::Device& device,
                  std::int64_t columns = kColumns);
+
+  // The panels of a factor that was made before, as panels() gave them.
+  CholeskyPanels(std::vector<at::Tensor> panels, std::int64_t columns)
+      : panels_(std::move(panels)), columns_(columns) {}
+
+  const std::vector<at::Tensor>& panels() const { return panels_; }
 
   // Order of the leading minor that is not positive definite; 0: there is none.
   std::int64_t failed_minor() const { return failed_minor_; }

@@ -65,12 +65,11 @@ std::tuple<at::Tensor, at::Tensor> eigenpairs_of_diagonal(const at::Tensor& C) {
   return {values, at::eye(C.size(0), C.options()).index_select(1, order)};
 }
 
-// With n keys of F elements: which of the two operation counts in the header is smaller.
+}  // namespace
+
 bool elements_are_cheaper(std::int64_t n, std::int64_t F) {
   return 2 * n > F;
 }
-
-}  // namespace
 
 at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y) {
   return for_columns(y, [&](const at::Tensor& Y) { return solve_by_keys(metric, K, Y, 0); });
@@ -80,6 +79,19 @@ at::Tensor key_cosines(const KeyMetric& metric, const at::Tensor& K) {
   at::Tensor gram = at::matmul(K.t(), metric.solve(K));
   const at::Tensor scale = gram.diagonal().rsqrt().unsqueeze(1);
   return gram.mul_(scale).mul_(scale.t());
+}
+
+void each_cosine_strip(const KeyMetric& metric, const at::Tensor& K, std::int64_t rows,
+                       const std::function<void(std::int64_t, const at::Tensor&)>& visit) {
+  const at::Tensor solved = metric.solve(K);
+  const at::Tensor scale = (K * solved).sum(0).rsqrt();
+  const std::int64_t n = K.size(1);
+  for (std::int64_t first = 0; first < n; first += rows) {
+    const std::int64_t end = std::min(first + rows, n);
+    at::Tensor strip = at::matmul(K.slice(1, first, end).t(), solved.slice(1, first));
+    strip.mul_(scale.slice(0, first, end).unsqueeze(1)).mul_(scale.slice(0, first).unsqueeze(0));
+    visit(first, strip.cpu().contiguous());
+  }
 }
 
 double gram_condition(const at::Tensor& gram) {

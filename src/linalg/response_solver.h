@@ -19,6 +19,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -58,6 +60,11 @@ at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::
 // Cosines of the columns of K under C^-1: [n, n], unit diagonal.
 at::Tensor key_cosines(const KeyMetric& metric, const at::Tensor& K);
 
+// The same in strips of at most `rows` rows, without the whole matrix: visit(first, cosines) gets those of
+// the columns `first` and following with all columns from `first` on, [rows, n - first] on the CPU.
+void each_cosine_strip(const KeyMetric& metric, const at::Tensor& K, std::int64_t rows,
+                       const std::function<void(std::int64_t, const at::Tensor&)>& visit);
+
 // Keys whose cosines have a larger condition can hardly be told apart: their residuals would be written with
 // errors that show.
 inline constexpr double kWorstGramCondition = 1e8;
@@ -71,6 +78,9 @@ double gram_condition(const at::Tensor& gram);
 // Which system is factored: that of the keys [n, n] or that of their elements [F, F]. kBySize takes the one
 // that needs fewer operations when the factor of C is at hand.
 enum class SolveSide { kBySize, kKeys, kElements };
+
+// What kBySize takes with n keys of F elements: true is kElements.
+bool elements_are_cheaper(std::int64_t n, std::int64_t F);
 
 // a = (lambda C + K K^T)^-1 K y: the smallest lambda a^T C a + |K^T a - y|^2. Shapes as for key_response;
 // lambda > 0. It tends to the equality solution as lambda tends to 0. About 2 F^2 n + 4 F n^2 + 7/3 n^3

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "linalg/cholesky_panels.h"
@@ -40,6 +41,12 @@ class SpdFactor {
   SpdFactor(const at::Tensor& C, double relative_ridge, const at::Device& device, const std::string& what);
   SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what)
       : SpdFactor(C, relative_ridge, C.device(), what) {}
+
+  // A factor that was made before, from its panels on their device.
+  SpdFactor(std::vector<at::Tensor> panels, const SpdInfo& info)
+      : panels_(std::in_place, std::move(panels), CholeskyPanels::kColumns), info_(info) {}
+  // The panels of L (cholesky_panels.h); none where only a diagonal is known.
+  std::vector<at::Tensor> panels() const { return panels_ ? panels_->panels() : std::vector<at::Tensor>(); }
 
   // (C + ridge I)^-1 K for K [n, k] float64 on any device, where the result lies too: 2 n^2 k operations.
   at::Tensor solve(const at::Tensor& K) const;

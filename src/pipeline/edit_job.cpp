@@ -104,6 +104,8 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
     job.context.layers = editor.layers_around(
         auto_layer(model, file.edits, job.context, job.statistics, progress).layer, model.config());
   if (job.below) require_its_layers(job, options.on);
+  job.cache = std::make_shared<EditorCache>(job.statistics);
+  job.context.cache = job.cache.get();
   return job;
 }
 
@@ -121,7 +123,9 @@ Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& r
   StatisticsOptions options;
   options.seed = job.context.seed;
   options.token_budget = job.context.token_budget;
-  const auto approve = [&](const Statistics& statistics) { plan_job(job, requests, &statistics); };  // throws
+  EditJob first = job;
+  first.context.cache = nullptr;  // what is collected is not rounded yet, as the files will be
+  const auto approve = [&](const Statistics& found) { plan_job(first, requests, &found); };  // throws
   return StatisticsStore(*job.model, job.context.prefix, job.statistics)
       .layers(job.context.layers, options, progress, approve);
 }

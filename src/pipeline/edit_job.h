@@ -8,11 +8,13 @@
 
 #include "emend/edit_run.h"
 #include "emend/editor.h"
+#include "emend/editor_cache.h"
 #include "emend/model.h"
 #include "emend/patch.h"
 #include "emend/progress.h"
 #include "emend/records.h"
 #include "emend/statistics.h"
+#include "pipeline/run_file.h"
 
 namespace emend {
 
@@ -24,6 +26,8 @@ struct EditJob {
   EditorContext context;                    // without statistics; `earlier` is that of `below`
   std::filesystem::path statistics;         // the folder
   std::shared_ptr<const Patch> below = {};  // that of EditRunOptions::on; nullptr: none
+  std::shared_ptr<RunFile> run_file = {};   // the journal of `context`; nullptr: none
+  std::shared_ptr<EditorCache> cache = {};  // that of `context`
 };
 
 // Reads and checks the patch that is on the model already, and then resolves `layer: auto` (auto_layer.h).

@@ -7,9 +7,6 @@
 #include <chrono>
 #include <cmath>
 #include <iterator>
-#include <set>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "analysis/prompt_rows.h"
@@ -18,11 +15,13 @@
 #include "emend/checks.h"
 #include "emend/error.h"
 #include "emend/generate.h"
-#include "emend/judge.h"
 #include "emend/version.h"
 #include "measure/drift.h"
+#include "pipeline/drift_budget.h"
+#include "pipeline/edit_identity.h"
 #include "pipeline/edit_job.h"
 #include "pipeline/patch_checks.h"
+#include "pipeline/skipped_facts.h"
 
 namespace emend {
 namespace {
@@ -55,34 +54,19 @@ std::string drift_warning(const EditJob& job) {
   return "drift is not measured: the statistics have no text that all of their layers left out" + remedy;
 }
 
-// A fact that is left alone, with where it would have been written.
-FactRecord already_true(const EditRequest& request, const std::vector<int>& layers) {
-  FactRecord fact;
-  fact.request = request;
-  fact.status = FactStatus::kAlreadyTrue;
-  for (const int layer : layers) {
-    FactPart part;
-    part.weight.block = layer;
-    fact.parts.push_back(std::move(part));
-  }
-  return fact;
-}
-
-// The facts of all requests: those that were edited, in their order, and among them those that were skipped.
-void fill_in_skipped(Edit& edit, const std::vector<EditRequest>& requests, const std::vector<bool>& skipped,
-                     const std::vector<int>& layers) {
-  std::vector<FactRecord> facts;
-  auto edited = edit.facts.begin();
-  for (std::size_t i = 0; i < requests.size(); ++i)
-    facts.push_back(skipped[i] ? already_true(requests[i], layers) : std::move(*edited++));
-  edit.facts = std::move(facts);
-}
-
-std::vector<EditRequest> without(const std::vector<EditRequest>& requests, const std::vector<bool>& skipped) {
-  std::vector<EditRequest> kept;
-  for (std::size_t i = 0; i < requests.size(); ++i)
-    if (!skipped[i]) kept.push_back(requests[i]);
-  return kept;
+[[noreturn]] void refuse_memory(const EditMemory& memory, const EditJob& job, std::int64_t limit) {
+  const auto human = [](std::int64_t bytes) { return human_bytes(static_cast<std::uint64_t>(bytes)); };
+  std::vector<std::string> parts;
+  for (const MemoryNeed& need : memory.held) parts.push_back(need.work + " " + human(need.bytes));
+  std::vector<std::string> phases;
+  for (const MemoryNeed& need : memory.phases) phases.push_back(need.work + " " + human(need.bytes));
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format("the edit of {} facts over {} layers needs {} at least, and the option memory allows {}: "
+                  "{}; and one at a time of {}; edit fewer facts at a time (the option on adds to a patch) "
+                  "or fewer layers, or give more memory",
+                  job.file->edits.size(), job.context.layers.size(), human(memory.bytes()), human(limit),
+                  join(parts), join(phases)));
 }
 
 // Everything that is known before the edit.
@@ -116,18 +100,43 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   return statistics;
 }
 
-// The edit, made on a model that has the changes of the earlier patch on it.
-void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
-               const Statistics& statistics, EditOutcome& outcome, Progress& progress) {
+// The edit of all requests, made on a model that has the changes of the earlier patch on it, or of those that
+// the budget allows.
+Edit edit_of(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
+             const EditorContext& context, const EditRunOptions& options, EditOutcome& outcome,
+             Progress& progress) {
+  if (options.budget) {
+    const TextRows& held = outcome.patch.held_text;
+    BudgetedEdit made = edit_within(job, model, requests, context, *options.budget, held, progress);
+    outcome.budget = std::move(made.outcome);
+    return std::move(made.edit);
+  }
   const ScopedEdit scope(model, job.below ? job.below->edit.changes : std::vector<WeightChange>());
+  return job.editor->edit(*job.model, requests, context, progress);
+}
+
+// The text that drift is measured on. Throws Error(kConfig) if there is none and a budget asks for it.
+TextRows text_to_hold(const EditJob& job, const Statistics& statistics, const EditRunOptions& options) {
+  TextRows given = held_rows(*job.model, job.context.prefix, job.file->drift_text);
+  if (given.empty()) given = statistics.held_text;
+  if (given.empty() && options.budget)
+    throw Error(ErrorKind::kConfig, "the option budget-drift has no text to measure: " + drift_warning(job));
+  return given;
+}
+
+void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
+               const Statistics& statistics, const EditRunOptions& options, EditOutcome& outcome,
+               Progress& progress) {
   EditorContext context = job.context;
   context.statistics = job.editor->needs_statistics() ? &statistics : nullptr;
+  if (job.run_file) job.run_file->identify(kStatisticsIdentity, statistics.fingerprint(context.layers));
   double all = 0;
   StageClock stages(progress);
   {
     const Stopwatch watch(all);
-    outcome.patch.edit = job.editor->edit(*job.model, requests, context, stages);
+    outcome.patch.edit = edit_of(job, model, requests, context, options, outcome, stages);
   }
+  if (job.run_file) outcome.resumed_values = job.run_file->taken();
   if (context.statistics != nullptr)
     if (const std::optional<std::string> warning = warning_of(statistics))
       outcome.patch.edit.warnings.push_back(*warning);
@@ -160,104 +169,55 @@ void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>
   patch.passed = passes(patch.edit, patch.checks);
 }
 
-// A model that goes on from the target to a longer present answer does not say the target.
-bool is_already_true(const EditRequest& request, const FactState& state) {
-  if (begin_alike(request.target, request.was)) return judge(request, state).holds;
-  return state.prompt.argmax_target;
-}
-
-// One measurement of the base; fills `skipped` with the requests whose target is the answer already.
-std::vector<FactState> measure_base(const EditJob& job, std::vector<EditRequest>& requests,
-                                    std::vector<bool>& skipped, const CheckOptions& options,
-                                    Progress& progress) {
-  fill_present_answers(*job.model, requests, options);
-  std::vector<FactState> before = measure_facts(*job.model, requests, options, progress);
-  for (std::size_t i = 0; i < requests.size(); ++i)
-    skipped.push_back(is_already_true(requests[i], before[i]));
-  return before;
-}
-
-// The requests of an edit by what a later one replaces them by.
-class ReplaceableFacts {
- public:
-  explicit ReplaceableFacts(const Edit& edit) {
-    for (const FactRecord& fact : edit.facts) {
-      by_id_.emplace(fact.request.id, &fact.request);
-      by_prompt_.emplace(fact.request.prompt, &fact.request);
-    }
-  }
-
-  // Whether one of them is another request under this id or prompt, which this request replaces.
-  bool holds_another(const EditRequest& request) const {
-    const auto differs = [&](const auto& entry) {
-      const EditRequest& other = *entry.second;
-      return other.prompt != request.prompt || other.subject_begin != request.subject_begin ||
-             other.subject != request.subject || other.target != request.target;
-    };
-    const auto [id_begin, id_end] = by_id_.equal_range(request.id);
-    const auto [prompt_begin, prompt_end] = by_prompt_.equal_range(request.prompt);
-    return std::any_of(id_begin, id_end, differs) || std::any_of(prompt_begin, prompt_end, differs);
-  }
-
- private:
-  std::unordered_multimap<std::string_view, const EditRequest*> by_id_, by_prompt_;
-};
-
-// The requests whose target is the answer already with the changes of `below` on the model. One that replaces
-// a fact of `below` is edited all the same: that fact must not stay. Returns what the model says then.
-std::vector<FactState> skip_what_is_true(Model& model, const Edit& below,
-                                         const std::vector<EditRequest>& requests, std::vector<bool>& skipped,
-                                         const CheckOptions& options, Progress& progress) {
-  const ScopedEdit scope(model, below.changes);
-  std::vector<FactState> now = measure_facts(model, requests, options, progress);
-  const ReplaceableFacts earlier(below);
-  for (std::size_t i = 0; i < requests.size(); ++i)
-    skipped[i] = is_already_true(requests[i], now[i]) && !earlier.holds_another(requests[i]);
-  return now;
-}
-
-// Takes out the requests that were skipped because they are among the carried facts.
-void leave_out_carried(const std::vector<FactRecord>& carried, std::vector<EditRequest>& requests,
-                       std::vector<bool>& skipped, std::vector<FactState>& before) {
-  std::set<std::string> ids;
-  for (const FactRecord& fact : carried) ids.insert(fact.request.id);
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    if (skipped[i] && ids.contains(requests[i].id)) continue;
-    std::swap(requests[kept], requests[i]);
-    std::swap(before[kept], before[i]);
-    skipped[kept] = skipped[i];
-    ++kept;
-  }
-  requests.resize(kept);
-  before.resize(kept);
-  skipped.resize(kept);
-}
-
-// The facts that were carried from the patch below, in front of the new ones, with what is known of them.
-void put_carried_first(Edit& edit, const Model& model, std::vector<EditRequest>& requests,
-                       std::vector<bool>& skipped, std::vector<FactState>& before,
-                       const CheckOptions& options, Progress& progress) {
-  std::vector<EditRequest> carried;
-  std::vector<bool> true_already;
-  for (const FactRecord& fact : edit.carried) {
-    carried.push_back(fact.request);
-    true_already.push_back(fact.status == FactStatus::kAlreadyTrue);
-  }
-  const std::vector<FactState> states = measure_facts(model, carried, options, progress);
-  requests.insert(requests.begin(), carried.begin(), carried.end());
-  skipped.insert(skipped.begin(), true_already.begin(), true_already.end());
-  before.insert(before.begin(), states.begin(), states.end());
-  edit.facts.insert(edit.facts.begin(), edit.carried.begin(), edit.carried.end());
-  edit.carried.clear();
-  edit.replaces_earlier = false;  // from here on it stands for itself
-}
-
 const EditorTable& table_of(const EditRunOptions& options) {
   return options.editors != nullptr ? *options.editors : known_editors();
 }
 
-EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
+// Plans the memory of the edit under the limit, if there is one. Throws Error(kConfig) with the numbers if
+// it does not fit.
+std::optional<EditMemory> plan_memory(EditJob& job, const EditRunOptions& options) {
+  job.context.memory_bytes = options.memory_bytes;
+  std::optional<EditMemory> memory = job.editor->memory(*job.model, job.file->edits, job.context);
+  if (memory) job.context.search_tokens = memory->search_tokens;
+  if (options.memory_bytes == 0) return memory;
+  if (!memory)
+    throw Error(ErrorKind::kConfig,
+                fmt::format("the method {} does not plan its memory: the option memory is for bulk and its "
+                            "kin",
+                            quote(job.editor->name())));
+  if (memory->bytes() > options.memory_bytes) refuse_memory(*memory, job, options.memory_bytes);
+  return memory;
+}
+
+// The run file of a job that keeps what it finds. Throws Error(kConfig) if the method has nothing to resume
+// from.
+void open_run_file(EditJob& job, const EditRunOptions& options) {
+  if (options.resume && !job.editor->keeps_values())
+    throw Error(ErrorKind::kConfig,
+                fmt::format("the method {} searches no values that could be kept: it cannot resume",
+                            quote(job.editor->name())));
+  if (options.run_file.empty() || !job.editor->keeps_values()) return;
+  job.run_file = std::make_shared<RunFile>(options.run_file, options.resume, options.run_file_seconds);
+  identify_edit(*job.run_file, job, options);
+  job.context.journal = job.run_file.get();
+}
+
+// Nothing is changed: every fact is true already, or none is within the budget. `now` is what the model says.
+void finish_without_edit(const EditJob& job, const std::vector<EditRequest>& requests,
+                         const std::vector<bool>& skipped, const std::vector<FactState>& before,
+                         const std::vector<FactState>& now, EditOutcome& outcome) {
+  Edit& edit = outcome.patch.edit;
+  edit.method = job.editor->name();
+  edit.objective = job.editor->objective();
+  edit.options = job.editor->options();
+  fill_in_skipped(edit, requests, skipped, job.context.layers);
+  set_before(edit, before);
+  set_after(edit, now);
+  outcome.patch.checks = run_checks(requests, now, skipped, std::nullopt, 0, outcome.patch.thresholds);
+  outcome.patch.passed = true;
+}
+
+EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how, Progress& progress) {
   const Patch* const below = job.below.get();
   EditOutcome outcome;
   outcome.uses_statistics = job.editor->needs_statistics();
@@ -271,30 +231,32 @@ EditOutcome run_job(const EditJob& job, Model& model, Progress& progress) {
   std::vector<FactState> before, now;  // `now`: before the edit, but with the patch below
   {
     const Stopwatch watch(outcome.seconds.check);
-    before = now = measure_base(job, requests, skipped, options, progress);
+    before = now = measure_base(*job.model, requests, skipped, options, progress);
     if (below) now = skip_what_is_true(model, below->edit, requests, skipped, options, progress);
   }
   const std::vector<EditRequest> wanted = without(requests, skipped);
   if (wanted.empty()) {
     outcome.nothing_to_do = true;
-    outcome.patch.edit.method = job.editor->name();
-    outcome.patch.edit.objective = job.editor->objective();
-    outcome.patch.edit.options = job.editor->options();
-    fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
-    set_before(outcome.patch.edit, before);
-    set_after(outcome.patch.edit, now);
-    outcome.patch.checks = run_checks(requests, now, skipped, std::nullopt, 0, outcome.patch.thresholds);
-    outcome.patch.passed = true;
+    finish_without_edit(job, requests, skipped, before, now, outcome);
     return outcome;
   }
   const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
-  make_edit(job, model, wanted, statistics, outcome, progress);
+  outcome.patch.held_text = text_to_hold(job, statistics, how);
+  make_edit(job, model, wanted, statistics, how, outcome, progress);
+  if (outcome.budget) {
+    leave_out(outcome.budget->left_out, requests, skipped, before);
+    if (outcome.budget->in == 0) {
+      outcome.patch.edit = {};
+      const ScopedEdit scope(model, below ? below->edit.changes : std::vector<WeightChange>());
+      const std::vector<FactState> states = measure_facts(model, requests, options, progress);
+      finish_without_edit(job, requests, skipped, before, states, outcome);
+      return outcome;
+    }
+  }
   leave_out_carried(outcome.patch.edit.carried, requests, skipped, before);
   fill_in_skipped(outcome.patch.edit, requests, skipped, job.context.layers);
   if (below) put_carried_first(outcome.patch.edit, model, requests, skipped, before, options, progress);
   set_before(outcome.patch.edit, before);
-  const TextRows given = held_rows(*job.model, job.context.prefix, job.file->drift_text);
-  outcome.patch.held_text = given.empty() ? statistics.held_text : given;
   if (outcome.patch.held_text.empty()) outcome.patch.edit.warnings.push_back(drift_warning(job));
   check_edit(job, model, requests, skipped, options, outcome, progress);
   return outcome;
@@ -308,7 +270,11 @@ EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& o
   {
     const Stopwatch watch(total);
     const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
-    outcome = run_job(make_job(model, *editor, file, options, progress), model, progress);
+    EditJob job = make_job(model, *editor, file, options, progress);
+    if (options.budget) require_budget(*options.budget, *editor);
+    plan_memory(job, options);
+    open_run_file(job, options);
+    outcome = run_job(job, model, options, progress);
   }
   outcome.seconds.total = total;
   return outcome;
@@ -317,10 +283,20 @@ EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& o
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
                       Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
-  const EditJob job = make_job(model, *editor, file, options, progress);
-  PlanOutcome outcome{editor->name(), editor->objective(),  editor->options(),  editor->needs_statistics(),
-                      true,           job.statistics,       job.context.layers, {},
-                      file.edits,     model.config().layers};
+  EditJob job = make_job(model, *editor, file, options, progress);
+  job.context.cache = nullptr;  // it would keep factors on disk, and a plan writes nothing
+  std::optional<EditMemory> memory = plan_memory(job, options);
+  PlanOutcome outcome{editor->name(),
+                      editor->objective(),
+                      editor->options(),
+                      editor->needs_statistics(),
+                      true,
+                      job.statistics,
+                      job.context.layers,
+                      {},
+                      file.edits,
+                      model.config().layers,
+                      std::move(memory)};
   Statistics statistics;
   if (outcome.uses_statistics) {
     statistics = load_statistics(model, job.context.layers, job.context.prefix, job.statistics);

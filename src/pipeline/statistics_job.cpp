@@ -143,6 +143,7 @@ StatisticsSummary summarize_statistics(const fs::path& folder, const std::vector
       summary.log_spectra[layer] = log_spectrum(read_layer_statistics(*open_safetensors(path), layer).C);
   }
   take_origins(summary);
+  summary.factors = stored_factors(folder);
   return summary;
 }
 

@@ -110,6 +110,12 @@ std::string summary(const EditOutcome& outcome) {
   if (skipped > 0) text += fmt::format(" True already, and left out: {}.", count_text(skipped));
   const std::vector<std::string> failed = failed_ids(outcome.patch.edit);
   if (!failed.empty()) text += " The search failed for " + join(failed) + ".";
+  if (outcome.budget) {
+    std::string budget = budget_text(*outcome.budget);
+    budget.pop_back();  // the last line end
+    std::replace(budget.begin(), budget.end(), '\n', ' ');
+    text += " " + budget;
+  }
   return text + " " + checks_verdict(outcome.patch);
 }
 

@@ -1,7 +1,11 @@
 #include "reports/edit_report.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <map>
+#include <optional>
+#include <vector>
 
 #include "base/layer_number.h"
 #include "base/stage_clock.h"
@@ -44,6 +48,21 @@ std::string costs_line(const EditOutcome& outcome) {
          ". Peak memory: " + human_bytes(static_cast<std::uint64_t>(peak_memory_bytes())) + ".\n";
 }
 
+const char* unit_of(const DriftBudget& budget) {
+  return budget.measure == DriftBudget::Measure::kKl ? "KL in nats" : "perplexity, edited over base";
+}
+
+ResultJson budget_json(const std::optional<BudgetOutcome>& outcome) {
+  if (!outcome) return nullptr;
+  const bool kl = outcome->budget.measure == DriftBudget::Measure::kKl;
+  return {{"measure", kl ? "kl" : "perplexity"},
+          {"limit", outcome->budget.limit},
+          {"in", outcome->in},
+          {"left_out", outcome->left_out},
+          {"drift", outcome->drift},
+          {"exceeded", or_null(outcome->exceeded)}};
+}
+
 ResultJson statistics_json(const EditOutcome& outcome) {
   const bool used = !outcome.statistics.empty();
   std::map<int, std::string> sources;
@@ -70,6 +89,24 @@ ResultJson seconds_json(const EditSeconds& seconds) {
 }
 
 }  // namespace
+
+std::string budget_text(const BudgetOutcome& outcome) {
+  constexpr std::size_t kMostIds = 20;
+  const std::size_t all = outcome.in + outcome.left_out.size();
+  std::string text = "Drift budget " + number_text(outcome.budget.limit, 4) + " (" + unit_of(outcome.budget) +
+                     "): " + std::to_string(outcome.in) + " of " + std::to_string(all) +
+                     " facts are in, at " + number_text(outcome.drift, 4) + ".\n";
+  if (outcome.left_out.empty()) return text;
+  const std::size_t told = std::min(outcome.left_out.size(), kMostIds);
+  const std::vector<std::string> ids(outcome.left_out.begin(),
+                                     outcome.left_out.begin() + static_cast<std::ptrdiff_t>(told));
+  text += "Left out: " + join(ids);
+  if (told < outcome.left_out.size())
+    text += " and " + std::to_string(outcome.left_out.size() - told) + " more";
+  if (outcome.exceeded)
+    text += " (the next ones would have taken it to " + number_text(*outcome.exceeded, 4) + ")";
+  return text + ".\n";
+}
 
 std::string layers_text(const FactRecord& fact) {
   std::vector<std::string> layers;
@@ -105,6 +142,7 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
   for (const std::string& table :
        {lost_table(facts, columns), checks_table(patch.checks, columns), solution_table(patch.edit, columns)})
     text.append("\n").append(table);
+  if (outcome.budget) text.append("\n").append(budget_text(*outcome.budget));
   text.append("Layers count from 0. ")
       .append(method_line(patch.edit.method, patch.edit.objective, outcome.uses_statistics));
   return text.append("\n").append(costs_line(outcome));
@@ -141,6 +179,8 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model,
           {"peak_memory_bytes", peak_memory_bytes()},
           {"edits", edits_json(patch.edit.facts)},
           {"checks", checks_json(patch.checks)},
+          {"budget", budget_json(outcome.budget)},
+          {"resumed_values", outcome.resumed_values},
           {"warnings", patch.edit.warnings},
           {"outputs", paths_json(outputs)},
           {"passed", patch.passed}};
@@ -163,6 +203,37 @@ std::string costs_table(const EditPlan& plan, std::size_t columns) {
   return table.text(columns);
 }
 
+// One part a line, the largest phase marked as the one that counts.
+std::string memory_table(const EditMemory& memory, std::size_t columns) {
+  const auto human = [](std::int64_t bytes) { return human_bytes(static_cast<std::uint64_t>(bytes)); };
+  Table table({{"memory"}, {"bytes", Align::kRight}, {"formula"}});
+  for (const MemoryNeed& need : memory.held) table.add_row({need.work, human(need.bytes), need.formula});
+  for (const MemoryNeed& need : memory.phases)
+    table.add_row({"for a while: " + need.work, human(need.bytes), need.formula});
+  table.add_row({"at the peak", human(memory.bytes()), "all that is held, and the largest of the others"});
+  std::string text = table.text(columns);
+  if (memory.search_tokens > 0)
+    text += "Batches of the search hold at most " + std::to_string(memory.search_tokens) +
+            " tokens, to stay below the limit.\n";
+  return text + "Tensors alone: the program and its libraries take some 200 MB more.\n";
+}
+
+ResultJson needs_json(const std::vector<MemoryNeed>& needs) {
+  ResultJson rows = ResultJson::array();
+  for (const MemoryNeed& need : needs)
+    rows.push_back({{"work", need.work}, {"bytes", need.bytes}, {"formula", need.formula}});
+  return rows;
+}
+
+ResultJson memory_json(const std::optional<EditMemory>& memory) {
+  if (!memory) return nullptr;
+  return {
+      {"bytes", memory->bytes()},
+      {"search_tokens", memory->search_tokens > 0 ? ResultJson(memory->search_tokens) : ResultJson(nullptr)},
+      {"held", needs_json(memory->held)},
+      {"phases", needs_json(memory->phases)}};
+}
+
 std::string bare_table(const std::vector<EditRequest>& requests, const std::string& layers,
                        std::size_t columns) {
   Table table({{"id"}, {"layer", Align::kRight}, {"prompt"}, {"target"}});
@@ -183,6 +254,7 @@ std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
            ": without them there are no costs and conflicts to tell. `emend edit` makes them, and so "
            "does `emend stats`.\n" +
            bare_table(outcome.edits, layers, columns);
+  if (outcome.memory) text.append("\n").append(memory_table(*outcome.memory, columns)).append("\n");
   return text + method_line(outcome.method, outcome.objective, outcome.uses_statistics) +
          "\nLayers count from 0; the model has " + std::to_string(outcome.model_layers) +
          ". Nothing was written.\n";
@@ -207,6 +279,7 @@ ResultJson plan_json(const PlanOutcome& outcome, const Model& model) {
           {"objective", to_string(outcome.objective)},
           {"options", outcome.options},
           {"plan", entries},
+          {"memory", memory_json(outcome.memory)},
           {"warnings", outcome.plan.warnings}};
 }
 

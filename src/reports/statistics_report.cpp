@@ -189,10 +189,41 @@ ResultJson exported_statistics_json(const std::vector<int>& layers, const std::f
   return {{"emend", emend_version()}, {"layers", layers}, {"outputs", ResultJson::array({file.string()})}};
 }
 
+namespace {
+
+std::string kind_of(const StoredFactor& factor) {
+  if (factor.is_spectrum) return "eigenvectors";
+  return "factor of C + " + number_text(factor.relative_ridge) + " of its mean diagonal";
+}
+
+std::string factors_text(const std::vector<StoredFactor>& factors) {
+  if (factors.empty()) return "";
+  std::string text = "Kept beside the layers, to be computed once:\n";
+  for (const StoredFactor& factor : factors)
+    text += "  layer " + std::to_string(factor.layer) + ": " + kind_of(factor) + " (" +
+            human_bytes(factor.bytes) + ", " + factor.file.filename().string() + ")\n";
+  return text;
+}
+
+ResultJson factors_json(const std::vector<StoredFactor>& factors) {
+  ResultJson rows = ResultJson::array();
+  for (const StoredFactor& factor : factors)
+    rows.push_back(
+        {{"layer", factor.layer},
+         {"kind", factor.is_spectrum ? "spectrum" : "factor"},
+         {"relative_ridge", factor.is_spectrum ? ResultJson(nullptr) : ResultJson(factor.relative_ridge)},
+         {"file", factor.file.string()},
+         {"bytes", factor.bytes}});
+  return rows;
+}
+
+}  // namespace
+
 std::string statistics_text(const StatisticsSummary& summary, std::size_t columns) {
   const std::string text = layers_table(summary.layers, columns) + "Source: " + summary.source;
   if (!summary.written.empty()) return text + "\nWritten to " + summary.written.string() + "\n";
   return text + (summary.settings.empty() ? "" : " (" + summary.settings + ")") + "\n" +
+         factors_text(summary.factors) +
          (summary.log_spectra.empty() ? "" : spectra_text(summary.log_spectra));
 }
 
@@ -203,6 +234,7 @@ ResultJson statistics_json(const StatisticsSummary& summary, const Model* model)
   json["settings"] = summary.settings;
   if (!summary.fingerprint.empty()) json["fingerprint"] = summary.fingerprint;  // of what was only read: none
   json["layers"] = layers_json(summary.layers);
+  json["factors"] = factors_json(summary.factors);
   for (const auto& [layer, logs] : summary.log_spectra) json["log10_spectrum"][std::to_string(layer)] = logs;
   if (!summary.written.empty()) json["outputs"] = paths_json({summary.written});
   return json;

@@ -816,6 +816,12 @@ static void runs_benchmarks(emend_model* model, const char* folder) {
   how.mode = "twice";
   REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "twice");
   how.mode = NULL;
+  how.curve = "10,1";
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "rising numbers of edits");
+  how.curve = "1";
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "curve");
+  how.curve = NULL;
+  how.size = offsetof(emend_benchmark_options, curve); /* a program that was built before there was one */
   how.drift_tokens = 0;
   OK(emend_benchmark(model, &how, &text));
   TRUE(tells(text, "\"records_per_minute\"", "cheap"));

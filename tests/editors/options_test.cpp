@@ -117,6 +117,23 @@ TEST(SearchOptions, AStepBesideLbfgsIsRefusedByName) {
     }
 }
 
+TEST(SearchOptions, ARadiusBesideAdamIsRefusedByName) {
+  for (const EditorHelp& method : searching_methods())
+    for (const std::string own : {"radius", "growth"}) {
+      SCOPED_TRACE(method.name + " " + own);
+      const auto refused = [&](const std::string& name, const std::string& value) {
+        return test::error_of(ErrorKind::kConfig, [&] {
+          options_of({{own, "2.5"}, {name, value}}, method.name);
+        });
+      };
+      const auto names = AllOf(HasSubstr("file.yaml:3:5: option \"" + own + "\""),
+                               HasSubstr("nothing beside `search: adam`"), HasSubstr("absolute_step"));
+      EXPECT_THAT(refused("search", "adam"), names);
+      EXPECT_THAT(refused("step", "0.2"), names) << "a step alone means Adam";
+      EXPECT_EQ(options_of({{own, "2.5"}, {"search", "lbfgs"}}, method.name).at(own), "2.5");
+    }
+}
+
 // What a patch records names every option.
 TEST(SearchOptions, RecordedOptionsCanBeGivenAgain) {
   for (const EditorHelp& method : searching_methods())

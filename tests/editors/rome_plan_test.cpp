@@ -1,5 +1,6 @@
 // What ROME settles before any search: keys, responses, neighbours. C = I, so that nothing has to be
 // collected.
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -7,6 +8,7 @@
 
 #include "base/expect_error.h"
 #include "editors/rome/keys.h"
+#include "editors/rome/parallel_keys.h"
 #include "editors/rome/plan.h"
 #include "support/random_matrices.h"
 #include "support/world.h"
@@ -137,6 +139,87 @@ TEST(PublishedResponse, HasTheDirectionOfOneKeyAndAnswersAnother) {
 TEST(PublishedResponse, OrthogonalKeysHaveNone) {
   const at::Tensor e = at::eye(3, at::kDouble);
   EXPECT_FALSE(published_response(KeyMetric(), e[0], e[1]).has_value());
+}
+
+// All pairs by the whole matrix, in strips of any height.
+TEST(ParallelKeysTest, ArePairsOfLargeCosines) {
+  constexpr std::int64_t kSize = 12, kKeys = 9;
+  const at::Tensor C = test::with_spectrum(test::geometric(kSize, 1e-1, 10), 3);
+  const KeyMetric metric(std::make_shared<SpdFactor>(C, 0, "C"), C);
+  at::Tensor K = normals(kSize, kKeys, 4);
+  K.select(1, 7) = 2 * K.select(1, 2) + 0.01 * K.select(1, 0);
+  K.select(1, 8) = -K.select(1, 4);
+  const at::Tensor cosines = key_cosines(metric, K);
+  for (const std::int64_t rows : {1, 2, 4, 100}) {
+    const ParallelKeys found = find_parallel_keys(metric, K, rows);
+    ASSERT_EQ(found.near.size(), 1u) << rows;
+    EXPECT_EQ(found.near[0].one, 2u);
+    EXPECT_EQ(found.near[0].other, 7u);
+    EXPECT_NEAR(found.near[0].cosine, cosines[2][7].item<double>(), 1e-9);
+    ASSERT_TRUE(found.closest.has_value());
+    EXPECT_EQ(found.closest->one, 4u) << "the opposite counts";
+    EXPECT_EQ(found.closest->other, 8u);
+  }
+}
+
+// A model that has no numbers from some position on, which only the longest request reaches.
+class RomePlanOfNaN : public RomePlanTest {
+ protected:
+  RomePlanOfNaN() {
+    constexpr std::int64_t kFirstBad = 45;
+    const c10::NoGradGuard no_grad;
+    at::Tensor positions = model_.weights().position_embedding;
+    positions.slice(0, kFirstBad).fill_(std::nanf(""));
+    context_.keep_going = true;
+    std::string words;
+    for (int i = 0; i < 30; ++i) words += " of the city";
+    requests_.insert(requests_.begin() + 1,
+                     request_of("bad", "All" + words + " say Orm was trained as a", "Orm", "tailor"));
+  }
+  static std::unique_ptr<Editor> rome() {
+    return make_editor("rome", {{"covariance", {"false", "test"}}, {"contexts", {"2", "test"}}});
+  }
+};
+INSTANTIATE_TEST_SUITE_P(World, RomePlanOfNaN, ::testing::Values("gpt2"),
+                         [](const auto& shape) { return shape.param; });
+
+TEST_P(RomePlanOfNaN, OnlyTheirFactFails) {
+  const Edit found = rome()->edit(model_, requests_, context_, no_progress());
+  ASSERT_EQ(found.facts.size(), 4u);
+  EXPECT_EQ(found.facts[1].status, FactStatus::kFailed);
+  EXPECT_THAT(found.facts[1].reason, HasSubstr("its keys hold NaN or infinity"));
+  EXPECT_THAT(found.warnings, Contains("bad: its keys hold NaN or infinity; left out"));
+  for (const std::size_t i : {0, 2, 3}) EXPECT_TRUE(found.facts[i].is_edited()) << i;
+  ASSERT_EQ(found.changes.size(), 1u);
+  requests_.erase(requests_.begin() + 1);
+  const Edit others = rome()->edit(model_, requests_, context_, no_progress());
+  EXPECT_TRUE(near(found.changes[0].B, others.changes[0].B, 0.05));
+}
+
+TEST_P(RomePlanOfNaN, EachAloneIsWhatItIsWithoutThem) {
+  const std::vector<Edit> edits = rome()->edit_each(model_, requests_, context_, no_progress());
+  ASSERT_EQ(edits.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    ASSERT_EQ(edits[i].facts.size(), 1u) << i;
+    EXPECT_EQ(edits[i].facts[0].request.id, requests_[i].id);
+    EXPECT_EQ(edits[i].facts[0].is_edited(), i != 1) << i;
+    EXPECT_EQ(edits[i].changes.empty(), i == 1) << i;
+  }
+}
+
+TEST_P(RomePlanOfNaN, APlanSaysSoAndWithoutKeepGoingTheyAreRefused) {
+  const EditPlan planned = plan().summary();
+  ASSERT_EQ(planned.entries.size(), 4u);
+  EXPECT_EQ(planned.entries[3].id, "bad");
+  EXPECT_EQ(planned.entries[3].predicted_norm, 0);
+  context_.keep_going = false;
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { plan(); }),
+              HasSubstr("the keys of bad at layer 2 hold NaN"));
+  requests_ = {requests_[1]};
+  context_.keep_going = true;
+  const Edit nothing = rome()->edit(model_, requests_, context_, no_progress());
+  ASSERT_EQ(nothing.facts.size(), 1u);
+  EXPECT_TRUE(nothing.changes.empty());
 }
 
 // n near-duplicates are n^2 / 2 pairs: the first are told, the rest is counted.

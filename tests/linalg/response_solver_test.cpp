@@ -92,6 +92,17 @@ TEST_F(KeyResponse, CosinesAreThoseOfTheInverseMoment) {
       -1, 1e-9);
 }
 
+TEST_F(KeyResponse, CosinesInStripsAreThoseOfTheWholeMatrix) {
+  const at::Tensor whole = key_cosines(metric_, K_);
+  std::int64_t next = 0;
+  each_cosine_strip(metric_, K_, 3, [&](std::int64_t first, const at::Tensor& cosines) {
+    EXPECT_EQ(first, next);
+    next += cosines.size(0);
+    EXPECT_TRUE(near(cosines, whole.slice(0, first, next).slice(1, first), 1e-12)) << first;
+  });
+  EXPECT_EQ(next, 4);
+}
+
 TEST(GramCondition, IsTheRatioOfEigenvalues) {
   EXPECT_NEAR(gram_condition(at::diag(at::tensor({4.0, 1.0, 0.5}, at::kDouble))), 8, 1e-12);
   EXPECT_TRUE(std::isinf(gram_condition(at::ones({2, 2}, at::kDouble) - 1e-9 * at::eye(2, at::kDouble))));

@@ -245,6 +245,33 @@ TEST_F(BulkRuns, APlanOnAPatchIsRefusedAsTheEditIs) {
               HasSubstr("not among the layers of this edit"));
 }
 
+TEST_F(BulkRuns, AMemoryThatDoesNotSufficeIsRefusedWithTheNumbersBeforeAnyWork) {
+  class NothingBegins : public SilentProgress {
+   public:
+    void begin(std::string_view stage, std::int64_t, std::string_view) override { ADD_FAILURE() << stage; }
+  } idle;
+  file_.edits = all_;
+  options_.memory_bytes = 20'000'000;
+  const auto numbers =
+      AllOf(HasSubstr("5 facts over 2 layers needs"), HasSubstr("the option memory allows 20"),
+            HasSubstr("second moments"), HasSubstr("a solve"));
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { run_edit(model_, file_, options_, idle); }), numbers);
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan_edit(model_, file_, options_, idle); }), numbers);
+  file_.method = "rome";
+  file_.layer.layers = {2};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { run_edit(model_, file_, options_, idle); }),
+              HasSubstr("rome\" does not plan its memory"));
+}
+
+TEST_F(BulkRuns, WithinALimitTheFactsHold) {
+  file_.edits = all_;
+  options_.memory_bytes = 1'000'000'000;
+  const PlanOutcome plan = plan_edit(model_, file_, options_, silent_);
+  ASSERT_TRUE(plan.memory.has_value());
+  EXPECT_LE(plan.memory->bytes(), options_.memory_bytes);
+  for (const FactRecord& fact : edited(0, 5).patch.edit.facts) EXPECT_TRUE(fact.is_edited());
+}
+
 TEST_F(BulkRuns, AreBenchmarkedInBatchesAndInSequence) {
   BenchmarkOptions options;
   options.dataset = "emend";

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
+#include <new>
 
 #include "base/expect_error.h"
 #include "cli/scratch_folder.h"
@@ -36,6 +38,24 @@ class FakeEditorRuns : public ::testing::Test {
     options_.editors = &editors_;
   }
   NamedPatch edited() { return {"p", run_edit(model_, file_, options_, silent_).patch}; }
+
+  // Writes a copy of the model in place; when what was written is measured, `fail` throws.
+  void write_in_place_and_fail(const std::function<void()>& fail) {
+    class Failing : public SilentProgress {
+     public:
+      explicit Failing(const std::function<void()>& fail) : fail_(fail) {}
+      void begin(std::string_view, std::int64_t, std::string_view) override { fail_(); }
+
+     private:
+      const std::function<void()>& fail_;
+    } failing(fail);
+    fs::copy(model_.path(), folder_ / "m", fs::copy_options::recursive);
+    const Model base = Model::load(folder_ / "m", {}, silent_);
+    ApplyOptions how;
+    how.in_place = true;
+    how.force = true;
+    finish_write(prepare_write(base, {edited()}, how, silent_), {}, how, failing);
+  }
 
   EditorTable editors_ = test::editors_with_spread();
   SilentProgress silent_;
@@ -175,37 +195,16 @@ TEST_F(FakeEditorRuns, ATokenBudgetOfZeroIsThatOfTheDevice) {
 }
 
 TEST_F(FakeEditorRuns, AnErrorAfterAWriteInPlaceNamesTheUndoFile) {
-  fs::copy(model_.path(), folder_ / "m", fs::copy_options::recursive);
-  const Model base = Model::load(folder_ / "m", {}, silent_);
-  ApplyOptions how;
-  how.in_place = true;
-  how.force = true;
-  PreparedWrite prepared = prepare_write(base, {edited()}, how, silent_);
-  class Stopped : public SilentProgress {
-   public:
-    void begin(std::string_view, std::int64_t, std::string_view) override {
-      throw Error(ErrorKind::kInterrupted, "stopped");
-    }
-  } stopped;
+  const auto stop = [] { throw Error(ErrorKind::kInterrupted, "stopped"); };
   EXPECT_THAT(
-      error_of(ErrorKind::kInterrupted, [&] { finish_write(std::move(prepared), {}, how, stopped); }),
+      error_of(ErrorKind::kInterrupted, [&] { write_in_place_and_fail(stop); }),
       AllOf(HasSubstr("stopped"), HasSubstr("is written already"), HasSubstr(folder_ / "m/emend.undo")));
   EXPECT_TRUE(fs::exists(folder_ / "m/emend.undo"));
 }
 
 TEST_F(FakeEditorRuns, SoDoesOneThatIsNotTheLibrarysOwn) {
-  fs::copy(model_.path(), folder_ / "m", fs::copy_options::recursive);
-  const Model base = Model::load(folder_ / "m", {}, silent_);
-  ApplyOptions how;
-  how.in_place = true;
-  how.force = true;
-  PreparedWrite prepared = prepare_write(base, {edited()}, how, silent_);
-  class OutOfMemory : public SilentProgress {
-   public:
-    void begin(std::string_view, std::int64_t, std::string_view) override { throw std::bad_alloc(); }
-  } no_memory;
   try {
-    finish_write(std::move(prepared), {}, how, no_memory);
+    write_in_place_and_fail([] { throw std::bad_alloc(); });
     FAIL() << "nothing was thrown";
   } catch (const std::exception& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("out of memory"), HasSubstr(folder_ / "m/emend.undo")));

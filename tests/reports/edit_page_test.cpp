@@ -44,6 +44,20 @@ TEST(EditPage, IsWellFormedAndNeedsNothingElse) {
   EXPECT_THAT(page, HasSubstr("Made by emend 0.0.7."));
 }
 
+TEST(EditPage, SaysWhatABudgetLeftOut) {
+  EditOutcome outcome = sample_edit();
+  EXPECT_THAT(edit_page(outcome), Not(HasSubstr("Drift budget")));
+  outcome.budget =
+      BudgetOutcome{{DriftBudget::Measure::kPerplexity, 1.05, 2}, 4, {"dome", "<hall>"}, 1.03, 1.08};
+  const std::string page = edit_page(outcome);
+  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_THAT(page, HasSubstr("4 of 6 facts are in, at 1.03"));
+  EXPECT_THAT(page, HasSubstr("Left out: dome, &lt;hall&gt; (the next ones would have taken it to 1.08"));
+  outcome.budget->left_out.clear();
+  outcome.budget->exceeded.reset();
+  EXPECT_THAT(edit_page(outcome), Not(HasSubstr("Left out")));
+}
+
 TEST(EditPage, EscapesAllText) {
   const std::string page = edit_page(sample_edit());
   for (const char* part : {"<i>", "<2>", "<nan>", "<name>", "<value>", "<tower>"})

@@ -48,6 +48,23 @@ TEST(StatisticsReport, FiguresWithoutLeadingKeysStandBeside) {
   EXPECT_EQ(statistics_json(summary, nullptr)["layers"][0]["leading_keys"]["directions"], 1);
 }
 
+TEST(StatisticsReport, FactorsAreNamed) {
+  StatisticsSummary summary;
+  summary.layers = outcome().layers;
+  EXPECT_THAT(statistics_text(summary, 0), Not(HasSubstr("Kept beside")));
+  summary.factors = {{3, false, 1e-5, "made/factor_3.safetensors", 18'900'000},
+                     {3, true, 0, "made/spectrum_3.safetensors", 19'000'000}};
+  const std::string text = statistics_text(summary, 0);
+  EXPECT_THAT(text, HasSubstr("Kept beside the layers"));
+  EXPECT_THAT(text, HasSubstr("layer 3: factor of C + "));
+  EXPECT_THAT(text, HasSubstr("layer 3: eigenvectors ("));
+  EXPECT_THAT(text, HasSubstr("spectrum_3.safetensors)"));
+  const ResultJson factors = statistics_json(summary)["factors"];
+  EXPECT_EQ(factors[0]["relative_ridge"], 1e-5);
+  EXPECT_EQ(factors[1]["kind"], "spectrum");
+  EXPECT_TRUE(factors[1]["relative_ridge"].is_null());
+}
+
 TEST(StatisticsReport, DiagonalsAreNamed) {
   StatisticsSummary summary;
   summary.layers = {outcome().layers[0], outcome().layers[0]};

@@ -40,8 +40,8 @@ const FolderRules kRules = {
               "io", "base"}},
             {"delivery", {"measure", "model", "io", "linalg", "base"}},
             {"pipeline",
-             {"editor.h", "eval", "datasets", "delivery", "measure", "memories", "analysis", "model", "text",
-              "linalg", "config", "report", "io", "base"}},
+             {"editor.h", "editor_cache.h", "search_journal.h", "eval", "datasets", "delivery", "measure",
+              "memories", "analysis", "model", "text", "linalg", "config", "report", "io", "base"}},
             {"reports",
              {"editor.h", "pipeline", "eval", "delivery", "measure", "memories", "analysis", "model",
               "report", "base"}},
@@ -88,6 +88,7 @@ const FolderRules kRules = {
             {"patch.h", "delivery"},
             {"report.h", "reports"},
             {"editor_cache.h", "editors"},
+            {"search_journal.h", "editors"},
             {"emend.h", "umbrella"},
             {"edit_run.h", "pipeline"},
             {"patch_run.h", "pipeline"},
@@ -107,7 +108,7 @@ const FolderRules kRules = {
             {"patch_algebra.h", "delivery"},
             {"inspect.h", "delivery"},
         },
-    .interface_headers = {"editor.h", "editor_cache.h"},
+    .interface_headers = {"editor.h", "editor_cache.h", "search_journal.h"},
 };
 
 const std::set<std::string> kSeesTorch = {"linalg", "model",    "analysis", "memories", "measure", "editors",

@@ -1,6 +1,7 @@
 // An interruption at a chosen moment.
 #pragma once
 
+#include "base/stage_clock.h"
 #include "emend/error.h"
 #include "emend/progress.h"
 
@@ -18,6 +19,24 @@ class StopAt : public Progress {
 
  private:
   int left_;
+};
+
+// Stops the run at the n-th sign of progress of its searches; -1: never, and only counts them.
+class StopInSearch : public Progress {
+ public:
+  explicit StopInSearch(int signs) : stop_(signs) {}
+  void begin(std::string_view stage, std::int64_t, std::string_view) override {
+    searching_ = stage.starts_with(kSearchStage);
+  }
+  void update(std::int64_t, std::string_view) override {
+    if (searching_ && seen_++ == stop_) throw Error(ErrorKind::kInterrupted, "stopped");
+  }
+  void end() override { searching_ = false; }
+  int seen() const { return seen_; }
+
+ private:
+  int stop_, seen_ = 0;
+  bool searching_ = false;
 };
 
 }  // namespace emend::test

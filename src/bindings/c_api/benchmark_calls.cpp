@@ -1,4 +1,6 @@
 // emend_benchmark*, emend_convert_facts
+#include <cstddef>
+
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/objects.h"
 #include "emend/convert_run.h"
@@ -48,6 +50,7 @@ BenchmarkOptions benchmark_options(const emend_benchmark_options& options) {
   benchmark.end_record = options.end_record;
   benchmark.known = options.known != 0;
   benchmark.mode = parse_eval_mode(text_of(options.mode, "single"));
+  if (options.curve != nullptr) benchmark.curve = parse_curve(options.curve);
   benchmark.methods = methods_of(options);
   if (options.layer >= 0) benchmark.layer = {{options.layer}, "layer " + std::to_string(options.layer)};
   benchmark.statistics = text_of(options.statistics, "");
@@ -66,8 +69,9 @@ emend_status benchmark(emend_model* model, const emend_benchmark_options* given,
   if (json != nullptr) *json = nullptr;
   const ModelCall call(model);
   require_given(given, "options");
+  constexpr std::size_t kOldest = offsetof(emend_benchmark_options, curve);
   const emend_benchmark_options options =
-      options_of(given, emend_benchmark_options EMEND_BENCHMARK_OPTIONS_INIT);
+      options_of(given, emend_benchmark_options EMEND_BENCHMARK_OPTIONS_INIT, kOldest);
   require_sound(options);
   Benchmark work(benchmark_options(options));
   BaseRun run(call, options.progress, options.progress_data);

@@ -1,0 +1,30 @@
+// What the value searches of a run have found so far, for a run that is stopped and taken up again.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace emend {
+
+// Some values of one search, one a row.
+struct FoundValues {
+  at::Tensor residuals;  // [n, D] float32; undefined: there are none
+  at::Tensor numbers;    // [n, k] float64: what else the method knows of each
+  std::int64_t size() const { return residuals.defined() ? residuals.size(0) : 0; }
+};
+
+// The caller makes one for one run and passes it (EditorContext::journal). The searches of a run come in the
+// same order each time, and so do the values of a search.
+class SearchJournal {
+ public:
+  virtual ~SearchJournal() = default;
+  // The next search of the run begins, for `values` values. Returns those that need not be searched again:
+  // the first ones, as an earlier run found them. Throws Error(kFormat) if what is kept is not of such a
+  // search.
+  virtual FoundValues begin(std::int64_t values) = 0;
+  // More values of this search, in order. Throws Error(kIo) if they cannot be kept.
+  virtual void add(const FoundValues& found) = 0;
+};
+
+}  // namespace emend

@@ -1,0 +1,41 @@
+// Factors and eigenvectors of C beside the layer files of a statistics folder, so that the next program need
+// not make them (docs/formats.md).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "linalg/key_factors.h"
+
+namespace emend {
+
+class StatisticsFactors : public FactorStore {
+ public:
+  // Moments of fewer elements than this are factored about as fast as a file is read.
+  static constexpr std::int64_t kLeastSize = 1024;
+
+  explicit StatisticsFactors(std::filesystem::path folder, std::int64_t least_size = kLeastSize)
+      : folder_(std::move(folder)), least_size_(least_size) {}
+
+  // A file that is broken, of another version or of another C is as none. C is told by the digest of its
+  // bytes, so that a factor is never that of older statistics.
+  std::shared_ptr<const SpdFactor> load_factor(int layer, const at::Tensor& C, double relative_ridge,
+                                               const at::Device& device) override;
+  std::shared_ptr<const Spectrum> load_spectrum(int layer, const at::Tensor& C) override;
+  // In place of the file of this layer. Nothing is written where the folder does not exist or cannot be
+  // written, or where the disk would have less free than the file takes.
+  void save(int layer, const at::Tensor& C, double relative_ridge, const SpdFactor& factor) override;
+  void save(int layer, const at::Tensor& C, const Spectrum& spectrum) override;
+
+ private:
+  bool is_worth_it(const at::Tensor& C) const;
+
+  std::filesystem::path folder_;
+  std::int64_t least_size_;
+};
+
+}  // namespace emend

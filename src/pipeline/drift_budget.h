@@ -1,0 +1,31 @@
+// Facts that are added in batches until held text has drifted too far.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "emend/edit_run.h"
+#include "emend/editor.h"
+#include "measure/drift.h"
+#include "pipeline/edit_job.h"
+
+namespace emend {
+
+// Throws Error(kConfig) if the method does not carry earlier facts, which every batch but the first needs,
+// and Error(kUsage) for a limit or a batch that can be none.
+void require_budget(const DriftBudget& budget, const Editor& editor);
+
+struct BudgetedEdit {
+  Edit edit;  // of what is within the budget; its facts are those of the requests that are in
+  BudgetOutcome outcome;
+};
+
+// The requests, as many of them as the budget allows, in their order. Each batch is solved together with what
+// is there already. When a batch goes over the limit, it is halved until a part of it fits or one fact alone
+// is too much; what stands behind is left out. `context` has the statistics; `held` is not empty. The model
+// is that of the job, and is as it was afterwards.
+BudgetedEdit edit_within(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
+                         const EditorContext& context, const DriftBudget& budget, const TextRows& held,
+                         Progress& progress);
+
+}  // namespace emend
