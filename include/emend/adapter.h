@@ -58,7 +58,8 @@ struct AdapterOutcome {
   std::vector<ExportedModule> modules;
   bool exact = false;  // no difference anywhere
 };
-// Throws what the functions above throw. `patches` must not be empty.
+// Throws what the functions above throw, and Error(kIo) when `out` lies in the base's folder. `patches` must
+// not be empty.
 AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patches,
                               const AdapterOptions& options);
 

@@ -10,6 +10,7 @@
 
 #include "base/atomic_file.h"
 #include "base/atomic_folder.h"
+#include "delivery/checkpoint_files.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
 #include "io/gguf_write.h"
@@ -232,6 +233,7 @@ void write_gguf_adapter(const Model& base, const std::vector<AdapterModule>& mod
 
 AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patches,
                               const AdapterOptions& options) {
+  if (!base.path().empty()) require_apart(base.path(), options.out, "name another place");
   AdapterOutcome outcome = options.format == AdapterFormat::kPeft ? export_peft(base, patches, options)
                                                                   : export_gguf(base, patches, options);
   outcome.written = options.out;
