@@ -8,6 +8,7 @@
 
 #include "analysis/key_sums.h"
 #include "analysis/own_text.h"
+#include "linalg/cholesky_panels.h"
 #include "linalg/moment_sum.h"
 #include "model/role_table.h"
 
@@ -71,11 +72,19 @@ std::int64_t pass_bytes(const ModelConfig& c, std::int64_t tokens, std::int64_t 
 }
 
 std::int64_t edit_bytes(const ModelConfig& c, const EditSize& size) {
-  const std::int64_t solve = 2 * c.d_ff * c.d_ff * kDoubleBytes;
+  const std::int64_t moment = c.d_ff * c.d_ff * kDoubleBytes + CholeskyPanels::kept_bytes(c.d_ff);
   const std::int64_t kept =
       8 * c.d_model + (c.heads + 2 * c.kv_heads) * c.head_dim + inner_rows(c) + 2 * c.d_ff;
   const std::int64_t logits = 3 * size.rows * c.vocab;
-  return solve + (size.tokens * (c.layers - size.layer) * kept + logits) * kFloatBytes;
+  const std::int64_t search = (size.tokens * (c.layers - size.layer) * kept + logits) * kFloatBytes;
+  return moment + std::max(CholeskyPanels::working_bytes(c.d_ff), search);
+}
+
+std::int64_t generate_bytes(const ModelConfig& c, const GenerateSize& size) {
+  const std::int64_t prompt = std::min(size.prompt_tokens, c.max_positions);
+  const std::int64_t tokens = std::min(prompt + size.new_tokens, c.max_positions);
+  const std::int64_t cache = 2 * c.layers * c.kv_heads * c.head_dim * tokens, logits = 3 * c.vocab;
+  return pass_bytes(c, prompt, prompt) + (cache + logits) * kFloatBytes;
 }
 
 std::int64_t trace_bytes(const ModelConfig& c, const TraceSize& size) {
@@ -123,9 +132,10 @@ std::vector<MemoryNeed> memory_needs(const ModelConfig& config, ComputeType type
            "s P + 4 n max(I + 3 F + 3 D, 3 H w + 4 (H + 2 K) h + 3 D), n = {} tokens in rows of w = {}",
            kPassTokens, width)},
       {"an edit of one fact", weights + edit_bytes(config, edit),
-       fmt::format("s P + 16 F^2 + 4 n L (8 D + (H + 2 K) h + I + 2 F) + 12 V r, r = {} rows with n = {} "
-                   "tokens behind the subject, at layer 0",
-                   edit.rows, edit.tokens)},
+       fmt::format(
+           "s P + 8 F^2 + 4 F (F + b) + max(8 b (2 F - b), 4 n L (8 D + (H + 2 K) h + I + 2 F) + 12 V r), b "
+           "= min(F, 2048), r = {} rows with n = {} tokens behind the subject, at layer 0",
+           edit.rows, edit.tokens)},
       {"a trace of one fact", weights + trace_bytes(config, trace),
        fmt::format("s P + 4 ({} + 1) T L (3 D + 2 K h) + a pass of at most {} tokens, T = {}", trace.samples,
                    trace.token_budget, trace.prompt_tokens)},
