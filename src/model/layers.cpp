@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "model/project.h"
+
 namespace emend {
 
 namespace {
@@ -43,7 +45,7 @@ at::Tensor normalise(const at::Tensor& x, const at::Tensor& weight, const at::Te
 
 at::Tensor mlp_key(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config,
                    const BlockSpec& spec) {
-  const at::Tensor inner = at::linear(x, weights.mlp_in, weights.mlp_in_bias);
+  const at::Tensor inner = project(x, weights, &BlockWeights::mlp_in, &BlockWeights::mlp_in_bias);
   if (!spec.gated_mlp) return activate(inner, spec.activation);
   const auto gate_and_up = inner.split(config.d_ff, 1);
   return activate(gate_and_up[0], spec.activation) * gate_and_up[1];
