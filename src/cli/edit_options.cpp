@@ -45,6 +45,7 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
       "Changes facts of a model as the edit file says, checks the edited model against the base, and writes "
       "a patch.";
   syntax.uses_statistics = true;
+  syntax.uses_memory = true;
   syntax.positional = "file";
   syntax.positionals = 1;
   Questions questions;
