@@ -64,7 +64,7 @@ std::int64_t generate_bytes(const ModelConfig& config, const GenerateSize& size)
 struct MemoryNeed {
   std::string work;        // "edit of one fact"
   std::int64_t bytes = 0;  // at the peak, weights included
-  std::string formula;     // "weights + 16 F^2 + ...", with the sizes that were assumed
+  std::string formula;     // "weights + 8 F^2 + ...", with the sizes that were assumed
 };
 
 // Loading; a pass; an edit; a trace; statistics of one layer and of all. Tensors on the CPU: the program and
