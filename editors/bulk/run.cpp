@@ -42,7 +42,7 @@ std::vector<TokenIds> chosen_contexts(const Model& model, const EditorContext& c
 
 // The weight without the change that is on it, in its dtype.
 at::Tensor untouched(const Model& model, const WeightRef& weight, const Edit* earlier) {
-  const at::Tensor& now = model.weight(weight);
+  const at::Tensor now = model.weight(weight);
   const WeightChange* const change = earlier == nullptr ? nullptr : earlier->change_of(weight);
   if (change == nullptr) return now;
   const at::Tensor wide = now.to(at::kFloat);
@@ -125,7 +125,7 @@ BulkRun::BulkRun(const BulkCall& call, std::vector<EditRequest> requests, Carrie
   if (call_.options.filter == FilterStage::kNone) return;
   // The unedited model's streams are the measure of the anchor.
   Model clean = model_.share();
-  for (const LayerSystem& system : systems_) clean.weight(system.weight()) = system.untouched();
+  for (const LayerSystem& system : systems_) clean.exchange_weight(system.weight(), system.untouched());
   filter_ =
       Filter(call_.options, untouched_weights(systems_),
              seen_at_lookup(clean, rows_, groups_, {call_.layers.back()}, call_.context.token_budget)[0]);
@@ -141,11 +141,11 @@ void BulkRun::require_keys(const LayerTrace& trace) const {
 }
 
 void BulkRun::take_off() {
-  for (const LayerSystem& system : systems_) model_.weight(system.weight()) = system.untouched();
+  for (const LayerSystem& system : systems_) model_.exchange_weight(system.weight(), system.untouched());
 }
 
 void BulkRun::lay(std::size_t place) {
-  model_.weight(systems_[place].weight()) = systems_[place].changed();
+  model_.exchange_weight(systems_[place].weight(), systems_[place].changed());
 }
 
 // Of the groups that are written.

@@ -158,8 +158,7 @@ SearchRows prepare_rows(const Model& model, const LayerTrace& trace, std::span<c
   const std::vector<TracedRow> traced = trace.trace(trace_rows);
   SearchRows made;
   made.layer = trace.layer();
-  made.v0_norms =
-      bare_norms(model.weights().blocks[static_cast<std::size_t>(made.layer)], units, traced, options.scale);
+  made.v0_norms = bare_norms(model.weights().block(made.layer), units, traced, options.scale);
   std::vector<at::Tensor> hidden, moved;
   for (std::size_t u = 0; u < units.size(); ++u) {
     const SearchUnit& unit = units[u];

@@ -59,7 +59,8 @@ struct AdapterOutcome {
   bool exact = false;                 // no difference anywhere
   std::vector<std::string> warnings;  // for the caller, such as those of require_usable
 };
-// Throws what the functions above throw, and Error(kUsage) if no patch changes anything.
+// Throws what the functions above throw, Error(kUsage) if no patch changes anything, and Error(kIo) if `out`
+// lies in the base's folder.
 AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patches,
                               const AdapterOptions& options);
 

@@ -41,8 +41,8 @@ struct EditRunOptions {
   // Go on with the values in run_file: the patch is that of a run that was not stopped, byte for byte.
   bool resume = false;
   double run_file_seconds = 1;  // between two writes of it, at least
-  // A limit of the process in bytes, which makes the search take smaller batches; 0: no limit. Only for
-  // methods that plan their memory.
+  // A limit of the process in bytes, which makes the search take smaller batches; 0: no limit. A method that
+  // does not plan its memory takes none of it into account, and a note says so.
   std::int64_t memory_bytes = 0;
   // Stop adding facts when held text has drifted further; std::nullopt: all facts are added. Only for methods
   // that carry earlier facts.
@@ -61,9 +61,13 @@ struct PlanOutcome {
   std::filesystem::path statistics;  // the folder
   std::vector<int> layers;
   EditPlan plan;
-  std::vector<EditRequest> edits;  // those of the file
-  int model_layers = 0;            // how many the model has
+  std::vector<EditRequest> edits;    // those of the file
+  int model_layers = 0;              // how many the model has
   std::optional<EditMemory> memory;  // what the edit will hold; std::nullopt: the method does not plan it
+  // Blocks whose weights are not held but read from the file whenever a pass comes to them, and how long one
+  // took at loading.
+  int blocks_read_again = 0;
+  double seconds_a_block = 0;
 };
 
 // Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. With
@@ -124,7 +128,7 @@ struct EditOutcome {
 // prompts. Throws what the library throws, in particular Error(kConfig) for an unknown method, option, layer
 // or BOS, for edits that contradict each other, for a patch that they cannot be built on and for a run file
 // of another run (what differs is named) or, without `resume`, of any, for a budget without held text, and
-// for a limit of memory that the edit does not fit in or the method does not know; Error(kNumeric) for a
+// for a limit of memory that the edit does not fit in; Error(kNumeric) for a
 // search that fails, and what `progress` throws.
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options = {},
                      Progress& progress = no_progress());

@@ -24,9 +24,11 @@ std::int64_t load_bytes(const ModelConfig& config, ComputeType type, std::int64_
 // tokens max(I + 3 F + 3 D, 3 H width + 4 (H + 2 K) h + 3 D).
 std::int64_t pass_bytes(const ModelConfig& config, std::int64_t tokens, std::int64_t width);
 
-// Besides the weights, an edit of one fact holds C and its factor, 16 F^2, and what the search keeps for its
-// gradients in the blocks above `layer`: 4 tokens (L - layer) (8 D + (H + 2 K) h + I + 2 F), `tokens`
-// being those of all its rows from the subject's last one to the target's end; and logits, 12 V a row.
+// Besides the weights, an edit of one fact holds C, 8 F^2, and its factor, 4 F (F + b) in panels of b =
+// min(F, 2048) columns; and then, whichever is more, what the factoring takes, 8 b (2 F - b), or what the
+// search keeps for its gradients in the blocks above `layer`: 4 tokens (L - layer) (8 D + (H + 2 K) h + I + 2
+// F), `tokens` being those of all its rows from the subject's last one to the target's end; and logits, 12 V
+// a row.
 struct EditSize {
   int layer = 0;
   std::int64_t rows = 21, tokens = 168;
@@ -51,11 +53,18 @@ std::int64_t given_text_statistics_bytes(const ModelConfig& config, std::int64_t
 // Of it, the sums.
 std::int64_t statistics_sum_bytes(const ModelConfig& config, std::int64_t layers);
 
+// Besides the weights, a text of n tokens that follows a prompt of T holds their keys and values, 8 L K h n,
+// the pass over the prompt, and logits, 12 V.
+struct GenerateSize {
+  std::int64_t prompt_tokens = 512, new_tokens = 20;
+};
+std::int64_t generate_bytes(const ModelConfig& config, const GenerateSize& size);
+
 // One line of a report.
 struct MemoryNeed {
   std::string work;        // "edit of one fact"
   std::int64_t bytes = 0;  // at the peak, weights included
-  std::string formula;     // "weights + 16 F^2 + ...", with the sizes that were assumed
+  std::string formula;     // "weights + 8 F^2 + ...", with the sizes that were assumed
 };
 
 // An edit of many facts over several layers (docs/bulk.md).

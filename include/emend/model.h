@@ -101,6 +101,8 @@ struct ModelConfig {
   }
 };
 
+class BlockReader;  // reads the matrices of blocks that are not kept (src/model/block_reader.h)
+
 // Weights of one block in the form that the pass uses: [out, in], query, key and value fused, gate and up
 // fused, norms as the factor that they multiply by. What the model does not have is an undefined tensor.
 struct BlockWeights {
@@ -114,14 +116,21 @@ struct BlockWeights {
   at::Tensor mlp_in, mlp_in_bias;                            // [F, D], or gate over up [2F, D]
   at::Tensor mlp_down, mlp_down_bias;            // [D, F]: the value projection that editors write
   at::Tensor mlp_post_norm, mlp_post_norm_bias;  // [D]
+  std::shared_ptr<BlockReader> lender;  // of matrices that are not kept: gradients read them again; else null
+  int number = 0;                       // by which the lender knows the block
 };
 
 struct ModelWeights {
   at::Tensor token_embedding;     // [V, D]
   at::Tensor position_embedding;  // [max_positions + offset, D], or undefined
+  // As they are kept: where `reader` is set, matrices may have a shape and no memory (device meta).
   std::vector<BlockWeights> blocks;
   at::Tensor final_norm, final_norm_bias;  // [D]
   at::Tensor head, head_bias;              // [V, D], the same tensor as token_embedding when tied; [V]
+  std::shared_ptr<BlockReader> reader;     // null: every weight is in memory
+
+  // The block with all its numbers; those that are not kept are read from the file.
+  BlockWeights block(int layer) const;
 };
 
 // What a tensor of a checkpoint is for. Families map names to roles; no other code knows the name of a
@@ -217,13 +226,20 @@ struct ModelOptions {
   ComputeType dtype = ComputeType::kFloat32;
   // 0: torch's default; else set for the calling thread, and for threads that come later.
   int threads = 0;
+  // Bytes of weights that are held at once, on the CPU; 0: all of them. With fewer than the model has, the
+  // matrices of the lower blocks are read from the file whenever a pass comes to them, a block at a time:
+  // slower, and bit for bit the same. Tables, norms and biases are always held, and the highest blocks as
+  // many as fit beside the one that is being read.
+  std::int64_t weight_bytes = 0;
 };
 
 class Model {
  public:
   // Loads a safetensors folder, a .safetensors file beside its config.json, or a .gguf file. Throws Error:
   // kIo, kFormat (broken file), kModel (unknown architecture, missing or mis-shaped tensors, all listed; NaN
-  // or Inf in a weight, named).
+  // or Inf in a weight, named), kConfig (weight_bytes below the least that the model can do with, which is
+  // told; on a GPU, or with several devices). With weight_bytes the file must stay as it is while the model
+  // lives.
   static Model load(const std::filesystem::path& path, const ModelOptions& options = {},
                     Progress& progress = no_progress());
 
@@ -252,8 +268,15 @@ class Model {
   // A weight that edits may change, in the math orientation [out, in]: the down projection of a block. What
   // is assigned takes its place; ScopedEdit and EditStack do that and put the old tensor back. Throws
   // Error(kModel) for any other weight.
+  // A weight that is not kept is read, and stays in memory from then on.
   at::Tensor& weight(const WeightRef& weight);
-  const at::Tensor& weight(const WeightRef& weight) const;
+  // Its numbers; one that is not kept is read for this call.
+  at::Tensor weight(const WeightRef& weight) const;
+  // Puts `tensor` in the weight's place and returns what stood there, to be put back in the same way: of a
+  // weight that is not kept that is a mark without numbers.
+  at::Tensor exchange_weight(const WeightRef& weight, const at::Tensor& tensor);
+  // Blocks below this one are read whenever a pass comes to them (ModelOptions::weight_bytes); 0: none.
+  int first_kept_block() const;
   const std::vector<RoleEntry>& roles() const;
 
   bool has_tokenizer() const;
@@ -264,7 +287,7 @@ class Model {
   at::TensorOptions options() const;
   ComputeType compute_type() const;    // of weights and activations
   const std::string& devices() const;  // Placement::text()
-  std::int64_t bytes() const;          // memory of the weights
+  std::int64_t bytes() const;          // memory of the weights, were all of them kept
   // XXH3-128, hexadecimal, of all weights as they are in memory now, with the edits that are laid on them.
   std::string weights_digest() const;
 

@@ -64,13 +64,6 @@ std::int64_t search_bytes(const ModelConfig& c, int layer, std::int64_t rows, st
 
 constexpr std::int64_t kPanel = CholeskyPanels::kColumns;
 
-// Panels of at most kPanel columns, each from its first row on.
-std::int64_t factor_bytes(std::int64_t F) {
-  std::int64_t elements = 0;
-  for (std::int64_t row = 0; row < F; row += kPanel) elements += (F - row) * std::min(kPanel, F - row);
-  return elements * kDoubleBytes;
-}
-
 // Joining the keys, and the larger system of the two that responses are solved in.
 std::int64_t joint_solve_bytes(std::int64_t F, const BulkSize& size) {
   const std::int64_t n = size.facts, q = n * (size.keys - 1) + 1;
@@ -98,8 +91,9 @@ std::int64_t pass_bytes(const ModelConfig& c, std::int64_t tokens, std::int64_t 
 }
 
 std::int64_t edit_bytes(const ModelConfig& c, const EditSize& size) {
-  const std::int64_t solve = 2 * c.d_ff * c.d_ff * kDoubleBytes;
-  return solve + search_bytes(c, size.layer, size.rows, size.tokens);
+  const std::int64_t moment = c.d_ff * c.d_ff * kDoubleBytes + CholeskyPanels::kept_bytes(c.d_ff);
+  const std::int64_t search = search_bytes(c, size.layer, size.rows, size.tokens);
+  return moment + std::max(CholeskyPanels::working_bytes(c.d_ff), search);
 }
 
 std::int64_t EditMemory::bytes() const {
@@ -119,7 +113,9 @@ EditMemory bulk_edit_memory(const ModelConfig& c, ComputeType type, const BulkSi
       {"changed weights", s * D * F * m, fmt::format("{} D F m, m = {} layers", s, m)},
       {"second moments", size.moments ? F * F * m * kDoubleBytes : 0, "8 F^2 m"},
       {size.null_space > 0 ? "their eigenvectors" : "their factors",
-       !size.moments ? 0 : (size.null_space > 0 ? F * (F + kept) * kDoubleBytes : factor_bytes(F)) * m,
+       !size.moments
+           ? 0
+           : (size.null_space > 0 ? F * (F + kept) * kDoubleBytes : CholeskyPanels::kept_bytes(F)) * m,
        size.null_space > 0 ? fmt::format("8 F (F + {}) m", kept) : "4 F (F + 2048) m, or 8 F^2 m"},
       {"keys", F * n * m * (2 + j) * kDoubleBytes,
        fmt::format("8 F n m (2 + j), n = {} facts of j = {} keys", n, j)},
@@ -144,6 +140,13 @@ EditMemory bulk_edit_memory(const ModelConfig& c, ComputeType type, const BulkSi
       {"records", (F * n * j + 3 * D * n) * m * kFloatBytes, "4 (F j + 3 D) n m"},
   };
   return memory;
+}
+
+std::int64_t generate_bytes(const ModelConfig& c, const GenerateSize& size) {
+  const std::int64_t prompt = std::min(size.prompt_tokens, c.max_positions);
+  const std::int64_t tokens = std::min(prompt + size.new_tokens, c.max_positions);
+  const std::int64_t cache = 2 * c.layers * c.kv_heads * c.head_dim * tokens, logits = 3 * c.vocab;
+  return pass_bytes(c, prompt, prompt) + (cache + logits) * kFloatBytes;
 }
 
 std::int64_t trace_bytes(const ModelConfig& c, const TraceSize& size) {
@@ -191,9 +194,10 @@ std::vector<MemoryNeed> memory_needs(const ModelConfig& config, ComputeType type
            "s P + 4 n max(I + 3 F + 3 D, 3 H w + 4 (H + 2 K) h + 3 D), n = {} tokens in rows of w = {}",
            kPassTokens, width)},
       {"an edit of one fact", weights + edit_bytes(config, edit),
-       fmt::format("s P + 16 F^2 + 4 n L (8 D + (H + 2 K) h + I + 2 F) + 12 V r, r = {} rows with n = {} "
-                   "tokens behind the subject, at layer 0",
-                   edit.rows, edit.tokens)},
+       fmt::format(
+           "s P + 8 F^2 + 4 F (F + b) + max(8 b (2 F - b), 4 n L (8 D + (H + 2 K) h + I + 2 F) + 12 V r), b "
+           "= min(F, 2048), r = {} rows with n = {} tokens behind the subject, at layer 0",
+           edit.rows, edit.tokens)},
       {"a trace of one fact", weights + trace_bytes(config, trace),
        fmt::format("s P + 4 ({} + 1) T L (3 D + 2 K h) + a pass of at most {} tokens, T = {}", trace.samples,
                    trace.token_budget, trace.prompt_tokens)},

@@ -1,4 +1,5 @@
 // emend edit FILE.yaml, FILE.jsonl
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 
@@ -10,6 +11,7 @@
 #include "cli/option_values.h"
 #include "emend/edit_run.h"
 #include "emend/error.h"
+#include "emend/memory_estimate.h"
 #include "emend/report.h"
 #include "pipeline/failure.h"
 #include "reports/edit_page.h"
@@ -21,6 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kDriftWidth = 512;  // of rows that drift is measured on
 
 double seconds_since(Clock::time_point began) {
   return std::chrono::duration<double>(Clock::now() - began).count();
@@ -93,7 +97,12 @@ int edit_command(const std::vector<std::string>& arguments) {
   make_editor(file.method, file.options);  // throws for a bad method or option, before anything is loaded
   const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
   check_outputs(options, file, patch_path, console);
-  Model model = load_model(file.model.string(), options.common, console);
+  Model model = load_model(file.model.string(), options.common, console, [&](const ModelConfig& config) {
+    return std::max({edit_bytes(config, {}) + changed_weight_bytes(config, options.common, 1),
+                     own_text_statistics_bytes(config, 1),
+                     pass_bytes(config, options.common.token_budget, kDriftWidth) +
+                         changed_weight_bytes(config, options.common, 1)});
+  });
   fit_token_budget(model, options.common, console);
   const OtherFiles statistics{{}, {}, {statistics_folder(model, file)}};
   console.keep_json_apart(statistics);
@@ -102,9 +111,8 @@ int edit_command(const std::vector<std::string>& arguments) {
   require_output_apart("outputs: patch:", patch_path, statistics);
   EditRunOptions how{options.common.seed, options.common.token_budget, options.keep_going, nullptr,
                      options.on};
-  if (!options.memory.empty()) how.memory_bytes = parse_bytes("memory", options.memory);
-  if (options.dry_run)
-    return print_plan(plan_edit(model, file, how, console.progress()), model, console);
+  how.memory_bytes = options.common.memory_bytes;
+  if (options.dry_run) return print_plan(plan_edit(model, file, how, console.progress()), model, console);
   const double load = seconds_since(began);
   how.run_file = run_file_of(patch_path);
   how.resume = options.resume;

@@ -68,6 +68,7 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
       "Changes facts of a model as the edit file says, checks the edited model against the base, and writes "
       "a patch.";
   syntax.uses_statistics = true;
+  syntax.uses_memory = true;
   syntax.positional = "file";
   syntax.positionals = 1;
   Questions questions;
@@ -87,9 +88,6 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
       "edit this layer, whatever the file says (layers count from 0)")(
       "editor", po::value(&options.method)->value_name("METHOD"),
       "edit by this method, whatever the file says")(
-      "memory", po::value(&options.memory)->value_name("SIZE"),
-      "for the whole process, for example 8G: the search takes smaller batches to stay below, or the edit is "
-      "refused before any work (bulk and its kin)")(
       "on", po::value(&options.on)->value_name("PATCH"),
       "a patch whose facts are kept: the new patch holds them too, solved together with those of the file "
       "(methods that carry earlier facts: bulk and its kin)")(
@@ -114,7 +112,6 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
   }
   require_given(!options.file.empty(), "edit", "the edit file");
   if (!options.method.empty()) require_method("--editor", options.method);
-  if (!options.memory.empty()) parse_bytes("memory", options.memory);
   if (batch > 0 && !options.budget)
     throw Error(ErrorKind::kUsage, "--budget-batch says how often --budget-drift measures: give that, too");
   constexpr std::int64_t kMostFacts = 1'000'000;

@@ -20,7 +20,6 @@ struct EditOptions {
   std::string junit;                  // --junit; empty: not given
   std::string report;                 // --report; empty: not given
   std::string on;                     // --on; empty: not given
-  std::string memory;                 // --memory; empty: no limit
   std::string method;                 // --editor; empty: that of the file
   std::optional<int> layer;           // --layer
   std::optional<DriftBudget> budget;  // --budget-drift, --budget-batch

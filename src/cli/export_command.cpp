@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
+#include "delivery/checkpoint_files.h"
 #include "emend/adapter.h"
 #include "emend/patch_run.h"
 #include "emend/report.h"
@@ -87,6 +88,7 @@ int export_lora(const std::vector<std::string>& arguments) {
     return kExitDone;
   Console console(options.common);
   require_new_folder(options.out);
+  require_apart(options.common.model, options.out, "name another place");
   require_writable_folder(options.out);
   const Loaded loaded = load(options, console);
   if (options.base_name.empty() && fs::path(options.common.model).extension() == ".gguf")
@@ -106,6 +108,7 @@ int export_gguf_lora(const std::vector<std::string>& arguments) {
     return kExitDone;
   Console console(options.common);
   const fs::path file = fs::path(options.out) / kGgufName;
+  require_apart(options.common.model, file, "name another place");
   require_writable_file(file);
   std::vector<fs::path> inputs(options.patches.begin(), options.patches.end());
   inputs.emplace_back(options.common.model);

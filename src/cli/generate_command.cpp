@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <set>
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
 #include "emend/error.h"
 #include "emend/generate_run.h"
+#include "emend/memory_estimate.h"
 #include "emend/patch_run.h"
 #include "emend/report.h"
 #include "pipeline/failure.h"
@@ -38,6 +40,7 @@ Parsed parse_generate(const std::vector<std::string>& arguments, GenerateCommand
       "Continues a prompt. Patches are laid on the model in the order given; its files stay as they are.";
   syntax.positional = "prompt";
   syntax.positionals = 1;
+  syntax.uses_memory = true;
   bool given = false;
   syntax.own.add_options()("prompt", po::value(&options.prompt)->notifier([&](const std::string&) {
     given = true;
@@ -78,6 +81,19 @@ PromptOptions prompt_options(const GenerateCommandOptions& options) {
   return how;
 }
 
+// A token has at least one byte of the prompt, and a chat template adds some.
+GenerateSize generate_size(const GenerateCommandOptions& options) {
+  constexpr std::int64_t kTemplateTokens = 256;
+  return {static_cast<std::int64_t>(options.prompt.size()) + kTemplateTokens, options.max_new};
+}
+
+std::int64_t changed_weights(const std::vector<NamedPatch>& patches) {
+  std::set<WeightRef> weights;
+  for (const NamedPatch& named : patches)
+    for (const WeightChange& change : named.patch.edit.changes) weights.insert(change.weight);
+  return static_cast<std::int64_t>(weights.size());
+}
+
 void tell_limit(const PromptOutcome& outcome, const GenerateCommandOptions& options, const Model& model,
                 Console& console) {
   if (outcome.max_new < options.max_new)
@@ -95,7 +111,10 @@ int generate_command(const std::vector<std::string>& arguments) {
   Console console(options.common);
   console.keep_json_apart({{options.patches.begin(), options.patches.end()}, options.common.model, {}});
   const std::vector<NamedPatch> patches = load_patches({options.patches.begin(), options.patches.end()});
-  Model model = load_model(options.common.model, options.common, console);
+  Model model = load_model(options.common.model, options.common, console, [&](const ModelConfig& config) {
+    return generate_bytes(config, generate_size(options)) +
+           changed_weight_bytes(config, options.common, changed_weights(patches));
+  });
   fit_token_budget(model, options.common, console);
   for (const NamedPatch& named : patches) {
     require_base(named.patch, model, named.name);

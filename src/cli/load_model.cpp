@@ -17,7 +17,14 @@ ModelOptions model_options(const CommonOptions& options) {
 }
 
 Model load_model(const std::string& path, const CommonOptions& options, Console& console) {
-  Model model = Model::load(path, model_options(options), console.progress());
+  return load_model(path, options, console, [](const ModelConfig&) { return 0; });
+}
+
+Model load_model(const std::string& path, const CommonOptions& options, Console& console,
+                 const WorkBytes& work, Spare spare) {
+  ModelOptions how = model_options(options);
+  how.weight_bytes = weight_limit(path, options, work, spare, console);
+  Model model = Model::load(path, how, console.progress());
   throw_if_interrupted();
   return model;
 }

@@ -7,6 +7,7 @@
 
 #include "base/stage_clock.h"
 #include "cli/console.h"
+#include "cli/memory_limit.h"
 #include "cli/options.h"
 #include "emend/checks.h"
 #include "emend/model.h"
@@ -19,6 +20,9 @@ namespace emend {
 ModelOptions model_options(const CommonOptions& options);
 // Loads `path` with the device, type and threads of the options.
 Model load_model(const std::string& path, const CommonOptions& options, Console& console);
+// The same within --memory: blocks that find no room beside `work` are read again in each pass.
+Model load_model(const std::string& path, const CommonOptions& options, Console& console,
+                 const WorkBytes& work, Spare spare = Spare::kForWeights);
 // The token budget that fits the model's device, unless one was given; says so when its memory lowers it.
 void fit_token_budget(const Model& model, CommonOptions& options, Console& console);
 

@@ -9,6 +9,7 @@
 #include "cli/locate_options.h"
 #include "cli/option_values.h"
 #include "cli/output_check.h"
+#include "emend/memory_estimate.h"
 #include "emend/report.h"
 #include "pipeline/failure.h"
 #include "reports/locate_report.h"
@@ -56,7 +57,9 @@ int locate_command(const std::vector<std::string>& arguments) {
   Console console(asked.common);
   const LocateInput input = read_locate_input(asked.run);
   check_outputs(asked, console);
-  Model model = load_model(asked.common.model, asked.common, console);
+  const TraceSize size{.samples = asked.run.trace.samples, .token_budget = asked.common.token_budget};
+  Model model = load_model(asked.common.model, asked.common, console,
+                           [&](const ModelConfig& config) { return trace_bytes(config, size); });
   fit_token_budget(model, asked.common, console);
   asked.run.trace.token_budget = asked.common.token_budget;
   if (!asked.trial_layers.empty())

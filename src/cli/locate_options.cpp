@@ -154,6 +154,7 @@ Parsed parse_locate(const std::vector<std::string>& arguments, LocateArguments& 
       "corrupted subject, and with "
       "single inner vectors restored (causal tracing).";
   syntax.uses_statistics = true;
+  syntax.uses_memory = true;
   syntax.own.add_options()("prompt", po::value(&options.prompt)->value_name("P"),
                            "a prompt whose next words are the fact")(
       "subject", po::value(&options.subject)->value_name("S"), "the subject in it")(

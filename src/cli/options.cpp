@@ -15,6 +15,7 @@
 
 #include "base/nearest.h"
 #include "base/strings.h"
+#include "cli/option_values.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -29,7 +30,7 @@ constexpr int kMostThreads = 1024;
 struct Numbers {
   std::int64_t threads = 0;
   std::int64_t seed = 0;
-  std::string bos;
+  std::string bos, memory;
 };
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
@@ -52,6 +53,11 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
   add("token-budget",
       po::value(&common.token_budget)->value_name("N")->default_value(4096, "4096, on a GPU 16384"),
       "tokens in one pass, at most; a GPU with little free memory gets fewer");
+  if (syntax.uses_memory)
+    add("memory", po::value(&numbers.memory)->value_name("SIZE"),
+        "the most that the process may hold, for example 8G: with less than the weights need, blocks are "
+        "read "
+        "from the file whenever a pass comes to them");
   if (syntax.uses_statistics)
     add("statistics", po::value(&common.statistics)->value_name("DIR"),
         "second moments of the keys (default: stats/ beside the model)");
@@ -83,6 +89,8 @@ std::vector<std::string> option_names(const po::options_description& all) {
   if (contains(syntax.unused, bare)) fail(syntax, fmt::format("the option --{} has no effect here", bare));
   if (contains(syntax.later, bare))
     fail(syntax, fmt::format("the option --{} is not part of this version yet", bare));
+  if (bare == "memory")
+    fail(syntax, "the option --memory has no effect here: generate, stats, locate and edit take it");
   const auto near = nearest_name("--" + bare, option_names(all));
   fail(syntax,
        fmt::format("unknown option {}{}", name.substr(0, name.find('=')),
@@ -179,6 +187,7 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
   common.threads = static_cast<int>(numbers.threads);
   common.seed = static_cast<std::uint64_t>(numbers.seed);
   if (values.count("bos") > 0) common.bos = numbers.bos;
+  if (!numbers.memory.empty()) common.memory_bytes = parse_bytes("memory", numbers.memory);
   return Parsed::kRun;
 }
 

@@ -24,8 +24,9 @@ struct CommonOptions {
   std::uint64_t seed = 0;
   std::int64_t token_budget = 4096;
   bool token_budget_given = false;
-  std::string statistics;  // empty: not given
-  std::string json;        // empty: not given
+  std::int64_t memory_bytes = 0;  // 0: no limit
+  std::string statistics;         // empty: not given
+  std::string json;               // empty: not given
   bool quiet = false;
 };
 
@@ -40,6 +41,7 @@ struct Syntax {
   std::vector<std::string> later;   // options of the contract that this version has not yet
   std::vector<std::string> unused;  // common options that would change nothing here: refused by name
   bool uses_statistics = false;     // takes --statistics
+  bool uses_memory = false;         // takes --memory
 };
 
 enum class Parsed { kRun, kAnswered };

@@ -30,9 +30,9 @@ bool is_inside(const fs::path& file, const fs::path& folder) {
 bool lies_beside_model(const fs::path& file, const fs::path& model) {
   const fs::path folder = true_path(model).parent_path();
   const std::vector<std::string>& names = companion_names();
-  return file == folder / "model.safetensors.index.json" ||
-         std::any_of(names.begin(), names.end(),
-                     [&](const std::string& name) { return file == folder / name; });
+  return file == folder / kIndexFile || std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+           return file == folder / name;
+         });
 }
 
 }  // namespace

@@ -47,11 +47,12 @@ std::int64_t parse_tokens(const std::string& text) {
   return std::stoll(text);
 }
 
-// Throws Error(kUsage). What it reads is read again once the model is there.
-void require_readable(const StatsOptions& options) {
+// Throws Error(kUsage). Most of it is read again once the model is there.
+void read_values(StatsOptions& options) {
   parse_tokens(options.tokens);
   parse_shard(options.shard);
-  if (!options.memory.empty()) parse_bytes("memory", options.memory);
+  const std::int64_t memory = options.memory.empty() ? 0 : parse_bytes("memory", options.memory);
+  if (options.common.device == "cpu") options.common.memory_bytes = memory;  // else the sums alone obey it
 }
 
 Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& options) {
@@ -106,7 +107,7 @@ Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& opti
   if (options.corpus.size() > 1 && std::count(options.corpus.begin(), options.corpus.end(), kSelf) > 0)
     throw Error(ErrorKind::kUsage, "--corpus is either self or paths, not both");
   if (options.corpus == std::vector<std::string>{kSelf}) options.corpus.clear();
-  require_readable(options);
+  read_values(options);
   return Parsed::kRun;
 }
 
@@ -152,7 +153,14 @@ int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
   const bool first = is_first(group);
   options.common.device = own_device(options.common.device, group);
   check_paths(options, first, console);
-  const Model model = load_model(options.common.model, options.common, console);
+  const bool own_text = options.corpus.empty();
+  const Model model = load_model(
+      options.common.model, options.common, console,
+      [&](const ModelConfig& c) {
+        return own_text ? own_text_statistics_bytes(c, 1)
+                        : given_text_statistics_bytes(c, 1, options.common.token_budget, options.window);
+      },
+      Spare::kForWork);
   fit_token_budget(model, options.common, console);
   const StatisticsOptions how = statistics_options(options, model);
   StatisticsJob job{{options.out, options.resume, options.keep_sums}, options.dry_run, group, {}};

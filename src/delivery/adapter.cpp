@@ -10,6 +10,7 @@
 
 #include "base/atomic_file.h"
 #include "base/atomic_folder.h"
+#include "delivery/checkpoint_files.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
 #include "io/gguf_write.h"
@@ -235,6 +236,7 @@ AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patch
   const auto is_empty = [](const Patch& patch) { return patch.edit.changes.empty(); };
   if (std::all_of(patches.begin(), patches.end(), is_empty))
     throw Error(ErrorKind::kUsage, "there is nothing to export: no patch is given that changes a weight");
+  if (!base.path().empty()) require_apart(base.path(), options.out, "name another place");
   AdapterOutcome outcome = options.format == AdapterFormat::kPeft ? export_peft(base, patches, options)
                                                                   : export_gguf(base, patches, options);
   outcome.written = options.out;

@@ -19,7 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kIndexFile = "model.safetensors.index.json";
+bool lies_in(const fs::path& inner, const fs::path& outer) {
+  const fs::path relative = inner.lexically_relative(outer);
+  return !relative.empty() && *relative.begin() != "..";
+}
 
 std::int64_t size_change(const WritePlan& plan, const TensorFile& file) {
   std::int64_t change = 0;
@@ -31,7 +34,7 @@ std::int64_t size_change(const WritePlan& plan, const TensorFile& file) {
 
 // Whether the base is a folder of shards; its index names them.
 bool is_sharded_folder(const fs::path& base) {
-  return fs::exists(base / kIndexFile) && !fs::exists(base / "model.safetensors");
+  return fs::exists(base / kIndexFile) && !fs::exists(base / kSingleFile);
 }
 
 std::vector<std::unique_ptr<TensorFile>> open_each_shard(const fs::path& base) {
@@ -80,6 +83,14 @@ bool is_ours(const fs::path& name) {
 }
 
 }  // namespace
+
+void require_apart(const fs::path& base, const fs::path& out, const std::string& remedy) {
+  if (out.empty()) throw Error(ErrorKind::kIo, "cannot write: the path is empty");
+  const fs::path source = true_path(base), target = true_path(out);
+  if (target == source || (fs::is_directory(source) && lies_in(target, source)) || lies_in(source, target))
+    throw Error(ErrorKind::kIo, fmt::format("cannot write {}: it belongs to the base {}; {}", out.string(),
+                                            base.string(), remedy));
+}
 
 void require_unchanged(const TensorFile& file, const TensorInfo& tensor, const std::string& digest) {
   if (xxh3_128_hex(file.bytes(tensor)) != digest)

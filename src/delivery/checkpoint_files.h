@@ -2,12 +2,17 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "emend/write_back.h"
 #include "io/file_rewrite.h"
 
 namespace emend {
+
+// Throws Error(kIo) when `out` is the base, lies in its folder or holds it, saying what to do instead.
+void require_apart(const std::filesystem::path& base, const std::filesystem::path& out,
+                   const std::string& remedy);
 
 // Throws Error(kModel) when a tensor's bytes do not have this XXH3-128.
 void require_unchanged(const TensorFile& file, const TensorInfo& tensor, const std::string& digest);

@@ -43,11 +43,24 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-void drop_pages(std::span<const std::byte> mapped) {
+namespace {
+
+// Of the whole pages of these bytes.
+void advise(std::span<const std::byte> mapped, int advice) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<std::uintptr_t>(mapped.data());
   const std::uintptr_t first = (begin + page - 1) / page * page, last = (begin + mapped.size()) / page * page;
-  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, advice);
+}
+
+}  // namespace
+
+void drop_pages(std::span<const std::byte> mapped) {
+  advise(mapped, MADV_DONTNEED);
+}
+
+void ask_for_pages(std::span<const std::byte> mapped) {
+  advise(mapped, MADV_WILLNEED);
 }
 
 }  // namespace emend

@@ -27,4 +27,7 @@ class MappedFile {
 // MappedFile.
 void drop_pages(std::span<const std::byte> mapped);
 
+// Has the system read these bytes of a MappedFile in the background, since they are needed soon.
+void ask_for_pages(std::span<const std::byte> mapped);
+
 }  // namespace emend

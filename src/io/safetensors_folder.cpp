@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "io/adapter_files.h"
+#include "io/companion_files.h"
 #include "io/mapped_checkpoint.h"
 #include "io/safetensors_header.h"
 
@@ -15,9 +16,6 @@ namespace emend {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kSingleFile = "model.safetensors";
-constexpr const char* kIndexFile = "model.safetensors.index.json";
 
 // Tensor name to shard name.
 using WeightMap = std::map<std::string, std::string>;

@@ -20,6 +20,20 @@ CholeskyPanels::CholeskyPanels(const at::Tensor& A, double ridge, const at::Devi
   factor();
 }
 
+std::int64_t CholeskyPanels::kept_bytes(std::int64_t n, std::int64_t columns) {
+  std::int64_t elements = 0;
+  for (std::int64_t begin = 0; begin < n; begin += columns)
+    elements += (n - begin) * std::min(columns, n - begin);
+  return elements * static_cast<std::int64_t>(sizeof(double));
+}
+
+// The factor of a diagonal block; and what solving with it makes of the rows behind it, which LAPACK wants in
+// its own order.
+std::int64_t CholeskyPanels::working_bytes(std::int64_t n, std::int64_t columns) {
+  const std::int64_t width = std::min(columns, n);
+  return (width * width + 2 * (n - width) * width) * static_cast<std::int64_t>(sizeof(double));
+}
+
 at::Tensor CholeskyPanels::diagonal(std::size_t panel) const {
   return panels_[panel].narrow(0, 0, panels_[panel].size(1));
 }

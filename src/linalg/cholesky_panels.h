@@ -27,6 +27,10 @@ class CholeskyPanels {
 
   const std::vector<at::Tensor>& panels() const { return panels_; }
 
+  // Bytes that the factor of order n takes, and those that making it takes besides.
+  static std::int64_t kept_bytes(std::int64_t n, std::int64_t columns = kColumns);
+  static std::int64_t working_bytes(std::int64_t n, std::int64_t columns = kColumns);
+
   // Order of the leading minor that is not positive definite; 0: there is none.
   std::int64_t failed_minor() const { return failed_minor_; }
 

@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "emend/error.h"
@@ -54,10 +55,22 @@ double trace_of(const at::Tensor& C) {
   return (is_diagonal(C) ? C.sum() : C.trace()).item<double>();
 }
 
+namespace {
+
+// Some rows at a time: at::isfinite makes two copies of what it is given.
+bool is_finite(const at::Tensor& C) {
+  constexpr std::int64_t kRows = 256;
+  for (std::int64_t begin = 0; begin < C.size(0); begin += kRows)
+    if (!at::isfinite(C.narrow(0, begin, std::min(kRows, C.size(0) - begin))).all().item<bool>())
+      return false;
+  return true;
+}
+
+}  // namespace
+
 SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const at::Device& device,
                      const std::string& what) {
-  if (!at::isfinite(C).all().item<bool>())
-    throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
+  if (!is_finite(C)) throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
   info_.ridge = ridge_of(C, relative_ridge);
   if (is_diagonal(C))
     factor_diagonal(C.to(device), what);

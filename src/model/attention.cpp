@@ -5,6 +5,7 @@
 #include "model/attend.h"
 #include "model/attention_gradient.h"
 #include "model/layers.h"
+#include "model/project.h"
 #include "model/rotary.h"
 
 namespace emend {
@@ -60,7 +61,8 @@ at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const Mod
   const std::int64_t group = heads / kv_heads, rows = layout.rows(), width = layout.width();
   const BlockSpec& spec = config.spec(block);
 
-  const at::Tensor qkv = at::linear(x, weights.qkv, weights.qkv_bias).view({n, heads + 2 * kv_heads, h});
+  const at::Tensor qkv =
+      project(x, weights, &BlockWeights::qkv, &BlockWeights::qkv_bias).view({n, heads + 2 * kv_heads, h});
   const auto parts = qkv.split_with_sizes({heads + kv_heads, kv_heads}, 1);
   const at::Tensor normal = normal_heads(parts[0], weights, config, spec);
   const Rotation* rotation = layout.rotation(spec.rotary);
@@ -73,8 +75,8 @@ at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const Mod
   }
   const ScoreRule rule = score_rule(config, block);
   const auto projected = [&](const at::Tensor& mixed) {
-    return at::linear(only.defined() ? mixed.index_select(0, only) : mixed, weights.attention_out,
-                      weights.attention_out_bias);
+    return project(only.defined() ? mixed.index_select(0, only) : mixed, weights,
+                   &BlockWeights::attention_out, &BlockWeights::attention_out_bias);
   };
   if (const RowBuckets* buckets = layout.buckets())
     return projected(buckets->attend(RowBuckets::takes_own_qk(config) ? turned : qkv, qkv, rule));

@@ -22,7 +22,7 @@ struct Assignment {
 };
 
 struct CheckpointOutline {
-  std::unique_ptr<TensorFile> file;
+  std::shared_ptr<const TensorFile> file;
   ConfigValues values;
   const Family* family = nullptr;
   ModelConfig config;

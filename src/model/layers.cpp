@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "model/project.h"
+
 namespace emend {
 
 namespace {
@@ -43,7 +45,7 @@ at::Tensor normalise(const at::Tensor& x, const at::Tensor& weight, const at::Te
 
 MlpScores mlp_scores(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config,
                      const BlockSpec& spec) {
-  const at::Tensor inner = at::linear(x, weights.mlp_in, weights.mlp_in_bias);
+  const at::Tensor inner = project(x, weights, &BlockWeights::mlp_in, &BlockWeights::mlp_in_bias);
   if (!spec.gated_mlp) return {inner, {}};
   return {inner.narrow(1, 0, config.d_ff), inner.narrow(1, config.d_ff, config.d_ff)};
 }

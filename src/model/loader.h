@@ -32,6 +32,7 @@ struct LoadingOptions {
   std::vector<at::Device> devices;
   int threads = 1;
   Loading loading = Loading::kWeights;
+  std::int64_t weight_bytes = 0;  // ModelOptions::weight_bytes
 };
 
 // Errors: see Model::load. All missing, unexpected and mis-shaped tensors are listed in one message.

@@ -11,10 +11,12 @@
 #include <map>
 #include <span>
 #include <stdexcept>
+#include <utility>
 
 #include "base/fingerprint.h"
 #include "base/strings.h"
 #include "emend/error.h"
+#include "model/block_reader.h"
 #include "model/checkpoint_tokenizer.h"
 #include "model/loader.h"
 #include "model/placement.h"
@@ -34,6 +36,8 @@ struct Model::State {
   std::filesystem::path path;
   at::TensorOptions options;
   std::string devices;
+
+  at::Tensor& place_of(const WeightRef& weight);
 };
 
 namespace {
@@ -81,7 +85,7 @@ Model Model::read(const std::filesystem::path& path, const ModelOptions& options
   state->devices = options.device.text();
   LoadedModel loaded = load_checkpoint(path,
                                        {state->options, options.device.devices(), at::get_num_threads(),
-                                        weights ? Loading::kWeights : Loading::kShapes},
+                                        weights ? Loading::kWeights : Loading::kShapes, options.weight_bytes},
                                        progress);
   state->config = std::move(loaded.config);
   state->weights = std::move(loaded.weights);
@@ -184,17 +188,36 @@ const ModelConfig& Model::config() const {
 const ModelWeights& Model::weights() const {
   return state_->weights;
 }
-at::Tensor& Model::weight(const WeightRef& weight) {
+
+// Where the weight stands; it may be there without its numbers.
+at::Tensor& Model::State::place_of(const WeightRef& weight) {
   const auto block = static_cast<std::size_t>(weight.block);
   if (weight.role != Role::kMlpDown || weight.expert >= 0 || weight.block < 0 ||
-      block >= state_->weights.blocks.size())
+      block >= weights.blocks.size())
     throw Error(ErrorKind::kModel, "the model has no weight " + weight_name(weight) + " that can be edited");
-  return state_->weights.blocks[block].mlp_down;
+  return weights.blocks[block].mlp_down;
 }
 
-const at::Tensor& Model::weight(const WeightRef& weight) const {
-  return const_cast<Model*>(this)->weight(weight);
+at::Tensor& Model::weight(const WeightRef& weight) {
+  at::Tensor& place = state_->place_of(weight);
+  place = std::as_const(*this).weight(weight);
+  return place;
 }
+
+at::Tensor Model::weight(const WeightRef& weight) const {
+  const at::Tensor& kept = state_->place_of(weight);
+  const bool is_lent = kept.is_meta() && state_->weights.reader;
+  return is_lent ? state_->weights.reader->matrix(weight.block, &BlockWeights::mlp_down) : kept;
+}
+
+at::Tensor Model::exchange_weight(const WeightRef& weight, const at::Tensor& tensor) {
+  return std::exchange(state_->place_of(weight), tensor);
+}
+
+int Model::first_kept_block() const {
+  return state_->weights.reader ? state_->weights.reader->blocks() : 0;
+}
+
 const std::vector<RoleEntry>& Model::roles() const {
   return state_->roles;
 }
@@ -240,11 +263,11 @@ std::int64_t Model::bytes() const {
 
 std::string Model::weights_digest() const {
   std::string digests;
-  for (const at::Tensor& t : all_weights(state_->weights)) {
+  for_each_weight(state_->weights, [&](const at::Tensor& t) {
     const at::Tensor stored = t.contiguous().cpu();
     digests += xxh3_128_hex(
         std::as_bytes(std::span(static_cast<const char*>(stored.const_data_ptr()), stored.nbytes())));
-  }
+  });
   return xxh3_128_hex(std::as_bytes(std::span(digests)));
 }
 

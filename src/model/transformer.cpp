@@ -10,6 +10,7 @@
 #include "emend/error.h"
 #include "model/attention.h"
 #include "model/layers.h"
+#include "model/project.h"
 #include "model/row_layout.h"
 #include "model/rows.h"
 
@@ -90,7 +91,7 @@ Overlay on_device(const Overlay& overlay, const at::Device& device) {
 // W k + b and what overlays add to it: y += B ((A k) * gate). `row`: [N] the row of each key.
 at::Tensor mlp_value(const at::Tensor& key, const BlockWeights& weights, int block, const PassInput& input,
                      const at::Tensor& row) {
-  at::Tensor y = at::linear(key, weights.mlp_down, weights.mlp_down_bias);
+  at::Tensor y = project(key, weights, &BlockWeights::mlp_down, &BlockWeights::mlp_down_bias);
   for (const Overlay& overlay : input.overlays) {
     if (overlay.block != block) continue;
     const Overlay here = on_device(overlay, key.device());
@@ -181,7 +182,7 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
   at::Tensor row = layout->row_of_token(),
              only;  // of the tokens that still run; those alone that run on, once they are chosen
   for (int l = input.begin_block; l <= last_block; ++l) {
-    const BlockWeights& block = weights.blocks[l];
+    const BlockWeights block = weights.block(l);
     const at::Device device = block.mlp_down.device();
     x = x.to(device);
     if (device != layout->positions().device()) {  // a model over several devices

@@ -100,6 +100,7 @@ bool fill_through_copy(const TensorFile& file, const WeightFilling& filling, con
   read_as_float32(file, *filling.tensor, {staged.data_ptr<float>(), count}, threads);
   if (filling.from_zero) add_one(staged.data_ptr<float>(), count);
   filling.target.copy_(in_order_of_pass(staged, filling.form, config));
+  drop_pages(file.bytes(*filling.tensor));
   return all_finite(staged.const_data_ptr<float>(), count);
 }
 
@@ -117,9 +118,9 @@ void prefer_huge_pages(const at::Tensor& target) {
 // the digest of each.
 class FillingJobs {
  public:
-  FillingJobs(const TensorFile& file, const std::vector<WeightFilling>& fillings)
+  FillingJobs(const TensorFile& file, const std::vector<WeightFilling>& fillings, Digests digests)
       : file_(file), fillings_(fillings), states_(fillings.size()), digests_(fillings.size()) {
-    for (std::size_t i = 0; i < fillings.size(); ++i) add_jobs(i);
+    for (std::size_t i = 0; i < fillings.size(); ++i) add_jobs(i, digests);
   }
 
   // Until none is left. on_job(tensors that are done) after each one that this thread did.
@@ -145,7 +146,7 @@ class FillingJobs {
     std::atomic<bool> damaged = false;
   };
 
-  void add_jobs(std::size_t tensor) {
+  void add_jobs(std::size_t tensor, Digests digests) {
     const WeightFilling& filling = fillings_[tensor];
     const std::size_t first = jobs_.size();
     if (is_direct(filling)) {
@@ -156,7 +157,7 @@ class FillingJobs {
         jobs_.push_back({tensor, begin, std::min(begin + portion, blocks)});
       prefer_huge_pages(filling.target);
     }
-    jobs_.push_back({tensor, 0, 0});
+    if (digests == Digests::kTake) jobs_.push_back({tensor, 0, 0});
     states_[tensor].left = jobs_.size() - first;
   }
 
@@ -206,8 +207,9 @@ void run_jobs(FillingJobs& jobs, int threads, Progress& progress) {
 }  // namespace
 
 std::vector<std::string> fill_weights(const TensorFile& file, const std::vector<WeightFilling>& fillings,
-                                      const ModelConfig& config, int threads, Progress& progress) {
-  FillingJobs jobs(file, fillings);
+                                      const ModelConfig& config, int threads, Progress& progress,
+                                      Digests digests) {
+  FillingJobs jobs(file, fillings, digests);
   run_jobs(jobs, threads, progress);
   std::int64_t done = std::count_if(fillings.begin(), fillings.end(), is_direct);
   progress.update(done, "");

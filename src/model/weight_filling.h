@@ -21,11 +21,14 @@ struct WeightFilling {
   bool from_zero = false;  // the file has what is added to 1
 };
 
-// Digests of the stored bytes (XXH3-128), in the order of `fillings`. float32 and bfloat16 weights on the CPU
-// are written in place, portion by portion, so that beyond them nothing of a tensor's size is held; the pages
-// of the file are given back once they are read. `progress` hears of every tensor, on this thread. Throws
-// Error(kModel) naming the first tensor that holds NaN or infinite values.
+enum class Digests { kTake, kSkip };
+
+// Digests of the stored bytes (XXH3-128), in the order of `fillings`, empty where they are skipped. float32
+// and bfloat16 weights on the CPU are written in place, portion by portion, so that beyond them nothing of a
+// tensor's size is held; the pages of the file are given back once they are read. `progress` hears of every
+// tensor, on this thread. Throws Error(kModel) naming the first tensor that holds NaN or infinite values.
 std::vector<std::string> fill_weights(const TensorFile& file, const std::vector<WeightFilling>& fillings,
-                                      const ModelConfig& config, int threads, Progress& progress);
+                                      const ModelConfig& config, int threads, Progress& progress,
+                                      Digests digests = Digests::kTake);
 
 }  // namespace emend

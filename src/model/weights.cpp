@@ -6,6 +6,7 @@
 #include <map>
 
 #include "emend/error.h"
+#include "model/block_reader.h"
 #include "model/device_memory.h"
 
 namespace emend {
@@ -62,21 +63,28 @@ at::Tensor allocate_weight(const RoleInfo& info, const ModelConfig& c, const Blo
   return shape.empty() ? at::Tensor() : at::empty(shape, options);
 }
 
-BlockWeights allocate_block(const ModelConfig& c, const BlockSpec& spec, const at::TensorOptions& options) {
+BlockWeights allocate_block(const ModelConfig& c, const BlockSpec& spec, const at::TensorOptions& options,
+                            const at::TensorOptions& of_matrices) {
   BlockWeights block;
   for (const RoleInfo& info : role_table())
-    if (info.in_block && info.is_whole()) block.*info.in_block = allocate_weight(info, c, spec, options);
+    if (info.in_block && info.is_whole())
+      block.*info.in_block =
+          allocate_weight(info, c, spec, is_block_matrix(info.in_block) ? of_matrices : options);
   return block;
 }
 
 ModelWeights allocate(const ModelConfig& c, const at::TensorOptions& options,
-                      const std::vector<at::Device>& block_device) {
+                      const std::vector<at::Device>& block_device, int first_kept = 0) {
   ModelWeights w;
   for (const RoleInfo& info : role_table())
     if (info.in_model) w.*info.in_model = allocate_weight(info, c, c.block, options);
   if (c.tied_head) w.head = w.token_embedding;
-  for (std::size_t l = 0; l < block_device.size(); ++l)
-    w.blocks.push_back(allocate_block(c, c.spec(static_cast<int>(l)), options.device(block_device[l])));
+  for (std::size_t l = 0; l < block_device.size(); ++l) {
+    const int layer = static_cast<int>(l);
+    const at::TensorOptions there = options.device(block_device[l]);
+    w.blocks.push_back(
+        allocate_block(c, c.spec(layer), there, layer < first_kept ? there.device(at::kMeta) : there));
+  }
   return w;
 }
 
@@ -107,31 +115,63 @@ void require_room(const ModelConfig& c, const at::TensorOptions& options,
 }  // namespace
 
 ModelWeights allocate_weights(const ModelConfig& config, const at::TensorOptions& options,
-                              const std::vector<at::Device>& block_device) {
+                              const std::vector<at::Device>& block_device, int first_kept) {
   require_room(config, options, block_device);
-  return allocate(config, options, block_device);
+  return allocate(config, options, block_device, first_kept);
 }
 
 at::Tensor weight_view(ModelWeights& w, const ModelConfig& c, Role role, int block) {
   const RoleInfo& info = role_info(role);
   if (info.in_model) return role == Role::kHead && c.tied_head ? at::Tensor() : w.*info.in_model;
-  const at::Tensor& whole = w.blocks.at(static_cast<std::size_t>(block)).*info.in_block;
+  return block_view(w.blocks.at(static_cast<std::size_t>(block)), c, role, block);
+}
+
+at::Tensor block_view(BlockWeights& weights, const ModelConfig& c, Role role, int number) {
+  const RoleInfo& info = role_info(role);
+  const at::Tensor& whole = weights.*info.in_block;
   if (info.is_whole() || !whole.defined()) return whole;
-  const auto [begin, count] = info.part(c, c.spec(block));
+  const auto [begin, count] = info.part(c, c.spec(number));
   return count > 0 ? whole.narrow(0, begin, count) : at::Tensor();
+}
+
+BlockWeights ModelWeights::block(int layer) const {
+  BlockWeights block = blocks[static_cast<std::size_t>(layer)];
+  if (!reader) return block;
+  block.lender = reader;
+  block.number = layer;
+  reader->lend(layer, block);
+  return block;
+}
+
+namespace {
+
+using Visit = std::function<void(const at::Tensor&)>;
+
+void visit_tables(const ModelWeights& weights, const Visit& visit) {
+  for (const RoleInfo& info : role_table()) {
+    const bool again = info.role == Role::kHead && weights.head.is_same(weights.token_embedding);
+    if (info.in_model && !again && (weights.*info.in_model).defined()) visit(weights.*info.in_model);
+  }
+}
+
+void visit_block(const BlockWeights& block, const Visit& visit) {
+  for (const RoleInfo& info : role_table())
+    if (info.in_block && info.is_whole() && (block.*info.in_block).defined()) visit(block.*info.in_block);
+}
+
+}  // namespace
+
+void for_each_weight(const ModelWeights& weights, const Visit& visit) {
+  visit_tables(weights, visit);
+  for (std::size_t l = 0; l < weights.blocks.size(); ++l)
+    visit_block(weights.block(static_cast<int>(l)), visit);
 }
 
 std::vector<at::Tensor> all_weights(const ModelWeights& weights) {
   std::vector<at::Tensor> all;
-  const auto add = [&](const at::Tensor& tensor) {
-    if (tensor.defined()) all.push_back(tensor);
-  };
-  for (const RoleInfo& info : role_table())
-    if (info.in_model && (info.role != Role::kHead || !weights.head.is_same(weights.token_embedding)))
-      add(weights.*info.in_model);
-  for (const BlockWeights& block : weights.blocks)
-    for (const RoleInfo& info : role_table())
-      if (info.in_block && info.is_whole()) add(block.*info.in_block);
+  const auto add = [&](const at::Tensor& tensor) { all.push_back(tensor); };
+  visit_tables(weights, add);
+  for (const BlockWeights& block : weights.blocks) visit_block(block, add);
   return all;
 }
 

@@ -17,6 +17,7 @@
 #include "emend/generate.h"
 #include "emend/version.h"
 #include "measure/drift.h"
+#include "model/block_reader.h"
 #include "pipeline/drift_budget.h"
 #include "pipeline/edit_identity.h"
 #include "pipeline/edit_job.h"
@@ -175,16 +176,18 @@ const EditorTable& table_of(const EditRunOptions& options) {
 
 // Plans the memory of the edit under the limit, if there is one. Throws Error(kConfig) with the numbers if
 // it does not fit.
-std::optional<EditMemory> plan_memory(EditJob& job, const EditRunOptions& options) {
+std::optional<EditMemory> plan_memory(EditJob& job, const EditRunOptions& options, Progress& progress) {
   job.context.memory_bytes = options.memory_bytes;
   std::optional<EditMemory> memory = job.editor->memory(*job.model, job.file->edits, job.context);
   if (memory) job.context.search_tokens = memory->search_tokens;
   if (options.memory_bytes == 0) return memory;
-  if (!memory)
-    throw Error(ErrorKind::kConfig,
-                fmt::format("the method {} does not plan its memory: the option memory is for bulk and its "
-                            "kin",
-                            quote(job.editor->name())));
+  if (!memory) {
+    progress.note(
+        fmt::format("the method {} does not plan what its search holds: the option memory limits the "
+                    "weights that are kept",
+                    quote(job.editor->name())));
+    return memory;
+  }
   if (memory->bytes() > options.memory_bytes) refuse_memory(*memory, job, options.memory_bytes);
   return memory;
 }
@@ -272,7 +275,7 @@ EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& o
     const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
     EditJob job = make_job(model, *editor, file, options, progress);
     if (options.budget) require_budget(*options.budget, *editor);
-    plan_memory(job, options);
+    plan_memory(job, options, progress);
     open_run_file(job, options);
     outcome = run_job(job, model, options, progress);
   }
@@ -285,18 +288,12 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
   EditJob job = make_job(model, *editor, file, options, progress);
   job.context.cache = nullptr;  // it would keep factors on disk, and a plan writes nothing
-  std::optional<EditMemory> memory = plan_memory(job, options);
-  PlanOutcome outcome{editor->name(),
-                      editor->objective(),
-                      editor->options(),
-                      editor->needs_statistics(),
-                      true,
-                      job.statistics,
-                      job.context.layers,
-                      {},
-                      file.edits,
-                      model.config().layers,
-                      std::move(memory)};
+  std::optional<EditMemory> memory = plan_memory(job, options, progress);
+  PlanOutcome outcome{editor->name(), editor->objective(),   editor->options(),  editor->needs_statistics(),
+                      true,           job.statistics,        job.context.layers, {},
+                      file.edits,     model.config().layers, std::move(memory)};
+  outcome.blocks_read_again = model.first_kept_block();
+  if (outcome.blocks_read_again > 0) outcome.seconds_a_block = model.weights().reader->seconds_a_block();
   Statistics statistics;
   if (outcome.uses_statistics) {
     statistics = load_statistics(model, job.context.layers, job.context.prefix, job.statistics);

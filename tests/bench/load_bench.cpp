@@ -5,16 +5,21 @@
 //   load_bench --bfloat16 MODEL.gguf [THREADS]    opens it without and with its weights, as bfloat16, and
 //   says
 //                                                 the most memory that the process held
+//   load_bench --within MEGABYTES MODEL.gguf [THREADS]   loads it as bfloat16 with so many bytes of weights
+//   at
+//                                                 once, runs a pass of 16 tokens, and says the same
 //   load_bench --write FILE.gguf [BLOCKS]         writes a file of Llama 2 7B's shape in Q4_K_M with random
 //                                                 blocks and without a tokenizer; 32 blocks take 4 GB
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <random>
 
 #include "base/stage_clock.h"
@@ -76,6 +81,27 @@ void load_as_bfloat16(const std::string& path, int threads) {
   const auto peak = static_cast<double>(peak_memory_bytes());
   fmt::print("loaded in {:.2f} s; weights {:.2f} GB, most memory held {:.2f} GB: {:.3f} times\n", load,
              1e-9 * static_cast<double>(bytes), 1e-9 * peak, peak / static_cast<double>(bytes));
+}
+
+void run_within(std::int64_t weight_bytes, const std::string& path, int threads) {
+  ModelOptions options;
+  options.dtype = ComputeType::kBfloat16;
+  options.threads = threads;
+  options.weight_bytes = weight_bytes;
+  std::optional<Model> model;
+  const double load = bench::seconds_of([&] { model = Model::load(path, options); }).wall;
+  const c10::NoGradGuard no_gradients;
+  PassInput input;
+  input.ids = {std::vector<std::int64_t>(16, 1)};
+  input.logit_tokens = {15};
+  const double pass = bench::seconds_of([&] { model->forward(input); }).wall;
+  fmt::print(
+      "{} of {} blocks are read in each pass; loaded in {:.1f} s, a pass of 16 tokens in {:.1f} s; all "
+      "weights "
+      "{:.2f} GB, allowed {:.2f} GB, most memory held {:.2f} GB\n",
+      model->first_kept_block(), model->config().layers, load, pass,
+      1e-9 * static_cast<double>(model->bytes()), 1e-9 * static_cast<double>(weight_bytes),
+      1e-9 * static_cast<double>(peak_memory_bytes()));
 }
 
 // Blocks of normal numbers, tiled: the largest tensor of each type is a prefix of them.
@@ -150,10 +176,12 @@ int main(int argc, char** argv) try {
   const int cores = at::get_num_threads();
   if (first.empty() || (first.starts_with("--") && argc < 3))
     std::puts(
-        "load_bench MODEL.gguf [RUNS] [THREADS], --bfloat16 MODEL.gguf [THREADS] or --write FILE.gguf "
-        "[BLOCKS]");
+        "load_bench MODEL.gguf [RUNS] [THREADS], --bfloat16 MODEL.gguf [THREADS], --within MEGABYTES "
+        "MODEL.gguf [THREADS] or --write FILE.gguf [BLOCKS]");
   else if (first == "--write")
     ShapeWriter().write(argv[2], static_cast<std::uint32_t>(number(3, 32)));
+  else if (first == "--within" && argc > 3)
+    run_within(std::int64_t{1'000'000} * number(2, 0), argv[3], number(4, cores));
   else if (first == "--bfloat16")
     load_as_bfloat16(argv[2], number(3, cores));
   else

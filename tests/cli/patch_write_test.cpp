@@ -253,6 +253,20 @@ TEST_F(PatchWrite, ExportsAdaptersThatAreTheEdit) {
   }
 }
 
+TEST_F(PatchWrite, ExportsNothingIntoTheFolderOfTheBase) {
+  const std::string model = folder_ / "model";
+  fs::copy(world_model("gpt2"), model);
+  const auto listing = folder_.listing();
+  for (const std::string command : {"lora", "gguf-lora"})
+    for (const std::string& out : {model + "/adapter", model + "/a/b"}) {
+      const Finished refused =
+          run_emend({"export", command, "--model", model, "--patch", patch(), "--out", out});
+      EXPECT_EQ(refused.code, 3);
+      EXPECT_THAT(refused.err, HasSubstr("belongs to the base"));
+    }
+  EXPECT_EQ(folder_.listing(), listing);
+}
+
 TEST_F(PatchWrite, InspectFindsThePatch) {
   ASSERT_EQ(run_emend({"patch", "apply", "--model", world_model("gpt2"), "--patch", patch(), "--out",
                        folder_ / "new", "--quiet"})

@@ -257,10 +257,6 @@ TEST_F(BulkRuns, AMemoryThatDoesNotSufficeIsRefusedWithTheNumbersBeforeAnyWork) 
             HasSubstr("second moments"), HasSubstr("a solve"));
   EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { run_edit(model_, file_, options_, idle); }), numbers);
   EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan_edit(model_, file_, options_, idle); }), numbers);
-  file_.method = "rome";
-  file_.layer.layers = {2};
-  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { run_edit(model_, file_, options_, idle); }),
-              HasSubstr("rome\" does not plan its memory"));
 }
 
 TEST_F(BulkRuns, WithinALimitTheFactsHold) {

@@ -81,7 +81,9 @@ class Wave {
     if (how_.site == Site::kMlpOutput) {
       const BlockSpec& spec = model_.config().spec(block);
       const BlockWeights& weights = model_.weights().blocks[static_cast<std::size_t>(block)];
-      const at::Device there = weights.mlp_down.device();  // of the norms behind the halves
+      const at::Tensor& norm =
+          weights.mlp_post_norm.defined() ? weights.mlp_post_norm : weights.attention_post_norm;
+      const at::Device there = norm.defined() ? norm.device() : x.device();
       const at::Tensor mixed = runs_.attention.corrupted[block].select(1, how_.token);
       return (x + attention_contribution(mixed.to(there), weights, spec).to(x.device())) +
              mlp_contribution(clean.unsqueeze(0).to(there), weights, spec).to(x.device());
