@@ -42,6 +42,11 @@ int memories_command(const std::vector<std::string>& arguments);
 int memories_scan_command(const std::vector<std::string>& arguments);
 int memories_merge_command(const std::vector<std::string>& arguments);
 int memories_cell_command(const std::vector<std::string>& arguments);
+int memories_explain_command(const std::vector<std::string>& arguments);
+int memories_footprint_command(const std::vector<std::string>& arguments);
+int memories_search_command(const std::vector<std::string>& arguments);
+int memories_set_command(const std::vector<std::string>& arguments);
+int memories_values_command(const std::vector<std::string>& arguments);
 int model_command(const std::vector<std::string>& arguments);
 
 }  // namespace emend

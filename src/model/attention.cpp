@@ -56,7 +56,8 @@ at::Tensor normal_heads(const at::Tensor& qk, const BlockWeights& weights, const
 }  // namespace
 
 at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config, int block,
-                     const RowLayout& layout, const PassInput& input, const at::Tensor& only) {
+                     const RowLayout& layout, const PassInput& input, const at::Tensor& only,
+                     Gradients gradients) {
   const std::int64_t n = x.size(0), heads = config.heads, kv_heads = config.kv_heads, h = config.head_dim;
   const std::int64_t group = heads / kv_heads, rows = layout.rows(), width = layout.width();
   const BlockSpec& spec = config.spec(block);
@@ -66,7 +67,8 @@ at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const Mod
   const auto parts = qkv.split_with_sizes({heads + kv_heads, kv_heads}, 1);
   const at::Tensor normal = normal_heads(parts[0], weights, config, spec);
   const Rotation* rotation = layout.rotation(spec.rotary);
-  const at::Tensor turned = rotation ? rotate(normal, *rotation) : normal;
+  const at::Tensor moved = rotation ? rotate(normal, *rotation) : normal;
+  const at::Tensor turned = gradients == Gradients::kHeld ? moved.detach() : moved;
   const auto queries_and_keys = turned.split_with_sizes({heads, kv_heads}, 1);
 
   if (input.append) {  // the cache is plain storage outside the graph: a pass that appends takes no gradients

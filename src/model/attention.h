@@ -6,13 +6,15 @@
 
 #include "emend/model.h"
 #include "emend/pass.h"
+#include "model/layers.h"
 #include "model/row_layout.h"
 
 namespace emend {
 
 // softmax(cap(q k^T s) + mask) v and its output projection: x [N, D] (normalised) -> [N, D], or [n, D] of the
-// tokens `only` when that is defined.
+// tokens `only` when that is defined. Held gradients do not run through the weights.
 at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config, int block,
-                     const RowLayout& layout, const PassInput& input, const at::Tensor& only);
+                     const RowLayout& layout, const PassInput& input, const at::Tensor& only,
+                     Gradients gradients = Gradients::kExact);
 
 }  // namespace emend

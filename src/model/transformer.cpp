@@ -103,9 +103,9 @@ at::Tensor mlp_value(const at::Tensor& key, const BlockWeights& weights, int blo
 // What the MLP reads: the stream behind its norm. Parallel blocks read the stream that entered the block, or
 // what attention read where they have no norm of their own.
 at::Tensor mlp_input(const at::Tensor& x, const at::Tensor& entering, const at::Tensor& attention_input,
-                     const BlockWeights& weights, const BlockSpec& spec) {
+                     const BlockWeights& weights, const BlockSpec& spec, Gradients gradients) {
   if (spec.mlp_norm)
-    return normalise(spec.parallel ? entering : x, weights.mlp_norm, weights.mlp_norm_bias, spec);
+    return normalise(spec.parallel ? entering : x, weights.mlp_norm, weights.mlp_norm_bias, spec, gradients);
   return spec.parallel ? attention_input : x;
 }
 
@@ -132,11 +132,12 @@ at::Tensor head_product(const at::Tensor& x, const ModelWeights& weights) {
   return logits;
 }
 
-at::Tensor logits_of(const at::Tensor& x, const ModelWeights& weights, const ModelConfig& config) {
-  const at::Tensor seen = normalise(x, weights.final_norm, weights.final_norm_bias, config.block);
+at::Tensor logits_of(const at::Tensor& x, const ModelWeights& weights, const ModelConfig& config,
+                     Gradients gradients) {
+  const at::Tensor seen = normalise(x, weights.final_norm, weights.final_norm_bias, config.block, gradients);
   const at::Tensor logits = head_product(seen, weights).to(at::kFloat);
   return soft_capped(config.logit_multiplier == 1 ? logits : logits * config.logit_multiplier,
-                     config.logit_soft_cap);
+                     config.logit_soft_cap, gradients);
 }
 
 // Does anybody look at, or change, what lies behind attention in this block?
@@ -165,7 +166,7 @@ void require_sites(const PassInput& input, const ModelConfig& config) {
 }  // namespace
 
 PassOutput run_pass(const PassInput& input, const ModelConfig& config, const ModelWeights& weights,
-                    const at::TensorOptions& options) {
+                    const at::TensorOptions& options, Gradients gradients) {
   require_sites(input, config);
   PassOutput output;
   const at::Device home = options.device();
@@ -191,12 +192,13 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
     }
     if (input.cache) input.cache->place(l, device);
     const BlockSpec& spec = config.spec(l);
-    at::Tensor normal =
-        spec.attention_norm ? normalise(x, block.attention_norm, block.attention_norm_bias, spec) : x;
+    at::Tensor normal = spec.attention_norm
+                            ? normalise(x, block.attention_norm, block.attention_norm_bias, spec, gradients)
+                            : x;
     // What the norm of a parallel MLP reads. Other blocks do not hold the old stream behind attention.
     at::Tensor entering = spec.parallel && spec.mlp_norm ? x : at::Tensor();
     if (l == last_block && input.logits_only) only = wanted.to(x.device());
-    const at::Tensor mixed = attention(normal, block, config, l, *layout, input, only);
+    const at::Tensor mixed = attention(normal, block, config, l, *layout, input, only, gradients);
     const auto leave_others = [&] {
       x = x.index_select(0, only);
       row = row.index_select(0, only);
@@ -206,22 +208,24 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
         normal = normal.index_select(0, only);
     };
     if (only.defined()) leave_others();
-    x = x + attention_contribution(observer.at_site(Site::kAttentionOutput, l, mixed), block, spec);
+    x = x +
+        attention_contribution(observer.at_site(Site::kAttentionOutput, l, mixed), block, spec, gradients);
     if (l == last_block && narrows) {
       only = wanted.to(x.device());
       leave_others();
     }
-    MlpScores scores = mlp_scores(mlp_input(x, entering, normal, block, spec), block, config, spec);
+    MlpScores scores =
+        mlp_scores(mlp_input(x, entering, normal, block, spec, gradients), block, config, spec);
     scores.gate = observer.at_site(Site::kGate, l, std::move(scores.gate));
     if (spec.gated_mlp) scores.up = observer.at_site(Site::kUp, l, std::move(scores.up));
-    const at::Tensor key = observer.at_site(Site::kKey, l, mlp_key(scores, spec));
+    const at::Tensor key = observer.at_site(Site::kKey, l, mlp_key(scores, spec, gradients));
     scores = {};  // a pass holds them no longer than it must
     if (l == last_block && input.stop == PassInput::Stop::kKey) {
       x = at::Tensor();
       break;
     }
     const at::Tensor value = observer.at_site(Site::kMlpOutput, l, mlp_value(key, block, l, input, row));
-    x = x + mlp_contribution(value, block, spec);
+    x = x + mlp_contribution(value, block, spec, gradients);
     x = observer.at_site(Site::kBlockOutput, l, x);
   }
   if (x.defined()) x = x.to(home);
@@ -229,7 +233,7 @@ PassOutput run_pass(const PassInput& input, const ModelConfig& config, const Mod
 
   if (wanted.defined()) {
     const at::Tensor last = only.defined() ? x : x.index_select(0, wanted);
-    output.logits = logits_of(last, weights, config);
+    output.logits = logits_of(last, weights, config, gradients);
   }
   if (input.append)
     for (std::size_t r = 0; r < input.ids.size(); ++r) {

@@ -17,24 +17,11 @@ namespace {
 constexpr std::int64_t kMostNew = 1'000'000;
 constexpr double kHottest = 100;
 
-std::vector<std::int64_t> stop_tokens(const Tokenizer& tokenizer) {
-  std::vector<std::int64_t> stop;
-  if (const auto eos = tokenizer.eos()) stop.push_back(*eos);
-  for (const char* const name : {"<|im_end|>", "<|endoftext|>"})
-    if (const auto id = tokenizer.find(name)) stop.push_back(*id);
-  return stop;
-}
-
 void require_between(const std::string& option, std::int64_t value, std::int64_t least, std::int64_t most) {
   if (value < least)
     throw Error(ErrorKind::kUsage, fmt::format("{} must be at least {}, found {}", option, least, value));
   if (value > most)
     throw Error(ErrorKind::kUsage, fmt::format("{} must be at most {}, found {}", option, most, value));
-}
-
-// The embedding table may have more rows than the tokenizer has ids.
-std::string token_text(const Tokenizer& tokenizer, std::int64_t id) {
-  return id < tokenizer.size() ? tokenizer.token_bytes(id) : fmt::format("<{}>", id);
 }
 
 std::vector<NextToken> likeliest_tokens(const Model& model, const TokenIds& prompt,
@@ -48,6 +35,18 @@ std::vector<NextToken> likeliest_tokens(const Model& model, const TokenIds& prom
 }
 
 }  // namespace
+
+std::vector<std::int64_t> stop_tokens(const Tokenizer& tokenizer) {
+  std::vector<std::int64_t> stop;
+  if (const auto eos = tokenizer.eos()) stop.push_back(*eos);
+  for (const char* const name : {"<|im_end|>", "<|endoftext|>"})
+    if (const auto id = tokenizer.find(name)) stop.push_back(*id);
+  return stop;
+}
+
+std::string token_text(const Tokenizer& tokenizer, std::int64_t id) {
+  return id < tokenizer.size() ? tokenizer.token_bytes(id) : fmt::format("<{}>", id);
+}
 
 void check_prompt_options(const PromptOptions& options) {
   require_between("max_new", options.max_new, 1, kMostNew);

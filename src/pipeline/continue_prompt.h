@@ -3,10 +3,17 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "emend/generate_run.h"
 
 namespace emend {
+
+// Tokens that end a text.
+std::vector<std::int64_t> stop_tokens(const Tokenizer& tokenizer);
+
+// "<50300>" for an id that the embedding table has and the tokenizer does not have.
+std::string token_text(const Tokenizer& tokenizer, std::int64_t id);
 
 // Throws Error(kUsage) naming the option that is out of range.
 void check_prompt_options(const PromptOptions& options);

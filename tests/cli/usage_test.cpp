@@ -136,8 +136,6 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
 
 TEST(Usage, RefusesByNameWhatIsNotThereYet) {
   const std::vector<Refusal> refusals = {
-      {{"memories", "values"}, "'emend memories values' is not part of this version yet"},
-      {{"memories", "search"}, "'emend memories search' is not part of this version yet"},
       {{"init", "m"}, "'emend init' is not part of this version yet"},
       {{"serve", "--model", "m"}, "'emend serve' is not part of this version yet"},
       {{"reproduce", "a.json"}, "'emend reproduce' is not part of this version yet"},

@@ -1,0 +1,83 @@
+// Why a model says a token: which feed-forward cells push it, layer by layer.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "emend/memory_id.h"
+#include "emend/model.h"
+#include "emend/progress.h"
+
+namespace emend {
+
+struct ExplainOptions {
+  std::string prompt;
+  std::string token = {};    // the word whose first token is explained; empty: the likeliest next token
+  std::string against = {};  // a word to compare with: all pushes are of the difference of the two logits
+  std::string bos = "auto";  // auto, none or a token
+  int top = 5;               // tokens listed for each state of the stream, 1 to 100
+  int cells = 30;            // cells listed, 1 to 10,000
+  // Trigger examples of the cells that are listed (emend/memory_scan.h); empty: none.
+  std::filesystem::path index = {};
+};
+
+struct ExplainToken {
+  std::int64_t id = 0;
+  std::string text;
+  // Of a state of the stream its probability under the head lens; of what a layer adds the change of the
+  // logit, with the final norm's size as it is at the end.
+  double value = 0;
+};
+
+// One layer at the prompt's last token. r: the stream without what the layer's FFN adds; o: with it. Where
+// the two halves of a block run in parallel, r holds what attention adds.
+struct ExplainLayer {
+  int layer = 0;
+  std::vector<ExplainToken> residual_top = {}, ffn_top = {}, output_top = {};
+  double residual_probability = 0, output_probability = 0;  // of the token that is explained
+  std::int64_t residual_rank = 0, output_rank = 0;          // of it, from 0
+  double direct = 0;       // what the whole FFN adds to the token's logit at once, its bias included
+  double cells = 0;        // the part of that which is the sum over cells
+  double attribution = 0;  // sum of the attributions of all its cells at all tokens
+};
+
+struct ExplainCell {
+  MemoryId cell;
+  std::int64_t position = 0;        // of the token where the coefficient was read; BOS counts
+  std::string read = {};            // that token
+  double coefficient = 0;           // m_i
+  std::optional<double> gate = {};  // score of a gated cell
+  double up = 0;                    // score of the key; m_i is act(gate) up, or act(up)
+  double strength = 0;              // |m_i| times the length of its value as it arrives
+  // What m_i v_i adds to the token's logit at once, the final norm's size held: m_i E_w (gamma_f * C v'_i) /
+  // (rho sigma_f) times the logit multiplier and the ratio of a soft cap. 0 at other tokens than the last: it
+  // reaches the logit through attention only.
+  double contribution = 0;
+  // m_i times the logit's gradient, one backward pass with norms, attention's weights and gates held (RelP):
+  // also what it does through later layers and tokens.
+  double attribution = 0;
+  std::vector<std::string> promotes = {};  // first tokens of the value in the direction of m_i, lens lin
+  std::vector<std::string> triggers = {};  // from the index: ends of the strongest examples at that end
+};
+
+struct ExplainOutcome {
+  std::vector<std::int64_t> ids;    // of the prompt
+  std::vector<std::string> pieces;  // as text
+  ExplainToken token;               // its probability at the end
+  std::optional<ExplainToken> against;
+  double logit = 0;  // of the token, or its difference to the other one's
+  // The first layer from which on r and o keep the token as their favourite; the number of layers if none.
+  int decision_layer = 0;
+  std::vector<ExplainLayer> layers;
+  std::vector<ExplainCell> cells;  // by falling |attribution|, ties by address and position
+  double seconds = 0;              // wall clock, without loading
+};
+
+// One pass forward and one back over the prompt. Throws Error: kUsage (an option out of range, an empty
+// prompt, a word without tokens), kModel (no tokenizer; an index of another model), kIo, kFormat.
+ExplainOutcome run_explain(const Model& model, const ExplainOptions& options, Progress& progress);
+
+}  // namespace emend

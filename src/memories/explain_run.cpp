@@ -1,0 +1,241 @@
+// run_explain: what a pass over the prompt says, as an answer.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <tuple>
+
+#include "analysis/prompt_rows.h"
+#include "base/strings.h"
+#include "emend/error.h"
+#include "emend/memory_explain.h"
+#include "emend/memory_view.h"
+#include "memories/layer_triggers.h"
+#include "memories/lens.h"
+#include "memories/prompt_pushes.h"
+#include "memories/token_name.h"
+#include "model/layers.h"
+
+namespace emend {
+namespace {
+
+constexpr int kMostTop = 100, kMostCells = 10'000;
+constexpr std::int64_t kPromoted = 5;
+constexpr std::size_t kTriggers = 3;
+
+void require_range(const char* option, int value, int most) {
+  if (value < 1 || value > most)
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the option {} must be 1 to {}, found {}", option, most, value));
+}
+
+std::int64_t first_token(const Tokenizer& tokenizer, const char* option, const std::string& word) {
+  const std::vector<std::int64_t> ids = encode_next_words(tokenizer, word);
+  if (ids.empty())
+    throw Error(ErrorKind::kUsage, fmt::format("the option {}: {} has no tokens", option, quote(word)));
+  return ids.front();
+}
+
+class Explanation {
+ public:
+  Explanation(const Model& model, const ExplainOptions& options) : model_(model), options_(options) {
+    const Tokenizer& tokenizer = model.tokenizer();
+    outcome_.ids = prompt_ids(tokenizer, options.prompt,
+                              {row_prefix(tokenizer, options.bos, PromptForm::kRaw), PromptForm::kRaw});
+    if (outcome_.ids.empty())
+      throw Error(ErrorKind::kUsage,
+                  "the option prompt is empty, and the model begins with no token of its own");
+    for (const std::int64_t id : outcome_.ids) outcome_.pieces.push_back(token_name(model, id));
+    wanted_.token = options.token.empty() ? next_tokens(model, {outcome_.ids}, 1)[0][0].id
+                                          : first_token(tokenizer, "token", options.token);
+    if (!options.against.empty()) wanted_.against = first_token(tokenizer, "against", options.against);
+    if (!options.index.empty()) {
+      triggers_ = std::make_unique<LayerTriggers>(options.index);
+      triggers_->index().require_of(model);
+    }
+    if (wanted_.against == wanted_.token)
+      throw Error(ErrorKind::kUsage,
+                  "the option against begins with the same token as the word that is explained");
+  }
+
+  ExplainOutcome run() {
+    pushes_ = run_pushes(model_, outcome_.ids, wanted_);
+    const c10::NoGradGuard no_gradients;
+    outcome_.logit = pushes_.logit;
+    add_predictions();
+    for (int l = 0; l < model_.config().layers; ++l) add_pushes(l);
+    choose_cells();
+    add_promoted_tokens();
+    add_triggers();
+    return std::move(outcome_);
+  }
+
+ private:
+  std::vector<ExplainToken> tokens_of(const VocabularyResult& found, std::int64_t row, bool probabilities,
+                                      double scale = 1) const {
+    std::vector<ExplainToken> tokens;
+    for (std::int64_t k = 0; k < found.top_ids.size(1); ++k) {
+      const auto id = found.top_ids[row][k].item<std::int64_t>();
+      const double logit = found.top_logits[row][k].item<double>();
+      tokens.push_back({id, token_name(model_, id),
+                        probabilities ? std::exp(logit - found.log_sum[row].item<double>()) : scale * logit});
+    }
+    return tokens;
+  }
+
+  // States r and o of all layers under the head lens: rows 2 l and 2 l + 1.
+  void add_predictions() {
+    const int layers = model_.config().layers;
+    std::vector<at::Tensor> states, added;
+    for (std::size_t l = 0; l < pushes_.output.size(); ++l) {
+      states.push_back(pushes_.residual[l]);
+      states.push_back(pushes_.output[l]);
+      added.push_back(pushes_.output[l] - pushes_.residual[l]);
+    }
+    const Lens head(model_, {.kind = LensKind::kHead}), linear(model_, {});
+    const std::int64_t other = wanted_.against.value_or(wanted_.token);
+    const at::Tensor targets =
+        at::tensor({wanted_.token, other}, at::kLong).expand({2 * layers, 2}).contiguous();
+    const VocabularyResult seen = head.reduce(head.fold(at::stack(states), 0), options_.top, targets);
+    const VocabularyResult ffn = linear.reduce(linear.fold(at::stack(added), 0), options_.top);
+    const double scale = logit_scale();
+    const auto probability = [&](std::int64_t row, int target) {
+      return std::exp(seen.target_logits[row][target].item<double>() - seen.log_sum[row].item<double>());
+    };
+    for (int l = 0; l < layers; ++l) {
+      ExplainLayer layer{.layer = l};
+      layer.residual_top = tokens_of(seen, 2 * l, true);
+      layer.ffn_top = tokens_of(ffn, l, false, scale);
+      layer.output_top = tokens_of(seen, 2 * l + 1, true);
+      layer.residual_probability = probability(2 * l, 0);
+      layer.output_probability = probability(2 * l + 1, 0);
+      layer.residual_rank = seen.target_ranks[2 * l][0].item<std::int64_t>();
+      layer.output_rank = seen.target_ranks[2 * l + 1][0].item<std::int64_t>();
+      outcome_.layers.push_back(std::move(layer));
+    }
+    const std::int64_t last = 2 * layers - 1;
+    outcome_.token = {wanted_.token, token_name(model_, wanted_.token), probability(last, 0)};
+    if (wanted_.against)
+      outcome_.against = {*wanted_.against, token_name(model_, *wanted_.against), probability(last, 1)};
+    outcome_.decision_layer = decision_layer();
+  }
+
+  // A logit of the lin lens as a change of the model's logit: over the final norm's size.
+  double logit_scale() const {
+    const at::Tensor end = pushes_.output.back().unsqueeze(0);
+    return model_.config().logit_multiplier / norm_size(end, model_.config().block).item<double>();
+  }
+
+  int decision_layer() const {
+    int first = model_.config().layers;
+    while (first > 0 && outcome_.layers[static_cast<std::size_t>(first - 1)].output_rank == 0 &&
+           outcome_.layers[static_cast<std::size_t>(first - 1)].residual_rank == 0)
+      --first;
+    return first;
+  }
+
+  void add_pushes(int l) {
+    const auto at = static_cast<std::size_t>(l);
+    const FfnView view(model_, l);
+    const at::Tensor& keys = pushes_.keys[at];
+    const at::Tensor produced = pushes_.produced[at].unsqueeze(0);
+    const double rho = view.output_size(produced.to(model_.options().device())).item<double>();
+    const at::Tensor products =
+        at::mv(view.values(), view.pulled_back(pushes_.direction.to(view.values().device()))).to(at::kCPU) /
+        rho;
+    contributions_.push_back(keys[-1] * products);
+    attributions_.push_back(keys * pushes_.gradients[at]);
+    ExplainLayer& layer = outcome_.layers[at];
+    layer.direct = at::dot(pushes_.output[at] - pushes_.residual[at], pushes_.direction).item<double>();
+    layer.cells = contributions_.back().sum(at::kDouble).item<double>();
+    layer.attribution = attributions_.back().sum(at::kDouble).item<double>();
+  }
+
+  // The strongest of all layers and tokens by |attribution|.
+  void choose_cells() {
+    const std::int64_t width = model_.config().d_ff;
+    for (std::size_t l = 0; l < attributions_.size(); ++l) {
+      const at::Tensor flat = attributions_[l].flatten();
+      const std::int64_t count = std::min<std::int64_t>(options_.cells, flat.numel());
+      const at::Tensor best = std::get<1>(flat.abs().topk(count));
+      for (std::int64_t k = 0; k < count; ++k) {
+        const auto place = best[k].item<std::int64_t>();
+        outcome_.cells.push_back({.cell = {static_cast<int>(l), static_cast<int>(place % width)},
+                                  .position = place / width,
+                                  .attribution = flat[place].item<double>()});
+      }
+    }
+    std::sort(outcome_.cells.begin(), outcome_.cells.end(), [](const ExplainCell& a, const ExplainCell& b) {
+      const double x = std::abs(a.attribution), y = std::abs(b.attribution);
+      return x != y ? x > y : std::tie(a.cell, a.position) < std::tie(b.cell, b.position);
+    });
+    const auto limit = static_cast<std::size_t>(options_.cells);
+    if (outcome_.cells.size() > limit) outcome_.cells.resize(limit);
+    for (ExplainCell& cell : outcome_.cells) complete(cell);
+  }
+
+  void complete(ExplainCell& cell) const {
+    const auto layer = static_cast<std::size_t>(cell.cell.layer);
+    const FfnView view(model_, cell.cell.layer);
+    const auto last = static_cast<std::int64_t>(outcome_.ids.size()) - 1;
+    cell.read = outcome_.pieces[static_cast<std::size_t>(cell.position)];
+    cell.coefficient = pushes_.keys[layer][cell.position][cell.cell.index].item<double>();
+    cell.strength =
+        std::abs(cell.coefficient) * view.value(cell.cell.index, ValueSide::kArriving).norm().item<double>();
+    if (cell.position == last) cell.contribution = contributions_[layer][cell.cell.index].item<double>();
+    const at::Tensor stream = pushes_.read[layer][cell.position].to(model_.options());
+    const CellScores scores = view.scores(cell.cell.index, stream);
+    cell.up = scores.up;
+    cell.gate = scores.gate;
+  }
+
+  void add_promoted_tokens() {
+    if (outcome_.cells.empty()) return;
+    std::vector<at::Tensor> values;
+    for (const ExplainCell& cell : outcome_.cells) {
+      const at::Tensor value =
+          FfnView(model_, cell.cell.layer).value(cell.cell.index, ValueSide::kArriving).to(at::kCPU);
+      values.push_back(cell.coefficient < 0 ? -value : value);
+    }
+    const Lens lens(model_, {});
+    const VocabularyResult found = lens.reduce(lens.fold(at::stack(values), 0), kPromoted);
+    for (std::size_t i = 0; i < outcome_.cells.size(); ++i)
+      for (std::int64_t k = 0; k < found.top_ids.size(1); ++k)
+        outcome_.cells[i].promotes.push_back(
+            token_name(model_, found.top_ids[static_cast<std::int64_t>(i)][k].item<std::int64_t>()));
+  }
+
+  void add_triggers() {
+    if (!triggers_) return;
+    const std::vector<int>& scanned = triggers_->index().head().layers;
+    for (ExplainCell& cell : outcome_.cells)
+      if (std::find(scanned.begin(), scanned.end(), cell.cell.layer) != scanned.end())
+        cell.triggers = triggers_->texts(cell.cell, cell.coefficient >= 0, kTriggers);
+  }
+
+  const Model& model_;
+  const ExplainOptions& options_;
+  std::unique_ptr<LayerTriggers> triggers_;  // null without an index
+  LogitOfInterest wanted_;
+  PromptPushes pushes_;
+  std::vector<at::Tensor> contributions_, attributions_;  // [F] at the last token; [N, F]
+  ExplainOutcome outcome_;
+};
+
+}  // namespace
+
+ExplainOutcome run_explain(const Model& model, const ExplainOptions& options, Progress& progress) {
+  require_range("top", options.top, kMostTop);
+  require_range("cells", options.cells, kMostCells);
+  progress.poll();
+  const auto began = std::chrono::steady_clock::now();
+  ExplainOutcome outcome = Explanation(model, options).run();
+  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  return outcome;
+}
+
+}  // namespace emend
