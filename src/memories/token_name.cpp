@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "analysis/causal_trace/trace_row.h"
+#include "analysis/causal_trace/traced_prompt.h"
 
 namespace emend {
 

@@ -89,7 +89,8 @@ std::string brief_report(const LocateOutcome& outcome) {
                      result.skipped.empty()
                          ? ""
                          : ", " + count_text(static_cast<std::int64_t>(result.skipped.size())) + " left out",
-                     outcome.decision.layer, outcome.decision.evidence == "trial" ? "edits" : "depth alone");
+                     outcome.decision.layer,
+                     outcome.decision.evidence == LayerEvidence::kTrial ? "edits" : "depth alone");
 }
 
 std::string brief_report(const BenchmarkOutcome& outcome) {

@@ -113,7 +113,7 @@ class FamilyIdentities : public ::testing::TestWithParam<std::string> {
     given_.R = normals(model_.config().d_model, kFacts, 3);
     split();
     statistics_.layers[layer_].C = given_.bare_C;
-    statistics_.fingerprint = "keys of random text";
+    statistics_.layers[layer_].origin.fingerprint = "keys of random text";
     context_.layers = {layer_};
     context_.statistics = &statistics_;
   }

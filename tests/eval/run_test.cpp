@@ -231,7 +231,7 @@ TEST_F(RunTest, AForeignStepIsRefusedByName) {
   const EvalSetup first = setup("sequential:3", 12);
   run(first, folder("steps"));
   for (const char* name : {kRecordsFile, kSummaryFile}) fs::remove(folder("steps") / name);
-  EvalSetup again = first;
+  EvalSetup again = setup("sequential:3", 12);
   again.resume = true;
   const fs::path file = folder("steps") / "steps/step_000001.safetensors";
   const auto refused = [&](const std::map<std::string, std::string>& metadata, const std::string& why) {

@@ -1,4 +1,5 @@
 // What is recorded at the sites of a block adds up to what the block does.
+#include "emend/error.h"
 #include "model/pass_fixture.h"
 
 namespace emend {

@@ -59,7 +59,7 @@ TEST(StatisticsReport, FactorsAreNamed) {
   EXPECT_THAT(text, HasSubstr("layer 3: factor of C + "));
   EXPECT_THAT(text, HasSubstr("layer 3: eigenvectors ("));
   EXPECT_THAT(text, HasSubstr("spectrum_3.safetensors)"));
-  const ResultJson factors = statistics_json(summary)["factors"];
+  const ResultJson factors = statistics_json(summary, nullptr)["factors"];
   EXPECT_EQ(factors[0]["relative_ridge"], 1e-5);
   EXPECT_EQ(factors[1]["kind"], "spectrum");
   EXPECT_TRUE(factors[1]["relative_ridge"].is_null());

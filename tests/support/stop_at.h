@@ -26,7 +26,7 @@ class StopInSearch : public Progress {
  public:
   explicit StopInSearch(int signs) : stop_(signs) {}
   void begin(std::string_view stage, std::int64_t, std::string_view) override {
-    searching_ = stage.starts_with(kSearchStage);
+    searching_ = is_search_stage(stage);
   }
   void update(std::int64_t, std::string_view) override {
     if (searching_ && seen_++ == stop_) throw Error(ErrorKind::kInterrupted, "stopped");

@@ -64,7 +64,7 @@ TEST(DocumentReader, NamesTheLineThatIsWrong) {
   EXPECT_THAT(refusal("{\"text\": "), HasSubstr("a.jsonl:2"));
   EXPECT_THAT(refusal("[1]"), AllOf(HasSubstr("a.jsonl:2"), HasSubstr("object")));
   EXPECT_THAT(refusal("{\"body\": \"x\", \"title\": \"y\"}"),
-              AllOf(HasSubstr("a.jsonl:2"), HasSubstr("body, title"), HasSubstr("option text field")));
+              AllOf(HasSubstr("a.jsonl:2"), HasSubstr("body, title"), HasSubstr("option text-field")));
   EXPECT_THAT(refusal("{\"text\": 7}"), AllOf(HasSubstr("a.jsonl:2"), HasSubstr("number")));
 }
 
