@@ -69,7 +69,7 @@ TEST_F(ImatrixStatistics, ComeBackFromTheirFolderAsDiagonals) {
   ASSERT_EQ(loaded.layers.size(), 2U);
   EXPECT_TRUE(loaded.layers.at(2).is_diagonal());
   EXPECT_TRUE(at::equal(loaded.layers.at(2).C, made.layers.at(2).C.to(at::kFloat).to(at::kDouble)));
-  EXPECT_EQ(loaded.settings, made.settings);
+  EXPECT_EQ(loaded.settings(), made.settings());
   // An older emend, which asks for the matrix, finds none.
   const auto file = open_safetensors(folder_ / "s/layer_2.safetensors");
   EXPECT_EQ(file->find("model.layers.2.C"), nullptr);
@@ -136,12 +136,12 @@ TEST_F(ImatrixStatistics, ExportWritesTokensTimesTheDiagonal) {
   // What is exported again is the same file, of a diagonal too.
   imatrix_.settings = "own text, position 0 left out";
   const Statistics imported = import_imatrix(write(), model_, {});
-  EXPECT_EQ(imported.settings, "imported diagonal, own text, position 0 left out");
+  EXPECT_EQ(imported.settings(), "imported diagonal, own text, position 0 left out");
   save_statistics(imported, model_, {}, folder_ / "d");
   export_imatrix(folder_ / "d", folder_ / "again.gguf");
   EXPECT_EQ(read_imatrix(folder_ / "again.gguf").entries.at("blk.2.ffn_down.weight").sums,
             imatrix_.entries.at("blk.2.ffn_down.weight").sums);
-  EXPECT_EQ(import_imatrix(folder_ / "again.gguf", model_, {}).settings, imported.settings);
+  EXPECT_EQ(import_imatrix(folder_ / "again.gguf", model_, {}).settings(), imported.settings());
 }
 
 TEST_F(ImatrixStatistics, AFolderThatCannotBeExportedLeavesTheFileAsItWas) {
