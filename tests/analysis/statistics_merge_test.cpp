@@ -65,7 +65,7 @@ TEST_F(StatisticsMerge, OfFinishedLayersIsTheMeanOverAllKeys) {
     EXPECT_GT(*merged.layers.at(layer).quality.error_estimate, 0);
   }
   EXPECT_EQ(report.layers.size(), 2u);
-  EXPECT_THAT(merged.source, AllOf(HasSubstr("text: 1 file"), HasSubstr(" + ")));
+  EXPECT_THAT(merged.source(), AllOf(HasSubstr("text: 1 file"), HasSubstr(" + ")));
   EXPECT_EQ(merged.held_text.size(), in_a.held_text.size() + in_b.held_text.size());
   EXPECT_EQ(merged.documents.size(), in_a.documents.size() + in_b.documents.size());
 }
