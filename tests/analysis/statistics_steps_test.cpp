@@ -99,7 +99,7 @@ TEST_F(StatisticsSteps, TheHeldTextOfALayerStaysWhenOthersAreAdded) {
 
 // Two samples of one corpus: what one holds back may be in the sums of the other.
 TEST_F(StatisticsSteps, NoLayerHasSeenTheHeldTextOfSeveral) {
-  options_.tokens = 4000;
+  options_.tokens = 8000;
   collect({2}, false, 0);
   collect({3}, false, 1);
   const Statistics two = load({2}), three = load({3}), both = load({2, 3});
