@@ -193,10 +193,11 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 
 const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = {
-      "bos",        "curve",         "draws",        "drift-tokens", "dtype",      "force",        "idf",
-      "keep-going", "keep-sums",     "known",        "limit",        "memory",     "mode",         "out",
-      "prompt",     "resume",        "shard",        "statistics",   "text-field", "token-budget", "trial",
-      "trial-data", "trial-dataset", "trial-layers", "undo",         "until"};
+      "against", "bos",        "budget-drift",  "curve",        "draws",      "drift-tokens", "dtype",
+      "force",   "idf",        "keep-going",    "keep-sums",    "known",      "layers",       "lens",
+      "limit",   "memory",     "mode",          "on",           "out",        "prompt",       "random",
+      "resume",  "shard",      "sharpest",      "statistics",   "text-field", "token-budget", "top",
+      "trial",   "trial-data", "trial-dataset", "trial-layers", "undo",       "until"};
   return names;
 }
 
