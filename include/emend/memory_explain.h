@@ -78,6 +78,7 @@ struct ExplainOutcome {
 
 // One pass forward and one back over the prompt. Throws Error: kUsage (an option out of range, an empty
 // prompt, a word without tokens), kModel (no tokenizer; an index of another model), kIo, kFormat.
-ExplainOutcome run_explain(const Model& model, const ExplainOptions& options, Progress& progress);
+ExplainOutcome run_explain(const Model& model, const ExplainOptions& options,
+                           Progress& progress = no_progress());
 
 }  // namespace emend

@@ -90,7 +90,7 @@ class MemoryScan {
  public:
   // `model` must outlive the scan. Throws Error: kConfig (a layer out of range, an empty corpus, impossible
   // options), kIo, kFormat (as StatisticsRun for the corpus).
-  MemoryScan(const Model& model, const ScanOptions& options, Progress& progress);
+  MemoryScan(const Model& model, const ScanOptions& options, Progress& progress = no_progress());
   ~MemoryScan();
   MemoryScan(MemoryScan&&) noexcept;
 
@@ -102,7 +102,8 @@ class MemoryScan {
   // all, index.json last. Throws Error(kConfig) if an index or a checkpoint is there without `resume`, or one
   // of another scan with it (the message says what differs), kNumeric naming layer, cell and document if a
   // coefficient is no number, and kIo.
-  ScanOutcome run(const ScanFolder& folder, Progress& progress, ShardGroup* group = nullptr) const;
+  ScanOutcome run(const ScanFolder& folder, Progress& progress = no_progress(),
+                  ShardGroup* group = nullptr) const;
 
  private:
   struct State;
@@ -112,7 +113,8 @@ class MemoryScan {
 // Prepares and runs a scan. `planned` is called with the plan before the work begins; it may throw to stop.
 // With a group, the shard is that of this process; Error(kUsage) if the options choose another.
 ScanOutcome scan_memories(const Model& model, ScanOptions options, const ScanFolder& folder,
-                          Progress& progress, const std::function<void(const ScanPlan&)>& planned = {},
+                          Progress& progress = no_progress(),
+                          const std::function<void(const ScanPlan&)>& planned = {},
                           ShardGroup* group = nullptr);
 
 // Joins the parts of all shards of one scan, which lie in these folders, into an index with the bytes of a
@@ -120,6 +122,6 @@ ScanOutcome scan_memories(const Model& model, ScanOptions options, const ScanFol
 // (another model, corpus, windowing or option), and for shards that are missing or there twice; kConfig if
 // `out` holds an index.
 ScanOutcome merge_scans(const std::vector<std::filesystem::path>& folders, const std::filesystem::path& out,
-                        Progress& progress);
+                        Progress& progress = no_progress());
 
 }  // namespace emend

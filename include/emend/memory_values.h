@@ -111,7 +111,7 @@ struct ValuesOutcome {
 // and, where the weights are not float32 on the CPU, of the output embedding. The products run on the CPU.
 // Throws Error: kUsage (top, lens), kConfig (a layer out of range or not in the index), kModel (an index of
 // another model), kIo, kFormat.
-ValuesOutcome run_values(const Model& model, const ValueOptions& options, Progress& progress);
+ValuesOutcome run_values(const Model& model, const ValueOptions& options, Progress& progress = no_progress());
 
 // Tables on disk: FOLDER/values_<layer>.safetensors (docs/formats.md).
 std::filesystem::path value_file(const std::filesystem::path& folder, int layer);

@@ -311,7 +311,7 @@ class Model {
   struct State;
   explicit Model(std::unique_ptr<State> state);
   static Model read(const std::filesystem::path& path, const ModelOptions& options, bool weights,
-                    Progress& observer);
+                    Progress& progress);
   std::unique_ptr<State> state_;
 };
 

@@ -31,8 +31,7 @@ class SilentProgress : public Progress {
   void end() override {}
 };
 
-// For callers who do not follow the work: the default of all functions that report progress, but those of an
-// Editor, which is called by a run that has one to hand on.
+// For callers who do not follow the work: the default of functions that report progress.
 inline Progress& no_progress() {
   static SilentProgress silent;
   return silent;

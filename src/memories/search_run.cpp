@@ -115,8 +115,9 @@ class Search {
     if (!std::filesystem::exists(path))
       throw Error(
           ErrorKind::kConfig,
-          fmt::format("{}: there is nothing to search in yet; emend memories values --index {} makes it",
-                      folder.string(), shell_word(folder.string())));
+          fmt::format(
+              "{}: there is nothing to search in yet; emend memories values, with {} as its index, makes it",
+              folder.string(), shell_word(folder.string())));
     return open_safetensors(path);
   }
 
