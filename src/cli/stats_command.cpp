@@ -10,6 +10,7 @@
 #include "cli/output_check.h"
 #include "cli/process_group_run.h"
 #include "emend/error.h"
+#include "emend/memory_estimate.h"
 #include "emend/report.h"
 #include "emend/statistics_job.h"
 #include "pipeline/failure.h"
