@@ -130,7 +130,9 @@ void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>&
                Progress& progress) {
   EditorContext context = job.context;
   context.statistics = job.editor->needs_statistics() ? &statistics : nullptr;
-  if (job.run_file) job.run_file->identify(kStatisticsIdentity, statistics.fingerprint(context.layers));
+  if (job.run_file)
+    job.run_file->identify(kStatisticsIdentity,
+                           context.statistics != nullptr ? statistics.fingerprint(context.layers) : "none");
   double all = 0;
   StageClock stages(progress);
   {

@@ -71,7 +71,7 @@ TEST_F(ManyEdits, ADryRunSaysWhatTheEditWillHold) {
   EXPECT_TRUE(memory.at("search_tokens").is_null());
   const Finished refused = run_emend({"edit", file, "--dry-run", "--memory", "1M"});
   EXPECT_EQ(refused.code, 3);
-  EXPECT_THAT(refused.err, AllOf(HasSubstr("6 facts over 2 layers"), HasSubstr("--memory allows")));
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("--memory is too little"), HasSubstr("the least is --memory")));
   const Finished wrong = run_emend({"edit", file, "--memory", "much"});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.err, HasSubstr("--memory"));

@@ -42,7 +42,8 @@ class MemoryCommands : public testing::TestWithParam<std::string> {
     if (finished_.code != 0) return {};
     const std::string page = text_of(folder_ / "page.html");
     EXPECT_EQ(markup_fault(page), "");
-    EXPECT_THAT(page, AllOf(HasSubstr("<!DOCTYPE html>"), testing::Not(HasSubstr("http:"))));
+    EXPECT_THAT(page, AllOf(HasSubstr("<!DOCTYPE html>"), testing::Not(HasSubstr("src=\"http")),
+                            testing::Not(HasSubstr("href=\"http"))));
     return read_json(folder_ / "j");
   }
 

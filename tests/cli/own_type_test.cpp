@@ -65,7 +65,7 @@ TEST_F(OwnType, IsRoundedUnderTheIdentityByDefault) {
   ASSERT_EQ(run.code, 0) << run.out << run.err;
   EXPECT_THAT(run.out, AllOf(HasSubstr("Rounded to the base's own type with error feedback"),
                              HasSubstr("blk.2.ffn_down.weight"), HasSubstr("identity"),
-                             HasSubstr("--statistics DIR"), HasSubstr("--imatrix FILE")));
+                             HasSubstr("second moments"), HasSubstr("importance matrix")));
   EXPECT_EQ(feedback()["statistics"], false);
   EXPECT_EQ(feedback()["diagonal"], false);
   EXPECT_GT(feedback()["share_worst"], 0.9);

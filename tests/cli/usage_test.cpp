@@ -55,7 +55,7 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
   const std::vector<Refusal> refusals = {
       {{}, "no command was given"},
       {{"edti"}, "did you mean \"edit\"?"},
-      {{"zzz"}, "known: edit, generate, stats, eval, locate, patch, export, convert, model"},
+      {{"zzz"}, "known: edit, generate, stats, eval, locate, patch, export, convert, memories, model"},
       {{"patch"}, "patch wants a command"},
       {{"patch", "lsit", "p"}, "did you mean \"list\"?"},
       {{"generate", "x", "--modle", "m"}, "did you mean --model?"},

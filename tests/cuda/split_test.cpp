@@ -74,7 +74,7 @@ TEST_P(Split, StatisticsAndEditsAreTheSame) {
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const FactRecord &a = found[i].facts[0], &b = wanted[i].facts[0];
       EXPECT_LE(std::abs(a.steps - b.steps), 1) << layer << " " << i;
-      EXPECT_NEAR(a.loss, b.loss, 0.02 * b.loss) << layer << " " << i;
+      EXPECT_NEAR(a.loss, b.loss, 0.05 * b.loss) << layer << " " << i;
       // Rounding parts the quasi-Newton steps of two devices a little; both end where the target is likely.
       EXPECT_GT(at::cosine_similarity(a.parts[0].residual, b.parts[0].residual, 0).item<double>(), 0.95)
           << layer << " " << i;

@@ -67,13 +67,20 @@ TEST_F(Budget, WithoutAnEndAllFactsAreInAndTheModelIsAsItWas) {
     ASSERT_TRUE(fact.before && fact.after) << fact.request.id;
     EXPECT_EQ(fact.after->id, fact.request.id);
   }
+  // The drift that the patch was checked with.
+  const auto drift = std::find_if(outcome.patch.checks.begin(), outcome.patch.checks.end(),
+                                  [](const CheckResult& check) { return check.name == "drift"; });
+  ASSERT_NE(drift, outcome.patch.checks.end());
+  ASSERT_TRUE(drift->value.has_value());
+  EXPECT_NEAR(*drift->value, outcome.budget->drift, 1e-3);
   save_patch(outcome.patch, folder_ / "p.safetensors");  // refuses what is not whole
 }
 
 TEST_F(Budget, WhatIsInStaysWithinAndTheRestIsNamed) {
+  options_.budget = DriftBudget{DriftBudget::Measure::kKl, 1000, 1};
   const double whole = run().budget->drift;
-  ASSERT_GT(whole, 1);
-  options_.budget->limit = 1 + 0.6 * (whole - 1);
+  ASSERT_GT(whole, 0);
+  options_.budget->limit = 0.6 * whole;
   const EditOutcome outcome = run();
   const BudgetOutcome& budget = *outcome.budget;
   ASSERT_GT(budget.in, 0u);
@@ -83,12 +90,6 @@ TEST_F(Budget, WhatIsInStaysWithinAndTheRestIsNamed) {
   EXPECT_GT(*budget.exceeded, options_.budget->limit);
   EXPECT_EQ(budget.left_out, ids(budget.in, 5));
   EXPECT_EQ(ids(outcome.patch.edit.facts), ids(0, budget.in));
-  // The drift that the patch was checked with.
-  const auto drift = std::find_if(outcome.patch.checks.begin(), outcome.patch.checks.end(),
-                                  [](const CheckResult& check) { return check.name == "drift"; });
-  ASSERT_NE(drift, outcome.patch.checks.end());
-  ASSERT_TRUE(drift->value.has_value());
-  EXPECT_NEAR(*drift->value, budget.drift, 1e-3);
 }
 
 TEST_F(Budget, WhereNoFactFitsNothingIsChanged) {
@@ -114,7 +115,8 @@ TEST_F(Budget, AddsToAnEarlierPatch) {
   EXPECT_THAT(ids(outcome.patch.edit.facts),
               ElementsAre(all[0].id, all[1].id, all[2].id, all[3].id, all[4].id));
   EXPECT_FALSE(outcome.patch.edit.replaces_earlier);
-  options_.budget->limit = 1;  // the facts below stay in their patch, and nothing is added
+  options_.budget = DriftBudget{DriftBudget::Measure::kKl, 0,
+                                1};  // the facts below stay in their patch, and nothing is added
   const EditOutcome none = run();
   EXPECT_EQ(none.budget->in, 0u);
   EXPECT_THAT(none.patch.edit.changes, IsEmpty());
