@@ -68,10 +68,10 @@ int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch
   throw_if_interrupted();
   if (writes) {
     save_patch(patch, patch_path);
-    fs::remove(run_file_of(patch_path));
     std::cout << "\nPatch: " << patch_path.string() << (patch.passed ? "" : " (marked as failed)") << "\n";
     std::cout << "Try it: " << try_it_line(outcome, model.path(), patch_path) << "\n";
   }
+  fs::remove(run_file_of(patch_path));
   console.write_json(to_json(outcome, model, writes ? OutputFiles{patch_path} : OutputFiles{}));
   if (!options.junit.empty())
     console.write_result_file(
@@ -84,6 +84,18 @@ int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch
   if (!patch.passed) console.note("A check failed: see the table.");
   const bool all_in = !outcome.budget || outcome.budget->left_out.empty();
   return patch.passed && all_in ? kExitDone : kExitCheckFailed;
+}
+
+// A run that is stopped or finds no room on the disk leaves its values for --resume. A search that fails
+// would fail again: then nothing stays.
+EditOutcome run_keeping_values(Model& model, const EditFile& file, const EditRunOptions& how,
+                               Console& console) {
+  try {
+    return run_edit(model, file, how, console.progress());
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kNumeric) fs::remove(how.run_file);
+    throw;
+  }
 }
 
 }  // namespace
@@ -117,7 +129,7 @@ int edit_command(const std::vector<std::string>& arguments) {
   how.run_file = run_file_of(patch_path);
   how.resume = options.resume;
   how.budget = options.budget;
-  EditOutcome outcome = run_edit(model, file, how, console.progress());
+  EditOutcome outcome = run_keeping_values(model, file, how, console);
   outcome.seconds.load = load;
   outcome.seconds.total += load;
   return finish(model, outcome, patch_path, options, console);

@@ -85,8 +85,9 @@ TEST(WorstCases, WithoutAPresentAnswerTheGreedyContinuationDecides) {
 }
 
 TEST(WorstCases, AnAnswerThatWasNotMeasuredIsNotBeaten) {
-  const auto kinds = find_worst_cases({record("worse", {trace("prompt", 0.1, 0.4, false, false)}),
-                                       record("unknown", {trace("prompt", 0.9, NAN, true, true)})});
+  const std::vector<RecordResult> records = {record("worse", {trace("prompt", 0.1, 0.4, false, false)}),
+                                             record("unknown", {trace("prompt", 0.9, NAN, true, true)})};
+  const auto kinds = find_worst_cases(records);
   ASSERT_THAT(kinds[kFailed].cases, SizeIs(2));
   EXPECT_EQ(kinds[kFailed].cases[0].record->id, "unknown");
 }
