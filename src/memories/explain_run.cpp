@@ -33,8 +33,9 @@ void require_range(const char* option, int value, int most) {
                 fmt::format("the option {} must be 1 to {}, found {}", option, most, value));
 }
 
+// The word as it goes on after the prompt: " Paris" and "Paris" are the same.
 std::int64_t first_token(const Tokenizer& tokenizer, const char* option, const std::string& word) {
-  const std::vector<std::int64_t> ids = encode_next_words(tokenizer, word);
+  const std::vector<std::int64_t> ids = encode_next_words(tokenizer, std::string(trim(word)));
   if (ids.empty())
     throw Error(ErrorKind::kUsage, fmt::format("the option {}: {} has no tokens", option, quote(word)));
   return ids.front();

@@ -222,6 +222,7 @@ TEST(Explain, RefusesWhatItCannotDo) {
   EXPECT_THAT(refusal({.prompt = "x", .top = 0}), HasSubstr("top"));
   EXPECT_THAT(refusal({.prompt = "x", .cells = 0}), HasSubstr("cells"));
   EXPECT_THAT(refusal({.prompt = "x", .token = "the", .against = "the"}), HasSubstr("against"));
+  EXPECT_THAT(refusal({.prompt = "x", .token = "the", .against = " the"}), HasSubstr("against"));
   EXPECT_THAT(refusal({.prompt = "", .bos = "none"}), HasSubstr("empty"));
 }
 
