@@ -87,6 +87,7 @@ TEST_F(ManyEdits, ABudgetThatIsSpentLeavesFactsOutWithExitCodeFour) {
       run_emend({"edit", file, "--budget-drift", "kl:0", "--budget-batch", "2", "--json", folder_ / "j"});
   EXPECT_EQ(none.code, 4) << none.err;
   EXPECT_THAT(none.out, AllOf(HasSubstr("0 of 4 facts are in"), HasSubstr("Left out:")));
+  EXPECT_FALSE(fs::exists(folder_ / "a.safetensors.run")) << "a run that ended leaves nothing to resume";
   const auto budget = read_json(folder_ / "j").at("budget");
   EXPECT_EQ(budget.at("measure"), "kl");
   EXPECT_EQ(budget.at("left_out").size(), 4u);
