@@ -27,10 +27,19 @@ if(EMEND_FUZZ)
   target_link_options(emend_flags INTERFACE ${sanitizers})
 endif()
 
-# emend_library(NAME SOURCES a.cpp ... LINKS other ...)
+# emend_unity(TARGET APART): with EMEND_UNITY, the sources of TARGET are compiled a dozen at a time, since reading headers is
+# most of the work of each. Those in the list APART, whose unnamed namespaces hold names that others of the folder hold too, are
+# compiled one by one.
+function(emend_unity name apart)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${EMEND_UNITY} UNITY_BUILD_BATCH_SIZE 12)
+  set_source_files_properties(${apart} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
+
+# emend_library(NAME SOURCES a.cpp ... LINKS other ... [APART b.cpp ...])
 function(emend_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;APART" ${ARGN})
   add_library(emend_${name} STATIC ${ARG_SOURCES})
+  emend_unity(emend_${name} "${ARG_APART}")
   set_target_properties(emend_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_link_libraries(emend_${name} PUBLIC emend_flags ${ARG_LINKS})
   set_property(GLOBAL APPEND PROPERTY EMEND_LIBRARIES emend_${name})
@@ -86,11 +95,12 @@ endfunction()
 # emend_test_library(NAME SOURCES a.cpp ... LINKS lib ...): what several test programs share is compiled once.
 # emend_torch_test_library: the same where it sees torch.
 function(emend_test_library name)
-  cmake_parse_arguments(ARG "" "HEADER" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "HEADER" "SOURCES;LINKS;APART" ${ARGN})
   if(NOT ARG_HEADER)
     set(ARG_HEADER emend_test_header)
   endif()
   add_library(${name} STATIC ${ARG_SOURCES})
+  emend_unity(${name} "${ARG_APART}")
   target_link_libraries(${name} PUBLIC ${ARG_LINKS} emend_test_flags)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   emend_precompile(${name} ${ARG_HEADER})
@@ -100,17 +110,21 @@ function(emend_torch_test_library name)
   target_link_libraries(${name} PUBLIC emend_torch)
 endfunction()
 
-# emend_test(NAME LINKS lib ... [SOURCES a.cpp ...] [LABELS l ...] [TIMEOUT seconds]): NAME.cpp in the current folder is one gtest
-# program. emend_torch_test: the same for a test that sees torch.
+# emend_test(NAME LINKS lib ... [SOURCES a.cpp ...] [APART b.cpp ...] [LABELS l ...] [TIMEOUT seconds]): the sources, and NAME.cpp where the
+# current folder has it, are one gtest program. emend_torch_test: the same for a test that sees torch.
 function(emend_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT;HEADER" "LINKS;LABELS;SOURCES" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;HEADER" "LINKS;LABELS;SOURCES;APART" ${ARGN})
   if(NOT ARG_HEADER)
     set(ARG_HEADER emend_test_header)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
-  add_executable(${name} ${name}.cpp ${ARG_SOURCES})
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}.cpp)
+    list(PREPEND ARG_SOURCES ${name}.cpp)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  emend_unity(${name} "${ARG_APART}")
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} emend_test_flags GTest::gtest_main)
   emend_precompile(${name} ${ARG_HEADER})
   add_test(NAME ${name} COMMAND ${name})

@@ -275,7 +275,7 @@ default_jobs() {
 # Configures when there is no build folder, when its arguments changed, or when the project has moved; ninja does the rest.
 build_release() {
   heading "Build ($build_dir)"
-  local args=("-DEMEND_LIBTORCH=${EMEND_LIBTORCH:-}" "${cmake_args[@]}") wanted stamp=$build_dir/.emend-configured
+  local args=("-DEMEND_LIBTORCH=${EMEND_LIBTORCH:-}" -DEMEND_UNITY=ON "${cmake_args[@]}") wanted stamp=$build_dir/.emend-configured
   wanted=$(printf '%s\n' "$root" "CXX=${CXX:-}" "CMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH:-}" "${args[@]}")
   if [[ ! -e $build_dir/build.ninja || ! -e $stamp || $(< "$stamp") != "$wanted" ]]; then
     local fresh=()

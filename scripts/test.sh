@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/test.sh [CTEST_ARGUMENT...] [-- CMAKE_ARGUMENT...]
 #
-# Installs what is missing, builds emend and runs all tests through ctest, e.g. scripts/test.sh -R tokenizer, or -L fast.
+# Installs what is missing, builds emend and runs all tests through ctest, e.g. scripts/test.sh -R text, or -L fast.
 # With EMEND_SKIP_MODEL=1 the tests that need the real model are skipped.
 #
 # A libtorch of your own: EMEND_LIBTORCH=/path scripts/test.sh, or scripts/test.sh -- -DCMAKE_PREFIX_PATH=/path

@@ -92,7 +92,7 @@ BulkCall::BulkCall(const Model& its_model, const EditorContext& its_context, con
   contexts = known ? earlier()->context_ids : chosen_contexts(model, context, options);
 }
 
-BulkRun::BulkRun(const BulkCall& call, std::vector<EditRequest> requests, CarriedFacts carried,
+BulkRun::BulkRun(const BulkCall& call, const std::vector<EditRequest>& requests, CarriedFacts carried,
                  Grouping grouping)
     : call_(call),
       requests_(joined(requests, carried.again)),

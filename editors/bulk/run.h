@@ -44,7 +44,8 @@ class BulkRun {
   // Reads the keys of all layers. Throws Error: kConfig for requests that contradict each other, kNumeric for
   // keys that are not finite (with keep_going for that of position 0 alone: such requests fail, the others
   // are kept). The call outlives the run.
-  BulkRun(const BulkCall& call, std::vector<EditRequest> requests, CarriedFacts carried, Grouping grouping);
+  BulkRun(const BulkCall& call, const std::vector<EditRequest>& requests, CarriedFacts carried,
+          Grouping grouping);
 
   const std::vector<KeyGroup>& groups() const { return groups_; }
   EditPlan summary() const;

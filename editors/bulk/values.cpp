@@ -81,7 +81,7 @@ std::vector<at::Tensor> seen_at_lookup(const Model& model, const CallRows& rows,
       const bool direct = ValuePath(model, layer).is_direct();
       input.recordings.push_back({direct ? Site::kBlockOutput : Site::kMlpOutput, layer, last});
     }
-    const PassOutput output = model.forward(std::move(input));
+    const PassOutput output = model.forward(input);
     for (std::size_t l = 0; l < layers.size(); ++l)
       portions[l].push_back(output.recorded[l].to(at::kCPU, at::kFloat));
   }

@@ -72,7 +72,7 @@ void LayerTrace::trace_fronts() {
   input.recordings = key_recordings(layers_, {});
   input.recordings.push_back({Site::kBlockOutput, layer(), {}});
   if (!value_path_.is_direct()) input.recordings.push_back({Site::kMlpOutput, layer(), {}});
-  const PassOutput output = model_.forward(std::move(input));
+  const PassOutput output = model_.forward(input);
   const auto keep = [&](const at::Tensor& packed, std::vector<at::Tensor>& fronts) {
     const std::vector<at::Tensor> rows = split_rows(packed.to(at::kFloat), ids);
     for (std::size_t i = 0; i < owner.size(); ++i) fronts[static_cast<std::size_t>(owner[i])] = rows[i];
@@ -103,7 +103,7 @@ std::vector<at::Tensor> LayerTrace::keys_of(PassInput input, const at::Tensor& t
   input.stop = PassInput::Stop::kKey;
   input.stop_block = layer();
   input.recordings = key_recordings(layers_, tokens);
-  std::vector<at::Tensor> keys = model_.forward(std::move(input)).recorded;
+  std::vector<at::Tensor> keys = model_.forward(input).recorded;
   for (at::Tensor& of_layer : keys) of_layer = of_layer.to(at::kFloat);
   return keys;
 }
@@ -145,7 +145,7 @@ std::vector<TracedRow> LayerTrace::trace(const std::vector<TraceRow>& rows) cons
     input.recordings = {{Site::kKey, layer(), {}}};
     if (!value_path_.is_direct()) input.recordings.push_back({Site::kMlpOutput, layer(), {}});
     const std::vector<TokenIds> ids = input.ids;
-    const PassOutput output = model_.forward(std::move(input));
+    const PassOutput output = model_.forward(input);
     const auto keys = split_rows(output.recorded[0].to(at::kFloat), ids);
     const auto hidden = split_rows(output.hidden.to(at::kFloat), ids);
     const auto values = value_path_.is_direct() ? std::vector<at::Tensor>(ids.size())
@@ -197,7 +197,7 @@ KvCache LayerTrace::upper_cache(const std::vector<TraceRow>& rows, const std::ve
   input.hidden = at::cat(between, 0).to(model_.options());
   input.stop = PassInput::Stop::kBlock;
   input.stop_block = model_.config().layers - 1;
-  model_.forward(std::move(input));
+  model_.forward(input);
   return cache;
 }
 

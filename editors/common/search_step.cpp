@@ -57,7 +57,7 @@ void SearchStep::forward(const at::Tensor& r, bool wants_gradient) {
   input.hidden = layout_.value.defined()
                      ? (layout_.hidden + value_path_.arrived(last_.leaf)).to(model_.options())
                      : last_.leaf;
-  const at::Tensor logprobs = at::log_softmax(model_.forward(std::move(input)).logits, 1);
+  const at::Tensor logprobs = at::log_softmax(model_.forward(input).logits, 1);
   const at::Tensor& labels = layout_.labels;
   const at::Tensor row_nll =
       layout_.row_nll(-logprobs.narrow(0, 0, labels.size(0)).gather(1, labels).squeeze(1));

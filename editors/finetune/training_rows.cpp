@@ -147,7 +147,7 @@ std::vector<double> TrainingRows::pass(const std::vector<std::size_t>& which, co
   if (gradient != nullptr) leaf.requires_grad_(true);
   PassInput input = input_of(which, rows);
   input.hidden = path.is_direct() ? leaf : (rest + path.arrived(leaf)).to(model_.options());
-  const at::Tensor logprobs = at::log_softmax(model_.forward(std::move(input)).logits, 1);
+  const at::Tensor logprobs = at::log_softmax(model_.forward(input).logits, 1);
 
   const at::Tensor of_row = mean_nll(which, logprobs);
   if (gradient != nullptr) {

@@ -34,7 +34,7 @@ struct RoundingReport {
 // What weights the rounding to a quantised type that is kept, for the weights that it names.
 struct RoundingWeights {
   RoundingWeights() = default;
-  RoundingWeights(LayerMoments of_layers) : moments(std::move(of_layers)) {}
+  explicit RoundingWeights(LayerMoments of_layers) : moments(std::move(of_layers)) {}
 
   LayerMoments moments;           // C of the keys of down projections, by layer
   std::filesystem::path imatrix;  // an importance matrix (GGUF) for all other weights; empty: none

@@ -237,7 +237,7 @@ class GivenText : public TextSource {
     stop_at_last_site(visitor, input);
     record_sites(visitor, first == 0 ? at::Tensor() : index_tensor(visited, model_.options().device()), take,
                  input);
-    model_.forward(std::move(input));
+    model_.forward(input);
   }
 
   void add_tokens(std::size_t number, std::size_t first, std::vector<TextToken>& tokens) const {

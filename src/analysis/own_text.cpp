@@ -237,7 +237,7 @@ class OwnText : public TextSource {
       waiting.add(layer, vectors, members);
     };
     if (!step.packed.empty()) record_sites(visitor, index_tensor(step.packed, device), take, input);
-    return model_.forward(std::move(input)).logits;
+    return model_.forward(input).logits;
   }
 
   std::uint64_t name_of(std::uint64_t number) const {

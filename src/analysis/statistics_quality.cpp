@@ -142,7 +142,7 @@ std::map<int, at::Tensor> probe_keys(const Model& model, const std::vector<int>&
   input.stop_block = *std::max_element(layers.begin(), layers.end());
   const at::Tensor tokens = index_tensor(chosen, model.options().device());
   for (const int layer : layers) input.recordings.push_back({Site::kKey, layer, tokens});
-  const PassOutput output = model.forward(std::move(input));
+  const PassOutput output = model.forward(input);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const at::Tensor keys = output.recorded[i].to(at::kFloat).cpu();
     const at::Tensor broken = at::nonzero(at::isfinite(keys).all(1).logical_not()).flatten();

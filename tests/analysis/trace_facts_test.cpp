@@ -87,7 +87,7 @@ TEST(TokenRoles, OfShortSubjectsOverlap) {
 }
 
 class TraceFactsWorld : public testing::Test {
- protected:
+ public:
   TraceFactsWorld() : folder(fs::path(testing::TempDir()) / ("trace_facts_" + std::to_string(::getpid()))) {
     fs::remove_all(folder);
     facts = test::world_facts(4);

@@ -174,11 +174,13 @@ int main(int argc, char** argv) try {
   const std::string first = argc > 1 ? argv[1] : "";
   const auto number = [&](int i, int otherwise) { return argc > i ? std::atoi(argv[i]) : otherwise; };
   const int cores = at::get_num_threads();
-  if (first.empty() || (first.starts_with("--") && argc < 3))
+  if (first.empty() || (first.starts_with("--") && argc < 3)) {
     std::puts(
         "load_bench MODEL.gguf [RUNS] [THREADS], --bfloat16 MODEL.gguf [THREADS], --within MEGABYTES "
         "MODEL.gguf [THREADS] or --write FILE.gguf [BLOCKS]");
-  else if (first == "--write")
+    return 2;
+  }
+  if (first == "--write")
     ShapeWriter().write(argv[2], static_cast<std::uint32_t>(number(3, 32)));
   else if (first == "--within" && argc > 3)
     run_within(std::int64_t{1'000'000} * number(2, 0), argv[3], number(4, cores));

@@ -78,7 +78,7 @@ Statistics random_statistics(const Model& model, int layer) {
     input.stop = PassInput::Stop::kKey;
     input.stop_block = layer;
     input.recordings = {{Site::kKey, layer, {}}};
-    const at::Tensor keys = model.forward(std::move(input)).recorded[0].to(at::kFloat);
+    const at::Tensor keys = model.forward(input).recorded[0].to(at::kFloat);
     const at::Tensor product = at::matmul(keys.t(), keys).to(at::kDouble);
     sum = sum.defined() ? sum + product : product;
   }

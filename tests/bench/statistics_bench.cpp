@@ -136,7 +136,7 @@ void run_range(const Model& model, const std::vector<TextRow>& rows, const TextB
       }
     };
   }
-  model.forward(std::move(input));
+  model.forward(input);
   bench::finish(model.options().device());
 }
 

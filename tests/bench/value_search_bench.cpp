@@ -86,7 +86,7 @@ double plain_step(const Model& model, const LayerTrace& trace, const SearchUnit&
     input.interventions.push_back({Site::kMlpOutput, trace.layer(), Intervention::Kind::kAdd,
                                    at::tensor(lookups, at::kLong).to(model.options().device()),
                                    r.expand({static_cast<std::int64_t>(lookups.size()), -1})});
-    const at::Tensor logprobs = at::log_softmax(model.forward(std::move(input)).logits, 1);
+    const at::Tensor logprobs = at::log_softmax(model.forward(input).logits, 1);
     const at::Tensor loss =
         -logprobs.gather(1, at::tensor(labels, at::kLong).to(logprobs.device()).unsqueeze(1)).mean();
     torch::autograd::grad({loss}, {r})[0].norm().item<float>();  // the device has finished

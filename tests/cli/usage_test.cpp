@@ -8,7 +8,6 @@ namespace emend {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 TEST(Usage, AnswersHelpOnStdout) {
   for (const std::string word : {"--help", "-h", "help"}) {

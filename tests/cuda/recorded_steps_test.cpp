@@ -56,8 +56,8 @@ TEST_F(Cuda, GradientsOfLongRowsAreRepeatable) {
       PassInput once = input;
       once.hidden = hidden.detach().clone().requires_grad_(true);
       const at::Tensor leaf = once.hidden;
-      return torch::autograd::grad(
-          {at::log_softmax(model.forward(std::move(once)).logits, 1).select(1, 3).sum()}, {leaf})[0];
+      return torch::autograd::grad({at::log_softmax(model.forward(once).logits, 1).select(1, 3).sum()},
+                                   {leaf})[0];
     };
     const at::Tensor first = gradient();
     EXPECT_GT(first.abs().max().item<double>(), 0) << dtype;

@@ -12,9 +12,8 @@ using test::logits_of_rows;
 class Split : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    const auto gpus = static_cast<int>(at::accelerator::deviceCount());
-    if (gpus < (GetParam().find("cuda:1") == std::string::npos ? 1 : 2))
-      GTEST_SKIP() << "not enough CUDA devices";
+    const int wanted = GetParam().find("cuda:1") == std::string::npos ? 1 : 2;
+    if (at::accelerator::deviceCount() < wanted) GTEST_SKIP() << "not enough CUDA devices";
   }
   static ModelOptions split() {
     ModelOptions options;

@@ -141,7 +141,7 @@ TEST_F(BrokenPatch, NamesEachTensorOfAWrongShapeOrType) {
 }
 
 TEST_F(BrokenPatch, RefusesSizesThatDoNotFitEachOther) {
-  const auto reshape = [](const std::string& name, std::vector<std::int64_t> shape) {
+  const auto reshape = [](const std::string& name, const std::vector<std::int64_t>& shape) {
     return [=](Parts& parts) { parts.tensors[name].shape = shape; };
   };
   EXPECT_THAT(refusal(reshape("model.layers.3.mlp_down.B", {2, 4})), HasSubstr("model.layers.3.mlp_down.B"));

@@ -70,7 +70,7 @@ TEST(PlanWrite, AQuantisedTypeThatIsKeptHoldsAFaintEdit) {
     EXPECT_LE(report.blocks_changed, report.blocks);
     EXPECT_FALSE(report.with_statistics);
     const at::Tensor C = at::eye(base.config().d_ff, at::kDouble) * 3;
-    const WritePlan weighted = plan_write(base, {patch}, "own", LayerMoments{{1, C}});
+    const WritePlan weighted = plan_write(base, {patch}, "own", RoundingWeights(LayerMoments{{1, C}}));
     EXPECT_TRUE(weighted.tensors[0].rounding->with_statistics);
     EXPECT_NEAR(weighted.facts[0].share, 1, 0.02);
     EXPECT_FALSE(plan_write(base, {patch}, "F16").tensors[0].rounding);
@@ -100,7 +100,8 @@ TEST(PlanWrite, AnImportanceMatrixWeightsTheRounding) {
   EXPECT_TRUE(plan.tensors[0].rounding->diagonal);
   EXPECT_NEAR(plan.facts[0].share, 1, 0.02);
   const at::Tensor diagonal = at::tensor(sums, at::kDouble) / 3;
-  const WritePlan same = plan_write(base, {patch}, "own", LayerMoments{{1, at::diag(diagonal)}});
+  const WritePlan same =
+      plan_write(base, {patch}, "own", RoundingWeights(LayerMoments{{1, at::diag(diagonal)}}));
   EXPECT_EQ(plan.tensors[0].bytes, same.tensors[0].bytes);
   EXPECT_NEAR(plan.tensors[0].rounding->stray, same.tensors[0].rounding->stray, 1e-9);
   EXPECT_FALSE(same.tensors[0].rounding->diagonal);

@@ -70,7 +70,7 @@ class BulkWorld : public ::testing::TestWithParam<std::string> {
     const PromptRow row = bare_row(model_.tokenizer(), request, {context_.prefix, PromptForm::kRaw});
     input.ids = {row.ids};
     input.recordings = {{Site::kKey, layer, at::tensor({static_cast<std::int64_t>(row.lookup)})}};
-    return model_.forward(std::move(input)).recorded[0][0].to(at::kFloat);
+    return model_.forward(input).recorded[0][0].to(at::kFloat);
   }
   std::vector<EditRequest> some(std::size_t begin, std::size_t end) const {
     return {requests_.begin() + static_cast<std::ptrdiff_t>(begin),

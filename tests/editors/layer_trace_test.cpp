@@ -87,7 +87,7 @@ TEST_P(LayerTraceTest, UpperBlocksContinueOnTheirCache) {
     input.begin_block = kSearchLayer + 1;
     input.hidden = traced.hidden.slice(0, begin);
     input.logit_tokens = {length - begin - 1};
-    EXPECT_TRUE(near(model_.forward(std::move(input)).logits[0], logits, 2e-4)) << begin;
+    EXPECT_TRUE(near(model_.forward(input).logits[0], logits, 2e-4)) << begin;
   }
 }
 

@@ -15,7 +15,7 @@ using test::near;
 using test::normals;
 using ::testing::ElementsAre;
 
-at::Tensor numbers(std::vector<double> values) {
+at::Tensor numbers(const std::vector<double>& values) {
   return at::tensor(values, at::kDouble);
 }
 

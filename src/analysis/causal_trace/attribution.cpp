@@ -55,7 +55,7 @@ Attribution attribute(const Model& model, const TraceRuns& runs) {
   for (const Site site : {Site::kBlockOutput, Site::kMlpOutput, Site::kAttentionOutput})
     for (int l = 0; l < layers; ++l) input.recordings.push_back({site, l, {}});
   input.logit_tokens = reading_tokens(samples, tokens, runs.row.answer_tokens());
-  const PassOutput output = model.forward(std::move(input));
+  const PassOutput output = model.forward(input);
   // Rows do not touch each other, so the gradient of the sum is each row's own.
   const at::Tensor p = answer_probability(output.logits, runs.row.answer).sum();
   const std::vector<at::Tensor> gradients =

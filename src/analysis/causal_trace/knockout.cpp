@@ -32,7 +32,7 @@ at::Tensor step(const Model& model, KvCache& cache, const std::vector<KnockoutCe
       for (const std::int64_t position : sets[cells[i].set])
         input.knockouts.push_back({block, block + 1, static_cast<std::int64_t>(i) * width + j, position});
   }
-  return model.forward(std::move(input)).hidden;
+  return model.forward(input).hidden;
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ std::vector<std::vector<double>> run_knockouts(const Model& model, const TraceRu
   input.hidden = x;
   input.logit_tokens.resize(cells.size() * static_cast<std::size_t>(width));
   std::iota(input.logit_tokens.begin(), input.logit_tokens.end(), 0);
-  const at::Tensor p = answer_probability(model.forward(std::move(input)).logits, runs.row.answer).cpu();
+  const at::Tensor p = answer_probability(model.forward(input).logits, runs.row.answer).cpu();
   std::vector<std::vector<double>> scores(sets.size(), std::vector<double>(static_cast<std::size_t>(layers)));
   for (std::size_t i = 0; i < cells.size(); ++i)
     scores[cells[i].set][static_cast<std::size_t>(cells[i].layer)] =

@@ -94,7 +94,7 @@ class Wave {
     input.interventions.push_back({how_.site, block, Intervention::Kind::kReplace,
                                    at::arange(runs_.samples, at::TensorOptions(x.device()).dtype(at::kLong)),
                                    clean.unsqueeze(0).expand({runs_.samples, clean.size(0)})});
-    return model_.forward(std::move(input)).hidden;
+    return model_.forward(input).hidden;
   }
 
   // A new track for the cells from `at` on that are the same run so far; returns where the next begin.
@@ -135,10 +135,10 @@ class Wave {
     }
     if (last) {
       input.logit_tokens = reading_tokens(rows(), width_, runs_.row.answer_tokens());
-      return model_.forward(std::move(input)).logits;
+      return model_.forward(input).logits;
     }
     input.stop = PassInput::Stop::kBlock;
-    x_ = model_.forward(std::move(input)).hidden;
+    x_ = model_.forward(input).hidden;
     return {};
   }
 
@@ -189,7 +189,7 @@ class Wave {
     input.begin_block = model_.config().layers;
     input.logit_tokens.resize(static_cast<std::size_t>(rows() * answer));
     std::iota(input.logit_tokens.begin(), input.logit_tokens.end(), 0);
-    return model_.forward(std::move(input)).logits;
+    return model_.forward(input).logits;
   }
 
   // The mean probability over the samples, for all cells of each track.

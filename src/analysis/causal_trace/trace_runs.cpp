@@ -67,7 +67,7 @@ TraceRuns run_clean_and_corrupted(const Model& model, const TracedPrompt& row, c
   for (const Site site : kSites)
     for (int l = 0; l < config.layers; ++l) input.recordings.push_back({site, l, {}});
   input.logit_tokens = reading_tokens(samples + 1, tokens, row.answer_tokens());
-  PassOutput output = model.forward(std::move(input));
+  PassOutput output = model.forward(input);
 
   const auto rows_of = [&](const at::Tensor& packed) { return packed.view({samples + 1, tokens, d}); };
   const at::Tensor embedding = rows_of(output.recorded[0]);
