@@ -9,7 +9,6 @@
 
 #include "base/strings.h"
 #include "cli/option_values.h"
-#include "cli/output_check.h"
 #include "emend/editor.h"
 #include "emend/error.h"
 #include "reports/edit_report.h"

@@ -193,7 +193,7 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 
 const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = {
-      "against", "bos",        "budget-drift",  "curve",        "draws",      "drift-tokens", "dtype",
+      "against", "bos",        "budget-drift",  "curve",  "device",      "draws",      "drift-tokens", "dtype",
       "force",   "idf",        "keep-going",    "keep-sums",    "known",      "layers",       "lens",
       "limit",   "memory",     "mode",          "on",           "out",        "prompt",       "random",
       "resume",  "shard",      "sharpest",      "statistics",   "text-field", "token-budget", "top",

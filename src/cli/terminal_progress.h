@@ -4,7 +4,7 @@
 #include <chrono>
 #include <string>
 
-#include "cli/progress_line.h"
+#include "report/progress_line.h"
 #include "emend/progress.h"
 
 namespace emend {
