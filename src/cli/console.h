@@ -9,8 +9,8 @@
 #include "base/dump_json.h"
 #include "base/json.h"
 #include "cli/options.h"
-#include "io/output_check.h"
 #include "cli/terminal_progress.h"
+#include "io/output_check.h"
 
 namespace emend {
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "analysis/text_options.h"
 #include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/option_values.h"
@@ -66,7 +67,7 @@ Parsed parse_scan(const std::vector<std::string>& arguments, ScanArguments& opti
   if (!options.report.empty() && (options.dry_run || !options.shard.empty()))
     throw Error(ErrorKind::kUsage,
                 "--report shows a finished index: it does not go with --dry-run and --shard");
-  check_text_run_values(options);
+  check_text_values(text_run_options(options));
   parse_dedup(options.dedup);
   return Parsed::kRun;
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "analysis/statistics_plan.h"
 #include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/option_values.h"
@@ -29,28 +30,30 @@ struct StatsOptions : TextRunArguments {
 };
 
 constexpr TextRunHelp kHelp = {
-    .corpus = "files and folders of plain text or .jsonl, also .gz and .zst; or self: the model writes the "
-              "text (default)",
+    .corpus =
+        "files and folders of plain text or .jsonl, also .gz and .zst; or self: the model writes the "
+        "text (default)",
     .tokens = "keys to sum (default: 10 times d_ff), of a seeded sample of documents; all: the whole corpus",
-    .block = "keys between two checkpoints (default: 8192, or a sixteenth of more than 131072; 16384 of own "
-             "text)",
+    .block =
+        "keys between two checkpoints (default: 8192, or a sixteenth of more than 131072; 16384 of own "
+        "text)",
     .shard = "only part i of N, from 0; join all with emend stats merge",
     .report = "write an HTML page with the layers and charts"};
 
-// Throws Error(kUsage). Most of it is read again once the model is there.
-void read_values(StatsOptions& options) {
-  check_text_run_values(options);
-  const std::int64_t memory = options.memory.empty() ? 0 : parse_bytes("memory", options.memory);
-  if (options.common.device == "cpu") options.common.memory_bytes = memory;  // else the sums alone obey it
+// But for what needs the model. Throws Error(kUsage).
+StatisticsOptions statistics_options(const StatsOptions& options) {
+  StatisticsOptions how;
+  static_cast<TextOptions&>(how) = text_run_options(options);
+  if (!options.memory.empty()) how.memory_bytes = parse_bytes("memory", options.memory);
+  if (options.until_given) how.until = options.until;
+  return how;
 }
 
 void add_own_options(StatsOptions& options, po::options_description& own) {
   auto add = own.add_options();
   add("out", po::value(&options.out)->value_name("DIR"), "folder to write to");
-  add("until", po::value(&options.until)->value_name("ERROR")->notifier([&](double value) {
-    options.until_given = true;
-    if (!(value > 0)) throw Error(ErrorKind::kUsage, "--until must be above 0");
-  }),
+  add("until",
+      po::value(&options.until)->value_name("ERROR")->notifier([&](double) { options.until_given = true; }),
       "stop when the estimated error of C^-1 k is this small in every layer, for example 0.05 (at the latest "
       "after 100 times d_ff tokens, or --tokens)");
   add("memory", po::value(&options.memory)->value_name("SIZE"),
@@ -80,16 +83,17 @@ Parsed parse_stats(const std::vector<std::string>& arguments, StatsOptions& opti
   if (options.corpus.size() > 1 && std::count(options.corpus.begin(), options.corpus.end(), kSelf) > 0)
     throw Error(ErrorKind::kUsage, "--corpus is either self or paths, not both");
   if (options.corpus == std::vector<std::string>{kSelf}) options.corpus.clear();
-  read_values(options);
+  const StatisticsOptions values = statistics_options(options);
+  check_statistics_values(values);
+  if (options.common.device == "cpu")
+    options.common.memory_bytes = values.memory_bytes;  // else the sums alone
   return Parsed::kRun;
 }
 
 StatisticsOptions statistics_options(const StatsOptions& options, const Model& model) {
-  StatisticsOptions how;
+  StatisticsOptions how = statistics_options(options);
   static_cast<TextOptions&>(how) = text_run_options(options, model);
   how.layers = parse_layers(options.layers, model.config().layers);
-  if (!options.memory.empty()) how.memory_bytes = parse_bytes("memory", options.memory);
-  if (options.until_given) how.until = options.until;
   return how;
 }
 
@@ -123,9 +127,8 @@ int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
     return kExitDone;
   }
   std::cout << full_report(outcome, {console.columns()});
-  console.write_report(options.report, [&] {
-    return statistics_html(collected_page(outcome, how, model, options.out));
-  });
+  console.write_report(options.report,
+                       [&] { return statistics_html(collected_page(outcome, how, model, options.out)); });
   console.write_json(to_json(outcome, model));
   return kExitDone;
 }

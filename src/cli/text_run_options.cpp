@@ -14,13 +14,6 @@ namespace {
 
 namespace po = boost::program_options;
 
-// A number from 1, checked if it is given.
-po::typed_value<std::int64_t>* count_option(std::int64_t& value, const char* name) {
-  return po::value(&value)->value_name("N")->notifier([name](std::int64_t n) {
-    require_at_least(name, n, 1);
-  });
-}
-
 // Empty: 0, the default of the run.
 std::int64_t parse_tokens(const std::string& text) {
   constexpr std::size_t kMostDigits = 15;
@@ -43,31 +36,34 @@ void add_text_run_options(TextRunArguments& options, const TextRunHelp& help, po
       "all, or for example 0,3,5-7");
   auto* const tokens = po::value(&options.tokens)->value_name("N");
   add("tokens", options.tokens.empty() ? tokens : tokens->default_value(options.tokens), help.tokens);
-  add("window", count_option(options.window, "window")->default_value(512),
+  add("window", po::value(&options.window)->value_name("N")->default_value(512),
       "tokens of a row; longer documents are cut");
-  add("block", count_option(options.block, "block"), help.block);
+  add("block", po::value(&options.block)->value_name("N")->notifier([](std::int64_t n) {
+    require_at_least("block", n, 1);  // 0 would be the default
+  }),
+      help.block);
   add("resume", po::bool_switch(&options.resume), "go on from the checkpoint in --out");
   add("shard", po::value(&options.shard)->value_name("i/N"), help.shard);
   add("dry-run", po::bool_switch(&options.dry_run), "print the plan only");
   add("report", po::value(&options.report)->value_name("FILE"), help.report);
 }
 
-void check_text_run_values(const TextRunArguments& options) {
-  parse_tokens(options.tokens);
-  parse_shard(options.shard);
-}
-
-TextOptions text_run_options(const TextRunArguments& options, const Model& model) {
+TextOptions text_run_options(const TextRunArguments& options) {
   TextOptions how;
   how.corpus.assign(options.corpus.begin(), options.corpus.end());
   how.text_field = options.text_field;
   how.tokens = parse_tokens(options.tokens);
-  how.prefix = resolve_bos(model.tokenizer(), options.common.bos.value_or("auto"));
   how.seed = options.common.seed;
   how.window = options.window;
   how.block_tokens = options.block;
-  how.token_budget = options.common.token_budget;
   std::tie(how.shard, how.shards) = parse_shard(options.shard);
+  return how;
+}
+
+TextOptions text_run_options(const TextRunArguments& options, const Model& model) {
+  TextOptions how = text_run_options(options);
+  how.prefix = resolve_bos(model.tokenizer(), options.common.bos.value_or("auto"));
+  how.token_budget = options.common.token_budget;
   return how;
 }
 
@@ -79,8 +75,7 @@ void check_text_run_paths(const TextRunArguments& options, bool first, const Con
     if (!options.out.empty()) require_writable_folder(options.out);
   }
   for (const std::string& path : options.corpus)
-    if (!std::filesystem::exists(path))
-      throw Error(ErrorKind::kIo, "--corpus: there is no file " + path);
+    if (!std::filesystem::exists(path)) throw Error(ErrorKind::kIo, "--corpus: there is no file " + path);
 }
 
 void tell_remarks(const std::vector<PlanRemark>& remarks, Console& console) {

@@ -29,9 +29,11 @@ struct TextRunHelp {
 void add_text_run_options(TextRunArguments& options, const TextRunHelp& help,
                           boost::program_options::options_description& own);
 
-// As the library takes them; the layers apart. Throws Error(kUsage), also before the model is there.
+// As the library takes them, but for the layers and what needs the model: prefix and token budget. Throws
+// Error(kUsage).
+TextOptions text_run_options(const TextRunArguments& options);
+// The same with prefix and token budget.
 TextOptions text_run_options(const TextRunArguments& options, const Model& model);
-void check_text_run_values(const TextRunArguments& options);
 
 // Before the model is loaded: what is read and written apart, by the first process, and what is read there.
 void check_text_run_paths(const TextRunArguments& options, bool first, const Console& console);

@@ -27,8 +27,7 @@ struct WeightLimit {
 // For the checkpoint at `path` in a process that may hold `memory_bytes`; 0: there is no limit. Throws
 // Error(kConfig) with the least memory that would do, Error(kUsage) for a device other than the CPU.
 WeightLimit limit_weights(const std::filesystem::path& path, const ModelOptions& options,
-                          std::int64_t memory_bytes, const WorkBytes& work,
-                          Spare spare = Spare::kForWeights);
+                          std::int64_t memory_bytes, const WorkBytes& work, Spare spare = Spare::kForWeights);
 
 // Of `count` down projections that an edit changes: each in the model's type, and one in float32 twice while
 // it is made.

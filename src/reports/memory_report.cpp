@@ -152,7 +152,8 @@ ResultJson scan_plan_json(const ScanPlan& plan, const Model& model) {
 }
 
 std::vector<PlanRemark> remarks_on(const ScanPlan& plan, const ScanOptions& options) {
-  return text_remarks({plan.repaired, plan.repeated, plan.binary_files, options.tokens, plan.tokens, plan.blocks});
+  return text_remarks(
+      {plan.repaired, plan.repeated, plan.binary_files, options.tokens, plan.tokens, plan.blocks});
 }
 
 std::string scan_text(const ScanOutcome& outcome, const std::filesystem::path& folder, std::size_t columns) {

@@ -563,7 +563,7 @@ static void takes_older_options(emend_model* model) {
   OK(emend_locate(model, &locating, &text));
   OK(emend_text_free(text));
   locating.size = sizeof locating;
-  REFUSED(emend_locate(model, &locating, &text), EMEND_USAGE, "knockout_window must be at least 0, found -7");
+  REFUSED(emend_locate(model, &locating, &text), EMEND_USAGE, "knockout-window must be at least 0, found -");
   locating.knockout_window = 0;
   REFUSED(emend_locate(model, &locating, &text), EMEND_USAGE, "there is no shard -7 of -7");
 }
@@ -721,10 +721,10 @@ static void locates_in_parts(emend_model* model, const char* folder) {
   how.knockout_window = 1;
   how.reference_noise = how.estimates = 1;
   how.shards = 2;
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "shards need out");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "the option shard wants the option out");
   how.out = out;
   how.trial = 1;
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "does not go with shards");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "does not go with the option shard");
   how.trial = 0;
   how.shard = 2;
   REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "there is no shard 2 of 2");
