@@ -17,7 +17,7 @@
 #include "emend/error.h"
 #include "emend/statistics_store.h"
 #include "eval/fit.h"
-#include "pipeline/auto_layer.h"
+#include "eval/layer_choice.h"
 #include "pipeline/layer_trial.h"
 #include "pipeline/locate_options.h"
 
