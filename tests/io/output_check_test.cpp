@@ -9,7 +9,7 @@
 
 #include "base/atomic_file.h"
 #include "emend/error.h"
-#include "scratch_folder.h"
+#include "tests/cli/scratch_folder.h"
 
 namespace emend {
 namespace {
