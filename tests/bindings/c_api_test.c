@@ -675,15 +675,15 @@ static void locates(emend_model* model) {
   struct seen seen = {0, 1, NULL, EMEND_OK};
   REFUSED(emend_locate(model, NULL, &text), EMEND_USAGE, "options: NULL");
   REFUSED(emend_locate(model, &how, &text), EMEND_USAGE,
-          "either a prompt with its subject or a file of facts");
+          "either the option prompt P and the option subject S, or the option facts FILE");
   how.prompt = kPrompt;
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "subject: NULL");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "the option subject S is missing");
   how.subject = "Workis Tellond";
   how.trial = 2;
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "file of facts only");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "goes with the option facts only");
   how.trial = 0;
   how.method = "rome";
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "with a trial only");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "goes with the option trial N only");
   how.method = NULL;
   how.noise = "loud";
   REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "loud");
