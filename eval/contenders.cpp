@@ -8,11 +8,11 @@
 
 #include "analysis/prompt_rows.h"
 #include "analysis/statistics_file.h"
-#include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/locate.h"
 #include "emend/statistics_store.h"
+#include "eval/layer_choice.h"
 
 namespace emend {
 namespace {
@@ -35,15 +35,9 @@ MethodFile with_names(MethodFile method) {
   return method;
 }
 
-// `layer: auto` of a benchmark: the decision that `emend locate` left beside the statistics, else the default
-// by depth. A benchmark's own prompts decide nothing.
-int auto_layer_of(const Model& model, const std::vector<std::int64_t>& prefix, const fs::path& statistics,
-                  Progress& progress) {
-  const auto held = load_layer_decision(model, prefix, statistics);
-  if (!held) return default_layer(model.config());
-  progress.note(fmt::format("Layer {}, from {} ({}).", held->layer,
-                            (statistics / "layer_decision.json").string(), held->source));
-  return held->layer;
+// Where no decision is kept: a benchmark's own prompts decide nothing.
+LayerDecision by_depth(const Model& model, const std::vector<std::int64_t>& prefix) {
+  return decide_layer(model, prefix, {}, 0, {});
 }
 
 // "2, 3, 4"
@@ -108,19 +102,15 @@ void ContenderSet::settle(const Model& model, std::int64_t token_budget, Progres
 std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model, Progress& progress) const {
   const bool own = !entry.method.layer.layers.empty();
   const std::vector<int>& given = own ? entry.method.layer.layers : options_.layer.layers;
-  if (given.empty())
-    return entry.editor->layers_around(auto_layer_of(model, prefix_, entry.statistics, progress),
-                                       model.config());
+  if (given.empty()) {
+    const LayerDecision decision =
+        auto_layer(model, prefix_, entry.statistics, progress, [&] { return by_depth(model, prefix_); });
+    return entry.editor->layers_around(decision.layer, model.config());
+  }
   const std::string where = own                            ? entry.method.label + ": layer"
                             : options_.layer.where.empty() ? "layer"
                                                            : options_.layer.where;
-  if (given.size() > 1 && entry.editor->layer_use() == LayerUse::kOne)
-    throw Error(ErrorKind::kConfig,
-                fmt::format("{}: the method {} edits one layer, and {} are listed", entry.method.label,
-                            quote(entry.method.method), given.size()));
-  for (const int layer : given) require_layer(where, layer, model.config().layers);
-  const std::set<int> ascending(given.begin(), given.end());
-  return {ascending.begin(), ascending.end()};
+  return named_layers(given, *entry.editor, model.config(), where, entry.method.label);
 }
 
 void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget, Progress& progress) {

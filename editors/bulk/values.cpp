@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
+#include "base/search_stage.h"
 #include "editors/common/value_search.h"
 #include "model/batches.h"
 #include "model/rows.h"
@@ -49,8 +50,9 @@ std::vector<SearchResult> search_values_of(const Model& model, const LayerTrace&
   const at::Tensor no_response = at::zeros({model.config().d_ff}, model.options().dtype(at::kFloat));
   std::vector<SearchUnit> units;
   for (const KeyGroup& group : groups) units.push_back(make_unit(rows, group, options, no_response));
-  progress.begin(fmt::format("searching {} {}", groups.size(), groups.size() == 1 ? "value" : "values"),
-                 static_cast<std::int64_t>(groups.size()), "values");
+  begin_search(progress,
+               fmt::format("searching {} {}", groups.size(), groups.size() == 1 ? "value" : "values"),
+               static_cast<std::int64_t>(groups.size()), "values");
   SearchOptions search = options.search;
   if (context.search_tokens > 0) search.gradient_tokens = static_cast<int>(context.search_tokens);
   std::vector<SearchResult> results = search_values(model, trace, units, search, progress, context.journal);

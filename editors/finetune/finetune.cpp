@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/search_stage.h"
 #include "base/strings.h"
 #include "editors/common/edit_parts.h"
 #include "editors/common/key_groups.h"
@@ -162,8 +163,9 @@ class Finetune : public Editor {
 
   Edit edit(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
             Progress& progress) const override {
-    progress.begin(fmt::format("training {} {}", requests.size(), requests.size() == 1 ? "fact" : "facts"),
-                   table_.value().epochs, "epochs");
+    begin_search(progress,
+                 fmt::format("training {} {}", requests.size(), requests.size() == 1 ? "fact" : "facts"),
+                 table_.value().epochs, "epochs");
     Edit edit = train_together(model, requests, context, [&](int epoch, double loss) {
       progress.update(epoch, fmt::format("loss {:.4f}", loss));
     });
@@ -174,8 +176,9 @@ class Finetune : public Editor {
   // One training after the other: each has a change of its own, as large as the weight.
   std::vector<Edit> edit_each(const Model& model, const std::vector<EditRequest>& requests,
                               const EditorContext& context, Progress& progress) const override {
-    progress.begin(fmt::format("training {} {}", requests.size(), requests.size() == 1 ? "fact" : "facts"),
-                   static_cast<std::int64_t>(requests.size()), "facts");
+    begin_search(progress,
+                 fmt::format("training {} {}", requests.size(), requests.size() == 1 ? "fact" : "facts"),
+                 static_cast<std::int64_t>(requests.size()), "facts");
     std::vector<Edit> edits;
     for (const EditRequest& request : requests) {
       const std::vector<EditRequest> alone = {request};

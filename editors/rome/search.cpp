@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/search_stage.h"
 #include "editors/common/target_rows.h"
 #include "editors/common/value_search.h"
 
@@ -58,7 +59,7 @@ std::vector<SearchResult> search_further(const RomePlan& plan, const RomeSolutio
   }
   SearchOptions options = plan.options().search;
   options.max_steps = steps;
-  progress.begin("searching jointly, " + stage, static_cast<std::int64_t>(written.size()), "values");
+  begin_search(progress, "searching jointly, " + stage, static_cast<std::int64_t>(written.size()), "values");
   std::vector<SearchResult> results =
       search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal);
   progress.end();
@@ -110,8 +111,8 @@ RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> response
   if (groups == 0) return {};
   std::vector<SearchUnit> units;
   for (std::size_t g = 0; g < groups; ++g) units.push_back(make_unit(plan, g, responses[g]));
-  progress.begin(fmt::format("searching {} {}", groups, groups == 1 ? "value" : "values"),
-                 static_cast<std::int64_t>(groups), "values");
+  begin_search(progress, fmt::format("searching {} {}", groups, groups == 1 ? "value" : "values"),
+               static_cast<std::int64_t>(groups), "values");
   std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, plan.options().search,
                                                     progress, plan.context().journal);
   progress.end();

@@ -125,6 +125,8 @@ std::vector<std::int64_t> subject_token_pool(const Model& model, const std::vect
 
 // Throws Error(kConfig) for options that this model cannot meet.
 void check_trace_options(const TraceOptions& options, const ModelConfig& config);
+// What of it needs no model: Error(kUsage), which names the option.
+void check_trace_values(const TraceOptions& options);
 
 // --- many facts
 

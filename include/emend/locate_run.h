@@ -36,7 +36,7 @@ struct LocateOptions {
   std::int64_t check = 0;            // further facts on which the decision is checked
   std::filesystem::path trial_data;  // edits to try; empty: the facts file, which must name targets then
   std::string trial_dataset;         // its form, as in BenchmarkOptions; empty: found by looking at the file
-  std::string method = "rome";
+  std::string method;                // the editor; empty: rome
 };
 
 // What can be read, and refused, before a model is loaded.
@@ -44,7 +44,8 @@ struct LocateInput {
   std::vector<TraceFact> facts;
   std::optional<DatasetFile> trial;
 };
-// Throws Error(kUsage) for options that contradict each other, and what reading the files throws.
+// Throws Error(kUsage) for options that contradict each other or are out of range (run_locate does, too), and
+// what reading the files throws.
 LocateInput read_locate_input(const LocateOptions& options);
 
 struct LocateOutcome {

@@ -67,8 +67,8 @@ struct StatisticsReport {
 // A collection that is prepared: the corpus is read and sampled, all options are checked.
 class StatisticsRun {
  public:
-  // `model` must outlive the run. Throws Error: kConfig (a layer out of range, an empty corpus, impossible
-  // options), kIo, kFormat (a binary file, damaged compression, a broken JSON line; the file is named).
+  // `model` must outlive the run. Throws Error: kUsage (values that no option can have), kConfig (a layer out
+  // of range, an empty corpus), kIo, kFormat (a binary file, damaged compression, a broken JSON line: named).
   StatisticsRun(const Model& model, const StatisticsOptions& options, Progress& progress = no_progress());
   ~StatisticsRun();
   StatisticsRun(StatisticsRun&&) noexcept;

@@ -38,13 +38,8 @@ void check_options(const Model& model, const StatisticsOptions& options) {
   for (const int layer : options.layers)
     if (layer < 0 || layer >= layers)
       refuse(fmt::format("layer {} is out of range; the model has layers 0 to {}", layer, layers - 1));
+  check_statistics_values(options);
   check_text_options(model, options, "statistics");
-  if (options.until && options.shards > 1)
-    refuse(
-        "one shard cannot know when all of them have enough text: leave out either the option until or the "
-        "shards");
-  if (options.until && (!std::isfinite(*options.until) || *options.until <= 0))
-    refuse("the option until must be above 0");
 }
 
 // What already occupies the memory where the sums will be: on a GPU the weights, on the CPU the libraries
@@ -101,6 +96,19 @@ std::int64_t memory_limit(const Model& model, const StatisticsOptions& options) 
 }
 
 }  // namespace
+
+void check_statistics_values(const StatisticsOptions& options) {
+  const auto refuse = [](const std::string& what) { throw Error(ErrorKind::kUsage, what); };
+  check_text_values(options);
+  if (options.memory_bytes < 0)
+    refuse(fmt::format("the option memory must be at least 0, found {}", options.memory_bytes));
+  if (options.until && (!std::isfinite(*options.until) || *options.until <= 0))
+    refuse("the option until must be above 0");
+  if (options.until && options.shards > 1)
+    refuse(
+        "statistics: one shard cannot know when all of them have enough text: leave out either the option "
+        "until or the shards");
+}
 
 StatisticsOptions settle_options(const Model& model, StatisticsOptions options) {
   constexpr std::int64_t kDefault = 10, kUntilDefault = 100;  // keys a dimension

@@ -10,9 +10,12 @@
 
 namespace emend {
 
+// Throws Error(kUsage), which names the option, for values that no collection can have, whatever the model.
+void check_statistics_values(const StatisticsOptions& options);
+
 // The options with everything that follows from others: sorted layers, tokens, window, size of blocks. Throws
-// Error(kConfig), which names the option, for a layer out of range, an error that cannot be waited for, and
-// as check_text_options does.
+// Error(kConfig), which names the option, for a layer out of range, and as check_statistics_values and
+// check_text_options do.
 StatisticsOptions settle_options(const Model& model, StatisticsOptions options);
 
 // The plan for settled options and this text. Throws Error(kConfig) if memory_bytes is not enough for one

@@ -22,15 +22,26 @@ std::int64_t default_block(const TextOptions& options, bool may_stop) {
 
 }  // namespace
 
+void check_text_values(const TextOptions& options) {
+  const auto refuse = [](const std::string& what) { throw Error(ErrorKind::kUsage, what); };
+  const auto require_at_least = [&](const char* name, std::int64_t value, std::int64_t least) {
+    if (value < least) refuse(fmt::format("{} must be at least {}, found {}", name, least, value));
+  };
+  require_at_least("the token budget", options.token_budget, 1);
+  require_at_least("the option tokens", options.tokens, kAllTokens);
+  require_at_least("the option window", options.window, 1);
+  require_at_least("the option block", options.block_tokens, 0);
+  if (options.shard < 0 || options.shard >= options.shards)
+    refuse(fmt::format("there is no shard {} of {} (counted from 0)", options.shard, options.shards));
+}
+
 void check_text_options(const Model& model, const TextOptions& options, const std::string& analysis) {
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorKind::kConfig, fmt::format("{}: {}", analysis, what));
   };
-  if (options.tokens < kAllTokens) refuse("the number of tokens must be positive");
+  check_text_values(options);
   if (options.tokens == kAllTokens && options.corpus.empty())
     refuse("text that the model writes itself has no end: give a number of tokens");
-  if (options.shards < 1 || options.shard < 0 || options.shard >= options.shards)
-    refuse(fmt::format("shard {} of {} does not exist; they count from 0", options.shard, options.shards));
   const std::int64_t window = std::min(options.window, model.config().max_positions);
   if (window < static_cast<std::int64_t>(options.prefix.size()) + 8)
     refuse(

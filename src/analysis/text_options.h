@@ -8,8 +8,12 @@
 
 namespace emend {
 
-// Throws Error(kConfig), which names the option, if the run has no end, a shard does not exist or a window is
-// too short. `analysis` begins the message: "statistics".
+// Throws Error(kUsage), which names the option, for values that no run over text can have, whatever the
+// model.
+void check_text_values(const TextOptions& options);
+
+// The same, and throws Error(kConfig) if the run has no end or a window is too short. `analysis` begins the
+// message: "statistics".
 void check_text_options(const Model& model, const TextOptions& options, const std::string& analysis);
 
 // Cuts the window to the model's positions, and sets the size of blocks if none is given: small ones if the

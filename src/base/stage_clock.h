@@ -8,30 +8,33 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "base/search_stage.h"
 #include "emend/progress.h"
 
 namespace emend {
 
-// Whether this is a stage in which an editor looks for its values, whatever its method calls that: "searching
-// 12 values", "training 3 facts". All else that an editor does is its solve.
-inline bool is_search_stage(std::string_view stage) {
-  return stage.starts_with("searching ") || stage.starts_with("training ");
-}
-
 // Hands all calls on to `next`, which must outlive the clock.
-class StageClock : public Progress {
+class StageClock : public Progress, public SearchWatcher {
  public:
   explicit StageClock(Progress& next) : next_(next), began_(Clock::now()) {}
 
+  void search_begins() override {
+    is_next_search_ = true;
+    tell_search_begins(next_);
+  }
   void begin(std::string_view stage, std::int64_t total, std::string_view unit) override {
+    is_search_ = std::exchange(is_next_search_, false);
     stage_ = stage;
     stage_began_ = Clock::now();
     next_.begin(stage, total, unit);
   }
   void update(std::int64_t done, std::string_view note) override { next_.update(done, note); }
   void end() override {
-    seconds_[stage_] += since(stage_began_);
+    const double seconds = since(stage_began_);
+    seconds_[stage_] += seconds;
+    if (is_search_) search_seconds_ += seconds;
     next_.end();
   }
   void note(std::string_view text) override { next_.note(text); }
@@ -39,13 +42,8 @@ class StageClock : public Progress {
 
   // Wall-clock seconds of each stage that has ended, by name.
   const std::map<std::string, double>& seconds() const { return seconds_; }
-  // Of the stages in which values were searched or trained.
-  double search_seconds() const {
-    double total = 0;
-    for (const auto& [stage, seconds] : seconds_)
-      if (is_search_stage(stage)) total += seconds;
-    return total;
-  }
+  // Of the stages in which values were searched or trained (search_stage.h).
+  double search_seconds() const { return search_seconds_; }
   // Of the rest of this object's life so far: what an editor does besides its search.
   double other_seconds() const { return since(began_) - search_seconds(); }
 
@@ -59,6 +57,8 @@ class StageClock : public Progress {
   Clock::time_point began_, stage_began_;
   std::string stage_;
   std::map<std::string, double> seconds_;
+  double search_seconds_ = 0;
+  bool is_next_search_ = false, is_search_ = false;
 };
 
 // Bytes of the largest resident set of this process so far.

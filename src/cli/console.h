@@ -2,14 +2,15 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <streambuf>
 #include <string>
 
 #include "base/dump_json.h"
 #include "base/json.h"
 #include "cli/options.h"
-#include "cli/output_check.h"
 #include "cli/terminal_progress.h"
+#include "io/output_check.h"
 
 namespace emend {
 
@@ -45,6 +46,11 @@ class Console {
   // work, it throws Error(kIo) if the file cannot be written and Error(kUsage) if it would overwrite one of
   // `others` or the file of --json. Accepts an empty `file`.
   void check_result_file(const std::string& option, const std::string& file, const OtherFiles& others) const;
+  // Both of these for a command with --report, which may be empty: the page and the JSON are kept apart from
+  // `others` and from each other.
+  void check_report(const std::string& report, const OtherFiles& others) const;
+  // Writes the page that `page` makes to `report`, and says so; nothing if that is empty.
+  void write_report(const std::string& report, const std::function<std::string()>& page) const;
   // Writes the whole file or nothing.
   void write_result_file(const std::string& file, const std::string& text) const;
 

@@ -1,5 +1,4 @@
 // emend edit FILE.yaml, FILE.jsonl
-#include <algorithm>
 #include <chrono>
 #include <iostream>
 
@@ -11,7 +10,6 @@
 #include "cli/option_values.h"
 #include "emend/edit_run.h"
 #include "emend/error.h"
-#include "emend/memory_estimate.h"
 #include "emend/report.h"
 #include "pipeline/failure.h"
 #include "reports/edit_page.h"
@@ -23,8 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-constexpr std::int64_t kDriftWidth = 512;  // of rows that drift is measured on
 
 double seconds_since(Clock::time_point began) {
   return std::chrono::duration<double>(Clock::now() - began).count();
@@ -43,18 +39,9 @@ void check_outputs(const EditOptions& options, const EditFile& file, const fs::p
   require_output_apart("outputs: patch:", patch_path, {{}, {}, {file.statistics}});
   OtherFiles others{{options.file, patch_path, options.on}, file.model, {file.statistics}};
   if (!options.dry_run) others.files.push_back(run_file_of(patch_path));
-  OtherFiles and_report = others;
-  and_report.files.emplace_back(options.report);
-  console.keep_json_apart(and_report);
   console.check_result_file("--junit", options.junit, others);
   others.files.emplace_back(options.junit);
-  console.check_result_file("--report", options.report, others);
-}
-
-void write_report(const std::string& report, const EditOutcome& outcome, const Console& console) {
-  if (report.empty()) return;
-  console.write_result_file(report, edit_page(outcome));
-  std::cout << "Report: " << report << "\n";
+  console.check_report(options.report, others);
 }
 
 // Writes the patch and says how it went; returns the exit code.
@@ -77,7 +64,7 @@ int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch
     console.write_result_file(
         options.junit,
         junit_xml({junit_suite(patch_path.filename().string(), patch.edit.facts, patch.checks)}));
-  write_report(options.report, outcome, console);
+  console.write_report(options.report, [&] { return edit_page(outcome); });
   if (!failed.empty())
     throw Error(ErrorKind::kNumeric,
                 "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
@@ -110,10 +97,7 @@ int edit_command(const std::vector<std::string>& arguments) {
   const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
   check_outputs(options, file, patch_path, console);
   Model model = load_model(file.model.string(), options.common, console, [&](const ModelConfig& config) {
-    return std::max({edit_bytes(config, {}) + changed_weight_bytes(config, options.common, 1),
-                     own_text_statistics_bytes(config, 1),
-                     pass_bytes(config, options.common.token_budget, kDriftWidth) +
-                         changed_weight_bytes(config, options.common, 1)});
+    return edit_work_bytes(config, parse_compute_type(options.common.dtype), options.common.token_budget);
   });
   fit_token_budget(model, options.common, console);
   const OtherFiles statistics{{}, {}, {statistics_folder(model, file)}};

@@ -1,17 +1,12 @@
 #include "cli/edit_options.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <iostream>
-#include <string_view>
-#include <system_error>
 
-#include "base/strings.h"
-#include "cli/option_values.h"
-#include "cli/output_check.h"
 #include "emend/editor.h"
 #include "emend/error.h"
+#include "io/output_check.h"
+#include "pipeline/drift_budget.h"
 #include "reports/edit_report.h"
 
 namespace emend {
@@ -27,28 +22,15 @@ struct Questions {
   std::string method;  // --help-method
 };
 
+// Of options that are checked before they become what the run takes.
+struct EditNumbers {
+  std::int64_t layer = -1, batch = 0;  // not given
+};
+
 void explain_method(const std::string& name) {
   require_method("--help-method", name);
   for (const EditorHelp& editor : list_editors())
     if (editor.name == name) std::cout << method_text(editor);
-}
-
-// "1.05", a ratio of perplexities, or "kl:0.02", nats.
-DriftBudget parse_budget(const std::string& text) {
-  constexpr std::string_view kKl = "kl:";
-  DriftBudget budget;
-  const bool kl = text.starts_with(kKl);
-  if (kl) budget.measure = DriftBudget::Measure::kKl;
-  const std::string number = kl ? text.substr(kKl.size()) : text;
-  const char* const end = number.data() + number.size();
-  const auto [stop, error] = std::from_chars(number.data(), end, budget.limit);
-  if (error != std::errc() || stop != end || !std::isfinite(budget.limit) || budget.limit < (kl ? 0 : 1))
-    throw Error(
-        ErrorKind::kUsage,
-        "--budget-drift must be a perplexity ratio of at least 1, or kl: and a number of nats from 0, "
-        "found " +
-            quote(text));
-  return budget;
 }
 
 void answer(const Questions& questions) {
@@ -56,6 +38,62 @@ void answer(const Questions& questions) {
     std::cout << methods_text(list_editors());
   else
     explain_method(questions.method);
+}
+
+void add_own_options(EditOptions& options, EditNumbers& numbers, Questions& questions,
+                     po::options_description& own) {
+  auto add = own.add_options();
+  add("file", po::value(&options.file));
+  add("dry-run", po::bool_switch(&options.dry_run),
+      "only say which layers would change, at what cost, and what conflicts");
+  add("out", po::value(&options.out)->value_name("DIR"),
+      "folder of outputs whose path in the file is relative");
+  add("keep-going", po::bool_switch(&options.keep_going),
+      "leave out edits whose search fails instead of stopping");
+  add("resume", po::bool_switch(&options.resume),
+      "go on with the values that a stopped run kept beside its patch (PATCH.run)");
+  add("layer", po::value(&numbers.layer)->value_name("N")->notifier([](std::int64_t value) {
+    require_at_least("layer", value, 0);
+  }),
+      "edit this layer, whatever the file says (layers count from 0)");
+  add("editor", po::value(&options.method)->value_name("METHOD"),
+      "edit by this method, whatever the file says");
+  add("on", po::value(&options.on)->value_name("PATCH"),
+      "a patch whose facts are kept: the new patch holds them too, solved together with those of the file "
+      "(methods that carry earlier facts: bulk and its kin)");
+  add("budget-drift",
+      po::value<std::string>()->value_name("X")->notifier(
+          [&options](const std::string& text) { options.budget = parse_drift_budget(text); }),
+      "stop adding facts when the perplexity of held text, edited over base, passes X, or with kl:X the mean "
+      "KL in nats; exit code 4 if some were left out (methods that carry earlier facts)");
+  add("budget-batch", po::value(&numbers.batch)->value_name("N")->notifier([](std::int64_t value) {
+    require_at_least("budget-batch", value, 1);
+  }),
+      "facts that are added between two measurements of --budget-drift (default: a tenth of them, at most "
+      "100)");
+  add("junit", po::value(&options.junit)->value_name("FILE"), "write edits and checks as JUnit XML");
+  add("report", po::value(&options.report)->value_name("FILE"),
+      "write an HTML page with facts, checks and charts");
+  add("methods", po::bool_switch(&questions.methods), "list the methods");
+  add("help-method", po::value(&questions.method)->value_name("METHOD"), "the options of a method");
+}
+
+// `batch`: 0 if it is not given.
+void settle_budget(std::int64_t batch, EditOptions& options) {
+  if (batch > 0 && !options.budget)
+    throw Error(ErrorKind::kUsage, "--budget-batch says how often --budget-drift measures: give that, too");
+  constexpr std::int64_t kMostFacts = 1'000'000;
+  if (options.budget) options.budget->batch = static_cast<int>(std::min(batch, kMostFacts));
+}
+
+void refuse_with_dry_run(const EditOptions& options) {
+  const auto refuse = [](bool given, const char* what) {
+    if (given) throw Error(ErrorKind::kUsage, std::string(what) + ": it does not go with --dry-run");
+  };
+  refuse(options.budget.has_value(), "--budget-drift measures edits that are made");
+  refuse(!options.report.empty(), "--report shows edits that were made");
+  refuse(!options.junit.empty(), "--junit holds edits that were made");
+  refuse(options.resume, "--resume is for edits that are made");
 }
 
 }  // namespace
@@ -72,39 +110,8 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
   syntax.positional = "file";
   syntax.positionals = 1;
   Questions questions;
-  std::int64_t layer = -1, batch = 0;
-  syntax.own.add_options()("file", po::value(&options.file))(
-      "dry-run", po::bool_switch(&options.dry_run),
-      "only say which layers would change, at what cost, and what conflicts")(
-      "out", po::value(&options.out)->value_name("DIR"),
-      "folder of outputs whose path in the file is relative")(
-      "keep-going", po::bool_switch(&options.keep_going),
-      "leave out edits whose search fails instead of stopping")(
-      "resume", po::bool_switch(&options.resume),
-      "go on with the values that a stopped run kept beside its patch (PATCH.run)")(
-      "layer", po::value(&layer)->value_name("N")->notifier([](std::int64_t value) {
-        require_at_least("layer", value, 0);
-      }),
-      "edit this layer, whatever the file says (layers count from 0)")(
-      "editor", po::value(&options.method)->value_name("METHOD"),
-      "edit by this method, whatever the file says")(
-      "on", po::value(&options.on)->value_name("PATCH"),
-      "a patch whose facts are kept: the new patch holds them too, solved together with those of the file "
-      "(methods that carry earlier facts: bulk and its kin)")(
-      "budget-drift",
-      po::value<std::string>()->value_name("X")->notifier(
-          [&options](const std::string& text) { options.budget = parse_budget(text); }),
-      "stop adding facts when the perplexity of held text, edited over base, passes X, or with kl:X the mean "
-      "KL in nats; exit code 4 if some were left out (methods that carry earlier facts)")(
-      "budget-batch", po::value(&batch)->value_name("N")->notifier([](std::int64_t value) {
-        require_at_least("budget-batch", value, 1);
-      }),
-      "facts that are added between two measurements of --budget-drift (default: a tenth of them, at most "
-      "100)")("junit", po::value(&options.junit)->value_name("FILE"), "write edits and checks as JUnit XML")(
-      "report", po::value(&options.report)->value_name("FILE"),
-      "write an HTML page with facts, checks and charts")("methods", po::bool_switch(&questions.methods),
-                                                          "list the methods")(
-      "help-method", po::value(&questions.method)->value_name("METHOD"), "the options of a method");
+  EditNumbers numbers;
+  add_own_options(options, numbers, questions, syntax.own);
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
   if (questions.methods || !questions.method.empty()) {
     answer(questions);
@@ -112,22 +119,11 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
   }
   require_given(!options.file.empty(), "edit", "the edit file");
   if (!options.method.empty()) require_method("--editor", options.method);
-  if (batch > 0 && !options.budget)
-    throw Error(ErrorKind::kUsage, "--budget-batch says how often --budget-drift measures: give that, too");
-  constexpr std::int64_t kMostFacts = 1'000'000;
-  if (options.budget) options.budget->batch = static_cast<int>(std::min(batch, kMostFacts));
-  if (options.dry_run && options.budget)
-    throw Error(ErrorKind::kUsage,
-                "--budget-drift measures edits that are made: it does not go with --dry-run");
-  if (options.dry_run && !options.report.empty())
-    throw Error(ErrorKind::kUsage, "--report shows edits that were made: it does not go with --dry-run");
-  if (options.dry_run && !options.junit.empty())
-    throw Error(ErrorKind::kUsage, "--junit holds edits that were made: it does not go with --dry-run");
-  if (options.dry_run && options.resume)
-    throw Error(ErrorKind::kUsage, "--resume is for edits that are made: it does not go with --dry-run");
+  settle_budget(numbers.batch, options);
+  if (options.dry_run) refuse_with_dry_run(options);
   constexpr std::int64_t kMostLayers =
       1'000'000;  // any larger number is told as this one: no model has so many
-  if (layer >= 0) options.layer = static_cast<int>(std::min(layer, kMostLayers));
+  if (numbers.layer >= 0) options.layer = static_cast<int>(std::min(numbers.layer, kMostLayers));
   return Parsed::kRun;
 }
 

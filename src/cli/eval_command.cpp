@@ -5,7 +5,6 @@
 #include "cli/command.h"
 #include "cli/eval_options.h"
 #include "cli/load_model.h"
-#include "cli/output_check.h"
 #include "cli/process_group_run.h"
 #include "emend/error.h"
 #include "emend/report.h"

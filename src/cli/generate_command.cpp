@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <iostream>
-#include <set>
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
@@ -87,13 +86,6 @@ GenerateSize generate_size(const GenerateCommandOptions& options) {
   return {static_cast<std::int64_t>(options.prompt.size()) + kTemplateTokens, options.max_new};
 }
 
-std::int64_t changed_weights(const std::vector<NamedPatch>& patches) {
-  std::set<WeightRef> weights;
-  for (const NamedPatch& named : patches)
-    for (const WeightChange& change : named.patch.edit.changes) weights.insert(change.weight);
-  return static_cast<std::int64_t>(weights.size());
-}
-
 void tell_limit(const PromptOutcome& outcome, const GenerateCommandOptions& options, const Model& model,
                 Console& console) {
   if (outcome.max_new < options.max_new)
@@ -113,7 +105,7 @@ int generate_command(const std::vector<std::string>& arguments) {
   const std::vector<NamedPatch> patches = load_patches({options.patches.begin(), options.patches.end()});
   Model model = load_model(options.common.model, options.common, console, [&](const ModelConfig& config) {
     return generate_bytes(config, generate_size(options)) +
-           changed_weight_bytes(config, options.common, changed_weights(patches));
+           changed_weight_bytes(config, parse_compute_type(options.common.dtype), patches);
   });
   fit_token_budget(model, options.common, console);
   for (const NamedPatch& named : patches) {

@@ -23,7 +23,9 @@ Model load_model(const std::string& path, const CommonOptions& options, Console&
 Model load_model(const std::string& path, const CommonOptions& options, Console& console,
                  const WorkBytes& work, Spare spare) {
   ModelOptions how = model_options(options);
-  how.weight_bytes = weight_limit(path, options, work, spare, console);
+  const WeightLimit limit = limit_weights(path, how, options.memory_bytes, work, spare);
+  if (!limit.note.empty()) console.note(limit.note);
+  how.weight_bytes = limit.bytes;
   Model model = Model::load(path, how, console.progress());
   throw_if_interrupted();
   return model;

@@ -5,13 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "base/stage_clock.h"
 #include "cli/console.h"
-#include "cli/memory_limit.h"
 #include "cli/options.h"
 #include "emend/checks.h"
 #include "emend/model.h"
 #include "emend/records.h"
+#include "pipeline/memory_limit.h"
 #include "pipeline/result_json.h"
 
 namespace emend {

@@ -3,12 +3,10 @@
 
 #include <iostream>
 
-#include "base/atomic_file.h"
 #include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/locate_options.h"
 #include "cli/option_values.h"
-#include "cli/output_check.h"
 #include "emend/memory_estimate.h"
 #include "emend/report.h"
 #include "pipeline/failure.h"
@@ -24,20 +22,16 @@ void check_outputs(const LocateArguments& arguments, const Console& console) {
   const LocateOptions& options = arguments.run;
   if (!options.out.empty()) require_writable_folder(options.out);
   if (!arguments.svg.empty()) require_writable_folder(arguments.svg);
-  OtherFiles others{
+  const OtherFiles others{
       {options.facts, options.trial_data}, arguments.common.model, {arguments.common.statistics}};
-  console.check_result_file("--report", arguments.report, others);
-  others.files.emplace_back(arguments.report);
-  console.keep_json_apart(others);
+  console.check_report(arguments.report, others);
 }
 
-void write_pages(const LocateArguments& arguments, const LocateOutcome& outcome, const Model& model) {
+void write_pages(const LocateArguments& arguments, const LocateOutcome& outcome, const Model& model,
+                 const Console& console) {
   if (arguments.report.empty() && arguments.svg.empty()) return;
   const LocateReport report = locate_report(outcome, arguments.run, model);
-  if (!arguments.report.empty()) {
-    write_file_atomically(arguments.report, locate_page(report));
-    std::cout << "Report: " << arguments.report << "\n";
-  }
+  console.write_report(arguments.report, [&] { return locate_page(report); });
   if (!arguments.svg.empty())
     std::cout << write_pictures(report, arguments.svg).size() << " pictures in " << arguments.svg << "\n";
 }
@@ -71,7 +65,7 @@ int locate_command(const std::vector<std::string>& arguments) {
     return kExitDone;
   }
   std::cout << full_report(outcome, {console.columns(), stdout_colour() == TextColour::kAnsi256});
-  write_pages(asked, outcome, model);
+  write_pages(asked, outcome, model, console);
   console.write_json(to_json(outcome, model));
   if (!outcome.kept.empty()) std::cout << "Kept for `layer: auto` in " << outcome.kept.string() << "\n";
   return kExitDone;

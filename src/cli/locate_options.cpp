@@ -6,9 +6,8 @@
 
 #include "cli/load_model.h"
 #include "cli/option_values.h"
-#include "emend/dataset.h"
-#include "emend/editor.h"
 #include "emend/error.h"
+#include "pipeline/locate_options.h"
 
 namespace emend {
 namespace {
@@ -19,9 +18,9 @@ constexpr double kFastShare = 0.2;
 
 // Texts that become values once they are checked.
 struct RawOptions {
-  std::string noise = "s3", form = "raw", shard, facts, out, trial_data, method;
+  std::string noise = "s3", form = "raw", shard, facts, out, trial_data;
   std::int64_t occurrence = 0, samples = 10, window = 0, knockout_window = 0;  // 0: not given
-  double fast = 0;                                                             // 0: not given
+  double fast = 1;
   bool numpy = false, estimates = false, no_severed = false, no_knockout = false;
 };
 
@@ -34,11 +33,6 @@ void require_positive(const char* name, std::int64_t value) {
 // An option that counts from 1. Checked only if it is given.
 po::typed_value<std::int64_t>* count_option(std::int64_t& value, const char* name) {
   return po::value(&value)->value_name("N")->notifier([name](std::int64_t n) { require_positive(name, n); });
-}
-
-void require_share(double share) {
-  if (!(share > 0 && share <= 1))
-    throw Error(ErrorKind::kUsage, fmt::format("--fast must be above 0 and at most 1, found {:f}", share));
 }
 
 void add_decision_options(po::options_description& own, LocateArguments& asked, RawOptions& raw) {
@@ -56,7 +50,7 @@ void add_decision_options(po::options_description& own, LocateArguments& asked, 
       "trial-data", po::value(&raw.trial_data)->value_name("FILE"),
       "edits to try (default: the facts file, when it names targets)")(
       "trial-dataset", po::value(&options.trial_dataset)->value_name("NAME"), "their form, as in emend eval")(
-      "method", po::value(&raw.method)->value_name("M"), "the editor of the trial (default: rome)")(
+      "method", po::value(&options.method)->value_name("M"), "the editor of the trial (default: rome)")(
       "report", po::value(&asked.report)->value_name("FILE"), "write an HTML page with all pictures")(
       "svg", po::value(&asked.svg)->value_name("DIR"), "write every picture as an SVG file");
 }
@@ -75,7 +69,7 @@ void add_trace_options(po::options_description& own, RawOptions& raw) {
       "layers of an attention knockout (default: --window, made odd)")(
       "no-severed", po::bool_switch(&raw.no_severed), "without severed paths")(
       "no-knockout", po::bool_switch(&raw.no_knockout), "without attention knockout")(
-      "fast", po::value(&raw.fast)->value_name("SHARE")->implicit_value(kFastShare)->notifier(require_share),
+      "fast", po::value(&raw.fast)->value_name("SHARE")->implicit_value(kFastShare),
       "run exactly only this share of the cells (0.2), chosen by one backward pass, and the rows of the "
       "subject's and the prompt's last token")(
       "estimates", po::bool_switch(&raw.estimates),
@@ -83,12 +77,19 @@ void add_trace_options(po::options_description& own, RawOptions& raw) {
       "form", po::value(&raw.form)->value_name("FORM")->default_value("raw"), "raw, or chat");
 }
 
+// The layers of the trial, before it is known how many the model has: all stand for one of them.
+std::vector<int> named_layers(const std::string& text) {
+  constexpr int kMostLayers = 1'000'000;
+  if (text == "all") return {0};
+  return text.empty() ? std::vector<int>{} : parse_layers(text, kMostLayers, "--trial-layers");
+}
+
 void settle(const RawOptions& raw, LocateArguments& asked) {
   LocateOptions& options = asked.run;
   options.facts = raw.facts;
   options.out = raw.out;
   options.trial_data = raw.trial_data;
-  if (!raw.method.empty()) options.method = raw.method;
+  options.trial_layers = named_layers(asked.trial_layers);
   options.statistics = asked.common.statistics;
   options.bos = asked.common.bos.value_or("auto");
   TraceOptions& trace = options.trace;
@@ -101,44 +102,11 @@ void settle(const RawOptions& raw, LocateArguments& asked) {
   trace.severed = !raw.no_severed;
   trace.knockout = !raw.no_knockout;
   trace.estimates = raw.estimates;
-  if (raw.fast > 0) trace.exact_share = raw.fast;
+  trace.exact_share = raw.fast;
   trace.form = parse_form(raw.form);
   trace.seed = asked.common.seed;
   trace.token_budget = asked.common.token_budget;
   std::tie(options.shard, options.shards) = parse_shard(raw.shard);
-}
-
-void require_one_source(const LocateArguments& asked, const RawOptions& raw) {
-  const LocateOptions& options = asked.run;
-  const bool prompt = !options.prompt.empty() || !options.subject.empty();
-  if (prompt == !options.facts.empty())
-    throw Error(ErrorKind::kUsage, "locate wants either --prompt P and --subject S, or --facts FILE");
-  if (prompt) {
-    require_given(!options.prompt.empty(), "locate", "--prompt P");
-    require_given(!options.subject.empty(), "locate", "--subject S");
-    for (const auto& [name, given] :
-         {std::pair("--out", !options.out.empty()), std::pair("--shard", options.shards > 1),
-          std::pair("--limit", options.limit > 0), std::pair("--trial", options.trial > 0)})
-      if (given) throw Error(ErrorKind::kUsage, std::string(name) + " goes with --facts only");
-  } else if (!options.answer.empty() || options.occurrence > 0) {
-    throw Error(ErrorKind::kUsage,
-                "--answer and --subject-occurrence go with --prompt; a facts file names them fact by fact");
-  }
-  if (options.trial == 0)
-    for (const auto& [name, given] :
-         {std::pair("--trial-layers", !asked.trial_layers.empty()), std::pair("--check", options.check > 0),
-          std::pair("--trial-data", !options.trial_data.empty()),
-          std::pair("--trial-dataset", !options.trial_dataset.empty()),
-          std::pair("--method", !raw.method.empty())})
-      if (given) throw Error(ErrorKind::kUsage, std::string(name) + " goes with --trial N only");
-  if (!raw.method.empty()) require_method("--method", raw.method);
-  if (!options.trial_dataset.empty()) find_dataset(options.trial_dataset);  // throws for an unknown one
-  if (options.trial > 0 && options.shards > 1)
-    throw Error(ErrorKind::kUsage, "--trial does not go with --shard: run it once all parts are done");
-  if (options.resume && options.out.empty())
-    throw Error(ErrorKind::kUsage, "--resume wants --out DIR, the folder to go on with");
-  if (options.shards > 1 && options.out.empty())
-    throw Error(ErrorKind::kUsage, "--shard wants --out DIR, a folder that all parts share");
 }
 
 }  // namespace
@@ -176,7 +144,7 @@ Parsed parse_locate(const std::vector<std::string>& arguments, LocateArguments& 
   if (parse_options(syntax, arguments, asked.common) == Parsed::kAnswered) return Parsed::kAnswered;
   require_given(!asked.common.model.empty(), "locate", "--model PATH");
   settle(raw, asked);
-  require_one_source(asked, raw);
+  check_locate_options(options);
   return Parsed::kRun;
 }
 

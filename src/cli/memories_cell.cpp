@@ -3,7 +3,6 @@
 
 #include "cli/command.h"
 #include "cli/load_model.h"
-#include "cli/output_check.h"
 #include "emend/memory_index.h"
 #include "pipeline/failure.h"
 #include "reports/memory_page.h"
@@ -41,16 +40,12 @@ int memories_cell_command(const std::vector<std::string>& arguments) {
   require_given(!folder.empty(), "memories cell", "--index INDEX");
   const MemoryId cell = parse_memory_id(address);
   Console console(common);
-  console.check_result_file("--report", report, {{}, common.model, {folder}});
-  console.keep_json_apart({{report}, common.model, {folder}});
+  console.check_report(report, {{}, common.model, {folder}});
   const MemoryIndex index(folder);
   const MemoryRecord record = index.cell(cell);
   if (!common.model.empty()) index.require_of(load_model(common.model, common, console));
   std::cout << cell_text(record, index.head(), static_cast<std::size_t>(examples), console.columns());
-  if (!report.empty()) {
-    console.write_result_file(report, cell_html(record, index.head()));
-    std::cout << "Report: " << report << "\n";
-  }
+  console.write_report(report, [&] { return cell_html(record, index.head()); });
   console.write_json(cell_json(record, index.head()));
   return kExitDone;
 }

@@ -48,15 +48,11 @@ int memories_explain_command(const std::vector<std::string>& arguments) {
   ExplainArguments asked;
   if (parse_explain(arguments, asked) == Parsed::kAnswered) return kExitDone;
   Console console(asked.common);
-  console.keep_json_apart({{asked.report}, asked.common.model, {asked.index}});
-  console.check_result_file("--report", asked.report, {{}, asked.common.model, {asked.index}});
+  console.check_report(asked.report, {{}, asked.common.model, {asked.index}});
   const Model model = load_model(asked.common.model, asked.common, console);
   const ExplainOutcome outcome = run_explain(model, asked.run, console.progress());
   std::cout << explain_text(outcome, asked.run, console.columns());
-  if (!asked.report.empty()) {
-    console.write_result_file(asked.report, explain_page(outcome, asked.run, model));
-    std::cout << "Report: " << asked.report << "\n";
-  }
+  console.write_report(asked.report, [&] { return explain_page(outcome, asked.run, model); });
   console.write_json(explain_json(outcome, asked.run, model));
   return kExitDone;
 }

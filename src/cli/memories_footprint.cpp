@@ -46,17 +46,13 @@ int memories_footprint_command(const std::vector<std::string>& arguments) {
   if (parse_footprint(arguments, asked) == Parsed::kAnswered) return kExitDone;
   Console console(asked.common);
   const std::vector<std::filesystem::path> files(asked.patches.begin(), asked.patches.end());
-  console.check_result_file("--report", asked.report, {files, asked.common.model, {}});
-  console.keep_json_apart({files, asked.common.model, {}});
+  console.check_report(asked.report, {files, asked.common.model, {}});
   const std::vector<NamedPatch> patches = load_patches(files);
   const Model model = load_model(asked.common.model, asked.common, console);
   for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
   const FootprintReport report{asked.patches, measure_footprint(model, changes_of(patches), asked.run)};
   std::cout << footprint_text(report, console.columns());
-  if (!asked.report.empty()) {
-    console.write_result_file(asked.report, footprint_page(report, model));
-    std::cout << "Report: " << asked.report << "\n";
-  }
+  console.write_report(asked.report, [&] { return footprint_page(report, model); });
   console.write_json(footprint_json(report, model));
   return kExitDone;
 }

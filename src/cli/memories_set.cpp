@@ -50,15 +50,11 @@ int memories_set_command(const std::vector<std::string>& arguments) {
   SetArguments asked;
   if (parse_set(arguments, asked) == Parsed::kAnswered) return kExitDone;
   Console console(asked.common);
-  console.keep_json_apart({{asked.report}, asked.common.model, {}});
-  console.check_result_file("--report", asked.report, {{}, asked.common.model, {}});
+  console.check_report(asked.report, {{}, asked.common.model, {}});
   const Model model = load_model(asked.common.model, asked.common, console);
   const SetOutcome outcome = run_memory_set(model, asked.run, console.progress());
   std::cout << memory_set_text(outcome, asked.run, console.columns());
-  if (!asked.report.empty()) {
-    console.write_result_file(asked.report, memory_set_page(outcome, asked.run, model));
-    std::cout << "Report: " << asked.report << "\n";
-  }
+  console.write_report(asked.report, [&] { return memory_set_page(outcome, asked.run, model); });
   console.write_json(memory_set_json(outcome, asked.run, model));
   return kExitDone;
 }

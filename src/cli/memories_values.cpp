@@ -57,18 +57,13 @@ int memories_values_command(const std::vector<std::string>& arguments) {
   ValuesArguments asked;
   if (parse_values(arguments, asked) == Parsed::kAnswered) return kExitDone;
   Console console(asked.common);
-  console.keep_json_apart({{asked.run.lens.map, asked.report}, asked.common.model, {asked.index, asked.out}});
-  console.check_result_file("--report", asked.report,
-                            {{asked.run.lens.map}, asked.common.model, {asked.index, asked.out}});
+  console.check_report(asked.report, {{asked.run.lens.map}, asked.common.model, {asked.index, asked.out}});
   if (!asked.out.empty()) require_writable_folder(asked.out);
   const Model model = load_model(asked.common.model, asked.common, console);
   if (!asked.layers.empty()) asked.run.layers = parse_layers(asked.layers, model.config().layers);
   const ValuesOutcome outcome = run_values(model, asked.run, console.progress());
   std::cout << values_text(outcome, asked.run, console.columns());
-  if (!asked.report.empty()) {
-    console.write_result_file(asked.report, values_page(outcome, asked.run, model));
-    std::cout << "Report: " << asked.report << "\n";
-  }
+  console.write_report(asked.report, [&] { return values_page(outcome, asked.run, model); });
   console.write_json(values_json(outcome, asked.run, model));
   return kExitDone;
 }

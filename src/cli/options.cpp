@@ -193,11 +193,14 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 
 const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = {
-      "against", "bos",        "budget-drift",  "curve",        "draws",      "drift-tokens", "dtype",
-      "force",   "idf",        "keep-going",    "keep-sums",    "known",      "layers",       "lens",
-      "limit",   "memory",     "mode",          "on",           "out",        "prompt",       "random",
-      "resume",  "shard",      "sharpest",      "statistics",   "text-field", "token-budget", "top",
-      "trial",   "trial-data", "trial-dataset", "trial-layers", "undo",       "until"};
+      "against",       "answer",       "block",    "bos",          "budget-drift", "check",
+      "curve",         "device",       "draws",    "drift-tokens", "dtype",        "facts",
+      "fast",          "force",        "idf",      "keep-going",   "keep-sums",    "knockout-window",
+      "known",         "layers",       "lens",     "limit",        "memory",       "method",
+      "mode",          "on",           "out",      "prompt",       "random",       "resume",
+      "samples",       "shard",        "sharpest", "statistics",   "subject",      "subject-occurrence",
+      "text-field",    "token-budget", "tokens",   "top",          "trial",        "trial-data",
+      "trial-dataset", "trial-layers", "undo",     "until",        "window"};
   return names;
 }
 

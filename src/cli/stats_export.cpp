@@ -5,7 +5,6 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "cli/output_check.h"
 #include "emend/report.h"
 #include "emend/statistics.h"
 #include "pipeline/failure.h"

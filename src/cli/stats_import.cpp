@@ -5,12 +5,12 @@
 
 #include "cli/command.h"
 #include "cli/load_model.h"
-#include "cli/output_check.h"
 #include "emend/error.h"
 #include "emend/report.h"
 #include "emend/statistics_job.h"
 #include "io/imatrix.h"
 #include "pipeline/failure.h"
+#include "reports/statistics_report.h"
 
 namespace emend {
 
@@ -33,19 +33,6 @@ void require_trust(bool trusted, const std::string& file, const std::string& mod
                                              folder.filename().string());
   throw Error(ErrorKind::kUsage,
               fmt::format("stats import: {} {}; give --trust-model-name when it is {}", file, says, model));
-}
-
-// What is different from statistics that emend collected.
-std::string remark_on(const StatisticsSummary& summary, bool imatrix) {
-  if (!imatrix)
-    return "Imported sums hold position-0 keys, and no text is held back: drift needs drift_text in the edit "
-           "file.";
-  const bool left_out = summary.settings.find("left out") != std::string::npos;
-  return std::string(left_out
-                         ? ""
-                         : "The sums hold the first position of every chunk, which rules some layers and "
-                           "cannot be taken out again. ") +
-         "No text is held back: drift needs drift_text in the edit file.";
 }
 
 }  // namespace
@@ -82,7 +69,7 @@ int stats_import_command(const std::vector<std::string>& arguments) {
   const Model model = load_model(common.model, common, console);
   const auto prefix = resolve_bos(model.tokenizer(), common.bos.value_or("auto"));
   const StatisticsSummary summary = import_into(read, model, prefix, out);
-  console.note(remark_on(summary, is_imatrix(files.front())));
+  console.note(import_remark(summary));
   std::cout << full_report(summary, {console.columns()});
   console.write_json(to_json(summary, &model));
   return kExitDone;

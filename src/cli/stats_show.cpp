@@ -8,7 +8,6 @@
 #include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/option_values.h"
-#include "cli/output_check.h"
 #include "emend/error.h"
 #include "emend/report.h"
 #include "emend/statistics_job.h"
@@ -80,20 +79,15 @@ int stats_show_command(const std::vector<std::string>& arguments) {
   ShowOptions options;
   if (parse_show(arguments, options) == Parsed::kAnswered) return kExitDone;
   Console console(options.common);
-  console.keep_json_apart({{options.svg, options.report}, options.common.model, {options.folder}});
   console.check_result_file("--svg", options.svg, {{}, options.common.model, {options.folder}});
-  console.check_result_file("--report", options.report,
-                            {{options.svg}, options.common.model, {options.folder}});
+  console.check_report(options.report, {{options.svg}, options.common.model, {options.folder}});
   const std::vector<int> drawn = drawn_layers(options.spectrum, stored_layers(options.folder));
   if (!options.svg.empty()) require_drawable(drawn);
   if (!options.common.model.empty()) say_whether_of_model(options, console);
   const StatisticsSummary summary = summarize_statistics(options.folder, drawn, console.progress());
   std::cout << full_report(summary, {console.columns()});
   if (!options.svg.empty()) write_file_atomically(options.svg, spectra_svg(summary));
-  if (!options.report.empty()) {
-    console.write_result_file(options.report, statistics_html(stored_page(summary, options.folder)));
-    std::cout << "Report: " << options.report << "\n";
-  }
+  console.write_report(options.report, [&] { return statistics_html(stored_page(summary, options.folder)); });
   console.write_json(to_json(summary));
   return kExitDone;
 }

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <string>
 
-#include "cli/progress_line.h"
 #include "emend/progress.h"
+#include "report/progress_line.h"
 
 namespace emend {
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -10,25 +11,10 @@
 
 #include "base/strings.h"
 #include "base/utf8.h"
+#include "config/edit_schema.h"
 
 namespace emend {
 namespace {
-
-const std::vector<std::string> kEditKeys = {"id",     "prompt", "subject",     "subject_occurrence",
-                                            "target", "was",    "paraphrases", "neighbours"};
-const std::vector<std::string> kNeighbourKeys = {"prompt", "answer"};
-
-ConfigNode require(const ConfigNode& map, const ConfigFields& fields, const std::string& key) {
-  const auto found = fields.find(key);
-  if (!found) map.fail(fmt::format("the key {} is missing", quote(key)));
-  return *found;
-}
-
-std::string read_subject(const ConfigNode& node) {
-  std::string subject = node.text();
-  if (trim(subject).empty()) node.fail("the subject is empty");
-  return subject;
-}
 
 [[noreturn]] void fail_subject_absent(const ConfigNode& node, const EditRequest& request) {
   node.fail(fmt::format("the subject {} is not in the prompt {}{}", quote(request.subject),
@@ -38,6 +24,7 @@ std::string read_subject(const ConfigNode& node) {
 // The byte offset of the occurrence that the file chooses.
 std::size_t read_subject_begin(const ConfigNode& subject, const std::optional<ConfigNode>& occurrence,
                                const EditRequest& request) {
+  if (trim(request.subject).empty()) subject.fail("the subject is empty");
   const std::vector<std::size_t> begins = find_occurrences(request.prompt, request.subject);
   if (begins.empty()) fail_subject_absent(subject, request);
   const std::string count = begins.size() == 1 ? "once" : fmt::format("{} times", begins.size());
@@ -56,13 +43,54 @@ std::size_t read_subject_begin(const ConfigNode& subject, const std::optional<Co
   return begins[static_cast<std::size_t>(chosen) - 1];
 }
 
-Neighbour read_neighbour(const ConfigNode& node) {
-  if (node.is_scalar()) return {read_prompt(node), ""};
-  if (!node.is_map()) node.fail("expected a prompt or a map {prompt, answer}, found " + node.describe());
-  const ConfigFields fields = node.fields(kNeighbourKeys);
-  Neighbour neighbour{read_prompt(require(node, fields, "prompt")), ""};
-  if (const auto answer = fields.find("answer")) neighbour.answer = read_word(*answer);
-  return neighbour;
+class YamlValue : public EditValue {
+ public:
+  explicit YamlValue(ConfigNode node) : node_(std::move(node)) {}
+
+  bool is_text() const override { return node_.is_scalar(); }
+  std::string text(TextShape shape) const override { return node_.text(shape); }
+  std::string id_text() const override { return node_.text(); }
+  std::vector<std::unique_ptr<EditValue>> items() const override {
+    std::vector<std::unique_ptr<EditValue>> values;
+    for (const ConfigNode& item : node_.items()) values.push_back(std::make_unique<YamlValue>(item));
+    return values;
+  }
+  std::unique_ptr<EditMap> neighbour(const std::vector<std::string>& keys) const override;
+  [[noreturn]] void fail(const std::string& message) const override { node_.fail(message); }
+
+ private:
+  ConfigNode node_;
+};
+
+class YamlMap : public EditMap {
+ public:
+  // Throws Error(kConfig) for a node that is no map, and for other keys.
+  YamlMap(ConfigNode node, const std::vector<std::string>& keys)
+      : node_(std::move(node)), fields_(node_.fields(keys)) {}
+
+  std::unique_ptr<EditValue> find(const std::string& key) const override {
+    const auto found = fields_.find(key);
+    return found ? std::make_unique<YamlValue>(*found) : nullptr;
+  }
+  std::unique_ptr<EditValue> at(const std::string& key) const override {
+    auto found = find(key);
+    if (!found) node_.fail(fmt::format("the key {} is missing", quote(key)));
+    return found;
+  }
+  std::size_t place_subject(const EditRequest& request) const override {
+    return read_subject_begin(*fields_.find("subject"), fields_.find("subject_occurrence"), request);
+  }
+  // Where a conflict with other entries is told.
+  ConfigNode place() const { return fields_.find("id").value_or(node_); }
+
+ private:
+  ConfigNode node_;
+  ConfigFields fields_;
+};
+
+std::unique_ptr<EditMap> YamlValue::neighbour(const std::vector<std::string>& keys) const {
+  if (!node_.is_map()) node_.fail("expected a prompt or a map {prompt, answer}, found " + node_.describe());
+  return std::make_unique<YamlMap>(node_, keys);
 }
 
 std::string at_line(const EditEntry& entry) {
@@ -95,44 +123,17 @@ void add_to(SamePrompt& same, const EditEntry& entry) {
 }  // namespace
 
 std::string read_prompt(const ConfigNode& node) {
-  std::string prompt(trim_back(node.text(TextShape::kLines)));
-  if (prompt.empty()) node.fail("the text is empty");
-  return prompt;
+  return prompt_of(YamlValue(node));
 }
 
 std::string read_word(const ConfigNode& node) {
-  std::string word(trim(node.text()));
-  if (word.empty()) node.fail("the text is empty");
-  return word;
-}
-
-const std::vector<std::string>& edit_keys() {
-  return kEditKeys;
+  return word_of(YamlValue(node));
 }
 
 EditEntry read_edit_entry(const ConfigNode& node, int number) {
-  const ConfigFields fields = node.fields(kEditKeys);
-  EditRequest request;
-  const auto id = fields.find("id");
-  request.id = id ? read_word(*id) : fmt::format("edit-{}", number);
-  request.prompt = read_prompt(require(node, fields, "prompt"));
-  const ConfigNode subject = require(node, fields, "subject");
-  request.subject = read_subject(subject);
-  request.subject_begin = read_subject_begin(subject, fields.find("subject_occurrence"), request);
-  request.target = read_word(require(node, fields, "target"));
-  if (const auto was = fields.find("was")) {
-    request.was = read_word(*was);
-    if (request.was == request.target)
-      was->fail(fmt::format("target and was are both {}: nothing to edit", quote(request.was)));
-  }
-  if (const auto list = fields.find("paraphrases")) {
-    for (const ConfigNode& item : list->items()) request.paraphrases.push_back(read_prompt(item));
-  }
-  if (const auto list = fields.find("neighbours")) {
-    for (const ConfigNode& item : list->items()) request.neighbours.push_back(read_neighbour(item));
-  }
-  const auto refuse = [at = id ? *id : node](const std::string& message) { at.fail(message); };
-  return {std::move(request), refuse, node.line()};
+  const YamlMap map(node, edit_keys());
+  const auto refuse = [at = map.place()](const std::string& message) { at.fail(message); };
+  return {read_request(map, number), refuse, node.line()};
 }
 
 void check_edit_conflicts(const std::vector<EditEntry>& entries) {

@@ -1,4 +1,4 @@
-// One entry of `edits:`, and what several of them must not say together.
+// One entry of `edits:` in YAML, and what several of them must not say together.
 #pragma once
 
 #include <functional>
@@ -10,11 +10,8 @@
 
 namespace emend {
 
-// A text of one or more lines that a model continues: blanks at its end are cut, since the answer brings its
-// own space. Throws Error(kConfig) if it is empty then.
+// prompt_of and word_of (edit_schema.h) of a value in YAML.
 std::string read_prompt(const ConfigNode& node);
-
-// A text of one line without the blanks around it. Throws Error(kConfig) if it is empty then.
 std::string read_word(const ConfigNode& node);
 
 struct EditEntry {
@@ -24,9 +21,6 @@ struct EditEntry {
   std::function<void(const std::string& message)> refuse;
   int line = 0;  // in the file, from 1
 };
-
-// The keys that an entry may have.
-const std::vector<std::string>& edit_keys();
 
 // `number` counts the entries from 1 and gives the default id, edit-<number>. Throws Error(kConfig).
 EditEntry read_edit_entry(const ConfigNode& node, int number);

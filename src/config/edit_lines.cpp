@@ -4,19 +4,20 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/json.h"
 #include "base/nearest.h"
 #include "base/strings.h"
+#include "config/edit_rules.h"
+#include "config/edit_schema.h"
 #include "config/text_check.h"
 #include "emend/error.h"
 
 namespace emend {
 namespace {
-
-const std::vector<std::string> kNeighbourKeys = {"prompt", "answer"};
 
 // What a benchmark measures beside the edit.
 const std::vector<std::string> kBenchmarkKeys = {"relation", "known",       "attributes",  "generations",
@@ -35,40 +36,11 @@ const std::vector<std::string>& line_keys() {
   throw Error(ErrorKind::kConfig, where + ": " + message);
 }
 
-// About the value that `json` is.
-[[noreturn]] void fail_at(const JsonView& json, const std::string& message) {
-  fail(json.source(), fmt::format("{}: {}", json.path(), message));
-}
-
 void check_keys(const JsonView& json, const std::vector<std::string>& known) {
   for (const auto& [name, value] : json.json().get_ref<const Json::object_t&>())
     if (std::ranges::find(known, name) == known.end())
       fail(json.source(), fmt::format("{}unknown key {}{}", json.path().empty() ? "" : json.path() + ": ",
                                       quote(name), did_you_mean(name, known)));
-}
-
-const std::string& clean_text(const JsonView& json, TextShape shape) {
-  const std::string& text = json.as_string();
-  if (const auto bad = find_bad_character(text, shape)) fail_at(json, bad->what + " cannot stand here");
-  return text;
-}
-
-// The same cuts as read_prompt and read_word make.
-std::string prompt_of(const JsonView& json) {
-  std::string prompt(trim_back(clean_text(json, TextShape::kLines)));
-  if (prompt.empty()) fail_at(json, "the text is empty");
-  return prompt;
-}
-
-std::string word_of(const JsonView& json) {
-  std::string word(trim(clean_text(json, TextShape::kLine)));
-  if (word.empty()) fail_at(json, "the text is empty");
-  return word;
-}
-
-// A text or a whole number, as the ids of data sets are.
-std::string id_of(const JsonView& json) {
-  return json.is_number() ? std::to_string(json.as_integer()) : word_of(json);
 }
 
 std::optional<int> occurrence_of(const JsonView& json) {
@@ -78,44 +50,71 @@ std::optional<int> occurrence_of(const JsonView& json) {
   return static_cast<int>(std::min<std::int64_t>(chosen, std::numeric_limits<int>::max()));
 }
 
-// The rules of edits that are made in code, with the place in front of what they refuse.
-EditRequest request_of(const JsonView& json) {
-  const std::string prompt = prompt_of(json.at("prompt")), target = word_of(json.at("target"));
-  const std::string& subject = clean_text(json.at("subject"), TextShape::kLine);
-  const std::optional<int> occurrence = occurrence_of(json);
-  try {
-    return make_request(prompt, subject, target, occurrence);
-  } catch (const Error& error) {
-    fail(json.source(), error.what());
-  }
-}
+class JsonValue : public EditValue {
+ public:
+  explicit JsonValue(JsonView json) : json_(std::move(json)) {}
 
-Neighbour neighbour_of(const JsonView& json) {
-  if (json.is_string()) return {prompt_of(json), ""};
-  if (!json.is_object()) json.refuse("a prompt or an object {prompt, answer}");
-  check_keys(json, kNeighbourKeys);
-  Neighbour neighbour{prompt_of(json.at("prompt")), ""};
-  if (const auto answer = json.find("answer")) neighbour.answer = word_of(*answer);
-  return neighbour;
+  bool is_text() const override { return json_.is_string(); }
+  std::string text(TextShape shape) const override {
+    const std::string& text = json_.as_string();
+    if (const auto bad = find_bad_character(text, shape)) fail(bad->what + " cannot stand here");
+    return text;
+  }
+  // A text or a whole number, as the ids of data sets are.
+  std::string id_text() const override {
+    return json_.is_number() ? std::to_string(json_.as_integer()) : text(TextShape::kLine);
+  }
+  std::vector<std::unique_ptr<EditValue>> items() const override {
+    std::vector<std::unique_ptr<EditValue>> values;
+    for (const JsonView& item : json_.elements()) values.push_back(std::make_unique<JsonValue>(item));
+    return values;
+  }
+  std::unique_ptr<EditMap> neighbour(const std::vector<std::string>& keys) const override;
+  [[noreturn]] void fail(const std::string& message) const override {
+    emend::fail(json_.source(), fmt::format("{}: {}", json_.path(), message));
+  }
+
+ private:
+  JsonView json_;
+};
+
+class JsonMap : public EditMap {
+ public:
+  // Throws Error(kConfig) for other keys. `json` is an object.
+  JsonMap(JsonView json, const std::vector<std::string>& keys) : json_(std::move(json)) {
+    check_keys(json_, keys);
+  }
+
+  std::unique_ptr<EditValue> find(const std::string& key) const override {
+    const auto found = json_.find(key);
+    return found ? std::make_unique<JsonValue>(*found) : nullptr;
+  }
+  std::unique_ptr<EditValue> at(const std::string& key) const override {
+    return std::make_unique<JsonValue>(json_.at(key));
+  }
+  // The rule of edits that are made in code, with the place in front of what it refuses.
+  std::size_t place_subject(const EditRequest& request) const override {
+    const std::optional<int> occurrence = occurrence_of(json_);
+    try {
+      return subject_place(request, occurrence);
+    } catch (const Error& error) {
+      fail(json_.source(), error.what());
+    }
+  }
+
+ private:
+  JsonView json_;
+};
+
+std::unique_ptr<EditMap> JsonValue::neighbour(const std::vector<std::string>& keys) const {
+  if (!json_.is_object()) json_.refuse("a prompt or an object {prompt, answer}");
+  return std::make_unique<JsonMap>(json_, keys);
 }
 
 EditEntry entry_of(const JsonView& json, int number, int line) {
   if (!json.is_object()) json.refuse("an object, one edit a line");
-  check_keys(json, line_keys());
-  EditRequest request = request_of(json);
-  const auto id = json.find("id");
-  request.id = id ? id_of(*id) : fmt::format("edit-{}", number);
-  if (const auto was = json.find("was")) {
-    request.was = word_of(*was);
-    if (request.was == request.target)
-      fail_at(*was, fmt::format("target and was are both {}: nothing to edit", quote(request.was)));
-  }
-  if (const auto list = json.find("paraphrases"))
-    for (const JsonView& item : list->elements()) request.paraphrases.push_back(prompt_of(item));
-  if (const auto list = json.find("neighbours"))
-    for (const JsonView& item : list->elements()) request.neighbours.push_back(neighbour_of(item));
   const auto refuse = [where = json.source()](const std::string& message) { fail(where, message); };
-  return {std::move(request), refuse, line};
+  return {read_request(JsonMap(json, line_keys()), number), refuse, line};
 }
 
 // The parser counts the lines of what it is given: for a broken line those above stand in as empty ones.

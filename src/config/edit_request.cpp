@@ -15,7 +15,22 @@ namespace {
   throw Error(ErrorKind::kConfig, message);
 }
 
-std::size_t place_of(const EditRequest& request, std::optional<int> occurrence) {
+std::string question_flaw_of(EditRequest& request) {
+  for (std::string& prompt : request.paraphrases) {
+    if (const std::string why = question_flaw(prompt, ""); !why.empty()) return why + " in a paraphrase";
+  }
+  for (Neighbour& neighbour : request.neighbours) {
+    neighbour.answer = std::string(trim(neighbour.answer));
+    if (const std::string why = question_flaw(neighbour.prompt, neighbour.answer); !why.empty())
+      return why + " in a neighbour";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::size_t subject_place(const EditRequest& request, std::optional<int> occurrence) {
+  if (trim(request.subject).empty()) refuse("the subject is empty");
   const std::vector<std::size_t> begins = find_occurrences(request.prompt, request.subject);
   const std::string subject = "the subject " + quote(request.subject);
   if (begins.empty())
@@ -33,20 +48,6 @@ std::size_t place_of(const EditRequest& request, std::optional<int> occurrence) 
   return begins[static_cast<std::size_t>(chosen) - 1];
 }
 
-std::string question_flaw_of(EditRequest& request) {
-  for (std::string& prompt : request.paraphrases) {
-    if (const std::string why = question_flaw(prompt, ""); !why.empty()) return why + " in a paraphrase";
-  }
-  for (Neighbour& neighbour : request.neighbours) {
-    neighbour.answer = std::string(trim(neighbour.answer));
-    if (const std::string why = question_flaw(neighbour.prompt, neighbour.answer); !why.empty())
-      return why + " in a neighbour";
-  }
-  return "";
-}
-
-}  // namespace
-
 EditRequest make_request(const std::string& prompt, const std::string& subject, const std::string& target,
                          std::optional<int> occurrence) {
   EditRequest request;
@@ -54,9 +55,8 @@ EditRequest make_request(const std::string& prompt, const std::string& subject, 
   request.subject = subject;
   request.target = target;
   request = cut_texts(std::move(request));
-  if (trim(subject).empty()) refuse("the subject is empty");
   if (request.target.empty()) refuse("the target is empty");
-  request.subject_begin = place_of(request, occurrence);
+  request.subject_begin = subject_place(request, occurrence);
   return request;
 }
 

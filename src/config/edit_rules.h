@@ -2,6 +2,8 @@
 // make_edit_file.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +18,10 @@ EditRequest cut_texts(EditRequest request);
 
 // Why the edit by itself cannot stand in an edit file; empty if it can. Its texts are cut.
 std::string edit_flaw(const EditRequest& request);
+
+// Where the subject begins in the prompt; `occurrence` counts from 1 and chooses among several. Throws
+// Error(kConfig) if it is empty or not there, or which one is meant is not told.
+std::size_t subject_place(const EditRequest& request, std::optional<int> occurrence);
 
 // Cuts the prompt of a paraphrase or a neighbour and says why it cannot be a question; empty if it can.
 std::string question_flaw(std::string& prompt, std::string_view answer);

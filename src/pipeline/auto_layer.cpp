@@ -2,36 +2,17 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "analysis/causal_trace/noise.h"
 #include "analysis/causal_trace/restored_runs.h"
 #include "emend/editor.h"
 #include "emend/error.h"
-#include "report/numbers.h"
+#include "eval/layer_choice.h"
 
 namespace emend {
 namespace {
-
-std::string first_of_trace(const LayerDecision& decision) {
-  if (decision.trace.empty()) return "";
-  const LayerScore& best = decision.trace.front();
-  const auto chosen = std::find_if(decision.trace.begin(), decision.trace.end(),
-                                   [&](const LayerScore& s) { return s.layer == decision.layer; });
-  if (best.layer == decision.layer)
-    return fmt::format(" The trace of {} facts puts it first, too.", count_text(decision.traced_facts));
-  std::string text =
-      fmt::format(" The trace of {}{} puts layer {} first (effect {}{})", count_text(decision.traced_facts),
-                  decision.traced_facts == 1 ? " fact" : " facts", best.layer, number_text(best.score),
-                  std::isfinite(best.ci95) ? " ± " + number_text(best.ci95, 2) : "");
-  if (chosen != decision.trace.end())
-    text += fmt::format(" and this one at place {} ({})", chosen - decision.trace.begin() + 1,
-                        number_text(chosen->score));
-  return text + ".";
-}
 
 // Enough to see where the mass of the effect lies, in about a second on a small model.
 constexpr std::size_t kPrompts = 3;
@@ -94,57 +75,20 @@ std::vector<FactTrace> quick_traces(const Model& model, const std::vector<EditRe
 
 }  // namespace
 
-LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& prefix,
-                           const std::vector<LayerScore>& trace, std::int64_t traced_facts,
-                           const std::vector<TrialScore>& trial) {
-  LayerDecision decision;
-  decision.trace = trace;
-  decision.trial = trial;
-  decision.traced_facts = traced_facts;
-  decision.trial_facts = trial.empty() ? 0 : trial.front().facts;
-  const bool tells =
-      !trial.empty() && trial.front().score > 0;  // where no layer takes edits, their order means nothing
-  decision.evidence = tells ? LayerEvidence::kTrial : LayerEvidence::kDepth;
-  decision.layer = tells ? trial.front().layer : default_layer(model.config());
-  decision.model_fingerprint = model.fingerprint();
-  decision.prefix = prefix;
-  return decision;
-}
-
-std::string decision_text(const LayerDecision& decision) {
-  const std::string layer = fmt::format("Layer {}", decision.layer);
-  if (decision.evidence == LayerEvidence::kTrial)
-    return fmt::format("{}, decided by edits: score {} ± {} over {} facts edited one by one.{}", layer,
-                       number_text(decision.trial.front().score), number_text(decision.trial.front().ci95, 2),
-                       count_text(decision.trial_facts), first_of_trace(decision));
-  if (!decision.trial.empty())
-    return fmt::format(
-        "{}, decided by depth alone, 1 + round(layers / 10): edits of {} facts took hold at no layer that "
-        "was tried.{}",
-        layer, count_text(decision.trial_facts), first_of_trace(decision));
-  return fmt::format(
-      "{}, decided by depth alone, 1 + round(layers / 10): no edits were tried, and tracing alone does not "
-      "tell where edits work best (Hase et al. 2023).{}",
-      layer, first_of_trace(decision));
-}
-
 LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& requests,
                          const EditorContext& context, const std::filesystem::path& statistics,
                          Progress& progress) {
-  if (auto held = load_layer_decision(model, context.prefix, statistics)) {
-    progress.note(fmt::format("layer: auto, from {} ({}): {}", (statistics / "layer_decision.json").string(),
-                              held->source, decision_text(*held)));
-    return *held;
-  }
-  const std::vector<FactTrace> traces = quick_traces(model, requests, context, progress);
-  LayerDecision decision =
-      decide_layer(model, context.prefix, rank_layers(traces), static_cast<std::int64_t>(traces.size()), {});
-  decision.source = "the edit file's prompts";
-  progress.note(
-      "layer: auto, without a kept decision (`emend locate` over a file of facts, with a trial, makes "
-      "one): " +
-      decision_text(decision));
-  return decision;
+  return auto_layer(model, context.prefix, statistics, progress, [&] {
+    const std::vector<FactTrace> traces = quick_traces(model, requests, context, progress);
+    LayerDecision decision = decide_layer(model, context.prefix, rank_layers(traces),
+                                          static_cast<std::int64_t>(traces.size()), {});
+    decision.source = "the edit file's prompts";
+    progress.note(
+        "layer: auto, without a kept decision (`emend locate` over a file of facts, with a trial, makes "
+        "one): " +
+        decision_text(decision));
+    return decision;
+  });
 }
 
 }  // namespace emend

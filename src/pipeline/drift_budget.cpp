@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <iterator>
 #include <optional>
+#include <string_view>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 
@@ -51,6 +54,23 @@ Edit unfolded(Edit edit, const std::vector<EditRequest>& requests, std::size_t i
 }
 
 }  // namespace
+
+DriftBudget parse_drift_budget(const std::string& text) {
+  constexpr std::string_view kKl = "kl:";
+  DriftBudget budget;
+  const bool kl = text.starts_with(kKl);
+  if (kl) budget.measure = DriftBudget::Measure::kKl;
+  const std::string number = kl ? text.substr(kKl.size()) : text;
+  const char* const end = number.data() + number.size();
+  const auto [stop, error] = std::from_chars(number.data(), end, budget.limit);
+  if (error != std::errc() || stop != end || !std::isfinite(budget.limit) || budget.limit < (kl ? 0 : 1))
+    throw Error(ErrorKind::kUsage,
+                "the option budget-drift must be a perplexity ratio of at least 1, or kl: and a number of "
+                "nats from 0, "
+                "found " +
+                    quote(text));
+  return budget;
+}
 
 void require_budget(const DriftBudget& budget, const Editor& editor) {
   const bool kl = budget.measure == DriftBudget::Measure::kKl;

@@ -11,6 +11,9 @@
 
 namespace emend {
 
+// "1.05", a ratio of perplexities, or "kl:0.02", nats. Throws Error(kUsage).
+DriftBudget parse_drift_budget(const std::string& text);
+
 // Throws Error(kConfig) if the method does not carry earlier facts, which every batch but the first needs,
 // and Error(kUsage) for a limit or a batch that can be none.
 void require_budget(const DriftBudget& budget, const Editor& editor);

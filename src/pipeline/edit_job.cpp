@@ -6,10 +6,10 @@
 #include <set>
 
 #include "analysis/prompt_rows.h"
-#include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/statistics_store.h"
+#include "eval/layer_choice.h"
 #include "pipeline/auto_layer.h"
 #include "pipeline/position_check.h"
 
@@ -18,14 +18,8 @@ namespace {
 
 // The layers that the file names, in ascending order.
 std::vector<int> given_layers(const EditFile& file, const Editor& editor, const ModelConfig& config) {
-  const std::vector<int>& layers = file.layer.layers;
   const std::string where = file.layer.where.empty() ? file.path.string() + ": layer" : file.layer.where;
-  for (const int layer : layers) require_layer(where, layer, config.layers);
-  if (layers.size() > 1 && editor.layer_use() == LayerUse::kOne)
-    throw Error(ErrorKind::kConfig, fmt::format("{}: the method {} edits one layer, and {} are listed", where,
-                                                quote(file.method), layers.size()));
-  const std::set<int> ascending(layers.begin(), layers.end());
-  return {ascending.begin(), ascending.end()};
+  return named_layers(file.layer.layers, editor, config, where, where);
 }
 
 // Throws Error(kConfig) if the method cannot carry the facts of the patch, or it was made for rows of another

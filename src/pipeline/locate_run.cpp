@@ -17,8 +17,9 @@
 #include "emend/error.h"
 #include "emend/statistics_store.h"
 #include "eval/fit.h"
-#include "pipeline/auto_layer.h"
+#include "eval/layer_choice.h"
 #include "pipeline/layer_trial.h"
+#include "pipeline/locate_options.h"
 
 namespace emend {
 namespace {
@@ -56,6 +57,10 @@ std::string dataset_of(const fs::path& file) {
               fmt::format("the option trial edits facts, and {} names no targets: give edits with the option "
                           "trial-data, and their form with the option trial-dataset (emend eval's names)",
                           file.string()));
+}
+
+std::string method_of(const LocateOptions& options) {
+  return options.method.empty() ? "rome" : options.method;
 }
 
 DatasetFile read_trial_data(const LocateOptions& options) {
@@ -155,7 +160,7 @@ class Trial {
         traces_(traces),
         layers_(options.trial_layers.empty() ? trial_candidates(ranking, model.config())
                                              : options.trial_layers),
-        editor_(make_editor(options.method, {})) {}
+        editor_(make_editor(method_of(options), {})) {}
 
   // Throws Error(kConfig) when no fact is left for the part.
   std::vector<EvalRecord> choose(const TrialPart& part) const {
@@ -209,12 +214,13 @@ class Trial {
 }  // namespace
 
 LocateInput read_locate_input(const LocateOptions& options) {
+  check_locate_options(options);
   LocateInput input;
   input.facts =
       options.facts.empty() ? std::vector<TraceFact>{asked_fact(options)} : read_trace_facts(options.facts);
   if (options.trial > 0) {
     input.trial = read_trial_data(options);
-    make_editor(options.method, {});  // throws for an unknown one
+    make_editor(method_of(options), {});  // throws if it needs options
   }
   return input;
 }
@@ -227,6 +233,7 @@ bool holds_on_other_facts(const std::vector<TrialScore>& check, int chosen) {
 
 LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& given,
                          Progress& progress) {
+  check_locate_options(given);
   LocateOptions options = given;
   options.trace.prefix = row_prefix(model.tokenizer(), options.bos, options.trace.form);
   for (const int layer : options.trial_layers)
@@ -260,7 +267,7 @@ LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOpt
   outcome.decision =
       decide_layer(model, options.trace.prefix, outcome.ranking, outcome.average.facts, scores);
   outcome.decision.source = has_file ? options.facts.filename().string() : "a prompt";
-  outcome.decision.method = input.trial ? options.method : "";
+  outcome.decision.method = input.trial ? method_of(options) : "";
   if (place) keep_decision(*place, outcome);
   return outcome;
 }

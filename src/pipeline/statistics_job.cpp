@@ -13,6 +13,7 @@
 #include "emend/error.h"
 #include "io/imatrix.h"
 #include "linalg/spd_factor.h"
+#include "pipeline/text_remarks.h"
 #include "report/numbers.h"
 
 namespace emend {
@@ -100,28 +101,13 @@ StatisticsOutcome run_statistics(const Model& model, StatisticsOptions options, 
 
 std::vector<PlanRemark> remarks_on(const StatisticsPlan& plan, const StatisticsOptions& options,
                                    const ModelConfig& config) {
-  std::vector<PlanRemark> remarks;
-  const auto warn = [&](std::string text) {
-    remarks.push_back({PlanRemark::Kind::kWarning, std::move(text)});
-  };
-  const auto note = [&](std::string text) { remarks.push_back({PlanRemark::Kind::kNote, std::move(text)}); };
-  if (plan.repaired > 0)
-    warn(count_text(plan.repaired) + " pieces of the corpus are not UTF-8; each was read as U+FFFD");
-  if (plan.repeated > 0)
-    note(count_text(plan.repeated) + " documents stand in the corpus more than once and count once.");
-  if (!plan.binary_files.empty())
-    note(fmt::format("{} files that are not text were passed over, {} first.",
-                     count_text(static_cast<std::int64_t>(plan.binary_files.size())),
-                     plan.binary_files.front()));
-  if (options.tokens > plan.tokens)
-    warn(fmt::format("the corpus gives {} of the {} tokens asked for", count_text(plan.tokens),
-                     count_text(options.tokens)));
+  std::vector<PlanRemark> remarks = text_remarks(
+      {plan.repaired, plan.repeated, plan.binary_files, options.tokens, plan.tokens, plan.blocks});
   if (plan.tokens < config.d_ff)
-    warn(
-        fmt::format("{} tokens are fewer than the key's size {}: C will be singular, and an edit has to "
-                    "lean on its ridge",
-                    count_text(plan.tokens), config.d_ff));
-  if (plan.blocks == 0) warn("this shard has no block: the text has fewer blocks than there are shards");
+    remarks.push_back({PlanRemark::Kind::kWarning,
+                       fmt::format("{} tokens are fewer than the key's size {}: C will be singular, and an "
+                                   "edit has to lean on its ridge",
+                                   count_text(plan.tokens), config.d_ff)});
   return remarks;
 }
 

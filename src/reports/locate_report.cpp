@@ -11,7 +11,7 @@
 #include "base/stage_clock.h"
 #include "base/strings.h"
 #include "emend/version.h"
-#include "pipeline/auto_layer.h"
+#include "eval/layer_choice.h"
 #include "pipeline/result_json.h"
 #include "report/display_text.h"
 #include "report/numbers.h"

@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "emend/version.h"
 #include "pipeline/result_json.h"
+#include "pipeline/text_remarks.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -150,23 +151,9 @@ ResultJson scan_plan_json(const ScanPlan& plan, const Model& model) {
   return {{"emend", emend_version()}, {"model", model_json(model)}, {"plan", plan_json(plan)}};
 }
 
-std::vector<ScanRemark> remarks_on(const ScanPlan& plan, const ScanOptions& options) {
-  std::vector<ScanRemark> remarks;
-  if (plan.repaired > 0)
-    remarks.push_back(
-        {true, count_text(plan.repaired) + " pieces of the corpus are not UTF-8; each was read as U+FFFD"});
-  if (plan.repeated > 0)
-    remarks.push_back(
-        {false, count_text(plan.repeated) + " documents stand in the corpus more than once and count once."});
-  if (!plan.binary_files.empty())
-    remarks.push_back({false, fmt::format("{} files that are not text were passed over, {} first.",
-                                          plan.binary_files.size(), plan.binary_files.front())});
-  if (options.tokens > plan.tokens)
-    remarks.push_back({true, fmt::format("the corpus gives {} of the {} tokens asked for",
-                                         count_text(plan.tokens), count_text(options.tokens))});
-  if (plan.blocks == 0)
-    remarks.push_back({true, "this shard has no block: the text has fewer blocks than there are shards"});
-  return remarks;
+std::vector<PlanRemark> remarks_on(const ScanPlan& plan, const ScanOptions& options) {
+  return text_remarks(
+      {plan.repaired, plan.repeated, plan.binary_files, options.tokens, plan.tokens, plan.blocks});
 }
 
 std::string scan_text(const ScanOutcome& outcome, const std::filesystem::path& folder, std::size_t columns) {

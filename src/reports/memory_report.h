@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "emend/memory_index.h"
+#include "emend/statistics_job.h"
 
 namespace emend {
 
@@ -16,11 +17,7 @@ std::string scan_plan_text(const ScanPlan& plan, const ScanOptions& options);
 ResultJson scan_plan_json(const ScanPlan& plan, const Model& model);
 
 // What the corpus and the options mean for the result.
-struct ScanRemark {
-  bool is_warning = false;
-  std::string text;
-};
-std::vector<ScanRemark> remarks_on(const ScanPlan& plan, const ScanOptions& options);
+std::vector<PlanRemark> remarks_on(const ScanPlan& plan, const ScanOptions& options);
 
 // What was written into `folder`. `model`: null for a merge, which needs none.
 std::string scan_text(const ScanOutcome& outcome, const std::filesystem::path& folder, std::size_t columns);

@@ -240,6 +240,19 @@ ResultJson statistics_json(const StatisticsSummary& summary, const Model* model)
   return json;
 }
 
+std::string import_remark(const StatisticsSummary& summary) {
+  const bool imatrix = !summary.layers.empty() && summary.layers.front().diagonal;
+  if (!imatrix)
+    return "Imported sums hold position-0 keys, and no text is held back: drift needs drift_text in the edit "
+           "file.";
+  const bool left_out = summary.settings.find("left out") != std::string::npos;
+  return std::string(left_out
+                         ? ""
+                         : "The sums hold the first position of every chunk, which rules some layers and "
+                           "cannot be taken out again. ") +
+         "No text is held back: drift needs drift_text in the edit file.";
+}
+
 std::string spectra_svg(const StatisticsSummary& summary) {
   return standalone_svg(spectra_chart(summary.log_spectra).svg);
 }

@@ -26,6 +26,8 @@ ResultJson exported_statistics_json(const std::vector<int>& layers, const std::f
 // statistics; null for others.
 std::string statistics_text(const StatisticsSummary& summary, std::size_t columns);
 ResultJson statistics_json(const StatisticsSummary& summary, const Model* model);
+// How imported statistics differ from those that emend collects.
+std::string import_remark(const StatisticsSummary& summary);
 // The spectra of up to five layers as a drawing with its own style.
 std::string spectra_svg(const StatisticsSummary& summary);
 

@@ -212,8 +212,8 @@ TEST_P(StatisticsRuns, LittleMemoryMeansMorePassesAndTheSameLayers) {
 }
 
 TEST_P(StatisticsRuns, ImpossibleOptionsAreRefused) {
-  const auto refusal = [&] {
-    return test::error_of(ErrorKind::kConfig, [&] { StatisticsRun(model_, options_, silent_); });
+  const auto refusal = [&](ErrorKind kind = ErrorKind::kUsage) {
+    return test::error_of(kind, [&] { StatisticsRun(model_, options_, silent_); });
   };
   options_.shards = 2;
   options_.shard = 2;
@@ -224,8 +224,10 @@ TEST_P(StatisticsRuns, ImpossibleOptionsAreRefused) {
   options_.shards = 1;
   options_.shard = 0;
   options_.until.reset();
+  options_.window = 0;
+  EXPECT_THAT(refusal(), HasSubstr("window must be at least 1"));
   options_.window = 8;
-  EXPECT_THAT(refusal(), HasSubstr("window"));
+  EXPECT_THAT(refusal(ErrorKind::kConfig), HasSubstr("window"));
 }
 
 TEST(StatisticsRun, StopsWhenTheErrorAskedForIsReached) {

@@ -563,7 +563,7 @@ static void takes_older_options(emend_model* model) {
   OK(emend_locate(model, &locating, &text));
   OK(emend_text_free(text));
   locating.size = sizeof locating;
-  REFUSED(emend_locate(model, &locating, &text), EMEND_USAGE, "knockout_window must be at least 0, found -7");
+  REFUSED(emend_locate(model, &locating, &text), EMEND_USAGE, "knockout-window must be at least 0, found -");
   locating.knockout_window = 0;
   REFUSED(emend_locate(model, &locating, &text), EMEND_USAGE, "there is no shard -7 of -7");
 }
@@ -675,15 +675,15 @@ static void locates(emend_model* model) {
   struct seen seen = {0, 1, NULL, EMEND_OK};
   REFUSED(emend_locate(model, NULL, &text), EMEND_USAGE, "options: NULL");
   REFUSED(emend_locate(model, &how, &text), EMEND_USAGE,
-          "either a prompt with its subject or a file of facts");
+          "either the option prompt P and the option subject S, or the option facts FILE");
   how.prompt = kPrompt;
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "subject: NULL");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "the option subject S is missing");
   how.subject = "Workis Tellond";
   how.trial = 2;
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "file of facts only");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "goes with the option facts only");
   how.trial = 0;
   how.method = "rome";
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "with a trial only");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "goes with the option trial N only");
   how.method = NULL;
   how.noise = "loud";
   REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "loud");
@@ -721,10 +721,10 @@ static void locates_in_parts(emend_model* model, const char* folder) {
   how.knockout_window = 1;
   how.reference_noise = how.estimates = 1;
   how.shards = 2;
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "shards need out");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "the option shard wants the option out");
   how.out = out;
   how.trial = 1;
-  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "does not go with shards");
+  REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "does not go with the option shard");
   how.trial = 0;
   how.shard = 2;
   REFUSED(emend_locate(model, &how, &text), EMEND_USAGE, "there is no shard 2 of 2");

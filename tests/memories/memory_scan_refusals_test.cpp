@@ -60,7 +60,7 @@ TEST_F(MemoryScanRefusals, OptionsAreRefusedBeforeTheWork) {
   EXPECT_THAT(refusal(ErrorKind::kConfig, wrong), HasSubstr("scan: a window of 4 tokens"));
   wrong = options_;
   wrong.shard = 3;
-  EXPECT_THAT(refusal(ErrorKind::kConfig, wrong), HasSubstr("shard 3 of 1"));
+  EXPECT_THAT(refusal(ErrorKind::kUsage, wrong), HasSubstr("shard 3 of 1"));
   wrong = options_;
   wrong.corpus = {folder_.write("empty.txt", "\n\n")};
   EXPECT_THAT(refusal(ErrorKind::kConfig, wrong), HasSubstr("no text"));

@@ -1,7 +1,9 @@
 // An interruption at a chosen moment.
 #pragma once
 
-#include "base/stage_clock.h"
+#include <utility>
+
+#include "base/search_stage.h"
 #include "emend/error.h"
 #include "emend/progress.h"
 
@@ -22,11 +24,12 @@ class StopAt : public Progress {
 };
 
 // Stops the run at the n-th sign of progress of its searches; -1: never, and only counts them.
-class StopInSearch : public Progress {
+class StopInSearch : public Progress, public SearchWatcher {
  public:
   explicit StopInSearch(int signs) : stop_(signs) {}
-  void begin(std::string_view stage, std::int64_t, std::string_view) override {
-    searching_ = is_search_stage(stage);
+  void search_begins() override { is_next_ = true; }
+  void begin(std::string_view, std::int64_t, std::string_view) override {
+    searching_ = std::exchange(is_next_, false);
   }
   void update(std::int64_t, std::string_view) override {
     if (searching_ && seen_++ == stop_) throw Error(ErrorKind::kInterrupted, "stopped");
@@ -36,7 +39,7 @@ class StopInSearch : public Progress {
 
  private:
   int stop_, seen_ = 0;
-  bool searching_ = false;
+  bool is_next_ = false, searching_ = false;
 };
 
 }  // namespace emend::test

@@ -255,21 +255,29 @@ LayerRange window_around(int layer, int width, int layers) {
   return {std::max(0, layer - width / 2), std::min(layers, layer - width / 2 + width)};
 }
 
+void check_trace_values(const TraceOptions& options) {
+  const auto refuse = [](const std::string& what) { throw Error(ErrorKind::kUsage, what); };
+  if (options.token_budget < 1)
+    refuse(fmt::format("the token budget must be at least 1, found {}", options.token_budget));
+  if (options.samples < 1)
+    refuse(fmt::format("the option samples must be at least 1, found {}", options.samples));
+  for (const auto& [name, width] : {std::pair("the option window", options.window),
+                                    std::pair("the option knockout-window", options.knockout_window)})
+    if (width < 0) refuse(fmt::format("{} must be at least 0, found {}", name, width));
+  if (!(options.exact_share > 0 && options.exact_share <= 1))
+    refuse(fmt::format("the option fast must be above 0 and at most 1, found {:f}", options.exact_share));
+}
+
 void check_trace_options(const TraceOptions& options, const ModelConfig& config) {
+  check_trace_values(options);
   for (const auto& [name, width] :
        {std::pair("window", options.window), std::pair("knockout window", options.knockout_window)})
-    if (width < 0 || width > config.layers)
+    if (width > config.layers)
       throw Error(ErrorKind::kConfig, fmt::format("a {} of {} layers does not fit the model, which has {}",
                                                   name, width, config.layers));
-  if (options.samples < 1)
-    throw Error(ErrorKind::kConfig, fmt::format("samples must be at least 1, found {}", options.samples));
   if (!(options.noise.level > 0))
     throw Error(ErrorKind::kConfig,
                 fmt::format("the noise level must be above 0, found {:f}", options.noise.level));
-  if (!(options.exact_share > 0 && options.exact_share <= 1))
-    throw Error(ErrorKind::kConfig,
-                fmt::format("the share of exact cells must be above 0 and at most 1, found {:f}",
-                            options.exact_share));
   if (options.noise.numpy && options.noise.kind != TraceNoise::Kind::kNormal &&
       options.noise.kind != TraceNoise::Kind::kUniform)
     throw Error(ErrorKind::kConfig, "NumPy's draws are for normal and uniform noise only");

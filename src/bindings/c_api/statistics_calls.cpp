@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "analysis/statistics_plan.h"
 #include "base/files.h"
 #include "base/layer_number.h"
 #include "bindings/c_api/call.h"
@@ -31,7 +32,7 @@ StatisticsOptions statistics_options(const emend_statistics_options& options, co
   how.corpus.assign(corpus.begin(), corpus.end());
   how.text_field = text_of(options.text_field, "text");
   how.tokens = options.tokens;
-  if (options.until > 0) how.until = options.until;
+  if (options.until != 0) how.until = options.until;
   how.prefix = resolve_bos(model.tokenizer(), text_of(options.bos, "auto"));
   how.seed = options.seed;
   how.window = options.window;
@@ -49,18 +50,6 @@ void require_at_least(const char* name, std::int64_t value, std::int64_t least) 
                                        ", found " + std::to_string(value));
 }
 
-void require_sound(const emend_statistics_options& options) {
-  require_token_budget(options.token_budget);
-  require_at_least("tokens", options.tokens, kAllTokens);
-  require_at_least("window", options.window, 1);
-  require_at_least("block_tokens", options.block_tokens, 0);
-  require_at_least("memory_bytes", options.memory_bytes, 0);
-  if (!(options.until >= 0)) throw Error(ErrorKind::kUsage, "until must be at least 0");
-  if (options.shard < 0 || options.shard >= options.shards)
-    throw Error(ErrorKind::kUsage, "there is no shard " + std::to_string(options.shard) + " of " +
-                                       std::to_string(options.shards) + " (counted from 0)");
-}
-
 emend_status statistics(emend_model* model, const char* folder, const emend_statistics_options* given,
                         emend_text** json) {
   if (json != nullptr) *json = nullptr;
@@ -68,13 +57,13 @@ emend_status statistics(emend_model* model, const char* folder, const emend_stat
   const emend_statistics_options options =
       options_of(given, emend_statistics_options EMEND_STATISTICS_OPTIONS_INIT);
   if (options.plan_only == 0) require_given(folder, "folder");
-  require_sound(options);
+  const StatisticsOptions how = statistics_options(options, call->model);
+  check_statistics_values(how);
   if (options.plan_only == 0) require_writable_folder(folder);
   BaseRun run(call, options.progress, options.progress_data);
   StatisticsJob job;
   job.folder = {text_of(folder, ""), options.resume != 0, options.keep_sums != 0};
   job.dry_run = options.plan_only != 0;
-  const StatisticsOptions how = statistics_options(options, call->model);
   const StatisticsOutcome outcome = run_statistics(call->model, how, job, run.progress);
   if (json != nullptr) give_text(json, to_json(outcome, call->model));
   return EMEND_OK;

@@ -1,4 +1,4 @@
-#include "cli/output_check.h"
+#include "io/output_check.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 #include "base/atomic_file.h"
 #include "emend/error.h"
-#include "scratch_folder.h"
+#include "tests/cli/scratch_folder.h"
 
 namespace emend {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/output_check.h"
+#include "io/output_check.h"
 
 #include <fmt/format.h>
 

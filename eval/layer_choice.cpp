@@ -1,0 +1,90 @@
+#include "eval/layer_choice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/layer_number.h"
+#include "base/strings.h"
+#include "emend/error.h"
+#include "report/numbers.h"
+
+namespace emend {
+namespace {
+
+std::string first_of_trace(const LayerDecision& decision) {
+  if (decision.trace.empty()) return "";
+  const LayerScore& best = decision.trace.front();
+  const auto chosen = std::find_if(decision.trace.begin(), decision.trace.end(),
+                                   [&](const LayerScore& s) { return s.layer == decision.layer; });
+  if (best.layer == decision.layer)
+    return fmt::format(" The trace of {} facts puts it first, too.", count_text(decision.traced_facts));
+  std::string text =
+      fmt::format(" The trace of {}{} puts layer {} first (effect {}{})", count_text(decision.traced_facts),
+                  decision.traced_facts == 1 ? " fact" : " facts", best.layer, number_text(best.score),
+                  std::isfinite(best.ci95) ? " ± " + number_text(best.ci95, 2) : "");
+  if (chosen != decision.trace.end())
+    text += fmt::format(" and this one at place {} ({})", chosen - decision.trace.begin() + 1,
+                        number_text(chosen->score));
+  return text + ".";
+}
+
+}  // namespace
+
+std::vector<int> named_layers(const std::vector<int>& layers, const Editor& editor, const ModelConfig& config,
+                              const std::string& where, const std::string& whose) {
+  for (const int layer : layers) require_layer(where, layer, config.layers);
+  if (layers.size() > 1 && editor.layer_use() == LayerUse::kOne)
+    throw Error(ErrorKind::kConfig, fmt::format("{}: the method {} edits one layer, and {} are listed", whose,
+                                                quote(editor.name()), layers.size()));
+  const std::set<int> ascending(layers.begin(), layers.end());
+  return {ascending.begin(), ascending.end()};
+}
+
+LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& prefix,
+                           const std::vector<LayerScore>& trace, std::int64_t traced_facts,
+                           const std::vector<TrialScore>& trial) {
+  LayerDecision decision;
+  decision.trace = trace;
+  decision.trial = trial;
+  decision.traced_facts = traced_facts;
+  decision.trial_facts = trial.empty() ? 0 : trial.front().facts;
+  const bool tells =
+      !trial.empty() && trial.front().score > 0;  // where no layer takes edits, their order means nothing
+  decision.evidence = tells ? LayerEvidence::kTrial : LayerEvidence::kDepth;
+  decision.layer = tells ? trial.front().layer : default_layer(model.config());
+  decision.model_fingerprint = model.fingerprint();
+  decision.prefix = prefix;
+  return decision;
+}
+
+std::string decision_text(const LayerDecision& decision) {
+  const std::string layer = fmt::format("Layer {}", decision.layer);
+  if (decision.evidence == LayerEvidence::kTrial)
+    return fmt::format("{}, decided by edits: score {} ± {} over {} facts edited one by one.{}", layer,
+                       number_text(decision.trial.front().score), number_text(decision.trial.front().ci95, 2),
+                       count_text(decision.trial_facts), first_of_trace(decision));
+  if (!decision.trial.empty())
+    return fmt::format(
+        "{}, decided by depth alone, 1 + round(layers / 10): edits of {} facts took hold at no layer that "
+        "was tried.{}",
+        layer, count_text(decision.trial_facts), first_of_trace(decision));
+  return fmt::format(
+      "{}, decided by depth alone, 1 + round(layers / 10): no edits were tried, and tracing alone does not "
+      "tell where edits work best (Hase et al. 2023).{}",
+      layer, first_of_trace(decision));
+}
+
+LayerDecision auto_layer(const Model& model, const std::vector<std::int64_t>& prefix,
+                         const std::filesystem::path& statistics, Progress& progress,
+                         const std::function<LayerDecision()>& otherwise) {
+  const auto held = load_layer_decision(model, prefix, statistics);
+  if (!held) return otherwise();
+  progress.note(fmt::format("layer: auto, from {} ({}): {}", (statistics / "layer_decision.json").string(),
+                            held->source, decision_text(*held)));
+  return *held;
+}
+
+}  // namespace emend

@@ -1,0 +1,35 @@
+// The layers that a method writes: those that are named, or `layer: auto`, which is a decision by evidence or
+// by depth.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "emend/editor.h"
+#include "emend/locate.h"
+#include "emend/progress.h"
+
+namespace emend {
+
+// The named layers in ascending order, each once. Throws Error(kConfig) for a layer that the model does not
+// have, which begins with `where`, and for several layers if the method edits one, which begins with `whose`.
+std::vector<int> named_layers(const std::vector<int>& layers, const Editor& editor, const ModelConfig& config,
+                              const std::string& where, const std::string& whose);
+
+// From the evidence at hand: the trial's best layer when there was a trial, else the depth default.
+LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& prefix,
+                           const std::vector<LayerScore>& trace, std::int64_t traced_facts,
+                           const std::vector<TrialScore>& trial);
+
+// What decided, and what the trace says beside it.
+std::string decision_text(const LayerDecision& decision);
+
+// The decision that `emend locate --facts` left in the statistics folder, which is told as a note; without
+// one, what `otherwise` decides.
+LayerDecision auto_layer(const Model& model, const std::vector<std::int64_t>& prefix,
+                         const std::filesystem::path& statistics, Progress& progress,
+                         const std::function<LayerDecision()>& otherwise);
+
+}  // namespace emend

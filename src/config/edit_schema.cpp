@@ -1,0 +1,111 @@
+#include "config/edit_schema.h"
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+
+namespace emend {
+namespace {
+
+std::string not_empty(const EditValue& value, std::string_view cut) {
+  if (cut.empty()) value.fail("the text is empty");
+  return std::string(cut);
+}
+
+Neighbour neighbour_of(const EditValue& value) {
+  if (value.is_text()) return {prompt_of(value), ""};
+  const std::unique_ptr<EditMap> map = value.neighbour(neighbour_keys());
+  Neighbour neighbour{prompt_of(*map->at("prompt")), ""};
+  if (const auto answer = map->find("answer")) neighbour.answer = word_of(*answer);
+  return neighbour;
+}
+
+void read_id(const EditValue& value, EditRequest& request) {
+  request.id = not_empty(value, trim(value.id_text()));
+}
+
+void read_prompt_key(const EditValue& value, EditRequest& request) {
+  request.prompt = prompt_of(value);
+}
+
+// Where it stands is looked for next, and then it must not be empty.
+void read_subject(const EditValue& value, EditRequest& request) {
+  request.subject = value.text(TextShape::kLine);
+}
+
+void read_target(const EditValue& value, EditRequest& request) {
+  request.target = word_of(value);
+}
+
+void read_was(const EditValue& value, EditRequest& request) {
+  request.was = word_of(value);
+  if (request.was == request.target)
+    value.fail(fmt::format("target and was are both {}: nothing to edit", quote(request.was)));
+}
+
+void read_paraphrases(const EditValue& value, EditRequest& request) {
+  for (const auto& item : value.items()) request.paraphrases.push_back(prompt_of(*item));
+}
+
+void read_neighbours(const EditValue& value, EditRequest& request) {
+  for (const auto& item : value.items()) request.neighbours.push_back(neighbour_of(*item));
+}
+
+enum class Need { kRequired, kOptional, kPlacesSubject };
+
+struct EditKey {
+  const char* name;
+  Need need;
+  void (*read)(const EditValue& value, EditRequest& request);
+};
+
+constexpr EditKey kEditKeys[] = {
+    {"id", Need::kOptional, read_id},
+    {"prompt", Need::kRequired, read_prompt_key},
+    {"subject", Need::kRequired, read_subject},
+    {"subject_occurrence", Need::kPlacesSubject, nullptr},
+    {"target", Need::kRequired, read_target},
+    {"was", Need::kOptional, read_was},
+    {"paraphrases", Need::kOptional, read_paraphrases},
+    {"neighbours", Need::kOptional, read_neighbours},
+};
+
+}  // namespace
+
+const std::vector<std::string>& edit_keys() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const EditKey& key : kEditKeys) all.emplace_back(key.name);
+    return all;
+  }();
+  return names;
+}
+
+const std::vector<std::string>& neighbour_keys() {
+  static const std::vector<std::string> names = {"prompt", "answer"};
+  return names;
+}
+
+std::string prompt_of(const EditValue& value) {
+  const std::string text = value.text(TextShape::kLines);
+  return not_empty(value, trim_back(text));
+}
+
+std::string word_of(const EditValue& value) {
+  const std::string text = value.text(TextShape::kLine);
+  return not_empty(value, trim(text));
+}
+
+EditRequest read_request(const EditMap& map, int number) {
+  EditRequest request;
+  request.id = fmt::format("edit-{}", number);
+  for (const EditKey& key : kEditKeys) {
+    if (key.need == Need::kPlacesSubject)
+      request.subject_begin = map.place_subject(request);
+    else if (const auto value = key.need == Need::kRequired ? map.at(key.name) : map.find(key.name))
+      key.read(*value, request);
+  }
+  return request;
+}
+
+}  // namespace emend
