@@ -122,7 +122,8 @@ struct EditOutcome {
 
 // Makes and checks the edits of `file` on `model`; file.model is not used. Statistics come from
 // file.statistics, or from the default folder beside the model. If their files do not exist, they are
-// collected, and saved if the editor accepts the edits. Nothing else is written: save_patch does that.
+// collected, and saved if the editor accepts the edits. Beside them the folder keeps factors of C of wide
+// layers, and run_file holds found values while it runs. The patch is not written: save_patch does that.
 // Afterwards the model is as before, also on an error, but the checks lay the edit on it for a while: no
 // other thread may use it meanwhile. Work: that of the editor (docs/rome.md) and a few passes over all
 // prompts. Throws what the library throws, in particular Error(kConfig) for an unknown method, option, layer

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <vector>
@@ -74,8 +75,12 @@ int read_format(const PatchFields& fields) {
   const std::string& format = fields.text("format");
   if (format == "1") return 1;
   if (format == std::to_string(kPatchFormat)) return kPatchFormat;
-  fields.refuse("format",
-                "\"1\" or \"2\", the formats that this version of emend reads (a newer emend wrote it?)");
+  const bool is_newer =
+      !format.empty() && format.front() != '0' &&
+      std::all_of(format.begin(), format.end(), [](char c) { return '0' <= c && c <= '9'; });
+  fields.refuse("format", is_newer ? "\"1\" or \"2\": a newer emend wrote this patch, and this one reads no "
+                                     "later format than 2"
+                                   : "\"1\" or \"2\", the formats of patches");
 }
 
 }  // namespace

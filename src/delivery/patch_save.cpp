@@ -97,6 +97,18 @@ void require_solves(const Edit& edit, const std::filesystem::path& file) {
              "is not where its change is: the solves of an edit must be one for each change, in their order");
 }
 
+// An edited fact holds keys, and names rows of the factor A; a dense change has none.
+template <typename Refuse>
+void require_rows(const WeightChange& change, const FactPart& part, const Refuse& refuse) {
+  const std::string where = " at the " + weight_name(change.weight);
+  if (!part.answers.defined() || part.answers.numel() == 0) refuse("was edited without a key" + where);
+  const std::int64_t count = change.is_dense() ? 0 : change.A.size(0);
+  if (part.rows.empty() && !change.is_dense()) refuse("names no row of the factor A" + where);
+  for (const std::int64_t row : part.rows)
+    if (row < 0 || row >= count)
+      refuse(fmt::format("names row {} of the factor A{}, which has {} rows", row, where, count));
+}
+
 // What load_patch would refuse, too: an edit without changes, two facts with one id, and changes and edited
 // facts that do not belong to each other.
 void require_facts(const Edit& edit, const std::filesystem::path& file) {
@@ -111,17 +123,28 @@ void require_facts(const Edit& edit, const std::filesystem::path& file) {
     if (!ids.insert(fact.request.id).second)
       refuse(fmt::format("two facts of the edit have the id {}; give each one of its own", id));
     if (!fact.is_edited()) continue;
+    if (fact.parts.empty()) refuse(fmt::format("{} was edited, but no weight says where", id));
+    const WeightRef* before = nullptr;
     for (const FactPart& part : fact.parts) {
       asked.insert(part.weight);
-      if (edit.change_of(part.weight) == nullptr)
+      const WeightChange* const change = edit.change_of(part.weight);
+      if (change == nullptr)
         refuse(fmt::format("{} was edited at the {}, which no change of the edit is of", id,
                            weight_name(part.weight)));
+      if (before != nullptr && !(*before < part.weight))
+        refuse(fmt::format("the weights of {} must be different ones in the order of their blocks", id));
+      before = &part.weight;
+      require_rows(*change, part, [&](const std::string& what) { refuse(id + " " + what); });
     }
   }
-  for (const WeightChange& change : edit.changes)
+  for (const WeightChange& change : edit.changes) {
+    if (change.weight.role != Role::kMlpDown || change.weight.expert >= 0)
+      refuse(fmt::format("the {} cannot be named in a patch: patches hold changes of down projections",
+                         weight_name(change.weight)));
     if (!asked.contains(change.weight))
       refuse(fmt::format("the {} is changed, but no fact of the edit was edited there",
                          weight_name(change.weight)));
+  }
 }
 
 }  // namespace

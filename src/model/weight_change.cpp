@@ -22,8 +22,11 @@ void require_fit(const WeightChange& change, const ModelConfig& config, const st
   const WeightRef& weight = change.weight;
   const bool has_weight =
       weight.role == Role::kMlpDown && weight.expert < 0 && weight.block >= 0 && weight.block < config.layers;
-  const bool has_factors =
-      change.is_dense() || (change.A.defined() && change.B.defined() && change.A.size(0) == change.B.size(1));
+  const auto is_matrix = [](const at::Tensor& tensor) { return tensor.defined() && tensor.dim() == 2; };
+  if (change.is_dense() ? !is_matrix(change.D) : !is_matrix(change.A) || !is_matrix(change.B))
+    throw Error(kind, (where.empty() ? "" : where + ": ") + "a change of the " + weight_name(weight) +
+                          " needs matrices: A and B, or D");
+  const bool has_factors = change.is_dense() || change.A.size(0) == change.B.size(1);
   if (has_weight && has_factors && change.inputs() == config.d_ff && change.outputs() == config.d_model)
     return;
   throw Error(kind, (where.empty() ? "" : where + ": ") + "a change of the " + weight_name(weight) +

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,12 +26,6 @@ FactRecord already_true(const EditRequest& request, const std::vector<int>& laye
     fact.parts.push_back(std::move(part));
   }
   return fact;
-}
-
-// A model that goes on from the target to a longer present answer does not say the target.
-bool is_already_true(const EditRequest& request, const FactState& state) {
-  if (begin_alike(request.target, request.was)) return judge(request, state).holds;
-  return state.prompt.argmax_target;
 }
 
 // Keeps the requests for which keep(place) is true, with what belongs to them, in their order.
@@ -83,8 +78,7 @@ std::vector<FactState> measure_base(const Model& model, std::vector<EditRequest>
                                     Progress& progress) {
   fill_present_answers(model, requests, options);
   std::vector<FactState> before = measure_facts(model, requests, options, progress);
-  for (std::size_t i = 0; i < requests.size(); ++i)
-    skipped.push_back(is_already_true(requests[i], before[i]));
+  for (std::size_t i = 0; i < requests.size(); ++i) skipped.push_back(judge(requests[i], before[i]).holds);
   return before;
 }
 
@@ -95,7 +89,7 @@ std::vector<FactState> skip_what_is_true(Model& model, const Edit& below,
   std::vector<FactState> now = measure_facts(model, requests, options, progress);
   const ReplaceableFacts earlier(below);
   for (std::size_t i = 0; i < requests.size(); ++i)
-    skipped[i] = is_already_true(requests[i], now[i]) && !earlier.holds_another(requests[i]);
+    skipped[i] = judge(requests[i], now[i]).holds && !earlier.holds_another(requests[i]);
   return now;
 }
 
@@ -108,6 +102,10 @@ std::vector<EditRequest> without(const std::vector<EditRequest>& requests, const
 
 void fill_in_skipped(Edit& edit, const std::vector<EditRequest>& requests, const std::vector<bool>& skipped,
                      const std::vector<int>& layers) {
+  const auto asked = static_cast<std::size_t>(std::count(skipped.begin(), skipped.end(), false));
+  if (edit.facts.size() != asked)
+    throw std::logic_error(edit.method + " returned " + std::to_string(edit.facts.size()) + " facts for " +
+                           std::to_string(asked) + " requests");
   std::vector<FactRecord> facts;
   auto edited = edit.facts.begin();
   for (std::size_t i = 0; i < requests.size(); ++i)

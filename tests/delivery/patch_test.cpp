@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <functional>
 
 #include "base/files.h"
@@ -103,6 +105,34 @@ TEST(Patch, SavesTensorsThatAreNotContiguous) {
   patch.edit.changes[0].B = patch.edit.changes[0].B.t().contiguous().t();
   save_patch(patch, folder / "p");
   EXPECT_TRUE(at::equal(load_patch(folder / "p").edit.changes[0].B, patch.edit.changes[0].B));
+}
+
+// What load_patch refuses is not written either.
+TEST(Patch, IsNeverWrittenWithPartsThatCannotBeRead) {
+  const ScratchFolder folder;
+  const auto refusal = [&](const std::function<void(Edit&)>& damage) -> std::string {
+    Patch patch = sample_patch();
+    damage(patch.edit);
+    try {
+      save_patch(patch, folder / "p");
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kModel);
+      EXPECT_FALSE(std::filesystem::exists(folder / "p"));
+      return error.what();
+    }
+    return "it was written";
+  };
+  const auto edited = [](Edit& edit) -> FactRecord& {
+    return *std::find_if(edit.facts.begin(), edit.facts.end(),
+                         [](const FactRecord& fact) { return fact.is_edited(); });
+  };
+  EXPECT_THAT(refusal([&](Edit& edit) { edited(edit).parts[0].rows = {}; }), HasSubstr("names no row"));
+  EXPECT_THAT(refusal([&](Edit& edit) { edited(edit).parts[0].rows = {9}; }), HasSubstr("names row 9"));
+  EXPECT_THAT(refusal([&](Edit& edit) { edited(edit).parts[0].answers = at::Tensor(); }),
+              HasSubstr("without a key"));
+  EXPECT_THAT(refusal([&](Edit& edit) { edited(edit).parts = {}; }), HasSubstr("no weight says where"));
+  EXPECT_THAT(refusal([&](Edit& edit) { edited(edit).parts.push_back(edited(edit).parts[0]); }),
+              HasSubstr("in the order of their blocks"));
 }
 
 TEST(Patch, NamesItsTensorsAsOthersReadThem) {

@@ -45,6 +45,20 @@ TEST(JunitReport, WithoutAnotherAnswerAFactPassesWhereTheCheckDoes) {
   }
 }
 
+TEST(JunitReport, AThresholdThatAllowsMissesAllowsThemHereToo) {
+  Measured measured;
+  measured.after.prompt = {0.4, 0.5, false, " Paris"};
+  const auto with = [&](const CheckResult& check) {
+    return junit_suite("a.safetensors", measured.list(), {check}).cases.at(0);
+  };
+  const JunitCase allowed = with({"efficacy", 0.5, 0.5, true, 2});
+  EXPECT_FALSE(allowed.failure.has_value());
+  EXPECT_THAT(allowed.output, HasSubstr("is \" Paris\", not \"Rome\""));
+  EXPECT_TRUE(with({"efficacy", 0.5, 0.9, false, 2}).failure.has_value());
+  EXPECT_TRUE(with({"efficacy", std::nullopt, 0.5, true, 0}).failure.has_value());
+  EXPECT_TRUE(with({"paraphrase", 1.0, 0.5, true, 2}).failure.has_value());
+}
+
 TEST(JunitReport, FailedSearchesFailAndFactsThatWereTrueAreSkipped) {
   Measured measured;
   measured.after.prompt = {0.9, 0.05, true, " Rome"};
