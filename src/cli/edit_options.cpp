@@ -7,6 +7,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/nearest.h"
 #include "base/strings.h"
 #include "cli/option_values.h"
 #include "cli/output_check.h"
@@ -51,6 +52,12 @@ DriftBudget parse_budget(const std::string& text) {
   return budget;
 }
 
+Protect protect_named(const std::string& text) {
+  if (const auto protect = parse_protect(text)) return *protect;
+  throw Error(ErrorKind::kUsage, "--protect must be none, neighbours or auto, found " + quote(text) +
+                                     did_you_mean(text, {"none", "neighbours", "auto"}));
+}
+
 void answer(const Questions& questions) {
   if (questions.methods)
     std::cout << methods_text(list_editors());
@@ -86,6 +93,11 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
         require_at_least("layer", value, 0);
       }),
       "edit this layer, whatever the file says (layers count from 0)")(
+      "protect", po::value<std::string>()->value_name("WHAT")->notifier([&options](const std::string& text) {
+        options.protect = protect_named(text);
+      }),
+      "whose answers to the edited prompts the edit leaves alone, whatever the file says: none, neighbours "
+      "(the `bleed` subjects and neighbours of the file), auto (these and others that the model names)")(
       "editor", po::value(&options.method)->value_name("METHOD"),
       "edit by this method, whatever the file says")(
       "on", po::value(&options.on)->value_name("PATCH"),
@@ -144,6 +156,7 @@ EditFile prepare_edit_file(const EditOptions& options) {
   if (options.common.bos) file.bos = *options.common.bos;
   if (!options.common.statistics.empty()) file.statistics = options.common.statistics;
   if (!options.method.empty()) file.method = options.method;
+  if (options.protect) file.protect = options.protect;
   if (options.layer) file.layer = {{*options.layer}, "--layer " + std::to_string(*options.layer)};
   return file;
 }

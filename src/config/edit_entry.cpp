@@ -10,13 +10,15 @@
 
 #include "base/strings.h"
 #include "base/utf8.h"
+#include "config/edit_rules.h"
 
 namespace emend {
 namespace {
 
-const std::vector<std::string> kEditKeys = {"id",     "prompt", "subject",     "subject_occurrence",
-                                            "target", "was",    "paraphrases", "neighbours"};
+const std::vector<std::string> kEditKeys = {
+    "id", "prompt", "subject", "subject_occurrence", "target", "was", "paraphrases", "neighbours", "bleed"};
 const std::vector<std::string> kNeighbourKeys = {"prompt", "answer"};
+const std::vector<std::string> kOtherKeys = {"subject", "answer"};
 
 ConfigNode require(const ConfigNode& map, const ConfigFields& fields, const std::string& key) {
   const auto found = fields.find(key);
@@ -63,6 +65,15 @@ Neighbour read_neighbour(const ConfigNode& node) {
   Neighbour neighbour{read_prompt(require(node, fields, "prompt")), ""};
   if (const auto answer = fields.find("answer")) neighbour.answer = read_word(*answer);
   return neighbour;
+}
+
+OtherSubject read_other_subject(const ConfigNode& node) {
+  if (node.is_scalar()) return {read_word(node), ""};
+  if (!node.is_map()) node.fail("expected a subject or a map {subject, answer}, found " + node.describe());
+  const ConfigFields fields = node.fields(kOtherKeys);
+  OtherSubject other{read_word(require(node, fields, "subject")), ""};
+  if (const auto answer = fields.find("answer")) other.answer = read_word(*answer);
+  return other;
 }
 
 std::string at_line(const EditEntry& entry) {
@@ -130,6 +141,13 @@ EditEntry read_edit_entry(const ConfigNode& node, int number) {
   }
   if (const auto list = fields.find("neighbours")) {
     for (const ConfigNode& item : list->items()) request.neighbours.push_back(read_neighbour(item));
+  }
+  if (const auto list = fields.find("bleed")) {
+    for (const ConfigNode& item : list->items()) {
+      OtherSubject other = read_other_subject(item);
+      if (const std::string why = other_subject_flaw(request, other); !why.empty()) item.fail(why);
+      request.bleed.push_back(std::move(other));
+    }
   }
   const auto refuse = [at = id ? *id : node](const std::string& message) { at.fail(message); };
   return {std::move(request), refuse, node.line()};

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/nearest.h"
 #include "base/strings.h"
+#include "config/edit_rules.h"
 #include "config/text_check.h"
 #include "emend/error.h"
 
@@ -17,6 +18,7 @@ namespace emend {
 namespace {
 
 const std::vector<std::string> kNeighbourKeys = {"prompt", "answer"};
+const std::vector<std::string> kOtherKeys = {"subject", "answer"};
 
 // What a benchmark measures beside the edit.
 const std::vector<std::string> kBenchmarkKeys = {"relation", "known",       "attributes",  "generations",
@@ -99,6 +101,20 @@ Neighbour neighbour_of(const JsonView& json) {
   return neighbour;
 }
 
+OtherSubject other_subject_of(const JsonView& json, const EditRequest& request) {
+  OtherSubject other;
+  if (json.is_string()) {
+    other.subject = word_of(json);
+  } else {
+    if (!json.is_object()) json.refuse("a subject or an object {subject, answer}");
+    check_keys(json, kOtherKeys);
+    other.subject = word_of(json.at("subject"));
+    if (const auto answer = json.find("answer")) other.answer = word_of(*answer);
+  }
+  if (const std::string why = other_subject_flaw(request, other); !why.empty()) fail_at(json, why);
+  return other;
+}
+
 EditEntry entry_of(const JsonView& json, int number, int line) {
   if (!json.is_object()) json.refuse("an object, one edit a line");
   check_keys(json, line_keys());
@@ -114,6 +130,8 @@ EditEntry entry_of(const JsonView& json, int number, int line) {
     for (const JsonView& item : list->elements()) request.paraphrases.push_back(prompt_of(item));
   if (const auto list = json.find("neighbours"))
     for (const JsonView& item : list->elements()) request.neighbours.push_back(neighbour_of(item));
+  if (const auto list = json.find("bleed"))
+    for (const JsonView& item : list->elements()) request.bleed.push_back(other_subject_of(item, request));
   const auto refuse = [where = json.source()](const std::string& message) { fail(where, message); };
   return {std::move(request), refuse, line};
 }

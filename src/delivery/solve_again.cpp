@@ -28,7 +28,9 @@ struct Group {
 };
 
 KeyConstraint constraint_of(const FactPart& part) {
-  return {part.keys.t().to(at::kDouble), part.answers.to(at::kDouble)};
+  KeyConstraint constraint{part.keys.t().to(at::kDouble), part.answers.to(at::kDouble)};
+  if (part.slack.defined()) constraint.slack = part.slack.to(at::kDouble);
+  return constraint;
 }
 
 void require_same_residual(const Asked& one, const Asked& other) {
@@ -96,7 +98,7 @@ at::Tensor equality_responses(const WeightSolve& solve, const std::vector<Group>
     throw Error(ErrorKind::kConfig,
                 fmt::format("the keys of {} at layer {} can hardly be told apart: they cannot all be written",
                             ids_of(groups), solve.weight.block));
-  return key_response(metric, joint.K, joint.Y);
+  return key_response(metric, joint.K, joint.Y, joint.slack);
 }
 
 // [F, groups]
