@@ -38,16 +38,4 @@ struct Protection {
   bool strict = false;
 };
 
-// The texts that the request itself gives: its `bleed` subjects, then its neighbours. Neighbours that are the
-// request's prompt about another subject are told by that subject. Throws Error(kConfig), naming both, for a
-// neighbour about the request's own subject.
-std::vector<ProtectedText> given_texts(const EditRequest& request);
-
-// The request's prompt about another subject.
-ProtectedText text_about(const EditRequest& request, const std::string& subject);
-
-// The subject that stands in `prompt` where the request's own stands in its prompt; empty: it is another
-// prompt.
-std::string subject_in_place(const EditRequest& request, const std::string& prompt);
-
 }  // namespace emend

@@ -102,12 +102,14 @@ struct EditFile {
 //   layer: 4                   (default: auto)
 //   statistics: ../stats/text  (default: the model's own)
 //   options: {keys: prompt}
+//   protect: auto            (default: none)
 struct MethodFile {
   std::string label;   // tells it apart from others; empty: the method's name
   std::string method;  // empty: not given
   LayerChoice layer;
   std::filesystem::path statistics;  // resolved against the file's folder; empty: not given
   std::map<std::string, OptionText> options;
+  Protect protect = Protect::kNone;
 };
 
 // Throws Error(kConfig) with file, line and column for YAML syntax, unknown keys and wrong types, Error(kIo)

@@ -35,13 +35,6 @@ PromptForm read_form(const ConfigNode& node) {
   node.fail(fmt::format("expected raw or chat, found {}{}", node.describe(), did_you_mean(form, kForms)));
 }
 
-Protect read_protect(const ConfigNode& node) {
-  const std::string word = node.text();
-  if (const auto protect = parse_protect(word)) return *protect;
-  node.fail(fmt::format("expected none, neighbours or auto, found {}{}", node.describe(),
-                        did_you_mean(word, {"none", "neighbours", "auto"})));
-}
-
 double read_share(const ConfigNode& node) {
   const double share = node.number();
   if (share < 0 || share > 1) node.fail("expected a share from 0 to 1, found " + node.text());

@@ -18,11 +18,11 @@
 #include "emend/generate.h"
 #include "emend/version.h"
 #include "measure/drift.h"
+#include "measure/other_subjects.h"
 #include "model/block_reader.h"
 #include "pipeline/drift_budget.h"
 #include "pipeline/edit_identity.h"
 #include "pipeline/edit_job.h"
-#include "pipeline/other_subjects.h"
 #include "pipeline/patch_checks.h"
 #include "pipeline/skipped_facts.h"
 

@@ -85,7 +85,7 @@ const FolderRules kRules = {
             {"editor.h", "editors"},
             {"checks.h", "measure"},
             {"bleed.h", "measure"},
-            {"protection.h", "config"},
+            {"protection.h", "records"},
             {"judge.h", "measure"},
             {"eval.h", "eval"},
             {"eval_results.h", "eval"},

@@ -9,9 +9,20 @@
 #include "emend/model.h"
 #include "emend/protection.h"
 #include "emend/records.h"
-#include "emend/statistics.h"
 
 namespace emend {
+
+// The request's prompt about another subject.
+ProtectedText text_about(const EditRequest& request, const std::string& subject);
+
+// The subject that stands in `prompt` where the request's own stands in its prompt; empty: it is another
+// prompt.
+std::string subject_in_place(const EditRequest& request, const std::string& prompt);
+
+// The texts that the request itself gives: its `bleed` subjects, then its neighbours. Neighbours that are the
+// request's prompt about another subject are told by that subject. Throws Error(kConfig), naming both, for a
+// neighbour about the request's own subject.
+std::vector<ProtectedText> given_texts(const EditRequest& request);
 
 // For each request the subjects that the model puts into its prompt in the place of the subject, likeliest
 // first: behind the prompt with its present answer, the same sentence begins once more, and each of the
