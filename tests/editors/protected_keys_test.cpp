@@ -131,8 +131,7 @@ TEST_P(ProtectedKeysTest, AnEditLeavesProtectedKeysWhereTheyWere) {
   requests_.resize(1);
   protection_.of["one"].given = {other};
   SilentProgress silent;
-  const Edit edit =
-      EditWorld::editor({{"contexts", "2"}})->edit(world_.model, requests_, context_, silent);
+  const Edit edit = EditWorld::editor({{"contexts", "2"}})->edit(world_.model, requests_, context_, silent);
   const at::Tensor moved = world_.moved(edit, key_of(other).to(at::kFloat));
   const at::Tensor own = world_.moved(edit, world_.bare_key(requests_[0]));
   EXPECT_LT(moved.norm().item<double>(), 1e-3 * own.norm().item<double>());
@@ -147,6 +146,25 @@ TEST_P(ProtectedKeysTest, TheSamePatchIsSolvedAgainFromItsKeys) {
   const at::Tensor C = world_.statistics.layers.at(world_.layer()).C;
   const WeightChange again = solve_again(edit.solves[0], edited_at(edit, edit.changes[0].weight), C);
   EXPECT_TRUE(near(again.A, edit.changes[0].A, 1e-3));
+}
+
+TEST_P(ProtectedKeysTest, AnotherEditOfAProtectedKeyIsSolvedWithIt) {
+  requests_ = {requests_[0]};
+  const EditRequest other = request_of("other", "Gellis Kevond was trained as a", "Gellis Kevond", "tailor");
+  protection_.of["one"].given = {text(requests_[0], "Gellis Kevond")};
+  SilentProgress silent;
+  const auto editor = EditWorld::editor({{"contexts", "2"}});
+  Edit edit = editor->edit(world_.model, requests_, context_, silent);
+  Edit later = editor->edit(world_.model, {other}, context_, silent);
+  ASSERT_EQ(edit.facts[0].parts[0].protected_keys.size(), 1u);
+  at::Tensor& keys = edit.facts[0].parts[0].keys;
+  keys =
+      keys * (1 + 1e-7 * at::arange(keys.size(1), at::kFloat) / keys.size(1));  // another machine's rounding
+  const at::Tensor C = world_.statistics.layers.at(world_.layer()).C;
+  const WeightChange both = solve_again(edit.solves[0], {&edit.facts[0], &later.facts[0]}, C);
+  const at::Tensor answers = at::matmul(both.A, later.facts[0].parts[0].keys.t());
+  EXPECT_NEAR(answers[1][0].item<double>(), 1, 1e-3);
+  EXPECT_NEAR(answers[0][0].item<double>(), 0, 1e-3) << "it is still protected from the first edit";
 }
 
 TEST(ProtectedSlack, IsNothingWhileKeysAreFew) {
