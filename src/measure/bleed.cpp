@@ -27,7 +27,10 @@ void add_subjects(const EditRequest& request, const FactState& before, const Fac
                   const EditedPrompts& edited, std::vector<SubjectBleed>& bleeds) {
   for (std::size_t i = 0; i < std::min(before.bleed.size(), after.bleed.size()); ++i) {
     const OtherSubjectState &was = before.bleed[i], &is = after.bleed[i];
-    SubjectBleed bleed{request.id, is.subject, is.answer};
+    SubjectBleed bleed;
+    bleed.id = request.id;
+    bleed.subject = is.subject;
+    bleed.answer = is.answer;
     bleed.rise = is.p_target - was.p_target;
     bleed.answers = was.argmax_answer;
     if (was.argmax_answer && !edited.holds(request, is.subject)) bleed.fall = was.p_answer - is.p_answer;
