@@ -15,10 +15,10 @@ namespace emend {
 namespace {
 
 // `known` says whether the models of the invented world know the fact; it is for their tests.
-const std::vector<std::string> kKeys = {"id",          "relation",           "known",       "prompt",
-                                        "subject",     "subject_occurrence", "target",      "was",
-                                        "paraphrases", "neighbours",         "attributes",  "generations",
-                                        "locality",    "portability",        "same_subject"};
+const std::vector<std::string> kKeys = {"id",          "relation",           "known",        "prompt",
+                                        "subject",     "subject_occurrence", "target",       "was",
+                                        "paraphrases", "neighbours",         "attributes",   "generations",
+                                        "locality",    "portability",        "same_subject", "bleed"};
 
 // The kind of `same_subject`: other facts about the subject, which must not move.
 constexpr const char* kSameSubject = "same_subject";
@@ -46,6 +46,18 @@ std::vector<Neighbour> neighbours_of(const JsonView& json) {
   return neighbours;
 }
 
+std::vector<OtherSubject> other_subjects_of(const JsonView& json) {
+  std::vector<OtherSubject> others;
+  for (const JsonView& item : list_or_none(json, "bleed")) {
+    if (item.is_string())
+      others.push_back({item.as_string(), ""});
+    else
+      others.push_back({item.string("subject"), item.string_or("answer", "")});
+    if (others.back().subject.empty()) item.refuse("a subject that is not empty");
+  }
+  return others;
+}
+
 // `kind` is the default one; empty: each question has to name its own.
 void append_questions(std::vector<KindQuestion>& questions, const JsonView& json, std::string_view key,
                       const std::string& kind) {
@@ -71,6 +83,7 @@ EvalRecord record_of(const JsonView& json, std::size_t number) {
   record.request.was = json.string_or("was", "");
   record.request.paraphrases = texts_or_none(json, "paraphrases");
   record.request.neighbours = neighbours_of(json);
+  record.request.bleed = other_subjects_of(json);
   record.relation = json.string_or("relation", "");
   record.attributes = texts_or_none(json, "attributes");
   record.generations = texts_or_none(json, "generations");

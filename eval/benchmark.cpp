@@ -104,6 +104,7 @@ std::vector<std::unique_ptr<Metric>> Benchmark::State::metrics() const {
   std::vector<std::unique_ptr<Metric>> metrics;
   metrics.push_back(make_rewrite_metric());
   metrics.push_back(make_token_accuracy_metric());
+  metrics.push_back(make_bleed_metric());
   metrics.push_back(make_writing_metric(references.snippets ? &*references.snippets : nullptr));
   if (options.plus) metrics.push_back(make_counterfact_plus_metric());
   return metrics;
@@ -118,6 +119,7 @@ void Benchmark::State::fit(const Model& model, EvalSetup& setup) {
   checks.token_budget = setup.token_budget;
   const FitOptions fit{setup.skip_true, options.plus, setup.extra_tokens};
   fit_records(model, setup.records, checks, fit, data);
+  contenders.protect(model, setup.records, checks);
   if (!options.edited_neighbours)
     if (const std::int64_t out = leave_out_edited_neighbours(setup.records, options.mode); out > 0)
       data.notes.push_back(fmt::format("Neighbours that are themselves edited: {} left out.", out));
@@ -152,6 +154,7 @@ void Benchmark::State::note_questions(const EvalSetup& setup, EvalSummary& heade
   header.options["form"] = options.form == PromptForm::kChat ? "chat" : "raw";
   header.options["bos_ids"] = ids_text(contenders.prefix());
   header.options["known"] = options.known ? "true" : "false";
+  if (options.other_subjects > 0) header.options["other_subjects"] = std::to_string(options.other_subjects);
   header.options["plus"] = options.plus ? "true" : "false";
   header.options["generations"] = options.generations < 0 ? "all" : std::to_string(options.generations);
   header.options["drift_text"] = setup.drift_rows.empty() ? "none" : hash_of_rows(setup.drift_rows);

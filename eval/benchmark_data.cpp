@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "base/files.h"
+#include "base/fingerprint.h"
 #include "emend/error.h"
 #include "eval/metrics/consistency.h"
 
@@ -38,6 +41,31 @@ void choose_records(const BenchmarkOptions& options, std::vector<EvalRecord>& re
   records.erase(records.begin(), records.begin() + options.first_record);
 }
 
+// Other subjects for the records that name none: those of other records of the same prompt, whose present
+// answer and target are others, in the order of a hash of both. `all` are those of the file.
+void add_other_subjects(const std::vector<EvalRecord>& all, std::int64_t most,
+                        std::vector<EvalRecord>& records) {
+  if (most <= 0) return;
+  std::map<std::pair<std::string, std::string>, std::vector<const EditRequest*>> by_prompt;
+  const auto around = [](const EditRequest& request) {
+    return std::pair(request.prompt.substr(0, request.subject_begin),
+                     request.prompt.substr(request.subject_begin + request.subject.size()));
+  };
+  for (const EvalRecord& record : all) by_prompt[around(record.request)].push_back(&record.request);
+  for (EvalRecord& record : records) {
+    EditRequest& own = record.request;
+    if (!own.bleed.empty()) continue;
+    std::map<std::string, const EditRequest*> others;  // by the hash of both subjects, which draws them
+    for (const EditRequest* const other : by_prompt[around(own)])
+      if (other->subject != own.subject && other->was != own.was && other->was != own.target)
+        others.emplace(sha256_hex(own.subject + "\n" + other->subject), other);
+    for (const auto& [hash, other] : others) {
+      if (static_cast<std::int64_t>(own.bleed.size()) == most) break;
+      own.bleed.push_back({other->subject, other->was});
+    }
+  }
+}
+
 void limit_generations(std::vector<EvalRecord>& records, std::int64_t most) {
   if (most < 0) return;
   for (EvalRecord& record : records)
@@ -61,7 +89,9 @@ TextRows cut_rows(TextRows rows, std::int64_t tokens) {
 
 DatasetFile read_benchmark_data(const BenchmarkOptions& options) {
   DatasetFile data = read_data(options);
+  const std::vector<EvalRecord> all = options.other_subjects > 0 ? data.records : std::vector<EvalRecord>();
   choose_records(options, data.records);
+  add_other_subjects(all, options.other_subjects, data.records);
   limit_generations(data.records, options.generations);
   return data;
 }

@@ -13,6 +13,7 @@
 #include "emend/locate.h"
 #include "emend/statistics_store.h"
 #include "eval/layer_choice.h"
+#include "measure/other_subjects.h"
 
 namespace emend {
 namespace {
@@ -79,6 +80,12 @@ ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) 
                               quote(entry.method.label)));
     const EditorTable& table = options.editors != nullptr ? *options.editors : known_editors();
     entry.editor = make_editor(entry.method.method, entry.method.options, table);
+    if (entry.method.protect != Protect::kNone && !entry.editor->protects())
+      throw Error(
+          ErrorKind::kConfig,
+          fmt::format("{}: the method {} (with these options) cannot protect other subjects; use rome, "
+                      "or `protect: none`",
+                      entry.method.label, quote(entry.method.method)));
     entries_.push_back(std::move(entry));
   }
 }
@@ -133,6 +140,19 @@ void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget
   statistics_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
+void ContenderSet::protect(const Model& model, const std::vector<EvalRecord>& records,
+                           const CheckOptions& checks) {
+  std::vector<EditRequest> requests;
+  for (const EvalRecord& record : records) requests.push_back(record.request);
+  for (Entry& entry : entries_) {
+    if (entry.method.protect == Protect::kNone) continue;
+    std::vector<std::string> unnamed;
+    entry.protection =
+        find_protection(model, requests, entry.method.protect, /*strict=*/false, checks, unnamed);
+    entry.context.protection = &entry.protection;
+  }
+}
+
 std::vector<std::vector<std::int64_t>> ContenderSet::held_text() const {
   std::vector<VisitedText> seen;
   for (const auto& [folder, statistics] : statistics_) seen.push_back(visited_text(statistics));
@@ -157,6 +177,8 @@ std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::p
     contender.header.method = entry.method.method;
     contender.header.label = entry.method.label;
     for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
+    if (entry.method.protect != Protect::kNone)
+      contender.header.options["protect"] = to_string(entry.method.protect);
     contender.header.options["layer"] = layers_text(entry.context.layers);
     contender.header.seconds["statistics"] = statistics_seconds_;
     if (entry.context.statistics != nullptr)

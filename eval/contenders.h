@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "emend/checks.h"
+#include "emend/dataset.h"
 #include "emend/editor.h"
 #include "emend/eval_run.h"
 #include "emend/model.h"
@@ -27,6 +29,11 @@ class ContenderSet {
   // of a folder.
   void settle(const Model& model, std::int64_t token_budget, Progress& progress);
 
+  // Finds what the methods that protect other subjects must leave as it is in each record. The records have
+  // their present answers. Throws Error(kConfig) as find_protection does, and for a method that cannot
+  // protect.
+  void protect(const Model& model, const std::vector<EvalRecord>& records, const CheckOptions& checks);
+
   const std::vector<std::int64_t>& prefix() const { return prefix_; }
   // Text that no method's statistics used; empty if no statistics are used.
   std::vector<std::vector<std::int64_t>> held_text() const;
@@ -42,6 +49,7 @@ class ContenderSet {
     std::unique_ptr<Editor> editor;
     EditorContext context;
     std::filesystem::path statistics;  // folder
+    Protection protection;
   };
 
   std::vector<int> layers_of(const Entry& entry, const Model& model, Progress& progress) const;

@@ -39,6 +39,10 @@ class Fitter {
       return !fits(statement + neighbour.prompt, neighbour.answer) ||
              !fits(statement + neighbour.prompt, request.target);
     });
+    dropped += std::erase_if(request.bleed, [&](const OtherSubject& other) {
+      const std::string prompt = prompt_about(request, other.subject);
+      return !fits(prompt, other.answer) || !fits(prompt, request.target);
+    });
     for (auto* questions : {&record.locality, &record.portability})
       dropped += std::erase_if(
           *questions, [&](const KindQuestion& question) { return !fits(question.prompt, question.answer); });
@@ -78,6 +82,7 @@ std::int64_t fill_answers(const Model& model, std::vector<EvalRecord>& records, 
     filled += request.was.empty() ? 1 : 0;
     for (const KindQuestion& question : record.locality)
       request.neighbours.push_back({question.prompt, question.answer});
+    for (const OtherSubject& other : request.bleed) filled += other.answer.empty() ? 1 : 0;
     for (const Neighbour& neighbour : request.neighbours) filled += neighbour.answer.empty() ? 1 : 0;
     requests.push_back(std::move(request));
   }
@@ -85,6 +90,7 @@ std::int64_t fill_answers(const Model& model, std::vector<EvalRecord>& records, 
   for (std::size_t i = 0; i < records.size(); ++i) {
     EvalRecord& record = records[i];
     if (present) record.request.was = requests[i].was;
+    record.request.bleed = requests[i].bleed;
     const std::size_t own = record.request.neighbours.size();
     for (std::size_t n = 0; n < own; ++n)
       record.request.neighbours[n].answer = requests[i].neighbours[n].answer;

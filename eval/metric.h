@@ -55,6 +55,8 @@ std::unique_ptr<Metric> make_rewrite_metric();
 // Token accuracies of zsRE and of EasyEdit's lists: rewrite, rephrase, locality, portability
 // (metrics/token_accuracy.cpp).
 std::unique_ptr<Metric> make_token_accuracy_metric();
+// Bleed: the edited prompt about other subjects (metrics/bleed.cpp; emend/bleed.h).
+std::unique_ptr<Metric> make_bleed_metric();
 // CounterFact+ and NKL (metrics/counterfact_plus.cpp).
 std::unique_ptr<Metric> make_counterfact_plus_metric();
 // Fluency, and consistency when snippets are given (metrics/writing.cpp). `snippets` outlives the metric; may

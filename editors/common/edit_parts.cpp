@@ -35,6 +35,7 @@ FactPart fact_part(const WeightRef& weight, const KeyConstraint& constraint, con
   part.weight = weight;
   part.keys = constraint.K.t().to(at::kFloat).contiguous();
   part.answers = constraint.y.to(at::kFloat);
+  if (constraint.slack.defined()) part.slack = constraint.slack.to(at::kFloat);
   part.residual = r.cpu();
   part.update_norm = rank_one_norm(part.residual, a);
   part.relative_norm = part.update_norm / norm_of_weight;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <numeric>
@@ -14,6 +15,7 @@
 #include "editors/common/context_rows.h"
 #include "editors/common/metric.h"
 #include "editors/rome/keys.h"
+#include "editors/rome/protected_keys.h"
 #include "emend/error.h"
 
 namespace emend::editors {
@@ -63,6 +65,9 @@ RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests,
   for (std::size_t g = 0; g < groups_.size(); ++g)
     constraints_.push_back(
         choose_keys(groups_[g], rows_, metric_, options_.keys, ids(g), groups_[g].warnings));
+  own_ = constraints_;
+  protected_keys_.resize(groups_.size());
+  if (context_.protection != nullptr && options_.keys != RomeKeys::kOriginal) protect(grouping);
   if (grouping == Grouping::kAlone || groups_.size() < 2) return;
   std::vector<at::Tensor> bare;
   bare.reserve(groups_.size());
@@ -70,6 +75,43 @@ RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests,
   const ParallelKeys parallel = find_parallel_keys(metric_, at::stack(bare, 1));
   warn_of(parallel);
   if (is_joint()) require_separable_keys(parallel);
+}
+
+void RomePlan::protect(Grouping grouping) {
+  if (groups_.empty()) return;
+  std::vector<KeyConstraint> with_sink;
+  for (const KeyConstraint& constraint : own_) with_sink.push_back(with_protected(constraint, sink_key_));
+  const std::vector<ProtectedKeys> chosen = choose_protected_keys(
+      {model_, requests_, rows_, trace_, metric_, *context_.protection}, groups_, with_sink, grouping);
+  const auto hold = [&](const std::function<double(std::size_t)>& slack_of) {
+    for (std::size_t g = 0; g < groups_.size(); ++g)
+      if (chosen[g].K.defined()) constraints_[g] = with_protected(own_[g], chosen[g].K, slack_of(g));
+  };
+  hold([](std::size_t) { return 0.0; });
+  const std::int64_t F = own_.front().K.size(0), together = joint_constraints(all_groups()).K.size(1);
+  hold([&](std::size_t g) {
+    const bool alone = grouping == Grouping::kAlone;
+    return protected_slack(alone ? constraint(g).K.size(1) : together, F);
+  });
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    protected_keys_[g] = chosen[g].told;
+    groups_[g].warnings.insert(groups_[g].warnings.end(), chosen[g].warnings.begin(),
+                               chosen[g].warnings.end());
+  }
+}
+
+std::int64_t RomePlan::protected_count(const std::vector<std::size_t>& groups) const {
+  std::vector<KeyConstraint> own;
+  for (const std::size_t g : groups) own.push_back(own_[g]);
+  if (own.empty()) return 0;
+  return joint_constraints(groups).K.size(1) - join_constraints(own, sink_key_).K.size(1);
+}
+
+double RomePlan::key_condition(const std::vector<std::size_t>& groups) const {
+  if (protected_count(groups) == 0) return 0;
+  const at::Tensor K = joint_constraints(groups).K;
+  return K.size(1) > K.size(0) ? std::numeric_limits<double>::infinity()
+                               : gram_condition(key_cosines(metric_, K));
 }
 
 std::vector<std::string> RomePlan::warnings() const {
@@ -98,7 +140,7 @@ at::Tensor RomePlan::response(std::size_t g) const {
     return *a;
   }
   const KeyConstraint held = constraint(g);
-  return key_response(metric_, held.K, held.y);
+  return key_response(metric_, held.K, held.y, held.slack);
 }
 
 JointConstraints RomePlan::joint_constraints(const std::vector<std::size_t>& groups) const {
@@ -116,7 +158,7 @@ std::vector<std::size_t> RomePlan::all_groups() const {
 
 at::Tensor RomePlan::joint_responses(const std::vector<std::size_t>& groups) const {
   const JointConstraints joint = joint_constraints(groups);
-  return key_response(metric_, joint.K, joint.Y);
+  return key_response(metric_, joint.K, joint.Y, joint.slack);
 }
 
 void RomePlan::warn_of(const ParallelKeys& parallel) {

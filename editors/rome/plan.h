@@ -43,8 +43,15 @@ class RomePlan {
   // All that was noticed; KeyGroup::warnings has what concerns one group alone.
   std::vector<std::string> warnings() const;
 
-  // The keys that an edit of group g alone is held to, the sink's among them: one a column.
+  // The keys that an edit of group g alone is held to, protected ones and the sink's among them: one a
+  // column.
   KeyConstraint constraint(std::size_t g) const;
+  // The other subjects whose keys are among them.
+  const std::vector<ProtectedKey>& protected_keys(std::size_t g) const { return protected_keys_[g]; }
+  // How many keys protection adds to the joint system of these groups, and the condition of the cosines of
+  // all its keys; 0 and 0 if it adds none.
+  std::int64_t protected_count(const std::vector<std::size_t>& groups) const;
+  double key_condition(const std::vector<std::size_t>& groups) const;
   // a [F] float64 of group g alone.
   at::Tensor response(std::size_t g) const;
   // One a for each of these groups [F, groups]: 1 on its own keys, 0 on those of the others and on the
@@ -64,6 +71,7 @@ class RomePlan {
 
  private:
   std::string ids(std::size_t g) const { return groups_[g].ids(requests_); }
+  void protect(Grouping grouping);
   JointConstraints joint_constraints(const std::vector<std::size_t>& groups) const;
   void warn_of(const ParallelKeys& parallel);
   double joint_condition() const;
@@ -78,9 +86,11 @@ class RomePlan {
   CallRows rows_;
   LayerTrace trace_;
   std::vector<KeyGroup> groups_, broken_;
-  std::vector<KeyConstraint> constraints_;  // of each group, without the sink's key
-  at::Tensor sink_key_;                     // [F] float64, undefined if it is not protected
-  std::vector<std::string> parallel_keys_;  // warnings of them
+  std::vector<KeyConstraint> constraints_;                 // of each group, without the sink's key
+  std::vector<KeyConstraint> own_;                         // the same without protected keys
+  std::vector<std::vector<ProtectedKey>> protected_keys_;  // of each group
+  at::Tensor sink_key_;                                    // [F] float64, undefined if it is not protected
+  std::vector<std::string> parallel_keys_;                 // warnings of them
 };
 
 }  // namespace emend::editors

@@ -17,10 +17,12 @@ namespace emend::editors {
 namespace {
 
 // How the responses of the plan were found.
-WeightSolve solve_record(const RomePlan& plan) {
+WeightSolve solve_record(const RomePlan& plan, const std::vector<std::size_t>& groups) {
   WeightSolve solve;
   solve.weight = plan.weight();
   solve.rule = plan.options().keys == RomeKeys::kOriginal ? SolveRule::kEachAlone : SolveRule::kEquality;
+  solve.protected_keys = plan.protected_count(groups);
+  solve.key_condition = plan.key_condition(groups);
   if (!plan.options().covariance) return solve;
   solve.relative_ridge = plan.options().relative_ridge;
   solve.statistics_fingerprint = plan.context().statistics->fingerprint({plan.layer()});
@@ -54,6 +56,7 @@ Edit write_edit(const RomePlan& plan, const RomeSolution& solution, const std::v
   for (const std::size_t g : groups) {
     const SearchResult& result = solution.results[g];
     FactPart part = fact_part(plan.weight(), plan.constraint(g), solution.responses[g], result.r, norm);
+    part.protected_keys = plan.protected_keys(g);
     if (result.converged) {
       part.rows = {static_cast<std::int64_t>(responses.size())};
       responses.push_back(solution.responses[g]);
@@ -67,7 +70,7 @@ Edit write_edit(const RomePlan& plan, const RomeSolution& solution, const std::v
   edit.facts = in_request_order(std::move(facts));
   if (!responses.empty()) {
     edit.changes.push_back(closed_form_change(plan.weight(), responses, residuals));
-    edit.solves.push_back(solve_record(plan));
+    edit.solves.push_back(solve_record(plan, groups));
   }
   edit.context_ids = plan.rows().contexts();
   return edit;
@@ -128,6 +131,7 @@ class Rome : public Editor {
   std::map<std::string, std::string> options() const override { return names_and_values_; }
   Objective objective() const override { return table_.value().search.objective; }
   bool keeps_values() const override { return true; }
+  bool protects() const override { return table_.value().keys != RomeKeys::kOriginal; }
 
   EditPlan plan(const Model& model, const std::vector<EditRequest>& requests,
                 const EditorContext& context) const override {

@@ -21,7 +21,7 @@ std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs);
 
 // Whether a metric is a share or a difference of probabilities, printed in percent: `*_success`, `*_argmax`,
 // `*_generated`, `*_magnitude`, `*_unchanged`, `*_acc`, `locality_*`, `specificity_*`, `portability_*`,
-// `score`.
+// `bleed_*`, `score`.
 bool is_share(const std::string& metric);
 
 // One of EvalSummary::base and ::metrics. Returns nullptr if it does not exist or has no records.

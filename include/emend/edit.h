@@ -72,17 +72,32 @@ struct WeightSolve {
   std::optional<double> ridge;                 // what was added to C's diagonal
   std::optional<double> condition;             // of C + ridge I
   std::optional<double> condition_of_moments;  // of C; std::nullopt if C is singular up to the ridge
+  // Keys that other subjects' protection adds to the system, those of several facts once, and the condition
+  // of the cosines of all its keys; 0: none is protected.
+  std::int64_t protected_keys = 0;
+  double key_condition = 0;
 };
 
 enum class FactStatus { kEdited, kAlreadyTrue, kFailed };
 std::string_view to_string(FactStatus status);  // "edited", "already true", "failed"
 
+// A key of another subject at which the response of a fact is held to 0, and what that costs the fact.
+struct ProtectedKey {
+  std::string subject;  // "Germany"; of a neighbour about something else its prompt
+  double cosine = 0;    // to the edit's own key (of several the largest), under C^-1
+  double response = 0;  // a^T k of the response without protection: the share of the residual it would get
+  double norm = 1;      // ||a|| with this key alone protected, over ||a|| without protection
+};
+
 // What a fact contributes to one weight. The tensors are defined for facts that were edited or that failed.
 struct FactPart {
   WeightRef weight;
-  at::Tensor keys;                 // [K, in] float32: the keys that its response is held to, one a row
-  at::Tensor answers;              // [K] float32: the share of the residual wanted at each key
-  at::Tensor residual;             // [out] float32
+  at::Tensor keys;     // [K, in] float32: the keys that its response is held to, one a row
+  at::Tensor answers;  // [K] float32: the share of the residual wanted at each key
+  // [K] float32: by how much an answer may be missed, as KeyConstraint::slack; undefined: all are exact.
+  at::Tensor slack = {};
+  std::vector<ProtectedKey> protected_keys = {};  // whose keys are among `keys`
+  at::Tensor residual;                            // [out] float32
   std::vector<std::int64_t> rows;  // of A (columns of B) that carry it; facts of one key share a row
   double update_norm = 0;          // Frobenius norm of this part of the change
   double relative_norm = 0;        // update_norm / Frobenius norm of the weight

@@ -49,6 +49,10 @@ struct EditRunOptions {
   std::optional<DriftBudget> budget = std::nullopt;
 };
 
+// What a file without `protect` gets, by a method that can protect. docs/bleed.md has the measurements behind
+// it.
+inline constexpr Protect kDefaultProtect = Protect::kNone;
+
 // What is known before any search.
 struct PlanOutcome {
   std::string method;
@@ -83,7 +87,7 @@ std::filesystem::path statistics_folder(const Model& model, const EditFile& file
 // to `load` and `total`. No file that is written contains them.
 struct EditSeconds {
   double total = 0;
-  double load = 0, statistics = 0, search = 0, solve = 0, check = 0;
+  double load = 0, statistics = 0, protection = 0, search = 0, solve = 0, check = 0;
 };
 
 // The C that a layer was solved with.
@@ -109,6 +113,7 @@ struct EditOutcome {
   Patch patch;
   bool nothing_to_do = false;              // every target was the model's answer already
   bool uses_statistics = true;             // false: the options of the method say C = I
+  Protect protect = Protect::kNone;        // whose keys were left as they are
   std::int64_t resumed_values = 0;         // that were taken from the run file
   std::vector<UsedStatistics> statistics;  // by layer; empty if none were used
   // Of C at the first layer, from the factor that was used in the solve; std::nullopt if there was none.

@@ -15,6 +15,7 @@
 #include "emend/memory_estimate.h"
 #include "emend/model.h"
 #include "emend/progress.h"
+#include "emend/protection.h"
 #include "emend/records.h"
 #include "emend/search_journal.h"
 #include "emend/statistics.h"
@@ -40,6 +41,9 @@ struct EditorContext {
   // chose (EditMemory), 0: as the method's options say.
   std::int64_t memory_bytes = 0, search_tokens = 0;
   bool keep_going = false;  // failed searches are reported in the Edit instead of thrown
+  // Other subjects whose keys the edit leaves as they are; nullptr: none. Only for methods that can
+  // (Editor::protects).
+  const Protection* protection = nullptr;
 };
 
 // What is known before any search.
@@ -74,6 +78,8 @@ class Editor {
   virtual bool carries_earlier() const { return false; }
   // Whether `edit` tells the values that it has found to EditorContext::journal, and begins from them.
   virtual bool keeps_values() const { return false; }
+  // Whether the method can leave the keys of EditorContext::protection as they are.
+  virtual bool protects() const { return false; }
   // The layers of `layer: auto`, given the layer for a single fact; ascending.
   virtual std::vector<int> layers_around(int layer, const ModelConfig& /*config*/) const { return {layer}; }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "emend/adapter.h"
+#include "emend/bleed.h"
 #include "emend/checks.h"
 #include "emend/convert_run.h"
 #include "emend/dataset.h"
@@ -40,6 +41,7 @@
 #include "emend/patch_algebra.h"
 #include "emend/patch_run.h"
 #include "emend/progress.h"
+#include "emend/protection.h"
 #include "emend/records.h"
 #include "emend/report.h"
 #include "emend/search_journal.h"

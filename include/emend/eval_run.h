@@ -40,8 +40,11 @@ struct BenchmarkOptions {
   std::uint64_t seed = 0;  // of contexts, of free texts, and of text that the model writes for statistics
 
   // Questions.
-  bool plus = false;                 // also CounterFact+: neighbours after the edited statement
-  bool edited_neighbours = false;    // ask neighbours that the same edit rewrites, too
+  bool plus = false;               // also CounterFact+: neighbours after the edited statement
+  bool edited_neighbours = false;  // ask neighbours that the same edit rewrites, too
+  // Other subjects a record that bleed is measured on, for records that name none: subjects of the data's
+  // other records with the same prompt around them and another present answer and target. 0: none are added.
+  std::int64_t other_subjects = 0;
   std::int64_t generations = -1;     // free texts a record at most; -1: all that the data has
   std::filesystem::path snippets;    // reference texts for consistency; empty: not measured
   std::filesystem::path idf;         // folder with the words' weights; empty: those of the snippets

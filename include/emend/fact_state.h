@@ -27,6 +27,17 @@ struct FactState {
     std::string completion;
   };
   std::vector<NeighbourState> neighbours;
+  // Another subject in the place of the edit's. Its probabilities are those of whole answers, not means per
+  // token.
+  struct OtherSubjectState {
+    std::string subject;
+    std::string answer;  // given, or the base's greedy one
+    double p_answer = 0;
+    double p_target = 0;
+    bool argmax_answer = false;  // the answer is the greedy continuation
+    std::string completion;
+  };
+  std::vector<OtherSubjectState> bleed = {};
 };
 
 }  // namespace emend

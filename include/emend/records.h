@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace emend {
@@ -12,6 +13,12 @@ namespace emend {
 struct Neighbour {
   std::string prompt;
   std::string answer;  // empty: the base model's greedy answer is used
+};
+
+// Another subject of the kind of an edit's subject. It stands in its place in the edit's prompt.
+struct OtherSubject {
+  std::string subject;
+  std::string answer;  // to that prompt; empty: the base model's greedy answer is used
 };
 
 // One fact to rewrite.
@@ -24,7 +31,13 @@ struct EditRequest {
   std::string was;                // the present answer; empty: found by greedy decoding
   std::vector<std::string> paraphrases;
   std::vector<Neighbour> neighbours;
+  std::vector<OtherSubject> bleed = {};  // the edit must not reach these (emend/bleed.h)
 };
+
+// The prompt of the request about another subject.
+inline std::string prompt_about(const EditRequest& request, const std::string& subject) {
+  return std::string(request.prompt).replace(request.subject_begin, request.subject.size(), subject);
+}
 
 // An edit from code: the subject's place in the prompt is looked for. `occurrence` counts from 1 and is
 // needed if the subject stands in the prompt more than once. Blanks at the end of the prompt and around the
@@ -42,7 +55,15 @@ struct CheckThresholds {
   double paraphrase = 0.8;     // share of paraphrases, 0..1
   double neighbourhood = 0.9;  // share of neighbours, 0..1
   double drift = 1.02;         // perplexity ratio, edited over base; at least 1
+  double bleed = 0.05;         // largest rise of p(target) at another subject, 0..1
 };
+
+// Whose keys an edit leaves as they are (emend/protection.h): nobody's; those of the other subjects and the
+// neighbours that the edit file names; or these and the other subjects that the model itself names.
+enum class Protect { kNone, kNeighbours, kAuto };
+std::string_view to_string(Protect protect);  // "none", "neighbours", "auto"
+// Returns std::nullopt if `text` is none of the three.
+std::optional<Protect> parse_protect(std::string_view text);
 
 // Which layer(s) to edit: empty is `auto`.
 struct LayerChoice {
@@ -69,6 +90,7 @@ struct EditFile {
   std::map<std::string, OptionText> options;
   std::vector<EditRequest> edits;  // never empty
   CheckThresholds checks;
+  std::optional<Protect> protect;       // not given: the default of run_edit
   std::vector<std::string> drift_text;  // `drift_text:` held text, one entry or a list; may be empty
   std::filesystem::path
       patch;  // outputs.patch as written (not resolved: --out may move it); empty: <file stem>.safetensors
@@ -80,12 +102,14 @@ struct EditFile {
 //   layer: 4                   (default: auto)
 //   statistics: ../stats/text  (default: the model's own)
 //   options: {keys: prompt}
+//   protect: auto            (default: none)
 struct MethodFile {
   std::string label;   // tells it apart from others; empty: the method's name
   std::string method;  // empty: not given
   LayerChoice layer;
   std::filesystem::path statistics;  // resolved against the file's folder; empty: not given
   std::map<std::string, OptionText> options;
+  Protect protect = Protect::kNone;
 };
 
 // Throws Error(kConfig) with file, line and column for YAML syntax, unknown keys and wrong types, Error(kIo)

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iostream>
 
+#include "base/nearest.h"
+#include "base/strings.h"
 #include "emend/editor.h"
 #include "emend/error.h"
 #include "io/output_check.h"
@@ -33,6 +35,12 @@ void explain_method(const std::string& name) {
     if (editor.name == name) std::cout << method_text(editor);
 }
 
+Protect protect_named(const std::string& text) {
+  if (const auto protect = parse_protect(text)) return *protect;
+  throw Error(ErrorKind::kUsage, "--protect must be none, neighbours or auto, found " + quote(text) +
+                                     did_you_mean(text, {"none", "neighbours", "auto"}));
+}
+
 void answer(const Questions& questions) {
   if (questions.methods)
     std::cout << methods_text(list_editors());
@@ -56,6 +64,12 @@ void add_own_options(EditOptions& options, EditNumbers& numbers, Questions& ques
     require_at_least("layer", value, 0);
   }),
       "edit this layer, whatever the file says (layers count from 0)");
+  add("protect",
+      po::value<std::string>()->value_name("WHAT")->notifier([&options](const std::string& text) {
+        options.protect = protect_named(text);
+      }),
+      "whose answers to the edited prompts the edit leaves alone, whatever the file says: none, neighbours "
+      "(the `bleed` subjects and neighbours of the file), auto (these and others that the model names)");
   add("editor", po::value(&options.method)->value_name("METHOD"),
       "edit by this method, whatever the file says");
   add("on", po::value(&options.on)->value_name("PATCH"),
@@ -138,6 +152,7 @@ EditFile prepare_edit_file(const EditOptions& options) {
     throw Error(ErrorKind::kUsage,
                 "edit: no model: " + options.file + " names none, so --model PATH is needed");
   if (options.common.bos) file.bos = *options.common.bos;
+  if (options.protect) file.protect = options.protect;
   if (!options.common.statistics.empty()) file.statistics = options.common.statistics;
   if (!options.method.empty()) file.method = options.method;
   if (options.layer) file.layer = {{*options.layer}, "--layer " + std::to_string(*options.layer)};

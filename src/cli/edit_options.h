@@ -22,6 +22,7 @@ struct EditOptions {
   std::string on;                     // --on; empty: not given
   std::string method;                 // --editor; empty: that of the file
   std::optional<int> layer;           // --layer
+  std::optional<Protect> protect;     // --protect
   std::optional<DriftBudget> budget;  // --budget-drift, --budget-batch
   bool dry_run = false;
   bool keep_going = false;
@@ -34,8 +35,8 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
 // Where a run keeps the values that it has found until the patch is written: PATCH.run.
 std::filesystem::path run_file_of(const std::filesystem::path& patch);
 
-// Reads the edit file; --model, --bos, --statistics and --layer win over it. Throws as read_edit_file does,
-// and Error(kUsage) when nobody names a model.
+// Reads the edit file; --model, --bos, --statistics, --layer and --protect win over it. Throws as
+// read_edit_file does, and Error(kUsage) when nobody names a model.
 EditFile prepare_edit_file(const EditOptions& options);
 
 // Where the patch goes: under --out when that is given and the file's word is relative, else beside the edit

@@ -52,6 +52,10 @@ void add_question_options(EvalCommandOptions& options, po::options_description& 
       "in batch and sequential mode also ask neighbours that the same edit rewrites");
   add("plus", po::bool_switch(&options.plus),
       "also CounterFact+: neighbours after the edited statement, and their divergence");
+  add("other-subjects", po::value(&options.other_subjects)->value_name("N"),
+      "measure bleed on N other subjects of each record that names none: those of other records with the "
+      "same "
+      "prompt around them (default: 0)");
   add("generations", po::value(&options.generations)->value_name("N"),
       "free texts a record at most, for fluency and consistency (all that the data has)");
   add("snippets", po::value(&options.snippets)->value_name("FILE"),
@@ -90,6 +94,7 @@ Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions&
                 "--snippets FILE, whose words --idf weighs,");
   require_at_least("drift-tokens", options.drift_tokens, 0);
   require_at_least("generations", options.generations, -1);
+  require_at_least("other-subjects", options.other_subjects, 0);
   return Parsed::kRun;
 }
 
@@ -113,6 +118,7 @@ BenchmarkOptions benchmark_options(const EvalCommandOptions& options) {
   benchmark.plus = options.plus;
   benchmark.edited_neighbours = options.edited_neighbours;
   benchmark.generations = options.generations;
+  benchmark.other_subjects = options.other_subjects;
   benchmark.snippets = options.snippets;
   benchmark.idf = options.idf;
   benchmark.drift_text = options.drift_text;

@@ -55,7 +55,8 @@ class YamlValue : public EditValue {
     for (const ConfigNode& item : node_.items()) values.push_back(std::make_unique<YamlValue>(item));
     return values;
   }
-  std::unique_ptr<EditMap> neighbour(const std::vector<std::string>& keys) const override;
+  std::unique_ptr<EditMap> members(const std::vector<std::string>& keys,
+                                   const char* text_name) const override;
   [[noreturn]] void fail(const std::string& message) const override { node_.fail(message); }
 
  private:
@@ -88,8 +89,10 @@ class YamlMap : public EditMap {
   ConfigFields fields_;
 };
 
-std::unique_ptr<EditMap> YamlValue::neighbour(const std::vector<std::string>& keys) const {
-  if (!node_.is_map()) node_.fail("expected a prompt or a map {prompt, answer}, found " + node_.describe());
+std::unique_ptr<EditMap> YamlValue::members(const std::vector<std::string>& keys,
+                                            const char* text_name) const {
+  if (!node_.is_map())
+    node_.fail(fmt::format("expected {} or a map {{{}}}, found {}", text_name, join(keys, ", "), node_.describe()));
   return std::make_unique<YamlMap>(node_, keys);
 }
 

@@ -21,10 +21,10 @@
 namespace emend {
 namespace {
 
-const std::vector<std::string> kTopKeys = {"model",  "method",     "layer",     "bos",
-                                           "form",   "statistics", "options",   "edits",
-                                           "checks", "outputs",    "drift_text"};
-const std::vector<std::string> kCheckKeys = {"efficacy", "paraphrase", "neighbourhood", "drift"};
+const std::vector<std::string> kTopKeys = {"model",  "method",     "layer",      "bos",
+                                           "form",   "statistics", "options",    "edits",
+                                           "checks", "outputs",    "drift_text", "protect"};
+const std::vector<std::string> kCheckKeys = {"efficacy", "paraphrase", "neighbourhood", "drift", "bleed"};
 const std::vector<std::string> kOutputKeys = {"patch"};
 const std::vector<std::string> kForms = {"raw", "chat"};
 
@@ -54,6 +54,7 @@ CheckThresholds read_checks(const ConfigNode& node) {
   if (const auto value = fields.find("paraphrase")) checks.paraphrase = read_share(*value);
   if (const auto value = fields.find("neighbourhood")) checks.neighbourhood = read_share(*value);
   if (const auto value = fields.find("drift")) checks.drift = read_ratio(*value);
+  if (const auto value = fields.find("bleed")) checks.bleed = read_share(*value);
   return checks;
 }
 
@@ -111,6 +112,7 @@ EditFile parse_edit_file(const std::string& text, const std::string& name,
   if (const auto value = fields.find("statistics")) file.statistics = read_path(*value, folder);
   if (const auto value = fields.find("options")) file.options = read_option_texts(*value);
   if (const auto value = fields.find("checks")) file.checks = read_checks(*value);
+  if (const auto value = fields.find("protect")) file.protect = read_protect(*value);
   if (const auto value = fields.find("drift_text")) file.drift_text = read_drift_text(*value);
   if (const auto outputs = fields.find("outputs")) {
     if (const auto patch = outputs->fields(kOutputKeys).find("patch")) file.patch = read_word(*patch);

@@ -59,6 +59,11 @@ std::string neighbour_item(const Neighbour& neighbour) {
   return "{prompt: " + quoted(neighbour.prompt) + ", answer: " + quoted(neighbour.answer) + "}";
 }
 
+std::string other_subject_item(const OtherSubject& other) {
+  if (other.answer.empty()) return quoted(other.subject);
+  return "{subject: " + quoted(other.subject) + ", answer: " + quoted(other.answer) + "}";
+}
+
 void append_list(std::string& out, const char* key, const std::vector<std::string>& items) {
   if (items.empty()) return;
   out += std::string("    ") + key + ":\n";
@@ -78,6 +83,9 @@ void append_edit(std::string& out, const EditRequest& request) {
   std::transform(request.neighbours.begin(), request.neighbours.end(), std::back_inserter(items),
                  neighbour_item);
   append_list(out, "neighbours", items);
+  items.clear();
+  std::transform(request.bleed.begin(), request.bleed.end(), std::back_inserter(items), other_subject_item);
+  append_list(out, "bleed", items);
 }
 
 ResultJson line_of(const EditRequest& request) {
@@ -90,6 +98,10 @@ ResultJson line_of(const EditRequest& request) {
     line["neighbours"].push_back(
         neighbour.answer.empty() ? ResultJson(neighbour.prompt)
                                  : ResultJson{{"prompt", neighbour.prompt}, {"answer", neighbour.answer}});
+  for (const OtherSubject& other : request.bleed)
+    line["bleed"].push_back(other.answer.empty()
+                                ? ResultJson(other.subject)
+                                : ResultJson{{"subject", other.subject}, {"answer", other.answer}});
   return line;
 }
 

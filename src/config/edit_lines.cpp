@@ -69,7 +69,8 @@ class JsonValue : public EditValue {
     for (const JsonView& item : json_.elements()) values.push_back(std::make_unique<JsonValue>(item));
     return values;
   }
-  std::unique_ptr<EditMap> neighbour(const std::vector<std::string>& keys) const override;
+  std::unique_ptr<EditMap> members(const std::vector<std::string>& keys,
+                                   const char* text_name) const override;
   [[noreturn]] void fail(const std::string& message) const override {
     emend::fail(json_.source(), fmt::format("{}: {}", json_.path(), message));
   }
@@ -106,8 +107,9 @@ class JsonMap : public EditMap {
   JsonView json_;
 };
 
-std::unique_ptr<EditMap> JsonValue::neighbour(const std::vector<std::string>& keys) const {
-  if (!json_.is_object()) json_.refuse("a prompt or an object {prompt, answer}");
+std::unique_ptr<EditMap> JsonValue::members(const std::vector<std::string>& keys,
+                                            const char* text_name) const {
+  if (!json_.is_object()) json_.refuse(fmt::format("{} or an object {{{}}}", text_name, join(keys, ", ")));
   return std::make_unique<JsonMap>(json_, keys);
 }
 

@@ -24,6 +24,14 @@ std::string question_flaw_of(EditRequest& request) {
     if (const std::string why = question_flaw(neighbour.prompt, neighbour.answer); !why.empty())
       return why + " in a neighbour";
   }
+  EditRequest seen = request;
+  seen.bleed.clear();
+  for (OtherSubject& other : request.bleed) {
+    other.subject = std::string(trim(other.subject));
+    other.answer = std::string(trim(other.answer));
+    if (const std::string why = other_subject_flaw(seen, other); !why.empty()) return why;
+    seen.bleed.push_back(other);
+  }
   return "";
 }
 

@@ -1,5 +1,9 @@
 #include "config/edit_rules.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "base/strings.h"
 #include "config/text_check.h"
 
@@ -40,6 +44,18 @@ std::string question_flaw(std::string& prompt, std::string_view answer) {
   if (prompt.empty()) return "empty prompt";
   const bool clean = is_clean(prompt, TextShape::kLines) && is_clean(answer, TextShape::kLine);
   return clean ? "" : "control character";
+}
+
+std::string other_subject_flaw(const EditRequest& request, const OtherSubject& other) {
+  if (trim(other.subject).empty()) return "another subject is empty";
+  if (!is_clean(other.subject, TextShape::kLine) || !is_clean(other.answer, TextShape::kLine))
+    return "line end or control character in another subject or its answer";
+  if (other.subject == request.subject)
+    return fmt::format("{} is the subject of the edit itself; `bleed` names other ones",
+                       quote(other.subject));
+  const bool is_known = std::ranges::any_of(
+      request.bleed, [&](const OtherSubject& known) { return known.subject == other.subject; });
+  return is_known ? fmt::format("the other subject {} is in the list twice", quote(other.subject)) : "";
 }
 
 std::string TakenEdits::conflict(const EditRequest& request) const {

@@ -26,6 +26,9 @@ std::size_t subject_place(const EditRequest& request, std::optional<int> occurre
 // Cuts the prompt of a paraphrase or a neighbour and says why it cannot be a question; empty if it can.
 std::string question_flaw(std::string& prompt, std::string_view answer);
 
+// Why another subject cannot join those of the edit's `bleed`; empty if it can. Its texts are cut.
+std::string other_subject_flaw(const EditRequest& request, const OtherSubject& other);
+
 // The edits of a list so far, by what two of them must not share.
 class TakenEdits {
  public:

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "config/edit_rules.h"
 
 namespace emend {
 namespace {
@@ -14,7 +15,7 @@ std::string not_empty(const EditValue& value, std::string_view cut) {
 
 Neighbour neighbour_of(const EditValue& value) {
   if (value.is_text()) return {prompt_of(value), ""};
-  const std::unique_ptr<EditMap> map = value.neighbour(neighbour_keys());
+  const std::unique_ptr<EditMap> map = value.members(neighbour_keys(), "a prompt");
   Neighbour neighbour{prompt_of(*map->at("prompt")), ""};
   if (const auto answer = map->find("answer")) neighbour.answer = word_of(*answer);
   return neighbour;
@@ -51,6 +52,22 @@ void read_neighbours(const EditValue& value, EditRequest& request) {
   for (const auto& item : value.items()) request.neighbours.push_back(neighbour_of(*item));
 }
 
+OtherSubject other_subject_of(const EditValue& value) {
+  if (value.is_text()) return {word_of(value), ""};
+  const std::unique_ptr<EditMap> map = value.members(other_subject_keys(), "a subject");
+  OtherSubject other{word_of(*map->at("subject")), ""};
+  if (const auto answer = map->find("answer")) other.answer = word_of(*answer);
+  return other;
+}
+
+void read_bleed(const EditValue& value, EditRequest& request) {
+  for (const auto& item : value.items()) {
+    OtherSubject other = other_subject_of(*item);
+    if (const std::string why = other_subject_flaw(request, other); !why.empty()) item->fail(why);
+    request.bleed.push_back(std::move(other));
+  }
+}
+
 enum class Need { kRequired, kOptional, kPlacesSubject };
 
 struct EditKey {
@@ -68,6 +85,7 @@ constexpr EditKey kEditKeys[] = {
     {"was", Need::kOptional, read_was},
     {"paraphrases", Need::kOptional, read_paraphrases},
     {"neighbours", Need::kOptional, read_neighbours},
+    {"bleed", Need::kOptional, read_bleed},
 };
 
 }  // namespace
@@ -83,6 +101,11 @@ const std::vector<std::string>& edit_keys() {
 
 const std::vector<std::string>& neighbour_keys() {
   static const std::vector<std::string> names = {"prompt", "answer"};
+  return names;
+}
+
+const std::vector<std::string>& other_subject_keys() {
+  static const std::vector<std::string> names = {"subject", "answer"};
   return names;
 }
 

@@ -23,12 +23,13 @@ class EditValue {
   // The text of an id, which may be a number where the form tells numbers from texts.
   virtual std::string id_text() const = 0;
   virtual std::vector<std::unique_ptr<EditValue>> items() const = 0;
-  // The members of a neighbour that is no text.
-  virtual std::unique_ptr<EditMap> neighbour(const std::vector<std::string>& keys) const = 0;
+  // The members of a neighbour or another subject that is no text; a message calls the text `text_name`.
+  virtual std::unique_ptr<EditMap> members(const std::vector<std::string>& keys,
+                                           const char* text_name) const = 0;
   [[noreturn]] virtual void fail(const std::string& message) const = 0;
 };
 
-// An edit, or a neighbour in it. It has no keys but known ones.
+// An edit, or a neighbour or another subject in it. It has no keys but known ones.
 class EditMap {
  public:
   virtual ~EditMap() = default;
@@ -41,9 +42,10 @@ class EditMap {
   virtual std::size_t place_subject(const EditRequest& request) const = 0;
 };
 
-// The keys of an edit, in the order in which they are read, and those of a neighbour.
+// The keys of an edit, in the order in which they are read, those of a neighbour, and those of another subject.
 const std::vector<std::string>& edit_keys();
 const std::vector<std::string>& neighbour_keys();
+const std::vector<std::string>& other_subject_keys();
 
 // A text of one or more lines that a model continues: blanks at its end are cut, since the answer brings its
 // own space. Throws Error(kConfig) if it is empty then.

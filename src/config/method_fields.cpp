@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "base/nearest.h"
 #include "config/config_node.h"
 #include "config/edit_entry.h"
 #include "emend/records.h"
@@ -37,6 +38,13 @@ LayerChoice read_layer_choice(const ConfigNode& node) {
   return choice;
 }
 
+Protect read_protect(const ConfigNode& node) {
+  const std::string word = node.text();
+  if (const auto protect = parse_protect(word)) return *protect;
+  node.fail(fmt::format("expected none, neighbours or auto, found {}{}", node.describe(),
+                        did_you_mean(word, {"none", "neighbours", "auto"})));
+}
+
 std::map<std::string, OptionText> read_option_texts(const ConfigNode& node) {
   std::map<std::string, OptionText> options;
   for (const auto& [name, key, value] : node.entries()) options[name] = {value.text(), value.where()};
@@ -50,7 +58,8 @@ std::filesystem::path read_path(const ConfigNode& node, const std::filesystem::p
 MethodFile read_method_file(const std::filesystem::path& file) {
   constexpr std::uint64_t kMaxBytes = 1 << 20;
   ConfigDocument document(read_text_file(file, kMaxBytes), file.string());
-  const ConfigFields fields = document.root().fields({"label", "method", "layer", "statistics", "options"});
+  const ConfigFields fields =
+      document.root().fields({"label", "method", "layer", "statistics", "options", "protect"});
   MethodFile method;
   method.label = file.stem().string();
   if (const auto value = fields.find("label")) method.label = read_word(*value);
@@ -58,6 +67,7 @@ MethodFile read_method_file(const std::filesystem::path& file) {
   if (const auto value = fields.find("layer")) method.layer = read_layer_choice(*value);
   if (const auto value = fields.find("statistics")) method.statistics = read_path(*value, file.parent_path());
   if (const auto value = fields.find("options")) method.options = read_option_texts(*value);
+  if (const auto value = fields.find("protect")) method.protect = read_protect(*value);
   return method;
 }
 

@@ -13,6 +13,9 @@ namespace emend {
 // auto, a layer number or a list of layer numbers. Throws Error(kConfig) with the place.
 LayerChoice read_layer_choice(const ConfigNode& node);
 
+// none, neighbours or auto. Throws Error(kConfig) with the place.
+Protect read_protect(const ConfigNode& node);
+
 // NAME: VALUE, whatever the names; the method knows which there are.
 std::map<std::string, OptionText> read_option_texts(const ConfigNode& node);
 

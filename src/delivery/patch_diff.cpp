@@ -124,6 +124,12 @@ bool same_neighbours(const std::vector<Neighbour>& a, const std::vector<Neighbou
   });
 }
 
+bool same_other_subjects(const std::vector<OtherSubject>& a, const std::vector<OtherSubject>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const OtherSubject& x, const OtherSubject& y) {
+    return x.subject == y.subject && x.answer == y.answer;
+  });
+}
+
 FactDifference compare_facts(const FactRecord& a, const FactRecord& b) {
   FactDifference result{a.request.id, {}};
   compare(result.what, "prompt", a.request.prompt, b.request.prompt);
@@ -135,6 +141,8 @@ FactDifference compare_facts(const FactRecord& a, const FactRecord& b) {
   if (a.request.paraphrases != b.request.paraphrases) result.what.emplace_back("other paraphrases");
   if (!same_neighbours(a.request.neighbours, b.request.neighbours))
     result.what.emplace_back("other neighbours");
+  if (!same_other_subjects(a.request.bleed, b.request.bleed))
+    result.what.emplace_back("other subjects of the bleed");
   compare(result.what, a.parts.size() == 1 && b.parts.size() == 1 ? "layer" : "layers", layers_text(a),
           layers_text(b));
   compare(result.what, "status", std::string(to_string(a.status)), std::string(to_string(b.status)));

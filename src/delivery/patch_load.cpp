@@ -93,6 +93,9 @@ void read_parts(TensorReader& reader, const WeightChange& change, std::vector<Fa
   const at::Tensor all_keys = reader.floats(name("keys"), {keys, change.inputs()});
   const at::Tensor all_answers = reader.floats(name("answers"), {keys});
   const at::Tensor residuals = reader.floats(name("residuals"), {count, change.outputs()});
+  const at::Tensor slacks = reader.has(name("slack")) ? reader.floats(name("slack"), {keys}) : at::Tensor();
+  if (slacks.defined() && at::any(slacks < 0).item<bool>())
+    reader.fail(name("slack"), "it holds a negative number");
   std::int64_t at = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     FactPart& part = *parts[static_cast<std::size_t>(i)];
@@ -100,6 +103,7 @@ void read_parts(TensorReader& reader, const WeightChange& change, std::vector<Fa
     part.keys = all_keys.narrow(0, at, own).clone();
     part.answers = all_answers.narrow(0, at, own).clone();
     part.residual = residuals[i].clone();
+    if (slacks.defined()) part.slack = slacks.narrow(0, at, own).clone();
     at += own;
     check_rows(reader, change, part.rows);
   }

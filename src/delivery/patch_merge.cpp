@@ -143,6 +143,7 @@ CheckThresholds strictest(CheckThresholds a, const CheckThresholds& b) {
   a.paraphrase = std::max(a.paraphrase, b.paraphrase);
   a.neighbourhood = std::max(a.neighbourhood, b.neighbourhood);
   a.drift = std::min(a.drift, b.drift);
+  a.bleed = std::min(a.bleed, b.bleed);
   return a;
 }
 

@@ -26,6 +26,10 @@ std::string list_text(const std::vector<T>& values, Write write) {
   return list.dump();
 }
 
+bool names_other_subjects(const std::vector<FactRecord>& facts) {
+  return std::ranges::any_of(facts, [](const FactRecord& fact) { return !fact.request.bleed.empty(); });
+}
+
 std::map<std::string, std::string> read_options(const PatchFields& fields) {
   const Json document = fields.json("options");
   const JsonView view(document, fields.source("options"));
@@ -103,7 +107,7 @@ std::map<std::string, std::string> patch_metadata(const Patch& patch) {
       {"emend.bos", patch.bos},
       {"emend.prefix", list_text(patch.prefix, as_is)},
       {"emend.form", patch.form == PromptForm::kChat ? "chat" : "raw"},
-      {"emend.thresholds", thresholds_json(patch.thresholds).dump()},
+      {"emend.thresholds", thresholds_json(patch.thresholds, names_other_subjects(edit.facts)).dump()},
       {"emend.solves", list_text(edit.solves, solve_json)},
       {"emend.facts", list_text(edit.facts, fact_json)},
       {"emend.checks", list_text(patch.checks, check_json)},

@@ -65,18 +65,22 @@ void add_change(TensorList& list, const WeightChange& change) {
 
 // What the edited facts hold of one weight, one after the other.
 void add_parts(TensorList& list, const WeightRef& weight, const std::vector<FactRecord>& facts) {
-  std::vector<at::Tensor> keys, answers, residuals;
+  std::vector<at::Tensor> keys, answers, residuals, slacks;
+  bool any_slack = false;
   for (const FactRecord& fact : facts) {
     const FactPart* const part = fact.part_at(weight);
     if (part == nullptr || !fact.is_edited()) continue;
     keys.push_back(part->keys);
     answers.push_back(part->answers);
     residuals.push_back(part->residual);
+    any_slack = any_slack || part->slack.defined();
+    slacks.push_back(part->slack.defined() ? part->slack : at::zeros_like(part->answers));
   }
   if (keys.empty()) return;
   list.add(patch_tensors::of(weight, "keys"), at::cat(keys, 0));
   list.add(patch_tensors::of(weight, "answers"), at::cat(answers, 0));
   list.add(patch_tensors::of(weight, "residuals"), at::stack(residuals, 0));
+  if (any_slack) list.add(patch_tensors::of(weight, "slack"), at::cat(slacks, 0));
 }
 
 // What load_patch would refuse: a change that nothing says how to solve again, or a solve of no change.

@@ -28,7 +28,9 @@ struct Group {
 };
 
 KeyConstraint constraint_of(const FactPart& part) {
-  return {part.keys.t().to(at::kDouble), part.answers.to(at::kDouble)};
+  KeyConstraint constraint{part.keys.t().to(at::kDouble), part.answers.to(at::kDouble)};
+  if (part.slack.defined()) constraint.slack = part.slack.to(at::kDouble);
+  return constraint;
 }
 
 void require_same_residual(const Asked& one, const Asked& other) {
@@ -55,10 +57,39 @@ std::vector<Group> group_by_key(const std::vector<FactRecord*>& facts, const Wei
   return groups;
 }
 
+bool protects(const Group& group) {
+  return !group.part().protected_keys.empty();
+}
+
+// Keys as unit columns.
+at::Tensor unit_columns(const at::Tensor& K) {
+  return K / K.norm(2, 0, /*keepdim=*/true);
+}
+
+// The constraint of group g without keys of other subjects that another group answers: two runs give a key up
+// to rounding, so the joint system would take the two for different keys. What answers the key protects it.
+KeyConstraint without_edited(const std::vector<Group>& groups, std::size_t g) {
+  constexpr double kOneAndTheSame = 1 - 1e-6;
+  const KeyConstraint& own = groups[g].constraint;
+  if (!protects(groups[g])) return own;
+  std::vector<at::Tensor> answered;
+  for (std::size_t other = 0; other < groups.size(); ++other) {
+    const KeyConstraint& theirs = groups[other].constraint;
+    if (other != g) answered.push_back(theirs.K.index_select(1, at::nonzero(theirs.y).squeeze(1)));
+  }
+  if (answered.empty()) return own;
+  const at::Tensor cosines = at::matmul(unit_columns(at::cat(answered, 1)).t(), unit_columns(own.K));
+  const at::Tensor edited = std::get<0>(cosines.max(0)) > kOneAndTheSame;
+  const at::Tensor kept = at::nonzero(at::logical_or(own.y != 0, at::logical_not(edited))).squeeze(1);
+  KeyConstraint rest{own.K.index_select(1, kept), own.y.index_select(0, kept)};
+  if (own.slack.defined()) rest.slack = own.slack.index_select(0, kept);
+  return rest;
+}
+
 JointConstraints constraints_of(const std::vector<Group>& groups) {
   std::vector<KeyConstraint> each;
   each.reserve(groups.size());
-  for (const Group& group : groups) each.push_back(group.constraint);
+  for (std::size_t g = 0; g < groups.size(); ++g) each.push_back(without_edited(groups, g));
   return join_constraints(each);
 }
 
@@ -96,7 +127,7 @@ at::Tensor equality_responses(const WeightSolve& solve, const std::vector<Group>
     throw Error(ErrorKind::kConfig,
                 fmt::format("the keys of {} at layer {} can hardly be told apart: they cannot all be written",
                             ids_of(groups), solve.weight.block));
-  return key_response(metric, joint.K, joint.Y);
+  return key_response(metric, joint.K, joint.Y, joint.slack);
 }
 
 // [F, groups]

@@ -62,6 +62,9 @@ EditRequest read_request(const JsonView& view) {
   request.paraphrases = view.at("paraphrases").as_strings();
   for (const JsonView& neighbour : view.at("neighbours").elements())
     request.neighbours.push_back({neighbour.string("prompt"), neighbour.string("answer")});
+  if (const auto bleed = view.find("bleed"))  // patches without other subjects do not have it
+    for (const JsonView& other : bleed->elements())
+      request.bleed.push_back({other.string("subject"), other.string("answer")});
   return request;
 }
 
@@ -77,23 +80,40 @@ Json request_json(const EditRequest& request) {
   Json neighbours = Json::array();
   for (const Neighbour& neighbour : request.neighbours)
     neighbours.push_back({{"prompt", neighbour.prompt}, {"answer", neighbour.answer}});
-  return {{"id", request.id},
-          {"prompt", request.prompt},
-          {"subject", request.subject},
-          {"subject_begin", request.subject_begin},
-          {"target", request.target},
-          {"was", request.was},
-          {"paraphrases", request.paraphrases},
-          {"neighbours", neighbours}};
+  Json json = {{"id", request.id},
+               {"prompt", request.prompt},
+               {"subject", request.subject},
+               {"subject_begin", request.subject_begin},
+               {"target", request.target},
+               {"was", request.was},
+               {"paraphrases", request.paraphrases},
+               {"neighbours", neighbours}};
+  for (const OtherSubject& other : request.bleed)
+    json["bleed"].push_back({{"subject", other.subject}, {"answer", other.answer}});
+  return json;
+}
+
+Json protected_key_json(const ProtectedKey& key) {
+  return {{"subject", key.subject},
+          {"cosine", number_json(key.cosine)},
+          {"response", number_json(key.response)},
+          {"norm", number_json(key.norm)}};
+}
+
+ProtectedKey read_protected_key(const JsonView& view) {
+  return {view.string("subject"), read_number(view, "cosine"), read_number(view, "response"),
+          read_number(view, "norm")};
 }
 
 // The keys of facts that were not edited are not kept.
 Json part_json(const FactPart& part, bool is_edited) {
-  return {{"weight", patch_tensors::weight(part.weight)},
-          {"keys", is_edited && part.answers.defined() ? part.answers.numel() : 0},
-          {"rows", part.rows},
-          {"update_norm", number_json(part.update_norm)},
-          {"relative_norm", number_json(part.relative_norm)}};
+  Json json = {{"weight", patch_tensors::weight(part.weight)},
+               {"keys", is_edited && part.answers.defined() ? part.answers.numel() : 0},
+               {"rows", part.rows},
+               {"update_norm", number_json(part.update_norm)},
+               {"relative_norm", number_json(part.relative_norm)}};
+  for (const ProtectedKey& key : part.protected_keys) json["protected"].push_back(protected_key_json(key));
+  return json;
 }
 
 FactPart read_part(const JsonView& view) {
@@ -104,6 +124,8 @@ FactPart read_part(const JsonView& view) {
   for (const JsonView& row : view.at("rows").elements()) part.rows.push_back(row.as_non_negative_integer());
   part.update_norm = read_number(view, "update_norm");
   part.relative_norm = read_number(view, "relative_norm");
+  if (const auto keys = view.find("protected"))
+    for (const JsonView& key : keys->elements()) part.protected_keys.push_back(read_protected_key(key));
   return part;
 }
 
@@ -157,7 +179,7 @@ FactRecord read_plain_fact(const JsonView& view) {
 
 bool is_state_of(const FactState& state, const EditRequest& request) {
   return state.id == request.id && state.paraphrases.size() == request.paraphrases.size() &&
-         state.neighbours.size() == request.neighbours.size();
+         state.neighbours.size() == request.neighbours.size() && state.bleed.size() == request.bleed.size();
 }
 
 Json fact_json(const FactRecord& fact) {
@@ -200,6 +222,10 @@ Json solve_json(const WeightSolve& solve) {
                {"relative_ridge", number_json(solve.relative_ridge)},
                {"lambda", number_json(solve.lambda)}};
   if (solve.null_space_threshold > 0) json["null_space_threshold"] = number_json(solve.null_space_threshold);
+  if (solve.protected_keys > 0) {
+    json["protected_keys"] = solve.protected_keys;
+    json["key_condition"] = number_json(solve.key_condition);
+  }
   return json;
 }
 
@@ -218,6 +244,10 @@ WeightSolve read_solve(const JsonView& view) {
     solve.null_space_threshold = threshold->as_number();
     if (!(solve.null_space_threshold > 0)) threshold->refuse("a number above 0");
   }
+  if (const auto keys = view.find("protected_keys")) {
+    solve.protected_keys = keys->as_non_negative_integer();
+    solve.key_condition = read_number(view, "key_condition");
+  }
   return solve;
 }
 
@@ -234,6 +264,13 @@ ResultJson neighbour_json(const FactState::NeighbourState& state) {
           {"completion", state.completion}};
 }
 
+ResultJson other_subject_json(const FactState::OtherSubjectState& state) {
+  return {{"p_answer", number_json(state.p_answer)},
+          {"p_target", number_json(state.p_target)},
+          {"argmax_answer", state.argmax_answer},
+          {"completion", state.completion}};
+}
+
 Json state_json(const FactState& state) {
   Json paraphrases = Json::array();
   for (const PromptState& paraphrase : state.paraphrases)
@@ -243,10 +280,17 @@ Json state_json(const FactState& state) {
     Json& entry = neighbours.emplace_back(Json(neighbour_json(neighbour)));
     entry["answer"] = neighbour.answer;
   }
-  return {{"id", state.id},
-          {"prompt", Json(prompt_json(state.prompt))},
-          {"paraphrases", paraphrases},
-          {"neighbours", neighbours}};
+  Json json = {{"id", state.id},
+               {"prompt", Json(prompt_json(state.prompt))},
+               {"paraphrases", paraphrases},
+               {"neighbours", neighbours}};
+  for (const FactState::OtherSubjectState& other : state.bleed) {
+    Json entry = Json(other_subject_json(other));
+    entry["subject"] = other.subject;
+    entry["answer"] = other.answer;
+    json["bleed"].push_back(std::move(entry));
+  }
+  return json;
 }
 
 FactState read_state(const JsonView& view) {
@@ -258,6 +302,11 @@ FactState read_state(const JsonView& view) {
   for (const JsonView& neighbour : view.at("neighbours").elements())
     state.neighbours.push_back({neighbour.string("answer"), read_number(neighbour, "p_answer"),
                                 read_number(neighbour, "p_target"), neighbour.string("completion")});
+  if (const auto bleed = view.find("bleed"))
+    for (const JsonView& other : bleed->elements())
+      state.bleed.push_back({other.string("subject"), other.string("answer"), read_number(other, "p_answer"),
+                             read_number(other, "p_target"), other.at("argmax_answer").as_bool(),
+                             other.string("completion")});
   return state;
 }
 
@@ -281,16 +330,20 @@ CheckResult read_check(const JsonView& view) {
   return check;
 }
 
-Json thresholds_json(const CheckThresholds& thresholds) {
-  return {{"efficacy", thresholds.efficacy},
-          {"paraphrase", thresholds.paraphrase},
-          {"neighbourhood", thresholds.neighbourhood},
-          {"drift", thresholds.drift}};
+Json thresholds_json(const CheckThresholds& thresholds, bool with_bleed) {
+  Json json = {{"efficacy", thresholds.efficacy},
+               {"paraphrase", thresholds.paraphrase},
+               {"neighbourhood", thresholds.neighbourhood},
+               {"drift", thresholds.drift}};
+  if (with_bleed) json["bleed"] = thresholds.bleed;
+  return json;
 }
 
 CheckThresholds read_thresholds(const JsonView& view) {
-  return {view.number("efficacy"), view.number("paraphrase"), view.number("neighbourhood"),
-          view.number("drift")};
+  CheckThresholds thresholds{view.number("efficacy"), view.number("paraphrase"), view.number("neighbourhood"),
+                             view.number("drift")};
+  thresholds.bleed = view.number_or("bleed", thresholds.bleed);  // patches without other subjects have none
+  return thresholds;
 }
 
 }  // namespace emend

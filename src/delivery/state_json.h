@@ -27,6 +27,7 @@ bool is_state_of(const FactState& state, const EditRequest& request);
 // The keys that a state has in patches and in results alike; a neighbour's without its answer.
 ResultJson prompt_json(const PromptState& state);
 ResultJson neighbour_json(const FactState::NeighbourState& state);
+ResultJson other_subject_json(const FactState::OtherSubjectState& state);  // without subject and answer
 
 Json state_json(const FactState& state);
 FactState read_state(const JsonView& view);
@@ -34,7 +35,8 @@ FactState read_state(const JsonView& view);
 Json check_json(const CheckResult& check);
 CheckResult read_check(const JsonView& view);
 
-Json thresholds_json(const CheckThresholds& thresholds);
+// That of bleed stands in patches with other subjects alone.
+Json thresholds_json(const CheckThresholds& thresholds, bool with_bleed);
 CheckThresholds read_thresholds(const JsonView& view);
 
 }  // namespace emend

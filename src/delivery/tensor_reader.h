@@ -23,6 +23,8 @@ class TensorReader {
  public:
   explicit TensorReader(const TensorFile& file) : file_(file) {}
 
+  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
+
   at::Tensor floats(const std::string& name, const std::vector<std::int64_t>& expected) {
     const TensorInfo& info = find(name, "F32");
     check_shape(info, expected);

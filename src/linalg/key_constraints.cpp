@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string_view>
 #include <unordered_map>
@@ -89,11 +90,39 @@ at::Tensor matrix_of(const Answers& answers, std::int64_t rows, std::int64_t col
   return at::zeros({rows, columns}, at::kDouble).index_put_({places[0], places[1]}, values);
 }
 
+at::Tensor slack_of(const KeyConstraint& constraint) {
+  return constraint.slack.defined() ? constraint.slack : at::zeros_like(constraint.y);
+}
+
+// The smallest slack of the keys that are one column, with exact keys behind those of the constraints.
+at::Tensor join_slack(const std::vector<KeyConstraint>& each, const std::vector<std::int64_t>& numbers,
+                      std::int64_t size) {
+  bool any = false;
+  std::vector<at::Tensor> slacks;
+  for (const KeyConstraint& constraint : each) {
+    any = any || constraint.slack.defined();
+    slacks.push_back(slack_of(constraint));
+  }
+  if (!any) return {};
+  at::Tensor all = at::cat(slacks);
+  const auto rest = static_cast<std::int64_t>(numbers.size()) - all.size(0);
+  all = at::cat({all, at::zeros({rest}, at::kDouble)});
+  const at::Tensor begin = at::full({size}, std::numeric_limits<double>::infinity(), at::kDouble);
+  return begin.scatter_reduce(0, at::tensor(numbers, at::kLong), all, "amin");
+}
+
 }  // namespace
 
 KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& key) {
   if (!key.defined()) return constraint;
-  return {side_by_side({constraint}, key), at::cat({constraint.y, at::zeros({1}, at::kDouble)})};
+  return with_protected(constraint, key.unsqueeze(1), 0);
+}
+
+KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& keys, double slack) {
+  const at::Tensor zeros = at::zeros({keys.size(1)}, at::kDouble);
+  KeyConstraint more{at::cat({constraint.K, keys}, 1), at::cat({constraint.y, zeros})};
+  if (slack > 0 || constraint.slack.defined()) more.slack = at::cat({slack_of(constraint), zeros + slack});
+  return more;
 }
 
 JointConstraints join_constraints(const std::vector<KeyConstraint>& each, const at::Tensor& protected_key) {
@@ -103,6 +132,7 @@ JointConstraints join_constraints(const std::vector<KeyConstraint>& each, const 
   if (first.size() < numbers.size()) joint.K = joint.K.index_select(1, at::tensor(first, at::kLong));
   const Answers answers = collect_answers(each, numbers, joint.K.size(1));
   joint.Y = matrix_of(answers, joint.K.size(1), static_cast<std::int64_t>(each.size()));
+  joint.slack = join_slack(each, numbers, joint.K.size(1));
   joint.contested = answers.contested;
   return joint;
 }

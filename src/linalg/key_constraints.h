@@ -13,10 +13,16 @@ namespace emend {
 struct KeyConstraint {
   at::Tensor K;  // [F, n] float64
   at::Tensor y;  // [n] float64
+  // [n] float64, >= 0: by how much the answer at each key may be missed, in units of that key's k^T C^-1 k
+  // (see key_response). Undefined: all are exact.
+  at::Tensor slack = {};
 };
 
 // The same with one more key [F] that must not move: a column of K, a 0 in y. An undefined key adds nothing.
 KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& key);
+
+// The same with several keys [F, p], each with this slack.
+KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& keys, double slack);
 
 // With more elements than this (128 MiB) the answers of a joint system are a sparse tensor: almost all are 0.
 inline constexpr std::int64_t kMostDenseAnswers = std::int64_t{1} << 24;
@@ -26,6 +32,8 @@ struct JointConstraints {
   at::Tensor K;  // [F, n] float64: every key that one of them is held to
   at::Tensor Y;  // [n, q] float64: column g answers y_g at its own keys and 0 at those of the others;
                  // sparse if large
+  at::Tensor slack =
+      {};  // [n] float64: the smallest that one of them has at this key; undefined: all are exact
   bool contested = false;  // two of them want an answer other than 0 at one key: no choice of responses gives
                            // each of them its own residual there
 };

@@ -24,10 +24,13 @@ at::Tensor solve_gram(const at::Tensor& gram, const at::Tensor& right) {
   return scale * at::cholesky_solve(scale * right, lower, /*upper=*/false);
 }
 
-// C^-1 K (lambda I + K^T C^-1 K)^-1 Y, for Y [n, q].
-at::Tensor solve_by_keys(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& Y, double lambda) {
+// C^-1 K (lambda I + S + K^T C^-1 K)^-1 Y, for Y [n, q]; S is diagonal, `slack` in units of that of K^T C^-1
+// K.
+at::Tensor solve_by_keys(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& Y, double lambda,
+                         const at::Tensor& slack = {}) {
   const at::Tensor solved = metric.solve(K);          // C^-1 K
   const at::Tensor gram = at::matmul(K.t(), solved);  // K^T C^-1 K
+  if (slack.defined()) gram.diagonal().mul_(1 + slack.to(gram.device()));
   if (lambda != 0) gram.diagonal().add_(lambda);
   return at::matmul(solved, solve_gram(gram, Y.is_sparse() ? Y.to_dense() : Y));
 }
@@ -71,8 +74,9 @@ bool elements_are_cheaper(std::int64_t n, std::int64_t F) {
   return 2 * n > F;
 }
 
-at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y) {
-  return for_columns(y, [&](const at::Tensor& Y) { return solve_by_keys(metric, K, Y, 0); });
+at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y,
+                        const at::Tensor& slack) {
+  return for_columns(y, [&](const at::Tensor& Y) { return solve_by_keys(metric, K, Y, 0, slack); });
 }
 
 at::Tensor key_cosines(const KeyMetric& metric, const at::Tensor& K) {

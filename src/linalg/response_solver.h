@@ -55,7 +55,11 @@ class KeyMetric {
 // a [F] float64 = C^-1 K (K^T C^-1 K)^-1 y: the smallest a^T C a with K^T a = y. K [F, n] float64, y [n].
 // Several right sides at once: y [n, q] gives [F, q]. Throws Error(kNumeric) if the keys are linearly
 // dependent.
-at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y);
+// `slack` [n], if defined, lets the answers be missed where it is above 0: a = C^-1 K (S + K^T C^-1 K)^-1 y
+// with S = diag(slack_i k_i^T C^-1 k_i), the smallest a^T C a + sum_i (a^T k_i - y_i)^2 / S_i, exact where
+// S_i = 0.
+at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y,
+                        const at::Tensor& slack = {});
 
 // Cosines of the columns of K under C^-1: [n, n], unit diagonal.
 at::Tensor key_cosines(const KeyMetric& metric, const at::Tensor& K);

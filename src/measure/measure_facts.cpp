@@ -56,7 +56,26 @@ Questions questions_about(const EditRequest& request, std::int64_t completion_to
   ask(request.prompt, request.was);
   for (const std::string& paraphrase : request.paraphrases) ask(paraphrase, request.was);
   for (const Neighbour& neighbour : request.neighbours) ask(neighbour.prompt, neighbour.answer);
+  for (const OtherSubject& other : request.bleed) ask(prompt_about(request, other.subject), other.answer);
   return questions;
+}
+
+double whole_probability(const AnswerScore& score) {
+  return std::exp(-score.nll * static_cast<double>(score.answer.size()));
+}
+
+// Where the answer is unknown, p_answer is that of the target.
+FactState::OtherSubjectState other_subject_state(const Answers& answers, const EditRequest& request,
+                                                 const OtherSubject& other) {
+  const std::string prompt = prompt_about(request, other.subject);
+  const AnswerScore& target = answers.scores.at({prompt, request.target});
+  const AnswerScore& own = other.answer.empty() ? target : answers.scores.at({prompt, other.answer});
+  return {other.subject,
+          other.answer,
+          whole_probability(own),
+          whole_probability(target),
+          !other.answer.empty() && own.argmax(),
+          answers.completions.at(prompt)};
 }
 
 // Where the answer is unknown, p_was is that of the target.
@@ -78,6 +97,8 @@ FactState fact_state(const Answers& answers, const EditRequest& request) {
     PromptState seen = prompt_state(answers, request, neighbour.prompt, neighbour.answer);
     state.neighbours.push_back({neighbour.answer, seen.p_was, seen.p_target, std::move(seen.completion)});
   }
+  for (const OtherSubject& other : request.bleed)
+    state.bleed.push_back(other_subject_state(answers, request, other));
   return state;
 }
 
@@ -90,6 +111,9 @@ void fill_present_answers(const Model& model, std::vector<EditRequest>& requests
     if (requests[r].was.empty()) questions[r].complete(requests[r].prompt, options.completion_tokens);
     for (const Neighbour& neighbour : requests[r].neighbours)
       if (neighbour.answer.empty()) questions[r].complete(neighbour.prompt, options.completion_tokens);
+    for (const OtherSubject& other : requests[r].bleed)
+      if (other.answer.empty())
+        questions[r].complete(prompt_about(requests[r], other.subject), options.completion_tokens);
   }
   const std::vector<Answers> answers = engine_of(model, questions, options).answer({}).front();
   for (std::size_t r = 0; r < requests.size(); ++r) {
@@ -99,6 +123,8 @@ void fill_present_answers(const Model& model, std::vector<EditRequest>& requests
     };
     fill(requests[r].was, requests[r].prompt);
     for (Neighbour& neighbour : requests[r].neighbours) fill(neighbour.answer, neighbour.prompt);
+    for (OtherSubject& other : requests[r].bleed)
+      fill(other.answer, prompt_about(requests[r], other.subject));
   }
 }
 

@@ -29,6 +29,10 @@ std::string digest_of(const std::vector<EditRequest>& requests) {
       digest.update_field(neighbour.prompt);
       digest.update_field(neighbour.answer);
     }
+    for (const OtherSubject& other : request.bleed) {
+      digest.update_field(other.subject);
+      digest.update_field(other.answer);
+    }
   }
   return digest.hex();
 }
@@ -62,6 +66,9 @@ void identify_edit(RunFile& file, const EditJob& job, const EditRunOptions& opti
   file.identify("tokens of a search batch", std::to_string(job.context.search_tokens));
   file.identify("earlier patch", options.on.empty() ? "none" : sha256_hex(read_text_file(options.on)));
   file.identify("drift budget", budget_text(options.budget));
+  const Protect protect =
+      job.file->protect.value_or(job.editor->protects() ? kDefaultProtect : Protect::kNone);
+  file.identify("protection", std::string(to_string(protect)));
   file.identify("list of edits", digest_of(job.file->edits));
 }
 

@@ -12,11 +12,13 @@
 #include "analysis/prompt_rows.h"
 #include "base/stage_clock.h"
 #include "base/strings.h"
+#include "emend/bleed.h"
 #include "emend/checks.h"
 #include "emend/error.h"
 #include "emend/generate.h"
 #include "emend/version.h"
 #include "measure/drift.h"
+#include "measure/other_subjects.h"
 #include "model/block_reader.h"
 #include "pipeline/drift_budget.h"
 #include "pipeline/edit_identity.h"
@@ -101,6 +103,33 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   return statistics;
 }
 
+// What the file asks for, or what the method gets without being asked.
+Protect protect_of(const EditFile& file, const Editor& editor) {
+  const Protect protect = file.protect.value_or(editor.protects() ? kDefaultProtect : Protect::kNone);
+  if (protect != Protect::kNone && !editor.protects())
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("{}: the method {} (with these options) cannot protect other subjects; use rome, or "
+                    "`protect: none`",
+                    file.path.string(), quote(editor.name())));
+  return protect;
+}
+
+// Finds what the edits of `requests` must leave as it is, for job.context. `strict`: what cannot be protected
+// is refused.
+Protection protect_subjects(const EditJob& job, const std::vector<EditRequest>& requests, Protect protect,
+                            const CheckOptions& options, std::vector<std::string>& warnings) {
+  std::vector<std::string> unnamed;
+  const bool strict = job.file->protect.has_value();
+  Protection protection = find_protection(*job.model, requests, protect, strict, options, unnamed);
+  if (!unnamed.empty() && strict)
+    warnings.push_back(
+        fmt::format("protect: auto: the model names no other subjects in the prompts of {}: what "
+                    "`bleed` and `neighbours` give is all that is protected there",
+                    join(unnamed)));
+  return protection;
+}
+
 // The edit of all requests, made on a model that has the changes of the earlier patch on it, or of those that
 // the budget allows.
 Edit edit_of(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
@@ -126,9 +155,10 @@ TextRows text_to_hold(const EditJob& job, const Statistics& statistics, const Ed
 }
 
 void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
-               const Statistics& statistics, const EditRunOptions& options, EditOutcome& outcome,
-               Progress& progress) {
+               const Statistics& statistics, const Protection& protection, const EditRunOptions& options,
+               EditOutcome& outcome, Progress& progress) {
   EditorContext context = job.context;
+  if (outcome.protect != Protect::kNone) context.protection = &protection;
   context.statistics = job.editor->needs_statistics() ? &statistics : nullptr;
   if (job.run_file)
     job.run_file->identify(kStatisticsIdentity,
@@ -155,8 +185,8 @@ void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>&
 
 // Lays the edit on `model`, which is that of the job, for a while.
 void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
-                const std::vector<bool>& skipped, const CheckOptions& options, EditOutcome& outcome,
-                Progress& progress) {
+                const std::vector<bool>& skipped, const std::vector<FactState>& before,
+                const CheckOptions& options, EditOutcome& outcome, Progress& progress) {
   const Stopwatch watch(outcome.seconds.check);
   Patch& patch = outcome.patch;
   const bool drift_known = !patch.held_text.empty();
@@ -169,6 +199,8 @@ void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>
   if (drift_known) drift = std::exp(mean_nll(*job.model, patch.held_text, budget) - base);
   patch.checks =
       run_checks(requests, after, skipped, drift, measured_tokens(patch.held_text), patch.thresholds);
+  if (const auto bleed = check_bleed(requests, before, after, skipped, patch.thresholds.bleed))
+    patch.checks.push_back(*bleed);
   patch.passed = passes(patch.edit, patch.checks);
 }
 
@@ -247,7 +279,15 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   }
   const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
   outcome.patch.held_text = text_to_hold(job, statistics, how);
-  make_edit(job, model, wanted, statistics, how, outcome, progress);
+  std::vector<std::string> warnings;
+  Protection protection;
+  {
+    const Stopwatch watch(outcome.seconds.protection);
+    outcome.protect = protect_of(*job.file, *job.editor);
+    protection = protect_subjects(job, wanted, outcome.protect, options, warnings);
+  }
+  make_edit(job, model, wanted, statistics, protection, how, outcome, progress);
+  outcome.patch.edit.warnings.insert(outcome.patch.edit.warnings.end(), warnings.begin(), warnings.end());
   if (outcome.budget) {
     leave_out(outcome.budget->left_out, requests, skipped, before);
     if (outcome.budget->in == 0) {
@@ -263,7 +303,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   if (below) put_carried_first(outcome.patch.edit, model, requests, skipped, before, options, progress);
   set_before(outcome.patch.edit, before);
   if (outcome.patch.held_text.empty()) outcome.patch.edit.warnings.push_back(drift_warning(job));
-  check_edit(job, model, requests, skipped, options, outcome, progress);
+  check_edit(job, model, requests, skipped, before, options, outcome, progress);
   return outcome;
 }
 
@@ -276,6 +316,7 @@ EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& o
     const Stopwatch watch(total);
     const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
     EditJob job = make_job(model, *editor, file, options, progress);
+    protect_of(file, *editor);  // throws for a method that cannot protect
     if (options.budget) require_budget(*options.budget, *editor);
     plan_memory(job, options, progress);
     open_run_file(job, options);
@@ -302,8 +343,20 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
     outcome.has_statistics = !statistics.layers.empty();
     for (const std::string& note : notes_on(statistics)) progress.note(note);
   }
+  const Protect protect = protect_of(file, *editor);
+  Protection protection;
   if (outcome.has_statistics) {
+    std::vector<std::string> warnings;
+    if (protect != Protect::kNone) {
+      CheckOptions how{.prefix = job.context.prefix, .form = job.context.form};
+      how.token_budget = job.context.token_budget;
+      std::vector<EditRequest> requests = file.edits;
+      fill_present_answers(model, requests, how);
+      protection = protect_subjects(job, requests, protect, how, warnings);
+      job.context.protection = &protection;
+    }
     outcome.plan = plan_job(job, file.edits, outcome.uses_statistics ? &statistics : nullptr);
+    outcome.plan.warnings.insert(outcome.plan.warnings.end(), warnings.begin(), warnings.end());
     if (const std::optional<std::string> warning = warning_of(statistics))
       outcome.plan.warnings.push_back(*warning);
   } else {

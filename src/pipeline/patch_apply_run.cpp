@@ -102,7 +102,7 @@ AppliedPatch check_patch(const Model& written, const NamedPatch& named, const st
   AppliedPatch result;
   result.name = named.name;
   result.facts = with_states(patch, before, after);
-  result.checks = checks_of(patch, after, base_nll, held_nll(written, patch, token_budget));
+  result.checks = checks_of(patch, before, after, base_nll, held_nll(written, patch, token_budget));
   result.difference = largest_difference(stored_after(patch), after);
   result.passed = passes(patch.edit, result.checks);
   return result;

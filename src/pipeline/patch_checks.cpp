@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "emend/bleed.h"
 #include "emend/edit_run.h"
 #include "emend/generate.h"
 #include "measure/drift.h"
@@ -75,13 +76,19 @@ std::optional<double> held_nll(const Model& model, const Patch& patch, std::int6
   return mean_nll(model, patch.held_text, token_budget);
 }
 
-std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& after,
+std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& before,
+                                   const std::vector<FactState>& after,
                                    const std::optional<double>& nll_before,
                                    const std::optional<double>& nll_after) {
   std::optional<double> drift;
   if (nll_before && nll_after) drift = std::exp(*nll_after - *nll_before);
-  return run_checks(requests_of(patch), after, skipped_of(patch), drift, measured_tokens(patch.held_text),
-                    patch.thresholds);
+  const std::vector<EditRequest> requests = requests_of(patch);
+  const std::vector<bool> skipped = skipped_of(patch);
+  std::vector<CheckResult> checks =
+      run_checks(requests, after, skipped, drift, measured_tokens(patch.held_text), patch.thresholds);
+  if (const auto bleed = check_bleed(requests, before, after, skipped, patch.thresholds.bleed))
+    checks.push_back(*bleed);
+  return checks;
 }
 
 bool passes(const Edit& edit, const std::vector<CheckResult>& checks) {

@@ -34,8 +34,10 @@ std::vector<FactState> measure_patch(const Model& model, const Patch& patch, std
 // Mean nll of the patch's held text. Returns std::nullopt if it has none.
 std::optional<double> held_nll(const Model& model, const Patch& patch, std::int64_t token_budget);
 
-// The four checks on what was measured after; `nll_before` and `nll_after` are those of the held text.
-std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& after,
+// The four checks on what was measured after, and that of bleed where the facts name other subjects;
+// `nll_before` and `nll_after` are those of the held text.
+std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& before,
+                                   const std::vector<FactState>& after,
                                    const std::optional<double>& nll_before,
                                    const std::optional<double>& nll_after);
 

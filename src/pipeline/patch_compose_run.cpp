@@ -27,7 +27,7 @@ void measure(Model& model, ComposeOutcome& outcome, std::int64_t token_budget, P
   const ScopedEdit scope(model, patch.edit.changes);
   const std::vector<FactState> after = measure_patch(model, patch, token_budget, progress);
   set_after(patch.edit, after);
-  patch.checks = checks_of(patch, after, before, held_nll(model, patch, token_budget));
+  patch.checks = checks_of(patch, stored_before(patch), after, before, held_nll(model, patch, token_budget));
   outcome.checks = patch.checks;
   outcome.checks.push_back(check_update(patch));
   patch.passed = passes(patch.edit, outcome.checks);

@@ -57,6 +57,9 @@ void require_positions(const Model& model, const EditFile& file, const RowForm& 
     for (std::size_t i = 0; i < edit.neighbours.size(); ++i)
       check.require(edit, fmt::format("neighbour {}", i + 1), edit.neighbours[i].prompt,
                     edit.neighbours[i].answer);
+    for (const OtherSubject& other : edit.bleed)
+      check.require(edit, "the prompt about " + quote(other.subject), prompt_about(edit, other.subject),
+                    other.answer.empty() ? edit.target : other.answer);
   }
 }
 

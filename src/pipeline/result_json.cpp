@@ -38,6 +38,29 @@ ResultJson neighbours_json(const FactRecord& fact) {
   return list;
 }
 
+ResultJson other_subjects_json(const FactRecord& fact) {
+  ResultJson list = ResultJson::array();
+  for (std::size_t i = 0; i < fact.request.bleed.size(); ++i)
+    list.push_back({{"subject", fact.request.bleed[i].subject},
+                    {"answer", fact.before->bleed[i].answer},
+                    {"before", other_subject_json(fact.before->bleed[i])},
+                    {"after", other_subject_json(fact.after->bleed[i])}});
+  return list;
+}
+
+// All keys of other subjects that the fact leaves as they are.
+ResultJson protected_json(const FactRecord& fact) {
+  ResultJson list = ResultJson::array();
+  for (const FactPart& part : fact.parts)
+    for (const ProtectedKey& key : part.protected_keys)
+      list.push_back({{"layer", part.weight.block},
+                      {"subject", key.subject},
+                      {"cosine", key.cosine},
+                      {"response", key.response},
+                      {"norm", key.norm}});
+  return list;
+}
+
 ResultJson edit_json_of(const FactRecord& fact) {
   ResultJson entry = {{"id", fact.request.id},
                       {"prompt", fact.request.prompt},
@@ -51,11 +74,13 @@ ResultJson edit_json_of(const FactRecord& fact) {
                       {"relative_norm", fact.relative_norm()},
                       {"status", to_string(fact.status)}};
   if (!fact.reason.empty()) entry["reason"] = fact.reason;
+  if (const ResultJson keys = protected_json(fact); !keys.empty()) entry["protected"] = keys;
   if (!fact.before || !fact.after) return entry;
   entry["before"] = prompt_json(fact.before->prompt);
   entry["after"] = prompt_json(fact.after->prompt);
   entry["paraphrases"] = paraphrases_json(fact);
   entry["neighbours"] = neighbours_json(fact);
+  if (!fact.request.bleed.empty()) entry["bleed"] = other_subjects_json(fact);
   return entry;
 }
 

@@ -11,6 +11,7 @@
 #include "emend/judge.h"
 #include "report/html.h"
 #include "report/numbers.h"
+#include "reports/bleed_report.h"
 #include "reports/edit_charts.h"
 #include "reports/edit_report.h"
 #include "reports/fact_report.h"
@@ -37,7 +38,7 @@ const char* const kSections = R"html({{#has_warnings}}
 {{#checks}}
 <section>
 <h2>Checks</h2>
-{{{checks}}}<p class="note">Efficacy, paraphrase and neighbourhood are shares of prompts that hold; drift is the perplexity of held text, edited over base.</p>
+{{{checks}}}<p class="note">Efficacy, paraphrase and neighbourhood are shares of prompts that hold; drift is the perplexity of held text, edited over base; bleed the largest rise of p(target) at another subject.</p>
 </section>
 {{/checks}}
 <section>
@@ -57,6 +58,11 @@ const char* const kSections = R"html({{#has_warnings}}
 {{#more}}<p class="note">{{more}}</p>{{/more}}
 </section>
 {{/has_answers}}
+{{#bleed}}
+<section>
+<h2>Other subjects</h2>
+{{{bleed}}}</section>
+{{/bleed}}
 {{#solved}}
 <section>
 <h2>How it was solved</h2>
@@ -374,8 +380,8 @@ Data body_data(const EditOutcome& outcome) {
   for (const std::string& warning : edit.warnings) warnings.push_back({{"text", warning}});
   const std::vector<MeasuredFact> measured = measured_facts(edit.facts);
   const std::vector<TitledChart> charts = answer_charts(edit.facts), norms = norm_charts(edit.facts);
-  const std::string solved =
-      solutions_table(edit.facts) + (norms.empty() ? "" : charts_html(norms)) + weights_table(edit);
+  const std::string solved = solutions_table(edit.facts) + (norms.empty() ? "" : charts_html(norms)) +
+                             weights_table(edit) + protection_html(edit);
   return {
       {"has_warnings", !warnings.empty()},
       {"warnings", warnings},
@@ -388,6 +394,7 @@ Data body_data(const EditOutcome& outcome) {
                    ? Data(fmt::format("{} more facts are in the table above and in the JSON.",
                                       count_text(static_cast<std::int64_t>(measured.size() - kShownFacts))))
                    : Data(false)},
+      {"bleed", or_false(bleed_html(edit.facts))},
       {"solved", or_false(solved)},
       {"settings", settings(outcome)}};
 }

@@ -16,6 +16,7 @@
 #include "model/block_reader.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/bleed_report.h"
 #include "reports/fact_report.h"
 
 namespace emend {
@@ -46,6 +47,7 @@ std::vector<std::string> numbers_text(const std::vector<int>& numbers) {
 std::string costs_line(const EditOutcome& outcome) {
   const EditSeconds& seconds = outcome.seconds;
   return "Time: load " + human_seconds(seconds.load) + ", statistics " + human_seconds(seconds.statistics) +
+         (outcome.protect == Protect::kNone ? "" : ", other subjects " + human_seconds(seconds.protection)) +
          ", search " + human_seconds(seconds.search) + ", solve " + human_seconds(seconds.solve) +
          ", checks " + human_seconds(seconds.check) +
          ". Peak memory: " + human_bytes(static_cast<std::uint64_t>(peak_memory_bytes())) + ".\n";
@@ -87,8 +89,13 @@ ResultJson statistics_json(const EditOutcome& outcome) {
 }
 
 ResultJson seconds_json(const EditSeconds& seconds) {
-  return {{"total", seconds.total},   {"load", seconds.load},   {"statistics", seconds.statistics},
-          {"search", seconds.search}, {"solve", seconds.solve}, {"check", seconds.check}};
+  return {{"total", seconds.total},
+          {"load", seconds.load},
+          {"statistics", seconds.statistics},
+          {"protection", seconds.protection},
+          {"search", seconds.search},
+          {"solve", seconds.solve},
+          {"check", seconds.check}};
 }
 
 }  // namespace
@@ -142,9 +149,10 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
   std::string text = facts_table(facts, columns);
   if (outcome.nothing_to_do)
     return text + "\nEvery target is the model's answer already: there is nothing to do.\n";
-  for (const std::string& table :
-       {lost_table(facts, columns), checks_table(patch.checks, columns), solution_table(patch.edit, columns)})
-    text.append("\n").append(table);
+  for (const std::string& table : {lost_table(facts, columns) + unknown_neighbours_text(facts),
+                                   bleed_text(facts, columns), checks_table(patch.checks, columns),
+                                   solution_table(patch.edit, columns), protection_text(patch.edit, columns)})
+    if (!table.empty()) text.append("\n").append(table);
   if (outcome.budget) text.append("\n").append(budget_text(*outcome.budget));
   text.append("Layers count from 0. ")
       .append(method_line(patch.edit.method, patch.edit.objective, outcome.uses_statistics));
@@ -182,6 +190,8 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model,
           {"peak_memory_bytes", peak_memory_bytes()},
           {"edits", edits_json(patch.edit.facts)},
           {"checks", checks_json(patch.checks)},
+          {"protect", to_string(outcome.protect)},
+          {"bleed", bleed_json(patch.edit.facts)},
           {"budget", budget_json(outcome.budget)},
           {"resumed_values", outcome.resumed_values},
           {"warnings", patch.edit.warnings},

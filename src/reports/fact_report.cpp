@@ -70,7 +70,7 @@ HeldCounts held_counts(const std::vector<FactRecord>& facts) {
 }
 
 bool is_upper_bound(const CheckResult& check) {
-  return check.name == "drift" || check.name == "update";
+  return check.name == "drift" || check.name == "update" || check.name == "bleed";
 }
 
 std::string verdict_text(const CheckResult& check) {

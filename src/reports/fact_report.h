@@ -19,7 +19,7 @@ struct HeldCounts {
 };
 HeldCounts held_counts(const std::vector<FactRecord>& facts);
 
-// Whether the bound of a check is the largest value that passes (drift, update), not the smallest.
+// Whether the bound of a check is the largest value that passes (drift, bleed, update), not the smallest.
 bool is_upper_bound(const CheckResult& check);
 // "passed", "FAILED" or "not measured".
 std::string verdict_text(const CheckResult& check);

@@ -9,6 +9,7 @@
 #include "report/display_text.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/bleed_report.h"
 #include "reports/edit_report.h"
 #include "reports/fact_report.h"
 #include "reports/junit_report.h"
@@ -68,8 +69,9 @@ std::string deviation_text(const std::optional<double>& difference) {
 
 std::string facts_and_checks(const std::vector<FactRecord>& facts, const std::vector<CheckResult>& checks,
                              std::size_t columns) {
+  const std::string bleed = bleed_text(facts, columns);
   return facts_table(facts, columns) + "\n" + lost_table(facts, columns) + "\n" +
-         checks_table(checks, columns);
+         (bleed.empty() ? "" : bleed + "\n") + checks_table(checks, columns);
 }
 
 std::string written_table(const WritePlan& plan, std::size_t columns) {

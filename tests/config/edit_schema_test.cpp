@@ -27,6 +27,7 @@ const std::map<std::string, std::string> kValues = {
     {"was", R"("Tusk")"},
     {"paraphrases", R"(["Orm stays in"])"},
     {"neighbours", R"(["Esk met", {"prompt": "Esk is in", "answer": "Tusk"}])"},
+    {"bleed", R"(["Esk", {"subject": "Ulm", "answer": "Tusk"}])"},
 };
 
 // "{"prompt": "Orm met Orm in ", ...}", a line of JSON and as well a map of YAML.

@@ -33,6 +33,35 @@ TEST(StateJson, KeepsEveryBitOfANumber) {
   EXPECT_EQ(read_state(JsonView(json, "x")).prompt.p_target, 0.1 + 0.2);
 }
 
+TEST(StateJson, KeepsOtherSubjectsAndProtectedKeys) {
+  FactRecord fact;
+  fact.request.prompt = "the tower";
+  fact.request.target = "Rome";
+  fact.request.subject = "tower";
+  fact.request.subject_begin = 4;
+  fact.request.bleed = {{"castle", "Prague"}};
+  fact.status = FactStatus::kFailed;
+  fact.parts.resize(1);
+  fact.parts[0].protected_keys = {{"castle", 0.5, 0.25, 1.125}};
+  fact.before = FactState{};
+  fact.before->bleed = {{"castle", "Prague", 0.75, 0.125, true, "Prague."}};
+  const Json json = fact_json(fact);
+  const FactRecord read = read_fact(JsonView(json, "x"));
+  ASSERT_EQ(read.request.bleed.size(), 1u);
+  EXPECT_EQ(read.request.bleed[0].answer, "Prague");
+  ASSERT_EQ(read.parts[0].protected_keys.size(), 1u);
+  EXPECT_EQ(read.parts[0].protected_keys[0].norm, 1.125);
+  ASSERT_TRUE(read.before && read.before->bleed.size() == 1);
+  EXPECT_EQ(read.before->bleed[0].p_target, 0.125);
+  EXPECT_TRUE(read.before->bleed[0].argmax_answer);
+  fact.request.bleed.clear();
+  fact.before.reset();
+  fact.parts[0].protected_keys.clear();
+  const std::string plain = fact_json(fact).dump();
+  EXPECT_EQ(plain.find("bleed"), std::string::npos) << "patches without them are as they were";
+  EXPECT_EQ(plain.find("protected"), std::string::npos);
+}
+
 TEST(StateJson, NamesTheFieldThatIsBroken) {
   const auto refusal = [](const std::string& key, const Json& value) -> std::string {
     FactRecord fact;

@@ -54,6 +54,30 @@ TEST_F(KeyResponse, IsTheQuietestOfAllThatDo) {
   }
 }
 
+TEST_F(KeyResponse, SlackKeysAreMissedForAQuieterResponse) {
+  const at::Tensor slack = at::tensor({0.0, 0.0, 0.1, 0.0}, at::kDouble);
+  const at::Tensor exact = key_response(metric_, K_, y_), a = key_response(metric_, K_, y_, slack);
+  const at::Tensor answers = at::mv(K_.t(), a);
+  EXPECT_NEAR(answers[0].item<double>(), 1, 1e-8);
+  EXPECT_NEAR(answers[1].item<double>(), 1, 1e-8);
+  EXPECT_NE(answers[2].item<double>(), 0);
+  EXPECT_LT(energy(a), energy(exact));
+  // The minimum of a^T C a + (a^T k)^2 / S over all that answer the exact keys.
+  const at::Tensor k = K_.select(1, 2);
+  const double S = 0.1 * at::dot(k, metric_.solve(k.unsqueeze(1)).squeeze(1)).item<double>();
+  const auto cost = [&](const at::Tensor& response) {
+    const double missed = at::dot(response, k).item<double>();
+    return energy(response) + missed * missed / S;
+  };
+  const at::Tensor q = std::get<0>(at::linalg_qr(K_.index_select(1, at::tensor({0, 1, 3}, at::kLong))));
+  for (std::uint64_t seed = 10; seed < 20; ++seed) {
+    at::Tensor d = normals(kSize, 1, seed).squeeze(1);
+    d = d - at::mv(q, at::mv(q.t(), d));
+    for (const double step : {-1e-3, 1e-3}) EXPECT_GT(cost(a + step * d), cost(a));
+  }
+  EXPECT_TRUE(at::equal(key_response(metric_, K_, y_, at::zeros({4}, at::kDouble)), exact));
+}
+
 TEST_F(KeyResponse, OfOneKeyIsRomesDirection) {
   const at::Tensor k = K_.narrow(1, 0, 1);
   const at::Tensor u = metric_.solve(k).squeeze(1);

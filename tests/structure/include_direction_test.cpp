@@ -84,6 +84,8 @@ const FolderRules kRules = {
             {"memory_lens.h", "memories"},
             {"editor.h", "editors"},
             {"checks.h", "measure"},
+            {"bleed.h", "measure"},
+            {"protection.h", "records"},
             {"judge.h", "measure"},
             {"eval.h", "eval"},
             {"eval_results.h", "eval"},

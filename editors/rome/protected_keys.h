@@ -1,0 +1,46 @@
+// Keys of other subjects that a response is held to 0 at (emend/protection.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "editors/common/key_groups.h"
+#include "emend/edit.h"
+#include "emend/editor.h"
+#include "linalg/key_constraints.h"
+#include "linalg/response_solver.h"
+
+namespace emend::editors {
+
+// Of one group.
+struct ProtectedKeys {
+  at::Tensor K;                       // [F, p] float64; undefined: none
+  std::vector<ProtectedKey> told;     // one for each column
+  std::vector<std::string> warnings;  // of texts that cannot be protected
+};
+
+// What the choice rests on. All of it outlives the call.
+struct ProtectionInput {
+  const Model& model;
+  const std::vector<EditRequest>& requests;
+  const CallRows& rows;
+  const LayerTrace& trace;
+  const KeyMetric& metric;
+  const Protection& protection;
+};
+
+// The keys of all texts that are given for the requests of each group, and of those candidates that the
+// group's own response (constraint `own[g]`, which holds the sink's key too) answers most. Left out are texts
+// with the key of one of these groups (`grouping` kShared: it is edited itself), and what lies within 1e-4 of
+// a cosine of 1 to a key that is protected already. Throws Error(kConfig) with the numbers if a given key
+// cannot be told apart from the edit's own (Protection::strict; else a warning), or if there are more keys
+// than elements. One pass over the texts up to the layer's key; about 2 F^2 operations a key.
+std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
+                                                 const std::vector<KeyGroup>& groups,
+                                                 const std::vector<KeyConstraint>& own, Grouping grouping);
+
+// What a system of so many keys of F elements may miss the protected answers by (KeyConstraint::slack):
+// nothing while the keys are few beside the elements.
+double protected_slack(std::int64_t keys, std::int64_t F);
+
+}  // namespace emend::editors

@@ -1,0 +1,125 @@
+// Bleed of states made by hand, and the texts that a request is protected from.
+#include "emend/bleed.h"
+
+#include <gmock/gmock.h>
+
+#include <limits>
+
+#include "base/expect_error.h"
+#include "measure/other_subjects.h"
+#include "support/world.h"
+
+namespace emend {
+namespace {
+
+using test::error_of;
+using test::request_of;
+using ::testing::HasSubstr;
+
+FactState::OtherSubjectState other(const std::string& subject, double p_answer, double p_target,
+                                   bool answers = true) {
+  return {subject, "own", p_answer, p_target, answers, "text"};
+}
+
+FactRecord fact_with(std::vector<FactState::OtherSubjectState> before,
+                     std::vector<FactState::OtherSubjectState> after) {
+  FactRecord fact;
+  fact.request = request_of("france", "The capital of France is", "France", "Rome");
+  for (const auto& state : before) fact.request.bleed.push_back({state.subject, state.answer});
+  fact.before = FactState{"france", {}, {}, {}, std::move(before)};
+  fact.after = FactState{"france", {}, {}, {}, std::move(after)};
+  return fact;
+}
+
+TEST(Bleed, IsTheRiseOfTheTargetAndTheFallOfTheOwnAnswer) {
+  const std::vector<FactRecord> facts = {
+      fact_with({other("Germany", 0.8, 0.01), other("Spain", 0.7, 0.02)},
+                {other("Germany", 0.25, 0.41), other("Spain", 0.75, 0.01)})};
+  const std::vector<SubjectBleed> bleeds = bleed_of(facts);
+  const BleedSummary summary = summarise(bleeds);
+  EXPECT_EQ(summary.n, 2);
+  EXPECT_NEAR(summary.worst, 0.40, 1e-12);
+  EXPECT_EQ(summary.worst_at->subject, "Germany");
+  EXPECT_NEAR(summary.mean, 0.20, 1e-12) << "a fall of the target does not make up for a rise elsewhere";
+  EXPECT_NEAR(summary.worst_fall, 0.55, 1e-12);
+  EXPECT_NEAR(summary.mean_fall, 0.275, 1e-12);
+  EXPECT_EQ(summary.unknown, 0);
+}
+
+TEST(Bleed, AnAnswerThatTheBaseDoesNotGiveShowsNothing) {
+  const std::vector<FactRecord> facts = {
+      fact_with({other("Germany", 0.1, 0, false)}, {other("Germany", 0.0, 0.2, false)})};
+  const std::vector<SubjectBleed> bleeds = bleed_of(facts);
+  const BleedSummary summary = summarise(bleeds);
+  EXPECT_FALSE(bleeds[0].fall.has_value());
+  EXPECT_EQ(summary.unknown, 1);
+  EXPECT_EQ(summary.worst_fall_at, nullptr);
+  EXPECT_NEAR(summary.worst, 0.2, 1e-12) << "but the target has risen";
+}
+
+TEST(Bleed, APromptThatIsEditedItselfHasNoFall) {
+  FactRecord france = fact_with({other("Germany", 0.8, 0)}, {other("Germany", 0.0, 0.01)});
+  FactRecord germany;
+  germany.request = request_of("germany", "The capital of Germany is", "Germany", "Bonn");
+  const std::vector<SubjectBleed> bleeds = bleed_of({france, germany});
+  ASSERT_EQ(bleeds.size(), 1u);
+  EXPECT_FALSE(bleeds[0].fall.has_value());
+}
+
+TEST(Bleed, TheCheckIsAboutTheWorstRise) {
+  const FactRecord fact = fact_with({other("Germany", 0.8, 0.01), other("Spain", 0.7, 0)},
+                                    {other("Germany", 0.8, 0.06), other("Spain", 0.7, 0)});
+  const auto check = [&](double threshold, const std::vector<bool>& skipped = {false}) {
+    return check_bleed({fact.request}, {*fact.before}, {*fact.after}, skipped, threshold);
+  };
+  EXPECT_NEAR(*check(0.05)->value, 0.05, 1e-12);
+  EXPECT_EQ(check(0.05)->n, 2);
+  EXPECT_TRUE(check(0.06)->passed);
+  EXPECT_FALSE(check(0.04)->passed);
+  EXPECT_FALSE(check(0.05, {true})->value.has_value()) << "a fact that was true already is not counted";
+  EXPECT_FALSE(check_bleed({request_of("a", "p s", "s", "t")}, {{}}, {{}}, {false}, 0.05).has_value())
+      << "without other subjects the checks are four";
+}
+
+TEST(Bleed, WhatIsNoNumberDoesNotPass) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  const FactRecord fact = fact_with({other("Germany", 0.8, 0.01), other("Spain", 0.7, 0)},
+                                    {other("Germany", 0.8, kNaN), other("Spain", 0.7, 0.5)});
+  EXPECT_FALSE(check_bleed({fact.request}, {*fact.before}, {*fact.after}, {false}, 1)->passed);
+}
+
+// --- other_subjects.h
+
+const EditRequest kFrance = request_of("france", "The capital of France is", "France", "Rome");
+
+TEST(OtherSubjects, AreFoundInTheirPlace) {
+  EXPECT_EQ(subject_in_place(kFrance, "The capital of South Korea is"), "South Korea");
+  EXPECT_EQ(subject_in_place(kFrance, "The capital city of Spain is"), "");
+  EXPECT_EQ(subject_in_place(kFrance, "The capital of is"), "");
+  EXPECT_EQ(subject_in_place(request_of("a", "France", "France", "Rome"), "Spain"), "")
+      << "a prompt that is its subject alone says nothing of the kind";
+}
+
+TEST(OtherSubjects, GivenOnesAreThoseOfTheBleedAndOfTheNeighbours) {
+  EditRequest request = kFrance;
+  request.bleed = {{"Germany", ""}};
+  request.neighbours = {{"The capital of Germany is", "Berlin"},
+                        {"The capital of Spain is", "Madrid"},
+                        {"The Louvre is in the city of", "Paris"}};
+  const std::vector<ProtectedText> texts = given_texts(request);
+  ASSERT_EQ(texts.size(), 3u) << "Germany once";
+  EXPECT_EQ(texts[0].subject, "Germany");
+  EXPECT_EQ(texts[1].subject, "Spain");
+  EXPECT_EQ(texts[1].prompt.substr(texts[1].subject_begin), "Spain is");
+  EXPECT_EQ(texts[2].subject, "") << "the token that the edit would move most";
+}
+
+TEST(OtherSubjects, ANeighbourAboutTheSubjectItselfIsRefused) {
+  EditRequest request = kFrance;
+  request.neighbours = {{"The currency of France is the", "euro"}};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { given_texts(request); }),
+              HasSubstr("edit france: its neighbour \"The currency of France is the\" is about the subject"));
+}
+
+}  // namespace
+}  // namespace emend
