@@ -50,10 +50,11 @@ class Adoption {
   void take(const Assignment& from) {
     const at::Tensor stored = given_.tensor(*from.tensor);
     require_finite(stored, from);
-    if (from.row >= 0 || !role_info(from.entry.role).is_whole())
-      copy_into_place(from, stored);
+    at::Tensor& place = place_of(weights_, role_info(from.entry.role), from.entry.block);
+    if (from.row < 0 && view_of(from).sizes() == place.sizes())
+      place = whole(from, stored);
     else
-      place_of(weights_, role_info(from.entry.role), from.entry.block) = whole(from, stored);
+      copy_into(place, from, stored);
   }
 
   ModelWeights weights() {
@@ -62,6 +63,11 @@ class Adoption {
   }
 
  private:
+  // What the role names, of a weight that may hold more: queries of queries, keys and values.
+  at::Tensor view_of(const Assignment& from) {
+    return weight_view(weights_, outline_.config, from.entry.role, std::max(from.entry.block, 0));
+  }
+
   bool counts_from_zero(const Assignment& from) const {
     return outline_.family->norms_from_zero && is_norm_factor(from.entry.role);
   }
@@ -73,18 +79,15 @@ class Adoption {
   }
 
   // A part of a weight that the pass needs as one tensor.
-  void copy_into_place(const Assignment& from, const at::Tensor& stored) {
-    const RoleInfo& info = role_info(from.entry.role);
-    at::Tensor& place = place_of(weights_, info, from.entry.block);
+  void copy_into(at::Tensor& place, const Assignment& from, const at::Tensor& stored) {
     if (place.is_meta()) place = at::empty(place.sizes(), given_.options());
-    at::Tensor part = weight_view(weights_, outline_.config, from.entry.role, std::max(from.entry.block, 0));
+    at::Tensor part = view_of(from);
     if (from.row >= 0) part = part.select(0, from.row);
     part.copy_(in_order_of_pass(stored, from.form, outline_.config));
-    if (counts_from_zero(from)) {
-      part.add_(1);
-      return;  // other numbers than the holder's
-    }
-    if (options_.moved) options_.moved(from.tensor->name, part);
+    if (counts_from_zero(from)) part.add_(1);
+    const bool same_numbers = !counts_from_zero(from) && from.form != StoredForm::kGroupedQkv;
+    if (!same_numbers || !options_.moved) return;
+    options_.moved(from.tensor->name, from.form == StoredForm::kConv1d ? part.t() : part);
     given_.release(*from.tensor);
   }
 

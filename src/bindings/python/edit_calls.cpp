@@ -72,9 +72,11 @@ Report plan(Session& session, const nb::dict& given, nb::object progress) {
   return report_of(plan_edit(session.model, file, how, watcher), session.model);
 }
 
-// Lays a patch over what is on the model; the number by which it is taken off.
+// Lays a patch over what is on the model; the number by which it is taken off, 0 of a patch that changes
+// nothing.
 std::uint64_t lay(Session& session, const Patch& patch, const std::string& name, bool force) {
   const Turn turn(session);
+  if (patch.edit.changes.empty()) return 0;
   require_base(patch, session.model, name);
   require_usable({{name, patch}}, force);
   return session.stack.push(patch.edit.changes);

@@ -159,7 +159,9 @@ void bind_patch(nb::module_& module) {
                      return blocks;
                    })
       .def("save", save, nb::arg("path"))
-      .def("report", [](const Patch& patch) { return report_of(patch); });
+      .def(
+          "report", [](const Patch& patch, nb::handle file) { return report_of(patch, path_of(file)); },
+          nb::arg("file"));
   module.def("load_patch", load, nb::arg("path"));
   module.def("diff_patches", diff, nb::arg("first"), nb::arg("second"));
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterable, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple
 
 from . import _core
 from ._progress import Progress, Watcher
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 
-def warn_of_failed_checks(what: str, checks: Iterable[dict], stacklevel: int = 3) -> None:
+def warn_of_failed_checks(what: str, checks: Iterable[Dict[str, Any]], stacklevel: int = 3) -> None:
     """Warns with the names of the checks that were measured and do not hold."""
     failed = [str(check["name"]) for check in checks if check["status"] == "failed"]
     if failed:
@@ -36,6 +36,7 @@ class Patch:
     ) -> None:
         self._core = core
         self._model = model
+        self._file = ""  # where it lies, of one that was read
         self.name = name
         """What messages call it: its path, or "patch"."""
         self.result = result
@@ -59,7 +60,7 @@ class Patch:
     @property
     def info(self) -> PatchInfo:
         """Facts, checks, and what the patch was made with, as ``emend patch list`` tells it."""
-        return PatchInfo._of(self._core.report())
+        return PatchInfo._of(self._core.report(self._file))
 
     def save(self, path: PathLike) -> Path:
         """Writes the patch as one safetensors file (docs/formats.md), whole or not at all; returns the path."""
@@ -155,7 +156,7 @@ class Patch:
         return Difference._of(_core.diff_patches(self._core, other._core))
 
     def __repr__(self) -> str:
-        return f"<Patch {self.name}: {self._core.report().brief}>"
+        return f"<Patch {self.name}: {self._core.report(self._file).brief}>"
 
     def _repr_html_(self) -> Optional[str]:
         return (self.result or self.info)._repr_html_()
@@ -163,4 +164,6 @@ class Patch:
 
 def load_patch(path: PathLike) -> Patch:
     """Reads a patch file. Raises FormatError for a broken one, IoError if it cannot be read."""
-    return Patch(_core.load_patch(path), os.fspath(path))
+    patch = Patch(_core.load_patch(path), os.fspath(path))
+    patch._file = os.fspath(path)
+    return patch
