@@ -26,7 +26,7 @@ fi
 heading "Build tools, in an environment of their own"
 tools=build/wheel-tools
 [[ -x $tools/bin/python ]] || "$python" -m venv "$tools" || stop "python3 -m venv failed: Debian has it in the package python3-venv"
-"$tools/bin/python" -m pip install --disable-pip-version-check -q "scikit-build-core>=1.0" "nanobind>=2.4" ||
+"$tools/bin/python" -m pip install --disable-pip-version-check -q "scikit-build-core>=1.1" "nanobind>=2.4" ||
   stop "pip could not install scikit-build-core and nanobind: is there a network?"
 
 heading "Wheel"

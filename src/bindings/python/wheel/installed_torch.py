@@ -43,11 +43,12 @@ def version(folder: Path) -> str:
     return found.group(1)
 
 
-def dynamic_metadata(field: str, settings: object = None) -> list[str]:
+class Dependencies:
     """What the wheel depends on: exactly the torch that it was built for, since no other fits its binary interface."""
-    if field != "dependencies":
-        raise ValueError(f"only dependencies are known here, found {field}")
-    return [f"torch=={version(find())}"]
+
+    @staticmethod
+    def dynamic_metadata(_settings: object, _project: object) -> dict[str, list[str]]:
+        return {"dependencies": [f"torch=={version(find())}"]}
 
 
 if __name__ == "__main__":
