@@ -20,13 +20,13 @@ struct GivenTensor {
 };
 
 struct WrapOptions {
-  std::string config;               // the text of config.json
-  std::filesystem::path path;       // Model::path(): for messages and the default folder of statistics
-  std::filesystem::path tokenizer;  // folder of the tokenizer's files; empty: the model has none
+  std::string config;                    // the text of config.json
+  std::filesystem::path path = {};       // Model::path(): for messages and the default folder of statistics
+  std::filesystem::path tokenizer = {};  // folder of the tokenizer's files; empty: the model has none
   // Told of each tensor that the pass needs side by side with others (queries, keys and values; gate and up):
   // its numbers were copied to `view`, which has its shape. The holder puts the view in the place of its own
   // tensor, which frees that one; a holder who does not keeps those numbers twice. Null: nobody is told.
-  std::function<void(const std::string& name, const at::Tensor& view)> moved;
+  std::function<void(const std::string& name, const at::Tensor& view)> moved = {};
 };
 
 // What is changed in the tensors later is changed in the model, which does not notice: its fingerprints stay
