@@ -2,6 +2,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <memory>
 
@@ -72,18 +73,29 @@ Report plan(Session& session, const nb::dict& given, nb::object progress) {
   return report_of(plan_edit(session.model, file, how, watcher), session.model);
 }
 
-// Lays a patch over what is on the model; the number by which it is taken off, 0 of a patch that changes
-// nothing.
-std::uint64_t lay(Session& session, const Patch& patch, const std::string& name, bool force) {
+// The number by which it is taken off, 0 of a patch that changes nothing; and what `force` let pass.
+using Laid = std::pair<std::uint64_t, std::vector<std::string>>;
+
+// Lays a patch over what is on the model. Together they must be what may be applied together.
+Laid lay(Session& session, const Patch& patch, const std::string& name, bool force) {
   const Turn turn(session);
-  if (patch.edit.changes.empty()) return 0;
+  if (patch.edit.changes.empty()) return {0, {}};
   require_base(patch, session.model, name);
-  require_usable({{name, patch}}, force);
-  return session.stack.push(patch.edit.changes);
+  std::vector<NamedPatch> together;
+  for (const auto& [number, laid] : session.laid) {
+    together.push_back(laid);
+    together.back().patch.passed = true;  // whether it may lie there was decided when it was laid
+  }
+  together.push_back({name, patch});
+  std::vector<std::string> warnings = require_usable(together, force);
+  const std::uint64_t number = session.stack.push(patch.edit.changes);
+  session.laid.emplace(number, together.back());
+  return {number, std::move(warnings)};
 }
 
 bool take_off(Session& session, std::uint64_t number) {
   const Turn turn(session);
+  session.laid.erase(number);
   return session.stack.remove(number);
 }
 

@@ -4,6 +4,8 @@
 #include <c10/core/GradMode.h>
 
 #include <atomic>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -12,6 +14,7 @@
 #include "bindings/python/bind.h"
 #include "emend/edit_stack.h"
 #include "emend/model.h"
+#include "emend/patch_run.h"
 
 namespace emend::python {
 
@@ -21,6 +24,7 @@ struct Session {
   Model model;
   const ModelOptions loading;  // how it was loaded
   EditStack stack;
+  std::map<std::uint64_t, NamedPatch> laid;  // by their numbers in the stack
 
   std::mutex use;                          // held by the call that runs
   std::atomic<std::thread::id> user = {};  // its thread

@@ -92,6 +92,18 @@ def test_patches_stack_and_leave_in_any_order(gpt2, patch):
     assert gpt2.digest() == before
 
 
+def test_two_patches_do_not_write_one_key(gpt2, patch, tmp_path):
+    twin = emend.load_patch(patch.save(tmp_path / "twin.safetensors"))
+    before = gpt2.digest()
+    with gpt2.edited(patch):
+        with pytest.raises(emend.ModelError, match="twin.safetensors"):
+            gpt2.put(twin)
+        with pytest.warns(UserWarning, match="twin.safetensors"):
+            gpt2.put(twin, force=True)
+        gpt2.remove(twin)
+    assert gpt2.digest() == before
+
+
 def test_runs_are_on_the_unedited_model(gpt2, patch):
     with gpt2.edited(patch):
         again = cheap_edit(gpt2)
@@ -116,7 +128,7 @@ def test_a_failed_check_is_warned_of_and_refused(gpt2):
     assert not failed.passed
     with pytest.raises(emend.ModelError, match="marked as failed"), gpt2.edited(failed):
         pass
-    with gpt2.edited(failed, force=True):
+    with pytest.warns(UserWarning, match="marked as failed"), gpt2.edited(failed, force=True):
         assert str(gpt2.generate(PROMPT)).startswith(" painter")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -275,12 +276,14 @@ class Model:
     def put(self, patch: Patch, *, force: bool = False) -> None:
         """Lays a patch over what is on the model, until :meth:`remove` takes it off; other threads see it, too.
 
-        Raises ModelError for a patch of another base, for one that is on the model already, and for one that is marked as
-        failed unless ``force``.
+        Raises ModelError for a patch of another base and for one that is on the model already; and unless ``force``, which
+        makes it a warning, for one that is marked as failed or writes a key that another patch on the model writes, too.
         """
         if patch in self._numbers:
             raise ModelError(f"{patch.name}: it is on the model already")
-        self._numbers[patch] = self._core.lay(patch._core, patch.name, force)
+        self._numbers[patch], let_pass = self._core.lay(patch._core, patch.name, force)
+        for warning in let_pass:
+            warnings.warn(warning, UserWarning, stacklevel=2)
         self._changed([patch])
 
     def remove(self, patch: Patch) -> None:
@@ -322,8 +325,6 @@ class Model:
         return result
 
     def _warn(self, text: str) -> None:
-        import warnings
-
         warnings.warn(text, CheckFailed, stacklevel=4)
 
     def merge(
