@@ -24,9 +24,9 @@ else
 fi
 
 heading "Build tools, in an environment of their own"
-tools=build/wheel-tools
-[[ -x $tools/bin/python ]] || "$python" -m venv "$tools" || stop "python3 -m venv failed: Debian has it in the package python3-venv"
-"$tools/bin/python" -m pip install --disable-pip-version-check -q "scikit-build-core>=1.1" "nanobind>=2.4" ||
+builder=build/wheel-tools
+[[ -x $builder/bin/python ]] || "$python" -m venv "$builder" || stop "python3 -m venv failed: Debian has it in the package python3-venv"
+"$builder/bin/python" -m pip install --disable-pip-version-check -q "scikit-build-core>=1.1" "nanobind>=2.4" ||
   stop "pip could not install scikit-build-core and nanobind: is there a network?"
 
 heading "Wheel"
@@ -34,7 +34,7 @@ heading "Wheel"
 torch=${EMEND_LIBTORCH:-$("$python" src/bindings/python/wheel/installed_torch.py)}
 mkdir -p dist
 EMEND_LIBTORCH=$torch CMAKE_BUILD_PARALLEL_LEVEL=${EMEND_JOBS:-$(default_jobs)} \
-  "$tools/bin/python" -m pip wheel --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist . ||
+  "$builder/bin/python" -m pip wheel --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist . ||
   stop "the wheel could not be built; the message is above"
 release_lock
 heading "Done in $(elapsed)"

@@ -31,6 +31,7 @@ def test_edit_is_that_of_the_program(model, model_path, program, tmp_path):
     assert set(ours) == set(told)
     saved = emend.load_patch(patch.save(tmp_path / "ours.safetensors"))
     assert saved.diff(emend.load_patch(tmp_path / "edits.safetensors")).same
+    assert (tmp_path / "ours.safetensors").read_bytes() == (tmp_path / "edits.safetensors").read_bytes()
     assert saved.info.to_dict() == program("patch", "list", tmp_path / "ours.safetensors")
 
 

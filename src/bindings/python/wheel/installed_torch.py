@@ -36,6 +36,8 @@ def find() -> Path:
 
 def version(folder: Path) -> str:
     """"2.13.0", without what stands behind the plus sign."""
+    if not (folder / "version.py").exists():
+        sys.exit(f"{folder} is no torch package, which a wheel needs: version.py is missing")
     text = (folder / "version.py").read_text(encoding="utf-8")
     found = re.search(r"__version__ = '([^'+]+)", text)
     if found is None:
