@@ -41,5 +41,7 @@ function(emend_use_libtorch target root)
     target_link_libraries(${target} INTERFACE -Wl,--no-as-needed ${root}/lib/libtorch_cuda.so ${root}/lib/libc10_cuda.so
                                               -Wl,--as-needed)
   endif()
-  target_link_options(${target} INTERFACE -Wl,-rpath,${root}/lib)
+  if(NOT SKBUILD)  # a wheel finds torch beside itself, wherever it is installed
+    target_link_options(${target} INTERFACE -Wl,-rpath,${root}/lib)
+  endif()
 endfunction()

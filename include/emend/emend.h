@@ -55,4 +55,5 @@
 #include "emend/tokenizer.h"
 #include "emend/trace_fact.h"
 #include "emend/version.h"
+#include "emend/wrap_model.h"
 #include "emend/write_back.h"

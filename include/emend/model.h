@@ -101,7 +101,8 @@ struct ModelConfig {
   }
 };
 
-class BlockReader;  // reads the matrices of blocks that are not kept (src/model/block_reader.h)
+class BlockReader;   // reads the matrices of blocks that are not kept (src/model/block_reader.h)
+struct LoadedModel;  // weights by role and what else a checkpoint says (src/model/loader.h)
 
 // Weights of one block in the form that the pass uses: [out, in], query, key and value fused, gate and up
 // fused, norms as the factor that they multiply by. What the model does not have is an undefined tensor.
@@ -254,6 +255,10 @@ class Model {
   // (nullptr: none); its ids must lie within the vocabulary.
   static Model make_random(const ModelConfig& config, std::uint64_t seed, const ModelOptions& options,
                            std::unique_ptr<Tokenizer> tokenizer = nullptr);
+
+  // A model over weights that are there already, on one device: wrap_model (emend/wrap_model.h) calls it. All
+  // weights have the dtype of `options`.
+  static Model adopt(LoadedModel loaded, const std::filesystem::path& path, const at::TensorOptions& options);
 
   // A second model over the same tensors, without a copy of them: a weight that is assigned in one leaves the
   // other as it is.

@@ -164,13 +164,19 @@ ConfigValues checkpoint_values(const TensorFile& file, const fs::path& path) {
 }
 
 CheckpointOutline read_outline(const fs::path& path) {
-  CheckpointOutline outline;
-  outline.file = open_checkpoint(path);
-  const TensorFile& file = *outline.file;
-  outline.values = checkpoint_values(file, path);
-  outline.family = &find_family(outline.values);
-  require_plain_weights(file, checkpoint_folder(path));
+  std::shared_ptr<const TensorFile> file = open_checkpoint(path);
+  ConfigValues values = checkpoint_values(*file, path);
+  find_family(values);  // an unknown one is told before anything else
+  require_plain_weights(*file, checkpoint_folder(path));
+  return outline_of(std::move(file), std::move(values));
+}
 
+CheckpointOutline outline_of(std::shared_ptr<const TensorFile> tensors, ConfigValues values) {
+  CheckpointOutline outline;
+  outline.file = std::move(tensors);
+  outline.values = std::move(values);
+  outline.family = &find_family(outline.values);
+  const TensorFile& file = *outline.file;
   const TensorNames names(file, *outline.family);
   ModelConfig& config = outline.config;
   config = outline.family->read_config(outline.values, file);

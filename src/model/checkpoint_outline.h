@@ -42,4 +42,7 @@ ConfigValues checkpoint_values(const TensorFile& file, const std::filesystem::pa
 // read are refused by name.
 CheckpointOutline read_outline(const std::filesystem::path& path);
 
+// The same of tensors that are open already, with these settings.
+CheckpointOutline outline_of(std::shared_ptr<const TensorFile> tensors, ConfigValues values);
+
 }  // namespace emend

@@ -12,28 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder, const std::string& model_type) {
-  const auto text_of = [&](const char* name) {
-    return fs::exists(folder / name) ? read_text_file(folder / name) : std::string();
-  };
-  TokenizerJson source;
-  source.tokenizer_json = text_of("tokenizer.json");
-  source.where = (folder / "tokenizer.json").string();
-  if (source.tokenizer_json.empty()) {
-    source.vocab_json = text_of("vocab.json");
-    source.merges_txt = text_of("merges.txt");
-    source.where = (folder / "vocab.json").string();
-    if (source.vocab_json.empty()) return nullptr;
-  }
-  source.tokenizer_config_json = text_of("tokenizer_config.json");
-  source.chat_template_jinja = text_of("additional_chat_templates/default.jinja");
-  if (source.chat_template_jinja.empty()) source.chat_template_jinja = text_of("chat_template.jinja");
-  source.special_tokens_map_json = text_of("special_tokens_map.json");
-  source.added_tokens_json = text_of("added_tokens.json");
-  source.model_type = model_type;
-  return make_tokenizer(source);
-}
-
 std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
   const auto& metadata = file.gguf_metadata();
   const auto get = [&]<typename T>(const std::string& key, T& out) {
@@ -73,6 +51,28 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
 }
 
 }  // namespace
+
+std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder, const std::string& model_type) {
+  const auto text_of = [&](const char* name) {
+    return fs::exists(folder / name) ? read_text_file(folder / name) : std::string();
+  };
+  TokenizerJson source;
+  source.tokenizer_json = text_of("tokenizer.json");
+  source.where = (folder / "tokenizer.json").string();
+  if (source.tokenizer_json.empty()) {
+    source.vocab_json = text_of("vocab.json");
+    source.merges_txt = text_of("merges.txt");
+    source.where = (folder / "vocab.json").string();
+    if (source.vocab_json.empty()) return nullptr;
+  }
+  source.tokenizer_config_json = text_of("tokenizer_config.json");
+  source.chat_template_jinja = text_of("additional_chat_templates/default.jinja");
+  if (source.chat_template_jinja.empty()) source.chat_template_jinja = text_of("chat_template.jinja");
+  source.special_tokens_map_json = text_of("special_tokens_map.json");
+  source.added_tokens_json = text_of("added_tokens.json");
+  source.model_type = model_type;
+  return make_tokenizer(source);
+}
 
 std::unique_ptr<Tokenizer> read_tokenizer(const TensorFile& file, const ConfigValues& values,
                                           const fs::path& path) {

@@ -17,6 +17,10 @@ namespace emend {
 std::unique_ptr<Tokenizer> read_tokenizer(const TensorFile& file, const ConfigValues& values,
                                           const std::filesystem::path& path);
 
+// That of the files in a folder; nullptr where there are none. `model_type`: what config.json says.
+std::unique_ptr<Tokenizer> folder_tokenizer(const std::filesystem::path& folder,
+                                            const std::string& model_type);
+
 // "PATH has no tokenizer; ...": what to do about it. An empty path: a model made in memory.
 std::string no_tokenizer_text(const std::filesystem::path& path);
 

@@ -103,6 +103,19 @@ Model Model::describe(const std::filesystem::path& path, const ModelOptions& opt
   return read(path, options, false, progress);
 }
 
+Model Model::adopt(LoadedModel loaded, const std::filesystem::path& path, const at::TensorOptions& options) {
+  prepare_machine(0);
+  auto state = std::make_unique<State>();
+  state->config = std::move(loaded.config);
+  state->weights = std::move(loaded.weights);
+  state->roles = std::move(loaded.roles);
+  state->tokenizer = std::move(loaded.tokenizer);
+  state->path = path;
+  state->options = options;
+  state->devices = options.device().str();
+  return Model(std::move(state));
+}
+
 namespace {
 
 using Generators = std::map<std::string, at::Generator>;  // by device

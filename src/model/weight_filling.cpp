@@ -80,6 +80,8 @@ at::Tensor ungrouped(const at::Tensor& rows, const ModelConfig& c) {
   return at::cat({parts[0].reshape(sizes), parts[1].reshape(sizes), parts[2].reshape(sizes)}, 0);
 }
 
+}  // namespace
+
 at::Tensor in_order_of_pass(const at::Tensor& stored, StoredForm form, const ModelConfig& config) {
   switch (form) {
     case StoredForm::kPlain:
@@ -91,6 +93,8 @@ at::Tensor in_order_of_pass(const at::Tensor& stored, StoredForm form, const Mod
   }
   return stored;
 }
+
+namespace {
 
 // By way of a float32 copy. Returns whether all numbers are finite.
 bool fill_through_copy(const TensorFile& file, const WeightFilling& filling, const ModelConfig& config,

@@ -21,6 +21,9 @@ struct WeightFilling {
   bool from_zero = false;  // the file has what is added to 1
 };
 
+// A stored tensor in the order of the pass: itself, a view of it, or where rows are grouped a copy.
+at::Tensor in_order_of_pass(const at::Tensor& stored, StoredForm form, const ModelConfig& config);
+
 enum class Digests { kTake, kSkip };
 
 // Digests of the stored bytes (XXH3-128), in the order of `fillings`, empty where they are skipped. float32

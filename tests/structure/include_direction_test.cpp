@@ -64,6 +64,7 @@ const FolderRules kRules = {
             {"config.h", "config"},
             {"model.h", "model"},
             {"pass.h", "model"},
+            {"wrap_model.h", "model"},
             {"edit.h", "model"},
             {"generate.h", "model"},
             {"edit_stack.h", "model"},

@@ -1,0 +1,91 @@
+"""emend changes facts inside a transformer language model, and proves that the rest stands.
+
+>>> import emend
+>>> model = emend.load("models/smollm2-135m-instruct.gguf")
+>>> patch = model.edit("examples/eiffel.yaml")
+>>> with model.edited(patch):
+...     print(model.generate("The Eiffel Tower is located in the city of"))
+>>> patch.save("eiffel.safetensors")
+
+docs/python.md is the tutorial; the program `emend` does the same from the command line, and both use one library.
+"""
+
+import torch as _torch
+
+from . import _build, _guard
+
+_guard.require_torch(_torch, _build.TORCH_VERSION, _build.TORCH_IS_CUDA)
+
+from .errors import (  # noqa: E402
+    CheckFailed,
+    ConfigError,
+    Error,
+    FormatError,
+    Interrupted,
+    InternalError,
+    IoError,
+    ModelError,
+    NumericError,
+    UsageError,
+)
+from .facts import Fact, Neighbour  # noqa: E402
+from .model import Model, load  # noqa: E402
+from .patch import Patch, load_patch  # noqa: E402
+from .results import (  # noqa: E402
+    Adapter,
+    Application,
+    Composition,
+    Difference,
+    EditResult,
+    Evaluation,
+    Generation,
+    Hidden,
+    ModelSummary,
+    NextToken,
+    PatchInfo,
+    Plan,
+    Result,
+    StatisticsResult,
+    Trace,
+    Verification,
+)
+from .wrap import WrappedModel, wrap  # noqa: E402
+
+__version__ = _build.EMEND_VERSION
+
+__all__ = [
+    "Adapter",
+    "Application",
+    "CheckFailed",
+    "Composition",
+    "ConfigError",
+    "Difference",
+    "EditResult",
+    "Error",
+    "Evaluation",
+    "Fact",
+    "FormatError",
+    "Generation",
+    "Hidden",
+    "Interrupted",
+    "InternalError",
+    "IoError",
+    "Model",
+    "ModelError",
+    "ModelSummary",
+    "Neighbour",
+    "NextToken",
+    "NumericError",
+    "Patch",
+    "PatchInfo",
+    "Plan",
+    "Result",
+    "StatisticsResult",
+    "Trace",
+    "UsageError",
+    "Verification",
+    "WrappedModel",
+    "load",
+    "load_patch",
+    "wrap",
+]
