@@ -46,12 +46,12 @@ def test_wrong_types_are_type_errors(gpt2):
 def test_locate_refuses_what_contradicts_itself(gpt2):
     for given, words in (
         ({}, "either the option prompt"),
-        ({"prompt": PROMPT}, "no subject"),
+        ({"prompt": PROMPT}, "subject S is missing"),
         ({"prompt": PROMPT, "subject": "Workis", "facts": "x"}, "either the option prompt"),
         ({"prompt": PROMPT, "subject": "Workis", "trial": 3}, "goes with the option facts only"),
         ({"prompt": PROMPT, "subject": "Workis", "check": 3}, "goes with the option trial N only"),
         ({"facts": "x", "answer": "y"}, "go with the option prompt"),
-        ({"facts": "x", "resume": True}, "resume needs out"),
+        ({"facts": "x", "resume": True}, "resume wants the option out"),
         ({"facts": "x", "limit": -1}, "limit must be at least 0"),
     ):
         with pytest.raises(emend.UsageError, match=words):
