@@ -5,12 +5,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "analysis/text_file.h"
 #include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
+#include "emend/memory_labels.h"
+#include "emend/memory_values.h"
 #include "memories/index_files.h"
 #include "memories/index_text.h"
 
@@ -27,20 +30,34 @@ struct LoadedLayer {
   LayerState state;
   std::vector<float> value_norms;
   std::vector<bool> dead;
+  std::optional<StoredValues> values;  // none before emend memories values
 };
+
+// The values that were computed into an index, which must be of its model.
+std::optional<StoredValues> load_values(const fs::path& folder, int number, const MemoryIndexHead& head) {
+  std::optional<StoredValues> values = read_values(folder, number);
+  if (!values) return values;
+  if (values->model_fingerprint != head.model_fingerprint || values->table.norm.numel() != head.cells)
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: these values are of another model than the index; write them again with "
+                            "emend memories values",
+                            value_file(folder, number).string()));
+  return values;
+}
 
 LoadedLayer load_layer(const fs::path& path, int number, const MemoryIndexHead& head) {
   const auto file = open_safetensors(path);
   if (metadata_of(*file, "fingerprint") != head.fingerprint)
     throw Error(ErrorKind::kFormat,
                 path.string() + ": this layer is of another scan than index.json beside it");
-  LoadedLayer layer{read_layer_state(*file, "", shape_of(head)), {}, {}};
+  LoadedLayer layer{read_layer_state(*file, "", shape_of(head)), {}, {}, {}};
   const at::Tensor norms = stored_tensor(*file, "value_norm", "F32");
   if (norms.numel() != head.cells)
     throw Error(ErrorKind::kFormat, path.string() + ": value_norm does not have a number for each cell");
   const auto* const data = norms.const_data_ptr<float>();
   layer.value_norms.assign(data, data + norms.numel());
   layer.dead = dead_cells({number, &layer.state, layer.value_norms});
+  layer.values = load_values(path.parent_path(), number, head);
   return layer;
 }
 
@@ -63,6 +80,7 @@ struct MemoryIndex::State {
   fs::path folder;
   IndexHead index;
   IndexText text;
+  CellLabels labels;
   mutable std::map<int, LoadedLayer> loaded;  // the last one that was asked for
 
   const LoadedLayer& layer(int number) const {
@@ -78,6 +96,8 @@ struct MemoryIndex::State {
                         std::int64_t cell) const;
   std::vector<MemoryExample> tail(const TriggerTable& table, std::int64_t cell, float sign,
                                   const LoadedLayer& layer) const;
+  CellValue value(const StoredValues& values, std::int64_t cell) const;
+  void require_cell(MemoryId memory) const;
 };
 
 namespace {
@@ -136,6 +156,20 @@ std::vector<MemoryExample> MemoryIndex::State::tail(const TriggerTable& table, s
   return examples;
 }
 
+CellValue MemoryIndex::State::value(const StoredValues& values, std::int64_t cell) const {
+  const auto tokens = [&](const at::Tensor& ids, const at::Tensor& logits) {
+    std::vector<ValueToken> list;
+    for (std::int64_t k = 0; k < ids.size(1); ++k) {
+      const auto id = ids[cell][k].item<std::int64_t>();
+      list.push_back({id, text.token(id), logits[cell][k].item<double>()});
+    }
+    return list;
+  };
+  const ValueTable& table = values.table;
+  return {tokens(table.top_ids, table.top_logits), tokens(table.bottom_ids, table.bottom_logits),
+          values.lens};
+}
+
 const std::vector<double>& quantile_shares() {
   static const std::vector<double> shares(std::begin(kQuantiles), std::end(kQuantiles));
   return shares;
@@ -154,7 +188,7 @@ MemoryIndex::MemoryIndex(const fs::path& folder) {
   if (text.fingerprint() != index.head.corpus_fingerprint)
     throw Error(ErrorKind::kFormat, index_text_file(folder).string() +
                                         ": this text is of another scan than index.json beside it");
-  state_ = std::make_unique<State>(State{folder, std::move(index), std::move(text), {}});
+  state_ = std::make_unique<State>(State{folder, std::move(index), std::move(text), read_labels(folder), {}});
 }
 
 MemoryIndex::~MemoryIndex() = default;
@@ -172,20 +206,38 @@ std::vector<LayerScan> MemoryIndex::layers() const {
   return state_->index.layers;
 }
 
-MemoryRecord MemoryIndex::cell(MemoryId memory) const {
-  const MemoryIndexHead& head = state_->index.head;
+void MemoryIndex::State::require_cell(MemoryId memory) const {
+  const MemoryIndexHead& head = index.head;
   require_layer(to_string(memory), memory.layer, head.model_layers);
   if (std::find(head.layers.begin(), head.layers.end(), memory.layer) == head.layers.end()) {
     std::vector<std::string> scanned;
     for (const int layer : head.layers) scanned.push_back(std::to_string(layer));
     throw Error(ErrorKind::kConfig,
                 fmt::format("{}: layer {} was not scanned; the index {} holds {}", to_string(memory),
-                            memory.layer, state_->folder.string(), join(scanned)));
+                            memory.layer, folder.string(), join(scanned)));
   }
   if (memory.index < 0 || memory.index >= head.cells)
     throw Error(ErrorKind::kConfig,
                 fmt::format("{}: there is no such cell: layer {} has {} of them, D0 to D{}",
                             to_string(memory), memory.layer, head.cells, head.cells - 1));
+}
+
+std::vector<double> MemoryIndex::largest_contributions(int layer) const {
+  state_->require_cell({layer, 0});
+  const LoadedLayer& loaded = state_->layer(layer);
+  const CellCounts& counts = loaded.state.counts;
+  std::vector<double> largest;
+  for (std::size_t cell = 0; cell < loaded.value_norms.size(); ++cell)
+    largest.push_back(counts.tokens == 0
+                          ? 0
+                          : std::max<double>(std::abs(counts.most[cell]), std::abs(counts.least[cell])) *
+                                loaded.value_norms[cell]);
+  return largest;
+}
+
+MemoryRecord MemoryIndex::cell(MemoryId memory) const {
+  const MemoryIndexHead& head = state_->index.head;
+  state_->require_cell(memory);
   const LoadedLayer& layer = state_->layer(memory.layer);
   const CellCounts& counts = layer.state.counts;
   const std::int64_t cell = memory.index;
@@ -220,6 +272,9 @@ MemoryRecord MemoryIndex::cell(MemoryId memory) const {
       record.middle.push_back(state_->example(layer.state.spread.entry(slot, 0).address,
                                               layer.state.spread.extra(slot, 0)[0], layer, cell));
   }
+  if (layer.values) record.value = state_->value(*layer.values, cell);
+  if (const auto labels = state_->labels.find(memory); labels != state_->labels.end())
+    record.labels = labels->second;
   return record;
 }
 
