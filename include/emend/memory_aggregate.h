@@ -98,8 +98,9 @@ struct AggregateOutcome {
   std::map<std::string, double> seconds;
 };
 
-// One pass over the text. FLOPs beside it: 8 D V a position and layer. Memory beside the model's: a block's
-// streams and the values of a layer. Throws Error: kUsage (examples, lens), kConfig and kIo as a scan does.
+// One pass over the text. FLOPs beside it: 8 D V a position and layer, 12 where the final norm or the head
+// has a bias. Memory beside the model's: a block's streams, and, where coalitions are sought, float32 copies
+// of the values of all layers. Throws Error: kUsage (examples, lens), kConfig and kIo as a scan does.
 AggregateOutcome run_aggregate(const Model& model, const AggregateOptions& options,
                                Progress& progress = no_progress());
 

@@ -46,15 +46,6 @@ int memories_explain_command(const std::vector<std::string>& arguments);
 int memories_footprint_command(const std::vector<std::string>& arguments);
 int memories_search_command(const std::vector<std::string>& arguments);
 int memories_set_command(const std::vector<std::string>& arguments);
-int memories_aggregate_command(const std::vector<std::string>& arguments);
-int memories_audit_command(const std::vector<std::string>& arguments);
-int memories_cluster_command(const std::vector<std::string>& arguments);
-int memories_compare_command(const std::vector<std::string>& arguments);
-int memories_export_command(const std::vector<std::string>& arguments);
-int memories_patterns_command(const std::vector<std::string>& arguments);
-int memories_report_command(const std::vector<std::string>& arguments);
-int memories_bake_command(const std::vector<std::string>& arguments);
-int memories_import_command(const std::vector<std::string>& arguments);
 int memories_values_command(const std::vector<std::string>& arguments);
 int model_command(const std::vector<std::string>& arguments);
 

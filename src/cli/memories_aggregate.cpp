@@ -1,7 +1,7 @@
 // emend memories aggregate
-#include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/memories_analysis.h"
+#include "cli/memories_commands.h"
 #include "cli/option_values.h"
 #include "emend/memory_aggregate.h"
 #include "reports/aggregate_report.h"

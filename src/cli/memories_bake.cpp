@@ -1,9 +1,9 @@
 // emend memories bake SET... --out PATCH
 #include <fmt/format.h>
 
-#include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/memories_analysis.h"
+#include "cli/memories_commands.h"
 #include "emend/memory_bake.h"
 #include "pipeline/failure.h"
 #include "reports/patch_report.h"

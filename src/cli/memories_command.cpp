@@ -1,5 +1,6 @@
 // emend memories COMMAND: the table of its commands. Each lives in its own file.
 #include "cli/command.h"
+#include "cli/memories_commands.h"
 
 namespace emend {
 namespace {

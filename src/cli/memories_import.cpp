@@ -1,8 +1,8 @@
 // emend memories import
 #include <fmt/format.h>
 
-#include "cli/command.h"
 #include "cli/memories_analysis.h"
+#include "cli/memories_commands.h"
 #include "emend/memory_labels.h"
 
 namespace emend {

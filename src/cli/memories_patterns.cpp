@@ -1,8 +1,8 @@
 // emend memories patterns
 #include <fmt/format.h>
 
-#include "cli/command.h"
 #include "cli/memories_analysis.h"
+#include "cli/memories_commands.h"
 #include "cli/option_values.h"
 #include "emend/memory_index.h"
 #include "reports/patterns_report.h"

@@ -3,9 +3,9 @@
 #include <iostream>
 #include <tuple>
 
+#include "base/strings.h"
 #include "cli/command.h"
 #include "cli/load_model.h"
-#include "cli/memories_analysis.h"
 #include "cli/option_values.h"
 #include "cli/output_check.h"
 #include "cli/process_group_run.h"
@@ -63,6 +63,15 @@ void add_own_options(Syntax& syntax, ScanArguments& options) {
       "report", po::value(&options.report)->value_name("FILE"), "write an HTML page with the layers");
 }
 
+std::int64_t parse_tokens(const std::string& text) {
+  constexpr std::size_t kMostDigits = 15;
+  if (text == "all") return kAllTokens;
+  if (text.empty() || text.size() > kMostDigits ||
+      text.find_first_not_of("0123456789") != std::string::npos || std::stoll(text) < 1)
+    throw Error(ErrorKind::kUsage, "--tokens must be at least 1, or all, found " + quote(text));
+  return std::stoll(text);
+}
+
 Parsed parse_scan(const std::vector<std::string>& arguments, ScanArguments& options) {
   Syntax syntax;
   syntax.command = "memories scan";
@@ -79,7 +88,7 @@ Parsed parse_scan(const std::vector<std::string>& arguments, ScanArguments& opti
   if (!options.report.empty() && (options.dry_run || !options.shard.empty()))
     throw Error(ErrorKind::kUsage,
                 "--report shows a finished index: it does not go with --dry-run and --shard");
-  parse_token_count(options.tokens);
+  parse_tokens(options.tokens);
   parse_dedup(options.dedup);
   parse_shard(options.shard);
   return Parsed::kRun;
@@ -90,7 +99,7 @@ ScanOptions scan_options(const ScanArguments& options, const Model& model) {
   how.layers = parse_layers(options.layers, model.config().layers);
   how.corpus.assign(options.corpus.begin(), options.corpus.end());
   how.text_field = options.text_field;
-  how.tokens = parse_token_count(options.tokens);
+  how.tokens = parse_tokens(options.tokens);
   how.prefix = resolve_bos(model.tokenizer(), options.common.bos.value_or("auto"));
   how.seed = options.common.seed;
   how.window = options.window;

@@ -1,9 +1,9 @@
 // emend memories compare, cluster, audit, export and report.
 #include <fmt/format.h>
 
-#include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/memories_analysis.h"
+#include "cli/memories_commands.h"
 #include "cli/option_values.h"
 #include "reports/memories_page.h"
 #include "reports/survey_report.h"

@@ -193,13 +193,12 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 
 const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = {
-      "against",       "background",   "bos",          "budget-drift", "cells",     "clusters", "coalitions",
-      "curve",         "draws",        "drift-tokens", "dtype",        "duplicate", "examples", "force",
-      "idf",           "index",        "keep-going",   "keep-sums",    "known",     "layers",   "least",
-      "lens",          "limit",        "members",      "memory",       "mode",      "on",       "out",
-      "patterns",      "prompt",       "random",       "resume",       "shard",     "sharpest", "statistics",
-      "sweeps",        "text-field",   "token-budget", "tokens",       "top",       "trial",    "trial-data",
-      "trial-dataset", "trial-layers", "undo",         "until"};
+      "against",      "bos",        "budget-drift", "coalitions", "curve",  "draws",      "drift-tokens",
+      "dtype",        "examples",   "force",        "idf",        "index",  "keep-going", "keep-sums",
+      "known",        "layers",     "lens",         "limit",      "memory", "mode",       "on",
+      "out",          "patterns",   "prompt",       "random",     "resume", "shard",      "sharpest",
+      "statistics",   "text-field", "token-budget", "top",        "trial",  "trial-data", "trial-dataset",
+      "trial-layers", "undo",       "until"};
   return names;
 }
 

@@ -30,7 +30,6 @@ struct LoadedLayer {
   LayerState state;
   std::vector<float> value_norms;
   std::vector<bool> dead;
-  std::optional<StoredValues> values;  // none before emend memories values
 };
 
 // The values that were computed into an index, which must be of its model.
@@ -50,14 +49,13 @@ LoadedLayer load_layer(const fs::path& path, int number, const MemoryIndexHead& 
   if (metadata_of(*file, "fingerprint") != head.fingerprint)
     throw Error(ErrorKind::kFormat,
                 path.string() + ": this layer is of another scan than index.json beside it");
-  LoadedLayer layer{read_layer_state(*file, "", shape_of(head)), {}, {}, {}};
+  LoadedLayer layer{read_layer_state(*file, "", shape_of(head)), {}, {}};
   const at::Tensor norms = stored_tensor(*file, "value_norm", "F32");
   if (norms.numel() != head.cells)
     throw Error(ErrorKind::kFormat, path.string() + ": value_norm does not have a number for each cell");
   const auto* const data = norms.const_data_ptr<float>();
   layer.value_norms.assign(data, data + norms.numel());
   layer.dead = dead_cells({number, &layer.state, layer.value_norms});
-  layer.values = load_values(path.parent_path(), number, head);
   return layer;
 }
 
@@ -81,7 +79,8 @@ struct MemoryIndex::State {
   IndexHead index;
   IndexText text;
   CellLabels labels;
-  mutable std::map<int, LoadedLayer> loaded;  // the last one that was asked for
+  mutable std::map<int, LoadedLayer> loaded;                  // the last one that was asked for
+  mutable std::map<int, std::optional<StoredValues>> values;  // the same; none before emend memories values
 
   const LoadedLayer& layer(int number) const {
     if (!loaded.contains(number)) {
@@ -92,11 +91,20 @@ struct MemoryIndex::State {
     return loaded.at(number);
   }
 
+  const std::optional<StoredValues>& values_of(int number) const {
+    if (!values.contains(number)) {
+      std::optional<StoredValues> fresh = load_values(folder, number, index.head);
+      values.clear();
+      values.emplace(number, std::move(fresh));
+    }
+    return values.at(number);
+  }
+
   MemoryExample example(std::uint64_t address, float coefficient, const LoadedLayer& layer,
                         std::int64_t cell) const;
   std::vector<MemoryExample> tail(const TriggerTable& table, std::int64_t cell, float sign,
                                   const LoadedLayer& layer) const;
-  CellValue value(const StoredValues& values, std::int64_t cell) const;
+  CellValue value(const StoredValues& stored, std::int64_t cell) const;
   void require_cell(MemoryId memory) const;
 };
 
@@ -156,7 +164,7 @@ std::vector<MemoryExample> MemoryIndex::State::tail(const TriggerTable& table, s
   return examples;
 }
 
-CellValue MemoryIndex::State::value(const StoredValues& values, std::int64_t cell) const {
+CellValue MemoryIndex::State::value(const StoredValues& stored, std::int64_t cell) const {
   const auto tokens = [&](const at::Tensor& ids, const at::Tensor& logits) {
     std::vector<ValueToken> list;
     for (std::int64_t k = 0; k < ids.size(1); ++k) {
@@ -165,9 +173,9 @@ CellValue MemoryIndex::State::value(const StoredValues& values, std::int64_t cel
     }
     return list;
   };
-  const ValueTable& table = values.table;
+  const ValueTable& table = stored.table;
   return {tokens(table.top_ids, table.top_logits), tokens(table.bottom_ids, table.bottom_logits),
-          values.lens};
+          stored.lens};
 }
 
 const std::vector<double>& quantile_shares() {
@@ -188,7 +196,8 @@ MemoryIndex::MemoryIndex(const fs::path& folder) {
   if (text.fingerprint() != index.head.corpus_fingerprint)
     throw Error(ErrorKind::kFormat, index_text_file(folder).string() +
                                         ": this text is of another scan than index.json beside it");
-  state_ = std::make_unique<State>(State{folder, std::move(index), std::move(text), read_labels(folder), {}});
+  state_ =
+      std::make_unique<State>(State{folder, std::move(index), std::move(text), read_labels(folder), {}, {}});
 }
 
 MemoryIndex::~MemoryIndex() = default;
@@ -272,7 +281,7 @@ MemoryRecord MemoryIndex::cell(MemoryId memory) const {
       record.middle.push_back(state_->example(layer.state.spread.entry(slot, 0).address,
                                               layer.state.spread.extra(slot, 0)[0], layer, cell));
   }
-  if (layer.values) record.value = state_->value(*layer.values, cell);
+  if (const auto& stored = state_->values_of(memory.layer)) record.value = state_->value(*stored, cell);
   if (const auto labels = state_->labels.find(memory); labels != state_->labels.end())
     record.labels = labels->second;
   return record;
