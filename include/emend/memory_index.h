@@ -44,6 +44,7 @@ struct ValueToken {
 };
 struct CellValue {
   std::vector<ValueToken> top, bottom;
+  std::string lens;  // how its logits were read (emend/memory_lens.h)
 };
 
 // All that an index knows of one cell.
@@ -102,6 +103,8 @@ class MemoryIndex {
   // Throws Error(kConfig), which names the valid range, for a layer that was not scanned or a cell that is
   // not there; kFormat.
   MemoryRecord cell(MemoryId memory) const;
+  // Of each cell of a layer: the largest |coefficient| times the length of its value. Throws as cell() does.
+  std::vector<double> largest_contributions(int layer) const;
 
   // Throws Error(kModel) if the index is of another model or tokenizer.
   void require_of(const Model& model) const;

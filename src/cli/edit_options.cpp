@@ -64,10 +64,9 @@ void add_own_options(EditOptions& options, EditNumbers& numbers, Questions& ques
     require_at_least("layer", value, 0);
   }),
       "edit this layer, whatever the file says (layers count from 0)");
-  add("protect",
-      po::value<std::string>()->value_name("WHAT")->notifier([&options](const std::string& text) {
-        options.protect = protect_named(text);
-      }),
+  add("protect", po::value<std::string>()->value_name("WHAT")->notifier([&options](const std::string& text) {
+    options.protect = protect_named(text);
+  }),
       "whose answers to the edited prompts the edit leaves alone, whatever the file says: none, neighbours "
       "(the `bleed` subjects and neighbours of the file), auto (these and others that the model names)");
   add("editor", po::value(&options.method)->value_name("METHOD"),

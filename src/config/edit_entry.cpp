@@ -92,7 +92,8 @@ class YamlMap : public EditMap {
 std::unique_ptr<EditMap> YamlValue::members(const std::vector<std::string>& keys,
                                             const char* text_name) const {
   if (!node_.is_map())
-    node_.fail(fmt::format("expected {} or a map {{{}}}, found {}", text_name, join(keys, ", "), node_.describe()));
+    node_.fail(
+        fmt::format("expected {} or a map {{{}}}, found {}", text_name, join(keys, ", "), node_.describe()));
   return std::make_unique<YamlMap>(node_, keys);
 }
 

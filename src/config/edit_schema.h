@@ -42,7 +42,8 @@ class EditMap {
   virtual std::size_t place_subject(const EditRequest& request) const = 0;
 };
 
-// The keys of an edit, in the order in which they are read, those of a neighbour, and those of another subject.
+// The keys of an edit, in the order in which they are read, those of a neighbour, and those of another
+// subject.
 const std::vector<std::string>& edit_keys();
 const std::vector<std::string>& neighbour_keys();
 const std::vector<std::string>& other_subject_keys();

@@ -33,6 +33,7 @@ class IndexText {
   IndexText(const std::filesystem::path& file, std::size_t prefix);
 
   const std::string& fingerprint() const { return fingerprint_; }
+  std::uint64_t tokens() const { return ids_.size(); }  // addresses are below this
   // Row and position of an address; std::nullopt if the text has none such.
   std::optional<Place> find(std::uint64_t address) const;
   std::int64_t id(const Place& place) const {

@@ -37,7 +37,7 @@ LayerTriggers::LayerTriggers(const std::filesystem::path& folder) : index_(folde
 LayerTriggers::~LayerTriggers() = default;
 
 std::vector<CellTriggers> LayerTriggers::read(int layer) const {
-  index_.cell({layer, 0});  // throws for a layer that was not scanned, or a file of another scan
+  index_.largest_contributions(layer);  // throws for a layer that was not scanned, or a file of another scan
   const auto file = open_safetensors(index_layer_file(index_.folder(), layer));
   const LayerState state = read_layer_state(*file, "", shape_of(state_->head.head));
   std::vector<CellTriggers> cells;

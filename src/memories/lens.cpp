@@ -174,6 +174,12 @@ at::Tensor Lens::token_row(std::int64_t id) const {
   return table_[row];
 }
 
+at::Tensor Lens::logits_of(const at::Tensor& folded, const at::Tensor& ids) const {
+  const at::Tensor rows = ids_.defined() ? at::tensor(row_of_, at::kLong).index_select(0, ids) : ids;
+  const at::Tensor z = (folded * table_.index_select(0, rows)).sum(1);
+  return soft_capped(offset_.defined() ? z + offset_.index_select(0, rows) : z, soft_cap_);
+}
+
 at::Tensor Lens::logits(const at::Tensor& h, int layer) const {
   const at::Tensor z = at::matmul(fold(h, layer), table_.t());
   return soft_capped(offset_.defined() ? z + offset_ : z, soft_cap_);

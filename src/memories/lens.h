@@ -27,6 +27,8 @@ class Lens {
   // number of tokens. Targets [n, T] are ids, -1 for none; one that is masked counts as none.
   VocabularyResult reduce(const at::Tensor& folded, std::int64_t keep, const at::Tensor& targets = {},
                           const std::function<void(std::int64_t)>& on_rows = {}) const;
+  // [n] float32: of row i the logit of token ids[i] (int64, one that takes part).
+  at::Tensor logits_of(const at::Tensor& folded, const at::Tensor& ids) const;
   // [n, V'] float32, a column for each of tokens(). For a few rows.
   at::Tensor logits(const at::Tensor& h, int layer) const;
 

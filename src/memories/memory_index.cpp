@@ -5,12 +5,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "analysis/text_file.h"
 #include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
+#include "emend/memory_labels.h"
+#include "emend/memory_values.h"
 #include "memories/index_files.h"
 #include "memories/index_text.h"
 
@@ -28,6 +31,18 @@ struct LoadedLayer {
   std::vector<float> value_norms;
   std::vector<bool> dead;
 };
+
+// The values that were computed into an index, which must be of its model.
+std::optional<StoredValues> load_values(const fs::path& folder, int number, const MemoryIndexHead& head) {
+  std::optional<StoredValues> values = read_values(folder, number);
+  if (!values) return values;
+  if (values->model_fingerprint != head.model_fingerprint || values->table.norm.numel() != head.cells)
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: these values are of another model than the index; write them again with "
+                            "emend memories values",
+                            value_file(folder, number).string()));
+  return values;
+}
 
 LoadedLayer load_layer(const fs::path& path, int number, const MemoryIndexHead& head) {
   const auto file = open_safetensors(path);
@@ -63,7 +78,9 @@ struct MemoryIndex::State {
   fs::path folder;
   IndexHead index;
   IndexText text;
-  mutable std::map<int, LoadedLayer> loaded;  // the last one that was asked for
+  CellLabels labels;
+  mutable std::map<int, LoadedLayer> loaded;                  // the last one that was asked for
+  mutable std::map<int, std::optional<StoredValues>> values;  // the same; none before emend memories values
 
   const LoadedLayer& layer(int number) const {
     if (!loaded.contains(number)) {
@@ -74,10 +91,21 @@ struct MemoryIndex::State {
     return loaded.at(number);
   }
 
+  const std::optional<StoredValues>& values_of(int number) const {
+    if (!values.contains(number)) {
+      std::optional<StoredValues> fresh = load_values(folder, number, index.head);
+      values.clear();
+      values.emplace(number, std::move(fresh));
+    }
+    return values.at(number);
+  }
+
   MemoryExample example(std::uint64_t address, float coefficient, const LoadedLayer& layer,
                         std::int64_t cell) const;
   std::vector<MemoryExample> tail(const TriggerTable& table, std::int64_t cell, float sign,
                                   const LoadedLayer& layer) const;
+  CellValue value(const StoredValues& stored, std::int64_t cell) const;
+  void require_cell(MemoryId memory) const;
 };
 
 namespace {
@@ -136,6 +164,20 @@ std::vector<MemoryExample> MemoryIndex::State::tail(const TriggerTable& table, s
   return examples;
 }
 
+CellValue MemoryIndex::State::value(const StoredValues& stored, std::int64_t cell) const {
+  const auto tokens = [&](const at::Tensor& ids, const at::Tensor& logits) {
+    std::vector<ValueToken> list;
+    for (std::int64_t k = 0; k < ids.size(1); ++k) {
+      const auto id = ids[cell][k].item<std::int64_t>();
+      list.push_back({id, text.token(id), logits[cell][k].item<double>()});
+    }
+    return list;
+  };
+  const ValueTable& table = stored.table;
+  return {tokens(table.top_ids, table.top_logits), tokens(table.bottom_ids, table.bottom_logits),
+          stored.lens};
+}
+
 const std::vector<double>& quantile_shares() {
   static const std::vector<double> shares(std::begin(kQuantiles), std::end(kQuantiles));
   return shares;
@@ -154,7 +196,8 @@ MemoryIndex::MemoryIndex(const fs::path& folder) {
   if (text.fingerprint() != index.head.corpus_fingerprint)
     throw Error(ErrorKind::kFormat, index_text_file(folder).string() +
                                         ": this text is of another scan than index.json beside it");
-  state_ = std::make_unique<State>(State{folder, std::move(index), std::move(text), {}});
+  state_ =
+      std::make_unique<State>(State{folder, std::move(index), std::move(text), read_labels(folder), {}, {}});
 }
 
 MemoryIndex::~MemoryIndex() = default;
@@ -172,20 +215,38 @@ std::vector<LayerScan> MemoryIndex::layers() const {
   return state_->index.layers;
 }
 
-MemoryRecord MemoryIndex::cell(MemoryId memory) const {
-  const MemoryIndexHead& head = state_->index.head;
+void MemoryIndex::State::require_cell(MemoryId memory) const {
+  const MemoryIndexHead& head = index.head;
   require_layer(to_string(memory), memory.layer, head.model_layers);
   if (std::find(head.layers.begin(), head.layers.end(), memory.layer) == head.layers.end()) {
     std::vector<std::string> scanned;
     for (const int layer : head.layers) scanned.push_back(std::to_string(layer));
     throw Error(ErrorKind::kConfig,
                 fmt::format("{}: layer {} was not scanned; the index {} holds {}", to_string(memory),
-                            memory.layer, state_->folder.string(), join(scanned)));
+                            memory.layer, folder.string(), join(scanned)));
   }
   if (memory.index < 0 || memory.index >= head.cells)
     throw Error(ErrorKind::kConfig,
                 fmt::format("{}: there is no such cell: layer {} has {} of them, D0 to D{}",
                             to_string(memory), memory.layer, head.cells, head.cells - 1));
+}
+
+std::vector<double> MemoryIndex::largest_contributions(int layer) const {
+  state_->require_cell({layer, 0});
+  const LoadedLayer& loaded = state_->layer(layer);
+  const CellCounts& counts = loaded.state.counts;
+  std::vector<double> largest;
+  for (std::size_t cell = 0; cell < loaded.value_norms.size(); ++cell)
+    largest.push_back(counts.tokens == 0
+                          ? 0
+                          : std::max<double>(std::abs(counts.most[cell]), std::abs(counts.least[cell])) *
+                                loaded.value_norms[cell]);
+  return largest;
+}
+
+MemoryRecord MemoryIndex::cell(MemoryId memory) const {
+  const MemoryIndexHead& head = state_->index.head;
+  state_->require_cell(memory);
   const LoadedLayer& layer = state_->layer(memory.layer);
   const CellCounts& counts = layer.state.counts;
   const std::int64_t cell = memory.index;
@@ -220,6 +281,9 @@ MemoryRecord MemoryIndex::cell(MemoryId memory) const {
       record.middle.push_back(state_->example(layer.state.spread.entry(slot, 0).address,
                                               layer.state.spread.extra(slot, 0)[0], layer, cell));
   }
+  if (const auto& stored = state_->values_of(memory.layer)) record.value = state_->value(*stored, cell);
+  if (const auto labels = state_->labels.find(memory); labels != state_->labels.end())
+    record.labels = labels->second;
   return record;
 }
 

@@ -155,14 +155,28 @@ std::string figures_html(const MemoryRecord& record) {
 
 std::string value_html(const std::optional<CellValue>& value) {
   if (!value) return "";
-  PageTable table{"Value", "", {{"token", true}, {"logit"}}, {}};
-  for (const auto* tokens : {&value->top, &value->bottom})
-    for (const ValueToken& token : *tokens)
-      table.rows.push_back({{token.text, "model-text"}, {number_text(token.logit)}});
-  return table_html(table);
+  PageTable table{
+      "Value", "", {{"rank"}, {"+v promotes", true}, {"logit"}, {"-v promotes", true}, {"logit"}}, {}};
+  for (std::size_t k = 0; k < value->top.size(); ++k)
+    table.rows.push_back({{std::to_string(k + 1)},
+                          {value->top[k].text, "model-text"},
+                          {number_text(value->top[k].logit)},
+                          {value->bottom[k].text, "model-text"},
+                          {number_text(-value->bottom[k].logit)}});
+  return "<p class=\"note\">Logits of the value by the lens " + escape_html(value->lens) +
+         ". The cell adds +v where its coefficient is positive and -v where it is negative.</p>\n" +
+         table_html(table);
 }
 
 }  // namespace
+
+std::string scan_layers_html(const std::vector<LayerScan>& layers) {
+  return table_html(layers_table(layers)) + (layers.size() < 2 ? "" : charts_html({active_chart(layers)}));
+}
+
+std::string scan_settings_html(const MemoryIndexHead& head) {
+  return settings_html(settings_of(head));
+}
 
 ScanPage scan_page(const MemoryIndex& index) {
   return {index.head(), index.layers(), index.folder().string()};
@@ -195,6 +209,7 @@ std::string cell_html(const MemoryRecord& record, const MemoryIndexHead& head) {
   page.title = to_string(record.id) + " of " + head.model;
   page.subtitle = "One cell of a feed-forward layer, read as a memory.";
   page.summary = cell_summary(record, head);
+  if (!record.labels.empty()) page.summary += " Labels: " + join(record.labels, "; ") + ".";
   page.body = fill_template(
       kCellSections,
       {{"high", examples_html("Largest coefficients", record.high)},

@@ -16,6 +16,11 @@ struct ScanPage {
 };
 ScanPage scan_page(const MemoryIndex& index);
 
+// Table and curve of the layers, without a frame.
+std::string scan_layers_html(const std::vector<LayerScan>& layers);
+// What an index was scanned with.
+std::string scan_settings_html(const MemoryIndexHead& head);
+
 // Whole documents (reports/page.h).
 std::string scan_html(const ScanPage& content);
 std::string cell_html(const MemoryRecord& record, const MemoryIndexHead& head);

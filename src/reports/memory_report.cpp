@@ -195,6 +195,29 @@ std::string cell_summary(const MemoryRecord& record, const MemoryIndexHead& head
   return text;
 }
 
+namespace {
+
+// The first tokens of a value's ends, and what the cell was called.
+std::string value_and_labels_text(const MemoryRecord& record) {
+  constexpr std::size_t kShown = 10;
+  std::string text;
+  if (record.value) {
+    for (const auto& [what, tokens] :
+         {std::pair("+v promotes", &record.value->top), std::pair("-v promotes", &record.value->bottom)}) {
+      std::vector<std::string> words;
+      for (std::size_t k = 0; k < std::min(kShown, tokens->size()); ++k)
+        words.push_back(quote((*tokens)[k].text));
+      text += fmt::format("{} (lens {}): {}\n", what, record.value->lens, join(words, " "));
+    }
+  } else {
+    text += "Its value was not read yet: emend memories values reads it into the index.\n";
+  }
+  if (!record.labels.empty()) text += fmt::format("Labels: {}\n", join(record.labels, "; "));
+  return text;
+}
+
+}  // namespace
+
 std::string cell_text(const MemoryRecord& record, const MemoryIndexHead& head, std::size_t examples,
                       std::size_t columns) {
   std::string text = cell_summary(record, head) + "\n";
@@ -208,6 +231,7 @@ std::string cell_text(const MemoryRecord& record, const MemoryIndexHead& head, s
                         count_text(q.both), count_text(q.gate_only), count_text(q.up_only),
                         count_text(q.neither));
   }
+  text += value_and_labels_text(record);
   return text + examples_table("Largest coefficients", record.high, examples, columns) +
          examples_table("Least coefficients", record.low, examples, columns) +
          examples_table("From between, one an octave", record.middle, examples, columns) +
@@ -243,6 +267,7 @@ ResultJson cell_json(const MemoryRecord& record, const MemoryIndexHead& head) {
                          {"neither", record.quadrants->neither}};
   const CellValue value = record.value.value_or(CellValue{});
   json["value"] = {{"top", value_tokens_json(value.top)}, {"bottom", value_tokens_json(value.bottom)}};
+  if (record.value) json["value"]["lens"] = value.lens;
   json["labels"] = record.labels;
   return json;
 }

@@ -1,0 +1,107 @@
+// How the cells of a layer come to its output, and how the layers come to the model's answer, over positions
+// of a text (Geva et al. 2021, arXiv 2012.14913, section 5).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "emend/memory_lens.h"
+#include "emend/model.h"
+#include "emend/progress.h"
+#include "emend/text_run.h"
+
+namespace emend {
+
+// Names, at one position and layer: h the stream in front of the block, a' what attention adds, r = h + a',
+// y' what the feed-forward network adds, o = r + y'. Where the two halves of a block run in parallel, r is
+// h + a' all the same: the stream without what the network adds. top(x) is the likeliest token of x under a
+// lens, ties to the lower id; w is the model's own likeliest next token.
+//
+// `corpus` must be given. Positions are drawn from all rows alike: one of each row, then a second one of
+// each, until there are enough. Position 0 is never drawn.
+struct AggregateOptions : TextOptions {
+  std::vector<int> layers = {};   // empty: all
+  std::int64_t examples = 4'000;  // positions, at most
+  // Of values, and of r, y' and o where they are compared with each other: kLinear or kRaw. Where w is
+  // compared, it is the head lens in any case.
+  LensOptions lens = {};
+  std::int64_t coalitions = 20;  // positions of which minimal coalitions are sought; 0: none
+};
+
+// What becomes of the stream's favourite when something is added to it, with a = top(before), f = top(added)
+// and b = top(after), all under one lens.
+enum class Decision {
+  kAgreement,    // a = f = b
+  kResidual,     // b = a, not f
+  kAdded,        // b = f, not a
+  kComposition,  // b is neither
+  kImpossible,   // a = f, but b is another: under a lens that is linear it cannot be
+};
+inline constexpr std::size_t kDecisions = 5;
+Decision decision_of(std::int64_t before, std::int64_t added, std::int64_t after);
+std::string to_string(Decision decision);  // "agreement", "residual", "added", "composition", "impossible"
+
+// A share of n, with the interval that covers it with 95 % (Wilson 1927).
+struct ShareWithInterval {
+  double share = 0, low = 0, high = 0;
+};
+ShareWithInterval share_of(std::int64_t hits, std::int64_t n);
+
+// Contributions are c_i = |m_i| times the length of value i as it arrives. Quartiles are over positions.
+struct LayerAggregate {
+  int layer = 0;
+  std::int64_t cells = 0;
+  // Cells with a positive score: that of the gate, where there is one (ReLU and GELU: s_i > 0).
+  double active_mean = 0;
+  std::array<double, 3> active = {};
+  // Without a threshold: (sum c)^2 / sum c^2; the fewest cells that hold 90 % of sum c; the share of cells
+  // with c_i above a hundredth of the largest; the largest c_i over their sum. Means.
+  double participation = 0, cells_of_90 = 0, above_hundredth = 0, dominance = 0;
+
+  // top(y') is not the favourite of any active cell's value, each in the direction of its coefficient; and
+  // not of any cell's at all.
+  ShareWithInterval zero_agreement, zero_agreement_all;
+  // Of the positions where an active cell agrees (and, for comparison, of the others): mean number of
+  // agreeing cells and their share of sum c; how often top(y') is a stop word; how often fewer than 5 tokens
+  // were read.
+  double agreeing_cells = 0, agreeing_share = 0;
+  double stop_words_agreeing = 0, stop_words_zero = 0, short_agreeing = 0, short_zero = 0;
+  // Median of the fewest cells, by falling push on the winner over the runner-up, whose sum with the bias has
+  // top(y') and keeps it as cells are added (checked at about 20 sizes); NaN without any.
+  double coalition = 0;
+
+  ShareWithInterval residual_is_final;           // top(r) = w, head lens
+  double output_is_final = 0;                    // top(o) = w; 1 in the last layer
+  ShareWithInterval ffn_is_output;               // top(y') = top(o)
+  double ffn_is_final = 0;                       // top(y') = w
+  std::array<double, 3> final_probability = {};  // of w in r, head lens
+  double decided = 0;  // share of positions whose decision layer this is: the first from which r and o keep w
+
+  std::array<double, kDecisions> ffn = {}, attention = {};  // shares by Decision
+  // Of the positions whose favourite the network changes: how often the old one is among the lowest 5 % of
+  // top(y')'s ranking, and how often the new one was among the first 10 of r.
+  double vetoed = 0, near = 0;
+  double saturated = 0,
+         eliminated = 0;  // w becomes the favourite here and stays; any favourite loses its place
+};
+
+struct AggregateOutcome {
+  std::int64_t tokens = 0;       // positions that were measured
+  std::int64_t text_tokens = 0;  // that were read
+  std::int64_t vocabulary = 0;
+  std::vector<LayerAggregate> layers;
+  std::array<double, 3> decision_layer = {};  // quartiles
+  std::string corpus, corpus_fingerprint;
+  std::map<std::string, double> seconds;
+};
+
+// One pass over the text. FLOPs beside it: 8 D V a position and layer, 12 where the final norm or the head
+// has a bias. Memory beside the model's: a block's streams, and, where coalitions are sought, float32 copies
+// of the values of all layers. Throws Error: kUsage (examples, lens), kConfig and kIo as a scan does.
+AggregateOutcome run_aggregate(const Model& model, const AggregateOptions& options,
+                               Progress& progress = no_progress());
+
+}  // namespace emend

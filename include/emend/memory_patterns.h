@@ -1,0 +1,110 @@
+// What the trigger examples of a cell have in common: patterns of words with tests of significance, in place
+// of the people who named them (Geva et al. 2021, arXiv 2012.14913, section 3), and what people named, beside
+// it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "emend/memory_id.h"
+#include "emend/progress.h"
+
+namespace emend {
+
+struct PatternOptions {
+  std::filesystem::path index;       // of a scan
+  std::vector<int> layers = {};      // empty: those of the index
+  int cells = 100;                   // of each layer, drawn; 0: all
+  int top = 25;                      // trigger examples of a cell that are looked at, 3 to 1,000
+  std::int64_t background = 20'000;  // prefixes drawn from the text, to compare with; at least 100
+  std::uint64_t seed = 0;
+  // Human annotation to be compared: CSV files (docs/formats.md).
+  std::vector<std::filesystem::path> annotations = {};
+};
+
+enum class PatternKind { kShallow, kSemantic };
+std::string to_string(PatternKind kind);  // "shallow", "semantic"
+
+// Each cell counts at its dominant end, that of the larger |coefficient|.
+struct CellPattern {
+  PatternKind kind = PatternKind::kShallow;
+  // "last token", "last word", "last stem", "ending" (2 to 4 words), "n-gram" (1 to 4 words among the last
+  // 8), "last shape"; "content word", which is looked for without last words and stop words.
+  std::string type;
+  std::string text;
+  int support = 0;         // prefixes that have it
+  double background = 0;   // share of the background that has it, (hits + 1) / (B + 2)
+  double p_value = 0;      // of shallow ones: P[Bin(t, background) >= support]
+  double z = 0;            // of semantic ones: log odds with a Dirichlet prior over its deviation
+  std::vector<int> ranks;  // of the prefixes, from 0
+};
+
+enum class PrefixLabel { kShallow, kBoth, kSemantic, kNotCovered };
+inline constexpr std::size_t kPrefixLabels = 4;
+std::string to_string(PrefixLabel label);  // "shallow", "shallow+semantic", "semantic", "not covered"
+
+struct CellPatterns {
+  MemoryId cell;
+  bool high = true;                   // which end
+  std::vector<CellPattern> patterns;  // the most significant first
+  std::vector<PrefixLabel> labels;    // of the prefixes, best first
+};
+
+struct PatternShare {
+  double share = 0, low = 0, high = 0;  // 95 %, bootstrap over cells
+};
+
+struct LayerPatterns {
+  int layer = 0;
+  std::int64_t cells = 0, prefixes = 0;
+  std::array<PatternShare, kPrefixLabels> shares = {};
+  double patterns = 0;      // mean number of a cell
+  double with_pattern = 0;  // share of cells that have one
+  // The same share once the prefixes are dealt out to the cells of the layer anew, and for as many sets of
+  // prefixes drawn from the text: how often the tests find a pattern where there is none.
+  double shuffled = 0, false_alarms = 0;
+};
+
+// share = lo + (hi - lo) / (1 + exp(-(layer - middle) / s)) of prefixes with a semantic pattern.
+struct PatternTransition {
+  double low = 0, high = 0, middle = 0, width = 0;  // width: layers from 10 % to 90 %, 4.39 s
+};
+
+// Two annotators of the same prefixes; "emend" is one of them.
+struct AnnotatorAgreement {
+  std::string a, b;
+  std::int64_t cells = 0, prefixes = 0;  // that both looked at
+  double agreement = 0;                  // share of prefixes with equal labels
+  double kappa = 0;                      // Cohen 1960; NaN where chance alone would agree always
+};
+
+struct PatternsOutcome {
+  std::vector<LayerPatterns> layers;
+  std::vector<CellPatterns> cells;              // by address
+  std::optional<PatternTransition> transition;  // from four layers on
+  std::optional<int> crossover;  // the first layer from which semantic > shallow in most of the later layers
+  std::vector<AnnotatorAgreement> annotators;
+  std::int64_t background = 0;  // prefixes that were drawn
+  std::map<std::string, double> seconds;
+};
+
+// Shallow: support c >= max(3, 0.12 t rounded up) and p <= 0.01 / candidates of the cell. Semantic: content
+// words in 3 prefixes or more whose z is above 3 and the quantile of 0.01 / words of the cell. A pattern of
+// which 80 % of the prefixes have a more significant one of its kind is left out. Words are runs of letters
+// and digits, in lower case; other characters stand alone. Throws Error: kUsage (an option out of range),
+// kConfig and kFormat as MemoryIndex does, kFormat naming file and line for annotations with wrong columns or
+// ranks.
+PatternsOutcome find_patterns(const PatternOptions& options, Progress& progress = no_progress());
+
+// For people: FILE with a line for each pattern that was found, annotator "emend", and FILE's name with
+// _prefixes in front of its ending, with the prefixes of the same cells. Both whole or not at all.
+std::vector<std::filesystem::path> export_annotation(const PatternOptions& options,
+                                                     const PatternsOutcome& outcome,
+                                                     const std::filesystem::path& file);
+
+}  // namespace emend

@@ -1,0 +1,329 @@
+// find_patterns: the tests over the cells of an index, and what they come to.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+#include <tuple>
+
+#include "base/atomic_file.h"
+#include "base/random.h"
+#include "base/stage_clock.h"
+#include "base/strings.h"
+#include "emend/error.h"
+#include "emend/memory_index.h"
+#include "memories/annotation.h"
+#include "memories/index_files.h"
+#include "memories/index_text.h"
+#include "memories/pattern_tests.h"
+
+namespace emend {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t kBackgroundStream = 0x70617474, kCellStream = 0x70617475, kDealStream = 0x70617476,
+                        kNullStream = 0x70617477, kBootStream = 0x70617478;
+constexpr std::int64_t kBefore = 48;  // tokens of a prefix, as MemoryIndex shows it
+constexpr int kResamples = 1000;
+const char* const kAutomatic = "emend";
+
+void require_between(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
+  if (value < least || value > most)
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the option {} must be {} to {}, found {}", option, least, most, value));
+}
+
+std::vector<PrefixText> texts_of(const std::vector<MemoryExample>& examples) {
+  std::vector<PrefixText> texts;
+  for (const MemoryExample& example : examples) texts.push_back({example.text, example.token});
+  return texts;
+}
+
+// Prefixes at random places of the text, position 0 left out.
+class PrefixDraw {
+ public:
+  PrefixDraw(const IndexText& text, std::uint64_t seed, std::uint64_t stream)
+      : text_(text), random_(seed, stream) {}
+  std::vector<PrefixText> draw(std::int64_t count) {
+    std::vector<PrefixText> prefixes;
+    for (std::int64_t tries = 0; static_cast<std::int64_t>(prefixes.size()) < count && tries < 50 * count;
+         ++tries) {
+      const auto place = text_.find(random_.below(drawn_++, text_.tokens()));
+      if (!place || place->position == 0) continue;
+      prefixes.push_back({text_.decode(*place->row, place->position + 1 - kBefore, place->position + 1),
+                          text_.token(text_.id(*place))});
+    }
+    return prefixes;
+  }
+
+ private:
+  const IndexText& text_;
+  Random random_;
+  std::uint64_t drawn_ = 0;
+};
+
+// `wanted` of the cells of a layer, all if it is 0; sorted.
+std::vector<int> draw_cells(std::int64_t cells, int wanted, std::uint64_t seed, int layer) {
+  std::vector<std::pair<std::uint64_t, int>> lots;
+  const Random random(seed, kCellStream);
+  for (std::int64_t cell = 0; cell < cells; ++cell)
+    lots.emplace_back(random.bits(static_cast<std::uint64_t>(layer) * static_cast<std::uint64_t>(cells) +
+                                  static_cast<std::uint64_t>(cell)),
+                      static_cast<int>(cell));
+  std::sort(lots.begin(), lots.end());
+  if (wanted > 0 && wanted < cells) lots.resize(static_cast<std::size_t>(wanted));
+  std::vector<int> chosen;
+  for (const auto& [lot, cell] : lots) chosen.push_back(cell);
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+double largest_of(const std::vector<MemoryExample>& examples) {
+  return examples.empty() ? 0 : std::abs(static_cast<double>(examples.front().coefficient));
+}
+
+std::string place_text(const MemoryExample& example) {
+  return fmt::format("{} {} {}", example.document, example.window, example.position);
+}
+
+class PatternSearch {
+ public:
+  PatternSearch(const PatternOptions& options, Progress& progress)
+      : options_(options),
+        clock_(progress),
+        index_(options.index),
+        text_(index_text_file(options.index), index_.head().prefix.size()) {
+    for (const fs::path& file : options.annotations) read_annotation(file, annotation_);
+  }
+
+  PatternsOutcome run() {
+    const MemoryIndexHead& head = index_.head();
+    const std::vector<int>& layers = options_.layers.empty() ? head.layers : options_.layers;
+    clock_.begin("reading the background", 0, "prefixes");
+    background_ = std::make_unique<PatternBackground>(
+        PrefixDraw(text_, options_.seed, kBackgroundStream).draw(options_.background));
+    outcome_.background = background_->prefixes();
+    clock_.end();
+    clock_.begin("looking for patterns", static_cast<std::int64_t>(layers.size()), "layers");
+    for (const int layer : layers) {
+      add_layer(layer);
+      clock_.update(static_cast<std::int64_t>(outcome_.layers.size()), "");
+    }
+    clock_.end();
+    add_shape();
+    add_agreement();
+    outcome_.seconds = clock_.seconds();
+    return std::move(outcome_);
+  }
+
+ private:
+  void add_layer(int layer) {
+    LayerPatterns summary;
+    summary.layer = layer;
+    std::vector<std::vector<MemoryExample>> examples;
+    std::vector<std::array<double, kPrefixLabels>> counts;
+    for (const int cell : draw_cells(index_.head().cells, options_.cells, options_.seed, layer)) {
+      MemoryRecord record = index_.cell({layer, cell});
+      const bool high = largest_of(record.high) >= largest_of(record.low);
+      std::vector<MemoryExample>& own = high ? record.high : record.low;
+      if (own.size() > static_cast<std::size_t>(options_.top))
+        own.resize(static_cast<std::size_t>(options_.top));
+      if (own.size() < 3) continue;  // too few for any pattern
+      TestedPrefixes tested = test_prefixes(texts_of(own), *background_);
+      counts.emplace_back();
+      for (const PrefixLabel label : tested.labels) ++counts.back()[static_cast<std::size_t>(label)];
+      summary.prefixes += static_cast<std::int64_t>(own.size());
+      summary.patterns += static_cast<double>(tested.patterns.size());
+      summary.with_pattern += tested.patterns.empty() ? 0 : 1;
+      outcome_.cells.push_back({{layer, cell}, high, std::move(tested.patterns), std::move(tested.labels)});
+      examples.push_back(std::move(own));
+    }
+    summary.cells = static_cast<std::int64_t>(examples.size());
+    if (!examples.empty()) {
+      summary.patterns /= static_cast<double>(examples.size());
+      summary.with_pattern /= static_cast<double>(examples.size());
+      summary.shares = shares_of(counts, layer);
+      summary.shuffled = shuffled_share(examples, layer);
+      summary.false_alarms = false_alarm_share(examples, layer);
+    }
+    outcome_.layers.push_back(summary);
+  }
+
+  std::array<PatternShare, kPrefixLabels> shares_of(
+      const std::vector<std::array<double, kPrefixLabels>>& counts, int layer) const {
+    const auto shares = [&](const auto& pick) {
+      std::array<double, kPrefixLabels> sums = {};
+      double all = 0;
+      for (std::size_t i = 0; i < counts.size(); ++i)
+        for (std::size_t label = 0; label < kPrefixLabels; ++label) {
+          sums[label] += counts[pick(i)][label];
+          all += counts[pick(i)][label];
+        }
+      for (double& sum : sums) sum /= all;
+      return sums;
+    };
+    std::array<PatternShare, kPrefixLabels> result;
+    const auto whole = shares([](std::size_t i) { return i; });
+    std::array<std::vector<double>, kPrefixLabels> resampled;
+    const Random random(options_.seed, kBootStream + static_cast<std::uint64_t>(layer) * 16);
+    std::uint64_t drawn = 0;
+    for (int sample = 0; sample < kResamples; ++sample) {
+      const auto one = shares([&](std::size_t) { return random.below(drawn++, counts.size()); });
+      for (std::size_t label = 0; label < kPrefixLabels; ++label) resampled[label].push_back(one[label]);
+    }
+    for (std::size_t label = 0; label < kPrefixLabels; ++label) {
+      std::sort(resampled[label].begin(), resampled[label].end());
+      constexpr std::size_t kTail = kResamples / 40;
+      result[label] = {whole[label], resampled[label][kTail], resampled[label][kResamples - 1 - kTail]};
+    }
+    return result;
+  }
+
+  // The prefixes of all cells, each once, dealt out to sets as large as the cells' own.
+  double shuffled_share(const std::vector<std::vector<MemoryExample>>& examples, int layer) const {
+    std::set<std::string> seen;
+    std::vector<PrefixText> all;
+    for (const std::vector<MemoryExample>& own : examples)
+      for (const MemoryExample& example : own)
+        if (seen.insert(place_text(example)).second) all.push_back({example.text, example.token});
+    const Random random(options_.seed, kDealStream + static_cast<std::uint64_t>(layer) * 16);
+    std::uint64_t drawn = 0;
+    double hits = 0;
+    for (const std::vector<MemoryExample>& own : examples) {
+      const std::size_t size = std::min(own.size(), all.size());
+      for (std::size_t i = 0; i < size; ++i)  // the first steps of a shuffle: distinct prefixes
+        std::swap(all[i], all[i + random.below(drawn++, all.size() - i)]);
+      const std::vector<PrefixText> dealt(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(size));
+      hits += test_prefixes(dealt, *background_).patterns.empty() ? 0 : 1;
+    }
+    return hits / static_cast<double>(examples.size());
+  }
+
+  double false_alarm_share(const std::vector<std::vector<MemoryExample>>& examples, int layer) const {
+    PrefixDraw draw(text_, options_.seed, kNullStream + static_cast<std::uint64_t>(layer) * 16);
+    double hits = 0;
+    for (const std::vector<MemoryExample>& own : examples)
+      hits += test_prefixes(draw.draw(static_cast<std::int64_t>(own.size())), *background_).patterns.empty()
+                  ? 0
+                  : 1;
+    return hits / static_cast<double>(examples.size());
+  }
+
+  void add_shape() {
+    const auto share = [](const LayerPatterns& layer, PrefixLabel label) {
+      return layer.shares[static_cast<std::size_t>(label)].share + layer.shares[1].share;
+    };
+    std::vector<double> layers, semantic;
+    std::vector<bool> wins;
+    for (const LayerPatterns& layer : outcome_.layers) {
+      if (layer.cells == 0) continue;
+      layers.push_back(layer.layer);
+      semantic.push_back(share(layer, PrefixLabel::kSemantic));
+      wins.push_back(semantic.back() > share(layer, PrefixLabel::kShallow));
+    }
+    outcome_.transition = fit_transition(layers, semantic);
+    for (std::size_t first = 0; first < wins.size() && !outcome_.crossover; ++first) {
+      const auto later = std::count(wins.begin() + static_cast<std::ptrdiff_t>(first), wins.end(), true);
+      if (wins[first] && 2 * static_cast<std::size_t>(later) > wins.size() - first)
+        outcome_.crossover = static_cast<int>(layers[first]);
+    }
+  }
+
+  // Every two annotators over the cells that both looked at; what was found here is one of them.
+  void add_agreement() {
+    if (annotation_.by_annotator.empty()) return;
+    std::map<MemoryId, const CellPatterns*> known;
+    for (const CellPatterns& cell : outcome_.cells) known[cell.cell] = &cell;
+    std::vector<std::string> names = {kAutomatic};
+    for (const auto& [name, cells] : annotation_.by_annotator)
+      if (name != kAutomatic) names.push_back(name);
+    const auto label = [&](const std::string& name, const CellPatterns& cell,
+                           int rank) -> std::optional<int> {
+      if (name == kAutomatic) return static_cast<int>(cell.labels[static_cast<std::size_t>(rank)]);
+      const auto& looked = annotation_.by_annotator.at(name);
+      const auto found = looked.find(cell.cell);
+      return found == looked.end() ? std::nullopt
+                                   : std::optional(static_cast<int>(label_of(found->second, rank)));
+    };
+    for (std::size_t i = 0; i < names.size(); ++i)
+      for (std::size_t j = i + 1; j < names.size(); ++j) {
+        AnnotatorAgreement pair{names[i], names[j]};
+        std::vector<int> a, b;
+        for (const CellPatterns& cell : outcome_.cells) {
+          if (!label(names[i], cell, 0) || !label(names[j], cell, 0)) continue;
+          ++pair.cells;
+          for (int rank = 0; rank < static_cast<int>(cell.labels.size()); ++rank) {
+            a.push_back(*label(names[i], cell, rank));
+            b.push_back(*label(names[j], cell, rank));
+          }
+        }
+        pair.prefixes = static_cast<std::int64_t>(a.size());
+        for (std::size_t k = 0; k < a.size(); ++k)
+          pair.agreement += a[k] == b[k] ? 1.0 / static_cast<double>(a.size()) : 0;
+        pair.kappa = cohens_kappa(a, b);
+        outcome_.annotators.push_back(pair);
+      }
+  }
+
+  const PatternOptions& options_;
+  StageClock clock_;
+  MemoryIndex index_;
+  IndexText text_;
+  Annotation annotation_;
+  std::unique_ptr<PatternBackground> background_;
+  PatternsOutcome outcome_;
+};
+
+}  // namespace
+
+std::string to_string(PatternKind kind) {
+  return kind == PatternKind::kShallow ? "shallow" : "semantic";
+}
+
+std::string to_string(PrefixLabel label) {
+  static const std::array<std::string, kPrefixLabels> names = {"shallow", "shallow+semantic", "semantic",
+                                                               "not covered"};
+  return names[static_cast<std::size_t>(label)];
+}
+
+PatternsOutcome find_patterns(const PatternOptions& options, Progress& progress) {
+  constexpr std::int64_t kMany = 10'000'000;
+  require_between("top", options.top, 3, 1000);
+  require_between("cells", options.cells, 0, kMany);
+  require_between("background", options.background, 100, kMany);
+  return PatternSearch(options, progress).run();
+}
+
+std::vector<fs::path> export_annotation(const PatternOptions& options, const PatternsOutcome& outcome,
+                                        const fs::path& file) {
+  const MemoryIndex index(options.index);
+  std::string lines =
+      csv_line({"layer0", "memory", "annotator", "pattern_id", "kind", "description", "prefix_ranks"});
+  std::string prefixes =
+      csv_line({"layer0", "memory", "end", "rank", "coefficient", "text", "token", "next"});
+  for (const CellPatterns& cell : outcome.cells) {
+    const std::string layer = std::to_string(cell.cell.layer), memory = std::to_string(cell.cell.index);
+    int number = 0;
+    for (const CellPattern& pattern : cell.patterns)
+      lines +=
+          csv_line({layer, memory, kAutomatic, std::to_string(number++), to_string(pattern.kind),
+                    pattern.type + ": " + pattern.text, fmt::format("{}", fmt::join(pattern.ranks, " "))});
+    if (cell.patterns.empty()) lines += csv_line({layer, memory, kAutomatic, "", "", "", ""});
+    const MemoryRecord record = index.cell(cell.cell);
+    const std::vector<MemoryExample>& own = cell.high ? record.high : record.low;
+    for (std::size_t rank = 0; rank < cell.labels.size(); ++rank)
+      prefixes += csv_line({layer, memory, cell.high ? "high" : "low", std::to_string(rank),
+                            fmt::format("{}", own[rank].coefficient), own[rank].text, own[rank].token,
+                            own[rank].next});
+  }
+  const fs::path beside =
+      file.parent_path() / (file.stem().string() + "_prefixes" + file.extension().string());
+  write_file_atomically(beside, prefixes);
+  write_file_atomically(file, lines);
+  return {file, beside};
+}
+
+}  // namespace emend

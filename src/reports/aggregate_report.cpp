@@ -1,0 +1,230 @@
+#include "reports/aggregate_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/stage_clock.h"
+#include "emend/version.h"
+#include "pipeline/result_json.h"
+#include "report/numbers.h"
+#include "report/table.h"
+#include "reports/layer_curves.h"
+#include "reports/page.h"
+
+namespace emend {
+namespace {
+
+ResultJson interval_json(const ShareWithInterval& share) {
+  return {share.low, share.high};
+}
+
+ResultJson decisions_json(const std::array<double, kDecisions>& shares) {
+  ResultJson json = ResultJson::object();
+  for (std::size_t d = 0; d < kDecisions; ++d) json[to_string(static_cast<Decision>(d))] = shares[d];
+  return json;
+}
+
+ResultJson layer_json(const LayerAggregate& layer) {
+  return {{"layer", layer.layer},
+          {"cells", layer.cells},
+          {"active_mean", layer.active_mean},
+          {"active_quartiles", layer.active},
+          {"participation_ratio", layer.participation},
+          {"cells_of_90", layer.cells_of_90},
+          {"above_hundredth", layer.above_hundredth},
+          {"dominance", layer.dominance},
+          {"zero_agreement", layer.zero_agreement.share},
+          {"zero_agreement_interval", interval_json(layer.zero_agreement)},
+          {"zero_agreement_all_cells", layer.zero_agreement_all.share},
+          {"agreeing_cells", layer.agreeing_cells},
+          {"agreeing_share", layer.agreeing_share},
+          {"stop_words_where_agreeing", layer.stop_words_agreeing},
+          {"stop_words_where_zero", layer.stop_words_zero},
+          {"short_prefixes_where_agreeing", layer.short_agreeing},
+          {"short_prefixes_where_zero", layer.short_zero},
+          {"coalition_median", layer.coalition},
+          {"residual_is_final", layer.residual_is_final.share},
+          {"residual_is_final_interval", interval_json(layer.residual_is_final)},
+          {"output_is_final", layer.output_is_final},
+          {"ffn_is_output", layer.ffn_is_output.share},
+          {"ffn_is_output_interval", interval_json(layer.ffn_is_output)},
+          {"ffn_is_final", layer.ffn_is_final},
+          {"final_probability_quartiles", layer.final_probability},
+          {"decided", layer.decided},
+          {"ffn_decisions", decisions_json(layer.ffn)},
+          {"attention_decisions", decisions_json(layer.attention)},
+          {"vetoed", layer.vetoed},
+          {"near", layer.near},
+          {"saturated", layer.saturated},
+          {"eliminated", layer.eliminated}};
+}
+
+std::string share_cell(const ResultJson& layer, const std::string& path) {
+  return percent_text(number_at(layer, path));
+}
+
+// The columns of the table on a page.
+struct AggregateColumn {
+  const char* name;
+  const char* path;
+  bool percent;
+};
+constexpr AggregateColumn kColumns[] = {{"active cells", "active_mean", false},
+                                        {"hold 90 %", "cells_of_90", false},
+                                        {"largest share", "dominance", true},
+                                        {"zero agreement", "zero_agreement", true},
+                                        {"of all cells", "zero_agreement_all_cells", true},
+                                        {"coalition", "coalition_median", false},
+                                        {"r is final", "residual_is_final", true},
+                                        {"o is final", "output_is_final", true},
+                                        {"ffn is o", "ffn_is_output", true},
+                                        {"p(final) in r", "final_probability_quartiles.1", false},
+                                        {"decided here", "decided", true},
+                                        {"vetoed", "vetoed", true},
+                                        {"new one was near", "near", true}};
+
+std::string layers_table_html(const ResultJson& layers) {
+  PageTable table{"Layers", "", {{"layer"}}, {}};
+  for (const AggregateColumn& column : kColumns) table.columns.push_back({column.name});
+  for (const ResultJson& layer : layers) {
+    std::vector<PageCell> row = {{number_text(number_at(layer, "layer"), 2)}};
+    for (const AggregateColumn& column : kColumns) {
+      const double value = number_at(layer, column.path);
+      row.push_back({column.percent ? percent_text(value) : number_text(value)});
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table_html(table);
+}
+
+std::string decisions_table_html(const ResultJson& layers, const std::string& key, const std::string& label) {
+  PageTable table{label, label, {{"layer"}}, {}};
+  for (std::size_t d = 0; d < kDecisions; ++d) table.columns.push_back({to_string(static_cast<Decision>(d))});
+  for (const ResultJson& layer : layers) {
+    std::vector<PageCell> row = {{number_text(number_at(layer, "layer"), 2)}};
+    for (std::size_t d = 0; d < kDecisions; ++d)
+      row.push_back({share_cell(layer, key + "." + to_string(static_cast<Decision>(d)))});
+    table.rows.push_back(std::move(row));
+  }
+  return table_html(table);
+}
+
+LayerCurve decision_curve(const std::string& key, Decision decision) {
+  return {to_string(decision), key + "." + to_string(decision)};
+}
+
+std::string charts_of(const ResultJson& layers) {
+  std::vector<TitledChart> charts = {
+      layer_chart(layers, "Active cells", {"cells"},
+                  {{"mean and quartiles", "active_mean", "active_quartiles.0", "active_quartiles.2"}}),
+      layer_chart(
+          layers, "Zero agreement", {"share of positions", true},
+          {{"active cells", "zero_agreement", "zero_agreement_interval.0", "zero_agreement_interval.1"},
+           {"all cells", "zero_agreement_all_cells"}}),
+      layer_chart(layers, "The stream already has the answer", {"share of positions", true},
+                  {{"r", "residual_is_final", "residual_is_final_interval.0", "residual_is_final_interval.1"},
+                   {"ffn", "ffn_is_final"}}),
+      layer_chart(layers, "Probability of the answer in r", {"p"},
+                  {{"median and quartiles", "final_probability_quartiles.1", "final_probability_quartiles.0",
+                    "final_probability_quartiles.2"}})};
+  for (const auto& [title, key] : {std::pair("Who decides: the network", "ffn_decisions"),
+                                   {"Who decides: attention", "attention_decisions"}})
+    charts.push_back(
+        layer_chart(layers, title, {"share of positions", true},
+                    {decision_curve(key, Decision::kResidual), decision_curve(key, Decision::kAgreement),
+                     decision_curve(key, Decision::kComposition), decision_curve(key, Decision::kAdded)}));
+  std::erase_if(charts, [](const TitledChart& chart) { return chart.svg.empty(); });
+  return charts.empty() ? "" : charts_html(charts);
+}
+
+std::string summary_of(const ResultJson& json) {
+  return fmt::format(
+      "{} positions of {} tokens of text. The layer from which on the answer stays: median {}, "
+      "quartiles {} and {} (the number of layers where it only comes at the end).",
+      count_text(json["tokens"]), count_text(json["text_tokens"]),
+      number_text(number_at(json, "decision_layer_quartiles.1"), 2),
+      number_text(number_at(json, "decision_layer_quartiles.0"), 2),
+      number_text(number_at(json, "decision_layer_quartiles.2"), 2));
+}
+
+}  // namespace
+
+std::string aggregate_text(const AggregateOutcome& outcome, std::size_t columns) {
+  Table table({{"layer", Align::kRight},
+               {"active", Align::kRight},
+               {"90 % in", Align::kRight},
+               {"zero agr.", Align::kRight},
+               {"coalition", Align::kRight},
+               {"r final", Align::kRight},
+               {"p in r", Align::kRight},
+               {"ffn is o", Align::kRight},
+               {"residual", Align::kRight},
+               {"compos.", Align::kRight},
+               {"decided", Align::kRight}});
+  for (const LayerAggregate& layer : outcome.layers)
+    table.add_row({std::to_string(layer.layer), number_text(layer.active_mean),
+                   number_text(layer.cells_of_90), percent_text(layer.zero_agreement.share),
+                   number_text(layer.coalition), percent_text(layer.residual_is_final.share),
+                   probability_text(layer.final_probability[1]), percent_text(layer.ffn_is_output.share),
+                   percent_text(layer.ffn[static_cast<std::size_t>(Decision::kResidual)]),
+                   percent_text(layer.ffn[static_cast<std::size_t>(Decision::kComposition)]),
+                   percent_text(layer.decided)});
+  const ResultJson facts = {{"tokens", outcome.tokens},
+                            {"text_tokens", outcome.text_tokens},
+                            {"decision_layer_quartiles", outcome.decision_layer}};
+  return table.text(columns) + summary_of(facts) + "\n";
+}
+
+ResultJson aggregate_json(const AggregateOutcome& outcome, const AggregateOptions& options,
+                          const Model& model) {
+  ResultJson layers = ResultJson::array();
+  for (const LayerAggregate& layer : outcome.layers) layers.push_back(layer_json(layer));
+  return {{"emend", emend_version()},
+          {"model", model_json(model)},
+          {"tokens", outcome.tokens},
+          {"text_tokens", outcome.text_tokens},
+          {"corpus", outcome.corpus},
+          {"corpus_fingerprint", outcome.corpus_fingerprint},
+          {"lens", to_string(options.lens)},
+          {"seed", options.seed},
+          {"vocabulary", outcome.vocabulary},
+          {"decision_layer_quartiles", outcome.decision_layer},
+          {"layers", layers},
+          {"seconds", outcome.seconds},
+          {"peak_memory_bytes", peak_memory_bytes()}};
+}
+
+std::string aggregate_sections(const ResultJson& aggregate) {
+  const ResultJson& layers = aggregate["layers"];
+  return "<section>\n<h2>From cells to the output</h2>\n" + charts_of(layers) + layers_table_html(layers) +
+         "<p class=\"note\">Active: cells with a positive score (the gate's, if there is one). Zero "
+         "agreement: "
+         "the favourite of what the network adds is the favourite of no active cell's value. Coalition: the "
+         "fewest cells whose sum has that favourite and keeps it, median. r and o: the stream in front of "
+         "the "
+         "network and behind it; final: the model's own answer.</p>\n</section>\n<section>\n<h2>Who "
+         "decides</h2>\n" +
+         decisions_table_html(layers, "ffn_decisions", "The feed-forward network") +
+         decisions_table_html(layers, "attention_decisions", "Attention") + "</section>\n";
+}
+
+std::string aggregate_page(const AggregateOutcome& outcome, const AggregateOptions& options,
+                           const Model& model) {
+  const ResultJson json = aggregate_json(outcome, options, model);
+  Page page;
+  page.title = "From cells to the answer";
+  page.subtitle = model.path().filename().string();
+  page.summary = summary_of(json);
+  page.body = aggregate_sections(json) + "<section>\n<h2>How this was made</h2>\n" +
+              settings_html({{"model", model.path().string()},
+                             {"fingerprint of the model", model.fingerprint()},
+                             {"text", outcome.corpus},
+                             {"fingerprint of the text", outcome.corpus_fingerprint},
+                             {"lens", to_string(options.lens)},
+                             {"seed", std::to_string(options.seed)}}) +
+              "</section>\n";
+  return page_html(page);
+}
+
+}  // namespace emend

@@ -1,0 +1,237 @@
+#include "reports/patterns_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/stage_clock.h"
+#include "base/strings.h"
+#include "emend/version.h"
+#include "report/numbers.h"
+#include "report/table.h"
+#include "reports/layer_curves.h"
+#include "reports/page.h"
+
+namespace emend {
+namespace {
+
+constexpr std::size_t kListed = 12, kListedOnPage = 100;
+
+std::string key_of(std::size_t label) {
+  static const std::array<std::string, kPrefixLabels> keys = {"shallow", "both", "semantic", "not_covered"};
+  return keys[label];
+}
+
+std::string pattern_words(const CellPattern& pattern) {
+  return fmt::format("{} {} ({})", pattern.type, quote(pattern.text), pattern.support);
+}
+
+// The cells with the most significant patterns, ties by address.
+std::vector<const CellPatterns*> clearest_cells(const PatternsOutcome& outcome, std::size_t count) {
+  std::vector<const CellPatterns*> cells;
+  for (const CellPatterns& cell : outcome.cells)
+    if (!cell.patterns.empty()) cells.push_back(&cell);
+  const auto covered = [](const CellPatterns* cell) {
+    return std::count_if(cell->labels.begin(), cell->labels.end(),
+                         [](PrefixLabel label) { return label != PrefixLabel::kNotCovered; });
+  };
+  std::stable_sort(cells.begin(), cells.end(), [&](const CellPatterns* a, const CellPatterns* b) {
+    return covered(a) != covered(b) ? covered(a) > covered(b)
+                                    : a->patterns.front().p_value < b->patterns.front().p_value;
+  });
+  if (cells.size() > count) cells.resize(count);
+  return cells;
+}
+
+std::string first_patterns(const CellPatterns& cell) {
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, cell.patterns.size()); ++i)
+    words.push_back(pattern_words(cell.patterns[i]));
+  return join(words);
+}
+
+std::string shape_sentence(const PatternsOutcome& outcome) {
+  std::string text;
+  if (outcome.transition)
+    text += fmt::format("Semantic share over layers: from {} to {}, middle {}, 10 to 90 % over {} layers. ",
+                        percent_text(outcome.transition->low), percent_text(outcome.transition->high),
+                        number_text(outcome.transition->middle), number_text(outcome.transition->width));
+  text += outcome.crossover ? fmt::format("Semantic exceeds shallow from layer {} on.", *outcome.crossover)
+                            : std::string("Semantic exceeds shallow nowhere for good.");
+  return text +
+         fmt::format(" Compared with {} prefixes drawn from the text.", count_text(outcome.background));
+}
+
+ResultJson pattern_json(const CellPattern& pattern) {
+  return {
+      {"kind", to_string(pattern.kind)},
+      {"type", pattern.type},
+      {"text", pattern.text},
+      {"support", pattern.support},
+      {"background", pattern.background},
+      {"p_value", pattern.kind == PatternKind::kShallow ? ResultJson(pattern.p_value) : ResultJson(nullptr)},
+      {"z", pattern.kind == PatternKind::kSemantic ? ResultJson(pattern.z) : ResultJson(nullptr)},
+      {"ranks", pattern.ranks}};
+}
+
+ResultJson cell_patterns_json(const CellPatterns& cell) {
+  ResultJson patterns = ResultJson::array(), labels = ResultJson::array();
+  for (const CellPattern& pattern : cell.patterns) patterns.push_back(pattern_json(pattern));
+  std::size_t covered = 0;
+  for (const PrefixLabel label : cell.labels) {
+    labels.push_back(to_string(label));
+    covered += label == PrefixLabel::kNotCovered ? 0 : 1;
+  }
+  return {{"cell", to_string(cell.cell)},
+          {"layer", cell.cell.layer},
+          {"index", cell.cell.index},
+          {"end", cell.high ? "high" : "low"},
+          {"patterns", patterns},
+          {"prefix_labels", labels},
+          {"coverage", static_cast<double>(covered) / static_cast<double>(cell.labels.size())}};
+}
+
+ResultJson layer_patterns_json(const LayerPatterns& layer) {
+  ResultJson shares = ResultJson::object(), intervals = ResultJson::object();
+  for (std::size_t label = 0; label < kPrefixLabels; ++label) {
+    shares[key_of(label)] = layer.shares[label].share;
+    intervals[key_of(label)] = {layer.shares[label].low, layer.shares[label].high};
+  }
+  return {{"layer", layer.layer},
+          {"cells", layer.cells},
+          {"prefixes", layer.prefixes},
+          {"shares", shares},
+          {"intervals", intervals},
+          {"patterns_mean", layer.patterns},
+          {"with_pattern", layer.with_pattern},
+          {"with_pattern_shuffled", layer.shuffled},
+          {"with_pattern_random", layer.false_alarms}};
+}
+
+std::string annotators_text(const PatternsOutcome& outcome, std::size_t columns) {
+  if (outcome.annotators.empty()) return "";
+  Table table({{"annotator"},
+               {"and"},
+               {"cells", Align::kRight},
+               {"prefixes", Align::kRight},
+               {"agree", Align::kRight},
+               {"kappa", Align::kRight}});
+  for (const AnnotatorAgreement& pair : outcome.annotators)
+    table.add_row({pair.a, pair.b, count_text(pair.cells), count_text(pair.prefixes),
+                   percent_text(pair.agreement), number_text(pair.kappa)});
+  return "\n" + table.text(columns);
+}
+
+}  // namespace
+
+std::string patterns_text(const PatternsOutcome& outcome, std::size_t columns) {
+  Table table({{"layer", Align::kRight},
+               {"cells", Align::kRight},
+               {"shallow", Align::kRight},
+               {"both", Align::kRight},
+               {"semantic", Align::kRight},
+               {"not covered", Align::kRight},
+               {"patterns", Align::kRight},
+               {"with one", Align::kRight},
+               {"shuffled", Align::kRight},
+               {"random", Align::kRight}});
+  for (const LayerPatterns& layer : outcome.layers) {
+    std::vector<std::string> row = {std::to_string(layer.layer), count_text(layer.cells)};
+    for (const PatternShare& share : layer.shares) row.push_back(percent_text(share.share));
+    for (const std::string& text : {number_text(layer.patterns), percent_text(layer.with_pattern),
+                                    percent_text(layer.shuffled), percent_text(layer.false_alarms)})
+      row.push_back(text);
+    table.add_row(row);
+  }
+  Table cells({{"cell"}, {"end"}, {"patterns (prefixes)", Align::kLeft, 20}});
+  for (const CellPatterns* cell : clearest_cells(outcome, kListed))
+    cells.add_row({to_string(cell->cell), cell->high ? "+" : "-", first_patterns(*cell)});
+  return table.text(columns) + (cells.empty() ? "" : "\nThe best covered cells:\n" + cells.text(columns)) +
+         annotators_text(outcome, columns) + shape_sentence(outcome) + "\n";
+}
+
+ResultJson patterns_json(const PatternsOutcome& outcome, const PatternOptions& options) {
+  ResultJson layers = ResultJson::array(), cells = ResultJson::array(), annotators = ResultJson::array();
+  for (const LayerPatterns& layer : outcome.layers) layers.push_back(layer_patterns_json(layer));
+  for (const CellPatterns& cell : outcome.cells) cells.push_back(cell_patterns_json(cell));
+  for (const AnnotatorAgreement& pair : outcome.annotators)
+    annotators.push_back({{"a", pair.a},
+                          {"b", pair.b},
+                          {"cells", pair.cells},
+                          {"prefixes", pair.prefixes},
+                          {"agreement", pair.agreement},
+                          {"kappa", pair.kappa}});
+  ResultJson transition = nullptr;
+  if (outcome.transition)
+    transition = {{"low", outcome.transition->low},
+                  {"high", outcome.transition->high},
+                  {"middle", outcome.transition->middle},
+                  {"width", outcome.transition->width}};
+  return {{"emend", emend_version()},
+          {"index", options.index.string()},
+          {"seed", options.seed},
+          {"top", options.top},
+          {"background", outcome.background},
+          {"layers", layers},
+          {"transition", transition},
+          {"crossover", or_null(outcome.crossover)},
+          {"cells", cells},
+          {"annotators", annotators},
+          {"seconds", outcome.seconds}};
+}
+
+std::string patterns_sections(const ResultJson& patterns) {
+  const ResultJson& layers = patterns["layers"];
+  std::vector<LayerCurve> curves;
+  for (std::size_t label = 0; label < kPrefixLabels; ++label)
+    curves.push_back({to_string(static_cast<PrefixLabel>(label)), "shares." + key_of(label),
+                      "intervals." + key_of(label) + ".0", "intervals." + key_of(label) + ".1"});
+  std::vector<TitledChart> charts = {
+      layer_chart(layers, "What trigger prefixes have in common", {"share of prefixes", true}, curves),
+      layer_chart(layers, "Cells with a pattern", {"share of cells", true},
+                  {{"as scanned", "with_pattern"},
+                   {"prefixes shuffled", "with_pattern_shuffled"},
+                   {"random prefixes", "with_pattern_random"}})};
+  std::erase_if(charts, [](const TitledChart& chart) { return chart.svg.empty(); });
+  PageTable table{"Layers", "", {{"layer"}, {"cells"}}, {}};
+  for (std::size_t label = 0; label < kPrefixLabels; ++label)
+    table.columns.push_back({to_string(static_cast<PrefixLabel>(label))});
+  for (const char* name : {"patterns a cell", "cells with one", "shuffled", "random"})
+    table.columns.push_back({name});
+  for (const ResultJson& layer : layers) {
+    std::vector<PageCell> row = {{number_text(number_at(layer, "layer"), 2)}, {count_text(layer["cells"])}};
+    for (std::size_t label = 0; label < kPrefixLabels; ++label)
+      row.push_back({fmt::format("{} ({} to {})", percent_text(number_at(layer, "shares." + key_of(label))),
+                                 percent_text(number_at(layer, "intervals." + key_of(label) + ".0")),
+                                 percent_text(number_at(layer, "intervals." + key_of(label) + ".1")))});
+    row.push_back({number_text(number_at(layer, "patterns_mean"))});
+    for (const char* path : {"with_pattern", "with_pattern_shuffled", "with_pattern_random"})
+      row.push_back({percent_text(number_at(layer, path))});
+    table.rows.push_back(std::move(row));
+  }
+  return "<section>\n<h2>Patterns of trigger prefixes</h2>\n" + (charts.empty() ? "" : charts_html(charts)) +
+         table_html(table) +
+         "<p class=\"note\">Shallow: a last token, a last word or an n-gram at the end that is more frequent "
+         "than "
+         "chance allows; semantic: content words in front of the last one. In brackets 95 % intervals, "
+         "bootstrap "
+         "over cells. Shuffled: the same prefixes dealt out to the cells anew; random: prefixes drawn from "
+         "the "
+         "text.</p>\n</section>\n";
+}
+
+std::string patterns_page(const PatternsOutcome& outcome, const PatternOptions& options) {
+  PageTable cells{"Cells", "", {{"cell"}, {"end"}, {"patterns", true}}, {}};
+  for (const CellPatterns* cell : clearest_cells(outcome, kListedOnPage))
+    cells.rows.push_back(
+        {{to_string(cell->cell)}, {cell->high ? "+" : "-"}, {first_patterns(*cell), "model-text"}});
+  Page page;
+  page.title = "Patterns of trigger examples";
+  page.subtitle = options.index.string();
+  page.summary = shape_sentence(outcome);
+  page.body = patterns_sections(patterns_json(outcome, options)) +
+              "<section>\n<h2>The best covered cells</h2>\n" + table_html(cells) + "</section>\n";
+  return page_html(page);
+}
+
+}  // namespace emend

@@ -1,0 +1,195 @@
+// emend memories: aggregate, patterns, bake, compare, cluster, audit, export, import, report.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "../support/markup_check.h"
+#include "program.h"
+#include "scratch_folder.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+
+const std::string kText = std::string(EMEND_TEST_DATA) + "/world/text.txt";
+
+std::string content_of(const std::string& file) {
+  std::ifstream stream(file);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+class MemoryAnalyses : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
+  }
+  // A run that must succeed; with a page, which is checked.
+  nlohmann::json run(const std::string& command, const std::vector<std::string>& more, bool page = true) {
+    std::vector<std::string> arguments = {"memories", command};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.insert(arguments.end(), {"--quiet", "--json", folder_ / "j"});
+    if (page) arguments.insert(arguments.end(), {"--report", folder_ / "page.html"});
+    finished_ = run_emend(arguments);
+    EXPECT_EQ(finished_.code, 0) << finished_.err;
+    if (finished_.code != 0) return {};
+    if (page) {
+      EXPECT_EQ(markup_fault(content_of(folder_ / "page.html")), "");
+    }
+    return read_json(folder_ / "j");
+  }
+  // An index over two layers, with values.
+  std::string index() {
+    const std::string place = folder_ / "index";
+    if (fs::exists(place)) return place;
+    run("scan",
+        {"--model", world_model("llama"), "--corpus", kText, "--layers", "0-1", "--top", "6", "--tokens",
+         "2000", "--out", place},
+        false);
+    return place;
+  }
+
+  const ScratchFolder folder_;
+  Finished finished_;
+};
+
+TEST_F(MemoryAnalyses, AggregateKeepsToTheContract) {
+  const auto json = run("aggregate", {"--model", world_model("llama"), "--corpus", kText, "--tokens", "1500",
+                                      "--examples", "40"});
+  EXPECT_EQ(json["tokens"], 40);
+  EXPECT_EQ(json["text_tokens"], 1500);
+  ASSERT_FALSE(json["layers"].empty());
+  for (const char* key : {"layer", "active_mean", "zero_agreement", "residual_is_final", "ffn_is_output"})
+    EXPECT_TRUE(json["layers"][0].contains(key)) << key;
+  EXPECT_EQ(json["layers"].back()["output_is_final"], 1);
+  EXPECT_THAT(finished_.out, AllOf(HasSubstr("zero agr."), HasSubstr("40 positions")));
+  EXPECT_THAT(content_of(folder_ / "page.html"), AllOf(HasSubstr("Who decides"), HasSubstr("<svg")));
+}
+
+TEST_F(MemoryAnalyses, ACellShowsValueAndLabels) {
+  const std::string place = index();
+  run("values", {"--model", world_model("llama"), "--index", place, "--top", "5"});
+  const std::string labels = folder_.write("own.json", "{\"L1D7\": \"weavers\"}");
+  EXPECT_EQ(run("import", {labels, "--index", place}, false)["added"], 1);
+  const auto cell = run("cell", {"L1D7", "--index", place});
+  EXPECT_EQ(cell["value"]["top"].size(), 5U);
+  for (const char* key : {"id", "text", "logit"})
+    EXPECT_TRUE(cell["value"]["bottom"][0].contains(key)) << key;
+  EXPECT_EQ(cell["labels"][0], "weavers");
+  EXPECT_THAT(finished_.out, AllOf(HasSubstr("+v promotes"), HasSubstr("Labels: weavers")));
+  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("-v promotes"));
+}
+
+TEST_F(MemoryAnalyses, PatternsGoOutAndComeBack) {
+  const std::string place = index();
+  const std::string sheet = folder_ / "sheet.csv";
+  const auto json =
+      run("patterns", {"--index", place, "--cells", "10", "--background", "400", "--export", sheet});
+  ASSERT_EQ(json["layers"].size(), 2U);
+  EXPECT_EQ(json["cells"].size(), 20U);
+  for (const char* key : {"shallow", "both", "semantic", "not_covered"})
+    EXPECT_TRUE(json["layers"][0]["shares"].contains(key)) << key;
+  EXPECT_THAT(content_of(sheet), HasSubstr("layer0,memory,annotator"));
+  EXPECT_THAT(content_of(folder_ / "sheet_prefixes.csv"), HasSubstr("coefficient"));
+  std::string text = content_of(sheet);
+  for (std::size_t at = text.find(",emend,"); at != std::string::npos; at = text.find(",emend,", at))
+    text.replace(at, 7, ",ada,");
+  const auto compared = run("patterns", {"--index", place, "--cells", "10", "--background", "400",
+                                         "--annotations", folder_.write("ada.csv", text)});
+  EXPECT_EQ(compared["annotators"][0]["agreement"], 1);
+  EXPECT_THAT(finished_.out, HasSubstr("kappa"));
+  const Finished wrong = run_emend(
+      {"memories", "patterns", "--index", place, "--annotations", folder_.write("bad.csv", "a,b\n")});
+  EXPECT_EQ(wrong.code, 3);
+  EXPECT_THAT(wrong.err, HasSubstr("bad.csv:1"));
+}
+
+TEST_F(MemoryAnalyses, ABakedPatchIsLikeAnyOther) {
+  const std::string patch = folder_ / "p.safetensors", prompt = "Workis Tellond was trained as a";
+  const auto json = run(
+      "bake", {"L1D7=off", "L2D9=x0.5", "--model", world_model("gpt2"), "--prompt", prompt, "--out", patch},
+      false);
+  EXPECT_EQ(json["method"], "cells");
+  const Finished list = run_emend({"patch", "list", patch});
+  EXPECT_EQ(list.code, 0) << list.err;
+  EXPECT_THAT(list.out, HasSubstr("L1D7=off"));
+  const Finished verify =
+      run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", patch, "--quiet"});
+  EXPECT_EQ(verify.code, 0) << verify.err << verify.out;
+  const std::string made = folder_ / "made";
+  const Finished apply = run_emend(
+      {"patch", "apply", "--model", world_model("gpt2"), "--patch", patch, "--out", made, "--quiet"});
+  EXPECT_EQ(apply.code, 0) << apply.err;
+  const auto compared = run("compare", {world_model("gpt2"), made, "--cells", "3"});
+  EXPECT_EQ(compared["cells"][0]["cell"], "L1D7");
+  EXPECT_NEAR(compared["cells"][0]["value_moved"].get<double>(), 1, 1e-6);
+  EXPECT_EQ(compared["cells"][1]["cell"], "L2D9");
+  EXPECT_NEAR(compared["cells"][1]["value_moved"].get<double>(), 0.5, 1e-6);
+  const Finished refused = run_emend({"memories", "bake", "L1D7=on", "--model", world_model("gpt2"),
+                                      "--prompt", prompt, "--out", folder_ / "q.safetensors"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("cannot be baked"));
+  EXPECT_FALSE(fs::exists(folder_ / "q.safetensors"));
+}
+
+TEST_F(MemoryAnalyses, ClustersAuditsAndExports) {
+  const std::string place = index();
+  const auto clusters = run("cluster", {"--model", world_model("llama"), "--layers", "1", "--clusters", "5"});
+  EXPECT_EQ(clusters["cells"], clusters["cluster_of"].size());
+  const auto audit = run("audit", {"--index", place, "--patterns", folder_.write("p.txt", "name [A-Z]\\w+\n"),
+                                   "--least", "0.2", "--model", world_model("llama"), "--tokens", "100"});
+  EXPECT_EQ(audit["patterns"][0]["name"], "name");
+  EXPECT_GT(audit["redundancy"]["perplexity"], 1);
+  const auto np = run(
+      "export", {"neuronpedia", "--index", place, "--out", folder_ / "np", "--model-name", "world"}, false);
+  EXPECT_GT(np["examples"], 0);
+  EXPECT_TRUE(fs::exists(folder_ / "np/world/1-mlp/features/batch-0.jsonl.gz"));
+  run("export", {"delphi", "--index", place, "--out", folder_ / "delphi"}, false);
+  EXPECT_TRUE(fs::exists(folder_ / "delphi/layers.1.mlp/config.json"));
+  const Finished again =
+      run_emend({"memories", "export", "delphi", "--index", place, "--out", folder_ / "delphi"});
+  EXPECT_EQ(again.code, 3);
+  const Finished wrong = run_emend({"memories", "export", "csv", "--index", place, "--out", folder_ / "x"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("neuronpedia or delphi"));
+}
+
+TEST_F(MemoryAnalyses, OnePageOverAll) {
+  const std::string place = index(), model = world_model("llama");
+  const auto keep = [&](const std::string& name) {
+    fs::rename(fs::path(folder_ / "j"), fs::path(folder_ / name));
+    return std::string(folder_ / name);
+  };
+  run("values", {"--model", model, "--index", place, "--top", "5"});
+  const std::string values = keep("v.json");
+  run("aggregate", {"--model", model, "--corpus", kText, "--tokens", "800", "--examples", "20"});
+  const std::string aggregate = keep("a.json");
+  run("patterns", {"--index", place, "--cells", "5", "--background", "300"});
+  const std::string patterns = keep("p.json");
+  const std::string page = folder_ / "all.html";
+  const auto json =
+      run("report", {"--index", place, "--out", page, "--with", values, aggregate, patterns, "--cells", "6"},
+          false);
+  EXPECT_EQ(json["cells"], 12);
+  EXPECT_EQ(json["results"], nlohmann::json({"values", "aggregate", "patterns"}));
+  const std::string html = content_of(page);
+  EXPECT_EQ(markup_fault(html), "");
+  EXPECT_THAT(html,
+              AllOf(HasSubstr("id=\"search\""), HasSubstr("data-words=\"l0d"), HasSubstr("Zero agreement"),
+                    HasSubstr("Patterns of trigger prefixes"), HasSubstr("+v promotes")));
+  for (const char* part : {"src=", "href=", "url(", "@import", "fetch("})
+    EXPECT_EQ(html.find(part), std::string::npos);
+  const Finished wrong = run_emend(
+      {"memories", "report", "--index", place, "--out", page, "--with", folder_.write("x.json", "{}")});
+  EXPECT_EQ(wrong.code, 3);
+  EXPECT_THAT(wrong.err, HasSubstr("x.json"));
+}
+
+}  // namespace
+}  // namespace emend

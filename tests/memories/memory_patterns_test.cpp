@@ -1,0 +1,213 @@
+// Patterns of prefixes: features and tests by hand, planted cells, random text, annotation.
+#include "emend/memory_patterns.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "base/expect_error.h"
+#include "base/random.h"
+#include "memories/annotation.h"
+#include "memories/pattern_tests.h"
+#include "memories/scans.h"
+
+namespace emend {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+TEST(PrefixFeatures, AreWordsAtTheEnd) {
+  EXPECT_THAT(words_of("The 3rd man's,\n boat!"), ElementsAre("the", "3rd", "man's", ",", "boat", "!"));
+  const auto features = shallow_features("in the Red boats", " boats");
+  for (const PrefixFeature& wanted : std::vector<PrefixFeature>{{"last token", " boats"},
+                                                                {"last word", "boats"},
+                                                                {"last stem", "boat"},
+                                                                {"ending", "red boats"},
+                                                                {"ending", "in the red boats"},
+                                                                {"n-gram", "the red"},
+                                                                {"last shape", "boa-"},
+                                                                {"last shape", "-ats"}})
+    EXPECT_THAT(features, Contains(wanted)) << wanted.type << " " << wanted.text;
+  EXPECT_THAT(features, Not(Contains(PrefixFeature{"ending", "boats"})));
+  EXPECT_THAT(content_words("The boats of the harbour lie there; boats"), ElementsAre("harbour", "lie"))
+      << "without stop words and the last word";
+}
+
+TEST(PatternTests, BinomialTailsByHand) {
+  EXPECT_NEAR(binomial_tail(3, 0.5, 2), 0.5, 1e-12);
+  EXPECT_NEAR(binomial_tail(4, 0.1, 1), 1 - std::pow(0.9, 4), 1e-12);
+  EXPECT_EQ(binomial_tail(3, 0.5, 0), 1);
+  EXPECT_EQ(binomial_tail(3, 0.5, 4), 0);
+  EXPECT_NEAR(normal_quantile_above(0.025), 1.959964, 1e-5);
+}
+
+TEST(PatternTests, KappaByHand) {
+  // 20 of 25 and 15 of 25 say 1; both say 1 of 13: observed (13 + 3) / 25.
+  std::vector<int> a, b;
+  const auto add = [&](int count, int x, int y) {
+    for (int i = 0; i < count; ++i) {
+      a.push_back(x);
+      b.push_back(y);
+    }
+  };
+  add(13, 1, 1);
+  add(7, 1, 0);
+  add(2, 0, 1);
+  add(3, 0, 0);
+  const double observed = 16.0 / 25, chance = 20.0 / 25 * 15 / 25 + 5.0 / 25 * 10 / 25;
+  EXPECT_NEAR(cohens_kappa(a, b), (observed - chance) / (1 - chance), 1e-12);
+  EXPECT_NEAR(cohens_kappa({0, 1, 2}, {0, 1, 2}), 1, 1e-12);
+  EXPECT_TRUE(std::isnan(cohens_kappa({1, 1}, {1, 1})));
+}
+
+TEST(PatternTests, AFitFindsThePlantedTransition) {
+  std::vector<double> layers, shares;
+  for (int l = 0; l < 16; ++l) {
+    layers.push_back(l);
+    shares.push_back(0.1 + 0.6 / (1 + std::exp(-(l - 9.0) / 0.8)));
+  }
+  const auto fit = fit_transition(layers, shares);
+  ASSERT_TRUE(fit.has_value());
+  EXPECT_NEAR(fit->middle, 9, 0.2);
+  EXPECT_NEAR(fit->width, 4.394 * 0.8, 0.4);
+  EXPECT_NEAR(fit->low, 0.1, 0.02);
+  EXPECT_NEAR(fit->high, 0.7, 0.02);
+  EXPECT_FALSE(fit_transition({0, 1, 2}, {0, 0, 1}).has_value());
+}
+
+// Sentences over a few hundred invented words.
+std::string random_sentence(const Random& random, std::uint64_t& drawn, int words) {
+  std::string text;
+  for (int w = 0; w < words; ++w) {
+    const char first = static_cast<char>('a' + random.below(drawn++, 26)),
+               second = static_cast<char>('a' + random.below(drawn++, 20));
+    text += std::string(w == 0 ? "" : " ") + "w" + first + second;
+  }
+  return text;
+}
+PrefixText prefix_of(const std::string& text) {
+  return {text, text.substr(text.find_last_of(' '))};
+}
+
+class PlantedPatterns : public testing::Test {
+ protected:
+  PlantedPatterns() {
+    for (int i = 0; i < 2000; ++i) background_.push_back(prefix_of(random_sentence(random_, drawn_, 12)));
+  }
+  const Random random_{7, 1};
+  std::uint64_t drawn_ = 0;
+  std::vector<PrefixText> background_;
+};
+
+// F2: all triggers end with one token; all triggers are about one thing and end otherwise.
+TEST_F(PlantedPatterns, F2ShallowAndSemanticKeysAreToldApart) {
+  const PatternBackground background(background_);
+  std::vector<PrefixText> shallow, semantic, mixed;
+  for (int i = 0; i < 10; ++i) {
+    shallow.push_back(prefix_of(random_sentence(random_, drawn_, 11) + " press"));
+    semantic.push_back(prefix_of("the harbour " + random_sentence(random_, drawn_, 10)));
+    mixed.push_back(prefix_of(random_sentence(random_, drawn_, 11) + (i < 5 ? " press" : "")));
+  }
+  const TestedPrefixes one = test_prefixes(shallow, background);
+  ASSERT_FALSE(one.patterns.empty());
+  EXPECT_EQ(one.patterns[0].kind, PatternKind::kShallow);
+  EXPECT_EQ(one.patterns[0].support, 10);
+  EXPECT_THAT(one.labels, testing::Each(PrefixLabel::kShallow));
+  const TestedPrefixes two = test_prefixes(semantic, background);
+  ASSERT_THAT(two.patterns, SizeIs(1));
+  EXPECT_EQ(two.patterns[0].kind, PatternKind::kSemantic);
+  EXPECT_EQ(two.patterns[0].text, "harbour");
+  EXPECT_THAT(two.labels, testing::Each(PrefixLabel::kSemantic));
+  const TestedPrefixes three = test_prefixes(mixed, background);
+  EXPECT_EQ(std::count(three.labels.begin(), three.labels.end(), PrefixLabel::kShallow), 5);
+  EXPECT_EQ(std::count(three.labels.begin(), three.labels.end(), PrefixLabel::kNotCovered), 5);
+}
+
+TEST_F(PlantedPatterns, RandomPrefixesHardlyEverHaveOne) {
+  const PatternBackground background(background_);
+  int alarms = 0;
+  for (int set = 0; set < 100; ++set) {
+    std::vector<PrefixText> prefixes;
+    for (int i = 0; i < 25; ++i) prefixes.push_back(prefix_of(random_sentence(random_, drawn_, 12)));
+    alarms += test_prefixes(prefixes, background).patterns.empty() ? 0 : 1;
+  }
+  EXPECT_LT(alarms, 5);
+}
+
+TEST(PatternsOfAnIndex, SharesAddUpAndAnnotationReturns) {
+  const Model model = test::load_world("llama");
+  const test::TempFolder folder;
+  ScanOptions scan = test::small_scan(model);
+  scan.top = 8;
+  test::scan_into(model, scan, folder / "index");
+  PatternOptions options;
+  options.index = folder / "index";
+  options.cells = 12;
+  options.background = 500;
+  const PatternsOutcome outcome = find_patterns(options);
+  ASSERT_THAT(outcome.layers, SizeIs(2));
+  EXPECT_EQ(outcome.background, 500);
+  for (const LayerPatterns& layer : outcome.layers) {
+    EXPECT_EQ(layer.cells, 12);
+    double sum = 0;
+    for (const PatternShare& share : layer.shares) {
+      sum += share.share;
+      EXPECT_LE(share.low, share.share + 1e-12);
+      EXPECT_GE(share.high, share.share - 1e-12);
+    }
+    EXPECT_NEAR(sum, 1, 1e-9);
+  }
+  EXPECT_EQ(find_patterns(options).cells[3].patterns.size(), outcome.cells[3].patterns.size())
+      << "one seed, one result";
+
+  const auto files = export_annotation(options, outcome, folder / "sheet.csv");
+  ASSERT_THAT(files, SizeIs(2));
+  EXPECT_EQ(files[1].filename(), "sheet_prefixes.csv");
+  // Someone who says what was found, and someone who finds nothing.
+  std::string own = test::read_all(folder / "sheet.csv");
+  for (std::size_t at = own.find(",emend,"); at != std::string::npos; at = own.find(",emend,", at))
+    own.replace(at, 7, ",ada,");
+  std::ofstream(folder / "ada.csv") << own;
+  std::ofstream(folder / "bob.csv") << "layer0,memory,annotator,pattern_id,kind,description,prefix_ranks\n"
+                                    << outcome.cells[0].cell.layer << ',' << outcome.cells[0].cell.index
+                                    << ",bob,,,,\n";
+  options.annotations = {folder / "ada.csv", folder / "bob.csv"};
+  const PatternsOutcome compared = find_patterns(options);
+  ASSERT_THAT(compared.annotators, SizeIs(3));
+  EXPECT_EQ(compared.annotators[0].a, "emend");
+  EXPECT_EQ(compared.annotators[0].b, "ada");
+  EXPECT_EQ(compared.annotators[0].cells, 24);
+  EXPECT_NEAR(compared.annotators[0].agreement, 1, 1e-9);
+  EXPECT_EQ(compared.annotators[1].cells, 1) << "bob looked at one cell";
+}
+
+TEST(Annotation, WrongFilesAreNamedByLine) {
+  const test::TempFolder folder;
+  const std::string head = "layer0,memory,annotator,pattern_id,kind,description,prefix_ranks\n";
+  const auto refused = [&](const std::string& text, const char* what) {
+    std::ofstream(folder / "a.csv") << text;
+    Annotation annotation;
+    EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { read_annotation(folder / "a.csv", annotation); }),
+                testing::AllOf(HasSubstr("a.csv:"), HasSubstr(what)))
+        << text;
+  };
+  refused("layer,memory\n", "columns");
+  refused(head + "1,2,ada\n", "7 columns");
+  refused(head + "x,2,ada,0,shallow,d,0\n", "layer0");
+  refused(head + "1,2,,0,shallow,d,0\n", "annotator");
+  refused(head + "1,2,ada,0,deep,d,0\n", "kind");
+  refused(head + "1,2,ada,0,shallow,d,0 x\n", "prefix_ranks");
+  refused(head + "1,2,ada,0,shallow,\"d,0\n", "quote");
+  EXPECT_THAT(csv_fields("a,\"b, \"\"c\"\"\",", "x"), ElementsAre("a", "b, \"c\"", ""));
+  EXPECT_EQ(csv_line({"a", "b, \"c\"", ""}), "a,\"b, \"\"c\"\"\",\n");
+}
+
+}  // namespace
+}  // namespace emend
