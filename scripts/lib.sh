@@ -1,4 +1,4 @@
-# Shared by demo.sh, test.sh, bench.sh, fetch_model.sh and fetch_gemma.sh: what they need, where it lies, how it is made.
+# Shared by demo.sh, test.sh, bench.sh, wheel.sh, fetch_model.sh and fetch_gemma.sh: what they need, where it lies, how it is made.
 # Source it.
 #
 # Everything is made inside the project folder; only the package managers (apt-get, pip) write elsewhere. Each step first
