@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Bleed of single edits, protected and not, as a Markdown table: the figures of docs/bleed.md.
 
-Each record of a file with `bleed:` lists is edited by itself by every options file; `emend eval` measures it. With --split the
-other subjects of each record are taken apart: those at odd places are given to the edit to protect, and bleed is measured on
-those at even places alone, which the edit has not seen. Nothing but the standard library is needed.
+Each record of a file with `bleed:` lists is edited by itself by every options file; `emend eval` measures it. Nothing but the standard library is needed.
 
   bleed_table.py --emend build/release/emend --model models/smollm2-135m-instruct.gguf --out build/bleed \\
       --data tests/bench/data/other_subjects.jsonl tests/bench/methods/{paper,protect-none,protect-neighbours,protect-auto}.yaml
@@ -18,15 +16,6 @@ import subprocess
 import sys
 
 LIMIT = 0.05  # the default threshold of the check `bleed`
-
-
-def split(records):
-    """The other subjects at odd places as neighbours, which `protect: neighbours` protects; the others to be measured."""
-    for record in records:
-        front, back = record["prompt"].split(record["subject"], 1)
-        record["neighbours"] = [{"prompt": front + other["subject"] + back, "answer": other["answer"]} for other in record["bleed"][1::2]]
-        record["bleed"] = record["bleed"][0::2]
-    return records
 
 
 def row(name, folder):
@@ -54,22 +43,20 @@ def main():
     for name in ("emend", "model", "data", "out"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--layer", help="default: auto")
-    parser.add_argument("--split", action="store_true", help="measure subjects that the edit was not given")
+    parser.add_argument("--records", help="A:B, as emend eval takes them; default: all")
+    parser.add_argument("--threads")
     parser.add_argument("methods", nargs="+", help="options files of emend eval")
     options = parser.parse_args()
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     data = pathlib.Path(options.data)
-    if options.split:
-        records = split([json.loads(line) for line in data.read_text().splitlines()])
-        data = out / "split.jsonl"
-        data.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
     print("| way | edited | ES | argmax | PS | NS | bleed, mean | worst | worst <= 0.05 | own answers fall | drift, KL | relative norm | seconds |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for method in map(pathlib.Path, options.methods):
         folder = out / method.stem
         words = [options.emend, "eval", "--model", options.model, "--dataset", "emend", "--data", data, "--options", method, "--out", folder]
-        words += ["--layer", options.layer] if options.layer else []
+        for name in ("layer", "records", "threads"):
+            words += ["--" + name, getattr(options, name)] if getattr(options, name) else []
         if not (folder / "summary.json").exists():
             done = subprocess.run([str(word) for word in words + ["--resume"] * folder.exists()], capture_output=True, text=True)
             if done.returncode != 0:

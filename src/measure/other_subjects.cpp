@@ -19,7 +19,7 @@
 namespace emend {
 namespace {
 
-constexpr std::int64_t kNameTokens = 8;  // of a name and what shows that it has ended
+constexpr std::int64_t kNameTokens = 6;  // of a name and what shows that it has ended
 constexpr std::size_t kMostWords = 5;
 
 // A prompt around its subject.
@@ -61,7 +61,8 @@ std::string name_in(const std::string& text, const Template& around) {
 }
 
 bool is_other(const std::string& name, const EditRequest& request) {
-  return name != request.subject && kind_of_beginning(name) == kind_of_beginning(request.subject) &&
+  return name != request.subject && name != request.was && name != request.target &&
+         kind_of_beginning(name) == kind_of_beginning(request.subject) &&
          find_occurrences(name, request.subject).empty() && find_occurrences(request.subject, name).empty();
 }
 

@@ -158,11 +158,12 @@ Patch run_bake(Model& model, const BakeOptions& options, Progress& progress) {
     fact.request.was = was;
     fact.request.target = target;
   }
-  set_before(patch.edit, measure_patch(model, patch, options.token_budget, progress));
+  const std::vector<FactState> before = measure_patch(model, patch, options.token_budget, progress);
+  set_before(patch.edit, before);
   const ScopedEdit scope(model, patch.edit.changes);
   const std::vector<FactState> after = measure_patch(model, patch, options.token_budget, progress);
   set_after(patch.edit, after);
-  patch.checks = checks_of(patch, after, std::nullopt, std::nullopt);
+  patch.checks = checks_of(patch, before, after, std::nullopt, std::nullopt);
   patch.passed = passes(patch.edit, patch.checks);
   return patch;
 }
