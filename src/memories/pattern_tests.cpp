@@ -77,7 +77,8 @@ std::vector<CellPattern> semantic_patterns(const std::vector<PrefixText>& prefix
     if (static_cast<int>(ranks.size()) < kLeastSupport) continue;
     const auto own = static_cast<double>(ranks.size()),
                other = static_cast<double>(background.word_hits(word));
-    const double prior = total * (other + 0.5) / (other_total + 1);
+    // At least half a prefix: a word that the background lacks is rare, not impossible.
+    const double prior = 0.5 + total * other / (other_total + 1);
     const auto log_odds = [&](double hits, double all) {
       return std::log((hits + prior) / (all + total - hits - prior));
     };

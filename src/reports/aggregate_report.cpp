@@ -88,7 +88,7 @@ std::string layers_table_html(const ResultJson& layers) {
   PageTable table{"Layers", "", {{"layer"}}, {}};
   for (const AggregateColumn& column : kColumns) table.columns.push_back({column.name});
   for (const ResultJson& layer : layers) {
-    std::vector<PageCell> row = {{number_text(number_at(layer, "layer"), 2)}};
+    std::vector<PageCell> row = {{fmt::format("{}", number_at(layer, "layer"))}};
     for (const AggregateColumn& column : kColumns) {
       const double value = number_at(layer, column.path);
       row.push_back({column.percent ? percent_text(value) : number_text(value)});
@@ -102,7 +102,7 @@ std::string decisions_table_html(const ResultJson& layers, const std::string& ke
   PageTable table{label, label, {{"layer"}}, {}};
   for (std::size_t d = 0; d < kDecisions; ++d) table.columns.push_back({to_string(static_cast<Decision>(d))});
   for (const ResultJson& layer : layers) {
-    std::vector<PageCell> row = {{number_text(number_at(layer, "layer"), 2)}};
+    std::vector<PageCell> row = {{fmt::format("{}", number_at(layer, "layer"))}};
     for (std::size_t d = 0; d < kDecisions; ++d)
       row.push_back({share_cell(layer, key + "." + to_string(static_cast<Decision>(d)))});
     table.rows.push_back(std::move(row));
@@ -143,9 +143,9 @@ std::string summary_of(const ResultJson& json) {
       "{} positions of {} tokens of text. The layer from which on the answer stays: median {}, "
       "quartiles {} and {} (the number of layers where it only comes at the end).",
       count_text(json["tokens"]), count_text(json["text_tokens"]),
-      number_text(number_at(json, "decision_layer_quartiles.1"), 2),
-      number_text(number_at(json, "decision_layer_quartiles.0"), 2),
-      number_text(number_at(json, "decision_layer_quartiles.2"), 2));
+      fmt::format("{}", number_at(json, "decision_layer_quartiles.1")),
+      fmt::format("{}", number_at(json, "decision_layer_quartiles.0")),
+      fmt::format("{}", number_at(json, "decision_layer_quartiles.2")));
 }
 
 }  // namespace

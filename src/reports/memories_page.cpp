@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "emend/error.h"
+#include "emend/memory_labels.h"
 #include "report/html.h"
 #include "report/numbers.h"
 #include "reports/aggregate_report.h"
@@ -108,7 +109,7 @@ std::string cell_details(const MemoryRecord& record, std::size_t count) {
          value_lines(record) + examples_table(record, count) + "</details>\n";
 }
 
-// The cells of a layer with the largest contributions, by index.
+// The cells of a layer with the largest contributions, and those with labels, by index.
 std::vector<int> chosen_cells(const MemoryIndex& index, int layer, int wanted) {
   const std::vector<double> largest = index.largest_contributions(layer);
   std::vector<int> cells(largest.size());
@@ -118,7 +119,10 @@ std::vector<int> chosen_cells(const MemoryIndex& index, int layer, int wanted) {
     return largest[static_cast<std::size_t>(a)] > largest[static_cast<std::size_t>(b)];
   });
   cells.resize(static_cast<std::size_t>(wanted));
+  for (const auto& [cell, labels] : read_labels(index.folder()))
+    if (cell.layer == layer) cells.push_back(cell.index);
   std::sort(cells.begin(), cells.end());
+  cells.erase(std::unique(cells.begin(), cells.end()), cells.end());
   return cells;
 }
 

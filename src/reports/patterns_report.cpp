@@ -199,7 +199,8 @@ std::string patterns_sections(const ResultJson& patterns) {
   for (const char* name : {"patterns a cell", "cells with one", "shuffled", "random"})
     table.columns.push_back({name});
   for (const ResultJson& layer : layers) {
-    std::vector<PageCell> row = {{number_text(number_at(layer, "layer"), 2)}, {count_text(layer["cells"])}};
+    std::vector<PageCell> row = {{fmt::format("{}", number_at(layer, "layer"))},
+                                 {count_text(layer["cells"])}};
     for (std::size_t label = 0; label < kPrefixLabels; ++label)
       row.push_back({fmt::format("{} ({} to {})", percent_text(number_at(layer, "shares." + key_of(label))),
                                  percent_text(number_at(layer, "intervals." + key_of(label) + ".0")),

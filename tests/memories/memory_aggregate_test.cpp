@@ -119,9 +119,9 @@ AggregateOptions small_aggregate(const Model& model) {
   AggregateOptions options;
   static_cast<TextOptions&>(options) = test::small_scan(model);
   options.block_tokens = 0;
-  options.tokens = 900;
-  options.examples = 20;
-  options.coalitions = 3;
+  options.tokens = 300;
+  options.examples = 10;
+  options.coalitions = 2;
   return options;
 }
 
@@ -143,10 +143,10 @@ TEST_P(Aggregates, EqualThePlainWay) {
   const AggregateOptions options = small_aggregate(model_);
   const AggregateOutcome outcome = run_aggregate(model_, options);
   ScanOptions scan = test::small_scan(model_);
-  scan.tokens = 900;
+  scan.tokens = 300;
   const auto text = test::text_of(model_, scan);
   const std::vector<PlacedRow> rows = text->rows();
-  const auto addresses = draw_examples(rows, 20, options.seed);
+  const auto addresses = draw_examples(rows, 10, options.seed);
   const int last = model_.config().layers - 1;
   const Lens lens(model_, {}), head(model_, {.kind = LensKind::kHead});
   const auto top = [&](const at::Tensor& x) {
@@ -189,18 +189,18 @@ TEST_P(Aggregates, EqualThePlainWay) {
       counts.probabilities.push_back(p[final_token].item<double>());
     }
   }
-  EXPECT_EQ(outcome.tokens, 20);
-  EXPECT_EQ(outcome.text_tokens, 900);
+  EXPECT_EQ(outcome.tokens, 10);
+  EXPECT_EQ(outcome.text_tokens, 300);
   ASSERT_EQ(outcome.layers.size(), plain.size());
   double decided = 0;
   for (std::size_t l = 0; l < plain.size(); ++l) {
     const LayerAggregate& found = outcome.layers[l];
-    EXPECT_NEAR(found.active_mean, plain[l].active / 20, 1e-9);
-    EXPECT_NEAR(found.zero_agreement.share, plain[l].zero / 20, 1e-9);
-    EXPECT_NEAR(found.residual_is_final.share, plain[l].residual_final / 20, 1e-9);
-    EXPECT_NEAR(found.ffn_is_output.share, plain[l].ffn_output / 20, 1e-9);
-    EXPECT_NEAR(found.ffn[1], plain[l].residual / 20, 1e-9);
-    EXPECT_NEAR(found.ffn[3], plain[l].composition / 20, 1e-9);
+    EXPECT_NEAR(found.active_mean, plain[l].active / 10, 1e-9);
+    EXPECT_NEAR(found.zero_agreement.share, plain[l].zero / 10, 1e-9);
+    EXPECT_NEAR(found.residual_is_final.share, plain[l].residual_final / 10, 1e-9);
+    EXPECT_NEAR(found.ffn_is_output.share, plain[l].ffn_output / 10, 1e-9);
+    EXPECT_NEAR(found.ffn[1], plain[l].residual / 10, 1e-9);
+    EXPECT_NEAR(found.ffn[3], plain[l].composition / 10, 1e-9);
     EXPECT_NEAR(found.final_probability[1], quantile_of(plain[l].probabilities, 0.5), 1e-4);
     EXPECT_EQ(found.ffn[4], 0) << "a linear lens has no impossible case";
     EXPECT_GE(found.coalition, 1);

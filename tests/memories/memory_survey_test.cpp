@@ -70,7 +70,7 @@ TEST_F(Surveys, ACellHasItsValueOnceItWasRead) {
     EXPECT_EQ(record.value->bottom[static_cast<std::size_t>(k)].logit,
               table.bottom_logits[3][k].item<double>());
   }
-  EXPECT_EQ(record.value->top[0].text, model_.tokenizer().decode({record.value->top[0].id}));
+  EXPECT_EQ(record.value->top[0].text, model_.tokenizer().token_bytes(record.value->top[0].id));
   EXPECT_EQ(record.value->lens, "lin");
   EXPECT_FALSE(index.cell({2, 3}).value.has_value()) << "its values were not read";
 }
@@ -222,7 +222,10 @@ TEST(Audit, ListsDeadAndDuplicateCellsAndWhatRemovingChanges) {
   down.select(1, 6).copy_(2 * down.select(1, 5));
   const test::TempFolder folder;
   test::scan_into(model, test::small_scan(model), folder / "index");
-  const AuditOutcome outcome = audit_memories(&model, {.index = folder / "index", .tokens = 200});
+  AuditOptions options;
+  options.index = folder / "index";
+  options.tokens = 200;
+  const AuditOutcome outcome = audit_memories(&model, options);
   const Redundancy& found = outcome.redundancy.value();
   EXPECT_THAT(found.dead, testing::Contains(MemoryId{0, 4}));
   ASSERT_FALSE(found.duplicates.empty());
