@@ -31,7 +31,7 @@ std::vector<FactState> measure_facts(const Model& model, const std::vector<EditR
                                      const CheckOptions& options, Progress& progress = no_progress());
 
 struct CheckResult {
-  std::string name;             // efficacy, paraphrase, neighbourhood, drift
+  std::string name;             // efficacy, paraphrase, neighbourhood, drift, bleed
   std::optional<double> value;  // std::nullopt: not measured
   double threshold = 0;
   bool passed = false;  // false if not measured
