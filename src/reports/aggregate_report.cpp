@@ -110,7 +110,7 @@ std::string decisions_table_html(const ResultJson& layers, const std::string& ke
   return table_html(table);
 }
 
-LayerCurve decision_curve(const std::string& key, Decision decision) {
+JsonCurve decision_curve(const std::string& key, Decision decision) {
   return {to_string(decision), key + "." + to_string(decision)};
 }
 

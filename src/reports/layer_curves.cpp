@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kCurveWidth = 520;
 
-Dot dot_at(const ResultJson& layer, const LayerCurve& curve) {
+Dot dot_at(const ResultJson& layer, const JsonCurve& curve) {
   return {number_at(layer, curve.path), curve.low.empty() ? NAN : number_at(layer, curve.low),
           curve.high.empty() ? NAN : number_at(layer, curve.high)};
 }
@@ -33,10 +33,10 @@ double number_at(const ResultJson& json, const std::string& path) {
 }
 
 TitledChart layer_chart(const ResultJson& layers, const std::string& title, const CurveAxis& axis,
-                        const std::vector<LayerCurve>& curves) {
+                        const std::vector<JsonCurve>& curves) {
   LineChart chart;
   std::vector<double> heights;
-  for (const LayerCurve& curve : curves) {
+  for (const JsonCurve& curve : curves) {
     LineChart::Series series{curve.name, {}};
     for (const ResultJson& layer : layers) {
       const Dot dot = dot_at(layer, curve);

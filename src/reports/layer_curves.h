@@ -12,7 +12,7 @@ namespace emend {
 
 // One number a layer: of each entry of a list of layers the member at `path`, "agreement.shuffled" or
 // "active_quartiles.1"; what is missing or null has no point. With `low` and `high` there is a band.
-struct LayerCurve {
+struct JsonCurve {
   std::string name, path;
   std::string low = {}, high = {};
 };
@@ -25,7 +25,7 @@ struct CurveAxis {
 
 // `layers`: entries with "layer". A chart without any point has no svg.
 TitledChart layer_chart(const ResultJson& layers, const std::string& title, const CurveAxis& axis,
-                        const std::vector<LayerCurve>& curves);
+                        const std::vector<JsonCurve>& curves);
 
 // The member at a path as a number; NaN where it is missing or no number.
 double number_at(const ResultJson& json, const std::string& path);

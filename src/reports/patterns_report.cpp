@@ -182,7 +182,7 @@ ResultJson patterns_json(const PatternsOutcome& outcome, const PatternOptions& o
 
 std::string patterns_sections(const ResultJson& patterns) {
   const ResultJson& layers = patterns["layers"];
-  std::vector<LayerCurve> curves;
+  std::vector<JsonCurve> curves;
   for (std::size_t label = 0; label < kPrefixLabels; ++label)
     curves.push_back({to_string(static_cast<PrefixLabel>(label)), "shares." + key_of(label),
                       "intervals." + key_of(label) + ".0", "intervals." + key_of(label) + ".1"});
