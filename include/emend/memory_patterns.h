@@ -94,11 +94,11 @@ struct PatternsOutcome {
 };
 
 // Shallow: support c >= max(3, 0.12 t rounded up) and p <= 0.01 / candidates of the cell. Semantic: content
-// words in 3 prefixes or more whose z is above 3 and the quantile of 0.01 / words of the cell. A pattern of
-// which 80 % of the prefixes have a more significant one of its kind is left out. Words are runs of letters
-// and digits, in lower case; other characters stand alone. Throws Error: kUsage (an option out of range),
-// kConfig and kFormat as MemoryIndex does, kFormat naming file and line for annotations with wrong columns or
-// ranks.
+// words in 3 prefixes or more whose z is above 3 and the quantile of 0.01 / words of the cell, and whose
+// binomial p is at most that share. A pattern of which 80 % of the prefixes have a more significant one of
+// its kind is left out. Words are runs of letters and digits, in lower case; other characters stand alone.
+// Throws Error: kUsage (an option out of range), kConfig and kFormat as MemoryIndex does, kFormat naming file
+// and line for annotations with wrong columns or ranks.
 PatternsOutcome find_patterns(const PatternOptions& options, Progress& progress = no_progress());
 
 // For people: FILE with a line for each pattern that was found, annotator "emend", and FILE's name with

@@ -84,7 +84,10 @@ std::vector<CellPattern> semantic_patterns(const std::vector<PrefixText>& prefix
     };
     const double deviation = std::sqrt(1 / (own + prior) + 1 / (other + prior));
     const double z = (log_odds(own, total) - log_odds(other, other_total)) / deviation;
-    if (z >= least_z)
+    const double q = (other + 1) / static_cast<double>(background.prefixes() + 2);
+    const double p =
+        binomial_tail(static_cast<std::int64_t>(prefixes.size()), q, static_cast<std::int64_t>(ranks.size()));
+    if (z >= least_z && p <= kSignificance / static_cast<double>(ranks_of.size()))
       found.push_back({PatternKind::kSemantic, "content word", word, static_cast<int>(ranks.size()),
                        (other + 1) / static_cast<double>(background.prefixes() + 2), 0, z, ranks});
   }
