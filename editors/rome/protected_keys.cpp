@@ -168,15 +168,14 @@ TokenIds own_ids(const CallRows& rows, const KeyGroup& group) {
   return {bare.ids.begin(), bare.ids.begin() + static_cast<std::ptrdiff_t>(bare.lookup) + 1};
 }
 
-void require_room(const ProtectedKeys& chosen, const KeyConstraint& own, const std::string& ids) {
-  if (!chosen.K.defined()) return;
-  const std::int64_t F = own.K.size(0), keys = own.K.size(1) + chosen.K.size(1);
-  if (keys < F) return;
+void require_room(std::size_t wanted, const KeyConstraint& own, const std::string& ids) {
+  const std::int64_t F = own.K.size(0), count = own.K.size(1) + static_cast<std::int64_t>(wanted);
+  if (count < F) return;
   throw Error(
       ErrorKind::kConfig,
       fmt::format("edit {}: {} protected keys and {} of the edit are more than the {} elements of a key "
                   "can tell apart; protect fewer subjects",
-                  ids, chosen.K.size(1), own.K.size(1), F));
+                  ids, wanted, own.K.size(1), F));
 }
 
 }  // namespace
@@ -229,9 +228,9 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
       candidates.push_back({one.text, one.given, std::move(key), response});
     }
     choose(candidates, input.protection);
+    require_room(candidates.size(), own[g], groups[g].ids(input.requests));
     for (const Candidate& candidate : candidates) protection.add(candidate);
     chosen.push_back(protection.take());
-    require_room(chosen.back(), own[g], groups[g].ids(input.requests));
   }
   return chosen;
 }
