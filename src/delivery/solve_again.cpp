@@ -66,21 +66,31 @@ at::Tensor unit_columns(const at::Tensor& K) {
   return K / K.norm(2, 0, /*keepdim=*/true);
 }
 
-// The constraint of group g without keys of other subjects that another group answers: two runs give a key up
-// to rounding, so the joint system would take the two for different keys. What answers the key protects it.
+// Which of the columns `keys` are nearly one of the columns `others`.
+at::Tensor is_among(const at::Tensor& keys, const std::vector<at::Tensor>& others, double cosine) {
+  const at::Tensor all = at::cat(others, 1);
+  if (all.size(1) == 0) return at::zeros({keys.size(1)}, at::kBool);
+  return std::get<0>(at::matmul(unit_columns(all).t(), unit_columns(keys)).max(0)) > cosine;
+}
+
+// The constraint of group g, without keys of other subjects that another group answers (what answers a key
+// protects it) or holds at 0 as well: two runs give a key up to rounding, so the joint system would take the
+// two for different keys.
 KeyConstraint without_edited(const std::vector<Group>& groups, std::size_t g) {
-  constexpr double kOneAndTheSame = 1 - 1e-6;
+  constexpr double kOneSubject = 0.99, kOneKey = 1 - 1e-6;
   const KeyConstraint& own = groups[g].constraint;
-  if (!protects(groups[g])) return own;
-  std::vector<at::Tensor> answered;
+  if (!protects(groups[g]) || groups.size() == 1) return own;
+  std::vector<at::Tensor> answered, held;
   for (std::size_t other = 0; other < groups.size(); ++other) {
+    if (other == g) continue;
     const KeyConstraint& theirs = groups[other].constraint;
-    if (other != g) answered.push_back(theirs.K.index_select(1, at::nonzero(theirs.y).squeeze(1)));
+    answered.push_back(theirs.K.index_select(1, at::nonzero(theirs.y).squeeze(1)));
+    const bool keeps_its_own = other < g || !protects(groups[other]);
+    if (keeps_its_own) held.push_back(theirs.K.index_select(1, at::nonzero(theirs.y == 0).squeeze(1)));
   }
-  if (answered.empty()) return own;
-  const at::Tensor cosines = at::matmul(unit_columns(at::cat(answered, 1)).t(), unit_columns(own.K));
-  const at::Tensor edited = std::get<0>(cosines.max(0)) > kOneAndTheSame;
-  const at::Tensor kept = at::nonzero(at::logical_or(own.y != 0, at::logical_not(edited))).squeeze(1);
+  at::Tensor elsewhere = is_among(own.K, answered, kOneSubject);
+  if (!held.empty()) elsewhere = at::logical_or(elsewhere, is_among(own.K, held, kOneKey));
+  const at::Tensor kept = at::nonzero(at::logical_or(own.y != 0, at::logical_not(elsewhere))).squeeze(1);
   KeyConstraint rest{own.K.index_select(1, kept), own.y.index_select(0, kept)};
   if (own.slack.defined()) rest.slack = own.slack.index_select(0, kept);
   return rest;

@@ -102,7 +102,7 @@ TEST_F(MemoryAnalyses, PatternsGoOutAndComeBack) {
     text.replace(at, 7, ",ada,");
   const auto compared = run("patterns", {"--index", place, "--cells", "10", "--background", "400",
                                          "--annotations", folder_.write("ada.csv", text)});
-  EXPECT_EQ(compared["annotators"][0]["agreement"], 1);
+  EXPECT_NEAR(compared["annotators"][0]["agreement"].get<double>(), 1, 1e-12);
   EXPECT_THAT(finished_.out, HasSubstr("kappa"));
   const Finished wrong = run_emend(
       {"memories", "patterns", "--index", place, "--annotations", folder_.write("bad.csv", "a,b\n")});

@@ -46,7 +46,7 @@ TEST(EditFileErrors, UnknownKeys) {
             "x.yaml:3:31: edits[1].neighbours[1]: unknown key \"answr\"; did you mean \"answer\"?");
   EXPECT_EQ(top_error("checks: {efficiency_of_it: 1}"),
             "x.yaml:1:10: checks: unknown key \"efficiency_of_it\"; known: efficacy, paraphrase, "
-            "neighbourhood, drift");
+            "neighbourhood, drift, bleed");
   EXPECT_EQ(top_error("outputs: {patches: a}"),
             "x.yaml:1:11: outputs: unknown key \"patches\"; did you mean \"patch\"?");
 }

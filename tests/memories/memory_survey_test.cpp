@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -182,8 +184,16 @@ TEST_F(Surveys, ClustersFindCellsThatWereMadeAlike) {
 TEST_F(Surveys, AuditsFindPlantedCells) {
   const c10::NoGradGuard no_grad;
   const MemoryIndex index(index_);
-  const MemoryRecord record = index.cell({0, 3});
-  std::string word(trim(record.high[0].token));
+  // A cell whose largest trigger is a word, so that word boundaries stand around it.
+  MemoryId id{0, 0};
+  const auto first_token = [&] { return std::string(trim(index.cell(id).high.at(0).token)); };
+  const auto is_word = [](const std::string& text) {
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
+  };
+  while (!is_word(first_token())) ++id.index;
+  const MemoryRecord record = index.cell(id);
+  const std::string word = first_token();
   int hits = 0;
   for (const MemoryExample& example : record.high) hits += trim(example.token) == word ? 1 : 0;
   const std::string file = write("p.txt", "# comment\n\nword  \\b" + word + "\\b\nnothing qqq[0-9]{9}\n");
@@ -197,9 +207,8 @@ TEST_F(Surveys, AuditsFindPlantedCells) {
   ASSERT_THAT(outcome.patterns, SizeIs(2));
   EXPECT_EQ(outcome.patterns[1].matching, 0);
   const auto& cells = outcome.patterns[0].cells;
-  const auto own = std::find_if(cells.begin(), cells.end(), [](const AuditedCell& cell) {
-    return cell.cell == MemoryId{0, 3} && cell.high;
-  });
+  const auto own = std::find_if(cells.begin(), cells.end(),
+                                [&](const AuditedCell& cell) { return cell.cell == id && cell.high; });
   ASSERT_NE(own, cells.end());
   EXPECT_GE(own->hits, hits) << "the next token counts, too";
   EXPECT_THAT(own->example, HasSubstr(word));
