@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/number_text.h"
 #include "base/strings.h"
 #include "cli/load_model.h"
 #include "cli/option_values.h"
@@ -12,8 +13,6 @@
 
 namespace emend {
 namespace {
-
-namespace po = boost::program_options;
 
 void add_record_options(EvalCommandOptions& options, po::options_description& all) {
   auto add = all.add_options();
@@ -70,7 +69,9 @@ void add_question_options(EvalCommandOptions& options, po::options_description& 
 Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions& options) {
   Syntax syntax;
   syntax.command = "eval";
-  syntax.synopsis = "--dataset NAME --data FILE --out DIR --model M [OPTIONS]\n       emend eval compare A B";
+  syntax.synopsis =
+      "--dataset NAME --data FILE --out DIR --model M [OPTIONS]\n       emend eval compare A B\n       emend "
+      "eval abilities --model M --data FILE...";
   syntax.help =
       "Edits the records of a data set and measures the edited models against the unedited one: efficacy, "
       "paraphrase, neighbourhood, generated text, drift. Writes summary.json, records.jsonl, report.md and "
@@ -125,20 +126,12 @@ BenchmarkOptions benchmark_options(const EvalCommandOptions& options) {
 
 std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text) {
   if (text.empty()) return {0, -1};
-  constexpr std::size_t kMostDigits = 12;
-  const auto refuse = [&] {
-    throw Error(ErrorKind::kUsage, "--records must be A:B with 0 <= A < B, found " + quote(text));
-  };
-  const auto number = [&](const std::string& part, std::int64_t fallback) -> std::int64_t {
-    if (part.empty()) return fallback;
-    if (part.size() > kMostDigits || part.find_first_not_of("0123456789") != std::string::npos) refuse();
-    return std::stoll(part);
-  };
   const std::size_t colon = text.find(':');
-  if (colon == std::string::npos) refuse();
-  const std::int64_t begin = number(text.substr(0, colon), 0), end = number(text.substr(colon + 1), -1);
-  if (end >= 0 && begin >= end) refuse();
-  return {begin, end};
+  const std::string first = text.substr(0, colon), last = text.substr(std::min(colon, text.size() - 1) + 1);
+  const auto begin = first.empty() ? 0 : whole_number(first), end = last.empty() ? -1 : whole_number(last);
+  if (colon == std::string::npos || !begin || !end || (!last.empty() && *begin >= *end))
+    throw Error(ErrorKind::kUsage, "--records must be A:B with 0 <= A < B, found " + quote(text));
+  return {*begin, *end};
 }
 
 }  // namespace emend

@@ -21,8 +21,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr unsigned kHelpColumns = 100;
 constexpr int kMostThreads = 1024;
 
