@@ -85,6 +85,7 @@ const FolderRules kRules = {
             {"editor.h", "editors"},
             {"checks.h", "measure"},
             {"judge.h", "measure"},
+            {"abilities.h", "eval"},
             {"eval.h", "eval"},
             {"eval_results.h", "eval"},
             {"eval_run.h", "eval"},
