@@ -40,8 +40,11 @@ struct BenchmarkOptions {
   std::uint64_t seed = 0;  // of contexts, of free texts, and of text that the model writes for statistics
 
   // Questions.
-  bool plus = false;                 // also CounterFact+: neighbours after the edited statement
-  bool edited_neighbours = false;    // ask neighbours that the same edit rewrites, too
+  bool plus = false;               // also CounterFact+: neighbours after the edited statement
+  bool edited_neighbours = false;  // ask neighbours that the same edit rewrites, too
+  // Also natural stop: greedy texts of at most so many tokens, which the model is to end itself; 0: not
+  // asked.
+  std::int64_t natural = 0;
   std::int64_t generations = -1;     // free texts a record at most; -1: all that the data has
   std::filesystem::path snippets;    // reference texts for consistency; empty: not measured
   std::filesystem::path idf;         // folder with the words' weights; empty: those of the snippets

@@ -53,7 +53,10 @@ int eval_abilities_command(const std::vector<std::string>& arguments) {
   const std::vector<NamedPatch> patches = load_patches({asked.patches.begin(), asked.patches.end()});
   Model model = load_model(asked.common.model, asked.common, console);
   fit_token_budget(model, asked.common, console);
-  for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
+  for (const NamedPatch& named : patches) {
+    require_base(named.patch, model, named.name);
+    if (!named.patch.passed) console.warn(named.name + ": this patch is marked as failed");
+  }
   const AbilityOptions how{asked.common.bos.value_or("auto"), asked.common.token_budget, {asked.common.seed}};
   const AbilityOutcome outcome =
       measure_abilities(model, tasks, changes_of(patches), how, console.progress());

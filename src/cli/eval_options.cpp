@@ -51,6 +51,9 @@ void add_question_options(EvalCommandOptions& options, po::options_description& 
       "in batch and sequential mode also ask neighbours that the same edit rewrites");
   add("plus", po::bool_switch(&options.plus),
       "also CounterFact+: neighbours after the edited statement, and their divergence");
+  add("natural", po::value(&options.natural)->value_name("N")->default_value(0),
+      "also *_natural: does the model give the answer and end the text itself, within N tokens? 0: not "
+      "asked");
   add("generations", po::value(&options.generations)->value_name("N"),
       "free texts a record at most, for fluency and consistency (all that the data has)");
   add("snippets", po::value(&options.snippets)->value_name("FILE"),
@@ -111,6 +114,7 @@ BenchmarkOptions benchmark_options(const EvalCommandOptions& options) {
   benchmark.bos = options.common.bos.value_or("auto");
   benchmark.form = parse_form(options.form);
   benchmark.seed = options.common.seed;
+  benchmark.natural = options.natural;
   benchmark.plus = options.plus;
   benchmark.edited_neighbours = options.edited_neighbours;
   benchmark.generations = options.generations;

@@ -20,6 +20,7 @@ struct EvalCommandOptions {
   std::string dataset, data, records, mode = "single", out, shard, form = "raw", snippets, idf, drift_text;
   std::optional<std::vector<std::int64_t>> curve;  // --curve
   std::int64_t generations = -1;                   // of a record at most; -1: all
+  std::int64_t natural = 0;                        // tokens; 0: not asked
   std::int64_t drift_tokens = 256;
   bool resume = false, known = false, plus = false, edited_neighbours = false;
 };
