@@ -25,12 +25,17 @@ Json parse_line(std::string_view line, std::size_t lines_above, const std::strin
   }
 }
 
-std::vector<Json> parse_lines(std::string_view text, const std::string& source) {
+// `lines` gets the number of each record's line.
+std::vector<Json> parse_lines(std::string_view text, const std::string& source,
+                              std::vector<std::size_t>& lines) {
   std::vector<Json> records;
   for (std::size_t begin = 0, line = 0; begin < text.size(); ++line) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     const std::string_view content = text.substr(begin, end - begin);
-    if (!trim(content).empty()) records.push_back(parse_line(content, line, source));
+    if (!trim(content).empty()) {
+      records.push_back(parse_line(content, line, source));
+      lines.push_back(line + 1);
+    }
     begin = end + 1;
   }
   return records;
@@ -52,7 +57,8 @@ JsonRecords::JsonRecords(const std::filesystem::path& path) : path_(path) {
   if (content.front() != '[' && content.front() != '{')
     throw Error(ErrorKind::kFormat,
                 path.string() + ": neither a JSON array nor JSON lines (an object a line)");
-  records_ = content.front() == '[' ? parse_array(text, path.string()) : parse_lines(text, path.string());
+  records_ =
+      content.front() == '[' ? parse_array(text, path.string()) : parse_lines(text, path.string(), lines_);
   for (std::size_t i = 0; i < records_.size(); ++i)
     if (!records_[i].is_object())
       throw Error(ErrorKind::kFormat, fmt::format("{}: record {} must be an object, found {}", path.string(),
@@ -61,6 +67,11 @@ JsonRecords::JsonRecords(const std::filesystem::path& path) : path_(path) {
 
 JsonView JsonRecords::at(std::size_t number) const {
   return {records_.at(number), fmt::format("{}: record {}", path_.string(), number)};
+}
+
+std::string JsonRecords::place(std::size_t number) const {
+  if (lines_.empty()) return fmt::format("{}: record {}", path_.string(), number);
+  return fmt::format("{}:{}", path_.string(), lines_.at(number));
 }
 
 std::string id_or_number(const JsonView& record, std::string_view key, std::size_t number) {

@@ -24,9 +24,15 @@ class JsonRecords {
   // Record `number`, from 0. What its getters refuse begins with "FILE: record N: ".
   JsonView at(std::size_t number) const;
 
+  // Where record `number` stands: "FILE:LINE" in JSON lines, counted from 1; "FILE: record N" in an array.
+  std::string place(std::size_t number) const;
+  // The same record as at(); what its getters refuse begins with its place.
+  JsonView at_place(std::size_t number) const { return {records_.at(number), place(number)}; }
+
  private:
   std::filesystem::path path_;
   std::vector<Json> records_;
+  std::vector<std::size_t> lines_;  // of each record in JSON lines; empty for an array
 };
 
 // The id under `key`, a text or an integer; a record without one has its number.

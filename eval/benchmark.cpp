@@ -21,6 +21,7 @@
 #include "eval/run_folder.h"
 #include "eval/shards.h"
 #include "report/numbers.h"
+#include "text/end_tokens.h"
 
 namespace emend {
 namespace {
@@ -47,6 +48,9 @@ void require_sound(const BenchmarkOptions& options) {
   if (options.curve && options.mode.kind != EvalMode::Kind::kSequential)
     throw Error(ErrorKind::kUsage, fmt::format("the option curve goes with mode sequential:N only, found {}",
                                                options.mode.text()));
+  if (options.natural < 0)
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the option natural must be at least 0, found {}", options.natural));
   if (options.drift_tokens < 0)
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option drift-tokens must be at least 0, found {}", options.drift_tokens));
@@ -106,6 +110,7 @@ std::vector<std::unique_ptr<Metric>> Benchmark::State::metrics() const {
   metrics.push_back(make_token_accuracy_metric());
   metrics.push_back(make_bleed_metric());
   metrics.push_back(make_writing_metric(references.snippets ? &*references.snippets : nullptr));
+  if (options.natural > 0) metrics.push_back(make_natural_stop_metric());
   if (options.plus) metrics.push_back(make_counterfact_plus_metric());
   return metrics;
 }
@@ -156,6 +161,7 @@ void Benchmark::State::note_questions(const EvalSetup& setup, EvalSummary& heade
   header.options["known"] = options.known ? "true" : "false";
   if (options.other_subjects > 0) header.options["other_subjects"] = std::to_string(options.other_subjects);
   header.options["plus"] = options.plus ? "true" : "false";
+  if (options.natural > 0) header.options["natural"] = std::to_string(options.natural);
   header.options["generations"] = options.generations < 0 ? "all" : std::to_string(options.generations);
   header.options["drift_text"] = setup.drift_rows.empty() ? "none" : hash_of_rows(setup.drift_rows);
   header.options["snippets"] = references.snippets ? references.snippets->fingerprint() : "none";
@@ -241,6 +247,12 @@ BenchmarkOutcome Benchmark::run(Model& model, Progress& progress, const Benchmar
   setup.curve = options.curve;
   setup.shard = state.shard;
   setup.metrics = state.metrics();
+  setup.natural_tokens = options.natural;
+  if (options.natural > 0 && end_tokens(model.tokenizer()).empty())
+    throw Error(
+        ErrorKind::kConfig,
+        "the option natural asks for texts that the model ends itself, and its tokenizer has no token "
+        "that ends a text");
   setup.skip_true = find_dataset(options.dataset).opposed_targets;
   setup.known_only = options.known;
   setup.token_budget = conditions.token_budget;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "eval/metrics/answer_match.h"
+#include "text/end_tokens.h"
 
 namespace emend {
 
@@ -46,6 +47,32 @@ AnswerState answer_state(const Answers& answers, const std::string& prompt, cons
   return state;
 }
 
+// Texts that the models were to end themselves, raw: an end shows as its token.
+void add_to_end(const EvalRecord& record, const Answers& base, const Answers& now,
+                std::vector<AnswerTrace>& traces) {
+  const EditRequest& request = record.request;
+  const auto add = [&](const std::string& role, const std::string& prompt, const std::string& answer,
+                       const std::string& wanted) {
+    if (base.to_end.count(prompt) == 0) return;
+    AnswerTrace trace;
+    trace.role = "natural " + role;
+    trace.prompt = prompt;
+    trace.answer = answer;
+    for (const auto& [answers, state] : {std::pair(&base, &trace.before), std::pair(&now, &trace.after)}) {
+      const EndedText& text = answers->to_end.at(prompt);
+      state->text = text.raw;
+      state->generated = is_whole_answer(text, wanted);
+    }
+    traces.push_back(std::move(trace));
+  };
+  add("prompt", request.prompt, request.was, request.target);
+  for (const std::string& paraphrase : request.paraphrases)
+    add("paraphrase", paraphrase, request.was, request.target);
+  for (const Neighbour& neighbour : request.neighbours)
+    if (are_opposed(neighbour.answer, request.target))
+      add("neighbour", neighbour.prompt, neighbour.answer, neighbour.answer);
+}
+
 // Prompts with the answers that were asked for; what no metric asked is left out.
 std::vector<AnswerTrace> answer_traces(const EvalRecord& record, const Answers& base, const Answers& now) {
   const EditRequest& request = record.request;
@@ -66,6 +93,7 @@ std::vector<AnswerTrace> answer_traces(const EvalRecord& record, const Answers& 
     add("locality " + question.kind, question.prompt, question.answer, question.answer);
   for (const KindQuestion& question : record.portability)
     add("portability " + question.kind, question.prompt, question.answer, question.answer);
+  add_to_end(record, base, now, traces);
   for (std::size_t i = 0; i < base.texts.size(); ++i) {
     AnswerTrace trace;
     trace.role = "generation";
@@ -144,9 +172,25 @@ std::vector<std::vector<Answers>> Measure::ask(RecordRange part, const std::vect
                              sampling);
   auto answers = asked.answer(models);
   auto texts = written.answer(models);
+  ask_to_end(part, questions, models, answers);
   for (std::size_t m = 0; m < answers.size(); ++m)
     for (std::size_t r = 0; r < answers[m].size(); ++r) answers[m][r].texts = std::move(texts[m][r].texts);
   return answers;
+}
+
+void Measure::ask_to_end(RecordRange part, const std::vector<Questions>& questions,
+                         const std::vector<EditedModels>& models,
+                         std::vector<std::vector<Answers>>& answers) const {
+  if (setup_.natural_tokens == 0) return;
+  AnswerOptions options = answer_options(part.size());
+  options.ends = end_tokens(model_.tokenizer());
+  const AnswerEngine engine(model_,
+                            ending_sheet(model_.tokenizer(), questions, form_, setup_.natural_tokens,
+                                         model_.config().max_positions),
+                            options);
+  auto ended = engine.answer(models);
+  for (std::size_t m = 0; m < answers.size(); ++m)
+    for (std::size_t r = 0; r < answers[m].size(); ++r) answers[m][r].to_end = std::move(ended[m][r].to_end);
 }
 
 std::vector<std::vector<RecordResult>> Measure::measure(RecordRange range, const std::vector<LaidEdits>& laid,

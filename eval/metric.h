@@ -52,6 +52,10 @@ class MeanOf {
 // Efficacy, paraphrase, neighbourhood: success, magnitude, argmax, generated
 // (metrics/efficacy_neighbourhood.cpp). What counts as success is judged by emend/judge.h.
 std::unique_ptr<Metric> make_rewrite_metric();
+// The same three questions with natural stop: the model ends its greedy text itself, and the whole text is
+// the answer, both normalised (metrics/natural_stop.cpp).
+std::unique_ptr<Metric> make_natural_stop_metric();
+bool is_whole_answer(const EndedText& text, const std::string& answer);
 // Token accuracies of zsRE and of EasyEdit's lists: rewrite, rephrase, locality, portability
 // (metrics/token_accuracy.cpp).
 std::unique_ptr<Metric> make_token_accuracy_metric();

@@ -39,10 +39,11 @@ struct EvalSetup {
   std::optional<std::vector<std::int64_t>> curve;
   Shard shard;
   std::vector<std::unique_ptr<Metric>> metrics;
-  bool skip_true = true;           // records whose target is the base's greedy answer are counted apart
-  bool known_only = false;         // records whose present answer is not the base's greedy one are left out
-  std::int64_t extra_tokens = 3;   // of a greedy text beyond its longest answer
-  std::int64_t text_tokens = 100;  // of a sampled text, prompt included (Meng et al. 2022)
+  bool skip_true = true;            // records whose target is the base's greedy answer are counted apart
+  bool known_only = false;          // records whose present answer is not the base's greedy one are left out
+  std::int64_t extra_tokens = 3;    // of a greedy text beyond its longest answer
+  std::int64_t natural_tokens = 0;  // of a text that the model is to end itself; 0: none is asked for
+  std::int64_t text_tokens = 100;   // of a sampled text, prompt included (Meng et al. 2022)
   std::vector<std::vector<std::int64_t>> drift_rows;
   std::int64_t token_budget = 4096;
   bool resume = false;

@@ -38,7 +38,7 @@ std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs) {
 }
 
 bool is_share(const std::string& metric) {
-  constexpr std::array<std::string_view, 6> kEnds = {"_success",   "_argmax",    "_generated",
+  constexpr std::array<std::string_view, 7> kEnds = {"_success",   "_argmax",    "_generated", "_natural",
                                                      "_magnitude", "_unchanged", "_acc"};
   constexpr std::array<std::string_view, 4> kBegins = {"locality_", "specificity_", "portability_", "bleed_"};
   return metric == "score" ||

@@ -1,6 +1,7 @@
 // All public C++ headers of emend, for programs that use several of them. The C interface is apart.
 #pragma once
 
+#include "emend/abilities.h"
 #include "emend/adapter.h"
 #include "emend/bleed.h"
 #include "emend/checks.h"

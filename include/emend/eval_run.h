@@ -45,6 +45,9 @@ struct BenchmarkOptions {
   // Other subjects a record that bleed is measured on, for records that name none: subjects of the data's
   // other records with the same prompt around them and another present answer and target. 0: none are added.
   std::int64_t other_subjects = 0;
+  // Also natural stop: greedy texts of at most so many tokens, which the model is to end itself; 0: not
+  // asked.
+  std::int64_t natural = 0;
   std::int64_t generations = -1;     // free texts a record at most; -1: all that the data has
   std::filesystem::path snippets;    // reference texts for consistency; empty: not measured
   std::filesystem::path idf;         // folder with the words' weights; empty: those of the snippets

@@ -22,6 +22,7 @@ int run_command(const std::string& prefix, const std::vector<Command>& commands,
 // The commands of this program; each lives in its own file.
 int edit_command(const std::vector<std::string>& arguments);
 int eval_command(const std::vector<std::string>& arguments);
+int eval_abilities_command(const std::vector<std::string>& arguments);
 int eval_compare_command(const std::vector<std::string>& arguments);
 int export_command(const std::vector<std::string>& arguments);
 int generate_command(const std::vector<std::string>& arguments);

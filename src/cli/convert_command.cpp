@@ -14,8 +14,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 struct ConvertArguments {
   CommonOptions common;
   std::string from;

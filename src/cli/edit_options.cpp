@@ -14,7 +14,6 @@
 namespace emend {
 
 namespace fs = std::filesystem;
-namespace po = boost::program_options;
 
 namespace {
 

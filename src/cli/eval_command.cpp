@@ -73,7 +73,9 @@ int run_eval_command(EvalCommandOptions& options, ProcessGroup* group, std::stri
 int eval_command(const std::vector<std::string>& arguments) {
   if (!arguments.empty() && arguments.front() == "compare")
     return eval_compare_command({arguments.begin() + 1, arguments.end()});
-  for (const std::string name : {"abilities", "kl", "survive"})
+  if (!arguments.empty() && arguments.front() == "abilities")
+    return eval_abilities_command({arguments.begin() + 1, arguments.end()});
+  for (const std::string name : {"kl", "survive"})
     if (!arguments.empty() && arguments.front() == name)
       throw Error(ErrorKind::kUsage, "'emend eval " + name + "' is not part of this version yet");
   EvalCommandOptions options;

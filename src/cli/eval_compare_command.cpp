@@ -13,8 +13,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 struct CompareOptions {
   CommonOptions common;
   std::vector<std::string> folders;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/number_text.h"
 #include "base/strings.h"
 #include "cli/load_model.h"
 #include "cli/option_values.h"
@@ -12,8 +13,6 @@
 
 namespace emend {
 namespace {
-
-namespace po = boost::program_options;
 
 void add_record_options(EvalCommandOptions& options, po::options_description& all) {
   auto add = all.add_options();
@@ -56,6 +55,9 @@ void add_question_options(EvalCommandOptions& options, po::options_description& 
       "measure bleed on N other subjects of each record that names none: those of other records with the "
       "same "
       "prompt around them (default: 0)");
+  add("natural", po::value(&options.natural)->value_name("N")->default_value(0),
+      "also *_natural: does the model give the answer and end the text itself, within N tokens? 0: not "
+      "asked");
   add("generations", po::value(&options.generations)->value_name("N"),
       "free texts a record at most, for fluency and consistency (all that the data has)");
   add("snippets", po::value(&options.snippets)->value_name("FILE"),
@@ -74,7 +76,9 @@ void add_question_options(EvalCommandOptions& options, po::options_description& 
 Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions& options) {
   Syntax syntax;
   syntax.command = "eval";
-  syntax.synopsis = "--dataset NAME --data FILE --out DIR --model M [OPTIONS]\n       emend eval compare A B";
+  syntax.synopsis =
+      "--dataset NAME --data FILE --out DIR --model M [OPTIONS]\n       emend eval compare A B\n       emend "
+      "eval abilities --model M --data FILE...";
   syntax.help =
       "Edits the records of a data set and measures the edited models against the unedited one: efficacy, "
       "paraphrase, neighbourhood, generated text, drift. Writes summary.json, records.jsonl, report.md and "
@@ -115,6 +119,7 @@ BenchmarkOptions benchmark_options(const EvalCommandOptions& options) {
   benchmark.bos = options.common.bos.value_or("auto");
   benchmark.form = parse_form(options.form);
   benchmark.seed = options.common.seed;
+  benchmark.natural = options.natural;
   benchmark.plus = options.plus;
   benchmark.edited_neighbours = options.edited_neighbours;
   benchmark.generations = options.generations;
@@ -131,20 +136,12 @@ BenchmarkOptions benchmark_options(const EvalCommandOptions& options) {
 
 std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text) {
   if (text.empty()) return {0, -1};
-  constexpr std::size_t kMostDigits = 12;
-  const auto refuse = [&] {
-    throw Error(ErrorKind::kUsage, "--records must be A:B with 0 <= A < B, found " + quote(text));
-  };
-  const auto number = [&](const std::string& part, std::int64_t fallback) -> std::int64_t {
-    if (part.empty()) return fallback;
-    if (part.size() > kMostDigits || part.find_first_not_of("0123456789") != std::string::npos) refuse();
-    return std::stoll(part);
-  };
   const std::size_t colon = text.find(':');
-  if (colon == std::string::npos) refuse();
-  const std::int64_t begin = number(text.substr(0, colon), 0), end = number(text.substr(colon + 1), -1);
-  if (end >= 0 && begin >= end) refuse();
-  return {begin, end};
+  const std::string first = text.substr(0, colon), last = text.substr(std::min(colon, text.size() - 1) + 1);
+  const auto begin = first.empty() ? 0 : whole_number(first), end = last.empty() ? -1 : whole_number(last);
+  if (colon == std::string::npos || !begin || !end || (!last.empty() && *begin >= *end))
+    throw Error(ErrorKind::kUsage, "--records must be A:B with 0 <= A < B, found " + quote(text));
+  return {*begin, *end};
 }
 
 }  // namespace emend

@@ -21,6 +21,7 @@ struct EvalCommandOptions {
   std::optional<std::vector<std::int64_t>> curve;  // --curve
   std::int64_t other_subjects = 0;                 // of a record, for bleed
   std::int64_t generations = -1;                   // of a record at most; -1: all
+  std::int64_t natural = 0;                        // tokens; 0: not asked
   std::int64_t drift_tokens = 256;
   bool resume = false, known = false, plus = false, edited_neighbours = false;
 };

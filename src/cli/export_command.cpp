@@ -18,7 +18,6 @@ namespace emend {
 namespace {
 
 namespace fs = std::filesystem;
-namespace po = boost::program_options;
 
 struct ExportOptions {
   CommonOptions common;

@@ -17,8 +17,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr std::int64_t kMostNew = 1'000'000;
 
 struct GenerateCommandOptions {

@@ -12,8 +12,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr double kFastShare = 0.2;
 
 // Texts that become values once they are checked.

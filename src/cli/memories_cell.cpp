@@ -10,8 +10,6 @@
 
 namespace emend {
 
-namespace po = boost::program_options;
-
 int memories_cell_command(const std::vector<std::string>& arguments) {
   Syntax syntax;
   CommonOptions common;

@@ -10,8 +10,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 struct ExplainArguments {
   CommonOptions common;
   ExplainOptions run;

@@ -11,8 +11,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 struct FootprintArguments {
   CommonOptions common;
   FootprintOptions run;

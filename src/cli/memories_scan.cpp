@@ -18,8 +18,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 struct ScanArguments : TextRunArguments {
   ScanArguments() { tokens = "all"; }
   std::string dedup = "window";

@@ -9,8 +9,6 @@
 
 namespace emend {
 
-namespace po = boost::program_options;
-
 int memories_search_command(const std::vector<std::string>& arguments) {
   Syntax syntax;
   CommonOptions common;

@@ -10,8 +10,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 struct SetArguments {
   CommonOptions common;
   SetOptions run;

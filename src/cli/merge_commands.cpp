@@ -13,7 +13,6 @@ namespace emend {
 namespace {
 
 namespace fs = std::filesystem;
-namespace po = boost::program_options;
 
 struct MergeArguments {
   CommonOptions common;

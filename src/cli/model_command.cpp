@@ -13,8 +13,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 // `model info PATH` and `model check PATH` take the path as an argument, or as --model.
 Parsed parse_model(const std::string& name, const std::string& help,
                    const std::vector<std::string>& arguments, CommonOptions& common,

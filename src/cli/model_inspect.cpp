@@ -12,8 +12,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 struct InspectArguments {
   CommonOptions common;
   std::string file, patches, base;

@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <set>
 #include <sstream>
 
+#include "base/number_text.h"
 #include "base/strings.h"
 #include "emend/error.h"
 
@@ -21,10 +22,9 @@ constexpr std::size_t kMostDigits = 6;
 }
 
 int parse_number(const std::string& digits, const std::string& option, const std::string& text) {
-  if (digits.empty() || digits.size() > kMostDigits ||
-      digits.find_first_not_of("0123456789") != std::string::npos)
-    refuse(option, text);
-  return std::stoi(digits);
+  const auto number = whole_number(digits, kMostDigits);
+  if (!number) refuse(option, text);
+  return static_cast<int>(*number);
 }
 
 }  // namespace
@@ -46,36 +46,18 @@ std::vector<int> parse_layers(const std::string& text, int layers, const std::st
 
 std::pair<int, int> parse_shard(const std::string& text) {
   if (text.empty()) return {0, 1};
-  const auto is_number = [](const std::string& part) {
-    return !part.empty() && part.size() <= kMostDigits &&
-           part.find_first_not_of("0123456789") == std::string::npos;
-  };
-  const std::size_t slash = text.find('/');
-  if (slash != std::string::npos && is_number(text.substr(0, slash)) && is_number(text.substr(slash + 1))) {
-    const int index = std::stoi(text.substr(0, slash)), count = std::stoi(text.substr(slash + 1));
-    if (index < count) return {index, count};
-  }
-  throw Error(ErrorKind::kUsage, "--shard must be i/N with 0 <= i < N, found " + quote(text));
+  const std::size_t slash = std::min(text.find('/'), text.size() - 1);
+  const auto index = whole_number(text.substr(0, slash), kMostDigits),
+             count = whole_number(text.substr(slash + 1), kMostDigits);
+  if (!index || !count || *index >= *count)
+    throw Error(ErrorKind::kUsage, "--shard must be i/N with 0 <= i < N, found " + quote(text));
+  return {static_cast<int>(*index), static_cast<int>(*count)};
 }
 
 std::int64_t parse_bytes(const std::string& option, const std::string& text) {
-  std::size_t used = 0;
-  double number = -1;
-  try {
-    number = std::stod(text, &used);
-  } catch (const std::exception&) {
-  }
-  std::string unit = text.substr(used);
-  if (unit.ends_with("B")) unit.pop_back();
-  const double base = unit.ends_with("i") ? 1024 : 1000;
-  if (unit.ends_with("i")) unit.pop_back();
-  const std::size_t power = unit.empty() ? 0 : std::string("KMGT").find(unit) + 1;
-  const bool known = unit.empty() || (unit.size() == 1 && power > 0);
-  const double bytes = number * std::pow(base, static_cast<double>(power));
-  if (!known || !(number > 0) || bytes > 1e17)
-    throw Error(ErrorKind::kUsage,
-                fmt::format("--{} must be a size such as 500M, 4G or 4GiB, found {}", option, quote(text)));
-  return static_cast<std::int64_t>(bytes);
+  if (const auto bytes = byte_count(text)) return *bytes;
+  throw Error(ErrorKind::kUsage,
+              fmt::format("--{} must be a size such as 500M, 4G or 4GiB, found {}", option, quote(text)));
 }
 
 }  // namespace emend

@@ -21,8 +21,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr unsigned kHelpColumns = 100;
 constexpr int kMostThreads = 1024;
 
@@ -192,18 +190,13 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 }
 
 const std::vector<std::string>& options_in_messages() {
-  static const std::vector<std::string> names = {
-      "against",         "answer",        "block",        "bos",        "budget-drift",
-      "check",           "coalitions",    "curve",        "device",     "draws",
-      "drift-tokens",    "dtype",         "examples",     "facts",      "fast",
-      "force",           "idf",           "index",        "keep-going", "keep-sums",
-      "knockout-window", "known",         "layers",       "lens",       "limit",
-      "memory",          "method",        "mode",         "on",         "out",
-      "patterns",        "prompt",        "random",       "resume",     "samples",
-      "shard",           "sharpest",      "statistics",   "subject",    "subject-occurrence",
-      "text-field",      "token-budget",  "tokens",       "top",        "trial",
-      "trial-data",      "trial-dataset", "trial-layers", "undo",       "until",
-      "window"};
+  static const std::vector<std::string> names = split_at(
+      "against answer block bos budget-drift check coalitions curve device draws drift-tokens "
+      "dtype examples facts fast force idf index keep-going keep-sums knockout-window known layers "
+      "lens limit memory method mode natural on out patterns prompt random resume samples shard "
+      "sharpest statistics subject subject-occurrence text-field token-budget tokens top trial "
+      "trial-data trial-dataset trial-layers undo until window",
+      ' ');
   return names;
 }
 

@@ -15,6 +15,8 @@
 
 namespace emend {
 
+namespace po = boost::program_options;
+
 struct CommonOptions {
   std::string model;  // --model; empty: not given
   std::string device = "cpu";
@@ -35,7 +37,7 @@ struct Syntax {
   std::string command;   // "patch verify"
   std::string synopsis;  // "FILE.yaml [--dry-run]": what follows the command's name
   std::string help;      // what it does, in a sentence or two
-  boost::program_options::options_description own{"Options"};
+  po::options_description own{"Options"};
   std::string positional;           // the option that takes arguments without a name; empty: there are none
   int positionals = 0;              // how many of them at most; -1: any number
   std::vector<std::string> later;   // options of the contract that this version has not yet

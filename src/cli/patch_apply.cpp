@@ -15,7 +15,6 @@ namespace emend {
 namespace {
 
 namespace fs = std::filesystem;
-namespace po = boost::program_options;
 
 struct ApplyArguments {
   CommonOptions common;

@@ -14,7 +14,6 @@ namespace emend {
 namespace {
 
 namespace fs = std::filesystem;
-namespace po = boost::program_options;
 
 int list_patch(const std::vector<std::string>& arguments) {
   Syntax syntax;

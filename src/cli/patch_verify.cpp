@@ -11,8 +11,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 struct VerifyArguments {
   CommonOptions common;
   std::vector<std::string> patches;

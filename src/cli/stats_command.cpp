@@ -19,8 +19,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 constexpr const char* kSelf = "self";
 
 struct StatsOptions : TextRunArguments {

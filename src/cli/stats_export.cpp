@@ -11,8 +11,6 @@
 
 namespace emend {
 
-namespace po = boost::program_options;
-
 int stats_export_command(const std::vector<std::string>& arguments) {
   Syntax syntax;
   CommonOptions common;

@@ -18,8 +18,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 // Layers whose spectra are drawn: those named, or the one in the middle.
 std::vector<int> drawn_layers(const std::string& wanted, const std::vector<int>& stored) {
   if (wanted == "none") return {};

@@ -12,8 +12,6 @@
 namespace emend {
 namespace {
 
-namespace po = boost::program_options;
-
 // Empty: 0, the default of the run.
 std::int64_t parse_tokens(const std::string& text) {
   constexpr std::size_t kMostDigits = 15;

@@ -208,6 +208,11 @@ void AnswerBatch::compare(const Plan& plan, const at::Tensor& logits, std::vecto
         kl.const_data_ptr<double>()[i];
 }
 
+EndedText AnswerBatch::ended_text(TokenIds ids, const std::string& text, std::int64_t ended_by) const {
+  if (ended_by >= 0) ids.push_back(ended_by);
+  return {text, model_.tokenizer().decode(ids, false, Position::kContinuation), ended_by >= 0};
+}
+
 void AnswerBatch::generate(const Plan& plan, const at::Tensor& logits, const RowOverlays& overlays,
                            std::vector<Answers>& answers) {
   if (generating_.empty()) return;
@@ -217,15 +222,17 @@ void AnswerBatch::generate(const Plan& plan, const at::Tensor& logits, const Row
     rows.push_back({static_cast<std::int64_t>(rows.size()), p, sheet_.max_new[p], sheet_.stream[p]});
     logit_rows.push_back(plan.prompt_logits[p - prompts_.begin]);
   }
-  std::vector<std::int64_t> stop;
-  if (const auto eos = model_.tokenizer().eos()) stop = {*eos};
+  std::vector<std::int64_t> stop = options_.ends, ended_by;
+  if (const auto eos = model_.tokenizer().eos(); eos && stop.empty()) stop = {*eos};
   const auto texts = decode(model_, cache_, logits.index_select(0, index_tensor(logit_rows, logits.device())),
-                            rows, options_.draw, stop, overlays);
+                            rows, options_.draw, stop, overlays, nullptr, &ended_by);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::size_t prompt = generating_[i];
     const std::string text = model_.tokenizer().decode(texts[i], true, Position::kContinuation);
     Answers& record = record_of(prompt, answers);
-    if (options_.draw.temperature > 0)
+    if (!options_.ends.empty())
+      record.to_end[sheet_.prompt_text[prompt]] = ended_text(texts[i], text, ended_by[i]);
+    else if (options_.draw.temperature > 0)
       record.texts.push_back(sheet_.prompt_text[prompt] + text);
     else
       record.completions[sheet_.prompt_text[prompt]] = text;

@@ -19,7 +19,10 @@ struct AnswerOptions {
   // Tokens of a batch: those of prompts, of their answers, and those that are generated.
   std::int64_t token_budget = 4096;
   DrawOptions draw{0, 0, 0};  // greedy, or how texts are sampled
-  std::int64_t records = 0;   // how many the sheet asks about
+  // Ids that end a text. Where there are any, texts are generated to their end (Answers::to_end); without
+  // them the tokenizer's EOS stops a text that is read to a length.
+  std::vector<std::int64_t> ends = {};
+  std::int64_t records = 0;  // how many the sheet asks about
 };
 
 // An edit of block l changes what the down projection of l makes of its keys, and nothing before that. So one
@@ -69,6 +72,9 @@ class AnswerBatch {
   void compare(const Plan& plan, const at::Tensor& logits, std::vector<Answers>& answers);
   void generate(const Plan& plan, const at::Tensor& logits, const RowOverlays& overlays,
                 std::vector<Answers>& answers);
+
+  // `text`: the ids without special tokens; `ended_by`: as decode() tells it.
+  EndedText ended_text(TokenIds ids, const std::string& text, std::int64_t ended_by) const;
 
   std::size_t prompt_length(std::size_t prompt) const { return sheet_.prompts[prompt].size(); }
   Answers& record_of(std::size_t prompt, std::vector<Answers>& answers) const {

@@ -124,6 +124,21 @@ QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Quest
   return sheet;
 }
 
+QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                           const RowForm& form, std::int64_t bound, std::int64_t positions) {
+  QuestionSheet sheet;
+  SheetWriter writer(tokenizer, form, sheet);
+  for (const Questions& questions : records) {
+    writer.begin_record();
+    for (const std::string& prompt : questions.to_end) {
+      const std::size_t row = writer.add_row(prompt);
+      const auto length = static_cast<std::int64_t>(sheet.prompts[row].size());
+      sheet.max_new[row] = std::max<std::int64_t>(std::min(bound, positions - length), 1);
+    }
+  }
+  return sheet;
+}
+
 QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
                             const RowForm& form, std::int64_t length, std::uint64_t first_record) {
   constexpr std::uint64_t kStreamsPerRecord = 1 << 16;

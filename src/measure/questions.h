@@ -26,6 +26,8 @@ struct Questions {
   void complete(const std::string& prompt, std::int64_t tokens) {
     continued[prompt] = std::max(continued[prompt], tokens);
   }
+  // Greedy text after the prompt until the model ends it itself, within a bound.
+  void complete_to_end(const std::string& prompt) { to_end.insert(prompt); }
   // The distribution of the next token, compared with the base model's.
   void compare_next_token(const std::string& prompt) { compared.insert(prompt); }
   // A sampled text that begins with the prompt; one each time it is asked for.
@@ -33,8 +35,15 @@ struct Questions {
 
   std::set<Pair> scored, completed;
   std::map<std::string, std::int64_t> continued;  // prompt -> tokens
-  std::set<std::string> compared;
+  std::set<std::string> compared, to_end;
   std::vector<std::string> written;
+};
+
+// A greedy text that the model was to end itself.
+struct EndedText {
+  std::string text;    // without what ended it
+  std::string raw;     // all tokens as text, special ones and the one that ended it included
+  bool ended = false;  // by a token of end_tokens() (text/end_tokens.h), within the bound
 };
 
 // How likely the model finds an answer after a prompt, under teacher forcing.
@@ -69,6 +78,7 @@ struct Answers {
 
   std::map<Questions::Pair, AnswerScore> scores;
   std::map<std::string, std::string> completions;  // greedy text after the prompt
+  std::map<std::string, EndedText> to_end;         // greedy text after the prompt, to its end
   std::map<std::string, double> next_token_kl;     // KL(this || base) of the next token, nats
   std::vector<std::string> texts;                  // sampled, the prompt included, in the order asked
 };
@@ -89,6 +99,10 @@ struct QuestionSheet {
 // greedy text gets.
 QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
                              const RowForm& form, std::int64_t extra_tokens);
+
+// Texts to their end, of at most `bound` tokens, and no more than the model's `positions` leave room for.
+QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                           const RowForm& form, std::int64_t bound, std::int64_t positions);
 
 // Sampled texts of `length` tokens, prompt included (specs: Meng et al. 2022 take 100). `first_record` is the
 // first record's number in the data: draws are addressed by record and prompt, so batches change nothing.

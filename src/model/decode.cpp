@@ -9,7 +9,8 @@ namespace emend {
 std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tensor& logits,
                              const std::vector<DecodeRow>& rows, const DrawOptions& draw,
                              const std::vector<std::int64_t>& stop, const RowOverlays& overlays,
-                             Progress* progress) {
+                             Progress* progress, std::vector<std::int64_t>* ended_by) {
+  if (ended_by != nullptr) ended_by->assign(rows.size(), -1);
   std::vector<TokenIds> results(rows.size());
   const std::vector<std::int64_t> prompt_lengths = cache.lengths;
   std::vector<std::size_t> alive(rows.size());
@@ -23,7 +24,10 @@ std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tenso
     std::vector<std::size_t> growing, overlay_rows;
     for (std::size_t a = 0; a < alive.size(); ++a) {
       const std::size_t i = alive[a];
-      if (std::find(stop.begin(), stop.end(), drawn[a]) != stop.end()) continue;
+      if (std::find(stop.begin(), stop.end(), drawn[a]) != stop.end()) {
+        if (ended_by != nullptr) (*ended_by)[i] = drawn[a];
+        continue;
+      }
       results[i].push_back(drawn[a]);
       if (static_cast<std::int64_t>(results[i].size()) == rows[i].max_new) continue;
       growing.push_back(i);

@@ -22,10 +22,11 @@ struct DecodeRow {
 // New tokens of each row; `logits` [rows, V] are those of the prompts' last tokens. `stop` ids end a row and
 // are kept out. Each step runs one token of every living row. The cache must have room; its lengths are those
 // of the prompts again when this returns, so what the prompts left in it can be used once more. `progress`,
-// if any, hears of every step.
+// if any, hears of every step. `ended_by`, if any, gets for each row the stop id that ended it; -1 for a row
+// that reached max_new.
 std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tensor& logits,
                              const std::vector<DecodeRow>& rows, const DrawOptions& draw,
                              const std::vector<std::int64_t>& stop, const RowOverlays& overlays,
-                             Progress* progress = nullptr);
+                             Progress* progress = nullptr, std::vector<std::int64_t>* ended_by = nullptr);
 
 }  // namespace emend

@@ -10,6 +10,7 @@
 #include "emend/error.h"
 #include "pipeline/edit_job.h"
 #include "report/numbers.h"
+#include "text/end_tokens.h"
 
 namespace emend {
 namespace {
@@ -35,14 +36,6 @@ std::vector<NextToken> likeliest_tokens(const Model& model, const TokenIds& prom
 }
 
 }  // namespace
-
-std::vector<std::int64_t> stop_tokens(const Tokenizer& tokenizer) {
-  std::vector<std::int64_t> stop;
-  if (const auto eos = tokenizer.eos()) stop.push_back(*eos);
-  for (const char* const name : {"<|im_end|>", "<|endoftext|>"})
-    if (const auto id = tokenizer.find(name)) stop.push_back(*id);
-  return stop;
-}
 
 std::string token_text(const Tokenizer& tokenizer, std::int64_t id) {
   return id < tokenizer.size() ? tokenizer.token_bytes(id) : fmt::format("<{}>", id);
@@ -78,7 +71,7 @@ TokenIds continue_prompt(const Model& model, const TokenIds& prompt, const Promp
   how.temperature = options.temperature;
   how.seed = options.seed;
   how.token_budget = options.token_budget;
-  how.stop = stop_tokens(model.tokenizer());
+  how.stop = end_tokens(model.tokenizer());
   how.progress = options.progress;
   return generate(model, {prompt}, how)[0];
 }

@@ -9,9 +9,6 @@
 
 namespace emend {
 
-// Tokens that end a text.
-std::vector<std::int64_t> stop_tokens(const Tokenizer& tokenizer);
-
 // "<50300>" for an id that the embedding table has and the tokenizer does not have.
 std::string token_text(const Tokenizer& tokenizer, std::int64_t id);
 

@@ -12,6 +12,7 @@
 #include "emend/memory_view.h"
 #include "model/rows.h"
 #include "pipeline/continue_prompt.h"
+#include "text/end_tokens.h"
 
 namespace emend {
 namespace {
@@ -76,7 +77,7 @@ at::Tensor log_probabilities(const Model& model, const TokenIds& ids, const std:
 // Greedy, ties to the lower id.
 TokenIds continuation(const Model& model, const TokenIds& prompt, const std::vector<Effect>& effects,
                       std::int64_t limit, Progress& progress) {
-  const std::vector<std::int64_t> stop = stop_tokens(model.tokenizer());
+  const std::vector<std::int64_t> stop = end_tokens(model.tokenizer());
   const auto length = static_cast<std::int64_t>(prompt.size());
   KvCache cache(model.config(), 0, 1, length + limit, model.options());
   TokenIds written, next = prompt;

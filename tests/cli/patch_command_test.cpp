@@ -54,6 +54,46 @@ class PatchCommand : public testing::Test {
   const ScratchFolder folder_;
 };
 
+TEST_F(PatchCommand, AbilitiesAreAskedBeforeAndAfterIt) {
+  const std::string data = std::string(EMEND_TEST_DATA) + "/abilities/";
+  const std::vector<std::string> asked = {
+      "eval", "abilities", "--model", world_model("gpt2"), "--data", data + "arc.jsonl", data + "piqa.jsonl"};
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), asked.begin(), asked.end());
+    return run_emend(more);
+  };
+  const Finished both = run({"--patch", patch(), "--out", folder_ / "out", "--json", folder_ / "j"});
+  ASSERT_EQ(both.code, 0) << both.err;
+  EXPECT_THAT(both.out, HasSubstr("lost"));
+  const nlohmann::json json = read_json(folder_ / "j");
+  EXPECT_EQ(json["patches"][0], patch());
+  EXPECT_EQ(json["tasks"][0]["items"], 8);
+  EXPECT_EQ(json["all"]["acc"]["n"], 13);
+  EXPECT_EQ(read_json(folder_ / "out/abilities.json")["tasks"], json["tasks"]);
+  std::ifstream items(folder_ / "out/items.jsonl");
+  int lines = 0;
+  for (std::string line; std::getline(items, line); ++lines) {
+    const nlohmann::json item = nlohmann::json::parse(line);
+    EXPECT_EQ(item["before"]["loglikelihoods"].size(), item["after"]["loglikelihoods"].size());
+    EXPECT_NE(item["before"]["loglikelihoods"], item["after"]["loglikelihoods"]);
+  }
+  EXPECT_EQ(lines, 13);
+  const Finished alone = run({});
+  ASSERT_EQ(alone.code, 0) << alone.err;
+  EXPECT_THAT(alone.out, testing::Not(HasSubstr("lost")));
+}
+
+// Nothing is written, and the model is not loaded: there is none.
+TEST_F(PatchCommand, AbilitiesRefuseBrokenItemsBeforeAnyWork) {
+  folder_.write("a.jsonl", "{\"goal\": \"g\", \"sol1\": \"a\", \"sol2\": \"b\", \"label\": -1}\n");
+  const Finished run = run_emend({"eval", "abilities", "--model", folder_ / "none", "--data",
+                                  folder_ / "a.jsonl", "--out", folder_ / "out"});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_THAT(run.err, HasSubstr("a.jsonl:1: the item has no right answer: \"label\" is -1"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+  EXPECT_EQ(run_emend({"eval", "abilities", "--model", "m"}).code, 2);
+}
+
 TEST_F(PatchCommand, ListsWhatAPatchHolds) {
   const Finished run = run_emend({"patch", "list", patch(), "--json", folder_ / "j"});
   ASSERT_EQ(run.code, 0) << run.err;

@@ -138,7 +138,6 @@ TEST(Usage, RefusesByNameWhatIsNotThereYet) {
       {{"init", "m"}, "'emend init' is not part of this version yet"},
       {{"serve", "--model", "m"}, "'emend serve' is not part of this version yet"},
       {{"reproduce", "a.json"}, "'emend reproduce' is not part of this version yet"},
-      {{"eval", "abilities"}, "'emend eval abilities' is not part of this version yet"},
       {{"eval", "kl", "--model", "m"}, "'emend eval kl' is not part of this version yet"},
       {{"eval", "survive"}, "'emend eval survive' is not part of this version yet"},
   };
