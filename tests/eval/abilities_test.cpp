@@ -62,9 +62,9 @@ TEST(AbilityTasks, AreWordedAsTheHarnessWordsThem) {
     const Json& items = recorded[name]["items"];
     ASSERT_EQ(task.items.size(), items.size());
     for (std::size_t i = 0; i < items.size(); ++i) {
-      EXPECT_EQ(task.items[i].context, items[i]["context"]);
+      EXPECT_EQ(task.items[i].context, items[i]["context"].get<std::string>());
       for (std::size_t c = 0; c < task.items[i].choices.size(); ++c)
-        EXPECT_EQ(" " + task.items[i].choices[c], items[i]["continuations"][c]);
+        EXPECT_EQ(" " + task.items[i].choices[c], items[i]["continuations"][c].get<std::string>());
     }
   }
 }
