@@ -1,5 +1,7 @@
 #include "reports/fact_report.h"
 
+#include <fmt/format.h>
+
 #include "base/strings.h"
 #include "emend/judge.h"
 #include "report/numbers.h"
@@ -60,6 +62,8 @@ HeldCounts held_counts(const std::vector<FactRecord>& facts) {
       ++counts.paraphrases;
       counts.held_paraphrases += holds ? 1 : 0;
     }
+    for (const PromptState& paraphrase : fact.after->paraphrases)
+      counts.said_paraphrases += paraphrase.argmax_target ? 1 : 0;
     for (const std::optional<bool>& holds : verdict.neighbours) {
       if (!holds) continue;
       ++counts.neighbours;
@@ -110,10 +114,11 @@ std::string lost_table(const std::vector<FactRecord>& facts, std::size_t columns
   for (const FactRecord& fact : facts)
     if (is_counted(fact)) add_lost(table, fact);
   const HeldCounts counts = held_counts(facts);
-  std::string text = "Paraphrases that answer with the target: " + std::to_string(counts.held_paraphrases) +
-                     " of " + std::to_string(counts.paraphrases) +
-                     ". Neighbours kept: " + std::to_string(counts.held_neighbours) + " of " +
-                     std::to_string(counts.neighbours) + ".\n";
+  const auto of = [](std::size_t part, std::size_t whole) { return fmt::format("{} of {}", part, whole); };
+  std::string text = fmt::format(
+      "Paraphrases: the target is likelier on {}, and said on {}. Neighbours kept: {}.\n",
+      of(counts.held_paraphrases, counts.paraphrases), of(counts.said_paraphrases, counts.paraphrases),
+      of(counts.held_neighbours, counts.neighbours));
   if (!table.empty()) text += "Lost:\n" + table.text(columns, 2);
   return text;
 }

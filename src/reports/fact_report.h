@@ -14,7 +14,9 @@ namespace emend {
 // and not true already.
 struct HeldCounts {
   std::size_t facts = 0, held_facts = 0;
-  std::size_t paraphrases = 0, held_paraphrases = 0;
+  std::size_t paraphrases = 0;
+  std::size_t held_paraphrases = 0;  // on which the target is likelier: what the check `paraphrase` counts
+  std::size_t said_paraphrases = 0;  // on which it is the greedy continuation
   std::size_t neighbours = 0, held_neighbours = 0;
 };
 HeldCounts held_counts(const std::vector<FactRecord>& facts);
