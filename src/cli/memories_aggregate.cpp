@@ -3,6 +3,7 @@
 #include "cli/memories_analysis.h"
 #include "cli/memories_commands.h"
 #include "cli/option_values.h"
+#include "cli/text_run_options.h"
 #include "emend/memory_aggregate.h"
 #include "reports/aggregate_report.h"
 

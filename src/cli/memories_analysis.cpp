@@ -2,9 +2,6 @@
 
 #include <iostream>
 
-#include "base/strings.h"
-#include "emend/error.h"
-#include "emend/text_run.h"
 #include "pipeline/failure.h"
 
 namespace emend {
@@ -32,15 +29,6 @@ int run_analysis(AnalysisCommand& command, const std::vector<std::string>& argum
   }
   console.write_json(shown.json);
   return shown.code;
-}
-
-std::int64_t parse_token_count(const std::string& text) {
-  constexpr std::size_t kMostDigits = 15;
-  if (text == "all") return kAllTokens;
-  if (text.empty() || text.size() > kMostDigits ||
-      text.find_first_not_of("0123456789") != std::string::npos || std::stoll(text) < 1)
-    throw Error(ErrorKind::kUsage, "--tokens must be at least 1, or all, found " + quote(text));
-  return std::stoll(text);
 }
 
 }  // namespace emend

@@ -35,7 +35,4 @@ struct AnalysisCommand {
 // Parses, checks, runs and shows. Returns the exit code.
 int run_analysis(AnalysisCommand& command, const std::vector<std::string>& arguments);
 
-// --tokens: a number from 1, or all (kAllTokens).
-std::int64_t parse_token_count(const std::string& text);
-
 }  // namespace emend

@@ -10,20 +10,14 @@
 #include "emend/error.h"
 
 namespace emend {
-namespace {
-
-// Empty: 0, the default of the run.
-std::int64_t parse_tokens(const std::string& text) {
+std::int64_t parse_token_count(const std::string& text) {
   constexpr std::size_t kMostDigits = 15;
-  if (text.empty()) return 0;
   if (text == "all") return kAllTokens;
-  if (text.size() > kMostDigits || text.find_first_not_of("0123456789") != std::string::npos ||
-      std::stoll(text) < 1)
+  if (text.empty() || text.size() > kMostDigits ||
+      text.find_first_not_of("0123456789") != std::string::npos || std::stoll(text) < 1)
     throw Error(ErrorKind::kUsage, "--tokens must be at least 1, or all, found " + quote(text));
   return std::stoll(text);
 }
-
-}  // namespace
 
 void add_text_run_options(TextRunArguments& options, const TextRunHelp& help, po::options_description& own) {
   auto add = own.add_options();
@@ -50,7 +44,7 @@ TextOptions text_run_options(const TextRunArguments& options) {
   TextOptions how;
   how.corpus.assign(options.corpus.begin(), options.corpus.end());
   how.text_field = options.text_field;
-  how.tokens = parse_tokens(options.tokens);
+  how.tokens = options.tokens.empty() ? 0 : parse_token_count(options.tokens);
   how.seed = options.common.seed;
   how.window = options.window;
   how.block_tokens = options.block;

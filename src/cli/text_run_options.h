@@ -26,6 +26,9 @@ struct TextRunHelp {
   const char *corpus, *tokens, *block, *shard, *report;
 };
 
+// --tokens: a number from 1, or all (kAllTokens). Throws Error(kUsage) for other texts.
+std::int64_t parse_token_count(const std::string& text);
+
 void add_text_run_options(TextRunArguments& options, const TextRunHelp& help,
                           boost::program_options::options_description& own);
 
