@@ -1,8 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "base/nearest.h"
 #include "base/strings.h"
 #include "editors/bulk/bulk.h"
@@ -55,9 +52,19 @@ std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std:
   return entry_of(name, table, ErrorKind::kConfig, "").make(options);
 }
 
-int default_layer(const ModelConfig& config) {
-  // docs/rome.md, the table of layers: 2 of 8 to 10 blocks, 4 of 30.
-  return static_cast<int>(std::min(1 + std::lround(config.layers / 10.0), config.layers - 1L));
+void require_layer_use(const Editor& editor, const std::vector<int>& layers, const std::string& where) {
+  if (layers.size() > 1 && editor.layer_use() == LayerUse::kOne)
+    throw Error(ErrorKind::kConfig, fmt::format("{}: the method {} edits one layer, and {} are listed", where,
+                                                quote(editor.name()), layers.size()));
+}
+
+void require_protects(const Editor& editor, Protect protect, const std::string& where) {
+  if (protect != Protect::kNone && !editor.protects())
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("{}: the method {} (with these options) cannot protect other subjects; use rome, or "
+                    "`protect: none`",
+                    where, quote(editor.name())));
 }
 
 }  // namespace emend

@@ -156,7 +156,7 @@ EvalSummary Benchmark::State::header(const Model& model, const BenchmarkConditio
 
 // What is asked, beside the method's own options: kept in the results, and compared when a run is resumed.
 void Benchmark::State::note_questions(const EvalSetup& setup, EvalSummary& header) const {
-  header.options["form"] = options.form == PromptForm::kChat ? "chat" : "raw";
+  header.options["form"] = std::string(to_string(options.form));
   header.options["bos_ids"] = ids_text(contenders.prefix());
   header.options["known"] = options.known ? "true" : "false";
   if (options.other_subjects > 0) header.options["other_subjects"] = std::to_string(options.other_subjects);

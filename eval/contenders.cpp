@@ -6,21 +6,19 @@
 #include <set>
 #include <utility>
 
+#include "analysis/layer_choice.h"
 #include "analysis/prompt_rows.h"
 #include "analysis/statistics_file.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/locate.h"
 #include "emend/statistics_store.h"
-#include "eval/layer_choice.h"
 #include "measure/other_subjects.h"
 
 namespace emend {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kDefaultMethod = "rome";
 
 // A label as the name of a folder.
 std::string folder_name(const std::string& label) {
@@ -80,12 +78,7 @@ ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) 
                               quote(entry.method.label)));
     const EditorTable& table = options.editors != nullptr ? *options.editors : known_editors();
     entry.editor = make_editor(entry.method.method, entry.method.options, table);
-    if (entry.method.protect != Protect::kNone && !entry.editor->protects())
-      throw Error(
-          ErrorKind::kConfig,
-          fmt::format("{}: the method {} (with these options) cannot protect other subjects; use rome, "
-                      "or `protect: none`",
-                      entry.method.label, quote(entry.method.method)));
+    require_protects(*entry.editor, entry.method.protect, entry.method.label);
     entries_.push_back(std::move(entry));
   }
 }
@@ -117,7 +110,9 @@ std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model,
   const std::string where = own                            ? entry.method.label + ": layer"
                             : options_.layer.where.empty() ? "layer"
                                                            : options_.layer.where;
-  return named_layers(given, *entry.editor, model.config(), where, entry.method.label);
+  std::vector<int> layers = named_layers(given, model.config(), where);
+  require_layer_use(*entry.editor, given, entry.method.label);
+  return layers;
 }
 
 void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget, Progress& progress) {

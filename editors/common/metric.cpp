@@ -2,16 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "base/layer_number.h"
 #include "emend/error.h"
 #include "linalg/key_factors.h"
 
 namespace emend::editors {
 
 void require_layer(const Model& model, int layer) {
-  const int layers = model.config().layers;
-  if (layer >= 0 && layer < layers) return;
-  throw Error(ErrorKind::kConfig,
-              fmt::format("layer {} is out of range; the model has layers 0 to {}", layer, layers - 1));
+  emend::require_layer("the edit", layer, model.config().layers);
 }
 
 namespace {

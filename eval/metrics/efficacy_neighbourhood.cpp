@@ -2,6 +2,8 @@
 // et al. 2022, section 3.2 and appendix), and beside them what a user would see: the wanted answer as the
 // model's first choice (argmax) and at the beginning of its free greedy text (generated). emend/judge.h says
 // what a success is.
+#include <optional>
+
 #include "eval/metric.h"
 #include "eval/metrics/answer_match.h"
 
@@ -17,9 +19,8 @@ class Group {
   void add(const Answers& now, const std::string& prompt, const std::string& wanted,
            const std::string& other) {
     const AnswerVerdict verdict = now.verdict(prompt, wanted, other);
-    // A present answer that is the target itself is a tie, and so a failure: only argmax tells more there.
-    if (!other.empty()) {
-      success_.add(verdict.likelier ? 1 : 0);
+    if (const std::optional<bool> success = verdict.success()) {
+      success_.add(*success ? 1 : 0);
       magnitude_.add(now.margin(prompt, wanted, other));
     }
     argmax_.add(verdict.greedy ? 1 : 0);

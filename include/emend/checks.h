@@ -49,5 +49,7 @@ std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests,
 
 // Whether all checks that were measured passed.
 bool all_passed(const std::vector<CheckResult>& checks);
+// The names of those that did not, in their order.
+std::vector<std::string> failed_checks(const std::vector<CheckResult>& checks);
 
 }  // namespace emend

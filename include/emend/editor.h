@@ -117,9 +117,12 @@ struct EditorHelp {
   std::vector<OptionHelp> options;
 };
 
-// The layer of `layer: auto`, by depth alone: 1 + round(layers / 10). docs/rome.md has the measurements
-// behind it.
-int default_layer(const ModelConfig& config);
+// Throws Error(kConfig), which begins with `where`, if several layers are given to a method that edits one.
+void require_layer_use(const Editor& editor, const std::vector<int>& layers, const std::string& where);
+
+// Throws Error(kConfig), which begins with `where`, if other subjects are to be protected by a method that
+// cannot (Editor::protects).
+void require_protects(const Editor& editor, Protect protect, const std::string& where);
 
 // One method that edit files can name: its help, and what makes it from its options. `make` throws
 // Error(kConfig) with the option's place for unknown options, and for values of a wrong type or out of range.

@@ -1,6 +1,6 @@
-// Does an edit hold? One rule, and everything reads it: the four checks (checks.h), tables of facts, JUnit,
-// the worst cases of a benchmark, and the success metrics of a benchmark (ES, PS and NS of Meng et al. 2022,
-// section 3.2: efficacy, paraphrase and neighbourhood).
+// Does an edit hold? The rule of the four checks (checks.h), of tables of facts, JUnit and the worst cases of
+// a benchmark. The success metrics of a benchmark (ES, PS and NS of Meng et al. 2022, section 3.2: efficacy,
+// paraphrase and neighbourhood) read the same verdicts; AnswerVerdict::success says where the two differ.
 #pragma once
 
 #include <optional>
@@ -34,12 +34,17 @@ struct AnswerVerdict {
   bool likelier =
       false;            // `wanted` is strictly likelier: a tie and a value that is not a number are failures
   bool greedy = false;  // `wanted` is the greedy continuation
+  bool compared = false;  // another answer is given, be it `wanted` itself
 
   // What a paraphrase must show: `wanted` beats the other answer. If there is nothing to beat, the greedy
   // continuation decides.
   bool is_preferred() const { return opposed ? likelier : greedy; }
   // What the edited prompt itself must show.
   bool holds() const { return is_preferred() && greedy; }
+  // What a benchmark counts, as the field's programs do: `wanted` is likelier than the answer that the record
+  // gives. A record whose given answer is `wanted` itself cannot be won and counts as a failure, while
+  // holds() lets the greedy continuation decide; a record that gives none is not counted.
+  std::optional<bool> success() const { return compared ? std::optional(likelier) : std::nullopt; }
 };
 
 AnswerVerdict judge(const AnswerPair& pair);

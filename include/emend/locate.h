@@ -213,6 +213,10 @@ struct TrialScore {
 enum class LayerEvidence { kDepth, kTrial };
 std::string_view to_string(LayerEvidence evidence);  // "depth", "trial"
 
+// The layer of `layer: auto`, by depth alone: 1 + round(layers / 10). docs/rome.md has the measurements
+// behind it.
+int default_layer(const ModelConfig& config);
+
 // The layer for `layer: auto`, and why. Tracing alone does not predict the best layer to edit (Hase et al.
 // 2023), so a trial's measured scores are preferred to the trace. Without a trial the decision is the depth
 // default, and the trace's ranking is kept beside it.

@@ -47,7 +47,20 @@ inline std::string prompt_about(const EditRequest& request, const std::string& s
 EditRequest make_request(const std::string& prompt, const std::string& subject, const std::string& target,
                          std::optional<int> occurrence = std::nullopt);
 
+// Whether prompts are given to the model as they are, or through its chat template.
 enum class PromptForm { kRaw, kChat };
+constexpr std::string_view to_string(PromptForm form) {
+  return form == PromptForm::kChat ? "chat" : "raw";
+}
+// Returns std::nullopt if `text` is neither "raw" nor "chat".
+constexpr std::optional<PromptForm> parse_prompt_form(std::string_view text) {
+  if (text == "raw") return PromptForm::kRaw;
+  if (text == "chat") return PromptForm::kChat;
+  return std::nullopt;
+}
+
+// The method of edit files, trials and benchmarks that name none.
+inline constexpr const char* kDefaultMethod = "rome";
 
 // Shares and ratios that the checks must reach; absent ones take the defaults below.
 struct CheckThresholds {
@@ -82,7 +95,7 @@ struct EditFile {
   std::filesystem::path path;
   std::string text;             // the file's bytes, kept in the patch
   std::filesystem::path model;  // empty when the file names none
-  std::string method = "rome";
+  std::string method = kDefaultMethod;
   LayerChoice layer;
   std::string bos = "auto";  // auto, none, or a token
   PromptForm form = PromptForm::kRaw;

@@ -14,6 +14,7 @@
 #include "analysis/key_sums.h"
 #include "analysis/own_text.h"
 #include "analysis/text_options.h"
+#include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/memory_estimate.h"
@@ -33,11 +34,8 @@ constexpr double kOwnTextEfficiency = 0.35;
 
 void check_options(const Model& model, const StatisticsOptions& options) {
   const auto refuse = [](const std::string& what) { throw Error(ErrorKind::kConfig, "statistics: " + what); };
-  const int layers = model.config().layers;
   if (options.layers.empty()) refuse("no layer is asked for");
-  for (const int layer : options.layers)
-    if (layer < 0 || layer >= layers)
-      refuse(fmt::format("layer {} is out of range; the model has layers 0 to {}", layer, layers - 1));
+  for (const int layer : options.layers) require_layer("statistics", layer, model.config().layers);
   check_statistics_values(options);
   check_text_options(model, options, "statistics");
 }

@@ -42,7 +42,7 @@ void fit_token_budget(const Model& model, CommonOptions& options, Console& conso
 
 PromptForm parse_form(const std::string& form) {
   require_one_of("form", form, {"raw", "chat"});
-  return form == "chat" ? PromptForm::kChat : PromptForm::kRaw;
+  return *parse_prompt_form(form);
 }
 
 }  // namespace emend

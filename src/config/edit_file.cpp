@@ -30,8 +30,7 @@ const std::vector<std::string> kForms = {"raw", "chat"};
 
 PromptForm read_form(const ConfigNode& node) {
   const std::string form = node.text();
-  if (form == "raw") return PromptForm::kRaw;
-  if (form == "chat") return PromptForm::kChat;
+  if (const auto parsed = parse_prompt_form(form)) return *parsed;
   node.fail(fmt::format("expected raw or chat, found {}{}", node.describe(), did_you_mean(form, kForms)));
 }
 

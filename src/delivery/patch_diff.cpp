@@ -86,8 +86,7 @@ std::vector<std::string> compare_settings(const Patch& a, const Patch& b) {
   compare(list, "objective", std::string(to_string(a.edit.objective)),
           std::string(to_string(b.edit.objective)));
   compare(list, "bos", a.bos, b.bos);
-  compare(list, "form", a.form == PromptForm::kChat ? "chat" : "raw",
-          b.form == PromptForm::kChat ? "chat" : "raw");
+  compare(list, "form", std::string(to_string(a.form)), std::string(to_string(b.form)));
   compare(list, "passed", a.passed ? "yes" : "no", b.passed ? "yes" : "no");
   std::set<std::string> names;
   for (const auto& [name, value] : a.edit.options) names.insert(name);

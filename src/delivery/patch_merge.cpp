@@ -111,8 +111,7 @@ void require_one_kind(const std::vector<Patch>& patches, const std::vector<std::
     };
     same("the base", first.edit.base_fingerprint, other.edit.base_fingerprint);
     same("the prefix", ids_text(first.prefix), ids_text(other.prefix));
-    same("the form", first.form == PromptForm::kChat ? "chat" : "raw",
-         other.form == PromptForm::kChat ? "chat" : "raw");
+    same("the form", std::string(to_string(first.form)), std::string(to_string(other.form)));
     for (const WeightSolve& theirs : other.edit.solves) {
       const auto [solve, whose] = solved.try_emplace(theirs.weight, &theirs, i).first->second;
       const std::string layer = fmt::format(" of layer {}", theirs.weight.block);

@@ -106,7 +106,7 @@ std::map<std::string, std::string> patch_metadata(const Patch& patch) {
       {"emend.edit_text", patch.edit_text},
       {"emend.bos", patch.bos},
       {"emend.prefix", list_text(patch.prefix, as_is)},
-      {"emend.form", patch.form == PromptForm::kChat ? "chat" : "raw"},
+      {"emend.form", std::string(to_string(patch.form))},
       {"emend.thresholds", thresholds_json(patch.thresholds, names_other_subjects(edit.facts)).dump()},
       {"emend.solves", list_text(edit.solves, solve_json)},
       {"emend.facts", list_text(edit.facts, fact_json)},

@@ -77,7 +77,4 @@ std::optional<at::Tensor> solve_with_ridge(const at::Tensor& C, double relative_
 // Eigenvalues of C [n, n] symmetric float64, or of diag(C) [n], largest first. About 4 n^3 / 3 operations.
 std::vector<double> spectrum(const at::Tensor& C);
 
-// The same solve by Eigen's LLT, for holding both to one answer in tests. float64, CPU.
-at::Tensor solve_spd_eigen(const at::Tensor& C, const at::Tensor& K);
-
 }  // namespace emend

@@ -43,8 +43,14 @@ std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests,
 }
 
 bool all_passed(const std::vector<CheckResult>& checks) {
-  return std::all_of(checks.begin(), checks.end(),
-                     [](const CheckResult& check) { return !check.value || check.passed; });
+  return failed_checks(checks).empty();
+}
+
+std::vector<std::string> failed_checks(const std::vector<CheckResult>& checks) {
+  std::vector<std::string> names;
+  for (const CheckResult& check : checks)
+    if (check.value && !check.passed) names.push_back(check.name);
+  return names;
 }
 
 }  // namespace emend

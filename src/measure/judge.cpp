@@ -26,7 +26,7 @@ bool begin_alike(std::string_view wanted, std::string_view other) {
 
 AnswerVerdict judge(const AnswerPair& pair) {
   return {are_opposed(pair.wanted, pair.other), pair.likelihood_of_wanted > pair.likelihood_of_other,
-          pair.wanted_is_greedy};
+          pair.wanted_is_greedy, !pair.other.empty()};
 }
 
 FactVerdict judge(const EditRequest& request, const FactState& state) {

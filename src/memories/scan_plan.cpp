@@ -8,6 +8,7 @@
 
 #include "analysis/statistics_plan.h"
 #include "analysis/text_options.h"
+#include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "memories/scan_state.h"
@@ -30,10 +31,7 @@ void check_scan_options(const Model& model, const ScanOptions& options) {
   constexpr int kMostExamples = 10000;
   const auto refuse = [](const std::string& what) { throw Error(ErrorKind::kConfig, "scan: " + what); };
   if (options.corpus.empty()) refuse("no corpus is given: name files or folders of text");
-  const int layers = model.config().layers;
-  for (const int layer : options.layers)
-    if (layer < 0 || layer >= layers)
-      refuse(fmt::format("layer {} is out of range; the model has layers 0 to {}", layer, layers - 1));
+  for (const int layer : options.layers) require_layer("scan", layer, model.config().layers);
   if (options.top < 1 || options.top > kMostExamples)
     refuse(fmt::format("the option top must be from 1 to {}, found {}", kMostExamples, options.top));
   if (options.random < 1 || options.random > kMostExamples)

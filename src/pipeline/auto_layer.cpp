@@ -7,9 +7,9 @@
 
 #include "analysis/causal_trace/noise.h"
 #include "analysis/causal_trace/restored_runs.h"
+#include "analysis/layer_choice.h"
 #include "emend/editor.h"
 #include "emend/error.h"
-#include "eval/layer_choice.h"
 
 namespace emend {
 namespace {

@@ -11,9 +11,9 @@
 
 namespace emend {
 
-// The decision that `emend locate --facts` left in the statistics folder (eval/layer_choice.h). Without one:
-// the depth default, with a quick trace of the file's own prompts beside it (MLP windows at the subject's
-// last token, a few prompts and samples); nothing is kept then.
+// The decision that `emend locate --facts` left in the statistics folder (analysis/layer_choice.h). Without
+// one: the depth default, with a quick trace of the file's own prompts beside it (MLP windows at the
+// subject's last token, a few prompts and samples); nothing is kept then.
 LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& requests,
                          const EditorContext& context, const std::filesystem::path& statistics,
                          Progress& progress);

@@ -60,15 +60,13 @@ void identify_edit(RunFile& file, const EditJob& job, const EditRunOptions& opti
   for (const auto& [name, value] : job.editor->options()) file.identify("option " + name, value);
   file.identify("layers", layers_text(job.context.layers));
   file.identify("BOS", ids_text(job.context.prefix));
-  file.identify("form of prompts", job.context.form == PromptForm::kChat ? "chat" : "raw");
+  file.identify("form of prompts", std::string(to_string(job.context.form)));
   file.identify("seed", std::to_string(job.context.seed));
   file.identify("token budget", std::to_string(job.context.token_budget));
   file.identify("tokens of a search batch", std::to_string(job.context.search_tokens));
   file.identify("earlier patch", options.on.empty() ? "none" : sha256_hex(read_text_file(options.on)));
   file.identify("drift budget", budget_text(options.budget));
-  const Protect protect =
-      job.file->protect.value_or(job.editor->protects() ? kDefaultProtect : Protect::kNone);
-  file.identify("protection", std::string(to_string(protect)));
+  file.identify("protection", std::string(to_string(protection_of(*job.file, *job.editor))));
   file.identify("list of edits", digest_of(job.file->edits));
 }
 

@@ -5,11 +5,11 @@
 #include <map>
 #include <set>
 
+#include "analysis/layer_choice.h"
 #include "analysis/prompt_rows.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/statistics_store.h"
-#include "eval/layer_choice.h"
 #include "pipeline/auto_layer.h"
 #include "pipeline/position_check.h"
 
@@ -19,7 +19,9 @@ namespace {
 // The layers that the file names, in ascending order.
 std::vector<int> given_layers(const EditFile& file, const Editor& editor, const ModelConfig& config) {
   const std::string where = file.layer.where.empty() ? file.path.string() + ": layer" : file.layer.where;
-  return named_layers(file.layer.layers, editor, config, where, where);
+  std::vector<int> layers = named_layers(file.layer.layers, config, where);
+  require_layer_use(editor, file.layer.layers, where);
+  return layers;
 }
 
 // Throws Error(kConfig) if the method cannot carry the facts of the patch, or it was made for rows of another
@@ -122,6 +124,12 @@ Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& r
   const auto approve = [&](const Statistics& found) { plan_job(first, requests, &found); };  // throws
   return StatisticsStore(*job.model, job.context.prefix, job.statistics)
       .layers(job.context.layers, options, progress, approve);
+}
+
+Protect protection_of(const EditFile& file, const Editor& editor) {
+  const Protect protect = file.protect.value_or(editor.protects() ? kDefaultProtect : Protect::kNone);
+  require_protects(editor, protect, file.path.string());
+  return protect;
 }
 
 }  // namespace emend

@@ -46,4 +46,8 @@ EditPlan plan_job(const EditJob& job, const std::vector<EditRequest>& requests, 
 // after the editor has found nothing to refuse in `requests`, on the earlier patch if there is one.
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress);
 
+// What the file asks to protect; if it does not say, what the method protects by default. Throws
+// Error(kConfig) for a method that cannot protect.
+Protect protection_of(const EditFile& file, const Editor& editor);
+
 }  // namespace emend

@@ -103,18 +103,6 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
   return statistics;
 }
 
-// What the file asks for, or what the method gets without being asked.
-Protect protect_of(const EditFile& file, const Editor& editor) {
-  const Protect protect = file.protect.value_or(editor.protects() ? kDefaultProtect : Protect::kNone);
-  if (protect != Protect::kNone && !editor.protects())
-    throw Error(
-        ErrorKind::kConfig,
-        fmt::format("{}: the method {} (with these options) cannot protect other subjects; use rome, or "
-                    "`protect: none`",
-                    file.path.string(), quote(editor.name())));
-  return protect;
-}
-
 // Finds what the edits of `requests` must leave as it is, for job.context. `strict`: what cannot be protected
 // is refused.
 Protection protect_subjects(const EditJob& job, const std::vector<EditRequest>& requests, Protect protect,
@@ -185,22 +173,16 @@ void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>&
 
 // Lays the edit on `model`, which is that of the job, for a while.
 void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
-                const std::vector<bool>& skipped, const std::vector<FactState>& before,
-                const CheckOptions& options, EditOutcome& outcome, Progress& progress) {
+                const std::vector<FactState>& before, const CheckOptions& options, EditOutcome& outcome,
+                Progress& progress) {
   const Stopwatch watch(outcome.seconds.check);
   Patch& patch = outcome.patch;
-  const bool drift_known = !patch.held_text.empty();
-  const std::int64_t budget = options.token_budget;
-  const double base = drift_known ? mean_nll(*job.model, patch.held_text, budget) : 0;
+  const std::optional<double> nll_before = held_nll(*job.model, patch, options.token_budget);
   const ScopedEdit scope(model, patch.edit.changes);
   const std::vector<FactState> after = measure_facts(*job.model, requests, options, progress);
   set_after(patch.edit, after);
-  std::optional<double> drift;
-  if (drift_known) drift = std::exp(mean_nll(*job.model, patch.held_text, budget) - base);
   patch.checks =
-      run_checks(requests, after, skipped, drift, measured_tokens(patch.held_text), patch.thresholds);
-  if (const auto bleed = check_bleed(requests, before, after, skipped, patch.thresholds.bleed))
-    patch.checks.push_back(*bleed);
+      checks_of(patch, before, after, nll_before, held_nll(*job.model, patch, options.token_budget));
   patch.passed = passes(patch.edit, patch.checks);
 }
 
@@ -250,7 +232,7 @@ void finish_without_edit(const EditJob& job, const std::vector<EditRequest>& req
   fill_in_skipped(edit, requests, skipped, job.context.layers);
   set_before(edit, before);
   set_after(edit, now);
-  outcome.patch.checks = run_checks(requests, now, skipped, std::nullopt, 0, outcome.patch.thresholds);
+  outcome.patch.checks = checks_of(outcome.patch, before, now, std::nullopt, std::nullopt);
   outcome.patch.passed = true;
 }
 
@@ -283,7 +265,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   Protection protection;
   {
     const Stopwatch watch(outcome.seconds.protection);
-    outcome.protect = protect_of(*job.file, *job.editor);
+    outcome.protect = protection_of(*job.file, *job.editor);
     protection = protect_subjects(job, wanted, outcome.protect, options, warnings);
   }
   make_edit(job, model, wanted, statistics, protection, how, outcome, progress);
@@ -303,7 +285,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   if (below) put_carried_first(outcome.patch.edit, model, requests, skipped, before, options, progress);
   set_before(outcome.patch.edit, before);
   if (outcome.patch.held_text.empty()) outcome.patch.edit.warnings.push_back(drift_warning(job));
-  check_edit(job, model, requests, skipped, before, options, outcome, progress);
+  check_edit(job, model, requests, before, options, outcome, progress);
   return outcome;
 }
 
@@ -316,7 +298,7 @@ EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& o
     const Stopwatch watch(total);
     const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
     EditJob job = make_job(model, *editor, file, options, progress);
-    protect_of(file, *editor);  // throws for a method that cannot protect
+    protection_of(file, *editor);  // throws for a method that cannot protect
     if (options.budget) require_budget(*options.budget, *editor);
     plan_memory(job, options, progress);
     open_run_file(job, options);
@@ -343,7 +325,7 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
     outcome.has_statistics = !statistics.layers.empty();
     for (const std::string& note : notes_on(statistics)) progress.note(note);
   }
-  const Protect protect = protect_of(file, *editor);
+  const Protect protect = protection_of(file, *editor);
   Protection protection;
   if (outcome.has_statistics) {
     std::vector<std::string> warnings;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "analysis/causal_trace/fact_steps.h"
+#include "analysis/layer_choice.h"
 #include "analysis/prompt_rows.h"
 #include "base/files.h"
 #include "base/layer_number.h"
@@ -17,7 +18,6 @@
 #include "emend/error.h"
 #include "emend/statistics_store.h"
 #include "eval/fit.h"
-#include "eval/layer_choice.h"
 #include "pipeline/layer_trial.h"
 #include "pipeline/locate_options.h"
 
@@ -60,7 +60,7 @@ std::string dataset_of(const fs::path& file) {
 }
 
 std::string method_of(const LocateOptions& options) {
-  return options.method.empty() ? "rome" : options.method;
+  return options.method.empty() ? kDefaultMethod : options.method;
 }
 
 DatasetFile read_trial_data(const LocateOptions& options) {

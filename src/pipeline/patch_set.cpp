@@ -57,9 +57,7 @@ double update_error(const WeightSolve& solve, const FactPart& part, const Factor
 
 // " (efficacy, drift)"; empty when none is named.
 std::string failed_checks_text(const Patch& patch) {
-  std::vector<std::string> names;
-  for (const CheckResult& check : patch.checks)
-    if (check.value && !check.passed) names.push_back(check.name);
+  const std::vector<std::string> names = failed_checks(patch.checks);
   return names.empty() ? "" : fmt::format(" ({})", join(names));
 }
 

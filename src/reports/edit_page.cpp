@@ -364,7 +364,7 @@ std::string settings(const EditOutcome& outcome) {
   for (const auto& [name, value] : patch.edit.options) rows.emplace_back("option " + name, value);
   rows.emplace_back("statistics", statistics_text(outcome));
   rows.emplace_back("text begins with", begin_text(patch));
-  rows.emplace_back("form of prompts", patch.form == PromptForm::kChat ? "chat" : "raw");
+  rows.emplace_back("form of prompts", to_string(patch.form));
   rows.emplace_back("device", patch.conditions.device);
   rows.emplace_back("type of the weights", patch.conditions.dtype);
   if (const std::optional<std::uint64_t> seed = patch.conditions.seed)

@@ -8,10 +8,10 @@
 #include <cstdlib>
 
 #include "analysis/causal_trace/trace_json.h"
+#include "analysis/layer_choice.h"
 #include "base/stage_clock.h"
 #include "base/strings.h"
 #include "emend/version.h"
-#include "eval/layer_choice.h"
 #include "pipeline/result_json.h"
 #include "report/display_text.h"
 #include "report/numbers.h"

@@ -148,8 +148,7 @@ std::string patch_text(const Patch& patch, std::size_t columns) {
   text += "Options:    " + one_line(join(options)) + "\n";
   text += "Base:       " + one_line(patch.base_name) + ", fingerprint " + patch.edit.base_fingerprint + "\n";
   text += "Statistics: " + one_line(statistics_text(patch)) + "\n";
-  text += "Text:       bos " + one_line(patch.bos) + ", form " +
-          (patch.form == PromptForm::kChat ? "chat" : "raw") + "\n";
+  text += "Text:       bos " + one_line(patch.bos) + ", form " + std::string(to_string(patch.form)) + "\n";
   text += "Made by:    emend " + one_line(patch.emend_version) + "\n";
   for (const std::string& warning : patch.edit.warnings) text += "Warning:    " + one_line(warning) + "\n";
   return text + "Passed:     " + (patch.passed ? "yes" : "NO") + "\n";

@@ -48,7 +48,7 @@ add_subdirectory(${SOURCE}/examples/embed \${CMAKE_BINARY_DIR}/embed)
 ")
 # What the libraries themselves link is theirs: a stranger needs none of it to build.
 set(unneeded "")
-foreach(package fmt ZLIB OpenSSL Eigen3 yaml-cpp nlohmann_json Boost PkgConfig MPI Threads)
+foreach(package fmt ZLIB OpenSSL yaml-cpp nlohmann_json Boost PkgConfig MPI Threads)
   list(APPEND unneeded -DCMAKE_DISABLE_FIND_PACKAGE_${package}=TRUE)
 endforeach()
 run(_ ${CMAKE_COMMAND} -S ${SCRATCH}/stranger -B ${SCRATCH}/build -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX}

@@ -8,6 +8,7 @@
 #include "base/expect_error.h"
 #include "support/model_files.h"
 #include "support/random_matrices.h"
+#include "support/solve_by_eigen.h"
 
 namespace emend {
 namespace {
@@ -15,12 +16,13 @@ namespace {
 using test::geometric;
 using test::near;
 using test::normals;
+using test::solve_by_eigen;
 using test::with_spectrum;
 
 TEST(SpdFactor, SolveAgreesWithEigenAndLeavesNoResidual) {
   const at::Tensor C = with_spectrum(geometric(60, 1e-3, 1e2), 1), K = normals(60, 7, 2);
   const SpdFactor factor(C, 0, "C");
-  const at::Tensor X = factor.solve(K), eigen = solve_spd_eigen(C, K);
+  const at::Tensor X = factor.solve(K), eigen = solve_by_eigen(C, K);
   const double scale = eigen.abs().max().item<double>();
   EXPECT_TRUE(near(X, eigen, 1e-9 * scale));
   EXPECT_LT((at::matmul(C, X) - K).norm().item<double>(), 1e-9 * K.norm().item<double>());
@@ -36,7 +38,7 @@ TEST(SpdFactor, SolvesOneColumnAsItSolvesMany) {
 // Panels of any width are the same factor: the last one narrower, one alone, one column each.
 TEST(CholeskyPanels, AnyWidthGivesTheSameSolution) {
   const at::Tensor C = with_spectrum(geometric(37, 1e-2, 1e2), 5), K = normals(37, 3, 6);
-  const at::Tensor sum = C + 0.5 * at::eye(37, at::kDouble), expected = solve_spd_eigen(sum, K);
+  const at::Tensor sum = C + 0.5 * at::eye(37, at::kDouble), expected = solve_by_eigen(sum, K);
   for (const std::int64_t columns : {1, 5, 12, 36, 37, 64}) {
     const CholeskyPanels panels(C, 0.5, at::kCPU, columns);
     ASSERT_EQ(panels.failed_minor(), 0) << columns;
@@ -67,7 +69,7 @@ TEST(SpdFactor, RidgeIsAShareOfTheMeanOfTheDiagonal) {
   const SpdFactor factor(C, 0.25, "C");
   const double ridge = 0.25 * C.diagonal().mean().item<double>();
   EXPECT_NEAR(factor.info().ridge, ridge, 1e-12);
-  EXPECT_TRUE(near(factor.solve(K), solve_spd_eigen(C + ridge * at::eye(30, at::kDouble), K), 1e-10));
+  EXPECT_TRUE(near(factor.solve(K), solve_by_eigen(C + ridge * at::eye(30, at::kDouble), K), 1e-10));
 }
 
 TEST(SpdFactor, RidgeMakesASemidefiniteMatrixDefinite) {
@@ -86,7 +88,7 @@ TEST(SpdFactor, RefusesAnIndefiniteMatrix) {
   EXPECT_THAT(
       test::error_of(ErrorKind::kNumeric, [&] { SpdFactor(with_spectrum(values, 8), 1e-5, "the moment"); }),
       ::testing::HasSubstr("the moment"));
-  test::error_of(ErrorKind::kNumeric, [&] { solve_spd_eigen(with_spectrum(values, 8), normals(10, 1, 9)); });
+  test::error_of(ErrorKind::kNumeric, [&] { solve_by_eigen(with_spectrum(values, 8), normals(10, 1, 9)); });
 }
 
 TEST(SpdFactor, RefusesNaNAndInfinity) {

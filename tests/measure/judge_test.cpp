@@ -10,6 +10,7 @@ namespace emend {
 namespace {
 
 using testing::ElementsAre;
+using testing::Optional;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
@@ -63,6 +64,19 @@ TEST(Judge, WithoutAnotherAnswerTheGreedyContinuationDecides) {
     state.paraphrases = {{0.6, 0.6, true, ""}, {0.6, 0.6, false, ""}};
     EXPECT_THAT(judge(request_with(was), state).paraphrases, ElementsAre(true, false)) << was;
   }
+}
+
+// The two rules where the record's present answer is the target, or is not given.
+TEST(Judge, ABenchmarkCountsARecordThatCannotBeWonAsAFailure) {
+  const AnswerVerdict same = judge(AnswerPair{"target", "target", 0.6, 0.6, true});
+  EXPECT_TRUE(same.holds());
+  EXPECT_THAT(same.success(), Optional(false));
+  const AnswerVerdict alone = judge(AnswerPair{"target", "", 0.6, 0.6, true});
+  EXPECT_TRUE(alone.holds());
+  EXPECT_EQ(alone.success(), std::nullopt);
+  const AnswerVerdict not_greedy = judge(AnswerPair{"target", "was", 0.6, 0.1, false});
+  EXPECT_FALSE(not_greedy.holds());
+  EXPECT_THAT(not_greedy.success(), Optional(true));
 }
 
 TEST(Judge, AParaphraseNeedNotBeGreedy) {

@@ -47,8 +47,7 @@ TEST_F(MemoryScanRefusals, OptionsAreRefusedBeforeTheWork) {
   EXPECT_THAT(refusal(ErrorKind::kConfig, wrong), HasSubstr("no corpus"));
   wrong = options_;
   wrong.layers = {99};
-  EXPECT_THAT(refusal(ErrorKind::kConfig, wrong),
-              HasSubstr("layer 99 is out of range; the model has layers 0 to"));
+  EXPECT_THAT(refusal(ErrorKind::kConfig, wrong), HasSubstr("there is no layer 99: the model has"));
   wrong = options_;
   wrong.top = 0;
   EXPECT_THAT(refusal(ErrorKind::kConfig, wrong), HasSubstr("the option top"));

@@ -156,6 +156,12 @@ TEST_F(FakeEditorRuns, IsAppliedAndExported) {
   const std::vector<AdapterModule> modules = peft_modules(model_, {patch.patch});
   ASSERT_THAT(modules, SizeIs(2));
   EXPECT_EQ(modules[0].block, kLow);
+  const AdapterOutcome exported =
+      export_adapter(model_, {patch.patch}, {AdapterFormat::kPeft, folder_ / "adapter", ""});
+  EXPECT_TRUE(exported.exact);
+  ASSERT_THAT(exported.modules, SizeIs(2));
+  EXPECT_EQ(exported.modules[1].block, kHigh);
+  EXPECT_TRUE(fs::exists(folder_ / "adapter" / "adapter_model.safetensors"));
 }
 
 TEST_F(FakeEditorRuns, AnOutputThatCannotBeIsRefusedBeforeTheModelIsLoaded) {

@@ -31,7 +31,7 @@ const FolderRules kRules = {
             {"datasets", {"base"}},
             {"report", {"base"}},
             {"model", {"text", "io", "base"}},
-            {"analysis", {"model", "text", "linalg", "io", "base"}},
+            {"analysis", {"model", "text", "linalg", "report", "io", "base"}},
             {"memories", {"analysis", "model", "text", "linalg", "report", "io", "base"}},
             {"measure", {"analysis", "model", "text", "linalg", "io", "base"}},
             {"editors", {"analysis", "model", "text", "linalg", "config", "base"}},
@@ -133,21 +133,13 @@ const std::set<std::string> kSeesTorch = {"linalg", "model",    "analysis", "mem
 
 // fmt is not here: every folder formats its messages.
 const std::vector<LibraryRule> kLibraries = {
-    {"torch/", kSeesTorch},
-    {"ATen/", kSeesTorch},
-    {"c10/", kSeesTorch},
-    {"yaml-cpp/", {"config"}},
-    {"boost/", {"cli"}},
-    {"Eigen/", {"linalg"}},
-    {"unsupported/Eigen/", {"linalg"}},
-    {"oniguruma", {"text"}},
-    {"utf8proc", {"base", "text", "report"}},
-    {"kainjow/", {"report"}},
-    {"spdlog/", {"base"}},
-    {"openssl/", {"base"}},
-    {"xxh", {"base"}},
-    {"zlib", {"base"}},
-    {"zstd", {"base"}},
+    {"torch/", kSeesTorch},   {"ATen/", kSeesTorch},
+    {"c10/", kSeesTorch},     {"yaml-cpp/", {"config"}},
+    {"boost/", {"cli"}},      {"Eigen/", {}},  // tests alone
+    {"oniguruma", {"text"}},  {"utf8proc", {"base", "text", "report"}},
+    {"kainjow/", {"report"}}, {"spdlog/", {"base"}},
+    {"openssl/", {"base"}},   {"xxh", {"base"}},
+    {"zlib", {"base"}},       {"zstd", {"base"}},
     {"mpi", {"base"}},
 };
 
@@ -249,7 +241,8 @@ TEST(IncludeDirection, LibrariesStayInTheirFolders) {
   EXPECT_THAT(judge("editors/rome/x.cpp", "#include <yaml-cpp/yaml.h>"), SizeIs(1));
   EXPECT_THAT(judge("eval/x.cpp", "#include <boost/program_options.hpp>"), SizeIs(1));
   EXPECT_THAT(judge("src/analysis/x.cpp", "#include <Eigen/Cholesky>"), SizeIs(1));
-  EXPECT_THAT(judge("src/linalg/x.cpp", "#include <Eigen/Cholesky>"), IsEmpty());
+  EXPECT_THAT(judge("src/linalg/x.cpp", "#include <Eigen/Cholesky>"), SizeIs(1));
+  EXPECT_THAT(judge("src/cli/x.cpp", "#include <boost/program_options.hpp>"), IsEmpty());
 }
 
 TEST(IncludeDirection, PublicHeadersNeedNoLibraryButTorch) {

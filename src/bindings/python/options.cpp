@@ -42,9 +42,9 @@ void Options::require_all_taken() const {
 }
 
 PromptForm form_of(const std::string& name) {
-  if (name != "raw" && name != "chat")
-    throw Error(ErrorKind::kUsage, fmt::format("form must be raw or chat, found {}", quote(name)));
-  return name == "chat" ? PromptForm::kChat : PromptForm::kRaw;
+  const auto form = parse_prompt_form(name);
+  if (!form) throw Error(ErrorKind::kUsage, fmt::format("form must be raw or chat, found {}", quote(name)));
+  return *form;
 }
 
 std::filesystem::path path_of(nb::handle path) {

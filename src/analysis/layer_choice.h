@@ -7,16 +7,15 @@
 #include <string>
 #include <vector>
 
-#include "emend/editor.h"
 #include "emend/locate.h"
 #include "emend/progress.h"
 
 namespace emend {
 
-// The named layers in ascending order, each once. Throws Error(kConfig) for a layer that the model does not
-// have, which begins with `where`, and for several layers if the method edits one, which begins with `whose`.
-std::vector<int> named_layers(const std::vector<int>& layers, const Editor& editor, const ModelConfig& config,
-                              const std::string& where, const std::string& whose);
+// The named layers in ascending order, each once. Throws Error(kConfig), which begins with `where`, for a
+// layer that the model does not have.
+std::vector<int> named_layers(const std::vector<int>& layers, const ModelConfig& config,
+                              const std::string& where);
 
 // From the evidence at hand: the trial's best layer when there was a trial, else the depth default.
 LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& prefix,

@@ -1,13 +1,16 @@
+// C^-1 K by Eigen's LLT, a second implementation to compare linalg/spd_factor.h with.
+#pragma once
+
 #include <ATen/ATen.h>
 
 #include <Eigen/Cholesky>
 
 #include "emend/error.h"
-#include "linalg/spd_factor.h"
 
-namespace emend {
+namespace emend::test {
 
-at::Tensor solve_spd_eigen(const at::Tensor& C, const at::Tensor& K) {
+// C [n, n] symmetric, K [n, m]; float64 on the CPU. Throws Error(kNumeric) if C is not positive definite.
+inline at::Tensor solve_by_eigen(const at::Tensor& C, const at::Tensor& K) {
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const at::Tensor c = C.contiguous(), k = K.contiguous();
   const Eigen::Map<const Matrix> c_map(c.const_data_ptr<double>(), c.size(0), c.size(1));
@@ -20,4 +23,4 @@ at::Tensor solve_spd_eigen(const at::Tensor& C, const at::Tensor& K) {
   return result;
 }
 
-}  // namespace emend
+}  // namespace emend::test

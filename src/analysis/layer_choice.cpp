@@ -1,4 +1,4 @@
-#include "eval/layer_choice.h"
+#include "analysis/layer_choice.h"
 
 #include <fmt/format.h>
 
@@ -7,8 +7,6 @@
 #include <set>
 
 #include "base/layer_number.h"
-#include "base/strings.h"
-#include "emend/error.h"
 #include "report/numbers.h"
 
 namespace emend {
@@ -33,12 +31,14 @@ std::string first_of_trace(const LayerDecision& decision) {
 
 }  // namespace
 
-std::vector<int> named_layers(const std::vector<int>& layers, const Editor& editor, const ModelConfig& config,
-                              const std::string& where, const std::string& whose) {
+int default_layer(const ModelConfig& config) {
+  // docs/rome.md, the table of layers: 2 of 8 to 10 blocks, 4 of 30.
+  return static_cast<int>(std::min(1 + std::lround(config.layers / 10.0), config.layers - 1L));
+}
+
+std::vector<int> named_layers(const std::vector<int>& layers, const ModelConfig& config,
+                              const std::string& where) {
   for (const int layer : layers) require_layer(where, layer, config.layers);
-  if (layers.size() > 1 && editor.layer_use() == LayerUse::kOne)
-    throw Error(ErrorKind::kConfig, fmt::format("{}: the method {} edits one layer, and {} are listed", whose,
-                                                quote(editor.name()), layers.size()));
   const std::set<int> ascending(layers.begin(), layers.end());
   return {ascending.begin(), ascending.end()};
 }
