@@ -1,6 +1,7 @@
-// What the runs found out, told in three ways for every outcome: one line for a log (brief_report), the
-// tables that the commands of the program print (full_report), and the JSON document that their option --json
-// writes (to_json; keys and their meaning: docs/formats.md, "JSON results").
+// What the runs found out, told in three ways for every outcome but those of memories (memory_*.h): one line
+// for a log (brief_report), the tables that the commands of the program print (full_report), and the JSON
+// document that their option --json writes (to_json; keys and their meaning: docs/formats.md, "JSON
+// results").
 //
 //   const EditOutcome outcome = run_edit(model, file);
 //   std::cout << brief_report(outcome) << "\n" << full_report(outcome);
@@ -16,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "emend/abilities.h"
 #include "emend/adapter.h"
 #include "emend/convert_run.h"
 #include "emend/edit_run.h"
@@ -69,6 +71,14 @@ std::string to_json(const BenchmarkOutcome& outcome);
 std::string brief_report(const Comparison& comparison);
 std::string full_report(const Comparison& comparison, const ReportStyle& style = {});
 std::string to_json(const Comparison& comparison);
+
+// ---- abilities (abilities.h)
+
+std::string brief_report(const AbilityOutcome& outcome);
+std::string full_report(const AbilityOutcome& outcome, const ReportStyle& style = {});
+// `patches`: the files that were laid on the model, in their order.
+std::string to_json(const AbilityOutcome& outcome, const std::vector<std::string>& patches,
+                    const Model& model);
 
 // ---- patches (patch.h, patch_algebra.h, patch_run.h)
 

@@ -93,10 +93,9 @@ void read_delphi(const fs::path& file, std::vector<FoundLabel>& found) {
   const std::string name = file.filename().string();
   const std::size_t layers = name.find("layers."),
                     cell = name.find_last_not_of("0123456789", name.size() - 5);
-  const std::optional<int> layer =
-      layers == std::string::npos ? std::nullopt : leading_number(std::string_view(name).substr(layers + 7));
-  const std::optional<int> index =
-      cell == std::string::npos ? std::nullopt : leading_number(std::string_view(name).substr(cell + 1));
+  std::optional<int> layer, index;
+  if (layers != std::string::npos) layer = leading_number(std::string_view(name).substr(layers + 7));
+  if (cell != std::string::npos) index = leading_number(std::string_view(name).substr(cell + 1));
   if (!layer || !index)
     throw Error(ErrorKind::kFormat,
                 fmt::format("{}: an explanation of delphi is named after its layer and cell, as in "

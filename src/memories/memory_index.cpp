@@ -21,16 +21,17 @@ namespace emend {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-// Tokens of the row that are shown around an example.
-constexpr std::int64_t kBefore = 48, kAfter = 12;
-
-struct LoadedLayer {
+// A layer of an index in memory. Not in the unnamed namespace: MemoryIndex::State holds it.
+struct LoadedIndexLayer {
   LayerState state;
   std::vector<float> value_norms;
   std::vector<bool> dead;
 };
+
+namespace {
+
+// Tokens of the row that are shown around an example.
+constexpr std::int64_t kBefore = 48, kAfter = 12;
 
 // The values that were computed into an index, which must be of its model.
 std::optional<StoredValues> load_values(const fs::path& folder, int number, const MemoryIndexHead& head) {
@@ -44,12 +45,12 @@ std::optional<StoredValues> load_values(const fs::path& folder, int number, cons
   return values;
 }
 
-LoadedLayer load_layer(const fs::path& path, int number, const MemoryIndexHead& head) {
+LoadedIndexLayer load_layer(const fs::path& path, int number, const MemoryIndexHead& head) {
   const auto file = open_safetensors(path);
   if (metadata_of(*file, "fingerprint") != head.fingerprint)
     throw Error(ErrorKind::kFormat,
                 path.string() + ": this layer is of another scan than index.json beside it");
-  LoadedLayer layer{read_layer_state(*file, "", shape_of(head)), {}, {}};
+  LoadedIndexLayer layer{read_layer_state(*file, "", shape_of(head)), {}, {}};
   const at::Tensor norms = stored_tensor(*file, "value_norm", "F32");
   if (norms.numel() != head.cells)
     throw Error(ErrorKind::kFormat, path.string() + ": value_norm does not have a number for each cell");
@@ -79,12 +80,12 @@ struct MemoryIndex::State {
   IndexHead index;
   IndexText text;
   CellLabels labels;
-  mutable std::map<int, LoadedLayer> loaded;                  // the last one that was asked for
+  mutable std::map<int, LoadedIndexLayer> loaded;             // the last one that was asked for
   mutable std::map<int, std::optional<StoredValues>> values;  // the same; none before emend memories values
 
-  const LoadedLayer& layer(int number) const {
+  const LoadedIndexLayer& layer(int number) const {
     if (!loaded.contains(number)) {
-      LoadedLayer fresh = load_layer(index_layer_file(folder, number), number, index.head);
+      LoadedIndexLayer fresh = load_layer(index_layer_file(folder, number), number, index.head);
       loaded.clear();
       loaded.emplace(number, std::move(fresh));
     }
@@ -100,10 +101,10 @@ struct MemoryIndex::State {
     return values.at(number);
   }
 
-  MemoryExample example(std::uint64_t address, float coefficient, const LoadedLayer& layer,
+  MemoryExample example(std::uint64_t address, float coefficient, const LoadedIndexLayer& layer,
                         std::int64_t cell) const;
   std::vector<MemoryExample> tail(const TriggerTable& table, std::int64_t cell, float sign,
-                                  const LoadedLayer& layer) const;
+                                  const LoadedIndexLayer& layer) const;
   CellValue value(const StoredValues& stored, std::int64_t cell) const;
   void require_cell(MemoryId memory) const;
 };
@@ -127,8 +128,8 @@ double share_below(const CellCounts& counts, std::int64_t cell, float coefficien
 
 }  // namespace
 
-MemoryExample MemoryIndex::State::example(std::uint64_t address, float coefficient, const LoadedLayer& layer,
-                                          std::int64_t cell) const {
+MemoryExample MemoryIndex::State::example(std::uint64_t address, float coefficient,
+                                          const LoadedIndexLayer& layer, std::int64_t cell) const {
   const auto place = text.find(address);
   if (!place)
     throw Error(ErrorKind::kFormat,
@@ -152,7 +153,7 @@ MemoryExample MemoryIndex::State::example(std::uint64_t address, float coefficie
 }
 
 std::vector<MemoryExample> MemoryIndex::State::tail(const TriggerTable& table, std::int64_t cell, float sign,
-                                                    const LoadedLayer& layer) const {
+                                                    const LoadedIndexLayer& layer) const {
   std::vector<MemoryExample> examples;
   for (std::size_t place = 0; place < table.size(cell); ++place) {
     const TableEntry entry = table.entry(cell, place);
@@ -233,7 +234,7 @@ void MemoryIndex::State::require_cell(MemoryId memory) const {
 
 std::vector<double> MemoryIndex::largest_contributions(int layer) const {
   state_->require_cell({layer, 0});
-  const LoadedLayer& loaded = state_->layer(layer);
+  const LoadedIndexLayer& loaded = state_->layer(layer);
   const CellCounts& counts = loaded.state.counts;
   std::vector<double> largest;
   for (std::size_t cell = 0; cell < loaded.value_norms.size(); ++cell)
@@ -247,7 +248,7 @@ std::vector<double> MemoryIndex::largest_contributions(int layer) const {
 MemoryRecord MemoryIndex::cell(MemoryId memory) const {
   const MemoryIndexHead& head = state_->index.head;
   state_->require_cell(memory);
-  const LoadedLayer& layer = state_->layer(memory.layer);
+  const LoadedIndexLayer& layer = state_->layer(memory.layer);
   const CellCounts& counts = layer.state.counts;
   const std::int64_t cell = memory.index;
   const auto at = static_cast<std::size_t>(cell);

@@ -190,6 +190,17 @@ std::string brief_report(const ImatrixOutcome& outcome) {
                               outcome.file.string()));
 }
 
+std::string brief_report(const AbilityOutcome& outcome) {
+  std::vector<std::string> tasks;
+  for (const AbilityResult& task : outcome.tasks) {
+    const AbilityFigure& acc = task.figures.front();
+    const std::string after = acc.after ? " -> " + percent_text(acc.after->mean) : "";
+    tasks.push_back(fmt::format("{} {}{} % of {}", task.name, percent_text(acc.before.mean), after,
+                                counted(task.items.size(), "item")));
+  }
+  return one_line(join(tasks));
+}
+
 std::string brief_report(const ConvertOutcome& outcome) {
   return one_line(fmt::format("{} of {} records written to {}", count_text(outcome.written),
                               count_text(outcome.read), outcome.asked.out.string()));

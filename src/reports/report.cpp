@@ -2,6 +2,7 @@
 #include "emend/report.h"
 
 #include "pipeline/result_json.h"
+#include "reports/abilities_report.h"
 #include "reports/adapter_report.h"
 #include "reports/check_report.h"
 #include "reports/convert_report.h"
@@ -129,6 +130,14 @@ std::string full_report(const ImatrixOutcome& outcome, const ReportStyle& /*styl
 }
 std::string to_json(const ImatrixOutcome& outcome) {
   return dump_json(exported_statistics_json(outcome.layers, outcome.file));
+}
+
+std::string full_report(const AbilityOutcome& outcome, const ReportStyle& style) {
+  return abilities_text(outcome, style.columns);
+}
+std::string to_json(const AbilityOutcome& outcome, const std::vector<std::string>& patches,
+                    const Model& model) {
+  return dump_json(abilities_json(outcome, patches, model));
 }
 
 std::string full_report(const ConvertOutcome& outcome, const ReportStyle& style) {

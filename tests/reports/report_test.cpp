@@ -169,11 +169,16 @@ TEST(Report, EveryOutcomeHasALineAndTables) {
   ModelCheck check;
   check.refusal = Error(ErrorKind::kModel, "no\nmodel");
   const RevertOutcome reverted{"m", "m.undo", {"m/a"}};
+  AbilityOutcome abilities;
+  AbilityResult task{"arc", "ARC", "arc.jsonl", std::vector<ItemOutcome>(2), {}, 0};
+  task.figures = {{"acc", MetricSummary{.mean = 0.5, .ci95 = 0.1, .n = 2}, std::nullopt, std::nullopt}};
+  abilities.tasks = {task};
 
   EXPECT_EQ(brief_report(verified), "1 of 1 patch verified: passed");
   EXPECT_EQ(brief_report(inspected), "0 weights of the base changed; 1 of 2 patches contained");
   EXPECT_EQ(brief_report(statistics), "layers 2 to 3 over text");
   EXPECT_EQ(brief_report(converted), "2 of 3 records written to o.yaml");
+  EXPECT_EQ(brief_report(abilities), "arc 50.0 % of 2 items");
   EXPECT_EQ(brief_report(check), "refused: no\\nmodel");
   EXPECT_EQ(brief_report(reverted), "1 file of m restored");
   EXPECT_THAT(brief_report(benchmark), StartsWith("rome: 2 records, score 80.0"));
