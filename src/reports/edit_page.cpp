@@ -3,16 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "base/layer_number.h"
 #include "base/strings.h"
-#include "emend/judge.h"
 #include "report/html.h"
 #include "report/numbers.h"
 #include "reports/bleed_report.h"
 #include "reports/edit_charts.h"
+#include "reports/edit_page_facts.h"
 #include "reports/edit_report.h"
 #include "reports/fact_report.h"
 #include "reports/page.h"
@@ -74,19 +73,6 @@ const char* const kSections = R"html({{#has_warnings}}
 </section>
 )html";
 
-const char* yes_no(bool yes) {
-  return yes ? "yes" : "no";
-}
-
-PageCell verdict_cell(bool holds) {
-  return {yes_no(holds), holds ? "good" : "bad"};
-}
-
-std::string of(std::size_t part, std::size_t all, const std::string& what) {
-  return fmt::format("{} of {} {}", count_text(static_cast<std::int64_t>(part)),
-                     count_text(static_cast<std::int64_t>(all)), what);
-}
-
 std::string checks_verdict(const Patch& patch) {
   std::vector<std::string> failed, unmeasured;
   for (const CheckResult& check : patch.checks) {
@@ -106,9 +92,11 @@ std::string summary(const EditOutcome& outcome) {
   if (outcome.nothing_to_do) return "Every target is the model's answer already: there is nothing to do.";
   const Facts& facts = outcome.patch.edit.facts;
   const HeldCounts counts = held_counts(facts);
-  std::vector<std::string> parts = {of(counts.held_facts, counts.facts, "edits")};
-  if (counts.paraphrases > 0) parts.push_back(of(counts.held_paraphrases, counts.paraphrases, "paraphrases"));
-  if (counts.neighbours > 0) parts.push_back(of(counts.held_neighbours, counts.neighbours, "neighbours"));
+  std::vector<std::string> parts = {part_text(counts.held_facts, counts.facts, "edits")};
+  if (counts.paraphrases > 0)
+    parts.push_back(part_text(counts.held_paraphrases, counts.paraphrases, "paraphrases"));
+  if (counts.neighbours > 0)
+    parts.push_back(part_text(counts.held_neighbours, counts.neighbours, "neighbours"));
   std::string text = join(parts) + " hold.";
   const auto skipped = std::count_if(facts.begin(), facts.end(), [](const FactRecord& fact) {
     return fact.status == FactStatus::kAlreadyTrue;
@@ -136,143 +124,6 @@ std::string checks_section(const std::vector<CheckResult>& checks) {
                                                 : check.passed ? "good"
                                                                : "bad"}});
   return checks.empty() ? "" : table_html(table);
-}
-
-PageCell status_cell(const FactRecord& fact) {
-  return {std::string(to_string(fact.status)), fact.status == FactStatus::kFailed ? "bad" : ""};
-}
-
-std::string facts_section(const Facts& facts) {
-  PageTable table{"Facts",
-                  "",
-                  {{"id", true},
-                   {"prompt", true},
-                   {"was", true},
-                   {"target", true},
-                   {"p(target) before"},
-                   {"after"},
-                   {"p(was) before"},
-                   {"after"},
-                   {"answer before", true},
-                   {"answer after", true},
-                   {"status"},
-                   {"holds"}},
-                  {}};
-  for (const FactRecord& fact : facts) {
-    const EditRequest& request = fact.request;
-    const PromptState nothing{NAN, NAN, false, "-"};
-    const PromptState& before = fact.before ? fact.before->prompt : nothing;
-    const PromptState& after = fact.after ? fact.after->prompt : nothing;
-    table.rows.push_back({{request.id},
-                          {request.prompt},
-                          {request.was},
-                          {request.target},
-                          {probability_text(before.p_target)},
-                          {probability_text(after.p_target)},
-                          {probability_text(before.p_was)},
-                          {probability_text(after.p_was)},
-                          {before.completion, "model-text"},
-                          {after.completion, "model-text"},
-                          status_cell(fact),
-                          fact.after ? verdict_cell(judge(request, *fact.after).holds) : PageCell{"-"}});
-  }
-  return table_html(table);
-}
-
-// The prompts of one fact with the answer that is wanted and the one that must not win.
-std::string answers_table(const FactRecord& fact, const FactVerdict& verdict) {
-  const EditRequest& request = fact.request;
-  PageTable table{"Answers of " + request.id,
-                  "",
-                  {{"prompt", true},
-                   {"wanted", true},
-                   {"p(wanted) before"},
-                   {"after"},
-                   {"p(other) before"},
-                   {"after"},
-                   {"answer before", true},
-                   {"answer after", true},
-                   {"holds"}},
-                  {}};
-  const auto add_prompt = [&](const std::string& prompt, const PromptState& before, const PromptState& after,
-                              bool holds) {
-    table.rows.push_back({{prompt},
-                          {request.target},
-                          {probability_text(before.p_target)},
-                          {probability_text(after.p_target)},
-                          {probability_text(before.p_was)},
-                          {probability_text(after.p_was)},
-                          {before.completion, "model-text"},
-                          {after.completion, "model-text"},
-                          verdict_cell(holds)});
-  };
-  table.rows.push_back({{"edited prompt"}});
-  add_prompt(request.prompt, fact.before->prompt, fact.after->prompt, verdict.holds);
-  if (!request.paraphrases.empty()) table.rows.push_back({{"paraphrases"}});
-  for (std::size_t i = 0; i < request.paraphrases.size(); ++i)
-    add_prompt(request.paraphrases[i], fact.before->paraphrases[i], fact.after->paraphrases[i],
-               verdict.paraphrases[i]);
-  if (!request.neighbours.empty()) table.rows.push_back({{"neighbours"}});
-  for (std::size_t i = 0; i < request.neighbours.size(); ++i) {
-    const FactState::NeighbourState& before = fact.before->neighbours[i];
-    const FactState::NeighbourState& after = fact.after->neighbours[i];
-    table.rows.push_back({{request.neighbours[i].prompt},
-                          {after.answer},
-                          {probability_text(before.p_answer)},
-                          {probability_text(after.p_answer)},
-                          {probability_text(before.p_target)},
-                          {probability_text(after.p_target)},
-                          {before.completion, "model-text"},
-                          {after.completion, "model-text"},
-                          verdict.neighbours[i] ? verdict_cell(*verdict.neighbours[i]) : PageCell{"-"}});
-  }
-  return table_html(table);
-}
-
-// "the fact, 1 of 2 paraphrases": what does not hold; empty if all does.
-std::string lost_text(const FactRecord& fact, const FactVerdict& verdict) {
-  const HeldCounts counts = held_counts({fact});
-  std::vector<std::string> lost;
-  if (!verdict.holds) lost.emplace_back("the fact");
-  if (counts.held_paraphrases < counts.paraphrases)
-    lost.push_back(of(counts.paraphrases - counts.held_paraphrases, counts.paraphrases, "paraphrases"));
-  if (counts.held_neighbours < counts.neighbours)
-    lost.push_back(of(counts.neighbours - counts.held_neighbours, counts.neighbours, "neighbours"));
-  return lost.empty() ? "" : "does not hold: " + join(lost);
-}
-
-struct MeasuredFact {
-  const FactRecord* fact = nullptr;
-  FactVerdict verdict;
-  std::string lost;
-};
-
-// Facts that were measured before and after and are not true already; those that do not hold come first.
-std::vector<MeasuredFact> measured_facts(const Facts& facts) {
-  std::vector<MeasuredFact> measured;
-  for (const FactRecord& fact : facts) {
-    if (!fact.before || !fact.after || fact.status == FactStatus::kAlreadyTrue) continue;
-    const FactVerdict verdict = judge(fact.request, *fact.after);
-    measured.push_back({&fact, verdict, lost_text(fact, verdict)});
-  }
-  std::stable_partition(measured.begin(), measured.end(),
-                        [](const MeasuredFact& fact) { return !fact.lost.empty(); });
-  return measured;
-}
-
-Data answers_data(const std::vector<MeasuredFact>& facts) {
-  Data list = Data::array();
-  for (std::size_t i = 0; i < std::min(facts.size(), kShownFacts); ++i) {
-    const MeasuredFact& fact = facts[i];
-    const EditRequest& request = fact.fact->request;
-    list.push_back({{"open", i == 0},
-                    {"id", request.id},
-                    {"prompt", request.prompt},
-                    {"target", request.target},
-                    {"lost", fact.lost.empty() ? Data(false) : Data(fact.lost)},
-                    {"table", answers_table(*fact.fact, fact.verdict)}});
-  }
-  return list;
 }
 
 std::string solutions_table(const Facts& facts) {
@@ -378,7 +229,7 @@ Data body_data(const EditOutcome& outcome) {
   const Edit& edit = outcome.patch.edit;
   Data warnings = Data::array();
   for (const std::string& warning : edit.warnings) warnings.push_back({{"text", warning}});
-  const std::vector<MeasuredFact> measured = measured_facts(edit.facts);
+  const FactAnswers answers = fact_answers(edit.facts, kShownFacts);
   const std::vector<TitledChart> charts = answer_charts(edit.facts), norms = norm_charts(edit.facts);
   const std::string solved = solutions_table(edit.facts) + (norms.empty() ? "" : charts_html(norms)) +
                              weights_table(edit) + protection_html(edit);
@@ -386,13 +237,13 @@ Data body_data(const EditOutcome& outcome) {
       {"has_warnings", !warnings.empty()},
       {"warnings", warnings},
       {"checks", or_false(checks_section(outcome.patch.checks))},
-      {"facts", facts_section(edit.facts)},
+      {"facts", facts_table(edit.facts)},
       {"charts", charts.empty() ? "" : charts_html(charts)},
-      {"has_answers", !measured.empty()},
-      {"answers", answers_data(measured)},
-      {"more", measured.size() > kShownFacts
+      {"has_answers", answers.measured > 0},
+      {"answers", answers.shown},
+      {"more", answers.measured > kShownFacts
                    ? Data(fmt::format("{} more facts are in the table above and in the JSON.",
-                                      count_text(static_cast<std::int64_t>(measured.size() - kShownFacts))))
+                                      count_text(static_cast<std::int64_t>(answers.measured - kShownFacts))))
                    : Data(false)},
       {"bleed", or_false(bleed_html(edit.facts))},
       {"solved", or_false(solved)},
