@@ -195,7 +195,7 @@ std::string brief_report(const AbilityOutcome& outcome) {
   for (const AbilityResult& task : outcome.tasks) {
     const AbilityFigure& acc = task.figures.front();
     const std::string after = acc.after ? " -> " + percent_text(acc.after->mean) : "";
-    tasks.push_back(fmt::format("{} {}{} % of {}", task.name, percent_text(acc.before.mean), after,
+    tasks.push_back(fmt::format("{} {}{} of {}", task.name, percent_text(acc.before.mean), after,
                                 counted(task.items.size(), "item")));
   }
   return one_line(join(tasks));
