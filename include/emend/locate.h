@@ -115,8 +115,9 @@ struct FactTrace {
 // Traces one fact. `number` is its place in the file: its noise depends on (seed, number) and nothing else.
 // `others` are the tokens that kTokens draws from (subject_token_pool). Clean and corrupted runs happen once;
 // a cell at (t, l) runs the blocks above l at positions >= t on the corrupted run's keys and values, cells of
-// one t in one growing batch; windows that begin together share their run until they part. Throws
-// Error(kConfig): a prompt of one token, an answer of zero probability, a window wider than the model.
+// one t in one growing batch. Windows that begin at the same layer share one run up to the layer where the
+// first of them ends. Throws Error(kConfig): a prompt of one token, an answer of zero probability, a window
+// wider than the model.
 FactTrace trace_fact(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma,
                      const std::vector<std::int64_t>& others, std::uint64_t number);
 
@@ -125,7 +126,7 @@ std::vector<std::int64_t> subject_token_pool(const Model& model, const std::vect
 
 // Throws Error(kConfig) for options that this model cannot meet.
 void check_trace_options(const TraceOptions& options, const ModelConfig& config);
-// What of it needs no model: Error(kUsage), which names the option.
+// The checks that need no model. Throws Error(kUsage), which names the option.
 void check_trace_values(const TraceOptions& options);
 
 // --- many facts

@@ -61,7 +61,6 @@ const FolderRules kRules = {
             {"fact_state.h", "records"},
             {"tensor_file.h", "io"},
             {"tokenizer.h", "text"},
-            {"config.h", "config"},
             {"model.h", "model"},
             {"pass.h", "model"},
             {"wrap_model.h", "model"},
@@ -133,22 +132,13 @@ const std::set<std::string> kSeesTorch = {"linalg", "model",    "analysis", "mem
 
 // fmt is not here: every folder formats its messages.
 const std::vector<LibraryRule> kLibraries = {
-    {"torch/", kSeesTorch},
-    {"ATen/", kSeesTorch},
-    {"c10/", kSeesTorch},
-    {"yaml-cpp/", {"config"}},
-    {"boost/", {"cli"}},
-    {"Eigen/", {"linalg"}},
-    {"unsupported/Eigen/", {"linalg"}},
-    {"oniguruma", {"text"}},
-    {"utf8proc", {"base", "text", "report"}},
-    {"kainjow/", {"report"}},
-    {"spdlog/", {"base"}},
-    {"openssl/", {"base"}},
-    {"xxh", {"base"}},
-    {"zlib", {"base"}},
-    {"zstd", {"base"}},
-    {"mpi", {"base"}},
+    {"torch/", kSeesTorch},   {"ATen/", kSeesTorch},
+    {"c10/", kSeesTorch},     {"yaml-cpp/", {"config"}},
+    {"boost/", {"cli"}},      {"Eigen/", {"linalg"}},
+    {"oniguruma", {"text"}},  {"utf8proc", {"base", "text", "report"}},
+    {"kainjow/", {"report"}}, {"openssl/", {"base"}},
+    {"xxh", {"base"}},        {"zlib", {"base"}},
+    {"zstd", {"base"}},       {"mpi", {"base"}},
 };
 
 std::vector<SourceFile> project() {
