@@ -181,9 +181,9 @@ EMEND_API emend_status emend_write(emend_model* model, const char* out, const em
 /* The same into the files that the model was loaded from, as `emend patch apply --in-place` does. First the
  * file `undo` is written, from which emend_restore gives the old files back; NULL: emend.undo in the model's
  * folder, or FILE.undo (of a split GGUF model: of its first file), with .2, .3 ... behind it while that name
- * is taken. The model in memory stays as it is, its base included: load the files again to go on with what
- * they hold now. `report`: NULL, or as that of emend_write with "undo". EMEND_BAD_INPUT also for an `undo`
- * that is there already, and for files that may not be written. */
+ * is taken. The model in memory stays as it is, its base included: load the files again to continue with
+ * what they hold now. `report`: NULL, or as that of emend_write with "undo". EMEND_BAD_INPUT also for an
+ * `undo` that is there already, and for files that may not be written. */
 EMEND_API emend_status emend_write_in_place(emend_model* model, const char* undo,
                                             const emend_write_options* options, emend_text** report);
 

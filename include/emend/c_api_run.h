@@ -21,7 +21,7 @@ typedef struct emend_locate_options {
   int32_t occurrence;     /* of the subject in the prompt, from 1; 0: the only one */
   int64_t limit;          /* of a file: the first facts that the model answers as expected; 0: all */
   const char* out;        /* of a file: folder that keeps the result of each fact; NULL: none is kept */
-  int32_t resume;         /* not 0: go on with what is in `out` */
+  int32_t resume;         /* not 0: continue with what is in `out` */
   const char* statistics; /* folder where the decision is kept and the trial's statistics lie; NULL: beside
                              the model */
   const char* form;       /* "raw" or "chat"; NULL: "raw" */
@@ -79,7 +79,7 @@ typedef struct emend_statistics_options {
   int32_t shard;        /* only part `shard` of `shards`, from 0 */
   int32_t shards;
   int32_t keep_sums;    /* not 0: write the float64 sums, for `emend stats merge`, instead of the layers */
-  int32_t resume;       /* not 0: go on from the checkpoint in the folder */
+  int32_t resume;       /* not 0: continue from the checkpoint in the folder */
   int32_t plan_only;    /* not 0: nothing is collected and written; the folder may be NULL */
   int64_t token_budget; /* tokens that one pass may hold, >= 1 */
   emend_progress_fn progress;

@@ -61,7 +61,7 @@ struct ValueAgreement {
   std::array<double, 3> rank = {};  // quartiles of the next token's rank in the value, from 0
   double mean_reciprocal_rank = 0;  // of rank + 1
   double hit10 = 0;                 // share of ranks below 10
-  double precision = 0;             // mean share of a cell's triggers that go on with its favourite
+  double precision = 0;             // mean share of a cell's triggers that continue with its favourite
   int triggers = 0;                 // how many triggers a cell has for that, at most
   double echo = 0;                  // share of favourites that are the trigger's last token
 };
@@ -100,7 +100,7 @@ struct ValuesOutcome {
   std::vector<LayerValues> layers;
   std::vector<SharpValue> sharpest;        // by falling probability, ties by address
   std::int64_t sharpest_in_top_third = 0;  // of them, in the upper third of the model's layers
-  std::int64_t sharpest_agreeing = 0;      // of them, with a trigger that goes on with the favourite
+  std::int64_t sharpest_agreeing = 0;      // those with a trigger that continues with the favourite
   std::vector<PredictiveBin> equal_width, equal_count;  // empty without an index
   std::string index_settings = {};                      // what the index was scanned with
   std::vector<std::filesystem::path> outputs;

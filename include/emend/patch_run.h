@@ -161,7 +161,7 @@ struct InspectBase {
 };
 struct InspectOutcome {
   std::filesystem::path base;                   // empty if there was none
-  std::optional<std::string> base_fingerprint;  // of it
+  std::optional<std::string> base_fingerprint;  // of the base
   Inspection weights;
   std::vector<PatchVerdict> patches;
   std::vector<std::string> warnings;
