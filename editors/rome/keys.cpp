@@ -12,7 +12,7 @@ namespace emend::editors {
 namespace {
 
 constexpr const char* kAtSink =
-    ": the subject is one token at position 0 with nothing in front, where the model keeps no fact; ";
+    ": the subject is a single token at position 0, where the key hardly depends on the token; ";
 
 // A product of two vectors below this share of their lengths is rounding.
 constexpr double kOrthogonal = 1e-12;

@@ -29,15 +29,15 @@ struct AbilityTask {
   std::string name;            // the file's name without its ending
   std::filesystem::path file;  // where the items come from
   std::string form;            // MMLU, ARC, HellaSwag, BoolQ or PIQA
-  bool normalised = false;     // the harness tells acc_norm of this form, too
+  bool normalised = false;     // the harness also reports acc_norm for this form
   std::vector<ChoiceItem> items;
 };
 
 // Items of data files in the published form of MMLU, ARC, HellaSwag, BoolQ or PIQA: JSON lines or a JSON
-// array, one form a file, told by the keys of its items. docs/abilities.md lists keys and wording. Throws
-// Error(kIo) if a file cannot be read, and Error(kFormat) naming file and line (in an array the item, from 0)
-// for an item of no known form, or of another form than the file's first one (with the key that is missing),
-// a value of a wrong type, and an item without a right answer.
+// array, one form a file, recognised by the keys of its items. docs/abilities.md lists keys and wording.
+// Throws Error(kIo) if a file cannot be read, and Error(kFormat) naming file and line (in an array the
+// item, from 0) for an item of no known form, or of another form than the file's first one (with the key
+// that is missing), a value of a wrong type, and an item without a right answer.
 std::vector<AbilityTask> read_ability_tasks(const std::vector<std::filesystem::path>& files);
 
 struct AbilityOptions {
@@ -89,12 +89,12 @@ struct AbilityOutcome {
   double seconds = 0;  // of reading the items with the model, both times
 };
 
-// Asks the model as it is now, and, unless `changes` is empty, once more with them on it (ScopedEdit); it is
-// as before afterwards. Choices of one item, and items that begin alike, share their tokens. The result does
-// not depend on the token budget, up to rounding. Throws Error: kUsage (options out of range, no tasks),
-// kConfig (a BOS that the model does not have; a choice longer than the model's positions, with its place),
-// kModel (changes that do not fit), kNumeric (a log-likelihood that is not finite, with its place), and what
-// `progress` throws.
+// Asks the model as it is now, and, unless `changes` is empty, once more with them laid on it
+// (ScopedEdit); afterwards the model is as before. Choices of one item, and items that begin alike, share
+// their tokens. The result does not depend on the token budget, up to rounding. Throws Error: kUsage
+// (options out of range, no tasks), kConfig (a BOS that the model does not have; a choice longer than the
+// model's positions, with its place), kModel (changes that do not fit), kNumeric (a log-likelihood that is
+// not finite, with its place), and what `progress` throws.
 AbilityOutcome measure_abilities(Model& model, const std::vector<AbilityTask>& tasks,
                                  const std::vector<WeightChange>& changes, const AbilityOptions& options = {},
                                  Progress& progress = no_progress());

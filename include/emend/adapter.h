@@ -1,5 +1,5 @@
-// Edits as low-rank adapters, for programs that load them beside the base: y += B (A k), with the very A and
-// B of the patches. docs/formats.md describes the formats.
+// Edits as low-rank adapters, for programs that load them beside the base: y += B (A k), with exactly the
+// A and B of the patches. docs/formats.md describes the formats.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ void write_peft_adapter(const Model& base, const std::vector<AdapterModule>& mod
 void write_gguf_adapter(const Model& base, const std::vector<AdapterModule>& modules,
                         const std::filesystem::path& file);
 
-// ---- all of it: from patches to an adapter that was read back
+// ---- the whole run: an adapter is made from patches, written and read back
 
 enum class AdapterFormat { kPeft, kGguf };
 struct AdapterOptions {

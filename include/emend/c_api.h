@@ -5,10 +5,10 @@
  * Results. Every function that can fail returns an emend_status. When it is not EMEND_OK, emend_last_error()
  * of the same thread says what was wrong, where, and what to do. Nothing here prints, exits, or throws.
  *
- * Handles. emend_model, emend_patch and emend_text are opaque; a handle is a number in a pointer's clothes
- * that is never followed. NULL, a freed handle and a handle of another kind are refused with EMEND_BAD_HANDLE
- * and do no harm. A number is never given out twice. Each handle is freed by its own function; out parameters
- * are set to NULL on failure unless a function says otherwise.
+ * Handles. emend_model, emend_patch and emend_text are opaque; a handle is a number stored in a pointer,
+ * which is never dereferenced. NULL, a freed handle and a handle of another kind are refused with
+ * EMEND_BAD_HANDLE and do no harm. A number is never given out twice. Each handle is freed by its own
+ * function; out parameters are set to NULL on failure unless a function says otherwise.
  *
  * Threads. Any thread may call any function with any handle. Calls on one model run one after another; calls
  * on different models run side by side and give what they give alone. A model that is freed during a call

@@ -28,16 +28,16 @@ typedef struct emend_edit_options {
   const char* method;   /* whatever the text names; NULL: that of the text */
   const char* bos;      /* "auto", "none" or a token, whatever the text names; NULL: that of the text */
   const char* on; /* file of a patch whose facts are kept: the new patch holds them, too, solved together
-                     with those of the text, by a method that can (bulk and its kin); NULL: none */
+                     with those of the text, by a method that can (bulk and related ones); NULL: none */
 } emend_edit_options;
 #define EMEND_EDIT_OPTIONS_INIT \
   { sizeof(emend_edit_options), NULL, NULL, NULL, -1, 0, 0, 4096, NULL, NULL, NULL, NULL, NULL, NULL }
 
-/* Makes and checks the edits of `yaml`, an edit file's text (docs/formats.md), as `emend edit` does; `model:`
- * and `outputs:` in it are passed over. The patch is for the model as it was loaded: patches that are on it
- * are off meanwhile, and on again afterwards. The model is not changed: emend_apply does that. Statistics
- * that are not there are collected and saved first. With EMEND_CHECK_FAILED, and with EMEND_NUMERIC when
- * keep_going is set, there is a patch all the same. */
+/* Makes and checks the edits of `yaml`, an edit file's text (docs/formats.md), as `emend edit` does;
+ * `model:` and `outputs:` in it are ignored. The patch is for the model as it was loaded: patches that are
+ * on it are off meanwhile, and on again afterwards. The model is not changed: emend_apply does that.
+ * Statistics that are not there are collected and saved first. With EMEND_CHECK_FAILED, and with
+ * EMEND_NUMERIC when keep_going is set, a patch is returned nevertheless. */
 EMEND_API emend_status emend_edit(emend_model* model, const char* yaml, const emend_edit_options* options,
                                   emend_patch** patch);
 
@@ -119,8 +119,8 @@ typedef struct emend_compose_options {
   { sizeof(emend_compose_options), NULL, 4096, NULL, NULL }
 
 /* The patch without the edit `id`, and several patches of one base as one; no search, and the patches given
- * stay as they are. The result is checked on the model. With EMEND_CHECK_FAILED there is a result all the
- * same. `json`: NULL, or as that of `emend patch drop --json` and `emend patch merge --json`, with
+ * stay as they are. The result is checked on the model. With EMEND_CHECK_FAILED the result is returned
+ * nevertheless. `json`: NULL, or as that of `emend patch drop --json` and `emend patch merge --json`, with
  * "warnings". */
 EMEND_API emend_status emend_drop(emend_model* model, emend_patch* patch, const char* id,
                                   const emend_compose_options* options, emend_patch** result,
@@ -181,9 +181,9 @@ EMEND_API emend_status emend_write(emend_model* model, const char* out, const em
 /* The same into the files that the model was loaded from, as `emend patch apply --in-place` does. First the
  * file `undo` is written, from which emend_restore gives the old files back; NULL: emend.undo in the model's
  * folder, or FILE.undo (of a split GGUF model: of its first file), with .2, .3 ... behind it while that name
- * is taken. The model in memory stays as it is, its base included: load the files again to go on with what
- * they hold now. `report`: NULL, or as that of emend_write with "undo". EMEND_BAD_INPUT also for an `undo`
- * that is there already, and for files that may not be written. */
+ * is taken. The model in memory stays as it is, its base included: load the files again to continue with
+ * what they hold now. `report`: NULL, or as that of emend_write with "undo". EMEND_BAD_INPUT also for an
+ * `undo` that is there already, and for files that may not be written. */
 EMEND_API emend_status emend_write_in_place(emend_model* model, const char* undo,
                                             const emend_write_options* options, emend_text** report);
 

@@ -21,8 +21,8 @@ extern "C" {
 typedef int32_t emend_status;
 enum {
   EMEND_OK = 0,
-  EMEND_INTERNAL = 1,     /* out of memory, or a mistake of ours */
-  EMEND_USAGE = 2,        /* an argument that cannot be: NULL, out of range, options of an unknown size */
+  EMEND_INTERNAL = 1,     /* out of memory, or an error in this library */
+  EMEND_USAGE = 2,        /* an invalid argument: NULL, out of range, options of an unknown size */
   EMEND_BAD_INPUT = 3,    /* a model, an edit file or a patch that cannot be used; nothing was changed */
   EMEND_CHECK_FAILED = 4, /* the work is done, but a check failed: the patch is marked as failed */
   EMEND_NUMERIC = 5,      /* a search did not converge */
@@ -44,7 +44,7 @@ EMEND_API const char* emend_last_error(void);
 /* How far a call is: `done` of `total` `unit`s of `stage` ("searching", "loading model"); `note` is a short
  * remark or "". total 0: a remark between stages. Called from the thread that made the call, on which it may
  * call anything but functions of the same model other than emend_cancel and emend_model_free (they return
- * EMEND_USAGE). Any answer but 0 cancels. */
+ * EMEND_USAGE). Any return value other than 0 cancels. */
 typedef int32_t (*emend_progress_fn)(void* data, const char* stage, int64_t done, int64_t total,
                                      const char* unit, const char* note);
 
@@ -70,8 +70,7 @@ EMEND_API emend_status emend_model_free(emend_model* model);
 EMEND_API emend_status emend_model_info(emend_model* model, emend_text** json);
 
 /* What the model is in numbers: parameters by part, stored types, tokenizer. JSON as that of `emend model
- * info
- * --json`. Patches that are on it change none of this. */
+ * info --json`. Patches that are on it change none of this. */
 EMEND_API emend_status emend_model_summary(emend_model* model, emend_text** json);
 
 /* Whether the model can be edited: its tokenizer gives texts back as they were. JSON as that of `emend model
@@ -80,9 +79,7 @@ EMEND_API emend_status emend_model_check(emend_model* model, emend_text** json);
 
 /* The same of a file or folder by its headers alone, without loading it, as `emend model check --headers`.
  * `dtype` as in the load options, for the memory that work will take; NULL: "float32". EMEND_BAD_INPUT: it
- * cannot be loaded; then there is JSON all the same, with the reason, unless not even its headers can be
- * read.
- */
+ * cannot be loaded; JSON with the reason is returned nevertheless, unless its headers cannot be read. */
 EMEND_API emend_status emend_model_check_file(const char* path, const char* dtype, emend_text** json);
 
 /* Hex digest of the weights as they are in memory now: with the same patches on, the same text. */

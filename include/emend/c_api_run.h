@@ -21,7 +21,7 @@ typedef struct emend_locate_options {
   int32_t occurrence;     /* of the subject in the prompt, from 1; 0: the only one */
   int64_t limit;          /* of a file: the first facts that the model answers as expected; 0: all */
   const char* out;        /* of a file: folder that keeps the result of each fact; NULL: none is kept */
-  int32_t resume;         /* not 0: go on with what is in `out` */
+  int32_t resume;         /* not 0: continue with what is in `out` */
   const char* statistics; /* folder where the decision is kept and the trial's statistics lie; NULL: beside
                              the model */
   const char* form;       /* "raw" or "chat"; NULL: "raw" */
@@ -38,7 +38,7 @@ typedef struct emend_locate_options {
   const int32_t* layers; /* of a trial; NULL: the best of the trace and those around the depth default */
   size_t layer_count;
   const char* trial_data;    /* of a trial: edits to try; NULL: the file of facts, if it names targets */
-  const char* trial_dataset; /* their form, as in emend_benchmark; NULL: found out */
+  const char* trial_dataset; /* their form, as in emend_benchmark; NULL: found by looking at the file */
   const char* method;        /* of a trial; NULL: "rome" */
   int64_t token_budget;      /* tokens that one pass may hold, >= 1 */
   emend_progress_fn progress;
@@ -79,7 +79,7 @@ typedef struct emend_statistics_options {
   int32_t shard;        /* only part `shard` of `shards`, from 0 */
   int32_t shards;
   int32_t keep_sums;    /* not 0: write the float64 sums, for `emend stats merge`, instead of the layers */
-  int32_t resume;       /* not 0: go on from the checkpoint in the folder */
+  int32_t resume;       /* not 0: continue from the checkpoint in the folder */
   int32_t plan_only;    /* not 0: nothing is collected and written; the folder may be NULL */
   int64_t token_budget; /* tokens that one pass may hold, >= 1 */
   emend_progress_fn progress;
@@ -121,8 +121,8 @@ EMEND_API emend_status emend_statistics_export(const char* folder, const char* o
 /* Second moments that ROME's and MEMIT's programs cached (NumPy archives, one file a layer) as statistics of
  * the model, in the folder `out`, as `emend stats import`; or one importance matrix of llama.cpp (GGUF),
  * which gives the diagonals of all layers. At most a folder's name says of which model the files are: the
- * caller vouches for it. `bos`: "auto", "none" or a token; NULL: "auto". `json`: NULL, or as that of the
- * program. */
+ * caller has to make sure that it is this model. `bos`: "auto", "none" or a token; NULL: "auto". `json`:
+ * NULL, or as that of the program. */
 EMEND_API emend_status emend_statistics_import(emend_model* model, const char* const* files, size_t count,
                                                const char* bos, const char* out, emend_text** json);
 
@@ -130,7 +130,7 @@ typedef struct emend_show_statistics_options {
   size_t size;
   emend_model* model;    /* whose they must be; NULL: of any */
   const char* bos;       /* of the model: "auto", "none" or a token; NULL: "auto" */
-  const int32_t* layers; /* whose spectra are told, too; NULL: none */
+  const int32_t* layers; /* whose spectra are included; NULL: none */
   size_t layer_count;
   emend_progress_fn progress;
   void* progress_data;

@@ -11,7 +11,7 @@ namespace emend {
 
 struct ConvertOptions {
   std::string dataset;        // name as in list_datasets
-  std::filesystem::path in;   // of that data set; of the data set `emend` also an edit file
+  std::filesystem::path in;   // a file of that data set; for `emend` also an edit file
   std::filesystem::path out;  // the edit file; replaced if it exists
   std::int64_t limit = 0;     // edits to write, at most: the first ones that fit; 0: all
 };

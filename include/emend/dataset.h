@@ -12,9 +12,9 @@
 
 namespace emend {
 
-// A prompt with the answer that belongs to it; a locality question may have none: then the base model's own
-// answer is used. `kind` is the data set's own name for the group: "Relation_Specificity", "Reasoning",
-// "neighborhood", "one_hop".
+// A prompt with the answer that belongs to it; a locality question may have no answer: then the base
+// model's own answer is used. `kind` is the data set's own name for the group: "Relation_Specificity",
+// "Reasoning", "neighborhood", "one_hop".
 struct KindQuestion {
   std::string kind;
   std::string prompt;
@@ -25,7 +25,7 @@ struct KindQuestion {
 struct EvalRecord {
   EditRequest request;    // id, prompt, subject, target, was, paraphrases, neighbours (with their answers)
   std::string where;      // "counterfact.json: record 17", for messages
-  std::string relation;   // "P103"; empty when the set names none
+  std::string relation;   // "P103"; empty if the set names no relation
   std::string target_id;  // the target object's id in the set ("Q1860"), for reference texts
   std::vector<std::string> attributes;    // prompts about other subjects whose true answer is the target
   std::vector<std::string> generations;   // prompts to write freely from (fluency, consistency)

@@ -64,16 +64,17 @@ struct WeightSolve {
   std::string statistics_fingerprint;  // of C; empty: C = I
   double relative_ridge = 0;           // added to C's diagonal, in units of trace(C) / in
   double lambda = 0;                   // weight of C against the keys: kLeastSquares and kNullSpace
-  // Of kNullSpace: the space was that of the eigenvectors of C whose eigenvalues are below this. 0 is
-  // unknown: the weight cannot be solved again.
+  // Of kNullSpace: the space was that of the eigenvectors of C whose eigenvalues are below this. 0: not
+  // known; then the weight cannot be solved again.
   double null_space_threshold = 0;
   // From the factor that was used in the solve; std::nullopt if C = I, and in a patch that was read from a
   // file.
   std::optional<double> ridge;                 // what was added to C's diagonal
   std::optional<double> condition;             // of C + ridge I
   std::optional<double> condition_of_moments;  // of C; std::nullopt if C is singular up to the ridge
-  // Keys that other subjects' protection adds to the system, those of several facts once, and the condition
-  // of the cosines of all its keys; 0: none is protected.
+  // Number of keys that the protection of other subjects adds to the system (a key that several facts
+  // share counts once), and the condition of the matrix of cosines between all keys of the system. 0: no
+  // key is protected.
   std::int64_t protected_keys = 0;
   double key_condition = 0;
 };
@@ -83,8 +84,8 @@ std::string_view to_string(FactStatus status);  // "edited", "already true", "fa
 
 // A key of another subject at which the response of a fact is held to 0, and what that costs the fact.
 struct ProtectedKey {
-  std::string subject;  // "Germany"; of a neighbour about something else its prompt
-  double cosine = 0;    // to the edit's own key (of several the largest), under C^-1
+  std::string subject;  // "Germany"; for a neighbour about something else: its prompt
+  double cosine = 0;    // to the edit's own key (the largest, if it has several), under C^-1
   double response = 0;  // a^T k of the response without protection: the share of the residual it would get
   double norm = 1;      // ||a|| with this key alone protected, over ||a|| without protection
 };
@@ -109,7 +110,7 @@ struct FactRecord {
   FactStatus status = FactStatus::kEdited;
   std::string reason;           // of kFailed
   std::vector<FactPart> parts;  // one for each weight that the method writes, by block; never empty
-  int steps = 0;                // loss evaluations that another one followed
+  int steps = 0;                // loss evaluations, without the last one
   double loss = 0;              // of the best iterate
   std::optional<FactState> before, after;  // what the model said, once it was measured
 
@@ -122,8 +123,9 @@ struct FactRecord {
   double relative_norm() const;
 };
 
-// What the losses of an edit rest on: the model as it will be written, or the residual injected at the lookup
-// token (Meng et al. 2022, equation 4). kNone: the method searches nothing; kMixed: a patch merged from both.
+// The model that the losses of an edit are computed on: the model as it will be written, or the unedited
+// model with the residual injected at the lookup token (Meng et al. 2022, equation 4). kNone: the method
+// searches nothing; kMixed: a patch merged from both.
 enum class Objective { kWritten, kInjected, kNone, kMixed };
 std::string_view to_string(Objective objective);  // "written", "injected", "none", "mixed"
 
@@ -148,7 +150,7 @@ struct Edit {
   // The fingerprint of the second moments that were used. Empty if C = I; if weights have different ones, all
   // of them joined by "+".
   std::string statistics_fingerprint() const;
-  // Those of one weight; empty: C = I, or the edit does not change it.
+  // The same for one weight. Empty if C = I, or if the edit does not change this weight.
   std::string statistics_fingerprint(const WeightRef& weight) const;
 };
 

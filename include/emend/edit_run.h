@@ -32,25 +32,28 @@ struct EditRunOptions {
   std::int64_t token_budget = 4096;      // tokens that one pass may hold, >= 1
   bool keep_going = false;               // leave out edits whose search fails instead of throwing
   const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: known_editors()
-  // A patch that is on the model already; empty: none. The new one holds its facts, too, solved together with
-  // those of the file, and stands in its place. Only for methods that carry earlier facts.
+  // A patch that is laid on the model already; empty: no patch. The new patch replaces it: it also holds
+  // the facts of that patch, solved together with those of the file. Only for methods that carry earlier
+  // facts.
   std::filesystem::path on = {};
-  // Where values that were found are kept while the run goes on (docs/formats.md, run files); empty: nowhere.
-  // The caller deletes the file when it has saved the patch. Methods that search no values keep none.
+  // The file in which found values are kept during the run (docs/formats.md, run files); empty: they are
+  // not kept. The caller deletes the file after saving the patch. Methods that search no values write no
+  // such file.
   std::filesystem::path run_file = {};
-  // Go on with the values in run_file: the patch is that of a run that was not stopped, byte for byte.
+  // Continue with the values in run_file. The patch equals, byte for byte, that of a run that was not
+  // stopped.
   bool resume = false;
   double run_file_seconds = 1;  // between two writes of it, at least
-  // A limit of the process in bytes, which makes the search take smaller batches; 0: no limit. A method that
-  // does not plan its memory takes none of it into account, and a note says so.
+  // A limit of the process in bytes, which makes the search take smaller batches; 0: no limit. A method
+  // that does not plan its memory ignores the limit, and a note says so.
   std::int64_t memory_bytes = 0;
   // Stop adding facts when held text has drifted further; std::nullopt: all facts are added. Only for methods
   // that carry earlier facts.
   std::optional<DriftBudget> budget = std::nullopt;
 };
 
-// What a file without `protect` gets, by a method that can protect. docs/bleed.md has the measurements behind
-// it.
+// The value of `protect` if the file does not state it and the method can protect keys. docs/bleed.md has
+// the measurements behind it.
 inline constexpr Protect kDefaultProtect = Protect::kNone;
 
 // What is known before any search.
@@ -75,8 +78,9 @@ struct PlanOutcome {
 };
 
 // Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. With
-// EditRunOptions::on they are those on that patch. Throws what run_edit throws before its search; conflicts
-// of the edits and a patch that they cannot be built on are found only if the statistics are there.
+// EditRunOptions::on they are planned on top of that patch. Throws what run_edit throws before its search;
+// conflicts of the edits and a patch that they cannot be built on are found only if the statistics are
+// there.
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options = {},
                       Progress& progress = no_progress());
 
@@ -98,13 +102,13 @@ struct UsedStatistics {
   std::string fingerprint;
 };
 
-// What a budget of drift left.
+// The result of a drift budget.
 struct BudgetOutcome {
   DriftBudget budget;
   std::size_t in = 0;                 // facts that were added
   std::vector<std::string> left_out;  // ids of those that were not, in order; they are not in the patch
-  double drift = 0;                   // of what is in, in the budget's measure
-  std::optional<double> exceeded;     // with the last batch that was too much; std::nullopt: none was
+  double drift = 0;                   // with these facts, in the budget's measure
+  std::optional<double> exceeded;     // with the batch that exceeded the limit; std::nullopt: none did
 };
 
 // What was done. The patch holds the edit, the states before and after, and the checks of all requests, in
@@ -114,14 +118,15 @@ struct EditOutcome {
   bool nothing_to_do = false;              // every target was the model's answer already
   bool uses_statistics = true;             // false: the options of the method say C = I
   Protect protect = Protect::kNone;        // whose keys were left as they are
-  std::int64_t resumed_values = 0;         // that were taken from the run file
+  std::int64_t resumed_values = 0;         // values that were taken from the run file
   std::vector<UsedStatistics> statistics;  // by layer; empty if none were used
-  // Of C at the first layer, from the factor that was used in the solve; std::nullopt if there was none.
+  // Of C at the first layer, from the factor that was used in the solve; std::nullopt if C was not
+  // factored.
   std::optional<double> condition;       // estimated; std::nullopt also if C is singular up to the ridge
   std::optional<double> relative_ridge;  // in units of trace(C) / d_ff
   std::optional<double> ridge;           // what was added to C's diagonal
   std::optional<double> condition_with_ridge;
-  std::optional<BudgetOutcome> budget;  // std::nullopt: none was given
+  std::optional<BudgetOutcome> budget;  // std::nullopt: no budget was given
   EditSeconds seconds;
 };
 
@@ -132,10 +137,10 @@ struct EditOutcome {
 // Afterwards the model is as before, also on an error, but the checks lay the edit on it for a while: no
 // other thread may use it meanwhile. Work: that of the editor (docs/rome.md) and a few passes over all
 // prompts. Throws what the library throws, in particular Error(kConfig) for an unknown method, option, layer
-// or BOS, for edits that contradict each other, for a patch that they cannot be built on and for a run file
-// of another run (what differs is named) or, without `resume`, of any, for a budget without held text, and
-// for a limit of memory that the edit does not fit in; Error(kNumeric) for a
-// search that fails, and what `progress` throws.
+// or BOS, for edits that contradict each other, for a patch that they cannot be built on, for a run file of
+// another run (the message says what differs), for any run file if `resume` is not set, for a budget without
+// held text, and for a limit of memory that the edit does not fit in; Error(kNumeric) for a search that
+// fails, and what `progress` throws.
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options = {},
                      Progress& progress = no_progress());
 

@@ -29,20 +29,21 @@ struct EditorContext {
   PromptForm form = PromptForm::kRaw;
   const Statistics* statistics = nullptr;  // nullptr only if the editor does not need them
   EditorCache* cache = nullptr;            // keeps what the next call can use again; may be nullptr
-  // The edit that is laid on the model already; nullptr: none, or one that the method need not know. Methods
-  // that carry earlier facts (Editor::carries_earlier) solve theirs together with those of this edit.
+  // The edit that is laid on the model already; nullptr if there is no such edit, or if the method does
+  // not need it. Methods that carry earlier facts (Editor::carries_earlier) solve theirs together with
+  // those of this edit.
   const Edit* earlier = nullptr;
-  // Keeps the values that `edit` finds, for a run that is stopped and taken up; nullptr: nobody does. Only
-  // for methods that tell theirs (Editor::keeps_values).
+  // Keeps the values that `edit` finds, so that a run that was stopped can be resumed; nullptr: they are
+  // not kept. Only for methods that report their values (Editor::keeps_values).
   SearchJournal* journal = nullptr;
   std::uint64_t seed = 0;
   std::int64_t token_budget = 4096;
-  // A limit of the process, for Editor::memory; 0: there is none. search_tokens are what a plan within it
-  // chose (EditMemory), 0: as the method's options say.
+  // memory_bytes: a limit of the process, for Editor::memory; 0: no limit. search_tokens: the size of a
+  // search batch that a plan within this limit chose (EditMemory); 0: as the method's options say.
   std::int64_t memory_bytes = 0, search_tokens = 0;
   bool keep_going = false;  // failed searches are reported in the Edit instead of thrown
-  // Other subjects whose keys the edit leaves as they are; nullptr: none. Only for methods that can
-  // (Editor::protects).
+  // Other subjects whose keys the edit leaves as they are; nullptr: no protection. Only for methods that
+  // support it (Editor::protects).
   const Protection* protection = nullptr;
 };
 
@@ -76,16 +77,17 @@ class Editor {
   // Whether `edit` solves its facts together with those of EditorContext::earlier. Its result then stands in
   // the place of that edit (Edit::replaces_earlier).
   virtual bool carries_earlier() const { return false; }
-  // Whether `edit` tells the values that it has found to EditorContext::journal, and begins from them.
+  // Whether `edit` reports the values that it has found to EditorContext::journal, and starts from those
+  // that the journal holds.
   virtual bool keeps_values() const { return false; }
   // Whether the method can leave the keys of EditorContext::protection as they are.
   virtual bool protects() const { return false; }
   // The layers of `layer: auto`, given the layer for a single fact; ascending.
   virtual std::vector<int> layers_around(int layer, const ModelConfig& /*config*/) const { return {layer}; }
 
-  // What `edit` of these requests will hold at once, from their texts and the model's shape alone. Under
-  // context.memory_bytes it chooses smaller batches; what it returns may be more all the same. std::nullopt:
-  // the method does not plan its memory.
+  // What `edit` of these requests will hold at once, from their texts and the model's shape alone. With
+  // context.memory_bytes it chooses smaller batches; the result may still exceed that limit. Returns
+  // std::nullopt if the method does not plan its memory.
   virtual std::optional<EditMemory> memory(const Model& /*model*/,
                                            const std::vector<EditRequest>& /*requests*/,
                                            const EditorContext& /*context*/) const {

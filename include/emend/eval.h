@@ -60,7 +60,7 @@ struct AnswerTrace {
 // left out; RecordResult::reason says why.
 enum class RecordStatus { kEdited, kAlreadyTrue, kFailed, kSkipped };
 std::string_view to_string(RecordStatus status);  // "edited", "already true", "failed", "skipped"
-// Returns std::nullopt if `text` is none of the four.
+// Returns std::nullopt if `text` is not one of these four names.
 std::optional<RecordStatus> parse_record_status(std::string_view text);
 // Edited or failed: the means are over these records.
 bool is_evaluated(RecordStatus status);
@@ -72,8 +72,7 @@ struct RecordResult {
   RecordStatus status = RecordStatus::kEdited;
   std::string reason;  // of kFailed and kSkipped
   int layer = 0, steps = 0;
-  std::vector<int>
-      layers;  // all that its edit wrote, ascending, where they are several; `layer` is the first
+  std::vector<int> layers;  // of an edit that wrote several, ascending; `layer` is the first
   double loss = 0, relative_norm = 0;
   std::vector<std::string> warnings;   // of its edit; those of a joint edit are at the first record it edits
   std::map<std::string, double> base;  // metric -> value of this record on the unedited model
@@ -84,7 +83,7 @@ struct RecordResult {
 // summary.json of one method's folder.
 struct EvalSummary {
   std::string emend, model_path, model_fingerprint, family, dataset, data_path, data_fingerprint;
-  std::string method, label, mode;  // label: tells two options files of one method apart
+  std::string method, label, mode;  // label: distinguishes options files of one method
   std::map<std::string, std::string> options;
   std::string statistics_fingerprint;  // empty: C = I
   std::uint64_t seed = 0;

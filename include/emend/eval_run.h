@@ -31,10 +31,10 @@ struct BenchmarkOptions {
   std::optional<std::vector<std::int64_t>> curve;
 
   // Methods. They all edit the same records.
-  std::vector<MethodFile> methods;       // none: rome with its defaults; their labels must differ
+  std::vector<MethodFile> methods;       // empty: rome with its defaults; their labels must differ
   const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: known_editors()
-  LayerChoice layer;                     // of methods that name none; empty: auto
-  std::filesystem::path statistics;  // folder for methods that name none; empty: the default one of the model
+  LayerChoice layer;                     // for methods that name no layer; empty: auto
+  std::filesystem::path statistics;  // for methods that name no folder; empty: the default one of the model
   std::string bos = "auto";          // auto, none, or a token
   PromptForm form = PromptForm::kRaw;
   std::uint64_t seed = 0;  // of contexts, of free texts, and of text that the model writes for statistics
@@ -42,8 +42,9 @@ struct BenchmarkOptions {
   // Questions.
   bool plus = false;               // also CounterFact+: neighbours after the edited statement
   bool edited_neighbours = false;  // ask neighbours that the same edit rewrites, too
-  // Other subjects a record that bleed is measured on, for records that name none: subjects of the data's
-  // other records with the same prompt around them and another present answer and target. 0: none are added.
+  // Other subjects a record that bleed is measured on, for records that name no other subjects: subjects
+  // of the data's other records with the same prompt around them and another present answer and target. 0:
+  // no subjects are added.
   std::int64_t other_subjects = 0;
   // Also natural stop: greedy texts of at most so many tokens, which the model is to end itself; 0: not
   // asked.

@@ -8,7 +8,7 @@ namespace emend {
 
 // What the model says to one prompt. Probabilities are exp(-nll per token). If the ids of
 // one answer begin with those of the other, they are those of the whole answers instead, and that of the
-// shorter one is p(shorter) - p(longer): the text does not go on as the longer one.
+// shorter one is p(shorter) - p(longer): the text does not continue as the longer one.
 struct PromptState {
   double p_target = 0;
   double p_was = 0;

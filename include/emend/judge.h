@@ -21,7 +21,7 @@ struct AnswerPair {
   bool wanted_is_greedy = false;   // `wanted` is the greedy continuation of the prompt
 };
 
-// Whether there is anything to tell apart: both answers are given, and they differ.
+// Whether there are two answers to compare: both are given, and they differ.
 bool are_opposed(std::string_view wanted, std::string_view other);
 
 // Whether one of two different answers is the beginning of the other ("Guinea", "Guinea-Bissau"). The
@@ -36,8 +36,8 @@ struct AnswerVerdict {
   bool greedy = false;  // `wanted` is the greedy continuation
   bool compared = false;  // another answer is given, be it `wanted` itself
 
-  // What a paraphrase must show: `wanted` beats the other answer. If there is nothing to beat, the greedy
-  // continuation decides.
+  // What a paraphrase must show: `wanted` beats the other answer. If there is no different answer, the
+  // greedy continuation decides.
   bool is_preferred() const { return opposed ? likelier : greedy; }
   // What the edited prompt itself must show.
   bool holds() const { return is_preferred() && greedy; }
@@ -54,8 +54,8 @@ struct FactVerdict {
   bool holds = false;
   // Of each paraphrase: the target beats the present answer.
   std::vector<bool> paraphrases;
-  // Of each neighbour: its answer beats the target. std::nullopt if there is nothing to tell apart: it has no
-  // answer, or the target is its answer.
+  // Of each neighbour: its answer beats the target. std::nullopt if there is nothing to compare: the
+  // neighbour has no answer, or the target is its answer.
   std::vector<std::optional<bool>> neighbours;
 };
 

@@ -4,8 +4,8 @@
 // Three kinds of run. Clean: the prompt as it is; `high` is the answer's probability. Corrupted: noise on the
 // embeddings of the subject's tokens, in several samples; `low` is the mean probability over them. Restored:
 // corrupted, but some inner vectors are those of the clean run; a grid holds the probability after restoring
-// at token t and layer l. The same noise in all runs of a fact. Probabilities of answers of several tokens
-// are exp(mean log-probability) a sample. Layers and tokens count from 0; tokens include the BOS.
+// at token t and layer l. All runs of a fact use the same noise. Probabilities of answers of several
+// tokens are exp(mean log-probability) a sample. Layers and tokens count from 0; tokens include the BOS.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct TraceNoise {
     kUniform,  // + level * U(-1, 1)
     kStudent,  // + level * t with `degrees` degrees of freedom, one chi-square a vector, scaled to variance
                // level^2
-    kTokens,  // each token becomes another one: of the other facts' subjects, or of the vocabulary when there
-              // are none
+    kTokens,   // each token becomes one of another fact's subject, or, without other facts, one of the
+               // vocabulary
   };
   Kind kind = Kind::kNormal;
   double level = 3;  // > 0
@@ -108,15 +108,16 @@ struct FactTrace {
   std::vector<double> knockout_subject, knockout_others, knockout_last;
 
   std::int64_t lookup() const { return subject_end - 1; }
-  // There is nothing to restore: the noise lowers the answer's probability by less than a tenth.
+  // Whether there is nothing to restore: the noise lowers the answer's probability by less than a tenth.
   bool is_void() const { return low > 0.9 * high; }
 };
 
 // Traces one fact. `number` is its place in the file: its noise depends on (seed, number) and nothing else.
 // `others` are the tokens that kTokens draws from (subject_token_pool). Clean and corrupted runs happen once;
 // a cell at (t, l) runs the blocks above l at positions >= t on the corrupted run's keys and values, cells of
-// one t in one growing batch; windows that begin together share their run until they part. Throws
-// Error(kConfig): a prompt of one token, an answer of zero probability, a window wider than the model.
+// one t in one growing batch. Windows that begin at the same layer share one run up to the layer where the
+// first of them ends. Throws Error(kConfig): a prompt of one token, an answer of zero probability, a window
+// wider than the model.
 FactTrace trace_fact(const Model& model, const TraceFact& fact, const TraceOptions& options, double sigma,
                      const std::vector<std::int64_t>& others, std::uint64_t number);
 
@@ -125,7 +126,7 @@ std::vector<std::int64_t> subject_token_pool(const Model& model, const std::vect
 
 // Throws Error(kConfig) for options that this model cannot meet.
 void check_trace_options(const TraceOptions& options, const ModelConfig& config);
-// What of it needs no model: Error(kUsage), which names the option.
+// The checks that need no model. Throws Error(kUsage), which names the option.
 void check_trace_values(const TraceOptions& options);
 
 // --- many facts
@@ -209,7 +210,7 @@ struct TrialScore {
   std::map<std::string, double> parts;  // the successes by name
 };
 
-// What a decision rests on: measured scores of edits, or nothing but the model's depth.
+// The evidence for a decision: measured scores of edits, or the model's depth alone.
 enum class LayerEvidence { kDepth, kTrial };
 std::string_view to_string(LayerEvidence evidence);  // "depth", "trial"
 

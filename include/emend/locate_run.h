@@ -22,7 +22,7 @@ struct LocateOptions {
   std::filesystem::path facts;          // JSON or JSON lines with prompt, subject and the expected answer
   std::int64_t limit = 0;               // only the first facts that the model answers as expected; 0: all
   std::filesystem::path out;            // folder that keeps the result of each fact; empty: none is kept
-  bool resume = false;                  // go on with what is in `out`
+  bool resume = false;                  // continue with what is in `out`
   std::int64_t shard = 0, shards = 1;   // only part `shard` of `shards`; all parts share `out`
 
   std::string bos = "auto";

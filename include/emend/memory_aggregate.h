@@ -1,4 +1,4 @@
-// How the cells of a layer come to its output, and how the layers come to the model's answer, over positions
+// How the cells of a layer add up to its output, and how the layers form the model's answer, at positions
 // of a text (Geva et al. 2021, arXiv 2012.14913, section 5).
 #pragma once
 
@@ -16,17 +16,17 @@
 namespace emend {
 
 // Names, at one position and layer: h the stream in front of the block, a' what attention adds, r = h + a',
-// y' what the feed-forward network adds, o = r + y'. Where the two halves of a block run in parallel, r is
-// h + a' all the same: the stream without what the network adds. top(x) is the likeliest token of x under a
-// lens, ties to the lower id; w is the model's own likeliest next token.
+// y' what the feed-forward network adds, o = r + y'. If the two halves of a block run in parallel, r is
+// still h + a': the stream without what the network adds. top(x) is the likeliest token of x under a lens,
+// ties to the lower id; w is the model's own likeliest next token.
 //
 // `corpus` must be given. Positions are drawn from all rows alike: one of each row, then a second one of
 // each, until there are enough. Position 0 is never drawn.
 struct AggregateOptions : TextOptions {
   std::vector<int> layers = {};   // empty: all
   std::int64_t examples = 4'000;  // positions, at most
-  // Of values, and of r, y' and o where they are compared with each other: kLinear or kRaw. Where w is
-  // compared, it is the head lens in any case.
+  // Of values, and of r, y' and o where they are compared with each other: kLinear or kRaw. Comparisons
+  // with w always use the head lens.
   LensOptions lens = {};
   std::int64_t coalitions = 20;  // positions of which minimal coalitions are sought; 0: none
 };
@@ -38,7 +38,7 @@ enum class Decision {
   kResidual,     // b = a, not f
   kAdded,        // b = f, not a
   kComposition,  // b is neither
-  kImpossible,   // a = f, but b is another: under a lens that is linear it cannot be
+  kImpossible,   // a = f, but b is another token; this cannot occur under a linear lens
 };
 inline constexpr std::size_t kDecisions = 5;
 Decision decision_of(std::int64_t before, std::int64_t added, std::int64_t after);
@@ -54,15 +54,15 @@ ShareWithInterval share_of(std::int64_t hits, std::int64_t n);
 struct LayerAggregate {
   int layer = 0;
   std::int64_t cells = 0;
-  // Cells with a positive score: that of the gate, where there is one (ReLU and GELU: s_i > 0).
+  // Cells with a positive score: in a gated layer the score of the gate, else s_i > 0 (ReLU and GELU).
   double active_mean = 0;
   std::array<double, 3> active = {};
   // Without a threshold: (sum c)^2 / sum c^2; the fewest cells that hold 90 % of sum c; the share of cells
   // with c_i above a hundredth of the largest; the largest c_i over their sum. Means.
   double participation = 0, cells_of_90 = 0, above_hundredth = 0, dominance = 0;
 
-  // top(y') is not the favourite of any active cell's value, each in the direction of its coefficient; and
-  // not of any cell's at all.
+  // Share of positions where no active cell's value, taken in the direction of its coefficient, has
+  // top(y') as its likeliest token; and where no cell's value has it, active or not.
   ShareWithInterval zero_agreement, zero_agreement_all;
   // Of the positions where an active cell agrees (and, for comparison, of the others): mean number of
   // agreeing cells and their share of sum c; how often top(y') is a stop word; how often fewer than 5 tokens

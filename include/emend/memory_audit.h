@@ -1,5 +1,5 @@
-// What a model's cells have to do with text that one would not want in it, and which cells it could do
-// without.
+// Which cells of a model are triggered by unwanted text (regular expressions find it), and which cells the
+// model could do without.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ struct DuplicateCells {
   double cosine = 0;
 };
 
-// With a model: what it could do without.
+// With a model: cells that it could do without.
 struct Redundancy {
   std::vector<MemoryId> dead;               // on the index's text (MemoryRecord::dead)
   std::vector<DuplicateCells> duplicates;   // by falling cosine, then address

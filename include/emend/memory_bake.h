@@ -15,16 +15,18 @@ namespace emend {
 
 struct BakeOptions {
   std::vector<MemorySetting> settings;  // at least one, each of another cell
-  // A patch says what the model answers before and after, so that it can be verified anywhere: to this
-  // prompt. Its last word stands as the subject of each fact, the answer of the changed model as the target.
+  // A patch records what the model answers to this prompt before and after the change, so that it can be
+  // verified on any machine. The last word of the prompt is recorded as the subject of each fact, and the
+  // answer of the changed model as its target.
   std::string prompt;
   std::string bos = "auto";
   std::int64_t token_budget = 4096;
 };
 
-// Why a setting has no exact form as a change of the down projection; empty: it has one. Exact are m_i = 0 at
-// all tokens (the value becomes zero) and m_i times f at all tokens (the value times f): the cell adds m_i
-// v_i and nothing else of the layer depends on v_i, also where a norm stands behind it.
+// The reason why a setting cannot be written exactly as a change of the down projection; empty if it can.
+// Two forms are exact: m_i = 0 at all tokens (the value becomes zero), and m_i times f at all tokens (the
+// value is multiplied by f). The cell adds m_i v_i, and nothing else in the layer depends on v_i, also if
+// a norm follows the layer.
 std::string why_not_baked(const MemorySetting& setting);
 
 // One fact for each setting, named as the setting is written. For cell i its key is the unit vector e_i, its

@@ -39,8 +39,8 @@ struct ClusterOutcome {
 // Spherical k-means (Dhillon and Modha 2001) of the values as the lin lens folds them, gamma_f * C v', scaled
 // to length 1: directions of logits, so that +v and -v lie opposite. Starts at k cells that the seed draws; a
 // cluster that is left empty takes the cell that lies farthest from its centre. 2 cells k D FLOPs a sweep;
-// memory cells D numbers. Cells whose value is zero belong to none. Throws Error: kUsage (an option out of
-// range), kConfig (a layer out of range).
+// memory cells D numbers. Cells whose value is zero belong to no cluster. Throws Error: kUsage (an option
+// out of range), kConfig (a layer out of range).
 ClusterOutcome cluster_memories(const Model& model, const ClusterOptions& options,
                                 Progress& progress = no_progress());
 

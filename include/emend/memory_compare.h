@@ -1,5 +1,5 @@
-// Two checkpoints of one shape cell by cell: training steps, a base and what was made of it, before and after
-// an edit.
+// Two checkpoints of one shape cell by cell: two training steps, a base and a model derived from it, or a
+// model before and after an edit.
 #pragma once
 
 #include <array>

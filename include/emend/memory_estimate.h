@@ -50,7 +50,7 @@ std::int64_t own_text_statistics_bytes(const ModelConfig& config, std::int64_t l
 // The same for given text, which runs in passes of at most `token_budget` tokens in rows of `width`.
 std::int64_t given_text_statistics_bytes(const ModelConfig& config, std::int64_t layers,
                                          std::int64_t token_budget, std::int64_t width);
-// Of it, the sums.
+// The part of these bytes that the sums take.
 std::int64_t statistics_sum_bytes(const ModelConfig& config, std::int64_t layers);
 
 // Besides the weights, a text of n tokens that follows a prompt of T holds their keys and values, 8 L K h n,
@@ -80,7 +80,8 @@ struct BulkSize {
   std::int64_t read_tokens = 4096, read_width = 512;  // of the largest pass that reads keys, and its rows
 };
 
-// What it takes: `held` from the first solve to the end, and beside it one of `phases` at a time.
+// The memory that it takes: `held` from the first solve to the end, and in addition one of `phases` at a
+// time.
 struct EditMemory {
   std::vector<MemoryNeed> held, phases;
   std::int64_t search_tokens = 0;  // tokens of a batch of the search, at most; 0: as the method's options say

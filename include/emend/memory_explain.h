@@ -20,15 +20,16 @@ struct ExplainOptions {
   std::string bos = "auto";  // auto, none or a token
   int top = 5;               // tokens listed for each state of the stream, 1 to 100
   int cells = 30;            // cells listed, 1 to 10,000
-  // Trigger examples of the cells that are listed (emend/memory_scan.h); empty: none.
+  // Index of a scan (emend/memory_scan.h), for trigger examples of the cells that are listed; empty: no
+  // examples.
   std::filesystem::path index = {};
 };
 
 struct ExplainToken {
   std::int64_t id = 0;
   std::string text;
-  // Of a state of the stream its probability under the head lens; of what a layer adds the change of the
-  // logit, with the final norm's size as it is at the end.
+  // For a state of the stream: the token's probability under the head lens. For the output of a layer: the
+  // change of the token's logit, with the size that the final norm has at the end.
   double value = 0;
 };
 
@@ -38,9 +39,9 @@ struct ExplainLayer {
   int layer = 0;
   std::vector<ExplainToken> residual_top = {}, ffn_top = {}, output_top = {};
   double residual_probability = 0, output_probability = 0;  // of the token that is explained
-  std::int64_t residual_rank = 0, output_rank = 0;          // of it, from 0
+  std::int64_t residual_rank = 0, output_rank = 0;          // its rank, from 0
   double direct = 0;       // what the whole FFN adds to the token's logit at once, its bias included
-  double cells = 0;        // the part of that which is the sum over cells
+  double cells = 0;        // the part of `direct` that is the sum over cells
   double attribution = 0;  // sum of the attributions of all its cells at all tokens
 };
 
@@ -53,8 +54,8 @@ struct ExplainCell {
   double up = 0;                    // score of the key; m_i is act(gate) up, or act(up)
   double strength = 0;              // |m_i| times the length of its value as it arrives
   // What m_i v_i adds to the token's logit at once, the final norm's size held: m_i E_w (gamma_f * C v'_i) /
-  // (rho sigma_f) times the logit multiplier and the ratio of a soft cap. 0 at other tokens than the last: it
-  // reaches the logit through attention only.
+  // (rho sigma_f) times the logit multiplier and the ratio of a soft cap. 0 at tokens other than the last
+  // one, from which a cell reaches the logit through attention only.
   double contribution = 0;
   // m_i times the logit's gradient, one backward pass with norms, attention's weights and gates held (RelP):
   // also what it does through later layers and tokens.
@@ -69,7 +70,8 @@ struct ExplainOutcome {
   ExplainToken token;               // its probability at the end
   std::optional<ExplainToken> against;
   double logit = 0;  // of the token, or its difference to the other one's
-  // The first layer from which on r and o keep the token as their favourite; the number of layers if none.
+  // The first layer from which on r and o keep the token as their favourite; the number of layers if there
+  // is no such layer.
   int decision_layer = 0;
   std::vector<ExplainLayer> layers;
   std::vector<ExplainCell> cells;  // by falling |attribution|, ties by address and position

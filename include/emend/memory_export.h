@@ -13,9 +13,8 @@ namespace emend {
 enum class ExportForm {
   // Export folder of Neuronpedia: OUT/MODEL/LAYER-SET/ with release, model, sourceset and source .jsonl, and
   // features/, activations/ and explanations/ in batch-N.jsonl.gz of 512 cells. A window around each trigger
-  // example; `values` holds the coefficient of its token, other tokens of the window read 0, for an index
-  // does
-  // not hold theirs.
+  // example; `values` holds the coefficient of its token, other tokens of the window get 0, because an index
+  // does not hold their coefficients.
   kNeuronpedia,
   // Cache of EleutherAI's delphi: OUT/layers.N.mlp/0_LAST.safetensors with `locations` (row, position, cell),
   // `activations` and `tokens`, and config.json. All coefficients that the index holds, whatever list they

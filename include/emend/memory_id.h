@@ -19,7 +19,7 @@ struct MemoryId {
 
 std::string to_string(MemoryId memory);  // "L12D771"
 
-// The reverse. Throws Error(kUsage) if the text is no address, which says what one looks like.
+// The reverse. Throws Error(kUsage), which shows the form of an address, if the text is not an address.
 MemoryId parse_memory_id(std::string_view text);
 
 // Throws Error(kConfig), which names the valid range, if the model has no such cell.

@@ -23,9 +23,9 @@ struct MemoryExample {
   std::int64_t window = 0;              // row of that document
   std::int64_t position = 0;            // in the row, counted with BOS
   std::int64_t token_id = 0;            // the token that was read
-  std::optional<std::int64_t> next_id;  // the one that follows it; none where the text that was read ends
+  std::optional<std::int64_t> next_id;  // the one that follows it; std::nullopt at the end of the text
   std::string text;                     // what was read: the end of the row up to that token, and with it
-  std::string token, next;              // decoded; next is empty where there is none
+  std::string token, next;              // decoded; next is empty at the end of the text
   std::string after;                    // what follows it in its row, a few words
   std::string source;                   // "document FILE:LINE"
   double share = 0;                     // of the tokens with a lower coefficient, by the histogram
@@ -90,8 +90,8 @@ struct MemoryIndexHead {
 
 class MemoryIndex {
  public:
-  // Throws Error: kIo if there is no such folder, kConfig if it holds no finished index (what is there, and
-  // what to do), kFormat for a broken one.
+  // Throws Error: kIo if there is no such folder, kConfig if it holds no finished index (the message says
+  // what is there, and what to do), kFormat for a broken one.
   explicit MemoryIndex(const std::filesystem::path& folder);
   ~MemoryIndex();
   MemoryIndex(MemoryIndex&&) noexcept;

@@ -15,13 +15,13 @@ namespace emend {
 // The labels of each cell that has any, each text once, in the order in which they came.
 using CellLabels = std::map<MemoryId, std::vector<std::string>>;
 
-// INDEX/labels.json: {"L12D771": ["months of the year", ...]}. Empty where there is no such file. Throws
-// Error(kFormat) naming file and key for a broken one.
+// INDEX/labels.json: {"L12D771": ["months of the year", ...]}. Returns an empty map if there is no such
+// file. Throws Error(kFormat) naming file and key for a broken one.
 CellLabels read_labels(const std::filesystem::path& index);
 
 struct LabelImport {
   std::int64_t read = 0;   // explanations that were found in the files
-  std::int64_t added = 0;  // of them, those that were new
+  std::int64_t added = 0;  // those of them that were new
   std::int64_t cells = 0;  // that have a label now
   std::filesystem::path output;
 };

@@ -1,6 +1,6 @@
-// What the trigger examples of a cell have in common: patterns of words with tests of significance, in place
-// of the people who named them (Geva et al. 2021, arXiv 2012.14913, section 3), and what people named, beside
-// it.
+// What the trigger examples of a cell have in common: patterns of words with tests of significance, where
+// Geva et al. (2021, arXiv 2012.14913, section 3) asked people to name them; and a comparison with the
+// patterns that people named.
 #pragma once
 
 #include <array>
@@ -65,8 +65,8 @@ struct LayerPatterns {
   std::array<PatternShare, kPrefixLabels> shares = {};
   double patterns = 0;      // mean number of a cell
   double with_pattern = 0;  // share of cells that have one
-  // The same share once the prefixes are dealt out to the cells of the layer anew, and for as many sets of
-  // prefixes drawn from the text: how often the tests find a pattern where there is none.
+  // The same share after the prefixes were shuffled over the cells of the layer, and for equally many sets
+  // of prefixes drawn at random from the text: how often the tests find a pattern by chance.
   double shuffled = 0, false_alarms = 0;
 };
 
@@ -80,7 +80,7 @@ struct AnnotatorAgreement {
   std::string a, b;
   std::int64_t cells = 0, prefixes = 0;  // that both looked at
   double agreement = 0;                  // share of prefixes with equal labels
-  double kappa = 0;                      // Cohen 1960; NaN where chance alone would agree always
+  double kappa = 0;                      // Cohen 1960; NaN if chance alone gives full agreement
 };
 
 struct PatternsOutcome {
@@ -95,10 +95,10 @@ struct PatternsOutcome {
 
 // Shallow: support c >= max(3, 0.12 t rounded up) and p <= 0.01 / candidates of the cell. Semantic: content
 // words in 3 prefixes or more whose z is above 3 and the quantile of 0.01 / words of the cell, and whose
-// binomial p is at most that share. A pattern of which 80 % of the prefixes have a more significant one of
-// its kind is left out. Words are runs of letters and digits, in lower case; other characters stand alone.
-// Throws Error: kUsage (an option out of range), kConfig and kFormat as MemoryIndex does, kFormat naming file
-// and line for annotations with wrong columns or ranks.
+// binomial p is at most that share. A pattern is left out if 80 % of its prefixes have a more significant
+// pattern of the same kind. Words are runs of letters and digits, in lower case; other characters stand
+// alone. Throws Error: kUsage (an option out of range), kConfig and kFormat as MemoryIndex does, kFormat
+// naming file and line for annotations with wrong columns or ranks.
 PatternsOutcome find_patterns(const PatternOptions& options, Progress& progress = no_progress());
 
 // For people: FILE with a line for each pattern that was found, annotator "emend", and FILE's name with

@@ -26,9 +26,9 @@ namespace emend {
 // Which tokens may stand in one table together. Each rule is a property of the text and the coefficients, so
 // that the order in which text is read changes nothing.
 enum class Dedup {
-  kNone,    // all tokens, as the paper's words have it
-  kWindow,  // of each row of text the best token alone: what the paper's program does with its sentences
-  kSuffix,  // the same, and of rows whose best tokens end the same 12 tokens only the best one
+  kNone,    // all tokens, as the paper describes it
+  kWindow,  // only the best token of each row of text, as the paper's program does with sentences
+  kSuffix,  // the same; and of rows with the same 12 tokens up to their best one, only the best row
 };
 std::string to_string(Dedup dedup);  // "none", "window", "suffix"
 // The reverse. Throws Error(kUsage) that lists the known ones.
@@ -61,7 +61,7 @@ struct ScanPlan {
 // Where an index is written.
 struct ScanFolder {
   std::filesystem::path path;
-  bool resume = false;  // go on from the checkpoint that is there
+  bool resume = false;  // continue from the checkpoint that is there
 };
 
 // What a scan says of a layer as a whole.
@@ -96,12 +96,12 @@ class MemoryScan {
 
   const ScanPlan& plan() const;
 
-  // Scans into a folder, with a checkpoint at the end of every block; `resume` goes on and writes the same
-  // bytes as a run that was never stopped. A shard writes its part. With a group, whose rank and size must be
-  // those of this shard, rank 0 adds all states and writes the index. Every file is written whole or not at
-  // all, index.json last. Throws Error(kConfig) if an index or a checkpoint is there without `resume`, or one
-  // of another scan with it (the message says what differs), kNumeric naming layer, cell and document if a
-  // coefficient is no number, and kIo.
+  // Scans into a folder, with a checkpoint at the end of every block; `resume` continues and writes the same
+  // bytes as a run that was never stopped. A shard writes its part. With a group, whose rank and size must
+  // be those of this shard, rank 0 adds all states and writes the index. Every file is written whole or not
+  // at all, index.json last. Throws Error(kConfig) if an index or a checkpoint is there without `resume`, or
+  // one of another scan with it (the message says what differs), kNumeric naming layer, cell and document if
+  // a coefficient is not a number, and kIo.
   ScanOutcome run(const ScanFolder& folder, Progress& progress = no_progress(),
                   ShardGroup* group = nullptr) const;
 

@@ -39,8 +39,9 @@ struct SearchOutcome {
 
 // Looks words up in the inverted index that `emend memories values --index` writes (docs/formats.md); neither
 // model nor corpus is needed. A word matches the tokens that are it, whatever the case of ASCII letters and
-// with or without a space in front. Throws Error: kConfig for a word that is no token, with the nearest ones,
-// and for a folder without that file; kUsage without words or for `limit` below 1; kFormat for a broken file.
+// with or without a space in front. Throws Error: kConfig for a word that is not a token, with the nearest
+// tokens, and for a folder without that file; kUsage without words or for `limit` below 1; kFormat for a
+// broken file.
 SearchOutcome search_memories(const std::filesystem::path& index, const std::vector<std::string>& words,
                               int limit = 20);
 

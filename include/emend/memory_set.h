@@ -38,7 +38,7 @@ struct MemorySetting {
 // "L12D771=off", "=on", "=2.5", "=x0.5", each with "@all", "@last", "@generated" or positions "@0,4" behind
 // it.
 std::string to_string(const MemorySetting& setting);
-// The reverse. Throws Error(kUsage) that says what a setting looks like.
+// The reverse. Throws Error(kUsage), which shows the forms of a setting.
 MemorySetting parse_memory_setting(std::string_view text);
 
 struct SetOptions {
@@ -49,7 +49,7 @@ struct SetOptions {
   int top = 5;                // likeliest next tokens listed, 1 to 100
 };
 
-// What one of the two said.
+// What the model said, unchanged or changed.
 struct SetSide {
   std::vector<std::int64_t> completion;  // ids
   std::string text;                      // of the completion
@@ -61,7 +61,7 @@ struct SetOutcome {
   struct Applied {
     MemorySetting setting;
     double before = 0;  // coefficient at the prompt's last token without changes
-    double after = 0;   // what it is set to there, were it among the positions
+    double after = 0;   // the value of the setting there, even if it does not act at that token
   };
   std::vector<Applied> settings;
   std::vector<std::int64_t> ids;  // of the prompt

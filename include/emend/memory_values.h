@@ -1,5 +1,5 @@
-// The values of feed-forward memories as distributions over the vocabulary, and how well they foretell what
-// follows their triggers (Geva et al. 2021, arXiv 2012.14913, section 4).
+// The values of feed-forward memories as distributions over the vocabulary, and how well they predict the
+// tokens that follow their triggers (Geva et al. 2021, arXiv 2012.14913, section 4).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -34,7 +34,7 @@ struct ValueOptions {
 
 // A cell has one value v and two directions: +v where its coefficient is positive, -v where it is negative.
 // What +v promotes, -v suppresses: the top of -v is the bottom of v. All numbers are of softmax(z) or
-// softmax(-z), z = lens(v), at scale 1: comparable within a model, no calibrated probabilities.
+// softmax(-z), z = lens(v), at scale 1: comparable within a model, but not calibrated probabilities.
 struct ValueTable {
   int layer = 0;
   at::Tensor top_ids, top_logits;        // [F, K] int64, float32: largest first, ties to the lower id
@@ -61,7 +61,7 @@ struct ValueAgreement {
   std::array<double, 3> rank = {};  // quartiles of the next token's rank in the value, from 0
   double mean_reciprocal_rank = 0;  // of rank + 1
   double hit10 = 0;                 // share of ranks below 10
-  double precision = 0;             // mean share of a cell's triggers that go on with its favourite
+  double precision = 0;             // mean share of a cell's triggers that continue with its favourite
   int triggers = 0;                 // how many triggers a cell has for that, at most
   double echo = 0;                  // share of favourites that are the trigger's last token
 };
@@ -81,7 +81,7 @@ struct SharpValue {
   double probability = 0;
   std::vector<std::int64_t> ids = {};     // its first tokens, up to 10
   std::vector<std::string> tokens = {};   // as text
-  std::optional<std::int64_t> next = {};  // what follows its strongest trigger; none without an index
+  std::optional<std::int64_t> next = {};  // what follows its strongest trigger; std::nullopt without an index
   std::string next_text = {};
   std::optional<double> precision = {};
 };
@@ -100,7 +100,7 @@ struct ValuesOutcome {
   std::vector<LayerValues> layers;
   std::vector<SharpValue> sharpest;        // by falling probability, ties by address
   std::int64_t sharpest_in_top_third = 0;  // of them, in the upper third of the model's layers
-  std::int64_t sharpest_agreeing = 0;      // of them, with a trigger that goes on with the favourite
+  std::int64_t sharpest_agreeing = 0;      // those with a trigger that continues with the favourite
   std::vector<PredictiveBin> equal_width, equal_count;  // empty without an index
   std::string index_settings = {};                      // what the index was scanned with
   std::vector<std::filesystem::path> outputs;
@@ -120,7 +120,8 @@ struct StoredValues {
   ValueTable table;
   std::string lens, model_fingerprint, tokenizer_fingerprint;
 };
-// nullopt if there is no file of that layer. Throws Error(kFormat) naming file and tensor for a broken one.
+// Returns std::nullopt if there is no file of that layer. Throws Error(kFormat) naming file and tensor for a
+// broken one.
 std::optional<StoredValues> read_values(const std::filesystem::path& folder, int layer);
 
 }  // namespace emend

@@ -67,15 +67,17 @@ class FfnView {
   at::Tensor values(ValueSide side = ValueSide::kProduced) const;
   // [D]: that of one cell, without a copy of the others.
   at::Tensor value(std::int64_t cell, ValueSide side = ValueSide::kProduced) const;
-  // For a vector q [D] of the arriving side the one of the produced side that has the same products: v' q = v
-  // p.
+  // For a vector q [D] on the arriving side: the vector p on the produced side that has the same products
+  // with all values, v' q = v p.
   at::Tensor pulled_back(const at::Tensor& q) const;
   // [D]: the bias of the down projection; zeros where it has none.
   at::Tensor output_bias(ValueSide side = ValueSide::kProduced) const;
-  // The bias of the norm behind the layer times the multiplier [D]: what arrives besides; zeros if none.
+  // The bias of the norm behind the layer times the multiplier [D]: what arrives in addition to the values;
+  // zeros if there is no such bias.
   at::Tensor arriving_offset() const;
-  // rho [N, 1]: what the norm behind the layer divides y = sum m_i v_i + b [N, D] by; ones where there is
-  // none. The stream receives sum (m_i / rho) v'_i + b' / rho + offset, with v' and b' of the arriving side.
+  // rho [N, 1]: what the norm behind the layer divides y = sum m_i v_i + b [N, D] by; ones if there is no
+  // such norm. The stream receives sum (m_i / rho) v'_i + b' / rho + offset, with v' and b' of the arriving
+  // side.
   at::Tensor output_size(const at::Tensor& y) const;
 
   // Length of each value on that side [F].

@@ -19,21 +19,22 @@ namespace emend {
 
 enum class NormKind { kLayerNorm, kRmsNorm };
 enum class ActivationKind { kGeluTanh, kGelu, kSilu, kRelu, kQuickGelu, kTanh };
-// Norms of queries and keys before they are turned: none, one of each head's h numbers, one of all heads', or
-// one of each head's with factors for each head and without a bias (StableLM 2 12B).
+// Norms of queries and keys before their rotation: none, one over the h numbers of each head, one over all
+// heads together, or one over each head with factors of its own and without a bias (StableLM 2 12B).
 enum class QkNorm { kNone, kPerHead, kFullWidth, kEachHead };
-// Which dimensions of a head turn together: i and i + half, or neighbours.
+// Which dimensions of a head are rotated together: i and i + half, or neighbours.
 enum class RotaryPairs { kHalfSplit, kInterleaved };
 
 // Rotary positions of the blocks that name this table (BlockSpec::rotary).
 struct RotaryTable {
   RotaryPairs pairs = RotaryPairs::kHalfSplit;
-  // Radians a position, scaling applied: one for each pair of head dimensions that turns, [head_dim / 2] or
-  // fewer. The dimensions behind them stand still.
+  // Radians a position, scaling applied: one for each pair of head dimensions that is rotated, [head_dim /
+  // 2] or fewer. The dimensions after them are not rotated.
   std::vector<double> frequencies = {};
-  // Rows of more than `long_from` positions turn otherwise from their beginning; 0: all rows turn alike. They
-  // have frequencies of their own (longrope), or a base that grows with the row's length L (dynamic): base
-  // ((factor L / long_from) - (factor - 1))^(n / (n - 2)), n being the dimensions that turn.
+  // Rows of more than `long_from` positions use other angles, from their first position on; 0: all rows use
+  // the same. They have frequencies of their own (longrope), or a base that grows with the row's length L
+  // (dynamic): base ((factor L / long_from) - (factor - 1))^(n / (n - 2)), n being the number of rotated
+  // dimensions.
   std::int64_t long_from = 0;
   std::vector<double> long_frequencies = {};
   double base = 0, dynamic_factor = 0;  // of the latter only
@@ -46,7 +47,7 @@ struct BlockSpec {
   bool qkv_bias = false;
   bool attention_out_bias = false;
   QkNorm qk_norm = QkNorm::kNone;
-  int rotary = 0;                 // index of ModelConfig::rotary; kNoRotary: queries and keys are not turned
+  int rotary = 0;                 // index of ModelConfig::rotary; kNoRotary: no rotation
   std::int64_t window = 0;        // a token sees itself and the window - 1 tokens before it; 0: all before it
   double attention_scale = 0;     // factor of q k^T; 0: 1 / sqrt(head_dim)
   bool scale_by_layer = false;    // divided by the block's number from 1 (GPT-2)
@@ -238,15 +239,15 @@ class Model {
  public:
   // Loads a safetensors folder, a .safetensors file beside its config.json, or a .gguf file. Throws Error:
   // kIo, kFormat (broken file), kModel (unknown architecture, missing or mis-shaped tensors, all listed; NaN
-  // or Inf in a weight, named), kConfig (weight_bytes below the least that the model can do with, which is
-  // told; on a GPU, or with several devices). With weight_bytes the file must stay as it is while the model
-  // lives.
+  // or Inf in a weight, named), kConfig (weight_bytes is below the least that the model needs, which the
+  // message states, or is used on a GPU or with several devices). With weight_bytes the file must stay as it
+  // is while the model lives.
   static Model load(const std::filesystem::path& path, const ModelOptions& options = {},
                     Progress& progress = no_progress());
 
   // The same without its weights, in an instant whatever the size of the file: shapes, roles and tokenizer.
-  // The weights have no memory (device meta), so it runs no pass; there is a fingerprint if the file has at
-  // most 512 MiB of tensors. Throws Error as load does, except for numbers, which it does not read.
+  // The weights have no memory (device meta), so it cannot run a pass; there is a fingerprint if the file
+  // has at most 512 MiB of tensors. Throws Error as load does, except for numbers, which it does not read.
   static Model describe(const std::filesystem::path& path, const ModelOptions& options = {},
                         Progress& progress = no_progress());
 
@@ -275,24 +276,24 @@ class Model {
   // Error(kModel) for any other weight.
   // A weight that is not kept is read, and stays in memory from then on.
   at::Tensor& weight(const WeightRef& weight);
-  // Its numbers; one that is not kept is read for this call.
+  // The numbers of the weight; a weight that is not kept is read for this call.
   at::Tensor weight(const WeightRef& weight) const;
-  // Puts `tensor` in the weight's place and returns what stood there, to be put back in the same way: of a
-  // weight that is not kept that is a mark without numbers.
+  // Puts `tensor` in the weight's place and returns what stood there, so that it can be put back in the same
+  // way. For a weight that is not kept, that is a placeholder without numbers.
   at::Tensor exchange_weight(const WeightRef& weight, const at::Tensor& tensor);
   // Blocks below this one are read whenever a pass comes to them (ModelOptions::weight_bytes); 0: none.
   int first_kept_block() const;
   const std::vector<RoleEntry>& roles() const;
 
   bool has_tokenizer() const;
-  const Tokenizer& tokenizer() const;  // throws Error(kModel) if there is none
+  const Tokenizer& tokenizer() const;  // throws Error(kModel) if the model has none
   const std::filesystem::path& path() const;
   // dtype of weights and activations, and the device where passes take and give tensors: the first one of a
   // model over several.
   at::TensorOptions options() const;
   ComputeType compute_type() const;    // of weights and activations
   const std::string& devices() const;  // Placement::text()
-  std::int64_t bytes() const;          // memory of the weights, were all of them kept
+  std::int64_t bytes() const;          // memory of the weights if all of them are kept
   // XXH3-128, hexadecimal, of all weights as they are in memory now, with the edits that are laid on them.
   std::string weights_digest() const;
 

@@ -63,8 +63,8 @@ struct ModelCheck {
   std::map<std::string, StoredTypeUse> types;
   std::int64_t tensors = 0;
 
-  // Why the file is no model that emend can load: what Model::load throws for its headers and its tokenizer.
-  // Then what follows is filled as far as it is known.
+  // The reason why emend cannot load the file: what Model::load throws for its headers and its tokenizer.
+  // The members below are then filled as far as they are known.
   std::optional<Error> refusal;
 
   std::optional<ModelConfig> config;
@@ -76,8 +76,8 @@ struct ModelCheck {
   std::vector<Unsupported> unsupported;
 };
 
-// Throws Error(kIo), Error(kFormat) where not even the headers can be read, Error(kModel) for files that go
-// with a model but are none themselves, such as adapters.
+// Throws Error(kIo), Error(kFormat) where not even the headers can be read, Error(kModel) for files that
+// accompany a model but are not models themselves, such as adapters.
 ModelCheck check_model_file(const std::filesystem::path& path, ComputeType type = ComputeType::kFloat32);
 
 // The same for a model in memory, as far as it can be known without its file.

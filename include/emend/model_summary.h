@@ -38,8 +38,8 @@ struct ModelSummary {
 };
 ModelSummary summarize_model(const Model& model);
 
-// Throws Error(kModel) if the tokenizer does not give texts back as they were. Returns false if there is no
-// tokenizer.
+// Throws Error(kModel) if decoding the ids of a text does not give the same text. Returns false if there is
+// no tokenizer.
 bool check_tokenizer(const Model& model);
 
 }  // namespace emend

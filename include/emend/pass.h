@@ -1,5 +1,5 @@
 // The one question that every analysis and editor asks a model: run these token rows through these blocks,
-// with these vectors changed, and give me what was seen here.
+// with these vectors changed, and give back what was recorded at these places.
 //
 // Names of sizes: N packed tokens of the pass, R rows, D d_model, F d_ff, V vocabulary, H query heads, K
 // key/value heads, h head size. Tokens are packed: row 0's tokens, then row 1's, ... with no padding anywhere
@@ -28,13 +28,12 @@ enum class Site {
   kEmbedding,  // [D] token plus position embedding: the residual stream entering block 0 (`block` is ignored)
   kTokenEmbedding,   // [D] the row of the token table alone, before the embedding multiplier and positions
                      // (causal tracing's noise goes here)
-  kAttentionOutput,  // [D] attention's output projection and bias: what it adds, where nothing is between
+  kAttentionOutput,  // [D] attention's output projection and bias: what it adds, if nothing lies between
   kKey,              // [F] input of the down projection: the key of the feed-forward memory
-  kMlpOutput,        // [D] W k + b of the down projection: the value, and what the MLP adds, where nothing is
-                     // between
-  kBlockOutput,      // [D] the residual stream after the block
-  kGate,  // [F] input of the activation: the gate's score, or the one score of an MLP without a gate
-  kUp,    // [F] the score that the activated gate is multiplied by; only MLPs with a gate have it
+  kMlpOutput,  // [D] W k + b of the down projection: the value, and what the MLP adds if nothing lies between
+  kBlockOutput,  // [D] the residual stream after the block
+  kGate,         // [F] input of the activation: the gate's score, or the one score of an MLP without a gate
+  kUp,           // [F] the score that the activated gate is multiplied by; only MLPs with a gate have it
 };
 
 // Keys and values of earlier positions, per block. A cache belongs to the caller. Rows have their own
@@ -72,7 +71,7 @@ class KvCache {
   std::vector<at::Tensor> keys_, values_;
 };
 
-// Vectors changed at a site. Order matters where two touch the same vector: as listed.
+// Vectors changed at a site. If several change the same vector, they are applied in the order listed.
 struct Intervention {
   enum class Kind { kReplace, kAdd, kScale };
   Site site = Site::kBlockOutput;
@@ -110,9 +109,9 @@ struct PassInput {
   // --- rows: what is run
   std::vector<std::vector<std::int64_t>> ids;  // new tokens of each row, at least one each
   // Rows that begin alike may share tokens: the packed token that stands at each position of each row,
-  // numbered in the order in which rows, one after the other, meet them. Positions of one token have the same
-  // ids in front of them, nothing else in front, and meet the same overlays. Empty: every position is a token
-  // of its own, row after row. Does not go with knockouts.
+  // numbered in the order in which rows, one after the other, meet them. All positions that share a token
+  // have the same ids before them, nothing else before them, and the same overlays. Empty: every position is
+  // a token of its own, row after row. Does not go with knockouts.
   std::vector<std::vector<std::int64_t>> token_of;
   // --- what stands in front of them
   KvCache* cache = nullptr;  // earlier positions; nullptr: every row begins at position 0
@@ -130,7 +129,7 @@ struct PassInput {
   Stop stop = Stop::kLogits;
   int stop_block = -1;  // for kKey and kBlock: the last block that runs (kKey: up to its key)
   std::vector<std::int64_t> logit_tokens;  // packed indices whose logits are wanted; empty: none
-  // The last block finishes logit_tokens alone after its attention; `hidden` is not given back. Interventions
+  // The last block finishes logit_tokens alone after its attention; `hidden` is not returned. Interventions
   // and recordings of that block are not allowed.
   bool logits_only = false;
   // --- what is changed and seen

@@ -57,7 +57,7 @@ Patch load_patch(const std::filesystem::path& file);
 void require_base(const Patch& patch, const Model& model, const std::filesystem::path& file);
 
 // Throws Error(kFormat) for a change that does not fit the model's layers and sizes, and for token ids
-// outside its vocabulary. The base of the patch may be any.
+// outside its vocabulary. The patch may be for any base.
 void require_sizes(const Patch& patch, const Model& model, const std::filesystem::path& file);
 
 }  // namespace emend

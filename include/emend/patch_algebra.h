@@ -14,7 +14,7 @@
 
 namespace emend {
 
-// C [F, F] float64, or its diagonal [F] where no more is known, of each layer that is to be solved again.
+// C [F, F] float64, or its diagonal [F] if the rest is not known, of each layer that is to be solved again.
 using LayerMoments = std::map<int, at::Tensor>;
 
 // The layers whose C drop_fact() or merge_patches() needs. No layer is needed if the patches were solved with

@@ -32,8 +32,8 @@ std::vector<WeightChange> changes_of(const std::vector<NamedPatch>& patches);
 // key (their updates would add up). With `force` both are warnings, which are returned.
 std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, bool force);
 
-// Whether the change does to every stored key what its fact says: B (A k) = y r. The check is named "update";
-// it is not measured if no weight was solved by a rule that is exact at its keys.
+// Whether the change maps every stored key k to what its fact records: B (A k) = y r. The check is named
+// "update"; it is not measured if no weight was solved by a rule that is exact at its keys.
 CheckResult check_update(const Patch& patch);
 
 // ---- verify
@@ -68,8 +68,9 @@ struct ApplyOptions {
   bool in_place = false;       // replace the base's own files
   std::filesystem::path undo;  // of in_place; empty: next_undo_file()
   std::string type;            // as plan_write takes it
-  // What weights the rounding to a quantised type that is kept: a folder of C, and an importance matrix
-  // (GGUF) for weights, and layers, that the folder does not have. Both empty: the identity.
+  // Second moments C that weight the rounding errors if a quantised type is kept: a folder of statistics,
+  // and an importance matrix (GGUF) for the weights and layers that the folder does not have. Both empty: C
+  // is the identity.
   std::filesystem::path statistics, imatrix;
   bool force = false;  // also patches that failed or overlap, and types that do not hold the edit
   bool check = true;   // load what was written and repeat the patches' checks
@@ -160,7 +161,7 @@ struct InspectBase {
 };
 struct InspectOutcome {
   std::filesystem::path base;                   // empty if there was none
-  std::optional<std::string> base_fingerprint;  // of it
+  std::optional<std::string> base_fingerprint;  // of the base
   Inspection weights;
   std::vector<PatchVerdict> patches;
   std::vector<std::string> warnings;

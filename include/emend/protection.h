@@ -32,8 +32,8 @@ struct Protection {
   // Of the candidates: at most so many, and only those that would get at least this share of the residual.
   std::size_t most_found = 12;
   double least_response = 0.02;
-  // A key whose cosine with an edit's own is above this cannot be told apart from it at a bearable norm. With
-  // `strict` such a key is an error, else it is left out and named in a warning.
+  // A key whose cosine with an edit's own is above this cannot be separated from it by a response of
+  // moderate norm. With `strict` such a key is an error, else it is left out and named in a warning.
   double largest_cosine = 0.95;
   bool strict = false;
 };

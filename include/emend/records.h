@@ -15,7 +15,7 @@ struct Neighbour {
   std::string answer;  // empty: the base model's greedy answer is used
 };
 
-// Another subject of the kind of an edit's subject. It stands in its place in the edit's prompt.
+// Another subject of the kind of an edit's subject. It replaces that subject in the edit's prompt.
 struct OtherSubject {
   std::string subject;
   std::string answer;  // to that prompt; empty: the base model's greedy answer is used
@@ -75,13 +75,13 @@ struct CheckThresholds {
 // neighbours that the edit file names; or these and the other subjects that the model itself names.
 enum class Protect { kNone, kNeighbours, kAuto };
 std::string_view to_string(Protect protect);  // "none", "neighbours", "auto"
-// Returns std::nullopt if `text` is none of the three.
+// Returns std::nullopt if `text` is not one of these three names.
 std::optional<Protect> parse_protect(std::string_view text);
 
 // Which layer(s) to edit: empty is `auto`.
 struct LayerChoice {
   std::vector<int> layers;
-  std::string where;  // who said so, for messages: "--layer 99"; empty: the edit file
+  std::string where;  // where it was chosen, for messages: "--layer 99"; empty: the edit file
 };
 
 // An option of a method as the file wrote it, with its place for messages.
@@ -94,7 +94,7 @@ struct OptionText {
 struct EditFile {
   std::filesystem::path path;
   std::string text;             // the file's bytes, kept in the patch
-  std::filesystem::path model;  // empty when the file names none
+  std::filesystem::path model;  // empty if the file names no model
   std::string method = kDefaultMethod;
   LayerChoice layer;
   std::string bos = "auto";  // auto, none, or a token
@@ -117,7 +117,7 @@ struct EditFile {
 //   options: {keys: prompt}
 //   protect: auto            (default: none)
 struct MethodFile {
-  std::string label;   // tells it apart from others; empty: the method's name
+  std::string label;   // distinguishes it from others; empty: the method's name
   std::string method;  // empty: not given
   LayerChoice layer;
   std::filesystem::path statistics;  // resolved against the file's folder; empty: not given
@@ -131,10 +131,10 @@ MethodFile read_method_file(const std::filesystem::path& file);
 
 // Reads and checks an edit file (docs/formats.md): JSON lines, one edit each, if its name ends in .jsonl,
 // else YAML. Throws Error(kConfig) with file, line and column (JSON lines: file and line; Error(kFormat) for
-// what is no such JSON) for: YAML syntax, unknown keys (the nearest known one is offered), wrong types, no
-// edits, a missing or empty field, a subject that is not in its prompt or is there more than once without
-// `subject_occurrence`, duplicate ids or edits, thresholds out of range, two edits of one prompt with
-// different targets. Throws Error(kIo) when the file cannot be read.
+// text that is not such JSON) for: YAML syntax, unknown keys (the nearest known one is offered), wrong
+// types, no edits, a missing or empty field, a subject that is not in its prompt or is there more than once
+// without `subject_occurrence`, duplicate ids or edits, thresholds out of range, two edits of one prompt
+// with different targets. Throws Error(kIo) when the file cannot be read.
 EditFile read_edit_file(const std::filesystem::path& file);
 
 // The same from memory; `name` stands for the file in messages and says by its ending what the text is,

@@ -1,7 +1,6 @@
-// What the runs found out, told in three ways for every outcome but those of memories (memory_*.h): one line
-// for a log (brief_report), the tables that the commands of the program print (full_report), and the JSON
-// document that their option --json writes (to_json; keys and their meaning: docs/formats.md, "JSON
-// results").
+// The results of the runs, in three forms for every outcome but those of memories: one line for a log
+// (brief_report), the tables that the commands of the program print (full_report), and the JSON document that
+// their option --json writes (to_json; keys and their meaning: docs/formats.md, "JSON results").
 //
 //   const EditOutcome outcome = run_edit(model, file);
 //   std::cout << brief_report(outcome) << "\n" << full_report(outcome);
@@ -39,7 +38,7 @@ namespace emend {
 // How a full report is laid out.
 struct ReportStyle {
   std::size_t columns = 0;  // width of the tables, cells that are too long are cut; 0: no limit
-  bool colour = false;      // maps in the 256 colours of a terminal; only those of a trace have any
+  bool colour = false;      // maps in the 256 colours of a terminal; only traces have maps
 };
 
 // In to_json, `model` is the model of the run, for its path, shape and fingerprint, and `outputs` are the
@@ -122,7 +121,7 @@ std::string to_json(const AdapterOutcome& outcome, const Model& model);
 
 // ---- statistics (statistics_job.h)
 
-// Of a dry run: its plan.
+// After a dry run: its plan.
 std::string brief_report(const StatisticsOutcome& outcome);
 std::string full_report(const StatisticsOutcome& outcome, const ReportStyle& style = {});
 std::string to_json(const StatisticsOutcome& outcome, const Model& model);

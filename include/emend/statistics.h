@@ -83,12 +83,12 @@ struct Statistics {
   void set_origin(const StatisticsOrigin& origin);
 };
 
-// What an edit with these statistics should be told of them, once: that only the diagonal of C is known.
-// std::nullopt if there is nothing to tell.
+// The warning that an edit with these statistics should show once: that only the diagonal of C is known.
+// Returns std::nullopt if there is no reason for a warning.
 std::optional<std::string> warning_of(const Statistics& statistics);
 
-// What else is worth knowing of them, a sentence each: that layers are of different texts, and that it is not
-// known whether a layer has seen the held text.
+// Remarks on the statistics, one sentence each: that layers were collected over different texts, and that it
+// is not known whether the text summed for a layer contains the held text.
 std::vector<std::string> notes_on(const Statistics& statistics);
 
 // Writes layer_<l>.safetensors with the tensor model.layers.<l>.C for each layer (or

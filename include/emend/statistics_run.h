@@ -47,7 +47,7 @@ struct CurvePoint {
   double error_estimate = 0;
 };
 
-// Where a run keeps its checkpoints, and whether it goes on from one.
+// Where a run keeps its checkpoints, and whether it continues from one.
 struct StatisticsFolder {
   std::filesystem::path path;
   bool resume = false;
@@ -79,7 +79,7 @@ class StatisticsRun {
   Statistics collect(Progress& progress = no_progress()) const;
 
   // Sums into a folder, with a checkpoint at the end of every block: a killed run loses one block at most,
-  // and `resume` goes on and writes the same bytes as a run that was never stopped. Writes layer files, or
+  // and `resume` continues and writes the same bytes as a run that was never stopped. Writes layer files, or
   // partial files for shards and `keep_sums`. With a group, whose rank and size must be those of this shard,
   // the sums of all processes are added once at the end, and rank 0 writes the layers; the reports of the
   // others are empty. Throws Error as collect does, and kConfig if a checkpoint of another run is there (the

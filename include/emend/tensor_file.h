@@ -38,7 +38,7 @@ struct ElementType {
   const BlockFormat* format = nullptr;
 };
 
-// The row of that name; nullptr if there is none.
+// The row of that name; nullptr if there is no such type.
 const ElementType* find_element_type(std::string_view name);
 // The same for a name that is known to be there. Throws std::invalid_argument.
 const ElementType& element_type(std::string_view name);
@@ -69,7 +69,7 @@ class TensorFile {
   virtual const std::filesystem::path& path() const = 0;
   // In file order (shards one after another).
   virtual const std::vector<TensorInfo>& tensors() const = 0;
-  // nullptr when there is none of that name.
+  // nullptr if there is no tensor of that name.
   virtual const TensorInfo* find(std::string_view name) const = 0;
   // The stored bytes, little-endian; alignment is not promised. Valid as long as `owner()` lives.
   virtual std::span<const std::byte> bytes(const TensorInfo& tensor) const = 0;
@@ -93,8 +93,8 @@ std::unique_ptr<TensorFile> open_safetensors_folder(const std::filesystem::path&
 // parts that do not belong together, Error(kIo) for a missing one, each named.
 std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file);
 
-// A folder with safetensors, a .safetensors file or a .gguf file, told apart by content (magic bytes,
-// not the name alone).
+// A folder with safetensors, a .safetensors file or a .gguf file, recognised by its content (magic bytes),
+// not by its name alone.
 std::unique_ptr<TensorFile> open_checkpoint(const std::filesystem::path& path);
 
 // Turns `tensor` into float32: `out` has tensor.elements() floats. F64 is rounded; F16 and BF16 widen
@@ -113,10 +113,9 @@ struct TensorToWrite {
 
 // Writes a whole safetensors file or nothing: temporary name in the same folder, fsync, rename, fsync of the
 // folder. Parent folders are created. Order and padding: docs/formats.md. Same input, same bytes, whatever
-// the order of `tensors`. A metadata key "format" with the value "pt" is added where there is none, since
-// other loaders ask for it. Throws Error: kIo with path and reason; kFormat for what no safetensors file can
-// hold (two tensors of one name, an unknown dtype, bytes that do not make the shape, names that are not
-// UTF-8).
+// the order of `tensors`. A metadata key "format" with the value "pt" is added if it is missing, since other
+// loaders ask for it. Throws Error: kIo with path and reason; kFormat for what no safetensors file can hold
+// (two tensors of one name, an unknown dtype, bytes that do not make the shape, names that are not UTF-8).
 void write_safetensors(const std::filesystem::path& file, const std::vector<TensorToWrite>& tensors,
                        const std::map<std::string, std::string>& metadata);
 

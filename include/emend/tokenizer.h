@@ -77,7 +77,7 @@ class Tokenizer {
   // The Jinja text of the model's chat template; empty when it has none.
   virtual const std::string& chat_template() const = 0;
 
-  // What should be known of how the files were read, in sentences: "... names no pre-tokenizer; ...".
+  // Remarks on how the files were read, one sentence each: "... names no pre-tokenizer; ...".
   virtual const std::vector<std::string>& warnings() const = 0;
 
   // Hex SHA-256 over all that ids depend on (vocabulary, merges, rules, added tokens).
@@ -90,14 +90,14 @@ class Tokenizer {
 struct TokenizerJson {
   std::string tokenizer_json = {};
   std::string tokenizer_config_json = {};  // special and added tokens, chat_template
-  std::string chat_template_jinja = {};    // wins over the one in tokenizer_config.json
+  std::string chat_template_jinja = {};    // takes precedence over the one in tokenizer_config.json
   std::string where = {};                  // path of tokenizer.json (or of vocab.json), for messages
   std::string special_tokens_map_json = {};
   std::string added_tokens_json = {};
   std::string vocab_json = {};  // read only where there is no tokenizer.json, with merges.txt
   std::string merges_txt = {};
   std::string model_type =
-      {};  // of config.json: tells the kind of tokenizer where tokenizer_config.json does not
+      {};  // of config.json: names the kind of tokenizer if tokenizer_config.json does not
 };
 
 // The tokenizer.ggml.* keys of a GGUF file as plain values.
@@ -111,7 +111,7 @@ struct TokenizerGguf {
   std::optional<std::int64_t> bos_id, eos_id, unknown_id;
   std::optional<bool> add_bos, add_eos;
   std::optional<bool>
-      add_space_prefix;  // for "llama": a space in front of every text; true if it does not say
+      add_space_prefix;  // for "llama": a space in front of every text; true if the file does not state it
   std::string chat_template;
   std::string huggingface_json;  // a complete tokenizer.json, preferred when present
   std::string where;
@@ -124,7 +124,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerGguf& source);
 
 // What a template may ask for besides the message.
 struct ChatOptions {
-  // The day that strftime_now tells: fixed, so that a prompt has the same tokens on every day.
+  // The date that strftime_now returns: fixed, so that a prompt has the same tokens on every day.
   int year = 2024;
   int month = 7;
   int day = 26;
@@ -132,8 +132,8 @@ struct ChatOptions {
 
 // The text that the model sees for one user message: the model's own chat template, rendered as transformers
 // does with messages = [the message] and add_generation_prompt = true. Throws Error(kModel) when there is no
-// template, and with line and column when it cannot be rendered: a construct that is not supported, or words
-// of its own (raise_exception).
+// template, and with line and column when it cannot be rendered: a construct that is not supported, or an
+// error that the template itself raises (raise_exception).
 std::string render_chat(const Tokenizer& tokenizer, std::string_view user_message,
                         const ChatOptions& options = {});
 
@@ -150,8 +150,8 @@ struct ChatText {
 ChatText render_chat_with_place(const Tokenizer& tokenizer, std::string_view user_message,
                                 const ChatOptions& options = {});
 
-// Bytes of the message as bytes of the chat text. Throws Error(kConfig) when the template takes some of them
-// off.
+// Bytes of the message as bytes of the chat text. Throws Error(kConfig) when the template removes some of
+// them.
 ByteSpan place_in_chat(const ChatText& chat, ByteSpan span);
 
 // The ids of words that follow a text: those of " " + words as a continuation. There is no space before
@@ -171,8 +171,8 @@ struct SubjectTokens {
 // before the subject is taken for a space.
 SubjectTokens find_subject_tokens(const Encoding& encoding, ByteSpan subject, std::string_view text = {});
 
-// The ids that begin every text: what the tokenizer itself adds for "auto", none for "none", else the token
-// of that name. Throws Error(kConfig) when the tokenizer has no such token.
+// The ids that begin every text: what the tokenizer itself adds for "auto", no ids for "none", else the
+// token of that name. Throws Error(kConfig) when the tokenizer has no such token.
 std::vector<std::int64_t> resolve_bos(const Tokenizer& tokenizer, const std::string& choice);
 
 }  // namespace emend

@@ -1,4 +1,4 @@
-// A fact whose place in a model is looked for, as plain data.
+// A fact that is to be located in a model, as plain data.
 #pragma once
 
 #include <cstddef>

@@ -21,7 +21,7 @@ namespace emend {
 // else under the second moment C of the keys.
 struct RoundingReport {
   std::int64_t keys = 0;  // at which the change is not 0
-  // Of <(W' - W) k, Delta k> / ||Delta k||^2 over them; 1 if there are none.
+  // Of <(W' - W) k, Delta k> / ||Delta k||^2 over them; 1 if there are no such keys.
   double mean_share = 0, worst_share = 1;
   // trace(E C E^T) with E = W' - W - Delta, over what rounding full-precision weights to this grid costs:
   // step^2 / 12 for each element, times C_jj.
@@ -31,7 +31,8 @@ struct RoundingReport {
   bool diagonal = false;         // of C only the diagonal was known
 };
 
-// What weights the rounding to a quantised type that is kept, for the weights that it names.
+// Second moments that weight the rounding errors if a quantised type is kept, for the weights that they
+// name.
 struct RoundingWeights {
   RoundingWeights() = default;
   explicit RoundingWeights(LayerMoments of_layers) : moments(std::move(of_layers)) {}
@@ -83,8 +84,8 @@ struct WritePlan {
 // or a row is not a whole number of its blocks; Error(kModel): `base` was made in memory, a patch does not
 // fit, the type cannot hold a value (F16 beyond 65504, blocks whose scale would be; tensor and block are
 // named), or the importance matrix has no entry of its size for a weight that it is needed for; and what
-// reading that file throws (Error(kFormat)). "own" also keeps MXFP4, TQ1_0 and TQ2_0, which nothing else is
-// written as.
+// reading that file throws (Error(kFormat)). "own" also keeps MXFP4, TQ1_0 and TQ2_0; other tensors cannot
+// be written in these types.
 WritePlan plan_write(const Model& base, const std::vector<Patch>& patches, const std::string& type,
                      const RoundingWeights& rounding = {});
 
@@ -127,7 +128,7 @@ std::filesystem::path write_in_place(const WritePlan& plan, const std::filesyste
 // behind it while that name is taken. FILE is the first shard of a split GGUF model, whichever is named.
 std::filesystem::path next_undo_file(const std::filesystem::path& model);
 
-// The undo file of the last write in place. Throws Error(kIo) if there is none.
+// The undo file of the last write in place. Throws Error(kIo) if there is no undo file.
 std::filesystem::path last_undo_file(const std::filesystem::path& model);
 
 // Restores the base byte for byte, checked by SHA-256 before a file is replaced, and removes the undo file.

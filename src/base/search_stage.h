@@ -1,5 +1,6 @@
-// The stages in which an editor looks for its values, whatever its method calls that: "searching 12 values",
-// "training 3 facts". They are told apart by how they begin, not by their names.
+// The stages in which an editor searches its values. Methods name them in their own words ("searching 12
+// values", "training 3 facts"), so an editor announces such a stage with one of the functions below, and
+// nobody has to recognise it by its name.
 #pragma once
 
 #include <cstdint>
@@ -9,20 +10,20 @@
 
 namespace emend {
 
-// A Progress that wants to know them is one of these, too.
+// A Progress that wants to know when a search begins derives from this class too.
 class SearchWatcher {
  public:
   virtual ~SearchWatcher() = default;
-  // The next stage is such a search.
+  // The stage that begins next is a search.
   virtual void search_begins() = 0;
 };
 
-// For a progress that may be none.
+// Calls search_begins() if `progress` is a SearchWatcher, and does nothing otherwise.
 inline void tell_search_begins(Progress& progress) {
   if (auto* const watcher = dynamic_cast<SearchWatcher*>(&progress)) watcher->search_begins();
 }
 
-// Progress::begin of a search.
+// Announces a search and begins its stage (Progress::begin).
 inline void begin_search(Progress& progress, std::string_view stage, std::int64_t total,
                          std::string_view unit) {
   tell_search_begins(progress);

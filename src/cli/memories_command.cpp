@@ -10,7 +10,7 @@ const std::vector<Command> kMemoriesCommands = {
     {"merge", "join the shards of a scan into one index", memories_merge_command},
     {"values", "tell what every cell writes, in words", memories_values_command},
     {"cell", "show all that an index knows of one cell", memories_cell_command},
-    {"aggregate", "tell how cells come to a layer's output, and layers to the answer",
+    {"aggregate", "tell how cells add up to a layer's output, and layers to the answer",
      memories_aggregate_command},
     {"patterns", "tell what the triggers of a cell have in common", memories_patterns_command},
     {"explain", "tell which cells make the model say a token", memories_explain_command},

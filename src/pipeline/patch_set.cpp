@@ -88,7 +88,7 @@ std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, 
     if (named.patch.passed) continue;
     if (!force)
       throw Error(ErrorKind::kModel, fmt::format("{}: this patch is marked as failed{}: its own checks did "
-                                                 "not pass; the option force goes on all the same",
+                                                 "not pass; the option force uses it nevertheless",
                                                  named.name, failed_checks_text(named.patch)));
     warnings.push_back(named.name + ": this patch is marked as failed");
   }

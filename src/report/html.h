@@ -1,4 +1,5 @@
-// Self-contained pages: no scripts, no network, light or dark by the reader's setting.
+// Parts of self-contained pages: they load nothing from a network, need no script, and are light or dark by
+// the reader's setting. The one page with a script, for its search, is reports/memories_page.h.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -198,12 +198,12 @@ ResultJson aggregate_json(const AggregateOutcome& outcome, const AggregateOption
 std::string aggregate_sections(const ResultJson& aggregate) {
   const ResultJson& layers = aggregate["layers"];
   return "<section>\n<h2>From cells to the output</h2>\n" + charts_of(layers) + layers_table_html(layers) +
-         "<p class=\"note\">Active: cells with a positive score (the gate's, if there is one). Zero "
-         "agreement: "
-         "the favourite of what the network adds is the favourite of no active cell's value. Coalition: the "
-         "fewest cells whose sum has that favourite and keeps it, median. r and o: the stream in front of "
-         "the "
-         "network and behind it; final: the model's own answer.</p>\n</section>\n<section>\n<h2>Who "
+         "<p class=\"note\">Active cells have a positive score (in gated layers, the score of the gate). "
+         "Zero agreement is the share of positions where no active cell's value has the same likeliest "
+         "token as the output of the network. Coalition is the smallest number of cells whose sum has "
+         "that token as its likeliest one, also when further cells are added; the figure is the median "
+         "over positions. r is the residual stream before the network's output is added, o is the stream "
+         "after it. Final is the model's likeliest next token.</p>\n</section>\n<section>\n<h2>Who "
          "decides</h2>\n" +
          decisions_table_html(layers, "ffn_decisions", "The feed-forward network") +
          decisions_table_html(layers, "attention_decisions", "Attention") + "</section>\n";

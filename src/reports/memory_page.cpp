@@ -95,7 +95,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const MemoryIndexHe
 }
 
 std::string examples_html(const std::string& label, const std::vector<MemoryExample>& examples) {
-  if (examples.empty()) return "<p>There is none.</p>\n";
+  if (examples.empty()) return "<p>There are no examples.</p>\n";
   const bool gated = examples.front().gate.has_value();
   PageTable table{label, "", {{"coefficient"}}, {}};
   if (gated) {

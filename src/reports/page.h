@@ -16,8 +16,9 @@ struct Page {
   std::string summary = {};               // what was found, in a sentence or two; may be empty
 };
 
-// The whole document: it needs nothing else, neither scripts nor network, and is light or dark by the
-// reader's setting. Title, subtitle and summary are escaped.
+// The whole document in one file. It loads nothing from a network, contains no script unless `body` brings
+// one (only memories_page.h does, for its search), and is light or dark by the reader's setting. Title,
+// subtitle and summary are escaped.
 std::string page_html(const Page& page);
 
 // A drawing (report/svg.h, report/heat_map.h) with its title.

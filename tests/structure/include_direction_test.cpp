@@ -61,7 +61,6 @@ const FolderRules kRules = {
             {"fact_state.h", "records"},
             {"tensor_file.h", "io"},
             {"tokenizer.h", "text"},
-            {"config.h", "config"},
             {"model.h", "model"},
             {"pass.h", "model"},
             {"wrap_model.h", "model"},
@@ -137,10 +136,9 @@ const std::vector<LibraryRule> kLibraries = {
     {"c10/", kSeesTorch},     {"yaml-cpp/", {"config"}},
     {"boost/", {"cli"}},      {"Eigen/", {}},  // tests alone
     {"oniguruma", {"text"}},  {"utf8proc", {"base", "text", "report"}},
-    {"kainjow/", {"report"}}, {"spdlog/", {"base"}},
-    {"openssl/", {"base"}},   {"xxh", {"base"}},
-    {"zlib", {"base"}},       {"zstd", {"base"}},
-    {"mpi", {"base"}},
+    {"kainjow/", {"report"}}, {"openssl/", {"base"}},
+    {"xxh", {"base"}},        {"zlib", {"base"}},
+    {"zstd", {"base"}},       {"mpi", {"base"}},
 };
 
 std::vector<SourceFile> project() {

@@ -49,7 +49,8 @@ constexpr std::uint64_t kNoiseStream = 0x7472616365ULL << 24;
 [[noreturn]] void refuse_noise(const std::string& code) {
   throw Error(
       ErrorKind::kUsage,
-      fmt::format("noise {} is none: s3 (3 standard deviations of the subjects' embeddings), a level such as "
+      fmt::format("noise {} has no known form; known are s3 (3 standard deviations of the subjects' "
+                  "embeddings), a level such as "
                   "0.1, u0.1 or us3 (uniform), t5 (Student, 5 degrees), or tokens; levels are above 0",
                   quote(code)));
 }
