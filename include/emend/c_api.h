@@ -24,6 +24,7 @@
 #define EMEND_C_API_H
 
 #include <emend/c_api_edit.h>
+#include <emend/c_api_memories.h>
 #include <emend/c_api_model.h>
 #include <emend/c_api_run.h>
 
