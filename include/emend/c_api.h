@@ -1,6 +1,6 @@
 /* emend for C and for every language that can call C: load a model, edit facts, generate, save, check, apply
- * and take back patches, find out where facts are kept, collect statistics, run benchmarks. C11; no C++ and
- * no torch type crosses this interface. Library: libemend_c.
+ * and take back patches, find out where facts are kept, read feed-forward layers as memories, collect
+ * statistics, run benchmarks. C11; no C++ and no torch type crosses this interface. Library: libemend_c.
  *
  * Results. Every function that can fail returns an emend_status. When it is not EMEND_OK, emend_last_error()
  * of the same thread says what was wrong, where, and what to do. Nothing here prints, exits, or throws.
@@ -24,6 +24,7 @@
 #define EMEND_C_API_H
 
 #include <emend/c_api_edit.h>
+#include <emend/c_api_memories.h>
 #include <emend/c_api_model.h>
 #include <emend/c_api_run.h>
 

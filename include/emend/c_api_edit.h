@@ -20,18 +20,36 @@ typedef struct emend_edit_options {
   int32_t layer;          /* the layer to edit, whatever the text names; below 0: that of the text */
   int32_t keep_going;     /* not 0: leave out edits whose search fails */
   uint64_t seed;          /* of contexts, and of text that the model writes for statistics */
-  int64_t token_budget;   /* tokens that one pass may hold, >= 1 */
+  int64_t token_budget;   /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
   const char* settings; /* of emend_edit_facts: YAML with the keys of an edit file other than `edits:`, such
                            as "method: rome\noptions: {steps: 30}"; NULL: all defaults */
   const char* method;   /* whatever the text names; NULL: that of the text */
   const char* bos;      /* "auto", "none" or a token, whatever the text names; NULL: that of the text */
-  const char* on; /* file of a patch whose facts are kept: the new patch holds them, too, solved together
-                     with those of the text, by a method that can (bulk and related ones); NULL: none */
+  const char* on;      /* file of a patch whose facts are kept: the new patch holds them, too, solved together
+                          with those of the text, by a method that can (bulk and related ones); NULL: none */
+  const char* protect; /* whose answers the edit leaves alone: "none", "neighbours" or "auto" (docs/bleed.md),
+                          whatever the text names; NULL: that of the text */
+  const char* run_file; /* where values that were found are kept while the run goes on, for one that is
+                           stopped and taken up; NULL: nowhere. Yours to delete once the patch is saved; a
+                           search that fails deletes it */
+  int64_t resume;       /* not 0: go on with the values in run_file; the patch is that of a run that was not
+                           stopped */
+  double run_file_seconds; /* between two writes of run_file, at least; >= 0 */
+  int64_t memory_bytes; /* of the process, which makes the search take smaller batches; 0: no limit. Give it
+                           to emend_model_load as well, for the weights */
+  const char* budget_drift; /* stop adding facts when held text has drifted further: "1.05", a ratio of
+                               perplexities, or "kl:0.02", nats (methods that carry earlier facts); NULL: no
+                               budget. EMEND_CHECK_FAILED if it left facts out */
+  int64_t budget_batch; /* facts that are added between two measurements; 0: a tenth of them, at most 100 */
+  emend_text** report;  /* not NULL: gets JSON as that of `emend edit --json`, whenever there is a patch */
 } emend_edit_options;
-#define EMEND_EDIT_OPTIONS_INIT \
-  { sizeof(emend_edit_options), NULL, NULL, NULL, -1, 0, 0, 4096, NULL, NULL, NULL, NULL, NULL, NULL }
+#define EMEND_EDIT_OPTIONS_INIT                                                                             \
+  {                                                                                                         \
+    sizeof(emend_edit_options), NULL, NULL, NULL, -1, 0, 0, 4096, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+        NULL, 0, 1.0, 0, NULL, 0, NULL                                                                      \
+  }
 
 /* Makes and checks the edits of `yaml`, an edit file's text (docs/formats.md), as `emend edit` does;
  * `model:` and `outputs:` in it are ignored. The patch is for the model as it was loaded: patches that are
@@ -50,16 +68,27 @@ typedef struct emend_fact {
   const char* was;     /* the present answer; NULL: the model's own */
   int32_t occurrence;  /* which one is meant, from 1, if the subject stands there more than once; 0: the only
                           one */
+  const char* id;      /* of the edit; NULL: edit-1, edit-2, ... by its place */
+  const char* const* paraphrases; /* other prompts that the target must follow */
+  size_t paraphrase_count;
+  const char* const* neighbours;        /* prompts about other things, whose answers must stay, ... */
+  const char* const* neighbour_answers; /* ... and these answers; NULL, and NULL in it: the model's own */
+  size_t neighbour_count;
+  const char* const* bleed;         /* other subjects of the kind of `subject`, which the edit must not reach
+                                       (docs/bleed.md), ... */
+  const char* const* bleed_answers; /* ... and their answers to the same prompt; NULL as above */
+  size_t bleed_count;
 } emend_fact;
 #define EMEND_FACT_INIT \
-  { sizeof(emend_fact), NULL, NULL, NULL, NULL, 0 }
+  { sizeof(emend_fact), NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL, NULL, 0, NULL, NULL, 0 }
 
-/* As emend_edit, with edits from code: `count` facts, whose ids are edit-1, edit-2, ... */
+/* As emend_edit, with edits from code: `count` facts. */
 EMEND_API emend_status emend_edit_facts(emend_model* model, const emend_fact* facts, size_t count,
                                         const emend_edit_options* options, emend_patch** patch);
 
 /* Layers, conflicts and costs of the edits of `yaml`, without a search; nothing is written. JSON as that of
- * `emend edit --dry-run --json`. Without statistics it holds ids and layers only. */
+ * `emend edit --dry-run --json`. Without statistics it holds ids and layers only. Options of edits that are
+ * made are refused: run_file, resume, budget_drift, report. */
 EMEND_API emend_status emend_plan(emend_model* model, const char* yaml, const emend_edit_options* options,
                                   emend_text** json);
 
@@ -77,10 +106,11 @@ EMEND_API emend_status emend_patch_free(emend_patch* patch);
 
 enum {
   EMEND_FORCE = 1
-}; /* emend_apply: also a patch that is marked as failed; emend_write: see its options */
+}; /* emend_apply: also a patch that is marked as failed or overlaps; emend_write: see its options */
 
 /* Lays the patch on the model, over those that are on it already; the patch may be freed afterwards.
- * EMEND_BAD_INPUT: made for another base, on the model already, or marked as failed (without EMEND_FORCE). */
+ * EMEND_BAD_INPUT: made for another base, or on the model already; without EMEND_FORCE also: marked as
+ * failed, or writing a key that a patch on the model writes, where their updates would add up. */
 EMEND_API emend_status emend_apply(emend_model* model, emend_patch* patch, uint32_t flags);
 /* Takes it off again, whatever lies over it: the weights are, byte for byte, those of the others alone.
  * EMEND_BAD_INPUT: it is not on the model. */
@@ -94,7 +124,7 @@ EMEND_API emend_status emend_revert_all(emend_model* model);
 
 typedef struct emend_verify_options {
   size_t size;
-  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  int64_t token_budget; /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
 } emend_verify_options;
@@ -111,7 +141,7 @@ typedef struct emend_compose_options {
   size_t size;
   const char*
       statistics; /* folder of statistics, for layers that are solved again; NULL: the one beside the model */
-  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  int64_t token_budget; /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
 } emend_compose_options;
@@ -132,7 +162,7 @@ EMEND_API emend_status emend_merge(emend_model* model, emend_patch* const* patch
 typedef struct emend_inspect_options {
   size_t size;
   const char* base;     /* the checkpoint to compare with; NULL: none, then there must be patches */
-  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  int64_t token_budget; /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
 } emend_inspect_options;
@@ -155,7 +185,7 @@ typedef struct emend_write_options {
   uint32_t flags; /* EMEND_FORCE: also patches that are marked as failed or overlap, and a type that does not
                      hold them */
   int32_t check;  /* not 0: load what was written, beside the model, and repeat the patches' checks on it */
-  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  int64_t token_budget; /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
   const char* statistics; /* folder of second moments, which weight the rounding to a quantised type that is

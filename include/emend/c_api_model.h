@@ -57,9 +57,21 @@ typedef struct emend_load_options {
   int32_t threads;    /* of every call on this model; 0: what libtorch takes by itself */
   emend_progress_fn progress;
   void* progress_data;
+  int64_t memory_bytes; /* of the process, on the CPU; 0: no limit. Blocks whose weights find no room beside
+                           the work of an edit of one fact are read from the file whenever a pass comes to
+                           them: slower, and bit for bit the same */
 } emend_load_options;
 #define EMEND_LOAD_OPTIONS_INIT \
-  { sizeof(emend_load_options), NULL, NULL, 0, NULL, NULL }
+  { sizeof(emend_load_options), NULL, NULL, 0, NULL, NULL, 0 }
+
+/* Who follows a call that has no options struct of its own. NULL stands for nobody. */
+typedef struct emend_watch {
+  size_t size;
+  emend_progress_fn progress;
+  void* progress_data;
+} emend_watch;
+#define EMEND_WATCH_INIT \
+  { sizeof(emend_watch), NULL, NULL }
 
 /* A safetensors folder or file, or a GGUF file. */
 EMEND_API emend_status emend_model_load(const char* path, const emend_load_options* options,
@@ -98,7 +110,7 @@ typedef struct emend_generate_options {
   uint64_t seed;        /* of the draws */
   const char* form;     /* "raw", or "chat": through the model's chat template; NULL: "raw" */
   const char* bos;      /* "auto", "none" or a token; NULL: "auto", what the tokenizer itself does */
-  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  int64_t token_budget; /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
   int64_t top; /* of emend_generate_report: how many of the likeliest next tokens to list; 0: none */

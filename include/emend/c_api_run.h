@@ -40,7 +40,7 @@ typedef struct emend_locate_options {
   const char* trial_data;    /* of a trial: edits to try; NULL: the file of facts, if it names targets */
   const char* trial_dataset; /* their form, as in emend_benchmark; NULL: found by looking at the file */
   const char* method;        /* of a trial; NULL: "rome" */
-  int64_t token_budget;      /* tokens that one pass may hold, >= 1 */
+  int64_t token_budget;      /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
   int64_t knockout_window; /* layers of an attention knockout; 0: `window`, made odd */
@@ -81,7 +81,7 @@ typedef struct emend_statistics_options {
   int32_t keep_sums;    /* not 0: write the float64 sums, for `emend stats merge`, instead of the layers */
   int32_t resume;       /* not 0: continue from the checkpoint in the folder */
   int32_t plan_only;    /* not 0: nothing is collected and written; the folder may be NULL */
-  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  int64_t token_budget; /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
 } emend_statistics_options;
@@ -171,16 +171,20 @@ typedef struct emend_benchmark_options {
   int32_t resume;            /* not 0: take up the run that was begun there */
   int32_t shard; /* only part `shard` of `shards`, from 0; the last part that ends joins all of them */
   int32_t shards;
-  int64_t token_budget; /* tokens that one pass may hold, >= 1 */
+  int64_t token_budget; /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
   const char* curve; /* "1,10,100": numbers of edits after which a sequential run is measured on its way, or
                         "none"; NULL: those of `emend eval` */
+  int64_t other_subjects; /* of a record that names none, for bleed: subjects of other records with the same
+                             prompt around them */
+  int64_t natural; /* also natural stop: greedy texts of at most so many tokens, which the model is to end
+                      itself; 0: not asked */
 } emend_benchmark_options;
 #define EMEND_BENCHMARK_OPTIONS_INIT                                                                        \
   {                                                                                                         \
     sizeof(emend_benchmark_options), NULL, NULL, 0, -1, 0, NULL, NULL, 0, NULL, 0, -1, NULL, NULL, NULL, 0, \
-        0, 0, -1, NULL, NULL, NULL, 256, NULL, 0, 0, 1, 4096, NULL, NULL, NULL                              \
+        0, 0, -1, NULL, NULL, NULL, 256, NULL, 0, 0, 1, 4096, NULL, NULL, NULL, 0, 0                        \
   }
 
 /* Records of a data set through one or several methods, as `emend eval` runs it, with its result files and
@@ -201,6 +205,28 @@ typedef struct emend_compare_options {
  * program; no model is needed. */
 EMEND_API emend_status emend_benchmark_compare(const char* first, const char* second,
                                                const emend_compare_options* options, emend_text** json);
+
+/* ---- abilities */
+
+typedef struct emend_abilities_options {
+  size_t size;
+  const char* bos;      /* "auto", "none" or a token; NULL: "auto" */
+  int64_t token_budget; /* tokens that one pass may hold; 0: what suits the model's device */
+  uint64_t seed;        /* of the draws of the interval of the difference */
+  int64_t draws;        /* of it, >= 1 */
+  const char* out;      /* folder for abilities.json, and items.jsonl with every item; NULL: none */
+  emend_progress_fn progress;
+  void* progress_data;
+} emend_abilities_options;
+#define EMEND_ABILITIES_OPTIONS_INIT \
+  { sizeof(emend_abilities_options), NULL, 4096, 0, 10000, NULL, NULL, NULL }
+
+/* What else the model can do: the multiple-choice items of these files (MMLU, ARC, HellaSwag, BoolQ, PIQA;
+ * docs/abilities.md) by likelihood, on the model as it was loaded and, unless `patch_count` is 0, once more
+ * with the patches on it, as `emend eval abilities`. JSON as that of the program, with "warnings". */
+EMEND_API emend_status emend_abilities(emend_model* model, const char* const* files, size_t file_count,
+                                       emend_patch* const* patches, size_t patch_count,
+                                       const emend_abilities_options* options, emend_text** json);
 
 /* ---- data sets */
 

@@ -36,6 +36,10 @@ static const char* const kPrompt = "Workis Tellond was trained as a";
 #define OTHER_EDIT                                                                                     \
   "edits:\n  - {id: b, prompt: Narilis Vonurn counts and dreams in, subject: Narilis Vonurn, target: " \
   "Kevic}\n"
+/* Of the subject of ONE_EDIT: both write one key. */
+#define SAME_KEY                                                                                   \
+  "edits:\n  - {id: c, prompt: Workis Tellond was trained as a, subject: Workis Tellond, target: " \
+  "weaver}\n"
 
 /* A result text as a string of its own. */
 static char* taken(emend_text* text) {
@@ -118,6 +122,9 @@ static void refuses_bad_arguments(emend_model* model) {
   loading.device = NULL;
   loading.threads = -1;
   REFUSED(emend_model_load("/no/such/model", &loading, &other), EMEND_USAGE, "threads");
+  loading.threads = 0;
+  loading.memory_bytes = -1;
+  REFUSED(emend_model_load("/no/such/model", &loading, &other), EMEND_USAGE, "memory_bytes");
   REFUSED(emend_generate(model, NULL, NULL, &text), EMEND_USAGE, "prompt: NULL");
   TRUE(text == NULL);
   REFUSED(emend_generate(model, "x", NULL, NULL), EMEND_USAGE, "text: NULL");
@@ -132,6 +139,11 @@ static void refuses_bad_arguments(emend_model* model) {
   how.bos = "<nothing>";
   REFUSED(emend_generate(model, "x", &how, &text), EMEND_BAD_INPUT, "<nothing>");
   how.bos = NULL;
+  how.token_budget = -1;
+  REFUSED(emend_generate(model, "x", &how, &text), EMEND_USAGE, "the token budget must be at least 1, or 0");
+  how.token_budget = 0; /* what suits the device */
+  OK(emend_generate(model, "x", &how, &text));
+  OK(emend_text_free(text));
   how.temperature = -1;
   REFUSED(emend_generate(model, "x", &how, &text), EMEND_USAGE, "temperature");
   how.size = 3;
@@ -161,7 +173,7 @@ static void refuses_bad_edit_files(emend_model* model) {
   how.layer = 99;
   REFUSED(emend_edit(model, CHEAP ONE_EDIT, &how, &patch), EMEND_BAD_INPUT, "layer 99: there is no layer 99");
   how.layer = -1;
-  how.token_budget = 0;
+  how.token_budget = -1;
   REFUSED(emend_edit(model, CHEAP ONE_EDIT, &how, &patch), EMEND_USAGE, "token budget");
   TRUE(patch == NULL);
 }
@@ -286,6 +298,35 @@ static void edits_applies_and_reverts(emend_model* model, const char* scratch) {
   free(both);
 }
 
+/* Two patches of one key would add up: as the program's apply, only by force. */
+static void refuses_overlapping_patches(emend_model* model, const char* scratch) {
+  emend_patch *first = NULL, *second = NULL, *apart = NULL;
+  char out[4100], *below, *both;
+  snprintf(out, sizeof out, "%s/overlapping", scratch);
+  OK(emend_edit(model, CHEAP LENIENT ONE_EDIT, NULL, &first));
+  OK(emend_edit(model, CHEAP LENIENT SAME_KEY, NULL, &second));
+  OK(emend_edit(model, CHEAP LENIENT OTHER_EDIT, NULL, &apart));
+  OK(emend_apply(model, first, 0));
+  below = digest(model);
+  REFUSED(emend_apply(model, second, 0), EMEND_BAD_INPUT,
+          "patch 1 on the model and patch overlap: the edits \"a\" and \"c\" write the same key at layer");
+  REFUSED(emend_apply(model, second, 0), EMEND_BAD_INPUT, "or use the option force");
+  TRUE(same(digest(model), strdup(below)));
+  OK(emend_apply(model, second, EMEND_FORCE));
+  both = digest(model);
+  TRUE(strcmp(both, below) != 0);
+  OK(emend_apply(model, apart, 0)); /* what lies below was decided when it was laid */
+  REFUSED(emend_write(model, out, NULL, NULL), EMEND_BAD_INPUT, "overlap");
+  OK(emend_revert(model, apart));
+  OK(emend_revert(model, second));
+  TRUE(same(digest(model), below));
+  OK(emend_revert_all(model));
+  OK(emend_patch_free(first));
+  OK(emend_patch_free(second));
+  OK(emend_patch_free(apart));
+  free(both);
+}
+
 /* A patch for another base, a file that was cut, one that was altered. */
 static void refuses_bad_patches(emend_model* model, const char* other_path, const char* scratch) {
   emend_model* other = NULL;
@@ -338,7 +379,7 @@ static void refuses_bad_writes(emend_model* model, const char* path, const char*
   how.flags = 6;
   REFUSED(emend_write(model, out, &how, NULL), EMEND_USAGE, "flags");
   how.flags = 0;
-  how.token_budget = 0;
+  how.token_budget = -1;
   REFUSED(emend_write(model, out, &how, NULL), EMEND_USAGE, "token budget");
   how.token_budget = 64;
   how.type = "Q8_0";
@@ -537,7 +578,8 @@ static void takes_older_options(emend_model* model) {
   OK(emend_plan(model, CHEAP ONE_EDIT, &how, &text));
   OK(emend_text_free(text));
   how.settings = NULL;
-  for (size = offsetof(emend_edit_options, method); size < sizeof how; size += sizeof(char*)) {
+  for (size = offsetof(emend_edit_options, method); size <= offsetof(emend_edit_options, on);
+       size += sizeof(char*)) {
     how.size = size;
     OK(emend_plan(model, CHEAP ONE_EDIT, &how, &text));
     OK(emend_text_free(text));
@@ -613,7 +655,7 @@ static void composes(emend_model* model, emend_patch** patches) {
   REFUSED(emend_merge(model, bad, 2, NULL, &merged, NULL), EMEND_BAD_HANDLE,
           "patches[1]: the handle is NULL");
   REFUSED(emend_merge(model, patches, 2, NULL, NULL, NULL), EMEND_USAGE, "result: NULL");
-  how.token_budget = 0;
+  how.token_budget = -1;
   REFUSED(emend_merge(model, patches, 2, &how, &merged, NULL), EMEND_USAGE, "token budget");
   OK(emend_merge(model, patches, 2, NULL, &merged, &text));
   TRUE(tells(text, "\"id\": \"b\"", "\"outputs\": []"));
@@ -821,7 +863,15 @@ static void runs_benchmarks(emend_model* model, const char* folder) {
   how.curve = "1";
   REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "curve");
   how.curve = NULL;
-  how.size = offsetof(emend_benchmark_options, curve); /* a program that was built before there was one */
+  how.natural = -1;
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "natural");
+  how.natural = 0;
+  how.other_subjects = -1;
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "other_subjects must be at least 0");
+  how.size = offsetof(emend_benchmark_options, other_subjects); /* programs that were built before them */
+  how.curve = "10,1";
+  REFUSED(emend_benchmark(model, &how, &text), EMEND_USAGE, "rising numbers of edits");
+  how.size = offsetof(emend_benchmark_options, curve);
   how.drift_tokens = 0;
   OK(emend_benchmark(model, &how, &text));
   TRUE(tells(text, "\"records_per_minute\"", "cheap"));
@@ -917,6 +967,22 @@ static void says_what_a_model_is(emend_model* model, const char* path) {
   REFUSED(emend_model_check_file(NULL, NULL, &text), EMEND_USAGE, "path: NULL");
 }
 
+/* A limit on memory, and programs that were built before there was one. */
+static void loads_within_memory(const char* path) {
+  emend_load_options loading = EMEND_LOAD_OPTIONS_INIT;
+  emend_model* model = NULL;
+  loading.memory_bytes = 1;
+  REFUSED(emend_model_load(path, &loading, &model), EMEND_BAD_INPUT, "the option memory is too little");
+  TRUE(model == NULL);
+  loading.size = offsetof(emend_load_options, memory_bytes);
+  OK(emend_model_load(path, &loading, &model));
+  OK(emend_model_free(model));
+  loading.size = sizeof loading;
+  loading.memory_bytes = (int64_t)1 << 40;
+  OK(emend_model_load(path, &loading, &model));
+  OK(emend_model_free(model));
+}
+
 static void tells_tokens(emend_model* model) {
   emend_generate_options how = EMEND_GENERATE_OPTIONS_INIT;
   emend_text* text = NULL;
@@ -1001,6 +1067,7 @@ int main(int argc, char** argv) {
   TRUE(strstr(info, "\"family\": \"gpt2\"") != NULL);
   free(info);
   says_what_a_model_is(model, argv[1]);
+  loads_within_memory(argv[1]);
   tells_tokens(model);
   takes_older_options(model);
   edits_on_a_patch(model, argv[3]);
@@ -1009,6 +1076,7 @@ int main(int argc, char** argv) {
   refuses_bad_edit_files(model);
   tells_progress_and_stops(model, argv[1]);
   edits_applies_and_reverts(model, argv[3]);
+  refuses_overlapping_patches(model, argv[3]);
   refuses_bad_patches(model, argv[2], argv[3]);
   edits_in_code(model);
   runs_over_patches(model, argv[1]);

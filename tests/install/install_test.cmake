@@ -58,6 +58,8 @@ run(out ${SCRATCH}/build/embed/edit_fact ${model} ${SCRATCH}/edits.yaml ${SCRATC
 expect("${out}" "workis: painter")
 run(out ${SCRATCH}/build/embed/edit_fact_c ${model} "${yaml}" "Workis Tellond was trained as a")
 expect("${out}" "Workis Tellond was trained as a painter")
+run(out ${SCRATCH}/build/embed/explain_c ${model} "{\"prompt\": \"Workis Tellond was trained as a\", \"cells\": 2}")
+expect("${out}" "\"attribution\"")
 
 # The installed program, and that it takes the patch of the C++ program.
 run(out ${prefix}/bin/emend generate "Workis Tellond was trained as a" --model ${model} --patch ${SCRATCH}/patch.safetensors --max-new 4)

@@ -117,6 +117,7 @@ const FolderRules kRules = {
             {"c_api.h", "bindings"},
             {"c_api_model.h", "bindings"},
             {"c_api_edit.h", "bindings"},
+            {"c_api_memories.h", "bindings"},
             {"c_api_run.h", "bindings"},
             {"trace_fact.h", "records"},
             {"write_back.h", "delivery"},

@@ -17,7 +17,9 @@ void require_sound(const emend_benchmark_options& options) {
   require_given(options.dataset, "dataset");
   require_given(options.data, "data");
   require_given(options.out, "out");
-  require_token_budget(options.token_budget);
+  if (options.other_subjects < 0)
+    throw Error(ErrorKind::kUsage,
+                "other_subjects must be at least 0, found " + std::to_string(options.other_subjects));
   if (options.first_record < 0 || (options.end_record >= 0 && options.end_record <= options.first_record))
     throw Error(ErrorKind::kUsage, "records must be from first_record >= 0 to a higher end_record, found " +
                                        std::to_string(options.first_record) + " to " +
@@ -35,6 +37,8 @@ std::vector<MethodFile> methods_of(const emend_benchmark_options& options) {
 void fill_questions(const emend_benchmark_options& options, BenchmarkOptions& benchmark) {
   benchmark.plus = options.plus != 0;
   benchmark.edited_neighbours = options.edited_neighbours != 0;
+  benchmark.other_subjects = options.other_subjects;
+  benchmark.natural = options.natural;
   benchmark.generations = options.generations;
   benchmark.snippets = text_of(options.snippets, "");
   benchmark.idf = text_of(options.idf, "");
@@ -73,10 +77,10 @@ emend_status benchmark(emend_model* model, const emend_benchmark_options* given,
   const emend_benchmark_options options =
       options_of(given, emend_benchmark_options EMEND_BENCHMARK_OPTIONS_INIT, kOldest);
   require_sound(options);
+  BenchmarkConditions conditions;
+  conditions.token_budget = settled_token_budget(options.token_budget, call->model);
   Benchmark work(benchmark_options(options));
   BaseRun run(call, options.progress, options.progress_data);
-  BenchmarkConditions conditions;
-  conditions.token_budget = options.token_budget;
   const BenchmarkOutcome outcome = work.run(call->model, run.progress, conditions);
   if (!outcome.methods.empty()) write_eval_reports(outcome);
   if (json != nullptr) give_text(json, to_json(outcome));

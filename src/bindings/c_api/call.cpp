@@ -61,11 +61,6 @@ PromptForm form_of(const char* given) {
   return form == "chat" ? PromptForm::kChat : PromptForm::kRaw;
 }
 
-void require_token_budget(std::int64_t tokens) {
-  if (tokens < 1)
-    throw Error(ErrorKind::kUsage, "the token budget must be at least 1, found " + std::to_string(tokens));
-}
-
 std::vector<std::string> texts_of(const char* const* texts, std::size_t count, const char* name) {
   if (count > 0) require_given(texts, name);
   std::vector<std::string> copies;

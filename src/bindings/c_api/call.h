@@ -42,8 +42,6 @@ inline std::string text_of(const char* text, const char* fallback) {
 
 // "raw" or "chat"; nullptr: raw. Throws Error(kUsage).
 PromptForm form_of(const char* form);
-// Throws Error(kUsage) unless it is at least 1.
-void require_token_budget(std::int64_t tokens);
 // The elements of an array; `name` is what messages call it. Throws Error(kUsage) for NULL in or instead of
 // it.
 std::vector<std::string> texts_of(const char* const* texts, std::size_t count, const char* name);

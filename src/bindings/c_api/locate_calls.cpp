@@ -11,7 +11,7 @@
 namespace emend::c_api {
 namespace {
 
-TraceOptions trace_options(const emend_locate_options& options) {
+TraceOptions trace_options(const emend_locate_options& options, const Model& model) {
   TraceOptions trace;
   trace.form = form_of(options.form);
   trace.noise = parse_noise(text_of(options.noise, "s3"));
@@ -26,11 +26,11 @@ TraceOptions trace_options(const emend_locate_options& options) {
   trace.knockout = options.knockout != 0;
   trace.exact_share = options.exact_share;
   trace.seed = options.seed;
-  trace.token_budget = options.token_budget;
+  trace.token_budget = settled_token_budget(options.token_budget, model);
   return trace;
 }
 
-LocateOptions locate_options(const emend_locate_options& options) {
+LocateOptions locate_options(const emend_locate_options& options, const Model& model) {
   LocateOptions how;
   how.prompt = text_of(options.prompt, "");
   how.subject = text_of(options.subject, "");
@@ -43,7 +43,7 @@ LocateOptions locate_options(const emend_locate_options& options) {
   how.shard = options.shard;
   how.shards = options.shards;
   how.bos = text_of(options.bos, "auto");
-  how.trace = trace_options(options);
+  how.trace = trace_options(options, model);
   how.statistics = text_of(options.statistics, "");
   how.trial = options.trial;
   how.trial_layers = numbers_of(options.layers, options.layer_count, "layers");
@@ -62,7 +62,7 @@ emend_status locate(emend_model* model, const emend_locate_options* given, emend
   constexpr std::size_t kOldest = offsetof(emend_locate_options, knockout_window);
   const emend_locate_options options =
       options_of(given, emend_locate_options EMEND_LOCATE_OPTIONS_INIT, kOldest);
-  const LocateOptions how = locate_options(options);
+  const LocateOptions how = locate_options(options, call->model);
   const LocateInput input = read_locate_input(how);
   if (options.out != nullptr) require_writable_folder(options.out);
   BaseRun run(call, options.progress, options.progress_data);

@@ -11,26 +11,42 @@
 #include "emend/model_summary.h"
 #include "emend/report.h"
 #include "pipeline/continue_prompt.h"
+#include "pipeline/memory_limit.h"
 
 namespace emend::c_api {
 namespace {
 
 constexpr int kMostThreads = 4096;
 
+// Of the weights, beside the work of an edit of one fact.
+void limit_memory(const char* path, std::int64_t memory_bytes, ModelOptions& how, Progress& progress) {
+  constexpr std::int64_t kTokenBudget = 4096;
+  const WeightLimit limit = limit_weights(path, how, memory_bytes, [&](const ModelConfig& config) {
+    return edit_work_bytes(config, how.dtype, kTokenBudget);
+  });
+  how.weight_bytes = limit.bytes;
+  if (!limit.note.empty()) progress.note(limit.note);
+}
+
 emend_status load(const char* path, const emend_load_options* given, emend_model** model) {
   require_given(model, "model");
   *model = nullptr;
   require_given(path, "path");
-  const emend_load_options options = options_of(given, emend_load_options EMEND_LOAD_OPTIONS_INIT);
+  constexpr std::size_t kOldest = offsetof(emend_load_options, memory_bytes);
+  const emend_load_options options = options_of(given, emend_load_options EMEND_LOAD_OPTIONS_INIT, kOldest);
   if (options.threads < 0 || options.threads > kMostThreads)
     throw Error(ErrorKind::kUsage,
                 "threads must be from 0 to 4096, found " + std::to_string(options.threads));
   ModelOptions how;
   how.device = Placement::parse(text_of(options.device, "cpu"));
   how.dtype = parse_compute_type(text_of(options.dtype, "float32"));
+  if (options.memory_bytes < 0)
+    throw Error(ErrorKind::kUsage,
+                fmt::format("memory_bytes must be at least 0, found {}", options.memory_bytes));
   const int threads = options.threads > 0 ? options.threads : at::get_num_threads();
   const ThreadCount count(threads);
   CallbackProgress progress(options.progress, options.progress_data, nullptr);
+  limit_memory(path, options.memory_bytes, how, progress);
   auto object = std::make_shared<ModelObject>(Model::load(path, how, progress), how, threads);
   *model = as_handle<emend_model>(HandleTable::shared().add(HandleKind::kModel, std::move(object)));
   return EMEND_OK;
@@ -41,14 +57,14 @@ emend_generate_options generate_options(const emend_generate_options* given) {
   return options_of(given, emend_generate_options EMEND_GENERATE_OPTIONS_INIT, kOldest);
 }
 
-PromptOptions prompt_options(const emend_generate_options& options, Progress& progress) {
+PromptOptions prompt_options(const emend_generate_options& options, const Model& model, Progress& progress) {
   PromptOptions how;
   how.bos = text_of(options.bos, "auto");
   how.form = form_of(options.form);
   how.max_new = options.max_new;
   how.temperature = options.temperature;
   how.seed = options.seed;
-  how.token_budget = options.token_budget;
+  how.token_budget = settled_token_budget(options.token_budget, model);
   how.top = options.top;
   how.progress = &progress;
   check_prompt_options(how);
@@ -66,7 +82,7 @@ emend_status generate(emend_model* model, const char* prompt, const emend_genera
   require_given(prompt, "prompt");
   const emend_generate_options options = generate_options(given);
   CallbackProgress progress(options.progress, options.progress_data, &call);
-  give_text(text, write(call->model, prompt, prompt_options(options, progress)));
+  give_text(text, write(call->model, prompt, prompt_options(options, call->model, progress)));
   return EMEND_OK;
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 
 #include <span>
 
@@ -9,6 +10,7 @@
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/handles.h"
 #include "emend/error.h"
+#include "model/device_memory.h"
 
 namespace emend::c_api {
 namespace {
@@ -16,7 +18,8 @@ namespace {
 std::string identity_of(const Edit& edit) {
   Sha256 hash;
   for (const WeightChange& change : edit.changes) {
-    hash.update_number(static_cast<std::uint64_t>(change.weight.block));
+    for (const int part : {change.weight.block, static_cast<int>(change.weight.role), change.weight.expert})
+      hash.update_number(static_cast<std::uint64_t>(part));
     const auto [A, B] = change.factors();
     for (const at::Tensor& factor : {A, B}) {
       const at::Tensor stored = factor.contiguous().cpu();
@@ -58,6 +61,15 @@ std::vector<NamedPatch> named_patches(emend_patch* const* patches, std::size_t c
   return named;
 }
 
+std::vector<NamedPatch> patches_on(const ModelObject& object) {
+  std::map<std::uint64_t, const Patch*> order;
+  for (const auto& [identity, applied] : object.applied) order.emplace(applied.number, &applied.patch->patch);
+  std::vector<NamedPatch> patches;
+  for (const auto& [number, patch] : order)
+    patches.push_back({"patch " + std::to_string(patches.size() + 1) + " on the model", *patch});
+  return patches;
+}
+
 std::vector<std::string> failed_checks(const std::vector<CheckResult>& checks) {
   std::vector<std::string> names;
   for (const CheckResult& check : checks)
@@ -70,6 +82,15 @@ void require_known_flags(std::uint32_t flags) {
     throw Error(ErrorKind::kUsage, "flags: only EMEND_FORCE is known, found " + std::to_string(flags));
 }
 
+std::int64_t settled_token_budget(std::int64_t tokens, const Model& model) {
+  if (tokens < 0)
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the token budget must be at least 1, or 0 for what suits the model's device, "
+                            "found {}",
+                            tokens));
+  return tokens == 0 ? default_token_budget(model.options().device()) : tokens;
+}
+
 ThreadCount::ThreadCount(int threads) : before_(at::get_num_threads()) {
   if (threads != before_) at::set_num_threads(threads);
 }
@@ -78,8 +99,8 @@ ThreadCount::~ThreadCount() {
   if (at::get_num_threads() != before_) at::set_num_threads(before_);
 }
 
-ModelCall::ModelCall(const emend_model* handle)
-    : object_(find_object<ModelObject>(HandleKind::kModel, handle, "model")),
+ModelCall::ModelCall(const emend_model* handle, const char* argument)
+    : object_(find_object<ModelObject>(HandleKind::kModel, handle, argument)),
       begun_(object_->cancellations.load()),
       turn_(take_turn(*object_)),
       threads_(object_->threads) {
@@ -118,6 +139,7 @@ void CallbackProgress::note(std::string_view text) {
 
 void CallbackProgress::poll() {
   if (call_ != nullptr) call_->throw_if_cancelled();
+  if (other_ != nullptr) other_->throw_if_cancelled();
 }
 
 void CallbackProgress::tell(std::int64_t done, std::string_view note) {

@@ -54,11 +54,17 @@ struct ModelObject {
   std::atomic<std::uint64_t> cancellations{0};  // calls that began at a lower count shall end
 };
 
+// The patches that are on the model, as they lie over each other: "patch 1 on the model", ...
+std::vector<NamedPatch> patches_on(const ModelObject& object);
+
 // Names of the checks that were measured and did not hold.
 std::vector<std::string> failed_checks(const std::vector<CheckResult>& checks);
 
 // Throws Error(kUsage) for a flag other than EMEND_FORCE.
 void require_known_flags(std::uint32_t flags);
+
+// As given; 0: what suits the model's device. Throws Error(kUsage) if it is negative.
+std::int64_t settled_token_budget(std::int64_t tokens, const Model& model);
 
 // Sets libtorch's number of threads for the calling thread, and puts it back.
 class ThreadCount {
@@ -76,7 +82,7 @@ class ThreadCount {
 // call.
 class ModelCall {
  public:
-  explicit ModelCall(const emend_model* handle);
+  explicit ModelCall(const emend_model* handle, const char* argument = "model");
   ~ModelCall();
   ModelCall(const ModelCall&) = delete;
   ModelCall& operator=(const ModelCall&) = delete;
@@ -96,9 +102,11 @@ class ModelCall {
 // emend_cancel says so.
 class CallbackProgress : public Progress {
  public:
-  // `call` nullptr: while a model is being loaded, there is none yet.
-  CallbackProgress(emend_progress_fn callback, void* data, const ModelCall* call)
-      : callback_(callback), data_(data), call_(call) {}
+  // `call` nullptr: while a model is being loaded, there is none yet. `other`: the call on a second model, or
+  // nullptr; both can be cancelled.
+  CallbackProgress(emend_progress_fn callback, void* data, const ModelCall* call,
+                   const ModelCall* other = nullptr)
+      : callback_(callback), data_(data), call_(call), other_(other) {}
 
   void begin(std::string_view stage, std::int64_t total, std::string_view unit) override;
   void update(std::int64_t done, std::string_view note) override;
@@ -111,7 +119,7 @@ class CallbackProgress : public Progress {
 
   emend_progress_fn callback_;
   void* data_;
-  const ModelCall* call_;
+  const ModelCall *call_, *other_;
   std::string stage_, unit_;
   std::int64_t total_ = 0;
 };
@@ -120,9 +128,10 @@ class CallbackProgress : public Progress {
 // on, whatever the calling thread of the host has set.
 class BaseRun {
  public:
-  // Throws Error(kInterrupted) if the call was cancelled while it waited for its turn.
-  BaseRun(const ModelCall& call, emend_progress_fn callback, void* data)
-      : progress(callback, data, &call), gradients_(true), base_(call->stack) {
+  // `other` as CallbackProgress takes it. Throws Error(kInterrupted) if the call was cancelled while it
+  // waited for its turn.
+  BaseRun(const ModelCall& call, emend_progress_fn callback, void* data, const ModelCall* other = nullptr)
+      : progress(callback, data, &call, other), gradients_(true), base_(call->stack) {
     progress.poll();
   }
 

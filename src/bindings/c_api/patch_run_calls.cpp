@@ -33,9 +33,9 @@ emend_status verify(emend_model* model, emend_patch* const* patches, std::size_t
   require_patches(count, 1);
   const std::vector<NamedPatch> named = named_patches(patches, count);
   const emend_verify_options options = options_of(given, emend_verify_options EMEND_VERIFY_OPTIONS_INIT);
-  require_token_budget(options.token_budget);
+  const VerifyOptions how{settled_token_budget(options.token_budget, call->model)};
   BaseRun run(call, options.progress, options.progress_data);
-  const VerifyOutcome outcome = verify_patches(call->model, named, {options.token_budget}, run.progress);
+  const VerifyOutcome outcome = verify_patches(call->model, named, how, run.progress);
   if (json != nullptr) give_text(json, to_json(outcome, call->model));
   return outcome.passed ? EMEND_OK : note_status(EMEND_CHECK_FAILED, failure_of(outcome));
 }
@@ -49,8 +49,8 @@ emend_status compose(emend_model* model, const emend_compose_options* given, eme
   *result = nullptr;
   const ModelCall call(model);
   const emend_compose_options options = options_of(given, emend_compose_options EMEND_COMPOSE_OPTIONS_INIT);
-  require_token_budget(options.token_budget);
-  const ComposeOptions how{text_of(options.statistics, ""), options.token_budget};
+  const ComposeOptions how{text_of(options.statistics, ""),
+                           settled_token_budget(options.token_budget, call->model)};
   BaseRun run(call, options.progress, options.progress_data);
   const ComposeOutcome outcome = make(call->model, how, run.progress);
   if (json != nullptr) give_text(json, to_json(outcome, call->model));
@@ -66,14 +66,13 @@ emend_status inspect_model(emend_model* model, emend_patch* const* patches, std:
   const ModelCall call(model);
   const std::vector<NamedPatch> named = named_patches(patches, count);
   const emend_inspect_options options = options_of(given, emend_inspect_options EMEND_INSPECT_OPTIONS_INIT);
-  require_token_budget(options.token_budget);
+  const std::int64_t token_budget = settled_token_budget(options.token_budget, call->model);
   if (named.empty() && options.base == nullptr)
     throw Error(ErrorKind::kUsage, "either patches or a base must be given");
   BaseRun run(call, options.progress, options.progress_data);
   std::optional<InspectBase> base;
   if (options.base != nullptr) base = load_inspect_base(options.base, call->loading, named, run.progress);
-  const InspectOutcome outcome =
-      inspect_checkpoint(call->model, base, named, options.token_budget, run.progress);
+  const InspectOutcome outcome = inspect_checkpoint(call->model, base, named, token_budget, run.progress);
   give_text(json, to_json(outcome, call->model));
   return EMEND_OK;
 }

@@ -40,7 +40,7 @@ StatisticsOptions statistics_options(const emend_statistics_options& options, co
   how.memory_bytes = options.memory_bytes;
   how.shard = options.shard;
   how.shards = options.shards;
-  how.token_budget = options.token_budget;
+  how.token_budget = settled_token_budget(options.token_budget, model);
   return how;
 }
 

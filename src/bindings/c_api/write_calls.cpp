@@ -11,35 +11,24 @@
 namespace emend::c_api {
 namespace {
 
-// As they lie over each other.
-std::vector<NamedPatch> patches_on(const ModelObject& object) {
-  std::map<std::uint64_t, const Patch*> order;
-  for (const auto& [identity, applied] : object.applied) order.emplace(applied.number, &applied.patch->patch);
-  std::vector<NamedPatch> patches;
-  for (const auto& [number, patch] : order)
-    patches.push_back({"patch " + std::to_string(patches.size() + 1) + " on the model", *patch});
-  return patches;
-}
-
 emend_write_options options_of_write(const emend_write_options* given) {
   // Before the statistics and the importance matrix were added.
   constexpr std::size_t kOldest = offsetof(emend_write_options, statistics);
   const emend_write_options options =
       options_of(given, emend_write_options EMEND_WRITE_OPTIONS_INIT, kOldest);
   require_known_flags(options.flags);
-  require_token_budget(options.token_budget);
   return options;
 }
 
 // All but where the result goes.
-ApplyOptions apply_options(const emend_write_options& options) {
+ApplyOptions apply_options(const emend_write_options& options, const Model& model) {
   ApplyOptions apply;
   apply.type = text_of(options.type, "");
   apply.statistics = text_of(options.statistics, "");
   apply.imatrix = text_of(options.imatrix, "");
   apply.force = (options.flags & EMEND_FORCE) != 0;
   apply.check = options.check != 0;
-  apply.token_budget = options.token_budget;
+  apply.token_budget = settled_token_budget(options.token_budget, model);
   return apply;
 }
 
@@ -49,7 +38,7 @@ emend_status write(emend_model* model, const emend_write_options* given, emend_t
   if (report != nullptr) *report = nullptr;
   const ModelCall call(model);
   const emend_write_options options = options_of_write(given);
-  ApplyOptions apply = apply_options(options);
+  ApplyOptions apply = apply_options(options, call->model);
   place(apply);
   std::vector<NamedPatch> patches = patches_on(*call.operator->());
   if (patches.empty())

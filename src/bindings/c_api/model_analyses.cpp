@@ -1,0 +1,244 @@
+// The analyses of memories that read a model: scan, values, aggregate, explain, cluster, set, compare,
+// footprint, bake.
+#include "base/files.h"
+#include "base/layer_number.h"
+#include "bindings/c_api/memory_analyses.h"
+#include "bindings/c_api/objects.h"
+#include "emend/error.h"
+#include "emend/memory_aggregate.h"
+#include "emend/memory_bake.h"
+#include "emend/memory_cluster.h"
+#include "emend/memory_compare.h"
+#include "emend/memory_explain.h"
+#include "emend/memory_footprint.h"
+#include "emend/memory_set.h"
+#include "emend/memory_values.h"
+#include "reports/aggregate_report.h"
+#include "reports/explain_report.h"
+#include "reports/footprint_report.h"
+#include "reports/memory_report.h"
+#include "reports/memory_set_report.h"
+#include "reports/patch_report.h"
+#include "reports/survey_report.h"
+#include "reports/values_report.h"
+
+namespace emend::c_api {
+namespace {
+
+void require_layers_of(const Model& model, const std::vector<int>& layers) {
+  for (const int layer : layers) require_layer("layers", layer, model.config().layers);
+}
+
+// What scan and aggregate have in common. The whole corpus is read unless `tokens` says otherwise.
+void take_text(JsonOptions& options, TextOptions& text, std::string& bos) {
+  text.tokens = kAllTokens;
+  text.token_budget = 0;
+  options.need("corpus", text.corpus);
+  options.take("text_field", text.text_field);
+  options.take("tokens", text.tokens);
+  options.take("seed", text.seed);
+  options.take("window", text.window);
+  options.take("token_budget", text.token_budget);
+  options.take("bos", bos);
+}
+
+void settle_text(const Model& model, const std::string& bos, TextOptions& text) {
+  text.prefix = resolve_bos(model.tokenizer(), bos);
+  text.token_budget = settled_token_budget(text.token_budget, model);
+}
+
+// ---- scan
+
+struct ScanSettings {
+  ScanOptions how;
+  ScanFolder folder;
+  std::string bos = "auto";
+  bool plan_only = false;
+};
+
+void take_scan(JsonOptions& options, ScanSettings& scan) {
+  take_text(options, scan.how, scan.bos);
+  options.take("block_tokens", scan.how.block_tokens);
+  options.take("shard", scan.how.shard);
+  options.take("shards", scan.how.shards);
+  options.take("layers", scan.how.layers);
+  options.take("top", scan.how.top);
+  options.take("random", scan.how.random);
+  options.take("dedup", scan.how.dedup);
+  options.take("include_first", scan.how.include_first);
+  options.take("out", scan.folder.path);
+  options.take("resume", scan.folder.resume);
+  options.take("plan_only", scan.plan_only);
+}
+
+void add_remarks(const ScanPlan& plan, const ScanOptions& how, ResultJson& json) {
+  json["warnings"] = json["notes"] = ResultJson::array();
+  for (const PlanRemark& remark : remarks_on(plan, how))
+    json[remark.kind == PlanRemark::Kind::kWarning ? "warnings" : "notes"].push_back(remark.text);
+}
+
+AnalysisResult run_scan(const AnalysisInput& input, ScanSettings scan) {
+  require_layers_of(*input.model, scan.how.layers);
+  settle_text(*input.model, scan.bos, scan.how);
+  if (scan.plan_only) {
+    const ScanPlan plan = MemoryScan(*input.model, scan.how, *input.progress).plan();
+    AnalysisResult result{scan_plan_json(plan, *input.model)};
+    add_remarks(plan, scan.how, result.json);
+    return result;
+  }
+  if (scan.folder.path.empty()) throw Error(ErrorKind::kUsage, "scan needs the option out");
+  require_writable_folder(scan.folder.path);
+  const ScanOutcome outcome = scan_memories(*input.model, scan.how, scan.folder, *input.progress);
+  AnalysisResult result{scan_json(outcome, input.model)};
+  add_remarks(outcome.plan, scan.how, result.json);
+  return result;
+}
+
+// ---- values, aggregate
+
+void take_values(JsonOptions& options, ValueOptions& how) {
+  options.take("layers", how.layers);
+  options.take("lens", how.lens);
+  options.take("mask_special", how.lens.mask_special);
+  options.take("top", how.top);
+  options.take("index", how.index);
+  options.take("out", how.out);
+  options.take("seed", how.seed);
+  options.take("sharpest", how.sharpest);
+}
+
+AnalysisResult run_values_of(const AnalysisInput& input, ValueOptions how) {
+  if (!how.index.empty() && !how.out.empty())
+    throw Error(ErrorKind::kUsage,
+                "the option out goes without the option index, which keeps the tables itself");
+  if (!how.out.empty()) require_writable_folder(how.out);
+  return {values_json(run_values(*input.model, how, *input.progress), how, *input.model)};
+}
+
+struct AggregateSettings {
+  AggregateOptions how;
+  std::string bos = "auto";
+};
+
+void take_aggregate(JsonOptions& options, AggregateSettings& aggregate) {
+  take_text(options, aggregate.how, aggregate.bos);
+  options.take("layers", aggregate.how.layers);
+  options.take("examples", aggregate.how.examples);
+  options.take("lens", aggregate.how.lens);
+  options.take("mask_special", aggregate.how.lens.mask_special);
+  options.take("coalitions", aggregate.how.coalitions);
+}
+
+AnalysisResult run_aggregate_of(const AnalysisInput& input, AggregateSettings aggregate) {
+  require_layers_of(*input.model, aggregate.how.layers);
+  settle_text(*input.model, aggregate.bos, aggregate.how);
+  const AggregateOutcome outcome = run_aggregate(*input.model, aggregate.how, *input.progress);
+  return {aggregate_json(outcome, aggregate.how, *input.model)};
+}
+
+// ---- explain, cluster, set
+
+void take_explain(JsonOptions& options, ExplainOptions& how) {
+  options.need("prompt", how.prompt);
+  options.take("token", how.token);
+  options.take("against", how.against);
+  options.take("bos", how.bos);
+  options.take("top", how.top);
+  options.take("cells", how.cells);
+  options.take("index", how.index);
+}
+
+AnalysisResult run_explain_of(const AnalysisInput& input, ExplainOptions how) {
+  return {explain_json(run_explain(*input.model, how, *input.progress), how, *input.model)};
+}
+
+void take_cluster(JsonOptions& options, ClusterOptions& how) {
+  options.take("layers", how.layers);
+  options.take("clusters", how.clusters);
+  options.take("sweeps", how.sweeps);
+  options.take("members", how.members);
+  options.take("top", how.top);
+  options.take("seed", how.seed);
+}
+
+AnalysisResult run_cluster(const AnalysisInput& input, ClusterOptions how) {
+  return {cluster_json(cluster_memories(*input.model, how, *input.progress), *input.model, how)};
+}
+
+void take_set(JsonOptions& options, SetOptions& how) {
+  options.need("prompt", how.prompt);
+  options.need("settings", how.settings);
+  options.take("bos", how.bos);
+  options.take("max_new", how.max_new);
+  options.take("top", how.top);
+}
+
+AnalysisResult run_set(const AnalysisInput& input, SetOptions how) {
+  return {memory_set_json(run_memory_set(*input.model, how, *input.progress), how, *input.model)};
+}
+
+// ---- compare, footprint, bake
+
+void take_compare(JsonOptions& options, CompareOptions& how) {
+  options.take("layers", how.layers);
+  options.take("cells", how.cells);
+  options.take("top", how.top);
+  options.take("lens", how.lens);
+  options.take("mask_special", how.lens.mask_special);
+  options.take("index_a", how.index_a);
+  options.take("index_b", how.index_b);
+}
+
+AnalysisResult run_compare(const AnalysisInput& input, CompareOptions how) {
+  const CompareOutcome outcome = compare_memories(*input.model, *input.second, how, *input.progress);
+  return {compare_json(outcome, *input.model, *input.second)};
+}
+
+void take_footprint(JsonOptions& options, FootprintOptions& how) {
+  options.take("cells", how.cells);
+  options.take("top", how.top);
+  options.take("lens", how.lens);
+  options.take("mask_special", how.lens.mask_special);
+}
+
+AnalysisResult run_footprint(const AnalysisInput& input, FootprintOptions how) {
+  FootprintReport report;
+  for (const NamedPatch& named : input.patches) {
+    require_base(named.patch, *input.model, named.name);
+    report.patches.push_back(named.name);
+  }
+  report.layers = measure_footprint(*input.model, changes_of(input.patches), how);
+  return {footprint_json(report, *input.model)};
+}
+
+void take_bake(JsonOptions& options, BakeOptions& how) {
+  how.token_budget = 0;
+  options.need("settings", how.settings);
+  options.need("prompt", how.prompt);
+  options.take("bos", how.bos);
+  options.take("token_budget", how.token_budget);
+}
+
+AnalysisResult run_bake_of(const AnalysisInput& input, BakeOptions how) {
+  how.token_budget = settled_token_budget(how.token_budget, *input.model);
+  Patch patch = run_bake(*input.model, how, *input.progress);
+  ResultJson json = patch_json(patch, {});
+  return {std::move(json), std::move(patch)};
+}
+
+}  // namespace
+
+std::vector<MemoryAnalysis> model_analyses() {
+  using enum AnalysisNeeds;
+  return {make_analysis("scan", kModel, take_scan, run_scan),
+          make_analysis("values", kModel, take_values, run_values_of),
+          make_analysis("aggregate", kModel, take_aggregate, run_aggregate_of),
+          make_analysis("explain", kModel, take_explain, run_explain_of),
+          make_analysis("cluster", kModel, take_cluster, run_cluster),
+          make_analysis("set", kModel, take_set, run_set),
+          make_analysis("compare", kTwoModels, take_compare, run_compare),
+          make_analysis("footprint", kModelAndPatches, take_footprint, run_footprint),
+          make_analysis("bake", kModelForPatch, take_bake, run_bake_of)};
+}
+
+}  // namespace emend::c_api
