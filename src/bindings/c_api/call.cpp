@@ -56,9 +56,9 @@ void require_given(const void* argument, const char* name) {
 
 PromptForm form_of(const char* given) {
   const std::string form = text_of(given, "raw");
-  if (form != "raw" && form != "chat")
-    throw Error(ErrorKind::kUsage, "form must be raw or chat, found \"" + form + '"');
-  return form == "chat" ? PromptForm::kChat : PromptForm::kRaw;
+  const auto parsed = parse_prompt_form(form);
+  if (!parsed) throw Error(ErrorKind::kUsage, "form must be raw or chat, found \"" + form + '"');
+  return *parsed;
 }
 
 std::vector<std::string> texts_of(const char* const* texts, std::size_t count, const char* name) {

@@ -70,13 +70,6 @@ std::vector<NamedPatch> patches_on(const ModelObject& object) {
   return patches;
 }
 
-std::vector<std::string> failed_checks(const std::vector<CheckResult>& checks) {
-  std::vector<std::string> names;
-  for (const CheckResult& check : checks)
-    if (check.value && !check.passed) names.push_back(check.name);
-  return names;
-}
-
 void require_known_flags(std::uint32_t flags) {
   if ((flags & ~static_cast<std::uint32_t>(EMEND_FORCE)) != 0)
     throw Error(ErrorKind::kUsage, "flags: only EMEND_FORCE is known, found " + std::to_string(flags));

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "emend/c_api.h"
+#include "emend/checks.h"
 #include "emend/edit_stack.h"
 #include "emend/model.h"
 #include "emend/patch.h"
@@ -56,9 +57,6 @@ struct ModelObject {
 
 // The patches that are on the model, as they lie over each other: "patch 1 on the model", ...
 std::vector<NamedPatch> patches_on(const ModelObject& object);
-
-// Names of the checks that were measured and did not hold.
-std::vector<std::string> failed_checks(const std::vector<CheckResult>& checks);
 
 // Throws Error(kUsage) for a flag other than EMEND_FORCE.
 void require_known_flags(std::uint32_t flags);
