@@ -36,7 +36,8 @@ struct EditRunOptions {
   // those of the file, and stands in its place. Only for methods that carry earlier facts.
   std::filesystem::path on = {};
   // Where values that were found are kept while the run goes on (docs/formats.md, run files); empty: nowhere.
-  // The caller deletes the file when it has saved the patch. Methods that search no values keep none.
+  // The caller deletes the file when it has saved the patch; run_edit does when a search fails, since it
+  // would fail again. Methods that search no values keep none.
   std::filesystem::path run_file = {};
   // Go on with the values in run_file: the patch is that of a run that was not stopped, byte for byte.
   bool resume = false;
@@ -138,6 +139,13 @@ struct EditOutcome {
 // search that fails, and what `progress` throws.
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options = {},
                      Progress& progress = no_progress());
+
+// Where the patch of an edit file belongs: where the file says, else NAME.safetensors. What is not an
+// absolute path lies under `folder`, or beside `edit_file` if that is empty.
+std::filesystem::path patch_path_of(const EditFile& file, const std::filesystem::path& edit_file,
+                                    const std::filesystem::path& folder = {});
+// Where a run keeps the values that it has found until the patch is written: PATCH.run.
+std::filesystem::path run_file_of(const std::filesystem::path& patch);
 
 // The ids of facts whose search failed (only with keep_going).
 std::vector<std::string> failed_ids(const Edit& edit);
