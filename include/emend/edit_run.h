@@ -37,8 +37,8 @@ struct EditRunOptions {
   // facts.
   std::filesystem::path on = {};
   // The file in which found values are kept during the run (docs/formats.md, run files); empty: they are
-  // not kept. The caller deletes the file after saving the patch. Methods that search no values write no
-  // such file.
+  // not kept. The caller deletes the file after saving the patch; run_edit deletes it if a search fails, since
+  // it would fail again. Methods that search no values write no such file.
   std::filesystem::path run_file = {};
   // Continue with the values in run_file. The patch equals, byte for byte, that of a run that was not
   // stopped.
@@ -143,6 +143,13 @@ struct EditOutcome {
 // fails, and what `progress` throws.
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options = {},
                      Progress& progress = no_progress());
+
+// Where the patch of an edit file belongs: where the file says, else NAME.safetensors. What is not an
+// absolute path lies under `folder`, or beside `edit_file` if that is empty.
+std::filesystem::path patch_path_of(const EditFile& file, const std::filesystem::path& edit_file,
+                                    const std::filesystem::path& folder = {});
+// Where a run keeps the values that it has found until the patch is written: PATCH.run.
+std::filesystem::path run_file_of(const std::filesystem::path& patch);
 
 // The ids of facts whose search failed (only with keep_going).
 std::vector<std::string> failed_ids(const Edit& edit);

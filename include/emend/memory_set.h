@@ -40,6 +40,7 @@ struct MemorySetting {
 std::string to_string(const MemorySetting& setting);
 // The reverse. Throws Error(kUsage), which shows the forms of a setting.
 MemorySetting parse_memory_setting(std::string_view text);
+std::vector<MemorySetting> parse_memory_settings(const std::vector<std::string>& texts);
 
 struct SetOptions {
   std::string prompt;

@@ -28,6 +28,9 @@ std::vector<Patch> without_names(const std::vector<NamedPatch>& patches);
 // The changes of all patches, in their order.
 std::vector<WeightChange> changes_of(const std::vector<NamedPatch>& patches);
 
+// Throws Error(kModel) for a patch of another base. Returns warnings of those that are marked as failed.
+std::vector<std::string> require_bases(const std::vector<NamedPatch>& patches, const Model& model);
+
 // Throws Error(kModel) for the first patch that is marked as failed, and for two patches that write the same
 // key (their updates would add up). With `force` both are warnings, which are returned.
 std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, bool force);

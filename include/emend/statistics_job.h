@@ -95,6 +95,11 @@ void require_statistics_of(const Model& model, const std::vector<std::int64_t>& 
 StatisticsSummary merge_into(const std::vector<std::filesystem::path>& folders,
                              const std::filesystem::path& out, Progress& progress = no_progress());
 
+// Files that import_into reads name their model by a folder only, or not at all. Throws Error(kUsage), which
+// says so of `file`, unless the caller has said that they are of `model`.
+void require_trusted_origin(const std::filesystem::path& file, const std::filesystem::path& model,
+                            bool trusted);
+
 // import_mom2, or import_imatrix for a file that looks like an importance matrix, and save_statistics; and
 // what was written. Throws Error(kConfig) for an importance matrix among other files.
 StatisticsSummary import_into(const std::vector<std::filesystem::path>& files, const Model& model,

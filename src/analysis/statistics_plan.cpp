@@ -51,12 +51,8 @@ std::int64_t resident_bytes(const Model& model) {
 }
 
 std::int64_t needed_bytes(const Model& model, const StatisticsOptions& options, std::size_t layers) {
-  const ModelConfig& c = model.config();
-  const auto count = static_cast<std::int64_t>(layers);
   return resident_bytes(model) +
-         (options.corpus.empty() ? own_text_statistics_bytes(c, count)
-                                 : given_text_statistics_bytes(c, count, options.token_budget,
-                                                               std::min(options.window, c.max_positions)));
+         statistics_work_bytes(model.config(), options, static_cast<std::int64_t>(layers));
 }
 
 std::int64_t besides_sums(const Model& model, const StatisticsOptions& options, std::size_t layers) {
@@ -94,6 +90,13 @@ std::int64_t memory_limit(const Model& model, const StatisticsOptions& options) 
 }
 
 }  // namespace
+
+std::int64_t statistics_work_bytes(const ModelConfig& config, const StatisticsOptions& options,
+                                   std::int64_t layers) {
+  if (options.corpus.empty()) return own_text_statistics_bytes(config, layers);
+  return given_text_statistics_bytes(config, layers, options.token_budget,
+                                     std::min(options.window, config.max_positions));
+}
 
 void check_statistics_values(const StatisticsOptions& options) {
   const auto refuse = [](const std::string& what) { throw Error(ErrorKind::kUsage, what); };

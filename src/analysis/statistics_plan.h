@@ -13,6 +13,11 @@ namespace emend {
 // Throws Error(kUsage), which names the option, for values that no collection can have, whatever the model.
 void check_statistics_values(const StatisticsOptions& options);
 
+// What a collection of that many layers needs besides the weights, by the options' text, window and token
+// budget (emend/memory_estimate.h).
+std::int64_t statistics_work_bytes(const ModelConfig& config, const StatisticsOptions& options,
+                                   std::int64_t layers);
+
 // The options with everything that follows from others: sorted layers, tokens, window, size of blocks. Throws
 // Error(kConfig), which names the option, for a layer out of range, and as check_statistics_values and
 // check_text_options do.

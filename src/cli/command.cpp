@@ -19,7 +19,8 @@ void print_commands(const std::string& prefix, const std::vector<Command>& comma
   for (const Command& command : commands)
     if (command.run != nullptr)
       out << "  " << pad_to_width(command.name, 10, Align::kLeft) << command.help << "\n";
-  out << "\nemend " << prefix << "COMMAND --help tells the options of a command.\n";
+  out << "\nemend " << prefix << "COMMAND --help, or emend help " << prefix
+      << "COMMAND, tells the options of a command.\n";
 }
 
 std::vector<std::string> present_names(const std::vector<Command>& commands) {
@@ -29,15 +30,41 @@ std::vector<std::string> present_names(const std::vector<Command>& commands) {
   return names;
 }
 
+// "help COMMAND ...": the same as "COMMAND ... --help".
+bool asks_for_help_of(const std::vector<std::string>& arguments) {
+  return arguments.size() > 1 && arguments[0] == "help";
+}
+
+std::vector<std::string> as_help_option(const std::vector<std::string>& arguments) {
+  std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  rest.emplace_back("--help");
+  return rest;
+}
+
+// nullptr if there is none of that name.
+const Command* find_command(const std::vector<Command>& commands, const std::string& name) {
+  const auto found = std::find_if(commands.begin(), commands.end(),
+                                  [&](const Command& command) { return command.name == name; });
+  return found == commands.end() ? nullptr : &*found;
+}
+
+int run(const std::string& prefix, const Command& command, const std::vector<std::string>& arguments) {
+  if (command.run == nullptr)
+    throw Error(ErrorKind::kUsage,
+                fmt::format("'emend {}{}' is not part of this version yet", prefix, command.name));
+  return command.run(arguments);
+}
+
 }  // namespace
 
 int run_command(const std::string& prefix, const std::vector<Command>& commands,
                 const std::vector<std::string>& arguments) {
   if (arguments.empty()) {
-    print_commands(prefix, commands, std::cerr);
+    if (!prefix.empty()) print_commands(prefix, commands, std::cerr);
     throw Error(ErrorKind::kUsage, prefix.empty() ? "no command was given" : prefix + "wants a command");
   }
   const std::string& name = arguments[0];
+  if (asks_for_help_of(arguments)) return run_command(prefix, commands, as_help_option(arguments));
   if (name == "--help" || name == "-h" || name == "help") {
     print_commands(prefix, commands, std::cout);
     return 0;
@@ -46,14 +73,20 @@ int run_command(const std::string& prefix, const std::vector<Command>& commands,
     std::cout << "emend " << emend_version() << "\n";
     return 0;
   }
-  const auto found = std::find_if(commands.begin(), commands.end(),
-                                  [&](const Command& command) { return command.name == name; });
-  if (found == commands.end())
+  const Command* const found = find_command(commands, name);
+  if (found == nullptr)
     throw Error(ErrorKind::kUsage, fmt::format("there is no command {}{}", quote(prefix + name),
                                                did_you_mean(name, present_names(commands))));
-  if (found->run == nullptr)
-    throw Error(ErrorKind::kUsage, fmt::format("'emend {}{}' is not part of this version yet", prefix, name));
-  return found->run({arguments.begin() + 1, arguments.end()});
+  return run(prefix, *found, {arguments.begin() + 1, arguments.end()});
+}
+
+int run_command_or(const std::string& prefix, const std::vector<Command>& commands,
+                   const std::vector<std::string>& arguments,
+                   int (*other)(const std::vector<std::string>& arguments)) {
+  if (asks_for_help_of(arguments)) return run_command_or(prefix, commands, as_help_option(arguments), other);
+  const Command* const found = arguments.empty() ? nullptr : find_command(commands, arguments[0]);
+  if (found == nullptr) return other(arguments);
+  return run(prefix, *found, {arguments.begin() + 1, arguments.end()});
 }
 
 }  // namespace emend

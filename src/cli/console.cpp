@@ -72,19 +72,6 @@ void Console::check_result_file(const std::string& option, const std::string& fi
   require_output_apart(option, file, all);
 }
 
-void Console::check_report(const std::string& report, const OtherFiles& others) const {
-  check_result_file("--report", report, others);
-  OtherFiles all = others;
-  all.files.emplace_back(report);
-  keep_json_apart(all);
-}
-
-void Console::write_report(const std::string& report, const std::function<std::string()>& page) const {
-  if (report.empty()) return;
-  write_result_file(report, page());
-  std::cout << "Report: " << report << "\n";
-}
-
 void Console::write_result_file(const std::string& file, const std::string& text) const {
   throw_if_interrupted();
   write_file_atomically(file, text);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <streambuf>
 #include <string>
 
@@ -46,11 +45,6 @@ class Console {
   // work, it throws Error(kIo) if the file cannot be written and Error(kUsage) if it would overwrite one of
   // `others` or the file of --json. Accepts an empty `file`.
   void check_result_file(const std::string& option, const std::string& file, const OtherFiles& others) const;
-  // Both of these for a command with --report, which may be empty: the page and the JSON are kept apart from
-  // `others` and from each other.
-  void check_report(const std::string& report, const OtherFiles& others) const;
-  // Writes the page that `page` makes to `report`, and says so; nothing if that is empty.
-  void write_report(const std::string& report, const std::function<std::string()>& page) const;
   // Writes the whole file or nothing.
   void write_result_file(const std::string& file, const std::string& text) const;
 

@@ -1,23 +1,154 @@
 // emend edit FILE.yaml, FILE.jsonl
-#include <chrono>
-#include <iostream>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/nearest.h"
 #include "base/strings.h"
 #include "cli/command.h"
-#include "cli/edit_options.h"
+#include "cli/command_frame.h"
 #include "cli/interrupt.h"
-#include "cli/load_model.h"
-#include "cli/option_values.h"
 #include "emend/edit_run.h"
+#include "emend/editor.h"
 #include "emend/error.h"
+#include "emend/records.h"
 #include "emend/report.h"
-#include "pipeline/failure.h"
+#include "pipeline/drift_budget.h"
 #include "reports/edit_page.h"
 #include "reports/edit_report.h"
 #include "reports/junit_report.h"
 
 namespace emend {
 namespace {
+
+struct EditArguments {
+  std::filesystem::path file, out;
+  EditRunOptions run;
+  std::string method;              // --editor; empty: that of the file
+  std::optional<int> layer;        // --layer
+  std::optional<Protect> protect;  // --protect
+  bool dry_run = false;
+};
+
+Protect protect_named(const std::string& text) {
+  if (const auto protect = parse_protect(text)) return *protect;
+  throw Error(ErrorKind::kUsage, "--protect must be none, neighbours or auto, found " + quote(text) +
+                                     did_you_mean(text, {"none", "neighbours", "auto"}));
+}
+
+// Options that ask about methods instead of editing.
+struct Questions {
+  bool methods = false;
+  std::string method;  // --help-method
+};
+
+bool answer(const Questions& questions) {
+  if (questions.methods) {
+    std::cout << methods_text(list_editors());
+    return true;
+  }
+  if (questions.method.empty()) return false;
+  require_method("--help-method", questions.method);
+  for (const EditorHelp& editor : list_editors())
+    if (editor.name == questions.method) std::cout << method_text(editor);
+  return true;
+}
+
+void refuse_with_dry_run(const OptionList& options, const EditRunOptions& run) {
+  const auto refuse = [](bool given, const char* what) {
+    if (given) throw Error(ErrorKind::kUsage, std::string(what) + ": it does not go with --dry-run");
+  };
+  refuse(run.budget.has_value(), "--budget-drift measures edits that are made");
+  refuse(!options.report_file.empty(), "--report shows edits that were made");
+  refuse(!options.junit_file.empty(), "--junit holds edits that were made");
+  refuse(run.resume, "--resume is for edits that are made");
+}
+
+void add_run_options(OptionList& options, EditArguments& asked) {
+  options
+      .flag("dry-run", asked.dry_run, "only say which layers would change, at what cost, and what conflicts")
+      .text("out", asked.out, "DIR", "folder of outputs whose path in the file is relative")
+      .flag("keep-going", asked.run.keep_going, "leave out edits whose search fails instead of stopping")
+      .flag("resume", asked.run.resume,
+            "go on with the values that a stopped run kept beside its patch (PATCH.run)")
+      .layer(asked.layer, "edit this layer, whatever the file says (layers count from 0)")
+      .value("protect", "WHAT",
+             "whose answers to the edited prompts the edit leaves alone, whatever the file says: none, "
+             "neighbours (the `bleed` subjects and neighbours of the file), auto (these and others that the "
+             "model names)",
+             [&asked](const std::string& text) { asked.protect = protect_named(text); })
+      .text("editor", asked.method, "METHOD", "edit by this method, whatever the file says")
+      .check([&asked] {
+        if (!asked.method.empty()) require_method("--editor", asked.method);
+      })
+      .text("on", asked.run.on, "PATCH",
+            "a patch whose facts are kept: the new patch holds them too, solved together with those of the "
+            "file (methods that carry earlier facts: bulk and its kin)",
+            Use::kReads);
+}
+
+// Adds --budget-drift, and --budget-batch, which needs it.
+void add_budget_options(OptionList& options, std::optional<DriftBudget>& budget) {
+  const auto batch = std::make_shared<std::optional<std::int64_t>>();
+  options
+      .value(
+          "budget-drift", "X",
+          "stop adding facts when the perplexity of held text, edited over base, passes X, or with kl:X the "
+          "mean KL in nats; exit code 4 if some were left out (methods that carry earlier facts)",
+          [&budget](const std::string& text) { budget = parse_drift_budget(text); })
+      .from(1, "budget-batch", *batch, "N",
+            "facts that are added between two measurements of --budget-drift (default: a tenth of them, at "
+            "most 100)")
+      .check([&budget, batch] {
+        constexpr std::int64_t kMostFacts = 1'000'000;
+        if (*batch && !budget)
+          throw Error(ErrorKind::kUsage,
+                      "--budget-batch says how often --budget-drift measures: give that, too");
+        if (budget) budget->batch = static_cast<int>(std::min(batch->value_or(0), kMostFacts));
+      });
+}
+
+// Takes --methods and --help-method, too, which are answered at once.
+void add_edit_options(CommandFrame& frame, EditArguments& asked) {
+  const auto questions = std::make_shared<Questions>();
+  frame.syntax.uses_statistics = true;
+  frame.syntax.uses_memory = true;
+  OptionList& options = frame.options;
+  options.argument("file", asked.file, "the edit file", Use::kReads);
+  add_run_options(options, asked);
+  add_budget_options(options, asked.run.budget);
+  options.junit("write edits and checks as JUnit XML")
+      .report("write an HTML page with facts, checks and charts")
+      .flag("methods", questions->methods, "list the methods")
+      .text("help-method", questions->method, "METHOD", "the options of a method")
+      .check([&options, &asked] {
+        if (asked.dry_run) refuse_with_dry_run(options, asked.run);
+      });
+  frame.answers = [questions] { return answer(*questions); };
+}
+
+// Reads the edit file; --model, --bos, --statistics, --editor, --layer and --protect win over it. Throws as
+// read_edit_file does, and Error(kUsage) when nobody names a model.
+EditFile prepare_edit_file(const CommandFrame& frame, const EditArguments& asked) {
+  EditFile file = read_edit_file(asked.file);
+  const CommonOptions& common = frame.common;
+  if (!common.model.empty()) file.model = common.model;
+  if (file.model.empty())
+    throw Error(ErrorKind::kUsage,
+                fmt::format("edit: no model: {} names none, so --model PATH is needed", asked.file.string()));
+  if (common.bos) file.bos = *common.bos;
+  if (asked.protect) file.protect = asked.protect;
+  if (!common.statistics.empty()) file.statistics = common.statistics;
+  if (!asked.method.empty()) file.method = asked.method;
+  if (asked.layer) file.layer = {{*asked.layer}, fmt::format("--layer {}", *asked.layer)};
+  return file;
+}
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
@@ -26,45 +157,58 @@ double seconds_since(Clock::time_point began) {
   return std::chrono::duration<double>(Clock::now() - began).count();
 }
 
-int print_plan(const PlanOutcome& plan, const Model& model, Console& console) {
-  std::cout << full_report(plan, {console.columns()});
-  for (const std::string& warning : plan.plan.warnings) console.warn(warning);
-  console.write_json(to_json(plan, model));
-  return kExitDone;
+// What the command line and the edit file say together.
+struct EditWork {
+  EditFile file;
+  fs::path patch;  // empty: only a plan is asked for
+};
+
+// All that can be told before a model is loaded. The frame gets the model and the statistics of the file.
+EditWork prepare(CommandFrame& frame, EditArguments& asked) {
+  EditWork work{prepare_edit_file(frame, asked), {}};
+  make_editor(work.file.method, work.file.options);  // throws for a bad method or option
+  frame.common.model = work.file.model.string();
+  frame.common.statistics = work.file.statistics.string();
+  if (asked.dry_run) return work;
+  work.patch = patch_path_of(work.file, asked.file, asked.out);
+  asked.run.run_file = run_file_of(work.patch);
+  if (!asked.out.empty()) require_writable_folder(asked.out);
+  require_writable_file(work.patch);
+  require_not_among(work.patch, {asked.file, work.file.model, asked.run.on});
+  return work;
 }
 
-// Everything that can be refused before the model is loaded.
-void check_outputs(const EditOptions& options, const EditFile& file, const fs::path& patch_path,
-                   const Console& console) {
-  require_output_apart("outputs: patch:", patch_path, {{}, {}, {file.statistics}});
-  OtherFiles others{{options.file, patch_path, options.on}, file.model, {file.statistics}};
-  if (!options.dry_run) others.files.push_back(run_file_of(patch_path));
-  console.check_result_file("--junit", options.junit, others);
-  others.files.emplace_back(options.junit);
-  console.check_report(options.report, others);
+// Outputs do not lie among statistics, also where the model tells where those are.
+void keep_out_of_statistics(const CommandFrame& frame, const EditWork& work, const fs::path& folder,
+                            const Console& console) {
+  const OtherFiles statistics{{}, {}, {folder}};
+  console.keep_json_apart(statistics);
+  require_output_apart("--report", frame.options.report_file, statistics);
+  require_output_apart("--junit", frame.options.junit_file, statistics);
+  require_output_apart("outputs: patch:", work.patch, statistics);
 }
 
 // Writes the patch and says how it went; returns the exit code.
-int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch_path,
-           const EditOptions& options, Console& console) {
+int finish(CommandFrame& frame, const Model& model, const EditOutcome& outcome, const fs::path& patch_path,
+           Console& console) {
   const Patch& patch = outcome.patch;
   for (const std::string& warning : patch.edit.warnings) console.warn(warning);
   std::cout << full_report(outcome, {console.columns()});
-  const std::vector<std::string> failed = failed_ids(patch.edit);
   const bool writes = !patch.edit.changes.empty();
   throw_if_interrupted();
-  if (writes) {
-    save_patch(patch, patch_path);
-    std::cout << "\nPatch: " << patch_path.string() << (patch.passed ? "" : " (marked as failed)") << "\n";
-    std::cout << "Try it: " << try_it_line(outcome, model.path(), patch_path) << "\n";
-  }
+  if (writes) save_patch(patch, patch_path);
   fs::remove(run_file_of(patch_path));
-  console.write_json(to_json(outcome, model, writes ? OutputFiles{patch_path} : OutputFiles{}));
-  if (!options.junit.empty())
-    console.write_result_file(
-        options.junit,
-        junit_xml({junit_suite(patch_path.filename().string(), patch.edit.facts, patch.checks)}));
-  console.write_report(options.report, [&] { return edit_page(outcome); });
+  const auto junit = [&] {
+    return junit_xml({junit_suite(patch_path.filename().string(), patch.edit.facts, patch.checks)});
+  };
+  frame.show(console,
+             writes ? fmt::format("\nPatch: {}{}\nTry it: {}\n", patch_path.string(),
+                                  patch.passed ? "" : " (marked as failed)",
+                                  try_it_line(outcome, model.path(), patch_path))
+                    : "",
+             to_json(outcome, model, writes ? OutputFiles{patch_path} : OutputFiles{}),
+             {.report = [&] { return edit_page(outcome); }, .junit = junit});
+  const std::vector<std::string> failed = failed_ids(patch.edit);
   if (!failed.empty())
     throw Error(ErrorKind::kNumeric,
                 "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
@@ -73,50 +217,41 @@ int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch
   return patch.passed && all_in ? kExitDone : kExitCheckFailed;
 }
 
-// A run that is stopped or finds no room on the disk leaves its values for --resume. A search that fails
-// would fail again: then nothing stays.
-EditOutcome run_keeping_values(Model& model, const EditFile& file, const EditRunOptions& how,
-                               Console& console) {
-  try {
-    return run_edit(model, file, how, console.progress());
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::kNumeric) fs::remove(how.run_file);
-    throw;
-  }
-}
-
 }  // namespace
 
 int edit_command(const std::vector<std::string>& arguments) {
   const Clock::time_point began = Clock::now();
-  EditOptions options;
-  if (parse_edit(arguments, options) == Parsed::kAnswered) return kExitDone;
-  Console console(options.common);
-  const EditFile file = prepare_edit_file(options);
-  make_editor(file.method, file.options);  // throws for a bad method or option, before anything is loaded
-  const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
-  check_outputs(options, file, patch_path, console);
-  Model model = load_model(file.model.string(), options.common, console, [&](const ModelConfig& config) {
-    return edit_work_bytes(config, parse_compute_type(options.common.dtype), options.common.token_budget);
+  EditArguments asked;
+  EditWork work;
+  CommandFrame frame("edit", "FILE.yaml|FILE.jsonl [OPTIONS]",
+                     "Changes facts of a model as the edit file says, checks the edited model against the "
+                     "base, and writes a patch.");
+  frame.syntax.examples = {"edit examples/eiffel.yaml --dry-run", "edit examples/eiffel.yaml --out out"};
+  add_edit_options(frame, asked);
+  frame.options.check([&] { work = prepare(frame, asked); });
+  frame.other_paths = [&] { return OtherFiles{{work.patch, asked.run.run_file}, {}, {}}; };
+  return frame.run(arguments, [&](Console& console) {
+    const CommonOptions& common = frame.common;
+    require_output_apart("outputs: patch:", work.patch, {{}, {}, {work.file.statistics}});
+    Model model = frame.load(console, [&](const ModelConfig& config) {
+      return edit_work_bytes(config, parse_compute_type(common.dtype), common.token_budget);
+    });
+    keep_out_of_statistics(frame, work, statistics_folder(model, work.file), console);
+    EditRunOptions& how = asked.run;
+    how.seed = common.seed;
+    how.token_budget = common.token_budget;
+    how.memory_bytes = common.memory_bytes;
+    if (asked.dry_run) {
+      const PlanOutcome plan = plan_edit(model, work.file, how, console.progress());
+      for (const std::string& warning : plan.plan.warnings) console.warn(warning);
+      return frame.show(console, full_report(plan, {console.columns()}), to_json(plan, model));
+    }
+    const double load = seconds_since(began);
+    EditOutcome outcome = run_edit(model, work.file, how, console.progress());
+    outcome.seconds.load = load;
+    outcome.seconds.total += load;
+    return finish(frame, model, outcome, work.patch, console);
   });
-  fit_token_budget(model, options.common, console);
-  const OtherFiles statistics{{}, {}, {statistics_folder(model, file)}};
-  console.keep_json_apart(statistics);
-  require_output_apart("--report", options.report, statistics);
-  require_output_apart("--junit", options.junit, statistics);
-  require_output_apart("outputs: patch:", patch_path, statistics);
-  EditRunOptions how{options.common.seed, options.common.token_budget, options.keep_going, nullptr,
-                     options.on};
-  how.memory_bytes = options.common.memory_bytes;
-  if (options.dry_run) return print_plan(plan_edit(model, file, how, console.progress()), model, console);
-  const double load = seconds_since(began);
-  how.run_file = run_file_of(patch_path);
-  how.resume = options.resume;
-  how.budget = options.budget;
-  EditOutcome outcome = run_keeping_values(model, file, how, console);
-  outcome.seconds.load = load;
-  outcome.seconds.total += load;
-  return finish(model, outcome, patch_path, options, console);
 }
 
 }  // namespace emend

@@ -1,36 +1,133 @@
 // emend eval
 #include <chrono>
-#include <iostream>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "cli/command.h"
-#include "cli/eval_options.h"
-#include "cli/load_model.h"
+#include "cli/command_frame.h"
+#include "cli/option_values.h"
 #include "cli/process_group_run.h"
+#include "emend/dataset.h"
+#include "emend/editor.h"
 #include "emend/error.h"
+#include "emend/eval_run.h"
 #include "emend/report.h"
-#include "pipeline/failure.h"
 #include "reports/eval_report.h"
 
 namespace emend {
 namespace {
 
+struct EvalArguments {
+  BenchmarkOptions run;
+  std::vector<std::string> methods;                 // --method
+  std::vector<std::filesystem::path> method_files;  // --options
+  std::optional<int> layer;
+  std::optional<std::int64_t> generations;
+};
+
+void add_record_options(OptionList& options, EvalArguments& asked) {
+  BenchmarkOptions& run = asked.run;
+  options
+      .text(
+          "dataset", run.dataset, "NAME",
+          "form of the data: counterfact, counterfact-flat, zsre, zsre-alt, known, knowedit, fastedit, emend",
+          Use::kNeeded)
+      .check([&] { find_dataset(run.dataset); })  // throws for an unknown one
+      .text("data", run.data, "FILE", "the data file", Use::kReads)
+      .repeated("method", asked.methods, "M", "an editor with its defaults; may be given again")
+      .check([&] {
+        for (const std::string& method : asked.methods) require_method("--method", method);
+        require_given(!run.data.empty(), "eval", "--data FILE");
+      })
+      .repeated(
+          "options", asked.method_files, "FILE",
+          "YAML with label, method, layer, statistics, options: one more method on the same records; may be "
+          "given again",
+          Use::kReads)
+      .layer(asked.layer, "edit this layer where an options file names none")
+      .value("records", "A:B", "only records A to B - 1 of the usable ones, counted from 0",
+             [&](const std::string& text) { std::tie(run.first_record, run.end_record) = parse_range(text); })
+      .flag("known", run.known, "only records whose present answer the unedited model gives")
+      .value(
+          "mode", "MODE",
+          "single: each record on a fresh model; batch:N: N records together; sequential:N: N at a time onto "
+          "the same model",
+          [&](const std::string& text) { run.mode = parse_eval_mode(text); }, "single")
+      .value("curve", "A,B,...",
+             "in sequential mode: measure also after so many edits, or none (1,10,100,300,1000,3000,10000)",
+             [&](const std::string& text) { run.curve = parse_curve(text); })
+      .text("out", run.out, "DIR", "folder of the results", Use::kNeeded)
+      .flag("resume", run.resume, "take up the run that was begun in --out")
+      .value("shard", "i/N",
+             "only part i of N, from 0; the last part to end joins all (mpirun makes the parts by itself)",
+             [&](const std::string& text) { std::tie(run.shard, run.shards) = parse_shard(text); });
+}
+
+void add_question_options(OptionList& options, EvalArguments& asked) {
+  BenchmarkOptions& run = asked.run;
+  options
+      .value(
+          "form", "FORM", "raw, or chat", [&](const std::string& text) { run.form = parse_form(text); },
+          "raw")
+      .flag("edited-neighbours", run.edited_neighbours,
+            "in batch and sequential mode also ask neighbours that the same edit rewrites")
+      .flag("plus", run.plus,
+            "also CounterFact+: neighbours after the edited statement, and their divergence")
+      .from(
+          0, "other-subjects", run.other_subjects, "N",
+          "measure bleed on N other subjects of each record that names none: those of other records with the "
+          "same prompt around them")
+      .number(
+          "natural", run.natural, "N",
+          "also *_natural: does the model give the answer and end the text itself, within N tokens? 0: not "
+          "asked")
+      .from(-1, "generations", asked.generations, "N",
+            "free texts a record at most, for fluency and consistency (all that the data has)")
+      .text("snippets", run.snippets, "FILE", "reference texts for consistency (attribute_snippets.json)",
+            Use::kReads)
+      .text("idf", run.idf, "DIR",
+            "word weights for consistency: a folder with the papers' idf.npy and tfidf_vocab.json (those of "
+            "--snippets)",
+            Use::kReads)
+      .text("drift-text", run.drift_text, "FILE",
+            "plain text on which drift is measured (text that the statistics held back)", Use::kReads)
+      .from(0, "drift-tokens", run.drift_tokens, "N", "tokens of that text; 0: drift is not measured");
+}
+
+void add_eval_options(CommandFrame& frame, EvalArguments& asked) {
+  frame.syntax.uses_statistics = true;
+  add_record_options(frame.options, asked);
+  add_question_options(frame.options, asked);
+  frame.options.needs_model().check([&] {
+    require_given(asked.run.idf.empty() || !asked.run.snippets.empty(), "eval",
+                  "--snippets FILE, whose words --idf weighs,");
+  });
+}
+
+// Behind the parsing: all that the library takes. Throws what read_method_file throws.
+BenchmarkOptions benchmark_options(const CommandFrame& frame, const EvalArguments& asked) {
+  BenchmarkOptions benchmark = asked.run;
+  benchmark.methods = benchmark_methods(asked.methods, asked.method_files);
+  if (asked.layer) benchmark.layer = {{*asked.layer}, "--layer"};
+  benchmark.generations = asked.generations.value_or(benchmark.generations);
+  benchmark.statistics = frame.common.statistics;
+  benchmark.bos = frame.bos();
+  benchmark.seed = frame.common.seed;
+  return benchmark;
+}
+
 using Clock = std::chrono::steady_clock;
 
-void require_no_parts_under_mpirun(const EvalCommandOptions& options, const BenchmarkOptions& benchmark) {
-  if (!options.shard.empty()) throw Error(ErrorKind::kUsage, "mpirun makes the parts: leave out --shard");
+void require_no_parts_under_mpirun(const BenchmarkOptions& benchmark) {
+  if (benchmark.shards > 1) throw Error(ErrorKind::kUsage, "mpirun makes the parts: leave out --shard");
   if (benchmark.mode.kind == EvalMode::Kind::kSequential)
     throw Error(
         ErrorKind::kUsage,
         "--mode sequential does not go with mpirun: every step builds on the one before; start it alone");
-}
-
-// What --json must not overwrite: all that is read, and the files of the results.
-OtherFiles other_files(const EvalCommandOptions& options, const Benchmark& benchmark) {
-  OtherFiles others{benchmark.outputs(), options.common.model, {}};
-  others.files.insert(others.files.end(), {options.data, options.snippets, options.drift_text, options.idf});
-  others.files.insert(others.files.end(), options.method_files.begin(), options.method_files.end());
-  if (!options.common.statistics.empty()) others.statistics.push_back(options.common.statistics);
-  return others;
 }
 
 // The model on the device of this process, and a token budget that all processes can keep. The results note
@@ -44,45 +141,53 @@ Model load_own_model(CommonOptions& common, ProcessGroup* group, Console& consol
   return model;
 }
 
-void report(const BenchmarkOutcome& outcome, const Console& console) {
+int show_benchmark(CommandFrame& frame, const BenchmarkOutcome& outcome, Console& console) {
   const std::vector<std::filesystem::path> written = write_eval_reports(outcome);
-  std::cout << full_report(outcome, {console.columns()}) << "Reports: " << written[0].string() << ", "
-            << written[1].string() << "\n";
-  console.write_json(to_json(outcome));
+  return frame.show(console,
+                    full_report(outcome, {console.columns()}) + "Reports: " + written[0].string() + ", " +
+                        written[1].string() + "\n",
+                    to_json(outcome));
 }
 
-int run_eval_command(EvalCommandOptions& options, ProcessGroup* group, std::string& what_stays) {
-  const auto began = Clock::now();
-  CommonOptions& common = options.common;
-  const BenchmarkOptions asked = benchmark_options(options);
-  if (group != nullptr) require_no_parts_under_mpirun(options, asked);
-  Console console(common);
-  Benchmark benchmark(asked, group);
-  console.keep_json_apart(other_files(options, benchmark));
-  Model model = load_own_model(common, group, console);
-  const double load = std::chrono::duration<double>(Clock::now() - began).count();
-  what_stays = "records that are finished stay, and --resume goes on from there";
-  const BenchmarkOutcome outcome =
-      benchmark.run(model, console.progress(), {common.token_budget, common.device, common.dtype, load});
-  if (!outcome.methods.empty()) report(outcome, console);
-  return kExitDone;
+int benchmark_editors(const std::vector<std::string>& arguments) {
+  EvalArguments asked;
+  CommandFrame frame(
+      "eval",
+      "--dataset NAME --data FILE --out DIR --model M [OPTIONS]\n       emend eval compare A B\n       emend "
+      "eval abilities --model M --data FILE...",
+      "Edits the records of a data set and measures the edited models against the unedited one: efficacy, "
+      "paraphrase, neighbourhood, generated text, drift. Writes summary.json, records.jsonl, report.md and "
+      "report.html.\nStarted by mpirun, all processes share the records, with --device cuda on a GPU each.");
+  frame.syntax.examples = {
+      "eval --dataset counterfact --data counterfact.json --records 0:100 --model model.gguf --out results"};
+  add_eval_options(frame, asked);
+  return frame.run_in_group(arguments, [&](Console& console, ProcessGroup* group, std::string& what_stays) {
+    const auto began = Clock::now();
+    const BenchmarkOptions how = benchmark_options(frame, asked);
+    if (group != nullptr) require_no_parts_under_mpirun(how);
+    Benchmark benchmark(how, group);
+    console.keep_json_apart({benchmark.outputs(), {}, {}});
+    Model model = load_own_model(frame.common, group, console);
+    const double load = std::chrono::duration<double>(Clock::now() - began).count();
+    what_stays = "records that are finished stay, and --resume goes on from there";
+    const CommonOptions& common = frame.common;
+    const BenchmarkOutcome outcome =
+        benchmark.run(model, console.progress(), {common.token_budget, common.device, common.dtype, load});
+    return outcome.methods.empty() ? kExitDone : show_benchmark(frame, outcome, console);
+  });
 }
+
+const std::vector<Command> kEvalCommands = {
+    {"compare", "compare two runs record by record", eval_compare_command},
+    {"abilities", "ask multiple-choice items before and after an edit", eval_abilities_command},
+    {"kl", "how far an edit moves other text", nullptr},
+    {"survive", "what is left of an edit after training", nullptr},
+};
 
 }  // namespace
 
 int eval_command(const std::vector<std::string>& arguments) {
-  if (!arguments.empty() && arguments.front() == "compare")
-    return eval_compare_command({arguments.begin() + 1, arguments.end()});
-  if (!arguments.empty() && arguments.front() == "abilities")
-    return eval_abilities_command({arguments.begin() + 1, arguments.end()});
-  for (const std::string name : {"kl", "survive"})
-    if (!arguments.empty() && arguments.front() == name)
-      throw Error(ErrorKind::kUsage, "'emend eval " + name + "' is not part of this version yet");
-  EvalCommandOptions options;
-  if (parse_eval(arguments, options) == Parsed::kAnswered) return kExitDone;
-  return run_in_group(options.common, [&](ProcessGroup* group, std::string& what_stays) {
-    return run_eval_command(options, group, what_stays);
-  });
+  return run_command_or("eval ", kEvalCommands, arguments, benchmark_editors);
 }
 
 }  // namespace emend

@@ -16,10 +16,6 @@ ModelOptions model_options(const CommonOptions& options) {
   return how;
 }
 
-Model load_model(const std::string& path, const CommonOptions& options, Console& console) {
-  return load_model(path, options, console, [](const ModelConfig&) { return 0; });
-}
-
 Model load_model(const std::string& path, const CommonOptions& options, Console& console,
                  const WorkBytes& work, Spare spare) {
   ModelOptions how = model_options(options);

@@ -17,11 +17,11 @@ namespace emend {
 
 // The device, type and threads of the options, as the library takes them.
 ModelOptions model_options(const CommonOptions& options);
-// Loads `path` with the device, type and threads of the options.
-Model load_model(const std::string& path, const CommonOptions& options, Console& console);
-// The same within --memory: blocks that find no room beside `work` are read again in each pass.
-Model load_model(const std::string& path, const CommonOptions& options, Console& console,
-                 const WorkBytes& work, Spare spare = Spare::kForWeights);
+// Loads `path` with the device, type and threads of the options, within --memory: blocks that find no room
+// beside `work` are read again in each pass.
+Model load_model(
+    const std::string& path, const CommonOptions& options, Console& console,
+    const WorkBytes& work = [](const ModelConfig&) { return 0; }, Spare spare = Spare::kForWeights);
 // The token budget that fits the model's device, unless one was given; says so when its memory lowers it.
 void fit_token_budget(const Model& model, CommonOptions& options, Console& console);
 

@@ -26,6 +26,19 @@ const std::vector<emend::Command> kCommands = {
     {"reproduce", "run again what a result says", nullptr},
 };
 
+// What to do first, for whoever calls the program without a command.
+constexpr const char* kFirstSteps =
+    R"(emend changes facts inside a language model, a safetensors folder or a .gguf file. First steps:
+  emend model check MODEL                            does emend work with this model?
+  emend generate "PROMPT" --model MODEL              what does the model say?
+  emend edit FILE.yaml --dry-run                     which layers would an edit file change, at what cost?
+  emend edit FILE.yaml --out DIR                     edit, check the edited model, write a patch
+  emend generate "PROMPT" --model MODEL --patch P    what does the edited model say?
+  emend patch apply --model MODEL --patch P --out NEW    write an edited checkpoint
+FILE.yaml names the facts: examples/eiffel.yaml is one, docs/formats.md has all its keys.
+emend help lists the commands, and emend help COMMAND tells the options of one.
+)";
+
 // Results that did not reach their reader are no results.
 void flush_results() {
   std::cout.flush();
@@ -37,6 +50,7 @@ void flush_results() {
 int main(int argc, char** argv) {
   emend::install_interrupt_handler();
   try {
+    if (argc < 2) std::cerr << kFirstSteps << "\n";
     const int code = emend::run_command("", kCommands, {argv + 1, argv + argc});
     flush_results();
     return code;

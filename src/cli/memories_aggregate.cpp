@@ -1,7 +1,6 @@
 // emend memories aggregate
-#include "cli/load_model.h"
-#include "cli/memories_analysis.h"
-#include "cli/memories_commands.h"
+#include "cli/command.h"
+#include "cli/command_frame.h"
 #include "cli/option_values.h"
 #include "cli/text_run_options.h"
 #include "emend/memory_aggregate.h"
@@ -9,53 +8,37 @@
 
 namespace emend {
 
-namespace po = boost::program_options;
-
 int memories_aggregate_command(const std::vector<std::string>& arguments) {
   AggregateOptions how;
-  std::vector<std::string> corpus;
-  std::string layers = "all", tokens = "all", lens = "lin";
-  AnalysisCommand command;
-  Syntax& syntax = command.syntax;
-  syntax.command = "memories aggregate";
-  syntax.synopsis = "--model M --corpus PATH... [OPTIONS]";
-  syntax.help =
+  std::string layers = "all";
+  CommandFrame frame(
+      "memories aggregate", "--model M --corpus PATH... [OPTIONS]",
       "How the cells of each layer come to its output and the layers to the model's answer: active cells, "
-      "zero "
-      "agreement,\nwho decides. One pass over the text.";
-  syntax.own.add_options()("corpus", po::value(&corpus)->multitoken()->composing()->value_name("PATH"),
-                           "files and folders of plain text or .jsonl, also .gz and .zst")(
-      "text-field", po::value(&how.text_field)->value_name("NAME")->default_value("text"),
-      "the field of JSON lines that holds the text")(
-      "layers", po::value(&layers)->value_name("LIST")->default_value("all"), "all, or for example 0,3,5-7")(
-      "examples", po::value(&how.examples)->value_name("N")->default_value(4000),
-      "positions that are measured, drawn from all rows alike")(
-      "coalitions", po::value(&how.coalitions)->value_name("N")->default_value(20),
-      "positions of which minimal coalitions are sought")(
-      "tokens", po::value(&tokens)->value_name("N")->default_value("all"),
-      "tokens to read, of a seeded sample of documents; all: the whole corpus")(
-      "window", po::value(&how.window)->value_name("N")->default_value(512), "tokens of a row")(
-      "lens", po::value(&lens)->value_name("LENS")->default_value("lin"), "lin or raw");
-  command.check = [&] {
-    require_given(!command.common.model.empty(), syntax.command, "--model PATH");
-    require_given(!corpus.empty(), syntax.command, "--corpus PATH");
-    how.lens = parse_lens(lens);
-    how.tokens = parse_token_count(tokens);
-    how.corpus.assign(corpus.begin(), corpus.end());
-    how.seed = command.common.seed;
-    return AnalysisPaths{corpus, {}};
-  };
-  command.run = [&](Console& console) {
-    const Model model = load_model(command.common.model, command.common, console);
-    fit_token_budget(model, command.common, console);
-    how.token_budget = command.common.token_budget;
+      "zero agreement,\nwho decides. One pass over the text.");
+  frame.options.needs_model()
+      .texts("corpus", how.corpus, "PATH", kCorpusHelp, Use::kReads | Use::kNeeded)
+      .text("text-field", how.text_field, "NAME", "the field of JSON lines that holds the text")
+      .text("layers", layers, "LIST", kLayersHelp)
+      .number("examples", how.examples, "N", "positions that are measured, drawn from all rows alike")
+      .number("coalitions", how.coalitions, "N", "positions of which minimal coalitions are sought")
+      .value(
+          "tokens", "N", kTokensHelp, [&](const std::string& text) { how.tokens = parse_token_count(text); },
+          "all")
+      .number("window", how.window, "N", "tokens of a row")
+      .value(
+          "lens", "LENS", "lin or raw", [&](const std::string& text) { how.lens = parse_lens(text); }, "lin")
+      .report();
+  return frame.run(arguments, [&](Console& console) {
+    const Model model = frame.load(console);
+    how.seed = frame.common.seed;
+    how.token_budget = frame.common.token_budget;
     how.layers = parse_layers(layers, model.config().layers);
-    how.prefix = resolve_bos(model.tokenizer(), command.common.bos.value_or("auto"));
+    how.prefix = resolve_bos(model.tokenizer(), frame.bos());
     const AggregateOutcome outcome = run_aggregate(model, how, console.progress());
-    return AnalysisShown{aggregate_text(outcome, console.columns()), aggregate_json(outcome, how, model),
-                         aggregate_page(outcome, how, model)};
-  };
-  return run_analysis(command, arguments);
+    return frame.show(console, aggregate_text(outcome, console.columns()),
+                      aggregate_json(outcome, how, model),
+                      {.report = [&] { return aggregate_page(outcome, how, model); }});
+  });
 }
 
 }  // namespace emend

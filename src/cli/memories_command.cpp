@@ -1,6 +1,5 @@
 // emend memories COMMAND: the table of its commands. Each lives in its own file.
 #include "cli/command.h"
-#include "cli/memories_commands.h"
 
 namespace emend {
 namespace {

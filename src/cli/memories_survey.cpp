@@ -1,203 +1,134 @@
 // emend memories compare, cluster, audit, export and report.
 #include <fmt/format.h>
 
-#include "cli/load_model.h"
-#include "cli/memories_analysis.h"
-#include "cli/memories_commands.h"
+#include "cli/command.h"
+#include "cli/command_frame.h"
 #include "cli/option_values.h"
 #include "reports/memories_page.h"
 #include "reports/survey_report.h"
 
 namespace emend {
 
-namespace po = boost::program_options;
-
 int memories_compare_command(const std::vector<std::string>& arguments) {
   CompareOptions how;
   std::vector<std::string> models, indexes;
-  std::string layers = "all", lens = "lin";
-  AnalysisCommand command;
-  Syntax& syntax = command.syntax;
-  syntax.command = "memories compare";
-  syntax.synopsis = "A B [--index INDEX_A INDEX_B] [OPTIONS]";
-  syntax.help = "Two checkpoints of one shape cell by cell: keys, values, what values promote, and triggers.";
-  syntax.positional = "model-path";
-  syntax.positionals = 2;
-  syntax.unused = {"model", "bos", "seed", "token-budget"};
-  syntax.own.add_options()("model-path", po::value(&models)->composing())(
-      "index", po::value(&indexes)->multitoken()->value_name("INDEX"), "a scan of each, over the same text")(
-      "layers", po::value(&layers)->value_name("LIST")->default_value("all"), "all, or for example 0,3,5-7")(
-      "cells", po::value(&how.cells)->value_name("N")->default_value(20),
-      "cells listed, those that differ most")("top", po::value(&how.top)->value_name("K")->default_value(5),
-                                              "tokens listed of a value")(
-      "lens", po::value(&lens)->value_name("LENS")->default_value("lin"), "lin or raw");
-  command.check = [&] {
-    require_given(models.size() == 2, syntax.command, "two models");
-    require_given(indexes.empty() || indexes.size() == 2, syntax.command,
-                  "--index with an index of each model");
-    how.lens = parse_lens(lens);
-    if (indexes.size() == 2) {
+  std::string layers = "all";
+  CommandFrame frame(
+      "memories compare", "A B [--index INDEX_A INDEX_B] [OPTIONS]",
+      "Two checkpoints of one shape cell by cell: keys, values, what values promote, and triggers.",
+      {"model", "bos", "seed", "token-budget"});
+  frame.options.arguments("model-path", models, 2, "", Use::kReads)
+      .texts("index", indexes, "INDEX", "a scan of each, over the same text", Use::kFolder)
+      .text("layers", layers, "LIST", kLayersHelp)
+      .number("cells", how.cells, "N", "cells listed, those that differ most")
+      .number("top", how.top, "K", "tokens listed of a value")
+      .value(
+          "lens", "LENS", "lin or raw", [&](const std::string& text) { how.lens = parse_lens(text); }, "lin")
+      .report()
+      .check([&] {
+        require_given(models.size() == 2, "memories compare", "two models");
+        require_given(indexes.empty() || indexes.size() == 2, "memories compare",
+                      "--index with an index of each model");
+      });
+  return frame.run(arguments, [&](Console& console) {
+    if (!indexes.empty()) {
       how.index_a = indexes[0];
       how.index_b = indexes[1];
     }
-    AnalysisPaths paths{models, indexes};
-    return paths;
-  };
-  command.run = [&](Console& console) {
-    const Model a = load_model(models[0], command.common, console),
-                b = load_model(models[1], command.common, console);
+    const Model a = load_model(models[0], frame.common, console),
+                b = load_model(models[1], frame.common, console);
     how.layers = parse_layers(layers, a.config().layers);
     const CompareOutcome outcome = compare_memories(a, b, how, console.progress());
-    return AnalysisShown{compare_text(outcome, console.columns()), compare_json(outcome, a, b),
-                         compare_page(outcome, a, b)};
-  };
-  return run_analysis(command, arguments);
+    return frame.show(console, compare_text(outcome, console.columns()), compare_json(outcome, a, b),
+                      {.report = [&] { return compare_page(outcome, a, b); }});
+  });
 }
 
 int memories_cluster_command(const std::vector<std::string>& arguments) {
   ClusterOptions how;
   std::string layers = "all";
-  AnalysisCommand command;
-  Syntax& syntax = command.syntax;
-  syntax.command = "memories cluster";
-  syntax.synopsis = "--model M [--layers LIST] [--clusters K] [OPTIONS]";
-  syntax.help = "Cells whose values promote the same words: spherical k-means over the values of layers.";
-  syntax.unused = {"bos", "token-budget"};
-  syntax.own.add_options()("layers", po::value(&layers)->value_name("LIST")->default_value("all"),
-                           "all, or for example 0,3,5-7")(
-      "clusters", po::value(&how.clusters)->value_name("K")->default_value(0), "0: one for 32 cells")(
-      "sweeps", po::value(&how.sweeps)->value_name("N")->default_value(25), "sweeps over all cells, at most")(
-      "members", po::value(&how.members)->value_name("N")->default_value(10), "cells listed of a cluster")(
-      "top", po::value(&how.top)->value_name("K")->default_value(30), "tokens listed of a cluster");
-  command.check = [&] {
-    require_given(!command.common.model.empty(), syntax.command, "--model PATH");
-    how.seed = command.common.seed;
-    return AnalysisPaths{};
-  };
-  command.run = [&](Console& console) {
-    const Model model = load_model(command.common.model, command.common, console);
+  CommandFrame frame(
+      "memories cluster", "--model M [--layers LIST] [--clusters K] [OPTIONS]",
+      "Cells whose values promote the same words: spherical k-means over the values of layers.",
+      {"bos", "token-budget"});
+  frame.options.needs_model()
+      .text("layers", layers, "LIST", kLayersHelp)
+      .number("clusters", how.clusters, "K", "0: one for 32 cells")
+      .number("sweeps", how.sweeps, "N", "sweeps over all cells, at most")
+      .number("members", how.members, "N", "cells listed of a cluster")
+      .number("top", how.top, "K", "tokens listed of a cluster")
+      .report();
+  return frame.run(arguments, [&](Console& console) {
+    how.seed = frame.common.seed;
+    const Model model = frame.load(console);
     how.layers = parse_layers(layers, model.config().layers);
     const ClusterOutcome outcome = cluster_memories(model, how, console.progress());
-    return AnalysisShown{cluster_text(outcome, console.columns()), cluster_json(outcome, model, how),
-                         cluster_page(outcome, model)};
-  };
-  return run_analysis(command, arguments);
+    return frame.show(console, cluster_text(outcome, console.columns()), cluster_json(outcome, model, how),
+                      {.report = [&] { return cluster_page(outcome, model); }});
+  });
 }
 
 int memories_audit_command(const std::vector<std::string>& arguments) {
   AuditOptions how;
-  std::string index, patterns;
-  AnalysisCommand command;
-  Syntax& syntax = command.syntax;
-  syntax.command = "memories audit";
-  syntax.synopsis = "--index INDEX [--patterns FILE] [--model M] [OPTIONS]";
-  syntax.help =
+  CommandFrame frame(
+      "memories audit", "--index INDEX [--patterns FILE] [--model M] [OPTIONS]",
       "Cells whose triggers match regular expressions, such as addresses and numbers; with --model also dead "
-      "and "
-      "duplicate cells,\nand what removing the dead ones changes.";
-  syntax.unused = {"bos", "seed", "token-budget"};
-  syntax.own.add_options()("index", po::value(&index)->value_name("INDEX"),
-                           "folder that emend memories scan wrote")(
-      "patterns", po::value(&patterns)->value_name("FILE"),
-      "one a line: a name, a blank, a regular expression")(
-      "least", po::value(&how.least)->value_name("SHARE")->default_value(0.5),
-      "share of a cell's triggers that must match for it to be listed")(
-      "cells", po::value(&how.cells)->value_name("N")->default_value(100),
-      "cells listed for each expression")(
-      "duplicate", po::value(&how.duplicate)->value_name("COSINE")->default_value(0.98),
-      "cosine above which two values are duplicates")(
-      "tokens", po::value(&how.tokens)->value_name("N")->default_value(2000),
-      "tokens that perplexity is measured on");
-  command.check = [&] {
-    require_given(!index.empty(), syntax.command, "--index INDEX");
-    how.index = index;
-    how.patterns = patterns;
-    return AnalysisPaths{{patterns}, {index}};
-  };
-  command.run = [&](Console& console) {
+      "and duplicate cells,\nand what removing the dead ones changes.",
+      {"bos", "seed", "token-budget"});
+  frame.options.index(how.index)
+      .text("patterns", how.patterns, "FILE", "one a line: a name, a blank, a regular expression",
+            Use::kReads)
+      .number("least", how.least, "SHARE", "share of a cell's triggers that must match for it to be listed")
+      .number("cells", how.cells, "N", "cells listed for each expression")
+      .number("duplicate", how.duplicate, "COSINE", "cosine above which two values are duplicates")
+      .number("tokens", how.tokens, "N", "tokens that perplexity is measured on")
+      .report();
+  return frame.run(arguments, [&](Console& console) {
     std::optional<Model> model;
-    if (!command.common.model.empty()) model = load_model(command.common.model, command.common, console);
+    if (!frame.common.model.empty()) model = frame.load(console);
     const AuditOutcome outcome = audit_memories(model ? &*model : nullptr, how, console.progress());
-    return AnalysisShown{audit_text(outcome, console.columns()), audit_json(outcome, how),
-                         audit_page(outcome, how)};
-  };
-  return run_analysis(command, arguments);
+    return frame.show(console, audit_text(outcome, console.columns()), audit_json(outcome, how),
+                      {.report = [&] { return audit_page(outcome, how); }});
+  });
 }
 
 int memories_export_command(const std::vector<std::string>& arguments) {
   ExportOptions how;
-  std::string form, index, out;
-  AnalysisCommand command;
-  command.has_page = false;
-  Syntax& syntax = command.syntax;
-  syntax.command = "memories export";
-  syntax.synopsis = "neuronpedia|delphi --index INDEX --out DIR [OPTIONS]";
-  syntax.help = "Writes an index in the files that Neuronpedia or delphi read.";
-  syntax.positional = "form";
-  syntax.positionals = 1;
-  syntax.unused = {"model", "device", "dtype", "bos", "seed", "token-budget", "threads"};
-  syntax.own.add_options()("form", po::value(&form))("index", po::value(&index)->value_name("INDEX"),
-                                                     "folder that emend memories scan wrote")(
-      "out", po::value(&out)->value_name("DIR"), "folder to write, new or empty")(
-      "model-name", po::value(&how.model)->value_name("NAME"), "what the other program calls the model")(
-      "set", po::value(&how.set)->value_name("NAME")->default_value("mlp"),
-      "Neuronpedia's name of the source set");
-  command.check = [&] {
-    require_given(!form.empty(), syntax.command, "neuronpedia or delphi");
-    require_given(!index.empty(), syntax.command, "--index INDEX");
-    require_given(!out.empty(), syntax.command, "--out DIR");
-    how.form = parse_export_form(form);
-    how.index = index;
-    how.out = out;
-    return AnalysisPaths{{}, {index, out}};
-  };
-  command.run = [&](Console& console) {
+  std::string form;
+  CommandFrame frame("memories export", "neuronpedia|delphi --index INDEX --out DIR [OPTIONS]",
+                     "Writes an index in the files that Neuronpedia or delphi read.", kWithoutModel);
+  frame.options.argument("form", form, "neuronpedia or delphi")
+      .index(how.index)
+      .text("out", how.out, "DIR", "folder to write, new or empty", Use::kFolder | Use::kNeeded)
+      .text("model-name", how.model, "NAME", "what the other program calls the model")
+      .text("set", how.set, "NAME", "Neuronpedia's name of the source set")
+      .check([&] { how.form = parse_export_form(form); });
+  return frame.run(arguments, [&](Console& console) {
     const ExportOutcome outcome = export_memories(how, console.progress());
-    return AnalysisShown{export_text(outcome, how), export_json(outcome)};
-  };
-  return run_analysis(command, arguments);
+    return frame.show(console, export_text(outcome, how), export_json(outcome));
+  });
 }
 
 int memories_report_command(const std::vector<std::string>& arguments) {
   MemoriesPageOptions how;
-  std::string index, out;
-  std::vector<std::string> results;
-  AnalysisCommand command;
-  command.has_page = false;
-  Syntax& syntax = command.syntax;
-  syntax.command = "memories report";
-  syntax.synopsis = "--index INDEX --out FILE.html [--with FILE.json...] [OPTIONS]";
-  syntax.help =
-      "One HTML page over an index: layers, curves of other results, and cells with a search in the page.";
-  syntax.unused = {"model", "device", "dtype", "bos", "seed", "token-budget", "threads"};
-  syntax.own.add_options()("index", po::value(&index)->value_name("INDEX"),
-                           "folder that emend memories scan wrote")(
-      "out", po::value(&out)->value_name("FILE"), "the page")(
-      "with", po::value(&results)->multitoken()->composing()->value_name("FILE"),
-      "results of values, aggregate and patterns, written by their --json")(
-      "cells", po::value(&how.cells)->value_name("N")->default_value(20),
-      "cells of a layer, those with the largest contributions; 0: all")(
-      "examples", po::value(&how.examples)->value_name("N")->default_value(5),
-      "examples of each end of a cell");
-  command.check = [&] {
-    require_given(!index.empty(), syntax.command, "--index INDEX");
-    require_given(!out.empty(), syntax.command, "--out FILE");
-    require_at_least("cells", how.cells, 0);
-    require_at_least("examples", how.examples, 0);
-    require_writable_file(out);
-    how.results.assign(results.begin(), results.end());
-    require_output_apart("--out", out, {how.results, {}, {index}});
-    AnalysisPaths paths{results, {index}};
-    paths.files.push_back(out);
-    return paths;
-  };
-  command.run = [&](Console& console) {
+  std::filesystem::path index;
+  std::string out;
+  CommandFrame frame(
+      "memories report", "--index INDEX --out FILE.html [--with FILE.json...] [OPTIONS]",
+      "One HTML page over an index: layers, curves of other results, and cells with a search in the page.",
+      kWithoutModel);
+  frame.options.index(index)
+      .text("out", out, "FILE", "the page", Use::kPage | Use::kNeeded)
+      .texts("with", how.results, "FILE",
+             "results of values, aggregate and patterns, written by their --json", Use::kReads)
+      .from(0, "cells", how.cells, "N", "cells of a layer, those with the largest contributions; 0: all")
+      .from(0, "examples", how.examples, "N", "examples of each end of a cell");
+  return frame.run(arguments, [&](Console& console) {
     const MemoriesPage page = memories_page(MemoryIndex(index), how);
     console.write_result_file(out, page.html);
-    return AnalysisShown{fmt::format("Report: {} ({} cells)\n", out, page.cells),
-                         {{"cells", page.cells}, {"results", page.results}, {"outputs", {out}}}};
-  };
-  return run_analysis(command, arguments);
+    return frame.show(console, fmt::format("Report: {} ({} cells)\n", out, page.cells),
+                      ResultJson{{"cells", page.cells}, {"results", page.results}, {"outputs", {out}}});
+  });
 }
 
 }  // namespace emend

@@ -1,69 +1,80 @@
-// emend memories values
-#include <iostream>
-
+// emend memories values and footprint: what values write, and what an edit makes of them.
 #include "cli/command.h"
-#include "cli/load_model.h"
+#include "cli/command_frame.h"
 #include "cli/option_values.h"
 #include "emend/error.h"
+#include "emend/memory_footprint.h"
 #include "emend/memory_values.h"
-#include "pipeline/failure.h"
+#include "emend/patch_run.h"
+#include "reports/footprint_report.h"
 #include "reports/values_report.h"
 
 namespace emend {
 namespace {
 
-struct ValuesArguments {
-  CommonOptions common;
-  ValueOptions run;
-  std::string layers, lens = "lin", index, out, report;
-};
-
-Parsed parse_values(const std::vector<std::string>& arguments, ValuesArguments& asked) {
-  Syntax syntax;
-  syntax.command = "memories values";
-  syntax.synopsis = "--model M [--layers LIST] [--index INDEX] [--lens LENS] [--out DIR] [OPTIONS]";
-  syntax.help = "Tells what the value of every feed-forward cell promotes and suppresses, in words.";
-  syntax.unused = {"bos", "token-budget"};
-  syntax.own.add_options()("layers", po::value(&asked.layers)->value_name("LIST"),
-                           "for example 0,3,5-7 (default: all)")(
-      "lens", po::value(&asked.lens)->value_name("LENS")->default_value("lin"),
-      "lin, raw, or map:FILE with a matrix for each layer")(
-      "top", po::value(&asked.run.top)->value_name("K")->default_value(50), "tokens kept at each end")(
-      "mask-special", po::bool_switch(&asked.run.lens.mask_special), "without special tokens")(
-      "sharpest", po::value(&asked.run.sharpest)->value_name("N")->default_value(100),
-      "how many of the sharpest values are listed")(
-      "index", po::value(&asked.index)->value_name("DIR"),
-      "an index of emend memories scan: measure agreement, and keep the tables in it")(
-      "out", po::value(&asked.out)->value_name("DIR"), "keep the tables there, one file a layer")(
-      "report", po::value(&asked.report)->value_name("FILE"), "write an HTML page with curves and the list");
-  if (parse_options(syntax, arguments, asked.common) == Parsed::kAnswered) return Parsed::kAnswered;
-  require_given(!asked.common.model.empty(), "memories values", "--model PATH");
-  const bool masked = asked.run.lens.mask_special;
-  asked.run.lens = parse_lens(asked.lens);
-  asked.run.lens.mask_special = masked;
-  asked.run.seed = asked.common.seed;
-  if (!asked.index.empty() && !asked.out.empty())
-    throw Error(ErrorKind::kUsage, "--out goes without --index, which keeps the tables itself");
-  asked.run.index = asked.index;
-  asked.run.out = asked.out;
-  return Parsed::kRun;
+LensOptions lens_named(const std::string& text, bool mask_special) {
+  LensOptions lens = parse_lens(text);
+  lens.mask_special = mask_special;
+  return lens;
 }
 
 }  // namespace
 
 int memories_values_command(const std::vector<std::string>& arguments) {
-  ValuesArguments asked;
-  if (parse_values(arguments, asked) == Parsed::kAnswered) return kExitDone;
-  Console console(asked.common);
-  console.check_report(asked.report, {{asked.run.lens.map}, asked.common.model, {asked.index, asked.out}});
-  if (!asked.out.empty()) require_writable_folder(asked.out);
-  const Model model = load_model(asked.common.model, asked.common, console);
-  if (!asked.layers.empty()) asked.run.layers = parse_layers(asked.layers, model.config().layers);
-  const ValuesOutcome outcome = run_values(model, asked.run, console.progress());
-  std::cout << values_text(outcome, asked.run, console.columns());
-  console.write_report(asked.report, [&] { return values_page(outcome, asked.run, model); });
-  console.write_json(values_json(outcome, asked.run, model));
-  return kExitDone;
+  ValueOptions how;
+  std::string layers, lens = "lin";
+  bool mask_special = false;
+  CommandFrame frame("memories values",
+                     "--model M [--layers LIST] [--index INDEX] [--lens LENS] [--out DIR] [OPTIONS]",
+                     "Tells what the value of every feed-forward cell promotes and suppresses, in words.",
+                     {"bos", "token-budget"});
+  frame.syntax.examples = {"memories values --model model.gguf --index index"};
+  frame.options.needs_model()
+      .text("layers", layers, "LIST", "for example 0,3,5-7 (default: all)")
+      .text("lens", lens, "LENS", "lin, raw, or map:FILE with a matrix for each layer")
+      .check([&] { how.lens = lens_named(lens, mask_special); })
+      .number("top", how.top, "K", "tokens kept at each end")
+      .flag("mask-special", mask_special, "without special tokens")
+      .number("sharpest", how.sharpest, "N", "how many of the sharpest values are listed")
+      .text("index", how.index, "DIR",
+            "an index of emend memories scan: measure agreement, and keep the tables in it", Use::kFolder)
+      .text("out", how.out, "DIR", "keep the tables there, one file a layer", Use::kWritesFolder)
+      .report("write an HTML page with curves and the list")
+      .check([&] {
+        if (!how.index.empty() && !how.out.empty())
+          throw Error(ErrorKind::kUsage, "--out goes without --index, which keeps the tables itself");
+      });
+  frame.other_paths = [&] { return OtherFiles{{how.lens.map}, {}, {}}; };
+  return frame.run(arguments, [&](Console& console) {
+    how.seed = frame.common.seed;
+    const Model model = frame.load(console);
+    if (!layers.empty()) how.layers = parse_layers(layers, model.config().layers);
+    const ValuesOutcome outcome = run_values(model, how, console.progress());
+    return frame.show(console, values_text(outcome, how, console.columns()), values_json(outcome, how, model),
+                      {.report = [&] { return values_page(outcome, how, model); }});
+  });
+}
+
+int memories_footprint_command(const std::vector<std::string>& arguments) {
+  FootprintOptions how;
+  std::vector<std::string> files;
+  CommandFrame frame(
+      "memories footprint", "PATCH... --model M [OPTIONS]",
+      "Which feed-forward cells an edit moves, and what their values promote before and after.",
+      {"bos", "seed", "token-budget"});
+  frame.options.arguments("patch", files, -1, "a patch", Use::kReads)
+      .needs_model()
+      .number("cells", how.cells, "N", "cells listed for each layer")
+      .number("top", how.top, "K", "tokens listed of a value")
+      .report();
+  return frame.run(arguments, [&](Console& console) {
+    const std::vector<NamedPatch> patches = load_patches({files.begin(), files.end()});
+    const Model model = frame.load(console);
+    for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
+    const FootprintReport report{files, measure_footprint(model, changes_of(patches), how)};
+    return frame.show(console, footprint_text(report, console.columns()), footprint_json(report, model),
+                      {.report = [&] { return footprint_page(report, model); }});
+  });
 }
 
 }  // namespace emend

@@ -1,86 +1,88 @@
-// emend model info PATH; emend model check PATH [--headers]
+// emend model info, check and inspect.
 #include <iostream>
+#include <optional>
 
 #include "cli/command.h"
-#include "cli/load_model.h"
+#include "cli/command_frame.h"
 #include "emend/error.h"
 #include "emend/model_check.h"
 #include "emend/model_summary.h"
+#include "emend/patch_run.h"
 #include "emend/report.h"
-#include "pipeline/failure.h"
 #include "reports/check_report.h"
 
 namespace emend {
 namespace {
 
-// `model info PATH` and `model check PATH` take the path as an argument, or as --model.
-Parsed parse_model(const std::string& name, const std::string& help,
-                   const std::vector<std::string>& arguments, CommonOptions& common,
-                   bool* headers_only = nullptr) {
-  Syntax syntax;
-  std::string path;
-  syntax.command = "model " + name;
-  syntax.synopsis = "PATH";
-  syntax.help = help;
-  syntax.positional = "path";
-  syntax.positionals = 1;
-  syntax.unused = {"bos", "seed", "token-budget"};
-  syntax.own.add_options()("path", po::value(&path));
-  if (headers_only != nullptr)
-    syntax.own.add_options()("headers", po::bool_switch(headers_only),
-                             "say what the headers tell, and load no weights");
-  if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return Parsed::kAnswered;
-  common.model = std::string(only_model(syntax.command, path, common.model));
-  return Parsed::kRun;
-}
-
 int info(const std::vector<std::string>& arguments) {
-  CommonOptions common;
-  if (parse_model("info", "Says what a model file is: family, shape, parameters by part, tokenizer.",
-                  arguments, common) == Parsed::kAnswered)
-    return kExitDone;
-  Console console(common);
-  console.keep_json_apart({{}, common.model, {}});
-  const Model model = Model::describe(common.model, model_options(common), console.progress());
-  const ModelSummary summary = summarize_model(model);
-  std::cout << full_report(summary, model);
-  console.write_json(to_json(summary, model));
-  return kExitDone;
-}
-
-// Loads all weights, and tries the tokenizer.
-void check_weights(const ModelCheck& found, const CommonOptions& common, Console& console) {
-  const Model model = load_model(common.model, common, console);
-  std::cout << weights_check_text(model) << tokenizer_check_text(check_tokenizer(model));
-  console.write_json(to_json(found, model));
+  CommandFrame frame("model info", "PATH",
+                     "Says what a model file is: family, shape, parameters by part, tokenizer.",
+                     {"bos", "seed", "token-budget"});
+  frame.syntax.examples = {"model info model.gguf"};
+  frame.options.model_argument("path");
+  return frame.run(arguments, [&](Console& console) {
+    const Model model = Model::describe(frame.common.model, model_options(frame.common), console.progress());
+    const ModelSummary summary = summarize_model(model);
+    return frame.show(console, full_report(summary, model), to_json(summary, model));
+  });
 }
 
 int check(const std::vector<std::string>& arguments) {
-  CommonOptions common;
   bool headers_only = false;
-  if (parse_model(
-          "check",
-          "Says which tensor plays which role, where norms stand, how much memory work with the model "
-          "takes and what is not supported; then loads all of it, and tries the tokenizer.",
-          arguments, common, &headers_only) == Parsed::kAnswered)
+  CommandFrame frame("model check", "PATH",
+                     "Says which tensor plays which role, where norms stand, how much memory work with the "
+                     "model takes and what is not supported; then loads all of it, and tries the tokenizer.",
+                     {"bos", "seed", "token-budget"});
+  frame.syntax.examples = {"model check model.gguf --headers"};
+  frame.options.model_argument("path").flag("headers", headers_only,
+                                            "say what the headers tell, and load no weights");
+  return frame.run(arguments, [&](Console& console) {
+    const ModelCheck found = check_model_file(frame.common.model, model_options(frame.common).dtype);
+    std::cout << full_report(found, {console.columns()}) << std::flush;
+    if (!found.refusal && !headers_only) {
+      const Model model = frame.load(console);
+      return frame.show(console, weights_check_text(model) + tokenizer_check_text(check_tokenizer(model)),
+                        to_json(found, model));
+    }
+    console.write_json(to_json(found));
+    if (found.refusal) throw Error(*found.refusal);
     return kExitDone;
-  Console console(common);
-  console.keep_json_apart({{}, common.model, {}});
-  const ModelCheck found = check_model_file(common.model, model_options(common).dtype);
-  std::cout << full_report(found, {console.columns()}) << std::flush;
-  if (!found.refusal && !headers_only) {
-    check_weights(found, common, console);
-    return kExitDone;
-  }
-  console.write_json(to_json(found));
-  if (found.refusal) throw Error(*found.refusal);
-  return kExitDone;
+  });
+}
+
+int inspect(const std::vector<std::string>& arguments) {
+  std::filesystem::path place, base_path;
+  CommandFrame frame(
+      "model inspect", "FILE [--patches DIR] [--base M]",
+      "Says what became of a checkpoint: with --base, which weights differ, by what rank, and which of the "
+      "patches in DIR are in it; without, how far it behaves as the patches say.",
+      {"bos", "seed"});
+  frame.syntax.examples = {"model inspect edited.gguf --base model.gguf --patches out"};
+  frame.options.model_argument("file")
+      .text("patches", place, "DIR", "a folder with patches, or one patch", Use::kReads)
+      .text("base", base_path, "M", "the checkpoint to compare with", Use::kReads)
+      .check([&] {
+        require_given(!place.empty() || !base_path.empty(), "model inspect", "--patches DIR or --base MODEL");
+      });
+  return frame.run(arguments, [&](Console& console) {
+    std::vector<std::string> warnings;
+    const std::vector<NamedPatch> patches = find_patches(place, warnings);
+    for (const std::string& warning : warnings) console.warn(warning);
+    std::optional<InspectBase> base;
+    if (!base_path.empty())
+      base = load_inspect_base(base_path, model_options(frame.common), patches, console.progress());
+    const Model model = frame.load(console);
+    const InspectOutcome outcome =
+        inspect_checkpoint(model, base, patches, frame.common.token_budget, console.progress());
+    for (const std::string& warning : outcome.warnings) console.warn(warning);
+    return frame.show(console, full_report(outcome, {console.columns()}), to_json(outcome, model));
+  });
 }
 
 const std::vector<Command> kModelCommands = {
     {"info", "say what a model file is", info},
     {"check", "say what works with it, and load all of it", check},
-    {"inspect", "compare it with a base, and look for known patches", model_inspect_command},
+    {"inspect", "compare it with a base, and look for known patches", inspect},
 };
 
 }  // namespace

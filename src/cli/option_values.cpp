@@ -44,6 +44,16 @@ std::vector<int> parse_layers(const std::string& text, int layers, const std::st
   return {chosen.begin(), chosen.end()};
 }
 
+std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text) {
+  if (text.empty()) return {0, -1};
+  const std::size_t colon = text.find(':');
+  const std::string first = text.substr(0, colon), last = text.substr(std::min(colon, text.size() - 1) + 1);
+  const auto begin = first.empty() ? 0 : whole_number(first), end = last.empty() ? -1 : whole_number(last);
+  if (colon == std::string::npos || !begin || !end || (!last.empty() && *begin >= *end))
+    throw Error(ErrorKind::kUsage, "--records must be A:B with 0 <= A < B, found " + quote(text));
+  return {*begin, *end};
+}
+
 std::pair<int, int> parse_shard(const std::string& text) {
   if (text.empty()) return {0, 1};
   const std::size_t slash = std::min(text.find('/'), text.size() - 1);

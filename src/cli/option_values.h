@@ -14,6 +14,10 @@ namespace emend {
 // forms, and Error(kConfig) for a layer that a model of `layers` layers does not have; both name the option.
 std::vector<int> parse_layers(const std::string& text, int layers, const std::string& option = "--layers");
 
+// --records "A:B", "A:" or ":B" as {A, B}; what is not given is 0 or -1 (the end). Empty: all. Throws
+// Error(kUsage) unless 0 <= A < B.
+std::pair<std::int64_t, std::int64_t> parse_range(const std::string& text);
+
 // --shard i/N, a part of work that several processes share. "2/8" as {2, 8}; empty: {0, 1}, the only part.
 // Throws Error(kUsage) unless 0 <= i < N.
 std::pair<int, int> parse_shard(const std::string& text);

@@ -95,6 +95,14 @@ std::vector<std::string> option_names(const po::options_description& all) {
                    near ? "; did you mean " + *near + "?" : "; see emend " + syntax.command + " --help"));
 }
 
+void refuse_empty(const Syntax& syntax, const po::variables_map& values) {
+  for (const auto& [name, value] : values) {
+    const auto* const text = value.empty() ? nullptr : boost::any_cast<std::string>(&value.value());
+    if (text != nullptr && text->empty() && name != syntax.positional)
+      fail(syntax, fmt::format("--{} is empty", name));
+  }
+}
+
 void parse_into(const Syntax& syntax, const std::vector<std::string>& arguments,
                 const po::options_description& all, po::variables_map& values) {
   const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
@@ -104,7 +112,9 @@ void parse_into(const Syntax& syntax, const std::vector<std::string>& arguments,
     const auto parsed =
         po::command_line_parser(arguments).options(all).positional(positional).style(style).run();
     po::store(parsed, values);
-    if (values.count("help") == 0 && values.count("version") == 0) po::notify(values);
+    if (values.count("help") > 0 || values.count("version") > 0) return;
+    refuse_empty(syntax, values);
+    po::notify(values);
   } catch (const po::unknown_option& error) {
     fail_unknown(syntax, all, error.get_option_name());
   } catch (const po::too_many_positional_options_error&) {
@@ -122,6 +132,8 @@ void print_help(const Syntax& syntax, const po::options_description& common) {
     if (option->long_name() != syntax.positional) own.add(option);
   if (!own.options().empty()) std::cout << "\n" << own;
   std::cout << "\n" << common;
+  if (!syntax.examples.empty()) std::cout << "\nExamples:\n";
+  for (const std::string& example : syntax.examples) std::cout << "  emend " << example << "\n";
 }
 
 void check_common(CommonOptions& common, const Numbers& numbers, const po::variables_map& values) {
@@ -155,14 +167,6 @@ std::string_view option_at(std::string_view text) {
   return !goes_on && std::find(known.begin(), known.end(), name) != known.end() ? name : std::string_view();
 }
 
-void refuse_empty(const Syntax& syntax, const po::variables_map& values) {
-  for (const auto& [name, value] : values) {
-    const auto* const text = value.empty() ? nullptr : boost::any_cast<std::string>(&value.value());
-    if (text != nullptr && text->empty() && name != syntax.positional)
-      fail(syntax, fmt::format("--{} is empty", name));
-  }
-}
-
 }  // namespace
 
 Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& arguments, CommonOptions& common) {
@@ -180,7 +184,6 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
     std::cout << "emend " << emend_version() << "\n";
     return Parsed::kAnswered;
   }
-  refuse_empty(syntax, values);
   check_common(common, numbers, values);
   common.threads = static_cast<int>(numbers.threads);
   common.seed = static_cast<std::uint64_t>(numbers.seed);
@@ -193,9 +196,9 @@ const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = split_at(
       "against answer block bos budget-drift check coalitions curve device draws drift-tokens "
       "dtype examples facts fast force idf index keep-going keep-sums knockout-window known layers "
-      "lens limit memory method mode natural on out patterns prompt random resume samples shard "
+      "lens limit max-new memory method mode natural on out patterns prompt random resume samples shard "
       "sharpest statistics subject subject-occurrence text-field token-budget tokens top trial "
-      "trial-data trial-dataset trial-layers undo until window",
+      "trial-data trial-dataset trial-layers trust-model-name undo until window",
       ' ');
   return names;
 }

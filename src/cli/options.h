@@ -34,9 +34,10 @@ struct CommonOptions {
 
 // What one command takes.
 struct Syntax {
-  std::string command;   // "patch verify"
-  std::string synopsis;  // "FILE.yaml [--dry-run]": what follows the command's name
-  std::string help;      // what it does, in a sentence or two
+  std::string command;                // "patch verify"
+  std::string synopsis;               // "FILE.yaml [--dry-run]": what follows the command's name
+  std::string help;                   // what it does, in a sentence or two
+  std::vector<std::string> examples;  // command lines without "emend"
   po::options_description own{"Options"};
   std::string positional;           // the option that takes arguments without a name; empty: there are none
   int positionals = 0;              // how many of them at most; -1: any number

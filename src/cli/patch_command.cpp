@@ -1,14 +1,12 @@
-// emend patch list FILE; emend patch revert --model M [--undo FILE]; emend patch diff A B; and the table of
-// the other `patch` commands
-#include <iostream>
-
+// emend patch list, revert, diff and verify; and the table of the `patch` commands.
 #include "cli/command.h"
-#include "cli/load_model.h"
+#include "cli/command_frame.h"
 #include "emend/patch.h"
 #include "emend/patch_algebra.h"
+#include "emend/patch_run.h"
 #include "emend/report.h"
 #include "emend/write_back.h"
-#include "pipeline/failure.h"
+#include "reports/patch_report.h"
 
 namespace emend {
 namespace {
@@ -16,77 +14,80 @@ namespace {
 namespace fs = std::filesystem;
 
 int list_patch(const std::vector<std::string>& arguments) {
-  Syntax syntax;
-  CommonOptions common;
-  std::string file;
-  syntax.command = "patch list";
-  syntax.synopsis = "FILE [--model M]";
-  syntax.help =
+  fs::path file;
+  CommandFrame frame(
+      "patch list", "FILE [--model M]",
       "Says what a patch changes, what it was checked against and how that went. With --model, also whether "
-      "it is "
-      "for that model.";
-  syntax.positional = "file";
-  syntax.positionals = 1;
-  syntax.unused = {"bos", "seed", "token-budget"};
-  syntax.own.add_options()("file", po::value(&file));
-  if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return kExitDone;
-  require_given(!file.empty(), "patch list", "the patch");
-  Console console(common);
-  console.keep_json_apart({{file}, common.model, {}});
-  const Patch patch = load_patch(file);
-  if (!common.model.empty()) require_base(patch, load_model(common.model, common, console), file);
-  std::cout << full_report(patch, {console.columns()});
-  console.write_json(to_json(patch, file));
-  return kExitDone;
+      "it is for that model.",
+      {"bos", "seed", "token-budget"});
+  frame.syntax.examples = {"patch list out/eiffel.safetensors"};
+  frame.options.argument("file", file, "the patch", Use::kReads);
+  return frame.run(arguments, [&](Console& console) {
+    const Patch patch = load_patch(file);
+    if (!frame.common.model.empty()) require_base(patch, frame.load(console), file.string());
+    return frame.show(console, full_report(patch, {console.columns()}), to_json(patch, file));
+  });
 }
 
 int revert_patch(const std::vector<std::string>& arguments) {
-  CommonOptions common;
-  std::string undo;
-  Syntax syntax;
-  syntax.command = "patch revert";
-  syntax.synopsis = "--model M [--undo FILE]";
-  syntax.unused = {"bos", "seed", "token-budget", "device", "dtype", "threads"};
-  syntax.help =
+  fs::path undo;
+  CommandFrame frame(
+      "patch revert", "--model M [--undo FILE]",
       "Takes back the last `patch apply --in-place`: the files are as they were, byte for byte, checked by "
-      "their SHA-256.";
-  syntax.own.add_options()("undo", po::value(&undo)->value_name("FILE"),
-                           "the undo file (default: the last one of the model)");
-  if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return kExitDone;
-  require_given(!common.model.empty(), "patch revert", "--model PATH");
-  Console console(common);
-  const fs::path undo_path = undo.empty() ? last_undo_file(common.model) : fs::path(undo);
-  console.keep_json_apart({{undo_path}, common.model, {}});
-  const RevertOutcome outcome{common.model, undo_path, revert(common.model, undo_path)};
-  std::cout << full_report(outcome);
-  console.write_json(to_json(outcome));
-  return kExitDone;
+      "their SHA-256.",
+      {"bos", "seed", "token-budget", "device", "dtype", "threads"});
+  frame.syntax.examples = {"patch revert --model model.gguf"};
+  frame.options.text("undo", undo, "FILE", "the undo file (default: the last one of the model)", Use::kReads)
+      .needs_model()
+      .check([&] {
+        if (undo.empty()) undo = last_undo_file(frame.common.model);
+      });
+  return frame.run(arguments, [&](Console& console) {
+    const std::string& model = frame.common.model;
+    const RevertOutcome outcome{model, undo, revert(model, undo)};
+    return frame.show(console, full_report(outcome), to_json(outcome));
+  });
 }
 
 int diff_patch(const std::vector<std::string>& arguments) {
-  CommonOptions common;
-  std::vector<std::string> files;
-  Syntax syntax;
-  syntax.command = "patch diff";
-  syntax.synopsis = "A B";
-  syntax.help = "Says how two patches differ: settings, edits, and the changes of each layer.";
-  syntax.unused = {"bos", "seed", "token-budget", "device", "dtype", "threads", "model"};
-  syntax.positional = "file";
-  syntax.positionals = 2;
-  syntax.own.add_options()("file", po::value(&files));
-  if (parse_options(syntax, arguments, common) == Parsed::kAnswered) return kExitDone;
-  require_given(files.size() == 2, "patch diff", files.empty() ? "the first patch" : "the second patch");
-  Console console(common);
-  console.keep_json_apart({{files.begin(), files.end()}, {}, {}});
-  const PatchDifference difference = diff_patches(load_patch(files[0]), load_patch(files[1]));
-  std::cout << full_report(difference, {console.columns()});
-  console.write_json(to_json(difference));
-  return kExitDone;
+  std::vector<fs::path> files;
+  CommandFrame frame("patch diff", "A B",
+                     "Says how two patches differ: settings, edits, and the changes of each layer.",
+                     {"bos", "seed", "token-budget", "device", "dtype", "threads", "model"});
+  frame.syntax.examples = {"patch diff first.safetensors second.safetensors"};
+  frame.options.arguments("file", files, 2, "the first patch", Use::kReads).check([&] {
+    require_given(files.size() == 2, "patch diff", "the second patch");
+  });
+  return frame.run(arguments, [&](Console& console) {
+    const PatchDifference difference = diff_patches(load_patch(files[0]), load_patch(files[1]));
+    return frame.show(console, full_report(difference, {console.columns()}), to_json(difference));
+  });
+}
+
+int verify_patch(const std::vector<std::string>& arguments) {
+  std::vector<std::filesystem::path> files;
+  CommandFrame frame(
+      "patch verify", "--model M --patch P...",
+      "Loads the model anew, lays the patches on it in the order given, measures every fact and check again "
+      "and compares with what the patches say.",
+      {"bos", "seed"});
+  frame.syntax.examples = {
+      "patch verify --model model.gguf --patch out/eiffel.safetensors --junit verify.xml"};
+  frame.options.needs_model().patches(files).junit("write edits and checks as JUnit XML");
+  return frame.run(arguments, [&](Console& console) {
+    const std::vector<NamedPatch> patches = load_patches(files);
+    Model model = frame.load(console);
+    const VerifyOutcome outcome =
+        verify_patches(model, patches, {frame.common.token_budget}, console.progress());
+    frame.show(console, full_report(outcome, {console.columns()}), to_json(outcome, model),
+               {.junit = [&] { return junit_xml(verify_suites(outcome)); }});
+    return outcome.passed ? kExitDone : kExitCheckFailed;
+  });
 }
 
 const std::vector<Command> kPatchCommands = {
     {"list", "say what a patch changes", list_patch},
-    {"verify", "measure a patch again on a freshly loaded model", patch_verify_command},
+    {"verify", "measure a patch again on a freshly loaded model", verify_patch},
     {"apply", "write an edited checkpoint", patch_apply_command},
     {"revert", "take back an edit in place", revert_patch},
     {"diff", "compare two patches", diff_patch},

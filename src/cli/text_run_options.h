@@ -1,23 +1,19 @@
-// What commands that read text through a model share, emend stats and emend memories scan: their options, the
-// paths among them, what is told of the plan, and the processes that mpirun started.
+// What commands that read text through a model share, emend stats and emend memories scan: their options, and
+// what is told of the plan.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "cli/console.h"
-#include "cli/options.h"
+#include "cli/command_frame.h"
 #include "emend/statistics_job.h"
 #include "emend/text_run.h"
 
 namespace emend {
 
+// What the options fill besides TextOptions.
 struct TextRunArguments {
-  CommonOptions common;
-  std::string out, layers = "all", tokens, shard, text_field = "text", report;
-  std::vector<std::string> corpus;
-  std::int64_t window = 512, block = 0;
+  std::string out, layers = "all";
   bool resume = false, dry_run = false;
 };
 
@@ -29,17 +25,15 @@ struct TextRunHelp {
 // --tokens: a number from 1, or all (kAllTokens). Throws Error(kUsage) for other texts.
 std::int64_t parse_token_count(const std::string& text);
 
-void add_text_run_options(TextRunArguments& options, const TextRunHelp& help,
-                          boost::program_options::options_description& own);
+// Throws Error(kIo) if one of the paths of `option` is not there.
+void require_paths(const std::string& option, const std::vector<std::filesystem::path>& paths);
 
-// As the library takes them, but for the layers and what needs the model: prefix and token budget. Throws
-// Error(kUsage).
-TextOptions text_run_options(const TextRunArguments& options);
-// The same with prefix and token budget.
-TextOptions text_run_options(const TextRunArguments& options, const Model& model);
+// `standard_tokens`: the default of --tokens; empty: none.
+void add_text_run_options(CommandFrame& frame, TextRunArguments& asked, TextOptions& how,
+                          const TextRunHelp& help, const std::string& standard_tokens = "");
 
-// Before the model is loaded: what is read and written apart, by the first process, and what is read there.
-void check_text_run_paths(const TextRunArguments& options, bool first, const Console& console);
+// Once the model is there: seed, prefix and token budget.
+void take_common_options(const CommandFrame& frame, const Model& model, TextOptions& how);
 
 // Warnings and notes about a plan.
 void tell_remarks(const std::vector<PlanRemark>& remarks, Console& console);

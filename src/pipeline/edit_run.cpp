@@ -289,9 +289,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   return outcome;
 }
 
-}  // namespace
-
-EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
+EditOutcome run_timed(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
   double total = 0;
   EditOutcome outcome;
   {
@@ -306,6 +304,31 @@ EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& o
   }
   outcome.seconds.total = total;
   return outcome;
+}
+
+}  // namespace
+
+// A run that is stopped or finds no room on the disk leaves its values for the option resume. A search that
+// fails would fail again: then nothing stays.
+EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options, Progress& progress) {
+  try {
+    return run_timed(model, file, options, progress);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kNumeric && !options.run_file.empty())
+      std::filesystem::remove(options.run_file);
+    throw;
+  }
+}
+
+std::filesystem::path patch_path_of(const EditFile& file, const std::filesystem::path& edit_file,
+                                    const std::filesystem::path& folder) {
+  const std::filesystem::path name =
+      file.patch.empty() ? edit_file.stem().concat(".safetensors") : file.patch;
+  return ((folder.empty() ? edit_file.parent_path() : folder) / name).lexically_normal();
+}
+
+std::filesystem::path run_file_of(const std::filesystem::path& patch) {
+  return std::filesystem::path(patch).concat(".run");
 }
 
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,

@@ -86,4 +86,11 @@ std::int64_t edit_work_bytes(const ModelConfig& config, ComputeType type, std::i
                    pass_bytes(config, token_budget, kDriftWidth) + changed});
 }
 
+std::int64_t prompt_work_bytes(const ModelConfig& config, ComputeType type, std::size_t prompt_bytes,
+                               std::int64_t max_new, const std::vector<NamedPatch>& patches) {
+  constexpr std::int64_t kTemplateTokens = 256;
+  const GenerateSize size{static_cast<std::int64_t>(prompt_bytes) + kTemplateTokens, max_new};
+  return generate_bytes(config, size) + changed_weight_bytes(config, type, patches);
+}
+
 }  // namespace emend

@@ -40,4 +40,9 @@ std::int64_t changed_weight_bytes(const ModelConfig& config, ComputeType type,
 // which drift is measured.
 std::int64_t edit_work_bytes(const ModelConfig& config, ComputeType type, std::int64_t token_budget);
 
+// What run_prompt holds with the patches on the model. The prompt is not read yet: a token has at least one
+// of its `prompt_bytes`, and a chat template adds some.
+std::int64_t prompt_work_bytes(const ModelConfig& config, ComputeType type, std::size_t prompt_bytes,
+                               std::int64_t max_new, const std::vector<NamedPatch>& patches);
+
 }  // namespace emend

@@ -65,6 +65,12 @@ MemorySetting parse_memory_setting(std::string_view text) {
   return setting;
 }
 
+std::vector<MemorySetting> parse_memory_settings(const std::vector<std::string>& texts) {
+  std::vector<MemorySetting> settings;
+  for (const std::string& text : texts) settings.push_back(parse_memory_setting(text));
+  return settings;
+}
+
 std::string to_string(const MemorySetting& setting) {
   std::string text = to_string(setting.cell) + "=";
   switch (setting.kind) {

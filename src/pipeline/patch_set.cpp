@@ -61,6 +61,10 @@ std::string failed_checks_text(const Patch& patch) {
   return names.empty() ? "" : fmt::format(" ({})", join(names));
 }
 
+std::string failed_warning(const NamedPatch& named) {
+  return named.name + ": this patch is marked as failed";
+}
+
 }  // namespace
 
 std::vector<NamedPatch> load_patches(const std::vector<std::filesystem::path>& files) {
@@ -82,6 +86,15 @@ std::vector<WeightChange> changes_of(const std::vector<NamedPatch>& patches) {
   return changes;
 }
 
+std::vector<std::string> require_bases(const std::vector<NamedPatch>& patches, const Model& model) {
+  std::vector<std::string> warnings;
+  for (const NamedPatch& named : patches) {
+    require_base(named.patch, model, named.name);
+    if (!named.patch.passed) warnings.push_back(failed_warning(named));
+  }
+  return warnings;
+}
+
 std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, bool force) {
   std::vector<std::string> warnings;
   for (const NamedPatch& named : patches) {
@@ -90,7 +103,7 @@ std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, 
       throw Error(ErrorKind::kModel, fmt::format("{}: this patch is marked as failed{}: its own checks did "
                                                  "not pass; the option force uses it nevertheless",
                                                  named.name, failed_checks_text(named.patch)));
-    warnings.push_back(named.name + ": this patch is marked as failed");
+    warnings.push_back(failed_warning(named));
   }
   for (const KeyConflict& conflict : key_conflicts(without_names(patches), kSameKey)) {
     const std::string what = fmt::format(

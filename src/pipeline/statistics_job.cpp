@@ -173,7 +173,23 @@ Statistics import_files(const std::vector<fs::path>& files, const Model& model,
   return import_imatrix(files.front(), model, prefix);
 }
 
+bool is_imatrix(const fs::path& file) {
+  std::error_code failed;
+  return fs::is_regular_file(file, failed) && may_be_imatrix(file);
+}
+
 }  // namespace
+
+void require_trusted_origin(const fs::path& file, const fs::path& model, bool trusted) {
+  if (trusted) return;
+  const fs::path folder = fs::absolute(file).lexically_normal().parent_path().parent_path();
+  const std::string says = is_imatrix(file)
+                               ? "does not say of which model it is"
+                               : fmt::format("says of which model it is by the name of its folder only ({})",
+                                             folder.filename().string());
+  throw Error(ErrorKind::kUsage, fmt::format("{} {}; give the option trust-model-name when it is {}",
+                                             file.string(), says, model.string()));
+}
 
 StatisticsSummary import_into(const std::vector<fs::path>& files, const Model& model,
                               const std::vector<std::int64_t>& prefix, const fs::path& out) {

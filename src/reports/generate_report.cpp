@@ -1,5 +1,7 @@
 #include "reports/generate_report.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "base/strings.h"
@@ -29,6 +31,13 @@ ResultJson generated_json(const PromptOutcome& outcome, const std::string& promp
           {"completion", outcome.text},
           {"completion_tokens", outcome.completion},
           {"top", top}};
+}
+
+std::string limit_remark(const PromptOutcome& outcome, std::int64_t asked, const Model& model) {
+  if (outcome.max_new >= asked) return {};
+  return fmt::format(
+      "the option max-new {} goes beyond the model's {} positions: at most {} tokens follow this prompt",
+      asked, model.config().max_positions, outcome.max_new);
 }
 
 }  // namespace emend

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "emend/generate_run.h"
+#include "emend/model.h"
 
 namespace emend {
 
@@ -13,5 +14,8 @@ namespace emend {
 std::string generated_text(const PromptOutcome& outcome, const std::string& prompt, PromptForm form,
                            std::size_t columns);
 ResultJson generated_json(const PromptOutcome& outcome, const std::string& prompt);
+
+// That fewer tokens than `asked` can follow the prompt; empty if as many as that can.
+std::string limit_remark(const PromptOutcome& outcome, std::int64_t asked, const Model& model);
 
 }  // namespace emend

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "program.h"
 
 namespace emend {
@@ -30,6 +32,34 @@ TEST(Usage, AnswersHelpOfEachCommand) {
     EXPECT_EQ(run.code, 0) << name;
     EXPECT_THAT(run.out, HasSubstr("Usage: " + name));
   }
+}
+
+TEST(Usage, HelpOfACommandIsThatOfItsOption) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"edit"},  {"stats"},          {"stats", "show"},   {"eval", "compare"},
+      {"patch"}, {"patch", "apply"}, {"memories", "cell"}};
+  for (const auto& command : commands) {
+    std::vector<std::string> help = {"help"}, option = command;
+    help.insert(help.end(), command.begin(), command.end());
+    option.emplace_back("--help");
+    const Finished told = run_emend(help);
+    EXPECT_EQ(told.code, 0) << told.err;
+    EXPECT_THAT(told.out, HasSubstr("Usage: emend " + command[0]));
+    EXPECT_EQ(told.out, run_emend(option).out);
+  }
+  EXPECT_EQ(run_emend({"patch", "help", "apply"}).out, run_emend({"patch", "apply", "--help"}).out);
+  const Finished unknown = run_emend({"help", "edti"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean \"edit\"?"));
+}
+
+TEST(Usage, WithoutACommandItSaysWhatToDoFirst) {
+  const Finished run = run_emend({});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.out, "");
+  for (const char* step : {"emend model check", "emend edit FILE.yaml", "emend patch apply", "emend help"})
+    EXPECT_THAT(run.err, HasSubstr(step));
+  EXPECT_LE(std::count(run.err.begin(), run.err.end(), '\n'), 13);
 }
 
 TEST(Usage, TellsItsVersion) {

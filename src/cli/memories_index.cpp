@@ -1,0 +1,117 @@
+// emend memories cell, search, patterns and import: what is read of an index, and labels put into it.
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/command_frame.h"
+#include "cli/option_values.h"
+#include "emend/memory_index.h"
+#include "emend/memory_labels.h"
+#include "emend/memory_search.h"
+#include "reports/memory_page.h"
+#include "reports/memory_report.h"
+#include "reports/patterns_report.h"
+#include "reports/search_report.h"
+
+namespace emend {
+
+int memories_cell_command(const std::vector<std::string>& arguments) {
+  std::string address;
+  std::filesystem::path folder;
+  std::int64_t examples = 25;
+  CommandFrame frame(
+      "memories cell", "L12D771 --index INDEX [--model M] [OPTIONS]",
+      "Shows all that an index knows of one cell: what triggers it at both ends, examples from between, and "
+      "how its coefficient\nis distributed. Layers and cells count from 0. With --model, the index must be "
+      "of that model.",
+      {"bos", "seed", "token-budget"});
+  frame.syntax.examples = {"memories cell L12D771 --index index"};
+  frame.options.argument("cell", address, "the cell, for example L12D771")
+      .index(folder)
+      .count("examples", examples, "N", "examples of each list on the terminal")
+      .report("write an HTML page of the cell")
+      .check([&] { parse_memory_id(address); });
+  return frame.run(arguments, [&](Console& console) {
+    const MemoryIndex index(folder);
+    const MemoryRecord record = index.cell(parse_memory_id(address));
+    if (!frame.common.model.empty()) index.require_of(frame.load(console));
+    return frame.show(
+        console, cell_text(record, index.head(), static_cast<std::size_t>(examples), console.columns()),
+        cell_json(record, index.head()), {.report = [&] { return cell_html(record, index.head()); }});
+  });
+}
+
+int memories_search_command(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words;
+  std::string index;
+  int limit = 20;
+  CommandFrame frame("memories search", "WORD... --index INDEX [--limit N]",
+                     "Finds the cells whose values promote these words or whose triggers end with them.",
+                     kWithoutModel);
+  frame.syntax.examples = {"memories search river bridge --index index"};
+  frame.options.arguments("word", words, -1, "a word")
+      .text("index", index, "DIR", "an index that emend memories values was run on",
+            Use::kFolder | Use::kNeeded)
+      .number("limit", limit, "N", "cells listed, at most");
+  return frame.run(arguments, [&](Console& console) {
+    const SearchOutcome outcome = search_memories(index, words, limit);
+    return frame.show(console, search_text(outcome, console.columns()), search_json(outcome, words));
+  });
+}
+
+int memories_patterns_command(const std::vector<std::string>& arguments) {
+  PatternOptions how;
+  std::string layers, sheet;
+  CommandFrame frame(
+      "memories patterns",
+      "--index INDEX [--layers LIST] [--export FILE.csv] [--annotations FILE.csv...] [OPTIONS]",
+      "What the trigger examples of a cell have in common: words at the end, and content words, each tested "
+      "against chance.",
+      {"model", "device", "dtype", "bos", "token-budget", "threads"});
+  frame.options.index(how.index)
+      .text("layers", layers, "LIST", "for example 0,3,5-7 (default: those of the index)")
+      .number("cells", how.cells, "N", "cells of a layer, drawn; 0: all")
+      .number("top", how.top, "N", "trigger examples of a cell that are read")
+      .number("background", how.background, "N", "prefixes drawn from the text, to compare with")
+      .text("export", sheet, "FILE",
+            "write what was found as a sheet for annotators, and the prefixes beside it", Use::kWrites)
+      .texts("annotations", how.annotations, "FILE", "such sheets, filled in: measure how annotators agree",
+             Use::kReads)
+      .report();
+  return frame.run(arguments, [&](Console& console) {
+    how.seed = frame.common.seed;
+    if (!layers.empty()) how.layers = parse_layers(layers, MemoryIndex(how.index).head().model_layers);
+    const PatternsOutcome outcome = find_patterns(how, console.progress());
+    std::string text = patterns_text(outcome, console.columns());
+    ResultJson json = patterns_json(outcome, how);
+    json["outputs"] = ResultJson::array();
+    const auto written =
+        sheet.empty() ? std::vector<std::filesystem::path>() : export_annotation(how, outcome, sheet);
+    for (const std::filesystem::path& file : written) {
+      text += fmt::format("Written: {}\n", file.string());
+      json["outputs"].push_back(file.string());
+    }
+    return frame.show(console, text, json, {.report = [&] { return patterns_page(outcome, how); }});
+  });
+}
+
+int memories_import_command(const std::vector<std::string>& arguments) {
+  std::vector<std::filesystem::path> files;
+  std::filesystem::path index;
+  CommandFrame frame("memories import", "FILE... --index INDEX",
+                     "Takes labels of cells into an index: .json {\"L12D771\": \"text\"}, explanations of "
+                     "Neuronpedia (.jsonl, .jsonl.gz)\nor of delphi (.txt).",
+                     kWithoutModel);
+  frame.options.arguments("file", files, -1, "a file of labels", Use::kReads).index(index);
+  return frame.run(arguments, [&](Console& console) {
+    const LabelImport found = import_labels(index, files);
+    return frame.show(console,
+                      fmt::format("{} labels read, {} of them new; {} cells have labels now: {}\n",
+                                  found.read, found.added, found.cells, found.output.string()),
+                      ResultJson{{"read", found.read},
+                                 {"added", found.added},
+                                 {"cells", found.cells},
+                                 {"outputs", {found.output.string()}}});
+  });
+}
+
+}  // namespace emend
