@@ -21,6 +21,7 @@
 #include "emend/generate_run.h"
 #include "emend/inspect.h"
 #include "emend/judge.h"
+#include "emend/kl.h"
 #include "emend/locate.h"
 #include "emend/locate_run.h"
 #include "emend/memory_aggregate.h"

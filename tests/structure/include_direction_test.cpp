@@ -95,6 +95,7 @@ const FolderRules kRules = {
             {"protection.h", "records"},
             {"judge.h", "measure"},
             {"abilities.h", "eval"},
+            {"kl.h", "eval"},
             {"eval.h", "eval"},
             {"eval_results.h", "eval"},
             {"eval_run.h", "eval"},

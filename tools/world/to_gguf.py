@@ -1,6 +1,6 @@
 """The invented world's Llama model as a GGUF file with its tokenizer, as llama.cpp's converter lays it out:
 
-    python tools/world/to_gguf.py tests/data/world/llama OUT.gguf [--type F16|Q8_0|Q4_0|Q4_1]
+    python tools/world/to_gguf.py tests/data/world/llama OUT.gguf [--type F32|F16|Q8_0|Q4_0|Q4_1]
 
 Matrices in --type (default F16), norms in F32. For runs that want a small real GGUF file. Needs gguf, numpy, safetensors.
 """
@@ -47,15 +47,11 @@ def add_tokenizer(writer, folder):
     writer.add_add_bos_token(True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--type", choices=("F16", "Q8_0", "Q4_0", "Q4_1"), default="F16")
-    args = parser.parse_args()
-    config = json.loads((args.folder / "config.json").read_text())
+def write(folder, out, tensors, kind):
+    """`tensors`: the checkpoint's own names and weights."""
+    config = json.loads((folder / "config.json").read_text())
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
-    writer = gguf.GGUFWriter(args.out, "llama")
+    writer = gguf.GGUFWriter(out, "llama")
     writer.add_name("the invented world")
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
@@ -67,9 +63,8 @@ def main():
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
-    add_tokenizer(writer, args.folder)
-    kind = gguf.GGMLQuantizationType[args.type]
-    for tensor, weight in sorted(load_file(args.folder / "model.safetensors").items()):
+    add_tokenizer(writer, folder)
+    for tensor, weight in sorted(tensors.items()):
         weight = weight.astype(np.float32)
         if weight.ndim == 1:
             writer.add_tensor(name_of(tensor), weight)
@@ -81,6 +76,15 @@ def main():
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--type", choices=("F32", "F16", "Q8_0", "Q4_0", "Q4_1"), default="F16")
+    args = parser.parse_args()
+    write(args.folder, args.out, load_file(args.folder / "model.safetensors"), gguf.GGMLQuantizationType[args.type])
 
 
 if __name__ == "__main__":
