@@ -128,7 +128,7 @@ void Benchmark::State::fit(const Model& model, EvalSetup& setup) {
   if (!options.edited_neighbours)
     if (const std::int64_t out = leave_out_edited_neighbours(setup.records, options.mode); out > 0)
       data.notes.push_back(fmt::format("Neighbours that are themselves edited: {} left out.", out));
-  if (const std::string why = why_no_consistency(setup.records, references); !why.empty())
+  if (const std::string why = why_no_consistency(options, setup.records, references); !why.empty())
     data.notes.push_back(why);
 }
 
@@ -261,6 +261,7 @@ BenchmarkOutcome Benchmark::run(Model& model, Progress& progress, const Benchmar
   state.fit(model, setup);
   setup.drift_rows =
       benchmark_drift_rows(options, model, state.contenders.prefix(), state.contenders.held_text());
+  setup.wants_drift = options.drift_tokens > 0;
   const EvalSummary header = state.header(model, conditions, setup);
   state.tell_about_parts(setup, progress);
   run_eval(model, setup, state.contenders.make(header, state.own_folder()), progress);

@@ -109,8 +109,10 @@ References read_references(const BenchmarkOptions& options) {
   return references;
 }
 
-std::string why_no_consistency(const std::vector<EvalRecord>& records, const References& references) {
+std::string why_no_consistency(const BenchmarkOptions& options, const std::vector<EvalRecord>& records,
+                               const References& references) {
   const std::string not_measured = "Consistency was not measured: ";
+  if (options.generations == 0) return not_measured + "the option generations is 0.";
   if (std::all_of(records.begin(), records.end(),
                   [](const EvalRecord& record) { return record.generations.empty(); }))
     return not_measured + "the records have no prompts to write from.";

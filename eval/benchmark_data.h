@@ -27,7 +27,8 @@ struct References {
 References read_references(const BenchmarkOptions& options);
 
 // Why consistency will not be measured, in a sentence; empty if it will.
-std::string why_no_consistency(const std::vector<EvalRecord>& records, const References& references);
+std::string why_no_consistency(const BenchmarkOptions& options, const std::vector<EvalRecord>& records,
+                               const References& references);
 
 // The first `drift_tokens` tokens of the options' text, or of `held_text` if they name none.
 TextRows benchmark_drift_rows(const BenchmarkOptions& options, const Model& model, const TokenIds& prefix,

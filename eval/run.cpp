@@ -239,7 +239,9 @@ EvalSummary Run::finish(const Entrant& entrant) const {
     write_file_atomically(entrant.folder.path() / kRecordsFile, "");  // a part may have none
   for (std::string& note : notes_on(records)) summary.notes.push_back(std::move(note));
   if (setup_.drift_rows.empty())
-    summary.notes.push_back("Drift was not measured: no text was given, and the statistics hold none back.");
+    summary.notes.emplace_back(
+        setup_.wants_drift ? "Drift was not measured: no text was given, and the statistics hold none back."
+                           : "Drift was not measured: the option drift-tokens is 0.");
   if (is_sequential() && setup_.curve)
     if (const auto beyond = points_beyond(records.size(), *setup_.curve); !beyond.empty())
       summary.notes.push_back(

@@ -45,6 +45,7 @@ struct EvalSetup {
   std::int64_t natural_tokens = 0;  // of a text that the model is to end itself; 0: none is asked for
   std::int64_t text_tokens = 100;   // of a sampled text, prompt included (Meng et al. 2022)
   std::vector<std::vector<std::int64_t>> drift_rows;
+  bool wants_drift = true;  // if not, rows are missing because nobody asked for them
   std::int64_t token_budget = 4096;
   bool resume = false;
 };

@@ -5,10 +5,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "base/atomic_file.h"
 #include "base/file_descriptor.h"
@@ -44,15 +47,25 @@ std::string first_difference(const nlohmann::json& there, const nlohmann::json& 
 
 void append_to_file(const fs::path& path, const std::string& text) {
   FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-  if (!file.is_open()) throw io_error("cannot write", path, errno);
+  if (!file.is_open()) throw io_error("write", path, errno);
   std::size_t written = 0;
   while (written < text.size()) {
     const ssize_t n = ::write(file.get(), text.data() + written, text.size() - written);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw io_error("cannot write", path, errno);
+    if (n < 0) throw io_error("write", path, errno);
     written += static_cast<std::size_t>(n);
   }
-  if (::fsync(file.get()) != 0) throw io_error("cannot write", path, errno);
+  if (::fsync(file.get()) != 0) throw io_error("write", path, errno);
+}
+
+// Why a folder with results but without kRunFile is not taken: a benchmark of several methods keeps a run for
+// each of them in a folder inside.
+std::string why_foreign(const fs::path& folder) {
+  std::vector<std::string> runs;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder))
+    if (fs::exists(entry.path() / kRunFile)) runs.push_back(entry.path().filename().string());
+  std::sort(runs.begin(), runs.end());
+  return runs.empty() ? "not a run of this program" : "the runs are in folders inside (" + join(runs) + ")";
 }
 
 std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
@@ -96,11 +109,9 @@ void RunFolder::refuse_foreign_results(const fs::path& folder) {
   if (fs::exists(folder / kRunFile)) return;
   for (const char* name : {kSummaryFile, kRecordsFile, kHtmlReport, kMarkdownReport})
     if (fs::exists(folder / name))
-      throw Error(
-          ErrorKind::kConfig,
-          fmt::format(
-              "{} holds {} without {}: not a run of this program; give another folder with the option out",
-              folder.string(), name, kRunFile));
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("{} holds {} without {}: {}; give another folder with the option out",
+                              folder.string(), name, kRunFile, why_foreign(folder)));
 }
 
 void RunFolder::check(const fs::path& folder, const nlohmann::ordered_json& settings, bool resume) {

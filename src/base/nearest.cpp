@@ -62,7 +62,10 @@ std::optional<std::string> nearest_name(std::string_view name, const std::vector
       best_distance = distance;
     }
   }
-  return best;
+  if (best) return best;
+  for (const std::string& candidate : known)  // "target_new" for "target"
+    if (!candidate.empty() && wanted.starts_with(lower(candidate) + "_")) return candidate;
+  return std::nullopt;
 }
 
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& known) {

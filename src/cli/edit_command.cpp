@@ -212,7 +212,10 @@ int finish(CommandFrame& frame, const Model& model, const EditOutcome& outcome, 
   if (!failed.empty())
     throw Error(ErrorKind::kNumeric,
                 "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
-  if (!patch.passed) console.note("A check failed: see the table.");
+  if (!patch.passed)
+    console.note(
+        "A check failed: see the table. docs/troubleshooting.md names causes and cures; `emend patch drop` "
+        "takes one edit out.");
   const bool all_in = !outcome.budget || outcome.budget->left_out.empty();
   return patch.passed && all_in ? kExitDone : kExitCheckFailed;
 }

@@ -1,6 +1,5 @@
 #include "cli/terminal_progress.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -22,9 +21,7 @@ void TerminalProgress::begin(std::string_view stage, std::int64_t total, std::st
   throw_if_interrupted();
   state_ = {std::string(stage), std::string(unit), "", 0, total, 0};
   began_ = drawn_ = Clock::now();
-  if (style_ == Style::kLines)
-    std::cerr << state_.stage << ": " << (total > 0 ? fmt::format("{} {}", total, state_.unit) : "started")
-              << std::endl;
+  if (style_ == Style::kLines) std::cerr << progress_begin(state_) << std::endl;
   if (style_ == Style::kBar) draw();
 }
 

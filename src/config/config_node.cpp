@@ -78,6 +78,10 @@ std::string ConfigNode::text(TextShape shape) const {
 }
 
 const std::string& ConfigNode::plain_scalar(const std::string& expected) const {
+  constexpr const char* kOfNumbers = "+-.0123456789";
+  if (node_.IsScalar() && node_.Tag() == "!" && !node_.Scalar().empty() &&
+      node_.Scalar().find_first_not_of(kOfNumbers) == std::string::npos)
+    fail(fmt::format("expected {}, found {}; leave the quotes out", expected, describe()));
   if (!node_.IsScalar() || node_.Tag() != "?") fail_type(expected);
   return node_.Scalar();
 }
@@ -136,6 +140,7 @@ ConfigFields ConfigNode::fields(const std::vector<std::string>& known) const {
   std::vector<ConfigEntry> all = entries();
   for (const auto& [name, key, value] : all) {
     if (std::ranges::find(known, name) != known.end()) continue;
+    if (name == "<<") key.fail("merge keys (<<) are not read; write the keys out");
     key.fail(fmt::format("unknown key {}{}", quote(name), did_you_mean(name, known)));
   }
   return ConfigFields(std::move(all));

@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "base/nearest.h"
+#include "base/strings.h"
 #include "config/config_node.h"
 #include "config/edit_entry.h"
 #include "emend/records.h"
@@ -25,8 +26,9 @@ int read_layer_number(const ConfigNode& node) {
 
 LayerChoice read_layer_choice(const ConfigNode& node) {
   if (node.is_scalar() && node.text() == "auto") return {};
-  if (!node.is_list()) return {{read_layer_number(node)}, ""};
-  LayerChoice choice;
+  const std::string where = node.where() + ": layer";
+  if (!node.is_list()) return {{read_layer_number(node)}, where};
+  LayerChoice choice{{}, where};
   for (const ConfigNode& item : node.items()) {
     const int layer = read_layer_number(item);
     if (std::ranges::find(choice.layers, layer) != choice.layers.end()) {
@@ -52,7 +54,10 @@ std::map<std::string, OptionText> read_option_texts(const ConfigNode& node) {
 }
 
 std::filesystem::path read_path(const ConfigNode& node, const std::filesystem::path& folder) {
-  return (folder / read_word(node)).lexically_normal();
+  const std::string word = read_word(node);
+  if (word.starts_with("~/"))
+    node.fail("~ is not expanded here; write the whole path instead of " + quote(word));
+  return (folder / word).lexically_normal();
 }
 
 MethodFile read_method_file(const std::filesystem::path& file) {

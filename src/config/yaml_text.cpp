@@ -59,8 +59,16 @@ std::vector<YAML::Mark> first_documents(const std::string& text) {
   return documents.marks();
 }
 
+// Whether the line around the offset `at` is indented by a tab.
+bool begins_with_tab(const std::string& text, std::size_t at) {
+  const std::size_t begin = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
+  const std::size_t end = text.find_first_not_of(" \t", begin);
+  return text.substr(begin, end - begin).find('\t') != std::string::npos;
+}
+
 // yaml-cpp's words, with the usual cause where there is one.
-std::string explain(const std::string& message) {
+std::string explain(const std::string& message, bool after_tab) {
+  if (after_tab) return message + " (this line begins with a tab, which cannot indent; use spaces)";
   if (message == "illegal map value") return message + " (a text with \": \" in it needs quotes)";
   if (message == "unknown token") return message + " (a text that begins with %, @ or ` needs quotes)";
   if (message == "bad file") return "lists or maps are nested too deep";
@@ -123,8 +131,9 @@ YAML::Node parse_yaml(const YamlText& text) {
     return root;
   } catch (const YAML::Exception& error) {
     const bool known = !error.mark.is_null();
+    const bool after_tab = known && begins_with_tab(text.text(), static_cast<std::size_t>(error.mark.pos));
     fail(known ? text.where(error.mark.line, error.mark.column) : text.name(),
-         "not valid YAML: " + explain(error.msg));
+         "not valid YAML: " + explain(error.msg, after_tab));
   }
 }
 

@@ -125,6 +125,8 @@ Patch drop_fact(const Patch& patch, const std::string& id, const LayerMoments& m
   for (FactRecord& fact : result.edit.facts) fact.after.reset();
   result.checks.clear();
   result.passed = false;
+  std::erase_if(result.edit.warnings,
+                [&](const std::string& warning) { return warning.starts_with("edit " + id + ": "); });
   result.edit.warnings.push_back(fmt::format("the edit {} was taken out of this patch", quote(id)));
   if (dropped.is_edited())
     for (const FactPart& part : dropped.parts) take_out(result.edit, part, moments);

@@ -19,6 +19,9 @@ struct ProgressState {
 // "search  [#####.....]  50 %  15/30 steps  3.10 steps/s  4.84 s left  loss 0.31", in at most `columns`.
 std::string progress_bar(const ProgressState& state, std::size_t columns);
 
+// "search: 30 steps", and "search: started" without a total.
+std::string progress_begin(const ProgressState& state);
+
 // "search: 15/30 steps, 3.10 steps/s, 4.84 s left, loss 0.31".
 std::string progress_text(const ProgressState& state);
 

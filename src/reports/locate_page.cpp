@@ -49,7 +49,7 @@ restoring there. Cells of half height are estimates.</p>
 {{#more}}<p class="note">{{more}}</p>{{/more}}
 {{#has_skipped}}
 <details>
-<summary>{{skipped_count}} facts were left out: the model does not give their answers</summary>
+<summary>Left out, because the model does not give the expected answer: {{skipped_count}}</summary>
 <div class="inside">{{{skipped}}}</div>
 </details>
 {{/has_skipped}}
@@ -70,6 +70,7 @@ std::string ranks_table(const LocateReport& report) {
                   "the subject's last token brings back.",
                   {{"by trace"}, {"effect"}, {"95 %"}, {"by edits"}, {"score"}, {"95 %"}},
                   {}};
+  if (trial.empty()) table.columns.erase(table.columns.begin() + 3, table.columns.end());
   for (std::size_t i = 0; i < std::min(std::max(report.ranking->size(), trial.size()), kShownLayers); ++i) {
     std::vector<PageCell> row(table.columns.size());
     if (i < report.ranking->size()) {

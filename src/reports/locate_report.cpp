@@ -211,7 +211,8 @@ std::string locate_text(const LocateOutcome& found, TextColour colour, std::size
   if (result.traces.size() > 1 || !result.skipped.empty()) text += average_text(found.average, columns);
   if (!result.skipped.empty())
     text += count_text(static_cast<std::int64_t>(result.skipped.size())) +
-            " facts were left out: the model does not give their answers.\n";
+            (result.skipped.size() == 1 ? " fact was" : " facts were") +
+            " left out: the model does not give the expected answer.\n";
   if (!found.ranking.empty())
     text += "\nLayers by the effect of MLP windows at the subject's last token:\n" +
             ranking_text(found.ranking, kShown, columns);

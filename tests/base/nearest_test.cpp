@@ -25,6 +25,12 @@ TEST(NearestName, FindsTheSlip) {
   EXPECT_EQ(nearest_name("finetune", kMethods), "fine-tune");
 }
 
+TEST(NearestName, KnowsANameWithAnAddition) {
+  EXPECT_EQ(nearest_name("target_new", {"prompt", "target"}), "target");
+  EXPECT_FALSE(nearest_name("targets_of_all", {"prompt", "target"}));
+  EXPECT_FALSE(nearest_name("_new", {"", "target"}));
+}
+
 TEST(NearestName, FarNamesAreNotOffered) {
   EXPECT_FALSE(nearest_name("gradient", kMethods));
   EXPECT_FALSE(nearest_name("", kMethods));

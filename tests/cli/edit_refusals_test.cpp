@@ -122,8 +122,8 @@ TEST_F(EditRefusals, OfTextsLongerThanThePositions) {
 TEST_F(EditRefusals, OfLayersThatAreNotThere) {
   expect_refusal(good(), "--layer 99: there is no layer 99", {"--layer", "99"});
   expect_refusal(good(), "there is no layer", {"--layer", "99999999999"});
-  expect_refusal("layer: 99\n" + good(), "a.yaml: layer: there is no layer 99");
-  expect_refusal("layer: [0, 1]\n" + good(), "edits one layer");
+  expect_refusal("layer: 99\n" + good(), "a.yaml:1:8: layer: there is no layer 99");
+  expect_refusal("layer: [0, 1]\n" + good(), "a.yaml:1:8: layer: the method \"rome\" edits one layer");
 }
 
 TEST_F(EditRefusals, OfEditsThatContradictEachOther) {

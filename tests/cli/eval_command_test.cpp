@@ -31,6 +31,17 @@ std::vector<std::string> command(const ScratchFolder& folder, const std::string&
   return arguments;
 }
 
+TEST(Eval, SaysWhichOptionLeftAMeasureOut) {
+  if (!has_world_models()) GTEST_SKIP();
+  const ScratchFolder folder;
+  const Finished run = run_emend(command(folder, "out",
+                                         {"--records", "1:2", "--options", folder.write("quick.yaml", kQuick),
+                                          "--generations", "0", "--drift-tokens", "0"}));
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("Consistency was not measured: the option generations is 0."));
+  EXPECT_THAT(run.out, HasSubstr("Drift was not measured: the option drift-tokens is 0."));
+}
+
 TEST(Eval, WritesResultsOfSeveralMethodsAndComparesThem) {
   if (!has_world_models()) GTEST_SKIP();
   const ScratchFolder folder;

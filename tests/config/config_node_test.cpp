@@ -87,7 +87,12 @@ TEST(ConfigNode, SaysWhatWasFoundInsteadOfAnotherType) {
             "x.yaml:1:4: a: expected an integer, found the text \"one\"");
   EXPECT_EQ(value_error("a: 1.5", read_integer),
             "x.yaml:1:4: a: expected an integer, found the text \"1.5\"");
-  EXPECT_EQ(value_error("a: '5'", read_integer), "x.yaml:1:4: a: expected an integer, found the text \"5\"");
+  EXPECT_EQ(value_error("a: '5'", read_integer),
+            "x.yaml:1:4: a: expected an integer, found the text \"5\"; leave the quotes out");
+  EXPECT_EQ(value_error("a: \"1.0\"", read_number),
+            "x.yaml:1:4: a: expected a number, found the text \"1.0\"; leave the quotes out");
+  EXPECT_EQ(value_error("a: 'one'", read_integer),
+            "x.yaml:1:4: a: expected an integer, found the text \"one\"");
   EXPECT_EQ(value_error("a:", read_integer), "x.yaml:1:1: a: expected an integer, found nothing");
   EXPECT_EQ(value_error("a: 95%", read_number), "x.yaml:1:4: a: expected a number, found the text \"95%\"");
   EXPECT_EQ(value_error("a: .nan", read_number), "x.yaml:1:4: a: expected a number, found the text \".nan\"");

@@ -34,10 +34,23 @@ std::string more_error(const std::string& more) {
 TEST(EditFileErrors, Syntax) {
   EXPECT_EQ(error_of("edits:\n  - prompt: a: b"),
             "x.yaml:2:14: not valid YAML: illegal map value (a text with \": \" in it needs quotes)");
+  EXPECT_EQ(
+      error_of("edits:\n\t- prompt: a"),
+      "x.yaml:2:2: not valid YAML: illegal block entry (this line begins with a tab, which cannot indent; "
+      "use spaces)");
+  EXPECT_EQ(
+      error_of("edits:\n  - id: a\n\tprompt: b"),
+      "x.yaml:3:1: not valid YAML: illegal tab when looking for indentation (this line begins with a tab, "
+      "which cannot indent; use spaces)");
   EXPECT_EQ(error_of(""), "x.yaml:1:1: the file is empty; expected a map");
 }
 
 TEST(EditFileErrors, UnknownKeys) {
+  EXPECT_EQ(
+      error_of("edits:\n  - &a {prompt: The sky is, subject: sky, target: green}\n  - <<: *a\n    id: b"),
+      "x.yaml:3:5: edits[2]: merge keys (<<) are not read; write the keys out");
+  EXPECT_EQ(entry_error("{prompt: The sky is, subject: sky, target_new: green}"),
+            "x.yaml:2:40: edits[1]: unknown key \"target_new\"; did you mean \"target\"?");
   EXPECT_EQ(top_error("metod: rome"), "x.yaml:1:1: unknown key \"metod\"; did you mean \"method\"?");
   EXPECT_EQ(top_error("format: raw"), "x.yaml:1:1: unknown key \"format\"; did you mean \"form\"?");
   EXPECT_EQ(more_error("paraphrase: [x]"),
@@ -200,6 +213,11 @@ TEST(EditFileErrors, Layers) {
   EXPECT_EQ(top_error("layer: [auto]"), "x.yaml:1:9: layer[1]: " + expected + "the text \"auto\"");
   EXPECT_EQ(top_error("layer: [-2]"), "x.yaml:1:9: layer[1]: layers count from 0, found -2");
   EXPECT_EQ(top_error("layer: []"), "x.yaml:1:8: layer: the list of layers is empty");
+}
+
+TEST(EditFileErrors, Paths) {
+  EXPECT_EQ(top_error("model: ~/m.gguf"),
+            "x.yaml:1:8: model: ~ is not expanded here; write the whole path instead of \"~/m.gguf\"");
 }
 
 TEST(EditFileErrors, Forms) {

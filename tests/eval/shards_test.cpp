@@ -48,6 +48,12 @@ TEST(Shards, DoNotTakeThePlaceOfFilesThatAreNotARuns) {
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { require_same_parts(out, 2, {out}); }),
               HasSubstr("holds summary.json without run.json: not a run of this program"));
   require_same_parts(out, 2, {out / "memit"});
+  folder.write("many/report.html", "");
+  folder.write("many/rome/run.json", "{}");
+  folder.write("many/ft/run.json", "{}");
+  const auto many = folder / "many";
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { require_same_parts(many, 2, {many}); }),
+              HasSubstr("holds report.html without run.json: the runs are in folders inside (ft, rome)"));
   folder.write("out/shard-0-of-2/run.json", "{}");  // now it is what the parts were joined into
   require_same_parts(out, 2, {out});
 }

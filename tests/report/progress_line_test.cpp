@@ -16,6 +16,16 @@ TEST(ProgressLine, TellsShareRateAndTimeLeft) {
   EXPECT_EQ(progress_end({"search", "steps", "", 30, 30, 9.68}), "search: 30 steps in 9.68 s");
 }
 
+TEST(ProgressLine, TellsOneUnitInTheSingular) {
+  EXPECT_EQ(progress_begin({"trace", "facts", "", 0, 1, 0}), "trace: 1 fact");
+  EXPECT_EQ(progress_begin({"trace", "facts", "", 0, 2000, 0}), "trace: 2,000 facts");
+  EXPECT_EQ(progress_begin({"reading", "prefixes", "", 0, 0, 0}), "reading: started");
+  EXPECT_EQ(progress_text({"trace", "facts", "", 0, 1, 0}), "trace: 0/1 fact");
+  EXPECT_EQ(progress_text({"trace", "facts", "", 1, 3, 0}), "trace: 1/3 facts");
+  EXPECT_EQ(progress_end({"trace", "facts", "", 1, 1, 2}), "trace: 1 fact in 2.00 s");
+  EXPECT_EQ(progress_end({"reading", "prefixes", "", 1, 0, 2}), "reading: 1 prefix in 2.00 s");
+}
+
 TEST(ProgressLine, NeverExceedsTheTerminal) {
   ProgressState state = kHalfway;
   state.note = "東京東京東京東京東京";

@@ -51,8 +51,18 @@ TEST(LocatePage, ShowsFactsRanksAndDecision) {
   EXPECT_THAT(page, HasSubstr("Causal tracing of 2 facts."));
   EXPECT_THAT(page, HasSubstr("0.875 clean, 0.062 corrupted"));
   EXPECT_THAT(page, HasSubstr("<td>layer 1</td><td>0.950</td><td>± 0.020</td>"));
-  EXPECT_THAT(page, HasSubstr("1 facts were left out"));
+  EXPECT_THAT(page, HasSubstr("Left out, because the model does not give the expected answer: 1<"));
   EXPECT_THAT(page, HasSubstr("<th scope=\"row\" class=\"text\">The &lt;gate&gt; is in</th>"));
+}
+
+TEST(LocatePage, HasNoColumnsForATrialThatWasNotMade) {
+  LocateOutcome outcome = test::sample_locate();
+  EXPECT_THAT(locate_page(report_of(outcome)), HasSubstr(">by edits</th>"));
+  outcome.decision.trial.clear();
+  const std::string page = locate_page(report_of(outcome));
+  EXPECT_EQ(markup_fault(page), "");
+  EXPECT_THAT(page, Not(HasSubstr(">by edits</th>")));
+  EXPECT_THAT(page, HasSubstr(">by trace</th>"));
 }
 
 TEST(LocatePage, OfAnUndecidedRunHasNoSummary) {
