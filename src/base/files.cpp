@@ -113,6 +113,10 @@ fs::path resolve(const fs::path& target) {
                 fmt::format("cannot write \"{}\": this is not the name of a file", target.string()));
   }
   fs::path place = fs::absolute(target);
+  std::error_code unknown;
+  const fs::file_status status = fs::status(place, unknown);
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status))
+    return place;  // the pipe behind /dev/stdout has no name of its own
   constexpr int kMostLinks = 40;
   for (int i = 0; i < kMostLinks; ++i) {
     std::error_code failed;

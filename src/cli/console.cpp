@@ -19,6 +19,11 @@ TerminalProgress::Style progress_style(bool quiet) {
   return isatty(STDERR_FILENO) != 0 ? TerminalProgress::Style::kBar : TerminalProgress::Style::kLines;
 }
 
+// It may be a pipe, which no file can take the place of.
+bool is_stdout(const std::string& file) {
+  return file == "-" || file == "/dev/stdout";
+}
+
 }  // namespace
 
 std::size_t terminal_columns(int descriptor) {
@@ -28,9 +33,9 @@ std::size_t terminal_columns(int descriptor) {
 }
 
 Console::Console(const CommonOptions& options)
-    : json_(options.json == "-" ? "" : options.json), progress_(progress_style(options.quiet)) {
+    : json_(is_stdout(options.json) ? "" : options.json), progress_(progress_style(options.quiet)) {
   if (!json_.empty()) require_writable_file(json_);
-  if (options.json == "-") stdout_ = std::cout.rdbuf(std::cerr.rdbuf());
+  if (is_stdout(options.json)) stdout_ = std::cout.rdbuf(std::cerr.rdbuf());
 }
 
 Console::~Console() {

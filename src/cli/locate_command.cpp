@@ -64,7 +64,7 @@ void add_trace_options(Syntax& syntax, OptionList& options, TraceOptions& trace)
       .without("no-severed", trace.severed, "without severed paths")
       .without("no-knockout", trace.knockout, "without attention knockout");
   syntax.own.add_options()(
-      "fast", po::value(&trace.exact_share)->value_name("SHARE")->implicit_value(kFastShare),
+      "fast", po::value(&trace.exact_share)->value_name("SHARE")->implicit_value(kFastShare, "0.2"),
       "run exactly only this share of the cells (0.2), chosen by one backward pass, and the rows of the "
       "subject's and the prompt's last token");
   options

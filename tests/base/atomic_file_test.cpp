@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -188,6 +189,13 @@ TEST(AtomicFile, DevicesAreNeverReplaced) {
   EXPECT_THAT(error_of(ErrorKind::kIo, [] { AtomicFile file("/dev/null"); }),
               HasSubstr("it is not a regular file"));
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const std::string end = "/dev/fd/" + std::to_string(ends[1]);
+  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { AtomicFile file(end); }),
+              HasSubstr("cannot write " + end + ": it is not a regular file"));
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST(AtomicFile, UnwritableFolderIsNamed) {

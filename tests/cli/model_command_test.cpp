@@ -38,10 +38,12 @@ TEST(ModelInfo, TellsShapePartsAndFingerprint) {
 }
 
 TEST(ModelInfo, GivesItsJsonToStdoutWhereADashStands) {
-  const Finished run = run_emend({"model", "info", parity_model("gpt2"), "--json", "-"});
-  ASSERT_EQ(run.code, 0) << run.err;
-  EXPECT_EQ(nlohmann::json::parse(run.out)["model"]["family"], "gpt2");
-  EXPECT_THAT(run.err, HasSubstr("MLP down (values)"));
+  for (const std::string place : {"-", "/dev/stdout"}) {
+    const Finished run = run_emend({"model", "info", parity_model("gpt2"), "--json", place});
+    ASSERT_EQ(run.code, 0) << run.err;
+    EXPECT_EQ(nlohmann::json::parse(run.out)["model"]["family"], "gpt2");
+    EXPECT_THAT(run.err, HasSubstr("MLP down (values)"));
+  }
   EXPECT_FALSE(fs::exists("-"));
 }
 
