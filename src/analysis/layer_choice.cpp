@@ -62,10 +62,15 @@ LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& 
 
 std::string decision_text(const LayerDecision& decision) {
   const std::string layer = fmt::format("Layer {}", decision.layer);
-  if (decision.evidence == LayerEvidence::kTrial)
-    return fmt::format("{}, decided by edits: score {} ± {} over {} facts edited one by one.{}", layer,
-                       number_text(decision.trial.front().score), number_text(decision.trial.front().ci95, 2),
+  if (decision.evidence == LayerEvidence::kTrial) {
+    const TrialScore& best = decision.trial.front();
+    const auto level = std::count_if(decision.trial.begin(), decision.trial.end(),
+                                     [&](const TrialScore& one) { return one.score >= best.score; });
+    return fmt::format("{}{}, decided by edits: score {}{} over {} facts edited one by one.{}", layer,
+                       level > 1 ? fmt::format(", the first of {} that are level", level) : "",
+                       number_text(best.score), best.ci95 > 0 ? " ± " + number_text(best.ci95, 2) : "",
                        count_text(decision.trial_facts), first_of_trace(decision));
+  }
   if (!decision.trial.empty())
     return fmt::format(
         "{}, decided by depth alone, 1 + round(layers / 10): edits of {} facts took hold at no layer that "

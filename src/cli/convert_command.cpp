@@ -5,6 +5,7 @@
 #include "cli/command_frame.h"
 #include "emend/convert_run.h"
 #include "emend/dataset.h"
+#include "emend/error.h"
 #include "emend/report.h"
 
 namespace emend {
@@ -36,6 +37,10 @@ int convert(const std::vector<std::string>& arguments) {
       .text("from", how.dataset, "NAME", "the data set that IN is of", Use::kNeeded)
       .count("limit", how.limit, "N", "edits to write, at most: the first ones that fit")
       .check([&] {
+        if (how.dataset == "easyedit")
+          throw Error(ErrorKind::kUsage,
+                      "--from names a form of records, not a program: files of EasyEdit have the forms "
+                      "counterfact-flat, zsre-alt or knowedit");
         require_one_of("from", how.dataset, dataset_names());
         require_given(files.size() == 2 && !files[0].empty() && !files[1].empty(), "convert facts",
                       "IN or OUT.yaml");

@@ -166,6 +166,7 @@ struct EditWork {
 // All that can be told before a model is loaded. The frame gets the model and the statistics of the file.
 EditWork prepare(CommandFrame& frame, EditArguments& asked) {
   EditWork work{prepare_edit_file(frame, asked), {}};
+  require_method(work.file.path.string() + ": method", work.file.method, known_editors(), ErrorKind::kConfig);
   make_editor(work.file.method, work.file.options);  // throws for a bad method or option
   frame.common.model = work.file.model.string();
   frame.common.statistics = work.file.statistics.string();

@@ -98,6 +98,9 @@ std::string summary(const EditOutcome& outcome) {
   if (counts.neighbours > 0)
     parts.push_back(part_text(counts.held_neighbours, counts.neighbours, "neighbours"));
   std::string text = join(parts) + " hold.";
+  if (counts.paraphrases > 0)
+    text +=
+        " The model says the target on " + of(counts.said_paraphrases, counts.paraphrases, "paraphrases.");
   const auto skipped = std::count_if(facts.begin(), facts.end(), [](const FactRecord& fact) {
     return fact.status == FactStatus::kAlreadyTrue;
   });

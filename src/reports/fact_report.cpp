@@ -119,7 +119,10 @@ std::string lost_table(const std::vector<FactRecord>& facts, std::size_t columns
       "Paraphrases: the target is likelier on {}, and said on {}. Neighbours kept: {}.\n",
       of(counts.held_paraphrases, counts.paraphrases), of(counts.said_paraphrases, counts.paraphrases),
       of(counts.held_neighbours, counts.neighbours));
-  if (!table.empty()) text += "Lost:\n" + table.text(columns, 2);
+  if (!table.empty())
+    text +=
+        "Lost:\n" + table.text(columns, 2) +
+        "p(other): of the present answer in paraphrases, of the target in neighbours; both are per token.\n";
   return text;
 }
 

@@ -1,5 +1,7 @@
 #include "reports/junit_report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/strings.h"
@@ -59,7 +61,13 @@ JunitSuite junit_suite(const std::string& name, const std::vector<FactRecord>& f
   const CheckResult* const efficacy = find_check(checks, "efficacy");
   const bool may_miss = efficacy != nullptr && efficacy->passed && efficacy->threshold < 1;
   for (const FactRecord& fact : facts) suite.cases.push_back(fact_case(fact, may_miss));
-  for (const CheckResult& check : checks) suite.cases.push_back(check_case(check));
+  const HeldCounts counts = held_counts(facts);
+  for (const CheckResult& check : checks) {
+    suite.cases.push_back(check_case(check));
+    if (check.name == "paraphrase" && check.value)
+      suite.cases.back().output += fmt::format("; the target is likelier on {}, and said on {}",
+                                               counts.held_paraphrases, counts.said_paraphrases);
+  }
   return suite;
 }
 

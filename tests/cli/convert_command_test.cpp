@@ -84,6 +84,9 @@ TEST(Convert, RefusedInputChangesNothing) {
   EXPECT_THAT(broken.err, HasSubstr("facts.json: record 0: \"target\" is missing"));
   const std::string edits = folder.write("e.yaml", "edits: [{prompt: Orm is, subject: Ilse, target: x}]\n");
   EXPECT_EQ(run_emend({"convert", "facts", "--from", "emend", edits, folder / "new/o.yaml"}).code, 3);
+  const Finished program = run_emend({"convert", "facts", "--from", "easyedit", in, folder / "o.yaml"});
+  EXPECT_EQ(program.code, 2);
+  EXPECT_THAT(program.err, HasSubstr("counterfact-flat, zsre-alt or knowedit"));
   EXPECT_EQ(run_emend({"convert", "facts", "--from", "known", folder / "none.json", folder / "o.yaml"}).code,
             3);
   EXPECT_EQ(folder.listing(), "e.yaml facts.json");

@@ -48,7 +48,8 @@ TEST_F(EditRefusals, OfTheFileItself) {
   expect_refusal("modle: x\n" + good(), "a.yaml:1:1");
   expect_refusal(one_edit("prompt: The moon, subject: Sun, target: x"), "Sun");
   expect_refusal("layer: [0, 0]\n" + good(), "twice");
-  expect_refusal("method: rone\n" + good(), "rome");
+  expect_refusal("method: rone\n" + good(),
+                 "a.yaml: method: there is no method \"rone\"; did you mean \"rome\"?");
   expect_refusal("options: {stesp: 3}\n" + good(), "stesp");
   const Finished missing = run_emend({"edit", folder_ / "missing.yaml"});
   EXPECT_EQ(missing.code, 3);

@@ -6,6 +6,7 @@
 #include "emend/error.h"
 #include "emend/eval_results.h"
 #include "emend/eval_run.h"
+#include "eval/layer_choice.h"
 #include "eval/results/results_file.h"
 #include "support/edit_world.h"
 #include "support/model_files.h"
@@ -183,6 +184,20 @@ TEST(BenchmarkMethods, AreNamesAndOptionsFiles) {
                                benchmark_methods({"rome", "memit"}, {plain});
                              }),
               HasSubstr("plain.yaml: the file names no method, and several are given beside it"));
+}
+
+TEST(DecisionText, SaysWhereLayersAreLevel) {
+  LayerDecision decision;
+  decision.layer = 3;
+  decision.evidence = LayerEvidence::kTrial;
+  decision.trial_facts = 3;
+  decision.trial = {{3, 1.0, 0.0, 3, {}}, {4, 1.0, 0.0, 3, {}}, {5, 0.9, 0.1, 3, {}}};
+  EXPECT_EQ(
+      decision_text(decision),
+      "Layer 3, the first of 2 that are level, decided by edits: score 1.00 over 3 facts edited one by one.");
+  decision.trial = {{3, 0.95, 0.02, 3, {}}, {4, 0.9, 0.1, 3, {}}};
+  EXPECT_EQ(decision_text(decision),
+            "Layer 3, decided by edits: score 0.950 ± 0.020 over 3 facts edited one by one.");
 }
 
 }  // namespace

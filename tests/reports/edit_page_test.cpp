@@ -121,10 +121,11 @@ TEST(EditPage, PrintsNoNaN) {
 // probability.
 TEST(EditPage, SumsUpWhatHolds) {
   const std::string page = edit_page(sample_edit());
-  EXPECT_THAT(
-      page, HasSubstr("<p class=\"summary\">2 of 3 edits, 1 of 2 paraphrases, 1 of 2 neighbours hold. True "
-                      "already, and left out: 1. The search failed for gate. Failed: efficacy. The patch is "
-                      "marked as failed. Not measured: drift.</p>"));
+  EXPECT_THAT(page,
+              HasSubstr("<p class=\"summary\">2 of 3 edits, 1 of 2 paraphrases, 1 of 2 neighbours hold. The "
+                        "model says the target on 1 of 2 paraphrases. True already, and left out: 1. The "
+                        "search failed for gate. Failed: efficacy. The patch is "
+                        "marked as failed. Not measured: drift.</p>"));
 }
 
 TEST(EditPage, SaysThatAllPassedAndThatThereWasNothingToDo) {

@@ -71,6 +71,18 @@ TEST(JunitReport, FailedSearchesFailAndFactsThatWereTrueAreSkipped) {
   EXPECT_FALSE(case_of(measured).failure.has_value());
 }
 
+// The check counts the likelier targets; what the model says is told beside it.
+TEST(JunitReport, TheCheckOfParaphrasesSaysBothFigures) {
+  Measured measured;
+  measured.fact.request.paraphrases = {"you see the tower in", "the tower is in"};
+  measured.after.prompt = {0.9, 0.05, true, " Rome"};
+  measured.after.paraphrases = {{0.4, 0.1, false, " the"}, {0.9, 0.05, true, " Rome"}};
+  measured.before.paraphrases = measured.after.paraphrases;
+  const JunitSuite suite = junit_suite("a.safetensors", measured.list(), {{"paraphrase", 1.0, 0.8, true, 2}});
+  EXPECT_EQ(suite.cases.at(1).output,
+            "1.000, wanted at least 0.8000, n 2; the target is likelier on 2, and said on 1");
+}
+
 TEST(JunitReport, ChecksFollowTheFacts) {
   const JunitSuite suite = junit_suite(
       "a.safetensors", {}, {{"efficacy", 0.5, 1.0, false, 2}, {"drift", std::nullopt, 1.02, false, 0}});
