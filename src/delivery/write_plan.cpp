@@ -52,11 +52,17 @@ const ElementType& own_type(const TensorInfo& tensor) {
   return *tensor.type;
 }
 
+std::string upper_case(std::string name) {
+  for (char& c : name)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return name;
+}
+
 const ElementType& chosen_type(const std::string& wanted, const TensorFile& file, const TensorInfo& tensor) {
   const bool gguf = file.format() == TensorFile::Format::kGguf;
   if (wanted == "own") return own_type(tensor);
   if (wanted.empty()) return gguf && tensor.type->name != "F32" ? element_type("F16") : own_type(tensor);
-  const ElementType* const type = find_element_type(wanted);
+  const ElementType* const type = find_element_type(upper_case(wanted));
   if (type != nullptr && can_be_chosen(*type, gguf)) return *type;
   throw Error(ErrorKind::kConfig, fmt::format("type: {} cannot store edited weights as {}{}",
                                               gguf ? "a GGUF file" : "a safetensors checkpoint",

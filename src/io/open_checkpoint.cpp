@@ -70,6 +70,11 @@ std::unique_ptr<TensorFile> open_safetensors(const std::filesystem::path& file) 
 std::unique_ptr<TensorFile> open_checkpoint(const std::filesystem::path& path) {
   std::error_code failed;
   if (std::filesystem::is_directory(path, failed)) return open_safetensors_folder(path);
+  if (path.is_relative() && !path.empty() && !std::filesystem::exists(path, failed))
+    throw Error(
+        ErrorKind::kIo,
+        fmt::format("cannot read {}: no such file or folder ({}; models are read from local files only)",
+                    path.string(), std::filesystem::absolute(path).string()));
   const MappedFile file(path);
   const std::string_view begin = first_bytes(file, 64);
   if (begin.starts_with("GGUF")) return open_gguf(path);

@@ -220,6 +220,7 @@ TEST(PlanWrite, ATypeThatIsOnlyReadIsKeptButNotChosen) {
   EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan_write(base, {patch}, "MXFP4"); }),
               HasSubstr("a GGUF file cannot store edited weights as \"MXFP4\""));
   EXPECT_EQ(plan_write(base, {patch}, "").tensors[0].new_type, "F16");
+  EXPECT_EQ(plan_write(base, {patch}, "bf16").tensors[0].new_type, "BF16");
 }
 
 TEST(PlanWrite, ABaseThatChangedSinceItWasLoadedIsRefused) {

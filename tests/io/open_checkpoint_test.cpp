@@ -46,6 +46,9 @@ TEST(OpenCheckpoint, MissingPathIsNamed) {
   const TempFolder folder;
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { open_checkpoint(folder / "none"); }),
               AllOf(HasSubstr("none"), HasSubstr("no such file or folder")));
+  EXPECT_THAT(error_of(ErrorKind::kIo, [] { open_checkpoint("nobody/no-model"); }),
+              AllOf(HasSubstr("cannot read nobody/no-model: no such file or folder (/"),
+                    HasSubstr("models are read from local files only")));
 }
 
 }  // namespace
