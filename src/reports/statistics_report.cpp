@@ -42,6 +42,17 @@ std::string leading_text(const std::vector<LayerSummary>& layers) {
   return text;
 }
 
+// Why an error is not known; "" if all are.
+std::string unknown_error_text(const std::vector<LayerSummary>& layers) {
+  const bool all_known = std::none_of(layers.begin(), layers.end(), [](const LayerSummary& layer) {
+    return !layer.diagonal && !layer.quality.error_estimate;
+  });
+  if (all_known) return "";
+  return "The error of C^-1 k compares two halves of the keys: it is known from 4 times d_ff keys on, and "
+         "not "
+         "of imported files, which have no halves.\n";
+}
+
 // What the figures are of, where only diagonals are known; "" otherwise.
 std::string diagonal_text(const std::vector<LayerSummary>& layers) {
   const auto known =
@@ -76,7 +87,8 @@ std::string layers_table(const std::vector<LayerSummary>& layers, std::size_t co
     table.add_row({std::to_string(layer.layer), std::to_string(layer.tokens), number_text(layer.trace, 5),
                    or_text(layer.quality.condition, "singular"), or_text(layer.quality.effective_rank, "-"),
                    or_text(layer.quality.error_estimate, "not known")});
-  return table.text(columns) + "Layers count from 0.\n" + diagonal_text(layers) + leading_text(layers);
+  return table.text(columns) + "Layers count from 0.\n" + unknown_error_text(layers) + diagonal_text(layers) +
+         leading_text(layers);
 }
 
 ResultJson layers_json(const std::vector<LayerSummary>& layers) {

@@ -32,6 +32,10 @@ TEST(StatisticsReport, ThePlanSaysWhenOnePassIsNotEnough) {
 TEST(StatisticsReport, LayersAreListedAndWhatIsNotKnownSaysSo) {
   const std::string text = collected_text(outcome(), 0);
   EXPECT_THAT(text, HasSubstr("not known"));
+  EXPECT_THAT(text, HasSubstr("it is known from 4 times d_ff keys on"));
+  StatisticsOutcome known = outcome();
+  known.layers[0].quality.error_estimate = 0.1;
+  EXPECT_THAT(collected_text(known, 0), Not(HasSubstr("4 times d_ff")));
   EXPECT_THAT(text, EndsWith("Source: self, seed 0\nWritten to made\n"));
 }
 
