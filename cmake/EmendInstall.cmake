@@ -35,3 +35,20 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/emend-config.cmake.in ${
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/emend-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/emend-config.cmake ${CMAKE_BINARY_DIR}/emend-config-version.cmake
               ${CMAKE_CURRENT_LIST_DIR}/Libtorch.cmake DESTINATION ${package})
+
+# What is to be read, and for C programs that ask pkg-config. The prefix follows from the file's own place, as the folder can be moved.
+file(RELATIVE_PATH up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+string(REGEX REPLACE "/$" "" up "${up}")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/emend_c.pc @ONLY CONTENT "prefix=\${pcfiledir}/@up@
+libdir=\${prefix}/@CMAKE_INSTALL_LIBDIR@
+includedir=\${prefix}/@CMAKE_INSTALL_INCLUDEDIR@
+
+Name: emend_c
+Description: Edits facts of transformer language models, C interface
+Version: @PROJECT_VERSION@
+Libs: -L\${libdir} -lemend_c
+Cflags: -I\${includedir}
+")
+install(FILES ${CMAKE_BINARY_DIR}/emend_c.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs ${PROJECT_SOURCE_DIR}/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})

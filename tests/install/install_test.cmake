@@ -56,10 +56,26 @@ run(_ ${CMAKE_COMMAND} -S ${SCRATCH}/stranger -B ${SCRATCH}/build -DCMAKE_PREFIX
 run(_ ${CMAKE_COMMAND} --build ${SCRATCH}/build)
 run(out ${SCRATCH}/build/embed/edit_fact ${model} ${SCRATCH}/edits.yaml ${SCRATCH}/patch.safetensors)
 expect("${out}" "workis: painter")
+execute_process(COMMAND ${SCRATCH}/build/embed/edit_fact ${SCRATCH}/nosuch ${SCRATCH}/edits.yaml ${SCRATCH}/none.safetensors
+                RESULT_VARIABLE code ERROR_VARIABLE err)
+if(NOT code EQUAL 1)
+  message(FATAL_ERROR "edit_fact without a model ended with ${code}: ${err}")
+endif()
+expect("${err}" "no such file or folder")
 run(out ${SCRATCH}/build/embed/edit_fact_c ${model} "${yaml}" "Workis Tellond was trained as a")
 expect("${out}" "Workis Tellond was trained as a painter")
 run(out ${SCRATCH}/build/embed/explain_c ${model} "{\"prompt\": \"Workis Tellond was trained as a\", \"cells\": 2}")
 expect("${out}" "\"attribution\"")
+
+# What is to be read came along, and pkg-config finds the C interface where the folder was moved to.
+foreach(file share/doc/emend/LICENSE share/doc/emend/docs/embedding.md share/doc/emend/examples/eiffel.yaml)
+  if(NOT EXISTS ${prefix}/${file})
+    message(FATAL_ERROR "${file} was not installed")
+  endif()
+endforeach()
+file(GLOB_RECURSE pc ${prefix}/emend_c.pc)
+file(READ "${pc}" pc)
+expect("${pc}" "-lemend_c")
 
 # The installed program, and that it takes the patch of the C++ program.
 run(out ${prefix}/bin/emend generate "Workis Tellond was trained as a" --model ${model} --patch ${SCRATCH}/patch.safetensors --max-new 4)
