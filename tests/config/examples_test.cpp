@@ -2,12 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "base/files.h"
+#include "base/strings.h"
+#include "emend/error.h"
 #include "emend/records.h"
+#include "tests/base/expect_error.h"
 
 namespace emend {
 namespace {
@@ -79,6 +84,25 @@ TEST(Examples, CapitalsHasParaphrasesAndNeighboursForEveryEdit) {
       EXPECT_NE(neighbour.answer, edit.target) << "such a neighbour measures nothing";
     }
   }
+}
+
+// docs/edit_file.schema.json, by which text editors complete and check, has the keys that the program knows.
+TEST(Examples, TheSchemaHasTheKeysOfEditFiles) {
+  const auto schema =
+      nlohmann::ordered_json::parse(read_text_file(EMEND_SOURCE_DIR "/docs/edit_file.schema.json"));
+  const auto keys = [](const nlohmann::ordered_json& object) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : object.at("properties").items()) names.push_back(name);
+    return "known: " + join(names);
+  };
+  const auto known = [](const std::string& yaml) {
+    const std::string said = test::error_of(ErrorKind::kConfig, [&] { parse_edit_file(yaml, "x.yaml", ""); });
+    return said.substr(std::min(said.find("known: "), said.size()));
+  };
+  EXPECT_EQ(known("qqqqqqqqqqqqqqqqqqqqqqqq: 1"), keys(schema));
+  EXPECT_EQ(known("checks: {qqqqqqqqqqqqqqqqqqqqqqqq: 1}"), keys(schema["properties"]["checks"]));
+  EXPECT_EQ(known("outputs: {qqqqqqqqqqqqqqqqqqqqqqqq: 1}"), keys(schema["properties"]["outputs"]));
+  EXPECT_EQ(known("edits: [{qqqqqqqqqqqqqqqqqqqqqqqq: 1}]"), keys(schema["definitions"]["edit"]));
 }
 
 }  // namespace
