@@ -49,7 +49,12 @@ void read_paraphrases(const EditValue& value, EditRequest& request) {
 }
 
 void read_neighbours(const EditValue& value, EditRequest& request) {
-  for (const auto& item : value.items()) request.neighbours.push_back(neighbour_of(*item));
+  for (const auto& item : value.items()) {
+    request.neighbours.push_back(neighbour_of(*item));
+    if (request.neighbours.back().prompt == request.prompt)
+      item->fail(
+          "this is the prompt of the edit itself, whose answer changes; a neighbour is another prompt");
+  }
 }
 
 OtherSubject other_subject_of(const EditValue& value) {

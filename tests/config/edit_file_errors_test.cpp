@@ -114,6 +114,10 @@ TEST(EditFileErrors, WrongTypes) {
       "x.yaml:2:29: edits[1].target: expected a text (in quotes if it is the word null or ~), found nothing");
   EXPECT_EQ(more_error("paraphrases: a"),
             "x.yaml:3:19: edits[1].paraphrases: expected a list, found the text \"a\"");
+  EXPECT_EQ(
+      more_error("neighbours: [{prompt: 'The sky is ', answer: blue}]"),
+      "x.yaml:3:19: edits[1].neighbours[1]: this is the prompt of the edit itself, whose answer changes; a "
+      "neighbour is another prompt");
   EXPECT_EQ(more_error("neighbours: [[a]]"),
             "x.yaml:3:19: edits[1].neighbours[1]: expected a prompt or a map {prompt, answer}, found a list");
   EXPECT_EQ(top_error("options: [a]"), "x.yaml:1:10: options: expected a map, found a list");
