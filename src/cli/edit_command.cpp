@@ -5,9 +5,11 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/edit_options.h"
+#include "cli/hints.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
 #include "cli/option_values.h"
+#include "cli/try_it.h"
 #include "emend/edit_run.h"
 #include "emend/error.h"
 #include "emend/report.h"
@@ -27,7 +29,7 @@ double seconds_since(Clock::time_point began) {
 }
 
 int print_plan(const PlanOutcome& plan, const Model& model, Console& console) {
-  std::cout << full_report(plan, {console.columns()});
+  std::cout << with_commands(full_report(plan, {console.columns()}));
   for (const std::string& warning : plan.plan.warnings) console.warn(warning);
   console.write_json(to_json(plan, model));
   return kExitDone;

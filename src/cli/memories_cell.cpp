@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/hints.h"
 #include "cli/load_model.h"
 #include "emend/memory_index.h"
 #include "pipeline/failure.h"
@@ -42,7 +43,8 @@ int memories_cell_command(const std::vector<std::string>& arguments) {
   const MemoryIndex index(folder);
   const MemoryRecord record = index.cell(cell);
   if (!common.model.empty()) index.require_of(load_model(common.model, common, console));
-  std::cout << cell_text(record, index.head(), static_cast<std::size_t>(examples), console.columns());
+  std::cout << with_commands(
+      cell_text(record, index.head(), static_cast<std::size_t>(examples), console.columns()));
   console.write_report(report, [&] { return cell_html(record, index.head()); });
   console.write_json(cell_json(record, index.head()));
   return kExitDone;

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "analysis/text_options.h"
+#include "base/strings.h"
 #include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/option_values.h"
@@ -108,6 +109,8 @@ int run(ScanArguments options, ProcessGroup* group, std::string& what_stays) {
       scan_memories(model, how, {options.out, options.resume}, console.progress(), planned, group);
   if (!first) return kExitDone;
   std::cout << scan_text(outcome, options.out, console.columns());
+  if (outcome.is_part)
+    std::cout << "Join them: emend memories merge " << shell_word(options.out) << " --out INDEX\n";
   console.write_report(options.report, [&] { return scan_html(scan_page(MemoryIndex(options.out))); });
   console.write_json(scan_json(outcome, &model));
   return kExitDone;

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/hints.h"
 #include "cli/load_model.h"
 #include "emend/error.h"
 #include "emend/model_check.h"
@@ -43,7 +44,7 @@ int info(const std::vector<std::string>& arguments) {
   console.keep_json_apart({{}, common.model, {}});
   const Model model = Model::describe(common.model, model_options(common), console.progress());
   const ModelSummary summary = summarize_model(model);
-  std::cout << full_report(summary, model);
+  std::cout << with_commands(full_report(summary, model));
   console.write_json(to_json(summary, model));
   return kExitDone;
 }

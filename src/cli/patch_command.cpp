@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/hints.h"
 #include "cli/load_model.h"
 #include "emend/patch.h"
 #include "emend/patch_algebra.h"
@@ -35,7 +36,7 @@ int list_patch(const std::vector<std::string>& arguments) {
   console.keep_json_apart({{file}, common.model, {}});
   const Patch patch = load_patch(file);
   if (!common.model.empty()) require_base(patch, load_model(common.model, common, console), file);
-  std::cout << full_report(patch, {console.columns()});
+  std::cout << with_commands(full_report(patch, {console.columns()}));
   console.write_json(to_json(patch, file));
   return kExitDone;
 }

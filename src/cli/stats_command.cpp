@@ -3,7 +3,9 @@
 #include <iostream>
 
 #include "analysis/statistics_plan.h"
+#include "base/strings.h"
 #include "cli/command.h"
+#include "cli/hints.h"
 #include "cli/load_model.h"
 #include "cli/option_values.h"
 #include "cli/process_group_run.h"
@@ -120,11 +122,13 @@ int run(StatsOptions options, ProcessGroup* group, std::string& what_stays) {
   const StatisticsOutcome outcome = run_statistics(model, how, job, console.progress());
   if (!first) return kExitDone;
   if (options.dry_run) {
-    std::cout << with_dashes(full_report(outcome));
+    std::cout << with_hints(full_report(outcome));
     console.write_json(to_json(outcome, model));
     return kExitDone;
   }
   std::cout << full_report(outcome, {console.columns()});
+  if (outcome.layers.empty())
+    std::cout << "Merge them: emend stats merge " << shell_word(options.out) << " --out DIR\n";
   console.write_report(options.report,
                        [&] { return statistics_html(collected_page(outcome, how, model, options.out)); });
   console.write_json(to_json(outcome, model));
