@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "analysis/statistics_factors.h"
 #include "base/layer_number.h"
 #include "emend/error.h"
 #include "linalg/key_factors.h"
@@ -20,12 +21,6 @@ const at::Tensor& moment_of(const EditorContext& context, int layer, const std::
   return context.statistics->layers.at(layer).C;
 }
 
-// What tells the C of this layer from any other; empty if that is not known.
-std::string identity_of(const EditorContext& context, int layer) {
-  const std::string made_from = context.statistics->fingerprint({layer});
-  return made_from.empty() ? "" : fmt::format("{} {}", made_from, layer);
-}
-
 std::string name_of(int layer) {
   return fmt::format("C of layer {}", layer);
 }
@@ -37,8 +32,8 @@ KeyMetric moment_metric(const Model& model, const EditorContext& context, int la
   const at::Tensor& C = moment_of(context, layer, method);
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
-  return {factors.get(layer, identity_of(context, layer), C, relative_ridge, model.options().device(),
-                      name_of(layer)),
+  return {factors.get(layer, moment_identity(*context.statistics, layer), C, relative_ridge,
+                      model.options().device(), name_of(layer)),
           C};
 }
 
@@ -47,7 +42,7 @@ std::shared_ptr<const Spectrum> moment_spectrum(const EditorContext& context, in
   const at::Tensor& C = moment_of(context, layer, method);
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
-  return factors.spectrum(layer, identity_of(context, layer), C, name_of(layer));
+  return factors.spectrum(layer, moment_identity(*context.statistics, layer), C, name_of(layer));
 }
 
 }  // namespace emend::editors

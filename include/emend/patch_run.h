@@ -39,6 +39,10 @@ std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, 
 // "update"; it is not measured if no weight was solved by a rule that is exact at its keys.
 CheckResult check_update(const Patch& patch);
 
+// The weights that check_update cannot look at: of rules that miss their keys by what the second moments say
+// (least squares, null space) or that give no keys (trained), and dense changes.
+std::vector<WeightSolve> solves_without_update_check(const Patch& patch);
+
 // ---- verify
 
 struct VerifyOptions {
@@ -49,6 +53,7 @@ struct VerifiedPatch {
   std::string name;
   std::vector<FactRecord> facts;  // with what the model says now, before and after
   std::vector<CheckResult> checks;
+  std::vector<WeightSolve> update_not_checked;  // solves_without_update_check
   // Largest difference of p(target) from what the patch stored; std::nullopt if the patch stores no states.
   std::optional<double> difference_before, difference_after;
   bool reproduced = true;  // the differences are within the tolerance

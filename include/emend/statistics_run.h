@@ -23,6 +23,9 @@ struct StatisticsOptions : TextOptions {
   std::int64_t memory_bytes = 0;  // limit of the process (of the GPU if the model is there); 0: no limit
   // Stop at the first block end at which the error estimate of every layer is at most this.
   std::optional<double> until;
+  // false, for StatisticsRun::collect: StatisticsQuality::condition is left out. It costs a factor of C, and
+  // who factors C anyway finds it there (SpdInfo::condition_of_moment).
+  bool conditions = true;
 };
 
 // What a run will take, known before it begins.

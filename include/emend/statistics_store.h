@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <optional>
 #include <vector>
 
 #include "emend/model.h"
@@ -16,8 +18,12 @@ namespace emend {
 // The statistics folder of one model and BOS choice.
 class StatisticsStore {
  public:
-  // Looks at what was collected before it is written. It may throw: then nothing on disk has changed.
-  using Approve = std::function<void(const Statistics&)>;
+  // Condition of C by layer; std::nullopt: C is singular.
+  using Conditions = std::map<int, std::optional<double>>;
+  // Looks at what was collected before it is written, with C rounded as the files will hold it. It may throw:
+  // then nothing on disk has changed. What it returns is kept as StatisticsQuality::condition of the layers:
+  // those that it has factored need not be factored once more for it. Of the others it is estimated.
+  using Approve = std::function<Conditions(const Statistics&)>;
 
   // `model` must outlive the store. An empty `folder` stands for default_statistics_folder.
   StatisticsStore(const Model& model, std::vector<std::int64_t> prefix, std::filesystem::path folder = {});

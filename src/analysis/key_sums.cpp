@@ -18,8 +18,8 @@ void KeySums::add(std::size_t layer, int which, const at::Tensor& keys, const Wh
   std::int64_t bad = 0;
   while (bad + 1 < finite.size(0) && finite[bad].item<bool>()) ++bad;
   throw Error(ErrorKind::kNumeric,
-              fmt::format("layer {}: a key of {} is NaN or infinite; check the weights (emend model "
-                          "check), set the option dtype to float32, or leave that text out",
+              fmt::format("layer {}: a key of {} is NaN or infinite; check the model's weights, set the "
+                          "option dtype to float32, or leave that text out",
                           layers_[layer], whose(bad)));
 }
 

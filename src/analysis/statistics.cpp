@@ -55,7 +55,7 @@ std::optional<std::string> warning_of(const Statistics& statistics) {
   if (layers.empty()) return std::nullopt;
   return fmt::format(
       "only the diagonal of C is known at {} ({}): how channels go together is not, so other facts move "
-      "more than with statistics that emend stats collects (figures: docs/statistics.md)",
+      "more than with statistics collected over text; figures: docs/statistics.md",
       layer_names(layers), statistics.source());
 }
 
@@ -69,8 +69,8 @@ std::vector<std::string> notes_on(const Statistics& statistics) {
   }
   if (sources.size() > 1)
     notes.push_back(
-        fmt::format("The statistics of these layers are of different texts ({}); emend stats "
-                    "collects all of one text.",
+        fmt::format("The statistics of these layers are of different texts ({}); collecting them "
+                    "together takes one text for all.",
                     statistics.source()));
   if (!unknown.empty() && !statistics.held_text.empty())
     notes.push_back(

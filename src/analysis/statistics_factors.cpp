@@ -123,6 +123,11 @@ std::shared_ptr<const SpdFactor> read_factor(const TensorFile& file, std::int64_
 
 }  // namespace
 
+std::string moment_identity(const Statistics& statistics, int layer) {
+  const std::string made_from = statistics.fingerprint({layer});
+  return made_from.empty() ? "" : fmt::format("{} {}", made_from, layer);
+}
+
 bool StatisticsFactors::is_worth_it(const at::Tensor& C) const {
   return !is_diagonal(C) && C.size(0) >= least_size_;
 }

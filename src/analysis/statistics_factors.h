@@ -7,11 +7,16 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <utility>
 
+#include "emend/statistics.h"
 #include "linalg/key_factors.h"
 
 namespace emend {
+
+// What tells C of this layer from any other in memory; empty if that is not known.
+std::string moment_identity(const Statistics& statistics, int layer);
 
 class StatisticsFactors : public FactorStore {
  public:

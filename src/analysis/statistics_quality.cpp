@@ -36,9 +36,9 @@ std::optional<double> estimate_error(const KeySums& sums, std::size_t layer, con
                         probes);
 }
 
-StatisticsQuality quality_of(const at::Tensor& C) {
+StatisticsQuality quality_of(const at::Tensor& C, bool with_condition) {
   StatisticsQuality quality;
-  quality.condition = condition_estimate(C);
+  if (with_condition) quality.condition = condition_estimate(C);
   const double trace = trace_of(C), squares = C.square().sum().item<double>();
   if (squares > 0) quality.effective_rank = trace * trace / squares;
   return quality;
@@ -107,14 +107,15 @@ std::optional<LeadingKeys> find_leading_keys(const at::Tensor& C, std::optional<
   return keys;
 }
 
-LayerStatistics finish_layer(const KeySums& sums, std::size_t index, const at::Tensor& probes) {
+LayerStatistics finish_layer(const KeySums& sums, std::size_t index, const at::Tensor& probes,
+                             bool with_condition) {
   const MomentSum &a = sums.half(index, 0), &b = sums.half(index, 1);
   LayerStatistics layer;
   layer.tokens = a.count() + b.count();
   layer.probes = probes;
   const auto estimate = estimate_error(sums, index, probes);
   const at::Tensor C = (a.value() + b.value()) / static_cast<double>(layer.tokens);
-  layer.quality = quality_of(C);
+  layer.quality = quality_of(C, with_condition);
   layer.quality.error_estimate = estimate;
   layer.C = C.cpu();
   return layer;
@@ -150,7 +151,7 @@ std::map<int, at::Tensor> probe_keys(const Model& model, const std::vector<int>&
       throw Error(
           ErrorKind::kNumeric,
           fmt::format("statistics: in layer {} a key of held text {} (counted from 0) is NaN or "
-                      "infinite; check the weights (emend model check), or set the option dtype to float32",
+                      "infinite; check the model's weights, or set the option dtype to float32",
                       layers[i], row_of_probe[static_cast<std::size_t>(broken[0].item<std::int64_t>())]));
     probes[layers[i]] = keys;
   }

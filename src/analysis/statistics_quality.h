@@ -33,8 +33,9 @@ std::optional<double> estimate_error(const IndependentMoments& moments, const at
 // The same for the halves of one layer.
 std::optional<double> estimate_error(const KeySums& sums, std::size_t layer, const at::Tensor& probes);
 
-// Condition and effective rank of C [F, F], or of diag(C) [F], without an error estimate.
-StatisticsQuality quality_of(const at::Tensor& C);
+// Condition and effective rank of C [F, F], or of diag(C) [F], without an error estimate. The condition costs
+// a factor of C.
+StatisticsQuality quality_of(const at::Tensor& C, bool with_condition = true);
 
 // A direction is taken away as long as it carries half of what is left of the trace, at most eight of them.
 // Returns std::nullopt if there is none. `condition` is that of the whole C. Of a C of which only the
@@ -42,7 +43,8 @@ StatisticsQuality quality_of(const at::Tensor& C);
 std::optional<LeadingKeys> find_leading_keys(const at::Tensor& C, std::optional<double> condition);
 
 // C of layer number `index` of the sums, with all that is known about it. `probes` may be undefined.
-LayerStatistics finish_layer(const KeySums& sums, std::size_t index, const at::Tensor& probes);
+LayerStatistics finish_layer(const KeySums& sums, std::size_t index, const at::Tensor& probes,
+                             bool with_condition = true);
 
 // Keys of held text at every layer asked for: two tokens of each row, [n, F] float32 on the CPU. Throws
 // Error(kNumeric) naming layer and text if one is NaN or infinite.

@@ -122,7 +122,8 @@ Statistics StatisticsRun::collect(Progress& progress) const {
   for (const std::vector<int>& layers : state_->plan.passes) {
     const State::Pass pass = state_->run_pass(layers, nullptr, progress);
     if (statistics.layers.empty()) set_text(statistics, state_->visited_text(pass.walk));
-    for (std::size_t i = 0; i < layers.size(); ++i) statistics.layers[layers[i]] = pass.visitor.finish(i);
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      statistics.layers[layers[i]] = pass.visitor.finish(i, state_->options.conditions);
   }
   statistics.set_origin({state_->text->description(), state_->settings, state_->fingerprint});
   return statistics;

@@ -1,5 +1,6 @@
 #include "emend/statistics_store.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <utility>
@@ -7,6 +8,7 @@
 #include "analysis/statistics_file.h"
 #include "base/files.h"
 #include "base/layer_number.h"
+#include "linalg/spd_factor.h"
 
 namespace emend {
 
@@ -30,6 +32,27 @@ void require_place_for(const std::vector<int>& layers, const fs::path& folder) {
                 fmt::format("{}: the statistics of {} are not there and would be kept in {}; name a "
                             "folder for them with the option statistics",
                             error.what(), layer_names(layers), folder.string()));
+  }
+}
+
+// What load_statistics gives of these statistics once they are saved.
+Statistics as_in_files(const Statistics& collected) {
+  Statistics rounded = collected;
+  for (auto& [layer, value] : rounded.layers) value.C = value.C.to(at::kFloat).to(at::kDouble);
+  return rounded;
+}
+
+// Has the collected layers approved together with those that were there, and books their conditions.
+void have_approved(Statistics& collected, Statistics found, const StatisticsStore::Approve& approve) {
+  StatisticsStore::Conditions known;
+  {
+    Statistics all = as_in_files(collected);
+    all.layers.merge(found.layers);
+    known = approve(all);
+  }
+  for (auto& [layer, value] : collected.layers) {
+    const auto told = known.find(layer);
+    value.quality.condition = told != known.end() ? told->second : condition_estimate(value.C);
   }
 }
 
@@ -64,12 +87,9 @@ Statistics StatisticsStore::layers(const std::vector<int>& layers, const Statist
   progress.note(fmt::format("No statistics of {} in {}: collecting them from {} (once)",
                             layer_names(missing.layers), folder_.string(),
                             options.corpus.empty() ? "text that the model writes itself" : "the text given"));
+  missing.conditions = !approve;
   Statistics collected = collect_statistics(model_, missing, progress);
-  if (approve) {
-    Statistics all = collected;
-    all.layers.merge(found.layers);
-    approve(all);
-  }
+  if (approve) have_approved(collected, std::move(found), approve);
   found = {};
   progress.poll();
   save_statistics(collected, model_, prefix_, folder_);

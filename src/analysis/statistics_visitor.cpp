@@ -85,9 +85,10 @@ void StatisticsVisitor::reduce(ShardGroup& group) {
   state_.sums.reduce(group);
 }
 
-LayerStatistics StatisticsVisitor::finish(std::size_t index) const {
+LayerStatistics StatisticsVisitor::finish(std::size_t index, bool with_condition) const {
   const auto probes = state_.probes.find(layers()[index]);
-  return finish_layer(state_.sums, index, probes == state_.probes.end() ? at::Tensor() : probes->second);
+  return finish_layer(state_.sums, index, probes == state_.probes.end() ? at::Tensor() : probes->second,
+                      with_condition);
 }
 
 }  // namespace emend

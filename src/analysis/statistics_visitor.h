@@ -33,7 +33,7 @@ class StatisticsVisitor : public TextVisitor {
   const std::vector<CurvePoint>& curve() const { return curve_; }
   bool reached_until() const { return reached_until_; }
   // C of layers()[index], with all that is known about it.
-  LayerStatistics finish(std::size_t index) const;
+  LayerStatistics finish(std::size_t index, bool with_condition = true) const;
 
  private:
   std::optional<CurvePoint> worst_estimate() const;

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "base/atomic_file.h"
+#include "cli/hints.h"
 #include "cli/interrupt.h"
 #include "emend/error.h"
 #include "report/display_text.h"
@@ -52,7 +53,7 @@ void Console::note(const std::string& text) {
 
 void Console::warn(const std::string& text) {
   progress_.end_line();
-  std::cerr << "warning: " << one_line(with_dashes(text)) << std::endl;
+  std::cerr << "warning: " << one_line(with_hints(text)) << std::endl;
 }
 
 std::size_t Console::columns() const {

@@ -13,7 +13,9 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
+#include "cli/hints.h"
 #include "cli/interrupt.h"
+#include "cli/try_it.h"
 #include "emend/edit_run.h"
 #include "emend/editor.h"
 #include "emend/error.h"
@@ -248,7 +250,7 @@ int edit_command(const std::vector<std::string>& arguments) {
     if (asked.dry_run) {
       const PlanOutcome plan = plan_edit(model, work.file, how, console.progress());
       for (const std::string& warning : plan.plan.warnings) console.warn(warning);
-      return frame.show(console, full_report(plan, {console.columns()}), to_json(plan, model));
+      return frame.show(console, with_commands(full_report(plan, {console.columns()})), to_json(plan, model));
     }
     const double load = seconds_since(began);
     EditOutcome outcome = run_edit(model, work.file, how, console.progress());

@@ -2,8 +2,8 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/hints.h"
 #include "cli/interrupt.h"
-#include "cli/options.h"
 #include "emend/error.h"
 #include "pipeline/failure.h"
 
@@ -57,7 +57,7 @@ int main(int argc, char** argv) {
   } catch (...) {
     const emend::Failure failure = emend::describe_failure(std::current_exception());
     std::cout.flush();
-    std::cerr << "emend: " << emend::with_dashes(failure.message) << std::endl;
+    std::cerr << "emend: " << emend::with_hints(failure.message) << std::endl;
     return failure.exit_code;
   }
 }

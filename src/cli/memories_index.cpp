@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
+#include "cli/hints.h"
 #include "cli/option_values.h"
 #include "emend/memory_index.h"
 #include "emend/memory_labels.h"
@@ -35,7 +36,8 @@ int memories_cell_command(const std::vector<std::string>& arguments) {
     const MemoryRecord record = index.cell(parse_memory_id(address));
     if (!frame.common.model.empty()) index.require_of(frame.load(console));
     return frame.show(
-        console, cell_text(record, index.head(), static_cast<std::size_t>(examples), console.columns()),
+        console,
+        with_commands(cell_text(record, index.head(), static_cast<std::size_t>(examples), console.columns())),
         cell_json(record, index.head()), {.report = [&] { return cell_html(record, index.head()); }});
   });
 }

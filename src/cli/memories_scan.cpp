@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "analysis/text_options.h"
+#include "base/strings.h"
 #include "cli/command.h"
 #include "cli/option_values.h"
 #include "cli/process_group_run.h"
@@ -76,7 +77,10 @@ int memories_scan_command(const std::vector<std::string>& arguments) {
     const ScanOutcome outcome =
         scan_memories(model, how, {asked.out, asked.resume}, console.progress(), planned, group);
     if (!is_first(group)) return kExitDone;
-    return frame.show(console, scan_text(outcome, asked.out, console.columns()), scan_json(outcome, &model),
+    const std::string next =
+        outcome.is_part ? "Join them: emend memories merge " + shell_word(asked.out) + " --out INDEX\n" : "";
+    return frame.show(console, scan_text(outcome, asked.out, console.columns()) + next,
+                      scan_json(outcome, &model),
                       {.report = [&] { return scan_html(scan_page(MemoryIndex(asked.out))); }});
   });
 }

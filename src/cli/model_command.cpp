@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
+#include "cli/hints.h"
 #include "emend/error.h"
 #include "emend/model_check.h"
 #include "emend/model_summary.h"
@@ -23,7 +24,7 @@ int info(const std::vector<std::string>& arguments) {
   return frame.run(arguments, [&](Console& console) {
     const Model model = Model::describe(frame.common.model, model_options(frame.common), console.progress());
     const ModelSummary summary = summarize_model(model);
-    return frame.show(console, full_report(summary, model), to_json(summary, model));
+    return frame.show(console, with_commands(full_report(summary, model)), to_json(summary, model));
   });
 }
 

@@ -1,6 +1,7 @@
 // emend patch list, revert, diff and verify; and the table of the `patch` commands.
 #include "cli/command.h"
 #include "cli/command_frame.h"
+#include "cli/hints.h"
 #include "emend/patch.h"
 #include "emend/patch_algebra.h"
 #include "emend/patch_run.h"
@@ -25,7 +26,7 @@ int list_patch(const std::vector<std::string>& arguments) {
   return frame.run(arguments, [&](Console& console) {
     const Patch patch = load_patch(file);
     if (!frame.common.model.empty()) require_base(patch, frame.load(console), file.string());
-    return frame.show(console, full_report(patch, {console.columns()}), to_json(patch, file));
+    return frame.show(console, with_commands(full_report(patch, {console.columns()})), to_json(patch, file));
   });
 }
 

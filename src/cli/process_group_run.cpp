@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "cli/hints.h"
 #include "model/placement.h"
 #include "pipeline/failure.h"
 
@@ -34,7 +35,7 @@ int run_in_group(CommonOptions& common, const std::function<int(ProcessGroup*, s
     const std::string place = fmt::format("{} of {}", group->rank(), group->size());
     // In one piece, since others may be writing, too.
     std::cerr << fmt::format("emend: process {}: {}\nemend: all processes end{}\n", place,
-                             with_dashes(failure.message), what_stays.empty() ? "" : "; " + what_stays)
+                             with_hints(failure.message), what_stays.empty() ? "" : "; " + what_stays)
               << std::flush;
     group->abort(failure.exit_code);
     return failure.exit_code;  // never: for compilers that do not see it in a virtual function

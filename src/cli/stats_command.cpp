@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "analysis/statistics_plan.h"
+#include "base/strings.h"
 #include "cli/command.h"
+#include "cli/hints.h"
 #include "cli/option_values.h"
 #include "cli/process_group_run.h"
 #include "cli/text_run_options.h"
@@ -93,9 +95,12 @@ int collect(const std::vector<std::string>& arguments) {
     };
     const StatisticsOutcome outcome = run_statistics(model, how, job, console.progress());
     if (!is_first(group)) return kExitDone;
-    if (asked.dry_run) return frame.show(console, with_dashes(full_report(outcome)), to_json(outcome, model));
+    if (asked.dry_run) return frame.show(console, with_hints(full_report(outcome)), to_json(outcome, model));
+    const std::string next = outcome.layers.empty()
+                                 ? "Merge them: emend stats merge " + shell_word(asked.out) + " --out DIR\n"
+                                 : "";
     return frame.show(
-        console, full_report(outcome, {console.columns()}), to_json(outcome, model),
+        console, full_report(outcome, {console.columns()}) + next, to_json(outcome, model),
         {.report = [&] { return statistics_html(collected_page(outcome, how, model, asked.out)); }});
   });
 }

@@ -5,8 +5,8 @@
 #include <iostream>
 
 #include "cli/console.h"
+#include "cli/hints.h"
 #include "cli/interrupt.h"
-#include "cli/options.h"
 
 namespace emend {
 namespace {
@@ -51,7 +51,7 @@ void TerminalProgress::end() {
 
 void TerminalProgress::note(std::string_view text) {
   end_line();
-  if (style_ != Style::kNothing) std::cerr << with_dashes(text) << std::endl;
+  if (style_ != Style::kNothing) std::cerr << with_hints(text) << std::endl;
 }
 
 void TerminalProgress::poll() {

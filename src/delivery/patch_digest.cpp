@@ -30,9 +30,15 @@ std::string patch_digest(const std::map<std::string, std::string>& metadata,
   return hash.hex();
 }
 
-void require_digest(const TensorFile& file) {
+void require_digest(const TensorFile& file, int format) {
   const auto stored = file.metadata().find(kDigestKey);
-  if (stored == file.metadata().end()) return;
+  if (stored == file.metadata().end()) {
+    if (format == 1) return;
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: this patch was altered or damaged after it was written: the metadata has no "
+                            "{}, the SHA-256 of the content, which every patch of format {} has",
+                            file.path().string(), quote(kDigestKey), format));
+  }
   std::vector<TensorToWrite> tensors;
   for (const TensorInfo& info : file.tensors())
     tensors.push_back({info.name, std::string(info.type->name), info.shape, file.bytes(info)});

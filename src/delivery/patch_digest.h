@@ -17,8 +17,8 @@ inline constexpr const char* kDigestKey = "emend.content_sha256";
 std::string patch_digest(const std::map<std::string, std::string>& metadata,
                          std::vector<TensorToWrite> tensors);
 
-// Throws Error(kFormat) when the file holds a digest that is not its own. Patches of the first builds hold
-// none.
-void require_digest(const TensorFile& file);
+// Throws Error(kFormat) when the file holds a digest that is not its own, or none. A patch of format 1 may
+// hold none: the first builds wrote such ones. All that ever wrote format 2 wrote the digest, too.
+void require_digest(const TensorFile& file, int format);
 
 }  // namespace emend

@@ -8,6 +8,7 @@
 #include <set>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 #include "base/strings.h"
 #include "delivery/patch_digest.h"
@@ -16,6 +17,8 @@
 #include "delivery/tensor_reader.h"
 #include "emend/error.h"
 #include "emend/patch.h"
+#include "io/mapped_file.h"
+#include "io/safetensors_header.h"
 
 namespace emend {
 namespace {
@@ -141,17 +144,28 @@ void check_weights(const Edit& edit, const TensorReader& reader) {
                                 part.weight.block));
 }
 
+// A newer format is refused by its number, also if its tensors are of types that this emend does not know.
+std::unique_ptr<TensorFile> open_tensors(const std::filesystem::path& file) {
+  try {
+    return open_safetensors(file);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kFormat)
+      refuse_newer_format(safetensors_metadata(MappedFile(file).bytes(), file), file.string());
+    throw;
+  }
+}
+
 // Other files that are taken for patches are named.
 std::unique_ptr<TensorFile> open_patch(const std::filesystem::path& file) {
   std::error_code failed;
-  const char* const what = "no patch of emend; \"emend edit\" writes patches, as safetensors files";
+  const char* const what = "no patch of emend: an edit writes patches, as safetensors files";
   if (std::filesystem::is_regular_file(file, failed)) {
     std::array<char, 4> begin{};
     std::ifstream(file, std::ios::binary).read(begin.data(), begin.size());
     if (std::string_view(begin.data(), begin.size()) == "GGUF")
       throw Error(ErrorKind::kFormat, fmt::format("{}: this is a GGUF file, {}", file.string(), what));
   }
-  std::unique_ptr<TensorFile> tensors = open_safetensors(file);
+  std::unique_ptr<TensorFile> tensors = open_tensors(file);
   const auto& all = tensors->tensors();
   const bool lora = std::any_of(all.begin(), all.end(), [](const TensorInfo& tensor) {
     return tensor.name.find(".lora_A.") != std::string::npos;
@@ -163,12 +177,12 @@ std::unique_ptr<TensorFile> open_patch(const std::filesystem::path& file) {
 
 }  // namespace
 
-Patch load_patch(const std::filesystem::path& file) {
-  const std::unique_ptr<TensorFile> tensors = open_patch(file);
-  auto [format, patch] = read_patch_metadata(tensors->metadata(), file.string());
-  TensorReader reader(*tensors);
-  patch.edit.changes = read_changes(*tensors, reader);
-  if (format == 1) {
+PatchText read_patch(const TensorFile& file) {
+  PatchText read = read_patch_metadata(file.metadata(), file.path().string());
+  Patch& patch = read.patch;
+  TensorReader reader(file);
+  patch.edit.changes = read_changes(file, reader);
+  if (read.format == 1) {
     read_format1_tensors(reader, patch.edit);
   } else {
     check_weights(patch.edit, reader);
@@ -178,8 +192,14 @@ Patch load_patch(const std::filesystem::path& file) {
   patch.edit.context_ids = reader.id_lists("contexts");
   patch.held_text = reader.id_lists("held_text");
   reader.refuse_the_rest();
-  require_digest(*tensors);
-  return patch;
+  return read;
+}
+
+Patch load_patch(const std::filesystem::path& file) {
+  const std::unique_ptr<TensorFile> tensors = open_patch(file);
+  auto [format, patch] = read_patch(*tensors);
+  require_digest(*tensors, format);
+  return std::move(patch);
 }
 
 }  // namespace emend

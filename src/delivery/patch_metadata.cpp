@@ -74,17 +74,26 @@ Objective read_objective(const PatchFields& fields) {
   return kAll[fields.choice("objective", names)];
 }
 
-// 1 or 2; a newer one is refused by its version.
+bool is_known(const std::string& format) {
+  return format == "1" || format == std::to_string(kPatchFormat);
+}
+
+// A number above those that are known.
+bool is_newer(const std::string& format) {
+  return !is_known(format) && !format.empty() && format.front() != '0' &&
+         std::all_of(format.begin(), format.end(), [](char c) { return '0' <= c && c <= '9'; });
+}
+
+[[noreturn]] void refuse_newer(const PatchFields& fields) {
+  fields.refuse("format",
+                "\"1\" or \"2\": a newer emend wrote this patch, and this one reads no later format than 2");
+}
+
 int read_format(const PatchFields& fields) {
   const std::string& format = fields.text("format");
-  if (format == "1") return 1;
-  if (format == std::to_string(kPatchFormat)) return kPatchFormat;
-  const bool is_newer =
-      !format.empty() && format.front() != '0' &&
-      std::all_of(format.begin(), format.end(), [](char c) { return '0' <= c && c <= '9'; });
-  fields.refuse("format", is_newer ? "\"1\" or \"2\": a newer emend wrote this patch, and this one reads no "
-                                     "later format than 2"
-                                   : "\"1\" or \"2\", the formats of patches");
+  if (is_newer(format)) refuse_newer(fields);
+  if (!is_known(format)) fields.refuse("format", "\"1\" or \"2\", the formats of patches");
+  return format == "1" ? 1 : kPatchFormat;
 }
 
 }  // namespace
@@ -115,6 +124,11 @@ std::map<std::string, std::string> patch_metadata(const Patch& patch) {
       {"emend.warnings", list_text(edit.warnings, as_is)}};
   if (patch.conditions.seed) metadata["emend.seed"] = std::to_string(*patch.conditions.seed);
   return metadata;
+}
+
+void refuse_newer_format(const std::map<std::string, std::string>& metadata, const std::string& file) {
+  const PatchFields fields(metadata, file);
+  if (fields.has("format") && is_newer(fields.text("format"))) refuse_newer(fields);
 }
 
 PatchText read_patch_metadata(const std::map<std::string, std::string>& metadata, const std::string& file) {

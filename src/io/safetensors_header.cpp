@@ -213,6 +213,11 @@ void check_header_text(std::string_view text, const std::filesystem::path& path)
   }
 }
 
+void parse_events(std::string_view text, const std::filesystem::path& path, HeaderEvents& events) {
+  check_header_text(text, path);
+  nlohmann::json::sax_parse(text.begin(), text.end(), &events);
+}
+
 TensorInfo to_tensor(Record record, const std::filesystem::path& path) {
   const std::string tensor = "tensor " + quote(record.name);
   const ElementType* const type = find_safetensors_type(*record.dtype);
@@ -276,12 +281,18 @@ void check_packed(const std::vector<TensorInfo>& tensors, std::uint64_t data_byt
 
 }  // namespace
 
+std::map<std::string, std::string> safetensors_metadata(std::span<const std::byte> file,
+                                                        const std::filesystem::path& path) {
+  HeaderEvents events(path.string());
+  parse_events(header_text(file, path), path, events);
+  return std::move(events.metadata);
+}
+
 SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file,
                                            const std::filesystem::path& path) {
   const std::string_view text = header_text(file, path);
-  check_header_text(text, path);
   HeaderEvents events(path.string());
-  nlohmann::json::sax_parse(text.begin(), text.end(), &events);
+  parse_events(text, path, events);
 
   SafetensorsHeader header;
   header.data_begin = 8 + text.size();

@@ -29,4 +29,9 @@ struct SafetensorsHeader {
 SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file,
                                            const std::filesystem::path& path);
 
+// The metadata alone: dtypes, shapes and places of the tensors are not looked at. Throws Error(kFormat) for a
+// header that cannot be read.
+std::map<std::string, std::string> safetensors_metadata(std::span<const std::byte> file,
+                                                        const std::filesystem::path& path);
+
 }  // namespace emend

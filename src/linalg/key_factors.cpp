@@ -1,11 +1,29 @@
 #include "linalg/key_factors.h"
 
-#include <fmt/format.h>
+#include <ATen/ATen.h>
 
 #include <bit>
 #include <cstdint>
+#include <utility>
 
 namespace emend {
+
+namespace {
+
+// Takes the entry out; nullptr if there is none.
+template <typename Entries, typename Name>
+typename Entries::mapped_type extract(Entries& from, const Name& name) {
+  auto node = from.extract(name);
+  return node ? std::move(node.mapped()) : nullptr;
+}
+
+// Of eigenvalues in ascending order.
+std::optional<double> condition_of(const Spectrum& spectrum) {
+  const double low = spectrum.values[0].item<double>(), high = spectrum.values[-1].item<double>();
+  return low > 0 ? std::optional(high / low) : std::nullopt;
+}
+
+}  // namespace
 
 std::shared_ptr<const SpdFactor> KeyFactors::found_or_made(int layer, const at::Tensor& C,
                                                            double relative_ridge, const at::Device& device,
@@ -31,8 +49,11 @@ std::shared_ptr<const SpdFactor> KeyFactors::get(int layer, const std::string& i
                                                  const std::string& what) {
   if (identity.empty()) return found_or_made(layer, C, relative_ridge, device, what);
   const std::lock_guard lock(mutex_);
-  std::shared_ptr<const SpdFactor>& factor =
-      known_[fmt::format("{} {} {}", identity, std::bit_cast<std::uint64_t>(relative_ridge), device.str())];
+  const Name name{identity, std::bit_cast<std::uint64_t>(relative_ridge), device.str()};
+  std::shared_ptr<const SpdFactor>& factor = known_[name];
+  if (factor) return factor;
+  factor = extract(taken_, name);
+  if (factor && store_) store_->save(layer, C, relative_ridge, *factor);
   if (!factor) factor = found_or_made(layer, C, relative_ridge, device, what);
   return factor;
 }
@@ -42,8 +63,29 @@ std::shared_ptr<const Spectrum> KeyFactors::spectrum(int layer, const std::strin
   if (identity.empty()) return found_or_made(layer, C, what);
   const std::lock_guard lock(mutex_);
   std::shared_ptr<const Spectrum>& spectrum = spectra_[identity];
+  if (spectrum) return spectrum;
+  spectrum = extract(taken_spectra_, identity);
+  if (spectrum && store_) store_->save(layer, C, *spectrum);
   if (!spectrum) spectrum = found_or_made(layer, C, what);
   return spectrum;
+}
+
+std::optional<KeyFactors::Condition> KeyFactors::condition(const std::string& identity) const {
+  const std::lock_guard lock(mutex_);
+  std::optional<Condition> found;
+  for (const auto& [name, factor] : known_)
+    if (factor && name.identity == identity && !(found && found->value))
+      found = Condition{factor->info().condition_of_moment};
+  if (found) return found;
+  const auto spectrum = spectra_.find(identity);
+  if (spectrum == spectra_.end() || !spectrum->second) return std::nullopt;
+  return Condition{condition_of(*spectrum->second)};
+}
+
+void KeyFactors::take_over(const KeyFactors& other) {
+  const std::scoped_lock lock(mutex_, other.mutex_);
+  taken_.insert(other.known_.begin(), other.known_.end());
+  taken_spectra_.insert(other.spectra_.begin(), other.spectra_.end());
 }
 
 }  // namespace emend

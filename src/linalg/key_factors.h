@@ -3,9 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <compare>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -42,6 +45,15 @@ class KeyFactors {
                                        double relative_ridge, const at::Device& device,
                                        const std::string& what);
 
+  // What factors or eigenvalues that are known here say of the condition of this C; std::nullopt: none are.
+  struct Condition {
+    std::optional<double> value;  // std::nullopt: C is singular, or up to its ridge (SpdInfo)
+  };
+  std::optional<Condition> condition(const std::string& identity) const;
+
+  // From now on what `other` holds is known here, too, and is kept where new ones are once it is asked for.
+  void take_over(const KeyFactors& other);
+
   // The eigenvalues and eigenvectors of C, on the CPU: 8 F^2 bytes. Throws Error(kNumeric) as spectrum_of
   // does.
   std::shared_ptr<const Spectrum> spectrum(int layer, const std::string& identity, const at::Tensor& C,
@@ -53,10 +65,19 @@ class KeyFactors {
   std::shared_ptr<const Spectrum> found_or_made(int layer, const at::Tensor& C,
                                                 const std::string& what) const;
 
+  struct Name {
+    std::string identity;
+    std::uint64_t ridge;  // the bits of relative_ridge
+    std::string device;
+    auto operator<=>(const Name&) const = default;
+  };
+  using Factors = std::map<Name, std::shared_ptr<const SpdFactor>>;
+  using Spectra = std::map<std::string, std::shared_ptr<const Spectrum>>;
+
   std::shared_ptr<FactorStore> store_;
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<const SpdFactor>> known_;
-  std::map<std::string, std::shared_ptr<const Spectrum>> spectra_;
+  mutable std::mutex mutex_;
+  Factors known_, taken_;  // taken over, and not asked for yet
+  Spectra spectra_, taken_spectra_;
 };
 
 }  // namespace emend

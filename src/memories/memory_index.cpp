@@ -39,8 +39,8 @@ std::optional<StoredValues> load_values(const fs::path& folder, int number, cons
   if (!values) return values;
   if (values->model_fingerprint != head.model_fingerprint || values->table.norm.numel() != head.cells)
     throw Error(ErrorKind::kFormat,
-                fmt::format("{}: these values are of another model than the index; write them again with "
-                            "emend memories values",
+                fmt::format("{}: these values are of another model than the index; reading the values "
+                            "into the index writes them again",
                             value_file(folder, number).string()));
   return values;
 }
@@ -65,10 +65,10 @@ fs::path require_index(const fs::path& folder) {
   const fs::path head = index_head_file(folder);
   if (fs::exists(head)) return head;
   const std::string what = !find_scan_parts(folder).empty()
-                               ? "it holds the parts of shards; join them with emend memories merge"
+                               ? "it holds the parts of shards; join the parts of the scan"
                            : !find_scan_checkpoints(folder).empty()
                                ? "it holds a scan that was not finished; go on with its options and resume"
-                               : "emend memories scan makes one";
+                               : "a scan of memories makes one";
   throw Error(ErrorKind::kConfig,
               fmt::format("{}: this folder holds no index of memories: {}", folder.string(), what));
 }

@@ -77,7 +77,7 @@ class Search {
                                  text_end_[tokens - 1] > static_cast<std::int64_t>(text_.size()))))
       throw Error(ErrorKind::kFormat,
                   file_->path().string() +
-                      ": its lists do not fit together; write it again with emend memories values");
+                      ": its lists do not fit together; reading the values into the index writes it again");
   }
 
   SearchOutcome run(const std::vector<std::string>& words, int limit) const {
@@ -115,9 +115,8 @@ class Search {
     if (!std::filesystem::exists(path))
       throw Error(
           ErrorKind::kConfig,
-          fmt::format(
-              "{}: there is nothing to search in yet; emend memories values, with {} as its index, makes it",
-              folder.string(), shell_word(folder.string())));
+          fmt::format("{}: there is nothing to search in yet; reading the values into the index makes it",
+                      folder.string()));
     return open_safetensors(path);
   }
 

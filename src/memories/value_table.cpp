@@ -42,8 +42,8 @@ const std::vector<Column>& columns() {
 }
 
 [[noreturn]] void refuse(const TensorFile& file, const std::string& what) {
-  throw Error(ErrorKind::kFormat,
-              fmt::format("{}: {}; write it again with emend memories values", file.path().string(), what));
+  throw Error(ErrorKind::kFormat, fmt::format("{}: {}; reading the values into the index writes it again",
+                                              file.path().string(), what));
 }
 
 }  // namespace

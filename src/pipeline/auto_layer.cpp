@@ -84,8 +84,7 @@ LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& req
                                           static_cast<std::int64_t>(traces.size()), {});
     decision.source = "the edit file's prompts";
     progress.note(
-        "layer: auto, without a kept decision (`emend locate` over a file of facts, with a trial, makes "
-        "one): " +
+        "layer: auto, without a kept decision, which locating a file of facts, with a trial, would make: " +
         decision_text(decision));
     return decision;
   });

@@ -7,9 +7,11 @@
 
 #include "analysis/layer_choice.h"
 #include "analysis/prompt_rows.h"
+#include "analysis/statistics_factors.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/statistics_store.h"
+#include "linalg/key_factors.h"
 #include "pipeline/auto_layer.h"
 #include "pipeline/position_check.h"
 
@@ -115,15 +117,34 @@ EditPlan plan_job(const EditJob& job, const std::vector<EditRequest>& requests,
   return job.editor->plan(model, requests, context);
 }
 
+namespace {
+
+// Of the layers that the editor has factored.
+StatisticsStore::Conditions known_conditions(const Statistics& statistics, EditorCache& cache) {
+  StatisticsStore::Conditions conditions;
+  for (const auto& [layer, its] : statistics.layers)
+    if (const auto known = cache.factors().condition(moment_identity(statistics, layer)))
+      conditions[layer] = known->value;
+  return conditions;
+}
+
+}  // namespace
+
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress) {
   StatisticsOptions options;
   options.seed = job.context.seed;
   options.token_budget = job.context.token_budget;
+  EditorCache planned;  // in memory alone: nothing may be written before the editor has approved
   EditJob first = job;
-  first.context.cache = nullptr;  // what is collected is not rounded yet, as the files will be
-  const auto approve = [&](const Statistics& found) { plan_job(first, requests, &found); };  // throws
-  return StatisticsStore(*job.model, job.context.prefix, job.statistics)
-      .layers(job.context.layers, options, progress, approve);
+  first.context.cache = &planned;
+  const auto approve = [&](const Statistics& found) {
+    plan_job(first, requests, &found);  // throws
+    return known_conditions(found, planned);
+  };
+  Statistics statistics = StatisticsStore(*job.model, job.context.prefix, job.statistics)
+                              .layers(job.context.layers, options, progress, approve);
+  job.cache->factors().take_over(planned.factors());
+  return statistics;
 }
 
 Protect protection_of(const EditFile& file, const Editor& editor) {

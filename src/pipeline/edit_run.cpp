@@ -95,10 +95,11 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
     const LayerStatistics& layer = statistics.layers.at(l);
     outcome.statistics.push_back({l, layer.tokens, layer.origin.source, layer.origin.fingerprint});
     if (!layer.is_diagonal() && layer.tokens < layer.C.size(0))
-      progress.note(
-          fmt::format("the statistics of layer {} hold {} tokens, fewer than the key's size {}: C is "
-                      "singular, and only the ridge makes it solvable; collect more with `emend stats`",
-                      l, layer.tokens, layer.C.size(0)));
+      progress.note(fmt::format(
+          "the statistics of layer {} hold {} tokens, fewer than the key's size {}: C is "
+          "singular, and only the ridge makes it solvable; collect statistics of the layer over more "
+          "text",
+          l, layer.tokens, layer.C.size(0)));
   }
   return statistics;
 }

@@ -53,10 +53,12 @@ std::string dataset_of(const fs::path& file) {
   const JsonView first = records.at(0);
   if (first.has("target")) return "emend";
   if (first.has("attribute") && first.has("relation_id")) return "known";
-  throw Error(ErrorKind::kUsage,
-              fmt::format("the option trial edits facts, and {} names no targets: give edits with the option "
-                          "trial-data, and their form with the option trial-dataset (emend eval's names)",
-                          file.string()));
+  throw Error(
+      ErrorKind::kUsage,
+      fmt::format(
+          "the option trial edits facts, and {} names no targets: give edits with the option "
+          "trial-data, and their form with the option trial-dataset, as one of a benchmark's data sets",
+          file.string()));
 }
 
 std::string method_of(const LocateOptions& options) {

@@ -82,9 +82,10 @@ LayerMoments moments_to_round(const Model& base, const std::vector<NamedPatch>& 
     if (change.weight.role == Role::kMlpDown) layers.insert(change.weight.block);
   const auto require = [&](int layer, const Statistics& statistics) {
     if (statistics.layers.empty() && options.imatrix.empty())
-      throw Error(ErrorKind::kIo, fmt::format("{}: no statistics of layer {}; collect them with emend stats, "
-                                              "or leave the option statistics out to round without them",
-                                              folder.string(), layer));
+      throw Error(ErrorKind::kIo,
+                  fmt::format("{}: no statistics of layer {}; collect statistics of the layer, "
+                              "or leave the option statistics out to round without them",
+                              folder.string(), layer));
   };
   return load_moments(base, patches, layers, folder, require);
 }

@@ -55,6 +55,11 @@ double update_error(const WeightSolve& solve, const FactPart& part, const Factor
   return largest;
 }
 
+// Whether the change promises exact answers at the keys of its facts, so that these tell it.
+bool is_exact(const WeightSolve& solve, const WeightChange& change) {
+  return !change.is_dense() && (solve.rule == SolveRule::kEquality || solve.rule == SolveRule::kEachAlone);
+}
+
 // " (efficacy, drift)"; empty when none is named.
 std::string failed_checks_text(const Patch& patch) {
   const std::vector<std::string> names = failed_checks(patch.checks);
@@ -122,9 +127,7 @@ CheckResult check_update(const Patch& patch) {
   CheckResult result{"update", std::nullopt, kUpdateTolerance, false, 0};
   for (const WeightChange& change : patch.edit.changes) {
     const WeightSolve& solve = *patch.edit.solve_of(change.weight);
-    // Only these promise exact answers at their keys.
-    if (solve.rule != SolveRule::kEquality && solve.rule != SolveRule::kEachAlone) continue;
-    if (change.is_dense()) continue;
+    if (!is_exact(solve, change)) continue;
     const Factors factors(change.A.to(at::kDouble), change.B.to(at::kDouble));
     for (const FactRecord* const fact : edited_at(patch.edit, change.weight)) {
       const FactPart& part = *fact->part_at(change.weight);
@@ -136,6 +139,15 @@ CheckResult check_update(const Patch& patch) {
   }
   result.passed = result.value && *result.value <= kUpdateTolerance;
   return result;
+}
+
+std::vector<WeightSolve> solves_without_update_check(const Patch& patch) {
+  std::vector<WeightSolve> solves;
+  for (const WeightChange& change : patch.edit.changes) {
+    const WeightSolve& solve = *patch.edit.solve_of(change.weight);
+    if (!is_exact(solve, change)) solves.push_back(solve);
+  }
+  return solves;
 }
 
 }  // namespace emend

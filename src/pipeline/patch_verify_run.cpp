@@ -34,6 +34,7 @@ VerifiedPatch measure(const Model& model, const NamedPatch& named, std::size_t c
   result.facts = with_states(patch, before, after);
   result.checks = checks_of(patch, before, after, base_nll, held_nll(model, patch, token_budget));
   result.checks.push_back(check_update(patch));
+  result.update_not_checked = solves_without_update_check(patch);
   result.difference_before = largest_difference(stored_before(patch), before);
   result.difference_after = largest_difference(stored_after(patch), after);
   const double tolerance = tolerance_of(model, patch);

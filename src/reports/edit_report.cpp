@@ -159,19 +159,6 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
   return text.append("\n").append(costs_line(outcome));
 }
 
-std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model,
-                        const std::filesystem::path& patch) {
-  const auto& facts = outcome.patch.edit.facts;
-  const auto edited =
-      std::find_if(facts.begin(), facts.end(), [](const FactRecord& fact) { return fact.is_edited(); });
-  if (edited == facts.end()) return "";
-  std::string line = "emend generate " + shell_word(edited->request.prompt) + " --model " +
-                     shell_word(model.string()) + " --patch " + shell_word(patch.string());
-  if (outcome.patch.form == PromptForm::kChat) line += " --form chat";
-  if (outcome.patch.bos != "auto") line += " --bos " + shell_word(outcome.patch.bos);
-  return line;
-}
-
 ResultJson edit_json(const EditOutcome& outcome, const Model& model,
                      const std::vector<std::filesystem::path>& outputs) {
   const Patch& patch = outcome.patch;
@@ -280,8 +267,8 @@ std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
     text = costs_table(outcome.plan, columns);
   else
     text = "No statistics of layer " + layers + " in " + outcome.statistics.string() +
-           ": without them there are no costs and conflicts to tell. `emend edit` makes them, and so "
-           "does `emend stats`.\n" +
+           ": without them there are no costs and conflicts to tell. The edit itself makes them; to see "
+           "its costs before, collect statistics of the layer.\n" +
            bare_table(outcome.edits, layers, columns);
   if (outcome.memory) text.append("\n").append(memory_table(*outcome.memory, columns)).append("\n");
   return text + method_line(outcome.method, outcome.objective, outcome.uses_statistics) + "\n" +

@@ -29,10 +29,6 @@ std::string budget_text(const BudgetOutcome& outcome);
 // "4", or "4, 5" of a fact that is written to several layers.
 std::string layers_text(const FactRecord& fact);
 
-// How to try the patch: a command line to copy.
-std::string try_it_line(const EditOutcome& outcome, const std::filesystem::path& model,
-                        const std::filesystem::path& patch);
-
 ResultJson edit_json(const EditOutcome& outcome, const Model& model,
                      const std::vector<std::filesystem::path>& outputs);
 

@@ -82,7 +82,7 @@ nlohmann::ordered_json eval_json(const BenchmarkOutcome& outcome) {
 }
 
 std::string eval_markdown(const std::vector<EvalSummary>& runs) {
-  std::string text = "# Results of emend eval\n";
+  std::string text = "# Results of the benchmark\n";
   std::vector<SummarySection> sections = summary_sections(runs);
   for (SummarySection& section : curve_sections(runs)) sections.push_back(std::move(section));
   for (const SummarySection& section : sections)

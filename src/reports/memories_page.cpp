@@ -159,9 +159,9 @@ std::string result_sections(const std::filesystem::path& file, const MemoryIndex
   const ResultJson result = ResultJson::parse(read_json_file(file).dump());
   const std::string kind = kind_of(result);
   if (kind.empty())
-    throw Error(
-        ErrorKind::kFormat,
-        file.string() + ": this is no result of emend memories values, aggregate or patterns as JSON");
+    throw Error(ErrorKind::kFormat,
+                file.string() +
+                    ": this is no result as JSON of the analyses of memories: values, aggregate or patterns");
   if (result.contains("model") && result["model"].value("fingerprint", "") != head.model_fingerprint)
     throw Error(ErrorKind::kModel, file.string() + ": this result is of another model than the index");
   page.results.push_back(kind);

@@ -160,8 +160,8 @@ std::string scan_text(const ScanOutcome& outcome, const std::filesystem::path& f
   std::string text;
   if (outcome.resumed_blocks > 0) text += fmt::format("Taken up after {} blocks.\n", outcome.resumed_blocks);
   if (outcome.is_part)
-    return text + fmt::format("Part written to {}; join all parts with emend memories merge {} --out INDEX\n",
-                              outcome.outputs.back().string(), folder.string());
+    return text + fmt::format("Part written to {}; once all are there, join the parts of the scan.\n",
+                              outcome.outputs.back().string());
   return layers_table(outcome.layers, columns) + text +
          fmt::format("{} tokens were counted. Index: {}\n", count_text(outcome.tokens), folder.string());
 }
@@ -210,7 +210,7 @@ std::string value_and_labels_text(const MemoryRecord& record) {
       text += fmt::format("{} (lens {}): {}\n", what, record.value->lens, join(words, " "));
     }
   } else {
-    text += "Its value was not read yet: emend memories values reads it into the index.\n";
+    text += "Its value was not read yet: reading the values into the index adds it.\n";
   }
   if (!record.labels.empty()) text += fmt::format("Labels: {}\n", join(record.labels, "; "));
   return text;

@@ -55,7 +55,7 @@ std::string shape_table(const ModelSummary& summary, const Model& model) {
     table.add_row({"tokenizer", "none"});
   table.add_row({"fingerprint", model.has_fingerprint()
                                     ? model.fingerprint()
-                                    : "not taken of so large a file; emend model check takes it"});
+                                    : "not taken of so large a file; a check of the model takes it"});
   return table.text(0);
 }
 

@@ -1,5 +1,7 @@
 #include "reports/patch_report.h"
 
+#include <fmt/format.h>
+
 #include <set>
 #include <vector>
 
@@ -61,6 +63,28 @@ std::string differing_layers(const PatchDifference& difference, std::size_t colu
     table.add_row({std::to_string(layer.layer), number_text(layer.first), number_text(layer.second),
                    number_text(layer.difference), number_text(layer.cosine, 4)});
   return table.text(columns);
+}
+
+// What the check "update" does not look at; "" if it looks at all.
+std::string unchecked_text(const std::vector<WeightSolve>& solves) {
+  if (solves.empty()) return "";
+  std::vector<std::string> weights;
+  for (const WeightSolve& solve : solves)
+    weights.push_back(fmt::format("the {} ({})", weight_name(solve.weight), to_string(solve.rule)));
+  return fmt::format(
+      "The update was not checked at {}: such a change is not exact at the keys of its facts, so that keys "
+      "and "
+      "residuals alone do not tell it. What it does to the facts was measured.\n",
+      join(weights));
+}
+
+ResultJson unchecked_json(const std::vector<WeightSolve>& solves) {
+  ResultJson list = ResultJson::array();
+  for (const WeightSolve& solve : solves)
+    list.push_back({{"layer", solve.weight.block},
+                    {"role", role_name(solve.weight.role)},
+                    {"rule", to_string(solve.rule)}});
+  return list;
 }
 
 std::string deviation_text(const std::optional<double>& difference) {
@@ -196,6 +220,7 @@ ResultJson difference_json(const PatchDifference& difference) {
 
 std::string verified_text(const VerifiedPatch& patch, std::size_t columns) {
   return patch.name + "\n\n" + facts_and_checks(patch.facts, patch.checks, columns) +
+         unchecked_text(patch.update_not_checked) +
          "\nLargest difference of p(target) from what the patch stored: before " +
          deviation_text(patch.difference_before) + ", after " + deviation_text(patch.difference_after) +
          (patch.reproduced ? "" : ", TOO MUCH") + "\nVerified: " + (patch.passed ? "yes" : "NO") + "\n";
@@ -207,6 +232,7 @@ ResultJson verify_json(const VerifyOutcome& outcome, const Model& model) {
     list.push_back({{"path", patch.name},
                     {"edits", edits_json(patch.facts)},
                     {"checks", checks_json(patch.checks)},
+                    {"update_not_checked", unchecked_json(patch.update_not_checked)},
                     {"difference_before", or_null(patch.difference_before)},
                     {"difference", or_null(patch.difference_after)},
                     {"compared", patch.difference_before && patch.difference_after},

@@ -164,8 +164,7 @@ std::string collected_text(const StatisticsOutcome& outcome, std::size_t columns
     text += report.reached_until ? "The error asked for was reached.\n"
                                  : "The text ended before the error asked for was reached.\n";
   if (!outcome.layers.empty()) return text + "Written to " + outcome.folder.string() + "\n";
-  return text + "Sums written to " + report.outputs.front().string() +
-         "; finish them with emend stats merge " + outcome.folder.string() + " --out DIR\n";
+  return text + "Sums written to " + report.outputs.front().string() + "; merging makes the layers of them\n";
 }
 
 ResultJson collected_json(const StatisticsOutcome& outcome, const Model& model) {

@@ -68,6 +68,35 @@ TEST_F(FactorsOnDisk, SeveralPanelsAreKept) {
   EXPECT_TRUE(at::equal(found->solve(K), made->solve(K)));
 }
 
+// What a plan made in memory, before anything could be written.
+TEST_F(FactorsOnDisk, WhatIsTakenOverIsKeptOnceItIsAskedFor) {
+  KeyFactors planned;
+  const auto factor = planned.get(3, "C 3", C_, kRidge, at::kCPU, "C");
+  const auto eigen = planned.spectrum(4, "C 4", C_, "C");
+  const auto factors = program();
+  factors->take_over(planned);
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
+  EXPECT_EQ(factors->get(3, "C 3", C_, kRidge, at::kCPU, "C"), factor);
+  EXPECT_EQ(factors->spectrum(4, "C 4", C_, "C"), eigen);
+  EXPECT_TRUE(has_factor(C_));
+  EXPECT_NE(StatisticsFactors(folder_.path(), 8).load_spectrum(4, C_), nullptr);
+  EXPECT_NE(factors->get(3, "C 3", C_, 2 * kRidge, at::kCPU, "C"), factor);
+}
+
+TEST_F(FactorsOnDisk, TellTheConditionOfWhatIsKnown) {
+  KeyFactors factors;
+  EXPECT_FALSE(factors.condition("C 3").has_value());
+  const auto factor = factors.get(3, "C 3", C_, kRidge, at::kCPU, "C");
+  EXPECT_FALSE(factors.condition("C").has_value());
+  EXPECT_EQ(factors.condition("C 3").value().value, factor->info().condition_of_moment);
+  factors.spectrum(4, "C 4", C_, "C");
+  EXPECT_NEAR(factors.condition("C 4").value().value.value(), 1e4, 1);
+  // Of rank 5: singular, up to its ridge.
+  const at::Tensor keys = test::normals(5, kSize, 7), C = at::matmul(keys.t(), keys);
+  factors.get(5, "C 5", C, kRidge, at::kCPU, "C");
+  EXPECT_EQ(factors.condition("C 5").value().value, std::nullopt);
+}
+
 TEST_F(FactorsOnDisk, EigenvectorsToo) {
   const auto made = spectrum(C_);
   const auto found = StatisticsFactors(folder_.path(), 8).load_spectrum(3, C_);

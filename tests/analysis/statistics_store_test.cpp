@@ -74,6 +74,15 @@ TEST_F(StatisticsStoreOfAModel, WritesTheBytesOfAPlainCollection) {
     EXPECT_EQ(bytes(file), test::read_all(folder_ / ("plain/" + std::string(file)))) << file;
 }
 
+TEST_F(StatisticsStoreOfAModel, WritesThemAlsoIfItIsApprovedWithoutAFactor) {
+  const auto approve = [](const Statistics&) { return StatisticsStore::Conditions(); };
+  layers({0}, approve);
+  options_.layers = {0};
+  options_.prefix = prefix_;
+  save_statistics(collect_statistics(model_, options_, remarks_), model_, prefix_, folder_ / "plain");
+  EXPECT_EQ(bytes("layer_0.safetensors"), test::read_all(folder_ / "plain/layer_0.safetensors"));
+}
+
 TEST_F(StatisticsStoreOfAModel, CollectsOnlyWhatIsMissing) {
   layers({0});
   const std::string before = bytes("layer_0.safetensors");
@@ -95,19 +104,31 @@ TEST_F(StatisticsStoreOfAModel, CollectsAllWithoutTheHeldText) {
 TEST_F(StatisticsStoreOfAModel, IsApprovedWithAllLayersBeforeAnythingIsSaved) {
   layers({0});
   int asked = 0;
+  at::Tensor approved;
   layers({0, 2}, [&](const Statistics& statistics) {
     ++asked;
     EXPECT_EQ(statistics.layers.size(), 2U);
     EXPECT_TRUE(statistics.layers.at(0).C.defined());
     EXPECT_FALSE(fs::exists(folder_ / "stats/layer_2.safetensors"));
+    approved = statistics.layers.at(2).C;
+    EXPECT_FALSE(statistics.layers.at(2).quality.condition.has_value());
+    return StatisticsStore::Conditions{{0, 7.0}, {2, 1234.5}};
   });
   EXPECT_EQ(asked, 1);
-  layers({0, 2}, [&](const Statistics&) { ++asked; });
+  const Statistics stored = layers({0, 2}, [&](const Statistics&) {
+    ++asked;
+    return StatisticsStore::Conditions();
+  });
+  EXPECT_TRUE(at::equal(stored.layers.at(2).C, approved)) << "as the file holds it";
+  EXPECT_EQ(stored.layers.at(2).quality.condition, 1234.5);
+  EXPECT_NE(stored.layers.at(0).quality.condition, 7.0) << "it was there already";
   EXPECT_EQ(asked, 1) << "nothing was missing";
 }
 
 TEST_F(StatisticsStoreOfAModel, ARefusalChangesNothingOnDisk) {
-  const auto refuse = [](const Statistics&) { throw Error(ErrorKind::kNumeric, "two facts collide"); };
+  const auto refuse = [](const Statistics&) -> StatisticsStore::Conditions {
+    throw Error(ErrorKind::kNumeric, "two facts collide");
+  };
   EXPECT_EQ(test::error_of(ErrorKind::kNumeric, [&] { layers({0}, refuse); }), "two facts collide");
   EXPECT_THAT(folder_.entries(), IsEmpty());
   layers({0});

@@ -164,18 +164,6 @@ TEST(Options, ThatMessagesNameAreTheList) {
   EXPECT_THAT(options_in_messages(), ElementsAreArray(named));
 }
 
-// The library is used from C++ and C, too, where nothing has dashes. What is left are options of other
-// programs, and command lines of this one to be copied.
-TEST(Options, HaveNoDashesInTheLibrary) {
-  const std::set<std::string> others = {
-      "src/io/imatrix.cpp",          "src/pipeline/statistics_job.cpp", "src/report/html.cpp",
-      "src/reports/edit_report.cpp", "src/reports/memory_report.cpp",   "src/reports/statistics_report.cpp"};
-  const std::regex flag("[\" (`]--[a-z]+[^;]*\"");
-  for_each_line([&](const std::string& path, const std::string& line) {
-    if (!others.contains(path)) EXPECT_FALSE(std::regex_search(line, flag)) << path << ": " << line;
-  });
-}
-
 TEST(Options, AnswerHelpAndVersionWithoutTheRest) {
   for (const std::string question : {"--help", "-h", "--version"})
     EXPECT_EQ(Sample().parse({question}), Parsed::kAnswered);

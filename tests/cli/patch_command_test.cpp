@@ -6,6 +6,7 @@
 #include <fstream>
 #include <functional>
 
+#include "../delivery/patch_parts.h"
 #include "base/files.h"
 #include "world_edit.h"
 
@@ -36,7 +37,6 @@ std::string altered(const std::string& bytes, const std::string& ending,
       std::memcpy(&data[at], &value, sizeof value);
     }
   }
-  header["__metadata__"].erase("emend.content_sha256");  // so that the patch's other guards are asked
   if (metadata) metadata(header["__metadata__"]);
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -51,6 +51,12 @@ class PatchCommand : public testing::Test {
     ASSERT_EQ(EditedWorld::shared().run.code, 0) << EditedWorld::shared().run.err;
   }
   static std::string patch() { return EditedWorld::shared().folder / "a.safetensors"; }
+  // Writes an altered patch with the digest of what it is now, so that its other guards are asked.
+  std::string write_sealed_patch(const std::string& name, const std::string& bytes) const {
+    const std::string file = folder_.write(name, bytes);
+    write_sealed(read_parts(file), file);
+    return file;
+  }
   const ScratchFolder folder_;
 };
 
@@ -110,8 +116,8 @@ TEST_F(PatchCommand, PrintsNoControlCharactersOfAPatch) {
       metadata[key] = "a\x1B[31mb\nc";
     metadata["emend.warnings"] = "[\"\\u001B[2J\"]";
   };
-  const Finished run =
-      run_emend({"patch", "list", folder_.write("p", altered(read_text_file(patch()), "", nullptr, colour))});
+  const Finished run = run_emend(
+      {"patch", "list", write_sealed_patch("p", altered(read_text_file(patch()), "", nullptr, colour))});
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_THAT(run.out, testing::Not(HasSubstr("\x1B")));
   EXPECT_THAT(run.out, HasSubstr("a\\x1B[31mb\\nc"));
@@ -127,8 +133,9 @@ TEST_F(PatchCommand, InspectGoesOnWithoutWhatCannotBeAsked) {
     };
   };
   const std::string good = read_text_file(patch());
-  folder_.write("known/a.safetensors", altered(good, "", nullptr, elsewhere("emend.prefix", "[999999]")));
-  folder_.write("known/b.safetensors", altered(good, "", nullptr, elsewhere("emend.form", "chat")));
+  write_sealed_patch("known/a.safetensors",
+                     altered(good, "", nullptr, elsewhere("emend.prefix", "[999999]")));
+  write_sealed_patch("known/b.safetensors", altered(good, "", nullptr, elsewhere("emend.form", "chat")));
   folder_.write("known/c.safetensors", good);
   const Finished run = run_emend({"model", "inspect", world_model("gpt2"), "--base", world_model("gpt2"),
                                   "--patches", folder_ / "known", "--json", folder_ / "j", "--quiet"});
@@ -168,8 +175,8 @@ TEST_F(PatchCommand, VerifiesWithTheStoredNumbers) {
 TEST_F(PatchCommand, FindsAnAlteredPatch) {
   const std::string good = read_text_file(patch());
   const auto verify = [&](const std::string& bytes) {
-    return run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", folder_.write("p", bytes),
-                      "--json", folder_ / "j", "--quiet"});
+    return run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch",
+                      write_sealed_patch("p", bytes), "--json", folder_ / "j", "--quiet"});
   };
   const auto update = [&] { return read_json(folder_ / "j")["patches"][0]["checks"][4]; };
   EXPECT_EQ(verify(altered(good, "", nullptr)).code, 0);
@@ -192,7 +199,7 @@ TEST_F(PatchCommand, SaysWhenThereIsNothingToCompareWith) {
     for (auto& fact : facts) fact["before"] = fact["after"] = nullptr;
     metadata["emend.facts"] = facts.dump();
   };
-  const std::string file = folder_.write("p", altered(read_text_file(patch()), "", nullptr, forget));
+  const std::string file = write_sealed_patch("p", altered(read_text_file(patch()), "", nullptr, forget));
   const Finished run = run_emend(
       {"patch", "verify", "--model", world_model("gpt2"), "--patch", file, "--json", folder_ / "j"});
   EXPECT_EQ(run.code, 0) << run.out << run.err;

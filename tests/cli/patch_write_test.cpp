@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "../delivery/patch_parts.h"
 #include "base/files.h"
 #include "world_edit.h"
 
@@ -35,14 +36,11 @@ class PatchWrite : public testing::Test {
     return folder_ / "m";
   }
   // The patch with its metadata changed.
-  std::string marked(const std::string& from, const std::string& to) const {
-    std::string bytes = read_text_file(patch());
-    const auto at = bytes.find(from);
-    EXPECT_NE(at, std::string::npos) << from;
-    bytes.replace(at, from.size(), to);
-    const std::string digest = "emend.content_sha256";
-    bytes.replace(bytes.find(digest), digest.size(), "other.content_sha256");  // of no key that is looked at
-    return folder_.write("marked.safetensors", bytes);
+  std::string marked(const std::string& key, const std::string& value) const {
+    Parts parts = read_parts(patch());
+    parts.metadata.at(key) = value;
+    write_sealed(parts, folder_ / "marked.safetensors");
+    return folder_ / "marked.safetensors";
   }
   static std::string answer(const std::vector<std::string>& arguments, const std::string& json) {
     std::vector<std::string> all = {"generate", "Workis Tellond was trained as a", "--json", json, "--quiet"};
@@ -159,11 +157,7 @@ TEST_F(PatchWrite, NeverWritesOverWhatItReadsOrKeeps) {
 }
 
 TEST_F(PatchWrite, RefusesAFailedPatchUnlessForced) {
-  const std::string failed = marked("\"emend.passed\":\"true\"", "\"emend.passed\":\"false\"");
-  // One byte more: the header's length has to be told anew.
-  std::string bytes = read_text_file(failed);
-  bytes[0] = static_cast<char>(bytes[0] + 1);
-  folder_.write("marked.safetensors", bytes);
+  const std::string failed = marked("emend.passed", "false");
   const Finished run = run_emend(
       {"patch", "apply", "--model", world_model("gpt2"), "--patch", failed, "--out", folder_ / "new"});
   EXPECT_EQ(run.code, 3);
@@ -197,8 +191,7 @@ TEST_F(PatchWrite, RefusesBadInputAndChangesNothing) {
       {{"--patch", folder_.write("bad", damaged), "--model", model, "--out", folder_ / "n"},
        3,
        "altered or damaged"},
-      {{"--patch", marked("\"emend.format\":\"2\"", "\"emend.format\":\"9\""), "--model", model, "--out",
-        folder_ / "n"},
+      {{"--patch", marked("emend.format", "9"), "--model", model, "--out", folder_ / "n"},
        3,
        "a newer emend"},
       {{"--patch", patch(), patch(), "--model", model, "--out", folder_ / "n"}, 3, "overlap"},

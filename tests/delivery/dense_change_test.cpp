@@ -27,9 +27,8 @@ class DenseChange : public testing::Test {
   std::string refusal(const Spoil& spoil) const {
     save_patch(patch_, folder_ / "p");
     Parts parts = read_parts(folder_ / "p");
-    parts.metadata.erase("emend.content_sha256");
     spoil(parts);
-    write_parts(parts, folder_ / "bad");
+    write_sealed(parts, folder_ / "bad");
     return error_of(ErrorKind::kFormat, [&] { load_patch(folder_ / "bad"); });
   }
   const TempFolder folder_;

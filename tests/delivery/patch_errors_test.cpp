@@ -27,14 +27,14 @@ class BrokenPatch : public testing::Test {
   BrokenPatch() {
     save_patch(sample_patch(), folder_ / "good");
     good_ = read_parts(folder_ / "good");
-    good_.metadata.erase("emend.content_sha256");  // so that the other guards are asked
+    good_.metadata.erase(kDigestKey);  // it is made anew for what is written
   }
 
   // The message with which the spoiled patch is refused.
   std::string refusal(const std::function<void(Parts&)>& spoil) {
     Parts parts = good_;
     spoil(parts);
-    write_parts(parts, folder_ / "bad");
+    write_sealed(parts, folder_ / "bad");
     return refusal_of(folder_ / "bad");
   }
 
@@ -64,6 +64,14 @@ TEST_F(BrokenPatch, AlteredContentIsRefusedByItsHash) {
   parts.tensors.at("model.layers.3.mlp_down.residuals").bytes[0] ^= std::byte{1};
   write_parts(parts, folder_ / "bad");
   EXPECT_THAT(refusal_of(folder_ / "bad"), HasSubstr("altered or damaged after it was written"));
+}
+
+TEST_F(BrokenPatch, WithoutItsHashIsRefused) {
+  Parts parts = read_parts(folder_ / "good");
+  parts.metadata.erase(kDigestKey);
+  write_parts(parts, folder_ / "bad");
+  EXPECT_THAT(refusal_of(folder_ / "bad"), AllOf(HasSubstr("altered or damaged after it was written"),
+                                                 HasSubstr("has no"), HasSubstr(kDigestKey)));
 }
 
 TEST_F(BrokenPatch, TakesThePartsPutTogetherAgain) {
@@ -236,6 +244,21 @@ TEST_F(BrokenPatch, RefusesAFormatOfTheFutureByItsVersion) {
   for (const std::string format : {"0", "02", "2 ", "", "1.0"})
     EXPECT_THAT(refusal([&](Parts& parts) { parts.metadata["emend.format"] = format; }),
                 AllOf(HasSubstr("emend.format"), Not(HasSubstr("newer"))));
+}
+
+// With tensors of a type that there is not yet.
+TEST_F(BrokenPatch, RefusesAFormatOfTheFutureByItsVersionBeforeItsTypes) {
+  const auto with_format = [&](const std::string& format) {
+    std::string bytes = read_text_file(folder_ / "good");
+    const std::string key = R"("emend.format":")", type = R"("dtype":"F)";
+    bytes.replace(bytes.find(key) + key.size(), 1, format);
+    bytes.replace(bytes.find(type) + type.size(), 2, "99");
+    std::ofstream(folder_ / "bad", std::ios::binary) << bytes;
+    return refusal_of(folder_ / "bad");
+  };
+  EXPECT_THAT(with_format("3"), AllOf(HasSubstr("emend.format"), HasSubstr("a newer emend wrote this patch"),
+                                      Not(HasSubstr("dtype"))));
+  EXPECT_THAT(with_format("2"), HasSubstr("unknown dtype \"F99\""));
 }
 
 TEST_F(BrokenPatch, RefusesAFactAtALayerThatWasNotChanged) {

@@ -144,9 +144,8 @@ class BrokenFormat1 : public testing::Test {
   // The patch with `change` made to its parts.
   Patch with(const std::function<void(Parts&)>& change) const {
     Parts parts = read_parts(stored("joint"));
-    parts.metadata.erase("emend.content_sha256");
     change(parts);
-    write_parts(parts, folder_ / "p");
+    write_sealed(parts, folder_ / "p");
     return load_patch(folder_ / "p");
   }
   std::string refusal(const std::function<void(Parts&)>& change) const {
@@ -161,6 +160,18 @@ class BrokenFormat1 : public testing::Test {
   }
   const ScratchFolder folder_;
 };
+
+// The first builds wrote none.
+TEST_F(BrokenFormat1, MayHoldNoHashOfItsContent) {
+  Parts parts = read_parts(stored("joint"));
+  parts.metadata.erase(kDigestKey);
+  write_parts(parts, folder_ / "p");
+  EXPECT_NO_THROW(load_patch(folder_ / "p"));
+  parts.metadata[kDigestKey] = "0f";
+  write_parts(parts, folder_ / "p");
+  EXPECT_THAT(error_of(ErrorKind::kFormat, [&] { load_patch(folder_ / "p"); }),
+              HasSubstr("altered or damaged"));
+}
 
 TEST_F(BrokenFormat1, TakesStatisticsOfEachLayerAndNone) {
   const Patch merged =

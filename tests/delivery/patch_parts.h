@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "delivery/patch_digest.h"
 #include "emend/tensor_file.h"
 
 namespace emend {
@@ -32,11 +33,21 @@ inline Parts read_parts(const std::filesystem::path& path) {
   return parts;
 }
 
-inline void write_parts(const Parts& parts, const std::filesystem::path& path) {
+inline std::vector<TensorToWrite> tensors_of(const Parts& parts) {
   std::vector<TensorToWrite> tensors;
   for (const auto& [name, tensor] : parts.tensors)
     tensors.push_back({name, tensor.dtype, tensor.shape, tensor.bytes});
-  write_safetensors(path, tensors, parts.metadata);
+  return tensors;
+}
+
+inline void write_parts(const Parts& parts, const std::filesystem::path& path) {
+  write_safetensors(path, tensors_of(parts), parts.metadata);
+}
+
+// With the digest of what the parts are now, so that the guards behind the digest are asked.
+inline void write_sealed(Parts parts, const std::filesystem::path& path) {
+  parts.metadata[kDigestKey] = patch_digest(parts.metadata, tensors_of(parts));
+  write_parts(parts, path);
 }
 
 }  // namespace emend

@@ -105,7 +105,7 @@ TEST_F(MemoryScanRefusals, PartsOfDifferentScansAreNotMerged) {
   scan_into(model_, options_, folder_ / "index");
   EXPECT_THAT(merging({folder_ / "index"}), HasSubstr("finished index"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "merged"));
-  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { MemoryIndex{a}; }), HasSubstr("emend memories merge"));
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { MemoryIndex{a}; }), HasSubstr("join the parts of the scan"));
 }
 
 TEST_F(MemoryScanRefusals, AnIndexNamesWhatItHolds) {

@@ -98,7 +98,7 @@ TEST_P(ValuesOfAnIndex, SearchFindsWhatTheListsHold) {
   options.index = folder_ / "index";
   options.top = 8;
   EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { search_memories(options.index, {"the"}); }),
-              HasSubstr("emend memories values"));
+              HasSubstr("reading the values into the index"));
   options.layers = {0};
   run_values(model_, options, no_progress());
   options.layers = {2};  // the tables of layer 0 stay

@@ -55,7 +55,10 @@ TEST_F(BulkRuns, EditsVerifiesAppliesAndDrops) {
   ASSERT_THAT(edit.changes, SizeIs(2));
   EXPECT_EQ(edit.solves[0].rule, SolveRule::kLeastSquares);
   EXPECT_GT(edit.solves[0].lambda, 0);
-  EXPECT_TRUE(verify_patches(model_, loaded, {}, silent_).patches[0].reproduced);
+  const VerifyOutcome verified = verify_patches(model_, loaded, {}, silent_);
+  EXPECT_TRUE(verified.patches[0].reproduced);
+  ASSERT_THAT(verified.patches[0].update_not_checked, SizeIs(2));
+  EXPECT_EQ(verified.patches[0].update_not_checked[1].weight.block, 2);
   ApplyOptions how;
   how.out = folder_ / "new";
   how.force = true;

@@ -118,6 +118,7 @@ TEST_F(FakeEditorRuns, EditsVerifiesAndDrops) {
   const std::vector<NamedPatch> loaded = load_patches({folder_ / "p.safetensors"});
   const VerifyOutcome verified = verify_patches(model_, loaded, {}, silent_);
   EXPECT_TRUE(verified.patches[0].reproduced);
+  EXPECT_THAT(verified.patches[0].update_not_checked, SizeIs(0));
   EXPECT_TRUE(check_update(loaded[0].patch).passed);
 
   const ComposeOutcome dropped = drop_edit(model_, loaded[0], edit.facts[0].request.id, {}, silent_);

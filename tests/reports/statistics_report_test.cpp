@@ -90,7 +90,7 @@ TEST(StatisticsReport, SumsAreToBeMerged) {
   sums.has_until = true;
   EXPECT_THAT(collected_text(sums, 0),
               EndsWith("The text ended before the error asked for was reached.\nSums written to "
-                       "made/layer_3.safetensors; finish them with emend stats merge made --out DIR\n"));
+                       "made/layer_3.safetensors; merging makes the layers of them\n"));
 }
 
 TEST(StatisticsReport, MergedStatisticsNameNoModel) {

@@ -78,7 +78,7 @@ class Scanner {
   }
 
   void take(std::size_t count) {
-    tokens_.push_back({std::string(text_.substr(at_, count)), line_});
+    tokens_.push_back({std::string(text_.substr(at_, count)), line_, false, ""});
     at_ += count;
   }
 
@@ -95,17 +95,20 @@ class Scanner {
 
   // R"name( ... )name"
   void take_raw_string() {
-    tokens_.push_back({"\"\"", line_});
+    tokens_.push_back({"\"\"", line_, true, ""});
     const std::size_t quote = text_.find('"', at_), open = text_.find('(', quote);
     if (open == std::string_view::npos) return skip(text_.size());
-    const std::string name(text_.substr(quote + 1, open - quote - 1));
-    skip_past(")" + name + "\"", open - at_);
+    const std::string name(text_.substr(quote + 1, open - quote - 1)), end = ")" + name + "\"";
+    tokens_.back().literal = text_.substr(open + 1, text_.find(end, open) - open - 1);
+    skip_past(end, open - at_);
   }
 
   void take_literal(char quote) {
-    tokens_.push_back({"\"\"", line_});
     std::size_t end = at_ + 1;
     while (end < text_.size() && text_[end] != quote) end += text_[end] == '\\' ? 2 : 1;
+    const bool is_string = quote == '"';
+    tokens_.push_back(
+        {"\"\"", line_, is_string, is_string ? std::string(text_.substr(at_ + 1, end - at_ - 1)) : ""});
     skip(end + 1 - at_);
   }
 
@@ -120,6 +123,19 @@ class Scanner {
 
 std::vector<Token> cpp_tokens(const std::string& text) {
   return Scanner(text).scan();
+}
+
+std::vector<Token> string_literals(const std::string& text) {
+  std::vector<Token> literals;
+  bool joins = false;
+  for (const Token& token : cpp_tokens(text)) {
+    if (token.is_string && joins)
+      literals.back().literal += token.literal;
+    else if (token.is_string)
+      literals.push_back(token);
+    joins = token.is_string;
+  }
+  return literals;
 }
 
 bool is_word(const Token& token) {

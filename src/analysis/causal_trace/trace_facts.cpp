@@ -164,8 +164,8 @@ class Folder {
       result.traces.push_back(trace_from_json(json.at("trace"), source));
     } catch (const Json::exception& error) {
       throw Error(ErrorKind::kFormat,
-                  fmt::format("{}: not a result of `emend locate`: {}; remove it, and it is made anew",
-                              source, error.what()));
+                  fmt::format("{}: not the trace of a fact: {}; remove it, and it is made anew", source,
+                              error.what()));
     }
     if (result.traces.back().prompt != fact.prompt || result.traces.back().subject != fact.subject)
       throw Error(ErrorKind::kConfig,

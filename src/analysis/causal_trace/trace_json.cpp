@@ -244,8 +244,7 @@ LayerDecision decision_from_json(const In& json, const std::string& source) {
       throw Error(ErrorKind::kFormat, source + ": a decision by a trial that holds no scores");
     return decision;
   } catch (const In::exception& error) {
-    throw Error(ErrorKind::kFormat,
-                fmt::format("{}: not a decision of `emend locate`: {}", source, error.what()));
+    throw Error(ErrorKind::kFormat, fmt::format("{}: not the decision of a layer: {}", source, error.what()));
   }
 }
 
@@ -258,7 +257,7 @@ std::optional<LayerDecision> load_layer_decision(const Model& model, const std::
   const std::filesystem::path file = decision_file(folder);
   if (!std::filesystem::exists(file)) return std::nullopt;
   const LayerDecision decision = decision_from_json(read_json_file(file), file.string());
-  const std::string remedy = "; make it anew with `emend locate` over a file of facts, or remove the file";
+  const std::string remedy = "; locating a file of facts makes it anew, or remove the file";
   if (decision.model_fingerprint != model.fingerprint())
     throw Error(ErrorKind::kModel,
                 fmt::format("{}: the layer was decided for another model{}", file.string(), remedy));
