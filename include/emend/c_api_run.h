@@ -69,7 +69,8 @@ typedef struct emend_statistics_options {
   const char* text_field; /* of JSON lines; NULL: "text" */
   const int32_t* layers;  /* NULL: all */
   size_t layer_count;
-  int64_t tokens;  /* keys to sum; 0: 10 times d_ff, with `until` 100 times at most; -1: the whole corpus */
+  /* Keys to sum; 0: 5 times d_ff of own text, 10 times of a corpus, with `until` 100 times at most; -1: the whole corpus. */
+  int64_t tokens;
   double until;    /* above 0: stop when the estimated error of every layer is at most this */
   const char* bos; /* "auto", "none" or a token; NULL: "auto" */
   uint64_t seed;   /* of the sample of documents, or of the model's own text */

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
+#include "cli/processor_share.h"
 #include "emend/error.h"
 #include "pipeline/failure.h"
 
@@ -36,6 +37,7 @@ void flush_results() {
 
 int main(int argc, char** argv) {
   emend::install_interrupt_handler();
+  const emend::ProcessorShare share;
   try {
     const int code = emend::run_command("", kCommands, {argv + 1, argv + argc});
     flush_results();

@@ -31,7 +31,10 @@ constexpr TextRunHelp kHelp = {
     .corpus =
         "files and folders of plain text or .jsonl, also .gz and .zst; or self: the model writes the "
         "text (default)",
-    .tokens = "keys to sum (default: 10 times d_ff), of a seeded sample of documents; all: the whole corpus",
+    .tokens =
+        "keys to sum (default: 5 times d_ff of own text, 10 times of a corpus), of a seeded sample of "
+        "documents; "
+        "all: the whole corpus",
     .block =
         "keys between two checkpoints (default: 8192, or a sixteenth of more than 131072; 16384 of own "
         "text)",
