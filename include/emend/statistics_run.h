@@ -95,10 +95,9 @@ class StatisticsRun {
 
 // The same as StatisticsRun(...).collect(progress): one pass over the text, which stops inside the last layer
 // asked for. Given text: a seeded sample of whole documents, each a row of its own. Own text: 64 to 256
-// texts grow side by side, sampled at temperature 1 from start_token; a new text begins after EOS or after 256
-// tokens.
-// Keys are multiplied in float32 in fixed groups of about 1024 and added in float64, so that beyond rounding
-// the result depends neither on the batch size nor on the number of threads.
+// texts grow side by side, sampled at temperature 1 from start_token; a new text begins after EOS or after
+// 256 tokens. Keys are multiplied in float32 in fixed groups of about 1024 and added in float64, so that
+// beyond rounding the result depends neither on the batch size nor on the number of threads.
 Statistics collect_statistics(const Model& model, const StatisticsOptions& options,
                               Progress& progress = no_progress());
 

@@ -56,7 +56,7 @@ bool Crowding::look(const RunTimes& now, double seconds) {
   const auto run = static_cast<double>(now.run - last_.run),
              delay = static_cast<double>(now.delay - last_.delay);
   last_ = now;
-  if (run < 0 || delay < 0) return crowded_;  // threads have ended: their times are gone
+  if (run < 0 || delay < 0) return crowded_;   // threads have ended: their times are gone
   if (run + delay < kEnough) return crowded_;  // it waits for something else
   const double share = delay / (run + delay);
   quiet_seconds_ = share < kQuietShare ? quiet_seconds_ + seconds : 0;
