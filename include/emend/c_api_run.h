@@ -69,11 +69,13 @@ typedef struct emend_statistics_options {
   const char* text_field; /* of JSON lines; NULL: "text" */
   const int32_t* layers;  /* NULL: all */
   size_t layer_count;
-  int64_t tokens;  /* keys to sum; 0: 10 times d_ff, with `until` 100 times at most; -1: the whole corpus */
-  double until;    /* above 0: stop when the estimated error of every layer is at most this */
-  const char* bos; /* "auto", "none" or a token; NULL: "auto" */
-  uint64_t seed;   /* of the sample of documents, or of the model's own text */
-  int64_t window;  /* tokens of a row, >= 1 */
+  /* Keys to sum; 0: 5 times d_ff of own text, 10 times of a corpus, with `until` 100 times at most; -1: the
+   * whole corpus. */
+  int64_t tokens;
+  double until;         /* above 0: stop when the estimated error of every layer is at most this */
+  const char* bos;      /* "auto", "none" or a token; NULL: "auto" */
+  uint64_t seed;        /* of the sample of documents, or of the model's own text */
+  int64_t window;       /* tokens of a row, >= 1 */
   int64_t block_tokens; /* keys between two checkpoints; 0: chosen by the text */
   int64_t memory_bytes; /* of the process, of the GPU where the model is there; 0: no limit */
   int32_t shard;        /* only part `shard` of `shards`, from 0 */

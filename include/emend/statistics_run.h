@@ -17,7 +17,7 @@
 
 namespace emend {
 
-// `tokens` 0 means 10 * d_ff, with `until` 100 * d_ff at most.
+// `tokens` 0 means 5 * d_ff of own text and 10 * d_ff of a corpus, with `until` 100 * d_ff at most.
 struct StatisticsOptions : TextOptions {
   std::vector<int> layers;        // all are filled in one pass if the memory allows
   std::int64_t memory_bytes = 0;  // limit of the process (of the GPU if the model is there); 0: no limit
@@ -36,7 +36,7 @@ struct StatisticsPlan {
   std::int64_t sum_bytes = 0;            // float64 sums of the largest pass
   std::int64_t file_bytes = 0;           // C of all layers as written
   std::int64_t peak_bytes = 0;           // sums, weights, activations and what the process holds besides
-  double seconds = 0;                    // expected, from the matrix-product rate that was just measured
+  double seconds = 0;                    // expected, from a trial and the matrix-product rate just measured
   double matmul_flops = 0;               // that rate, in operations a second
   std::int64_t repaired = 0, repeated = 0;  // of the corpus: pieces that are not UTF-8, repeated documents
   std::vector<std::string> binary_files;    // skipped in folders
@@ -97,10 +97,10 @@ class StatisticsRun {
 };
 
 // The same as StatisticsRun(...).collect(progress): one pass over the text, which stops inside the last layer
-// asked for. Given text: a seeded sample of whole documents, each a row of its own. Own text: 64 texts grow
-// side by side, sampled at temperature 1 from start_token; a new text begins after EOS or after 256 tokens.
-// Keys are multiplied in float32 in fixed groups of about 1024 and added in float64, so that beyond rounding
-// the result depends neither on the batch size nor on the number of threads.
+// asked for. Given text: a seeded sample of whole documents, each a row of its own. Own text: 64 to 256
+// texts grow side by side, sampled at temperature 1 from start_token; a new text begins after EOS or after
+// 256 tokens. Keys are multiplied in float32 in fixed groups of about 1024 and added in float64, so that
+// beyond rounding the result depends neither on the batch size nor on the number of threads.
 Statistics collect_statistics(const Model& model, const StatisticsOptions& options,
                               Progress& progress = no_progress());
 

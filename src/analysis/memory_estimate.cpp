@@ -43,6 +43,11 @@ std::int64_t inner_rows(const ModelConfig& c) {
   return (c.block.gated_mlp ? 2 : 1) * c.d_ff;
 }
 
+// Tokens of the largest block of own text where nothing is said of it.
+std::int64_t default_own_block(const ModelConfig& c) {
+  return std::min(kOwnTextKeys * c.d_ff, kOwnTextBlock);
+}
+
 // While a layer is finished: C as two halves, their factors and what factoring needs besides.
 std::int64_t finishing_bytes(std::int64_t d_ff) {
   constexpr std::int64_t kMatrices = 6;
@@ -160,11 +165,15 @@ std::int64_t statistics_sum_bytes(const ModelConfig& c, std::int64_t layers) {
   return layers * KeySums::bytes_a_layer(c.d_ff);
 }
 
-std::int64_t own_text_statistics_bytes(const ModelConfig& c, std::int64_t layers) {
-  const std::int64_t length = std::min(kOwnTextLength, c.max_positions);
-  const std::int64_t cache = 2 * c.layers * kOwnTextRows * length * c.kv_heads * c.head_dim * kFloatBytes;
+std::int64_t own_text_statistics_bytes(const ModelConfig& c, std::int64_t layers, std::int64_t block_tokens) {
+  const auto [rows, length] = own_text_shape(c, block_tokens);
+  const std::int64_t cache = 2 * c.layers * rows * length * c.kv_heads * c.head_dim * kFloatBytes;
   const std::int64_t waiting = layers * 2 * 1024 * c.d_ff * kFloatBytes;
-  return statistics_bytes(c, layers, cache + waiting + 4 * kOwnTextRows * c.vocab * kFloatBytes);
+  return statistics_bytes(c, layers, cache + waiting + 4 * rows * c.vocab * kFloatBytes);
+}
+
+std::int64_t own_text_statistics_bytes(const ModelConfig& c, std::int64_t layers) {
+  return own_text_statistics_bytes(c, layers, default_own_block(c));
 }
 
 std::int64_t given_text_statistics_bytes(const ModelConfig& c, std::int64_t layers, std::int64_t token_budget,
@@ -178,13 +187,13 @@ std::vector<MemoryNeed> memory_needs(const ModelConfig& config, ComputeType type
   const std::int64_t width = std::min<std::int64_t>(512, config.max_positions);
   const EditSize edit;
   const TraceSize trace;
-  const std::int64_t length = std::min(kOwnTextLength, config.max_positions);
-  const auto statistics = [&](const char* work, std::int64_t layers) {
+  const auto [rows, length] = own_text_shape(config, default_own_block(config));
+  const auto statistics = [&, rows = rows, length = length](const char* work, std::int64_t layers) {
     return MemoryNeed{
         work, weights + own_text_statistics_bytes(config, layers),
         fmt::format("s P + 8 F (F + 256) m + max(8192 F m + 8 L K h n + 16 V {}, 48 F^2), m = {} "
                     "layers, own text of n = {} x {} tokens",
-                    kOwnTextRows, layers, kOwnTextRows, length)};
+                    rows, layers, rows, length)};
   };
   return {
       {"loading", load_bytes(config, type, staged_elements),

@@ -28,9 +28,8 @@ namespace {
 
 constexpr std::int64_t kFloat = sizeof(float);
 
-// Shares of the machine's matrix-product rate that passes reach (docs/statistics.md).
-constexpr double kGivenTextEfficiency = 0.7;
-constexpr double kOwnTextEfficiency = 0.35;
+// The share of the machine's matrix-product rate that passes reach (docs/statistics.md).
+constexpr double kEfficiency = 0.7;
 
 void check_options(const Model& model, const StatisticsOptions& options) {
   const auto refuse = [](const std::string& what) { throw Error(ErrorKind::kConfig, "statistics: " + what); };
@@ -51,8 +50,11 @@ std::int64_t resident_bytes(const Model& model) {
 }
 
 std::int64_t needed_bytes(const Model& model, const StatisticsOptions& options, std::size_t layers) {
+  const auto count = static_cast<std::int64_t>(layers);
   return resident_bytes(model) +
-         statistics_work_bytes(model.config(), options, static_cast<std::int64_t>(layers));
+         (options.corpus.empty() ? own_text_statistics_bytes(model.config(), count,
+                                                             std::min(options.tokens, options.block_tokens))
+                                 : statistics_work_bytes(model.config(), options, count));
 }
 
 std::int64_t besides_sums(const Model& model, const StatisticsOptions& options, std::size_t layers) {
@@ -64,17 +66,16 @@ double expected_seconds(const Model& model, const StatisticsOptions& options, co
                         std::int64_t keys) {
   const ModelConfig& c = model.config();
   const bool own = options.corpus.empty();
-  double flops = 0;
+  const double rate = plan.matmul_flops * kEfficiency;
+  const double writing = own ? own_text_seconds_a_token(model, options) : 0;
+  double seconds_a_token = 0;
   for (const std::vector<int>& layers : plan.passes) {
-    const double length =
-        static_cast<double>(std::min(own ? kOwnTextLength / 2 : options.window / 2, c.max_positions));
-    flops +=
-        flops_a_token(c, own ? std::vector<int>{c.layers - 1} : layers, length) * static_cast<double>(keys);
-    if (own)
-      flops +=
-          2.0 * static_cast<double>(c.vocab) * static_cast<double>(c.d_model) * static_cast<double>(keys);
+    const double length = static_cast<double>(std::min(options.window / 2, c.max_positions));
+    const double pass = pass_flops_a_token(c, layers.back(), length);
+    const double sums = flops_a_token(c, layers, length) - pass;
+    seconds_a_token += sums / rate + (own ? writing : pass / rate);
   }
-  return flops / plan.matmul_flops / (own ? kOwnTextEfficiency : kGivenTextEfficiency);
+  return seconds_a_token * static_cast<double>(keys);
 }
 
 // The memory that this run may take, 0: no limit. On a GPU nine tenths of what it has, unless less was given,
@@ -112,11 +113,15 @@ void check_statistics_values(const StatisticsOptions& options) {
 }
 
 StatisticsOptions settle_options(const Model& model, StatisticsOptions options) {
-  constexpr std::int64_t kDefault = 10, kUntilDefault = 100;  // keys a dimension
+  constexpr std::int64_t kGiven = 10, kUntil = 100;  // keys a dimension
   check_options(model, options);
   std::sort(options.layers.begin(), options.layers.end());
   options.layers.erase(std::unique(options.layers.begin(), options.layers.end()), options.layers.end());
-  if (options.tokens == 0) options.tokens = (options.until ? kUntilDefault : kDefault) * model.config().d_ff;
+  if (options.tokens == 0)
+    options.tokens = (options.until            ? kUntil
+                      : options.corpus.empty() ? kOwnTextKeys
+                                               : kGiven) *
+                     model.config().d_ff;
   settle_text_options(model, options.until.has_value(), options);
   return options;
 }

@@ -8,6 +8,8 @@
 #include "analysis/statistics_file.h"
 #include "base/files.h"
 #include "base/layer_number.h"
+#include "base/strings.h"
+#include "emend/statistics_run.h"
 #include "linalg/spd_factor.h"
 
 namespace emend {
@@ -84,11 +86,13 @@ Statistics StatisticsStore::layers(const std::vector<int>& layers, const Statist
   missing.prefix = prefix_;
   if (missing.layers.empty()) return noted(std::move(found), progress);
   require_place_for(missing.layers, folder_);
-  progress.note(fmt::format("No statistics of {} in {}: collecting them from {} (once)",
-                            layer_names(missing.layers), folder_.string(),
-                            options.corpus.empty() ? "text that the model writes itself" : "the text given"));
   missing.conditions = !approve;
-  Statistics collected = collect_statistics(model_, missing, progress);
+  const StatisticsRun run(model_, missing, progress);
+  progress.note(fmt::format("No statistics of {} in {}: collecting them from {} (once; {} tokens, about {})",
+                            layer_names(missing.layers), folder_.string(),
+                            options.corpus.empty() ? "text that the model writes itself" : "the text given",
+                            run.plan().tokens, human_seconds(run.plan().seconds)));
+  Statistics collected = run.collect(progress);
   if (approve) have_approved(collected, std::move(found), approve);
   found = {};
   progress.poll();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "analysis/own_text.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -11,8 +12,8 @@ namespace emend {
 namespace {
 
 std::int64_t default_block(const TextOptions& options, bool may_stop) {
-  constexpr std::int64_t kGiven = 8192, kMostGiven = 131072, kMostBlocks = 16, kOwn = 16384;
-  if (options.corpus.empty()) return kOwn;
+  constexpr std::int64_t kGiven = 8192, kMostGiven = 131072, kMostBlocks = 16;
+  if (options.corpus.empty()) return kOwnTextBlock;
   if (may_stop || options.tokens == kAllTokens) return kGiven;
   // Of much text larger ones: a checkpoint takes time to write, and a fast device reads a small block sooner
   // than that.

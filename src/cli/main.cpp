@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/hints.h"
 #include "cli/interrupt.h"
+#include "cli/processor_share.h"
 #include "emend/error.h"
 #include "pipeline/failure.h"
 
@@ -49,6 +50,7 @@ void flush_results() {
 
 int main(int argc, char** argv) {
   emend::install_interrupt_handler();
+  const emend::ProcessorShare share;
   try {
     if (argc < 2) std::cerr << kFirstSteps << "\n";
     const int code = emend::run_command("", kCommands, {argv + 1, argv + argc});

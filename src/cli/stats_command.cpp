@@ -26,7 +26,9 @@ constexpr TextRunHelp kStatsHelp = {
     .corpus =
         "files and folders of plain text or .jsonl, also .gz and .zst; or self: the model writes the text "
         "(default)",
-    .tokens = "keys to sum (default: 10 times d_ff), of a seeded sample of documents; all: the whole corpus",
+    .tokens =
+        "keys to sum (default: 5 times d_ff of own text, 10 times of a corpus), of a seeded sample of "
+        "documents; all: the whole corpus",
     .block =
         "keys between two checkpoints (default: 8192, or a sixteenth of more than 131072; 16384 of own text)",
     .shard = "only part i of N, from 0; join all with emend stats merge",

@@ -269,7 +269,7 @@ TEST(OwnText, EndsWhereTheModelTurnsAllOfItOtherwise) {
   options.layers = {0};
   options.prefix = test::kFamilyPrefix;
   const Statistics statistics = collect_statistics(model, options, silent);
-  EXPECT_EQ(statistics.layers.at(0).tokens, 10 * model.config().d_ff);
+  EXPECT_EQ(statistics.layers.at(0).tokens, 5 * model.config().d_ff);
   for (const TokenIds& text : statistics.held_text) EXPECT_LE(text.size(), 16u);
 }
 

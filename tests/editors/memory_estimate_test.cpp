@@ -29,8 +29,10 @@ class MemoryEstimate : public ::testing::TestWithParam<std::string> {
     StatisticsOptions options;
     options.layers = std::move(layers);
     options.prefix = model_.tokenizer().automatic_prefix();
-    options.tokens = 2500;
-    if (!corpus.empty()) options.corpus = {corpus};
+    if (!corpus.empty()) {
+      options.corpus = {corpus};
+      options.tokens = 2500;
+    }  // of own text the number that the estimate is for
     options.token_budget = 2048;
     const test::TempFolder folder;
     const TensorMemory memory;

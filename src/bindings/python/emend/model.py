@@ -490,8 +490,8 @@ class Model:
         """Collects second moments of the keys, C = E[k k^T] [d_ff, d_ff] of each layer, into ``folder`` (None: the one beside
         the model where :meth:`edit` looks for them), as ``emend stats`` does.
 
-        ``corpus``: files and folders of text; None: the model writes the text. ``tokens``: keys to sum; 0: 10 times d_ff, -1:
-        the whole corpus. ``until``: stop when the estimated error of every layer is at most this. ``plan_only``: only say what
+        ``corpus``: files and folders of text; None: the model writes the text. ``tokens``: keys to sum; 0: 5 times d_ff of
+        own text, 10 times of a corpus; -1: the whole corpus. ``until``: stop when the estimated error of every layer is at most this. ``plan_only``: only say what
         it would take.
         """
         options = {

@@ -1,0 +1,66 @@
+#include "model/side_by_side.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
+#include <stdexcept>
+#include <string>
+
+namespace emend {
+namespace {
+
+class SideBySideTest : public ::testing::Test {
+ protected:
+  SideBySideTest() { at::set_num_threads(3); }
+  ~SideBySideTest() override { at::set_num_threads(before_); }
+  const int before_ = at::get_num_threads();
+};
+
+TEST_F(SideBySideTest, HasAsManyThreadsAsTheCallerUsesAtMost) {
+  EXPECT_EQ(SideBySide(2).threads(), 2);
+  EXPECT_EQ(SideBySide(8).threads(), 3);
+  EXPECT_EQ(SideBySide(0).threads(), 1);
+  EXPECT_EQ(at::get_num_threads(), 3);
+}
+
+TEST_F(SideBySideTest, RunsEveryPieceOnceOnOneThreadWithoutGradients) {
+  SideBySide threads(3);
+  for (const std::int64_t count : {7, 0, 1, 20}) {
+    std::vector<std::atomic<int>> runs(static_cast<std::size_t>(count));
+    std::atomic<int> divided = 0, gradients = 0, here = 0;
+    const auto caller = std::this_thread::get_id();
+    threads.run(count, [&](std::int64_t piece) {
+      ++runs[static_cast<std::size_t>(piece)];
+      divided += at::get_num_threads() != 1;
+      gradients += c10::GradMode::is_enabled();
+      here += std::this_thread::get_id() == caller;
+    });
+    for (const auto& times : runs) EXPECT_EQ(times, 1);
+    EXPECT_EQ(divided + gradients + here, 0);
+  }
+  EXPECT_EQ(at::get_num_threads(), 3);
+}
+
+TEST_F(SideBySideTest, TellsTheFirstFailureAndGoesOn) {
+  SideBySide threads(3);
+  std::atomic<int> runs = 0;
+  const auto work = [&](std::int64_t piece) {
+    ++runs;
+    if (piece % 4 == 2) throw std::runtime_error(std::to_string(piece));
+  };
+  try {
+    threads.run(12, work);
+    FAIL() << "no failure came back";
+  } catch (const std::runtime_error& failure) {
+    EXPECT_STREQ(failure.what(), "2");
+  }
+  EXPECT_EQ(runs, 12);
+  threads.run(2, work);
+  EXPECT_EQ(runs, 14);
+}
+
+}  // namespace
+}  // namespace emend
