@@ -11,6 +11,7 @@
 #include "emend/edit_run.h"
 #include "emend/error.h"
 #include "emend/report.h"
+#include "emend/reproduce.h"
 #include "pipeline/failure.h"
 #include "reports/edit_page.h"
 #include "reports/edit_report.h"
@@ -38,10 +39,29 @@ void check_outputs(const EditOptions& options, const EditFile& file, const fs::p
                    const Console& console) {
   require_output_apart("outputs: patch:", patch_path, {{}, {}, {file.statistics}});
   OtherFiles others{{options.file, patch_path, options.on}, file.model, {file.statistics}};
-  if (!options.dry_run) others.files.push_back(run_file_of(patch_path));
+  if (!options.dry_run)
+    others.files.insert(others.files.end(), {run_file_of(patch_path), reproduce_file_of(patch_path)});
   console.check_result_file("--junit", options.junit, others);
   others.files.emplace_back(options.junit);
   console.check_report(options.report, others);
+}
+
+// What `emend reproduce` needs to do it again.
+FinishedRun finished_edit(const EditOptions& options, const fs::path& patch_path, const Patch& patch) {
+  const CommonOptions& common = options.common;
+  FinishedRun run{"edit",
+                  options.arguments,
+                  {{"", options.file}, {"on", options.on}, {"statistics", common.statistics}},
+                  common.seed,
+                  common.token_budget,
+                  {},
+                  {},
+                  {patch_path},
+                  options.reproduce_texts};
+  for (const WeightSolve& solve : patch.edit.solves)
+    run.statistics += (run.statistics.empty() ? "" : " ") + solve.statistics_fingerprint;
+  run.folder = options.out.empty() ? fs::path(options.file).parent_path() : fs::path(options.out);
+  return run;
 }
 
 // Writes the patch and says how it went; returns the exit code.
@@ -55,6 +75,7 @@ int finish(const Model& model, const EditOutcome& outcome, const fs::path& patch
   throw_if_interrupted();
   if (writes) {
     save_patch(patch, patch_path);
+    leave_reproduce_file(reproduce_file_of(patch_path), finished_edit(options, patch_path, patch), model);
     std::cout << "\nPatch: " << patch_path.string() << (patch.passed ? "" : " (marked as failed)") << "\n";
     std::cout << "Try it: " << try_it_line(outcome, model.path(), patch_path) << "\n";
   }

@@ -86,6 +86,8 @@ void add_own_options(EditOptions& options, EditNumbers& numbers, Questions& ques
   add("junit", po::value(&options.junit)->value_name("FILE"), "write edits and checks as JUnit XML");
   add("report", po::value(&options.report)->value_name("FILE"),
       "write an HTML page with facts, checks and charts");
+  add("reproduce-texts", po::bool_switch(&options.reproduce_texts),
+      "put the text of the edit file into PATCH.reproduce.json, which emend reproduce takes");
   add("methods", po::bool_switch(&questions.methods), "list the methods");
   add("help-method", po::value(&questions.method)->value_name("METHOD"), "the options of a method");
 }
@@ -129,6 +131,7 @@ Parsed parse_edit(const std::vector<std::string>& arguments, EditOptions& option
     answer(questions);
     return Parsed::kAnswered;
   }
+  options.arguments = arguments;
   require_given(!options.file.empty(), "edit", "the edit file");
   if (!options.method.empty()) require_method("--editor", options.method);
   settle_budget(numbers.batch, options);

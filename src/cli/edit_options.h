@@ -27,6 +27,8 @@ struct EditOptions {
   bool dry_run = false;
   bool keep_going = false;
   bool resume = false;
+  bool reproduce_texts = false;
+  std::vector<std::string> arguments;  // as they were given
 };
 
 // Answers --methods and --help-method, too.

@@ -61,7 +61,7 @@ int eval_abilities_command(const std::vector<std::string>& arguments) {
   const AbilityOutcome outcome =
       measure_abilities(model, tasks, changes_of(patches), how, console.progress());
   std::cout << abilities_text(outcome, console.columns());
-  if (!asked.out.empty()) write_abilities(asked.out, outcome, asked.patches, model);
+  if (!asked.out.empty()) write_abilities(asked.out, outcome, tasks, asked.patches, model);
   console.write_json(abilities_json(outcome, asked.patches, model));
   return kExitDone;
 }

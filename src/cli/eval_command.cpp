@@ -6,8 +6,11 @@
 #include "cli/eval_options.h"
 #include "cli/load_model.h"
 #include "cli/process_group_run.h"
+#include "cli/proof_commands.h"
 #include "emend/error.h"
 #include "emend/report.h"
+#include "emend/reproduce.h"
+#include "eval/results/repeatable_files.h"
 #include "pipeline/failure.h"
 #include "reports/eval_report.h"
 
@@ -27,6 +30,7 @@ void require_no_parts_under_mpirun(const EvalCommandOptions& options, const Benc
 // What --json must not overwrite: all that is read, and the files of the results.
 OtherFiles other_files(const EvalCommandOptions& options, const Benchmark& benchmark) {
   OtherFiles others{benchmark.outputs(), options.common.model, {}};
+  others.files.push_back(std::filesystem::path(options.out) / kReproduceFile);
   others.files.insert(others.files.end(), {options.data, options.snippets, options.drift_text, options.idf});
   others.files.insert(others.files.end(), options.method_files.begin(), options.method_files.end());
   if (!options.common.statistics.empty()) others.statistics.push_back(options.common.statistics);
@@ -42,6 +46,28 @@ Model load_own_model(CommonOptions& common, ProcessGroup* group, Console& consol
   fit_token_budget(model, own, console);
   common.token_budget = group != nullptr ? group->least(own.token_budget) : own.token_budget;
   return model;
+}
+
+// What `emend reproduce` needs to do it again.
+FinishedRun finished_benchmark(const EvalCommandOptions& options, const BenchmarkOutcome& outcome) {
+  const CommonOptions& common = options.common;
+  FinishedRun run{"eval",
+                  options.arguments,
+                  {{"data", options.data},
+                   {"snippets", options.snippets},
+                   {"idf", options.idf},
+                   {"drift-text", options.drift_text},
+                   {"statistics", common.statistics}},
+                  common.seed,
+                  common.token_budget,
+                  {},
+                  outcome.out,
+                  repeatable_files(outcome),
+                  options.reproduce_texts};
+  for (const std::string& file : options.method_files) run.inputs.emplace_back("options", file);
+  for (const EvalResults& method : outcome.methods)
+    run.statistics += (run.statistics.empty() ? "" : " ") + method.summary.statistics_fingerprint;
+  return run;
 }
 
 void report(const BenchmarkOutcome& outcome, const Console& console) {
@@ -64,7 +90,9 @@ int run_eval_command(EvalCommandOptions& options, ProcessGroup* group, std::stri
   what_stays = "records that are finished stay, and --resume goes on from there";
   const BenchmarkOutcome outcome =
       benchmark.run(model, console.progress(), {common.token_budget, common.device, common.dtype, load});
-  if (!outcome.methods.empty()) report(outcome, console);
+  if (outcome.methods.empty()) return kExitDone;
+  report(outcome, console);
+  leave_reproduce_file(outcome.out / kReproduceFile, finished_benchmark(options, outcome), model);
   return kExitDone;
 }
 
@@ -75,9 +103,10 @@ int eval_command(const std::vector<std::string>& arguments) {
     return eval_compare_command({arguments.begin() + 1, arguments.end()});
   if (!arguments.empty() && arguments.front() == "abilities")
     return eval_abilities_command({arguments.begin() + 1, arguments.end()});
-  for (const std::string name : {"kl", "survive"})
-    if (!arguments.empty() && arguments.front() == name)
-      throw Error(ErrorKind::kUsage, "'emend eval " + name + "' is not part of this version yet");
+  if (!arguments.empty() && arguments.front() == "kl")
+    return eval_kl_command({arguments.begin() + 1, arguments.end()});
+  if (!arguments.empty() && arguments.front() == "survive")
+    throw Error(ErrorKind::kUsage, "'emend eval survive' is not part of this version yet");
   EvalCommandOptions options;
   if (parse_eval(arguments, options) == Parsed::kAnswered) return kExitDone;
   return run_in_group(options.common, [&](ProcessGroup* group, std::string& what_stays) {

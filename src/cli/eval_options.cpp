@@ -40,6 +40,8 @@ void add_record_options(EvalCommandOptions& options, po::options_description& al
       "in sequential mode: measure also after so many edits, or none (1,10,100,300,1000,3000,10000)");
   add("out", po::value(&options.out)->value_name("DIR"), "folder of the results");
   add("resume", po::bool_switch(&options.resume), "take up the run that was begun in --out");
+  add("reproduce-texts", po::bool_switch(&options.reproduce_texts),
+      "put the texts of data and options files into reproduce.json, which emend reproduce takes");
   add("shard", po::value(&options.shard)->value_name("i/N"),
       "only part i of N, from 0; the last part to end joins all (mpirun makes the parts by itself)");
 }
@@ -88,6 +90,7 @@ Parsed parse_eval(const std::vector<std::string>& arguments, EvalCommandOptions&
   add_record_options(options, syntax.own);
   add_question_options(options, syntax.own);
   if (parse_options(syntax, arguments, options.common) == Parsed::kAnswered) return Parsed::kAnswered;
+  options.arguments = arguments;
   require_given(!options.dataset.empty(), "eval", "--dataset NAME");
   find_dataset(options.dataset);  // throws for an unknown one
   for (const std::string& method : options.methods) require_method("--method", method);

@@ -23,6 +23,8 @@ struct EvalCommandOptions {
   std::int64_t generations = -1;                   // of a record at most; -1: all
   std::int64_t natural = 0;                        // tokens; 0: not asked
   std::int64_t drift_tokens = 256;
+  bool reproduce_texts = false;
+  std::vector<std::string> arguments;  // as they were given
   bool resume = false, known = false, plus = false, edited_neighbours = false;
 };
 

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/load_model.h"
+#include "cli/proof_commands.h"
 #include "delivery/checkpoint_files.h"
 #include "emend/adapter.h"
 #include "emend/patch_run.h"
@@ -119,6 +120,8 @@ int export_gguf_lora(const std::vector<std::string>& arguments) {
 const std::vector<Command> kExportCommands = {
     {"lora", "a LoRA adapter for PEFT", export_lora},
     {"gguf-lora", "an adapter for llama.cpp", export_gguf_lora},
+    {"harness", "results, or an edit file's questions, for lm-evaluation-harness", export_harness_command},
+    {"promptfoo", "an edit file's questions as tests of promptfoo", export_promptfoo_command},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
+#include "cli/proof_commands.h"
 #include "emend/error.h"
 #include "pipeline/failure.h"
 
@@ -23,7 +24,7 @@ const std::vector<emend::Command> kCommands = {
     {"model", "tell what a model file is, and check it", emend::model_command},
     {"init", "write a first edit file for a model", nullptr},
     {"serve", "answer over HTTP, to try an edit", nullptr},
-    {"reproduce", "run again what a result says", nullptr},
+    {"reproduce", "repeat a run and compare what it makes byte for byte", emend::reproduce_command},
 };
 
 // Results that did not reach their reader are no results.
