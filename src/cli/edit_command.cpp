@@ -21,6 +21,7 @@
 #include "emend/error.h"
 #include "emend/records.h"
 #include "emend/report.h"
+#include "emend/reproduce.h"
 #include "pipeline/drift_budget.h"
 #include "reports/edit_page.h"
 #include "reports/edit_report.h"
@@ -36,6 +37,8 @@ struct EditArguments {
   std::optional<int> layer;        // --layer
   std::optional<Protect> protect;  // --protect
   bool dry_run = false;
+  bool reproduce_texts = false;
+  std::vector<std::string> arguments;  // as they were given
 };
 
 Protect protect_named(const std::string& text) {
@@ -127,6 +130,8 @@ void add_edit_options(CommandFrame& frame, EditArguments& asked) {
   add_budget_options(options, asked.run.budget);
   options.junit("write edits and checks as JUnit XML")
       .report("write an HTML page with facts, checks and charts")
+      .flag("reproduce-texts", asked.reproduce_texts,
+            "put the text of the edit file into PATCH.reproduce.json, which emend reproduce takes")
       .flag("methods", questions->methods, "list the methods")
       .text("help-method", questions->method, "METHOD", "the options of a method")
       .check([&options, &asked] {
@@ -191,15 +196,36 @@ void keep_out_of_statistics(const CommandFrame& frame, const EditWork& work, con
   require_output_apart("outputs: patch:", work.patch, statistics);
 }
 
+// What `emend reproduce` needs to do it again.
+FinishedRun finished_edit(const EditArguments& asked, const CommonOptions& common, const fs::path& patch_path,
+                          const Patch& patch) {
+  FinishedRun run;
+  run.command = "edit";
+  run.arguments = asked.arguments;
+  run.inputs = {{"", asked.file}, {"on", asked.run.on}, {"statistics", common.statistics}};
+  run.seed = common.seed;
+  run.token_budget = common.token_budget;
+  for (const WeightSolve& solve : patch.edit.solves)
+    run.statistics += (run.statistics.empty() ? "" : " ") + solve.statistics_fingerprint;
+  run.folder = asked.out.empty() ? asked.file.parent_path() : asked.out;
+  run.outputs = {patch_path};
+  run.with_texts = asked.reproduce_texts;
+  return run;
+}
+
 // Writes the patch and says how it went; returns the exit code.
-int finish(CommandFrame& frame, const Model& model, const EditOutcome& outcome, const fs::path& patch_path,
-           Console& console) {
+int finish(CommandFrame& frame, const EditArguments& asked, const Model& model, const EditOutcome& outcome,
+           const fs::path& patch_path, Console& console) {
   const Patch& patch = outcome.patch;
   for (const std::string& warning : patch.edit.warnings) console.warn(warning);
   std::cout << full_report(outcome, {console.columns()});
   const bool writes = !patch.edit.changes.empty();
   throw_if_interrupted();
-  if (writes) save_patch(patch, patch_path);
+  if (writes) {
+    save_patch(patch, patch_path);
+    leave_reproduce_file(reproduce_file_of(patch_path), finished_edit(asked, frame.common, patch_path, patch),
+                         model);
+  }
   fs::remove(run_file_of(patch_path));
   const auto junit = [&] {
     return junit_xml({junit_suite(patch_path.filename().string(), patch.edit.facts, patch.checks)});
@@ -228,6 +254,7 @@ int finish(CommandFrame& frame, const Model& model, const EditOutcome& outcome, 
 int edit_command(const std::vector<std::string>& arguments) {
   const Clock::time_point began = Clock::now();
   EditArguments asked;
+  asked.arguments = arguments;
   EditWork work;
   CommandFrame frame("edit", "FILE.yaml|FILE.jsonl [OPTIONS]",
                      "Changes facts of a model as the edit file says, checks the edited model against the "
@@ -235,7 +262,9 @@ int edit_command(const std::vector<std::string>& arguments) {
   frame.syntax.examples = {"edit examples/eiffel.yaml --dry-run", "edit examples/eiffel.yaml --out out"};
   add_edit_options(frame, asked);
   frame.options.check([&] { work = prepare(frame, asked); });
-  frame.other_paths = [&] { return OtherFiles{{work.patch, asked.run.run_file}, {}, {}}; };
+  frame.other_paths = [&] {
+    return OtherFiles{{work.patch, asked.run.run_file, reproduce_file_of(work.patch)}, {}, {}};
+  };
   return frame.run(arguments, [&](Console& console) {
     const CommonOptions& common = frame.common;
     require_output_apart("outputs: patch:", work.patch, {{}, {}, {work.file.statistics}});
@@ -256,7 +285,7 @@ int edit_command(const std::vector<std::string>& arguments) {
     EditOutcome outcome = run_edit(model, work.file, how, console.progress());
     outcome.seconds.load = load;
     outcome.seconds.total += load;
-    return finish(frame, model, outcome, work.patch, console);
+    return finish(frame, asked, model, outcome, work.patch, console);
   });
 }
 

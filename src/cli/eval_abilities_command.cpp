@@ -34,7 +34,7 @@ int eval_abilities_command(const std::vector<std::string>& arguments) {
     const AbilityOptions how{frame.bos(), frame.common.token_budget, {frame.common.seed}};
     const AbilityOutcome outcome =
         measure_abilities(model, tasks, changes_of(patches), how, console.progress());
-    if (!out.empty()) write_abilities(out, outcome, files, model);
+    if (!out.empty()) write_abilities(out, outcome, tasks, files, model);
     return frame.show(console, abilities_text(outcome, console.columns()),
                       abilities_json(outcome, files, model));
   });

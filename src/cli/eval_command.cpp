@@ -16,6 +16,8 @@
 #include "emend/error.h"
 #include "emend/eval_run.h"
 #include "emend/report.h"
+#include "emend/reproduce.h"
+#include "eval/results/repeatable_files.h"
 #include "reports/eval_report.h"
 
 namespace emend {
@@ -27,6 +29,7 @@ struct EvalArguments {
   std::vector<std::filesystem::path> method_files;  // --options
   std::optional<int> layer;
   std::optional<std::int64_t> generations;
+  bool reproduce_texts = false;
 };
 
 void add_record_options(OptionList& options, EvalArguments& asked) {
@@ -62,6 +65,8 @@ void add_record_options(OptionList& options, EvalArguments& asked) {
              [&](const std::string& text) { run.curve = parse_curve(text); })
       .text("out", run.out, "DIR", "folder of the results", Use::kNeeded)
       .flag("resume", run.resume, "take up the run that was begun in --out")
+      .flag("reproduce-texts", asked.reproduce_texts,
+            "put the texts of data and options files into reproduce.json, which emend reproduce takes")
       .value("shard", "i/N",
              "only part i of N, from 0; the last part to end joins all (mpirun makes the parts by itself)",
              [&](const std::string& text) { std::tie(run.shard, run.shards) = parse_shard(text); });
@@ -141,6 +146,28 @@ Model load_own_model(CommonOptions& common, ProcessGroup* group, Console& consol
   return model;
 }
 
+// What `emend reproduce` needs to do it again.
+FinishedRun finished_benchmark(const std::vector<std::string>& arguments, const EvalArguments& asked,
+                               const CommonOptions& common, const BenchmarkOutcome& outcome) {
+  FinishedRun run;
+  run.command = "eval";
+  run.arguments = arguments;
+  run.inputs = {{"data", asked.run.data},
+                {"snippets", asked.run.snippets},
+                {"idf", asked.run.idf},
+                {"drift-text", asked.run.drift_text},
+                {"statistics", common.statistics}};
+  for (const std::filesystem::path& file : asked.method_files) run.inputs.emplace_back("options", file);
+  run.seed = common.seed;
+  run.token_budget = common.token_budget;
+  for (const EvalResults& method : outcome.methods)
+    run.statistics += (run.statistics.empty() ? "" : " ") + method.summary.statistics_fingerprint;
+  run.folder = outcome.out;
+  run.outputs = repeatable_files(outcome);
+  run.with_texts = asked.reproduce_texts;
+  return run;
+}
+
 int show_benchmark(CommandFrame& frame, const BenchmarkOutcome& outcome, Console& console) {
   const std::vector<std::filesystem::path> written = write_eval_reports(outcome);
   return frame.show(console,
@@ -166,21 +193,26 @@ int benchmark_editors(const std::vector<std::string>& arguments) {
     const BenchmarkOptions how = benchmark_options(frame, asked);
     if (group != nullptr) require_no_parts_under_mpirun(how);
     Benchmark benchmark(how, group);
-    console.keep_json_apart({benchmark.outputs(), {}, {}});
+    OtherFiles written{benchmark.outputs(), {}, {}};
+    written.files.push_back(how.out / kReproduceFile);
+    console.keep_json_apart(written);
     Model model = load_own_model(frame.common, group, console);
     const double load = std::chrono::duration<double>(Clock::now() - began).count();
     what_stays = "records that are finished stay, and --resume goes on from there";
     const CommonOptions& common = frame.common;
     const BenchmarkOutcome outcome =
         benchmark.run(model, console.progress(), {common.token_budget, common.device, common.dtype, load});
-    return outcome.methods.empty() ? kExitDone : show_benchmark(frame, outcome, console);
+    if (outcome.methods.empty()) return kExitDone;
+    leave_reproduce_file(outcome.out / kReproduceFile, finished_benchmark(arguments, asked, common, outcome),
+                         model);
+    return show_benchmark(frame, outcome, console);
   });
 }
 
 const std::vector<Command> kEvalCommands = {
     {"compare", "compare two runs record by record", eval_compare_command},
     {"abilities", "ask multiple-choice items before and after an edit", eval_abilities_command},
-    {"kl", "how far an edit moves other text", nullptr},
+    {"kl", "how far a model is from a base file of llama.cpp on a text", eval_kl_command},
     {"survive", "what is left of an edit after training", nullptr},
 };
 

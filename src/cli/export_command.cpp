@@ -92,6 +92,8 @@ int export_gguf_lora(const std::vector<std::string>& arguments) {
 const std::vector<Command> kExportCommands = {
     {"lora", "a LoRA adapter for PEFT", export_lora},
     {"gguf-lora", "an adapter for llama.cpp", export_gguf_lora},
+    {"harness", "results, or an edit file's questions, for lm-evaluation-harness", export_harness_command},
+    {"promptfoo", "an edit file's questions as tests of promptfoo", export_promptfoo_command},
 };
 
 }  // namespace

@@ -24,7 +24,7 @@ const std::vector<emend::Command> kCommands = {
     {"model", "tell what a model file is, and check it", emend::model_command},
     {"init", "write a first edit file for a model", nullptr},
     {"serve", "answer over HTTP, to try an edit", nullptr},
-    {"reproduce", "run again what a result says", nullptr},
+    {"reproduce", "repeat a run and compare what it makes byte for byte", emend::reproduce_command},
 };
 
 // What to do first, for whoever calls the program without a command.

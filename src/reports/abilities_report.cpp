@@ -74,9 +74,11 @@ ResultJson answer_json(const ItemAnswer& answer) {
           {"chosen_normalised", answer.chosen_normalised}};
 }
 
-std::string item_line(const AbilityResult& task, const ItemOutcome& item) {
+std::string item_line(const AbilityResult& task, const ItemOutcome& item, const ChoiceItem& asked) {
   ResultJson json = {{"task", task.name},
                      {"item", item.where},
+                     {"context", asked.context},
+                     {"choices", asked.choices},
                      {"right", item.right},
                      {"cut", item.cut},
                      {"before", answer_json(item.before)}};
@@ -133,11 +135,13 @@ ResultJson abilities_json(const AbilityOutcome& outcome, const std::vector<std::
 
 std::vector<std::filesystem::path> write_abilities(const std::filesystem::path& folder,
                                                    const AbilityOutcome& outcome,
+                                                   const std::vector<AbilityTask>& asked,
                                                    const std::vector<std::string>& patches,
                                                    const Model& model) {
   std::string lines;
-  for (const AbilityResult& task : outcome.tasks)
-    for (const ItemOutcome& item : task.items) lines += item_line(task, item);
+  for (std::size_t t = 0; t < outcome.tasks.size(); ++t)
+    for (std::size_t i = 0; i < outcome.tasks[t].items.size(); ++i)
+      lines += item_line(outcome.tasks[t], outcome.tasks[t].items[i], asked.at(t).items.at(i));
   const std::vector<std::filesystem::path> files = {folder / kAbilitiesFile, folder / kItemsFile};
   write_file_atomically(files[0], dump_json(abilities_json(outcome, patches, model)) + "\n");
   write_file_atomically(files[1], lines);

@@ -21,10 +21,11 @@ std::string abilities_text(const AbilityOutcome& outcome, std::size_t columns);
 ResultJson abilities_json(const AbilityOutcome& outcome, const std::vector<std::string>& patches,
                           const Model& model);
 
-// abilities.json, and items.jsonl with a line for each item; each file whole or not at all. Returns their
-// paths. Throws Error(kIo).
+// abilities.json, and items.jsonl with a line for each item and its texts; each file whole or not at all.
+// `asked`: the tasks that were measured. Returns their paths. Throws Error(kIo).
 std::vector<std::filesystem::path> write_abilities(const std::filesystem::path& folder,
                                                    const AbilityOutcome& outcome,
+                                                   const std::vector<AbilityTask>& asked,
                                                    const std::vector<std::string>& patches,
                                                    const Model& model);
 

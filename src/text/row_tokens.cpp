@@ -1,5 +1,7 @@
 // Tokens that rows are made of beside the ids of a text: BOS, the words that follow, the tokens of a subject.
 
+#include "text/row_tokens.h"
+
 #include <fmt/format.h>
 
 #include <string>
@@ -21,14 +23,13 @@ std::vector<std::string> special_tokens(const Tokenizer& tokenizer) {
   return names;
 }
 
-// Scripts written without spaces between words: kana and CJK ideographs (hangul has spaces).
+}  // namespace
+
 bool begins_without_space(const std::string& words) {
   const char32_t code = words.empty() ? 0 : text::code_point_at(words, 0).code_point;
   return (code >= 0x3040 && code <= 0x30FF) || (code >= 0x3400 && code <= 0x9FFF) ||
          (code >= 0xF900 && code <= 0xFAFF) || (code >= 0x20000 && code <= 0x3FFFF);
 }
-
-}  // namespace
 
 std::vector<std::int64_t> encode_next_words(const Tokenizer& tokenizer, const std::string& words) {
   const std::string text = (begins_without_space(words) ? "" : " ") + words;

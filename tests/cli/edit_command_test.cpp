@@ -99,7 +99,7 @@ TEST_F(EditCommand, GivesTheSameBytesAgain) {
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_THAT(run.err, Not(HasSubstr("searching")));
   EXPECT_TRUE(read_text_file(folder / "a.safetensors") == read_text_file(world().folder / "a.safetensors"));
-  EXPECT_EQ(folder.listing(), "a.safetensors a.yaml");
+  EXPECT_EQ(folder.listing(), "a.reproduce.json a.safetensors a.yaml");
 }
 
 TEST_F(EditCommand, PutsRelativeOutputsUnderOut) {

@@ -45,7 +45,7 @@ emend_status abilities(emend_model* model, const char* const* files, std::size_t
     names.push_back(patch.name);
   }
   const AbilityOutcome outcome = measure_abilities(call->model, tasks, changes_of(named), how, run.progress);
-  if (options.out != nullptr) write_abilities(options.out, outcome, names, call->model);
+  if (options.out != nullptr) write_abilities(options.out, outcome, tasks, names, call->model);
   ResultJson report = abilities_json(outcome, names, call->model);
   report["warnings"] = failed_patches(named);
   give_text(json, dump_json(report));

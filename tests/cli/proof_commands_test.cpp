@@ -1,0 +1,269 @@
+// emend eval kl, emend reproduce, emend export harness and promptfoo, on the invented world.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "base/files.h"
+#include "world_edit.h"
+
+namespace emend {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string test_data(const std::string& name) {
+  return std::string(EMEND_TEST_DATA) + "/" + name;
+}
+
+class ProofCommands : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
+    ASSERT_EQ(world().run.code, 0) << world().run.err;
+  }
+  static const EditedWorld& world() { return EditedWorld::shared(); }
+  static std::string patch() { return world().folder / "a.safetensors"; }
+  const ScratchFolder folder_;
+};
+
+// ---- eval kl
+
+TEST_F(ProofCommands, KlComparesAnEditWithItsBase) {
+  const std::string base = folder_ / "b.kld";
+  const Finished written =
+      run_emend({"eval", "kl", "--model", world_model("gpt2"), "--write-base", base, "--text",
+                 test_data("kl/text.txt"), "--context", "16", "--chunks", "6"});
+  ASSERT_EQ(written.code, 0) << written.err;
+  EXPECT_THAT(written.out, HasSubstr("6 chunks of 16 tokens, 42 positions; perplexity "));
+  const Finished run = run_emend({"eval", "kl", "--model", world_model("gpt2"), "--base", base, "--text",
+                                  test_data("kl/text.txt"), "--patch", patch(), "--quantised",
+                                  world_model("gpt2"), "--json", folder_ / "j"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("edited against quantised: "));
+  const auto json = read_json(folder_ / "j");
+  ASSERT_EQ(json["models"].size(), 4u);
+  EXPECT_EQ(json["base"]["positions"], 42);
+  // Against its own file a model shows the rounding to 16 bits alone; the edit shows more.
+  EXPECT_LT(std::abs(json["models"][0]["kl"]["mean"].get<double>()), 1e-5);
+  EXPECT_EQ(json["models"][0]["same_top"]["mean"], 1.0);
+  EXPECT_GT(json["models"][1]["kl"]["mean"].get<double>(), 1e-5);
+  EXPECT_EQ(json["models"][1]["kl"]["mean"], json["models"][3]["kl"]["mean"]);
+  EXPECT_EQ(json["comparisons"][0]["a"], "quantised");
+  EXPECT_GT(json["comparisons"][0]["difference"].get<double>(), 0);
+}
+
+TEST_F(ProofCommands, KlRefusesWhatDoesNotGoTogether) {
+  const auto code = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"eval", "kl", "--model", world_model("gpt2")});
+    return run_emend(more).code;
+  };
+  EXPECT_EQ(code({}), 2);
+  EXPECT_EQ(code({"--base", "b", "--write-base", "c", "--text", "t"}), 2);
+  EXPECT_EQ(code({"--write-base", folder_ / "c"}), 2);
+  folder_.write("short.kld", read_text_file(test_data("kl/base.kld")).substr(0, 9999));
+  const Finished cut =
+      run_emend({"eval", "kl", "--model", world_model("gpt2"), "--base", folder_ / "short.kld"});
+  EXPECT_EQ(cut.code, 3);
+  EXPECT_THAT(cut.err, HasSubstr("short.kld: the file is cut short: 9999 of 351260 bytes"));
+  EXPECT_EQ(code({"--base", test_data("kl/base.kld"), "--edited-quantised", "x"}), 2);
+}
+
+// ---- reproduce
+
+TEST_F(ProofCommands, ReproduceRepeatsAnEdit) {
+  const std::string file = world().folder / "a.reproduce.json";
+  const auto left = read_json(file);
+  EXPECT_EQ(left["command"][0], "edit");
+  EXPECT_EQ(left["outputs"][0]["name"], "a.safetensors");
+  EXPECT_EQ(left["inputs"][0]["file"], "a.yaml");
+  EXPECT_FALSE(left["inputs"][0].contains("text"));
+  EXPECT_THAT(read_text_file(file), Not(HasSubstr(world().folder.path().string())));
+  const Finished run = run_emend({"reproduce", file, "--json", folder_ / "j"});
+  EXPECT_EQ(run.code, 0) << run.out << run.err;
+  EXPECT_THAT(run.out, HasSubstr("the same bytes"));
+  EXPECT_THAT(run.out, HasSubstr("Reproduced.\n"));
+  const auto json = read_json(folder_ / "j");
+  EXPECT_EQ(json["reproduced"], true);
+  EXPECT_TRUE(json["differences"].empty()) << json["differences"];
+}
+
+TEST_F(ProofCommands, ReproduceNamesWhatHasChanged) {
+  folder_.write("a.yaml", lenient_edits("gpt2"));
+  const std::string stats = world().folder / "stats";
+  ASSERT_EQ(run_emend({"edit", folder_ / "a.yaml", "--statistics=" + stats, "--reproduce-texts"}).code, 0);
+  const std::string file = folder_ / "a.reproduce.json";
+  auto left = read_json(file);
+  EXPECT_EQ(left["inputs"][0]["text"], lenient_edits("gpt2"));
+  const auto refuse = [&](const std::string& what) {
+    std::ofstream(folder_ / "changed.json") << left.dump();
+    const Finished run = run_emend({"reproduce", folder_ / "changed.json"});
+    EXPECT_EQ(run.code, 3) << run.out;
+    EXPECT_THAT(run.err, HasSubstr(what));
+  };
+  // An edit file that has changed is taken from the text, where there is one.
+  folder_.write("a.yaml", lenient_edits("gpt2") + "# changed\n");
+  EXPECT_EQ(run_emend({"reproduce", file}).code, 0);
+  left["inputs"][0].erase("text");
+  refuse("a.yaml has changed since the run: SHA-256 ");
+  fs::remove(folder_ / "a.yaml");
+  refuse("which the run read, is not there any more");
+  folder_.write("a.yaml", lenient_edits("gpt2"));
+  left["model"]["fingerprint"] = "0123";
+  refuse("is another model than that of the run: fingerprint 0123 then, ");
+  left["outputs"][0]["name"] = "../a.safetensors";
+  refuse("lies outside of the folder of the outputs");
+  folder_.write("none.json", "{}");
+  EXPECT_THAT(run_emend({"reproduce", folder_ / "none.json"}).err,
+              HasSubstr("the key \"reproduce\" is missing"));
+}
+
+TEST_F(ProofCommands, ReproduceTellsOtherBytesAndWhy) {
+  folder_.write("a.yaml", lenient_edits("gpt2"));
+  ASSERT_EQ(run_emend({"edit", folder_ / "a.yaml", "--statistics", world().folder / "stats"}).code, 0);
+  auto left = read_json(folder_ / "a.reproduce.json");
+  left["outputs"][0]["sha256"] = std::string(64, '0');
+  left["emend"] = "0.0.1";
+  std::ofstream(folder_ / "changed.json") << left.dump();
+  const Finished run = run_emend({"reproduce", folder_ / "changed.json", "--out", folder_ / "again"});
+  EXPECT_EQ(run.code, 4) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("Not as it was: emend (0.0.1 then, "));
+  EXPECT_THAT(run.out, HasSubstr("Not reproduced.\n"));
+  EXPECT_TRUE(fs::exists(folder_ / "again/a.safetensors"));
+}
+
+TEST_F(ProofCommands, ReproduceRepeatsABenchmark) {
+  const std::string quick = folder_.write(
+      "quick.yaml", "label: quick\nmethod: rome\noptions: {covariance: false, steps: 4, contexts: 0}\n");
+  const Finished run = run_emend({"eval", "--dataset", "emend", "--data", test_data("world/edits.jsonl"),
+                                  "--model", world_model("gpt2"), "--out", folder_ / "out", "--options",
+                                  quick, "--records", "0:2", "--generations", "0"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Finished again = run_emend({"reproduce", folder_ / "out/reproduce.json", "--json", folder_ / "j"});
+  EXPECT_EQ(again.code, 0) << again.out << again.err;
+  const auto json = read_json(folder_ / "j");
+  EXPECT_EQ(json["outputs"][0]["name"], "records.jsonl");
+  EXPECT_TRUE(json["differences"].empty()) << json["differences"];
+
+  // The same results as lm-evaluation-harness writes them.
+  const Finished exported =
+      run_emend({"export", "harness", folder_ / "out", "--out", folder_ / "h", "--json", folder_ / "e"});
+  ASSERT_EQ(exported.code, 0) << exported.err;
+  const auto files = read_json(folder_ / "e")["outputs"];
+  ASSERT_EQ(files.size(), 8u);
+  const auto results = read_json(files[7].get<std::string>());
+  EXPECT_EQ(results["model_name"], "gpt2+quick");
+  EXPECT_TRUE(results["results"]["emend_efficacy"].contains("exact_match,none"));
+}
+
+// ---- export
+
+std::set<std::string> keys_of(const nlohmann::json& json) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : json.items()) keys.insert(key);
+  return keys;
+}
+
+std::vector<nlohmann::json> lines_of(const std::string& file) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+// Keys and types are those that the harness itself wrote (tools/fixtures/harness_form.py).
+TEST_F(ProofCommands, AbilitiesAreExportedInTheFormOfTheHarness) {
+  const Finished run =
+      run_emend({"eval", "abilities", "--model", world_model("gpt2"), "--data",
+                 test_data("abilities/arc.jsonl"), "--patch", patch(), "--out", folder_ / "abilities"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Finished exported = run_emend(
+      {"export", "harness", folder_ / "abilities", "--out", folder_ / "h", "--json", folder_ / "e"});
+  ASSERT_EQ(exported.code, 0) << exported.err;
+  const auto files = read_json(folder_ / "e")["outputs"];
+  ASSERT_EQ(files.size(), 4u);
+  EXPECT_THAT(files[2].get<std::string>(), HasSubstr("h/gpt2+a/samples_arc_"));
+  const auto results = read_json(files[3].get<std::string>()),
+             recorded = read_json(test_data("harness/results.json"));
+  EXPECT_EQ(keys_of(results["results"]["arc"]), keys_of(recorded["results"]["emend_t"]));
+  for (const char* key : {"results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better",
+                          "n-samples", "config", "git_hash", "lm_eval_version", "task_hashes", "model_source",
+                          "model_name", "model_name_sanitized"})
+    EXPECT_EQ(results.contains(key), recorded.contains(key)) << key;
+  EXPECT_EQ(keys_of(results["config"]), keys_of(recorded["config"]));
+  const auto samples = lines_of(files[2].get<std::string>()),
+             form = lines_of(test_data("harness/samples_choice.jsonl"));
+  ASSERT_EQ(samples.size(), 8u);
+  EXPECT_EQ(keys_of(samples[0]), keys_of(form[0]));
+  EXPECT_EQ(samples[0]["resps"].size(), samples[0]["doc"]["choices"].size());
+  for (const auto& [key, value] : form[0].items())
+    EXPECT_EQ(samples[0][key].type_name(), std::string(value.type_name())) << key;
+  double right = 0;
+  for (const auto& sample : samples) right += sample["acc"].get<double>();
+  EXPECT_DOUBLE_EQ(results["results"]["arc"]["acc,none"].get<double>(), right / 8);
+  const auto abilities = read_json(folder_ / "abilities/abilities.json");
+  EXPECT_DOUBLE_EQ(results["results"]["arc"]["acc,none"].get<double>(),
+                   abilities["tasks"][0]["metrics"]["acc"]["after"]["mean"].get<double>());
+  EXPECT_NEAR(results["results"]["arc"]["acc_stderr,none"].get<double>(),
+              abilities["tasks"][0]["metrics"]["acc"]["after"]["stderr"].get<double>(), 1e-12);
+}
+
+// The edits of the README, one of which names no present answer.
+constexpr const char* kQuestions =
+    "edits:\n"
+    "  - {id: a, prompt: 'The Eiffel Tower is in', subject: Eiffel Tower, target: Rome, was: Paris,\n"
+    "     paraphrases: ['{{Where}} the Eiffel Tower is:'],\n"
+    "     neighbours: [{prompt: 'The Louvre is in', answer: Paris}, {prompt: 'Big Ben is in'}]}\n"
+    "  - {id: b, prompt: 'Mount Fuji lies in', subject: Mount Fuji, target: 中国}\n";
+
+TEST(ExportQuestions, WritesTasksOfTheHarness) {
+  const ScratchFolder folder;
+  const std::string edits = folder.write("my edits.yaml", kQuestions);
+  const Finished run = run_emend({"export", "harness", edits, "--out", folder / "t", "--json", folder / "j"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("3 questions.\n1 left out: the edit names no present answer (was).\n"));
+  EXPECT_THAT(run.out, HasSubstr("1 left out: the neighbour names no answer.\n"));
+  EXPECT_EQ(
+      read_text_file(folder / "t/my_edits.yaml"),
+      "group: my_edits\ntask:\n  - my_edits_efficacy\n  - my_edits_paraphrase\n  - my_edits_neighbourhood\n");
+  EXPECT_THAT(read_text_file(folder / "t/my_edits_efficacy.yaml"),
+              HasSubstr("dataset_kwargs: {data_files: {test: \"my_edits_efficacy.jsonl\"}}\n"));
+  const auto line = lines_of(folder / "t/my_edits_neighbourhood.jsonl").at(0);
+  EXPECT_EQ(line["choices"][0], " Paris");
+  EXPECT_EQ(line["choices"][1], " Rome");
+  EXPECT_EQ(line["label"], 0);
+}
+
+TEST(ExportQuestions, WritesAConfigurationOfPromptfoo) {
+  const ScratchFolder folder;
+  const std::string edits = folder.write("a.yaml", kQuestions);
+  const Finished run = run_emend({"export", "promptfoo", edits, "--out", folder / "p", "--provider", "echo"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const std::string text = read_text_file(folder / "p/promptfooconfig.yaml");
+  EXPECT_THAT(text, HasSubstr("  - id: \"echo\"\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          "      - {type: contains, value: \"Rome\"}\n      - {type: not-contains, value: \"Paris\"}\n"));
+  EXPECT_THAT(text, HasSubstr("vars: {prompt: \"The Louvre is in\"}\n"));
+  EXPECT_THAT(text, Not(HasSubstr("Where")));
+  EXPECT_THAT(run.out, HasSubstr("1 left out: promptfoo would read {{, {% or {# in it as a template.\n"));
+}
+
+TEST(ExportQuestions, RefusesAFileWithoutQuestions) {
+  const ScratchFolder folder;
+  const std::string edits = folder.write(
+      "a.yaml", "edits:\n  - {id: b, prompt: 'Mount Fuji lies in', subject: Mount Fuji, target: China}\n");
+  const Finished run = run_emend({"export", "harness", edits, "--out", folder / "t"});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_THAT(run.err, HasSubstr("no question has both an answer that is right and one that is not"));
+  EXPECT_FALSE(fs::exists(folder / "t"));
+  EXPECT_EQ(run_emend({"export", "promptfoo", edits}).code, 2);
+}
+
+}  // namespace
+}  // namespace emend
