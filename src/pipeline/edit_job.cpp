@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
 #include "base/strings.h"
 #include "emend/error.h"
@@ -114,14 +115,23 @@ EditPlan plan_job(const EditJob& job, const std::vector<EditRequest>& requests,
 }
 
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress) {
+  const auto load = [&] {
+    return load_statistics_in_file(*job.model, job.context.layers, job.context.prefix, job.statistics);
+  };
+  Statistics present = load();
+  if (!present.layers.empty()) {
+    for (const std::string& note : notes_on(present)) progress.note(note);
+    return present;
+  }
   StatisticsOptions options;
   options.seed = job.context.seed;
   options.token_budget = job.context.token_budget;
   EditJob first = job;
   first.context.cache = nullptr;  // what is collected is not rounded yet, as the files will be
   const auto approve = [&](const Statistics& found) { plan_job(first, requests, &found); };  // throws
-  return StatisticsStore(*job.model, job.context.prefix, job.statistics)
+  StatisticsStore(*job.model, job.context.prefix, job.statistics)
       .layers(job.context.layers, options, progress, approve);
+  return load();
 }
 
 }  // namespace emend
