@@ -11,6 +11,7 @@
 #include "emend/edit_run.h"
 #include "emend/error.h"
 #include "emend/report.h"
+#include "pipeline/edit_memory.h"
 #include "pipeline/failure.h"
 #include "reports/edit_page.h"
 #include "reports/edit_report.h"
@@ -93,11 +94,15 @@ int edit_command(const std::vector<std::string>& arguments) {
   if (parse_edit(arguments, options) == Parsed::kAnswered) return kExitDone;
   Console console(options.common);
   const EditFile file = prepare_edit_file(options);
-  make_editor(file.method, file.options);  // throws for a bad method or option, before anything is loaded
+  const auto editor =
+      make_editor(file.method, file.options);  // throws for a bad method or option, before anything is loaded
   const fs::path patch_path = options.dry_run ? fs::path() : prepare_patch_path(file, options);
   check_outputs(options, file, patch_path, console);
   Model model = load_model(file.model.string(), options.common, console, [&](const ModelConfig& config) {
-    return edit_work_bytes(config, parse_compute_type(options.common.dtype), options.common.token_budget);
+    const ComputeType type = parse_compute_type(options.common.dtype);
+    return edit_work_bytes(
+        config, type, options.common.token_budget,
+        least_edit_memory(file.model, *editor, file, options.common.token_budget, options.on, type));
   });
   fit_token_budget(model, options.common, console);
   const OtherFiles statistics{{}, {}, {statistics_folder(model, file)}};
