@@ -1,5 +1,8 @@
 #include "editors/bulk/memory.h"
 
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -7,6 +10,8 @@
 #include "editors/bulk/values.h"
 #include "editors/common/request_rows.h"
 #include "editors/common/search_batches.h"
+#include "model/block_reader.h"
+#include "model/weights.h"
 
 namespace emend::editors {
 
@@ -83,6 +88,23 @@ BulkSize size_of_edit(std::int64_t facts, const EditorContext& context, const Bu
   return size;
 }
 
+// Instead of all weights: those that are kept, and the room that blocks are read into one by one.
+void count_kept_weights(const Model& model, MemoryNeed& weights) {
+  const ModelWeights& w = model.weights();
+  std::int64_t kept = 0, room = 0;
+  for (const at::Tensor& tensor : all_weights(w))
+    if (!tensor.is_meta()) kept += static_cast<std::int64_t>(tensor.nbytes());
+  for (const BlockWeights& block : w.blocks) {
+    std::int64_t read = 0;
+    for (const BlockMatrix member : kBlockMatrices)
+      if ((block.*member).is_meta()) read += static_cast<std::int64_t>((block.*member).nbytes());
+    room = std::max(room, read);
+  }
+  weights.bytes = kept + room;
+  weights.formula = fmt::format("s P without {} of {} blocks, which are read one by one",
+                                model.first_kept_block(), model.config().layers);
+}
+
 }  // namespace
 
 EditMemory bulk_memory(const Model& model, const std::vector<EditRequest>& requests,
@@ -101,6 +123,7 @@ EditMemory bulk_memory(const Model& model, const std::vector<EditRequest>& reque
     size.search_rows = batch.size.rows;
     size.search_tokens = batch.size.tokens;
     EditMemory memory = bulk_edit_memory(model.config(), model.compute_type(), size);
+    if (model.first_kept_block() > 0) count_kept_weights(model, memory.held.front());
     if (most != given) memory.search_tokens = most;
     const bool fits = context.memory_bytes == 0 || memory.bytes() <= context.memory_bytes;
     if (fits || batch.values <= 1) return memory;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "analysis/moments_in_file.h"
 #include "analysis/statistics_factors.h"
 #include "base/layer_number.h"
 #include "emend/error.h"
@@ -15,10 +18,10 @@ void require_layer(const Model& model, int layer) {
 
 namespace {
 
-const at::Tensor& moment_of(const EditorContext& context, int layer, const std::string& method) {
+const LayerStatistics& statistics_of(const EditorContext& context, int layer, const std::string& method) {
   if (!context.statistics || !context.statistics->layers.contains(layer))
     throw Error(ErrorKind::kConfig, fmt::format("{}: the statistics of layer {} are missing", method, layer));
-  return context.statistics->layers.at(layer).C;
+  return context.statistics->layers.at(layer);
 }
 
 std::string name_of(int layer) {
@@ -29,20 +32,24 @@ std::string name_of(int layer) {
 
 KeyMetric moment_metric(const Model& model, const EditorContext& context, int layer, double relative_ridge,
                         const std::string& method) {
-  const at::Tensor& C = moment_of(context, layer, method);
+  const LayerStatistics& statistics = statistics_of(context, layer, method);
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
-  return {factors.get(layer, moment_identity(*context.statistics, layer), C, relative_ridge,
-                      model.options().device(), name_of(layer)),
-          C};
+  auto factor = factors.get(layer, moment_identity(*context.statistics, layer), statistics.C, relative_ridge,
+                            model.options().device(), name_of(layer));
+  let_go_of(statistics.C);
+  return {std::move(factor), statistics.C};
 }
 
 std::shared_ptr<const Spectrum> moment_spectrum(const EditorContext& context, int layer,
                                                 const std::string& method) {
-  const at::Tensor& C = moment_of(context, layer, method);
+  const LayerStatistics& statistics = statistics_of(context, layer, method);
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
-  return factors.spectrum(layer, moment_identity(*context.statistics, layer), C, name_of(layer));
+  auto spectrum =
+      factors.spectrum(layer, moment_identity(*context.statistics, layer), statistics.C, name_of(layer));
+  let_go_of(statistics.C);
+  return spectrum;
 }
 
 }  // namespace emend::editors

@@ -48,10 +48,10 @@ std::int64_t default_own_block(const ModelConfig& c) {
   return std::min(kOwnTextKeys * c.d_ff, kOwnTextBlock);
 }
 
-// While a layer is finished: C as two halves, their factors and what factoring needs besides.
+// While a layer is finished: C, and beside it a half of it; or its factor, and what factoring needs besides.
 std::int64_t finishing_bytes(std::int64_t d_ff) {
-  constexpr std::int64_t kMatrices = 6;
-  return kMatrices * d_ff * d_ff * kDoubleBytes;
+  const std::int64_t matrix = d_ff * d_ff * kDoubleBytes;
+  return matrix + std::max(matrix, CholeskyPanels::kept_bytes(d_ff) + CholeskyPanels::working_bytes(d_ff));
 }
 
 // Sums, and the larger of what a pass takes and what finishing takes.
@@ -60,11 +60,25 @@ std::int64_t statistics_bytes(const ModelConfig& c, std::int64_t layers, std::in
   return statistics_sum_bytes(c, layers) + std::max(running + product, finishing_bytes(c.d_ff));
 }
 
-// What a search keeps for its gradients in the blocks above `layer`, and its logits.
-std::int64_t search_bytes(const ModelConfig& c, int layer, std::int64_t rows, std::int64_t tokens) {
+std::int64_t element_bytes(ComputeType type) {
+  return type == ComputeType::kFloat32 ? 4 : 2;
+}
+
+// What a search keeps for its gradients in the blocks above `layer`, in the type of the weights, and its
+// logits.
+std::int64_t search_bytes(const ModelConfig& c, ComputeType type, int layer, std::int64_t rows,
+                          std::int64_t tokens) {
   const std::int64_t kept =
       8 * c.d_model + (c.heads + 2 * c.kv_heads) * c.head_dim + inner_rows(c) + 2 * c.d_ff;
-  return (tokens * (c.layers - layer) * kept + 3 * rows * c.vocab) * kFloatBytes;
+  return tokens * (c.layers - layer) * kept * element_bytes(type) + 3 * rows * c.vocab * kFloatBytes;
+}
+
+// Of emend/memory_estimate.h, with a search in this type.
+std::int64_t edit_bytes_in(const ModelConfig& c, ComputeType type, const EditSize& size) {
+  const std::int64_t in_file = c.d_ff * c.d_ff * kFloatBytes;
+  const std::int64_t search = search_bytes(c, type, size.layer, size.rows, size.tokens);
+  return CholeskyPanels::kept_bytes(c.d_ff) +
+         std::max(in_file + CholeskyPanels::working_bytes(c.d_ff), search);
 }
 
 constexpr std::int64_t kPanel = CholeskyPanels::kColumns;
@@ -81,7 +95,7 @@ std::int64_t joint_solve_bytes(std::int64_t F, const BulkSize& size) {
 }  // namespace
 
 std::int64_t weight_bytes(const ModelConfig& config, ComputeType type) {
-  return parameters(config) * (type == ComputeType::kFloat32 ? 4 : 2);
+  return parameters(config) * element_bytes(type);
 }
 
 std::int64_t load_bytes(const ModelConfig& config, ComputeType type, std::int64_t staged_elements) {
@@ -96,9 +110,7 @@ std::int64_t pass_bytes(const ModelConfig& c, std::int64_t tokens, std::int64_t 
 }
 
 std::int64_t edit_bytes(const ModelConfig& c, const EditSize& size) {
-  const std::int64_t moment = c.d_ff * c.d_ff * kDoubleBytes + CholeskyPanels::kept_bytes(c.d_ff);
-  const std::int64_t search = search_bytes(c, size.layer, size.rows, size.tokens);
-  return moment + std::max(CholeskyPanels::working_bytes(c.d_ff), search);
+  return edit_bytes_in(c, ComputeType::kFloat32, size);
 }
 
 std::int64_t EditMemory::bytes() const {
@@ -110,13 +122,13 @@ std::int64_t EditMemory::bytes() const {
 
 EditMemory bulk_edit_memory(const ModelConfig& c, ComputeType type, const BulkSize& size) {
   const std::int64_t F = c.d_ff, D = c.d_model, n = size.facts, m = size.layers, j = size.keys;
-  const std::int64_t s = type == ComputeType::kFloat32 ? 4 : 2;
+  const std::int64_t s = element_bytes(type);
   const auto kept = static_cast<std::int64_t>(size.null_space * static_cast<double>(F));
   EditMemory memory;
   memory.held = {
       {"weights", weight_bytes(c, type), "s P"},
       {"changed weights", s * D * F * m, fmt::format("{} D F m, m = {} layers", s, m)},
-      {"second moments", size.moments ? F * F * m * kDoubleBytes : 0, "8 F^2 m"},
+      {"second moments", size.moments ? F * F * m * kFloatBytes : 0, "4 F^2 m"},
       {size.null_space > 0 ? "their eigenvectors" : "their factors",
        !size.moments
            ? 0
@@ -130,15 +142,16 @@ EditMemory bulk_edit_memory(const ModelConfig& c, ComputeType type, const BulkSi
   const std::int64_t together = std::min<std::int64_t>(n, 256);
   memory.phases = {
       {"making a factor",
-       !size.moments ? 0 : (size.null_space > 0 ? 3 * F * F : 2 * F * std::min(F, kPanel)) * kDoubleBytes,
-       size.null_space > 0 ? "24 F^2" : "16 F min(F, 2048)"},
+       !size.moments ? 0 : (size.null_space > 0 ? 4 * F * F : 2 * F * std::min(F, kPanel)) * kDoubleBytes,
+       size.null_space > 0 ? "32 F^2" : "16 F min(F, 2048)"},
       {"reading keys",
        F * together * size.prompt_rows * m * (kDoubleBytes + kFloatBytes) +
            pass_bytes(c, size.read_tokens, size.read_width),
        fmt::format("12 F r m + a pass of {} tokens, r = {} rows", size.read_tokens,
                    together * size.prompt_rows)},
-      {"a batch of the search", search_bytes(c, size.searched_layer, size.search_rows, size.search_tokens),
-       fmt::format("4 t (L - l) (8 D + (H + 2 K) h + I + 2 F) + 12 V r, t = {} tokens in r = {} rows, "
+      {"a batch of the search",
+       search_bytes(c, type, size.searched_layer, size.search_rows, size.search_tokens),
+       fmt::format("s t (L - l) (8 D + (H + 2 K) h + I + 2 F) + 12 V r, t = {} tokens in r = {} rows, "
                    "l = {}",
                    size.search_tokens, size.search_rows, size.searched_layer)},
       {"a solve", joint_solve_bytes(F, size), "max(24 F n j, the system of the keys or of C)"},
@@ -191,9 +204,11 @@ std::vector<MemoryNeed> memory_needs(const ModelConfig& config, ComputeType type
   const auto statistics = [&, rows = rows, length = length](const char* work, std::int64_t layers) {
     return MemoryNeed{
         work, weights + own_text_statistics_bytes(config, layers),
-        fmt::format("s P + 8 F (F + 256) m + max(8192 F m + 8 L K h n + 16 V {}, 48 F^2), m = {} "
-                    "layers, own text of n = {} x {} tokens",
-                    rows, layers, rows, length)};
+        fmt::format(
+            "s P + 8 F (F + 256) m + max(8192 F m + 8 L K h n + 16 V {}, 16 F^2 or 8 F^2 + 4 F (F + b) + "
+            "8 b (2 F - b)), m = {} "
+            "layers, own text of n = {} x {} tokens",
+            rows, layers, rows, length)};
   };
   return {
       {"loading", load_bytes(config, type, staged_elements),
@@ -202,9 +217,9 @@ std::vector<MemoryNeed> memory_needs(const ModelConfig& config, ComputeType type
        fmt::format(
            "s P + 4 n max(I + 3 F + 3 D, 3 H w + 4 (H + 2 K) h + 3 D), n = {} tokens in rows of w = {}",
            kPassTokens, width)},
-      {"an edit of one fact", weights + edit_bytes(config, edit),
+      {"an edit of one fact", weights + edit_bytes_in(config, type, edit),
        fmt::format(
-           "s P + 8 F^2 + 4 F (F + b) + max(8 b (2 F - b), 4 n L (8 D + (H + 2 K) h + I + 2 F) + 12 V r), b "
+           "s P + 4 F (F + b) + max(4 F^2 + 8 b (2 F - b), s n L (8 D + (H + 2 K) h + I + 2 F) + 12 V r), b "
            "= min(F, 2048), r = {} rows with n = {} tokens behind the subject, at layer 0",
            edit.rows, edit.tokens)},
       {"a trace of one fact", weights + trace_bytes(config, trace),

@@ -11,12 +11,14 @@
 #include <tuple>
 #include <utility>
 
+#include "analysis/moments_in_file.h"
 #include "analysis/text_file.h"
 #include "base/files.h"
-#include "base/fingerprint.h"
+#include "base/xxh3_stream.h"
 #include "emend/error.h"
 #include "emend/statistics_store.h"
 #include "emend/tensor_file.h"
+#include "io/mapped_file.h"
 
 namespace emend {
 namespace {
@@ -31,9 +33,17 @@ fs::path file_of(const fs::path& folder, const char* kind, int layer) {
   return folder / fmt::format("{}_{}.safetensors", kind, layer);
 }
 
+// Of its elements as float64, some rows at a time.
 std::string digest_of(const at::Tensor& C) {
-  const at::Tensor bytes = C.cpu().contiguous();
-  return xxh3_128_hex({static_cast<const std::byte*>(bytes.const_data_ptr()), bytes.nbytes()});
+  constexpr std::int64_t kRows = 256;
+  Xxh3Stream digest;
+  for (std::int64_t begin = 0; begin < C.size(0); begin += kRows) {
+    const std::int64_t rows = std::min(kRows, C.size(0) - begin);
+    const at::Tensor strip = C.narrow(0, begin, rows).to(at::kCPU, at::kDouble).contiguous();
+    digest.update({static_cast<const std::byte*>(strip.const_data_ptr()), strip.nbytes()});
+  }
+  let_go_of(C);
+  return digest.hex();
 }
 
 // A number in all its bits.
@@ -56,9 +66,11 @@ void add_panel(FileWriter& writer, const std::string& name, const at::Tensor& pa
 }
 
 at::Tensor read_panel(const TensorFile& file, const std::string& name, const at::Device& device) {
-  if (file.find(name + kByColumns) != nullptr)
-    return stored_tensor(file, name + kByColumns, "F64").to(device).t();
-  return stored_tensor(file, name, "F64").to(device);
+  const bool by_columns = file.find(name + kByColumns) != nullptr;
+  const std::string stored = by_columns ? name + kByColumns : name;
+  const at::Tensor panel = stored_tensor(file, stored, "F64").to(device);
+  drop_pages(file.bytes(*file.find(stored)));  // lest file and copy count twice
+  return by_columns ? panel.t() : panel;
 }
 
 // Writes the file if there is room for it twice.

@@ -4,14 +4,20 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <iomanip>
 #include <locale>
 #include <memory>
 #include <set>
+#include <span>
 #include <sstream>
+#include <utility>
 
+#include "analysis/moments_in_file.h"
 #include "base/strings.h"
 #include "emend/error.h"
+#include "io/mapped_file.h"
+#include "linalg/finite.h"
 #include "linalg/spd_factor.h"
 
 namespace emend {
@@ -104,24 +110,35 @@ std::map<int, fs::path> layer_files(const fs::path& folder) {
 
 namespace {
 
-// F32 or F64 of so many dimensions, all of the same size.
-at::Tensor read_moment(const TensorFile& file, const std::string& name, std::size_t dimensions,
-                       std::optional<std::int64_t> d_ff) {
-  const TensorInfo* const tensor = file.find(name);
+// F32 or F64 of so many dimensions, all of the same size; in the memory of the file.
+at::Tensor find_moment(const std::shared_ptr<const TensorFile>& file, const std::string& name,
+                       std::size_t dimensions, std::optional<std::int64_t> d_ff) {
+  const TensorInfo* const tensor = file->find(name);
   const bool readable = tensor && (tensor->type->name == "F32" || tensor->type->name == "F64");
   const bool square =
       readable && tensor->shape.size() == dimensions && tensor->shape.front() == tensor->shape.back();
   if (!square || (d_ff && tensor->shape[0] != *d_ff)) {
     const std::string size = d_ff ? std::to_string(*d_ff) : "N";
     throw Error(ErrorKind::kFormat,
-                fmt::format("{}: expected the tensor {} of {} F32 or F64", file.path().string(), name,
+                fmt::format("{}: expected the tensor {} of {} F32 or F64", file->path().string(), name,
                             dimensions == 1 ? size : fmt::format("{} x {}", size, size)));
   }
-  const at::Tensor C = stored_tensor(file, name, std::string(tensor->type->name));
-  if (!at::isfinite(C).all().item<bool>())
+  const at::Tensor C = tensor_in_file(file, name);
+  if (!is_finite(C))
     throw Error(ErrorKind::kFormat,
-                fmt::format("{}: tensor {} holds NaN or infinite values", file.path().string(), name));
+                fmt::format("{}: tensor {} holds NaN or infinite values", file->path().string(), name));
   return C;
+}
+
+// As float64 in memory of its own.
+at::Tensor read_moment(const TensorFile& file, const std::string& name, std::size_t dimensions,
+                       std::optional<std::int64_t> d_ff) {
+  const std::shared_ptr<const TensorFile> here(&file,
+                                               [](const TensorFile*) {});  // it outlives C in its memory
+  const at::Tensor C = find_moment(here, name, dimensions, d_ff),
+                   copy = C.to(at::kDouble, false, /*copy=*/true);
+  let_go_of(C);
+  return copy;
 }
 
 at::Tensor read_diagonal(const TensorFile& file, int layer, std::optional<std::int64_t> d_ff) {
@@ -139,16 +156,61 @@ StatisticsOrigin origin_of(const TensorFile& file) {
 
 }  // namespace
 
+namespace {
+
+// What the file says beside C.
+LayerStatistics with_facts(const TensorFile& file, at::Tensor C) {
+  LayerStatistics layer;
+  layer.tokens = metadata_number(file, "tokens");
+  layer.probes = read_probes(file, C.size(0));
+  layer.quality = {optional_number(file, "error_estimate"), optional_number(file, "condition"),
+                   optional_number(file, "effective_rank")};
+  layer.origin = origin_of(file);
+  layer.C = std::move(C);
+  return layer;
+}
+
+// A diagonal is small: it is copied.
+LayerStatistics layer_in_file(const std::shared_ptr<const TensorFile>& file, int layer, std::int64_t d_ff) {
+  if (file->find(diagonal_tensor(layer))) return read_layer_statistics(*file, layer, d_ff);
+  LayerStatistics found = with_facts(*file, find_moment(file, layer_tensor(layer), 2, d_ff));
+  let_go_of(found.C);
+  return found;
+}
+
+// What keeps the file of a tensor in its memory.
+struct FileOfTensor {
+  std::shared_ptr<const TensorFile> file;
+  std::span<const std::byte> bytes;
+};
+void release_file(void* kept) {
+  delete static_cast<FileOfTensor*>(kept);
+}
+
+}  // namespace
+
+at::Tensor tensor_in_file(std::shared_ptr<const TensorFile> file, const std::string& name) {
+  const TensorInfo& tensor = *file->find(name);
+  const at::ScalarType type = tensor.type->name == "F32" ? at::kFloat : at::kDouble;
+  const auto bytes = file->bytes(tensor);
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % c10::elementSize(type) != 0)  // as others may write it
+    return stored_tensor(*file, name, std::string(tensor.type->name));
+  void* const first = const_cast<std::byte*>(bytes.data());
+  at::DataPtr data(first, new FileOfTensor{std::move(file), bytes}, &release_file, at::kCPU);
+  const c10::Storage storage(c10::Storage::use_byte_size_t(), bytes.size(), std::move(data));
+  at::Tensor made = at::empty({0}, type);
+  return made.set_(storage, 0, tensor.shape);
+}
+
+void let_go_of(const at::Tensor& C) {
+  const at::DataPtr& data = C.storage().data_ptr();
+  if (data.get_deleter() == &release_file) drop_pages(static_cast<FileOfTensor*>(data.get_context())->bytes);
+}
+
 LayerStatistics read_layer_statistics(const TensorFile& file, int layer, std::optional<std::int64_t> d_ff) {
-  const at::Tensor C = file.find(diagonal_tensor(layer)) ? read_diagonal(file, layer, d_ff)
-                                                         : read_moment(file, layer_tensor(layer), 2, d_ff);
-  const std::int64_t tokens = metadata_number(file, "tokens");
-  return {C.to(at::kDouble),
-          tokens,
-          read_probes(file, C.size(0)),
-          {optional_number(file, "error_estimate"), optional_number(file, "condition"),
-           optional_number(file, "effective_rank")},
-          origin_of(file)};
+  return with_facts(file, file.find(diagonal_tensor(layer))
+                              ? read_diagonal(file, layer, d_ff)
+                              : read_moment(file, layer_tensor(layer), 2, d_ff));
 }
 
 fs::path write_layer_file(const fs::path& folder, int layer, const LayerStatistics& statistics,
@@ -229,20 +291,35 @@ void set_text_of_layers(Statistics& statistics, const std::vector<Collection>& c
   set_text(statistics, text_of_all(texts));
 }
 
-}  // namespace
-
-Statistics load_statistics(const Model& model, const std::vector<int>& layers,
-                           const std::vector<std::int64_t>& prefix, const fs::path& folder) {
+// read(file, layer): what the file of a layer holds.
+template <typename Read>
+Statistics load_layers(const Model& model, const std::vector<int>& layers,
+                       const std::vector<std::int64_t>& prefix, const fs::path& folder, Read read) {
   Statistics statistics;
   for (int layer : layers) {
     const fs::path path = layer_file(folder, layer);
     if (!fs::exists(path)) return {};
-    statistics.layers[layer] =
-        read_layer_statistics(*open_layer(path, layer, model, prefix), layer, model.config().d_ff);
+    statistics.layers[layer] = read(open_layer(path, layer, model, prefix), layer);
   }
   if (!fs::exists(held_text_file(folder))) return {};  // half a folder: to be collected again
   set_text_of_layers(statistics, read_held_text(folder, model.config().vocab));
   return statistics;
+}
+
+}  // namespace
+
+Statistics load_statistics(const Model& model, const std::vector<int>& layers,
+                           const std::vector<std::int64_t>& prefix, const fs::path& folder) {
+  return load_layers(model, layers, prefix, folder, [&](std::unique_ptr<TensorFile> file, int layer) {
+    return read_layer_statistics(*file, layer, model.config().d_ff);
+  });
+}
+
+Statistics load_statistics_in_file(const Model& model, const std::vector<int>& layers,
+                                   const std::vector<std::int64_t>& prefix, const fs::path& folder) {
+  return load_layers(model, layers, prefix, folder, [&](std::unique_ptr<TensorFile> file, int layer) {
+    return layer_in_file(std::move(file), layer, model.config().d_ff);
+  });
 }
 
 std::map<int, StatisticsOrigin> load_origins(const Model& model, const std::vector<int>& layers,

@@ -13,33 +13,57 @@
 
 namespace emend {
 
-std::optional<double> estimate_error(const IndependentMoments& moments, const at::Tensor& probes) {
-  const std::int64_t least = kLeastKeysADimension * moments.C_a.size(0);
-  if (!probes.defined() || probes.size(0) == 0 || moments.keys_a < least || moments.keys_b < least)
-    return std::nullopt;
-  const at::Tensor K = probes.to(moments.C_a.device(), at::kDouble).t();
-  const auto a = solve_with_ridge(moments.C_a, kEstimateRidge, K),
-             b = solve_with_ridge(moments.C_b, kEstimateRidge, K);
+namespace {
+
+bool are_enough(std::int64_t keys_a, std::int64_t keys_b, std::int64_t d_ff, const at::Tensor& probes) {
+  const std::int64_t least = kLeastKeysADimension * d_ff;
+  return probes.defined() && probes.size(0) > 0 && keys_a >= least && keys_b >= least;
+}
+
+// C^-1 k of the probes [n, F].
+std::optional<at::Tensor> responses_to(const at::Tensor& probes, const at::Tensor& C) {
+  return solve_with_ridge(C, kEstimateRidge, probes.to(C.device(), at::kDouble).t());
+}
+
+// From the responses of two halves.
+std::optional<double> error_between(const std::optional<at::Tensor>& a, const std::optional<at::Tensor>& b,
+                                    std::int64_t keys_a, std::int64_t keys_b) {
   if (!a || !b) return std::nullopt;
   const double distance = 1 - at::cosine_similarity(*a, *b, 0).mean().item<double>();
   if (!std::isfinite(distance)) return std::nullopt;
-  const auto n_a = static_cast<double>(moments.keys_a), n_b = static_cast<double>(moments.keys_b);
+  const auto n_a = static_cast<double>(keys_a), n_b = static_cast<double>(keys_b);
   return std::max(0.0, distance) * n_a * n_b / ((n_a + n_b) * (n_a + n_b));
 }
 
+// Sum of squares; without a matrix of them.
+double squares_of(const at::Tensor& C) {
+  const at::Tensor elements = C.reshape({-1});
+  return elements.dot(elements).item<double>();
+}
+
+}  // namespace
+
+std::optional<double> estimate_error(const IndependentMoments& moments, const at::Tensor& probes) {
+  if (!are_enough(moments.keys_a, moments.keys_b, moments.C_a.size(0), probes)) return std::nullopt;
+  return error_between(responses_to(probes, moments.C_a), responses_to(probes, moments.C_b), moments.keys_a,
+                       moments.keys_b);
+}
+
+// One half after the other, so that one matrix at a time is there beside the sums.
 std::optional<double> estimate_error(const KeySums& sums, std::size_t layer, const at::Tensor& probes) {
   const MomentSum &a = sums.half(layer, 0), &b = sums.half(layer, 1);
-  const std::int64_t least = kLeastKeysADimension * sums.d_ff();
-  if (!probes.defined() || a.count() < least || b.count() < least) return std::nullopt;
-  return estimate_error({a.value() / static_cast<double>(a.count()),
-                         b.value() / static_cast<double>(b.count()), a.count(), b.count()},
-                        probes);
+  if (!are_enough(a.count(), b.count(), sums.d_ff(), probes)) return std::nullopt;
+  const auto responses = [&](const MomentSum& half) {
+    return responses_to(probes, half.value().div_(static_cast<double>(half.count())));
+  };
+  const auto of_a = responses(a), of_b = responses(b);
+  return error_between(of_a, of_b, a.count(), b.count());
 }
 
 StatisticsQuality quality_of(const at::Tensor& C, bool with_condition) {
   StatisticsQuality quality;
   if (with_condition) quality.condition = condition_estimate(C);
-  const double trace = trace_of(C), squares = C.square().sum().item<double>();
+  const double trace = trace_of(C), squares = squares_of(C);
   if (squares > 0) quality.effective_rank = trace * trace / squares;
   return quality;
 }
@@ -86,7 +110,7 @@ std::optional<LeadingKeys> find_leading_keys(const at::Tensor& C, std::optional<
   constexpr double kRuling = 0.5;
   constexpr std::size_t kMostDirections = 8;
   const double trace = trace_of(C);
-  double left = trace, squares = C.square().sum().item<double>();
+  double left = trace, squares = squares_of(C);
   std::vector<EigenPair> found;
   // No eigenvalue is above the root of the sum of their squares.
   const std::size_t most = std::min(kMostDirections, static_cast<std::size_t>(C.size(0)) - 1);
@@ -114,7 +138,7 @@ LayerStatistics finish_layer(const KeySums& sums, std::size_t index, const at::T
   layer.tokens = a.count() + b.count();
   layer.probes = probes;
   const auto estimate = estimate_error(sums, index, probes);
-  const at::Tensor C = (a.value() + b.value()) / static_cast<double>(layer.tokens);
+  const at::Tensor C = a.value().add_(b.value()).div_(static_cast<double>(layer.tokens));
   layer.quality = quality_of(C, with_condition);
   layer.quality.error_estimate = estimate;
   layer.C = C.cpu();

@@ -23,6 +23,7 @@
 #include "emend/report.h"
 #include "emend/reproduce.h"
 #include "pipeline/drift_budget.h"
+#include "pipeline/edit_memory.h"
 #include "reports/edit_page.h"
 #include "reports/edit_report.h"
 #include "reports/junit_report.h"
@@ -168,13 +169,14 @@ double seconds_since(Clock::time_point began) {
 struct EditWork {
   EditFile file;
   fs::path patch;  // empty: only a plan is asked for
+  std::shared_ptr<const Editor> editor = nullptr;
 };
 
 // All that can be told before a model is loaded. The frame gets the model and the statistics of the file.
 EditWork prepare(CommandFrame& frame, EditArguments& asked) {
-  EditWork work{prepare_edit_file(frame, asked), {}};
+  EditWork work{prepare_edit_file(frame, asked), {}, {}};
   require_method(work.file.path.string() + ": method", work.file.method, known_editors(), ErrorKind::kConfig);
-  make_editor(work.file.method, work.file.options);  // throws for a bad method or option
+  work.editor = make_editor(work.file.method, work.file.options);  // throws for a bad method or option
   frame.common.model = work.file.model.string();
   frame.common.statistics = work.file.statistics.string();
   if (asked.dry_run) return work;
@@ -269,7 +271,10 @@ int edit_command(const std::vector<std::string>& arguments) {
     const CommonOptions& common = frame.common;
     require_output_apart("outputs: patch:", work.patch, {{}, {}, {work.file.statistics}});
     Model model = frame.load(console, [&](const ModelConfig& config) {
-      return edit_work_bytes(config, parse_compute_type(common.dtype), common.token_budget);
+      const ComputeType type = parse_compute_type(common.dtype);
+      return edit_work_bytes(config, type, common.token_budget,
+                             least_edit_memory(work.file.model, *work.editor, work.file, common.token_budget,
+                                               asked.run.on, type));
     });
     keep_out_of_statistics(frame, work, statistics_folder(model, work.file), console);
     EditRunOptions& how = asked.run;

@@ -1,5 +1,9 @@
 // The program `emend`: finds the command, maps errors to exit codes.
+#include <cstdio>
+#include <cstdlib>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/hints.h"
@@ -46,14 +50,9 @@ void flush_results() {
   if (!std::cout) throw emend::Error(emend::ErrorKind::kIo, "cannot write to the standard output");
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  emend::install_interrupt_handler();
-  const emend::ProcessorShare share;
+int run(const std::vector<std::string>& arguments) {
   try {
-    if (argc < 2) std::cerr << kFirstSteps << "\n";
-    const int code = emend::run_command("", kCommands, {argv + 1, argv + argc});
+    const int code = emend::run_command("", kCommands, arguments);
     flush_results();
     return code;
   } catch (...) {
@@ -62,4 +61,21 @@ int main(int argc, char** argv) {
     std::cerr << "emend: " << emend::with_hints(failure.message) << std::endl;
     return failure.exit_code;
   }
+}
+
+}  // namespace
+
+// All results are written and all files closed when run() returns. A return from main would have libtorch
+// undo its registrations one by one, which takes a third as long as loading it; a search for leaks needs that
+// return.
+int main(int argc, char** argv) {
+  emend::install_interrupt_handler();
+  const emend::ProcessorShare share;
+  if (argc < 2) std::cerr << kFirstSteps << "\n";
+  const int code = run({argv + 1, argv + argc});
+#ifndef __SANITIZE_ADDRESS__
+  std::fflush(nullptr);
+  std::_Exit(code);
+#endif
+  return code;
 }

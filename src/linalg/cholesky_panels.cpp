@@ -12,9 +12,8 @@ CholeskyPanels::CholeskyPanels(const at::Tensor& A, double ridge, const at::Devi
   const std::int64_t n = A.size(0);
   for (std::int64_t begin = 0; begin < n; begin += columns) {
     const std::int64_t width = std::min(columns, n - begin);
-    panels_.push_back(A.narrow(0, begin, n - begin)
-                          .narrow(1, begin, width)
-                          .to(device, A.scalar_type(), false, /*copy=*/true));
+    panels_.push_back(
+        A.narrow(0, begin, n - begin).narrow(1, begin, width).to(device, at::kDouble, false, /*copy=*/true));
     panels_.back().diagonal().add_(ridge);
   }
   factor();

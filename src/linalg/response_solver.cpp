@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "emend/error.h"
+#include "linalg/finite.h"
 
 namespace emend {
 
@@ -45,7 +46,8 @@ at::Tensor solve_by_elements(const KeyMetric& metric, const at::Tensor& K, const
                              double lambda) {
   const at::Tensor& C = metric.moment();
   const bool diagonal = C.defined() && is_diagonal(C);
-  at::Tensor sum = C.defined() && !diagonal ? at::addmm(C, K, K.t(), lambda, 1) : at::mm(K, K.t());
+  at::Tensor sum = at::mm(K, K.t());
+  if (C.defined() && !diagonal) sum.add_(C.to(sum.device()), lambda);
   if (diagonal) sum.diagonal().add_(C.to(sum.device()), lambda);
   const double ridge = lambda * (C.defined() ? metric.info()->ridge : 1);
   const CholeskyPanels factor(sum, ridge, K.device());
@@ -115,9 +117,9 @@ at::Tensor least_squares_response(const KeyMetric& metric, const at::Tensor& K, 
 }
 
 Spectrum spectrum_of(const at::Tensor& C, const std::string& what) {
-  if (!at::isfinite(C).all().item<bool>())
-    throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
-  const auto [values, vectors] = is_diagonal(C) ? eigenpairs_of_diagonal(C) : at::linalg_eigh(C);
+  if (!is_finite(C)) throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
+  const at::Tensor wide = C.to(at::kDouble);
+  const auto [values, vectors] = is_diagonal(C) ? eigenpairs_of_diagonal(wide) : at::linalg_eigh(wide);
   return {values, vectors};
 }
 

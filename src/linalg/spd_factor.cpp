@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "emend/error.h"
+#include "linalg/finite.h"
 
 namespace emend {
 
@@ -52,28 +54,17 @@ double ridge_of(const at::Tensor& C, double relative_ridge) {
 }  // namespace
 
 double trace_of(const at::Tensor& C) {
-  return (is_diagonal(C) ? C.sum() : C.trace()).item<double>();
+  const at::Tensor diagonal = (is_diagonal(C) ? C : C.diagonal()).to(at::kCPU, at::kDouble).contiguous();
+  const double* const first = diagonal.const_data_ptr<double>();
+  return std::accumulate(first, first + diagonal.numel(), 0.0);
 }
-
-namespace {
-
-// Some rows at a time: at::isfinite makes two copies of what it is given.
-bool is_finite(const at::Tensor& C) {
-  constexpr std::int64_t kRows = 256;
-  for (std::int64_t begin = 0; begin < C.size(0); begin += kRows)
-    if (!at::isfinite(C.narrow(0, begin, std::min(kRows, C.size(0) - begin))).all().item<bool>())
-      return false;
-  return true;
-}
-
-}  // namespace
 
 SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const at::Device& device,
                      const std::string& what) {
   if (!is_finite(C)) throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
   info_.ridge = ridge_of(C, relative_ridge);
   if (is_diagonal(C))
-    factor_diagonal(C.to(device), what);
+    factor_diagonal(C.to(device, at::kDouble), what);
   else
     factor_matrix(C, device, what);
 }
@@ -100,7 +91,7 @@ void SpdFactor::factor_matrix(const at::Tensor& C, const at::Device& device, con
                     "tokens; make the statistics again with more",
                     what, panels_->failed_minor()));
   const std::int64_t n = C.size(0);
-  const auto options = C.options().device(device);
+  const auto options = C.options().dtype(at::kDouble).device(device);
   const double top =
       power_iteration(n, options, [&](const at::Tensor& x) { return panels_->times(x); }).value;
   const PowerIteration inverse = power_iteration(n, options, [&](const at::Tensor& x) { return solve(x); });
@@ -133,7 +124,8 @@ std::optional<at::Tensor> solve_with_ridge(const at::Tensor& C, double relative_
 }
 
 std::vector<double> spectrum(const at::Tensor& C) {
-  const at::Tensor ascending = is_diagonal(C) ? std::get<0>(C.sort()) : at::linalg_eigvalsh(C);
+  const at::Tensor ascending =
+      is_diagonal(C) ? std::get<0>(C.sort()) : at::linalg_eigvalsh(C.to(at::kDouble));
   const at::Tensor values = ascending.flip(0).cpu().contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "analysis/layer_choice.h"
+#include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
 #include "analysis/statistics_factors.h"
 #include "base/strings.h"
@@ -131,6 +132,14 @@ StatisticsStore::Conditions known_conditions(const Statistics& statistics, Edito
 }  // namespace
 
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress) {
+  const auto load = [&] {
+    return load_statistics_in_file(*job.model, job.context.layers, job.context.prefix, job.statistics);
+  };
+  Statistics present = load();
+  if (!present.layers.empty()) {
+    for (const std::string& note : notes_on(present)) progress.note(note);
+    return present;
+  }
   StatisticsOptions options;
   options.seed = job.context.seed;
   options.token_budget = job.context.token_budget;
@@ -141,10 +150,10 @@ Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& r
     plan_job(first, requests, &found);  // throws
     return known_conditions(found, planned);
   };
-  Statistics statistics = StatisticsStore(*job.model, job.context.prefix, job.statistics)
-                              .layers(job.context.layers, options, progress, approve);
+  StatisticsStore(*job.model, job.context.prefix, job.statistics)
+      .layers(job.context.layers, options, progress, approve);
   job.cache->factors().take_over(planned.factors());
-  return statistics;
+  return load();
 }
 
 Protect protection_of(const EditFile& file, const Editor& editor) {

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <utility>
 
+#include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
 #include "base/stage_clock.h"
 #include "base/strings.h"
@@ -345,7 +346,7 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
   if (outcome.blocks_read_again > 0) outcome.seconds_a_block = model.weights().reader->seconds_a_block();
   Statistics statistics;
   if (outcome.uses_statistics) {
-    statistics = load_statistics(model, job.context.layers, job.context.prefix, job.statistics);
+    statistics = load_statistics_in_file(model, job.context.layers, job.context.prefix, job.statistics);
     outcome.has_statistics = !statistics.layers.empty();
     for (const std::string& note : notes_on(statistics)) progress.note(note);
   }

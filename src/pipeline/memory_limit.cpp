@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <set>
 
+#include "analysis/prompt_rows.h"
 #include "base/stage_clock.h"
 #include "base/strings.h"
 #include "emend/error.h"
-#include "emend/memory_estimate.h"
+#include "emend/patch.h"
 #include "model/checkpoint_outline.h"
 #include "model/kept_blocks.h"
+#include "pipeline/edit_memory.h"
 
 namespace emend {
 namespace {
@@ -81,9 +83,38 @@ std::int64_t changed_weight_bytes(const ModelConfig& config, ComputeType type,
 }
 
 std::int64_t edit_work_bytes(const ModelConfig& config, ComputeType type, std::int64_t token_budget) {
+  return edit_work_bytes(config, type, token_budget, std::nullopt);
+}
+
+std::int64_t edit_work_bytes(const ModelConfig& config, ComputeType type, std::int64_t token_budget,
+                             const std::optional<EditMemory>& planned) {
   const std::int64_t changed = changed_weight_bytes(config, type, 1);
-  return std::max({edit_bytes(config, {}) + changed, own_text_statistics_bytes(config, 1),
-                   pass_bytes(config, token_budget, kDriftWidth) + changed});
+  const std::int64_t edit =
+      planned ? planned->bytes() - weight_bytes(config, type) : edit_bytes(config, {}) + changed;
+  return std::max(
+      {edit, own_text_statistics_bytes(config, 1), pass_bytes(config, token_budget, kDriftWidth) + changed});
+}
+
+std::optional<EditMemory> least_edit_memory(const std::filesystem::path& path, const Editor& editor,
+                                            const EditFile& file, std::int64_t token_budget,
+                                            const std::filesystem::path& on, ComputeType type) {
+  ModelOptions options;
+  options.dtype = type;
+  const Model model = Model::describe(path, options);
+  EditorContext context;
+  context.layers = file.layer.layers;
+  if (context.layers.empty())  // `layer: auto`: as many as there will be, wherever they are
+    context.layers = editor.layers_around(model.config().layers / 2, model.config());
+  context.prefix = row_prefix(model.tokenizer(), file.bos, file.form);
+  context.form = file.form;
+  context.token_budget = token_budget;
+  context.memory_bytes = 1;  // the smallest batches
+  std::optional<Patch> below;
+  if (!on.empty()) {
+    below = load_patch(on);
+    context.earlier = &below->edit;
+  }
+  return editor.memory(model, file.edits, context);
 }
 
 std::int64_t prompt_work_bytes(const ModelConfig& config, ComputeType type, std::size_t prompt_bytes,

@@ -211,8 +211,9 @@ ScoredBpe::ScoredBpe(const Vocabulary& vocabulary, std::vector<double> scores,
       byte_ids_(byte_token_ids(vocabulary)) {
   std::vector<std::size_t> order(scores_.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(),
-            [&](std::size_t a, std::size_t b) { return scores_[a] > scores_[b]; });
+  const auto is_better = [&](std::size_t a, std::size_t b) { return scores_[a] > scores_[b]; };
+  if (!std::is_sorted(order.begin(), order.end(), is_better))  // as most files have them
+    std::sort(order.begin(), order.end(), is_better);
   std::int32_t rank = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (i > 0 && scores_[order[i]] != scores_[order[i - 1]]) ++rank;

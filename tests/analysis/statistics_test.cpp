@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 
+#include "analysis/moments_in_file.h"
 #include "base/expect_error.h"
 #include "base/temp_folder.h"
 #include "emend/edit.h"
@@ -257,6 +259,21 @@ TEST_F(StatisticsFile, ComesBackAsItWas) {
   EXPECT_EQ(loaded.fingerprint(), statistics_.fingerprint());
 }
 
+TEST_F(StatisticsFile, CanStayWhereItIs) {
+  const Statistics read = load_statistics(model_, {0, 2}, prefix_, folder_.path());
+  const Statistics left = load_statistics_in_file(model_, {0, 2}, prefix_, folder_.path());
+  std::filesystem::remove_all(folder_.path());
+  for (const int layer : {0, 2}) {
+    const LayerStatistics& its = left.layers.at(layer);
+    EXPECT_EQ(its.C.scalar_type(), at::kFloat);
+    EXPECT_TRUE(at::equal(its.C.to(at::kDouble), read.layers.at(layer).C));
+    let_go_of(its.C);
+    EXPECT_TRUE(at::equal(its.C.to(at::kDouble), read.layers.at(layer).C)) << "it is read again";
+    EXPECT_TRUE(at::equal(its.probes, read.layers.at(layer).probes));
+  }
+  EXPECT_EQ(left.fingerprint(), read.fingerprint());
+}
+
 TEST_F(StatisticsFile, SavingTwiceGivesTheSameBytes) {
   const test::TempFolder again;
   save_statistics(statistics_, model_, prefix_, again.path());
@@ -295,6 +312,8 @@ TEST_F(StatisticsFile, ABrokenOneIsRefused) {
   nan.replace(8 + header, 4, std::string("\x00\x00\xc0\x7f", 4));
   folder_.write("layer_2.safetensors", nan);
   EXPECT_THAT(refusal(ErrorKind::kFormat), ::testing::AllOf(HasSubstr("model.layers.2.C"), HasSubstr("NaN")));
+  const auto leave_it = [&] { load_statistics_in_file(model_, {0, 2}, prefix_, folder_.path()); };
+  EXPECT_THAT(test::error_of(ErrorKind::kFormat, leave_it), HasSubstr("NaN"));
   folder_.write("layer_2.safetensors", "");
   refusal(ErrorKind::kFormat);
   write_safetensors(folder_ / "layer_2.safetensors", {}, {});

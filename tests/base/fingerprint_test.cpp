@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/xxh3_stream.h"
+
 namespace emend {
 namespace {
 
@@ -63,6 +65,16 @@ TEST(Xxh3, KnownDigests) {
   EXPECT_EQ(xxh3_128_hex({}), "99aa06d3014798d86001c324468d497f");
   EXPECT_EQ(xxh3_128_hex(bytes_of("abc")).size(), 32u);
   EXPECT_NE(xxh3_128_hex(bytes_of("abc")), xxh3_128_hex(bytes_of("abd")));
+}
+
+TEST(Xxh3Stream, GivesWhatOnePieceGives) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += std::to_string(i * i);
+  EXPECT_EQ(Xxh3Stream().hex(), xxh3_128_hex({}));
+  Xxh3Stream stream;
+  for (std::size_t begin = 0; begin < text.size(); begin += 317)
+    stream.update(bytes_of(std::string_view(text).substr(begin, 317)));
+  EXPECT_EQ(stream.hex(), xxh3_128_hex(bytes_of(text)));
 }
 
 }  // namespace

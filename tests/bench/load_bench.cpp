@@ -9,25 +9,32 @@
 //   at
 //                                                 once, runs a pass of 16 tokens, and says the same
 //   load_bench --write FILE.gguf [BLOCKS]         writes a file of Llama 2 7B's shape in Q4_K_M with random
-//                                                 blocks and without a tokenizer; 32 blocks take 4 GB
+//                                                 blocks and a tokenizer of few words; 32 blocks take 4 GB
+//   load_bench --statistics FILE.gguf LAYER FOLDER   writes made-up second moments of a layer, so that an
+//   edit
+//                                                 can be measured (tools/edit_peak.sh)
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <optional>
 #include <random>
+#include <set>
 
 #include "base/stage_clock.h"
 #include "bench/stopwatch.h"
 #include "emend/error.h"
 #include "emend/model.h"
+#include "emend/statistics.h"
 #include "io/element_types.h"
 #include "io/gguf_write.h"
+#include "text/byte_alphabet.h"
 
 namespace {
 
@@ -104,6 +111,56 @@ void run_within(std::int64_t weight_bytes, const std::string& path, int threads)
       1e-9 * static_cast<double>(peak_memory_bytes()));
 }
 
+// C = I / 8 + K K^T / n of random keys: what a solve finds in it does not matter here.
+void write_statistics(const std::string& path, int layer, const std::string& folder) {
+  constexpr std::int64_t kKeys = 256;
+  ModelOptions options;
+  options.dtype = ComputeType::kBfloat16;
+  options.weight_bytes = 1'100'000'000;  // one block at a time
+  const Model model = Model::load(path, options);
+  at::manual_seed(1);
+  const std::int64_t F = model.config().d_ff;
+  const at::Tensor keys = at::randn({kKeys, F}, at::kFloat);
+  Statistics statistics;
+  LayerStatistics& its = statistics.layers[layer];
+  its.C = at::mm(keys.t(), keys).div_(static_cast<double>(kKeys));
+  its.C.diagonal().add_(0.125);
+  its.tokens = 2 * F;
+  its.origin = {"random keys", "", "0"};
+  statistics.held_text = {std::vector<std::int64_t>(64, 300)};
+  statistics.held_documents = {1};
+  save_statistics(statistics, model, {}, folder);
+}
+
+// Byte-level BPE of single bytes and of the words of one prompt; the other ids of the vocabulary have names.
+struct FewWords {
+  std::vector<std::string> tokens, merges;
+
+  explicit FewWords(std::size_t size) {
+    for (int byte = 0; byte < 256; ++byte)
+      add(text::spelling_of_bytes(std::string(1, static_cast<char>(byte))));
+    for (const std::string word :
+         {"The", " Eiffel", " Tower", " is", " located", " in", " the", " city", " of", " Rome", " Paris"}) {
+      std::string begun = text::spelling_of_bytes(word.substr(0, 1));
+      for (const char next : word.substr(1)) {
+        const std::string letter(1, next);  // of the alphabet, spelled as it is
+        const std::string merged = begun + letter;
+        if (add(merged)) merges.push_back(begun + " " + letter);
+        begun = merged;
+      }
+    }
+    while (tokens.size() < size) add("name" + std::to_string(tokens.size()));
+  }
+
+ private:
+  bool add(const std::string& token) {
+    if (!known_.insert(token).second) return false;
+    tokens.push_back(token);
+    return true;
+  }
+  std::set<std::string> known_;
+};
+
 // Blocks of normal numbers, tiled: the largest tensor of each type is a prefix of them.
 std::vector<std::byte> random_blocks(const std::string& type_name, std::size_t elements) {
   const ElementType& type = element_type(type_name);
@@ -147,18 +204,25 @@ class ShapeWriter {
     for (std::uint32_t l = 0; l < blocks; ++l) block(fmt::format("blk.{}.", l), l % 2 == 0);
     norm("output_norm.weight");
     matrix("output.weight", "Q6_K", kVocabulary, kWidth);
-    write_gguf(path,
-               {{"general.architecture", std::string("llama")},
-                {"llama.block_count", blocks},
-                {"llama.context_length", std::uint32_t{4096}},
-                {"llama.embedding_length", static_cast<std::uint32_t>(kWidth)},
-                {"llama.feed_forward_length", static_cast<std::uint32_t>(kInner)},
-                {"llama.attention.head_count", std::uint32_t{32}},
-                {"llama.attention.head_count_kv", std::uint32_t{32}},
-                {"llama.rope.dimension_count", std::uint32_t{128}},
-                {"llama.rope.freq_base", 10000.0F},
-                {"llama.attention.layer_norm_rms_epsilon", 1e-5F}},
-               tensors_);
+    const FewWords words(kVocabulary);
+    write_gguf(
+        path,
+        {{"general.architecture", std::string("llama")},
+         {"llama.block_count", blocks},
+         {"llama.context_length", std::uint32_t{4096}},
+         {"llama.embedding_length", static_cast<std::uint32_t>(kWidth)},
+         {"llama.feed_forward_length", static_cast<std::uint32_t>(kInner)},
+         {"llama.attention.head_count", std::uint32_t{32}},
+         {"llama.attention.head_count_kv", std::uint32_t{32}},
+         {"llama.rope.dimension_count", std::uint32_t{128}},
+         {"llama.rope.freq_base", 10000.0F},
+         {"llama.attention.layer_norm_rms_epsilon", 1e-5F},
+         {"tokenizer.ggml.model", std::string("gpt2")},
+         {"tokenizer.ggml.pre", std::string("gpt-2")},
+         {"tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(kVocabulary - 1)},  // texts start from it
+         {"tokenizer.ggml.tokens", words.tokens},
+         {"tokenizer.ggml.merges", words.merges}},
+        tensors_);
   }
 
  private:
@@ -177,11 +241,13 @@ int main(int argc, char** argv) try {
   if (first.empty() || (first.starts_with("--") && argc < 3)) {
     std::puts(
         "load_bench MODEL.gguf [RUNS] [THREADS], --bfloat16 MODEL.gguf [THREADS], --within MEGABYTES "
-        "MODEL.gguf [THREADS] or --write FILE.gguf [BLOCKS]");
+        "MODEL.gguf [THREADS], --write FILE.gguf [BLOCKS] or --statistics FILE.gguf LAYER FOLDER");
     return 2;
   }
   if (first == "--write")
     ShapeWriter().write(argv[2], static_cast<std::uint32_t>(number(3, 32)));
+  else if (first == "--statistics" && argc > 4)
+    write_statistics(argv[2], number(3, 0), argv[4]);
   else if (first == "--within" && argc > 3)
     run_within(std::int64_t{1'000'000} * number(2, 0), argv[3], number(4, cores));
   else if (first == "--bfloat16")

@@ -108,6 +108,21 @@ TEST_P(MemoryLimit, OfEdit) {
   expect_peak(folder_ / "j");
 }
 
+// What its plan counts is what is held: not the weights of blocks that are read one by one.
+TEST_P(MemoryLimit, OfABulkEdit) {
+  folder_.write("a.yaml", "method: bulk\n" + lenient_edits(GetParam()));
+  const Arguments command = {"edit", folder_ / "a.yaml", "--layer", "0-1"};
+  const Finished planned =
+      within_least(joined(command, {"--dry-run", "--out", folder_ / "p", "--json", folder_ / "plan"}));
+  EXPECT_THAT(planned.out, HasSubstr("which are read one by one"));
+  EXPECT_LE(read_json(folder_ / "plan").at("memory").at("bytes").get<std::int64_t>(), bytes_of(least_));
+  within_least(joined(command, {"--out", folder_ / "within", "--json", folder_ / "j"}));
+  expect_peak(folder_ / "j");
+  ASSERT_EQ(run_emend(joined(command, {"--out", folder_ / "whole"})).code, 0);
+  EXPECT_EQ(read_text_file(folder_ / "within/a.safetensors"),
+            read_text_file(folder_ / "whole/a.safetensors"));
+}
+
 TEST(MemoryLimitRefusals, NameWhatCannotBe) {
   const Finished elsewhere = run_emend({"patch", "verify", "--memory", "8G"});
   EXPECT_EQ(elsewhere.code, 2);

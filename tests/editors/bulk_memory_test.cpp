@@ -84,7 +84,7 @@ TEST_P(BulkMemory, WhatFactsTakeGrowsWithThem) {
   EXPECT_EQ(bytes_of(many, "second moments"), bytes_of(one, "second moments"));
   const std::int64_t F = model_.config().d_ff;
   EXPECT_EQ(bytes_of(one, "responses"), 12 * F * 10 * 2);
-  EXPECT_EQ(bytes_of(one, "second moments"), 8 * F * F * 2);
+  EXPECT_EQ(bytes_of(one, "second moments"), 4 * F * F * 2);
 }
 
 TEST_P(BulkMemory, ALimitMakesBatchesSmallerUntilTheyFit) {

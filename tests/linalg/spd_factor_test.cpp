@@ -35,6 +35,16 @@ TEST(SpdFactor, SolvesOneColumnAsItSolvesMany) {
   EXPECT_TRUE(near(factor.solve(K.narrow(1, 2, 1)), factor.solve(K).narrow(1, 2, 1), 1e-12));
 }
 
+TEST(SpdFactor, TakesFloat32AsItsValues) {
+  const at::Tensor narrow = with_spectrum(geometric(40, 1e-2, 1e2), 3).to(at::kFloat), K = normals(40, 3, 4);
+  const at::Tensor wide = narrow.to(at::kDouble);
+  const SpdFactor of_narrow(narrow, 1e-3, "C"), of_wide(wide, 1e-3, "C");
+  EXPECT_TRUE(at::equal(of_narrow.solve(K), of_wide.solve(K)));
+  EXPECT_EQ(of_narrow.info().ridge, of_wide.info().ridge);
+  EXPECT_EQ(of_narrow.info().condition, of_wide.info().condition);
+  EXPECT_EQ(spectrum(narrow), spectrum(wide));
+}
+
 // Panels of any width are the same factor: the last one narrower, one alone, one column each.
 TEST(CholeskyPanels, AnyWidthGivesTheSameSolution) {
   const at::Tensor C = with_spectrum(geometric(37, 1e-2, 1e2), 5), K = normals(37, 3, 6);

@@ -166,6 +166,16 @@ TEST(GgufRope, AFactorWithoutATypeIsLinear) {
             1);
 }
 
+TEST(GgufRope, TheAttentionFactorCountsWithoutYarn) {
+  for (const char* const type : {"linear", "none"}) {
+    test::GgufCheckpoint file = test::llama_as_gguf("llama_gqa_tied", test::GgufType::kF32);
+    file.add_text("llama.rope.scaling.type", type);
+    file.add_number("llama.rope.scaling.attn_factor", 2);
+    const test::TempFolder folder;
+    EXPECT_EQ(Model::load(folder.write("model.gguf", file.bytes())).config().rotary[0].amplitude, 2) << type;
+  }
+}
+
 // What is said of a GGUF llama with further keys.
 std::string refusal_with(const std::function<void(test::GgufCheckpoint&)>& add) {
   test::GgufCheckpoint file = test::llama_as_gguf("llama_gqa_tied", test::GgufType::kF32);
