@@ -62,8 +62,7 @@ int run_eval_command(EvalCommandOptions& options, ProcessGroup* group, std::stri
   Model model = load_own_model(common, group, console);
   const double load = std::chrono::duration<double>(Clock::now() - began).count();
   what_stays = "records that are finished stay, and --resume goes on from there";
-  const BenchmarkOutcome outcome =
-      benchmark.run(model, console.progress(), {common.token_budget, common.device, common.dtype, load});
+  const BenchmarkOutcome outcome = benchmark.run(model, console.progress(), {common.token_budget, load});
   if (!outcome.methods.empty()) report(outcome, console);
   return kExitDone;
 }
