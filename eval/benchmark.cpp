@@ -145,8 +145,8 @@ EvalSummary Benchmark::State::header(const Model& model, const BenchmarkConditio
   header.mode = options.mode.text();
   header.seed = options.seed;
   header.token_budget = conditions.token_budget;
-  header.dtype = conditions.dtype.empty() ? to_string(model.compute_type()) : conditions.dtype;
-  header.device = conditions.device.empty() ? model.devices() : conditions.device;
+  header.dtype = model.compute_type();
+  header.devices = model.device_names();
   header.skipped = data.skipped;
   header.notes = data.notes;
   header.seconds["load"] = conditions.load_seconds;

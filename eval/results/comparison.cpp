@@ -117,7 +117,7 @@ std::vector<std::string> differences(const EvalSummary& a, const EvalSummary& b)
         fmt::format("the data files differ: {} and {} (fingerprints differ)", a.data_path, b.data_path));
   warn_of_difference(warnings, "data set", a.dataset, b.dataset);
   warn_of_difference(warnings, "mode", a.mode, b.mode);
-  warn_of_difference(warnings, "type of numbers", a.dtype, b.dtype);
+  warn_of_difference(warnings, "type of numbers", to_string_or_empty(a.dtype), to_string_or_empty(b.dtype));
   warn_of_difference(warnings, "seed", std::to_string(a.seed), std::to_string(b.seed));
   warn_of_difference(warnings, "version of emend", a.emend, b.emend);
   return warnings;

@@ -135,6 +135,20 @@ RecordStatus status_from(const JsonView& json) {
   return *status;
 }
 
+// "" says that it was not recorded.
+std::optional<ComputeType> dtype_from(const JsonView& json) {
+  if (json.as_string().empty()) return std::nullopt;
+  const auto type = find_compute_type(json.as_string());
+  if (!type) json.refuse("float32, bfloat16 or float16");
+  return type;
+}
+
+std::vector<DeviceName> devices_from(const JsonView& json) {
+  const auto devices = parse_devices(json.as_string());
+  if (!devices) json.refuse("cpu, cuda, cuda:N, or several of them with commas between");
+  return *devices;
+}
+
 std::string as_text(const JsonView& json) {
   return json.as_string();
 }
@@ -201,8 +215,8 @@ nlohmann::ordered_json summary_to_json(const EvalSummary& summary) {
                       {"statistics_fingerprint", string_or_null(summary.statistics_fingerprint)},
                       {"seed", summary.seed},
                       {"token_budget", summary.token_budget},
-                      {"dtype", summary.dtype},
-                      {"device", summary.device},
+                      {"dtype", to_string_or_empty(summary.dtype)},
+                      {"device", to_string(summary.devices)},
                       {"records", summary.records},
                       {"skipped", object_of(summary.skipped)},
                       {"seconds", object_of(summary.seconds)},
@@ -237,8 +251,8 @@ EvalSummary summary_from_json(const nlohmann::json& document, const std::string&
     if (!seed->json().is_number_unsigned()) seed->refuse("an integer from 0");
     summary.seed = seed->json().get<std::uint64_t>();
   }
-  summary.dtype = json.string_or("dtype", "");
-  summary.device = json.string_or("device", "");
+  if (const auto dtype = json.find("dtype")) summary.dtype = dtype_from(*dtype);
+  if (const auto device = json.find("device")) summary.devices = devices_from(*device);
   summary.records = json.at("records").as_non_negative_integer();
   summary.skipped = map_from(json, "skipped", as_count);
   summary.seconds = map_from(json, "seconds", number_or_nan);

@@ -5,6 +5,7 @@
 #include "emend/adapter.h"
 #include "emend/bleed.h"
 #include "emend/checks.h"
+#include "emend/compute.h"
 #include "emend/convert_run.h"
 #include "emend/dataset.h"
 #include "emend/edit.h"

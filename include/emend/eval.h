@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "emend/compute.h"
+
 namespace emend {
 
 // single: each record on a fresh base. batch:N: each N consecutive records together on a fresh base.
@@ -88,7 +90,8 @@ struct EvalSummary {
   std::string statistics_fingerprint;  // empty: C = I
   std::uint64_t seed = 0;
   std::int64_t token_budget = 0;
-  std::string dtype, device;
+  std::optional<ComputeType> dtype;             // std::nullopt: not recorded
+  std::vector<DeviceName> devices;              // of the model; empty: not recorded
   std::int64_t records = 0;                     // evaluated: edited, or failed (counted as not succeeded)
   std::map<std::string, std::int64_t> skipped;  // reason -> n; "already true" is among them
   std::map<std::string, double> seconds;  // "total", "load", "statistics", "search", "solve", "evaluation"

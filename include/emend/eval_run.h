@@ -61,11 +61,10 @@ struct BenchmarkOptions {
   int shard = 0, shards = 1;  // only part `shard` of `shards`; the part that ends last joins all of them
 };
 
-// How the model was loaded. The results keep it.
+// What the results keep of the run besides its options and its model.
 struct BenchmarkConditions {
   std::int64_t token_budget = 4096;  // tokens that one pass may hold, >= 1
-  std::string device, dtype;         // as they were asked for; empty: those of the model
-  double load_seconds = 0;           // that the caller spent before
+  double load_seconds = 0;           // that the caller spent on loading the model
 };
 
 // The methods that `names` (each with its defaults) and options files stand for, in this order. A file that

@@ -75,7 +75,8 @@ std::vector<double> histogram_edges();
 struct MemoryIndexHead {
   std::string model, family, model_fingerprint, tokenizer_fingerprint;
   std::string corpus, corpus_fingerprint, settings, fingerprint;
-  std::string dtype, version;
+  std::string version;
+  ComputeType dtype = ComputeType::kFloat32;
   std::vector<std::int64_t> prefix;  // ids that begin every row
   std::uint64_t seed = 0;
   std::int64_t tokens = 0;  // that were counted

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "emend/compute.h"
 #include "emend/pass.h"
 #include "emend/progress.h"
 #include "emend/tokenizer.h"
@@ -198,12 +199,6 @@ struct RoleEntry {
   std::string digest;      // of the stored bytes; for a model made in memory, its seed
 };
 
-// Type of weights and activations. float16 runs on CUDA only.
-enum class ComputeType { kFloat32, kBfloat16, kFloat16 };
-std::string to_string(ComputeType type);  // "float32", "bfloat16", "float16"
-// The reverse. Throws Error(kUsage) that lists the known ones.
-ComputeType parse_compute_type(const std::string& text);
-
 // Where a model lies: one device, or several with whole blocks one after the other, so that a pass changes
 // device a few times.
 class Placement {
@@ -293,7 +288,10 @@ class Model {
   at::TensorOptions options() const;
   ComputeType compute_type() const;    // of weights and activations
   const std::string& devices() const;  // Placement::text()
-  std::int64_t bytes() const;          // memory of the weights if all of them are kept
+  // The same as patches and results keep it; empty for a kind of device that Placement does not know, which
+  // the model of another program (wrap_model) may lie on.
+  std::vector<DeviceName> device_names() const;
+  std::int64_t bytes() const;  // memory of the weights if all of them are kept
   // XXH3-128, hexadecimal, of all weights as they are in memory now, with the edits that are laid on them.
   std::string weights_digest() const;
 

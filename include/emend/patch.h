@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "emend/checks.h"
+#include "emend/compute.h"
 #include "emend/edit.h"
 
 namespace emend {
@@ -17,8 +18,8 @@ namespace emend {
 // What the numbers of a run depend on besides its inputs. With the same conditions, the same machine writes
 // the same bytes. A patch that was merged from several records what they have in common.
 struct RunConditions {
-  std::string device;  // "cpu", "cuda:0"; empty: not recorded
-  std::string dtype;   // of weights and activations: "float32", "bfloat16", "float16"; empty: not recorded
+  std::vector<DeviceName> devices;   // of the model, in the order of its blocks; empty: not recorded
+  std::optional<ComputeType> dtype;  // of weights and activations; std::nullopt: not recorded
   // Of contexts, and of text that the model wrote for statistics; std::nullopt: not recorded.
   std::optional<std::uint64_t> seed = std::nullopt;
   std::int64_t token_budget = 0;  // tokens that one pass may hold; 0: not recorded

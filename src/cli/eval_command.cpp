@@ -200,8 +200,7 @@ int benchmark_editors(const std::vector<std::string>& arguments) {
     const double load = std::chrono::duration<double>(Clock::now() - began).count();
     what_stays = "records that are finished stay, and --resume goes on from there";
     const CommonOptions& common = frame.common;
-    const BenchmarkOutcome outcome =
-        benchmark.run(model, console.progress(), {common.token_budget, common.device, common.dtype, load});
+    const BenchmarkOutcome outcome = benchmark.run(model, console.progress(), {common.token_budget, load});
     if (outcome.methods.empty()) return kExitDone;
     leave_reproduce_file(outcome.out / kReproduceFile, finished_benchmark(arguments, asked, common, outcome),
                          model);

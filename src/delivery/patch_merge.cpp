@@ -179,7 +179,7 @@ void clear_unless_equal(T& value, const T& other) {
 // What differs is not recorded.
 void merge_conditions(Patch& to, const Patch& from) {
   clear_unless_equal(to.bos, from.bos);
-  clear_unless_equal(to.conditions.device, from.conditions.device);
+  clear_unless_equal(to.conditions.devices, from.conditions.devices);
   clear_unless_equal(to.conditions.dtype, from.conditions.dtype);
   clear_unless_equal(to.conditions.seed, from.conditions.seed);
   clear_unless_equal(to.conditions.token_budget, from.conditions.token_budget);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -55,12 +56,27 @@ void check_facts(const PatchFields& fields, const std::vector<FactRecord>& facts
                                          quote(fact.request.id)));
 }
 
+// "" says that it was not recorded: a patch that was merged from patches that differ in it.
+std::vector<DeviceName> read_devices(const PatchFields& fields) {
+  const auto devices = parse_devices(fields.text("device"));
+  if (!devices) fields.refuse("device", "cpu, cuda, cuda:N, or several of them with commas between");
+  return *devices;
+}
+
+std::optional<ComputeType> read_dtype(const PatchFields& fields) {
+  constexpr std::array kAll = {ComputeType::kFloat32, ComputeType::kBfloat16, ComputeType::kFloat16};
+  std::vector<std::string> names;
+  for (const ComputeType type : kAll) names.push_back(to_string(type));
+  names.emplace_back();  // not recorded
+  const std::size_t chosen = fields.choice("dtype", names);
+  return chosen < kAll.size() ? std::optional(kAll[chosen]) : std::nullopt;
+}
+
 // Patches of the first builds hold none of these.
 RunConditions read_conditions(const PatchFields& fields) {
   RunConditions conditions;
-  if (fields.has("device")) conditions.device = fields.text("device");
-  const std::vector<std::string> dtypes = {"float32", "bfloat16", "float16", ""};  // "": not recorded
-  if (fields.has("dtype")) conditions.dtype = dtypes[fields.choice("dtype", dtypes)];
+  if (fields.has("device")) conditions.devices = read_devices(fields);
+  if (fields.has("dtype")) conditions.dtype = read_dtype(fields);
   if (fields.has("seed")) conditions.seed = fields.number<std::uint64_t>("seed");
   if (fields.has("token_budget")) conditions.token_budget = fields.number<std::int64_t>("token_budget");
   return conditions;
@@ -109,8 +125,8 @@ std::map<std::string, std::string> patch_metadata(const Patch& patch) {
       {"emend.options", Json(edit.options).dump()},
       {"emend.base_fingerprint", edit.base_fingerprint},
       {"emend.base_name", replace_invalid_utf8(patch.base_name)},
-      {"emend.device", patch.conditions.device},
-      {"emend.dtype", patch.conditions.dtype},
+      {"emend.device", to_string(patch.conditions.devices)},
+      {"emend.dtype", to_string_or_empty(patch.conditions.dtype)},
       {"emend.token_budget", std::to_string(patch.conditions.token_budget)},
       {"emend.edit_text", patch.edit_text},
       {"emend.bos", patch.bos},

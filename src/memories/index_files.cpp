@@ -91,7 +91,7 @@ ResultJson head_json(const IndexHead& index) {
             {"family", head.family},
             {"fingerprint", head.model_fingerprint},
             {"tokenizer", head.tokenizer_fingerprint},
-            {"dtype", head.dtype},
+            {"dtype", to_string(head.dtype)},
             {"layers", head.model_layers},
             {"cells", head.cells},
             {"gated", head.gated},
@@ -124,7 +124,10 @@ IndexHead parse_head(const std::string& text, const std::string& source) {
   head.family = model.string("family");
   head.model_fingerprint = model.string("fingerprint");
   head.tokenizer_fingerprint = model.string("tokenizer");
-  head.dtype = model.string("dtype");
+  const JsonView dtype = model.at("dtype");
+  const auto type = find_compute_type(dtype.as_string());
+  if (!type) dtype.refuse("float32, bfloat16 or float16");
+  head.dtype = *type;
   head.model_layers = static_cast<int>(model.positive_integer("layers"));
   head.cells = model.positive_integer("cells");
   head.gated = model.at("gated").as_bool();

@@ -54,7 +54,7 @@ MemoryIndexHead MemoryScan::State::head() const {
   head.corpus_fingerprint = text_fingerprint;
   head.settings = settings;
   head.fingerprint = fingerprint;
-  head.dtype = to_string(model->compute_type());
+  head.dtype = model->compute_type();
   head.version = emend_version();
   head.prefix = options.prefix;
   head.seed = options.seed;

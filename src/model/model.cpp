@@ -268,6 +268,10 @@ const std::string& Model::devices() const {
   return state_->devices;
 }
 
+std::vector<DeviceName> Model::device_names() const {
+  return parse_devices(devices()).value_or(std::vector<DeviceName>());
+}
+
 std::int64_t Model::bytes() const {
   std::int64_t total = 0;
   for (const at::Tensor& t : all_weights(state_->weights)) total += static_cast<std::int64_t>(t.nbytes());

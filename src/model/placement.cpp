@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <sstream>
 #include <stdexcept>
 #include <utility>
@@ -16,11 +15,6 @@
 namespace emend {
 
 namespace {
-
-constexpr std::array<std::pair<const char*, ComputeType>, 3> kComputeTypes = {
-    {{"float32", ComputeType::kFloat32},
-     {"bfloat16", ComputeType::kBfloat16},
-     {"float16", ComputeType::kFloat16}}};
 
 at::Device parse_device(const std::string& text) {
   at::Device device(at::kCPU);
@@ -50,21 +44,6 @@ at::Device parse_device(const std::string& text) {
 
 int count_gpus() {
   return at::hasCUDA() ? static_cast<int>(at::accelerator::deviceCount()) : 0;
-}
-
-std::string to_string(ComputeType type) {
-  for (const auto& [name, named] : kComputeTypes) {
-    if (named == type) return name;
-  }
-  throw std::invalid_argument("to_string: no such ComputeType");
-}
-
-ComputeType parse_compute_type(const std::string& text) {
-  for (const auto& [name, named] : kComputeTypes) {
-    if (text == name) return named;
-  }
-  throw Error(ErrorKind::kUsage,
-              fmt::format("unknown dtype {}; known: float32, bfloat16, float16", quote(text)));
 }
 
 Placement Placement::parse(const std::string& text) {

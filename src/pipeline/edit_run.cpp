@@ -46,8 +46,7 @@ class Stopwatch {
 };
 
 RunConditions conditions_of(const EditJob& job) {
-  return {job.model->devices(), to_string(job.model->compute_type()), job.context.seed,
-          job.context.token_budget};
+  return {job.model->device_names(), job.model->compute_type(), job.context.seed, job.context.token_budget};
 }
 
 // Why there is nothing that drift could be measured on.

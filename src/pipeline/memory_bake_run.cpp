@@ -139,7 +139,7 @@ Patch run_bake(Model& model, const BakeOptions& options, Progress& progress) {
   patch.base_name = model.path().filename().string();
   patch.bos = options.bos;
   patch.prefix = row_prefix(model.tokenizer(), options.bos, PromptForm::kRaw);
-  patch.conditions = {model.devices(), to_string(model.compute_type()), std::nullopt, options.token_budget};
+  patch.conditions = {model.device_names(), model.compute_type(), std::nullopt, options.token_budget};
   patch.edit = edit_of(model, options);
   std::vector<std::string> texts;
   for (const MemorySetting& setting : options.settings) texts.push_back(to_string(setting));

@@ -19,7 +19,7 @@ void measure(Model& model, ComposeOutcome& outcome, std::int64_t token_budget, P
   Patch& patch = outcome.patch;
   patch.emend_version = emend_version();
   // Numbers of two types do not compare: what was measured before in another one is measured again.
-  const std::string dtype = to_string(model.compute_type());
+  const ComputeType dtype = model.compute_type();
   if (stored_before(patch).empty() || patch.conditions.dtype != dtype)
     set_before(patch.edit, measure_patch(model, patch, token_budget, progress));
   patch.conditions.dtype = dtype;

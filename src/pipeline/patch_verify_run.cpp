@@ -13,13 +13,11 @@ namespace {
 constexpr double kTolerance = 0.02;
 constexpr double kHalfTolerance = 0.1;
 
-bool is_half(const std::string& dtype) {
-  return dtype == "bfloat16" || dtype == "float16";
-}
-
-// Of the two sides the less exact one counts.
+// Of the two sides the less exact one counts. What is not recorded counts as float32.
 double tolerance_of(const Model& model, const Patch& patch) {
-  const bool half = model.compute_type() != ComputeType::kFloat32 || is_half(patch.conditions.dtype);
+  const auto is_half = [](ComputeType type) { return type != ComputeType::kFloat32; };
+  const bool half =
+      is_half(model.compute_type()) || is_half(patch.conditions.dtype.value_or(ComputeType::kFloat32));
   return half ? kHalfTolerance : kTolerance;
 }
 

@@ -219,8 +219,8 @@ std::string settings(const EditOutcome& outcome) {
   rows.emplace_back("statistics", statistics_text(outcome));
   rows.emplace_back("text begins with", begin_text(patch));
   rows.emplace_back("form of prompts", to_string(patch.form));
-  rows.emplace_back("device", patch.conditions.device);
-  rows.emplace_back("type of the weights", patch.conditions.dtype);
+  rows.emplace_back("device", to_string(patch.conditions.devices));
+  rows.emplace_back("type of the weights", to_string_or_empty(patch.conditions.dtype));
   if (const std::optional<std::uint64_t> seed = patch.conditions.seed)
     rows.emplace_back("seed", std::to_string(*seed));
   rows.emplace_back("token budget", count_text(patch.conditions.token_budget));

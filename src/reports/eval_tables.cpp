@@ -238,7 +238,7 @@ std::vector<std::pair<std::string, std::string>> provenance(const EvalSummary& s
       {"statistics", statistics},
       {"seed", std::to_string(summary.seed)},
       {"token budget", count_text(summary.token_budget)},
-      {"type, device", summary.dtype + ", " + summary.device},
+      {"type, device", to_string_or_empty(summary.dtype) + ", " + to_string(summary.devices)},
       {"emend", summary.emend},
       {"time", seconds_text(summary.seconds)},
   };

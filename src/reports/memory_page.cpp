@@ -84,7 +84,7 @@ TitledChart active_chart(const std::vector<LayerScan>& layers) {
 std::vector<std::pair<std::string, std::string>> settings_of(const MemoryIndexHead& head) {
   return {{"model", head.model},
           {"fingerprint of the model", head.model_fingerprint},
-          {"type of the weights", head.dtype},
+          {"type of the weights", to_string(head.dtype)},
           {"text", head.corpus},
           {"fingerprint of the text", head.corpus_fingerprint},
           {"tokens counted", count_text(head.tokens)},

@@ -209,8 +209,8 @@ TEST(MergePatches, RecordOnlyWhatAllHaveInCommon) {
   two.edit.options = {{"steps", "25"}, {"ridge", "0.5"}, {"second", "2"}};
   three.edit.options = {{"steps", "25"}, {"ridge", "0.01"}, {"second", "2"}};
   two.edit.method = "bulk";
-  one.conditions = three.conditions = {"cpu", "float32", 7, 4096};
-  two.conditions = {"cuda", "bfloat16", 0, 512};
+  one.conditions = three.conditions = {{DeviceName()}, ComputeType::kFloat32, 7, 4096};
+  two.conditions = {{DeviceName{DeviceKind::kCuda}}, ComputeType::kBfloat16, 0, 512};
   one.bos = three.bos = "auto";
   two.bos = "<s>";
   for (Patch* const patch : {&one, &two, &three}) patch->edit.facts[0].before = FactState{};
@@ -220,13 +220,13 @@ TEST(MergePatches, RecordOnlyWhatAllHaveInCommon) {
       {"steps", "25"}, {"ridge", "mixed"}, {"first", "mixed"}, {"second", "mixed"}};
   EXPECT_EQ(merged.edit.options, options);
   EXPECT_EQ(merged.bos, "");
-  EXPECT_EQ(merged.conditions.device, "");
-  EXPECT_EQ(merged.conditions.dtype, "");
+  EXPECT_TRUE(merged.conditions.devices.empty());
+  EXPECT_EQ(merged.conditions.dtype, std::nullopt);
   EXPECT_EQ(merged.conditions.seed, std::nullopt);
   EXPECT_EQ(merged.conditions.token_budget, 0);
   EXPECT_FALSE(merged.edit.facts[0].before.has_value());  // numbers of two dtypes do not compare
   const Patch alike = merge_patches({one, three}, {"one", "three"}, kMoments);
-  EXPECT_EQ(alike.conditions.dtype, "float32");
+  EXPECT_EQ(alike.conditions.dtype, ComputeType::kFloat32);
   EXPECT_EQ(alike.conditions.seed, 7U);
   EXPECT_TRUE(alike.edit.facts[0].before.has_value());
   // Merged once more, each method is named once.

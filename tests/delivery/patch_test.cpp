@@ -66,8 +66,8 @@ TEST(Patch, KeepsEveryField) {
   EXPECT_EQ(patch.edit_text, "edits:\n  - {id: a}\n");
   EXPECT_EQ(patch.bos, "<|begin|>");
   EXPECT_THAT(patch.prefix, ElementsAre(1));
-  EXPECT_EQ(patch.conditions.device, "cuda:1");
-  EXPECT_EQ(patch.conditions.dtype, "bfloat16");
+  EXPECT_EQ(patch.conditions.devices, (std::vector{DeviceName{DeviceKind::kCuda, 1}}));
+  EXPECT_EQ(patch.conditions.dtype, ComputeType::kBfloat16);
   EXPECT_EQ(patch.conditions.seed, 18446744073709551615u);
   EXPECT_EQ(patch.conditions.token_budget, 512);
   EXPECT_EQ(patch.form, PromptForm::kChat);

@@ -65,7 +65,7 @@ Patch sample_patch() {
   patch.edit.facts = {sample_fact("a", 3, FactStatus::kEdited, 1), sample_fact("b", 11, FactStatus::kEdited),
                       sample_fact("c", 3, FactStatus::kAlreadyTrue)};
   patch.edit.warnings = {"\"a\" and \"b\" lie close"};
-  patch.conditions = {"cuda:1", "bfloat16", 18446744073709551615u, 512};
+  patch.conditions = {{DeviceName{DeviceKind::kCuda, 1}}, ComputeType::kBfloat16, 18446744073709551615u, 512};
   patch.emend_version = "0.1.0";
   patch.base_name = "sample";
   patch.edit_text = "edits:\n  - {id: a}\n";

@@ -86,8 +86,8 @@ TEST_F(BenchmarkTest, GivesTheResultsOfAllMethods) {
   EXPECT_TRUE(outcome.methods[0].folder == folder_ / "out/quick");
   EXPECT_EQ(outcome.methods[1].summary.label, "slower");
   EXPECT_EQ(outcome.methods[1].summary.options.at("steps"), "5");
-  EXPECT_EQ(outcome.methods[0].summary.dtype, "float32");
-  EXPECT_EQ(outcome.methods[0].summary.device, "cpu");
+  EXPECT_EQ(outcome.methods[0].summary.dtype, ComputeType::kFloat32);
+  EXPECT_EQ(outcome.methods[0].summary.devices, std::vector{DeviceName()});
   ASSERT_THAT(outcome.methods[0].records, SizeIs(2));
   EXPECT_EQ(outcome.methods[0].records[0].index, 1);
   EXPECT_EQ(read_results(folder_ / "out/slower").summary.records, 2);

@@ -77,9 +77,9 @@ TEST_F(FakeEditorRuns, VerifyingAllowsForTheDtypeThatThePatchWasMeasuredIn) {
     double& p = fact.after->prompt.p_target;
     p += p > 0.5 ? -0.05 : 0.05;  // between the two tolerances
   }
-  patch.patch.conditions.dtype = "float32";
+  patch.patch.conditions.dtype = ComputeType::kFloat32;
   EXPECT_FALSE(verify_patches(model_, {patch}, {}, silent_).patches[0].reproduced);
-  patch.patch.conditions.dtype = "bfloat16";
+  patch.patch.conditions.dtype = ComputeType::kBfloat16;
   EXPECT_TRUE(verify_patches(model_, {patch}, {}, silent_).patches[0].reproduced);
 }
 
@@ -132,10 +132,10 @@ TEST_F(FakeEditorRuns, AMadePatchNamesTheTypeThatItWasMeasuredIn) {
   NamedPatch patch = edited();
   const double p = patch.patch.edit.facts[1].before->prompt.p_target;
   const std::string id = patch.patch.edit.facts[0].request.id;
-  patch.patch.conditions.dtype = "bfloat16";
+  patch.patch.conditions.dtype = ComputeType::kBfloat16;
   patch.patch.edit.facts[1].before->prompt.p_target = p + 0.01;
   const Patch dropped = drop_edit(model_, patch, id, {}, silent_).patch;
-  EXPECT_EQ(dropped.conditions.dtype, "float32");
+  EXPECT_EQ(dropped.conditions.dtype, ComputeType::kFloat32);
   EXPECT_NEAR(dropped.edit.facts[0].before->prompt.p_target, p, 1e-5);
 }
 

@@ -65,7 +65,7 @@ inline EditOutcome sample_edit() {
   patch.base_name = "world<2>";
   patch.bos = "auto";
   patch.prefix = {50256};
-  patch.conditions = {"cpu", "float32", 5, 4096};
+  patch.conditions = {{DeviceName()}, ComputeType::kFloat32, 5, 4096};
   patch.edit.method = "rome";
   patch.edit.objective = Objective::kWritten;
   patch.edit.base_fingerprint = "abcdef";

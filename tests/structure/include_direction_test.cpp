@@ -54,6 +54,7 @@ const FolderRules kRules = {
     .public_headers =
         {
             {"error.h", "base"},
+            {"compute.h", "base"},
             {"progress.h", "base"},
             {"version.h", "base"},
             {"shard_group.h", "base"},

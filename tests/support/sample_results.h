@@ -58,8 +58,8 @@ inline EvalSummary sample_summary(const std::string& label) {
   summary.statistics_fingerprint = std::string(64, 'c');
   summary.seed = 18446744073709551615u;
   summary.token_budget = 4096;
-  summary.dtype = "float32";
-  summary.device = "cpu";
+  summary.dtype = ComputeType::kFloat32;
+  summary.devices = {DeviceName()};
   summary.records = 2;
   summary.skipped = {{"already true", 1}, {"subject not in its prompt", 4}};
   summary.seconds = {{"total", 12.5}, {"search", 10}};
