@@ -24,11 +24,12 @@ std::int64_t load_bytes(const ModelConfig& config, ComputeType type, std::int64_
 // tokens max(I + 3 F + 3 D, 3 H width + 4 (H + 2 K) h + 3 D).
 std::int64_t pass_bytes(const ModelConfig& config, std::int64_t tokens, std::int64_t width);
 
-// Besides the weights, an edit of one fact holds C, 8 F^2, and its factor, 4 F (F + b) in panels of b =
-// min(F, 2048) columns; and then, whichever is more, what the factoring takes, 8 b (2 F - b), or what the
-// search keeps for its gradients in the blocks above `layer`: 4 tokens (L - layer) (8 D + (H + 2 K) h + I + 2
-// F), `tokens` being those of all its rows from the subject's last one to the target's end; and logits, 12 V
-// a row.
+// Besides the weights, an edit of one fact holds the factor of C, 4 F (F + b) in panels of b = min(F, 2048)
+// columns; and then, whichever is more, what the factoring takes, C in its file, 4 F^2, and 8 b (2 F - b), or
+// what the search keeps for its gradients in the blocks above `layer`:
+// 4 tokens (L - layer) (8 D + (H + 2 K) h + I + 2 F), `tokens` being those of all its rows from the subject's
+// last one to the target's end; and logits, 12 V a row. This is in float32; memory_needs and bulk_edit_memory
+// take the type of the weights.
 struct EditSize {
   int layer = 0;
   std::int64_t rows = 21, tokens = 168;
@@ -44,8 +45,8 @@ std::int64_t trace_bytes(const ModelConfig& config, const TraceSize& size);
 
 // Besides the weights, statistics of m layers from text that the model writes itself hold the sums, about 8 F
 // (F + 256) a layer; keys that wait for their product, 8192 F a layer; the keys and values of n = R T tokens,
-// 8 L K h n for R texts of T tokens, 64 x 60 or more; logits, 16 V R; or, while a layer is finished, 48 F^2
-// beside the sums, if that is more.
+// 8 L K h n for R = 64 texts of T = 256 tokens; logits, 16 V R; or, while a layer is finished, 16 F^2 beside
+// the sums, if that is more (or 8 F^2 + 4 F (F + b) + 8 b (2 F - b), which is more up to F = 6100).
 std::int64_t own_text_statistics_bytes(const ModelConfig& config, std::int64_t layers);
 // The same for given text, which runs in passes of at most `token_budget` tokens in rows of `width`.
 std::int64_t given_text_statistics_bytes(const ModelConfig& config, std::int64_t layers,
@@ -89,10 +90,11 @@ struct EditMemory {
   std::int64_t bytes() const;  // at the peak: all that is held, and the largest phase
 };
 
-// held: weights; the changed ones, s D F m; C, 8 F^2 m; its factor, about 4 F^2 m (8 F^2 m up to F = 2048),
-// or its eigenvectors with the null space, 8 F^2 m and its share of as much; keys, 8 F n m (2 + j); responses
-// and the change, 12 F n m; residuals, 12 D n m. phases: making a factor or eigenvectors; reading keys; a
-// batch of the search; a solve, with q = n (j - 1) + 1 keys; the records of the facts.
+// held: weights; the changed ones, s D F m; C in its file, 4 F^2 m; its factor, about 4 F^2 m (8 F^2 m up to
+// F = 2048), or its eigenvectors with the null space, 8 F^2 m and its share of as much; keys,
+// 8 F n m (2 + j); responses and the change, 12 F n m; residuals, 12 D n m. phases: making a factor or
+// eigenvectors; reading keys; a batch of the search; a solve, with q = n (j - 1) + 1 keys; the records of the
+// facts.
 EditMemory bulk_edit_memory(const ModelConfig& config, ComputeType type, const BulkSize& size);
 
 // Loading; a pass; an edit; a trace; statistics of one layer and of all. Tensors on the CPU: the program and

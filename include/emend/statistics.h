@@ -50,7 +50,7 @@ struct StatisticsOrigin {
 // C of one layer with what it was made from.
 struct LayerStatistics {
   // [F, F] float64, symmetric, CPU; or only its diagonal [F], where no more is known (import_imatrix). An
-  // edit is solved with diag(C) then.
+  // edit is solved with diag(C) then. A run of edits leaves C in its file, as float32 in mapped memory.
   at::Tensor C;
   std::int64_t tokens = 0;  // keys that were summed
   at::Tensor probes;        // [n, F] float32 keys of held text; undefined if an older file has none

@@ -42,7 +42,7 @@ class KeyMetric {
   double condition() const { return factor_ ? factor_->info().condition : 1; }
   // How C was solved with: nullptr for the identity.
   const SpdInfo* info() const { return factor_ ? &factor_->info() : nullptr; }
-  // C without its ridge, [F, F] or its diagonal [F]; undefined for the identity.
+  // C without its ridge, [F, F] or its diagonal [F], float64 or float32; undefined for the identity.
   const at::Tensor& moment() const { return C_; }
 
  private:

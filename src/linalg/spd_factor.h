@@ -25,7 +25,8 @@ struct SpdInfo {
 inline constexpr double kResolvedShare = 1e-3;
 
 // A moment C is given as a matrix [n, n] or, where only its diagonal is known, as a vector [n]; it counts as
-// diag(C) then, and no matrix is made.
+// diag(C) then, and no matrix is made. Its elements are float64, or float32 where it lies in a file: they are
+// widened as they are used.
 inline bool is_diagonal(const at::Tensor& C) {
   return C.dim() == 1;
 }
@@ -34,7 +35,7 @@ double trace_of(const at::Tensor& C);
 // C + ridge I = L L^T in float64. Immutable after construction.
 class SpdFactor {
  public:
-  // C [n, n] symmetric float64 on any device, or its diagonal [n]; the factor lies on `device` (that of C).
+  // C [n, n] symmetric, on any device, or its diagonal [n]; the factor lies on `device` (that of C).
   // ridge = relative_ridge * trace(C) / n. Throws Error(kNumeric), naming `what`, if C is not finite, or not
   // positive definite with the ridge. n^3 / 3 floating point operations and 80 products with one column for
   // the conditions; 4 n^2 bytes are kept of a large one (cholesky_panels.h). Of a diagonal: n of both.
