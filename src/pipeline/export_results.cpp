@@ -281,8 +281,8 @@ EvaluationExport export_harness_results(const fs::path& results, const fs::path&
     models = {model_of(run, false), model_of(run, true)};
   }
   EvaluationExport outcome;
-  for (HarnessModel& model : models)
-    write_model(std::move(model), out, date.empty() ? date_now() : date, outcome);
+  const std::string when = date.empty() ? date_now() : date;
+  for (HarnessModel& model : models) write_model(std::move(model), out, when, outcome);
   return outcome;
 }
 
