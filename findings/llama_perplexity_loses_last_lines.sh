@@ -7,7 +7,7 @@
 #
 # The program is compiled here from its two source files against those libraries. Its lines pass through a thread of the log; main
 # ends without waiting for it, and the log is on purpose never destroyed (common/log.cpp says that lines may be lost). With
-# output into a file or a pipe the last line in 20 of 20 runs was that of a chunk. The same program with one line more,
+# output into a file or a pipe the last line in 10 of 10 runs was that of a chunk. The same program with one line more,
 # common_log_flush(common_log_main()) at the end of main, prints all of it.
 #
 # Output: "as it is: N of 10 runs print the final estimate; flushed: 10 of 10", N less than 10 (0 where it was found).

@@ -45,8 +45,8 @@ std::int64_t trace_bytes(const ModelConfig& config, const TraceSize& size);
 
 // Besides the weights, statistics of m layers from text that the model writes itself hold the sums, about 8 F
 // (F + 256) a layer; keys that wait for their product, 8192 F a layer; the keys and values of n = R T tokens,
-// 8 L K h n for R = 64 texts of T = 256 tokens; logits, 16 V R; or, while a layer is finished, 16 F^2 beside
-// the sums, if that is more (or 8 F^2 + 4 F (F + b) + 8 b (2 F - b), which is more up to F = 6100).
+// 8 L K h n for R texts of T tokens, 64 x 60 or more; logits, 16 V R; or, while a layer is finished, 16 F^2
+// beside the sums, if that is more (or 8 F^2 + 4 F (F + b) + 8 b (2 F - b), which is more up to F = 6100).
 std::int64_t own_text_statistics_bytes(const ModelConfig& config, std::int64_t layers);
 // The same for given text, which runs in passes of at most `token_budget` tokens in rows of `width`.
 std::int64_t given_text_statistics_bytes(const ModelConfig& config, std::int64_t layers,

@@ -7,7 +7,7 @@
 
 #include "base/nearest.h"
 #include "base/strings.h"
-#include "cli/options.h"
+#include "console/options.h"
 #include "emend/error.h"
 #include "report/display_text.h"
 

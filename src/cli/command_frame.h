@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/process_group.h"
-#include "cli/console.h"
 #include "cli/load_model.h"
-#include "cli/option_list.h"
+#include "console/console.h"
+#include "console/option_list.h"
 #include "pipeline/failure.h"
 
 namespace emend {

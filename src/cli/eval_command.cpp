@@ -9,8 +9,8 @@
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/option_values.h"
 #include "cli/process_group_run.h"
+#include "console/option_values.h"
 #include "emend/dataset.h"
 #include "emend/editor.h"
 #include "emend/error.h"

@@ -5,7 +5,7 @@
 #include "base/files.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/interrupt.h"
+#include "console/interrupt.h"
 #include "delivery/checkpoint_files.h"
 #include "emend/adapter.h"
 #include "emend/patch_run.h"

@@ -1,7 +1,7 @@
 // emend generate PROMPT
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/interrupt.h"
+#include "console/interrupt.h"
 #include "emend/error.h"
 #include "emend/generate_run.h"
 #include "emend/patch_run.h"

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/interrupt.h"
+#include "console/interrupt.h"
 #include "emend/error.h"
 #include "model/device_memory.h"
 

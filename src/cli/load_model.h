@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/console.h"
-#include "cli/options.h"
+#include "console/console.h"
+#include "console/options.h"
 #include "emend/checks.h"
 #include "emend/model.h"
 #include "emend/records.h"

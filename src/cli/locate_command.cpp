@@ -7,7 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/option_values.h"
+#include "console/option_values.h"
 #include "emend/locate_run.h"
 #include "emend/memory_estimate.h"
 #include "emend/report.h"

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "cli/hints.h"
-#include "cli/interrupt.h"
-#include "cli/processor_share.h"
+#include "console/hints.h"
+#include "console/interrupt.h"
 #include "emend/error.h"
+#include "model/processor_share.h"
 #include "pipeline/failure.h"
 
 namespace {

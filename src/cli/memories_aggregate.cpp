@@ -1,8 +1,8 @@
 // emend memories aggregate
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/option_values.h"
 #include "cli/text_run_options.h"
+#include "console/option_values.h"
 #include "emend/memory_aggregate.h"
 #include "reports/aggregate_report.h"
 

@@ -3,8 +3,8 @@
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/hints.h"
-#include "cli/option_values.h"
+#include "console/hints.h"
+#include "console/option_values.h"
 #include "emend/memory_index.h"
 #include "emend/memory_labels.h"
 #include "emend/memory_search.h"

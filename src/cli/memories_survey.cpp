@@ -3,7 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/option_values.h"
+#include "console/option_values.h"
 #include "reports/memories_page.h"
 #include "reports/survey_report.h"
 

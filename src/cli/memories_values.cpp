@@ -1,7 +1,7 @@
 // emend memories values and footprint: what values write, and what an edit makes of them.
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/option_values.h"
+#include "console/option_values.h"
 #include "emend/error.h"
 #include "emend/memory_footprint.h"
 #include "emend/memory_values.h"

@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/hints.h"
+#include "console/hints.h"
 #include "emend/error.h"
 #include "emend/model_check.h"
 #include "emend/model_summary.h"

@@ -1,7 +1,7 @@
 // emend patch list, revert, diff and verify; and the table of the `patch` commands.
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/hints.h"
+#include "console/hints.h"
 #include "emend/patch.h"
 #include "emend/patch_algebra.h"
 #include "emend/patch_run.h"

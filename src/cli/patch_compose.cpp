@@ -6,7 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/interrupt.h"
+#include "console/interrupt.h"
 #include "emend/patch_algebra.h"
 #include "emend/patch_run.h"
 #include "emend/report.h"

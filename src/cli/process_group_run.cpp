@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iostream>
 
-#include "cli/hints.h"
+#include "console/hints.h"
 #include "model/placement.h"
 #include "pipeline/failure.h"
 

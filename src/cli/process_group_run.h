@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/process_group.h"
-#include "cli/options.h"
+#include "console/options.h"
 
 namespace emend {
 

@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
-#include "cli/option_values.h"
+#include "console/option_values.h"
 #include "emend/error.h"
 #include "emend/report.h"
 #include "emend/statistics.h"

@@ -4,7 +4,7 @@
 
 #include "base/number_text.h"
 #include "base/strings.h"
-#include "cli/option_values.h"
+#include "console/option_values.h"
 #include "emend/error.h"
 
 namespace emend {

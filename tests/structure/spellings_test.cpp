@@ -1,5 +1,5 @@
 // The library is used from C++, C and Python, too, where no option has dashes and nobody types a command. Its
-// texts name options and advise in words; src/cli adds the dashes and the commands (src/cli/hints.h).
+// texts name options and advise in words; src/console adds the dashes and the commands (src/console/hints.h).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -49,7 +49,7 @@ TEST(Spellings, AreNotInTheLibrary) {
   std::size_t literals = 0;
   for (const SourceFile& file :
        read_sources(EMEND_SOURCE_DIR, {"src", "editors", "eval", "datasets", "include"})) {
-    if (file.path.starts_with("src/cli/")) continue;
+    if (file.path.starts_with("src/cli/") || file.path.starts_with("src/console/")) continue;
     for (const Token& token : string_literals(file.text)) {
       ++literals;
       for (const std::string& spelling : spellings(token.literal, commands))

@@ -1,4 +1,4 @@
-#include "cli/console.h"
+#include "console/console.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -6,8 +6,8 @@
 #include <iostream>
 
 #include "base/atomic_file.h"
-#include "cli/hints.h"
-#include "cli/interrupt.h"
+#include "console/hints.h"
+#include "console/interrupt.h"
 #include "emend/error.h"
 #include "report/display_text.h"
 

@@ -1,4 +1,4 @@
-#include "cli/options.h"
+#include "console/options.h"
 
 #include <fmt/format.h>
 
@@ -15,7 +15,7 @@
 
 #include "base/nearest.h"
 #include "base/strings.h"
-#include "cli/option_values.h"
+#include "console/option_values.h"
 #include "emend/error.h"
 
 namespace emend {

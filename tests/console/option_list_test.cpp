@@ -1,4 +1,4 @@
-#include "cli/option_list.h"
+#include "console/option_list.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -7,8 +7,8 @@
 
 #include "base/dump_json.h"
 #include "base/json.h"
-#include "cli/options.h"
-#include "cli/terminal_progress.h"
+#include "console/options.h"
+#include "console/terminal_progress.h"
 #include "io/output_check.h"
 
 namespace emend {

@@ -1,12 +1,12 @@
-#include "cli/terminal_progress.h"
+#include "console/terminal_progress.h"
 
 #include <unistd.h>
 
 #include <iostream>
 
-#include "cli/console.h"
-#include "cli/hints.h"
-#include "cli/interrupt.h"
+#include "console/console.h"
+#include "console/hints.h"
+#include "console/interrupt.h"
 
 namespace emend {
 namespace {

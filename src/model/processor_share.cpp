@@ -1,4 +1,4 @@
-#include "cli/processor_share.h"
+#include "model/processor_share.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -1,4 +1,4 @@
-#include "cli/option_list.h"
+#include "console/option_list.h"
 
 #include <algorithm>
 #include <utility>

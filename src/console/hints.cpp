@@ -1,9 +1,9 @@
-#include "cli/hints.h"
+#include "console/hints.h"
 
 #include <algorithm>
 #include <cctype>
 
-#include "cli/options.h"
+#include "console/options.h"
 
 namespace emend {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/option_values.h"
+#include "console/option_values.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

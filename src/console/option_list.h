@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "cli/options.h"
+#include "console/options.h"
 
 namespace emend {
 

@@ -1,4 +1,4 @@
-#include "cli/hints.h"
+#include "console/hints.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
