@@ -20,7 +20,7 @@ while (($#)); do
     *) targets+=("$1"); shift ;;
   esac
 done
-((${#targets[@]})) || targets=(safetensors gguf tokenizer_json chat_template config edit_file patch)
+((${#targets[@]})) || targets=(safetensors gguf imatrix tokenizer_json chat_template config edit_file patch)
 
 command -v clang++-14 > /dev/null || { echo "scripts/fuzz.sh: clang++-14 is needed (Debian's package clang-14)" >&2; exit 2; }
 [[ -e build/fuzz/build.ninja ]] || cmake --preset fuzz ${EMEND_LIBTORCH:+-DEMEND_LIBTORCH="$EMEND_LIBTORCH"}
