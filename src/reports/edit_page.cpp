@@ -100,7 +100,7 @@ std::string summary(const EditOutcome& outcome) {
   std::string text = join(parts) + " hold.";
   if (counts.paraphrases > 0)
     text +=
-        " The model says the target on " + of(counts.said_paraphrases, counts.paraphrases, "paraphrases.");
+        " The model says the target on " + part_text(counts.said_paraphrases, counts.paraphrases, "paraphrases.");
   const auto skipped = std::count_if(facts.begin(), facts.end(), [](const FactRecord& fact) {
     return fact.status == FactStatus::kAlreadyTrue;
   });
