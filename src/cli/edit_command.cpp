@@ -265,6 +265,7 @@ int edit_command(const std::vector<std::string>& arguments) {
   add_edit_options(frame, asked);
   frame.options.check([&] { work = prepare(frame, asked); });
   frame.other_paths = [&] {
+    if (asked.dry_run) return OtherFiles();
     return OtherFiles{{work.patch, asked.run.run_file, reproduce_file_of(work.patch)}, {}, {}};
   };
   return frame.run(arguments, [&](Console& console) {

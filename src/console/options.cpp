@@ -195,7 +195,8 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = split_at(
       "against answer block bos budget-drift check coalitions curve device draws drift-tokens "
-      "dtype examples facts fast force idf index keep-going keep-sums knockout-window known layers "
+      "dtype examples facts fast force generations idf index keep-going keep-sums knockout-window known "
+      "layers "
       "lens limit max-new memory method mode natural on out patterns prompt random resume samples shard "
       "sharpest statistics subject subject-occurrence text-field token-budget tokens top trial "
       "trial-data trial-dataset trial-layers trust-model-name undo until window",

@@ -71,15 +71,15 @@ std::string placed(const Argument& argument, const std::vector<ReproduceInput>& 
 std::vector<std::string> command_of(const FinishedRun& run, const ReproduceRecord& record,
                                     const std::vector<fs::path>& given) {
   std::vector<std::string> command = {run.command,
-                                      "--model",
+                                      option_of("model"),
                                       "{model}",
-                                      "--threads",
+                                      option_of("threads"),
                                       record.conditions.at("threads"),
-                                      "--token-budget",
+                                      option_of("token-budget"),
                                       record.conditions.at("token_budget")};
   for (const Argument& argument : parsed(run.arguments)) {
     if (is_among(kLeftOut, argument.name) || is_among(kLeftOutFlags, argument.name)) continue;
-    if (!argument.name.empty()) command.push_back("--" + argument.name);
+    if (!argument.name.empty()) command.push_back(option_of(argument.name));
     if (argument.value) command.push_back(placed(argument, record.inputs, given));
   }
   return command;

@@ -85,7 +85,7 @@ std::vector<std::string> filled_in(const ReproduceRecord& record, const fs::path
       if (argument == fmt::format("{{{}}}", i)) text = inputs[i].string();
     arguments.push_back(std::move(text));
   }
-  arguments.insert(arguments.end(), {"--out", out.string(), "--quiet"});
+  arguments.insert(arguments.end(), {option_of("out"), out.string(), option_of("quiet")});
   return arguments;
 }
 

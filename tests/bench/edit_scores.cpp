@@ -15,6 +15,7 @@
 
 #include "bench/stopwatch.h"
 #include "emend/editor.h"
+#include "emend/locate.h"
 #include "emend/statistics_run.h"
 #include "support/edit_records.h"
 

@@ -25,6 +25,7 @@
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
 #include "emend/editor.h"
+#include "emend/locate.h"
 #include "eval/measure.h"
 #include "eval/metric.h"
 #include "measure/answer_engine.h"

@@ -161,7 +161,8 @@ const std::map<std::string, Places> kReached = {
     {"StatisticsOptions", same_names("emend_statistics_options",
                                      {"corpus", "text_field", "tokens", "seed", "window", "block_tokens",
                                       "token_budget", "shard", "shards", "layers", "memory_bytes", "until"},
-                                     {{"prefix", "emend_statistics_options.bos"}})},
+                                     {{"prefix", "emend_statistics_options.bos"},
+                                      {"conditions", "-- an edit sets it: its factor gives the condition"}})},
     {"StatisticsFolder",
      same_names("emend_statistics_options", {"resume", "keep_sums"}, {{"path", "emend_statistics(folder)"}})},
     {"StatisticsJob",
@@ -182,8 +183,6 @@ const std::map<std::string, Places> kReached = {
                 {{"editors", kOwnMethods}})},
     {"BenchmarkConditions",
      {{"token_budget", "emend_benchmark_options.token_budget"},
-      {"device", "-- that of the loaded model"},
-      {"dtype", "-- that of the loaded model"},
       {"load_seconds", "-- the caller loads the model, and may have had it for long"}}},
     {"BootstrapOptions", same_names("emend_compare_options", {"seed", "draws"})},
     {"AbilityOptions", same_names("emend_abilities_options", {"bos", "token_budget"},
@@ -245,6 +244,10 @@ const std::map<std::string, std::string> kNoRuns = {
     {"GenerateOptions", "of generate(): PromptOptions are those of the run"},
     {"ChatOptions", "the day that chat templates are told"},
     {"WrapOptions", "of tensors that a Python program holds"},
+    {"KlOptions", "of base files of llama-perplexity, which C does not have"},
+    {"KlWriteOptions", "the same"},
+    {"KlRunOptions", "the same"},
+    {"ReproduceOptions", "repeats command lines of the program"},
 };
 
 Json analyses() {

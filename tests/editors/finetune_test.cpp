@@ -11,6 +11,7 @@
 #include "editors/finetune/methods.h"
 #include "editors/finetune/training_rows.h"
 #include "editors/finetune/weight_descent.h"
+#include "emend/locate.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
 #include "support/world.h"

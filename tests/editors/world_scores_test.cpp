@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "emend/editor.h"
+#include "emend/locate.h"
 #include "support/edit_scores.h"
 #include "support/world.h"
 

@@ -1,12 +1,12 @@
 // A benchmark as a call of the library, on the invented world and C = I (no statistics to collect).
 #include <gmock/gmock.h>
 
+#include "analysis/layer_choice.h"
 #include "base/expect_error.h"
 #include "base/temp_folder.h"
 #include "emend/error.h"
 #include "emend/eval_results.h"
 #include "emend/eval_run.h"
-#include "eval/layer_choice.h"
 #include "eval/results/results_file.h"
 #include "support/edit_world.h"
 #include "support/model_files.h"

@@ -162,7 +162,7 @@ TEST_F(FakeEditorRuns, IsAppliedAndExported) {
   EXPECT_TRUE(exported.exact);
   ASSERT_THAT(exported.modules, SizeIs(2));
   EXPECT_EQ(exported.modules[1].block, kHigh);
-  EXPECT_TRUE(fs::exists(folder_ / "adapter" / "adapter_model.safetensors"));
+  EXPECT_TRUE(fs::exists(folder_ / "adapter/adapter_model.safetensors"));
 }
 
 TEST_F(FakeEditorRuns, AnOutputThatCannotBeIsRefusedBeforeTheModelIsLoaded) {

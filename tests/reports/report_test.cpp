@@ -149,7 +149,7 @@ TEST(Report, EveryOutcomeHasALineAndTables) {
   const Model model = test::tiny_model(test::tiny_config("llama"));
   const EditOutcome edit = test::sample_edit();
   VerifyOutcome verified;
-  verified.patches = {{"p", edit.patch.edit.facts, edit.patch.checks, 0.0, 0.0, true, true}};
+  verified.patches = {{"p", edit.patch.edit.facts, edit.patch.checks, {}, 0.0, 0.0, true, true}};
   verified.passed = true;
   ComposeOutcome composed;
   composed.patch = edit.patch;

@@ -33,7 +33,7 @@ std::string command_names() {
 // line stands in the text, and variables of CSS are none.
 std::vector<std::string> spellings(const std::string& text, const std::string& commands) {
   if (text.find("--") == std::string::npos && text.find("emend ") == std::string::npos) return {};
-  static const std::regex others(R"(llama-imatrix [^)]*|var\(--[a-z0-9-]+\)|--[a-z0-9-]+:)");
+  static const std::regex others(R"(llama-imatrix [^)]*|lm_eval [^)]*|var\(--[a-z0-9-]+\)|--[a-z0-9-]+:)");
   const std::string own = std::regex_replace(text, others, "");
   const std::regex spelling("(^|[^A-Za-z0-9-])(--[a-z][a-z-]*|emend (" + commands + ")\\b)");
   std::vector<std::string> found;

@@ -6,6 +6,7 @@
 #include "analysis/prompt_rows.h"
 #include "emend/checks.h"
 #include "emend/editor.h"
+#include "emend/locate.h"
 #include "support/tiny_models.h"
 #include "support/world.h"
 

@@ -147,17 +147,6 @@ void refuse_what_only_edits_have(const emend_edit_options& options) {
   refuse(options.report != nullptr, "report");
 }
 
-// A run that is stopped leaves its values. A search that fails would fail again: then nothing stays.
-EditOutcome run_keeping_found_values(Model& model, const EditFile& file, const EditRunOptions& how,
-                                     Progress& progress) {
-  try {
-    return run_edit(model, file, how, progress);
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::kNumeric && !how.run_file.empty()) std::filesystem::remove(how.run_file);
-    throw;
-  }
-}
-
 // What is wrong with an edit that was made: a status with its text, or EMEND_OK.
 emend_status status_of(const Patch& patch, const std::optional<BudgetOutcome>& budget) {
   const std::vector<std::string> failed = failed_ids(patch.edit);
@@ -183,7 +172,7 @@ emend_status edit(emend_model* model, const emend_edit_options* given, emend_pat
   std::string report;
   {
     BaseRun run(call, options.progress, options.progress_data);
-    outcome = run_keeping_found_values(call->model, file, how, run.progress);
+    outcome = run_edit(call->model, file, how, run.progress);
     if (options.report != nullptr) report = to_json(outcome, call->model);
   }
   const auto object = give_patch(patch, std::move(outcome.patch));
