@@ -74,10 +74,20 @@ ResultJson statistics_json(const EditOutcome& outcome) {
   ResultJson layers = ResultJson::array();
   for (const UsedStatistics& layer : outcome.statistics) {
     sources[layer.layer] = layer.source;
-    layers.push_back({{"layer", layer.layer},
+    ResultJson one = {{"layer", layer.layer},
                       {"source", layer.source},
                       {"tokens", layer.tokens},
-                      {"fingerprint", layer.fingerprint}});
+                      {"fingerprint", layer.fingerprint}};
+    const std::vector<WeightSolve>& solves = outcome.patch.edit.solves;
+    const auto solve = std::find_if(solves.begin(), solves.end(), [&](const WeightSolve& each) {
+      return each.weight.block == layer.layer;
+    });
+    if (solve != solves.end()) {
+      one["condition"] = or_null(solve->condition_of_moments);
+      one["ridge"] = or_null(solve->ridge);
+      one["condition_with_ridge"] = or_null(solve->condition);
+    }
+    layers.push_back(std::move(one));
   }
   return {{"source", used ? ResultJson(text_by_layer(sources)) : ResultJson(nullptr)},
           {"tokens", used ? ResultJson(outcome.statistics.front().tokens) : ResultJson(nullptr)},

@@ -67,6 +67,8 @@ TEST_F(EditCommand, WritesTheJsonOfTheContract) {
   EXPECT_EQ(json["statistics"]["relative_ridge"], 1e-5);
   EXPECT_GT(json["statistics"]["ridge"], 0);
   EXPECT_LE(json["statistics"]["condition_with_ridge"], json["statistics"]["condition"]);
+  for (const char* key : {"condition", "ridge", "condition_with_ridge"})
+    EXPECT_EQ(json["statistics"]["layers"][0][key], json["statistics"][key]) << key;
   EXPECT_EQ(json["device"], "cpu");
   EXPECT_EQ(json["dtype"], "float32");
   EXPECT_EQ(json["seed"], 0);
