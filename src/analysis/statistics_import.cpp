@@ -7,7 +7,6 @@
 
 #include "analysis/statistics_quality.h"
 #include "base/fingerprint.h"
-#include "base/layer_number.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
 #include "io/npz.h"
@@ -80,7 +79,10 @@ Statistics import_mom2(const std::vector<fs::path>& files, const Model& model,
   Sha256 hash;
   for (const fs::path& file : files) {
     const int layer = layer_of(file);
-    require_layer(file.string(), layer, model.config().layers);
+    if (layer >= model.config().layers)  // another model's, not a slip of the user
+      refuse(ErrorKind::kModel, file,
+             "layer " + std::to_string(layer) + " is out of range; the model has layers 0 to " +
+                 std::to_string(model.config().layers - 1));
     if (statistics.layers.contains(layer))
       refuse(ErrorKind::kConfig, file, "layer " + std::to_string(layer) + " is given twice");
     statistics.layers[layer] = read_mom2(file, model.config().d_ff);

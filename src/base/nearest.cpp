@@ -62,14 +62,25 @@ std::optional<std::string> nearest_name(std::string_view name, const std::vector
       best_distance = distance;
     }
   }
-  if (best) return best;
-  for (const std::string& candidate : known)  // "target_new" for "target"
+  return best;
+}
+
+namespace {
+
+// The name that `name` begins with: "target" for "target_new".
+std::optional<std::string> without_addition(std::string_view name, const std::vector<std::string>& known) {
+  const std::string wanted = lower(name);
+  for (const std::string& candidate : known)
     if (!candidate.empty() && wanted.starts_with(lower(candidate) + "_")) return candidate;
   return std::nullopt;
 }
 
+}  // namespace
+
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& known) {
-  if (const auto near = nearest_name(name, known)) return fmt::format("; did you mean {}?", quote(*near));
+  std::optional<std::string> near = nearest_name(name, known);
+  if (!near) near = without_addition(name, known);
+  if (near) return fmt::format("; did you mean {}?", quote(*near));
   return known.empty() ? std::string() : "; known: " + join(known);
 }
 

@@ -26,9 +26,9 @@ TEST(NearestName, FindsTheSlip) {
 }
 
 TEST(NearestName, KnowsANameWithAnAddition) {
-  EXPECT_EQ(nearest_name("target_new", {"prompt", "target"}), "target");
-  EXPECT_FALSE(nearest_name("targets_of_all", {"prompt", "target"}));
-  EXPECT_FALSE(nearest_name("_new", {"", "target"}));
+  EXPECT_EQ(did_you_mean("target_new", {"prompt", "target"}), "; did you mean \"target\"?");
+  EXPECT_EQ(did_you_mean("targets_of_all", {"prompt", "target"}), "; known: prompt, target");
+  EXPECT_EQ(did_you_mean("_new", {"", "target"}), "; known: , target");
 }
 
 TEST(NearestName, FarNamesAreNotOffered) {

@@ -7,6 +7,7 @@
 
 #include "emend/error.h"
 #include "emend/records.h"
+#include "tests/base/expect_error.h"
 
 namespace emend {
 namespace {
@@ -120,10 +121,11 @@ TEST(EditFile, ReadsEveryFormOfLayer) {
   EXPECT_THAT(parse_with("layer: [7, 2]").layer.layers, ElementsAre(7, 2));
 }
 
-TEST(EditFile, ResolvesPathsAgainstItsFolderAndLeavesTheTildeAlone) {
+TEST(EditFile, ResolvesPathsAgainstItsFolderAndRefusesATilde) {
   EXPECT_EQ(parse_with("model: /abs/m.gguf").model, "/abs/m.gguf");
   EXPECT_EQ(parse_with("model: m.gguf").model, "/data/edits/m.gguf");
-  EXPECT_EQ(parse_with("model: ~/m.gguf").model, "/data/edits/~/m.gguf");
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [] { parse_with("model: ~/m.gguf"); }),
+              testing::HasSubstr("x.yaml:1:8: model: ~ is not expanded here; write the whole path"));
   EXPECT_EQ(parse_with("statistics: ../../s").statistics, "/s");
   EXPECT_EQ(parse_with("outputs: {patch: ../p.safetensors}").patch, "../p.safetensors");
 }

@@ -51,7 +51,7 @@ const FolderRules kRules = {
             {"umbrella", {"*"}},  // include/emend/emend.h
         },
     .everyone_may_include = {"records"},
-    .hidden = {"cli", "console", "bindings", "tests"},
+    .hidden = {"cli", "bindings", "tests"},
     .public_headers =
         {
             {"error.h", "base"},
