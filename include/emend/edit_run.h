@@ -37,8 +37,8 @@ struct EditRunOptions {
   // facts.
   std::filesystem::path on = {};
   // The file in which found values are kept during the run (docs/formats.md, run files); empty: they are
-  // not kept. The caller deletes the file after saving the patch; run_edit deletes it if a search fails, since
-  // it would fail again. Methods that search no values write no such file.
+  // not kept. The caller deletes the file after saving the patch; run_edit deletes it if a search fails,
+  // since it would fail again. Methods that search no values write no such file.
   std::filesystem::path run_file = {};
   // Continue with the values in run_file. The patch equals, byte for byte, that of a run that was not
   // stopped.

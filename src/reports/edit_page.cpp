@@ -99,8 +99,8 @@ std::string summary(const EditOutcome& outcome) {
     parts.push_back(part_text(counts.held_neighbours, counts.neighbours, "neighbours"));
   std::string text = join(parts) + " hold.";
   if (counts.paraphrases > 0)
-    text +=
-        " The model says the target on " + part_text(counts.said_paraphrases, counts.paraphrases, "paraphrases.");
+    text += " The model says the target on " +
+            part_text(counts.said_paraphrases, counts.paraphrases, "paraphrases.");
   const auto skipped = std::count_if(facts.begin(), facts.end(), [](const FactRecord& fact) {
     return fact.status == FactStatus::kAlreadyTrue;
   });

@@ -110,8 +110,8 @@ TEST_P(MemoryLimit, OfEdit) {
 
 // What its plan counts is what is held: not the weights of blocks that are read one by one.
 TEST_P(MemoryLimit, OfABulkEdit) {
-  folder_.write("a.yaml", "method: bulk\n" + lenient_edits(GetParam()));
-  const Arguments command = {"edit", folder_ / "a.yaml", "--layer", "0-1"};
+  folder_.write("a.yaml", "method: bulk\nlayer: [0, 1]\n" + lenient_edits(GetParam()));
+  const Arguments command = {"edit", folder_ / "a.yaml"};
   const Finished planned =
       within_least(joined(command, {"--dry-run", "--out", folder_ / "p", "--json", folder_ / "plan"}));
   EXPECT_THAT(planned.out, HasSubstr("which are read one by one"));

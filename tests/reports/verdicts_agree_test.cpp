@@ -130,8 +130,8 @@ TEST_P(Verdicts, AgreeOnThePrompt) {
 TEST_P(Verdicts, AgreeOnParaphrases) {
   const bool holds = check("paraphrase") == 1.0;
   EXPECT_EQ(judge(measured_.fact.request, measured_.after).paraphrases.at(0), holds);
-  EXPECT_THAT(lost_table(measured_.list(), 0),
-              HasSubstr(std::string("the target is likelier on ") + (holds ? "1" : "0") + " of 1, and said on "));
+  EXPECT_THAT(lost_table(measured_.list(), 0), HasSubstr(std::string("the target is likelier on ") +
+                                                         (holds ? "1" : "0") + " of 1, and said on "));
   EXPECT_EQ(is_worst_case(kParaphrases), !holds);
   EXPECT_EQ(metric("paraphrase") == 1, holds);
 }
