@@ -10,11 +10,11 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "bench/real_shapes.h"
+#include "bench/world_requests.h"
 #include "emend/edit_run.h"
 #include "emend/statistics.h"
 #include "linalg/spd_factor.h"
@@ -37,18 +37,7 @@ ModelConfig small_model(std::int64_t d_ff) {
 
 EditFile world_edits(std::size_t count) {
   EditFile file;
-  std::ifstream lines(std::string(EMEND_TEST_DATA) + "/world/edits.jsonl");
-  for (std::string line; file.edits.size() < count && std::getline(lines, line);) {
-    const nlohmann::json record = nlohmann::json::parse(line);
-    EditRequest request;
-    request.id = record["id"];
-    request.prompt = record["prompt"];
-    request.subject = record["subject"];
-    request.subject_begin = request.prompt.find(request.subject);
-    request.target = record["target"];
-    request.was = record["was"];
-    file.edits.push_back(std::move(request));
-  }
+  file.edits = bench::world_requests(count);
   file.layer.layers = {kLayer};
   file.options["steps"] = {"1", ""};
   file.options["contexts"] = {"2", ""};

@@ -7,23 +7,18 @@
 // arithmetic floor (4 floating point operations a parameter above the layer and a moving token,
 // a step), peak memory of the device. TRACE.json receives the profile of one edit alone (objective injected)
 // for a trace viewer.
-#include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "analysis/prompt_rows.h"
-#include "base/random.h"
 #include "bench/profile.h"
+#include "bench/random_statistics.h"
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
+#include "bench/world_requests.h"
 #include "emend/editor.h"
 
 using namespace emend;
@@ -31,64 +26,9 @@ using bench::median;
 
 namespace {
 
-constexpr std::size_t kPromptTokens = 10;
-
 // Seconds by the wall clock.
 double seconds_of(const std::function<void()>& work) {
   return bench::seconds_of(work).wall;
-}
-
-// Requests of the invented world whose prompt is about ten tokens long, BOS included.
-std::vector<EditRequest> requests_of_ten_tokens(const Tokenizer& tokenizer, std::size_t count) {
-  std::ifstream file(std::string(EMEND_TEST_DATA) + "/world/edits.jsonl");
-  std::vector<std::pair<std::size_t, EditRequest>> found;
-  for (std::string line; std::getline(file, line);) {
-    const auto json = nlohmann::json::parse(line);
-    EditRequest request;
-    request.id = json["id"];
-    request.prompt = json["prompt"];
-    request.subject = json["subject"];
-    request.subject_begin = request.prompt.find(request.subject);
-    request.target = json["target"];
-    const std::size_t length = tokenizer.encode(request.prompt, SpecialTokens::kNone).ids.size() + 1;
-    found.emplace_back(length > kPromptTokens ? length - kPromptTokens : kPromptTokens - length,
-                       std::move(request));
-  }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<EditRequest> requests;
-  for (std::size_t i = 0; i < count && i < found.size(); ++i) requests.push_back(found[i].second);
-  return requests;
-}
-
-// C of the layer's keys over random ids, as a Statistics without a corpus.
-Statistics random_statistics(const Model& model, int layer) {
-  const c10::NoGradGuard no_grad;
-  constexpr int kRows = 16, kLength = 256;
-  at::Tensor sum;
-  for (int part = 0; part < 4; ++part) {
-    PassInput input;
-    for (int row = 0; row < kRows; ++row) {
-      input.ids.emplace_back();
-      for (int t = 0; t < kLength; ++t)
-        input.ids.back().push_back(
-            static_cast<std::int64_t>(Random(3, static_cast<std::uint64_t>(part * kRows + row))
-                                          .below(static_cast<std::uint64_t>(t), 1400)));
-    }
-    input.stop = PassInput::Stop::kKey;
-    input.stop_block = layer;
-    input.recordings = {{Site::kKey, layer, {}}};
-    const at::Tensor keys = model.forward(input).recorded[0].to(at::kFloat);
-    const at::Tensor product = at::matmul(keys.t(), keys).to(at::kDouble);
-    sum = sum.defined() ? sum + product : product;
-  }
-  const double tokens = 4.0 * kRows * kLength;
-  sum = sum / tokens;
-  sum = sum + 0.05 * sum.trace() / static_cast<double>(sum.size(0)) * at::eye(sum.size(0), sum.options());
-  Statistics statistics;
-  statistics.layers[layer] = {sum.cpu(), static_cast<std::int64_t>(tokens)};
-  statistics.layers[layer].origin.fingerprint = "random ids";
-  return statistics;
 }
 
 }  // namespace
@@ -107,8 +47,8 @@ int main(int argc, char** argv) {
   const int repeats = argc > 7 ? std::atoi(argv[7]) : 5;
 
   const Model model = Model::make_random(bench::shape_named(shape), 1, where, bench::world_tokenizer());
-  const std::vector<EditRequest> requests = requests_of_ten_tokens(model.tokenizer(), together);
-  const Statistics statistics = random_statistics(model, layer);
+  const std::vector<EditRequest> requests = bench::requests_of_ten_tokens(model.tokenizer(), together);
+  const Statistics statistics = bench::random_statistics(model, {layer});
   const bench::DeviceMemory loaded = bench::device_memory(model.options().device());
 
   EditorCache cache;
@@ -162,7 +102,7 @@ int main(int argc, char** argv) {
     // Above the layer: forward and backward over the moving tokens of 21 rows; the moving part of a ten-token
     // prompt and the target is at most ten tokens a row.
     const double floor = 4 * bench::block_parameters(model.config(), layer + 1, model.config().layers) * 21 *
-                         kPromptTokens * steps;
+                         bench::kRealPromptTokens * steps;
     result[objective] = {
         {"alone_seconds", median(alone)},
         {"alone_step_seconds", steps > 1 ? (median(alone) - median(alone_one_step)) / (steps - 1) : 0},
