@@ -44,7 +44,7 @@ Preserve::Preserve(const Model& model, const EditorContext& context, int layer, 
     solve_.condition_of_moments = metric_.info()->condition_of_moment;
   }
   if (options.preserve == PreserveStage::kNullSpace) {
-    const std::shared_ptr<const Spectrum> spectrum = moment_spectrum(context, layer, method);
+    const std::shared_ptr<const Spectrum> spectrum = moment_spectrum(model, context, layer, method);
     solve_.rule = SolveRule::kNullSpace;
     solve_.null_space_threshold = threshold_of(options, *spectrum);
     space_ = chosen_space(*spectrum, solve_.null_space_threshold, layer, method);

@@ -41,13 +41,14 @@ KeyMetric moment_metric(const Model& model, const EditorContext& context, int la
   return {std::move(factor), statistics.C};
 }
 
-std::shared_ptr<const Spectrum> moment_spectrum(const EditorContext& context, int layer,
+std::shared_ptr<const Spectrum> moment_spectrum(const Model& model, const EditorContext& context, int layer,
                                                 const std::string& method) {
   const LayerStatistics& statistics = statistics_of(context, layer, method);
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
   auto spectrum =
-      factors.spectrum(layer, moment_identity(*context.statistics, layer), statistics.C, name_of(layer));
+      factors.spectrum(layer, moment_identity(*context.statistics, layer), statistics.C,
+                       model.options().device(), name_of(layer));
   let_go_of(statistics.C);
   return spectrum;
 }

@@ -20,9 +20,9 @@ void require_layer(const Model& model, int layer);
 KeyMetric moment_metric(const Model& model, const EditorContext& context, int layer, double relative_ridge,
                         const std::string& method);
 
-// Eigenvalues and eigenvectors of C of the layer, from the cache where they are kept. Throws as moment_metric
-// does.
-std::shared_ptr<const Spectrum> moment_spectrum(const EditorContext& context, int layer,
+// Eigenvalues and eigenvectors of C of the layer, on the model's device if they fit there; from the cache
+// where they are kept. Throws as moment_metric does.
+std::shared_ptr<const Spectrum> moment_spectrum(const Model& model, const EditorContext& context, int layer,
                                                 const std::string& method);
 
 }  // namespace emend::editors

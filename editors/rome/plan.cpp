@@ -62,6 +62,7 @@ RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests,
   if (options_.protect_sink) sink_key_ = sink_keys(rows_, trace_).front();
   if (context_.keep_going) broken_ = take_broken(groups_);
   require_finite_keys(groups_, {sink_key_}, trace_.layers(), requests_);
+  learn_keys();
   for (std::size_t g = 0; g < groups_.size(); ++g)
     constraints_.push_back(
         choose_keys(groups_[g], rows_, metric_, options_.keys, ids(g), groups_[g].warnings));
@@ -75,6 +76,17 @@ RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests,
   const ParallelKeys parallel = find_parallel_keys(metric_, at::stack(bare, 1));
   warn_of(parallel);
   if (is_joint()) require_separable_keys(parallel);
+}
+
+// All keys that responses are made of, in one solve.
+void RomePlan::learn_keys() const {
+  std::vector<at::Tensor> keys;
+  for (const KeyGroup& group : groups_) {
+    keys.push_back(group.keys.front().bare);
+    if (group.keys.front().contexts.defined()) keys.push_back(group.keys.front().contexts);
+  }
+  if (sink_key_.defined()) keys.push_back(sink_key_);
+  metric_.learn(keys);
 }
 
 void RomePlan::protect(Grouping grouping) {

@@ -156,7 +156,8 @@ std::shared_ptr<const SpdFactor> StatisticsFactors::load_factor(int layer, const
   });
 }
 
-std::shared_ptr<const Spectrum> StatisticsFactors::load_spectrum(int layer, const at::Tensor& C) {
+std::shared_ptr<const Spectrum> StatisticsFactors::load_spectrum(int layer, const at::Tensor& C,
+                                                                 const at::Device& device) {
   if (!is_worth_it(C)) return nullptr;
   using Found = std::shared_ptr<const Spectrum>;
   return try_read<Spectrum>(file_of(folder_, kSpectrum, layer), kSpectrum, [&](const TensorFile& file) {
@@ -191,6 +192,7 @@ void StatisticsFactors::save(int layer, const at::Tensor& C, double relative_rid
 void StatisticsFactors::save(int layer, const at::Tensor& C, const Spectrum& spectrum) {
   if (!is_worth_it(C) || !fs::is_directory(folder_)) return;
   FileWriter writer = begin_file(kSpectrum, layer, C);
+  writer.set("device", c10::DeviceTypeName(spectrum.vectors.device().type(), true));
   writer.add("values", spectrum.values);
   writer.add("vectors", spectrum.vectors);
   write(writer, file_of(folder_, kSpectrum, layer), spectrum.values.nbytes() + spectrum.vectors.nbytes());

@@ -30,7 +30,8 @@ class StatisticsFactors : public FactorStore {
   // bytes, so that a factor is never that of older statistics.
   std::shared_ptr<const SpdFactor> load_factor(int layer, const at::Tensor& C, double relative_ridge,
                                                const at::Device& device) override;
-  std::shared_ptr<const Spectrum> load_spectrum(int layer, const at::Tensor& C) override;
+  std::shared_ptr<const Spectrum> load_spectrum(int layer, const at::Tensor& C,
+                                                const at::Device& device) override;
   // In place of the file of this layer. Nothing is written where the folder does not exist or cannot be
   // written, or where the disk would have less free than the file takes.
   void save(int layer, const at::Tensor& C, double relative_ridge, const SpdFactor& factor) override;

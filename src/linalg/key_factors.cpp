@@ -36,10 +36,11 @@ std::shared_ptr<const SpdFactor> KeyFactors::found_or_made(int layer, const at::
 }
 
 std::shared_ptr<const Spectrum> KeyFactors::found_or_made(int layer, const at::Tensor& C,
+                                                          const at::Device& device,
                                                           const std::string& what) const {
   if (store_)
-    if (auto kept = store_->load_spectrum(layer, C)) return kept;
-  auto made = std::make_shared<const Spectrum>(spectrum_of(C, what));
+    if (auto kept = store_->load_spectrum(layer, C, device)) return kept;
+  auto made = std::make_shared<const Spectrum>(spectrum_of(C, device, what));
   if (store_) store_->save(layer, C, *made);
   return made;
 }
@@ -59,14 +60,16 @@ std::shared_ptr<const SpdFactor> KeyFactors::get(int layer, const std::string& i
 }
 
 std::shared_ptr<const Spectrum> KeyFactors::spectrum(int layer, const std::string& identity,
-                                                     const at::Tensor& C, const std::string& what) {
-  if (identity.empty()) return found_or_made(layer, C, what);
+                                                     const at::Tensor& C, const at::Device& device,
+                                                     const std::string& what) {
+  if (identity.empty()) return found_or_made(layer, C, device, what);
   const std::lock_guard lock(mutex_);
-  std::shared_ptr<const Spectrum>& spectrum = spectra_[identity];
+  const Name name{identity, 0, device.str()};
+  std::shared_ptr<const Spectrum>& spectrum = spectra_[name];
   if (spectrum) return spectrum;
-  spectrum = extract(taken_spectra_, identity);
+  spectrum = extract(taken_spectra_, name);
   if (spectrum && store_) store_->save(layer, C, *spectrum);
-  if (!spectrum) spectrum = found_or_made(layer, C, what);
+  if (!spectrum) spectrum = found_or_made(layer, C, device, what);
   return spectrum;
 }
 
@@ -77,9 +80,9 @@ std::optional<KeyFactors::Condition> KeyFactors::condition(const std::string& id
     if (factor && name.identity == identity && !(found && found->value))
       found = Condition{factor->info().condition_of_moment};
   if (found) return found;
-  const auto spectrum = spectra_.find(identity);
-  if (spectrum == spectra_.end() || !spectrum->second) return std::nullopt;
-  return Condition{condition_of(*spectrum->second)};
+  for (const auto& [name, spectrum] : spectra_)
+    if (spectrum && name.identity == identity) return Condition{condition_of(*spectrum)};
+  return std::nullopt;
 }
 
 void KeyFactors::take_over(const KeyFactors& other) {

@@ -25,7 +25,8 @@ class FactorStore {
   // nullptr: it is not kept, or not for this C, ridge and kind of device.
   virtual std::shared_ptr<const SpdFactor> load_factor(int layer, const at::Tensor& C, double relative_ridge,
                                                        const at::Device& device) = 0;
-  virtual std::shared_ptr<const Spectrum> load_spectrum(int layer, const at::Tensor& C) = 0;
+  virtual std::shared_ptr<const Spectrum> load_spectrum(int layer, const at::Tensor& C,
+                                                        const at::Device& device) = 0;
   // Keeps it if that is possible and worth its room; no error if it is not.
   virtual void save(int layer, const at::Tensor& C, double relative_ridge, const SpdFactor& factor) = 0;
   virtual void save(int layer, const at::Tensor& C, const Spectrum& spectrum) = 0;
@@ -54,25 +55,25 @@ class KeyFactors {
   // From now on what `other` holds is known here, too, and is kept where new ones are once it is asked for.
   void take_over(const KeyFactors& other);
 
-  // The eigenvalues and eigenvectors of C, on the CPU: 8 F^2 bytes. Throws Error(kNumeric) as spectrum_of
-  // does.
+  // The eigenvalues of C, and its eigenvectors on `device` if they fit there, else on the CPU: 8 F^2 bytes.
+  // Throws Error(kNumeric) as spectrum_of does.
   std::shared_ptr<const Spectrum> spectrum(int layer, const std::string& identity, const at::Tensor& C,
-                                           const std::string& what);
+                                           const at::Device& device, const std::string& what);
 
  private:
   std::shared_ptr<const SpdFactor> found_or_made(int layer, const at::Tensor& C, double relative_ridge,
                                                  const at::Device& device, const std::string& what) const;
-  std::shared_ptr<const Spectrum> found_or_made(int layer, const at::Tensor& C,
+  std::shared_ptr<const Spectrum> found_or_made(int layer, const at::Tensor& C, const at::Device& device,
                                                 const std::string& what) const;
 
   struct Name {
     std::string identity;
-    std::uint64_t ridge;  // the bits of relative_ridge
+    std::uint64_t ridge;  // the bits of relative_ridge; 0 for a spectrum
     std::string device;
     auto operator<=>(const Name&) const = default;
   };
   using Factors = std::map<Name, std::shared_ptr<const SpdFactor>>;
-  using Spectra = std::map<std::string, std::shared_ptr<const Spectrum>>;
+  using Spectra = std::map<Name, std::shared_ptr<const Spectrum>>;
 
   std::shared_ptr<FactorStore> store_;
   mutable std::mutex mutex_;

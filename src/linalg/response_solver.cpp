@@ -1,8 +1,10 @@
 #include "linalg/response_solver.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <tuple>
@@ -72,6 +74,14 @@ std::tuple<at::Tensor, at::Tensor> eigenpairs_of_diagonal(const at::Tensor& C) {
 
 }  // namespace
 
+void KeyMetric::learn(const std::vector<at::Tensor>& keys) const {
+  if (!factor_ || keys.empty()) return;
+  const std::size_t kept = known_->room_for(keys.front().size(0));
+  if (kept == 0) return;
+  const auto end = keys.begin() + static_cast<std::ptrdiff_t>(std::min(kept, keys.size()));
+  solve(at::stack(std::vector<at::Tensor>(keys.begin(), end), 1));
+}
+
 bool elements_are_cheaper(std::int64_t n, std::int64_t F) {
   return 2 * n > F;
 }
@@ -116,11 +126,16 @@ at::Tensor least_squares_response(const KeyMetric& metric, const at::Tensor& K, 
   });
 }
 
-Spectrum spectrum_of(const at::Tensor& C, const std::string& what) {
+Spectrum spectrum_of(const at::Tensor& C, const at::Device& device, const std::string& what) {
   if (!is_finite(C)) throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
-  const at::Tensor wide = C.to(at::kDouble);
-  const auto [values, vectors] = is_diagonal(C) ? eigenpairs_of_diagonal(wide) : at::linalg_eigh(wide);
-  return {values, vectors};
+  try {
+    const at::Tensor wide = C.to(device, at::kDouble);
+    const auto [values, vectors] = is_diagonal(C) ? eigenpairs_of_diagonal(wide) : at::linalg_eigh(wide);
+    return {values.to(at::kCPU), vectors};
+  } catch (const c10::OutOfMemoryError&) {
+    if (device.is_cpu()) throw;
+    return spectrum_of(C, at::kCPU, what);
+  }
 }
 
 double threshold_for(const Spectrum& spectrum, double share) {
@@ -146,13 +161,15 @@ NullSpace null_space_of(const Spectrum& spectrum, double threshold, const std::s
 }
 
 NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string& what) {
-  return null_space_of(spectrum_of(C, what), threshold, what);
+  return null_space_of(spectrum_of(C, C.device(), what), threshold, what);
 }
 
 at::Tensor null_space_response(const NullSpace& space, const at::Tensor& K, const at::Tensor& y, double L,
                                SolveSide side) {
-  const at::Tensor reduced = at::matmul(space.basis.t(), K);
-  return at::matmul(space.basis, least_squares_response(KeyMetric(), reduced, y, L, side));
+  const at::Device where = space.basis.device();
+  const at::Tensor reduced = at::matmul(space.basis.t(), K.to(where));
+  return at::matmul(space.basis, least_squares_response(KeyMetric(), reduced, y.to(where), L, side))
+      .to(K.device());
 }
 
 double norm_of(const at::Tensor& tensor) {

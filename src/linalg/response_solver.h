@@ -24,7 +24,9 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "linalg/known_solutions.h"
 #include "linalg/spd_factor.h"
 
 namespace emend {
@@ -35,10 +37,17 @@ class KeyMetric {
   KeyMetric() = default;  // the identity
   // `factor` is that of C [F, F], or of the diagonal [F] of a C of which no more is known.
   KeyMetric(std::shared_ptr<const SpdFactor> factor, at::Tensor C)
-      : factor_(std::move(factor)), C_(std::move(C)) {}
+      : factor_(std::move(factor)), known_(std::make_shared<KnownSolutions>()), C_(std::move(C)) {}
 
-  // (C + ridge I)^-1 K for K [F, n] float64.
-  at::Tensor solve(const at::Tensor& K) const { return factor_ ? factor_->solve(K) : K; }
+  // Solves these keys, [F] float64 each, in one go, as many of them as are kept. What `solve` and its callers
+  // want of them later costs nothing more.
+  void learn(const std::vector<at::Tensor>& keys) const;
+
+  // (C + ridge I)^-1 K for K [F, n] float64. Columns that were solved before are not solved again.
+  at::Tensor solve(const at::Tensor& K) const {
+    if (!factor_) return K;
+    return known_->get(K, [&](const at::Tensor& columns) { return factor_->solve(columns); });
+  }
   double condition() const { return factor_ ? factor_->info().condition : 1; }
   // How C was solved with: nullptr for the identity.
   const SpdInfo* info() const { return factor_ ? &factor_->info() : nullptr; }
@@ -47,6 +56,7 @@ class KeyMetric {
 
  private:
   std::shared_ptr<const SpdFactor> factor_;
+  std::shared_ptr<KnownSolutions> known_;  // by this factor, shared by copies
   at::Tensor C_;
 };
 
@@ -97,12 +107,13 @@ at::Tensor least_squares_response(const KeyMetric& metric, const at::Tensor& K, 
 
 // C = V diag(values) V^T, for null spaces of several thresholds.
 struct Spectrum {
-  at::Tensor values;   // [F] float64, ascending
-  at::Tensor vectors;  // [F, F] float64, one a column
+  at::Tensor values;   // [F] float64, ascending, on the CPU
+  at::Tensor vectors;  // [F, F] float64, one a column, on any device
 };
 
-// About 10 F^3 operations. Throws Error(kNumeric), naming `what`, if C [F, F] float64 is not finite.
-Spectrum spectrum_of(const at::Tensor& C, const std::string& what);
+// About 10 F^3 operations on `device`, where the vectors lie; on the CPU if there is no room for them. Throws
+// Error(kNumeric), naming `what`, if C [F, F] float64 is not finite.
+Spectrum spectrum_of(const at::Tensor& C, const at::Device& device, const std::string& what);
 
 // The threshold below which `share` (0 to 1) of the eigenvalues lie: half way between two of them.
 double threshold_for(const Spectrum& spectrum, double share);

@@ -37,7 +37,7 @@ class SpdFactor {
  public:
   // C [n, n] symmetric, on any device, or its diagonal [n]; the factor lies on `device` (that of C).
   // ridge = relative_ridge * trace(C) / n. Throws Error(kNumeric), naming `what`, if C is not finite, or not
-  // positive definite with the ridge. n^3 / 3 floating point operations and 80 products with one column for
+  // positive definite with the ridge. n^3 / 3 floating point operations and 32 products with one column for
   // the conditions; 4 n^2 bytes are kept of a large one (cholesky_panels.h). Of a diagonal: n of both.
   SpdFactor(const at::Tensor& C, double relative_ridge, const at::Device& device, const std::string& what);
   SpdFactor(const at::Tensor& C, double relative_ridge, const std::string& what)

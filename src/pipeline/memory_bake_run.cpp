@@ -101,7 +101,9 @@ Edit edit_of(const Model& model, const BakeOptions& options) {
       edit.facts[static_cast<std::size_t>(layer.settings[row] - options.settings.data())].parts.push_back(
           part_of(layer, static_cast<std::int64_t>(row), norm));
     edit.changes.push_back(layer.change);
-    edit.solves.push_back({.weight = layer.change.weight, .rule = SolveRule::kEquality});
+    WeightSolve& solve = edit.solves.emplace_back();
+    solve.weight = layer.change.weight;
+    solve.rule = SolveRule::kEquality;
   }
   return edit;
 }

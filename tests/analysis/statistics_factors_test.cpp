@@ -27,7 +27,7 @@ class FactorsOnDisk : public ::testing::Test {
     return program()->get(layer, "", C, ridge, at::kCPU, "C");
   }
   std::shared_ptr<const Spectrum> spectrum(const at::Tensor& C, int layer = 3) const {
-    return program()->spectrum(layer, "", C, "C");
+    return program()->spectrum(layer, "", C, at::kCPU, "C");
   }
   std::shared_ptr<KeyFactors> program(std::int64_t least = 8) const {
     auto factors = std::make_shared<KeyFactors>();
@@ -72,14 +72,14 @@ TEST_F(FactorsOnDisk, SeveralPanelsAreKept) {
 TEST_F(FactorsOnDisk, WhatIsTakenOverIsKeptOnceItIsAskedFor) {
   KeyFactors planned;
   const auto factor = planned.get(3, "C 3", C_, kRidge, at::kCPU, "C");
-  const auto eigen = planned.spectrum(4, "C 4", C_, "C");
+  const auto eigen = planned.spectrum(4, "C 4", C_, at::kCPU, "C");
   const auto factors = program();
   factors->take_over(planned);
   EXPECT_TRUE(fs::is_empty(folder_.path()));
   EXPECT_EQ(factors->get(3, "C 3", C_, kRidge, at::kCPU, "C"), factor);
-  EXPECT_EQ(factors->spectrum(4, "C 4", C_, "C"), eigen);
+  EXPECT_EQ(factors->spectrum(4, "C 4", C_, at::kCPU, "C"), eigen);
   EXPECT_TRUE(has_factor(C_));
-  EXPECT_NE(StatisticsFactors(folder_.path(), 8).load_spectrum(4, C_), nullptr);
+  EXPECT_NE(StatisticsFactors(folder_.path(), 8).load_spectrum(4, C_, at::kCPU), nullptr);
   EXPECT_NE(factors->get(3, "C 3", C_, 2 * kRidge, at::kCPU, "C"), factor);
 }
 
@@ -89,7 +89,7 @@ TEST_F(FactorsOnDisk, TellTheConditionOfWhatIsKnown) {
   const auto factor = factors.get(3, "C 3", C_, kRidge, at::kCPU, "C");
   EXPECT_FALSE(factors.condition("C").has_value());
   EXPECT_EQ(factors.condition("C 3").value().value, factor->info().condition_of_moment);
-  factors.spectrum(4, "C 4", C_, "C");
+  factors.spectrum(4, "C 4", C_, at::kCPU, "C");
   EXPECT_NEAR(factors.condition("C 4").value().value.value(), 1e4, 1);
   // Of rank 5: singular, up to its ridge.
   const at::Tensor keys = test::normals(5, kSize, 7), C = at::matmul(keys.t(), keys);
@@ -99,7 +99,7 @@ TEST_F(FactorsOnDisk, TellTheConditionOfWhatIsKnown) {
 
 TEST_F(FactorsOnDisk, EigenvectorsToo) {
   const auto made = spectrum(C_);
-  const auto found = StatisticsFactors(folder_.path(), 8).load_spectrum(3, C_);
+  const auto found = StatisticsFactors(folder_.path(), 8).load_spectrum(3, C_, at::kCPU);
   ASSERT_NE(found, nullptr);
   EXPECT_TRUE(at::equal(found->values, made->values));
   EXPECT_TRUE(at::equal(found->vectors, made->vectors));
@@ -116,7 +116,7 @@ TEST_F(FactorsOnDisk, AnotherMomentRidgeOrKindOfDeviceIsNeverGiven) {
   EXPECT_FALSE(has_factor(other));
   EXPECT_FALSE(has_factor(C_, 2 * kRidge));
   StatisticsFactors folder(folder_.path(), 8);
-  EXPECT_EQ(folder.load_spectrum(3, other), nullptr);
+  EXPECT_EQ(folder.load_spectrum(3, other, at::kCPU), nullptr);
   EXPECT_EQ(folder.load_factor(4, C_, kRidge, at::kCPU), nullptr) << "of another layer";
   EXPECT_EQ(folder.load_factor(3, C_, kRidge, at::Device(at::kCUDA, 0)), nullptr);
   factor(other);  // takes the place of the old one

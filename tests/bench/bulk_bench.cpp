@@ -8,11 +8,13 @@
 // on the model as it is written so far, solves, norms), with the factors of C at hand. `factors`: what the
 // first edit takes longer. Prints one JSON object; medians of the repeats.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/stage_clock.h"
@@ -37,16 +39,30 @@ std::vector<int> layers_between(const std::string& range) {
   return layers;
 }
 
+// Tells on stderr when each remark came: where the time of an insertion goes.
+class NoteClock : public SilentProgress {
+ public:
+  void note(std::string_view text) override {
+    const std::chrono::duration<double> since = std::chrono::steady_clock::now() - began_;
+    std::fprintf(stderr, "%7.3f s  %.*s\n", since.count(), static_cast<int>(text.size()), text.data());
+  }
+
+ private:
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
 struct Parts {
   double search = 0, rest = 0;
 };
 
 Parts seconds_of_edit(const Editor& editor, const Model& model, const std::vector<EditRequest>& requests,
                       const EditorContext& context) {
-  StageClock clock(no_progress());
+  NoteClock notes;
+  StageClock clock(notes);
   editor.edit(model, requests, context, clock);
   bench::finish(model.options().device());
   const double rest = clock.other_seconds();
+  std::fprintf(stderr, "search %.3f s, the rest %.3f s\n", clock.search_seconds(), rest);
   return {clock.search_seconds(), rest};
 }
 

@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
   const at::Tensor C = cheap_moment(d_ff);
   {
     Statistics statistics;
-    statistics.layers[kLayer] = {C, 10 * d_ff, {}, {}};
+    statistics.layers[kLayer] = {C, 10 * d_ff, {}, {}, {}};
     statistics.set_origin({"bench", "", "be"});
     statistics.held_text = {{1, 2, 3, 4}};
     save_statistics(statistics, model, model.tokenizer().automatic_prefix(), file.statistics);

@@ -42,7 +42,7 @@ inline Statistics random_statistics(const Model& model, const std::vector<int>& 
     sum.div_(kTokens);
     const double mean = sum.trace().item<double>() / static_cast<double>(sum.size(0));
     sum.diagonal().add_(0.05 * mean);
-    statistics.layers[layer] = {sum.cpu(), static_cast<std::int64_t>(kTokens)};
+    statistics.layers[layer] = {sum.cpu(), static_cast<std::int64_t>(kTokens), {}, {}, {}};
     statistics.layers[layer].origin.fingerprint = "random ids";
   }
   return statistics;
