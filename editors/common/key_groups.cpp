@@ -19,26 +19,46 @@ namespace {
 // Requests whose rows are read together: only their keys are held row by row.
 constexpr std::size_t kReadTogether = 256;
 
-// The keys of all prompts of the requests [begin, end) at their lookup tokens, request by request: [prompts,
-// F] float64, one for each layer.
-std::vector<at::Tensor> lookup_keys(const CallRows& rows, const LayerTrace& trace, std::size_t begin,
+// The keys of some requests at one layer.
+struct LookupKeys {
+  at::Tensor bare, contexts;  // [requests, F] float64 on the CPU; contexts undefined without contexts
+};
+
+// Of `counts` prompts a request, whose keys lie one after another in `keys` [prompts, F]. Means are taken
+// where the keys lie, so that only they leave the device.
+LookupKeys split_keys(const at::Tensor& keys, const std::vector<std::int64_t>& counts) {
+  std::vector<at::Tensor> bare, contexts;
+  for (const at::Tensor& own : keys.to(at::kDouble).split_with_sizes(counts)) {
+    bare.push_back(own[0]);
+    if (own.size(0) > 1) contexts.push_back(own.narrow(0, 1, own.size(0) - 1).mean(0));
+  }
+  return {at::stack(bare).to(at::kCPU),
+          contexts.size() == counts.size() ? at::stack(contexts).to(at::kCPU) : at::Tensor()};
+}
+
+// Of the requests [begin, end) at their lookup tokens, for each layer.
+std::vector<LookupKeys> lookup_keys(const CallRows& rows, const LayerTrace& trace, std::size_t begin,
                                     std::size_t end) {
   std::vector<TraceRow> up_to_lookup;
-  for (std::size_t i = begin; i < end; ++i)
+  std::vector<std::int64_t> counts;
+  for (std::size_t i = begin; i < end; ++i) {
+    counts.push_back(static_cast<std::int64_t>(rows[i].prompts.size()));
     for (std::size_t p = 0; p < rows[i].prompts.size(); ++p)
       up_to_lookup.push_back(rows.trace_row_to_lookup(i, p));
-  std::vector<at::Tensor> keys = trace.last_keys(up_to_lookup);
-  for (at::Tensor& of_layer : keys) of_layer = of_layer.to(at::kCPU, at::kDouble);
+  }
+  std::vector<LookupKeys> keys;
+  for (const at::Tensor& of_layer : trace.last_keys(up_to_lookup))
+    keys.push_back(split_keys(of_layer, counts));
   return keys;
 }
 
-// Of a request whose rows are `first` to `first + count` of lookup_keys().
-std::vector<SubjectKeys> subject_keys(const std::vector<at::Tensor>& keys, std::int64_t first,
-                                      std::int64_t count) {
+// Of number `place` of the requests that were read together. No views, which would hold the keys of all.
+std::vector<SubjectKeys> subject_keys(const std::vector<LookupKeys>& keys, std::size_t place) {
+  const auto row = static_cast<std::int64_t>(place);
   std::vector<SubjectKeys> subject;
-  for (const at::Tensor& of_layer : keys) {
-    subject.push_back({of_layer[first].clone(), {}});  // no view, which would hold the keys of all rows
-    if (count > 1) subject.back().contexts = of_layer.narrow(0, first + 1, count - 1).mean(0);
+  for (const LookupKeys& of_layer : keys) {
+    subject.push_back({of_layer.bare[row].clone(), {}});
+    if (of_layer.contexts.defined()) subject.back().contexts = of_layer.contexts[row].clone();
   }
   return subject;
 }
@@ -98,24 +118,19 @@ std::vector<std::string> others_of(const KeyGroup& group, std::size_t request,
 }
 
 std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& trace, Grouping grouping) {
-  std::vector<at::Tensor> keys;
+  std::vector<LookupKeys> keys;
   std::vector<KeyGroup> groups;
   std::map<TokenIds, std::size_t> group_of;
-  std::int64_t first_key = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (i % kReadTogether == 0) {
-      keys = lookup_keys(rows, trace, i, std::min(i + kReadTogether, rows.size()));
-      first_key = 0;
-    }
-    const auto count = static_cast<std::int64_t>(rows[i].prompts.size());
+    const std::size_t place = i % kReadTogether;
+    if (place == 0) keys = lookup_keys(rows, trace, i, std::min(i + kReadTogether, rows.size()));
     const auto [known, fresh] = group_of.emplace(seen_by_lookup(rows[i].prompts.front()), groups.size());
     if (grouping == Grouping::kAlone) known->second = groups.size();
     if (fresh || grouping == Grouping::kAlone)
-      groups.push_back({{}, subject_keys(keys, first_key, count), {}});
+      groups.push_back({{}, subject_keys(keys, place), {}});
     KeyGroup& group = groups[known->second];
     group.requests.push_back(i);
     group.warnings.insert(group.warnings.end(), rows[i].warnings.begin(), rows[i].warnings.end());
-    first_key += count;
   }
   return groups;
 }

@@ -88,19 +88,21 @@ bool SearchStep::is_worth_recording() const {
 
 // What the step launches, once. Where that fails, steps are launched as before.
 void SearchStep::record(const at::Tensor& r) {
-  const at::Tensor kept_r = r.clone();
+  const auto numbers = static_cast<std::int64_t>(layout_.row_unit.size()) + 2 * layout_.units();
+  const at::Tensor kept_r = r.clone(), losses = at::empty({numbers}, layout_.v0.options()),
+                   gradient = at::empty_like(layout_.hidden);
   const auto work = [&] {
     forward(kept_r, true);
     backward();
+    return std::vector<at::Tensor>{last_.losses, last_.leaf_gradient};
   };
   try {
-    DeviceGraph graph(layout_.hidden.device(), work);
-    recorded_.emplace(Recorded{std::move(graph), kept_r, last_.losses, last_.leaf_gradient});
+    DeviceGraph graph(layout_.hidden.device(), work, {losses, gradient});
+    recorded_.emplace(Recorded{std::move(graph), kept_r, losses, gradient});
   } catch (const c10::Error&) {
     may_record_ = false;
-    return;
   }
-  last_.leaf = last_.total = at::Tensor();  // the recording needs no graph of torch's
+  last_ = {};  // nothing of it was computed, and the recording needs no graph of torch's
 }
 
 void SearchStep::run_recorded(const at::Tensor& r) {

@@ -44,11 +44,12 @@ at::Tensor KnownSolutions::get(const at::Tensor& K,
     if (!known_.contains(digests[j]) &&
         column_of.emplace(digests[j], static_cast<std::int64_t>(missing.size())).second)
       missing.push_back(static_cast<std::int64_t>(j));
+  const bool all_new = missing.size() == digests.size();
   at::Tensor fresh;  // [m, F]
-  if (!missing.empty())
-    fresh = solve(K.index_select(1, at::tensor(missing, at::TensorOptions(K.device()).dtype(at::kLong))))
-                .t()
-                .contiguous();
+  if (!missing.empty()) {
+    const at::Tensor columns = at::tensor(missing, at::TensorOptions(K.device()).dtype(at::kLong));
+    fresh = solve(all_new ? K : K.index_select(1, columns)).t().contiguous();
+  }
   std::vector<at::Tensor> solutions;
   for (const std::string& digest : digests) {
     const auto place = column_of.find(digest);
@@ -59,7 +60,7 @@ at::Tensor KnownSolutions::get(const at::Tensor& K,
     known_.emplace(digest, fresh[column].clone());
     bytes_ += static_cast<std::int64_t>(fresh[column].nbytes());
   }
-  return at::stack(solutions, 1);
+  return all_new ? fresh.t() : at::stack(solutions, 1);
 }
 
 }  // namespace emend

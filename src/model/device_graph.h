@@ -6,20 +6,23 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace emend {
 
-// A CUDA graph. What it reads and writes are the very tensors that `work` met: change their values, not the
-// tensors.
+// A CUDA graph. What it reads are the very tensors that `work` met: change their values, not the tensors.
+// What it computes on its way lies in memory that all recordings of a device share, and is gone once another
+// one runs; its results are the caller's.
 class DeviceGraph {
  public:
   // Whether work on `device` can be recorded: a GPU, and CUDA's headers were there when emend was built.
   static bool can_record(const at::Device& device);
 
-  // Records what `work` launches on `device`, which runs none of it. The work must neither wait for the
-  // device nor copy from the host; what it leaves in tensors holds numbers after run() only. Throws what
-  // `work` and torch throw.
-  DeviceGraph(const at::Device& device, const std::function<void()>& work);
+  // Records what `work` launches on `device`, which runs none of it, and then the copy of what it returns
+  // into `results`, which were made before, one for each and of its size. The work must neither wait for the
+  // device nor copy from the host. Results hold numbers after run() only. Throws what `work` and torch throw.
+  DeviceGraph(const at::Device& device, const std::function<std::vector<at::Tensor>()>& work,
+              std::vector<at::Tensor> results);
   ~DeviceGraph();
   DeviceGraph(DeviceGraph&&) noexcept;
 

@@ -1,12 +1,13 @@
 // Bulk edits at real shapes with random weights: seconds a value, seconds of the insertion, and seconds that
 // the factors or projectors of C take once.
 //
-//   bulk_bench SHAPE METHOD FIRST-LAST FACTS [DEVICE] [DTYPE] [STEPS] [REPEATS]
+//   bulk_bench SHAPE METHOD FIRST-LAST FACTS [DEVICE] [DTYPE] [STEPS] [REPEATS] [TRACE.json]
 //
 // METHOD by its published constants (preset: paper), every step of the search forced. `value`: the search
 // of all facts over their number. `insertion`: everything else of the edit (keys of each layer read again
 // on the model as it is written so far, solves, norms), with the factors of C at hand. `factors`: what the
-// first edit takes longer. Prints one JSON object; medians of the repeats.
+// first edit takes longer. Prints one JSON object; medians of the repeats. TRACE.json receives the profile of
+// one more edit for a trace viewer.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "base/stage_clock.h"
+#include "bench/profile.h"
 #include "bench/random_statistics.h"
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
@@ -113,6 +115,7 @@ int main(int argc, char** argv) {
     rest.push_back(parts.rest);
   }
   const bench::DeviceMemory used = bench::device_memory(model.options().device());
+  if (argc > 9) bench::profile(argv[9], [&] { seconds_of_edit(*editor, model, requests, context); });
   const nlohmann::json result = {
       {"shape", shape},
       {"method", method},

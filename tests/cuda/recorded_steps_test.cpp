@@ -14,14 +14,16 @@ TEST_F(Cuda, RecordedWorkFollowsItsInput) {
   const at::Device gpu(at::kCUDA, 0);
   if (!DeviceGraph::can_record(gpu)) GTEST_SKIP() << "built without CUDA's headers";
   const at::Tensor x = at::ones({3}, gpu);
-  at::Tensor y, dx;
-  DeviceGraph graph(gpu, [&] {
-    const at::AutoGradMode on(true);
-    const at::Tensor leaf = x.detach().clone().requires_grad_(true);
-    const at::Tensor sum = leaf.pow(3).sum();
-    y = sum.detach();
-    dx = torch::autograd::grad({sum}, {leaf})[0];
-  });
+  const at::Tensor y = at::empty({}, x.options()), dx = at::empty_like(x);
+  DeviceGraph graph(
+      gpu,
+      [&] {
+        const at::AutoGradMode on(true);
+        const at::Tensor leaf = x.detach().clone().requires_grad_(true);
+        const at::Tensor sum = leaf.pow(3).sum();
+        return std::vector<at::Tensor>{sum.detach(), torch::autograd::grad({sum}, {leaf})[0]};
+      },
+      {y, dx});
   for (const double value : {2.0, -1.0, 0.5}) {
     x.fill_(value);
     graph.run();
@@ -33,8 +35,34 @@ TEST_F(Cuda, RecordedWorkFollowsItsInput) {
 TEST_F(Cuda, WorkThatCannotBeRecordedIsRefusedAndTheDeviceGoesOn) {
   const at::Device gpu(at::kCUDA, 0);
   if (!DeviceGraph::can_record(gpu)) GTEST_SKIP() << "built without CUDA's headers";
-  EXPECT_ANY_THROW(DeviceGraph(gpu, [] { throw std::runtime_error("no"); }));
+  const auto refuses = []() -> std::vector<at::Tensor> { throw std::runtime_error("no"); };
+  EXPECT_ANY_THROW(DeviceGraph(gpu, refuses, {}));
   EXPECT_EQ(at::ones({4}, gpu).sum().item<double>(), 4);
+}
+
+// What one computes on its way takes the memory that the other's result had when it was recorded.
+TEST_F(Cuda, RecordingsKeepTheirResultsWhileOthersRun) {
+  const at::Device gpu(at::kCUDA, 0);
+  if (!DeviceGraph::can_record(gpu)) GTEST_SKIP() << "built without CUDA's headers";
+  const at::Tensor x = at::ones({4 << 20}, gpu);  // 16 MiB: each such tensor has a segment of its own
+  const at::Tensor a = at::empty_like(x), b = at::empty_like(x);
+  DeviceGraph one(
+      gpu,
+      [&] {
+        const at::Tensor left = x + 1, right = x + 2;
+        return std::vector<at::Tensor>{left * right};
+      },
+      {a});
+  DeviceGraph two(gpu, [&] { return std::vector<at::Tensor>{x * 5}; }, {b});
+  for (int again = 0; again < 2; ++again) {
+    two.run();
+    one.run();
+    EXPECT_EQ(b.min().item<float>(), 5);
+    EXPECT_EQ(b.max().item<float>(), 5);
+    two.run();
+    EXPECT_EQ(a.min().item<float>(), 6);
+    EXPECT_EQ(a.max().item<float>(), 6);
+  }
 }
 
 // Gradients through attention over rows that take several tiles of the fused kernel.
