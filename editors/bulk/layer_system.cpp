@@ -20,11 +20,12 @@ at::Tensor measured_keys(const std::vector<KeyConstraint>& constraints) {
   return at::stack(keys, 1);
 }
 
-// Whether A^T B^T [F, D] for A^T [F, q] and B^T [q, D] is a smaller step towards n keys' shares than their
-// answers [n, q] are. Both orders give the same up to rounding.
-bool change_is_smaller(std::int64_t n, const at::Tensor& A_T, const at::Tensor& B_T) {
-  const std::int64_t F = A_T.size(0), q = A_T.size(1), D = B_T.size(1);
-  return F * D * (q + n) < n * q * (F + D);
+// K^T A^T B^T [n, D] for keys K [F, n], A^T [F, q] and B^T [q, D], in the order that takes fewer operations: by
+// the change A^T B^T, or by the keys' shares K^T A^T.
+at::Tensor given_by(const at::Tensor& K, const at::Tensor& A_T, const at::Tensor& B_T) {
+  const std::int64_t F = A_T.size(0), q = A_T.size(1), D = B_T.size(1), n = K.size(1);
+  if (F * D * (q + n) < n * q * (F + D)) return at::matmul(K.t(), at::matmul(A_T, B_T));
+  return at::matmul(at::matmul(K.t(), A_T), B_T);
 }
 
 RealisedShare compare(const at::Tensor& given, const at::Tensor& wanted) {
@@ -52,9 +53,7 @@ LayerSystem::LayerSystem(const Preserve& preserve, at::Tensor weight, std::vecto
 // What the change adds at these keys [F, n] float64: [n, D].
 at::Tensor LayerSystem::given_at(const at::Tensor& keys) const {
   if (groups() == 0 || !change_.A.defined()) return at::zeros({keys.size(1), weight_.size(0)}, at::kDouble);
-  const at::Tensor A_T = change_.A.t().to(at::kDouble), B_T = change_.B.t().to(at::kDouble);
-  if (change_is_smaller(keys.size(1), A_T, B_T)) return at::matmul(keys.t(), at::matmul(A_T, B_T));
-  return at::matmul(at::matmul(keys.t(), A_T), B_T);
+  return given_by(keys, change_.A.t().to(at::kDouble), change_.B.t().to(at::kDouble));
 }
 
 RealisedShare LayerSystem::add(const std::vector<KeyConstraint>& constraints, const at::Tensor& more) {
@@ -104,7 +103,7 @@ double LayerSystem::missing_at_all_keys() const {
   const JointConstraints joint = join_constraints(all_constraints());
   const at::Tensor residuals = all_residuals();
   const at::Tensor wanted = at::mm(joint.Y.to(at::kCPU), residuals);
-  const at::Tensor given = at::matmul(joint.K.to(at::kCPU).t(), at::matmul(responses_, residuals));
+  const at::Tensor given = given_by(joint.K.to(at::kCPU), responses_, residuals);
   return (given - wanted).norm().item<double>() / std::max(wanted.norm().item<double>(), 1e-30);
 }
 

@@ -79,7 +79,7 @@ RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests,
 }
 
 // All keys that responses are made of, in one solve.
-void RomePlan::learn_keys() const {
+void RomePlan::learn_keys() {
   std::vector<at::Tensor> keys;
   for (const KeyGroup& group : groups_) {
     keys.push_back(group.keys.front().bare);

@@ -71,7 +71,7 @@ class RomePlan {
 
  private:
   std::string ids(std::size_t g) const { return groups_[g].ids(requests_); }
-  void learn_keys() const;
+  void learn_keys();
   void protect(Grouping grouping);
   JointConstraints joint_constraints(const std::vector<std::size_t>& groups) const;
   void warn_of(const ParallelKeys& parallel);

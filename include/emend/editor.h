@@ -102,12 +102,13 @@ class Editor {
   // The edit of all requests together, one FactRecord a request in their order. Throws Error(kConfig) as plan
   // does, and Error(kNumeric) naming the ids whose search did not converge (unless context.keep_going).
   virtual Edit edit(const Model& model, const std::vector<EditRequest>& requests,
-                    const EditorContext& context, Progress& progress) const = 0;
+                    const EditorContext& context, Progress& progress = no_progress()) const = 0;
 
   // Each request as an edit of its own on the unedited model; the searches share batches. The result of a
   // request does not depend on the others beyond rounding.
   virtual std::vector<Edit> edit_each(const Model& model, const std::vector<EditRequest>& requests,
-                                      const EditorContext& context, Progress& progress) const = 0;
+                                      const EditorContext& context,
+                                      Progress& progress = no_progress()) const = 0;
 };
 
 struct OptionHelp {

@@ -74,8 +74,9 @@ std::tuple<at::Tensor, at::Tensor> eigenpairs_of_diagonal(const at::Tensor& C) {
 
 }  // namespace
 
-void KeyMetric::learn(const std::vector<at::Tensor>& keys) const {
+void KeyMetric::learn(const std::vector<at::Tensor>& keys) {
   if (!factor_ || keys.empty()) return;
+  if (!known_) known_ = std::make_shared<KnownSolutions>();
   const std::size_t kept = known_->room_for(keys.front().size(0));
   if (kept == 0) return;
   const auto end = keys.begin() + static_cast<std::ptrdiff_t>(std::min(kept, keys.size()));

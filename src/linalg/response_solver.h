@@ -37,15 +37,16 @@ class KeyMetric {
   KeyMetric() = default;  // the identity
   // `factor` is that of C [F, F], or of the diagonal [F] of a C of which no more is known.
   KeyMetric(std::shared_ptr<const SpdFactor> factor, at::Tensor C)
-      : factor_(std::move(factor)), known_(std::make_shared<KnownSolutions>()), C_(std::move(C)) {}
+      : factor_(std::move(factor)), C_(std::move(C)) {}
 
-  // Solves these keys, [F] float64 each, in one go, as many of them as are kept. What `solve` and its callers
-  // want of them later costs nothing more.
-  void learn(const std::vector<at::Tensor>& keys) const;
+  // Solves these keys, [F] float64 each, in one go, as many of them as are kept, and keeps from then on what
+  // is solved: for those who ask for many keys, a few at a time.
+  void learn(const std::vector<at::Tensor>& keys);
 
-  // (C + ridge I)^-1 K for K [F, n] float64. Columns that were solved before are not solved again.
+  // (C + ridge I)^-1 K for K [F, n] float64.
   at::Tensor solve(const at::Tensor& K) const {
     if (!factor_) return K;
+    if (!known_) return factor_->solve(K);
     return known_->get(K, [&](const at::Tensor& columns) { return factor_->solve(columns); });
   }
   double condition() const { return factor_ ? factor_->info().condition : 1; }
@@ -56,7 +57,7 @@ class KeyMetric {
 
  private:
   std::shared_ptr<const SpdFactor> factor_;
-  std::shared_ptr<KnownSolutions> known_;  // by this factor, shared by copies
+  std::shared_ptr<KnownSolutions> known_;  // by this factor, shared by copies; nullptr: none are kept
   at::Tensor C_;
 };
 

@@ -57,7 +57,8 @@ TEST(KnownSolutions, AMetricThatLearntAnswersTheSame) {
   const at::Tensor C = at::eye(kRows, at::kDouble) + 0.1 * at::ones({kRows, kRows}, at::kDouble);
   const auto factor = std::make_shared<const SpdFactor>(C, 0, "C");
   const at::Tensor K = test::normals(kRows, 5, 4), y = at::ones({2}, at::kDouble);
-  const KeyMetric plain(factor, C), learnt(factor, C);
+  const KeyMetric plain(factor, C);
+  KeyMetric learnt(factor, C);
   learnt.learn(K.unbind(1));
   const at::Tensor two = K.narrow(1, 1, 2);
   EXPECT_LT((key_response(learnt, two, y) - key_response(plain, two, y)).abs().max().item<double>(), 1e-12);

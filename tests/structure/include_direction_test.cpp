@@ -47,7 +47,10 @@ const FolderRules kRules = {
               "report", "base"}},
             {"console", {"report", "io", "base"}},
             {"cli", {"*"}},
-            {"bindings", {"*"}},
+            {"bindings",
+             {"editor.h", "editor_cache.h", "search_journal.h", "reports", "pipeline", "eval", "datasets",
+              "delivery", "measure", "memories", "analysis", "model", "text", "linalg", "config", "report",
+              "io", "base"}},
             {"umbrella", {"*"}},  // include/emend/emend.h
         },
     .everyone_may_include = {"records"},
