@@ -9,6 +9,7 @@
 #include <iterator>
 #include <utility>
 
+#include "analysis/layer_choice.h"
 #include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
 #include "base/stage_clock.h"
@@ -296,12 +297,16 @@ EditOutcome run_timed(Model& model, const EditFile& file, const EditRunOptions& 
   {
     const Stopwatch watch(total);
     const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
-    EditJob job = make_job(model, *editor, file, options, progress);
     protection_of(file, *editor);  // throws for a method that cannot protect
+    EditJob job = make_job(model, *editor, file, options, TrialEdits::kAllowed, progress);
     if (options.budget) require_budget(*options.budget, *editor);
     plan_memory(job, options, progress);
     open_run_file(job, options);
     outcome = run_job(job, model, options, progress);
+    outcome.seconds.trial = job.trial_seconds;
+    if (job.trial && job.trial->evidence == LayerEvidence::kDepth)
+      outcome.patch.edit.warnings.push_back("layer: auto: " + decision_text(*job.trial));
+    outcome.trial = std::move(job.trial);
   }
   outcome.seconds.total = total;
   return outcome;
@@ -335,12 +340,15 @@ std::filesystem::path run_file_of(const std::filesystem::path& patch) {
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
                       Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
-  EditJob job = make_job(model, *editor, file, options, progress);
+  EditJob job = make_job(model, *editor, file, options, TrialEdits::kNone, progress);
   job.context.cache = nullptr;  // it would keep factors on disk, and a plan writes nothing
   std::optional<EditMemory> memory = plan_memory(job, options, progress);
   PlanOutcome outcome{editor->name(), editor->objective(),   editor->options(),  editor->needs_statistics(),
                       true,           job.statistics,        job.context.layers, {},
                       file.edits,     model.config().layers, std::move(memory)};
+  outcome.trial_layers = job.planned.layers;
+  for (const std::size_t i : job.planned.facts)
+    if (!outcome.trial_layers.empty()) outcome.trial_facts.push_back(file.edits[i].id);
   outcome.blocks_read_again = model.first_kept_block();
   if (outcome.blocks_read_again > 0) outcome.seconds_a_block = model.weights().reader->seconds_a_block();
   Statistics statistics;
