@@ -95,6 +95,10 @@ std::vector<EvalRecord> records_of(const AutoTrial& trial, const std::vector<std
   }
   DatasetFile data;
   fit_records(trial.model, records, checks, {}, data);
+  // Where the target is the true answer, its rise is no harm.
+  for (EvalRecord& record : records)
+    std::erase_if(record.request.bleed,
+                  [&](const OtherSubject& other) { return other.answer == record.request.target; });
   return records;
 }
 
