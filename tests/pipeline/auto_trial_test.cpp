@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "base/expect_error.h"
 #include "base/files.h"
 #include "base/strings.h"
 #include "cli/scratch_folder.h"
@@ -149,6 +150,25 @@ TEST_F(AutoTrialTest, APlanNamesTheTrialAndWritesNothing) {
   EXPECT_FALSE(std::filesystem::exists(file_.statistics));
   file_.layer.where = "test: layer";  // depth
   EXPECT_THAT(plan_edit(model_, file_, {}, notes_).trial_layers, IsEmpty());
+}
+
+// --- first_word.h
+
+TEST_F(AutoTrialTest, ASubjectThatIsTheFirstTokenIsTriedWithWordsInFront) {
+  file_.edits = {test::request_of("first", "The language of Workis Tellond is", "The", "painter")};
+  file_.bos = "none";
+  file_.layer.layers = {2};
+  use({{"steps", "1"}, {"radius", "1e-6"}, {"contexts", "2"}, {"covariance", "false"}});
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { run_edit(model_, file_, {}, notes_); }),
+              AllOf(HasSubstr("edit first: the subject is the first token of the text"),
+                    HasSubstr("The language of Workis Tellond is"), HasSubstr("was tried as well")));
+  EditRunOptions options;
+  options.keep_going = true;
+  EXPECT_THAT(run_edit(model_, file_, options, notes_).patch.edit.warnings,
+              Contains(HasSubstr("edit first: the subject is the first token of the text")));
+  file_.edits = {test::request_of("later", "The language of Workis Tellond is", "Workis Tellond", "painter")};
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { run_edit(model_, file_, {}, notes_); }),
+              Not(HasSubstr("first token")));
 }
 
 }  // namespace
