@@ -125,12 +125,13 @@ class SolvedKeys {
     const at::Tensor scale = of(gram_).diagonal().rsqrt();
     const auto [lower, status] = at::linalg_cholesky_ex(of(cosines_));
     if (status.item<int>() != 0) return std::numeric_limits<double>::infinity();
-    const at::Tensor c = scale * at::cholesky_solve((scale * y).unsqueeze(1), lower, /*upper=*/false).squeeze(1);
+    const at::Tensor c =
+        scale * at::cholesky_solve((scale * y).unsqueeze(1), lower, /*upper=*/false).squeeze(1);
     return std::sqrt(at::dot(c, at::mv(of(lengths_), c)).item<double>());
   }
 
  private:
-  at::Tensor y_;                          // of the group's own keys
+  at::Tensor y_;                         // of the group's own keys
   at::Tensor gram_, lengths_, cosines_;  // K^T C^-1 K, |C^-1 K|^2, and the first to unit diagonal
 };
 

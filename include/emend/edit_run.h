@@ -145,16 +145,16 @@ struct EditOutcome {
 // Makes and checks the edits of `file` on `model`; file.model is not used. Statistics come from
 // file.statistics, or from the default folder beside the model. If their files do not exist, they are
 // collected, and saved if the editor accepts the edits. `layer: auto` without a decision in that folder makes
-// at most six trial edits first, each of one fact at one layer, and keeps the decision there (docs/locate.md);
-// a plan only names them. Beside them the folder keeps factors of C of wide
-// layers, and run_file holds found values while it runs. The patch is not written: save_patch does that.
-// Afterwards the model is as before, also on an error, but the checks lay the edit on it for a while: no
-// other thread may use it meanwhile. Work: that of the editor (docs/rome.md) and a few passes over all
-// prompts. Throws what the library throws, in particular Error(kConfig) for an unknown method, option, layer
-// or BOS, for edits that contradict each other, for a patch that they cannot be built on, for a run file of
-// another run (the message says what differs), for any run file if `resume` is not set, for a budget without
-// held text, and for a limit of memory that the edit does not fit in; Error(kNumeric) for a search that
-// fails, and what `progress` throws.
+// at most six trial edits first, each of one fact at one layer, and keeps the decision there
+// (docs/locate.md); a plan only names them. Beside them the folder keeps factors of C of wide layers, and
+// run_file holds found values while it runs. The patch is not written: save_patch does that. Afterwards the
+// model is as before, also on an error, but the checks lay the edit on it for a while: no other thread may
+// use it meanwhile. Work: that of the editor (docs/rome.md) and a few passes over all prompts. Throws what
+// the library throws, in particular Error(kConfig) for an unknown method, option, layer or BOS, for edits
+// that contradict each other, for a patch that they cannot be built on, for a run file of another run (the
+// message says what differs), for any run file if `resume` is not set, for a budget without held text, and
+// for a limit of memory that the edit does not fit in; Error(kNumeric) for a search that fails, and what
+// `progress` throws.
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options = {},
                      Progress& progress = no_progress());
 

@@ -82,7 +82,8 @@ std::string decision_text(const LayerDecision& decision) {
   }
   if (!decision.trial.empty())
     return fmt::format(
-        "{}, decided by depth alone, 1 + round(layers / 10): at no layer that was tried did the edits of {} {} "
+        "{}, decided by depth alone, 1 + round(layers / 10): at no layer that was tried did the edits of {} "
+        "{} "
         "hold without harm (best: layer {}, score {}).{}",
         layer, count_text(decision.trial_facts), decision.trial_facts == 1 ? "fact" : "facts",
         decision.trial.front().layer, number_text(decision.trial.front().score), first_of_trace(decision));

@@ -14,7 +14,9 @@
 namespace emend {
 
 // Whether the choice is `depth`: it was made somewhere, and names no layers. `auto` is no choice.
-inline bool is_by_depth(const LayerChoice& choice) { return choice.layers.empty() && !choice.where.empty(); }
+inline bool is_by_depth(const LayerChoice& choice) {
+  return choice.layers.empty() && !choice.where.empty();
+}
 
 // The named layers in ascending order, each once. Throws Error(kConfig), which begins with `where`, for a
 // layer that the model does not have.

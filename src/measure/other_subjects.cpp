@@ -89,7 +89,8 @@ std::vector<std::vector<std::string>> name_other_subjects(const Model& model,
   for (const EditRequest& request : requests) {
     const Template around = template_of(request);
     if (number.emplace(around, places.size()).second)
-      places.push_back({prompt_ids(model.tokenizer(), beginning_again(request, around), form), around.back, {}});
+      places.push_back(
+          {prompt_ids(model.tokenizer(), beginning_again(request, around), form), around.back, {}});
     places[number.at(around)].beginnings.push_back(beginning_of(request.subject));
   }
   NameSearch search;

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kMostWords = 5;
 constexpr std::string_view kThe = "the ";
-constexpr std::string_view kEnds = ".,;:!?\n";           // of a name with nothing behind it
+constexpr std::string_view kEnds = ".,;:!?\n";  // of a name with nothing behind it
 constexpr std::string_view kNotInNames = ".;:!?\n\t\"()";
 
 // Where the name at the beginning of `text` ends; npos: not yet.
@@ -91,7 +91,8 @@ class NameBatch {
       alive = step(alive);
     std::set<std::pair<std::size_t, std::string>> known;
     for (const OpenName& one : open_)
-      if (!one.name.empty() && known.emplace(one.place, one.name).second) names[one.place].push_back(one.name);
+      if (!one.name.empty() && known.emplace(one.place, one.name).second)
+        names[one.place].push_back(one.name);
   }
 
  private:
@@ -172,7 +173,8 @@ NameBeginning beginning_of(std::string_view name) {
   return std::isdigit(first) != 0 ? NameBeginning::kDigit : NameBeginning::kOther;
 }
 
-std::vector<std::vector<std::string>> names_in_places(const Model& model, const std::vector<NamePlace>& places,
+std::vector<std::vector<std::string>> names_in_places(const Model& model,
+                                                      const std::vector<NamePlace>& places,
                                                       const NameSearch& search) {
   const c10::NoGradGuard no_grad;
   std::vector<std::vector<std::string>> names(places.size());

@@ -19,8 +19,8 @@ struct AutoLayer {
   double seconds = 0;  // that the trial took
 };
 
-// The decision that is kept in the statistics folder (analysis/layer_choice.h). Without one: the decision of a
-// trial of the file's own edits (auto_trial.h), which is kept there if a layer passes and the folder can be
+// The decision that is kept in the statistics folder (analysis/layer_choice.h). Without one: the decision of
+// a trial of the file's own edits (auto_trial.h), which is kept there if a layer passes and the folder can be
 // written. Where nothing is tried: the depth default, with a quick trace of the file's own prompts beside it
 // (MLP windows at the subject's last token, a few prompts and samples); nothing is kept then. All of this is
 // told in notes.

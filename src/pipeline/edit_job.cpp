@@ -80,9 +80,9 @@ void require_its_layers(const EditJob& job, const std::filesystem::path& file) {
 
 // The layers of a file that names none.
 void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
-  AutoLayer found = auto_layer({*job.model, *job.editor, job.file->edits, job.context, job.statistics},
-                               {is_by_depth(job.file->layer), trial == TrialEdits::kAllowed && !job.below},
-                               progress);
+  AutoLayer found =
+      auto_layer({*job.model, *job.editor, job.file->edits, job.context, job.statistics},
+                 {is_by_depth(job.file->layer), trial == TrialEdits::kAllowed && !job.below}, progress);
   job.context.layers = job.editor->layers_around(found.decision.layer, job.model->config());
   job.trial_seconds = found.seconds;
   if (found.tried)

@@ -168,8 +168,8 @@ std::vector<std::string> wordings_for(const EditJob& job, const std::vector<Edit
 // edit_of; where a subject that is the first token cannot be edited, the edit's warnings, or the error of a
 // search that fails, name a wording that can be.
 Edit edit_or_name_wordings(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
-                           const EditorContext& context, const EditRunOptions& options,
-                           EditOutcome& outcome, Progress& progress) {
+                           const EditorContext& context, const EditRunOptions& options, EditOutcome& outcome,
+                           Progress& progress) {
   try {
     Edit edit = edit_of(job, model, requests, context, options, outcome, progress);
     const auto failed = [&](const EditRequest& request) {

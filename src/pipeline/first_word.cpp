@@ -42,8 +42,8 @@ std::string try_words_in_front(const Model& model, const Editor& editor, const E
   checks.form = context.form;
   checks.token_budget = context.token_budget;
   const std::vector<FactState> states = measure_facts(model, wordings, checks);
-  const auto likeliest = std::ranges::max_element(
-      states, {}, [](const FactState& state) { return state.prompt.p_was; });
+  const auto likeliest =
+      std::ranges::max_element(states, {}, [](const FactState& state) { return state.prompt.p_was; });
   const EditRequest& chosen = wordings[static_cast<std::size_t>(likeliest - states.begin())];
   EditorContext alone = context;
   alone.journal = nullptr;

@@ -15,8 +15,8 @@ namespace emend {
 bool is_first_token(const Model& model, const EditRequest& request, const EditorContext& context);
 
 // A sentence about such a request: the same prompt with a few words in front, of several the one behind which
-// the unedited model gives the present answer most likely, is edited by itself; what came of it is told. Work:
-// one pass over the wordings and one search.
+// the unedited model gives the present answer most likely, is edited by itself; what came of it is told.
+// Work: one pass over the wordings and one search.
 std::string try_words_in_front(const Model& model, const Editor& editor, const EditRequest& request,
                                const EditorContext& context, Progress& progress);
 

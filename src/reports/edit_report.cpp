@@ -102,14 +102,10 @@ ResultJson statistics_json(const EditOutcome& outcome) {
 }
 
 ResultJson seconds_json(const EditSeconds& seconds) {
-  return {{"total", seconds.total},
-          {"load", seconds.load},
-          {"trial", seconds.trial},
-          {"statistics", seconds.statistics},
-          {"protection", seconds.protection},
-          {"search", seconds.search},
-          {"solve", seconds.solve},
-          {"check", seconds.check}};
+  return {{"total", seconds.total},           {"load", seconds.load},
+          {"trial", seconds.trial},           {"statistics", seconds.statistics},
+          {"protection", seconds.protection}, {"search", seconds.search},
+          {"solve", seconds.solve},           {"check", seconds.check}};
 }
 
 }  // namespace
@@ -295,8 +291,9 @@ std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
            "its costs before, collect statistics of the layer.\n" +
            bare_table(outcome.edits, layers, columns);
   if (outcome.memory) text.append("\n").append(memory_table(*outcome.memory, columns)).append("\n");
-  return text + trial_line(outcome) + method_line(outcome.method, outcome.objective, outcome.uses_statistics) +
-         "\n" + reading_text(outcome) + "Layers count from 0; the model has " +
+  return text + trial_line(outcome) +
+         method_line(outcome.method, outcome.objective, outcome.uses_statistics) + "\n" +
+         reading_text(outcome) + "Layers count from 0; the model has " +
          std::to_string(outcome.model_layers) + ". Nothing was written.\n";
 }
 

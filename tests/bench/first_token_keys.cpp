@@ -3,8 +3,9 @@
 //
 //   first_token_keys MODEL
 //
-// For words that are one token at the beginning of a text: mean cosine of all pairs of their keys, as the first
-// token; at the token behind them ("Spain is"); and where another word stands in front ("The country Spain").
+// For words that are one token at the beginning of a text: mean cosine of all pairs of their keys, as the
+// first token; at the token behind them ("Spain is"); and where another word stands in front ("The country
+// Spain").
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 

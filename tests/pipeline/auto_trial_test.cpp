@@ -90,8 +90,8 @@ TEST_F(AutoTrialTest, DecidesByScoresThatHoldBleed) {
   EXPECT_EQ(decision.layer, decision.trial.front().layer);
   EXPECT_EQ(decision.trial_facts, 2);
   for (const TrialScore& score : decision.trial) {
-    EXPECT_THAT(score.parts, AllOf(Contains(::testing::Key("efficacy_success")),
-                                   Contains(::testing::Key("bleed_worst"))));
+    EXPECT_THAT(score.parts,
+                AllOf(Contains(::testing::Key("efficacy_success")), Contains(::testing::Key("bleed_worst"))));
     EXPECT_GE(score.parts.at("bleed_worst"), 0);
   }
   context_.token_budget = 300;
@@ -120,8 +120,10 @@ TEST_F(AutoTrialTest, IsKeptForTheNextEdits) {
   const EditOutcome first = run_edit(model_, file_, {}, notes_);
   ASSERT_TRUE(first.trial.has_value());
   EXPECT_GT(first.seconds.trial, 0);
-  EXPECT_THAT(notes_.told, Contains(AllOf(HasSubstr("layers 1, 2, 3 are tried first"), HasSubstr("the time of 6 edits"))));
-  EXPECT_THAT(notes_.told, Contains(AllOf(HasSubstr("The decision is kept in"), HasSubstr(decision().string()))));
+  EXPECT_THAT(notes_.told,
+              Contains(AllOf(HasSubstr("layers 1, 2, 3 are tried first"), HasSubstr("the time of 6 edits"))));
+  EXPECT_THAT(notes_.told,
+              Contains(AllOf(HasSubstr("The decision is kept in"), HasSubstr(decision().string()))));
   ASSERT_TRUE(std::filesystem::exists(decision()));
   const std::string kept = read_text_file(decision());
 
