@@ -154,6 +154,17 @@ TEST_F(AutoTrialTest, APlanNamesTheTrialAndWritesNothing) {
   EXPECT_THAT(plan_edit(model_, file_, {}, notes_).trial_layers, IsEmpty());
 }
 
+TEST_F(AutoTrialTest, ProtectionOfWhatTheModelDoesNotNameIsTold) {
+  file_.edits = {test::request_of("odd", "Workis Tellond zqx zqx zqx", "Workis Tellond", "painter")};
+  file_.layer.layers = {2};
+  file_.protect = Protect::kAuto;
+  use({{"steps", "8"}, {"contexts", "2"}, {"covariance", "false"}});
+  EditRunOptions options;
+  options.keep_going = true;
+  EXPECT_THAT(run_edit(model_, file_, options, notes_).patch.edit.warnings,
+              Contains(HasSubstr("the model names no other subjects in the prompts of odd")));
+}
+
 // --- first_word.h
 
 TEST_F(AutoTrialTest, ASubjectThatIsTheFirstTokenIsTriedWithWordsInFront) {
