@@ -100,11 +100,13 @@ void ContenderSet::settle(const Model& model, std::int64_t token_budget, Progres
 
 // The layers that its file names, or the benchmark's, in ascending order; else the one that `auto` finds.
 std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model, Progress& progress) const {
-  const bool own = !entry.method.layer.layers.empty();
+  const bool own = !entry.method.layer.layers.empty() || is_by_depth(entry.method.layer);
   const std::vector<int>& given = own ? entry.method.layer.layers : options_.layer.layers;
   if (given.empty()) {
-    const LayerDecision decision =
-        auto_layer(model, prefix_, entry.statistics, progress, [&] { return by_depth(model, prefix_); });
+    const bool depth = is_by_depth(own ? entry.method.layer : options_.layer);
+    const LayerDecision decision = depth ? by_depth(model, prefix_)
+                                         : auto_layer(model, prefix_, entry.statistics, progress,
+                                                      [&] { return by_depth(model, prefix_); });
     return entry.editor->layers_around(decision.layer, model.config());
   }
   const std::string where = own                            ? entry.method.label + ": layer"

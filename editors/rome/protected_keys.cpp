@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -82,11 +84,6 @@ void choose(std::vector<Candidate>& candidates, const Protection& protection) {
     candidates.pop_back();
 }
 
-// Column `other` of K beside the first `own` columns: the largest of their cosines.
-double largest(const at::Tensor& cosines, std::int64_t first, std::int64_t count, std::int64_t other) {
-  return count == 0 ? 0 : cosines[other].narrow(0, first, count).abs().max().item<double>();
-}
-
 std::string too_near(const ProtectedKey& key, const std::string& ids) {
   return fmt::format(
       "edit {}: the key of {} is nearly its own (cosine {:.3f}): protecting it would make the update {:.1f} "
@@ -94,53 +91,86 @@ std::string too_near(const ProtectedKey& key, const std::string& ids) {
       ids, quote(key.subject, 60), key.cosine, key.norm);
 }
 
+// The keys of one group and those that could be protected from it, solved under C once: cosines and norms of
+// responses to any of them are then a matter of small matrices.
+class SolvedKeys {
+ public:
+  SolvedKeys(const KeyMetric& metric, const KeyConstraint& own, const std::vector<Candidate>& candidates)
+      : y_(own.y) {
+    std::vector<at::Tensor> side = {own.K};
+    for (const Candidate& candidate : candidates) side.push_back(candidate.key.unsqueeze(1));
+    const at::Tensor K = at::cat(side, 1), solved = metric.solve(K);
+    gram_ = at::matmul(K.t(), solved).cpu();
+    lengths_ = at::matmul(solved.t(), solved).cpu();
+    const at::Tensor scale = gram_.diagonal().rsqrt().unsqueeze(1);
+    cosines_ = gram_ * scale * scale.t();
+  }
+
+  std::int64_t own() const { return y_.size(0); }
+  double cosine(std::int64_t i, std::int64_t j) const {
+    return std::abs(cosines_.const_data_ptr<double>()[i * cosines_.size(1) + j]);
+  }
+  // ||a|| of the response to the group's own keys, with this key alone protected (-1: none). Infinite if it
+  // is one of the keys that are held.
+  double norm_with(std::int64_t key) const {
+    std::vector<std::int64_t> held(static_cast<std::size_t>(own()));
+    std::iota(held.begin(), held.end(), 0);
+    at::Tensor y = y_;
+    if (key >= 0) {
+      held.push_back(key);
+      y = at::cat({y_, at::zeros({1}, at::kDouble)});
+    }
+    const at::Tensor at = at::tensor(held, at::kLong);
+    const auto of = [&](const at::Tensor& matrix) { return matrix.index_select(0, at).index_select(1, at); };
+    const at::Tensor scale = of(gram_).diagonal().rsqrt();
+    const auto [lower, status] = at::linalg_cholesky_ex(of(cosines_));
+    if (status.item<int>() != 0) return std::numeric_limits<double>::infinity();
+    const at::Tensor c =
+        scale * at::cholesky_solve((scale * y).unsqueeze(1), lower, /*upper=*/false).squeeze(1);
+    return std::sqrt(at::dot(c, at::mv(of(lengths_), c)).item<double>());
+  }
+
+ private:
+  at::Tensor y_;                         // of the group's own keys
+  at::Tensor gram_, lengths_, cosines_;  // K^T C^-1 K, |C^-1 K|^2, and the first to unit diagonal
+};
+
 // The keys of one group out of its candidates, in order.
 class GroupProtection {
  public:
   GroupProtection(const ProtectionInput& input, const KeyConstraint& own, std::string ids)
-      : input_(input), own_(own), ids_(std::move(ids)) {
-    norm_ = response(own_).norm().item<double>();
-    answered_ = own_.K.index_select(1, at::nonzero(own_.y).squeeze(1));
-  }
+      : input_(input), own_(own), ids_(std::move(ids)) {}
 
-  double response_at(const at::Tensor& key) const { return at::dot(response(own_), key).item<double>(); }
-  at::Tensor response(const KeyConstraint& held) const { return key_response(input_.metric, held.K, held.y); }
-
-  void add(const Candidate& candidate) {
-    std::vector<at::Tensor> side = {answered_};
-    if (!keys_.empty()) side.push_back(at::stack(keys_, 1));
-    side.push_back(candidate.key.unsqueeze(1));
-    const at::Tensor K = at::cat(side, 1);
-    const at::Tensor cosines = key_cosines(input_.metric, K);
-    const std::int64_t own = answered_.size(1), held = K.size(1) - own - 1;
-    ProtectedKey told;
-    told.subject = candidate.text->name;
-    told.response = candidate.response;
-    told.cosine = largest(cosines, 0, own, K.size(1) - 1);
-    told.norm = norm_with(candidate.key) / norm_;
-    if (told.cosine > input_.protection.largest_cosine || !std::isfinite(told.norm)) {
-      refuse(told, candidate.given);
-      return;
+  ProtectedKeys choose(const std::vector<Candidate>& candidates) {
+    if (candidates.empty()) return {};
+    const SolvedKeys keys(input_.metric, own_, candidates);
+    const double norm = keys.norm_with(-1);
+    const at::Tensor y = own_.y.contiguous();
+    std::vector<std::int64_t> held;
+    std::vector<at::Tensor> columns;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const std::int64_t at = keys.own() + static_cast<std::int64_t>(i);
+      ProtectedKey told;
+      told.subject = candidates[i].text->name;
+      told.response = candidates[i].response;
+      for (std::int64_t own = 0; own < keys.own(); ++own)
+        if (y.const_data_ptr<double>()[own] != 0) told.cosine = std::max(told.cosine, keys.cosine(own, at));
+      told.norm = keys.norm_with(at) / norm;
+      if (told.cosine > input_.protection.largest_cosine || !std::isfinite(told.norm)) {
+        refuse(told, candidates[i].given);
+        continue;
+      }
+      const auto same = [&](std::int64_t other) { return keys.cosine(other, at) > kOneAndTheSame; };
+      if (std::ranges::any_of(held, same)) continue;  // it is held already
+      held.push_back(at);
+      columns.push_back(candidates[i].key);
+      chosen_.told.push_back(std::move(told));
     }
-    if (largest(cosines, own, held, K.size(1) - 1) > kOneAndTheSame) return;  // it is held already
-    keys_.push_back(candidate.key);
-    chosen_.told.push_back(std::move(told));
-  }
-
-  ProtectedKeys take() {
-    if (!keys_.empty()) chosen_.K = at::stack(keys_, 1);
+    if (!columns.empty()) chosen_.K = at::stack(columns, 1);
     return std::move(chosen_);
   }
 
  private:
-  // ||a|| with this key alone protected.
-  double norm_with(const at::Tensor& key) const {
-    try {
-      return response(with_protected(own_, key)).norm().item<double>();
-    } catch (const Error&) {  // the same key as one that is held
-      return std::numeric_limits<double>::infinity();
-    }
-  }
   void refuse(const ProtectedKey& told, bool given) {
     const std::string why = too_near(told, ids_);
     if (given && input_.protection.strict)
@@ -152,9 +182,6 @@ class GroupProtection {
   const ProtectionInput& input_;
   const KeyConstraint& own_;
   std::string ids_;
-  double norm_;
-  at::Tensor answered_;  // the edit's own keys, [F, n]
-  std::vector<at::Tensor> keys_;
   ProtectedKeys chosen_;
 };
 
@@ -218,8 +245,7 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
       chosen.emplace_back();
       continue;
     }
-    GroupProtection protection(input, own[g], groups[g].ids(input.requests));
-    const at::Tensor a = protection.response(own[g]);
+    const at::Tensor a = key_response(input.metric, own[g].K, own[g].y);
     std::vector<Candidate> candidates;
     for (const Asked& one : asked[g]) {
       at::Tensor key = one.ids.empty() ? loudest_key(input, *one.text, a) : keys.key(one.ids);
@@ -229,8 +255,7 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
     }
     choose(candidates, input.protection);
     require_room(candidates.size(), own[g], groups[g].ids(input.requests));
-    for (const Candidate& candidate : candidates) protection.add(candidate);
-    chosen.push_back(protection.take());
+    chosen.push_back(GroupProtection(input, own[g], groups[g].ids(input.requests)).choose(candidates));
   }
   return chosen;
 }

@@ -34,7 +34,7 @@ struct ProtectionInput {
 // with the key of one of these groups (`grouping` kShared: it is edited itself), and what lies within 1e-4 of
 // a cosine of 1 to a key that is protected already. Throws Error(kConfig) with the numbers if a given key
 // cannot be told apart from the edit's own (Protection::strict; else a warning), or if there are more keys
-// than elements. One pass over the texts up to the layer's key; about 2 F^2 operations a key.
+// than elements. One pass over the texts up to the layer's key; about 4 F^2 operations a key.
 std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
                                                  const std::vector<KeyGroup>& groups,
                                                  const std::vector<KeyConstraint>& own, Grouping grouping);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "emend/editor.h"
+#include "emend/locate.h"
 #include "emend/model.h"
 #include "emend/patch.h"
 #include "emend/progress.h"
@@ -56,6 +57,10 @@ struct EditRunOptions {
 // the measurements behind it.
 inline constexpr Protect kDefaultProtect = Protect::kNone;
 
+// The trial of `layer: auto` makes no more edits than this, facts times layers: it takes at most the time of
+// so many edits.
+inline constexpr std::size_t kTrialEdits = 6;
+
 // What is known before any search.
 struct PlanOutcome {
   std::string method;
@@ -71,6 +76,10 @@ struct PlanOutcome {
   std::vector<EditRequest> edits;    // those of the file
   int model_layers = 0;              // how many the model has
   std::optional<EditMemory> memory;  // what the edit will hold; std::nullopt: the method does not plan it
+  // `layer: auto` without a decision: the edits that are tried first, at these layers, by the run that the
+  // plan is of; `layers` is then the layer by depth. Empty: nothing is tried.
+  std::vector<int> trial_layers = {};
+  std::vector<std::string> trial_facts = {};  // ids
   // Blocks whose weights are not held but read from the file whenever a pass comes to them, and how long one
   // took at loading.
   int blocks_read_again = 0;
@@ -91,7 +100,7 @@ std::filesystem::path statistics_folder(const Model& model, const EditFile& file
 // to `load` and `total`. No file that is written contains them.
 struct EditSeconds {
   double total = 0;
-  double load = 0, statistics = 0, protection = 0, search = 0, solve = 0, check = 0;
+  double load = 0, trial = 0, statistics = 0, protection = 0, search = 0, solve = 0, check = 0;
 };
 
 // The C that a layer was solved with.
@@ -120,6 +129,9 @@ struct EditOutcome {
   Protect protect = Protect::kNone;        // whose keys were left as they are
   std::int64_t resumed_values = 0;         // values that were taken from the run file
   std::vector<UsedStatistics> statistics;  // by layer; empty if none were used
+  // What `layer: auto` tried before the edits; std::nullopt: nothing. Kept as layer_decision.json in the
+  // folder of statistics if a layer passed.
+  std::optional<LayerDecision> trial;
   // Of C at the first layer, from the factor that was used in the solve; std::nullopt if C was not
   // factored.
   std::optional<double> condition;       // estimated; std::nullopt also if C is singular up to the ridge
@@ -132,15 +144,17 @@ struct EditOutcome {
 
 // Makes and checks the edits of `file` on `model`; file.model is not used. Statistics come from
 // file.statistics, or from the default folder beside the model. If their files do not exist, they are
-// collected, and saved if the editor accepts the edits. Beside them the folder keeps factors of C of wide
-// layers, and run_file holds found values while it runs. The patch is not written: save_patch does that.
-// Afterwards the model is as before, also on an error, but the checks lay the edit on it for a while: no
-// other thread may use it meanwhile. Work: that of the editor (docs/rome.md) and a few passes over all
-// prompts. Throws what the library throws, in particular Error(kConfig) for an unknown method, option, layer
-// or BOS, for edits that contradict each other, for a patch that they cannot be built on, for a run file of
-// another run (the message says what differs), for any run file if `resume` is not set, for a budget without
-// held text, and for a limit of memory that the edit does not fit in; Error(kNumeric) for a search that
-// fails, and what `progress` throws.
+// collected, and saved if the editor accepts the edits. `layer: auto` without a decision in that folder makes
+// at most six trial edits first, each of one fact at one layer, and keeps the decision there
+// (docs/locate.md); a plan only names them. Beside them the folder keeps factors of C of wide layers, and
+// run_file holds found values while it runs. The patch is not written: save_patch does that. Afterwards the
+// model is as before, also on an error, but the checks lay the edit on it for a while: no other thread may
+// use it meanwhile. Work: that of the editor (docs/rome.md) and a few passes over all prompts. Throws what
+// the library throws, in particular Error(kConfig) for an unknown method, option, layer or BOS, for edits
+// that contradict each other, for a patch that they cannot be built on, for a run file of another run (the
+// message says what differs), for any run file if `resume` is not set, for a budget without held text, and
+// for a limit of memory that the edit does not fit in; Error(kNumeric) for a search that fails, and what
+// `progress` throws.
 EditOutcome run_edit(Model& model, const EditFile& file, const EditRunOptions& options = {},
                      Progress& progress = no_progress());
 

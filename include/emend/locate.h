@@ -205,9 +205,11 @@ std::vector<LayerScore> rank_layers(const std::vector<FactTrace>& traces);
 // Real edits at one layer, each fact alone.
 struct TrialScore {
   int layer = 0;
-  double score = 0, ci95 = 0;  // harmonic mean of efficacy, paraphrase and neighbourhood success
+  // Harmonic mean of efficacy, paraphrase and neighbourhood success, and of 1 - bleed_worst where other
+  // subjects are named (emend/bleed.h).
+  double score = 0, ci95 = 0;
   std::int64_t facts = 0;
-  std::map<std::string, double> parts;  // the successes by name
+  std::map<std::string, double> parts;  // the successes by name, and bleed_worst
 };
 
 // The evidence for a decision: measured scores of edits, or the model's depth alone.
@@ -218,9 +220,10 @@ std::string_view to_string(LayerEvidence evidence);  // "depth", "trial"
 // behind it.
 int default_layer(const ModelConfig& config);
 
-// The layer for `layer: auto`, and why. Tracing alone does not predict the best layer to edit (Hase et al.
-// 2023), so a trial's measured scores are preferred to the trace. Without a trial the decision is the depth
-// default, and the trace's ranking is kept beside it.
+// The layer for `layer: auto`, and why. The edits of a trial are those of a file of facts (run_locate), or,
+// at the first edit without a decision, a few of the edit file's own. Tracing alone does not predict the best
+// layer to edit (Hase et al. 2023), so a trial's measured scores are preferred to the trace. Without a trial
+// the decision is the depth default, and the trace's ranking is kept beside it.
 struct LayerDecision {
   int layer = 0;
   LayerEvidence evidence = LayerEvidence::kDepth;

@@ -78,7 +78,7 @@ std::string_view to_string(Protect protect);  // "none", "neighbours", "auto"
 // Returns std::nullopt if `text` is not one of these three names.
 std::optional<Protect> parse_protect(std::string_view text);
 
-// Which layer(s) to edit: empty is `auto`.
+// Which layer(s) to edit: empty is `auto`, or, if `where` says that a choice was made, `depth`.
 struct LayerChoice {
   std::vector<int> layers;
   std::string where;  // where it was chosen, for messages: "--layer 99"; empty: the edit file
@@ -112,7 +112,7 @@ struct EditFile {
 // One method with its options, as an options file of a benchmark says it:
 //   label: bare key alone      (default: the file's name without its ending)
 //   method: rome
-//   layer: 4                   (default: auto)
+//   layer: 4                   (default: auto; depth: the rule by depth alone)
 //   statistics: ../stats/text  (default: the model's own)
 //   options: {keys: prompt}
 //   protect: auto            (default: none)

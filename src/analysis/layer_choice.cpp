@@ -29,6 +29,16 @@ std::string first_of_trace(const LayerDecision& decision) {
   return text + ".";
 }
 
+// The layers that the chosen one, the first, is not better than.
+std::string level_text(const std::vector<TrialScore>& trial) {
+  std::vector<int> level;
+  for (std::size_t i = 1; i < trial.size(); ++i)
+    if (trial[i].score >= trial.front().score - kLevelScores) level.push_back(trial[i].layer);
+  std::sort(level.begin(), level.end());
+  if (level.empty()) return "";
+  return fmt::format("; {} {} level with it", layer_names(level), level.size() == 1 ? "is" : "are");
+}
+
 }  // namespace
 
 int default_layer(const ModelConfig& config) {
@@ -64,18 +74,19 @@ std::string decision_text(const LayerDecision& decision) {
   const std::string layer = fmt::format("Layer {}", decision.layer);
   if (decision.evidence == LayerEvidence::kTrial) {
     const TrialScore& best = decision.trial.front();
-    const auto level = std::count_if(decision.trial.begin(), decision.trial.end(),
-                                     [&](const TrialScore& one) { return one.score >= best.score; });
-    return fmt::format("{}{}, decided by edits: score {}{} over {} facts edited one by one.{}", layer,
-                       level > 1 ? fmt::format(", the first of {} that are level", level) : "",
+    return fmt::format("{}, decided by edits: score {}{} over {} {} edited {}{}.{}", layer,
                        number_text(best.score), best.ci95 > 0 ? " ± " + number_text(best.ci95, 2) : "",
-                       count_text(decision.trial_facts), first_of_trace(decision));
+                       count_text(decision.trial_facts), decision.trial_facts == 1 ? "fact" : "facts",
+                       decision.trial_facts == 1 ? "by itself" : "one by one", level_text(decision.trial),
+                       first_of_trace(decision));
   }
   if (!decision.trial.empty())
     return fmt::format(
-        "{}, decided by depth alone, 1 + round(layers / 10): edits of {} facts took hold at no layer that "
-        "was tried.{}",
-        layer, count_text(decision.trial_facts), first_of_trace(decision));
+        "{}, decided by depth alone, 1 + round(layers / 10): at no layer that was tried did the edits of {} "
+        "{} "
+        "hold without harm (best: layer {}, score {}).{}",
+        layer, count_text(decision.trial_facts), decision.trial_facts == 1 ? "fact" : "facts",
+        decision.trial.front().layer, number_text(decision.trial.front().score), first_of_trace(decision));
   return fmt::format(
       "{}, decided by depth alone, 1 + round(layers / 10): no edits were tried, and tracing alone does not "
       "tell where edits work best (Hase et al. 2023).{}",

@@ -9,8 +9,14 @@
 
 #include "emend/locate.h"
 #include "emend/progress.h"
+#include "emend/records.h"
 
 namespace emend {
+
+// Whether the choice is `depth`: it was made somewhere, and names no layers. `auto` is no choice.
+inline bool is_by_depth(const LayerChoice& choice) {
+  return choice.layers.empty() && !choice.where.empty();
+}
 
 // The named layers in ascending order, each once. Throws Error(kConfig), which begins with `where`, for a
 // layer that the model does not have.
@@ -21,6 +27,9 @@ std::vector<int> named_layers(const std::vector<int>& layers, const ModelConfig&
 LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& prefix,
                            const std::vector<LayerScore>& trace, std::int64_t traced_facts,
                            const std::vector<TrialScore>& trial);
+
+// Scores of a trial that differ by less are level: so few facts do not tell them apart.
+inline constexpr double kLevelScores = 0.01;
 
 // What decided, and what the trace says beside it.
 std::string decision_text(const LayerDecision& decision);

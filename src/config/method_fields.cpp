@@ -14,7 +14,7 @@
 namespace emend {
 namespace {
 
-constexpr const char* kLayerForms = "auto, a layer number or a list of layer numbers";
+constexpr const char* kLayerForms = "auto, depth, a layer number or a list of layer numbers";
 
 int read_layer_number(const ConfigNode& node) {
   const int layer = node.integer(kLayerForms);
@@ -27,6 +27,7 @@ int read_layer_number(const ConfigNode& node) {
 LayerChoice read_layer_choice(const ConfigNode& node) {
   if (node.is_scalar() && node.text() == "auto") return {};
   const std::string where = node.where() + ": layer";
+  if (node.is_scalar() && node.text() == "depth") return {{}, where};
   if (!node.is_list()) return {{read_layer_number(node)}, where};
   LayerChoice choice{{}, where};
   for (const ConfigNode& item : node.items()) {

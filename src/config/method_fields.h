@@ -10,7 +10,7 @@
 
 namespace emend {
 
-// auto, a layer number or a list of layer numbers. Throws Error(kConfig) with the place.
+// auto, depth, a layer number or a list of layer numbers. Throws Error(kConfig) with the place.
 LayerChoice read_layer_choice(const ConfigNode& node);
 
 // none, neighbours or auto. Throws Error(kConfig) with the place.

@@ -27,9 +27,8 @@ std::vector<ProtectedText> given_texts(const EditRequest& request);
 // For each request the subjects that the model puts into its prompt in the place of the subject, likeliest
 // first: behind the prompt with its present answer, the same sentence begins once more, and each of the
 // `begins` likeliest next tokens is continued greedily; what then stands in front of the rest of the prompt
-// is a subject. Requests of one template are asked once. Names that begin otherwise than the subject (a
-// capital letter, a digit, ...) are left out. Two passes over each template, and six columns of `begins`
-// tokens.
+// is a subject (subject_names.h). Requests of one template are asked once. Names that begin otherwise than
+// the subject (a capital letter, a digit, ...) are left out.
 std::vector<std::vector<std::string>> name_other_subjects(const Model& model,
                                                           const std::vector<EditRequest>& requests,
                                                           const CheckOptions& options,

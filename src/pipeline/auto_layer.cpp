@@ -2,12 +2,16 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "analysis/causal_trace/noise.h"
 #include "analysis/causal_trace/restored_runs.h"
 #include "analysis/layer_choice.h"
+#include "base/layer_number.h"
+#include "base/strings.h"
 #include "emend/editor.h"
 #include "emend/error.h"
 
@@ -73,21 +77,68 @@ std::vector<FactTrace> quick_traces(const Model& model, const std::vector<EditRe
   return traces;
 }
 
+LayerDecision depth_with_trace(const AutoTrial& file, const TrialPlan& plan, Progress& progress) {
+  const std::vector<FactTrace> traces = quick_traces(file.model, file.requests, file.context, progress);
+  LayerDecision decision = decide_layer(file.model, file.context.prefix, rank_layers(traces),
+                                        static_cast<std::int64_t>(traces.size()), {});
+  decision.source = "the edit file's prompts";
+  progress.note(fmt::format(
+      "layer: auto, without a kept decision, which locating a file of facts, with a trial, would make: {}{}",
+      decision_text(decision),
+      plan.why_not.empty() ? "" : fmt::format(" No edits are tried: {}.", plan.why_not)));
+  return decision;
+}
+
+// A decision that cannot be kept is made once more by the next run.
+void keep(const LayerDecision& decision, const std::filesystem::path& folder, Progress& progress) {
+  try {
+    save_layer_decision(decision, folder);
+    progress.note(fmt::format(
+        "The decision is kept in {} for the next edits. Delete that file to have layers tried again; `layer: "
+        "depth` or a number in the edit file goes without.",
+        (folder / "layer_decision.json").string()));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kIo) throw;
+    progress.note(fmt::format("The decision is not kept: {}", error.what()));
+  }
+}
+
+LayerDecision by_edits(const AutoTrial& file, const TrialPlan& plan, Progress& progress) {
+  std::vector<std::string> ids;
+  for (const std::size_t i : plan.facts) ids.push_back(file.requests[i].id);
+  progress.note(fmt::format(
+      "layer: auto, without a kept decision: {} are tried first with {} of the file ({}), each alone: "
+      "at most the time of {} edits.",
+      layer_names(plan.layers), ids.size() == 1 ? "the edit" : "the edits", join(ids), kTrialEdits));
+  LayerDecision decision = try_layers(file, plan, progress);
+  decision.source = "edits of " + join(ids);
+  progress.note(fmt::format("layer: auto: {}", decision_text(decision)));
+  const bool tells = decision.evidence == LayerEvidence::kTrial;
+  // Where C is not used there may be no such folder, and nobody asked for one.
+  if (tells && file.editor.needs_statistics()) keep(decision, file.statistics, progress);
+  return decision;
+}
+
 }  // namespace
 
-LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& requests,
-                         const EditorContext& context, const std::filesystem::path& statistics,
-                         Progress& progress) {
-  return auto_layer(model, context.prefix, statistics, progress, [&] {
-    const std::vector<FactTrace> traces = quick_traces(model, requests, context, progress);
-    LayerDecision decision = decide_layer(model, context.prefix, rank_layers(traces),
-                                          static_cast<std::int64_t>(traces.size()), {});
-    decision.source = "the edit file's prompts";
-    progress.note(
-        "layer: auto, without a kept decision, which locating a file of facts, with a trial, would make: " +
-        decision_text(decision));
+AutoLayer auto_layer(const AutoTrial& file, const AutoLayerOptions& options, Progress& progress) {
+  AutoLayer found;
+  if (options.by_depth) {
+    found.decision = decide_layer(file.model, file.context.prefix, {}, 0, {});
+    progress.note(fmt::format("layer: depth: {}", decision_text(found.decision)));
+    return found;
+  }
+  found.decision = auto_layer(file.model, file.context.prefix, file.statistics, progress, [&] {
+    found.planned = plan_trial(file);
+    if (!options.trial_edits || found.planned.layers.empty())
+      return depth_with_trace(file, found.planned, progress);
+    const auto began = std::chrono::steady_clock::now();
+    found.tried = true;
+    LayerDecision decision = by_edits(file, found.planned, progress);
+    found.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     return decision;
   });
+  return found;
 }
 
 }  // namespace emend

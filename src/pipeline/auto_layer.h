@@ -1,21 +1,29 @@
 // `layer: auto` of an edit file.
 #pragma once
 
-#include <filesystem>
-#include <vector>
-
-#include "emend/editor.h"
 #include "emend/locate.h"
 #include "emend/progress.h"
-#include "emend/records.h"
+#include "pipeline/auto_trial.h"
 
 namespace emend {
 
-// The decision that `emend locate --facts` left in the statistics folder (analysis/layer_choice.h). Without
-// one: the depth default, with a quick trace of the file's own prompts beside it (MLP windows at the
-// subject's last token, a few prompts and samples); nothing is kept then.
-LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& requests,
-                         const EditorContext& context, const std::filesystem::path& statistics,
-                         Progress& progress);
+struct AutoLayerOptions {
+  bool by_depth = false;     // `layer: depth`
+  bool trial_edits = false;  // edits may be made to decide
+};
+
+struct AutoLayer {
+  LayerDecision decision;
+  bool tried = false;  // the decision has a trial of the file's own edits just now
+  TrialPlan planned;   // the trial that was not allowed, or the reason why there is none
+  double seconds = 0;  // that the trial took
+};
+
+// The decision that is kept in the statistics folder (analysis/layer_choice.h). Without one: the decision of
+// a trial of the file's own edits (auto_trial.h), which is kept there if a layer passes and the folder can be
+// written. Where nothing is tried: the depth default, with a quick trace of the file's own prompts beside it
+// (MLP windows at the subject's last token, a few prompts and samples); nothing is kept then. All of this is
+// told in notes.
+AutoLayer auto_layer(const AutoTrial& file, const AutoLayerOptions& options, Progress& progress);
 
 }  // namespace emend

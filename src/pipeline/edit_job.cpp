@@ -78,10 +78,23 @@ void require_its_layers(const EditJob& job, const std::filesystem::path& file) {
       refuse_to_solve_again(file, solve, "it is not among the layers of this edit");
 }
 
+// The layers of a file that names none.
+void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
+  AutoLayer found =
+      auto_layer({*job.model, *job.editor, job.file->edits, job.context, job.statistics},
+                 {is_by_depth(job.file->layer), trial == TrialEdits::kAllowed && !job.below}, progress);
+  job.context.layers = job.editor->layers_around(found.decision.layer, job.model->config());
+  job.trial_seconds = found.seconds;
+  if (found.tried)
+    job.trial = std::move(found.decision);
+  else
+    job.planned = std::move(found.planned);
+}
+
 }  // namespace
 
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
-                 const EditRunOptions& options, Progress& progress) {
+                 const EditRunOptions& options, TrialEdits trial, Progress& progress) {
   if (options.token_budget < 1)
     throw Error(ErrorKind::kUsage,
                 fmt::format("the token budget must be at least 1, found {}", options.token_budget));
@@ -99,9 +112,8 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
     job.context.earlier = &job.below->edit;
     require_same_statistics(job, options.on);
   }
-  if (file.layer.layers.empty())
-    job.context.layers = editor.layers_around(
-        auto_layer(model, file.edits, job.context, job.statistics, progress).layer, model.config());
+  job.context.memory_bytes = options.memory_bytes;
+  if (file.layer.layers.empty()) find_layers(job, trial, progress);
   if (job.below) require_its_layers(job, options.on);
   job.cache = std::make_shared<EditorCache>(job.statistics);
   job.context.cache = job.cache.get();

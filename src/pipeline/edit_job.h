@@ -3,17 +3,20 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "emend/edit_run.h"
 #include "emend/editor.h"
 #include "emend/editor_cache.h"
+#include "emend/locate.h"
 #include "emend/model.h"
 #include "emend/patch.h"
 #include "emend/progress.h"
 #include "emend/records.h"
 #include "emend/statistics.h"
+#include "pipeline/auto_trial.h"
 #include "pipeline/run_file.h"
 
 namespace emend {
@@ -28,7 +31,13 @@ struct EditJob {
   std::shared_ptr<const Patch> below = {};  // that of EditRunOptions::on; nullptr: none
   std::shared_ptr<RunFile> run_file = {};   // the journal of `context`; nullptr: none
   std::shared_ptr<EditorCache> cache = {};  // that of `context`
+  TrialPlan planned = {};                   // of `layer: auto` without a decision, where nothing was tried
+  std::optional<LayerDecision> trial = {};  // what was tried
+  double trial_seconds = 0;
 };
+
+// Whether `layer: auto` without a decision may be decided by edits: a plan makes none.
+enum class TrialEdits { kNone, kAllowed };
 
 // Reads and checks the patch that is on the model already, and then resolves `layer: auto` (auto_layer.h).
 // Throws Error(kConfig) for a layer or a BOS that the model does not have, a text longer than its positions,
@@ -36,7 +45,7 @@ struct EditJob {
 // earlier patch whose facts the method does not carry, or that was made with another BOS, form of prompts,
 // layers or statistics; Error(kUsage) for a token budget below 1; what load_patch and require_base throw.
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
-                 const EditRunOptions& options, Progress& progress);
+                 const EditRunOptions& options, TrialEdits trial, Progress& progress);
 
 // What Editor::plan says of `requests`, with the changes of the earlier patch on a model of its own.
 // `statistics` is nullptr only if the editor needs none.

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <iterator>
 #include <utility>
 
+#include "analysis/layer_choice.h"
 #include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
 #include "base/stage_clock.h"
@@ -24,6 +26,7 @@
 #include "pipeline/drift_budget.h"
 #include "pipeline/edit_identity.h"
 #include "pipeline/edit_job.h"
+#include "pipeline/first_word.h"
 #include "pipeline/patch_checks.h"
 #include "pipeline/skipped_facts.h"
 
@@ -134,6 +137,59 @@ Edit edit_of(const EditJob& job, Model& model, const std::vector<EditRequest>& r
   return job.editor->edit(*job.model, requests, context, progress);
 }
 
+// Whether the prompt, which begins with its subject, does not give the target with the edit on the model: its
+// search has only the context rows, from which the bare prompt need not follow.
+bool misses_first_token(Model& model, const Edit& edit, const EditRequest& request,
+                        const EditorContext& context) {
+  if (!is_first_token(model, request, context)) return false;
+  CheckOptions checks{.prefix = context.prefix, .form = context.form};
+  checks.token_budget = context.token_budget;
+  const ScopedEdit scope(model, edit.changes);
+  EditRequest bare = request;
+  bare.paraphrases.clear();
+  bare.neighbours.clear();
+  bare.bleed.clear();
+  return !measure_facts(model, {bare}, checks).front().prompt.argmax_target;
+}
+
+// What is said of requests that failed: a wording that can be edited, where the subject is the
+// first token. Few are tried: each costs a search.
+std::vector<std::string> wordings_for(const EditJob& job, const std::vector<EditRequest>& requests,
+                                      const std::function<bool(const EditRequest&)>& failed,
+                                      const EditorContext& context, Progress& progress) {
+  constexpr std::size_t kMost = 3;
+  std::vector<std::string> told;
+  for (const EditRequest& request : requests)
+    if (told.size() < kMost && failed(request) && is_first_token(*job.model, request, context))
+      told.push_back(try_words_in_front(*job.model, *job.editor, request, context, progress));
+  return told;
+}
+
+// edit_of; where a subject that is the first token cannot be edited, the edit's warnings, or the error of a
+// search that fails, name a wording that can be.
+Edit edit_or_name_wordings(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
+                           const EditorContext& context, const EditRunOptions& options, EditOutcome& outcome,
+                           Progress& progress) {
+  try {
+    Edit edit = edit_of(job, model, requests, context, options, outcome, progress);
+    const auto failed = [&](const EditRequest& request) {
+      return misses_first_token(model, edit, request, context);
+    };
+    for (std::string& told : wordings_for(job, requests, failed, context, progress))
+      edit.warnings.push_back(std::move(told));
+    return edit;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNumeric) throw;
+    const std::string what = error.what();
+    const auto failed = [&](const EditRequest& request) {
+      return what.find(request.id) != std::string::npos;
+    };
+    const std::vector<std::string> told = wordings_for(job, requests, failed, context, progress);
+    if (told.empty()) throw;
+    throw Error(ErrorKind::kNumeric, what + "; " + join(told, "; "));
+  }
+}
+
 // The text that drift is measured on. Throws Error(kConfig) if there is none and a budget asks for it.
 TextRows text_to_hold(const EditJob& job, const Statistics& statistics, const EditRunOptions& options) {
   TextRows given = held_rows(*job.model, job.context.prefix, job.file->drift_text);
@@ -156,7 +212,7 @@ void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>&
   StageClock stages(progress);
   {
     const Stopwatch watch(all);
-    outcome.patch.edit = edit_of(job, model, requests, context, options, outcome, stages);
+    outcome.patch.edit = edit_or_name_wordings(job, model, requests, context, options, outcome, stages);
   }
   if (job.run_file) outcome.resumed_values = job.run_file->taken();
   if (context.statistics != nullptr)
@@ -296,12 +352,16 @@ EditOutcome run_timed(Model& model, const EditFile& file, const EditRunOptions& 
   {
     const Stopwatch watch(total);
     const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
-    EditJob job = make_job(model, *editor, file, options, progress);
     protection_of(file, *editor);  // throws for a method that cannot protect
+    EditJob job = make_job(model, *editor, file, options, TrialEdits::kAllowed, progress);
     if (options.budget) require_budget(*options.budget, *editor);
     plan_memory(job, options, progress);
     open_run_file(job, options);
     outcome = run_job(job, model, options, progress);
+    outcome.seconds.trial = job.trial_seconds;
+    if (job.trial && job.trial->evidence == LayerEvidence::kDepth)
+      outcome.patch.edit.warnings.push_back("layer: auto: " + decision_text(*job.trial));
+    outcome.trial = std::move(job.trial);
   }
   outcome.seconds.total = total;
   return outcome;
@@ -335,12 +395,15 @@ std::filesystem::path run_file_of(const std::filesystem::path& patch) {
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
                       Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
-  EditJob job = make_job(model, *editor, file, options, progress);
+  EditJob job = make_job(model, *editor, file, options, TrialEdits::kNone, progress);
   job.context.cache = nullptr;  // it would keep factors on disk, and a plan writes nothing
   std::optional<EditMemory> memory = plan_memory(job, options, progress);
   PlanOutcome outcome{editor->name(), editor->objective(),   editor->options(),  editor->needs_statistics(),
                       true,           job.statistics,        job.context.layers, {},
                       file.edits,     model.config().layers, std::move(memory)};
+  outcome.trial_layers = job.planned.layers;
+  for (const std::size_t i : job.planned.facts)
+    if (!outcome.trial_layers.empty()) outcome.trial_facts.push_back(file.edits[i].id);
   outcome.blocks_read_again = model.first_kept_block();
   if (outcome.blocks_read_again > 0) outcome.seconds_a_block = model.weights().reader->seconds_a_block();
   Statistics statistics;

@@ -29,6 +29,10 @@ std::string records_fingerprint(const std::vector<EvalRecord>& records) {
       hash.update_field(neighbour.prompt);
       hash.update_field(neighbour.answer);
     }
+    for (const OtherSubject& other : request.bleed) {
+      hash.update_field(other.subject);
+      hash.update_field(other.answer);
+    }
   }
   return hash.hex();
 }
@@ -53,8 +57,8 @@ Contender contender_at(const LayerTrial& trial, int layer, const std::string& da
   return contender;
 }
 
-// With all three successes, the run's own score and interval; else the harmonic mean of those that were
-// measured, with the widest of their intervals.
+// With all three successes and no bleed, the run's own score and interval; else the harmonic mean of what was
+// measured, with the widest of the intervals.
 TrialScore score_of(const EvalSummary& summary, int layer) {
   TrialScore score;
   score.layer = layer;
@@ -68,11 +72,15 @@ TrialScore score_of(const EvalSummary& summary, int layer) {
     means.push_back(part->second.mean);
     widest = std::max(widest, part->second.ci95);
   }
-  const auto whole = summary.metrics.find("score");
-  score.score = whole != summary.metrics.end() ? whole->second.mean
-                : means.empty()                ? 0
-                                               : harmonic_mean(means);
-  score.ci95 = whole != summary.metrics.end() ? whole->second.ci95 : widest;
+  const auto whole = summary.metrics.find("score"), bleed = summary.metrics.find(kBleedPart);
+  if (bleed != summary.metrics.end()) {
+    score.parts[kBleedPart] = bleed->second.mean;
+    means.push_back(1 - bleed->second.mean);
+    widest = std::max(widest, bleed->second.ci95);
+  }
+  const bool is_whole = whole != summary.metrics.end() && bleed == summary.metrics.end();
+  score.score = is_whole ? whole->second.mean : means.empty() ? 0 : harmonic_mean(means);
+  score.ci95 = is_whole ? whole->second.ci95 : widest;
   return score;
 }
 
@@ -88,6 +96,7 @@ std::vector<TrialScore> run_layer_trial(Model& model, const LayerTrial& trial, P
   EvalSetup setup;
   setup.records = trial.records;
   setup.metrics.push_back(make_rewrite_metric());
+  setup.metrics.push_back(make_bleed_metric());
   setup.known_only = trial.known_only;
   setup.token_budget = trial.context.token_budget;
   setup.resume = trial.resume;

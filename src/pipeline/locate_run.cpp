@@ -2,7 +2,6 @@
 
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <set>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "analysis/prompt_rows.h"
 #include "base/files.h"
 #include "base/layer_number.h"
+#include "base/temporary_folder.h"
 #include "datasets/json_records.h"
 #include "datasets/trace_facts.h"
 #include "emend/editor.h"
@@ -25,27 +25,6 @@ namespace emend {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Goes away with its object.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (fs::temp_directory_path() / "emend-trial-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr)
-      throw Error(ErrorKind::kIo, "cannot make a folder in " + fs::temp_directory_path().string());
-    path_ = pattern;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // What the records of a facts file are, by their first one.
 std::string dataset_of(const fs::path& file) {
@@ -190,7 +169,7 @@ class Trial {
     const Statistics statistics = load_statistics(progress);
     trial.context.statistics = editor_->needs_statistics() ? &statistics : nullptr;
     std::optional<TemporaryFolder> temporary;
-    if (options_.out.empty()) temporary.emplace();
+    if (options_.out.empty()) temporary.emplace("emend-trial");
     trial.folder = options_.out.empty() ? temporary->path() : options_.out / part.name;
     return run_layer_trial(model_, trial, progress);
   }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "analysis/causal_trace/trace_json.h"
 #include "base/layer_number.h"
 #include "base/stage_clock.h"
 #include "base/strings.h"
@@ -46,7 +47,9 @@ std::vector<std::string> numbers_text(const std::vector<int>& numbers) {
 
 std::string costs_line(const EditOutcome& outcome) {
   const EditSeconds& seconds = outcome.seconds;
-  return "Time: load " + human_seconds(seconds.load) + ", statistics " + human_seconds(seconds.statistics) +
+  return "Time: load " + human_seconds(seconds.load) +
+         (outcome.trial ? ", trial of layers " + human_seconds(seconds.trial) : "") + ", statistics " +
+         human_seconds(seconds.statistics) +
          (outcome.protect == Protect::kNone ? "" : ", other subjects " + human_seconds(seconds.protection)) +
          ", search " + human_seconds(seconds.search) + ", solve " + human_seconds(seconds.solve) +
          ", checks " + human_seconds(seconds.check) +
@@ -99,13 +102,10 @@ ResultJson statistics_json(const EditOutcome& outcome) {
 }
 
 ResultJson seconds_json(const EditSeconds& seconds) {
-  return {{"total", seconds.total},
-          {"load", seconds.load},
-          {"statistics", seconds.statistics},
-          {"protection", seconds.protection},
-          {"search", seconds.search},
-          {"solve", seconds.solve},
-          {"check", seconds.check}};
+  return {{"total", seconds.total},           {"load", seconds.load},
+          {"trial", seconds.trial},           {"statistics", seconds.statistics},
+          {"protection", seconds.protection}, {"search", seconds.search},
+          {"solve", seconds.solve},           {"check", seconds.check}};
 }
 
 }  // namespace
@@ -187,6 +187,7 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model,
           {"peak_memory_bytes", peak_memory_bytes()},
           {"edits", edits_json(patch.edit.facts)},
           {"checks", checks_json(patch.checks)},
+          {"layer_trial", outcome.trial ? decision_json(*outcome.trial) : ResultJson(nullptr)},
           {"protect", to_string(outcome.protect)},
           {"bleed", bleed_json(patch.edit.facts)},
           {"budget", budget_json(outcome.budget)},
@@ -268,6 +269,15 @@ std::string reading_text(const PlanOutcome& outcome) {
       outcome.blocks_read_again, outcome.model_layers, layer, above, 2 * above * outcome.seconds_a_block);
 }
 
+std::string trial_line(const PlanOutcome& outcome) {
+  if (outcome.trial_layers.empty()) return "";
+  return fmt::format(
+      "layer: auto: before these edits, layers {} are tried with {} ({}), each alone: at most the time of {} "
+      "edits. This plan is for the layer by depth, {}.\n",
+      join(numbers_text(outcome.trial_layers)), outcome.trial_facts.size() == 1 ? "the edit" : "the edits",
+      join(outcome.trial_facts), kTrialEdits, join(numbers_text(outcome.layers)));
+}
+
 }  // namespace
 
 std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
@@ -281,7 +291,8 @@ std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
            "its costs before, collect statistics of the layer.\n" +
            bare_table(outcome.edits, layers, columns);
   if (outcome.memory) text.append("\n").append(memory_table(*outcome.memory, columns)).append("\n");
-  return text + method_line(outcome.method, outcome.objective, outcome.uses_statistics) + "\n" +
+  return text + trial_line(outcome) +
+         method_line(outcome.method, outcome.objective, outcome.uses_statistics) + "\n" +
          reading_text(outcome) + "Layers count from 0; the model has " +
          std::to_string(outcome.model_layers) + ". Nothing was written.\n";
 }
@@ -305,6 +316,9 @@ ResultJson plan_json(const PlanOutcome& outcome, const Model& model) {
           {"objective", to_string(outcome.objective)},
           {"options", outcome.options},
           {"plan", entries},
+          {"layer_trial", outcome.trial_layers.empty()
+                              ? ResultJson(nullptr)
+                              : ResultJson{{"layers", outcome.trial_layers}, {"facts", outcome.trial_facts}}},
           {"memory", memory_json(outcome.memory)},
           {"blocks_read_again", outcome.blocks_read_again},
           {"warnings", outcome.plan.warnings}};

@@ -142,21 +142,26 @@ std::string ranking_text(const std::vector<LayerScore>& ranking, std::size_t cou
 }
 
 std::string trial_text(const std::vector<TrialScore>& trial, std::size_t columns) {
-  Table table({{"layer", Align::kRight},
-               {"score", Align::kRight},
-               {"95 %", Align::kRight},
-               {"efficacy", Align::kRight},
-               {"paraphrase", Align::kRight},
-               {"neighbourhood", Align::kRight},
-               {"facts", Align::kRight}});
+  const auto has_bleed = [](const TrialScore& score) { return score.parts.contains("bleed_worst"); };
+  const bool bleed = std::any_of(trial.begin(), trial.end(), has_bleed);
+  std::vector<TableColumn> columns_of = {{"layer", Align::kRight},      {"score", Align::kRight},
+                                         {"95 %", Align::kRight},       {"efficacy", Align::kRight},
+                                         {"paraphrase", Align::kRight}, {"neighbourhood", Align::kRight}};
+  if (bleed) columns_of.push_back({"bleed, worst", Align::kRight});
+  columns_of.push_back({"facts", Align::kRight});
+  Table table(columns_of);
   const auto part = [](const TrialScore& score, const char* name) {
     const auto found = score.parts.find(name);
     return found == score.parts.end() ? std::string("-") : percent_text(found->second);
   };
-  for (const TrialScore& score : trial)
-    table.add_row({std::to_string(score.layer), number_text(score.score), "± " + number_text(score.ci95, 2),
-                   part(score, "efficacy_success"), part(score, "paraphrase_success"),
-                   part(score, "neighbourhood_success"), std::to_string(score.facts)});
+  for (const TrialScore& score : trial) {
+    std::vector<std::string> row = {std::to_string(score.layer),       number_text(score.score),
+                                    "± " + number_text(score.ci95, 2), part(score, "efficacy_success"),
+                                    part(score, "paraphrase_success"), part(score, "neighbourhood_success")};
+    if (bleed) row.push_back(part(score, "bleed_worst"));
+    row.push_back(std::to_string(score.facts));
+    table.add_row(row);
+  }
   return table.text(columns);
 }
 

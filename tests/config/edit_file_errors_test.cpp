@@ -207,7 +207,7 @@ TEST(EditFileErrors, ContradictingAndRepeatedEdits) {
 }
 
 TEST(EditFileErrors, Layers) {
-  const std::string expected = "expected auto, a layer number or a list of layer numbers, found ";
+  const std::string expected = "expected auto, depth, a layer number or a list of layer numbers, found ";
   EXPECT_EQ(top_error("layer: -1"), "x.yaml:1:8: layer: layers count from 0, found -1");
   EXPECT_EQ(top_error("layer: last"), "x.yaml:1:8: layer: " + expected + "the text \"last\"");
   EXPECT_EQ(top_error("layer: 1.5"), "x.yaml:1:8: layer: " + expected + "the text \"1.5\"");

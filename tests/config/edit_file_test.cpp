@@ -117,6 +117,9 @@ TEST(EditFile, TakesTheDocumentedDefaults) {
 
 TEST(EditFile, ReadsEveryFormOfLayer) {
   EXPECT_THAT(parse_with("layer: auto").layer.layers, IsEmpty());
+  EXPECT_EQ(parse_with("layer: auto").layer.where, "");
+  EXPECT_THAT(parse_with("layer: depth").layer.layers, IsEmpty());
+  EXPECT_NE(parse_with("layer: depth").layer.where, "") << "a choice that names no layers";
   EXPECT_THAT(parse_with("layer: 0").layer.layers, ElementsAre(0));
   EXPECT_THAT(parse_with("layer: [7, 2]").layer.layers, ElementsAre(7, 2));
 }

@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 
 #include <limits>
+#include <set>
 
 #include "base/expect_error.h"
 #include "measure/other_subjects.h"
+#include "measure/subject_names.h"
 #include "support/world.h"
 
 namespace emend {
@@ -119,6 +121,49 @@ TEST(OtherSubjects, ANeighbourAboutTheSubjectItselfIsRefused) {
   request.neighbours = {{"The currency of France is the", "euro"}};
   EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { given_texts(request); }),
               HasSubstr("edit france: its neighbour \"The currency of France is the\" is about the subject"));
+}
+
+// --- subject_names.h
+
+TEST(SubjectNames, BeginAsTheSubjectDoes) {
+  EXPECT_EQ(beginning_of("France"), NameBeginning::kCapital);
+  EXPECT_EQ(beginning_of("the Sun"), NameBeginning::kCapital);
+  EXPECT_EQ(beginning_of("1998"), NameBeginning::kDigit);
+  EXPECT_EQ(beginning_of("gold"), NameBeginning::kOther);
+}
+
+TEST(SubjectNames, AreThoseOfEachTemplateWhateverElseIsAsked) {
+  const Model model = test::load_world("gpt2");
+  std::vector<EditRequest> requests = {
+      request_of("one", "Workis Tellond was trained as a", "Workis Tellond", "painter"),
+      request_of("two", "The profession of Gellis Kevond is", "Gellis Kevond", "tailor")};
+  CheckOptions options;
+  options.prefix = model.tokenizer().automatic_prefix();
+  fill_present_answers(model, requests, options);
+  const auto together = name_other_subjects(model, requests, options);
+  options.token_budget = 1;
+  EXPECT_EQ(name_other_subjects(model, requests, options), together) << "a template a pass";
+  EXPECT_EQ(name_other_subjects(model, {requests[1]}, options)[0], together[1]);
+  ASSERT_FALSE(together[0].empty());
+  std::set<std::string> known;
+  for (const std::string& name : together[0]) {
+    EXPECT_TRUE(known.insert(name).second) << name << " is named twice";
+    EXPECT_NE(name, requests[0].subject);
+    EXPECT_EQ(beginning_of(name), NameBeginning::kCapital) << name;
+    EXPECT_EQ(name.find_first_of(".,;\n"), std::string::npos) << name;
+  }
+}
+
+TEST(SubjectNames, ATemplateInWhichTheModelNamesNothingIsTold) {
+  const Model model = test::load_world("gpt2");
+  std::vector<EditRequest> requests = {
+      request_of("odd", "Workis Tellond zqx zqx zqx", "Workis Tellond", "painter")};
+  CheckOptions options;
+  options.prefix = model.tokenizer().automatic_prefix();
+  std::vector<std::string> unnamed;
+  const Protection protection = find_protection(model, requests, Protect::kAuto, true, options, unnamed);
+  EXPECT_THAT(unnamed, ::testing::ElementsAre("odd"));
+  EXPECT_TRUE(protection.of.at("odd").found.empty());
 }
 
 }  // namespace

@@ -1,0 +1,23 @@
+#include "base/temporary_folder.h"
+
+#include <stdlib.h>
+
+#include <system_error>
+
+#include "emend/error.h"
+
+namespace emend {
+
+TemporaryFolder::TemporaryFolder(const std::string& name) {
+  std::string pattern = (std::filesystem::temp_directory_path() / (name + "-XXXXXX")).string();
+  if (mkdtemp(pattern.data()) == nullptr)
+    throw Error(ErrorKind::kIo, "cannot make a folder in " + std::filesystem::temp_directory_path().string());
+  path_ = pattern;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace emend
