@@ -22,7 +22,7 @@
 namespace emend {
 namespace {
 
-// Sequential mode is measured at so many points along the way, the end included.
+// Sequential mode is measured at so many points along the way, the end included, if none are named.
 constexpr std::size_t kRetentionPoints = 10;
 
 using Clock = std::chrono::steady_clock;
@@ -343,11 +343,13 @@ void Run::step(Entrant& entrant, std::size_t u, const std::vector<EditedRecord>&
   entrant.lay(step);
 }
 
-// What is measured after unit u.
+// What is measured after unit u. Where the points of the curve were named, retention has the same ones.
 SequencePoint Run::point_after(std::size_t u) const {
   const bool last = u + 1 == units_.size();
   const bool tenth = (u + 1) * kRetentionPoints / units_.size() != u * kRetentionPoints / units_.size();
-  return {units_[u].end, tenth || last, curve_ends_.contains(units_[u].end)};
+  const bool on_curve = curve_ends_.contains(units_[u].end);
+  const bool named = setup_.curve && !setup_.curve->empty();
+  return {units_[u].end, (named ? on_curve : tenth) || last, on_curve};
 }
 
 void Run::measure_so_far(const std::vector<Entrant*>& pending, const SequencePoint& point, bool last) {

@@ -35,7 +35,8 @@ struct EvalSetup {
   std::int64_t first_record = 0;    // number of records[0] among the file's usable records
   EvalMode mode;
   // Sequential mode: numbers of edits after which it is measured on its way, rising; std::nullopt: those of
-  // default_curve(). The end is a point, too, unless there are none.
+  // default_curve(), and ten evenly spaced ones for retention. The end is a point, too, unless there are
+  // none.
   std::optional<std::vector<std::int64_t>> curve;
   Shard shard;
   std::vector<std::unique_ptr<Metric>> metrics;
