@@ -4,6 +4,7 @@
 #include "base/strings.h"
 #include "editors/bulk/bulk.h"
 #include "editors/bulk/methods.h"
+#include "editors/crispedit/crispedit.h"
 #include "editors/finetune/finetune.h"
 #include "editors/finetune/methods.h"
 #include "editors/rome/rome.h"
@@ -17,7 +18,7 @@ const EditorTable& known_editors() {
       {editors::rome_help, editors::make_rome},        editors::bulk_editor(editors::bulk_method),
       editors::bulk_editor(editors::memit_method),     editors::bulk_editor(editors::emmet_method),
       editors::bulk_editor(editors::alphaedit_method), editors::finetune_editor(editors::ft_method),
-      editors::finetune_editor(editors::locft_method)};
+      editors::finetune_editor(editors::locft_method), editors::crispedit_editor()};
   return table;
 }
 
