@@ -39,6 +39,15 @@ LayerDecision by_depth(const Model& model, const std::vector<std::int64_t>& pref
   return decide_layer(model, prefix, {}, 0, {});
 }
 
+// Next tokens are compared with the base's in the batch of its rows, and there are none behind another text.
+void require_comparable(const Editor& editor, const std::string& label, bool plus) {
+  if (plus && editor.layer_use() == LayerUse::kNone)
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the option plus does not go with {}, which puts its facts in front of every "
+                            "prompt",
+                            quote(label)));
+}
+
 // "2, 3, 4"
 std::string layers_text(const std::vector<int>& layers) {
   std::vector<std::string> names;
@@ -76,9 +85,10 @@ ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) 
       throw Error(ErrorKind::kUsage,
                   fmt::format("two methods have the label {}; give one of them another `label:`",
                               quote(entry.method.label)));
-    const EditorTable& table = options.editors != nullptr ? *options.editors : known_editors();
+    const EditorTable& table = options.editors != nullptr ? *options.editors : benchmark_editors();
     entry.editor = make_editor(entry.method.method, entry.method.options, table);
     require_protects(*entry.editor, entry.method.protect, entry.method.label);
+    require_comparable(*entry.editor, entry.method.label, options.plus);
     entries_.push_back(std::move(entry));
   }
 }
@@ -101,6 +111,7 @@ void ContenderSet::settle(const Model& model, std::int64_t token_budget, Progres
 // The layers that its file names, or the benchmark's, in ascending order; else the one that `auto` finds.
 std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model, Progress& progress) const {
   const bool own = !entry.method.layer.layers.empty();
+  if (!own && entry.editor->layer_use() == LayerUse::kNone) return {};
   const std::vector<int>& given = own ? entry.method.layer.layers : options_.layer.layers;
   if (given.empty()) {
     const LayerDecision decision =
@@ -174,7 +185,8 @@ std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::p
     for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
     if (entry.method.protect != Protect::kNone)
       contender.header.options["protect"] = to_string(entry.method.protect);
-    contender.header.options["layer"] = layers_text(entry.context.layers);
+    if (!entry.context.layers.empty())
+      contender.header.options["layer"] = layers_text(entry.context.layers);
     contender.header.seconds["statistics"] = statistics_seconds_;
     if (entry.context.statistics != nullptr)
       contender.header.statistics_fingerprint = entry.context.statistics->fingerprint(entry.context.layers);

@@ -3,7 +3,7 @@
 
     tools/many_edits.py MODEL counterfact_flat.json DRIFT.txt OUT [--device cuda] [--records 2000] [--batch 100]
         [--points 100,1000,2000] [--methods rome,memit,emmet,alphaedit,bulk,locft] [--singles 50] [--jobs 1]
-        [--statistics DIR] [--neighbours 1] [--emend build/release/emend] [-- further options of `emend eval`]
+        [--statistics DIR] [--layers all] [--tokens N] [--neighbours 1] [--emend build/release/emend] [-- further options of `emend eval`]
 
 DATA is CounterFact in its flat form; the first `--records` records are taken, whether the model knows them or not. A method with
 "-paper" behind its name is that method with `preset: paper`. For each method:
@@ -13,7 +13,8 @@ DATA is CounterFact in its flat form; the first `--records` records are taken, w
 Cheap by these means: measured at the named points alone; one paraphrase and `--neighbours` given neighbours a record (the derived ones of
 the reader are left out); no free texts.
 
-C is collected once for all methods (--statistics DIR takes up a folder), on text that the model writes itself. Runs can be stopped at any
+C is collected once for all methods (--statistics DIR takes up a folder) at --layers, on --tokens tokens of text that the model writes itself
+(5 times d_ff). Runs can be stopped at any
 time: called again the same way, finished runs are kept. A method that carries earlier facts (bulk, alphaedit ...) begins anew.
 With --jobs several methods run side by side, and their seconds are those of a shared machine.
 
@@ -92,8 +93,9 @@ class Driver:
 
     def collect(self):
         if self.asked.statistics is None:
+            tokens = ["--tokens", self.asked.tokens] if self.asked.tokens else []
             self.run(["stats", "--model", self.asked.model, "--device", self.asked.device, "--out", self.statistics, "--resume",
-                      "--quiet"], "statistics")
+                      "--layers", self.asked.layers, *tokens, "--quiet"], "statistics")
 
     def evaluate(self, names, mode, records, out, log, more=()):
         arguments = ["eval", "--dataset", "emend", "--data", self.records, "--records", f"0:{records}", "--mode", mode,
@@ -172,6 +174,8 @@ def main():
     parser.add_argument("--singles", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--statistics", type=pathlib.Path)
+    parser.add_argument("--layers", default="all")
+    parser.add_argument("--tokens")
     parser.add_argument("--neighbours", type=int, default=1)
     parser.add_argument("--emend", default=os.environ.get("EMEND", "build/release/emend"))
     asked = parser.parse_args(given[:cut])
