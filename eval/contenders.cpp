@@ -8,11 +8,13 @@
 
 #include "analysis/layer_choice.h"
 #include "analysis/prompt_rows.h"
+#include "analysis/statistics_factors.h"
 #include "analysis/statistics_file.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/locate.h"
 #include "emend/statistics_store.h"
+#include "eval/record_edits.h"
 #include "measure/other_subjects.h"
 
 namespace emend {
@@ -93,7 +95,8 @@ ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) 
   }
 }
 
-void ContenderSet::settle(const Model& model, std::int64_t token_budget, Progress& progress) {
+void ContenderSet::settle(const Model& model, std::int64_t token_budget, const EditRequest& sample,
+                          Progress& progress) {
   prefix_ = row_prefix(model.tokenizer(), options_.bos, options_.form);
   for (Entry& entry : entries_) {
     entry.statistics = !entry.method.statistics.empty() ? entry.method.statistics
@@ -104,8 +107,9 @@ void ContenderSet::settle(const Model& model, std::int64_t token_budget, Progres
     entry.context.form = options_.form;
     entry.context.seed = options_.seed;
     entry.context.token_budget = token_budget;
+    entry.context.cache = &caches_.try_emplace(entry.statistics, entry.statistics).first->second;
   }
-  load_statistics(model, token_budget, progress);
+  load_statistics(model, token_budget, sample, progress);
 }
 
 // The layers that its file names, or the benchmark's, in ascending order; else the one that `auto` finds.
@@ -126,7 +130,26 @@ std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model,
   return layers;
 }
 
-void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget, Progress& progress) {
+// Lets the methods of this folder factor what they need, so that nothing is factored for its condition alone.
+StatisticsStore::Conditions ContenderSet::plan_on(const Statistics& found, const fs::path& folder,
+                                                  const Model& model, const EditRequest& sample,
+                                                  EditorCache& planned) const {
+  for (const Entry& entry : entries_) {
+    if (!entry.editor->needs_statistics() || entry.statistics != folder) continue;
+    EditorContext context = entry.context;
+    context.statistics = &found;
+    context.cache = &planned;
+    try {
+      entry.editor->plan(model, {sample}, context);
+    } catch (const Error& error) {
+      if (!is_about_records(error)) throw;  // this record may be one that is left out later
+    }
+  }
+  return known_conditions(found, planned.factors());
+}
+
+void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget, const EditRequest& sample,
+                                   Progress& progress) {
   const auto began = std::chrono::steady_clock::now();
   std::map<fs::path, std::set<int>> wanted;
   for (const Entry& entry : entries_)
@@ -136,8 +159,13 @@ void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget
   collecting.seed = options_.seed;
   collecting.token_budget = token_budget;
   for (const auto& [folder, layers] : wanted) {
-    statistics_[folder] =
-        StatisticsStore(model, prefix_, folder).layers({layers.begin(), layers.end()}, collecting, progress);
+    EditorCache planned;  // in memory alone: nothing is written before the layers are
+    statistics_[folder] = StatisticsStore(model, prefix_, folder)
+                              .layers({layers.begin(), layers.end()}, collecting, progress,
+                                      [&](const Statistics& found) {
+                                        return plan_on(found, folder, model, sample, planned);
+                                      });
+    caches_.at(folder).factors().take_over(planned.factors());
     if (const std::optional<std::string> warning = warning_of(statistics_.at(folder)))
       progress.note(fmt::format("{}: {}", folder.string(), *warning));
   }

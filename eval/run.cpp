@@ -129,7 +129,7 @@ class Run {
   Model& model_;
   const EvalSetup& setup_;
   Progress& progress_;
-  EditorCache cache_;
+  EditorCache cache_;  // of contenders that bring none
   RowForm form_;
   Measure measure_;
   std::optional<std::int64_t> room_;  // in front of a prompt, in tokens; once it is asked for
@@ -183,8 +183,10 @@ std::vector<EditedRecord> Run::states_before(const RecordRange& unit, const std:
 std::vector<Edit> Run::search(Entrant& entrant, const std::vector<EditRequest>& wanted) {
   EditorContext context = entrant.contender->context;
   context.keep_going = true;
+  EditorCache& kept = context.cache != nullptr ? *context.cache : cache_;
   // In sequence the model changes. Editors that carry earlier facts keep the contexts of the unedited one.
-  if (!is_sequential() || entrant.carries()) context.cache = &cache_;
+  EditorCache of_this_step = EditorCache::with_factors_of(kept);
+  context.cache = !is_sequential() || entrant.carries() ? &kept : &of_this_step;
   if (is_sequential()) context.earlier = entrant.earlier();
   StageRemark remark(progress_, done_, entrant.contender->header.label + ": searching");
   StageClock clock(remark);
