@@ -9,8 +9,8 @@ const std::vector<std::string> kProjectedWords = {"gradient", "change"};
 
 CrispEditOptions own_options() {
   CrispEditOptions own;
-  own.training.relative_rate = 0.02;
-  own.training.epochs = 60;
+  own.training.relative_rate = 0.05;
+  own.training.epochs = 250;
   return own;
 }
 
