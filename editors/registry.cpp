@@ -4,8 +4,10 @@
 #include "base/strings.h"
 #include "editors/bulk/bulk.h"
 #include "editors/bulk/methods.h"
+#include "editors/crispedit/crispedit.h"
 #include "editors/finetune/finetune.h"
 #include "editors/finetune/methods.h"
+#include "editors/in_context/in_context.h"
 #include "editors/rome/rome.h"
 #include "emend/editor.h"
 #include "emend/error.h"
@@ -17,7 +19,16 @@ const EditorTable& known_editors() {
       {editors::rome_help, editors::make_rome},        editors::bulk_editor(editors::bulk_method),
       editors::bulk_editor(editors::memit_method),     editors::bulk_editor(editors::emmet_method),
       editors::bulk_editor(editors::alphaedit_method), editors::finetune_editor(editors::ft_method),
-      editors::finetune_editor(editors::locft_method)};
+      editors::finetune_editor(editors::locft_method), editors::crispedit_editor()};
+  return table;
+}
+
+const EditorTable& benchmark_editors() {
+  static const EditorTable table = [] {
+    EditorTable all = known_editors();
+    all.push_back(editors::in_context_editor());
+    return all;
+  }();
   return table;
 }
 
@@ -53,6 +64,9 @@ std::unique_ptr<Editor> make_editor(const std::string& name, const std::map<std:
 }
 
 void require_layer_use(const Editor& editor, const std::vector<int>& layers, const std::string& where) {
+  if (!layers.empty() && editor.layer_use() == LayerUse::kNone)
+    throw Error(ErrorKind::kConfig, fmt::format("{}: the method {} changes no weights, and layer {} is given",
+                                                where, quote(editor.name()), layers.front()));
   if (layers.size() > 1 && editor.layer_use() == LayerUse::kOne)
     throw Error(ErrorKind::kConfig, fmt::format("{}: the method {} edits one layer, and {} are listed", where,
                                                 quote(editor.name()), layers.size()));

@@ -257,7 +257,9 @@ BenchmarkOutcome Benchmark::run(Model& model, Progress& progress, const Benchmar
   setup.known_only = options.known;
   setup.token_budget = conditions.token_budget;
   setup.resume = options.resume;
-  first_then_others(state.group, [&] { state.contenders.settle(model, conditions.token_budget, progress); });
+  first_then_others(state.group, [&] {
+    state.contenders.settle(model, conditions.token_budget, state.data.records.front().request, progress);
+  });
   state.fit(model, setup);
   setup.drift_rows =
       benchmark_drift_rows(options, model, state.contenders.prefix(), state.contenders.held_text());

@@ -8,11 +8,13 @@
 
 #include "analysis/layer_choice.h"
 #include "analysis/prompt_rows.h"
+#include "analysis/statistics_factors.h"
 #include "analysis/statistics_file.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/locate.h"
 #include "emend/statistics_store.h"
+#include "eval/record_edits.h"
 #include "measure/other_subjects.h"
 
 namespace emend {
@@ -37,6 +39,15 @@ MethodFile with_names(MethodFile method) {
 // Where no decision is kept: a benchmark's own prompts decide nothing.
 LayerDecision by_depth(const Model& model, const std::vector<std::int64_t>& prefix) {
   return decide_layer(model, prefix, {}, 0, {});
+}
+
+// Next tokens are compared with the base's in the batch of its rows, and there are none behind another text.
+void require_comparable(const Editor& editor, const std::string& label, bool plus) {
+  if (plus && editor.layer_use() == LayerUse::kNone)
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the option plus does not go with {}, which puts its facts in front of every "
+                            "prompt",
+                            quote(label)));
 }
 
 // "2, 3, 4"
@@ -76,14 +87,16 @@ ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) 
       throw Error(ErrorKind::kUsage,
                   fmt::format("two methods have the label {}; give one of them another `label:`",
                               quote(entry.method.label)));
-    const EditorTable& table = options.editors != nullptr ? *options.editors : known_editors();
+    const EditorTable& table = options.editors != nullptr ? *options.editors : benchmark_editors();
     entry.editor = make_editor(entry.method.method, entry.method.options, table);
     require_protects(*entry.editor, entry.method.protect, entry.method.label);
+    require_comparable(*entry.editor, entry.method.label, options.plus);
     entries_.push_back(std::move(entry));
   }
 }
 
-void ContenderSet::settle(const Model& model, std::int64_t token_budget, Progress& progress) {
+void ContenderSet::settle(const Model& model, std::int64_t token_budget, const EditRequest& sample,
+                          Progress& progress) {
   prefix_ = row_prefix(model.tokenizer(), options_.bos, options_.form);
   for (Entry& entry : entries_) {
     entry.statistics = !entry.method.statistics.empty() ? entry.method.statistics
@@ -94,13 +107,15 @@ void ContenderSet::settle(const Model& model, std::int64_t token_budget, Progres
     entry.context.form = options_.form;
     entry.context.seed = options_.seed;
     entry.context.token_budget = token_budget;
+    entry.context.cache = &caches_.try_emplace(entry.statistics, entry.statistics).first->second;
   }
-  load_statistics(model, token_budget, progress);
+  load_statistics(model, token_budget, sample, progress);
 }
 
 // The layers that its file names, or the benchmark's, in ascending order; else the one that `auto` finds.
 std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model, Progress& progress) const {
   const bool own = !entry.method.layer.layers.empty() || is_by_depth(entry.method.layer);
+  if (entry.method.layer.layers.empty() && entry.editor->layer_use() == LayerUse::kNone) return {};
   const std::vector<int>& given = own ? entry.method.layer.layers : options_.layer.layers;
   if (given.empty()) {
     const bool depth = is_by_depth(own ? entry.method.layer : options_.layer);
@@ -117,7 +132,26 @@ std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model,
   return layers;
 }
 
-void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget, Progress& progress) {
+// Lets the methods of this folder factor what they need, so that nothing is factored for its condition alone.
+StatisticsStore::Conditions ContenderSet::plan_on(const Statistics& found, const fs::path& folder,
+                                                  const Model& model, const EditRequest& sample,
+                                                  EditorCache& planned) const {
+  for (const Entry& entry : entries_) {
+    if (!entry.editor->needs_statistics() || entry.statistics != folder) continue;
+    EditorContext context = entry.context;
+    context.statistics = &found;
+    context.cache = &planned;
+    try {
+      entry.editor->plan(model, {sample}, context);
+    } catch (const Error& error) {
+      if (!is_about_records(error)) throw;  // this record may be one that is left out later
+    }
+  }
+  return known_conditions(found, planned.factors());
+}
+
+void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget, const EditRequest& sample,
+                                   Progress& progress) {
   const auto began = std::chrono::steady_clock::now();
   std::map<fs::path, std::set<int>> wanted;
   for (const Entry& entry : entries_)
@@ -127,8 +161,13 @@ void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget
   collecting.seed = options_.seed;
   collecting.token_budget = token_budget;
   for (const auto& [folder, layers] : wanted) {
-    statistics_[folder] =
-        StatisticsStore(model, prefix_, folder).layers({layers.begin(), layers.end()}, collecting, progress);
+    EditorCache planned;  // in memory alone: nothing is written before the layers are
+    statistics_[folder] = StatisticsStore(model, prefix_, folder)
+                              .layers({layers.begin(), layers.end()}, collecting, progress,
+                                      [&](const Statistics& found) {
+                                        return plan_on(found, folder, model, sample, planned);
+                                      });
+    caches_.at(folder).factors().take_over(planned.factors());
     if (const std::optional<std::string> warning = warning_of(statistics_.at(folder)))
       progress.note(fmt::format("{}: {}", folder.string(), *warning));
   }
@@ -176,7 +215,8 @@ std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::p
     for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
     if (entry.method.protect != Protect::kNone)
       contender.header.options["protect"] = to_string(entry.method.protect);
-    contender.header.options["layer"] = layers_text(entry.context.layers);
+    if (!entry.context.layers.empty())
+      contender.header.options["layer"] = layers_text(entry.context.layers);
     contender.header.seconds["statistics"] = statistics_seconds_;
     if (entry.context.statistics != nullptr)
       contender.header.statistics_fingerprint = entry.context.statistics->fingerprint(entry.context.layers);

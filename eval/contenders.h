@@ -15,6 +15,7 @@
 #include "emend/model.h"
 #include "emend/records.h"
 #include "emend/statistics.h"
+#include "emend/statistics_store.h"
 #include "eval/run.h"
 
 namespace emend {
@@ -26,8 +27,9 @@ class ContenderSet {
   explicit ContenderSet(const BenchmarkOptions& options);
 
   // Settles prefix and layers, and loads or collects the statistics that are needed: one pass for all layers
-  // of a folder.
-  void settle(const Model& model, std::int64_t token_budget, Progress& progress);
+  // of a folder. What is collected is factored as the methods do for `sample`, a record of the data, and the
+  // factors tell the conditions of C.
+  void settle(const Model& model, std::int64_t token_budget, const EditRequest& sample, Progress& progress);
 
   // Finds what the methods that protect other subjects must leave as it is in each record. The records have
   // their present answers. Throws Error(kConfig) as find_protection does, and for a method that cannot
@@ -53,12 +55,17 @@ class ContenderSet {
   };
 
   std::vector<int> layers_of(const Entry& entry, const Model& model, Progress& progress) const;
-  void load_statistics(const Model& model, std::int64_t token_budget, Progress& progress);
+  void load_statistics(const Model& model, std::int64_t token_budget, const EditRequest& sample,
+                       Progress& progress);
+  StatisticsStore::Conditions plan_on(const Statistics& found, const std::filesystem::path& folder,
+                                      const Model& model, const EditRequest& sample,
+                                      EditorCache& planned) const;
 
   const BenchmarkOptions& options_;
   std::vector<Entry> entries_;
   std::vector<std::int64_t> prefix_;
   std::map<std::filesystem::path, Statistics> statistics_;
+  std::map<std::filesystem::path, EditorCache> caches_;  // of the methods that use this folder's statistics
   double statistics_seconds_ = 0;
 };
 

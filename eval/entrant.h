@@ -75,6 +75,8 @@ struct Entrant {
       edited.push_back(std::move(state));
   }
 
+  // Whether its facts stand in front of every prompt, and no weight changes.
+  bool tells() const { return contender->editor->layer_use() == LayerUse::kNone; }
   bool carries() const { return contender->editor->carries_earlier(); }
   // The edit that is on the model, for editors that carry it; nullptr: there is none yet.
   const Edit* earlier() const { return carried.changes.empty() ? nullptr : &carried; }

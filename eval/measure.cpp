@@ -159,26 +159,52 @@ std::vector<Questions> Measure::questions(RecordRange part, RecordRange range,
   return questions;
 }
 
+// Edited weights answer the base's rows, in its batches; what stands in front of a prompt makes other rows.
+std::vector<std::vector<Answers>> Measure::answers(RecordRange part, RecordRange range,
+                                                   const std::vector<Questions>& questions,
+                                                   const std::vector<LaidEdits>& laid) const {
+  std::vector<EditedModels> models;
+  std::vector<Fronts> fronts(laid.size());
+  for (std::size_t m = 0; m < laid.size(); ++m) {
+    const LaidEdits& one = laid[m];
+    const auto first = one.edit_of_record.begin() + (part.begin - range.begin);
+    if (one.fronts.empty()) {
+      models.push_back({&one.edits, {first, first + part.size()}});
+      continue;
+    }
+    for (auto edit = first; edit != first + part.size(); ++edit)
+      fronts[m].push_back(*edit < 0 ? "" : one.fronts.at(static_cast<std::size_t>(*edit)));
+  }
+  std::vector<std::vector<Answers>> by_weights = ask(part, questions, {}, models), all;
+  std::size_t next = 0;
+  all.push_back(std::move(by_weights[next++]));
+  for (const Fronts& told : fronts)
+    all.push_back(told.empty() ? std::move(by_weights[next++])
+                               : std::move(ask(part, questions, told, {}).front()));
+  return all;
+}
+
 // Scores, greedy completions and sampled texts: [0] of the base, [1 + i] of models[i].
 std::vector<std::vector<Answers>> Measure::ask(RecordRange part, const std::vector<Questions>& questions,
+                                               const Fronts& fronts,
                                                const std::vector<EditedModels>& models) const {
   const Tokenizer& tokenizer = model_.tokenizer();
-  const AnswerEngine asked(model_, question_sheet(tokenizer, questions, form_, setup_.extra_tokens),
+  const AnswerEngine asked(model_, question_sheet(tokenizer, questions, form_, setup_.extra_tokens, fronts),
                            answer_options(part.size()));
   AnswerOptions sampling = answer_options(part.size());
   sampling.draw = {1.0, 5, seed_};  // top 5 at temperature 1 (Meng et al. 2022)
   const auto first = static_cast<std::uint64_t>(setup_.first_record + part.begin);
-  const AnswerEngine written(model_, writing_sheet(tokenizer, questions, form_, setup_.text_tokens, first),
-                             sampling);
+  const AnswerEngine written(
+      model_, writing_sheet(tokenizer, questions, form_, setup_.text_tokens, first, fronts), sampling);
   auto answers = asked.answer(models);
   auto texts = written.answer(models);
-  ask_to_end(part, questions, models, answers);
+  ask_to_end(part, questions, fronts, models, answers);
   for (std::size_t m = 0; m < answers.size(); ++m)
     for (std::size_t r = 0; r < answers[m].size(); ++r) answers[m][r].texts = std::move(texts[m][r].texts);
   return answers;
 }
 
-void Measure::ask_to_end(RecordRange part, const std::vector<Questions>& questions,
+void Measure::ask_to_end(RecordRange part, const std::vector<Questions>& questions, const Fronts& fronts,
                          const std::vector<EditedModels>& models,
                          std::vector<std::vector<Answers>>& answers) const {
   if (setup_.natural_tokens == 0) return;
@@ -186,11 +212,25 @@ void Measure::ask_to_end(RecordRange part, const std::vector<Questions>& questio
   options.ends = end_tokens(model_.tokenizer());
   const AnswerEngine engine(model_,
                             ending_sheet(model_.tokenizer(), questions, form_, setup_.natural_tokens,
-                                         model_.config().max_positions),
+                                         model_.config().max_positions, fronts),
                             options);
   auto ended = engine.answer(models);
   for (std::size_t m = 0; m < answers.size(); ++m)
     for (std::size_t r = 0; r < answers[m].size(); ++r) answers[m][r].to_end = std::move(ended[m][r].to_end);
+}
+
+std::int64_t Measure::room_in_front() const {
+  constexpr std::int64_t kSeam = 8;  // a prompt may take some tokens more behind a text than alone
+  std::vector<Questions> questions(setup_.records.size());
+  for (std::size_t r = 0; r < questions.size(); ++r)
+    for (const auto& metric : setup_.metrics) metric->ask(setup_.records[r], questions[r]);
+  const Tokenizer& tokenizer = model_.tokenizer();
+  const std::int64_t positions = model_.config().max_positions;
+  const std::int64_t longest = std::max(
+      {longest_row(question_sheet(tokenizer, questions, form_, setup_.extra_tokens)),
+       longest_row(writing_sheet(tokenizer, questions, form_, setup_.text_tokens, 0)),
+       longest_row(ending_sheet(tokenizer, questions, form_, setup_.natural_tokens, positions))});
+  return positions - longest - kSeam;
 }
 
 std::vector<std::vector<RecordResult>> Measure::measure(RecordRange range, const std::vector<LaidEdits>& laid,
@@ -198,17 +238,12 @@ std::vector<std::vector<RecordResult>> Measure::measure(RecordRange range, const
   std::vector<std::vector<RecordResult>> results(laid.size());
   for (const RecordRange part : cut(range, kTogether)) {
     step();
-    std::vector<EditedModels> models;
-    for (const LaidEdits& one : laid) {
-      const auto first = one.edit_of_record.begin() + (part.begin - range.begin);
-      models.push_back({&one.edits, {first, first + part.size()}});
-    }
-    const auto answers = ask(part, questions(part, range, laid), models);
+    const auto said = answers(part, range, questions(part, range, laid), laid);
     for (std::size_t m = 0; m < laid.size(); ++m)
       for (std::int64_t i = part.begin; i < part.end; ++i) {
         const std::size_t at = index_in(part, i);
         results[m].push_back(
-            result(i, laid[m].states[index_in(range, i)], answers.front()[at], answers[m + 1][at]));
+            result(i, laid[m].states[index_in(range, i)], said.front()[at], said[m + 1][at]));
       }
   }
   for (std::size_t m = 0; m < laid.size(); ++m) add_drift(laid[m], results[m]);
@@ -244,7 +279,7 @@ RecordResult Measure::result(std::int64_t i, const EditedRecord& state, const An
 
 // Drift belongs to an edit, and the first of its records that is evaluated carries it: n counts measurements.
 void Measure::add_drift(const LaidEdits& laid, std::vector<RecordResult>& results) {
-  if (setup_.drift_rows.empty()) return;
+  if (setup_.drift_rows.empty() || !laid.fronts.empty()) return;
   if (!drift_) drift_.emplace(model_, setup_.drift_rows, first_block_, setup_.token_budget);
   std::vector<bool> carried(laid.edits.size(), false);
   for (std::size_t r = 0; r < results.size(); ++r) {

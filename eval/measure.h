@@ -34,6 +34,8 @@ struct LaidEdits {
   std::vector<std::vector<WeightChange>> edits;
   std::vector<std::int64_t> edit_of_record;  // under which edit each record is measured; -1: none
   std::vector<EditedRecord> states;          // what became of each record
+  // What each edit puts in front of every prompt (eval/told_facts.h); none at all: it changes weights.
+  Fronts fronts = {};
 };
 
 class Measure {
@@ -48,6 +50,10 @@ class Measure {
   // true or skipped.
   std::vector<EditedRecord> before(RecordRange range) const;
 
+  // Tokens that a text in front of a prompt may take, so that the longest question of all records still has
+  // room in the model's positions with its answer; below 1: none.
+  std::int64_t room_in_front() const;
+
   // Results of the range's records for each of `laid`. The base is asked once for all of them; the model must
   // be the base. `step` is called before every kTogether records, and may throw to stop.
   std::vector<std::vector<RecordResult>> measure(RecordRange range, const std::vector<LaidEdits>& laid,
@@ -57,10 +63,14 @@ class Measure {
   AnswerOptions answer_options(std::int64_t records) const;
   std::vector<Questions> questions(RecordRange part, RecordRange range,
                                    const std::vector<LaidEdits>& laid) const;
+  // The answers of the base, then those under each of `laid`.
+  std::vector<std::vector<Answers>> answers(RecordRange part, RecordRange range,
+                                            const std::vector<Questions>& questions,
+                                            const std::vector<LaidEdits>& laid) const;
   std::vector<std::vector<Answers>> ask(RecordRange part, const std::vector<Questions>& questions,
-                                        const std::vector<EditedModels>& models) const;
+                                        const Fronts& fronts, const std::vector<EditedModels>& models) const;
   // Adds the texts to their end, if any are asked for.
-  void ask_to_end(RecordRange part, const std::vector<Questions>& questions,
+  void ask_to_end(RecordRange part, const std::vector<Questions>& questions, const Fronts& fronts,
                   const std::vector<EditedModels>& models, std::vector<std::vector<Answers>>& answers) const;
   RecordResult result(std::int64_t i, const EditedRecord& state, const Answers& base,
                       const Answers& now) const;

@@ -13,10 +13,6 @@
 namespace emend {
 namespace {
 
-bool is_about_records(const Error& error) {
-  return error.kind() == ErrorKind::kConfig || error.kind() == ErrorKind::kNumeric;
-}
-
 FactRecord failed_fact(const EditRequest& request, const std::string& reason) {
   FactRecord fact;
   fact.request = request;
@@ -101,6 +97,10 @@ EditedRecord record_from(const JsonView& json) {
 }
 
 }  // namespace
+
+bool is_about_records(const Error& error) {
+  return error.kind() == ErrorKind::kConfig || error.kind() == ErrorKind::kNumeric;
+}
 
 void leave_out_contradictions(const std::vector<EditRequest>& requests, std::vector<EditedRecord>& states) {
   std::map<std::string, std::set<std::string>> targets;  // of each prompt

@@ -26,6 +26,9 @@ struct EditedRecord {
   std::vector<int> layers = {};  // as in RecordResult
 };
 
+// Whether an editor refuses the records that it was given (kConfig, kNumeric), and other records may pass.
+bool is_about_records(const Error& error);
+
 // Each request as an edit of its own, in their order. If the editor refuses (Error of kind kConfig or
 // kNumeric), the requests are tried one by one, and those that are refused again become failed edits without
 // changes. Other errors are passed on.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -18,6 +19,7 @@
 #include "eval/results/curve.h"
 #include "eval/results/results_file.h"
 #include "eval/run_summary.h"
+#include "eval/told_facts.h"
 
 namespace emend {
 namespace {
@@ -52,11 +54,13 @@ std::vector<std::int64_t> ends_of(const std::vector<RecordRange>& units) {
   return ends;
 }
 
-// The lowest block that any contender changes.
+// The lowest block that any contender changes; 0 if none changes a block.
 int first_block(const std::vector<Contender>& contenders) {
-  int first = contenders.front().context.layers.front();
-  for (const Contender& contender : contenders) first = std::min(first, contender.context.layers.front());
-  return first;
+  std::optional<int> first;
+  for (const Contender& contender : contenders)
+    if (!contender.context.layers.empty())
+      first = std::min(first.value_or(contender.context.layers.front()), contender.context.layers.front());
+  return first.value_or(0);
 }
 
 // What an editor says of its own stages becomes a remark on the stage that the run is in.
@@ -81,8 +85,8 @@ class Run {
       : model_(model),
         setup_(setup),
         progress_(progress),
-        measure_(model, setup, {contenders.front().context.prefix, contenders.front().context.form},
-                 first_block(contenders), contenders.front().header.seed),
+        form_{contenders.front().context.prefix, contenders.front().context.form},
+        measure_(model, setup, form_, first_block(contenders), contenders.front().header.seed),
         units_(own_units(setup)),
         curve_ends_(is_sequential() ? curve_ends(ends_of(units_), setup.curve.value_or(default_curve()))
                                     : std::set<std::int64_t>()) {
@@ -105,9 +109,10 @@ class Run {
   std::vector<EditedRecord> states_before(const RecordRange& unit, const std::vector<Entrant*>& pending);
   std::vector<Edit> search(Entrant& entrant, const std::vector<EditRequest>& wanted);
   LaidEdits edit(Entrant& entrant, const RecordRange& unit, const std::vector<EditedRecord>& before);
+  void leave_out_untold(const Entrant& entrant, const RecordRange& unit, LaidEdits& laid);
   std::vector<std::vector<RecordResult>> measure(const RecordRange& range,
                                                  const std::vector<Entrant*>& entrants,
-                                                 const std::vector<LaidEdits>& laid);
+                                                 std::vector<LaidEdits> laid);
   EvalSummary finish(const Entrant& entrant) const;
 
   // Single and batch mode.
@@ -124,8 +129,10 @@ class Run {
   Model& model_;
   const EvalSetup& setup_;
   Progress& progress_;
-  EditorCache cache_;
+  EditorCache cache_;  // of contenders that bring none
+  RowForm form_;
   Measure measure_;
+  std::optional<std::int64_t> room_;  // in front of a prompt, in tokens; once it is asked for
   std::vector<RecordRange> units_;
   std::set<std::int64_t> curve_ends_;  // records after which the curve of a sequential run has a point
   std::vector<Entrant> entrants_;
@@ -176,8 +183,10 @@ std::vector<EditedRecord> Run::states_before(const RecordRange& unit, const std:
 std::vector<Edit> Run::search(Entrant& entrant, const std::vector<EditRequest>& wanted) {
   EditorContext context = entrant.contender->context;
   context.keep_going = true;
+  EditorCache& kept = context.cache != nullptr ? *context.cache : cache_;
   // In sequence the model changes. Editors that carry earlier facts keep the contexts of the unedited one.
-  if (!is_sequential() || entrant.carries()) context.cache = &cache_;
+  EditorCache of_this_step = EditorCache::with_factors_of(kept);
+  context.cache = !is_sequential() || entrant.carries() ? &kept : &of_this_step;
   if (is_sequential()) context.earlier = entrant.earlier();
   StageRemark remark(progress_, done_, entrant.contender->header.label + ": searching");
   StageClock clock(remark);
@@ -212,13 +221,33 @@ LaidEdits Run::edit(Entrant& entrant, const RecordRange& unit, const std::vector
   }
   if (is_sequential() && entrant.carries()) entrant.keep(edits.front());
   for (Edit& edit : edits) laid.edits.push_back(std::move(edit.changes));
+  if (entrant.tells()) leave_out_untold(entrant, unit, laid);
   return laid;
+}
+
+// Facts that have no room in front of a prompt beside those before them are failed edits.
+void Run::leave_out_untold(const Entrant& entrant, const RecordRange& unit, LaidEdits& laid) {
+  if (!room_) room_ = measure_.room_in_front();
+  std::vector<EditRequest> told;
+  const std::vector<EditRequest> before = requests({0, is_sequential() ? unit.begin : 0});
+  for (std::size_t r = 0; r < before.size(); ++r)
+    if (entrant.edited[r].status == RecordStatus::kEdited) told.push_back(before[r]);
+  ToldFacts facts(*entrant.contender->editor, model_.tokenizer(), form_, *room_);
+  const std::vector<EditRequest> now = requests(unit);
+  for (std::size_t r = 0; r < now.size(); ++r) {
+    if (laid.states[r].status != RecordStatus::kEdited) continue;
+    if (is_single()) told.clear();
+    facts.add_or_fail(now[r], told, laid.states[r]);
+  }
 }
 
 std::vector<std::vector<RecordResult>> Run::measure(const RecordRange& range,
                                                     const std::vector<Entrant*>& entrants,
-                                                    const std::vector<LaidEdits>& laid) {
+                                                    std::vector<LaidEdits> laid) {
   const auto began = Clock::now();
+  for (std::size_t p = 0; p < entrants.size(); ++p)
+    if (entrants[p]->tells())
+      laid[p].fronts = fronts_of(*entrants[p]->contender->editor, requests(range), laid[p]);
   auto results = measure_.measure(range, laid, [&] { progress_.update(done_, "measuring"); });
   share_seconds(entrants, seconds_since(began));
   return results;
@@ -238,7 +267,13 @@ EvalSummary Run::finish(const Entrant& entrant) const {
   if (records.empty())
     write_file_atomically(entrant.folder.path() / kRecordsFile, "");  // a part may have none
   for (std::string& note : notes_on(records)) summary.notes.push_back(std::move(note));
-  if (setup_.drift_rows.empty())
+  if (entrant.tells()) {
+    summary.notes.emplace_back("Drift was not measured: no weight changes.");
+    if (const std::int64_t out = count_untold(records); out > 0)
+      summary.notes.push_back(
+          fmt::format("{} of {} facts had no room in front of a prompt and are failed edits.", out,
+                      summary.records));
+  } else if (setup_.drift_rows.empty())
     summary.notes.emplace_back(
         setup_.wants_drift ? "Drift was not measured: no text was given, and the statistics hold none back."
                            : "Drift was not measured: the option drift-tokens is 0.");
@@ -269,7 +304,7 @@ void Run::run_unit(const RecordRange& unit, const std::vector<Entrant*>& pending
   const std::vector<EditedRecord> before = states_before(unit, pending);
   std::vector<LaidEdits> laid;
   for (Entrant* entrant : pending) laid.push_back(edit(*entrant, unit, before));
-  const auto results = measure(unit, pending, laid);
+  const auto results = measure(unit, pending, std::move(laid));
   for (std::size_t p = 0; p < pending.size(); ++p) {
     pending[p]->folder.append(results[p]);
     pending[p]->folder.save_seconds(pending[p]->seconds);
@@ -361,7 +396,7 @@ void Run::measure_so_far(const std::vector<Entrant*>& pending, const SequencePoi
   for (const Entrant* entrant : pending)
     laid.push_back(
         {{entrant->applied}, std::vector<std::int64_t>(static_cast<std::size_t>(end), 0), entrant->edited});
-  const auto results = measure({0, end}, pending, laid);
+  const auto results = measure({0, end}, pending, std::move(laid));
   for (std::size_t p = 0; p < pending.size(); ++p) {
     Entrant& entrant = *pending[p];
     entrant.keep_point(point, results[p]);

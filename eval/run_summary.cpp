@@ -30,7 +30,7 @@ nlohmann::ordered_json run_settings(const EvalSetup& setup, const Contender& con
   json["model"].erase("path");  // a moved file is the same file: fingerprints tell
   json["data"].erase("path");
   const std::vector<int>& layers = contender.context.layers;
-  json["layer"] = layers.front();
+  json["layer"] = layers.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(layers.front());
   if (layers.size() > 1) json["layers"] = layers;
   json["first_record"] = setup.first_record;
   json["record_count"] = setup.records.size();

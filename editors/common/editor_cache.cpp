@@ -1,7 +1,9 @@
 #include "emend/editor_cache.h"
 
 #include <map>
+#include <memory>
 #include <mutex>
+#include <utility>
 
 #include "analysis/statistics_factors.h"
 #include "linalg/key_factors.h"
@@ -9,21 +11,29 @@
 namespace emend {
 
 struct EditorCache::Kept {
-  KeyFactors factors;
+  std::shared_ptr<KeyFactors> factors = std::make_shared<KeyFactors>();
   std::mutex mutex;  // of the contexts
   std::map<std::string, std::vector<std::vector<std::int64_t>>> contexts;
 };
 
 EditorCache::EditorCache() : kept_(std::make_unique<Kept>()) {}
 
+EditorCache::EditorCache(std::unique_ptr<Kept> kept) : kept_(std::move(kept)) {}
+
 EditorCache::EditorCache(const std::filesystem::path& statistics) : EditorCache() {
-  kept_->factors.keep_in(std::make_shared<StatisticsFactors>(statistics));
+  kept_->factors->keep_in(std::make_shared<StatisticsFactors>(statistics));
+}
+
+EditorCache EditorCache::with_factors_of(const EditorCache& other) {
+  auto kept = std::make_unique<Kept>();
+  kept->factors = other.kept_->factors;
+  return EditorCache(std::move(kept));
 }
 
 EditorCache::~EditorCache() = default;
 
 KeyFactors& EditorCache::factors() {
-  return kept_->factors;
+  return *kept_->factors;
 }
 
 std::vector<std::vector<std::int64_t>> EditorCache::contexts(

@@ -62,8 +62,9 @@ struct EditPlan {
   std::vector<std::string> warnings;
 };
 
-// How many layers a method writes at once.
-enum class LayerUse { kOne, kSeveral };
+// How many layers a method writes at once. kNone: it changes no weights, and its facts are told to the model
+// in front of every prompt (Editor::text_in_front).
+enum class LayerUse { kNone, kOne, kSeveral };
 
 class Editor {
  public:
@@ -82,6 +83,9 @@ class Editor {
   virtual bool keeps_values() const { return false; }
   // Whether the method can leave the keys of EditorContext::protection as they are.
   virtual bool protects() const { return false; }
+  // What stands in front of every prompt when these facts are edited, in their order; for methods that write
+  // no layer. The prompt follows without anything between. Empty if there are no facts.
+  virtual std::string text_in_front(const std::vector<EditRequest>& /*facts*/) const { return {}; }
   // The layers of `layer: auto`, given the layer for a single fact; ascending.
   virtual std::vector<int> layers_around(int layer, const ModelConfig& /*config*/) const { return {layer}; }
 
@@ -120,7 +124,8 @@ struct EditorHelp {
   std::vector<OptionHelp> options;
 };
 
-// Throws Error(kConfig), which begins with `where`, if several layers are given to a method that edits one.
+// Throws Error(kConfig), which begins with `where`, if several layers are given to a method that edits one,
+// or any to a method that edits none.
 void require_layer_use(const Editor& editor, const std::vector<int>& layers, const std::string& where);
 
 // Throws Error(kConfig), which begins with `where`, if other subjects are to be protected by a method that
@@ -139,6 +144,10 @@ using EditorTable = std::vector<EditorEntry>;
 
 // The methods that come with this build.
 const EditorTable& known_editors();
+
+// Those, and the methods that change no weights (LayerUse::kNone): for benchmarks, since an edit file asks
+// for an edit that can be written.
+const EditorTable& benchmark_editors();
 
 std::vector<EditorHelp> list_editors(const EditorTable& table = known_editors());
 

@@ -20,6 +20,9 @@ class EditorCache {
   EditorCache();
   // Factors of second moments are also kept in the statistics folder that they belong to (docs/formats.md).
   explicit EditorCache(const std::filesystem::path& statistics);
+  // Contexts of its own, and the factors of `other`, which goes on using them: for the same model with other
+  // weights, whose second moments are still those of the unedited model.
+  static EditorCache with_factors_of(const EditorCache& other);
   ~EditorCache();
   EditorCache(const EditorCache&) = delete;
   EditorCache& operator=(const EditorCache&) = delete;
@@ -32,6 +35,7 @@ class EditorCache {
 
  private:
   struct Kept;
+  explicit EditorCache(std::unique_ptr<Kept> kept);
   std::unique_ptr<Kept> kept_;
 };
 

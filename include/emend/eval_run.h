@@ -27,12 +27,12 @@ struct BenchmarkOptions {
   bool known = false;             // leave out records whose present answer is not the unedited model's
   EvalMode mode;
   // Numbers of edits after which a sequential run is measured on its way, rising (parse_curve); std::nullopt:
-  // those of default_curve().
+  // those of default_curve(), and ten evenly spaced ones for retention.
   std::optional<std::vector<std::int64_t>> curve;
 
   // Methods. They all edit the same records.
   std::vector<MethodFile> methods;       // empty: rome with its defaults; their labels must differ
-  const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: known_editors()
+  const EditorTable* editors = nullptr;  // the methods to choose from; nullptr: benchmark_editors()
   LayerChoice layer;                     // for methods that name no layer; empty: auto
   std::filesystem::path statistics;  // for methods that name no folder; empty: the default one of the model
   std::string bos = "auto";          // auto, none, or a token
@@ -73,7 +73,7 @@ struct BenchmarkConditions {
 // read_method_file throws.
 std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
                                           const std::vector<std::filesystem::path>& files,
-                                          const EditorTable& table = known_editors());
+                                          const EditorTable& table = benchmark_editors());
 
 // A prepared benchmark: everything that can be checked without the model has been checked.
 class Benchmark {

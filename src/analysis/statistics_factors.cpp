@@ -16,7 +16,6 @@
 #include "base/files.h"
 #include "base/xxh3_stream.h"
 #include "emend/error.h"
-#include "emend/statistics_store.h"
 #include "emend/tensor_file.h"
 #include "io/mapped_file.h"
 
@@ -138,6 +137,14 @@ std::shared_ptr<const SpdFactor> read_factor(const TensorFile& file, std::int64_
 std::string moment_identity(const Statistics& statistics, int layer) {
   const std::string made_from = statistics.fingerprint({layer});
   return made_from.empty() ? "" : fmt::format("{} {}", made_from, layer);
+}
+
+StatisticsStore::Conditions known_conditions(const Statistics& statistics, const KeyFactors& factors) {
+  StatisticsStore::Conditions conditions;
+  for (const auto& [layer, its] : statistics.layers)
+    if (const auto known = factors.condition(moment_identity(statistics, layer)))
+      conditions[layer] = known->value;
+  return conditions;
 }
 
 bool StatisticsFactors::is_worth_it(const at::Tensor& C) const {

@@ -11,12 +11,16 @@
 #include <utility>
 
 #include "emend/statistics.h"
+#include "emend/statistics_store.h"
 #include "linalg/key_factors.h"
 
 namespace emend {
 
 // What tells C of this layer from any other in memory; empty if that is not known.
 std::string moment_identity(const Statistics& statistics, int layer);
+
+// The conditions of C that factors or eigenvalues of these layers tell.
+StatisticsStore::Conditions known_conditions(const Statistics& statistics, const KeyFactors& factors);
 
 class StatisticsFactors : public FactorStore {
  public:

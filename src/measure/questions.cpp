@@ -64,8 +64,8 @@ namespace {
 // Each prompt text of a record becomes one row, however often it is asked about.
 class SheetWriter {
  public:
-  SheetWriter(const Tokenizer& tokenizer, const RowForm& form, QuestionSheet& sheet)
-      : tokenizer_(tokenizer), form_(form), sheet_(sheet) {}
+  SheetWriter(const Tokenizer& tokenizer, const RowForm& form, const Fronts& fronts, QuestionSheet& sheet)
+      : tokenizer_(tokenizer), form_(form), fronts_(fronts), sheet_(sheet) {}
 
   void begin_record() {
     ++record_;
@@ -77,13 +77,18 @@ class SheetWriter {
     return at->second;
   }
   std::size_t add_row(const std::string& prompt) {
-    sheet_.prompts.push_back(prompt_ids(tokenizer_, prompt, form_));
+    sheet_.prompts.push_back(prompt_ids(tokenizer_, front() + prompt, form_));
     sheet_.record.push_back(record_);
     sheet_.prompt_text.push_back(prompt);
     sheet_.max_new.push_back(0);
     sheet_.stream.push_back(0);
     sheet_.compared.push_back(false);
     return sheet_.prompts.size() - 1;
+  }
+  // Of a row without what stands in front of its prompt.
+  std::int64_t own_length(std::size_t row) const {
+    if (front().empty()) return static_cast<std::int64_t>(sheet_.prompts[row].size());
+    return static_cast<std::int64_t>(prompt_ids(tokenizer_, sheet_.prompt_text[row], form_).size());
   }
   TokenIds answer(const std::string& text) const {
     TokenIds ids = target_ids(tokenizer_, text, form_);
@@ -92,8 +97,11 @@ class SheetWriter {
   }
 
  private:
+  std::string front() const { return fronts_.empty() ? "" : fronts_.at(static_cast<std::size_t>(record_)); }
+
   const Tokenizer& tokenizer_;
   const RowForm& form_;
+  const Fronts& fronts_;
   QuestionSheet& sheet_;
   std::int64_t record_ = -1;
   std::map<std::string, std::size_t> rows_;
@@ -102,9 +110,9 @@ class SheetWriter {
 }  // namespace
 
 QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
-                             const RowForm& form, std::int64_t extra_tokens) {
+                             const RowForm& form, std::int64_t extra_tokens, const Fronts& fronts) {
   QuestionSheet sheet;
-  SheetWriter writer(tokenizer, form, sheet);
+  SheetWriter writer(tokenizer, form, fronts, sheet);
   for (const Questions& questions : records) {
     writer.begin_record();
     for (const auto& [prompt, answer] : questions.scored) {
@@ -125,9 +133,10 @@ QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Quest
 }
 
 QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
-                           const RowForm& form, std::int64_t bound, std::int64_t positions) {
+                           const RowForm& form, std::int64_t bound, std::int64_t positions,
+                           const Fronts& fronts) {
   QuestionSheet sheet;
-  SheetWriter writer(tokenizer, form, sheet);
+  SheetWriter writer(tokenizer, form, fronts, sheet);
   for (const Questions& questions : records) {
     writer.begin_record();
     for (const std::string& prompt : questions.to_end) {
@@ -140,21 +149,33 @@ QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questio
 }
 
 QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
-                            const RowForm& form, std::int64_t length, std::uint64_t first_record) {
+                            const RowForm& form, std::int64_t length, std::uint64_t first_record,
+                            const Fronts& fronts) {
   constexpr std::uint64_t kStreamsPerRecord = 1 << 16;
   QuestionSheet sheet;
-  SheetWriter writer(tokenizer, form, sheet);
+  SheetWriter writer(tokenizer, form, fronts, sheet);
   for (std::size_t r = 0; r < records.size(); ++r) {
     writer.begin_record();
     std::uint64_t stream = (first_record + r) * kStreamsPerRecord;
     for (const std::string& prompt : records[r].written) {
       const std::size_t row = writer.add_row(prompt);
-      sheet.max_new[row] =
-          std::max<std::int64_t>(length - static_cast<std::int64_t>(sheet.prompts[row].size()), 1);
+      sheet.max_new[row] = std::max<std::int64_t>(length - writer.own_length(row), 1);
       sheet.stream[row] = stream++;
     }
   }
   return sheet;
+}
+
+std::int64_t longest_row(const QuestionSheet& sheet) {
+  std::int64_t longest = 0;
+  std::vector<std::int64_t> behind = sheet.max_new;  // of each prompt
+  for (const Continuation& continuation : sheet.continuations) {
+    std::int64_t& most = behind[continuation.prompt];
+    most = std::max(most, static_cast<std::int64_t>(continuation.target.size()));
+  }
+  for (std::size_t p = 0; p < sheet.prompts.size(); ++p)
+    longest = std::max(longest, static_cast<std::int64_t>(sheet.prompts[p].size()) + behind[p]);
+  return longest;
 }
 
 }  // namespace emend

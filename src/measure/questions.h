@@ -95,18 +95,29 @@ struct QuestionSheet {
   std::vector<bool> compared;               // of each prompt
 };
 
+// A text in front of all prompts of each record, encoded with them; none at all: nothing stands there.
+// Answers have the names of the prompts alone.
+using Fronts = std::vector<std::string>;
+
 // Scores, completions and comparisons. `extra_tokens`: how many tokens longer than its longest answer a
 // greedy text gets.
 QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
-                             const RowForm& form, std::int64_t extra_tokens);
+                             const RowForm& form, std::int64_t extra_tokens, const Fronts& fronts = {});
 
 // Texts to their end, of at most `bound` tokens, and no more than the model's `positions` leave room for.
 QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
-                           const RowForm& form, std::int64_t bound, std::int64_t positions);
+                           const RowForm& form, std::int64_t bound, std::int64_t positions,
+                           const Fronts& fronts = {});
 
-// Sampled texts of `length` tokens, prompt included (specs: Meng et al. 2022 take 100). `first_record` is the
-// first record's number in the data: draws are addressed by record and prompt, so batches change nothing.
+// Sampled texts of `length` tokens, prompt included (specs: Meng et al. 2022 take 100) and what stands in
+// front of it not. `first_record` is the first record's number in the data: draws are addressed by record and
+// prompt, so batches change nothing.
 QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
-                            const RowForm& form, std::int64_t length, std::uint64_t first_record);
+                            const RowForm& form, std::int64_t length, std::uint64_t first_record,
+                            const Fronts& fronts = {});
+
+// The most tokens that a row of the sheet can have: a prompt with its longest answer, or with what is
+// generated after it.
+std::int64_t longest_row(const QuestionSheet& sheet);
 
 }  // namespace emend

@@ -130,19 +130,6 @@ EditPlan plan_job(const EditJob& job, const std::vector<EditRequest>& requests,
   return job.editor->plan(model, requests, context);
 }
 
-namespace {
-
-// Of the layers that the editor has factored.
-StatisticsStore::Conditions known_conditions(const Statistics& statistics, EditorCache& cache) {
-  StatisticsStore::Conditions conditions;
-  for (const auto& [layer, its] : statistics.layers)
-    if (const auto known = cache.factors().condition(moment_identity(statistics, layer)))
-      conditions[layer] = known->value;
-  return conditions;
-}
-
-}  // namespace
-
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress) {
   const auto load = [&] {
     return load_statistics_in_file(*job.model, job.context.layers, job.context.prefix, job.statistics);
@@ -160,7 +147,7 @@ Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& r
   first.context.cache = &planned;
   const auto approve = [&](const Statistics& found) {
     plan_job(first, requests, &found);  // throws
-    return known_conditions(found, planned);
+    return known_conditions(found, planned.factors());
   };
   StatisticsStore(*job.model, job.context.prefix, job.statistics)
       .layers(job.context.layers, options, progress, approve);

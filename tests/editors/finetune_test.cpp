@@ -9,8 +9,8 @@
 #include "analysis/prompt_rows.h"
 #include "base/expect_error.h"
 #include "editors/finetune/methods.h"
-#include "editors/finetune/training_rows.h"
-#include "editors/finetune/weight_descent.h"
+#include "editors/common/training_rows.h"
+#include "editors/common/weight_descent.h"
 #include "emend/locate.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
@@ -265,7 +265,7 @@ TEST(TrainingRow, ReadsTheTargetInTurnOrAtThePrompt) {
   const TokenIds prompt = prompt_ids(model.tokenizer(), requests[0].prompt, form);
   const TokenIds target = target_ids(model.tokenizer(), requests[0].target, form);
   const auto last = static_cast<std::int64_t>(prompt.size()) - 1;
-  editors::FinetuneOptions options;
+  editors::TrainingOptions options;
   options.end_token = true;
   const editors::SearchRow in_turn = training_rows(rows, model.tokenizer(), options)[0];
   TokenIds labels = target;

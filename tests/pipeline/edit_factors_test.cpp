@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "analysis/statistics_factors.h"
 #include "base/expect_error.h"
 #include "base/files.h"
+#include "bench/real_shapes.h"
 #include "cli/scratch_folder.h"
 #include "emend/edit_run.h"
+#include "emend/eval_run.h"
 #include "emend/patch.h"
 #include "emend/statistics_run.h"
 #include "support/factor_count.h"
@@ -102,6 +105,80 @@ TEST_F(EditFactors, EigenvectorsOnceALayerInTheirPlace) {
   EXPECT_EQ(FactorCount::cholesky(), halves);
   EXPECT_GT(stored_quality(2).condition.value(), 1);
   EXPECT_EQ(saved(first), saved(edit()));
+}
+
+// A benchmark factors C as an edit does: once where it collects it, and not again where a factor is kept.
+class EvalFactors : public ::testing::Test {
+ protected:
+  EvalFactors() : model_(random_model()) {
+    options_.dataset = "emend";
+    options_.data = test::data_path("world/edits.jsonl");
+    options_.end_record = 2;
+    options_.layer.layers = {2};
+    options_.generations = options_.drift_tokens = 0;
+    options_.statistics = folder_ / "stats";
+  }
+  int cholesky(const std::string& mode, const std::vector<std::string>& methods, const std::string& out) {
+    options_.mode = parse_eval_mode(mode);
+    options_.methods = benchmark_methods(methods, {});
+    for (MethodFile& method : options_.methods) method.options = kQuick;
+    options_.out = folder_ / out;
+    SilentProgress silent;
+    const FactorCount count(model_.config().d_ff);
+    run_benchmark(model_, options_, silent);
+    return FactorCount::cholesky();
+  }
+
+  // Of the world's shape, but with keys so large that their factors are kept.
+  static Model random_model() {
+    const Model world = test::load_world("gpt2");
+    ModelConfig config = world.config();
+    config.d_ff = StatisticsFactors::kLeastSize;
+    return Model::make_random(config, 1, {}, bench::world_tokenizer());
+  }
+
+  const std::map<std::string, OptionText> kQuick = {{"steps", {"1", ""}}, {"contexts", {"2", ""}}};
+  Model model_;
+  const ScratchFolder folder_;
+  BenchmarkOptions options_;
+};
+
+TEST_F(EvalFactors, OnceWhereItCollectsAndNotAgain) {
+  StatisticsOptions halves;
+  halves.layers = {2};
+  halves.prefix = model_.tokenizer().automatic_prefix();
+  halves.conditions = false;
+  int of_halves = 0;
+  {
+    const FactorCount count(model_.config().d_ff);
+    collect_statistics(model_, halves);
+    of_halves = FactorCount::cholesky();
+  }
+  EXPECT_EQ(cholesky("single", {"rome", "memit"}, "first"), of_halves + 1) << "both have the same ridge";
+  EXPECT_EQ(cholesky("single", {"rome"}, "again"), 0);
+  EXPECT_EQ(cholesky("batch:2", {"memit"}, "batch"), 0);
+  EXPECT_EQ(cholesky("sequential:1", {"rome", "memit"}, "sequence"), 0);
+  const auto layers = load_statistics(model_, {2}, halves.prefix, options_.statistics).layers;
+  EXPECT_GT(layers.at(2).quality.condition.value(), 1) << "what the factor tells";
+
+  // The same folder serves an edit.
+  EditFile file;
+  file.method = "rome";
+  file.layer.layers = {2};
+  file.statistics = options_.statistics;
+  file.edits = test::world_edits(1);
+  file.options = kQuick;
+  EditRunOptions quietly;
+  quietly.keep_going = true;  // a model of random weights learns nothing in one step
+  const FactorCount count(model_.config().d_ff);
+  run_edit(model_, file, quietly);
+  EXPECT_EQ(FactorCount::cholesky(), 0);
+}
+
+TEST_F(EvalFactors, OnceInASequenceWhoseFactorsAreNotKept) {
+  cholesky("single", {"rome"}, "first");
+  std::filesystem::remove(options_.statistics / "factor_2.safetensors");
+  EXPECT_EQ(cholesky("sequential:1", {"rome"}, "sequence"), 1);
 }
 
 TEST_F(EditFactors, ARefusedEditLeavesNothing) {

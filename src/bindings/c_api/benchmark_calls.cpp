@@ -30,7 +30,7 @@ std::vector<MethodFile> methods_of(const emend_benchmark_options& options) {
   const std::vector<std::string> files =
       texts_of(options.method_files, options.method_file_count, "method_files");
   const std::vector<std::string> names = texts_of(options.methods, options.method_count, "methods");
-  for (const std::string& name : names) require_method("methods", name);
+  for (const std::string& name : names) require_method("methods", name, benchmark_editors());
   return benchmark_methods(names, {files.begin(), files.end()});
 }
 

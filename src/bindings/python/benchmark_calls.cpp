@@ -37,7 +37,7 @@ void take_methods(Options& options, BenchmarkOptions& how) {
   options.take("method_files", files);
   options.take("layers", choice.layers);
   options.take("statistics", how.statistics);
-  for (const std::string& name : methods) require_method("methods", name);
+  for (const std::string& name : methods) require_method("methods", name, benchmark_editors());
   how.methods = benchmark_methods(methods, files);
   choice.where = "layer";
   if (!choice.layers.empty()) how.layer = choice;

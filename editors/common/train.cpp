@@ -1,4 +1,4 @@
-#include "editors/finetune/train.h"
+#include "editors/common/train.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/random.h"
-#include "editors/finetune/weight_descent.h"
+#include "editors/common/weight_descent.h"
 
 namespace emend::editors {
 
@@ -44,9 +44,11 @@ double sum(const std::vector<double>& losses) {
 
 class Trainer {
  public:
-  Trainer(const TrainingRows& rows, const at::Tensor& weight, const FinetuneOptions& options)
+  Trainer(const TrainingRows& rows, const at::Tensor& weight, const TrainingOptions& options,
+          const StepFilter& filter)
       : rows_(rows),
         options_(options),
+        filter_(filter),
         descent_(weight, scaled(options.learning_rate, options.relative_rate, weight),
                  scaled(options.bound, options.relative_bound, weight)),
         gradient_(at::zeros_like(descent_.change())) {
@@ -86,13 +88,15 @@ class Trainer {
     made_.finite = all_finite(losses);
     const double total = sum(losses);
     if (!made_.finite || total / static_cast<double>(which.size()) < options_.stop_loss) return total;
-    descent_.update(gradient_);
+    descent_.update(filter_.gradient ? filter_.gradient(gradient_) : gradient_);
+    if (filter_.change) descent_.replace(filter_.change(descent_.change()));
     for (const std::size_t row : which) ++made_.steps[row];
     return total;
   }
 
   const TrainingRows& rows_;
-  const FinetuneOptions& options_;
+  const TrainingOptions& options_;
+  const StepFilter& filter_;
   WeightDescent descent_;
   at::Tensor gradient_;
   Training made_;
@@ -100,10 +104,10 @@ class Trainer {
 
 }  // namespace
 
-Training train(const TrainingRows& rows, const at::Tensor& weight, const FinetuneOptions& options,
-               std::uint64_t seed, const EpochSeen& seen) {
+Training train(const TrainingRows& rows, const at::Tensor& weight, const TrainingOptions& options,
+               const StepFilter& filter, std::uint64_t seed, const EpochSeen& seen) {
   const c10::NoGradGuard no_grad;
-  Trainer trainer(rows, weight, options);
+  Trainer trainer(rows, weight, options, filter);
   const Random random(seed, kOrderStream);
   std::vector<std::size_t> order = first_order(rows.size());
   std::uint64_t drawn = 0;

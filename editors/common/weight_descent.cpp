@@ -1,4 +1,4 @@
-#include "editors/finetune/weight_descent.h"
+#include "editors/common/weight_descent.h"
 
 #include <ATen/ATen.h>
 
@@ -16,6 +16,10 @@ WeightDescent::WeightDescent(const at::Tensor& like, double step, double bound)
       change_(at::zeros_like(like, like.options().dtype(at::kFloat))),
       first_(at::zeros_like(change_)),
       second_(at::zeros_like(change_)) {}
+
+void WeightDescent::replace(const at::Tensor& change) {
+  change_.copy_(change);
+}
 
 void WeightDescent::update(const at::Tensor& gradient) {
   ++count_;

@@ -14,6 +14,9 @@ class WeightDescent {
 
   const at::Tensor& change() const { return change_; }
 
+  // Puts another change in its place; the moments are not touched by that.
+  void replace(const at::Tensor& change);
+
   // One step along the gradient [out, in], then back within the bound (Zhu et al. 2020: the
   // projection onto |Delta_ij| <= bound). The moments are not touched by that.
   void update(const at::Tensor& gradient);

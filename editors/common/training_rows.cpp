@@ -1,4 +1,4 @@
-#include "editors/finetune/training_rows.h"
+#include "editors/common/training_rows.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -47,7 +47,7 @@ at::Tensor joined(const std::vector<TracedRow>& rows, at::Tensor TracedRow::*par
 }  // namespace
 
 std::vector<SearchRow> training_rows(const CallRows& all, const Tokenizer& tokenizer,
-                                     const FinetuneOptions& options) {
+                                     const TrainingOptions& options) {
   const std::optional<std::int64_t> end = tokenizer.eos();
   if (options.end_token && !end)
     throw Error(ErrorKind::kConfig,

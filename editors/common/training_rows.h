@@ -12,7 +12,7 @@
 #include "editors/common/layer_trace.h"
 #include "editors/common/request_rows.h"
 #include "editors/common/search_unit.h"
-#include "editors/finetune/options.h"
+#include "editors/common/training_options.h"
 #include "emend/model.h"
 
 namespace emend::editors {
@@ -20,7 +20,7 @@ namespace emend::editors {
 // The bare prompt of every request with its target. Throws Error(kConfig) if targets should end with a token
 // that the tokenizer does not have.
 std::vector<SearchRow> training_rows(const CallRows& all, const Tokenizer& tokenizer,
-                                     const FinetuneOptions& options);
+                                     const TrainingOptions& options);
 
 class TrainingRows {
  public:

@@ -7,8 +7,8 @@
 #include <functional>
 #include <vector>
 
-#include "editors/finetune/options.h"
-#include "editors/finetune/training_rows.h"
+#include "editors/common/training_options.h"
+#include "editors/common/training_rows.h"
 
 namespace emend::editors {
 
@@ -22,8 +22,14 @@ struct Training {
 // Called after each epoch with its number from 1 and its mean loss.
 using EpochSeen = std::function<void(int, double)>;
 
+// What is done to a gradient before Adam sees it, and to the change after each of Adam's steps; [D, F] float32
+// to the same shape. Empty: nothing.
+struct StepFilter {
+  std::function<at::Tensor(const at::Tensor&)> gradient, change;
+};
+
 // `weight` [D, F] as the model has it. The order of the rows depends on `seed` alone.
-Training train(const TrainingRows& rows, const at::Tensor& weight, const FinetuneOptions& options,
-               std::uint64_t seed, const EpochSeen& seen);
+Training train(const TrainingRows& rows, const at::Tensor& weight, const TrainingOptions& options,
+               const StepFilter& filter, std::uint64_t seed, const EpochSeen& seen);
 
 }  // namespace emend::editors

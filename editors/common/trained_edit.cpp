@@ -1,0 +1,144 @@
+#include "editors/common/trained_edit.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <utility>
+
+#include "base/search_stage.h"
+#include "base/strings.h"
+#include "editors/common/edit_parts.h"
+#include "editors/common/metric.h"
+#include "editors/common/training_rows.h"
+#include "emend/error.h"
+
+namespace emend::editors {
+
+namespace {
+
+int layer_of(const Model& model, const EditorContext& context) {
+  require_layer(model, context.layers.front());
+  return context.layers.front();
+}
+
+void begin_training(std::size_t facts, std::int64_t steps, std::string_view unit, Progress& progress) {
+  begin_search(progress, fmt::format("training {} {}", facts, facts == 1 ? "fact" : "facts"), steps, unit);
+}
+
+}  // namespace
+
+TrainedEdit::TrainedEdit(const Model& model, const std::vector<EditRequest>& requests,
+                         const EditorContext& context, const TrainingOptions& options)
+    : model_(model),
+      requests_(requests),
+      context_(context),
+      options_(options),
+      weight_{layer_of(model, context), Role::kMlpDown},
+      rows_(model.tokenizer(), requests, {context.prefix, context.form}, {}),
+      trace_(model, {weight_.block}, rows_.fronts(), context.token_budget),
+      training_(training_rows(rows_, model.tokenizer(), options)) {
+  const std::vector<KeyGroup> groups = group_requests(rows_, trace_, Grouping::kShared);
+  require_no_contradiction(groups, rows_, requests_);
+  require_finite_keys(groups, {}, {weight_.block}, requests_);
+  keys_.resize(requests_.size());
+  for (const KeyGroup& group : groups)
+    for (const std::size_t i : group.requests) keys_[i] = group.keys[0].bare.to(at::kCPU, at::kFloat);
+}
+
+EditPlan TrainedEdit::plan() const {
+  EditPlan plan;
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    const auto tokens = static_cast<std::int64_t>(training_[i].labels.size());
+    plan.entries.push_back({requests_[i].id, {weight_.block}, tokens, 1, {}, 0, 0});
+  }
+  plan.warnings = warnings();
+  return plan;
+}
+
+Edit TrainedEdit::edit(const StepFilter& filter, const EpochSeen& seen) const {
+  const std::int64_t tokens = tokens_of_a_gradient(options_, model_.options().device().is_cuda());
+  const TrainingRows rows(model_, trace_, training_, tokens);
+  const Training made = train(rows, model_.weight(weight_), options_, filter, context_.seed, seen);
+  if (!made.finite && !context_.keep_going) refuse_divergence(made);
+  return collect(made);
+}
+
+std::vector<std::string> TrainedEdit::warnings() const {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < rows_.size(); ++i)
+    all.insert(all.end(), rows_[i].warnings.begin(), rows_[i].warnings.end());
+  return all;
+}
+
+void TrainedEdit::refuse_divergence(const Training& made) const {
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < requests_.size(); ++i)
+    if (!std::isfinite(made.losses[i])) ids.push_back(requests_[i].id);
+  throw Error(ErrorKind::kNumeric,
+              fmt::format("training layer {}: the loss of {} is not a number; give a smaller learning_rate "
+                          "or relative_rate, or another layer",
+                          weight_.block, join(ids)));
+}
+
+Edit TrainedEdit::collect(const Training& made) const {
+  const at::Tensor change = made.change.cpu();
+  const double norm = change.norm().item<double>();
+  const double of_weight = weight_norm(model_, weight_);
+  Edit edit;
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    FactPart part;
+    part.weight = weight_;
+    part.keys = keys_[i].unsqueeze(0);
+    part.answers = at::ones({1}, at::kFloat);
+    part.residual = at::mv(change, keys_[i]);
+    part.update_norm = norm;
+    part.relative_norm = norm / of_weight;
+    edit.facts.push_back(fact_of(i, made, std::move(part)));
+  }
+  edit.warnings = warnings();
+  if (!made.finite) return edit;
+  edit.changes.push_back(WeightChange::dense(weight_, change));
+  WeightSolve solve;
+  solve.weight = weight_;
+  solve.rule = SolveRule::kTrained;
+  edit.solves.push_back(std::move(solve));
+  return edit;
+}
+
+FactRecord TrainedEdit::fact_of(std::size_t i, const Training& made, FactPart part) const {
+  FactRecord fact;
+  fact.request = requests_[i];
+  fact.parts.push_back(std::move(part));
+  fact.steps = made.steps[i];
+  fact.loss = made.losses[i];
+  if (made.finite) return fact;
+  fact.status = FactStatus::kFailed;
+  fact.reason = "the training of all facts together ended in a loss that is not a number";
+  return fact;
+}
+
+Edit train_together(const std::vector<EditRequest>& requests, int epochs, const TrainOnce& once,
+                    Progress& progress) {
+  begin_training(requests.size(), epochs, "epochs", progress);
+  Edit edit = once(requests, [&](int epoch, double loss) {
+    progress.update(epoch, fmt::format("loss {:.4f}", loss));
+  });
+  progress.end();
+  return edit;
+}
+
+std::vector<Edit> train_each(const std::vector<EditRequest>& requests, const TrainOnce& once,
+                             Progress& progress) {
+  begin_training(requests.size(), static_cast<std::int64_t>(requests.size()), "facts", progress);
+  std::vector<Edit> edits;
+  for (const EditRequest& request : requests)
+    edits.push_back(once({request}, [&](int epoch, double loss) {
+      progress.update(static_cast<std::int64_t>(edits.size()),
+                      fmt::format("epoch {}, loss {:.4f}", epoch, loss));
+    }));
+  progress.end();
+  return edits;
+}
+
+}  // namespace emend::editors

@@ -1,0 +1,245 @@
+// CrispEdit: the projector in float64, the moment of gradients, and whole edits of the invented world.
+#include "editors/crispedit/crispedit.h"
+
+#include <c10/core/GradMode.h>
+#include <gmock/gmock.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "analysis/prompt_rows.h"
+#include "base/expect_error.h"
+#include "editors/crispedit/curvature.h"
+#include "emend/locate.h"
+#include "support/random_matrices.h"
+#include "support/tiny_models.h"
+#include "support/world.h"
+
+namespace emend {
+namespace {
+
+using editors::LowCurvature;
+using test::error_of;
+using ::testing::HasSubstr;
+
+// --- the projector
+
+class LowCurvatureOf : public ::testing::TestWithParam<double> {
+ protected:
+  static constexpr std::int64_t kOut = 5, kIn = 7;
+  at::Tensor C_ = test::with_spectrum(test::geometric(kIn, 1e-2, 3), 1);
+  at::Tensor G_ = test::with_spectrum(test::geometric(kOut, 1e-3, 2), 2);
+  Spectrum of_C_ = spectrum_of(C_, "C"), of_G_ = spectrum_of(G_, "G");
+  at::Tensor X_ = test::normals(kOut, kIn, 3);
+  LowCurvature projector_{of_C_, of_G_, GetParam(), at::TensorOptions().dtype(at::kDouble)};
+
+  // Directions g c^T of W with their curvature (g^T G g)(c^T C c), the largest first.
+  std::vector<std::pair<double, at::Tensor>> directions() const {
+    std::vector<std::pair<double, at::Tensor>> all;
+    for (std::int64_t i = 0; i < kOut; ++i)
+      for (std::int64_t j = 0; j < kIn; ++j) {
+        const at::Tensor g = of_G_.vectors.select(1, i), c = of_C_.vectors.select(1, j);
+        const double curvature = (g.dot(G_.mv(g)) * c.dot(C_.mv(c))).item<double>();
+        all.emplace_back(curvature, at::outer(g, c));
+      }
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    return all;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Energy, LowCurvatureOf, ::testing::Values(0.0, 0.5, 0.8, 0.99),
+                         [](const auto& energy) { return std::to_string(std::lround(100 * energy.param)); });
+
+// The fewest directions of the largest curvature that hold the share of it are taken out, one by one.
+TEST_P(LowCurvatureOf, TakesOutTheDirectionsOfLargestCurvature) {
+  double total = 0, taken = 0;
+  for (const auto& [curvature, direction] : directions()) total += curvature;
+  at::Tensor plain = X_.clone();
+  std::int64_t out = 0;
+  for (const auto& [curvature, direction] : directions()) {
+    if (out > 0 && taken >= GetParam() * total) break;
+    plain -= (direction * X_).sum() * direction;
+    taken += curvature;
+    ++out;
+  }
+  EXPECT_LT(test::relative(projector_.project(X_), plain), 1e-12);
+  EXPECT_EQ(projector_.kept(), kOut * kIn - out);
+  EXPECT_LE((total - taken) / total, 1 - GetParam() + 1e-12);
+}
+
+TEST_P(LowCurvatureOf, IsAProjectionThatLowersTheCurvature) {
+  const at::Tensor once = projector_.project(X_);
+  EXPECT_LT(test::relative(projector_.project(once), once), 1e-12);
+  const auto curvature = [&](const at::Tensor& X) {  // vec(X)^T (C (x) G) vec(X)
+    return (X * G_.mm(X).mm(C_)).sum().item<double>();
+  };
+  EXPECT_LT(curvature(once), curvature(X_));
+  EXPECT_LE(curvature(once), projector_.threshold() * once.square().sum().item<double>() + 1e-12);
+}
+
+TEST(LowCurvature, RefusesAnEnergyThatLeavesNothing) {
+  const Spectrum one = spectrum_of(at::eye(3, at::kDouble), "C");
+  EXPECT_THAT(error_of(ErrorKind::kConfig,
+                       [&] { LowCurvature(one, one, 1, at::TensorOptions().dtype(at::kDouble)); }),
+              HasSubstr("energy 1 leaves no direction of 9"));
+}
+
+// --- the moment of gradients
+
+class GradientMoment : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Family, GradientMoment, ::testing::Values("gpt2", "llama", "gemma2"),
+                         [](const auto& family) { return family.param; });
+
+// Against whole passes of one row each, in which a vector of zeros is added to the values.
+TEST_P(GradientMoment, IsThatOfPlainPasses) {
+  const c10::AutoGradMode grad_mode(true);
+  constexpr int kLayer = 1;
+  const Model model = test::tiny_model(GetParam());
+  const std::int64_t vocab = model.config().vocab, size = model.config().d_model;
+  std::vector<TokenIds> rows;
+  for (const std::size_t length : {std::size_t{6}, std::size_t{9}, std::size_t{2}, std::size_t{5}})
+    rows.push_back(test::some_ids(length, vocab, length));
+  at::Tensor sum = at::zeros({size, size}, at::kDouble);
+  std::int64_t count = 0;
+  for (const TokenIds& row : rows) {
+    const auto length = static_cast<std::int64_t>(row.size());
+    const at::Tensor zeros = at::zeros({length, size}).set_requires_grad(true);
+    PassInput input;
+    input.ids = {row};
+    for (std::int64_t j = 0; j + 1 < length; ++j) input.logit_tokens.push_back(j);
+    input.interventions = {
+        {Site::kMlpOutput, kLayer, Intervention::Kind::kAdd, at::arange(length, at::kLong), zeros}};
+    const at::Tensor logprobs = at::log_softmax(model.forward(input).logits, 1);
+    at::Tensor nll = at::zeros({});
+    for (std::int64_t j = 0; j + 1 < length; ++j)
+      nll = nll - logprobs[j][row[static_cast<std::size_t>(j) + 1]];
+    const at::Tensor g = torch::autograd::grad({nll}, {zeros})[0].to(at::kDouble);
+    EXPECT_EQ(g[length - 1].abs().max().item<double>(), 0);
+    for (std::int64_t j = 1; j + 1 < length; ++j) {
+      sum += at::outer(g[j], g[j]);
+      ++count;
+    }
+  }
+  const at::Tensor plain = sum / static_cast<double>(count);
+  for (const std::int64_t most_tokens : {1, 12, 4096})
+    EXPECT_LT(test::relative(editors::gradient_moment(model, kLayer, rows, most_tokens), plain), 1e-4);
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { editors::gradient_moment(model, kLayer, {{3, 4}}, 10); }),
+              HasSubstr("no token"));
+}
+
+// --- edits
+
+class CrispEditWorld : public ::testing::TestWithParam<std::string> {
+ protected:
+  CrispEditWorld() : model_(test::load_world(GetParam())), requests_(test::world_edits(5)) {
+    context_.layers = {default_layer(model_.config())};
+    context_.prefix = model_.tokenizer().automatic_prefix();
+    context_.cache = &cache_;
+    statistics_ = test::world_statistics(model_, context_.layers[0]);
+    context_.statistics = &statistics_;
+  }
+  static std::unique_ptr<Editor> editor(const std::map<std::string, std::string>& options) {
+    std::map<std::string, OptionText> texts;
+    for (const auto& [name, value] : options) texts[name] = {value, "test"};
+    return make_editor("crispedit", texts);
+  }
+  Edit edit(const std::map<std::string, std::string>& options = {}) {
+    SilentProgress silent;
+    return editor(options)->edit(model_, requests_, context_, silent);
+  }
+  double nll(const EditRequest& request) const {
+    const RowForm form{context_.prefix, PromptForm::kRaw};
+    return test::plain_nll(model_, prompt_ids(model_.tokenizer(), request.prompt, form),
+                           target_ids(model_.tokenizer(), request.target, form));
+  }
+  // tr(Delta C Delta^T) / ||Delta||^2: how much of it other text sees.
+  double seen_by_text(const at::Tensor& change) const {
+    const at::Tensor D = change.to(at::kDouble), C = statistics_.layers.at(context_.layers[0]).C;
+    return ((D.mm(C) * D).sum() / D.square().sum()).item<double>();
+  }
+
+  Model model_;
+  std::vector<EditRequest> requests_;
+  Statistics statistics_;
+  EditorCache cache_;
+  EditorContext context_;
+};
+INSTANTIATE_TEST_SUITE_P(World, CrispEditWorld, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
+
+TEST_P(CrispEditWorld, MakesTargetsLikelyAndIsQuietOnText) {
+  SilentProgress silent;
+  const std::string before = model_.weights_digest();
+  std::vector<double> unedited;
+  for (const EditRequest& request : requests_) unedited.push_back(nll(request));
+  const Edit made = edit();
+  EXPECT_EQ(model_.weights_digest(), before);
+  EXPECT_EQ(made.method, "crispedit");
+  ASSERT_EQ(made.changes.size(), 1u);
+  EXPECT_TRUE(made.changes[0].is_dense());
+  EXPECT_EQ(made.solves.at(0).rule, SolveRule::kTrained);
+  EXPECT_EQ(made.solves[0].statistics_fingerprint, statistics_.fingerprint(context_.layers));
+  {
+    const ScopedEdit scope(model_, made.changes);
+    for (std::size_t i = 0; i < requests_.size(); ++i) {
+      EXPECT_LT(nll(requests_[i]), 0.5 * unedited[i]) << requests_[i].id;
+      EXPECT_NEAR(made.facts[i].loss, nll(requests_[i]), 2e-3);
+    }
+  }
+  const Edit free = make_editor("locft", {})->edit(model_, requests_, context_, silent);
+  EXPECT_LT(seen_by_text(made.changes[0].D), 0.5 * seen_by_text(free.changes.at(0).D));
+}
+
+// The change itself lies within the subspace; where gradients are projected, Adam leads out of it.
+TEST_P(CrispEditWorld, StaysWithinTheDirectionsOfLowCurvature) {
+  const double wide = seen_by_text(edit({{"energy", "0.5"}, {"epochs", "10"}}).changes[0].D);
+  const double narrow = seen_by_text(edit({{"energy", "0.95"}, {"epochs", "10"}}).changes[0].D);
+  const double by_gradient =
+      seen_by_text(edit({{"energy", "0.95"}, {"epochs", "10"}, {"projected", "gradient"}}).changes[0].D);
+  EXPECT_LT(narrow, wide);
+  EXPECT_LT(narrow, by_gradient);
+}
+
+TEST_P(CrispEditWorld, DependsOnTheSeedAndNotOnTheCache) {
+  const std::map<std::string, std::string> quick = {{"epochs", "3"}, {"curvature_tokens", "1024"}};
+  const at::Tensor one = edit(quick).changes.at(0).D;
+  EXPECT_TRUE(at::equal(one, edit(quick).changes.at(0).D));
+  context_.cache = nullptr;
+  EXPECT_TRUE(at::equal(one, edit(quick).changes.at(0).D));
+  SilentProgress silent;
+  const std::vector<Edit> each = editor(quick)->edit_each(model_, requests_, context_, silent);
+  requests_ = {requests_[2]};
+  EXPECT_TRUE(at::equal(each.at(2).changes.at(0).D, edit(quick).changes.at(0).D));
+}
+
+TEST_P(CrispEditWorld, RefusesStatisticsThatAreNotThere) {
+  LayerStatistics& layer = statistics_.layers.at(context_.layers[0]);
+  layer.C = layer.C.diagonal().clone();
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edit(); }), HasSubstr("only the diagonal is known"));
+  statistics_.layers.clear();
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edit(); }), HasSubstr("are missing"));
+}
+
+TEST(CrispEditOptions, ThePaperHasItsConstants) {
+  const std::map<std::string, OptionText> paper = {{"preset", {"paper", "test"}}};
+  const std::unique_ptr<Editor> published = make_editor("crispedit", paper);
+  const auto options = published->options();
+  EXPECT_EQ(options.at("projected"), "gradient");
+  EXPECT_EQ(options.at("energy"), "0.8");
+  EXPECT_EQ(options.at("learning_rate"), "5e-04");
+  EXPECT_EQ(options.at("batch"), "32");
+  EXPECT_EQ(options.at("epochs"), "25");
+  ModelConfig config;
+  config.layers = 32;
+  EXPECT_THAT(published->layers_around(4, config), ::testing::ElementsAre(21));
+  EXPECT_THAT(make_editor("crispedit", {})->layers_around(4, config), ::testing::ElementsAre(4));
+  std::map<std::string, OptionText> again;
+  for (const auto& [name, value] : options) again[name] = {value, "test"};
+  EXPECT_EQ(make_editor("crispedit", again)->options(), options);
+}
+
+}  // namespace
+}  // namespace emend
