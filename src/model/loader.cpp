@@ -131,9 +131,9 @@ LoadedModel load_checkpoint(const fs::path& path, const LoadingOptions& options,
   if (options.loading == Loading::kWeights)
     load_weights(outline, options, kept, progress, model);
   else if (is_small(*outline.file))
-    digests = std::async(
-        options.threads > 1 ? std::launch::async | std::launch::deferred : std::launch::deferred,
-        [&] { take_digests(outline, model); });
+    digests =
+        std::async(options.threads > 1 ? std::launch::async | std::launch::deferred : std::launch::deferred,
+                   [&] { take_digests(outline, model); });
   model.tokenizer = read_tokenizer(*outline.file, outline.values, path);
   if (digests.valid()) digests.get();
   if (model.tokenizer) note_tokenizer(*model.tokenizer, model.config.vocab, progress);
