@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 
 #include "base/fingerprint.h"
 #include "emend/error.h"
@@ -126,11 +127,15 @@ LoadedModel load_checkpoint(const fs::path& path, const LoadingOptions& options,
   const int kept = first_kept(outline, options);
   model.weights = room_for(model.config, options, kept);
   for (const Assignment& from : outline.assignments) model.roles.push_back(from.entry);
+  std::future<void> digests;  // taken while the tokenizer is read
   if (options.loading == Loading::kWeights)
     load_weights(outline, options, kept, progress, model);
   else if (is_small(*outline.file))
-    take_digests(outline, model);
+    digests =
+        std::async(options.threads > 1 ? std::launch::async | std::launch::deferred : std::launch::deferred,
+                   [&] { take_digests(outline, model); });
   model.tokenizer = read_tokenizer(*outline.file, outline.values, path);
+  if (digests.valid()) digests.get();
   if (model.tokenizer) note_tokenizer(*model.tokenizer, model.config.vocab, progress);
   return model;
 }

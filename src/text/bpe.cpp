@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -202,24 +203,42 @@ void Bpe::write_rules(FieldWriter& fields) const {
   if (fallback_) write_fallback(*fallback_, fields);
 }
 
+namespace {
+
+// Whole numbers that 32 bits hold: as most files have them, since a score is the place in a list of merges,
+// negated.
+bool is_place(double score) {
+  return std::abs(score) < 0x1p31 && score == std::trunc(score);
+}
+
+// By id, lower for a higher score; equal scores have equal ranks. Only the order of ranks counts.
+std::vector<std::int32_t> ranks_of(const std::vector<double>& scores) {
+  std::vector<std::int32_t> ranks(scores.size());
+  if (std::all_of(scores.begin(), scores.end(), is_place)) {
+    std::transform(scores.begin(), scores.end(), ranks.begin(),
+                   [](double score) { return static_cast<std::int32_t>(-score); });
+    return ranks;
+  }
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+  std::int32_t rank = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i > 0 && scores[order[i]] != scores[order[i - 1]]) ++rank;
+    ranks[order[i]] = rank;
+  }
+  return ranks;
+}
+
+}  // namespace
+
 ScoredBpe::ScoredBpe(const Vocabulary& vocabulary, std::vector<double> scores,
                      const CharacterFallback& fallback)
     : vocabulary_(vocabulary),
       scores_(std::move(scores)),
-      rank_of_(scores_.size()),
+      rank_of_(ranks_of(scores_)),
       fallback_(fallback),
-      byte_ids_(byte_token_ids(vocabulary)) {
-  std::vector<std::size_t> order(scores_.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto is_better = [&](std::size_t a, std::size_t b) { return scores_[a] > scores_[b]; };
-  if (!std::is_sorted(order.begin(), order.end(), is_better))  // as most files have them
-    std::sort(order.begin(), order.end(), is_better);
-  std::int32_t rank = 0;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    if (i > 0 && scores_[order[i]] != scores_[order[i - 1]]) ++rank;
-    rank_of_[order[i]] = rank;
-  }
-}
+      byte_ids_(byte_token_ids(vocabulary)) {}
 
 void ScoredBpe::encode(std::string_view piece, TokenBuffers& buffers, std::vector<PieceToken>& tokens) const {
   buffers.symbols.clear();

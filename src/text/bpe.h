@@ -87,7 +87,7 @@ class ScoredBpe : public TokenModel {
  private:
   const Vocabulary& vocabulary_;
   std::vector<double> scores_;
-  std::vector<std::int32_t> rank_of_;  // by id: 0 for the highest score; equal scores have equal ranks
+  std::vector<std::int32_t> rank_of_;  // by id: lower for a higher score; equal scores have equal ranks
   CharacterFallback fallback_;
   std::array<std::int32_t, 256> byte_ids_{};
 };

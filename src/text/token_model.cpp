@@ -1,13 +1,28 @@
 #include "text/token_model.h"
 
+#include <array>
 #include <bit>
-
-#include "base/fingerprint.h"
 
 namespace emend::text {
 
+namespace {
+constexpr std::size_t kPortion = std::size_t{1} << 16;  // bytes that are hashed at a time
+}
+
+void FieldWriter::flush() {
+  hash_.update(waiting_);
+  waiting_.clear();
+}
+
+void FieldWriter::append(std::string_view bytes) {
+  waiting_.append(bytes);
+  if (waiting_.size() >= kPortion) flush();
+}
+
 void FieldWriter::number(std::int64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) bytes_.push_back(static_cast<char>(value >> shift));
+  std::array<char, 8> bytes{};
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(value >> (8 * i));
+  append({bytes.data(), bytes.size()});
 }
 
 void FieldWriter::decimal(double value) {
@@ -16,7 +31,7 @@ void FieldWriter::decimal(double value) {
 
 void FieldWriter::text(std::string_view value) {
   number(static_cast<std::int64_t>(value.size()));
-  bytes_.append(value);
+  append(value);
 }
 
 void FieldWriter::numbers(const std::vector<std::int64_t>& values) {
@@ -24,8 +39,9 @@ void FieldWriter::numbers(const std::vector<std::int64_t>& values) {
   for (const std::int64_t value : values) number(value);
 }
 
-std::string FieldWriter::sha256() const {
-  return sha256_hex(bytes_);
+std::string FieldWriter::sha256() {
+  flush();
+  return hash_.hex();
 }
 
 }  // namespace emend::text

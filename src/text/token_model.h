@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fingerprint.h"
+
 namespace emend::text {
 
 struct PieceToken {
@@ -44,18 +46,22 @@ struct TokenBuffers {
   std::vector<BestPath> paths;
 };
 
-// Fields of a fingerprint in one buffer: lengths before texts, so that no two lists of fields give the same
-// bytes.
+// Fields of a fingerprint: lengths before texts, so that no two lists of fields give the same bytes. Large
+// vocabularies have megabytes of them, so they are hashed as they come, a portion at a time.
 class FieldWriter {
  public:
   void number(std::int64_t value);
   void decimal(double value);
   void text(std::string_view value);
   void numbers(const std::vector<std::int64_t>& values);
-  std::string sha256() const;
+  std::string sha256();
 
  private:
-  std::string bytes_;
+  void append(std::string_view bytes);
+  void flush();
+
+  Sha256 hash_;
+  std::string waiting_;  // not hashed yet
 };
 
 // Immutable; any thread may call encode() with buffers of its own.

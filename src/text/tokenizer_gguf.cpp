@@ -113,10 +113,13 @@ void check_tokens(const TokenizerGguf& source) {
   }
 }
 
+constexpr std::size_t kAhead = 16;  // tokens whose places in the vocabulary are on their way
+
 void read_tokens(const TokenizerGguf& source, Spelling spelling, TokenizerParts& parts) {
   check_tokens(source);
   parts.vocabulary = std::make_unique<Vocabulary>(source.tokens.size(), spelling);
   for (std::size_t id = 0; id < source.tokens.size(); ++id) {
+    if (id + kAhead < source.tokens.size()) parts.vocabulary->prepare(source.tokens[id + kAhead]);
     if (is_added(source, id)) continue;
     if (!parts.vocabulary->add(static_cast<std::int64_t>(id), source.tokens[id])) {
       fail(source, "tokenizer.ggml.tokens",

@@ -54,6 +54,11 @@ bool Vocabulary::add(std::int64_t id, std::string_view spelling) {
   return true;
 }
 
+void Vocabulary::prepare(std::string_view spelling) const {
+  if (spelling_ != Spelling::kPlain) return;  // the bytes are another text, which costs more than it saves
+  __builtin_prefetch(&slots_[std::hash<std::string_view>{}(spelling) & (slots_.size() - 1)]);
+}
+
 std::optional<std::int32_t> Vocabulary::look_up(std::string_view bytes, Kind kind) const {
   const std::int32_t id = slots_[slot_of(bytes, kind)];
   return id < 0 ? std::nullopt : std::optional(id);

@@ -23,6 +23,8 @@ class Vocabulary {
 
   // Both the id and the spelling must be new: false (and no change) otherwise. `id` >= 0.
   bool add(std::int64_t id, std::string_view spelling);
+  // Brings the place of a token that will be added soon into the cache: large tables lie outside of it.
+  void prepare(std::string_view spelling) const;
 
   // By spelling: as in the file ("Ġthe"), or with characters outside the byte alphabet.
   std::optional<std::int32_t> find(std::string_view spelling) const;

@@ -9,6 +9,17 @@
 
 namespace emend::fuzz {
 
+// A change is a matrix, or two that fit each other, of finite numbers.
+void check_change(const WeightChange& change) {
+  const auto is_finite = [](const at::Tensor& matrix) {
+    return matrix.dim() == 2 && at::isfinite(matrix).all().item<bool>();
+  };
+  abort_unless(change.weight.block >= 0, "a change lies in a block");
+  if (change.is_dense()) return abort_unless(is_finite(change.D), "a dense change is a finite matrix");
+  abort_unless(is_finite(change.A) && is_finite(change.B), "the factors of a change are finite matrices");
+  abort_unless(change.A.size(0) == change.B.size(1), "the factors of a change fit each other");
+}
+
 // What an edited fact holds of a weight fits the change of that weight.
 void check_part(const FactPart& part, const WeightChange* change) {
   abort_unless(change != nullptr, "an edited fact lies at a weight that is changed");
@@ -29,11 +40,7 @@ void read_input(std::string_view input) {
   }
   const Patch patch = read_patch(*open_safetensors(file.path())).patch;
   for (const WeightChange& change : patch.edit.changes) {
-    const auto [A, B] = change.factors();
-    abort_unless(change.weight.block >= 0 && A.dim() == 2 && B.dim() == 2, "a change has two factors");
-    abort_unless(A.size(0) == B.size(1), "the factors of a change fit each other");
-    abort_unless(at::isfinite(A).all().item<bool>() && at::isfinite(B).all().item<bool>(),
-                 "a change is finite");
+    check_change(change);
     abort_unless(patch.edit.solve_of(change.weight) != nullptr, "a change says how it was solved");
   }
   for (const FactRecord& fact : patch.edit.facts) {

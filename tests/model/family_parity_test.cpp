@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -42,7 +43,7 @@ const std::vector<FamilyFolders>& families() {
       {"phi", {"phi_a", "phi_b"}},
       {"phi3", {"phi3_a", "phi3_b"}},
       {"gpt_neox", {"gpt_neox_a", "gpt_neox_b", "gpt_neox_c"}},
-      {"opt", {"opt_a"}},
+      {"opt", {"opt_a", "opt_d"}},
       {"falcon", {"falcon_a", "falcon_b", "falcon_c", "falcon_d"}},
       {"granite", {"granite_a", "granite_b"}},
       {"stablelm", {"stablelm_a", "stablelm_b"}},
@@ -178,6 +179,29 @@ TEST(FamilyRefusals, NameTheSetting) {
     const ConfigValues values = ConfigValues::from_json(test::read_all(path), path.string());
     EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { find_family(values).read_config(values, *file); }),
                 ::testing::AllOf(::testing::HasSubstr(path.string()), ::testing::HasSubstr(one.setting)));
+  }
+}
+
+// Settings of OPT that no checkpoint here has, each alone in the config.json of one that is read.
+TEST(FamilyRefusals, NameTheSettingsOfOptThatAreNotRead) {
+  struct Setting {
+    std::string name;
+    nlohmann::json value;
+    std::string named;
+  };
+  const auto file = open_safetensors(folder_path("opt_a") / "model.safetensors");
+  const std::string path = (folder_path("opt_a") / "config.json").string();
+  for (const Setting& one :
+       {Setting{"do_layer_norm_before", false, "do_layer_norm_before false"},
+        Setting{"layer_norm_elementwise_affine", false, "layer_norm_elementwise_affine false"},
+        Setting{"_remove_final_layer_norm", true, "_remove_final_layer_norm"},
+        Setting{"word_embed_proj_dim", 8, "an embedding of another width than the hidden size"}}) {
+    auto config = nlohmann::json::parse(test::read_all(path));
+    config[one.name] = one.value;
+    const ConfigValues values = ConfigValues::from_json(config.dump(), path);
+    EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { find_family(values).read_config(values, *file); }),
+                ::testing::AllOf(::testing::HasSubstr(path), ::testing::HasSubstr(one.named)))
+        << one.name;
   }
 }
 

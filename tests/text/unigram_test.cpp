@@ -27,7 +27,7 @@ struct SmallModel {
   }
 };
 
-std::vector<std::int32_t> ids_of(const Unigram& model, const std::string& piece) {
+std::vector<std::int32_t> ids_of(const TokenModel& model, const std::string& piece) {
   TokenBuffers buffers;
   std::vector<PieceToken> tokens;
   model.encode(piece, buffers, tokens);
@@ -101,6 +101,34 @@ TEST(ScoredBpe, MergesByScoreAndNotByPlace) {
   EXPECT_EQ(tokens[1].id, 3);
   EXPECT_EQ(tokens[1].begin, 3u);
   EXPECT_EQ(tokens[1].end, 5u);
+}
+
+// Whole scores are taken as ranks, others are sorted: fractions, and numbers that 32 bits do not hold.
+TEST(ScoredBpe, OnlyTheOrderOfScoresCounts) {
+  std::mt19937 random(5);
+  const auto text = [&](std::size_t length) {
+    std::string letters;
+    for (; length > 0; --length) letters += static_cast<char>('a' + random() % 3);
+    return letters;
+  };
+  for (int round = 0; round < 40; ++round) {
+    SmallModel small({{"a", 0}, {"b", 3}, {"c", -1000}});
+    for (int i = 0; i < 12; ++i)
+      if (small.vocabulary.add(static_cast<std::int64_t>(small.scores.size()), text(2 + random() % 3)))
+        small.scores.push_back(2.0 - static_cast<double>(random() % 8));  // some are equal
+    std::vector<double> fractions, large;
+    for (const double score : small.scores) {
+      fractions.push_back(score / 3 + 0.25);
+      large.push_back(score * 0x1p31);
+    }
+    const ScoredBpe model(small.vocabulary, small.scores, {});
+    const ScoredBpe of_fractions(small.vocabulary, fractions, {}), of_large(small.vocabulary, large, {});
+    for (int i = 0; i < 20; ++i) {
+      const std::string piece = text(1 + random() % 12);
+      EXPECT_EQ(ids_of(of_fractions, piece), ids_of(model, piece)) << piece;
+      EXPECT_EQ(ids_of(of_large, piece), ids_of(model, piece)) << piece;
+    }
+  }
 }
 
 TEST(ScoredBpe, MergesACharacterThatIsNoTokenIntoOneThatHoldsIt) {
