@@ -66,10 +66,16 @@ std::string decision_text(const LayerDecision& decision) {
     const TrialScore& best = decision.trial.front();
     const auto level = std::count_if(decision.trial.begin(), decision.trial.end(),
                                      [&](const TrialScore& one) { return one.score >= best.score; });
-    return fmt::format("{}{}, decided by edits: score {}{} over {} facts edited one by one.{}", layer,
+    const std::string few =
+        decision.trial_facts < kLeastTrialFacts
+            ? fmt::format(" That is no decision: fewer than {} facts tell layers apart by luck.",
+                          kLeastTrialFacts)
+            : "";
+    return fmt::format("{}{}, decided by edits: score {}{} over {} {} edited one by one.{}{}", layer,
                        level > 1 ? fmt::format(", the first of {} that are level", level) : "",
                        number_text(best.score), best.ci95 > 0 ? " ± " + number_text(best.ci95, 2) : "",
-                       count_text(decision.trial_facts), first_of_trace(decision));
+                       count_text(decision.trial_facts), decision.trial_facts == 1 ? "fact" : "facts", few,
+                       first_of_trace(decision));
   }
   if (!decision.trial.empty())
     return fmt::format(

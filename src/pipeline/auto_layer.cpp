@@ -84,7 +84,8 @@ LayerDecision auto_layer(const Model& model, const std::vector<EditRequest>& req
                                           static_cast<std::int64_t>(traces.size()), {});
     decision.source = "the edit file's prompts";
     progress.note(
-        "layer: auto, without a kept decision, which locating a file of facts, with a trial, would make: " +
+        "layer: auto, without a kept decision, which locating a file of facts, with a trial and the option "
+        "keep-decision, would make: " +
         decision_text(decision));
     return decision;
   });

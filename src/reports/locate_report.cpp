@@ -1,11 +1,8 @@
 #include "reports/locate_report.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 
 #include "analysis/causal_trace/trace_json.h"
 #include "analysis/layer_choice.h"
@@ -154,7 +151,8 @@ std::string trial_text(const std::vector<TrialScore>& trial, std::size_t columns
     return found == score.parts.end() ? std::string("-") : percent_text(found->second);
   };
   for (const TrialScore& score : trial)
-    table.add_row({std::to_string(score.layer), number_text(score.score), "± " + number_text(score.ci95, 2),
+    table.add_row({std::to_string(score.layer), number_text(score.score),
+                   score.facts > 1 ? "± " + number_text(score.ci95, 2) : "± ?",
                    part(score, "efficacy_success"), part(score, "paraphrase_success"),
                    part(score, "neighbourhood_success"), std::to_string(score.facts)});
   return table.text(columns);
@@ -194,13 +192,6 @@ std::vector<std::pair<std::string, std::string>> settings_of(const LocateOptions
 }
 
 }  // namespace
-
-TextColour stdout_colour() {
-  const char* const term = std::getenv("TERM");
-  const bool dumb = term == nullptr || std::string(term) == "dumb";
-  return isatty(STDOUT_FILENO) != 0 && !dumb && std::getenv("NO_COLOR") == nullptr ? TextColour::kAnsi256
-                                                                                   : TextColour::kNone;
-}
 
 std::string locate_text(const LocateOutcome& found, TextColour colour, std::size_t columns) {
   constexpr std::size_t kShown = 5;
