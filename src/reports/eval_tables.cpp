@@ -198,12 +198,9 @@ std::string metric_label(const std::string& metric) {
 std::string figure_text(const std::string& metric, const MetricSummary& figure) {
   if (!std::isfinite(figure.mean)) return kNothing;
   const std::optional<Interval> interval = interval_of(metric, figure);
-  const bool unknown = std::isfinite(figure.ci95) && !interval;
-  if (!is_share(metric))
-    return unknown ? with_interval(number_text(figure.mean, 4), "?") : plain_figure(figure.mean, figure.ci95);
+  if (!is_share(metric)) return plain_figure(figure.mean, interval ? figure.ci95 : 0);
   const std::string mean = fixed(100 * figure.mean, 1);
-  if (unknown) return with_interval(mean, "?");
-  if (!interval) return mean;
+  if (!interval) return std::isfinite(figure.ci95) ? with_interval(mean, "?") : mean;
   if (leaves_its_range(metric, figure))
     return mean + " (" + fixed(100 * interval->low, 1) + " to " + fixed(100 * interval->high, 1) + ")";
   return with_interval(mean, fixed(100 * figure.ci95, 1));
