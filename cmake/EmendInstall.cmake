@@ -52,3 +52,17 @@ Cflags: -I\${includedir}
 install(FILES ${CMAKE_BINARY_DIR}/emend_c.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs ${PROJECT_SOURCE_DIR}/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# Completion for shells and manual pages, written by the program from its own options.
+set(share "\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}")
+foreach(entry bash=bash-completion/completions/emend zsh=zsh/site-functions/_emend fish=fish/vendor_completions.d/emend.fish)
+  string(REPLACE "=" ";" entry ${entry})
+  list(GET entry 0 shell)
+  list(GET entry 1 file)
+  cmake_path(GET file PARENT_PATH folder)
+  install(CODE "file(MAKE_DIRECTORY \"${share}/${folder}\")
+message(STATUS \"Installing: ${share}/${file}\")
+execute_process(COMMAND \"$<TARGET_FILE:emend>\" completion ${shell} OUTPUT_FILE \"${share}/${file}\" COMMAND_ERROR_IS_FATAL ANY)")
+endforeach()
+install(CODE "message(STATUS \"Installing: ${share}/man/man1\")
+execute_process(COMMAND \"$<TARGET_FILE:emend>\" completion man --out \"${share}/man/man1\" COMMAND_ERROR_IS_FATAL ANY)")

@@ -52,7 +52,7 @@ std::vector<SearchResult> search_values_of(const Model& model, const LayerTrace&
   for (const KeyGroup& group : groups) units.push_back(make_unit(rows, group, options, no_response));
   begin_search(progress,
                fmt::format("searching {} {}", groups.size(), groups.size() == 1 ? "value" : "values"),
-               static_cast<std::int64_t>(groups.size()), "values");
+               static_cast<std::int64_t>(groups.size()) * steps_at_most(options.search), "steps");
   SearchOptions search = options.search;
   if (context.search_tokens > 0) search.gradient_tokens = static_cast<int>(context.search_tokens);
   std::vector<SearchResult> results = search_values(model, trace, units, search, progress, context.journal);

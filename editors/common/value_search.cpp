@@ -39,12 +39,15 @@ class SearchBatch {
   SearchBatch(const Model& model, const LayerTrace& trace, std::span<const SearchUnit> units,
               const SearchOptions& options);
 
-  std::vector<SearchResult> run(Progress& progress, std::int64_t already_done);
+  // `already_done` values were found before, of `values` in all.
+  std::vector<SearchResult> run(Progress& progress, std::int64_t already_done, std::size_t values);
 
   // The units whose residual moves a token that the steps took for still by more than kOverlooked.
   std::vector<std::size_t> inexact(const std::vector<SearchResult>& results) const;
 
  private:
+  std::int64_t clock(const std::vector<std::size_t>& still_active) const;
+
   // What follows an evaluation: a step along its gradient, the same r again on all rows, or the end.
   enum class Next { kStep, kAllRows, kEnd };
   // What follows for all units of a step.
@@ -209,7 +212,17 @@ SearchBatch::Onward SearchBatch::take(const StepLosses& losses, const at::Tensor
   return onward;
 }
 
-std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t already_done) {
+// Steps taken, where a unit that has ended counts as one that took all of them: what is left is at most the
+// rest.
+std::int64_t SearchBatch::clock(const std::vector<std::size_t>& still_active) const {
+  const std::int64_t each = steps_at_most(options_);
+  auto steps = static_cast<std::int64_t>(results_.size() - still_active.size()) * each;
+  for (const std::size_t unit : still_active) steps += std::min<std::int64_t>(results_[unit].steps, each);
+  return steps;
+}
+
+std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t already_done,
+                                           std::size_t values) {
   see_initial_distributions();
   std::optional<SearchStep> step(std::in_place, model_, prepared_, active_, options_);
   for (int evaluation = 0; !active_.places.empty(); ++evaluation) {
@@ -218,9 +231,10 @@ std::vector<SearchResult> SearchBatch::run(Progress& progress, std::int64_t alre
     const at::Tensor r = descent_->values().index_select(0, index);
     const StepLosses losses = step->evaluate(r, !all_at_last_step());
     Onward onward = take(losses, r, evaluation == 0);
-    progress.update(
-        already_done + static_cast<std::int64_t>(results_.size() - onward.still_active.size()),
-        fmt::format("step {}, loss {}", evaluation, fmt::format("{:f}", mean(losses.total)).substr(0, 6)));
+    const auto found = already_done + static_cast<std::int64_t>(results_.size() - onward.still_active.size());
+    progress.update(already_done * steps_at_most(options_) + clock(onward.still_active),
+                    fmt::format("{} of {} values, loss {}", found, values,
+                                fmt::format("{:f}", mean(losses.total)).substr(0, 6)));
     if (!onward.going.empty()) {
       const at::Tensor places = index_tensor(onward.going, device);
       const at::Tensor total = at::tensor(losses.total, at::kDouble).unsqueeze(1).to(device);
@@ -264,7 +278,8 @@ void measure_whole(const Model& model, const LayerTrace& trace, std::span<const 
     held_still.back().start = results[u].r;
   }
   SilentProgress silent;
-  const std::vector<SearchResult> measured = SearchBatch(model, trace, held_still, whole).run(silent, 0);
+  const std::vector<SearchResult> measured =
+      SearchBatch(model, trace, held_still, whole).run(silent, 0, held_still.size());
   for (std::size_t i = 0; i < which.size(); ++i) {
     if (!measured[i].finite) continue;
     SearchResult& result = results[which[i]];
@@ -287,16 +302,20 @@ std::int64_t step_tokens(const SearchUnit& unit, const LayerTrace& trace) {
 // The results that need no search, from the first on. They end where a batch ended, so that the others share
 // batches as they would have.
 std::vector<SearchResult> taken_from(SearchJournal* journal, std::size_t units, const at::Device& device,
-                                     Progress& progress) {
+                                     const SearchOptions& options, Progress& progress) {
   if (journal == nullptr) return {};
   std::vector<SearchResult> taken = unpack_results(journal->begin(static_cast<std::int64_t>(units)), device);
   if (!taken.empty())
-    progress.update(static_cast<std::int64_t>(taken.size()),
+    progress.update(static_cast<std::int64_t>(taken.size()) * steps_at_most(options),
                     fmt::format("{} of {} values taken from the run before", taken.size(), units));
   return taken;
 }
 
 }  // namespace
+
+std::int64_t steps_at_most(const SearchOptions& options) {
+  return std::max(options.max_steps, 1);
+}
 
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
@@ -304,7 +323,8 @@ std::vector<SearchResult> search_values(const Model& model, const LayerTrace& tr
   const std::int64_t most_tokens = most_search_tokens(options, model);
   std::vector<std::int64_t> tokens;
   for (const SearchUnit& unit : units) tokens.push_back(step_tokens(unit, trace));
-  std::vector<SearchResult> results = taken_from(journal, units.size(), model.options().device(), progress);
+  std::vector<SearchResult> results =
+      taken_from(journal, units.size(), model.options().device(), options, progress);
   for (std::size_t begin = results.size(); begin < units.size();) {
     const std::size_t end = search_batch_end(tokens, begin, most_tokens);
     const auto portion = std::span(units).subspan(begin, end - begin);
@@ -312,7 +332,7 @@ std::vector<SearchResult> search_values(const Model& model, const LayerTrace& tr
     std::vector<std::size_t> inexact;
     {
       SearchBatch batch(model, trace, portion, options);
-      found = batch.run(progress, static_cast<std::int64_t>(results.size()));
+      found = batch.run(progress, static_cast<std::int64_t>(results.size()), units.size());
       inexact = batch.inexact(found);
     }
     measure_whole(model, trace, portion, inexact, options, found);

@@ -22,8 +22,12 @@ namespace emend::editors {
 // stop, and leaves the batch when it is done. A unit's result does not depend on the others beyond rounding.
 // With a journal, results that it has kept are taken from there, and those of every batch are added to it:
 // whatever it has, the results are those of a search without one, but for the lists of losses.
+// The progress counts steps: of each unit steps_at_most(), so that a stage of n units has n times as many.
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
                                         Progress& progress, SearchJournal* journal = nullptr);
+
+// How many steps the progress of a search counts for each unit; a search without steps counts one.
+std::int64_t steps_at_most(const SearchOptions& options);
 
 }  // namespace emend::editors

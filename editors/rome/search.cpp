@@ -59,7 +59,8 @@ std::vector<SearchResult> search_further(const RomePlan& plan, const RomeSolutio
   }
   SearchOptions options = plan.options().search;
   options.max_steps = steps;
-  begin_search(progress, "searching jointly, " + stage, static_cast<std::int64_t>(written.size()), "values");
+  begin_search(progress, "searching jointly, " + stage,
+               static_cast<std::int64_t>(written.size()) * steps_at_most(options), "steps");
   std::vector<SearchResult> results =
       search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal);
   progress.end();
@@ -112,7 +113,7 @@ RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> response
   std::vector<SearchUnit> units;
   for (std::size_t g = 0; g < groups; ++g) units.push_back(make_unit(plan, g, responses[g]));
   begin_search(progress, fmt::format("searching {} {}", groups, groups == 1 ? "value" : "values"),
-               static_cast<std::int64_t>(groups), "values");
+               static_cast<std::int64_t>(groups) * steps_at_most(plan.options().search), "steps");
   std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, plan.options().search,
                                                     progress, plan.context().journal);
   progress.end();

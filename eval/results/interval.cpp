@@ -6,6 +6,8 @@
 #include <limits>
 #include <set>
 
+#include "eval/results/metric_names.h"
+
 namespace emend {
 namespace {
 
@@ -51,7 +53,28 @@ std::optional<MetricSummary> score_of_columns(const Columns& columns, const std:
   return harmonic_mean_with_interval(chosen);
 }
 
+Interval wilson(double share, double n) {
+  const double z2 = kNormal95 * kNormal95;
+  const double centre = (share + z2 / (2 * n)) / (1 + z2 / n);
+  const double half = kNormal95 / (1 + z2 / n) * std::sqrt(share * (1 - share) / n + z2 / (4 * n * n));
+  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+}
+
 }  // namespace
+
+bool leaves_its_range(const std::string& metric, const MetricSummary& figure) {
+  constexpr double kRounding = 1e-12;
+  return is_proportion(metric) &&
+         (figure.mean - figure.ci95 < -kRounding || figure.mean + figure.ci95 > 1 + kRounding);
+}
+
+std::optional<Interval> interval_of(const std::string& metric, const MetricSummary& figure) {
+  if (!std::isfinite(figure.mean) || !std::isfinite(figure.ci95) || figure.n < 2) return std::nullopt;
+  const Interval normal{figure.mean - figure.ci95, figure.mean + figure.ci95};
+  if (!leaves_its_range(metric, figure)) return normal;
+  if (metric.starts_with("score")) return Interval{std::max(0.0, normal.low), std::min(1.0, normal.high)};
+  return wilson(std::clamp(figure.mean, 0.0, 1.0), static_cast<double>(figure.n));
+}
 
 MetricSummary mean_with_interval(const std::vector<double>& values) {
   MetricSummary summary{kNaN, kNaN, 0};

@@ -24,6 +24,19 @@ double harmonic_mean(const std::vector<double>& values);
 // counts the correlation of the columns. n: records with a value in any column.
 MetricSummary harmonic_mean_with_interval(const std::vector<std::vector<double>>& columns);
 
+// The interval of 95 % around a figure.
+struct Interval {
+  double low = 0, high = 0;
+};
+// mean -+ ci95. A proportion stays between 0 and 1: where the normal interval leaves that range, it is
+// Wilson's score interval of n trials instead (Wilson 1927), which holds for all values from 0 to 1, as their
+// spread is at most that of trials; a `score`, which is a mean of such means, is cut to the range.
+// std::nullopt if the figure tells no interval: none was given, or there is one record only, whose spread is
+// not known.
+std::optional<Interval> interval_of(const std::string& metric, const MetricSummary& figure);
+// Whether interval_of() is not mean -+ ci95.
+bool leaves_its_range(const std::string& metric, const MetricSummary& figure);
+
 enum class Moment { kBefore, kAfter };  // RecordResult::base or RecordResult::metrics
 const std::map<std::string, double>& values_of(const RecordResult& record, Moment moment);
 

@@ -48,6 +48,10 @@ bool is_share(const std::string& metric) {
                      [&](std::string_view begin) { return metric.starts_with(begin); });
 }
 
+bool is_proportion(const std::string& metric) {
+  return is_share(metric) && !metric.ends_with("_magnitude") && !metric.starts_with("bleed_");
+}
+
 const MetricSummary* find_figure(const std::map<std::string, MetricSummary>& figures,
                                  const std::string& metric) {
   const auto found = figures.find(metric);

@@ -24,6 +24,10 @@ std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs);
 // `bleed_*`, `score`.
 bool is_share(const std::string& metric);
 
+// Whether it is a share that lies between 0 and 1: not a difference of probabilities (`*_magnitude`,
+// `bleed_*`).
+bool is_proportion(const std::string& metric);
+
 // One of EvalSummary::base and ::metrics. Returns nullptr if it does not exist or has no records.
 const MetricSummary* find_figure(const std::map<std::string, MetricSummary>& figures,
                                  const std::string& metric);

@@ -48,17 +48,19 @@ typedef struct emend_locate_options {
   int32_t estimates;       /* not 0: also estimate all cells from one backward pass */
   int32_t shard;           /* of a file: only part `shard` of `shards`, from 0; all parts share `out` */
   int32_t shards;
+  int32_t keep_decision; /* of a file: not 0: keep the decision for `layer: auto`; of a trial that edits at
+                            least 10 facts */
 } emend_locate_options;
 #define EMEND_LOCATE_OPTIONS_INIT                                                                            \
   {                                                                                                          \
     sizeof(emend_locate_options), NULL, NULL, NULL, NULL, 0, 0, NULL, 0, NULL, NULL, NULL, NULL, 10, 0, 1.0, \
-        1, 1, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 4096, NULL, NULL, 0, 0, 0, 0, 1                            \
+        1, 1, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 4096, NULL, NULL, 0, 0, 0, 0, 1, 0                         \
   }
 
 /* Where the model keeps a fact and which layer to edit, by causal tracing. JSON as that of `emend locate
  * --json`, with "notes"; {"emend", "model", "missing", "notes"} while `missing` facts of other shards have no
- * result yet. For a file of facts the decision is kept for `layer: auto`, as the program does. `options` are
- * needed. */
+ * result yet. For a file of facts, where `keep_decision` asks for it, the decision is kept for `layer: auto`.
+ * `options` are needed. */
 EMEND_API emend_status emend_locate(emend_model* model, const emend_locate_options* options,
                                     emend_text** json);
 

@@ -31,7 +31,7 @@ std::vector<FactState> measure_facts(const Model& model, const std::vector<EditR
                                      const CheckOptions& options, Progress& progress = no_progress());
 
 struct CheckResult {
-  std::string name;             // efficacy, paraphrase, neighbourhood, drift, bleed
+  std::string name;             // efficacy, paraphrase, said, neighbourhood, drift, bleed
   std::optional<double> value;  // std::nullopt: not measured
   double threshold = 0;
   bool passed = false;  // false if not measured
@@ -41,7 +41,8 @@ struct CheckResult {
 // The four checks, in this order: efficacy, paraphrase, neighbourhood, drift (docs/formats.md; Meng et al.
 // 2022, section 3.2). The first three are shares of what judge() says of the facts. Facts that are `skipped`
 // (already true before the edit) are left out of them. `drift` is the ratio of perplexities on held text,
-// edited over base; std::nullopt if there is no held text.
+// edited over base; std::nullopt if there is no held text. With a threshold for `said` a fifth one follows
+// paraphrase: the share of paraphrases whose greedy continuation is the target.
 std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests,
                                     const std::vector<FactState>& after, const std::vector<bool>& skipped,
                                     std::optional<double> drift, std::int64_t drift_tokens,

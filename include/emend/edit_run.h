@@ -13,6 +13,7 @@
 
 #include "emend/editor.h"
 #include "emend/locate.h"
+#include "emend/fact_state.h"
 #include "emend/model.h"
 #include "emend/patch.h"
 #include "emend/progress.h"
@@ -84,12 +85,17 @@ struct PlanOutcome {
   // took at loading.
   int blocks_read_again = 0;
   double seconds_a_block = 0;
+  // What the base says to each of `edits`, whose present answers are filled in; and which of them need no
+  // edit, since their target is the answer already (with the patch of EditRunOptions::on, if there is one).
+  std::vector<FactState> before = {};
+  std::vector<bool> already_true = {};
 };
 
-// Layers, conflicts and costs of the edits of `file`, without a search; nothing is written. With
-// EditRunOptions::on they are planned on top of that patch. Throws what run_edit throws before its search;
-// conflicts of the edits and a patch that they cannot be built on are found only if the statistics are
-// there.
+// Layers, conflicts and costs of the edits of `file` and what the model says to them now, without a search;
+// nothing is written. The plan's warnings also name answers in the file that the model does not give. With
+// EditRunOptions::on the edits are planned on top of that patch. Throws what run_edit throws before its
+// search; conflicts of the edits and a patch that they cannot be built on are found only if the statistics
+// are there.
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options = {},
                       Progress& progress = no_progress());
 

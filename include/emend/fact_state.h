@@ -20,6 +20,8 @@ struct FactState {
   std::string id;
   PromptState prompt;
   std::vector<PromptState> paraphrases;
+  // Its probabilities are those of whole answers, not means per token: the two answers may be of different
+  // lengths. If one begins with the other, they are as in PromptState.
   struct NeighbourState {
     std::string answer;  // given, or the base's greedy one
     double p_answer = 0;

@@ -55,7 +55,8 @@ struct FactVerdict {
   // Of each paraphrase: the target beats the present answer.
   std::vector<bool> paraphrases;
   // Of each neighbour: its answer beats the target. std::nullopt if there is nothing to compare: the
-  // neighbour has no answer, or the target is its answer.
+  // neighbour has no answer, or the target is its answer. The probabilities are those of whole answers
+  // (FactState), while a benchmark compares means per token, as the papers do.
   std::vector<std::optional<bool>> neighbours;
 };
 

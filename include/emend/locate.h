@@ -212,6 +212,9 @@ struct TrialScore {
   std::map<std::string, double> parts;  // the successes by name, and bleed_worst
 };
 
+// A trial over fewer facts tells layers apart by luck: it is shown, but not kept as a decision.
+inline constexpr std::int64_t kLeastTrialFacts = 10;
+
 // The evidence for a decision: measured scores of edits, or the model's depth alone.
 enum class LayerEvidence { kDepth, kTrial };
 std::string_view to_string(LayerEvidence evidence);  // "depth", "trial"

@@ -37,6 +37,10 @@ struct LocateOptions {
   std::filesystem::path trial_data;  // edits to try; empty: the facts file, which must name targets then
   std::string trial_dataset;         // its form, as in BenchmarkOptions; empty: found by looking at the file
   std::string method;                // the editor; empty: rome
+
+  // Keep the decision for `layer: auto`, in the statistics folder: of a file of facts, and of a trial only if
+  // it edited at least kLeastTrialFacts.
+  bool keep_decision = false;
 };
 
 // What can be read, and refused, before a model is loaded.
@@ -55,8 +59,9 @@ struct LocateOutcome {
   LayerDecision decision;
   std::vector<TrialScore> check;  // the same layers on other facts
   double noise_sigma = 0;         // one standard deviation of the subjects' embeddings
-  // Where the decision is kept for `layer: auto`. Empty if it is not kept: for one prompt alone, and where a
-  // decision by edits exists already and this one has no trial.
+  // Where the decision is kept for `layer: auto`. Empty if it is not kept: where that was not asked for,
+  // where a decision by edits exists already and this one has no trial, and where the trial edited too few
+  // facts.
   std::filesystem::path kept;
   std::vector<std::string> notes;
 };
@@ -65,8 +70,9 @@ struct LocateOutcome {
 // did not use.
 bool holds_on_other_facts(const std::vector<TrialScore>& check, int chosen);
 
-// The statistics folder is checked before any work, and the decision is written there at the end; a decision
-// by edits is not replaced by one without edits. Throws what trace_facts and the editor of the trial throw.
+// Where the decision is to be kept, the statistics folder is checked before any work, and the decision is
+// written there at the end; a decision by edits is not replaced by one without edits. Throws what trace_facts
+// and the editor of the trial throw.
 LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOptions& options,
                          Progress& progress = no_progress());
 

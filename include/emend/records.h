@@ -69,6 +69,9 @@ struct CheckThresholds {
   double neighbourhood = 0.9;  // share of neighbours, 0..1
   double drift = 1.02;         // perplexity ratio, edited over base; at least 1
   double bleed = 0.05;         // largest rise of p(target) at another subject, 0..1
+  // Share of paraphrases that the model answers with the target, 0..1; std::nullopt: not checked. The share
+  // of `paraphrase` counts those on which the target is likelier than the present answer.
+  std::optional<double> said = std::nullopt;
 };
 
 // Whose keys an edit leaves as they are (emend/protection.h): nobody's; those of the other subjects and the
@@ -133,8 +136,9 @@ MethodFile read_method_file(const std::filesystem::path& file);
 // else YAML. Throws Error(kConfig) with file, line and column (JSON lines: file and line; Error(kFormat) for
 // text that is not such JSON) for: YAML syntax, unknown keys (the nearest known one is offered), wrong
 // types, no edits, a missing or empty field, a subject that is not in its prompt or is there more than once
-// without `subject_occurrence`, duplicate ids or edits, thresholds out of range, two edits of one prompt
-// with different targets. Throws Error(kIo) when the file cannot be read.
+// without `subject_occurrence`, duplicate ids or edits, thresholds out of range, two edits of the same
+// words, as prompt or paraphrase, with different targets. Of several mistakes the first 20 are told in one
+// message, a line each. Throws Error(kIo) when the file cannot be read.
 EditFile read_edit_file(const std::filesystem::path& file);
 
 // The same from memory; `name` stands for the file in messages and says by its ending what the text is,
@@ -146,7 +150,7 @@ EditFile parse_edit_file(const std::string& text, const std::string& name,
 // counted from 1; `text` is what read_edit_file would read, `path` is "edits", and the other members have
 // their defaults. Throws Error(kConfig), naming the edit, for what an edit file could not hold: no edits,
 // empty fields, control characters, a subject that is not at its place, a target that is the present answer,
-// two edits of one id, and two edits of one prompt that contradict or repeat each other.
+// two edits of one id, and two edits of one prompt or paraphrase that contradict or repeat each other.
 EditFile make_edit_file(std::vector<EditRequest> edits);
 
 }  // namespace emend

@@ -74,10 +74,14 @@ std::string decision_text(const LayerDecision& decision) {
   const std::string layer = fmt::format("Layer {}", decision.layer);
   if (decision.evidence == LayerEvidence::kTrial) {
     const TrialScore& best = decision.trial.front();
-    return fmt::format("{}, decided by edits: score {}{} over {} {} edited {}{}.{}", layer,
+    const std::string few =
+        decision.trial_facts < kLeastTrialFacts
+            ? fmt::format(" Fewer than {} facts tell layers apart by luck.", kLeastTrialFacts)
+            : "";
+    return fmt::format("{}, decided by edits: score {}{} over {} {} edited {}{}.{}{}", layer,
                        number_text(best.score), best.ci95 > 0 ? " ± " + number_text(best.ci95, 2) : "",
                        count_text(decision.trial_facts), decision.trial_facts == 1 ? "fact" : "facts",
-                       decision.trial_facts == 1 ? "by itself" : "one by one", level_text(decision.trial),
+                       decision.trial_facts == 1 ? "by itself" : "one by one", level_text(decision.trial), few,
                        first_of_trace(decision));
   }
   if (!decision.trial.empty())

@@ -7,6 +7,7 @@
 
 #include "base/nearest.h"
 #include "base/strings.h"
+#include "console/command_help.h"
 #include "console/options.h"
 #include "emend/error.h"
 #include "report/display_text.h"
@@ -48,6 +49,15 @@ const Command* find_command(const std::vector<Command>& commands, const std::str
   return found == commands.end() ? nullptr : &*found;
 }
 
+// The lines of all commands of a table.
+void describe_all(const std::string& prefix, const std::vector<Command>& commands) {
+  for (const Command& command : commands) {
+    if (command.run == nullptr) continue;
+    std::cout << described(prefix + command.name, command.help);
+    command.run({std::string(kDescribe)});
+  }
+}
+
 int run(const std::string& prefix, const Command& command, const std::vector<std::string>& arguments) {
   if (command.run == nullptr)
     throw Error(ErrorKind::kUsage,
@@ -64,6 +74,10 @@ int run_command(const std::string& prefix, const std::vector<Command>& commands,
     throw Error(ErrorKind::kUsage, prefix.empty() ? "no command was given" : prefix + "wants a command");
   }
   const std::string& name = arguments[0];
+  if (name == kDescribe) {
+    describe_all(prefix, commands);
+    return 0;
+  }
   if (asks_for_help_of(arguments)) return run_command(prefix, commands, as_help_option(arguments));
   if (name == "--help" || name == "-h" || name == "help") {
     print_commands(prefix, commands, std::cout);
@@ -84,6 +98,7 @@ int run_command_or(const std::string& prefix, const std::vector<Command>& comman
                    const std::vector<std::string>& arguments,
                    int (*other)(const std::vector<std::string>& arguments)) {
   if (asks_for_help_of(arguments)) return run_command_or(prefix, commands, as_help_option(arguments), other);
+  if (arguments.size() == 1 && arguments[0] == kDescribe) describe_all(prefix, commands);
   const Command* const found = arguments.empty() ? nullptr : find_command(commands, arguments[0]);
   if (found == nullptr) return other(arguments);
   return run(prefix, *found, {arguments.begin() + 1, arguments.end()});

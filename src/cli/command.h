@@ -25,6 +25,9 @@ int run_command_or(const std::string& prefix, const std::vector<Command>& comman
                    const std::vector<std::string>& arguments,
                    int (*other)(const std::vector<std::string>& arguments));
 
+// The table of this program.
+const std::vector<Command>& program_commands();
+
 // The commands of this program; each lives in its own file.
 int edit_command(const std::vector<std::string>& arguments);
 int generate_command(const std::vector<std::string>& arguments);
@@ -32,6 +35,8 @@ int locate_command(const std::vector<std::string>& arguments);
 int convert_command(const std::vector<std::string>& arguments);
 int export_command(const std::vector<std::string>& arguments);
 int export_harness_command(const std::vector<std::string>& arguments);
+int init_command(const std::vector<std::string>& arguments);
+int completion_command(const std::vector<std::string>& arguments);
 int export_promptfoo_command(const std::vector<std::string>& arguments);
 int reproduce_command(const std::vector<std::string>& arguments);
 int model_command(const std::vector<std::string>& arguments);

@@ -1,13 +1,28 @@
 #include "cli/command_frame.h"
 
 #include <algorithm>
-#include <iostream>
+#include <exception>
 #include <utility>
 
 #include "cli/process_group_run.h"
 #include "emend/error.h"
 
 namespace emend {
+
+namespace {
+
+// The error that ends the work is the last thing in the file of --log.
+int logged(Console& console, const std::function<int()>& work) {
+  console.open_log();
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    console.log_error(error.what());
+    throw;
+  }
+}
+
+}  // namespace
 
 CommandFrame::CommandFrame(const char* command, const char* synopsis, const std::string& help,
                            std::vector<std::string> unused) {
@@ -28,7 +43,7 @@ int CommandFrame::run(const std::vector<std::string>& arguments, const std::func
   if (!parse(arguments)) return kExitDone;
   Console console(common);
   check_paths(console);
-  return work(console);
+  return logged(console, [&] { return work(console); });
 }
 
 int CommandFrame::run_in_group(
@@ -37,8 +52,9 @@ int CommandFrame::run_in_group(
   if (!parse(arguments)) return kExitDone;
   return emend::run_in_group(common, [&](ProcessGroup* group, std::string& what_stays) {
     Console console(common);
-    if (is_first(group)) check_paths(console);
-    return work(console, group, what_stays);
+    if (!is_first(group)) return work(console, group, what_stays);
+    check_paths(console);
+    return logged(console, [&] { return work(console, group, what_stays); });
   });
 }
 
@@ -81,11 +97,11 @@ Model CommandFrame::load(Console& console, const WorkBytes& work, Spare spare) {
 
 int CommandFrame::show(Console& console, const std::string& text, const std::string& json,
                        const ResultFiles& files) {
-  std::cout << text;
+  console.print(text);
   if (!options.junit_file.empty()) console.write_result_file(options.junit_file, files.junit());
   if (!options.report_file.empty()) {
     console.write_result_file(options.report_file, files.report());
-    std::cout << "Report: " << options.report_file << "\n";
+    console.print("Report: " + options.report_file + "\n");
   }
   console.write_json(json);
   return kExitDone;

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
+#include "cli/next_step.h"
 #include "cli/try_it.h"
 #include "console/hints.h"
 #include "console/interrupt.h"
@@ -220,7 +221,7 @@ int finish(CommandFrame& frame, const EditArguments& asked, const Model& model, 
            const fs::path& patch_path, Console& console) {
   const Patch& patch = outcome.patch;
   for (const std::string& warning : patch.edit.warnings) console.warn(warning);
-  std::cout << full_report(outcome, {console.columns()});
+  console.print(full_report(outcome, {console.columns()}));
   const bool writes = !patch.edit.changes.empty();
   throw_if_interrupted();
   if (writes) {
@@ -243,10 +244,10 @@ int finish(CommandFrame& frame, const EditArguments& asked, const Model& model, 
   if (!failed.empty())
     throw Error(ErrorKind::kNumeric,
                 "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
+  if (!patch.passed && writes)
+    for (const std::string& step : next_steps(patch, model.path(), patch_path)) console.note(step);
   if (!patch.passed)
-    console.note(
-        "A check failed: see the table. docs/troubleshooting.md names causes and cures; `emend patch drop` "
-        "takes one edit out.");
+    console.note("A check failed: see the table. docs/troubleshooting.md names causes and cures.");
   const bool all_in = !outcome.budget || outcome.budget->left_out.empty();
   return patch.passed && all_in ? kExitDone : kExitCheckFailed;
 }

@@ -89,6 +89,8 @@ void add_trial_options(OptionList& options, LocateArguments& asked) {
             "edits to try (default: the facts file, when it names targets)", Use::kReads)
       .text("trial-dataset", run.trial_dataset, "NAME", "their form, as in emend eval")
       .text("method", run.method, "M", "the editor of the trial (default: rome)")
+      .flag("keep-decision", run.keep_decision,
+            "keep the decision in the statistics folder, where `layer: auto` of edit files looks for it")
       .report("write an HTML page with all pictures")
       .text("svg", asked.svg, "DIR", "write every picture as an SVG file", Use::kWritesFolder);
 }
@@ -132,6 +134,8 @@ std::string write_pictures_text(const LocateArguments& asked, const LocateOutcom
     text += fmt::format("{} pictures in {}\n", written.size(), asked.svg.string());
   }
   if (!outcome.kept.empty()) text += fmt::format("Kept for `layer: auto` in {}\n", outcome.kept.string());
+  if (!asked.run.facts.empty() && !asked.run.keep_decision)
+    text += "Nothing was kept beside the model; --keep-decision keeps the decision for `layer: auto`.\n";
   return text;
 }
 
@@ -160,7 +164,7 @@ int locate_command(const std::vector<std::string>& arguments) {
       console.note(unfinished_text(how, outcome.result.missing));
       return kExitDone;
     }
-    const ReportStyle style{console.columns(), stdout_colour() == TextColour::kAnsi256};
+    const ReportStyle style{console.columns(), console.colours()};
     return frame.show(console, full_report(outcome, style) + write_pictures_text(asked, outcome, model),
                       to_json(outcome, model),
                       {.report = [&] { return locate_page(locate_report(outcome, how, model)); }});

@@ -14,23 +14,6 @@
 
 namespace {
 
-const std::vector<emend::Command> kCommands = {
-    {"edit", "change facts of a model as an edit file says, check the result, write a patch",
-     emend::edit_command},
-    {"generate", "continue a prompt, also with patches laid on the model", emend::generate_command},
-    {"stats", "collect the second moments of the keys that edits rest on", emend::stats_command},
-    {"eval", "benchmark editors", emend::eval_command},
-    {"locate", "find the layers that hold a fact", emend::locate_command},
-    {"patch", "look at patches, verify, write and take them back", emend::patch_command},
-    {"export", "write patches as an adapter for other programs", emend::export_command},
-    {"convert", "turn records of other programs into an edit file", emend::convert_command},
-    {"memories", "look at feed-forward layers as key-value memories", emend::memories_command},
-    {"model", "tell what a model file is, and check it", emend::model_command},
-    {"init", "write a first edit file for a model", nullptr},
-    {"serve", "answer over HTTP, to try an edit", nullptr},
-    {"reproduce", "repeat a run and compare what it makes byte for byte", emend::reproduce_command},
-};
-
 // What to do first, for whoever calls the program without a command.
 constexpr const char* kFirstSteps =
     R"(emend changes facts inside a language model, a safetensors folder or a .gguf file. First steps:
@@ -52,7 +35,7 @@ void flush_results() {
 
 int run(const std::vector<std::string>& arguments) {
   try {
-    const int code = emend::run_command("", kCommands, arguments);
+    const int code = emend::run_command("", emend::program_commands(), arguments);
     flush_results();
     return code;
   } catch (...) {

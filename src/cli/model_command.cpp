@@ -39,7 +39,8 @@ int check(const std::vector<std::string>& arguments) {
                                             "say what the headers tell, and load no weights");
   return frame.run(arguments, [&](Console& console) {
     const ModelCheck found = check_model_file(frame.common.model, model_options(frame.common).dtype);
-    std::cout << full_report(found, {console.columns()}) << std::flush;
+    console.print(full_report(found, {console.columns()}));
+    std::cout << std::flush;
     if (!found.refusal && !headers_only) {
       const Model model = frame.load(console);
       return frame.show(console, weights_check_text(model) + tokenizer_check_text(check_tokenizer(model)),

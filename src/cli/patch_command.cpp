@@ -52,16 +52,18 @@ int revert_patch(const std::vector<std::string>& arguments) {
 
 int diff_patch(const std::vector<std::string>& arguments) {
   std::vector<fs::path> files;
-  CommandFrame frame("patch diff", "A B",
+  bool exit_code = false;
+  CommandFrame frame("patch diff", "A B [--exit-code]",
                      "Says how two patches differ: settings, edits, and the changes of each layer.",
                      {"bos", "seed", "token-budget", "device", "dtype", "threads", "model"});
   frame.syntax.examples = {"patch diff first.safetensors second.safetensors"};
-  frame.options.arguments("file", files, 2, "the first patch", Use::kReads).check([&] {
-    require_given(files.size() == 2, "patch diff", "the second patch");
-  });
+  frame.options.arguments("file", files, 2, "the first patch", Use::kReads)
+      .flag("exit-code", exit_code, "end with exit code 4 if the patches differ")
+      .check([&] { require_given(files.size() == 2, "patch diff", "the second patch"); });
   return frame.run(arguments, [&](Console& console) {
     const PatchDifference difference = diff_patches(load_patch(files[0]), load_patch(files[1]));
-    return frame.show(console, full_report(difference, {console.columns()}), to_json(difference));
+    frame.show(console, full_report(difference, {console.columns()}), to_json(difference));
+    return exit_code && !difference.same ? kExitCheckFailed : kExitDone;
   });
 }
 

@@ -138,12 +138,20 @@ std::vector<ConfigEntry> ConfigNode::entries() const {
 
 ConfigFields ConfigNode::fields(const std::vector<std::string>& known) const {
   std::vector<ConfigEntry> all = entries();
-  for (const auto& [name, key, value] : all) {
-    if (std::ranges::find(known, name) != known.end()) continue;
-    if (name == "<<") key.fail("merge keys (<<) are not read; write the keys out");
-    key.fail(fmt::format("unknown key {}{}", quote(name), did_you_mean(name, known)));
-  }
+  for (const ConfigEntry& entry : all) require_known(entry, known);
   return ConfigFields(std::move(all));
+}
+
+void require_known(const ConfigEntry& entry, const std::vector<std::string>& known) {
+  if (std::ranges::find(known, entry.name) != known.end()) return;
+  if (entry.name == "<<") entry.key.fail("merge keys (<<) are not read; write the keys out");
+  entry.key.fail(fmt::format("unknown key {}{}", quote(entry.name), did_you_mean(entry.name, known)));
+}
+
+std::size_t ConfigFields::check_keys(const std::vector<std::string>& known, ErrorList& errors) const {
+  const std::size_t before = errors.size();
+  for (const ConfigEntry& entry : entries_) errors.collect([&] { require_known(entry, known); });
+  return errors.size() - before;
 }
 
 std::optional<ConfigNode> ConfigFields::find(std::string_view key) const {

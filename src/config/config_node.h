@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/error_list.h"
 #include "config/text_check.h"
 #include "config/yaml_text.h"
 
@@ -93,13 +94,18 @@ struct ConfigEntry {
   ConfigNode value;
 };
 
-// The entries of one map, all of them known.
+// Throws Error(kConfig), at the key, if the entry's name is none of `known`.
+void require_known(const ConfigEntry& entry, const std::vector<std::string>& known);
+
+// The entries of one map.
 class ConfigFields {
  public:
   explicit ConfigFields(std::vector<ConfigEntry> entries) : entries_(std::move(entries)) {}
 
   // The value of `key`; std::nullopt if the map does not have it.
   std::optional<ConfigNode> find(std::string_view key) const;
+  // Tells of every key that is none of `known`, and returns how many they are.
+  std::size_t check_keys(const std::vector<std::string>& known, ErrorList& errors) const;
 
  private:
   std::vector<ConfigEntry> entries_;

@@ -65,9 +65,13 @@ class YamlValue : public EditValue {
 
 class YamlMap : public EditMap {
  public:
-  // Throws Error(kConfig) for a node that is no map, and for other keys.
+  // Throws Error(kConfig) for a node that is no map, and for repeated keys.
+  explicit YamlMap(ConfigNode node) : node_(std::move(node)), fields_(node_.entries()) {}
+  // Also for other keys.
   YamlMap(ConfigNode node, const std::vector<std::string>& keys)
       : node_(std::move(node)), fields_(node_.fields(keys)) {}
+
+  std::size_t check_keys(ErrorList& errors) const override { return fields_.check_keys(edit_keys(), errors); }
 
   std::unique_ptr<EditValue> find(const std::string& key) const override {
     const auto found = fields_.find(key);
@@ -104,19 +108,28 @@ std::string at_line(const EditEntry& entry) {
 // What two entries of one prompt must not have in common.
 using Subject = std::pair<std::size_t, std::string_view>;  // where it begins, and what it is
 
-// The entries of one prompt so far. They all want the same answer.
-struct SamePrompt {
+// The entries so far that ask in these words. They all want the same answer.
+struct SameWords {
   const EditEntry* first = nullptr;
-  std::map<Subject, const EditEntry*> by_subject;
+  std::map<Subject, const EditEntry*> by_subject;  // of the entries whose prompt this is
 };
+using Wordings = std::unordered_map<std::string_view, SameWords>;
 
-void add_to(SamePrompt& same, const EditEntry& entry) {
-  const EditRequest& request = entry.request;
+void require_same_target(SameWords& same, const EditEntry& entry, const char* what, std::string_view words) {
   if (same.first == nullptr) same.first = &entry;
-  if (request.target != same.first->request.target)
-    entry.refuse(fmt::format("the edits {} and {} want different answers to the prompt {}: {} and {}",
-                             at_line(*same.first), at_line(entry), quote(request.prompt),
-                             quote(same.first->request.target), quote(request.target)));
+  const std::string& earlier = same.first->request.target;
+  if (entry.request.target != earlier)
+    entry.refuse(fmt::format("the edits {} and {} want different answers to the {} {}: {} and {}",
+                             at_line(*same.first), at_line(entry), what, quote(words), quote(earlier),
+                             quote(entry.request.target)));
+}
+
+void add_to(Wordings& wordings, const EditEntry& entry) {
+  const EditRequest& request = entry.request;
+  SameWords& same = wordings[request.prompt];
+  require_same_target(same, entry, "prompt", request.prompt);
+  for (const std::string& paraphrase : request.paraphrases)
+    require_same_target(wordings[paraphrase], entry, "wording", paraphrase);
   const auto [earlier, added] =
       same.by_subject.emplace(Subject(request.subject_begin, request.subject), &entry);
   if (!added)
@@ -134,21 +147,23 @@ std::string read_word(const ConfigNode& node) {
   return word_of(YamlValue(node));
 }
 
-EditEntry read_edit_entry(const ConfigNode& node, int number) {
-  const YamlMap map(node, edit_keys());
+EditEntry read_edit_entry(const ConfigNode& node, int number, ErrorList& errors) {
+  const YamlMap map(node);
   const auto refuse = [at = map.place()](const std::string& message) { at.fail(message); };
-  return {read_request(map, number), refuse, node.line()};
+  return {read_request(map, number, errors), refuse, node.line()};
 }
 
-void check_edit_conflicts(const std::vector<EditEntry>& entries) {
+void check_edit_conflicts(const std::vector<EditEntry>& entries, ErrorList& errors) {
   std::unordered_map<std::string_view, const EditEntry*> by_id;
-  std::unordered_map<std::string_view, SamePrompt> by_prompt;
+  Wordings wordings;
   for (const EditEntry& entry : entries) {
-    const auto [earlier, added] = by_id.emplace(entry.request.id, &entry);
-    if (!added)
-      entry.refuse(fmt::format("the id {} is taken: edits in line {} and line {} both have it",
-                               quote(entry.request.id), earlier->second->line, entry.line));
-    add_to(by_prompt[entry.request.prompt], entry);
+    errors.collect([&] {
+      const auto [earlier, added] = by_id.emplace(entry.request.id, &entry);
+      if (!added)
+        entry.refuse(fmt::format("the id {} is taken: edits in line {} and line {} both have it",
+                                 quote(entry.request.id), earlier->second->line, entry.line));
+      add_to(wordings, entry);
+    });
   }
 }
 

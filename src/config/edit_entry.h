@@ -22,11 +22,13 @@ struct EditEntry {
   int line = 0;  // in the file, from 1
 };
 
-// `number` counts the entries from 1 and gives the default id, edit-<number>. Throws Error(kConfig).
-EditEntry read_edit_entry(const ConfigNode& node, int number);
+// `number` counts the entries from 1 and gives the default id, edit-<number>. Mistakes in its values are
+// added to `errors`; throws Error(kConfig) if it is no map.
+EditEntry read_edit_entry(const ConfigNode& node, int number, ErrorList& errors);
 
-// Throws Error(kConfig) when two entries share an id, say the same thing twice, or want different answers to
-// one prompt; the message names both ids and lines. Each entry is looked up once, whatever the others say.
-void check_edit_conflicts(const std::vector<EditEntry>& entries);
+// Tells when two entries share an id, say the same thing twice, or want different answers to the same words,
+// be they prompt or paraphrase; the message names both ids and lines. Each entry is looked up once, whatever
+// the others say.
+void check_edit_conflicts(const std::vector<EditEntry>& entries, ErrorList& errors);
 
 }  // namespace emend

@@ -24,7 +24,8 @@ namespace {
 const std::vector<std::string> kTopKeys = {"model",  "method",     "layer",      "bos",
                                            "form",   "statistics", "options",    "edits",
                                            "checks", "outputs",    "drift_text", "protect"};
-const std::vector<std::string> kCheckKeys = {"efficacy", "paraphrase", "neighbourhood", "drift", "bleed"};
+const std::vector<std::string> kCheckKeys = {"efficacy",      "paraphrase", "said",
+                                             "neighbourhood", "drift",      "bleed"};
 const std::vector<std::string> kOutputKeys = {"patch"};
 const std::vector<std::string> kForms = {"raw", "chat"};
 
@@ -46,14 +47,21 @@ double read_ratio(const ConfigNode& node) {
   return ratio;
 }
 
-CheckThresholds read_checks(const ConfigNode& node) {
-  const ConfigFields fields = node.fields(kCheckKeys);
+CheckThresholds read_checks(const ConfigNode& node, ErrorList& errors) {
+  const ConfigFields fields(node.entries());
+  fields.check_keys(kCheckKeys, errors);
   CheckThresholds checks;
-  if (const auto value = fields.find("efficacy")) checks.efficacy = read_share(*value);
-  if (const auto value = fields.find("paraphrase")) checks.paraphrase = read_share(*value);
-  if (const auto value = fields.find("neighbourhood")) checks.neighbourhood = read_share(*value);
-  if (const auto value = fields.find("drift")) checks.drift = read_ratio(*value);
-  if (const auto value = fields.find("bleed")) checks.bleed = read_share(*value);
+  const auto read = [&](const char* key, auto& threshold, double (*take)(const ConfigNode&)) {
+    errors.collect([&] {
+      if (const auto value = fields.find(key)) threshold = take(*value);
+    });
+  };
+  read("efficacy", checks.efficacy, read_share);
+  read("paraphrase", checks.paraphrase, read_share);
+  read("said", checks.said, read_share);
+  read("neighbourhood", checks.neighbourhood, read_share);
+  read("drift", checks.drift, read_ratio);
+  read("bleed", checks.bleed, read_share);
   return checks;
 }
 
@@ -66,17 +74,21 @@ std::vector<std::string> read_drift_text(const ConfigNode& node) {
   return texts;
 }
 
-std::vector<EditEntry> read_edits(const ConfigNode& node) {
+std::vector<EditEntry> read_edits(const ConfigNode& node, ErrorList& errors) {
   std::vector<EditEntry> entries;
+  int number = 0;
   for (const ConfigNode& item : node.items()) {
-    entries.push_back(read_edit_entry(item, static_cast<int>(entries.size()) + 1));
+    ++number;
+    errors.collect([&] { entries.push_back(read_edit_entry(item, number, errors)); });
   }
-  if (entries.empty()) node.fail("the list is empty; expected at least one edit");
+  if (number == 0) node.fail("the list is empty; expected at least one edit");
   return entries;
 }
 
-std::vector<EditRequest> checked_requests(std::vector<EditEntry> entries) {
-  check_edit_conflicts(entries);
+// Throws all `errors` of the file, with those that the entries make together if each of them is sound.
+std::vector<EditRequest> checked_requests(std::vector<EditEntry> entries, ErrorList& errors) {
+  if (errors.size() == 0) check_edit_conflicts(entries, errors);
+  errors.throw_if_any();
   std::vector<EditRequest> requests;
   requests.reserve(entries.size());
   for (EditEntry& entry : entries) requests.push_back(std::move(entry.request));
@@ -88,7 +100,8 @@ EditFile parse_lines(const std::string& lines, const std::string& name) {
   EditFile file;
   file.path = name;
   file.text = lines;
-  file.edits = checked_requests(read_edit_lines(lines, name));
+  ErrorList errors(name);
+  file.edits = checked_requests(read_edit_lines(lines, name, errors), errors);
   return file;
 }
 
@@ -99,26 +112,38 @@ EditFile parse_edit_file(const std::string& text, const std::string& name,
   if (is_edit_lines(name)) return parse_lines(text, name);
   ConfigDocument document(text, name);
   const ConfigNode root = document.root();
-  const ConfigFields fields = root.fields(kTopKeys);
+  ErrorList errors(name);
+  const ConfigFields fields(root.entries());
+  const std::size_t unknown_keys = fields.check_keys(kTopKeys, errors);
+  const auto read = [&](const char* key, const auto& take) {
+    errors.collect([&] {
+      if (const auto value = fields.find(key)) take(*value);
+    });
+  };
   EditFile file;
   file.path = name;
   file.text = text;
-  if (const auto value = fields.find("model")) file.model = read_path(*value, folder);
-  if (const auto value = fields.find("method")) file.method = read_word(*value);
-  if (const auto value = fields.find("layer")) file.layer = read_layer_choice(*value);
-  if (const auto value = fields.find("bos")) file.bos = read_word(*value);
-  if (const auto value = fields.find("form")) file.form = read_form(*value);
-  if (const auto value = fields.find("statistics")) file.statistics = read_path(*value, folder);
-  if (const auto value = fields.find("options")) file.options = read_option_texts(*value);
-  if (const auto value = fields.find("checks")) file.checks = read_checks(*value);
-  if (const auto value = fields.find("protect")) file.protect = read_protect(*value);
-  if (const auto value = fields.find("drift_text")) file.drift_text = read_drift_text(*value);
-  if (const auto outputs = fields.find("outputs")) {
-    if (const auto patch = outputs->fields(kOutputKeys).find("patch")) file.patch = read_word(*patch);
-  }
-  const auto edits = fields.find("edits");
-  if (!edits) root.fail("the key \"edits\" is missing; expected a list of edits");
-  file.edits = checked_requests(read_edits(*edits));
+  read("model", [&](const ConfigNode& value) { file.model = read_path(value, folder); });
+  read("method", [&](const ConfigNode& value) { file.method = read_word(value); });
+  read("layer", [&](const ConfigNode& value) { file.layer = read_layer_choice(value); });
+  read("bos", [&](const ConfigNode& value) { file.bos = read_word(value); });
+  read("form", [&](const ConfigNode& value) { file.form = read_form(value); });
+  read("statistics", [&](const ConfigNode& value) { file.statistics = read_path(value, folder); });
+  read("options", [&](const ConfigNode& value) { file.options = read_option_texts(value); });
+  read("checks", [&](const ConfigNode& value) { file.checks = read_checks(value, errors); });
+  read("protect", [&](const ConfigNode& value) { file.protect = read_protect(value); });
+  read("drift_text", [&](const ConfigNode& value) { file.drift_text = read_drift_text(value); });
+  read("outputs", [&](const ConfigNode& outputs) {
+    if (const auto patch = outputs.fields(kOutputKeys).find("patch")) file.patch = read_word(*patch);
+  });
+  std::vector<EditEntry> entries;
+  errors.collect([&] {
+    if (const auto edits = fields.find("edits"))
+      entries = read_edits(*edits, errors);
+    else if (unknown_keys == 0)
+      root.fail("the key \"edits\" is missing; expected a list of edits");
+  });
+  file.edits = checked_requests(std::move(entries), errors);
   return file;
 }
 

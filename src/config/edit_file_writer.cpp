@@ -14,10 +14,13 @@
 namespace emend {
 namespace {
 
-void fit_paraphrases(FittedEdits& fitted, EditRequest& request) {
+void fit_paraphrases(FittedEdits& fitted, EditRequest& request, TakenEdits& taken) {
   std::erase_if(request.paraphrases, [&](std::string& prompt) {
-    const std::string why = question_flaw(prompt, "");
+    std::string why = question_flaw(prompt, "");
+    if (why.empty() && taken.wants_another(prompt, request.target))
+      why = "paraphrase to which another edit wants another answer";
     if (!why.empty()) ++fitted.left_out_questions[why];
+    if (why.empty()) taken.add_paraphrase(prompt, request.target);
     return !why.empty();
   });
 }
@@ -126,7 +129,7 @@ FittedEdits fit_edits(const std::vector<EditRequest>& requests, std::size_t most
     fitted.edits.push_back(std::move(request));
   }
   for (EditRequest& request : fitted.edits) {
-    fit_paraphrases(fitted, request);
+    fit_paraphrases(fitted, request, taken);
     fit_neighbours(fitted, request, taken);
   }
   return fitted;

@@ -21,8 +21,8 @@ struct FittedEdits {
 
 // Takes edits in order until there are `most` of them; 0: all. Left out is what read_edit_file would refuse:
 // control characters, an empty field, a target that is the present answer, an id or an edit for the second
-// time, another target for a prompt met before; and the neighbours that are themselves edited by another edit
-// of the list.
+// time, another target for a prompt met before; the paraphrases to which another edit of the list wants
+// another answer; and the neighbours that are themselves edited by another edit of the list.
 FittedEdits fit_edits(const std::vector<EditRequest>& requests, std::size_t most);
 
 // The text of an edit file with these edits, as fit_edits left them: parse_edit_file gives them back. Each

@@ -36,11 +36,10 @@ const std::vector<std::string>& line_keys() {
   throw Error(ErrorKind::kConfig, where + ": " + message);
 }
 
-void check_keys(const JsonView& json, const std::vector<std::string>& known) {
-  for (const auto& [name, value] : json.json().get_ref<const Json::object_t&>())
-    if (std::ranges::find(known, name) == known.end())
-      fail(json.source(), fmt::format("{}unknown key {}{}", json.path().empty() ? "" : json.path() + ": ",
-                                      quote(name), did_you_mean(name, known)));
+void require_known(const JsonView& json, const std::string& name, const std::vector<std::string>& known) {
+  if (std::ranges::find(known, name) == known.end())
+    fail(json.source(), fmt::format("{}unknown key {}{}", json.path().empty() ? "" : json.path() + ": ",
+                                    quote(name), did_you_mean(name, known)));
 }
 
 std::optional<int> occurrence_of(const JsonView& json) {
@@ -81,9 +80,16 @@ class JsonValue : public EditValue {
 
 class JsonMap : public EditMap {
  public:
-  // Throws Error(kConfig) for other keys. `json` is an object.
+  explicit JsonMap(JsonView json) : json_(std::move(json)) {}  // an object
+  // Throws Error(kConfig) for other keys.
   JsonMap(JsonView json, const std::vector<std::string>& keys) : json_(std::move(json)) {
-    check_keys(json_, keys);
+    for (const std::string& name : names()) require_known(json_, name, keys);
+  }
+
+  std::size_t check_keys(ErrorList& errors) const override {
+    const std::size_t before = errors.size();
+    for (const std::string& name : names()) errors.collect([&] { require_known(json_, name, line_keys()); });
+    return errors.size() - before;
   }
 
   std::unique_ptr<EditValue> find(const std::string& key) const override {
@@ -104,6 +110,12 @@ class JsonMap : public EditMap {
   }
 
  private:
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& [name, value] : json_.json().get_ref<const Json::object_t&>()) all.push_back(name);
+    return all;
+  }
+
   JsonView json_;
 };
 
@@ -113,10 +125,10 @@ std::unique_ptr<EditMap> JsonValue::members(const std::vector<std::string>& keys
   return std::make_unique<JsonMap>(json_, keys);
 }
 
-EditEntry entry_of(const JsonView& json, int number, int line) {
+EditEntry entry_of(const JsonView& json, int number, int line, ErrorList& errors) {
   if (!json.is_object()) json.refuse("an object, one edit a line");
   const auto refuse = [where = json.source()](const std::string& message) { fail(where, message); };
-  return {read_request(JsonMap(json, line_keys()), number), refuse, line};
+  return {read_request(JsonMap(json), number, errors), refuse, line};
 }
 
 // The parser counts the lines of what it is given: for a broken line those above stand in as empty ones.
@@ -134,21 +146,24 @@ bool is_edit_lines(const std::filesystem::path& name) {
   return name.extension() == ".jsonl";
 }
 
-std::vector<EditEntry> read_edit_lines(std::string_view text, const std::string& name) {
+std::vector<EditEntry> read_edit_lines(std::string_view text, const std::string& name, ErrorList& errors) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   std::vector<EditEntry> entries;
-  int number = 0;
+  int number = 0, edits = 0;
   for (std::size_t begin = 0; begin < text.size();) {
     ++number;
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     const std::string_view line = text.substr(begin, end - begin);
     begin = end + 1;
     if (trim(line).empty()) continue;
-    const Json json = parse_line(line, number, name);
-    const JsonView view(json, fmt::format("{}:{}", name, number));
-    entries.push_back(entry_of(view, static_cast<int>(entries.size()) + 1, number));
+    ++edits;
+    errors.collect([&] {
+      const Json json = parse_line(line, number, name);
+      const JsonView view(json, fmt::format("{}:{}", name, number));
+      entries.push_back(entry_of(view, edits, number, errors));
+    });
   }
-  if (entries.empty()) fail(name, "the file is empty; expected one edit a line");
+  if (edits == 0) fail(name, "the file is empty; expected one edit a line");
   return entries;
 }
 

@@ -35,6 +35,16 @@ std::string question_flaw_of(EditRequest& request) {
   return "";
 }
 
+// Of an edit whose questions are sound.
+std::string wording_conflict(const EditRequest& request, const TakenEdits& taken) {
+  if (taken.wants_another(request.prompt, request.target))
+    return "another edit wants another answer to the prompt " + quote(request.prompt);
+  for (const std::string& words : request.paraphrases)
+    if (taken.wants_another(words, request.target))
+      return "another edit wants another answer to the paraphrase " + quote(words);
+  return "";
+}
+
 }  // namespace
 
 std::size_t subject_place(const EditRequest& request, std::optional<int> occurrence) {
@@ -78,8 +88,10 @@ EditFile make_edit_file(std::vector<EditRequest> edits) {
     std::string why = edit_flaw(request);
     if (why.empty()) why = taken.conflict(request);
     if (why.empty()) why = question_flaw_of(request);
+    if (why.empty()) why = wording_conflict(request, taken);
     if (!why.empty()) refuse(fmt::format("the edit {}: {}", quote(request.id), why));
     taken.add(request);
+    for (const std::string& words : request.paraphrases) taken.add_paraphrase(words, request.target);
   }
   EditFile file;
   file.path = "edits";

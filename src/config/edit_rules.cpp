@@ -70,8 +70,14 @@ std::string TakenEdits::conflict(const EditRequest& request) const {
   return "";
 }
 
+bool TakenEdits::wants_another(const std::string& words, const std::string& target) const {
+  const auto found = by_words_.find(words);
+  return found != by_words_.end() && found->second != target;
+}
+
 void TakenEdits::add(const EditRequest& request) {
   ids_.insert(request.id);
+  by_words_.emplace(request.prompt, request.target);
   by_prompt_.emplace(request.prompt, Claim{request.subject, request.subject_begin, request.target});
 }
 

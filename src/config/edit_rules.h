@@ -37,6 +37,12 @@ class TakenEdits {
   void add(const EditRequest& request);
   // Whether one of them edits the answer to this prompt.
   bool edits(const std::string& prompt) const { return by_prompt_.contains(prompt); }
+  // Whether these words, as a prompt or paraphrase of one of them, ask for another answer than `target`.
+  bool wants_another(const std::string& words, const std::string& target) const;
+  // The words are a paraphrase of an edit with this target.
+  void add_paraphrase(const std::string& words, const std::string& target) {
+    by_words_.emplace(words, target);
+  }
 
  private:
   struct Claim {
@@ -46,6 +52,7 @@ class TakenEdits {
   };
   std::unordered_set<std::string> ids_;
   std::unordered_multimap<std::string, Claim> by_prompt_;
+  std::unordered_map<std::string, std::string> by_words_;  // prompts and paraphrases -> target
 };
 
 }  // namespace emend

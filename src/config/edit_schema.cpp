@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "base/strings.h"
 #include "config/edit_rules.h"
 
@@ -21,40 +23,43 @@ Neighbour neighbour_of(const EditValue& value) {
   return neighbour;
 }
 
-void read_id(const EditValue& value, EditRequest& request) {
+void read_id(const EditValue& value, EditRequest& request, ErrorList&) {
   request.id = not_empty(value, trim(value.id_text()));
 }
 
-void read_prompt_key(const EditValue& value, EditRequest& request) {
+void read_prompt_key(const EditValue& value, EditRequest& request, ErrorList&) {
   request.prompt = prompt_of(value);
 }
 
 // Where it stands is looked for next, and then it must not be empty.
-void read_subject(const EditValue& value, EditRequest& request) {
+void read_subject(const EditValue& value, EditRequest& request, ErrorList&) {
   request.subject = value.text(TextShape::kLine);
 }
 
-void read_target(const EditValue& value, EditRequest& request) {
+void read_target(const EditValue& value, EditRequest& request, ErrorList&) {
   request.target = word_of(value);
 }
 
-void read_was(const EditValue& value, EditRequest& request) {
+void read_was(const EditValue& value, EditRequest& request, ErrorList&) {
   request.was = word_of(value);
   if (request.was == request.target)
     value.fail(fmt::format("target and was are both {}: nothing to edit", quote(request.was)));
 }
 
-void read_paraphrases(const EditValue& value, EditRequest& request) {
-  for (const auto& item : value.items()) request.paraphrases.push_back(prompt_of(*item));
+void read_paraphrases(const EditValue& value, EditRequest& request, ErrorList& errors) {
+  for (const auto& item : value.items())
+    errors.collect([&] { request.paraphrases.push_back(prompt_of(*item)); });
 }
 
-void read_neighbours(const EditValue& value, EditRequest& request) {
-  for (const auto& item : value.items()) {
-    request.neighbours.push_back(neighbour_of(*item));
-    if (request.neighbours.back().prompt == request.prompt)
-      item->fail(
-          "this is the prompt of the edit itself, whose answer changes; a neighbour is another prompt");
-  }
+void read_neighbours(const EditValue& value, EditRequest& request, ErrorList& errors) {
+  for (const auto& item : value.items())
+    errors.collect([&] {
+      Neighbour neighbour = neighbour_of(*item);
+      if (neighbour.prompt == request.prompt)
+        item->fail(
+            "this is the prompt of the edit itself, whose answer changes; a neighbour is another prompt");
+      request.neighbours.push_back(std::move(neighbour));
+    });
 }
 
 OtherSubject other_subject_of(const EditValue& value) {
@@ -65,12 +70,13 @@ OtherSubject other_subject_of(const EditValue& value) {
   return other;
 }
 
-void read_bleed(const EditValue& value, EditRequest& request) {
-  for (const auto& item : value.items()) {
-    OtherSubject other = other_subject_of(*item);
-    if (const std::string why = other_subject_flaw(request, other); !why.empty()) item->fail(why);
-    request.bleed.push_back(std::move(other));
-  }
+void read_bleed(const EditValue& value, EditRequest& request, ErrorList& errors) {
+  for (const auto& item : value.items())
+    errors.collect([&] {
+      OtherSubject other = other_subject_of(*item);
+      if (const std::string why = other_subject_flaw(request, other); !why.empty()) item->fail(why);
+      request.bleed.push_back(std::move(other));
+    });
 }
 
 enum class Need { kRequired, kOptional, kPlacesSubject };
@@ -78,7 +84,7 @@ enum class Need { kRequired, kOptional, kPlacesSubject };
 struct EditKey {
   const char* name;
   Need need;
-  void (*read)(const EditValue& value, EditRequest& request);
+  void (*read)(const EditValue& value, EditRequest& request, ErrorList& errors);
 };
 
 constexpr EditKey kEditKeys[] = {
@@ -124,14 +130,24 @@ std::string word_of(const EditValue& value) {
   return not_empty(value, trim(text));
 }
 
-EditRequest read_request(const EditMap& map, int number) {
+EditRequest read_request(const EditMap& map, int number, ErrorList& errors) {
   EditRequest request;
   request.id = fmt::format("edit-{}", number);
+  const std::size_t unknown_keys = map.check_keys(errors);
+  const std::size_t before = errors.size();
   for (const EditKey& key : kEditKeys) {
-    if (key.need == Need::kPlacesSubject)
-      request.subject_begin = map.place_subject(request);
-    else if (const auto value = key.need == Need::kRequired ? map.at(key.name) : map.find(key.name))
-      key.read(*value, request);
+    if (key.need == Need::kPlacesSubject) {
+      // What is missing or broken has been told already.
+      if (errors.size() == before && !request.prompt.empty() && map.find("subject") != nullptr)
+        errors.collect([&] { request.subject_begin = map.place_subject(request); });
+      continue;
+    }
+    errors.collect([&] {
+      // Where a key is unknown, the missing one is what was meant by it.
+      const bool must_be = key.need == Need::kRequired && unknown_keys == 0;
+      if (const auto value = must_be ? map.at(key.name) : map.find(key.name))
+        key.read(*value, request, errors);
+    });
   }
   return request;
 }

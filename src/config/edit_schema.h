@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "config/error_list.h"
 #include "config/text_check.h"
 #include "emend/records.h"
 
@@ -29,10 +30,13 @@ class EditValue {
   [[noreturn]] virtual void fail(const std::string& message) const = 0;
 };
 
-// An edit, or a neighbour or another subject in it. It has no keys but known ones.
+// An edit, or a neighbour or another subject in it.
 class EditMap {
  public:
   virtual ~EditMap() = default;
+  // Tells of the keys that are none of an edit, and returns how many they are. A neighbour or another subject
+  // has known keys only.
+  virtual std::size_t check_keys(ErrorList& errors) const = 0;
   // nullptr if there is none.
   virtual std::unique_ptr<EditValue> find(const std::string& key) const = 0;
   // Throws Error if there is none.
@@ -54,7 +58,8 @@ std::string prompt_of(const EditValue& value);
 // A text of one line without the blanks around it. Throws Error(kConfig) if it is empty then.
 std::string word_of(const EditValue& value);
 
-// `number` counts the edits from 1 and gives the default id, edit-<number>.
-EditRequest read_request(const EditMap& map, int number);
+// `number` counts the edits from 1 and gives the default id, edit-<number>. What is wrong is added to
+// `errors`; then the request is of no use.
+EditRequest read_request(const EditMap& map, int number, ErrorList& errors);
 
 }  // namespace emend

@@ -3,7 +3,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <iostream>
+#include <string_view>
 
 #include "base/atomic_file.h"
 #include "console/hints.h"
@@ -27,6 +30,27 @@ bool is_stdout(const std::string& file) {
 
 }  // namespace
 
+std::string with_coloured_verdicts(const std::string& text) {
+  std::string coloured;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line(text.data() + begin, end - begin);
+    const auto cell = [&](std::string_view word, const char* colour) {
+      if (!line.ends_with(word)) return false;
+      const std::string_view before = line.substr(0, line.size() - word.size());
+      if (!before.empty() && !before.ends_with("  ")) return false;
+      coloured.append(before).append(colour).append(word).append("\x1B[0m");
+      return true;
+    };
+    if (!cell("passed", "\x1B[32m") && !cell("FAILED", "\x1B[1;31m") && !cell("failed", "\x1B[1;31m") &&
+        !cell("not measured", "\x1B[33m"))
+      coloured.append(line);
+    if (end < text.size()) coloured += '\n';
+    begin = end + 1;
+  }
+  return coloured;
+}
+
 std::size_t terminal_columns(int descriptor) {
   winsize size{};
   if (isatty(descriptor) == 0 || ioctl(descriptor, TIOCGWINSZ, &size) != 0) return 0;
@@ -34,8 +58,12 @@ std::size_t terminal_columns(int descriptor) {
 }
 
 Console::Console(const CommonOptions& options)
-    : json_(is_stdout(options.json) ? "" : options.json), progress_(progress_style(options.quiet)) {
+    : log_file_(options.log),
+      color_(options.color),
+      json_(is_stdout(options.json) ? "" : options.json),
+      progress_(progress_style(options.quiet)) {
   if (!json_.empty()) require_writable_file(json_);
+  if (!log_file_.empty()) require_writable_file(log_file_);
   if (is_stdout(options.json)) stdout_ = std::cout.rdbuf(std::cerr.rdbuf());
 }
 
@@ -45,6 +73,32 @@ Console::~Console() {
 
 void Console::keep_json_apart(const OtherFiles& others) const {
   require_output_apart("--json", json_, others);
+  OtherFiles all = others;
+  all.files.emplace_back(json_);
+  require_output_apart("--log", log_file_, all);
+}
+
+void Console::open_log() {
+  if (log_file_.empty()) return;
+  log_.open(log_file_, std::ios::binary | std::ios::trunc);
+  if (!log_) throw Error(ErrorKind::kIo, "cannot write " + log_file_);
+  progress_.log_to(&log_);
+}
+
+void Console::log_error(const std::string& message) {
+  if (log_.is_open()) log_ << "emend: " << with_hints(message) << std::endl;
+}
+
+bool Console::colours() const {
+  if (color_ != "auto") return color_ == "always";
+  const char* const term = std::getenv("TERM");
+  const bool dumb = term == nullptr || std::string_view(term) == "dumb";
+  return stdout_ == nullptr && isatty(STDOUT_FILENO) != 0 && !dumb && std::getenv("NO_COLOR") == nullptr;
+}
+
+void Console::print(const std::string& text) {
+  if (log_.is_open()) log_ << text << std::flush;
+  std::cout << (colours() ? with_coloured_verdicts(text) : text);
 }
 
 void Console::note(const std::string& text) {
@@ -53,7 +107,9 @@ void Console::note(const std::string& text) {
 
 void Console::warn(const std::string& text) {
   progress_.end_line();
-  std::cerr << "warning: " << one_line(with_hints(text)) << std::endl;
+  const std::string line = "warning: " + one_line(with_hints(text));
+  std::cerr << line << std::endl;
+  if (log_.is_open()) log_ << line << std::endl;
 }
 
 std::size_t Console::columns() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <fstream>
 #include <streambuf>
 #include <string>
 
@@ -12,6 +13,10 @@
 #include "io/output_check.h"
 
 namespace emend {
+
+// The text with the verdicts of tables (passed, FAILED, not measured), where they end a line, in colours of
+// the terminal.
+std::string with_coloured_verdicts(const std::string& text);
 
 // Columns of the terminal behind a file descriptor; 0 when it is none.
 std::size_t terminal_columns(int descriptor);
@@ -33,6 +38,16 @@ class Console {
   // A line on stderr in any case.
   void warn(const std::string& text);
   TerminalProgress& progress() { return progress_; }
+  // Results, on stdout: verdicts at the end of a line in colour where colours are wanted.
+  void print(const std::string& text);
+  // --color, and with `auto` whether stdout is a terminal that takes colours: TERM is not "dumb", and
+  // NO_COLOR is not set.
+  bool colours() const;
+
+  // Begins the file of --log, if one was asked for. Throws Error(kIo).
+  void open_log();
+  // The error that ends the command, into that file.
+  void log_error(const std::string& message);
   // For tables on stdout; 0: no limit.
   std::size_t columns() const;
 
@@ -49,6 +64,8 @@ class Console {
   void write_result_file(const std::string& file, const std::string& text) const;
 
  private:
+  std::string log_file_, color_;
+  std::ofstream log_;
   std::string json_;                  // a file; empty: none
   std::streambuf* stdout_ = nullptr;  // where std::cout led, while the result goes there
   TerminalProgress progress_;

@@ -15,6 +15,7 @@
 
 #include "base/nearest.h"
 #include "base/strings.h"
+#include "console/command_help.h"
 #include "console/option_values.h"
 #include "emend/error.h"
 
@@ -62,6 +63,10 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
   add("json", po::value(&common.json)->value_name("FILE"),
       "write the result as JSON; -: to stdout, and all else to stderr");
   add("quiet", po::bool_switch(&common.quiet), "no progress and no notes on stderr");
+  add("log", po::value(&common.log)->value_name("FILE"),
+      "also write all that is said, on stdout and stderr, into this file, without colours and bars");
+  add("color", po::value(&common.color)->value_name("WHEN")->default_value("auto"),
+      "colours on stdout: auto (on a terminal, unless NO_COLOR is set), always or never");
   add("help,h", "this text");
   add("version", "the version of emend");
   po::options_description group("Common options", kHelpColumns);
@@ -146,6 +151,7 @@ void check_common(CommonOptions& common, const Numbers& numbers, const po::varia
   require_at_least("seed", numbers.seed, 0);
   require_at_least("token-budget", common.token_budget, 1);
   common.token_budget_given = !values["token-budget"].defaulted();
+  require_one_of("color", common.color, {"auto", "always", "never"});
   require_one_of("dtype", common.dtype, {"float32", "bfloat16", "float16"});
   std::istringstream devices(common.device + ",");
   for (std::string device; std::getline(devices, device, ',');) {
@@ -172,6 +178,10 @@ std::string_view option_at(std::string_view text) {
 Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& arguments, CommonOptions& common) {
   Numbers numbers;
   const po::options_description shared = common_group(syntax, common, numbers);
+  if (arguments.size() == 1 && arguments[0] == kDescribe) {
+    std::cout << described(syntax, shared);
+    return Parsed::kAnswered;
+  }
   po::options_description all;
   all.add(syntax.own).add(shared);
   po::variables_map values;
@@ -195,7 +205,8 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = split_at(
       "against answer block bos budget-drift check coalitions curve device draws drift-tokens "
-      "dtype examples facts fast force generations idf index keep-going keep-sums knockout-window known "
+      "dtype examples facts fast force generations idf index keep-decision keep-going keep-sums "
+      "knockout-window known "
       "layers "
       "lens limit max-new memory method mode natural on out patterns prompt random resume samples shard "
       "sharpest statistics subject subject-occurrence text-field token-budget tokens top trial "

@@ -30,6 +30,8 @@ struct CommonOptions {
   std::string statistics;         // empty: not given
   std::string json;               // empty: not given
   bool quiet = false;
+  std::string log;             // --log; empty: not given
+  std::string color = "auto";  // auto, always or never
 };
 
 // What one command takes.
@@ -50,7 +52,7 @@ struct Syntax {
 enum class Parsed { kRun, kAnswered };
 
 // Fills what `syntax.own` is bound to, and `common`. kAnswered: --help or --version was asked for and is on
-// stdout.
+// stdout, or the description of the command (command_help.h).
 Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& arguments, CommonOptions& common);
 
 // The options that messages of the library name, sorted.

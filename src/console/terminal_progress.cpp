@@ -22,6 +22,7 @@ void TerminalProgress::begin(std::string_view stage, std::int64_t total, std::st
   state_ = {std::string(stage), std::string(unit), "", 0, total, 0};
   began_ = drawn_ = Clock::now();
   if (style_ == Style::kLines) std::cerr << progress_begin(state_) << std::endl;
+  if (log_ != nullptr) *log_ << progress_begin(state_) << std::endl;
   if (style_ == Style::kBar) draw();
 }
 
@@ -47,11 +48,13 @@ void TerminalProgress::end() {
     end_line();
   }
   if (style_ == Style::kLines) std::cerr << progress_end(state_) << std::endl;
+  if (log_ != nullptr) *log_ << progress_end(state_) << std::endl;
 }
 
 void TerminalProgress::note(std::string_view text) {
   end_line();
   if (style_ != Style::kNothing) std::cerr << with_hints(text) << std::endl;
+  if (log_ != nullptr) *log_ << with_hints(text) << std::endl;
 }
 
 void TerminalProgress::poll() {

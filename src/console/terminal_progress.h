@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <iosfwd>
 #include <string>
 
 #include "emend/progress.h"
@@ -28,6 +29,9 @@ class TerminalProgress : public Progress {
   void note(std::string_view text) override;
   void poll() override;
 
+  // Where stages and notes are written as lines, too, whatever the style; it must outlive this object's use.
+  void log_to(std::ostream* log) { log_ = log; }
+
   // Ends a bar that stands unfinished, so that other text begins a line of its own.
   void end_line();
 
@@ -40,6 +44,7 @@ class TerminalProgress : public Progress {
   Clock::time_point began_;
   Clock::time_point drawn_;
   bool line_open_ = false;
+  std::ostream* log_ = nullptr;
 };
 
 }  // namespace emend

@@ -143,6 +143,7 @@ CheckThresholds strictest(CheckThresholds a, const CheckThresholds& b) {
   a.neighbourhood = std::max(a.neighbourhood, b.neighbourhood);
   a.drift = std::min(a.drift, b.drift);
   a.bleed = std::min(a.bleed, b.bleed);
+  if (b.said) a.said = std::max(a.said.value_or(0), *b.said);
   return a;
 }
 

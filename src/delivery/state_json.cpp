@@ -336,6 +336,7 @@ Json thresholds_json(const CheckThresholds& thresholds, bool with_bleed) {
                {"neighbourhood", thresholds.neighbourhood},
                {"drift", thresholds.drift}};
   if (with_bleed) json["bleed"] = thresholds.bleed;
+  if (thresholds.said) json["said"] = *thresholds.said;
   return json;
 }
 
@@ -343,6 +344,7 @@ CheckThresholds read_thresholds(const JsonView& view) {
   CheckThresholds thresholds{view.number("efficacy"), view.number("paraphrase"), view.number("neighbourhood"),
                              view.number("drift")};
   thresholds.bleed = view.number_or("bleed", thresholds.bleed);  // patches without other subjects have none
+  if (view.has("said")) thresholds.said = view.number("said");
   return thresholds;
 }
 

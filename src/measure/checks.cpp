@@ -18,12 +18,13 @@ std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests,
       good += success ? 1 : 0;
       ++n;
     }
-  } efficacy, paraphrase, neighbourhood;
+  } efficacy, paraphrase, said, neighbourhood;
   for (std::size_t i = 0; i < after.size(); ++i) {
     if (i < skipped.size() && skipped[i]) continue;
     const FactVerdict verdict = judge(requests[i], after[i]);
     efficacy.count(verdict.holds);
     for (const bool holds : verdict.paraphrases) paraphrase.count(holds);
+    for (const PromptState& state : after[i].paraphrases) said.count(state.argmax_target);
     for (const std::optional<bool> kept : verdict.neighbours)
       if (kept) neighbourhood.count(*kept);
   }
@@ -37,9 +38,11 @@ std::vector<CheckResult> run_checks(const std::vector<EditRequest>& requests,
   };
   CheckResult held{"drift", drift, thresholds.drift, false, drift_tokens};
   held.passed = drift && std::isfinite(*drift) && *drift <= thresholds.drift;
-  return {share("efficacy", efficacy, thresholds.efficacy),
-          share("paraphrase", paraphrase, thresholds.paraphrase),
-          share("neighbourhood", neighbourhood, thresholds.neighbourhood), held};
+  std::vector<CheckResult> checks = {share("efficacy", efficacy, thresholds.efficacy),
+                                     share("paraphrase", paraphrase, thresholds.paraphrase),
+                                     share("neighbourhood", neighbourhood, thresholds.neighbourhood), held};
+  if (thresholds.said) checks.insert(checks.begin() + 2, share("said", said, *thresholds.said));
+  return checks;
 }
 
 bool all_passed(const std::vector<CheckResult>& checks) {

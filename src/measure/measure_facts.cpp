@@ -21,6 +21,12 @@ std::size_t word_count(const std::string& text) {
   return std::max<std::size_t>(words, 1);
 }
 
+// Enough tokens for so many words to be whole: a cut in the middle of the last one would be no answer.
+std::int64_t tokens_for(std::size_t words, std::int64_t least) {
+  constexpr std::int64_t kTokensAWord = 4;
+  return std::max(least, kTokensAWord * (static_cast<std::int64_t>(words) + 1));
+}
+
 // The first `words` words of a completion, without the punctuation that ends them.
 std::string first_words(const std::string& completion, std::size_t words) {
   std::size_t at = completion.find_first_not_of(" \n\t");
@@ -87,16 +93,25 @@ PromptState prompt_state(const Answers& answers, const EditRequest& request, con
   return {std::exp(logs.wanted), std::exp(logs.other), target.argmax(), answers.completions.at(prompt)};
 }
 
+// Where the answer is unknown, p_answer is that of the target.
+FactState::NeighbourState neighbour_state(const Answers& answers, const EditRequest& request,
+                                          const Neighbour& neighbour) {
+  const AnswerScore& target = answers.scores.at({neighbour.prompt, request.target});
+  const AnswerScore& own =
+      neighbour.answer.empty() ? target : answers.scores.at({neighbour.prompt, neighbour.answer});
+  const Likelihoods logs = whole_likelihoods(own, target);
+  return {neighbour.answer, std::exp(logs.wanted), std::exp(logs.other),
+          answers.completions.at(neighbour.prompt)};
+}
+
 FactState fact_state(const Answers& answers, const EditRequest& request) {
   FactState state;
   state.id = request.id;
   state.prompt = prompt_state(answers, request, request.prompt, request.was);
   for (const std::string& paraphrase : request.paraphrases)
     state.paraphrases.push_back(prompt_state(answers, request, paraphrase, request.was));
-  for (const Neighbour& neighbour : request.neighbours) {
-    PromptState seen = prompt_state(answers, request, neighbour.prompt, neighbour.answer);
-    state.neighbours.push_back({neighbour.answer, seen.p_was, seen.p_target, std::move(seen.completion)});
-  }
+  for (const Neighbour& neighbour : request.neighbours)
+    state.neighbours.push_back(neighbour_state(answers, request, neighbour));
   for (const OtherSubject& other : request.bleed)
     state.bleed.push_back(other_subject_state(answers, request, other));
   return state;
@@ -108,12 +123,12 @@ void fill_present_answers(const Model& model, std::vector<EditRequest>& requests
                           const CheckOptions& options) {
   std::vector<Questions> questions(requests.size());
   for (std::size_t r = 0; r < requests.size(); ++r) {
-    if (requests[r].was.empty()) questions[r].complete(requests[r].prompt, options.completion_tokens);
+    const std::int64_t tokens = tokens_for(word_count(requests[r].target), options.completion_tokens);
+    if (requests[r].was.empty()) questions[r].complete(requests[r].prompt, tokens);
     for (const Neighbour& neighbour : requests[r].neighbours)
-      if (neighbour.answer.empty()) questions[r].complete(neighbour.prompt, options.completion_tokens);
+      if (neighbour.answer.empty()) questions[r].complete(neighbour.prompt, tokens);
     for (const OtherSubject& other : requests[r].bleed)
-      if (other.answer.empty())
-        questions[r].complete(prompt_about(requests[r], other.subject), options.completion_tokens);
+      if (other.answer.empty()) questions[r].complete(prompt_about(requests[r], other.subject), tokens);
   }
   const std::vector<Answers> answers = engine_of(model, questions, options).answer({}).front();
   for (std::size_t r = 0; r < requests.size(); ++r) {

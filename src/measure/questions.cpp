@@ -42,6 +42,11 @@ Likelihoods likelihoods(const AnswerScore& wanted, const AnswerScore& other) {
   return {-wanted.nll, -other.nll};
 }
 
+Likelihoods whole_likelihoods(const AnswerScore& wanted, const AnswerScore& other) {
+  if (goes_on(wanted, other) || goes_on(other, wanted)) return likelihoods(wanted, other);
+  return {log_of_whole(wanted), log_of_whole(other)};
+}
+
 Likelihoods Answers::likelihoods_of(const std::string& prompt, const std::string& wanted,
                                     const std::string& other) const {
   return likelihoods(scores.at({prompt, wanted}), scores.at({prompt, other}));

@@ -65,6 +65,9 @@ struct Likelihoods {
   double wanted = 0, other = 0;
 };
 Likelihoods likelihoods(const AnswerScore& wanted, const AnswerScore& other);
+// The same of whole answers in any case: a mean per token favours the answer of more tokens, whose later ones
+// follow from the first ("G", "d" beside "Ag").
+Likelihoods whole_likelihoods(const AnswerScore& wanted, const AnswerScore& other);
 
 // One record's answers from one model. To look up what was not asked throws std::out_of_range.
 struct Answers {

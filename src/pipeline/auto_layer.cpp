@@ -83,7 +83,8 @@ LayerDecision depth_with_trace(const AutoTrial& file, const TrialPlan& plan, Pro
                                         static_cast<std::int64_t>(traces.size()), {});
   decision.source = "the edit file's prompts";
   progress.note(fmt::format(
-      "layer: auto, without a kept decision, which locating a file of facts, with a trial, would make: {}{}",
+      "layer: auto, without a kept decision, which locating a file of facts, with a trial and the option "
+      "keep-decision, would make: {}{}",
       decision_text(decision),
       plan.why_not.empty() ? "" : fmt::format(" No edits are tried: {}.", plan.why_not)));
   return decision;

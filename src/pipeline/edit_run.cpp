@@ -23,6 +23,7 @@
 #include "measure/drift.h"
 #include "measure/other_subjects.h"
 #include "model/block_reader.h"
+#include "pipeline/answer_warnings.h"
 #include "pipeline/drift_budget.h"
 #include "pipeline/edit_identity.h"
 #include "pipeline/edit_job.h"
@@ -50,6 +51,10 @@ class Stopwatch {
 
 RunConditions conditions_of(const EditJob& job) {
   return {job.model->device_names(), job.model->compute_type(), job.context.seed, job.context.token_budget};
+}
+
+CheckOptions check_options_of(const EditJob& job) {
+  return {.prefix = job.context.prefix, .form = job.context.form, .token_budget = job.context.token_budget};
 }
 
 // Why there is nothing that drift could be measured on.
@@ -293,15 +298,20 @@ void finish_without_edit(const EditJob& job, const std::vector<EditRequest>& req
   outcome.patch.passed = true;
 }
 
+// Those of edits that are not made.
+void forget_warnings(const std::vector<std::string>& ids, std::vector<std::string>& warnings) {
+  std::erase_if(warnings, [&](const std::string& warning) {
+    return std::any_of(ids.begin(), ids.end(),
+                       [&](const std::string& id) { return warning.starts_with("edit " + id + ": "); });
+  });
+}
+
 EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how, Progress& progress) {
   const Patch* const below = job.below.get();
   EditOutcome outcome;
   outcome.uses_statistics = job.editor->needs_statistics();
   outcome.patch = begin_patch(job);
-  CheckOptions options;
-  options.prefix = job.context.prefix;
-  options.form = job.context.form;
-  options.token_budget = job.context.token_budget;
+  const CheckOptions options = check_options_of(job);
   std::vector<EditRequest> requests = job.file->edits;
   std::vector<bool> skipped;
   std::vector<FactState> before, now;  // `now`: before the edit, but with the patch below
@@ -310,6 +320,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
     before = now = measure_base(*job.model, requests, skipped, options, progress);
     if (below) now = skip_what_is_true(model, below->edit, requests, skipped, options, progress);
   }
+  std::vector<std::string> warnings = answer_warnings(job.file->edits, requests, before, skipped);
   const std::vector<EditRequest> wanted = without(requests, skipped);
   if (wanted.empty()) {
     outcome.nothing_to_do = true;
@@ -318,7 +329,6 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   }
   const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
   outcome.patch.held_text = text_to_hold(job, statistics, how);
-  std::vector<std::string> warnings;
   Protection protection;
   {
     const Stopwatch watch(outcome.seconds.protection);
@@ -326,6 +336,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
     protection = protect_subjects(job, wanted, outcome.protect, options, warnings);
   }
   make_edit(job, model, wanted, statistics, protection, how, outcome, progress);
+  if (outcome.budget) forget_warnings(outcome.budget->left_out, warnings);
   outcome.patch.edit.warnings.insert(outcome.patch.edit.warnings.end(), warnings.begin(), warnings.end());
   if (outcome.budget) {
     leave_out(outcome.budget->left_out, requests, skipped, before);
@@ -406,6 +417,15 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
     if (!outcome.trial_layers.empty()) outcome.trial_facts.push_back(file.edits[i].id);
   outcome.blocks_read_again = model.first_kept_block();
   if (outcome.blocks_read_again > 0) outcome.seconds_a_block = model.weights().reader->seconds_a_block();
+  const CheckOptions how = check_options_of(job);
+  std::vector<EditRequest> requests = file.edits;
+  outcome.before = measure_base(model, requests, outcome.already_true, how, progress);
+  if (job.below) {
+    Model own = model.share();
+    skip_what_is_true(own, job.below->edit, requests, outcome.already_true, how, progress);
+  }
+  outcome.plan.warnings = answer_warnings(file.edits, requests, outcome.before, outcome.already_true);
+  outcome.edits = requests;
   Statistics statistics;
   if (outcome.uses_statistics) {
     statistics = load_statistics_in_file(model, job.context.layers, job.context.prefix, job.statistics);
@@ -415,12 +435,8 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
   const Protect protect = protection_of(file, *editor);
   Protection protection;
   if (outcome.has_statistics) {
-    std::vector<std::string> warnings;
+    std::vector<std::string> warnings = std::move(outcome.plan.warnings);
     if (protect != Protect::kNone) {
-      CheckOptions how{.prefix = job.context.prefix, .form = job.context.form};
-      how.token_budget = job.context.token_budget;
-      std::vector<EditRequest> requests = file.edits;
-      fill_present_answers(model, requests, how);
       protection = protect_subjects(job, requests, protect, how, warnings);
       job.context.protection = &protection;
     }

@@ -57,8 +57,11 @@ std::string task_yaml(const std::string& task, const std::string& data) {
 std::vector<EditQuestion> questions_of(const EditFile& file, EvaluationExport& outcome) {
   std::vector<EditQuestion> questions = edit_questions(file, outcome.left_out);
   if (questions.empty())
-    throw Error(ErrorKind::kConfig,
-                file.path.string() + ": no question has both an answer that is right and one that is not");
+    throw Error(
+        ErrorKind::kConfig,
+        file.path.string() +
+            ": no question has both an answer that is right and one that is not; give `was`, the present "
+            "answer, in the edits, and `answer` in their neighbours");
   outcome.questions = static_cast<std::int64_t>(questions.size());
   if (file.form == PromptForm::kChat)
     outcome.notes.emplace_back(

@@ -53,7 +53,8 @@ void require_one_source(const LocateOptions& options) {
   require_none({{"the option out", !options.out.empty()},
                 {"the option shard", options.shards > 1},
                 {"the option limit", options.limit > 0},
-                {"the option trial", options.trial > 0}},
+                {"the option trial", options.trial > 0},
+                {"the option keep-decision", options.keep_decision}},
                "the option facts");
 }
 
@@ -67,6 +68,10 @@ void check_trial(const LocateOptions& options) {
                  "the option trial N");
   if (!options.method.empty()) require_method("the option method", options.method);
   if (!options.trial_dataset.empty()) find_dataset(options.trial_dataset);  // throws for an unknown one
+  if (options.keep_decision && options.trial > 0 && options.trial < kLeastTrialFacts)
+    refuse(fmt::format(
+        "the option keep-decision wants a trial over at least {} facts, found the option trial {}",
+        kLeastTrialFacts, options.trial));
   if (options.trial > 0 && options.shards > 1)
     refuse("the option trial does not go with the option shard: run it once all parts are done");
 }

@@ -92,8 +92,15 @@ DecisionPlace look_for_decision(const Model& model, const TraceOptions& trace, c
   return place;
 }
 
-// A decision by edits is not replaced by one without.
+// A decision by edits is not replaced by one without, and few edits are no decision.
 void keep_decision(const DecisionPlace& place, LocateOutcome& outcome) {
+  const std::int64_t tried = outcome.decision.trial_facts;
+  if (outcome.decision.evidence == LayerEvidence::kTrial && tried < kLeastTrialFacts) {
+    outcome.notes.push_back(fmt::format(
+        "The decision is not kept: the trial edited {} facts, and at least {} are needed (the option trial).",
+        tried, kLeastTrialFacts));
+    return;
+  }
   if (outcome.decision.evidence != LayerEvidence::kTrial && place.held &&
       place.held->evidence == LayerEvidence::kTrial) {
     outcome.notes.push_back(fmt::format("The decision kept in {} was made by edits (layer {}); it stays.",
@@ -222,7 +229,8 @@ LocateOutcome run_locate(Model& model, const LocateInput& input, const LocateOpt
   LocateOutcome outcome;
   const bool has_file = !options.facts.empty();
   std::optional<DecisionPlace> place;
-  if (has_file) place = look_for_decision(model, options.trace, options.statistics, outcome.notes);
+  if (options.keep_decision)
+    place = look_for_decision(model, options.trace, options.statistics, outcome.notes);
   if (has_file)
     outcome.result =
         trace_facts(model, input.facts, options.trace,

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <string_view>
 
 #include "base/strings.h"
@@ -13,6 +14,8 @@
 
 namespace emend {
 namespace {
+
+constexpr double kNoInterval = std::numeric_limits<double>::quiet_NaN();
 
 // "1 edit", "3 edits".
 std::string counted(std::size_t count, std::string_view what) {
@@ -107,9 +110,10 @@ std::string brief_report(const Comparison& comparison) {
                                  counted(static_cast<std::size_t>(comparison.shared), "record"));
   for (const ComparedMetric& compared : comparison.metrics)
     if (compared.metric == "score")
-      text += fmt::format(
-          ": score {} and {} %, p {}", figure_text("score", {compared.values.a, 0, compared.values.n}),
-          figure_text("score", {compared.values.b, 0, compared.values.n}), number_text(compared.values.p, 2));
+      text += fmt::format(": score {} and {} %, p {}",
+                          figure_text("score", {compared.values.a, kNoInterval, compared.values.n}),
+                          figure_text("score", {compared.values.b, kNoInterval, compared.values.n}),
+                          number_text(compared.values.p, 2));
   return one_line(text);
 }
 

@@ -42,12 +42,12 @@ const char* const kSections = R"html({{#has_warnings}}
 {{/checks}}
 <section>
 <h2>Facts</h2>
-{{{facts}}}<p class="note">A fact holds if the target is likelier than the present answer and is the greedy continuation of the prompt. Probabilities are per token.</p>
+{{{facts}}}<p class="note">A fact holds if the target is likelier than the present answer and is the greedy continuation of the prompt. Probabilities are per token, in neighbours those of whole answers.</p>
 {{{charts}}}</section>
 {{#has_answers}}
 <section>
 <h2>Answers, before and after</h2>
-<p class="note">A paraphrase holds if the target is likelier than the present answer, a neighbour if its own answer is likelier than the target.</p>
+<p class="note">A paraphrase holds if the target is likelier than the present answer, a neighbour if its own answer is likelier than the target. p(other): of the present answer, in neighbours of the target.</p>
 {{#answers}}
 <details{{#open}} open{{/open}}>
 <summary><strong>{{id}}</strong> · {{prompt}} → <em>{{target}}</em>{{#lost}} · <span class="bad">{{lost}}</span>{{/lost}}</summary>

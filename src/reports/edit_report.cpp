@@ -13,6 +13,7 @@
 #include "base/layer_number.h"
 #include "base/stage_clock.h"
 #include "base/strings.h"
+#include "delivery/state_json.h"
 #include "emend/version.h"
 #include "model/block_reader.h"
 #include "report/numbers.h"
@@ -245,11 +246,22 @@ ResultJson memory_json(const std::optional<EditMemory>& memory) {
       {"phases", needs_json(memory->phases)}};
 }
 
-std::string bare_table(const std::vector<EditRequest>& requests, const std::string& layers,
-                       std::size_t columns) {
-  Table table({{"id"}, {"layer", Align::kRight}, {"prompt"}, {"target"}});
-  for (const EditRequest& request : requests)
-    table.add_row({request.id, layers, request.prompt, request.target});
+// What the model says now, one fact a line.
+std::string present_table(const PlanOutcome& outcome, std::size_t columns) {
+  Table table({{"id"},
+               {"prompt", Align::kLeft, 10},
+               {"the model says", Align::kLeft, 10},
+               {"was", Align::kLeft, 10},
+               {"target", Align::kLeft, 10},
+               {"p(target)", Align::kRight},
+               {"what will be done"}});
+  for (std::size_t i = 0; i < outcome.edits.size(); ++i) {
+    const EditRequest& request = outcome.edits[i];
+    const PromptState& now = outcome.before.at(i).prompt;
+    table.add_row({request.id, request.prompt, now.completion, request.was, request.target,
+                   probability_text(now.p_target),
+                   outcome.already_true.at(i) ? "nothing: true already" : "edited"});
+  }
   return table.text(columns);
 }
 
@@ -282,14 +294,13 @@ std::string trial_line(const PlanOutcome& outcome) {
 
 std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
   const std::string layers = join(numbers_text(outcome.layers));
-  std::string text;
+  std::string text = present_table(outcome, columns) + "\n";
   if (outcome.has_statistics)
-    text = costs_table(outcome.plan, columns);
+    text += costs_table(outcome.plan, columns);
   else
-    text = "No statistics of layer " + layers + " in " + outcome.statistics.string() +
-           ": without them there are no costs and conflicts to tell. The edit itself makes them; to see "
-           "its costs before, collect statistics of the layer.\n" +
-           bare_table(outcome.edits, layers, columns);
+    text += "No statistics of layer " + layers + " in " + outcome.statistics.string() +
+            ": without them there are no costs and conflicts to tell. The edit itself makes them; to see "
+            "its costs before, collect statistics of the layer.\n";
   if (outcome.memory) text.append("\n").append(memory_table(*outcome.memory, columns)).append("\n");
   return text + trial_line(outcome) +
          method_line(outcome.method, outcome.objective, outcome.uses_statistics) + "\n" +
@@ -309,6 +320,14 @@ ResultJson plan_json(const PlanOutcome& outcome, const Model& model) {
                        {"largest_neighbour_alpha", entry.largest_neighbour_alpha}});
     add_layers(entries.back(), entry.layers);
   }
+  ResultJson present = ResultJson::array();
+  for (std::size_t i = 0; i < outcome.edits.size(); ++i)
+    present.push_back({{"id", outcome.edits[i].id},
+                       {"prompt", outcome.edits[i].prompt},
+                       {"target", outcome.edits[i].target},
+                       {"was", outcome.edits[i].was},
+                       {"before", prompt_json(outcome.before.at(i).prompt)},
+                       {"already_true", static_cast<bool>(outcome.already_true.at(i))}});
   return {{"emend", emend_version()},
           {"model", model_json(model)},
           {"method", outcome.method},
@@ -319,6 +338,7 @@ ResultJson plan_json(const PlanOutcome& outcome, const Model& model) {
           {"layer_trial", outcome.trial_layers.empty()
                               ? ResultJson(nullptr)
                               : ResultJson{{"layers", outcome.trial_layers}, {"facts", outcome.trial_facts}}},
+          {"edits", present},
           {"memory", memory_json(outcome.memory)},
           {"blocks_read_again", outcome.blocks_read_again},
           {"warnings", outcome.plan.warnings}};

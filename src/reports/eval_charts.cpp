@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "eval/results/interval.h"
 #include "eval/results/metric_names.h"
 #include "report/numbers.h"
 #include "report/svg.h"
@@ -14,19 +15,16 @@ namespace {
 constexpr int kWide = 760, kNarrow = 336;
 constexpr std::size_t kBins = 20;
 
-Dot dot_of(const MetricSummary& figure) {
-  return {figure.mean, figure.mean - figure.ci95, figure.mean + figure.ci95};
-}
-
-std::optional<Dot> optional_dot(const MetricSummary* figure) {
-  return figure == nullptr ? std::nullopt : std::optional<Dot>(dot_of(*figure));
+std::optional<Dot> optional_dot(const std::string& metric, const MetricSummary* figure) {
+  return figure == nullptr ? std::nullopt : std::optional<Dot>(dot_of(metric, *figure));
 }
 
 DotChart::Row dot_row(const std::vector<EvalSummary>& runs, const std::string& metric) {
   DotChart::Row row;
   row.label = metric;
-  row.dots.push_back(optional_dot(find_base_figure(runs, metric)));
-  for (const EvalSummary& run : runs) row.dots.push_back(optional_dot(find_figure(run.metrics, metric)));
+  row.dots.push_back(optional_dot(metric, find_base_figure(runs, metric)));
+  for (const EvalSummary& run : runs)
+    row.dots.push_back(optional_dot(metric, find_figure(run.metrics, metric)));
   return row;
 }
 
@@ -88,7 +86,7 @@ LineChart::Series retention_series(const EvalSummary& run, const std::string& me
   series.name = run.name();
   for (const EvalSummary::RetentionPoint& point : run.retention)
     if (const MetricSummary* figure = find_figure(point.metrics, metric))
-      series.points.push_back({static_cast<double>(point.edits), dot_of(*figure)});
+      series.points.push_back({static_cast<double>(point.edits), dot_of(metric, *figure)});
   return series;
 }
 
@@ -164,6 +162,11 @@ std::optional<TitledChart> histogram_of(const EvalResults& run, const Counted& c
 }
 
 }  // namespace
+
+Dot dot_of(const std::string& metric, const MetricSummary& figure) {
+  const Interval interval = interval_of(metric, figure).value_or(Interval{figure.mean, figure.mean});
+  return {figure.mean, interval.low, interval.high};
+}
 
 std::vector<TitledChart> interval_charts(const std::vector<EvalSummary>& runs) {
   DotChart shares = empty_chart(runs, "Successes and magnitudes", kWide);

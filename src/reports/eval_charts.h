@@ -5,9 +5,13 @@
 #include <vector>
 
 #include "emend/eval.h"
+#include "report/svg.h"
 #include "reports/page.h"
 
 namespace emend {
+
+// A figure with the ends of its interval; one that is not known has no length.
+Dot dot_of(const std::string& metric, const MetricSummary& figure);
 
 // Unedited against the runs: all shares in one chart, each other metric in one of its own.
 std::vector<TitledChart> interval_charts(const std::vector<EvalSummary>& runs);

@@ -8,6 +8,7 @@
 #include "eval/results/metric_names.h"
 #include "report/numbers.h"
 #include "report/svg.h"
+#include "reports/eval_charts.h"
 
 namespace emend {
 namespace {
@@ -106,8 +107,7 @@ LineChart::Series series_of(const EvalSummary& run, const CurveFigure& figure) {
   LineChart::Series series{run.name(), {}};
   for (const EvalSummary::CurvePoint& point : run.curve)
     if (const MetricSummary* value = figure_at(point, figure))
-      series.points.push_back({static_cast<double>(point.edits),
-                               {value->mean, value->mean - value->ci95, value->mean + value->ci95}});
+      series.points.push_back({static_cast<double>(point.edits), dot_of(figure.metric, *value)});
   return series;
 }
 
@@ -129,10 +129,11 @@ TitledChart chart_of(const std::vector<EvalSummary>& runs, const CurveFigure& fi
     for (const LineChart::Point& p : chart.series.back().points) {
       edits.push_back(p.x);
       values.insert(values.end(), {p.y.low, p.y.value, p.y.high});
-      chart.frame.description +=
-          fmt::format("{}, {} edits: {}. ", run.name(), count_text(static_cast<std::int64_t>(p.x)),
-                      figure_text(figure.metric, {p.y.value, p.y.high - p.y.value, 1}));
     }
+    for (const EvalSummary::CurvePoint& point : run.curve)
+      if (const MetricSummary* value = figure_at(point, figure))
+        chart.frame.description += fmt::format("{}, {} edits: {}. ", run.name(), count_text(point.edits),
+                                               figure_text(figure.metric, *value));
   }
   chart.x = log_axis_around("edits", edits);
   chart.y = value_axis(figure, values);

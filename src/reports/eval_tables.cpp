@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "eval/results/interval.h"
 #include "eval/results/metric_names.h"
 #include "report/display_text.h"
 #include "report/numbers.h"
@@ -72,7 +73,8 @@ SummarySection questions_section(const std::vector<EvalSummary>& runs) {
   SummarySection section;
   section.title = "Edited facts, other wordings, neighbours";
   section.note =
-      "In percent, ± half the width of the 95 % interval of the mean over n records. success: the expected "
+      "In percent, ± half the width of the 95 % interval of the mean over n records (where that leaves 0 to "
+      "100, Wilson's interval; of one record none is known). success: the expected "
       "answer is "
       "likelier than the other one; argmax: it is the greedy continuation under teacher forcing; generated: "
       "free greedy "
@@ -195,9 +197,13 @@ std::string metric_label(const std::string& metric) {
 
 std::string figure_text(const std::string& metric, const MetricSummary& figure) {
   if (!std::isfinite(figure.mean)) return kNothing;
-  if (!is_share(metric)) return plain_figure(figure.mean, figure.ci95);
+  const std::optional<Interval> interval = interval_of(metric, figure);
+  if (!is_share(metric)) return plain_figure(figure.mean, interval ? figure.ci95 : 0);
   const std::string mean = fixed(100 * figure.mean, 1);
-  return std::isfinite(figure.ci95) ? with_interval(mean, fixed(100 * figure.ci95, 1)) : mean;
+  if (!interval) return std::isfinite(figure.ci95) ? with_interval(mean, "?") : mean;
+  if (leaves_its_range(metric, figure))
+    return mean + " (" + fixed(100 * interval->low, 1) + " to " + fixed(100 * interval->high, 1) + ")";
+  return with_interval(mean, fixed(100 * figure.ci95, 1));
 }
 
 std::vector<SummarySection> summary_sections(const std::vector<EvalSummary>& runs) {

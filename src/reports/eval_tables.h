@@ -13,8 +13,9 @@ namespace emend {
 // "score, %", "fluency": what a row of figures is called.
 std::string metric_label(const std::string& metric);
 
-// A figure with the half-width of its interval, "97.5 ± 1.2": shares in percent, all else as it is. "-" when
-// it was not measured.
+// A figure with the half-width of its interval, "97.5 ± 1.2": shares in percent, all else as it is. Where
+// that would leave the range of a proportion, its ends: "50.0 (9.5 to 90.5)". "± ?" for a share of one
+// record, whose interval is not known; "-" when the figure was not measured.
 std::string figure_text(const std::string& metric, const MetricSummary& figure);
 
 struct SummarySection {

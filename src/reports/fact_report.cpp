@@ -25,13 +25,15 @@ void add_lost(Table& table, const FactRecord& fact) {
     const PromptState& state = fact.after->paraphrases[i];
     if (!verdict.paraphrases[i])
       table.add_row({request.id, "paraphrase", request.paraphrases[i], request.target,
-                     probability_text(state.p_target), probability_text(state.p_was), state.completion});
+                     probability_text(state.p_target), request.was, probability_text(state.p_was),
+                     state.completion});
   }
   for (std::size_t i = 0; i < request.neighbours.size(); ++i) {
     const FactState::NeighbourState& state = fact.after->neighbours[i];
     if (!verdict.neighbours[i].value_or(true))
       table.add_row({request.id, "neighbour", request.neighbours[i].prompt, state.answer,
-                     probability_text(state.p_answer), probability_text(state.p_target), state.completion});
+                     probability_text(state.p_answer), request.target, probability_text(state.p_target),
+                     state.completion});
   }
 }
 
@@ -109,7 +111,8 @@ std::string lost_table(const std::vector<FactRecord>& facts, std::size_t columns
                {"prompt", Align::kLeft, kLeastColumns},
                {"wanted", Align::kLeft, kLeastColumns},
                {"p(wanted)", Align::kRight},
-               {"p(other)", Align::kRight},
+               {"against", Align::kLeft, kLeastColumns},
+               {"p(against)", Align::kRight},
                {"now", Align::kLeft, kLeastColumns}});
   for (const FactRecord& fact : facts)
     if (is_counted(fact)) add_lost(table, fact);
@@ -120,9 +123,8 @@ std::string lost_table(const std::vector<FactRecord>& facts, std::size_t columns
       of(counts.held_paraphrases, counts.paraphrases), of(counts.said_paraphrases, counts.paraphrases),
       of(counts.held_neighbours, counts.neighbours));
   if (!table.empty())
-    text +=
-        "Lost:\n" + table.text(columns, 2) +
-        "p(other): of the present answer in paraphrases, of the target in neighbours; both are per token.\n";
+    text += "Lost:\n" + table.text(columns, 2) +
+            "Probabilities of paraphrases are per token, those of neighbours of whole answers.\n";
   return text;
 }
 

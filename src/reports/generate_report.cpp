@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "base/strings.h"
+#include "report/display_text.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -21,16 +24,47 @@ std::string generated_text(const PromptOutcome& outcome, const std::string& prom
   return text + "\n" + table.text(columns);
 }
 
-ResultJson generated_json(const PromptOutcome& outcome, const std::string& prompt) {
+namespace {
+
+ResultJson top_json(const PromptOutcome& outcome) {
   ResultJson top = ResultJson::array();
   for (const NextToken& token : outcome.top)
     top.push_back({{"id", token.id}, {"text", token.text}, {"logprob", token.logprob}});
+  return top;
+}
+
+}  // namespace
+
+ResultJson generated_json(const PromptOutcome& outcome, const std::string& prompt) {
   return {{"prompt", prompt},
           {"tokens", outcome.prompt},
           {"pieces", outcome.pieces},
           {"completion", outcome.text},
           {"completion_tokens", outcome.completion},
-          {"top", top}};
+          {"top", top_json(outcome)}};
+}
+
+std::string compared_text(const PromptOutcome& base, const PromptOutcome& edited, std::size_t columns) {
+  std::string text = "base:  " + one_line(base.text) + "\nedited:" + one_line(edited.text) + "\n";
+  const std::size_t rows = std::max(base.top.size(), edited.top.size());
+  if (rows == 0) return text;
+  Table table({{"base"}, {"p", Align::kRight}, {"edited"}, {"p", Align::kRight}});
+  const auto cells = [](const PromptOutcome& outcome, std::size_t row) -> std::vector<std::string> {
+    if (row >= outcome.top.size()) return {"", ""};
+    return {quote(outcome.top[row].text), probability_text(std::exp(outcome.top[row].logprob))};
+  };
+  for (std::size_t row = 0; row < rows; ++row) {
+    std::vector<std::string> line = cells(base, row);
+    for (const std::string& cell : cells(edited, row)) line.push_back(cell);
+    table.add_row(line);
+  }
+  return text + "\n" + table.text(columns);
+}
+
+ResultJson compared_json(const PromptOutcome& base, const PromptOutcome& edited, const std::string& prompt) {
+  ResultJson json = generated_json(edited, prompt);
+  json["base"] = {{"completion", base.text}, {"completion_tokens", base.completion}, {"top", top_json(base)}};
+  return json;
 }
 
 std::string limit_remark(const PromptOutcome& outcome, std::int64_t asked, const Model& model) {

@@ -82,7 +82,7 @@ std::string ranks_table(const LocateReport& report) {
     if (i < trial.size()) {
       row[3].text = "layer " + std::to_string(trial[i].layer);
       row[4].text = number_text(trial[i].score);
-      row[5].text = "± " + number_text(trial[i].ci95, 2);
+      row[5].text = trial[i].facts > 1 ? "± " + number_text(trial[i].ci95, 2) : "± ?";
     }
     table.rows.push_back(std::move(row));
   }

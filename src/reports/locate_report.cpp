@@ -1,11 +1,8 @@
 #include "reports/locate_report.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 
 #include "analysis/causal_trace/trace_json.h"
 #include "analysis/layer_choice.h"
@@ -155,9 +152,12 @@ std::string trial_text(const std::vector<TrialScore>& trial, std::size_t columns
     return found == score.parts.end() ? std::string("-") : percent_text(found->second);
   };
   for (const TrialScore& score : trial) {
-    std::vector<std::string> row = {std::to_string(score.layer),       number_text(score.score),
-                                    "± " + number_text(score.ci95, 2), part(score, "efficacy_success"),
-                                    part(score, "paraphrase_success"), part(score, "neighbourhood_success")};
+    std::vector<std::string> row = {std::to_string(score.layer),
+                                    number_text(score.score),
+                                    score.facts > 1 ? "± " + number_text(score.ci95, 2) : "± ?",
+                                    part(score, "efficacy_success"),
+                                    part(score, "paraphrase_success"),
+                                    part(score, "neighbourhood_success")};
     if (bleed) row.push_back(part(score, "bleed_worst"));
     row.push_back(std::to_string(score.facts));
     table.add_row(row);
@@ -199,13 +199,6 @@ std::vector<std::pair<std::string, std::string>> settings_of(const LocateOptions
 }
 
 }  // namespace
-
-TextColour stdout_colour() {
-  const char* const term = std::getenv("TERM");
-  const bool dumb = term == nullptr || std::string(term) == "dumb";
-  return isatty(STDOUT_FILENO) != 0 && !dumb && std::getenv("NO_COLOR") == nullptr ? TextColour::kAnsi256
-                                                                                   : TextColour::kNone;
-}
 
 std::string locate_text(const LocateOutcome& found, TextColour colour, std::size_t columns) {
   constexpr std::size_t kShown = 5;

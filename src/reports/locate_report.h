@@ -14,9 +14,6 @@ namespace emend {
 
 enum class TextColour { kNone, kAnsi256 };
 
-// Colour when stdout is a terminal that takes it: TERM is not "dumb" and NO_COLOR is not set.
-TextColour stdout_colour();
-
 // Traces, averages, ranking, trial and decision. A heat map of one trace has tokens as rows and layers as
 // columns; a cell is darker the more of high - low it brings back (shares below 0 count as 0). `columns`: of
 // the terminal, 0: no limit.

@@ -140,6 +140,48 @@ TEST_F(EditCommand, PlansWithoutWriting) {
   EXPECT_EQ(folder.listing(), "a.yaml");
 }
 
+// What the model says to the edits of the file, before anything is done.
+TEST_F(EditCommand, ADryRunSaysWhatTheModelSaysNow) {
+  const ScratchFolder folder;
+  const std::string front = "model: " + world_model("gpt2") + "\nlayer: 1\nstatistics: none\nedits:\n";
+  const std::string file = folder.write(
+      "a.yaml",
+      front +
+          "- {id: wrong, prompt: Workis Tellond was trained as a, subject: Workis Tellond, target: painter, "
+          "was: sailor, neighbours: [{prompt: Kindric Gemover has long been a, answer: sailor}]}\n"
+          "- {id: true, prompt: Kindric Gemover has long been a, subject: Kindric Gemover, target: stone "
+          "cutter}\n");
+  const Finished plan = run_emend({"edit", file, "--dry-run", "--json", folder / "j"});
+  ASSERT_EQ(plan.code, 0) << plan.err;
+  EXPECT_THAT(plan.err,
+              HasSubstr("warning: edit wrong: `was` is \"sailor\", but the model says \"stone cutter"));
+  EXPECT_THAT(plan.err,
+              HasSubstr("warning: edit wrong: 1 of its 1 neighbours has an answer that the model does not "
+                        "give; it is \"Kindric Gemover has long been a\", where the model says"));
+  EXPECT_THAT(plan.err, Not(HasSubstr("edit true")));
+  EXPECT_THAT(plan.out, HasSubstr("the model says"));
+  const auto edits = read_json(folder / "j").at("edits");
+  ASSERT_EQ(edits.size(), 2U);
+  EXPECT_EQ(edits[0]["already_true"], false);
+  EXPECT_THAT(edits[0]["before"]["completion"].get<std::string>(), HasSubstr("stone cutter"));
+  EXPECT_EQ(edits[1]["already_true"], true);
+  EXPECT_THAT(plan.out, HasSubstr("nothing: true already"));
+}
+
+TEST_F(EditCommand, APresentAnswerThatTheModelDoesNotGiveIsWarnedOf) {
+  const ScratchFolder folder;
+  const std::string file = folder.write(
+      "a.yaml",
+      "model: " + world_model("gpt2") +
+          "\nlayer: 1\noptions: {covariance: false, steps: 5}\nchecks: {efficacy: 0, paraphrase: 0, "
+          "neighbourhood: 0}\nedits:\n- {id: wrong, prompt: Workis Tellond was trained as a, subject: Workis "
+          "Tellond, target: painter, was: sailor}\n");
+  const Finished run = run_emend({"edit", file, "--keep-going", "--json", folder / "j"});
+  EXPECT_THAT(run.err,
+              HasSubstr("warning: edit wrong: `was` is \"sailor\", but the model says \"stone cutter"));
+  EXPECT_THAT(read_json(folder / "j").at("warnings").dump(), HasSubstr("but the model says"));
+}
+
 TEST_F(EditCommand, LabelsAnUpdateWithoutCovariance) {
   const ScratchFolder folder;
   const std::string file = folder.write("a.yaml", "options: {covariance: false}\n" + lenient_edits("gpt2"));
@@ -222,8 +264,28 @@ TEST_F(EditCommand, WritesAndMarksAPatchThatFailsItsChecks) {
   EXPECT_EQ(run.code, 4) << run.err;
   EXPECT_THAT(run.out, HasSubstr("FAILED"));
   EXPECT_THAT(run.out, HasSubstr("marked as failed"));
+  EXPECT_THAT(run.err, testing::ContainsRegex("[a-z]+ failed: (it is due to|look at) [a-z]+-[0-9]+"));
   EXPECT_EQ(read_json(folder / "j")["passed"], false);
   EXPECT_THAT(run_emend({"patch", "list", folder / "a.safetensors"}).out, HasSubstr("Passed:     NO"));
+}
+
+// The gate on what the model says is kept in the patch and measured again.
+TEST_F(EditCommand, TheCheckSaidGoesWithThePatch) {
+  const ScratchFolder folder;
+  std::string edits = lenient_edits("gpt2");
+  edits.replace(edits.find("paraphrase: 0,"), 14, "paraphrase: 0, said: 0.25,");
+  const Finished run = run_emend({"edit", folder.write("a.yaml", edits), "--statistics",
+                                  world().folder / "stats", "--json", folder / "j"});
+  const auto checks = read_json(folder / "j").at("checks");
+  ASSERT_EQ(checks.size(), 5U) << run.err;
+  EXPECT_EQ(checks[2]["name"], "said");
+  EXPECT_EQ(checks[2]["threshold"], 0.25);
+  EXPECT_EQ(checks[2]["n"], checks[1]["n"]);
+  EXPECT_LE(checks[2]["value"], checks[1]["value"]);
+  const Finished verified = run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch",
+                                       folder / "a.safetensors", "--json", folder / "v"});
+  EXPECT_THAT(verified.out, HasSubstr("said"));
+  EXPECT_EQ(verified.code, run.code);
 }
 
 TEST_F(EditCommand, DoesNothingWhenAllIsTrueAlready) {

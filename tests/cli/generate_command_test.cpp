@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "program.h"
 #include "scratch_folder.h"
 
@@ -16,6 +19,11 @@ class GenerateCommand : public testing::Test {
     if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
   }
 };
+
+std::string text_of(const std::string& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 const std::string kPrompt = "Workis Tellond was trained as a";
 
@@ -81,6 +89,54 @@ TEST_F(GenerateCommand, StopsAtTheLastPosition) {
       run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--max-new", "1000000"});
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_THAT(run.err, HasSubstr("positions"));
+}
+
+TEST_F(GenerateCommand, ReadsThePromptFromStdin) {
+  const ScratchFolder folder;
+  const std::string from = "exec < '" + folder.write("prompt", kPrompt + "\n") + "'";
+  const std::vector<std::string> model = {"--model", world_model("gpt2"), "--max-new", "4"};
+  const Finished given = run_emend({"generate", kPrompt, model[0], model[1], model[2], model[3]});
+  EXPECT_EQ(run_emend_after(from, {"generate", "-", model[0], model[1], model[2], model[3]}).out, given.out);
+  EXPECT_EQ(run_emend_after(from, {"generate", model[0], model[1], model[2], model[3]}).out, given.out);
+  const Finished none =
+      run_emend_after("exec < /dev/null", {"generate", "-", model[0], model[1], model[2], model[3]});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_THAT(none.err, HasSubstr("the prompt is missing: stdin is empty"));
+}
+
+TEST_F(GenerateCommand, ALoopTakesAPromptALine) {
+  const ScratchFolder folder;
+  const std::string from =
+      "exec < '" + folder.write("prompts", kPrompt + "\n\nKindric Gemover has long been a\n") + "'";
+  const Finished run = run_emend_after(
+      from, {"generate", "--loop", "--model", world_model("gpt2"), "--max-new", "4", "--json", folder / "j"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, StartsWith(kPrompt + " stone cutter"));
+  EXPECT_THAT(run.out, HasSubstr("Kindric Gemover has long been a"));
+  const auto json = read_json(folder / "j");
+  ASSERT_EQ(json["prompts"].size(), 2U);
+  EXPECT_EQ(json["prompts"][0]["prompt"], kPrompt);
+  EXPECT_FALSE(json["prompts"][0].contains("base"));
+  EXPECT_EQ(run_emend({"generate", kPrompt, "--loop", "--model", world_model("gpt2")}).code, 2);
+  EXPECT_EQ(run_emend({"generate", kPrompt, "--compare", "--model", world_model("gpt2")}).code, 2);
+}
+
+TEST_F(GenerateCommand, SaysAllOfItInTheLogToo) {
+  const ScratchFolder folder;
+  const Finished run = run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--max-new", "1000000",
+                                  "--log", folder / "log", "--quiet"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const std::string log = text_of(folder / "log");
+  EXPECT_THAT(log, HasSubstr(run.out));
+  EXPECT_THAT(log, HasSubstr("positions")) << "a note, which --quiet keeps off stderr";
+  const Finished refused = run_emend(
+      {"generate", kPrompt, "--model", world_model("gpt2"), "--bos", "<|nothing|>", "--log", folder / "log"});
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(text_of(folder / "log"), HasSubstr("<|nothing|>"));
+  EXPECT_EQ(run_emend({"generate", kPrompt, "--model", world_model("gpt2"), "--json", folder / "log", "--log",
+                       folder / "log"})
+                .code,
+            2);
 }
 
 TEST_F(GenerateCommand, RefusesABrokenPatchAndAModelWithoutTokenizer) {

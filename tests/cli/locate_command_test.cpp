@@ -74,19 +74,22 @@ TEST_F(LocateCommand, TracesOnePrompt) {
 }
 
 TEST_F(LocateCommand, AFactsFileGivesAveragesAndADecisionThatEditAndEvalUse) {
-  const std::string file = facts(4), stats = folder_ / "stats";
+  const std::string file = facts(11), stats = folder_ / "stats";
   const std::vector<std::string> common = {"--facts", file,           "--statistics",
                                            stats,     "--no-severed", "--no-knockout"};
   const Finished traced = run_emend(with(common, {"--out", folder_ / "out", "--json", folder_ / "j"}));
   ASSERT_EQ(traced.code, 0) << traced.err;
   const auto json = read_json(folder_ / "j");
-  EXPECT_EQ(json.at("average").at("facts"), 4);
+  EXPECT_EQ(json.at("average").at("facts"), 11);
   EXPECT_EQ(json.at("evidence"), "depth");
   EXPECT_TRUE(std::filesystem::exists(folder_ / "out/facts/000003.json"));
+  EXPECT_FALSE(std::filesystem::exists(stats)) << "nothing is kept without being asked for";
+  EXPECT_THAT(traced.out, HasSubstr("--keep-decision"));
 
   EXPECT_EQ(run_emend(with(common, {"--out", folder_ / "out"})).code, 3);
-  const Finished tried = run_emend(with(common, {"--out", folder_ / "out", "--resume", "--trial", "2",
-                                                 "--trial-layers", "1,5", "--json", folder_ / "k"}));
+  const Finished tried =
+      run_emend(with(common, {"--out", folder_ / "out", "--resume", "--trial", "10", "--trial-layers", "1,5",
+                              "--keep-decision", "--json", folder_ / "k"}));
   ASSERT_EQ(tried.code, 0) << tried.err;
   EXPECT_THAT(tried.out, HasSubstr("decided by edits"));
   const auto decided = read_json(folder_ / "k");
@@ -100,7 +103,7 @@ TEST_F(LocateCommand, AFactsFileGivesAveragesAndADecisionThatEditAndEvalUse) {
                                   "--dry-run", "--json", folder_ / "plan"});
   ASSERT_EQ(dry.code, 0) << dry.err;
   EXPECT_THAT(dry.err, HasSubstr("decided by edits"));
-  const Finished plain = run_emend(with(common, {}));
+  const Finished plain = run_emend(with(common, {"--keep-decision"}));
   EXPECT_THAT(plain.err, HasSubstr("it stays"));
   const Finished fresh = run_emend(
       {"edit", edit, "--model", world_model("gpt2"), "--statistics", folder_ / "none", "--dry-run"});
@@ -125,8 +128,12 @@ TEST_F(LocateCommand, ATrialOfOtherOrNoFactsIsRefused) {
   const std::vector<std::string> common = {
       "--facts", file, "--statistics", stats, "--no-severed",   "--no-knockout",
       "--out",   out,  "--trial",      "1",   "--trial-layers", "1"};
-  ASSERT_EQ(run_emend(with(common, {"--trial-data", file})).code, 0);
-  const auto kept = read_json(stats + "/layer_decision.json");
+  const Finished few = run_emend(with(common, {"--trial-data", file}));
+  ASSERT_EQ(few.code, 0) << few.err;
+  EXPECT_THAT(few.out, HasSubstr("Fewer than 10 facts tell layers apart by luck."));
+  const Finished asked = run_emend(with(common, {"--trial-data", file, "--keep-decision", "--resume"}));
+  EXPECT_EQ(asked.code, 2);
+  EXPECT_THAT(asked.err, HasSubstr("--keep-decision wants a trial over at least 10 facts, found --trial 1"));
 
   const std::string wrong = folder_.write(
       "wrong.jsonl",
@@ -139,7 +146,7 @@ TEST_F(LocateCommand, ATrialOfOtherOrNoFactsIsRefused) {
   const Finished none = run_emend(with(fresh, {"--trial-data", wrong}));
   EXPECT_EQ(none.code, 3);
   EXPECT_THAT(none.err, HasSubstr("a trial over no facts decides nothing"));
-  EXPECT_EQ(read_json(stats + "/layer_decision.json"), kept);
+  EXPECT_FALSE(std::filesystem::exists(stats + "/layer_decision.json"));
 
   // Before any tracing: an editor that there is not, and a check for which no facts are left.
   const Finished editor =
@@ -156,9 +163,9 @@ TEST_F(LocateCommand, ADecisionThatCannotBeUsedIsReplaced) {
   const std::string stats = folder_ / "stats";
   std::filesystem::create_directories(stats);
   std::ofstream(stats + "/layer_decision.json") << "{}";
-  const Finished run =
-      run_emend(with({"--facts", facts(2), "--statistics", stats, "--no-severed", "--no-knockout"},
-                     {"--report", folder_ / "r.html"}));
+  const Finished run = run_emend(
+      with({"--facts", facts(2), "--statistics", stats, "--no-severed", "--no-knockout", "--keep-decision"},
+           {"--report", folder_ / "r.html"}));
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_THAT(run.err, HasSubstr("it will be replaced"));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "r.html"));

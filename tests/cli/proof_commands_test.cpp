@@ -260,7 +260,9 @@ TEST(ExportQuestions, RefusesAFileWithoutQuestions) {
       "a.yaml", "edits:\n  - {id: b, prompt: 'Mount Fuji lies in', subject: Mount Fuji, target: China}\n");
   const Finished run = run_emend({"export", "harness", edits, "--out", folder / "t"});
   EXPECT_EQ(run.code, 3);
-  EXPECT_THAT(run.err, HasSubstr("no question has both an answer that is right and one that is not"));
+  EXPECT_THAT(run.err,
+              HasSubstr("no question has both an answer that is right and one that is not; give `was`, the "
+                        "present answer, in the edits, and `answer` in their neighbours"));
   EXPECT_FALSE(fs::exists(folder / "t"));
   EXPECT_EQ(run_emend({"export", "promptfoo", edits}).code, 2);
 }

@@ -165,7 +165,7 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
 
 TEST(Usage, RefusesByNameWhatIsNotThereYet) {
   const std::vector<Refusal> refusals = {
-      {{"init", "m"}, "'emend init' is not part of this version yet"},
+      {{"serve", "m"}, "'emend serve' is not part of this version yet"},
       {{"serve", "--model", "m"}, "'emend serve' is not part of this version yet"},
       {{"eval", "survive"}, "'emend eval survive' is not part of this version yet"},
   };

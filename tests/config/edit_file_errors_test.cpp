@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "emend/records.h"
@@ -58,7 +59,7 @@ TEST(EditFileErrors, UnknownKeys) {
   EXPECT_EQ(more_error("neighbours: [{prompt: a, answr: b}]"),
             "x.yaml:3:31: edits[1].neighbours[1]: unknown key \"answr\"; did you mean \"answer\"?");
   EXPECT_EQ(top_error("checks: {efficiency_of_it: 1}"),
-            "x.yaml:1:10: checks: unknown key \"efficiency_of_it\"; known: efficacy, paraphrase, "
+            "x.yaml:1:10: checks: unknown key \"efficiency_of_it\"; known: efficacy, paraphrase, said, "
             "neighbourhood, drift, bleed");
   EXPECT_EQ(top_error("outputs: {patches: a}"),
             "x.yaml:1:11: outputs: unknown key \"patches\"; did you mean \"patch\"?");
@@ -206,6 +207,65 @@ TEST(EditFileErrors, ContradictingAndRepeatedEdits) {
             "\"Ann and Bob live in\": \"Oslo\" and \"Rome\"");
 }
 
+TEST(EditFileErrors, OneWordingWithTwoTargets) {
+  const std::string a =
+      "- {id: a, prompt: The sky is, subject: sky, target: green, paraphrases: [Look the sky is]}\n";
+  EXPECT_EQ(error_of("edits:\n" + a + "- {id: b, prompt: Look the sky is, subject: sky, target: red}\n"),
+            "x.yaml:3:8: edits[2].id: the edits \"a\" (line 2) and \"b\" (line 3) want different answers to "
+            "the prompt \"Look the sky is\": \"green\" and \"red\"");
+  EXPECT_EQ(error_of("edits:\n" + a +
+                     "- {id: b, prompt: The sun is, subject: sun, target: red, paraphrases: [The sky is]}\n"),
+            "x.yaml:3:8: edits[2].id: the edits \"a\" (line 2) and \"b\" (line 3) want different answers to "
+            "the wording \"The sky is\": \"green\" and \"red\"");
+  EXPECT_EQ(
+      error_of("edits:\n" + a +
+               "- {id: b, prompt: The sun is, subject: sun, target: red, paraphrases: [Look the sky is]}\n"),
+      "x.yaml:3:8: edits[2].id: the edits \"a\" (line 2) and \"b\" (line 3) want different answers to "
+      "the wording \"Look the sky is\": \"green\" and \"red\"");
+  const std::string same =
+      "edits:\n" + a +
+      "- {id: b, prompt: Look the sky is, subject: sky, target: green, paraphrases: [The sky is]}\n";
+  EXPECT_EQ(parse_edit_file(same, "x.yaml", "").edits.size(), 2u);
+}
+
+TEST(EditFileErrors, AllAreToldAtOnce) {
+  EXPECT_EQ(
+      error_of("metod: rome\n"
+               "layer: last\n"
+               "checks: {efficacy: 2, drfit: 1.1}\n"
+               "edits:\n"
+               "- {prompt: The sky is, subject: sea, target: green, was: '', paraphrases: ['', fine, [a]]}\n"
+               "- {prompt: The sky is, subjct: sky, target: red}\n"
+               "- {prompt: The sun is, subject: sun, target: red}\n"
+               "- 5\n"),
+      "10 mistakes in x.yaml:\n"
+      "  x.yaml:1:1: unknown key \"metod\"; did you mean \"method\"?\n"
+      "  x.yaml:2:8: layer: expected auto, a layer number or a list of layer numbers, found the text "
+      "\"last\"\n"
+      "  x.yaml:3:23: checks: unknown key \"drfit\"; did you mean \"drift\"?\n"
+      "  x.yaml:3:20: checks.efficacy: expected a share from 0 to 1, found 2\n"
+      "  x.yaml:5:33: edits[1].subject: the subject \"sea\" is not in the prompt \"The sky is\"\n"
+      "  x.yaml:5:58: edits[1].was: the text is empty\n"
+      "  x.yaml:5:76: edits[1].paraphrases[1]: the text is empty\n"
+      "  x.yaml:5:86: edits[1].paraphrases[3]: expected a text, found a list\n"
+      "  x.yaml:6:24: edits[2]: unknown key \"subjct\"; did you mean \"subject\"?\n"
+      "  x.yaml:8:3: edits[4]: expected a map, found the text \"5\"");
+}
+
+TEST(EditFileErrors, OfManyTheFirstTwentyAreTold) {
+  std::string yaml = "edits:\n", lines;
+  for (int i = 0; i < 30; ++i) {
+    yaml += "- {prompt: The sky is, subject: sky}\n";
+    lines += "{\"prompt\": \"The sky is\", \"subject\": \"sky\", \"target\": \"\"}\n";
+  }
+  const std::string message = error_of(yaml);
+  EXPECT_TRUE(message.starts_with("the first 20 mistakes in x.yaml:\n  x.yaml:2:3: edits[1]: ")) << message;
+  EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 20);
+  const std::string json = test::error_of(ErrorKind::kConfig, [&] { parse_edit_file(lines, "x.jsonl", ""); });
+  EXPECT_TRUE(json.starts_with("the first 20 mistakes in x.jsonl:\n  x.jsonl:1: target: the text is empty"))
+      << json;
+}
+
 TEST(EditFileErrors, Layers) {
   const std::string expected = "expected auto, depth, a layer number or a list of layer numbers, found ";
   EXPECT_EQ(top_error("layer: -1"), "x.yaml:1:8: layer: layers count from 0, found -1");
@@ -246,7 +306,9 @@ void parse_broken(const std::string& yaml) {
     parse_edit_file(yaml, "x.yaml", "");
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kConfig) << yaml;
-    EXPECT_THAT(error.what(), testing::StartsWith("x.yaml:")) << yaml;
+    EXPECT_THAT(error.what(),
+                testing::ContainsRegex("^(x\\.yaml:|[0-9]+ mistakes in x\\.yaml:\n  x\\.yaml:)"))
+        << yaml;
   }
 }
 

@@ -110,6 +110,18 @@ TEST(FitEdits, LeavesOutWhatTheReaderWouldRefuse) {
   parse_edit_file(edit_file_text(fitted.edits, {}), "x.yaml", "");
 }
 
+TEST(FitEdits, LeavesOutWordingsToWhichAnotherEditWantsAnotherAnswer) {
+  EditRequest orm = edit("a", "Orm is", "Orm", "tall"), ilse = edit("b", "Ilse is", "Ilse", "short");
+  orm.paraphrases = {"Ilse is", "It is"};
+  ilse.paraphrases = {"It is", "She is"};
+  const FittedEdits fitted = fit_edits({orm, ilse}, 0);
+  EXPECT_THAT(fitted.edits[0].paraphrases, ElementsAre("It is"));
+  EXPECT_THAT(fitted.edits[1].paraphrases, ElementsAre("She is"));
+  EXPECT_THAT(fitted.left_out_questions,
+              ElementsAre(Pair("paraphrase to which another edit wants another answer", 2)));
+  parse_edit_file(edit_file_text(fitted.edits, {}), "x.yaml", "");
+}
+
 TEST(FitEdits, LeavesOutQuestionsThatCannotStand) {
   EditRequest orm = edit("a", "Orm is", "Orm", "tall");
   orm.paraphrases = {"Orm\x7F was", " ", "Orm was "};

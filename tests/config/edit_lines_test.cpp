@@ -142,6 +142,14 @@ TEST(EditLinesErrors, ConflictsNameBothLines) {
       "equal");
 }
 
+TEST(EditLinesErrors, TellAllLinesThatAreBroken) {
+  const std::string message =
+      error_of(std::string("{\"prompt\": }\n") + kSky + "\n{\"prompt\": \"a\"}\n", ErrorKind::kFormat);
+  EXPECT_THAT(message, HasSubstr("3 mistakes in x.jsonl:\n  x.jsonl:1:12: not valid JSON"));
+  EXPECT_THAT(message,
+              HasSubstr("\n  x.jsonl:3: \"subject\" is missing\n  x.jsonl:3: \"target\" is missing"));
+}
+
 double seconds_to_parse(const std::string& lines, std::size_t edits) {
   const auto began = std::chrono::steady_clock::now();
   EXPECT_THAT(parse(lines).edits, SizeIs(edits));

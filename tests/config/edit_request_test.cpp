@@ -111,6 +111,18 @@ TEST(MakeEditFile, RefusesWhatAnEditFileCannotHold) {
   EXPECT_EQ(refusal({question}), "the edit \"edit-1\": empty prompt in a neighbour");
 }
 
+TEST(MakeEditFile, RefusesOneWordingWithTwoTargets) {
+  EditRequest other = make_request("The tower of Eiffel is in", "Eiffel", "Bern");
+  other.paraphrases = {kTower.prompt};
+  EXPECT_EQ(
+      refusal({kTower, other}),
+      "the edit \"edit-2\": another edit wants another answer to the paraphrase \"" + kTower.prompt + "\"");
+  EXPECT_EQ(refusal({other, kTower}),
+            "the edit \"edit-2\": another edit wants another answer to the prompt \"" + kTower.prompt + "\"");
+  other.target = kTower.target;
+  EXPECT_EQ(make_edit_file({kTower, other}).edits.size(), 2u);
+}
+
 TEST(MakeEditFile, RefusesTwoEditsOfOneId) {
   EditRequest second = make_request("Orm is", "Orm", "tall");
   second.id = "edit-1";

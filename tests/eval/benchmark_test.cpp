@@ -190,14 +190,18 @@ TEST(DecisionText, SaysWhereLayersAreLevel) {
   LayerDecision decision;
   decision.layer = 3;
   decision.evidence = LayerEvidence::kTrial;
-  decision.trial_facts = 3;
+  decision.trial_facts = 30;
   decision.trial = {{3, 1.0, 0.0, 3, {}}, {4, 1.0, 0.0, 3, {}}, {5, 0.9, 0.1, 3, {}}};
   EXPECT_EQ(
       decision_text(decision),
-      "Layer 3, decided by edits: score 1.00 over 3 facts edited one by one; layer 4 is level with it.");
+      "Layer 3, decided by edits: score 1.00 over 30 facts edited one by one; layer 4 is level with it.");
   decision.trial = {{3, 0.95, 0.02, 3, {}}, {4, 0.9, 0.1, 3, {}}};
   EXPECT_EQ(decision_text(decision),
-            "Layer 3, decided by edits: score 0.950 ± 0.020 over 3 facts edited one by one.");
+            "Layer 3, decided by edits: score 0.950 ± 0.020 over 30 facts edited one by one.");
+  decision.trial_facts = 3;
+  EXPECT_EQ(decision_text(decision),
+            "Layer 3, decided by edits: score 0.950 ± 0.020 over 3 facts edited one by one. Fewer than "
+            "10 facts tell layers apart by luck.");
 }
 
 }  // namespace

@@ -68,7 +68,8 @@ run(out ${SCRATCH}/build/embed/explain_c ${model} "{\"prompt\": \"Workis Tellond
 expect("${out}" "\"attribution\"")
 
 # What is to be read came along, and pkg-config finds the C interface where the folder was moved to.
-foreach(file share/doc/emend/LICENSE share/doc/emend/docs/embedding.md share/doc/emend/examples/eiffel.yaml)
+foreach(file share/doc/emend/LICENSE share/doc/emend/docs/embedding.md share/doc/emend/examples/eiffel.yaml share/bash-completion/completions/emend
+        share/zsh/site-functions/_emend share/fish/vendor_completions.d/emend.fish share/man/man1/emend.1 share/man/man1/emend-patch-verify.1)
   if(NOT EXISTS ${prefix}/${file})
     message(FATAL_ERROR "${file} was not installed")
   endif()

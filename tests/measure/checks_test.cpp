@@ -45,6 +45,22 @@ TEST(Checks, AreFourInAFixedOrder) {
   EXPECT_EQ(names, (std::vector<std::string>{"efficacy", "paraphrase", "neighbourhood", "drift"}));
 }
 
+TEST(Checks, SaidIsAFifthWhereItIsAskedFor) {
+  Checked checked;
+  checked.add(prompt_state(1, 0, true));
+  // Likelier on both, said on one.
+  checked.after[0].paraphrases = {prompt_state(0.6, 0.1, true), prompt_state(0.3, 0.2, false)};
+  checked.thresholds.said = 0.6;
+  std::vector<std::string> names;
+  for (const CheckResult& result : checked.run()) names.push_back(result.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"efficacy", "paraphrase", "said", "neighbourhood", "drift"}));
+  EXPECT_EQ(checked.check("paraphrase").value, 1.0);
+  EXPECT_EQ(checked.check("said").value, 0.5);
+  EXPECT_EQ(checked.check("said").n, 2);
+  EXPECT_FALSE(checked.check("said").passed);
+  EXPECT_EQ(failed_checks(checked.run()), std::vector<std::string>{"said"});
+}
+
 TEST(Checks, WhatWasNotMeasuredIsNullAndNotPassed) {
   const Checked checked;
   for (const CheckResult& result : checked.run()) {

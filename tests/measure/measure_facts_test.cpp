@@ -23,6 +23,11 @@ class MeasureFacts : public ::testing::TestWithParam<std::string> {
     return test::plain_nll(model_, prompt_ids(model_.tokenizer(), prompt, form_),
                            target_ids(model_.tokenizer(), answer, form_));
   }
+  // Of the whole answer.
+  double whole(const std::string& prompt, const std::string& answer) const {
+    return std::exp(-nll(prompt, answer) *
+                    static_cast<double>(target_ids(model_.tokenizer(), answer, form_).size()));
+  }
   Model model_;
   std::vector<EditRequest> requests_;
   CheckOptions options_;
@@ -54,9 +59,9 @@ TEST_P(MeasureFacts, EqualsScoresByHand) {
     for (std::size_t n = 0; n < request.neighbours.size(); ++n) {
       EXPECT_EQ(states[i].neighbours[n].answer, request.neighbours[n].answer);
       EXPECT_NEAR(states[i].neighbours[n].p_answer,
-                  std::exp(-nll(request.neighbours[n].prompt, request.neighbours[n].answer)), 1e-4);
-      EXPECT_NEAR(states[i].neighbours[n].p_target,
-                  std::exp(-nll(request.neighbours[n].prompt, request.target)), 1e-5);
+                  whole(request.neighbours[n].prompt, request.neighbours[n].answer), 1e-4);
+      EXPECT_NEAR(states[i].neighbours[n].p_target, whole(request.neighbours[n].prompt, request.target),
+                  1e-5);
     }
   }
 }
@@ -137,6 +142,26 @@ TEST_P(MeasureFacts, PresentAnswersEndBeforePunctuation) {
   EXPECT_TRUE(requests[0].was.starts_with("stone cutter")) << requests[0].was;
   EXPECT_EQ(requests[0].was.find('\n'), std::string::npos);
   EXPECT_EQ(requests[0].was.find_first_of(".,;:!?", requests[0].was.size() - 1), std::string::npos);
+}
+
+// A target of several tokens, whose later ones follow from the first, is no likelier for that.
+TEST_P(MeasureFacts, NeighboursAreComparedByWholeAnswers) {
+  EditRequest request = requests_[0];
+  request.target = "stone cutter who is a stone cutter";
+  request.neighbours = {{request.prompt, request.was}};
+  const FactState state = measure_facts(model_, {request}, options_, silent_)[0];
+  EXPECT_NEAR(state.neighbours[0].p_target / whole(request.prompt, request.target), 1, 1e-2);
+  EXPECT_LT(state.neighbours[0].p_target, state.prompt.p_target) << "a mean per token";
+}
+
+TEST_P(MeasureFacts, FoundAnswersOfManyWordsAreWhole) {
+  EditRequest request = request_of("x", "Workis Tellond was trained as a", "Workis Tellond", "a b c d e f");
+  std::vector<EditRequest> few = {request}, many = {request};
+  options_.completion_tokens = 1;
+  fill_present_answers(model_, few, options_);
+  options_.completion_tokens = 60;
+  fill_present_answers(model_, many, options_);
+  EXPECT_EQ(few[0].was, many[0].was);
 }
 
 TEST_P(MeasureFacts, NothingToFillAsksNothing) {

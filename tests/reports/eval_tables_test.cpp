@@ -22,6 +22,20 @@ TEST(FigureText, PrintsSharesInPercent) {
   EXPECT_EQ(figure_text("score", {kNaN, 0, 9}), "-");
 }
 
+// 50 % of two is no "50.0 ± 69.3": Wilson's interval for p = 1/2, n = 2 has the ends
+// (1/2 + z^2/4 -+ z sqrt(1/8 + z^2/16)) / (1 + z^2/2).
+TEST(FigureText, KeepsIntervalsInTheirRange) {
+  EXPECT_EQ(figure_text("neighbourhood_success", {0.5, 0.693, 2}), "50.0 (9.5 to 90.5)");
+  EXPECT_EQ(figure_text("efficacy_success", {0.9, 0.2, 10}), "90.0 (59.6 to 98.2)");
+  EXPECT_EQ(figure_text("score", {0.9, 0.2, 10}), "90.0 (70.0 to 100.0)");
+  EXPECT_EQ(figure_text("paraphrase_magnitude", {-0.1, 0.2, 10}), "-10.0 ± 20.0");
+}
+
+TEST(FigureText, OfOneRecordNoIntervalIsKnown) {
+  EXPECT_EQ(figure_text("efficacy_success", {1, 0, 1}), "100.0 ± ?");
+  EXPECT_EQ(figure_text("drift_perplexity", {1.01, 0, 1}), "1.010") << "measured once, of the whole model";
+}
+
 TEST(FigureText, PrintsOthersAsTheyAre) {
   EXPECT_EQ(figure_text("fluency", {6.125, 0.25, 9}), "6.12 ± 0.25");
   EXPECT_EQ(figure_text("fluency", {626.5, 12, 9}), "626 ± 12");
@@ -37,7 +51,7 @@ TEST(SummarySections, SetTeacherForcedBesideGenerated) {
       sections[0].rows,
       ElementsAre(ElementsAre("efficacy"), ElementsAre("unedited", "0.0 ± 0.0", "-", "-", "-89.0 ± 1.0", "2"),
                   ElementsAre("rome", "97.5 ± 1.2", "-", "50.0 ± 10.0", "-", "2")));
-  EXPECT_THAT(sections[1].rows[2], ElementsAre("rewrite_acc, %", "-", "75.0 ± 50.0", "2"));
+  EXPECT_THAT(sections[1].rows[2], ElementsAre("rewrite_acc, %", "-", "75.0 (19.8 to 97.3)", "2"));
   EXPECT_THAT(sections[2].rows,
               ElementsAre(ElementsAre("evaluated", "2"), ElementsAre("left out: already true", "1"),
                           ElementsAre("left out: subject not in its prompt", "4")));

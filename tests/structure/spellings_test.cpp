@@ -17,11 +17,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// The names in the table of main.cpp, joined for a regular expression: "edit|generate|stats".
+// The names in the table of command_table.cpp, joined for a regular expression: "edit|generate|stats".
 std::string command_names() {
   std::string names;
   for (const SourceFile& file : read_sources(EMEND_SOURCE_DIR, {"src/cli"})) {
-    if (file.path != "src/cli/main.cpp") continue;
+    if (file.path != "src/cli/command_table.cpp") continue;
     const std::regex row(R"re(\{"([a-z]+)", ")re");
     for (std::sregex_iterator found(file.text.begin(), file.text.end(), row), end; found != end; ++found)
       names += (names.empty() ? "" : "|") + (*found)[1].str();

@@ -51,6 +51,7 @@ LocateOptions locate_options(const emend_locate_options& options, const Model& m
   how.trial_data = text_of(options.trial_data, "");
   how.trial_dataset = text_of(options.trial_dataset, "");
   how.method = text_of(options.method, "");
+  how.keep_decision = options.keep_decision != 0;
   return how;
 }
 

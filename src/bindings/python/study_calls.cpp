@@ -61,6 +61,7 @@ LocateOptions take_locate_options(Options& options, const Session& session) {
   options.take("trial_data", how.trial_data);
   options.take("trial_dataset", how.trial_dataset);
   options.take("method", how.method);
+  options.take("keep_decision", how.keep_decision);
   options.require_all_taken();
   check_locate_options(how);
   return how;

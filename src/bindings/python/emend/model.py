@@ -425,6 +425,7 @@ class Model:
         trial_data: Optional[PathLike] = None,
         trial_dataset: Optional[str] = None,
         method: Optional[str] = None,
+        keep_decision: bool = False,
         statistics: Optional[PathLike] = None,
         seed: int = 0,
         token_budget: Optional[int] = None,
@@ -435,6 +436,8 @@ class Model:
         Either a ``prompt`` with its ``subject``, or a file of ``facts``. ``samples``: corrupted runs of each fact. ``noise``:
         "s3" is 3 standard deviations of the subjects' embeddings. ``window``: layers restored together; 0: 10 of 48, in
         proportion. ``trial``: edit so many facts of the file at several layers and decide by the measured scores.
+        ``keep_decision``: keep the decision in the statistics folder, where ``layer: auto`` looks for it; a trial must have
+        edited 10 facts at least.
         """
         options = {
             "prompt": prompt,
@@ -462,6 +465,7 @@ class Model:
             "trial_data": trial_data,
             "trial_dataset": trial_dataset,
             "method": method,
+            "keep_decision": keep_decision,
             "statistics": statistics,
             "seed": seed,
             "token_budget": token_budget,

@@ -1,0 +1,67 @@
+#include "cli/next_step.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "reports/blame.h"
+
+namespace emend {
+namespace {
+
+constexpr std::size_t kMostIds = 5;
+
+// "a", "a and b", "a, b, c and 12 more".
+std::string ids_text(const std::vector<std::string>& ids) {
+  if (ids.size() == 1) return ids.front();
+  const std::size_t told = ids.size() > kMostIds + 1 ? kMostIds : ids.size() - 1;
+  const std::vector<std::string> first(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(told));
+  return join(first) + " and " +
+         (told + 1 == ids.size() ? ids.back() : fmt::format("{} more", ids.size() - told));
+}
+
+std::filesystem::path without(const std::filesystem::path& file, const std::string& id) {
+  std::string name = file.stem().string() + "-without-" + id;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return file.parent_path() / (name + file.extension().string());
+}
+
+std::string drop_command(const Blame& blame, const std::filesystem::path& model,
+                         const std::filesystem::path& file) {
+  const std::string& id = blame.ids.front();
+  return fmt::format("emend patch drop {} {} --model {} --out {}", shell_word(file.string()), shell_word(id),
+                     shell_word(model.string()), shell_word(without(file, id).string()));
+}
+
+const char* rewording_for(const std::string& check) {
+  if (check == "efficacy") return "Reword its prompt, or edit another layer (--layer N).";
+  if (check == "paraphrase" || check == "said")
+    return "Reword its prompt, so that it is nearer to its paraphrases, or edit another layer (--layer N).";
+  if (check == "drift") return "Edit another layer (--layer N), or lower the option `clamp` of the method.";
+  return "Reword its prompt, or write `protect: neighbours` into the file.";
+}
+
+}  // namespace
+
+std::vector<std::string> next_steps(const Patch& patch, const std::filesystem::path& model,
+                                    const std::filesystem::path& file) {
+  std::vector<std::string> steps;
+  for (const Blame& blame : blame_of(patch.edit.facts, patch.checks)) {
+    const std::string& first = blame.ids.front();
+    std::string text = fmt::format("{} failed: ", blame.check);
+    if (blame.check == "drift" || blame.check == "bleed")
+      text += fmt::format("look at {} first ({}). ", first, blame.worst);
+    else if (blame.ids.size() == 1)
+      text += fmt::format("it is due to {} ({}). ", first, blame.worst);
+    else
+      text += fmt::format("it is due to {}; the worst is {} ({}). ", ids_text(blame.ids), first, blame.worst);
+    text += rewording_for(blame.check);
+    if (blame.leaves_any)
+      text += fmt::format(" Or take {} out of the patch: {}", first, drop_command(blame, model, file));
+    steps.push_back(std::move(text));
+  }
+  return steps;
+}
+
+}  // namespace emend
