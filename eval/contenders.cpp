@@ -162,11 +162,10 @@ void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget
   collecting.token_budget = token_budget;
   for (const auto& [folder, layers] : wanted) {
     EditorCache planned;  // in memory alone: nothing is written before the layers are
-    statistics_[folder] = StatisticsStore(model, prefix_, folder)
-                              .layers({layers.begin(), layers.end()}, collecting, progress,
-                                      [&](const Statistics& found) {
-                                        return plan_on(found, folder, model, sample, planned);
-                                      });
+    statistics_[folder] =
+        StatisticsStore(model, prefix_, folder)
+            .layers({layers.begin(), layers.end()}, collecting, progress,
+                    [&](const Statistics& found) { return plan_on(found, folder, model, sample, planned); });
     caches_.at(folder).factors().take_over(planned.factors());
     if (const std::optional<std::string> warning = warning_of(statistics_.at(folder)))
       progress.note(fmt::format("{}: {}", folder.string(), *warning));
@@ -215,8 +214,7 @@ std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::p
     for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
     if (entry.method.protect != Protect::kNone)
       contender.header.options["protect"] = to_string(entry.method.protect);
-    if (!entry.context.layers.empty())
-      contender.header.options["layer"] = layers_text(entry.context.layers);
+    if (!entry.context.layers.empty()) contender.header.options["layer"] = layers_text(entry.context.layers);
     contender.header.seconds["statistics"] = statistics_seconds_;
     if (entry.context.statistics != nullptr)
       contender.header.statistics_fingerprint = entry.context.statistics->fingerprint(entry.context.layers);

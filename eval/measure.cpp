@@ -226,10 +226,10 @@ std::int64_t Measure::room_in_front() const {
     for (const auto& metric : setup_.metrics) metric->ask(setup_.records[r], questions[r]);
   const Tokenizer& tokenizer = model_.tokenizer();
   const std::int64_t positions = model_.config().max_positions;
-  const std::int64_t longest = std::max(
-      {longest_row(question_sheet(tokenizer, questions, form_, setup_.extra_tokens)),
-       longest_row(writing_sheet(tokenizer, questions, form_, setup_.text_tokens, 0)),
-       longest_row(ending_sheet(tokenizer, questions, form_, setup_.natural_tokens, positions))});
+  const std::int64_t longest =
+      std::max({longest_row(question_sheet(tokenizer, questions, form_, setup_.extra_tokens)),
+                longest_row(writing_sheet(tokenizer, questions, form_, setup_.text_tokens, 0)),
+                longest_row(ending_sheet(tokenizer, questions, form_, setup_.natural_tokens, positions))});
   return positions - longest - kSeam;
 }
 

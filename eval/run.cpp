@@ -270,9 +270,8 @@ EvalSummary Run::finish(const Entrant& entrant) const {
   if (entrant.tells()) {
     summary.notes.emplace_back("Drift was not measured: no weight changes.");
     if (const std::int64_t out = count_untold(records); out > 0)
-      summary.notes.push_back(
-          fmt::format("{} of {} facts had no room in front of a prompt and are failed edits.", out,
-                      summary.records));
+      summary.notes.push_back(fmt::format(
+          "{} of {} facts had no room in front of a prompt and are failed edits.", out, summary.records));
   } else if (setup_.drift_rows.empty())
     summary.notes.emplace_back(
         setup_.wants_drift ? "Drift was not measured: no text was given, and the statistics hold none back."

@@ -22,8 +22,8 @@ struct Training {
 // Called after each epoch with its number from 1 and its mean loss.
 using EpochSeen = std::function<void(int, double)>;
 
-// What is done to a gradient before Adam sees it, and to the change after each of Adam's steps; [D, F] float32
-// to the same shape. Empty: nothing.
+// What is done to a gradient before Adam sees it, and to the change after each of Adam's steps; [D, F]
+// float32 to the same shape. Empty: nothing.
 struct StepFilter {
   std::function<at::Tensor(const at::Tensor&)> gradient, change;
 };

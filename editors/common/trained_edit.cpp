@@ -121,9 +121,8 @@ FactRecord TrainedEdit::fact_of(std::size_t i, const Training& made, FactPart pa
 Edit train_together(const std::vector<EditRequest>& requests, int epochs, const TrainOnce& once,
                     Progress& progress) {
   begin_training(requests.size(), epochs, "epochs", progress);
-  Edit edit = once(requests, [&](int epoch, double loss) {
-    progress.update(epoch, fmt::format("loss {:.4f}", loss));
-  });
+  Edit edit = once(requests,
+                   [&](int epoch, double loss) { progress.update(epoch, fmt::format("loss {:.4f}", loss)); });
   progress.end();
   return edit;
 }

@@ -27,8 +27,8 @@ class TrainedEdit {
 
   EditPlan plan() const;
 
-  // Without the method's name and options (sign). Throws Error(kNumeric), naming the requests, if the training
-  // ended in a loss that is not a number, unless context.keep_going.
+  // Without the method's name and options (sign). Throws Error(kNumeric), naming the requests, if the
+  // training ended in a loss that is not a number, unless context.keep_going.
   Edit edit(const StepFilter& filter, const EpochSeen& seen) const;
 
  private:

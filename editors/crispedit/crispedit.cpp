@@ -39,8 +39,8 @@ std::vector<TokenIds> own_texts(const Model& model, const EditorContext& context
     return texts;
   };
   if (context.cache == nullptr) return sample();
-  std::string identity = fmt::format("{} {} {} {} {}", kName, model.fingerprint(), model.devices(), tokens,
-                                     context.seed);
+  std::string identity =
+      fmt::format("{} {} {} {} {}", kName, model.fingerprint(), model.devices(), tokens, context.seed);
   for (const std::int64_t id : opening) identity += fmt::format(" {}", id);
   return context.cache->contexts(identity, sample);
 }
@@ -130,7 +130,8 @@ EditorEntry crispedit_editor() {
   return {[] {
             CrispEditOptionTable defaults;
             return EditorHelp{
-                kName, "fine-tuning of one weight in directions of low curvature (Ikram et al. 2026, CrispEdit)",
+                kName,
+                "fine-tuning of one weight in directions of low curvature (Ikram et al. 2026, CrispEdit)",
                 true, option_help(defaults.bindings())};
           },
           [](const std::map<std::string, OptionText>& given) { return std::make_unique<CrispEdit>(given); }};

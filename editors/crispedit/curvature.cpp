@@ -81,17 +81,18 @@ at::Tensor gradient_moment(const Model& model, int layer, const std::vector<Toke
   std::int64_t count = 0;
   for (const RowRange range : split_by_tokens(rows, most_tokens)) {
     const auto begin = rows.begin();
-    const Portion portion(model, layer,
-                          {begin + static_cast<std::ptrdiff_t>(range.begin),
-                           begin + static_cast<std::ptrdiff_t>(range.end)});
+    const Portion portion(
+        model, layer,
+        {begin + static_cast<std::ptrdiff_t>(range.begin), begin + static_cast<std::ptrdiff_t>(range.end)});
     const at::Tensor gradients = portion.gradients();
     if (!gradients.defined()) continue;
     sum += at::matmul(gradients.t(), gradients).to(at::kCPU, at::kDouble);
     count += gradients.size(0);
   }
   if (count == 0)
-    throw Error(ErrorKind::kConfig, "crispedit: the text for the moment of gradients has no token that "
-                                    "another one stands behind");
+    throw Error(ErrorKind::kConfig,
+                "crispedit: the text for the moment of gradients has no token that "
+                "another one stands behind");
   return sum / static_cast<double>(count);
 }
 
@@ -106,9 +107,8 @@ LowCurvature::LowCurvature(const Spectrum& of_C, const Spectrum& of_G, double en
   const at::Tensor mask = products < threshold_;
   kept_ = mask.sum().item<std::int64_t>();
   if (kept_ == 0)
-    throw Error(ErrorKind::kConfig,
-                fmt::format("crispedit: energy {} leaves no direction of {} to change", energy,
-                            products.numel()));
+    throw Error(ErrorKind::kConfig, fmt::format("crispedit: energy {} leaves no direction of {} to change",
+                                                energy, products.numel()));
   left_ = of_G.vectors.to(like);
   right_ = of_C.vectors.to(like);
   mask_ = mask.to(like);

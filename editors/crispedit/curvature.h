@@ -16,9 +16,9 @@
 
 namespace emend::editors {
 
-// G of the layer over these rows of ids, each with its first token: [D, D] float64 on the CPU. Like C, without
-// the tokens at position 0; without the last ones as well, which no loss depends on. `most_tokens`: of a pass.
-// Throws Error(kConfig) if the rows have no such token.
+// G of the layer over these rows of ids, each with its first token: [D, D] float64 on the CPU. Like C,
+// without the tokens at position 0; without the last ones as well, which no loss depends on. `most_tokens`:
+// of a pass. Throws Error(kConfig) if the rows have no such token.
 at::Tensor gradient_moment(const Model& model, int layer, const std::vector<TokenIds>& rows,
                            std::int64_t most_tokens);
 

@@ -14,8 +14,8 @@ CrispEditOptions own_options() {
   return own;
 }
 
-// Ikram et al. 2026, as their program runs Llama 3 8B: energy 0.8 and 100 texts of at most 512 tokens, batches
-// of 32, 25 epochs of Adam at 5e-4. It trains layers 19 to 23 of 32; one layer takes the middle one.
+// Ikram et al. 2026, as their program runs Llama 3 8B: energy 0.8 and 100 texts of at most 512 tokens,
+// batches of 32, 25 epochs of Adam at 5e-4. It trains layers 19 to 23 of 32; one layer takes the middle one.
 CrispEditOptions published_options() {
   CrispEditOptions published;
   published.projected = Projected::kGradient;

@@ -14,10 +14,9 @@ FinetuneOptionTable::FinetuneOptionTable(FinetuneMethod method,
 }
 
 std::vector<OptionBinding> FinetuneOptionTable::bindings() {
-  std::vector<OptionBinding> all = {
-      preset_option(
-          published_, [this] { value_ = published_ ? method_.published : method_.own; },
-          "paper: the constants as published; other options still override them")};
+  std::vector<OptionBinding> all = {preset_option(
+      published_, [this] { value_ = published_ ? method_.published : method_.own; },
+      "paper: the constants as published; other options still override them")};
   append(all, training_bindings(value_));
   return all;
 }

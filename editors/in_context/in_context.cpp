@@ -76,12 +76,13 @@ class InContext : public Editor {
   }
 
   std::vector<OptionBinding> bindings() {
-    return {preset_option(
-                published_, [this] { wording_ = published_ ? Wording::kNewFact : Wording::kStatement; },
-                "paper: the wording as published; other options still override it"),
-            word_option("wording", kWordingWords, wording_,
-                        "of a fact in front of a prompt; statement: \"{prompt} {target}. \"; new-fact: \"New "
-                        "Fact: {prompt} {target}\" on a line of its own, and \"Prompt: \" before the prompt")};
+    return {
+        preset_option(
+            published_, [this] { wording_ = published_ ? Wording::kNewFact : Wording::kStatement; },
+            "paper: the wording as published; other options still override it"),
+        word_option("wording", kWordingWords, wording_,
+                    "of a fact in front of a prompt; statement: \"{prompt} {target}. \"; new-fact: \"New "
+                    "Fact: {prompt} {target}\" on a line of its own, and \"Prompt: \" before the prompt")};
   }
 
  private:

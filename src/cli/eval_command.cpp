@@ -43,7 +43,8 @@ void add_record_options(OptionList& options, EvalArguments& asked) {
       .text("data", run.data, "FILE", "the data file", Use::kReads)
       .repeated("method", asked.methods, "M", "an editor with its defaults; may be given again")
       .check([&] {
-        for (const std::string& method : asked.methods) require_method("--method", method, benchmark_editors());
+        for (const std::string& method : asked.methods)
+          require_method("--method", method, benchmark_editors());
         require_given(!run.data.empty(), "eval", "--data FILE");
       })
       .repeated(

@@ -80,10 +80,10 @@ int main(int argc, char** argv) {
   options.keep_going = true;
   const EditOutcome outcome = run_edit(model, file, options, silent);
   const EditOutcome again = run_edit(model, file, options, silent);
-  const at::Tensor stored = load_statistics(model, {kLayer}, model.tokenizer().automatic_prefix(),
-                                            file.statistics)
-                                .layers.at(kLayer)
-                                .C;
+  const at::Tensor stored =
+      load_statistics(model, {kLayer}, model.tokenizer().automatic_prefix(), file.statistics)
+          .layers.at(kLayer)
+          .C;
   const auto asked = std::chrono::steady_clock::now();
   const bool is_kept =
       StatisticsFactors(file.statistics).load_factor(kLayer, stored, 1e-5, at::kCPU) != nullptr;

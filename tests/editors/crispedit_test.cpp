@@ -126,7 +126,10 @@ TEST_P(GradientMoment, IsThatOfPlainPasses) {
   const at::Tensor plain = sum / static_cast<double>(count);
   for (const std::int64_t most_tokens : {1, 12, 4096})
     EXPECT_LT(test::relative(editors::gradient_moment(model, kLayer, rows, most_tokens), plain), 1e-4);
-  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { editors::gradient_moment(model, kLayer, {{3, 4}}, 10); }),
+  EXPECT_THAT(error_of(ErrorKind::kConfig,
+                       [&] {
+                         editors::gradient_moment(model, kLayer, {{3, 4}}, 10);
+                       }),
               HasSubstr("no token"));
 }
 

@@ -8,9 +8,9 @@
 
 #include "analysis/prompt_rows.h"
 #include "base/expect_error.h"
-#include "editors/finetune/methods.h"
 #include "editors/common/training_rows.h"
 #include "editors/common/weight_descent.h"
+#include "editors/finetune/methods.h"
 #include "emend/locate.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"

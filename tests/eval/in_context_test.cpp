@@ -63,7 +63,9 @@ class InContextTest : public testing::Test {
     SilentProgress silent;
     return run_eval(world_.model, setup, {contender(out)}, silent)[0];
   }
-  TokenIds ids(const std::string& text) const { return prompt_ids(world_.model.tokenizer(), text, world_.form); }
+  TokenIds ids(const std::string& text) const {
+    return prompt_ids(world_.model.tokenizer(), text, world_.form);
+  }
 
   // p of the answer per token behind a text, by a plain pass.
   double p_behind(const std::string& text, const std::string& answer) const {
@@ -165,7 +167,8 @@ TEST_F(InContextTest, ASequenceTellsAllSoFarAndIsTakenUp) {
     EXPECT_THROW(run_eval(world_.model, some, {contender(folder_ / "parts")}, stop), Error) << signs;
   }
   const EvalSummary resumed = run(some, folder_ / "parts");
-  EXPECT_EQ(test::read_all(folder_ / "parts" / kRecordsFile), test::read_all(folder_ / "whole" / kRecordsFile));
+  EXPECT_EQ(test::read_all(folder_ / "parts" / kRecordsFile),
+            test::read_all(folder_ / "whole" / kRecordsFile));
   ASSERT_EQ(resumed.curve.size(), 3u);
   EXPECT_EQ(resumed.curve[1].metrics.at("score").mean, whole.curve[1].metrics.at("score").mean);
 }
@@ -193,8 +196,8 @@ TEST_F(InContextTest, FactsWithoutRoomFail) {
   EXPECT_LT(edited, many.records.size());
   expect_behind(told, results.records.back());
   expect_behind(told, results.records.front());
-  EXPECT_THAT(summary.notes, testing::Contains(HasSubstr(
-                                 std::to_string(40 - edited) + " of 40 facts had no room in front of a prompt")));
+  EXPECT_THAT(summary.notes, testing::Contains(HasSubstr(std::to_string(40 - edited) +
+                                                         " of 40 facts had no room in front of a prompt")));
 }
 
 TEST_F(InContextTest, StandsBesideEditorsInABenchmark) {

@@ -48,6 +48,25 @@ TEST(FinetuneRuns, PlansEditsVerifiesAndApplies) {
       HasSubstr("trained for all its facts together"));
 }
 
+// It also says which statistics it was trained beside.
+TEST(FinetuneRuns, CrispEditMakesAPatchThatIsVerified) {
+  SilentProgress silent;
+  Model model = test::load_world("llama");
+  const ScratchFolder folder;
+  EditFile file;
+  file.method = "crispedit";
+  file.options = {{"epochs", {"60", "test"}}, {"curvature_tokens", {"512", "test"}}};
+  file.layer.layers = {2};
+  file.statistics = folder / "stats";
+  file.edits = test::world_edits(2);
+  const EditOutcome outcome = run_edit(model, file, {}, silent);
+  save_patch(outcome.patch, folder / "p.safetensors");
+  const std::vector<NamedPatch> loaded = load_patches({folder / "p.safetensors"});
+  EXPECT_TRUE(at::equal(loaded[0].patch.edit.changes.at(0).D, outcome.patch.edit.changes.at(0).D));
+  EXPECT_FALSE(loaded[0].patch.edit.solves.at(0).statistics_fingerprint.empty());
+  EXPECT_TRUE(verify_patches(model, loaded, {}, silent).patches[0].reproduced);
+}
+
 // In sequence the second step trains on top of the first, whose facts it may weaken: nothing carries them.
 TEST(FinetuneRuns, IsEvaluatedAloneAndInSequence) {
   SilentProgress silent;
