@@ -62,7 +62,7 @@ class CrispEdit : public Editor {
                 const EditorContext& context) const override {
     const c10::NoGradGuard no_grad;
     EditPlan plan = TrainedEdit(model, requests, context, training()).plan();
-    spectrum_of_keys(context, plan.entries.front().layers.front());
+    spectrum_of_keys(model, context, plan.entries.front().layers.front());
     return plan;
   }
 
@@ -79,25 +79,27 @@ class CrispEdit : public Editor {
  private:
   const TrainingOptions& training() const { return table_.value().training; }
 
-  static std::shared_ptr<const Spectrum> spectrum_of_keys(const EditorContext& context, int layer) {
+  static std::shared_ptr<const Spectrum> spectrum_of_keys(const Model& model, const EditorContext& context,
+                                                          int layer) {
     if (context.statistics != nullptr && context.statistics->layers.contains(layer) &&
         context.statistics->layers.at(layer).is_diagonal())
       throw Error(ErrorKind::kConfig,
                   fmt::format("crispedit: of C of layer {} only the diagonal is known; collect statistics of "
                               "the layer",
                               layer));
-    return moment_spectrum(context, layer, kName);
+    return moment_spectrum(model, context, layer, kName);
   }
 
   std::shared_ptr<const LowCurvature> projector(const Model& model, const EditorContext& context) const {
     const int layer = context.layers.front();
     require_layer(model, layer);
-    const auto of_C = spectrum_of_keys(context, layer);
+    const auto of_C = spectrum_of_keys(model, context, layer);
     const bool on_gpu = model.options().device().is_cuda();
     const at::Tensor G =
         gradient_moment(model, layer, own_texts(model, context, table_.value().curvature_tokens),
                         tokens_of_a_gradient(training(), on_gpu));
-    const Spectrum of_G = spectrum_of(G, fmt::format("the moment of gradients at layer {}", layer));
+    const Spectrum of_G = spectrum_of(G, model.options().device(),
+                                      fmt::format("the moment of gradients at layer {}", layer));
     return std::make_shared<const LowCurvature>(*of_C, of_G, table_.value().energy,
                                                 model.options().dtype(at::kFloat));
   }

@@ -33,7 +33,7 @@ class LowCurvatureOf : public ::testing::TestWithParam<double> {
   static constexpr std::int64_t kOut = 5, kIn = 7;
   at::Tensor C_ = test::with_spectrum(test::geometric(kIn, 1e-2, 3), 1);
   at::Tensor G_ = test::with_spectrum(test::geometric(kOut, 1e-3, 2), 2);
-  Spectrum of_C_ = spectrum_of(C_, "C"), of_G_ = spectrum_of(G_, "G");
+  Spectrum of_C_ = spectrum_of(C_, at::kCPU, "C"), of_G_ = spectrum_of(G_, at::kCPU, "G");
   at::Tensor X_ = test::normals(kOut, kIn, 3);
   LowCurvature projector_{of_C_, of_G_, GetParam(), at::TensorOptions().dtype(at::kDouble)};
 
@@ -81,7 +81,7 @@ TEST_P(LowCurvatureOf, IsAProjectionThatLowersTheCurvature) {
 }
 
 TEST(LowCurvature, RefusesAnEnergyThatLeavesNothing) {
-  const Spectrum one = spectrum_of(at::eye(3, at::kDouble), "C");
+  const Spectrum one = spectrum_of(at::eye(3, at::kDouble), at::kCPU, "C");
   EXPECT_THAT(error_of(ErrorKind::kConfig,
                        [&] { LowCurvature(one, one, 1, at::TensorOptions().dtype(at::kDouble)); }),
               HasSubstr("energy 1 leaves no direction of 9"));
