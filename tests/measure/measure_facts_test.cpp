@@ -147,7 +147,7 @@ TEST_P(MeasureFacts, PresentAnswersEndBeforePunctuation) {
 // A target of several tokens, whose later ones follow from the first, is no likelier for that.
 TEST_P(MeasureFacts, NeighboursAreComparedByWholeAnswers) {
   EditRequest request = requests_[0];
-  request.target = "stone cutter who is a stone cutter";
+  request.target = "wool dyer who was a painter";
   request.neighbours = {{request.prompt, request.was}};
   const FactState state = measure_facts(model_, {request}, options_, silent_)[0];
   EXPECT_NEAR(state.neighbours[0].p_target / whole(request.prompt, request.target), 1, 1e-2);

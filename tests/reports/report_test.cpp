@@ -68,10 +68,12 @@ TEST(Report, APlanWithoutStatisticsNamesTheEdits) {
   outcome.model_layers = 4;
   outcome.has_statistics = false;
   outcome.edits = {test::sample_edit().patch.edit.facts[0].request};
+  outcome.before = {{"tower", {0.25, 0.5, false, " Paris, France"}, {}, {}}};
+  outcome.already_true = {false};
   outcome.plan.entries = {{"tower", {2}, 0, 0, {}, 0, 0}};
   EXPECT_EQ(brief_report(outcome), "rome: 1 edit planned at layer 2, without statistics");
-  EXPECT_THAT(full_report(outcome),
-              AllOf(HasSubstr("tower"), HasSubstr("Rome"), HasSubstr("the model has 4.")));
+  EXPECT_THAT(full_report(outcome), AllOf(HasSubstr("tower"), HasSubstr("Rome"), HasSubstr("Paris, France"),
+                                          HasSubstr("0.250"), HasSubstr("the model has 4.")));
 }
 
 TEST(Report, APatchTellsTheSameWithAndWithoutItsFile) {
