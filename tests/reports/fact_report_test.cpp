@@ -39,7 +39,7 @@ TEST(FactReport, WhatIsLostIsListed) {
               AllOf(HasSubstr("Paraphrases: the target is likelier on 2 of 3, and said on 1 of 3. Neighbours "
                               "kept: 0 of 1.\n"),
                     HasSubstr("see the tower in"), HasSubstr("the arch is in"), HasSubstr("p(against)"),
-                    HasSubstr("the arch is in    Paris       0.200  Rome           0.500"),
+                    HasSubstr("the arch is in    Paris       0.200  Rome          0.500"),
                     Not(HasSubstr("the tower is in")), Not(HasSubstr("the forum is in"))));
 }
 
