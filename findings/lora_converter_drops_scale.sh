@@ -2,8 +2,8 @@
 # findings/lora_converter_drops_scale.sh
 #
 # Packages: node-llama-cpp 3.21.1 (npm; it carries the source of llama.cpp v0.4.0 with convert_lora_to_gguf.py), peft 0.21.2,
-# transformers 5.24.0, torch 2.13.0 (PyPI; seen with the build for the CPU), sentencepiece 0.2.1, protobuf 6.33.1, pyyaml 6.0.3,
-# requests 2.32.5. From the distribution: python3, node, npm, git.
+# transformers 5.24.0, torch 2.13.0 (PyPI; seen with the build for the CPU), numpy 2.2.6, sentencepiece 0.2.1, protobuf 6.33.1,
+# pyyaml 6.0.3, requests 2.32.5. From the distribution: python3, node, npm, git.
 #
 # convert_lora_to_gguf.py takes lora_alpha and the tensors of a PEFT adapter, and nothing else of adapter_config.json. What PEFT
 # computes the strength of each module from is dropped without a warning: use_rslora (alpha / sqrt(r) instead of alpha / r) and
@@ -33,7 +33,7 @@ cd "$temporary"
 npm install --silent --ignore-scripts --no-audit --no-fund --omit=optional node-llama-cpp@3.21.1 > /dev/null
 git clone --quiet node_modules/node-llama-cpp/llama/gitRelease.bundle llama.cpp 2> /dev/null
 python3 -m venv venv
-venv/bin/pip install --quiet peft==0.21.2 transformers==5.24.0 torch==2.13.0 sentencepiece==0.2.1 protobuf==6.33.1 \
+venv/bin/pip install --quiet peft==0.21.2 transformers==5.24.0 torch==2.13.0 numpy==2.2.6 sentencepiece==0.2.1 protobuf==6.33.1 \
   pyyaml==6.0.3 requests==2.32.5
 
 cat > scale.py << 'PYTHON'
