@@ -120,8 +120,8 @@ std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model,
   if (given.empty()) {
     const bool depth = is_by_depth(own ? entry.method.layer : options_.layer);
     const LayerDecision decision = depth ? by_depth(model, prefix_)
-                                         : auto_layer(model, prefix_, entry.statistics, progress,
-                                                      [&] { return by_depth(model, prefix_); });
+                                         : auto_layer(model, prefix_, entry.statistics, entry.editor->name(),
+                                                      progress, [&] { return by_depth(model, prefix_); });
     return entry.editor->layers_around(decision.layer, model.config());
   }
   const std::string where = own                            ? entry.method.label + ": layer"
@@ -144,7 +144,8 @@ StatisticsStore::Conditions ContenderSet::plan_on(const Statistics& found, const
     try {
       entry.editor->plan(model, {sample}, context);
     } catch (const Error& error) {
-      if (!is_about_records(error)) throw;  // this record may be one that is left out later
+      // This record may be one that is left out later, also because it is too long.
+      if (!is_about_records(error) && error.kind() != ErrorKind::kModel) throw;
     }
   }
   return known_conditions(found, planned.factors());

@@ -20,8 +20,8 @@ at::Tensor measured_keys(const std::vector<KeyConstraint>& constraints) {
   return at::stack(keys, 1);
 }
 
-// K^T A^T B^T [n, D] for keys K [F, n], A^T [F, q] and B^T [q, D], in the order that takes fewer operations: by
-// the change A^T B^T, or by the keys' shares K^T A^T.
+// K^T A^T B^T [n, D] for keys K [F, n], A^T [F, q] and B^T [q, D], in the order that takes fewer operations:
+// by the change A^T B^T, or by the keys' shares K^T A^T.
 at::Tensor given_by(const at::Tensor& K, const at::Tensor& A_T, const at::Tensor& B_T) {
   const std::int64_t F = A_T.size(0), q = A_T.size(1), D = B_T.size(1), n = K.size(1);
   if (F * D * (q + n) < n * q * (F + D)) return at::matmul(K.t(), at::matmul(A_T, B_T));

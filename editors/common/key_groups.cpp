@@ -126,8 +126,7 @@ std::vector<KeyGroup> group_requests(const CallRows& rows, const LayerTrace& tra
     if (place == 0) keys = lookup_keys(rows, trace, i, std::min(i + kReadTogether, rows.size()));
     const auto [known, fresh] = group_of.emplace(seen_by_lookup(rows[i].prompts.front()), groups.size());
     if (grouping == Grouping::kAlone) known->second = groups.size();
-    if (fresh || grouping == Grouping::kAlone)
-      groups.push_back({{}, subject_keys(keys, place), {}});
+    if (fresh || grouping == Grouping::kAlone) groups.push_back({{}, subject_keys(keys, place), {}});
     KeyGroup& group = groups[known->second];
     group.requests.push_back(i);
     group.warnings.insert(group.warnings.end(), rows[i].warnings.begin(), rows[i].warnings.end());

@@ -46,9 +46,8 @@ std::shared_ptr<const Spectrum> moment_spectrum(const Model& model, const Editor
   const LayerStatistics& statistics = statistics_of(context, layer, method);
   EditorCache none_kept;
   KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
-  auto spectrum =
-      factors.spectrum(layer, moment_identity(*context.statistics, layer), statistics.C,
-                       model.options().device(), name_of(layer));
+  auto spectrum = factors.spectrum(layer, moment_identity(*context.statistics, layer), statistics.C,
+                                   model.options().device(), name_of(layer));
   let_go_of(statistics.C);
   return spectrum;
 }

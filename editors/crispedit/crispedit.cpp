@@ -98,8 +98,8 @@ class CrispEdit : public Editor {
     const at::Tensor G =
         gradient_moment(model, layer, own_texts(model, context, table_.value().curvature_tokens),
                         tokens_of_a_gradient(training(), on_gpu));
-    const Spectrum of_G = spectrum_of(G, model.options().device(),
-                                      fmt::format("the moment of gradients at layer {}", layer));
+    const Spectrum of_G =
+        spectrum_of(G, model.options().device(), fmt::format("the moment of gradients at layer {}", layer));
     return std::make_shared<const LowCurvature>(*of_C, of_G, table_.value().energy,
                                                 model.options().dtype(at::kFloat));
   }

@@ -102,15 +102,16 @@ LowCurvature::LowCurvature(const Spectrum& of_C, const Spectrum& of_G, double en
   const at::Tensor products = at::outer(of_G.values.clamp_min(0), of_C.values.clamp_min(0));
   const at::Tensor falling = std::get<0>(products.flatten().sort(0, /*descending=*/true));
   const at::Tensor shares = falling.cumsum(0) / falling.sum();
-  const auto at_share = at::searchsorted(shares, energy).item<std::int64_t>();
-  threshold_ = at_share < falling.size(0) ? falling[at_share].item<double>() : 0;
+  // With rounding, all of them together may be less than an energy of 1.
+  const auto at_share = std::min(at::searchsorted(shares, energy).item<std::int64_t>(), falling.size(0) - 1);
+  threshold_ = falling[at_share].item<double>();
   const at::Tensor mask = products < threshold_;
   kept_ = mask.sum().item<std::int64_t>();
   if (kept_ == 0)
     throw Error(ErrorKind::kConfig, fmt::format("crispedit: energy {} leaves no direction of {} to change",
                                                 energy, products.numel()));
-  left_ = of_G.vectors.to(like);
-  right_ = of_C.vectors.to(like);
+  left_ = of_G.vectors.to(like).contiguous();  // in memory as vectors are that were kept in a file
+  right_ = of_C.vectors.to(like).contiguous();
   mask_ = mask.to(like);
 }
 

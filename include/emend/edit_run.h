@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "emend/editor.h"
-#include "emend/locate.h"
 #include "emend/fact_state.h"
+#include "emend/locate.h"
 #include "emend/model.h"
 #include "emend/patch.h"
 #include "emend/progress.h"

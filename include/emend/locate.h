@@ -212,7 +212,8 @@ struct TrialScore {
   std::map<std::string, double> parts;  // the successes by name, and bleed_worst
 };
 
-// A trial over fewer facts tells layers apart by luck: it is shown, but not kept as a decision.
+// A trial over fewer facts tells layers apart by luck: run_locate shows it, but does not keep it. That of the
+// few edits that run_edit tries by itself is kept for later edits by its method (edit_run.h).
 inline constexpr std::int64_t kLeastTrialFacts = 10;
 
 // The evidence for a decision: measured scores of edits, or the model's depth alone.

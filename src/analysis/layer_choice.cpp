@@ -18,7 +18,8 @@ std::string first_of_trace(const LayerDecision& decision) {
   const auto chosen = std::find_if(decision.trace.begin(), decision.trace.end(),
                                    [&](const LayerScore& s) { return s.layer == decision.layer; });
   if (best.layer == decision.layer)
-    return fmt::format(" The trace of {} facts puts it first, too.", count_text(decision.traced_facts));
+    return fmt::format(" The trace of {}{} puts it first, too.", count_text(decision.traced_facts),
+                       decision.traced_facts == 1 ? " fact" : " facts");
   std::string text =
       fmt::format(" The trace of {}{} puts layer {} first (effect {}{})", count_text(decision.traced_facts),
                   decision.traced_facts == 1 ? " fact" : " facts", best.layer, number_text(best.score),
@@ -33,10 +34,16 @@ std::string first_of_trace(const LayerDecision& decision) {
 std::string level_text(const std::vector<TrialScore>& trial) {
   std::vector<int> level;
   for (std::size_t i = 1; i < trial.size(); ++i)
-    if (trial[i].score >= trial.front().score - kLevelScores) level.push_back(trial[i].layer);
+    if (std::abs(trial[i].score - trial.front().score) <= kLevelScores) level.push_back(trial[i].layer);
   std::sort(level.begin(), level.end());
   if (level.empty()) return "";
   return fmt::format("; {} {} level with it", layer_names(level), level.size() == 1 ? "is" : "are");
+}
+
+// What a few edits decided, which the first edit of a folder makes by itself, holds for their method alone.
+bool is_of_few_edits_by_another(const LayerDecision& decision, const std::string& method) {
+  return decision.evidence == LayerEvidence::kTrial && decision.trial_facts < kLeastTrialFacts &&
+         decision.method != method;
 }
 
 }  // namespace
@@ -81,14 +88,13 @@ std::string decision_text(const LayerDecision& decision) {
     return fmt::format("{}, decided by edits: score {}{} over {} {} edited {}{}.{}{}", layer,
                        number_text(best.score), best.ci95 > 0 ? " ± " + number_text(best.ci95, 2) : "",
                        count_text(decision.trial_facts), decision.trial_facts == 1 ? "fact" : "facts",
-                       decision.trial_facts == 1 ? "by itself" : "one by one", level_text(decision.trial), few,
-                       first_of_trace(decision));
+                       decision.trial_facts == 1 ? "by itself" : "one by one", level_text(decision.trial),
+                       few, first_of_trace(decision));
   }
   if (!decision.trial.empty())
     return fmt::format(
         "{}, decided by depth alone, 1 + round(layers / 10): at no layer that was tried did the edits of {} "
-        "{} "
-        "hold without harm (best: layer {}, score {}).{}",
+        "{} hold without harm (best: layer {}, score {}).{}",
         layer, count_text(decision.trial_facts), decision.trial_facts == 1 ? "fact" : "facts",
         decision.trial.front().layer, number_text(decision.trial.front().score), first_of_trace(decision));
   return fmt::format(
@@ -98,12 +104,13 @@ std::string decision_text(const LayerDecision& decision) {
 }
 
 LayerDecision auto_layer(const Model& model, const std::vector<std::int64_t>& prefix,
-                         const std::filesystem::path& statistics, Progress& progress,
-                         const std::function<LayerDecision()>& otherwise) {
+                         const std::filesystem::path& statistics, const std::string& method,
+                         Progress& progress, const std::function<LayerDecision()>& otherwise) {
   const auto held = load_layer_decision(model, prefix, statistics);
-  if (!held) return otherwise();
-  progress.note(fmt::format("layer: auto, from {} ({}): {}", (statistics / "layer_decision.json").string(),
-                            held->source, decision_text(*held)));
+  if (!held || is_of_few_edits_by_another(*held, method)) return otherwise();
+  progress.note(fmt::format("layer: auto, from {} ({}{}): {}", (statistics / "layer_decision.json").string(),
+                            held->source, held->method.empty() ? "" : ", by " + held->method,
+                            decision_text(*held)));
   return *held;
 }
 

@@ -34,10 +34,11 @@ inline constexpr double kLevelScores = 0.01;
 // What decided, and what the trace says beside it.
 std::string decision_text(const LayerDecision& decision);
 
-// The decision that `emend locate --facts` left in the statistics folder, which is told as a note; without
-// one, what `otherwise` decides.
+// The decision that `emend locate --keep-decision` or a first edit left in the statistics folder, which is
+// told as a note; without one, what `otherwise` decides. One of fewer than kLeastTrialFacts edits counts for
+// the method that made them alone.
 LayerDecision auto_layer(const Model& model, const std::vector<std::int64_t>& prefix,
-                         const std::filesystem::path& statistics, Progress& progress,
-                         const std::function<LayerDecision()>& otherwise);
+                         const std::filesystem::path& statistics, const std::string& method,
+                         Progress& progress, const std::function<LayerDecision()>& otherwise);
 
 }  // namespace emend

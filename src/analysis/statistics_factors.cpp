@@ -169,8 +169,10 @@ std::shared_ptr<const Spectrum> StatisticsFactors::load_spectrum(int layer, cons
   using Found = std::shared_ptr<const Spectrum>;
   return try_read<Spectrum>(file_of(folder_, kSpectrum, layer), kSpectrum, [&](const TensorFile& file) {
     const std::int64_t n = C.size(0);
-    if (metadata_of(file, "moments") != digest_of(C)) return Found();
-    Spectrum spectrum{stored_tensor(file, "values", "F64"), stored_tensor(file, "vectors", "F64")};
+    const bool same = metadata_or(file, "device", "cpu") == c10::DeviceTypeName(device.type(), true) &&
+                      metadata_of(file, "moments") == digest_of(C);
+    if (!same) return Found();
+    Spectrum spectrum{stored_tensor(file, "values", "F64"), stored_tensor(file, "vectors", "F64").to(device)};
     const bool fits = spectrum.values.numel() == n && spectrum.vectors.dim() == 2 &&
                       spectrum.vectors.size(0) == n && spectrum.vectors.size(1) == n;
     if (!fits) return Found();

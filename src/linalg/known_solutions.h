@@ -1,5 +1,5 @@
-// Solutions that are known already, column by column: a solve with a large factor reads all of it, however few
-// columns it has, so that the keys of many edits are best solved together and kept.
+// Solutions that are known already, column by column: a solve with a large factor reads all of it, however
+// few columns it has, so that the keys of many edits are best solved together and kept.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "analysis/prompt_rows.h"
 #include "emend/checks.h"
 #include "measure/answer_engine.h"
 
@@ -25,6 +26,12 @@ std::size_t word_count(const std::string& text) {
 std::int64_t tokens_for(std::size_t words, std::int64_t least) {
   constexpr std::int64_t kTokensAWord = 4;
   return std::max(least, kTokensAWord * (static_cast<std::int64_t>(words) + 1));
+}
+
+// How many tokens the model's positions leave behind a prompt; at least one is asked for.
+std::int64_t room_behind(const Model& model, const std::string& prompt, const CheckOptions& options) {
+  const TokenIds ids = prompt_ids(model.tokenizer(), prompt, {options.prefix, options.form});
+  return std::max<std::int64_t>(1, model.config().max_positions - static_cast<std::int64_t>(ids.size()));
 }
 
 // The first `words` words of a completion, without the punctuation that ends them.
@@ -124,11 +131,14 @@ void fill_present_answers(const Model& model, std::vector<EditRequest>& requests
   std::vector<Questions> questions(requests.size());
   for (std::size_t r = 0; r < requests.size(); ++r) {
     const std::int64_t tokens = tokens_for(word_count(requests[r].target), options.completion_tokens);
-    if (requests[r].was.empty()) questions[r].complete(requests[r].prompt, tokens);
-    for (const Neighbour& neighbour : requests[r].neighbours)
-      if (neighbour.answer.empty()) questions[r].complete(neighbour.prompt, tokens);
+    const auto ask = [&](const std::string& answer, const std::string& prompt) {
+      if (answer.empty())
+        questions[r].complete(prompt, std::min(tokens, room_behind(model, prompt, options)));
+    };
+    ask(requests[r].was, requests[r].prompt);
+    for (const Neighbour& neighbour : requests[r].neighbours) ask(neighbour.answer, neighbour.prompt);
     for (const OtherSubject& other : requests[r].bleed)
-      if (other.answer.empty()) questions[r].complete(prompt_about(requests[r], other.subject), tokens);
+      ask(other.answer, prompt_about(requests[r], other.subject));
   }
   const std::vector<Answers> answers = engine_of(model, questions, options).answer({}).front();
   for (std::size_t r = 0; r < requests.size(); ++r) {

@@ -178,11 +178,22 @@ std::vector<std::vector<std::string>> names_in_places(const Model& model,
                                                       const NameSearch& search) {
   const c10::NoGradGuard no_grad;
   std::vector<std::vector<std::string>> names(places.size());
+  // Behind a front that leaves the model no room, nothing is named.
+  const std::int64_t longest = model.config().max_positions - search.name_tokens - 1;
+  std::vector<NamePlace> fitting;
+  std::vector<std::size_t> number;  // in `places`
   std::vector<std::int64_t> sizes;
-  for (const NamePlace& place : places)
-    sizes.push_back(search.begins * (static_cast<std::int64_t>(place.front.size()) + search.name_tokens));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const auto front = static_cast<std::int64_t>(places[i].front.size());
+    if (front > longest) continue;
+    fitting.push_back(places[i]);
+    number.push_back(i);
+    sizes.push_back(search.begins * (front + search.name_tokens));
+  }
+  std::vector<std::vector<std::string>> found(fitting.size());
   for (const RowRange range : split_by_size(sizes, search.token_budget))
-    NameBatch(model, places, range, search).find(names);
+    NameBatch(model, fitting, range, search).find(found);
+  for (std::size_t i = 0; i < fitting.size(); ++i) names[number[i]] = std::move(found[i]);
   return names;
 }
 

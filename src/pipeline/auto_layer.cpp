@@ -82,11 +82,17 @@ LayerDecision depth_with_trace(const AutoTrial& file, const TrialPlan& plan, Pro
   LayerDecision decision = decide_layer(file.model, file.context.prefix, rank_layers(traces),
                                         static_cast<std::int64_t>(traces.size()), {});
   decision.source = "the edit file's prompts";
-  progress.note(fmt::format(
-      "layer: auto, without a kept decision, which locating a file of facts, with a trial and the option "
-      "keep-decision, would make: {}{}",
-      decision_text(decision),
-      plan.why_not.empty() ? "" : fmt::format(" No edits are tried: {}.", plan.why_not)));
+  const std::string why_not =
+      plan.why_not.empty() ? "" : fmt::format(" No edits are tried: {}.", plan.why_not);
+  if (plan.layers.empty())
+    progress.note(fmt::format(
+        "layer: auto, without a kept decision, which locating a file of facts, with a trial and the option "
+        "keep-decision, would make: {}{}",
+        decision_text(decision), why_not));
+  else
+    progress.note(
+        fmt::format("layer: auto, without a kept decision: the edit will try layers; until then: {}",
+                    decision_text(decision)));
   return decision;
 }
 
@@ -95,9 +101,12 @@ void keep(const LayerDecision& decision, const std::filesystem::path& folder, Pr
   try {
     save_layer_decision(decision, folder);
     progress.note(fmt::format(
-        "The decision is kept in {} for the next edits. Delete that file to have layers tried again; `layer: "
-        "depth` or a number in the edit file goes without.",
-        (folder / "layer_decision.json").string()));
+        "The decision rests on few edits. It is kept in {} for the next edits by the method {}, so that all "
+        "of "
+        "them take the same layer; locating a file of facts, with a trial over {} or more, decides better. "
+        "Delete that file to have layers tried again; `layer: depth` or a number in the edit file goes "
+        "without.",
+        (folder / "layer_decision.json").string(), quote(decision.method), kLeastTrialFacts));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kIo) throw;
     progress.note(fmt::format("The decision is not kept: {}", error.what()));
@@ -129,16 +138,23 @@ AutoLayer auto_layer(const AutoTrial& file, const AutoLayerOptions& options, Pro
     progress.note(fmt::format("layer: depth: {}", decision_text(found.decision)));
     return found;
   }
-  found.decision = auto_layer(file.model, file.context.prefix, file.statistics, progress, [&] {
-    found.planned = plan_trial(file);
-    if (!options.trial_edits || found.planned.layers.empty())
-      return depth_with_trace(file, found.planned, progress);
-    const auto began = std::chrono::steady_clock::now();
-    found.tried = true;
-    LayerDecision decision = by_edits(file, found.planned, progress);
-    found.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    return decision;
-  });
+  found.decision =
+      auto_layer(file.model, file.context.prefix, file.statistics, file.editor.name(), progress, [&] {
+        if (!options.open_edits) {
+          found.planned = plan_trial(file);
+          return depth_with_trace(file, found.planned, progress);
+        }
+        const auto began = std::chrono::steady_clock::now();
+        const std::vector<EditRequest> open = options.open_edits();
+        if (open.empty()) return decide_layer(file.model, file.context.prefix, {}, 0, {});
+        const AutoTrial trial{file.model, file.editor, open, file.context, file.statistics};
+        found.planned = plan_trial(trial);
+        if (found.planned.layers.empty()) return depth_with_trace(file, found.planned, progress);
+        found.tried = true;
+        LayerDecision decision = by_edits(trial, found.planned, progress);
+        found.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        return decision;
+      });
   return found;
 }
 

@@ -1,6 +1,9 @@
 // `layer: auto` of an edit file.
 #pragma once
 
+#include <functional>
+#include <vector>
+
 #include "emend/locate.h"
 #include "emend/progress.h"
 #include "pipeline/auto_trial.h"
@@ -8,8 +11,10 @@
 namespace emend {
 
 struct AutoLayerOptions {
-  bool by_depth = false;     // `layer: depth`
-  bool trial_edits = false;  // edits may be made to decide
+  bool by_depth = false;  // `layer: depth`
+  // Edits may be made to decide: gives those of the file that are not true already. Not set: none may be
+  // made.
+  std::function<std::vector<EditRequest>()> open_edits = {};
 };
 
 struct AutoLayer {
@@ -23,7 +28,7 @@ struct AutoLayer {
 // a trial of the file's own edits (auto_trial.h), which is kept there if a layer passes and the folder can be
 // written. Where nothing is tried: the depth default, with a quick trace of the file's own prompts beside it
 // (MLP windows at the subject's last token, a few prompts and samples); nothing is kept then. All of this is
-// told in notes.
+// told in notes. Where every edit of the file is true already, depth decides without a word.
 AutoLayer auto_layer(const AutoTrial& file, const AutoLayerOptions& options, Progress& progress);
 
 }  // namespace emend

@@ -61,16 +61,22 @@ Statistics statistics_of(const AutoTrial& trial, const std::vector<int>& layers,
   StatisticsOptions collecting;
   collecting.seed = trial.context.seed;
   collecting.token_budget = trial.context.token_budget;
+  std::vector<int> by_depth = layers;
+  nearest_first(by_depth, default_layer(trial.model.config()));
+  bool approved = false;
   const auto approve = [&](const Statistics& found) {
+    approved = true;
     EditorContext context = trial.context;
-    context.layers = {default_layer(trial.model.config())};
+    context.layers = {by_depth.front()};
     context.statistics = &found;
     context.protection = nullptr;
     trial.editor.plan(trial.model, trial.requests, context);  // throws
     return StatisticsStore::Conditions();
   };
-  return StatisticsStore(trial.model, trial.context.prefix, trial.statistics)
-      .layers(layers, collecting, progress, approve);
+  Statistics found = StatisticsStore(trial.model, trial.context.prefix, trial.statistics)
+                         .layers(layers, collecting, progress, approve);
+  if (!approved) approve(found);  // what the edit would refuse is refused before the first trial edit
+  return found;
 }
 
 // The chosen requests with other subjects that the model names, as records that this model can be asked.
@@ -102,15 +108,18 @@ std::vector<EvalRecord> records_of(const AutoTrial& trial, const std::vector<std
   return records;
 }
 
+}  // namespace
+
 bool passes(const TrialScore& score) {
   return std::ranges::all_of(score.parts, [](const auto& part) {
     return part.first == kBleedPart ? part.second <= kMostBleed : part.second >= kLeastSuccess;
   });
 }
 
-// Puts the layer that is taken first. `scores`: best first.
-void choose(std::vector<TrialScore>& scores, int depth) {
-  const double best = scores.front().score;
+void put_taken_first(std::vector<TrialScore>& scores, int depth) {
+  const auto first = std::ranges::find_if(scores, passes);
+  if (first == scores.end()) return;
+  const double best = first->score;
   std::vector<int> level;
   for (const TrialScore& score : scores)
     if (passes(score) && score.score >= best - kLevelScores) level.push_back(score.layer);
@@ -121,8 +130,6 @@ void choose(std::vector<TrialScore>& scores, int depth) {
   std::rotate(scores.begin(), chosen, chosen + 1);
 }
 
-}  // namespace
-
 TrialPlan plan_trial(const AutoTrial& trial) {
   TrialPlan plan;
   const ModelConfig& config = trial.model.config();
@@ -130,6 +137,10 @@ TrialPlan plan_trial(const AutoTrial& trial) {
   if (trial.editor.layer_use() != LayerUse::kOne ||
       trial.editor.layers_around(depth, config) != std::vector<int>{depth}) {
     plan.why_not = fmt::format("the method {} chooses layers of its own", quote(trial.editor.name()));
+    return plan;
+  }
+  if (trial.context.earlier != nullptr) {
+    plan.why_not = "the edit is built on a patch";
     return plan;
   }
   if (trial.context.memory_bytes > 0) {
@@ -185,7 +196,7 @@ LayerDecision try_layers(const AutoTrial& trial, const TrialPlan& plan, Progress
     return decision;
   }
   const bool any = std::ranges::any_of(scores, passes);
-  if (any) choose(scores, depth);
+  put_taken_first(scores, depth);
   LayerDecision decision = decide_layer(model, trial.context.prefix, {}, 0, scores);
   if (!any) {
     decision.evidence = LayerEvidence::kDepth;

@@ -28,6 +28,14 @@ struct TrialPlan {
   std::string why_not;             // if nothing is tried: the reason, a clause
 };
 
+// Whether the edits of a trial held at a layer without much harm: each success at least a half, bleed at most
+// a half.
+bool passes(const TrialScore& score);
+
+// Puts the layer that is taken first: of those that pass and are level with the best of them, the nearest to
+// `depth` (ties: the lower layer). `scores`: best first; they stay as they are if none passes.
+void put_taken_first(std::vector<TrialScore>& scores, int depth);
+
 // The depth default and its neighbours, of which one lies above it: late layers bleed most. Facts are spread
 // over the file. Nothing is tried by a method that writes several layers, within a limit of memory, and where
 // the folder has statistics, but of fewer than two of these layers. Runs nothing.

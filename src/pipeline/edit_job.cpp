@@ -15,6 +15,7 @@
 #include "linalg/key_factors.h"
 #include "pipeline/auto_layer.h"
 #include "pipeline/position_check.h"
+#include "pipeline/skipped_facts.h"
 
 namespace emend {
 namespace {
@@ -78,11 +79,20 @@ void require_its_layers(const EditJob& job, const std::filesystem::path& file) {
       refuse_to_solve_again(file, solve, "it is not among the layers of this edit");
 }
 
+// Those of the file that are not true already.
+std::vector<EditRequest> open_edits(const EditJob& job, Progress& progress) {
+  std::vector<EditRequest> requests = job.file->edits;
+  std::vector<bool> skipped;
+  measure_base(*job.model, requests, skipped, check_options_of(job), progress);
+  return without(requests, skipped);
+}
+
 // The layers of a file that names none.
 void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
+  AutoLayerOptions options{is_by_depth(job.file->layer)};
+  if (trial == TrialEdits::kAllowed) options.open_edits = [&] { return open_edits(job, progress); };
   AutoLayer found =
-      auto_layer({*job.model, *job.editor, job.file->edits, job.context, job.statistics},
-                 {is_by_depth(job.file->layer), trial == TrialEdits::kAllowed && !job.below}, progress);
+      auto_layer({*job.model, *job.editor, job.file->edits, job.context, job.statistics}, options, progress);
   job.context.layers = job.editor->layers_around(found.decision.layer, job.model->config());
   job.trial_seconds = found.seconds;
   if (found.tried)

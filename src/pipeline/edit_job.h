@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "emend/checks.h"
 #include "emend/edit_run.h"
 #include "emend/editor.h"
 #include "emend/editor_cache.h"
@@ -46,6 +47,11 @@ enum class TrialEdits { kNone, kAllowed };
 // layers or statistics; Error(kUsage) for a token budget below 1; what load_patch and require_base throw.
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
                  const EditRunOptions& options, TrialEdits trial, Progress& progress);
+
+// How the facts of the job are measured.
+inline CheckOptions check_options_of(const EditJob& job) {
+  return {.prefix = job.context.prefix, .form = job.context.form, .token_budget = job.context.token_budget};
+}
 
 // What Editor::plan says of `requests`, with the changes of the earlier patch on a model of its own.
 // `statistics` is nullptr only if the editor needs none.

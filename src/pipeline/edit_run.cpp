@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cmath>
-#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -51,10 +51,6 @@ class Stopwatch {
 
 RunConditions conditions_of(const EditJob& job) {
   return {job.model->device_names(), job.model->compute_type(), job.context.seed, job.context.token_budget};
-}
-
-CheckOptions check_options_of(const EditJob& job) {
-  return {.prefix = job.context.prefix, .form = job.context.form, .token_budget = job.context.token_budget};
 }
 
 // Why there is nothing that drift could be measured on.
@@ -142,32 +138,59 @@ Edit edit_of(const EditJob& job, Model& model, const std::vector<EditRequest>& r
   return job.editor->edit(*job.model, requests, context, progress);
 }
 
-// Whether the prompt, which begins with its subject, does not give the target with the edit on the model: its
-// search has only the context rows, from which the bare prompt need not follow.
-bool misses_first_token(Model& model, const Edit& edit, const EditRequest& request,
-                        const EditorContext& context) {
-  if (!is_first_token(model, request, context)) return false;
-  CheckOptions checks{.prefix = context.prefix, .form = context.form};
-  checks.token_budget = context.token_budget;
-  const ScopedEdit scope(model, edit.changes);
-  EditRequest bare = request;
-  bare.paraphrases.clear();
-  bare.neighbours.clear();
-  bare.bleed.clear();
-  return !measure_facts(model, {bare}, checks).front().prompt.argmax_target;
+// Those whose prompt begins with its subject, one token.
+std::vector<EditRequest> with_first_tokens(const Model& model, const std::vector<EditRequest>& requests,
+                                           const EditorContext& context) {
+  std::vector<EditRequest> found;
+  for (const EditRequest& request : requests)
+    if (is_first_token(model, request, context)) found.push_back(request);
+  return found;
 }
 
-// What is said of requests that failed: a wording that can be edited, where the subject is the
-// first token. Few are tried: each costs a search.
-std::vector<std::string> wordings_for(const EditJob& job, const std::vector<EditRequest>& requests,
-                                      const std::function<bool(const EditRequest&)>& failed,
+// Those that do not give their target with the edit on the model: their search has only the context rows,
+// from which the bare prompt need not follow.
+std::vector<EditRequest> that_miss(Model& model, const Edit& edit, const std::vector<EditRequest>& requests,
+                                   const EditorContext& context) {
+  if (requests.empty()) return {};
+  CheckOptions checks{.prefix = context.prefix, .form = context.form};
+  checks.token_budget = context.token_budget;
+  std::vector<EditRequest> bare = requests, missed;
+  for (EditRequest& request : bare) {
+    request.paraphrases.clear();
+    request.neighbours.clear();
+    request.bleed.clear();
+  }
+  const ScopedEdit scope(model, edit.changes);
+  const std::vector<FactState> states = measure_facts(model, bare, checks);
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    if (!states[i].prompt.argmax_target) missed.push_back(requests[i]);
+  return missed;
+}
+
+// For each of these requests, which failed, a wording that can be edited. Few are tried: each costs a search.
+// It is advice: what goes wrong with it is no error of the edit.
+std::vector<std::string> wordings_for(const EditJob& job, const std::vector<EditRequest>& failed,
                                       const EditorContext& context, Progress& progress) {
   constexpr std::size_t kMost = 3;
   std::vector<std::string> told;
-  for (const EditRequest& request : requests)
-    if (told.size() < kMost && failed(request) && is_first_token(*job.model, request, context))
-      told.push_back(try_words_in_front(*job.model, *job.editor, request, context, progress));
+  for (std::size_t i = 0; i < std::min(kMost, failed.size()); ++i) {
+    try {
+      told.push_back(try_words_in_front(*job.model, *job.editor, failed[i], context, progress));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kInterrupted) throw;
+    }
+  }
   return told;
+}
+
+// Whether the id stands in the text, not as a part of a longer word or number.
+bool names_id(const std::string& text, const std::string& id) {
+  const auto is_part = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  for (std::size_t at = text.find(id); at != std::string::npos; at = text.find(id, at + 1)) {
+    const std::size_t end = at + id.size();
+    if ((at == 0 || !is_part(text[at - 1])) && (end == text.size() || !is_part(text[end]))) return true;
+  }
+  return false;
 }
 
 // edit_of; where a subject that is the first token cannot be edited, the edit's warnings, or the error of a
@@ -177,19 +200,20 @@ Edit edit_or_name_wordings(const EditJob& job, Model& model, const std::vector<E
                            Progress& progress) {
   try {
     Edit edit = edit_of(job, model, requests, context, options, outcome, progress);
-    const auto failed = [&](const EditRequest& request) {
-      return misses_first_token(model, edit, request, context);
-    };
-    for (std::string& told : wordings_for(job, requests, failed, context, progress))
+    std::vector<EditRequest> in = with_first_tokens(model, requests, context);
+    if (outcome.budget)
+      std::erase_if(in, [&](const EditRequest& request) {
+        return std::ranges::find(outcome.budget->left_out, request.id) != outcome.budget->left_out.end();
+      });
+    for (std::string& told : wordings_for(job, that_miss(model, edit, in, context), context, progress))
       edit.warnings.push_back(std::move(told));
     return edit;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNumeric) throw;
     const std::string what = error.what();
-    const auto failed = [&](const EditRequest& request) {
-      return what.find(request.id) != std::string::npos;
-    };
-    const std::vector<std::string> told = wordings_for(job, requests, failed, context, progress);
+    std::vector<EditRequest> failed = with_first_tokens(model, requests, context);
+    std::erase_if(failed, [&](const EditRequest& request) { return !names_id(what, request.id); });
+    const std::vector<std::string> told = wordings_for(job, failed, context, progress);
     if (told.empty()) throw;
     throw Error(ErrorKind::kNumeric, what + "; " + join(told, "; "));
   }
@@ -270,13 +294,19 @@ std::optional<EditMemory> plan_memory(EditJob& job, const EditRunOptions& option
   return memory;
 }
 
-// The run file of a job that keeps what it finds. Throws Error(kConfig) if the method has nothing to resume
-// from.
-void open_run_file(EditJob& job, const EditRunOptions& options) {
-  if (options.resume && !job.editor->keeps_values())
+// Throws Error(kConfig) if the method has nothing to resume from, and as RunFile does for what it finds.
+void require_resumable(const Editor& editor, const EditRunOptions& options) {
+  constexpr double kNeverWritten = 1e9;  // seconds before it may be
+  if (options.resume && !editor.keeps_values())
     throw Error(ErrorKind::kConfig,
                 fmt::format("the method {} searches no values that could be kept: it cannot resume",
-                            quote(job.editor->name())));
+                            quote(editor.name())));
+  if (!options.run_file.empty() && editor.keeps_values())
+    RunFile(options.run_file, options.resume, kNeverWritten);
+}
+
+// The run file of a job that keeps what it finds.
+void open_run_file(EditJob& job, const EditRunOptions& options) {
   if (options.run_file.empty() || !job.editor->keeps_values()) return;
   job.run_file = std::make_shared<RunFile>(options.run_file, options.resume, options.run_file_seconds);
   identify_edit(*job.run_file, job, options);
@@ -364,8 +394,9 @@ EditOutcome run_timed(Model& model, const EditFile& file, const EditRunOptions& 
     const Stopwatch watch(total);
     const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
     protection_of(file, *editor);  // throws for a method that cannot protect
-    EditJob job = make_job(model, *editor, file, options, TrialEdits::kAllowed, progress);
     if (options.budget) require_budget(*options.budget, *editor);
+    require_resumable(*editor, options);
+    EditJob job = make_job(model, *editor, file, options, TrialEdits::kAllowed, progress);
     plan_memory(job, options, progress);
     open_run_file(job, options);
     outcome = run_job(job, model, options, progress);

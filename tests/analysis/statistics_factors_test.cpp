@@ -119,6 +119,8 @@ TEST_F(FactorsOnDisk, AnotherMomentRidgeOrKindOfDeviceIsNeverGiven) {
   EXPECT_EQ(folder.load_spectrum(3, other, at::kCPU), nullptr);
   EXPECT_EQ(folder.load_factor(4, C_, kRidge, at::kCPU), nullptr) << "of another layer";
   EXPECT_EQ(folder.load_factor(3, C_, kRidge, at::Device(at::kCUDA, 0)), nullptr);
+  EXPECT_NE(folder.load_spectrum(3, C_, at::kCPU), nullptr);
+  EXPECT_EQ(folder.load_spectrum(3, C_, at::Device(at::kCUDA, 0)), nullptr);
   factor(other);  // takes the place of the old one
   EXPECT_TRUE(has_factor(other));
   EXPECT_FALSE(has_factor(C_));

@@ -116,22 +116,21 @@ int main(int argc, char** argv) {
   }
   const bench::DeviceMemory used = bench::device_memory(model.options().device());
   if (argc > 9) bench::profile(argv[9], [&] { seconds_of_edit(*editor, model, requests, context); });
-  const nlohmann::json result = {
-      {"shape", shape},
-      {"method", method},
-      {"layers", layers},
-      {"facts", requests.size()},
-      {"device", where.device.text()},
-      {"dtype", to_string(where.dtype)},
-      {"steps", std::atoi(steps.c_str())},
-      {"value_seconds", median(search) / static_cast<double>(requests.size())},
-      {"insertion_seconds", median(rest)},
-      {"factors_seconds", std::max(0.0, first.rest - median(rest))},
-      {"factors_seconds_a_layer",
-       std::max(0.0, first.rest - median(rest)) / static_cast<double>(layers.size())},
-      {"weights_bytes", model.bytes()},
-      {"resident_bytes", loaded.now},
-      {"peak_bytes", used.peak}};
+  const nlohmann::json result = {{"shape", shape},
+                                 {"method", method},
+                                 {"layers", layers},
+                                 {"facts", requests.size()},
+                                 {"device", where.device.text()},
+                                 {"dtype", to_string(where.dtype)},
+                                 {"steps", std::atoi(steps.c_str())},
+                                 {"value_seconds", median(search) / static_cast<double>(requests.size())},
+                                 {"insertion_seconds", median(rest)},
+                                 {"factors_seconds", std::max(0.0, first.rest - median(rest))},
+                                 {"factors_seconds_a_layer", std::max(0.0, first.rest - median(rest)) /
+                                                                 static_cast<double>(layers.size())},
+                                 {"weights_bytes", model.bytes()},
+                                 {"resident_bytes", loaded.now},
+                                 {"peak_bytes", used.peak}};
   std::printf("%s\n", result.dump(2).c_str());
   return 0;
 }

@@ -240,7 +240,7 @@ TEST(EditFileErrors, AllAreToldAtOnce) {
                "- 5\n"),
       "10 mistakes in x.yaml:\n"
       "  x.yaml:1:1: unknown key \"metod\"; did you mean \"method\"?\n"
-      "  x.yaml:2:8: layer: expected auto, a layer number or a list of layer numbers, found the text "
+      "  x.yaml:2:8: layer: expected auto, depth, a layer number or a list of layer numbers, found the text "
       "\"last\"\n"
       "  x.yaml:3:23: checks: unknown key \"drfit\"; did you mean \"drift\"?\n"
       "  x.yaml:3:20: checks.efficacy: expected a share from 0 to 1, found 2\n"

@@ -15,15 +15,14 @@ TEST_F(Cuda, RecordedWorkFollowsItsInput) {
   if (!DeviceGraph::can_record(gpu)) GTEST_SKIP() << "built without CUDA's headers";
   const at::Tensor x = at::ones({3}, gpu);
   const at::Tensor y = at::empty({}, x.options()), dx = at::empty_like(x);
-  DeviceGraph graph(
-      gpu,
-      [&] {
-        const at::AutoGradMode on(true);
-        const at::Tensor leaf = x.detach().clone().requires_grad_(true);
-        const at::Tensor sum = leaf.pow(3).sum();
-        return std::vector<at::Tensor>{sum.detach(), torch::autograd::grad({sum}, {leaf})[0]};
-      },
-      {y, dx});
+  DeviceGraph graph(gpu,
+                    [&] {
+                      const at::AutoGradMode on(true);
+                      const at::Tensor leaf = x.detach().clone().requires_grad_(true);
+                      const at::Tensor sum = leaf.pow(3).sum();
+                      return std::vector<at::Tensor>{sum.detach(), torch::autograd::grad({sum}, {leaf})[0]};
+                    },
+                    {y, dx});
   for (const double value : {2.0, -1.0, 0.5}) {
     x.fill_(value);
     graph.run();
@@ -46,13 +45,12 @@ TEST_F(Cuda, RecordingsKeepTheirResultsWhileOthersRun) {
   if (!DeviceGraph::can_record(gpu)) GTEST_SKIP() << "built without CUDA's headers";
   const at::Tensor x = at::ones({4 << 20}, gpu);  // 16 MiB: each such tensor has a segment of its own
   const at::Tensor a = at::empty_like(x), b = at::empty_like(x);
-  DeviceGraph one(
-      gpu,
-      [&] {
-        const at::Tensor left = x + 1, right = x + 2;
-        return std::vector<at::Tensor>{left * right};
-      },
-      {a});
+  DeviceGraph one(gpu,
+                  [&] {
+                    const at::Tensor left = x + 1, right = x + 2;
+                    return std::vector<at::Tensor>{left * right};
+                  },
+                  {a});
   DeviceGraph two(gpu, [&] { return std::vector<at::Tensor>{x * 5}; }, {b});
   for (int again = 0; again < 2; ++again) {
     two.run();

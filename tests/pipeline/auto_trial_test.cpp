@@ -103,6 +103,43 @@ TEST_F(AutoTrialTest, DecidesByScoresThatHoldBleed) {
   }
 }
 
+// Of layers that do not pass, one may have the best score: bleed above a half weighs little beside full
+// successes.
+TEST(TakenFirst, IsTheBestOfTheLayersThatPass) {
+  const auto score = [](int layer, double value, double success, double bleed) {
+    return TrialScore{layer, value, 0, 2, {{"efficacy_success", success}, {"bleed_worst", bleed}}};
+  };
+  std::vector<TrialScore> scores = {score(4, 0.766, 1, 0.55), score(2, 0.737, 0.75, 0.3),
+                                    score(3, 0.735, 0.75, 0.3)};
+  put_taken_first(scores, 4);
+  EXPECT_EQ(scores.front().layer, 3) << "of the two that are level, the one nearer to the depth";
+  EXPECT_EQ(scores.size(), 3u);
+  std::vector<TrialScore> none = {score(4, 0.766, 1, 0.55)};
+  put_taken_first(none, 2);
+  EXPECT_EQ(none.front().layer, 4);
+}
+
+// A file that is deployed already: no trial, no statistics, no warning.
+TEST_F(AutoTrialTest, IsNotMadeWhereEveryFactIsTrueAlready) {
+  for (EditRequest& request : file_.edits) {
+    request.target = request.was;
+    request.was.clear();
+  }
+  const EditOutcome outcome = run_edit(model_, file_, {}, notes_);
+  ASSERT_TRUE(outcome.nothing_to_do);
+  EXPECT_FALSE(outcome.trial.has_value());
+  EXPECT_THAT(outcome.patch.edit.warnings, Not(Contains(HasSubstr("layer: auto"))));
+  EXPECT_FALSE(std::filesystem::exists(file_.statistics));
+}
+
+TEST_F(AutoTrialTest, IsNotMadeBeforeWhatIsRefusedAnyway) {
+  EditRunOptions options;
+  options.budget = DriftBudget{};
+  EXPECT_THROW(run_edit(model_, file_, options, notes_), Error) << "rome carries no facts";
+  EXPECT_FALSE(std::filesystem::exists(file_.statistics));
+  EXPECT_THAT(notes_.told, Not(Contains(HasSubstr("are tried first"))));
+}
+
 TEST_F(AutoTrialTest, WhereNoLayerPassesDepthDecidesAndAWarningSaysSo) {
   use({{"steps", "1"}, {"contexts", "0"}, {"radius", "1e-6"}});
   EditRunOptions options;

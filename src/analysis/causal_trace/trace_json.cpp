@@ -257,7 +257,8 @@ std::optional<LayerDecision> load_layer_decision(const Model& model, const std::
   const std::filesystem::path file = decision_file(folder);
   if (!std::filesystem::exists(file)) return std::nullopt;
   const LayerDecision decision = decision_from_json(read_json_file(file), file.string());
-  const std::string remedy = "; locating a file of facts makes it anew, or remove the file";
+  const std::string remedy =
+      "; locating a file of facts with the option keep-decision makes it anew, or remove the file";
   if (decision.model_fingerprint != model.fingerprint())
     throw Error(ErrorKind::kModel,
                 fmt::format("{}: the layer was decided for another model{}", file.string(), remedy));
