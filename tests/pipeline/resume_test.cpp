@@ -43,6 +43,7 @@ class Resume : public ::testing::TestWithParam<Case> {
     file_.statistics = folder_ / "stats";
     file_.edits = test::world_edits(6);
     file_.options["gradient_tokens"] = {"1", "test"};  // each value is a batch
+    file_.options["contexts"] = {"4", "test"};
     options_.run_file = folder_ / "p.run";
     options_.run_file_seconds = 0;
   }
