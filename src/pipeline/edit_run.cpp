@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <cmath>
 #include <iterator>
@@ -138,61 +137,6 @@ Edit edit_of(const EditJob& job, Model& model, const std::vector<EditRequest>& r
   return job.editor->edit(*job.model, requests, context, progress);
 }
 
-// Those whose prompt begins with its subject, one token.
-std::vector<EditRequest> with_first_tokens(const Model& model, const std::vector<EditRequest>& requests,
-                                           const EditorContext& context) {
-  std::vector<EditRequest> found;
-  for (const EditRequest& request : requests)
-    if (is_first_token(model, request, context)) found.push_back(request);
-  return found;
-}
-
-// Those that do not give their target with the edit on the model: their search has only the context rows,
-// from which the bare prompt need not follow.
-std::vector<EditRequest> that_miss(Model& model, const Edit& edit, const std::vector<EditRequest>& requests,
-                                   const EditorContext& context) {
-  if (requests.empty()) return {};
-  CheckOptions checks{.prefix = context.prefix, .form = context.form};
-  checks.token_budget = context.token_budget;
-  std::vector<EditRequest> bare = requests, missed;
-  for (EditRequest& request : bare) {
-    request.paraphrases.clear();
-    request.neighbours.clear();
-    request.bleed.clear();
-  }
-  const ScopedEdit scope(model, edit.changes);
-  const std::vector<FactState> states = measure_facts(model, bare, checks);
-  for (std::size_t i = 0; i < requests.size(); ++i)
-    if (!states[i].prompt.argmax_target) missed.push_back(requests[i]);
-  return missed;
-}
-
-// For each of these requests, which failed, a wording that can be edited. Few are tried: each costs a search.
-// It is advice: what goes wrong with it is no error of the edit.
-std::vector<std::string> wordings_for(const EditJob& job, const std::vector<EditRequest>& failed,
-                                      const EditorContext& context, Progress& progress) {
-  constexpr std::size_t kMost = 3;
-  std::vector<std::string> told;
-  for (std::size_t i = 0; i < std::min(kMost, failed.size()); ++i) {
-    try {
-      told.push_back(try_words_in_front(*job.model, *job.editor, failed[i], context, progress));
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::kInterrupted) throw;
-    }
-  }
-  return told;
-}
-
-// Whether the id stands in the text, not as a part of a longer word or number.
-bool names_id(const std::string& text, const std::string& id) {
-  const auto is_part = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
-  for (std::size_t at = text.find(id); at != std::string::npos; at = text.find(id, at + 1)) {
-    const std::size_t end = at + id.size();
-    if ((at == 0 || !is_part(text[at - 1])) && (end == text.size() || !is_part(text[end]))) return true;
-  }
-  return false;
-}
-
 // edit_of; where a subject that is the first token cannot be edited, the edit's warnings, or the error of a
 // search that fails, name a wording that can be.
 Edit edit_or_name_wordings(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
@@ -200,20 +144,19 @@ Edit edit_or_name_wordings(const EditJob& job, Model& model, const std::vector<E
                            Progress& progress) {
   try {
     Edit edit = edit_of(job, model, requests, context, options, outcome, progress);
-    std::vector<EditRequest> in = with_first_tokens(model, requests, context);
+    std::vector<EditRequest> in = requests;
     if (outcome.budget)
       std::erase_if(in, [&](const EditRequest& request) {
         return std::ranges::find(outcome.budget->left_out, request.id) != outcome.budget->left_out.end();
       });
-    for (std::string& told : wordings_for(job, that_miss(model, edit, in, context), context, progress))
+    for (std::string& told : wordings_of_missed(model, *job.editor, edit, in, context, progress))
       edit.warnings.push_back(std::move(told));
     return edit;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNumeric) throw;
     const std::string what = error.what();
-    std::vector<EditRequest> failed = with_first_tokens(model, requests, context);
-    std::erase_if(failed, [&](const EditRequest& request) { return !names_id(what, request.id); });
-    const std::vector<std::string> told = wordings_for(job, failed, context, progress);
+    const std::vector<std::string> told =
+        wordings_of_named(model, *job.editor, what, requests, context, progress);
     if (told.empty()) throw;
     throw Error(ErrorKind::kNumeric, what + "; " + join(told, "; "));
   }
