@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/command_frame.h"
 #include "emend/error.h"
+#include "emend/version.h"
 #include "pipeline/first_edit.h"
 
 namespace emend {
@@ -31,9 +32,15 @@ std::vector<std::string> opening(const fs::path& file) {
 }
 
 ResultJson init_json(const FirstEdit& first, const fs::path& file) {
-  return {{"id", first.request.id},   {"prompt", first.request.prompt}, {"target", first.request.target},
-          {"was", first.request.was}, {"known", first.known},           {"says", first.says},
-          {"asked", first.asked},     {"outputs", {file.string()}}};
+  return {{"emend", emend_version()},
+          {"id", first.request.id},
+          {"prompt", first.request.prompt},
+          {"target", first.request.target},
+          {"was", first.request.was},
+          {"known", first.known},
+          {"says", first.says},
+          {"asked", first.asked},
+          {"outputs", {file.string()}}};
 }
 
 }  // namespace

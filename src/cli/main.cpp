@@ -19,6 +19,7 @@ constexpr const char* kFirstSteps =
     R"(emend changes facts inside a language model, a safetensors folder or a .gguf file. First steps:
   emend model check MODEL                            does emend work with this model?
   emend generate "PROMPT" --model MODEL              what does the model say?
+  emend init MODEL --out FILE.yaml                   write a first edit file for this model
   emend edit FILE.yaml --dry-run                     which layers would an edit file change, at what cost?
   emend edit FILE.yaml --out DIR                     edit, check the edited model, write a patch
   emend generate "PROMPT" --model MODEL --patch P    what does the edited model say?

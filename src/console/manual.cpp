@@ -55,7 +55,7 @@ constexpr const char* kExitStatus =
     "1: internal error.\n"
     "2: wrong command line.\n"
     "3: bad input; nothing was changed.\n"
-    "4: the work is done, but a check failed.\n"
+    "4: the work is done, but a check failed, or patch diff --exit-code found a difference.\n"
     "5: numerical failure.\n"
     "130: interrupted.\n";
 
