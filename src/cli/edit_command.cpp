@@ -265,6 +265,7 @@ int edit_command(const std::vector<std::string>& arguments) {
   frame.syntax.examples = {"edit examples/eiffel.yaml --dry-run", "edit examples/eiffel.yaml --out out"};
   add_edit_options(frame, asked);
   frame.options.check([&] { work = prepare(frame, asked); });
+  frame.late_outputs = true;
   frame.other_paths = [&] {
     if (asked.dry_run) return OtherFiles();
     return OtherFiles{{work.patch, asked.run.run_file, reproduce_file_of(work.patch)}, {}, {}};
@@ -272,6 +273,7 @@ int edit_command(const std::vector<std::string>& arguments) {
   return frame.run(arguments, [&](Console& console) {
     const CommonOptions& common = frame.common;
     require_output_apart("outputs: patch:", work.patch, {{}, {}, {work.file.statistics}});
+    if (!common.statistics.empty()) console.open_log();  // the model has nothing to add
     Model model = frame.load(console, [&](const ModelConfig& config) {
       const ComputeType type = parse_compute_type(common.dtype);
       return edit_work_bytes(config, type, common.token_budget,
@@ -279,6 +281,7 @@ int edit_command(const std::vector<std::string>& arguments) {
                                                asked.run.on, type));
     });
     keep_out_of_statistics(frame, work, statistics_folder(model, work.file), console);
+    console.open_log();
     EditRunOptions& how = asked.run;
     how.seed = common.seed;
     how.token_budget = common.token_budget;

@@ -189,6 +189,7 @@ int benchmark_editors(const std::vector<std::string>& arguments) {
   frame.syntax.examples = {
       "eval --dataset counterfact --data counterfact.json --records 0:100 --model model.gguf --out results"};
   add_eval_options(frame, asked);
+  frame.late_outputs = true;
   return frame.run_in_group(arguments, [&](Console& console, ProcessGroup* group, std::string& what_stays) {
     const auto began = Clock::now();
     const BenchmarkOptions how = benchmark_options(frame, asked);
@@ -197,6 +198,7 @@ int benchmark_editors(const std::vector<std::string>& arguments) {
     OtherFiles written{benchmark.outputs(), {}, {}};
     written.files.push_back(how.out / kReproduceFile);
     console.keep_json_apart(written);
+    console.open_log();
     Model model = load_own_model(frame.common, group, console);
     const double load = std::chrono::duration<double>(Clock::now() - began).count();
     what_stays = "records that are finished stay, and --resume goes on from there";

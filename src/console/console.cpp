@@ -78,15 +78,23 @@ void Console::keep_json_apart(const OtherFiles& others) const {
   require_output_apart("--log", log_file_, all);
 }
 
-void Console::open_log() {
+void Console::begin_log() {
   if (log_file_.empty()) return;
-  log_.open(log_file_, std::ios::binary | std::ios::trunc);
-  if (!log_) throw Error(ErrorKind::kIo, "cannot write " + log_file_);
-  progress_.log_to(&log_);
+  log_ = &kept_;
+  progress_.log_to(log_);
+}
+
+void Console::open_log() {
+  if (log_ != &kept_) return;
+  log_stream_.open(log_file_, std::ios::binary | std::ios::trunc);
+  if (!log_stream_) throw Error(ErrorKind::kIo, "cannot write " + log_file_);
+  log_stream_ << kept_.str() << std::flush;
+  log_ = &log_stream_;
+  progress_.log_to(log_);
 }
 
 void Console::log_error(const std::string& message) {
-  if (log_.is_open()) log_ << "emend: " << with_hints(message) << std::endl;
+  if (log_ != nullptr) *log_ << "emend: " << with_hints(message) << std::endl;
 }
 
 bool Console::colours() const {
@@ -97,7 +105,7 @@ bool Console::colours() const {
 }
 
 void Console::print(const std::string& text) {
-  if (log_.is_open()) log_ << text << std::flush;
+  if (log_ != nullptr) *log_ << text << std::flush;
   std::cout << (colours() ? with_coloured_verdicts(text) : text);
 }
 
@@ -109,7 +117,7 @@ void Console::warn(const std::string& text) {
   progress_.end_line();
   const std::string line = "warning: " + one_line(with_hints(text));
   std::cerr << line << std::endl;
-  if (log_.is_open()) log_ << line << std::endl;
+  if (log_ != nullptr) *log_ << line << std::endl;
 }
 
 std::size_t Console::columns() const {

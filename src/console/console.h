@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <fstream>
+#include <ostream>
+#include <sstream>
 #include <streambuf>
 #include <string>
 
@@ -44,9 +46,12 @@ class Console {
   // NO_COLOR is not set.
   bool colours() const;
 
-  // Begins the file of --log, if one was asked for. Throws Error(kIo).
+  // From now on what is said is kept for the file of --log, if one was asked for.
+  void begin_log();
+  // Writes what was kept into that file, and all that follows; not before every output was kept apart from
+  // it, for it loses what it held. Nothing happens without begin_log, or a second time. Throws Error(kIo).
   void open_log();
-  // The error that ends the command, into that file.
+  // The error that ends the command, into that file; a file that is not open stays as it is.
   void log_error(const std::string& message);
   // For tables on stdout; 0: no limit.
   std::size_t columns() const;
@@ -65,7 +70,9 @@ class Console {
 
  private:
   std::string log_file_, color_;
-  std::ofstream log_;
+  std::ostringstream kept_;  // said before the file of --log was opened
+  std::ofstream log_stream_;
+  std::ostream* log_ = nullptr;       // kept_, then log_stream_; nullptr: none
   std::string json_;                  // a file; empty: none
   std::streambuf* stdout_ = nullptr;  // where std::cout led, while the result goes there
   TerminalProgress progress_;

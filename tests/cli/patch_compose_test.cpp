@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/files.h"
 #include "world_edit.h"
 
 namespace emend {
@@ -182,6 +183,14 @@ TEST_F(PatchCompose, NeverWritesOverTheDefaultStatistics) {
   const Finished refused = run_emend(arguments);
   EXPECT_EQ(refused.code, 2) << refused.err;
   EXPECT_THAT(refused.err, HasSubstr("--out " + layer + " would overwrite"));
+  // A log would empty what lies there.
+  folder_.write(fs::path(layer).lexically_relative(folder_.path()).string(), "moments");
+  arguments.back() = folder_ / "q";
+  arguments.insert(arguments.end(), {"--log", layer});
+  const Finished logged = run_emend(arguments);
+  EXPECT_EQ(logged.code, 2) << logged.err;
+  EXPECT_THAT(logged.err, HasSubstr("--log " + layer + " would overwrite"));
+  EXPECT_EQ(read_text_file(layer), "moments");
 }
 
 TEST_F(PatchCompose, RefusalsNameWhatIsWrong) {
