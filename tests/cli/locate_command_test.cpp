@@ -130,7 +130,8 @@ TEST_F(LocateCommand, ATrialOfOtherOrNoFactsIsRefused) {
       "--out",   out,  "--trial",      "1",   "--trial-layers", "1"};
   const Finished few = run_emend(with(common, {"--trial-data", file}));
   ASSERT_EQ(few.code, 0) << few.err;
-  EXPECT_THAT(few.out, HasSubstr("Fewer than 10 facts tell layers apart by luck."));
+  EXPECT_THAT(few.out, AllOf(HasSubstr("Fewer than 10 facts tell layers apart by luck."),
+                             Not(HasSubstr("--keep-decision"))));
   const Finished asked = run_emend(with(common, {"--trial-data", file, "--keep-decision", "--resume"}));
   EXPECT_EQ(asked.code, 2);
   EXPECT_THAT(asked.err, HasSubstr("--keep-decision wants a trial over at least 10 facts, found --trial 1"));
