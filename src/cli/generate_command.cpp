@@ -1,7 +1,8 @@
 // emend generate PROMPT
-#include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <iostream>
 #include <iterator>
 #include <optional>
@@ -102,14 +103,24 @@ class Speaker {
   Console& console_;
 };
 
+// Waits for a line of a terminal. A read would go on after Ctrl-C.
+void wait_for_line() {
+  pollfd in{STDIN_FILENO, POLLIN, 0};
+  while (poll(&in, 1, -1) < 0 && errno == EINTR) throw_if_interrupted();
+}
+
 // A prompt a line until stdin ends. What is wrong with one is said, and the next one is read.
 int loop_over_lines(CommandFrame& frame, Speaker& speaker, Console& console) {
   const bool asks = isatty(STDIN_FILENO) != 0;
   ResultJson all = ResultJson::array();
   for (std::string line;;) {
     throw_if_interrupted();
-    if (asks) std::cerr << "> " << std::flush;
+    if (asks) {
+      std::cerr << "> " << std::flush;
+      wait_for_line();
+    }
     if (!std::getline(std::cin, line)) break;
+    if (line.ends_with('\r')) line.pop_back();
     if (trim(line).empty()) continue;
     try {
       ResultJson json;

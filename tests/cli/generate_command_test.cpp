@@ -107,7 +107,7 @@ TEST_F(GenerateCommand, ReadsThePromptFromStdin) {
 TEST_F(GenerateCommand, ALoopTakesAPromptALine) {
   const ScratchFolder folder;
   const std::string from =
-      "exec < '" + folder.write("prompts", kPrompt + "\n\nKindric Gemover has long been a\n") + "'";
+      "exec < '" + folder.write("prompts", kPrompt + "\r\n\nKindric Gemover has long been a\n") + "'";
   const Finished run = run_emend_after(
       from, {"generate", "--loop", "--model", world_model("gpt2"), "--max-new", "4", "--json", folder / "j"});
   ASSERT_EQ(run.code, 0) << run.err;
