@@ -28,6 +28,13 @@ bool is_stdout(const std::string& file) {
   return file == "-" || file == "/dev/stdout";
 }
 
+// Behind the code that colours text and begins at `at`; `at` itself where none begins.
+std::size_t end_of_colour_code(const std::string& text, std::size_t at) {
+  if (text.compare(at, 2, "\x1B[") != 0) return at;
+  const std::size_t end = text.find_first_not_of("0123456789;", at + 2);
+  return end != std::string::npos && text[end] == 'm' ? end + 1 : at;
+}
+
 }  // namespace
 
 std::string with_coloured_verdicts(const std::string& text) {
@@ -49,6 +56,18 @@ std::string with_coloured_verdicts(const std::string& text) {
     begin = end + 1;
   }
   return coloured;
+}
+
+std::string without_colours(const std::string& text) {
+  std::string plain;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = end_of_colour_code(text, at);
+    if (end == at)
+      plain += text[at++];
+    else
+      at = end;
+  }
+  return plain;
 }
 
 std::size_t terminal_columns(int descriptor) {
@@ -105,7 +124,7 @@ bool Console::colours() const {
 }
 
 void Console::print(const std::string& text) {
-  if (log_ != nullptr) *log_ << text << std::flush;
+  if (log_ != nullptr) *log_ << without_colours(text) << std::flush;
   std::cout << (colours() ? with_coloured_verdicts(text) : text);
 }
 

@@ -20,6 +20,9 @@ namespace emend {
 // the terminal.
 std::string with_coloured_verdicts(const std::string& text);
 
+// The text without the codes that colour it ("\x1B[32m").
+std::string without_colours(const std::string& text);
+
 // Columns of the terminal behind a file descriptor; 0 when it is none.
 std::size_t terminal_columns(int descriptor);
 

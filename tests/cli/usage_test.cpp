@@ -98,6 +98,7 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
       {{"generate", "x", "--model", "m", "--top", "0"}, "--top must be at least 1"},
       {{"generate", "x", "--model", "m", "--max-new", "0"}, "--max-new must be at least 1"},
       {{"generate", "x", "--model", "m", "--max-new", "1000001"}, "--max-new must be at most 1000000"},
+      {{"generate", "x", "--model", "m", "--color", "alwys"}, "did you mean \"always\"?"},
       {{"patch", "verify", "--bos", "x"}, "the option --bos has no effect here"},
       {{"model", "info", "m", "--seed=1"}, "the option --seed has no effect here"},
       {{"stats", "show", "d", "--dtype", "float16"}, "the option --dtype has no effect here"},
