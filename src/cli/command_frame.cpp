@@ -17,8 +17,8 @@ int logged(Console& console, bool opens_log, const std::function<int()>& work) {
   if (!opens_log) console.open_log();
   try {
     return work();
-  } catch (const std::exception& error) {
-    console.log_error(error.what());
+  } catch (...) {
+    console.log_error(describe_failure(std::current_exception()).message);  // as stderr has it
     throw;
   }
 }
