@@ -124,7 +124,7 @@ int loop_over_lines(CommandFrame& frame, Speaker& speaker, Console& console) {
     if (trim(line).empty()) continue;
     try {
       ResultJson json;
-      console.print(speaker.say(line, json) + "\n");
+      console.print_plain(speaker.say(line, json) + "\n");
       std::cout << std::flush;
       all.push_back(std::move(json));
     } catch (const Error& error) {
@@ -168,8 +168,8 @@ int generate_command(const std::vector<std::string>& arguments) {
     Speaker speaker(model, patches, how, asked.compare || (asked.loop && !patches.empty()), console);
     if (asked.loop) return loop_over_lines(frame, speaker, console);
     ResultJson json;
-    const std::string text = speaker.say(prompt, json);
-    return frame.show(console, text, json);
+    console.print_plain(speaker.say(prompt, json));
+    return frame.show(console, "", json);
   });
 }
 

@@ -128,6 +128,11 @@ void Console::print(const std::string& text) {
   std::cout << (colours() ? with_coloured_verdicts(text) : text);
 }
 
+void Console::print_plain(const std::string& text) {
+  if (log_ != nullptr) *log_ << text << std::flush;
+  std::cout << text;
+}
+
 void Console::note(const std::string& text) {
   progress_.note(text);
 }

@@ -45,6 +45,8 @@ class Console {
   TerminalProgress& progress() { return progress_; }
   // Results, on stdout: verdicts at the end of a line in colour where colours are wanted.
   void print(const std::string& text);
+  // The same for what a model writes, where "passed" is no verdict: no colours.
+  void print_plain(const std::string& text);
   // --color, and with `auto` whether stdout is a terminal that takes colours: TERM is not "dumb", and
   // NO_COLOR is not set.
   bool colours() const;

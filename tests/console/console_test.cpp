@@ -59,6 +59,11 @@ TEST(Console, IsPlainWhereColoursAreNotWanted) {
   EXPECT_EQ(printed("always", "", verdict), "drift  \x1B[1;31mFAILED\x1B[0m\n");
 }
 
+TEST(Console, TakesNoWordOfAModelForAVerdict) {
+  EXPECT_EQ(printed("always", "", [](Console& console) { console.print_plain("The test  passed\n"); }),
+            "The test  passed\n");
+}
+
 TEST(Console, TheLogKeepsItsBytesUntilItIsOpened) {
   const ScratchFolder folder;
   CommonOptions options;
