@@ -110,6 +110,10 @@ TEST(CompletionCommand, EveryShellAndThePagesKnowEveryCommand) {
     EXPECT_THAT(text_of(folder / "man1/emend.1"), HasSubstr("\n.B " + name + "\n"));
   }
   EXPECT_THAT(zsh.out, HasSubstr("#compdef emend"));
+  // --fast without a value means 0.2, and without --fast every cell is run.
+  const std::string locate = text_of(folder / "man1/emend-locate.1");
+  EXPECT_THAT(locate, AllOf(HasSubstr("\\-\\-fast \\fISHARE"), HasSubstr("(default: 0)"),
+                            Not(HasSubstr("(default: 0.2)"))));
   EXPECT_EQ(run_emend({"completion", "tcsh"}).code, 2);
   EXPECT_EQ(run_emend({"completion", "man"}).code, 2);
 }
