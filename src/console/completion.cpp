@@ -13,7 +13,7 @@ namespace {
 enum class ValueKind { kNone, kWords, kFiles, kFolders, kOther };
 
 ValueKind kind_of(const OptionHelpEntry& option, const OptionWords& words) {
-  static const std::set<std::string> files = {"FILE", "PATH", "PATCH", "P", "Q", "M", "A", "B"};
+  static const std::set<std::string> files = {"FILE", "PATH", "PATCH", "Q", "MODEL"};
   static const std::set<std::string> folders = {"DIR", "INDEX", "NEW", "FOLDER"};
   if (option.value.empty()) return ValueKind::kNone;
   if (words.contains(option.name)) return ValueKind::kWords;

@@ -110,6 +110,11 @@ TEST(CompletionCommand, EveryShellAndThePagesKnowEveryCommand) {
     EXPECT_THAT(text_of(folder / "man1/emend.1"), HasSubstr("\n.B " + name + "\n"));
   }
   EXPECT_THAT(zsh.out, HasSubstr("#compdef emend"));
+  // Files are offered where a value names one, and not for a prompt or a number.
+  EXPECT_THAT(zsh.out, AllOf(HasSubstr("'*--quantised[the same model in fewer bits]:file:_files'"),
+                             HasSubstr("'*--prompt[a prompt whose next words are the fact]:P: '"),
+                             HasSubstr("'*--check[edit M more facts at those layers, and say whether the "
+                                       "decision holds there]:M: '")));
   // --fast without a value means 0.2, and without --fast every cell is run.
   const std::string locate = text_of(folder / "man1/emend-locate.1");
   EXPECT_THAT(locate, AllOf(HasSubstr("\\-\\-fast \\fISHARE"), HasSubstr("(default: 0)"),
