@@ -61,8 +61,8 @@ bool answer(const Questions& questions) {
     return true;
   }
   if (questions.method.empty()) return false;
-  require_method("--help-method", questions.method);
-  for (const EditorHelp& editor : list_editors())
+  require_method("--help-method", questions.method, benchmark_editors());
+  for (const EditorHelp& editor : list_editors(benchmark_editors()))
     if (editor.name == questions.method) std::cout << method_text(editor);
   return true;
 }
@@ -135,7 +135,8 @@ void add_edit_options(CommandFrame& frame, EditArguments& asked) {
       .flag("reproduce-texts", asked.reproduce_texts,
             "put the text of the edit file into PATCH.reproduce.json, which emend reproduce takes")
       .flag("methods", questions->methods, "list the methods")
-      .text("help-method", questions->method, "METHOD", "the options of a method")
+      .text("help-method", questions->method, "METHOD",
+            "the options of a method, also of one that only emend eval takes")
       .check([&options, &asked] {
         if (asked.dry_run) refuse_with_dry_run(options, asked.run);
       });

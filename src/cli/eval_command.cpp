@@ -41,7 +41,9 @@ void add_record_options(OptionList& options, EvalArguments& asked) {
           Use::kNeeded)
       .check([&] { find_dataset(run.dataset); })  // throws for an unknown one
       .text("data", run.data, "FILE", "the data file", Use::kReads)
-      .repeated("method", asked.methods, "M", "an editor with its defaults; may be given again")
+      .repeated("method", asked.methods, "M",
+                "an editor with its defaults, or in-context (the facts in front of every prompt); may be "
+                "given again")
       .check([&] {
         for (const std::string& method : asked.methods)
           require_method("--method", method, benchmark_editors());

@@ -85,6 +85,8 @@ TEST(CompletionCommand, BashOffersWhatTheHelpLists) {
   EXPECT_THAT(bash_offers(file, {"patch", ""}), AllOf(HasSubstr("verify"), HasSubstr("merge")));
   EXPECT_EQ(bash_offers(file, {"generate", "--model", "m", "--form", ""}), "raw chat\n");
   EXPECT_THAT(bash_offers(file, {"edit", "--editor", "me"}), HasSubstr("memit"));
+  EXPECT_THAT(bash_offers(file, {"edit", "--editor", "in"}), Not(HasSubstr("in-context")));
+  EXPECT_THAT(bash_offers(file, {"eval", "--method", "in"}), HasSubstr("in-context"));
   EXPECT_EQ(bash_offers(file, {"patch", "verify", "--se"}), "\n") << "it has no seed";
   for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
            {"edit"}, {"stats"}, {"stats", "show"}, {"patch", "apply"}, {"memories", "scan"}}) {

@@ -70,6 +70,9 @@ TEST(Usage, TellsItsVersion) {
 TEST(Usage, ListsMethodsAndTheirOptions) {
   EXPECT_THAT(run_emend({"edit", "--methods"}).out, HasSubstr("rome"));
   EXPECT_THAT(run_emend({"edit", "--help-method", "rome"}).out, HasSubstr("objective"));
+  // It changes no weights: emend eval takes it, and no edit file.
+  EXPECT_THAT(run_emend({"edit", "--help-method", "in-context"}).out, HasSubstr("in-context"));
+  EXPECT_THAT(run_emend({"edit", "--methods"}).out, testing::Not(HasSubstr("in-context")));
   const Finished run = run_emend({"edit", "--help-method", "rone"});
   EXPECT_EQ(run.code, 2);
   EXPECT_THAT(run.err, HasSubstr("did you mean \"rome\"?"));
