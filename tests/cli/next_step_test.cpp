@@ -39,7 +39,7 @@ std::string advice(const Patch& patch) {
 TEST(NextStep, NamesTheEditAndTheCommandThatTakesItOut) {
   EXPECT_EQ(
       advice(failed_patch(SolveRule::kEquality, "neighbourhood")),
-      "neighbourhood failed: it is due to bridge (1 of its 1 neighbours are lost). Reword its prompt, or "
+      "neighbourhood failed: it is due to bridge (1 of its 1 neighbours is lost). Reword its prompt, or "
       "protect its neighbours (`method: rome` with `protect: neighbours`). Or take bridge out of the "
       "patch: emend patch drop out/p.safetensors bridge --model m.gguf --out "
       "out/p-without-bridge.safetensors");
