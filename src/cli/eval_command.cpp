@@ -179,7 +179,7 @@ int show_benchmark(CommandFrame& frame, const BenchmarkOutcome& outcome, Console
                     to_json(outcome));
 }
 
-int benchmark_editors(const std::vector<std::string>& arguments) {
+int run_benchmark_command(const std::vector<std::string>& arguments) {
   EvalArguments asked;
   CommandFrame frame(
       "eval",
@@ -223,7 +223,7 @@ const std::vector<Command> kEvalCommands = {
 }  // namespace
 
 int eval_command(const std::vector<std::string>& arguments) {
-  return run_command_or("eval ", kEvalCommands, arguments, benchmark_editors);
+  return run_command_or("eval ", kEvalCommands, arguments, run_benchmark_command);
 }
 
 }  // namespace emend
