@@ -152,6 +152,17 @@ TEST_F(PatchCompose, DiffOfAPatchWithItselfIsEmpty) {
   EXPECT_EQ(read_json(folder_ / "d")["same"], true);
 }
 
+TEST_F(PatchCompose, DiffTellsByItsExitCodeWhenItIsAsked) {
+  const auto code = [](const std::string& second, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"patch", "diff", made("ab.safetensors"), made(second)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_emend(arguments).code;
+  };
+  EXPECT_EQ(code("ab.safetensors", {"--exit-code"}), 0);
+  EXPECT_EQ(code("c.safetensors", {"--exit-code"}), 4);
+  EXPECT_EQ(code("c.safetensors", {}), 0);
+}
+
 TEST_F(PatchCompose, NeverWritesOverStatistics) {
   const std::string layer = folder_.write("s/layer_0.safetensors", "moments");
   const std::vector<std::string> drop = {
