@@ -163,10 +163,6 @@ EditFile prepare_edit_file(const CommandFrame& frame, const EditArguments& asked
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point began) {
-  return std::chrono::duration<double>(Clock::now() - began).count();
-}
-
 // What the command line and the edit file say together.
 struct EditWork {
   EditFile file;
@@ -292,7 +288,7 @@ int edit_command(const std::vector<std::string>& arguments) {
       for (const std::string& warning : plan.plan.warnings) console.warn(warning);
       return frame.show(console, with_commands(full_report(plan, {console.columns()})), to_json(plan, model));
     }
-    const double load = seconds_since(began);
+    const double load = std::chrono::duration<double>(Clock::now() - began).count();
     EditOutcome outcome = run_edit(model, work.file, how, console.progress());
     outcome.seconds.load = load;
     outcome.seconds.total += load;
