@@ -69,11 +69,9 @@ std::string quote(std::string_view text, std::size_t max_bytes) {
   return out;
 }
 
-std::string shell_word(const std::string& word) {
-  constexpr const char* kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:=@%+,";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+std::string in_single_quotes(std::string_view text) {
   std::string quoted = "'";
-  for (const char c : word) {
+  for (const char c : text) {
     if (c == '\'') {
       quoted += "'\\''";
     } else {
@@ -81,6 +79,12 @@ std::string shell_word(const std::string& word) {
     }
   }
   return quoted + "'";
+}
+
+std::string shell_word(const std::string& word) {
+  constexpr const char* kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:=@%+,";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  return in_single_quotes(word);
 }
 
 std::string escape_code_point(std::uint32_t code_point) {

@@ -24,6 +24,9 @@ std::vector<std::size_t> find_occurrences(std::string_view text, std::string_vie
 // with "...".
 std::string quote(std::string_view text, std::size_t max_bytes = 120);
 
+// `text` in single quotes of a shell, which change nothing in it.
+std::string in_single_quotes(std::string_view text);
+
 // `word` for a command line that a person may copy: quoted where a shell would split or change it.
 std::string shell_word(const std::string& word);
 

@@ -11,13 +11,14 @@ namespace emend {
 
 namespace {
 
-// The error that ends the work is the last thing in the file of --log.
-int logged(Console& console, const std::function<int()>& work) {
-  console.open_log();
+// The error that ends the work is the last thing in the file of --log. `opens_log`: the work opens that file.
+int logged(Console& console, bool opens_log, const std::function<int()>& work) {
+  console.begin_log();
+  if (!opens_log) console.open_log();
   try {
     return work();
-  } catch (const std::exception& error) {
-    console.log_error(error.what());
+  } catch (...) {
+    console.log_error(describe_failure(std::current_exception()).message);  // as stderr has it
     throw;
   }
 }
@@ -43,7 +44,7 @@ int CommandFrame::run(const std::vector<std::string>& arguments, const std::func
   if (!parse(arguments)) return kExitDone;
   Console console(common);
   check_paths(console);
-  return logged(console, [&] { return work(console); });
+  return logged(console, late_outputs, [&] { return work(console); });
 }
 
 int CommandFrame::run_in_group(
@@ -54,7 +55,7 @@ int CommandFrame::run_in_group(
     Console console(common);
     if (!is_first(group)) return work(console, group, what_stays);
     check_paths(console);
-    return logged(console, [&] { return work(console, group, what_stays); });
+    return logged(console, late_outputs, [&] { return work(console, group, what_stays); });
   });
 }
 

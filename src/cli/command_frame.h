@@ -42,6 +42,9 @@ class CommandFrame {
   // Paths of the command that no option names by itself, which outputs are kept apart from; called behind the
   // checks.
   std::function<OtherFiles()> other_paths;
+  // Whether the work itself keeps outputs apart, because it finds out what else is written: the file of --log
+  // is then opened by the work, behind that (Console::open_log).
+  bool late_outputs = false;
 
   // Parses, checks the options and the paths that they name, and calls `work`, whose exit code it returns.
   int run(const std::vector<std::string>& arguments, const std::function<int(Console&)>& work);

@@ -41,8 +41,9 @@ OptionWords option_words() {
                        {"form", {"raw", "chat"}},
                        {"protect", {"none", "neighbours", "auto"}},
                        {"color", {"auto", "always", "never"}}};
-  for (const EditorHelp& editor : list_editors())
-    for (const char* option : {"method", "editor", "help-method"}) words[option].push_back(editor.name);
+  for (const EditorHelp& editor : list_editors()) words["editor"].push_back(editor.name);
+  for (const EditorHelp& editor : list_editors(benchmark_editors()))
+    for (const char* option : {"method", "help-method"}) words[option].push_back(editor.name);
   for (const DatasetHelp& dataset : list_datasets())
     for (const char* option : {"dataset", "trial-dataset", "from"}) words[option].push_back(dataset.name);
   return words;

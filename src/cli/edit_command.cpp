@@ -61,8 +61,8 @@ bool answer(const Questions& questions) {
     return true;
   }
   if (questions.method.empty()) return false;
-  require_method("--help-method", questions.method);
-  for (const EditorHelp& editor : list_editors())
+  require_method("--help-method", questions.method, benchmark_editors());
+  for (const EditorHelp& editor : list_editors(benchmark_editors()))
     if (editor.name == questions.method) std::cout << method_text(editor);
   return true;
 }
@@ -135,7 +135,8 @@ void add_edit_options(CommandFrame& frame, EditArguments& asked) {
       .flag("reproduce-texts", asked.reproduce_texts,
             "put the text of the edit file into PATCH.reproduce.json, which emend reproduce takes")
       .flag("methods", questions->methods, "list the methods")
-      .text("help-method", questions->method, "METHOD", "the options of a method")
+      .text("help-method", questions->method, "METHOD",
+            "the options of a method, also of one that only emend eval takes")
       .check([&options, &asked] {
         if (asked.dry_run) refuse_with_dry_run(options, asked.run);
       });
@@ -161,10 +162,6 @@ EditFile prepare_edit_file(const CommandFrame& frame, const EditArguments& asked
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point began) {
-  return std::chrono::duration<double>(Clock::now() - began).count();
-}
 
 // What the command line and the edit file say together.
 struct EditWork {
@@ -265,6 +262,7 @@ int edit_command(const std::vector<std::string>& arguments) {
   frame.syntax.examples = {"edit examples/eiffel.yaml --dry-run", "edit examples/eiffel.yaml --out out"};
   add_edit_options(frame, asked);
   frame.options.check([&] { work = prepare(frame, asked); });
+  frame.late_outputs = true;
   frame.other_paths = [&] {
     if (asked.dry_run) return OtherFiles();
     return OtherFiles{{work.patch, asked.run.run_file, reproduce_file_of(work.patch)}, {}, {}};
@@ -272,6 +270,7 @@ int edit_command(const std::vector<std::string>& arguments) {
   return frame.run(arguments, [&](Console& console) {
     const CommonOptions& common = frame.common;
     require_output_apart("outputs: patch:", work.patch, {{}, {}, {work.file.statistics}});
+    if (!common.statistics.empty()) console.open_log();  // the model has nothing to add
     Model model = frame.load(console, [&](const ModelConfig& config) {
       const ComputeType type = parse_compute_type(common.dtype);
       return edit_work_bytes(config, type, common.token_budget,
@@ -279,6 +278,7 @@ int edit_command(const std::vector<std::string>& arguments) {
                                                asked.run.on, type));
     });
     keep_out_of_statistics(frame, work, statistics_folder(model, work.file), console);
+    console.open_log();
     EditRunOptions& how = asked.run;
     how.seed = common.seed;
     how.token_budget = common.token_budget;
@@ -288,7 +288,7 @@ int edit_command(const std::vector<std::string>& arguments) {
       for (const std::string& warning : plan.plan.warnings) console.warn(warning);
       return frame.show(console, with_commands(full_report(plan, {console.columns()})), to_json(plan, model));
     }
-    const double load = seconds_since(began);
+    const double load = std::chrono::duration<double>(Clock::now() - began).count();
     EditOutcome outcome = run_edit(model, work.file, how, console.progress());
     outcome.seconds.load = load;
     outcome.seconds.total += load;

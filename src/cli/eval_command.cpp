@@ -41,7 +41,9 @@ void add_record_options(OptionList& options, EvalArguments& asked) {
           Use::kNeeded)
       .check([&] { find_dataset(run.dataset); })  // throws for an unknown one
       .text("data", run.data, "FILE", "the data file", Use::kReads)
-      .repeated("method", asked.methods, "M", "an editor with its defaults; may be given again")
+      .repeated("method", asked.methods, "M",
+                "an editor with its defaults, or in-context (the facts in front of every prompt); may be "
+                "given again")
       .check([&] {
         for (const std::string& method : asked.methods)
           require_method("--method", method, benchmark_editors());
@@ -177,7 +179,7 @@ int show_benchmark(CommandFrame& frame, const BenchmarkOutcome& outcome, Console
                     to_json(outcome));
 }
 
-int benchmark_editors(const std::vector<std::string>& arguments) {
+int run_benchmark_command(const std::vector<std::string>& arguments) {
   EvalArguments asked;
   CommandFrame frame(
       "eval",
@@ -189,6 +191,7 @@ int benchmark_editors(const std::vector<std::string>& arguments) {
   frame.syntax.examples = {
       "eval --dataset counterfact --data counterfact.json --records 0:100 --model model.gguf --out results"};
   add_eval_options(frame, asked);
+  frame.late_outputs = true;
   return frame.run_in_group(arguments, [&](Console& console, ProcessGroup* group, std::string& what_stays) {
     const auto began = Clock::now();
     const BenchmarkOptions how = benchmark_options(frame, asked);
@@ -197,6 +200,7 @@ int benchmark_editors(const std::vector<std::string>& arguments) {
     OtherFiles written{benchmark.outputs(), {}, {}};
     written.files.push_back(how.out / kReproduceFile);
     console.keep_json_apart(written);
+    console.open_log();
     Model model = load_own_model(frame.common, group, console);
     const double load = std::chrono::duration<double>(Clock::now() - began).count();
     what_stays = "records that are finished stay, and --resume goes on from there";
@@ -219,7 +223,7 @@ const std::vector<Command> kEvalCommands = {
 }  // namespace
 
 int eval_command(const std::vector<std::string>& arguments) {
-  return run_command_or("eval ", kEvalCommands, arguments, benchmark_editors);
+  return run_command_or("eval ", kEvalCommands, arguments, run_benchmark_command);
 }
 
 }  // namespace emend

@@ -24,8 +24,8 @@ void add_kl_options(CommandFrame& frame, KlArguments& asked) {
       .text("text", asked.text, "FILE",
             "the text: to write a base file of, or the one that --base must be of", Use::kReads)
       .texts("patch", run.patches, "FILE", "the patches, in the order in which they stack", Use::kReads)
-      .text("quantised", run.quantised, "M", "the same model in fewer bits", Use::kReads)
-      .text("edited-quantised", run.edited_quantised, "M",
+      .text("quantised", run.quantised, "MODEL", "the same model in fewer bits", Use::kReads)
+      .text("edited-quantised", run.edited_quantised, "MODEL",
             "the edited model in fewer bits (left out: the patches are laid on --quantised)", Use::kReads)
       .number("context", asked.write.context, "N", "of --write-base: tokens of a chunk")
       .count("chunks", asked.write.chunks, "N", "of --write-base: at most so many chunks")

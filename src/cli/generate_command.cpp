@@ -1,7 +1,8 @@
 // emend generate PROMPT
-#include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <iostream>
 #include <iterator>
 #include <optional>
@@ -102,18 +103,28 @@ class Speaker {
   Console& console_;
 };
 
+// Waits for a line of a terminal. A read would go on after Ctrl-C.
+void wait_for_line() {
+  pollfd in{STDIN_FILENO, POLLIN, 0};
+  while (poll(&in, 1, -1) < 0 && errno == EINTR) throw_if_interrupted();
+}
+
 // A prompt a line until stdin ends. What is wrong with one is said, and the next one is read.
 int loop_over_lines(CommandFrame& frame, Speaker& speaker, Console& console) {
   const bool asks = isatty(STDIN_FILENO) != 0;
   ResultJson all = ResultJson::array();
   for (std::string line;;) {
     throw_if_interrupted();
-    if (asks) std::cerr << "> " << std::flush;
+    if (asks) {
+      std::cerr << "> " << std::flush;
+      wait_for_line();
+    }
     if (!std::getline(std::cin, line)) break;
+    if (line.ends_with('\r')) line.pop_back();
     if (trim(line).empty()) continue;
     try {
       ResultJson json;
-      console.print(speaker.say(line, json) + "\n");
+      console.print_plain(speaker.say(line, json) + "\n");
       std::cout << std::flush;
       all.push_back(std::move(json));
     } catch (const Error& error) {
@@ -157,8 +168,8 @@ int generate_command(const std::vector<std::string>& arguments) {
     Speaker speaker(model, patches, how, asked.compare || (asked.loop && !patches.empty()), console);
     if (asked.loop) return loop_over_lines(frame, speaker, console);
     ResultJson json;
-    const std::string text = speaker.say(prompt, json);
-    return frame.show(console, text, json);
+    console.print_plain(speaker.say(prompt, json));
+    return frame.show(console, "", json);
   });
 }
 

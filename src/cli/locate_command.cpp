@@ -134,7 +134,8 @@ std::string write_pictures_text(const LocateArguments& asked, const LocateOutcom
     text += fmt::format("{} pictures in {}\n", written.size(), asked.svg.string());
   }
   if (!outcome.kept.empty()) text += fmt::format("Kept for `layer: auto` in {}\n", outcome.kept.string());
-  if (!asked.run.facts.empty() && !asked.run.keep_decision)
+  const bool can_be_kept = asked.run.trial == 0 || asked.run.trial >= kLeastTrialFacts;
+  if (!asked.run.facts.empty() && !asked.run.keep_decision && can_be_kept)
     text += "Nothing was kept beside the model; --keep-decision keeps the decision for `layer: auto`.\n";
   return text;
 }

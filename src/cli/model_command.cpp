@@ -55,14 +55,14 @@ int check(const std::vector<std::string>& arguments) {
 int inspect(const std::vector<std::string>& arguments) {
   std::filesystem::path place, base_path;
   CommandFrame frame(
-      "model inspect", "FILE [--patches DIR] [--base M]",
+      "model inspect", "FILE [--patches DIR] [--base MODEL]",
       "Says what became of a checkpoint: with --base, which weights differ, by what rank, and which of the "
       "patches in DIR are in it; without, how far it behaves as the patches say.",
       {"bos", "seed"});
   frame.syntax.examples = {"model inspect edited.gguf --base model.gguf --patches out"};
   frame.options.model_argument("file")
       .text("patches", place, "DIR", "a folder with patches, or one patch", Use::kReads)
-      .text("base", base_path, "M", "the checkpoint to compare with", Use::kReads)
+      .text("base", base_path, "MODEL", "the checkpoint to compare with", Use::kReads)
       .check([&] {
         require_given(!place.empty() || !base_path.empty(), "model inspect", "--patches DIR or --base MODEL");
       });

@@ -34,12 +34,21 @@ std::string drop_command(const Blame& blame, const std::filesystem::path& model,
                      shell_word(model.string()), shell_word(without(file, id).string()));
 }
 
-const char* rewording_for(const std::string& check) {
+// Facts that were trained together stay together: such a patch loses none.
+bool can_lose_facts(const Patch& patch) {
+  return std::none_of(patch.edit.solves.begin(), patch.edit.solves.end(),
+                      [](const WeightSolve& solve) { return solve.rule == SolveRule::kTrained; });
+}
+
+// Names no option that the method of the patch does not have.
+const char* rewording_for(const std::string& check, const Patch& patch) {
   if (check == "efficacy") return "Reword its prompt, or edit another layer (--layer N).";
   if (check == "paraphrase" || check == "said")
     return "Reword its prompt, so that it is nearer to its paraphrases, or edit another layer (--layer N).";
-  if (check == "drift") return "Edit another layer (--layer N), or lower the option `clamp` of the method.";
-  return "Reword its prompt, or write `protect: neighbours` into the file.";
+  if (check == "drift" && patch.edit.options.contains("clamp"))
+    return "Edit another layer (--layer N), or lower the option `clamp` of the method.";
+  if (check == "drift") return "Edit another layer (--layer N), or edit fewer facts.";
+  return "Reword its prompt, or protect its neighbours (`method: rome` with `protect: neighbours`).";
 }
 
 }  // namespace
@@ -56,8 +65,8 @@ std::vector<std::string> next_steps(const Patch& patch, const std::filesystem::p
       text += fmt::format("it is due to {} ({}). ", first, blame.worst);
     else
       text += fmt::format("it is due to {}; the worst is {} ({}). ", ids_text(blame.ids), first, blame.worst);
-    text += rewording_for(blame.check);
-    if (blame.leaves_any)
+    text += rewording_for(blame.check, patch);
+    if (blame.leaves_any && can_lose_facts(patch))
       text += fmt::format(" Or take {} out of the patch: {}", first, drop_command(blame, model, file));
     steps.push_back(std::move(text));
   }

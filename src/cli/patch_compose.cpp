@@ -25,6 +25,7 @@ struct ComposeArguments {
 // `patches`: how many of the words are patches, at most.
 void add_compose_options(CommandFrame& frame, int words, std::size_t patches, ComposeArguments& asked) {
   frame.syntax.uses_statistics = true;
+  frame.late_outputs = true;
   frame.options.needs_model()
       .arguments("word", asked.words, words, "")
       .text("out", asked.out, "Q", "the patch to write", Use::kWrites | Use::kNeeded);
@@ -37,11 +38,14 @@ void add_compose_options(CommandFrame& frame, int words, std::size_t patches, Co
 // Once the model tells where its statistics lie by default.
 Model load_beside_statistics(CommandFrame& frame, const ComposeArguments& asked, const Patch& patch,
                              Console& console) {
+  const bool is_settled = !frame.common.statistics.empty();  // looked at already
+  if (is_settled) console.open_log();
   Model model = frame.load(console);
-  if (!frame.common.statistics.empty()) return model;  // looked at already
+  if (is_settled) return model;
   const OtherFiles statistics{{}, {}, {default_statistics_folder(model, patch.prefix)}};
   require_output_apart("--out", asked.out, statistics);
   console.keep_json_apart(statistics);
+  console.open_log();
   return model;
 }
 

@@ -19,7 +19,8 @@ Json option_json(const po::option_description& option) {
     value = semantic->name();  // "N (=0)", "[=SHARE(=0.2)]"
     const std::size_t begin = value.find("(=");
     if (begin != std::string::npos) {
-      standard = value.substr(begin + 2, value.find(')', begin) - begin - 2);
+      // "[=SHARE(=0.2)]": what the option alone means, and not what holds without it.
+      if (!value.starts_with("[=")) standard = value.substr(begin + 2, value.find(')', begin) - begin - 2);
       value.erase(value.find_last_not_of(" ", begin - 1) + 1);
     }
     if (value.starts_with("[=")) value.erase(0, 2);

@@ -13,7 +13,7 @@ namespace {
 enum class ValueKind { kNone, kWords, kFiles, kFolders, kOther };
 
 ValueKind kind_of(const OptionHelpEntry& option, const OptionWords& words) {
-  static const std::set<std::string> files = {"FILE", "PATH", "PATCH", "P", "Q", "M", "A", "B"};
+  static const std::set<std::string> files = {"FILE", "PATH", "PATCH", "Q", "MODEL"};
   static const std::set<std::string> folders = {"DIR", "INDEX", "NEW", "FOLDER"};
   if (option.value.empty()) return ValueKind::kNone;
   if (words.contains(option.name)) return ValueKind::kWords;
@@ -61,10 +61,11 @@ const std::vector<OptionHelpEntry>& options_of(const CommandHelp* command) {
   return command == nullptr ? options_of_program() : command->options;
 }
 
-std::string in_single_quotes(const std::string& text) {
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
+// The commands, for a `case` of bash and zsh.
+std::string names_pattern(const std::vector<CommandHelp>& commands) {
+  std::vector<std::string> quoted;
+  for (const CommandHelp& command : commands) quoted.push_back('"' + command.name + '"');
+  return join(quoted, "|");
 }
 
 // ---- bash
@@ -155,10 +156,8 @@ std::string bash_completion(const std::vector<CommandHelp>& commands, const Opti
       "  for ((i = 1; i < COMP_CWORD; ++i)); do\n"
       "    longer=\"${command:+$command }${COMP_WORDS[i]}\"\n"
       "    case \"$longer\" in\n";
-  std::vector<std::string> quoted;
-  for (const CommandHelp& command : commands) quoted.push_back('"' + command.name + '"');
   out += fmt::format("      {}) command=\"$longer\" ;;\n      *) break ;;\n    esac\n  done\n",
-                     join(quoted, "|"));
+                     names_pattern(commands));
   out += "  case \"$command\" in\n";
   for (const std::string& name : all_names(commands)) {
     const std::vector<OptionHelpEntry>& options = options_of(find_help(commands, name));
@@ -191,10 +190,8 @@ std::string zsh_completion(const std::vector<CommandHelp>& commands, const Optio
       "  for ((i = 2; i < CURRENT; ++i)); do\n"
       "    longer=\"${command:+$command }${words[i]}\"\n"
       "    case \"$longer\" in\n";
-  std::vector<std::string> quoted;
-  for (const CommandHelp& command : commands) quoted.push_back('"' + command.name + '"');
   out += fmt::format("      {}) command=\"$longer\" ;;\n      *) break ;;\n    esac\n  done\n",
-                     join(quoted, "|"));
+                     names_pattern(commands));
   out += "  case \"$command\" in\n";
   for (const std::string& name : all_names(commands)) {
     out += fmt::format("    \"{}\")\n", name);

@@ -28,6 +28,13 @@ bool is_stdout(const std::string& file) {
   return file == "-" || file == "/dev/stdout";
 }
 
+// Behind the code that colours text and begins at `at`; `at` itself where none begins.
+std::size_t end_of_colour_code(const std::string& text, std::size_t at) {
+  if (text.compare(at, 2, "\x1B[") != 0) return at;
+  const std::size_t end = text.find_first_not_of("0123456789;", at + 2);
+  return end != std::string::npos && text[end] == 'm' ? end + 1 : at;
+}
+
 }  // namespace
 
 std::string with_coloured_verdicts(const std::string& text) {
@@ -49,6 +56,18 @@ std::string with_coloured_verdicts(const std::string& text) {
     begin = end + 1;
   }
   return coloured;
+}
+
+std::string without_colours(const std::string& text) {
+  std::string plain;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = end_of_colour_code(text, at);
+    if (end == at)
+      plain += text[at++];
+    else
+      at = end;
+  }
+  return plain;
 }
 
 std::size_t terminal_columns(int descriptor) {
@@ -78,15 +97,23 @@ void Console::keep_json_apart(const OtherFiles& others) const {
   require_output_apart("--log", log_file_, all);
 }
 
-void Console::open_log() {
+void Console::begin_log() {
   if (log_file_.empty()) return;
-  log_.open(log_file_, std::ios::binary | std::ios::trunc);
-  if (!log_) throw Error(ErrorKind::kIo, "cannot write " + log_file_);
-  progress_.log_to(&log_);
+  log_ = &kept_;
+  progress_.log_to(log_);
+}
+
+void Console::open_log() {
+  if (log_ != &kept_) return;
+  log_stream_.open(log_file_, std::ios::binary | std::ios::trunc);
+  if (!log_stream_) throw Error(ErrorKind::kIo, "cannot write " + log_file_);
+  log_stream_ << kept_.str() << std::flush;
+  log_ = &log_stream_;
+  progress_.log_to(log_);
 }
 
 void Console::log_error(const std::string& message) {
-  if (log_.is_open()) log_ << "emend: " << with_hints(message) << std::endl;
+  if (log_ != nullptr) *log_ << "emend: " << with_hints(message) << std::endl;
 }
 
 bool Console::colours() const {
@@ -97,8 +124,13 @@ bool Console::colours() const {
 }
 
 void Console::print(const std::string& text) {
-  if (log_.is_open()) log_ << text << std::flush;
+  if (log_ != nullptr) *log_ << without_colours(text) << std::flush;
   std::cout << (colours() ? with_coloured_verdicts(text) : text);
+}
+
+void Console::print_plain(const std::string& text) {
+  if (log_ != nullptr) *log_ << text << std::flush;
+  std::cout << text;
 }
 
 void Console::note(const std::string& text) {
@@ -109,7 +141,7 @@ void Console::warn(const std::string& text) {
   progress_.end_line();
   const std::string line = "warning: " + one_line(with_hints(text));
   std::cerr << line << std::endl;
-  if (log_.is_open()) log_ << line << std::endl;
+  if (log_ != nullptr) *log_ << line << std::endl;
 }
 
 std::size_t Console::columns() const {

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <fstream>
+#include <ostream>
+#include <sstream>
 #include <streambuf>
 #include <string>
 
@@ -17,6 +19,9 @@ namespace emend {
 // The text with the verdicts of tables (passed, FAILED, not measured), where they end a line, in colours of
 // the terminal.
 std::string with_coloured_verdicts(const std::string& text);
+
+// The text without the codes that colour it ("\x1B[32m").
+std::string without_colours(const std::string& text);
 
 // Columns of the terminal behind a file descriptor; 0 when it is none.
 std::size_t terminal_columns(int descriptor);
@@ -40,13 +45,18 @@ class Console {
   TerminalProgress& progress() { return progress_; }
   // Results, on stdout: verdicts at the end of a line in colour where colours are wanted.
   void print(const std::string& text);
+  // The same for what a model writes, where "passed" is no verdict: no colours.
+  void print_plain(const std::string& text);
   // --color, and with `auto` whether stdout is a terminal that takes colours: TERM is not "dumb", and
   // NO_COLOR is not set.
   bool colours() const;
 
-  // Begins the file of --log, if one was asked for. Throws Error(kIo).
+  // From now on what is said is kept for the file of --log, if one was asked for.
+  void begin_log();
+  // Writes what was kept into that file, and all that follows; not before every output was kept apart from
+  // it, for it loses what it held. Nothing happens without begin_log, or a second time. Throws Error(kIo).
   void open_log();
-  // The error that ends the command, into that file.
+  // The error that ends the command, into that file; a file that is not open stays as it is.
   void log_error(const std::string& message);
   // For tables on stdout; 0: no limit.
   std::size_t columns() const;
@@ -65,7 +75,9 @@ class Console {
 
  private:
   std::string log_file_, color_;
-  std::ofstream log_;
+  std::ostringstream kept_;  // said before the file of --log was opened
+  std::ofstream log_stream_;
+  std::ostream* log_ = nullptr;       // kept_, then log_stream_; nullptr: none
   std::string json_;                  // a file; empty: none
   std::streambuf* stdout_ = nullptr;  // where std::cout led, while the result goes there
   TerminalProgress progress_;

@@ -39,10 +39,12 @@ Losses losses_of(const FactRecord& fact, const std::string& check) {
 
 std::string worst_text(const Losses& worst, const std::string& check) {
   if (check == "efficacy") return "it does not hold";
-  const char* const what = check == "neighbourhood" ? "neighbours are lost"
-                           : check == "said"        ? "paraphrases are not answered with the target"
-                                                    : "paraphrases do not hold";
-  return fmt::format("{} of its {} {}", worst.lost, worst.all, what);
+  const bool one = worst.lost == 1;
+  const std::string share = fmt::format("{} of its {} ", worst.lost, worst.all);
+  if (check == "neighbourhood") return share + (one ? "neighbours is lost" : "neighbours are lost");
+  if (check == "said")
+    return share + (one ? "paraphrases is" : "paraphrases are") + " not answered with the target";
+  return share + (one ? "paraphrases does not hold" : "paraphrases do not hold");
 }
 
 // Of a check that is a share of what the edits have.

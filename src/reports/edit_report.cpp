@@ -145,7 +145,8 @@ std::string method_text(const EditorHelp& method) {
   Table table({{"option"}, {"default"}, {"what it is"}});
   for (const OptionHelp& option : method.options)
     table.add_row({option.name, option.default_value, option.help});
-  return method.name + ": " + method.help + "\n\nIts options, for `options:` of an edit file:\n" +
+  return method.name + ": " + method.help +
+         "\n\nIts options, for `options:` of an edit file, or of an options file of a benchmark:\n" +
          table.text(0, 2);
 }
 

@@ -45,7 +45,8 @@ ResultJson generated_json(const PromptOutcome& outcome, const std::string& promp
 }
 
 std::string compared_text(const PromptOutcome& base, const PromptOutcome& edited, std::size_t columns) {
-  std::string text = "base:  " + one_line(base.text) + "\nedited:" + one_line(edited.text) + "\n";
+  std::string text =
+      "base:   " + one_line(trim(base.text)) + "\nedited: " + one_line(trim(edited.text)) + "\n";
   const std::size_t rows = std::max(base.top.size(), edited.top.size());
   if (rows == 0) return text;
   Table table({{"base"}, {"p", Align::kRight}, {"edited"}, {"p", Align::kRight}});

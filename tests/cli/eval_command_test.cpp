@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/files.h"
 #include "program.h"
 #include "scratch_folder.h"
 
@@ -89,6 +90,29 @@ TEST(Eval, WritesResultsOfSeveralMethodsAndComparesThem) {
   const Finished other = run_emend(command(folder, "out", resumed));
   EXPECT_EQ(other.code, 3);
   EXPECT_THAT(other.err, HasSubstr("options.plus: \"false\" there, \"true\" now"));
+}
+
+// The work says which files there are; the log begins before, and is written when they are known.
+TEST(Eval, ALogNeverEmptiesResults) {
+  if (!has_world_models()) GTEST_SKIP();
+  const ScratchFolder folder;
+  const std::vector<std::string> same = {
+      "--records",     "1:2", "--options",      folder.write("quick.yaml", kQuick),
+      "--generations", "0",   "--drift-tokens", "0"};
+  const auto run_with_log = [&](const std::string& log) {
+    std::vector<std::string> more = same;
+    more.insert(more.end(), {"--resume", "--log", log});
+    return run_emend(command(folder, "out", more));
+  };
+  ASSERT_EQ(run_emend(command(folder, "out", same)).code, 0);
+  const std::string records = folder / "out/records.jsonl", before = read_text_file(records);
+  const Finished refused = run_with_log(records);
+  EXPECT_EQ(refused.code, 2) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("--log " + records + " would overwrite"));
+  EXPECT_EQ(read_text_file(records), before);
+  const Finished again = run_with_log(folder / "log");
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(read_text_file(folder / "log"), HasSubstr(again.out));
 }
 
 TEST(Eval, RefusesBeforeAnyWork) {

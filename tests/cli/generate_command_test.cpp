@@ -4,12 +4,12 @@
 #include <fstream>
 #include <iterator>
 
-#include "program.h"
-#include "scratch_folder.h"
+#include "world_edit.h"
 
 namespace emend {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -107,7 +107,7 @@ TEST_F(GenerateCommand, ReadsThePromptFromStdin) {
 TEST_F(GenerateCommand, ALoopTakesAPromptALine) {
   const ScratchFolder folder;
   const std::string from =
-      "exec < '" + folder.write("prompts", kPrompt + "\n\nKindric Gemover has long been a\n") + "'";
+      "exec < '" + folder.write("prompts", kPrompt + "\r\n\nKindric Gemover has long been a\n") + "'";
   const Finished run = run_emend_after(
       from, {"generate", "--loop", "--model", world_model("gpt2"), "--max-new", "4", "--json", folder / "j"});
   ASSERT_EQ(run.code, 0) << run.err;
@@ -119,6 +119,44 @@ TEST_F(GenerateCommand, ALoopTakesAPromptALine) {
   EXPECT_FALSE(json["prompts"][0].contains("base"));
   EXPECT_EQ(run_emend({"generate", kPrompt, "--loop", "--model", world_model("gpt2")}).code, 2);
   EXPECT_EQ(run_emend({"generate", kPrompt, "--compare", "--model", world_model("gpt2")}).code, 2);
+}
+
+// The edited model beside its base: asked once, and in a loop, where a patch is enough.
+TEST_F(GenerateCommand, SetsTheEditedModelBesideItsBase) {
+  ASSERT_EQ(EditedWorld::shared().run.code, 0) << EditedWorld::shared().run.err;
+  const auto edit = read_json(EditedWorld::shared().folder / "a.json")["edits"][0];
+  const std::string prompt = edit["prompt"], was = edit["was"], target = edit["target"];
+  const ScratchFolder folder;
+  const auto generate = [&](const std::vector<std::string>& more, const std::string& input) {
+    std::vector<std::string> arguments = {"generate",
+                                          "--model",
+                                          world_model("gpt2"),
+                                          "--patch",
+                                          EditedWorld::shared().folder / "a.safetensors",
+                                          "--json",
+                                          folder / "j",
+                                          "--max-new",
+                                          "6",
+                                          "--quiet"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_emend_after("exec < '" + folder.write("prompts", input) + "'", arguments);
+  };
+  const Finished once = generate({prompt, "--compare", "--top", "2"}, "");
+  ASSERT_EQ(once.code, 0) << once.err;
+  EXPECT_THAT(once.out, StartsWith("base:   " + was));
+  EXPECT_THAT(once.out, AllOf(HasSubstr("\nedited: " + target), HasSubstr("edited  ")));
+  const auto json = read_json(folder / "j");
+  EXPECT_THAT(json["completion"].get<std::string>(), StartsWith(" " + target));
+  EXPECT_THAT(json["base"]["completion"].get<std::string>(), StartsWith(" " + was));
+  EXPECT_EQ(json["base"]["top"].size(), 2U);
+
+  const Finished loop = generate({"--loop"}, prompt + "\n" + prompt + "\n");
+  ASSERT_EQ(loop.code, 0) << loop.err;
+  EXPECT_THAT(loop.out, AllOf(StartsWith("base:   " + was), HasSubstr("\nedited: " + target)));
+  const auto prompts = read_json(folder / "j")["prompts"];
+  ASSERT_EQ(prompts.size(), 2U);
+  EXPECT_EQ(prompts[0], prompts[1]) << "the base is the base again";
+  EXPECT_THAT(prompts[1]["base"]["completion"].get<std::string>(), StartsWith(" " + was));
 }
 
 TEST_F(GenerateCommand, SaysAllOfItInTheLogToo) {

@@ -87,6 +87,8 @@ TEST(CompletionCommand, BashOffersWhatTheHelpLists) {
   EXPECT_THAT(bash_offers(file, {"patch", ""}), AllOf(HasSubstr("verify"), HasSubstr("merge")));
   EXPECT_EQ(bash_offers(file, {"generate", "--model", "m", "--form", ""}), "raw chat\n");
   EXPECT_THAT(bash_offers(file, {"edit", "--editor", "me"}), HasSubstr("memit"));
+  EXPECT_THAT(bash_offers(file, {"edit", "--editor", "in"}), Not(HasSubstr("in-context")));
+  EXPECT_THAT(bash_offers(file, {"eval", "--method", "in"}), HasSubstr("in-context"));
   EXPECT_EQ(bash_offers(file, {"patch", "verify", "--se"}), "\n") << "it has no seed";
   for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
            {"edit"}, {"stats"}, {"stats", "show"}, {"patch", "apply"}, {"memories", "scan"}}) {
@@ -112,6 +114,15 @@ TEST(CompletionCommand, EveryShellAndThePagesKnowEveryCommand) {
     EXPECT_THAT(text_of(folder / "man1/emend.1"), HasSubstr("\n.B " + name + "\n"));
   }
   EXPECT_THAT(zsh.out, HasSubstr("#compdef emend"));
+  // Files are offered where a value names one, and not for a prompt or a number.
+  EXPECT_THAT(zsh.out, AllOf(HasSubstr("'*--quantised[the same model in fewer bits]:file:_files'"),
+                             HasSubstr("'*--prompt[a prompt whose next words are the fact]:P: '"),
+                             HasSubstr("'*--check[edit M more facts at those layers, and say whether the "
+                                       "decision holds there]:M: '")));
+  // --fast without a value means 0.2, and without --fast every cell is run.
+  const std::string locate = text_of(folder / "man1/emend-locate.1");
+  EXPECT_THAT(locate, AllOf(HasSubstr("\\-\\-fast \\fISHARE"), HasSubstr("(default: 0)"),
+                            Not(HasSubstr("(default: 0.2)"))));
   EXPECT_EQ(run_emend({"completion", "tcsh"}).code, 2);
   EXPECT_EQ(run_emend({"completion", "man"}).code, 2);
 }

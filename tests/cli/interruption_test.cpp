@@ -1,7 +1,10 @@
 // Ctrl-C: exit 130, and no file that was not there before.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -44,6 +47,46 @@ TEST_F(Interruption, OfAnEditLeavesNothing) {
   EXPECT_EQ(run.code, 130) << run.err;
   // Whole statistics may be there already.
   EXPECT_THAT(folder_.listing(), testing::AnyOf("a.yaml", testing::StartsWith("a.yaml stats")));
+}
+
+// Stdin of this process, and of programs that it starts, is a terminal on which nobody types.
+class SilentTerminal {
+ public:
+  SilentTerminal() : before_(dup(STDIN_FILENO)), master_(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    if (master_ < 0 || grantpt(master_) != 0 || unlockpt(master_) != 0) return;
+    const int terminal = open(ptsname(master_), O_RDWR | O_NOCTTY);
+    dup2(terminal, STDIN_FILENO);
+    close(terminal);
+  }
+  ~SilentTerminal() {
+    dup2(before_, STDIN_FILENO);
+    close(before_);
+    hang_up();
+  }
+  SilentTerminal(const SilentTerminal&) = delete;
+  SilentTerminal& operator=(const SilentTerminal&) = delete;
+  // Whoever still reads there comes to an end.
+  void hang_up() {
+    if (master_ >= 0) close(master_);
+    master_ = -1;
+  }
+
+ private:
+  int before_, master_;
+};
+
+TEST_F(Interruption, EndsALoopThatWaitsForALine) {
+  SilentTerminal terminal;
+  if (isatty(STDIN_FILENO) == 0) GTEST_SKIP() << "no terminal can be made";
+  RunningEmend running({"generate", "--loop", "--model", world_model("gpt2"), "--quiet"});
+  ASSERT_TRUE(running.wait_for_stderr("> "));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  running.send(SIGINT);
+  EXPECT_TRUE(running.wait_for_stderr("interrupted"));
+  terminal.hang_up();
+  const Finished run = running.wait();
+  EXPECT_EQ(run.code, 130) << run.err;
+  EXPECT_EQ(run.out, "");
 }
 
 // A tiny model has too few positions to be interrupted among them.

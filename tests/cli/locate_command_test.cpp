@@ -73,6 +73,20 @@ TEST_F(LocateCommand, TracesOnePrompt) {
   EXPECT_TRUE(std::filesystem::exists(folder_ / "svg/ranking.svg"));
 }
 
+TEST_F(LocateCommand, ColoursTheMapsButNotTheLog) {
+  const auto trace = [&](const std::string& when) {
+    return run_emend(with({"--prompt", kPrompt, "--subject", kSubject},
+                          {"--no-severed", "--no-knockout", "--color", when, "--log", folder_ / when}));
+  };
+  const Finished coloured = trace("always"), plain = trace("never");
+  ASSERT_EQ(coloured.code, 0) << coloured.err;
+  EXPECT_THAT(coloured.out, HasSubstr("\x1b[48;5;"));
+  EXPECT_THAT(plain.out, Not(HasSubstr("\x1b")));
+  for (const std::string when : {"always", "never"})
+    EXPECT_THAT(text_of(folder_ / when), AllOf(HasSubstr("Residual stream"), Not(HasSubstr("\x1b"))));
+  EXPECT_THAT(text_of(folder_ / "never"), HasSubstr(plain.out));
+}
+
 TEST_F(LocateCommand, AFactsFileGivesAveragesAndADecisionThatEditAndEvalUse) {
   const std::string file = facts(11), stats = folder_ / "stats";
   const std::vector<std::string> common = {"--facts", file,           "--statistics",
@@ -130,7 +144,8 @@ TEST_F(LocateCommand, ATrialOfOtherOrNoFactsIsRefused) {
       "--out",   out,  "--trial",      "1",   "--trial-layers", "1"};
   const Finished few = run_emend(with(common, {"--trial-data", file}));
   ASSERT_EQ(few.code, 0) << few.err;
-  EXPECT_THAT(few.out, HasSubstr("Fewer than 10 facts tell layers apart by luck."));
+  EXPECT_THAT(few.out, AllOf(HasSubstr("Fewer than 10 facts tell layers apart by luck."),
+                             Not(HasSubstr("--keep-decision"))));
   const Finished asked = run_emend(with(common, {"--trial-data", file, "--keep-decision", "--resume"}));
   EXPECT_EQ(asked.code, 2);
   EXPECT_THAT(asked.err, HasSubstr("--keep-decision wants a trial over at least 10 facts, found --trial 1"));

@@ -110,6 +110,15 @@ TEST_F(PatchCommand, ListsWhatAPatchHolds) {
   EXPECT_EQ(json["passed"], true);
 }
 
+TEST_F(PatchCommand, ColoursVerdictsWhereItIsAsked) {
+  const auto listed = [&](const std::string& when) {
+    return run_emend({"patch", "list", patch(), "--color", when}).out;
+  };
+  EXPECT_THAT(listed("always"), HasSubstr("  \x1B[32mpassed\x1B[0m\n"));
+  EXPECT_THAT(listed("never"), HasSubstr("  passed\n"));
+  EXPECT_EQ(listed("auto"), listed("never")) << "no terminal";
+}
+
 TEST_F(PatchCommand, PrintsNoControlCharactersOfAPatch) {
   const auto colour = [](nlohmann::json& metadata) {
     for (const std::string key : {"emend.base_name", "emend.bos", "emend.version", "emend.method"})

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/files.h"
 #include "world_edit.h"
 
 namespace emend {
@@ -151,6 +152,17 @@ TEST_F(PatchCompose, DiffOfAPatchWithItselfIsEmpty) {
   EXPECT_EQ(read_json(folder_ / "d")["same"], true);
 }
 
+TEST_F(PatchCompose, DiffTellsByItsExitCodeWhenItIsAsked) {
+  const auto code = [](const std::string& second, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"patch", "diff", made("ab.safetensors"), made(second)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_emend(arguments).code;
+  };
+  EXPECT_EQ(code("ab.safetensors", {"--exit-code"}), 0);
+  EXPECT_EQ(code("c.safetensors", {"--exit-code"}), 4);
+  EXPECT_EQ(code("c.safetensors", {}), 0);
+}
+
 TEST_F(PatchCompose, NeverWritesOverStatistics) {
   const std::string layer = folder_.write("s/layer_0.safetensors", "moments");
   const std::vector<std::string> drop = {
@@ -182,6 +194,14 @@ TEST_F(PatchCompose, NeverWritesOverTheDefaultStatistics) {
   const Finished refused = run_emend(arguments);
   EXPECT_EQ(refused.code, 2) << refused.err;
   EXPECT_THAT(refused.err, HasSubstr("--out " + layer + " would overwrite"));
+  // A log would empty what lies there.
+  folder_.write(fs::path(layer).lexically_relative(folder_.path()).string(), "moments");
+  arguments.back() = folder_ / "q";
+  arguments.insert(arguments.end(), {"--log", layer});
+  const Finished logged = run_emend(arguments);
+  EXPECT_EQ(logged.code, 2) << logged.err;
+  EXPECT_THAT(logged.err, HasSubstr("--log " + layer + " would overwrite"));
+  EXPECT_EQ(read_text_file(layer), "moments");
 }
 
 TEST_F(PatchCompose, RefusalsNameWhatIsWrong) {

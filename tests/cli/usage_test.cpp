@@ -70,6 +70,9 @@ TEST(Usage, TellsItsVersion) {
 TEST(Usage, ListsMethodsAndTheirOptions) {
   EXPECT_THAT(run_emend({"edit", "--methods"}).out, HasSubstr("rome"));
   EXPECT_THAT(run_emend({"edit", "--help-method", "rome"}).out, HasSubstr("objective"));
+  // It changes no weights: emend eval takes it, and no edit file.
+  EXPECT_THAT(run_emend({"edit", "--help-method", "in-context"}).out, HasSubstr("in-context"));
+  EXPECT_THAT(run_emend({"edit", "--methods"}).out, testing::Not(HasSubstr("in-context")));
   const Finished run = run_emend({"edit", "--help-method", "rone"});
   EXPECT_EQ(run.code, 2);
   EXPECT_THAT(run.err, HasSubstr("did you mean \"rome\"?"));
@@ -98,6 +101,7 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
       {{"generate", "x", "--model", "m", "--top", "0"}, "--top must be at least 1"},
       {{"generate", "x", "--model", "m", "--max-new", "0"}, "--max-new must be at least 1"},
       {{"generate", "x", "--model", "m", "--max-new", "1000001"}, "--max-new must be at most 1000000"},
+      {{"generate", "x", "--model", "m", "--color", "alwys"}, "did you mean \"always\"?"},
       {{"patch", "verify", "--bos", "x"}, "the option --bos has no effect here"},
       {{"model", "info", "m", "--seed=1"}, "the option --seed has no effect here"},
       {{"stats", "show", "d", "--dtype", "float16"}, "the option --dtype has no effect here"},

@@ -46,6 +46,7 @@ TEST(Blame, AnEditThatStandsAloneCannotBeLeftOut) {
   const std::vector<Blame> blames = blame_of({edit_with("only", 1, 1)}, {failed("neighbourhood", 0, 0.9)});
   ASSERT_THAT(blames, SizeIs(1));
   EXPECT_FALSE(blames[0].leaves_any);
+  EXPECT_EQ(blames[0].worst, "1 of its 1 neighbours is lost");
 }
 
 TEST(Blame, ParaphrasesThatAreNotSaidAreToldApartFromThoseThatDoNotHold) {
@@ -56,7 +57,11 @@ TEST(Blame, ParaphrasesThatAreNotSaidAreToldApartFromThoseThatDoNotHold) {
   const std::vector<Blame> blames =
       blame_of(measured.list(), {{"paraphrase", 1.0, 0.8, true, 2}, failed("said", 0.5, 0.8)});
   ASSERT_THAT(blames, SizeIs(1));
-  EXPECT_EQ(blames[0].worst, "1 of its 2 paraphrases are not answered with the target");
+  EXPECT_EQ(blames[0].worst, "1 of its 2 paraphrases is not answered with the target");
+  measured.after.paraphrases = {{0.1, 0.5, false, " a"}, {0.1, 0.5, false, " a"}};
+  const std::vector<Blame> lost = blame_of(measured.list(), {failed("paraphrase", 0, 0.8)});
+  ASSERT_THAT(lost, SizeIs(1));
+  EXPECT_EQ(lost[0].worst, "2 of its 2 paraphrases do not hold");
 }
 
 TEST(Blame, WhatPassedOrWasNotMeasuredIsDueToNobody) {
