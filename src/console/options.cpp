@@ -208,7 +208,7 @@ const std::vector<std::string>& options_in_messages() {
       "dtype examples facts fast force generations idf index keep-decision keep-going keep-sums "
       "knockout-window known "
       "layers "
-      "lens limit max-new memory method mode natural on out patterns prompt random resume samples shard "
+      "lens limit max-new memory method mode natural on out patterns plus prompt random resume samples shard "
       "sharpest statistics subject subject-occurrence text-field token-budget tokens top trial "
       "trial-data trial-dataset trial-layers trust-model-name undo until window",
       ' ');

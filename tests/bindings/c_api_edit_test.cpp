@@ -34,13 +34,15 @@ std::string two_bulk_edits() {
          kLenient + kTwoEdits;
 }
 
-// Cancels at the second sign of a search.
+// Counts the signs of a search, and cancels at one of them; 0: at none.
 struct Stop {
+  int at = 0;
   int signs = 0;
 };
 int32_t stop_in_search(void* data, const char* stage, int64_t done, int64_t, const char*, const char*) {
   if (std::strstr(stage, "search") == nullptr || done == 0) return 0;
-  return ++static_cast<Stop*>(data)->signs >= 2 ? 1 : 0;
+  auto& stop = *static_cast<Stop*>(data);
+  return ++stop.signs == stop.at ? 1 : 0;
 }
 
 class Edits : public testing::Test {
@@ -67,12 +69,15 @@ class Edits : public testing::Test {
 
 TEST_F(Edits, ThatAreStoppedAreTakenUp) {
   const std::string file = (folder_ / "p.run").string();
+  Stop all;
+  how_.progress = stop_in_search;
+  how_.progress_data = &all;
   must(edit(two_bulk_edits()));
   const OwnedPatch whole = std::move(patch_);
-  Stop stop;
+  ASSERT_GE(all.signs, 2);
+  Stop stop{all.signs - 1};  // in the search of the second value
   how_.run_file = file.c_str();
   how_.run_file_seconds = 0;
-  how_.progress = stop_in_search;
   how_.progress_data = &stop;
   refuse(two_bulk_edits(), EMEND_CANCELLED, "cancelled");
   ASSERT_TRUE(fs::exists(file));
