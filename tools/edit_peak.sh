@@ -32,12 +32,11 @@ YAML
 for run in "makes the factor of C" "reads it"; do
   build/release/emend edit "$work/edits.yaml" --dtype bfloat16 --out "$work/out" --json "$work/edit.json" --keep-going ||
     [[ -s $work/edit.json ]] # with random weights the search or a check may fail: the JSON is written all the same
-  python3 - "$work/edit.json" "$run" "$(build/release/emend model check --headers --dtype bfloat16 "$work/model.gguf")" << 'PYTHON'
+  python3 - "$work/edit.json" "$run" "$(build/release/emend model info "$work/model.gguf" --json -)" << 'PYTHON'
 import json, sys
 result = json.load(open(sys.argv[1]))
 peak = result["peak_memory_bytes"]
-weights = next(line.split() for line in sys.argv[3].splitlines() if line.startswith("loading"))
-weights = float(weights[1]) * {"MB": 1e6, "GB": 1e9}[weights[2]]
+weights = 2 * json.loads(sys.argv[3])["total_parameters"]
 print(f"An edit that {sys.argv[2]}: at most {peak / 1e9:.2f} GB, {peak / weights:.3f} times the weights ({weights / 1e9:.2f} GB)")
 PYTHON
 done

@@ -77,6 +77,7 @@ constexpr std::array kTypes = {
     ElementType{"MXFP4", 39, false, false, 32, 17, read_mxfp4, nullptr, &kMxfp4Format},
     carried("NVFP4", 40, 64, 36),
     carried("Q1_0", 41, 128, 18),
+    carried("Q2_0", 42, 64, 18),
 };
 
 constexpr std::size_t kSafetensorsTypes = static_cast<std::size_t>(

@@ -27,6 +27,8 @@ TEST(ElementTypes, SafetensorsTypesComeWidestFirst) {
 TEST(ElementTypes, GgmlTypesAreFoundById) {
   EXPECT_EQ(find_ggml_type(14)->name, "Q6_K");
   EXPECT_EQ(find_ggml_type(14)->block_bytes, 210u);
+  EXPECT_EQ(find_ggml_type(42)->name, "Q2_0");
+  EXPECT_EQ(find_ggml_type(42)->block_bytes, 18u);
   EXPECT_EQ(find_ggml_type(4), nullptr);  // removed from ggml
   EXPECT_EQ(find_ggml_type(9999), nullptr);
   EXPECT_EQ(find_ggml_type(UINT32_MAX), nullptr);  // not the -1 of types that GGUF does not have

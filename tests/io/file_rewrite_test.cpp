@@ -136,6 +136,32 @@ TEST(RewriteGguf, OfAnotherTypeKeepsKeysAndTheOthersBytes) {
   }
 }
 
+// Types that no edit can read: a file that holds one is listed, and its bytes are copied.
+TEST(RewriteGguf, CarriesTensorsOfEveryTypeThatIsNotRead) {
+  int carried = 0;
+  for (const ElementType& type : element_types()) {
+    if (type.ggml_id < 0 || type.read != nullptr || type.in_safetensors) continue;
+    SCOPED_TRACE(type.name);
+    ++carried;
+    const TempFolder folder;
+    const std::string opaque(2 * type.block_bytes, 'o');
+    const std::size_t padding = (32 - opaque.size() % 32) % 32;
+    GgufFile file = gguf_file();
+    file.tensors = {
+        gguf_tensor("w", {32, 2}, 0, 0),
+        gguf_tensor("opaque", {type.block_elements, 2}, static_cast<std::uint32_t>(type.ggml_id), 256)};
+    file.data = std::string(256, 'w') + opaque + std::string(padding, '\0');
+    const auto before = folder.write("m.gguf", file.bytes());
+    EXPECT_EQ(text_of(*open_gguf(before), "opaque"), opaque);
+    const std::string result =
+        joined(rewrite_gguf(before, {{"w", &element_type("F16"), bytes_vector(std::string(128, 'n'))}}));
+    const auto rewritten = open_gguf(folder.write("n.gguf", result));
+    EXPECT_EQ(rewritten->find("opaque")->type, &type);
+    EXPECT_EQ(text_of(*rewritten, "opaque"), opaque);
+  }
+  EXPECT_GE(carried, 12) << "Q8_1, Q8_K, the IQ types, NVFP4, Q1_0, Q2_0";
+}
+
 TEST(RewriteGguf, HonoursTheFilesAlignment) {
   const TempFolder folder;
   GgufFile source = gguf_file();

@@ -160,7 +160,7 @@ TEST_F(AutoTrialTest, IsKeptForTheNextEdits) {
   EXPECT_THAT(notes_.told,
               Contains(AllOf(HasSubstr("layers 1, 2, 3 are tried first"), HasSubstr("the time of 6 edits"))));
   EXPECT_THAT(notes_.told,
-              Contains(AllOf(HasSubstr("The decision is kept in"), HasSubstr(decision().string()))));
+              Contains(AllOf(HasSubstr("It is kept in"), HasSubstr(decision().string()))));
   ASSERT_TRUE(std::filesystem::exists(decision()));
   const std::string kept = read_text_file(decision());
 
