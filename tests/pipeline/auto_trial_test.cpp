@@ -159,8 +159,7 @@ TEST_F(AutoTrialTest, IsKeptForTheNextEdits) {
   EXPECT_GT(first.seconds.trial, 0);
   EXPECT_THAT(notes_.told,
               Contains(AllOf(HasSubstr("layers 1, 2, 3 are tried first"), HasSubstr("the time of 6 edits"))));
-  EXPECT_THAT(notes_.told,
-              Contains(AllOf(HasSubstr("It is kept in"), HasSubstr(decision().string()))));
+  EXPECT_THAT(notes_.told, Contains(AllOf(HasSubstr("It is kept in"), HasSubstr(decision().string()))));
   ASSERT_TRUE(std::filesystem::exists(decision()));
   const std::string kept = read_text_file(decision());
 
