@@ -101,11 +101,10 @@ void keep(const LayerDecision& decision, const std::filesystem::path& folder, Pr
   try {
     save_layer_decision(decision, folder);
     progress.note(fmt::format(
-        "The decision rests on few edits. It is kept in {} for the next edits by the method {}, so that all "
-        "of "
-        "them take the same layer; locating a file of facts, with a trial over {} or more, decides better. "
-        "Delete that file to have layers tried again; `layer: depth` or a number in the edit file goes "
-        "without.",
+        "The decision rests on few edits. It is kept in {} for the next edits by the method {}, so that "
+        "all of them take the same layer; locating a file of facts, with a trial over {} or more, decides "
+        "better. Delete that file to have layers tried again; `layer: depth` or a number in the edit file "
+        "goes without.",
         (folder / "layer_decision.json").string(), quote(decision.method), kLeastTrialFacts));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kIo) throw;
