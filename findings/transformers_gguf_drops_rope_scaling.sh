@@ -28,7 +28,7 @@ trap 'rm -rf "$temporary"' EXIT
 cd "$temporary"
 
 python3 -m venv venv
-venv/bin/pip install --quiet transformers==5.24.0 torch==2.13.0 gguf==0.19.0 numpy==2.2.6
+venv/bin/pip install --quiet transformers==5.24.0 torch==2.13.0 gguf==0.19.0 accelerate==1.10.1 numpy==2.2.6
 
 cat > scaling.py << 'PYTHON'
 import io
