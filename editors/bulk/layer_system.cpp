@@ -17,7 +17,7 @@ namespace {
 at::Tensor measured_keys(const std::vector<KeyConstraint>& constraints) {
   std::vector<at::Tensor> keys;
   for (const KeyConstraint& constraint : constraints) keys.push_back(constraint.K.select(1, 0));
-  return at::stack(keys, 1);
+  return at::stack(keys, 0).t();
 }
 
 // K^T A^T B^T [n, D] for keys K [F, n], A^T [F, q] and B^T [q, D], in the order that takes fewer operations:
@@ -94,7 +94,8 @@ at::Tensor LayerSystem::all_residuals() const {
 
 void LayerSystem::solve() {
   if (groups() == 0) return;
-  responses_ = preserve_.responses(join_constraints(all_constraints())).to(at::kCPU);
+  // One response a row in memory, since each is read alone from here on; turned where it was made.
+  responses_ = preserve_.responses(join_constraints(all_constraints())).t().contiguous().to(at::kCPU).t();
   change_ = closed_form_change(weight(), responses_.unbind(1), all_residuals().to(at::kFloat).unbind(0));
 }
 

@@ -13,13 +13,14 @@ namespace emend {
 
 namespace {
 
-// The keys of all constraints side by side, then `last` (undefined: none) [F, n].
+// The keys of all constraints side by side, then `last` (undefined: none) [F, n]; each lies in memory as a
+// whole, so that it is copied and compared without strides.
 at::Tensor side_by_side(const std::vector<KeyConstraint>& each, const at::Tensor& last) {
   std::vector<at::Tensor> keys;
   keys.reserve(each.size() + 1);
-  for (const KeyConstraint& constraint : each) keys.push_back(constraint.K);
-  if (last.defined()) keys.push_back(last.unsqueeze(1));
-  return at::cat(keys, 1);
+  for (const KeyConstraint& constraint : each) keys.push_back(constraint.K.t());
+  if (last.defined()) keys.push_back(last.unsqueeze(0));
+  return at::cat(keys, 0).t();
 }
 
 // Numbers the columns of K [F, n] by their values: equal columns have equal numbers, and a new one gets the
