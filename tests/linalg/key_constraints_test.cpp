@@ -46,7 +46,7 @@ TEST(KeyConstraints, JoinedKeepTheOrderOfTheirKeys) {
   EXPECT_TRUE(near(joint.K, numbers({1, 2, 0, 5, 0, 0, 1, 5}).view({2, 4}), 0));
   EXPECT_TRUE(near(joint.Y, numbers({1, 0, 0.5, 0, 0, 1, 0, 0}).view({4, 2}), 0));
   EXPECT_FALSE(joint.contested);
-  EXPECT_TRUE(joint.K.is_contiguous());
+  EXPECT_TRUE(joint.K.t().is_contiguous());
 }
 
 TEST(KeyConstraints, AKeyThatSeveralProtectIsOneColumn) {
