@@ -8,13 +8,13 @@
 The bench scores each edit in memory, on the weights that the file would hold, and leaves a patch of each. Here N of these patches (spread
 evenly over the records; default: all) go through the file itself:
 
-    1. `emend patch apply --in-place --type own` on a copy of the file.
-    2. A fresh load of the copy answers the prompt, the paraphrases and the neighbours: probabilities of whole answers and greedy text
-       (`emend edit --dry-run` on a file in which each of them is an edit of its own).
-    3. With --node (a folder where `npm install node-llama-cpp@3.21.1` was run) llama.cpp continues the prompt of the copy greedily.
-    4. `emend patch revert`: the copy has its old SHA-256 again.
+    1. `emend patch apply --in-place --type own` on a copy of the file; it loads what it wrote and asks the prompt, the paraphrases and
+       the neighbours again.
+    2. With --node (a folder where `npm install node-llama-cpp@3.21.1` was run) llama.cpp continues the prompt greedily, from the copy.
+    3. `emend patch revert`: the copy has its old SHA-256 again.
 
-Prints Markdown. Exit code 4 when a file does not change or does not come back byte for byte, or the prompt does not get the target.
+Prints Markdown. Exit code 4 when a file does not change or does not come back byte for byte, when the target is not likelier, or
+when llama.cpp does not say it.
 """
 import argparse
 import hashlib
@@ -42,51 +42,36 @@ def run(program, *words, allowed=(0,)):
     return json.loads(done.stdout)
 
 
-def questions(record):
-    """What is asked about a record: (kind, prompt, the answer that should win, the other one)."""
-    asked = [("prompt", record["prompt"], record["target"], record["was"])]
-    asked += [("paraphrase", prompt, record["target"], record["was"]) for prompt in record["paraphrases"]]
-    return asked + [("neighbour", one["prompt"], one["answer"], record["target"]) for one in record["neighbours"]]
-
-
-def ask(program, model, record, work):
-    """(kind, whether the wanted answer is likelier, greedy text) of each question."""
-    asked = questions(record)
-    file = work / "questions.jsonl"
-    # Each prompt is its own subject: nothing is edited.
-    file.write_text("".join(json.dumps({"prompt": prompt, "subject": prompt, "target": wanted, "was": other}) + "\n"
-                            for _, prompt, wanted, other in asked))
-    result = run(program, "edit", file, "--model", model, "--layer", 0, "--dry-run")
-    return [(kind, entry["before"]["p_target"] > entry["before"]["p_was"], entry["before"]["completion"])
-            for (kind, *_), entry in zip(asked, result["edits"], strict=True)]
+def ids_of(args, prompts):
+    """The token ids of each prompt, which llama.cpp is given: it adds none of its own."""
+    file = args.work / "generated.json"
+    command = [args.emend, "generate", "--loop", "--model", args.model, "--max-new", 1, "--threads", 1, "--json", file, "--quiet"]
+    subprocess.run([str(word) for word in command], input="\n".join(prompts) + "\n", text=True, check=True, stdout=subprocess.DEVNULL)
+    return [one["tokens"] for one in json.loads(file.read_text())["prompts"]]
 
 
 def spread(items, count):
     return [items[i * len(items) // count] for i in range(count)] if count and count < len(items) else items
 
 
-def one_record(args, llama, record, copy, before):
+def one_record(args, llama, record, ids, copy, before):
     """The cells of a row, and whether all is as it should be."""
-    written = run(args.emend, "patch", "apply", "--model", copy, "--patch", args.patches / f"{record['id']}.safetensors", "--in-place",
-                  "--type", "own", "--force", "--statistics", args.statistics, allowed=(0, 4))["tensors"][0]
+    applied = run(args.emend, "patch", "apply", "--model", copy, "--patch", args.patches / f"{record['id']}.safetensors", "--in-place",
+                  "--type", "own", "--force", "--statistics", args.statistics, allowed=(0, 4))
+    written, states = applied["tensors"][0], applied["patches"][0]["edits"][0]
     changed = sha256(copy) != before
-    answers = ask(args.emend, copy, record, args.work)
-    said = "-"
-    if llama:
-        ids = run(args.emend, "generate", record["prompt"], "--model", copy, "--max-new", 1)["tokens"]
-        (_, said), = llama.answers(copy, None, [ids], new=4, float32=False)
+    said = llama.answers(copy, None, [ids], new=4, float32=False)[0][1] if llama else "-"
     subprocess.run([str(args.emend), "patch", "revert", "--model", str(copy), "--quiet"], check=True, stdout=subprocess.DEVNULL)
     restored = sha256(copy) == before
 
-    def held(kind):
-        of_kind = [holds for one, holds, _ in answers if one == kind]
-        return f"{sum(of_kind)} of {len(of_kind)}"
-
+    prompt = states["after"]
+    paraphrases = [one["after"]["p_target"] > one["after"]["p_was"] for one in states["paraphrases"]]
+    neighbours = [one["after"]["p_answer"] > one["after"]["p_target"] for one in states["neighbours"]]
     feedback = written["feedback"]
-    good = changed and restored and answers[0][1] and (not llama or said.strip().startswith(record["target"]))
-    return [record["id"], f"{record['was']} -> {record['target']}", f"{written['name']} {written['is']}", repr(answers[0][2].strip()), repr(said),
-            held("paraphrase"), held("neighbour"), f"{100 * feedback['share_worst']:.1f} %", f"{100 * feedback['stray']:.1f} %",
-            f"{feedback['blocks_changed']} of {feedback['blocks']}", "yes" if restored else "NO"], good
+    good = changed and restored and prompt["p_target"] > prompt["p_was"] and (not llama or said.strip().startswith(record["target"]))
+    return [record["id"], f"{record['was']} -> {record['target']}", f"{written['name']} {written['is']}", repr(prompt["completion"].strip()), repr(said),
+            f"{sum(paraphrases)} of {len(paraphrases)}", f"{sum(neighbours)} of {len(neighbours)}", f"{100 * feedback['share_worst']:.1f} %",
+            f"{100 * feedback['stray']:.1f} %", f"{feedback['blocks_changed']} of {feedback['blocks']}", "yes" if restored else "NO"], good
 
 
 def main():
@@ -115,8 +100,10 @@ def main():
         print("| id | was -> target | tensor | emend says | llama.cpp says | paraphrases | neighbours | realised, least | stray | blocks changed "
               "| restored |\n|---|---|---|---|---|---|---|---|---|---|---|")
         failed = []
-        for record in spread([one for one in records if (args.patches / f"{one['id']}.safetensors").exists()], args.count):
-            cells, good = one_record(args, llama, record, copy, before)
+        chosen = spread([one for one in records if (args.patches / f"{one['id']}.safetensors").exists()], args.count)
+        ids = ids_of(args, [record["prompt"] for record in chosen]) if llama else [None] * len(chosen)
+        for record, prompt_ids in zip(chosen, ids):
+            cells, good = one_record(args, llama, record, prompt_ids, copy, before)
             print("| " + " | ".join(cells) + " |", flush=True)
             failed += [] if good else [record["id"]]
             if sha256(copy) != before:

@@ -9,9 +9,9 @@
 // records, which are what is measured; patches=DIR saves a patch of each edit there (tools/own_file_edits.py
 // writes them into the real file). Prints ES, PS, NS in percent (Meng et al. 2022), NS without neighbours
 // that are protected, the share of edits whose target is the greedy continuation, the least share of the
-// value that arrives, the largest stray change, and seconds of search and solve of an edit.
+// value that arrives, the largest stray change, and seconds of search and solve of an edit (the first one
+// also samples the contexts).
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -200,7 +200,6 @@ int main(int argc, char** argv) try {
         stderr, "usage: own_file_edits MODEL RECORDS STATISTICS HALF LAYER[,LAYER...] [NAME=VALUE,...]...\n");
     return argc == 1 ? 0 : 2;  // scripts/bench.sh runs all programs without arguments
   }
-  const c10::NoGradGuard no_grad;
   SilentProgress silent;
   Model model = Model::load(argv[1], {}, silent);
   const std::vector<EditRequest> requests = half_of(test::read_edit_records(argv[2], 100000), argv[4]);
@@ -229,27 +228,36 @@ int main(int argc, char** argv) try {
     for (const int layer : layers) {
       context.layers = {layer};
       std::vector<Edit> edits;
-      const bench::Seconds seconds =
-          bench::seconds_of([&] { edits = editor->edit_each(model, requests, context, silent); });
+      std::vector<double> wall, processor;
+      for (const EditRequest& request : requests) {
+        const bench::Seconds seconds = bench::seconds_of([&] {
+          edits.push_back(std::move(editor->edit_each(model, {request}, context, silent).front()));
+        });
+        wall.push_back(seconds.wall);
+        processor.push_back(seconds.processor);
+      }
       RoundingWeights rounding(LayerMoments{{layer, statistics.layers.at(layer).C}});
       Tally in_memory, in_file;
-      double least_share = 1, most_stray = 0, steps = 0, norm = 0;
+      double least_share = 1, most_stray = 0, steps = 0, norm = 0, keys = 0;
       for (const Edit& edit : edits) {
         const Stored stored = as_stored(model, edit, rounding);
         least_share = std::min(least_share, stored.least_share);
         most_stray = std::max(most_stray, stored.most_stray);
         steps += edit.facts.front().steps;
         norm += edit.facts.front().relative_norm();
+        for (const FactPart& part : edit.facts.front().parts)
+          keys += static_cast<double>(part.protected_keys.size());
         in_memory.add(model, edit, edit, checks);
         in_file.add(model, stored.edit, edit, checks);
         if (!setting.patches.empty()) save(edit, model, context, setting.patches);
       }
       const auto n = static_cast<double>(edits.size());
       std::printf(
-          "layer %d, %s: %.1f steps, relative norm %.3f, %.2f s an edit (%.2f s of processors), realised at "
-          "least %.4f, stray at most %.3f\n",
-          layer, text.c_str(), steps / n, norm / n, seconds.wall / n, seconds.processor / n, least_share,
-          most_stray);
+          "layer %d, %s: %.1f steps, relative norm %.3f, %.1f keys protected; an edit takes %.2f s, %.2f s "
+          "of "
+          "processors (medians); realised at least %.4f, stray at most %.3f\n",
+          layer, text.c_str(), steps / n, norm / n, keys / n, bench::median(wall), bench::median(processor),
+          least_share, most_stray);
       in_memory.print("float32");
       in_file.print("own type");
     }
