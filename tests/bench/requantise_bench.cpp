@@ -2,7 +2,8 @@
 // under the base decides. For every type the weight is put on that type's grid first; then the change of each
 // edit of the patch, solved alone, is written with plain rounding and with error feedback.
 //
-//   requantise_bench MODEL PATCH STATISTICS [EDITS [TYPES...]]   one layer; EDITS: how many, 0: all
+//   requantise_bench MODEL PATCH STATISTICS [EDITS [TYPES...]]   one layer; EDITS: how many, 0: all; PATCH: a
+//                                                                patch or a folder of them
 //   requantise_bench speed TYPE ROWS COLUMNS KEYS                random blocks, no model
 //
 // The stored weight lies on a grid already, so a weight of full precision is made of it: each element moves
@@ -17,7 +18,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <random>
+#include <stdexcept>
 #include <string>
 
 #include "bench/stopwatch.h"
@@ -167,28 +170,49 @@ at::Tensor full_precision(const Bytes& stored, const ElementType& type, const at
   return full;
 }
 
+// The file, or all patches in the folder, by name.
+std::vector<std::filesystem::path> patch_files(const std::filesystem::path& given) {
+  if (!std::filesystem::is_directory(given)) return {given};
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(given))
+    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// Adds the edits of one weight in a patch, until there are `edits` (0: all).
+void add_changes(Patch& patch, const WeightRef& where, std::size_t edits, Weight& weight) {
+  const auto solve = std::find_if(patch.edit.solves.begin(), patch.edit.solves.end(),
+                                  [&](const WeightSolve& one) { return one.weight == where; });
+  if (solve == patch.edit.solves.end()) return;
+  for (FactRecord* const fact : edited_at(patch.edit, where)) {
+    if (edits > 0 && weight.changes.size() == edits) break;
+    const FactPart& part = *fact->part_at(where);
+    const at::Tensor keys =
+        part.keys.to(at::kDouble).index_select(0, part.answers.nonzero().flatten()).contiguous();
+    const at::Tensor delta =
+        solve_again(*solve, {fact}, needs_moments(*solve) ? weight.C : at::Tensor()).delta(at::kDouble);
+    weight.changes.push_back({fact->request.id, delta.contiguous(), keys});
+  }
+}
+
 Weight load(const char* model_path, const char* patch_path, const char* statistics, int edits) {
   Model model = Model::load(model_path);
-  Patch patch = load_patch(patch_path);
-  const WeightSolve& solve = patch.edit.solves.at(0);
-  const int layer = solve.weight.block;
+  std::vector<Patch> patches;
+  for (const auto& file : patch_files(patch_path)) patches.push_back(load_patch(file));
+  if (patches.empty()) throw std::runtime_error(std::string(patch_path) + ": no patch");
+  const WeightRef where = patches.front().edit.solves.at(0).weight;
   Weight weight;
-  weight.C = load_statistics(model, {layer}, patch.prefix, statistics).layers.at(layer).C.to(at::kDouble);
+  weight.C = load_statistics(model, {where.block}, patches.front().prefix, statistics)
+                 .layers.at(where.block)
+                 .C.to(at::kDouble);
   const auto file = open_checkpoint(model.path());
-  const TensorInfo& info = *file->find(stored_entry(model, solve.weight).tensor);
+  const TensorInfo& info = *file->find(stored_entry(model, where).tensor);
   const auto bytes = file->bytes(info);
   weight.stored.assign(bytes.begin(), bytes.end());
   weight.stored_type = info.type;
   weight.full = full_precision(weight.stored, *info.type, read_weight(*file, info, false));
-  for (FactRecord* const fact : edited_at(patch.edit, solve.weight)) {
-    if (edits > 0 && static_cast<int>(weight.changes.size()) == edits) break;
-    const FactPart& part = *fact->part_at(solve.weight);
-    const at::Tensor keys =
-        part.keys.to(at::kDouble).index_select(0, part.answers.nonzero().flatten()).contiguous();
-    const at::Tensor delta =
-        solve_again(solve, {fact}, needs_moments(solve) ? weight.C : at::Tensor()).delta(at::kDouble);
-    weight.changes.push_back({fact->request.id, delta.contiguous(), keys});
-  }
+  for (Patch& patch : patches) add_changes(patch, where, static_cast<std::size_t>(edits), weight);
   return weight;
 }
 
