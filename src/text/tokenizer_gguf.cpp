@@ -26,12 +26,17 @@ enum class NormalForm { kAsIs, kNfc };
 // Instead of a pattern: each number alone. (As a pattern it would be \p{N}; the tokenizer.json files of these
 // models have the component Digits.)
 constexpr std::string_view kEachDigit = "Digits";
+// Instead of a pattern: each run of numbers.
+constexpr std::string_view kNumberRuns = "Digits(runs)";
+// Instead of a pattern: what follows cuts the characters that spell bytes, as behind ByteLevel in a
+// tokenizer.json.
+constexpr std::string_view kSpelled = "ByteLevel";
 
 // The models' own tokenizer.json where it is known, else the patterns of llama.cpp (ggml-org/llama.cpp:
 // src/llama-vocab.cpp). Each pattern cuts the pieces of the one before it; an empty one is none.
 struct PreRule {
   std::string_view name;
-  std::array<std::string_view, 4> patterns;
+  std::array<std::string_view, 5> patterns;
   NormalForm form = NormalForm::kAsIs;
   WholePieces whole_pieces = WholePieces::kMerge;
   bool add_bos = false;  // where the file does not say
@@ -42,7 +47,7 @@ constexpr auto kWhole = WholePieces::kTakeAsToken;
 constexpr std::array kPreRules = std::to_array<PreRule>({
     {"gpt-2", {kGpt2Pattern}},
     {"phi-2", {kGpt2Pattern}},
-    {"mpt", {kGpt2Pattern}},
+    {"mpt", {kGpt2Pattern}, NormalForm::kNfc},   // the tokenizer of GPT-NeoX
     {"olmo", {kGpt2Pattern}, NormalForm::kNfc},  // GPT-NeoX and OLMo
     {"smollm", {kEachDigit, kGpt2Pattern}},
     {"starcoder", {kEachDigit, kGpt2Pattern}},  // StarCoder 2
@@ -58,9 +63,9 @@ constexpr std::array kPreRules = std::to_array<PreRule>({
     {"gpt-4o", {kGpt4oPattern}},      // Phi-4-mini
     {"qwen2", {kQwen2Pattern}, NormalForm::kNfc},
     {"deepseek-r1-qwen", {kQwen2Pattern}, NormalForm::kNfc},
-    {"stablelm2", {kQwen2Pattern}},
+    {"stablelm2", {kQwen2Pattern}, NormalForm::kNfc},
     {"tekken", {kTekkenPattern}, NormalForm::kAsIs, kWhole, true},
-    {"falcon", {R"([\p{P}$+<=>^~|`]+)", kGpt2Pattern, "[0-9][0-9][0-9]"}},
+    {"falcon", {R"([\p{P}$+<=>^~|`]+)", kGpt2Pattern, kSpelled, kNumberRuns, "[0-9][0-9][0-9]"}},
     {"default", {R"([\p{P}$+<=>^~|]+)", kGpt2Pattern, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
 });
 
@@ -84,17 +89,24 @@ const PreRule& find_rule(const TokenizerGguf& source) {
        fmt::format("the pre-tokenizer {} is not supported; known: {}", quote(source.pre), join(names)));
 }
 
+std::unique_ptr<PreTokenizer> make_step(std::string_view pattern, std::string_view rule) {
+  if (pattern == kEachDigit) return make_digits(DigitRuns::kEachDigit);
+  if (pattern == kNumberRuns) return make_digits(DigitRuns::kWholeRun);
+  Regex regex(std::string(pattern), "pre-tokenizer " + std::string(rule));
+  return make_split(std::move(regex), SplitBehavior::kIsolated, SplitOn::kMatches);
+}
+
 std::unique_ptr<PreTokenizer> make_pre_tokenizer(const PreRule& rule) {
-  std::vector<std::unique_ptr<PreTokenizer>> steps;
+  std::vector<std::unique_ptr<PreTokenizer>> steps, spelled;
+  bool behind_byte_level = false;
   for (const std::string_view pattern : rule.patterns) {
     if (pattern.empty()) break;
-    if (pattern == kEachDigit) {
-      steps.push_back(make_digits(DigitRuns::kEachDigit));
-      continue;
-    }
-    Regex regex(std::string(pattern), "pre-tokenizer " + std::string(rule.name));
-    steps.push_back(make_split(std::move(regex), SplitBehavior::kIsolated, SplitOn::kMatches));
+    if (pattern == kSpelled)
+      behind_byte_level = true;
+    else
+      (behind_byte_level ? spelled : steps).push_back(make_step(pattern, rule.name));
   }
+  if (!spelled.empty()) steps.push_back(make_spelled_steps(make_pre_tokenizer_sequence(std::move(spelled))));
   return make_pre_tokenizer_sequence(std::move(steps));
 }
 

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "emend/tokenizer.h"
 #include "fixtures.h"
+#include "mixed_text.h"
 
 namespace emend {
 namespace {
@@ -54,6 +55,43 @@ TEST(TokenizerGguf, GivesTheIdsOfTheSameTokenizerInJson) {
     for (const auto& record : test::read_records(name)) {
       EXPECT_EQ(tokenizer->encode(record.text, SpecialTokens::kNone).ids, record.ids)
           << name << ": " << record.text;
+    }
+  }
+}
+
+// mixed_text_test.cpp compares those in JSON with `tokenizers` itself.
+TEST(TokenizerGguf, EveryPreTokenizerCutsAsItsFamilysTokenizerInJson) {
+  const std::vector<std::string> all = test::mixed_text();
+  const std::vector<std::string> documents(all.begin(), all.begin() + 40);
+  for (const auto& [name, pre] : {std::pair("gpt2", "gpt-2"),
+                                  {"gpt2", "phi-2"},
+                                  {"olmo", "mpt"},
+                                  {"olmo", "olmo"},
+                                  {"smollm", "smollm"},
+                                  {"smollm", "starcoder"},
+                                  {"smollm", "refact"},
+                                  {"smollm", "codeshell"},
+                                  {"llama3", "llama-bpe"},
+                                  {"cl100k", "dbrx"},
+                                  {"cl100k", "smaug-bpe"},
+                                  {"gpt4o", "gpt-4o"},
+                                  {"stablelm2", "stablelm2"},
+                                  {"stablelm2", "qwen2"},
+                                  {"tekken", "tekken"},
+                                  {"falcon", "falcon"}}) {
+    TokenizerGguf source = as_gguf(name, pre);
+    source.add_bos = false;
+    const auto ours = make_tokenizer(source), theirs = test::load_tokenizer(name);
+    for (const std::string& document : documents) {
+      const Encoding cut = ours->encode(document, SpecialTokens::kNone);
+      const Encoding wanted = theirs->encode(document, SpecialTokens::kNone);
+      ASSERT_EQ(cut.ids, wanted.ids) << name << ", " << pre;
+      const auto same = [](const ByteSpan& a, const ByteSpan& b) {
+        return a.begin == b.begin && a.end == b.end;
+      };
+      ASSERT_TRUE(
+          std::equal(cut.spans.begin(), cut.spans.end(), wanted.spans.begin(), wanted.spans.end(), same))
+          << name << ", " << pre;
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "text/jinja/brace_format.h"
 #include "text/jinja/characters.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/split.h"
@@ -189,6 +190,7 @@ constexpr std::array kMethods = std::to_array<NamedMethod>({
     {"count", search_method<Search::kCount>},
     {"endswith", affix_method<true>},
     {"find", search_method<Search::kFind>},
+    {"format", brace_format},
     {"index", search_method<Search::kIndex>},
     {"isalnum", all_characters<is_letter_or_digit, false, true>},
     {"isalpha", all_characters<is_letter>},
@@ -221,9 +223,9 @@ constexpr std::array kMethods = std::to_array<NamedMethod>({
     {"upper", case_method<upper>},
 });
 
-constexpr std::array<std::string_view, 12> kUnknownToUs = {
-    "casefold",    "encode",  "expandtabs", "format",    "format_map", "isidentifier",
-    "isprintable", "istitle", "maketrans",  "translate", "zfill",      "rindex"};
+constexpr std::array<std::string_view, 11> kUnknownToUs = {
+    "casefold", "encode",    "expandtabs", "format_map", "isidentifier", "isprintable",
+    "istitle",  "maketrans", "translate",  "zfill",      "rindex"};
 
 }  // namespace
 

@@ -74,6 +74,18 @@ TEST(Template, ANegativeLimitOfSplitIsNone) {
   EXPECT_EQ(render("{{ 'a.b'.split('.', -9223372036854775807 - 1) }}"), "['a', 'b']");
 }
 
+TEST(Template, FormatFillsPlaces) {
+  EXPECT_EQ(render("{{ '<a{}b{}>'.format(1, 'x') }}{{ '{1}{0}{1}'.format(2.0, none) }}"),
+            "<a1bx>None2.0None");
+  EXPECT_EQ(render("{{ '{a}{{}}{b!r}{}'.format(true, a=[1], b='q') }}"), "[1]{}'q'True");
+  EXPECT_EQ(render("{{ '|{}|'.format(missing) }}{{ ''.format(1) }}"), "||");
+  for (const std::string bad :
+       {"'{}{}'.format(1)", "'{a}'.format(1)", "'{0}{}'.format(1, 2)", "'{'.format(1)", "'}'.format(1)",
+        "'{}}'.format(1)", "'{:>5}'.format(1)", "'{0.a}'.format(d)", "'{0[a]}'.format(d)", "'{!x}'.format(1)",
+        "'{{}'.format(1)"})
+    EXPECT_THAT(error_of("{{ " + bad + " }}"), HasSubstr("format()")) << bad;
+}
+
 TEST(Template, UndefinedIsEmptyUntilItIsUsed) {
   EXPECT_EQ(
       render(
