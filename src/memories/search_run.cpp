@@ -82,34 +82,69 @@ class Search {
 
   SearchOutcome run(const std::vector<std::string>& words, int limit) const {
     const std::vector<std::set<std::size_t>> tokens = tokens_of(words);
-    std::map<MemoryId, SearchHit> hits;
-    std::map<MemoryId, std::set<std::size_t>> words_of;
-    for (std::size_t w = 0; w < words.size(); ++w)
-      for (const std::size_t token : tokens[w])
-        for (auto i = static_cast<std::size_t>(begin_of(end_, token));
-             i < static_cast<std::size_t>(end_[token]); ++i) {
-          const MemoryId cell{static_cast<int>(cell_[i] / cells_), static_cast<int>(cell_[i] % cells_)};
-          SearchHit& hit = hits[cell];
-          hit.cell = cell;
-          hit.score += 1.0 / (1 + rank_[i]);
-          hit.matches.push_back({words[w], static_cast<MatchPlace>(place_[i]), rank_[i]});
-          words_of[cell].insert(w);
-        }
+    const std::vector<Found> found = found_of(tokens);
+    std::vector<Candidate> candidates;
+    for (std::size_t first = 0, behind = 0; first < found.size(); first = behind) {
+      Candidate one{found[first].cell, first};
+      std::set<std::uint32_t> seen;
+      for (behind = first; behind < found.size() && found[behind].cell == one.cell; ++behind) {
+        one.score += 1.0 / (1 + rank_[found[behind].posting]);
+        seen.insert(found[behind].word);
+      }
+      one.behind = behind;
+      one.words = seen.size();
+      candidates.push_back(one);
+    }
     SearchOutcome outcome;
-    outcome.found = static_cast<std::int64_t>(hits.size());
-    for (auto& [cell, hit] : hits) outcome.hits.push_back(std::move(hit));
-    const std::size_t kept = std::min(outcome.hits.size(), static_cast<std::size_t>(limit));
-    std::partial_sort(outcome.hits.begin(), outcome.hits.begin() + static_cast<std::ptrdiff_t>(kept),
-                      outcome.hits.end(), [&](const SearchHit& a, const SearchHit& b) {
-                        const std::size_t x = words_of.at(a.cell).size(), y = words_of.at(b.cell).size();
-                        if (x != y) return x > y;
+    outcome.found = static_cast<std::int64_t>(candidates.size());
+    const std::size_t kept = std::min(candidates.size(), static_cast<std::size_t>(limit));
+    std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(kept),
+                      candidates.end(), [](const Candidate& a, const Candidate& b) {
+                        if (a.words != b.words) return a.words > b.words;
                         return a.score != b.score ? a.score > b.score : a.cell < b.cell;
                       });
-    outcome.hits.resize(kept);
+    candidates.resize(kept);
+    for (const Candidate& one : candidates) outcome.hits.push_back(hit_of(one, found, words));
     return outcome;
   }
 
  private:
+  // A posting of one of the words.
+  struct Found {
+    std::uint32_t cell = 0, word = 0;
+    std::size_t posting = 0;
+  };
+  // A cell with its postings [first, behind).
+  struct Candidate {
+    std::uint32_t cell = 0;
+    std::size_t first = 0, behind = 0, words = 0;
+    double score = 0;
+  };
+
+  // Sorted by cell; a cell's postings in the order of words, tokens and places.
+  std::vector<Found> found_of(const std::vector<std::set<std::size_t>>& tokens) const {
+    std::vector<Found> found;
+    for (std::size_t w = 0; w < tokens.size(); ++w)
+      for (const std::size_t token : tokens[w])
+        for (auto i = static_cast<std::size_t>(begin_of(end_, token));
+             i < static_cast<std::size_t>(end_[token]); ++i)
+          found.push_back({cell_[i], static_cast<std::uint32_t>(w), i});
+    std::stable_sort(found.begin(), found.end(),
+                     [](const Found& a, const Found& b) { return a.cell < b.cell; });
+    return found;
+  }
+
+  SearchHit hit_of(const Candidate& one, const std::vector<Found>& found,
+                   const std::vector<std::string>& words) const {
+    SearchHit hit;
+    hit.cell = {static_cast<int>(one.cell / cells_), static_cast<int>(one.cell % cells_)};
+    hit.score = one.score;
+    for (std::size_t k = one.first; k < one.behind; ++k)
+      hit.matches.push_back(
+          {words[found[k].word], static_cast<MatchPlace>(place_[found[k].posting]), rank_[found[k].posting]});
+    return hit;
+  }
+
   static std::unique_ptr<TensorFile> open(const std::filesystem::path& folder) {
     const std::filesystem::path path = search_file(folder);
     if (!std::filesystem::exists(path))
@@ -123,17 +158,22 @@ class Search {
   static std::int64_t begin_of(const Mapped<std::int64_t>& ends, std::size_t i) {
     return i == 0 ? 0 : ends[i - 1];
   }
-  std::string word_of(std::size_t token) const {
-    return folded(text_.text(static_cast<std::size_t>(begin_of(text_end_, token)),
-                             static_cast<std::size_t>(text_end_[token])));
+  std::string_view bytes_of(std::size_t token) const {
+    return text_.text(static_cast<std::size_t>(begin_of(text_end_, token)),
+                      static_cast<std::size_t>(text_end_[token]));
   }
+  std::string word_of(std::size_t token) const { return folded(bytes_of(token)); }
 
   // The tokens of each word.
   std::vector<std::set<std::size_t>> tokens_of(const std::vector<std::string>& words) const {
     std::map<std::string, std::set<std::size_t>> wanted;
     for (const std::string& word : words) wanted[folded(word)];
-    for (std::size_t token = 0; token < end_.size(); ++token)
+    std::set<std::size_t> lengths;  // most tokens are told apart by their length alone
+    for (const auto& [word, tokens] : wanted) lengths.insert(word.size());
+    for (std::size_t token = 0; token < end_.size(); ++token) {
+      if (!lengths.contains(trim(bytes_of(token)).size())) continue;
       if (const auto found = wanted.find(word_of(token)); found != wanted.end()) found->second.insert(token);
+    }
     std::vector<std::set<std::size_t>> tokens;
     for (const std::string& word : words) {
       tokens.push_back(wanted.at(folded(word)));
