@@ -48,10 +48,10 @@ std::vector<TitledChart> charts_of(const ExplainOutcome& outcome) {
     pushes.push_back(layer.direct);
     pushes.push_back(layer.attribution);
   }
-  const Axis layers{"layer", -0.5, static_cast<double>(outcome.layers.size()) - 0.5};
+  const Axis layers{"layer", -0.5, static_cast<double>(outcome.layers.size()) - 0.5}, probability{"p", 0, 1};
   LineChart prediction{.frame = {"Probability of the token", explain_summary(outcome), kWidth},
                        .x = layers,
-                       .y = {"p", 0, 1},
+                       .y = probability,
                        .series = {before, after}};
   LineChart push{.frame = {"What layers add to the logit", explain_summary(outcome), kWidth},
                  .x = layers,

@@ -347,15 +347,13 @@ std::string layer_changes_page(const LayerChangeOutcome& outcome, const LayerCha
     table.rows.push_back(std::move(cells));
   }
   const std::string summary = layers_summary(outcome);
-  const Axis layers{"layer", -0.5, static_cast<double>(rows.size()) - 0.5};
+  const Axis layers{"layer", -0.5, static_cast<double>(rows.size()) - 0.5}, share{"share", 0, 1};
   LineChart loss{.frame = {"KL of the next token", summary, kWidth},
                  .x = layers,
                  .y = axis_around("KL, nats", sizes),
                  .series = kl};
-  LineChart stays{.frame = {"Prompts that keep their token", summary, kWidth},
-                  .x = layers,
-                  .y = {"share", 0, 1},
-                  .series = kept};
+  LineChart stays{
+      .frame = {"Prompts that keep their token", summary, kWidth}, .x = layers, .y = share, .series = kept};
   Page page;
   page.title = "Without a layer, or in another order";
   page.summary = summary;
