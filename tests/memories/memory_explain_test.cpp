@@ -16,6 +16,7 @@
 #include "emend/memory_view.h"
 #include "memories/lens.h"
 #include "memories/prompt_pushes.h"
+#include "model/layers.h"
 #include "model/transformer.h"
 #include "support/family_models.h"
 #include "support/tiny_models.h"
@@ -176,8 +177,17 @@ TEST(Explain, AttributionsTellWhichCellsMatter) {
   }
 }
 
+// The difference of two logits that the final norm and the head read from a stream.
+double read_difference(const Model& model, const at::Tensor& stream, std::int64_t token,
+                       std::int64_t against) {
+  const ModelWeights& weights = model.weights();
+  const at::Tensor seen =
+      normalise(stream.unsqueeze(0), weights.final_norm, weights.final_norm_bias, model.config().block)[0];
+  return at::dot(seen, weights.head[token] - weights.head[against]).item<double>();
+}
+
 // Effects are those of a whole pass with the cell switched off. In the last layer nothing comes behind but
-// the final norm: there total and direct effect are one, up to the norm.
+// the final norm: there the total effect is the direct one, that norm included.
 TEST(Explain, EffectsAreWhatSwitchingOffTakes) {
   for (const std::string shape : {"gpt2", "llama"}) {
     const Model model = test::load_world(shape);
@@ -186,6 +196,7 @@ TEST(Explain, EffectsAreWhatSwitchingOffTakes) {
     EXPECT_FALSE(run_explain(model, options).cells[0].effect.has_value());
     options.effects = true;
     const ExplainOutcome outcome = run_explain(model, options);
+    const PromptPushes pushes = run_pushes(model, outcome.ids, {outcome.token.id, outcome.against->id});
     int last = 0;
     std::int64_t same_sign = 0;
     for (const ExplainCell& cell : outcome.cells) {
@@ -195,7 +206,11 @@ TEST(Explain, EffectsAreWhatSwitchingOffTakes) {
       if (cell.cell.layer != model.config().layers - 1) continue;
       ++last;
       EXPECT_NEAR(cell.attribution, cell.contribution, 1e-3 * std::abs(cell.contribution)) << shape;
-      EXPECT_NEAR(*cell.effect, cell.contribution, 0.2 * std::abs(cell.contribution) + 0.02) << shape;
+      const at::Tensor left =
+          pushes.output.back() - cell.coefficient * FfnView(model, cell.cell.layer).value(cell.cell.index);
+      EXPECT_NEAR(*cell.effect,
+                  pushes.logit - read_difference(model, left, outcome.token.id, outcome.against->id), 1e-3)
+          << shape;
     }
     EXPECT_GT(last, 0) << shape;
     EXPECT_EQ(outcome.same_sign, same_sign);

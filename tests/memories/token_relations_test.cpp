@@ -12,20 +12,20 @@
 namespace emend {
 namespace {
 
-// 300 tokens: token 10 t + 0 to 10 t + 9 are about topic t, a direction of their own beside noise.
+// 3,000 tokens: token 10 t + 0 to 10 t + 9 are about topic t, a direction of their own beside noise.
 at::Tensor topics() {
   at::manual_seed(4);
-  at::Tensor table = at::randn({300, 32}) + 3;  // with a mean that all share
-  const at::Tensor directions = at::randn({30, 32});
-  for (std::int64_t token = 0; token < 300; ++token) table[token] += 2 * directions[token / 10];
+  at::Tensor table = at::randn({3000, 32}) + 3;  // with a mean that all share
+  const at::Tensor directions = at::randn({300, 32});
+  for (std::int64_t token = 0; token < 3000; ++token) table[token] += 4 * directions[token / 10];
   return table;
 }
 
 TEST(TokenRelations, TellPairsOfATopicFromOthers) {
-  const TokenRelations relations(topics(), 300, [](std::int64_t id) { return "w" + std::to_string(id); });
+  const TokenRelations relations(topics(), 3000, [](std::int64_t id) { return "w" + std::to_string(id); });
   int right = 0, pairs = 0;
-  for (std::int64_t a = 0; a < 300; a += 3)
-    for (const std::int64_t b : {a / 10 * 10 + (a + 1) % 10, (a + 97) % 300}) {
+  for (std::int64_t a = 0; a < 3000; a += 30)
+    for (const std::int64_t b : {a / 10 * 10 + (a + 1) % 10, (a + 97) % 3000}) {
       right += relations.related(a, b) == (a / 10 == b / 10) ? 1 : 0;
       ++pairs;
     }
@@ -37,7 +37,7 @@ TEST(TokenRelations, TellPairsOfATopicFromOthers) {
 TEST(TokenRelations, KnowTheStemOfAWord) {
   const std::map<std::int64_t, std::string> words = {
       {2, "walked"}, {103, " Walking"}, {4, "an"}, {205, "Ans"}};
-  const TokenRelations relations(topics(), 300, [&](std::int64_t id) {
+  const TokenRelations relations(topics(), 3000, [&](std::int64_t id) {
     const auto word = words.find(id);
     return word == words.end() ? "w" + std::to_string(id) : word->second;
   });
