@@ -11,6 +11,7 @@
 #include <set>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "analysis/text_file.h"
@@ -82,67 +83,70 @@ class Search {
 
   SearchOutcome run(const std::vector<std::string>& words, int limit) const {
     const std::vector<std::set<std::size_t>> tokens = tokens_of(words);
-    const std::vector<Found> found = found_of(tokens);
-    std::vector<Candidate> candidates;
-    for (std::size_t first = 0, behind = 0; first < found.size(); first = behind) {
-      Candidate one{found[first].cell, first};
-      std::set<std::uint32_t> seen;
-      for (behind = first; behind < found.size() && found[behind].cell == one.cell; ++behind) {
-        one.score += 1.0 / (1 + rank_[found[behind].posting]);
-        seen.insert(found[behind].word);
-      }
-      one.behind = behind;
-      one.words = seen.size();
-      candidates.push_back(one);
-    }
+    const std::vector<Tally> tallies = tallied(tokens);
+    std::vector<std::uint32_t> cells;
+    for (std::size_t cell = 0; cell < tallies.size(); ++cell)
+      if (tallies[cell].words > 0) cells.push_back(static_cast<std::uint32_t>(cell));
     SearchOutcome outcome;
-    outcome.found = static_cast<std::int64_t>(candidates.size());
-    const std::size_t kept = std::min(candidates.size(), static_cast<std::size_t>(limit));
-    std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(kept),
-                      candidates.end(), [](const Candidate& a, const Candidate& b) {
-                        if (a.words != b.words) return a.words > b.words;
-                        return a.score != b.score ? a.score > b.score : a.cell < b.cell;
+    outcome.found = static_cast<std::int64_t>(cells.size());
+    const std::size_t kept = std::min(cells.size(), static_cast<std::size_t>(limit));
+    std::partial_sort(cells.begin(), cells.begin() + static_cast<std::ptrdiff_t>(kept), cells.end(),
+                      [&](std::uint32_t a, std::uint32_t b) {
+                        const Tally &x = tallies[a], &y = tallies[b];
+                        if (x.words != y.words) return x.words > y.words;
+                        return x.score != y.score ? x.score > y.score : a < b;
                       });
-    candidates.resize(kept);
-    for (const Candidate& one : candidates) outcome.hits.push_back(hit_of(one, found, words));
+    cells.resize(kept);
+    for (const std::uint32_t cell : cells)
+      outcome.hits.push_back(
+          {{static_cast<int>(cell / cells_), static_cast<int>(cell % cells_)}, tallies[cell].score, {}});
+    add_matches(cells, tokens, words, outcome.hits);
     return outcome;
   }
 
  private:
-  // A posting of one of the words.
-  struct Found {
-    std::uint32_t cell = 0, word = 0;
-    std::size_t posting = 0;
-  };
-  // A cell with its postings [first, behind).
-  struct Candidate {
-    std::uint32_t cell = 0;
-    std::size_t first = 0, behind = 0, words = 0;
+  // What a cell has of the words.
+  struct Tally {
     double score = 0;
+    std::uint32_t words = 0;  // how many of them
+    std::uint32_t last = 0;   // the last one of these, counted from 1
   };
 
-  // Sorted by cell; a cell's postings in the order of words, tokens and places.
-  std::vector<Found> found_of(const std::vector<std::set<std::size_t>>& tokens) const {
-    std::vector<Found> found;
+  // Calls `take(word, posting)` for each posting of each word.
+  template <typename Take>
+  void visit(const std::vector<std::set<std::size_t>>& tokens, const Take& take) const {
     for (std::size_t w = 0; w < tokens.size(); ++w)
       for (const std::size_t token : tokens[w])
         for (auto i = static_cast<std::size_t>(begin_of(end_, token));
              i < static_cast<std::size_t>(end_[token]); ++i)
-          found.push_back({cell_[i], static_cast<std::uint32_t>(w), i});
-    std::stable_sort(found.begin(), found.end(),
-                     [](const Found& a, const Found& b) { return a.cell < b.cell; });
-    return found;
+          take(w, i);
   }
 
-  SearchHit hit_of(const Candidate& one, const std::vector<Found>& found,
-                   const std::vector<std::string>& words) const {
-    SearchHit hit;
-    hit.cell = {static_cast<int>(one.cell / cells_), static_cast<int>(one.cell % cells_)};
-    hit.score = one.score;
-    for (std::size_t k = one.first; k < one.behind; ++k)
-      hit.matches.push_back(
-          {words[found[k].word], static_cast<MatchPlace>(place_[found[k].posting]), rank_[found[k].posting]});
-    return hit;
+  // Of every cell, by its number.
+  std::vector<Tally> tallied(const std::vector<std::set<std::size_t>>& tokens) const {
+    std::vector<Tally> tallies;
+    visit(tokens, [&](std::size_t word, std::size_t posting) {
+      const std::uint32_t cell = cell_[posting];
+      if (cell >= tallies.size()) tallies.resize(static_cast<std::size_t>(cell) + 1);
+      Tally& tally = tallies[cell];
+      tally.score += 1.0 / (1 + rank_[posting]);
+      if (tally.last == word + 1) return;
+      tally.last = static_cast<std::uint32_t>(word) + 1;
+      ++tally.words;
+    });
+    return tallies;
+  }
+
+  // `hits` are those of `cells`, in that order.
+  void add_matches(const std::vector<std::uint32_t>& cells, const std::vector<std::set<std::size_t>>& tokens,
+                   const std::vector<std::string>& words, std::vector<SearchHit>& hits) const {
+    std::unordered_map<std::uint32_t, std::size_t> place;
+    for (std::size_t k = 0; k < cells.size(); ++k) place.emplace(cells[k], k);
+    visit(tokens, [&](std::size_t word, std::size_t posting) {
+      if (const auto found = place.find(cell_[posting]); found != place.end())
+        hits[found->second].matches.push_back(
+            {words[word], static_cast<MatchPlace>(place_[posting]), rank_[posting]});
+    });
   }
 
   static std::unique_ptr<TensorFile> open(const std::filesystem::path& folder) {
