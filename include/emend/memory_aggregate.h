@@ -88,12 +88,29 @@ struct LayerAggregate {
          eliminated = 0;  // w becomes the favourite here and stays; any favourite loses its place
 };
 
+// Where the model's last layer ends with a token that neither the stream nor what the network adds had as its
+// favourite (kComposition): is the new token related to the stream's old one, or distant? Two are related if
+// they share a stem, or if the cosine of their rows of the head, its mean taken off, lies above `threshold`,
+// the 95th percentile of random pairs of tokens of similar ids.
+struct LastLayerChanges {
+  struct Pair {
+    std::string before, after;
+    std::int64_t count = 0;  // positions
+    double cosine = 0;
+    bool related = false;
+  };
+  std::int64_t changed = 0, related = 0;  // positions
+  double threshold = 0;
+  std::vector<Pair> pairs;  // the 50 most frequent
+};
+
 struct AggregateOutcome {
   std::int64_t tokens = 0;       // positions that were measured
   std::int64_t text_tokens = 0;  // that were read
   std::int64_t vocabulary = 0;
   std::vector<LayerAggregate> layers;
   std::array<double, 3> decision_layer = {};  // quartiles
+  LastLayerChanges last_changes;
   std::string corpus, corpus_fingerprint;
   std::map<std::string, double> seconds;
 };

@@ -56,6 +56,9 @@ class FfnView {
   // LayerNorm the mean of gamma * k taken off. For statements about directions; coefficients are the same.
   FoldedKeys folded_keys() const;
   FoldedKeys folded_gates() const;
+  // Of one cell, [1, D] and [1], without a copy of the others.
+  FoldedKeys folded_key(std::int64_t cell) const;
+  FoldedKeys folded_gate(std::int64_t cell) const;
   // What the norm in front divides a token's stream by [N, 1], for the stream that the layer reads [N, D];
   // ones where no norm stands in front.
   at::Tensor input_size(const at::Tensor& stream) const;
@@ -86,8 +89,8 @@ class FfnView {
  private:
   const BlockWeights& weights() const;
   FoldedKeys folded(const at::Tensor& rows, const at::Tensor& bias) const;
-  at::Tensor inner_rows(std::int64_t first) const;
-  at::Tensor inner_bias(std::int64_t first) const;
+  at::Tensor inner_rows(std::int64_t first, std::int64_t count) const;
+  at::Tensor inner_bias(std::int64_t first, std::int64_t count) const;
   at::Tensor arriving(const at::Tensor& rows) const;
 
   const Model* model_;

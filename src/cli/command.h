@@ -58,6 +58,8 @@ int memories_scan_command(const std::vector<std::string>& arguments);
 int memories_merge_command(const std::vector<std::string>& arguments);
 int memories_cell_command(const std::vector<std::string>& arguments);
 int memories_explain_command(const std::vector<std::string>& arguments);
+int memories_knowledge_command(const std::vector<std::string>& arguments);
+int memories_layers_command(const std::vector<std::string>& arguments);
 int memories_footprint_command(const std::vector<std::string>& arguments);
 int memories_search_command(const std::vector<std::string>& arguments);
 int memories_set_command(const std::vector<std::string>& arguments);

@@ -26,7 +26,12 @@ int memories_explain_command(const std::vector<std::string>& arguments) {
       .text("against", how.against, "W2", "explain the difference to this word's logit")
       .number("top", how.top, "K", "tokens listed for each layer")
       .number("cells", how.cells, "N", "cells listed")
-      .text("index", how.index, "DIR", "an index of emend memories scan: also show what triggers the cells",
+      .flag("effects", how.effects, "also switch each cell listed off, and show what the logit loses")
+      .from(0, "sources", how.sources, "K",
+            "for each cell listed, and for the logit: the K strongest sources, heads by the token that they "
+            "read (0: none)")
+      .text("index", how.index, "DIR",
+            "an index of emend memories scan: also show what triggers the cells, and their labels",
             Use::kFolder)
       .report();
   return frame.run(arguments, [&](Console& console) {

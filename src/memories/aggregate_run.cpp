@@ -11,6 +11,7 @@
 #include "base/stage_clock.h"
 #include "emend/error.h"
 #include "memories/aggregate_visitor.h"
+#include "memories/last_changes.h"
 #include "memories/stop_words.h"
 #include "memories/token_name.h"
 
@@ -67,6 +68,7 @@ AggregateOutcome run_aggregate(const Model& model, const AggregateOptions& given
   summarize_aggregate(
       visitor.examples(), visitor.places(), visitor.layers(), model.config().d_ff, visitor.vocabulary(),
       [&](std::int64_t id) { return is_stop_word(folded_word(token_name(model, id))); }, outcome);
+  outcome.last_changes = last_changes_of(model, visitor.examples().back(), options.seed);
   outcome.layers.resize(options.layers.size());
   outcome.seconds = clock.seconds();
   return outcome;

@@ -6,54 +6,45 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <tuple>
 
-#include "analysis/prompt_rows.h"
-#include "base/strings.h"
 #include "emend/error.h"
 #include "emend/memory_explain.h"
+#include "emend/memory_labels.h"
 #include "emend/memory_view.h"
+#include "memories/changed_runs.h"
 #include "memories/layer_triggers.h"
 #include "memories/lens.h"
 #include "memories/prompt_pushes.h"
+#include "memories/prompt_words.h"
+#include "memories/stream_sources.h"
 #include "memories/token_name.h"
 #include "model/layers.h"
 
 namespace emend {
 namespace {
 
-constexpr int kMostTop = 100, kMostCells = 10'000;
+constexpr int kMostTop = 100, kMostCells = 10'000, kMostSources = 1'000;
 constexpr std::int64_t kPromoted = 5;
 constexpr std::size_t kTriggers = 3;
 
-void require_range(const char* option, int value, int most) {
-  if (value < 1 || value > most)
+void require_range(const char* option, int value, int least, int most) {
+  if (value < least || value > most)
     throw Error(ErrorKind::kUsage,
-                fmt::format("the option {} must be 1 to {}, found {}", option, most, value));
-}
-
-// The word as it goes on after the prompt: " Paris" and "Paris" are the same.
-std::int64_t first_token(const Tokenizer& tokenizer, const char* option, const std::string& word) {
-  const std::vector<std::int64_t> ids = encode_next_words(tokenizer, std::string(trim(word)));
-  if (ids.empty())
-    throw Error(ErrorKind::kUsage, fmt::format("the option {}: {} has no tokens", option, quote(word)));
-  return ids.front();
+                fmt::format("the option {} must be {} to {}, found {}", option, least, most, value));
 }
 
 class Explanation {
  public:
   Explanation(const Model& model, const ExplainOptions& options) : model_(model), options_(options) {
-    const Tokenizer& tokenizer = model.tokenizer();
-    outcome_.ids = prompt_ids(tokenizer, options.prompt,
-                              {row_prefix(tokenizer, options.bos, PromptForm::kRaw), PromptForm::kRaw});
-    if (outcome_.ids.empty())
-      throw Error(ErrorKind::kUsage,
-                  "the option prompt is empty, and the model begins with no token of its own");
+    outcome_.ids = ids_of_prompt(model, options.prompt, options.bos, "the option prompt");
     for (const std::int64_t id : outcome_.ids) outcome_.pieces.push_back(token_name(model, id));
-    wanted_.token = options.token.empty() ? next_tokens(model, {outcome_.ids}, 1)[0][0].id
-                                          : first_token(tokenizer, "token", options.token);
-    if (!options.against.empty()) wanted_.against = first_token(tokenizer, "against", options.against);
+    wanted_.token = options.token.empty() ? likeliest_token(model, outcome_.ids)
+                                          : first_token_of(model, options.token, "the option token");
+    if (!options.against.empty())
+      wanted_.against = first_token_of(model, options.against, "the option against");
     if (!options.index.empty()) {
       triggers_ = std::make_unique<LayerTriggers>(options.index);
       triggers_->index().require_of(model);
@@ -72,6 +63,8 @@ class Explanation {
     choose_cells();
     add_promoted_tokens();
     add_triggers();
+    if (options_.sources > 0) add_sources();
+    if (options_.effects) add_effects();
     return std::move(outcome_);
   }
 
@@ -141,15 +134,8 @@ class Explanation {
 
   void add_pushes(int l) {
     const auto at = static_cast<std::size_t>(l);
-    const FfnView view(model_, l);
-    const at::Tensor& keys = pushes_.keys[at];
-    const at::Tensor produced = pushes_.produced[at].unsqueeze(0);
-    const double rho = view.output_size(produced.to(model_.options().device())).item<double>();
-    const at::Tensor products =
-        at::mv(view.values(), view.pulled_back(pushes_.direction.to(view.values().device()))).to(at::kCPU) /
-        rho;
-    contributions_.push_back(keys[-1] * products);
-    attributions_.push_back(keys * pushes_.gradients[at]);
+    contributions_.push_back(direct_contributions(model_, pushes_, l));
+    attributions_.push_back(pushes_.keys[at] * pushes_.gradients[at]);
     ExplainLayer& layer = outcome_.layers[at];
     layer.direct = at::dot(pushes_.output[at] - pushes_.residual[at], pushes_.direction).item<double>();
     layer.cells = contributions_.back().sum(at::kDouble).item<double>();
@@ -212,10 +198,80 @@ class Explanation {
 
   void add_triggers() {
     if (!triggers_) return;
+    const CellLabels labels = read_labels(options_.index);
+    for (ExplainCell& cell : outcome_.cells)
+      if (const auto known = labels.find(cell.cell); known != labels.end()) cell.labels = known->second;
     const std::vector<int>& scanned = triggers_->index().head().layers;
     for (ExplainCell& cell : outcome_.cells)
       if (std::find(scanned.begin(), scanned.end(), cell.cell.layer) != scanned.end())
         cell.triggers = triggers_->texts(cell.cell, cell.coefficient >= 0, kTriggers);
+  }
+
+  // Cells of one token run side by side.
+  void add_effects() {
+    const ChangedRuns runs(model_, outcome_.ids);
+    const auto logit_of = [&](const at::Tensor& logits) {
+      const double other = wanted_.against ? logits[*wanted_.against].item<double>() : 0;
+      return logits[wanted_.token].item<double>() - other;
+    };
+    const double before = logit_of(runs.unchanged_logits());
+    std::map<std::int64_t, std::vector<ExplainCell*>> by_position;
+    for (ExplainCell& cell : outcome_.cells) by_position[cell.position].push_back(&cell);
+    for (const auto& [position, cells] : by_position) {
+      std::vector<CellFactors> variants;
+      for (const ExplainCell* cell : cells) variants.push_back({{cell->cell, 0}});
+      const at::Tensor logits = runs.changed_logits(variants, position);
+      for (std::size_t i = 0; i < cells.size(); ++i)
+        cells[i]->effect = before - logit_of(logits[static_cast<std::int64_t>(i)]);
+    }
+    compare_effects();
+  }
+
+  void compare_effects() {
+    const auto n = static_cast<double>(outcome_.cells.size());
+    double sum_a = 0, sum_e = 0, aa = 0, ee = 0, ae = 0;
+    for (const ExplainCell& cell : outcome_.cells) {
+      const double a = cell.attribution, e = *cell.effect;
+      outcome_.same_sign += (a > 0) == (e > 0) ? 1 : 0;
+      sum_a += a, sum_e += e, aa += a * a, ee += e * e, ae += a * e;
+    }
+    const double spread = (aa - sum_a * sum_a / n) * (ee - sum_e * sum_e / n);
+    if (spread > 0) outcome_.correlation = (ae - sum_a * sum_e / n) / std::sqrt(spread);
+  }
+
+  // Of the up score of every cell, of the gate score where there is one, and at last of the logit.
+  void add_sources() {
+    const auto last = static_cast<std::int64_t>(outcome_.ids.size()) - 1;
+    std::vector<std::int64_t> positions = {last};
+    std::vector<StreamReader> readers;
+    for (const ExplainCell& cell : outcome_.cells) {
+      positions.push_back(cell.position);
+      const FfnView view(model_, cell.cell.layer);
+      readers.push_back(reader_of(cell, view.folded_key(cell.cell.index), cell.up));
+      if (cell.gate) readers.push_back(reader_of(cell, view.folded_gate(cell.cell.index), *cell.gate));
+    }
+    const double read = at::dot(pushes_.direction, pushes_.output.back()).item<double>();
+    readers.push_back({pushes_.direction, pushes_.logit - read, pushes_.logit, last, model_.config().layers});
+    const std::vector<SourceSum> sums =
+        StreamSources(model_, outcome_.ids, positions).sums(readers, options_.sources);
+    auto sum = sums.begin();
+    for (ExplainCell& cell : outcome_.cells) {
+      cell.up_sources = *sum++;
+      if (cell.gate) cell.gate_sources = *sum++;
+    }
+    outcome_.logit_sources = *sum;
+  }
+
+  StreamReader reader_of(const ExplainCell& cell, const FoldedKeys& key, double score) const {
+    const FfnView view(model_, cell.cell.layer);
+    const at::Tensor stream =
+        pushes_.read[static_cast<std::size_t>(cell.cell.layer)][cell.position].unsqueeze(0);
+    return {key.rows[0].to(at::kCPU) / view.input_size(stream).item<double>(),
+            key.bias.item<double>(),
+            score,
+            cell.position,
+            cell.cell.layer,
+            !view.spec().parallel};
   }
 
   const Model& model_;
@@ -229,9 +285,26 @@ class Explanation {
 
 }  // namespace
 
+std::string_view to_string(ExplainSource::Kind kind) {
+  switch (kind) {
+    case ExplainSource::Kind::kEmbedding:
+      return "embedding";
+    case ExplainSource::Kind::kPosition:
+      return "position";
+    case ExplainSource::Kind::kBias:
+      return "bias";
+    case ExplainSource::Kind::kFfn:
+      return "ffn";
+    case ExplainSource::Kind::kHead:
+      return "head";
+  }
+  return {};
+}
+
 ExplainOutcome run_explain(const Model& model, const ExplainOptions& options, Progress& progress) {
-  require_range("top", options.top, kMostTop);
-  require_range("cells", options.cells, kMostCells);
+  require_range("top", options.top, 1, kMostTop);
+  require_range("cells", options.cells, 1, kMostCells);
+  require_range("sources", options.sources, 0, kMostSources);
   progress.poll();
   const auto began = std::chrono::steady_clock::now();
   ExplainOutcome outcome = Explanation(model, options).run();

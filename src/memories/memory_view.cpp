@@ -36,36 +36,36 @@ const BlockWeights& FfnView::weights() const {
 }
 
 // Gated layers hold gate over up in one matrix.
-at::Tensor FfnView::inner_rows(std::int64_t first) const {
-  return weights().mlp_in.narrow(0, first, cells_).to(at::kFloat);
+at::Tensor FfnView::inner_rows(std::int64_t first, std::int64_t count) const {
+  return weights().mlp_in.narrow(0, first, count).to(at::kFloat);
 }
 
-at::Tensor FfnView::inner_bias(std::int64_t first) const {
+at::Tensor FfnView::inner_bias(std::int64_t first, std::int64_t count) const {
   const at::Tensor& bias = weights().mlp_in_bias;
-  return bias.defined() ? bias.narrow(0, first, cells_).to(at::kFloat) : bias;
+  return bias.defined() ? bias.narrow(0, first, count).to(at::kFloat) : bias;
 }
 
 at::Tensor FfnView::keys() const {
-  return inner_rows(is_gated() ? cells_ : 0);
+  return inner_rows(is_gated() ? cells_ : 0, cells_);
 }
 
 at::Tensor FfnView::key_bias() const {
-  return inner_bias(is_gated() ? cells_ : 0);
+  return inner_bias(is_gated() ? cells_ : 0, cells_);
 }
 
 at::Tensor FfnView::gates() const {
   if (!is_gated())
     throw Error(ErrorKind::kModel,
                 fmt::format("layer {} has no gates: its coefficients are act(key x + bias)", layer_));
-  return inner_rows(0);
+  return inner_rows(0, cells_);
 }
 
 at::Tensor FfnView::gate_bias() const {
-  return is_gated() ? inner_bias(0) : at::Tensor();
+  return is_gated() ? inner_bias(0, cells_) : at::Tensor();
 }
 
 FoldedKeys FfnView::folded(const at::Tensor& rows, const at::Tensor& bias) const {
-  const at::Tensor own = bias.defined() ? bias : at::zeros({cells_}, rows.options());
+  const at::Tensor own = bias.defined() ? bias : at::zeros({rows.size(0)}, rows.options());
   const Norm norm = norm_in_front(weights(), spec());
   if (!norm.gain.defined()) return {rows, own};
   const at::Tensor shift =
@@ -79,6 +79,16 @@ FoldedKeys FfnView::folded_keys() const {
 
 FoldedKeys FfnView::folded_gates() const {
   return folded(gates(), gate_bias());
+}
+
+FoldedKeys FfnView::folded_key(std::int64_t cell) const {
+  const std::int64_t inner = cell + (is_gated() ? cells_ : 0);
+  return folded(inner_rows(inner, 1), inner_bias(inner, 1));
+}
+
+FoldedKeys FfnView::folded_gate(std::int64_t cell) const {
+  if (!is_gated()) gates();  // says so
+  return folded(inner_rows(cell, 1), inner_bias(cell, 1));
 }
 
 at::Tensor FfnView::input_size(const at::Tensor& stream) const {

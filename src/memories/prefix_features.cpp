@@ -19,14 +19,6 @@ bool all_of(std::string_view text, int (*holds)(int)) {
   return std::all_of(text.begin(), text.end(), [&](unsigned char c) { return c < 0x80 && holds(c) != 0; });
 }
 
-// Light stripping: s, es, ed, ing, 's.
-std::string stem_of(const std::string& word) {
-  for (const std::string_view ending : {"'s", "ing", "es", "ed", "s"})
-    if (word.size() >= ending.size() + kAffix && word.ends_with(ending))
-      return word.substr(0, word.size() - ending.size());
-  return word;
-}
-
 void add_shapes(std::string_view token, std::vector<PrefixFeature>& features) {
   const std::string_view bare = trim(token);
   if (bare.empty()) return;
@@ -53,6 +45,13 @@ void sort_and_unite(std::vector<Value>& values) {
 }
 
 }  // namespace
+
+std::string stem_of(const std::string& word) {
+  for (const std::string_view ending : {"'s", "ing", "es", "ed", "s"})
+    if (word.size() >= ending.size() + kAffix && word.ends_with(ending))
+      return word.substr(0, word.size() - ending.size());
+  return word;
+}
 
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;

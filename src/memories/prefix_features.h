@@ -14,6 +14,9 @@ namespace emend {
 // but spaces stand alone.
 std::vector<std::string> words_of(std::string_view text);
 
+// A word in lower case without s, es, ed, ing or 's at its end, where three letters are left.
+std::string stem_of(const std::string& word);
+
 // One thing that prefixes may have in common.
 struct PrefixFeature {
   const char* type;

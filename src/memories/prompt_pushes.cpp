@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "emend/memory_view.h"
 #include "model/layers.h"
 #include "model/rows.h"
 #include "model/transformer.h"
@@ -72,6 +73,16 @@ at::Tensor direction_of(const Model& model, const LogitOfInterest& wanted, const
 }
 
 }  // namespace
+
+at::Tensor direct_contributions(const Model& model, const PromptPushes& pushes, int layer) {
+  const auto at = static_cast<std::size_t>(layer);
+  const FfnView view(model, layer);
+  const at::Tensor produced = pushes.produced[at].unsqueeze(0);
+  const double rho = view.output_size(produced.to(model.options().device())).item<double>();
+  const at::Tensor products =
+      at::mv(view.values(), view.pulled_back(pushes.direction.to(view.values().device()))).to(at::kCPU) / rho;
+  return pushes.keys[at][-1] * products;
+}
 
 PromptPushes run_pushes(const Model& model, const TokenIds& ids, const LogitOfInterest& wanted) {
   const int layers = model.config().layers;

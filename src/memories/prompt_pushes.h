@@ -33,6 +33,10 @@ struct PromptPushes {
   double logit = 0;
 };
 
+// What each cell of a layer adds to the logit at once at the last token [F], the final norm's size held
+// (ExplainCell::contribution).
+at::Tensor direct_contributions(const Model& model, const PromptPushes& pushes, int layer);
+
 PromptPushes run_pushes(const Model& model, const TokenIds& ids, const LogitOfInterest& wanted);
 
 }  // namespace emend

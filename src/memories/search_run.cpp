@@ -11,6 +11,7 @@
 #include <set>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "analysis/text_file.h"
@@ -82,34 +83,72 @@ class Search {
 
   SearchOutcome run(const std::vector<std::string>& words, int limit) const {
     const std::vector<std::set<std::size_t>> tokens = tokens_of(words);
-    std::map<MemoryId, SearchHit> hits;
-    std::map<MemoryId, std::set<std::size_t>> words_of;
-    for (std::size_t w = 0; w < words.size(); ++w)
-      for (const std::size_t token : tokens[w])
-        for (auto i = static_cast<std::size_t>(begin_of(end_, token));
-             i < static_cast<std::size_t>(end_[token]); ++i) {
-          const MemoryId cell{static_cast<int>(cell_[i] / cells_), static_cast<int>(cell_[i] % cells_)};
-          SearchHit& hit = hits[cell];
-          hit.cell = cell;
-          hit.score += 1.0 / (1 + rank_[i]);
-          hit.matches.push_back({words[w], static_cast<MatchPlace>(place_[i]), rank_[i]});
-          words_of[cell].insert(w);
-        }
+    const std::vector<Tally> tallies = tallied(tokens);
+    std::vector<std::uint32_t> cells;
+    for (std::size_t cell = 0; cell < tallies.size(); ++cell)
+      if (tallies[cell].words > 0) cells.push_back(static_cast<std::uint32_t>(cell));
     SearchOutcome outcome;
-    outcome.found = static_cast<std::int64_t>(hits.size());
-    for (auto& [cell, hit] : hits) outcome.hits.push_back(std::move(hit));
-    const std::size_t kept = std::min(outcome.hits.size(), static_cast<std::size_t>(limit));
-    std::partial_sort(outcome.hits.begin(), outcome.hits.begin() + static_cast<std::ptrdiff_t>(kept),
-                      outcome.hits.end(), [&](const SearchHit& a, const SearchHit& b) {
-                        const std::size_t x = words_of.at(a.cell).size(), y = words_of.at(b.cell).size();
-                        if (x != y) return x > y;
-                        return a.score != b.score ? a.score > b.score : a.cell < b.cell;
+    outcome.found = static_cast<std::int64_t>(cells.size());
+    const std::size_t kept = std::min(cells.size(), static_cast<std::size_t>(limit));
+    std::partial_sort(cells.begin(), cells.begin() + static_cast<std::ptrdiff_t>(kept), cells.end(),
+                      [&](std::uint32_t a, std::uint32_t b) {
+                        const Tally &x = tallies[a], &y = tallies[b];
+                        if (x.words != y.words) return x.words > y.words;
+                        return x.score != y.score ? x.score > y.score : a < b;
                       });
-    outcome.hits.resize(kept);
+    cells.resize(kept);
+    for (const std::uint32_t cell : cells)
+      outcome.hits.push_back(
+          {{static_cast<int>(cell / cells_), static_cast<int>(cell % cells_)}, tallies[cell].score, {}});
+    add_matches(cells, tokens, words, outcome.hits);
     return outcome;
   }
 
  private:
+  // What a cell has of the words.
+  struct Tally {
+    double score = 0;
+    std::uint32_t words = 0;  // how many of them
+    std::uint32_t last = 0;   // the last one of these, counted from 1
+  };
+
+  // Calls `take(word, posting)` for each posting of each word.
+  template <typename Take>
+  void visit(const std::vector<std::set<std::size_t>>& tokens, const Take& take) const {
+    for (std::size_t w = 0; w < tokens.size(); ++w)
+      for (const std::size_t token : tokens[w])
+        for (auto i = static_cast<std::size_t>(begin_of(end_, token));
+             i < static_cast<std::size_t>(end_[token]); ++i)
+          take(w, i);
+  }
+
+  // Of every cell, by its number.
+  std::vector<Tally> tallied(const std::vector<std::set<std::size_t>>& tokens) const {
+    std::vector<Tally> tallies;
+    visit(tokens, [&](std::size_t word, std::size_t posting) {
+      const std::uint32_t cell = cell_[posting];
+      if (cell >= tallies.size()) tallies.resize(static_cast<std::size_t>(cell) + 1);
+      Tally& tally = tallies[cell];
+      tally.score += 1.0 / (1 + rank_[posting]);
+      if (tally.last == word + 1) return;
+      tally.last = static_cast<std::uint32_t>(word) + 1;
+      ++tally.words;
+    });
+    return tallies;
+  }
+
+  // `hits` are those of `cells`, in that order.
+  void add_matches(const std::vector<std::uint32_t>& cells, const std::vector<std::set<std::size_t>>& tokens,
+                   const std::vector<std::string>& words, std::vector<SearchHit>& hits) const {
+    std::unordered_map<std::uint32_t, std::size_t> place;
+    for (std::size_t k = 0; k < cells.size(); ++k) place.emplace(cells[k], k);
+    visit(tokens, [&](std::size_t word, std::size_t posting) {
+      if (const auto found = place.find(cell_[posting]); found != place.end())
+        hits[found->second].matches.push_back(
+            {words[word], static_cast<MatchPlace>(place_[posting]), rank_[posting]});
+    });
+  }
+
   static std::unique_ptr<TensorFile> open(const std::filesystem::path& folder) {
     const std::filesystem::path path = search_file(folder);
     if (!std::filesystem::exists(path))
@@ -123,17 +162,22 @@ class Search {
   static std::int64_t begin_of(const Mapped<std::int64_t>& ends, std::size_t i) {
     return i == 0 ? 0 : ends[i - 1];
   }
-  std::string word_of(std::size_t token) const {
-    return folded(text_.text(static_cast<std::size_t>(begin_of(text_end_, token)),
-                             static_cast<std::size_t>(text_end_[token])));
+  std::string_view bytes_of(std::size_t token) const {
+    return text_.text(static_cast<std::size_t>(begin_of(text_end_, token)),
+                      static_cast<std::size_t>(text_end_[token]));
   }
+  std::string word_of(std::size_t token) const { return folded(bytes_of(token)); }
 
   // The tokens of each word.
   std::vector<std::set<std::size_t>> tokens_of(const std::vector<std::string>& words) const {
     std::map<std::string, std::set<std::size_t>> wanted;
     for (const std::string& word : words) wanted[folded(word)];
-    for (std::size_t token = 0; token < end_.size(); ++token)
+    std::set<std::size_t> lengths;  // most tokens are told apart by their length alone
+    for (const auto& [word, tokens] : wanted) lengths.insert(word.size());
+    for (std::size_t token = 0; token < end_.size(); ++token) {
+      if (!lengths.contains(trim(bytes_of(token)).size())) continue;
       if (const auto found = wanted.find(word_of(token)); found != wanted.end()) found->second.insert(token);
+    }
     std::vector<std::set<std::size_t>> tokens;
     for (const std::string& word : words) {
       tokens.push_back(wanted.at(folded(word)));

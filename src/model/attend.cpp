@@ -28,11 +28,14 @@ std::vector<std::int64_t> windows_of(const ModelConfig& config) {
   return {windows.begin(), windows.end()};
 }
 
+at::Tensor attention_weights(const at::Tensor& scores, const at::Tensor& mask, double soft_cap) {
+  const at::Tensor capped = soft_capped(scores, soft_cap);
+  return at::softmax(mask.defined() ? capped + mask : capped, -1);
+}
+
 at::Tensor attend(const at::Tensor& scores, const at::Tensor& mask, const at::Tensor& values,
                   double soft_cap) {
-  const at::Tensor capped = soft_capped(scores, soft_cap);
-  const at::Tensor weights =
-      at::softmax(mask.defined() ? capped + mask : capped, -1).to(values.scalar_type());
+  const at::Tensor weights = attention_weights(scores, mask, soft_cap).to(values.scalar_type());
   if (weights.dim() == 3 && values.dim() == 3)
     return at::bmm(weights, values);  // matmul only finds the way here
   std::vector<std::int64_t> sizes = values.sizes().vec();

@@ -20,6 +20,9 @@ ScoreRule score_rule(const ModelConfig& config, int block);
 // The windows that blocks of this model have, each once, ascending; 0 where a block sees all.
 std::vector<std::int64_t> windows_of(const ModelConfig& config);
 
+// softmax(cap(scores) + mask): what `attend` multiplies values by, float32.
+at::Tensor attention_weights(const at::Tensor& scores, const at::Tensor& mask, double soft_cap);
+
 // softmax(cap(scores) + mask) values. `scores` [..., Q, keys] float32, scaled; `mask` of a shape that can be
 // added to them, 0 where a query sees a key and -inf elsewhere, plus ALiBi's terms where the model has them
 // (undefined: it is in the scores already, which then have no cap); `values` [..., keys, h]. Softmax in

@@ -99,4 +99,24 @@ at::Tensor attention(const at::Tensor& x, const BlockWeights& weights, const Mod
   return projected(layout.unpad(mixed.reshape({rows, width, heads * h})));
 }
 
+HeadReads head_reads(const at::Tensor& x, const BlockWeights& weights, const ModelConfig& config, int block,
+                     const RowLayout& layout, const at::Tensor& queries) {
+  const std::int64_t n = x.size(0), heads = config.heads, kv_heads = config.kv_heads, h = config.head_dim;
+  const BlockSpec& spec = config.spec(block);
+  const at::Tensor qkv =
+      project(x, weights, &BlockWeights::qkv, &BlockWeights::qkv_bias).view({n, heads + 2 * kv_heads, h});
+  const auto parts = qkv.split_with_sizes({heads + kv_heads, kv_heads}, 1);
+  const at::Tensor normal = normal_heads(parts[0], weights, config, spec);
+  const Rotation* rotation = layout.rotation(spec.rotary);
+  const auto queries_and_keys =
+      (rotation ? rotate(normal, *rotation) : normal).split_with_sizes({heads, kv_heads}, 1);
+  const ScoreRule rule = score_rule(config, block);
+  const at::Tensor asked =
+      queries_and_keys[0].index_select(0, queries).view({-1, kv_heads, heads / kv_heads, h});
+  const at::Tensor scores =
+      at::einsum("qkgh,tkh->kgqt", {asked, queries_and_keys[1]}).to(at::kFloat) * rule.scale;
+  const at::Tensor mask = layout.head_mask(block, rule.window)[0].index_select(2, queries);
+  return {attention_weights(scores, mask, rule.soft_cap).reshape({heads, -1, n}), parts[1]};
+}
+
 }  // namespace emend

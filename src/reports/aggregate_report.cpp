@@ -148,6 +148,30 @@ std::string summary_of(const ResultJson& json) {
       fmt::format("{}", number_at(json, "decision_layer_quartiles.2")));
 }
 
+std::string last_changes_text(const LastLayerChanges& changes) {
+  if (changes.changed == 0) return "";
+  return fmt::format(
+      " In the last layer {} changes by composition: {} to a related word, {} to a distant one.",
+      count_text(changes.changed),
+      percent_text(static_cast<double>(changes.related) / static_cast<double>(changes.changed)),
+      percent_text(static_cast<double>(changes.changed - changes.related) /
+                   static_cast<double>(changes.changed)));
+}
+
+ResultJson last_changes_json(const LastLayerChanges& changes) {
+  ResultJson pairs = ResultJson::array();
+  for (const LastLayerChanges::Pair& pair : changes.pairs)
+    pairs.push_back({{"before", pair.before},
+                     {"after", pair.after},
+                     {"count", pair.count},
+                     {"cosine", pair.cosine},
+                     {"related", pair.related}});
+  return {{"changed", changes.changed},
+          {"related", changes.related},
+          {"threshold", changes.threshold},
+          {"pairs", pairs}};
+}
+
 }  // namespace
 
 std::string aggregate_text(const AggregateOutcome& outcome, std::size_t columns) {
@@ -173,7 +197,7 @@ std::string aggregate_text(const AggregateOutcome& outcome, std::size_t columns)
   const ResultJson facts = {{"tokens", outcome.tokens},
                             {"text_tokens", outcome.text_tokens},
                             {"decision_layer_quartiles", outcome.decision_layer}};
-  return table.text(columns) + summary_of(facts) + "\n";
+  return table.text(columns) + summary_of(facts) + last_changes_text(outcome.last_changes) + "\n";
 }
 
 ResultJson aggregate_json(const AggregateOutcome& outcome, const AggregateOptions& options,
@@ -191,6 +215,7 @@ ResultJson aggregate_json(const AggregateOutcome& outcome, const AggregateOption
           {"vocabulary", outcome.vocabulary},
           {"decision_layer_quartiles", outcome.decision_layer},
           {"layers", layers},
+          {"last_changes", last_changes_json(outcome.last_changes)},
           {"seconds", outcome.seconds},
           {"peak_memory_bytes", peak_memory_bytes()}};
 }

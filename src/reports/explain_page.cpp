@@ -25,9 +25,9 @@ final norm and the head. What the half adds is read without that norm's division
 <h2>The cells</h2>
 <p class="note">Contribution: what a cell of the last token adds to the logit at once, with the final norm's size held. Attribution: its
 coefficient times the gradient of one backward pass with norms, attention's weights and gates held, so also what it does through later
-layers and tokens.</p>
+layers and tokens. Switched off: what the logit really loses without it, where that was asked for.</p>
 {{{cells}}}</section>
-<section>
+{{{sources}}}<section>
 <h2>How this was made</h2>
 {{{settings}}}</section>
 )html";
@@ -48,10 +48,10 @@ std::vector<TitledChart> charts_of(const ExplainOutcome& outcome) {
     pushes.push_back(layer.direct);
     pushes.push_back(layer.attribution);
   }
-  const Axis layers{"layer", -0.5, static_cast<double>(outcome.layers.size()) - 0.5};
+  const Axis layers{"layer", -0.5, static_cast<double>(outcome.layers.size()) - 0.5}, probability{"p", 0, 1};
   LineChart prediction{.frame = {"Probability of the token", explain_summary(outcome), kWidth},
                        .x = layers,
-                       .y = {"p", 0, 1},
+                       .y = probability,
                        .series = {before, after}};
   LineChart push{.frame = {"What layers add to the logit", explain_summary(outcome), kWidth},
                  .x = layers,
@@ -107,8 +107,10 @@ std::string cells_table(const ExplainOutcome& outcome) {
                    {"gate"},
                    {"contribution"},
                    {"attribution"},
+                   {"switched off"},
                    {"promotes", true},
-                   {"triggers", true}},
+                   {"triggers", true},
+                   {"labels", true}},
                   {}};
   for (const ExplainCell& cell : outcome.cells)
     table.rows.push_back({{to_string(cell.cell)},
@@ -117,9 +119,47 @@ std::string cells_table(const ExplainOutcome& outcome) {
                           {cell.gate ? number_text(*cell.gate) : "-"},
                           {number_text(cell.contribution)},
                           {number_text(cell.attribution), cell.attribution > 0 ? "good" : "bad"},
+                          {number_text(cell.effect)},
                           {tokens_text(cell.promotes), "model-text"},
-                          {join(cell.triggers, " · "), "model-text"}});
+                          {join(cell.triggers, " · "), "model-text"},
+                          {join(cell.labels, " · ")}});
   return table_html(table);
+}
+
+std::string sources_section(const ExplainOutcome& outcome) {
+  if (!outcome.logit_sources) return "";
+  PageTable table{"sources",
+                  "",
+                  {{"what"},
+                   {"at"},
+                   {"value"},
+                   {"embedding"},
+                   {"heads"},
+                   {"FFNs"},
+                   {"biases"},
+                   {"strongest sources", true}},
+                  {}};
+  const auto add = [&](const std::string& what, std::int64_t at, const SourceSum& sum) {
+    table.rows.push_back({{what},
+                          {std::to_string(at)},
+                          {number_text(sum.value)},
+                          {number_text(sum.embedding + sum.positions)},
+                          {number_text(sum.heads)},
+                          {number_text(sum.ffn)},
+                          {number_text(sum.biases)},
+                          {sources_text(sum.strongest, outcome.pieces), "model-text"}});
+  };
+  add("logit", static_cast<std::int64_t>(outcome.ids.size()) - 1, *outcome.logit_sources);
+  for (const ExplainCell& cell : outcome.cells) {
+    if (cell.gate_sources) add(to_string(cell.cell) + " gate", cell.position, *cell.gate_sources);
+    add(to_string(cell.cell) + (cell.gate_sources ? " up" : ""), cell.position, *cell.up_sources);
+  }
+  return "<section>\n<h2>Who made the keys</h2>\n<p class=\"note\">Each score, and the logit, is the sum of "
+         "what was "
+         "written into the stream before it is read, with the norm's size held. A head's part is shared out "
+         "over the "
+         "tokens that it reads: layer, head, position and token.</p>\n" +
+         table_html(table) + "</section>\n";
 }
 
 }  // namespace
@@ -134,6 +174,7 @@ std::string explain_page(const ExplainOutcome& outcome, const ExplainOptions& op
       {{"prediction_charts", charts_html(charts_of(outcome))},
        {"layers", layers_table(outcome)},
        {"cells", cells_table(outcome)},
+       {"sources", sources_section(outcome)},
        {"settings", settings_html({{"model", model.path().string()},
                                    {"fingerprint of the model", model.fingerprint()},
                                    {"text begins with", options.bos},

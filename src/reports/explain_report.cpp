@@ -47,12 +47,68 @@ std::string cells_table(const ExplainOutcome& outcome, std::size_t columns) {
                {"m", Align::kRight},
                {"contribution", Align::kRight},
                {"attribution", Align::kRight},
+               {"switched off", Align::kRight},
                {"promotes", Align::kLeft, 20}});
   for (const ExplainCell& cell : outcome.cells)
     table.add_row({to_string(cell.cell), fmt::format("{} {}", cell.position, quote(cell.read)),
                    number_text(cell.coefficient), number_text(cell.contribution),
-                   number_text(cell.attribution), tokens_text(cell.promotes)});
+                   number_text(cell.attribution), number_text(cell.effect), tokens_text(cell.promotes)});
   return table.text(columns);
+}
+
+// One sum a row: its parts by kind, and the strongest sources.
+void add_sum(Table& table, const std::string& what, const std::string& at, const SourceSum& sum,
+             const std::vector<std::string>& pieces) {
+  table.add_row({what, at, number_text(sum.value), number_text(sum.embedding + sum.positions),
+                 number_text(sum.heads), number_text(sum.ffn), number_text(sum.biases),
+                 sources_text(sum.strongest, pieces)});
+}
+
+std::string sources_table(const ExplainOutcome& outcome, std::size_t columns) {
+  if (!outcome.logit_sources) return "";
+  Table table({{"what"},
+               {"at", Align::kRight},
+               {"value", Align::kRight},
+               {"embedding", Align::kRight},
+               {"heads", Align::kRight},
+               {"FFNs", Align::kRight},
+               {"biases", Align::kRight},
+               {"strongest sources", Align::kLeft, 24}});
+  add_sum(table, "logit", std::to_string(outcome.ids.size() - 1), *outcome.logit_sources, outcome.pieces);
+  for (const ExplainCell& cell : outcome.cells) {
+    const std::string name = to_string(cell.cell), at = std::to_string(cell.position);
+    if (cell.gate_sources) add_sum(table, name + " gate", at, *cell.gate_sources, outcome.pieces);
+    add_sum(table, name + (cell.gate_sources ? " up" : ""), at, *cell.up_sources, outcome.pieces);
+  }
+  return table.text(columns) + "\n";
+}
+
+ResultJson sum_json(const std::optional<SourceSum>& sum, const std::vector<std::string>& pieces) {
+  if (!sum) return nullptr;
+  ResultJson strongest = ResultJson::array();
+  for (const ExplainSource& source : sum->strongest) {
+    ResultJson one = {{"kind", to_string(source.kind)}, {"share", source.share}};
+    if (source.layer >= 0) one["layer"] = source.layer;
+    if (source.head >= 0) one["head"] = source.head;
+    if (source.position >= 0) {
+      one["position"] = source.position;
+      one["token"] = pieces[static_cast<std::size_t>(source.position)];
+    }
+    strongest.push_back(std::move(one));
+  }
+  return {{"value", sum->value},
+          {"embedding", sum->embedding},
+          {"positions", sum->positions},
+          {"biases", sum->biases},
+          {"ffn", sum->ffn},
+          {"heads", sum->heads},
+          {"tokens", sum->tokens},
+          {"strongest", strongest}};
+}
+
+ResultJson sources_json(const ExplainCell& cell, const std::vector<std::string>& pieces) {
+  if (!cell.up_sources) return nullptr;
+  return {{"up", sum_json(cell.up_sources, pieces)}, {"gate", sum_json(cell.gate_sources, pieces)}};
 }
 
 ResultJson token_json(const ExplainToken& token, const char* value) {
@@ -96,12 +152,35 @@ ResultJson cells_json(const ExplainOutcome& outcome) {
                     {"strength", cell.strength},
                     {"contribution", cell.contribution},
                     {"attribution", cell.attribution},
+                    {"effect", or_null(cell.effect)},
                     {"promotes", cell.promotes},
-                    {"triggers", cell.triggers}});
+                    {"triggers", cell.triggers},
+                    {"labels", cell.labels},
+                    {"sources", sources_json(cell, outcome.pieces)}});
   return list;
 }
 
 }  // namespace
+
+std::string sources_text(const std::vector<ExplainSource>& sources, const std::vector<std::string>& pieces) {
+  std::vector<std::string> parts;
+  for (const ExplainSource& source : sources) {
+    std::string name;
+    switch (source.kind) {
+      case ExplainSource::Kind::kHead:
+        name = fmt::format("L{}H{} {} {}", source.layer, source.head, source.position,
+                           quote(pieces[static_cast<std::size_t>(source.position)]));
+        break;
+      case ExplainSource::Kind::kFfn:
+        name = fmt::format("FFN {}", source.layer);
+        break;
+      default:
+        name = to_string(source.kind);
+    }
+    parts.push_back(fmt::format("{} {}", name, number_text(source.share)));
+  }
+  return join(parts);
+}
 
 std::string explain_summary(const ExplainOutcome& outcome) {
   const auto layers = static_cast<int>(outcome.layers.size());
@@ -114,16 +193,26 @@ std::string explain_summary(const ExplainOutcome& outcome) {
     text += fmt::format(", {} with p {}; pushes are of the difference of their logits, {}",
                         quote(outcome.against->text), probability_text(outcome.against->value),
                         number_text(outcome.logit));
-  text += outcome.decision_layer < layers
-              ? fmt::format(". From layer {} on the stream keeps it as its favourite", outcome.decision_layer)
-              : std::string(". The stream does not end with it as its favourite");
-  return text + fmt::format("; layer {} adds most to it at once ({}).", strongest.layer,
-                            number_text(strongest.direct));
+  if (outcome.decision_layer < layers)
+    text += fmt::format(". From layer {} on the stream keeps it as its favourite", outcome.decision_layer);
+  else if (outcome.layers.back().output_rank == 0)
+    text += ". It becomes the favourite of the stream behind the last layer's network only";
+  else
+    text += ". The stream does not end with it as its favourite";
+  text +=
+      fmt::format("; layer {} adds most to it at once ({}).", strongest.layer, number_text(strongest.direct));
+  if (!outcome.cells.empty() && outcome.cells.front().effect)
+    text += fmt::format(
+        " Switched off, {} of the {} cells move it in the direction of their attribution; the two "
+        "correlate at {}.",
+        outcome.same_sign, outcome.cells.size(), number_text(outcome.correlation, 2));
+  return text;
 }
 
 std::string explain_text(const ExplainOutcome& outcome, const ExplainOptions& options, std::size_t columns) {
-  return fmt::format("{}\n\n{}\n{}\n{}\n", options.prompt, layers_table(outcome, columns),
-                     cells_table(outcome, columns), explain_summary(outcome));
+  return fmt::format("{}\n\n{}\n{}\n{}{}\n", options.prompt, layers_table(outcome, columns),
+                     cells_table(outcome, columns), sources_table(outcome, columns),
+                     explain_summary(outcome));
 }
 
 ResultJson explain_json(const ExplainOutcome& outcome, const ExplainOptions& options, const Model& model) {
@@ -140,6 +229,9 @@ ResultJson explain_json(const ExplainOutcome& outcome, const ExplainOptions& opt
           {"decision_layer", outcome.decision_layer},
           {"layers", layers_json(outcome)},
           {"cells", cells_json(outcome)},
+          {"same_sign", options.effects ? ResultJson(outcome.same_sign) : ResultJson(nullptr)},
+          {"correlation", options.effects ? ResultJson(outcome.correlation) : ResultJson(nullptr)},
+          {"sources", sum_json(outcome.logit_sources, outcome.pieces)},
           {"seconds", outcome.seconds}};
 }
 

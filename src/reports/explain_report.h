@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "emend/memory_explain.h"
@@ -15,5 +16,7 @@ std::string explain_page(const ExplainOutcome& outcome, const ExplainOptions& op
 
 // What was found, in a sentence or two.
 std::string explain_summary(const ExplainOutcome& outcome);
+// "L12H3 4 \" France\" 1.2, FFN 8 0.7".
+std::string sources_text(const std::vector<ExplainSource>& sources, const std::vector<std::string>& pieces);
 
 }  // namespace emend

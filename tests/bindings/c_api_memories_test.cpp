@@ -109,6 +109,12 @@ TEST_F(Memories, PartsOfAScanAreMerged) {
 TEST_F(Memories, SayWhatTheModelDoes) {
   const Json explained = run(model_, "explain", {{"prompt", kPrompt}, {"cells", 4}, {"top", 3}});
   EXPECT_EQ(explained.at("cells").size(), 4U);
+  EXPECT_TRUE(explained.at("sources").is_null());
+  const Json made = run(model_, "explain", {{"prompt", kPrompt}, {"cells", 2}, {"sources", 3}});
+  EXPECT_EQ(made.at("sources").at("strongest").size(), 3U);
+  EXPECT_EQ(run(model_, "knowledge", {{"prompt", kPrompt}, {"steps", 3}, {"draws", 1}}).at("facts").size(),
+            1U);
+  EXPECT_EQ(run(model_, "layers", {{"prompt", kPrompt}, {"window", 2}}).at("prompts"), 1);
   EXPECT_EQ(run(model_, "cluster", {{"layers", {1}}, {"clusters", 5}}).at("clusters").size(), 5U);
   const Json aggregate =
       run(model_, "aggregate",
@@ -226,7 +232,7 @@ TEST_F(Memories, AnalysesAreListedWithTheirOptions) {
   emend_text* text = nullptr;
   must(emend_memories_list(&text));
   const Json list = Json::parse(taken(text));
-  EXPECT_EQ(list.size(), 17U);
+  EXPECT_EQ(list.size(), 19U);
   EXPECT_EQ(list.at("bake").at("function"), "emend_memories_bake");
   EXPECT_EQ(list.at("search").at("model"), "none");
   const Json& options = list.at("explain").at("options");

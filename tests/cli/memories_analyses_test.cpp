@@ -138,6 +138,36 @@ TEST_F(MemoryAnalyses, ABakedPatchIsLikeAnyOther) {
   EXPECT_FALSE(fs::exists(folder_ / "q.safetensors"));
 }
 
+TEST_F(MemoryAnalyses, FactsCellsAndLayers) {
+  const std::string facts = std::string(EMEND_TEST_DATA) + "/world/edits.jsonl";
+  const auto known = run("knowledge", {"--model", world_model("llama"), "--facts", facts, "--limit", "2",
+                                       "--steps", "4", "--draws", "2", "--shared", "0.3"});
+  ASSERT_EQ(known["facts"].size(), 2U);
+  for (const char* key : {"neurons", "change", "random", "others", "damage", "cells_of_90", "layers_of_90"})
+    EXPECT_TRUE(known["facts"][0].contains(key)) << key;
+  EXPECT_THAT(finished_.out, AllOf(HasSubstr("by contribution"), HasSubstr("2 facts")));
+  const std::string prompt = "Workis Tellond was trained as a";
+  const auto layers = run("layers", {"--model", world_model("gpt2"), "--prompt", prompt, "--paraphrase",
+                                     "By trade", "--window", "2"});
+  EXPECT_EQ(layers["prompts"], 2);
+  EXPECT_EQ(layers["effects"][0]["change"], "skip");
+  EXPECT_THAT(finished_.out, AllOf(HasSubstr("no attention, window"), HasSubstr("swap: least at")));
+  const auto explained =
+      run("explain", {"--model", world_model("llama"), "--prompt", prompt, "--cells", "3", "--sources", "2"});
+  EXPECT_EQ(explained["cells"][0]["sources"]["gate"]["strongest"].size(), 2U);
+  EXPECT_EQ(explained["sources"]["value"], explained["logit"]);
+  EXPECT_THAT(finished_.out, HasSubstr("strongest sources"));
+  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("Who made the keys"));
+  const Finished both =
+      run_emend({"memories", "layers", "--model", world_model("gpt2"), "--prompt", prompt, "--facts", facts});
+  EXPECT_EQ(both.code, 2);
+  EXPECT_THAT(both.err, HasSubstr("either"));
+  const Finished broken = run_emend({"memories", "knowledge", "--model", world_model("gpt2"), "--facts",
+                                     folder_.write("f.jsonl", "{\"prompt\": \"\"}\n")});
+  EXPECT_EQ(broken.code, 3);
+  EXPECT_THAT(broken.err, HasSubstr("f.jsonl"));
+}
+
 TEST_F(MemoryAnalyses, ClustersAuditsAndExports) {
   const std::string place = index();
   const auto clusters = run("cluster", {"--model", world_model("llama"), "--layers", "1", "--clusters", "5"});

@@ -16,6 +16,7 @@
 #include "emend/memory_view.h"
 #include "memories/lens.h"
 #include "memories/prompt_pushes.h"
+#include "model/layers.h"
 #include "model/transformer.h"
 #include "support/family_models.h"
 #include "support/tiny_models.h"
@@ -176,6 +177,48 @@ TEST(Explain, AttributionsTellWhichCellsMatter) {
   }
 }
 
+// The difference of two logits that the final norm and the head read from a stream.
+double read_difference(const Model& model, const at::Tensor& stream, std::int64_t token,
+                       std::int64_t against) {
+  const ModelWeights& weights = model.weights();
+  const at::Tensor seen =
+      normalise(stream.unsqueeze(0), weights.final_norm, weights.final_norm_bias, model.config().block)[0];
+  return at::dot(seen, weights.head[token] - weights.head[against]).item<double>();
+}
+
+// Effects are those of a whole pass with the cell switched off. In the last layer nothing comes behind but
+// the final norm: there the total effect is the direct one, that norm included.
+TEST(Explain, EffectsAreWhatSwitchingOffTakes) {
+  for (const std::string shape : {"gpt2", "llama"}) {
+    const Model model = test::load_world(shape);
+    const EditRequest fact = test::world_edits(1)[0];
+    ExplainOptions options{.prompt = fact.prompt, .token = fact.was, .against = fact.target, .cells = 60};
+    EXPECT_FALSE(run_explain(model, options).cells[0].effect.has_value());
+    options.effects = true;
+    const ExplainOutcome outcome = run_explain(model, options);
+    const PromptPushes pushes = run_pushes(model, outcome.ids, {outcome.token.id, outcome.against->id});
+    int last = 0;
+    std::int64_t same_sign = 0;
+    for (const ExplainCell& cell : outcome.cells) {
+      ASSERT_TRUE(cell.effect.has_value());
+      EXPECT_NEAR(*cell.effect, drop_without(model, outcome, cell.cell, cell.position), 1e-3) << shape;
+      same_sign += (*cell.effect > 0) == (cell.attribution > 0) ? 1 : 0;
+      if (cell.cell.layer != model.config().layers - 1) continue;
+      ++last;
+      EXPECT_NEAR(cell.attribution, cell.contribution, 1e-3 * std::abs(cell.contribution)) << shape;
+      const at::Tensor left =
+          pushes.output.back() - cell.coefficient * FfnView(model, cell.cell.layer).value(cell.cell.index);
+      EXPECT_NEAR(*cell.effect,
+                  pushes.logit - read_difference(model, left, outcome.token.id, outcome.against->id), 1e-3)
+          << shape;
+    }
+    EXPECT_GT(last, 0) << shape;
+    EXPECT_EQ(outcome.same_sign, same_sign);
+    EXPECT_GT(outcome.correlation, 0) << shape;
+    EXPECT_LE(outcome.correlation, 1) << shape;
+  }
+}
+
 TEST(Explain, SumsAndPredictionsHold) {
   const Model model = test::load_world("llama");
   ExplainOptions options;
@@ -221,6 +264,7 @@ TEST(Explain, RefusesWhatItCannotDo) {
   };
   EXPECT_THAT(refusal({.prompt = "x", .top = 0}), HasSubstr("top"));
   EXPECT_THAT(refusal({.prompt = "x", .cells = 0}), HasSubstr("cells"));
+  EXPECT_THAT(refusal({.prompt = "x", .sources = -1}), HasSubstr("sources"));
   EXPECT_THAT(refusal({.prompt = "x", .token = "the", .against = "the"}), HasSubstr("against"));
   EXPECT_THAT(refusal({.prompt = "x", .token = "the", .against = " the"}), HasSubstr("against"));
   EXPECT_THAT(refusal({.prompt = "", .bos = "none"}), HasSubstr("empty"));

@@ -1,5 +1,5 @@
-// The analyses of memories that read a model: scan, values, aggregate, explain, cluster, set, compare,
-// footprint, bake.
+// The analyses of memories that read a model: scan, values, aggregate, explain, knowledge, layers,
+// cluster, set, compare, footprint, bake.
 #include "base/files.h"
 #include "base/layer_number.h"
 #include "bindings/c_api/memory_analyses.h"
@@ -11,11 +11,15 @@
 #include "emend/memory_compare.h"
 #include "emend/memory_explain.h"
 #include "emend/memory_footprint.h"
+#include "emend/memory_knowledge.h"
+#include "emend/memory_layers.h"
 #include "emend/memory_set.h"
 #include "emend/memory_values.h"
+#include "pipeline/fact_questions.h"
 #include "reports/aggregate_report.h"
 #include "reports/explain_report.h"
 #include "reports/footprint_report.h"
+#include "reports/knowledge_report.h"
 #include "reports/memory_report.h"
 #include "reports/memory_set_report.h"
 #include "reports/patch_report.h"
@@ -145,11 +149,69 @@ void take_explain(JsonOptions& options, ExplainOptions& how) {
   options.take("bos", how.bos);
   options.take("top", how.top);
   options.take("cells", how.cells);
+  options.take("effects", how.effects);
+  options.take("sources", how.sources);
   options.take("index", how.index);
 }
 
 AnalysisResult run_explain_of(const AnalysisInput& input, ExplainOptions how) {
   return {explain_json(run_explain(*input.model, how, *input.progress), how, *input.model)};
+}
+
+// A fact, or a file of them, as the program's commands take them.
+struct KnowledgeSettings {
+  FactQuestions facts;
+  KnowledgeOptions how;
+};
+
+void take_facts(JsonOptions& options, FactQuestions& facts) {
+  options.take("prompt", facts.prompt);
+  options.take("answer", facts.answer);
+  options.take("paraphrases", facts.paraphrases);
+  options.take("facts", facts.facts);
+  options.take("limit", facts.limit);
+}
+
+std::vector<KnowledgeFact> facts_of(const AnalysisInput& input, const FactQuestions& questions,
+                                    const std::string& bos) {
+  std::vector<KnowledgeFact> facts = read_fact_questions(questions);
+  if (questions.facts.empty()) return facts;
+  return known_facts(*input.model, std::move(facts), bos, questions.limit, *input.progress);
+}
+
+void take_knowledge(JsonOptions& options, KnowledgeSettings& knowledge) {
+  take_facts(options, knowledge.facts);
+  options.take("bos", knowledge.how.bos);
+  options.take("steps", knowledge.how.steps);
+  options.take("threshold", knowledge.how.threshold);
+  options.take("shared", knowledge.how.shared);
+  options.take("sizes", knowledge.how.sizes);
+  options.take("draws", knowledge.how.draws);
+  options.take("seed", knowledge.how.seed);
+}
+
+AnalysisResult run_knowledge(const AnalysisInput& input, KnowledgeSettings knowledge) {
+  knowledge.how.facts = facts_of(input, knowledge.facts, knowledge.how.bos);
+  return {knowledge_json(find_knowledge(*input.model, knowledge.how, *input.progress), knowledge.how,
+                         *input.model)};
+}
+
+struct LayersSettings {
+  FactQuestions facts;
+  LayerChangeOptions how;
+};
+
+void take_layers(JsonOptions& options, LayersSettings& layers) {
+  take_facts(options, layers.facts);
+  options.take("bos", layers.how.bos);
+  options.take("window", layers.how.window);
+  options.take("token_budget", layers.how.token_budget);
+}
+
+AnalysisResult run_layers(const AnalysisInput& input, LayersSettings layers) {
+  layers.how.facts = facts_of(input, layers.facts, layers.how.bos);
+  return {layer_changes_json(measure_layer_changes(*input.model, layers.how, *input.progress), layers.how,
+                             *input.model)};
 }
 
 void take_cluster(JsonOptions& options, ClusterOptions& how) {
@@ -234,6 +296,8 @@ std::vector<MemoryAnalysis> model_analyses() {
           make_analysis("values", kModel, take_values, run_values_of),
           make_analysis("aggregate", kModel, take_aggregate, run_aggregate_of),
           make_analysis("explain", kModel, take_explain, run_explain_of),
+          make_analysis("knowledge", kModel, take_knowledge, run_knowledge),
+          make_analysis("layers", kModel, take_layers, run_layers),
           make_analysis("cluster", kModel, take_cluster, run_cluster),
           make_analysis("set", kModel, take_set, run_set),
           make_analysis("compare", kTwoModels, take_compare, run_compare),

@@ -1,0 +1,51 @@
+#include "memories/token_relations.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/random.h"
+#include "memories/prefix_features.h"
+#include "memories/stop_words.h"
+
+namespace emend {
+namespace {
+
+constexpr std::uint64_t kPairStream = 0x72656c61;
+constexpr std::uint64_t kPairs = 5'000;
+constexpr double kShare = 0.95;
+constexpr std::size_t kLeastStem = 3;
+
+}  // namespace
+
+TokenRelations::TokenRelations(const at::Tensor& table, std::int64_t tokens, Name name, std::uint64_t seed)
+    : name_(std::move(name)) {
+  const at::Tensor rows = table.narrow(0, 0, tokens);
+  const at::Tensor plain = rows - rows.mean(0, true);
+  rows_ = plain / plain.norm(2, 1, true).clamp_min(1e-12);
+  const Random random(seed, kPairStream);
+  std::vector<double> cosines;
+  for (std::uint64_t k = 0; k < kPairs; ++k) {
+    const auto a = static_cast<std::int64_t>(random.below(3 * k, static_cast<std::uint64_t>(tokens)));
+    const double factor = std::exp2(2 * random.uniform(3 * k + 1) - 1);
+    const auto b = std::min(static_cast<std::int64_t>(static_cast<double>(a + 1) * factor), tokens - 1);
+    if (a != b) cosines.push_back(cosine(a, b));
+  }
+  if (cosines.empty()) return;
+  const auto place =
+      cosines.begin() + static_cast<std::ptrdiff_t>(kShare * static_cast<double>(cosines.size() - 1));
+  std::nth_element(cosines.begin(), place, cosines.end());
+  threshold_ = *place;
+}
+
+double TokenRelations::cosine(std::int64_t a, std::int64_t b) const {
+  return at::dot(rows_[a], rows_[b]).item<double>();
+}
+
+bool TokenRelations::related(std::int64_t a, std::int64_t b) const {
+  const std::string first = stem_of(folded_word(name_(a))), second = stem_of(folded_word(name_(b)));
+  return (first == second && first.size() >= kLeastStem) || cosine(a, b) > threshold_;
+}
+
+}  // namespace emend

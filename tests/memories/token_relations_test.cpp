@@ -1,0 +1,65 @@
+// Related words and distant ones.
+#include "memories/token_relations.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "memories/last_changes.h"
+#include "support/world.h"
+
+namespace emend {
+namespace {
+
+// 3,000 tokens: token 10 t + 0 to 10 t + 9 are about topic t, a direction of their own beside noise.
+at::Tensor topics() {
+  at::manual_seed(4);
+  at::Tensor table = at::randn({3000, 32}) + 3;  // with a mean that all share
+  const at::Tensor directions = at::randn({300, 32});
+  for (std::int64_t token = 0; token < 3000; ++token) table[token] += 4 * directions[token / 10];
+  return table;
+}
+
+TEST(TokenRelations, TellPairsOfATopicFromOthers) {
+  const TokenRelations relations(topics(), 3000, [](std::int64_t id) { return "w" + std::to_string(id); });
+  int right = 0, pairs = 0;
+  for (std::int64_t a = 0; a < 3000; a += 30)
+    for (const std::int64_t b : {a / 10 * 10 + (a + 1) % 10, (a + 97) % 3000}) {
+      right += relations.related(a, b) == (a / 10 == b / 10) ? 1 : 0;
+      ++pairs;
+    }
+  EXPECT_GE(right, 0.8 * pairs) << right << " of " << pairs;
+  EXPECT_GT(relations.threshold(), 0);
+  EXPECT_NEAR(relations.cosine(5, 5), 1, 1e-5);
+}
+
+TEST(TokenRelations, KnowTheStemOfAWord) {
+  const std::map<std::int64_t, std::string> words = {
+      {2, "walked"}, {103, " Walking"}, {4, "an"}, {205, "Ans"}};
+  const TokenRelations relations(topics(), 3000, [&](std::int64_t id) {
+    const auto word = words.find(id);
+    return word == words.end() ? "w" + std::to_string(id) : word->second;
+  });
+  ASSERT_LT(relations.cosine(2, 103), relations.threshold()) << "not by their rows";
+  ASSERT_LT(relations.cosine(4, 205), relations.threshold());
+  EXPECT_TRUE(relations.related(2, 103));
+  EXPECT_FALSE(relations.related(2, 205));
+  EXPECT_FALSE(relations.related(4, 205)) << "two letters are no stem";
+}
+
+TEST(LastChanges, CountCompositionsOnly) {
+  const Model model = test::load_world("llama");
+  ExampleLayer composed, kept;
+  composed.residual_top = 40, composed.ffn_top = 50, composed.output_top = 60;
+  kept.residual_top = kept.output_top = 40, kept.ffn_top = 50;
+  const LastLayerChanges changes = last_changes_of(model, {composed, kept, composed}, 0);
+  EXPECT_EQ(changes.changed, 2);
+  ASSERT_EQ(changes.pairs.size(), 1u);
+  EXPECT_EQ(changes.pairs[0].count, 2);
+  EXPECT_EQ(changes.related, changes.pairs[0].related ? 2 : 0);
+  EXPECT_EQ(last_changes_of(model, {kept}, 0).changed, 0);
+}
+
+}  // namespace
+}  // namespace emend
