@@ -14,6 +14,7 @@ by likeness; where they are missing, empty modules stand in for them, since that
 """
 
 import argparse
+import importlib.machinery
 import importlib.util
 import json
 import math
@@ -64,8 +65,8 @@ def main():
         emend(args.emend, "export", "delphi", "--index", args.index, "--out", out)
         module = f"layers.{layer}.mlp"
         tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
-        length = json.loads((out / module / "config.json").read_text())["ctx_len"]
-        constructing = ConstructorConfig(example_ctx_len=length, min_examples=1, n_non_activating=0)
+        # delphi's defaults, but for how many examples there must be.
+        constructing = ConstructorConfig(min_examples=1, n_non_activating=5)
         sampling = SamplerConfig(n_examples_train=4, n_examples_test=4, n_quantiles=2, train_type="top")
         dataset = LatentDataset(out, sampling, constructing, tokenizer=tokenizer, modules=[module])
         wanted, seen, records, missing = args.cells, 0, 0, []
