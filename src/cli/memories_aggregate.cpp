@@ -65,7 +65,9 @@ int memories_aggregate_command(const std::vector<std::string>& arguments) {
       what_stays = "what they had found up to their last checkpoints stays, and --resume goes on from there";
     const AggregateOutcome outcome = run_aggregate(model, how, folder, console.progress(), group);
     if (!is_first(group)) return kExitDone;
-    return frame.show(console, aggregate_text(outcome, console.columns()),
+    const std::string next =
+        outcome.is_part ? "Join the shards: the same command with --join DIR... in place of --shard.\n" : "";
+    return frame.show(console, aggregate_text(outcome, console.columns()) + next,
                       aggregate_json(outcome, how, model),
                       {.report = [&] { return aggregate_page(outcome, how, model); }});
   });

@@ -206,8 +206,7 @@ std::string aggregate_text(const AggregateOutcome& outcome, std::size_t columns)
   for (const std::filesystem::path& file : outcome.outputs)
     written += fmt::format("Written: {}\n", file.string());
   if (outcome.is_part)
-    return fmt::format("{} positions of this shard are measured. ", count_text(outcome.tokens)) +
-           "Join the shards: the same command with --join DIR... in place of --shard.\n" + written;
+    return fmt::format("{} positions of this shard are measured.\n", count_text(outcome.tokens)) + written;
   Table table({{"layer", Align::kRight},
                {"active", Align::kRight},
                {"90 % in", Align::kRight},
