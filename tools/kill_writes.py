@@ -10,10 +10,11 @@ a run. What is looked at:
 
     patch apply --in-place every file the old or the new one; `patch revert` gives the base back
     patch revert           the same, and a second revert ends it
-    stats                  `--resume` then ends with the bytes of the whole run
+    stats, memories scan and memories aggregate
+                           `--resume` then ends with the bytes of the whole run
     all others             the base unchanged; each file absent or with the bytes of the whole run (--json: whole JSON,
                            since it holds times). edit, patch apply --out, patch drop, patch merge, export lora,
-                           export gguf-lora, convert facts
+                           export gguf-lora, convert facts, memories export
 
 Standard library only. Prints one line a command; exit code 1 when something else was found.
 """
@@ -214,15 +215,31 @@ def run_others(killer, args, model, patch, scratch, edit, statistics):
         outputs = Outputs(model, [facts])
         killer.command("convert facts", ["convert", "facts", "--from", "emend", args.facts, facts], outputs.clear, outputs.look)
     if args.corpus:
-        out = scratch / "moments"
-        stats = ["stats", "--model", model, "--corpus", args.corpus, "--layers", args.layer, "--out", out]
-        outputs = Outputs(model, [out])
+        run_over_text(killer, args, model, scratch)
 
-        def resumed(first):
+
+def run_over_text(killer, args, model, scratch):
+    """What can be resumed, and what is written from it."""
+    text, index = ["--model", model, "--corpus", args.corpus], scratch / "index"
+    runs = (
+        ("stats", scratch / "moments", ["stats", *text, "--layers", args.layer]),
+        ("memories scan", index, ["memories", "scan", *text, "--tokens", 4000, "--block", 500]),
+        ("memories aggregate", scratch / "positions", ["memories", "aggregate", *text, "--tokens", 4000, "--examples", 100]),
+    )
+    for name, out, run in runs:
+        outputs, run = Outputs(model, [out]), [*run, "--out", out]
+
+        def resumed(first, outputs=outputs, run=run):
             if not first:
-                killer.whole([*stats, "--resume"])
+                killer.whole([*run, "--resume"])
             return outputs.look(first)
-        killer.command("stats, then --resume", stats, outputs.clear, resumed)
+        killer.command(name + ", then --resume", run, outputs.clear, resumed)
+    clean(index)
+    killer.whole(["memories", "scan", *text, "--tokens", 4000, "--out", index])
+    for form in ("neuronpedia", "delphi"):
+        outputs = Outputs(index, [scratch / form])
+        killer.command(f"memories export {form}", ["memories", "export", form, "--index", index, "--out", scratch / form],
+                       outputs.clear, outputs.look)
 
 
 def main():

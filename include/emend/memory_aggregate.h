@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "emend/memory_lens.h"
 #include "emend/model.h"
 #include "emend/progress.h"
+#include "emend/shard_group.h"
 #include "emend/text_run.h"
 
 namespace emend {
@@ -29,6 +31,8 @@ struct AggregateOptions : TextOptions {
   // with w always use the head lens.
   LensOptions lens = {};
   std::int64_t coalitions = 20;  // positions of which minimal coalitions are sought; 0: none
+  bool sentences = false;        // every sentence is a row of its own (emend/memory_scan.h)
+  std::int64_t sparsity = 0;     // tokens that the sparsity curve is measured on; 0: none is made
 };
 
 // What becomes of the stream's favourite when something is added to it, with a = top(before), f = top(added)
@@ -104,6 +108,16 @@ struct LastLayerChanges {
   std::vector<Pair> pairs;  // the 50 most frequent
 };
 
+// What is left of the model's predictions when every token keeps, in each of the chosen layers, only the
+// cells with the largest contributions: as much as a layer that is looked up or routed sparsely could do at
+// best.
+struct SparsityPoint {
+  double share = 0;             // of the cells that are kept, rounded up
+  double kl = 0;                // KL(model, cut model) of the next token, mean in nats
+  double same_top = 0;          // share of tokens with the same likeliest next token
+  double perplexity_ratio = 0;  // over the tokens that have a next one in their row
+};
+
 struct AggregateOutcome {
   std::int64_t tokens = 0;       // positions that were measured
   std::int64_t text_tokens = 0;  // that were read
@@ -111,8 +125,24 @@ struct AggregateOutcome {
   std::vector<LayerAggregate> layers;
   std::array<double, 3> decision_layer = {};  // quartiles
   LastLayerChanges last_changes;
+  std::vector<SparsityPoint> sparsity;        // by rising share; the last one keeps all cells
+  std::int64_t sparsity_tokens = 0;
   std::string corpus, corpus_fingerprint;
+  std::int64_t resumed_blocks = 0;
+  bool is_part = false;  // a shard's part was written, and there are no layers: join makes the whole of them
+  std::vector<std::filesystem::path> outputs;
   std::map<std::string, double> seconds;
+};
+
+// Where an aggregation keeps what it finds.
+struct AggregateFolder {
+  // Receives positions.safetensors, the numbers of every position at every layer, and at the end of each
+  // block a checkpoint; the part of a shard instead. Empty: nothing is kept.
+  std::filesystem::path path = {};
+  bool resume = false;  // go on from the checkpoint that is there; of a finished run, what it found
+  // Folders with the parts of all shards of this very run: they are joined, and no text is run through the
+  // model. The file of positions has the bytes of a run in one piece.
+  std::vector<std::filesystem::path> join = {};
 };
 
 // One pass over the text. FLOPs beside it: 8 D V a position and layer, 12 where the final norm or the head
@@ -120,5 +150,12 @@ struct AggregateOutcome {
 // of the values of all layers. Throws Error: kUsage (examples, lens), kConfig and kIo as a scan does.
 AggregateOutcome run_aggregate(const Model& model, const AggregateOptions& options,
                                Progress& progress = no_progress());
+// The same into a folder: resumable, in shards, and with a group, whose processes share the work; then rank 0
+// alone has the result. Throws besides: Error(kConfig) if a run was written into the folder, or begun,
+// without `resume`, or if what is there is of another run (the message says what differs), and for parts that
+// are of other runs, missing or there twice; kIo; kFormat.
+AggregateOutcome run_aggregate(const Model& model, const AggregateOptions& options,
+                               const AggregateFolder& folder, Progress& progress = no_progress(),
+                               ShardGroup* group = nullptr);
 
 }  // namespace emend

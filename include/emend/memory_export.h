@@ -18,7 +18,8 @@ enum class ExportForm {
   kNeuronpedia,
   // Cache of EleutherAI's delphi: OUT/layers.N.mlp/0_LAST.safetensors with `locations` (row, position, cell),
   // `activations` and `tokens`, and config.json. All coefficients that the index holds, whatever list they
-  // stand in; the rows of the text, filled up with id 0 behind their ends.
+  // stand in; the rows of the text, filled up with id 0 to one length, a multiple of 32, in which
+  // delphi cuts its examples.
   kDelphi,
 };
 // "neuronpedia", "delphi". Throws Error(kUsage) that lists them.

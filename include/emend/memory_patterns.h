@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "emend/memory_id.h"
+#include "emend/model.h"
 #include "emend/progress.h"
 
 namespace emend {
@@ -83,7 +84,59 @@ struct AnnotatorAgreement {
   double kappa = 0;                      // Cohen 1960; NaN if chance alone gives full agreement
 };
 
+// The mutation test (Geva et al. 2021, section 3, Figure 3): what becomes of a cell's coefficient when a part
+// of a trigger prefix is taken away.
+enum class Mutation { kFirst, kLast, kRandom };
+inline constexpr std::size_t kMutations = 3;
+std::string to_string(Mutation mutation);  // "first", "last", "random"
+
+enum class MutationUnit {
+  kWord,   // all tokens of a word: what follows on letters, digits or characters beyond ASCII goes on with it
+  kToken,  // one token, as in the paper
+};
+
+// "word", "token". Throws Error(kUsage) that lists them.
+MutationUnit parse_mutation_unit(const std::string& text);
+
+struct MutationOptions {
+  int top = 50;  // trigger examples of a cell, at most
+  MutationUnit unit = MutationUnit::kWord;
+  // Of a changed coefficient nothing below 0 counts, so that no change is below -100 %. Coefficients of gated
+  // and GELU cells can change their sign.
+  bool clip = false;
+  // Tokens of a prefix, with what begins every row: of a longer one its end is taken, and m is measured
+  // there.
+  std::int64_t longest = 128;
+  std::int64_t token_budget = 4096;
+};
+
+// Changes in percent, 100 (t m' - |m|) / |m|: m the coefficient at the end of the prefix, m' that at the end
+// of what is left of it, t the sign of the end. Means over prefixes; NaN without any. `last` needs two units
+// behind the tokens that begin every row, `first` two and `random`, which takes one between the first and the
+// last, three.
+struct CellMutation {
+  MemoryId cell;
+  bool high = true;
+  int prefixes = 0;
+  std::array<double, kMutations> change = {};
+  // How shallow the cell is: -change[last] / 100, cut to [0, 1].
+  double shallow_index = 0;
+};
+
+struct MutationShare {
+  double mean = 0, low = 0, high = 0;  // 95 %: 1.96 standard errors over cells; NaN with fewer than two
+};
+struct LayerMutation {
+  int layer = 0;
+  std::int64_t cells = 0, prefixes = 0;
+  std::array<MutationShare, kMutations> change = {};  // means over cells, percent
+  double shallow_index = 0;                           // mean over cells
+};
+
 struct PatternsOutcome {
+  std::vector<LayerMutation> mutations;  // of measure_mutations; else empty
+  std::vector<CellMutation> mutated;     // by address
+  std::int64_t mutation_tokens = 0;      // that the model has read for them
   std::vector<LayerPatterns> layers;
   std::vector<CellPatterns> cells;              // by address
   std::optional<PatternTransition> transition;  // from four layers on
@@ -100,6 +153,13 @@ struct PatternsOutcome {
 // alone. Throws Error: kUsage (an option out of range), kConfig and kFormat as MemoryIndex does, kFormat
 // naming file and line for annotations with wrong columns or ranks.
 PatternsOutcome find_patterns(const PatternOptions& options, Progress& progress = no_progress());
+
+// The mutation test of the cells of `outcome`, at the end that each counts at, into `outcome`. Taking away
+// the last unit needs no pass of its own: in a causal model m' is the coefficient that stood in front of it.
+// Equal rows are run once, whatever cells they belong to, up to the deepest layer. Throws Error: kUsage (an
+// option out of range), kModel (an index of another model), kConfig and kFormat as MemoryIndex does.
+void measure_mutations(const Model& model, const PatternOptions& patterns, const MutationOptions& options,
+                       PatternsOutcome& outcome, Progress& progress = no_progress());
 
 // For people: FILE with a line for each pattern that was found, annotator "emend", and FILE's name with
 // _prefixes in front of its ending, with the prefixes of the same cells. Both whole or not at all.

@@ -34,14 +34,19 @@ std::string to_string(Dedup dedup);  // "none", "window", "suffix"
 // The reverse. Throws Error(kUsage) that lists the known ones.
 Dedup parse_dedup(const std::string& text);
 
-// `corpus` must be given; `tokens` 0 means the whole corpus. The same text in the same rows as the
-// statistics, but nothing is held back.
+// `corpus` must be given, but for own_text; `tokens` 0 means the whole corpus. The same text in the same rows
+// as the statistics, but nothing is held back.
 struct ScanOptions : TextOptions {
   std::vector<int> layers;  // empty: all
   int top = 25;             // trigger examples of a cell at each end
   int random = 10;          // examples of a cell that are drawn from all tokens
   Dedup dedup = Dedup::kWindow;
   bool include_first = false;  // tokens at position 0 count, too (attention sinks would fill many tables)
+  // Every sentence is a row of its own, as in the paper: a prefix begins with its sentence, and the last
+  // token of a sentence has no next one. Otherwise rows are documents, cut to the window.
+  bool sentences = false;
+  // The model writes `tokens` tokens itself, sampled at temperature 1; `corpus` must be empty then.
+  bool own_text = false;
 };
 
 // What a scan will take, known before it begins.

@@ -1,16 +1,22 @@
 #include "analysis/given_text.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <string_view>
 #include <utility>
 
+#include "analysis/own_text.h"
 #include "analysis/text_blocks.h"
+#include "analysis/text_walk.h"
 #include "base/fingerprint.h"
 #include "emend/error.h"
 #include "model/rows.h"
 #include "text/corpus.h"
+#include "text/sentences.h"
 
 namespace emend {
 
@@ -20,6 +26,7 @@ using TokenRow = std::vector<std::int64_t>;
 
 // Texts that no visitor sees: drift is measured on them, and the error of C^-1 k.
 constexpr std::size_t kHeldRows = 16, kHeldLength = 48;
+constexpr std::size_t kShortestSentence = 2;
 
 // A sample of a corpus in tokens.
 struct Sample {
@@ -52,10 +59,12 @@ void cut_to(std::vector<TextRow>& rows, std::int64_t tokens) {
 // documents the last rows are.
 class SampleDraw {
  public:
-  SampleDraw(const CorpusIndex& index, const Model& model, const TextOptions& options, bool hold_text)
+  SampleDraw(const CorpusIndex& index, const Model& model, const TextOptions& options, bool hold_text,
+             RowCut cut)
       : index_(index),
         model_(model),
         options_(options),
+        cut_(cut),
         held_documents_(hold_text ? std::min(kHeldRows, index.documents.size() / 10) : 0),
         held_rows_(hold_text && held_documents_ == 0 ? kHeldRows : 0),
         wanted_(keys_wanted()) {}
@@ -96,19 +105,34 @@ class SampleDraw {
   }
 
   void take(const SampledDocument& document, const DocumentEntry& entry) {
-    const auto ids = model_.tokenizer().encode(document.text, SpecialTokens::kNone).ids;
-    std::vector<TokenRow> rows = document_rows(ids, options_.prefix, options_.window);
+    std::vector<TextRow> rows = rows_of(document.text);
     if (rows.empty()) return;
     if (sample_.held.size() < held_documents_) {
-      hold(sample_, std::move(rows.front()), entry.fingerprint);
+      hold(sample_, std::move(rows.front().ids), entry.fingerprint);
       return;
     }
-    for (std::size_t window = 0; window < rows.size(); ++window) {
-      sample_.rows.push_back({std::move(rows[window]), static_cast<std::uint32_t>(sample_.documents.size()),
-                              static_cast<std::uint32_t>(window)});
-      keys_ += sample_.rows.back().keys();
+    for (TextRow& row : rows) {
+      row.document = static_cast<std::uint32_t>(sample_.documents.size());
+      keys_ += row.keys();
+      sample_.rows.push_back(std::move(row));
     }
     sample_.documents.push_back({"document " + document.where, entry.fingerprint, index_.number(entry)});
+  }
+
+  std::vector<TextRow> rows_of(const std::string& text) const {
+    const bool alone = cut_ == RowCut::kSentences;
+    const std::vector<std::string_view> pieces =
+        alone ? split_sentences(text) : std::vector<std::string_view>{text};
+    std::vector<TextRow> rows;
+    std::uint32_t window = 0;
+    for (const std::string_view piece : pieces) {
+      const auto ids = model_.tokenizer().encode(std::string(piece), SpecialTokens::kNone).ids;
+      for (TokenRow& row :
+           document_rows(ids, options_.prefix, options_.window, alone ? kShortestSentence : kShortestWindow))
+        rows.push_back({std::move(row), 0, window++});
+      ++window;
+    }
+    return rows;
   }
 
   void hold_last_rows() {
@@ -121,10 +145,29 @@ class SampleDraw {
   const CorpusIndex& index_;
   const Model& model_;
   const TextOptions& options_;
+  RowCut cut_;
   std::size_t held_documents_, held_rows_;  // first documents, or last rows, that are held back
   std::int64_t wanted_;
   std::int64_t keys_ = 0;
   Sample sample_;
+};
+
+// The ids of texts past position 0, by the number of each text.
+class TextCollector : public TextVisitor {
+ public:
+  const std::vector<int>& layers() const override { return layers_; }
+  std::vector<Site> sites() const override { return {Site::kKey}; }  // of something, so that tokens come
+  void visit(const TextPortion& portion) override {
+    for (const TextToken& token : portion.tokens) texts_[token.document].push_back(token.id);
+  }
+  void save(FileWriter&) const override {}
+  void load(const TensorFile&) override {}
+  void reduce(ShardGroup&) override {}
+  const std::map<std::uint64_t, TokenRow>& texts() const { return texts_; }
+
+ private:
+  std::vector<int> layers_ = {0};
+  std::map<std::uint64_t, TokenRow> texts_;
 };
 
 class GivenText : public TextSource {
@@ -252,7 +295,9 @@ class GivenText : public TextSource {
   std::int64_t first_of_next_window(std::size_t number) const {
     if (number + 1 == sample_.rows.size()) return TextToken::kNone;
     const TextRow &row = sample_.rows[number], &next = sample_.rows[number + 1];
-    return next.document == row.document && prefix_ < next.ids.size() ? next.ids[prefix_] : TextToken::kNone;
+    return next.document == row.document && next.window == row.window + 1 && prefix_ < next.ids.size()
+               ? next.ids[prefix_]
+               : TextToken::kNone;
   }
 
   const Model& model_;
@@ -268,14 +313,36 @@ class GivenText : public TextSource {
 }  // namespace
 
 std::unique_ptr<TextSource> make_given_text(const Model& model, const TextOptions& options,
-                                            CorpusNotes& notes, Progress& progress, bool hold_text) {
+                                            CorpusNotes& notes, Progress& progress, bool hold_text,
+                                            RowCut cut) {
   const CorpusIndex index = scan_corpus(options.corpus, options.text_field, options.seed, progress);
   notes = {index.repaired, index.repeated, index.binary_files};
-  Sample sample = SampleDraw(index, model, options, hold_text).draw(progress);
+  Sample sample = SampleDraw(index, model, options, hold_text, cut).draw(progress);
   if (sample.rows.empty())
     throw Error(ErrorKind::kConfig,
                 options.corpus.front().string() + ": the corpus holds no document of 8 tokens");
   return std::make_unique<GivenText>(model, options, "text: " + index.description(), std::move(sample));
+}
+
+std::unique_ptr<TextSource> make_written_text(const Model& model, const TextOptions& options,
+                                              Progress& progress) {
+  const std::unique_ptr<TextSource> written = make_own_text(model, options);
+  TextCollector collector;
+  WalkOptions whole;
+  whole.stage = "writing text";
+  walk_text(model, *written, collector, whole, progress);
+  const TokenRow opening = opening_of_text(model, options.prefix);
+  Sample sample;
+  std::int64_t number = 0;
+  for (const auto& [document, ids] : collector.texts()) {
+    TextRow row{{opening.front()}, static_cast<std::uint32_t>(sample.documents.size()), 0};
+    row.ids.insert(row.ids.end(), ids.begin(), ids.end());
+    sample.rows.push_back(std::move(row));
+    TextDocument origin = written->document(document);
+    sample.documents.push_back({fmt::format("{}, {}", origin.name, number), origin.fingerprint, number});
+    ++number;
+  }
+  return std::make_unique<GivenText>(model, options, written->description(), std::move(sample));
 }
 
 }  // namespace emend

@@ -1,20 +1,36 @@
 // emend memories aggregate
+#include "base/strings.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
+#include "cli/process_group_run.h"
 #include "cli/text_run_options.h"
 #include "console/option_values.h"
+#include "emend/error.h"
 #include "emend/memory_aggregate.h"
 #include "reports/aggregate_report.h"
 
 namespace emend {
+namespace {
+
+void check_folder(const CommandFrame& frame, const AggregateOptions& how, const AggregateFolder& folder,
+                  const std::string& out) {
+  const bool shard = how.shards > 1;
+  require_given(!out.empty() || !(shard || folder.resume), "memories aggregate", "--out DIR");
+  if (shard && (!folder.join.empty() || !frame.options.report_file.empty()))
+    throw Error(ErrorKind::kUsage, "--join and --report need all shards: they do not go with --shard");
+}
+
+}  // namespace
 
 int memories_aggregate_command(const std::vector<std::string>& arguments) {
   AggregateOptions how;
-  std::string layers = "all";
+  AggregateFolder folder;
+  std::string layers = "all", out;
   CommandFrame frame(
       "memories aggregate", "--model M --corpus PATH... [OPTIONS]",
       "How the cells of each layer come to its output and the layers to the model's answer: active cells, "
-      "zero agreement,\nwho decides. One pass over the text.");
+      "zero agreement,\nwho decides. One pass over the text. Started by mpirun, all processes share the "
+      "work.");
   frame.options.needs_model()
       .texts("corpus", how.corpus, "PATH", kCorpusHelp, Use::kReads | Use::kNeeded)
       .text("text-field", how.text_field, "NAME", "the field of JSON lines that holds the text")
@@ -24,18 +40,34 @@ int memories_aggregate_command(const std::vector<std::string>& arguments) {
       .value(
           "tokens", "N", kTokensHelp, [&](const std::string& text) { how.tokens = parse_token_count(text); },
           "all")
+      .number("sparsity", how.sparsity, "N",
+              "measure on N tokens what is left of the predictions with the largest cells alone")
+      .flag("sentences", how.sentences, "every sentence is a row of its own")
       .number("window", how.window, "N", "tokens of a row")
       .value(
           "lens", "LENS", "lin or raw", [&](const std::string& text) { how.lens = parse_lens(text); }, "lin")
-      .report();
-  return frame.run(arguments, [&](Console& console) {
+      .text("out", out, "DIR", "keep the numbers of all positions there, and a checkpoint of each block",
+            Use::kWritesFolder)
+      .flag("resume", folder.resume, "go on from the checkpoint in --out")
+      .value("shard", "i/N", "only part i of N, from 0, into --out; --join makes the whole of them",
+             [&](const std::string& text) { std::tie(how.shard, how.shards) = parse_shard(text); })
+      .texts("join", folder.join, "DIR", "folders with the parts of all shards of this run: join them",
+             Use::kFolder)
+      .report()
+      .check([&] { check_folder(frame, how, folder, out); });
+  return frame.run_in_group(arguments, [&](Console& console, ProcessGroup* group, std::string& what_stays) {
+    frame.common.device = own_device(frame.common.device, group);
     const Model model = frame.load(console);
-    how.seed = frame.common.seed;
-    how.token_budget = frame.common.token_budget;
+    take_common_options(frame, model, how);
     how.layers = parse_layers(layers, model.config().layers);
-    how.prefix = resolve_bos(model.tokenizer(), frame.bos());
-    const AggregateOutcome outcome = run_aggregate(model, how, console.progress());
-    return frame.show(console, aggregate_text(outcome, console.columns()),
+    folder.path = out;
+    if (!out.empty())
+      what_stays = "what they had found up to their last checkpoints stays, and --resume goes on from there";
+    const AggregateOutcome outcome = run_aggregate(model, how, folder, console.progress(), group);
+    if (!is_first(group)) return kExitDone;
+    const std::string next =
+        outcome.is_part ? "Join the shards: the same command with --join DIR... in place of --shard.\n" : "";
+    return frame.show(console, aggregate_text(outcome, console.columns()) + next,
                       aggregate_json(outcome, how, model),
                       {.report = [&] { return aggregate_page(outcome, how, model); }});
   });

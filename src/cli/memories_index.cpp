@@ -62,13 +62,19 @@ int memories_search_command(const std::vector<std::string>& arguments) {
 
 int memories_patterns_command(const std::vector<std::string>& arguments) {
   PatternOptions how;
-  std::string layers, sheet;
+  MutationOptions mutation;
+  mutation.top = 0;
+  std::string layers, sheet, unit = "word";
   CommandFrame frame(
       "memories patterns",
-      "--index INDEX [--layers LIST] [--export FILE.csv] [--annotations FILE.csv...] [OPTIONS]",
+      "--index INDEX [--layers LIST] [--export FILE.csv] [--annotations FILE.csv...] [--model M --mutations "
+      "N] "
+      "[OPTIONS]",
       "What the trigger examples of a cell have in common: words at the end, and content words, each tested "
-      "against chance.",
-      {"model", "device", "dtype", "bos", "token-budget", "threads"});
+      "against chance;\nwith --model and --mutations, what becomes of the coefficient when a word of the "
+      "prefix is "
+      "taken away.",
+      {"bos"});
   frame.options.index(how.index)
       .text("layers", layers, "LIST", "for example 0,3,5-7 (default: those of the index)")
       .number("cells", how.cells, "N", "cells of a layer, drawn; 0: all")
@@ -78,11 +84,24 @@ int memories_patterns_command(const std::vector<std::string>& arguments) {
             "write what was found as a sheet for annotators, and the prefixes beside it", Use::kWrites)
       .texts("annotations", how.annotations, "FILE", "such sheets, filled in: measure how annotators agree",
              Use::kReads)
-      .report();
+      .number("mutations", mutation.top, "N",
+              "trigger examples of a cell that are mutated, up to 1,000; 0: none")
+      .text("unit", unit, "UNIT", "what is taken away: word or token")
+      .flag("clip", mutation.clip, "of changed coefficients count nothing below 0")
+      .number("longest", mutation.longest, "N", "tokens of a mutated prefix; of a longer one its end")
+      .report()
+      .check([&] {
+        require_given(mutation.top == 0 || !frame.common.model.empty(), "memories patterns", "--model M");
+        mutation.unit = parse_mutation_unit(unit);
+      });
   return frame.run(arguments, [&](Console& console) {
     how.seed = frame.common.seed;
     if (!layers.empty()) how.layers = parse_layers(layers, MemoryIndex(how.index).head().model_layers);
-    const PatternsOutcome outcome = find_patterns(how, console.progress());
+    std::optional<Model> model;
+    if (mutation.top > 0) model = frame.load(console);
+    PatternsOutcome outcome = find_patterns(how, console.progress());
+    mutation.token_budget = frame.common.token_budget;
+    if (model) measure_mutations(*model, how, mutation, outcome, console.progress());
     std::string text = patterns_text(outcome, console.columns());
     ResultJson json = patterns_json(outcome, how);
     json["outputs"] = ResultJson::array();

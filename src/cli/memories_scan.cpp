@@ -33,9 +33,13 @@ void add_scan_options(CommandFrame& frame, TextRunArguments& asked, ScanOptions&
           "(window, and of equal last 12 tokens the best one)",
           [&](const std::string& text) { how.dedup = parse_dedup(text); }, "window")
       .flag("include-first", how.include_first, "tokens at position 0 count, too")
+      .flag("sentences", how.sentences, "every sentence is a row of its own, as in the paper")
+      .flag("own-text", how.own_text, "in place of --corpus: --tokens tokens that the model writes itself")
       .needs_model()
       .check([&] {
-        require_given(!how.corpus.empty(), "memories scan", "--corpus PATH");
+        require_given(!how.corpus.empty() || how.own_text, "memories scan", "--corpus PATH");
+        if (how.own_text && !how.corpus.empty())
+          throw Error(ErrorKind::kUsage, "--own-text reads no text: leave out --corpus");
         require_given(!asked.out.empty() || asked.dry_run, "memories scan", "--out INDEX");
         if (!frame.options.report_file.empty() && (asked.dry_run || how.shards > 1))
           throw Error(ErrorKind::kUsage,
@@ -58,7 +62,7 @@ int memories_scan_command(const std::vector<std::string>& arguments) {
   TextRunArguments asked;
   ScanOptions how;
   CommandFrame frame(
-      "memories scan", "--model M --corpus PATH... --out INDEX [OPTIONS]",
+      "memories scan", "--model M --corpus PATH...|--own-text --out INDEX [OPTIONS]",
       "Finds for every cell of the feed-forward layers the tokens of a text at which its coefficient is "
       "largest and least,\nin one pass over the text. Started by mpirun, all processes share the work.");
   frame.syntax.examples = {"memories scan --model model.gguf --corpus texts --out index"};

@@ -26,8 +26,20 @@ struct ExampleLayer {
   double coalition = 0;                         // 0: not sought
 };
 
+// Calls `take` with each number of a position at a layer, always in the same order: files and processes pass
+// them on so.
+inline constexpr std::size_t kExampleNumbers = 19;
+template <typename Example, typename Take>
+void for_each_number(Example& e, const Take& take) {
+  take(e.stream_top), take(e.attention_top), take(e.residual_top), take(e.ffn_top), take(e.output_top);
+  take(e.residual_final), take(e.output_final), take(e.final_probability);
+  take(e.active), take(e.participation), take(e.cells_of_90), take(e.above_hundredth), take(e.dominance);
+  take(e.agreeing), take(e.agreeing_all), take(e.agreeing_share);
+  take(e.old_rank), take(e.new_rank), take(e.coalition);
+}
+
 struct ExamplePlace {
-  std::int64_t position = 0;     // in its row
+  std::int64_t position = 0;     // in its row; 0 as long as it was not visited
   std::int64_t final_token = 0;  // w
 };
 

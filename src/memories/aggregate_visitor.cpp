@@ -1,12 +1,15 @@
 #include "memories/aggregate_visitor.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <tuple>
 
 #include "base/random.h"
+#include "emend/error.h"
 #include "emend/memory_view.h"
 #include "memories/value_table.h"
 #include "model/layers.h"
@@ -22,6 +25,15 @@ constexpr std::uint64_t kPositionStream = 0x61676772, kRowStream = 0x61676773;
 
 at::Tensor plain(const at::Tensor& x) {
   return x.to(at::kCPU, at::kFloat).contiguous();
+}
+
+std::string layer_tensor(int layer) {
+  return fmt::format("layer.{}", layer);
+}
+
+void take_numbers(const double* from, ExampleLayer& example) {
+  for_each_number(example,
+                  [&](auto& number) { number = static_cast<std::decay_t<decltype(number)>>(*from++); });
 }
 
 at::Tensor first_column(const at::Tensor& ids) {
@@ -207,6 +219,85 @@ bool AggregateVisitor::end_block() {
   }
   waiting_.clear();
   return true;
+}
+
+std::int64_t AggregateVisitor::seen() const {
+  return std::count_if(places_.begin(), places_.end(),
+                       [](const ExamplePlace& place) { return place.position > 0; });
+}
+
+void AggregateVisitor::save(FileWriter& writer) const {
+  std::vector<std::int64_t> positions, finals;
+  for (const ExamplePlace& place : places_) {
+    positions.push_back(place.position);
+    finals.push_back(place.final_token);
+  }
+  writer.add("layers", std::vector<std::int64_t>(layers_.begin(), layers_.end()));
+  writer.add("addresses", addresses_);
+  writer.add("positions", positions);
+  writer.add("final_tokens", finals);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    at::Tensor numbers = at::empty(
+        {static_cast<std::int64_t>(places_.size()), static_cast<std::int64_t>(kExampleNumbers)}, at::kDouble);
+    auto* to = numbers.data_ptr<double>();
+    for (const ExampleLayer& example : examples_[l])
+      for_each_number(example, [&](const auto& number) { *to++ = static_cast<double>(number); });
+    writer.add(layer_tensor(layers_[l]), numbers);
+  }
+}
+
+void AggregateVisitor::load(const TensorFile& file) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorKind::kFormat, file.path().string() + ": " + what);
+  };
+  const std::vector<std::int64_t> layers = read_numbers(file, "layers"),
+                                  positions = read_numbers(file, "positions"),
+                                  finals = read_numbers(file, "final_tokens");
+  if (!std::equal(layers.begin(), layers.end(), layers_.begin(), layers_.end()))
+    refuse("the tensor layers names other layers");
+  if (read_fingerprints(file, "addresses") != addresses_ || positions.size() != addresses_.size() ||
+      finals.size() != addresses_.size())
+    refuse("the tensors addresses, positions and final_tokens are not those of the positions of this text");
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const std::string name = layer_tensor(layers_[l]);
+    const at::Tensor numbers = stored_tensor(file, name, "F64");
+    if (static_cast<std::size_t>(numbers.numel()) != addresses_.size() * kExampleNumbers)
+      refuse(fmt::format("the tensor {} has {} numbers, {} are expected", name, numbers.numel(),
+                         addresses_.size() * kExampleNumbers));
+    const auto* const from = numbers.const_data_ptr<double>();
+    for (std::size_t i = 0; i < addresses_.size(); ++i) {
+      if (positions[i] > 0) take_numbers(from + i * kExampleNumbers, examples_[l][i]);
+    }
+  }
+  for (std::size_t i = 0; i < addresses_.size(); ++i)
+    if (positions[i] > 0) places_[i] = {positions[i], finals[i]};
+}
+
+// Of each position that a process has seen: its index, its place, and its numbers at all layers.
+void AggregateVisitor::reduce(ShardGroup& group) {
+  std::vector<std::uint64_t> own;
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (places_[i].position == 0) continue;
+    own.push_back(i);
+    own.push_back(static_cast<std::uint64_t>(places_[i].position));
+    own.push_back(static_cast<std::uint64_t>(places_[i].final_token));
+    for (const std::vector<ExampleLayer>& layer : examples_)
+      for_each_number(layer[i], [&](const auto& number) {
+        own.push_back(std::bit_cast<std::uint64_t>(static_cast<double>(number)));
+      });
+  }
+  const std::vector<std::uint64_t> all = group.gather_to_first(own);
+  if (group.rank() != 0) return;
+  for (std::size_t at = 0; at < all.size();) {
+    const std::size_t i = all[at++];
+    places_[i].position = static_cast<std::int64_t>(all[at++]);
+    places_[i].final_token = static_cast<std::int64_t>(all[at++]);
+    for (std::vector<ExampleLayer>& layer : examples_) {
+      std::array<double, kExampleNumbers> numbers;
+      for (double& number : numbers) number = std::bit_cast<double>(all[at++]);
+      take_numbers(numbers.data(), layer[i]);
+    }
+  }
 }
 
 }  // namespace emend

@@ -28,9 +28,13 @@ class AggregateVisitor : public TextVisitor {
   std::vector<Site> sites() const override;
   void visit(const TextPortion& portion) override;
   bool end_block() override;
-  void save(FileWriter&) const override {}
-  void load(const TensorFile&) override {}
-  void reduce(ShardGroup&) override {}
+  void save(FileWriter& writer) const override;
+  // Adds the positions that the file has seen to those seen so far. Throws Error(kFormat) also for a file of
+  // other layers or positions.
+  void load(const TensorFile& file) override;
+  void reduce(ShardGroup& group) override;
+  // Positions that have been visited.
+  std::int64_t seen() const;
 
   // [layer][position]: of layers(); those that were not asked for stand at the end.
   const std::vector<std::vector<ExampleLayer>>& examples() const { return examples_; }

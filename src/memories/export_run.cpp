@@ -29,6 +29,9 @@ namespace {
 const char* const kNoTime = "1970-01-01T00:00:00";  // files hold no times
 constexpr int kBatchCells = 512;
 constexpr std::int64_t kWindowBefore = 48, kWindowAfter = 16;
+// delphi cuts the rows of tokens, laid one behind the other, into examples of this length or a multiple, so
+// rows that are no multiple of it would be cut across.
+constexpr std::int64_t kExampleLength = 32;
 
 std::string line_of(const ResultJson& json) {
   return json.dump(-1, ' ', false, ResultJson::error_handler_t::replace) + "\n";
@@ -241,11 +244,12 @@ class Export {
     at::Tensor places = at::empty({count, 3}, at::kUInt32);
     std::copy(locations.begin(), locations.end(), static_cast<std::uint32_t*>(places.data_ptr()));
     const auto rows = static_cast<std::int64_t>(rows_.size());
-    at::Tensor tokens = at::zeros({rows, longest_row()}, at::kLong);
+    const std::int64_t length = (longest_row() + kExampleLength - 1) / kExampleLength * kExampleLength;
+    at::Tensor tokens = at::zeros({rows, length}, at::kLong);
     auto* to = tokens.data_ptr<std::int64_t>();
     for (const IndexText::Row* row : rows_) {
       for (std::int64_t j = 0; j < static_cast<std::int64_t>(row->length); ++j) to[j] = text_.id({row, j});
-      to += longest_row();
+      to += length;
     }
     FileWriter writer;
     writer.add("locations", places);
@@ -259,8 +263,8 @@ class Export {
                                                      {"dataset_name", ""},
                                                      {"dataset_column", "text"},
                                                      {"batch_size", 1},
-                                                     {"ctx_len", longest_row()},
-                                                     {"cache_ctx_len", longest_row()},
+                                                     {"ctx_len", length},
+                                                     {"cache_ctx_len", length},
                                                      {"n_tokens", tokens.numel()},
                                                      {"n_splits", 1},
                                                      {"model_name", model_}}));

@@ -30,7 +30,12 @@ const std::vector<std::pair<Dedup, std::string>>& dedup_names() {
 void check_scan_options(const Model& model, const ScanOptions& options) {
   constexpr int kMostExamples = 10000;
   const auto refuse = [](const std::string& what) { throw Error(ErrorKind::kConfig, "scan: " + what); };
-  if (options.corpus.empty()) refuse("no corpus is given: name files or folders of text");
+  if (options.corpus.empty() && !options.own_text)
+    refuse("no corpus is given: name files or folders of text");
+  if (options.own_text && !options.corpus.empty())
+    refuse("the model writes its own text, so no corpus is read: leave out one of the two options");
+  if (options.own_text && options.sentences)
+    refuse("text of the model's own is not cut into sentences: leave out one of the two options");
   for (const int layer : options.layers) require_layer("scan", layer, model.config().layers);
   if (options.top < 1 || options.top > kMostExamples)
     refuse(fmt::format("the option top must be from 1 to {}, found {}", kMostExamples, options.top));
@@ -72,10 +77,11 @@ ScanOptions settle_scan_options(const Model& model, ScanOptions options) {
 }
 
 std::string scan_settings(const Model& model, const ScanOptions& options) {
-  return fmt::format("window {}, {} pass, position 0 {}, top {}, dedup {}, {} random examples",
-                     options.window, c10::toString(model.options().dtype().toScalarType()),
-                     options.include_first ? "counted" : "left out", options.top, to_string(options.dedup),
-                     options.random);
+  const std::string rows = options.sentences ? "sentences, " : options.own_text ? "own text, " : "";
+  return rows + fmt::format("window {}, {} pass, position 0 {}, top {}, dedup {}, {} random examples",
+                            options.window, c10::toString(model.options().dtype().toScalarType()),
+                            options.include_first ? "counted" : "left out", options.top,
+                            to_string(options.dedup), options.random);
 }
 
 ScanPlan plan_scan(const Model& model, const ScanOptions& options, const TextSource& text) {

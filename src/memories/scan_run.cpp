@@ -156,7 +156,10 @@ MemoryScan::MemoryScan(const Model& model, const ScanOptions& options, Progress&
   state.options = settle_scan_options(model, options);
   state.settings = scan_settings(model, state.options);
   CorpusNotes notes;
-  state.text = make_given_text(model, state.options, notes, progress, false);
+  state.text = state.options.own_text
+                   ? make_written_text(model, state.options, progress)
+                   : make_given_text(model, state.options, notes, progress, false,
+                                     state.options.sentences ? RowCut::kSentences : RowCut::kWindows);
   state.plan = plan_scan(model, state.options, *state.text);
   state.plan.repaired = notes.repaired;
   state.plan.repeated = notes.repeated;

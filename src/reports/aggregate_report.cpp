@@ -172,9 +172,65 @@ ResultJson last_changes_json(const LastLayerChanges& changes) {
           {"pairs", pairs}};
 }
 
+std::string sparsity_text(const AggregateOutcome& outcome, std::size_t columns) {
+  if (outcome.sparsity.empty()) return "";
+  Table table({{"cells kept", Align::kRight},
+               {"KL", Align::kRight},
+               {"same top", Align::kRight},
+               {"perplexity", Align::kRight}});
+  for (const SparsityPoint& point : outcome.sparsity)
+    table.add_row({percent_text(point.share), number_text(point.kl), percent_text(point.same_top),
+                   "x " + number_text(point.perplexity_ratio)});
+  return fmt::format("\nThe largest cells of each token alone, {} tokens:\n",
+                     count_text(outcome.sparsity_tokens)) +
+         table.text(columns);
+}
+
+ResultJson sparsity_json(const AggregateOutcome& outcome) {
+  if (outcome.sparsity.empty()) return nullptr;
+  ResultJson points = ResultJson::array();
+  for (const SparsityPoint& point : outcome.sparsity)
+    points.push_back({{"share", point.share},
+                      {"kl", point.kl},
+                      {"same_top", point.same_top},
+                      {"perplexity_ratio", point.perplexity_ratio}});
+  return {{"tokens", outcome.sparsity_tokens}, {"points", points}};
+}
+
+std::string sparsity_section(const ResultJson& aggregate) {
+  if (!aggregate.contains("sparsity") || aggregate["sparsity"].is_null()) return "";
+  PageTable table{"The largest cells of each token alone",
+                  "",
+                  {{"cells kept"}, {"KL, nats"}, {"same likeliest token"}, {"perplexity, times"}},
+                  {}};
+  BarChart chart;
+  chart.frame = {"Same likeliest token with few cells", "Share of tokens by share of cells kept.", 520};
+  chart.x_label = "same likeliest token, %";
+  for (const ResultJson& point : aggregate["sparsity"]["points"]) {
+    const std::string share = percent_text(number_at(point, "share"));
+    table.rows.push_back({{share},
+                          {number_text(number_at(point, "kl"))},
+                          {percent_text(number_at(point, "same_top"))},
+                          {number_text(number_at(point, "perplexity_ratio"))}});
+    chart.rows.push_back({share + " of the cells", 100 * number_at(point, "same_top")});
+  }
+  return "<section>\n<h2>With few cells a token</h2>\n" +
+         charts_html({{"Same likeliest token with few cells", bar_svg(chart)}}) + table_html(table) +
+         fmt::format(
+             "<p class=\"note\">Over {} tokens. In every layer each token keeps the cells with the largest "
+             "contributions, all others are 0; what a layer keeps depends on what the layers in front of it "
+             "have kept.</p>\n</section>\n",
+             count_text(aggregate["sparsity"]["tokens"]));
+}
+
 }  // namespace
 
 std::string aggregate_text(const AggregateOutcome& outcome, std::size_t columns) {
+  std::string written;
+  for (const std::filesystem::path& file : outcome.outputs)
+    written += fmt::format("Written: {}\n", file.string());
+  if (outcome.is_part)
+    return fmt::format("{} positions of this shard are measured.\n", count_text(outcome.tokens)) + written;
   Table table({{"layer", Align::kRight},
                {"active", Align::kRight},
                {"90 % in", Align::kRight},
@@ -197,13 +253,16 @@ std::string aggregate_text(const AggregateOutcome& outcome, std::size_t columns)
   const ResultJson facts = {{"tokens", outcome.tokens},
                             {"text_tokens", outcome.text_tokens},
                             {"decision_layer_quartiles", outcome.decision_layer}};
-  return table.text(columns) + summary_of(facts) + last_changes_text(outcome.last_changes) + "\n";
+  return table.text(columns) + summary_of(facts) + last_changes_text(outcome.last_changes) + "\n" +
+         sparsity_text(outcome, columns) + written;
 }
 
 ResultJson aggregate_json(const AggregateOutcome& outcome, const AggregateOptions& options,
                           const Model& model) {
   ResultJson layers = ResultJson::array();
   for (const LayerAggregate& layer : outcome.layers) layers.push_back(layer_json(layer));
+  ResultJson outputs = ResultJson::array();
+  for (const std::filesystem::path& file : outcome.outputs) outputs.push_back(file.string());
   return {{"emend", emend_version()},
           {"model", model_json(model)},
           {"tokens", outcome.tokens},
@@ -216,6 +275,10 @@ ResultJson aggregate_json(const AggregateOutcome& outcome, const AggregateOption
           {"decision_layer_quartiles", outcome.decision_layer},
           {"layers", layers},
           {"last_changes", last_changes_json(outcome.last_changes)},
+          {"sparsity", sparsity_json(outcome)},
+          {"is_part", outcome.is_part},
+          {"resumed_blocks", outcome.resumed_blocks},
+          {"outputs", outputs},
           {"seconds", outcome.seconds},
           {"peak_memory_bytes", peak_memory_bytes()}};
 }
@@ -231,7 +294,8 @@ std::string aggregate_sections(const ResultJson& aggregate) {
          "after it. Final is the model's likeliest next token.</p>\n</section>\n<section>\n<h2>Who "
          "decides</h2>\n" +
          decisions_table_html(layers, "ffn_decisions", "The feed-forward network") +
-         decisions_table_html(layers, "attention_decisions", "Attention") + "</section>\n";
+         decisions_table_html(layers, "attention_decisions", "Attention") + "</section>\n" +
+         sparsity_section(aggregate);
 }
 
 std::string aggregate_page(const AggregateOutcome& outcome, const AggregateOptions& options,

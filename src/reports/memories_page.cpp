@@ -22,6 +22,7 @@ namespace emend {
 namespace {
 
 constexpr std::size_t kTokens = 10;
+constexpr int kBinsWidth = 520;
 
 const char* const kSearch =
     R"html(<p><label>Search cells: words of values, triggers and labels, or an address such as L12D771 <input id="search" type="search" autocomplete="off"></label> <output id="found" for="search"></output></p>
@@ -126,6 +127,19 @@ std::vector<int> chosen_cells(const MemoryIndex& index, int layer, int wanted) {
   return cells;
 }
 
+// Figure 6 of Geva et al. 2021.
+TitledChart bins_chart(const ResultJson& values, const std::string& title, const std::string& key) {
+  if (!values.contains(key) || values[key].empty()) return {title, ""};
+  BarChart chart;
+  chart.frame = {title, title + ".", kBinsWidth};
+  chart.x_label = "agreement, %";
+  for (const ResultJson& bin : values[key])
+    chart.rows.push_back({fmt::format("{} to {} ({} cells)", number_text(number_at(bin, "low")),
+                                      number_text(number_at(bin, "high")), count_text(bin["cells"])),
+                          100 * number_at(bin, "agreement")});
+  return {title, bar_svg(chart)};
+}
+
 std::string values_sections(const ResultJson& values) {
   const ResultJson& layers = values["layers"];
   std::vector<TitledChart> charts = {
@@ -139,6 +153,10 @@ std::string values_sections(const ResultJson& values) {
       layer_chart(layers, "Largest probability of a value", {"p"},
                   {{"median and quartiles", "largest_probability_quartiles.1",
                     "largest_probability_quartiles.0", "largest_probability_quartiles.2"}})};
+  for (const auto& [title, key] :
+       {std::pair("Agreement by largest probability, bins of equal width", "bins_of_equal_width"),
+        {"Agreement by largest probability, bins of equal count", "bins_of_equal_count"}})
+    charts.push_back(bins_chart(values, title, key));
   std::erase_if(charts, [](const TitledChart& chart) { return chart.svg.empty(); });
   return "<section>\n<h2>Values</h2>\n" +
          (charts.empty() ? std::string("<p>One layer has no curve.</p>\n") : charts_html(charts)) +

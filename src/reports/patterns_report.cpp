@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/stage_clock.h"
 #include "base/strings.h"
@@ -122,6 +123,92 @@ std::string annotators_text(const PatternsOutcome& outcome, std::size_t columns)
   return "\n" + table.text(columns);
 }
 
+std::string change_text(const MutationShare& change) {
+  return std::isnan(change.mean) ? "-" : fmt::format("{:.0f} %", change.mean);
+}
+
+std::string mutations_text(const PatternsOutcome& outcome, std::size_t columns) {
+  if (outcome.mutations.empty()) return "";
+  Table table({{"layer", Align::kRight},
+               {"cells", Align::kRight},
+               {"prefixes", Align::kRight},
+               {"first", Align::kRight},
+               {"last", Align::kRight},
+               {"random", Align::kRight},
+               {"shallow index", Align::kRight}});
+  for (const LayerMutation& layer : outcome.mutations) {
+    std::vector<std::string> row = {std::to_string(layer.layer), count_text(layer.cells),
+                                    count_text(layer.prefixes)};
+    for (const MutationShare& change : layer.change) row.push_back(change_text(change));
+    row.push_back(number_text(layer.shallow_index));
+    table.add_row(row);
+  }
+  return "\nChange of the coefficient when a part of the prefix is taken away:\n" + table.text(columns);
+}
+
+ResultJson mutations_json(const PatternsOutcome& outcome) {
+  ResultJson layers = ResultJson::array(), cells = ResultJson::array();
+  for (const LayerMutation& layer : outcome.mutations) {
+    ResultJson changes = ResultJson::object(), intervals = ResultJson::object();
+    for (std::size_t m = 0; m < kMutations; ++m) {
+      changes[to_string(static_cast<Mutation>(m))] = layer.change[m].mean;
+      intervals[to_string(static_cast<Mutation>(m))] = {layer.change[m].low, layer.change[m].high};
+    }
+    layers.push_back({{"layer", layer.layer},
+                      {"cells", layer.cells},
+                      {"prefixes", layer.prefixes},
+                      {"change", changes},
+                      {"intervals", intervals},
+                      {"shallow_index", layer.shallow_index}});
+  }
+  for (const CellMutation& cell : outcome.mutated) {
+    ResultJson changes = ResultJson::object();
+    for (std::size_t m = 0; m < kMutations; ++m)
+      changes[to_string(static_cast<Mutation>(m))] = cell.change[m];
+    cells.push_back({{"cell", to_string(cell.cell)},
+                     {"layer", cell.cell.layer},
+                     {"index", cell.cell.index},
+                     {"end", cell.high ? "high" : "low"},
+                     {"prefixes", cell.prefixes},
+                     {"change", changes},
+                     {"shallow_index", cell.shallow_index}});
+  }
+  return {{"layers", layers}, {"cells", cells}, {"tokens", outcome.mutation_tokens}};
+}
+
+// Figure 3 of Geva et al. 2021.
+std::string mutations_section(const ResultJson& patterns) {
+  if (!patterns.contains("mutation") || patterns["mutation"].is_null()) return "";
+  const ResultJson& layers = patterns["mutation"]["layers"];
+  std::vector<JsonCurve> curves;
+  PageTable table{"Change of the coefficient, in percent", "", {{"layer"}, {"cells"}, {"prefixes"}}, {}};
+  for (std::size_t m = 0; m < kMutations; ++m) {
+    const std::string name = to_string(static_cast<Mutation>(m));
+    curves.push_back(
+        {name + " one", "change." + name, "intervals." + name + ".0", "intervals." + name + ".1"});
+    table.columns.push_back({name});
+  }
+  table.columns.push_back({"shallow index"});
+  for (const ResultJson& layer : layers) {
+    std::vector<PageCell> row = {{fmt::format("{}", number_at(layer, "layer"))},
+                                 {count_text(layer["cells"])},
+                                 {count_text(layer["prefixes"])}};
+    for (std::size_t m = 0; m < kMutations; ++m)
+      row.push_back({number_text(number_at(layer, "change." + to_string(static_cast<Mutation>(m))))});
+    row.push_back({number_text(number_at(layer, "shallow_index"))});
+    table.rows.push_back(std::move(row));
+  }
+  const TitledChart chart =
+      layer_chart(layers, "A word taken away", {"change of the coefficient, %", false, false}, curves);
+  return "<section>\n<h2>Prefixes with a part taken away</h2>\n" +
+         (chart.svg.empty() ? "" : charts_html({chart})) + table_html(table) +
+         "<p class=\"note\">How much the coefficient at the end of a trigger prefix changes when its first, "
+         "its last or a random part between is taken away; -100 means that nothing is left of it. Means over "
+         "cells, "
+         "with 95 % intervals. The shallow index of a cell is what the last part takes away, as a share "
+         "between 0 and 1.</p>\n</section>\n";
+}
+
 }  // namespace
 
 std::string patterns_text(const PatternsOutcome& outcome, std::size_t columns) {
@@ -147,7 +234,8 @@ std::string patterns_text(const PatternsOutcome& outcome, std::size_t columns) {
   for (const CellPatterns* cell : clearest_cells(outcome, kListed))
     cells.add_row({to_string(cell->cell), cell->high ? "+" : "-", first_patterns(*cell)});
   return table.text(columns) + (cells.empty() ? "" : "\nThe best covered cells:\n" + cells.text(columns)) +
-         annotators_text(outcome, columns) + shape_sentence(outcome) + "\n";
+         annotators_text(outcome, columns) + mutations_text(outcome, columns) + shape_sentence(outcome) +
+         "\n";
 }
 
 ResultJson patterns_json(const PatternsOutcome& outcome, const PatternOptions& options) {
@@ -177,6 +265,7 @@ ResultJson patterns_json(const PatternsOutcome& outcome, const PatternOptions& o
           {"crossover", or_null(outcome.crossover)},
           {"cells", cells},
           {"annotators", annotators},
+          {"mutation", outcome.mutations.empty() ? ResultJson(nullptr) : mutations_json(outcome)},
           {"seconds", outcome.seconds}};
 }
 
@@ -218,7 +307,8 @@ std::string patterns_sections(const ResultJson& patterns) {
          "bootstrap "
          "over cells. Shuffled: the same prefixes dealt out to the cells anew; random: prefixes drawn from "
          "the "
-         "text.</p>\n</section>\n";
+         "text.</p>\n</section>\n" +
+         mutations_section(patterns);
 }
 
 std::string patterns_page(const PatternsOutcome& outcome, const PatternOptions& options) {

@@ -17,7 +17,6 @@ namespace emend {
 
 namespace {
 
-constexpr std::size_t kShortestWindow = 8;
 constexpr std::uint64_t kSampleStream = 0x73616d706c65;  // "sample": no other draw moves this one
 
 std::uint64_t fingerprint_of(const std::string& text) {
@@ -108,12 +107,12 @@ std::vector<SampledDocument> read_documents(const CorpusIndex& index, std::size_
 
 std::vector<std::vector<std::int64_t>> document_rows(const std::vector<std::int64_t>& ids,
                                                      const std::vector<std::int64_t>& prefix,
-                                                     std::int64_t width) {
+                                                     std::int64_t width, std::size_t shortest) {
   std::vector<std::vector<std::int64_t>> rows;
   const std::size_t room = static_cast<std::size_t>(width) - prefix.size();
   for (std::size_t at = 0; at < ids.size(); at += room) {
     const std::size_t end = std::min(ids.size(), at + room);
-    if (end - at < kShortestWindow) break;
+    if (end - at < shortest) break;
     rows.push_back(prefix);
     rows.back().insert(rows.back().end(), ids.begin() + static_cast<std::ptrdiff_t>(at),
                        ids.begin() + static_cast<std::ptrdiff_t>(end));

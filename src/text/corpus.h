@@ -53,10 +53,12 @@ struct SampledDocument {
 };
 std::vector<SampledDocument> read_documents(const CorpusIndex& index, std::size_t begin, std::size_t end);
 
-// ids of one document as rows of prefix + ids with at most `width` tokens; windows of fewer than 8 ids are
-// left out.
+// ids of one document as rows of prefix + ids with at most `width` tokens; windows of fewer than `shortest`
+// ids are left out.
+inline constexpr std::size_t kShortestWindow = 8;
 std::vector<std::vector<std::int64_t>> document_rows(const std::vector<std::int64_t>& ids,
                                                      const std::vector<std::int64_t>& prefix,
-                                                     std::int64_t width);
+                                                     std::int64_t width,
+                                                     std::size_t shortest = kShortestWindow);
 
 }  // namespace emend

@@ -72,6 +72,49 @@ TEST_F(MemoryAnalyses, AggregateKeepsToTheContract) {
   EXPECT_THAT(content_of(folder_ / "page.html"), AllOf(HasSubstr("Who decides"), HasSubstr("<svg")));
 }
 
+TEST_F(MemoryAnalyses, ShardsOfAnAggregationAreJoined) {
+  const std::vector<std::string> text = {
+      "--model", world_model("llama"), "--corpus", kText,        "--tokens",
+      "1500",    "--examples",         "30",       "--sparsity", "40"};
+  const auto aggregate = [&](std::vector<std::string> more) {
+    more.insert(more.end(), text.begin(), text.end());
+    return run("aggregate", more, false);
+  };
+  const auto whole = aggregate({"--out", folder_ / "whole"});
+  EXPECT_THAT(finished_.out, HasSubstr("The largest cells of each token alone"));
+  EXPECT_EQ(whole["sparsity"]["points"].size(), 7U);
+  EXPECT_NEAR(whole["sparsity"]["points"].back()["kl"].get<double>(), 0, 1e-6);
+  for (const char* shard : {"0/2", "1/2"}) {
+    EXPECT_EQ(aggregate({"--out", folder_ / "parts", "--shard", shard})["is_part"], true);
+    EXPECT_THAT(finished_.out, HasSubstr("--join"));
+  }
+  const auto joined = aggregate({"--out", folder_ / "joined", "--join", folder_ / "parts"});
+  EXPECT_EQ(joined["layers"], whole["layers"]);
+  EXPECT_TRUE(content_of(folder_ / "joined/positions.safetensors") ==
+              content_of(folder_ / "whole/positions.safetensors"));
+  EXPECT_EQ(aggregate({"--out", folder_ / "whole", "--resume"})["layers"], whole["layers"]);
+  std::vector<std::string> wrong = {"memories", "aggregate", "--shard", "0/2"};
+  wrong.insert(wrong.end(), text.begin(), text.end());
+  const Finished refused = run_emend(wrong);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--out DIR"));
+}
+
+TEST_F(MemoryAnalyses, PrefixesLoseAWord) {
+  const std::string place = index();
+  const auto json = run("patterns", {"--index", place, "--cells", "4", "--background", "300", "--model",
+                                     world_model("llama"), "--mutations", "3"});
+  ASSERT_EQ(json["mutation"]["layers"].size(), 2U);
+  EXPECT_EQ(json["mutation"]["cells"].size(), 8U);
+  for (const char* part : {"first", "last", "random"})
+    EXPECT_TRUE(json["mutation"]["layers"][0]["change"].contains(part)) << part;
+  EXPECT_THAT(finished_.out, HasSubstr("shallow index"));
+  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("A word taken away"));
+  const Finished wrong = run_emend({"memories", "patterns", "--index", place, "--mutations", "3"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("--model M"));
+}
+
 TEST_F(MemoryAnalyses, ACellShowsValueAndLabels) {
   const std::string place = index();
   run("values", {"--model", world_model("llama"), "--index", place, "--top", "5"});
@@ -210,6 +253,7 @@ TEST_F(MemoryAnalyses, OnePageOverAll) {
   EXPECT_EQ(json["results"], nlohmann::json({"values", "aggregate", "patterns"}));
   const std::string html = content_of(page);
   EXPECT_EQ(markup_fault(html), "");
+  EXPECT_THAT(html, HasSubstr("bins of equal width"));
   EXPECT_THAT(html,
               AllOf(HasSubstr("id=\"search\""), HasSubstr("data-words=\"l0d"), HasSubstr("Zero agreement"),
                     HasSubstr("Patterns of trigger prefixes"), HasSubstr("+v promotes")));

@@ -4,17 +4,21 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 
 #include "base/expect_error.h"
 #include "emend/memory_view.h"
 #include "memories/aggregate_visitor.h"
 #include "memories/lens.h"
 #include "memories/scans.h"
+#include "memories/sparsity.h"
 #include "memories/value_agreement.h"
+#include "support/stop_at.h"
 
 namespace emend {
 namespace {
@@ -223,6 +227,171 @@ TEST_P(Aggregates, BudgetsAndChosenLayersChangeNothing) {
   EXPECT_EQ(one.layers[0].zero_agreement.share, all.layers[1].zero_agreement.share);
   EXPECT_EQ(one.layers[0].attention, all.layers[1].attention) << "h is the output of the layer before";
   EXPECT_NEAR(one.layers[0].final_probability[1], all.layers[1].final_probability[1], 1e-5);
+}
+
+AggregateOptions in_blocks(const Model& model) {
+  AggregateOptions options = small_aggregate(model);
+  options.tokens = 600;
+  options.block_tokens = 120;
+  options.examples = 25;
+  return options;
+}
+
+AggregateOutcome aggregate_into(const Model& model, const AggregateOptions& options,
+                                const AggregateFolder& folder) {
+  SilentProgress silent;
+  return run_aggregate(model, options, folder, silent);
+}
+
+TEST_P(Aggregates, AStoppedRunGoesOnToTheSameBytes) {
+  const test::TempFolder folder;
+  const AggregateOptions options = in_blocks(model_);
+  aggregate_into(model_, options, {.path = folder / "whole"});
+  const std::filesystem::path stopped = folder / "stopped";
+  for (int signs = 3; !std::filesystem::exists(stopped / "positions_checkpoint.safetensors"); ++signs) {
+    ASSERT_LT(signs, 100);
+    test::StopAt stopping(signs);
+    test::error_of(ErrorKind::kInterrupted,
+                   [&] { run_aggregate(model_, options, {.path = stopped}, stopping); });
+  }
+  ASSERT_THAT(test::file_names(stopped), ElementsAre("positions_checkpoint.safetensors"));
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { aggregate_into(model_, options, {.path = stopped}); }),
+              HasSubstr("resume"));
+  AggregateOptions other = options;
+  other.examples = 24;
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
+                             [&] { aggregate_into(model_, other, {.path = stopped, .resume = true}); }),
+              HasSubstr("settings"));
+  const AggregateOutcome resumed = aggregate_into(model_, options, {.path = stopped, .resume = true});
+  EXPECT_GT(resumed.resumed_blocks, 0);
+  EXPECT_EQ(resumed.tokens, 25);
+  test::expect_same_folder(folder / "whole", stopped);
+  const AggregateOutcome again = aggregate_into(model_, options, {.path = stopped, .resume = true});
+  EXPECT_EQ(again.layers[1].active_mean, resumed.layers[1].active_mean) << "read from the file";
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
+                             [&] { aggregate_into(model_, other, {.path = stopped, .resume = true}); }),
+              HasSubstr("another run"));
+}
+
+TEST_P(Aggregates, JoinedShardsHaveTheSameBytes) {
+  const test::TempFolder folder;
+  AggregateOptions options = in_blocks(model_);
+  const AggregateOutcome whole = aggregate_into(model_, options, {.path = folder / "whole"});
+  std::vector<std::filesystem::path> parts;
+  std::int64_t measured = 0;
+  for (int shard = 0; shard < 3; ++shard) {
+    AggregateOptions one = options;
+    one.shard = shard;
+    one.shards = 3;
+    parts.push_back(folder / fmt::format("part{}", shard));
+    const AggregateOutcome part = aggregate_into(model_, one, {.path = parts.back()});
+    EXPECT_TRUE(part.is_part);
+    EXPECT_TRUE(part.layers.empty());
+    measured += part.tokens;
+  }
+  EXPECT_EQ(measured, 25) << "each position in one shard";
+  const auto joining = [&](const std::vector<std::filesystem::path>& folders) {
+    return aggregate_into(model_, options, {.path = folder / "joined", .join = folders});
+  };
+  const auto refused = [&](const std::vector<std::filesystem::path>& folders, const char* what) {
+    EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { joining(folders); }), HasSubstr(what));
+  };
+  refused({parts[0], parts[2]}, "shard 1 of 3 is not among the folders");
+  refused({parts[0], parts[0], parts[1], parts[2]}, "the same shard");
+  refused({folder / "whole"}, "holds no part");
+  options.seed = 4;
+  refused(parts, "seed");
+  options.seed = 0;
+  EXPECT_THAT(test::error_of(ErrorKind::kIo, [&] { joining({folder / "none"}); }),
+              HasSubstr("no such folder"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "joined"));
+  const AggregateOutcome joined = joining(parts);
+  test::expect_same_folder(folder / "whole", folder / "joined");
+  EXPECT_EQ(joined.decision_layer, whole.decision_layer);
+  EXPECT_EQ(joined.layers.back().zero_agreement.share, whole.layers.back().zero_agreement.share);
+}
+
+TEST(AggregateFiles, ABrokenFileOfPositionsIsNamed) {
+  const Model model = test::load_world("gpt2");
+  const test::TempFolder folder;
+  const AggregateOptions options = in_blocks(model);
+  aggregate_into(model, options, {.path = folder / "run"});
+  const std::filesystem::path file = folder / "run/positions.safetensors";
+  const std::string bytes = test::read_all(file);
+  std::ofstream(file, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kFormat,
+                     [&] { aggregate_into(model, options, {.path = folder / "run", .resume = true}); }),
+      HasSubstr("positions.safetensors"));
+}
+
+std::vector<std::vector<std::int64_t>> first_rows(const Model& model, std::int64_t tokens) {
+  ScanOptions scan = test::small_scan(model);
+  const auto text = test::text_of(model, scan);
+  std::vector<std::vector<std::int64_t>> rows;
+  for (const PlacedRow& row : text->rows()) {
+    rows.emplace_back(row.ids.begin(), row.ids.end());
+    tokens -= static_cast<std::int64_t>(row.ids.size());
+    if (tokens <= 0) break;
+  }
+  return rows;
+}
+
+TEST_P(Aggregates, AllCellsKeptChangeNothingAndFewerChangeMore) {
+  AggregateOptions options = small_aggregate(model_);
+  options.sparsity = 120;
+  options.examples = 2;
+  options.coalitions = 0;
+  const AggregateOutcome outcome = run_aggregate(model_, options);
+  ASSERT_THAT(outcome.sparsity, SizeIs(kKeptShares.size()));
+  EXPECT_GT(outcome.sparsity_tokens, 60);
+  EXPECT_LE(outcome.sparsity_tokens, 120);
+  const SparsityPoint& all = outcome.sparsity.back();
+  EXPECT_EQ(all.share, 1);
+  EXPECT_NEAR(all.kl, 0, 1e-6);
+  EXPECT_EQ(all.same_top, 1);
+  EXPECT_NEAR(all.perplexity_ratio, 1, 1e-5);
+  for (std::size_t s = 1; s < outcome.sparsity.size(); ++s)
+    EXPECT_LT(outcome.sparsity[s].kl, outcome.sparsity[s - 1].kl * 1.05 + 1e-6) << "more cells, less change";
+  EXPECT_GT(outcome.sparsity.front().kl, 0.01);
+}
+
+// In the last layer alone nothing else moves: its clean key, cut by hand, gives the same figures.
+TEST_P(Aggregates, TheSparsityOfOneLayerEqualsThePlainWay) {
+  const c10::NoGradGuard no_grad;
+  const int last = model_.config().layers - 1;
+  const auto rows = first_rows(model_, 80);
+  SilentProgress silent;
+  const auto curve = sparsity_curve(model_, {last}, rows, 4096, silent);
+  EXPECT_NEAR(sparsity_curve(model_, {last}, rows, 30, silent)[2].kl, curve[2].kl, 1e-6) << "in small passes";
+  double kl = 0, same = 0, tokens = 0;
+  for (const auto& row : rows) {
+    PassInput input;
+    input.ids = {row};
+    for (std::size_t j = 0; j < row.size(); ++j) input.logit_tokens.push_back(static_cast<std::int64_t>(j));
+    input.recordings = {{Site::kKey, last, {}}};
+    const PassOutput clean = model_.forward(input);
+    at::Tensor key = clean.recorded[0].clone();
+    const at::Tensor norms = FfnView(model_, last).values(ValueSide::kArriving).norm(2, 1);
+    const auto kept = static_cast<std::size_t>(std::ceil(0.05 * static_cast<double>(key.size(1)) - 1e-9));
+    for (std::int64_t t = 0; t < key.size(0); ++t) {
+      std::vector<std::pair<double, std::int64_t>> order;
+      for (std::int64_t i = 0; i < key.size(1); ++i)
+        order.emplace_back(-std::abs(key[t][i].item<double>() * norms[i].item<double>()), i);
+      std::sort(order.begin(), order.end());
+      for (std::size_t k = kept; k < order.size(); ++k) key[t][order[k].second] = 0;
+    }
+    input.recordings.clear();
+    input.interventions = {
+        {Site::kKey, last, Intervention::Kind::kReplace, at::arange(key.size(0), at::kLong), key}};
+    const at::Tensor p = clean.logits.log_softmax(1), q = model_.forward(input).logits.log_softmax(1);
+    kl += (p.exp() * (p - q)).sum().item<double>();
+    same += (p.argmax(1) == q.argmax(1)).sum().item<double>();
+    tokens += static_cast<double>(row.size());
+  }
+  EXPECT_EQ(curve[2].share, 0.05);
+  EXPECT_NEAR(curve[2].kl, kl / tokens, 1e-5);
+  EXPECT_NEAR(curve[2].same_top, same / tokens, 1e-9);
 }
 
 // F6: (u, v) and (-u, -v) are one cell.

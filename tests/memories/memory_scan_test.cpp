@@ -7,6 +7,9 @@
 #include <cmath>
 
 #include "base/expect_error.h"
+#include "emend/memory_patterns.h"
+#include "memories/index_text.h"
+#include "memories/mutation_prefix.h"
 #include "memories/scans.h"
 #include "memories/state_numbers.h"
 #include "support/stop_at.h"
@@ -303,6 +306,180 @@ TEST_P(PlantedMemory, FiresOnItsTokenAndTellsTheNextOne) {
   EXPECT_FALSE(record.dead);
   EXPECT_TRUE(index.cell({0, kDead}).dead);
   EXPECT_GE(index.layers().front().dead, 1);
+}
+
+// Of each prefix: text of its row up to the token, without what begins every row.
+TEST_P(MemoryScans, SentencesAreRowsOfTheirOwn) {
+  options_.corpus = {
+      folder_.write("two.txt",
+                    "Mara went to Josov by the early train. The river had risen in the night! "
+                    "Nobody knew why.\n\nAnother text has one sentence and no more than that\n")};
+  options_.tokens = 0;
+  options_.block_tokens = 0;
+  options_.layers = {1};
+  options_.sentences = true;
+  options_.dedup = Dedup::kNone;
+  options_.top = 200;
+  scan_into(model_, options_, folder_ / "index");
+  const MemoryIndex index(folder_ / "index");
+  EXPECT_THAT(index.head().settings, HasSubstr("sentences"));
+  std::map<std::string, int> first_words;  // of what was read
+  int ends = 0;
+  for (const MemoryExample& example : index.cell({1, 0}).high) {
+    const std::string text = example.text;
+    for (const char* begin : {"Mara", "The river", "Nobody", "Another"})
+      if (text.find(begin) != std::string::npos) ++first_words[begin];
+    const bool ends_here = text.ends_with("train.") || text.ends_with("night!") || text.ends_with("why.") ||
+                           text.ends_with("that");
+    EXPECT_EQ(!example.next_id.has_value(), ends_here) << text << "|" << example.next;
+    ends += ends_here ? 1 : 0;
+    if (!ends_here) {
+      EXPECT_EQ(text.find_first_of(".!"), std::string::npos) << "two sentences in " << text;
+    }
+  }
+  EXPECT_EQ(first_words.size(), 4U);
+  EXPECT_EQ(ends, 4);
+}
+
+TEST_P(MemoryScans, TextOfTheModelsOwnIsScannedAsGivenTextIs) {
+  options_.corpus.clear();
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { scan_into(model_, options_, folder_ / "x"); }),
+              HasSubstr("no corpus"));
+  options_.own_text = true;
+  options_.tokens = 600;
+  options_.block_tokens = 200;
+  options_.layers = {1};
+  scan_into(model_, options_, folder_ / "index");
+  const MemoryIndex index(folder_ / "index");
+  EXPECT_EQ(index.head().tokens, 600);
+  EXPECT_THAT(index.head().corpus, HasSubstr("self"));
+  const MemoryRecord record = index.cell({1, 4});
+  ASSERT_FALSE(record.high.empty());
+  EXPECT_THAT(record.high[0].source, HasSubstr("the model's own"));
+  // The same coefficient from the row alone.
+  const IndexText text(folder_ / "index/text.safetensors", options_.prefix.size());
+  for (std::uint64_t address = 0; address < text.tokens();) {
+    const IndexText::Row& row = *text.find(address)->row;
+    address += row.length;
+    if (row.document != record.high[0].document) continue;
+    PassInput input;
+    input.ids.emplace_back();
+    for (std::int64_t j = 0; j < static_cast<std::int64_t>(row.length); ++j)
+      input.ids[0].push_back(text.id({&row, j}));
+    input.recordings = {{Site::kKey, 1, {}}};
+    const at::Tensor key = model_.forward(input).recorded[0];
+    EXPECT_NEAR(key[record.high[0].position][4].item<float>(), record.high[0].coefficient, 1e-4);
+  }
+  scan_into(model_, options_, folder_ / "again");
+  test::expect_same_folder(folder_ / "index", folder_ / "again");
+  for (int shard = 0; shard < 2; ++shard) {
+    options_.shard = shard;
+    options_.shards = 2;
+    scan_into(model_, options_, folder_ / "parts");
+  }
+  SilentProgress silent;
+  merge_scans({folder_ / "parts"}, folder_ / "merged", silent);
+  test::expect_same_folder(folder_ / "index", folder_ / "merged");
+  options_ = test::small_scan(model_);
+  options_.own_text = true;
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { scan_into(model_, options_, folder_ / "x"); }),
+              HasSubstr("its own text"));
+}
+
+// The cells of a layer at the end with the larger coefficient, without looking for patterns.
+PatternsOutcome cells_of(const MemoryIndex& index, int layer, const std::vector<int>& cells) {
+  PatternsOutcome outcome;
+  outcome.layers.push_back({layer});
+  for (const int cell : cells) {
+    const MemoryRecord record = index.cell({layer, cell});
+    outcome.cells.push_back({{layer, cell}, record.most >= -record.least, {}, {}});
+  }
+  return outcome;
+}
+
+// F2: without attention a key that fires on one token loses all when that token goes, and nothing otherwise.
+TEST_P(PlantedMemory, F2TakingTheLastTokenAwayTakesAll) {
+  options_.dedup = Dedup::kNone;
+  options_.layers = {0};
+  plant(test::text_of(model_, options_)->rows());
+  scan_into(model_, options_, folder_ / "index");
+  PatternsOutcome outcome = cells_of(MemoryIndex(folder_ / "index"), 0, {kCell});
+  measure_mutations(model_, {.index = folder_ / "index"}, {.unit = MutationUnit::kToken}, outcome);
+  ASSERT_EQ(outcome.mutated.size(), 1U);
+  const CellMutation& cell = outcome.mutated[0];
+  EXPECT_EQ(cell.prefixes, 5);
+  EXPECT_NEAR(cell.change[static_cast<std::size_t>(Mutation::kLast)], -100, 15)
+      << "nothing but the token fires";
+  EXPECT_NEAR(cell.change[static_cast<std::size_t>(Mutation::kFirst)], 0, 1e-3);
+  EXPECT_NEAR(cell.change[static_cast<std::size_t>(Mutation::kRandom)], 0, 1e-3);
+  EXPECT_GT(cell.shallow_index, 0.85);
+  EXPECT_NEAR(outcome.mutations[0].change[static_cast<std::size_t>(Mutation::kFirst)].mean, 0, 1e-3);
+}
+
+// What is left without the last token is the coefficient of the token in front of it, in the scan itself.
+TEST_P(MemoryScans, WithoutTheLastTokenACoefficientIsTheOneBefore) {
+  options_.layers = {2};
+  scan_into(model_, options_, folder_ / "index");
+  const MemoryIndex index(folder_ / "index");
+  const auto text = test::text_of(model_, options_);
+  const std::vector<PlacedRow> rows = text->rows();
+  const test::Recorder seen = test::record(model_, *text, 2);
+  PatternsOutcome outcome = cells_of(index, 2, {0, 3, 17});
+  MutationOptions how{.unit = MutationUnit::kToken};
+  how.longest = std::min<std::int64_t>(512, model_.config().max_positions);
+  measure_mutations(model_, {.index = folder_ / "index"}, how, outcome);
+  const auto last = static_cast<std::size_t>(Mutation::kLast);
+  std::vector<double> changes;
+  for (std::size_t c = 0; c < outcome.cells.size(); ++c) {
+    const MemoryRecord record = index.cell(outcome.cells[c].cell);
+    const double sign = outcome.cells[c].high ? 1 : -1;
+    double sum = 0;
+    int count = 0;
+    for (const MemoryExample& example : outcome.cells[c].high ? record.high : record.low) {
+      const auto row = std::find_if(rows.begin(), rows.end(), [&](const PlacedRow& one) {
+        return one.document == example.document && one.window == example.window;
+      });
+      if (example.position - static_cast<std::int64_t>(options_.prefix.size()) < 1) continue;
+      const at::Tensor& before =
+          seen.keys.at(row->address + static_cast<std::uint64_t>(example.position) - 1);
+      const double m = std::abs(static_cast<double>(example.coefficient));
+      sum += 100 * (sign * before[record.id.index].item<double>() - m) / m;
+      ++count;
+    }
+    EXPECT_EQ(outcome.mutated[c].prefixes, count);
+    EXPECT_NEAR(outcome.mutated[c].change[last], sum / count, 1e-2);
+    changes.push_back(outcome.mutated[c].change[last]);
+  }
+  EXPECT_NEAR(outcome.mutations[0].change[last].mean, (changes[0] + changes[1] + changes[2]) / 3, 1e-9);
+  PatternsOutcome small = cells_of(index, 2, {0, 3, 17});
+  how.token_budget = 40;
+  measure_mutations(model_, {.index = folder_ / "index"}, how, small);
+  for (std::size_t c = 0; c < changes.size(); ++c)
+    for (std::size_t m = 0; m < kMutations; ++m)
+      EXPECT_NEAR(small.mutated[c].change[m], outcome.mutated[c].change[m], 1e-2) << "whatever the batches";
+  how.clip = true;
+  measure_mutations(model_, {.index = folder_ / "index"}, how, small);
+  for (const CellMutation& cell : small.mutated) EXPECT_GE(cell.change[last], -100);
+  how.longest = 4;
+  EXPECT_THAT(test::error_of(ErrorKind::kUsage,
+                             [&] { measure_mutations(model_, {.index = folder_ / "index"}, how, small); }),
+              HasSubstr("longest"));
+  const Model other = test::load_world(GetParam() == "gpt2" ? "llama" : "gpt2");
+  EXPECT_THAT(test::error_of(ErrorKind::kModel,
+                             [&] { measure_mutations(other, {.index = folder_ / "index"}, {}, small); }),
+              HasSubstr("another model"));
+}
+
+TEST(MutationPrefix, WordsAreTakenWithAllTheirTokens) {
+  const std::vector<std::string> texts = {"<s>", "The", " extr", "atrop", "ical", ",", " 19", "45", "."};
+  const std::vector<PrefixUnit> units = word_units(texts, 1);
+  ASSERT_EQ(units.size(), 5U);
+  EXPECT_EQ(units[1].begin, 2U);
+  EXPECT_EQ(units[1].end, 5U) << "extratropical";
+  EXPECT_EQ(units[2].end, 6U) << "a comma stands alone";
+  EXPECT_EQ(units[3].end, 8U) << "1945";
+  EXPECT_EQ(without({9, 1, 2, 3, 4, 5}, units[1]), (std::vector<std::int64_t>{9, 1, 5}));
+  EXPECT_EQ(token_units(4, 1).size(), 3U);
 }
 
 TEST_P(MemoryScans, TokensAtPositionZeroCountOnlyIfAskedFor) {

@@ -313,6 +313,7 @@ TEST_F(Surveys, ADelphiCacheNamesTokensByRowAndPosition) {
   EXPECT_TRUE(found);
   const auto config = nlohmann::json::parse(test::read_all(folder_ / "delphi/layers.2.mlp/config.json"));
   EXPECT_EQ(config["ctx_len"], tokens.size(1));
+  EXPECT_EQ(tokens.size(1) % 32, 0) << "delphi cuts examples of 32 tokens";
   EXPECT_EQ(config["model_name"], MemoryIndex(index_).head().model);
 }
 

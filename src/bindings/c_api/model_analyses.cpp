@@ -70,6 +70,7 @@ void take_scan(JsonOptions& options, ScanSettings& scan) {
   options.take("random", scan.how.random);
   options.take("dedup", scan.how.dedup);
   options.take("include_first", scan.how.include_first);
+  options.take("sentences", scan.how.sentences);
   options.take("out", scan.folder.path);
   options.take("resume", scan.folder.resume);
   options.take("plan_only", scan.plan_only);
@@ -131,6 +132,7 @@ void take_aggregate(JsonOptions& options, AggregateSettings& aggregate) {
   options.take("lens", aggregate.how.lens);
   options.take("mask_special", aggregate.how.lens.mask_special);
   options.take("coalitions", aggregate.how.coalitions);
+  options.take("sentences", aggregate.how.sentences);
 }
 
 AnalysisResult run_aggregate_of(const AnalysisInput& input, AggregateSettings aggregate) {
