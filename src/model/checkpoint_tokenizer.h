@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "emend/tensor_file.h"
@@ -16,6 +17,10 @@ namespace emend {
 // one of an unknown kind.
 std::unique_ptr<Tokenizer> read_tokenizer(const TensorFile& file, const ConfigValues& values,
                                           const std::filesystem::path& path);
+
+// What a GGUF file says of its tokenizer; none where it has none. Throws Error(kFormat) for a key of another
+// type than it should have.
+std::optional<TokenizerGguf> gguf_tokenizer_source(const TensorFile& file);
 
 // That of the files in a folder; nullptr where there are none. `model_type`: what config.json says.
 std::unique_ptr<Tokenizer> folder_tokenizer(const std::filesystem::path& folder,

@@ -1,0 +1,26 @@
+// What planned edits will reach besides their own subjects, in words.
+#pragma once
+
+#include <string>
+
+#include "emend/editor.h"
+
+namespace emend {
+
+// From the share of an edit's value that arrives at the key of the neighbour nearest to it, a . k with the
+// response a = C^-1 k* / (k*T C^-1 k*) of its own key k* (Meng et al. 2022, equation 2).
+enum class Reach {
+  kUnknown,  // it has no neighbours
+  kStays,    // less than 5 %
+  kTouched,  // up to 30 %, where a plan warns of it
+  kFollows
+};
+Reach reach_of(const EditPlan::Entry& entry);
+const char* to_string(Reach reach);  // "unknown", "stays", "touched", "follows"
+
+// One line for each of the edits that reach furthest, then how many others there are; what a large norm
+// means for an edit that needs a change of several times the file's usual size. Empty for
+// methods that do not tell how their edits respond.
+std::string reach_text(const EditPlan& plan);
+
+}  // namespace emend
