@@ -22,7 +22,6 @@
 #include "model/families/write_config.h"
 #include "model/role_table.h"
 #include "model/weights.h"
-#include "text/tokenizer_files.h"
 
 namespace emend {
 namespace {
@@ -208,15 +207,14 @@ void require_same_model(const ResultJson& config, const CheckpointOutline& outli
 }
 
 void write_tokenizer(const fs::path& folder, const TensorFile& gguf, ExportModelOutcome& outcome) {
-  const std::optional<TokenizerGguf> source = gguf_tokenizer_source(gguf);
-  if (!source) {
+  const std::optional<text::TokenizerFiles> files = gguf_tokenizer_files(gguf);
+  if (!files) {
     outcome.warnings.emplace_back("The GGUF file has no tokenizer, so the folder has none.");
     return;
   }
-  const text::TokenizerFiles files = text::tokenizer_files_of(*source);
-  write_file_atomically(folder / "tokenizer.json", files.tokenizer_json);
-  write_file_atomically(folder / "tokenizer_config.json", files.tokenizer_config_json);
-  outcome.warnings.insert(outcome.warnings.end(), files.warnings.begin(), files.warnings.end());
+  write_file_atomically(folder / "tokenizer.json", files->tokenizer_json);
+  write_file_atomically(folder / "tokenizer_config.json", files->tokenizer_config_json);
+  outcome.warnings.insert(outcome.warnings.end(), files->warnings.begin(), files->warnings.end());
   outcome.has_tokenizer = true;
 }
 

@@ -8,8 +8,12 @@
 
 namespace emend {
 
+namespace {
+
 namespace fs = std::filesystem;
 
+// What a GGUF file says of its tokenizer; none where it has none. Throws Error(kFormat) for a key of another
+// type than it should have.
 std::optional<TokenizerGguf> gguf_tokenizer_source(const TensorFile& file) {
   const auto& metadata = file.gguf_metadata();
   const auto get = [&]<typename T>(const std::string& key, T& out) {
@@ -46,6 +50,14 @@ std::optional<TokenizerGguf> gguf_tokenizer_source(const TensorFile& file) {
   get("huggingface.json", source.huggingface_json);
   source.where = file.path().string();
   return source;
+}
+
+}  // namespace
+
+std::optional<text::TokenizerFiles> gguf_tokenizer_files(const TensorFile& file) {
+  const std::optional<TokenizerGguf> source = gguf_tokenizer_source(file);
+  if (!source) return std::nullopt;
+  return text::tokenizer_files_of(*source);
 }
 
 std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder, const std::string& model_type) {

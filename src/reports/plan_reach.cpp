@@ -11,7 +11,7 @@
 namespace emend {
 namespace {
 
-constexpr double kHardly = 0.05, kLoud = 0.3;  // shares of the value that a neighbour receives
+constexpr double kLittle = 0.05, kLoud = 0.3;  // shares of the value that a neighbour receives
 constexpr double kLargeNorm = 3;               // times the median of the file
 constexpr std::size_t kFewest = 3;             // edits of which there is a usual size
 constexpr std::size_t kLines = 10;
@@ -28,13 +28,17 @@ std::string neighbours_words(const EditPlan::Entry& entry) {
   switch (reach_of(entry)) {
     case Reach::kUnknown:
       return "no neighbours are given, so nothing is known of other subjects";
-    case Reach::kStays:
-      return fmt::format("its neighbours should stay: the nearest one receives {} of the change", share);
-    case Reach::kTouched:
-      return fmt::format("a neighbour is touched: it receives {} of the change, and may or may not stay",
+    case Reach::kHardly:
+      return fmt::format("its neighbours are hardly reached: the nearest one receives {} of the change",
                          share);
-    case Reach::kFollows:
-      return fmt::format("a neighbour will probably follow: it receives {} of the change", share);
+    case Reach::kTouched:
+      return fmt::format("a neighbour receives {} of the change: its answer may move", share);
+    case Reach::kReached:
+      return fmt::format(
+          "a neighbour receives {} of the change, as a prompt does that names the same subject: only the "
+          "checks "
+          "tell whether its own answer stays",
+          share);
   }
   return "";
 }
@@ -46,9 +50,8 @@ std::string line_of(const EditPlan::Entry& entry, double median) {
         fmt::format("; it is one change with {}, whose key is the same", first_names(entry.merged_with, 3));
   if (median > 0 && entry.predicted_norm > kLargeNorm * median)
     line += fmt::format(
-        "; its change will be {} times the usual one of this file, since its key lies close to ordinary "
-        "text: "
-        "expect it to reach further",
+        "; its change will be {} times the usual one of this file, since its key lies close to "
+        "ordinary text: expect it to reach further",
         number_text(entry.predicted_norm / median, 2));
   return line + ".";
 }
@@ -57,20 +60,20 @@ std::string line_of(const EditPlan::Entry& entry, double median) {
 
 Reach reach_of(const EditPlan::Entry& entry) {
   if (entry.largest_neighbour_alpha <= 0) return Reach::kUnknown;
-  if (entry.largest_neighbour_alpha < kHardly) return Reach::kStays;
-  return entry.largest_neighbour_alpha <= kLoud ? Reach::kTouched : Reach::kFollows;
+  if (entry.largest_neighbour_alpha < kLittle) return Reach::kHardly;
+  return entry.largest_neighbour_alpha <= kLoud ? Reach::kTouched : Reach::kReached;
 }
 
 const char* to_string(Reach reach) {
   switch (reach) {
     case Reach::kUnknown:
       return "unknown";
-    case Reach::kStays:
-      return "stays";
+    case Reach::kHardly:
+      return "hardly";
     case Reach::kTouched:
       return "touched";
-    case Reach::kFollows:
-      return "follows";
+    case Reach::kReached:
+      return "reached";
   }
   return "";
 }
