@@ -64,15 +64,18 @@ Interval wilson(double share, double n) {
 
 bool leaves_its_range(const std::string& metric, const MetricSummary& figure) {
   constexpr double kRounding = 1e-12;
-  return is_proportion(metric) &&
-         (figure.mean - figure.ci95 < -kRounding || figure.mean + figure.ci95 > 1 + kRounding);
+  if (!is_proportion(metric)) return false;
+  const double low = figure.mean - figure.ci95, high = figure.mean + figure.ci95;
+  const bool at_an_end = figure.ci95 <= kRounding && (low <= kRounding || high >= 1 - kRounding);
+  return at_an_end || low < -kRounding || high > 1 + kRounding;
 }
 
 std::optional<Interval> interval_of(const std::string& metric, const MetricSummary& figure) {
   if (!std::isfinite(figure.mean) || !std::isfinite(figure.ci95) || figure.n < 2) return std::nullopt;
   const Interval normal{figure.mean - figure.ci95, figure.mean + figure.ci95};
   if (!leaves_its_range(metric, figure)) return normal;
-  if (metric.starts_with("score")) return Interval{std::max(0.0, normal.low), std::min(1.0, normal.high)};
+  if (metric.starts_with("score") && figure.ci95 > 0)
+    return Interval{std::max(0.0, normal.low), std::min(1.0, normal.high)};
   return wilson(std::clamp(figure.mean, 0.0, 1.0), static_cast<double>(figure.n));
 }
 

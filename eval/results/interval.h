@@ -30,7 +30,8 @@ struct Interval {
 };
 // mean -+ ci95. A proportion stays between 0 and 1: where the normal interval leaves that range, it is
 // Wilson's score interval of n trials instead (Wilson 1927), which holds for all values from 0 to 1, as their
-// spread is at most that of trials; a `score`, which is a mean of such means, is cut to the range.
+// spread is at most that of trials; a `score`, which is a mean of such means, is cut to the range. n of n
+// successes, or none, show no spread and are not sure for that: they have Wilson's interval, too.
 // std::nullopt if the figure tells no interval: none was given, or there is one record only, whose spread is
 // not known.
 std::optional<Interval> interval_of(const std::string& metric, const MetricSummary& figure);

@@ -17,6 +17,7 @@
 #include "emend/eval.h"
 #include "emend/eval_results.h"
 #include "emend/eval_run.h"
+#include "emend/export_model.h"
 #include "emend/fact_state.h"
 #include "emend/generate.h"
 #include "emend/generate_run.h"

@@ -19,9 +19,10 @@ void print_commands(const std::string& prefix, const std::vector<Command>& comma
   out << "Usage: emend " << prefix << "COMMAND [OPTIONS]\n\nCommands:\n";
   for (const Command& command : commands)
     if (command.run != nullptr)
-      out << "  " << pad_to_width(command.name, 10, Align::kLeft) << command.help << "\n";
-  out << "\nemend " << prefix << "COMMAND --help, or emend help " << prefix
-      << "COMMAND, tells the options of a command.\n";
+      out << wrapped_help("  " + pad_to_width(command.name, 10, Align::kLeft) + command.help, 12);
+  out << "\n"
+      << wrapped_help(fmt::format(
+             "emend {0}COMMAND --help, or emend help {0}COMMAND, tells the options of a command.", prefix));
 }
 
 std::vector<std::string> present_names(const std::vector<Command>& commands) {

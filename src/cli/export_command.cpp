@@ -1,4 +1,4 @@
-// emend export lora|gguf-lora --model M --patch P... --out DIR
+// emend export lora|gguf-lora|model --model M --patch P... --out DIR
 #include <fmt/format.h>
 
 #include "base/atomic_folder.h"
@@ -8,8 +8,10 @@
 #include "console/interrupt.h"
 #include "delivery/checkpoint_files.h"
 #include "emend/adapter.h"
+#include "emend/export_model.h"
 #include "emend/patch_run.h"
 #include "emend/report.h"
+#include "reports/export_model_report.h"
 
 namespace emend {
 namespace {
@@ -89,7 +91,43 @@ int export_gguf_lora(const std::vector<std::string>& arguments) {
   });
 }
 
+int export_transformers(const std::vector<std::string>& arguments) {
+  std::vector<fs::path> paths;
+  ExportModelOptions how;
+  bool force = false;
+  CommandFrame frame(
+      "export model", "--model M.gguf --out DIR [--patch P]...",
+      "Writes a GGUF model as a folder that transformers opens: config.json, model.safetensors and the "
+      "tokenizer; with patches, edited.",
+      {"bos", "seed", "token-budget", "dtype"});
+  frame.syntax.examples = {
+      "export model --model model.gguf --patch out/eiffel.safetensors --out edited-model"};
+  frame.options.needs_model()
+      .repeated("patch", paths, "FILE", "a patch to lay on the model; may be given again", Use::kReads)
+      // As what is read is: no other file goes into the folder.
+      .text("out", how.out, "DIR", "the folder to write", Use::kReads | Use::kNeeded)
+      .text("type", how.type, "TYPE",
+            "F32 holds every number of the file exactly; F16 and BF16 round, in half the bytes")
+      .flag("force", force, "also write patches that are marked as failed or overlap");
+  return frame.run(arguments, [&](Console& console) {
+    require_new_folder(how.out);
+    require_apart(frame.common.model, how.out, "name another place");
+    require_writable_folder(how.out);
+    const std::vector<NamedPatch> patches = load_patches(paths);
+    for (const std::string& warning : require_usable(patches, force)) console.warn(warning);
+    Model model = frame.load(console);
+    for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
+    throw_if_interrupted();
+    TerminalProgress& progress = console.progress();
+    const ScopedEdit scope(model, changes_of(patches));
+    const ExportModelOutcome outcome = export_model(model, how, progress);
+    for (const std::string& warning : outcome.warnings) console.warn(warning);
+    return frame.show(console, exported_model_text(outcome), exported_model_json(outcome, model));
+  });
+}
+
 const std::vector<Command> kExportCommands = {
+    {"model", "a GGUF model as a checkpoint of transformers, also edited", export_transformers},
     {"lora", "a LoRA adapter for PEFT", export_lora},
     {"gguf-lora", "an adapter for llama.cpp", export_gguf_lora},
     {"harness", "results, or an edit file's questions, for lm-evaluation-harness", export_harness_command},

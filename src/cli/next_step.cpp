@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/first_names.h"
 #include "base/strings.h"
 #include "reports/blame.h"
 
@@ -11,15 +12,6 @@ namespace emend {
 namespace {
 
 constexpr std::size_t kMostIds = 5;
-
-// "a", "a and b", "a, b, c and 12 more".
-std::string ids_text(const std::vector<std::string>& ids) {
-  if (ids.size() == 1) return ids.front();
-  const std::size_t told = ids.size() > kMostIds + 1 ? kMostIds : ids.size() - 1;
-  const std::vector<std::string> first(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(told));
-  return join(first) + " and " +
-         (told + 1 == ids.size() ? ids.back() : fmt::format("{} more", ids.size() - told));
-}
 
 std::filesystem::path without(const std::filesystem::path& file, const std::string& id) {
   std::string name = file.stem().string() + "-without-" + id;
@@ -64,7 +56,8 @@ std::vector<std::string> next_steps(const Patch& patch, const std::filesystem::p
     else if (blame.ids.size() == 1)
       text += fmt::format("it is due to {} ({}). ", first, blame.worst);
     else
-      text += fmt::format("it is due to {}; the worst is {} ({}). ", ids_text(blame.ids), first, blame.worst);
+      text += fmt::format("it is due to {}; the worst is {} ({}). ", first_names(blame.ids, kMostIds), first,
+                          blame.worst);
     text += rewording_for(blame.check, patch);
     if (blame.leaves_any && can_lose_facts(patch))
       text += fmt::format(" Or take {} out of the patch: {}", first, drop_command(blame, model, file));

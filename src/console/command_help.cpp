@@ -1,5 +1,8 @@
 #include "console/command_help.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/value_semantic.hpp>
 #include <map>
@@ -7,6 +10,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "console/console.h"
 #include "report/display_text.h"
 
 namespace emend {
@@ -80,6 +84,24 @@ std::vector<CommandHelp> read_commands(const std::string& lines) {
     commands.push_back(std::move(command));
   }
   return commands;
+}
+
+unsigned help_columns() {
+  constexpr std::size_t kUsual = 100, kLeast = 40, kMost = 140;
+  const std::size_t columns = terminal_columns(STDOUT_FILENO);
+  return static_cast<unsigned>(columns == 0 ? kUsual : std::clamp(columns, kLeast, kMost));
+}
+
+std::string wrapped_help(const std::string& text, std::size_t indent) {
+  if (terminal_columns(STDOUT_FILENO) == 0) return text + "\n";
+  const std::size_t columns = help_columns();
+  const std::string first = wrap_to_width(text, columns).front();
+  std::string wrapped = first + "\n";
+  const std::size_t next = text.find_first_not_of(' ', first.size());
+  if (next == std::string::npos) return wrapped;
+  for (const std::string& line : wrap_to_width(text.substr(next), columns - indent))
+    wrapped += std::string(indent, ' ') + line + "\n";
+  return wrapped;
 }
 
 }  // namespace emend

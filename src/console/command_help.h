@@ -35,4 +35,10 @@ std::string described(const std::string& name, const std::string& summary);
 // All lines together, sorted by name; what table and command say of one name is joined.
 std::vector<CommandHelp> read_commands(const std::string& lines);
 
+// How wide help is: the terminal's width where stdout is one (40 to 140 columns), else 100.
+unsigned help_columns();
+// A text of help, ended with a line feed: wrapped on a terminal, whole elsewhere. Lines behind the first one
+// are indented.
+std::string wrapped_help(const std::string& text, std::size_t indent = 0);
+
 }  // namespace emend

@@ -22,7 +22,6 @@
 namespace emend {
 namespace {
 
-constexpr unsigned kHelpColumns = 100;
 constexpr int kMostThreads = 1024;
 
 // Numbers are read as signed: boost would take -1 for a large unsigned one.
@@ -69,7 +68,7 @@ po::options_description common_group(const Syntax& syntax, CommonOptions& common
       "colours on stdout: auto (on a terminal, unless NO_COLOR is set), always or never");
   add("help,h", "this text");
   add("version", "the version of emend");
-  po::options_description group("Common options", kHelpColumns);
+  po::options_description group("Common options", help_columns());
   for (const auto& option : all.options())
     if (!contains(syntax.unused, option->long_name())) group.add(option);
   return group;
@@ -130,9 +129,10 @@ void parse_into(const Syntax& syntax, const std::vector<std::string>& arguments,
 }
 
 void print_help(const Syntax& syntax, const po::options_description& common) {
-  std::cout << "Usage: emend " << syntax.command << " " << syntax.synopsis << "\n\n" << syntax.help << "\n";
+  std::cout << wrapped_help("Usage: emend " + syntax.command + " " + syntax.synopsis) << "\n"
+            << wrapped_help(syntax.help);
   // An option that takes the arguments without a name is told by the synopsis.
-  po::options_description own("Options", kHelpColumns);
+  po::options_description own("Options", help_columns());
   for (const auto& option : syntax.own.options())
     if (option->long_name() != syntax.positional) own.add(option);
   if (!own.options().empty()) std::cout << "\n" << own;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/files.h"
+#include "base/first_names.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "io/adapter_files.h"
@@ -37,10 +38,8 @@ struct Misfits {
  private:
   static std::string list(const std::string& what, const std::vector<std::string>& names) {
     if (names.empty()) return "";
-    const std::vector<std::string> first(names.begin(),
-                                         names.begin() + std::min<std::size_t>(names.size(), 8));
-    const std::string more = names.size() > 8 ? fmt::format(", and {} more", names.size() - 8) : "";
-    return fmt::format("\n  {}: {}{}", what, join(first), more);
+    constexpr std::size_t kMostTold = 8;
+    return fmt::format("\n  {}: {}", what, first_names(names, kMostTold));
   }
 };
 

@@ -12,7 +12,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
+// What a GGUF file says of its tokenizer; none where it has none. Throws Error(kFormat) for a key of another
+// type than it should have.
+std::optional<TokenizerGguf> gguf_tokenizer_source(const TensorFile& file) {
   const auto& metadata = file.gguf_metadata();
   const auto get = [&]<typename T>(const std::string& key, T& out) {
     const auto it = metadata.find("tokenizer." + key);
@@ -29,10 +31,10 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
     get(key, value);
     out = value;
   };
-  if (!metadata.contains("tokenizer.ggml.model")) return nullptr;
+  if (!metadata.contains("tokenizer.ggml.model")) return std::nullopt;
   TokenizerGguf source;
   get("ggml.model", source.model);
-  if (source.model == "none" || source.model == "no_vocab") return nullptr;  // as llama.cpp has it
+  if (source.model == "none" || source.model == "no_vocab") return std::nullopt;  // as llama.cpp has it
   get("ggml.pre", source.pre);
   get("ggml.tokens", source.tokens);
   get("ggml.token_type", source.token_type);
@@ -47,10 +49,16 @@ std::unique_ptr<Tokenizer> gguf_tokenizer(const TensorFile& file) {
   get("chat_template", source.chat_template);
   get("huggingface.json", source.huggingface_json);
   source.where = file.path().string();
-  return make_tokenizer(source);
+  return source;
 }
 
 }  // namespace
+
+std::optional<text::TokenizerFiles> gguf_tokenizer_files(const TensorFile& file) {
+  const std::optional<TokenizerGguf> source = gguf_tokenizer_source(file);
+  if (!source) return std::nullopt;
+  return text::tokenizer_files_of(*source);
+}
 
 std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder, const std::string& model_type) {
   const auto text_of = [&](const char* name) {
@@ -76,7 +84,10 @@ std::unique_ptr<Tokenizer> folder_tokenizer(const fs::path& folder, const std::s
 
 std::unique_ptr<Tokenizer> read_tokenizer(const TensorFile& file, const ConfigValues& values,
                                           const fs::path& path) {
-  if (file.format() == TensorFile::Format::kGguf) return gguf_tokenizer(file);
+  if (file.format() == TensorFile::Format::kGguf) {
+    const std::optional<TokenizerGguf> source = gguf_tokenizer_source(file);
+    return source ? make_tokenizer(*source) : nullptr;
+  }
   return folder_tokenizer(checkpoint_folder(path), values.text({"model_type", ""}, ""));
 }
 

@@ -3,11 +3,13 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "emend/tensor_file.h"
 #include "emend/tokenizer.h"
 #include "model/families/config_values.h"
+#include "text/tokenizer_files.h"
 
 namespace emend {
 
@@ -16,6 +18,10 @@ namespace emend {
 // one of an unknown kind.
 std::unique_ptr<Tokenizer> read_tokenizer(const TensorFile& file, const ConfigValues& values,
                                           const std::filesystem::path& path);
+
+// The tokenizer of a GGUF file as the files that transformers reads; none where it has none. Throws Error as
+// text::tokenizer_files_of does.
+std::optional<text::TokenizerFiles> gguf_tokenizer_files(const TensorFile& file);
 
 // That of the files in a folder; nullptr where there are none. `model_type`: what config.json says.
 std::unique_ptr<Tokenizer> folder_tokenizer(const std::filesystem::path& folder,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/first_names.h"
 #include "base/strings.h"
 #include "io/quantised_checkpoint.h"
 #include "model/checkpoint_outline.h"
@@ -32,13 +33,6 @@ std::map<std::string, StoredTypeUse> types_of(const TensorFile& file) {
 // What config.json or the metadata call the model; empty where they do not.
 std::string architecture_of(const ConfigValues& values) {
   return values.text({"model_type", "general.architecture"}, "");
-}
-
-// "a, b, c and 4 more"
-std::string first_names(const std::vector<std::string>& names) {
-  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kNamed));
-  const std::string more = names.size() > kNamed ? fmt::format(" and {} more", names.size() - kNamed) : "";
-  return join({names.begin(), end}) + more;
 }
 
 // Elements of the largest tensor that is turned into float32 apart from its place in memory.
@@ -73,7 +67,7 @@ void add_unread_tensors(const std::vector<const TensorInfo*>& unread, std::vecto
   }
   unsupported.push_back(
       {fmt::format("{} tensors of {} that play no role ({})", unread.size(), human_bytes(bytes),
-                   first_names(names)),
+                   first_names(names, kNamed)),
        "buffers or other parts of a larger model: carried into new files as they are, and not "
        "run"});
 }

@@ -20,6 +20,7 @@
 #include "report/table.h"
 #include "reports/bleed_report.h"
 #include "reports/fact_report.h"
+#include "reports/plan_reach.h"
 
 namespace emend {
 namespace {
@@ -247,6 +248,24 @@ ResultJson memory_json(const std::optional<EditMemory>& memory) {
       {"phases", needs_json(memory->phases)}};
 }
 
+// What the model says now to paraphrases and neighbours; empty where the file has none.
+std::string other_prompts_line(const PlanOutcome& outcome) {
+  std::size_t paraphrases = 0, say_target = 0, neighbours = 0, answered = 0;
+  for (const FactState& now : outcome.before) {
+    paraphrases += now.paraphrases.size();
+    neighbours += now.neighbours.size();
+    for (const PromptState& state : now.paraphrases) say_target += state.argmax_target ? 1 : 0;
+    for (const FactState::NeighbourState& state : now.neighbours)
+      answered += !state.answer.empty() && trim(state.completion).starts_with(state.answer) ? 1 : 0;
+  }
+  std::string text;
+  if (paraphrases > 0)
+    text += fmt::format("Paraphrases that say their target already: {} of {}. ", say_target, paraphrases);
+  if (neighbours > 0)
+    text += fmt::format("Neighbours to which the model gives their answer: {} of {}. ", answered, neighbours);
+  return text.empty() ? "" : std::string(trim_back(text)) + "\n";
+}
+
 // What the model says now, one fact a line.
 std::string present_table(const PlanOutcome& outcome, std::size_t columns) {
   Table table({{"id"},
@@ -263,7 +282,7 @@ std::string present_table(const PlanOutcome& outcome, std::size_t columns) {
                    probability_text(now.p_target),
                    outcome.already_true.at(i) ? "nothing: true already" : "edited"});
   }
-  return table.text(columns);
+  return table.text(columns) + other_prompts_line(outcome);
 }
 
 }  // namespace
@@ -297,7 +316,7 @@ std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
   const std::string layers = join(numbers_text(outcome.layers));
   std::string text = present_table(outcome, columns) + "\n";
   if (outcome.has_statistics)
-    text += costs_table(outcome.plan, columns);
+    text += costs_table(outcome.plan, columns) + "\n" + reach_text(outcome.plan);
   else
     text += "No statistics of layer " + layers + " in " + outcome.statistics.string() +
             ": without them there are no costs and conflicts to tell. The edit itself makes them; to see "
@@ -318,16 +337,32 @@ ResultJson plan_json(const PlanOutcome& outcome, const Model& model) {
                        {"rows", entry.rows},
                        {"merged_with", entry.merged_with},
                        {"predicted_norm", entry.predicted_norm},
-                       {"largest_neighbour_alpha", entry.largest_neighbour_alpha}});
+                       {"largest_neighbour_alpha", entry.largest_neighbour_alpha},
+                       {"reach", to_string(reach_of(entry))}});
     add_layers(entries.back(), entry.layers);
   }
   ResultJson present = ResultJson::array();
+  const auto prompts_json = [](const std::vector<PromptState>& states) {
+    ResultJson list = ResultJson::array();
+    for (const PromptState& state : states) list.push_back(prompt_json(state));
+    return list;
+  };
+  const auto neighbours_json = [](const std::vector<FactState::NeighbourState>& states) {
+    ResultJson list = ResultJson::array();
+    for (const FactState::NeighbourState& state : states) {
+      list.push_back(neighbour_json(state));
+      list.back()["answer"] = state.answer;
+    }
+    return list;
+  };
   for (std::size_t i = 0; i < outcome.edits.size(); ++i)
     present.push_back({{"id", outcome.edits[i].id},
                        {"prompt", outcome.edits[i].prompt},
                        {"target", outcome.edits[i].target},
                        {"was", outcome.edits[i].was},
                        {"before", prompt_json(outcome.before.at(i).prompt)},
+                       {"paraphrases", prompts_json(outcome.before.at(i).paraphrases)},
+                       {"neighbours", neighbours_json(outcome.before.at(i).neighbours)},
                        {"already_true", static_cast<bool>(outcome.already_true.at(i))}});
   return {{"emend", emend_version()},
           {"model", model_json(model)},

@@ -18,9 +18,9 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::string value_text(const std::string& metric, double value, bool with_sign = false) {
   if (!std::isfinite(value)) return "-";
-  std::string text = with_sign && value > 0 ? "+" : "";
-  text += is_share(metric) ? figure_text(metric, {value, kNaN, 1}) : number_text(value, 4);
-  return text;
+  const std::string text = is_share(metric) ? figure_text(metric, {value, kNaN, 1}) : number_text(value, 4);
+  const bool is_zero = text.find_first_of("123456789") == std::string::npos;
+  return with_sign && value > 0 && !is_zero ? "+" + text : text;
 }
 
 std::string interval_text(const std::string& metric, const PairedDifference& values) {

@@ -25,7 +25,9 @@ constexpr const char* kNothing = "-";
 std::string fixed(double value, int decimals) {
   std::array<char, 400> buffer{};
   std::snprintf(buffer.data(), buffer.size(), "%.*f", decimals, value);
-  return buffer.data();
+  const std::string text = buffer.data();
+  return text.find_first_of("123456789") == std::string::npos && text.starts_with('-') ? text.substr(1)
+                                                                                       : text;
 }
 
 std::string with_interval(const std::string& mean, const std::string& half_width) {
@@ -74,7 +76,8 @@ SummarySection questions_section(const std::vector<EvalSummary>& runs) {
   section.title = "Edited facts, other wordings, neighbours";
   section.note =
       "In percent, ± half the width of the 95 % interval of the mean over n records (where that leaves 0 to "
-      "100, Wilson's interval; of one record none is known). success: the expected "
+      "100, and where all records agree, Wilson's interval; of one record none is known). success: the "
+      "expected "
       "answer is "
       "likelier than the other one; argmax: it is the greedy continuation under teacher forcing; generated: "
       "free greedy "

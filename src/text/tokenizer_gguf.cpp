@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "text/bpe.h"
+#include "text/gguf_pre_rule.h"
 #include "text/pipeline_tokenizer.h"
 #include "text/tokenizer_json.h"
 
@@ -21,29 +21,10 @@ namespace emend {
 namespace text {
 namespace {
 
-enum class NormalForm { kAsIs, kNfc };
-
-// Instead of a pattern: each number alone. (As a pattern it would be \p{N}; the tokenizer.json files of these
-// models have the component Digits.)
-constexpr std::string_view kEachDigit = "Digits";
-// Instead of a pattern: each run of numbers.
-constexpr std::string_view kNumberRuns = "Digits(runs)";
-// Instead of a pattern: what follows cuts the characters that spell bytes, as behind ByteLevel in a
-// tokenizer.json.
-constexpr std::string_view kSpelled = "ByteLevel";
-
-// The models' own tokenizer.json where it is known, else the patterns of llama.cpp (ggml-org/llama.cpp:
-// src/llama-vocab.cpp). Each pattern cuts the pieces of the one before it; an empty one is none.
-struct PreRule {
-  std::string_view name;
-  std::array<std::string_view, 5> patterns;
-  NormalForm form = NormalForm::kAsIs;
-  WholePieces whole_pieces = WholePieces::kMerge;
-  bool add_bos = false;  // where the file does not say
-};
-
 constexpr auto kWhole = WholePieces::kTakeAsToken;
 
+// The models' own tokenizer.json where it is known, else the patterns of llama.cpp (ggml-org/llama.cpp:
+// src/llama-vocab.cpp).
 constexpr std::array kPreRules = std::to_array<PreRule>({
     {"gpt-2", {kGpt2Pattern}},
     {"phi-2", {kGpt2Pattern}},
@@ -78,7 +59,9 @@ constexpr std::int64_t kUserDefined = 4;
   throw Error(ErrorKind::kFormat, fmt::format("{}: {}: {}", source.where, quote(key), what));
 }
 
-const PreRule& find_rule(const TokenizerGguf& source) {
+}  // namespace
+
+const PreRule& find_pre_rule(const TokenizerGguf& source) {
   const std::string_view wanted = source.pre.empty() ? "default" : std::string_view(source.pre);
   std::vector<std::string> names;
   for (const PreRule& rule : kPreRules) {
@@ -88,6 +71,32 @@ const PreRule& find_rule(const TokenizerGguf& source) {
   fail(source, "tokenizer.ggml.pre",
        fmt::format("the pre-tokenizer {} is not supported; known: {}", quote(source.pre), join(names)));
 }
+
+bool is_added_token(const TokenizerGguf& source, std::size_t id) {
+  return is_control_token(source, id) ||
+         (!source.token_type.empty() && source.token_type[id] == kUserDefined);
+}
+
+bool is_control_token(const TokenizerGguf& source, std::size_t id) {
+  if (source.token_type.empty()) return false;
+  return source.token_type[id] == kControl || source.token_type[id] == kUnknown;
+}
+
+TextEnds ends_of_texts(const TokenizerGguf& source) {
+  TextEnds ends;
+  const bool usual = source.model == "llama" || find_pre_rule(source).add_bos;
+  if (source.add_bos.value_or(usual)) {
+    if (!source.bos_id) fail(source, "tokenizer.ggml.bos_token_id", "missing, though texts begin with it");
+    ends.bos = *source.bos_id;
+  }
+  if (source.add_eos.value_or(false)) {
+    if (!source.eos_id) fail(source, "tokenizer.ggml.eos_token_id", "missing, though texts end with it");
+    ends.eos = *source.eos_id;
+  }
+  return ends;
+}
+
+namespace {
 
 std::unique_ptr<PreTokenizer> make_step(std::string_view pattern, std::string_view rule) {
   if (pattern == kEachDigit) return make_digits(DigitRuns::kEachDigit);
@@ -110,13 +119,6 @@ std::unique_ptr<PreTokenizer> make_pre_tokenizer(const PreRule& rule) {
   return make_pre_tokenizer_sequence(std::move(steps));
 }
 
-// What is found in a text as it stands. Only SentencePiece has a token of the type "unknown".
-bool is_added(const TokenizerGguf& source, std::size_t id) {
-  if (source.token_type.empty()) return false;
-  const std::int64_t type = source.token_type[id];
-  return type == kControl || type == kUserDefined || type == kUnknown;
-}
-
 void check_tokens(const TokenizerGguf& source) {
   if (source.tokens.empty()) fail(source, "tokenizer.ggml.tokens", "missing or empty");
   if (!source.token_type.empty() && source.token_type.size() != source.tokens.size()) {
@@ -132,7 +134,7 @@ void read_tokens(const TokenizerGguf& source, Spelling spelling, TokenizerParts&
   parts.vocabulary = std::make_unique<Vocabulary>(source.tokens.size(), spelling);
   for (std::size_t id = 0; id < source.tokens.size(); ++id) {
     if (id + kAhead < source.tokens.size()) parts.vocabulary->prepare(source.tokens[id + kAhead]);
-    if (is_added(source, id)) continue;
+    if (is_added_token(source, id)) continue;
     if (!parts.vocabulary->add(static_cast<std::int64_t>(id), source.tokens[id])) {
       fail(source, "tokenizer.ggml.tokens",
            fmt::format("token {}, {}, is there twice", id, quote(source.tokens[id], 60)));
@@ -141,12 +143,12 @@ void read_tokens(const TokenizerGguf& source, Spelling spelling, TokenizerParts&
   // Added tokens may take part in merges as well. They are raw text here, so that one may look like another
   // token's spelling: that one then stays.
   for (std::size_t id = 0; id < source.tokens.size(); ++id) {
-    if (!is_added(source, id)) continue;
+    if (!is_added_token(source, id)) continue;
     parts.vocabulary->add(static_cast<std::int64_t>(id), source.tokens[id]);
     AddedToken token;
     token.id = static_cast<std::int64_t>(id);
     token.content = source.tokens[id];
-    token.special = source.token_type[id] != kUserDefined;
+    token.special = is_control_token(source, id);
     parts.added_tokens.push_back(std::move(token));
   }
 }
@@ -259,24 +261,15 @@ TokenizerParts read_tokenizer_gguf(const TokenizerGguf& source) {
   check_id(source, "tokenizer.ggml.eos_token_id", source.eos_id);
   check_id(source, "tokenizer.ggml.unknown_token_id", source.unknown_id);
   TokenizerParts parts;
-  bool add_bos = scored;
-  if (scored) {
+  if (scored)
     read_scored(source, parts);
-  } else {
-    const PreRule& rule = find_rule(source);
-    read_byte_level(source, rule, parts);
-    add_bos = rule.add_bos;
-  }
+  else
+    read_byte_level(source, find_pre_rule(source), parts);
   parts.bos = source.bos_id;
   parts.eos = source.eos_id;
-  if (source.add_bos.value_or(add_bos)) {
-    if (!source.bos_id) fail(source, "tokenizer.ggml.bos_token_id", "missing, though texts begin with it");
-    parts.automatic.prefix = {*source.bos_id};
-  }
-  if (source.add_eos.value_or(false)) {
-    if (!source.eos_id) fail(source, "tokenizer.ggml.eos_token_id", "missing, though texts end with it");
-    parts.automatic.suffix = {*source.eos_id};
-  }
+  const TextEnds ends = ends_of_texts(source);
+  if (ends.bos >= 0) parts.automatic.prefix = {ends.bos};
+  if (ends.eos >= 0) parts.automatic.suffix = {ends.eos};
   name_special_tokens(parts);
   parts.chat_template = source.chat_template;
   return parts;

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "base/first_names.h"
+
 namespace emend {
 namespace {
 
@@ -82,6 +84,14 @@ TEST(Trim, CutsBlanksAtBothEnds) {
 TEST(Trim, CutsBlanksAtTheBackOnly) {
   EXPECT_EQ(trim_back(" a \n"), " a");
   EXPECT_EQ(trim_back("  "), "");
+}
+
+TEST(FirstNames, SayHowManyAreLeftOut) {
+  EXPECT_EQ(first_names({}, 3), "");
+  EXPECT_EQ(first_names({"a"}, 3), "a");
+  EXPECT_EQ(first_names({"a", "b"}, 3), "a and b");
+  EXPECT_EQ(first_names({"a", "b", "c", "d"}, 3), "a, b, c and d") << "one more is told, too";
+  EXPECT_EQ(first_names({"a", "b", "c", "d", "e"}, 3), "a, b, c and 2 more");
 }
 
 }  // namespace

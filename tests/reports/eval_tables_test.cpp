@@ -31,6 +31,21 @@ TEST(FigureText, KeepsIntervalsInTheirRange) {
   EXPECT_EQ(figure_text("paraphrase_magnitude", {-0.1, 0.2, 10}), "-10.0 ± 20.0");
 }
 
+// z^2 / (n + z^2) is what n of n, or none, leave open.
+TEST(FigureText, AllOfAFewIsNotSure) {
+  EXPECT_EQ(figure_text("efficacy_success", {1, 0, 3}), "100.0 (43.8 to 100.0)");
+  EXPECT_EQ(figure_text("efficacy_success", {0, 0, 3}), "0.0 (0.0 to 56.2)");
+  EXPECT_EQ(figure_text("score", {1, 0, 3}), "100.0 (43.8 to 100.0)");
+  EXPECT_EQ(figure_text("efficacy_success", {0.5, 0, 3}), "50.0 ± 0.0")
+      << "shares of a record that are all alike";
+}
+
+TEST(FigureText, ZeroHasNoSign) {
+  EXPECT_EQ(figure_text("paraphrase_magnitude", {-0.0, kNaN, 1}), "0.0");
+  EXPECT_EQ(figure_text("paraphrase_magnitude", {-0.0004, kNaN, 1}), "0.0");
+  EXPECT_EQ(figure_text("paraphrase_magnitude", {-0.0006, kNaN, 1}), "-0.1");
+}
+
 TEST(FigureText, OfOneRecordNoIntervalIsKnown) {
   EXPECT_EQ(figure_text("efficacy_success", {1, 0, 1}), "100.0 ± ?");
   EXPECT_EQ(figure_text("drift_perplexity", {1.01, 0, 1}), "1.010") << "measured once, of the whole model";
@@ -47,10 +62,10 @@ TEST(SummarySections, SetTeacherForcedBesideGenerated) {
   const auto sections = summary_sections({sample_summary("rome")});
   ASSERT_EQ(sections.size(), 3u);
   EXPECT_THAT(sections[0].columns, ElementsAre("", "success", "argmax", "generated", "magnitude", "n"));
-  EXPECT_THAT(
-      sections[0].rows,
-      ElementsAre(ElementsAre("efficacy"), ElementsAre("unedited", "0.0 ± 0.0", "-", "-", "-89.0 ± 1.0", "2"),
-                  ElementsAre("rome", "97.5 ± 1.2", "-", "50.0 ± 10.0", "-", "2")));
+  EXPECT_THAT(sections[0].rows,
+              ElementsAre(ElementsAre("efficacy"),
+                          ElementsAre("unedited", "0.0 (0.0 to 65.8)", "-", "-", "-89.0 ± 1.0", "2"),
+                          ElementsAre("rome", "97.5 ± 1.2", "-", "50.0 ± 10.0", "-", "2")));
   EXPECT_THAT(sections[1].rows[2], ElementsAre("rewrite_acc, %", "-", "75.0 (19.8 to 97.3)", "2"));
   EXPECT_THAT(sections[2].rows,
               ElementsAre(ElementsAre("evaluated", "2"), ElementsAre("left out: already true", "1"),

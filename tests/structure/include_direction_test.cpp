@@ -133,6 +133,7 @@ const FolderRules kRules = {
             {"trace_fact.h", "records"},
             {"write_back.h", "delivery"},
             {"adapter.h", "delivery"},
+            {"export_model.h", "delivery"},
             {"patch_algebra.h", "delivery"},
             {"inspect.h", "delivery"},
         },

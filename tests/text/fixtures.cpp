@@ -47,6 +47,31 @@ std::vector<RecordedText> read_records(const std::string& name) {
   return result;
 }
 
+TokenizerGguf byte_level_keys(const std::string& name, const std::string& pre) {
+  const Json document = Json::parse(read_fixture(name + ".json"));
+  TokenizerGguf source;
+  source.model = "gpt2";
+  source.pre = pre;
+  source.where = "model.gguf";
+  const auto put = [&](std::size_t id, const std::string& token, std::int64_t type) {
+    if (id >= source.tokens.size()) {
+      source.tokens.resize(id + 1);
+      source.token_type.resize(id + 1, 1);
+    }
+    source.tokens[id] = token;
+    source.token_type[id] = type;
+  };
+  for (const auto& [token, id] : document["model"]["vocab"].items()) put(id.get<std::size_t>(), token, 1);
+  for (const auto& token : document["added_tokens"]) {
+    put(token["id"].get<std::size_t>(), token["content"].get<std::string>(),
+        token["special"].get<bool>() ? 3 : 4);
+  }
+  for (const auto& merge : document["model"]["merges"]) {
+    source.merges.push_back(merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+  }
+  return source;
+}
+
 TokenizerGguf spm_keys(const std::string& name) {
   const Json document = Json::parse(read_fixture(name + ".json"));
   TokenizerGguf source;

@@ -23,6 +23,8 @@ struct RecordedText {
 
 std::string read_fixture(const std::string& file);
 std::vector<RecordedText> read_records(const std::string& name);
+// The keys that a converter would write for a recorded tokenizer.json of byte-level BPE.
+TokenizerGguf byte_level_keys(const std::string& name, const std::string& pre);
 // A small SentencePiece model ("spm", "spm_gemma") as the keys of a GGUF file.
 TokenizerGguf spm_keys(const std::string& name);
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& name);

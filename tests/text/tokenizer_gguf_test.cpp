@@ -16,32 +16,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// The GGUF keys that a converter would write for a recorded tokenizer.json.
-TokenizerGguf as_gguf(const std::string& name, const std::string& pre) {
-  const Json document = Json::parse(test::read_fixture(name + ".json"));
-  TokenizerGguf source;
-  source.model = "gpt2";
-  source.pre = pre;
-  source.where = "model.gguf";
-  const auto put = [&](std::size_t id, const std::string& token, std::int64_t type) {
-    if (id >= source.tokens.size()) {
-      source.tokens.resize(id + 1);
-      source.token_type.resize(id + 1, 1);
-    }
-    source.tokens[id] = token;
-    source.token_type[id] = type;
-  };
-  for (const auto& [token, id] : document["model"]["vocab"].items()) put(id.get<std::size_t>(), token, 1);
-  for (const auto& token : document["added_tokens"]) {
-    put(token["id"].get<std::size_t>(), token["content"].get<std::string>(),
-        token["special"].get<bool>() ? 3 : 4);
-  }
-  for (const auto& merge : document["model"]["merges"]) {
-    source.merges.push_back(merge[0].get<std::string>() + " " + merge[1].get<std::string>());
-  }
-  return source;
-}
-
 std::string refusal(const TokenizerGguf& source) {
   return test::error_of(ErrorKind::kFormat, [&] { make_tokenizer(source); });
 }
@@ -49,7 +23,7 @@ std::string refusal(const TokenizerGguf& source) {
 TEST(TokenizerGguf, GivesTheIdsOfTheSameTokenizerInJson) {
   for (const auto& [name, pre] :
        {std::pair("gpt2", "gpt-2"), {"llama3", "llama-bpe"}, {"smollm", "smollm"}, {"tekken", "tekken"}}) {
-    TokenizerGguf source = as_gguf(name, pre);
+    TokenizerGguf source = test::byte_level_keys(name, pre);
     source.add_bos = false;
     const auto tokenizer = make_tokenizer(source);
     for (const auto& record : test::read_records(name)) {
@@ -99,14 +73,14 @@ TEST(TokenizerGguf, EveryPreTokenizerCutsAsItsFamilysTokenizerInJson) {
 TEST(TokenizerGguf, HasTheFingerprintOfTheSameTokenizerInJson) {
   for (const auto& [name, pre] :
        {std::pair("gpt2", "gpt-2"), {"llama3", "llama-bpe"}, {"smollm", "smollm"}}) {
-    TokenizerGguf source = as_gguf(name, pre);
+    TokenizerGguf source = test::byte_level_keys(name, pre);
     if (pre == std::string("llama-bpe")) source.bos_id = 800;
     EXPECT_EQ(make_tokenizer(source)->fingerprint(), test::load_tokenizer(name)->fingerprint()) << name;
   }
 }
 
 TEST(TokenizerGguf, AddsBosAsTheFileOrThePreTokenizerSays) {
-  TokenizerGguf source = as_gguf("llama3", "llama-bpe");
+  TokenizerGguf source = test::byte_level_keys("llama3", "llama-bpe");
   source.bos_id = 800;
   source.eos_id = 801;
   EXPECT_THAT(make_tokenizer(source)->automatic_prefix(), ElementsAre(800));
@@ -120,7 +94,7 @@ TEST(TokenizerGguf, AddsBosAsTheFileOrThePreTokenizerSays) {
 }
 
 TEST(TokenizerGguf, AddsEosWhereTheFileSaysSo) {
-  TokenizerGguf source = as_gguf("llama3", "llama-bpe");
+  TokenizerGguf source = test::byte_level_keys("llama3", "llama-bpe");
   source.bos_id = 800;
   source.eos_id = 801;
   EXPECT_NE(make_tokenizer(source)->encode("a", SpecialTokens::kAuto).ids.back(), 801);
@@ -132,7 +106,7 @@ TEST(TokenizerGguf, AddsEosWhereTheFileSaysSo) {
 }
 
 TEST(TokenizerGguf, ComposesWhereTheModelsOwnTokenizerDoes) {
-  const auto tokenizer = make_tokenizer(as_gguf("gpt2", "qwen2"));
+  const auto tokenizer = make_tokenizer(test::byte_level_keys("gpt2", "qwen2"));
   EXPECT_EQ(tokenizer->encode("e\u0301", SpecialTokens::kNone).ids,
             tokenizer->encode("\u00e9", SpecialTokens::kNone).ids);
 }
@@ -154,14 +128,14 @@ TEST(TokenizerGguf, PrefersACompleteTokenizerJson) {
 }
 
 TEST(TokenizerGguf, RefusesOtherModelsByName) {
-  TokenizerGguf source = as_gguf("gpt2", "gpt-2");
+  TokenizerGguf source = test::byte_level_keys("gpt2", "gpt-2");
   source.model = "bert";
   EXPECT_THAT(refusal(source),
               AllOf(HasSubstr("\"tokenizer.ggml.model\""), HasSubstr("\"bert\" is not supported")));
 }
 
 TEST(TokenizerGguf, ListsTheKnownPreTokenizers) {
-  const TokenizerGguf source = as_gguf("gpt2", "unheard");
+  const TokenizerGguf source = test::byte_level_keys("gpt2", "unheard");
   EXPECT_THAT(refusal(source),
               AllOf(HasSubstr("\"unheard\" is not supported"), HasSubstr("gpt-2"), HasSubstr("llama-bpe"),
                     HasSubstr("smollm"), HasSubstr("qwen2"), HasSubstr("olmo")));
@@ -176,7 +150,7 @@ std::vector<std::string> tokens_of(const Tokenizer& tokenizer, const std::string
 }
 
 TEST(TokenizerGguf, CutsByTheDefaultRuleWhereNoneIsNamed) {
-  TokenizerGguf source = as_gguf("gpt2", "");
+  TokenizerGguf source = test::byte_level_keys("gpt2", "");
   const std::vector<std::string> merges = {"1 2", "12 3", "123 4", "\u0120 1", "! )", "!) a", "\u0120 !"};
   for (std::string token : merges) {
     token.erase(token.find(' '), 1);
@@ -198,7 +172,7 @@ TEST(TokenizerGguf, CutsByTheDefaultRuleWhereNoneIsNamed) {
 }
 
 TEST(TokenizerGguf, NamesTheKeyOfBrokenLists) {
-  const TokenizerGguf sound = as_gguf("gpt2", "gpt-2");
+  const TokenizerGguf sound = test::byte_level_keys("gpt2", "gpt-2");
   TokenizerGguf source = sound;
   source.merges.push_back("a \u4e00");
   EXPECT_THAT(refusal(source), AllOf(HasSubstr("tokenizer.ggml.merges"), HasSubstr("not in the vocabulary")));

@@ -1,0 +1,97 @@
+"""Patches that a model makes: edits, and what they would take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Optional, cast
+
+from ._model_base import Layers, ModelBase, layer_numbers
+from ._progress import Progress, Watcher
+from .facts import Edits, PathLike, edit_file_options
+from .patch import Patch, warn_of_failed_checks
+from .results import EditResult, Plan
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+class Editing(ModelBase):
+    """The calls that make patches."""
+
+    def _edit_options(
+        self,
+        edits: Edits,
+        settings: Dict[str, Any],
+        layer: Layers,
+        method: Optional[str],
+        statistics: Optional[PathLike],
+        form: Optional[str],
+        bos: Optional[str],
+        run: Dict[str, Any],
+    ) -> Dict[str, Any]:
+        said = {"layers": layer_numbers(layer), "method": method, "statistics": statistics, "form": form, "bos": bos}
+        return {**edit_file_options(edits, settings), **said, **run}
+
+    def edit(
+        self,
+        edits: Edits,
+        *,
+        method: Optional[str] = None,
+        layer: Layers = None,
+        options: Optional[Dict[str, Any]] = None,
+        checks: Optional[Dict[str, float]] = None,
+        statistics: Optional[PathLike] = None,
+        form: Optional[str] = None,
+        bos: Optional[str] = None,
+        seed: int = 0,
+        keep_going: bool = False,
+        on: Optional[PathLike] = None,
+        memory_bytes: int = 0,
+        token_budget: Optional[int] = None,
+        progress: Progress = None,
+    ) -> Patch:
+        """Makes and checks a patch, as ``emend edit`` does; the model stays as it is.
+
+        ``edits``: the path of an edit file, one :class:`Fact`, several, or a mapping with the keys of an edit file. ``method``,
+        ``layer``, ``statistics``, ``form`` and ``bos`` take the place of what a file says. ``statistics``: a folder of second
+        moments; None: the one beside the model. Moments that are missing are collected from text that the model writes, and
+        saved there. ``on``: the file of a patch whose facts are solved together with these. ``keep_going``: leave out facts
+        whose search fails.
+
+        Warns with :class:`CheckFailed` if a check does not hold; ``patch.result`` has the figures. Raises ConfigError for
+        edits that cannot be, NumericError for a search that fails.
+        """
+        run = {
+            "seed": seed,
+            "keep_going": keep_going,
+            "on": on,
+            "memory_bytes": memory_bytes,
+            "token_budget": token_budget,
+        }
+        settings = {"options": options, "checks": checks}
+        given = self._edit_options(edits, settings, layer, method, statistics, form, bos, run)
+        with Watcher(progress) as watcher:
+            core, report = self._core.edit(given, watcher)
+        result = EditResult._of(report)
+        warn_of_failed_checks("the edit", result.checks, stacklevel=2)
+        return Patch(core, "patch", cast("Model", self), result)
+
+    def plan(
+        self,
+        edits: Edits,
+        *,
+        method: Optional[str] = None,
+        layer: Layers = None,
+        options: Optional[Dict[str, Any]] = None,
+        statistics: Optional[PathLike] = None,
+        form: Optional[str] = None,
+        bos: Optional[str] = None,
+        seed: int = 0,
+        on: Optional[PathLike] = None,
+        token_budget: Optional[int] = None,
+        progress: Progress = None,
+    ) -> Plan:
+        """Layers, conflicts and costs of edits without a search, as ``emend edit --dry-run`` tells them."""
+        run = {"seed": seed, "keep_going": False, "on": on, "memory_bytes": 0, "token_budget": token_budget}
+        given = self._edit_options(edits, {"options": options}, layer, method, statistics, form, bos, run)
+        with Watcher(progress) as watcher:
+            return Plan._of(self._core.plan(given, watcher))

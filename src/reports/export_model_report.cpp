@@ -1,0 +1,37 @@
+#include "reports/export_model_report.h"
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "emend/version.h"
+#include "pipeline/result_json.h"
+#include "report/numbers.h"
+
+namespace emend {
+
+std::string exported_model_text(const ExportModelOutcome& outcome) {
+  const std::string rounding =
+      outcome.rounding == 0
+          ? "The numbers are those of the GGUF file, exactly."
+          : fmt::format("Rounding to {} moved a number by at most {} of the largest one of its tensor.",
+                        outcome.type, number_text(outcome.rounding));
+  return fmt::format("Written: {}\n{}, {} tensors in {}, {}{}.\n{}\n", outcome.written.string(),
+                     outcome.architecture, outcome.tensors, outcome.type,
+                     human_bytes(static_cast<std::uint64_t>(outcome.bytes)),
+                     outcome.has_tokenizer ? ", with its tokenizer" : "", rounding);
+}
+
+ResultJson exported_model_json(const ExportModelOutcome& outcome, const Model& model) {
+  return {{"emend", emend_version()},
+          {"model", model_json(model)},
+          {"path", outcome.written.string()},
+          {"architecture", outcome.architecture},
+          {"type", outcome.type},
+          {"tensors", outcome.tensors},
+          {"bytes", outcome.bytes},
+          {"rounding", outcome.rounding},
+          {"tokenizer", outcome.has_tokenizer},
+          {"warnings", outcome.warnings}};
+}
+
+}  // namespace emend
