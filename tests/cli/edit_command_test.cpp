@@ -142,7 +142,7 @@ TEST_F(EditCommand, PlansWithoutWriting) {
 
 TEST_F(EditCommand, TakesTheLayerByDepthOrByTrialWhateverTheFileNames) {
   const ScratchFolder folder;
-  const std::string file = folder.write("a.yaml", "layer: 1\nstatistics: none\n" + lenient_edits("gpt2"));
+  const std::string file = folder.write("a.yaml", "layer: 1\n" + lenient_edits("gpt2"));
   const auto plan = [&](const std::string& layer) {
     const Finished run =
         run_emend({"edit", file, "--dry-run", "--layer", layer, "--json", folder / "p.json"});
@@ -151,7 +151,7 @@ TEST_F(EditCommand, TakesTheLayerByDepthOrByTrialWhateverTheFileNames) {
   };
   EXPECT_EQ(plan("depth")["plan"][0]["layer"], 2);
   EXPECT_TRUE(plan("0")["layer_trial"].is_null());
-  EXPECT_EQ(plan("auto")["layer_trial"]["layers"].size(), 4u) << "one edit is tried at four layers";
+  EXPECT_EQ(plan("auto")["layer_trial"]["layers"], nlohmann::json({1, 2, 3}));
 }
 
 // What the model says to the edits of the file, before anything is done.
