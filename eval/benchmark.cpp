@@ -124,7 +124,9 @@ void Benchmark::State::fit(const Model& model, EvalSetup& setup) {
   checks.token_budget = setup.token_budget;
   const FitOptions fit{setup.skip_true, options.plus, setup.extra_tokens};
   fit_records(model, setup.records, checks, fit, data);
-  contenders.protect(model, setup.records, checks);
+  const std::vector<EvalRecord> told =
+      options.hold_out ? hold_out_subjects(setup.records) : std::vector<EvalRecord>();
+  contenders.protect(model, options.hold_out ? told : setup.records, checks);
   if (!options.edited_neighbours)
     if (const std::int64_t out = leave_out_edited_neighbours(setup.records, options.mode); out > 0)
       data.notes.push_back(fmt::format("Neighbours that are themselves edited: {} left out.", out));
@@ -160,6 +162,7 @@ void Benchmark::State::note_questions(const EvalSetup& setup, EvalSummary& heade
   header.options["bos_ids"] = ids_text(contenders.prefix());
   header.options["known"] = options.known ? "true" : "false";
   if (options.other_subjects > 0) header.options["other_subjects"] = std::to_string(options.other_subjects);
+  if (options.hold_out) header.options["hold_out"] = "true";
   header.options["plus"] = options.plus ? "true" : "false";
   if (options.natural > 0) header.options["natural"] = std::to_string(options.natural);
   header.options["generations"] = options.generations < 0 ? "all" : std::to_string(options.generations);

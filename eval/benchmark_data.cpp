@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -94,6 +95,23 @@ DatasetFile read_benchmark_data(const BenchmarkOptions& options) {
   add_other_subjects(all, options.other_subjects, data.records);
   limit_generations(data.records, options.generations);
   return data;
+}
+
+std::vector<EvalRecord> hold_out_subjects(std::vector<EvalRecord>& records) {
+  std::vector<EvalRecord> told = records;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    EditRequest &measured = records[i].request, &seen = told[i].request;
+    const std::vector<OtherSubject> all = std::exchange(measured.bleed, {});
+    seen.bleed.clear();
+    std::set<std::string> asked;  // about the subjects that are measured
+    for (std::size_t s = 0; s < all.size(); ++s) {
+      (s % 2 == 0 ? measured : seen).bleed.push_back(all[s]);
+      if (s % 2 == 0) asked.insert(prompt_about(measured, all[s].subject));
+    }
+    std::erase_if(seen.neighbours,
+                  [&](const Neighbour& neighbour) { return asked.contains(neighbour.prompt); });
+  }
+  return told;
 }
 
 References read_references(const BenchmarkOptions& options) {

@@ -19,6 +19,11 @@ namespace emend {
 // Error(kUsage) if no record is chosen, and what read_dataset and read_edit_file throw.
 DatasetFile read_benchmark_data(const BenchmarkOptions& options);
 
+// For hold_out: the records as methods that protect keys see them, with every second other subject and
+// without neighbours about the rest; `records` keep the rest, at which bleed is measured. Of a record with
+// one other subject, that one is measured.
+std::vector<EvalRecord> hold_out_subjects(std::vector<EvalRecord>& records);
+
 // Reference texts for consistency.
 struct References {
   std::optional<Snippets> snippets;

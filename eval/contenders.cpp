@@ -14,6 +14,7 @@
 #include "emend/error.h"
 #include "emend/locate.h"
 #include "emend/statistics_store.h"
+#include "eval/decided_by.h"
 #include "eval/record_edits.h"
 #include "measure/other_subjects.h"
 
@@ -119,9 +120,10 @@ std::vector<int> ContenderSet::layers_of(const Entry& entry, const Model& model,
   const std::vector<int>& given = own ? entry.method.layer.layers : options_.layer.layers;
   if (given.empty()) {
     const bool depth = is_by_depth(own ? entry.method.layer : options_.layer);
-    const LayerDecision decision = depth ? by_depth(model, prefix_)
-                                         : auto_layer(model, prefix_, entry.statistics, entry.editor->name(),
-                                                      progress, [&] { return by_depth(model, prefix_); });
+    const LayerDecision decision =
+        depth ? by_depth(model, prefix_)
+              : auto_layer(model, prefix_, entry.statistics, decided_by(*entry.editor), progress,
+                           [&] { return by_depth(model, prefix_); });
     return entry.editor->layers_around(decision.layer, model.config());
   }
   const std::string where = own                            ? entry.method.label + ": layer"

@@ -45,6 +45,9 @@ def main():
     parser.add_argument("--layer", help="default: auto")
     parser.add_argument("--records", help="A:B, as emend eval takes them; default: all")
     parser.add_argument("--threads")
+    parser.add_argument("--device")
+    parser.add_argument("--statistics", help="folder of second moments; default: the one beside the model")
+    parser.add_argument("--hold-out", action="store_true", help="measure at every second other subject, and protect the rest alone")
     parser.add_argument("methods", nargs="+", help="options files of emend eval")
     options = parser.parse_args()
     out = pathlib.Path(options.out)
@@ -55,7 +58,8 @@ def main():
     for method in map(pathlib.Path, options.methods):
         folder = out / method.stem
         words = [options.emend, "eval", "--model", options.model, "--dataset", "emend", "--data", data, "--options", method, "--out", folder]
-        for name in ("layer", "records", "threads"):
+        words += ["--hold-out"] * options.hold_out
+        for name in ("layer", "records", "threads", "device", "statistics"):
             words += ["--" + name, getattr(options, name)] if getattr(options, name) else []
         if not (folder / "summary.json").exists():
             done = subprocess.run([str(word) for word in words + ["--resume"] * folder.exists()], capture_output=True, text=True)

@@ -11,16 +11,22 @@ extern "C" {
 
 /* ---- edits */
 
+/* In place of a layer's number: that of the text; the rule by depth, 1 + round(layers / 10); or a decision
+ * that is kept, else a trial of some of the edits (docs/locate.md). */
+#define EMEND_LAYER_OF_TEXT (-1)
+#define EMEND_LAYER_DEPTH (-2)
+#define EMEND_LAYER_AUTO (-3)
+
 typedef struct emend_edit_options {
   size_t size;
   const char* name;       /* stands for the file in messages; NULL: "edit.yaml" */
   const char* folder;     /* where relative paths in the text begin; NULL: the current folder */
   const char* statistics; /* folder of statistics, whatever the text names; NULL: that of the text, else the
                              one beside the model */
-  int32_t layer;          /* the layer to edit, whatever the text names; below 0: that of the text */
-  int32_t keep_going;     /* not 0: leave out edits whose search fails */
-  uint64_t seed;          /* of contexts, and of text that the model writes for statistics */
-  int64_t token_budget;   /* tokens that one pass may hold; 0: what suits the model's device */
+  int32_t layer;      /* the layer to edit, whatever the text names, or EMEND_LAYER_OF_TEXT, _DEPTH, _AUTO */
+  int32_t keep_going; /* not 0: leave out edits whose search fails */
+  uint64_t seed;      /* of contexts, and of text that the model writes for statistics */
+  int64_t token_budget; /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
   const char* settings; /* of emend_edit_facts: YAML with the keys of an edit file other than `edits:`, such

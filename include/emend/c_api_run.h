@@ -159,7 +159,8 @@ typedef struct emend_benchmark_options {
   size_t method_count;
   const char* const* method_files; /* options files (docs/evaluation.md) */
   size_t method_file_count;
-  int32_t layer;          /* of methods that name none; below 0: auto */
+  int32_t layer;          /* of methods that name none; EMEND_LAYER_DEPTH; else below 0: a decision that is
+                             kept, or by depth */
   const char* statistics; /* folder for methods that name none; NULL: the one beside the model */
   const char* form;       /* "raw" or "chat"; NULL: "raw" */
   const char* bos;        /* "auto", "none" or a token; NULL: "auto" */
@@ -182,13 +183,15 @@ typedef struct emend_benchmark_options {
                         "none"; NULL: those of `emend eval` */
   int64_t other_subjects; /* of a record that names none, for bleed: subjects of other records with the same
                              prompt around them */
-  int64_t natural; /* also natural stop: greedy texts of at most so many tokens, which the model is to end
-                      itself; 0: not asked */
+  int64_t natural;  /* also natural stop: greedy texts of at most so many tokens, which the model is to end
+                       itself; 0: not asked */
+  int64_t hold_out; /* not 0: bleed is measured at every second other subject of a record, and methods that
+                       protect keys are told the rest alone */
 } emend_benchmark_options;
 #define EMEND_BENCHMARK_OPTIONS_INIT                                                                        \
   {                                                                                                         \
     sizeof(emend_benchmark_options), NULL, NULL, 0, -1, 0, NULL, NULL, 0, NULL, 0, -1, NULL, NULL, NULL, 0, \
-        0, 0, -1, NULL, NULL, NULL, 256, NULL, 0, 0, 1, 4096, NULL, NULL, NULL, 0, 0                        \
+        0, 0, -1, NULL, NULL, NULL, 256, NULL, 0, 0, 1, 4096, NULL, NULL, NULL, 0, 0, 0                     \
   }
 
 /* Records of a data set through one or several methods, as `emend eval` runs it, with its result files and

@@ -46,6 +46,10 @@ struct BenchmarkOptions {
   // of the data's other records with the same prompt around them and another present answer and target. 0:
   // no subjects are added.
   std::int64_t other_subjects = 0;
+  // Bleed is measured at every second other subject of a record, and methods that protect keys are told the
+  // rest alone: so the figure is of subjects that nobody named. A neighbour about a measured subject is
+  // asked, but not protected.
+  bool hold_out = false;
   // Also natural stop: greedy texts of at most so many tokens, which the model is to end itself; 0: not
   // asked.
   std::int64_t natural = 0;

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
+#include "cli/layer_option.h"
 #include "cli/next_step.h"
 #include "cli/try_it.h"
 #include "console/hints.h"
@@ -35,9 +36,9 @@ namespace {
 struct EditArguments {
   std::filesystem::path file, out;
   EditRunOptions run;
-  std::string method;              // --editor; empty: that of the file
-  std::optional<int> layer;        // --layer
-  std::optional<Protect> protect;  // --protect
+  std::string method;                // --editor; empty: that of the file
+  std::optional<LayerChoice> layer;  // --layer
+  std::optional<Protect> protect;    // --protect
   bool dry_run = false;
   bool reproduce_texts = false;
   std::vector<std::string> arguments;  // as they were given
@@ -83,8 +84,12 @@ void add_run_options(OptionList& options, EditArguments& asked) {
       .text("out", asked.out, "DIR", "folder of outputs whose path in the file is relative")
       .flag("keep-going", asked.run.keep_going, "leave out edits whose search fails instead of stopping")
       .flag("resume", asked.run.resume,
-            "go on with the values that a stopped run kept beside its patch (PATCH.run)")
-      .layer(asked.layer, "edit this layer, whatever the file says (layers count from 0)")
+            "go on with the values that a stopped run kept beside its patch (PATCH.run)");
+  add_layer_option(
+      options, asked.layer,
+      "edit this layer, whatever the file says: a number (layers count from 0), depth (1 + "
+      "round(layers / 10)), or auto (a decision that is kept, else a trial of the file's edits)");
+  options
       .value("protect", "WHAT",
              "whose answers to the edited prompts the edit leaves alone, whatever the file says: none, "
              "neighbours (the `bleed` subjects and neighbours of the file), auto (these and others that the "
@@ -156,7 +161,7 @@ EditFile prepare_edit_file(const CommandFrame& frame, const EditArguments& asked
   if (asked.protect) file.protect = asked.protect;
   if (!common.statistics.empty()) file.statistics = common.statistics;
   if (!asked.method.empty()) file.method = asked.method;
-  if (asked.layer) file.layer = {{*asked.layer}, fmt::format("--layer {}", *asked.layer)};
+  if (asked.layer) file.layer = *asked.layer;
   return file;
 }
 

@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
+#include "cli/layer_option.h"
 #include "cli/process_group_run.h"
 #include "console/option_values.h"
 #include "emend/dataset.h"
@@ -27,7 +28,7 @@ struct EvalArguments {
   BenchmarkOptions run;
   std::vector<std::string> methods;                 // --method
   std::vector<std::filesystem::path> method_files;  // --options
-  std::optional<int> layer;
+  std::optional<LayerChoice> layer;
   std::optional<std::int64_t> generations;
   bool reproduce_texts = false;
 };
@@ -53,8 +54,12 @@ void add_record_options(OptionList& options, EvalArguments& asked) {
           "options", asked.method_files, "FILE",
           "YAML with label, method, layer, statistics, options: one more method on the same records; may be "
           "given again",
-          Use::kReads)
-      .layer(asked.layer, "edit this layer where an options file names none")
+          Use::kReads);
+  add_layer_option(
+      options, asked.layer,
+      "where an options file names no layer: edit this one (a number), the one by depth (depth), or "
+      "the one of a decision that is kept, else that by depth (auto)");
+  options
       .value("records", "A:B", "only records A to B - 1 of the usable ones, counted from 0",
              [&](const std::string& text) { std::tie(run.first_record, run.end_record) = parse_range(text); })
       .flag("known", run.known, "only records whose present answer the unedited model gives")
@@ -89,6 +94,10 @@ void add_question_options(OptionList& options, EvalArguments& asked) {
           0, "other-subjects", run.other_subjects, "N",
           "measure bleed on N other subjects of each record that names none: those of other records with the "
           "same prompt around them")
+      .flag(
+          "hold-out", run.hold_out,
+          "measure bleed at every second other subject of a record, and protect the rest alone (methods with "
+          "protect)")
       .number(
           "natural", run.natural, "N",
           "also *_natural: does the model give the answer and end the text itself, within N tokens? 0: not "
@@ -120,7 +129,7 @@ void add_eval_options(CommandFrame& frame, EvalArguments& asked) {
 BenchmarkOptions benchmark_options(const CommandFrame& frame, const EvalArguments& asked) {
   BenchmarkOptions benchmark = asked.run;
   benchmark.methods = benchmark_methods(asked.methods, asked.method_files);
-  if (asked.layer) benchmark.layer = {{*asked.layer}, "--layer"};
+  if (asked.layer) benchmark.layer = *asked.layer;
   benchmark.generations = asked.generations.value_or(benchmark.generations);
   benchmark.statistics = frame.common.statistics;
   benchmark.bos = frame.bos();

@@ -79,12 +79,6 @@ OptionList& OptionList::from(std::int64_t least, const char* name, std::optional
                [&value](std::int64_t given) { value = given; });
 }
 
-OptionList& OptionList::layer(std::optional<int>& value, const char* help) {
-  static constexpr std::int64_t kMostLayers = 1'000'000;
-  return whole("layer", "N", help, {0, kNoLimit, std::nullopt},
-               [&value](std::int64_t given) { value = static_cast<int>(std::min(given, kMostLayers)); });
-}
-
 OptionList& OptionList::as_argument(const char* name, int most) {
   syntax_.positional = name;
   syntax_.positionals = most;

@@ -132,8 +132,6 @@ class OptionList {
   OptionList& index(std::filesystem::path& value);
   OptionList& report(const char* help = "write an HTML page");
   OptionList& junit(const char* help);
-  // A number that no model has is told as the largest one.
-  OptionList& layer(std::optional<int>& value, const char* help);
   // The model as the argument or as --model.
   OptionList& model_argument(const char* name);
 

@@ -32,7 +32,7 @@ std::vector<ProtectedText> given_texts(const EditRequest& request);
 std::vector<std::vector<std::string>> name_other_subjects(const Model& model,
                                                           const std::vector<EditRequest>& requests,
                                                           const CheckOptions& options,
-                                                          std::int64_t begins = 24);
+                                                          std::int64_t begins = 64);
 
 // What each request is protected from. `requests` have their present answers. With Protect::kAuto a request
 // for which the model names nothing is told in `unnamed`, by its id. Throws Error(kConfig) as given_texts

@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "emend/editor.h"
 #include "emend/error.h"
+#include "eval/decided_by.h"
 
 namespace emend {
 namespace {
@@ -113,18 +114,23 @@ void keep(const LayerDecision& decision, const std::filesystem::path& folder, Pr
 }
 
 LayerDecision by_edits(const AutoTrial& file, const TrialPlan& plan, Progress& progress) {
-  std::vector<std::string> ids;
-  for (const std::size_t i : plan.facts) ids.push_back(file.requests[i].id);
   progress.note(fmt::format(
       "layer: auto, without a kept decision: {} are tried first with {} of the file ({}), each alone: "
       "at most the time of {} edits.",
-      layer_names(plan.layers), ids.size() == 1 ? "the edit" : "the edits", join(ids), kTrialEdits));
+      layer_names(plan.layers), plan.ids.size() == 1 ? "the edit" : "the edits", join(plan.ids),
+      kTrialEdits));
   LayerDecision decision = try_layers(file, plan, progress);
-  decision.source = "edits of " + join(ids);
+  decision.source = "edits of " + join(plan.ids);
   progress.note(fmt::format("layer: auto: {}", decision_text(decision)));
-  const bool tells = decision.evidence == LayerEvidence::kTrial;
+  if (decision.evidence != LayerEvidence::kTrial) return decision;
   // Where C is not used there may be no such folder, and nobody asked for one.
-  if (tells && file.editor.needs_statistics()) keep(decision, file.statistics, progress);
+  if (file.editor.needs_statistics() || std::filesystem::is_directory(file.statistics))
+    keep(decision, file.statistics, progress);
+  else
+    progress.note(
+        fmt::format("The decision is not kept: the method uses no statistics, and there is no folder {}. "
+                    "Make it, or give the layer in the edit file, to have layers tried once.",
+                    file.statistics.string()));
   return decision;
 }
 
@@ -138,18 +144,15 @@ AutoLayer auto_layer(const AutoTrial& file, const AutoLayerOptions& options, Pro
     return found;
   }
   found.decision =
-      auto_layer(file.model, file.context.prefix, file.statistics, file.editor.name(), progress, [&] {
-        if (!options.open_edits) {
-          found.planned = plan_trial(file);
-          return depth_with_trace(file, found.planned, progress);
-        }
-        const auto began = std::chrono::steady_clock::now();
+      auto_layer(file.model, file.context.prefix, file.statistics, decided_by(file.editor), progress, [&] {
         const std::vector<EditRequest> open = options.open_edits();
         if (open.empty()) return decide_layer(file.model, file.context.prefix, {}, 0, {});
         const AutoTrial trial{file.model, file.editor, open, file.context, file.statistics};
         found.planned = plan_trial(trial);
-        if (found.planned.layers.empty()) return depth_with_trace(file, found.planned, progress);
+        if (!options.may_edit || found.planned.layers.empty())
+          return depth_with_trace(file, found.planned, progress);
         found.tried = true;
+        const auto began = std::chrono::steady_clock::now();
         LayerDecision decision = by_edits(trial, found.planned, progress);
         found.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
         return decision;

@@ -12,9 +12,10 @@ namespace emend {
 
 struct AutoLayerOptions {
   bool by_depth = false;  // `layer: depth`
-  // Edits may be made to decide: gives those of the file that are not true already. Not set: none may be
-  // made.
-  std::function<std::vector<EditRequest>()> open_edits = {};
+  // Gives the edits of the file that are not true already: those that a trial may use. Called where a
+  // decision is to be made.
+  std::function<std::vector<EditRequest>()> open_edits;
+  bool may_edit = false;  // to decide; false: what would be tried is planned alone
 };
 
 struct AutoLayer {

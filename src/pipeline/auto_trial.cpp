@@ -14,6 +14,7 @@
 #include "emend/checks.h"
 #include "emend/error.h"
 #include "emend/statistics_store.h"
+#include "eval/decided_by.h"
 #include "eval/fit.h"
 #include "measure/other_subjects.h"
 #include "pipeline/layer_trial.h"
@@ -161,6 +162,7 @@ TrialPlan plan_trial(const AutoTrial& trial) {
   }
   nearest_first(layers, depth);
   plan.facts = spread(kTrialFacts, trial.requests.size());
+  for (const std::size_t i : plan.facts) plan.ids.push_back(trial.requests[i].id);
   layers.resize(std::min(layers.size(), kTrialEdits / plan.facts.size()));
   std::sort(layers.begin(), layers.end());
   if (layers.size() > 1)
@@ -202,7 +204,7 @@ LayerDecision try_layers(const AutoTrial& trial, const TrialPlan& plan, Progress
     decision.evidence = LayerEvidence::kDepth;
     decision.layer = depth;
   }
-  decision.method = trial.editor.name();
+  decision.method = decided_by(trial.editor);
   return decision;
 }
 

@@ -25,6 +25,7 @@ struct AutoTrial {
 struct TrialPlan {
   std::vector<int> layers;         // ascending; empty: nothing is tried
   std::vector<std::size_t> facts;  // which of the requests
+  std::vector<std::string> ids;    // of these
   std::string why_not;             // if nothing is tried: the reason, a clause
 };
 

@@ -15,7 +15,6 @@
 #include "linalg/key_factors.h"
 #include "pipeline/auto_layer.h"
 #include "pipeline/position_check.h"
-#include "pipeline/skipped_facts.h"
 
 namespace emend {
 namespace {
@@ -79,18 +78,13 @@ void require_its_layers(const EditJob& job, const std::filesystem::path& file) {
       refuse_to_solve_again(file, solve, "it is not among the layers of this edit");
 }
 
-// Those of the file that are not true already.
-std::vector<EditRequest> open_edits(const EditJob& job, Progress& progress) {
-  std::vector<EditRequest> requests = job.file->edits;
-  std::vector<bool> skipped;
-  measure_base(*job.model, requests, skipped, check_options_of(job), progress);
-  return without(requests, skipped);
-}
-
 // The layers of a file that names none.
 void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
-  AutoLayerOptions options{is_by_depth(job.file->layer)};
-  if (trial == TrialEdits::kAllowed) options.open_edits = [&] { return open_edits(job, progress); };
+  AutoLayerOptions options{is_by_depth(job.file->layer), {}, trial == TrialEdits::kAllowed};
+  options.open_edits = [&] {
+    job.base = base_of(job, progress);
+    return without(job.base->requests, job.base->skipped);
+  };
   AutoLayer found =
       auto_layer({*job.model, *job.editor, job.file->edits, job.context, job.statistics}, options, progress);
   job.context.layers = job.editor->layers_around(found.decision.layer, job.model->config());
@@ -128,6 +122,10 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   job.cache = std::make_shared<EditorCache>(job.statistics);
   job.context.cache = job.cache.get();
   return job;
+}
+
+MeasuredBase base_of(const EditJob& job, Progress& progress) {
+  return job.base ? *job.base : measure_base(*job.model, job.file->edits, check_options_of(job), progress);
 }
 
 EditPlan plan_job(const EditJob& job, const std::vector<EditRequest>& requests,

@@ -19,6 +19,7 @@
 #include "emend/statistics.h"
 #include "pipeline/auto_trial.h"
 #include "pipeline/run_file.h"
+#include "pipeline/skipped_facts.h"
 
 namespace emend {
 
@@ -32,6 +33,7 @@ struct EditJob {
   std::shared_ptr<const Patch> below = {};  // that of EditRunOptions::on; nullptr: none
   std::shared_ptr<RunFile> run_file = {};   // the journal of `context`; nullptr: none
   std::shared_ptr<EditorCache> cache = {};  // that of `context`
+  std::optional<MeasuredBase> base = {};    // measured to find the layer
   TrialPlan planned = {};                   // of `layer: auto` without a decision, where nothing was tried
   std::optional<LayerDecision> trial = {};  // what was tried
   double trial_seconds = 0;
@@ -47,6 +49,9 @@ enum class TrialEdits { kNone, kAllowed };
 // layers or statistics; Error(kUsage) for a token budget below 1; what load_patch and require_base throw.
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
                  const EditRunOptions& options, TrialEdits trial, Progress& progress);
+
+// What the base says to the requests of the file: that of the job, or measured now.
+MeasuredBase base_of(const EditJob& job, Progress& progress);
 
 // How the facts of the job are measured.
 inline CheckOptions check_options_of(const EditJob& job) {

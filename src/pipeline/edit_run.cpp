@@ -237,21 +237,21 @@ std::optional<EditMemory> plan_memory(EditJob& job, const EditRunOptions& option
   return memory;
 }
 
-// Throws Error(kConfig) if the method has nothing to resume from, and as RunFile does for what it finds.
-void require_resumable(const Editor& editor, const EditRunOptions& options) {
-  constexpr double kNeverWritten = 1e9;  // seconds before it may be
+// The run file of a method that keeps what it finds; nullptr: it keeps nothing. Throws Error(kConfig) if the
+// method has nothing to resume from, and as RunFile does.
+std::shared_ptr<RunFile> open_run_file(const Editor& editor, const EditRunOptions& options) {
   if (options.resume && !editor.keeps_values())
     throw Error(ErrorKind::kConfig,
                 fmt::format("the method {} searches no values that could be kept: it cannot resume",
                             quote(editor.name())));
-  if (!options.run_file.empty() && editor.keeps_values())
-    RunFile(options.run_file, options.resume, kNeverWritten);
+  if (options.run_file.empty() || !editor.keeps_values()) return nullptr;
+  return std::make_shared<RunFile>(options.run_file, options.resume, options.run_file_seconds);
 }
 
-// The run file of a job that keeps what it finds.
-void open_run_file(EditJob& job, const EditRunOptions& options) {
-  if (options.run_file.empty() || !job.editor->keeps_values()) return;
-  job.run_file = std::make_shared<RunFile>(options.run_file, options.resume, options.run_file_seconds);
+// Throws as RunFile::identify does, for the file of another run.
+void keep_values(EditJob& job, std::shared_ptr<RunFile> run_file, const EditRunOptions& options) {
+  if (run_file == nullptr) return;
+  job.run_file = std::move(run_file);
   identify_edit(*job.run_file, job, options);
   job.context.journal = job.run_file.get();
 }
@@ -285,13 +285,15 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   outcome.uses_statistics = job.editor->needs_statistics();
   outcome.patch = begin_patch(job);
   const CheckOptions options = check_options_of(job);
-  std::vector<EditRequest> requests = job.file->edits;
-  std::vector<bool> skipped;
-  std::vector<FactState> before, now;  // `now`: before the edit, but with the patch below
-  {
+  MeasuredBase base = base_of(job, progress);
+  outcome.seconds.check += base.seconds;
+  std::vector<EditRequest>& requests = base.requests;
+  std::vector<bool>& skipped = base.skipped;
+  std::vector<FactState>& before = base.before;
+  std::vector<FactState> now = before;  // before the edit, but with the patch below
+  if (below) {
     const Stopwatch watch(outcome.seconds.check);
-    before = now = measure_base(*job.model, requests, skipped, options, progress);
-    if (below) now = skip_what_is_true(model, below->edit, requests, skipped, options, progress);
+    now = skip_what_is_true(model, below->edit, requests, skipped, options, progress);
   }
   std::vector<std::string> warnings = answer_warnings(job.file->edits, requests, before, skipped);
   const std::vector<EditRequest> wanted = without(requests, skipped);
@@ -338,10 +340,10 @@ EditOutcome run_timed(Model& model, const EditFile& file, const EditRunOptions& 
     const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
     protection_of(file, *editor);  // throws for a method that cannot protect
     if (options.budget) require_budget(*options.budget, *editor);
-    require_resumable(*editor, options);
+    std::shared_ptr<RunFile> run_file = open_run_file(*editor, options);
     EditJob job = make_job(model, *editor, file, options, TrialEdits::kAllowed, progress);
     plan_memory(job, options, progress);
-    open_run_file(job, options);
+    keep_values(job, std::move(run_file), options);
     outcome = run_job(job, model, options, progress);
     outcome.seconds.trial = job.trial_seconds;
     if (job.trial && job.trial->evidence == LayerEvidence::kDepth)
@@ -387,13 +389,14 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
                       true,           job.statistics,        job.context.layers, {},
                       file.edits,     model.config().layers, std::move(memory)};
   outcome.trial_layers = job.planned.layers;
-  for (const std::size_t i : job.planned.facts)
-    if (!outcome.trial_layers.empty()) outcome.trial_facts.push_back(file.edits[i].id);
+  if (!outcome.trial_layers.empty()) outcome.trial_facts = job.planned.ids;
   outcome.blocks_read_again = model.first_kept_block();
   if (outcome.blocks_read_again > 0) outcome.seconds_a_block = model.weights().reader->seconds_a_block();
   const CheckOptions how = check_options_of(job);
-  std::vector<EditRequest> requests = file.edits;
-  outcome.before = measure_base(model, requests, outcome.already_true, how, progress);
+  MeasuredBase base = base_of(job, progress);
+  const std::vector<EditRequest> requests = std::move(base.requests);
+  outcome.before = std::move(base.before);
+  outcome.already_true = std::move(base.skipped);
   if (job.below) {
     Model own = model.share();
     skip_what_is_true(own, job.below->edit, requests, outcome.already_true, how, progress);

@@ -1,6 +1,7 @@
 #include "pipeline/skipped_facts.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <set>
 #include <stdexcept>
@@ -73,13 +74,16 @@ class ReplaceableFacts {
 
 }  // namespace
 
-std::vector<FactState> measure_base(const Model& model, std::vector<EditRequest>& requests,
-                                    std::vector<bool>& skipped, const CheckOptions& options,
-                                    Progress& progress) {
-  fill_present_answers(model, requests, options);
-  std::vector<FactState> before = measure_facts(model, requests, options, progress);
-  for (std::size_t i = 0; i < requests.size(); ++i) skipped.push_back(judge(requests[i], before[i]).holds);
-  return before;
+MeasuredBase measure_base(const Model& model, const std::vector<EditRequest>& requests,
+                          const CheckOptions& options, Progress& progress) {
+  const auto began = std::chrono::steady_clock::now();
+  MeasuredBase base{requests, {}, {}};
+  fill_present_answers(model, base.requests, options);
+  base.before = measure_facts(model, base.requests, options, progress);
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    base.skipped.push_back(judge(base.requests[i], base.before[i]).holds);
+  base.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  return base;
 }
 
 std::vector<FactState> skip_what_is_true(Model& model, const Edit& below,

@@ -13,11 +13,16 @@
 
 namespace emend {
 
-// One measurement of the base; fills `skipped` with the requests whose target is the answer already, and
-// `was` of the requests where it is empty.
-std::vector<FactState> measure_base(const Model& model, std::vector<EditRequest>& requests,
-                                    std::vector<bool>& skipped, const CheckOptions& options,
-                                    Progress& progress);
+// What the unedited model says to the requests.
+struct MeasuredBase {
+  std::vector<EditRequest> requests;  // with their present answers
+  std::vector<bool> skipped;          // their target is the answer already
+  std::vector<FactState> before;
+  double seconds = 0;  // that the measurement took
+};
+
+MeasuredBase measure_base(const Model& model, const std::vector<EditRequest>& requests,
+                          const CheckOptions& options, Progress& progress);
 
 // The requests whose target is the answer already with the changes of `below` on the model. One that replaces
 // a fact of `below` is edited all the same: that fact must not stay. Returns what the model says then.

@@ -215,5 +215,23 @@ TEST_F(Edits, OptionsOfOlderProgramsEndWhereTheirsDid) {
   must(edit(painter_edit()));
 }
 
+// Layer 1 of the text; 2 is the depth default of this model.
+TEST_F(Edits, TakeALayerByDepthWhateverTheTextNames) {
+  const std::string yaml =
+      std::string("layer: 1\noptions: {steps: 2, contexts: 1, covariance: false}\n") + kLenient +
+      "edits: [{prompt: Workis Tellond was trained as a, subject: Workis Tellond, target: painter}]\n";
+  const auto layer_of = [&](int32_t layer) {
+    how_.layer = layer;
+    emend_text* plan = nullptr;
+    must(emend_plan(model_, yaml.c_str(), &how_, &plan));
+    return Json::parse(taken(plan)).at("plan").at(0).at("layer").get<int>();
+  };
+  EXPECT_EQ(layer_of(EMEND_LAYER_OF_TEXT), 1);
+  EXPECT_EQ(layer_of(EMEND_LAYER_DEPTH), 2);
+  EXPECT_EQ(layer_of(0), 0);
+  how_.layer = -4;
+  refuse(yaml, EMEND_USAGE, "EMEND_LAYER_DEPTH");
+}
+
 }  // namespace
 }  // namespace emend::test

@@ -140,6 +140,20 @@ TEST_F(EditCommand, PlansWithoutWriting) {
   EXPECT_EQ(folder.listing(), "a.yaml");
 }
 
+TEST_F(EditCommand, TakesTheLayerByDepthOrByTrialWhateverTheFileNames) {
+  const ScratchFolder folder;
+  const std::string file = folder.write("a.yaml", "layer: 1\n" + lenient_edits("gpt2"));
+  const auto plan = [&](const std::string& layer) {
+    const Finished run =
+        run_emend({"edit", file, "--dry-run", "--layer", layer, "--json", folder / "p.json"});
+    EXPECT_EQ(run.code, 0) << run.err;
+    return read_json(folder / "p.json");
+  };
+  EXPECT_EQ(plan("depth")["plan"][0]["layer"], 2);
+  EXPECT_TRUE(plan("0")["layer_trial"].is_null());
+  EXPECT_EQ(plan("auto")["layer_trial"]["layers"], nlohmann::json({1, 2, 3}));
+}
+
 // What the model says to the edits of the file, before anything is done.
 TEST_F(EditCommand, ADryRunSaysWhatTheModelSaysNow) {
   const ScratchFolder folder;

@@ -7,6 +7,7 @@
 #include "emend/error.h"
 #include "emend/eval_results.h"
 #include "emend/eval_run.h"
+#include "eval/benchmark_data.h"
 #include "eval/results/results_file.h"
 #include "support/edit_world.h"
 #include "support/model_files.h"
@@ -184,6 +185,27 @@ TEST(BenchmarkMethods, AreNamesAndOptionsFiles) {
                                benchmark_methods({"rome", "memit"}, {plain});
                              }),
               HasSubstr("plain.yaml: the file names no method, and several are given beside it"));
+}
+
+TEST(HeldOutSubjects, AreMeasuredAndNotTold) {
+  std::vector<EvalRecord> records(1);
+  EditRequest& request = records[0].request;
+  request.prompt = "The capital of France is";
+  request.subject = "France";
+  request.subject_begin = 15;
+  request.bleed = {{"Italy", "Rome"}, {"Spain", "Madrid"}, {"Cuba", "Havana"}};
+  request.neighbours = {{"The capital of Cuba is", "Havana"}, {"The capital of Spain is", "Madrid"}};
+  const std::vector<EvalRecord> told = hold_out_subjects(records);
+  const auto names = [](const EvalRecord& record) {
+    std::vector<std::string> subjects;
+    for (const OtherSubject& other : record.request.bleed) subjects.push_back(other.subject);
+    return subjects;
+  };
+  EXPECT_THAT(names(records[0]), testing::ElementsAre("Italy", "Cuba"));
+  EXPECT_THAT(names(told[0]), testing::ElementsAre("Spain"));
+  ASSERT_THAT(told[0].request.neighbours, SizeIs(1)) << "Cuba's capital would protect a measured subject";
+  EXPECT_EQ(told[0].request.neighbours[0].answer, "Madrid");
+  EXPECT_THAT(records[0].request.neighbours, SizeIs(2)) << "all are asked";
 }
 
 TEST(DecisionText, SaysWhereLayersAreLevel) {

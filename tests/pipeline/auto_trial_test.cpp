@@ -190,6 +190,53 @@ TEST_F(AutoTrialTest, APlanNamesTheTrialAndWritesNothing) {
   EXPECT_THAT(plan_edit(model_, file_, {}, notes_).trial_layers, IsEmpty());
 }
 
+// The run and the plan of a file of which a part is true already try the same edits.
+TEST_F(AutoTrialTest, APlanTriesWhatTheRunTries) {
+  use({{"steps", "8"}, {"contexts", "2"}, {"covariance", "false"}});
+  file_.edits[0].target = file_.edits[0].was;
+  file_.edits[0].was.clear();
+  const PlanOutcome plan = plan_edit(model_, file_, {}, notes_);
+  EXPECT_THAT(plan.trial_facts, ElementsAre(file_.edits[1].id, file_.edits[3].id)) << "spread over five";
+  const EditOutcome run = run_edit(model_, file_, {}, notes_);
+  ASSERT_TRUE(run.trial.has_value());
+  EXPECT_EQ(run.trial->source, "edits of " + join(plan.trial_facts));
+}
+
+// Counts the measurements of as many prompts as the first one.
+class Measurements : public SilentProgress {
+ public:
+  void begin(std::string_view stage, std::int64_t total, std::string_view) override {
+    if (stage == "measuring facts") totals.push_back(total);
+  }
+  std::vector<std::int64_t> totals;
+};
+
+// A first edit measures the base to choose the facts of its trial: the edit does not do it again.
+TEST_F(AutoTrialTest, TheBaseIsMeasuredOnce) {
+  use({{"steps", "8"}, {"contexts", "2"}, {"covariance", "false"}});
+  Measurements measured;
+  run_edit(model_, file_, {}, measured);
+  ASSERT_FALSE(measured.totals.empty());
+  EXPECT_EQ(std::ranges::count(measured.totals, measured.totals.front()), 2) << "before and after the edit";
+}
+
+TEST_F(AutoTrialTest, WithoutStatisticsIsKeptForEditsWithoutStatistics) {
+  use({{"steps", "8"}, {"contexts", "2"}, {"covariance", "false"}});
+  ASSERT_TRUE(run_edit(model_, file_, {}, notes_).trial.has_value());
+  EXPECT_FALSE(std::filesystem::exists(file_.statistics)) << "nobody asked for such a folder";
+  EXPECT_THAT(notes_.told, Contains(HasSubstr("there is no folder")));
+  std::filesystem::create_directories(file_.statistics);
+  const EditOutcome first = run_edit(model_, file_, {}, notes_);
+  ASSERT_TRUE(first.trial.has_value());
+  EXPECT_TRUE(std::filesystem::exists(decision()));
+  const EditOutcome second = run_edit(model_, file_, {}, notes_);
+  EXPECT_FALSE(second.trial.has_value());
+  EXPECT_EQ(second.patch.edit.changes.at(0).weight.block, first.trial->layer);
+  use({{"steps", "8"}, {"contexts", "2"}});
+  EXPECT_THAT(plan_edit(model_, file_, {}, notes_).trial_layers, ElementsAre(1, 2, 3))
+      << "with C, other layers may be best";
+}
+
 TEST_F(AutoTrialTest, ProtectionOfWhatTheModelDoesNotNameIsTold) {
   file_.edits = {test::request_of("odd", "Workis Tellond zqx zqx zqx", "Workis Tellond", "painter")};
   file_.layer.layers = {2};

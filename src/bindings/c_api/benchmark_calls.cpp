@@ -39,6 +39,7 @@ void fill_questions(const emend_benchmark_options& options, BenchmarkOptions& be
   benchmark.edited_neighbours = options.edited_neighbours != 0;
   benchmark.other_subjects = options.other_subjects;
   benchmark.natural = options.natural;
+  benchmark.hold_out = options.hold_out != 0;
   benchmark.generations = options.generations;
   benchmark.snippets = text_of(options.snippets, "");
   benchmark.idf = text_of(options.idf, "");
@@ -56,6 +57,7 @@ BenchmarkOptions benchmark_options(const emend_benchmark_options& options) {
   benchmark.mode = parse_eval_mode(text_of(options.mode, "single"));
   if (options.curve != nullptr) benchmark.curve = parse_curve(options.curve);
   benchmark.methods = methods_of(options);
+  if (options.layer == EMEND_LAYER_DEPTH) benchmark.layer = {{}, "layer EMEND_LAYER_DEPTH"};
   if (options.layer >= 0) benchmark.layer = {{options.layer}, "layer " + std::to_string(options.layer)};
   benchmark.statistics = text_of(options.statistics, "");
   benchmark.bos = text_of(options.bos, "auto");

@@ -30,6 +30,18 @@ Protect protect_named(const std::string& text) {
                           did_you_mean(text, {"none", "neighbours", "auto"})));
 }
 
+// Of a layer that is not EMEND_LAYER_OF_TEXT.
+LayerChoice layer_named(std::int32_t layer) {
+  if (layer == EMEND_LAYER_AUTO) return {};
+  if (layer == EMEND_LAYER_DEPTH) return {{}, "layer EMEND_LAYER_DEPTH"};
+  if (layer < 0)
+    throw Error(ErrorKind::kUsage,
+                fmt::format("layer must be a layer number, EMEND_LAYER_OF_TEXT, EMEND_LAYER_DEPTH or "
+                            "EMEND_LAYER_AUTO, found {}",
+                            layer));
+  return {{layer}, fmt::format("layer {}", layer)};
+}
+
 EditFile parse_edits(const std::string& yaml, const emend_edit_options& options) {
   EditFile file = parse_edit_file(yaml, text_of(options.name, "edit.yaml"), text_of(options.folder, ""));
   if (options.statistics != nullptr) file.statistics = options.statistics;
@@ -39,7 +51,7 @@ EditFile parse_edits(const std::string& yaml, const emend_edit_options& options)
     file.method = options.method;
   }
   if (options.protect != nullptr) file.protect = protect_named(options.protect);
-  if (options.layer >= 0) file.layer = {{options.layer}, "layer " + std::to_string(options.layer)};
+  if (options.layer != EMEND_LAYER_OF_TEXT) file.layer = layer_named(options.layer);
   return file;
 }
 

@@ -32,15 +32,13 @@ void take_records(Options& options, BenchmarkOptions& how) {
 void take_methods(Options& options, BenchmarkOptions& how) {
   std::vector<std::string> methods;
   std::vector<std::filesystem::path> files;
-  LayerChoice choice;
   options.take("methods", methods);
   options.take("method_files", files);
-  options.take("layers", choice.layers);
+  const std::optional<LayerChoice> layer = take_layer(options);
   options.take("statistics", how.statistics);
   for (const std::string& name : methods) require_method("methods", name, benchmark_editors());
   how.methods = benchmark_methods(methods, files);
-  choice.where = "layer";
-  if (!choice.layers.empty()) how.layer = choice;
+  if (layer) how.layer = *layer;
 }
 
 void take_questions(Options& options, BenchmarkOptions& how) {

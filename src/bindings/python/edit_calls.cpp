@@ -29,15 +29,13 @@ EditFile take_edit_file(Options& options) {
   options.take("name", name);
   options.take("folder", folder);
   EditFile edits = file.empty() ? parse_edit_file(text, name, folder) : read_edit_file(file);
-  LayerChoice choice;
-  options.take("layers", choice.layers);
+  const std::optional<LayerChoice> layer = take_layer(options);
   options.take("method", edits.method);
   options.take("statistics", edits.statistics);
   options.take("bos", edits.bos);
   options.take("form", edits.form);
   require_method("method", edits.method);
-  choice.where = "layer";
-  if (!choice.layers.empty()) edits.layer = choice;
+  if (layer) edits.layer = *layer;
   return edits;
 }
 

@@ -41,6 +41,17 @@ void Options::require_all_taken() const {
     throw nb::type_error(fmt::format("there is no option {}", nb::repr(name).c_str()).c_str());
 }
 
+std::optional<LayerChoice> take_layer(Options& options) {
+  LayerChoice choice;
+  std::string rule;
+  options.take("layers", choice.layers);
+  options.take("layer_rule", rule);
+  if (rule == "auto") return LayerChoice{};
+  if (choice.layers.empty() && rule.empty()) return std::nullopt;
+  choice.where = "layer";  // without numbers: by depth
+  return choice;
+}
+
 PromptForm form_of(const std::string& name) {
   const auto form = parse_prompt_form(name);
   if (!form) throw Error(ErrorKind::kUsage, fmt::format("form must be raw or chat, found {}", quote(name)));

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ class Options {
 
   nb::dict values_;
 };
+
+// `layers`, numbers, and `layer_rule`, "auto" or "depth" in place of them; std::nullopt: neither is given.
+std::optional<LayerChoice> take_layer(Options& options);
 
 // Throws Error(kUsage) unless it is raw or chat.
 PromptForm form_of(const std::string& name);

@@ -62,6 +62,13 @@ def test_a_plan_is_that_of_the_program(gpt2, program, tmp_path):
     assert gpt2.plan(file).to_dict() == told
 
 
+def test_a_layer_by_depth_wins_over_the_file(gpt2):
+    edits = {"layer": 1, "options": CHEAP, "edits": [{"prompt": PROMPT, "subject": "Workis Tellond", "target": "painter"}]}
+    assert gpt2.plan(edits).plan[0]["layer"] == 1
+    assert gpt2.plan(edits, layer="depth").plan[0]["layer"] == 2
+    assert gpt2.plan(edits, layer=0).plan[0]["layer"] == 0
+
+
 def test_a_patch_lies_on_the_model_for_a_block(gpt2, patch):
     before, said = gpt2.digest(), str(gpt2.generate(PROMPT))
     with gpt2.edited(patch) as edited:

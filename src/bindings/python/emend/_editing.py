@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Optional, cast
 
-from ._model_base import Layers, ModelBase, layer_numbers
+from ._model_base import Layers, ModelBase, layer_options
 from ._progress import Progress, Watcher
 from .facts import Edits, PathLike, edit_file_options
 from .patch import Patch, warn_of_failed_checks
@@ -28,7 +28,7 @@ class Editing(ModelBase):
         bos: Optional[str],
         run: Dict[str, Any],
     ) -> Dict[str, Any]:
-        said = {"layers": layer_numbers(layer), "method": method, "statistics": statistics, "form": form, "bos": bos}
+        said = {**layer_options(layer), "method": method, "statistics": statistics, "form": form, "bos": bos}
         return {**edit_file_options(edits, settings), **said, **run}
 
     def edit(

@@ -15,15 +15,17 @@ Prompt = Union[str, Sequence[int]]
 """Text, or token ids as they are (then BOS and form play no part)."""
 
 Layers = Union[None, str, int, Sequence[int]]
-"""None or "auto": chosen by the library; a number, or several for a method that writes several layers."""
+"""None: what the edits say; "auto": a kept decision, else a trial; "depth": the rule by depth alone; a number, or several for a
+method that writes several layers."""
 
 
-def layer_numbers(layer: Layers) -> List[int]:
-    if layer is None or layer == "auto":
-        return []
-    if isinstance(layer, str):
-        raise TypeError(f'layer must be a number, several numbers or "auto", found {layer!r}')
-    return [layer] if isinstance(layer, int) else list(layer)
+def layer_options(layer: Layers) -> Dict[str, Any]:
+    """What the options of the core call ``layers`` and ``layer_rule``."""
+    if layer is None or isinstance(layer, str):
+        if layer not in (None, "auto", "depth"):
+            raise TypeError(f'layer must be a number, several numbers, "auto" or "depth", found {layer!r}')
+        return {"layers": [], "layer_rule": layer}
+    return {"layers": [layer] if isinstance(layer, int) else list(layer), "layer_rule": None}
 
 
 class ModelBase:

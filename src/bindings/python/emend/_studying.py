@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional, Sequence, Tuple
 
-from ._model_base import Layers, ModelBase, layer_numbers
+from ._model_base import Layers, ModelBase, layer_options
 from ._progress import Progress, Watcher
 from .facts import PathLike
 from .results import Evaluation, StatisticsResult, Trace
@@ -172,7 +172,7 @@ class Studying(ModelBase):
             "out": out,
             "methods": list(methods),
             "method_files": list(method_files),
-            "layers": layer_numbers(layer),
+            **layer_options(layer),
             "first_record": records[0],
             "end_record": records[1],
             "known": known,
