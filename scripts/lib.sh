@@ -25,7 +25,8 @@ readonly emend=$build_dir/emend model=models/smollm2-135m-instruct.gguf
 # Commands count wherever they come from; the rest are Debian packages.
 readonly tools=(g++ cmake ninja:ninja-build ccache pkg-config python3 unzip)
 readonly libraries=(libeigen3-dev libfmt-dev libboost-program-options-dev libyaml-cpp-dev nlohmann-json3-dev libonig-dev
-                    libutf8proc-dev libssl-dev libxxhash-dev zlib1g-dev libzstd-dev libkainjow-mustache-dev libgtest-dev libgmock-dev)
+                    libutf8proc-dev libssl-dev libxxhash-dev zlib1g-dev libzstd-dev libkainjow-mustache-dev libcpp-httplib-dev libgtest-dev
+                    libgmock-dev)
 
 build_targets=(all) # the program and its tests; a script that needs less or more says so before set_up
 cmake_args=()     # what the caller gave after --

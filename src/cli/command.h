@@ -38,6 +38,7 @@ int export_harness_command(const std::vector<std::string>& arguments);
 int init_command(const std::vector<std::string>& arguments);
 int completion_command(const std::vector<std::string>& arguments);
 int export_promptfoo_command(const std::vector<std::string>& arguments);
+int serve_command(const std::vector<std::string>& arguments);
 int reproduce_command(const std::vector<std::string>& arguments);
 int model_command(const std::vector<std::string>& arguments);
 int eval_command(const std::vector<std::string>& arguments);

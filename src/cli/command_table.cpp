@@ -17,7 +17,7 @@ const std::vector<Command>& program_commands() {
       {"memories", "look at feed-forward layers as key-value memories", memories_command},
       {"model", "tell what a model file is, and check it", model_command},
       {"init", "write a first edit file for a model, with a fact that it knows", init_command},
-      {"serve", "answer over HTTP, to try an edit", nullptr},
+      {"serve", "answer over HTTP as OpenAI's completions do, to check edits", serve_command},
       {"reproduce", "repeat a run and compare what it makes byte for byte", reproduce_command},
       {"completion", "completion of the command line for a shell, and manual pages", completion_command},
   };

@@ -27,6 +27,12 @@ void install_interrupt_handler() {
   sigaction(SIGXFSZ, &action, nullptr);
 }
 
+bool take_interrupt() {
+  if (interrupted == 0) return false;
+  interrupted = 0;
+  return true;
+}
+
 void throw_if_interrupted() {
   if (interrupted != 0) throw Error(ErrorKind::kInterrupted, "interrupted");
 }

@@ -7,6 +7,9 @@ namespace emend {
 // is passed over.
 void install_interrupt_handler();
 
+// Whether the flag was set; it is not any more. For a command that a signal ends as it should.
+bool take_interrupt();
+
 // Throws Error(kInterrupted) once the flag is set. Any thread.
 void throw_if_interrupted();
 

@@ -9,7 +9,8 @@ namespace emend {
 std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tensor& logits,
                              const std::vector<DecodeRow>& rows, const DrawOptions& draw,
                              const std::vector<std::int64_t>& stop, const RowOverlays& overlays,
-                             Progress* progress, std::vector<std::int64_t>* ended_by) {
+                             Progress* progress, std::vector<std::int64_t>* ended_by,
+                             const DecodeWatch& watch) {
   if (ended_by != nullptr) ended_by->assign(rows.size(), -1);
   std::vector<TokenIds> results(rows.size());
   const std::vector<std::int64_t> prompt_lengths = cache.lengths;
@@ -20,6 +21,8 @@ std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tenso
     std::vector<std::uint64_t> streams, index(alive.size(), step);
     for (const std::size_t i : alive) streams.push_back(rows[i].stream);
     const std::vector<std::int64_t> drawn = draw_tokens(seen, streams, index, draw);
+    const std::vector<bool> enough =
+        watch ? watch(alive, seen, drawn) : std::vector<bool>(alive.size(), false);
     PassInput input;
     std::vector<std::size_t> growing, overlay_rows;
     for (std::size_t a = 0; a < alive.size(); ++a) {
@@ -29,7 +32,7 @@ std::vector<TokenIds> decode(const Model& model, KvCache& cache, const at::Tenso
         continue;
       }
       results[i].push_back(drawn[a]);
-      if (static_cast<std::int64_t>(results[i].size()) == rows[i].max_new) continue;
+      if (static_cast<std::int64_t>(results[i].size()) == rows[i].max_new || enough[a]) continue;
       growing.push_back(i);
       overlay_rows.push_back(rows[i].overlay_row);
       input.cache_row.push_back(rows[i].cache_row);

@@ -170,8 +170,6 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
 
 TEST(Usage, RefusesByNameWhatIsNotThereYet) {
   const std::vector<Refusal> refusals = {
-      {{"serve", "m"}, "'emend serve' is not part of this version yet"},
-      {{"serve", "--model", "m"}, "'emend serve' is not part of this version yet"},
       {{"eval", "survive"}, "'emend eval survive' is not part of this version yet"},
   };
   for (const Refusal& refusal : refusals) {

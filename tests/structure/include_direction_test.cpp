@@ -45,6 +45,7 @@ const FolderRules kRules = {
             {"reports",
              {"editor.h", "pipeline", "eval", "delivery", "measure", "memories", "analysis", "model",
               "report", "base"}},
+            {"serve", {"pipeline", "delivery", "analysis", "model", "text", "base"}},
             {"console", {"report", "io", "base"}},
             {"cli", {"*"}},
             {"bindings",
@@ -140,8 +141,9 @@ const FolderRules kRules = {
     .interface_headers = {"editor.h", "editor_cache.h", "search_journal.h"},
 };
 
-const std::set<std::string> kSeesTorch = {"linalg", "model",    "analysis", "memories", "measure", "editors",
-                                          "eval",   "delivery", "pipeline", "cli",      "bindings"};
+const std::set<std::string> kSeesTorch = {"linalg",   "model",   "analysis", "memories",
+                                          "measure",  "editors", "eval",     "delivery",
+                                          "pipeline", "serve",   "cli",      "bindings"};
 
 // fmt is not here: every folder formats its messages.
 const std::vector<LibraryRule> kLibraries = {
@@ -154,6 +156,7 @@ const std::vector<LibraryRule> kLibraries = {
     {"oniguruma", {"text"}},
     {"utf8proc", {"base", "text", "report"}},
     {"kainjow/", {"report"}},
+    {"httplib", {"serve"}},
     {"openssl/", {"base"}},
     {"xxh", {"base"}},
     {"zlib", {"base"}},
