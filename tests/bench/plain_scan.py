@@ -8,7 +8,7 @@ As one writes it: the model of transformers without its head, a forward hook in 
 batch and layer torch.topk of the kept coefficients and the new ones, at both ends, with the place of each. `--rows`: rows of a batch;
 small ones are what scripts use that keep a sentence apart. Prints seconds of wall clock and of all processors' work a token, of the
 bare pass and of the plain way, then the same of emend's bare pass and scan from the bench, and the ratios. One JSON object.
-Both use all cores that torch uses; on a busy machine compare the processors' work. Needs torch and transformers, for GGUF also gguf.
+Both use all cores that torch uses; on a busy machine compare the processors' work. Needs torch and transformers, for GGUF also gguf and accelerate.
 """
 
 import argparse
