@@ -4,10 +4,12 @@
 //   own_file_edits MODEL RECORDS STATISTICS HALF LAYER[,LAYER...] [NAME=VALUE,NAME=VALUE]...
 //
 // HALF of the records: even (0, 2, ...), odd, or all; a setting may be chosen on one half and shown on the
-// other. Each further argument is one row of the table ("-": the defaults of rome). Two names are no options
-// of the method: protect=auto protects the subjects that the model itself names, and no neighbour of the
-// records, which are what is measured; patches=DIR saves a patch of each edit there (tools/own_file_edits.py
-// writes them into the real file). Prints ES, PS, NS in percent (Meng et al. 2022), NS without neighbours
+// other. Each further argument is one row of the table ("-": the defaults of rome). Three names are no
+// options of the method: protect=auto protects the subjects that the model itself names, protect=records
+// those of the file's other records with the same wording, and neither the neighbours of a record, which are
+// what is measured (unless the model names one); patches=DIR saves a patch of each edit there
+// (tools/own_file_edits.py writes them into the real file); weights=own leaves out the scores on float32
+// weights. Prints ES, PS, NS in percent (Meng et al. 2022), NS without neighbours
 // that are protected, the share of edits whose target is the greedy continuation, the least share of the
 // value that arrives, the largest stray change, and seconds of search and solve of an edit (the first one
 // also samples the contexts).
@@ -39,8 +41,9 @@ namespace {
 
 struct Setting {
   std::map<std::string, OptionText> options;
-  bool protect = false;
+  std::string protect;  // auto, records, or nothing
   std::string patches;
+  bool float32 = true;  // is scored, too
 };
 
 std::vector<std::string> split(const std::string& text, char by) {
@@ -57,9 +60,11 @@ Setting parse_setting(const std::string& text) {
     if (at == std::string::npos) continue;
     const std::string name = part.substr(0, at), value = part.substr(at + 1);
     if (name == "protect")
-      setting.protect = value == "auto";
+      setting.protect = value;
     else if (name == "patches")
       setting.patches = value;
+    else if (name == "weights")
+      setting.float32 = value != "own";
     else
       setting.options[name] = {value, "command line"};
   }
@@ -85,6 +90,23 @@ Protection named_by_the_model(const Model& model, std::vector<EditRequest> reque
       find_protection(model, requests, Protect::kAuto, /*strict=*/false, checks, unnamed);
   for (const std::string& id : unnamed) std::printf("%s: the model names no other subject\n", id.c_str());
   return found;
+}
+
+// The subjects of other records in the same place of the same words, but for a record's own neighbours.
+Protection other_records(const std::vector<EditRequest>& requests, const std::vector<EditRequest>& all) {
+  Protection protection;
+  for (const EditRequest& request : requests) {
+    ProtectedTexts& texts = protection.of[request.id];
+    for (const EditRequest& other : all) {
+      const std::string prompt = prompt_about(request, other.subject);
+      const auto is_asked = [&](const Neighbour& neighbour) { return neighbour.prompt == prompt; };
+      if (other.subject == request.subject || prompt != other.prompt ||
+          std::ranges::any_of(request.neighbours, is_asked))
+        continue;
+      texts.given.push_back(text_about(request, other.subject));
+    }
+  }
+  return protection;
 }
 
 // What the file will hold, as the edit that it amounts to: W' - W for each weight.
@@ -202,7 +224,8 @@ int main(int argc, char** argv) try {
   }
   SilentProgress silent;
   Model model = Model::load(argv[1], {}, silent);
-  const std::vector<EditRequest> requests = half_of(test::read_edit_records(argv[2], 100000), argv[4]);
+  const std::vector<EditRequest> all = test::read_edit_records(argv[2], 100000);
+  const std::vector<EditRequest> requests = half_of(all, argv[4]);
   EditorCache cache;
   EditorContext context;
   context.prefix = model.tokenizer().automatic_prefix();
@@ -222,9 +245,10 @@ int main(int argc, char** argv) try {
   for (const std::string& text : settings) {
     const Setting setting = parse_setting(text);
     const auto editor = make_editor("rome", setting.options);
-    const Protection protection =
-        setting.protect ? named_by_the_model(model, requests, checks) : Protection();
-    context.protection = setting.protect ? &protection : nullptr;
+    Protection protection;
+    if (setting.protect == "auto") protection = named_by_the_model(model, requests, checks);
+    if (setting.protect == "records") protection = other_records(requests, all);
+    context.protection = setting.protect.empty() ? nullptr : &protection;
     for (const int layer : layers) {
       context.layers = {layer};
       std::vector<Edit> edits;
@@ -247,7 +271,7 @@ int main(int argc, char** argv) try {
         norm += edit.facts.front().relative_norm();
         for (const FactPart& part : edit.facts.front().parts)
           keys += static_cast<double>(part.protected_keys.size());
-        in_memory.add(model, edit, edit, checks);
+        if (setting.float32) in_memory.add(model, edit, edit, checks);
         in_file.add(model, stored.edit, edit, checks);
         if (!setting.patches.empty()) save(edit, model, context, setting.patches);
       }
@@ -258,7 +282,7 @@ int main(int argc, char** argv) try {
           "processors (medians); realised at least %.4f, stray at most %.3f\n",
           layer, text.c_str(), steps / n, norm / n, keys / n, bench::median(wall), bench::median(processor),
           least_share, most_stray);
-      in_memory.print("float32");
+      if (setting.float32) in_memory.print("float32");
       in_file.print("own type");
     }
   }
