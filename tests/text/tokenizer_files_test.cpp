@@ -31,6 +31,7 @@ TEST(TokenizerFiles, OfByteLevelBpeAreTheSameTokenizer) {
                                   {"llama3", "llama-bpe"},
                                   {"smollm", "smollm"},
                                   {"tekken", "tekken"},
+                                  {"falcon", "falcon"},
                                   {"qwen2", "qwen2"}}) {
     TokenizerGguf source = test::byte_level_keys(name, pre);
     source.add_bos = false;

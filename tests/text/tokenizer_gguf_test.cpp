@@ -53,7 +53,7 @@ TEST(TokenizerGguf, EveryPreTokenizerCutsAsItsFamilysTokenizerInJson) {
                                   {"stablelm2", "qwen2"},
                                   {"tekken", "tekken"},
                                   {"falcon", "falcon"}}) {
-    TokenizerGguf source = as_gguf(name, pre);
+    TokenizerGguf source = test::byte_level_keys(name, pre);
     source.add_bos = false;
     const auto ours = make_tokenizer(source), theirs = test::load_tokenizer(name);
     for (const std::string& document : documents) {
