@@ -74,7 +74,6 @@ class SearchCase {
 
   // log-probabilities [T, V] of a whole row with strengths[t] r added to the MLP output at every token.
   at::Tensor plain_logprobs(const TokenIds& ids, const at::Tensor& added) const {
-    const c10::NoGradGuard no_grad;
     PassInput input;
     input.ids = {ids};
     input.interventions = {
@@ -87,10 +86,9 @@ class SearchCase {
     return test::plain_vectors(model_, whole(row), Site::kKey, layer_);
   }
 
-  // The weighted nll of a unit, by full passes.
-  double plain_loss(const SearchUnit& unit, const at::Tensor& r,
-                    Objective objective = Objective::kWritten) const {
-    double loss = 0;
+  // The weighted nll of a unit, by full passes: a scalar that knows its gradient where r wants one.
+  at::Tensor plain_loss_of(const SearchUnit& unit, const at::Tensor& r, Objective objective) const {
+    at::Tensor loss = at::zeros({}, at::kDouble);
     for (const SearchRow& row : unit.rows) {
       if (row.drift) continue;
       at::Tensor alpha = at::mv(plain_keys(row), unit.a);
@@ -99,12 +97,16 @@ class SearchCase {
         alpha[static_cast<std::int64_t>(row.lookup)] = 1;
       }
       const at::Tensor logprobs = plain_logprobs(whole(row), at::outer(alpha, r));
-      double nll = 0;
+      const double share = row.weight / static_cast<double>(row.labels.size());
       for (std::size_t j = 0; j < row.labels.size(); ++j)
-        nll -= logprobs[row.label_at[j]][row.labels[j]].item<double>();
-      loss += row.weight * nll / static_cast<double>(row.labels.size());
+        loss = loss - share * logprobs[row.label_at[j]][row.labels[j]];
     }
     return loss;
+  }
+  double plain_loss(const SearchUnit& unit, const at::Tensor& r,
+                    Objective objective = Objective::kWritten) const {
+    const c10::NoGradGuard no_grad;
+    return plain_loss_of(unit, r, objective).item<double>();
   }
 
   std::vector<SearchResult> search(const std::vector<SearchUnit>& units) {
