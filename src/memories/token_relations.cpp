@@ -27,7 +27,8 @@ TokenRelations::TokenRelations(const at::Tensor& table, std::int64_t tokens, Nam
   const Random random(seed, kPairStream);
   std::vector<double> cosines;
   for (std::uint64_t k = 0; k < kPairs; ++k) {
-    const auto a = static_cast<std::int64_t>(random.below(3 * k, static_cast<std::uint64_t>(tokens)));
+    const double place = std::exp2(random.uniform(3 * k) * std::log2(static_cast<double>(tokens)));
+    const auto a = std::min(static_cast<std::int64_t>(place) - 1, tokens - 1);
     const double factor = std::exp2(2 * random.uniform(3 * k + 1) - 1);
     const auto b = std::min(static_cast<std::int64_t>(static_cast<double>(a + 1) * factor), tokens - 1);
     if (a != b) cosines.push_back(cosine(a, b));

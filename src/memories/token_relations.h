@@ -11,8 +11,10 @@ namespace emend {
 
 // Two tokens are related if they share a stem (light endings cut, case and a space in front left aside; at
 // least three letters), or if the cosine of their rows, with the table's mean taken off, lies above the 95th
-// percentile of random pairs. The two of such a pair have ids that differ by a factor of 2 at most: in the
-// vocabularies of byte-pair encodings, which merge frequent pairs first, ids stand for frequencies.
+// percentile of random pairs of similar frequency. In the vocabularies of byte-pair encodings, which merge
+// frequent pairs first, ids stand for frequencies: the first of a random pair is drawn with a chance of one
+// over its id, as often as it stands in text by Zipf's law, and the other's id differs by a factor of 2 at
+// most.
 class TokenRelations {
  public:
   using Name = std::function<std::string(std::int64_t)>;
