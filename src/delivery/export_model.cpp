@@ -152,7 +152,7 @@ void add_weight(const TensorName& rule, const at::Tensor& weight, int block, con
                 const ModelConfig& config, StoredTensors& tensors) {
   if (!weight.defined()) return;
   const at::Tensor stored = as_stored(weight, rule, family, config);
-  const std::string name = with_number(split_at(rule.safetensors, '|').front(), "{l}", block);
+  const std::string name = with_number(written_name(rule, config), "{l}", block);
   if (name.find("{h}") == std::string::npos) return tensors.add(name, stored);
   for (std::int64_t row = 0; row < stored.size(0); ++row)
     tensors.add(with_number(name, "{h}", row), stored.select(0, row));
@@ -185,11 +185,11 @@ const Family& family_written(const ResultJson& config, const fs::path& where) {
 ResultJson config_of(const CheckpointOutline& outline, const Model& model, const ExportType& type) {
   ResultJson config = write_config(model.config(), outline.values, *outline.file);
   config["torch_dtype"] = type.torch_name;
-  for (const auto& [key, name] : {std::pair("bos_token_id", "bos"), std::pair("eos_token_id", "eos")}) {
-    if (!model.has_tokenizer()) continue;
-    const auto id = std::string(name) == "bos" ? model.tokenizer().bos() : model.tokenizer().eos();
-    config[key] = or_null(id);
-  }
+  // Classes have ids of their own vocabulary where the file names none.
+  const Tokenizer* const tokenizer = model.has_tokenizer() ? &model.tokenizer() : nullptr;
+  config["bos_token_id"] = tokenizer == nullptr ? ResultJson(nullptr) : or_null(tokenizer->bos());
+  config["eos_token_id"] = tokenizer == nullptr ? ResultJson(nullptr) : or_null(tokenizer->eos());
+  config["pad_token_id"] = nullptr;
   return config;
 }
 

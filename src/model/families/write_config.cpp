@@ -161,9 +161,16 @@ ResultJson gemma(const Source& of) {
   return gemma_like(of, "GemmaForCausalLM", "gemma");
 }
 
+// transformers wants an integer where the class says so, as files have it.
+ResultJson whole_or_decimal(double number) {
+  const double whole = std::round(number);
+  if (std::abs(number - whole) <= 1e-5 * whole) return static_cast<std::int64_t>(whole);
+  return decimal(number);
+}
+
 void add_gemma2_attention(const Source& of, ResultJson& json) {
   const double scale = attention_scale(of);
-  json["query_pre_attn_scalar"] = decimal(1 / (scale * scale));
+  json["query_pre_attn_scalar"] = whole_or_decimal(1 / (scale * scale));
   json["sliding_window"] = window_of(of.c);
   json["layer_types"] = layer_types(of.c);
 }
@@ -212,7 +219,6 @@ ResultJson phi3(const Source& of) {
   json["partial_rotary_factor"] = of.rope().partial;
   if (!json.contains("original_max_position_embeddings"))
     json["original_max_position_embeddings"] = of.c.max_positions;
-  json["pad_token_id"] = nullptr;  // the class has one of Phi 3's own vocabulary
   return json;
 }
 
@@ -345,6 +351,12 @@ ResultJson write_config(const ModelConfig& config, const ConfigValues& values, c
   throw Error(ErrorKind::kModel,
               fmt::format("{}: a config.json of the family {} cannot be written; known: {}", values.where(),
                           config.family, join(known)));
+}
+
+std::string written_name(const TensorName& tensor, const ModelConfig& config) {
+  const std::vector<std::string> spellings = split_at(tensor.safetensors, '|');
+  const bool has_two_norms = config.spec(0).parallel && config.spec(0).mlp_norm;
+  return config.family == "falcon" && !has_two_norms ? spellings.back() : spellings.front();
 }
 
 std::string config_difference(const ModelConfig& a, const ModelConfig& b) {

@@ -7,6 +7,7 @@
 #include "emend/model.h"
 #include "emend/tensor_file.h"
 #include "model/families/config_values.h"
+#include "model/families/family.h"
 
 namespace emend {
 
@@ -14,6 +15,10 @@ namespace emend {
 // rotary angles came about; the rest is in `config`. A model of the family llama with a window is written as
 // mistral, which has one. Throws Error(kModel) for a family without a writer, by name.
 ResultJson write_config(const ModelConfig& config, const ConfigValues& values, const TensorFile& file);
+
+// The name of a tensor in the file beside such a config.json, with its places for numbers. Falcon's norms
+// have other names where there is one for both halves of a block.
+std::string written_name(const TensorName& tensor, const ModelConfig& config);
 
 // In what a config.json that was written and read again differs from the model that it is of: one setting by
 // name, with both values; empty where there is nothing. Numbers may differ as float32 does (1e-6), angles by
