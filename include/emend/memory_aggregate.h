@@ -125,7 +125,7 @@ struct AggregateOutcome {
   std::vector<LayerAggregate> layers;
   std::array<double, 3> decision_layer = {};  // quartiles
   LastLayerChanges last_changes;
-  std::vector<SparsityPoint> sparsity;        // by rising share; the last one keeps all cells
+  std::vector<SparsityPoint> sparsity;  // by rising share; the last one keeps all cells
   std::int64_t sparsity_tokens = 0;
   std::string corpus, corpus_fingerprint;
   std::int64_t resumed_blocks = 0;

@@ -24,8 +24,8 @@ class ServedModels {
   const std::vector<std::string>& names() const { return names_; }
 
   // What the model of this name lays on the base: y += B (A k) at down projections, on all rows of a pass.
-  // "A+B" is the base with the patches A and B on it, and so is "BASE+A+B". Empty: the base. Throws ApiError: 404 for an unknown
-  // name, 400 for patches that do not stack, because they are one or write the same key.
+  // "A+B" is the base with the patches A and B on it, and so is "BASE+A+B". Empty: the base. Throws ApiError:
+  // 404 for an unknown name, 400 for patches that do not stack, because they are one or write the same key.
   std::vector<Overlay> overlays(const std::string& name) const;
 
  private:
