@@ -90,7 +90,8 @@ def check_harness(options):
             with open(os.path.join(out, "abilities.json"), encoding="utf-8") as file:
                 figures = json.load(file)["tasks"][0]["metrics"]
             model = LocalCompletionsAPI(model=name, base_url=server.url + "/completions", tokenizer=options.tokenizer or options.model,
-                                        batch_size=options.batch, max_length=options.max_length, seed=1234)
+                                        batch_size=options.batch, max_length=options.max_length, seed=1234,
+                                        add_bos_token=True)  # the special tokens that the tokenizer adds by itself; off by default
             began = time.time()
             run = lm_eval.simple_evaluate(model=model, tasks=[harness_reference.task_of("arc", folder)], log_samples=True, bootstrap_iters=0)
             seconds = time.time() - began

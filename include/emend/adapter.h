@@ -53,10 +53,15 @@ struct ExportedModule {
   double norm = 0;        // of the product B A
   double difference = 0;  // largest one of the product in the file from that of the patches
 };
+// The subjects of the edited facts, each once, in their order. The rows of an update are made of
+// their keys, so whoever has the update can tell them from other names.
+std::vector<std::string> subjects_of(const std::vector<Patch>& patches);
+
 struct AdapterOutcome {
   std::filesystem::path written;
   std::vector<ExportedModule> modules;
   bool exact = false;                 // no difference anywhere
+  std::vector<std::string> subjects;  // of the patches
   std::vector<std::string> warnings;  // for the caller, such as those of require_usable
 };
 // Throws what the functions above throw, Error(kUsage) if no patch changes anything, and Error(kIo) if `out`

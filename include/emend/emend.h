@@ -67,6 +67,7 @@
 #include "emend/statistics_job.h"
 #include "emend/statistics_run.h"
 #include "emend/statistics_store.h"
+#include "emend/survive_run.h"
 #include "emend/tensor_file.h"
 #include "emend/text_run.h"
 #include "emend/tokenizer.h"

@@ -44,6 +44,7 @@ int model_command(const std::vector<std::string>& arguments);
 int eval_command(const std::vector<std::string>& arguments);
 int eval_abilities_command(const std::vector<std::string>& arguments);
 int eval_kl_command(const std::vector<std::string>& arguments);
+int eval_survive_command(const std::vector<std::string>& arguments);
 int eval_compare_command(const std::vector<std::string>& arguments);
 int stats_command(const std::vector<std::string>& arguments);
 int stats_show_command(const std::vector<std::string>& arguments);

@@ -226,7 +226,7 @@ const std::vector<Command> kEvalCommands = {
     {"compare", "compare two runs record by record", eval_compare_command},
     {"abilities", "ask multiple-choice items before and after an edit", eval_abilities_command},
     {"kl", "how far a model is from a base file of llama.cpp on a text", eval_kl_command},
-    {"survive", "what is left of an edit after training", nullptr},
+    {"survive", "what is left of an edit in fewer bits and after further edits", eval_survive_command},
 };
 
 }  // namespace

@@ -231,6 +231,16 @@ void write_gguf_adapter(const Model& base, const std::vector<AdapterModule>& mod
              tensors);
 }
 
+std::vector<std::string> subjects_of(const std::vector<Patch>& patches) {
+  std::vector<std::string> subjects;
+  for (const Patch& patch : patches)
+    for (const FactRecord& fact : patch.edit.facts)
+      if (fact.is_edited() &&
+          std::find(subjects.begin(), subjects.end(), fact.request.subject) == subjects.end())
+        subjects.push_back(fact.request.subject);
+  return subjects;
+}
+
 AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patches,
                               const AdapterOptions& options) {
   const auto is_empty = [](const Patch& patch) { return patch.edit.changes.empty(); };
@@ -240,6 +250,7 @@ AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patch
   AdapterOutcome outcome = options.format == AdapterFormat::kPeft ? export_peft(base, patches, options)
                                                                   : export_gguf(base, patches, options);
   outcome.written = options.out;
+  outcome.subjects = subjects_of(patches);
   return outcome;
 }
 

@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "emend/adapter.h"
 #include "emend/version.h"
 #include "pipeline/result_json.h"
 #include "report/display_text.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/adapter_report.h"
 #include "reports/bleed_report.h"
 #include "reports/edit_report.h"
 #include "reports/fact_report.h"
@@ -167,6 +169,7 @@ std::string patch_text(const Patch& patch, std::size_t columns) {
   for (const auto& [name, value] : patch.edit.options) options.push_back(name + ": " + value);
   std::string text =
       facts_list(patch, columns) + "Layers count from 0.\n\n" + checks_table(patch.checks, columns) + "\n";
+  text += subjects_line("Subjects:   ", subjects_of({patch}));
   text += "Method:     " + one_line(patch.edit.method) + ", objective " +
           std::string(to_string(patch.edit.objective)) + "\n";
   text += "Options:    " + one_line(join(options)) + "\n";

@@ -1,9 +1,10 @@
-// emend eval kl, emend reproduce, emend export harness and promptfoo, on the invented world.
+// emend eval kl, eval survive, emend reproduce, emend export harness and promptfoo, on the invented world.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "base/files.h"
@@ -71,6 +72,80 @@ TEST_F(ProofCommands, KlRefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(cut.code, 3);
   EXPECT_THAT(cut.err, HasSubstr("short.kld: the file is cut short: 9999 of 351260 bytes"));
   EXPECT_EQ(code({"--base", test_data("kl/base.kld"), "--edited-quantised", "x"}), 2);
+}
+
+// ---- eval survive
+
+// Rows of the table by weights and condition.
+std::map<std::string, nlohmann::json> rows_of(const nlohmann::json& json) {
+  std::map<std::string, nlohmann::json> rows;
+  for (const auto& row : json["rows"])
+    rows[row["weights"].get<std::string>() + " " + row["condition"].get<std::string>()] = row;
+  return rows;
+}
+
+TEST_F(ProofCommands, SurvivalIsThatOfTheWrittenFile) {
+  const Finished run = run_emend({"eval", "survive", "--model", world_model("gpt2"), "--patch", patch(),
+                                  "--types", "f16", "Q8_0", "q4_0", "Q2_K", "--later", patch(), "--json",
+                                  folder_ / "j", "--report", folder_ / "p.html"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("by the keys"));
+  EXPECT_THAT(read_text_file(folder_ / "p.html"), HasSubstr("Q4_0"));
+  auto rows = rows_of(read_json(folder_ / "j"));
+  ASSERT_EQ(rows.size(), 1u + 2 + 3 + 3 + 3 + 1);
+  // The edit alone is what the edit measured.
+  const auto edited = read_json(world().folder / "a.json");
+  for (std::size_t c = 0; c < 4; ++c)
+    EXPECT_NEAR(rows["as edited "]["checks"][c]["value"].get<double>(),
+                edited["checks"][c]["value"].get<double>(), 1e-4);
+  // F16 in memory keeps what F16 in a file keeps.
+  ASSERT_EQ(run_emend({"patch", "apply", "--model", world_model("gpt2"), "--patch", patch(), "--out",
+                       folder_ / "written", "--type", "F16", "--json", folder_ / "w"})
+                .code,
+            0);
+  double worst = 2;
+  for (const auto& fact : read_json(folder_ / "w")["patches"][0]["realised"])
+    worst = std::min(worst, fact["share"].get<double>());
+  EXPECT_NEAR(rows["stored F16"]["worst_share"].get<double>(), worst, 1e-6);
+  EXPECT_NEAR(rows["everywhere F16"]["mean_share"].get<double>(), 1, 0.01);
+  // Rounding by the keys keeps what rounding to nearest loses.
+  const auto miss = [&](const std::string& row) {
+    return std::abs(1 - rows[row]["worst_share"].get<double>());
+  };
+  EXPECT_LT(miss("by the keys Q4_0"), 0.02);
+  EXPECT_LT(miss("by the keys Q4_0"), miss("everywhere Q4_0"));
+  EXPECT_LT(miss("everywhere Q8_0"), miss("everywhere Q4_0"));
+  EXPECT_TRUE(rows["everywhere Q8_0"]["replaced_by"].is_null());
+  // Rows of 128 are no whole number of blocks of 256.
+  EXPECT_EQ(rows["everywhere Q2_K"]["replaced_by"], "Q4_0");
+  // The same update twice is not the edit.
+  EXPECT_NE(rows["later edits " + patch()]["checks"], rows["as edited "]["checks"]);
+}
+
+TEST_F(ProofCommands, SurvivalRefusesTypesThatNobodyWrites) {
+  const auto refusal = [&](const std::string& type) {
+    const Finished run =
+        run_emend({"eval", "survive", "--model", world_model("gpt2"), "--patch", patch(), "--types", type});
+    EXPECT_EQ(run.code, 2);
+    return run.err;
+  };
+  EXPECT_THAT(refusal("Q9"), HasSubstr("\"Q9\" is no type that an edit can be written in"));
+  EXPECT_THAT(refusal("I32"), HasSubstr("known: BF16"));
+  EXPECT_EQ(run_emend({"eval", "survive", "--model", world_model("gpt2"), "--patch", patch()}).code, 2);
+}
+
+// ---- the subjects that an update discloses
+
+TEST_F(ProofCommands, AnUpdateNamesItsSubjects) {
+  const auto edited = read_json(world().folder / "a.json");
+  const std::string first = edited["edits"][0]["subject"];
+  const Finished listed = run_emend({"patch", "list", patch()});
+  EXPECT_THAT(listed.out, HasSubstr("Subjects:   " + first));
+  const Finished exported = run_emend({"export", "lora", "--model", world_model("gpt2"), "--patch", patch(),
+                                       "--out", folder_ / "lora", "--json", folder_ / "j"});
+  ASSERT_EQ(exported.code, 0) << exported.err;
+  EXPECT_THAT(exported.out, HasSubstr("Subjects: " + first));
+  EXPECT_EQ(read_json(folder_ / "j")["subjects"][0], first);
 }
 
 // ---- reproduce

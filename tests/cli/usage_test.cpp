@@ -168,17 +168,6 @@ TEST(Usage, RefusesWhatItDoesNotKnow) {
   }
 }
 
-TEST(Usage, RefusesByNameWhatIsNotThereYet) {
-  const std::vector<Refusal> refusals = {
-      {{"eval", "survive"}, "'emend eval survive' is not part of this version yet"},
-  };
-  for (const Refusal& refusal : refusals) {
-    const Finished run = run_emend(refusal.arguments);
-    EXPECT_EQ(run.code, 2) << refusal.message;
-    EXPECT_THAT(run.err, HasSubstr(refusal.message));
-  }
-}
-
 TEST(Usage, TellsWhenItsResultsCannotBeWritten) {
   const Finished run = run_emend_after("exec > /dev/full", {"--help"});
   EXPECT_EQ(run.code, 3);

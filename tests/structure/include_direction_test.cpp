@@ -105,6 +105,7 @@ const FolderRules kRules = {
             {"abilities.h", "eval"},
             {"kl.h", "eval"},
             {"kl_run.h", "pipeline"},
+            {"survive_run.h", "pipeline"},
             {"reproduce.h", "pipeline"},
             {"harness.h", "pipeline"},
             {"eval.h", "eval"},

@@ -1,0 +1,39 @@
+// emend eval survive --model M --patch P... --types T...
+#include "cli/command.h"
+#include "cli/command_frame.h"
+#include "emend/survive_run.h"
+#include "reports/survive_report.h"
+
+namespace emend {
+
+int eval_survive_command(const std::vector<std::string>& arguments) {
+  std::vector<std::filesystem::path> files, later;
+  SurviveOptions how;
+  CommandFrame frame(
+      "eval survive", "--model M --patch P... [--types T...] [--later P]...",
+      "What is left of an edit: its own checks after the weights were rounded to each type, and "
+      "after further edits,\nin one table (docs/survival.md). No file of the model is changed.");
+  frame.syntax.examples = {"eval survive --model model.gguf --patch edit.safetensors --types bf16 q8_0 q4_k"};
+  frame.options.needs_model()
+      .texts("patch", files, "FILE", "the patches, in the order in which they stack",
+             Use::kReads | Use::kNeeded)
+      .texts("types", how.types, "T", "F16, BF16, Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS")
+      .repeated("later", later, "FILE", "a patch to lay on the edited model; may be given again", Use::kReads)
+      .report("write the table as an HTML page")
+      .check([&] {
+        require_given(!how.types.empty() || !later.empty(), "eval survive", "--types T... or --later FILE");
+      });
+  return frame.run(arguments, [&](Console& console) {
+    const std::vector<NamedPatch> patches = load_patches(files);
+    how.later = load_patches(later);
+    how.statistics = frame.common.statistics;
+    Model model = frame.load(console);
+    how.token_budget = frame.common.token_budget;
+    const SurviveOutcome outcome = survive_edits(model, patches, how, console.progress());
+    for (const std::string& warning : outcome.warnings) console.warn(warning);
+    return frame.show(console, survive_text(outcome, console.columns()), survive_json(outcome, model),
+                      {[&] { return survive_page(outcome, model); }});
+  });
+}
+
+}  // namespace emend

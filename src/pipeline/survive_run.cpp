@@ -1,0 +1,340 @@
+#include "emend/survive_run.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/nearest.h"
+#include "base/strings.h"
+#include "delivery/own_type.h"
+#include "delivery/stored_weight.h"
+#include "emend/error.h"
+#include "emend/tensor_file.h"
+#include "io/element_types.h"
+#include "pipeline/patch_checks.h"
+#include "pipeline/patch_moments.h"
+
+namespace emend {
+namespace {
+
+// ---- types
+
+bool can_be_tried(const ElementType& type) {
+  return type.write != nullptr && type.name != "F64" && type.name != "F32" &&
+         (type.is_float ? type.block_bytes == 2 : type.format != nullptr);
+}
+
+const ElementType& type_named(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  if (name == "BFLOAT16") name = "BF16";
+  if (name == "FLOAT16") name = "F16";
+  const ElementType* const type = find_element_type(name);
+  if (type != nullptr && can_be_tried(*type)) return *type;
+  std::vector<std::string> known;
+  for (const ElementType& one : element_types())
+    if (can_be_tried(one)) known.emplace_back(one.name);
+  throw Error(ErrorKind::kUsage, fmt::format("types: {} is no type that an edit can be written in{}",
+                                             quote(name), did_you_mean(name, known)));
+}
+
+// What llama-quantize takes where the rows of a matrix are no whole number of blocks (b10605).
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kNarrower = {{{"Q2_K", "Q4_0"},
+                                                                                     {"Q3_K", "Q4_0"},
+                                                                                     {"Q4_K", "Q5_0"},
+                                                                                     {"Q5_K", "Q5_1"},
+                                                                                     {"Q6_K", "Q8_0"},
+                                                                                     {"IQ4_XS", "IQ4_NL"}}};
+
+const ElementType& type_of_rows(const ElementType& wanted, std::int64_t row) {
+  const auto fits = [row](const ElementType& type) { return row % type.block_elements == 0; };
+  if (fits(wanted)) return wanted;
+  for (const auto& [name, other] : kNarrower)
+    if (name == wanted.name && fits(element_type(other))) return element_type(other);
+  throw Error(ErrorKind::kConfig,
+              fmt::format("types: rows of {} elements are no whole number of {} blocks", row, wanted.name));
+}
+
+// W [out, in] as a reader of this type gets it, float32 on the CPU.
+at::Tensor rounded(const at::Tensor& W, const ElementType& wanted) {
+  const at::Tensor plain = W.to(at::kCPU, at::kFloat).contiguous();
+  const ElementType& type = type_of_rows(wanted, plain.size(1));
+  return decode_weight(encode_weight(plain, type, false), type, plain.size(0), plain.size(1), false);
+}
+
+// ---- weights put in the place of others
+
+class ScopedWeights {
+ public:
+  ScopedWeights(Model& model, const std::map<WeightRef, at::Tensor>& weights) : model_(model) {
+    for (const auto& [weight, W] : weights)
+      saved_.emplace_back(weight, model.exchange_weight(weight, W.to(model.weight(weight).options())));
+  }
+  ~ScopedWeights() {
+    for (auto& [weight, W] : saved_) model_.exchange_weight(weight, W);
+  }
+  ScopedWeights(const ScopedWeights&) = delete;
+  ScopedWeights& operator=(const ScopedWeights&) = delete;
+
+ private:
+  Model& model_;
+  std::vector<std::pair<WeightRef, at::Tensor>> saved_;
+};
+
+// Every matrix of every block rounded, as it is when this begins. Fused matrices have the rows of their
+// parts.
+class RoundedBlocks {
+ public:
+  RoundedBlocks(const Model& model, const ElementType& type) {
+    for (const BlockWeights& block : model.weights().blocks)
+      for (const at::Tensor& W : {block.qkv, block.attention_out, block.mlp_in, block.mlp_down}) {
+        const at::Tensor other = rounded(W, type);
+        saved_.emplace_back(W, W.clone());
+        at::Tensor(W).copy_(other);
+      }
+  }
+  ~RoundedBlocks() {
+    for (auto& [W, before] : saved_) W.copy_(before);
+  }
+  RoundedBlocks(const RoundedBlocks&) = delete;
+  RoundedBlocks& operator=(const RoundedBlocks&) = delete;
+
+ private:
+  std::vector<std::pair<at::Tensor, at::Tensor>> saved_;
+};
+
+// The types that stand in for the one asked for in some matrices: "Q5_0"; empty: none do.
+std::string stand_ins(const Model& model, const ElementType& type, bool everywhere) {
+  std::set<std::string> names;
+  for (const BlockWeights& block : model.weights().blocks)
+    for (const at::Tensor& W : {block.mlp_down, block.qkv, block.attention_out, block.mlp_in})
+      if (everywhere || W.is_same(block.mlp_down)) names.emplace(type_of_rows(type, W.size(1)).name);
+  names.erase(std::string(type.name));
+  return join({names.begin(), names.end()});
+}
+
+// ---- the run
+
+// <moved k, delta k> / ||delta k||^2 of keys, from their sums.
+struct Shares {
+  double sum = 0, worst = 1;
+  std::size_t keys = 0;
+};
+
+class Survival {
+ public:
+  Survival(Model& model, const std::vector<NamedPatch>& patches, const SurviveOptions& options,
+           Progress& progress)
+      : model_(model),
+        patches_(patches),
+        options_(options),
+        progress_(progress),
+        changes_(changes_of(patches)) {
+    ApplyOptions where;
+    where.statistics = options.statistics;
+    moments_ = moments_to_round(model, patches, where);
+    for (const WeightChange& change : changes_) {
+      const at::Tensor W = model.weight(change.weight).to(at::kCPU, at::kFloat);
+      base_.emplace(change.weight, W.contiguous());
+    }
+    for (const auto& [weight, W] : base_) delta_.emplace(weight, at::zeros_like(W));
+    for (const WeightChange& change : changes_)
+      delta_[change.weight] = delta_[change.weight] + change.delta(base_[change.weight].options());
+    for (const NamedPatch& named : patches) {
+      before_.push_back(measure_patch(model, named.patch, options.token_budget, progress));
+      base_nll_.push_back(held_nll(model, named.patch, options.token_budget));
+    }
+  }
+
+  std::vector<SurvivalRow> run() {
+    {
+      const ScopedEdit scope(model_, changes_);
+      add_rows(SurvivalKind::kEdited, "", "", base_nll_);
+    }
+    for (const std::string& name : options_.types) {
+      const ElementType& type = type_named(name);
+      stored(type);
+      if (type.format != nullptr) by_the_keys(type);
+      everywhere(type);
+    }
+    later();
+    return std::move(rows_);
+  }
+
+ private:
+  using Weights = std::map<WeightRef, at::Tensor>;
+  using Losses = std::vector<std::optional<double>>;
+
+  Losses losses() const {
+    Losses nll;
+    for (const NamedPatch& named : patches_)
+      nll.push_back(held_nll(model_, named.patch, options_.token_budget));
+    return nll;
+  }
+
+  // The model as it is now, a row for each patch.
+  void add_rows(SurvivalKind kind, const std::string& condition, const std::string& replaced_by,
+                const Losses& unedited) {
+    for (std::size_t p = 0; p < patches_.size(); ++p) {
+      const Patch& patch = patches_[p].patch;
+      SurvivalRow row;
+      row.kind = kind;
+      row.condition = condition;
+      row.replaced_by = replaced_by;
+      row.patch = p;
+      const auto after = measure_patch(model_, patch, options_.token_budget, progress_);
+      row.checks =
+          checks_of(patch, before_[p], after, unedited[p], held_nll(model_, patch, options_.token_budget));
+      row.passed = passes(patch.edit, row.checks);
+      rows_.push_back(std::move(row));
+    }
+  }
+
+  // Fills the shares of the rows that were added last: `from` became `to`.
+  void add_shares(const Weights& from, const Weights& to) {
+    for (std::size_t p = 0; p < patches_.size(); ++p) {
+      Shares shares;
+      for (const FactRecord& fact : patches_[p].patch.edit.facts)
+        for (const FactPart& part : fact.parts)
+          if (fact.is_edited()) count(part, from, to, shares);
+      SurvivalRow& row = rows_[rows_.size() - patches_.size() + p];
+      if (shares.keys == 0) continue;
+      row.mean_share = shares.sum / static_cast<double>(shares.keys);
+      row.worst_share = shares.worst;
+    }
+  }
+
+  void count(const FactPart& part, const Weights& from, const Weights& to, Shares& shares) const {
+    const auto found = delta_.find(part.weight);
+    if (found == delta_.end() || !part.keys.defined()) return;
+    const at::Tensor keys = keys_with_answers(part);
+    const at::Tensor wanted = at::matmul(keys, found->second.to(at::kDouble).t());
+    const at::Tensor moved = (to.at(part.weight) - from.at(part.weight)).to(at::kDouble);
+    const at::Tensor arrived = at::matmul(keys, moved.t());
+    for (std::int64_t k = 0; k < keys.size(0); ++k) {
+      const double size = at::dot(wanted[k], wanted[k]).item<double>();
+      if (size == 0) continue;
+      const double share = at::dot(arrived[k], wanted[k]).item<double>() / size;
+      shares.sum += share;
+      shares.worst = shares.keys == 0 ? share : std::min(shares.worst, share);
+      ++shares.keys;
+    }
+  }
+
+  static at::Tensor keys_with_answers(const FactPart& part) {
+    return part.keys.to(at::kDouble).index_select(0, part.answers.nonzero().flatten());
+  }
+
+  Weights map_weights(const std::function<at::Tensor(const WeightRef&, const at::Tensor&)>& make) const {
+    Weights made;
+    for (const auto& [weight, W] : base_) made.emplace(weight, make(weight, W));
+    return made;
+  }
+
+  Weights edited() const {
+    return map_weights([&](const WeightRef& weight, const at::Tensor& W) { return W + delta_.at(weight); });
+  }
+  static Weights all_rounded(Weights weights, const ElementType& type) {
+    for (auto& [weight, W] : weights) W = rounded(W, type);
+    return weights;
+  }
+
+  void stored(const ElementType& type) {
+    const Weights written = all_rounded(edited(), type);
+    const ScopedWeights scope(model_, written);
+    add_rows(SurvivalKind::kStored, std::string(type.name), stand_ins(model_, type, false), base_nll_);
+    add_shares(base_, written);
+  }
+
+  void by_the_keys(const ElementType& type) {
+    const Weights from = all_rounded(base_, type);
+    Losses unedited;
+    {
+      const ScopedWeights scope(model_, from);
+      unedited = losses();
+    }
+    const Weights written = map_weights([&](const WeightRef& weight, const at::Tensor& W) {
+      const ElementType& own = type_of_rows(type, W.size(1));
+      const std::vector<std::byte> bytes = encode_weight(W, own, false);
+      std::vector<at::Tensor> keys = {at::empty({0, W.size(1)}, at::kDouble)};
+      for (const NamedPatch& named : patches_)
+        for (const FactRecord& fact : named.patch.edit.facts)
+          if (const FactPart* const part = fact.part_at(weight); part != nullptr && fact.is_edited())
+            keys.push_back(keys_with_answers(*part));
+      OwnTypeWeight wanted{
+          &own, bytes, delta_.at(weight).to(at::kDouble).contiguous(), at::cat(keys).contiguous(), {}};
+      if (const auto C = moments_.find(weight.block); C != moments_.end())
+        wanted.C = C->second.to(at::kCPU, at::kDouble).contiguous();
+      return decode_weight(round_to_own_type(wanted), own, W.size(0), W.size(1), false);
+    });
+    const ScopedWeights scope(model_, written);
+    add_rows(SurvivalKind::kByTheKeys, std::string(type.name), stand_ins(model_, type, false), unedited);
+    add_shares(from, written);
+  }
+
+  void everywhere(const ElementType& type) {
+    Losses unedited;
+    {
+      const RoundedBlocks all(model_, type);
+      unedited = losses();
+    }
+    const ScopedEdit scope(model_, changes_);
+    const RoundedBlocks all(model_, type);
+    add_rows(SurvivalKind::kEverywhere, std::string(type.name), stand_ins(model_, type, true), unedited);
+    add_shares(all_rounded(base_, type), all_rounded(edited(), type));
+  }
+
+  void later() {
+    std::vector<WeightChange> changes = changes_;
+    for (const NamedPatch& named : options_.later) {
+      const auto& more = named.patch.edit.changes;
+      changes.insert(changes.end(), more.begin(), more.end());
+      const ScopedEdit scope(model_, changes);
+      add_rows(SurvivalKind::kLater, named.name, "", base_nll_);
+    }
+  }
+
+  Model& model_;
+  const std::vector<NamedPatch>& patches_;
+  const SurviveOptions& options_;
+  Progress& progress_;
+  std::vector<WeightChange> changes_;
+  LayerMoments moments_;
+  Weights base_, delta_;  // float32 on the CPU, of the weights that the patches change
+  std::vector<std::vector<FactState>> before_;
+  Losses base_nll_;
+  std::vector<SurvivalRow> rows_;
+};
+
+}  // namespace
+
+SurviveOutcome survive_edits(Model& model, const std::vector<NamedPatch>& patches,
+                             const SurviveOptions& options, Progress& progress) {
+  const c10::NoGradGuard no_grad;
+  if (patches.empty() || (options.types.empty() && options.later.empty()))
+    throw Error(ErrorKind::kUsage, "survival needs patches, and types or later patches");
+  for (const std::string& name : options.types) {
+    const ElementType& type = type_named(name);
+    for (const BlockWeights& block : model.weights().blocks)
+      for (const at::Tensor& W : {block.qkv, block.attention_out, block.mlp_in, block.mlp_down})
+        type_of_rows(type, W.size(1));
+  }
+  if (model.first_kept_block() != 0)
+    throw Error(ErrorKind::kModel,
+                "survival rounds weights in memory, and this model's are not all kept there");
+  SurviveOutcome outcome;
+  for (const auto* set : {&patches, &options.later})
+    for (const std::string& warning : require_bases(*set, model)) outcome.warnings.push_back(warning);
+  for (const NamedPatch& named : patches) outcome.patches.push_back(named.name);
+  outcome.rows = Survival(model, patches, options, progress).run();
+  return outcome;
+}
+
+}  // namespace emend
