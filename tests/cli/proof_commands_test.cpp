@@ -104,10 +104,10 @@ TEST_F(ProofCommands, SurvivalIsThatOfTheWrittenFile) {
                 .code,
             0);
   double worst = 2;
-  for (const auto& fact : read_json(folder_ / "w")["patches"][0]["realised"])
+  for (const auto& fact : read_json(folder_ / "w")["patches"][0]["stored"])
     worst = std::min(worst, fact["share"].get<double>());
   EXPECT_NEAR(rows["stored F16"]["worst_share"].get<double>(), worst, 1e-6);
-  EXPECT_NEAR(rows["everywhere F16"]["mean_share"].get<double>(), 1, 0.01);
+  EXPECT_NEAR(rows["everywhere F16"]["share"].get<double>(), 1, 0.01);
   // Rounding by the keys keeps what rounding to nearest loses.
   const auto miss = [&](const std::string& row) {
     return std::abs(1 - rows[row]["worst_share"].get<double>());
