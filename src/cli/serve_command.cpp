@@ -32,6 +32,7 @@ int serve_command(const std::vector<std::string>& arguments) {
       .count("time-limit", how.seconds, "S", "seconds that a request may take, its waiting included", 86'400)
       .count("body-bytes", how.body_bytes, "N", "the longest body of a request", 64'000'000);
   return frame.run(arguments, [&](Console& console) {
+    served_names(frame.common.model, files);  // refuses names that cannot be told apart
     const std::vector<NamedPatch> patches = load_patches({files.begin(), files.end()});
     const Model model = frame.load(console);
     for (const std::string& warning : require_bases(patches, model)) console.warn(warning);

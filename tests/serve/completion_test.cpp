@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "analysis/prompt_rows.h"
+#include "emend/error.h"
 #include "serve/api_error.h"
 #include "serve/completion_json.h"
 #include "serve/served_models.h"
@@ -148,6 +149,27 @@ TEST_F(Completions, OfPatchesThatDoNotStackAreRefused) {
   EXPECT_EQ(refusal("d"), "404 the model \"d\" is not served here; known: llama, a, b/a, c");
   EXPECT_EQ(refusal("a+e"), "404 the model \"e\" is not served here; known: llama, a, b/a, c");
   EXPECT_THAT(models.overlays("llama+c"), SizeIs(1));
+}
+
+// Each name must lead to one model, and + to a stack.
+TEST(ServedNames, MustBeTellable) {
+  EXPECT_THAT(served_names("m/smol.gguf", {"x/smol.safetensors", "b"}), ElementsAre("smol", "x/smol", "b"));
+  const auto refusal = [](const std::string& model, const std::vector<std::string>& patches) {
+    try {
+      served_names(model, patches);
+    } catch (const Error& error) {
+      return error.kind() == ErrorKind::kUsage ? std::string(error.what()) : "another kind";
+    }
+    return std::string("accepted");
+  };
+  EXPECT_EQ(
+      refusal("m/smol.gguf", {"smol.safetensors"}),
+      "\"m/smol.gguf\" and \"smol.safetensors\" would both be served as \"smol\": give one of the files "
+      "another name");
+  EXPECT_THAT(refusal("m", {"a", "b", "x/a+b.safetensors"}),
+              testing::HasSubstr("\"x/a+b.safetensors\" would be served as \"a+b\""));
+  EXPECT_THAT(refusal("m", {"x+y/a", "a"}), testing::HasSubstr("without +"));
+  EXPECT_THAT(refusal("m+n.gguf", {}), testing::HasSubstr("without +"));
 }
 
 TEST_F(Completions, AreDrawnTheSameAloneAndAmongOthers) {
