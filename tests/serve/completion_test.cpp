@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "analysis/prompt_rows.h"
 #include "emend/error.h"
 #include "serve/api_error.h"
@@ -85,6 +87,29 @@ TEST_F(Completions, DoNotDependOnTheTokenBudget) {
       EXPECT_THAT(logprobs_of(sliced[p]), Pointwise(DoubleNear(1e-4), logprobs_of(whole[p])));
     }
   }
+}
+
+// One long prompt beside many short ones: every row of a cache has the room of the longest.
+TEST(CacheGroups, AreBoundedByRowsTimesTheLongest) {
+  std::vector<std::int64_t> lengths(200, 2);
+  lengths[3] = 1000;
+  lengths[150] = 300;
+  lengths[151] = 301;
+  for (const std::int64_t budget : {1, 700, 4096}) {
+    std::size_t next = 0;
+    for (const RowRange group : cache_groups(lengths, budget)) {
+      EXPECT_EQ(group.begin, next);
+      ASSERT_LT(group.begin, group.end);
+      const auto longest = *std::max_element(lengths.begin() + static_cast<std::ptrdiff_t>(group.begin),
+                                             lengths.begin() + static_cast<std::ptrdiff_t>(group.end));
+      const auto rows = static_cast<std::int64_t>(group.end - group.begin);
+      EXPECT_TRUE(rows == 1 || rows * longest <= budget) << rows << " rows of " << longest;
+      next = group.end;
+    }
+    EXPECT_EQ(next, lengths.size());
+  }
+  EXPECT_THAT(cache_groups({5, 5, 5}, 15), SizeIs(1));
+  EXPECT_THAT(cache_groups({}, 15), SizeIs(0));
 }
 
 TEST_F(Completions, GiveTheGreedyText) {
