@@ -8,6 +8,7 @@
 #include "cli/command_frame.h"
 #include "console/interrupt.h"
 #include "emend/patch_run.h"
+#include "emend/tokenizer.h"
 #include "serve/http_server.h"
 #include "serve/served_models.h"
 
@@ -37,7 +38,7 @@ int serve_command(const std::vector<std::string>& arguments) {
     const Model model = frame.load(console);
     for (const std::string& warning : require_bases(patches, model)) console.warn(warning);
     const ServedModels models(model, patches);
-    how.defaults = {frame.bos(), frame.common.seed};
+    how.defaults = {resolve_bos(model.tokenizer(), frame.bos()), frame.common.seed};
     how.token_budget = frame.common.token_budget;
     const auto ready = [&](const std::string& address) {
       console.print(fmt::format("Serving {} at {}/v1\n", join(models.names()), address));

@@ -109,6 +109,7 @@ class CompletionServer {
   }
 
   ServeOutcome run(const std::function<void(const std::string&)>& ready, const std::function<bool()>& stop) {
+    model_.tokenizer();  // throws without one: no request could be answered
     const std::string address = bind();
     std::thread listener([this] { server_.listen_after_bind(); });
     // The thread must be joined, whatever ends the work.

@@ -31,6 +31,7 @@ class Served {
                 test::random_patch(model_, "b.safetensors", 2, 2),
                 test::random_patch(model_, "c.safetensors", 1, 1)};
     options.port = 0;
+    options.defaults.front = resolve_bos(model_.tokenizer(), "auto");
     std::promise<std::string> address;
     auto ready = address.get_future();
     thread_ = std::thread([this, options, &address] {
@@ -241,6 +242,22 @@ TEST(HttpServer, AnswersWhatItHasAcceptedBeforeItStops) {
   EXPECT_EQ(served.stop().answered, 6);
   for (auto& one : asked) EXPECT_EQ(one.get().first, 200);
   EXPECT_EQ(served.post(kQuestion).first, -1);  // nobody listens any more
+}
+
+TEST(HttpServer, DoesNotStartWithoutATokenizer) {
+  const Model model = Model::load(test::data_path("parity/llama_gqa_tied"));
+  const ServedModels models(model, {});
+  ServeOptions options;
+  options.port = 0;
+  bool is_ready = false;
+  try {
+    serve(
+        model, models, options, [&](const std::string&) { is_ready = true; }, [] { return true; });
+    FAIL() << "started";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kModel);
+  }
+  EXPECT_FALSE(is_ready);
 }
 
 TEST(HttpServer, TakesNoPortThatIsInUse) {
