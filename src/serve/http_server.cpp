@@ -117,7 +117,7 @@ class CompletionServer {
     try {
       while (!server_.is_running()) std::this_thread::sleep_for(milliseconds(1));
       ready(address);
-      while (!stop()) queue_.do_next(kTick);
+      while (!hears(stop)) queue_.do_next(kTick, [&] { hears(stop); });
       drain();
     } catch (...) {
       queue_.close();
@@ -199,8 +199,16 @@ class CompletionServer {
     return fmt::format("http://{}:{}", is_v6 ? "[" + options_.host + "]" : options_.host, port_);
   }
 
+  // Whether the server is to end; then it takes no request any more. Also asked while the model works.
+  bool hears(const std::function<bool()>& stop) {
+    if (!is_stopping_ && stop()) {
+      is_stopping_ = true;
+      queue_.close();
+    }
+    return is_stopping_;
+  }
+
   void drain() {
-    queue_.close();
     while (queue_.do_next(milliseconds(0))) {
     }
     std::unique_lock lock(active_mutex_);
@@ -295,6 +303,7 @@ class CompletionServer {
   httplib::Server server_;
   socket_t socket_ = INVALID_SOCKET;
   int port_ = 0;
+  bool is_stopping_ = false;  // of the thread that works
   std::mutex reading_;
   std::mutex active_mutex_;
   std::condition_variable nobody_;

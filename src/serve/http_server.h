@@ -33,10 +33,11 @@ struct ServeOutcome {
   std::int64_t vanished = 0;  // the client went away
 };
 
-// Answers until `stop` returns true, which is asked every tenth of a second; then refuses new completions,
-// ends those that were accepted and returns. The model is worked with by the calling thread alone. `ready`
-// gets the address once requests are taken: "http://127.0.0.1:8080". Throws Error(kIo) where the address
-// cannot be listened on, Error(kModel) for a model without a tokenizer.
+// Answers until `stop` returns true, which is asked every tenth of a second and before every step of the
+// model, and not any more once it did; then refuses new completions, ends those that were accepted and
+// returns. The model is worked with by the calling thread alone. `ready` gets the address once requests are
+// taken: "http://127.0.0.1:8080". Throws Error(kIo) where the address cannot be listened on, Error(kModel)
+// for a model without a tokenizer.
 ServeOutcome serve(const Model& model, const ServedModels& models, const ServeOptions& options,
                    const std::function<void(const std::string& address)>& ready,
                    const std::function<bool()>& stop);

@@ -40,7 +40,7 @@ void JobQueue::drop(const std::shared_ptr<Job>& job) {
   waiting_.erase(std::remove(waiting_.begin(), waiting_.end(), job), waiting_.end());
 }
 
-bool JobQueue::do_next(std::chrono::milliseconds at_most) {
+bool JobQueue::do_next(std::chrono::milliseconds at_most, const std::function<void()>& watch) {
   std::shared_ptr<Job> job;
   {
     std::unique_lock lock(mutex_);
@@ -51,6 +51,7 @@ bool JobQueue::do_next(std::chrono::milliseconds at_most) {
   std::exception_ptr error;
   try {
     job->work_([&] {
+      watch();
       if (job->dropped_) throw Job::Dropped();
     });
   } catch (const Job::Dropped&) {  // nobody waits

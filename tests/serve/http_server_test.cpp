@@ -59,6 +59,7 @@ class Served {
     while (!is_held_) std::this_thread::sleep_for(milliseconds(1));
   }
   void release() { held_ = false; }
+  void ask_to_stop() { stop_ = true; }
   // Waits for the end; what it tells.
   ServeOutcome stop() {
     stop_ = true;
@@ -242,6 +243,25 @@ TEST(HttpServer, AnswersWhatItHasAcceptedBeforeItStops) {
   EXPECT_EQ(served.stop().answered, 6);
   for (auto& one : asked) EXPECT_EQ(one.get().first, 200);
   EXPECT_EQ(served.post(kQuestion).first, -1);  // nobody listens any more
+}
+
+TEST(HttpServer, HearsTheStopWhileTheModelWorks) {
+  Served served;
+  served.hold();
+  auto asked = std::async(std::launch::async, [&] {
+    return served.post(R"({"prompt": "Aldora", "max_tokens": 100, "n": 128})").first;
+  });
+  ASSERT_TRUE(served.wait_for_waiting(1));
+  served.release();
+  ASSERT_TRUE(served.wait_for_waiting(0));  // the model has begun
+  served.ask_to_stop();
+  int status = 200;
+  while (status == 200) status = served.get("/health").first;
+  EXPECT_EQ(status, 503);
+  EXPECT_EQ(served.post(kQuestion).first, 503);
+  EXPECT_EQ(asked.wait_for(milliseconds(0)), std::future_status::timeout);
+  EXPECT_EQ(asked.get(), 200);
+  EXPECT_EQ(served.stop().answered, 1);
 }
 
 TEST(HttpServer, DoesNotStartWithoutATokenizer) {
