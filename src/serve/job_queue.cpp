@@ -73,6 +73,20 @@ void JobQueue::close() {
   closed_ = true;
 }
 
+void JobQueue::abandon(const std::exception_ptr& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (const auto& job : waiting_) {
+      job->ended_ = true;
+      job->error_ = error;
+      job->work_ = nullptr;
+    }
+    waiting_.clear();
+  }
+  ended_.notify_all();
+}
+
 bool JobQueue::is_closed() const {
   const std::lock_guard lock(mutex_);
   return closed_;

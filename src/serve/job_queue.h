@@ -37,6 +37,8 @@ class JobQueue {
       std::chrono::milliseconds at_most, const std::function<void()>& watch = [] {});
   // No job is taken any more; those that wait are still done.
   void close();
+  // The same, but those that wait are not done: whoever waits for one gets `error`.
+  void abandon(const std::exception_ptr& error);
   bool is_closed() const;
   std::size_t waiting() const;
 

@@ -264,6 +264,37 @@ TEST(HttpServer, HearsTheStopWhileTheModelWorks) {
   EXPECT_EQ(served.stop().answered, 1);
 }
 
+// An error ends the server at once, with an answer to the requests that wait.
+TEST(HttpServer, DropsWhatWaitsWhenItFails) {
+  const Model model = test::load_world("llama");
+  const ServedModels models(model, {});
+  ServeOptions options;
+  options.port = 0;
+  options.seconds = 20;
+  int port = 0;
+  std::future<int> asked;
+  const auto fail = [&]() -> bool {
+    asked = std::async(std::launch::async, [&] {
+      const auto result = httplib::Client("127.0.0.1", port).Post("/v1/completions", kQuestion, "text/plain");
+      return result ? result->status : -1;
+    });
+    for (int i = 0; i < 500; ++i, std::this_thread::sleep_for(milliseconds(10))) {
+      const auto health = httplib::Client("127.0.0.1", port).Get("/health");
+      if (health && json::parse(health->body)["waiting"] == 1) break;
+    }
+    throw Error(ErrorKind::kNumeric, "nothing goes on");
+  };
+  try {
+    serve(
+        model, models, options,
+        [&](const std::string& where) { port = std::stoi(where.substr(where.rfind(':') + 1)); }, fail);
+    FAIL() << "did not fail";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "nothing goes on");
+  }
+  EXPECT_EQ(asked.get(), 503);
+}
+
 TEST(HttpServer, DoesNotStartWithoutATokenizer) {
   const Model model = Model::load(test::data_path("parity/llama_gqa_tied"));
   const ServedModels models(model, {});
