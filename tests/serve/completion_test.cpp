@@ -258,5 +258,17 @@ TEST_F(Completions, AreWrittenWithTokensAtTheirPlaces) {
   EXPECT_EQ(json["usage"]["completion_tokens"], 8);
 }
 
+// As "A" and a byte token for it do, two entries have the same text.
+TEST_F(Completions, ListTheLikelierOfTwoTokensWithOneText) {
+  CompletionRequest asked = request(1, 1);
+  asked.logprobs = 3;
+  Completion completion;
+  completion.drawn = {{40, -5.0, {{34, -1.0}, {34, -3.0}, {35, -4.0}}}};
+  const ResultJson json = completion_json(asked, {completion}, model_.tokenizer(), {"cmpl-1", "llama", 0});
+  const ResultJson& top = json["choices"][0]["logprobs"]["top_logprobs"][0];
+  EXPECT_EQ(top[model_.tokenizer().token_bytes(34)], -1.0);
+  EXPECT_THAT(top, SizeIs(3));
+}
+
 }  // namespace
 }  // namespace emend
