@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <system_error>
@@ -119,6 +121,14 @@ ApiError body_too_long(std::size_t most) {
   return {413, fmt::format("the body may have {} bytes", most)};
 }
 
+// As the header says; 0 without it. The library's own reading of numbers has another name in each version.
+std::uint64_t content_length(const httplib::Request& request) {
+  const std::string text = request.get_header_value("Content-Length");
+  std::uint64_t length = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), length);
+  return read.ec == std::errc::result_out_of_range ? std::numeric_limits<std::uint64_t>::max() : length;
+}
+
 // The whole body, in bounded room and time.
 std::string read_body(const httplib::Request& request, const httplib::ContentReader& reader,
                       std::size_t most) {
@@ -195,7 +205,7 @@ class CompletionServer {
     });
     server_.set_expect_100_continue_handler(
         [this](const httplib::Request& request, httplib::Response& response) {
-          if (request.get_header_value<std::uint64_t>("Content-Length") <= options_.body_bytes) return 100;
+          if (content_length(request) <= options_.body_bytes) return 100;
           set_error(response, body_too_long(options_.body_bytes));
           count(response.status);
           return response.status;
