@@ -346,8 +346,8 @@ class CompletionServer {
   }
 
   ResultJson answer(const httplib::Request& http, const httplib::ContentReader& reader) {
-    const auto deadline = Clock::now() + seconds(options_.seconds);
     const std::string body = read_body(http, reader, options_.body_bytes);
+    const auto deadline = Clock::now() + seconds(options_.seconds);
     struct Asked {
       CompletionRequest request;
       std::vector<Overlay> overlays;

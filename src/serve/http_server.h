@@ -21,7 +21,7 @@ struct ServeOptions {
   std::int64_t token_budget = 4096;    // tokens of one pass
   std::size_t waiting = 64;            // requests that may wait for the model; more are refused with 503
   std::size_t body_bytes = 2'000'000;  // longer bodies are refused with 413
-  std::int64_t seconds = 300;          // of one request, its waiting included; then it is dropped with 504
+  std::int64_t seconds = 300;          // from the end of a request's body, waiting included; then 504
   std::int64_t shutdown_seconds = 10;  // to write the last answers once the model has ended its work
 };
 

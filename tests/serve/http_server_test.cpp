@@ -109,8 +109,10 @@ class SilentClient {
     to.sin_family = AF_INET;
     to.sin_port = htons(static_cast<std::uint16_t>(port));
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0)
-      is_sent_ = send(socket_, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+    if (connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0) say(text);
+  }
+  void say(const std::string& text) {
+    is_sent_ = send(socket_, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
   }
   ~SilentClient() { vanish(); }
   bool is_sent() const { return is_sent_; }
@@ -231,6 +233,22 @@ TEST(HttpServer, RefusesWhatFindsNoRoomOrNoTime) {
   EXPECT_EQ(status, 504);
   EXPECT_THAT(late["error"]["message"].get<std::string>(), HasSubstr("within 2 s"));
   EXPECT_EQ(served.stop().failed, 2);
+}
+
+// A body that comes slowly takes nothing of the time for its answer.
+TEST(HttpServer, CountsTheTimeFromTheEndOfTheBody) {
+  ServeOptions options;
+  options.seconds = 1;
+  Served served(options);
+  served.hold();
+  const std::string request = as_http(kQuestion);
+  SilentClient client(served.port(), request.substr(0, request.size() - 5));
+  std::this_thread::sleep_for(milliseconds(1100));
+  client.say(request.substr(request.size() - 5));
+  ASSERT_TRUE(served.wait_for_waiting(1));
+  std::this_thread::sleep_for(milliseconds(150));  // the server looks at the time each 100 ms
+  served.release();
+  EXPECT_THAT(client.read_all(), testing::StartsWith("HTTP/1.1 200"));
 }
 
 TEST(HttpServer, AnswersWhatItHasAcceptedBeforeItStops) {
