@@ -8,6 +8,7 @@
 #include "cli/command_frame.h"
 #include "console/interrupt.h"
 #include "emend/patch_run.h"
+#include "emend/tokenizer.h"
 #include "serve/http_server.h"
 #include "serve/served_models.h"
 
@@ -32,11 +33,12 @@ int serve_command(const std::vector<std::string>& arguments) {
       .count("time-limit", how.seconds, "S", "seconds that a request may take, its waiting included", 86'400)
       .count("body-bytes", how.body_bytes, "N", "the longest body of a request", 64'000'000);
   return frame.run(arguments, [&](Console& console) {
+    served_names(frame.common.model, files);  // refuses names that cannot be told apart
     const std::vector<NamedPatch> patches = load_patches({files.begin(), files.end()});
     const Model model = frame.load(console);
     for (const std::string& warning : require_bases(patches, model)) console.warn(warning);
     const ServedModels models(model, patches);
-    how.defaults = {frame.bos(), frame.common.seed};
+    how.defaults = {resolve_bos(model.tokenizer(), frame.bos()), frame.common.seed};
     how.token_budget = frame.common.token_budget;
     const auto ready = [&](const std::string& address) {
       console.print(fmt::format("Serving {} at {}/v1\n", join(models.names()), address));

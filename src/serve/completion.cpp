@@ -8,7 +8,6 @@
 #include <cmath>
 
 #include "emend/error.h"
-#include "model/batches.h"
 #include "model/decode.h"
 #include "model/rows.h"
 #include "pipeline/continue_prompt.h"
@@ -191,16 +190,32 @@ class RowGroup {
 
 }  // namespace
 
+std::vector<RowRange> cache_groups(const std::vector<std::int64_t>& lengths, std::int64_t budget) {
+  std::vector<RowRange> groups;
+  std::int64_t longest = 0;
+  for (std::size_t r = 0; r < lengths.size(); ++r) {
+    longest = std::max(longest, lengths[r]);
+    const bool fits =
+        !groups.empty() && static_cast<std::int64_t>(r + 1 - groups.back().begin) * longest <= budget;
+    if (!fits) {
+      groups.push_back({r, r});
+      longest = lengths[r];
+    }
+    groups.back().end = r + 1;
+  }
+  return groups;
+}
+
 std::vector<Completion> complete(const Model& model, const CompletionRequest& request,
                                  const std::vector<Overlay>& overlays, std::int64_t token_budget,
                                  const std::function<void()>& poll) {
   const c10::NoGradGuard no_grad;
-  std::vector<std::int64_t> sizes;
+  std::vector<std::int64_t> lengths;
   for (const CompletionPrompt& prompt : request.prompts)
-    sizes.insert(sizes.end(), static_cast<std::size_t>(request.n),
-                 static_cast<std::int64_t>(prompt.ids.size()) + request.max_tokens);
+    lengths.insert(lengths.end(), static_cast<std::size_t>(request.n),
+                   static_cast<std::int64_t>(prompt.ids.size()) + request.max_tokens);
   std::vector<Completion> all;
-  for (const RowRange rows : split_by_size(sizes, token_budget))
+  for (const RowRange rows : cache_groups(lengths, token_budget))
     for (Completion& one : RowGroup(model, request, overlays, rows, token_budget, poll).run())
       all.push_back(std::move(one));
   return all;

@@ -9,6 +9,7 @@
 
 #include "emend/generate.h"
 #include "emend/model.h"
+#include "model/batches.h"
 #include "serve/completion_request.h"
 
 namespace emend {
@@ -30,6 +31,10 @@ struct Completion {
   std::string text;    // of what was drawn, without special tokens and without the stop
   bool ended = false;  // by a token of the model's or by a stop; false: max_tokens were drawn
 };
+
+// Rows that go through the model together, consecutive ones. The cache of a group has room for its longest
+// row in every row: rows times the longest are at most `budget`, but for a row that is longer by itself.
+std::vector<RowRange> cache_groups(const std::vector<std::int64_t>& lengths, std::int64_t budget);
 
 // Rows in the order of the prompts, those of one prompt (n) side by side. Row i draws from the random stream
 // i of the request's seed. The result does not depend on the token budget, up to rounding. `poll` is called

@@ -37,8 +37,9 @@ class TokenLists {
       return;
     }
     ResultJson top = ResultJson::object();
+    // Likeliest first: of tokens with the same text the likelier stays.
     for (const TokenLogprob& other : token.top)
-      top[printable(token_text(tokenizer_, other.id))] = other.logprob;
+      top.emplace(printable(token_text(tokenizer_, other.id)), other.logprob);
     if (!token.top.empty()) top[tokens_.back().get<std::string>()] = *token.logprob;
     top_.push_back(std::move(top));
   }

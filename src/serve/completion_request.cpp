@@ -199,10 +199,9 @@ CompletionRequest read_completion_request(const std::string& body, const Model& 
         read_field(view, "seed", [](const JsonView& at) { return at.as_integer(); }));
   if (view.has("logprobs")) request.logprobs = read_whole(view, "logprobs", 0, 0, limits.logprobs);
   request.stop = read_stops(view);
-  const TokenIds front = resolve_bos(model.tokenizer(), defaults.bos);
   if (!view.has("prompt")) throw ApiError(400, "the field \"prompt\" is missing", "prompt");
   request.prompts =
-      read_field(view, "prompt", [&](const JsonView& at) { return read_prompts(at, model, front); });
+      read_field(view, "prompt", [&](const JsonView& at) { return read_prompts(at, model, defaults.front); });
   require_room(request, model, limits);
   return request;
 }

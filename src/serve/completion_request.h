@@ -37,15 +37,15 @@ struct CompletionRequest {
 };
 
 struct RequestDefaults {
-  std::string bos = "auto";  // of prompts that are texts: auto, none, or a token
-  std::uint64_t seed = 0;    // where the request names none
+  TokenIds front;          // the BOS ids that begin prompts that are texts: resolve_bos(); empty: none
+  std::uint64_t seed = 0;  // where the request names none
 };
 
 // Throws ApiError(400), naming the field: what is not JSON, a field that is unknown or not supported (unless
 // its value asks for nothing), values of a wrong type or out of range, ids that the model does not have, and
 // a prompt that leaves no room for max_tokens in the model's positions. Any thread.
 CompletionRequest read_completion_request(const std::string& body, const Model& model,
-                                          const RequestDefaults& defaults = {},
+                                          const RequestDefaults& defaults,
                                           const CompletionLimits& limits = {});
 
 }  // namespace emend

@@ -4,12 +4,17 @@
 #include <httplib.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
+#include <deque>
+#include <limits>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -29,7 +34,8 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds kTick{100};            // between two looks at clients, deadlines and `stop`
+constexpr milliseconds kTick{100};  // between two looks at clients, deadlines and `stop`
+constexpr std::size_t kMostWaitingConnections = 240;
 constexpr std::size_t kMoreConnections = 16;  // beside those whose requests wait
 constexpr int kBacklog = 128;                 // connections that the system keeps until they are taken
 // How much of a body that is too long is read nevertheless: a client that still writes would not read the
@@ -37,29 +43,68 @@ constexpr int kBacklog = 128;                 // connections that the system kee
 constexpr std::size_t kReadOn = 64'000'000;
 constexpr seconds kBodySeconds{20};
 
+// Of the library's versions some return nothing, others whether the connection is taken.
+using Enqueued = decltype(std::declval<httplib::TaskQueue&>().enqueue(std::function<void()>()));
+
 // As many connections at once as there are threads; the next ones wait in the system.
 class ConnectionThreads : public httplib::TaskQueue {
  public:
-  explicit ConnectionThreads(std::size_t count) : pool_(count), free_(count) {}
+  // Throws std::system_error if the system has no room for so many threads.
+  explicit ConnectionThreads(std::size_t count) : free_(count) {
+    try {
+      while (threads_.size() < count) threads_.emplace_back([this] { work(); });
+    } catch (...) {
+      end();
+      throw;
+    }
+  }
+  ~ConnectionThreads() override { end(); }
+  ConnectionThreads(const ConnectionThreads&) = delete;
+  ConnectionThreads& operator=(const ConnectionThreads&) = delete;
 
-  void enqueue(std::function<void()> connection) override {
+  Enqueued enqueue(std::function<void()> connection) override {
     std::unique_lock lock(mutex_);
     freed_.wait(lock, [&] { return free_ > 0; });
     --free_;
-    pool_.enqueue([this, connection = std::move(connection)] {
-      connection();
-      const std::lock_guard done(mutex_);
-      ++free_;
-      freed_.notify_one();
-    });
+    connections_.push_back(std::move(connection));
+    came_.notify_one();
+    return Enqueued(true);
   }
-  void shutdown() override { pool_.shutdown(); }
+  void shutdown() override { end(); }
 
  private:
-  httplib::ThreadPool pool_;
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      came_.wait(lock, [&] { return is_ending_ || !connections_.empty(); });
+      if (connections_.empty()) return;
+      std::function<void()> connection = std::move(connections_.front());
+      connections_.pop_front();
+      lock.unlock();
+      connection();
+      connection = nullptr;
+      lock.lock();
+      ++free_;
+      freed_.notify_one();
+    }
+  }
+  // Waits for the connections that were taken.
+  void end() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_ending_ = true;
+    }
+    came_.notify_all();
+    for (std::thread& thread : threads_)
+      if (thread.joinable()) thread.join();
+  }
+
   std::mutex mutex_;
-  std::condition_variable freed_;
+  std::condition_variable came_, freed_;
+  std::deque<std::function<void()>> connections_;
   std::size_t free_;
+  bool is_ending_ = false;
+  std::vector<std::thread> threads_;
 };
 
 void set_json(httplib::Response& response, int status, const ResultJson& json) {
@@ -74,6 +119,14 @@ void set_error(httplib::Response& response, const ApiError& error) {
 
 ApiError body_too_long(std::size_t most) {
   return {413, fmt::format("the body may have {} bytes", most)};
+}
+
+// As the header says; 0 without it. The library's own reading of numbers has another name in each version.
+std::uint64_t content_length(const httplib::Request& request) {
+  const std::string text = request.get_header_value("Content-Length");
+  std::uint64_t length = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), length);
+  return read.ec == std::errc::result_out_of_range ? std::numeric_limits<std::uint64_t>::max() : length;
 }
 
 // The whole body, in bounded room and time.
@@ -109,18 +162,26 @@ class CompletionServer {
   }
 
   ServeOutcome run(const std::function<void(const std::string&)>& ready, const std::function<bool()>& stop) {
+    model_.tokenizer();  // throws without one: no request could be answered
+    start_threads();
     const std::string address = bind();
-    std::thread listener([this] { server_.listen_after_bind(); });
+    std::thread listener([this] { listen(); });
     // The thread must be joined, whatever ends the work.
     std::exception_ptr error;
     try {
-      while (!server_.is_running()) std::this_thread::sleep_for(milliseconds(1));
+      while (!server_.is_running()) {
+        require_listener();
+        std::this_thread::sleep_for(milliseconds(1));
+      }
       ready(address);
-      while (!stop()) queue_.do_next(kTick);
+      while (!hears(stop)) {
+        require_listener();
+        queue_.do_next(kTick, [&] { hears(stop); });
+      }
       drain();
     } catch (...) {
-      queue_.close();
       error = std::current_exception();
+      queue_.abandon(std::make_exception_ptr(ApiError(503, "the server is stopping")));
     }
     server_.stop();
     listener.join();
@@ -132,7 +193,7 @@ class CompletionServer {
   // ---- the server
 
   void set_limits() {
-    server_.new_task_queue = [this] { return new ConnectionThreads(options_.waiting + kMoreConnections); };
+    server_.new_task_queue = [this] { return threads_.release(); };
     server_.set_keep_alive_max_count(1);  // an idle client holds no thread
     server_.set_tcp_nodelay(true);
     // The library's own choice, SO_REUSEPORT, lets a second server take the same port, and half of the
@@ -144,7 +205,7 @@ class CompletionServer {
     });
     server_.set_expect_100_continue_handler(
         [this](const httplib::Request& request, httplib::Response& response) {
-          if (request.get_header_value<std::uint64_t>("Content-Length") <= options_.body_bytes) return 100;
+          if (content_length(request) <= options_.body_bytes) return 100;
           set_error(response, body_too_long(options_.body_bytes));
           count(response.status);
           return response.status;
@@ -186,6 +247,35 @@ class CompletionServer {
         }));
   }
 
+  // Before anything listens, so that a system that has no room for them is told as an error.
+  void start_threads() {
+    const std::size_t count = std::min(options_.waiting, kMostWaitingConnections) + kMoreConnections;
+    try {
+      threads_ = std::make_unique<ConnectionThreads>(count);
+    } catch (const std::system_error& error) {
+      throw Error(ErrorKind::kIo,
+                  fmt::format("cannot start {} threads for connections ({}): a smaller --waiting "
+                              "needs fewer",
+                              count, error.what()));
+    }
+  }
+
+  // A thread of its own.
+  void listen() {
+    try {
+      server_.listen_after_bind();
+    } catch (const std::exception& error) {
+      listener_error_ = error.what();
+    }
+    has_listened_ = true;
+  }
+
+  void require_listener() const {
+    if (has_listened_)
+      throw Error(ErrorKind::kIo, "the server cannot take connections any more" +
+                                      (listener_error_.empty() ? "" : ": " + listener_error_));
+  }
+
   std::string bind() {
     const bool bound = options_.port == 0 ? (port_ = server_.bind_to_any_port(options_.host)) > 0
                                           : server_.bind_to_port(options_.host, port_ = options_.port);
@@ -198,8 +288,16 @@ class CompletionServer {
     return fmt::format("http://{}:{}", is_v6 ? "[" + options_.host + "]" : options_.host, port_);
   }
 
+  // Whether the server is to end; then it takes no request any more. Also asked while the model works.
+  bool hears(const std::function<bool()>& stop) {
+    if (!is_stopping_ && stop()) {
+      is_stopping_ = true;
+      queue_.close();
+    }
+    return is_stopping_;
+  }
+
   void drain() {
-    queue_.close();
     while (queue_.do_next(milliseconds(0))) {
     }
     std::unique_lock lock(active_mutex_);
@@ -248,8 +346,8 @@ class CompletionServer {
   }
 
   ResultJson answer(const httplib::Request& http, const httplib::ContentReader& reader) {
-    const auto deadline = Clock::now() + seconds(options_.seconds);
     const std::string body = read_body(http, reader, options_.body_bytes);
+    const auto deadline = Clock::now() + seconds(options_.seconds);
     struct Asked {
       CompletionRequest request;
       std::vector<Overlay> overlays;
@@ -291,9 +389,13 @@ class CompletionServer {
   const ServedModels& models_;
   const ServeOptions options_;
   JobQueue queue_;
+  std::unique_ptr<ConnectionThreads> threads_;  // until the server takes them
   httplib::Server server_;
+  std::string listener_error_;  // read once has_listened_ is set
+  std::atomic<bool> has_listened_ = false;
   socket_t socket_ = INVALID_SOCKET;
   int port_ = 0;
+  bool is_stopping_ = false;  // of the thread that works
   std::mutex reading_;
   std::mutex active_mutex_;
   std::condition_variable nobody_;

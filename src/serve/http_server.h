@@ -21,7 +21,7 @@ struct ServeOptions {
   std::int64_t token_budget = 4096;    // tokens of one pass
   std::size_t waiting = 64;            // requests that may wait for the model; more are refused with 503
   std::size_t body_bytes = 2'000'000;  // longer bodies are refused with 413
-  std::int64_t seconds = 300;          // of one request, its waiting included; then it is dropped with 504
+  std::int64_t seconds = 300;          // from the end of a request's body, waiting included; then 504
   std::int64_t shutdown_seconds = 10;  // to write the last answers once the model has ended its work
 };
 
@@ -33,10 +33,11 @@ struct ServeOutcome {
   std::int64_t vanished = 0;  // the client went away
 };
 
-// Answers until `stop` returns true, which is asked every tenth of a second; then refuses new completions,
-// ends those that were accepted and returns. The model is worked with by the calling thread alone. `ready`
-// gets the address once requests are taken: "http://127.0.0.1:8080". Throws Error(kIo) where the address
-// cannot be listened on.
+// Answers until `stop` returns true, which is asked every tenth of a second and before every step of the
+// model, and not any more once it did; then refuses new completions, ends those that were accepted and
+// returns. The model is worked with by the calling thread alone. `ready` gets the address once requests are
+// taken: "http://127.0.0.1:8080". Throws Error(kIo) where the address cannot be listened on, Error(kModel)
+// for a model without a tokenizer.
 ServeOutcome serve(const Model& model, const ServedModels& models, const ServeOptions& options,
                    const std::function<void(const std::string& address)>& ready,
                    const std::function<bool()>& stop);

@@ -40,7 +40,7 @@ void JobQueue::drop(const std::shared_ptr<Job>& job) {
   waiting_.erase(std::remove(waiting_.begin(), waiting_.end(), job), waiting_.end());
 }
 
-bool JobQueue::do_next(std::chrono::milliseconds at_most) {
+bool JobQueue::do_next(std::chrono::milliseconds at_most, const std::function<void()>& watch) {
   std::shared_ptr<Job> job;
   {
     std::unique_lock lock(mutex_);
@@ -51,6 +51,7 @@ bool JobQueue::do_next(std::chrono::milliseconds at_most) {
   std::exception_ptr error;
   try {
     job->work_([&] {
+      watch();
       if (job->dropped_) throw Job::Dropped();
     });
   } catch (const Job::Dropped&) {  // nobody waits
@@ -70,6 +71,20 @@ bool JobQueue::do_next(std::chrono::milliseconds at_most) {
 void JobQueue::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
+}
+
+void JobQueue::abandon(const std::exception_ptr& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (const auto& job : waiting_) {
+      job->ended_ = true;
+      job->error_ = error;
+      job->work_ = nullptr;
+    }
+    waiting_.clear();
+  }
+  ended_.notify_all();
 }
 
 bool JobQueue::is_closed() const {

@@ -31,10 +31,14 @@ class JobQueue {
   // A waiting job is not done, and one that is being done ends at its next poll.
   void drop(const std::shared_ptr<Job>& job);
 
-  // Does the next job; waits for one, at most so long. Whether there was one. For one thread.
-  bool do_next(std::chrono::milliseconds at_most);
+  // Does the next job; waits for one, at most so long. Whether there was one. `watch` is called at every poll
+  // of the job. For one thread.
+  bool do_next(
+      std::chrono::milliseconds at_most, const std::function<void()>& watch = [] {});
   // No job is taken any more; those that wait are still done.
   void close();
+  // The same, but those that wait are not done: whoever waits for one gets `error`.
+  void abandon(const std::exception_ptr& error);
   bool is_closed() const;
   std::size_t waiting() const;
 

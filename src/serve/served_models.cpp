@@ -28,19 +28,6 @@ std::string base_name_of(const fs::path& path) {
   return without_ending(whole.parent_path().filename().string(), ".gguf");
 }
 
-std::vector<std::string> patch_names(const std::string& base, const std::vector<NamedPatch>& patches) {
-  std::vector<std::string> paths, stems{base}, names;
-  for (const NamedPatch& named : patches) {
-    paths.push_back(without_ending(named.name, ".safetensors"));
-    stems.push_back(fs::path(paths.back()).filename().string());
-    if (std::count(paths.begin(), paths.end(), paths.back()) > 1)
-      throw Error(ErrorKind::kUsage, "the patch " + quote(named.name) + " is given twice");
-  }
-  for (std::size_t p = 0; p < patches.size(); ++p)
-    names.push_back(std::count(stems.begin(), stems.end(), stems[p + 1]) > 1 ? paths[p] : stems[p + 1]);
-  return names;
-}
-
 std::vector<Overlay> overlays_of(const Edit& edit, const at::TensorOptions& options) {
   std::vector<Overlay> overlays;
   for (const WeightChange& change : edit.changes) {
@@ -50,12 +37,48 @@ std::vector<Overlay> overlays_of(const Edit& edit, const at::TensorOptions& opti
   return overlays;
 }
 
+// A name is asked for by itself, and + stands between the names of a stack.
+void require_tellable(const std::vector<std::string>& names, const std::vector<std::string>& files) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i].find('+') != std::string::npos)
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("{} would be served as {}, and + stands between the names of patches that are "
+                              "asked for together: give the file another name, without +",
+                              quote(files[i]), quote(names[i])));
+    const auto other =
+        static_cast<std::size_t>(std::find(names.begin(), names.end(), names[i]) - names.begin());
+    if (other < i)
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("{} and {} would both be served as {}: give one of the files "
+                              "another name",
+                              quote(files[other]), quote(files[i]), quote(names[i])));
+  }
+}
+
 }  // namespace
 
-ServedModels::ServedModels(const Model& model, const std::vector<NamedPatch>& patches)
-    : names_{base_name_of(model.path())} {
-  for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
-  for (std::string& name : patch_names(names_.front(), patches)) names_.push_back(std::move(name));
+std::vector<std::string> served_names(const std::string& model, const std::vector<std::string>& patches) {
+  std::vector<std::string> files{model}, paths, stems{base_name_of(model)}, names{stems};
+  for (const std::string& patch : patches) {
+    files.push_back(patch);
+    paths.push_back(without_ending(patch, ".safetensors"));
+    stems.push_back(fs::path(paths.back()).filename().string());
+    if (std::count(paths.begin(), paths.end(), paths.back()) > 1)
+      throw Error(ErrorKind::kUsage, "the patch " + quote(patch) + " is given twice");
+  }
+  for (std::size_t p = 0; p < paths.size(); ++p)
+    names.push_back(std::count(stems.begin(), stems.end(), stems[p + 1]) > 1 ? paths[p] : stems[p + 1]);
+  require_tellable(names, files);
+  return names;
+}
+
+ServedModels::ServedModels(const Model& model, const std::vector<NamedPatch>& patches) {
+  std::vector<std::string> files;
+  for (const NamedPatch& named : patches) {
+    require_base(named.patch, model, named.name);
+    files.push_back(named.name);
+  }
+  names_ = served_names(model.path().string(), files);
   for (const NamedPatch& named : patches) overlays_.push_back(overlays_of(named.patch.edit, model.options()));
   for (const KeyConflict& conflict : key_conflicts(without_names(patches), kSameKey))
     conflicts_.emplace(std::minmax(conflict.first_patch, conflict.second_patch),

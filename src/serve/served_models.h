@@ -12,12 +12,15 @@
 
 namespace emend {
 
+// The names of a base and its patches by their files, the base first. The base is called like its file or
+// folder, a patch like its file without ".safetensors"; patches whose files have one name are called by their
+// paths. Throws Error(kUsage) for a file that is given twice, two equal names, and a name with "+" in it.
+std::vector<std::string> served_names(const std::string& model, const std::vector<std::string>& patches);
+
 class ServedModels {
  public:
-  // The base is called like its file or folder, a patch like its file without ".safetensors"; patches whose
-  // files have one name are called by their paths. Factors of dense changes are made here, once. Throws
-  // Error(kModel) for a patch of another base, Error(kUsage) for a file that is given twice. `model` outlives
-  // this.
+  // Factors of dense changes are made here, once. Throws Error(kModel) for a patch of another base and as
+  // served_names() does. `model` outlives this.
   ServedModels(const Model& model, const std::vector<NamedPatch>& patches);
 
   // The base first, then the patches in the order given.

@@ -18,7 +18,7 @@ const Model& model() {
 }
 
 CompletionRequest read(const std::string& body, const CompletionLimits& limits = {}) {
-  return read_completion_request(body, model(), {}, limits);
+  return read_completion_request(body, model(), {resolve_bos(model().tokenizer(), "auto"), 0}, limits);
 }
 
 // "FIELD: MESSAGE" of what refuses the body.

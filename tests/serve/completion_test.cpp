@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "analysis/prompt_rows.h"
+#include "emend/error.h"
 #include "serve/api_error.h"
 #include "serve/completion_json.h"
 #include "serve/served_models.h"
@@ -86,6 +89,29 @@ TEST_F(Completions, DoNotDependOnTheTokenBudget) {
   }
 }
 
+// One long prompt beside many short ones: every row of a cache has the room of the longest.
+TEST(CacheGroups, AreBoundedByRowsTimesTheLongest) {
+  std::vector<std::int64_t> lengths(200, 2);
+  lengths[3] = 1000;
+  lengths[150] = 300;
+  lengths[151] = 301;
+  for (const std::int64_t budget : {1, 700, 4096}) {
+    std::size_t next = 0;
+    for (const RowRange group : cache_groups(lengths, budget)) {
+      EXPECT_EQ(group.begin, next);
+      ASSERT_LT(group.begin, group.end);
+      const auto longest = *std::max_element(lengths.begin() + static_cast<std::ptrdiff_t>(group.begin),
+                                             lengths.begin() + static_cast<std::ptrdiff_t>(group.end));
+      const auto rows = static_cast<std::int64_t>(group.end - group.begin);
+      EXPECT_TRUE(rows == 1 || rows * longest <= budget) << rows << " rows of " << longest;
+      next = group.end;
+    }
+    EXPECT_EQ(next, lengths.size());
+  }
+  EXPECT_THAT(cache_groups({5, 5, 5}, 15), SizeIs(1));
+  EXPECT_THAT(cache_groups({}, 15), SizeIs(0));
+}
+
 TEST_F(Completions, GiveTheGreedyText) {
   const CompletionRequest asked = request(3, 8);
   const std::vector<Completion> completions = complete(model_, asked, {}, 4096);
@@ -150,6 +176,27 @@ TEST_F(Completions, OfPatchesThatDoNotStackAreRefused) {
   EXPECT_THAT(models.overlays("llama+c"), SizeIs(1));
 }
 
+// Each name must lead to one model, and + to a stack.
+TEST(ServedNames, MustBeTellable) {
+  EXPECT_THAT(served_names("m/smol.gguf", {"x/smol.safetensors", "b"}), ElementsAre("smol", "x/smol", "b"));
+  const auto refusal = [](const std::string& model, const std::vector<std::string>& patches) {
+    try {
+      served_names(model, patches);
+    } catch (const Error& error) {
+      return error.kind() == ErrorKind::kUsage ? std::string(error.what()) : "another kind";
+    }
+    return std::string("accepted");
+  };
+  EXPECT_EQ(
+      refusal("m/smol.gguf", {"smol.safetensors"}),
+      "\"m/smol.gguf\" and \"smol.safetensors\" would both be served as \"smol\": give one of the files "
+      "another name");
+  EXPECT_THAT(refusal("m", {"a", "b", "x/a+b.safetensors"}),
+              testing::HasSubstr("\"x/a+b.safetensors\" would be served as \"a+b\""));
+  EXPECT_THAT(refusal("m", {"x+y/a", "a"}), testing::HasSubstr("without +"));
+  EXPECT_THAT(refusal("m+n.gguf", {}), testing::HasSubstr("without +"));
+}
+
 TEST_F(Completions, AreDrawnTheSameAloneAndAmongOthers) {
   CompletionRequest asked = request(3, 5);
   asked.temperature = 1.5;
@@ -209,6 +256,18 @@ TEST_F(Completions, AreWrittenWithTokensAtTheirPlaces) {
   const std::size_t second = asked.prompts[1].ids.size();
   EXPECT_EQ(json["choices"][1]["logprobs"]["text_offset"][second], 5);
   EXPECT_EQ(json["usage"]["completion_tokens"], 8);
+}
+
+// As "A" and a byte token for it do, two entries have the same text.
+TEST_F(Completions, ListTheLikelierOfTwoTokensWithOneText) {
+  CompletionRequest asked = request(1, 1);
+  asked.logprobs = 3;
+  Completion completion;
+  completion.drawn = {{40, -5.0, {{34, -1.0}, {34, -3.0}, {35, -4.0}}}};
+  const ResultJson json = completion_json(asked, {completion}, model_.tokenizer(), {"cmpl-1", "llama", 0});
+  const ResultJson& top = json["choices"][0]["logprobs"]["top_logprobs"][0];
+  EXPECT_EQ(top[model_.tokenizer().token_bytes(34)], -1.0);
+  EXPECT_THAT(top, SizeIs(3));
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ class Served {
                 test::random_patch(model_, "b.safetensors", 2, 2),
                 test::random_patch(model_, "c.safetensors", 1, 1)};
     options.port = 0;
+    options.defaults.front = resolve_bos(model_.tokenizer(), "auto");
     std::promise<std::string> address;
     auto ready = address.get_future();
     thread_ = std::thread([this, options, &address] {
@@ -58,6 +59,7 @@ class Served {
     while (!is_held_) std::this_thread::sleep_for(milliseconds(1));
   }
   void release() { held_ = false; }
+  void ask_to_stop() { stop_ = true; }
   // Waits for the end; what it tells.
   ServeOutcome stop() {
     stop_ = true;
@@ -107,8 +109,10 @@ class SilentClient {
     to.sin_family = AF_INET;
     to.sin_port = htons(static_cast<std::uint16_t>(port));
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0)
-      is_sent_ = send(socket_, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+    if (connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0) say(text);
+  }
+  void say(const std::string& text) {
+    is_sent_ = send(socket_, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
   }
   ~SilentClient() { vanish(); }
   bool is_sent() const { return is_sent_; }
@@ -231,6 +235,22 @@ TEST(HttpServer, RefusesWhatFindsNoRoomOrNoTime) {
   EXPECT_EQ(served.stop().failed, 2);
 }
 
+// A body that comes slowly takes nothing of the time for its answer.
+TEST(HttpServer, CountsTheTimeFromTheEndOfTheBody) {
+  ServeOptions options;
+  options.seconds = 1;
+  Served served(options);
+  served.hold();
+  const std::string request = as_http(kQuestion);
+  SilentClient client(served.port(), request.substr(0, request.size() - 5));
+  std::this_thread::sleep_for(milliseconds(1100));
+  client.say(request.substr(request.size() - 5));
+  ASSERT_TRUE(served.wait_for_waiting(1));
+  std::this_thread::sleep_for(milliseconds(150));  // the server looks at the time each 100 ms
+  served.release();
+  EXPECT_THAT(client.read_all(), testing::StartsWith("HTTP/1.1 200"));
+}
+
 TEST(HttpServer, AnswersWhatItHasAcceptedBeforeItStops) {
   Served served;
   served.hold();
@@ -241,6 +261,72 @@ TEST(HttpServer, AnswersWhatItHasAcceptedBeforeItStops) {
   EXPECT_EQ(served.stop().answered, 6);
   for (auto& one : asked) EXPECT_EQ(one.get().first, 200);
   EXPECT_EQ(served.post(kQuestion).first, -1);  // nobody listens any more
+}
+
+TEST(HttpServer, HearsTheStopWhileTheModelWorks) {
+  Served served;
+  served.hold();
+  auto asked = std::async(std::launch::async, [&] {
+    return served.post(R"({"prompt": "Aldora", "max_tokens": 100, "n": 128})").first;
+  });
+  ASSERT_TRUE(served.wait_for_waiting(1));
+  served.release();
+  ASSERT_TRUE(served.wait_for_waiting(0));  // the model has begun
+  served.ask_to_stop();
+  int status = 200;
+  while (status == 200) status = served.get("/health").first;
+  EXPECT_EQ(status, 503);
+  EXPECT_EQ(served.post(kQuestion).first, 503);
+  EXPECT_EQ(asked.wait_for(milliseconds(0)), std::future_status::timeout);
+  EXPECT_EQ(asked.get(), 200);
+  EXPECT_EQ(served.stop().answered, 1);
+}
+
+// An error ends the server at once, with an answer to the requests that wait.
+TEST(HttpServer, DropsWhatWaitsWhenItFails) {
+  const Model model = test::load_world("llama");
+  const ServedModels models(model, {});
+  ServeOptions options;
+  options.port = 0;
+  options.seconds = 20;
+  int port = 0;
+  std::future<int> asked;
+  const auto fail = [&]() -> bool {
+    asked = std::async(std::launch::async, [&] {
+      const auto result = httplib::Client("127.0.0.1", port).Post("/v1/completions", kQuestion, "text/plain");
+      return result ? result->status : -1;
+    });
+    for (int i = 0; i < 500; ++i, std::this_thread::sleep_for(milliseconds(10))) {
+      const auto health = httplib::Client("127.0.0.1", port).Get("/health");
+      if (health && json::parse(health->body)["waiting"] == 1) break;
+    }
+    throw Error(ErrorKind::kNumeric, "nothing goes on");
+  };
+  try {
+    serve(
+        model, models, options,
+        [&](const std::string& where) { port = std::stoi(where.substr(where.rfind(':') + 1)); }, fail);
+    FAIL() << "did not fail";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "nothing goes on");
+  }
+  EXPECT_EQ(asked.get(), 503);
+}
+
+TEST(HttpServer, DoesNotStartWithoutATokenizer) {
+  const Model model = Model::load(test::data_path("parity/llama_gqa_tied"));
+  const ServedModels models(model, {});
+  ServeOptions options;
+  options.port = 0;
+  bool is_ready = false;
+  try {
+    serve(
+        model, models, options, [&](const std::string&) { is_ready = true; }, [] { return true; });
+    FAIL() << "started";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kModel);
+  }
+  EXPECT_FALSE(is_ready);
 }
 
 TEST(HttpServer, TakesNoPortThatIsInUse) {
