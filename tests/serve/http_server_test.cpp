@@ -238,12 +238,12 @@ TEST(HttpServer, RefusesWhatFindsNoRoomOrNoTime) {
 // A body that comes slowly takes nothing of the time for its answer.
 TEST(HttpServer, CountsTheTimeFromTheEndOfTheBody) {
   ServeOptions options;
-  options.seconds = 1;
+  options.seconds = 3;
   Served served(options);
   served.hold();
   const std::string request = as_http(kQuestion);
   SilentClient client(served.port(), request.substr(0, request.size() - 5));
-  std::this_thread::sleep_for(milliseconds(1100));
+  std::this_thread::sleep_for(milliseconds(3200));
   client.say(request.substr(request.size() - 5));
   ASSERT_TRUE(served.wait_for_waiting(1));
   std::this_thread::sleep_for(milliseconds(150));  // the server looks at the time each 100 ms
