@@ -93,12 +93,16 @@ int memories_patterns_command(const std::vector<std::string>& arguments) {
       .check([&] {
         require_given(mutation.top == 0 || !frame.common.model.empty(), "memories patterns", "--model M");
         mutation.unit = parse_mutation_unit(unit);
+        if (mutation.top != 0) check_mutations(mutation);
       });
   return frame.run(arguments, [&](Console& console) {
     how.seed = frame.common.seed;
     if (!layers.empty()) how.layers = parse_layers(layers, MemoryIndex(how.index).head().model_layers);
     std::optional<Model> model;
-    if (mutation.top > 0) model = frame.load(console);
+    if (mutation.top != 0) {
+      model = frame.load(console);
+      check_mutations(*model, how, mutation);
+    }
     PatternsOutcome outcome = find_patterns(how, console.progress());
     mutation.token_budget = frame.common.token_budget;
     if (model) measure_mutations(*model, how, mutation, outcome, console.progress());

@@ -8,6 +8,7 @@
 
 #include "base/expect_error.h"
 #include "emend/memory_patterns.h"
+#include "memories/index_files.h"
 #include "memories/index_text.h"
 #include "memories/mutation_prefix.h"
 #include "memories/scans.h"
@@ -468,6 +469,46 @@ TEST_P(MemoryScans, WithoutTheLastTokenACoefficientIsTheOneBefore) {
   EXPECT_THAT(test::error_of(ErrorKind::kModel,
                              [&] { measure_mutations(other, {.index = folder_ / "index"}, {}, small); }),
               HasSubstr("another model"));
+}
+
+// Text of the model's own stands behind a start token also where no text begins with one; it is never taken.
+TEST_P(MemoryScans, TheStartTokenOfTextOfTheModelsOwnIsNotTaken) {
+  options_.corpus.clear();
+  options_.own_text = true;
+  options_.tokens = 200;
+  options_.block_tokens = 100;
+  options_.layers = {1};
+  options_.prefix.clear();
+  scan_into(model_, options_, folder_ / "index");
+  const MemoryIndex index(folder_ / "index");
+  EXPECT_TRUE(is_of_own_text(index.head()));
+  PatternsOutcome outcome = cells_of(index, 1, {3});
+  measure_mutations(model_, {.index = folder_ / "index"}, {.unit = MutationUnit::kToken}, outcome);
+  const MemoryRecord record = index.cell({1, 3});
+  const IndexText text(folder_ / "index/text.safetensors", 0);
+  double sum = 0;
+  int count = 0;
+  for (const MemoryExample& example : outcome.cells[0].high ? record.high : record.low) {
+    if (example.position < 2 || example.position >= 128) continue;  // two units and the whole prefix
+    PassInput input;
+    input.ids.emplace_back();
+    for (std::uint64_t address = 0; address < text.tokens();) {
+      const IndexText::Row& row = *text.find(address)->row;
+      address += row.length;
+      if (row.document != example.document) continue;
+      for (std::int64_t j = 0; j <= example.position; ++j)
+        if (j != 1) input.ids[0].push_back(text.id({&row, j}));
+    }
+    input.recordings = {{Site::kKey, 1, {}}};
+    const double left = model_.forward(input).recorded[0][-1][3].item<double>(),
+                 size = std::abs(static_cast<double>(example.coefficient));
+    sum += 100 * ((outcome.cells[0].high ? left : -left) - size) / size;
+    ++count;
+  }
+  ASSERT_GT(count, 0);
+  ASSERT_EQ(outcome.mutated[0].prefixes, count);
+  const double first = outcome.mutated[0].change[static_cast<std::size_t>(Mutation::kFirst)];
+  EXPECT_NEAR(first, sum / count, 0.01 + 1e-3 * std::abs(first));
 }
 
 TEST(MutationPrefix, WordsAreTakenWithAllTheirTokens) {
