@@ -387,6 +387,36 @@ TEST_P(MemoryScans, TextOfTheModelsOwnIsScannedAsGivenTextIs) {
               HasSubstr("its own text"));
 }
 
+// Work that tells of its first stage.
+class NoStage : public SilentProgress {
+ public:
+  void begin(std::string_view stage, std::int64_t, std::string_view) override {
+    throw Error(ErrorKind::kInterrupted, std::string(stage));
+  }
+};
+
+TEST_P(MemoryScans, NoTextIsWrittenForAPlanOrAFolderThatIsRefused) {
+  NoStage nothing;
+  scan_into(model_, options_, folder_ / "index");
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
+                             [&] { scan_memories(model_, options_, {folder_ / "index"}, nothing); }),
+              HasSubstr("resume"));
+  options_.corpus.clear();
+  options_.own_text = true;
+  options_.tokens = 600;
+  options_.block_tokens = 200;
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
+                             [&] { scan_memories(model_, options_, {folder_ / "index"}, nothing); }),
+              HasSubstr("resume"));
+  const ScanPlan plan = plan_memories(model_, options_, nothing);
+  EXPECT_EQ(plan.tokens, 600);
+  EXPECT_EQ(plan.blocks, 3);
+  EXPECT_EQ(plan.rows, 0);
+  EXPECT_THAT(test::error_of(ErrorKind::kInterrupted,
+                             [&] { scan_memories(model_, options_, {folder_ / "other"}, nothing); }),
+              HasSubstr("writing text"));
+}
+
 // The cells of a layer at the end with the larger coefficient, without looking for patterns.
 PatternsOutcome cells_of(const MemoryIndex& index, int layer, const std::vector<int>& cells) {
   PatternsOutcome outcome;
