@@ -13,6 +13,7 @@
 #include "emend/error.h"
 #include "emend/version.h"
 #include "memories/index_text.h"
+#include "memories/same_run.h"
 #include "memories/scan_state.h"
 
 namespace emend {
@@ -204,6 +205,11 @@ ScanOutcome MemoryScan::run(const ScanFolder& folder, Progress& progress, ShardG
   const bool first = group == nullptr || group->rank() == 0;
   ScanOutcome outcome;
   outcome.plan = state.plan;
+  if (group)
+    require_same_run(*group,
+                     fmt::format("{}, {} tokens, blocks of {}", state.fingerprint, state.plan.tokens,
+                                 state.options.block_tokens),
+                     "scan");
   const bool done = state.look_at(folder, outcome);
   if (group) group->wait_for_all();  // all have looked before the first one writes
   if (!done) {
