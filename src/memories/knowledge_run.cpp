@@ -26,21 +26,25 @@ constexpr std::size_t kMostOthers = 20;  // facts whose neurons are tried on ano
 constexpr double kMostOfSum = 0.9;
 constexpr std::uint64_t kCellsStream = 0x6b63ULL << 40, kPeersStream = 0x6b70ULL << 40;
 
-void check(const KnowledgeOptions& options) {
+}  // namespace
+
+void check_knowledge(const KnowledgeOptions& options) {
   const auto require = [](const char* option, double value, double least, double most) {
     if (!(value >= least && value <= most))
       throw Error(ErrorKind::kUsage,
-                  fmt::format("the option {} must be {} to {}, found {}", option, least, most, value));
+                  fmt::format("{} must be {} to {}, found {}", option, least, most, value));
   };
   if (options.facts.empty()) throw Error(ErrorKind::kUsage, "give a prompt, or a file of facts");
-  require("steps", options.steps, 1, kMostSteps);
-  require("draws", options.draws, 1, kMostDraws);
-  require("threshold", options.threshold, 0, 1);
-  require("shared", options.shared, 0, 1);
+  require("the option steps", options.steps, 1, kMostSteps);
+  require("the option draws", options.draws, 1, kMostDraws);
+  require("the option threshold", options.threshold, 0, 1);
+  require("the option shared", options.shared, 0, 1);
   for (std::size_t i = 0; i < options.sizes.size(); ++i)
     if (options.sizes[i] < 1 || (i > 0 && options.sizes[i] <= options.sizes[i - 1]))
       throw Error(ErrorKind::kUsage, "the option sizes must be rising numbers from 1 on");
 }
+
+namespace {
 
 // What integrated gradients say of one prompt.
 struct PromptAttributions {
@@ -330,7 +334,7 @@ class KnowledgeRun {
 }  // namespace
 
 KnowledgeOutcome find_knowledge(const Model& model, const KnowledgeOptions& options, Progress& progress) {
-  check(options);
+  check_knowledge(options);
   const auto began = std::chrono::steady_clock::now();
   KnowledgeOutcome outcome = KnowledgeRun(model, options).run(progress);
   outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();

@@ -32,12 +32,6 @@ constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t kHeldTokens = std::int64_t{1} << 22;  // of rows that wait for a pass: 32 MB
 constexpr std::int64_t kFewestTokens = 16;                   // of a prefix at its longest
 
-void require_between(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
-  if (value < least || value > most)
-    throw Error(ErrorKind::kUsage,
-                fmt::format("the option {} must be {} to {}, found {}", option, least, most, value));
-}
-
 // A coefficient that is wanted of a row: of which cell, at which position, and where it goes.
 struct Wanted {
   int layer = 0, cell = 0;
@@ -307,7 +301,9 @@ MutationUnit parse_mutation_unit(const std::string& text) {
 }
 
 void check_mutations(const MutationOptions& options) {
-  require_between("mutations", options.top, 1, 1000);
+  if (options.top < 1 || options.top > 1000)
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the option mutations must be 1 to 1000, found {}", options.top));
   if (options.longest < kFewestTokens)
     throw Error(ErrorKind::kUsage, fmt::format("the option longest must be at least {}, found {}",
                                                kFewestTokens, options.longest));
@@ -315,7 +311,9 @@ void check_mutations(const MutationOptions& options) {
 
 void check_mutations(const Model& model, const PatternOptions& patterns, const MutationOptions& options) {
   check_mutations(options);
-  require_between("longest", options.longest, kFewestTokens, model.config().max_positions);
+  if (options.longest > model.config().max_positions)
+    throw Error(ErrorKind::kUsage, fmt::format("the option longest must be {} to {}, found {}", kFewestTokens,
+                                               model.config().max_positions, options.longest));
   MemoryIndex(patterns.index).require_of(model);
 }
 
