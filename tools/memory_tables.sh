@@ -33,7 +33,9 @@ make() {
 make scan scan "${with_model[@]}" --corpus "$corpus" --tokens "$tokens" --out "$out/index" --resume
 make values_raw values "${with_model[@]}" --index "$out/index" --lens raw # the paper's lens; the next one stays in the index
 make values values "${with_model[@]}" --index "$out/index"
-make patterns patterns --index "$out/index" --cells "${CELLS:-100}" "${with_model[@]}" --mutations "${MUTATIONS:-10}"
+mutations=("${with_model[@]}" --mutations "${MUTATIONS:-10}")
+[ "${MUTATIONS:-10}" != 0 ] || mutations=() # no model is read
+make patterns patterns --index "$out/index" --cells "${CELLS:-100}" "${mutations[@]}"
 make aggregate aggregate "${with_model[@]}" --corpus "$corpus" --tokens "$((tokens < 200000 ? tokens : 200000))" \
   --examples "${EXAMPLES:-4000}" --sparsity "${SPARSITY:-2048}" --out "$out/positions" --resume
 make audit audit --index "$out/index" "${with_model[@]}"

@@ -63,7 +63,7 @@ struct FactKnowledge {
   std::vector<KnowledgeNeuron> neurons;  // by falling attribution
   KnowledgeChange change;                // of the fact's own prompts, its neurons off or doubled
   KnowledgeChange random;                // as many random cells of the same layers, mean over the draws
-  KnowledgeChange others;                // of the first prompts of the other facts; 0 with one fact
+  KnowledgeChange others;                // of the first prompts of other facts, 20 at most; 0 with one fact
   // The sum of Attr over a layer's cells less P - P(m = 0), the largest over layers and prompts: what the
   // steps leave out.
   double incomplete = 0;
@@ -88,6 +88,9 @@ struct KnowledgeOutcome {
   std::int64_t cells = 0;  // of the model
   double seconds = 0;
 };
+
+// Throws Error(kUsage) for options out of range or without a fact, before a model is needed.
+void check_knowledge(const KnowledgeOptions& options);
 
 // For each prompt one pass, and for each layer the last token `steps` + 1 times from that layer on, forward
 // and back. Throws Error(kUsage) for options out of range, a fact without a prompt, and an answer without

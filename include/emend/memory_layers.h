@@ -24,7 +24,7 @@ std::string to_string(LayerChange change);  // "skip", "swap", "no ffn", "no att
 
 struct LayerChangeOptions {
   std::vector<KnowledgeFact> facts;  // at least one; their paraphrases are prompts, too
-  int window = 10;                   // layers of a window; windows that do not fit are left out
+  int window = 10;                   // layers of a window; a note if it does not fit the model
   std::string bos = "auto";
   std::int64_t token_budget = 4096;  // tokens of prompts that run side by side
 };

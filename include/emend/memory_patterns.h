@@ -154,10 +154,17 @@ struct PatternsOutcome {
 // naming file and line for annotations with wrong columns or ranks.
 PatternsOutcome find_patterns(const PatternOptions& options, Progress& progress = no_progress());
 
+// Refuses what measure_mutations would refuse: an option out of range, before a model is loaded; with the
+// model also a prefix longer than it reads and an index of another model, before patterns are looked for.
+// Throws Error: kUsage, kModel.
+void check_mutations(const MutationOptions& options);
+void check_mutations(const Model& model, const PatternOptions& patterns, const MutationOptions& options);
+
 // The mutation test of the cells of `outcome`, at the end that each counts at, into `outcome`. Taking away
 // the last unit needs no pass of its own: in a causal model m' is the coefficient that stood in front of it.
-// Equal rows are run once, whatever cells they belong to, up to the deepest layer. Throws Error: kUsage (an
-// option out of range), kModel (an index of another model), kConfig and kFormat as MemoryIndex does.
+// Rows are held for as many cells as have 4 million tokens of them; of these, equal rows are run once, whatever
+// cells they belong to, up to the deepest layer. Throws Error: kUsage (an option out of range), kModel (an
+// index of another model), kConfig and kFormat as MemoryIndex does.
 void measure_mutations(const Model& model, const PatternOptions& patterns, const MutationOptions& options,
                        PatternsOutcome& outcome, Progress& progress = no_progress());
 

@@ -54,7 +54,7 @@ struct ScanPlan {
   std::int64_t cells = 0;        // of all layers
   std::int64_t tokens = 0;       // to be read, of all shards, without those at position 0
   std::int64_t blocks = 0;       // of this shard
-  std::int64_t rows = 0;         // of text
+  std::int64_t rows = 0;         // of text; 0 while the model has not written it (plan_memories)
   std::int64_t table_bytes = 0;  // trigger tables: cells tails (top 8 + 4), gated cells 8 an entry more
   std::int64_t other_bytes = 0;  // counts, histograms, drawn examples
   double seconds = 0;            // expected, from the matrix-product rate that was just measured
@@ -115,7 +115,11 @@ class MemoryScan {
   std::unique_ptr<State> state_;
 };
 
-// Prepares and runs a scan. `planned` is called with the plan before the work begins; it may throw to stop.
+// The plan alone. Text of the model's own is not written for it, so its rows are not known; the seconds
+// are those of writing it, by a short trial, and of reading it. Throws as MemoryScan does.
+ScanPlan plan_memories(const Model& model, const ScanOptions& options, Progress& progress = no_progress());
+
+// Prepares and runs a scan; a folder that holds one is refused first. `planned` is called with the plan before the work begins; it may throw to stop.
 // With a group, the shard is that of this process; Error(kUsage) if the options choose another.
 ScanOutcome scan_memories(const Model& model, ScanOptions options, const ScanFolder& folder,
                           Progress& progress = no_progress(),

@@ -320,7 +320,9 @@ std::unique_ptr<TextSource> make_given_text(const Model& model, const TextOption
   Sample sample = SampleDraw(index, model, options, hold_text, cut).draw(progress);
   if (sample.rows.empty())
     throw Error(ErrorKind::kConfig,
-                options.corpus.front().string() + ": the corpus holds no document of 8 tokens");
+                options.corpus.front().string() + (cut == RowCut::kSentences
+                                                       ? ": the corpus holds no sentence of 2 tokens"
+                                                       : ": the corpus holds no document of 8 tokens"));
   return std::make_unique<GivenText>(model, options, "text: " + index.description(), std::move(sample));
 }
 

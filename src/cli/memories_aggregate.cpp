@@ -18,6 +18,9 @@ void check_folder(const CommandFrame& frame, const AggregateOptions& how, const 
   require_given(!out.empty() || !(shard || folder.resume), "memories aggregate", "--out DIR");
   if (shard && (!folder.join.empty() || !frame.options.report_file.empty()))
     throw Error(ErrorKind::kUsage, "--join and --report need all shards: they do not go with --shard");
+  if (shard && how.sparsity > 0)
+    throw Error(ErrorKind::kUsage,
+                "--sparsity is measured where all shards are joined: it does not go with --shard");
 }
 
 }  // namespace

@@ -21,7 +21,11 @@ void add_asked_facts(CommandFrame& frame, FactQuestions& asked, std::vector<Know
             "does not answer so are left out",
             Use::kReads)
       .count("limit", asked.limit, "N", "only the first N of these")
-      .check([&asked, &facts] { facts = read_fact_questions(asked); });
+      .check([&asked, &facts] {
+        if (asked.limit > 0 && asked.facts.empty())
+          throw Error(ErrorKind::kUsage, "--limit goes with --facts: a prompt is one fact");
+        facts = read_fact_questions(asked);
+      });
 }
 
 void keep_known(CommandFrame& frame, const FactQuestions& asked, const Model& model, Console& console,
@@ -46,7 +50,8 @@ int memories_knowledge_command(const std::vector<std::string>& arguments) {
               "a prompt's cells: above this share of its largest attribution")
       .number("shared", how.shared, "S", "a fact's neurons: cells of more than this share of its prompts")
       .number("draws", how.draws, "N", "random sets of cells to compare with")
-      .report();
+      .report()
+      .check([&how] { check_knowledge(how); });
   return frame.run(arguments, [&](Console& console) {
     how.bos = frame.bos();
     how.seed = frame.common.seed;

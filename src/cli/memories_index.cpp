@@ -5,6 +5,7 @@
 #include "cli/command_frame.h"
 #include "console/hints.h"
 #include "console/option_values.h"
+#include "emend/error.h"
 #include "emend/memory_index.h"
 #include "emend/memory_labels.h"
 #include "emend/memory_search.h"
@@ -60,6 +61,31 @@ int memories_search_command(const std::vector<std::string>& arguments) {
   });
 }
 
+namespace {
+
+// Without mutations no model is read.
+void require_unset(const CommonOptions& common, const MutationOptions& mutation) {
+  const MutationOptions standard;
+  const CommonOptions plain;
+  const std::vector<std::pair<const char*, bool>> given = {
+      {"--model", !common.model.empty()},
+      {"--device", common.device != plain.device},
+      {"--dtype", common.dtype != plain.dtype},
+      {"--token-budget", common.token_budget_given},
+      {"--unit", mutation.unit != standard.unit},
+      {"--clip", mutation.clip},
+      {"--longest", mutation.longest != standard.longest}};
+  for (const auto& [option, is_given] : given)
+    if (is_given)
+      throw Error(
+          ErrorKind::kUsage,
+          fmt::format("{} changes nothing without --mutations N: only mutated prefixes are run through "
+                      "a model",
+                      option));
+}
+
+}  // namespace
+
 int memories_patterns_command(const std::vector<std::string>& arguments) {
   PatternOptions how;
   MutationOptions mutation;
@@ -93,12 +119,19 @@ int memories_patterns_command(const std::vector<std::string>& arguments) {
       .check([&] {
         require_given(mutation.top == 0 || !frame.common.model.empty(), "memories patterns", "--model M");
         mutation.unit = parse_mutation_unit(unit);
+        if (mutation.top != 0)
+          check_mutations(mutation);
+        else
+          require_unset(frame.common, mutation);
       });
   return frame.run(arguments, [&](Console& console) {
     how.seed = frame.common.seed;
     if (!layers.empty()) how.layers = parse_layers(layers, MemoryIndex(how.index).head().model_layers);
     std::optional<Model> model;
-    if (mutation.top > 0) model = frame.load(console);
+    if (mutation.top != 0) {
+      model = frame.load(console);
+      check_mutations(*model, how, mutation);
+    }
     PatternsOutcome outcome = find_patterns(how, console.progress());
     mutation.token_budget = frame.common.token_budget;
     if (model) measure_mutations(*model, how, mutation, outcome, console.progress());

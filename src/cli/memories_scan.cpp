@@ -51,9 +51,9 @@ void add_scan_options(CommandFrame& frame, TextRunArguments& asked, ScanOptions&
 }
 
 int show_plan(CommandFrame& frame, const Model& model, const ScanOptions& how, Console& console) {
-  const MemoryScan scan(model, how, console.progress());
-  tell_remarks(remarks_on(scan.plan(), how), console);
-  return frame.show(console, scan_plan_text(scan.plan(), how) + "\n", scan_plan_json(scan.plan(), model));
+  const ScanPlan plan = plan_memories(model, how, console.progress());
+  tell_remarks(remarks_on(plan, how), console);
+  return frame.show(console, scan_plan_text(plan, how) + "\n", scan_plan_json(plan, model));
 }
 
 }  // namespace

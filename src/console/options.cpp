@@ -204,13 +204,12 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 
 const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = split_at(
-      "against answer block bos budget-drift check coalitions curve device draws drift-tokens "
-      "dtype examples facts fast force generations idf index keep-decision keep-going keep-sums "
-      "knockout-window known "
-      "layers "
-      "lens limit max-new memory method mode natural on out patterns plus prompt random resume samples shard "
-      "sharpest statistics subject subject-occurrence text-field token-budget tokens top trial "
-      "trial-data trial-dataset trial-layers trust-model-name undo until window",
+      "against answer block bos budget-drift check coalitions curve device draws drift-tokens dtype "
+      "examples facts fast force generations idf index join keep-decision keep-going keep-sums "
+      "knockout-window known layers lens limit longest max-new memory method mode mutations natural on "
+      "out paraphrase patterns plus prompt random resume samples shard shared sharpest sizes sparsity "
+      "statistics steps subject subject-occurrence text-field threshold token token-budget tokens top "
+      "trial trial-data trial-dataset trial-layers trust-model-name undo unit until window",
       ' ');
   return names;
 }

@@ -38,13 +38,6 @@ std::vector<fs::path> parts_in(const std::vector<fs::path>& folders) {
   return parts;
 }
 
-// All that the positions depend on, on one line.
-std::string run_text(const RunIdentity& run) {
-  return fmt::format("model {}, text {}, BOS {}, {}, seed {}, {} tokens, blocks of {}",
-                     run.origin.fingerprint, run.corpus, run.origin.prefix, run.origin.settings, run.seed,
-                     run.tokens, run.block_tokens);
-}
-
 }  // namespace
 
 fs::path positions_file(const fs::path& folder) {
@@ -57,6 +50,12 @@ fs::path positions_checkpoint_file(const fs::path& folder, int shard, int shards
 
 fs::path positions_part_file(const fs::path& folder, int shard, int shards) {
   return shard_file(folder, "positions_part", shard, shards);
+}
+
+std::string run_text(const RunIdentity& run) {
+  return fmt::format("model {}, text {}, BOS {}, {}, seed {}, {} tokens, blocks of {}",
+                     run.origin.fingerprint, run.corpus, run.origin.prefix, run.origin.settings, run.seed,
+                     run.tokens, run.block_tokens);
 }
 
 void write_positions(const fs::path& file, const RunIdentity& run, const AggregateVisitor& visitor) {
@@ -80,6 +79,10 @@ void require_part_of(const fs::path& part, const RunIdentity& run) {
   if (found.origin.fingerprint != run.origin.fingerprint) refuse(part, "this is a part of another model");
   if (const auto difference = run.difference(found))
     refuse(part, "this is a part of another run; different is " + *difference);
+}
+
+void require_parts(const std::vector<fs::path>& folders) {
+  parts_in(folders);
 }
 
 void join_positions(const std::vector<fs::path>& folders, const RunIdentity& run, AggregateVisitor& visitor) {

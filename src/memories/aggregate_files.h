@@ -22,9 +22,14 @@ void write_positions(const std::filesystem::path& file, const RunIdentity& run,
 // Loads a finished file into the visitor. Throws Error(kConfig) if it is of another run, kFormat.
 void read_positions(const std::filesystem::path& file, const RunIdentity& run, AggregateVisitor& visitor);
 
+// All that the positions depend on, on one line.
+std::string run_text(const RunIdentity& run);
+
 // Throws Error(kConfig), which says what differs, if a part is of another run or shard.
 void require_part_of(const std::filesystem::path& part, const RunIdentity& run);
 
+// Throws Error if one of these folders is not there (kIo) or holds no part (kConfig).
+void require_parts(const std::vector<std::filesystem::path>& folders);
 // Loads the parts of all shards of a run. Throws Error(kConfig) naming two files for parts of other runs and
 // for shards that are there twice, and one for a shard that is missing; kIo for a folder that is not there.
 void join_positions(const std::vector<std::filesystem::path>& folders, const RunIdentity& run,

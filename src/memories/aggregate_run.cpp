@@ -14,6 +14,7 @@
 #include "memories/aggregate_files.h"
 #include "memories/aggregate_visitor.h"
 #include "memories/last_changes.h"
+#include "memories/same_run.h"
 #include "memories/sparsity.h"
 #include "memories/stop_words.h"
 #include "memories/token_name.h"
@@ -105,12 +106,22 @@ std::vector<std::vector<std::int64_t>> rows_for_sparsity(const TextSource& text,
   return rows;
 }
 
+// Refuses, before the corpus is read, what cannot be joined.
+void require_joinable(const AggregateFolder& folder, const AggregateOptions& options,
+                      const ShardGroup* group) {
+  if (folder.join.empty()) return;
+  if (group != nullptr && group->size() > 1)
+    throw Error(ErrorKind::kUsage,
+                "aggregate: parts are joined by one process: leave out mpirun, or the option join");
+  if (options.shards > 1)
+    throw Error(ErrorKind::kUsage, "aggregate: shards are joined by a run without the option shard");
+  if (!folder.resume) require_parts(folder.join);
+}
+
 // Refuses to write over what another run has left.
 void require_free(const AggregateFolder& folder, const RunIdentity& run) {
   if (run.shards > 1 && folder.path.empty())
     throw Error(ErrorKind::kConfig, "aggregate: a shard needs a folder for its part: the option out");
-  if (!folder.join.empty() && run.shards > 1)
-    throw Error(ErrorKind::kUsage, "aggregate: shards are joined by a run without the option shard");
   if (folder.path.empty() || folder.resume) return;
   for (const auto& there :
        {positions_file(folder.path), positions_checkpoint_file(folder.path, run.shard, run.shards),
@@ -172,13 +183,20 @@ AggregateOutcome run_aggregate(const Model& model, const AggregateOptions& given
                                const AggregateFolder& folder, Progress& progress, ShardGroup* group) {
   const c10::NoGradGuard no_gradients;
   const AggregateOptions options = settled(model, of_group(given, group));
+  require_joinable(folder, options, group);
   StageClock clock(progress);
   CorpusNotes notes;
   const std::unique_ptr<TextSource> text = make_given_text(
       model, options, notes, clock, false, options.sentences ? RowCut::kSentences : RowCut::kWindows);
   const RunIdentity run = identity_of(model, options, *text);
   require_free(folder, run);
-  if (group) group->wait_for_all();  // all have looked before the first one writes
+  if (group) {
+    require_same_run(
+        *group,
+        fmt::format("{}, layers {}", run_text(run), ids_text({options.layers.begin(), options.layers.end()})),
+        "aggregate");
+    group->wait_for_all();  // all have looked before the first one writes
+  }
   AggregateVisitor visitor(model, options, draw_examples(text->rows(), options.examples, options.seed));
   AggregateOutcome outcome;
   outcome.text_tokens = text->tokens();

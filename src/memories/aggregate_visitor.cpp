@@ -288,6 +288,18 @@ void AggregateVisitor::reduce(ShardGroup& group) {
   }
   const std::vector<std::uint64_t> all = group.gather_to_first(own);
   if (group.rank() != 0) return;
+  const std::size_t stride = 3 + examples_.size() * kExampleNumbers;
+  std::vector<bool> known(places_.size(), false);
+  const auto refuse = [](const std::string& what) {
+    throw Error(ErrorKind::kConfig, "aggregate: " + what + "; the processes have not read the same text");
+  };
+  if (all.size() % stride != 0) refuse("a process has sent the numbers of other layers");
+  for (std::size_t at = 0; at < all.size(); at += stride) {
+    if (all[at] >= places_.size())
+      refuse(fmt::format("a process has sent position number {} of {}", all[at], places_.size()));
+    if (known[all[at]]) refuse(fmt::format("two processes have sent position number {}", all[at]));
+    known[all[at]] = true;
+  }
   for (std::size_t at = 0; at < all.size();) {
     const std::size_t i = all[at++];
     places_[i].position = static_cast<std::int64_t>(all[at++]);

@@ -14,6 +14,8 @@ namespace {
 
 // Variants that run side by side: what holds logits of many of them in memory.
 constexpr std::int64_t kSideBySide = 64;
+// Steps of a path that run side by side, each with a distribution over all tokens.
+constexpr std::int64_t kStepsSideBySide = 256;
 
 at::Tensor log_probabilities(const at::Tensor& logits) {
   return at::log_softmax(logits.to(at::kCPU, at::kDouble), 1);
@@ -21,7 +23,8 @@ at::Tensor log_probabilities(const at::Tensor& logits) {
 
 }  // namespace
 
-ChangedRuns::ChangedRuns(const Model& model, TokenIds ids) : model_(model), ids_(std::move(ids)) {
+ChangedRuns::ChangedRuns(const Model& model, TokenIds ids, std::int64_t token_budget)
+    : model_(model), ids_(std::move(ids)), token_budget_(token_budget) {
   const c10::NoGradGuard no_gradients;
   const int layers = model.config().layers;
   cache_ = KvCache(model.config(), 0, 1, static_cast<std::int64_t>(ids_.size()), model.options());
@@ -61,59 +64,98 @@ PassInput ChangedRuns::from(int block, std::int64_t position, std::int64_t varia
   return input;
 }
 
-at::Tensor ChangedRuns::changed(const std::vector<CellFactors>& variants, std::int64_t position) const {
-  return log_probabilities(changed_logits(variants, position));
+at::Tensor ChangedRuns::side_by_side(const std::vector<CellFactors>& variants, std::int64_t position) const {
+  const auto count = static_cast<std::int64_t>(variants.size());
+  const std::int64_t length = last() + 1 - position;
+  // For each layer the variants that change it.
+  std::map<int, std::map<std::int64_t, CellFactors>> by_layer;
+  for (std::size_t v = 0; v < variants.size(); ++v)
+    for (const CellFactor& one : variants[v])
+      by_layer[one.cell.layer][static_cast<std::int64_t>(v)].push_back(one);
+  if (by_layer.empty()) return unchanged_logits_.expand({count, -1});
+  PassInput input = from(by_layer.begin()->first, position, count);
+  for (const auto& [layer, changes] : by_layer) {
+    std::vector<std::int64_t> tokens;
+    at::Tensor factors =
+        at::ones({static_cast<std::int64_t>(changes.size()), model_.config().d_ff}, at::kFloat);
+    auto* const factor = factors.mutable_data_ptr<float>();
+    for (const auto& [variant, cells] : changes) {
+      float* const row = factor + static_cast<std::int64_t>(tokens.size()) * factors.size(1);
+      for (const CellFactor& one : cells) row[one.cell.index] = static_cast<float>(one.factor);
+      tokens.push_back(variant * length);
+    }
+    input.interventions.push_back({Site::kKey, layer, Intervention::Kind::kScale,
+                                   index_tensor(tokens, model_.options().device()),
+                                   factors.to(model_.options())});
+  }
+  return model_.forward(input).logits.to(at::kCPU, at::kFloat);
 }
 
-at::Tensor ChangedRuns::changed_logits(const std::vector<CellFactors>& variants,
-                                       std::int64_t position) const {
+at::Tensor ChangedRuns::in_batches(const std::vector<CellFactors>& variants, std::int64_t position,
+                                   const Take& take, const AfterBatch& after_batch) const {
   const c10::NoGradGuard no_gradients;
   const std::int64_t length = last() + 1 - position;
-  std::vector<at::Tensor> rows;
-  for (std::size_t first = 0; first < variants.size(); first += kSideBySide) {
-    const std::size_t count = std::min<std::size_t>(kSideBySide, variants.size() - first);
-    // For each layer the variants that change it.
-    std::map<int, std::map<std::int64_t, CellFactors>> by_layer;
-    for (std::size_t v = 0; v < count; ++v)
-      for (const CellFactor& one : variants[first + v])
-        by_layer[one.cell.layer][static_cast<std::int64_t>(v)].push_back(one);
-    if (by_layer.empty()) {
-      rows.push_back(unchanged_logits_.expand({static_cast<std::int64_t>(count), -1}));
-      continue;
-    }
-    PassInput input = from(by_layer.begin()->first, position, static_cast<std::int64_t>(count));
-    for (const auto& [layer, changes] : by_layer) {
-      std::vector<std::int64_t> tokens;
-      at::Tensor factors =
-          at::ones({static_cast<std::int64_t>(changes.size()), model_.config().d_ff}, at::kFloat);
-      auto* const factor = factors.mutable_data_ptr<float>();
-      for (const auto& [variant, cells] : changes) {
-        float* const row = factor + static_cast<std::int64_t>(tokens.size()) * factors.size(1);
-        for (const CellFactor& one : cells) row[one.cell.index] = static_cast<float>(one.factor);
-        tokens.push_back(variant * length);
-      }
-      input.interventions.push_back({Site::kKey, layer, Intervention::Kind::kScale,
-                                     index_tensor(tokens, model_.options().device()),
-                                     factors.to(model_.options())});
-    }
-    rows.push_back(model_.forward(input).logits.to(at::kCPU, at::kFloat));
+  const auto batch =
+      static_cast<std::size_t>(std::clamp<std::int64_t>(token_budget_ / length, 1, kSideBySide));
+  std::vector<at::Tensor> taken;
+  for (std::size_t first = 0; first < variants.size(); first += batch) {
+    const auto begin = variants.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto count = static_cast<std::ptrdiff_t>(std::min(batch, variants.size() - first));
+    taken.push_back(take(side_by_side({begin, begin + count}, position)));
+    if (after_batch) after_batch();
   }
-  return rows.empty() ? at::empty({0, unchanged_.size(0)}) : at::cat(rows);
+  return taken.empty() ? take(unchanged_logits_.unsqueeze(0)).narrow(0, 0, 0) : at::cat(taken);
+}
+
+at::Tensor ChangedRuns::changed(const std::vector<CellFactors>& variants, std::int64_t position) const {
+  return in_batches(variants, position, log_probabilities, {});
+}
+
+at::Tensor ChangedRuns::changed(const std::vector<CellFactors>& variants, std::int64_t position,
+                                std::int64_t token, const AfterBatch& after_batch) const {
+  return in_batches(
+      variants, position,
+      [&](const at::Tensor& logits) { return log_probabilities(logits).select(1, token).clone(); },
+      after_batch);
+}
+
+at::Tensor ChangedRuns::changed_logits(const std::vector<CellFactors>& variants, std::int64_t position,
+                                       const std::vector<std::int64_t>& tokens,
+                                       const AfterBatch& after_batch) const {
+  const at::Tensor columns = at::tensor(tokens, at::kLong);
+  return in_batches(
+      variants, position, [&](const at::Tensor& logits) { return logits.index_select(1, columns); },
+      after_batch);
 }
 
 at::Tensor ChangedRuns::path_gradients(int layer, std::int64_t token, int steps, double& at_zero) const {
   const at::AutoGradMode with_gradients(true);
-  PassInput input = from(layer, last(), steps + 1);
-  std::vector<std::int64_t> all;
-  for (int k = 0; k <= steps; ++k) all.push_back(k);
-  const at::Tensor shares = at::tensor(all, at::kFloat).unsqueeze(1) / steps;  // 0, 1 / steps, ..., 1
-  const at::Tensor keys = (key(layer) * shares).to(model_.options()).set_requires_grad(true);
-  input.interventions = {
-      {Site::kKey, layer, Intervention::Kind::kReplace, index_tensor(all, model_.options().device()), keys}};
-  const at::Tensor p = at::softmax(model_.forward(input).logits, 1).select(1, token);
-  at_zero = p[0].item<double>();
-  const at::Tensor gradients = torch::autograd::grad({p.narrow(0, 1, steps).sum()}, {keys})[0];
-  return gradients.narrow(0, 1, steps).to(at::kCPU, at::kDouble).sum(0);
+  const std::int64_t most = std::clamp<std::int64_t>(token_budget_, 1, kStepsSideBySide);
+  at::Tensor sum = at::zeros({model_.config().d_ff}, at::kDouble);
+  for (std::int64_t first = 0; first <= steps; first += most) {
+    const std::int64_t count = std::min<std::int64_t>(most, steps + 1 - first);
+    PassInput input = from(layer, last(), count);
+    std::vector<std::int64_t> rows, numbers;
+    for (std::int64_t k = 0; k < count; ++k) {
+      rows.push_back(k);
+      numbers.push_back(first + k);
+    }
+    const at::Tensor shares = at::tensor(numbers, at::kFloat).unsqueeze(1) / steps;  // of 0, 1/steps, ..., 1
+    const at::Tensor keys = (key(layer) * shares).to(model_.options()).set_requires_grad(true);
+    input.interventions = {{Site::kKey, layer, Intervention::Kind::kReplace,
+                            index_tensor(rows, model_.options().device()), keys}};
+    const at::Tensor p = at::softmax(model_.forward(input).logits, 1).select(1, token);
+    std::int64_t zeros = 0;  // rows that are no step: the one of m = 0
+    if (first == 0) {
+      at_zero = p[0].item<double>();
+      zeros = 1;
+    }
+    if (count == zeros) continue;
+    const std::int64_t own = count - zeros;
+    const at::Tensor gradients = torch::autograd::grad({p.narrow(0, zeros, own).sum()}, {keys})[0];
+    sum += gradients.narrow(0, zeros, own).to(at::kCPU, at::kDouble).sum(0);
+  }
+  return sum;
 }
 
 }  // namespace emend

@@ -38,7 +38,8 @@ void require_range(const char* option, int value, int least, int most) {
 
 class Explanation {
  public:
-  Explanation(const Model& model, const ExplainOptions& options) : model_(model), options_(options) {
+  Explanation(const Model& model, const ExplainOptions& options, Progress& progress)
+      : model_(model), options_(options), progress_(progress) {
     outcome_.ids = ids_of_prompt(model, options.prompt, options.bos, "the option prompt");
     for (const std::int64_t id : outcome_.ids) outcome_.pieces.push_back(token_name(model, id));
     wanted_.token = options.token.empty() ? likeliest_token(model, outcome_.ids)
@@ -210,17 +211,18 @@ class Explanation {
   // Cells of one token run side by side.
   void add_effects() {
     const ChangedRuns runs(model_, outcome_.ids);
-    const auto logit_of = [&](const at::Tensor& logits) {
-      const double other = wanted_.against ? logits[*wanted_.against].item<double>() : 0;
-      return logits[wanted_.token].item<double>() - other;
+    std::vector<std::int64_t> tokens = {wanted_.token};
+    if (wanted_.against) tokens.push_back(*wanted_.against);
+    const auto logit_of = [&](const at::Tensor& logits) {  // of these tokens
+      return logits[0].item<double>() - (wanted_.against ? logits[1].item<double>() : 0);
     };
-    const double before = logit_of(runs.unchanged_logits());
+    const double before = logit_of(runs.unchanged_logits().index_select(0, at::tensor(tokens, at::kLong)));
     std::map<std::int64_t, std::vector<ExplainCell*>> by_position;
     for (ExplainCell& cell : outcome_.cells) by_position[cell.position].push_back(&cell);
     for (const auto& [position, cells] : by_position) {
       std::vector<CellFactors> variants;
       for (const ExplainCell* cell : cells) variants.push_back({{cell->cell, 0}});
-      const at::Tensor logits = runs.changed_logits(variants, position);
+      const at::Tensor logits = runs.changed_logits(variants, position, tokens, [&] { progress_.poll(); });
       for (std::size_t i = 0; i < cells.size(); ++i)
         cells[i]->effect = before - logit_of(logits[static_cast<std::int64_t>(i)]);
     }
@@ -276,6 +278,7 @@ class Explanation {
 
   const Model& model_;
   const ExplainOptions& options_;
+  Progress& progress_;
   std::unique_ptr<LayerTriggers> triggers_;  // null without an index
   LogitOfInterest wanted_;
   PromptPushes pushes_;
@@ -307,7 +310,7 @@ ExplainOutcome run_explain(const Model& model, const ExplainOptions& options, Pr
   require_range("sources", options.sources, 0, kMostSources);
   progress.poll();
   const auto began = std::chrono::steady_clock::now();
-  ExplainOutcome outcome = Explanation(model, options).run();
+  ExplainOutcome outcome = Explanation(model, options, progress).run();
   outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   return outcome;
 }

@@ -240,4 +240,8 @@ StateShape shape_of(const MemoryIndexHead& head) {
   return shape;
 }
 
+bool is_of_own_text(const MemoryIndexHead& head) {
+  return head.settings.starts_with(kOwnTextRows);
+}
+
 }  // namespace emend

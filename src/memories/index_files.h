@@ -33,6 +33,10 @@ IndexHead read_head(const std::filesystem::path& file);
 // The same from text, whose origin is told in errors.
 IndexHead parse_head(const std::string& text, const std::string& source);
 
+// How the settings of a scan of text that the model wrote begin, and whether an index is of such text.
+inline constexpr const char* kOwnTextRows = "own text, ";
+bool is_of_own_text(const MemoryIndexHead& head);
+
 // One finished layer: its state, and the lengths of the values [cells].
 struct FinishedLayer {
   int layer = 0;

@@ -26,21 +26,25 @@ constexpr std::size_t kMostOthers = 20;  // facts whose neurons are tried on ano
 constexpr double kMostOfSum = 0.9;
 constexpr std::uint64_t kCellsStream = 0x6b63ULL << 40, kPeersStream = 0x6b70ULL << 40;
 
-void check(const KnowledgeOptions& options) {
+}  // namespace
+
+void check_knowledge(const KnowledgeOptions& options) {
   const auto require = [](const char* option, double value, double least, double most) {
     if (!(value >= least && value <= most))
       throw Error(ErrorKind::kUsage,
-                  fmt::format("the option {} must be {} to {}, found {}", option, least, most, value));
+                  fmt::format("{} must be {} to {}, found {}", option, least, most, value));
   };
   if (options.facts.empty()) throw Error(ErrorKind::kUsage, "give a prompt, or a file of facts");
-  require("steps", options.steps, 1, kMostSteps);
-  require("draws", options.draws, 1, kMostDraws);
-  require("threshold", options.threshold, 0, 1);
-  require("shared", options.shared, 0, 1);
+  require("the option steps", options.steps, 1, kMostSteps);
+  require("the option draws", options.draws, 1, kMostDraws);
+  require("the option threshold", options.threshold, 0, 1);
+  require("the option shared", options.shared, 0, 1);
   for (std::size_t i = 0; i < options.sizes.size(); ++i)
     if (options.sizes[i] < 1 || (i > 0 && options.sizes[i] <= options.sizes[i - 1]))
       throw Error(ErrorKind::kUsage, "the option sizes must be rising numbers from 1 on");
 }
+
+namespace {
 
 // What integrated gradients say of one prompt.
 struct PromptAttributions {
@@ -107,7 +111,7 @@ class KnowledgeRun {
     progress.begin("knowledge", prompts, "prompts");
     for (std::size_t f = 0; f < outcome_.facts.size(); ++f) {
       attribute_fact(f, done, progress);
-      change_own_prompts(f);
+      change_own_prompts(f, [&] { progress.update(done, outcome_.facts[f].id); });
     }
     progress.end();
     change_other_facts(progress);
@@ -134,7 +138,7 @@ class KnowledgeRun {
         found[cell].prompts += 1;
       }
       fact.coarse += static_cast<double>(places.size(0)) / fact.prompts;
-      if (p == 0) add_damage(f, runs, own.attributions);
+      if (p == 0) add_damage(f, runs, own.attributions, [&] { progress.update(done, fact.id); });
       progress.update(++done, fact.id);
     }
     const at::Tensor mean = sum / fact.prompts;
@@ -149,10 +153,12 @@ class KnowledgeRun {
   }
 
   double probability(const at::Tensor& logs, std::size_t f) const {
-    return std::exp(logs[outcome_.facts[f].token_id].item<double>());
+    return probability_of(logs[outcome_.facts[f].token_id]);
   }
+  static double probability_of(const at::Tensor& log) { return std::exp(log.item<double>()); }
 
-  void add_damage(std::size_t f, const ChangedRuns& runs, const at::Tensor& attributions) {
+  void add_damage(std::size_t f, const ChangedRuns& runs, const at::Tensor& attributions,
+                  const ChangedRuns::AfterBatch& after_batch) {
     FactKnowledge& fact = outcome_.facts[f];
     fact.first = probability(runs.unchanged(), f);
     const PromptPushes pushes = run_pushes(model_, runs.ids(), {fact.token_id, {}});
@@ -174,13 +180,13 @@ class KnowledgeRun {
       variants.push_back(all_times({integrated.begin(), integrated.begin() + size}, 0));
       for (int d = 0; d < options_.draws; ++d) variants.push_back(all_times(random_cells(f, d, size), 0));
     }
-    const at::Tensor logs = runs.changed(variants, runs.last());
+    const at::Tensor logs = runs.changed(variants, runs.last(), fact.token_id, after_batch);
     std::int64_t row = 0;
     for (const int size : sizes) {
       DamagePoint point{size};
-      point.contribution = probability(logs[row++], f);
-      point.attribution = probability(logs[row++], f);
-      for (int d = 0; d < options_.draws; ++d) point.random += probability(logs[row++], f) / options_.draws;
+      point.contribution = probability_of(logs[row++]);
+      point.attribution = probability_of(logs[row++]);
+      for (int d = 0; d < options_.draws; ++d) point.random += probability_of(logs[row++]) / options_.draws;
       fact.damage.push_back(point);
     }
   }
@@ -235,7 +241,7 @@ class KnowledgeRun {
     return cells;
   }
 
-  void change_own_prompts(std::size_t f) {
+  void change_own_prompts(std::size_t f, const ChangedRuns::AfterBatch& after_batch) {
     FactKnowledge& fact = outcome_.facts[f];
     if (fact.neurons.empty()) return;
     std::vector<CellFactors> variants = {all_times(neurons_of(f), 0), all_times(neurons_of(f), 2)};
@@ -246,10 +252,10 @@ class KnowledgeRun {
     }
     for (const TokenIds& ids : prompts_[f]) {
       const ChangedRuns runs(model_, ids);
-      const at::Tensor logs = runs.changed(variants, runs.last());
+      const at::Tensor logs = runs.changed(variants, runs.last(), fact.token_id, after_batch);
       const double before = probability(runs.unchanged(), f);
       const auto ratio = [&](std::int64_t row) {
-        return (probability(logs[row], f) / before - 1) / fact.prompts;
+        return (probability_of(logs[row]) / before - 1) / fact.prompts;
       };
       fact.change.off += ratio(0);
       fact.change.doubled += ratio(1);
@@ -271,13 +277,15 @@ class KnowledgeRun {
         for (const double factor : {0.0, 2.0})
           variants.push_back(all_times(neurons_of((g + k) % count), factor));
       const ChangedRuns runs(model_, prompts_[g][0]);
-      const at::Tensor logs = runs.changed(variants, runs.last());
+      const at::Tensor logs = runs.changed(variants, runs.last(), outcome_.facts[g].token_id, [&] {
+        progress.update(static_cast<std::int64_t>(g), outcome_.facts[g].id);
+      });
       const double before = probability(runs.unchanged(), g);
       for (std::size_t k = 1; k <= near; ++k) {
         KnowledgeChange& others = outcome_.facts[(g + k) % count].others;
         const auto row = static_cast<std::int64_t>(2 * (k - 1));
-        others.off += (probability(logs[row], g) / before - 1) / static_cast<double>(near);
-        others.doubled += (probability(logs[row + 1], g) / before - 1) / static_cast<double>(near);
+        others.off += (probability_of(logs[row]) / before - 1) / static_cast<double>(near);
+        others.doubled += (probability_of(logs[row + 1]) / before - 1) / static_cast<double>(near);
       }
       progress.update(static_cast<std::int64_t>(g) + 1, outcome_.facts[g].id);
     }
@@ -326,7 +334,7 @@ class KnowledgeRun {
 }  // namespace
 
 KnowledgeOutcome find_knowledge(const Model& model, const KnowledgeOptions& options, Progress& progress) {
-  check(options);
+  check_knowledge(options);
   const auto began = std::chrono::steady_clock::now();
   KnowledgeOutcome outcome = KnowledgeRun(model, options).run(progress);
   outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();

@@ -20,7 +20,7 @@ LastLayerChanges last_changes_of(const Model& model, const std::vector<ExampleLa
       ++pairs[{example.residual_top, example.output_top}];
   LastLayerChanges changes;
   if (pairs.empty()) return changes;
-  const at::Tensor table = model.weights().head.to(at::kCPU, at::kFloat);
+  const at::Tensor& table = model.weights().head;
   const TokenRelations relations(
       table, std::min<std::int64_t>(model.tokenizer().size(), table.size(0)),
       [&](std::int64_t id) { return token_name(model, id); }, seed);

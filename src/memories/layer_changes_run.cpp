@@ -110,6 +110,11 @@ LayerChangeOutcome measure_layer_changes(const Model& model, const LayerChangeOp
   const auto began = std::chrono::steady_clock::now();
   const std::vector<AskedPrompt> prompts = asked_prompts(model, options);
   std::vector<ChangePlan> plans = all_changes(model.config().layers, options.window);
+  if (options.window > model.config().layers)
+    progress.note(fmt::format(
+        "A window of {} layers does not fit the model, which has {}: none is put out of action; set the "
+        "option window.",
+        options.window, model.config().layers));
   LayerChangeOutcome outcome;
   outcome.prompts = static_cast<std::int64_t>(prompts.size());
   const double share = 1.0 / static_cast<double>(prompts.size());

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -28,6 +29,8 @@ using Row = std::vector<std::int64_t>;
 
 constexpr std::uint64_t kMutationStream = 0x6d757461;
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+constexpr std::int64_t kHeldTokens = std::int64_t{1} << 22;  // of rows that wait for a pass: 32 MB
+constexpr std::int64_t kFewestTokens = 16;                   // of a prefix at its longest
 
 // A coefficient that is wanted of a row: of which cell, at which position, and where it goes.
 struct Wanted {
@@ -39,8 +42,14 @@ struct Wanted {
 // Rows, each once, and what is wanted of them.
 class RowsToRun {
  public:
-  void want(const Row& row, const Wanted& wanted) { rows_[row].push_back(wanted); }
-  std::int64_t run(const Model& model, std::int64_t token_budget, Progress& progress) const;
+  void want(const Row& row, const Wanted& wanted) {
+    const auto [entry, fresh] = rows_.try_emplace(row);
+    if (fresh) tokens_ += static_cast<std::int64_t>(row.size());
+    entry->second.push_back(wanted);
+  }
+  std::int64_t tokens() const { return tokens_; }  // of all rows
+  // Runs the rows and calls `after_batch` behind each batch.
+  void run(const Model& model, std::int64_t token_budget, const std::function<void()>& after_batch) const;
 
  private:
   using Entry = std::pair<const Row, std::vector<Wanted>>;
@@ -49,6 +58,7 @@ class RowsToRun {
   std::vector<int> layers() const;
 
   std::map<Row, std::vector<Wanted>> rows_;
+  std::int64_t tokens_ = 0;
 };
 
 std::vector<int> RowsToRun::layers() const {
@@ -90,30 +100,22 @@ void RowsToRun::run_batch(const Model& model, const std::vector<const Entry*>& b
   model.forward(input);
 }
 
-std::int64_t RowsToRun::run(const Model& model, std::int64_t token_budget, Progress& progress) const {
+void RowsToRun::run(const Model& model, std::int64_t token_budget,
+                    const std::function<void()>& after_batch) const {
   std::vector<const Entry*> order;
   for (const Entry& entry : rows_) order.push_back(&entry);
   std::stable_sort(order.begin(), order.end(),
                    [](const Entry* a, const Entry* b) { return a->first.size() < b->first.size(); });
-  std::vector<Row> rows;
-  std::int64_t tokens = 0;
-  for (const Entry* entry : order) {
-    rows.push_back(entry->first);
-    tokens += static_cast<std::int64_t>(entry->first.size());
-  }
+  std::vector<std::int64_t> lengths;
+  for (const Entry* entry : order) lengths.push_back(static_cast<std::int64_t>(entry->first.size()));
   const std::vector<int> all = layers();
-  progress.begin("mutating prefixes", tokens, "tokens");
-  std::int64_t done = 0;
-  for (const auto& range : split_by_tokens(rows, token_budget)) {
+  for (const auto& range : split_by_size(lengths, token_budget)) {
     run_batch(model,
               {order.begin() + static_cast<std::ptrdiff_t>(range.begin),
                order.begin() + static_cast<std::ptrdiff_t>(range.end)},
               all);
-    for (std::size_t r = range.begin; r < range.end; ++r) done += static_cast<std::int64_t>(rows[r].size());
-    progress.update(done, "");
+    after_batch();
   }
-  progress.end();
-  return tokens;
 }
 
 // The coefficients of one prefix of one cell, in the direction of its end.
@@ -132,8 +134,8 @@ class MutationTest {
         outcome_(outcome),
         clock_(progress),
         index_(patterns.index),
-        text_(index_text_file(patterns.index), index_.head().prefix.size()) {
-    index_.require_of(model);
+        text_(index_text_file(patterns.index), index_.head().prefix.size()),
+        opening_(opening_of(index_.head())) {
     for (std::uint64_t address = 0; address < text_.tokens();) {
       const IndexText::Row* const row = text_.find(address)->row;
       rows_[{row->document, row->window}] = row;
@@ -143,9 +145,19 @@ class MutationTest {
 
   void run() {
     std::vector<std::vector<Measured>> measured(outcome_.cells.size());
+    outcome_.mutation_tokens = 0;
+    clock_.begin("mutating prefixes", static_cast<std::int64_t>(measured.size()), "cells");
     RowsToRun rows;
-    for (std::size_t c = 0; c < outcome_.cells.size(); ++c) add_cell(outcome_.cells[c], measured[c], rows);
-    outcome_.mutation_tokens = rows.run(model_, options_.token_budget, clock_);
+    for (std::size_t c = 0, done = 0; c < measured.size(); ++c) {
+      add_cell(outcome_.cells[c], measured[c], rows);
+      if (c + 1 < measured.size() && rows.tokens() < kHeldTokens) continue;
+      rows.run(model_, options_.token_budget, [&] { clock_.update(static_cast<std::int64_t>(done), ""); });
+      outcome_.mutation_tokens += rows.tokens();
+      rows = {};
+      done = c + 1;
+      clock_.update(static_cast<std::int64_t>(done), "");
+    }
+    clock_.end();
     outcome_.mutated.clear();
     for (std::size_t c = 0; c < outcome_.cells.size(); ++c)
       outcome_.mutated.push_back(summarize(outcome_.cells[c], measured[c]));
@@ -154,19 +166,26 @@ class MutationTest {
   }
 
  private:
+  // How many tokens that are not text begin every row: the prefix, or the token that the model began to write
+  // behind, which stands there also where no text begins with a token of its own.
+  static std::int64_t opening_of(const MemoryIndexHead& head) {
+    return is_of_own_text(head) ? std::max<std::int64_t>(1, static_cast<std::int64_t>(head.prefix.size()))
+                                : static_cast<std::int64_t>(head.prefix.size());
+  }
+
   // Tokens up to the trigger's own, at most options.longest: what begins every row, and the end of the rest.
   Row prefix_of(const MemoryExample& example) const {
     const IndexText::Row& row = *rows_.at({example.document, example.window});
-    const auto opening = static_cast<std::int64_t>(index_.head().prefix.size());
     const std::int64_t end = example.position + 1,
-                       first = std::max(opening, end - (options_.longest - opening));
-    Row ids = index_.head().prefix;
+                       first = std::max(opening_, end - (options_.longest - opening_));
+    Row ids;
+    for (std::int64_t j = 0; j < std::min(opening_, end); ++j) ids.push_back(text_.id({&row, j}));
     for (std::int64_t j = first; j < end; ++j) ids.push_back(text_.id({&row, j}));
     return ids;
   }
 
   std::vector<PrefixUnit> units_of(const Row& ids) const {
-    const std::size_t opening = index_.head().prefix.size();
+    const auto opening = static_cast<std::size_t>(opening_);
     if (options_.unit == MutationUnit::kToken) return token_units(ids.size(), opening);
     std::vector<std::string> texts;
     for (const std::int64_t id : ids) texts.push_back(text_.token(id));
@@ -264,6 +283,7 @@ class MutationTest {
   StageClock clock_;
   MemoryIndex index_;
   IndexText text_;
+  std::int64_t opening_;
   std::map<std::pair<std::int64_t, std::int64_t>, const IndexText::Row*> rows_;
 };
 
@@ -280,16 +300,27 @@ MutationUnit parse_mutation_unit(const std::string& text) {
   throw Error(ErrorKind::kUsage, fmt::format("the option unit must be word or token, found {}", quote(text)));
 }
 
-void measure_mutations(const Model& model, const PatternOptions& patterns, const MutationOptions& options,
-                       PatternsOutcome& outcome, Progress& progress) {
-  const c10::NoGradGuard no_gradients;
-  constexpr std::int64_t kFewest = 16;
+void check_mutations(const MutationOptions& options) {
   if (options.top < 1 || options.top > 1000)
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option mutations must be 1 to 1000, found {}", options.top));
-  if (options.longest < kFewest || options.longest > model.config().max_positions)
-    throw Error(ErrorKind::kUsage, fmt::format("the option longest must be {} to {}, found {}", kFewest,
+  if (options.longest < kFewestTokens)
+    throw Error(ErrorKind::kUsage, fmt::format("the option longest must be at least {}, found {}",
+                                               kFewestTokens, options.longest));
+}
+
+void check_mutations(const Model& model, const PatternOptions& patterns, const MutationOptions& options) {
+  check_mutations(options);
+  if (options.longest > model.config().max_positions)
+    throw Error(ErrorKind::kUsage, fmt::format("the option longest must be {} to {}, found {}", kFewestTokens,
                                                model.config().max_positions, options.longest));
+  MemoryIndex(patterns.index).require_of(model);
+}
+
+void measure_mutations(const Model& model, const PatternOptions& patterns, const MutationOptions& options,
+                       PatternsOutcome& outcome, Progress& progress) {
+  const c10::NoGradGuard no_gradients;
+  check_mutations(model, patterns, options);
   MutationTest(model, patterns, options, outcome, progress).run();
 }
 

@@ -77,7 +77,7 @@ ScanOptions settle_scan_options(const Model& model, ScanOptions options) {
 }
 
 std::string scan_settings(const Model& model, const ScanOptions& options) {
-  const std::string rows = options.sentences ? "sentences, " : options.own_text ? "own text, " : "";
+  const std::string rows = options.sentences ? "sentences, " : options.own_text ? kOwnTextRows : "";
   return rows + fmt::format("window {}, {} pass, position 0 {}, top {}, dedup {}, {} random examples",
                             options.window, c10::toString(model.options().dtype().toScalarType()),
                             options.include_first ? "counted" : "left out", options.top,

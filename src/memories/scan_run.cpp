@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "analysis/given_text.h"
+#include "analysis/own_text.h"
 #include "base/atomic_file.h"
 #include "base/fingerprint.h"
 #include "base/stage_clock.h"
@@ -12,6 +13,7 @@
 #include "emend/error.h"
 #include "emend/version.h"
 #include "memories/index_text.h"
+#include "memories/same_run.h"
 #include "memories/scan_state.h"
 
 namespace emend {
@@ -27,6 +29,25 @@ std::string model_name(const fs::path& path) {
 
 [[noreturn]] void refuse(const fs::path& file, const std::string& what) {
   throw Error(ErrorKind::kConfig, fmt::format("{}: {}", file.string(), what));
+}
+
+// Refuses a folder in which a scan of any kind was written or begun, unless it shall go on; and one with a
+// checkpoint of other shards.
+void require_free(const ScanFolder& folder, int shard, int shards) {
+  const fs::path checkpoint = scan_checkpoint_file(folder.path, shard, shards);
+  for (const fs::path& there :
+       {index_head_file(folder.path), scan_part_file(folder.path, shard, shards), checkpoint})
+    if (!folder.resume && fs::exists(there))
+      refuse(there,
+             "a scan was written into this folder, or begun; set the option resume to go on, or give "
+             "another folder");
+  for (const fs::path& other : find_scan_checkpoints(folder.path)) {
+    const std::string ending = shards > 1 ? fmt::format("_of_{}.safetensors", shards) : "";
+    if (other != checkpoint && (ending.empty() || !other.string().ends_with(ending)))
+      refuse(other,
+             "the checkpoint of a scan with other shards that was not finished; go on with its options "
+             "and resume, or remove the file");
+  }
 }
 
 }  // namespace
@@ -77,20 +98,8 @@ ScanVisitor MemoryScan::State::visitor() const {
 bool MemoryScan::State::look_at(const ScanFolder& folder, ScanOutcome& outcome) const {
   const bool shard = options.shards > 1;
   const fs::path head_file = index_head_file(folder.path),
-                 part = scan_part_file(folder.path, options.shard, options.shards),
-                 checkpoint = scan_checkpoint_file(folder.path, options.shard, options.shards);
-  for (const fs::path& there : {head_file, part, checkpoint})
-    if (!folder.resume && fs::exists(there))
-      refuse(there,
-             "a scan was written into this folder, or begun; set the option resume to go on, or give "
-             "another folder");
-  for (const fs::path& other : find_scan_checkpoints(folder.path)) {
-    const std::string ending = shard ? fmt::format("_of_{}.safetensors", options.shards) : "";
-    if (other != checkpoint && (ending.empty() || !other.string().ends_with(ending)))
-      refuse(other,
-             "the checkpoint of a scan with other shards that was not finished; go on with its options "
-             "and resume, or remove the file");
-  }
+                 part = scan_part_file(folder.path, options.shard, options.shards);
+  require_free(folder, options.shard, options.shards);
   if (fs::exists(head_file)) {
     const IndexHead found = read_head(head_file);
     if (found.head.fingerprint != fingerprint)
@@ -177,6 +186,15 @@ MemoryScan::MemoryScan(const Model& model, const ScanOptions& options, Progress&
 MemoryScan::~MemoryScan() = default;
 MemoryScan::MemoryScan(MemoryScan&&) noexcept = default;
 
+ScanPlan plan_memories(const Model& model, const ScanOptions& options, Progress& progress) {
+  if (!options.own_text) return MemoryScan(model, options, progress).plan();
+  const c10::NoGradGuard no_grad;
+  const ScanOptions settled = settle_scan_options(model, options);
+  ScanPlan plan = plan_scan(model, settled, *make_own_text(model, settled));
+  plan.seconds += own_text_seconds_a_token(model, settled) * static_cast<double>(plan.tokens);
+  return plan;
+}
+
 const ScanPlan& MemoryScan::plan() const {
   return state_->plan;
 }
@@ -187,6 +205,11 @@ ScanOutcome MemoryScan::run(const ScanFolder& folder, Progress& progress, ShardG
   const bool first = group == nullptr || group->rank() == 0;
   ScanOutcome outcome;
   outcome.plan = state.plan;
+  if (group)
+    require_same_run(*group,
+                     fmt::format("{}, {} tokens, blocks of {}", state.fingerprint, state.plan.tokens,
+                                 state.options.block_tokens),
+                     "scan");
   const bool done = state.look_at(folder, outcome);
   if (group) group->wait_for_all();  // all have looked before the first one writes
   if (!done) {
@@ -220,6 +243,8 @@ ScanOutcome scan_memories(const Model& model, ScanOptions options, const ScanFol
     options.shard = group->rank();
     options.shards = group->size();
   }
+  require_free(folder, options.shard, options.shards);  // before the corpus is read, or a text is written
+  if (group) group->wait_for_all();                     // all have looked before the first one writes
   StageClock stages(progress);
   const MemoryScan scan(model, options, stages);
   if (planned) planned(scan.plan());

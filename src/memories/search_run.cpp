@@ -19,6 +19,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
+#include "memories/index_files.h"
 #include "memories/search_index.h"
 
 namespace emend {
@@ -79,6 +80,12 @@ class Search {
       throw Error(ErrorKind::kFormat,
                   file_->path().string() +
                       ": its lists do not fit together; reading the values into the index writes it again");
+    const MemoryIndexHead head = read_head(index_head_file(folder)).head;
+    if (head.cells != cells_)
+      throw Error(ErrorKind::kFormat,
+                  fmt::format("{}: it is of layers of {} cells, but the index has {} in a layer",
+                              file_->path().string(), cells_, head.cells));
+    all_cells_ = static_cast<std::size_t>(head.model_layers) * static_cast<std::size_t>(cells_);
   }
 
   SearchOutcome run(const std::vector<std::string>& words, int limit) const {
@@ -124,10 +131,12 @@ class Search {
 
   // Of every cell, by its number.
   std::vector<Tally> tallied(const std::vector<std::set<std::size_t>>& tokens) const {
-    std::vector<Tally> tallies;
+    std::vector<Tally> tallies(all_cells_);
     visit(tokens, [&](std::size_t word, std::size_t posting) {
       const std::uint32_t cell = cell_[posting];
-      if (cell >= tallies.size()) tallies.resize(static_cast<std::size_t>(cell) + 1);
+      if (cell >= tallies.size())
+        throw Error(ErrorKind::kFormat, fmt::format("{}: it names cell number {}, but the model has {} cells",
+                                                    file_->path().string(), cell, tallies.size()));
       Tally& tally = tallies[cell];
       tally.score += 1.0 / (1 + rank_[posting]);
       if (tally.last == word + 1) return;
@@ -212,7 +221,8 @@ class Search {
   Mapped<std::uint8_t> place_, rank_;
   Mapped<std::int64_t> text_end_;
   Mapped<std::uint8_t> text_;
-  std::int64_t cells_;
+  std::int64_t cells_;         // of a layer
+  std::size_t all_cells_ = 0;  // of the model
 };
 
 }  // namespace

@@ -16,14 +16,20 @@ constexpr std::uint64_t kPairStream = 0x72656c61;
 constexpr std::uint64_t kPairs = 5'000;
 constexpr double kShare = 0.95;
 constexpr std::size_t kLeastStem = 3;
+constexpr std::int64_t kRowsAtOnce = 4096;  // rows that are summed up at once
 
 }  // namespace
 
 TokenRelations::TokenRelations(const at::Tensor& table, std::int64_t tokens, Name name, std::uint64_t seed)
     : name_(std::move(name)) {
   const at::Tensor rows = table.narrow(0, 0, tokens);
-  const at::Tensor plain = rows - rows.mean(0, true);
-  rows_ = plain / plain.norm(2, 1, true).clamp_min(1e-12);
+  at::Tensor sum = at::zeros({table.size(1)}, at::kDouble);
+  for (std::int64_t first = 0; first < tokens; first += kRowsAtOnce) {
+    const at::Tensor block = rows.narrow(0, first, std::min(kRowsAtOnce, tokens - first));
+    sum += block.to(at::kCPU, at::kFloat).sum(0, false, at::kDouble);
+  }
+  table_ = rows;
+  mean_ = (sum / static_cast<double>(tokens)).to(at::kFloat);
   const Random random(seed, kPairStream);
   std::vector<double> cosines;
   for (std::uint64_t k = 0; k < kPairs; ++k) {
@@ -41,7 +47,12 @@ TokenRelations::TokenRelations(const at::Tensor& table, std::int64_t tokens, Nam
 }
 
 double TokenRelations::cosine(std::int64_t a, std::int64_t b) const {
-  return at::dot(rows_[a], rows_[b]).item<double>();
+  return at::dot(direction(a), direction(b)).item<double>();
+}
+
+at::Tensor TokenRelations::direction(std::int64_t token) const {
+  const at::Tensor plain = table_[token].to(at::kCPU, at::kFloat) - mean_;
+  return plain / plain.norm(2, 0, true).clamp_min(1e-12);
 }
 
 bool TokenRelations::related(std::int64_t a, std::int64_t b) const {

@@ -18,7 +18,8 @@ namespace emend {
 class TokenRelations {
  public:
   using Name = std::function<std::string(std::int64_t)>;
-  // `table` [V, D], float32 on the CPU; the first `tokens` rows are tokens. Same seed, same threshold.
+  // `table` [V, D], which is kept and not copied; the first `tokens` rows are tokens. Same seed, same
+  // threshold.
   TokenRelations(const at::Tensor& table, std::int64_t tokens, Name name, std::uint64_t seed = 0);
 
   double threshold() const { return threshold_; }
@@ -26,7 +27,9 @@ class TokenRelations {
   bool related(std::int64_t a, std::int64_t b) const;
 
  private:
-  at::Tensor rows_;  // of length 1, mean taken off
+  at::Tensor direction(std::int64_t token) const;  // a row of length 1, mean taken off
+
+  at::Tensor table_, mean_;
   Name name_;
   double threshold_ = 1;
 };

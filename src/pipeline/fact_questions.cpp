@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/strings.h"
@@ -21,14 +22,28 @@ KnowledgeFact fact_of(const JsonView& record, std::size_t number) {
   for (const char* const key : {"answer", "attribute", "was"})
     if (const auto answer = record.find(key); answer && fact.answer.empty())
       fact.answer = std::string(trim(answer->as_string()));
-  if (const auto paraphrases = record.find("paraphrases")) fact.paraphrases = paraphrases->as_strings();
+  if (const auto paraphrases = record.find("paraphrases"))
+    for (const JsonView& one : paraphrases->elements()) {
+      fact.paraphrases.emplace_back(trim_back(one.as_string()));
+      if (fact.paraphrases.back().empty()) one.refuse("a text that is not empty");
+    }
   return fact;
 }
 
 std::vector<KnowledgeFact> facts_of_edits(const std::filesystem::path& path) {
   std::vector<KnowledgeFact> facts;
-  for (const EditRequest& edit : read_edit_file(path).edits)
-    facts.push_back({edit.id, edit.prompt, edit.was, edit.paraphrases});
+  const auto text_of = [&](const EditRequest& edit, const char* field, const std::string& text) {
+    std::string trimmed(trim_back(text));
+    if (trimmed.empty())
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("{}: the fact {}: {} is empty", path.string(), quote(edit.id), field));
+    return trimmed;
+  };
+  for (const EditRequest& edit : read_edit_file(path).edits) {
+    facts.push_back({edit.id, text_of(edit, "prompt", edit.prompt), edit.was, {}});
+    for (const std::string& other : edit.paraphrases)
+      facts.back().paraphrases.push_back(text_of(edit, "a text of paraphrases", other));
+  }
   return facts;
 }
 
@@ -46,12 +61,28 @@ std::vector<KnowledgeFact> facts_of_records(const std::filesystem::path& path) {
   return facts;
 }
 
+std::string name_of(const KnowledgeFact& fact) {
+  return fmt::format("the fact {}", quote(fact.id));
+}
+
+// A space at the end of a prompt would stand in front of the answer's own.
+KnowledgeFact asked_fact(const FactQuestions& questions) {
+  KnowledgeFact fact{"prompt", std::string(trim_back(questions.prompt)), questions.answer, {}};
+  for (const std::string& other : questions.paraphrases) {
+    fact.paraphrases.emplace_back(trim_back(other));
+    if (fact.paraphrases.back().empty())
+      throw Error(ErrorKind::kUsage, "the option paraphrase is empty: leave it out, or give a text");
+  }
+  if (fact.prompt.empty()) throw Error(ErrorKind::kUsage, "the option prompt is empty");
+  return fact;
+}
+
 }  // namespace
 
 std::vector<KnowledgeFact> read_fact_questions(const FactQuestions& questions) {
   if (questions.facts.empty() == questions.prompt.empty())
     throw Error(ErrorKind::kUsage, "give either a prompt or a file of facts");
-  if (questions.facts.empty()) return {{"prompt", questions.prompt, questions.answer, questions.paraphrases}};
+  if (questions.facts.empty()) return {asked_fact(questions)};
   if (!questions.answer.empty() || !questions.paraphrases.empty())
     throw Error(ErrorKind::kUsage,
                 "the options answer and paraphrase go with a prompt, not with a file of facts");
@@ -62,16 +93,25 @@ std::vector<KnowledgeFact> read_fact_questions(const FactQuestions& questions) {
 
 std::vector<KnowledgeFact> known_facts(const Model& model, std::vector<KnowledgeFact> facts,
                                        const std::string& bos, std::int64_t limit, Progress& progress) {
+  constexpr std::size_t kAtOnce = 64;  // prompts, each with numbers for all tokens
   std::vector<KnowledgeFact> known;
   std::size_t left_out = 0;
-  for (KnowledgeFact& fact : facts) {
-    if (limit > 0 && static_cast<std::int64_t>(known.size()) == limit) break;
-    const std::string what = fmt::format("the fact {}", quote(fact.id));
-    const TokenIds ids = ids_of_prompt(model, fact.prompt, bos, what);
-    if (!fact.answer.empty() && first_token_of(model, fact.answer, what) != likeliest_token(model, ids))
-      ++left_out;
-    else
-      known.push_back(std::move(fact));
+  const auto enough = [&] { return limit > 0 && static_cast<std::int64_t>(known.size()) == limit; };
+  for (std::size_t begin = 0; begin < facts.size() && !enough(); begin += kAtOnce) {
+    progress.poll();
+    const std::size_t end = std::min(facts.size(), begin + kAtOnce);
+    std::vector<TokenIds> prompts;
+    for (std::size_t i = begin; i < end; ++i)
+      prompts.push_back(ids_of_prompt(model, facts[i].prompt, bos, name_of(facts[i])));
+    const auto next = next_tokens(model, prompts, 1);
+    for (std::size_t i = begin; i < end && !enough(); ++i) {
+      KnowledgeFact& fact = facts[i];
+      const bool asks = fact.answer.empty();
+      if (asks || first_token_of(model, fact.answer, name_of(fact)) == next[i - begin][0].id)
+        known.push_back(std::move(fact));
+      else
+        ++left_out;
+    }
   }
   if (known.empty())
     throw Error(ErrorKind::kConfig,

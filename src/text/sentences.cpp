@@ -49,25 +49,36 @@ bool is_abbreviation(std::string_view text, std::size_t at) {
   return word.find('.') != std::string::npos || is_one_of(word, kAbbreviations);
 }
 
-// Behind the mark at `at`, where a sentence may end: behind what closes with it; 0 if none does.
-std::size_t end_at(std::string_view text, std::size_t at) {
+// What stands at a place of a text: whether a sentence ends there, and where to look on.
+struct Mark {
+  bool ends = false;
+  std::size_t behind = 0;
+};
+
+// Behind the mark at `at`, where a sentence may end, with all marks and what closes with it. If none ends
+// there, none ends behind the other marks of this run either, but for the first full-width one.
+Mark mark_at(std::string_view text, std::size_t at) {
   const std::string_view rest = text.substr(at);
   const std::size_t wide = begins_with(rest, kWideMarks), mark = begins_with(rest, kMarks);
-  if (wide + mark == 0) return 0;
-  std::size_t end = at + std::max(wide, mark);
+  if (wide + mark == 0) return {false, at + 1};
+  std::size_t end = at + std::max(wide, mark), first_wide = 0;
   while (end < text.size()) {
     const std::string_view behind = text.substr(end);
-    const std::size_t more = std::max(
-        {begins_with(behind, kMarks), begins_with(behind, kWideMarks), begins_with(behind, kClosing)});
+    const std::size_t more_wide = begins_with(behind, kWideMarks);
+    const std::size_t more =
+        std::max({begins_with(behind, kMarks), more_wide, begins_with(behind, kClosing)});
     if (more == 0) break;
+    if (more_wide > 0 && first_wide == 0) first_wide = end;
     end += more;
   }
-  if (wide > 0 || end == text.size()) return end;
-  if (!is_space(text[end])) return 0;
+  if (wide > 0 || end == text.size()) return {true, end};
+  const Mark none{false, first_wide > 0 ? first_wide : end};
+  if (!is_space(text[end])) return none;
   std::size_t next = end;
   while (next < text.size() && is_space(text[next])) ++next;
-  if (next < text.size() && std::islower(static_cast<unsigned char>(text[next])) != 0) return 0;
-  return text[at] == '.' && end == at + 1 && is_abbreviation(text, at) ? 0 : end;
+  if (next < text.size() && std::islower(static_cast<unsigned char>(text[next])) != 0) return none;
+  if (text[at] == '.' && end == at + 1 && is_abbreviation(text, at)) return none;
+  return {true, end};
 }
 
 }  // namespace
@@ -81,9 +92,9 @@ std::vector<std::string_view> split_sentences(std::string_view text) {
     begin = end;
   };
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text[at] == '\n' ? at + 1 : end_at(text, at);
-    if (end > 0) take(end);
-    at = std::max(at + 1, end);
+    const Mark mark = text[at] == '\n' ? Mark{true, at + 1} : mark_at(text, at);
+    if (mark.ends) take(mark.behind);
+    at = mark.behind;
   }
   take(text.size());
   return sentences;

@@ -115,6 +115,34 @@ TEST_F(MemoryAnalyses, PrefixesLoseAWord) {
   EXPECT_THAT(wrong.err, HasSubstr("--model M"));
 }
 
+TEST_F(MemoryAnalyses, OptionsThatWouldChangeNothingAreRefused) {
+  const std::string place = index(), none = folder_ / "none.gguf";  // refused before it is looked for
+  const std::string facts = folder_.write("facts.jsonl", "{\"prompt\": \"By trade\"}\n");
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"patterns", "--index", place, "--model", none}, "--model"},
+      {{"patterns", "--index", place, "--clip"}, "--clip"},
+      {{"patterns", "--index", place, "--longest", "64"}, "--longest"},
+      {{"patterns", "--index", place, "--token-budget", "64"}, "--token-budget"},
+      {{"patterns", "--index", place, "--model", none, "--mutations", "1001"}, "--mutations"},
+      {{"patterns", "--index", place, "--model", none, "--mutations", "3", "--longest", "4"}, "--longest"},
+      {{"aggregate", "--model", none, "--corpus", facts, "--shard", "0/2", "--out", folder_ / "out",
+        "--sparsity", "100"},
+       "--sparsity"},
+      {{"layers", "--model", none, "--prompt", "By trade", "--limit", "2"}, "--limit"},
+      {{"layers", "--model", none, "--facts", facts, "--window", "0"}, "--window"},
+      {{"knowledge", "--model", none, "--facts", facts, "--steps", "0"}, "--steps"},
+      {{"knowledge", "--model", none, "--facts", facts, "--draws", "1001"}, "--draws"},
+      {{"knowledge", "--model", none, "--facts", facts, "--threshold", "2"}, "--threshold"},
+      {{"knowledge", "--model", none, "--prompt", "By trade", "--paraphrase", " "}, "--paraphrase"}};
+  for (const auto& [arguments, option] : cases) {
+    std::vector<std::string> command = {"memories"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    const Finished finished = run_emend(command);
+    EXPECT_EQ(finished.code, 2) << option;
+    EXPECT_THAT(finished.err, HasSubstr(option));
+  }
+}
+
 TEST_F(MemoryAnalyses, ACellShowsValueAndLabels) {
   const std::string place = index();
   run("values", {"--model", world_model("llama"), "--index", place, "--top", "5"});
@@ -209,6 +237,11 @@ TEST_F(MemoryAnalyses, FactsCellsAndLayers) {
                                      folder_.write("f.jsonl", "{\"prompt\": \"\"}\n")});
   EXPECT_EQ(broken.code, 3);
   EXPECT_THAT(broken.err, HasSubstr("f.jsonl"));
+  const Finished empty = run_emend(
+      {"memories", "knowledge", "--model", world_model("gpt2"), "--facts",
+       folder_.write("g.jsonl", "{\"prompt\": \"By trade\", \"paraphrases\": [\"It is\", \" \"]}\n")});
+  EXPECT_EQ(empty.code, 3);
+  EXPECT_THAT(empty.err, AllOf(HasSubstr("g.jsonl"), HasSubstr("paraphrases[1]")));
 }
 
 TEST_F(MemoryAnalyses, ClustersAuditsAndExports) {

@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <functional>
 
 #include "base/expect_error.h"
 #include "emend/memory_view.h"
@@ -413,6 +414,81 @@ TEST(F6, FlippedCellsChangeNoAggregate) {
     EXPECT_NEAR(after.layers[l].dominance, before.layers[l].dominance, 1e-6);
     EXPECT_EQ(after.layers[l].ffn, before.layers[l].ffn);
   }
+}
+
+// The first of two processes; the numbers of the other one are made from its own.
+class FirstOfTwo : public ShardGroup {
+ public:
+  using Numbers = std::vector<std::uint64_t>;
+  explicit FirstOfTwo(std::function<Numbers(const Numbers&)> other) : other_(std::move(other)) {}
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  void sum_to_first(double*, std::int64_t) override {}
+  Numbers gather_to_first(const Numbers& numbers) override {
+    Numbers all = numbers;
+    const Numbers more = other_(numbers);
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  void wait_for_all() override {}
+
+ private:
+  std::function<Numbers(const Numbers&)> other_;
+};
+
+TEST(Groups, RefuseAProcessWithAnotherText) {
+  const Model model = test::load_world("llama");
+  const test::TempFolder folder;
+  FirstOfTwo group([](const FirstOfTwo::Numbers& own) { return FirstOfTwo::Numbers{own.at(0) + 1}; });
+  EXPECT_THAT(
+      test::error_of(
+          ErrorKind::kConfig,
+          [&] {
+            run_aggregate(model, small_aggregate(model), {folder / "a", false, {}}, no_progress(), &group);
+          }),
+      HasSubstr("process 1"));
+  EXPECT_THAT(
+      test::error_of(
+          ErrorKind::kConfig,
+          [&] {
+            scan_memories(model, test::small_scan(model), {folder / "b", false}, no_progress(), {}, &group);
+          }),
+      HasSubstr("process 1"));
+}
+
+TEST(Groups, JoinNothingAndPartsAreLookedForBeforeTheCorpus) {
+  const Model model = test::load_world("llama");
+  const test::TempFolder folder;
+  AggregateOptions options = small_aggregate(model);
+  options.corpus = {folder / "no text"};
+  const AggregateFolder join{folder / "out", false, {folder / "no parts"}};
+  EXPECT_THAT(test::error_of(ErrorKind::kIo, [&] { run_aggregate(model, options, join, no_progress()); }),
+              HasSubstr("no parts"));
+  FirstOfTwo group([](const FirstOfTwo::Numbers& own) { return own; });
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kUsage, [&] { run_aggregate(model, options, join, no_progress(), &group); }),
+      HasSubstr("mpirun"));
+}
+
+TEST(Groups, RefusePositionsThatAreNotThere) {
+  const Model model = test::load_world("llama");
+  AggregateOptions options = small_aggregate(model);
+  options.layers = {model.config().layers - 1};
+  options.coalitions = 0;
+  AggregateVisitor visitor(model, options, {3, 5});
+  FirstOfTwo::Numbers sent(3 + kExampleNumbers, 1);
+  const auto refusal = [&] {
+    FirstOfTwo group([&](const FirstOfTwo::Numbers&) { return sent; });
+    return test::error_of(ErrorKind::kConfig, [&] { visitor.reduce(group); });
+  };
+  sent[0] = 2;
+  EXPECT_THAT(refusal(), HasSubstr("position number 2 of 2"));
+  sent[0] = 1;
+  const FirstOfTwo::Numbers once = sent;
+  sent.insert(sent.end(), once.begin(), once.end());
+  EXPECT_THAT(refusal(), HasSubstr("two processes"));
+  sent.pop_back();
+  EXPECT_THAT(refusal(), HasSubstr("other layers"));
 }
 
 TEST(AggregateRefusals, NameTheOption) {

@@ -77,6 +77,28 @@ TEST_P(Runs, ChangedCellsAreThoseOfAWholePass) {
   EXPECT_EQ(runs.changed({}, 6).size(0), 0);
 }
 
+// A smaller budget runs fewer variants and steps a pass; what one token or some of them get is the same.
+TEST_P(Runs, AnyBudgetGivesTheSame) {
+  const ChangedRuns whole(model_, ids_), small(model_, ids_, 8);
+  const std::vector<CellFactors> variants = {{{{1, 4}, 0}}, {{{0, 7}, 2}}, {}, {{{2, 0}, 3}}, {{{1, 1}, 0}}};
+  int batches = 0;
+  const auto count = [&] { ++batches; };
+  const at::Tensor all = whole.changed(variants, 3);  // 4 tokens each
+  EXPECT_TRUE(test::near(whole.changed(variants, 3, 41, count), all.select(1, 41), 1e-12));
+  EXPECT_EQ(batches, 1);
+  EXPECT_TRUE(test::near(small.changed(variants, 3, 41, count), all.select(1, 41), 1e-4));
+  EXPECT_EQ(batches, 4);
+  const at::Tensor logits = small.changed_logits(variants, 3, {41, 2});
+  EXPECT_EQ(logits.sizes().vec(), (std::vector<std::int64_t>{5, 2}));
+  EXPECT_TRUE(test::near((logits.select(1, 0) - logits.select(1, 1)).to(at::kDouble),
+                         all.select(1, 41) - all.select(1, 2), 1e-4));
+  double zero = 0, same = 0;
+  const at::Tensor gradients = whole.path_gradients(1, 41, 20, zero);
+  EXPECT_TRUE(test::near(small.path_gradients(1, 41, 20, same), gradients,
+                         1e-4 * gradients.abs().max().item<double>()));
+  EXPECT_NEAR(same, zero, 1e-6);
+}
+
 // One step is the gradient where the model stands, taken in a whole pass.
 TEST_P(Runs, OneStepIsTheGradientOfTheModelItself) {
   const ChangedRuns runs(model_, ids_);

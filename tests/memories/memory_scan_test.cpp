@@ -8,6 +8,7 @@
 
 #include "base/expect_error.h"
 #include "emend/memory_patterns.h"
+#include "memories/index_files.h"
 #include "memories/index_text.h"
 #include "memories/mutation_prefix.h"
 #include "memories/scans.h"
@@ -386,6 +387,36 @@ TEST_P(MemoryScans, TextOfTheModelsOwnIsScannedAsGivenTextIs) {
               HasSubstr("its own text"));
 }
 
+// Work that tells of its first stage.
+class NoStage : public SilentProgress {
+ public:
+  void begin(std::string_view stage, std::int64_t, std::string_view) override {
+    throw Error(ErrorKind::kInterrupted, std::string(stage));
+  }
+};
+
+TEST_P(MemoryScans, NoTextIsWrittenForAPlanOrAFolderThatIsRefused) {
+  NoStage nothing;
+  scan_into(model_, options_, folder_ / "index");
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
+                             [&] { scan_memories(model_, options_, {folder_ / "index"}, nothing); }),
+              HasSubstr("resume"));
+  options_.corpus.clear();
+  options_.own_text = true;
+  options_.tokens = 600;
+  options_.block_tokens = 200;
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
+                             [&] { scan_memories(model_, options_, {folder_ / "index"}, nothing); }),
+              HasSubstr("resume"));
+  const ScanPlan plan = plan_memories(model_, options_, nothing);
+  EXPECT_EQ(plan.tokens, 600);
+  EXPECT_EQ(plan.blocks, 3);
+  EXPECT_EQ(plan.rows, 0);
+  EXPECT_THAT(test::error_of(ErrorKind::kInterrupted,
+                             [&] { scan_memories(model_, options_, {folder_ / "other"}, nothing); }),
+              HasSubstr("writing text"));
+}
+
 // The cells of a layer at the end with the larger coefficient, without looking for patterns.
 PatternsOutcome cells_of(const MemoryIndex& index, int layer, const std::vector<int>& cells) {
   PatternsOutcome outcome;
@@ -468,6 +499,46 @@ TEST_P(MemoryScans, WithoutTheLastTokenACoefficientIsTheOneBefore) {
   EXPECT_THAT(test::error_of(ErrorKind::kModel,
                              [&] { measure_mutations(other, {.index = folder_ / "index"}, {}, small); }),
               HasSubstr("another model"));
+}
+
+// Text of the model's own stands behind a start token also where no text begins with one; it is never taken.
+TEST_P(MemoryScans, TheStartTokenOfTextOfTheModelsOwnIsNotTaken) {
+  options_.corpus.clear();
+  options_.own_text = true;
+  options_.tokens = 200;
+  options_.block_tokens = 100;
+  options_.layers = {1};
+  options_.prefix.clear();
+  scan_into(model_, options_, folder_ / "index");
+  const MemoryIndex index(folder_ / "index");
+  EXPECT_TRUE(is_of_own_text(index.head()));
+  PatternsOutcome outcome = cells_of(index, 1, {3});
+  measure_mutations(model_, {.index = folder_ / "index"}, {.unit = MutationUnit::kToken}, outcome);
+  const MemoryRecord record = index.cell({1, 3});
+  const IndexText text(folder_ / "index/text.safetensors", 0);
+  double sum = 0;
+  int count = 0;
+  for (const MemoryExample& example : outcome.cells[0].high ? record.high : record.low) {
+    if (example.position < 2 || example.position >= 128) continue;  // two units and the whole prefix
+    PassInput input;
+    input.ids.emplace_back();
+    for (std::uint64_t address = 0; address < text.tokens();) {
+      const IndexText::Row& row = *text.find(address)->row;
+      address += row.length;
+      if (row.document != example.document) continue;
+      for (std::int64_t j = 0; j <= example.position; ++j)
+        if (j != 1) input.ids[0].push_back(text.id({&row, j}));
+    }
+    input.recordings = {{Site::kKey, 1, {}}};
+    const double left = model_.forward(input).recorded[0][-1][3].item<double>(),
+                 size = std::abs(static_cast<double>(example.coefficient));
+    sum += 100 * ((outcome.cells[0].high ? left : -left) - size) / size;
+    ++count;
+  }
+  ASSERT_GT(count, 0);
+  ASSERT_EQ(outcome.mutated[0].prefixes, count);
+  const double first = outcome.mutated[0].change[static_cast<std::size_t>(Mutation::kFirst)];
+  EXPECT_NEAR(first, sum / count, 0.01 + 1e-3 * std::abs(first));
 }
 
 TEST(MutationPrefix, WordsAreTakenWithAllTheirTokens) {

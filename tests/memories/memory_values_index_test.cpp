@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "analysis/text_file.h"
 #include "base/expect_error.h"
 #include "emend/memory_explain.h"
 #include "emend/memory_search.h"
@@ -18,6 +19,7 @@
 #include "emend/memory_view.h"
 #include "memories/lens.h"
 #include "memories/scans.h"
+#include "memories/search_index.h"
 
 namespace emend {
 namespace {
@@ -151,6 +153,32 @@ TEST_P(ValuesOfAnIndex, SearchFindsWhatTheListsHold) {
               testing::AllOf(HasSubstr("qzx"), HasSubstr("nearest")));
   test::error_of(ErrorKind::kUsage, [&] { search_memories(options.index, {}); });
   test::error_of(ErrorKind::kUsage, [&] { search_memories(options.index, {word}, 0); });
+}
+
+TEST_P(ValuesOfAnIndex, SearchRefusesCellsThatAreNotThere) {
+  const auto write = [&](std::int64_t cell, std::int64_t cells) {
+    at::Tensor cells_named = at::empty({1}, at::kUInt32);
+    *static_cast<std::uint32_t*>(cells_named.data_ptr()) = static_cast<std::uint32_t>(cell);
+    FileWriter writer;
+    writer.add("posting.end", std::vector<std::int64_t>{1});
+    writer.add("posting.cell", cells_named);
+    writer.add("posting.place", at::zeros({1}, at::kByte));
+    writer.add("posting.rank", at::zeros({1}, at::kByte));
+    writer.add("token.end", std::vector<std::int64_t>{1});
+    writer.add("token.bytes", at::full({1}, 97, at::kByte));
+    writer.set("kind", "memory search");
+    writer.set("cells", std::to_string(cells));
+    writer.write(search_file(folder_ / "index"));
+  };
+  const std::int64_t cells = model_.config().d_ff;
+  write(cells, cells);
+  EXPECT_EQ(search_memories(folder_ / "index", {"a"}).hits.at(0).cell, (MemoryId{1, 0}));
+  write(4'000'000'000, cells);
+  EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { search_memories(folder_ / "index", {"a"}); }),
+              HasSubstr("4000000000"));
+  write(0, cells + 1);
+  EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { search_memories(folder_ / "index", {"a"}); }),
+              HasSubstr("in a layer"));
 }
 
 TEST_P(ValuesOfAnIndex, ExplainShowsTriggers) {

@@ -35,6 +35,17 @@ TEST(TokenRelations, TellPairsOfATopicFromOthers) {
   EXPECT_NEAR(relations.cosine(5, 5), 1, 1e-5);
 }
 
+// The mean is summed up in blocks, of which the last one is not full.
+TEST(TokenRelations, ReadATableOfAnyType) {
+  at::manual_seed(5);
+  const at::Tensor table = (at::randn({9000, 8}) + 3).to(at::kBFloat16);
+  const TokenRelations relations(table, 8999, [](std::int64_t id) { return std::to_string(id); });
+  const at::Tensor rows = table.narrow(0, 0, 8999).to(at::kDouble);
+  const at::Tensor plain = rows - rows.mean(0, true);
+  const at::Tensor wanted = at::cosine_similarity(plain[3], plain[8998], 0);
+  EXPECT_NEAR(relations.cosine(3, 8998), wanted.item<double>(), 1e-5);
+}
+
 TEST(TokenRelations, KnowTheStemOfAWord) {
   const std::map<std::int64_t, std::string> words = {
       {2, "walked"}, {103, " Walking"}, {4, "an"}, {205, "Ans"}};

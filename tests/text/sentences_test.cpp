@@ -36,6 +36,14 @@ TEST(Sentences, ScriptsWithoutSpacesEndAtTheirMarks) {
   EXPECT_THAT(split_sentences("「行く。」と言った。"), ElementsAre("「行く。」", "と言った。"));
 }
 
+// Each mark of a run is looked at once; before, every one of them went through the rest of the run.
+TEST(Sentences, LongRunsOfMarksTakeNoTime) {
+  const std::string dots(100'000, '.');
+  EXPECT_THAT(split_sentences("one" + dots + "two"), ElementsAre("one" + dots + "two"));
+  EXPECT_THAT(split_sentences("one" + dots + " two"), ElementsAre("one" + dots + " two"));
+  EXPECT_THAT(split_sentences("Well.?。then"), ElementsAre("Well.?。", "then"));
+}
+
 TEST(Sentences, NothingButSpacesIsLost) {
   const std::string text = "One. two? Three!\nfour (five.) Six \xff\xfe. seven... \"Eight\" 9. 10";
   std::string joined, wanted;

@@ -86,7 +86,7 @@ AnalysisResult run_scan(const AnalysisInput& input, ScanSettings scan) {
   require_layers_of(*input.model, scan.how.layers);
   settle_text(*input.model, scan.bos, scan.how);
   if (scan.plan_only) {
-    const ScanPlan plan = MemoryScan(*input.model, scan.how, *input.progress).plan();
+    const ScanPlan plan = plan_memories(*input.model, scan.how, *input.progress);
     AnalysisResult result{scan_plan_json(plan, *input.model)};
     add_remarks(plan, scan.how, result.json);
     return result;
