@@ -1,6 +1,7 @@
 // Does an edit survive what models go through on their way: fewer bits, and further edits?
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -50,6 +51,10 @@ struct SurviveOutcome {
   std::vector<std::string> patches;  // names
   std::vector<SurvivalRow> rows;  // in the order of SurvivalKind, types and later patches in the order given
   std::vector<std::string> warnings;
+
+  bool passed() const {
+    return std::all_of(rows.begin(), rows.end(), [](const SurvivalRow& row) { return row.passed; });
+  }
 };
 
 // The checks of the patches, all of which are on the model, under each condition. Drift is that of the edit

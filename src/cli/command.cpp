@@ -19,7 +19,7 @@ void print_commands(const std::string& prefix, const std::vector<Command>& comma
   out << "Usage: emend " << prefix << "COMMAND [OPTIONS]\n\nCommands:\n";
   for (const Command& command : commands)
     if (command.run != nullptr)
-      out << wrapped_help("  " + pad_to_width(command.name, 10, Align::kLeft) + command.help, 12);
+      out << wrapped_help("  " + pad_to_width(command.name, 12, Align::kLeft) + command.help, 14);
   out << "\n"
       << wrapped_help(fmt::format(
              "emend {0}COMMAND --help, or emend help {0}COMMAND, tells the options of a command.", prefix));

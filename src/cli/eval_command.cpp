@@ -192,8 +192,10 @@ int run_benchmark_command(const std::vector<std::string>& arguments) {
   EvalArguments asked;
   CommandFrame frame(
       "eval",
-      "--dataset NAME --data FILE --out DIR --model M [OPTIONS]\n       emend eval compare A B\n       emend "
-      "eval abilities --model M --data FILE...",
+      "--dataset NAME --data FILE --out DIR --model M [OPTIONS]\n       emend eval compare A B\n"
+      "       emend eval abilities --model M --data FILE...\n"
+      "       emend eval kl --model M (--base FILE | --write-base FILE)\n"
+      "       emend eval survive --model M --patch P... --types T...",
       "Edits the records of a data set and measures the edited models against the unedited one: efficacy, "
       "paraphrase, neighbourhood, generated text, drift. Writes summary.json, records.jsonl, report.md and "
       "report.html.\nStarted by mpirun, all processes share the records, with --device cuda on a GPU each.");

@@ -12,7 +12,9 @@ int eval_survive_command(const std::vector<std::string>& arguments) {
   CommandFrame frame(
       "eval survive", "--model M --patch P... [--types T...] [--later P]...",
       "What is left of an edit: its own checks after the weights were rounded to each type, and "
-      "after further edits,\nin one table (docs/survival.md). No file of the model is changed.");
+      "after further edits,\nin one table (docs/survival.md). No file of the model is changed.",
+      {"bos", "seed"});
+  frame.syntax.uses_statistics = true;
   frame.syntax.examples = {"eval survive --model model.gguf --patch edit.safetensors --types bf16 q8_0 q4_k"};
   frame.options.needs_model()
       .texts("patch", files, "FILE", "the patches, in the order in which they stack",
@@ -31,8 +33,9 @@ int eval_survive_command(const std::vector<std::string>& arguments) {
     how.token_budget = frame.common.token_budget;
     const SurviveOutcome outcome = survive_edits(model, patches, how, console.progress());
     for (const std::string& warning : outcome.warnings) console.warn(warning);
-    return frame.show(console, survive_text(outcome, console.columns()), survive_json(outcome, model),
-                      {[&] { return survive_page(outcome, model); }});
+    frame.show(console, survive_text(outcome, console.columns()), survive_json(outcome, model),
+               {[&] { return survive_page(outcome, model); }});
+    return outcome.passed() ? kExitDone : kExitCheckFailed;
   });
 }
 

@@ -15,11 +15,9 @@ namespace {
 const std::vector<std::string> kChecks = {"efficacy", "paraphrase", "neighbourhood", "drift"};
 
 constexpr const char* kNote =
-    "stored: the edited weights rounded to nearest; by the keys: a base of that type, rounded so that the "
-    "edit "
-    "arrives; everywhere: every matrix of every block. Share: how much of the update arrives at the edit's "
-    "keys. "
-    "Drift: edited against unedited under the same rounding.";
+    "stored: the edited weights rounded to nearest; by the keys: a base of that type, rounded so that the\n"
+    "edit arrives; everywhere: every matrix of every block. Share: how much of the update arrives at the\n"
+    "edit's keys. Drift: edited against unedited under the same rounding.";
 
 std::string kind_text(SurvivalKind kind) {
   switch (kind) {
@@ -59,7 +57,7 @@ std::vector<std::string> cells_of(const SurviveOutcome& outcome, const SurvivalR
   cells.push_back(number_text(row.worst_share));
   for (const std::string& name : kChecks) {
     const CheckResult* const check = check_of(row, name);
-    cells.push_back(check == nullptr ? "-" : number_text(check->value));
+    cells.push_back(check == nullptr ? "-" : number_text(check->value, 4));
   }
   cells.push_back(verdict(row));
   return cells;
@@ -101,11 +99,8 @@ ResultJson survive_json(const SurviveOutcome& outcome, const Model& model) {
          {"worst_share", or_null(row.worst_share)},
          {"checks", checks_json(row.checks)},
          {"passed", row.passed}});
-  return {{"emend", emend_version()},
-          {"model", model_json(model)},
-          {"patches", outcome.patches},
-          {"rows", std::move(rows)},
-          {"warnings", outcome.warnings}};
+  return {{"emend", emend_version()}, {"model", model_json(model)},   {"patches", outcome.patches},
+          {"rows", std::move(rows)},  {"warnings", outcome.warnings}, {"passed", outcome.passed()}};
 }
 
 std::string survive_page(const SurviveOutcome& outcome, const Model& model) {

@@ -117,7 +117,8 @@ TEST(Report, WhatStandsBesideAResultIsInItsJson) {
   composed.warnings = {"w"};
   InspectOutcome inspected;
   inspected.warnings = {"w"};
-  AdapterOutcome adapter{"made", {}, true, {"w"}};
+  AdapterOutcome adapter;
+  adapter.warnings = {"w"};
   for (const std::string& text :
        {to_json(composed, model), to_json(inspected, model), to_json(adapter, model)})
     EXPECT_EQ(Json::parse(text).at("warnings"), Json::array({"w"}));
