@@ -3,6 +3,7 @@
 #include <c10/core/ScalarTypeToTypeMeta.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -90,6 +91,7 @@ struct Benchmark::State {
   }
   std::vector<std::unique_ptr<Metric>> metrics() const;
   void fit(const Model& model, EvalSetup& setup);
+  void note_hold_out(const std::vector<EvalRecord>& measured);
   EvalSummary header(const Model& model, const BenchmarkConditions& conditions, const EvalSetup& setup) const;
   void note_questions(const EvalSetup& setup, EvalSummary& header) const;
   void tell_about_parts(const EvalSetup& setup, Progress& progress) const;
@@ -115,6 +117,18 @@ std::vector<std::unique_ptr<Metric>> Benchmark::State::metrics() const {
   return metrics;
 }
 
+// What makes the option hold_out empty.
+void Benchmark::State::note_hold_out(const std::vector<EvalRecord>& measured) {
+  if (std::ranges::all_of(measured, [](const EvalRecord& record) { return record.request.bleed.empty(); }))
+    data.notes.emplace_back(
+        "The option hold-out holds nothing out: no record names other subjects, at which bleed is measured "
+        "(the option other-subjects gives some).");
+  else if (!contenders.any_protects())
+    data.notes.emplace_back(
+        "The option hold-out only leaves half of the other subjects out of what is measured: no method "
+        "protects any.");
+}
+
 // The records of the file as this model can be asked about them; `data.notes` tells what was left out.
 void Benchmark::State::fit(const Model& model, EvalSetup& setup) {
   setup.records = std::move(data.records);
@@ -124,9 +138,13 @@ void Benchmark::State::fit(const Model& model, EvalSetup& setup) {
   checks.token_budget = setup.token_budget;
   const FitOptions fit{setup.skip_true, options.plus, setup.extra_tokens};
   fit_records(model, setup.records, checks, fit, data);
-  const std::vector<EvalRecord> told =
-      options.hold_out ? hold_out_subjects(setup.records) : std::vector<EvalRecord>();
-  contenders.protect(model, options.hold_out ? told : setup.records, checks);
+  if (options.hold_out) {
+    const std::vector<EvalRecord> told = hold_out_subjects(setup.records);
+    contenders.protect(model, told, setup.records, checks);
+    note_hold_out(setup.records);
+  } else {
+    contenders.protect(model, setup.records, {}, checks);
+  }
   if (!options.edited_neighbours)
     if (const std::int64_t out = leave_out_edited_neighbours(setup.records, options.mode); out > 0)
       data.notes.push_back(fmt::format("Neighbours that are themselves edited: {} left out.", out));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 #include <utility>
@@ -178,15 +179,22 @@ void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget
   statistics_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
+bool ContenderSet::any_protects() const {
+  return std::ranges::any_of(entries_,
+                             [](const Entry& entry) { return entry.method.protect != Protect::kNone; });
+}
+
 void ContenderSet::protect(const Model& model, const std::vector<EvalRecord>& records,
-                           const CheckOptions& checks) {
-  std::vector<EditRequest> requests;
+                           const std::vector<EvalRecord>& held, const CheckOptions& checks) {
+  std::vector<EditRequest> requests, measured;
   for (const EvalRecord& record : records) requests.push_back(record.request);
+  for (const EvalRecord& record : held) measured.push_back(record.request);
   for (Entry& entry : entries_) {
     if (entry.method.protect == Protect::kNone) continue;
     std::vector<std::string> unnamed;
     entry.protection =
         find_protection(model, requests, entry.method.protect, /*strict=*/false, checks, unnamed);
+    leave_out_names(measured, entry.protection);
     entry.context.protection = &entry.protection;
   }
 }

@@ -32,9 +32,12 @@ class ContenderSet {
   void settle(const Model& model, std::int64_t token_budget, const EditRequest& sample, Progress& progress);
 
   // Finds what the methods that protect other subjects must leave as it is in each record. The records have
-  // their present answers. Throws Error(kConfig) as find_protection does, and for a method that cannot
+  // their present answers. The other subjects of `held`, none or as many records with the same ids, are kept
+  // out of what the model names. Throws Error(kConfig) as find_protection does, and for a method that cannot
   // protect.
-  void protect(const Model& model, const std::vector<EvalRecord>& records, const CheckOptions& checks);
+  void protect(const Model& model, const std::vector<EvalRecord>& records,
+               const std::vector<EvalRecord>& held, const CheckOptions& checks);
+  bool any_protects() const;
 
   const std::vector<std::int64_t>& prefix() const { return prefix_; }
   // Text that no method's statistics used; empty if no statistics are used.

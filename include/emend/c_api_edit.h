@@ -11,12 +11,6 @@ extern "C" {
 
 /* ---- edits */
 
-/* In place of a layer's number: that of the text; the rule by depth, 1 + round(layers / 10); or a decision
- * that is kept, else a trial of some of the edits (docs/locate.md). */
-#define EMEND_LAYER_OF_TEXT (-1)
-#define EMEND_LAYER_DEPTH (-2)
-#define EMEND_LAYER_AUTO (-3)
-
 typedef struct emend_edit_options {
   size_t size;
   const char* name;       /* stands for the file in messages; NULL: "edit.yaml" */

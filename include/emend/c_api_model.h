@@ -18,6 +18,12 @@ extern "C" {
 
 #define EMEND_ABI 1
 
+/* In place of a layer's number: that of the text; the rule by depth, 1 + round(layers / 10); or a decision
+ * that is kept, else a trial of some of the edits (docs/locate.md). */
+#define EMEND_LAYER_OF_TEXT (-1)
+#define EMEND_LAYER_DEPTH (-2)
+#define EMEND_LAYER_AUTO (-3)
+
 typedef int32_t emend_status;
 enum {
   EMEND_OK = 0,

@@ -47,8 +47,10 @@ struct BenchmarkOptions {
   // no subjects are added.
   std::int64_t other_subjects = 0;
   // Bleed is measured at every second other subject of a record, and methods that protect keys are told the
-  // rest alone: so the figure is of subjects that nobody named. A neighbour about a measured subject is
-  // asked, but not protected.
+  // rest alone; of the names that the model gives (Protect::kAuto), those of subjects measured at the record
+  // are left out. So the figure is of subjects that nobody named; in batches another record of the batch may
+  // name them. A neighbour about a measured subject is asked, but not protected. Where no method protects,
+  // or no record has other subjects, a note of the results says so.
   bool hold_out = false;
   // Also natural stop: greedy texts of at most so many tokens, which the model is to end itself; 0: not
   // asked.

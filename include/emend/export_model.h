@@ -35,12 +35,18 @@ struct ExportModelOutcome {
 // float32; the names of tensors, the order of their rows and the settings become those of transformers (for
 // Llama the converter of llama.cpp had put rows of queries and keys in another order). The folder is read
 // again before it gets its name: its config must give the same model and its tokenizer.json the same ids
-// (rare texts that get others are warned of). Memory: the model, and in a 16-bit type half of it again.
+// (rare texts that get others are warned of). Memory: the model, and until the file is written a
+// copy of every tensor that is stored in another form: all of them in a 16-bit type (half of the model
+// again), in F32 those that are transposed, grouped by head or put into another order.
 //
 // Throws Error: kUsage for an unknown type, a base that is no GGUF file or is computed in 16 bits; kModel
 // for a family, a setting or a tokenizer that cannot be written, by name, and for a number beyond the type's
 // range; kIo. Nothing is left behind then.
 ExportModelOutcome export_model(const Model& model, const ExportModelOptions& options,
                                 Progress& progress = no_progress());
+
+// What export_model refuses of this file by its headers alone, before it is loaded. Throws as export_model
+// does, but for what only the tokenizer, the type of the computation and the numbers tell.
+void require_exportable_model(const std::filesystem::path& model, const ExportModelOptions& options);
 
 }  // namespace emend

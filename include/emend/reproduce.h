@@ -47,7 +47,7 @@ struct FinishedRun {
   std::uint64_t seed = 0;
   std::int64_t token_budget = 0;
   std::string statistics;        // fingerprints; empty: none were used
-  std::filesystem::path folder;  // of the outputs
+  std::filesystem::path folder;  // of the outputs; empty: the current one
   std::vector<std::filesystem::path> outputs;
   bool with_texts = false;  // put the texts of input files into the file
 };

@@ -94,10 +94,9 @@ void add_question_options(OptionList& options, EvalArguments& asked) {
           0, "other-subjects", run.other_subjects, "N",
           "measure bleed on N other subjects of each record that names none: those of other records with the "
           "same prompt around them")
-      .flag(
-          "hold-out", run.hold_out,
-          "measure bleed at every second other subject of a record, and protect the rest alone (methods with "
-          "protect)")
+      .flag("hold-out", run.hold_out,
+            "measure bleed at every second other subject of a record, and protect only the rest and other "
+            "names (methods with protect)")
       .number(
           "natural", run.natural, "N",
           "also *_natural: does the model give the answer and end the text itself, within N tokens? 0: not "

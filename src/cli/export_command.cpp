@@ -113,6 +113,7 @@ int export_transformers(const std::vector<std::string>& arguments) {
     require_new_folder(how.out);
     require_apart(frame.common.model, how.out, "name another place");
     require_writable_folder(how.out);
+    require_exportable_model(frame.common.model, how);
     const std::vector<NamedPatch> patches = load_patches(paths);
     for (const std::string& warning : require_usable(patches, force)) console.warn(warning);
     Model model = frame.load(console);
@@ -120,9 +121,12 @@ int export_transformers(const std::vector<std::string>& arguments) {
     throw_if_interrupted();
     TerminalProgress& progress = console.progress();
     const ScopedEdit scope(model, changes_of(patches));
+    std::vector<std::string> names;
+    for (const NamedPatch& named : patches) names.push_back(named.name);
     const ExportModelOutcome outcome = export_model(model, how, progress);
     for (const std::string& warning : outcome.warnings) console.warn(warning);
-    return frame.show(console, exported_model_text(outcome), exported_model_json(outcome, model));
+    return frame.show(console, exported_model_text(outcome, names),
+                      exported_model_json(outcome, model, names));
   });
 }
 

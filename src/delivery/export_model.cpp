@@ -51,12 +51,15 @@ const ExportType& find_type(const std::string& name) {
       fmt::format("a checkpoint of transformers is written as F32, F16 or BF16, not as {}", quote(name)));
 }
 
-void require_gguf(const Model& model) {
-  if (model.path().extension() != ".gguf")
+void require_gguf(const fs::path& model) {
+  if (model.extension() != ".gguf")
     throw Error(ErrorKind::kUsage,
                 fmt::format("{} is no GGUF file: transformers opens a checkpoint in safetensors as it is; "
                             "patches are written into one by applying them",
-                            model.path().empty() ? "a model made in memory" : model.path().string()));
+                            model.empty() ? "a model made in memory" : model.string()));
+}
+
+void require_whole_numbers(const Model& model) {
   if (model.compute_type() != ComputeType::kFloat32)
     throw Error(ErrorKind::kUsage,
                 "the model is computed in 16 bits, which has rounded its numbers; load it in float32");
@@ -182,11 +185,10 @@ const Family& family_written(const ResultJson& config, const fs::path& where) {
   return find_family(ConfigValues::from_json(config.dump(), where.string()));
 }
 
-ResultJson config_of(const CheckpointOutline& outline, const Model& model, const ExportType& type) {
-  ResultJson config = write_config(model.config(), outline.values, *outline.file);
+ResultJson config_of(const CheckpointOutline& outline, const Tokenizer* tokenizer, const ExportType& type) {
+  ResultJson config = write_config(outline.config, outline.values, *outline.file);
   config["torch_dtype"] = type.torch_name;
   // Classes have ids of their own vocabulary where the file names none.
-  const Tokenizer* const tokenizer = model.has_tokenizer() ? &model.tokenizer() : nullptr;
   config["bos_token_id"] = tokenizer == nullptr ? ResultJson(nullptr) : or_null(tokenizer->bos());
   config["eos_token_id"] = tokenizer == nullptr ? ResultJson(nullptr) : or_null(tokenizer->eos());
   config["pad_token_id"] = nullptr;
@@ -227,13 +229,21 @@ void require_readable(const fs::path& folder, const ModelConfig& config) {
 
 }  // namespace
 
+void require_exportable_model(const fs::path& model, const ExportModelOptions& options) {
+  const ExportType& type = find_type(options.type);
+  require_gguf(model);
+  const CheckpointOutline outline = read_outline(model);
+  require_same_model(config_of(outline, nullptr, type), outline);
+}
+
 ExportModelOutcome export_model(const Model& model, const ExportModelOptions& options, Progress& progress) {
   const c10::NoGradGuard no_grad;
   const ExportType& type = find_type(options.type);
-  require_gguf(model);
+  require_gguf(model.path());
+  require_whole_numbers(model);
   require_apart(model.path(), options.out, "name another place");
   const CheckpointOutline outline = read_outline(model.path());
-  const ResultJson config = config_of(outline, model, type);
+  const ResultJson config = config_of(outline, model.has_tokenizer() ? &model.tokenizer() : nullptr, type);
   require_same_model(config, outline);
   AtomicFolder made(options.out);
   ExportModelOutcome outcome;

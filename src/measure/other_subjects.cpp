@@ -122,4 +122,17 @@ Protection find_protection(const Model& model, const std::vector<EditRequest>& r
   return protection;
 }
 
+void leave_out_names(const std::vector<EditRequest>& held, Protection& protection) {
+  for (const EditRequest& request : held) {
+    const auto texts = protection.of.find(request.id);
+    if (texts == protection.of.end()) continue;
+    std::erase_if(texts->second.found, [&](const ProtectedText& found) {
+      return std::ranges::any_of(request.bleed, [&](const OtherSubject& other) {
+        return !find_occurrences(found.name, other.subject).empty() ||
+               !find_occurrences(other.subject, found.name).empty();
+      });
+    });
+  }
+}
+
 }  // namespace emend

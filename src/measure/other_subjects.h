@@ -40,4 +40,8 @@ std::vector<std::vector<std::string>> name_other_subjects(const Model& model,
 Protection find_protection(const Model& model, const std::vector<EditRequest>& requests, Protect protect,
                            bool strict, const CheckOptions& options, std::vector<std::string>& unnamed);
 
+// Takes the `bleed` subjects of each of `held`, which has the id of a request, out of the names that the
+// model gave for it, and names that are a part of one of them or have one as a part ("the Netherlands").
+void leave_out_names(const std::vector<EditRequest>& held, Protection& protection);
+
 }  // namespace emend

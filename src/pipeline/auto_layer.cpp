@@ -97,8 +97,18 @@ LayerDecision depth_with_trace(const AutoTrial& file, const TrialPlan& plan, Pro
   return decision;
 }
 
-// A decision that cannot be kept is made once more by the next run.
-void keep(const LayerDecision& decision, const std::filesystem::path& folder, Progress& progress) {
+// A decision that cannot be kept is made once more by the next run. The folder holds one: that of another
+// method stays, so that two methods in turn do not replace each other's.
+void keep(const LayerDecision& decision, const AutoTrial& file, Progress& progress) {
+  const std::filesystem::path& folder = file.statistics;
+  const auto held = load_layer_decision(file.model, file.context.prefix, folder);
+  if (held && held->method != decision.method) {
+    progress.note(fmt::format(
+        "The decision is not kept: {} holds layer {}, which the method {} decided and goes on to take. Give "
+        "the layer in the edit file to have layers tried once.",
+        (folder / "layer_decision.json").string(), held->layer, quote(held->method)));
+    return;
+  }
   try {
     save_layer_decision(decision, folder);
     progress.note(fmt::format(
@@ -125,7 +135,7 @@ LayerDecision by_edits(const AutoTrial& file, const TrialPlan& plan, Progress& p
   if (decision.evidence != LayerEvidence::kTrial) return decision;
   // Where C is not used there may be no such folder, and nobody asked for one.
   if (file.editor.needs_statistics() || std::filesystem::is_directory(file.statistics))
-    keep(decision, file.statistics, progress);
+    keep(decision, file, progress);
   else
     progress.note(
         fmt::format("The decision is not kept: the method uses no statistics, and there is no folder {}. "

@@ -153,9 +153,10 @@ void leave_reproduce_file(const fs::path& file, const FinishedRun& run, const Mo
     given.push_back(path);
   }
   record.command = command_of(run, record, given);
+  const fs::path folder = true_path(run.folder.empty() ? "." : run.folder);
   for (const fs::path& output : run.outputs)
-    record.outputs.push_back({fs::proximate(true_path(output), true_path(run.folder)).generic_string(),
-                              sha256_hex(read_text_file(output))});
+    record.outputs.push_back(
+        {fs::proximate(true_path(output), folder).generic_string(), sha256_hex(read_text_file(output))});
   write_file_atomically(file, dump_json(json_of_record(record)) + "\n");
 }
 

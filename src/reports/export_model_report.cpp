@@ -9,22 +9,28 @@
 
 namespace emend {
 
-std::string exported_model_text(const ExportModelOutcome& outcome) {
+std::string exported_model_text(const ExportModelOutcome& outcome, const std::vector<std::string>& patches) {
+  const std::string edited = patches.empty() ? "" : " as edited by " + join(patches);
   const std::string rounding =
       outcome.rounding == 0
-          ? "The numbers are those of the GGUF file, exactly."
-          : fmt::format("Rounding to {} moved a number by at most {} of the largest one of its tensor.",
-                        outcome.type, number_text(outcome.rounding));
+          ? fmt::format("The numbers are those of the GGUF file{}, exactly.", edited)
+          : fmt::format(
+                "The numbers are those of the GGUF file{}; rounding to {} moved one by at most {} of "
+                "the largest one of its tensor.",
+                edited, outcome.type, number_text(outcome.rounding));
   return fmt::format("Written: {}\n{}, {} tensors in {}, {}{}.\n{}\n", outcome.written.string(),
                      outcome.architecture, outcome.tensors, outcome.type,
                      human_bytes(static_cast<std::uint64_t>(outcome.bytes)),
                      outcome.has_tokenizer ? ", with its tokenizer" : "", rounding);
 }
 
-ResultJson exported_model_json(const ExportModelOutcome& outcome, const Model& model) {
+ResultJson exported_model_json(const ExportModelOutcome& outcome, const Model& model,
+                               const std::vector<std::string>& patches) {
   return {{"emend", emend_version()},
           {"model", model_json(model)},
+          {"patches", patches},
           {"path", outcome.written.string()},
+          {"outputs", ResultJson::array({outcome.written.string()})},
           {"architecture", outcome.architecture},
           {"type", outcome.type},
           {"tensors", outcome.tensors},

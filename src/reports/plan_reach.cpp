@@ -16,6 +16,11 @@ constexpr double kLargeNorm = 3;               // times the median of the file
 constexpr std::size_t kFewest = 3;             // edits of which there is a usual size
 constexpr std::size_t kLines = 10;
 
+// Nothing is known of it, or its size says that it reaches far: told first, as one that may reach furthest.
+bool may_reach_far(const EditPlan::Entry& entry, double median) {
+  return reach_of(entry) == Reach::kUnknown || (median > 0 && entry.predicted_norm > kLargeNorm * median);
+}
+
 double median_norm(const EditPlan& plan) {
   std::vector<double> norms;
   for (const EditPlan::Entry& entry : plan.entries) norms.push_back(entry.predicted_norm);
@@ -82,15 +87,24 @@ std::string reach_text(const EditPlan& plan) {
   std::vector<EditPlan::Entry> entries = plan.entries;
   std::erase_if(entries, [](const EditPlan::Entry& entry) { return entry.predicted_norm <= 0; });
   if (entries.empty()) return "";
-  std::stable_sort(entries.begin(), entries.end(), [](const EditPlan::Entry& a, const EditPlan::Entry& b) {
+  const double median = median_norm(plan);
+  std::stable_sort(entries.begin(), entries.end(), [&](const EditPlan::Entry& a, const EditPlan::Entry& b) {
+    const bool a_first = may_reach_far(a, median), b_first = may_reach_far(b, median);
+    if (a_first != b_first) return a_first;
     return a.largest_neighbour_alpha > b.largest_neighbour_alpha;
   });
-  const double median = median_norm(plan);
   std::string text = "What the edits will reach, as their keys tell before any search:\n";
   const std::size_t told = std::min(entries.size(), kLines);
   for (std::size_t i = 0; i < told; ++i) text += "  " + line_of(entries[i], median) + "\n";
-  if (told < entries.size())
-    text += fmt::format("  {} more reach no further than these.\n", entries.size() - told);
+  const auto rest = entries.begin() + static_cast<std::ptrdiff_t>(told);
+  const auto far = std::count_if(rest, entries.end(),
+                                 [&](const EditPlan::Entry& entry) { return may_reach_far(entry, median); });
+  if (far > 0)
+    text += fmt::format("  {} more of unknown reach, or with a change far larger than the usual one.\n", far);
+  if (const auto others = entries.end() - rest - far; others > 0)
+    text += fmt::format(
+        "  {} more {}.\n", others,
+        may_reach_far(*(rest - 1), median) ? "whose neighbours are named" : "reach no further than these");
   return text;
 }
 

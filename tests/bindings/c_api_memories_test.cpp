@@ -81,6 +81,12 @@ TEST_F(Memories, AreScannedAndReadFromTheIndex) {
       run(nullptr, "patterns", {{"index", place}, {"cells", 5}, {"background", 400}, {"export", sheet}});
   EXPECT_EQ(patterns.at("outputs").size(), 2U);
   EXPECT_TRUE(fs::exists(sheet));
+  EXPECT_TRUE(patterns.at("mutation").is_null());
+  const Json mutated =
+      run(model_, "patterns", {{"index", place}, {"cells", 2}, {"background", 400}, {"mutations", 2}});
+  EXPECT_FALSE(mutated.at("mutation").is_null());
+  refuse(nullptr, "patterns", Json({{"index", place}, {"mutations", 2}}).dump().c_str(), EMEND_USAGE,
+         "needs a model");
   const Json audit = run(model_, "audit", {{"index", place}, {"tokens", 100}});
   EXPECT_GT(audit.at("redundancy").at("perplexity"), 1);
   refuse(nullptr, "audit", Json({{"index", place}}).dump().c_str(), EMEND_USAGE,
@@ -116,10 +122,18 @@ TEST_F(Memories, SayWhatTheModelDoes) {
             1U);
   EXPECT_EQ(run(model_, "layers", {{"prompt", kPrompt}, {"window", 2}}).at("prompts"), 1);
   EXPECT_EQ(run(model_, "cluster", {{"layers", {1}}, {"clusters", 5}}).at("clusters").size(), 5U);
-  const Json aggregate =
-      run(model_, "aggregate",
-          {{"corpus", {kWorld + "/text.txt"}}, {"layers", {1}}, {"examples", 20}, {"tokens", 400}});
+  const Json aggregate = run(model_, "aggregate",
+                             {{"corpus", {kWorld + "/text.txt"}},
+                              {"layers", {1}},
+                              {"examples", 20},
+                              {"tokens", 400},
+                              {"sparsity", 50},
+                              {"out", (folder_ / "positions").string()}});
   EXPECT_EQ(aggregate.at("layers").size(), 1U);
+  EXPECT_FALSE(aggregate.at("outputs").empty());
+  EXPECT_FALSE(aggregate.at("sparsity").is_null());
+  refuse(model_, "aggregate", R"({"corpus": ["x"], "shards": 2})", EMEND_USAGE, "needs the option out");
+  refuse(model_, "scan", R"({"corpus": ["x"], "own_text": true, "out": "y"})", EMEND_USAGE, "own_text");
   const Json set =
       run(model_, "set", {{"prompt", kPrompt}, {"settings", {"L1D7=off", "L2D9=x2@last"}}, {"max_new", 3}});
   EXPECT_EQ(set.at("settings").size(), 2U);

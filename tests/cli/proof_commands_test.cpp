@@ -103,7 +103,7 @@ TEST_F(ProofCommands, SurvivalIsThatOfTheWrittenFile) {
                        folder_ / "written", "--type", "F16", "--json", folder_ / "w"})
                 .code,
             0);
-  double worst = 2;
+  double worst = 2;  // of the facts; that of a fact is the worst over its keys, as survive's
   for (const auto& fact : read_json(folder_ / "w")["patches"][0]["stored"])
     worst = std::min(worst, fact["share"].get<double>());
   EXPECT_NEAR(rows["stored F16"]["worst_share"].get<double>(), worst, 1e-6);
@@ -165,6 +165,16 @@ TEST_F(ProofCommands, ReproduceRepeatsAnEdit) {
   const auto json = read_json(folder_ / "j");
   EXPECT_EQ(json["reproduced"], true);
   EXPECT_TRUE(json["differences"].empty()) << json["differences"];
+}
+
+TEST_F(ProofCommands, AnEditOfAFileInTheCurrentFolderLeavesItsFileThere) {
+  folder_.write("a.yaml", lenient_edits("gpt2"));
+  const std::string stats = world().folder / "stats";
+  const Finished run = run_emend_after("cd '" + folder_.path().string() + "'",
+                                       {"edit", "a.yaml", "--statistics=" + stats, "--json", "a.json"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(read_json(folder_ / "a.reproduce.json")["outputs"][0]["name"], "a.safetensors");
+  EXPECT_EQ(read_json(folder_ / "a.json")["passed"], true);
 }
 
 TEST_F(ProofCommands, ReproduceNamesWhatHasChanged) {

@@ -24,7 +24,6 @@ struct Sample {
   int top = 5, limit = 0, least = -1;
   double share = 0.98;
   std::optional<double> until;
-  std::optional<int> layer;
   bool severed = true;
 
   Sample() {
@@ -39,7 +38,6 @@ struct Sample {
         .from(-1, "least", least, "N", "at least")
         .number("share", share, "SHARE", "how much")
         .number("until", until, "ERROR", "when to stop")
-        .layer(layer, "which layer")
         .without("no-severed", severed, "without severed paths");
   }
   void parse(const std::vector<std::string>& arguments) {
@@ -62,7 +60,7 @@ std::string refusal(const std::vector<std::string>& arguments) {
 TEST(OptionList, FillsWhatItIsBoundTo) {
   Sample sample;
   sample.parse({"a b", "c", "--model", "m", "--out", "o", "--lens", "raw", "--top", "7", "--limit", "100",
-                "--least", "0", "--until", "0.5", "--layer", "99999999999", "--no-severed"});
+                "--least", "0", "--until", "0.5", "--no-severed"});
   EXPECT_THAT(sample.files, ElementsAre("a b", "c"));
   EXPECT_EQ(sample.out, "o");
   EXPECT_EQ(sample.lens, "raw!");
@@ -70,7 +68,6 @@ TEST(OptionList, FillsWhatItIsBoundTo) {
   EXPECT_EQ(sample.limit, 100);
   EXPECT_EQ(sample.least, 0);
   EXPECT_EQ(sample.until, 0.5);
-  EXPECT_EQ(sample.layer, 1'000'000);
   EXPECT_FALSE(sample.severed);
 }
 
@@ -83,7 +80,6 @@ TEST(OptionList, KeepsDefaults) {
   EXPECT_EQ(sample.least, -1);
   EXPECT_EQ(sample.share, 0.98);
   EXPECT_EQ(sample.until, std::nullopt);
-  EXPECT_EQ(sample.layer, std::nullopt);
   EXPECT_TRUE(sample.severed);
 }
 
@@ -105,7 +101,6 @@ TEST(OptionList, NamesWhatIsMissingOrOutOfRange) {
   EXPECT_THAT(refusal({"a", "--limit", "0"}), HasSubstr("--limit must be at least 1, found 0"));
   EXPECT_THAT(refusal({"a", "--limit", "4294967297"}), HasSubstr("--limit must be at most 100"));
   EXPECT_THAT(refusal({"a", "--least=-2"}), HasSubstr("--least must be at least -1"));
-  EXPECT_THAT(refusal({"a", "--layer=-1"}), HasSubstr("--layer must be at least 0"));
   EXPECT_THAT(refusal({"a", "--lens", ""}), HasSubstr("--lens is empty"));
   EXPECT_THAT(refusal({"a", "b", "c"}), HasSubstr("too many arguments"));
 }

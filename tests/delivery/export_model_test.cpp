@@ -120,5 +120,19 @@ TEST_F(ExportModel, RefusesWhatItCannotWrite) {
               AllOf(HasSubstr("transformer.h.0.mlp.c_proj.weight"), HasSubstr("F16 cannot hold")));
 }
 
+// Of a file of many gigabytes that is known before it is read.
+TEST_F(ExportModel, IsRefusedBeforeTheModelIsLoaded) {
+  const fs::path file = folder_.write("model.gguf", test::world_gguf("F32"));
+  EXPECT_NO_THROW(require_exportable_model(file, {folder_ / "out"}));
+  EXPECT_THAT(test::error_of(ErrorKind::kUsage,
+                             [&] {
+                               require_exportable_model(file, {folder_ / "out", "Q4_0"});
+                             }),
+              HasSubstr("F32, F16 or BF16"));
+  EXPECT_THAT(test::error_of(ErrorKind::kUsage,
+                             [&] { require_exportable_model(test::data_path("world/gpt2"), {"out"}); }),
+              HasSubstr("no GGUF file"));
+}
+
 }  // namespace
 }  // namespace emend

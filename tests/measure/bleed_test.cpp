@@ -154,6 +154,19 @@ TEST(SubjectNames, AreThoseOfEachTemplateWhateverElseIsAsked) {
   }
 }
 
+TEST(SubjectNames, OfSubjectsThatAreMeasuredAreLeftOut) {
+  EditRequest request = request_of("france", "The capital of France is", "France", "Rome");
+  Protection protection;
+  for (const char* const name : {"Italy", "the Netherlands", "Spain"})
+    protection.of["france"].found.push_back(text_about(request, name));
+  protection.of["france"].given.push_back(text_about(request, "Cuba"));
+  request.bleed = {{"Italy", "Rome"}, {"Netherlands", "Amsterdam"}, {"Cuba", "Havana"}};
+  leave_out_names({request}, protection);
+  ASSERT_EQ(protection.of["france"].found.size(), 1u);
+  EXPECT_EQ(protection.of["france"].found[0].name, "Spain");
+  EXPECT_EQ(protection.of["france"].given.size(), 1u) << "what the file gives is the caller's";
+}
+
 TEST(SubjectNames, ATemplateInWhichTheModelNamesNothingIsTold) {
   const Model model = test::load_world("gpt2");
   std::vector<EditRequest> requests = {

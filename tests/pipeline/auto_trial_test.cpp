@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "analysis/layer_choice.h"
 #include "base/expect_error.h"
 #include "base/files.h"
 #include "base/strings.h"
@@ -235,6 +236,20 @@ TEST_F(AutoTrialTest, WithoutStatisticsIsKeptForEditsWithoutStatistics) {
   use({{"steps", "8"}, {"contexts", "2"}});
   EXPECT_THAT(plan_edit(model_, file_, {}, notes_).trial_layers, ElementsAre(1, 2, 3))
       << "with C, other layers may be best";
+}
+
+// Else two methods in turn would move each other's layer.
+TEST_F(AutoTrialTest, TheDecisionOfAnotherMethodStays) {
+  use({{"steps", "8"}, {"contexts", "2"}, {"covariance", "false"}});
+  std::filesystem::create_directories(file_.statistics);
+  LayerDecision held = decide_layer(model_, context_.prefix, {}, 0, {{1, 0.9, 0, 1, {}}});
+  held.method = "rome";
+  save_layer_decision(held, file_.statistics);
+  const std::string kept = read_text_file(decision());
+  EXPECT_TRUE(run_edit(model_, file_, {}, notes_).trial.has_value());
+  EXPECT_EQ(read_text_file(decision()), kept);
+  EXPECT_THAT(notes_.told, Contains(AllOf(HasSubstr("The decision is not kept"), HasSubstr("holds layer 1"),
+                                          HasSubstr("\"rome\""))));
 }
 
 TEST_F(AutoTrialTest, ProtectionOfWhatTheModelDoesNotNameIsTold) {

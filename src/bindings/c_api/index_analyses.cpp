@@ -3,6 +3,7 @@
 #include "base/files.h"
 #include "base/layer_number.h"
 #include "bindings/c_api/memory_analyses.h"
+#include "bindings/c_api/objects.h"
 #include "emend/error.h"
 #include "emend/memory_audit.h"
 #include "emend/memory_export.h"
@@ -67,6 +68,8 @@ AnalysisResult run_cell(const AnalysisInput& input, CellSettings asked) {
 
 struct PatternSettings {
   PatternOptions how;
+  MutationOptions mutation;
+  std::string unit = "word";
   fs::path sheet;
 };
 
@@ -79,12 +82,26 @@ void take_patterns(JsonOptions& options, PatternSettings& patterns) {
   options.take("seed", patterns.how.seed);
   options.take("annotations", patterns.how.annotations);
   options.take("export", patterns.sheet);
+  patterns.mutation.top = 0;
+  patterns.mutation.token_budget = 0;
+  options.take("mutations", patterns.mutation.top);
+  options.take("unit", patterns.unit);
+  options.take("clip", patterns.mutation.clip);
+  options.take("longest", patterns.mutation.longest);
+  options.take("token_budget", patterns.mutation.token_budget);
 }
 
 AnalysisResult run_patterns(const AnalysisInput& input, PatternSettings patterns) {
   if (!patterns.sheet.empty())
     require_written_apart(patterns.sheet, patterns.how.annotations, patterns.how.index);
-  const PatternsOutcome outcome = find_patterns(patterns.how, *input.progress);
+  patterns.mutation.unit = parse_mutation_unit(patterns.unit);
+  if (patterns.mutation.top > 0 && input.model == nullptr)
+    throw Error(ErrorKind::kUsage, "the option mutations needs a model");
+  PatternsOutcome outcome = find_patterns(patterns.how, *input.progress);
+  if (patterns.mutation.top > 0) {
+    patterns.mutation.token_budget = settled_token_budget(patterns.mutation.token_budget, *input.model);
+    measure_mutations(*input.model, patterns.how, patterns.mutation, outcome, *input.progress);
+  }
   AnalysisResult result{patterns_json(outcome, patterns.how)};
   result.json["outputs"] = ResultJson::array();
   if (patterns.sheet.empty()) return result;
@@ -193,7 +210,7 @@ std::vector<MemoryAnalysis> index_analyses() {
   using enum AnalysisNeeds;
   return {make_analysis("merge", kNoModel, take_merge, run_merge),
           make_analysis("cell", kPossiblyModel, take_cell, run_cell),
-          make_analysis("patterns", kNoModel, take_patterns, run_patterns),
+          make_analysis("patterns", kPossiblyModel, take_patterns, run_patterns),
           make_analysis("audit", kPossiblyModel, take_audit, run_audit),
           make_analysis("report", kNoModel, take_report, run_report),
           make_analysis("export", kNoModel, take_export, run_export),

@@ -37,7 +37,6 @@ void require_layers_of(const Model& model, const std::vector<int>& layers) {
 void take_text(JsonOptions& options, TextOptions& text, std::string& bos) {
   text.tokens = kAllTokens;
   text.token_budget = 0;
-  options.need("corpus", text.corpus);
   options.take("text_field", text.text_field);
   options.take("tokens", text.tokens);
   options.take("seed", text.seed);
@@ -61,6 +60,8 @@ struct ScanSettings {
 };
 
 void take_scan(JsonOptions& options, ScanSettings& scan) {
+  options.take("corpus", scan.how.corpus);
+  options.take("own_text", scan.how.own_text);
   take_text(options, scan.how, scan.bos);
   options.take("block_tokens", scan.how.block_tokens);
   options.take("shard", scan.how.shard);
@@ -83,6 +84,8 @@ void add_remarks(const ScanPlan& plan, const ScanOptions& how, ResultJson& json)
 }
 
 AnalysisResult run_scan(const AnalysisInput& input, ScanSettings scan) {
+  if (scan.how.corpus.empty() == !scan.how.own_text)
+    throw Error(ErrorKind::kUsage, "scan needs the option corpus, or own_text in its place");
   require_layers_of(*input.model, scan.how.layers);
   settle_text(*input.model, scan.bos, scan.how);
   if (scan.plan_only) {
@@ -122,10 +125,12 @@ AnalysisResult run_values_of(const AnalysisInput& input, ValueOptions how) {
 
 struct AggregateSettings {
   AggregateOptions how;
+  AggregateFolder folder;
   std::string bos = "auto";
 };
 
 void take_aggregate(JsonOptions& options, AggregateSettings& aggregate) {
+  options.need("corpus", aggregate.how.corpus);
   take_text(options, aggregate.how, aggregate.bos);
   options.take("layers", aggregate.how.layers);
   options.take("examples", aggregate.how.examples);
@@ -133,12 +138,25 @@ void take_aggregate(JsonOptions& options, AggregateSettings& aggregate) {
   options.take("mask_special", aggregate.how.lens.mask_special);
   options.take("coalitions", aggregate.how.coalitions);
   options.take("sentences", aggregate.how.sentences);
+  options.take("sparsity", aggregate.how.sparsity);
+  options.take("shard", aggregate.how.shard);
+  options.take("shards", aggregate.how.shards);
+  options.take("out", aggregate.folder.path);
+  options.take("resume", aggregate.folder.resume);
+  options.take("join", aggregate.folder.join);
 }
 
 AnalysisResult run_aggregate_of(const AnalysisInput& input, AggregateSettings aggregate) {
   require_layers_of(*input.model, aggregate.how.layers);
   settle_text(*input.model, aggregate.bos, aggregate.how);
-  const AggregateOutcome outcome = run_aggregate(*input.model, aggregate.how, *input.progress);
+  const AggregateFolder& folder = aggregate.folder;
+  const bool is_part = aggregate.how.shards > 1;
+  if (folder.path.empty() && (is_part || folder.resume))
+    throw Error(ErrorKind::kUsage, "aggregate needs the option out for a shard, and to resume");
+  if (is_part && !folder.join.empty())
+    throw Error(ErrorKind::kUsage, "the option join needs all shards: it does not go with shards");
+  if (!folder.path.empty()) require_writable_folder(folder.path);
+  const AggregateOutcome outcome = run_aggregate(*input.model, aggregate.how, folder, *input.progress);
   return {aggregate_json(outcome, aggregate.how, *input.model)};
 }
 

@@ -47,6 +47,9 @@ void take_questions(Options& options, BenchmarkOptions& how) {
   options.take("seed", how.seed);
   options.take("plus", how.plus);
   options.take("edited_neighbours", how.edited_neighbours);
+  options.take("other_subjects", how.other_subjects);
+  options.take("hold_out", how.hold_out);
+  options.take("natural", how.natural);
   options.take("generations", how.generations);
   options.take("snippets", how.snippets);
   options.take("idf", how.idf);

@@ -31,10 +31,11 @@ def test_statistics_are_those_of_the_program(gpt2, program, tmp_path):
 def test_evaluate_is_that_of_the_program(gpt2, program, tmp_path):
     options = tmp_path / "cheap.yaml"
     options.write_text("method: rome\nlayer: 2\noptions: " + json.dumps(CHEAP) + "\n")
-    given = {"records": (0, 3), "generations": 0, "drift_tokens": 0}
+    given = {"records": (0, 3), "generations": 0, "drift_tokens": 0, "other_subjects": 2, "hold_out": True}
     ours = gpt2.evaluate("emend", WORLD / "edits.jsonl", tmp_path / "ours", method_files=[options], **given)
     told = program("eval", "--model", gpt2.path, "--dataset", "emend", "--data", WORLD / "edits.jsonl", "--options", options,
-                   "--records", "0:3", "--generations", 0, "--drift-tokens", 0, "--out", tmp_path / "theirs")
+                   "--records", "0:3", "--generations", 0, "--drift-tokens", 0, "--other-subjects", 2, "--hold-out",
+                   "--out", tmp_path / "theirs")
     different = ("seconds", "records_per_minute", "peak_memory_bytes")
     assert without(ours.to_dict(), *different) == without(told, *different)
     assert ours.methods[0]["records"] == 3

@@ -151,6 +151,9 @@ class Studying(ModelBase):
         seed: int = 0,
         plus: bool = False,
         edited_neighbours: bool = False,
+        other_subjects: int = 0,
+        hold_out: bool = False,
+        natural: int = 0,
         generations: int = -1,
         snippets: Optional[PathLike] = None,
         idf: Optional[PathLike] = None,
@@ -165,6 +168,8 @@ class Studying(ModelBase):
 
         ``records``: the first one and the one behind the last, among the usable ones; -1: all that follow. ``mode``: "single",
         "batch:N" or "sequential:N". ``generations``: free texts a record; -1: all.
+        ``other_subjects``: of a record that names none, for bleed; ``hold_out``: every second other subject is measured and not
+        protected; ``natural``: tokens within which the model is to end its text itself, 0: not asked.
         """
         options = {
             "dataset": dataset,
@@ -184,6 +189,9 @@ class Studying(ModelBase):
             "seed": seed,
             "plus": plus,
             "edited_neighbours": edited_neighbours,
+            "other_subjects": other_subjects,
+            "hold_out": hold_out,
+            "natural": natural,
             "generations": generations,
             "snippets": snippets,
             "idf": idf,
