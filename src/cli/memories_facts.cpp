@@ -21,7 +21,10 @@ void add_asked_facts(CommandFrame& frame, FactQuestions& asked, std::vector<Know
             "does not answer so are left out",
             Use::kReads)
       .count("limit", asked.limit, "N", "only the first N of these")
-      .check([&asked, &facts] {
+      .check([&frame, &asked, &facts] {
+        if (asked.prompt.empty() == asked.facts.empty())
+          throw Error(ErrorKind::kUsage, "give --prompt P or --facts FILE; emend " +
+                                             std::string(frame.syntax.command) + " --help tells more");
         if (asked.limit > 0 && asked.facts.empty())
           throw Error(ErrorKind::kUsage, "--limit goes with --facts: a prompt is one fact");
         facts = read_fact_questions(asked);

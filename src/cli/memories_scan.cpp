@@ -40,6 +40,8 @@ void add_scan_options(CommandFrame& frame, TextRunArguments& asked, ScanOptions&
         require_given(!how.corpus.empty() || how.own_text, "memories scan", "--corpus PATH");
         if (how.own_text && !how.corpus.empty())
           throw Error(ErrorKind::kUsage, "--own-text reads no text: leave out --corpus");
+        if (how.own_text && (how.tokens == 0 || how.tokens == kAllTokens))
+          throw Error(ErrorKind::kUsage, "--own-text needs --tokens N: how much the model writes");
         require_given(!asked.out.empty() || asked.dry_run, "memories scan", "--out INDEX");
         if (!frame.options.report_file.empty() && (asked.dry_run || how.shards > 1))
           throw Error(ErrorKind::kUsage,

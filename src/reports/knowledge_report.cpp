@@ -58,8 +58,9 @@ const std::vector<std::string> kDamageColumns = {"cells off", "by contribution",
 
 std::string knowledge_summary(const KnowledgeOutcome& outcome) {
   const KnowledgeSummary& mean = outcome.mean;
-  std::string text = fmt::format("{} facts, {} with knowledge neurons, {} each on the mean.",
-                                 outcome.facts.size(), mean.with_neurons, number_text(mean.neurons));
+  std::string text =
+      fmt::format("{} fact{}, {} with knowledge neurons, {} each on the mean.", outcome.facts.size(),
+                  outcome.facts.size() == 1 ? "" : "s", mean.with_neurons, number_text(mean.neurons));
   if (mean.with_neurons > 0)
     text += fmt::format(
         " Without them p changes by {}, doubled by {}; as many random cells of the same layers: {} and {}; "
@@ -67,8 +68,8 @@ std::string knowledge_summary(const KnowledgeOutcome& outcome) {
         change_text(mean.change.off), change_text(mean.change.doubled), change_text(mean.random.off),
         change_text(mean.random.doubled), change_text(mean.others.off), change_text(mean.others.doubled));
   return text + fmt::format(" 90 % of the push on the answer at once comes from {} of {} cells in {} layers.",
-                            number_text(mean.cells_of_90), count_text(outcome.cells),
-                            number_text(mean.layers_of_90));
+                            count_text(std::llround(mean.cells_of_90)), count_text(outcome.cells),
+                            count_text(std::llround(mean.layers_of_90)));
 }
 
 ResultJson change_json(const KnowledgeChange& change) {
@@ -141,9 +142,9 @@ const LayerEffect& most_of(const std::vector<LayerEffect>& effects) {
 }
 
 std::string layers_summary(const LayerChangeOutcome& outcome) {
-  std::string text =
-      fmt::format("{} prompts; p of the answer {}, the likeliest token at {}.", outcome.prompts,
-                  probability_text(outcome.probability), percent_text(outcome.right));
+  std::string text = fmt::format("{} prompt{}; p of the answer {}, the likeliest token at {}.",
+                                 outcome.prompts, outcome.prompts == 1 ? "" : "s",
+                                 probability_text(outcome.probability), percent_text(outcome.right));
   for (const LayerChange change : {LayerChange::kSkip, LayerChange::kSwap}) {
     const std::vector<LayerEffect> effects = effects_of(outcome, change);
     if (effects.empty()) continue;
