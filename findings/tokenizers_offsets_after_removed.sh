@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # findings/tokenizers_offsets_after_removed.sh
 #
-# Packages: tokenizers 0.23.3 and sentencepiece 0.2.3 (PyPI). From the distribution: python3.
+# Packages: tokenizers 0.23.3, sentencepiece 0.2.3 and protobuf 7.36.2 (PyPI). From the distribution: python3.
 #
 # A normaliser of type Precompiled (SentencePiece's nmt_nfkc, as T5 and XLM-RoBERTa have it) removes control characters. If a text
 # begins with one, the offsets of every token behind it lie as many characters too far in front: the first token is given
@@ -11,7 +11,7 @@
 #
 # Output (the text that the offsets of each token give):
 #   inside       a b c d
-#   at the begin \x01 a b c
+#   at the start \x01 a b c
 #   by Nmt       a b c d
 #
 # Exits with 1 if this changed, with 2 if a program is missing.
@@ -23,7 +23,7 @@ temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
 cd "$temporary"
 python3 -m venv venv
-venv/bin/pip install --quiet tokenizers==0.23.3 sentencepiece==0.2.3 protobuf
+venv/bin/pip install --quiet tokenizers==0.23.3 sentencepiece==0.2.3 protobuf==7.36.2
 
 cat > offsets.py << 'PYTHON'
 import io
@@ -48,7 +48,7 @@ def found(normalizer, text):
 
 
 compiled = normalizers.Precompiled(charsmap)
-seen = {"inside": found(compiled, "ab\x01cd"), "at the begin": found(compiled, "\x01abcd"),
+seen = {"inside": found(compiled, "ab\x01cd"), "at the start": found(compiled, "\x01abcd"),
         "by Nmt": found(normalizers.Nmt(), "\x01abcd")}
 for name, texts in seen.items():
     print(f"{name:12}", " ".join(repr(text)[1:-1] for text in texts))

@@ -25,7 +25,7 @@ make() {
   [[ -s $out/$name.json ]] && return
   began=$(date +%s.%N)
   "$emend" memories "$@" --quiet --json "$out/$name.part" > "$out/$name.txt"
-  printf '%s %.1f\n' "$name" "$(echo "$(date +%s.%N) - $began" | bc)" >> "$out/seconds.txt"
+  awk -v name="$name" -v began="$began" -v ended="$(date +%s.%N)" 'BEGIN { printf "%s %.1f\n", name, ended - began }' >> "$out/seconds.txt"
   mv "$out/$name.part" "$out/$name.json"
   tail -n 1 "$out/seconds.txt"
 }
