@@ -254,8 +254,8 @@ class CompletionServer {
       threads_ = std::make_unique<ConnectionThreads>(count);
     } catch (const std::system_error& error) {
       throw Error(ErrorKind::kIo,
-                  fmt::format("cannot start {} threads for connections ({}): a smaller --waiting "
-                              "needs fewer",
+                  fmt::format("cannot start {} threads for connections ({}): with fewer requests waiting in "
+                              "line fewer are needed",
                               count, error.what()));
     }
   }

@@ -73,14 +73,13 @@ TEST_F(MemoryAnalyses, AggregateKeepsToTheContract) {
 }
 
 TEST_F(MemoryAnalyses, ShardsOfAnAggregationAreJoined) {
-  const std::vector<std::string> text = {
-      "--model", world_model("llama"), "--corpus", kText,        "--tokens",
-      "1500",    "--examples",         "30",       "--sparsity", "40"};
+  const std::vector<std::string> text = {"--model", world_model("llama"), "--corpus", kText, "--tokens",
+                                         "1500",    "--examples",         "30"};
   const auto aggregate = [&](std::vector<std::string> more) {
     more.insert(more.end(), text.begin(), text.end());
     return run("aggregate", more, false);
   };
-  const auto whole = aggregate({"--out", folder_ / "whole"});
+  const auto whole = aggregate({"--out", folder_ / "whole", "--sparsity", "40"});
   EXPECT_THAT(finished_.out, HasSubstr("The largest cells of each token alone"));
   EXPECT_EQ(whole["sparsity"]["points"].size(), 7U);
   EXPECT_NEAR(whole["sparsity"]["points"].back()["kl"].get<double>(), 0, 1e-6);
@@ -90,6 +89,7 @@ TEST_F(MemoryAnalyses, ShardsOfAnAggregationAreJoined) {
   }
   const auto joined = aggregate({"--out", folder_ / "joined", "--join", folder_ / "parts"});
   EXPECT_EQ(joined["layers"], whole["layers"]);
+  EXPECT_TRUE(joined["sparsity"].is_null());
   EXPECT_TRUE(content_of(folder_ / "joined/positions.safetensors") ==
               content_of(folder_ / "whole/positions.safetensors"));
   EXPECT_EQ(aggregate({"--out", folder_ / "whole", "--resume"})["layers"], whole["layers"]);
@@ -232,7 +232,7 @@ TEST_F(MemoryAnalyses, FactsCellsAndLayers) {
   const Finished both =
       run_emend({"memories", "layers", "--model", world_model("gpt2"), "--prompt", prompt, "--facts", facts});
   EXPECT_EQ(both.code, 2);
-  EXPECT_THAT(both.err, HasSubstr("either"));
+  EXPECT_THAT(both.err, HasSubstr("give --prompt P or --facts FILE"));
   const Finished broken = run_emend({"memories", "knowledge", "--model", world_model("gpt2"), "--facts",
                                      folder_.write("f.jsonl", "{\"prompt\": \"\"}\n")});
   EXPECT_EQ(broken.code, 3);

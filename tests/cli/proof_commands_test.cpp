@@ -106,7 +106,8 @@ TEST_F(ProofCommands, SurvivalIsThatOfTheWrittenFile) {
                 .code,
             0);
   double worst = 2;  // of the facts; that of a fact is the worst over its keys, as survive's
-  for (const auto& fact : read_json(folder_ / "w")["patches"][0]["stored"])
+  const auto applied = read_json(folder_ / "w");
+  for (const auto& fact : applied["patches"][0]["stored"])
     worst = std::min(worst, fact["share"].get<double>());
   EXPECT_NEAR(rows["stored F16"]["worst_share"].get<double>(), worst, 1e-6);
   EXPECT_NEAR(rows["everywhere F16"]["share"].get<double>(), 1, 0.01);
