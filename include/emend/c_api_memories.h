@@ -20,8 +20,8 @@ extern "C" {
 
 /* Analyses of one model: "scan", "values", "aggregate", "explain", "knowledge", "layers", "cluster", "set";
  * of an index, with `model` NULL: "merge", "report", "export", "import", "search"; of an index
- * with or without its model: "cell", "audit", "patterns". "scan" tells warnings and notes on its plan as "warnings" and
- * "notes". */
+ * with or without its model: "cell", "audit", "patterns". "scan" tells warnings and notes on its plan as
+ * "warnings" and "notes". */
 EMEND_API emend_status emend_memories(emend_model* model, const char* analysis, const char* options,
                                       const emend_watch* watch, emend_text** json);
 

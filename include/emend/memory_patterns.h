@@ -162,9 +162,9 @@ void check_mutations(const Model& model, const PatternOptions& patterns, const M
 
 // The mutation test of the cells of `outcome`, at the end that each counts at, into `outcome`. Taking away
 // the last unit needs no pass of its own: in a causal model m' is the coefficient that stood in front of it.
-// Rows are held for as many cells as have 4 million tokens of them; of these, equal rows are run once, whatever
-// cells they belong to, up to the deepest layer. Throws Error: kUsage (an option out of range), kModel (an
-// index of another model), kConfig and kFormat as MemoryIndex does.
+// Rows are held for as many cells as have 4 million tokens of them; of these, equal rows are run once,
+// whatever cells they belong to, up to the deepest layer. Throws Error: kUsage (an option out of range),
+// kModel (an index of another model), kConfig and kFormat as MemoryIndex does.
 void measure_mutations(const Model& model, const PatternOptions& patterns, const MutationOptions& options,
                        PatternsOutcome& outcome, Progress& progress = no_progress());
 

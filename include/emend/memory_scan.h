@@ -119,8 +119,9 @@ class MemoryScan {
 // are those of writing it, by a short trial, and of reading it. Throws as MemoryScan does.
 ScanPlan plan_memories(const Model& model, const ScanOptions& options, Progress& progress = no_progress());
 
-// Prepares and runs a scan; a folder that holds one is refused first. `planned` is called with the plan before the work begins; it may throw to stop.
-// With a group, the shard is that of this process; Error(kUsage) if the options choose another.
+// Prepares and runs a scan; a folder that holds one is refused first. `planned` is called with the plan
+// before the work begins; it may throw to stop. With a group, the shard is that of this process;
+// Error(kUsage) if the options choose another.
 ScanOutcome scan_memories(const Model& model, ScanOptions options, const ScanFolder& folder,
                           Progress& progress = no_progress(),
                           const std::function<void(const ScanPlan&)>& planned = {},

@@ -27,7 +27,8 @@ enum class RowCut {
 
 // The documents of options.corpus that the sample takes, in rank order (text/corpus.h). Tokens and
 // block_tokens of the options must be settled (text_options.h). With `hold_text` a few rows are kept out of
-// all blocks (TextSource::held_text). Throws Error(kConfig) if no document has 8 tokens, or no sentence has 2.
+// all blocks (TextSource::held_text). Throws Error(kConfig) if no document has 8 tokens, or no sentence
+// has 2.
 std::unique_ptr<TextSource> make_given_text(const Model& model, const TextOptions& options,
                                             CorpusNotes& notes, Progress& progress, bool hold_text = true,
                                             RowCut cut = RowCut::kWindows);
