@@ -167,7 +167,7 @@ SourceSum StreamSources::sum_of(const StreamReader& reader, const Shares& shares
   sum.biases = reader.constant + shares.biases[row].sum().item<double>();
   const at::Tensor heads = shares.heads[row].to(at::kDouble);  // [L, H, N]
   sum.heads = heads.sum().item<double>();
-  const at::Tensor tokens = heads.sum({0, 1});
+  const at::Tensor tokens = heads.sum(at::IntArrayRef{0, 1});
   sum.tokens.assign(tokens.const_data_ptr<double>(), tokens.const_data_ptr<double>() + tokens_);
 
   const std::int64_t per_layer = heads.size(1) * tokens_;
