@@ -6,12 +6,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
-#include <deque>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <system_error>
@@ -25,7 +22,9 @@
 #include "serve/client_socket.h"
 #include "serve/completion.h"
 #include "serve/completion_json.h"
+#include "serve/connection_threads.h"
 #include "serve/job_queue.h"
+#include "serve/request_body.h"
 
 namespace emend {
 namespace {
@@ -38,74 +37,6 @@ constexpr milliseconds kTick{100};  // between two looks at clients, deadlines a
 constexpr std::size_t kMostWaitingConnections = 240;
 constexpr std::size_t kMoreConnections = 16;  // beside those whose requests wait
 constexpr int kBacklog = 128;                 // connections that the system keeps until they are taken
-// How much of a body that is too long is read nevertheless: a client that still writes would not read the
-// answer.
-constexpr std::size_t kReadOn = 64'000'000;
-constexpr seconds kBodySeconds{20};
-
-// Of the library's versions some return nothing, others whether the connection is taken.
-using Enqueued = decltype(std::declval<httplib::TaskQueue&>().enqueue(std::function<void()>()));
-
-// As many connections at once as there are threads; the next ones wait in the system.
-class ConnectionThreads : public httplib::TaskQueue {
- public:
-  // Throws std::system_error if the system has no room for so many threads.
-  explicit ConnectionThreads(std::size_t count) : free_(count) {
-    try {
-      while (threads_.size() < count) threads_.emplace_back([this] { work(); });
-    } catch (...) {
-      end();
-      throw;
-    }
-  }
-  ~ConnectionThreads() override { end(); }
-  ConnectionThreads(const ConnectionThreads&) = delete;
-  ConnectionThreads& operator=(const ConnectionThreads&) = delete;
-
-  Enqueued enqueue(std::function<void()> connection) override {
-    std::unique_lock lock(mutex_);
-    freed_.wait(lock, [&] { return free_ > 0; });
-    --free_;
-    connections_.push_back(std::move(connection));
-    came_.notify_one();
-    return Enqueued(true);
-  }
-  void shutdown() override { end(); }
-
- private:
-  void work() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      came_.wait(lock, [&] { return is_ending_ || !connections_.empty(); });
-      if (connections_.empty()) return;
-      std::function<void()> connection = std::move(connections_.front());
-      connections_.pop_front();
-      lock.unlock();
-      connection();
-      connection = nullptr;
-      lock.lock();
-      ++free_;
-      freed_.notify_one();
-    }
-  }
-  // Waits for the connections that were taken.
-  void end() {
-    {
-      const std::lock_guard lock(mutex_);
-      is_ending_ = true;
-    }
-    came_.notify_all();
-    for (std::thread& thread : threads_)
-      if (thread.joinable()) thread.join();
-  }
-
-  std::mutex mutex_;
-  std::condition_variable came_, freed_;
-  std::deque<std::function<void()>> connections_;
-  std::size_t free_;
-  bool is_ending_ = false;
-  std::vector<std::thread> threads_;
-};
 
 void set_json(httplib::Response& response, int status, const ResultJson& json) {
   response.status = status;
@@ -115,39 +46,6 @@ void set_json(httplib::Response& response, int status, const ResultJson& json) {
 void set_error(httplib::Response& response, const ApiError& error) {
   set_json(response, error.status(), error.json());
   if (error.status() == 503) response.set_header("Retry-After", "1");
-}
-
-ApiError body_too_long(std::size_t most) {
-  return {413, fmt::format("the body may have {} bytes", most)};
-}
-
-// As the header says; 0 without it. The library's own reading of numbers has another name in each version.
-std::uint64_t content_length(const httplib::Request& request) {
-  const std::string text = request.get_header_value("Content-Length");
-  std::uint64_t length = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), length);
-  return read.ec == std::errc::result_out_of_range ? std::numeric_limits<std::uint64_t>::max() : length;
-}
-
-// The whole body, in bounded room and time.
-std::string read_body(const httplib::Request& request, const httplib::ContentReader& reader,
-                      std::size_t most) {
-  if (request.is_multipart_form_data())
-    throw ApiError(415, "the body must be JSON, not a form with several parts");
-  const auto deadline = Clock::now() + kBodySeconds;
-  std::string body;
-  std::size_t size = 0;
-  bool late = false;
-  const bool whole = reader([&](const char* data, std::size_t count) {
-    size += count;
-    late = Clock::now() > deadline;
-    if (size <= most) body.append(data, count);
-    return !late && size <= kReadOn;
-  });
-  if (size > most) throw body_too_long(most);
-  if (late) throw ApiError(408, fmt::format("the body did not come within {} s", kBodySeconds.count()));
-  if (!whole) throw ApiError(400, "the body is cut off, or not in the form that its headers say");
-  return body;
 }
 
 // What ends the answering of a request whose client has gone.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional, cast
+from typing import Any, Dict, Optional, cast
 
 from ._model_base import Layers, ModelBase, layer_options
 from ._progress import Progress, Watcher
 from .facts import Edits, PathLike, edit_file_options
-from .patch import Patch, warn_of_failed_checks
+from .patch import Patch, PatchedModel, warn_of_failed_checks
 from .results import EditResult, Plan
-
-if TYPE_CHECKING:
-    from .model import Model
 
 
 class Editing(ModelBase):
@@ -73,7 +70,7 @@ class Editing(ModelBase):
             core, report = self._core.edit(given, watcher)
         result = EditResult._of(report)
         warn_of_failed_checks("the edit", result.checks, stacklevel=2)
-        return Patch(core, "patch", cast("Model", self), result)
+        return Patch(core, "patch", cast(PatchedModel, self), result)
 
     def plan(
         self,

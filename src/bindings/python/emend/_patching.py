@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from typing import TYPE_CHECKING, Iterable, Iterator, List, Optional, Tuple, TypeVar, cast
+from typing import Iterable, Iterator, List, Optional, Tuple, TypeVar
 
 from . import _core
 from ._model_base import ModelBase
@@ -13,9 +13,6 @@ from .errors import CheckFailed, ModelError
 from .facts import PathLike
 from .patch import Patch, warn_of_failed_checks
 from .results import Adapter, Application, Composition, Verification
-
-if TYPE_CHECKING:
-    from .model import Model
 
 Laid = TypeVar("Laid", bound="Patching")
 
@@ -95,7 +92,7 @@ class Patching(ModelBase):
             core, report = self._core.merge(_named(patches), options, watcher)
         composition = Composition._of(report)
         warn_of_failed_checks("the merged patch", composition.checks, stacklevel=2)
-        return Patch(core, "patch", cast("Model", self)), composition
+        return Patch(core, "patch", self), composition
 
     def apply(
         self,

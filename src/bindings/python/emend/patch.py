@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Protocol, Tuple
 
 from . import _core
 from ._progress import Progress, Watcher
@@ -13,8 +13,43 @@ from .errors import CheckFailed, UsageError
 from .facts import PathLike
 from .results import Adapter, Application, Composition, Difference, EditResult, PatchInfo, Verification
 
-if TYPE_CHECKING:
-    from .model import Model
+_CoreModel = _core.Model
+
+
+class PatchedModel(Protocol):
+    """What a patch asks of the model that it is of; :class:`Model` has it all."""
+
+    _core: _CoreModel
+
+    def verify(
+        self, patches: Iterable["Patch"], *, token_budget: Optional[int] = None, progress: Progress = None
+    ) -> Verification: ...
+
+    def apply(
+        self,
+        patches: Iterable["Patch"],
+        out: Optional[PathLike] = None,
+        *,
+        in_place: bool = False,
+        undo: Optional[PathLike] = None,
+        type: Optional[str] = None,
+        statistics: Optional[PathLike] = None,
+        imatrix: Optional[PathLike] = None,
+        force: bool = False,
+        check: bool = True,
+        token_budget: Optional[int] = None,
+        progress: Progress = None,
+    ) -> Application: ...
+
+    def export_lora(
+        self,
+        patches: Iterable["Patch"],
+        out: PathLike,
+        *,
+        gguf: bool = False,
+        base_name: Optional[str] = None,
+        force: bool = False,
+    ) -> Adapter: ...
 
 
 def warn_of_failed_checks(what: str, checks: Iterable[Dict[str, Any]], stacklevel: int = 3) -> None:
@@ -32,7 +67,7 @@ class Patch:
     """
 
     def __init__(
-        self, core: _core.Patch, name: str, model: Optional["Model"] = None, result: Optional[EditResult] = None
+        self, core: _core.Patch, name: str, model: Optional[PatchedModel] = None, result: Optional[EditResult] = None
     ) -> None:
         self._core = core
         self._model = model
@@ -67,14 +102,14 @@ class Patch:
         self._core.save(path)
         return Path(path)
 
-    def _model_for(self, model: Optional["Model"]) -> "Model":
+    def _model_for(self, model: Optional[PatchedModel]) -> PatchedModel:
         chosen = model or self._model
         if chosen is None:
             raise UsageError("a patch that was read from a file does not know its model: give model=")
         return chosen
 
     def verify(
-        self, model: Optional["Model"] = None, *, token_budget: Optional[int] = None, progress: Progress = None
+        self, model: Optional[PatchedModel] = None, *, token_budget: Optional[int] = None, progress: Progress = None
     ) -> Verification:
         """Measures every fact and check again on the model, and compares with what the patch stored.
 
@@ -94,7 +129,7 @@ class Patch:
         imatrix: Optional[PathLike] = None,
         force: bool = False,
         check: bool = True,
-        model: Optional["Model"] = None,
+        model: Optional[PatchedModel] = None,
         token_budget: Optional[int] = None,
         progress: Progress = None,
     ) -> Application:
@@ -125,7 +160,7 @@ class Patch:
         gguf: bool = False,
         base_name: Optional[str] = None,
         force: bool = False,
-        model: Optional["Model"] = None,
+        model: Optional[PatchedModel] = None,
     ) -> Adapter:
         """Writes the patch as an adapter: a folder for PEFT, or with ``gguf`` a file for llama.cpp.
 
@@ -138,7 +173,7 @@ class Patch:
         id: str,
         *,
         statistics: Optional[PathLike] = None,
-        model: Optional["Model"] = None,
+        model: Optional[PatchedModel] = None,
         token_budget: Optional[int] = None,
         progress: Progress = None,
     ) -> Tuple["Patch", Composition]:
