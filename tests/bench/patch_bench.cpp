@@ -67,7 +67,7 @@ at::Tensor responses(const Made& made, std::size_t layer, std::int64_t begin, st
 Patch patch_of(const Made& made, std::int64_t begin, std::int64_t end) {
   Patch patch;
   patch.edit.method = "memit";
-  patch.edit.base_fingerprint = "bench";
+  patch.edit.base_fingerprint = "be";
   for (std::int64_t i = begin; i < end; ++i) {
     FactRecord fact;
     fact.request.id = fmt::format("fact-{}", i);
@@ -94,7 +94,7 @@ Patch patch_of(const Made& made, std::int64_t begin, std::int64_t end) {
     WeightSolve solve;
     solve.weight = weight;
     solve.rule = SolveRule::kLeastSquares;
-    solve.statistics_fingerprint = "bench";
+    solve.statistics_fingerprint = "be";
     solve.relative_ridge = 1e-5;
     solve.lambda = kLambda;
     patch.edit.solves.push_back(solve);
