@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "editors/common/metric.h"
 #include "emend/error.h"
+#include "linalg/spd_factor.h"
 
 namespace emend::editors {
 
@@ -27,6 +30,26 @@ double threshold_of(const BulkOptions& options, const Spectrum& spectrum) {
   return options.threshold > 0 ? options.threshold : threshold_for(spectrum, options.kept_directions);
 }
 
+struct LayerNullSpace {
+  NullSpace space;
+  double threshold = 0, trace = 0;  // tr(C)
+};
+
+// By the projector alone where that is sooner: for a threshold as it is. A share of the directions needs the
+// eigenvalues.
+LayerNullSpace null_space_at(const Model& model, const EditorContext& context, int layer,
+                             const BulkOptions& options, const std::string& method) {
+  if (options.threshold > 0)
+    if (const auto projector = moment_projector(model, context, layer, options.threshold, method))
+      return {{{}, projector->energy, projector->P},
+              options.threshold,
+              trace_of(context.statistics->layers.at(layer).C)};
+  const std::shared_ptr<const Spectrum> spectrum = moment_spectrum(model, context, layer, method);
+  const double threshold = threshold_of(options, *spectrum);
+  return {chosen_space(*spectrum, threshold, layer, method), threshold,
+          spectrum->values.sum().item<double>()};
+}
+
 }  // namespace
 
 Preserve::Preserve(const Model& model, const EditorContext& context, int layer, const BulkOptions& options,
@@ -44,11 +67,11 @@ Preserve::Preserve(const Model& model, const EditorContext& context, int layer, 
     solve_.condition_of_moments = metric_.info()->condition_of_moment;
   }
   if (options.preserve == PreserveStage::kNullSpace) {
-    const std::shared_ptr<const Spectrum> spectrum = moment_spectrum(model, context, layer, method);
+    LayerNullSpace of_layer = null_space_at(model, context, layer, options, method);
+    space_ = std::move(of_layer.space);
     solve_.rule = SolveRule::kNullSpace;
-    solve_.null_space_threshold = threshold_of(options, *spectrum);
-    space_ = chosen_space(*spectrum, solve_.null_space_threshold, layer, method);
-    unit = space_->kept_energy * spectrum->values.sum().item<double>();
+    solve_.null_space_threshold = of_layer.threshold;
+    unit = space_->kept_energy * of_layer.trace;
   }
   if (options.preserve != PreserveStage::kIdentity)
     solve_.statistics_fingerprint = context.statistics->fingerprint({layer});

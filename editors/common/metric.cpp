@@ -52,4 +52,16 @@ std::shared_ptr<const Spectrum> moment_spectrum(const Model& model, const Editor
   return spectrum;
 }
 
+std::shared_ptr<const SpectralProjector> moment_projector(const Model& model, const EditorContext& context,
+                                                          int layer, double threshold,
+                                                          const std::string& method) {
+  const LayerStatistics& statistics = statistics_of(context, layer, method);
+  EditorCache none_kept;
+  KeyFactors& factors = (context.cache ? *context.cache : none_kept).factors();
+  auto projector = factors.projector(layer, moment_identity(*context.statistics, layer), statistics.C,
+                                     threshold, model.options().device());
+  let_go_of(statistics.C);
+  return projector;
+}
+
 }  // namespace emend::editors

@@ -8,6 +8,7 @@
 #include "emend/editor.h"
 #include "emend/model.h"
 #include "linalg/response_solver.h"
+#include "linalg/spectral_projector.h"
 
 namespace emend::editors {
 
@@ -24,5 +25,12 @@ KeyMetric moment_metric(const Model& model, const EditorContext& context, int la
 // where they are kept. Throws as moment_metric does.
 std::shared_ptr<const Spectrum> moment_spectrum(const Model& model, const EditorContext& context, int layer,
                                                 const std::string& method);
+
+// The projector onto the eigenvectors of C of the layer whose eigenvalues are below `threshold`, where it is
+// made without them; nullptr: take moment_spectrum (KeyFactors::projector says when). Throws Error(kConfig)
+// as moment_metric does.
+std::shared_ptr<const SpectralProjector> moment_projector(const Model& model, const EditorContext& context,
+                                                          int layer, double threshold,
+                                                          const std::string& method);
 
 }  // namespace emend::editors

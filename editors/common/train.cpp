@@ -44,14 +44,15 @@ double sum(const std::vector<double>& losses) {
 
 class Trainer {
  public:
-  Trainer(const TrainingRows& rows, const at::Tensor& weight, const TrainingOptions& options,
-          const StepFilter& filter)
-      : rows_(rows),
-        options_(options),
-        filter_(filter),
-        descent_(weight, scaled(options.learning_rate, options.relative_rate, weight),
-                 scaled(options.bound, options.relative_bound, weight)),
-        gradient_(at::zeros_like(descent_.change())) {
+  Trainer(const TrainingRows& rows, const std::vector<at::Tensor>& weights, const TrainingOptions& options,
+          const std::vector<StepFilter>& filters)
+      : rows_(rows), options_(options), filters_(filters) {
+    for (const at::Tensor& weight : weights) {
+      descents_.emplace_back(weight, scaled(options.learning_rate, options.relative_rate, weight),
+                             scaled(options.bound, options.relative_bound, weight));
+      gradients_.push_back(at::zeros_like(descents_.back().change()));
+    }
+    filters_.resize(weights.size());
     made_.steps.assign(rows.size(), 0);
     made_.losses.assign(rows.size(), 0);
   }
@@ -70,44 +71,53 @@ class Trainer {
   bool is_finite() const { return made_.finite; }
 
   Training finish() {
-    made_.change = descent_.change();
+    made_.changes = changes();
     if (!made_.finite) return std::move(made_);
-    made_.losses = rows_.losses(first_order(rows_.size()), made_.change, nullptr);
+    made_.losses = rows_.losses(first_order(rows_.size()), made_.changes, nullptr);
     made_.finite = all_finite(made_.losses);
     return std::move(made_);
   }
 
  private:
+  std::vector<at::Tensor> changes() const {
+    std::vector<at::Tensor> all;
+    for (const WeightDescent& descent : descents_) all.push_back(descent.change());
+    return all;
+  }
   std::size_t batch_size() const { return static_cast<std::size_t>(options_.batch); }
 
   // The sum of the losses before its step.
   double run_batch(const std::vector<std::size_t>& which) {
-    gradient_.zero_();
-    const std::vector<double> losses = rows_.losses(which, descent_.change(), &gradient_);
+    for (at::Tensor& gradient : gradients_) gradient.zero_();
+    const std::vector<double> losses = rows_.losses(which, changes(), &gradients_);
     for (std::size_t i = 0; i < which.size(); ++i) made_.losses[which[i]] = losses[i];
     made_.finite = all_finite(losses);
     const double total = sum(losses);
     if (!made_.finite || total / static_cast<double>(which.size()) < options_.stop_loss) return total;
-    descent_.update(filter_.gradient ? filter_.gradient(gradient_) : gradient_);
-    if (filter_.change) descent_.replace(filter_.change(descent_.change()));
+    for (std::size_t i = 0; i < descents_.size(); ++i) {
+      const StepFilter& filter = filters_[i];
+      descents_[i].update(filter.gradient ? filter.gradient(gradients_[i]) : gradients_[i]);
+      if (filter.change) descents_[i].replace(filter.change(descents_[i].change()));
+    }
     for (const std::size_t row : which) ++made_.steps[row];
     return total;
   }
 
   const TrainingRows& rows_;
   const TrainingOptions& options_;
-  const StepFilter& filter_;
-  WeightDescent descent_;
-  at::Tensor gradient_;
+  std::vector<StepFilter> filters_;
+  std::vector<WeightDescent> descents_;
+  std::vector<at::Tensor> gradients_;
   Training made_;
 };
 
 }  // namespace
 
-Training train(const TrainingRows& rows, const at::Tensor& weight, const TrainingOptions& options,
-               const StepFilter& filter, std::uint64_t seed, const EpochSeen& seen) {
+Training train(const TrainingRows& rows, const std::vector<at::Tensor>& weights,
+               const TrainingOptions& options, const std::vector<StepFilter>& filters, std::uint64_t seed,
+               const EpochSeen& seen) {
   const c10::NoGradGuard no_grad;
-  Trainer trainer(rows, weight, options, filter);
+  Trainer trainer(rows, weights, options, filters);
   const Random random(seed, kOrderStream);
   std::vector<std::size_t> order = first_order(rows.size());
   std::uint64_t drawn = 0;

@@ -1,4 +1,4 @@
-// Epochs over the facts in mini-batches: the change of one weight that makes all of them likely together.
+// Epochs over the facts in mini-batches: the changes of weights that make all of them likely together.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,10 +13,10 @@
 namespace emend::editors {
 
 struct Training {
-  at::Tensor change;           // [D, F] float32, on the device of the weight
-  std::vector<int> steps;      // of each row: batches with it that made a step
-  std::vector<double> losses;  // of each row under `change`
-  bool finite = true;          // else `losses` are those of the rows that were run when it ended
+  std::vector<at::Tensor> changes;  // one for each weight: [D, F] float32, on its device
+  std::vector<int> steps;           // of each row: batches with it that made a step
+  std::vector<double> losses;       // of each row under the changes
+  bool finite = true;               // else `losses` are those of the rows that were run when it ended
 };
 
 // Called after each epoch with its number from 1 and its mean loss.
@@ -28,8 +28,10 @@ struct StepFilter {
   std::function<at::Tensor(const at::Tensor&)> gradient, change;
 };
 
-// `weight` [D, F] as the model has it. The order of the rows depends on `seed` alone.
-Training train(const TrainingRows& rows, const at::Tensor& weight, const TrainingOptions& options,
-               const StepFilter& filter, std::uint64_t seed, const EpochSeen& seen);
+// `weights` [D, F] as the model has them, those of the layers of `rows`; `filters` of each, or none at all.
+// Steps and bounds are those of each weight. The order of the rows depends on `seed` alone.
+Training train(const TrainingRows& rows, const std::vector<at::Tensor>& weights,
+               const TrainingOptions& options, const std::vector<StepFilter>& filters, std::uint64_t seed,
+               const EpochSeen& seen);
 
 }  // namespace emend::editors

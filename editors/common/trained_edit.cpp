@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "base/search_stage.h"
@@ -17,9 +19,17 @@ namespace emend::editors {
 
 namespace {
 
-int layer_of(const Model& model, const EditorContext& context) {
-  require_layer(model, context.layers.front());
-  return context.layers.front();
+std::vector<int> layers_of(const Model& model, const EditorContext& context) {
+  const std::vector<int>& layers = context.layers;
+  for (const int layer : layers) require_layer(model, layer);
+  if (std::ranges::adjacent_find(layers, std::greater_equal()) != layers.end())
+    throw Error(ErrorKind::kConfig, fmt::format("training layers {}: each is to be above the one before it",
+                                                fmt::join(layers, ", ")));
+  return layers;
+}
+
+WeightRef weight_of(int layer) {
+  return {layer, Role::kMlpDown};
 }
 
 void begin_training(std::size_t facts, std::int64_t steps, std::string_view unit, Progress& progress) {
@@ -34,32 +44,41 @@ TrainedEdit::TrainedEdit(const Model& model, const std::vector<EditRequest>& req
       requests_(requests),
       context_(context),
       options_(options),
-      weight_{layer_of(model, context), Role::kMlpDown},
+      layers_(layers_of(model, context)),
       rows_(model.tokenizer(), requests, {context.prefix, context.form}, {}),
-      trace_(model, {weight_.block}, rows_.fronts(), context.token_budget),
+      trace_(model, {layers_.front()}, rows_.fronts(), context.token_budget),
       training_(training_rows(rows_, model.tokenizer(), options)) {
-  const std::vector<KeyGroup> groups = group_requests(rows_, trace_, Grouping::kShared);
+  const std::vector<KeyGroup> groups = find_keys();
   require_no_contradiction(groups, rows_, requests_);
-  require_finite_keys(groups, {}, {weight_.block}, requests_);
+  require_finite_keys(groups, {}, layers_, requests_);
   keys_.resize(requests_.size());
   for (const KeyGroup& group : groups)
-    for (const std::size_t i : group.requests) keys_[i] = group.keys[0].bare.to(at::kCPU, at::kFloat);
+    for (const std::size_t i : group.requests)
+      for (const auto& of_layer : group.keys) keys_[i].push_back(of_layer.bare.to(at::kCPU, at::kFloat));
+}
+
+std::vector<KeyGroup> TrainedEdit::find_keys() {
+  if (layers_.size() == 1) return group_requests(rows_, trace_, Grouping::kShared);
+  const LayerTrace all(model_, layers_, rows_.fronts(), context_.token_budget);
+  return group_requests(rows_, all, Grouping::kShared);
 }
 
 EditPlan TrainedEdit::plan() const {
   EditPlan plan;
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     const auto tokens = static_cast<std::int64_t>(training_[i].labels.size());
-    plan.entries.push_back({requests_[i].id, {weight_.block}, tokens, 1, {}, 0, 0});
+    plan.entries.push_back({requests_[i].id, layers_, tokens, 1, {}, 0, 0});
   }
   plan.warnings = warnings();
   return plan;
 }
 
-Edit TrainedEdit::edit(const StepFilter& filter, const EpochSeen& seen) const {
+Edit TrainedEdit::edit(const std::vector<StepFilter>& filters, const EpochSeen& seen) const {
   const std::int64_t tokens = tokens_of_a_gradient(options_, model_.options().device().is_cuda());
-  const TrainingRows rows(model_, trace_, training_, tokens);
-  const Training made = train(rows, model_.weight(weight_), options_, filter, context_.seed, seen);
+  const TrainingRows rows(model_, trace_, training_, tokens, {layers_.begin() + 1, layers_.end()});
+  std::vector<at::Tensor> weights;
+  for (const int layer : layers_) weights.push_back(model_.weight(weight_of(layer)));
+  const Training made = train(rows, weights, options_, filters, context_.seed, seen);
   if (!made.finite && !context_.keep_going) refuse_divergence(made);
   return collect(made);
 }
@@ -76,40 +95,46 @@ void TrainedEdit::refuse_divergence(const Training& made) const {
   for (std::size_t i = 0; i < requests_.size(); ++i)
     if (!std::isfinite(made.losses[i])) ids.push_back(requests_[i].id);
   throw Error(ErrorKind::kNumeric,
-              fmt::format("training layer {}: the loss of {} is not a number; give a smaller learning_rate "
+              fmt::format("training layer{} {}: the loss of {} is not a number; give a smaller learning_rate "
                           "or relative_rate, or another layer",
-                          weight_.block, join(ids)));
+                          layers_.size() == 1 ? "" : "s", fmt::join(layers_, ", "), join(ids)));
 }
 
 Edit TrainedEdit::collect(const Training& made) const {
-  const at::Tensor change = made.change.cpu();
-  const double norm = change.norm().item<double>();
-  const double of_weight = weight_norm(model_, weight_);
   Edit edit;
-  for (std::size_t i = 0; i < requests_.size(); ++i) {
-    FactPart part;
-    part.weight = weight_;
-    part.keys = keys_[i].unsqueeze(0);
-    part.answers = at::ones({1}, at::kFloat);
-    part.residual = at::mv(change, keys_[i]);
-    part.update_norm = norm;
-    part.relative_norm = norm / of_weight;
-    edit.facts.push_back(fact_of(i, made, std::move(part)));
+  std::vector<std::vector<FactPart>> parts(requests_.size());
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const WeightRef weight = weight_of(layers_[l]);
+    const at::Tensor change = made.changes[l].cpu();
+    const double norm = change.norm().item<double>();
+    const double of_weight = weight_norm(model_, weight);
+    for (std::size_t i = 0; i < requests_.size(); ++i) {
+      FactPart part;
+      part.weight = weight;
+      part.keys = keys_[i][l].unsqueeze(0);
+      part.answers = at::ones({1}, at::kFloat);
+      part.residual = at::mv(change, keys_[i][l]);
+      part.update_norm = norm;
+      part.relative_norm = norm / of_weight;
+      parts[i].push_back(std::move(part));
+    }
+    if (!made.finite) continue;
+    edit.changes.push_back(WeightChange::dense(weight, change));
+    WeightSolve solve;
+    solve.weight = weight;
+    solve.rule = SolveRule::kTrained;
+    edit.solves.push_back(std::move(solve));
   }
+  for (std::size_t i = 0; i < requests_.size(); ++i)
+    edit.facts.push_back(fact_of(i, made, std::move(parts[i])));
   edit.warnings = warnings();
-  if (!made.finite) return edit;
-  edit.changes.push_back(WeightChange::dense(weight_, change));
-  WeightSolve solve;
-  solve.weight = weight_;
-  solve.rule = SolveRule::kTrained;
-  edit.solves.push_back(std::move(solve));
   return edit;
 }
 
-FactRecord TrainedEdit::fact_of(std::size_t i, const Training& made, FactPart part) const {
+FactRecord TrainedEdit::fact_of(std::size_t i, const Training& made, std::vector<FactPart> parts) const {
   FactRecord fact;
   fact.request = requests_[i];
-  fact.parts.push_back(std::move(part));
+  fact.parts = std::move(parts);
   fact.steps = made.steps[i];
   fact.loss = made.losses[i];
   if (made.finite) return fact;

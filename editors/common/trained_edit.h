@@ -1,4 +1,4 @@
-// An edit whose change is trained: all requests of a call together, into one dense change of one weight.
+// An edit whose changes are trained: all requests of a call together, into one dense change of each weight.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,32 +20,36 @@ namespace emend::editors {
 
 class TrainedEdit {
  public:
-  // The references outlive it. Throws Error(kConfig) if the model does not have the layer, for requests that
-  // contradict each other, and as training_rows does; Error(kNumeric) for keys that are not finite.
+  // Trains the down projections of context.layers. The references outlive it. Throws Error(kConfig) if the
+  // model does not have a layer, if they do not ascend, for requests that contradict each other, and as
+  // training_rows does; Error(kNumeric) for keys that are not finite.
   TrainedEdit(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
               const TrainingOptions& options);
 
   EditPlan plan() const;
 
-  // Without the method's name and options (sign). Throws Error(kNumeric), naming the requests, if the
-  // training ended in a loss that is not a number, unless context.keep_going.
-  Edit edit(const StepFilter& filter, const EpochSeen& seen) const;
+  // Without the method's name and options (sign). `filters`: one for each layer, or none. Throws
+  // Error(kNumeric), naming the requests, if the training ended in a loss that is not a number, unless
+  // context.keep_going.
+  Edit edit(const std::vector<StepFilter>& filters, const EpochSeen& seen) const;
 
  private:
   std::vector<std::string> warnings() const;
   [[noreturn]] void refuse_divergence(const Training& made) const;
   Edit collect(const Training& made) const;
-  FactRecord fact_of(std::size_t i, const Training& made, FactPart part) const;
+  FactRecord fact_of(std::size_t i, const Training& made, std::vector<FactPart> parts) const;
+  std::vector<KeyGroup> find_keys();
 
   const Model& model_;
   const std::vector<EditRequest>& requests_;
   const EditorContext& context_;
   const TrainingOptions& options_;
-  WeightRef weight_;
+  std::vector<int> layers_;
   CallRows rows_;
-  LayerTrace trace_;
+  LayerTrace trace_;  // of the first layer
   std::vector<SearchRow> training_;
-  std::vector<at::Tensor> keys_;  // of each request: its bare key [F] float32 on the CPU
+  // Of each request and layer: its bare key in the unedited model, [F] float32 on the CPU.
+  std::vector<std::vector<at::Tensor>> keys_;
 };
 
 // Makes one trained edit, and is told what its epochs are like.

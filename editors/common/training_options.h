@@ -1,4 +1,4 @@
-// The options of training the change of one weight, the same for every method that trains.
+// The options of training changes of weights, the same for every method that trains.
 #pragma once
 
 #include <cstdint>

@@ -63,8 +63,12 @@ std::vector<SearchRow> training_rows(const CallRows& all, const Tokenizer& token
 }
 
 TrainingRows::TrainingRows(const Model& model, const LayerTrace& trace, std::vector<SearchRow> rows,
-                           std::int64_t most_tokens)
-    : model_(model), trace_(trace), rows_(std::move(rows)), most_tokens_(most_tokens) {
+                           std::int64_t most_tokens, std::vector<int> above)
+    : model_(model),
+      trace_(trace),
+      rows_(std::move(rows)),
+      most_tokens_(most_tokens),
+      above_(std::move(above)) {
   std::int64_t tokens = 0;
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
@@ -86,15 +90,16 @@ std::vector<TracedRow> TrainingRows::traced(const std::vector<std::size_t>& whic
   return trace_.trace(rows);
 }
 
-std::vector<double> TrainingRows::losses(const std::vector<std::size_t>& which, const at::Tensor& change,
-                                         at::Tensor* gradient) const {
+std::vector<double> TrainingRows::losses(const std::vector<std::size_t>& which,
+                                         const std::vector<at::Tensor>& changes,
+                                         std::vector<at::Tensor>* gradients) const {
   std::vector<std::int64_t> sizes;
   for (const std::size_t i : which) sizes.push_back(tokens_of(rows_[i], trace_));
   std::vector<double> all;
   for (const RowRange range : split_by_size(sizes, most_tokens_)) {
     const std::vector<std::size_t> portion(which.begin() + static_cast<std::ptrdiff_t>(range.begin),
                                            which.begin() + static_cast<std::ptrdiff_t>(range.end));
-    const std::vector<double> some = pass(portion, change, 1 / static_cast<double>(which.size()), gradient);
+    const std::vector<double> some = pass(portion, changes, 1 / static_cast<double>(which.size()), gradients);
     all.insert(all.end(), some.begin(), some.end());
   }
   return all;
@@ -130,29 +135,76 @@ at::Tensor TrainingRows::mean_nll(const std::vector<std::size_t>& which, const a
   return group_sums(of_row, weights, logprobs.device())(-logprobs.gather(1, index).squeeze(1));
 }
 
-// dL/dW = sum over tokens of dL/dv(x) k(x)^T, where v(x) = (W + change) k(x) + b.
-std::vector<double> TrainingRows::pass(const std::vector<std::size_t>& which, const at::Tensor& change,
-                                       double share, at::Tensor* gradient) const {
-  const at::AutoGradMode grad_mode(gradient != nullptr);
+TrainingRows::Written TrainingRows::written_first(const std::vector<TracedRow>& rows,
+                                                  const at::Tensor& change, bool gradient) const {
   const ValuePath& path = trace_.value_path();
-  const std::vector<TracedRow> rows = traced(which);
-  const at::Tensor keys = joined(rows, &TracedRow::keys);
+  Written first;
+  first.keys = joined(rows, &TracedRow::keys);
   at::Tensor start = joined(rows, &TracedRow::hidden), rest;
   if (!path.is_direct()) {
     const at::Tensor values = joined(rows, &TracedRow::value);
     rest = start - path.arrived(values);
     start = values;
   }
-  at::Tensor leaf = at::addmm(start, keys, change.t()).detach().to(model_.options());
-  if (gradient != nullptr) leaf.requires_grad_(true);
+  first.values = at::addmm(start, first.keys, change.t()).detach().to(model_.options());
+  if (gradient) first.values.requires_grad_(true);
+  first.hidden = path.is_direct() ? first.values : (rest + path.arrived(first.values)).to(model_.options());
+  return first;
+}
+
+// The blocks up to `layer`, from the stream that `rows` begins with. What the unedited weight adds there is
+// exchanged for what the changed one does.
+TrainingRows::Written TrainingRows::written_above(int layer, const PassInput& rows,
+                                                  const at::Tensor& change) const {
+  const ValuePath path(model_, layer);
+  PassInput input;
+  input.ids = rows.ids;
+  input.begin_block = rows.begin_block;
+  input.hidden = rows.hidden;
+  input.stop = PassInput::Stop::kBlock;
+  input.stop_block = layer;
+  input.recordings = {{Site::kKey, layer, {}}};
+  if (!path.is_direct()) input.recordings.push_back({Site::kMlpOutput, layer, {}});
+  const PassOutput output = model_.forward(input);
+  const auto wide = [&](const at::Tensor& x) { return x.to(change.device(), at::kFloat); };
+  Written above;
+  above.keys = wide(output.recorded.front());
+  at::Tensor start = wide(output.hidden), rest;
+  if (!path.is_direct()) {
+    const at::Tensor values = wide(output.recorded.back());
+    rest = start - path.arrived(values);
+    start = values;
+  }
+  above.values = at::addmm(start, above.keys, change.t()).to(model_.options());
+  above.hidden = path.is_direct() ? above.values : (rest + path.arrived(above.values)).to(model_.options());
+  return above;
+}
+
+// dL/dW = sum over tokens of dL/dv(x) k(x)^T, where v(x) = (W + change) k(x) + b.
+std::vector<double> TrainingRows::pass(const std::vector<std::size_t>& which,
+                                       const std::vector<at::Tensor>& changes, double share,
+                                       std::vector<at::Tensor>* gradients) const {
+  const at::AutoGradMode grad_mode(gradients != nullptr);
+  const std::vector<TracedRow> rows = traced(which);
+  std::vector<Written> written = {written_first(rows, changes.front(), gradients != nullptr)};
   PassInput input = input_of(which, rows);
-  input.hidden = path.is_direct() ? leaf : (rest + path.arrived(leaf)).to(model_.options());
+  input.hidden = written.front().hidden;
+  for (std::size_t i = 0; i < above_.size(); ++i) {
+    written.push_back(written_above(above_[i], input, changes[i + 1]));
+    input.begin_block = above_[i] + 1;
+    input.hidden = written.back().hidden;
+  }
   const at::Tensor logprobs = at::log_softmax(model_.forward(input).logits, 1);
 
   const at::Tensor of_row = mean_nll(which, logprobs);
-  if (gradient != nullptr) {
-    const at::Tensor of_values = torch::autograd::grad({of_row.sum() * share}, {leaf})[0].to(at::kFloat);
-    gradient->addmm_(of_values.t(), keys);
+  if (gradients != nullptr) {
+    std::vector<at::Tensor> values;
+    for (const Written& layer : written) values.push_back(layer.values);
+    const auto of_values = torch::autograd::grad({of_row.sum() * share}, values);
+    for (std::size_t i = 0; i < written.size(); ++i) {
+      at::Tensor& gradient = (*gradients)[i];
+      gradient.addmm_(of_values[i].to(gradient.device(), at::kFloat).t(), written[i].keys.detach());
+    }
   }
   const at::Tensor host = of_row.detach().to(at::kDouble).cpu();
   return {host.const_data_ptr<double>(), host.const_data_ptr<double>() + host.numel()};

@@ -19,6 +19,9 @@ WeightDescent::WeightDescent(const at::Tensor& like, double step, double bound)
 
 void WeightDescent::replace(const at::Tensor& change) {
   change_.copy_(change);
+  if (bound_ <= 0) return;
+  const double largest = change_.abs().max().item<double>();
+  if (largest > bound_) change_.mul_(bound_ / largest).clamp_(-bound_, bound_);  // clamped: by rounding alone
 }
 
 void WeightDescent::update(const at::Tensor& gradient) {

@@ -14,7 +14,8 @@ class WeightDescent {
 
   const at::Tensor& change() const { return change_; }
 
-  // Puts another change in its place; the moments are not touched by that.
+  // Puts another change in its place, scaled as a whole where a number of it is beyond the bound: a change
+  // of a linear subspace stays there. The moments are not touched by that.
   void replace(const at::Tensor& change);
 
   // One step along the gradient [out, in], then back within the bound (Zhu et al. 2020: the

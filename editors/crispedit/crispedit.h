@@ -1,6 +1,7 @@
 // CrispEdit (Ikram et al. 2026, CrispEdit: Low-Curvature Projections for Scalable Non-Destructive LLM
-// Editing): one down projection trained on all facts of a call together, within the directions in which the
-// loss over other text hardly bends (curvature.h). docs/baselines.md says how it differs from their program.
+// Editing): the down projections of one layer or several, trained on all facts of a call together, each
+// within the directions in which the loss over other text hardly bends in it (curvature.h). docs/baselines.md
+// says how it differs from their program.
 #pragma once
 
 #include "emend/editor.h"

@@ -15,7 +15,7 @@ CrispEditOptions own_options() {
 }
 
 // Ikram et al. 2026, as their program runs Llama 3 8B: energy 0.8 and 100 texts of at most 512 tokens,
-// batches of 32, 25 epochs of Adam at 5e-4. It trains layers 19 to 23 of 32; one layer takes the middle one.
+// batches of 32, 25 epochs of Adam at 5e-4, layers 19 to 23 of 32.
 CrispEditOptions published_options() {
   CrispEditOptions published;
   published.projected = Projected::kGradient;
@@ -23,7 +23,7 @@ CrispEditOptions published_options() {
   published.curvature_tokens = 51200;
   published.training.learning_rate = 5e-4;
   published.training.batch = 32;
-  published.training.depth = 21.0 / 32;
+  for (const double layer : {19, 20, 21, 22, 23}) published.depths.push_back(layer / 32);
   return published;
 }
 
@@ -47,7 +47,8 @@ std::vector<OptionBinding> CrispEditOptionTable::bindings() {
       word_option("projected", kProjectedWords, value_.projected,
                   "what stays within the directions of low curvature; change: the change of the weight; "
                   "gradient: each gradient before Adam, as published"),
-      number_option("energy", value_.energy, 0, 1, "share of the curvature whose directions are left out"),
+      number_option("energy", value_.energy, 0, 1,
+                    "share of the curvature of each layer whose directions are left out"),
       integer_option("curvature_tokens", value_.curvature_tokens, 64, 1 << 24,
                      "tokens of text that the model writes, for the moment of gradients")};
   append(all, training_bindings(value_.training));

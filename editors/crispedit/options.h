@@ -20,7 +20,10 @@ enum class Projected {
 struct CrispEditOptions {
   TrainingOptions training;
   Projected projected = Projected::kChange;
-  double energy = 0.9;  // the share of the curvature whose directions are left out
+  double energy = 0.9;  // the share of the curvature whose directions are left out, in each layer by itself
+  // With `layer: auto`: the layers at these shares of the depth; empty: the layer for a single fact. No
+  // option of its own: whoever wants other layers names them.
+  std::vector<double> depths;
   // Tokens of text that the model writes, over which the moment of gradients is averaged.
   int curvature_tokens = 4096;
 };

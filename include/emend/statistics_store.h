@@ -54,6 +54,8 @@ struct StoredFactor {
   double relative_ridge = 0;  // of a factor, in units of trace(C) / d_ff
   std::filesystem::path file;
   std::uint64_t bytes = 0;
+  // Above 0: it is the projector onto the eigenvectors whose eigenvalues are below this, and no factor.
+  double threshold = 0;
 };
 
 // All that a folder holds, by layer; broken files are left out.

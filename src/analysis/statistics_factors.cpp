@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 constexpr const char* kFormat = "1";
 constexpr const char* kFactor = "factor";
 constexpr const char* kSpectrum = "spectrum";
+constexpr const char* kProjector = "projector";
 
 fs::path file_of(const fs::path& folder, const char* kind, int layer) {
   return folder / fmt::format("{}_{}.safetensors", kind, layer);
@@ -180,6 +181,25 @@ std::shared_ptr<const Spectrum> StatisticsFactors::load_spectrum(int layer, cons
   });
 }
 
+std::shared_ptr<const SpectralProjector> StatisticsFactors::load_projector(int layer, const at::Tensor& C,
+                                                                           double threshold,
+                                                                           const at::Device& device) {
+  if (!is_worth_it(C)) return nullptr;
+  using Found = std::shared_ptr<const SpectralProjector>;
+  return try_read<SpectralProjector>(
+      file_of(folder_, kProjector, layer), kProjector, [&](const TensorFile& file) {
+        const bool same = metadata_of(file, "threshold") == exact(threshold) &&
+                          metadata_of(file, "device") == c10::DeviceTypeName(device.type(), true) &&
+                          metadata_of(file, "moments") == digest_of(C);
+        if (!same) return Found();
+        SpectralProjector projector{stored_tensor(file, "projector", "F64").to(device),
+                                    static_cast<std::int64_t>(metadata_number(file, "rank")),
+                                    from_exact(metadata_of(file, "energy"))};
+        if (projector.P.sizes() != C.sizes()) return Found();
+        return std::make_shared<const SpectralProjector>(std::move(projector));
+      });
+}
+
 void StatisticsFactors::save(int layer, const at::Tensor& C, double relative_ridge, const SpdFactor& factor) {
   const std::vector<at::Tensor> panels = factor.panels();
   if (!is_worth_it(C) || panels.empty() || !fs::is_directory(folder_)) return;
@@ -207,23 +227,38 @@ void StatisticsFactors::save(int layer, const at::Tensor& C, const Spectrum& spe
   write(writer, file_of(folder_, kSpectrum, layer), spectrum.values.nbytes() + spectrum.vectors.nbytes());
 }
 
+void StatisticsFactors::save(int layer, const at::Tensor& C, double threshold,
+                             const SpectralProjector& projector) {
+  if (!is_worth_it(C) || !fs::is_directory(folder_)) return;
+  FileWriter writer = begin_file(kProjector, layer, C);
+  writer.set("threshold", exact(threshold));
+  writer.set("device", c10::DeviceTypeName(projector.P.device().type(), true));
+  writer.set("rank", std::to_string(projector.rank));
+  writer.set("energy", exact(projector.energy));
+  writer.add("projector", projector.P);
+  write(writer, file_of(folder_, kProjector, layer), projector.P.nbytes());
+}
+
 std::vector<StoredFactor> stored_factors(const fs::path& folder) {
   std::vector<StoredFactor> found;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    const bool spectrum = name.starts_with(kSpectrum);
-    if (!spectrum && !name.starts_with(kFactor)) continue;
-    const char* const kind = spectrum ? kSpectrum : kFactor;
+    const bool spectrum = name.starts_with(kSpectrum), projector = name.starts_with(kProjector);
+    if (!spectrum && !projector && !name.starts_with(kFactor)) continue;
+    const char* const kind = spectrum ? kSpectrum : projector ? kProjector : kFactor;
     const auto stored = try_read<StoredFactor>(entry.path(), kind, [&](const TensorFile& file) {
       StoredFactor factor{static_cast<int>(metadata_number(file, "layer")), spectrum, 0, entry.path(),
                           entry.file_size()};
-      if (!spectrum) factor.relative_ridge = from_exact(metadata_of(file, "relative_ridge"));
+      if (projector)
+        factor.threshold = from_exact(metadata_of(file, "threshold"));
+      else if (!spectrum)
+        factor.relative_ridge = from_exact(metadata_of(file, "relative_ridge"));
       return std::make_shared<const StoredFactor>(std::move(factor));
     });
     if (stored) found.push_back(*stored);
   }
   std::ranges::sort(found, {}, [](const StoredFactor& factor) {
-    return std::make_tuple(factor.layer, factor.is_spectrum);
+    return std::make_tuple(factor.layer, factor.is_spectrum, factor.threshold > 0);
   });
   return found;
 }

@@ -36,10 +36,13 @@ class StatisticsFactors : public FactorStore {
                                                const at::Device& device) override;
   std::shared_ptr<const Spectrum> load_spectrum(int layer, const at::Tensor& C,
                                                 const at::Device& device) override;
+  std::shared_ptr<const SpectralProjector> load_projector(int layer, const at::Tensor& C, double threshold,
+                                                          const at::Device& device) override;
   // In place of the file of this layer. Nothing is written where the folder does not exist or cannot be
   // written, or where the disk would have less free than the file takes.
   void save(int layer, const at::Tensor& C, double relative_ridge, const SpdFactor& factor) override;
   void save(int layer, const at::Tensor& C, const Spectrum& spectrum) override;
+  void save(int layer, const at::Tensor& C, double threshold, const SpectralProjector& projector) override;
 
  private:
   bool is_worth_it(const at::Tensor& C) const;

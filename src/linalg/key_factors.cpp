@@ -45,6 +45,17 @@ std::shared_ptr<const Spectrum> KeyFactors::found_or_made(int layer, const at::T
   return made;
 }
 
+std::shared_ptr<const SpectralProjector> KeyFactors::found_or_made(int layer, const at::Tensor& C,
+                                                                   double threshold,
+                                                                   const at::Device& device) const {
+  if (store_)
+    if (auto kept = store_->load_projector(layer, C, threshold, device)) return kept;
+  std::optional<SpectralProjector> made = projector_below(C, threshold, device);
+  if (!made || made->rank == 0 || made->rank == C.size(0)) return nullptr;
+  if (store_) store_->save(layer, C, threshold, *made);
+  return std::make_shared<const SpectralProjector>(std::move(*made));
+}
+
 std::shared_ptr<const SpdFactor> KeyFactors::get(int layer, const std::string& identity, const at::Tensor& C,
                                                  double relative_ridge, const at::Device& device,
                                                  const std::string& what) {
@@ -73,6 +84,24 @@ std::shared_ptr<const Spectrum> KeyFactors::spectrum(int layer, const std::strin
   return spectrum;
 }
 
+std::shared_ptr<const SpectralProjector> KeyFactors::projector(int layer, const std::string& identity,
+                                                               const at::Tensor& C, double threshold,
+                                                               const at::Device& device) {
+  if (is_diagonal(C)) return nullptr;
+  const bool sooner =
+      least_projected_ ? C.size(0) >= *least_projected_ : is_projected_sooner(C.size(0), device);
+  if (!sooner) return nullptr;
+  if (identity.empty()) return found_or_made(layer, C, threshold, device);
+  const std::lock_guard lock(mutex_);
+  const Name name{identity, std::bit_cast<std::uint64_t>(threshold), device.str()};
+  if (const auto known = projectors_.find(name); known != projectors_.end()) return known->second;
+  std::shared_ptr<const SpectralProjector> projector = extract(taken_projectors_, name);
+  if (projector && store_) store_->save(layer, C, threshold, *projector);
+  if (!projector) projector = found_or_made(layer, C, threshold, device);
+  projectors_[name] = projector;
+  return projector;
+}
+
 std::optional<KeyFactors::Condition> KeyFactors::condition(const std::string& identity) const {
   const std::lock_guard lock(mutex_);
   std::optional<Condition> found;
@@ -89,6 +118,8 @@ void KeyFactors::take_over(const KeyFactors& other) {
   const std::scoped_lock lock(mutex_, other.mutex_);
   taken_.insert(other.known_.begin(), other.known_.end());
   taken_spectra_.insert(other.spectra_.begin(), other.spectra_.end());
+  taken_projectors_.insert(other.projectors_.begin(), other.projectors_.end());
+  if (other.least_projected_) least_projected_ = other.least_projected_;
 }
 
 }  // namespace emend

@@ -14,6 +14,7 @@
 
 #include "linalg/response_solver.h"
 #include "linalg/spd_factor.h"
+#include "linalg/spectral_projector.h"
 
 namespace emend {
 
@@ -27,9 +28,13 @@ class FactorStore {
                                                        const at::Device& device) = 0;
   virtual std::shared_ptr<const Spectrum> load_spectrum(int layer, const at::Tensor& C,
                                                         const at::Device& device) = 0;
+  virtual std::shared_ptr<const SpectralProjector> load_projector(int layer, const at::Tensor& C,
+                                                                  double threshold,
+                                                                  const at::Device& device) = 0;
   // Keeps it if that is possible and worth its room; no error if it is not.
   virtual void save(int layer, const at::Tensor& C, double relative_ridge, const SpdFactor& factor) = 0;
   virtual void save(int layer, const at::Tensor& C, const Spectrum& spectrum) = 0;
+  virtual void save(int layer, const at::Tensor& C, double threshold, const SpectralProjector& projector) = 0;
 };
 
 // Any thread may call. A factor is made once; other threads that want it wait.
@@ -60,25 +65,39 @@ class KeyFactors {
   std::shared_ptr<const Spectrum> spectrum(int layer, const std::string& identity, const at::Tensor& C,
                                            const at::Device& device, const std::string& what);
 
+  // The projector onto the eigenvectors of C [F, F] whose eigenvalues are below `threshold`, on `device`:
+  // 8 F^2 bytes. nullptr where it is to be made from spectrum(): that is no slower for this size and device
+  // (is_projected_sooner), an eigenvalue is too near to the threshold, or no or all of them are below it.
+  std::shared_ptr<const SpectralProjector> projector(int layer, const std::string& identity,
+                                                     const at::Tensor& C, double threshold,
+                                                     const at::Device& device);
+  // From this many elements a side on, projectors are made without eigenvectors on any device.
+  void make_projectors_from(std::int64_t size) { least_projected_ = size; }
+
  private:
   std::shared_ptr<const SpdFactor> found_or_made(int layer, const at::Tensor& C, double relative_ridge,
                                                  const at::Device& device, const std::string& what) const;
   std::shared_ptr<const Spectrum> found_or_made(int layer, const at::Tensor& C, const at::Device& device,
                                                 const std::string& what) const;
+  std::shared_ptr<const SpectralProjector> found_or_made(int layer, const at::Tensor& C, double threshold,
+                                                         const at::Device& device) const;
 
   struct Name {
     std::string identity;
-    std::uint64_t ridge;  // the bits of relative_ridge; 0 for a spectrum
+    std::uint64_t number;  // the bits of relative_ridge or of a threshold; 0 for a spectrum
     std::string device;
     auto operator<=>(const Name&) const = default;
   };
   using Factors = std::map<Name, std::shared_ptr<const SpdFactor>>;
   using Spectra = std::map<Name, std::shared_ptr<const Spectrum>>;
+  using Projectors = std::map<Name, std::shared_ptr<const SpectralProjector>>;  // nullptr: by eigenvectors
 
   std::shared_ptr<FactorStore> store_;
   mutable std::mutex mutex_;
   Factors known_, taken_;  // taken over, and not asked for yet
   Spectra spectra_, taken_spectra_;
+  Projectors projectors_, taken_projectors_;
+  std::optional<std::int64_t> least_projected_;
 };
 
 }  // namespace emend

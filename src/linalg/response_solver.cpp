@@ -158,7 +158,7 @@ NullSpace null_space_of(const Spectrum& spectrum, double threshold, const std::s
                     "write in",
                     what, threshold, values[0].item<double>()));
   const double energy = values.narrow(0, 0, kept).sum().item<double>() / values.sum().item<double>();
-  return {spectrum.vectors.narrow(1, 0, kept).contiguous(), energy};
+  return {spectrum.vectors.narrow(1, 0, kept).contiguous(), energy, {}};
 }
 
 NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string& what) {
@@ -167,9 +167,9 @@ NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string
 
 at::Tensor null_space_response(const NullSpace& space, const at::Tensor& K, const at::Tensor& y, double L,
                                SolveSide side) {
-  const at::Device where = space.basis.device();
-  const at::Tensor reduced = at::matmul(space.basis.t(), K.to(where));
-  return at::matmul(space.basis, least_squares_response(KeyMetric(), reduced, y.to(where), L, side))
+  const at::Tensor& into = space.basis.defined() ? space.basis : space.projector;
+  const at::Tensor reduced = at::matmul(into.t(), K.to(into.device()));
+  return at::matmul(into, least_squares_response(KeyMetric(), reduced, y.to(into.device()), L, side))
       .to(K.device());
 }
 

@@ -119,10 +119,11 @@ Spectrum spectrum_of(const at::Tensor& C, const at::Device& device, const std::s
 // The threshold below which `share` (0 to 1) of the eigenvalues lie: half way between two of them.
 double threshold_for(const Spectrum& spectrum, double share);
 
-// The directions in which C is small.
+// The directions in which C is small: by a basis, or by its projector where no eigenvectors were computed.
 struct NullSpace {
   at::Tensor basis;        // U [F, r] float64: the eigenvectors of C that are kept
   double kept_energy = 0;  // tr(P C P) / tr(C), P = U U^T: 0 for a true null space, 1 when all is kept
+  at::Tensor projector;    // P [F, F] float64, if U is undefined
 };
 
 // Keeps the eigenvectors of C [F, F] float64 (of diag(C), given [F]) whose eigenvalue is smaller than
@@ -132,7 +133,8 @@ NullSpace null_space_of(const at::Tensor& C, double threshold, const std::string
 NullSpace null_space_of(const Spectrum& spectrum, double threshold, const std::string& what);
 
 // a = U (L I + k k^T)^-1 k y with k = U^T K: least squares within the null space, so that a^T x = 0 for every
-// x outside of it. Shapes as for key_response; L > 0.
+// x outside of it. With the projector alone the same as P (L I + k k^T)^-1 k y, k = P K. Shapes as for
+// key_response; L > 0.
 at::Tensor null_space_response(const NullSpace& space, const at::Tensor& K, const at::Tensor& y, double L,
                                SolveSide side = SolveSide::kBySize);
 

@@ -135,7 +135,7 @@ TrialPlan plan_trial(const AutoTrial& trial) {
   TrialPlan plan;
   const ModelConfig& config = trial.model.config();
   const int depth = default_layer(config);
-  if (trial.editor.layer_use() != LayerUse::kOne ||
+  if (trial.editor.layer_use() == LayerUse::kNone ||
       trial.editor.layers_around(depth, config) != std::vector<int>{depth}) {
     plan.why_not = fmt::format("the method {} chooses layers of its own", quote(trial.editor.name()));
     return plan;

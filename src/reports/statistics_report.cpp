@@ -204,6 +204,7 @@ namespace {
 
 std::string kind_of(const StoredFactor& factor) {
   if (factor.is_spectrum) return "eigenvectors";
+  if (factor.threshold > 0) return "projector onto eigenvalues below " + number_text(factor.threshold);
   return "factor of C + " + number_text(factor.relative_ridge) + " of its mean diagonal";
 }
 
@@ -218,13 +219,18 @@ std::string factors_text(const std::vector<StoredFactor>& factors) {
 
 ResultJson factors_json(const std::vector<StoredFactor>& factors) {
   ResultJson rows = ResultJson::array();
-  for (const StoredFactor& factor : factors)
-    rows.push_back(
-        {{"layer", factor.layer},
-         {"kind", factor.is_spectrum ? "spectrum" : "factor"},
-         {"relative_ridge", factor.is_spectrum ? ResultJson(nullptr) : ResultJson(factor.relative_ridge)},
-         {"file", factor.file.string()},
-         {"bytes", factor.bytes}});
+  for (const StoredFactor& factor : factors) {
+    const bool projector = factor.threshold > 0;
+    rows.push_back({{"layer", factor.layer},
+                    {"kind", factor.is_spectrum ? "spectrum"
+                             : projector        ? "projector"
+                                                : "factor"},
+                    {"relative_ridge", factor.is_spectrum || projector ? ResultJson(nullptr)
+                                                                       : ResultJson(factor.relative_ridge)},
+                    {"threshold", projector ? ResultJson(factor.threshold) : ResultJson(nullptr)},
+                    {"file", factor.file.string()},
+                    {"bytes", factor.bytes}});
+  }
   return rows;
 }
 

@@ -107,6 +107,42 @@ TEST_F(FactorsOnDisk, EigenvectorsToo) {
   EXPECT_TRUE(at::equal(one.basis, other.basis));
 }
 
+TEST_F(FactorsOnDisk, ProjectorsToo) {
+  const auto program_with_projectors = [&] {
+    const auto factors = program();
+    factors->make_projectors_from(8);
+    return factors;
+  };
+  const auto made = program_with_projectors()->projector(3, "", C_, 0.1, at::kCPU);
+  ASSERT_NE(made, nullptr);
+  StatisticsFactors folder(folder_.path(), 8);
+  const auto found = folder.load_projector(3, C_, 0.1, at::kCPU);
+  ASSERT_NE(found, nullptr);
+  EXPECT_TRUE(at::equal(found->P, made->P));
+  EXPECT_EQ(found->rank, made->rank);
+  EXPECT_EQ(found->energy, made->energy);
+  at::Tensor other = C_.clone();
+  other[0][0] += 1e-12;
+  EXPECT_EQ(folder.load_projector(3, other, 0.1, at::kCPU), nullptr);
+  EXPECT_EQ(folder.load_projector(3, C_, 0.2, at::kCPU), nullptr);
+  EXPECT_EQ(folder.load_projector(4, C_, 0.1, at::kCPU), nullptr);
+  EXPECT_EQ(folder.load_projector(3, C_, 0.1, at::Device(at::kCUDA, 0)), nullptr);
+  // Another threshold takes its place; eigenvectors, which serve every threshold, lie beside it.
+  ASSERT_NE(program_with_projectors()->projector(3, "", C_, 0.2, at::kCPU), nullptr);
+  EXPECT_EQ(folder.load_projector(3, C_, 0.1, at::kCPU), nullptr);
+  spectrum(C_);
+  EXPECT_NE(folder.load_projector(3, C_, 0.2, at::kCPU), nullptr);
+  EXPECT_NE(folder.load_spectrum(3, C_, at::kCPU), nullptr);
+  const std::vector<StoredFactor> listed = stored_factors(folder_.path());
+  ASSERT_EQ(listed.size(), 2u);
+  EXPECT_EQ(listed[0].threshold, 0.2);
+  EXPECT_FALSE(listed[0].is_spectrum);
+  EXPECT_TRUE(listed[1].is_spectrum);
+  EXPECT_EQ(listed[1].threshold, 0);
+  folder_.write("projector_3.safetensors", "broken");
+  EXPECT_EQ(folder.load_projector(3, C_, 0.2, at::kCPU), nullptr);
+}
+
 TEST_F(FactorsOnDisk, AnotherMomentRidgeOrKindOfDeviceIsNeverGiven) {
   factor(C_);
   spectrum(C_);

@@ -3,12 +3,16 @@
 //
 //   bulk_bench SHAPE METHOD FIRST-LAST FACTS [DEVICE] [DTYPE] [STEPS] [REPEATS] [TRACE.json]
 //
-// METHOD by its published constants (preset: paper; alphaedit with 80 % of the directions, since its
-// threshold does not fit C of random weights), every step of the search forced. `value`: the search of all
-// facts over their number. `insertion`: everything else of the edit (keys of each layer read again on the
-// model as it is written so far, solves, norms), with the factors of C at hand. `factors`: what the first
-// edit takes longer. Prints one JSON object; medians of the repeats. TRACE.json receives the profile of one
-// more edit for a trace viewer.
+// METHOD by its published constants (preset: paper; alphaedit with the threshold below which 80 % of the
+// directions of the first layer lie, since its own does not fit C of random weights), every step of the
+// search forced. `value`: the search of all facts over their number. `insertion`: everything else of the edit
+// (keys of each layer read again on the model as it is written so far, solves, norms), with the factors of C
+// at hand. `factors`: what the first edit takes longer; `projector` of alphaedit: that of the first layer's C
+// on the device, by eigenvectors and by the sign of a matrix, with their difference (projector_ways.h).
+// Prints one JSON object; medians of the repeats. TRACE.json receives the profile of one more edit for a
+// trace viewer.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -21,6 +25,7 @@
 
 #include "base/stage_clock.h"
 #include "bench/profile.h"
+#include "bench/projector_ways.h"
 #include "bench/random_statistics.h"
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
@@ -101,9 +106,11 @@ int main(int argc, char** argv) {
   context.token_budget = default_token_budget(model.options().device());
   std::map<std::string, OptionText> options = {
       {"preset", {"paper", ""}}, {"steps", {steps, ""}}, {"stop_probability", {"1", ""}}};
+  bench::ProjectorWays ways;
   if (method == "alphaedit") {  // the threshold that C of random weights needs
-    options["threshold"] = {"0", ""};
-    options["kept_directions"] = {"0.8", ""};
+    const at::Tensor& C = statistics.layers.at(layers.front()).C;
+    ways = bench::both_projectors(C.to(model.options().device(), at::kDouble), 0.8, repeats);
+    options["threshold"] = {fmt::format("{:.17g}", ways.threshold), ""};
   }
   const auto editor = make_editor(method, options);
 
@@ -129,6 +136,7 @@ int main(int argc, char** argv) {
                                  {"factors_seconds", std::max(0.0, first.rest - median(rest))},
                                  {"factors_seconds_a_layer", std::max(0.0, first.rest - median(rest)) /
                                                                  static_cast<double>(layers.size())},
+                                 {"projector", ways.seconds},
                                  {"weights_bytes", model.bytes()},
                                  {"resident_bytes", loaded.now},
                                  {"peak_bytes", used.peak}};

@@ -5,6 +5,9 @@
 // order. 16-bit types: rounding of the weights alone moves logits of the parity models, which reach 12, by
 // some tenths; means are held to 0.05.
 #include "cuda/cuda_fixture.h"
+#include "linalg/response_solver.h"
+#include "linalg/spectral_projector.h"
+#include "support/random_matrices.h"
 
 namespace emend {
 namespace {
@@ -49,6 +52,29 @@ TEST_F(Cuda, SolvesEqualTheCpus) {
   EXPECT_NEAR(device.info().condition / host.info().condition, 1, 1e-6);
   const CholeskyPanels panels(C, 0.1, at::kCUDA, 48);  // straight from the host's C
   EXPECT_TRUE(test::near(panels.solve(K), CholeskyPanels(C, 0.1, at::kCPU).solve(K), 1e-8));
+}
+
+TEST_F(Cuda, ProjectorsEqualThoseOfTheCpusEigenvectors) {
+  std::vector<double> values = test::geometric(700, 1e-6, 10);
+  values.back() = 1e3;
+  const at::Tensor C = test::with_spectrum(values, 1);
+  for (const std::size_t below : {400, 560, 650}) {
+    const double threshold = std::sqrt(values[below - 1] * values[below]);
+    const NullSpace host = null_space_of(C, threshold, "C");
+    const auto device = projector_below(C, threshold, at::kCUDA);
+    ASSERT_TRUE(device.has_value());
+    EXPECT_TRUE(device->P.is_cuda());
+    EXPECT_EQ(device->rank, static_cast<std::int64_t>(below));
+    const at::Tensor P = device->P.cpu();
+    EXPECT_TRUE(test::near(P, at::matmul(host.basis, host.basis.t()), 1e-8)) << below;
+    EXPECT_TRUE(test::near(at::matmul(P, P), P, 1e-12)) << below;
+    EXPECT_TRUE(at::equal(P, projector_below(C, threshold, at::kCUDA).value().P.cpu())) << below;
+    const at::Tensor K = at::randn({700, 4}, at::kDouble), Y = at::eye(4, at::kDouble);
+    const NullSpace found{{}, device->energy, device->P};
+    const at::Tensor wanted = null_space_response(host, K, Y, 0.5);
+    EXPECT_TRUE(test::near(null_space_response(found, K, Y, 0.5), wanted, 1e-8)) << below;
+  }
+  EXPECT_FALSE(projector_below(C, values[300], at::kCUDA)) << "an eigenvalue at the threshold";
 }
 
 TEST_F(Cuda, StatisticsEqualTheCpus) {

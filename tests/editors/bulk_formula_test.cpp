@@ -8,6 +8,8 @@
 #include "editors/bulk/methods.h"
 #include "editors/bulk/preserve.h"
 #include "emend/editor.h"
+#include "emend/editor_cache.h"
+#include "linalg/key_factors.h"
 #include "linalg/response_solver.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
@@ -117,6 +119,38 @@ TEST_F(BulkFormula, OfAlphaEditIsThatOfThePaperAndStaysInTheNullSpace) {
       at::linalg_solve(at::matmul(P, sum) + 10 * eye(F_), at::matmul(at::matmul(P, K_), R().t())).t();
   EXPECT_LT(relative(update, plain), 1e-8);
   EXPECT_LT(at::matmul(update, U1).abs().max().item<double>(), 1e-10);
+}
+
+// The null space by the sign of C - tau I, without eigenvectors, writes the same and is refused with the same
+// words.
+TEST_F(BulkFormula, OfAlphaEditByTheProjectorIsThatByEigenvectors) {
+  EditorCache with_projectors, without;
+  with_projectors.factors().make_projectors_from(1);
+  BulkOptions options = editors::alphaedit_method().published;
+  options.lambda = 0;
+  options.relative_lambda = 0.3;
+  options.threshold = 1;
+  context_.cache = &without;
+  const Preserve eigenvectors = preserve(options);
+  const at::Tensor wanted = update_of(options);
+  context_.cache = &with_projectors;
+  const Preserve projector = preserve(options);
+  EXPECT_LT(relative(update_of(options), wanted), 1e-8);
+  EXPECT_NE(with_projectors.factors().projector(kLayer, "", C_, 1, at::kCPU), nullptr);
+  EXPECT_NEAR(*projector.kept_energy(), *eigenvectors.kept_energy(), 1e-12);
+  EXPECT_EQ(projector.record(2).null_space_threshold, 1);
+  EXPECT_NEAR(projector.record(2).lambda, eigenvectors.record(2).lambda,
+              1e-10 * eigenvectors.record(2).lambda);
+  const auto refusal = [&] { return test::error_of(ErrorKind::kNumeric, [&] { preserve(options); }); };
+  options.threshold = 1e-6;
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("no eigenvalue below 1e-06"), HasSubstr("the smallest is")));
+  options.threshold = 1e6;
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("no eigenvalue from 1e+06 on"), HasSubstr("the largest is")));
+  // At an eigenvalue the eigenvectors decide, on both ways to the same.
+  options.threshold = std::get<0>(at::linalg_eigh(C_))[F_ / 2].item<double>();
+  const at::Tensor by_projector = update_of(options);
+  context_.cache = &without;
+  EXPECT_TRUE(at::equal(by_projector, update_of(options)));
 }
 
 TEST_F(BulkFormula, OfARelativeLambdaFollowsTheText) {

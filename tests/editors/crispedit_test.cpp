@@ -12,9 +12,15 @@
 #include <vector>
 
 #include "analysis/prompt_rows.h"
+#include "analysis/statistics_factors.h"
 #include "base/expect_error.h"
+#include "base/temp_folder.h"
 #include "editors/crispedit/curvature.h"
+#include "editors/crispedit/layer_curvature.h"
+#include "emend/editor_cache.h"
 #include "emend/locate.h"
+#include "linalg/key_factors.h"
+#include "support/factor_count.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
 #include "support/world.h"
@@ -226,6 +232,105 @@ TEST_P(CrispEditWorld, RefusesStatisticsThatAreNotThere) {
   EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edit(); }), HasSubstr("are missing"));
 }
 
+// --- several layers
+
+class CrispEditLayers : public CrispEditWorld {
+ protected:
+  CrispEditLayers() {
+    for (const int layer : {1, 2})
+      statistics_.layers[layer] = test::world_statistics(model_, layer, 8000).layers.at(layer);
+    context_.layers = {1, 2};
+  }
+  // How much of a layer's change its own projector removes.
+  double removed(const Edit& made, std::size_t l, const editors::CrispEditOptions& options) const {
+    const int layer = context_.layers[l];
+    const auto projector = editors::low_curvature(model_, context_, layer,
+                                                  *editors::full_spectrum(model_, context_, layer), options);
+    const at::Tensor& change = made.changes.at(l).D;
+    EXPECT_EQ(made.changes[l].weight.block, layer);
+    return test::relative(projector->project(change), change);
+  }
+  static constexpr const char* kTokens = "256";
+  const std::map<std::string, std::string> quick_ = {{"epochs", "40"}, {"curvature_tokens", kTokens}};
+};
+INSTANTIATE_TEST_SUITE_P(World, CrispEditLayers, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
+
+TEST_P(CrispEditLayers, EachChangeStaysWithinItsOwnSubspace) {
+  std::vector<double> unedited;
+  for (const EditRequest& request : requests_) unedited.push_back(nll(request));
+  const Edit made = edit(quick_);
+  ASSERT_EQ(made.changes.size(), 2u);
+  ASSERT_EQ(made.solves.size(), 2u);
+  editors::CrispEditOptions options;
+  options.curvature_tokens = 256;
+  for (std::size_t l = 0; l < 2; ++l) {
+    EXPECT_LT(removed(made, l, options), 1e-6);
+    EXPECT_GT(made.changes[l].D.norm().item<double>(), 0);
+    EXPECT_EQ(made.solves[l].statistics_fingerprint, statistics_.fingerprint({context_.layers[l]}));
+  }
+  // Not within that of the other layer.
+  Edit exchanged = made;
+  std::swap(exchanged.changes[0].D, exchanged.changes[1].D);
+  EXPECT_GT(removed(exchanged, 0, options), 1e-3);
+  // Trained together: both changes at once make the losses that are told.
+  const ScopedEdit scope(model_, made.changes);
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    ASSERT_EQ(made.facts[i].parts.size(), 2u);
+    EXPECT_EQ(made.facts[i].parts[1].weight.block, 2);
+    EXPECT_LT(nll(requests_[i]), 0.7 * unedited[i]) << requests_[i].id;
+    EXPECT_NEAR(made.facts[i].loss, nll(requests_[i]), 2e-3);
+  }
+}
+
+// The change is scaled as a whole where the projection leads out of the bound, so that both hold.
+TEST_P(CrispEditLayers, KeepsTheBoundWithinTheSubspace) {
+  std::map<std::string, std::string> bounded = quick_;
+  bounded["bound"] = "0.002";
+  editors::CrispEditOptions options;
+  options.curvature_tokens = 256;
+  const Edit made = edit(bounded);
+  for (std::size_t l = 0; l < 2; ++l) {
+    EXPECT_LE(made.changes.at(l).D.abs().max().item<float>(), 0.002f);
+    EXPECT_GT(made.changes[l].D.abs().max().item<float>(), 0.0015f);
+    EXPECT_LT(removed(made, l, options), 1e-6);
+  }
+}
+
+TEST_P(CrispEditLayers, RefusesLayersOutOfOrderAndWithoutStatistics) {
+  context_.layers = {2, 1};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edit(quick_); }), HasSubstr("training layers 2, 1"));
+  context_.layers = {1, 1};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edit(quick_); }), HasSubstr("above the one before"));
+  context_.layers = {1, 99};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edit(quick_); }), HasSubstr("99"));
+  context_.layers = {1, 2};
+  statistics_.layers.erase(2);
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { edit(quick_); }),
+              HasSubstr("crispedit: the statistics of layer 2 are missing"));
+  const auto plan = [&] { editor(quick_)->plan(model_, requests_, context_); };
+  EXPECT_THAT(error_of(ErrorKind::kConfig, plan), HasSubstr("the statistics of layer 2 are missing"));
+}
+
+// A spectrum that an earlier program left in the statistics folder gives the same bytes without a new one.
+TEST_P(CrispEditLayers, TakesAKeptSpectrum) {
+  const test::TempFolder folder;
+  const auto with_folder = [&](EditorCache& cache) {
+    cache.factors().keep_in(std::make_shared<StatisticsFactors>(folder.path(), 8));
+    context_.cache = &cache;
+    const test::FactorCount count(model_.config().d_ff);
+    const Edit made = edit({{"epochs", "2"}, {"curvature_tokens", kTokens}});
+    return std::make_pair(made, test::FactorCount::eigen());
+  };
+  EditorCache first, second;
+  const auto [made, computed] = with_folder(first);
+  EXPECT_EQ(computed, 2);
+  EXPECT_EQ(stored_factors(folder.path()).size(), 2u);
+  const auto [again, computed_again] = with_folder(second);
+  EXPECT_EQ(computed_again, 0);
+  for (std::size_t l = 0; l < 2; ++l) EXPECT_TRUE(at::equal(made.changes.at(l).D, again.changes.at(l).D));
+}
+
 TEST(CrispEditOptions, ThePaperHasItsConstants) {
   const std::map<std::string, OptionText> paper = {{"preset", {"paper", "test"}}};
   const std::unique_ptr<Editor> published = make_editor("crispedit", paper);
@@ -237,7 +342,10 @@ TEST(CrispEditOptions, ThePaperHasItsConstants) {
   EXPECT_EQ(options.at("epochs"), "25");
   ModelConfig config;
   config.layers = 32;
-  EXPECT_THAT(published->layers_around(4, config), ::testing::ElementsAre(21));
+  EXPECT_THAT(published->layers_around(4, config), ::testing::ElementsAre(19, 20, 21, 22, 23));
+  config.layers = 4;
+  EXPECT_THAT(published->layers_around(1, config), ::testing::ElementsAre(2, 3));
+  config.layers = 32;
   EXPECT_THAT(make_editor("crispedit", {})->layers_around(4, config), ::testing::ElementsAre(4));
   std::map<std::string, OptionText> again;
   for (const auto& [name, value] : options) again[name] = {value, "test"};

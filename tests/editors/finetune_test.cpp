@@ -44,6 +44,15 @@ TEST(WeightDescent, StopsAtTheBound) {
   EXPECT_TRUE(at::equal(descent.change(), at::tensor({-0.025f, 0.025f}).view({1, 2})));
 }
 
+// A change that is put in place keeps its direction and the bound: (0.05, -0.1) becomes (0.0125, -0.025).
+TEST(WeightDescent, ScalesAChangeThatIsPutInPlace) {
+  editors::WeightDescent descent(at::zeros({1, 2}), 0.01, 0.025);
+  descent.replace(at::tensor({0.05f, -0.1f}).view({1, 2}));
+  EXPECT_TRUE(at::allclose(descent.change(), at::tensor({0.0125f, -0.025f}).view({1, 2}), 1e-6));
+  descent.replace(at::tensor({0.01f, -0.02f}).view({1, 2}));
+  EXPECT_TRUE(at::equal(descent.change(), at::tensor({0.01f, -0.02f}).view({1, 2})));
+}
+
 // Two rows of random ids; the second has two labels.
 class TrainingRowsOf : public ::testing::TestWithParam<std::string> {
  protected:
@@ -84,8 +93,8 @@ INSTANTIATE_TEST_SUITE_P(Family, TrainingRowsOf, ::testing::Values("gpt2", "llam
 TEST_P(TrainingRowsOf, LossesAreThoseOfTheWrittenModel) {
   const c10::NoGradGuard no_grad;
   const editors::TrainingRows rows(model_, trace_, rows_, 4096);
-  const std::vector<double> before = rows.losses({0, 1}, at::zeros_like(change_), nullptr);
-  const std::vector<double> after = rows.losses({0, 1}, change_, nullptr);
+  const std::vector<double> before = rows.losses({0, 1}, {at::zeros_like(change_)}, nullptr);
+  const std::vector<double> after = rows.losses({0, 1}, {change_}, nullptr);
   for (std::size_t i = 0; i < rows_.size(); ++i) EXPECT_NEAR(before[i], plain(rows_[i]), 1e-4);
   const ScopedEdit scope(model_, {WeightChange::dense({kLayer, Role::kMlpDown}, change_)});
   for (std::size_t i = 0; i < rows_.size(); ++i) EXPECT_NEAR(after[i], plain(rows_[i]), 1e-4);
@@ -95,10 +104,11 @@ TEST_P(TrainingRowsOf, LossesAreThoseOfTheWrittenModel) {
 TEST_P(TrainingRowsOf, TheGradientIsThatOfTheMean) {
   const c10::NoGradGuard no_grad;
   const editors::TrainingRows rows(model_, trace_, rows_, 4096);
-  at::Tensor gradient = at::zeros_like(change_);
-  rows.losses({0, 1}, change_, &gradient);
+  std::vector<at::Tensor> gradients = {at::zeros_like(change_)};
+  rows.losses({0, 1}, {change_}, &gradients);
+  const at::Tensor& gradient = gradients.front();
   const auto mean = [&](const at::Tensor& change) {
-    const std::vector<double> losses = rows.losses({0, 1}, change, nullptr);
+    const std::vector<double> losses = rows.losses({0, 1}, {change}, nullptr);
     return (losses[0] + losses[1]) / 2;
   };
   // Along the gradient itself, where the difference is largest against rounding.
@@ -107,9 +117,40 @@ TEST_P(TrainingRowsOf, TheGradientIsThatOfTheMean) {
   EXPECT_NEAR(slope / (0.02 * gradient.norm().item<double>()), 1, 0.02);
   // And the same in passes of one row each.
   const editors::TrainingRows one_by_one(model_, trace_, rows_, 1);
-  at::Tensor again = at::zeros_like(change_);
-  one_by_one.losses({0, 1}, change_, &again);
-  EXPECT_LT(test::relative(again, gradient), 1e-4);
+  std::vector<at::Tensor> again = {at::zeros_like(change_)};
+  one_by_one.losses({0, 1}, {change_}, &again);
+  EXPECT_LT(test::relative(again.front(), gradient), 1e-4);
+}
+
+// Two weights, the second in the block right above or one further up.
+TEST_P(TrainingRowsOf, SeveralLayersAreThoseOfTheWrittenModel) {
+  const c10::NoGradGuard no_grad;
+  constexpr int kFirst = 0;
+  const editors::LayerTrace trace(model_, {kFirst}, {{}}, 4096);
+  for (int above = 1; above < model_.config().layers; ++above) {
+    SCOPED_TRACE(above);
+    const editors::TrainingRows rows(model_, trace, rows_, 4096, {above});
+    const std::vector<at::Tensor> changes = {random_change(12, 0.05), random_change(13, 0.05)};
+    const std::vector<double> losses = rows.losses({0, 1}, changes, nullptr);
+    std::vector<at::Tensor> gradients = {at::zeros_like(change_), at::zeros_like(change_)};
+    const std::vector<double> again = rows.losses({0, 1}, changes, &gradients);
+    for (std::size_t i = 0; i < rows_.size(); ++i) EXPECT_NEAR(again[i], losses[i], 1e-5);
+    {
+      const ScopedEdit scope(model_, {WeightChange::dense({kFirst, Role::kMlpDown}, changes[0]),
+                                      WeightChange::dense({above, Role::kMlpDown}, changes[1])});
+      for (std::size_t i = 0; i < rows_.size(); ++i) EXPECT_NEAR(losses[i], plain(rows_[i]), 1e-4);
+    }
+    for (std::size_t l = 0; l < 2; ++l) {
+      const auto mean = [&](double length) {
+        std::vector<at::Tensor> moved = changes;
+        moved[l] = moved[l] + gradients[l] * (length / gradients[l].norm());
+        const std::vector<double> at_it = rows.losses({0, 1}, moved, nullptr);
+        return (at_it[0] + at_it[1]) / 2;
+      };
+      const double slope = (mean(0.02) - mean(-0.02)) / 0.04;
+      EXPECT_NEAR(slope / gradients[l].norm().item<double>(), 1, 0.02) << "layer " << l;
+    }
+  }
 }
 
 class FinetuneWorld : public ::testing::TestWithParam<std::string> {

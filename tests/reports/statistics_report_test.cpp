@@ -57,16 +57,22 @@ TEST(StatisticsReport, FactorsAreNamed) {
   summary.layers = outcome().layers;
   EXPECT_THAT(statistics_text(summary, 0), Not(HasSubstr("Kept beside")));
   summary.factors = {{3, false, 1e-5, "made/factor_3.safetensors", 18'900'000},
-                     {3, true, 0, "made/spectrum_3.safetensors", 19'000'000}};
+                     {3, true, 0, "made/spectrum_3.safetensors", 19'000'000},
+                     {3, false, 0, "made/projector_3.safetensors", 19'000'000, 0.02}};
   const std::string text = statistics_text(summary, 0);
   EXPECT_THAT(text, HasSubstr("Kept beside the layers"));
   EXPECT_THAT(text, HasSubstr("layer 3: factor of C + "));
   EXPECT_THAT(text, HasSubstr("layer 3: eigenvectors ("));
   EXPECT_THAT(text, HasSubstr("spectrum_3.safetensors)"));
+  EXPECT_THAT(text, HasSubstr("layer 3: projector onto eigenvalues below 0.02"));
   const ResultJson factors = statistics_json(summary, nullptr)["factors"];
   EXPECT_EQ(factors[0]["relative_ridge"], 1e-5);
   EXPECT_EQ(factors[1]["kind"], "spectrum");
   EXPECT_TRUE(factors[1]["relative_ridge"].is_null());
+  EXPECT_TRUE(factors[1]["threshold"].is_null());
+  EXPECT_EQ(factors[2]["kind"], "projector");
+  EXPECT_TRUE(factors[2]["relative_ridge"].is_null());
+  EXPECT_EQ(factors[2]["threshold"], 0.02);
 }
 
 TEST(StatisticsReport, DiagonalsAreNamed) {
