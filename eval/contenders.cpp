@@ -108,8 +108,7 @@ void ContenderSet::settle(const Model& model, std::int64_t token_budget, const E
     entry.context.layers = layers_of(entry, model, progress);
     entry.context.prefix = prefix_;
     entry.context.form = options_.form;
-    entry.context.ends =
-        taught_ends(model.tokenizer(), entry.method.end, options_.form, entry.method.label);
+    entry.context.ends = taught_ends(model.tokenizer(), entry.method.end, options_.form, entry.method.label);
     entry.context.seed = options_.seed;
     entry.context.token_budget = token_budget;
     entry.context.cache = &caches_.try_emplace(entry.statistics, entry.statistics).first->second;

@@ -21,8 +21,7 @@ SearchUnit make_unit(const CallRows& rows, const KeyGroup& group, const BulkOpti
   SearchUnit unit;
   unit.a = no_response;
   const double share = 1.0 / static_cast<double>(group.requests.size());
-  for (const std::size_t i : group.requests)
-    add_target_rows(unit, rows, i, share, options.shares, ends);
+  for (const std::size_t i : group.requests) add_target_rows(unit, rows, i, share, options.shares, ends);
   if (options.search.kl_factor > 0) unit.rows.push_back(drift_row(rows, group.requests.front()));
   return unit;
 }

@@ -39,8 +39,8 @@ SearchStep::SearchStep(const Model& model, SearchRows& prepared, const ActiveUni
 at::Tensor SearchStep::drift(const at::Tensor& logprobs) {
   const std::vector<ActiveRow*>& rows = layout_.drift_rows;
   if (rows.empty()) return at::zeros({layout_.units()}, layout_.v0.options());
-  const at::Tensor now = logprobs.narrow(0, layout_.labels.size(0) + layout_.ends,
-                                         static_cast<std::int64_t>(rows.size()));
+  const at::Tensor now =
+      logprobs.narrow(0, layout_.labels.size(0) + layout_.ends, static_cast<std::int64_t>(rows.size()));
   if (!initial_.defined()) {
     initial_ = now.detach().clone();
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i]->initial = initial_[static_cast<std::int64_t>(i)];

@@ -57,7 +57,7 @@ struct SearchRow {
   std::vector<std::int64_t> label_at;  // positions whose logits are read (whole row)
   TokenIds labels;
   std::int64_t end_at = -1;  // of the target's last token, where the end is read (whole row); -1: it is not
-  double weight = 0;  // share in the unit's loss
+  double weight = 0;         // share in the unit's loss
   // Share in the loss of the early steps; 0: the row is not part of them (drift rows always are).
   double early_weight = 0;
   bool bare = false;

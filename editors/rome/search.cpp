@@ -121,8 +121,8 @@ RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> response
   for (std::size_t g = 0; g < groups; ++g) units.push_back(make_unit(plan, g, responses[g]));
   begin_search(progress, fmt::format("searching {} {}", groups, groups == 1 ? "value" : "values"),
                static_cast<std::int64_t>(groups) * steps_at_most(plan.options().search), "steps");
-  std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, search_of(plan),
-                                                    progress, plan.context().journal);
+  std::vector<SearchResult> results =
+      search_values(plan.model(), plan.trace(), units, search_of(plan), progress, plan.context().journal);
   progress.end();
   return {std::move(responses), std::move(results)};
 }

@@ -1,5 +1,5 @@
-// How often does the model say the answer when its text is drawn? Of n sampled texts of each prompt, the share
-// that begins with the answer, as the greedy one is read for "generated".
+// How often does the model say the answer when its text is drawn? Of n sampled texts of each prompt, the
+// share that begins with the answer, as the greedy one is read for "generated".
 #include "eval/metric.h"
 #include "eval/metrics/answer_match.h"
 

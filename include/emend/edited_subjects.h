@@ -1,15 +1,15 @@
 // Which subjects were edited between two checkpoints, told from the weights and the subjects' names alone.
 //
-// An edit in closed form writes D = R A to a down projection, and each row of A is a combination of columns of
-// C^-1 K: of the keys K of its subjects, C = E[k k^T]. So with Q [F, n] an orthonormal basis of the row space
-// of D = W' - W, the vectors C Q lie in span(K). In the inner product <x, y> = x^T C^-1 y, in which other keys
-// are spread evenly, the share of a key k that lies in span(C Q) is
+// An edit in closed form writes D = R A to a down projection, and each row of A is a combination of columns
+// of C^-1 K: of the keys K of its subjects, C = E[k k^T]. So with Q [F, n] an orthonormal basis of the row
+// space of D = W' - W, the vectors C Q lie in span(K). In the inner product <x, y> = x^T C^-1 y, in which
+// other keys are spread evenly, the share of a key k that lies in span(C Q) is
 //
 //     s(k) = (Q^T k)^T (Q^T C Q)^-1 (Q^T k) / (k^T C^-1 k)      from 0 to 1,
 //
 // the square of the cosine between k and span(C Q). A key that an edit answers to lies in it; one that has
-// nothing to do with the edits has about n / F. (Projection of candidates on the row space of Delta W C: KSTER,
-// arXiv 2602.10134.)
+// nothing to do with the edits has about n / F. (Projection of candidates on the row space of Delta W C:
+// KSTER, arXiv 2602.10134.)
 #pragma once
 
 #include <cstdint>
@@ -47,14 +47,14 @@ struct EditedSubjects {
   std::filesystem::path statistics;  // the folder
 };
 
-// Reads one candidate a line: a subject, or a subject, a tab and a prompt that holds it. Blank lines are passed
-// over. Throws Error(kFormat), naming file and line, for a prompt without its subject and for a subject that is
-// there twice with the same prompt; if there are none; Error(kIo).
+// Reads one candidate a line: a subject, or a subject, a tab and a prompt that holds it. Blank lines are
+// passed over. Throws Error(kFormat), naming file and line, for a prompt without its subject and for a
+// subject that is there twice with the same prompt; if there are none; Error(kIo).
 std::vector<CandidateSubject> read_candidates(const std::filesystem::path& file);
 
-// `weights`: what inspect() says of the checkpoint against `base`. `statistics`: the folder of C of the base's
-// keys; empty: the one beside the base. Throws Error(kModel) where no down projection differs or each differs
-// in too many directions to tell subjects apart (WeightDifference::directions), Error(kConfig) if the
+// `weights`: what inspect() says of the checkpoint against `base`. `statistics`: the folder of C of the
+// base's keys; empty: the one beside the base. Throws Error(kModel) where no down projection differs or each
+// differs in too many directions to tell subjects apart (WeightDifference::directions), Error(kConfig) if the
 // statistics of a changed layer are not there, Error(kNumeric) as SpdFactor does, and what `progress` throws.
 EditedSubjects find_edited_subjects(const Model& base, const Inspection& weights,
                                     const std::vector<CandidateSubject>& candidates,

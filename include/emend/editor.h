@@ -137,8 +137,8 @@ void require_layer_use(const Editor& editor, const std::vector<int>& layers, con
 // cannot (Editor::protects).
 void require_protects(const Editor& editor, Protect protect, const std::string& where);
 
-// Throws Error(kConfig), which begins with `where`, for `end: eos` with a method that cannot teach the end of a
-// text (Editor::teaches_end).
+// Throws Error(kConfig), which begins with `where`, for `end: eos` with a method that cannot teach the end of
+// a text (Editor::teaches_end).
 void require_teaches_end(const Editor& editor, TargetEnd end, const std::string& where);
 
 // One method that edit files can name: its help, and what makes it from its options. `make` throws

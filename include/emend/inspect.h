@@ -29,8 +29,8 @@ struct WeightDifference {
   std::int64_t rank = 0;
   double largest = 0;   // the largest singular value
   double rounding = 0;  // that bound
-  // Of a down projection: an orthonormal basis [F, rank] float64 of the row space of D above rounding. Undefined
-  // for rank 0, for a rank above F / 2, and where the basis would take more than 128 MiB.
+  // Of a down projection: an orthonormal basis [F, rank] float64 of the row space of D above rounding.
+  // Undefined for rank 0, for a rank above F / 2, and where the basis would take more than 128 MiB.
   at::Tensor directions = {};
 };
 

@@ -71,8 +71,8 @@ bool answer(const Questions& questions) {
 
 TargetEnd end_named(const std::string& text) {
   if (const auto end = parse_target_end(text)) return *end;
-  throw Error(ErrorKind::kUsage,
-              "--end must be auto, eos or none, found " + quote(text) + did_you_mean(text, {"auto", "eos", "none"}));
+  throw Error(ErrorKind::kUsage, "--end must be auto, eos or none, found " + quote(text) +
+                                     did_you_mean(text, {"auto", "eos", "none"}));
 }
 
 void refuse_with_dry_run(const OptionList& options, const EditRunOptions& run) {
@@ -103,7 +103,8 @@ void add_run_options(OptionList& options, EditArguments& asked) {
              "model names)",
              [&asked](const std::string& text) { asked.protect = protect_named(text); })
       .value("end", "WHAT",
-             "what follows the target in the search, whatever the file says: eos (the model is taught to end its "
+             "what follows the target in the search, whatever the file says: eos (the model is taught to end "
+             "its "
              "text there), none, auto (eos for prompts in chat form)",
              [&asked](const std::string& text) { asked.end = end_named(text); })
       .text("editor", asked.method, "METHOD", "edit by this method, whatever the file says")
@@ -159,8 +160,8 @@ void add_edit_options(CommandFrame& frame, EditArguments& asked) {
   frame.answers = [questions] { return answer(*questions); };
 }
 
-// Reads the edit file; --model, --bos, --statistics, --editor, --layer, --protect and --end win over it. Throws as
-// read_edit_file does, and Error(kUsage) when nobody names a model.
+// Reads the edit file; --model, --bos, --statistics, --editor, --layer, --protect and --end win over it.
+// Throws as read_edit_file does, and Error(kUsage) when nobody names a model.
 EditFile prepare_edit_file(const CommandFrame& frame, const EditArguments& asked) {
   EditFile file = read_edit_file(asked.file);
   const CommonOptions& common = frame.common;

@@ -58,7 +58,8 @@ int inspect(const std::vector<std::string>& arguments) {
   CommandFrame frame(
       "model inspect", "FILE [--patches DIR] [--base MODEL] [--subjects FILE]",
       "Says what became of a checkpoint: with --base, which weights differ, by what rank, and which of the "
-      "patches in DIR are in it; without, how far it behaves as the patches say. With --subjects, which of the "
+      "patches in DIR are in it; without, how far it behaves as the patches say. With --subjects, which of "
+      "the "
       "subjects in FILE were edited, without any patch.",
       {"bos", "seed"});
   frame.syntax.uses_statistics = true;

@@ -21,10 +21,9 @@
 namespace emend {
 namespace {
 
-const std::vector<std::string> kTopKeys = {"model",  "method",     "layer",      "bos",
-                                           "form",   "statistics", "options",    "edits",
-                                           "checks", "outputs",    "drift_text", "protect",
-                                           "end"};
+const std::vector<std::string> kTopKeys = {"model",      "method",  "layer", "bos",    "form",
+                                           "statistics", "options", "edits", "checks", "outputs",
+                                           "drift_text", "protect", "end"};
 const std::vector<std::string> kCheckKeys = {"efficacy",      "paraphrase", "said",
                                              "neighbourhood", "drift",      "bleed"};
 const std::vector<std::string> kOutputKeys = {"patch"};

@@ -156,7 +156,8 @@ QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questio
 QuestionSheet sampling_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
                              const RowForm& form, std::int64_t samples, std::int64_t extra_tokens,
                              std::uint64_t first_record, const Fronts& fronts) {
-  constexpr int kRecordBits = 24;  // streams of a record: its free texts in the lower half, these in the upper
+  constexpr int kRecordBits =
+      24;  // streams of a record: its free texts in the lower half, these in the upper
   QuestionSheet sheet;
   SheetWriter writer(tokenizer, form, fronts, sheet);
   for (std::size_t r = 0; r < records.size(); ++r) {

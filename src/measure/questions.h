@@ -86,8 +86,8 @@ struct Answers {
   std::map<std::string, EndedText> to_end;         // greedy text after the prompt, to its end
   // Sampled texts after the prompt, in the order of their random streams.
   std::map<std::string, std::vector<std::string>> samples;
-  std::map<std::string, double> next_token_kl;     // KL(this || base) of the next token, nats
-  std::vector<std::string> texts;                  // sampled, the prompt included, in the order asked
+  std::map<std::string, double> next_token_kl;  // KL(this || base) of the next token, nats
+  std::vector<std::string> texts;               // sampled, the prompt included, in the order asked
 };
 
 // The rows behind the questions of several records, in ids.
@@ -116,8 +116,8 @@ QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questio
                            const RowForm& form, std::int64_t bound, std::int64_t positions,
                            const Fronts& fronts = {});
 
-// `samples` texts of each prompt, each `extra_tokens` longer than its longest answer. `first_record`: as below;
-// the streams are others than those of writing_sheet.
+// `samples` texts of each prompt, each `extra_tokens` longer than its longest answer. `first_record`: as
+// below; the streams are others than those of writing_sheet.
 QuestionSheet sampling_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
                              const RowForm& form, std::int64_t samples, std::int64_t extra_tokens,
                              std::uint64_t first_record, const Fronts& fronts = {});

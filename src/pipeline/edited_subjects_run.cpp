@@ -23,8 +23,8 @@ namespace emend {
 namespace {
 
 // A subject's key depends on its own tokens most, and on what stands in front of it a little.
-constexpr std::array kFronts = {"", "The ", "I know ", "He told us about ", "Here is a fact. The name is ",
-                                "What everybody says of "};
+constexpr std::array kFronts = {
+    "", "The ", "I know ", "He told us about ", "Here is a fact. The name is ", "What everybody says of "};
 
 // As ROME's: a share of the mean of C's diagonal.
 constexpr double kRelativeRidge = 1e-5;
@@ -86,8 +86,9 @@ CandidateKeys keys_of(const Model& model, const std::vector<CandidateSubject>& c
 
 // s(k) of each row of K [n, F].
 at::Tensor shares(const at::Tensor& K, const at::Tensor& Q, const at::Tensor& C, const SpdFactor& factor) {
-  const at::Tensor CQ = (C.dim() == 1 ? C.to(at::kDouble).unsqueeze(1) * Q : at::matmul(C.to(at::kDouble), Q)) +
-                        factor.info().ridge * Q;
+  const at::Tensor CQ =
+      (C.dim() == 1 ? C.to(at::kDouble).unsqueeze(1) * Q : at::matmul(C.to(at::kDouble), Q)) +
+      factor.info().ridge * Q;
   const at::Tensor inner = at::matmul(Q.t(), CQ);  // Q^T C Q
   const at::Tensor along = at::matmul(K, Q);       // Q^T k, one a row
   const at::Tensor solved = at::linalg_solve(inner, along.t()).t();
@@ -96,15 +97,15 @@ at::Tensor shares(const at::Tensor& K, const at::Tensor& Q, const at::Tensor& C,
 }
 
 // The largest share of a candidate's keys, the mean of them among these.
-std::vector<double> largest_shares(const CandidateKeys& read, int layer, const at::Tensor& Q, const at::Tensor& C,
-                                   const std::string& what) {
+std::vector<double> largest_shares(const CandidateKeys& read, int layer, const at::Tensor& Q,
+                                   const at::Tensor& C, const std::string& what) {
   const SpdFactor factor(C.to(at::kDouble), kRelativeRidge, what);
   const at::Tensor& keys = read.keys.at(layer);
   std::vector<at::Tensor> means;
   for (std::size_t i = 0; i + 1 < read.begin.size(); ++i)
-    means.push_back(keys.slice(0, static_cast<std::int64_t>(read.begin[i]),
-                               static_cast<std::int64_t>(read.begin[i + 1]))
-                        .mean(0));
+    means.push_back(
+        keys.slice(0, static_cast<std::int64_t>(read.begin[i]), static_cast<std::int64_t>(read.begin[i + 1]))
+            .mean(0));
   const at::Tensor each = shares(keys, Q, C, factor).contiguous(),
                    mean = shares(at::stack(means), Q, C, factor).contiguous();
   std::vector<double> largest;
@@ -120,9 +121,10 @@ std::vector<double> largest_shares(const CandidateKeys& read, int layer, const a
   const bool differs = std::ranges::any_of(
       weights.weights, [](const WeightDifference& weight) { return weight.entry.role == Role::kMlpDown; });
   throw Error(ErrorKind::kModel,
-              differs ? "the down projections differ in so many directions, or by so little beside the rounding "
-                        "of their stored type, that no subject can be told from them"
-                      : "no down projection differs from the base's: no subject was edited there");
+              differs
+                  ? "the down projections differ in so many directions, or by so little beside the rounding "
+                    "of their stored type, that no subject can be told from them"
+                  : "no down projection differs from the base's: no subject was edited there");
 }
 
 }  // namespace
@@ -143,7 +145,8 @@ std::vector<CandidateSubject> read_candidates(const std::filesystem::path& file)
     if (tab != std::string::npos) candidate.prompt = std::string(trim(line.substr(tab + 1)));
     if (candidate.subject.empty()) fail("expected a subject in front of the tab");
     if (!candidate.prompt.empty() && candidate.prompt.find(candidate.subject) == std::string::npos)
-      fail(fmt::format("the subject {} is not in the prompt {}", quote(candidate.subject), quote(candidate.prompt)));
+      fail(fmt::format("the subject {} is not in the prompt {}", quote(candidate.subject),
+                       quote(candidate.prompt)));
     if (!seen.insert({candidate.subject, candidate.prompt}).second)
       fail(fmt::format("the subject {} is there twice", quote(candidate.subject)));
     candidates.push_back(std::move(candidate));
@@ -174,14 +177,16 @@ EditedSubjects find_edited_subjects(const Model& base, const Inspection& weights
   outcome.statistics = statistics.empty() ? default_statistics_folder(base, prefix) : statistics;
   const Statistics moments = load_statistics_in_file(base, outcome.layers, prefix, outcome.statistics);
   if (moments.layers.empty())
-    throw Error(ErrorKind::kConfig,
-                fmt::format("{}: the statistics of the base's changed layers are not there; collect them first",
-                            outcome.statistics.string()));
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("{}: the statistics of the base's changed layers are not there; collect them first",
+                    outcome.statistics.string()));
   const CandidateKeys keys = keys_of(base, candidates, prefix, outcome.layers, token_budget, progress);
-  for (const CandidateSubject& candidate : candidates) outcome.subjects.push_back({candidate.subject, 0, false});
+  for (const CandidateSubject& candidate : candidates)
+    outcome.subjects.push_back({candidate.subject, 0, false});
   for (const auto& [layer, Q] : directions) {
-    const std::vector<double> largest = largest_shares(keys, layer, Q, moments.layers.at(layer).C,
-                                                       fmt::format("C of layer {}", layer));
+    const std::vector<double> largest =
+        largest_shares(keys, layer, Q, moments.layers.at(layer).C, fmt::format("C of layer {}", layer));
     for (std::size_t i = 0; i < largest.size(); ++i)
       outcome.subjects[i].score += largest[i] / static_cast<double>(directions.size());
     progress.poll();

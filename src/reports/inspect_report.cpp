@@ -101,19 +101,23 @@ std::string subjects_text(const EditedSubjects& found, std::size_t columns) {
   for (std::size_t i = 0; i < found.layers.size(); ++i)
     layers.push_back(fmt::format("{} (rank {})", found.layers[i], found.ranks[i]));
   return table.text(columns) +
-         fmt::format("{} of {} subjects score {} or more: the share of their keys that lies where the difference "
-                     "of layer {} was written. A key that has nothing to do with it has about {}.\n",
-                     edited, found.subjects.size(), number_text(found.threshold), join(layers),
-                     number_text(found.expected));
+         fmt::format(
+             "{} of {} subjects score {} or more: the share of their keys that lies where the difference "
+             "of layer {} was written. A key that has nothing to do with it has about {}.\n",
+             edited, found.subjects.size(), number_text(found.threshold), join(layers),
+             number_text(found.expected));
 }
 
 ResultJson subjects_json(const EditedSubjects& found) {
   ResultJson list = ResultJson::array();
   for (const SubjectScore& subject : found.subjects)
     list.push_back({{"subject", subject.subject}, {"score", subject.score}, {"edited", subject.edited}});
-  return {{"layers", found.layers},     {"ranks", found.ranks},
-          {"expected", found.expected}, {"threshold", found.threshold},
-          {"statistics", found.statistics.string()}, {"scores", list}};
+  return {{"layers", found.layers},
+          {"ranks", found.ranks},
+          {"expected", found.expected},
+          {"threshold", found.threshold},
+          {"statistics", found.statistics.string()},
+          {"scores", list}};
 }
 
 }  // namespace

@@ -89,7 +89,8 @@ TEST(Sampled, WithoutTemperatureTheTextIsTheGreedyOne) {
     AnswerOptions options;
     options.records = 1;
     const Answers greedy =
-        AnswerEngine(drawn.model, question_sheet(drawn.model.tokenizer(), {questions}, drawn.form, 3), options)
+        AnswerEngine(drawn.model, question_sheet(drawn.model.tokenizer(), {questions}, drawn.form, 3),
+                     options)
             .answer({})
             .front()
             .front();

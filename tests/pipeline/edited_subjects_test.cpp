@@ -33,7 +33,8 @@ at::Tensor key_of(const Model& model, const std::string& subject) {
 
 class EditedSubjectsTest : public testing::Test {
  protected:
-  EditedSubjectsTest() : model_(test::load_world("llama")), statistics_(test::world_statistics(model_, kLayer)) {
+  EditedSubjectsTest()
+      : model_(test::load_world("llama")), statistics_(test::world_statistics(model_, kLayer)) {
     save_statistics(statistics_, model_, model_.tokenizer().automatic_prefix(), folder_.path());
     const at::Tensor C = statistics_.layers.at(kLayer).C;
     ridged_ = C + 1e-5 * C.diagonal().mean() * at::eye(C.size(0), at::kDouble);
@@ -74,8 +75,7 @@ TEST_F(EditedSubjectsTest, AWrittenKeyScoresOne) {
   EXPECT_TRUE(one.subjects[0].edited);
   EXPECT_THAT(one.layers, testing::ElementsAre(kLayer));
   EXPECT_THAT(one.ranks, testing::ElementsAre(1));
-  const EditedSubjects all =
-      find(written(rows), {edits[0].subject, edits[1].subject, edits[2].subject});
+  const EditedSubjects all = find(written(rows), {edits[0].subject, edits[1].subject, edits[2].subject});
   for (const SubjectScore& subject : all.subjects) EXPECT_NEAR(subject.score, 1, 1e-6);
   EXPECT_NEAR(all.expected, 3.0 / static_cast<double>(model_.config().d_ff), 1e-12);
 }
@@ -106,7 +106,9 @@ TEST_F(EditedSubjectsTest, RefusesWhatTellsNothing) {
   const test::TempFolder empty;
   const Inspection one = written({key_of(model_, "Any")});
   EXPECT_THAT(test::error_of(ErrorKind::kConfig,
-                             [&] { find_edited_subjects(model_, one, {{"Any", ""}}, empty.path(), 4096); }),
+                             [&] {
+                               find_edited_subjects(model_, one, {{"Any", ""}}, empty.path(), 4096);
+                             }),
               HasSubstr("are not there"));
 }
 
