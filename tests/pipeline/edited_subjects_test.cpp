@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include "emend/statistics.h"
 #include "support/world.h"
@@ -22,7 +24,7 @@ constexpr int kLayer = 1;
 at::Tensor key_of(const Model& model, const std::string& subject) {
   PassInput input;
   input.ids = {model.tokenizer().automatic_prefix()};
-  const TokenIds own = model.tokenizer().encode(subject, SpecialTokens::kNone).ids;
+  const std::vector<std::int64_t> own = model.tokenizer().encode(subject, SpecialTokens::kNone).ids;
   input.ids[0].insert(input.ids[0].end(), own.begin(), own.end());
   const auto last = static_cast<std::int64_t>(input.ids[0].size()) - 1;
   input.recordings = {{Site::kKey, kLayer, at::tensor({last}, at::kLong)}};
@@ -100,7 +102,7 @@ TEST_F(EditedSubjectsTest, RefusesWhatTellsNothing) {
   EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { find({}, {"Any"}); }),
               HasSubstr("no down projection differs"));
   Inspection many = written({key_of(model_, "Any")});
-  many.weights[0].directions = {};
+  many.weights[0].directions = at::Tensor();
   EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { find(many, {"Any"}); }),
               HasSubstr("in so many directions"));
   const test::TempFolder empty;
