@@ -36,7 +36,7 @@ at::Tensor key_of(const Model& model, const std::string& subject) {
 class EditedSubjectsTest : public testing::Test {
  protected:
   EditedSubjectsTest()
-      : model_(test::load_world("llama")), statistics_(test::world_statistics(model_, kLayer)) {
+      : model_(test::load_world("llama")), statistics_(test::world_statistics(model_, kLayer, 2048)) {
     save_statistics(statistics_, model_, model_.tokenizer().automatic_prefix(), folder_.path());
     const at::Tensor C = statistics_.layers.at(kLayer).C;
     ridged_ = C + 1e-5 * C.diagonal().mean() * at::eye(C.size(0), at::kDouble);
