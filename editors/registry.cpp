@@ -72,6 +72,15 @@ void require_layer_use(const Editor& editor, const std::vector<int>& layers, con
                                                 quote(editor.name()), layers.size()));
 }
 
+void require_teaches_end(const Editor& editor, TargetEnd end, const std::string& where) {
+  if (end == TargetEnd::kEos && !editor.teaches_end())
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("{}: the method {} (with these options) does not teach the model to end its text; "
+                    "use rome or bulk, or `end: none`",
+                    where, quote(editor.name())));
+}
+
 void require_protects(const Editor& editor, Protect protect, const std::string& where) {
   if (protect != Protect::kNone && !editor.protects())
     throw Error(

@@ -52,6 +52,13 @@ void require_sound(const BenchmarkOptions& options) {
   if (options.natural < 0)
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option natural must be at least 0, found {}", options.natural));
+  constexpr std::int64_t kMostSamples = 1000;
+  if (options.sampled < 0 || options.sampled > kMostSamples)
+    throw Error(ErrorKind::kUsage, fmt::format("the option sampled must be from 0 to {}, found {}",
+                                               kMostSamples, options.sampled));
+  if (!(options.temperature > 0))
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the option temperature must be above 0, found {}", options.temperature));
   if (options.drift_tokens < 0)
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option drift-tokens must be at least 0, found {}", options.drift_tokens));
@@ -113,6 +120,7 @@ std::vector<std::unique_ptr<Metric>> Benchmark::State::metrics() const {
   metrics.push_back(make_bleed_metric());
   metrics.push_back(make_writing_metric(references.snippets ? &*references.snippets : nullptr));
   if (options.natural > 0) metrics.push_back(make_natural_stop_metric());
+  if (options.sampled > 0) metrics.push_back(make_sampled_metric());
   if (options.plus) metrics.push_back(make_counterfact_plus_metric());
   return metrics;
 }
@@ -183,6 +191,10 @@ void Benchmark::State::note_questions(const EvalSetup& setup, EvalSummary& heade
   if (options.hold_out) header.options["hold_out"] = "true";
   header.options["plus"] = options.plus ? "true" : "false";
   if (options.natural > 0) header.options["natural"] = std::to_string(options.natural);
+  if (options.sampled > 0) {
+    header.options["sampled"] = std::to_string(options.sampled);
+    header.options["temperature"] = fmt::format("{}", options.temperature);
+  }
   header.options["generations"] = options.generations < 0 ? "all" : std::to_string(options.generations);
   header.options["drift_text"] = setup.drift_rows.empty() ? "none" : hash_of_rows(setup.drift_rows);
   header.options["snippets"] = references.snippets ? references.snippets->fingerprint() : "none";
@@ -269,6 +281,8 @@ BenchmarkOutcome Benchmark::run(Model& model, Progress& progress, const Benchmar
   setup.shard = state.shard;
   setup.metrics = state.metrics();
   setup.natural_tokens = options.natural;
+  setup.sampled = options.sampled;
+  setup.temperature = options.temperature;
   if (options.natural > 0 && end_tokens(model.tokenizer()).empty())
     throw Error(
         ErrorKind::kConfig,

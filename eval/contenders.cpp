@@ -92,6 +92,7 @@ ContenderSet::ContenderSet(const BenchmarkOptions& options) : options_(options) 
     const EditorTable& table = options.editors != nullptr ? *options.editors : benchmark_editors();
     entry.editor = make_editor(entry.method.method, entry.method.options, table);
     require_protects(*entry.editor, entry.method.protect, entry.method.label);
+    require_teaches_end(*entry.editor, entry.method.end, entry.method.label);
     require_comparable(*entry.editor, entry.method.label, options.plus);
     entries_.push_back(std::move(entry));
   }
@@ -107,6 +108,7 @@ void ContenderSet::settle(const Model& model, std::int64_t token_budget, const E
     entry.context.layers = layers_of(entry, model, progress);
     entry.context.prefix = prefix_;
     entry.context.form = options_.form;
+    entry.context.ends = taught_ends(model.tokenizer(), entry.method.end, options_.form, entry.method.label);
     entry.context.seed = options_.seed;
     entry.context.token_budget = token_budget;
     entry.context.cache = &caches_.try_emplace(entry.statistics, entry.statistics).first->second;
@@ -225,6 +227,8 @@ std::vector<Contender> ContenderSet::make(const EvalSummary& header, const fs::p
     for (const auto& [name, value] : entry.editor->options()) contender.header.options[name] = value;
     if (entry.method.protect != Protect::kNone)
       contender.header.options["protect"] = to_string(entry.method.protect);
+    if (entry.editor->teaches_end())
+      contender.header.options["end"] = entry.context.ends.empty() ? "none" : "eos";
     if (!entry.context.layers.empty()) contender.header.options["layer"] = layers_text(entry.context.layers);
     contender.header.seconds["statistics"] = statistics_seconds_;
     if (entry.context.statistics != nullptr)

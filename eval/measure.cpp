@@ -73,6 +73,34 @@ void add_to_end(const EvalRecord& record, const Answers& base, const Answers& no
       add("neighbour", neighbour.prompt, neighbour.answer, neighbour.answer);
 }
 
+// Every sampled text with whether it begins with the answer.
+void add_sampled(const EvalRecord& record, const Answers& base, const Answers& now,
+                 std::vector<AnswerTrace>& traces) {
+  const EditRequest& request = record.request;
+  const auto add = [&](const std::string& role, const std::string& prompt, const std::string& answer,
+                       const std::string& wanted) {
+    const auto texts = base.samples.find(prompt);
+    if (texts == base.samples.end()) return;
+    for (std::size_t i = 0; i < texts->second.size(); ++i) {
+      AnswerTrace trace;
+      trace.role = "sampled " + role;
+      trace.prompt = prompt;
+      trace.answer = answer;
+      for (const auto& [answers, state] : {std::pair(&base, &trace.before), std::pair(&now, &trace.after)}) {
+        state->text = answers->samples.at(prompt).at(i);
+        state->generated = begins_with_answer(state->text, wanted);
+      }
+      traces.push_back(std::move(trace));
+    }
+  };
+  add("prompt", request.prompt, request.was, request.target);
+  for (const std::string& paraphrase : request.paraphrases)
+    add("paraphrase", paraphrase, request.was, request.target);
+  for (const Neighbour& neighbour : request.neighbours)
+    if (are_opposed(neighbour.answer, request.target))
+      add("neighbour", neighbour.prompt, neighbour.answer, neighbour.answer);
+}
+
 // Prompts with the answers that were asked for; what no metric asked is left out.
 std::vector<AnswerTrace> answer_traces(const EvalRecord& record, const Answers& base, const Answers& now) {
   const EditRequest& request = record.request;
@@ -94,6 +122,7 @@ std::vector<AnswerTrace> answer_traces(const EvalRecord& record, const Answers& 
   for (const KindQuestion& question : record.portability)
     add("portability " + question.kind, question.prompt, question.answer, question.answer);
   add_to_end(record, base, now, traces);
+  add_sampled(record, base, now, traces);
   for (std::size_t i = 0; i < base.texts.size(); ++i) {
     AnswerTrace trace;
     trace.role = "generation";
@@ -199,6 +228,7 @@ std::vector<std::vector<Answers>> Measure::ask(RecordRange part, const std::vect
   auto answers = asked.answer(models);
   auto texts = written.answer(models);
   ask_to_end(part, questions, fronts, models, answers);
+  ask_sampled(part, questions, fronts, models, answers);
   for (std::size_t m = 0; m < answers.size(); ++m)
     for (std::size_t r = 0; r < answers[m].size(); ++r) answers[m][r].texts = std::move(texts[m][r].texts);
   return answers;
@@ -217,6 +247,24 @@ void Measure::ask_to_end(RecordRange part, const std::vector<Questions>& questio
   auto ended = engine.answer(models);
   for (std::size_t m = 0; m < answers.size(); ++m)
     for (std::size_t r = 0; r < answers[m].size(); ++r) answers[m][r].to_end = std::move(ended[m][r].to_end);
+}
+
+void Measure::ask_sampled(RecordRange part, const std::vector<Questions>& questions, const Fronts& fronts,
+                          const std::vector<EditedModels>& models,
+                          std::vector<std::vector<Answers>>& answers) const {
+  if (setup_.sampled == 0) return;
+  AnswerOptions options = answer_options(part.size());
+  options.samples = true;
+  options.draw = {setup_.temperature, 0, seed_};
+  const auto first = static_cast<std::uint64_t>(setup_.first_record + part.begin);
+  const AnswerEngine engine(model_,
+                            sampling_sheet(model_.tokenizer(), questions, form_, setup_.sampled,
+                                           setup_.extra_tokens, first, fronts),
+                            options);
+  auto drawn = engine.answer(models);
+  for (std::size_t m = 0; m < answers.size(); ++m)
+    for (std::size_t r = 0; r < answers[m].size(); ++r)
+      answers[m][r].samples = std::move(drawn[m][r].samples);
 }
 
 std::int64_t Measure::room_in_front() const {

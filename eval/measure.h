@@ -72,6 +72,9 @@ class Measure {
   // Adds the texts to their end, if any are asked for.
   void ask_to_end(RecordRange part, const std::vector<Questions>& questions, const Fronts& fronts,
                   const std::vector<EditedModels>& models, std::vector<std::vector<Answers>>& answers) const;
+  // Adds the sampled texts, if any are asked for.
+  void ask_sampled(RecordRange part, const std::vector<Questions>& questions, const Fronts& fronts,
+                   const std::vector<EditedModels>& models, std::vector<std::vector<Answers>>& answers) const;
   RecordResult result(std::int64_t i, const EditedRecord& state, const Answers& base,
                       const Answers& now) const;
   void add_drift(const LaidEdits& laid, std::vector<RecordResult>& results);

@@ -56,6 +56,9 @@ std::unique_ptr<Metric> make_rewrite_metric();
 // the answer, both normalised (metrics/natural_stop.cpp).
 std::unique_ptr<Metric> make_natural_stop_metric();
 bool is_whole_answer(const EndedText& text, const std::string& answer);
+// The same three questions on sampled texts: the share of them that begins with the answer, k of n
+// (metrics/sampled.cpp).
+std::unique_ptr<Metric> make_sampled_metric();
 // Token accuracies of zsRE and of EasyEdit's lists: rewrite, rephrase, locality, portability
 // (metrics/token_accuracy.cpp).
 std::unique_ptr<Metric> make_token_accuracy_metric();

@@ -44,6 +44,8 @@ struct EvalSetup {
   bool known_only = false;          // records whose present answer is not the base's greedy one are left out
   std::int64_t extra_tokens = 3;    // of a greedy text beyond its longest answer
   std::int64_t natural_tokens = 0;  // of a text that the model is to end itself; 0: none is asked for
+  std::int64_t sampled = 0;         // texts of each prompt that are drawn; 0: none
+  double temperature = 1;           // of these
   std::int64_t text_tokens = 100;   // of a sampled text, prompt included (Meng et al. 2022)
   std::vector<std::vector<std::int64_t>> drift_rows;
   bool wants_drift = true;  // if not, rows are missing because nobody asked for them

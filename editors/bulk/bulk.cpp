@@ -30,6 +30,7 @@ class Bulk : public Editor {
   LayerUse layer_use() const override { return LayerUse::kSeveral; }
   bool keeps_values() const override { return true; }
   bool carries_earlier() const override { return options_in_use().carry; }
+  bool teaches_end() const override { return options_in_use().search.end_weight > 0; }
   // The one for a single fact, two below it and one above.
   std::vector<int> layers_around(int layer, const ModelConfig& config) const override {
     std::vector<int> layers;

@@ -34,6 +34,7 @@ BulkOptions published_search() {
   paper.search.decay = 0.5;
   paper.search.stop_loss = 0.05;
   paper.search.keep_best = false;
+  paper.search.end_weight = 0;
   return paper;
 }
 
@@ -113,6 +114,7 @@ std::vector<OptionBinding> BulkOptionTable::search_bindings() {
       "scale", kScaleWords, search.scale,
       "v0 is the value at the lookup token, or the residual stream behind the block (the papers)"));
   append(all, loss_options(search, "stop when the target's probability passes this"));
+  append(all, end_options(search));
   all.push_back(gradient_tokens_option(search));
   return all;
 }

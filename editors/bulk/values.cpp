@@ -16,12 +16,12 @@ namespace {
 
 // The rows of a group's requests, and one drift row for their one subject. An injected search reads no keys:
 // its response only has to have their size.
-SearchUnit make_unit(const CallRows& rows, const KeyGroup& group, const BulkOptions& options,
+SearchUnit make_unit(const CallRows& rows, const KeyGroup& group, const BulkOptions& options, bool ends,
                      const at::Tensor& no_response) {
   SearchUnit unit;
   unit.a = no_response;
   const double share = 1.0 / static_cast<double>(group.requests.size());
-  for (const std::size_t i : group.requests) add_target_rows(unit, rows, i, share, options.shares);
+  for (const std::size_t i : group.requests) add_target_rows(unit, rows, i, share, options.shares, ends);
   if (options.search.kl_factor > 0) unit.rows.push_back(drift_row(rows, group.requests.front()));
   return unit;
 }
@@ -48,12 +48,14 @@ std::vector<SearchResult> search_values_of(const Model& model, const LayerTrace&
                                            const std::vector<KeyGroup>& groups, const BulkOptions& options,
                                            const EditorContext& context, Progress& progress) {
   const at::Tensor no_response = at::zeros({model.config().d_ff}, model.options().dtype(at::kFloat));
+  SearchOptions search = options.search;
+  if (search.end_weight > 0) search.ends = context.ends;
   std::vector<SearchUnit> units;
-  for (const KeyGroup& group : groups) units.push_back(make_unit(rows, group, options, no_response));
+  for (const KeyGroup& group : groups)
+    units.push_back(make_unit(rows, group, options, !search.ends.empty(), no_response));
   begin_search(progress,
                fmt::format("searching {} {}", groups.size(), groups.size() == 1 ? "value" : "values"),
                static_cast<std::int64_t>(groups.size()) * steps_at_most(options.search), "steps");
-  SearchOptions search = options.search;
   if (context.search_tokens > 0) search.gradient_tokens = static_cast<int>(context.search_tokens);
   std::vector<SearchResult> results = search_values(model, trace, units, search, progress, context.journal);
   progress.end();

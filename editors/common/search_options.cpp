@@ -66,6 +66,16 @@ std::vector<OptionBinding> loss_options(SearchOptions& search, const std::string
   };
 }
 
+std::vector<OptionBinding> end_options(SearchOptions& search) {
+  return {
+      number_option("end_weight", search.end_weight, 0, 1000,
+                    "weight of the end of the text behind the target in the loss, where the edit teaches it "
+                    "(`end`); 0: it is not taught"),
+      number_option("end_probability", search.end_probability, 0, 1,
+                    "there: stop only when the end's probability passes this, too"),
+  };
+}
+
 OptionBinding gradient_tokens_option(SearchOptions& search) {
   return integer_option(
       "gradient_tokens", search.gradient_tokens, 0, 1 << 20,

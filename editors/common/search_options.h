@@ -23,6 +23,10 @@ std::vector<OptionBinding> descent_options(SearchOptions& search);
 // `stop_help` is the help of stop_probability.
 std::vector<OptionBinding> loss_options(SearchOptions& search, const std::string& stop_help);
 
+// How the end of the text behind a target is taught, where the edit asks for that: end_weight,
+// end_probability.
+std::vector<OptionBinding> end_options(SearchOptions& search);
+
 OptionBinding gradient_tokens_option(SearchOptions& search);
 
 // Sets what is given for a method whose table binds the options above to `search`: the preset first, so that

@@ -31,6 +31,7 @@ SearchStep::SearchStep(const Model& model, SearchRows& prepared, const ActiveUni
       options_(options),
       value_path_(model, prepared.layer),
       layout_(lay_out_step(model, prepared, units)),
+      end_ids_(index_tensor(options.ends, layout_.v0.device())),
       initial_(known_initial(layout_.drift_rows)) {}
 
 // KL(now || before) at the drift rows' lookup tokens, a sum for each unit. The first evaluation of a row is
@@ -38,12 +39,20 @@ SearchStep::SearchStep(const Model& model, SearchRows& prepared, const ActiveUni
 at::Tensor SearchStep::drift(const at::Tensor& logprobs) {
   const std::vector<ActiveRow*>& rows = layout_.drift_rows;
   if (rows.empty()) return at::zeros({layout_.units()}, layout_.v0.options());
-  const at::Tensor now = logprobs.narrow(0, layout_.labels.size(0), static_cast<std::int64_t>(rows.size()));
+  const at::Tensor now =
+      logprobs.narrow(0, layout_.labels.size(0) + layout_.ends, static_cast<std::int64_t>(rows.size()));
   if (!initial_.defined()) {
     initial_ = now.detach().clone();
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i]->initial = initial_[static_cast<std::int64_t>(i)];
   }
   return layout_.unit_kl((now.exp() * (now - initial_)).sum(1));
+}
+
+// -log p(E | prompt, target) of each target row [ends], p(E) = sum over e in E of p(e).
+at::Tensor SearchStep::row_end_nll(const at::Tensor& logprobs) const {
+  if (layout_.ends == 0) return at::zeros({0}, layout_.v0.options());
+  const at::Tensor behind = logprobs.narrow(0, layout_.labels.size(0), layout_.ends);
+  return -behind.index_select(1, end_ids_).logsumexp(1);
 }
 
 // Values at the layer plus alpha r, the stream that comes of them, the blocks above, the losses.
@@ -61,9 +70,12 @@ void SearchStep::forward(const at::Tensor& r, bool wants_gradient) {
   const at::Tensor& labels = layout_.labels;
   const at::Tensor row_nll =
       layout_.row_nll(-logprobs.narrow(0, 0, labels.size(0)).gather(1, labels).squeeze(1));
+  const at::Tensor row_end = row_end_nll(logprobs);
   const at::Tensor nll = layout_.unit_nll(row_nll), kl = drift(logprobs);
+  const at::Tensor end = layout_.ends > 0 ? layout_.unit_nll(row_end) : at::zeros_like(nll);
   last_.total = nll + options_.kl_factor * kl;
-  last_.losses = at::cat({row_nll, nll, kl}).detach();
+  if (layout_.ends > 0) last_.total = last_.total + options_.end_weight * end;
+  last_.losses = at::cat({row_nll, row_end, nll, kl, end}).detach();
 }
 
 // dL/dh of the last evaluation, once. Entries that are not numbers count as 0, so that a unit that has run
@@ -88,7 +100,8 @@ bool SearchStep::is_worth_recording() const {
 
 // What the step launches, once. Where that fails, steps are launched as before.
 void SearchStep::record(const at::Tensor& r) {
-  const auto numbers = static_cast<std::int64_t>(layout_.row_unit.size()) + 2 * layout_.units();
+  const auto numbers =
+      static_cast<std::int64_t>(layout_.row_unit.size()) + layout_.ends + 3 * layout_.units();
   const at::Tensor kept_r = r.clone(), losses = at::empty({numbers}, layout_.v0.options()),
                    gradient = at::empty_like(layout_.hidden);
   const auto work = [&] {
@@ -123,7 +136,8 @@ StepLosses SearchStep::evaluate(const at::Tensor& r, bool wants_gradient) {
   }
   StepLosses losses = read();
   for (std::size_t u = 0; u < losses.nll.size(); ++u)
-    losses.total.push_back(losses.nll[u] + options_.kl_factor * losses.kl[u]);
+    losses.total.push_back(losses.nll[u] + options_.kl_factor * losses.kl[u] +
+                           options_.end_weight * losses.end_nll[u]);
   if (options_.decay > 0) add_decay(r, losses.total);
   return losses;
 }
@@ -146,22 +160,32 @@ at::Tensor SearchStep::gradient(const at::Tensor& r) {
 StepLosses SearchStep::read() const {
   const at::Tensor host = last_.losses.to(at::kDouble).cpu();
   const double* row = host.const_data_ptr<double>();
-  const double* unit = row + layout_.row_unit.size();
+  const double* end = row + layout_.row_unit.size();
+  const double* unit = end + layout_.ends;
   const auto units = static_cast<std::size_t>(layout_.units());
   StepLosses losses;
   losses.nll.assign(unit, unit + units);
   losses.kl.assign(unit + units, unit + 2 * units);
+  losses.end_nll.assign(unit + 2 * units, unit + 3 * units);
   losses.bare.assign(units, 1);
   losses.mean.assign(units, 0);
+  losses.bare_end.assign(units, 1);
+  losses.mean_end.assign(units, 0);
   std::vector<double> count(units, 0);
   for (std::size_t i = 0; i < layout_.row_unit.size(); ++i) {
     const std::size_t u = layout_.row_unit[i];
     const double p = std::exp(-row[i]);
     if (layout_.row_bare[i]) losses.bare[u] = std::min(losses.bare[u], p);
     losses.mean[u] += p;
+    const double p_end = layout_.ends > 0 ? std::exp(-end[i]) : 1;
+    if (layout_.row_bare[i]) losses.bare_end[u] = std::min(losses.bare_end[u], p_end);
+    losses.mean_end[u] += p_end;
     ++count[u];
   }
-  for (std::size_t u = 0; u < units; ++u) losses.mean[u] /= count[u];
+  for (std::size_t u = 0; u < units; ++u) {
+    losses.mean[u] /= count[u];
+    losses.mean_end[u] /= count[u];
+  }
   return losses;
 }
 

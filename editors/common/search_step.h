@@ -18,6 +18,8 @@ namespace emend::editors {
 struct StepLosses {
   std::vector<double> total, nll, kl;
   std::vector<double> bare, mean;  // the target's probability: lowest over the bare rows, mean over all
+  std::vector<double> end_nll;     // of the end behind the target; 0 where it is not taught
+  std::vector<double> bare_end, mean_end;  // its probability, as `bare` and `mean`; 1 where it is not taught
 };
 
 // What stays the same from step to step while the same units take part is made once.
@@ -41,7 +43,7 @@ class SearchStep {
     // they are
     at::Tensor leaf;
     at::Tensor total;          // [units]
-    at::Tensor losses;         // [rows + 2 units] what is read of them
+    at::Tensor losses;         // [rows + ends + 3 units] what is read of them
     at::Tensor leaf_gradient;  // [N, D], once it is asked for
   };
   // An evaluation as one launch: it reads r and writes losses and gradient.
@@ -53,6 +55,7 @@ class SearchStep {
   void forward(const at::Tensor& r, bool wants_gradient);
   void backward();
   at::Tensor drift(const at::Tensor& logprobs);
+  at::Tensor row_end_nll(const at::Tensor& logprobs) const;
   StepLosses read() const;
   void add_decay(const at::Tensor& r, std::vector<double>& total) const;
 
@@ -64,6 +67,7 @@ class SearchStep {
   const SearchOptions& options_;
   ValuePath value_path_;
   StepLayout layout_;
+  at::Tensor end_ids_;  // [E]
   at::Tensor initial_;  // [drift rows, V] log-probabilities before the edit, once they are known
   Evaluation last_;
   std::int64_t gradients_ = 0;  // evaluations that wanted one

@@ -41,16 +41,23 @@ struct SearchOptions {
   bool keep_best = true;           // the best iterate; false: the last
   // tau: positions where |alpha| clamp ||v0|| / ||h|| stays below keep their cached keys and values.
   double reach = 0.1;
+  // The model is taught to end its text behind the target by any of these tokens E: the loss has
+  // end_weight nll(E | prompt, target) besides, p(E) being the sum over E. Empty: it is not taught to.
+  TokenIds ends;
+  double end_weight = 0.5;
+  // The search stops only once p(E) passes this as well, on every bare prompt and in the mean of the rows.
+  double end_probability = 0.9;
   int gradient_tokens = 0;  // tokens of a pass that takes gradients; 0: 768 on the CPU, 6144 on a GPU
 };
 
 // One row of a search.
 struct SearchRow {
-  TraceRow row;                        // with the target's tokens but the last
+  TraceRow row;                        // with the target's tokens but the last; with all if `end_at` is given
   std::size_t lookup = 0;              // position in the whole row
   std::vector<std::int64_t> label_at;  // positions whose logits are read (whole row)
   TokenIds labels;
-  double weight = 0;  // share in the unit's loss
+  std::int64_t end_at = -1;  // of the target's last token, where the end is read (whole row); -1: it is not
+  double weight = 0;         // share in the unit's loss
   // Share in the loss of the early steps; 0: the row is not part of them (drift rows always are).
   double early_weight = 0;
   bool bare = false;
@@ -75,7 +82,7 @@ struct SearchUnit {
 struct SearchResult {
   at::Tensor r;  // [D] float32
   int steps = 0;
-  double loss = 0, nll = 0, kl = 0;  // of the iterate that was kept
+  double loss = 0, nll = 0, kl = 0;  // of the iterate that was kept; nll is of the target's own tokens
   double bare_probability = 0;       // lowest over the unit's bare rows
   double mean_probability = 0;
   double first_loss = 0;  // of the first evaluation, on the early rows where there are such

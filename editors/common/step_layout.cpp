@@ -43,7 +43,7 @@ class LayoutBuilder {
   StepLayout made_;
   std::int64_t tokens_ = 0;
   std::vector<at::Tensor> hidden_, value_, alpha_;
-  std::vector<std::int64_t> token_unit_, labels_, drift_at_;
+  std::vector<std::int64_t> token_unit_, labels_, end_at_, drift_at_;
   std::vector<std::vector<std::int64_t>> labels_of_row_, rows_of_unit_, drift_of_unit_;
   std::vector<double> label_weight_, row_weight_;
 };
@@ -63,6 +63,7 @@ void LayoutBuilder::add_target(const ActiveRow& row, std::size_t place, double w
     labels_.push_back(source.labels[j]);
     made_.input.logit_tokens.push_back(tokens_ + source.label_at[j] - row.begin);
   }
+  if (source.end_at >= 0) end_at_.push_back(tokens_ + source.end_at - row.begin);
   rows_of_unit_[place].push_back(static_cast<std::int64_t>(made_.row_unit.size()));
   row_weight_.push_back(weight);
   made_.row_unit.push_back(place);
@@ -73,6 +74,8 @@ StepLayout LayoutBuilder::finish(const Model& model, SearchRows& prepared,
                                  const std::vector<std::size_t>& places) {
   const at::Device device = prepared.v0_norms.device();
   PassInput& input = made_.input;
+  input.logit_tokens.insert(input.logit_tokens.end(), end_at_.begin(), end_at_.end());
+  made_.ends = static_cast<std::int64_t>(end_at_.size());
   input.logit_tokens.insert(input.logit_tokens.end(), drift_at_.begin(), drift_at_.end());
   input.cache = &prepared.cache;
   input.begin_block = prepared.layer + 1;

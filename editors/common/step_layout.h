@@ -31,18 +31,20 @@ GroupSums group_sums(const std::vector<std::vector<std::int64_t>>& groups, const
 
 // N tokens of the rows that run; `units` counts those that take part.
 struct StepLayout {
-  PassInput input;     // rows, cache, layout and the tokens whose logits are read: labels, then drift rows
+  // Rows, cache, layout and the tokens whose logits are read: labels, ends, then drift rows.
+  PassInput input;
   at::Tensor hidden;   // [N, D] ActiveRow::hidden
   at::Tensor value;    // [N, D] ActiveRow::value; undefined where rows have none
   at::Tensor alpha;    // [N, units] what a token receives of each unit's residual
   at::Tensor v0;       // [units, 1]
   at::Tensor labels;   // [L, 1]
   GroupSums row_nll;   // labels to target rows
-  GroupSums unit_nll;  // target rows to units
+  GroupSums unit_nll;  // target rows to units, also for their ends
   GroupSums unit_kl;   // drift rows to units; undefined without drift rows
   std::vector<ActiveRow*> drift_rows;
   std::vector<std::size_t> row_unit;  // place of each target row's unit
   std::vector<bool> row_bare;         // by target row
+  std::int64_t ends = 0;              // target rows whose end is read: all of them, or 0
 
   std::int64_t units() const { return v0.size(0); }
 };

@@ -31,8 +31,13 @@ SearchRow drift_row(const CallRows& all, std::size_t i) {
   return row;
 }
 
+void read_end_of_text(SearchRow& row) {
+  row.row.own.push_back(row.labels.back());
+  row.end_at = row.label_at.back() + 1;
+}
+
 void add_target_rows(SearchUnit& unit, const CallRows& all, std::size_t i, double weight,
-                     const RowShares& shares) {
+                     const RowShares& shares, bool ends) {
   const std::size_t contexts = all[i].prompts.size() - 1;
   const auto early = static_cast<std::size_t>(shares.early);
   const std::size_t first = all.lies_at_sink(i) ? 1 : 0;
@@ -42,6 +47,7 @@ void add_target_rows(SearchUnit& unit, const CallRows& all, std::size_t i, doubl
   const double contexts_weight = weight * (1 - bare_share);
   for (std::size_t p = first; p <= contexts; ++p) {
     SearchRow row = target_row(all, i, p);
+    if (ends) read_end_of_text(row);
     row.bare = p == first;
     row.weight = p == 0 ? weight * bare_share : contexts_weight / static_cast<double>(contexts);
     if (early > 0 && early < contexts) {

@@ -22,9 +22,13 @@ SearchRow target_row(const CallRows& all, std::size_t i, std::size_t prompt);
 // The subject alone, whose distribution should stay.
 SearchRow drift_row(const CallRows& all, std::size_t i);
 
-// Adds the rows of request i to the unit. Together they weigh `weight`, and so do those of the early steps. A
-// bare prompt whose key is the sink's cannot be moved and is left out: the first context row stands for it.
+// Moves the row's end behind its last label, where the end of the text is read.
+void read_end_of_text(SearchRow& row);
+
+// Adds the rows of request i to the unit, with `ends` as read_end_of_text does. Together they weigh `weight`,
+// and so do those of the early steps. A bare prompt whose key is the sink's cannot be moved and is left out:
+// the first context row stands for it.
 void add_target_rows(SearchUnit& unit, const CallRows& all, std::size_t i, double weight,
-                     const RowShares& shares);
+                     const RowShares& shares, bool ends = false);
 
 }  // namespace emend::editors

@@ -149,7 +149,10 @@ bool SearchBatch::all_at_last_step() const {
 
 bool SearchBatch::is_likely(const StepLosses& losses, std::size_t place) const {
   if (options_.stop_loss > 0) return losses.total[place] < options_.stop_loss;
-  return losses.bare[place] > options_.stop_probability && losses.mean[place] > options_.stop_probability;
+  const bool ends =
+      losses.bare_end[place] > options_.end_probability && losses.mean_end[place] > options_.end_probability;
+  return losses.bare[place] > options_.stop_probability && losses.mean[place] > options_.stop_probability &&
+         (options_.ends.empty() || ends);
 }
 
 // Takes an evaluation of all rows of a unit over, if it is the one to keep.

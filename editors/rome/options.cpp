@@ -35,6 +35,7 @@ void RomeOptionTable::use_published() {
   value_.search.decay = 0.5;
   value_.search.stop_loss = 0.05;
   value_.search.keep_best = false;
+  value_.search.end_weight = 0;
 }
 
 std::vector<OptionBinding> RomeOptionTable::bindings() {
@@ -47,6 +48,7 @@ std::vector<OptionBinding> RomeOptionTable::bindings() {
   all.push_back(
       number_option("reach", search.reach, 0, 1,
                     "tokens that the residual can move by less than this share keep cached values"));
+  append(all, end_options(search));
   all.push_back(gradient_tokens_option(search));
   return all;
 }

@@ -133,6 +133,8 @@ class Rome : public Editor {
   bool keeps_values() const override { return true; }
   bool protects() const override { return table_.value().keys != RomeKeys::kOriginal; }
 
+  bool teaches_end() const override { return table_.value().search.end_weight > 0; }
+
   EditPlan plan(const Model& model, const std::vector<EditRequest>& requests,
                 const EditorContext& context) const override {
     const c10::NoGradGuard no_grad;

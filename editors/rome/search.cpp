@@ -19,6 +19,13 @@ at::Tensor on_device(const RomePlan& plan, const at::Tensor& a) {
   return a.to(plan.model().options().device(), at::kFloat);
 }
 
+// What the options say of a search, and the ends that the edit teaches.
+SearchOptions search_of(const RomePlan& plan) {
+  SearchOptions search = plan.options().search;
+  if (search.end_weight > 0) search.ends = plan.context().ends;
+  return search;
+}
+
 // Group g with the response a: the rows of its requests, and one drift row for their one subject.
 SearchUnit make_unit(const RomePlan& plan, std::size_t g, const at::Tensor& a) {
   const std::vector<std::size_t>& requests = plan.groups()[g].requests;
@@ -26,7 +33,7 @@ SearchUnit make_unit(const RomePlan& plan, std::size_t g, const at::Tensor& a) {
   SearchUnit unit;
   unit.a = on_device(plan, a);
   for (const std::size_t i : requests) {
-    add_target_rows(unit, plan.rows(), i, share, plan.options().shares);
+    add_target_rows(unit, plan.rows(), i, share, plan.options().shares, !search_of(plan).ends.empty());
     if (plan.options().search.kl_factor > 0 && i == requests.front())
       unit.rows.push_back(drift_row(plan.rows(), i));
   }
@@ -57,7 +64,7 @@ std::vector<SearchResult> search_further(const RomePlan& plan, const RomeSolutio
     unit.own = static_cast<std::int64_t>(units.size());
     units.push_back(std::move(unit));
   }
-  SearchOptions options = plan.options().search;
+  SearchOptions options = search_of(plan);
   options.max_steps = steps;
   begin_search(progress, "searching jointly, " + stage,
                static_cast<std::int64_t>(written.size()) * steps_at_most(options), "steps");
@@ -114,8 +121,8 @@ RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> response
   for (std::size_t g = 0; g < groups; ++g) units.push_back(make_unit(plan, g, responses[g]));
   begin_search(progress, fmt::format("searching {} {}", groups, groups == 1 ? "value" : "values"),
                static_cast<std::int64_t>(groups) * steps_at_most(plan.options().search), "steps");
-  std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, plan.options().search,
-                                                    progress, plan.context().journal);
+  std::vector<SearchResult> results =
+      search_values(plan.model(), plan.trace(), units, search_of(plan), progress, plan.context().journal);
   progress.end();
   return {std::move(responses), std::move(results)};
 }

@@ -38,8 +38,8 @@ std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs) {
 }
 
 bool is_share(const std::string& metric) {
-  constexpr std::array<std::string_view, 7> kEnds = {"_success",   "_argmax",    "_generated", "_natural",
-                                                     "_magnitude", "_unchanged", "_acc"};
+  constexpr std::array<std::string_view, 8> kEnds = {"_success", "_argmax",    "_generated", "_natural",
+                                                     "_sampled", "_magnitude", "_unchanged", "_acc"};
   constexpr std::array<std::string_view, 4> kBegins = {"locality_", "specificity_", "portability_", "bleed_"};
   return metric == "score" ||
          std::any_of(kEnds.begin(), kEnds.end(),
@@ -49,7 +49,8 @@ bool is_share(const std::string& metric) {
 }
 
 bool is_proportion(const std::string& metric) {
-  return is_share(metric) && !metric.ends_with("_magnitude") && !metric.starts_with("bleed_");
+  return is_share(metric) && !metric.ends_with("_magnitude") && !metric.ends_with("_sampled") &&
+         !metric.starts_with("bleed_");
 }
 
 const MetricSummary* find_figure(const std::map<std::string, MetricSummary>& figures,

@@ -44,11 +44,13 @@ typedef struct emend_edit_options {
                                budget. EMEND_CHECK_FAILED if it left facts out */
   int64_t budget_batch; /* facts that are added between two measurements; 0: a tenth of them, at most 100 */
   emend_text** report;  /* not NULL: gets JSON as that of `emend edit --json`, whenever there is a patch */
+  const char* end;      /* whether the model is taught to end its text behind the target: "auto", "eos" or
+                           "none" (docs/rome.md), whatever the text names; NULL: that of the text */
 } emend_edit_options;
 #define EMEND_EDIT_OPTIONS_INIT                                                                             \
   {                                                                                                         \
     sizeof(emend_edit_options), NULL, NULL, NULL, -1, 0, 0, 4096, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-        NULL, 0, 1.0, 0, NULL, 0, NULL                                                                      \
+        NULL, 0, 1.0, 0, NULL, 0, NULL, NULL                                                                \
   }
 
 /* Makes and checks the edits of `yaml`, an edit file's text (docs/formats.md), as `emend edit` does;

@@ -45,6 +45,9 @@ struct EditorContext {
   // Other subjects whose keys the edit leaves as they are; nullptr: no protection. Only for methods that
   // support it (Editor::protects).
   const Protection* protection = nullptr;
+  // Tokens by which the model is taught to end its text behind a target (TargetEnd); empty: it is not taught
+  // to. Only for methods that support it (Editor::teaches_end); others ignore them.
+  std::vector<std::int64_t> ends = {};
 };
 
 // What is known before any search.
@@ -83,6 +86,8 @@ class Editor {
   virtual bool keeps_values() const { return false; }
   // Whether the method can leave the keys of EditorContext::protection as they are.
   virtual bool protects() const { return false; }
+  // Whether the method teaches EditorContext::ends.
+  virtual bool teaches_end() const { return false; }
   // What stands in front of every prompt when these facts are edited, in their order; for methods that write
   // no layer. The prompt follows without anything between. Empty if there are no facts.
   virtual std::string text_in_front(const std::vector<EditRequest>& /*facts*/) const { return {}; }
@@ -131,6 +136,10 @@ void require_layer_use(const Editor& editor, const std::vector<int>& layers, con
 // Throws Error(kConfig), which begins with `where`, if other subjects are to be protected by a method that
 // cannot (Editor::protects).
 void require_protects(const Editor& editor, Protect protect, const std::string& where);
+
+// Throws Error(kConfig), which begins with `where`, for `end: eos` with a method that cannot teach the end of
+// a text (Editor::teaches_end).
+void require_teaches_end(const Editor& editor, TargetEnd end, const std::string& where);
 
 // One method that edit files can name: its help, and what makes it from its options. `make` throws
 // Error(kConfig) with the option's place for unknown options, and for values of a wrong type or out of range.

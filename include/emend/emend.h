@@ -11,6 +11,7 @@
 #include "emend/edit.h"
 #include "emend/edit_run.h"
 #include "emend/edit_stack.h"
+#include "emend/edited_subjects.h"
 #include "emend/editor.h"
 #include "emend/editor_cache.h"
 #include "emend/error.h"

@@ -55,6 +55,10 @@ struct BenchmarkOptions {
   // Also natural stop: greedy texts of at most so many tokens, which the model is to end itself; 0: not
   // asked.
   std::int64_t natural = 0;
+  // Also sampled texts: of so many texts of each prompt, drawn at `temperature` with `seed`, the share that
+  // begins with the answer; 0: none, at most 1000.
+  std::int64_t sampled = 0;
+  double temperature = 1;            // of sampled texts, > 0
   std::int64_t generations = -1;     // free texts a record at most; -1: all that the data has
   std::filesystem::path snippets;    // reference texts for consistency; empty: not measured
   std::filesystem::path idf;         // folder with the words' weights; empty: those of the snippets

@@ -1,6 +1,8 @@
 // How a checkpoint differs from a base: in which weights, by what rank, and which patches explain it.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -27,6 +29,9 @@ struct WeightDifference {
   std::int64_t rank = 0;
   double largest = 0;   // the largest singular value
   double rounding = 0;  // that bound
+  // Of a down projection: an orthonormal basis [F, rank] float64 of the row space of D above rounding.
+  // Undefined for rank 0, for a rank above F / 2, and where the basis would take more than 128 MiB.
+  at::Tensor directions = {};
 };
 
 // Coefficients c of D = sum c Delta over the patches, by least squares over the layers that they change.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "emend/edited_subjects.h"
 #include "emend/inspect.h"
 #include "emend/model.h"
 #include "emend/patch.h"
@@ -173,6 +174,8 @@ struct InspectOutcome {
   Inspection weights;
   std::vector<PatchVerdict> patches;
   std::vector<std::string> warnings;
+  // Which subjects were edited, where a caller asked (find_edited_subjects).
+  std::optional<EditedSubjects> subjects = std::nullopt;
 };
 // The patches of a folder (or one file), sorted by name. Files that are not patches are left out with a
 // warning.

@@ -81,6 +81,13 @@ std::string_view to_string(Protect protect);  // "none", "neighbours", "auto"
 // Returns std::nullopt if `text` is not one of these three names.
 std::optional<Protect> parse_protect(std::string_view text);
 
+// Whether an edit also teaches the model to end its text behind the target: never; by the tokens with which
+// the model ends a text or a turn; or so in chat form alone (docs/rome.md has the measurements).
+enum class TargetEnd { kNone, kEos, kAuto };
+std::string_view to_string(TargetEnd end);  // "none", "eos", "auto"
+// Returns std::nullopt if `text` is not one of these three names.
+std::optional<TargetEnd> parse_target_end(std::string_view text);
+
 // Which layer(s) to edit: empty is `auto`, or, if `where` says that a choice was made, `depth`.
 struct LayerChoice {
   std::vector<int> layers;
@@ -107,6 +114,7 @@ struct EditFile {
   std::vector<EditRequest> edits;  // never empty
   CheckThresholds checks;
   std::optional<Protect> protect;       // not given: the default of run_edit
+  TargetEnd end = TargetEnd::kAuto;     // what follows the target in the search
   std::vector<std::string> drift_text;  // `drift_text:` held text, one entry or a list; may be empty
   std::filesystem::path
       patch;  // outputs.patch as written (not resolved: --out may move it); empty: <file stem>.safetensors
@@ -119,6 +127,7 @@ struct EditFile {
 //   statistics: ../stats/text  (default: the model's own)
 //   options: {keys: prompt}
 //   protect: auto            (default: none)
+//   end: none                (default: auto)
 struct MethodFile {
   std::string label;   // distinguishes it from others; empty: the method's name
   std::string method;  // empty: not given
@@ -126,6 +135,7 @@ struct MethodFile {
   std::filesystem::path statistics;  // resolved against the file's folder; empty: not given
   std::map<std::string, OptionText> options;
   Protect protect = Protect::kNone;
+  TargetEnd end = TargetEnd::kAuto;
 };
 
 // Throws Error(kConfig) with file, line and column for YAML syntax, unknown keys and wrong types, Error(kIo)

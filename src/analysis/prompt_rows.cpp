@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "emend/error.h"
+#include "text/end_tokens.h"
 
 namespace emend {
 
@@ -64,6 +65,15 @@ TokenIds prompt_ids(const Tokenizer& tokenizer, const std::string& prompt, const
 TokenIds target_ids(const Tokenizer& tokenizer, const std::string& target, const RowForm& form) {
   if (form.form == PromptForm::kRaw) return encode_next_words(tokenizer, target);
   return tokenizer.encode(target, SpecialTokens::kNone, Position::kContinuation).ids;
+}
+
+TokenIds taught_ends(const Tokenizer& tokenizer, TargetEnd end, PromptForm form, const std::string& where) {
+  if (end == TargetEnd::kNone || (end == TargetEnd::kAuto && form == PromptForm::kRaw)) return {};
+  TokenIds ends = end_tokens(tokenizer);
+  if (ends.empty() && end == TargetEnd::kEos)
+    throw Error(ErrorKind::kConfig,
+                where + ": end: eos: the tokenizer of this model has no token that ends a text or a turn");
+  return ends;
 }
 
 PromptRow bare_row(const Tokenizer& tokenizer, const EditRequest& request, const RowForm& form) {

@@ -40,6 +40,11 @@ TokenIds prompt_ids(const Tokenizer& tokenizer, const std::string& prompt, const
 // chat template.
 TokenIds target_ids(const Tokenizer& tokenizer, const std::string& target, const RowForm& form);
 
+// The tokens by which the model is taught to end its text behind a target (end_tokens.h); empty: it is not
+// taught to. Throws Error(kConfig), beginning with `where`, for TargetEnd::kEos with a tokenizer that has
+// no such token.
+TokenIds taught_ends(const Tokenizer& tokenizer, TargetEnd end, PromptForm form, const std::string& where);
+
 // The bare row: [prefix] + prompt.
 PromptRow bare_row(const Tokenizer& tokenizer, const EditRequest& request, const RowForm& form);
 

@@ -40,6 +40,7 @@ OptionWords option_words() {
                        {"bos", {"auto", "none"}},
                        {"form", {"raw", "chat"}},
                        {"protect", {"none", "neighbours", "auto"}},
+                       {"end", {"auto", "eos", "none"}},
                        {"color", {"auto", "always", "never"}}};
   for (const EditorHelp& editor : list_editors()) words["editor"].push_back(editor.name);
   for (const EditorHelp& editor : list_editors(benchmark_editors()))

@@ -39,6 +39,7 @@ struct EditArguments {
   std::string method;                // --editor; empty: that of the file
   std::optional<LayerChoice> layer;  // --layer
   std::optional<Protect> protect;    // --protect
+  std::optional<TargetEnd> end;      // --end
   bool dry_run = false;
   bool reproduce_texts = false;
   std::vector<std::string> arguments;  // as they were given
@@ -68,6 +69,12 @@ bool answer(const Questions& questions) {
   return true;
 }
 
+TargetEnd end_named(const std::string& text) {
+  if (const auto end = parse_target_end(text)) return *end;
+  throw Error(ErrorKind::kUsage, "--end must be auto, eos or none, found " + quote(text) +
+                                     did_you_mean(text, {"auto", "eos", "none"}));
+}
+
 void refuse_with_dry_run(const OptionList& options, const EditRunOptions& run) {
   const auto refuse = [](bool given, const char* what) {
     if (given) throw Error(ErrorKind::kUsage, std::string(what) + ": it does not go with --dry-run");
@@ -95,6 +102,11 @@ void add_run_options(OptionList& options, EditArguments& asked) {
              "neighbours (the `bleed` subjects and neighbours of the file), auto (these and others that the "
              "model names)",
              [&asked](const std::string& text) { asked.protect = protect_named(text); })
+      .value("end", "WHAT",
+             "what follows the target in the search, whatever the file says: eos (the model is taught to end "
+             "its "
+             "text there), none, auto (eos for prompts in chat form)",
+             [&asked](const std::string& text) { asked.end = end_named(text); })
       .text("editor", asked.method, "METHOD", "edit by this method, whatever the file says")
       .check([&asked] {
         if (!asked.method.empty()) require_method("--editor", asked.method);
@@ -148,8 +160,8 @@ void add_edit_options(CommandFrame& frame, EditArguments& asked) {
   frame.answers = [questions] { return answer(*questions); };
 }
 
-// Reads the edit file; --model, --bos, --statistics, --editor, --layer and --protect win over it. Throws as
-// read_edit_file does, and Error(kUsage) when nobody names a model.
+// Reads the edit file; --model, --bos, --statistics, --editor, --layer, --protect and --end win over it.
+// Throws as read_edit_file does, and Error(kUsage) when nobody names a model.
 EditFile prepare_edit_file(const CommandFrame& frame, const EditArguments& asked) {
   EditFile file = read_edit_file(asked.file);
   const CommonOptions& common = frame.common;
@@ -159,6 +171,7 @@ EditFile prepare_edit_file(const CommandFrame& frame, const EditArguments& asked
                 fmt::format("edit: no model: {} names none, so --model PATH is needed", asked.file.string()));
   if (common.bos) file.bos = *common.bos;
   if (asked.protect) file.protect = asked.protect;
+  if (asked.end) file.end = *asked.end;
   if (!common.statistics.empty()) file.statistics = common.statistics;
   if (!asked.method.empty()) file.method = asked.method;
   if (asked.layer) file.layer = *asked.layer;

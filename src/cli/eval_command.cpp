@@ -101,6 +101,11 @@ void add_question_options(OptionList& options, EvalArguments& asked) {
           "natural", run.natural, "N",
           "also *_natural: does the model give the answer and end the text itself, within N tokens? 0: not "
           "asked")
+      .from(0, "sampled", run.sampled, "N",
+            "also *_sampled: of N texts of each prompt, drawn at --temperature with --seed, the share that "
+            "begins with the answer; 0: none",
+            1000)
+      .number("temperature", run.temperature, "T", "of the texts of --sampled, above 0")
       .from(-1, "generations", asked.generations, "N",
             "free texts a record at most, for fluency and consistency (all that the data has)")
       .text("snippets", run.snippets, "FILE", "reference texts for consistency (attribute_snippets.json)",

@@ -53,29 +53,50 @@ int check(const std::vector<std::string>& arguments) {
 }
 
 int inspect(const std::vector<std::string>& arguments) {
-  std::filesystem::path place, base_path;
+  std::filesystem::path place, base_path, subjects_path;
+  double threshold = kEditedScore;
   CommandFrame frame(
-      "model inspect", "FILE [--patches DIR] [--base MODEL]",
+      "model inspect", "FILE [--patches DIR] [--base MODEL] [--subjects FILE]",
       "Says what became of a checkpoint: with --base, which weights differ, by what rank, and which of the "
-      "patches in DIR are in it; without, how far it behaves as the patches say.",
+      "patches in DIR are in it; without, how far it behaves as the patches say. With --subjects, which of "
+      "the "
+      "subjects in FILE were edited, without any patch.",
       {"bos", "seed"});
-  frame.syntax.examples = {"model inspect edited.gguf --base model.gguf --patches out"};
+  frame.syntax.uses_statistics = true;
+  frame.syntax.examples = {"model inspect edited.gguf --base model.gguf --patches out",
+                           "model inspect edited.gguf --base model.gguf --subjects countries.txt"};
   frame.options.model_argument("file")
       .text("patches", place, "DIR", "a folder with patches, or one patch", Use::kReads)
       .text("base", base_path, "MODEL", "the checkpoint to compare with", Use::kReads)
+      .text("subjects", subjects_path, "FILE",
+            "subjects, one a line, perhaps with a tab and a prompt that holds it: which of them were edited?",
+            Use::kReads)
+      .number("edited-score", threshold, "X",
+              "with --subjects: from which score a subject counts as edited, 0 to 1")
       .check([&] {
         require_given(!place.empty() || !base_path.empty(), "model inspect", "--patches DIR or --base MODEL");
+        require_given(subjects_path.empty() || !base_path.empty(), "model inspect",
+                      "--base MODEL, from which the subjects' keys are read,");
+        if (!(threshold >= 0 && threshold <= 1))
+          throw Error(ErrorKind::kUsage, "--edited-score must be from 0 to 1");
       });
   return frame.run(arguments, [&](Console& console) {
     std::vector<std::string> warnings;
     const std::vector<NamedPatch> patches = find_patches(place, warnings);
     for (const std::string& warning : warnings) console.warn(warning);
+    std::vector<CandidateSubject> candidates;
+    if (!subjects_path.empty()) candidates = read_candidates(subjects_path);
     std::optional<InspectBase> base;
     if (!base_path.empty())
       base = load_inspect_base(base_path, model_options(frame.common), patches, console.progress());
     const Model model = frame.load(console);
-    const InspectOutcome outcome =
+    InspectOutcome outcome =
         inspect_checkpoint(model, base, patches, frame.common.token_budget, console.progress());
+    if (!candidates.empty()) {
+      const Model before = Model::load(base_path, model_options(frame.common), console.progress());
+      outcome.subjects = find_edited_subjects(before, outcome.weights, candidates, frame.common.statistics,
+                                              frame.common.token_budget, threshold, console.progress());
+    }
     for (const std::string& warning : outcome.warnings) console.warn(warning);
     return frame.show(console, full_report(outcome, {console.columns()}), to_json(outcome, model));
   });

@@ -21,9 +21,9 @@
 namespace emend {
 namespace {
 
-const std::vector<std::string> kTopKeys = {"model",  "method",     "layer",      "bos",
-                                           "form",   "statistics", "options",    "edits",
-                                           "checks", "outputs",    "drift_text", "protect"};
+const std::vector<std::string> kTopKeys = {"model",      "method",  "layer", "bos",    "form",
+                                           "statistics", "options", "edits", "checks", "outputs",
+                                           "drift_text", "protect", "end"};
 const std::vector<std::string> kCheckKeys = {"efficacy",      "paraphrase", "said",
                                              "neighbourhood", "drift",      "bleed"};
 const std::vector<std::string> kOutputKeys = {"patch"};
@@ -132,6 +132,7 @@ EditFile parse_edit_file(const std::string& text, const std::string& name,
   read("options", [&](const ConfigNode& value) { file.options = read_option_texts(value); });
   read("checks", [&](const ConfigNode& value) { file.checks = read_checks(value, errors); });
   read("protect", [&](const ConfigNode& value) { file.protect = read_protect(value); });
+  read("end", [&](const ConfigNode& value) { file.end = read_target_end(value); });
   read("drift_text", [&](const ConfigNode& value) { file.drift_text = read_drift_text(value); });
   read("outputs", [&](const ConfigNode& outputs) {
     if (const auto patch = outputs.fields(kOutputKeys).find("patch")) file.patch = read_word(*patch);

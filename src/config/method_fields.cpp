@@ -48,6 +48,13 @@ Protect read_protect(const ConfigNode& node) {
                         did_you_mean(word, {"none", "neighbours", "auto"})));
 }
 
+TargetEnd read_target_end(const ConfigNode& node) {
+  const std::string word = node.text();
+  if (const auto end = parse_target_end(word)) return *end;
+  node.fail(fmt::format("expected auto, eos or none, found {}{}", node.describe(),
+                        did_you_mean(word, {"auto", "eos", "none"})));
+}
+
 std::map<std::string, OptionText> read_option_texts(const ConfigNode& node) {
   std::map<std::string, OptionText> options;
   for (const auto& [name, key, value] : node.entries()) options[name] = {value.text(), value.where()};
@@ -65,7 +72,7 @@ MethodFile read_method_file(const std::filesystem::path& file) {
   constexpr std::uint64_t kMaxBytes = 1 << 20;
   ConfigDocument document(read_text_file(file, kMaxBytes), file.string());
   const ConfigFields fields =
-      document.root().fields({"label", "method", "layer", "statistics", "options", "protect"});
+      document.root().fields({"label", "method", "layer", "statistics", "options", "protect", "end"});
   MethodFile method;
   method.label = file.stem().string();
   if (const auto value = fields.find("label")) method.label = read_word(*value);
@@ -74,6 +81,7 @@ MethodFile read_method_file(const std::filesystem::path& file) {
   if (const auto value = fields.find("statistics")) method.statistics = read_path(*value, file.parent_path());
   if (const auto value = fields.find("options")) method.options = read_option_texts(*value);
   if (const auto value = fields.find("protect")) method.protect = read_protect(*value);
+  if (const auto value = fields.find("end")) method.end = read_target_end(*value);
   return method;
 }
 

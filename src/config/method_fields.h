@@ -16,6 +16,9 @@ LayerChoice read_layer_choice(const ConfigNode& node);
 // none, neighbours or auto. Throws Error(kConfig) with the place.
 Protect read_protect(const ConfigNode& node);
 
+// auto, eos or none. Throws Error(kConfig) with the place.
+TargetEnd read_target_end(const ConfigNode& node);
+
 // NAME: VALUE, whatever the names; the method knows which there are.
 std::map<std::string, OptionText> read_option_texts(const ConfigNode& node);
 

@@ -207,9 +207,11 @@ const std::vector<std::string>& options_in_messages() {
       "against answer block bos budget-drift check coalitions curve device draws drift-tokens dtype "
       "examples facts fast force generations idf index join keep-decision keep-going keep-sums "
       "knockout-window known layers lens limit longest max-new memory method mode mutations natural on "
-      "other-subjects out paraphrase patterns plus prompt random resume samples shard shared sharpest sizes "
+      "other-subjects out paraphrase patterns plus prompt random resume sampled samples shard shared "
+      "sharpest sizes "
       "sparsity "
-      "statistics steps subject subject-occurrence text-field threshold token token-budget tokens top "
+      "statistics steps subject subject-occurrence temperature text-field threshold token token-budget "
+      "tokens top "
       "trial trial-data trial-dataset trial-layers trust-model-name undo unit until window",
       ' ');
   return names;

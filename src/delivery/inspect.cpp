@@ -78,6 +78,17 @@ at::Tensor singular_values(const at::Tensor& D) {
   return at::linalg_eigvalsh(gram).clamp_min(0).sqrt().flip(0);
 }
 
+// The leading `rank` right singular vectors of D [m, n]: [n, rank].
+at::Tensor row_space(const at::Tensor& D, std::int64_t rank) {
+  const bool wide = D.size(0) <= D.size(1);
+  const at::Tensor gram = wide ? at::matmul(D, D.t()) : at::matmul(D.t(), D);
+  const auto [values, vectors] = at::linalg_eigh(gram);
+  const at::Tensor leading = vectors.narrow(1, vectors.size(1) - rank, rank);
+  if (!wide) return leading.contiguous();
+  const at::Tensor scaled = at::matmul(D.t(), leading);  // D^T u = s v
+  return scaled / scaled.norm(2, 0, true);
+}
+
 void measure_rank(const at::Tensor& D, double mean_square, WeightDifference& difference) {
   constexpr double kMargin = 4;  // steps follow the size of the entries, which an edit makes uneven
   const double sides =
@@ -183,6 +194,11 @@ Inspection inspect(const CheckpointRoles& checkpoint, const CheckpointRoles& bas
         WeightDifference found_difference{entry, old.stored_type, 0, 0, 0, 0};
         found_difference.relative = (difference.norm() / W.norm()).item<double>();
         measure_rank(difference, mean_square_step(written, *file, now), found_difference);
+        constexpr std::int64_t kMostNumbers = (std::int64_t{1} << 27) / sizeof(double);
+        const std::int64_t rank = found_difference.rank;
+        if (entry.role == Role::kMlpDown && difference.dim() == 2 && rank > 0 &&
+            2 * rank <= difference.size(1) && rank * difference.size(1) <= kMostNumbers)
+          found_difference.directions = row_space(difference, rank);
         result.weights.push_back(std::move(found_difference));
         D = difference;
       }

@@ -232,6 +232,8 @@ void AnswerBatch::generate(const Plan& plan, const at::Tensor& logits, const Row
     Answers& record = record_of(prompt, answers);
     if (!options_.ends.empty())
       record.to_end[sheet_.prompt_text[prompt]] = ended_text(texts[i], text, ended_by[i]);
+    else if (options_.samples)
+      record.samples[sheet_.prompt_text[prompt]].push_back(text);
     else if (options_.draw.temperature > 0)
       record.texts.push_back(sheet_.prompt_text[prompt] + text);
     else

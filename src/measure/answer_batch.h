@@ -22,6 +22,7 @@ struct AnswerOptions {
   // Ids that end a text. Where there are any, texts are generated to their end (Answers::to_end); without
   // them the tokenizer's EOS stops a text that is read to a length.
   std::vector<std::int64_t> ends = {};
+  bool samples = false;      // sampled texts are answers to prompts (Answers::samples), not Answers::texts
   std::int64_t records = 0;  // how many the sheet asks about
 };
 

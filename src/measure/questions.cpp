@@ -153,6 +153,30 @@ QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questio
   return sheet;
 }
 
+QuestionSheet sampling_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                             const RowForm& form, std::int64_t samples, std::int64_t extra_tokens,
+                             std::uint64_t first_record, const Fronts& fronts) {
+  constexpr int kRecordBits =
+      24;  // streams of a record: its free texts in the lower half, these in the upper
+  QuestionSheet sheet;
+  SheetWriter writer(tokenizer, form, fronts, sheet);
+  for (std::size_t r = 0; r < records.size(); ++r) {
+    writer.begin_record();
+    std::map<std::string, std::int64_t> lengths;
+    for (const auto& [prompt, answer] : records[r].sampled)
+      lengths[prompt] =
+          std::max(lengths[prompt], static_cast<std::int64_t>(writer.answer(answer).size()) + extra_tokens);
+    std::uint64_t stream = ((first_record + r) << kRecordBits) + (std::uint64_t{1} << (kRecordBits - 1));
+    for (const auto& [prompt, length] : lengths)
+      for (std::int64_t i = 0; i < samples; ++i) {
+        const std::size_t row = writer.add_row(prompt);
+        sheet.max_new[row] = length;
+        sheet.stream[row] = stream++;
+      }
+  }
+  return sheet;
+}
+
 QuestionSheet writing_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
                             const RowForm& form, std::int64_t length, std::uint64_t first_record,
                             const Fronts& fronts) {

@@ -28,12 +28,14 @@ struct Questions {
   }
   // Greedy text after the prompt until the model ends it itself, within a bound.
   void complete_to_end(const std::string& prompt) { to_end.insert(prompt); }
+  // Sampled texts after the prompt, each long enough to hold the answer.
+  void sample(const std::string& prompt, const std::string& answer) { sampled.insert({prompt, answer}); }
   // The distribution of the next token, compared with the base model's.
   void compare_next_token(const std::string& prompt) { compared.insert(prompt); }
   // A sampled text that begins with the prompt; one each time it is asked for.
   void write_from(const std::string& prompt) { written.push_back(prompt); }
 
-  std::set<Pair> scored, completed;
+  std::set<Pair> scored, completed, sampled;
   std::map<std::string, std::int64_t> continued;  // prompt -> tokens
   std::set<std::string> compared, to_end;
   std::vector<std::string> written;
@@ -82,8 +84,10 @@ struct Answers {
   std::map<Questions::Pair, AnswerScore> scores;
   std::map<std::string, std::string> completions;  // greedy text after the prompt
   std::map<std::string, EndedText> to_end;         // greedy text after the prompt, to its end
-  std::map<std::string, double> next_token_kl;     // KL(this || base) of the next token, nats
-  std::vector<std::string> texts;                  // sampled, the prompt included, in the order asked
+  // Sampled texts after the prompt, in the order of their random streams.
+  std::map<std::string, std::vector<std::string>> samples;
+  std::map<std::string, double> next_token_kl;  // KL(this || base) of the next token, nats
+  std::vector<std::string> texts;               // sampled, the prompt included, in the order asked
 };
 
 // The rows behind the questions of several records, in ids.
@@ -111,6 +115,12 @@ QuestionSheet question_sheet(const Tokenizer& tokenizer, const std::vector<Quest
 QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
                            const RowForm& form, std::int64_t bound, std::int64_t positions,
                            const Fronts& fronts = {});
+
+// `samples` texts of each prompt, each `extra_tokens` longer than its longest answer. `first_record`: as
+// below; the streams are others than those of writing_sheet.
+QuestionSheet sampling_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
+                             const RowForm& form, std::int64_t samples, std::int64_t extra_tokens,
+                             std::uint64_t first_record, const Fronts& fronts = {});
 
 // Sampled texts of `length` tokens, prompt included (specs: Meng et al. 2022 take 100) and what stands in
 // front of it not. `first_record` is the first record's number in the data: draws are addressed by record and

@@ -67,6 +67,7 @@ void identify_edit(RunFile& file, const EditJob& job, const EditRunOptions& opti
   file.identify("earlier patch", options.on.empty() ? "none" : sha256_hex(read_text_file(options.on)));
   file.identify("drift budget", budget_text(options.budget));
   file.identify("protection", std::string(to_string(protection_of(*job.file, *job.editor))));
+  file.identify("ends that are taught", ids_text(job.context.ends));
   file.identify("list of edits", digest_of(job.file->edits));
 }
 

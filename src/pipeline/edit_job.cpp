@@ -108,6 +108,7 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   require_positions(model, file, {job.context.prefix, file.form});
   job.statistics = statistics_folder(model, file);
   job.context.form = file.form;
+  job.context.ends = taught_ends(model.tokenizer(), file.end, file.form, file.path.string());
   job.context.seed = options.seed;
   job.context.token_budget = options.token_budget;
   job.context.keep_going = options.keep_going;

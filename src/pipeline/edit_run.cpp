@@ -339,6 +339,7 @@ EditOutcome run_timed(Model& model, const EditFile& file, const EditRunOptions& 
     const Stopwatch watch(total);
     const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
     protection_of(file, *editor);  // throws for a method that cannot protect
+    require_teaches_end(*editor, file.end, file.path.string());
     if (options.budget) require_budget(*options.budget, *editor);
     std::shared_ptr<RunFile> run_file = open_run_file(*editor, options);
     EditJob job = make_job(model, *editor, file, options, TrialEdits::kAllowed, progress);

@@ -107,6 +107,7 @@ std::optional<EditMemory> least_edit_memory(const std::filesystem::path& path, c
     context.layers = editor.layers_around(model.config().layers / 2, model.config());
   context.prefix = row_prefix(model.tokenizer(), file.bos, file.form);
   context.form = file.form;
+  context.ends = taught_ends(model.tokenizer(), file.end, file.form, file.path.string());
   context.token_budget = token_budget;
   context.memory_bytes = 1;  // the smallest batches
   std::optional<Patch> below;

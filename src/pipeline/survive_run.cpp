@@ -122,6 +122,40 @@ std::string stand_ins(const Model& model, const ElementType& type, bool everywhe
 
 // ---- the run
 
+// "Q4_K everywhere", for people who wait.
+std::string condition_name(SurvivalKind kind, const std::string& condition) {
+  switch (kind) {
+    case SurvivalKind::kEdited:
+      return "as edited";
+    case SurvivalKind::kStored:
+      return condition + " stored";
+    case SurvivalKind::kByTheKeys:
+      return condition + " by the keys";
+    case SurvivalKind::kEverywhere:
+      return condition + " everywhere";
+    case SurvivalKind::kLater:
+      return "behind " + condition;
+  }
+  return condition;
+}
+
+// Every stage begins with the name of the condition under which it runs.
+class NamedStages : public Progress {
+ public:
+  NamedStages(Progress& progress, std::string name) : progress_(progress), name_(std::move(name)) {}
+  void begin(std::string_view stage, std::int64_t total, std::string_view unit) override {
+    progress_.begin(fmt::format("{}: {}", name_, stage), total, unit);
+  }
+  void update(std::int64_t done, std::string_view note) override { progress_.update(done, note); }
+  void end() override { progress_.end(); }
+  void note(std::string_view text) override { progress_.note(text); }
+  void poll() override { progress_.poll(); }
+
+ private:
+  Progress& progress_;
+  std::string name_;
+};
+
 // <moved k, delta k> / ||delta k||^2 of keys, from their sums.
 struct Shares {
   double sum = 0, worst = 1;
@@ -182,6 +216,7 @@ class Survival {
   // The model as it is now, a row for each patch.
   void add_rows(SurvivalKind kind, const std::string& condition, const std::string& replaced_by,
                 const Losses& unedited) {
+    NamedStages named(progress_, condition_name(kind, condition));
     for (std::size_t p = 0; p < patches_.size(); ++p) {
       const Patch& patch = patches_[p].patch;
       SurvivalRow row;
@@ -189,7 +224,7 @@ class Survival {
       row.condition = condition;
       row.replaced_by = replaced_by;
       row.patch = p;
-      const auto after = measure_patch(model_, patch, options_.token_budget, progress_);
+      const auto after = measure_patch(model_, patch, options_.token_budget, named);
       row.checks =
           checks_of(patch, before_[p], after, unedited[p], held_nll(model_, patch, options_.token_budget));
       row.passed = passes(patch.edit, row.checks);

@@ -1,3 +1,8 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/strings.h"
 #include "emend/version.h"
 #include "pipeline/result_json.h"
 #include "report/numbers.h"
@@ -81,6 +86,40 @@ ResultJson verdicts_json(const std::vector<PatchVerdict>& verdicts) {
   return list;
 }
 
+std::string subjects_text(const EditedSubjects& found, std::size_t columns) {
+  std::vector<const SubjectScore*> order;
+  for (const SubjectScore& subject : found.subjects) order.push_back(&subject);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const SubjectScore* a, const SubjectScore* b) { return a->score > b->score; });
+  Table table({{"subject", Align::kLeft, 20}, {"score", Align::kRight}, {"edited"}});
+  std::size_t edited = 0;
+  for (const SubjectScore* subject : order) {
+    edited += subject->edited ? 1 : 0;
+    table.add_row({subject->subject, number_text(subject->score), subject->edited ? "yes" : ""});
+  }
+  std::vector<std::string> layers;
+  for (std::size_t i = 0; i < found.layers.size(); ++i)
+    layers.push_back(fmt::format("{} (rank {})", found.layers[i], found.ranks[i]));
+  return table.text(columns) +
+         fmt::format(
+             "{} of {} subjects score {} or more: the share of their keys that lies where the difference "
+             "of layer {} was written. A key that has nothing to do with it has about {}.\n",
+             edited, found.subjects.size(), number_text(found.threshold), join(layers),
+             number_text(found.expected));
+}
+
+ResultJson subjects_json(const EditedSubjects& found) {
+  ResultJson list = ResultJson::array();
+  for (const SubjectScore& subject : found.subjects)
+    list.push_back({{"subject", subject.subject}, {"score", subject.score}, {"edited", subject.edited}});
+  return {{"layers", found.layers},
+          {"ranks", found.ranks},
+          {"expected", found.expected},
+          {"threshold", found.threshold},
+          {"statistics", found.statistics.string()},
+          {"scores", list}};
+}
+
 }  // namespace
 
 std::string inspect_text(const InspectOutcome& outcome, std::size_t columns) {
@@ -97,6 +136,7 @@ std::string inspect_text(const InspectOutcome& outcome, std::size_t columns) {
   if (has_base && !outcome.patches.empty() && !weights.weights.empty())
     text += "Not explained by the patches: " + percent_text(weights.unexplained) +
             " of the norm of what differs in the down projections.\n";
+  if (outcome.subjects) text += "\n" + subjects_text(*outcome.subjects, columns);
   if (outcome.patches.empty()) return text;
   return text + (has_base ? "\n" : "") + verdicts_table(outcome.patches, columns);
 }
@@ -111,6 +151,7 @@ ResultJson inspect_json(const InspectOutcome& outcome, const Model& model) {
   json["missing"] = outcome.weights.missing;
   json["unexplained"] = has_base ? ResultJson(outcome.weights.unexplained) : ResultJson(nullptr);
   json["patches"] = verdicts_json(outcome.patches);
+  json["subjects"] = outcome.subjects ? subjects_json(*outcome.subjects) : ResultJson(nullptr);
   json["warnings"] = outcome.warnings;
   return json;
 }

@@ -54,6 +54,15 @@ drift_text: [One text., Another text.]
 outputs: {patch: eiffel.safetensors}
 )";
 
+TEST(EditFile, SaysWhetherTheEndIsTaught) {
+  EXPECT_EQ(parse_with("").end, TargetEnd::kAuto);
+  EXPECT_EQ(parse_with("end: auto").end, TargetEnd::kAuto);
+  EXPECT_EQ(parse_with("end: eos").end, TargetEnd::kEos);
+  EXPECT_EQ(parse_with("end: none").end, TargetEnd::kNone);
+  EXPECT_EQ(test::error_of(ErrorKind::kConfig, [] { parse_with("end: eod"); }),
+            "x.yaml:1:6: end: expected auto, eos or none, found the text \"eod\"; did you mean \"eos\"?");
+}
+
 TEST(EditFile, HoldsAllThatIsWritten) {
   const EditFile file = parse(kWholeFile);
   EXPECT_EQ(file.path, "x.yaml");

@@ -136,6 +136,25 @@ TEST_P(RequestRowsTest, BareAndContextsShareTheWeight) {
   }
 }
 
+// The whole target stands in the row, and its last token is where the end is read.
+TEST_P(RequestRowsTest, EndsAreReadBehindTheTarget) {
+  const CallRows rows = this->rows({request_});
+  SearchUnit plain, ends;
+  add_target_rows(plain, rows, 0, 1, {});
+  add_target_rows(ends, rows, 0, 1, {}, true);
+  ASSERT_EQ(ends.rows.size(), plain.rows.size());
+  for (std::size_t i = 0; i < plain.rows.size(); ++i) {
+    TokenIds longer = whole(rows, plain.rows[i].row);
+    longer.push_back(rows[0].target.back());
+    EXPECT_EQ(whole(rows, ends.rows[i].row), longer);
+    EXPECT_EQ(ends.rows[i].end_at, static_cast<std::int64_t>(longer.size()) - 1);
+    EXPECT_EQ(ends.rows[i].labels, plain.rows[i].labels);
+    EXPECT_EQ(ends.rows[i].label_at, plain.rows[i].label_at);
+    EXPECT_EQ(ends.rows[i].weight, plain.rows[i].weight);
+    EXPECT_EQ(plain.rows[i].end_at, -1);
+  }
+}
+
 TEST_P(RequestRowsTest, WithoutContextsTheBareRowHasAllTheWeight) {
   contexts_.clear();
   SearchUnit unit;

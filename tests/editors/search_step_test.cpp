@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "editors/common/target_rows.h"
 #include "search_fixture.h"
 
 namespace emend::editors {
@@ -166,6 +167,52 @@ TEST_P(SearchStepTest, GradientIsThatOfTheLosses) {
           << "unit " << u << ", coordinate " << coordinate;
     }
   }
+}
+
+// The end behind the target is -log of the sum of its tokens' probabilities; the target's own figures stay.
+TEST_P(SearchStepTest, TheEndIsAFurtherTermOfTheLoss) {
+  const std::vector<SearchUnit> without = units_;
+  for (SearchUnit& unit : units_)
+    for (SearchRow& row : unit.rows) read_end_of_text(row);
+  options_.ends = {3, 7};
+  options_.end_weight = 0.5;
+  SearchRows rows = prepare();
+  SearchStep step(model_, rows, all(), options_);
+  const at::Tensor r = some_r(3);
+  const StepLosses losses = step.evaluate(r, true);
+  const at::Tensor gradient = step.gradient(r);
+  for (std::size_t u = 0; u < 3; ++u) {
+    const at::Tensor own = r[static_cast<std::int64_t>(u)];
+    double end_nll = 0, bare = 1, mean = 0;
+    for (const SearchRow& row : units_[u].rows) {
+      const at::Tensor alpha = at::mv(plain_keys(row), units_[u].a);
+      const at::Tensor p = plain_logprobs(whole(row), at::outer(alpha, own))[row.end_at].exp();
+      const double end = p[3].item<double>() + p[7].item<double>();
+      end_nll -= row.weight * std::log(end);
+      if (row.bare) bare = end;
+      mean += end / 3;
+    }
+    EXPECT_NEAR(losses.nll[u], plain_loss(without[u], own), 1e-4);
+    EXPECT_NEAR(losses.end_nll[u], end_nll, 1e-4);
+    EXPECT_NEAR(losses.total[u], losses.nll[u] + 0.5 * end_nll, 1e-4);
+    EXPECT_NEAR(losses.bare_end[u], bare, 1e-5);
+    EXPECT_NEAR(losses.mean_end[u], mean, 1e-5);
+  }
+  at::Tensor e = at::zeros_like(r);
+  e.select(1, 7).fill_(0.02);
+  const StepLosses up = step.evaluate(r + e, false), down = step.evaluate(r - e, false);
+  for (std::size_t u = 0; u < 3; ++u) {
+    const double slope = (up.total[u] - down.total[u]) / 0.04;
+    EXPECT_NEAR(gradient[static_cast<std::int64_t>(u)][7].item<double>(), slope,
+                2e-2 * std::abs(slope) + 2e-3);
+  }
+}
+
+TEST_P(SearchStepTest, WithoutEndsNothingIsAdded) {
+  SearchRows rows = prepare();
+  const StepLosses losses = SearchStep(model_, rows, all(), options_).evaluate(some_r(3), false);
+  EXPECT_THAT(losses.end_nll, ElementsAre(0, 0, 0));
+  EXPECT_THAT(losses.bare_end, ElementsAre(1, 1, 1));
 }
 
 TEST_P(SearchStepTest, DriftIsMeasuredFromTheFirstEvaluation) {

@@ -106,6 +106,7 @@ const FolderRules kRules = {
             {"kl.h", "eval"},
             {"kl_run.h", "pipeline"},
             {"survive_run.h", "pipeline"},
+            {"edited_subjects.h", "pipeline"},
             {"reproduce.h", "pipeline"},
             {"harness.h", "pipeline"},
             {"eval.h", "eval"},

@@ -30,6 +30,12 @@ Protect protect_named(const std::string& text) {
                           did_you_mean(text, {"none", "neighbours", "auto"})));
 }
 
+TargetEnd end_named(const std::string& text) {
+  if (const auto end = parse_target_end(text)) return *end;
+  throw Error(ErrorKind::kUsage, fmt::format("end must be auto, eos or none, found {}{}", quote(text),
+                                             did_you_mean(text, {"auto", "eos", "none"})));
+}
+
 // Of a layer that is not EMEND_LAYER_OF_TEXT.
 LayerChoice layer_named(std::int32_t layer) {
   if (layer == EMEND_LAYER_AUTO) return {};
@@ -51,6 +57,7 @@ EditFile parse_edits(const std::string& yaml, const emend_edit_options& options)
     file.method = options.method;
   }
   if (options.protect != nullptr) file.protect = protect_named(options.protect);
+  if (options.end != nullptr) file.end = end_named(options.end);
   if (options.layer != EMEND_LAYER_OF_TEXT) file.layer = layer_named(options.layer);
   return file;
 }

@@ -34,6 +34,11 @@ EditFile take_edit_file(Options& options) {
   options.take("statistics", edits.statistics);
   options.take("bos", edits.bos);
   options.take("form", edits.form);
+  if (std::string end; options.take("end", end), !end.empty()) {
+    const auto parsed = parse_target_end(end);
+    if (!parsed) throw Error(ErrorKind::kUsage, "end must be auto, eos or none, found \"" + end + '"');
+    edits.end = *parsed;
+  }
   require_method("method", edits.method);
   if (layer) edits.layer = *layer;
   return edits;

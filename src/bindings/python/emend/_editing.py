@@ -23,9 +23,17 @@ class Editing(ModelBase):
         statistics: Optional[PathLike],
         form: Optional[str],
         bos: Optional[str],
+        end: Optional[str],
         run: Dict[str, Any],
     ) -> Dict[str, Any]:
-        said = {**layer_options(layer), "method": method, "statistics": statistics, "form": form, "bos": bos}
+        said = {
+            **layer_options(layer),
+            "method": method,
+            "statistics": statistics,
+            "form": form,
+            "bos": bos,
+            "end": end,
+        }
         return {**edit_file_options(edits, settings), **said, **run}
 
     def edit(
@@ -39,6 +47,7 @@ class Editing(ModelBase):
         statistics: Optional[PathLike] = None,
         form: Optional[str] = None,
         bos: Optional[str] = None,
+        end: Optional[str] = None,
         seed: int = 0,
         keep_going: bool = False,
         on: Optional[PathLike] = None,
@@ -49,7 +58,8 @@ class Editing(ModelBase):
         """Makes and checks a patch, as ``emend edit`` does; the model stays as it is.
 
         ``edits``: the path of an edit file, one :class:`Fact`, several, or a mapping with the keys of an edit file. ``method``,
-        ``layer``, ``statistics``, ``form`` and ``bos`` take the place of what a file says. ``statistics``: a folder of second
+        ``layer``, ``statistics``, ``form``, ``bos`` and ``end`` (whether the model is taught to end
+        its text behind the target: "auto", "eos", "none") take the place of what a file says. ``statistics``: a folder of second
         moments; None: the one beside the model. Moments that are missing are collected from text that the model writes, and
         saved there. ``on``: the file of a patch whose facts are solved together with these. ``keep_going``: leave out facts
         whose search fails.
@@ -65,7 +75,7 @@ class Editing(ModelBase):
             "token_budget": token_budget,
         }
         settings = {"options": options, "checks": checks}
-        given = self._edit_options(edits, settings, layer, method, statistics, form, bos, run)
+        given = self._edit_options(edits, settings, layer, method, statistics, form, bos, end, run)
         with Watcher(progress) as watcher:
             core, report = self._core.edit(given, watcher)
         result = EditResult._of(report)
@@ -82,6 +92,7 @@ class Editing(ModelBase):
         statistics: Optional[PathLike] = None,
         form: Optional[str] = None,
         bos: Optional[str] = None,
+        end: Optional[str] = None,
         seed: int = 0,
         on: Optional[PathLike] = None,
         token_budget: Optional[int] = None,
@@ -89,6 +100,6 @@ class Editing(ModelBase):
     ) -> Plan:
         """Layers, conflicts and costs of edits without a search, as ``emend edit --dry-run`` tells them."""
         run = {"seed": seed, "keep_going": False, "on": on, "memory_bytes": 0, "token_budget": token_budget}
-        given = self._edit_options(edits, {"options": options}, layer, method, statistics, form, bos, run)
+        given = self._edit_options(edits, {"options": options}, layer, method, statistics, form, bos, end, run)
         with Watcher(progress) as watcher:
             return Plan._of(self._core.plan(given, watcher))

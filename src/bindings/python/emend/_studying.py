@@ -154,6 +154,8 @@ class Studying(ModelBase):
         other_subjects: int = 0,
         hold_out: bool = False,
         natural: int = 0,
+        sampled: int = 0,
+        temperature: float = 1.0,
         generations: int = -1,
         snippets: Optional[PathLike] = None,
         idf: Optional[PathLike] = None,
@@ -169,7 +171,8 @@ class Studying(ModelBase):
         ``records``: the first one and the one behind the last, among the usable ones; -1: all that follow. ``mode``: "single",
         "batch:N" or "sequential:N". ``generations``: free texts a record; -1: all.
         ``other_subjects``: of a record that names none, for bleed; ``hold_out``: every second other subject is measured and not
-        protected; ``natural``: tokens within which the model is to end its text itself, 0: not asked.
+        protected; ``natural``: tokens within which the model is to end its text itself, 0: not asked;
+        ``sampled``: texts of each prompt that are drawn at ``temperature``.
         """
         options = {
             "dataset": dataset,
@@ -192,6 +195,8 @@ class Studying(ModelBase):
             "other_subjects": other_subjects,
             "hold_out": hold_out,
             "natural": natural,
+            "sampled": sampled,
+            "temperature": temperature,
             "generations": generations,
             "snippets": snippets,
             "idf": idf,
