@@ -183,15 +183,17 @@ typedef struct emend_benchmark_options {
                         "none"; NULL: those of `emend eval` */
   int64_t other_subjects; /* of a record that names none, for bleed: subjects of other records with the same
                              prompt around them */
-  int64_t natural;  /* also natural stop: greedy texts of at most so many tokens, which the model is to end
-                       itself; 0: not asked */
-  int64_t hold_out; /* not 0: bleed is measured at every second other subject of a record, and methods that
-                       protect keys are told the rest alone */
+  int64_t natural;   /* also natural stop: greedy texts of at most so many tokens, which the model is to end
+                        itself; 0: not asked */
+  int64_t hold_out;  /* not 0: bleed is measured at every second other subject of a record, and methods that
+                        protect keys are told the rest alone */
+  const char* forms; /* other forms of the facts: "all" or names separated by commas; NULL: none */
+  const char* forms_file; /* YAML with wordings beside those of emend; NULL: none */
 } emend_benchmark_options;
 #define EMEND_BENCHMARK_OPTIONS_INIT                                                                        \
   {                                                                                                         \
     sizeof(emend_benchmark_options), NULL, NULL, 0, -1, 0, NULL, NULL, 0, NULL, 0, -1, NULL, NULL, NULL, 0, \
-        0, 0, -1, NULL, NULL, NULL, 256, NULL, 0, 0, 1, 4096, NULL, NULL, NULL, 0, 0, 0                     \
+        0, 0, -1, NULL, NULL, NULL, 256, NULL, 0, 0, 1, 4096, NULL, NULL, NULL, 0, 0, 0, NULL, NULL         \
   }
 
 /* Records of a data set through one or several methods, as `emend eval` runs it, with its result files and

@@ -55,6 +55,11 @@ struct BenchmarkOptions {
   // Also natural stop: greedy texts of at most so many tokens, which the model is to end itself; 0: not
   // asked.
   std::int64_t natural = 0;
+  // Also the facts in other forms, built from the wordings of their relations (docs/forms.md): "all", or
+  // names of negation, fact-check, choice, reversed, same-subject, alias, one-hop, separated by commas.
+  // Empty: none.
+  std::string forms;
+  std::filesystem::path forms_file;  // YAML with wordings beside those of emend; empty: none
   std::int64_t generations = -1;     // free texts a record at most; -1: all that the data has
   std::filesystem::path snippets;    // reference texts for consistency; empty: not measured
   std::filesystem::path idf;         // folder with the words' weights; empty: those of the snippets

@@ -101,6 +101,12 @@ void add_question_options(OptionList& options, EvalArguments& asked) {
           "natural", run.natural, "N",
           "also *_natural: does the model give the answer and end the text itself, within N tokens? 0: not "
           "asked")
+      .value("forms", "LIST",
+             "also these forms of each fact, built from templates of its relation: all, or some of negation, "
+             "fact-check, choice, reversed, same-subject, alias, one-hop, with commas between them",
+             [&](const std::string& text) { run.forms = text; })
+      .text("forms-file", run.forms_file, "FILE",
+            "YAML with wordings of relations beside those that emend has (docs/forms.md)", Use::kReads)
       .from(-1, "generations", asked.generations, "N",
             "free texts a record at most, for fluency and consistency (all that the data has)")
       .text("snippets", run.snippets, "FILE", "reference texts for consistency (attribute_snippets.json)",

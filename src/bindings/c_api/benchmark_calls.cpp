@@ -39,6 +39,8 @@ void fill_questions(const emend_benchmark_options& options, BenchmarkOptions& be
   benchmark.edited_neighbours = options.edited_neighbours != 0;
   benchmark.other_subjects = options.other_subjects;
   benchmark.natural = options.natural;
+  benchmark.forms = text_of(options.forms, "");
+  benchmark.forms_file = text_of(options.forms_file, "");
   benchmark.hold_out = options.hold_out != 0;
   benchmark.generations = options.generations;
   benchmark.snippets = text_of(options.snippets, "");

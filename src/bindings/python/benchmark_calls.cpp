@@ -50,6 +50,8 @@ void take_questions(Options& options, BenchmarkOptions& how) {
   options.take("other_subjects", how.other_subjects);
   options.take("hold_out", how.hold_out);
   options.take("natural", how.natural);
+  options.take("forms", how.forms);
+  options.take("forms_file", how.forms_file);
   options.take("generations", how.generations);
   options.take("snippets", how.snippets);
   options.take("idf", how.idf);

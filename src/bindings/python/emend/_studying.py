@@ -154,6 +154,8 @@ class Studying(ModelBase):
         other_subjects: int = 0,
         hold_out: bool = False,
         natural: int = 0,
+        forms: str = "",
+        forms_file: Optional[PathLike] = None,
         generations: int = -1,
         snippets: Optional[PathLike] = None,
         idf: Optional[PathLike] = None,
@@ -170,6 +172,8 @@ class Studying(ModelBase):
         "batch:N" or "sequential:N". ``generations``: free texts a record; -1: all.
         ``other_subjects``: of a record that names none, for bleed; ``hold_out``: every second other subject is measured and not
         protected; ``natural``: tokens within which the model is to end its text itself, 0: not asked.
+        ``forms``: "all", or names of other forms of the facts separated by commas (docs/forms.md), in the wordings of emend and of
+        ``forms_file``.
         """
         options = {
             "dataset": dataset,
@@ -192,6 +196,8 @@ class Studying(ModelBase):
             "other_subjects": other_subjects,
             "hold_out": hold_out,
             "natural": natural,
+            "forms": forms,
+            "forms_file": forms_file,
             "generations": generations,
             "snippets": snippets,
             "idf": idf,
