@@ -173,6 +173,7 @@ FinishedRun finished_benchmark(const std::vector<std::string>& arguments, const 
                 {"snippets", asked.run.snippets},
                 {"idf", asked.run.idf},
                 {"drift-text", asked.run.drift_text},
+                {"forms-file", asked.run.forms_file},
                 {"statistics", common.statistics}};
   for (const std::filesystem::path& file : asked.method_files) run.inputs.emplace_back("options", file);
   run.seed = common.seed;
