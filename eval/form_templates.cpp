@@ -197,8 +197,8 @@ std::set<FactForm> parse_forms(const std::string& text) {
     if (found == kNames.end()) {
       std::vector<std::string> known(kNames.begin(), kNames.end());
       known.emplace_back("all");
-      throw Error(ErrorKind::kUsage, fmt::format("there is no form {}{}; the forms are {}", quote(name),
-                                                 did_you_mean(name, known), join(known)));
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("there is no form {}{}", quote(name), did_you_mean(name, known)));
     }
     if (!forms.insert(kFactForms.at(static_cast<std::size_t>(found - kNames.begin()))).second)
       throw Error(ErrorKind::kUsage, fmt::format("the form {} is asked for twice", quote(name)));
