@@ -52,6 +52,8 @@ Cflags: -I\${includedir}
 install(FILES ${CMAKE_BINARY_DIR}/emend_c.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs ${PROJECT_SOURCE_DIR}/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# The wordings of forms, which the program holds, too: an example for files of one's own.
+install(FILES ${PROJECT_SOURCE_DIR}/eval/forms.yaml DESTINATION ${CMAKE_INSTALL_DATADIR}/emend)
 
 # Completion for shells and manual pages, written by the program from its own options.
 set(share "\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}")

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -57,21 +58,71 @@ JsonRecords::JsonRecords(const std::filesystem::path& path) : path_(path) {
   if (content.front() != '[' && content.front() != '{')
     throw Error(ErrorKind::kFormat,
                 path.string() + ": neither a JSON array nor JSON lines (an object a line)");
-  records_ =
-      content.front() == '[' ? parse_array(text, path.string()) : parse_lines(text, path.string(), lines_);
+  if (content.front() == '[')
+    records_ = parse_array(text, path.string());
+  else if (!take_members(text))
+    records_ = parse_lines(text, path.string(), lines_);
   for (std::size_t i = 0; i < records_.size(); ++i)
     if (!records_[i].is_object())
       throw Error(ErrorKind::kFormat, fmt::format("{}: record {} must be an object, found {}", path.string(),
                                                   i, records_[i].type_name()));
 }
 
+// Whether the text is one object of records.
+bool JsonRecords::take_members(std::string_view text) {
+  Json document;
+  try {
+    document = parse_json(text, path_.string());
+  } catch (const Error&) {
+    return false;  // JSON lines, or broken ones, which parse_lines tells
+  }
+  if (document.empty()) return false;
+  for (const auto& [name, member] : document.items())
+    if (!member.is_object() || !member.contains("edit")) return false;
+  for (const auto& [name, member] : document.items()) names_.push_back(name);
+  // Numbers by their size: "2" before "10".
+  const auto is_number = [](const std::string& name) {
+    return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
+  };
+  if (std::all_of(names_.begin(), names_.end(), is_number))
+    std::stable_sort(names_.begin(), names_.end(),
+                     [](const std::string& a, const std::string& b) { return a.size() < b.size(); });
+  for (const std::string& name : names_) records_.push_back(std::move(document[name]));
+  return true;
+}
+
+std::string JsonRecords::name(std::size_t number) const {
+  return names_.empty() ? std::to_string(number) : names_.at(number);
+}
+
 JsonView JsonRecords::at(std::size_t number) const {
+  if (!names_.empty())
+    return {records_.at(number), fmt::format("{}: record {}", path_.string(), quote(names_.at(number)))};
   return {records_.at(number), fmt::format("{}: record {}", path_.string(), number)};
 }
 
 std::string JsonRecords::place(std::size_t number) const {
   if (lines_.empty()) return fmt::format("{}: record {}", path_.string(), number);
   return fmt::format("{}:{}", path_.string(), lines_.at(number));
+}
+
+void refuse_second_id(const JsonView& record, const std::string& id) {
+  throw Error(ErrorKind::kConfig, fmt::format("{}: the id {} was met before", record.source(), quote(id)));
+}
+
+void refuse_no_facts(const std::filesystem::path& path) {
+  throw Error(ErrorKind::kConfig, path.string() + ": there are no facts in it");
+}
+
+std::string expected_answer(const JsonView& record) {
+  for (const char* const key : {"answer", "attribute", "was"})
+    if (const auto answer = record.find(key))
+      if (std::string text(trim(answer->as_string())); !text.empty()) return text;
+  return {};
+}
+
+std::string fact_id(const JsonView& record, std::size_t number) {
+  return id_or_number(record, record.has("id") ? "id" : "known_id", number);
 }
 
 std::string id_or_number(const JsonView& record, std::string_view key, std::size_t number) {

@@ -28,6 +28,18 @@ void read_knowedit(const JsonRecords& records, Collector& out);
 // FastEdit's own files.
 void read_fastedit(const JsonRecords& records, Collector& out);
 
+// WikiBigEdit (Thede et al. 2025).
+void read_wikibigedit(const JsonRecords& records, Collector& out);
+
+// MQuAKE (Zhong et al. 2023) and MQuAKE-Remastered.
+void read_mquake(const JsonRecords& records, Collector& out);
+
+// RippleEdits (Cohen et al. 2024).
+void read_rippleedits(const JsonRecords& records, Collector& out);
+
+// UniEdit (Chen et al. 2025).
+void read_uniedit(const JsonRecords& records, Collector& out);
+
 // Records in emend's own form, as JSON lines.
 void read_emend(const JsonRecords& records, Collector& out);
 

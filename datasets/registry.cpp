@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <vector>
 
 #include "base/nearest.h"
@@ -17,22 +19,63 @@ namespace {
 struct Entry {
   const char* name;
   const char* help;
-  const char* sign;  // a field that only this form has, to tell which form a file is
+  std::array<const char*, 3> signs;  // fields that only this form has together, to tell which form a file is
   void (*read)(const JsonRecords& records, Collector& out);
   bool opposed_targets = true, edit_files = false;  // as in DatasetHelp
+
+  // How many there are, if the record has all of them; else 0.
+  std::size_t signs_of(const JsonView& record) const {
+    std::size_t count = 0;
+    for (const char* sign : signs) {
+      if (sign != nullptr && !record.has(sign)) return 0;
+      count += sign != nullptr ? 1 : 0;
+    }
+    return count;
+  }
 };
 
 constexpr Entry kDatasets[] = {
-    {"counterfact", "CounterFact and MCF as published (requested_rewrite, neighborhood_prompts, ...)",
-     "requested_rewrite", read_counterfact},
-    {"counterfact-flat", "CounterFact in EasyEdit's flat form; neighbours are derived",
-     "locality_ground_truth", read_counterfact_flat},
-    {"zsre", "zsRE in MEND's form; targets as in ROME: the true answer", "loc_ans", read_zsre, false},
-    {"zsre-alt", "zsRE in MEND's form; targets as in EasyEdit: the false `alt`", "loc_ans", read_zsre_alt},
-    {"known", "ROME's known_1000.json; targets and neighbours are derived", "known_id", read_known},
-    {"knowedit", "KnowEdit, all parts with prompts (not WikiBio)", "locality", read_knowedit},
-    {"fastedit", "FastEdit's files (prompt with {}, subject, target, queries)", "queries", read_fastedit},
-    {"emend", "emend's own records as JSON lines, or an edit file (.yaml)", "target", read_emend, true, true},
+    {"counterfact",
+     "CounterFact and MCF as published (requested_rewrite, neighborhood_prompts, ...)",
+     {"requested_rewrite"},
+     read_counterfact},
+    {"counterfact-flat",
+     "CounterFact in EasyEdit's flat form; neighbours are derived",
+     {"locality_ground_truth"},
+     read_counterfact_flat},
+    {"zsre",
+     "zsRE in MEND's form; targets as in ROME: the true answer",
+     {"src", "loc_ans"},
+     read_zsre,
+     false},
+    {"zsre-alt",
+     "zsRE in MEND's form; targets as in EasyEdit: the false `alt`",
+     {"src", "loc_ans"},
+     read_zsre_alt},
+    {"known", "ROME's known_1000.json; targets and neighbours are derived", {"known_id"}, read_known},
+    {"knowedit", "KnowEdit, all parts with prompts (not WikiBio)", {"target_new", "locality"}, read_knowedit},
+    {"fastedit", "FastEdit's files (prompt with {}, subject, target, queries)", {"queries"}, read_fastedit},
+    {"wikibigedit",
+     "WikiBigEdit, the file of one step (update, ans, rephrase, personas, loc, mhop)",
+     {"update", "ans"},
+     read_wikibigedit,
+     false},
+    {"mquake",
+     "MQuAKE and MQuAKE-Remastered (requested_rewrite as a list, questions, new_answer)",
+     {"requested_rewrite", "questions", "new_answer"},
+     read_mquake},
+    {"rippleedits", "RippleEdits (edit and six lists of tests)", {"edit", "example_type"}, read_rippleedits},
+    {"uniedit",
+     "UniEdit, the file of one domain (edit, generality, locality)",
+     {"edit", "generality", "locality"},
+     read_uniedit,
+     false},
+    {"emend",
+     "emend's own records as JSON lines, or an edit file (.yaml)",
+     {"target"},
+     read_emend,
+     true,
+     true},
 };
 
 const Entry& find_entry(const std::string& name) {
@@ -49,41 +92,14 @@ DatasetHelp help_of(const Entry& entry) {
   return {entry.name, entry.help, entry.opposed_targets, entry.edit_files};
 }
 
-// Forms that are not read, by fields that only they have together.
-struct UnreadForm {
-  const char* name;
-  std::vector<const char*> signs;
-};
-
-const std::vector<UnreadForm>& unread_forms() {
-  static const std::vector<UnreadForm> forms = {{"WikiBigEdit", {"update", "ans"}},
-                                                {"MQuAKE", {"requested_rewrite", "questions", "new_answer"}},
-                                                {"RippleEdits", {"edit", "example_type"}}};
-  return forms;
-}
-
-// "; this is a record of WikiBigEdit (update, ans), ..." when the first record has all signs of such a form.
-std::string unread_form_hint(const JsonView& first) {
-  for (const UnreadForm& form : unread_forms()) {
-    const auto has = [&](const char* sign) { return first.has(sign); };
-    if (!std::all_of(form.signs.begin(), form.signs.end(), has)) continue;
-    return fmt::format(
-        "; this looks like a file of {} ({}), which emend does not read: convert it to emend's own records "
-        "(prompt, subject, target)",
-        form.name, fmt::join(form.signs, ", "));
-  }
-  return "";
-}
-
-// "; this looks like the form of known" when the first record has the sign of another set but not that of
-// this one.
+// "; this looks like the form of known" when the first record has more signs of another set than of this one.
 std::string other_form_hint(const Entry& entry, const JsonRecords& records) {
   if (records.size() == 0) return "";
-  if (std::string hint = unread_form_hint(records.at(0)); !hint.empty()) return hint;
-  if (records.at(0).has(entry.sign)) return "";
-  for (const Entry& other : kDatasets)
-    if (records.at(0).has(other.sign)) return std::string("; this looks like the form of ") + other.name;
-  return "";
+  const JsonView first = records.at(0);
+  const auto by_signs = [&](const Entry& a, const Entry& b) { return a.signs_of(first) < b.signs_of(first); };
+  const Entry& best = *std::max_element(std::begin(kDatasets), std::end(kDatasets), by_signs);
+  if (best.signs_of(first) <= entry.signs_of(first)) return "";
+  return std::string("; this looks like the form of ") + best.name;
 }
 
 void read_with_hint(const Entry& entry, const JsonRecords& records, Collector& out) {

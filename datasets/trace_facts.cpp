@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <set>
-
 #include "base/strings.h"
 #include "base/utf8.h"
 #include "datasets/json_records.h"
@@ -14,15 +12,9 @@ namespace emend {
 
 namespace {
 
-std::string answer_of(const JsonView& record) {
-  for (const char* const key : {"answer", "attribute", "was"})
-    if (const auto answer = record.find(key)) return std::string(trim(answer->as_string()));
-  return {};
-}
-
 TraceFact fact_of(const JsonView& record, std::size_t number) {
   TraceFact fact;
-  fact.id = id_or_number(record, record.has("id") ? "id" : "known_id", number);
+  fact.id = fact_id(record, number);
   fact.prompt = std::string(trim_back(record.string("prompt")));
   fact.subject = std::string(trim(record.string("subject")));
   if (fact.prompt.empty()) record.at("prompt").refuse("a text that is not empty");
@@ -30,7 +22,7 @@ TraceFact fact_of(const JsonView& record, std::size_t number) {
   const auto occurrence = record.find("subject_occurrence");
   fact.subject_begin = place_of_subject(fact.prompt, fact.subject,
                                         occurrence ? occurrence->as_positive_integer() : 0, record.source());
-  fact.answer = answer_of(record);
+  fact.answer = expected_answer(record);
   return fact;
 }
 
@@ -57,17 +49,7 @@ std::size_t place_of_subject(const std::string& prompt, const std::string& subje
 }
 
 std::vector<TraceFact> read_trace_facts(const std::filesystem::path& path) {
-  const JsonRecords records(path);
-  std::vector<TraceFact> facts;
-  std::set<std::string> ids;
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    facts.push_back(fact_of(records.at(i), i));
-    if (!ids.insert(facts.back().id).second)
-      throw Error(ErrorKind::kConfig, fmt::format("{}: the id {} was met before", records.at(i).source(),
-                                                  quote(facts.back().id)));
-  }
-  if (facts.empty()) throw Error(ErrorKind::kConfig, path.string() + ": there are no facts in it");
-  return facts;
+  return read_facts_with_ids(JsonRecords(path), fact_of);
 }
 
 }  // namespace emend

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <utility>
 
 #include "base/files.h"
@@ -17,6 +18,7 @@
 #include "eval/benchmark_data.h"
 #include "eval/contenders.h"
 #include "eval/fit.h"
+#include "eval/record_forms.h"
 #include "eval/results/results_file.h"
 #include "eval/run.h"
 #include "eval/run_folder.h"
@@ -59,6 +61,9 @@ void require_sound(const BenchmarkOptions& options) {
   if (!(options.temperature > 0))
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option temperature must be above 0, found {}", options.temperature));
+  if (options.forms.empty() && !options.forms_file.empty())
+    throw Error(ErrorKind::kUsage,
+                "the option forms-file has wordings of forms, and the option forms asks for none");
   if (options.drift_tokens < 0)
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option drift-tokens must be at least 0, found {}", options.drift_tokens));
@@ -99,6 +104,7 @@ struct Benchmark::State {
   std::vector<std::unique_ptr<Metric>> metrics() const;
   void fit(const Model& model, EvalSetup& setup);
   void note_hold_out(const std::vector<EvalRecord>& measured);
+  void add_forms(const Model& model, EvalSetup& setup);
   EvalSummary header(const Model& model, const BenchmarkConditions& conditions, const EvalSetup& setup) const;
   void note_questions(const EvalSetup& setup, EvalSummary& header) const;
   void tell_about_parts(const EvalSetup& setup, Progress& progress) const;
@@ -111,6 +117,8 @@ struct Benchmark::State {
   ContenderSet contenders;
   DatasetFile data;
   References references;
+  std::set<FactForm> forms;
+  FormTemplates form_templates;  // read if there are forms
 };
 
 std::vector<std::unique_ptr<Metric>> Benchmark::State::metrics() const {
@@ -156,8 +164,20 @@ void Benchmark::State::fit(const Model& model, EvalSetup& setup) {
   if (!options.edited_neighbours)
     if (const std::int64_t out = leave_out_edited_neighbours(setup.records, options.mode); out > 0)
       data.notes.push_back(fmt::format("Neighbours that are themselves edited: {} left out.", out));
+  if (const std::int64_t out = leave_out_joint_questions(setup.records, options.mode); out > 0)
+    data.notes.push_back(fmt::format(
+        "Questions whose answer needs other records edited together with theirs: {} left out.", out));
   if (const std::string why = why_no_consistency(options, setup.records, references); !why.empty())
     data.notes.push_back(why);
+}
+
+// Once the records are fitted, since forms ask about the present answers.
+void Benchmark::State::add_forms(const Model& model, EvalSetup& setup) {
+  if (forms.empty()) return;
+  FormsOfRecords built = build_forms(setup.records, form_templates, forms);
+  drop_long_forms(model, {contenders.prefix(), options.form}, setup.extra_tokens, setup.records, built);
+  for (std::string& note : form_notes(built, forms)) data.notes.push_back(std::move(note));
+  setup.metrics.push_back(make_forms_metric(std::move(built)));
 }
 
 EvalSummary Benchmark::State::header(const Model& model, const BenchmarkConditions& conditions,
@@ -194,6 +214,10 @@ void Benchmark::State::note_questions(const EvalSetup& setup, EvalSummary& heade
   if (options.sampled > 0) {
     header.options["sampled"] = std::to_string(options.sampled);
     header.options["temperature"] = fmt::format("{}", options.temperature);
+  }
+  if (!forms.empty()) {
+    header.options["forms"] = forms_text(forms);
+    header.options["forms_file"] = form_templates.fingerprint;
   }
   header.options["generations"] = options.generations < 0 ? "all" : std::to_string(options.generations);
   header.options["drift_text"] = setup.drift_rows.empty() ? "none" : hash_of_rows(setup.drift_rows);
@@ -249,6 +273,8 @@ Benchmark::Benchmark(const BenchmarkOptions& options, ShardGroup* group) {
   require_writable_folder(options.out);
   state_ = std::make_unique<State>(options, group);
   require_same_parts(options.out, state_->shard.count, state_->contenders.folders(options.out));
+  state_->forms = parse_forms(options.forms);
+  if (!state_->forms.empty()) state_->form_templates = read_form_templates(options.forms_file);
   state_->data = read_benchmark_data(options);
   state_->references = read_references(options);
 }
@@ -296,6 +322,7 @@ BenchmarkOutcome Benchmark::run(Model& model, Progress& progress, const Benchmar
     state.contenders.settle(model, conditions.token_budget, state.data.records.front().request, progress);
   });
   state.fit(model, setup);
+  state.add_forms(model, setup);
   setup.drift_rows =
       benchmark_drift_rows(options, model, state.contenders.prefix(), state.contenders.held_text());
   setup.wants_drift = options.drift_tokens > 0;

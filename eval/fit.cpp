@@ -176,4 +176,23 @@ std::int64_t leave_out_edited_neighbours(std::vector<EvalRecord>& records, const
   return static_cast<std::int64_t>(dropped);
 }
 
+std::int64_t leave_out_joint_questions(std::vector<EvalRecord>& records, const EvalMode& mode) {
+  const std::size_t size = mode.kind == EvalMode::Kind::kSequential ? records.size()
+                           : mode.kind == EvalMode::Kind::kBatch    ? static_cast<std::size_t>(mode.size)
+                                                                    : 1;
+  std::size_t dropped = 0;
+  for (std::size_t begin = 0; begin < records.size(); begin += size) {
+    const std::span<EvalRecord> together =
+        std::span(records).subspan(begin, std::min(size, records.size() - begin));
+    std::set<std::string> ids;
+    for (const EvalRecord& record : together) ids.insert(record.request.id);
+    for (EvalRecord& record : together)
+      dropped += std::erase_if(record.portability, [&](const KindQuestion& question) {
+        return !std::all_of(question.needs.begin(), question.needs.end(),
+                            [&](const std::string& id) { return ids.count(id) > 0; });
+      });
+  }
+  return static_cast<std::int64_t>(dropped);
+}
+
 }  // namespace emend

@@ -32,4 +32,9 @@ void fit_records(const Model& model, std::vector<EvalRecord>& records, const Che
 // run; in single mode nothing is dropped.
 std::int64_t leave_out_edited_neighbours(std::vector<EvalRecord>& records, const EvalMode& mode);
 
+// A question whose answer follows from several records (KindQuestion::needs) can be asked where all of them
+// are edited together: in single mode never, in batch:N if they are among the N, in sequential mode if they
+// are among the records. Drops the others, and returns how many.
+std::int64_t leave_out_joint_questions(std::vector<EvalRecord>& records, const EvalMode& mode);
+
 }  // namespace emend

@@ -322,6 +322,7 @@ RecordResult Measure::result(std::int64_t i, const EditedRecord& state, const An
     metric->judge({record(i), base, now}, result.metrics);
   }
   result.answers = answer_traces(record(i), base, now);
+  for (const auto& metric : setup_.metrics) metric->trace(record(i), base, now, result.answers);
   return result;
 }
 

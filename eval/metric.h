@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "emend/dataset.h"
+#include "emend/eval.h"
+#include "eval/form_questions.h"
 #include "measure/questions.h"
 
 namespace emend {
@@ -31,6 +33,11 @@ class Metric {
   virtual ~Metric() = default;
   virtual void ask(const EvalRecord& record, Questions& questions) const = 0;
   virtual void judge(const Judged& judged, MetricValues& values) const = 0;
+  // Adds what was answered to questions that are not the record's own prompts.
+  virtual void trace(const EvalRecord& record, const Answers& base, const Answers& now,
+                     std::vector<AnswerTrace>& traces) const {
+    static_cast<void>(record), static_cast<void>(base), static_cast<void>(now), static_cast<void>(traces);
+  }
 };
 
 // Adds up values and puts their mean under a name, if there were any.
@@ -66,6 +73,9 @@ std::unique_ptr<Metric> make_token_accuracy_metric();
 std::unique_ptr<Metric> make_bleed_metric();
 // CounterFact+ and NKL (metrics/counterfact_plus.cpp).
 std::unique_ptr<Metric> make_counterfact_plus_metric();
+// Other forms of a fact, by the id of its record (metrics/forms.cpp; eval/form_questions.h).
+using FormsOfRecords = std::map<std::string, RecordForms>;
+std::unique_ptr<Metric> make_forms_metric(FormsOfRecords forms);
 // Fluency, and consistency when snippets are given (metrics/writing.cpp). `snippets` outlives the metric; may
 // be null.
 std::unique_ptr<Metric> make_writing_metric(const Snippets* snippets);

@@ -3,6 +3,9 @@
 // `locality_<kind>`: share of the answer's positions whose first choice is what the unedited model's was,
 // right or wrong (EasyEdit); `specificity_<kind>`: share whose first choice is the given answer's token (zsRE
 // as ROME and MEMIT report it). `portability_<kind>`: as rewrite_acc.
+#include <algorithm>
+#include <utility>
+
 #include "eval/metric.h"
 
 namespace emend {
@@ -16,7 +19,10 @@ class TokenAccuracyMetric : public Metric {
     for (const std::string& paraphrase : record.request.paraphrases)
       questions.score(paraphrase, record.request.target);
     for (const KindQuestion& question : record.locality) questions.score(question.prompt, question.answer);
-    for (const KindQuestion& question : record.portability) questions.score(question.prompt, question.answer);
+    for (const KindQuestion& question : record.portability) {
+      questions.score(question.prompt, question.answer);
+      for (const std::string& other : question.others) questions.score(question.prompt, other);
+    }
   }
 
   void judge(const Judged& judged, MetricValues& values) const override {
@@ -38,10 +44,28 @@ class TokenAccuracyMetric : public Metric {
     for (const KindQuestion& question : judged.record.portability)
       kinds["portability_" + question.kind].add(
           judged.now.scores.at({question.prompt, question.answer}).accuracy());
+    for (const auto& [name, mean] : any_of_groups(judged)) kinds["portability_" + name + "_any"] = mean;
     for (const auto& [name, mean] : kinds) mean.put(name, values);
   }
 
  private:
+  // Of each kind with groups: the share of groups of which one question at least has one of its answers as
+  // the greedy continuation, token by token.
+  static std::map<std::string, MeanOf> any_of_groups(const Judged& judged) {
+    std::map<std::pair<std::string, std::string>, bool> right;  // kind, group
+    for (const KindQuestion& question : judged.record.portability) {
+      if (question.group.empty()) continue;
+      bool& any = right[{question.kind, question.group}];
+      const auto says = [&](const std::string& answer) {
+        return judged.now.scores.at({question.prompt, answer}).argmax();
+      };
+      any = any || says(question.answer) || std::any_of(question.others.begin(), question.others.end(), says);
+    }
+    std::map<std::string, MeanOf> means;
+    for (const auto& [name, any] : right) means[name.first].add(any ? 1 : 0);
+    return means;
+  }
+
   static double agreement(const AnswerScore& a, const AnswerScore& b) {
     std::size_t same = 0;
     for (std::size_t i = 0; i < a.likeliest.size(); ++i) same += a.likeliest[i] == b.likeliest[i] ? 1 : 0;

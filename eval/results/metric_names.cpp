@@ -40,7 +40,8 @@ std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs) {
 bool is_share(const std::string& metric) {
   constexpr std::array<std::string_view, 8> kEnds = {"_success", "_argmax",    "_generated", "_natural",
                                                      "_sampled", "_magnitude", "_unchanged", "_acc"};
-  constexpr std::array<std::string_view, 4> kBegins = {"locality_", "specificity_", "portability_", "bleed_"};
+  constexpr std::array<std::string_view, 6> kBegins = {"locality_", "specificity_", "portability_",
+                                                       "bleed_",    "choice_",      "fact_check_"};
   return metric == "score" ||
          std::any_of(kEnds.begin(), kEnds.end(),
                      [&](std::string_view end) { return metric.ends_with(end); }) ||
@@ -51,6 +52,31 @@ bool is_share(const std::string& metric) {
 bool is_proportion(const std::string& metric) {
   return is_share(metric) && !metric.ends_with("_magnitude") && !metric.ends_with("_sampled") &&
          !metric.starts_with("bleed_");
+}
+
+std::optional<double> chance_of_form(const std::string& metric) {
+  struct Chance {
+    std::string_view metric;  // or how it begins
+    double share;
+  };
+  constexpr std::array<Chance, 8> kChances = {{{"negation_success", 0.5},
+                                               {"fact_check_success", 0.5},
+                                               {"fact_check_all", 1.0 / 16},
+                                               {"fact_check_agreed", 0.5},
+                                               {"choice_", 1.0 / 3},
+                                               {"reversed_success", 0.5},
+                                               {"alias_success", 0.5},
+                                               {"one_hop_success", 0.5}}};
+  for (const Chance& chance : kChances)
+    if (metric.starts_with(chance.metric)) return chance.share;
+  return std::nullopt;
+}
+
+bool is_form_metric(const std::string& metric) {
+  constexpr std::array<std::string_view, 7> kBegins = {"negation_",     "fact_check_", "choice_", "reversed_",
+                                                       "same_subject_", "alias_",      "one_hop_"};
+  return std::any_of(kBegins.begin(), kBegins.end(),
+                     [&](std::string_view begin) { return metric.starts_with(begin); });
 }
 
 const MetricSummary* find_figure(const std::map<std::string, MetricSummary>& figures,

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,18 @@ std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs);
 
 // Whether a metric is a share or a difference of probabilities, printed in percent: `*_success`, `*_argmax`,
 // `*_generated`, `*_magnitude`, `*_unchanged`, `*_acc`, `locality_*`, `specificity_*`, `portability_*`,
-// `bleed_*`, `score`.
+// `bleed_*`, `choice_*`, `fact_check_*`, `score`.
 bool is_share(const std::string& metric);
 
 // Whether it is a share that lies between 0 and 1: not a difference of probabilities (`*_magnitude`,
 // `bleed_*`).
 bool is_proportion(const std::string& metric);
+
+// Whether it is a figure of a form that was built from a template (eval/form_questions.h): `negation_*`,
+// `fact_check_*`, `choice_*`, `reversed_*`, `same_subject_*`, `alias_*`, `one_hop_*`.
+bool is_form_metric(const std::string& metric);
+// What such a figure is for answers drawn at random; std::nullopt where no such level is defined.
+std::optional<double> chance_of_form(const std::string& metric);
 
 // One of EvalSummary::base and ::metrics. Returns nullptr if it does not exist or has no records.
 const MetricSummary* find_figure(const std::map<std::string, MetricSummary>& figures,

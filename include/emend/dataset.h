@@ -19,6 +19,12 @@ struct KindQuestion {
   std::string kind;
   std::string prompt;
   std::string answer;
+  std::vector<std::string> others = {};  // of portability: other answers that count as right
+  // Of portability: questions of one kind and group are wordings of one question, right if any of them is.
+  // Empty: the set has no such groups.
+  std::string group = {};
+  // Ids of other records that must be edited with this one, since the answer follows from all of them.
+  std::vector<std::string> needs = {};
 };
 
 // One fact to rewrite, and what to ask about it afterwards. Lists that a set does not have are empty.

@@ -59,6 +59,11 @@ struct BenchmarkOptions {
   // begins with the answer; 0: none, at most 1000.
   std::int64_t sampled = 0;
   double temperature = 1;            // of sampled texts, > 0
+  // Also the facts in other forms, built from the wordings of their relations (docs/forms.md): "all", or
+  // names of negation, fact-check, choice, reversed, same-subject, alias, one-hop, separated by commas.
+  // Empty: none.
+  std::string forms;
+  std::filesystem::path forms_file;  // YAML with wordings beside those of emend; empty: none
   std::int64_t generations = -1;     // free texts a record at most; -1: all that the data has
   std::filesystem::path snippets;    // reference texts for consistency; empty: not measured
   std::filesystem::path idf;         // folder with the words' weights; empty: those of the snippets

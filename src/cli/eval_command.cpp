@@ -101,6 +101,12 @@ void add_question_options(OptionList& options, EvalArguments& asked) {
           "natural", run.natural, "N",
           "also *_natural: does the model give the answer and end the text itself, within N tokens? 0: not "
           "asked")
+      .value("forms", "LIST",
+             "also these forms of each fact, built from templates of its relation: all, or some of negation, "
+             "fact-check, choice, reversed, same-subject, alias, one-hop, with commas between them",
+             [&](const std::string& text) { run.forms = text; })
+      .text("forms-file", run.forms_file, "FILE",
+            "YAML with wordings of relations beside those that emend has (docs/forms.md)", Use::kReads)
       .from(0, "sampled", run.sampled, "N",
             "also *_sampled: of N texts of each prompt, drawn at --temperature with --seed, the share that "
             "begins with the answer; 0: none",
@@ -172,6 +178,7 @@ FinishedRun finished_benchmark(const std::vector<std::string>& arguments, const 
                 {"snippets", asked.run.snippets},
                 {"idf", asked.run.idf},
                 {"drift-text", asked.run.drift_text},
+                {"forms-file", asked.run.forms_file},
                 {"statistics", common.statistics}};
   for (const std::filesystem::path& file : asked.method_files) run.inputs.emplace_back("options", file);
   run.seed = common.seed;

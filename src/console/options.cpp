@@ -205,7 +205,8 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = split_at(
       "against answer block bos budget-drift check coalitions curve device draws drift-tokens dtype "
-      "examples facts fast force generations idf index join keep-decision keep-going keep-sums "
+      "examples facts fast force forms forms-file generations idf index join keep-decision keep-going "
+      "keep-sums "
       "knockout-window known layers lens limit longest max-new memory method mode mutations natural on "
       "other-subjects out paraphrase patterns plus prompt random resume sampled samples shard shared "
       "sharpest sizes "

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "base/strings.h"
 #include "datasets/json_records.h"
@@ -16,12 +15,10 @@ namespace {
 
 KnowledgeFact fact_of(const JsonView& record, std::size_t number) {
   KnowledgeFact fact;
-  fact.id = id_or_number(record, record.has("id") ? "id" : "known_id", number);
+  fact.id = fact_id(record, number);
   fact.prompt = std::string(trim_back(record.string("prompt")));
   if (fact.prompt.empty()) record.at("prompt").refuse("a text that is not empty");
-  for (const char* const key : {"answer", "attribute", "was"})
-    if (const auto answer = record.find(key); answer && fact.answer.empty())
-      fact.answer = std::string(trim(answer->as_string()));
+  fact.answer = expected_answer(record);
   if (const auto paraphrases = record.find("paraphrases"))
     for (const JsonView& one : paraphrases->elements()) {
       fact.paraphrases.emplace_back(trim_back(one.as_string()));
@@ -44,20 +41,6 @@ std::vector<KnowledgeFact> facts_of_edits(const std::filesystem::path& path) {
     for (const std::string& other : edit.paraphrases)
       facts.back().paraphrases.push_back(text_of(edit, "a text of paraphrases", other));
   }
-  return facts;
-}
-
-std::vector<KnowledgeFact> facts_of_records(const std::filesystem::path& path) {
-  const JsonRecords records(path);
-  std::vector<KnowledgeFact> facts;
-  std::set<std::string> ids;
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    facts.push_back(fact_of(records.at(i), i));
-    if (!ids.insert(facts.back().id).second)
-      throw Error(ErrorKind::kConfig, fmt::format("{}: the id {} was met before", records.at(i).source(),
-                                                  quote(facts.back().id)));
-  }
-  if (facts.empty()) throw Error(ErrorKind::kConfig, path.string() + ": there are no facts in it");
   return facts;
 }
 
@@ -88,7 +71,7 @@ std::vector<KnowledgeFact> read_fact_questions(const FactQuestions& questions) {
                 "the options answer and paraphrase go with a prompt, not with a file of facts");
   const std::string ending = questions.facts.extension().string();
   return ending == ".yaml" || ending == ".yml" ? facts_of_edits(questions.facts)
-                                               : facts_of_records(questions.facts);
+                                               : read_facts_with_ids(JsonRecords(questions.facts), fact_of);
 }
 
 std::vector<KnowledgeFact> known_facts(const Model& model, std::vector<KnowledgeFact> facts,

@@ -119,10 +119,35 @@ SummarySection others_section(const std::vector<EvalSummary>& runs) {
   for (const std::string& name : names_of(runs)) section.columns.push_back(name);
   section.columns.emplace_back("n");
   for (const std::string& metric : metric_names(runs)) {
-    if (is_question_metric(metric)) continue;
+    if (is_question_metric(metric) || is_form_metric(metric)) continue;
     std::vector<NamedFigure> figures = {{metric, find_base_figure(runs, metric)}};
     for (const EvalSummary& run : runs) figures.emplace_back(metric, find_figure(run.metrics, metric));
     section.rows.push_back(figures_row(metric_label(metric), figures));
+  }
+  return section;
+}
+
+// Empty if no form was asked for.
+SummarySection forms_section(const std::vector<EvalSummary>& runs) {
+  SummarySection section;
+  section.title = "Forms, built from a template";
+  section.note =
+      "The facts in wordings of their relations that the data set does not have, in percent: the notes say "
+      "at how "
+      "many records each form was built. chance: answers drawn at random. Of negation and same-subject, "
+      "generated "
+      "is the share of free texts that do not begin with the target. docs/forms.md defines them.";
+  section.columns = {"metric", "chance", kUnedited};
+  for (const std::string& name : names_of(runs)) section.columns.push_back(name);
+  section.columns.emplace_back("n");
+  for (const std::string& metric : metric_names(runs)) {
+    if (!is_form_metric(metric)) continue;
+    std::vector<NamedFigure> figures = {{metric, find_base_figure(runs, metric)}};
+    for (const EvalSummary& run : runs) figures.emplace_back(metric, find_figure(run.metrics, metric));
+    std::vector<std::string> row = figures_row(metric_label(metric), figures);
+    const std::optional<double> chance = chance_of_form(metric);
+    row.insert(row.begin() + 1, chance ? fixed(*chance * 100, 1) : kNothing);
+    section.rows.push_back(std::move(row));
   }
   return section;
 }
@@ -210,7 +235,7 @@ std::string figure_text(const std::string& metric, const MetricSummary& figure) 
 }
 
 std::vector<SummarySection> summary_sections(const std::vector<EvalSummary>& runs) {
-  std::vector<SummarySection> sections = {questions_section(runs), others_section(runs),
+  std::vector<SummarySection> sections = {questions_section(runs), forms_section(runs), others_section(runs),
                                           records_section(runs)};
   std::erase_if(sections, [](const SummarySection& section) { return section.rows.empty(); });
   return sections;

@@ -13,7 +13,6 @@ using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::SizeIs;
 
 TEST(Registry, ListsTheSets) {
@@ -23,7 +22,7 @@ TEST(Registry, ListsTheSets) {
     EXPECT_FALSE(dataset.help.empty());
   }
   EXPECT_THAT(names, ElementsAre("counterfact", "counterfact-flat", "zsre", "zsre-alt", "known", "knowedit",
-                                 "fastedit", "emend"));
+                                 "fastedit", "wikibigedit", "mquake", "rippleedits", "uniedit", "emend"));
 }
 
 TEST(Registry, KnowsWhoseTargetsAreTrueAnswers) {
@@ -139,20 +138,17 @@ TEST(EmendRecords, EditFilesComeThroughTheirOwnReader) {
   EXPECT_EQ(set.records[1].where, "x.yaml: edit 2");
 }
 
-TEST(Registry, FormsThatAreNotReadAreNamed) {
+TEST(Registry, FormsOfOtherSetsAreNamed) {
   const std::string wiki =
       R"([{"subject": "Orm", "update": "Where is Orm?", "ans": "Velm", "loc": "x", "loc_ans": "y"}])";
-  for (const char* set : {"knowedit", "zsre", "counterfact"}) {
-    EXPECT_THAT(refusal_of(set, wiki),
-                HasSubstr("a file of WikiBigEdit (update, ans), which emend does not read"));
-    EXPECT_THAT(refusal_of(set, wiki), Not(HasSubstr("the form of"))) << set;
-  }
+  for (const char* set : {"knowedit", "zsre", "counterfact"})
+    EXPECT_THAT(refusal_of(set, wiki), EndsWith("; this looks like the form of wikibigedit")) << set;
   EXPECT_THAT(
       refusal_of("counterfact",
                  R"([{"requested_rewrite": [{"prompt": "{} is"}], "questions": ["q"], "new_answer": "a"}])"),
-      HasSubstr("a file of MQuAKE"));
+      EndsWith("; this looks like the form of mquake"));
   EXPECT_THAT(refusal_of("knowedit", R"([{"example_type": "popular", "edit": {"prompt": "x"}}])"),
-              HasSubstr("a file of RippleEdits"));
+              EndsWith("; this looks like the form of rippleedits"));
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ const FolderRules kRules = {
             {"editors", {"analysis", "model", "text", "linalg", "config", "base"}},
             {"eval",
              {"editor.h", "editor_cache.h", "datasets", "measure", "analysis", "model", "text", "report",
-              "io", "base"}},
+              "config", "io", "base"}},
             {"delivery", {"measure", "model", "io", "linalg", "base"}},
             {"pipeline",
              {"editor.h", "editor_cache.h", "search_journal.h", "eval", "datasets", "delivery", "measure",

@@ -41,6 +41,8 @@ void fill_questions(const emend_benchmark_options& options, BenchmarkOptions& be
   benchmark.natural = options.natural;
   benchmark.sampled = options.sampled;
   benchmark.temperature = options.temperature;
+  benchmark.forms = text_of(options.forms, "");
+  benchmark.forms_file = text_of(options.forms_file, "");
   benchmark.hold_out = options.hold_out != 0;
   benchmark.generations = options.generations;
   benchmark.snippets = text_of(options.snippets, "");

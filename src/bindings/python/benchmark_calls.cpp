@@ -52,6 +52,8 @@ void take_questions(Options& options, BenchmarkOptions& how) {
   options.take("natural", how.natural);
   options.take("sampled", how.sampled);
   options.take("temperature", how.temperature);
+  options.take("forms", how.forms);
+  options.take("forms_file", how.forms_file);
   options.take("generations", how.generations);
   options.take("snippets", how.snippets);
   options.take("idf", how.idf);

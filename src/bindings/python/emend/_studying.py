@@ -156,6 +156,8 @@ class Studying(ModelBase):
         natural: int = 0,
         sampled: int = 0,
         temperature: float = 1.0,
+        forms: str = "",
+        forms_file: Optional[PathLike] = None,
         generations: int = -1,
         snippets: Optional[PathLike] = None,
         idf: Optional[PathLike] = None,
@@ -173,6 +175,8 @@ class Studying(ModelBase):
         ``other_subjects``: of a record that names none, for bleed; ``hold_out``: every second other subject is measured and not
         protected; ``natural``: tokens within which the model is to end its text itself, 0: not asked;
         ``sampled``: texts of each prompt that are drawn at ``temperature``.
+        ``forms``: "all", or names of other forms of the facts separated by commas (docs/forms.md), in the wordings of emend and of
+        ``forms_file``.
         """
         options = {
             "dataset": dataset,
@@ -197,6 +201,8 @@ class Studying(ModelBase):
             "natural": natural,
             "sampled": sampled,
             "temperature": temperature,
+            "forms": forms,
+            "forms_file": forms_file,
             "generations": generations,
             "snippets": snippets,
             "idf": idf,
