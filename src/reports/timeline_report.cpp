@@ -87,23 +87,26 @@ ResultJson layers_json(const TimelineOutcome& outcome) {
   return layers;
 }
 
-// The three phases above each other, each strip in shares of its largest value.
+// The three phases above each other, each strip in shares of its largest value, or of the least that counts
+// as an effect where nothing reaches that.
 std::string strips_svg(const TimelineOutcome& outcome) {
   HeatMap map;
   map.frame = {"Three phases over the layers", timeline_summary(outcome), kStripWidth};
   map.x_label = "layer";
   map.scale_label = "share of the strip's largest";
-  const auto add = [&](std::size_t phase, const std::string& label, const auto& value) {
+  const auto add = [&](std::size_t phase, const std::string& label, double least, const auto& value) {
     HeatMap::Row row{label, outcome.phases[phase].found, {}, {}};
-    double most = 0;
+    double most = least;
     for (const TimelineLayer& layer : outcome.layers) most = std::max(most, value(layer));
     for (const TimelineLayer& layer : outcome.layers)
       row.values.push_back(most > 0 ? std::max(0.0, value(layer)) / most : 0);
     map.rows.push_back(std::move(row));
   };
-  add(0, "collect: networks at the subject", [](const TimelineLayer& layer) { return layer.ffn; });
-  add(1, "recall: attention to the subject", [](const TimelineLayer& layer) { return -layer.cut; });
-  add(2, "organise: p(answer) at the end",
+  add(0, "collect: networks at the subject", kLeastTimelineEffect * (outcome.high - outcome.low),
+      [](const TimelineLayer& layer) { return layer.ffn; });
+  add(1, "recall: attention to the subject", kLeastTimelineEffect,
+      [](const TimelineLayer& layer) { return -layer.cut; });
+  add(2, "organise: p(answer) at the end", 0,
       [](const TimelineLayer& layer) { return layer.behind_ffn.probability; });
   return heat_map_svg(map);
 }
@@ -188,8 +191,9 @@ std::string timeline_page(const TimelineOutcome& outcome, const TimelineOptions&
   page.subtitle = options.prompt;
   page.summary = timeline_summary(outcome) + " " + order_text(outcome);
   page.body =
-      "<section>\n<h2>Three phases</h2>\n<p class=\"note\">Each strip in shares of its largest value; a bar "
-      "marks a phase that its rule finds.</p>\n" +
+      "<section>\n<h2>Three phases</h2>\n<p class=\"note\">Each strip in shares of its largest value, or of "
+      "the least that counts as an effect where nothing reaches that; a bar marks a phase that its rule "
+      "finds.</p>\n" +
       charts_html({{"Three phases over the layers", strips_svg(outcome)}}) + phases_table(outcome) +
       "</section>\n<section>\n<h2>Layer by layer</h2>\n" +
       charts_html({layer_chart(layers, "Given back at the subject's last token", {"p - low", false, false},

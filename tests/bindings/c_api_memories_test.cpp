@@ -259,7 +259,7 @@ TEST_F(Memories, AnalysesAreListedWithTheirOptions) {
   emend_text* text = nullptr;
   must(emend_memories_list(&text));
   const Json list = Json::parse(taken(text));
-  EXPECT_EQ(list.size(), 19U);
+  EXPECT_EQ(list.size(), 22U);
   EXPECT_EQ(list.at("bake").at("function"), "emend_memories_bake");
   EXPECT_EQ(list.at("search").at("model"), "none");
   const Json& options = list.at("explain").at("options");
