@@ -18,6 +18,15 @@ namespace emend {
 namespace {
 
 constexpr std::size_t kListed = 20, kListedOnPage = 200;
+constexpr std::size_t kShown = 60;  // bytes of a prefix
+
+// The end of a prefix, from the beginning of a character on.
+std::string end_of(const std::string& text) {
+  if (text.size() <= kShown) return text;
+  std::size_t first = text.size() - kShown;
+  while (first < text.size() && (static_cast<unsigned char>(text[first]) & 0xC0) == 0x80) ++first;
+  return "…" + text.substr(first);
+}
 
 std::vector<const CellEffect*> strongest(const EffectOutcome& outcome, std::size_t count) {
   std::vector<const CellEffect*> cells;
@@ -87,7 +96,7 @@ std::string effects_text(const EffectOutcome& outcome, std::size_t columns) {
   for (const CellEffect* cell : strongest(outcome, kListed)) {
     std::vector<std::string> row = cell_row(*cell);
     row.push_back(quote(cell->next));
-    row.push_back(cell->text);
+    row.push_back(end_of(cell->text));
     cells.add_row(row);
   }
   return fmt::format("What log p of the next token loses without the cell:\n{}\n{}\n{}\n",
