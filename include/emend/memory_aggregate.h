@@ -95,7 +95,7 @@ struct LayerAggregate {
 // Where the model's last layer ends with a token that neither the stream nor what the network adds had as its
 // favourite (kComposition): is the new token related to the stream's old one, or distant? Two are related if
 // they share a stem, or if the cosine of their rows of the head, its mean taken off, lies above `threshold`,
-// the 95th percentile of random pairs of tokens of similar ids.
+// the 95th percentile of random pairs of tokens of similar ids whose rows differ (a cosine below 0.999).
 struct LastLayerChanges {
   struct Pair {
     std::string before, after;

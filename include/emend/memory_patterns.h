@@ -24,6 +24,8 @@ struct PatternOptions {
   int top = 25;                      // trigger examples of a cell that are looked at, 3 to 1,000
   std::int64_t background = 20'000;  // prefixes drawn from the text, to compare with; at least 100
   std::uint64_t seed = 0;
+  // Also look for topics without a common word, by the token embeddings of a model: find_patterns needs one.
+  bool topics = false;
   // Human annotation to be compared: CSV files (docs/formats.md).
   std::vector<std::filesystem::path> annotations = {};
 };
@@ -35,13 +37,16 @@ std::string to_string(PatternKind kind);  // "shallow", "semantic"
 struct CellPattern {
   PatternKind kind = PatternKind::kShallow;
   // "last token", "last word", "last stem", "ending" (2 to 4 words), "n-gram" (1 to 4 words among the last
-  // 8), "last shape"; "content word", which is looked for without last words and stop words.
+  // 8), "last shape"; "content word" and "topic", which are looked for without last words and stop words.
   std::string type;
   std::string text;
-  int support = 0;         // prefixes that have it
-  double background = 0;   // share of the background that has it, (hits + 1) / (B + 2)
-  double p_value = 0;      // of shallow ones: P[Bin(t, background) >= support]
-  double z = 0;            // of semantic ones: log odds with a Dirichlet prior over its deviation
+  int support = 0;        // prefixes that have it
+  double background = 0;  // share of the background that has it, (hits + 1) / (B + 2)
+  // Of shallow ones: P[Bin(t, background) >= support]. Of a topic: the permutation test's.
+  double p_value = 0;
+  // Of content words: log odds with a Dirichlet prior over its deviation. Of a topic: how many deviations of
+  // the drawn sets its likeness lies above their mean.
+  double z = 0;
   std::vector<int> ranks;  // of the prefixes, from 0
 };
 
@@ -69,6 +74,7 @@ struct LayerPatterns {
   // The same share after the prefixes were shuffled over the cells of the layer, and for equally many sets
   // of prefixes drawn at random from the text: how often the tests find a pattern by chance.
   double shuffled = 0, false_alarms = 0;
+  double topics = 0, topic_alarms = 0;  // share of cells with a topic, and of such random sets
 };
 
 // share = lo + (hi - lo) / (1 + exp(-(layer - middle) / s)) of prefixes with a semantic pattern.
@@ -150,9 +156,15 @@ struct PatternsOutcome {
 // words in 3 prefixes or more whose z is above 3 and the quantile of 0.01 / words of the cell, and whose
 // binomial p is at most that share. A pattern is left out if 80 % of its prefixes have a more significant
 // pattern of the same kind. Words are runs of letters and digits, in lower case; other characters stand
-// alone. Throws Error: kUsage (an option out of range), kConfig and kFormat as MemoryIndex does, kFormat
-// naming file and line for annotations with wrong columns or ranks.
+// alone. Topics: content words, but for those that two prefixes share, whose vectors lie closer together
+// than in 999 sets of as many prefixes of the text with about as many words; one test a cell, p <= 0.01 and
+// 3 deviations. The tests of a layer are not corrected for the number of its cells: the shares that random
+// sets reach, false_alarms and topic_alarms, are measured beside them. Throws Error: kUsage (an option out of
+// range, topics without a model), kConfig and kFormat as MemoryIndex does, kModel (an index of another
+// model), kFormat naming file and line for annotations with wrong columns or ranks.
 PatternsOutcome find_patterns(const PatternOptions& options, Progress& progress = no_progress());
+PatternsOutcome find_patterns(const Model& model, const PatternOptions& options,
+                              Progress& progress = no_progress());
 
 // Refuses what measure_mutations would refuse: an option out of range, before a model is loaded; with the
 // model also a prefix longer than it reads and an index of another model, before patterns are looked for.

@@ -63,25 +63,28 @@ int memories_search_command(const std::vector<std::string>& arguments) {
 
 namespace {
 
-// Without mutations no model is read.
-void require_unset(const CommonOptions& common, const MutationOptions& mutation) {
+// Without mutations and topics no model is read.
+void require_unset(const CommonOptions& common, const MutationOptions& mutation, bool topics) {
   const MutationOptions standard;
   const CommonOptions plain;
-  const std::vector<std::pair<const char*, bool>> given = {
-      {"--model", !common.model.empty()},
-      {"--device", common.device != plain.device},
-      {"--dtype", common.dtype != plain.dtype},
+  const std::vector<std::pair<const char*, bool>> of_mutations = {
       {"--token-budget", common.token_budget_given},
       {"--unit", mutation.unit != standard.unit},
       {"--clip", mutation.clip},
       {"--longest", mutation.longest != standard.longest}};
-  for (const auto& [option, is_given] : given)
-    if (is_given)
-      throw Error(
-          ErrorKind::kUsage,
-          fmt::format("{} changes nothing without --mutations N: only mutated prefixes are run through "
-                      "a model",
-                      option));
+  const std::vector<std::pair<const char*, bool>> of_both = {{"--model", !common.model.empty()},
+                                                             {"--device", common.device != plain.device},
+                                                             {"--dtype", common.dtype != plain.dtype}};
+  const auto refuse = [](const auto& options, const char* without) {
+    for (const auto& [option, is_given] : options)
+      if (is_given)
+        throw Error(ErrorKind::kUsage, fmt::format("{} changes nothing without {}", option, without));
+  };
+  if (!topics)
+    refuse(of_both,
+           "--mutations N: only mutated prefixes are run through a model, and only --topics reads its "
+           "embeddings");
+  refuse(of_mutations, "--mutations N: only mutated prefixes are run through a model");
 }
 
 }  // namespace
@@ -93,8 +96,8 @@ int memories_patterns_command(const std::vector<std::string>& arguments) {
   std::string layers, sheet, unit = "word";
   CommandFrame frame(
       "memories patterns",
-      "--index INDEX [--layers LIST] [--export FILE.csv] [--annotations FILE.csv...] [--model M --mutations "
-      "N] "
+      "--index INDEX [--layers LIST] [--export FILE.csv] [--annotations FILE.csv...] [--model M [--mutations "
+      "N] [--topics]] "
       "[OPTIONS]",
       "What the trigger examples of a cell have in common: words at the end, and content words, each tested "
       "against chance;\nwith --model and --mutations, what becomes of the coefficient when a word of the "
@@ -110,6 +113,7 @@ int memories_patterns_command(const std::vector<std::string>& arguments) {
             "write what was found as a sheet for annotators, and the prefixes beside it", Use::kWrites)
       .texts("annotations", how.annotations, "FILE", "such sheets, filled in: measure how annotators agree",
              Use::kReads)
+      .flag("topics", how.topics, "also topics without a common word, by the token embeddings of --model")
       .number("mutations", mutation.top, "N",
               "trigger examples of a cell that are mutated, up to 1,000; 0: none")
       .text("unit", unit, "UNIT", "what is taken away: word or token")
@@ -117,25 +121,25 @@ int memories_patterns_command(const std::vector<std::string>& arguments) {
       .number("longest", mutation.longest, "N", "tokens of a mutated prefix; of a longer one its end")
       .report()
       .check([&] {
-        require_given(mutation.top == 0 || !frame.common.model.empty(), "memories patterns", "--model M");
+        require_given((mutation.top == 0 && !how.topics) || !frame.common.model.empty(), "memories patterns",
+                      "--model M");
         mutation.unit = parse_mutation_unit(unit);
         if (mutation.top != 0)
           check_mutations(mutation);
         else
-          require_unset(frame.common, mutation);
+          require_unset(frame.common, mutation, how.topics);
       });
   return frame.run(arguments, [&](Console& console) {
     how.seed = frame.common.seed;
     if (!layers.empty()) how.layers = parse_layers(layers, MemoryIndex(how.index).head().model_layers);
     std::optional<Model> model;
-    if (mutation.top != 0) {
-      model = frame.load(console);
-      check_mutations(*model, how, mutation);
-    }
-    PatternsOutcome outcome = find_patterns(how, console.progress());
+    if (mutation.top != 0 || how.topics) model = frame.load(console);
+    if (mutation.top != 0) check_mutations(*model, how, mutation);
+    PatternsOutcome outcome =
+        model ? find_patterns(*model, how, console.progress()) : find_patterns(how, console.progress());
     mutation.token_budget = frame.common.token_budget;
-    if (model) measure_mutations(*model, how, mutation, outcome, console.progress());
-    std::string text = patterns_text(outcome, console.columns());
+    if (mutation.top != 0) measure_mutations(*model, how, mutation, outcome, console.progress());
+    std::string text = patterns_text(outcome, how, console.columns());
     ResultJson json = patterns_json(outcome, how);
     json["outputs"] = ResultJson::array();
     const auto written =

@@ -1,4 +1,4 @@
-// emend memories explain, set and bake: cells and one prompt.
+// emend memories explain, timeline, set and bake: cells and one prompt.
 #include <fmt/format.h>
 
 #include "cli/command.h"
@@ -6,9 +6,11 @@
 #include "emend/memory_bake.h"
 #include "emend/memory_explain.h"
 #include "emend/memory_set.h"
+#include "emend/memory_timeline.h"
 #include "reports/explain_report.h"
 #include "reports/memory_set_report.h"
 #include "reports/patch_report.h"
+#include "reports/timeline_report.h"
 
 namespace emend {
 
@@ -41,6 +43,38 @@ int memories_explain_command(const std::vector<std::string>& arguments) {
     return frame.show(console, explain_text(outcome, how, console.columns()),
                       explain_json(outcome, how, model),
                       {.report = [&] { return explain_page(outcome, how, model); }});
+  });
+}
+
+int memories_timeline_command(const std::vector<std::string>& arguments) {
+  TimelineOptions how;
+  CommandFrame frame(
+      "memories timeline", "--model M --prompt P --subject S [--token W] [OPTIONS]",
+      "Where along the layers a subject is collected, where the last token fetches what it says, and where "
+      "the\nanswer takes shape: tracing, severed paths, attention and the stream of one prompt side by "
+      "side.");
+  frame.syntax.examples = {
+      "memories timeline --model model.gguf --prompt \"The Eiffel Tower is located in the city of\" "
+      "--subject \"Eiffel Tower\""};
+  frame.options.needs_model()
+      .text("prompt", how.prompt, "P", "the text in front", Use::kNeeded)
+      .text("subject", how.subject, "S", "the subject, as it stands in the prompt", Use::kNeeded)
+      .count("subject-occurrence", how.occurrence, "N", "which one, if it stands there more than once")
+      .text("token", how.token, "W", "the answer (default: the likeliest next token)")
+      .number("samples", how.samples, "N", "draws of the noise on the subject")
+      .from(0, "window", how.window, "N",
+            "layers whose networks, or attention, are restored together (0: in proportion to the model)")
+      .number("share", how.share, "S", "of the largest effect, which a phase's first and last layer reach")
+      .report()
+      .check([&how] { check_timeline(how); });
+  return frame.run(arguments, [&](Console& console) {
+    how.bos = frame.bos();
+    how.seed = frame.common.seed;
+    const Model model = frame.load(console);
+    how.token_budget = frame.common.token_budget;
+    const TimelineOutcome outcome = run_timeline(model, how, console.progress());
+    return frame.show(console, timeline_text(outcome, console.columns()), timeline_json(outcome, how, model),
+                      {.report = [&] { return timeline_page(outcome, how, model); }});
   });
 }
 

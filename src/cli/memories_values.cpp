@@ -1,11 +1,14 @@
-// emend memories values and footprint: what values write, and what an edit makes of them.
+// emend memories values, effects and footprint: what values write, what cells do, what an edit makes of them.
 #include "cli/command.h"
 #include "cli/command_frame.h"
 #include "console/option_values.h"
 #include "emend/error.h"
+#include "emend/memory_effects.h"
 #include "emend/memory_footprint.h"
+#include "emend/memory_index.h"
 #include "emend/memory_values.h"
 #include "emend/patch_run.h"
+#include "reports/effects_report.h"
 #include "reports/footprint_report.h"
 #include "reports/values_report.h"
 
@@ -74,6 +77,32 @@ int memories_footprint_command(const std::vector<std::string>& arguments) {
     const FootprintReport report{files, measure_footprint(model, changes_of(patches), how)};
     return frame.show(console, footprint_text(report, console.columns()), footprint_json(report, model),
                       {.report = [&] { return footprint_page(report, model); }});
+  });
+}
+
+int memories_effects_command(const std::vector<std::string>& arguments) {
+  EffectOptions how;
+  std::string layers;
+  CommandFrame frame("memories effects", "--model M --index INDEX [--layers LIST] [--cells N] [OPTIONS]",
+                     "Switches each cell off at its own best triggers and runs all behind it again: what the "
+                     "next token of\nthe text loses, beside what the cell adds to it directly.",
+                     {"bos", "seed"});
+  frame.syntax.examples = {"memories effects --model model.gguf --index index --layers 12"};
+  frame.options.needs_model()
+      .index(how.index)
+      .text("layers", layers, "LIST", "for example 0,3,5-7 (default: those of the index)")
+      .from(0, "cells", how.cells, "N", "of each layer, those with the largest contributions; 0: all")
+      .number("triggers", how.triggers, "N", "best triggers of a cell")
+      .number("longest", how.longest, "N", "tokens of a prefix; of a longer one its end")
+      .report()
+      .check([&how] { check_effects(how); });
+  return frame.run(arguments, [&](Console& console) {
+    const Model model = frame.load(console);
+    how.token_budget = frame.common.token_budget;
+    if (!layers.empty()) how.layers = parse_layers(layers, model.config().layers);
+    const EffectOutcome outcome = measure_effects(model, how, console.progress());
+    return frame.show(console, effects_text(outcome, console.columns()), effects_json(outcome, how, model),
+                      {.report = [&] { return effects_page(outcome, how, model); }});
   });
 }
 

@@ -7,14 +7,12 @@
 
 #include "analysis/given_text.h"
 #include "analysis/text_options.h"
-#include "analysis/text_walk.h"
 #include "base/layer_number.h"
 #include "base/stage_clock.h"
 #include "emend/error.h"
-#include "memories/aggregate_files.h"
 #include "memories/aggregate_visitor.h"
+#include "memories/kept_walk.h"
 #include "memories/last_changes.h"
-#include "memories/same_run.h"
 #include "memories/sparsity.h"
 #include "memories/stop_words.h"
 #include "memories/token_name.h"
@@ -23,6 +21,7 @@ namespace emend {
 namespace {
 
 constexpr std::int64_t kMostExamples = 10'000'000;
+const KeptKind kPositions = {"positions", "an aggregation"};
 constexpr std::int64_t kSparsityRow = 128;  // tokens of a row of the sparsity curve
 // Tokens of a block: what waits for the model's answer is held for one of them, a vector a position and
 // layer.
@@ -67,31 +66,12 @@ AggregateOptions settled(const Model& model, AggregateOptions options) {
   return options;
 }
 
-AggregateOptions of_group(AggregateOptions options, const ShardGroup* group) {
-  if (group == nullptr) return options;
-  if (options.shards > 1)
-    throw Error(ErrorKind::kUsage, "mpirun makes the shards: leave out the option shard");
-  options.shard = group->rank();
-  options.shards = group->size();
-  return options;
-}
-
-RunIdentity identity_of(const Model& model, const AggregateOptions& options, const TextSource& text) {
-  const std::string settings =
-      fmt::format("{}window {}, {} pass, {} examples, {} coalitions, lens {}{}",
-                  options.sentences ? "sentences, " : "", options.window,
-                  c10::toString(model.options().dtype().toScalarType()), options.examples, options.coalitions,
-                  to_string(options.lens), options.lens.mask_special ? " without special tokens" : "");
-  RunIdentity run;
-  run.origin = {model.config().family, ids_text(options.prefix), text.description(), settings,
-                model.fingerprint()};
-  run.corpus = text.fingerprint();
-  run.seed = std::to_string(options.seed);
-  run.tokens = std::to_string(text.tokens());
-  run.block_tokens = std::to_string(options.block_tokens);
-  run.shard = options.shard;
-  run.shards = options.shards;
-  return run;
+std::string settings_of(const Model& model, const AggregateOptions& options) {
+  return fmt::format("{}window {}, {} pass, {} examples, {} coalitions, lens {}{}",
+                     options.sentences ? "sentences, " : "", options.window,
+                     c10::toString(model.options().dtype().toScalarType()), options.examples,
+                     options.coalitions, to_string(options.lens),
+                     options.lens.mask_special ? " without special tokens" : "");
 }
 
 // Whole rows of the text in its order until there are `tokens`, each cut to kSparsityRow.
@@ -106,73 +86,6 @@ std::vector<std::vector<std::int64_t>> rows_for_sparsity(const TextSource& text,
   return rows;
 }
 
-// Refuses, before the corpus is read, what cannot be joined.
-void require_joinable(const AggregateFolder& folder, const AggregateOptions& options,
-                      const ShardGroup* group) {
-  if (folder.join.empty()) return;
-  if (group != nullptr && group->size() > 1)
-    throw Error(ErrorKind::kUsage,
-                "aggregate: parts are joined by one process: leave out mpirun, or the option join");
-  if (options.shards > 1)
-    throw Error(ErrorKind::kUsage, "aggregate: shards are joined by a run without the option shard");
-  if (!folder.resume) require_parts(folder.join);
-}
-
-// Refuses to write over what another run has left.
-void require_free(const AggregateFolder& folder, const RunIdentity& run) {
-  if (run.shards > 1 && folder.path.empty())
-    throw Error(ErrorKind::kConfig, "aggregate: a shard needs a folder for its part: the option out");
-  if (folder.path.empty() || folder.resume) return;
-  for (const auto& there :
-       {positions_file(folder.path), positions_checkpoint_file(folder.path, run.shard, run.shards),
-        positions_part_file(folder.path, run.shard, run.shards)})
-    if (std::filesystem::exists(there))
-      throw Error(ErrorKind::kConfig,
-                  there.string() +
-                      ": an aggregation was written into this folder, or begun; set the option "
-                      "resume to go on, or give another folder");
-}
-
-// Fills the visitor: from a finished file, from parts, or from the text.
-void measure(const Model& model, const TextSource& text, const RunIdentity& run,
-             const AggregateFolder& folder, AggregateVisitor& visitor, Progress& progress, ShardGroup* group,
-             AggregateOutcome& outcome) {
-  const bool keeps = !folder.path.empty(), first = group == nullptr || group->rank() == 0;
-  const auto whole = positions_file(folder.path);
-  if (keeps && folder.resume && std::filesystem::exists(whole)) {
-    read_positions(whole, run, visitor);
-    outcome.outputs = {whole};
-    return;
-  }
-  const auto checkpoint = positions_checkpoint_file(folder.path, run.shard, run.shards),
-             part = positions_part_file(folder.path, run.shard, run.shards);
-  if (keeps && folder.resume && group == nullptr && std::filesystem::exists(part)) {
-    require_part_of(part, run);
-    outcome.is_part = true;
-    outcome.outputs = {part};
-    return;
-  }
-  if (!folder.join.empty()) {
-    join_positions(folder.join, run, visitor);
-  } else {
-    WalkOptions how{"measuring positions", run, keeps ? checkpoint : std::filesystem::path(), folder.resume};
-    const Walk walk = walk_text(model, text, visitor, how, progress);
-    outcome.resumed_blocks = walk.resumed_blocks;
-    outcome.is_part = group == nullptr && run.shards > 1;
-    if (outcome.is_part) {
-      save_checkpoint(part, checkpoint_of(model, text, visitor, run, walk), visitor);
-      outcome.outputs = {part};
-    }
-    if (group) visitor.reduce(*group);
-  }
-  if (keeps && first && !outcome.is_part) {
-    write_positions(whole, run, visitor);
-    outcome.outputs = {whole};
-  }
-  if (group) group->wait_for_all();  // the positions are written: checkpoints may go
-  if (keeps) std::filesystem::remove(checkpoint);
-}
-
 }  // namespace
 
 AggregateOutcome run_aggregate(const Model& model, const AggregateOptions& options, Progress& progress) {
@@ -183,27 +96,24 @@ AggregateOutcome run_aggregate(const Model& model, const AggregateOptions& given
                                const AggregateFolder& folder, Progress& progress, ShardGroup* group) {
   const c10::NoGradGuard no_gradients;
   const AggregateOptions options = settled(model, of_group(given, group));
-  require_joinable(folder, options, group);
+  const KeptWork work{kPositions, "aggregate", "measuring positions", folder};
+  require_joinable(work, options, group);
   StageClock clock(progress);
   CorpusNotes notes;
   const std::unique_ptr<TextSource> text = make_given_text(
       model, options, notes, clock, false, options.sentences ? RowCut::kSentences : RowCut::kWindows);
-  const RunIdentity run = identity_of(model, options, *text);
-  require_free(folder, run);
-  if (group) {
-    require_same_run(
-        *group,
-        fmt::format("{}, layers {}", run_text(run), ids_text({options.layers.begin(), options.layers.end()})),
-        "aggregate");
-    group->wait_for_all();  // all have looked before the first one writes
-  }
+  const RunIdentity run = kept_identity(model, options, *text, settings_of(model, options));
+  begin_kept(work, run, options.layers, group);
   AggregateVisitor visitor(model, options, draw_examples(text->rows(), options.examples, options.seed));
   AggregateOutcome outcome;
   outcome.text_tokens = text->tokens();
   outcome.vocabulary = visitor.vocabulary();
   outcome.corpus = text->description();
   outcome.corpus_fingerprint = run.corpus;
-  measure(model, *text, run, folder, visitor, clock, group, outcome);
+  const KeptWalk walk = walk_kept(model, *text, run, work, visitor, clock, group);
+  outcome.resumed_blocks = walk.resumed_blocks;
+  outcome.is_part = walk.is_part;
+  outcome.outputs = walk.outputs;
   outcome.tokens = visitor.seen();
   if (!outcome.is_part && (group == nullptr || group->rank() == 0)) {
     summarize_aggregate(

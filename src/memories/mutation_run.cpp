@@ -16,9 +16,8 @@
 #include "emend/error.h"
 #include "emend/memory_index.h"
 #include "emend/memory_patterns.h"
-#include "memories/index_files.h"
-#include "memories/index_text.h"
 #include "memories/mutation_prefix.h"
+#include "memories/trigger_rows.h"
 #include "model/batches.h"
 #include "model/rows.h"
 
@@ -134,14 +133,7 @@ class MutationTest {
         outcome_(outcome),
         clock_(progress),
         index_(patterns.index),
-        text_(index_text_file(patterns.index), index_.head().prefix.size()),
-        opening_(opening_of(index_.head())) {
-    for (std::uint64_t address = 0; address < text_.tokens();) {
-      const IndexText::Row* const row = text_.find(address)->row;
-      rows_[{row->document, row->window}] = row;
-      address += row->length;
-    }
-  }
+        rows_(index_) {}
 
   void run() {
     std::vector<std::vector<Measured>> measured(outcome_.cells.size());
@@ -166,29 +158,11 @@ class MutationTest {
   }
 
  private:
-  // How many tokens that are not text begin every row: the prefix, or the token that the model began to write
-  // behind, which stands there also where no text begins with a token of its own.
-  static std::int64_t opening_of(const MemoryIndexHead& head) {
-    return is_of_own_text(head) ? std::max<std::int64_t>(1, static_cast<std::int64_t>(head.prefix.size()))
-                                : static_cast<std::int64_t>(head.prefix.size());
-  }
-
-  // Tokens up to the trigger's own, at most options.longest: what begins every row, and the end of the rest.
-  Row prefix_of(const MemoryExample& example) const {
-    const IndexText::Row& row = *rows_.at({example.document, example.window});
-    const std::int64_t end = example.position + 1,
-                       first = std::max(opening_, end - (options_.longest - opening_));
-    Row ids;
-    for (std::int64_t j = 0; j < std::min(opening_, end); ++j) ids.push_back(text_.id({&row, j}));
-    for (std::int64_t j = first; j < end; ++j) ids.push_back(text_.id({&row, j}));
-    return ids;
-  }
-
   std::vector<PrefixUnit> units_of(const Row& ids) const {
-    const auto opening = static_cast<std::size_t>(opening_);
+    const auto opening = static_cast<std::size_t>(rows_.opening());
     if (options_.unit == MutationUnit::kToken) return token_units(ids.size(), opening);
     std::vector<std::string> texts;
-    for (const std::int64_t id : ids) texts.push_back(text_.token(id));
+    for (const std::int64_t id : ids) texts.push_back(rows_.text().token(id));
     return word_units(texts, opening);
   }
 
@@ -198,7 +172,7 @@ class MutationTest {
     measured.resize(std::min(examples.size(), static_cast<std::size_t>(options_.top)));
     const Random random(seed_, kMutationStream + static_cast<std::uint64_t>(cell.cell.layer) * 16);
     for (std::size_t k = 0; k < measured.size(); ++k) {
-      const Row ids = prefix_of(examples[k]);
+      const Row ids = rows_.prefix_of(examples[k], options_.longest);
       const std::vector<PrefixUnit> units = units_of(ids);
       if (units.size() < 2) continue;
       const auto want = [&](const Row& row, std::int64_t position, double& to) {
@@ -282,9 +256,7 @@ class MutationTest {
   PatternsOutcome& outcome_;
   StageClock clock_;
   MemoryIndex index_;
-  IndexText text_;
-  std::int64_t opening_;
-  std::map<std::pair<std::int64_t, std::int64_t>, const IndexText::Row*> rows_;
+  TriggerRows rows_;
 };
 
 }  // namespace

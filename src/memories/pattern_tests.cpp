@@ -144,11 +144,14 @@ double normal_quantile_above(double p) {
   return (low + high) / 2;
 }
 
-TestedPrefixes test_prefixes(const std::vector<PrefixText>& prefixes, const PatternBackground& background) {
+TestedPrefixes test_prefixes(const std::vector<PrefixText>& prefixes, const PatternBackground& background,
+                             const std::optional<CellPattern>& topic) {
   TestedPrefixes tested;
   std::vector<bool> shallow(prefixes.size()), semantic(prefixes.size());
-  for (const auto& [found, covered] : {std::pair(shallow_patterns(prefixes, background), &shallow),
-                                       {semantic_patterns(prefixes, background), &semantic}})
+  std::vector<CellPattern> meant = semantic_patterns(prefixes, background);
+  if (topic) meant.push_back(*topic);
+  for (const auto& [found, covered] :
+       {std::pair(shallow_patterns(prefixes, background), &shallow), {std::move(meant), &semantic}})
     for (const CellPattern& pattern : found) {
       for (const int rank : pattern.ranks) (*covered)[static_cast<std::size_t>(rank)] = true;
       tested.patterns.push_back(pattern);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -41,7 +42,9 @@ struct TestedPrefixes {
   std::vector<CellPattern> patterns;
   std::vector<PrefixLabel> labels;
 };
-TestedPrefixes test_prefixes(const std::vector<PrefixText>& prefixes, const PatternBackground& background);
+// `topic`: a pattern of all of them that was found besides (TopicSpace::test), counted as a semantic one.
+TestedPrefixes test_prefixes(const std::vector<PrefixText>& prefixes, const PatternBackground& background,
+                             const std::optional<CellPattern>& topic = {});
 
 // Cohen's kappa of two lists of categories.
 double cohens_kappa(const std::vector<int>& a, const std::vector<int>& b);

@@ -1,4 +1,5 @@
 // find_patterns: the tests over the cells of an index, and what they come to.
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "memories/index_files.h"
 #include "memories/index_text.h"
 #include "memories/pattern_tests.h"
+#include "memories/topics.h"
 
 namespace emend {
 
@@ -89,13 +91,23 @@ std::string place_text(const MemoryExample& example) {
   return fmt::format("{} {} {}", example.document, example.window, example.position);
 }
 
+void require_options(const PatternOptions& options) {
+  constexpr std::int64_t kMany = 10'000'000;
+  require_between("top", options.top, 3, 1000);
+  require_between("cells", options.cells, 0, kMany);
+  require_between("background", options.background, 100, kMany);
+}
+
 class PatternSearch {
  public:
-  PatternSearch(const PatternOptions& options, Progress& progress)
+  // `model`: nullptr where no topics are looked for.
+  PatternSearch(const PatternOptions& options, const Model* model, Progress& progress)
       : options_(options),
+        model_(model),
         clock_(progress),
         index_(options.index),
         text_(index_text_file(options.index), index_.head().prefix.size()) {
+    if (model_) index_.require_of(*model_);
     for (const fs::path& file : options.annotations) read_annotation(file, annotation_);
   }
 
@@ -103,8 +115,10 @@ class PatternSearch {
     const MemoryIndexHead& head = index_.head();
     const std::vector<int>& layers = options_.layers.empty() ? head.layers : options_.layers;
     clock_.begin("reading the background", 0, "prefixes");
-    background_ = std::make_unique<PatternBackground>(
-        PrefixDraw(text_, options_.seed, kBackgroundStream).draw(options_.background));
+    const std::vector<PrefixText> drawn =
+        PrefixDraw(text_, options_.seed, kBackgroundStream).draw(options_.background);
+    background_ = std::make_unique<PatternBackground>(drawn);
+    if (model_) topics_ = std::make_unique<TopicSpace>(embedding_vectors(*model_), drawn, options_.seed);
     outcome_.background = background_->prefixes();
     clock_.end();
     clock_.begin("looking for patterns", static_cast<std::int64_t>(layers.size()), "layers");
@@ -132,7 +146,8 @@ class PatternSearch {
       if (own.size() > static_cast<std::size_t>(options_.top))
         own.resize(static_cast<std::size_t>(options_.top));
       if (own.size() < 3) continue;  // too few for any pattern
-      TestedPrefixes tested = test_prefixes(texts_of(own), *background_);
+      TestedPrefixes tested = tested_with_topics(texts_of(own), number_of(layer, cell, false));
+      summary.topics += has_topic(tested) ? 1 : 0;
       counts.emplace_back();
       for (const PrefixLabel label : tested.labels) ++counts.back()[static_cast<std::size_t>(label)];
       summary.prefixes += static_cast<std::int64_t>(own.size());
@@ -145,9 +160,10 @@ class PatternSearch {
     if (!examples.empty()) {
       summary.patterns /= static_cast<double>(examples.size());
       summary.with_pattern /= static_cast<double>(examples.size());
+      summary.topics /= static_cast<double>(examples.size());
       summary.shares = shares_of(counts, layer);
       summary.shuffled = shuffled_share(examples, layer);
-      summary.false_alarms = false_alarm_share(examples, layer);
+      add_false_alarms(examples, summary);
     }
     outcome_.layers.push_back(summary);
   }
@@ -202,14 +218,30 @@ class PatternSearch {
     return hits / static_cast<double>(examples.size());
   }
 
-  double false_alarm_share(const std::vector<std::vector<MemoryExample>>& examples, int layer) const {
-    PrefixDraw draw(text_, options_.seed, kNullStream + static_cast<std::uint64_t>(layer) * 16);
-    double hits = 0;
-    for (const std::vector<MemoryExample>& own : examples)
-      hits += test_prefixes(draw.draw(static_cast<std::int64_t>(own.size())), *background_).patterns.empty()
-                  ? 0
-                  : 1;
-    return hits / static_cast<double>(examples.size());
+  void add_false_alarms(const std::vector<std::vector<MemoryExample>>& examples, LayerPatterns& summary) {
+    PrefixDraw draw(text_, options_.seed, kNullStream + static_cast<std::uint64_t>(summary.layer) * 16);
+    const auto sets = static_cast<double>(examples.size());
+    for (std::size_t set = 0; set < examples.size(); ++set) {
+      const TestedPrefixes tested =
+          tested_with_topics(draw.draw(static_cast<std::int64_t>(examples[set].size())),
+                             number_of(summary.layer, static_cast<int>(set), true));
+      summary.false_alarms += (tested.patterns.empty() ? 0 : 1) / sets;
+      summary.topic_alarms += (has_topic(tested) ? 1 : 0) / sets;
+    }
+  }
+
+  TestedPrefixes tested_with_topics(const std::vector<PrefixText>& prefixes, std::uint64_t number) const {
+    return test_prefixes(prefixes, *background_, topics_ ? topics_->test(prefixes, number) : std::nullopt);
+  }
+  static bool has_topic(const TestedPrefixes& tested) {
+    return std::any_of(tested.patterns.begin(), tested.patterns.end(),
+                       [](const CellPattern& pattern) { return pattern.type == "topic"; });
+  }
+  // Names the draws of a cell's test, or of that of a random set.
+  std::uint64_t number_of(int layer, int cell, bool random) const {
+    return 2 * (static_cast<std::uint64_t>(layer) * static_cast<std::uint64_t>(index_.head().cells) +
+                static_cast<std::uint64_t>(cell)) +
+           (random ? 1 : 0);
   }
 
   void add_shape() {
@@ -269,11 +301,13 @@ class PatternSearch {
   }
 
   const PatternOptions& options_;
+  const Model* model_;
   StageClock clock_;
   MemoryIndex index_;
   IndexText text_;
   Annotation annotation_;
   std::unique_ptr<PatternBackground> background_;
+  std::unique_ptr<TopicSpace> topics_;  // null where none are looked for
   PatternsOutcome outcome_;
 };
 
@@ -290,11 +324,15 @@ std::string to_string(PrefixLabel label) {
 }
 
 PatternsOutcome find_patterns(const PatternOptions& options, Progress& progress) {
-  constexpr std::int64_t kMany = 10'000'000;
-  require_between("top", options.top, 3, 1000);
-  require_between("cells", options.cells, 0, kMany);
-  require_between("background", options.background, 100, kMany);
-  return PatternSearch(options, progress).run();
+  require_options(options);
+  if (options.topics) throw Error(ErrorKind::kUsage, "the option topics needs a model");
+  return PatternSearch(options, nullptr, progress).run();
+}
+
+PatternsOutcome find_patterns(const Model& model, const PatternOptions& options, Progress& progress) {
+  const c10::NoGradGuard no_gradients;
+  require_options(options);
+  return PatternSearch(options, options.topics ? &model : nullptr, progress).run();
 }
 
 std::vector<fs::path> export_annotation(const PatternOptions& options, const PatternsOutcome& outcome,

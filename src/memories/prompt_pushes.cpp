@@ -53,14 +53,17 @@ void add_layer(PromptPushes& pushes, const Model& model, int layer, const at::Te
   const at::Tensor attention = seen[kAttention].detach().to(weights.mlp_down.device());
   const at::Tensor behind = plain(entering) + plain(attention_contribution(attention, weights, spec));
   pushes.keys.push_back(plain(seen[kKeySite]));
+  pushes.entering.push_back(plain(entering)[-1]);
   pushes.read.push_back(spec.parallel ? plain(entering) : behind);
   pushes.residual.push_back(behind[-1]);
   pushes.produced.push_back(plain(seen[kProduced])[-1]);
   pushes.output.push_back(plain(seen[kLeaving])[-1]);
 }
 
-at::Tensor direction_of(const Model& model, const LogitOfInterest& wanted, const at::Tensor& logits,
-                        const at::Tensor& last) {
+}  // namespace
+
+at::Tensor logit_direction(const Model& model, const LogitOfInterest& wanted, const at::Tensor& logits,
+                           const at::Tensor& last) {
   const ModelConfig& config = model.config();
   const auto row = [&](std::int64_t token) {
     const double ratio = cap_ratio(logits[token].item<double>(), config.logit_soft_cap);
@@ -71,8 +74,6 @@ at::Tensor direction_of(const Model& model, const LogitOfInterest& wanted, const
   const at::Tensor size = norm_size(last.unsqueeze(0), config.block).flatten();
   return centred((rows * plain(model.weights().final_norm)).unsqueeze(0), config.block).squeeze(0) / size;
 }
-
-}  // namespace
 
 at::Tensor direct_contributions(const Model& model, const PromptPushes& pushes, int layer) {
   const auto at = static_cast<std::size_t>(layer);
@@ -109,7 +110,7 @@ PromptPushes run_pushes(const Model& model, const TokenIds& ids, const LogitOfIn
     pushes.gradients.push_back(plain(gradients[static_cast<std::size_t>(l)]));
     entering = seen[kLeaving];
   }
-  pushes.direction = direction_of(model, wanted, plain(logits), pushes.output.back());
+  pushes.direction = logit_direction(model, wanted, plain(logits), pushes.output.back());
   return pushes;
 }
 

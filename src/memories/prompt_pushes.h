@@ -26,12 +26,18 @@ struct PromptPushes {
   std::vector<at::Tensor> residual;   // [D] at the last token: the stream without what the layer adds
   std::vector<at::Tensor> produced;   // [D] W k + b at the last token
   std::vector<at::Tensor> output;     // [D] the stream behind the block at the last token
+  std::vector<at::Tensor> entering;   // [D] the stream in front of the block at the last token
   // [D]: the logit is this times what the stream receives, the final norm's size held, plus a constant:
   // C (gamma_f * e) / sigma_f with e the tokens' rows of the head, each times multiplier and ratio of the
   // cap.
   at::Tensor direction;
   double logit = 0;
 };
+
+// PromptPushes::direction, from the logits [V] and the stream behind the last block [D] at a token; all
+// float32 on the CPU.
+at::Tensor logit_direction(const Model& model, const LogitOfInterest& wanted, const at::Tensor& logits,
+                           const at::Tensor& last);
 
 // What each cell of a layer adds to the logit at once at the last token [F], the final norm's size held
 // (ExplainCell::contribution).

@@ -200,4 +200,13 @@ std::vector<SourceSum> StreamSources::sums(const std::vector<StreamReader>& read
   return sums;
 }
 
+at::Tensor StreamSources::brought(const StreamReader& reader) const {
+  const c10::NoGradGuard no_gradients;
+  return shares_of({reader}).heads[0].sum(1, false, at::kDouble);
+}
+
+at::Tensor StreamSources::head_weights(int layer, std::int64_t position) const {
+  return layers_[static_cast<std::size_t>(layer)].weights.select(1, place_of(position));
+}
+
 }  // namespace emend

@@ -32,6 +32,11 @@ class StreamSources {
   // One sum a reader, with its `strongest` largest parts.
   std::vector<SourceSum> sums(const std::vector<StreamReader>& readers, int strongest) const;
 
+  // The same shares of one reader's heads: what each layer's heads brought from each token [L, N], float64.
+  at::Tensor brought(const StreamReader& reader) const;
+  // The weights that a layer's heads give to all tokens at one of the positions [H, N].
+  at::Tensor head_weights(int layer, std::int64_t position) const;
+
  private:
   struct Layer {
     at::Tensor weights;  // [H, P, N] of the heads at the positions

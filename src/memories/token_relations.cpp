@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kPairStream = 0x72656c61;
 constexpr std::uint64_t kPairs = 5'000;
-constexpr double kShare = 0.95;
+constexpr double kShare = 0.95, kOneDirection = 0.999;
 constexpr std::size_t kLeastStem = 3;
 constexpr std::int64_t kRowsAtOnce = 4096;  // rows that are summed up at once
 
@@ -37,7 +37,9 @@ TokenRelations::TokenRelations(const at::Tensor& table, std::int64_t tokens, Nam
     const auto a = std::min(static_cast<std::int64_t>(place) - 1, tokens - 1);
     const double factor = std::exp2(2 * random.uniform(3 * k + 1) - 1);
     const auto b = std::min(static_cast<std::int64_t>(static_cast<double>(a + 1) * factor), tokens - 1);
-    if (a != b) cosines.push_back(cosine(a, b));
+    if (a == b) continue;
+    // Rows of one direction are tokens that training has not told apart, such as those that no text uses.
+    if (const double alike = cosine(a, b); alike < kOneDirection) cosines.push_back(alike);
   }
   if (cosines.empty()) return;
   const auto place =

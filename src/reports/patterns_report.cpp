@@ -64,15 +64,16 @@ std::string shape_sentence(const PatternsOutcome& outcome) {
 }
 
 ResultJson pattern_json(const CellPattern& pattern) {
-  return {
-      {"kind", to_string(pattern.kind)},
-      {"type", pattern.type},
-      {"text", pattern.text},
-      {"support", pattern.support},
-      {"background", pattern.background},
-      {"p_value", pattern.kind == PatternKind::kShallow ? ResultJson(pattern.p_value) : ResultJson(nullptr)},
-      {"z", pattern.kind == PatternKind::kSemantic ? ResultJson(pattern.z) : ResultJson(nullptr)},
-      {"ranks", pattern.ranks}};
+  return {{"kind", to_string(pattern.kind)},
+          {"type", pattern.type},
+          {"text", pattern.text},
+          {"support", pattern.support},
+          {"background", pattern.background},
+          {"p_value", pattern.kind == PatternKind::kShallow || pattern.type == "topic"
+                          ? ResultJson(pattern.p_value)
+                          : ResultJson(nullptr)},
+          {"z", pattern.kind == PatternKind::kSemantic ? ResultJson(pattern.z) : ResultJson(nullptr)},
+          {"ranks", pattern.ranks}};
 }
 
 ResultJson cell_patterns_json(const CellPatterns& cell) {
@@ -92,7 +93,7 @@ ResultJson cell_patterns_json(const CellPatterns& cell) {
           {"coverage", static_cast<double>(covered) / static_cast<double>(cell.labels.size())}};
 }
 
-ResultJson layer_patterns_json(const LayerPatterns& layer) {
+ResultJson layer_patterns_json(const LayerPatterns& layer, bool topics) {
   ResultJson shares = ResultJson::object(), intervals = ResultJson::object();
   for (std::size_t label = 0; label < kPrefixLabels; ++label) {
     shares[key_of(label)] = layer.shares[label].share;
@@ -106,7 +107,17 @@ ResultJson layer_patterns_json(const LayerPatterns& layer) {
           {"patterns_mean", layer.patterns},
           {"with_pattern", layer.with_pattern},
           {"with_pattern_shuffled", layer.shuffled},
-          {"with_pattern_random", layer.false_alarms}};
+          {"with_pattern_random", layer.false_alarms},
+          {"with_topic", topics ? ResultJson(layer.topics) : ResultJson(nullptr)},
+          {"with_topic_random", topics ? ResultJson(layer.topic_alarms) : ResultJson(nullptr)}};
+}
+
+std::string topics_text(const PatternsOutcome& outcome, std::size_t columns) {
+  Table table({{"layer", Align::kRight}, {"with a topic", Align::kRight}, {"random", Align::kRight}});
+  for (const LayerPatterns& layer : outcome.layers)
+    table.add_row(
+        {std::to_string(layer.layer), percent_text(layer.topics), percent_text(layer.topic_alarms)});
+  return "\nCells whose prefixes have a topic without a common word:\n" + table.text(columns);
 }
 
 std::string annotators_text(const PatternsOutcome& outcome, std::size_t columns) {
@@ -211,7 +222,8 @@ std::string mutations_section(const ResultJson& patterns) {
 
 }  // namespace
 
-std::string patterns_text(const PatternsOutcome& outcome, std::size_t columns) {
+std::string patterns_text(const PatternsOutcome& outcome, const PatternOptions& options,
+                          std::size_t columns) {
   Table table({{"layer", Align::kRight},
                {"cells", Align::kRight},
                {"shallow", Align::kRight},
@@ -233,14 +245,16 @@ std::string patterns_text(const PatternsOutcome& outcome, std::size_t columns) {
   Table cells({{"cell"}, {"end"}, {"patterns (prefixes)", Align::kLeft, 20}});
   for (const CellPatterns* cell : clearest_cells(outcome, kListed))
     cells.add_row({to_string(cell->cell), cell->high ? "+" : "-", first_patterns(*cell)});
-  return table.text(columns) + (cells.empty() ? "" : "\nThe best covered cells:\n" + cells.text(columns)) +
+  return table.text(columns) + (options.topics ? topics_text(outcome, columns) : "") +
+         (cells.empty() ? "" : "\nThe best covered cells:\n" + cells.text(columns)) +
          annotators_text(outcome, columns) + mutations_text(outcome, columns) + shape_sentence(outcome) +
          "\n";
 }
 
 ResultJson patterns_json(const PatternsOutcome& outcome, const PatternOptions& options) {
   ResultJson layers = ResultJson::array(), cells = ResultJson::array(), annotators = ResultJson::array();
-  for (const LayerPatterns& layer : outcome.layers) layers.push_back(layer_patterns_json(layer));
+  for (const LayerPatterns& layer : outcome.layers)
+    layers.push_back(layer_patterns_json(layer, options.topics));
   for (const CellPatterns& cell : outcome.cells) cells.push_back(cell_patterns_json(cell));
   for (const AnnotatorAgreement& pair : outcome.annotators)
     annotators.push_back({{"a", pair.a},

@@ -9,7 +9,7 @@
 
 namespace emend {
 
-std::string patterns_text(const PatternsOutcome& outcome, std::size_t columns);
+std::string patterns_text(const PatternsOutcome& outcome, const PatternOptions& options, std::size_t columns);
 ResultJson patterns_json(const PatternsOutcome& outcome, const PatternOptions& options);
 std::string patterns_page(const PatternsOutcome& outcome, const PatternOptions& options);
 

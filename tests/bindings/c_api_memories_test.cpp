@@ -19,6 +19,7 @@ using Json = nlohmann::json;
 
 const std::string kWorld = std::string(EMEND_TEST_DATA) + "/world";
 const char* const kPrompt = "Workis Tellond was trained as a";
+const char* const kSubject = "Workis Tellond";
 
 class Memories : public testing::Test {
  protected:
@@ -87,6 +88,13 @@ TEST_F(Memories, AreScannedAndReadFromTheIndex) {
   EXPECT_FALSE(mutated.at("mutation").is_null());
   refuse(nullptr, "patterns", Json({{"index", place}, {"mutations", 2}}).dump().c_str(), EMEND_USAGE,
          "needs a model");
+  refuse(nullptr, "patterns", Json({{"index", place}, {"topics", true}}).dump().c_str(), EMEND_USAGE,
+         "needs a model");
+  const Json topics =
+      run(model_, "patterns", {{"index", place}, {"cells", 2}, {"background", 400}, {"topics", true}});
+  EXPECT_TRUE(topics.at("layers").at(0).at("with_topic").is_number());
+  const Json effects = run(model_, "effects", {{"index", place}, {"cells", 3}, {"triggers", 2}});
+  EXPECT_EQ(effects.at("cells").size(), 6U);
   const Json audit = run(model_, "audit", {{"index", place}, {"tokens", 100}});
   EXPECT_GT(audit.at("redundancy").at("perplexity"), 1);
   refuse(nullptr, "audit", Json({{"index", place}}).dump().c_str(), EMEND_USAGE,
@@ -118,6 +126,11 @@ TEST_F(Memories, SayWhatTheModelDoes) {
   EXPECT_TRUE(explained.at("sources").is_null());
   const Json made = run(model_, "explain", {{"prompt", kPrompt}, {"cells", 2}, {"sources", 3}});
   EXPECT_EQ(made.at("sources").at("strongest").size(), 3U);
+  const Json line = run(model_, "timeline", {{"prompt", kPrompt}, {"subject", kSubject}, {"samples", 2}});
+  EXPECT_EQ(line.at("phases").size(), 3U);
+  const Json pairs = run(model_, "coactive",
+                         {{"corpus", {kWorld + "/text.txt"}}, {"tokens", 400}, {"cells", {"L1D3", "L2D5"}}});
+  EXPECT_EQ(pairs.at("cells"), 2);
   EXPECT_EQ(run(model_, "knowledge", {{"prompt", kPrompt}, {"steps", 3}, {"draws", 1}}).at("facts").size(),
             1U);
   EXPECT_EQ(run(model_, "layers", {{"prompt", kPrompt}, {"window", 2}}).at("prompts"), 1);
@@ -246,7 +259,7 @@ TEST_F(Memories, AnalysesAreListedWithTheirOptions) {
   emend_text* text = nullptr;
   must(emend_memories_list(&text));
   const Json list = Json::parse(taken(text));
-  EXPECT_EQ(list.size(), 19U);
+  EXPECT_EQ(list.size(), 22U);
   EXPECT_EQ(list.at("bake").at("function"), "emend_memories_bake");
   EXPECT_EQ(list.at("search").at("model"), "none");
   const Json& options = list.at("explain").at("options");

@@ -115,11 +115,45 @@ TEST_F(MemoryAnalyses, PrefixesLoseAWord) {
   EXPECT_THAT(wrong.err, HasSubstr("--model M"));
 }
 
+TEST_F(MemoryAnalyses, CellsActTogetherAndWhereTheyAreTriggered) {
+  const std::string place = index();
+  const auto effects = run("effects", {"--index", place, "--model", world_model("llama"), "--cells", "4"});
+  EXPECT_EQ(effects["cells"].size(), 8U);
+  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("What cells do where they are triggered"));
+  const auto topics = run("patterns", {"--index", place, "--cells", "4", "--background", "300", "--model",
+                                       world_model("llama"), "--topics"});
+  EXPECT_TRUE(topics["layers"][0]["with_topic"].is_number());
+  EXPECT_THAT(finished_.out, HasSubstr("topic without a common word"));
+  const auto pairs = run("coactive", {"--model", world_model("llama"), "--corpus", kText, "--layers", "1",
+                                      "--tokens", "500", "--index", place, "--most", "40"});
+  EXPECT_EQ(pairs["cells"], 40);
+  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("Cells that fire together"));
+}
+
+TEST_F(MemoryAnalyses, APromptHasATimeLine) {
+  const auto line =
+      run("timeline", {"--model", world_model("llama"), "--prompt", "Workis Tellond was trained as a",
+                       "--subject", "Workis Tellond", "--token", "stone cutter", "--samples", "3"});
+  EXPECT_EQ(line["layers"].size(), 9U);
+  EXPECT_THAT(finished_.out, HasSubstr("organise"));
+  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("Three phases over the layers"));
+  const Finished wrong = run_emend({"memories", "timeline", "--model", world_model("llama"), "--prompt",
+                                    "Workis Tellond was trained as a", "--subject", "Nobody"});
+  EXPECT_EQ(wrong.code, 3);
+  EXPECT_THAT(wrong.err, HasSubstr("Nobody"));
+}
+
 TEST_F(MemoryAnalyses, OptionsThatWouldChangeNothingAreRefused) {
   const std::string place = index(), none = folder_ / "none.gguf";  // refused before it is looked for
   const std::string facts = folder_.write("facts.jsonl", "{\"prompt\": \"By trade\"}\n");
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"patterns", "--index", place, "--model", none}, "--model"},
+      {{"patterns", "--index", place, "--model", none, "--topics", "--clip"}, "--clip"},
+      {{"effects", "--model", none, "--index", place, "--triggers", "0"}, "--triggers"},
+      {{"coactive", "--model", none, "--corpus", facts, "--most", "5"}, "--index"},
+      {{"coactive", "--model", none, "--corpus", facts, "--resume"}, "--out"},
+      {{"timeline", "--model", none, "--prompt", "By trade", "--subject", "trade", "--share", "2"},
+       "--share"},
       {{"patterns", "--index", place, "--clip"}, "--clip"},
       {{"patterns", "--index", place, "--longest", "64"}, "--longest"},
       {{"patterns", "--index", place, "--token-budget", "64"}, "--token-budget"},

@@ -80,6 +80,7 @@ void take_patterns(JsonOptions& options, PatternSettings& patterns) {
   options.take("top", patterns.how.top);
   options.take("background", patterns.how.background);
   options.take("seed", patterns.how.seed);
+  options.take("topics", patterns.how.topics);
   options.take("annotations", patterns.how.annotations);
   options.take("export", patterns.sheet);
   patterns.mutation.top = 0;
@@ -97,7 +98,9 @@ AnalysisResult run_patterns(const AnalysisInput& input, PatternSettings patterns
   patterns.mutation.unit = parse_mutation_unit(patterns.unit);
   if (patterns.mutation.top > 0 && input.model == nullptr)
     throw Error(ErrorKind::kUsage, "the option mutations needs a model");
-  PatternsOutcome outcome = find_patterns(patterns.how, *input.progress);
+  PatternsOutcome outcome = patterns.how.topics && input.model != nullptr
+                                ? find_patterns(*input.model, patterns.how, *input.progress)
+                                : find_patterns(patterns.how, *input.progress);
   if (patterns.mutation.top > 0) {
     patterns.mutation.token_budget = settled_token_budget(patterns.mutation.token_budget, *input.model);
     measure_mutations(*input.model, patterns.how, patterns.mutation, outcome, *input.progress);

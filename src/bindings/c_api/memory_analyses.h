@@ -40,8 +40,10 @@ struct MemoryAnalysis {
 // All of them, in the order of `emend memories --help`.
 const std::vector<MemoryAnalysis>& memory_analyses();
 
-// Its parts: those that read a model, and those that read indexes.
+// Its parts: those that read a model, those that ask it about prompts and triggers, and those that read
+// indexes.
 std::vector<MemoryAnalysis> model_analyses();
+std::vector<MemoryAnalysis> prompt_analyses();
 std::vector<MemoryAnalysis> index_analyses();
 
 // An analysis whose options are the fields of a struct.

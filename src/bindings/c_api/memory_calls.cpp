@@ -16,7 +16,8 @@ namespace emend::c_api {
 const std::vector<MemoryAnalysis>& memory_analyses() {
   static const std::vector<MemoryAnalysis> all = [] {
     std::vector<MemoryAnalysis> analyses = model_analyses();
-    for (MemoryAnalysis& analysis : index_analyses()) analyses.push_back(std::move(analysis));
+    for (auto more : {prompt_analyses(), index_analyses()})
+      for (MemoryAnalysis& analysis : more) analyses.push_back(std::move(analysis));
     return analyses;
   }();
   return all;

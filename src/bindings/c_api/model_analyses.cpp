@@ -1,5 +1,5 @@
-// The analyses of memories that read a model: scan, values, aggregate, explain, knowledge, layers,
-// cluster, set, compare, footprint, bake.
+// The analyses of memories that read a model: scan, values, aggregate, coactive, cluster, compare, footprint,
+// bake.
 #include "base/files.h"
 #include "base/layer_number.h"
 #include "bindings/c_api/memory_analyses.h"
@@ -8,20 +8,14 @@
 #include "emend/memory_aggregate.h"
 #include "emend/memory_bake.h"
 #include "emend/memory_cluster.h"
+#include "emend/memory_coactive.h"
 #include "emend/memory_compare.h"
-#include "emend/memory_explain.h"
 #include "emend/memory_footprint.h"
-#include "emend/memory_knowledge.h"
-#include "emend/memory_layers.h"
-#include "emend/memory_set.h"
 #include "emend/memory_values.h"
-#include "pipeline/fact_questions.h"
 #include "reports/aggregate_report.h"
-#include "reports/explain_report.h"
+#include "reports/coactive_report.h"
 #include "reports/footprint_report.h"
-#include "reports/knowledge_report.h"
 #include "reports/memory_report.h"
-#include "reports/memory_set_report.h"
 #include "reports/patch_report.h"
 #include "reports/survey_report.h"
 #include "reports/values_report.h"
@@ -160,79 +154,42 @@ AnalysisResult run_aggregate_of(const AnalysisInput& input, AggregateSettings ag
   return {aggregate_json(outcome, aggregate.how, *input.model)};
 }
 
-// ---- explain, cluster, set
-
-void take_explain(JsonOptions& options, ExplainOptions& how) {
-  options.need("prompt", how.prompt);
-  options.take("token", how.token);
-  options.take("against", how.against);
-  options.take("bos", how.bos);
-  options.take("top", how.top);
-  options.take("cells", how.cells);
-  options.take("effects", how.effects);
-  options.take("sources", how.sources);
-  options.take("index", how.index);
-}
-
-AnalysisResult run_explain_of(const AnalysisInput& input, ExplainOptions how) {
-  return {explain_json(run_explain(*input.model, how, *input.progress), how, *input.model)};
-}
-
-// A fact, or a file of them, as the program's commands take them.
-struct KnowledgeSettings {
-  FactQuestions facts;
-  KnowledgeOptions how;
+struct CoactiveSettings {
+  CoactiveOptions how;
+  AggregateFolder folder;
+  std::string bos = "auto";
 };
 
-void take_facts(JsonOptions& options, FactQuestions& facts) {
-  options.take("prompt", facts.prompt);
-  options.take("answer", facts.answer);
-  options.take("paraphrases", facts.paraphrases);
-  options.take("facts", facts.facts);
-  options.take("limit", facts.limit);
+void take_coactive(JsonOptions& options, CoactiveSettings& coactive) {
+  options.need("corpus", coactive.how.corpus);
+  take_text(options, coactive.how, coactive.bos);
+  options.take("cells", coactive.how.cells);
+  options.take("layers", coactive.how.layers);
+  options.take("most", coactive.how.most);
+  options.take("index", coactive.how.index);
+  options.take("beyond", coactive.how.beyond);
+  options.take("threshold", coactive.how.threshold);
+  options.take("least", coactive.how.least);
+  options.take("pairs", coactive.how.pairs);
+  options.take("sentences", coactive.how.sentences);
+  options.take("shard", coactive.how.shard);
+  options.take("shards", coactive.how.shards);
+  options.take("out", coactive.folder.path);
+  options.take("resume", coactive.folder.resume);
+  options.take("join", coactive.folder.join);
 }
 
-std::vector<KnowledgeFact> facts_of(const AnalysisInput& input, const FactQuestions& questions,
-                                    const std::string& bos) {
-  std::vector<KnowledgeFact> facts = read_fact_questions(questions);
-  if (questions.facts.empty()) return facts;
-  return known_facts(*input.model, std::move(facts), bos, questions.limit, *input.progress);
+AnalysisResult run_coactive_of(const AnalysisInput& input, CoactiveSettings coactive) {
+  require_layers_of(*input.model, coactive.how.layers);
+  settle_text(*input.model, coactive.bos, coactive.how);
+  if (coactive.folder.path.empty() && (coactive.how.shards > 1 || coactive.folder.resume))
+    throw Error(ErrorKind::kUsage, "coactive needs the option out for a shard, and to resume");
+  if (!coactive.folder.path.empty()) require_writable_folder(coactive.folder.path);
+  const CoactiveOutcome outcome = run_coactive(*input.model, coactive.how, coactive.folder, *input.progress);
+  return {coactive_json(outcome, coactive.how, *input.model)};
 }
 
-void take_knowledge(JsonOptions& options, KnowledgeSettings& knowledge) {
-  take_facts(options, knowledge.facts);
-  options.take("bos", knowledge.how.bos);
-  options.take("steps", knowledge.how.steps);
-  options.take("threshold", knowledge.how.threshold);
-  options.take("shared", knowledge.how.shared);
-  options.take("sizes", knowledge.how.sizes);
-  options.take("draws", knowledge.how.draws);
-  options.take("seed", knowledge.how.seed);
-}
-
-AnalysisResult run_knowledge(const AnalysisInput& input, KnowledgeSettings knowledge) {
-  knowledge.how.facts = facts_of(input, knowledge.facts, knowledge.how.bos);
-  return {knowledge_json(find_knowledge(*input.model, knowledge.how, *input.progress), knowledge.how,
-                         *input.model)};
-}
-
-struct LayersSettings {
-  FactQuestions facts;
-  LayerChangeOptions how;
-};
-
-void take_layers(JsonOptions& options, LayersSettings& layers) {
-  take_facts(options, layers.facts);
-  options.take("bos", layers.how.bos);
-  options.take("window", layers.how.window);
-  options.take("token_budget", layers.how.token_budget);
-}
-
-AnalysisResult run_layers(const AnalysisInput& input, LayersSettings layers) {
-  layers.how.facts = facts_of(input, layers.facts, layers.how.bos);
-  return {layer_changes_json(measure_layer_changes(*input.model, layers.how, *input.progress), layers.how,
-                             *input.model)};
-}
+// ---- cluster
 
 void take_cluster(JsonOptions& options, ClusterOptions& how) {
   options.take("layers", how.layers);
@@ -245,18 +202,6 @@ void take_cluster(JsonOptions& options, ClusterOptions& how) {
 
 AnalysisResult run_cluster(const AnalysisInput& input, ClusterOptions how) {
   return {cluster_json(cluster_memories(*input.model, how, *input.progress), *input.model, how)};
-}
-
-void take_set(JsonOptions& options, SetOptions& how) {
-  options.need("prompt", how.prompt);
-  options.need("settings", how.settings);
-  options.take("bos", how.bos);
-  options.take("max_new", how.max_new);
-  options.take("top", how.top);
-}
-
-AnalysisResult run_set(const AnalysisInput& input, SetOptions how) {
-  return {memory_set_json(run_memory_set(*input.model, how, *input.progress), how, *input.model)};
 }
 
 // ---- compare, footprint, bake
@@ -315,11 +260,8 @@ std::vector<MemoryAnalysis> model_analyses() {
   return {make_analysis("scan", kModel, take_scan, run_scan),
           make_analysis("values", kModel, take_values, run_values_of),
           make_analysis("aggregate", kModel, take_aggregate, run_aggregate_of),
-          make_analysis("explain", kModel, take_explain, run_explain_of),
-          make_analysis("knowledge", kModel, take_knowledge, run_knowledge),
-          make_analysis("layers", kModel, take_layers, run_layers),
+          make_analysis("coactive", kModel, take_coactive, run_coactive_of),
           make_analysis("cluster", kModel, take_cluster, run_cluster),
-          make_analysis("set", kModel, take_set, run_set),
           make_analysis("compare", kTwoModels, take_compare, run_compare),
           make_analysis("footprint", kModelAndPatches, take_footprint, run_footprint),
           make_analysis("bake", kModelForPatch, take_bake, run_bake_of)};

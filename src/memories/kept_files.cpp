@@ -1,4 +1,4 @@
-#include "memories/aggregate_files.h"
+#include "memories/kept_files.h"
 
 #include <fmt/format.h>
 
@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string kRun = "run", kPart = "positions_part_";
+const std::string kRun = "run";
 
 fs::path shard_file(const fs::path& folder, const std::string& name, int shard, int shards) {
   const std::string which = shards > 1 ? fmt::format("_{}_of_{}", shard, shards) : "";
@@ -24,15 +24,15 @@ fs::path shard_file(const fs::path& folder, const std::string& name, int shard, 
   throw Error(ErrorKind::kConfig, fmt::format("{}: {}", file.string(), what));
 }
 
-std::vector<fs::path> parts_in(const std::vector<fs::path>& folders) {
+std::vector<fs::path> parts_in(const KeptKind& kind, const std::vector<fs::path>& folders) {
   std::vector<fs::path> parts;
   for (const fs::path& folder : folders) {
     if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder.string() + ": there is no such folder");
     const std::size_t before = parts.size();
     for (const auto& entry : fs::directory_iterator(folder))
-      if (entry.path().filename().string().starts_with(kPart)) parts.push_back(entry.path());
+      if (entry.path().filename().string().starts_with(kind.name + "_part_")) parts.push_back(entry.path());
     if (parts.size() == before)
-      refuse(folder, "this folder holds no part of an aggregation; the option shard makes them");
+      refuse(folder, "this folder holds no part of " + kind.run + "; the option shard makes them");
   }
   std::sort(parts.begin(), parts.end());
   return parts;
@@ -40,16 +40,16 @@ std::vector<fs::path> parts_in(const std::vector<fs::path>& folders) {
 
 }  // namespace
 
-fs::path positions_file(const fs::path& folder) {
-  return folder / "positions.safetensors";
+fs::path kept_file(const KeptKind& kind, const fs::path& folder) {
+  return folder / (kind.name + ".safetensors");
 }
 
-fs::path positions_checkpoint_file(const fs::path& folder, int shard, int shards) {
-  return shard_file(folder, "positions_checkpoint", shard, shards);
+fs::path kept_checkpoint(const KeptKind& kind, const fs::path& folder, int shard, int shards) {
+  return shard_file(folder, kind.name + "_checkpoint", shard, shards);
 }
 
-fs::path positions_part_file(const fs::path& folder, int shard, int shards) {
-  return shard_file(folder, "positions_part", shard, shards);
+fs::path kept_part(const KeptKind& kind, const fs::path& folder, int shard, int shards) {
+  return shard_file(folder, kind.name + "_part", shard, shards);
 }
 
 std::string run_text(const RunIdentity& run) {
@@ -58,18 +58,18 @@ std::string run_text(const RunIdentity& run) {
                      run.tokens, run.block_tokens);
 }
 
-void write_positions(const fs::path& file, const RunIdentity& run, const AggregateVisitor& visitor) {
+void write_kept(const fs::path& file, const RunIdentity& run, const TextVisitor& visitor) {
   FileWriter writer;
   visitor.save(writer);
   writer.set(kRun, run_text(run));
   writer.write(file);
 }
 
-void read_positions(const fs::path& file, const RunIdentity& run, AggregateVisitor& visitor) {
+void read_kept(const KeptKind& kind, const fs::path& file, const RunIdentity& run, TextVisitor& visitor) {
   const auto stored = open_safetensors(file);
   const std::string found = metadata_of(*stored, kRun);
   if (found != run_text(run))
-    refuse(file, fmt::format("these are the positions of another run ({}; here {}); give another folder",
+    refuse(file, fmt::format("these are the {} of another run ({}; here {}); give another folder", kind.name,
                              found, run_text(run)));
   visitor.load(*stored);
 }
@@ -81,14 +81,15 @@ void require_part_of(const fs::path& part, const RunIdentity& run) {
     refuse(part, "this is a part of another run; different is " + *difference);
 }
 
-void require_parts(const std::vector<fs::path>& folders) {
-  parts_in(folders);
+void require_parts(const KeptKind& kind, const std::vector<fs::path>& folders) {
+  parts_in(kind, folders);
 }
 
-void join_positions(const std::vector<fs::path>& folders, const RunIdentity& run, AggregateVisitor& visitor) {
+void join_kept(const KeptKind& kind, const std::vector<fs::path>& folders, const RunIdentity& run,
+               TextVisitor& visitor) {
   std::map<int, fs::path> found;
   int shards = 0;
-  for (const fs::path& path : parts_in(folders)) {
+  for (const fs::path& path : parts_in(kind, folders)) {
     const auto stored = open_safetensors(path);
     const RunIdentity other = read_checkpoint(*stored).run;
     if (shards > 0 && other.shards != shards)
