@@ -219,14 +219,14 @@ TEST_P(ScanParts, BothSweepsFindTheSameInOnePass) {
     options_.dedup = dedup;
     const ScanOptions settled = settle_scan_options(model_, options_);
     const auto text = test::text_of(model_, settled);
-    ScanVisitor one(model_, settled, "", 2500),
-        other(model_, settled, "", 2500, SweepPlace::kByTensors);
+    ScanVisitor one(model_, settled, "", 2500), other(model_, settled, "", 2500, SweepPlace::kByTensors);
     SilentProgress silent;
     for (ScanVisitor* visitor : {&one, &other})
       walk_text(model_, *text, *visitor, {"scanning", {}, {}, false}, silent);
     for (std::size_t i = 0; i < settled.layers.size(); ++i) {
       const LayerState &a = one.states()[i], &b = other.states()[i];
-      for (const auto table : {&LayerState::high, &LayerState::low, &LayerState::random, &LayerState::spread}) {
+      for (const auto table :
+           {&LayerState::high, &LayerState::low, &LayerState::random, &LayerState::spread}) {
         EXPECT_EQ((a.*table).scores(), (b.*table).scores());
         EXPECT_EQ((a.*table).addresses(), (b.*table).addresses());
         EXPECT_EQ((a.*table).all_extras(), (b.*table).all_extras());
