@@ -266,6 +266,7 @@ class GivenText : public TextSource {
         packed += length;
       }
     const auto take = [&](std::size_t layer, const std::vector<at::Tensor>& vectors) {
+      if (visitor.takes_passes()) return visitor.visit({layer, vectors, tokens, units.front().half, *this});
       std::int64_t begin = 0;
       for (const TextUnit& unit : units) {
         const std::int64_t count = first == 0 ? unit.tokens : unit.keys;

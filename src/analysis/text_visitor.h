@@ -34,7 +34,7 @@ struct TextToken {
 
 // The vectors of some tokens at all sites of one layer: about 1,024 tokens, fewer at the end of a block, more
 // on a GPU. Of given text they are whole rows, one after the other, by position. Which tokens make a portion
-// depends on the text, its options and the kind of device, never on the token budget.
+// depends on the text, its options and the kind of device, never on the token budget (but: takes_passes()).
 struct TextPortion {
   std::size_t layer;                  // index into TextVisitor::layers()
   std::vector<at::Tensor> vectors;    // one a site, [n, D] or [n, F]; type and device are those of the layer
@@ -53,6 +53,10 @@ class TextVisitor {
   // Do portions of given text hold the tokens at position 0, too? Then nothing is copied out of what the pass
   // computes: vectors are views, whose rows need not lie one behind the other.
   virtual bool takes_first() const { return false; }
+
+  // Are portions of given text all that one pass computes? Then which tokens make a portion depends on the
+  // token budget, and `half` says nothing.
+  virtual bool takes_passes() const { return false; }
 
   // Takes one portion of one layer. All tokens of a block (but those at position 0) come once a layer, in the
   // same order at every layer and in every run. What it throws ends the run.

@@ -11,47 +11,39 @@
 #include <limits>
 #include <vector>
 
+#include "memories/counted_rows.h"
+#include "memories/nearest_draws.h"
 #include "memories/sweep_tile.h"
 
 namespace emend {
 
 namespace {
 
-struct RowRange {
-  std::size_t begin, end;
-};
-
-// The rows of a portion, without the tokens that do not count.
-std::vector<RowRange> rows_of(std::span<const TextToken> tokens, bool include_first) {
-  std::vector<RowRange> rows;
-  for (std::size_t at = 0; at < tokens.size(); ++at) {
-    const bool begins = at == 0 || tokens[at].document != tokens[at - 1].document ||
-                        tokens[at].window != tokens[at - 1].window;
-    if (begins) rows.push_back({at, at});
-    if (tokens[at].position == 0 && !include_first) rows.back().begin = at + 1;
-    rows.back().end = at + 1;
-  }
-  return rows;
-}
-
 // What a thread needs to take its cells of a portion.
 class TileSweep {
  public:
   TileSweep(const PortionScores& portion, const std::vector<RowRange>& rows,
-            const std::vector<std::uint32_t>& drawn, const ScanDraw& draw, std::int64_t first, int width,
-            LayerState& state)
-      : portion_(portion), rows_(rows), drawn_(drawn), first_(first), state_(state) {
+            const std::vector<std::uint32_t>& drawn, const NearestDraws& nearest, const ScanDraw& draw,
+            std::int64_t first, int width, LayerState& state)
+      : portion_(portion),
+        rows_(rows),
+        drawn_(drawn),
+        nearest_(nearest),
+        draw_(draw),
+        first_(first),
+        state_(state) {
     tile_.width = width;
     for (int c = 0; c < width; ++c) tile_.cell_draw[c] = draw.of_cell(first + c);
     tile_.histogram = state.counts.histogram.data() + first * coefficient_bins::kBins;
     tile_.spread_threshold = state.spread.thresholds() + first * LayerState::kSpreadBins;
-    tile_.random_threshold = state.random.thresholds() + first;
   }
 
   // Index of a token that has a coefficient which is no number, or -1.
   std::int64_t run() {
     for (const RowRange& row : rows_) take_row(row);
-    return finish();
+    const std::int64_t bad = finish();
+    if (bad < 0) offer_random();
+    return bad;
   }
 
  private:
@@ -69,7 +61,8 @@ class TileSweep {
     const bool every = state_.shape.dedup == Dedup::kNone;
     for (std::size_t at = row.begin; at < row.end; ++at) {
       const TokenScores scores = scores_at(at);
-      if (take_token(tile_, scores, static_cast<std::int32_t>(at), drawn_[at])) offer_drawn(scores, at);
+      take_token(tile_, scores, static_cast<std::int32_t>(at));
+      if (draw_.in_sample(drawn_[at]) && take_bins(tile_, scores.key, drawn_[at])) offer_drawn(scores, at);
       if (every) offer_token(scores, at);
     }
     if (row.begin < row.end) end_row(tile_);
@@ -79,13 +72,25 @@ class TileSweep {
   void offer_drawn(const TokenScores& scores, std::size_t at) {
     const auto address = static_cast<std::uint32_t>(portion_.tokens[at].address);
     for (int c = 0; c < tile_.width; ++c) {
-      const std::int64_t cell = first_ + c;
       const TableEntry entry{tile_.score[c], address};
       const std::array<float, 1> coefficient = {scores.key[c]};
-      if (entry.score >= tile_.random_threshold[c]) state_.random.offer(cell, entry, coefficient);
       const std::int64_t slot = c * LayerState::kSpreadBins + tile_.bin[c] / 2;
       if (entry.score >= tile_.spread_threshold[slot])
         state_.spread.offer(first_ * LayerState::kSpreadBins + slot, entry, coefficient);
+    }
+  }
+
+  void offer_random() {
+    for (int c = 0; c < tile_.width; ++c) {
+      const std::int64_t cell = first_ + c;
+      const auto [begin, end] =
+          nearest_.find(tile_.cell_draw[c], static_cast<std::size_t>(state_.shape.random),
+                        state_.random.thresholds()[cell]);
+      for (const std::uint32_t* at = begin; at != end; ++at)
+        state_.random.offer(cell,
+                            {ScanDraw::score(drawn_[*at], tile_.cell_draw[c]),
+                             static_cast<std::uint32_t>(portion_.tokens[*at].address)},
+                            std::span(scores_at(*at).key + c, 1));
     }
   }
 
@@ -153,6 +158,8 @@ class TileSweep {
   const PortionScores& portion_;
   const std::vector<RowRange>& rows_;
   const std::vector<std::uint32_t>& drawn_;
+  const NearestDraws& nearest_;
+  const ScanDraw& draw_;
   std::int64_t first_;
   LayerState& state_;
   SweepTile tile_;
@@ -175,16 +182,21 @@ std::uint64_t suffix_hash(std::span<const TextToken> tokens, std::size_t at) {
 
 std::int64_t sweep_portion(const PortionScores& portion, const ScanDraw& draw, bool include_first,
                            LayerState& state) {
-  const std::vector<RowRange> rows = rows_of(portion.tokens, include_first);
-  std::vector<std::uint32_t> drawn;
-  drawn.reserve(portion.tokens.size());
-  for (const TextToken& token : portion.tokens) drawn.push_back(draw.of_token(token.address));
+  const std::vector<RowRange> rows = counted_rows(portion.tokens, include_first);
+  std::vector<std::uint32_t> drawn(portion.tokens.size());
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> counted;
+  for (const RowRange& row : rows)
+    for (std::size_t at = row.begin; at < row.end; ++at) {
+      drawn[at] = draw.of_token(portion.tokens[at].address);
+      counted.emplace_back(drawn[at], static_cast<std::uint32_t>(at));
+    }
+  const NearestDraws nearest(std::move(counted));
   const std::int64_t cells = state.shape.cells, tiles = (cells + kTileCells - 1) / kTileCells;
   std::atomic<std::int64_t> bad = -1;
   at::parallel_for(0, tiles, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t tile = begin; tile < end; ++tile) {
       const std::int64_t first = tile * kTileCells;
-      TileSweep sweep(portion, rows, drawn, draw, first,
+      TileSweep sweep(portion, rows, drawn, nearest, draw, first,
                       static_cast<int>(std::min<std::int64_t>(kTileCells, cells - first)), state);
       if (const std::int64_t found = sweep.run(); found >= 0) bad = found;
     }

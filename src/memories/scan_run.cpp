@@ -92,7 +92,7 @@ MemoryIndexHead MemoryScan::State::head() const {
 }
 
 ScanVisitor MemoryScan::State::visitor() const {
-  return ScanVisitor(*model, options, head_json({head(), {}}).dump());
+  return ScanVisitor(*model, options, head_json({head(), {}}).dump(), plan.tokens);
 }
 
 bool MemoryScan::State::look_at(const ScanFolder& folder, ScanOutcome& outcome) const {
@@ -170,6 +170,8 @@ MemoryScan::MemoryScan(const Model& model, const ScanOptions& options, Progress&
                    : make_given_text(model, state.options, notes, progress, false,
                                      state.options.sentences ? RowCut::kSentences : RowCut::kWindows);
   state.plan = plan_scan(model, state.options, *state.text);
+  if (const int bits = ScanDraw::sample_bits(state.plan.tokens); bits > 0)
+    state.settings += fmt::format(", histograms of 1 token in {}", 1 << bits);
   state.plan.repaired = notes.repaired;
   state.plan.repeated = notes.repeated;
   state.plan.binary_files = notes.binary_files;

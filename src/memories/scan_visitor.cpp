@@ -33,11 +33,16 @@ int bad_cell(const at::Tensor& key, std::int64_t token) {
 
 }  // namespace
 
-ScanVisitor::ScanVisitor(const Model& model, const ScanOptions& options, std::string head)
-    : layers_(options.layers), include_first_(options.include_first), head_(std::move(head)) {
+ScanVisitor::ScanVisitor(const Model& model, const ScanOptions& options, std::string head,
+                         std::int64_t tokens, SweepPlace place)
+    : layers_(options.layers),
+      include_first_(options.include_first),
+      head_(std::move(head)),
+      by_tensors_(place == SweepPlace::kByTensors || model.options().device().is_cuda()) {
   for (const int layer : layers_) {
     states_.emplace_back(StateShape::of(model, layer, options));
-    draws_.emplace_back(options.seed, layer);
+    draws_.emplace_back(options.seed, layer, ScanDraw::sample_bits(tokens));
+    sweeps_.emplace_back(draws_.back(), include_first_);
     value_norms_.push_back(value_norms(model, layer));
   }
 }
@@ -48,24 +53,40 @@ std::vector<Site> ScanVisitor::sites() const {
 }
 
 void ScanVisitor::visit(const TextPortion& portion) {
-  const bool gated = states_[portion.layer].shape.gated;
-  const PortionScores scores{readable(portion.vectors.back()),
-                             gated ? readable(portion.vectors[0]) : at::Tensor(),
-                             gated ? readable(portion.vectors[1]) : at::Tensor(), portion.tokens};
-  const std::int64_t bad =
-      sweep_portion(scores, draws_[portion.layer], include_first_, states_[portion.layer]);
+  const std::size_t layer = portion.layer;
+  LayerState& state = states_[layer];
+  const auto scores_of = [&](std::size_t site) {
+    return by_tensors_ ? portion.vectors[site] : readable(portion.vectors[site]);
+  };
+  const bool gated = state.shape.gated;
+  const PortionScores scores{scores_of(portion.vectors.size() - 1), gated ? scores_of(0) : at::Tensor(),
+                             gated ? scores_of(1) : at::Tensor(), portion.tokens};
+  std::int64_t bad = -1;
+  if (by_tensors_) {
+    sweeps_[layer].begin(scores, state);
+    if (fetched_) sweeps_[*fetched_].settle(states_[*fetched_]);  // while the device works
+    bad = sweeps_[layer].select(scores, state);
+    fetched_ = layer;
+  } else {
+    bad = sweep_portion(scores, draws_[layer], include_first_, state);
+  }
   if (bad < 0) return;
   const TextToken& token = portion.tokens[static_cast<std::size_t>(bad)];
-  throw Error(ErrorKind::kNumeric,
-              fmt::format("{}: the coefficient at position {} of {} is NaN or infinite",
-                          to_string(MemoryId{layers_[portion.layer], bad_cell(scores.key, bad)}),
-                          token.position, portion.text.document(token.document).name));
+  throw Error(ErrorKind::kNumeric, fmt::format("{}: the coefficient at position {} of {} is NaN or infinite",
+                                               to_string(MemoryId{layers_[layer], bad_cell(scores.key, bad)}),
+                                               token.position, portion.text.document(token.document).name));
+}
+
+const std::vector<LayerState>& ScanVisitor::states() const {
+  for (std::size_t i = 0; i < layers_.size(); ++i) sweeps_[i].flush(states_[i]);
+  return states_;
 }
 
 void ScanVisitor::save(FileWriter& writer) const {
   writer.set("head", head_);
+  const std::vector<LayerState>& now = states();
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    add_layer_state(writer, layer_prefix(layers_[i]), states_[i]);
+    add_layer_state(writer, layer_prefix(layers_[i]), now[i]);
     writer.add(layer_prefix(layers_[i]) + kValueNorm, at::tensor(value_norms_[i], at::kFloat));
   }
 }
@@ -73,12 +94,13 @@ void ScanVisitor::save(FileWriter& writer) const {
 void ScanVisitor::load(const TensorFile& file) {
   for (std::size_t i = 0; i < layers_.size(); ++i)
     states_[i] = read_layer_state(file, layer_prefix(layers_[i]), states_[i].shape);
+  for (DeviceSweep& sweep : sweeps_) sweep.forget();
 }
 
 std::vector<FinishedLayer> ScanVisitor::finish() const {
+  const std::vector<LayerState>& now = states();
   std::vector<FinishedLayer> layers;
-  for (std::size_t i = 0; i < layers_.size(); ++i)
-    layers.push_back({layers_[i], &states_[i], value_norms_[i]});
+  for (std::size_t i = 0; i < layers_.size(); ++i) layers.push_back({layers_[i], &now[i], value_norms_[i]});
   return layers;
 }
 
@@ -93,6 +115,7 @@ std::vector<float> stored_value_norms(const TensorFile& file, int layer, std::in
 
 // Layer by layer, so that no process holds all states of all others.
 void ScanVisitor::reduce(ShardGroup& group) {
+  states();
   for (LayerState& state : states_) {
     const std::vector<std::uint64_t> all = group.gather_to_first(numbers_of(state));
     if (group.rank() == 0) state = state_of(all, state.shape);

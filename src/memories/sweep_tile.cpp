@@ -105,20 +105,22 @@ static bool count_bins(SweepTile& tile) {
     const float score = tile.score[static_cast<std::size_t>(c)];
     ++histogram[bin];
     any |= score >= spread[bin / 2];
-    any |= score >= tile.random_threshold[c];
     histogram += coefficient_bins::kBins;
     spread += coefficient_bins::kBins / 2;
   }
   return any;
 }
 
-bool take_token(SweepTile& tile, const TokenScores& scores, std::int32_t at, std::uint32_t drawn) {
+void take_token(SweepTile& tile, const TokenScores& scores, std::int32_t at) {
   take_coefficients(tile, scores.key, at);
   if (scores.gate != nullptr)
     count_quadrants(tile, scores.gate, scores.up);
   else
     count_positive(tile, scores.key);
-  find_bins(tile, scores.key, drawn);
+}
+
+bool take_bins(SweepTile& tile, const float* key, std::uint32_t drawn) {
+  find_bins(tile, key, drawn);
   return count_bins(tile);
 }
 

@@ -37,12 +37,12 @@ struct SweepTile {
   // Of the layer, from the tile's first cell on.
   std::uint32_t* histogram = nullptr;       // [width, kBins]
   const float* spread_threshold = nullptr;  // [width, kBins / 2]
-  const float* random_threshold = nullptr;  // [width]
 };
 
 void begin_row(SweepTile& tile);
-// Returns whether the token may enter a table of drawn examples for any cell.
-bool take_token(SweepTile& tile, const TokenScores& scores, std::int32_t at, std::uint32_t drawn);
+void take_token(SweepTile& tile, const TokenScores& scores, std::int32_t at);
+// A token of the sample: its bins. Returns whether it may be the example of an octave of any cell.
+bool take_bins(SweepTile& tile, const float* key, std::uint32_t drawn);
 // Takes the extremes of the row into those of the portion.
 void end_row(SweepTile& tile);
 

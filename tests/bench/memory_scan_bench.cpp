@@ -128,7 +128,7 @@ int main(int argc, char** argv) {
   const auto text = make_given_text(model, options, notes, silent, false);
   const ScanPlan plan = plan_scan(model, options, *text);
   BareVisitor bare(options.layers.back());
-  ScanVisitor scan(model, options, "");
+  ScanVisitor scan(model, options, "", plan.tokens);
   PlainVisitor plain(options.layers, options.top);
   const auto run = [&](std::int64_t block, TextVisitor& visitor) {
     return seconds_of([&] { text->visit(block, visitor, [](std::int64_t) {}); });

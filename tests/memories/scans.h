@@ -92,4 +92,14 @@ inline void expect_same_folder(const std::filesystem::path& a, const std::filesy
   for (const std::string& name : file_names(a)) EXPECT_TRUE(read_all(a / name) == read_all(b / name)) << name;
 }
 
+// A model of the invented world, small scans of it, and a folder for them.
+class WorldScans : public ::testing::TestWithParam<std::string> {
+ protected:
+  WorldScans() : model_(load_world(GetParam())), options_(small_scan(model_)) {}
+
+  Model model_;
+  ScanOptions options_;
+  TempFolder folder_;
+};
+
 }  // namespace emend::test
