@@ -33,7 +33,7 @@ fs::path file_of(const fs::path& folder, const char* kind, int layer) {
   return folder / fmt::format("{}_{}.safetensors", kind, layer);
 }
 
-// Of its elements as float64, some rows at a time.
+// Of its elements as float64, some rows at a time: no more of a C in its file is in memory.
 std::string digest_of(const at::Tensor& C) {
   constexpr std::int64_t kRows = 256;
   Xxh3Stream digest;
@@ -41,8 +41,8 @@ std::string digest_of(const at::Tensor& C) {
     const std::int64_t rows = std::min(kRows, C.size(0) - begin);
     const at::Tensor strip = C.narrow(0, begin, rows).to(at::kCPU, at::kDouble).contiguous();
     digest.update({static_cast<const std::byte*>(strip.const_data_ptr()), strip.nbytes()});
+    let_go_of(C);
   }
-  let_go_of(C);
   return digest.hex();
 }
 
