@@ -76,9 +76,10 @@ std::int64_t search_bytes(const ModelConfig& c, ComputeType type, int layer, std
 // Of emend/memory_estimate.h, with a search in this type.
 std::int64_t edit_bytes_in(const ModelConfig& c, ComputeType type, const EditSize& size) {
   const std::int64_t in_file = c.d_ff * c.d_ff * kFloatBytes;
+  const std::int64_t factor = CholeskyPanels::kept_bytes(c.d_ff);
+  const std::int64_t beside = size.factor_in_file && c.d_ff > CholeskyPanels::kColumns ? 0 : factor;
   const std::int64_t search = search_bytes(c, type, size.layer, size.rows, size.tokens);
-  return CholeskyPanels::kept_bytes(c.d_ff) +
-         std::max(in_file + CholeskyPanels::working_bytes(c.d_ff), search);
+  return std::max(factor + in_file + CholeskyPanels::working_bytes(c.d_ff), beside + search);
 }
 
 constexpr std::int64_t kPanel = CholeskyPanels::kColumns;
@@ -218,10 +219,10 @@ std::vector<MemoryNeed> memory_needs(const ModelConfig& config, ComputeType type
            "s P + 4 n max(I + 3 F + 3 D, 3 H w + 4 (H + 2 K) h + 3 D), n = {} tokens in rows of w = {}",
            kPassTokens, width)},
       {"an edit of one fact", weights + edit_bytes_in(config, type, edit),
-       fmt::format(
-           "s P + 4 F (F + b) + max(4 F^2 + 8 b (2 F - b), s n L (8 D + (H + 2 K) h + I + 2 F) + 12 V r), b "
-           "= min(F, 2048), r = {} rows with n = {} tokens behind the subject, at layer 0",
-           edit.rows, edit.tokens)},
+       fmt::format("s P + max(4 F (F + b) + 4 F^2 + 8 b (2 F - b), {}s n L (8 D + (H + 2 K) h + I + 2 F) + "
+                   "12 V r), b "
+                   "= min(F, 2048), r = {} rows with n = {} tokens behind the subject, at layer 0",
+                   config.d_ff > CholeskyPanels::kColumns ? "" : "8 F^2 + ", edit.rows, edit.tokens)},
       {"a trace of one fact", weights + trace_bytes(config, trace),
        fmt::format("s P + 4 ({} + 1) T L (3 D + 2 K h) + a pass of at most {} tokens, T = {}", trace.samples,
                    trace.token_budget, trace.prompt_tokens)},

@@ -31,7 +31,8 @@ class StatisticsFactors : public FactorStore {
       : folder_(std::move(folder)), least_size_(least_size) {}
 
   // A file that is broken, of another version or of another C is as none. C is told by the digest of its
-  // bytes, so that a factor is never that of older statistics.
+  // bytes, so that a factor is never that of older statistics. On the CPU a factor of several panels stays in
+  // its file: it is read panel by panel in each solve and holds no memory in between.
   std::shared_ptr<const SpdFactor> load_factor(int layer, const at::Tensor& C, double relative_ridge,
                                                const at::Device& device) override;
   std::shared_ptr<const Spectrum> load_spectrum(int layer, const at::Tensor& C,
@@ -40,7 +41,8 @@ class StatisticsFactors : public FactorStore {
                                                           const at::Device& device) override;
   // In place of the file of this layer. Nothing is written where the folder does not exist or cannot be
   // written, or where the disk would have less free than the file takes.
-  void save(int layer, const at::Tensor& C, double relative_ridge, const SpdFactor& factor) override;
+  std::shared_ptr<const SpdFactor> save(int layer, const at::Tensor& C, double relative_ridge,
+                                        std::shared_ptr<const SpdFactor> factor) override;
   void save(int layer, const at::Tensor& C, const Spectrum& spectrum) override;
   void save(int layer, const at::Tensor& C, double threshold, const SpectralProjector& projector) override;
 

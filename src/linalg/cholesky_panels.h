@@ -1,9 +1,11 @@
-// A Cholesky factor of which only the triangle is kept: panels of columns, half the memory of a square.
+// A Cholesky factor of which only the triangle is kept: panels of columns, half the memory of a square, or a
+// panel at a time where they lie in a file.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -25,6 +27,15 @@ class CholeskyPanels {
   CholeskyPanels(std::vector<at::Tensor> panels, std::int64_t columns)
       : panels_(std::move(panels)), columns_(columns) {}
 
+  // Gives panel j, laid out as it was made, in memory that is its own. Any thread may call.
+  using ReadPanel = std::function<at::Tensor(std::size_t j)>;
+  // The same for a factor of order n on the CPU whose panels are read when a product or a solve comes to
+  // them, each of them twice in a solve, and held no longer: 8 n b bytes at a time, the same result to the
+  // last bit.
+  CholeskyPanels(std::int64_t n, ReadPanel read, std::int64_t columns = kColumns)
+      : read_(std::move(read)), columns_(columns), order_(n) {}
+
+  // Of a factor in memory; empty where they are read.
   const std::vector<at::Tensor>& panels() const { return panels_; }
 
   // Bytes that the factor of order n takes, and those that making it takes besides.
@@ -40,11 +51,14 @@ class CholeskyPanels {
 
  private:
   void factor();
-  at::Tensor diagonal(std::size_t panel) const;  // [b, b] lower triangle
-  at::Tensor below(std::size_t panel) const;     // the rows behind it
+  std::size_t count() const;
+  at::Tensor panel(std::size_t j) const;
+  at::Device device() const;
 
   std::vector<at::Tensor> panels_;
+  ReadPanel read_;  // instead of them
   std::int64_t columns_, failed_minor_ = 0;
+  std::int64_t order_ = 0;  // where they are read
 };
 
 }  // namespace emend

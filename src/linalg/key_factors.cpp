@@ -31,8 +31,7 @@ std::shared_ptr<const SpdFactor> KeyFactors::found_or_made(int layer, const at::
   if (store_)
     if (auto kept = store_->load_factor(layer, C, relative_ridge, device)) return kept;
   auto made = std::make_shared<const SpdFactor>(factor_where_it_fits(C, relative_ridge, device, what));
-  if (store_) store_->save(layer, C, relative_ridge, *made);
-  return made;
+  return store_ ? store_->save(layer, C, relative_ridge, std::move(made)) : made;
 }
 
 std::shared_ptr<const Spectrum> KeyFactors::found_or_made(int layer, const at::Tensor& C,
@@ -65,7 +64,7 @@ std::shared_ptr<const SpdFactor> KeyFactors::get(int layer, const std::string& i
   std::shared_ptr<const SpdFactor>& factor = known_[name];
   if (factor) return factor;
   factor = extract(taken_, name);
-  if (factor && store_) store_->save(layer, C, relative_ridge, *factor);
+  if (factor && store_) factor = store_->save(layer, C, relative_ridge, std::move(factor));
   if (!factor) factor = found_or_made(layer, C, relative_ridge, device, what);
   return factor;
 }

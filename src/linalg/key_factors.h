@@ -31,8 +31,10 @@ class FactorStore {
   virtual std::shared_ptr<const SpectralProjector> load_projector(int layer, const at::Tensor& C,
                                                                   double threshold,
                                                                   const at::Device& device) = 0;
-  // Keeps it if that is possible and worth its room; no error if it is not.
-  virtual void save(int layer, const at::Tensor& C, double relative_ridge, const SpdFactor& factor) = 0;
+  // Keeps it if that is possible and worth its room; no error if it is not. The factor to go on with, which
+  // solves to the same bits: `factor` itself, or what was kept, which may hold less memory.
+  virtual std::shared_ptr<const SpdFactor> save(int layer, const at::Tensor& C, double relative_ridge,
+                                                std::shared_ptr<const SpdFactor> factor) = 0;
   virtual void save(int layer, const at::Tensor& C, const Spectrum& spectrum) = 0;
   virtual void save(int layer, const at::Tensor& C, double threshold, const SpectralProjector& projector) = 0;
 };
@@ -46,7 +48,8 @@ class KeyFactors {
   // The factor of C + ridge I of `layer`, relative_ridge in units of trace(C) / F; C [F, F] float64, or its
   // diagonal [F]. `identity` tells this C from any other (statistics fingerprint and layer); if it is empty,
   // the factor is not kept. The factor lies on `device` if it fits there, else on the CPU: n^3 / 3
-  // operations, 4 n^2 bytes for a large one. Throws Error(kNumeric), naming `what`, as SpdFactor does.
+  // operations, 4 n^2 bytes for a large one, or nothing once a store has it (FactorStore::save). Throws
+  // Error(kNumeric), naming `what`, as SpdFactor does.
   std::shared_ptr<const SpdFactor> get(int layer, const std::string& identity, const at::Tensor& C,
                                        double relative_ridge, const at::Device& device,
                                        const std::string& what);

@@ -46,7 +46,10 @@ class SpdFactor {
   // A factor that was made before, from its panels on their device.
   SpdFactor(std::vector<at::Tensor> panels, const SpdInfo& info)
       : panels_(std::in_place, std::move(panels), CholeskyPanels::kColumns), info_(info) {}
-  // The panels of L (cholesky_panels.h); none where only a diagonal is known.
+  // The same of order n, whose panels are read whenever they are needed (cholesky_panels.h).
+  SpdFactor(std::int64_t n, CholeskyPanels::ReadPanel read, const SpdInfo& info)
+      : panels_(std::in_place, n, std::move(read)), info_(info) {}
+  // The panels of L (cholesky_panels.h); none where they are read, and where only a diagonal is known.
   std::vector<at::Tensor> panels() const { return panels_ ? panels_->panels() : std::vector<at::Tensor>(); }
 
   // (C + ridge I)^-1 K for K [n, k] float64 on any device, where the result lies too: 2 n^2 k operations.

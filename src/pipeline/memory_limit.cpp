@@ -89,8 +89,10 @@ std::int64_t edit_work_bytes(const ModelConfig& config, ComputeType type, std::i
 std::int64_t edit_work_bytes(const ModelConfig& config, ComputeType type, std::int64_t token_budget,
                              const std::optional<EditMemory>& planned) {
   const std::int64_t changed = changed_weight_bytes(config, type, 1);
+  EditSize size;
+  size.factor_in_file = false;  // the folder may turn out to have no room for it
   const std::int64_t edit =
-      planned ? planned->bytes() - weight_bytes(config, type) : edit_bytes(config, {}) + changed;
+      planned ? planned->bytes() - weight_bytes(config, type) : edit_bytes(config, size) + changed;
   return std::max(
       {edit, own_text_statistics_bytes(config, 1), pass_bytes(config, token_budget, kDriftWidth) + changed});
 }

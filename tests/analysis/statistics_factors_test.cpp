@@ -11,6 +11,7 @@
 #include "base/temp_folder.h"
 #include "emend/statistics_store.h"
 #include "support/random_matrices.h"
+#include "support/tensor_memory.h"
 
 namespace emend {
 namespace {
@@ -57,15 +58,60 @@ TEST_F(FactorsOnDisk, TheSecondProgramSolvesWithTheSameBits) {
   EXPECT_TRUE(at::equal(found->solve(K_), SpdFactor(C_, kRidge, "C").solve(K_)));
 }
 
-TEST_F(FactorsOnDisk, SeveralPanelsAreKept) {
+// One panel more than fits into one.
+at::Tensor moment_of_two_panels() {
   const std::int64_t size = CholeskyPanels::kColumns + 30;
-  const at::Tensor C =
-      at::eye(size, at::kDouble) + 1e-3 * test::normals(size, 1, 4).mm(test::normals(size, 1, 4).t());
+  return at::eye(size, at::kDouble) + 1e-3 * test::normals(size, 1, 4).mm(test::normals(size, 1, 4).t());
+}
+
+TEST_F(FactorsOnDisk, SeveralPanelsAreKept) {
+  const at::Tensor C = moment_of_two_panels();
+  const SpdFactor in_memory(C, kRidge, "C");
   const auto made = factor(C);
   const auto found = StatisticsFactors(folder_.path(), 8).load_factor(3, C, kRidge, at::kCPU);
   ASSERT_NE(found, nullptr);
-  const at::Tensor K = test::normals(size, 3, 5);
-  EXPECT_TRUE(at::equal(found->solve(K), made->solve(K)));
+  const at::Tensor K = test::normals(C.size(0), 3, 5);
+  EXPECT_TRUE(at::equal(made->solve(K), in_memory.solve(K)));
+  EXPECT_TRUE(at::equal(found->solve(K), in_memory.solve(K)));
+  EXPECT_EQ(made->info().condition, in_memory.info().condition);
+}
+
+// Neither the factor that was made and kept nor the one that was found takes memory between solves; a solve
+// takes one panel at a time, beside its vectors.
+TEST_F(FactorsOnDisk, SeveralPanelsHoldMemoryInASolveAlone) {
+  const at::Tensor C = moment_of_two_panels(), K = test::normals(C.size(0), 1, 5);
+  const std::int64_t whole = CholeskyPanels::kept_bytes(C.size(0));
+  const auto panel = static_cast<std::int64_t>(C.size(0) * CholeskyPanels::kColumns * sizeof(double));
+  for (const char* const way : {"made", "found"}) {
+    const test::TensorMemory memory;
+    const auto kept = factor(C);
+    EXPECT_LT(memory.held(), whole / 100) << way;
+    const test::TensorMemory solving;
+    kept->solve(K);
+    EXPECT_GE(solving.peak(), panel) << way;
+    EXPECT_LT(solving.peak(), panel + 8 * static_cast<std::int64_t>(K.nbytes())) << way;
+    EXPECT_LT(solving.held(), whole / 100) << way;
+  }
+}
+
+TEST_F(FactorsOnDisk, TheFileOfPanelsMayGoWhileTheyAreInUse) {
+  const at::Tensor C = moment_of_two_panels(), K = test::normals(C.size(0), 1, 5);
+  const auto kept = factor(C);
+  const at::Tensor before = kept->solve(K);
+  fs::remove(file("factor_3.safetensors"));
+  EXPECT_TRUE(at::equal(kept->solve(K), before));
+}
+
+TEST_F(FactorsOnDisk, PanelsOfAnotherShapeAreNone) {
+  const at::Tensor C = moment_of_two_panels();
+  factor(C);
+  const std::string whole = read_text_file(file("factor_3.safetensors"));
+  const std::size_t shape = whole.find("[2078,2048]");
+  ASSERT_NE(shape, std::string::npos);
+  std::string other = whole;
+  other.replace(shape, 11, "[2048,2078]");
+  folder_.write("factor_3.safetensors", other);
+  EXPECT_FALSE(has_factor(C));
 }
 
 // What a plan made in memory, before anything could be written.
@@ -76,7 +122,7 @@ TEST_F(FactorsOnDisk, WhatIsTakenOverIsKeptOnceItIsAskedFor) {
   const auto factors = program();
   factors->take_over(planned);
   EXPECT_TRUE(fs::is_empty(folder_.path()));
-  EXPECT_EQ(factors->get(3, "C 3", C_, kRidge, at::kCPU, "C"), factor);
+  EXPECT_EQ(factors->get(3, "C 3", C_, kRidge, at::kCPU, "C"), factor) << "of one panel: it stays in memory";
   EXPECT_EQ(factors->spectrum(4, "C 4", C_, at::kCPU, "C"), eigen);
   EXPECT_TRUE(has_factor(C_));
   EXPECT_NE(StatisticsFactors(folder_.path(), 8).load_spectrum(4, C_, at::kCPU), nullptr);

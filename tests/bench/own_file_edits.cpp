@@ -11,8 +11,9 @@
 // (tools/own_file_edits.py writes them into the real file); weights=own leaves out the scores on float32
 // weights. Prints ES, PS, NS in percent (Meng et al. 2022), NS without neighbours
 // that are protected, the share of edits whose target is the greedy continuation, the least share of the
-// value that arrives, the largest stray change, and seconds of search and solve of an edit (the first one
-// also samples the contexts).
+// value that arrives, the largest stray change, and seconds of an edit: search and solve, and of processors
+// also the search, the solve (the rows up to the layer and the closed form) and the check (the prompt,
+// paraphrases and neighbours on the edited weights) apart. The first edit also samples the contexts.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/search_stage.h"
 #include "bench/stopwatch.h"
 #include "delivery/stored_weight.h"
 #include "emend/checks.h"
@@ -149,6 +151,25 @@ void save(const Edit& edit, const Model& model, const EditorContext& context, co
   save_patch(patch, folder + "/" + edit.facts.front().request.id + ".safetensors");
 }
 
+// Processor seconds of the searches of an edit.
+class SearchSeconds : public Progress, public SearchWatcher {
+ public:
+  void search_begins() override { is_search_ = true; }
+  void begin(std::string_view, std::int64_t, std::string_view) override {
+    if (is_search_) begun_ = bench::processor_seconds();
+  }
+  void update(std::int64_t, std::string_view) override {}
+  void end() override {
+    if (is_search_) seconds_ += bench::processor_seconds() - begun_;
+    is_search_ = false;
+  }
+  double seconds() const { return seconds_; }
+
+ private:
+  bool is_search_ = false;
+  double begun_ = 0, seconds_ = 0;
+};
+
 // Means over edits of the shares of their prompts.
 class Tally {
  public:
@@ -252,13 +273,16 @@ int main(int argc, char** argv) try {
     for (const int layer : layers) {
       context.layers = {layer};
       std::vector<Edit> edits;
-      std::vector<double> wall, processor;
+      std::vector<double> wall, processor, search, solve, check;
       for (const EditRequest& request : requests) {
+        SearchSeconds searching;
         const bench::Seconds seconds = bench::seconds_of([&] {
-          edits.push_back(std::move(editor->edit_each(model, {request}, context, silent).front()));
+          edits.push_back(std::move(editor->edit_each(model, {request}, context, searching).front()));
         });
         wall.push_back(seconds.wall);
         processor.push_back(seconds.processor);
+        search.push_back(searching.seconds());
+        solve.push_back(seconds.processor - searching.seconds());
       }
       RoundingWeights rounding(LayerMoments{{layer, statistics.layers.at(layer).C}});
       Tally in_memory, in_file;
@@ -272,16 +296,16 @@ int main(int argc, char** argv) try {
         for (const FactPart& part : edit.facts.front().parts)
           keys += static_cast<double>(part.protected_keys.size());
         if (setting.float32) in_memory.add(model, edit, edit, checks);
-        in_file.add(model, stored.edit, edit, checks);
+        check.push_back(bench::seconds_of([&] { in_file.add(model, stored.edit, edit, checks); }).processor);
         if (!setting.patches.empty()) save(edit, model, context, setting.patches);
       }
       const auto n = static_cast<double>(edits.size());
       std::printf(
           "layer %d, %s: %.1f steps, relative norm %.3f, %.1f keys protected; an edit takes %.2f s, %.2f s "
-          "of "
-          "processors (medians); realised at least %.4f, stray at most %.3f\n",
+          "of processors (search %.2f, solve %.2f; check %.2f beside; medians); realised at least %.4f, "
+          "stray at most %.3f\n",
           layer, text.c_str(), steps / n, norm / n, keys / n, bench::median(wall), bench::median(processor),
-          least_share, most_stray);
+          bench::median(search), bench::median(solve), bench::median(check), least_share, most_stray);
       if (setting.float32) in_memory.print("float32");
       in_file.print("own type");
     }
