@@ -24,7 +24,7 @@ class TextsOnDisk : public ::testing::Test {
 
   const test::TempFolder folder_;
   const StatisticsTexts texts_{folder_.path()};
-  const std::vector<TokenIds> contexts_ = {{4, 8}, {15, 16, 23}, {}};
+  const std::vector<TokenIds> contexts_ = {{4, 8}, {15, 16, 23}};
   const BaseOnText base_ = {2.5, test::normals(7, 4, 1).to(at::kFloat)};
 };
 
