@@ -333,7 +333,9 @@ TEST_P(ValueSearch, WhatWasSaidBeforeTheEditIsAskedOnce) {
   const SearchResult result = search({unit})[0];
   const int once_more = EvaluationCount::evaluations() - static_cast<int>(result.losses.size());
   EXPECT_LE(once_more, 1);
-  if (GetParam() == "llama") EXPECT_EQ(once_more, 1) << "the residual moves tokens in front of the rows";
+  if (GetParam() == "llama") {
+    EXPECT_EQ(once_more, 1) << "the residual moves tokens in front of the rows";
+  }
   const TokenIds ids = whole(drift);
   const auto t = static_cast<std::int64_t>(drift.lookup);
   const at::Tensor alpha = at::mv(plain_keys(drift), unit.a);
