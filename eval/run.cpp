@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -120,6 +122,7 @@ class Run {
   void run_unit(const RecordRange& unit, const std::vector<Entrant*>& pending);
 
   // Sequential mode.
+  EditorCache& carried_cache(const EditorCache& kept);
   void run_in_sequence();
   void require_own(const RunFolder::Step& step, const RecordRange& unit) const;
   void step(Entrant& entrant, std::size_t u, const std::vector<EditedRecord>& before);
@@ -130,6 +133,7 @@ class Run {
   const EvalSetup& setup_;
   Progress& progress_;
   EditorCache cache_;  // of contenders that bring none
+  std::map<const EditorCache*, std::unique_ptr<EditorCache>> carried_caches_;
   RowForm form_;
   Measure measure_;
   std::optional<std::int64_t> room_;  // in front of a prompt, in tokens; once it is asked for
@@ -179,6 +183,13 @@ std::vector<EditedRecord> Run::states_before(const RecordRange& unit, const std:
   return states;
 }
 
+// Contexts of a run of its own: one that goes on samples them from the model as it is by then.
+EditorCache& Run::carried_cache(const EditorCache& kept) {
+  std::unique_ptr<EditorCache>& own = carried_caches_[&kept];
+  if (!own) own.reset(new EditorCache(EditorCache::with_factors_of(kept)));
+  return *own;
+}
+
 // One edit of all requests together, or in single mode one edit a request.
 std::vector<Edit> Run::search(Entrant& entrant, const std::vector<EditRequest>& wanted) {
   EditorContext context = entrant.contender->context;
@@ -186,7 +197,7 @@ std::vector<Edit> Run::search(Entrant& entrant, const std::vector<EditRequest>& 
   EditorCache& kept = context.cache != nullptr ? *context.cache : cache_;
   // In sequence the model changes. Editors that carry earlier facts keep the contexts of the unedited one.
   EditorCache of_this_step = EditorCache::with_factors_of(kept);
-  context.cache = !is_sequential() || entrant.carries() ? &kept : &of_this_step;
+  context.cache = !is_sequential() ? &kept : entrant.carries() ? &carried_cache(kept) : &of_this_step;
   if (is_sequential()) context.earlier = entrant.earlier();
   StageRemark remark(progress_, done_, entrant.contender->header.label + ": searching");
   StageClock clock(remark);

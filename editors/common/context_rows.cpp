@@ -6,6 +6,7 @@
 #include <string>
 
 #include "analysis/own_text.h"
+#include "analysis/statistics_texts.h"
 
 namespace emend::editors {
 
@@ -15,11 +16,7 @@ constexpr std::int64_t kShort = 4, kLong = 9;
 
 // Everything that the sampled texts depend on.
 std::string identity_of(const Model& model, const EditorContext& context, std::int64_t count) {
-  std::string identity = fmt::format("{} {} {} {} {}", model.fingerprint(),
-                                     c10::toString(at::typeMetaToScalarType(model.options().dtype())),
-                                     model.devices(), count, context.seed);
-  for (const std::int64_t id : context.prefix) identity += fmt::format(" {}", id);
-  return identity;
+  return fmt::format("{} {} {}", text_identity(model, {context.prefix}, 0), count, context.seed);
 }
 
 }  // namespace

@@ -3,9 +3,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "analysis/statistics_factors.h"
+#include "analysis/statistics_texts.h"
 #include "linalg/key_factors.h"
 
 namespace emend {
@@ -14,6 +16,7 @@ struct EditorCache::Kept {
   std::shared_ptr<KeyFactors> factors = std::make_shared<KeyFactors>();
   std::mutex mutex;  // of the contexts
   std::map<std::string, std::vector<std::vector<std::int64_t>>> contexts;
+  std::optional<StatisticsTexts> texts;  // where contexts are kept, too
 };
 
 EditorCache::EditorCache() : kept_(std::make_unique<Kept>()) {}
@@ -22,6 +25,7 @@ EditorCache::EditorCache(std::unique_ptr<Kept> kept) : kept_(std::move(kept)) {}
 
 EditorCache::EditorCache(const std::filesystem::path& statistics) : EditorCache() {
   kept_->factors->keep_in(std::make_shared<StatisticsFactors>(statistics));
+  kept_->texts.emplace(statistics);
 }
 
 EditorCache EditorCache::with_factors_of(const EditorCache& other) {
@@ -40,8 +44,14 @@ std::vector<std::vector<std::int64_t>> EditorCache::contexts(
     const std::string& identity, const std::function<std::vector<std::vector<std::int64_t>>()>& sample) {
   const std::lock_guard lock(kept_->mutex);
   const auto known = kept_->contexts.find(identity);
-  return known != kept_->contexts.end() ? known->second
-                                        : kept_->contexts.emplace(identity, sample()).first->second;
+  if (known != kept_->contexts.end()) return known->second;
+  std::optional<std::vector<TokenIds>> texts;
+  if (kept_->texts) texts = kept_->texts->load_contexts(identity);
+  if (!texts) {
+    texts = sample();
+    if (kept_->texts) kept_->texts->save_contexts(identity, *texts);
+  }
+  return kept_->contexts.emplace(identity, std::move(*texts)).first->second;
 }
 
 }  // namespace emend

@@ -45,6 +45,11 @@ class SearchBatch {
   // The units whose residual moves a token that the steps took for still by more than kOverlooked.
   std::vector<std::size_t> inexact(const std::vector<SearchResult>& results) const;
 
+  // What the drift rows of these units said before the edit, in order, once a run is over. A batch of the
+  // same units may begin with it.
+  std::vector<at::Tensor> initial_of(const std::vector<std::size_t>& which) const;
+  void begin_with(const std::vector<at::Tensor>& initial);
+
  private:
   std::int64_t clock(const std::vector<std::size_t>& still_active) const;
 
@@ -135,10 +140,12 @@ bool SearchBatch::starts_early(std::size_t unit) const {
                      [](const SearchRow& row) { return row.early_weight > 0; });
 }
 
-// The distributions before the edit, for the drift term. A search that begins at 0 sees them in its first
-// evaluation.
+// The distributions before the edit, for the drift term, if nobody knows them. A search that begins at 0 sees
+// them in its first evaluation.
 void SearchBatch::see_initial_distributions() {
-  if (!descent_->values().any().item<bool>()) return;
+  const bool known = std::ranges::all_of(
+      prepared_.rows, [](const ActiveRow& row) { return !row.source->drift || row.initial.defined(); });
+  if (known || !descent_->values().any().item<bool>()) return;
   SearchStep(model_, prepared_, active_, options_).evaluate(at::zeros_like(descent_->values()), false);
 }
 
@@ -266,11 +273,29 @@ std::vector<std::size_t> SearchBatch::inexact(const std::vector<SearchResult>& r
   return units;
 }
 
+// Beside held edits nothing is given: they move tokens as well that the steps took for still.
+std::vector<at::Tensor> SearchBatch::initial_of(const std::vector<std::size_t>& which) const {
+  std::vector<at::Tensor> initial;
+  for (const ActiveRow& row : prepared_.rows) {
+    if (!row.source->drift || std::ranges::find(which, row.unit) == which.end()) continue;
+    if (units_[row.unit].held.a.defined()) return {};
+    initial.push_back(row.initial);
+  }
+  return initial;
+}
+
+void SearchBatch::begin_with(const std::vector<at::Tensor>& initial) {
+  auto next = initial.begin();
+  for (ActiveRow& row : prepared_.rows)
+    if (row.source->drift && next != initial.end()) row.initial = *next++;
+}
+
 // Losses once more with every token moved, for the results whose steps overlooked too much: what is reported
-// is the loss of the model as it is written.
+// is the loss of the model as it is written. `initial`: what the drift rows of these units said before, if
+// that is known.
 void measure_whole(const Model& model, const LayerTrace& trace, std::span<const SearchUnit> units,
-                   const std::vector<std::size_t>& which, const SearchOptions& options,
-                   std::span<SearchResult> results) {
+                   const std::vector<std::size_t>& which, const std::vector<at::Tensor>& initial,
+                   const SearchOptions& options, std::span<SearchResult> results) {
   if (which.empty()) return;
   SearchOptions whole = options;
   whole.reach = 0;
@@ -281,8 +306,9 @@ void measure_whole(const Model& model, const LayerTrace& trace, std::span<const 
     held_still.back().start = results[u].r;
   }
   SilentProgress silent;
-  const std::vector<SearchResult> measured =
-      SearchBatch(model, trace, held_still, whole).run(silent, 0, held_still.size());
+  SearchBatch batch(model, trace, held_still, whole);
+  batch.begin_with(initial);
+  const std::vector<SearchResult> measured = batch.run(silent, 0, held_still.size());
   for (std::size_t i = 0; i < which.size(); ++i) {
     if (!measured[i].finite) continue;
     SearchResult& result = results[which[i]];
@@ -333,12 +359,14 @@ std::vector<SearchResult> search_values(const Model& model, const LayerTrace& tr
     const auto portion = std::span(units).subspan(begin, end - begin);
     std::vector<SearchResult> found;
     std::vector<std::size_t> inexact;
+    std::vector<at::Tensor> initial;
     {
       SearchBatch batch(model, trace, portion, options);
       found = batch.run(progress, static_cast<std::int64_t>(results.size()), units.size());
       inexact = batch.inexact(found);
+      initial = batch.initial_of(inexact);
     }
-    measure_whole(model, trace, portion, inexact, options, found);
+    measure_whole(model, trace, portion, inexact, initial, options, found);
     if (journal != nullptr) journal->add(pack_results(found));
     results.insert(results.end(), std::make_move_iterator(found.begin()),
                    std::make_move_iterator(found.end()));

@@ -18,7 +18,8 @@ class KeyFactors;  // factors of second moments (src/linalg/key_factors.h)
 class EditorCache {
  public:
   EditorCache();
-  // Factors of second moments are also kept in the statistics folder that they belong to (docs/formats.md).
+  // Factors of second moments are also kept in the statistics folder that they belong to, and so are
+  // contexts, which are those of the unedited model (docs/formats.md).
   explicit EditorCache(const std::filesystem::path& statistics);
   // Contexts of its own, and the factors of `other`, which goes on using them: for the same model with other
   // weights, whose second moments are still those of the unedited model.

@@ -8,13 +8,11 @@
 #include "model/batches.h"
 #include "model/decode.h"
 #include "model/rows.h"
+#include "model/text_nll.h"
 
 namespace emend {
 
 namespace {
-
-// Where every token's logits are wanted, they take more room than anything else: fewer tokens a pass.
-constexpr std::int64_t kLogitRows = 256;
 
 std::vector<TokenIds> slice(const std::vector<TokenIds>& rows, RowRange range) {
   return {rows.begin() + static_cast<std::ptrdiff_t>(range.begin),
@@ -168,27 +166,7 @@ std::vector<ContinuationScore> score_continuations(const Model& model, const std
 
 double mean_nll(const Model& model, const std::vector<TokenIds>& texts, std::int64_t token_budget,
                 const std::vector<Overlay>& overlays) {
-  const c10::NoGradGuard no_grad;
-  double total = 0;
-  std::int64_t count = 0;
-  for (RowRange range : split_by_tokens(texts, std::min(token_budget, kLogitRows))) {
-    PassInput input;
-    input.ids = slice(texts, range);
-    input.overlays = overlays;
-    std::vector<std::int64_t> labels;
-    std::int64_t at = 0;
-    for (const TokenIds& row : input.ids) {
-      for (std::size_t j = 0; j + 1 < row.size(); ++j) {
-        input.logit_tokens.push_back(at + static_cast<std::int64_t>(j));
-        labels.push_back(row[j + 1]);
-      }
-      at += static_cast<std::int64_t>(row.size());
-    }
-    if (labels.empty()) continue;
-    for (double nll : score_rows(model.forward(input).logits, labels).nll) total += nll;
-    count += static_cast<std::int64_t>(labels.size());
-  }
-  return count ? total / static_cast<double>(count) : 0;
+  return TextNll(model, texts, 0, token_budget).mean(overlays);
 }
 
 }  // namespace emend

@@ -121,6 +121,8 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   if (file.layer.layers.empty()) find_layers(job, trial, progress);
   if (job.below) require_its_layers(job, options.on);
   job.cache = std::make_shared<EditorCache>(job.statistics);
+  if (job.below)  // the folder's contexts are those of the unedited model
+    job.cache.reset(new EditorCache(EditorCache::with_factors_of(*job.cache)));
   job.context.cache = job.cache.get();
   return job;
 }

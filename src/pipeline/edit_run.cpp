@@ -206,12 +206,11 @@ void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>
                 Progress& progress) {
   const Stopwatch watch(outcome.seconds.check);
   Patch& patch = outcome.patch;
-  const std::optional<double> nll_before = held_nll(*job.model, patch, options.token_budget);
+  const HeldText held(*job.model, patch, options.token_budget, job.statistics);
   const ScopedEdit scope(model, patch.edit.changes);
   const std::vector<FactState> after = measure_facts(*job.model, requests, options, progress);
   set_after(patch.edit, after);
-  patch.checks =
-      checks_of(patch, before, after, nll_before, held_nll(*job.model, patch, options.token_budget));
+  patch.checks = checks_of(patch, before, after, held.nll_before(), held.nll_now());
   patch.passed = passes(patch.edit, patch.checks);
 }
 

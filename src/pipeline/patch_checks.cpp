@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "analysis/statistics_texts.h"
 #include "emend/bleed.h"
 #include "emend/edit_run.h"
 #include "emend/generate.h"
@@ -31,6 +32,13 @@ std::vector<FactState> stored(const Patch& patch, std::optional<FactState> FactR
 void set(std::vector<FactRecord>& facts, const std::vector<FactState>& states,
          std::optional<FactState> FactRecord::*when) {
   for (std::size_t i = 0; i < facts.size(); ++i) facts[i].*when = states.at(i);
+}
+
+// 0 if nothing is changed.
+int first_changed_block(const Edit& edit) {
+  const auto first = std::ranges::min_element(edit.changes, {},
+                                              [](const WeightChange& change) { return change.weight.block; });
+  return first == edit.changes.end() ? 0 : first->weight.block;
 }
 
 }  // namespace
@@ -74,6 +82,27 @@ std::vector<FactState> measure_patch(const Model& model, const Patch& patch, std
 std::optional<double> held_nll(const Model& model, const Patch& patch, std::int64_t token_budget) {
   if (patch.held_text.empty()) return std::nullopt;
   return mean_nll(model, patch.held_text, token_budget);
+}
+
+HeldText::HeldText(const Model& model, const Patch& patch, std::int64_t token_budget,
+                   const std::filesystem::path& statistics) {
+  if (patch.held_text.empty()) return;
+  const StatisticsTexts kept(statistics);
+  const int block = first_changed_block(patch.edit);
+  const std::string identity = text_identity(model, patch.held_text, token_budget);
+  if (const auto base = kept.load_base(block, identity, TextNll::tokens_of(patch.held_text, token_budget),
+                                       model.config().d_model)) {
+    text_.emplace(model, patch.held_text, block, token_budget, base->hidden);
+    before_ = base->nll;
+    return;
+  }
+  text_.emplace(model, patch.held_text, block, token_budget);
+  before_ = text_->mean();
+  kept.save_base(block, identity, {*before_, text_->hidden()});
+}
+
+std::optional<double> HeldText::nll_now() const {
+  return text_ ? std::optional(text_->mean()) : std::nullopt;
 }
 
 std::vector<CheckResult> checks_of(const Patch& patch, const std::vector<FactState>& before,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "emend/fact_state.h"
 #include "emend/patch.h"
 #include "emend/progress.h"
+#include "model/text_nll.h"
 
 namespace emend {
 
@@ -33,6 +35,22 @@ std::vector<FactState> measure_patch(const Model& model, const Patch& patch, std
 
 // Mean nll of the patch's held text. Returns std::nullopt if it has none.
 std::optional<double> held_nll(const Model& model, const Patch& patch, std::int64_t token_budget);
+
+// The same before an edit and after it. The blocks below the first edited one run once; what the unedited
+// model finds is taken from the statistics folder if it is there, and is kept there.
+class HeldText {
+ public:
+  // `model` has its own weights now, and outlives this. Without held text nothing is measured.
+  HeldText(const Model& model, const Patch& patch, std::int64_t token_budget,
+           const std::filesystem::path& statistics);
+
+  const std::optional<double>& nll_before() const { return before_; }
+  std::optional<double> nll_now() const;  // of the model as it is now
+
+ private:
+  std::optional<TextNll> text_;
+  std::optional<double> before_;
+};
 
 // The four checks on what was measured after, and that of bleed where the facts name other subjects;
 // `nll_before` and `nll_after` are those of the held text.

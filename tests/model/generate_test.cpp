@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/expect_error.h"
+#include "model/text_nll.h"
 #include "support/model_files.h"
 #include "support/tiny_models.h"
 
@@ -205,6 +206,39 @@ TEST_P(Generate, MeanNllIsOverAllPositionsOfAllTexts) {
   ASSERT_GT(count, 10);
   EXPECT_NEAR(mean_nll(model_, prompts_), total / static_cast<double>(count), 1e-5);
   EXPECT_NEAR(mean_nll(model_, prompts_, 6), total / static_cast<double>(count), 1e-5);
+}
+
+// The same bytes from whichever block on, also with the stream in front of it given.
+TEST_P(Generate, TextRunsFromTheFirstChangedBlockOn) {
+  const double whole = mean_nll(model_, prompts_, 9);
+  for (int block = 0; block < model_.config().layers; ++block) {
+    const TextNll text(model_, prompts_, block, 9);
+    EXPECT_EQ(text.mean(), whole) << block;
+    EXPECT_EQ(text.hidden().defined(), block > 0);
+    EXPECT_EQ(text.tokens(), TextNll::tokens_of(prompts_, 9));
+    EXPECT_EQ(TextNll(model_, prompts_, block, 9, text.hidden()).mean(), whole) << block;
+  }
+  const auto one_too_few = [&] {
+    TextNll(model_, prompts_, 1, 9, TextNll(model_, prompts_, 1, 9).hidden().slice(0, 1));
+  };
+  test::error_of(ErrorKind::kConfig, one_too_few);
+}
+
+// What lies below has run once, when the text was given: it sees no change any more. What lies above does.
+TEST_P(Generate, BlocksBelowTheFirstChangedOneRunOnce) {
+  const TextNll text(model_, prompts_, 1, 4096);
+  const double before = text.mean();
+  const c10::NoGradGuard no_grad;
+  at::Tensor& below = model_.weight({0, Role::kMlpDown});
+  const at::Tensor kept = below;
+  below = 2 * below;
+  EXPECT_EQ(text.mean(), before);
+  EXPECT_GT(std::abs(mean_nll(model_, prompts_) - before), 1e-4);
+  below = kept;
+  at::Tensor& above = model_.weight({1, Role::kMlpDown});
+  above = 2 * above;
+  EXPECT_EQ(text.mean(), mean_nll(model_, prompts_));
+  EXPECT_GT(std::abs(text.mean() - before), 1e-4);
 }
 
 TEST_P(Generate, RefusesToGrowPastThePositions) {

@@ -2,15 +2,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
 #include "analysis/statistics_factors.h"
+#include "analysis/statistics_texts.h"
 #include "base/expect_error.h"
 #include "base/files.h"
 #include "bench/real_shapes.h"
 #include "cli/scratch_folder.h"
 #include "emend/edit_run.h"
 #include "emend/eval_run.h"
+#include "emend/generate.h"
 #include "emend/patch.h"
 #include "emend/statistics_run.h"
+#include "model/text_nll.h"
 #include "support/factor_count.h"
 #include "support/world.h"
 
@@ -105,6 +112,53 @@ TEST_F(EditFactors, EigenvectorsOnceALayerInTheirPlace) {
   EXPECT_EQ(FactorCount::cholesky(), halves);
   EXPECT_GT(stored_quality(2).condition.value(), 1);
   EXPECT_EQ(saved(first), saved(edit()));
+}
+
+std::optional<double> drift_of(const Patch& patch) {
+  for (const CheckResult& check : patch.checks)
+    if (check.name == "drift") return check.value;
+  return std::nullopt;
+}
+
+// What the unedited model makes of the texts that every edit runs is kept beside C: contexts, held text.
+TEST_F(EditFactors, TextsOfTheUneditedModelAreKept) {
+  take("rome", {3});
+  const Patch first = edit();
+  const std::filesystem::path base = file_.statistics / "base_3.safetensors",
+                              contexts = file_.statistics / "contexts.safetensors";
+  ASSERT_TRUE(std::filesystem::exists(base));
+  ASSERT_TRUE(std::filesystem::exists(contexts));
+  const std::string bytes = read_text_file(base);
+  EXPECT_EQ(saved(first), saved(edit())) << "with both taken from the folder";
+  EXPECT_EQ(read_text_file(base), bytes);
+
+  // They are indeed taken: a likelihood that is changed in the file changes the drift, and no more.
+  const StatisticsTexts kept(file_.statistics);
+  const std::string identity = text_identity(model_, first.held_text, EditRunOptions().token_budget);
+  auto told = kept.load_base(3, identity, TextNll::tokens_of(first.held_text, EditRunOptions().token_budget),
+                             model_.config().d_model);
+  ASSERT_TRUE(told.has_value());
+  EXPECT_NEAR(told->nll, mean_nll(model_, first.held_text), 1e-6);
+  told->nll -= 0.125;
+  kept.save_base(3, identity, *told);
+  EXPECT_NEAR(drift_of(edit()).value() / drift_of(first).value(), std::exp(0.125), 1e-9);
+
+  // What is broken is made again.
+  for (const auto& file : {base, contexts}) std::ofstream(file) << "no tensors";
+  EXPECT_EQ(saved(first), saved(edit()));
+  EXPECT_EQ(read_text_file(base), bytes);
+}
+
+TEST_F(EditFactors, OtherSeedsAndTextsAreNotTakenFromTheFolder) {
+  take("rome", {3});
+  file_.edits.resize(1);
+  const Patch first = edit();
+  file_.drift_text = {"The harbour was full of ships, and the market opened at dawn."};
+  const Patch other = edit();
+  const double before = mean_nll(model_, other.held_text);
+  const ScopedEdit scope(model_, other.edit.changes);
+  EXPECT_NEAR(std::log(drift_of(other).value()), mean_nll(model_, other.held_text) - before, 1e-6);
+  EXPECT_NE(drift_of(first), drift_of(other));
 }
 
 // A benchmark factors C as an edit does: once where it collects it, and not again where a factor is kept.
