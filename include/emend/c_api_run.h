@@ -190,7 +190,7 @@ typedef struct emend_benchmark_options {
   int64_t sampled;    /* also so many sampled texts of each prompt, and the share that begins with the answer;
                          0: none */
   double temperature; /* of these, > 0 */
-  const char* forms; /* other forms of the facts: "all" or names separated by commas; NULL: none */
+  const char* forms;  /* other forms of the facts: "all" or names separated by commas; NULL: none */
   const char* forms_file; /* YAML with wordings beside those of emend; NULL: none */
 } emend_benchmark_options;
 #define EMEND_BENCHMARK_OPTIONS_INIT                                                                        \

@@ -58,7 +58,7 @@ struct BenchmarkOptions {
   // Also sampled texts: of so many texts of each prompt, drawn at `temperature` with `seed`, the share that
   // begins with the answer; 0: none, at most 1000.
   std::int64_t sampled = 0;
-  double temperature = 1;            // of sampled texts, > 0
+  double temperature = 1;  // of sampled texts, > 0
   // Also the facts in other forms, built from the wordings of their relations (docs/forms.md): "all", or
   // names of negation, fact-check, choice, reversed, same-subject, alias, one-hop, separated by commas.
   // Empty: none.

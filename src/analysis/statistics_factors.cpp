@@ -217,18 +217,17 @@ std::shared_ptr<const SpectralProjector> StatisticsFactors::load_projector(int l
                                                                            const at::Device& device) {
   if (!is_worth_it(C)) return nullptr;
   using Found = std::shared_ptr<const SpectralProjector>;
-  return try_read<SpectralProjector>(
-      file_of(folder_, kProjector, layer), kProjector, [&](const auto& file) {
-        const bool same = metadata_of(*file, "threshold") == exact(threshold) &&
-                          metadata_of(*file, "device") == c10::DeviceTypeName(device.type(), true) &&
-                          metadata_of(*file, "moments") == digest_of(C);
-        if (!same) return Found();
-        SpectralProjector projector{stored_tensor(*file, "projector", "F64").to(device),
-                                    static_cast<std::int64_t>(metadata_number(*file, "rank")),
-                                    from_exact(metadata_of(*file, "energy"))};
-        if (projector.P.sizes() != C.sizes()) return Found();
-        return std::make_shared<const SpectralProjector>(std::move(projector));
-      });
+  return try_read<SpectralProjector>(file_of(folder_, kProjector, layer), kProjector, [&](const auto& file) {
+    const bool same = metadata_of(*file, "threshold") == exact(threshold) &&
+                      metadata_of(*file, "device") == c10::DeviceTypeName(device.type(), true) &&
+                      metadata_of(*file, "moments") == digest_of(C);
+    if (!same) return Found();
+    SpectralProjector projector{stored_tensor(*file, "projector", "F64").to(device),
+                                static_cast<std::int64_t>(metadata_number(*file, "rank")),
+                                from_exact(metadata_of(*file, "energy"))};
+    if (projector.P.sizes() != C.sizes()) return Found();
+    return std::make_shared<const SpectralProjector>(std::move(projector));
+  });
 }
 
 std::shared_ptr<const SpdFactor> StatisticsFactors::save(int layer, const at::Tensor& C,
