@@ -50,7 +50,7 @@ function(emend_torch_library name)
   emend_library(${name} ${ARGN})
   target_link_libraries(emend_${name} PUBLIC emend_torch)
   if(NOT TARGET emend_torch_header)
-    file(WRITE ${CMAKE_BINARY_DIR}/torch_header.cpp "")
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/torch_header.cpp CONTENT "") # written anew only if it is not there
     add_library(emend_torch_header STATIC ${CMAKE_BINARY_DIR}/torch_header.cpp)
     set_target_properties(emend_torch_header PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_link_libraries(emend_torch_header PUBLIC emend_flags emend_torch)
