@@ -24,6 +24,12 @@ endif()
 
 add_library(emend_torch INTERFACE)
 emend_use_libtorch(emend_torch ${EMEND_TORCH_ROOT})
+# In code that is compiled without OpenMP at::parallel_for is a plain loop, without a word (findings/parallel_for_runs_alone.sh).
+# What runs is the libgomp that lies beside libtorch. clang, of the fuzz targets, has no OpenMP of its own in Debian.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(emend_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+  target_link_options(emend_torch INTERFACE -fopenmp)
+endif()
 
 # With CUDA's headers at hand (a toolkit's, or those beside the wheel when they are whole) steps of a search are recorded as CUDA
 # graphs; nothing else needs them. -DEMEND_CUDA_GRAPHS=OFF does without.

@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 namespace emend {
 namespace {
@@ -24,6 +26,18 @@ TEST_F(SideBySideTest, HasAsManyThreadsAsTheCallerUsesAtMost) {
   EXPECT_EQ(SideBySide(8).threads(), 3);
   EXPECT_EQ(SideBySide(0).threads(), 1);
   EXPECT_EQ(at::get_num_threads(), 3);
+}
+
+// Without OpenMP in the compiler's flags it would be a loop on the calling thread.
+TEST_F(SideBySideTest, ParallelForIsDividedAmongTheThreads) {
+  std::mutex mutex;
+  std::set<std::thread::id> workers;
+  at::parallel_for(0, 3, 1, [&](std::int64_t begin, std::int64_t end) {
+    EXPECT_EQ(end, begin + 1);
+    const std::lock_guard lock(mutex);
+    workers.insert(std::this_thread::get_id());
+  });
+  EXPECT_EQ(workers.size(), 3U);
 }
 
 TEST_F(SideBySideTest, RunsEveryPieceOnceOnOneThreadWithoutGradients) {
