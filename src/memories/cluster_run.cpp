@@ -1,7 +1,6 @@
 // cluster_memories: spherical k-means of folded values.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <numeric>
@@ -9,7 +8,6 @@
 
 #include "base/layer_number.h"
 #include "base/random.h"
-#include "emend/error.h"
 #include "emend/memory_cluster.h"
 #include "emend/memory_view.h"
 #include "memories/lens.h"
