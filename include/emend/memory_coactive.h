@@ -83,8 +83,9 @@ inline constexpr std::int64_t kMostCoactiveCells = 16'384;
 
 // One pass over the text up to the last layer asked for, and 2 K^2 operations a token. The folder, shards and
 // groups are those of run_aggregate; the file is pairs.safetensors. Throws Error: kUsage (an option out of
-// range, more than kMostCoactiveCells cells), kConfig (a cell or layer that is not there, `most` without an
-// index), kModel (an index of another model), kIo and kFormat as run_aggregate does.
+// range, `most` or `beyond` without an index, fewer than 2 cells or more than kMostCoactiveCells), kConfig
+// (no corpus, a cell or layer that is not there), kModel (no tokenizer, an index of another model), kIo and
+// kFormat as run_aggregate does.
 CoactiveOutcome run_coactive(const Model& model, const CoactiveOptions& options,
                              const AggregateFolder& folder = {}, Progress& progress = no_progress(),
                              ShardGroup* group = nullptr);

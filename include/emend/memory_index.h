@@ -28,7 +28,7 @@ struct MemoryExample {
   std::string token, next;              // decoded; next is empty at the end of the text
   std::string after;                    // what follows it in its row, a few words
   std::string source;                   // "document FILE:LINE"
-  double share = 0;                     // of the tokens with a lower coefficient, by the histogram
+  double share = 0;                     // of the histogram's tokens: those with a lower coefficient
 };
 
 // How often gate and up score of a gated cell have which sign.
@@ -58,7 +58,9 @@ struct MemoryRecord {
   double mean = 0, variance = 0, least = 0, most = 0;
   double value_norm = 0;          // length of the cell's value
   std::vector<double> quantiles;  // at the shares of quantile_shares(), of the coefficient with its sign
-  std::vector<std::int64_t> histogram;  // 64 bins by sign and size; histogram_edges() says where they lie
+  // 64 bins by sign and size; histogram_edges() says where they lie. Of a text of 65,536 tokens or more it
+  // counts a sample (`settings` of the head).
+  std::vector<std::int64_t> histogram;
   std::optional<Quadrants> quadrants;
   std::vector<MemoryExample> high, low;  // best first; low is empty for ReLU
   std::vector<MemoryExample> random;     // drawn from all tokens

@@ -73,9 +73,7 @@ struct TimelineOutcome {
   int window = 0;
   std::vector<TimelineLayer> layers;
   std::vector<TimelinePhase> phases;  // collect, recall, organise
-  // Whether all three were found, and each begins no later than the next: by the peaks of the first two and
-  // the first layer of the last.
-  bool in_order = false;
+  bool in_order = false;              // phases_in_order() of these
   double seconds = 0;
 };
 
@@ -93,6 +91,9 @@ inline constexpr double kLeastTimelineEffect = 0.1;
 //     layer that adds most to p.
 std::vector<TimelinePhase> timeline_phases(const std::vector<TimelineLayer>& layers, double high, double low,
                                            bool is_void, double share);
+// Of what timeline_phases() gave: whether all three were found, and each begins no later than the next, by
+// the peaks of the first two and the first layer of the last.
+bool phases_in_order(const std::vector<TimelinePhase>& phases);
 
 // One trace of the subject's last token, one pass forward and back, and one for attention's weights. Throws
 // Error: kUsage (an option out of range, an empty prompt), kConfig (a subject that is not in the prompt, or

@@ -156,8 +156,9 @@ QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questio
 QuestionSheet sampling_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
                              const RowForm& form, std::int64_t samples, std::int64_t extra_tokens,
                              std::uint64_t first_record, const Fronts& fronts) {
-  constexpr int kRecordBits =
-      24;  // streams of a record: its free texts in the lower half, these in the upper
+  // Streams of a record; those of free texts (writing_sheet) never have the upper bit.
+  constexpr int kRecordBits = 24;
+  constexpr std::uint64_t kSamples = std::uint64_t{1} << 63;
   QuestionSheet sheet;
   SheetWriter writer(tokenizer, form, fronts, sheet);
   for (std::size_t r = 0; r < records.size(); ++r) {
@@ -166,7 +167,7 @@ QuestionSheet sampling_sheet(const Tokenizer& tokenizer, const std::vector<Quest
     for (const auto& [prompt, answer] : records[r].sampled)
       lengths[prompt] =
           std::max(lengths[prompt], static_cast<std::int64_t>(writer.answer(answer).size()) + extra_tokens);
-    std::uint64_t stream = ((first_record + r) << kRecordBits) + (std::uint64_t{1} << (kRecordBits - 1));
+    std::uint64_t stream = kSamples | ((first_record + r) << kRecordBits);
     for (const auto& [prompt, length] : lengths)
       for (std::int64_t i = 0; i < samples; ++i) {
         const std::size_t row = writer.add_row(prompt);

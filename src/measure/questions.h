@@ -117,7 +117,7 @@ QuestionSheet ending_sheet(const Tokenizer& tokenizer, const std::vector<Questio
                            const Fronts& fronts = {});
 
 // `samples` texts of each prompt, each `extra_tokens` longer than its longest answer. `first_record`: as
-// below; the streams are others than those of writing_sheet.
+// below; their streams have bit 63, which none of writing_sheet has.
 QuestionSheet sampling_sheet(const Tokenizer& tokenizer, const std::vector<Questions>& records,
                              const RowForm& form, std::int64_t samples, std::int64_t extra_tokens,
                              std::uint64_t first_record, const Fronts& fronts = {});

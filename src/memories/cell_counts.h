@@ -47,8 +47,9 @@ class CellCounts {
   double mean(std::int64_t cell) const;
   double variance(std::int64_t cell) const;  // of the population
   double active_share(std::int64_t cell) const;
-  // The coefficient below which a share `q` of the tokens lies, read from the histogram: within its bin of
-  // half an octave, linear between the bin's ends (or the extremes, where they are nearer). 0 without tokens.
+  // The coefficient below which a share `q` of the tokens lies, read from the histogram, of whatever sample
+  // it is: within its bin of half an octave, linear between the bin's ends (or the extremes, where they are
+  // nearer). 0 with an empty histogram.
   double quantile(std::int64_t cell, double q) const;
 
   std::int64_t tokens = 0;
@@ -56,7 +57,7 @@ class CellCounts {
   std::vector<std::int64_t> both, gate_only, up_only;  // gate and up positive; one of them alone
   std::vector<ExactSum> sum, squares;
   std::vector<float> least, most;
-  std::vector<std::uint32_t> histogram;  // [cells, kBins]
+  std::vector<std::uint32_t> histogram;  // [cells, kBins]; of the tokens of the sample (scan_draw.h)
 };
 
 // The same reading of any histogram with kBins bins: of a layer, all cells together.

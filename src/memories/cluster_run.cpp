@@ -1,7 +1,6 @@
 // cluster_memories: spherical k-means of folded values.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <numeric>
@@ -9,10 +8,10 @@
 
 #include "base/layer_number.h"
 #include "base/random.h"
-#include "emend/error.h"
 #include "emend/memory_cluster.h"
 #include "emend/memory_view.h"
 #include "memories/lens.h"
+#include "memories/option_range.h"
 #include "memories/token_name.h"
 
 namespace emend {
@@ -20,12 +19,6 @@ namespace {
 
 constexpr std::int64_t kCellsACluster = 32, kChunk = 4096;
 constexpr std::uint64_t kClusterStream = 0x636c7573;
-
-void require_between(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
-  if (value < least || value > most)
-    throw Error(ErrorKind::kUsage,
-                fmt::format("the option {} must be {} to {}, found {}", option, least, most, value));
-}
 
 at::Tensor unit_rows(const at::Tensor& rows) {
   return rows / rows.norm(2, 1, /*keepdim=*/true).clamp_min(1e-30);

@@ -20,6 +20,7 @@
 #include "memories/coactive_visitor.h"
 #include "memories/kept_walk.h"
 #include "memories/lens.h"
+#include "memories/option_range.h"
 #include "memories/token_name.h"
 
 namespace emend {
@@ -29,12 +30,6 @@ const KeptKind kPairs = {"pairs", "a count of pairs"};
 constexpr int kMostPairs = 100'000, kMostListed = 10'000'000;
 constexpr double kChance = 0.01;
 constexpr std::int64_t kPromoted = 5;
-
-void require_between(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
-  if (value < least || value > most)
-    throw Error(ErrorKind::kUsage,
-                fmt::format("the option {} must be {} to {}, found {}", option, least, most, value));
-}
 
 std::optional<std::size_t> quantile_place(double share) {
   const std::vector<double>& shares = quantile_shares();
@@ -80,16 +75,25 @@ class CellChoice {
     const auto count = static_cast<std::int64_t>(cells.size());
     if (count < 2) throw Error(ErrorKind::kUsage, "the option cells must name at least 2 cells");
     if (count > kMostCoactiveCells)
-      throw Error(ErrorKind::kUsage,
-                  fmt::format("the option layers has {} cells, and at most {} are counted together, in 8 K^2 "
-                              "bytes; name fewer layers or take the most active cells of each",
-                              count, kMostCoactiveCells));
+      throw Error(
+          ErrorKind::kUsage,
+          fmt::format("{} has {} cells, and at most {} are counted together, in 8 K^2 bytes; {}", chosen(),
+                      count, kMostCoactiveCells,
+                      options_.cells.empty() ? "name fewer layers or take the most active cells of each"
+                                             : "name fewer cells"));
     std::vector<ActivityRule> rules;
     for (const MemoryId cell : cells) rules.push_back(rule_of(cell));
     return rules;
   }
 
  private:
+  // What decides on the cells, for messages.
+  std::string chosen() const {
+    if (!options_.cells.empty()) return "the option cells";
+    if (!options_.layers.empty()) return "the option layers";
+    return index_ ? "the index" : "the model";
+  }
+
   std::vector<int> layers() const {
     std::vector<int> layers = options_.layers;
     if (layers.empty() && index_) layers = index_->head().layers;
@@ -109,10 +113,9 @@ class CellChoice {
   }
 
   ActivityRule rule_of(MemoryId cell) const {
-    if (!index_) return {cell, 1, 0};
+    if (options_.beyond == 0) return {cell, 1, 0};  // else there is an index (check_coactive)
     const MemoryRecord record = index_->cell(cell);
     const float sign = std::abs(record.most) >= std::abs(record.least) ? 1.0F : -1.0F;
-    if (options_.beyond == 0) return {cell, 1, 0};
     const std::size_t q = *quantile_place(options_.beyond), from_below = quantile_shares().size() - 1 - q;
     return {cell, sign, static_cast<float>(sign * record.quantiles[sign > 0 ? q : from_below])};
   }

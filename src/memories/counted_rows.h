@@ -1,7 +1,7 @@
 // The rows of a portion of text without the tokens that do not count.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -9,20 +9,25 @@
 
 namespace emend {
 
-struct RowRange {
-  std::size_t begin, end;  // tokens of the portion; both equal if none of the row counts
+// Tokens [begin, begin + length) of a portion.
+struct CountedRow {
+  std::int64_t begin, length;
 };
 
-// Tokens at position 0 count with `include_first` only.
-inline std::vector<RowRange> counted_rows(std::span<const TextToken> tokens, bool include_first) {
-  std::vector<RowRange> rows;
+// Rows with at least one token that counts; those at position 0 count with `include_first` only.
+inline std::vector<CountedRow> counted_rows(std::span<const TextToken> tokens, bool include_first) {
+  std::vector<CountedRow> rows;
   for (std::size_t at = 0; at < tokens.size(); ++at) {
+    const auto place = static_cast<std::int64_t>(at);
     const bool begins = at == 0 || tokens[at].document != tokens[at - 1].document ||
                         tokens[at].window != tokens[at - 1].window;
-    if (begins) rows.push_back({at, at});
-    if (tokens[at].position == 0 && !include_first) rows.back().begin = at + 1;
-    rows.back().end = at + 1;
+    if (begins) rows.push_back({place, 0});
+    if (tokens[at].position == 0 && !include_first)
+      rows.back() = {place + 1, 0};
+    else
+      ++rows.back().length;
   }
+  std::erase_if(rows, [](const CountedRow& row) { return row.length == 0; });
   return rows;
 }
 

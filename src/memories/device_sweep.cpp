@@ -25,13 +25,9 @@ at::Tensor at_tokens(const at::Tensor& scores, const at::Tensor& tokens, const a
 }  // namespace
 
 void DeviceSweep::set_rows(const PortionScores& portion) {
-  rows_.clear();
+  rows_ = counted_rows(portion.tokens, include_first_);
   counted_ = 0;
-  for (const RowRange& row : counted_rows(portion.tokens, include_first_)) {
-    if (row.begin == row.end) continue;
-    rows_.push_back({static_cast<std::int64_t>(row.begin), static_cast<std::int64_t>(row.end - row.begin)});
-    counted_ += rows_.back().length;
-  }
+  for (const CountedRow& row : rows_) counted_ += row.length;
   const at::Device device = portion.key.device();
   views_ = RowViews(rows_, device);
   std::vector<std::int64_t> begin, length;
@@ -45,7 +41,14 @@ void DeviceSweep::set_rows(const PortionScores& portion) {
 
 // Extremes of rows, and the figures of cells.
 void DeviceSweep::take_figures(const PortionScores& portion, const LayerState& state) {
-  const auto in_all = [](const at::Tensor& view) { return view.sum({0, 1}, false, at::kFloat); };
+  const auto in_all = [](const at::Tensor& view) {
+    return view.sum(at::IntArrayRef{0, 1}, false, at::kFloat);
+  };
+  // 1 where a number is positive, in its own type: a device adds those in float32 as it reads them, exactly
+  // up to 2^24, where booleans would first become a tensor of float32.
+  const auto positive = [](const at::Tensor& view) {
+    return at::heaviside(view, at::zeros({}, view.options()));
+  };
   const auto add = [](at::Tensor& to, const at::Tensor& more) { to = to.defined() ? to + more : more; };
   at::Tensor sum, squares, active, up, both;
   const std::vector<at::Tensor> keys = views_.of(portion.key);
@@ -53,16 +56,16 @@ void DeviceSweep::take_figures(const PortionScores& portion, const LayerState& s
   for (const at::Tensor& key : keys) {
     add(sum, in_all(key));
     add(squares, at::linalg_vector_norm(key, 2, at::IntArrayRef{0, 1}, false, at::kFloat).square());
-    if (!state.shape.gated) add(active, in_all(key > 0));
+    if (!state.shape.gated) add(active, in_all(positive(key)));
   }
   std::vector<at::Tensor> figures = {sum, squares, row_least_.amin(0), row_most_.amax(0)};
   if (state.shape.gated) {
     const std::vector<at::Tensor> gates = views_.of(portion.gate), ups = views_.of(portion.up);
     for (std::size_t i = 0; i < gates.size(); ++i) {
-      const at::Tensor opens = gates[i] > 0, positive = ups[i] > 0;
-      add(active, in_all(opens));
-      add(up, in_all(positive));
-      add(both, in_all(opens & positive));
+      const at::Tensor gate_open = positive(gates[i]), up_open = positive(ups[i]);
+      add(active, in_all(gate_open));
+      add(up, in_all(up_open));
+      add(both, in_all(gate_open * up_open));
     }
     figures.insert(figures.end(), {active, up, both});
   } else {

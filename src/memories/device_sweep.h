@@ -3,7 +3,7 @@
 // numbers added in float32, which agrees to about 1e-6.
 //
 // Bytes that are read and written a coefficient (of 2 or 4 bytes, b): extremes of rows b, sum b, squares b,
-// positive ones b + 2; in the sample (scan_draw.h) about 60 more. What enters a table is rare: of N rows
+// positive ones 3 b; in the sample (scan_draw.h) about 60 more. What enters a table is rare: of N rows
 // about t (1 + ln(N / t)) a cell and end.
 #pragma once
 

@@ -14,6 +14,7 @@
 #include "emend/memory_effects.h"
 #include "emend/memory_index.h"
 #include "emend/memory_view.h"
+#include "memories/option_range.h"
 #include "memories/prompt_pushes.h"
 #include "memories/trigger_rows.h"
 #include "model/batches.h"
@@ -28,12 +29,6 @@ constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t kSideBySide = 64;    // distributions over all tokens that are held at once
 constexpr std::int64_t kFewestTokens = 16;  // of a prefix at its longest
 constexpr int kMostTriggers = 1'000;
-
-void require_between(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
-  if (value < least || value > most)
-    throw Error(ErrorKind::kUsage,
-                fmt::format("the option {} must be {} to {}, found {}", option, least, most, value));
-}
 
 // A cell that is switched off at the end of a prefix.
 struct Trial {

@@ -111,19 +111,23 @@ struct MemoryIndex::State {
 
 namespace {
 
-// The share of a cell's tokens with a lower coefficient; within a bin of the histogram as if spread evenly.
+// The share of a cell's tokens with a lower coefficient, by its histogram, which may be of a sample of them;
+// within a bin as if spread evenly.
 double share_below(const CellCounts& counts, std::int64_t cell, float coefficient) {
-  if (counts.tokens == 0) return 0;
   const int bin = coefficient_bins::bin_of(coefficient);
   const std::uint32_t* const bins =
       counts.histogram.data() + static_cast<std::size_t>(cell) * coefficient_bins::kBins;
-  double below = 0;
-  for (int b = 0; b < bin; ++b) below += bins[b];
+  double below = 0, total = 0;
+  for (int b = 0; b < coefficient_bins::kBins; ++b) {
+    total += bins[b];
+    if (b < bin) below += bins[b];
+  }
+  if (total == 0) return 0;
   const auto at = static_cast<std::size_t>(cell);
   const double low = std::max<double>(counts.least[at], coefficient_bins::low_edge(bin)),
                high = std::min<double>(counts.most[at], coefficient_bins::high_edge(bin));
   if (high > low) below += bins[bin] * std::clamp((coefficient - low) / (high - low), 0.0, 1.0);
-  return below / static_cast<double>(counts.tokens);
+  return below / total;
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace emend {
 
 namespace {
 
-constexpr int kUnusedBits = 8, kBits = 32;  // a score has the upper 24
+constexpr int kUnusedBits = ScanDraw::kUnusedBits, kBits = 32;  // no score has the first ones
 
 }  // namespace
 

@@ -17,6 +17,7 @@
 #include "memories/annotation.h"
 #include "memories/index_files.h"
 #include "memories/index_text.h"
+#include "memories/option_range.h"
 #include "memories/pattern_tests.h"
 #include "memories/topics.h"
 
@@ -31,12 +32,6 @@ constexpr std::uint64_t kBackgroundStream = 0x70617474, kCellStream = 0x70617475
 constexpr std::int64_t kBefore = 48;  // tokens of a prefix, as MemoryIndex shows it
 constexpr int kResamples = 1000;
 const char* const kAutomatic = "emend";
-
-void require_between(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
-  if (value < least || value > most)
-    throw Error(ErrorKind::kUsage,
-                fmt::format("the option {} must be {} to {}, found {}", option, least, most, value));
-}
 
 std::vector<PrefixText> texts_of(const std::vector<MemoryExample>& examples) {
   std::vector<PrefixText> texts;

@@ -19,10 +19,18 @@ namespace emend {
 
 namespace {
 
+std::size_t begin_of(const CountedRow& row) {
+  return static_cast<std::size_t>(row.begin);
+}
+
+std::size_t end_of(const CountedRow& row) {
+  return static_cast<std::size_t>(row.begin + row.length);
+}
+
 // What a thread needs to take its cells of a portion.
 class TileSweep {
  public:
-  TileSweep(const PortionScores& portion, const std::vector<RowRange>& rows,
+  TileSweep(const PortionScores& portion, const std::vector<CountedRow>& rows,
             const std::vector<std::uint32_t>& drawn, const NearestDraws& nearest, const ScanDraw& draw,
             std::int64_t first, int width, LayerState& state)
       : portion_(portion),
@@ -40,7 +48,7 @@ class TileSweep {
 
   // Index of a token that has a coefficient which is no number, or -1.
   std::int64_t run() {
-    for (const RowRange& row : rows_) take_row(row);
+    for (const CountedRow& row : rows_) take_row(row);
     const std::int64_t bad = finish();
     if (bad < 0) offer_random();
     return bad;
@@ -56,17 +64,17 @@ class TileSweep {
     return {pointer(portion_.key), pointer(portion_.gate), pointer(portion_.up)};
   }
 
-  void take_row(const RowRange& row) {
+  void take_row(const CountedRow& row) {
     begin_row(tile_);
     const bool every = state_.shape.dedup == Dedup::kNone;
-    for (std::size_t at = row.begin; at < row.end; ++at) {
+    for (std::size_t at = begin_of(row); at < end_of(row); ++at) {
       const TokenScores scores = scores_at(at);
       take_token(tile_, scores, static_cast<std::int32_t>(at));
       if (draw_.in_sample(drawn_[at]) && take_bins(tile_, scores.key, drawn_[at])) offer_drawn(scores, at);
       if (every) offer_token(scores, at);
     }
-    if (row.begin < row.end) end_row(tile_);
-    if (!every) offer_row(row);
+    end_row(tile_);
+    if (!every) offer_row();
   }
 
   void offer_drawn(const TokenScores& scores, std::size_t at) {
@@ -104,9 +112,8 @@ class TileSweep {
     }
   }
 
-  // The best position of the row for each cell and end.
-  void offer_row(const RowRange& row) {
-    if (row.begin >= row.end) return;
+  // The best position of the row that was taken for each cell and end.
+  void offer_row() {
     const float* const high = state_.high.thresholds() + first_;
     for (int c = 0; c < tile_.width; ++c)
       if (tile_.best[c] >= high[c])
@@ -149,14 +156,14 @@ class TileSweep {
   }
 
   std::int64_t find_bad(int c) const {
-    for (const RowRange& row : rows_)
-      for (std::size_t at = row.begin; at < row.end; ++at)
+    for (const CountedRow& row : rows_)
+      for (std::size_t at = begin_of(row); at < end_of(row); ++at)
         if (!std::isfinite(scores_at(at).key[c])) return static_cast<std::int64_t>(at);
-    return static_cast<std::int64_t>(rows_.front().begin);
+    return rows_.front().begin;
   }
 
   const PortionScores& portion_;
-  const std::vector<RowRange>& rows_;
+  const std::vector<CountedRow>& rows_;
   const std::vector<std::uint32_t>& drawn_;
   const NearestDraws& nearest_;
   const ScanDraw& draw_;
@@ -182,11 +189,11 @@ std::uint64_t suffix_hash(std::span<const TextToken> tokens, std::size_t at) {
 
 std::int64_t sweep_portion(const PortionScores& portion, const ScanDraw& draw, bool include_first,
                            LayerState& state) {
-  const std::vector<RowRange> rows = counted_rows(portion.tokens, include_first);
+  const std::vector<CountedRow> rows = counted_rows(portion.tokens, include_first);
   std::vector<std::uint32_t> drawn(portion.tokens.size());
   std::vector<std::pair<std::uint32_t, std::uint32_t>> counted;
-  for (const RowRange& row : rows)
-    for (std::size_t at = row.begin; at < row.end; ++at) {
+  for (const CountedRow& row : rows)
+    for (std::size_t at = begin_of(row); at < end_of(row); ++at) {
       drawn[at] = draw.of_token(portion.tokens[at].address);
       counted.emplace_back(drawn[at], static_cast<std::uint32_t>(at));
     }
@@ -201,7 +208,7 @@ std::int64_t sweep_portion(const PortionScores& portion, const ScanDraw& draw, b
       if (const std::int64_t found = sweep.run(); found >= 0) bad = found;
     }
   });
-  for (const RowRange& row : rows) state.counts.tokens += static_cast<std::int64_t>(row.end - row.begin);
+  for (const CountedRow& row : rows) state.counts.tokens += row.length;
   return bad;
 }
 

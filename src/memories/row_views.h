@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "memories/counted_rows.h"
+
 namespace emend {
 
 // Numbers of the host to a device, behind what that does already.
@@ -18,10 +20,6 @@ at::Tensor upload(const std::vector<Value>& values, at::ScalarType type, const a
   if (device.is_cpu() || values.empty()) return tensor.to(device);
   return tensor.pin_memory().to(device, /*non_blocking=*/true);
 }
-
-struct CountedRow {
-  std::int64_t begin, length;
-};
 
 class RowViews {
  public:

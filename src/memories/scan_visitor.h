@@ -38,7 +38,7 @@ class ScanVisitor : public TextVisitor {
   // The layers as an index has them; they point into this visitor.
   std::vector<FinishedLayer> finish() const;
   const std::vector<LayerState>& states() const;
-  std::int64_t tokens() const { return states_.front().counts.tokens; }
+  std::int64_t tokens() const { return states().front().counts.tokens; }
 
  private:
   std::vector<int> layers_;

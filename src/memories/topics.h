@@ -20,8 +20,9 @@ namespace emend {
 // The vector of a word in lower case [D] of length 1, float32 on the CPU; undefined where it has none.
 using WordVectors = std::function<at::Tensor(const std::string& word)>;
 
-// By a model's own token embeddings: the mean of the rows of a word's tokens, as the word stands behind a
-// space, with the mean of all rows taken off each. The model must outlive the result.
+// By a model's own token embeddings: of each of a word's tokens, as the word stands behind a space, the row
+// less the mean of all rows, scaled to length 1; the sum of these, scaled to length 1. The model must outlive
+// the result.
 WordVectors embedding_vectors(const Model& model);
 
 // A prefix is the sum of the vectors of its content words (prefix_features.h: without the last word and stop
@@ -42,7 +43,7 @@ class TopicSpace {
 
  private:
   struct Words {
-    std::vector<int> ids;  // ascending; into vectors_
+    std::vector<int> ids;  // ascending; into names_ and weighted_
     at::Tensor sum;        // [D]
   };
   struct Likeness {

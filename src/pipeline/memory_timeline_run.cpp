@@ -141,10 +141,7 @@ class Timeline {
     outcome_.probability = outcome_.layers.back().behind_ffn.probability;
     outcome_.phases =
         timeline_phases(outcome_.layers, trace.high, trace.low, trace.is_void(), options_.share);
-    const TimelinePhase &collect = outcome_.phases[0], &recall = outcome_.phases[1],
-                        &organise = outcome_.phases[2];
-    outcome_.in_order = collect.found && recall.found && organise.found && collect.peak <= recall.peak &&
-                        recall.peak <= std::max(organise.first, organise.peak);
+    outcome_.in_order = phases_in_order(outcome_.phases);
     return std::move(outcome_);
   }
 
@@ -227,7 +224,14 @@ std::vector<TimelinePhase> timeline_phases(const std::vector<TimelineLayer>& lay
           organise_phase(layers, share)};
 }
 
+bool phases_in_order(const std::vector<TimelinePhase>& phases) {
+  const TimelinePhase &collect = phases.at(0), &recall = phases.at(1), &organise = phases.at(2);
+  return collect.found && recall.found && organise.found && collect.peak <= recall.peak &&
+         recall.peak <= organise.first;
+}
+
 void check_timeline(const TimelineOptions& options) {
+  if (options.prompt.empty()) throw Error(ErrorKind::kUsage, "the option prompt is empty");
   if (!(options.share > 0 && options.share <= 1))
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option share must be above 0 and at most 1, found {}", options.share));

@@ -95,9 +95,11 @@ nlohmann::ordered_json parts_of_a_sweep(const at::Device& device, at::ScalarType
   time("extremes of rows", [&] { at::aminmax(rows, 1); });
   time("extremes of rows by segments, one end",
        [&] { at::segment_reduce(key, "max", lengths, std::nullopt, std::nullopt, 0, true); });
-  time("sum", [&] { rows.sum({0, 1}, false, at::kFloat); });
+  time("sum", [&] { rows.sum(at::IntArrayRef{0, 1}, false, at::kFloat); });
   time("squares", [&] { at::linalg_vector_norm(rows, 2, at::IntArrayRef{0, 1}, false, at::kFloat); });
-  time("positive", [&] { (rows > 0).sum({0, 1}, false, at::kFloat); });
+  time("positive", [&] {
+    at::heaviside(rows, at::zeros({}, rows.options())).sum(at::IntArrayRef{0, 1}, false, at::kFloat);
+  });
   time("copy of the tokens that count", [&] { key.index_select(0, lengths.cumsum(0) - 1); });
   time("sample", [&] { key.index_select(0, sample).to(at::kFloat); });
   time("histogram of the sample", [&] { histogram.scatter_add_(0, bins, ones); });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "emend/generate.h"
 #include "eval/metric.h"
@@ -171,6 +172,21 @@ TEST_P(AnswerEngineTest, TextsDoNotDependOnTheBatch) {
   EXPECT_EQ(all[0].texts[0].find(asked.records[0].request.subject), 0u);
   ASSERT_EQ(all[0].texts.size(), 2u);
   EXPECT_NE(all[0].texts[0], all[0].texts[1]);  // a prompt asked twice is sampled twice
+}
+
+// Free texts and samples of one run draw apart, whatever the record.
+TEST(QuestionSheets, OfFreeTextsAndOfSamplesShareNoStream) {
+  const Model model = test::load_world("llama");
+  const RowForm form;
+  Questions asked;
+  for (int twice = 0; twice < 2; ++twice) asked.write_from("Josov");
+  asked.sample("Josov", "city");
+  const std::vector<Questions> records(300, asked);
+  const QuestionSheet written = writing_sheet(model.tokenizer(), records, form, 24, 0),
+                      sampled = sampling_sheet(model.tokenizer(), records, form, 5, 3, 0);
+  std::set<std::uint64_t> streams(written.stream.begin(), written.stream.end());
+  streams.insert(sampled.stream.begin(), sampled.stream.end());
+  EXPECT_EQ(streams.size(), 300U * (2 + 5));
 }
 
 // Drift of overlays is that of written weights; none without a change.

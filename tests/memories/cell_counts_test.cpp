@@ -6,6 +6,8 @@
 #include <cmath>
 #include <random>
 
+#include "memories/scan_draw.h"
+
 namespace emend {
 namespace {
 
@@ -33,6 +35,18 @@ TEST(CoefficientBins, FollowOneAnother) {
   }
   EXPECT_TRUE(std::isinf(coefficient_bins::low_edge(0)));
   EXPECT_TRUE(std::isinf(coefficient_bins::high_edge(63)));
+}
+
+TEST(ScanDraw, ASampleIsOf32768TokensOrMore) {
+  constexpr std::int64_t kSample = 32'768;
+  for (const std::int64_t tokens : {std::int64_t{0}, std::int64_t{1}, kSample, 2 * kSample - 1})
+    EXPECT_EQ(ScanDraw::sample_bits(tokens), 0) << tokens;
+  EXPECT_EQ(ScanDraw::sample_bits(2 * kSample), 1);
+  EXPECT_EQ(ScanDraw::sample_bits(4 * kSample - 1), 1);
+  EXPECT_EQ(ScanDraw::sample_bits(4 * kSample), 2);
+  EXPECT_EQ(ScanDraw::sample_bits(256 * kSample), 8);
+  EXPECT_EQ(ScanDraw::sample_bits(512 * kSample), 8) << "more bits would be bits of the scores";
+  EXPECT_EQ(ScanDraw::sample_bits(std::int64_t{1} << 62), 8);
 }
 
 TEST(ExactSum, DoesNotDependOnTheOrder) {

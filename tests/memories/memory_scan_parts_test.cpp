@@ -242,5 +242,46 @@ TEST_P(ScanParts, BothSweepsFindTheSameInOnePass) {
   }
 }
 
+// The last portion is fetched when it is asked for, in a layer that no other one follows as well.
+TEST_P(ScanParts, TokensOfTheLastPortionOnADeviceCount) {
+  options_.token_budget = 600;
+  options_.layers = {1};
+  const ScanOptions settled = settle_scan_options(model_, options_);
+  const auto text = test::text_of(model_, settled);
+  ScanVisitor visitor(model_, settled, "", 2500, SweepPlace::kByTensors);
+  SilentProgress silent;
+  walk_text(model_, *text, visitor, {"scanning", {}, {}, false}, silent);
+  EXPECT_EQ(visitor.tokens(), 2500);
+}
+
+// The histogram of a long text is of a sample: shares are of what it holds.
+TEST_P(ScanParts, SharesOfASampleAreThoseOfAllTokens) {
+  options_.layers = {2};
+  scan_into(model_, options_, folder_ / "index");
+  const ScanOptions settled = settle_scan_options(model_, options_);
+  const auto text = test::text_of(model_, settled);
+  ScanVisitor visitor(model_, settled, "", 4 * 32768);  // of which 1 token in 4 is in the sample
+  SilentProgress silent;
+  walk_text(model_, *text, visitor, {"scanning", {}, {}, false}, silent);
+  const std::vector<int> cells = {0, 3, 17};
+  std::vector<MemoryRecord> whole;
+  const MemoryIndex before(folder_ / "index");
+  for (const int cell : cells) whole.push_back(before.cell({2, cell}));
+  write_index_layer(folder_ / "index", visitor.finish().front(), before.head().fingerprint);
+  const MemoryIndex sampled(folder_ / "index");
+  for (const MemoryRecord& all : whole) {
+    const MemoryRecord some = sampled.cell(all.id);
+    std::int64_t counted = 0;
+    for (const std::int64_t bin : some.histogram) counted += bin;
+    EXPECT_EQ(some.tokens, 2500);
+    EXPECT_GT(counted, 2500 / 8);
+    EXPECT_LT(counted, 2500 / 2);
+    ASSERT_FALSE(some.high.empty());
+    EXPECT_EQ(some.high[0].coefficient, all.high.at(0).coefficient);
+    EXPECT_NEAR(some.high[0].share, all.high[0].share, 0.05);
+    EXPECT_GT(some.high[0].share, 0.9) << "next to no token has a larger coefficient";
+  }
+}
+
 }  // namespace
 }  // namespace emend

@@ -73,6 +73,25 @@ TEST(TimelinePhases, SayWhyThereIsNone) {
   EXPECT_THAT(timeline_phases(layers, 0.9, 0.89, true, 0.5)[0].reason, HasSubstr("nothing to restore"));
 }
 
+TEST(TimelinePhases, AreInOrderByPeaksAndByWhereTheAnswerBeginsToShow) {
+  std::vector<TimelinePhase> phases(3);
+  for (TimelinePhase& phase : phases) phase.found = true;
+  phases[0].peak = 2;
+  phases[1].peak = 4;
+  phases[2].first = 4;
+  phases[2].peak = 5;
+  EXPECT_TRUE(phases_in_order(phases));
+  phases[2].first = 3;
+  EXPECT_FALSE(phases_in_order(phases)) << "the answer shows before the subject is asked";
+  phases[2].first = 4;
+  phases[0].peak = 5;
+  EXPECT_FALSE(phases_in_order(phases));
+  phases[0].peak = 4;
+  EXPECT_TRUE(phases_in_order(phases));
+  phases[0].found = false;
+  EXPECT_FALSE(phases_in_order(phases));
+}
+
 // F7: the network of layer 3 looks the subject's last token up and writes what is known of it there, a head
 // of layer 6 carries that to the last token, and the head of the model reads it. Nothing else writes.
 TEST(Timeline, HasThePhasesOfF7AtThePlantedLayers) {
@@ -216,6 +235,8 @@ TEST(Timeline, RefusesWhatCannotBe) {
     change(options);
     EXPECT_THAT(test::error_of(kind, [&] { run_timeline(model, options); }), HasSubstr(what));
   };
+  refused(
+      ErrorKind::kUsage, [](TimelineOptions& o) { o.prompt.clear(); }, "the option prompt is empty");
   refused(
       ErrorKind::kUsage, [](TimelineOptions& o) { o.share = 0; }, "share");
   refused(
