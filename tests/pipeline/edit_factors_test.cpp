@@ -180,13 +180,13 @@ TEST_F(EditFactors, AnEditOnAPatchLeavesTheContextsOfTheFolder) {
   take("memit", {1, 2});
   const std::vector<EditRequest> both = file_.edits;
   file_.edits = {both[0]};
-  saved(edit());
+  save_patch(edit(), folder_ / "below.safetensors");
   const std::filesystem::path contexts = file_.statistics / "contexts.safetensors";
   ASSERT_TRUE(std::filesystem::exists(contexts));
   std::ofstream(contexts) << "as it was";
   file_.edits = {both[1]};
   EditRunOptions on;
-  on.on = folder_ / "p";
+  on.on = folder_ / "below.safetensors";
   on.keep_going = true;
   edit(on);
   EXPECT_EQ(read_text_file(contexts), "as it was");
