@@ -77,9 +77,8 @@ class MquakeReader {
           "Cases whose questions are left out, since a rewrite of theirs cannot be used: {}.", incomplete_));
     out_.note(
         "A question counts as right in portability_multi_hop_any if any of a case's wordings gives its "
-        "answer or an "
-        "other name of it, as MQuAKE scores; cases that need several rewrites are asked where these are "
-        "edited together.");
+        "answer or another name of it, as MQuAKE scores; cases that need several rewrites are asked where "
+        "these are edited together.");
     out_.note("Cases of MQuAKE may contradict each other when their edits are applied together.");
   }
 

@@ -120,8 +120,7 @@ class RippleReader {
       out_.note(fmt::format("Questions left out because their answers are empty: {}.", unanswered_));
     out_.note(
         "Names of subjects and targets are read off the sentences, since the file has identifiers alone; of "
-        "the answers the "
-        "first counts, in portability_*_any each of them and of their other names.");
+        "the answers the first counts, in portability_*_any each of them and of their other names.");
     out_.note("What a test presumes that the model knows (condition_queries) is not asked.");
   }
 

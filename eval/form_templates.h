@@ -33,8 +33,8 @@ struct OneHopWording {
 struct RelationWording {
   std::string name;
   std::vector<std::string> ids;  // as records name it: "P30"
-  std::vector<std::string>
-      prompts;  // by which a record without an id is recognised: "{} belongs to the continent of"
+  // By which a record without an id is recognised: "{} belongs to the continent of".
+  std::vector<std::string> prompts;
   std::string statement, denial;          // both end with {object}
   std::string question;                   // empty: there is none, as below
   std::string reversed;                   // a prompt about the object, whose answer is the subject

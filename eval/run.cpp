@@ -1,12 +1,9 @@
 #include "eval/run.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
-#include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -111,7 +108,6 @@ class Run {
   std::vector<EditedRecord> states_before(const RecordRange& unit, const std::vector<Entrant*>& pending);
   std::vector<Edit> search(Entrant& entrant, const std::vector<EditRequest>& wanted);
   LaidEdits edit(Entrant& entrant, const RecordRange& unit, const std::vector<EditedRecord>& before);
-  void leave_out_untold(const Entrant& entrant, const RecordRange& unit, LaidEdits& laid);
   std::vector<std::vector<RecordResult>> measure(const RecordRange& range,
                                                  const std::vector<Entrant*>& entrants,
                                                  std::vector<LaidEdits> laid);
@@ -122,7 +118,6 @@ class Run {
   void run_unit(const RecordRange& unit, const std::vector<Entrant*>& pending);
 
   // Sequential mode.
-  EditorCache& carried_cache(const EditorCache& kept);
   void run_in_sequence();
   void require_own(const RunFolder::Step& step, const RecordRange& unit) const;
   void step(Entrant& entrant, std::size_t u, const std::vector<EditedRecord>& before);
@@ -133,7 +128,6 @@ class Run {
   const EvalSetup& setup_;
   Progress& progress_;
   EditorCache cache_;  // of contenders that bring none
-  std::map<const EditorCache*, std::unique_ptr<EditorCache>> carried_caches_;
   RowForm form_;
   Measure measure_;
   std::optional<std::int64_t> room_;  // in front of a prompt, in tokens; once it is asked for
@@ -183,21 +177,15 @@ std::vector<EditedRecord> Run::states_before(const RecordRange& unit, const std:
   return states;
 }
 
-// Contexts of a run of its own: one that goes on samples them from the model as it is by then.
-EditorCache& Run::carried_cache(const EditorCache& kept) {
-  std::unique_ptr<EditorCache>& own = carried_caches_[&kept];
-  if (!own) own.reset(new EditorCache(EditorCache::with_factors_of(kept)));
-  return *own;
-}
-
 // One edit of all requests together, or in single mode one edit a request.
 std::vector<Edit> Run::search(Entrant& entrant, const std::vector<EditRequest>& wanted) {
   EditorContext context = entrant.contender->context;
   context.keep_going = true;
   EditorCache& kept = context.cache != nullptr ? *context.cache : cache_;
-  // In sequence the model changes. Editors that carry earlier facts keep the contexts of the unedited one.
+  // In sequence the model changes. Editors that carry earlier facts keep the contexts of the unedited one,
+  // which it still is at their first search: such a run always begins with the first step.
   EditorCache of_this_step = EditorCache::with_factors_of(kept);
-  context.cache = !is_sequential() ? &kept : entrant.carries() ? &carried_cache(kept) : &of_this_step;
+  context.cache = !is_sequential() || entrant.carries() ? &kept : &of_this_step;
   if (is_sequential()) context.earlier = entrant.earlier();
   StageRemark remark(progress_, done_, entrant.contender->header.label + ": searching");
   StageClock clock(remark);
@@ -216,10 +204,7 @@ std::vector<Edit> Run::search(Entrant& entrant, const std::vector<EditRequest>& 
 
 LaidEdits Run::edit(Entrant& entrant, const RecordRange& unit, const std::vector<EditedRecord>& before) {
   LaidEdits laid{{}, std::vector<std::int64_t>(before.size(), -1), before};
-  const std::vector<EditRequest> all = requests(unit);
-  std::vector<EditRequest> wanted;
-  for (std::size_t r = 0; r < before.size(); ++r)
-    if (before[r].status == RecordStatus::kEdited) wanted.push_back(all[r]);
+  const std::vector<EditRequest> wanted = edited_of(requests(unit), before);
   if (wanted.empty()) return laid;
   std::vector<Edit> edits = search(entrant, wanted);
   std::size_t next = 0;
@@ -232,24 +217,13 @@ LaidEdits Run::edit(Entrant& entrant, const RecordRange& unit, const std::vector
   }
   if (is_sequential() && entrant.carries()) entrant.keep(edits.front());
   for (Edit& edit : edits) laid.edits.push_back(std::move(edit.changes));
-  if (entrant.tells()) leave_out_untold(entrant, unit, laid);
-  return laid;
-}
-
-// Facts that have no room in front of a prompt beside those before them are failed edits.
-void Run::leave_out_untold(const Entrant& entrant, const RecordRange& unit, LaidEdits& laid) {
-  if (!room_) room_ = measure_.room_in_front();
-  std::vector<EditRequest> told;
-  const std::vector<EditRequest> before = requests({0, is_sequential() ? unit.begin : 0});
-  for (std::size_t r = 0; r < before.size(); ++r)
-    if (entrant.edited[r].status == RecordStatus::kEdited) told.push_back(before[r]);
-  ToldFacts facts(*entrant.contender->editor, model_.tokenizer(), form_, *room_);
-  const std::vector<EditRequest> now = requests(unit);
-  for (std::size_t r = 0; r < now.size(); ++r) {
-    if (laid.states[r].status != RecordStatus::kEdited) continue;
-    if (is_single()) told.clear();
-    facts.add_or_fail(now[r], told, laid.states[r]);
+  if (entrant.tells()) {
+    if (!room_) room_ = measure_.room_in_front();
+    const RecordRange earlier{0, is_sequential() ? unit.begin : 0};
+    ToldFacts(*entrant.contender->editor, model_.tokenizer(), form_, *room_)
+        .leave_out_untold(requests(unit), edited_of(requests(earlier), entrant.edited), is_single(), laid);
   }
+  return laid;
 }
 
 std::vector<std::vector<RecordResult>> Run::measure(const RecordRange& range,
@@ -278,20 +252,8 @@ EvalSummary Run::finish(const Entrant& entrant) const {
   if (records.empty())
     write_file_atomically(entrant.folder.path() / kRecordsFile, "");  // a part may have none
   for (std::string& note : notes_on(records)) summary.notes.push_back(std::move(note));
-  if (entrant.tells()) {
-    summary.notes.emplace_back("Drift was not measured: no weight changes.");
-    if (const std::int64_t out = count_untold(records); out > 0)
-      summary.notes.push_back(fmt::format(
-          "{} of {} facts had no room in front of a prompt and are failed edits.", out, summary.records));
-  } else if (setup_.drift_rows.empty())
-    summary.notes.emplace_back(
-        setup_.wants_drift ? "Drift was not measured: no text was given, and the statistics hold none back."
-                           : "Drift was not measured: the option drift-tokens is 0.");
-  if (is_sequential() && setup_.curve)
-    if (const auto beyond = points_beyond(records.size(), *setup_.curve); !beyond.empty())
-      summary.notes.push_back(
-          fmt::format("Points of the curve beyond the last of {} records, which were not measured: {}.",
-                      records.size(), fmt::join(beyond, ", ")));
+  for (std::string& note : notes_on_missing(setup_, entrant.tells(), records))
+    summary.notes.push_back(std::move(note));
   write_summary(entrant.folder.path(), summary);
   return summary;
 }

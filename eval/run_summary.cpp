@@ -1,11 +1,14 @@
 #include "eval/run_summary.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include "eval/results/curve.h"
 #include "eval/results/interval.h"
 #include "eval/results/results_file.h"
+#include "eval/told_facts.h"
 
 namespace emend {
 namespace {
@@ -19,6 +22,11 @@ std::int64_t drift_tokens(const EvalSetup& setup) {
 // Why a record was left out.
 std::string reason_of(const RecordResult& record) {
   return record.status == RecordStatus::kSkipped ? record.reason : std::string(to_string(record.status));
+}
+
+std::int64_t count_evaluated(const std::vector<RecordResult>& records) {
+  return std::count_if(records.begin(), records.end(),
+                       [](const RecordResult& record) { return is_evaluated(record.status); });
 }
 
 }  // namespace
@@ -56,8 +64,7 @@ void fill_figures(EvalSummary& summary, const std::vector<RecordResult>& records
 }
 
 std::vector<std::string> notes_on(const std::vector<RecordResult>& records) {
-  const auto evaluated = std::count_if(
-      records.begin(), records.end(), [](const RecordResult& record) { return is_evaluated(record.status); });
+  const std::int64_t evaluated = count_evaluated(records);
   const auto warned = std::count_if(records.begin(), records.end(),
                                     [](const RecordResult& record) { return !record.warnings.empty(); });
   std::vector<std::string> notes;
@@ -65,6 +72,27 @@ std::vector<std::string> notes_on(const std::vector<RecordResult>& records) {
   if (warned > 0)
     notes.push_back(fmt::format("Records with warnings of their edit: {} of {} (records.jsonl has them).",
                                 warned, evaluated));
+  return notes;
+}
+
+std::vector<std::string> notes_on_missing(const EvalSetup& setup, bool tells,
+                                          const std::vector<RecordResult>& records) {
+  std::vector<std::string> notes;
+  if (tells) {
+    notes.emplace_back("Drift was not measured: no weight changes.");
+    if (const std::int64_t out = count_untold(records); out > 0)
+      notes.push_back(fmt::format("{} of {} facts had no room in front of a prompt and are failed edits.",
+                                  out, count_evaluated(records)));
+  } else if (setup.drift_rows.empty()) {
+    notes.emplace_back(setup.wants_drift
+                           ? "Drift was not measured: no text was given, and the statistics hold none back."
+                           : "Drift was not measured: the option drift-tokens is 0.");
+  }
+  if (setup.mode.kind == EvalMode::Kind::kSequential && setup.curve)
+    if (const auto beyond = points_beyond(records.size(), *setup.curve); !beyond.empty())
+      notes.push_back(
+          fmt::format("Points of the curve beyond the last of {} records, which were not measured: {}.",
+                      records.size(), fmt::join(beyond, ", ")));
   return notes;
 }
 

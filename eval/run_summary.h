@@ -19,4 +19,9 @@ void fill_figures(EvalSummary& summary, const std::vector<RecordResult>& records
 // What `records` say besides their figures: that none was evaluated, how many carry warnings.
 std::vector<std::string> notes_on(const std::vector<RecordResult>& records);
 
+// What the run could not measure, and facts that had no room. `tells`: its facts stand in front of every
+// prompt, and no weight changes.
+std::vector<std::string> notes_on_missing(const EvalSetup& setup, bool tells,
+                                          const std::vector<RecordResult>& records);
+
 }  // namespace emend

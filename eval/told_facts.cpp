@@ -25,6 +25,23 @@ void ToldFacts::add_or_fail(const EditRequest& fact, std::vector<EditRequest>& t
       kNoRoom, told.size(), tokens, std::max<std::int64_t>(room_, 0));
 }
 
+void ToldFacts::leave_out_untold(const std::vector<EditRequest>& facts, std::vector<EditRequest> told,
+                                 bool alone, LaidEdits& laid) const {
+  for (std::size_t r = 0; r < facts.size(); ++r) {
+    if (laid.states[r].status != RecordStatus::kEdited) continue;
+    if (alone) told.clear();
+    add_or_fail(facts[r], told, laid.states[r]);
+  }
+}
+
+std::vector<EditRequest> edited_of(const std::vector<EditRequest>& requests,
+                                   const std::vector<EditedRecord>& states) {
+  std::vector<EditRequest> edited;
+  for (std::size_t r = 0; r < requests.size(); ++r)
+    if (states[r].status == RecordStatus::kEdited) edited.push_back(requests[r]);
+  return edited;
+}
+
 Fronts fronts_of(const Editor& editor, const std::vector<EditRequest>& requests, const LaidEdits& laid) {
   std::vector<std::vector<EditRequest>> facts(laid.edits.size());
   for (std::size_t r = 0; r < requests.size(); ++r)

@@ -22,6 +22,10 @@ class ToldFacts {
   // Adds the fact to `told` if there is room for it beside the others there; else `state` becomes that of a
   // failed edit, with the reason.
   void add_or_fail(const EditRequest& fact, std::vector<EditRequest>& told, EditedRecord& state) const;
+  // The same for each of the records `facts` of `laid` that are edited: beside `told` and those before them,
+  // or with nothing beside them (`alone`).
+  void leave_out_untold(const std::vector<EditRequest>& facts, std::vector<EditRequest> told, bool alone,
+                        LaidEdits& laid) const;
 
  private:
   const Editor& editor_;
@@ -29,6 +33,10 @@ class ToldFacts {
   const RowForm& form_;
   std::int64_t room_;
 };
+
+// Those of the records that are edited: `states` is theirs, in the same order.
+std::vector<EditRequest> edited_of(const std::vector<EditRequest>& requests,
+                                   const std::vector<EditedRecord>& states);
 
 // The text of each edit of `laid`: that of its records that are edited, in their order. `requests`: of the
 // same records.

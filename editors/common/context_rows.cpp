@@ -12,11 +12,13 @@ namespace emend::editors {
 
 namespace {
 
-constexpr std::int64_t kShort = 4, kLong = 9;
+constexpr std::int64_t kShort = 4, kLong = 9, kTopK = 5;
+constexpr double kTemperature = 1;
 
 // Everything that the sampled texts depend on.
 std::string identity_of(const Model& model, const EditorContext& context, std::int64_t count) {
-  return fmt::format("{} {} {}", text_identity(model, {context.prefix}, 0), count, context.seed);
+  return fmt::format("{} {} {} {} {} {} {}", text_identity(model, {context.prefix}, 0), count, context.seed,
+                     kShort, kLong, kTemperature, kTopK);
 }
 
 }  // namespace
@@ -26,8 +28,8 @@ std::vector<TokenIds> sample_contexts(const Model& model, const TokenIds& prefix
   const TokenIds opening = opening_of_text(model, prefix);
   GenerateOptions sampling;
   sampling.max_new = kLong;
-  sampling.temperature = 1;
-  sampling.top_k = 5;
+  sampling.temperature = kTemperature;
+  sampling.top_k = kTopK;
   sampling.seed = seed;
   sampling.stream = std::uint64_t{1} << 33;  // away from the texts of statistics
   std::vector<TokenIds> contexts =

@@ -35,6 +35,8 @@ EditorCache EditorCache::with_factors_of(const EditorCache& other) {
 }
 
 EditorCache::~EditorCache() = default;
+EditorCache::EditorCache(EditorCache&&) noexcept = default;
+EditorCache& EditorCache::operator=(EditorCache&&) noexcept = default;
 
 KeyFactors& EditorCache::factors() {
   return *kept_->factors;

@@ -75,8 +75,9 @@ class CrispEdit : public Editor {
       of_C.push_back(full_spectrum(model, context, layer));
     }
     std::vector<StepFilter> steps;
+    const std::vector<TokenIds> texts = own_texts(model, context, table_.value().curvature_tokens);
     for (std::size_t i = 0; i < of_C.size(); ++i)
-      steps.push_back(filter(low_curvature(model, context, context.layers[i], *of_C[i], table_.value())));
+      steps.push_back(filter(low_curvature(model, texts, context.layers[i], *of_C[i], table_.value())));
     return [this, steps, &model, &context](const std::vector<EditRequest>& requests, const EpochSeen& seen) {
       Edit edit = TrainedEdit(model, requests, context, training()).edit(steps, seen);
       for (WeightSolve& solve : edit.solves)

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/own_text.h"
+#include "analysis/statistics_texts.h"
 #include "editors/common/metric.h"
 #include "emend/error.h"
 
@@ -17,8 +18,8 @@ namespace {
 constexpr const char* kMethod = "crispedit";
 constexpr std::int64_t kTextTokens = 64;  // new tokens of a text
 
-// Text of the model's own, drawn at temperature 1: over it the moment of gradients is the Fisher information
-// of the layer's outputs. Kept where contexts are.
+}  // namespace
+
 std::vector<TokenIds> own_texts(const Model& model, const EditorContext& context, std::int64_t tokens) {
   const TokenIds opening = opening_of_text(model, context.prefix);
   const auto sample = [&] {
@@ -34,13 +35,10 @@ std::vector<TokenIds> own_texts(const Model& model, const EditorContext& context
     return texts;
   };
   if (context.cache == nullptr) return sample();
-  std::string identity =
-      fmt::format("{} {} {} {} {}", kMethod, model.fingerprint(), model.devices(), tokens, context.seed);
-  for (const std::int64_t id : opening) identity += fmt::format(" {}", id);
+  const std::string identity = fmt::format("{} {} {} {} {}", kMethod, text_identity(model, {opening}, 0),
+                                           tokens, context.seed, kTextTokens);
   return context.cache->contexts(identity, sample);
 }
-
-}  // namespace
 
 std::shared_ptr<const Spectrum> full_spectrum(const Model& model, const EditorContext& context, int layer) {
   if (context.statistics != nullptr && context.statistics->layers.contains(layer) &&
@@ -52,11 +50,11 @@ std::shared_ptr<const Spectrum> full_spectrum(const Model& model, const EditorCo
   return moment_spectrum(model, context, layer, kMethod);
 }
 
-std::shared_ptr<const LowCurvature> low_curvature(const Model& model, const EditorContext& context, int layer,
-                                                  const Spectrum& of_C, const CrispEditOptions& options) {
+std::shared_ptr<const LowCurvature> low_curvature(const Model& model, const std::vector<TokenIds>& texts,
+                                                  int layer, const Spectrum& of_C,
+                                                  const CrispEditOptions& options) {
   const bool on_gpu = model.options().device().is_cuda();
-  const at::Tensor G = gradient_moment(model, layer, own_texts(model, context, options.curvature_tokens),
-                                       tokens_of_a_gradient(options.training, on_gpu));
+  const at::Tensor G = gradient_moment(model, layer, texts, tokens_of_a_gradient(options.training, on_gpu));
   const Spectrum of_G =
       spectrum_of(G, model.options().device(), fmt::format("the moment of gradients at layer {}", layer));
   return std::make_shared<const LowCurvature>(of_C, of_G, options.energy, model.options().dtype(at::kFloat));

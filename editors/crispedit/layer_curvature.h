@@ -2,11 +2,14 @@
 // writes itself.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "editors/crispedit/curvature.h"
 #include "editors/crispedit/options.h"
 #include "emend/editor.h"
+#include "emend/generate.h"
 #include "linalg/response_solver.h"
 
 namespace emend::editors {
@@ -15,9 +18,14 @@ namespace emend::editors {
 // if context.statistics does not hold the layer, or no more of its C than the diagonal.
 std::shared_ptr<const Spectrum> full_spectrum(const Model& model, const EditorContext& context, int layer);
 
-// `of_C` is that spectrum. The text is the same for every layer; it is kept where contexts are. Throws as
-// gradient_moment and LowCurvature do.
-std::shared_ptr<const LowCurvature> low_curvature(const Model& model, const EditorContext& context, int layer,
-                                                  const Spectrum& of_C, const CrispEditOptions& options);
+// Text of the model's own, of at least `tokens` new tokens, drawn at temperature 1: over it the moment of
+// gradients is the Fisher information of a layer's outputs. The same text serves every layer. Kept where
+// contexts are.
+std::vector<TokenIds> own_texts(const Model& model, const EditorContext& context, std::int64_t tokens);
+
+// `texts` is that text, `of_C` that spectrum. Throws as gradient_moment and LowCurvature do.
+std::shared_ptr<const LowCurvature> low_curvature(const Model& model, const std::vector<TokenIds>& texts,
+                                                  int layer, const Spectrum& of_C,
+                                                  const CrispEditOptions& options);
 
 }  // namespace emend::editors

@@ -25,6 +25,8 @@ class EditorCache {
   // weights, whose second moments are still those of the unedited model.
   static EditorCache with_factors_of(const EditorCache& other);
   ~EditorCache();
+  EditorCache(EditorCache&&) noexcept;  // what was moved from has no use but to be destroyed or assigned to
+  EditorCache& operator=(EditorCache&&) noexcept;
   EditorCache(const EditorCache&) = delete;
   EditorCache& operator=(const EditorCache&) = delete;
 

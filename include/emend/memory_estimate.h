@@ -24,14 +24,13 @@ std::int64_t load_bytes(const ModelConfig& config, ComputeType type, std::int64_
 // tokens max(I + 3 F + 3 D, 3 H width + 4 (H + 2 K) h + 3 D).
 std::int64_t pass_bytes(const ModelConfig& config, std::int64_t tokens, std::int64_t width);
 
-// Besides the weights, an edit of one fact holds, whichever is more, what factoring C takes: the factor, 4 F
-// (F
-// + b) in panels of b = min(F, 2048) columns, C in its file, 4 F^2, and 8 b (2 F - b); or what the search
-// keeps for its gradients in the blocks above `layer`: 4 tokens (L - layer) (8 D + (H + 2 K) h + I + 2 F),
-// `tokens` being those of all its rows from the subject's last one to the target's end; and logits, 12 V a
-// row. A factor of one panel stays beside the search, and so does one of several where the statistics folder
-// cannot keep it (factor_in_file = false). This is in float32; memory_needs and bulk_edit_memory take the
-// type of the weights.
+// Besides the weights, an edit of one fact holds, whichever is more, what factoring C takes: the factor,
+// 4 F (F + b) in panels of b = min(F, 2048) columns, C in its file, 4 F^2, and 8 b (2 F - b); or what the
+// search keeps for its gradients in the blocks above `layer`: 4 tokens (L - layer) (8 D + (H + 2 K) h + I +
+// 2 F), `tokens` being those of all its rows from the subject's last one to the target's end; and logits,
+// 12 V a row. A factor of one panel stays beside the search, and so does one of several where the statistics
+// folder cannot keep it (factor_in_file = false). This is in float32; memory_needs and bulk_edit_memory take
+// the type of the weights.
 struct EditSize {
   int layer = 0;
   std::int64_t rows = 21, tokens = 168;

@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <fmt/format.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +17,7 @@
 #include "base/xxh3_stream.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
+#include "emend/version.h"
 
 namespace emend {
 namespace {
@@ -81,9 +84,9 @@ void write_if_there_is_room(const FileWriter& writer, const fs::path& path, std:
 }  // namespace
 
 std::string text_identity(const Model& model, const std::vector<TokenIds>& texts, std::int64_t token_budget) {
-  return fmt::format("{} {} {} {} {} {}", model.fingerprint(),
-                     c10::toString(at::typeMetaToScalarType(model.options().dtype())), model.devices(),
-                     at::get_num_threads(), token_budget, digest_of_rows(texts));
+  return fmt::format("{} {} {} {} {} {} {} {} {}", emend_version(), TORCH_VERSION, at::get_cpu_capability(),
+                     model.fingerprint(), c10::toString(at::typeMetaToScalarType(model.options().dtype())),
+                     model.devices(), at::get_num_threads(), token_budget, digest_of_rows(texts));
 }
 
 std::optional<std::vector<TokenIds>> StatisticsTexts::load_contexts(const std::string& identity) const {
@@ -128,8 +131,8 @@ void StatisticsTexts::save_base(int block, const std::string& identity, const Ba
   writer.add("nll", at::full({1}, base.nll, at::kDouble));
   std::uint64_t bytes = sizeof(double);
   if (base.hidden.defined()) {
+    if (!keeps(base.hidden.size(0), base.hidden.size(1))) return;
     const at::Tensor hidden = base.hidden.to(at::kCPU, at::kFloat).contiguous();
-    if (static_cast<std::int64_t>(hidden.nbytes()) > kMostBytes) return;
     bytes += hidden.nbytes();
     writer.add("hidden", hidden);
   }

@@ -22,7 +22,8 @@ struct BaseOnText {
   at::Tensor hidden;  // [tokens, D] in front of a block; undefined in front of block 0
 };
 
-// All that a number of the model on these texts depends on: its weights, their type and device, the threads
+// All that a number of the model on these texts depends on: emend and libtorch, by whose versions rounding
+// and sampling may change, and the CPU's vector instructions; its weights, their type and device, the threads
 // and the passes that sums are made by.
 std::string text_identity(const Model& model, const std::vector<TokenIds>& texts, std::int64_t token_budget);
 
@@ -33,6 +34,10 @@ class StatisticsTexts {
  public:
   // A residual stream of more bytes is not kept: it would be longer to read than text is to run.
   static constexpr std::int64_t kMostBytes = std::int64_t{64} << 20;
+  // Whether one of [tokens, width] is, in float32.
+  static constexpr bool keeps(std::int64_t tokens, std::int64_t width) {
+    return tokens * width * static_cast<std::int64_t>(sizeof(float)) <= kMostBytes;
+  }
 
   explicit StatisticsTexts(std::filesystem::path folder) : folder_(std::move(folder)) {}
 

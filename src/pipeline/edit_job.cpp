@@ -4,6 +4,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 
 #include "analysis/layer_choice.h"
 #include "analysis/moments_in_file.h"
@@ -13,6 +14,7 @@
 #include "emend/error.h"
 #include "emend/statistics_store.h"
 #include "linalg/key_factors.h"
+#include "measure/other_subjects.h"
 #include "pipeline/auto_layer.h"
 #include "pipeline/position_check.h"
 
@@ -95,6 +97,21 @@ void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
     job.planned = std::move(found.planned);
 }
 
+[[noreturn]] void refuse_memory(const EditMemory& memory, const EditJob& job, std::int64_t limit) {
+  const auto human = [](std::int64_t bytes) { return human_bytes(static_cast<std::uint64_t>(bytes)); };
+  std::vector<std::string> parts;
+  for (const MemoryNeed& need : memory.held) parts.push_back(need.work + " " + human(need.bytes));
+  std::vector<std::string> phases;
+  for (const MemoryNeed& need : memory.phases) phases.push_back(need.work + " " + human(need.bytes));
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format("the edit of {} facts over {} layers needs {} at least, and the option memory allows {}: "
+                  "{}; and one at a time of {}; edit fewer facts at a time (the option on adds to a patch) "
+                  "or fewer layers, or give more memory",
+                  job.file->edits.size(), job.context.layers.size(), human(memory.bytes()), human(limit),
+                  join(parts), join(phases)));
+}
+
 }  // namespace
 
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
@@ -120,9 +137,9 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   job.context.memory_bytes = options.memory_bytes;
   if (file.layer.layers.empty()) find_layers(job, trial, progress);
   if (job.below) require_its_layers(job, options.on);
-  job.cache = std::make_shared<EditorCache>(job.statistics);
-  if (job.below)  // the folder's contexts are those of the unedited model
-    job.cache.reset(new EditorCache(EditorCache::with_factors_of(*job.cache)));
+  EditorCache of_folder(job.statistics);  // its contexts are those of the unedited model
+  job.cache = std::make_shared<EditorCache>(job.below ? EditorCache::with_factors_of(of_folder)
+                                                      : std::move(of_folder));
   job.context.cache = job.cache.get();
   return job;
 }
@@ -170,6 +187,35 @@ Protect protection_of(const EditFile& file, const Editor& editor) {
   const Protect protect = file.protect.value_or(editor.protects() ? kDefaultProtect : Protect::kNone);
   require_protects(editor, protect, file.path.string());
   return protect;
+}
+
+Protection protect_subjects(const EditJob& job, const std::vector<EditRequest>& requests, Protect protect,
+                            const CheckOptions& options, std::vector<std::string>& warnings) {
+  std::vector<std::string> unnamed;
+  const bool strict = job.file->protect.has_value();
+  Protection protection = find_protection(*job.model, requests, protect, strict, options, unnamed);
+  if (!unnamed.empty() && strict)
+    warnings.push_back(
+        fmt::format("protect: auto: the model names no other subjects in the prompts of {}: what "
+                    "`bleed` and `neighbours` give is all that is protected there",
+                    join(unnamed)));
+  return protection;
+}
+
+std::optional<EditMemory> plan_memory(EditJob& job, const EditRunOptions& options, Progress& progress) {
+  job.context.memory_bytes = options.memory_bytes;
+  std::optional<EditMemory> memory = job.editor->memory(*job.model, job.file->edits, job.context);
+  if (memory) job.context.search_tokens = memory->search_tokens;
+  if (options.memory_bytes == 0) return memory;
+  if (!memory) {
+    progress.note(
+        fmt::format("the method {} does not plan what its search holds: the option memory limits the "
+                    "weights that are kept",
+                    quote(job.editor->name())));
+    return memory;
+  }
+  if (memory->bytes() > options.memory_bytes) refuse_memory(*memory, job, options.memory_bytes);
+  return memory;
 }
 
 }  // namespace emend

@@ -12,6 +12,7 @@
 #include "emend/editor.h"
 #include "emend/editor_cache.h"
 #include "emend/locate.h"
+#include "emend/memory_estimate.h"
 #include "emend/model.h"
 #include "emend/patch.h"
 #include "emend/progress.h"
@@ -69,5 +70,14 @@ Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& r
 // What the file asks to protect; if it does not say, what the method protects by default. Throws
 // Error(kConfig) for a method that cannot protect.
 Protect protection_of(const EditFile& file, const Editor& editor);
+
+// Finds what the edits of `requests` must leave as it is, for the context of an edit. Where the edit file
+// names `protect`, what cannot be protected is refused.
+Protection protect_subjects(const EditJob& job, const std::vector<EditRequest>& requests, Protect protect,
+                            const CheckOptions& options, std::vector<std::string>& warnings);
+
+// Plans the memory of the edit under the limit, if there is one. Throws Error(kConfig) with the numbers if
+// it does not fit.
+std::optional<EditMemory> plan_memory(EditJob& job, const EditRunOptions& options, Progress& progress);
 
 }  // namespace emend

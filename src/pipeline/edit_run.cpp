@@ -20,7 +20,6 @@
 #include "emend/generate.h"
 #include "emend/version.h"
 #include "measure/drift.h"
-#include "measure/other_subjects.h"
 #include "model/block_reader.h"
 #include "pipeline/answer_warnings.h"
 #include "pipeline/drift_budget.h"
@@ -60,21 +59,6 @@ std::string drift_warning(const EditJob& job) {
   return "drift is not measured: the statistics have no text that all of their layers left out" + remedy;
 }
 
-[[noreturn]] void refuse_memory(const EditMemory& memory, const EditJob& job, std::int64_t limit) {
-  const auto human = [](std::int64_t bytes) { return human_bytes(static_cast<std::uint64_t>(bytes)); };
-  std::vector<std::string> parts;
-  for (const MemoryNeed& need : memory.held) parts.push_back(need.work + " " + human(need.bytes));
-  std::vector<std::string> phases;
-  for (const MemoryNeed& need : memory.phases) phases.push_back(need.work + " " + human(need.bytes));
-  throw Error(
-      ErrorKind::kConfig,
-      fmt::format("the edit of {} facts over {} layers needs {} at least, and the option memory allows {}: "
-                  "{}; and one at a time of {}; edit fewer facts at a time (the option on adds to a patch) "
-                  "or fewer layers, or give more memory",
-                  job.file->edits.size(), job.context.layers.size(), human(memory.bytes()), human(limit),
-                  join(parts), join(phases)));
-}
-
 // Everything that is known before the edit.
 Patch begin_patch(const EditJob& job) {
   Patch patch;
@@ -105,21 +89,6 @@ Statistics prepare_statistics(const EditJob& job, const std::vector<EditRequest>
           l, layer.tokens, layer.C.size(0)));
   }
   return statistics;
-}
-
-// Finds what the edits of `requests` must leave as it is, for job.context. `strict`: what cannot be protected
-// is refused.
-Protection protect_subjects(const EditJob& job, const std::vector<EditRequest>& requests, Protect protect,
-                            const CheckOptions& options, std::vector<std::string>& warnings) {
-  std::vector<std::string> unnamed;
-  const bool strict = job.file->protect.has_value();
-  Protection protection = find_protection(*job.model, requests, protect, strict, options, unnamed);
-  if (!unnamed.empty() && strict)
-    warnings.push_back(
-        fmt::format("protect: auto: the model names no other subjects in the prompts of {}: what "
-                    "`bleed` and `neighbours` give is all that is protected there",
-                    join(unnamed)));
-  return protection;
 }
 
 // The edit of all requests, made on a model that has the changes of the earlier patch on it, or of those that
@@ -216,24 +185,6 @@ void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>
 
 const EditorTable& table_of(const EditRunOptions& options) {
   return options.editors != nullptr ? *options.editors : known_editors();
-}
-
-// Plans the memory of the edit under the limit, if there is one. Throws Error(kConfig) with the numbers if
-// it does not fit.
-std::optional<EditMemory> plan_memory(EditJob& job, const EditRunOptions& options, Progress& progress) {
-  job.context.memory_bytes = options.memory_bytes;
-  std::optional<EditMemory> memory = job.editor->memory(*job.model, job.file->edits, job.context);
-  if (memory) job.context.search_tokens = memory->search_tokens;
-  if (options.memory_bytes == 0) return memory;
-  if (!memory) {
-    progress.note(
-        fmt::format("the method {} does not plan what its search holds: the option memory limits the "
-                    "weights that are kept",
-                    quote(job.editor->name())));
-    return memory;
-  }
-  if (memory->bytes() > options.memory_bytes) refuse_memory(*memory, job, options.memory_bytes);
-  return memory;
 }
 
 // The run file of a method that keeps what it finds; nullptr: it keeps nothing. Throws Error(kConfig) if the

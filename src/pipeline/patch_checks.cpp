@@ -34,11 +34,12 @@ void set(std::vector<FactRecord>& facts, const std::vector<FactState>& states,
   for (std::size_t i = 0; i < facts.size(); ++i) facts[i].*when = states.at(i);
 }
 
-// 0 if nothing is changed.
+// 0 if nothing is changed, and where a weight outside of the blocks is: the embedding reaches all of them,
+// and those behind them are too rare to be worth another way.
 int first_changed_block(const Edit& edit) {
   const auto first = std::ranges::min_element(edit.changes, {},
                                               [](const WeightChange& change) { return change.weight.block; });
-  return first == edit.changes.end() ? 0 : first->weight.block;
+  return first == edit.changes.end() ? 0 : std::max(first->weight.block, 0);
 }
 
 }  // namespace
@@ -98,7 +99,8 @@ HeldText::HeldText(const Model& model, const Patch& patch, std::int64_t token_bu
   }
   text_.emplace(model, patch.held_text, block, token_budget);
   before_ = text_->mean();
-  kept.save_base(block, identity, {*before_, text_->hidden()});
+  if (block == 0 || StatisticsTexts::keeps(text_->tokens(), model.config().d_model))
+    kept.save_base(block, identity, {*before_, text_->hidden()});
 }
 
 std::optional<double> HeldText::nll_now() const {

@@ -2,7 +2,9 @@
 #include "analysis/statistics_texts.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <torch/version.h>
 
 #include <filesystem>
 #include <limits>
@@ -10,6 +12,7 @@
 #include "base/files.h"
 #include "base/temp_folder.h"
 #include "emend/editor_cache.h"
+#include "emend/version.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
 
@@ -90,6 +93,23 @@ TEST_F(TextsOnDisk, AnIdentityNamesModelTextsAndBudget) {
   EXPECT_NE(text_identity(model, {{1, 2}, {4}}, 64), one);
   EXPECT_NE(text_identity(model, {{1}, {2, 3}}, 64), one);
   EXPECT_NE(text_identity(model, {{1, 2}, {3}}, 65), one);
+  EXPECT_TRUE(one.starts_with(emend_version() + " " + TORCH_VERSION + " ")) << one;
+}
+
+TEST_F(TextsOnDisk, AnIdentityNamesTypeAndThreads) {
+  ModelOptions narrow;
+  narrow.dtype = ComputeType::kBfloat16;
+  const Model model = Model::make_random(test::tiny_config("llama"), 1, {}),
+              in_bfloat16 = Model::make_random(test::tiny_config("llama"), 1, narrow);
+  const std::string one = text_identity(model, {{1, 2}}, 64);
+  EXPECT_NE(one.find(" Float "), std::string::npos) << one;
+  EXPECT_NE(text_identity(in_bfloat16, {{1, 2}}, 64).find(" BFloat16 "), std::string::npos);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(threads + 1);
+  const std::string of_more_threads = text_identity(model, {{1, 2}}, 64);
+  at::set_num_threads(threads);
+  EXPECT_NE(of_more_threads, one);
+  EXPECT_EQ(text_identity(model, {{1, 2}}, 64), one);
 }
 
 TEST_F(TextsOnDisk, ACacheSamplesContextsOnceForAllPrograms) {

@@ -11,9 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/own_text.h"
 #include "analysis/prompt_rows.h"
 #include "analysis/statistics_factors.h"
+#include "analysis/statistics_texts.h"
 #include "base/expect_error.h"
+#include "base/files.h"
 #include "base/temp_folder.h"
 #include "editors/crispedit/curvature.h"
 #include "editors/crispedit/layer_curvature.h"
@@ -244,8 +247,9 @@ class CrispEditLayers : public CrispEditWorld {
   // How much of a layer's change its own projector removes.
   double removed(const Edit& made, std::size_t l, const editors::CrispEditOptions& options) const {
     const int layer = context_.layers[l];
-    const auto projector = editors::low_curvature(model_, context_, layer,
-                                                  *editors::full_spectrum(model_, context_, layer), options);
+    const auto projector =
+        editors::low_curvature(model_, editors::own_texts(model_, context_, options.curvature_tokens), layer,
+                               *editors::full_spectrum(model_, context_, layer), options);
     const at::Tensor& change = made.changes.at(l).D;
     EXPECT_EQ(made.changes[l].weight.block, layer);
     return test::relative(projector->project(change), change);
@@ -329,6 +333,17 @@ TEST_P(CrispEditLayers, TakesAKeptSpectrum) {
   const auto [again, computed_again] = with_folder(second);
   EXPECT_EQ(computed_again, 0);
   for (std::size_t l = 0; l < 2; ++l) EXPECT_TRUE(at::equal(made.changes.at(l).D, again.changes.at(l).D));
+}
+
+// Another type, another number of threads or another program may write another text.
+TEST_P(CrispEditLayers, ItsTextIsKeptUnderAllThatItDependsOn) {
+  const test::TempFolder folder;
+  EditorCache cache(folder.path());
+  context_.cache = &cache;
+  editors::own_texts(model_, context_, 64);
+  const std::string kept = read_text_file(folder.path() / "contexts.safetensors");
+  const TokenIds opening = opening_of_text(model_, context_.prefix);
+  EXPECT_THAT(kept, HasSubstr(text_identity(model_, {opening}, 0)));
 }
 
 TEST(CrispEditOptions, ThePaperHasItsConstants) {

@@ -127,4 +127,14 @@ class SearchFixture : public ::testing::TestWithParam<std::string>, public Searc
   SearchFixture() : SearchCase(test::tiny_model(GetParam())) {}
 };
 
+// The bare row of a unit up to its lookup token.
+inline SearchRow drift_row(const SearchUnit& unit) {
+  const SearchRow& bare = unit.rows[0];
+  SearchRow drift;
+  drift.row = {0, {bare.row.own.begin(), bare.row.own.begin() + static_cast<std::ptrdiff_t>(bare.lookup)}};
+  drift.lookup = bare.lookup;  // the front is one token
+  drift.drift = true;
+  return drift;
+}
+
 }  // namespace emend::editors

@@ -1,4 +1,5 @@
 // C of a layer is factored once an edit, also by the edit that collects it.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,6 +19,7 @@
 #include "emend/patch.h"
 #include "emend/statistics_run.h"
 #include "model/text_nll.h"
+#include "pipeline/patch_checks.h"
 #include "support/factor_count.h"
 #include "support/world.h"
 
@@ -46,10 +48,7 @@ class EditFactors : public ::testing::Test {
     collect_statistics(model_, options);
     return FactorCount::cholesky();
   }
-  Patch edit() {
-    EditRunOptions options;
-    return run_edit(model_, file_, options).patch;
-  }
+  Patch edit(const EditRunOptions& options = {}) { return run_edit(model_, file_, options).patch; }
   std::string saved(const Patch& patch) const {
     save_patch(patch, folder_ / "p");
     return read_text_file(folder_ / "p");
@@ -149,7 +148,7 @@ TEST_F(EditFactors, TextsOfTheUneditedModelAreKept) {
   EXPECT_EQ(read_text_file(base), bytes);
 }
 
-TEST_F(EditFactors, OtherSeedsAndTextsAreNotTakenFromTheFolder) {
+TEST_F(EditFactors, OtherTextsAreNotTakenFromTheFolder) {
   take("rome", {3});
   file_.edits.resize(1);
   const Patch first = edit();
@@ -159,6 +158,51 @@ TEST_F(EditFactors, OtherSeedsAndTextsAreNotTakenFromTheFolder) {
   const ScopedEdit scope(model_, other.edit.changes);
   EXPECT_NEAR(std::log(drift_of(other).value()), mean_nll(model_, other.held_text) - before, 1e-6);
   EXPECT_NE(drift_of(first), drift_of(other));
+}
+
+TEST_F(EditFactors, ContextsOfAnotherSeedAreNotTakenFromTheFolder) {
+  take("rome", {3});
+  file_.edits.resize(1);
+  edit();
+  const std::filesystem::path contexts = file_.statistics / "contexts.safetensors";
+  const std::string of_first_seed = read_text_file(contexts);
+  EditRunOptions other_seed;
+  other_seed.seed = 1;
+  other_seed.keep_going = true;
+  const Patch other = edit(other_seed);
+  EXPECT_NE(read_text_file(contexts), of_first_seed);
+  std::filesystem::remove(contexts);
+  EXPECT_EQ(saved(other), saved(edit(other_seed)));
+}
+
+// Its contexts are those of a model that has other weights.
+TEST_F(EditFactors, AnEditOnAPatchLeavesTheContextsOfTheFolder) {
+  take("memit", {1, 2});
+  const std::vector<EditRequest> both = file_.edits;
+  file_.edits = {both[0]};
+  save_patch(edit(), folder_ / "below.safetensors");
+  const std::filesystem::path contexts = file_.statistics / "contexts.safetensors";
+  ASSERT_TRUE(std::filesystem::exists(contexts));
+  std::ofstream(contexts) << "as it was";
+  file_.edits = {both[1]};
+  EditRunOptions on;
+  on.on = folder_ / "below.safetensors";
+  on.keep_going = true;
+  edit(on);
+  EXPECT_EQ(read_text_file(contexts), "as it was");
+}
+
+// Such as the head: held text runs through all blocks before the edit and after it.
+TEST_F(EditFactors, AChangeOutsideOfTheBlocksIsMeasuredFromTheFirstOneOn) {
+  std::filesystem::create_directories(file_.statistics);
+  Patch patch;
+  patch.held_text = {{1, 2, 3, 4, 5}, {6, 7, 8}};
+  patch.edit.changes = {WeightChange::dense({-1, Role::kHead, -1}, at::zeros({1, 1}))};
+  const HeldText held(model_, patch, 64, file_.statistics);
+  ASSERT_TRUE(held.nll_before().has_value());
+  EXPECT_NEAR(*held.nll_before(), mean_nll(model_, patch.held_text, 64), 1e-9);
+  EXPECT_TRUE(std::filesystem::exists(file_.statistics / "base_0.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(file_.statistics / "base_-1.safetensors"));
 }
 
 // A benchmark factors C as an edit does: once where it collects it, and not again where a factor is kept.
