@@ -118,7 +118,9 @@ class FormsMetric : public Metric {
       agreed.add(right == (q.wanted == forms.fact_check.front().wanted) ? 1 : 0);
       all_right = all_right && right;
     }
-    if (!forms.fact_check.empty()) all.add(all_right ? 1 : 0);
+    // Of the two claims without a present answer both are right by chance at one record in four, not in 16.
+    constexpr std::size_t kAllClaims = 4;
+    if (forms.fact_check.size() == kAllClaims) all.add(all_right ? 1 : 0);
     success.put("fact_check_success", values);
     all.put("fact_check_all", values);
     agreed.put("fact_check_agreed", values);

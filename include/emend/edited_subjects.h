@@ -7,9 +7,10 @@
 //
 //     s(k) = (Q^T k)^T (Q^T C Q)^-1 (Q^T k) / (k^T C^-1 k)      from 0 to 1,
 //
-// the square of the cosine between k and span(C Q). A key that an edit answers to lies in it; one that has
-// nothing to do with the edits has about n / F. (Projection of candidates on the row space of Delta W C:
-// KSTER, arXiv 2602.10134.)
+// the square of the cosine between k and span(C Q). In s(k) C stands for C + 1e-5 trace(C) / F I, in Q^T C Q
+// and in C^-1 alike: the ridge with which ROME solves by default. A key that an edit answers to lies in the
+// span; one that has nothing to do with the edits has about n / F. (Projection of candidates on the row space
+// of Delta W C: KSTER, arXiv 2602.10134.)
 #pragma once
 
 #include <cstdint>
@@ -52,10 +53,12 @@ struct EditedSubjects {
 // subject that is there twice with the same prompt; if there are none; Error(kIo).
 std::vector<CandidateSubject> read_candidates(const std::filesystem::path& file);
 
-// `weights`: what inspect() says of the checkpoint against `base`. `statistics`: the folder of C of the
-// base's keys; empty: the one beside the base. Throws Error(kModel) where no down projection differs or each
-// differs in too many directions to tell subjects apart (WeightDifference::directions), Error(kConfig) if the
-// statistics of a changed layer are not there, Error(kNumeric) as SpdFactor does, and what `progress` throws.
+// `weights`: what inspect() says of the checkpoint against `base`, with its directions
+// (InspectDirections::kFind). `statistics`: the folder of C of the base's keys, where factors of C are taken
+// from and kept as an edit does; empty: the one beside the base. Throws Error(kModel) where no down
+// projection differs or each differs in too many directions to tell subjects apart
+// (WeightDifference::directions), Error(kConfig) if the statistics of a changed layer are not there,
+// Error(kNumeric) as SpdFactor does, and what `progress` throws.
 EditedSubjects find_edited_subjects(const Model& base, const Inspection& weights,
                                     const std::vector<CandidateSubject>& candidates,
                                     const std::filesystem::path& statistics, std::int64_t token_budget,

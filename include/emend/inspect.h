@@ -30,7 +30,8 @@ struct WeightDifference {
   double largest = 0;   // the largest singular value
   double rounding = 0;  // that bound
   // Of a down projection: an orthonormal basis [F, rank] float64 of the row space of D above rounding.
-  // Undefined for rank 0, for a rank above F / 2, and where the basis would take more than 128 MiB.
+  // Undefined where it was not asked for (InspectDirections), for rank 0, for a rank above F / 2, and where
+  // the basis would take more than 128 MiB.
   at::Tensor directions = {};
 };
 
@@ -47,9 +48,14 @@ struct Inspection {
   std::vector<std::string> missing;  // roles that only one of the two has
 };
 
+// Whether WeightDifference::directions are found: of each down projection that differs, eigenvectors beside
+// the eigenvalues of an [m, m] matrix, m its shorter side.
+enum class InspectDirections { kLeaveOut, kFind };
+
 // Streams both files, one weight at a time. All patches must be of this base. Throws Error(kModel) for
 // checkpoints of different shapes, Error(kIo), Error(kFormat).
 Inspection inspect(const CheckpointRoles& checkpoint, const CheckpointRoles& base,
-                   const std::vector<Patch>& patches, Progress& progress = no_progress());
+                   const std::vector<Patch>& patches, Progress& progress = no_progress(),
+                   InspectDirections directions = InspectDirections::kLeaveOut);
 
 }  // namespace emend

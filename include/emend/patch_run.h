@@ -185,8 +185,10 @@ InspectBase load_inspect_base(const std::filesystem::path& base, const ModelOpti
                               const std::vector<NamedPatch>& patches, Progress& progress = no_progress());
 // Inspects a checkpoint. With a base: which weights differ, and which patches are in them. In any case: for
 // how many facts it answers as the patches say. Reads the files of both one weight at a time.
+// `directions`: kFind for find_edited_subjects.
 InspectOutcome inspect_checkpoint(const Model& model, const std::optional<InspectBase>& base,
                                   const std::vector<NamedPatch>& patches, std::int64_t token_budget,
-                                  Progress& progress = no_progress());
+                                  Progress& progress = no_progress(),
+                                  InspectDirections directions = InspectDirections::kLeaveOut);
 
 }  // namespace emend

@@ -91,7 +91,8 @@ int inspect(const std::vector<std::string>& arguments) {
       base = load_inspect_base(base_path, model_options(frame.common), patches, console.progress());
     const Model model = frame.load(console);
     InspectOutcome outcome =
-        inspect_checkpoint(model, base, patches, frame.common.token_budget, console.progress());
+        inspect_checkpoint(model, base, patches, frame.common.token_budget, console.progress(),
+                           candidates.empty() ? InspectDirections::kLeaveOut : InspectDirections::kFind);
     if (!candidates.empty()) {
       const Model before = Model::load(base_path, model_options(frame.common), console.progress());
       outcome.subjects = find_edited_subjects(before, outcome.weights, candidates, frame.common.statistics,

@@ -72,24 +72,22 @@ double mean_square_step(const at::Tensor& W, const TensorFile& file, const Tenso
   return mean_square * (info.type->name == "BF16" ? 0x1p-14 : 0x1p-46);
 }
 
-// Singular values of D [m, n], largest first, from the Gram matrix of its shorter side.
-at::Tensor singular_values(const at::Tensor& D) {
-  const at::Tensor gram = D.size(0) <= D.size(1) ? at::matmul(D, D.t()) : at::matmul(D.t(), D);
-  return at::linalg_eigvalsh(gram).clamp_min(0).sqrt().flip(0);
+// D D^T or D^T D, the smaller: its eigenvalues are the squares of D's singular values, smallest first.
+at::Tensor gram_of(const at::Tensor& D) {
+  return D.size(0) <= D.size(1) ? at::matmul(D, D.t()) : at::matmul(D.t(), D);
 }
 
-// The leading `rank` right singular vectors of D [m, n]: [n, rank].
-at::Tensor row_space(const at::Tensor& D, std::int64_t rank) {
-  const bool wide = D.size(0) <= D.size(1);
-  const at::Tensor gram = wide ? at::matmul(D, D.t()) : at::matmul(D.t(), D);
-  const auto [values, vectors] = at::linalg_eigh(gram);
+// The leading `rank` right singular vectors of D [m, n], [n, rank], from the eigenvectors of its Gram matrix.
+at::Tensor row_space(const at::Tensor& D, const at::Tensor& vectors, std::int64_t rank) {
   const at::Tensor leading = vectors.narrow(1, vectors.size(1) - rank, rank);
-  if (!wide) return leading.contiguous();
+  if (D.size(0) > D.size(1)) return leading.contiguous();
   const at::Tensor scaled = at::matmul(D.t(), leading);  // D^T u = s v
   return scaled / scaled.norm(2, 0, true);
 }
 
-void measure_rank(const at::Tensor& D, double mean_square, WeightDifference& difference) {
+// The rank of D, and its directions where they are asked for and their number tells something.
+void measure_rank(const at::Tensor& D, double mean_square, bool with_directions,
+                  WeightDifference& difference) {
   constexpr double kMargin = 4;  // steps follow the size of the entries, which an edit makes uneven
   const double sides =
       D.dim() == 2 ? std::sqrt(static_cast<double>(D.size(0))) + std::sqrt(static_cast<double>(D.size(1)))
@@ -100,9 +98,18 @@ void measure_rank(const at::Tensor& D, double mean_square, WeightDifference& dif
     difference.rank = difference.largest > difference.rounding ? 1 : 0;
     return;
   }
-  const at::Tensor values = singular_values(D);
-  difference.largest = values[0].item<double>();
+  at::Tensor squares, vectors;
+  if (with_directions)
+    std::tie(squares, vectors) = at::linalg_eigh(gram_of(D));
+  else
+    squares = at::linalg_eigvalsh(gram_of(D));
+  const at::Tensor values = squares.clamp_min(0).sqrt();
+  difference.largest = values[-1].item<double>();
   difference.rank = (values > difference.rounding).sum().item<std::int64_t>();
+  constexpr std::int64_t kMostNumbers = (std::int64_t{1} << 27) / sizeof(double);
+  const std::int64_t rank = difference.rank;
+  if (with_directions && rank > 0 && 2 * rank <= D.size(1) && rank * D.size(1) <= kMostNumbers)
+    difference.directions = row_space(D, vectors, rank);
 }
 
 // Least squares of the differences by the patches' changes, without forming a change.
@@ -159,7 +166,7 @@ class Explanation {
 }  // namespace
 
 Inspection inspect(const CheckpointRoles& checkpoint, const CheckpointRoles& base,
-                   const std::vector<Patch>& patches, Progress& progress) {
+                   const std::vector<Patch>& patches, Progress& progress, InspectDirections directions) {
   const c10::NoGradGuard no_grad;
   const std::unique_ptr<TensorFile> file = open_checkpoint(checkpoint.path),
                                     base_file = open_checkpoint(base.path);
@@ -193,12 +200,9 @@ Inspection inspect(const CheckpointRoles& checkpoint, const CheckpointRoles& bas
       if (difference.count_nonzero().item<std::int64_t>() > 0) {
         WeightDifference found_difference{entry, old.stored_type, 0, 0, 0, 0};
         found_difference.relative = (difference.norm() / W.norm()).item<double>();
-        measure_rank(difference, mean_square_step(written, *file, now), found_difference);
-        constexpr std::int64_t kMostNumbers = (std::int64_t{1} << 27) / sizeof(double);
-        const std::int64_t rank = found_difference.rank;
-        if (entry.role == Role::kMlpDown && difference.dim() == 2 && rank > 0 &&
-            2 * rank <= difference.size(1) && rank * difference.size(1) <= kMostNumbers)
-          found_difference.directions = row_space(difference, rank);
+        measure_rank(difference, mean_square_step(written, *file, now),
+                     directions == InspectDirections::kFind && entry.role == Role::kMlpDown,
+                     found_difference);
         result.weights.push_back(std::move(found_difference));
         D = difference;
       }

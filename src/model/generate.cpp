@@ -89,16 +89,11 @@ struct TokenScores {
 };
 
 TokenScores score_rows(const at::Tensor& logits, const std::vector<std::int64_t>& targets) {
-  require_embedding_rows(targets, logits.size(1));
-  const at::Tensor index = at::tensor(targets, at::kLong).to(logits.device()).unsqueeze(1);
-  const at::Tensor nll =
-      (at::logsumexp(logits, 1) - logits.gather(1, index).squeeze(1)).to(at::kDouble).cpu();
-  const at::Tensor best = logits.argmax(1).cpu();
   TokenScores scores;
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    scores.nll.push_back(nll.const_data_ptr<double>()[i]);
+  scores.nll = token_nll(logits, targets);
+  const at::Tensor best = logits.argmax(1).cpu();
+  for (std::size_t i = 0; i < targets.size(); ++i)
     scores.argmax.push_back(best.const_data_ptr<std::int64_t>()[i] == targets[i]);
-  }
   return scores;
 }
 

@@ -34,4 +34,13 @@ void require_embedding_rows(const std::vector<std::int64_t>& ids, std::int64_t e
   }
 }
 
+std::vector<double> token_nll(const at::Tensor& logits, const std::vector<std::int64_t>& ids) {
+  require_embedding_rows(ids, logits.size(1));
+  const at::Tensor index = index_tensor(ids, logits.device()).unsqueeze(1);
+  const at::Tensor nll =
+      (at::logsumexp(logits, 1) - logits.gather(1, index).squeeze(1)).to(at::kDouble).cpu();
+  const double* const values = nll.const_data_ptr<double>();
+  return {values, values + nll.numel()};
+}
+
 }  // namespace emend

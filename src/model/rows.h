@@ -22,4 +22,8 @@ std::int64_t longest(const std::vector<std::vector<std::int64_t>>& rows);
 // than the model has. Throws Error(kModel) with the id.
 void require_embedding_rows(const std::vector<std::int64_t>& ids, std::int64_t embedding_rows);
 
+// -log p of each id at its row of logits [n, V], in nats; softmax in the type of the logits. Throws as
+// require_embedding_rows does.
+std::vector<double> token_nll(const at::Tensor& logits, const std::vector<std::int64_t>& ids);
+
 }  // namespace emend

@@ -88,11 +88,7 @@ double TextNll::mean(const std::vector<Overlay>& overlays) const {
       input.hidden = part.hidden;
     }
     const at::Tensor logits = model_.forward(input).logits;
-    require_embedding_rows(part.next, logits.size(1));
-    const at::Tensor next = index_tensor(part.next, logits.device()).unsqueeze(1);
-    const at::Tensor nll =
-        (at::logsumexp(logits, 1) - logits.gather(1, next).squeeze(1)).to(at::kDouble).cpu();
-    for (std::size_t i = 0; i < part.next.size(); ++i) total += nll.const_data_ptr<double>()[i];
+    for (const double nll : token_nll(logits, part.next)) total += nll;
     count += static_cast<std::int64_t>(part.next.size());
   }
   return count ? total / static_cast<double>(count) : 0;

@@ -10,11 +10,14 @@
 
 #include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
+#include "analysis/statistics_factors.h"
 #include "base/files.h"
 #include "base/strings.h"
 #include "emend/edited_subjects.h"
+#include "emend/editor_cache.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
+#include "linalg/key_factors.h"
 #include "linalg/spd_factor.h"
 #include "model/batches.h"
 #include "model/rows.h"
@@ -84,13 +87,23 @@ CandidateKeys keys_of(const Model& model, const std::vector<CandidateSubject>& c
   return found;
 }
 
-// s(k) of each row of K [n, F].
-at::Tensor shares(const at::Tensor& K, const at::Tensor& Q, const at::Tensor& C, const SpdFactor& factor) {
-  const at::Tensor CQ =
-      (C.dim() == 1 ? C.to(at::kDouble).unsqueeze(1) * Q : at::matmul(C.to(at::kDouble), Q)) +
-      factor.info().ridge * Q;
-  const at::Tensor inner = at::matmul(Q.t(), CQ);  // Q^T C Q
-  const at::Tensor along = at::matmul(K, Q);       // Q^T k, one a row
+// C Q with the ridge, for Q [F, n]: C + ridge I stands for C everywhere. C may lie in its file as float32 and
+// is widened a few rows at a time.
+at::Tensor ridged_product(const at::Tensor& C, double ridge, const at::Tensor& Q) {
+  if (is_diagonal(C)) return (C.to(at::kDouble) + ridge).unsqueeze(1) * Q;
+  constexpr std::int64_t kRows = 1024;
+  at::Tensor CQ = ridge * Q;
+  for (std::int64_t begin = 0; begin < C.size(0); begin += kRows) {
+    const std::int64_t rows = std::min(kRows, C.size(0) - begin);
+    CQ.narrow(0, begin, rows).add_(at::matmul(C.narrow(0, begin, rows).to(at::kDouble), Q));
+  }
+  return CQ;
+}
+
+// s(k) of each row of K [n, F]; `inner` is Q^T C Q.
+at::Tensor shares(const at::Tensor& K, const at::Tensor& Q, const at::Tensor& inner,
+                  const SpdFactor& factor) {
+  const at::Tensor along = at::matmul(K, Q);  // Q^T k, one a row
   const at::Tensor solved = at::linalg_solve(inner, along.t()).t();
   const at::Tensor whole = (K * factor.solve(K.t().contiguous()).t()).sum(1);  // k^T C^-1 k
   return (along * solved).sum(1) / whole;
@@ -98,16 +111,15 @@ at::Tensor shares(const at::Tensor& K, const at::Tensor& Q, const at::Tensor& C,
 
 // The largest share of a candidate's keys, the mean of them among these.
 std::vector<double> largest_shares(const CandidateKeys& read, int layer, const at::Tensor& Q,
-                                   const at::Tensor& C, const std::string& what) {
-  const SpdFactor factor(C.to(at::kDouble), kRelativeRidge, what);
+                                   const at::Tensor& inner, const SpdFactor& factor) {
   const at::Tensor& keys = read.keys.at(layer);
   std::vector<at::Tensor> means;
   for (std::size_t i = 0; i + 1 < read.begin.size(); ++i)
     means.push_back(
         keys.slice(0, static_cast<std::int64_t>(read.begin[i]), static_cast<std::int64_t>(read.begin[i + 1]))
             .mean(0));
-  const at::Tensor each = shares(keys, Q, C, factor).contiguous(),
-                   mean = shares(at::stack(means), Q, C, factor).contiguous();
+  const at::Tensor each = shares(keys, Q, inner, factor).contiguous(),
+                   mean = shares(at::stack(means), Q, inner, factor).contiguous();
   std::vector<double> largest;
   for (std::size_t i = 0; i + 1 < read.begin.size(); ++i) {
     largest.push_back(mean.const_data_ptr<double>()[i]);
@@ -185,8 +197,13 @@ EditedSubjects find_edited_subjects(const Model& base, const Inspection& weights
   for (const CandidateSubject& candidate : candidates)
     outcome.subjects.push_back({candidate.subject, 0, false});
   for (const auto& [layer, Q] : directions) {
-    const std::vector<double> largest =
-        largest_shares(keys, layer, Q, moments.layers.at(layer).C, fmt::format("C of layer {}", layer));
+    EditorCache cache(outcome.statistics);  // where ROME keeps its factors; in memory one layer's at a time
+    const at::Tensor& C = moments.layers.at(layer).C;
+    const auto factor = cache.factors().get(layer, moment_identity(moments, layer), C, kRelativeRidge,
+                                            base.options().device(), fmt::format("C of layer {}", layer));
+    const at::Tensor inner = at::matmul(Q.t(), ridged_product(C, factor->info().ridge, Q));
+    let_go_of(C);
+    const std::vector<double> largest = largest_shares(keys, layer, Q, inner, *factor);
     for (std::size_t i = 0; i < largest.size(); ++i)
       outcome.subjects[i].score += largest[i] / static_cast<double>(directions.size());
     progress.poll();

@@ -51,7 +51,8 @@ void judge_by_behaviour(const Model& model, const NamedPatch& named, std::int64_
 
 // What the weights say of the patches of this base.
 void judge_by_weights(const CheckpointRoles& checkpoint, const CheckpointRoles& base,
-                      const std::vector<NamedPatch>& patches, InspectOutcome& outcome, Progress& progress) {
+                      const std::vector<NamedPatch>& patches, InspectDirections directions,
+                      InspectOutcome& outcome, Progress& progress) {
   std::vector<Patch> of_base;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < patches.size(); ++i) {
@@ -63,7 +64,7 @@ void judge_by_weights(const CheckpointRoles& checkpoint, const CheckpointRoles& 
     places.push_back(i);
     of_base.push_back(patches[i].patch);
   }
-  outcome.weights = inspect(checkpoint, base, of_base, progress);
+  outcome.weights = inspect(checkpoint, base, of_base, progress, directions);
   for (const PatchShare& share : outcome.weights.patches) {
     PatchVerdict& verdict = outcome.patches[places[share.patch]];
     verdict.share = share.share;
@@ -109,7 +110,7 @@ InspectBase load_inspect_base(const fs::path& base, const ModelOptions& how,
 
 InspectOutcome inspect_checkpoint(const Model& model, const std::optional<InspectBase>& base,
                                   const std::vector<NamedPatch>& patches, std::int64_t token_budget,
-                                  Progress& progress) {
+                                  Progress& progress, InspectDirections directions) {
   InspectOutcome outcome;
   for (const NamedPatch& named : patches) {
     PatchVerdict verdict;
@@ -122,7 +123,7 @@ InspectOutcome inspect_checkpoint(const Model& model, const std::optional<Inspec
   if (base) {
     outcome.base = base->checkpoint.path;
     outcome.base_fingerprint = base->fingerprint;
-    judge_by_weights({model.path(), model.roles()}, base->checkpoint, patches, outcome, progress);
+    judge_by_weights({model.path(), model.roles()}, base->checkpoint, patches, directions, outcome, progress);
   }
   for (std::size_t i = 0; i < patches.size(); ++i) {
     progress.poll();

@@ -14,9 +14,11 @@ namespace fs = std::filesystem;
 using namespace test;
 using testing::HasSubstr;
 
-Inspection compare(const fs::path& file, const fs::path& base, const std::vector<Patch>& patches) {
+Inspection compare(const fs::path& file, const fs::path& base, const std::vector<Patch>& patches,
+                   InspectDirections directions = InspectDirections::kLeaveOut) {
   SilentProgress silent;
-  return inspect({file, load_quietly(file).roles()}, {base, load_quietly(base).roles()}, patches, silent);
+  return inspect({file, load_quietly(file).roles()}, {base, load_quietly(base).roles()}, patches, silent,
+                 directions);
 }
 
 TEST(Inspect, FindsTheRankAndThePatches) {
@@ -37,6 +39,28 @@ TEST(Inspect, FindsTheRankAndThePatches) {
     EXPECT_LT(result.unexplained, 0.05);
     const Inspection partly = compare(folder / "new.gguf", source, {a});
     EXPECT_GT(partly.unexplained, 0.3);
+  }
+}
+
+// An orthonormal basis in which the rows of the patches' A lie.
+TEST(Inspect, FindsDirectionsWhereTheyAreAskedFor) {
+  const TempFolder folder;
+  const auto source = folder.write("m.gguf", tiny_gguf("llama", GgufType::kF32).bytes());
+  const Model base = load_quietly(source);
+  const Patch a = tiny_patch(base, 1, 2, 3), b = tiny_patch(base, 1, 3.5, 3);
+  write_new(plan_write(base, {a, b}, ""), folder / "new.gguf");
+  const Inspection plain = compare(folder / "new.gguf", source, {}),
+                   asked = compare(folder / "new.gguf", source, {}, InspectDirections::kFind);
+  EXPECT_FALSE(plain.weights.at(0).directions.defined());
+  const at::Tensor Q = asked.weights.at(0).directions;
+  ASSERT_TRUE(Q.defined());
+  EXPECT_EQ(asked.weights[0].rank, plain.weights[0].rank);
+  EXPECT_NEAR(asked.weights[0].largest, plain.weights[0].largest, 1e-9 * plain.weights[0].largest);
+  EXPECT_TRUE(at::allclose(at::matmul(Q.t(), Q), at::eye(2, at::kDouble), 0, 1e-9));
+  for (const Patch* patch : {&a, &b}) {
+    const at::Tensor A = patch->edit.changes[0].A.to(at::kDouble);
+    EXPECT_LT((A - at::matmul(at::matmul(A, Q), Q.t())).norm().item<double>(),
+              1e-3 * A.norm().item<double>());
   }
 }
 

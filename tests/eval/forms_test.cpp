@@ -286,6 +286,16 @@ TEST(FormsMetric, AlwaysTrueIsWorthHalf) {
   EXPECT_EQ(values.at("choice_success"), 0);
 }
 
+// Two claims are right by chance at one record in four, not in sixteen.
+TEST(FormsMetric, AllFactChecksAreCountedOfFourClaimsOnly) {
+  const EvalRecord record = record_of("Ilse lives in", "Ilse", "Velm", "");
+  const RecordForms forms = forms_of(record, home_templates(), {FactForm::kFactCheck});
+  ASSERT_THAT(forms.fact_check, SizeIs(2));
+  const MetricValues values = Knowing().figures(record, forms, AlwaysYes());
+  EXPECT_EQ(values.at("fact_check_success"), 1);
+  EXPECT_EQ(values.count("fact_check_all"), 0u);
+}
+
 TEST(FormsMetric, AKnowingModelWinsEverything) {
   const Measured m;
   const Knowing knowing;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,35 +20,74 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr int kLayer = 1;
+constexpr int kLayer = 1, kUpper = 3;
 
-// The key at the last token of the subject alone, by a plain pass.
-at::Tensor key_of(const Model& model, const std::string& subject) {
+constexpr std::array kFronts = {
+    "", "The ", "I know ", "He told us about ", "Here is a fact. The name is ", "What everybody says of "};
+
+// The keys at the last tokens of texts [n, F], by one plain pass.
+at::Tensor keys_of(const Model& model, const std::vector<std::string>& texts, int layer) {
   PassInput input;
-  input.ids = {model.tokenizer().automatic_prefix()};
-  const std::vector<std::int64_t> own = model.tokenizer().encode(subject, SpecialTokens::kNone).ids;
-  input.ids[0].insert(input.ids[0].end(), own.begin(), own.end());
-  const auto last = static_cast<std::int64_t>(input.ids[0].size()) - 1;
-  input.recordings = {{Site::kKey, kLayer, at::tensor({last}, at::kLong)}};
+  std::vector<std::int64_t> last;
+  std::int64_t tokens = 0;
+  for (const std::string& text : texts) {
+    input.ids.push_back(model.tokenizer().automatic_prefix());
+    const std::vector<std::int64_t> own = model.tokenizer().encode(text, SpecialTokens::kNone).ids;
+    input.ids.back().insert(input.ids.back().end(), own.begin(), own.end());
+    tokens += static_cast<std::int64_t>(input.ids.back().size());
+    last.push_back(tokens - 1);
+  }
+  input.recordings = {{Site::kKey, layer, at::tensor(last, at::kLong)}};
   input.stop = PassInput::Stop::kKey;
-  input.stop_block = kLayer;
-  return model.forward(input).recorded[0][0].to(at::kDouble);
+  input.stop_block = layer;
+  return model.forward(input).recorded[0].to(at::kDouble);
+}
+
+at::Tensor key_of(const Model& model, const std::string& subject, int layer = kLayer) {
+  return keys_of(model, {subject}, layer)[0];
+}
+
+// The largest cosine squared with k1 in x^T M y, of the keys behind all fronts and of their mean.
+double largest_cosine_squared(const at::Tensor& M, const at::Tensor& k1, const at::Tensor& keys) {
+  const auto product = [&](const at::Tensor& x, const at::Tensor& y) {
+    return x.dot(at::mv(M, y)).item<double>();
+  };
+  double largest = 0;
+  for (const at::Tensor& k : at::cat({keys, keys.mean(0, /*keepdim=*/true)}).unbind())
+    largest = std::max(largest, product(k1, k) * product(k1, k) / (product(k1, k1) * product(k, k)));
+  return largest;
 }
 
 class EditedSubjectsTest : public testing::Test {
  protected:
-  EditedSubjectsTest()
-      : model_(test::load_world("llama")), statistics_(test::world_statistics(model_, kLayer, 2048)) {
-    save_statistics(statistics_, model_, model_.tokenizer().automatic_prefix(), folder_.path());
-    const at::Tensor C = statistics_.layers.at(kLayer).C;
-    ridged_ = C + 1e-5 * C.diagonal().mean() * at::eye(C.size(0), at::kDouble);
+  EditedSubjectsTest() : model_(test::load_world("llama")) {
+    SilentProgress silent;
+    StatisticsOptions options;
+    options.layers = {kLayer, kUpper};
+    options.prefix = model_.tokenizer().automatic_prefix();
+    options.tokens = 2048;
+    save_statistics(collect_statistics(model_, options, silent), model_, options.prefix, folder_.path());
+    statistics_ =
+        load_statistics(model_, options.layers, options.prefix, folder_.path());  // as rounded there
+    ridged_ = ridged(kLayer);
+  }
+
+  at::Tensor ridged(int layer) const {
+    const at::Tensor C = statistics_.layers.at(layer).C;
+    return C + 1e-5 * C.diagonal().mean() * at::eye(C.size(0), at::kDouble);
+  }
+
+  at::Tensor keys_behind_fronts(const std::string& subject) const {
+    std::vector<std::string> texts;
+    for (const char* front : kFronts) texts.push_back(front + subject);
+    return keys_of(model_, texts, kLayer);
   }
 
   // What an edit writes whose response is a = C^-1 K w: its row space has the one direction a.
-  Inspection written(const std::vector<at::Tensor>& rows) const {
+  static Inspection written(const std::vector<at::Tensor>& rows, int layer = kLayer) {
     WeightDifference difference;
     difference.entry.role = Role::kMlpDown;
-    difference.entry.block = kLayer;
+    difference.entry.block = layer;
     difference.rank = static_cast<std::int64_t>(rows.size());
     difference.directions = std::get<0>(at::linalg_qr(at::stack(rows, 1)));
     Inspection weights;
@@ -83,19 +124,43 @@ TEST_F(EditedSubjectsTest, AWrittenKeyScoresOne) {
 }
 
 // Of one written key k1, another key k has the square of their cosine in x^T C^-1 y; of several texts the
-// largest counts, so it is at least that of the subject alone.
+// largest counts.
 TEST_F(EditedSubjectsTest, AnotherKeyScoresItsCosineSquared) {
   const std::vector<EditRequest> edits = test::world_edits(2);
-  const at::Tensor k1 = key_of(model_, edits[0].subject), k2 = key_of(model_, edits[1].subject);
-  const at::Tensor inverse = at::linalg_inv(ridged_);
-  const auto product = [&](const at::Tensor& x, const at::Tensor& y) {
-    return x.dot(at::mv(inverse, y)).item<double>();
-  };
-  const double alone = product(k1, k2) * product(k1, k2) / (product(k1, k1) * product(k2, k2));
+  const at::Tensor k1 = key_of(model_, edits[0].subject), inverse = at::linalg_inv(ridged_);
   const EditedSubjects found = find(written({at::mv(inverse, k1)}), {edits[1].subject});
-  EXPECT_GE(found.subjects.at(0).score, alone - 1e-6);
-  EXPECT_LT(found.subjects[0].score, 0.9);
-  EXPECT_GE(found.subjects[0].score, 0);
+  EXPECT_NEAR(found.subjects.at(0).score,
+              largest_cosine_squared(inverse, k1, keys_behind_fronts(edits[1].subject)), 1e-6);
+}
+
+TEST_F(EditedSubjectsTest, OfADiagonalCountsTheSame) {
+  const std::vector<EditRequest> edits = test::world_edits(2);
+  LayerStatistics& layer = statistics_.layers.at(kLayer);
+  layer.C = layer.C.diagonal().clone();
+  const test::TempFolder folder;
+  save_statistics(statistics_, model_, model_.tokenizer().automatic_prefix(), folder.path());
+  const at::Tensor inverse = at::diag((layer.C + 1e-5 * layer.C.mean()).reciprocal());
+  const at::Tensor k1 = key_of(model_, edits[0].subject);
+  const EditedSubjects found = find_edited_subjects(model_, written({at::mv(inverse, k1)}),
+                                                    {{edits[1].subject, ""}}, folder.path(), 4096);
+  EXPECT_NEAR(found.subjects.at(0).score,
+              largest_cosine_squared(inverse, k1, keys_behind_fronts(edits[1].subject)), 1e-6);
+}
+
+TEST_F(EditedSubjectsTest, OfTwoLayersTheMeanCounts) {
+  const std::vector<EditRequest> edits = test::world_edits(2);
+  const Inspection low = written({at::linalg_solve(ridged_, key_of(model_, edits[0].subject))});
+  const Inspection high =
+      written({at::linalg_solve(ridged(kUpper), key_of(model_, edits[1].subject, kUpper))}, kUpper);
+  Inspection both = low;
+  both.weights.push_back(high.weights[0]);
+  const double at_low = find(low, {edits[0].subject}).subjects.at(0).score,
+               at_high = find(high, {edits[0].subject}).subjects.at(0).score;
+  EXPECT_NEAR(at_low, 1, 1e-6);
+  EXPECT_LT(at_high, at_low);
+  const EditedSubjects found = find(both, {edits[0].subject});
+  EXPECT_THAT(found.layers, testing::ElementsAre(kLayer, kUpper));
+  EXPECT_NEAR(found.subjects.at(0).score, (at_low + at_high) / 2, 1e-6);
 }
 
 TEST_F(EditedSubjectsTest, RefusesWhatTellsNothing) {

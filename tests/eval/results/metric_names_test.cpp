@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "../../support/sample_results.h"
 
 namespace emend {
@@ -18,10 +20,19 @@ TEST(MetricNames, ComeInTheOrderOfReading) {
 
 TEST(IsShare, KnowsTheNamesOfTheField) {
   for (const char* name :
-       {"rewrite_acc", "locality_neighborhood", "portability_one_hop", "neighbourhood_unchanged", "score"})
+       {"rewrite_acc", "locality_neighborhood", "portability_one_hop", "neighbourhood_unchanged", "score",
+        "efficacy_natural", "paraphrase_sampled", "fact_check_all", "choice_bare_target"})
     EXPECT_TRUE(is_share(name)) << name;
   for (const char* name : {"fluency", "consistency", "drift_kl", "neighbourhood_kl"})
     EXPECT_FALSE(is_share(name)) << name;
+}
+
+TEST(ChanceOfForm, IsThatOfDocsForms) {
+  EXPECT_EQ(chance_of_form("fact_check_all"), 1.0 / 16);
+  EXPECT_EQ(chance_of_form("fact_check_success"), 0.5);
+  EXPECT_EQ(chance_of_form("choice_old_target"), 1.0 / 3);
+  EXPECT_EQ(chance_of_form("negation_generated"), std::nullopt);
+  EXPECT_EQ(chance_of_form("efficacy_success"), std::nullopt);
 }
 
 TEST(FindFigure, PassesOverWhatHasNoRecords) {
