@@ -173,7 +173,8 @@ typedef struct emend_inspect_options {
 
 /* What became of a checkpoint, which `model` was loaded from: which weights differ from the base and by what
  * rank, which of the patches are in it, how far it answers as they say. The base is loaded beside the model
- * for a while. JSON as that of `emend model inspect --json`, with "warnings". */
+ * for a while. JSON as that of `emend model inspect --json`, with "warnings". Which of given subjects were
+ * edited (`--subjects` of the command) cannot be asked here; C++ has find_edited_subjects. */
 EMEND_API emend_status emend_inspect(emend_model* model, emend_patch* const* patches, size_t count,
                                      const emend_inspect_options* options, emend_text** json);
 
