@@ -21,8 +21,8 @@ std::vector<std::string> question_metrics(const std::string& question);
 std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs);
 
 // Whether a metric is a share or a difference of probabilities, printed in percent: `*_success`, `*_argmax`,
-// `*_generated`, `*_magnitude`, `*_unchanged`, `*_acc`, `locality_*`, `specificity_*`, `portability_*`,
-// `bleed_*`, `choice_*`, `fact_check_*`, `score`.
+// `*_generated`, `*_natural`, `*_sampled`, `*_magnitude`, `*_unchanged`, `*_acc`, `locality_*`,
+// `specificity_*`, `portability_*`, `bleed_*`, `choice_*`, `fact_check_*`, `score`.
 bool is_share(const std::string& metric);
 
 // Whether it is a share that lies between 0 and 1: not a difference of probabilities (`*_magnitude`,

@@ -24,6 +24,12 @@ TEST(IsShare, KnowsTheNamesOfTheField) {
     EXPECT_FALSE(is_share(name)) << name;
 }
 
+TEST(IsProportion, HoldsForSharesOfDrawnTexts) {
+  EXPECT_TRUE(is_proportion("efficacy_sampled"));
+  EXPECT_FALSE(is_proportion("efficacy_magnitude"));
+  EXPECT_FALSE(is_proportion("bleed_success"));
+}
+
 TEST(FindFigure, PassesOverWhatHasNoRecords) {
   EvalSummary summary = sample_summary("rome"), unmeasured = summary;
   unmeasured.base["efficacy_success"].n = 0;
