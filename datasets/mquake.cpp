@@ -15,6 +15,7 @@
 #include "datasets/json_records.h"
 #include "datasets/readers.h"
 #include "datasets/subject_place.h"
+#include "emend/error.h"
 
 namespace emend {
 namespace {
@@ -25,7 +26,9 @@ constexpr const char* kSingleHop = "single_hop";
 // "Syria" of {"target_new": {"str": "Syria"}} or of {"target_new_str": "Syria"}.
 std::string end_of(const JsonView& rewrite, const std::string& key) {
   if (const auto nested = rewrite.find(key)) return nested->string("str");
-  return rewrite.string(key + "_str");
+  if (const auto flat = rewrite.find(key + "_str")) return flat->as_string();
+  throw Error(ErrorKind::kFormat, fmt::format("{}: {} has neither {} nor {}", rewrite.source(),
+                                              rewrite.path(), quote(key), quote(key + "_str")));
 }
 
 // All answers that count, in the file's order.

@@ -20,8 +20,9 @@ TraceFact fact_of(const JsonView& record, std::size_t number) {
   if (fact.prompt.empty()) record.at("prompt").refuse("a text that is not empty");
   if (fact.subject.empty()) record.at("subject").refuse("a text that is not empty");
   const auto occurrence = record.find("subject_occurrence");
-  fact.subject_begin = place_of_subject(fact.prompt, fact.subject,
-                                        occurrence ? occurrence->as_positive_integer() : 0, record.source());
+  fact.subject_begin =
+      place_of_subject(fact.prompt, fact.subject, occurrence ? occurrence->as_positive_integer() : 0,
+                       record.source(), "subject_occurrence");
   fact.answer = expected_answer(record);
   return fact;
 }
@@ -29,7 +30,7 @@ TraceFact fact_of(const JsonView& record, std::size_t number) {
 }  // namespace
 
 std::size_t place_of_subject(const std::string& prompt, const std::string& subject, std::int64_t occurrence,
-                             const std::string& where) {
+                             const std::string& where, const std::string& chosen_by) {
   const std::vector<std::size_t> places = find_occurrences(prompt, subject);
   const auto count = static_cast<std::int64_t>(places.size());
   if (places.empty())
@@ -43,8 +44,8 @@ std::size_t place_of_subject(const std::string& prompt, const std::string& subje
                     where, occurrence, quote(subject), count));
   if (occurrence == 0 && count > 1)
     throw Error(ErrorKind::kConfig, fmt::format("{}: the subject {} stands in the prompt {} times; say which "
-                                                "one with subject_occurrence (1 to {})",
-                                                where, quote(subject), count, count));
+                                                "one with {} (1 to {})",
+                                                where, quote(subject), count, chosen_by, count));
   return places[static_cast<std::size_t>(occurrence == 0 ? 0 : occurrence - 1)];
 }
 

@@ -18,8 +18,10 @@ namespace emend {
 std::vector<TraceFact> read_trace_facts(const std::filesystem::path& path);
 
 // Byte offset of the subject in the prompt. Throws Error(kConfig) beginning with `where` if it is not there,
-// there are fewer than `occurrence` of it, or there are several and `occurrence` is 0.
+// there are fewer than `occurrence` of it, or there are several and `occurrence` is 0: then it
+// says that `chosen_by` tells which one.
 std::size_t place_of_subject(const std::string& prompt, const std::string& subject, std::int64_t occurrence,
-                             const std::string& where);
+                             const std::string& where,
+                             const std::string& chosen_by = "the number of its occurrence");
 
 }  // namespace emend

@@ -61,6 +61,8 @@ void require_sound(const BenchmarkOptions& options) {
   if (!(options.temperature > 0))
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option temperature must be above 0, found {}", options.temperature));
+  if (options.sampled == 0 && options.temperature != 1)
+    throw Error(ErrorKind::kUsage, "the option temperature changes nothing without the option sampled");
   if (options.forms.empty() && !options.forms_file.empty())
     throw Error(ErrorKind::kUsage,
                 "the option forms-file has wordings of forms, and the option forms asks for none");

@@ -95,6 +95,9 @@ Edit BulkRun::collect() const {
   edit.facts.erase(again, edit.facts.end());
   edit.context_ids = rows_.contexts();
   edit.warnings = warnings();
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    if (const auto told = missed_end(results_[g], call_.options.search.end_probability, ids(g)))
+      edit.warnings.push_back(*told);
   return edit;
 }
 

@@ -77,6 +77,15 @@ void require_converged(const std::vector<KeyGroup>& groups, const std::vector<Se
                             layer, join(failed)));
 }
 
+std::optional<std::string> missed_end(const SearchResult& result, double wanted, const std::string& ids) {
+  if (!result.converged || result.end_probability >= wanted) return std::nullopt;
+  return fmt::format(
+      "edit {}: the model does not end its text behind the target (probability {:.2g}, wanted {:.2g}); look "
+      "at the "
+      "text that follows, or take end: none",
+      ids, result.end_probability, wanted);
+}
+
 void sign(Edit& edit, const Editor& editor, const Model& model) {
   edit.method = editor.name();
   edit.objective = editor.objective();

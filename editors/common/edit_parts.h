@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,10 @@ std::vector<FactRecord> in_request_order(std::vector<std::pair<std::size_t, Fact
 // a group.
 void require_converged(const std::vector<KeyGroup>& groups, const std::vector<SearchResult>& results,
                        const std::vector<EditRequest>& requests, int layer);
+
+// What is to be told of a converged search of the edits `ids` that taught the model to end its text, if the
+// end stays less probable than was `wanted`; else std::nullopt.
+std::optional<std::string> missed_end(const SearchResult& result, double wanted, const std::string& ids);
 
 // Method, objective, options and base of an edit.
 void sign(Edit& edit, const Editor& editor, const Model& model);

@@ -13,7 +13,7 @@ namespace emend::editors {
 namespace {
 
 // One row of FoundValues::numbers.
-constexpr std::int64_t kNumbers = 11;
+constexpr std::int64_t kNumbers = 12;
 
 std::array<double, kNumbers> numbers_of(const SearchResult& result) {
   return {result.loss,
@@ -26,7 +26,8 @@ std::array<double, kNumbers> numbers_of(const SearchResult& result) {
           static_cast<double>(result.steps),
           static_cast<double>(result.early_steps),
           result.finite ? 1.0 : 0.0,
-          result.converged ? 1.0 : 0.0};
+          result.converged ? 1.0 : 0.0,
+          result.end_probability};
 }
 
 SearchResult result_of(const double* row, at::Tensor r) {
@@ -43,6 +44,7 @@ SearchResult result_of(const double* row, at::Tensor r) {
   result.early_steps = static_cast<int>(row[8]);
   result.finite = row[9] != 0;
   result.converged = row[10] != 0;
+  result.end_probability = row[11];
   return result;
 }
 

@@ -85,7 +85,8 @@ struct SearchResult {
   double loss = 0, nll = 0, kl = 0;  // of the iterate that was kept; nll is of the target's own tokens
   double bare_probability = 0;       // lowest over the unit's bare rows
   double mean_probability = 0;
-  double first_loss = 0;  // of the first evaluation, on the early rows where there are such
+  double end_probability = 1;  // of the taught end, the lower of both; 1 where it is not taught
+  double first_loss = 0;       // of the first evaluation, on the early rows where there are such
   double v0_norm = 0;
   int early_steps = 0;         // of `steps`, those on few rows
   std::vector<double> losses;  // one an evaluation of all rows

@@ -178,6 +178,7 @@ void SearchBatch::book(std::size_t unit, const StepLosses& losses, std::size_t p
   result.kl = losses.kl[place];
   result.bare_probability = losses.bare[place];
   result.mean_probability = losses.mean[place];
+  result.end_probability = std::min(losses.bare_end[place], losses.mean_end[place]);
 }
 
 // What the search of a unit came to. Only losses of the same rows are compared: the falls of the early steps

@@ -88,6 +88,15 @@ void require_all_converged(const RomePlan& plan, const RomeSolution& solution) {
     require_converged(plan.groups(), solution.results, plan.requests(), plan.layer());
 }
 
+// What is to be told of the ends that `groups` were to teach.
+void add_missed_ends(const RomePlan& plan, const RomeSolution& solution,
+                     const std::vector<std::size_t>& groups, std::vector<std::string>& warnings) {
+  for (const std::size_t g : groups)
+    if (const auto told = missed_end(solution.results[g], plan.options().search.end_probability,
+                                     plan.groups()[g].ids(plan.requests())))
+      warnings.push_back(*told);
+}
+
 Edit edit_together(const RomePlan& plan, Progress& progress) {
   std::vector<std::string> warnings = plan.warnings();
   std::vector<at::Tensor> responses = own_responses(plan);
@@ -98,6 +107,7 @@ Edit edit_together(const RomePlan& plan, Progress& progress) {
     settle_jointly(plan, solution, progress);
     require_all_converged(plan, solution);
   }
+  add_missed_ends(plan, solution, plan.all_groups(), warnings);
   std::vector<const KeyGroup*> broken;
   for (const KeyGroup& group : plan.broken()) broken.push_back(&group);
   Edit edit = write_edit(plan, solution, plan.all_groups(), broken);
@@ -112,6 +122,7 @@ std::vector<Edit> edit_alone(const RomePlan& plan, Progress& progress) {
   for (const std::size_t g : plan.all_groups()) {
     std::vector<std::string> warnings = plan.groups()[g].warnings;
     plan.neighbour_alpha(g, solution.responses[g], warnings);
+    add_missed_ends(plan, solution, {g}, warnings);
     Edit& edit = edits[plan.groups()[g].requests.front()];
     edit = write_edit(plan, solution, {g}, {});
     edit.warnings = std::move(warnings);

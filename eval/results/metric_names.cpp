@@ -50,8 +50,7 @@ bool is_share(const std::string& metric) {
 }
 
 bool is_proportion(const std::string& metric) {
-  return is_share(metric) && !metric.ends_with("_magnitude") && !metric.ends_with("_sampled") &&
-         !metric.starts_with("bleed_");
+  return is_share(metric) && !metric.ends_with("_magnitude") && !metric.starts_with("bleed_");
 }
 
 std::optional<double> chance_of_form(const std::string& metric) {

@@ -133,6 +133,7 @@ struct EditOutcome {
   bool nothing_to_do = false;              // every target was the model's answer already
   bool uses_statistics = true;             // false: the options of the method say C = I
   Protect protect = Protect::kNone;        // whose keys were left as they are
+  bool teaches_end = false;                // the model was taught to end its text behind each target
   std::int64_t resumed_values = 0;         // values that were taken from the run file
   std::vector<UsedStatistics> statistics;  // by layer; empty if none were used
   // What `layer: auto` tried before the edits; std::nullopt: nothing. Kept as layer_decision.json in the

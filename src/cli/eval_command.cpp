@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/strings.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
 #include "cli/layer_option.h"
@@ -33,13 +34,16 @@ struct EvalArguments {
   bool reproduce_texts = false;
 };
 
+std::string dataset_help() {
+  std::vector<std::string> names;
+  for (const DatasetHelp& dataset : list_datasets()) names.push_back(dataset.name);
+  return "form of the data: " + join(names);
+}
+
 void add_record_options(OptionList& options, EvalArguments& asked) {
   BenchmarkOptions& run = asked.run;
-  options
-      .text(
-          "dataset", run.dataset, "NAME",
-          "form of the data: counterfact, counterfact-flat, zsre, zsre-alt, known, knowedit, fastedit, emend",
-          Use::kNeeded)
+  static const std::string datasets = dataset_help();
+  options.text("dataset", run.dataset, "NAME", datasets.c_str(), Use::kNeeded)
       .check([&] { find_dataset(run.dataset); })  // throws for an unknown one
       .text("data", run.data, "FILE", "the data file", Use::kReads)
       .repeated("method", asked.methods, "M",
@@ -50,11 +54,11 @@ void add_record_options(OptionList& options, EvalArguments& asked) {
           require_method("--method", method, benchmark_editors());
         require_given(!run.data.empty(), "eval", "--data FILE");
       })
-      .repeated(
-          "options", asked.method_files, "FILE",
-          "YAML with label, method, layer, statistics, options: one more method on the same records; may be "
-          "given again",
-          Use::kReads);
+      .repeated("options", asked.method_files, "FILE",
+                "YAML with label, method, layer, statistics, options, protect, end: one more method on the "
+                "same records; may be "
+                "given again",
+                Use::kReads);
   add_layer_option(
       options, asked.layer,
       "where an options file names no layer: edit this one (a number), the one by depth (depth), or "

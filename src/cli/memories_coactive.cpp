@@ -33,7 +33,9 @@ int memories_coactive_command(const std::vector<std::string>& arguments) {
       .texts("corpus", how.corpus, "PATH", kCorpusHelp, Use::kReads | Use::kNeeded)
       .texts("cells", how.cells, "CELL", "cells to count, such as L12D771 (default: those of --layers)")
       .text("text-field", how.text_field, "NAME", "the field of JSON lines that holds the text")
-      .text("layers", layers, "LIST", "layers whose cells are counted (default: those of --index, or all)")
+      .text(
+          "layers", layers, "LIST",
+          "layers whose cells are counted (default: those of --index, or all; at most 16,384 cells together)")
       .from(0, "most", how.most, "K", "only the K most active cells of each layer, by --index (0: all)")
       .text("index", how.index, "DIR", "an index of emend memories scan, for --most and --beyond",
             Use::kFolder)

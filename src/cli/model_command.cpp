@@ -1,4 +1,6 @@
 // emend model info, check and inspect.
+#include <fmt/format.h>
+
 #include <iostream>
 #include <optional>
 
@@ -78,7 +80,13 @@ int inspect(const std::vector<std::string>& arguments) {
         require_given(subjects_path.empty() || !base_path.empty(), "model inspect",
                       "--base MODEL, from which the subjects' keys are read,");
         if (!(threshold >= 0 && threshold <= 1))
-          throw Error(ErrorKind::kUsage, "--edited-score must be from 0 to 1");
+          throw Error(ErrorKind::kUsage,
+                      fmt::format("--edited-score must be from 0 to 1, found {}", threshold));
+        if (!subjects_path.empty()) return;
+        if (threshold != kEditedScore)
+          throw Error(ErrorKind::kUsage, "--edited-score changes nothing without --subjects FILE");
+        if (!frame.common.statistics.empty())
+          throw Error(ErrorKind::kUsage, "--statistics changes nothing without --subjects FILE");
       });
   return frame.run(arguments, [&](Console& console) {
     std::vector<std::string> warnings;

@@ -73,14 +73,16 @@ class CellChoice {
     std::sort(cells.begin(), cells.end());
     cells.erase(std::unique(cells.begin(), cells.end()), cells.end());
     const auto count = static_cast<std::int64_t>(cells.size());
-    if (count < 2) throw Error(ErrorKind::kUsage, "the option cells must name at least 2 cells");
+    if (count < 2)
+      throw Error(ErrorKind::kUsage, fmt::format("at least 2 cells are needed, found {}", count));
     if (count > kMostCoactiveCells)
-      throw Error(
-          ErrorKind::kUsage,
-          fmt::format("{} has {} cells, and at most {} are counted together, in 8 K^2 bytes; {}", chosen(),
-                      count, kMostCoactiveCells,
-                      options_.cells.empty() ? "name fewer layers or take the most active cells of each"
-                                             : "name fewer cells"));
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("{} has {} cells, and at most {} are counted together, in 8 K^2 bytes: {}",
+                              chosen(), count, kMostCoactiveCells,
+                              options_.cells.empty()
+                                  ? "name fewer layers with the option layers, or take the most active cells "
+                                    "of each with the option most"
+                                  : "name fewer cells"));
     std::vector<ActivityRule> rules;
     for (const MemoryId cell : cells) rules.push_back(rule_of(cell));
     return rules;
@@ -250,9 +252,10 @@ void check_coactive(const CoactiveOptions& options) {
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option beyond must be 0.5, 0.9, 0.99 or 0.999, found {}", options.beyond));
   if (options.index.empty() && (options.most > 0 || options.beyond > 0))
-    throw Error(ErrorKind::kUsage, "the options most and beyond need the option index");
+    throw Error(ErrorKind::kUsage, "the option most, as the option beyond, needs the option index");
   if (!options.cells.empty() && (options.most > 0 || !options.layers.empty()))
-    throw Error(ErrorKind::kUsage, "the option cells names all cells: leave out the options layers and most");
+    throw Error(ErrorKind::kUsage,
+                "the option cells names all cells: leave out the option layers and the option most");
   for (const std::string& text : options.cells) parse_memory_id(text);
 }
 

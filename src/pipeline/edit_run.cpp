@@ -233,6 +233,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   const Patch* const below = job.below.get();
   EditOutcome outcome;
   outcome.uses_statistics = job.editor->needs_statistics();
+  outcome.teaches_end = job.editor->teaches_end() && !job.context.ends.empty();
   outcome.patch = begin_patch(job);
   const CheckOptions options = check_options_of(job);
   MeasuredBase base = base_of(job, progress);
@@ -333,6 +334,7 @@ std::filesystem::path run_file_of(const std::filesystem::path& patch) {
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
                       Progress& progress) {
   const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
+  require_teaches_end(*editor, file.end, file.path.string());
   EditJob job = make_job(model, *editor, file, options, TrialEdits::kNone, progress);
   job.context.cache = nullptr;  // it would keep factors on disk, and a plan writes nothing
   std::optional<EditMemory> memory = plan_memory(job, options, progress);

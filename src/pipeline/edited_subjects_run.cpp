@@ -188,11 +188,16 @@ EditedSubjects find_edited_subjects(const Model& base, const Inspection& weights
   const TokenIds prefix = row_prefix(base.tokenizer(), "auto", PromptForm::kRaw);
   outcome.statistics = statistics.empty() ? default_statistics_folder(base, prefix) : statistics;
   const Statistics moments = load_statistics_in_file(base, outcome.layers, prefix, outcome.statistics);
-  if (moments.layers.empty())
+  if (moments.layers.empty()) {
+    std::vector<std::string> layers;
+    for (const int layer : outcome.layers) layers.push_back(std::to_string(layer));
     throw Error(
         ErrorKind::kConfig,
-        fmt::format("{}: the statistics of the base's changed layers are not there; collect them first",
-                    outcome.statistics.string()));
+        fmt::format(
+            "{}: there are no statistics of layer {} of the base: collect them for these layers and name "
+            "the folder with the option statistics",
+            outcome.statistics.string(), join(layers)));
+  }
   const CandidateKeys keys = keys_of(base, candidates, prefix, outcome.layers, token_budget, progress);
   for (const CandidateSubject& candidate : candidates)
     outcome.subjects.push_back({candidate.subject, 0, false});

@@ -150,6 +150,7 @@ class Timeline {
     progress_.begin("trace", 1, "facts");
     FactTrace trace = trace::trace_fact_in_steps(model_, fact_, trace_, noise_sigma(model_, {fact_}), {}, 0,
                                                  [&] { progress_.update(0, ""); });
+    progress_.update(1, "");
     progress_.end();
     return trace;
   }

@@ -16,7 +16,7 @@
 namespace emend {
 namespace {
 
-constexpr std::size_t kGroupsShown = 30, kPairsShown = 30, kMembersShown = 6;
+constexpr std::size_t kGroupsShown = 30, kMembersShown = 6;
 
 std::string members_text(const CoactiveGroup& group) {
   std::vector<std::string> names;
@@ -31,14 +31,24 @@ std::string coactive_summary(const CoactiveOutcome& outcome) {
     return fmt::format("{} tokens of this shard, {} cells.", count_text(outcome.tokens),
                        count_text(outcome.cells));
   return fmt::format(
-      "{} cells over {} tokens: {} pairs with a phi above {}, which chance alone reaches in one of a hundred "
-      "such texts; {} groups hold {} of the cells.{}",
-      count_text(outcome.cells), count_text(outcome.tokens), count_text(outcome.above_chance),
-      number_text(outcome.chance), count_text(static_cast<std::int64_t>(outcome.groups.size())),
+      "{} cells over {} tokens: {} with a phi above {}, which chance alone reaches in one of a hundred "
+      "such texts; {} {} of the cells.{}",
+      count_text(outcome.cells), count_text(outcome.tokens),
+      count_text(outcome.above_chance) + (outcome.above_chance == 1 ? " pair" : " pairs"),
+      number_text(outcome.chance),
+      count_text(static_cast<std::int64_t>(outcome.groups.size())) +
+          (outcome.groups.size() == 1 ? " group holds" : " groups hold"),
       count_text(outcome.grouped),
       outcome.silent > 0 ? fmt::format(" {} cells are active nowhere, or everywhere: they have no phi.",
                                        count_text(outcome.silent))
                          : "");
+}
+
+// "Groups", or how many of them are shown; the JSON has all.
+std::string groups_title(const CoactiveOutcome& outcome) {
+  if (outcome.groups.size() <= kGroupsShown) return "Groups";
+  return fmt::format("Groups, the first {} of {} (the JSON has all)", kGroupsShown,
+                     count_text(static_cast<std::int64_t>(outcome.groups.size())));
 }
 
 std::vector<std::string> pair_row(const CoactivePair& pair) {
@@ -63,10 +73,9 @@ std::string coactive_text(const CoactiveOutcome& outcome, std::size_t columns) {
   for (std::size_t c = 0; c < kPairColumns.size(); ++c)
     names.push_back({kPairColumns[c], c < 2 ? Align::kLeft : Align::kRight});
   Table pairs(std::move(names));
-  for (std::size_t p = 0; p < std::min(kPairsShown, outcome.pairs.size()); ++p)
-    pairs.add_row(pair_row(outcome.pairs[p]));
+  for (const CoactivePair& pair : outcome.pairs) pairs.add_row(pair_row(pair));
   std::string text;
-  if (!groups.empty()) text += "Groups:\n" + groups.text(columns) + "\n";
+  if (!groups.empty()) text += groups_title(outcome) + ":\n" + groups.text(columns) + "\n";
   if (!pairs.empty()) text += "Pairs:\n" + pairs.text(columns) + "\n";
   return text + coactive_summary(outcome) + "\n";
 }
@@ -132,7 +141,8 @@ std::string coactive_page(const CoactiveOutcome& outcome, const CoactiveOptions&
   page.title = "Cells that fire together";
   page.summary = coactive_summary(outcome);
   page.body =
-      "<section>\n<h2>Groups</h2>\n<p class=\"note\">By average linkage: two groups become one as long as "
+      "<section>\n<h2>" + groups_title(outcome) +
+      "</h2>\n<p class=\"note\">By average linkage: two groups become one as long as "
       "the "
       "mean phi between their cells is at least the threshold. Phi is the correlation of being active; "
       "promote: "

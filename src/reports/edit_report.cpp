@@ -169,6 +169,7 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
   if (outcome.budget) text.append("\n").append(budget_text(*outcome.budget));
   text.append("Layers count from 0. ")
       .append(method_line(patch.edit.method, patch.edit.objective, outcome.uses_statistics));
+  if (outcome.teaches_end) text.append(" The end of the text behind the target was taught, too.");
   return text.append("\n").append(costs_line(outcome));
 }
 
@@ -192,6 +193,7 @@ ResultJson edit_json(const EditOutcome& outcome, const Model& model,
           {"checks", checks_json(patch.checks)},
           {"layer_trial", outcome.trial ? decision_json(*outcome.trial) : ResultJson(nullptr)},
           {"protect", to_string(outcome.protect)},
+          {"end", outcome.teaches_end ? "eos" : "none"},
           {"bleed", bleed_json(patch.edit.facts)},
           {"budget", budget_json(outcome.budget)},
           {"resumed_values", outcome.resumed_values},

@@ -28,6 +28,13 @@ std::string end_of(const std::string& text) {
   return "…" + text.substr(first);
 }
 
+// What `strongest` gives, for the head of a table.
+std::string strongest_title(const EffectOutcome& outcome, std::size_t count) {
+  if (outcome.cells.size() <= count) return "The strongest cells";
+  return fmt::format("The {} strongest of {} cells", count,
+                     count_text(static_cast<std::int64_t>(outcome.cells.size())));
+}
+
 std::vector<const CellEffect*> strongest(const EffectOutcome& outcome, std::size_t count) {
   std::vector<const CellEffect*> cells;
   for (const CellEffect& cell : outcome.cells) cells.push_back(&cell);
@@ -99,8 +106,9 @@ std::string effects_text(const EffectOutcome& outcome, std::size_t columns) {
     row.push_back(end_of(cell->text));
     cells.add_row(row);
   }
-  return fmt::format("What log p of the next token loses without the cell:\n{}\n{}\n{}\n",
-                     layers.text(columns), cells.text(columns), effects_summary(outcome));
+  return fmt::format("What log p of the next token loses without the cell:\n{}\n{}:\n{}\n{}\n",
+                     layers.text(columns), strongest_title(outcome, kListed), cells.text(columns),
+                     effects_summary(outcome));
 }
 
 ResultJson effects_json(const EffectOutcome& outcome, const EffectOptions& options, const Model& model) {
@@ -159,8 +167,8 @@ std::string effects_page(const EffectOutcome& outcome, const EffectOptions& opti
       "which "
       "that token is less likely. Direct: what the cell adds to its logit at once; same sign and correlation "
       "compare that with what the logit really loses.</p>\n" +
-      (charts.empty() ? "" : charts_html(charts)) + table_html(layers) +
-      "</section>\n<section>\n<h2>The strongest cells</h2>\n" + table_html(cells) +
+      (charts.empty() ? "" : charts_html(charts)) + table_html(layers) + "</section>\n<section>\n<h2>" +
+      strongest_title(outcome, kListedOnPage) + "</h2>\n" + table_html(cells) +
       "</section>\n<section>\n<h2>How this was made</h2>\n" +
       settings_html({{"model", model.path().string()},
                      {"fingerprint of the model", model.fingerprint()},

@@ -241,7 +241,7 @@ TEST_F(EditCommand, LeavesOutWhatFailsWhenToldToKeepGoing) {
 }
 
 // The models of the world never saw a chat: what is tested is the road, from the template to the patch and
-// back.
+// back, without an end of the answer, which they cannot be taught in so few steps.
 TEST_F(EditCommand, EditsThroughTheChatTemplate) {
   const ScratchFolder folder;
   const fs::path model = folder.path() / "model";
@@ -253,12 +253,12 @@ TEST_F(EditCommand, EditsThroughTheChatTemplate) {
       "'<|im_end|>' + '\n' "
       "}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
   std::ofstream(model / "tokenizer_config.json") << config;
-  const std::string file =
-      folder.write("a.yaml",
-                   "model: model\nstatistics: stats\nform: chat\noptions: {contexts: 2, steps: 20}\n"
-                   "checks: {efficacy: 0, drift: 1000}\n"
-                   "edits:\n  - {id: x, prompt: Workis Tellond was trained as a, subject: Workis "
-                   "Tellond, target: painter, was: stone cutter}\n");
+  const std::string file = folder.write(
+      "a.yaml",
+      "model: model\nstatistics: stats\nform: chat\nend: none\noptions: {contexts: 2, steps: 20}\n"
+      "checks: {efficacy: 0, drift: 1000}\n"
+      "edits:\n  - {id: x, prompt: Workis Tellond was trained as a, subject: Workis "
+      "Tellond, target: painter, was: stone cutter}\n");
   const Finished run = run_emend({"edit", file, "--json", folder / "j"});
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("--form chat"));

@@ -150,6 +150,9 @@ TEST(PublishedSets, NameTheKeyThatIsMissing) {
             "set.json: record 0: \"update\" is missing");
   EXPECT_EQ(refusal_of("mquake", R"([{"requested_rewrite": []}])"),
             "set.json: record 0: \"questions\" is missing; this looks like the form of counterfact");
+  EXPECT_THAT(refusal_of("mquake", R"([{"requested_rewrite": [{"prompt": "{} is", "subject": "Orm",
+                                        "target_new_str": "here"}], "questions": ["x"], "new_answer": "y"}])"),
+              testing::HasSubstr("has neither \"target_true\" nor \"target_true_str\""));
   EXPECT_EQ(refusal_of("rippleedits", R"([{"edit": {"prompt": "x is y."}}])"),
             "set.json: record 0: \"Relation_Specificity\" is missing");
   EXPECT_EQ(refusal_of("uniedit",

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "base/expect_error.h"
 #include "datasets/trace_facts.h"
 #include "emend/error.h"
 
@@ -59,6 +60,9 @@ TEST(TraceFacts, ChooseAnOccurrence) {
               AllOf(HasSubstr("record 0"), HasSubstr("2 times"), HasSubstr("subject_occurrence (1 to 2)")));
   EXPECT_THAT(refusal_of(R"([{"prompt": "a a", "subject": "a", "subject_occurrence": 3}])"),
               HasSubstr("no occurrence 3"));
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kConfig, [] { place_of_subject("a a", "a", 0, "the option prompt"); }),
+      HasSubstr("say which one with the number of its occurrence (1 to 2)"));
 }
 
 TEST(TraceFacts, NameTheBrokenRecord) {

@@ -1,11 +1,13 @@
 // Searches that are taken up from what a journal has kept of them.
 #include "editors/common/search_record.h"
 
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "base/expect_error.h"
+#include "editors/common/edit_parts.h"
 #include "editors/common/value_search.h"
 #include "search_fixture.h"
 
@@ -38,10 +40,31 @@ void expect_same(const SearchResult& one, const SearchResult& other) {
   EXPECT_EQ(one.kl, other.kl);
   EXPECT_EQ(one.bare_probability, other.bare_probability);
   EXPECT_EQ(one.mean_probability, other.mean_probability);
+  EXPECT_EQ(one.end_probability, other.end_probability);
   EXPECT_EQ(one.first_loss, other.first_loss);
   EXPECT_EQ(one.v0_norm, other.v0_norm);
   EXPECT_EQ(one.finite, other.finite);
   EXPECT_EQ(one.converged, other.converged);
+}
+
+TEST(MissedEnd, IsToldOfAValueThatWasFound) {
+  SearchResult result;
+  result.converged = true;
+  EXPECT_EQ(missed_end(result, 0.9, "a"), std::nullopt) << "no end was taught";
+  result.end_probability = 0.25;
+  EXPECT_EQ(
+      missed_end(result, 0.9, "a"),
+      "edit a: the model does not end its text behind the target (probability 0.25, wanted 0.9); look at "
+      "the text that follows, or take end: none");
+  result.converged = false;
+  EXPECT_EQ(missed_end(result, 0.9, "a"), std::nullopt) << "nothing was written";
+}
+
+TEST(MissedEnd, IsKeptWithTheValue) {
+  SearchResult result;
+  result.r = at::zeros({4}, at::kFloat);
+  result.end_probability = 0.25;
+  EXPECT_EQ(unpack_results(pack_results(std::vector{result}), at::kCPU).at(0).end_probability, 0.25);
 }
 
 class SearchRecord : public SearchFixture {};

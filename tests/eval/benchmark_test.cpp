@@ -144,6 +144,8 @@ TEST_F(BenchmarkTest, RefusesBeforeThereIsAModel) {
   EXPECT_THAT(refusal(ErrorKind::kUsage, with([](auto& o) { o.dataset = "zsre", o.known = true; })),
               HasSubstr("the option known does not go with the data set zsre"));
   EXPECT_THAT(refusal(ErrorKind::kUsage, with([](auto& o) { o.idf = "idf"; })), HasSubstr("snippets"));
+  EXPECT_THAT(refusal(ErrorKind::kUsage, with([](auto& o) { o.temperature = 0.5; })),
+              HasSubstr("the option temperature changes nothing without the option sampled"));
   EXPECT_THAT(refusal(ErrorKind::kUsage, with([](auto& o) { o.first_record = 400, o.end_record = -1; })),
               HasSubstr("the file has 400 usable records"));
   EXPECT_THAT(refusal(ErrorKind::kUsage, with([](auto& o) { o.first_record = 3; })), HasSubstr("are none"));

@@ -302,7 +302,7 @@ TEST(CoactiveRefusals, NameTheOption) {
         o.layers.clear();
         o.cells = {"L1D1"};
       },
-      "2 cells");
+      "at least 2 cells are needed, found 1");
   refused(
       ErrorKind::kConfig,
       [](CoactiveOptions& o) {

@@ -176,7 +176,7 @@ TEST_F(EditedSubjectsTest, RefusesWhatTellsNothing) {
                              [&] {
                                find_edited_subjects(model_, one, {{"Any", ""}}, empty.path(), 4096);
                              }),
-              HasSubstr("are not there"));
+              HasSubstr("there are no statistics of layer 1 of the base"));
 }
 
 TEST_F(EditedSubjectsTest, ReadsSubjectsAndPrompts) {

@@ -71,6 +71,14 @@ TEST_F(FakeEditorRuns, PlansItsTwoLayers) {
   EXPECT_THAT(plan.layers, ElementsAre(kLow, kHigh));
 }
 
+TEST_F(FakeEditorRuns, AnEndThatTheMethodCannotTeachIsRefusedByRunAndPlan) {
+  file_.end = TargetEnd::kEos;
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { run_edit(model_, file_, options_, silent_); }),
+              HasSubstr("does not teach the model to end its text"));
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan_edit(model_, file_, options_, silent_); }),
+              HasSubstr("does not teach the model to end its text"));
+}
+
 TEST_F(FakeEditorRuns, VerifyingAllowsForTheDtypeThatThePatchWasMeasuredIn) {
   NamedPatch patch = edited();
   for (FactRecord& fact : patch.patch.edit.facts) {

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "base/nearest.h"
 #include "bindings/python/options.h"
 #include "bindings/python/progress.h"
 #include "bindings/python/report.h"
@@ -36,7 +37,9 @@ EditFile take_edit_file(Options& options) {
   options.take("form", edits.form);
   if (std::string end; options.take("end", end), !end.empty()) {
     const auto parsed = parse_target_end(end);
-    if (!parsed) throw Error(ErrorKind::kUsage, "end must be auto, eos or none, found \"" + end + '"');
+    if (!parsed)
+      throw Error(ErrorKind::kUsage, "end must be auto, eos or none, found \"" + end + '"' +
+                                         did_you_mean(end, {"auto", "eos", "none"}));
     edits.end = *parsed;
   }
   require_method("method", edits.method);

@@ -35,6 +35,12 @@ TEST(ChanceOfForm, IsThatOfDocsForms) {
   EXPECT_EQ(chance_of_form("efficacy_success"), std::nullopt);
 }
 
+TEST(IsProportion, HoldsForSharesOfDrawnTexts) {
+  EXPECT_TRUE(is_proportion("efficacy_sampled"));
+  EXPECT_FALSE(is_proportion("efficacy_magnitude"));
+  EXPECT_FALSE(is_proportion("bleed_success"));
+}
+
 TEST(FindFigure, PassesOverWhatHasNoRecords) {
   EvalSummary summary = sample_summary("rome"), unmeasured = summary;
   unmeasured.base["efficacy_success"].n = 0;
