@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "base/expect_error.h"
+#include "../base/expect_error.h"
 #include "datasets/trace_facts.h"
 #include "emend/error.h"
 
