@@ -89,13 +89,13 @@ ClusterOutcome cluster_memories(const Model& model, const ClusterOptions& option
   for (const int layer : layers) require_layer("cluster", layer, model.config().layers);
   if (layers.empty())
     for (int l = 0; l < model.config().layers; ++l) layers.push_back(l);
-  require_between("sweeps", options.sweeps, 1, 10'000);
-  require_between("members", options.members, 1, 10'000);
-  require_between("top", options.top, 1, 1000);
+  require_between("the option sweeps", options.sweeps, 1, 10'000);
+  require_between("the option members", options.members, 1, 10'000);
+  require_between("the option top", options.top, 1, 1000);
   const Lens lens(model, {});
   const UnitValues values = unit_values(model, lens, layers);
   const auto cells = static_cast<std::int64_t>(values.cells.size());
-  require_between("clusters", options.clusters, 0, std::max<std::int64_t>(cells, 1));
+  require_between("the option clusters", options.clusters, 0, std::max<std::int64_t>(cells, 1));
   ClusterOutcome outcome;
   outcome.cells = cells;
   if (cells == 0) return outcome;

@@ -242,9 +242,9 @@ class PairSummary {
 }  // namespace
 
 void check_coactive(const CoactiveOptions& options) {
-  require_between("most", options.most, 0, kMostCoactiveCells);
-  require_between("pairs", options.pairs, 0, kMostPairs);
-  require_between("least", options.least, 1, kMostListed);
+  require_between("the option most", options.most, 0, kMostCoactiveCells);
+  require_between("the option pairs", options.pairs, 0, kMostPairs);
+  require_between("the option least", options.least, 1, kMostListed);
   if (!(options.threshold > 0 && options.threshold <= 1))
     throw Error(ErrorKind::kUsage, fmt::format("the option threshold must be above 0 and at most 1, found {}",
                                                options.threshold));

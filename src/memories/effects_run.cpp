@@ -298,8 +298,8 @@ class EffectRun {
 }  // namespace
 
 void check_effects(const EffectOptions& options) {
-  require_between("cells", options.cells, 0, std::numeric_limits<int>::max());
-  require_between("triggers", options.triggers, 1, kMostTriggers);
+  require_between("the option cells", options.cells, 0, std::numeric_limits<int>::max());
+  require_between("the option triggers", options.triggers, 1, kMostTriggers);
   if (options.longest < kFewestTokens)
     throw Error(ErrorKind::kUsage, fmt::format("the option longest must be at least {}, found {}",
                                                kFewestTokens, options.longest));

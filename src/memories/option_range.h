@@ -9,11 +9,11 @@
 
 namespace emend {
 
-// Throws Error(kUsage) unless `value` is in [least, most].
+// Throws Error(kUsage) unless `value` is in [least, most]. `option`: "the option top", from which the program
+// knows what to give its dashes.
 inline void require_between(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
   if (value < least || value > most)
-    throw Error(ErrorKind::kUsage,
-                fmt::format("the option {} must be {} to {}, found {}", option, least, most, value));
+    throw Error(ErrorKind::kUsage, fmt::format("{} must be {} to {}, found {}", option, least, most, value));
 }
 
 }  // namespace emend

@@ -88,9 +88,9 @@ std::string place_text(const MemoryExample& example) {
 
 void require_options(const PatternOptions& options) {
   constexpr std::int64_t kMany = 10'000'000;
-  require_between("top", options.top, 3, 1000);
-  require_between("cells", options.cells, 0, kMany);
-  require_between("background", options.background, 100, kMany);
+  require_between("the option top", options.top, 3, 1000);
+  require_between("the option cells", options.cells, 0, kMany);
+  require_between("the option background", options.background, 100, kMany);
 }
 
 class PatternSearch {

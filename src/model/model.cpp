@@ -22,6 +22,7 @@
 #include "model/placement.h"
 #include "model/row_layout.h"
 #include "model/spec_text.h"
+#include "model/thread_count.h"
 #include "model/transformer.h"
 #include "model/vector_math.h"
 #include "model/weights.h"
@@ -64,7 +65,7 @@ at::TensorOptions tensor_options(const ModelOptions& options) {
 }
 
 void prepare_machine(int threads) {
-  if (threads > 0) at::set_num_threads(threads);
+  if (threads > 0) set_thread_count(threads);
   settle_vector_math();
   // Its kernels are planned anew for every shape, and rows of an edit come in many.
   at::globalContext().setSDPUseCuDNN(false);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "model/thread_count.h"
+
 namespace emend {
 
 SideBySide::SideBySide(std::int64_t most) {
@@ -13,8 +15,7 @@ SideBySide::SideBySide(std::int64_t most) {
   const std::int64_t wanted = std::clamp<std::int64_t>(most, 1, threads);
   for (std::int64_t i = 0; i < wanted; ++i)
     threads_.emplace_back([this, &ready] {
-      at::get_num_threads();   // a thread takes over the common number when it is first asked
-      at::set_num_threads(1);  // of this thread, and the common number
+      set_thread_count(1);  // of this thread, and the common number
       {
         const std::lock_guard lock(mutex_);
         ++ready;

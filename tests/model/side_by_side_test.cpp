@@ -40,6 +40,15 @@ TEST_F(SideBySideTest, ParallelForIsDividedAmongTheThreads) {
   EXPECT_EQ(workers.size(), 3U);
 }
 
+// This library's own note of whether a thread has taken over the common number is not that of libtorch.
+TEST_F(SideBySideTest, ParallelForWithinAPieceIsNotDivided) {
+  SideBySide threads(3);
+  std::atomic<int> parts = 0;
+  threads.run(6,
+              [&](std::int64_t) { at::parallel_for(0, 3, 1, [&](std::int64_t, std::int64_t) { ++parts; }); });
+  EXPECT_EQ(parts, 6);
+}
+
 TEST_F(SideBySideTest, RunsEveryPieceOnceOnOneThreadWithoutGradients) {
   SideBySide threads(3);
   for (const std::int64_t count : {7, 0, 1, 20}) {

@@ -11,6 +11,7 @@
 #include "bindings/c_api/handles.h"
 #include "emend/error.h"
 #include "model/device_memory.h"
+#include "model/thread_count.h"
 
 namespace emend::c_api {
 namespace {
@@ -85,6 +86,7 @@ std::int64_t settled_token_budget(std::int64_t tokens, const Model& model) {
 }
 
 ThreadCount::ThreadCount(int threads) : before_(at::get_num_threads()) {
+  keep_thread_count();
   if (threads != before_) at::set_num_threads(threads);
 }
 
