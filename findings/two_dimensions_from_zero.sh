@@ -47,8 +47,9 @@ outcome() {
 
 seen=""
 wrapped=""
-for version in 2.11.0 2.13.0; do
-  venv/bin/pip download --quiet --no-deps --dest wheel "torch==$version"
+for pinned in torch==2.11.0 torch==2.13.0; do
+  version=${pinned#torch==}
+  venv/bin/pip download --quiet --no-deps --dest wheel "$pinned"
   unzip -q wheel/torch-"$version"*.whl 'torch/include/ATen/*' 'torch/include/c10/*' 'torch/include/torch/*' -d "$version"
   rm wheel/*
   line=$version
