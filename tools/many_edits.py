@@ -2,11 +2,12 @@
 """Thousands of edits in batches onto one model, by several methods: the curves of docs/benchmarks.md.
 
     tools/many_edits.py MODEL counterfact_flat.json DRIFT.txt OUT [--device cuda] [--records 2000] [--batch 100]
-        [--points 100,1000,2000] [--methods rome,memit,emmet,alphaedit,bulk,locft] [--singles 50] [--jobs 1]
+        [--points 100,1000,2000] [--methods rome,memit,emmet,alphaedit,bulk,locft] [--against bulk] [--singles 50] [--jobs 1]
         [--statistics DIR] [--layers all] [--tokens N] [--neighbours 1] [--emend build/release/emend] [-- further options of `emend eval`]
 
 DATA is CounterFact in its flat form; the first `--records` records are taken, whether the model knows them or not. A method with
-"-paper" behind its name is that method with `preset: paper`. For each method:
+"-paper" behind its name is that method with `preset: paper`; a name that ends in .yaml is an options file of `emend eval`, known by its
+file's name. For each method:
   - the first `--singles` records, each edited alone on the unedited model: what one edit costs (the point 1);
   - all records, `--batch` at a time onto the same model (`--mode sequential`), measured at `--points` edits: all records so far by
     likelihoods and greedy answers (score, generated score), the first ten edits, drift on 1,024 tokens of DRIFT.txt.
@@ -19,7 +20,7 @@ time: called again the same way, finished runs are kept. A method that carries e
 With --jobs several methods run side by side, and their seconds are those of a shared machine.
 
 OUT receives METHOD.json (points, retention of the first edits, seconds, the command), all.json, sequence/report.html with all methods
-on one picture, and compare_METHOD.json: bulk less each other method, paired.
+on one picture, and compare_METHOD.json: bulk (or --against) less each other method, paired.
 """
 import argparse
 import concurrent.futures
@@ -32,7 +33,7 @@ import sys
 import time
 
 PAPER = "-paper"
-OURS = "bulk"
+OPTIONS = ".yaml"
 FIGURES = {"score": "S", "score_generated": "S_generated", "efficacy_success": "ES", "paraphrase_success": "PS",
            "neighbourhood_success": "NS", "efficacy_generated": "ES_generated", "paraphrase_generated": "PS_generated",
            "neighbourhood_generated": "NS_generated", "drift_kl": "drift_kl", "drift_perplexity": "drift_perplexity"}
@@ -57,7 +58,10 @@ def write_records(data, path, count, neighbours):
     draft.replace(path)
 
 
-def write_method(name, folder):
+def write_method(given, folder):
+    if given.endswith(OPTIONS):
+        return pathlib.Path(given)
+    name = given
     method, preset = (name[:-len(PAPER)], "paper") if name.endswith(PAPER) else (name, None)
     text = f"label: {name}\nmethod: {method}\n" + (f"options: {{preset: {preset}}}\n" if preset else "")
     path = folder / f"{name}.yaml"
@@ -74,7 +78,8 @@ class Driver:
         for folder in ("methods", "logs", "single", "sequence"):
             (self.out / folder).mkdir(parents=True, exist_ok=True)
         write_records(asked.data, self.records, asked.records, asked.neighbours)
-        self.files = {name: write_method(name, self.out / "methods") for name in asked.methods}
+        self.files = {pathlib.Path(given).name.removesuffix(OPTIONS): write_method(given, self.out / "methods")
+                      for given in asked.methods}
 
     def run(self, arguments, log):
         """Stops the whole with the last lines of the log if the program refuses; 4 is done, with checks that failed."""
@@ -130,13 +135,14 @@ class Driver:
 
     def whole(self):
         """All methods in one report: their runs are finished, so nothing is edited again."""
-        names = list(self.asked.methods)
+        names = list(self.files)
         if len(names) > 1:
             self.evaluate(names, f"sequential:{self.asked.batch}", self.asked.records, self.out / "sequence", "report",
                           self.sequence_options())
         for name in names:
-            if OURS in names and name != OURS:
-                self.run(["eval", "compare", self.out / "sequence" / name, self.out / "sequence" / OURS, "--json",
+            ours = self.asked.against
+            if ours in names and name != ours:
+                self.run(["eval", "compare", self.out / "sequence" / name, self.out / "sequence" / ours, "--json",
                           self.out / f"compare_{name}.json"], f"compare_{name}")
         everything = [json.loads((self.out / f"{name}.json").read_text()) for name in names]
         (self.out / "all.json").write_text(json.dumps(everything, indent=1) + "\n")
@@ -173,6 +179,7 @@ def main():
     parser.add_argument("--methods", default="rome,memit,emmet,alphaedit,bulk,locft", type=lambda text: text.split(","))
     parser.add_argument("--singles", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--against", default="bulk")
     parser.add_argument("--statistics", type=pathlib.Path)
     parser.add_argument("--layers", default="all")
     parser.add_argument("--tokens")
@@ -183,7 +190,7 @@ def main():
     driver = Driver(asked)
     driver.collect()
     with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
-        failures = [done.exception() for done in [pool.submit(driver.evaluate_method, name) for name in asked.methods]]
+        failures = [done.exception() for done in [pool.submit(driver.evaluate_method, name) for name in driver.files]]
     for failure in filter(None, failures):
         print(failure, file=sys.stderr)
     if any(failures):
