@@ -9,6 +9,9 @@ endif()
 
 add_library(emend_flags INTERFACE)
 target_compile_options(emend_flags INTERFACE -Wall -Wextra -Wshadow -Wno-unknown-pragmas)
+# GCC 12 takes copies within std::string for copies out of bounds (its bugs 105329 and 105651).
+target_compile_options(emend_flags INTERFACE
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict -Wno-array-bounds -Wno-stringop-overflow>)
 target_include_directories(emend_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
 # Every folder may format its messages. libtorch brings headers of another fmt, which would be found first: a folder of its own,
 # searched before all system folders, shows those of the fmt that is linked.
@@ -28,8 +31,8 @@ if(EMEND_FUZZ)
 endif()
 
 # emend_unity(TARGET APART): with EMEND_UNITY, the sources of TARGET are compiled a dozen at a time, since reading headers is
-# most of the work of each. Those in the list APART, whose unnamed namespaces hold names that others of the folder hold too, are
-# compiled one by one.
+# most of the work of each. Those in the list APART are compiled one by one: their unnamed namespaces hold names that others of the
+# folder hold too, or types of which a class of a header has members (a warning where it is included).
 function(emend_unity name apart)
   set_target_properties(${name} PROPERTIES UNITY_BUILD ${EMEND_UNITY} UNITY_BUILD_BATCH_SIZE 12)
   set_source_files_properties(${apart} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

@@ -75,8 +75,12 @@ CarriedSubjects::CarriedSubjects(const Model& model, const std::vector<FactRecor
   displacements_ = at::stack(displacements);
 }
 
-void CarriedSubjects::ask_more(const at::Tensor& displacements) {
-  displacements_ = displacements_ + displacements.to(displacements_.options());
+void CarriedSubjects::ask_more(const at::Tensor& displacements, const at::Tensor& longest) {
+  const at::Tensor more = displacements.to(displacements_.options()), asked = displacements_ + more;
+  const at::Tensor bound = at::maximum(longest.to(displacements_.options()), displacements_.norm(2, 1));
+  // A row that nothing was added to stays as it is, to the last digit.
+  const at::Tensor share = at::clamp_max(bound / at::clamp_min(asked.norm(2, 1), 1e-30), 1.0);
+  displacements_ = at::where(more.abs().amax(1, true) > 0, asked * share.unsqueeze(1), displacements_);
 }
 
 Asked::Asked(const Model& untouched, const CallRows& rows, const std::vector<KeyGroup>& groups,

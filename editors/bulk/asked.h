@@ -44,8 +44,9 @@ class CarriedSubjects {
   // Places of the group's facts in the list that was given.
   const std::vector<std::size_t>& facts_of(std::size_t g) const { return facts_[g]; }
   const at::Tensor& displacements() const { return displacements_; }  // [groups, D] float64
-  // What later searches found missing, [groups, D].
-  void ask_more(const at::Tensor& displacements);
+  // What later searches found missing, [groups, D]. None of the displacements becomes longer by it than
+  // `longest` [groups] float64, unless it was so before.
+  void ask_more(const at::Tensor& displacements, const at::Tensor& longest);
 
  private:
   std::vector<std::size_t> edited_;

@@ -70,6 +70,10 @@ std::vector<OptionBinding> BulkOptionTable::stage_bindings() {
       number_option("carried_probability", bulk.carried_probability, 0, 1,
                     "carried_keys: anew: carried facts whose target is less likely than this are searched "
                     "again in the rounds after the first; 0: none"),
+      number_option(
+          "carried_clamp", bulk.carried_clamp, 0, 1000,
+          "how far these searches may lengthen what a carried fact asks for, in units of the vector "
+          "that stands there in the unedited model"),
       word_option("filter", kFilterWords, bulk.filter, "what becomes of a value vector before it is written"),
       number_option("anchor", bulk.anchor, 1e-3, 1000,
                     "norm-anchor: length of a value vector in units of their mean in the unedited model"),

@@ -53,6 +53,9 @@ struct BulkOptions {
   // carried_keys kAnew: carried facts whose target is less likely than this are searched again in the rounds
   // after the first; 0: none is.
   double carried_probability = 0;
+  // Such a search lengthens what the fact asks for to no more than this many times the length of the vector
+  // that stands there in the unedited model.
+  double carried_clamp = 1;
   FilterStage filter = FilterStage::kNone;
   double anchor = 1;             // length of a filtered vector in units of that mean
   double filtered_energy = 0.5;  // the leading directions hold this share of the weight's energy

@@ -121,7 +121,10 @@ BulkRun::BulkRun(const BulkCall& call, const std::vector<EditRequest>& requests,
   if (call_.reads_anew())
     held_.emplace(model_, carried_.facts, rows_.form(), rows_.contexts(), call_.reading());
   if (held_ && held_->groups().empty()) held_.reset();
-  if (held_) take_off();
+  if (held_) {
+    take_off();
+    longest_ = longest_carried();
+  }
   if (call_.options.filter == FilterStage::kNone) return;
   // The unedited model's streams are the measure of the anchor.
   Model clean = model_.share();
@@ -244,7 +247,7 @@ Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& pro
       const std::vector<SearchResult> weak = search_carried(progress);
       moved = moved || has_moved(weak);
       const c10::NoGradGuard no_grad;
-      held_->ask_more(displacements_of(held_->rows(), held_->groups(), deltas_of(weak)));
+      held_->ask_more(displacements_of(held_->rows(), held_->groups(), deltas_of(weak)), longest_);
     }
     take(std::move(found), round);
     const c10::NoGradGuard no_grad;

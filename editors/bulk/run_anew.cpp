@@ -32,6 +32,14 @@ std::vector<SearchResult> BulkRun::search_carried(Progress& progress) const {
   return search_values_of(model_, trace, held_->rows(), held_->groups(), options, call_.context, progress);
 }
 
+// How long searches may make the displacements of carried facts [groups] float64; nothing is on the model.
+at::Tensor BulkRun::longest_carried() const {
+  const at::Tensor seen =
+      seen_at_lookup(model_, held_->rows(), held_->groups(),
+                     {searched_layer(call_.layers, call_.options.values)}, call_.context.token_budget)[0];
+  return seen.to(at::kDouble).norm(2, 1) * call_.options.carried_clamp;
+}
+
 // What searches found, as it comes through the filter.
 at::Tensor BulkRun::displacements_of(const CallRows& rows, const std::vector<KeyGroup>& groups,
                                      const at::Tensor& deltas) const {

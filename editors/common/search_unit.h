@@ -43,7 +43,7 @@ struct SearchOptions {
   double reach = 0.1;
   // The model is taught to end its text behind the target by any of these tokens E: the loss has
   // end_weight nll(E | prompt, target) besides, p(E) being the sum over E. Empty: it is not taught to.
-  TokenIds ends;
+  TokenIds ends = {};
   double end_weight = 0.5;
   // The search stops only once p(E) passes this as well, on every bare prompt and in the mean of the rows.
   double end_probability = 0.9;

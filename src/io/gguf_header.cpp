@@ -32,7 +32,6 @@ enum ValueType : std::uint32_t {
 };
 
 // ggml's own limits.
-constexpr std::size_t kMostNameBytes = 63;
 constexpr std::uint32_t kMostDimensions = 4;
 constexpr std::uint64_t kMostItems = std::uint64_t{1} << 30;
 
@@ -226,7 +225,7 @@ TensorInfo read_tensor(ByteReader& reader, std::uint64_t number, const GgufHeade
   TensorInfo info;
   info.name = reader.read_string(fmt::format("the name of tensor {}", number));
   const std::string tensor = "tensor " + quote(info.name);
-  if (info.name.size() > kMostNameBytes) fail(reader, tensor + ": the name is longer than 63 bytes");
+  if (info.name.size() > kMostGgufNameBytes) fail(reader, tensor + ": the name is longer than 63 bytes");
   if (find_invalid_utf8(info.name)) fail(reader, tensor + ": the name is not UTF-8");
   info.shape = read_shape(reader, tensor);
   const auto type_id = reader.read<std::uint32_t>("the type of " + tensor);

@@ -13,6 +13,8 @@
 
 namespace emend {
 
+constexpr std::size_t kMostGgufNameBytes = 63;  // of a tensor; ggml's own limit
+
 struct GgufHeader {
   std::uint32_t version = 0;
   std::uint64_t alignment = 32;

@@ -6,13 +6,13 @@
 
 #include "base/atomic_file.h"
 #include "io/element_types.h"
+#include "io/gguf_header.h"
 #include "io/rewrite_parts.h"
 
 namespace emend {
 namespace {
 
 constexpr std::uint64_t kAlignment = 32;
-constexpr std::size_t kMostNameBytes = 63;
 
 [[noreturn]] void fail(const std::filesystem::path& file, const std::string& what) {
   throw Error(ErrorKind::kFormat, fmt::format("cannot write {}: {}", file.string(), what));
@@ -49,7 +49,7 @@ void append_pair(std::vector<std::byte>& bytes, const GgufPair& pair) {
 
 const ElementType& check_tensor(const std::filesystem::path& file, const TensorToWrite& tensor) {
   const std::string name = "tensor " + quote(tensor.name);
-  if (tensor.name.empty() || tensor.name.size() > kMostNameBytes)
+  if (tensor.name.empty() || tensor.name.size() > kMostGgufNameBytes)
     fail(file, name + ": a name has 1 to 63 bytes");
   const ElementType* const type = find_ggml_type(tensor.dtype_name);
   if (type == nullptr) fail(file, fmt::format("{}: there is no type {}", name, quote(tensor.dtype_name)));

@@ -15,6 +15,7 @@
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
+#include "io/gguf_header.h"
 #include "io/gguf_write.h"
 
 namespace emend {
@@ -49,10 +50,12 @@ std::int32_t integer_at(const std::string& bytes, std::size_t at) {
 // "blk.0.attn_q.weight".
 bool is_old_format(const std::string& bytes) {
   constexpr std::size_t kName = 8;
-  constexpr std::int32_t kMostEntries = 1 << 20, kMostNameBytes = 63;
+  constexpr std::int32_t kMostEntries = 1 << 20;
   if (bytes.size() < kName) return false;
   const std::int32_t entries = integer_at(bytes, 0), length = integer_at(bytes, 4);
-  if (entries < 1 || entries > kMostEntries || length < 1 || length > kMostNameBytes) return false;
+  if (entries < 1 || entries > kMostEntries || length < 1 ||
+      length > static_cast<std::int32_t>(kMostGgufNameBytes))
+    return false;
   const std::string_view name = std::string_view(bytes).substr(kName, static_cast<std::size_t>(length));
   return name.size() == static_cast<std::size_t>(length) &&
          std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });

@@ -222,8 +222,9 @@ TEST_P(TraceOfTheWorld, ShowsRecallAtTheLastSubjectTokenAndReadingAtTheLastToken
   EXPECT_GT(average.total_effect, 0.5);
   const RoleAverage &recall = role_of(average, "last subject token"), &last = role_of(average, "last token");
   for (const RoleAverage& role : average.roles)
-    if (role.role != recall.role)
+    if (role.role != recall.role) {
       EXPECT_GT(largest(recall.mlp.mean), 1.15 * largest(role.mlp.mean)) << role.role;
+    }
   EXPECT_GT(largest(recall.mlp.mean), 2 * largest(recall.attention.mean));
   const std::size_t late = recall.mlp.mean.size() / 2;
   EXPECT_GT(largest(last.attention.mean, late), 1.05 * largest(last.mlp.mean, late));

@@ -74,11 +74,15 @@ TEST_F(WorldTerminal, AnEditDrawsABarThatIsGoneAndColoursItsVerdicts) {
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find_first_of("\r\n", begin), text.size());
     const std::string part = text.substr(begin, end - begin);
-    if (part.ends_with("\x1B[K")) EXPECT_LT(width_of(part), static_cast<std::size_t>(kColumns) + 3) << part;
+    if (part.ends_with("\x1B[K")) {
+      EXPECT_LT(width_of(part), static_cast<std::size_t>(kColumns) + 3) << part;
+    }
     begin = end + 1;
   }
   for (const std::string& line : terminal.lines())
-    if (line.starts_with("id ")) EXPECT_LE(width_of(line), static_cast<std::size_t>(kColumns)) << line;
+    if (line.starts_with("id ")) {
+      EXPECT_LE(width_of(line), static_cast<std::size_t>(kColumns)) << line;
+    }
 }
 
 TEST_F(WorldTerminal, ColoursCanBeSwitchedOff) {

@@ -230,6 +230,30 @@ TEST_P(BulkWorld, ACarriedFactThatHasBecomeWeakIsSearchedAgain) {
   EXPECT_GT(probability_after(loud_), 0.8);
 }
 
+TEST_P(BulkWorld, ACarriedFactAsksForNoMoreThanTheClampAllows) {
+  Edit first = edit("bulk", some(0, 2), nullptr, loud_);
+  for (FactPart& part : first.facts[0].parts) part.residual = 0.2 * part.residual;
+  const auto length = [](const FactRecord& fact) { return fact.parts[0].residual.norm().item<double>(); };
+  const auto length_after = [&](const std::string& clamp) {
+    std::map<std::string, std::string> options = loud_;
+    options["carried_clamp"] = clamp;
+    return length(edit("bulk", some(2, 4), &first, options).carried[0]);
+  };
+  const double before = length(first.facts[0]);
+  EXPECT_NEAR(length_after("0"), before, 1e-5 * before);  // turned, if anything
+  EXPECT_GT(length_after("1000"), 1.5 * before);
+  // In units of the vector that stands there, of which each layer has its share: a clamp between the two
+  // binds.
+  const double loose = length_after("1000");
+  double last = before;
+  for (const char* clamp : {"0.05", "0.2", "0.4"}) {
+    const double now = length_after(clamp);
+    EXPECT_GE(now, last * (1 - 1e-5)) << clamp;
+    EXPECT_LE(now, loose * (1 + 1e-5)) << clamp;
+    last = now;
+  }
+}
+
 TEST_P(BulkWorld, AReplacedFactLeavesNothingBehind) {
   EditRequest changed = requests_[1];
   changed.target = requests_[0].target == changed.target ? requests_[2].target : requests_[0].target;

@@ -72,8 +72,10 @@ at::Tensor alphaedit(const Given& given) {
 }
 // The same in the basis of the null space, where the system is symmetric.
 at::Tensor alphaedit_reduced(const Given& given) {
-  const Given within{
-      .K = at::matmul(given.inside.t(), given.K), .R = given.R, .Kp = at::matmul(given.inside.t(), given.Kp)};
+  Given within;
+  within.K = at::matmul(given.inside.t(), given.K);
+  within.R = given.R;
+  within.Kp = at::matmul(given.inside.t(), given.Kp);
   const at::Tensor sum = squared(within.K) + squared(within.Kp);
   return at::matmul(updated(within, sum + kLambda * eye_like(sum)), given.inside.t());
 }

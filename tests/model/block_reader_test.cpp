@@ -135,7 +135,9 @@ TEST_P(BlocksReadAgain, TheHighestStayWhereThereIsRoom) {
   const int first = within.first_kept_block();
   EXPECT_GT(first, 0);
   EXPECT_EQ(within.weights().blocks.front().qkv.is_meta(), true);
-  if (first < whole_.config().layers) EXPECT_FALSE(within.weights().blocks.back().qkv.is_meta());
+  if (first < whole_.config().layers) {
+    EXPECT_FALSE(within.weights().blocks.back().qkv.is_meta());
+  }
   expect_same(whole_, within);
   EXPECT_EQ(load_within(checkpoint_.path(), sizes.all).first_kept_block(), 0);
 }

@@ -221,7 +221,7 @@ TEST_P(BlockChoice, ValuePathIsWhatTheStreamReceives) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Choices, BlockChoice, ::testing::ValuesIn(choices()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& choice) { return choice.param.name; });
 
 TEST(BlockSpecText, PlainModelsHaveNoFurtherChoices) {
   for (const std::string family : {"gpt2", "gptj", "llama"})

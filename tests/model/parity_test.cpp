@@ -37,7 +37,7 @@ INSTANTIATE_TEST_SUITE_P(Checkpoints, Parity,
                                            "llama_untied_llama3_rope", "gptj", "gptj_whole_heads",
                                            "llama_old_rope_spelling", "llama_head_dim", "llama_biases",
                                            "llama_sharded", "llama_bf16"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& family) { return family.param; });
 
 }  // namespace
 }  // namespace emend

@@ -54,6 +54,8 @@ class PlainModel {
         return at::clamp_min(x, 0);
       case ActivationKind::kQuickGelu:
         return x * at::sigmoid(1.702 * x);
+      case ActivationKind::kTanh:
+        return at::tanh(x);
     }
     return x;
   }

@@ -13,7 +13,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 TEST(AdapterReport, EachWeightIsALine) {
-  const AdapterOutcome outcome{"made", {{"h.3.mlp", 3, 2, 1.5, 0}}, true};
+  const AdapterOutcome outcome{"made", {{"h.3.mlp", 3, 2, 1.5, 0}}, true, {}, {}};
   EXPECT_THAT(adapter_text(outcome, 0), AllOf(StartsWith("Written: made\n\n"), HasSubstr("h.3.mlp"),
                                               HasSubstr("1.5"), HasSubstr("read back from the file")));
 }

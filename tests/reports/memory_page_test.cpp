@@ -66,7 +66,7 @@ TEST(MemoryPage, OfACellIsWellFormedAndNeedsNothingElse) {
 
 TEST(MemoryPage, ShowsTheValueOnceItIsKnown) {
   MemoryRecord record = sample_record();
-  record.value = CellValue{{{4, " Rome", 3.5}}, {{6, " <s>", -2}}};
+  record.value = CellValue{{{4, " Rome", 3.5}}, {{6, " <s>", -2}}, ""};
   const std::string page = cell_html(record, sample_head());
   EXPECT_EQ(markup_fault(page), "");
   EXPECT_THAT(page, HasSubstr("<h2>Value</h2>"));
