@@ -20,7 +20,7 @@ namespace emend {
 namespace {
 
 // A matrix of a block, as the family's modules are cut: a whole weight of the pass, or rows of a fused one.
-struct Place {
+struct ModulePlace {
   int block = 0;
   const TensorName* rule = nullptr;
 };
@@ -63,19 +63,19 @@ bool is_matrix_of_a_block(const TensorName& rule) {
 }
 
 // All modules of all blocks by name.
-std::map<std::string, Place> places_of(const Family& family, int blocks) {
-  std::map<std::string, Place> places;
+std::map<std::string, ModulePlace> module_places(const Family& family, int blocks) {
+  std::map<std::string, ModulePlace> places;
   for (const TensorName& rule : family.tensors)
     if (is_matrix_of_a_block(rule))
       for (int block = 0; block < blocks; ++block)
         for (const std::string& name : module_names(family, rule.safetensors, block))
-          places.emplace(name, Place{block, &rule});
+          places.emplace(name, ModulePlace{block, &rule});
   return places;
 }
 
 // First row and rows of the weight that a role's module writes.
-std::pair<std::int64_t, std::int64_t> rows_of(const RoleInfo& info, const at::Tensor& weight,
-                                              const ModelConfig& config, int block) {
+std::pair<std::int64_t, std::int64_t> module_rows(const RoleInfo& info, const at::Tensor& weight,
+                                                  const ModelConfig& config, int block) {
   if (info.is_whole()) return {0, weight.size(0)};
   return info.part(config, config.spec(block));
 }
@@ -110,7 +110,7 @@ bool is_number(const std::string& text) {
 
 // Why no matrix of this name is there: a block that the model does not have, or another name.
 [[noreturn]] void refuse_name(const LoraAdapter& adapter, const std::string& module,
-                              const std::map<std::string, Place>& places, const ModelConfig& config) {
+                              const std::map<std::string, ModulePlace>& places, const ModelConfig& config) {
   std::vector<std::string> parts = split_at(module, '.');
   for (std::string& part : parts) {
     if (!is_number(part)) continue;
@@ -134,7 +134,7 @@ std::vector<MergedMatrix> place_adapter(const LoraAdapter& adapter, const Model&
   if (adapter.modules.empty())
     throw Error(ErrorKind::kModel, fmt::format("{}: the adapter has no modules", adapter.folder.string()));
   const ModelConfig& config = model.config();
-  const std::map<std::string, Place> places = places_of(find_family(config.family), config.layers);
+  const std::map<std::string, ModulePlace> places = module_places(find_family(config.family), config.layers);
   std::vector<MergedMatrix> merged;
   for (const LoraModule& module : adapter.modules) {
     const auto found = places.find(module.name);
@@ -142,7 +142,7 @@ std::vector<MergedMatrix> place_adapter(const LoraAdapter& adapter, const Model&
     const auto& [block, rule] = found->second;
     const RoleInfo& info = role_info(rule->role);
     const at::Tensor& weight = model.weights().blocks[static_cast<std::size_t>(block)].*info.in_block;
-    const auto [first, rows] = rows_of(info, weight, config, block);
+    const auto [first, rows] = module_rows(info, weight, config, block);
     if (module.B.size(0) != rows || module.A.size(1) != weight.size(1))
       throw Error(
           ErrorKind::kModel,

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFront = "base_model.model.", kA = ".lora_A.weight", kB = ".lora_B.weight";
+constexpr std::string_view kPeftFront = "base_model.model.", kA = ".lora_A.weight", kB = ".lora_B.weight";
 
 // ---- the configuration
 
@@ -37,8 +37,9 @@ void require_plain_lora(const JsonView& config) {
   for (const char* key : {"use_dora", "use_qalora", "lora_bias"})
     if (config.bool_or(key, false))
       refuse_kind(config, key, "is set: such an adapter is more than a product of two matrices");
-  for (const char* key : {"layer_replication", "alora_invocation_tokens"})
-    if (config.has(key)) refuse_kind(config, key, "is set: such an adapter is none of these weights alone");
+  for (const char* key : {"alora_invocation_tokens", "arrow_config", "kasa_config", "layer_replication",
+                          "lora_ga_config", "monteclora_config", "target_parameters", "use_bdlora"})
+    if (config.has(key)) refuse_kind(config, key, "is set: such an adapter is more than its products");
   if (const auto initial = config.find("init_lora_weights"); initial && initial->is_string())
     for (const std::string method : kChangeTheBase)
       if (initial->as_string().starts_with(method))
@@ -88,18 +89,18 @@ at::Tensor read_matrix(const TensorFile& file, const TensorInfo& info) {
 // "model.layers.3.mlp.down_proj" of the name of its first matrix or its second one; empty for other tensors.
 std::string module_of(const std::string& tensor) {
   for (const std::string_view ending : {kA, kB})
-    if (tensor.starts_with(kFront) && tensor.ends_with(ending) &&
-        tensor.size() > kFront.size() + ending.size())
-      return tensor.substr(kFront.size(), tensor.size() - kFront.size() - ending.size());
+    if (tensor.starts_with(kPeftFront) && tensor.ends_with(ending) &&
+        tensor.size() > kPeftFront.size() + ending.size())
+      return tensor.substr(kPeftFront.size(), tensor.size() - kPeftFront.size() - ending.size());
   return "";
 }
 
-std::string tensor_of(const std::string& module, std::string_view ending) {
-  return fmt::format("{}{}{}", kFront, module, ending);
+std::string half_name(const std::string& module, std::string_view ending) {
+  return fmt::format("{}{}{}", kPeftFront, module, ending);
 }
 
 LoraModule read_module(const TensorFile& file, const std::string& name, const JsonView& config) {
-  const std::string first = tensor_of(name, kA), second = tensor_of(name, kB);
+  const std::string first = half_name(name, kA), second = half_name(name, kB);
   for (const std::string& half : {first, second})
     if (file.find(half) == nullptr)
       throw Error(ErrorKind::kFormat,
@@ -143,7 +144,7 @@ LoraAdapter read_lora_adapter(const fs::path& folder) {
                   fmt::format("{}: tensor {} is neither lora_A nor lora_B of a matrix; only "
                               "adapters of such pairs can be merged here",
                               weights.string(), info.name));
-    if (info.name.ends_with(kA) || file->find(tensor_of(name, kA)) == nullptr)
+    if (info.name.ends_with(kA) || file->find(half_name(name, kA)) == nullptr)
       adapter.modules.push_back(read_module(*file, name, config));
   }
   return adapter;
