@@ -2,6 +2,7 @@
 // a text that is cut after the answer, this one lets the model write until it ends the text itself.
 #include "eval/metric.h"
 #include "eval/metrics/answer_match.h"
+#include "eval/metrics/rewrite_shares.h"
 
 namespace emend {
 
@@ -10,27 +11,18 @@ namespace {
 class NaturalStopMetric : public Metric {
  public:
   void ask(const EvalRecord& record, Questions& questions) const override {
-    const EditRequest& r = record.request;
-    questions.complete_to_end(r.prompt);
-    for (const std::string& prompt : r.paraphrases) questions.complete_to_end(prompt);
-    for (const Neighbour& neighbour : r.neighbours)
-      if (are_opposed(neighbour.answer, r.target)) questions.complete_to_end(neighbour.prompt);
+    visit_rewrite_prompts(record, [&](const char*, const std::string& prompt, const std::string&) {
+      questions.complete_to_end(prompt);
+    });
   }
 
   void judge(const Judged& judged, MetricValues& values) const override {
-    const EditRequest& r = judged.record.request;
-    const auto right = [&](const std::string& prompt, const std::string& wanted) {
-      return is_whole_answer(judged.now.to_end.at(prompt), wanted) ? 1.0 : 0.0;
-    };
-    MeanOf efficacy, paraphrase, neighbourhood;
-    efficacy.add(right(r.prompt, r.target));
-    for (const std::string& prompt : r.paraphrases) paraphrase.add(right(prompt, r.target));
-    for (const Neighbour& neighbour : r.neighbours)
-      if (are_opposed(neighbour.answer, r.target))
-        neighbourhood.add(right(neighbour.prompt, neighbour.answer));
-    efficacy.put("efficacy_natural", values);
-    paraphrase.put("paraphrase_natural", values);
-    neighbourhood.put("neighbourhood_natural", values);
+    put_rewrite_shares(
+        judged.record, "natural",
+        [&](const std::string& prompt, const std::string& wanted) {
+          return is_whole_answer(judged.now.to_end.at(prompt), wanted) ? 1.0 : 0.0;
+        },
+        values);
   }
 };
 

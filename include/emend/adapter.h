@@ -36,6 +36,33 @@ void write_peft_adapter(const Model& base, const std::vector<AdapterModule>& mod
 void write_gguf_adapter(const Model& base, const std::vector<AdapterModule>& modules,
                         const std::filesystem::path& file);
 
+// ---- adapters of other programs
+
+// One pair of matrices of a LoRA adapter: y += B (A x) at one matrix of the model.
+struct LoraModule {
+  std::string name;  // the module's path in the model class: "model.layers.3.self_attn.q_proj"
+  at::Tensor A;      // [r, in] float32
+  at::Tensor B;      // [out, r] float32, times the adapter's scale
+};
+
+struct LoraAdapter {
+  std::filesystem::path folder;
+  std::string base_name;            // what the configuration names as its base; may be empty
+  std::vector<LoraModule> modules;  // in the order of the file
+};
+
+// Reads a folder of the Python package PEFT: adapter_config.json and adapter_model.safetensors. The scale of
+// a module is lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora; rank_pattern and alpha_pattern are
+// regular expressions for the end of a module's path, as in PEFT. Throws Error: kIo and kFormat (files that
+// cannot be read, a half of a pair that is missing, a rank other than the configuration's, values that are
+// not finite; the tensor is named); kModel (no LoRA, or one that is more than these products: DoRA, biases,
+// embeddings, whole modules saved, bases that are changed when it is loaded; the key or tensor is named).
+LoraAdapter read_lora_adapter(const std::filesystem::path& folder);
+
+// Throws Error(kModel) for an adapter without modules, and unless every module is a matrix of a block of this
+// model, of the same sizes: the module, and what the model has in its place, are named.
+void require_fit(const LoraAdapter& adapter, const Model& model);
+
 // ---- the whole run: an adapter is made from patches, written and read back
 
 enum class AdapterFormat { kPeft, kGguf };

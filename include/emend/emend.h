@@ -3,6 +3,7 @@
 
 #include "emend/abilities.h"
 #include "emend/adapter.h"
+#include "emend/answer_kl.h"
 #include "emend/bleed.h"
 #include "emend/checks.h"
 #include "emend/compute.h"

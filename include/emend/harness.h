@@ -26,9 +26,11 @@ struct EvaluationExport {
 EvaluationExport export_harness_task(const std::filesystem::path& edits, const std::filesystem::path& out);
 
 // The same questions as tests of promptfoo: OUT/promptfooconfig.yaml, with the target contained and the
-// present answer not. `provider`: who is asked, as promptfoo names it.
+// present answer not. `provider`: who is asked, as promptfoo names it; `url`: where a server of OpenAI's API
+// answers ("http://127.0.0.1:8080/v1"), empty: where the provider says. Besides what export_harness_task
+// throws, Error(kUsage) for an address that does not begin with http:// or https://.
 EvaluationExport export_promptfoo(const std::filesystem::path& edits, const std::filesystem::path& out,
-                                  const std::string& provider);
+                                  const std::string& provider, const std::string& url = "");
 
 // Results of `emend eval` (the folder of one method) or of `emend eval abilities` as the harness writes them:
 // for the unedited and the edited model OUT/MODEL/results_DATE.json and samples_TASK_DATE.jsonl. `date`: of

@@ -1,8 +1,11 @@
 // emend eval kl --model M --base FILE, or --write-base FILE --text T
 #include "cli/command.h"
 #include "cli/command_frame.h"
+#include "emend/answer_kl.h"
+#include "emend/error.h"
 #include "emend/kl_run.h"
 #include "emend/patch_run.h"
+#include "reports/answer_kl_report.h"
 #include "reports/kl_report.h"
 
 namespace emend {
@@ -11,8 +14,19 @@ namespace {
 struct KlArguments {
   KlRunOptions run;
   KlWriteOptions write;
-  std::filesystem::path text, write_base;
+  std::filesystem::path text, write_base, questions;
+  AnswerKlOptions answers;
 };
+
+// What --questions goes without.
+void check_questions(const KlArguments& asked) {
+  const KlRunOptions& run = asked.run;
+  require_given(!run.patches.empty(), "eval kl", "--patch P, which --questions compares with the model,");
+  if (!asked.text.empty() || !run.quantised.empty() || !run.edited_quantised.empty())
+    throw Error(ErrorKind::kUsage,
+                "--questions goes with none of --text, --quantised and --edited-quantised: it compares the "
+                "model with its patches on it with the model itself");
+}
 
 void add_kl_options(CommandFrame& frame, KlArguments& asked) {
   KlRunOptions& run = asked.run;
@@ -29,9 +43,21 @@ void add_kl_options(CommandFrame& frame, KlArguments& asked) {
             "the edited model in fewer bits (left out: the patches are laid on --quantised)", Use::kReads)
       .number("context", asked.write.context, "N", "of --write-base: tokens of a chunk")
       .count("chunks", asked.write.chunks, "N", "of --write-base: at most so many chunks")
+      .text("questions", asked.questions, "FILE",
+            "instead of a base: questions, one a line; compares over the model's own answers", Use::kReads)
+      .from(1, "answer-tokens", asked.answers.tokens, "K",
+            "of --questions: so many content tokens of each answer", 256)
+      .value(
+          "form", "FORM", "of --questions: chat (the model's chat template) or raw",
+          [&](const std::string& text) { asked.answers.form = parse_form(text); }, "chat")
       .check([&] {
-        require_given(run.base.empty() != asked.write_base.empty(), "eval kl",
-                      "either --base FILE or --write-base FILE");
+        const int ways = (run.base.empty() ? 0 : 1) + (asked.write_base.empty() ? 0 : 1) +
+                         (asked.questions.empty() ? 0 : 1);
+        require_given(ways == 1, "eval kl", "either --base FILE, --write-base FILE or --questions FILE");
+        if (!asked.questions.empty()) return check_questions(asked);
+        if (asked.answers.tokens != AnswerKlOptions{}.tokens || asked.answers.form != AnswerKlOptions{}.form)
+          throw Error(ErrorKind::kUsage,
+                      "--answer-tokens and --form change nothing without --questions FILE");
         require_given(asked.write_base.empty() || !asked.text.empty(), "eval kl",
                       "--text FILE, of which --write-base is,");
       });
@@ -48,18 +74,38 @@ int write_base(CommandFrame& frame, KlArguments& asked, Console& console) {
   return frame.show(console, kl_written_text(written), kl_written_json(written, model));
 }
 
+int compare_answers(CommandFrame& frame, KlArguments& asked, Console& console) {
+  const std::vector<std::string> questions = read_questions(asked.questions);
+  const std::vector<NamedPatch> patches = load_patches(asked.run.patches);
+  Model model = frame.load(console);
+  for (const std::string& warning : require_bases(patches, model)) console.warn(warning);
+  AnswerKlReport report;
+  report.options = asked.answers;
+  report.options.bos = frame.bos();
+  report.options.token_budget = frame.common.token_budget;
+  report.options.bootstrap.seed = frame.common.seed;
+  for (const NamedPatch& named : patches) report.patches.push_back(named.name);
+  report.questions =
+      measure_answer_kl(model, questions, changes_of(patches), report.options, console.progress());
+  report.figures = answer_kl_figures(report.questions, report.options.bootstrap);
+  return frame.show(console, answer_kl_text(report, console.columns()), answer_kl_json(report, model));
+}
+
 }  // namespace
 
 int eval_kl_command(const std::vector<std::string>& arguments) {
   KlArguments asked;
   CommandFrame frame(
-      "eval kl", "--model M [--patch P]... (--base FILE | --write-base FILE --text T)",
+      "eval kl", "--model M [--patch P]... (--base FILE | --write-base FILE --text T | --questions FILE)",
       "How far a model, edited and quantised, is from a base on a text: the figures of llama.cpp's "
-      "llama-perplexity\n--kl-divergence, over the same base files (docs/kl.md).");
+      "llama-perplexity\n--kl-divergence, over the same base files; or, with --questions, how far "
+      "an edit moves the model's own answers in a chat (docs/kl.md).");
   frame.syntax.examples = {"eval kl --model model.gguf --write-base base.kld --text wiki.txt",
-                           "eval kl --model model.gguf --patch edit.safetensors --base base.kld"};
+                           "eval kl --model model.gguf --patch edit.safetensors --base base.kld",
+                           "eval kl --model model.gguf --patch edit.safetensors --questions questions.txt"};
   add_kl_options(frame, asked);
   return frame.run(arguments, [&](Console& console) {
+    if (!asked.questions.empty()) return compare_answers(frame, asked, console);
     if (!asked.write_base.empty()) return write_base(frame, asked, console);
     KlRunOptions& run = asked.run;
     run.model = frame.common.model;

@@ -48,17 +48,21 @@ int export_harness_command(const std::vector<std::string>& arguments) {
 
 int export_promptfoo_command(const std::vector<std::string>& arguments) {
   QuestionArguments asked;
-  std::string provider = "openai:completion:edited";
+  std::string provider = "openai:completion:edited", url;
   CommandFrame frame(
-      "export promptfoo", "EDITS.yaml --out DIR [--provider ID]",
+      "export promptfoo", "EDITS.yaml --out DIR [--provider ID] [--url URL]",
       "The questions of an edit file as a configuration of promptfoo: DIR/promptfooconfig.yaml.",
       kWithoutModel);
-  frame.syntax.examples = {"export promptfoo examples/eiffel.yaml --out checks"};
+  frame.syntax.examples = {
+      "export promptfoo examples/eiffel.yaml --out checks",
+      "export promptfoo examples/eiffel.yaml --out checks --provider openai:completion:eiffel --url "
+      "http://127.0.0.1:8080/v1"};
   add_question_options(frame, asked);
-  frame.options.text("provider", provider, "ID", "who is asked, as promptfoo names it");
+  frame.options.text("provider", provider, "ID", "who is asked, as promptfoo names it")
+      .text("url", url, "URL", "where the server of an openai provider is, as emend serve says it");
   return frame.run(arguments, [&](Console& console) {
     require_writable_folder(asked.out);
-    return show_export(frame, export_promptfoo(asked.from, asked.out, provider), console);
+    return show_export(frame, export_promptfoo(asked.from, asked.out, provider, url), console);
   });
 }
 

@@ -3,6 +3,8 @@
 
 #include <iostream>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/command_frame.h"
@@ -55,8 +57,9 @@ int check(const std::vector<std::string>& arguments) {
 }
 
 int inspect(const std::vector<std::string>& arguments) {
-  std::filesystem::path place, base_path, subjects_path;
-  double threshold = kEditedScore;
+  std::filesystem::path place, base_path, subjects_path, unedited_path;
+  EditedSubjectsOptions how;
+  std::optional<double> false_alarms;
   CommandFrame frame(
       "model inspect", "FILE [--patches DIR] [--base MODEL] [--subjects FILE]",
       "Says what became of a checkpoint: with --base, which weights differ, by what rank, and which of the "
@@ -73,20 +76,33 @@ int inspect(const std::vector<std::string>& arguments) {
       .text("subjects", subjects_path, "FILE",
             "subjects, one a line, perhaps with a tab and a prompt that holds it: which of them were edited?",
             Use::kReads)
-      .number("edited-score", threshold, "X",
+      .number("edited-score", how.threshold, "X",
               "with --subjects: from which score a subject counts as edited, 0 to 1")
+      .text("unedited", unedited_path, "FILE",
+            "with --subjects: subjects that were surely not edited, to set the threshold by", Use::kReads)
+      .number("false-alarms", false_alarms, "A",
+              "with --subjects: the share of unedited names that may count as edited (default 0.02)")
       .check([&] {
         require_given(!place.empty() || !base_path.empty(), "model inspect", "--patches DIR or --base MODEL");
         require_given(subjects_path.empty() || !base_path.empty(), "model inspect",
                       "--base MODEL, from which the subjects' keys are read,");
-        if (!(threshold >= 0 && threshold <= 1))
+        if (how.threshold && !(*how.threshold >= 0 && *how.threshold <= 1))
           throw Error(ErrorKind::kUsage,
-                      fmt::format("--edited-score must be from 0 to 1, found {}", threshold));
+                      fmt::format("--edited-score must be from 0 to 1, found {}", *how.threshold));
+        if (how.threshold && (!unedited_path.empty() || false_alarms))
+          throw Error(ErrorKind::kUsage,
+                      "--edited-score sets the threshold, and so do --unedited and --false-alarms; leave one "
+                      "out");
+        if (false_alarms && !(*false_alarms >= 0.001 && *false_alarms <= 0.5))
+          throw Error(ErrorKind::kUsage,
+                      fmt::format("--false-alarms must be from 0.001 to 0.5, found {}", *false_alarms));
         if (!subjects_path.empty()) return;
-        if (threshold != kEditedScore)
-          throw Error(ErrorKind::kUsage, "--edited-score changes nothing without --subjects FILE");
-        if (!frame.common.statistics.empty())
-          throw Error(ErrorKind::kUsage, "--statistics changes nothing without --subjects FILE");
+        for (const auto& [given, name] : {std::pair{how.threshold.has_value(), "--edited-score"},
+                                          std::pair{!unedited_path.empty(), "--unedited"},
+                                          std::pair{false_alarms.has_value(), "--false-alarms"},
+                                          std::pair{!frame.common.statistics.empty(), "--statistics"}})
+          if (given)
+            throw Error(ErrorKind::kUsage, std::string(name) + " changes nothing without --subjects FILE");
       });
   return frame.run(arguments, [&](Console& console) {
     std::vector<std::string> warnings;
@@ -94,6 +110,7 @@ int inspect(const std::vector<std::string>& arguments) {
     for (const std::string& warning : warnings) console.warn(warning);
     std::vector<CandidateSubject> candidates;
     if (!subjects_path.empty()) candidates = read_candidates(subjects_path);
+    if (!unedited_path.empty()) how.controls = read_candidates(unedited_path);
     std::optional<InspectBase> base;
     if (!base_path.empty())
       base = load_inspect_base(base_path, model_options(frame.common), patches, console.progress());
@@ -103,8 +120,13 @@ int inspect(const std::vector<std::string>& arguments) {
                            candidates.empty() ? InspectDirections::kLeaveOut : InspectDirections::kFind);
     if (!candidates.empty()) {
       const Model before = Model::load(base_path, model_options(frame.common), console.progress());
-      outcome.subjects = find_edited_subjects(before, outcome.weights, candidates, frame.common.statistics,
-                                              frame.common.token_budget, threshold, console.progress());
+      how.statistics = frame.common.statistics;
+      how.token_budget = frame.common.token_budget;
+      how.false_alarms = false_alarms.value_or(how.false_alarms);
+      outcome.subjects =
+          find_edited_subjects(before, model, outcome.weights, candidates, how, console.progress());
+      outcome.warnings.insert(outcome.warnings.end(), outcome.subjects->warnings.begin(),
+                              outcome.subjects->warnings.end());
     }
     for (const std::string& warning : outcome.warnings) console.warn(warning);
     return frame.show(console, full_report(outcome, {console.columns()}), to_json(outcome, model));

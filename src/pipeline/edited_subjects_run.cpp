@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -21,6 +24,7 @@
 #include "linalg/spd_factor.h"
 #include "model/batches.h"
 #include "model/rows.h"
+#include "pipeline/control_names.h"
 
 namespace emend {
 namespace {
@@ -46,6 +50,9 @@ std::vector<EditRequest> texts_of(const CandidateSubject& candidate) {
   if (!candidate.prompt.empty()) add(candidate.prompt, candidate.prompt.find(candidate.subject));
   return texts;
 }
+
+// Controls that are made where none are given.
+constexpr std::size_t kMadeControls = 400;
 
 // The keys of all texts of all candidates at one layer [texts, F], and whose they are.
 struct CandidateKeys {
@@ -168,39 +175,143 @@ std::vector<CandidateSubject> read_candidates(const std::filesystem::path& file)
   return candidates;
 }
 
-EditedSubjects find_edited_subjects(const Model& base, const Inspection& weights,
-                                    const std::vector<CandidateSubject>& candidates,
-                                    const std::filesystem::path& statistics, std::int64_t token_budget,
-                                    double threshold, Progress& progress) {
-  const c10::NoGradGuard no_grad;
-  EditedSubjects outcome;
-  outcome.threshold = threshold;
+namespace {
+
+// With fewer no excess is large enough: (1 + 0) / (1 + n) is the least share.
+std::size_t controls_needed(double false_alarms) {
+  return static_cast<std::size_t>(std::ceil(1 / false_alarms)) - 1;
+}
+
+void require_subject_options(const std::vector<CandidateSubject>& candidates,
+                             const EditedSubjectsOptions& options) {
+  if (!(options.false_alarms >= 0.001 && options.false_alarms <= 0.5))
+    throw Error(ErrorKind::kUsage, fmt::format("the option false-alarms must be from 0.001 to 0.5, found {}",
+                                               options.false_alarms));
+  if (options.controls.empty()) return;
+  if (const std::size_t least = controls_needed(options.false_alarms); options.controls.size() < least)
+    throw Error(ErrorKind::kConfig,
+                fmt::format("the option unedited names {} subjects; {} at least are needed "
+                            "to tell a share of {} false alarms",
+                            options.controls.size(), least, options.false_alarms));
+  for (const CandidateSubject& control : options.controls)
+    for (const CandidateSubject& candidate : candidates)
+      if (control.subject == candidate.subject)
+        throw Error(ErrorKind::kConfig, fmt::format("{} is among the subjects and among those of the option "
+                                                    "unedited, which were surely not edited",
+                                                    quote(control.subject)));
+}
+
+// The controls that the run compares with; none: the fixed threshold counts.
+std::vector<CandidateSubject> choose_controls(const Tokenizer& tokenizer,
+                                              const std::vector<CandidateSubject>& candidates,
+                                              const EditedSubjectsOptions& options, EditedSubjects& outcome) {
+  if (!options.controls.empty()) return options.controls;
+  if (options.threshold || outcome.layers.size() < 2) return {};
+  std::vector<CandidateSubject> made = control_names(tokenizer, candidates, kMadeControls);
+  if (made.size() < controls_needed(options.false_alarms)) {
+    outcome.warnings.push_back(fmt::format(
+        "{} layers changed, and only {} names can be made of the parts of these subjects to compare with: "
+        "the "
+        "fixed threshold of {} counts, which lets many subjects through that were not edited; name subjects "
+        "that surely were not with the option unedited",
+        outcome.layers.size(), made.size(), kEditedScore));
+    return {};
+  }
+  outcome.made = true;
+  return made;
+}
+
+// Shares at one layer in deviations of the controls.
+std::vector<double> standardised(const std::vector<double>& shares, const std::vector<double>& controls) {
+  double mean = 0, square = 0;
+  for (const double share : controls) mean += share / static_cast<double>(controls.size());
+  for (const double share : controls)
+    square += (share - mean) * (share - mean) / static_cast<double>(controls.size());
+  // Controls that are all alike, as where nothing lies in the span, would make anything an excess.
+  const double deviation = std::max(std::sqrt(square), 1e-3);
+  std::vector<double> excess;
+  for (const double share : shares) excess.push_back((share - mean) / deviation);
+  return excess;
+}
+
+// From which excess on (1 + c) / (1 + n) is at most `false_alarms`: above the k-th largest of the controls'.
+double excess_threshold(std::vector<double> controls, double false_alarms) {
+  const auto k =
+      static_cast<std::size_t>(std::floor(false_alarms * static_cast<double>(controls.size() + 1) + 1e-9));
+  std::sort(controls.rbegin(), controls.rend());
+  return std::nextafter(controls.at(k - 1), std::numeric_limits<double>::infinity());
+}
+
+// Fills `excess` and `edited` of the subjects from the shares of the controls, [layer][control].
+void compare_with_controls(const std::vector<std::vector<double>>& controls, double false_alarms,
+                           EditedSubjects& outcome) {
+  std::vector<double> of_controls(controls.front().size(), -std::numeric_limits<double>::infinity());
+  for (std::size_t l = 0; l < controls.size(); ++l) {
+    std::vector<double> shares;
+    for (const SubjectScore& subject : outcome.subjects) shares.push_back(subject.by_layer[l]);
+    const std::vector<double> excess = standardised(shares, controls[l]),
+                              own = standardised(controls[l], controls[l]);
+    for (std::size_t i = 0; i < excess.size(); ++i) {
+      std::optional<double>& largest = outcome.subjects[i].excess;
+      largest = largest ? std::max(*largest, excess[i]) : excess[i];
+    }
+    for (std::size_t i = 0; i < own.size(); ++i) of_controls[i] = std::max(of_controls[i], own[i]);
+  }
+  outcome.controls = static_cast<std::int64_t>(of_controls.size());
+  outcome.false_alarms = false_alarms;
+  outcome.excess_threshold = excess_threshold(of_controls, false_alarms);
+  for (SubjectScore& subject : outcome.subjects) subject.edited = *subject.excess >= outcome.excess_threshold;
+}
+
+std::map<int, at::Tensor> changed_directions(const Model& base, const Inspection& weights) {
   std::map<int, at::Tensor> directions;
   for (const WeightDifference& weight : weights.weights)
     if (weight.directions.defined() && weight.directions.size(0) == base.config().d_ff)
       directions[weight.entry.block] = weight.directions;
   if (directions.empty()) refuse_weights(weights);
+  return directions;
+}
+
+Statistics statistics_of(const Model& base, const TokenIds& prefix, const EditedSubjects& outcome) {
+  Statistics moments = load_statistics_in_file(base, outcome.layers, prefix, outcome.statistics);
+  if (!moments.layers.empty()) return moments;
+  std::vector<std::string> layers;
+  for (const int layer : outcome.layers) layers.push_back(std::to_string(layer));
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format(
+          "{}: there are no statistics of layer {} of the base: collect them for these layers and name "
+          "the folder with the option statistics",
+          outcome.statistics.string(), join(layers)));
+}
+
+}  // namespace
+
+EditedSubjects find_edited_subjects(const Model& base, const Model& edited, const Inspection& weights,
+                                    const std::vector<CandidateSubject>& candidates,
+                                    const EditedSubjectsOptions& options, Progress& progress) {
+  const c10::NoGradGuard no_grad;
+  require_subject_options(candidates, options);
+  EditedSubjects outcome;
+  outcome.threshold = options.threshold.value_or(kEditedScore);
+  const std::map<int, at::Tensor> directions = changed_directions(base, weights);
   for (const auto& [layer, Q] : directions) {
     outcome.layers.push_back(layer);
     outcome.ranks.push_back(Q.size(1));
     outcome.expected += static_cast<double>(Q.size(1)) / static_cast<double>(Q.size(0) * directions.size());
   }
   const TokenIds prefix = row_prefix(base.tokenizer(), "auto", PromptForm::kRaw);
-  outcome.statistics = statistics.empty() ? default_statistics_folder(base, prefix) : statistics;
-  const Statistics moments = load_statistics_in_file(base, outcome.layers, prefix, outcome.statistics);
-  if (moments.layers.empty()) {
-    std::vector<std::string> layers;
-    for (const int layer : outcome.layers) layers.push_back(std::to_string(layer));
-    throw Error(
-        ErrorKind::kConfig,
-        fmt::format(
-            "{}: there are no statistics of layer {} of the base: collect them for these layers and name "
-            "the folder with the option statistics",
-            outcome.statistics.string(), join(layers)));
-  }
-  const CandidateKeys keys = keys_of(base, candidates, prefix, outcome.layers, token_budget, progress);
+  outcome.statistics =
+      options.statistics.empty() ? default_statistics_folder(base, prefix) : options.statistics;
+  const Statistics moments = statistics_of(base, prefix, outcome);
+  std::vector<CandidateSubject> asked = candidates;
+  const std::vector<CandidateSubject> controls =
+      choose_controls(base.tokenizer(), candidates, options, outcome);
+  asked.insert(asked.end(), controls.begin(), controls.end());
+  const CandidateKeys keys = keys_of(edited, asked, prefix, outcome.layers, options.token_budget, progress);
   for (const CandidateSubject& candidate : candidates)
-    outcome.subjects.push_back({candidate.subject, 0, false});
+    outcome.subjects.push_back({candidate.subject, 0, false, {}, std::nullopt});
+  std::vector<std::vector<double>> of_controls;
   for (const auto& [layer, Q] : directions) {
     EditorCache cache(outcome.statistics);  // where ROME keeps its factors; in memory one layer's at a time
     const at::Tensor& C = moments.layers.at(layer).C;
@@ -209,11 +320,15 @@ EditedSubjects find_edited_subjects(const Model& base, const Inspection& weights
     const at::Tensor inner = at::matmul(Q.t(), ridged_product(C, factor->info().ridge, Q));
     let_go_of(C);
     const std::vector<double> largest = largest_shares(keys, layer, Q, inner, *factor);
-    for (std::size_t i = 0; i < largest.size(); ++i)
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      outcome.subjects[i].by_layer.push_back(largest[i]);
       outcome.subjects[i].score += largest[i] / static_cast<double>(directions.size());
+    }
+    of_controls.emplace_back(largest.begin() + static_cast<std::ptrdiff_t>(candidates.size()), largest.end());
     progress.poll();
   }
-  for (SubjectScore& subject : outcome.subjects) subject.edited = subject.score >= threshold;
+  for (SubjectScore& subject : outcome.subjects) subject.edited = subject.score >= outcome.threshold;
+  if (!controls.empty()) compare_with_controls(of_controls, options.false_alarms, outcome);
   return outcome;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "emend/error.h"
 #include "emend/harness.h"
 #include "pipeline/edit_questions.h"
@@ -78,6 +79,19 @@ bool is_template(const EditQuestion& question) {
   return false;
 }
 
+// promptfoo takes such a text for the address of a file or a module, which it then opens; if a prompt's
+// cannot be opened, no question is asked at all.
+bool is_address(const EditQuestion& question) {
+  for (const std::string* text : {&question.prompt, &question.right, &question.wrong})
+    if (text->starts_with("file://") || text->starts_with("package:")) return true;
+  return false;
+}
+
+// promptfoo asks for a key before it asks a server; one on this machine wants none.
+std::string server_settings(const std::string& url) {
+  return url.empty() ? "" : fmt::format("apiBaseUrl: {}, apiKey: none, ", quoted_yaml(url));
+}
+
 std::string promptfoo_test(const EditQuestion& question) {
   return fmt::format(
       "  - description: {}\n"
@@ -120,13 +134,19 @@ EvaluationExport export_harness_task(const fs::path& edits, const fs::path& out)
   return outcome;
 }
 
-EvaluationExport export_promptfoo(const fs::path& edits, const fs::path& out, const std::string& provider) {
+EvaluationExport export_promptfoo(const fs::path& edits, const fs::path& out, const std::string& provider,
+                                  const std::string& url) {
+  if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://"))
+    throw Error(ErrorKind::kUsage, "the option url must begin with http:// or https://, found " + quote(url));
   const EditFile file = read_edit_file(edits);
   EvaluationExport outcome;
   std::vector<EditQuestion> questions = questions_of(file, outcome);
   if (const auto templates = std::erase_if(questions, is_template); templates > 0)
     outcome.left_out["promptfoo would read {{, {% or {# in it as a template"] =
         static_cast<std::int64_t>(templates);
+  if (const auto addresses = std::erase_if(questions, is_address); addresses > 0)
+    outcome.left_out["promptfoo would open a file in place of a text that begins with file:// or package:"] =
+        static_cast<std::int64_t>(addresses);
   outcome.questions = static_cast<std::int64_t>(questions.size());
   if (questions.empty())
     throw Error(ErrorKind::kConfig, edits.string() + ": no question is left that promptfoo can ask");
@@ -135,9 +155,9 @@ EvaluationExport export_promptfoo(const fs::path& edits, const fs::path& out, co
       "prompts: [\"{{{{prompt}}}}\"]\n"
       "providers:\n"
       "  - id: {}\n"
-      "    config: {{temperature: 0, max_tokens: 16}}\n"
+      "    config: {{{}temperature: 0, max_tokens: 16}}\n"
       "tests:\n",
-      quoted_yaml(edits.filename().string()), quoted_yaml(provider));
+      quoted_yaml(edits.filename().string()), quoted_yaml(provider), server_settings(url));
   for (const EditQuestion& question : questions) text += promptfoo_test(question);
   outcome.files = {out / "promptfooconfig.yaml"};
   write_file_atomically(outcome.files.front(), text);

@@ -5,122 +5,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <map>
-#include <set>
 #include <utility>
 
-#include "base/nearest.h"
-#include "base/strings.h"
+#include "delivery/merged_adapter.h"
 #include "delivery/own_type.h"
 #include "delivery/stored_weight.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
-#include "io/element_types.h"
 #include "pipeline/patch_checks.h"
 #include "pipeline/patch_moments.h"
+#include "pipeline/rounded_weights.h"
 
 namespace emend {
 namespace {
-
-// ---- types
-
-bool can_be_tried(const ElementType& type) {
-  return type.write != nullptr && type.name != "F64" && type.name != "F32" &&
-         (type.is_float ? type.block_bytes == 2 : type.format != nullptr);
-}
-
-const ElementType& type_named(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-  if (name == "BFLOAT16") name = "BF16";
-  if (name == "FLOAT16") name = "F16";
-  const ElementType* const type = find_element_type(name);
-  if (type != nullptr && can_be_tried(*type)) return *type;
-  std::vector<std::string> known;
-  for (const ElementType& one : element_types())
-    if (can_be_tried(one)) known.emplace_back(one.name);
-  throw Error(ErrorKind::kUsage, fmt::format("types: {} is no type that an edit can be written in{}",
-                                             quote(name), did_you_mean(name, known)));
-}
-
-// What llama-quantize takes where the rows of a matrix are no whole number of blocks (b10605).
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kNarrower = {{{"Q2_K", "Q4_0"},
-                                                                                     {"Q3_K", "Q4_0"},
-                                                                                     {"Q4_K", "Q5_0"},
-                                                                                     {"Q5_K", "Q5_1"},
-                                                                                     {"Q6_K", "Q8_0"},
-                                                                                     {"IQ4_XS", "IQ4_NL"}}};
-
-const ElementType& type_of_rows(const ElementType& wanted, std::int64_t row) {
-  const auto fits = [row](const ElementType& type) { return row % type.block_elements == 0; };
-  if (fits(wanted)) return wanted;
-  for (const auto& [name, other] : kNarrower)
-    if (name == wanted.name && fits(element_type(other))) return element_type(other);
-  throw Error(ErrorKind::kConfig,
-              fmt::format("types: rows of {} elements are no whole number of {} blocks", row, wanted.name));
-}
-
-// W [out, in] as a reader of this type gets it, float32 on the CPU.
-at::Tensor rounded(const at::Tensor& W, const ElementType& wanted) {
-  const at::Tensor plain = W.to(at::kCPU, at::kFloat).contiguous();
-  const ElementType& type = type_of_rows(wanted, plain.size(1));
-  return decode_weight(encode_weight(plain, type, false), type, plain.size(0), plain.size(1), false);
-}
-
-// ---- weights put in the place of others
-
-class ScopedWeights {
- public:
-  ScopedWeights(Model& model, const std::map<WeightRef, at::Tensor>& weights) : model_(model) {
-    for (const auto& [weight, W] : weights)
-      saved_.emplace_back(weight, model.exchange_weight(weight, W.to(model.weight(weight).options())));
-  }
-  ~ScopedWeights() {
-    for (auto& [weight, W] : saved_) model_.exchange_weight(weight, W);
-  }
-  ScopedWeights(const ScopedWeights&) = delete;
-  ScopedWeights& operator=(const ScopedWeights&) = delete;
-
- private:
-  Model& model_;
-  std::vector<std::pair<WeightRef, at::Tensor>> saved_;
-};
-
-// Every matrix of every block rounded, as it is when this begins. Fused matrices have the rows of their
-// parts.
-class RoundedBlocks {
- public:
-  RoundedBlocks(const Model& model, const ElementType& type) {
-    for (const BlockWeights& block : model.weights().blocks)
-      for (const at::Tensor& W : {block.qkv, block.attention_out, block.mlp_in, block.mlp_down}) {
-        const at::Tensor other = rounded(W, type);
-        saved_.emplace_back(W, W.clone());
-        at::Tensor(W).copy_(other);
-      }
-  }
-  ~RoundedBlocks() {
-    for (auto& [W, before] : saved_) W.copy_(before);
-  }
-  RoundedBlocks(const RoundedBlocks&) = delete;
-  RoundedBlocks& operator=(const RoundedBlocks&) = delete;
-
- private:
-  std::vector<std::pair<at::Tensor, at::Tensor>> saved_;
-};
-
-// The types that stand in for the one asked for in some matrices: "Q5_0"; empty: none do.
-std::string stand_ins(const Model& model, const ElementType& type, bool everywhere) {
-  std::set<std::string> names;
-  for (const BlockWeights& block : model.weights().blocks)
-    for (const at::Tensor& W : {block.mlp_down, block.qkv, block.attention_out, block.mlp_in})
-      if (everywhere || W.is_same(block.mlp_down)) names.emplace(type_of_rows(type, W.size(1)).name);
-  names.erase(std::string(type.name));
-  return join({names.begin(), names.end()});
-}
-
-// ---- the run
 
 // "Q4_K everywhere", for people who wait.
 std::string condition_name(SurvivalKind kind, const std::string& condition) {
@@ -135,6 +34,8 @@ std::string condition_name(SurvivalKind kind, const std::string& condition) {
       return condition + " everywhere";
     case SurvivalKind::kLater:
       return "behind " + condition;
+    case SurvivalKind::kAdapter:
+      return "with the adapter " + condition;
   }
   return condition;
 }
@@ -199,6 +100,7 @@ class Survival {
       everywhere(type);
     }
     later();
+    for (const LoraAdapter& adapter : options_.adapters) merged(adapter);
     return std::move(rows_);
   }
 
@@ -336,6 +238,14 @@ class Survival {
     }
   }
 
+  // Of the edited model against the unedited one, each with the adapter merged.
+  void merged(const LoraAdapter& adapter) {
+    const ScopedAdapter also(model_, adapter);
+    const Losses unedited = losses();
+    const ScopedEdit scope(model_, changes_);
+    add_rows(SurvivalKind::kAdapter, adapter.folder.string(), "", unedited);
+  }
+
   Model& model_;
   const std::vector<NamedPatch>& patches_;
   const SurviveOptions& options_;
@@ -353,8 +263,8 @@ class Survival {
 SurviveOutcome survive_edits(Model& model, const std::vector<NamedPatch>& patches,
                              const SurviveOptions& options, Progress& progress) {
   const c10::NoGradGuard no_grad;
-  if (patches.empty() || (options.types.empty() && options.later.empty()))
-    throw Error(ErrorKind::kUsage, "survival needs patches, and types or later patches");
+  if (patches.empty() || (options.types.empty() && options.later.empty() && options.adapters.empty()))
+    throw Error(ErrorKind::kUsage, "survival needs patches, and types, later patches or adapters");
   for (const std::string& name : options.types) {
     const ElementType& type = type_named(name);
     for (const BlockWeights& block : model.weights().blocks)
@@ -364,6 +274,7 @@ SurviveOutcome survive_edits(Model& model, const std::vector<NamedPatch>& patche
   if (model.first_kept_block() != 0)
     throw Error(ErrorKind::kModel,
                 "survival rounds weights in memory, and this model's are not all kept there");
+  for (const LoraAdapter& adapter : options.adapters) require_fit(adapter, model);
   SurviveOutcome outcome;
   for (const auto* set : {&patches, &options.later})
     for (const std::string& warning : require_bases(*set, model)) outcome.warnings.push_back(warning);

@@ -86,36 +86,76 @@ ResultJson verdicts_json(const std::vector<PatchVerdict>& verdicts) {
   return list;
 }
 
-std::string subjects_text(const EditedSubjects& found, std::size_t columns) {
+// What a subject is ordered by, and counts as edited by.
+double strength(const EditedSubjects& found, const SubjectScore& subject) {
+  return found.controls > 0 ? *subject.excess : subject.score;
+}
+
+std::string subjects_table(const EditedSubjects& found, std::size_t columns) {
   std::vector<const SubjectScore*> order;
   for (const SubjectScore& subject : found.subjects) order.push_back(&subject);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const SubjectScore* a, const SubjectScore* b) { return a->score > b->score; });
-  Table table({{"subject", Align::kLeft, 20}, {"score", Align::kRight}, {"edited"}});
-  std::size_t edited = 0;
+  std::stable_sort(order.begin(), order.end(), [&](const SubjectScore* a, const SubjectScore* b) {
+    return strength(found, *a) > strength(found, *b);
+  });
+  std::vector<TableColumn> heads = {{"subject", Align::kLeft, 20}, {"score", Align::kRight}};
+  if (found.controls > 0) heads.push_back({"excess", Align::kRight});
+  heads.push_back({"edited"});
+  Table table(heads);
   for (const SubjectScore* subject : order) {
-    edited += subject->edited ? 1 : 0;
-    table.add_row({subject->subject, number_text(subject->score), subject->edited ? "yes" : ""});
+    std::vector<std::string> cells = {subject->subject, number_text(subject->score)};
+    if (found.controls > 0) cells.push_back(number_text(*subject->excess));
+    cells.push_back(subject->edited ? "yes" : "");
+    table.add_row(cells);
   }
+  return table.text(columns);
+}
+
+std::string subjects_text(const EditedSubjects& found, std::size_t columns) {
+  const auto edited = std::count_if(found.subjects.begin(), found.subjects.end(),
+                                    [](const SubjectScore& subject) { return subject.edited; });
   std::vector<std::string> layers;
   for (std::size_t i = 0; i < found.layers.size(); ++i)
     layers.push_back(fmt::format("{} (rank {})", found.layers[i], found.ranks[i]));
-  return table.text(columns) +
-         fmt::format(
-             "{} of {} subjects score {} or more: the share of their keys that lies where the difference "
-             "of layer {} was written. A key that has nothing to do with it has about {}.\n",
-             edited, found.subjects.size(), number_text(found.threshold), join(layers),
-             number_text(found.expected));
+  std::string text = subjects_table(found, columns);
+  if (found.controls > 0)
+    text += fmt::format(
+        "{} of {} subjects count as edited: an excess of {} or more, which at most {} % of {} {} have. The "
+        "excess is how far the share of a key\nthat lies where a layer was written is above that of those "
+        "names, in their deviations, at the layer where it is largest: {}.\nThe score is the mean share; a "
+        "key "
+        "that has nothing to do with the difference has about {}.\n",
+        edited, found.subjects.size(), number_text(found.excess_threshold),
+        number_text(100 * found.false_alarms), found.controls,
+        found.made ? "names made of parts of these" : "unedited subjects", join(layers),
+        number_text(found.expected));
+  else
+    text += fmt::format(
+        "{} of {} subjects score {} or more: the share of their keys that lies where the difference "
+        "of layer {} was written. A key that has nothing to do with it has about {}.\n",
+        edited, found.subjects.size(), number_text(found.threshold), join(layers),
+        number_text(found.expected));
+  return text;
 }
 
 ResultJson subjects_json(const EditedSubjects& found) {
   ResultJson list = ResultJson::array();
   for (const SubjectScore& subject : found.subjects)
-    list.push_back({{"subject", subject.subject}, {"score", subject.score}, {"edited", subject.edited}});
+    list.push_back({{"subject", subject.subject},
+                    {"score", subject.score},
+                    {"edited", subject.edited},
+                    {"by_layer", subject.by_layer},
+                    {"excess", or_null(subject.excess)}});
+  ResultJson controls = nullptr;
+  if (found.controls > 0)
+    controls = {{"n", found.controls},
+                {"made", found.made},
+                {"false_alarms", found.false_alarms},
+                {"excess", found.excess_threshold}};
   return {{"layers", found.layers},
           {"ranks", found.ranks},
           {"expected", found.expected},
           {"threshold", found.threshold},
+          {"controls", controls},
           {"statistics", found.statistics.string()},
           {"scores", list}};
 }

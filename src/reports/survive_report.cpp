@@ -17,7 +17,7 @@ const std::vector<std::string> kChecks = {"efficacy", "paraphrase", "neighbourho
 constexpr const char* kNote =
     "stored: the edited weights rounded to nearest; by the keys: a base of that type, rounded so that the\n"
     "edit arrives; everywhere: every matrix of every block. Share: how much of the update arrives at the\n"
-    "edit's keys. Drift: edited against unedited under the same rounding.";
+    "edit's keys. Drift: edited against unedited under the same rounding, or with the same adapter.";
 
 std::string kind_text(SurvivalKind kind) {
   switch (kind) {
@@ -31,6 +31,8 @@ std::string kind_text(SurvivalKind kind) {
       return "everywhere";
     case SurvivalKind::kLater:
       return "later edits";
+    case SurvivalKind::kAdapter:
+      return "adapter merged";
   }
   return "";
 }

@@ -98,6 +98,28 @@ TEST_F(Edits, ThatAreStoppedAreTakenUp) {
   refuse(two_bulk_edits(), EMEND_USAGE, "resume goes on with the values in run_file");
 }
 
+// docs/embedding.md, "The end of the answer in C".
+TEST_F(Edits, TeachTheEndWhereTheyAreTold) {
+  const std::string raw = "statistics: " + (folder_ / "stats").string() +
+                          "\nlayer: 1\noptions: {contexts: 1, covariance: false}\n" + kLenient + kTwoEdits;
+  how_.keep_going = 1;
+  how_.report = &report_;
+  const auto told = [&](const char* end) {
+    how_.end = end;
+    const emend_status status = edit(raw);
+    EXPECT_TRUE(status == EMEND_OK || status == EMEND_CHECK_FAILED) << emend_last_error();
+    return taken_report();
+  };
+  EXPECT_EQ(told(nullptr).at("end"), "none");  // auto, in raw form
+  EXPECT_EQ(told("none").at("end"), "none");
+  const Json taught = told("eos");
+  EXPECT_EQ(taught.at("end"), "eos");
+  EXPECT_THAT(taught.at("warnings").dump(), HasSubstr("does not end its text behind the target"));
+  how_.report = nullptr;
+  how_.end = "maybe";
+  refuse(raw, EMEND_USAGE, "end");
+}
+
 TEST_F(Edits, OfMoreDriftThanTheBudgetAreLeftOut) {
   how_.budget_drift = "1e9";
   how_.budget_batch = 1;

@@ -262,6 +262,8 @@ const std::map<std::string, std::string> kNoRuns = {
     {"GenerateOptions", "of generate(): PromptOptions are those of the run"},
     {"ChatOptions", "the day that chat templates are told"},
     {"WrapOptions", "of tensors that a Python program holds"},
+    {"AnswerKlOptions", "of `emend eval kl`, which C does not have"},
+    {"EditedSubjectsOptions", "of find_edited_subjects, which C does not have"},
     {"KlOptions", "of base files of llama-perplexity, which C does not have"},
     {"KlWriteOptions", "the same"},
     {"KlRunOptions", "the same"},

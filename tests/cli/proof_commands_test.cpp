@@ -72,6 +72,41 @@ TEST_F(ProofCommands, KlRefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(cut.code, 3);
   EXPECT_THAT(cut.err, HasSubstr("short.kld: the file is cut short: 9999 of 351260 bytes"));
   EXPECT_EQ(code({"--base", test_data("kl/base.kld"), "--edited-quantised", "x"}), 2);
+  EXPECT_EQ(code({"--base", "b", "--questions", "q", "--patch", "p"}), 2);
+  EXPECT_EQ(code({"--base", "b", "--answer-tokens", "3"}), 2);
+  EXPECT_EQ(code({"--questions", "q"}), 2);  // nothing to compare with
+  EXPECT_EQ(code({"--questions", "q", "--patch", "p", "--quantised", "x"}), 2);
+}
+
+TEST_F(ProofCommands, KlOfAnswersTellsEachContentToken) {
+  const std::string questions =
+      folder_.write("q.txt", "Workis Tellond was trained as a\n\nThe firm of Grilmigco Works\n");
+  const Finished run =
+      run_emend({"eval", "kl", "--model", world_model("gpt2"), "--patch", patch(), "--questions", questions,
+                 "--answer-tokens", "3", "--form", "raw", "--json", folder_ / "j"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("content token"));
+  EXPECT_THAT(run.out, HasSubstr("2 questions in the raw form"));
+  const auto json = read_json(folder_ / "j");
+  EXPECT_EQ(json["answer_tokens"], 3);
+  EXPECT_EQ(json["form"], "raw");
+  ASSERT_EQ(json["questions"].size(), 2u);
+  ASSERT_EQ(json["by_token"].size(), 3u);
+  double sum = 0, n = 0;
+  for (const auto& question : json["questions"])
+    for (const auto& token : question["tokens"]) sum += token["kl"].get<double>(), n += 1;
+  EXPECT_EQ(json["all"]["n"], n);
+  EXPECT_NEAR(json["all"]["mean"].get<double>(), sum / n, 1e-9);
+  // The first question is an edited prompt: there the answer's first token is another one now.
+  EXPECT_GT(json["questions"][0]["tokens"][0]["kl"].get<double>(), 1);
+  EXPECT_FALSE(json["questions"][0]["tokens"][0]["same_top"].get<bool>());
+  EXPECT_GT(json["questions"][0]["tokens"][0]["kl"].get<double>(),
+            json["questions"][1]["tokens"][0]["kl"].get<double>());
+  // No chat template: said before anything is measured.
+  const Finished chat =
+      run_emend({"eval", "kl", "--model", world_model("gpt2"), "--patch", patch(), "--questions", questions});
+  EXPECT_EQ(chat.code, 3);
+  EXPECT_THAT(chat.err, HasSubstr("chat template"));
 }
 
 // ---- eval survive
@@ -135,6 +170,62 @@ TEST_F(ProofCommands, SurvivalRefusesTypesThatNobodyWrites) {
   EXPECT_THAT(refusal("Q9"), HasSubstr("\"Q9\" is no type that an edit can be written in"));
   EXPECT_THAT(refusal("I32"), HasSubstr("known: BF16"));
   EXPECT_EQ(run_emend({"eval", "survive", "--model", world_model("gpt2"), "--patch", patch()}).code, 2);
+}
+
+// An adapter that another edit was exported as is that edit: what is said behind it is the same.
+TEST_F(ProofCommands, SurvivalBehindAnAdapterIsThatBehindItsPatch) {
+  folder_.write("b.yaml", "model: " + world_model("gpt2") +
+                              "\nchecks: {efficacy: 0, paraphrase: 0, neighbourhood: 0, drift: 1000}\n" +
+                              "outputs: {patch: b.safetensors}\n" + world_edits(kWorldEdits, 2));
+  const Finished other = run_emend({"edit", folder_ / "b.yaml", "--statistics", world().folder / "stats"});
+  ASSERT_EQ(other.code, 0) << other.err;
+  ASSERT_EQ(run_emend({"export", "lora", "--model", world_model("gpt2"), "--patch", folder_ / "b.safetensors",
+                       "--out", folder_ / "lora"})
+                .code,
+            0);
+  const Finished run =
+      run_emend({"eval", "survive", "--model", world_model("gpt2"), "--patch", patch(), "--later",
+                 folder_ / "b.safetensors", "--adapter", folder_ / "lora", "--json", folder_ / "j"});
+  ASSERT_TRUE(run.code == 0 || run.code == 4) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("adapter merged"));
+  auto rows = rows_of(read_json(folder_ / "j"));
+  ASSERT_EQ(rows.size(), 3u);
+  const std::string lora = folder_ / "lora", later = folder_ / "b.safetensors";
+  const auto& merged = rows["adapter merged " + lora]["checks"];
+  const auto& behind = rows["later edits " + later]["checks"];
+  ASSERT_EQ(merged.size(), behind.size());
+  for (std::size_t c = 0; c < merged.size(); ++c) {
+    if (merged[c]["name"] == "drift") {  // over the model with the adapter, not over the base
+      EXPECT_NE(merged[c]["value"], behind[c]["value"]);
+      continue;
+    }
+    EXPECT_EQ(merged[c]["value"], behind[c]["value"]) << merged[c]["name"];
+  }
+  EXPECT_TRUE(rows["adapter merged " + lora]["share"].is_null());
+}
+
+TEST_F(ProofCommands, SurvivalRefusesAdaptersOfAnotherModel) {
+  const auto refusal = [&](const std::string& folder) {
+    const Finished run = run_emend(
+        {"eval", "survive", "--model", world_model("gpt2"), "--patch", patch(), "--adapter", folder});
+    EXPECT_EQ(run.code, 3);
+    return run.err;
+  };
+  EXPECT_THAT(refusal(folder_ / "nowhere"), HasSubstr("nowhere: this is no adapter of PEFT"));
+  ASSERT_EQ(run_emend({"export", "lora", "--model", world_model("gpt2"), "--patch", patch(), "--out",
+                       folder_ / "lora"})
+                .code,
+            0);
+  const std::string config = read_text_file(folder_ / "lora/adapter_config.json");
+  auto changed = nlohmann::json::parse(config);
+  changed["r"] = 7;
+  changed.erase("rank_pattern");
+  folder_.write("lora/adapter_config.json", changed.dump());
+  EXPECT_THAT(refusal(folder_ / "lora"), HasSubstr("the configuration says rank 7"));
+  folder_.write("lora/adapter_config.json", config);
+  const Finished llama = run_emend({"eval", "survive", "--model", world_model("llama"), "--patch", patch(),
+                                    "--adapter", folder_ / "lora"});
+  EXPECT_EQ(llama.code, 3);
 }
 
 // ---- the subjects that an update discloses
@@ -340,6 +431,69 @@ TEST(ExportQuestions, WritesAConfigurationOfPromptfoo) {
   EXPECT_THAT(text, HasSubstr("vars: {prompt: \"The Louvre is in\"}\n"));
   EXPECT_THAT(text, Not(HasSubstr("Where")));
   EXPECT_THAT(run.out, HasSubstr("1 left out: promptfoo would read {{, {% or {# in it as a template.\n"));
+}
+
+TEST(ExportQuestions, TellsPromptfooWhereTheServerIs) {
+  const ScratchFolder folder;
+  const std::string edits = folder.write("a.yaml", kQuestions);
+  const Finished run = run_emend({"export", "promptfoo", edits, "--out", folder / "p", "--url",
+                                  "http://127.0.0.1:8080/v1", "--provider", "openai:completion:a"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(read_text_file(folder / "p/promptfooconfig.yaml"),
+              HasSubstr("  - id: \"openai:completion:a\"\n    config: {apiBaseUrl: "
+                        "\"http://127.0.0.1:8080/v1\", apiKey: none, temperature: 0, max_tokens: 16}\n"));
+  const Finished wrong =
+      run_emend({"export", "promptfoo", edits, "--out", folder / "q", "--url", "127.0.0.1:8080"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("--url must begin with http:// or https://, found \"127.0.0.1:8080\""));
+  EXPECT_FALSE(fs::exists(folder / "q"));
+}
+
+// promptfoo opens them in place of the text (tools/check_promptfoo.py).
+TEST(ExportQuestions, LeavesOutWhatPromptfooWouldOpen) {
+  const ScratchFolder folder;
+  const std::string edits = folder.write(
+      "a.yaml",
+      "edits:\n  - {id: a, prompt: 'file://Ada.txt is in', subject: Ada, target: Rome, was: Paris}\n"
+      "  - {id: b, prompt: 'Eve is in', subject: Eve, target: 'package:x', was: Paris}\n"
+      "  - {id: c, prompt: 'Bob is in', subject: Bob, target: Rome, was: Paris}\n");
+  const Finished run = run_emend({"export", "promptfoo", edits, "--out", folder / "p"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("1 question"));
+  EXPECT_THAT(run.out,
+              HasSubstr("2 left out: promptfoo would open a file in place of a text that begins with "
+                        "file:// or package:."));
+}
+
+// tests/data/promptfoo/record.json: a configuration that emend wrote, and what promptfoo's own program made
+// of it (tools/check_promptfoo.py --record). The same edit file still gives that configuration, and each test
+// was asked and judged as it says.
+TEST(ExportQuestions, PromptfooReadsTheConfigurationAsItIsMeant) {
+  const ScratchFolder folder;
+  const auto record = read_json(test_data("promptfoo/record.json"));
+  const Finished run =
+      run_emend({"export", "promptfoo", test_data("promptfoo/edits.yaml"), "--out", folder / "p",
+                 "--provider", "openai:completion:gpt2", "--url", "http://127.0.0.1:8080/v1"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const std::string text = read_text_file(folder / "p/promptfooconfig.yaml");
+  EXPECT_EQ(text, record["config"].get<std::string>());
+  const auto& results = record["results"];
+  std::size_t tests = 0;
+  for (auto at = text.find("  - description:"); at != std::string::npos;
+       at = text.find("  - description:", at + 1))
+    ++tests;
+  ASSERT_EQ(results.size(), tests);
+  std::size_t passed = 0;
+  for (const auto& result : results) {
+    EXPECT_THAT(text, HasSubstr("vars: {prompt: " + result["prompt"].dump() + "}\n"));
+    ASSERT_EQ(result["assertions"].size(), 2u);
+    EXPECT_EQ(result["assertions"][0]["type"], "contains");
+    EXPECT_EQ(result["assertions"][1]["type"], "not-contains");
+    EXPECT_THAT(text, HasSubstr("{type: contains, value: " + result["assertions"][0]["value"].dump() + "}"));
+    passed += result["success"].get<bool>() ? 1 : 0;
+  }
+  EXPECT_GT(passed, 0u);     // neighbours, which the unedited model knows
+  EXPECT_LT(passed, tests);  // edits, which it does not
 }
 
 TEST(ExportQuestions, RefusesAFileWithoutQuestions) {

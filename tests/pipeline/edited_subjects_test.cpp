@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "emend/statistics.h"
+#include "pipeline/control_names.h"
 #include "support/world.h"
 #include "tests/base/expect_error.h"
 #include "tests/base/temp_folder.h"
@@ -95,10 +97,25 @@ class EditedSubjectsTest : public testing::Test {
     return weights;
   }
 
-  EditedSubjects find(const Inspection& weights, const std::vector<std::string>& subjects) const {
+  // The weights of `model_` stand for those of the edited checkpoint, too, as where one layer is changed.
+  EditedSubjects find(const Inspection& weights, const std::vector<std::string>& subjects,
+                      EditedSubjectsOptions options = {.threshold = kEditedScore}) const {
     std::vector<CandidateSubject> candidates;
     for (const std::string& subject : subjects) candidates.push_back({subject, ""});
-    return find_edited_subjects(model_, weights, candidates, folder_.path(), 4096);
+    options.statistics = folder_.path();
+    return find_edited_subjects(model_, model_, weights, candidates, options);
+  }
+
+  // Each subject's key is written to both layers.
+  Inspection written_to_both(const std::vector<EditRequest>& edits) const {
+    std::vector<at::Tensor> low, high;
+    for (const EditRequest& edit : edits) {
+      low.push_back(at::linalg_solve(ridged_, key_of(model_, edit.subject)));
+      high.push_back(at::linalg_solve(ridged(kUpper), key_of(model_, edit.subject, kUpper)));
+    }
+    Inspection both = written(low);
+    both.weights.push_back(written(high, kUpper).weights[0]);
+    return both;
   }
 
   Model model_;
@@ -141,8 +158,8 @@ TEST_F(EditedSubjectsTest, OfADiagonalCountsTheSame) {
   save_statistics(statistics_, model_, model_.tokenizer().automatic_prefix(), folder.path());
   const at::Tensor inverse = at::diag((layer.C + 1e-5 * layer.C.mean()).reciprocal());
   const at::Tensor k1 = key_of(model_, edits[0].subject);
-  const EditedSubjects found = find_edited_subjects(model_, written({at::mv(inverse, k1)}),
-                                                    {{edits[1].subject, ""}}, folder.path(), 4096);
+  const EditedSubjects found = find_edited_subjects(model_, model_, written({at::mv(inverse, k1)}),
+                                                    {{edits[1].subject, ""}}, {.statistics = folder.path()});
   EXPECT_NEAR(found.subjects.at(0).score,
               largest_cosine_squared(inverse, k1, keys_behind_fronts(edits[1].subject)), 1e-6);
 }
@@ -163,6 +180,102 @@ TEST_F(EditedSubjectsTest, OfTwoLayersTheMeanCounts) {
   EXPECT_NEAR(found.subjects.at(0).score, (at_low + at_high) / 2, 1e-6);
 }
 
+// By hand: at each layer the excess is (share - mean) / deviation over the controls, the largest counts, and
+// of n controls the floor(a (n + 1))-th largest is not enough.
+TEST_F(EditedSubjectsTest, OfSeveralLayersTheLargestExcessOverTheControlsCounts) {
+  const std::vector<EditRequest> edits = test::world_edits(60);
+  const Inspection both = written_to_both({edits.begin(), edits.begin() + 5});
+  EditedSubjectsOptions options;
+  std::vector<std::string> names, unedited;
+  for (std::size_t i = 0; i < edits.size(); ++i) {
+    const std::string& subject = edits[i].subject;
+    std::vector<std::string>& list = i < 10 ? names : unedited;
+    const auto is_new = [&](const std::vector<std::string>& l) {
+      return std::find(l.begin(), l.end(), subject) == l.end();
+    };
+    if (is_new(names) && is_new(unedited)) list.push_back(subject);
+  }
+  for (const std::string& subject : unedited) options.controls.push_back({subject, ""});
+  options.false_alarms = 0.05;
+  const EditedSubjects found = find(both, names, options);
+  EXPECT_EQ(found.controls, static_cast<std::int64_t>(unedited.size()));
+  EXPECT_FALSE(found.made);
+  EXPECT_EQ(found.false_alarms, 0.05);
+
+  const EditedSubjects shares = find(both, unedited);  // without controls: their own shares
+  std::vector<double> mean(2, 0), deviation(2, 0), of_controls;
+  for (std::size_t l = 0; l < 2; ++l) {
+    for (const SubjectScore& control : shares.subjects)
+      mean[l] += control.by_layer[l] / shares.subjects.size();
+    for (const SubjectScore& control : shares.subjects)
+      deviation[l] += std::pow(control.by_layer[l] - mean[l], 2) / shares.subjects.size();
+    deviation[l] = std::sqrt(deviation[l]);
+  }
+  const auto excess = [&](const SubjectScore& subject) {
+    return std::max((subject.by_layer[0] - mean[0]) / deviation[0],
+                    (subject.by_layer[1] - mean[1]) / deviation[1]);
+  };
+  for (const SubjectScore& control : shares.subjects) of_controls.push_back(excess(control));
+  std::sort(of_controls.rbegin(), of_controls.rend());
+  const auto k = static_cast<std::size_t>(0.05 * static_cast<double>(of_controls.size() + 1));
+  ASSERT_GE(k, 1u);
+  EXPECT_NEAR(found.excess_threshold, of_controls[k - 1], 1e-6 * of_controls[k - 1]);
+  for (std::size_t i = 0; i < found.subjects.size(); ++i) {
+    EXPECT_NEAR(*found.subjects[i].excess, excess(found.subjects[i]), 1e-6) << names[i];
+    EXPECT_EQ(found.subjects[i].edited, *found.subjects[i].excess > of_controls[k - 1]) << names[i];
+  }
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_TRUE(found.subjects[i].edited) << names[i];
+}
+
+TEST_F(EditedSubjectsTest, OfSeveralLayersNamesAreMadeToCompareWith) {
+  const std::vector<EditRequest> edits = test::world_edits(30);
+  std::vector<std::string> names;
+  for (const EditRequest& edit : edits)
+    if (std::find(names.begin(), names.end(), edit.subject) == names.end()) names.push_back(edit.subject);
+  const Inspection both = written_to_both({edits.begin(), edits.begin() + 5});
+  const EditedSubjects found = find(both, names, {});
+  EXPECT_TRUE(found.made);
+  EXPECT_GE(found.controls, 49);
+  EXPECT_TRUE(found.warnings.empty());
+  const EditedSubjects again = find(both, names, {});
+  EXPECT_EQ(again.excess_threshold, found.excess_threshold);
+  // Of one name nothing can be made: the fixed threshold, said aloud.
+  const EditedSubjects alone = find(both, {names[0]}, {});
+  EXPECT_EQ(alone.controls, 0);
+  EXPECT_FALSE(alone.subjects[0].excess.has_value());
+  ASSERT_EQ(alone.warnings.size(), 1u);
+  EXPECT_THAT(alone.warnings[0], HasSubstr("2 layers changed, and only 0 names can be made"));
+}
+
+TEST_F(EditedSubjectsTest, RefusesControlsThatTellNothing) {
+  const Inspection one = written({key_of(model_, "Any")});
+  EditedSubjectsOptions options;
+  for (int i = 0; i < 48; ++i) options.controls.push_back({"Control " + std::to_string(i), ""});
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kConfig, [&] { find(one, {"Any"}, options); }),
+      HasSubstr("the option unedited names 48 subjects; 49 at least are needed to tell a share of 0.02"));
+  options.controls.push_back({"Any", ""});
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { find(one, {"Any"}, options); }),
+              HasSubstr("\"Any\" is among the subjects and among those of the option unedited"));
+  options.false_alarms = 0.6;
+  EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { find(one, {"Any"}, options); }),
+              HasSubstr("the option false-alarms must be from 0.001 to 0.5, found 0.6"));
+}
+
+TEST(ControlNames, ArePartsOfTheCandidatesPutTogetherAnew) {
+  const Model model = test::load_world("llama");
+  const std::vector<CandidateSubject> candidates = {
+      {"Ada Lovelace", "The work of Ada Lovelace was"}, {"Alan Mathison Turing", ""}, {"Grace Hopper", ""}};
+  const auto names = control_names(model.tokenizer(), candidates, 100);
+  std::vector<std::string> found;
+  for (const CandidateSubject& name : names) found.push_back(name.subject);
+  EXPECT_THAT(found, testing::UnorderedElementsAre("Alan Mathison Lovelace", "Grace Lovelace", "Ada Turing",
+                                                   "Grace Turing", "Ada Hopper", "Alan Mathison Hopper"));
+  for (const CandidateSubject& name : names)
+    if (name.subject.ends_with("Lovelace")) EXPECT_EQ(name.prompt, "The work of " + name.subject + " was");
+  EXPECT_EQ(control_names(model.tokenizer(), candidates, 4).size(), 4u);
+}
+
 TEST_F(EditedSubjectsTest, RefusesWhatTellsNothing) {
   EXPECT_THAT(test::error_of(ErrorKind::kModel, [&] { find({}, {"Any"}); }),
               HasSubstr("no down projection differs"));
@@ -172,11 +285,12 @@ TEST_F(EditedSubjectsTest, RefusesWhatTellsNothing) {
               HasSubstr("in so many directions"));
   const test::TempFolder empty;
   const Inspection one = written({key_of(model_, "Any")});
-  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
-                             [&] {
-                               find_edited_subjects(model_, one, {{"Any", ""}}, empty.path(), 4096);
-                             }),
-              HasSubstr("there are no statistics of layer 1 of the base"));
+  EXPECT_THAT(
+      test::error_of(ErrorKind::kConfig,
+                     [&] {
+                       find_edited_subjects(model_, model_, one, {{"Any", ""}}, {.statistics = empty.path()});
+                     }),
+      HasSubstr("there are no statistics of layer 1 of the base"));
 }
 
 TEST_F(EditedSubjectsTest, ReadsSubjectsAndPrompts) {

@@ -105,6 +105,7 @@ const FolderRules kRules = {
             {"protection.h", "records"},
             {"judge.h", "measure"},
             {"abilities.h", "eval"},
+            {"answer_kl.h", "eval"},
             {"kl.h", "eval"},
             {"kl_run.h", "pipeline"},
             {"survive_run.h", "pipeline"},

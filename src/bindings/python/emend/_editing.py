@@ -58,8 +58,10 @@ class Editing(ModelBase):
         """Makes and checks a patch, as ``emend edit`` does; the model stays as it is.
 
         ``edits``: the path of an edit file, one :class:`Fact`, several, or a mapping with the keys of an edit file. ``method``,
-        ``layer``, ``statistics``, ``form``, ``bos`` and ``end`` (whether the model is taught to end
-        its text behind the target: "auto", "eos", "none") take the place of what a file says. ``statistics``: a folder of second
+        ``layer``, ``statistics``, ``form``, ``bos`` and ``end`` take the place of what a file says. ``end``: whether the
+        model is taught to end its text behind the target: "auto" (in chat form, by methods that can), "eos" (in either
+        form; ConfigError if the method or the model cannot), "none". ``result.to_dict()["end"]`` says what was done, and
+        ``result.warnings`` names facts behind whose target the text still goes on. ``statistics``: a folder of second
         moments; None: the one beside the model. Moments that are missing are collected from text that the model writes, and
         saved there. ``on``: the file of a patch whose facts are solved together with these. ``keep_going``: leave out facts
         whose search fails.
