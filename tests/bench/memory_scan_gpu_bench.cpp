@@ -22,6 +22,7 @@
 #include "analysis/text_options.h"
 #include "base/random.h"
 #include "base/temp_folder.h"
+#include "bench/bare_visitor.h"
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
 #include "memories/device_sweep.h"
@@ -29,25 +30,11 @@
 #include "memories/scan_visitor.h"
 
 using namespace emend;
+using bench::BareVisitor;
 using bench::median;
 using bench::seconds_of;
 
 namespace {
-
-class BareVisitor : public TextVisitor {
- public:
-  explicit BareVisitor(int last) : layers_{last} {}
-  const std::vector<int>& layers() const override { return layers_; }
-  std::vector<Site> sites() const override { return {Site::kKey}; }
-  bool takes_first() const override { return true; }
-  void visit(const TextPortion&) override {}
-  void save(FileWriter&) const override {}
-  void load(const TensorFile&) override {}
-  void reduce(ShardGroup&) override {}
-
- private:
-  std::vector<int> layers_;
-};
 
 // Random words of the world's text in documents of many rows: few rows are shorter than `row` tokens.
 std::filesystem::path random_text(const test::TempFolder& folder, std::int64_t tokens, std::int64_t row) {
