@@ -89,6 +89,8 @@ class KernelsOfTheCpu : public DeviceKernels {
 const char* const kText =
     "#define EMEND_DEVICE __device__\n"
     "#define EMEND_KERNEL extern \"C\" __global__ void\n"
+    "#define EMEND_CALLED __device__ __noinline__\n"
+    "#define EMEND_UNROLLED _Pragma(\"unroll\")\n"
     "__device__ inline unsigned number_bits(float x) { return __float_as_uint(x); }\n"
     "__device__ inline float bits_number(unsigned bits) { return __uint_as_float(bits); }\n"
     "__device__ inline float half_number(unsigned short bits) {\n"
@@ -99,6 +101,7 @@ const char* const kText =
     "__device__ inline void lower_to(unsigned long long* number, unsigned long long other) {\n"
     "  atomicMin(number, other);\n"
     "}\n"
+    "__device__ inline void count_one(int* number) { atomicAdd(number, 1); }\n"
 #define EMEND_KERNELS(...) #__VA_ARGS__
 #include "memories/sweep_kernels.inc"
 #undef EMEND_KERNELS
@@ -112,7 +115,7 @@ class CudaLibraries {
     // Its loader depends on both the compiler and the driver, so that a look-up there finds either.
     for (const char* const name :
          {"libcaffe2_nvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", "libcuda.so.1"})
-      if (void* const library = dlopen(name, RTLD_NOW | RTLD_GLOBAL)) libraries_.push_back(library);
+      if (void* const library = dlopen(name, RTLD_NOW | RTLD_LOCAL)) libraries_.push_back(library);
     take(create_program, "nvrtcCreateProgram");
     take(compile_program, "nvrtcCompileProgram");
     take(log_size, "nvrtcGetProgramLogSize");
@@ -205,8 +208,8 @@ class KernelsOfCuda : public DeviceKernels {
     CudaLibraries::Program program = nullptr;
     accept(cuda_.create_program(&program, kText, "sweep_kernels.cu", 0, nullptr, nullptr),
            "nvrtcCreateProgram");
-    const std::string target = fmt::format("--gpu-architecture=sm_{}", capability);
-    const std::array options = {target.c_str(), "--std=c++17"};
+    const std::string target = fmt::format("-arch=sm_{}", capability);
+    const std::array options = {target.c_str(), "-std=c++17"};
     if (cuda_.compile_program(program, static_cast<int>(options.size()), options.data()) != 0) {
       std::size_t size = 0;
       accept(cuda_.log_size(program, &size), "nvrtcGetProgramLogSize");

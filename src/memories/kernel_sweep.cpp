@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
+#include <mutex>
 
 #include "emend/error.h"
+#include "memories/kernel_check.h"
 #include "memories/row_views.h"
 #include "memories/sweep_arguments.h"
 
@@ -32,6 +35,17 @@ bool lies_in_pairs(const at::Tensor& scores) {
           reinterpret_cast<std::uintptr_t>(scores.data_ptr()) % 4 == 0);
 }
 
+// kernel_fault, looked for once a process.
+std::string fault_once(const at::Device& device, at::ScalarType type) {
+  static std::mutex mutex;
+  static std::map<std::pair<std::string, at::ScalarType>, std::string> known;
+  const std::lock_guard lock(mutex);
+  const auto key = std::pair(device.str(), type);
+  auto found = known.find(key);
+  if (found == known.end()) found = known.emplace(key, kernel_fault(device, type)).first;
+  return found->second;
+}
+
 }  // namespace
 
 bool KernelSweep::can_take(const StateShape& shape, at::ScalarType type, const at::Device& device,
@@ -43,7 +57,10 @@ bool KernelSweep::can_take(const StateShape& shape, at::ScalarType type, const a
   if (shape.dedup != Dedup::kWindow) return refuse("the tables keep more or less than the best token of a row");
   if (type != at::kFloat && type != at::kBFloat16 && type != at::kHalf)
     return refuse(fmt::format("there are no kernels for {}", c10::toString(type)));
-  return DeviceKernels::of(device, why_not) != nullptr;
+  if (DeviceKernels::of(device, why_not) == nullptr) return false;
+  if (device.is_cpu()) return true;
+  const std::string fault = fault_once(device, type);
+  return fault.empty() || refuse(fault);
 }
 
 // ---- the state of the layer, there and back

@@ -30,8 +30,8 @@ class KernelSweep {
  public:
   KernelSweep(const ScanDraw& draw, bool include_first) : draw_(draw), include_first_(include_first) {}
 
-  // Are there kernels for coefficients of that type on that device? They keep the best token of each row; the
-  // other policies of Dedup have none. `why_not`, if given, receives the reason.
+  // Are there kernels for coefficients of that type on that device, and do they give what those of the CPU give
+  // (kernel_check.h)? They keep the best token of each row; the other policies of Dedup have none. `why_not`, if given, receives the reason.
   static bool can_take(const StateShape& shape, at::ScalarType type, const at::Device& device,
                        std::string* why_not = nullptr);
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "memories/kernel_check.h"
 #include "memories/same_states.h"
 #include "memories/some_numbers.h"
 
@@ -148,6 +149,30 @@ TEST(KernelSweep, TokensThatDoNotCountAreNotLookedAt) {
   for (std::size_t i = 0; i < all.tokens.size(); ++i)
     if (all.tokens[i].position == 0) all.key[static_cast<std::int64_t>(i)].fill_(std::nanf(""));
   expect_same(by_kernels(all, shape, ScanDraw(0, 0), false, 64), wanted);
+}
+
+// Kernels that a GPU's compiler made are compared with those of the CPU before they are used.
+TEST(KernelSweep, WhatDiffersIsNamed) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf})
+    EXPECT_EQ(kernel_fault(at::kCPU, type), "");
+  const Numbers all = some_numbers(kSwept, true);
+  const LayerState one = by_kernels(all, shape_for(kSwept, true, Dedup::kWindow), ScanDraw(5, 2), false, 64);
+  EXPECT_EQ(difference(one, one), "");
+  const auto changed = [&](const auto& change) {
+    LayerState other = one;
+    change(other);
+    return difference(one, other);
+  };
+  const auto offer = [](TriggerTable& table) { table.offer(3, {1e6F, 7}, std::vector<float>(table.extras())); };
+  EXPECT_EQ(changed([&](LayerState& s) { offer(s.high); }), "the table of the high end");
+  EXPECT_EQ(changed([&](LayerState& s) { offer(s.low); }), "the table of the low end");
+  EXPECT_EQ(changed([&](LayerState& s) { offer(s.random); }), "the random examples");
+  EXPECT_EQ(changed([&](LayerState& s) { offer(s.spread); }), "the examples of octaves");
+  EXPECT_EQ(changed([](LayerState& s) { ++s.counts.histogram[5]; }), "the histogram");
+  EXPECT_EQ(changed([](LayerState& s) { ++s.counts.up_only[5]; }), "the counts");
+  EXPECT_EQ(changed([](LayerState& s) { s.counts.most[5] += 1; }), "the extremes");
+  EXPECT_EQ(changed([](LayerState& s) { s.counts.sum[5].add(0.01); }), "the sums");
+  EXPECT_EQ(changed([](LayerState& s) { s.counts.squares[5].add(0.01); }), "the sums of squares");
 }
 
 TEST(KernelSweep, OtherTablesAndTypesHaveNoKernels) {
