@@ -33,7 +33,8 @@ void require_paths(const std::string& option, const std::vector<std::filesystem:
 void add_text_run_options(CommandFrame& frame, TextRunArguments& asked, TextOptions& how,
                           const TextRunHelp& help, const std::string& standard_tokens = "");
 
-// The options of an analysis whose positions or counts are kept in a folder and joined there: --out, --resume,
+// The options of an analysis whose positions or counts are kept in a folder and joined there: --out,
+// --resume,
 // --shard, --join. `out_help`: what --out keeps.
 void add_kept_folder_options(CommandFrame& frame, std::string& out, AggregateFolder& folder, TextOptions& how,
                              const char* out_help);

@@ -37,8 +37,7 @@ const StepKernels& kernels_of(Step step) {
       {Step::kSweepPairs,
        {{"sweep_float", "sweep_pairs_bfloat16", "sweep_pairs_float16"},
         {sweep_float, sweep_pairs_bfloat16, sweep_pairs_float16}}},
-      {Step::kMerge,
-       {{"merge_rows", "merge_rows", "merge_rows"}, {merge_rows, merge_rows, merge_rows}}},
+      {Step::kMerge, {{"merge_rows", "merge_rows", "merge_rows"}, {merge_rows, merge_rows, merge_rows}}},
       {Step::kDraw,
        {{"draw_float", "draw_bfloat16", "draw_float16"}, {draw_float, draw_bfloat16, draw_float16}}},
       {Step::kBins,
@@ -107,7 +106,8 @@ const char* const kText =
 #undef EMEND_KERNELS
     ;
 
-// The functions of the compiler and of the driver, by their C interfaces, from libraries that libtorch brings.
+// The functions of the compiler and of the driver, by their C interfaces, from libraries that libtorch
+// brings.
 class CudaLibraries {
  public:
   // Throws Error(kModel) if one is not there.
@@ -156,7 +156,8 @@ class CudaLibraries {
   }
 
  private:
-  template <typename Function> void take(Function& function, const char* name) const {
+  template <typename Function>
+  void take(Function& function, const char* name) const {
     for (void* const library : libraries_)
       if (void* const found = dlsym(library, name)) {
         function = reinterpret_cast<Function>(found);
@@ -250,7 +251,8 @@ Made make_kernels(const at::Device& device) {
 
 const DeviceKernels* DeviceKernels::of(const at::Device& device, std::string* why_not) {
   static std::mutex mutex;
-  static auto& known = *new std::map<std::string, Made>;  // never deleted: the driver ends before static objects do
+  static auto& known =
+      *new std::map<std::string, Made>;  // never deleted: the driver ends before static objects do
   const std::lock_guard lock(mutex);
   auto found = known.find(device.str());
   if (found == known.end()) found = known.emplace(device.str(), make_kernels(device)).first;

@@ -1,6 +1,6 @@
-// The kernels of sweep_kernels.inc on the device where coefficients are: on the CPU compiled with the rest, on a
-// GPU by the compiler that comes with libtorch's CUDA (NVRTC), once a process and device. No CUDA header and no
-// toolkit is needed.
+// The kernels of sweep_kernels.inc on the device where coefficients are: on the CPU compiled with the rest,
+// on a GPU by the compiler that comes with libtorch's CUDA (NVRTC), once a process and device. No CUDA header
+// and no toolkit is needed.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -31,8 +31,8 @@ class DeviceKernels {
   virtual void launch(Step step, at::ScalarType type, std::int64_t across, std::int64_t down,
                       const sweep_kernels::SweepArguments& arguments) const = 0;
 
-  // Those of a device, which stay until the process ends. Null where there are none; `why_not`, if given, then
-  // receives the reason.
+  // Those of a device, which stay until the process ends. Null where there are none; `why_not`, if given,
+  // then receives the reason.
   static const DeviceKernels* of(const at::Device& device, std::string* why_not = nullptr);
 };
 

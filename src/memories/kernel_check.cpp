@@ -22,7 +22,8 @@ bool same(const TriggerTable& one, const TriggerTable& other) {
 bool near(const std::vector<ExactSum>& one, const std::vector<ExactSum>& other) {
   constexpr double kShare = 1e-5;
   for (std::size_t i = 0; i < one.size(); ++i)
-    if (!(std::abs(one[i].value() - other[i].value()) <= kShare * (1 + std::abs(one[i].value())))) return false;
+    if (!(std::abs(one[i].value() - other[i].value()) <= kShare * (1 + std::abs(one[i].value()))))
+      return false;
   return true;
 }
 
@@ -36,7 +37,8 @@ std::vector<TextToken> invented_tokens() {
   return tokens;
 }
 
-at::Tensor invented_scores(std::int64_t tokens, std::int64_t cells, std::uint64_t stream, at::ScalarType type) {
+at::Tensor invented_scores(std::int64_t tokens, std::int64_t cells, std::uint64_t stream,
+                           at::ScalarType type) {
   const Random random(1, stream);
   const at::Tensor scores = at::empty({tokens, cells}, at::kFloat);
   auto* const to = scores.data_ptr<float>();

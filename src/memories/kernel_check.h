@@ -1,5 +1,5 @@
 // Do the kernels of a device give what those of the CPU give? They are translated by a compiler that this
-// program's tests do not reach, so a few invented tokens are swept both ways before any result relies on them.
+// program's tests do not reach, so a few invented tokens are swept both ways before a result relies on them.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -11,11 +11,12 @@
 
 namespace emend {
 
-// What differs between two states of a layer, sums by more than float32 explains: "its high table", or nothing.
+// What differs between two states of a layer, sums by more than float32 explains: "the histogram"; or
+// nothing.
 std::string difference(const LayerState& one, const LayerState& other);
 
-// Sweeps invented coefficients of that type, with and without a gate, on the device and on the CPU. Empty if they
-// agree, otherwise what does not. The device must have kernels (DeviceKernels::of).
+// Sweeps invented coefficients of that type, with and without a gate, on the device and on the CPU. Empty if
+// they agree, otherwise what does not. The device must have kernels (DeviceKernels::of).
 std::string kernel_fault(const at::Device& device, at::ScalarType type);
 
 }  // namespace emend

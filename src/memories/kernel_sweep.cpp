@@ -24,7 +24,8 @@ using Step = DeviceKernels::Step;
 constexpr std::uint32_t kLargestDraw = 0xFFFFFF;
 constexpr std::int64_t kNoBad = -1;  // as a number without sign the largest
 
-template <typename To> To* data_of(const at::Tensor& tensor) {
+template <typename To>
+To* data_of(const at::Tensor& tensor) {
   return tensor.defined() && tensor.numel() > 0 ? static_cast<To*>(tensor.data_ptr()) : nullptr;
 }
 
@@ -54,7 +55,8 @@ bool KernelSweep::can_take(const StateShape& shape, at::ScalarType type, const a
     if (why_not != nullptr) *why_not = std::move(why);
     return false;
   };
-  if (shape.dedup != Dedup::kWindow) return refuse("the tables keep more or less than the best token of a row");
+  if (shape.dedup != Dedup::kWindow)
+    return refuse("the tables keep more or less than the best token of a row");
   if (type != at::kFloat && type != at::kBFloat16 && type != at::kHalf)
     return refuse(fmt::format("there are no kernels for {}", c10::toString(type)));
   if (DeviceKernels::of(device, why_not) == nullptr) return false;
@@ -66,20 +68,21 @@ bool KernelSweep::can_take(const StateShape& shape, at::ScalarType type, const a
 // ---- the state of the layer, there and back
 
 std::uint64_t KernelSweep::bits_of(const TableEntry& entry, ScoreOf kind) {
-  const std::uint32_t score = kind == ScoreOf::kDraw
-                                  ? kLargestDraw - static_cast<std::uint32_t>(-entry.score)
-                                  : sweep_kernels::ordered(entry.score);
+  const std::uint32_t score = kind == ScoreOf::kDraw ? kLargestDraw - static_cast<std::uint32_t>(-entry.score)
+                                                     : sweep_kernels::ordered(entry.score);
   return sweep_kernels::entry_of(score, entry.address);
 }
 
 TableEntry KernelSweep::entry_in(std::uint64_t bits, ScoreOf kind) {
   const auto score = static_cast<std::uint32_t>(bits >> 32);
-  return {kind == ScoreOf::kDraw ? -static_cast<float>(kLargestDraw - score) : sweep_kernels::unordered(score),
-          0xFFFFFFFFU - static_cast<std::uint32_t>(bits)};
+  return {
+      kind == ScoreOf::kDraw ? -static_cast<float>(kLargestDraw - score) : sweep_kernels::unordered(score),
+      0xFFFFFFFFU - static_cast<std::uint32_t>(bits)};
 }
 
 // A table of several rows a cell (of octaves) has as many places there as it has rows.
-KernelSweep::Table KernelSweep::sent(const TriggerTable& table, ScoreOf kind, const at::Device& device) const {
+KernelSweep::Table KernelSweep::sent(const TriggerTable& table, ScoreOf kind,
+                                     const at::Device& device) const {
   const std::int64_t places = table.cells() * table.top() / cells_, extras = table.extras();
   const at::Tensor entries = at::zeros({cells_, places}, at::kLong);
   auto* const to = entries.data_ptr<std::int64_t>();
@@ -87,7 +90,8 @@ KernelSweep::Table KernelSweep::sent(const TriggerTable& table, ScoreOf kind, co
     for (std::int64_t i = begin; i < end; ++i) {
       const auto at = static_cast<std::size_t>(i);
       const TableEntry entry{table.scores()[at], table.addresses()[at]};
-      if (entry.address != TriggerTable::kNoAddress) to[i] = std::bit_cast<std::int64_t>(bits_of(entry, kind));
+      if (entry.address != TriggerTable::kNoAddress)
+        to[i] = std::bit_cast<std::int64_t>(bits_of(entry, kind));
     }
   });
   const at::Tensor numbers = at::empty({cells_, places, extras}, at::kFloat);
@@ -111,7 +115,8 @@ void KernelSweep::fetch_table(const Table& table, TriggerTable& to) {
     }
   });
   const auto* const kept = numbers.const_data_ptr<float>();
-  if (!to.restore(std::move(scores), std::move(addresses), std::vector<float>(kept, kept + numbers.numel()), {}))
+  if (!to.restore(std::move(scores), std::move(addresses), std::vector<float>(kept, kept + numbers.numel()),
+                  {}))
     throw Error(ErrorKind::kNumeric, "the tables of a scan came back from the device out of order");
 }
 

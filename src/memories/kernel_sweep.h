@@ -30,8 +30,9 @@ class KernelSweep {
  public:
   KernelSweep(const ScanDraw& draw, bool include_first) : draw_(draw), include_first_(include_first) {}
 
-  // Are there kernels for coefficients of that type on that device, and do they give what those of the CPU give
-  // (kernel_check.h)? They keep the best token of each row; the other policies of Dedup have none. `why_not`, if given, receives the reason.
+  // Are there kernels for coefficients of that type on that device, and do they give what those of the CPU
+  // give (kernel_check.h)? They keep the best token of each row; the other policies of Dedup have none.
+  // `why_not`, if given, receives the reason.
   static bool can_take(const StateShape& shape, at::ScalarType type, const at::Device& device,
                        std::string* why_not = nullptr);
 
@@ -82,10 +83,10 @@ class KernelSweep {
   bool one_ended_ = false, fetched_ = true;
   std::int64_t cells_ = 0, tokens_ = 0;
   Table high_, low_, random_, spread_;
-  at::Tensor cell_draw_;              // [F]
-  at::Tensor sums_, counts_;          // [4, F], [3, F]
-  at::Tensor extremes_, histogram_;   // [2, F], [kBins, F]
-  at::Tensor bad_;                    // [1]
+  at::Tensor cell_draw_;             // [F]
+  at::Tensor sums_, counts_;         // [4, F], [3, F]
+  at::Tensor extremes_, histogram_;  // [2, F], [kBins, F]
+  at::Tensor bad_;                   // [1]
 };
 
 }  // namespace emend

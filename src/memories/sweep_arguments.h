@@ -1,9 +1,10 @@
 // sweep_kernels.inc as C++ of the CPU: what its kernels are given, and the kernels.
 #pragma once
 
+#include <c10/util/Half.h>
+
 #include <atomic>
 #include <bit>
-#include <c10/util/Half.h>
 #include <cmath>
 
 namespace emend::sweep_kernels {

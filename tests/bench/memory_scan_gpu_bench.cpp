@@ -7,10 +7,10 @@
 // random words of the invented world in rows of ROW tokens (default 128), in blocks of 32,768. All layers.
 // Block by block, the two in turn: the pass up to the last layer's key, without head, and nothing looked at;
 // and the same with a scan. The first blocks fill the tables: their ratio is told apart from that of the
-// rest. WAY: kernels (default; where there are none, and why, is told) or tensors, the operations of the tensor
-// library. Then parts of a sweep as microseconds of a layer and 4,096 tokens: of kernels over the later half of
-// the blocks, how long the host takes to start each and, in a scan of its own that waits after each, how long
-// each takes; of tensor operations on coefficients of the shape's size. One JSON object.
+// rest. WAY: kernels (default; where there are none, and why, is told) or tensors, the operations of the
+// tensor library. Then parts of a sweep as microseconds of a layer and 4,096 tokens: of kernels over the
+// later half of the blocks, how long the host takes to start each and, in a scan of its own that waits after
+// each, how long each takes; of tensor operations on coefficients of the shape's size. One JSON object.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
@@ -101,8 +101,8 @@ nlohmann::ordered_json parts_of_a_sweep(const at::Device& device, at::ScalarType
 
 using Micros = std::map<std::string, double>;
 
-// Microseconds of a layer and 4,096 tokens by part of a sweep by kernels, over the later half of the blocks. With
-// `wait` the device finishes each part first.
+// Microseconds of a layer and 4,096 tokens by part of a sweep by kernels, over the later half of the blocks.
+// With `wait` the device finishes each part first.
 Micros parts_by_kernels(const TextSource& text, ScanVisitor& scan, const at::Device& device, bool wait) {
   using Clock = std::chrono::steady_clock;
   Micros micros;
@@ -153,7 +153,8 @@ int main(int argc, char** argv) {
   CorpusNotes notes;
   const auto text = make_given_text(model, options, notes, silent, false);
   BareVisitor bare(options.layers.back());
-  const SweepPlace place = argument(7, "kernels") == "tensors" ? SweepPlace::kByTensors : SweepPlace::kByKernels;
+  const SweepPlace place =
+      argument(7, "kernels") == "tensors" ? SweepPlace::kByTensors : SweepPlace::kByKernels;
   ScanVisitor scan(model, options, "", text->tokens(), place);
   std::string why_not = "operations of the tensor library were asked for";
   const bool kernels = scan.has_kernels(model, 0, &why_not);
@@ -174,21 +175,20 @@ int main(int argc, char** argv) {
   }
   const std::vector<double> later(ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2),
                                   ratios.end());
-  nlohmann::ordered_json result = {
-      {"shape", shape},
-      {"device", device_name},
-      {"dtype", c10::toString(model.options().dtype().toScalarType())},
-      {"cells", model.config().layers * model.config().d_ff},
-      {"tokens", text->tokens()},
-      {"row_tokens", row},
-      {"token_budget", options.token_budget},
-      {"bare_tokens_a_second", median(bare_rates)},
-      {"scan_tokens_a_second", median(scan_rates)},
-      {"ratio", median(ratios)},
-      {"ratio_of_the_later_half", median(later)},
-      {"ratios", ratios},
-      {"device_peak_bytes", bench::device_memory(device).peak},
-      {"sweep", kernels ? "kernels" : "tensor operations: " + why_not}};
+  nlohmann::ordered_json result = {{"shape", shape},
+                                   {"device", device_name},
+                                   {"dtype", c10::toString(model.options().dtype().toScalarType())},
+                                   {"cells", model.config().layers * model.config().d_ff},
+                                   {"tokens", text->tokens()},
+                                   {"row_tokens", row},
+                                   {"token_budget", options.token_budget},
+                                   {"bare_tokens_a_second", median(bare_rates)},
+                                   {"scan_tokens_a_second", median(scan_rates)},
+                                   {"ratio", median(ratios)},
+                                   {"ratio_of_the_later_half", median(later)},
+                                   {"ratios", ratios},
+                                   {"device_peak_bytes", bench::device_memory(device).peak},
+                                   {"sweep", kernels ? "kernels" : "tensor operations: " + why_not}};
   nlohmann::ordered_json& parts = result["microseconds_of_4096_tokens_of_a_layer"];
   if (kernels) {
     for (const auto& [name, wait] : {std::pair("host", false), std::pair("device", true)}) {

@@ -70,14 +70,15 @@ TEST_P(KernelSweeps, PortionsChangeNothing) {
   }
 }
 
-// In the types of a GPU's pass: the same numbers, widened, on the CPU. An odd number of cells, or vectors that
-// begin at an odd place, cannot be read in pairs.
+// In the types of a GPU's pass: the same numbers, widened, on the CPU. An odd number of cells, or vectors
+// that begin at an odd place, cannot be read in pairs.
 TEST_P(KernelSweeps, NarrowTypesAreTakenAsTheyAre) {
   const auto [gated, include_first] = GetParam();
   for (const at::ScalarType type : {at::kBFloat16, at::kHalf})
     for (const std::int64_t cells : {kSwept, kSwept + 1})
       for (const bool shifted : {false, true}) {
-        SCOPED_TRACE(testing::Message() << c10::toString(type) << ", " << cells << " cells, shifted " << shifted);
+        SCOPED_TRACE(testing::Message()
+                     << c10::toString(type) << ", " << cells << " cells, shifted " << shifted);
         Numbers narrow = some_numbers(cells, gated, 40);
         Numbers wide = narrow;
         for (at::Tensor Numbers::*scores : {&Numbers::key, &Numbers::gate, &Numbers::up}) {
@@ -163,7 +164,9 @@ TEST(KernelSweep, WhatDiffersIsNamed) {
     change(other);
     return difference(one, other);
   };
-  const auto offer = [](TriggerTable& table) { table.offer(3, {1e6F, 7}, std::vector<float>(table.extras())); };
+  const auto offer = [](TriggerTable& table) {
+    table.offer(3, {1e6F, 7}, std::vector<float>(table.extras()));
+  };
   EXPECT_EQ(changed([&](LayerState& s) { offer(s.high); }), "the table of the high end");
   EXPECT_EQ(changed([&](LayerState& s) { offer(s.low); }), "the table of the low end");
   EXPECT_EQ(changed([&](LayerState& s) { offer(s.random); }), "the random examples");

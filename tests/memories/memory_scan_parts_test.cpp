@@ -215,8 +215,7 @@ TEST_P(ScanParts, NoTextIsWrittenForAPlanOrAFolderThatIsRefused) {
 void expect_same_findings(const ScanVisitor& one, const ScanVisitor& other) {
   for (std::size_t i = 0; i < one.states().size(); ++i) {
     const LayerState &a = one.states()[i], &b = other.states()[i];
-    for (const auto table :
-         {&LayerState::high, &LayerState::low, &LayerState::random, &LayerState::spread}) {
+    for (const auto table : {&LayerState::high, &LayerState::low, &LayerState::random, &LayerState::spread}) {
       EXPECT_EQ((a.*table).scores(), (b.*table).scores());
       EXPECT_EQ((a.*table).addresses(), (b.*table).addresses());
       EXPECT_EQ((a.*table).all_extras(), (b.*table).all_extras());

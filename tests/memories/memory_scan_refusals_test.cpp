@@ -152,10 +152,11 @@ TEST_F(MemoryScanRefusals, ACoefficientThatIsNoNumberIsNamed) {
   const auto text = test::text_of(model_, settled);
   ScanVisitor visitor(model_, settled, "", text->tokens(), SweepPlace::kByKernels);
   SilentProgress silent;
-  EXPECT_THAT(
-      error_of(ErrorKind::kNumeric,
-               [&] { walk_text(model_, *text, visitor, {"scanning", {}, {}, false}, silent); }),
-      AllOf(HasSubstr("L1D3"), HasSubstr("document"), HasSubstr("NaN or infinite")));
+  EXPECT_THAT(error_of(ErrorKind::kNumeric,
+                       [&] {
+                         walk_text(model_, *text, visitor, {"scanning", {}, {}, false}, silent);
+                       }),
+              AllOf(HasSubstr("L1D3"), HasSubstr("document"), HasSubstr("NaN or infinite")));
 }
 
 }  // namespace

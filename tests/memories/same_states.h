@@ -36,8 +36,8 @@ inline void expect_same(const LayerState& a, const LayerState& b) {
   }
 }
 
-inline LayerState by_the_cpu(const Numbers& all, const StateShape& shape, const ScanDraw& draw, bool include_first,
-                      std::size_t size) {
+inline LayerState by_the_cpu(const Numbers& all, const StateShape& shape, const ScanDraw& draw,
+                             bool include_first, std::size_t size) {
   LayerState state(shape);
   for (const auto& [begin, end] : cut_portions(all, size))
     EXPECT_EQ(sweep_portion(portion_of(all, shape.gated, begin, end), draw, include_first, state), -1);

@@ -130,8 +130,7 @@ void take_kept_folder(JsonOptions& options, TextOptions& how, AggregateFolder& f
 void require_kept_folder(const char* name, const TextOptions& how, const AggregateFolder& folder) {
   const bool is_part = how.shards > 1;
   if (folder.path.empty() && (is_part || folder.resume))
-    throw Error(ErrorKind::kUsage,
-                std::string(name) + " needs the option out for a shard, and to resume");
+    throw Error(ErrorKind::kUsage, std::string(name) + " needs the option out for a shard, and to resume");
   if (is_part && !folder.join.empty())
     throw Error(ErrorKind::kUsage, "the option join needs all shards: it does not go with shards");
   if (!folder.path.empty()) require_writable_folder(folder.path);
