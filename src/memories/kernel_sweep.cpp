@@ -59,9 +59,10 @@ bool KernelSweep::can_take(const StateShape& shape, at::ScalarType type, const a
     return refuse("the tables keep more or less than the best token of a row");
   if (type != at::kFloat && type != at::kBFloat16 && type != at::kHalf)
     return refuse(fmt::format("there are no kernels for {}", c10::toString(type)));
-  if (DeviceKernels::of(device, why_not) == nullptr) return false;
-  if (device.is_cpu()) return true;
-  const std::string fault = fault_once(device, type);
+  if (device.is_cpu()) return DeviceKernels::of(device, why_not) != nullptr;
+  const at::Device numbered(device.type(), device.has_index() ? device.index() : at::DeviceIndex{0});
+  if (DeviceKernels::of(numbered, why_not) == nullptr) return false;
+  const std::string fault = fault_once(numbered, type);
   return fault.empty() || refuse(fault);
 }
 
@@ -84,6 +85,10 @@ TableEntry KernelSweep::entry_in(std::uint64_t bits, ScoreOf kind) {
 KernelSweep::Table KernelSweep::sent(const TriggerTable& table, ScoreOf kind,
                                      const at::Device& device) const {
   const std::int64_t places = table.cells() * table.top() / cells_, extras = table.extras();
+  const at::TensorOptions options(device);
+  if (tokens_ == 0)
+    return {kind, at::zeros({places, cells_}, options.dtype(at::kLong)),
+            at::zeros({places, extras, cells_}, options.dtype(at::kFloat))};
   const at::Tensor entries = at::zeros({cells_, places}, at::kLong);
   auto* const to = entries.data_ptr<std::int64_t>();
   at::parallel_for(0, entries.numel(), 1 << 16, [&](std::int64_t begin, std::int64_t end) {
@@ -124,12 +129,12 @@ void KernelSweep::send(const LayerState& state, const at::Device& device) {
   const StateShape& shape = state.shape;
   cells_ = shape.cells;
   one_ended_ = shape.one_ended;
+  tokens_ = state.counts.tokens;
   high_ = sent(state.high, ScoreOf::kCoefficient, device);
   if (!one_ended_) low_ = sent(state.low, ScoreOf::kCoefficient, device);
   random_ = sent(state.random, ScoreOf::kDraw, device);
   spread_ = sent(state.spread, ScoreOf::kDraw, device);
   const CellCounts& counts = state.counts;
-  tokens_ = counts.tokens;
   const auto cells = static_cast<std::size_t>(cells_);
   std::vector<std::int32_t> draws(cells);
   std::vector<std::int64_t> sums(4 * cells), whole(3 * cells);
