@@ -14,11 +14,8 @@ namespace {
 
 void check_folder(const CommandFrame& frame, const AggregateOptions& how, const AggregateFolder& folder,
                   const std::string& out) {
-  const bool shard = how.shards > 1;
-  require_given(!out.empty() || !(shard || folder.resume), "memories aggregate", "--out DIR");
-  if (shard && (!folder.join.empty() || !frame.options.report_file.empty()))
-    throw Error(ErrorKind::kUsage, "--join and --report need all shards: they do not go with --shard");
-  if (shard && how.sparsity > 0)
+  require_kept_folder(frame, "memories aggregate", out, folder, how);
+  if (how.shards > 1 && how.sparsity > 0)
     throw Error(ErrorKind::kUsage,
                 "--sparsity is measured where all shards are joined: it does not go with --shard");
 }
@@ -48,16 +45,10 @@ int memories_aggregate_command(const std::vector<std::string>& arguments) {
       .flag("sentences", how.sentences, "every sentence is a row of its own")
       .number("window", how.window, "N", "tokens of a row")
       .value(
-          "lens", "LENS", "lin or raw", [&](const std::string& text) { how.lens = parse_lens(text); }, "lin")
-      .text("out", out, "DIR", "keep the numbers of all positions there, and a checkpoint of each block",
-            Use::kWritesFolder)
-      .flag("resume", folder.resume, "go on from the checkpoint in --out")
-      .value("shard", "i/N", "only part i of N, from 0, into --out; --join makes the whole of them",
-             [&](const std::string& text) { std::tie(how.shard, how.shards) = parse_shard(text); })
-      .texts("join", folder.join, "DIR", "folders with the parts of all shards of this run: join them",
-             Use::kFolder)
-      .report()
-      .check([&] { check_folder(frame, how, folder, out); });
+          "lens", "LENS", "lin or raw", [&](const std::string& text) { how.lens = parse_lens(text); }, "lin");
+  add_kept_folder_options(frame, out, folder, how,
+                          "keep the numbers of all positions there, and a checkpoint of each block");
+  frame.options.report().check([&] { check_folder(frame, how, folder, out); });
   return frame.run_in_group(arguments, [&](Console& console, ProcessGroup* group, std::string& what_stays) {
     frame.common.device = own_device(frame.common.device, group);
     const Model model = frame.load(console);

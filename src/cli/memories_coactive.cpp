@@ -9,17 +9,6 @@
 #include "reports/coactive_report.h"
 
 namespace emend {
-namespace {
-
-void check_folder(const CommandFrame& frame, const CoactiveOptions& how, const AggregateFolder& folder,
-                  const std::string& out) {
-  const bool shard = how.shards > 1;
-  require_given(!out.empty() || !(shard || folder.resume), "memories coactive", "--out DIR");
-  if (shard && (!folder.join.empty() || !frame.options.report_file.empty()))
-    throw Error(ErrorKind::kUsage, "--join and --report need all shards: they do not go with --shard");
-}
-
-}  // namespace
 
 int memories_coactive_command(const std::vector<std::string>& arguments) {
   CoactiveOptions how;
@@ -49,19 +38,13 @@ int memories_coactive_command(const std::vector<std::string>& arguments) {
           "tokens", "N", kTokensHelp, [&](const std::string& text) { how.tokens = parse_token_count(text); },
           "all")
       .flag("sentences", how.sentences, "every sentence is a row of its own")
-      .number("window", how.window, "N", "tokens of a row")
-      .text("out", out, "DIR", "keep the counts of all pairs there, and a checkpoint of each block",
-            Use::kWritesFolder)
-      .flag("resume", folder.resume, "go on from the checkpoint in --out")
-      .value("shard", "i/N", "only part i of N, from 0, into --out; --join makes the whole of them",
-             [&](const std::string& text) { std::tie(how.shard, how.shards) = parse_shard(text); })
-      .texts("join", folder.join, "DIR", "folders with the parts of all shards of this run: join them",
-             Use::kFolder)
-      .report()
-      .check([&] {
-        check_folder(frame, how, folder, out);
-        check_coactive(how);
-      });
+      .number("window", how.window, "N", "tokens of a row");
+  add_kept_folder_options(frame, out, folder, how,
+                          "keep the counts of all pairs there, and a checkpoint of each block");
+  frame.options.report().check([&] {
+    require_kept_folder(frame, "memories coactive", out, folder, how);
+    check_coactive(how);
+  });
   return frame.run_in_group(arguments, [&](Console& console, ProcessGroup* group, std::string& what_stays) {
     frame.common.device = own_device(frame.common.device, group);
     const Model model = frame.load(console);

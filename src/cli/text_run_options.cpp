@@ -41,6 +41,24 @@ void add_text_run_options(CommandFrame& frame, TextRunArguments& asked, TextOpti
       .report(help.report);
 }
 
+void add_kept_folder_options(CommandFrame& frame, std::string& out, AggregateFolder& folder, TextOptions& how,
+                             const char* out_help) {
+  frame.options.text("out", out, "DIR", out_help, Use::kWritesFolder)
+      .flag("resume", folder.resume, "go on from the checkpoint in --out")
+      .value("shard", "i/N", "only part i of N, from 0, into --out; --join makes the whole of them",
+             [&](const std::string& text) { std::tie(how.shard, how.shards) = parse_shard(text); })
+      .texts("join", folder.join, "DIR", "folders with the parts of all shards of this run: join them",
+             Use::kFolder);
+}
+
+void require_kept_folder(const CommandFrame& frame, const char* command, const std::string& out,
+                         const AggregateFolder& folder, const TextOptions& how) {
+  const bool shard = how.shards > 1;
+  require_given(!out.empty() || !(shard || folder.resume), command, "--out DIR");
+  if (shard && (!folder.join.empty() || !frame.options.report_file.empty()))
+    throw Error(ErrorKind::kUsage, "--join and --report need all shards: they do not go with --shard");
+}
+
 void take_common_options(const CommandFrame& frame, const Model& model, TextOptions& how) {
   how.seed = frame.common.seed;
   how.prefix = resolve_bos(model.tokenizer(), frame.bos());

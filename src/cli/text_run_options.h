@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/command_frame.h"
+#include "emend/memory_aggregate.h"
 #include "emend/statistics_job.h"
 #include "emend/text_run.h"
 
@@ -31,6 +32,16 @@ void require_paths(const std::string& option, const std::vector<std::filesystem:
 // `standard_tokens`: the default of --tokens; empty: none.
 void add_text_run_options(CommandFrame& frame, TextRunArguments& asked, TextOptions& how,
                           const TextRunHelp& help, const std::string& standard_tokens = "");
+
+// The options of an analysis whose positions or counts are kept in a folder and joined there: --out,
+// --resume,
+// --shard, --join. `out_help`: what --out keeps.
+void add_kept_folder_options(CommandFrame& frame, std::string& out, AggregateFolder& folder, TextOptions& how,
+                             const char* out_help);
+
+// Throws Error(kUsage) where they contradict each other. `command`: as a user types it.
+void require_kept_folder(const CommandFrame& frame, const char* command, const std::string& out,
+                         const AggregateFolder& folder, const TextOptions& how);
 
 // Once the model is there: seed, prefix and token budget.
 void take_common_options(const CommandFrame& frame, const Model& model, TextOptions& how);

@@ -8,6 +8,7 @@
 #include "analysis/text_visitor.h"
 #include "memories/device_sweep.h"
 #include "memories/index_files.h"
+#include "memories/kernel_sweep.h"
 #include "memories/layer_state.h"
 #include "memories/scan_draw.h"
 
@@ -15,8 +16,9 @@ namespace emend {
 
 // Where the vectors of a pass are swept.
 enum class SweepPlace {
-  kByDevice,   // those on the CPU by sweep_portion, others where they are
+  kByDevice,   // those on the CPU by sweep_portion, others as kByKernels
   kByTensors,  // all where they are, with operations of the tensor library (device_sweep.h)
+  kByKernels,  // all where they are, by kernels where there are some (kernel_sweep.h)
 };
 
 class ScanVisitor : public TextVisitor {
@@ -29,8 +31,10 @@ class ScanVisitor : public TextVisitor {
   const std::vector<int>& layers() const override { return layers_; }
   std::vector<Site> sites() const override;
   bool takes_first() const override { return true; }
-  bool takes_passes() const override { return by_tensors_; }
+  bool takes_passes() const override { return in_place_; }
+  // Kernels tell what is no number when the block ends, others at once.
   void visit(const TextPortion& portion) override;
+  bool end_block() override;
   void save(FileWriter& writer) const override;
   void load(const TensorFile& file) override;
   void reduce(ShardGroup& group) override;
@@ -40,16 +44,30 @@ class ScanVisitor : public TextVisitor {
   const std::vector<LayerState>& states() const;
   std::int64_t tokens() const { return states().front().counts.tokens; }
 
+  // Told after each part of a portion that kernels take, for measurements.
+  void tell_parts(const KernelSweep::TellPart& tell);
+  // Does the layer have kernels? Otherwise `why_not`, if given, receives the reason.
+  bool has_kernels(const Model& model, std::size_t layer, std::string* why_not = nullptr) const;
+
  private:
+  std::int64_t sweep_by_tensors(const PortionScores& scores, std::size_t layer);
+  [[noreturn]] void refuse_bad(std::size_t layer, int cell, const TextToken& token,
+                               const TextSource& text) const;
+
   std::vector<int> layers_;
   bool include_first_;
   std::string head_;
   std::vector<std::vector<float>> value_norms_;
   std::vector<ScanDraw> draws_;
-  bool by_tensors_;
+  SweepPlace place_;
+  bool in_place_;  // vectors are swept where they are
   // What was fetched from a device, or lies there, is added to the states when they are read.
   mutable std::vector<LayerState> states_;  // one a layer
   mutable std::vector<DeviceSweep> sweeps_;
+  mutable std::vector<KernelSweep> kernel_sweeps_;
+  // Of the block, for the message about a token that kernels name by its address.
+  std::vector<TextToken> seen_;
+  const TextSource* text_ = nullptr;
   std::optional<std::size_t> fetched_;  // the layer whose last portion is not in its tables yet
 };
 

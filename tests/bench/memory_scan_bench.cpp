@@ -24,31 +24,18 @@
 
 #include "analysis/given_text.h"
 #include "analysis/text_options.h"
+#include "bench/bare_visitor.h"
 #include "bench/stopwatch.h"
 #include "memories/scan_state.h"
 #include "memories/scan_visitor.h"
 
 using namespace emend;
+using bench::BareVisitor;
 using bench::median;
 using bench::Seconds;
 using bench::seconds_of;
 
 namespace {
-
-class BareVisitor : public TextVisitor {
- public:
-  explicit BareVisitor(int last) : layers_{last} {}
-  const std::vector<int>& layers() const override { return layers_; }
-  std::vector<Site> sites() const override { return {Site::kKey}; }
-  bool takes_first() const override { return true; }
-  void visit(const TextPortion&) override {}
-  void save(FileWriter&) const override {}
-  void load(const TensorFile&) override {}
-  void reduce(ShardGroup&) override {}
-
- private:
-  std::vector<int> layers_;
-};
 
 // The best of each cell so far with their places, by concatenation and topk.
 class PlainVisitor : public TextVisitor {

@@ -1,20 +1,24 @@
 // A scan of memories on a device beside the bare forward pass over the same tokens, at the sizes of models
 // that people edit, with random weights.
 //
-//   memory_scan_gpu_bench [SHAPE] [TOKENS] [DTYPE] [DEVICE] [ROW] [TOP]
+//   memory_scan_gpu_bench [SHAPE] [TOKENS] [DTYPE] [DEVICE] [ROW] [TOP] [WAY]
 //
 // SHAPE: one of real_shapes.h (default smollm2 on the CPU; gpt-j is what the aim is about). The text is
 // random words of the invented world in rows of ROW tokens (default 128), in blocks of 32,768. All layers.
 // Block by block, the two in turn: the pass up to the last layer's key, without head, and nothing looked at;
 // and the same with a scan. The first blocks fill the tables: their ratio is told apart from that of the
-// rest. Then the parts of the sweep one by one on coefficients of the shape's size, as microseconds of a
-// portion of 4,096 tokens. One JSON object.
+// rest. WAY: kernels (default; where there are none, and why, is told) or tensors, the operations of the
+// tensor library. Then parts of a sweep as microseconds of a layer and 4,096 tokens: of kernels over the
+// later half of the blocks, how long the host takes to start each and, in a scan of its own that waits after
+// each, how long each takes; of tensor operations on coefficients of the shape's size. One JSON object.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -22,6 +26,7 @@
 #include "analysis/text_options.h"
 #include "base/random.h"
 #include "base/temp_folder.h"
+#include "bench/bare_visitor.h"
 #include "bench/real_shapes.h"
 #include "bench/stopwatch.h"
 #include "memories/device_sweep.h"
@@ -29,25 +34,11 @@
 #include "memories/scan_visitor.h"
 
 using namespace emend;
+using bench::BareVisitor;
 using bench::median;
 using bench::seconds_of;
 
 namespace {
-
-class BareVisitor : public TextVisitor {
- public:
-  explicit BareVisitor(int last) : layers_{last} {}
-  const std::vector<int>& layers() const override { return layers_; }
-  std::vector<Site> sites() const override { return {Site::kKey}; }
-  bool takes_first() const override { return true; }
-  void visit(const TextPortion&) override {}
-  void save(FileWriter&) const override {}
-  void load(const TensorFile&) override {}
-  void reduce(ShardGroup&) override {}
-
- private:
-  std::vector<int> layers_;
-};
 
 // Random words of the world's text in documents of many rows: few rows are shorter than `row` tokens.
 std::filesystem::path random_text(const test::TempFolder& folder, std::int64_t tokens, std::int64_t row) {
@@ -108,6 +99,33 @@ nlohmann::ordered_json parts_of_a_sweep(const at::Device& device, at::ScalarType
   return micros;
 }
 
+using Micros = std::map<std::string, double>;
+
+// Microseconds of a layer and 4,096 tokens by part of a sweep by kernels, over the later half of the blocks.
+// With `wait` the device finishes each part first.
+Micros parts_by_kernels(const TextSource& text, ScanVisitor& scan, const at::Device& device, bool wait) {
+  using Clock = std::chrono::steady_clock;
+  Micros micros;
+  Clock::time_point before;
+  bool counted = false;
+  scan.tell_parts([&](const char* part) {
+    if (wait) bench::finish(device);
+    const Clock::time_point now = Clock::now();
+    if (counted && part != std::string("begin"))
+      micros[part] += std::chrono::duration<double, std::micro>(now - before).count();
+    before = Clock::now();
+  });
+  double tokens = 0;
+  for (std::int64_t block = 0; block < text.blocks(); ++block) {
+    counted = block >= text.blocks() / 2;
+    if (counted) tokens += static_cast<double>(text.tokens_of(block));
+    text.visit(block, scan, [](std::int64_t) {});
+    scan.end_block();
+  }
+  for (auto& [part, spent] : micros) spent *= 4096 / tokens / static_cast<double>(scan.layers().size());
+  return micros;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -135,7 +153,11 @@ int main(int argc, char** argv) {
   CorpusNotes notes;
   const auto text = make_given_text(model, options, notes, silent, false);
   BareVisitor bare(options.layers.back());
-  ScanVisitor scan(model, options, "", text->tokens(), SweepPlace::kByTensors);
+  const SweepPlace place =
+      argument(7, "kernels") == "tensors" ? SweepPlace::kByTensors : SweepPlace::kByKernels;
+  ScanVisitor scan(model, options, "", text->tokens(), place);
+  std::string why_not = "operations of the tensor library were asked for";
+  const bool kernels = scan.has_kernels(model, 0, &why_not);
   const auto run = [&](std::int64_t block, TextVisitor& visitor) {
     return seconds_of([&] {
       text->visit(block, visitor, [](std::int64_t) {});
@@ -153,22 +175,29 @@ int main(int argc, char** argv) {
   }
   const std::vector<double> later(ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2),
                                   ratios.end());
-  const nlohmann::ordered_json result = {
-      {"shape", shape},
-      {"device", device_name},
-      {"dtype", c10::toString(model.options().dtype().toScalarType())},
-      {"cells", model.config().layers * model.config().d_ff},
-      {"tokens", text->tokens()},
-      {"row_tokens", row},
-      {"token_budget", options.token_budget},
-      {"bare_tokens_a_second", median(bare_rates)},
-      {"scan_tokens_a_second", median(scan_rates)},
-      {"ratio", median(ratios)},
-      {"ratio_of_the_later_half", median(later)},
-      {"ratios", ratios},
-      {"device_peak_bytes", bench::device_memory(device).peak},
-      {"microseconds_of_4096_tokens_of_a_layer",
-       parts_of_a_sweep(device, model.options().dtype().toScalarType(), model.config().d_ff)}};
+  nlohmann::ordered_json result = {{"shape", shape},
+                                   {"device", device_name},
+                                   {"dtype", c10::toString(model.options().dtype().toScalarType())},
+                                   {"cells", model.config().layers * model.config().d_ff},
+                                   {"tokens", text->tokens()},
+                                   {"row_tokens", row},
+                                   {"token_budget", options.token_budget},
+                                   {"bare_tokens_a_second", median(bare_rates)},
+                                   {"scan_tokens_a_second", median(scan_rates)},
+                                   {"ratio", median(ratios)},
+                                   {"ratio_of_the_later_half", median(later)},
+                                   {"ratios", ratios},
+                                   {"device_peak_bytes", bench::device_memory(device).peak},
+                                   {"sweep", kernels ? "kernels" : "tensor operations: " + why_not}};
+  nlohmann::ordered_json& parts = result["microseconds_of_4096_tokens_of_a_layer"];
+  if (kernels) {
+    for (const auto& [name, wait] : {std::pair("host", false), std::pair("device", true)}) {
+      ScanVisitor another(model, options, "", text->tokens(), place);
+      parts[name] = parts_by_kernels(*text, another, device, wait);
+    }
+  } else {
+    parts = parts_of_a_sweep(device, model.options().dtype().toScalarType(), model.config().d_ff);
+  }
   std::printf("%s\n", result.dump(2).c_str());
   return 0;
 }

@@ -146,6 +146,8 @@ TEST_F(Memories, SayWhatTheModelDoes) {
   EXPECT_FALSE(aggregate.at("outputs").empty());
   EXPECT_FALSE(aggregate.at("sparsity").is_null());
   refuse(model_, "aggregate", R"({"corpus": ["x"], "shards": 2})", EMEND_USAGE, "needs the option out");
+  refuse(model_, "coactive", R"({"corpus": ["x"], "shards": 2, "out": "y", "join": ["z"]})", EMEND_USAGE,
+         "join needs all shards");
   refuse(model_, "scan", R"({"corpus": ["x"], "own_text": true, "out": "y"})", EMEND_USAGE, "own_text");
   const Json set =
       run(model_, "set", {{"prompt", kPrompt}, {"settings", {"L1D7=off", "L2D9=x2@last"}}, {"max_new", 3}});

@@ -212,6 +212,24 @@ TEST_P(ScanParts, NoTextIsWrittenForAPlanOrAFolderThatIsRefused) {
               HasSubstr("writing text"));
 }
 
+void expect_same_findings(const ScanVisitor& one, const ScanVisitor& other) {
+  for (std::size_t i = 0; i < one.states().size(); ++i) {
+    const LayerState &a = one.states()[i], &b = other.states()[i];
+    for (const auto table : {&LayerState::high, &LayerState::low, &LayerState::random, &LayerState::spread}) {
+      EXPECT_EQ((a.*table).scores(), (b.*table).scores());
+      EXPECT_EQ((a.*table).addresses(), (b.*table).addresses());
+      EXPECT_EQ((a.*table).all_extras(), (b.*table).all_extras());
+    }
+    EXPECT_EQ(a.counts.histogram, b.counts.histogram);
+    EXPECT_EQ(a.counts.active, b.counts.active);
+    EXPECT_EQ(a.counts.both, b.counts.both);
+    EXPECT_EQ(a.counts.tokens, 2500);
+    EXPECT_EQ(b.counts.tokens, 2500);
+    EXPECT_EQ(a.counts.least, b.counts.least);
+    EXPECT_NEAR(a.counts.variance(5), b.counts.variance(5), 1e-5 * a.counts.variance(5));
+  }
+}
+
 // What sweep is used for a pass on the CPU, and what for one on a GPU, over the same coefficients.
 TEST_P(ScanParts, BothSweepsFindTheSameInOnePass) {
   options_.token_budget = 600;
@@ -219,25 +237,12 @@ TEST_P(ScanParts, BothSweepsFindTheSameInOnePass) {
     options_.dedup = dedup;
     const ScanOptions settled = settle_scan_options(model_, options_);
     const auto text = test::text_of(model_, settled);
-    ScanVisitor one(model_, settled, "", 2500), other(model_, settled, "", 2500, SweepPlace::kByTensors);
-    SilentProgress silent;
-    for (ScanVisitor* visitor : {&one, &other})
-      walk_text(model_, *text, *visitor, {"scanning", {}, {}, false}, silent);
-    for (std::size_t i = 0; i < settled.layers.size(); ++i) {
-      const LayerState &a = one.states()[i], &b = other.states()[i];
-      for (const auto table :
-           {&LayerState::high, &LayerState::low, &LayerState::random, &LayerState::spread}) {
-        EXPECT_EQ((a.*table).scores(), (b.*table).scores());
-        EXPECT_EQ((a.*table).addresses(), (b.*table).addresses());
-        EXPECT_EQ((a.*table).all_extras(), (b.*table).all_extras());
-      }
-      EXPECT_EQ(a.counts.histogram, b.counts.histogram);
-      EXPECT_EQ(a.counts.active, b.counts.active);
-      EXPECT_EQ(a.counts.both, b.counts.both);
-      EXPECT_EQ(a.counts.tokens, 2500);
-      EXPECT_EQ(b.counts.tokens, 2500);
-      EXPECT_EQ(a.counts.least, b.counts.least);
-      EXPECT_NEAR(a.counts.variance(5), b.counts.variance(5), 1e-5 * a.counts.variance(5));
+    for (const SweepPlace place : {SweepPlace::kByTensors, SweepPlace::kByKernels}) {
+      ScanVisitor one(model_, settled, "", 2500), other(model_, settled, "", 2500, place);
+      SilentProgress silent;
+      for (ScanVisitor* visitor : {&one, &other})
+        walk_text(model_, *text, *visitor, {"scanning", {}, {}, false}, silent);
+      expect_same_findings(one, other);
     }
   }
 }
@@ -248,10 +253,12 @@ TEST_P(ScanParts, TokensOfTheLastPortionOnADeviceCount) {
   options_.layers = {1};
   const ScanOptions settled = settle_scan_options(model_, options_);
   const auto text = test::text_of(model_, settled);
-  ScanVisitor visitor(model_, settled, "", 2500, SweepPlace::kByTensors);
-  SilentProgress silent;
-  walk_text(model_, *text, visitor, {"scanning", {}, {}, false}, silent);
-  EXPECT_EQ(visitor.tokens(), 2500);
+  for (const SweepPlace place : {SweepPlace::kByTensors, SweepPlace::kByKernels}) {
+    ScanVisitor visitor(model_, settled, "", 2500, place);
+    SilentProgress silent;
+    walk_text(model_, *text, visitor, {"scanning", {}, {}, false}, silent);
+    EXPECT_EQ(visitor.tokens(), 2500);
+  }
 }
 
 // The histogram of a long text is of a sample: shares are of what it holds.

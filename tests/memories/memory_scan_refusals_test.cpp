@@ -4,6 +4,8 @@
 #include <fstream>
 
 #include "base/expect_error.h"
+#include "memories/scan_state.h"
+#include "memories/scan_visitor.h"
 #include "memories/scans.h"
 
 namespace emend {
@@ -145,6 +147,15 @@ TEST_F(MemoryScanRefusals, ACoefficientThatIsNoNumberIsNamed) {
     model_.weights().blocks[1].mlp_in[3].fill_(INFINITY);
   }
   EXPECT_THAT(error_of(ErrorKind::kNumeric, [&] { scan_into(model_, options_, folder_ / "index"); }),
+              AllOf(HasSubstr("L1D3"), HasSubstr("document"), HasSubstr("NaN or infinite")));
+  const ScanOptions settled = settle_scan_options(model_, options_);
+  const auto text = test::text_of(model_, settled);
+  ScanVisitor visitor(model_, settled, "", text->tokens(), SweepPlace::kByKernels);
+  SilentProgress silent;
+  EXPECT_THAT(error_of(ErrorKind::kNumeric,
+                       [&] {
+                         walk_text(model_, *text, visitor, {"scanning", {}, {}, false}, silent);
+                       }),
               AllOf(HasSubstr("L1D3"), HasSubstr("document"), HasSubstr("NaN or infinite")));
 }
 

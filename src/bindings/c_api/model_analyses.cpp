@@ -96,7 +96,7 @@ AnalysisResult run_scan(const AnalysisInput& input, ScanSettings scan) {
   return result;
 }
 
-// ---- values, aggregate
+// ---- values
 
 void take_values(JsonOptions& options, ValueOptions& how) {
   options.take("layers", how.layers);
@@ -117,6 +117,25 @@ AnalysisResult run_values_of(const AnalysisInput& input, ValueOptions how) {
   return {values_json(run_values(*input.model, how, *input.progress), how, *input.model)};
 }
 
+// ---- aggregate, coactive: their parts are kept in a folder and joined there
+
+void take_kept_folder(JsonOptions& options, TextOptions& how, AggregateFolder& folder) {
+  options.take("shard", how.shard);
+  options.take("shards", how.shards);
+  options.take("out", folder.path);
+  options.take("resume", folder.resume);
+  options.take("join", folder.join);
+}
+
+void require_kept_folder(const char* name, const TextOptions& how, const AggregateFolder& folder) {
+  const bool is_part = how.shards > 1;
+  if (folder.path.empty() && (is_part || folder.resume))
+    throw Error(ErrorKind::kUsage, std::string(name) + " needs the option out for a shard, and to resume");
+  if (is_part && !folder.join.empty())
+    throw Error(ErrorKind::kUsage, "the option join needs all shards: it does not go with shards");
+  if (!folder.path.empty()) require_writable_folder(folder.path);
+}
+
 struct AggregateSettings {
   AggregateOptions how;
   AggregateFolder folder;
@@ -133,24 +152,15 @@ void take_aggregate(JsonOptions& options, AggregateSettings& aggregate) {
   options.take("coalitions", aggregate.how.coalitions);
   options.take("sentences", aggregate.how.sentences);
   options.take("sparsity", aggregate.how.sparsity);
-  options.take("shard", aggregate.how.shard);
-  options.take("shards", aggregate.how.shards);
-  options.take("out", aggregate.folder.path);
-  options.take("resume", aggregate.folder.resume);
-  options.take("join", aggregate.folder.join);
+  take_kept_folder(options, aggregate.how, aggregate.folder);
 }
 
 AnalysisResult run_aggregate_of(const AnalysisInput& input, AggregateSettings aggregate) {
   require_layers_of(*input.model, aggregate.how.layers);
   settle_text(*input.model, aggregate.bos, aggregate.how);
-  const AggregateFolder& folder = aggregate.folder;
-  const bool is_part = aggregate.how.shards > 1;
-  if (folder.path.empty() && (is_part || folder.resume))
-    throw Error(ErrorKind::kUsage, "aggregate needs the option out for a shard, and to resume");
-  if (is_part && !folder.join.empty())
-    throw Error(ErrorKind::kUsage, "the option join needs all shards: it does not go with shards");
-  if (!folder.path.empty()) require_writable_folder(folder.path);
-  const AggregateOutcome outcome = run_aggregate(*input.model, aggregate.how, folder, *input.progress);
+  require_kept_folder("aggregate", aggregate.how, aggregate.folder);
+  const AggregateOutcome outcome =
+      run_aggregate(*input.model, aggregate.how, aggregate.folder, *input.progress);
   return {aggregate_json(outcome, aggregate.how, *input.model)};
 }
 
@@ -172,19 +182,13 @@ void take_coactive(JsonOptions& options, CoactiveSettings& coactive) {
   options.take("least", coactive.how.least);
   options.take("pairs", coactive.how.pairs);
   options.take("sentences", coactive.how.sentences);
-  options.take("shard", coactive.how.shard);
-  options.take("shards", coactive.how.shards);
-  options.take("out", coactive.folder.path);
-  options.take("resume", coactive.folder.resume);
-  options.take("join", coactive.folder.join);
+  take_kept_folder(options, coactive.how, coactive.folder);
 }
 
 AnalysisResult run_coactive_of(const AnalysisInput& input, CoactiveSettings coactive) {
   require_layers_of(*input.model, coactive.how.layers);
   settle_text(*input.model, coactive.bos, coactive.how);
-  if (coactive.folder.path.empty() && (coactive.how.shards > 1 || coactive.folder.resume))
-    throw Error(ErrorKind::kUsage, "coactive needs the option out for a shard, and to resume");
-  if (!coactive.folder.path.empty()) require_writable_folder(coactive.folder.path);
+  require_kept_folder("coactive", coactive.how, coactive.folder);
   const CoactiveOutcome outcome = run_coactive(*input.model, coactive.how, coactive.folder, *input.progress);
   return {coactive_json(outcome, coactive.how, *input.model)};
 }
