@@ -13,6 +13,7 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
+#include "linalg/bounded_answers.h"
 
 namespace emend::editors {
 
@@ -107,6 +108,16 @@ class SolvedKeys {
   }
 
   std::int64_t own() const { return y_.size(0); }
+  // How softly each of these keys is held so that what it is answered stays within the share (slack_within).
+  at::Tensor slack(const std::vector<std::int64_t>& protected_keys, double share) const {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(own()));
+    std::iota(all.begin(), all.end(), 0);
+    all.insert(all.end(), protected_keys.begin(), protected_keys.end());
+    const at::Tensor at = at::tensor(all, at::kLong);
+    const auto count = static_cast<std::int64_t>(protected_keys.size());
+    return slack_within(gram_.index_select(0, at).index_select(1, at), y_,
+                        at::full({count}, share, at::kDouble));
+  }
   double cosine(std::int64_t i, std::int64_t j) const {
     return std::abs(cosines_.const_data_ptr<double>()[i * cosines_.size(1) + j]);
   }
@@ -166,11 +177,28 @@ class GroupProtection {
       columns.push_back(candidates[i].key);
       chosen_.told.push_back(std::move(told));
     }
-    if (!columns.empty()) chosen_.K = at::stack(columns, 1);
+    if (!columns.empty()) hold(keys.slack(held, input_.share), columns);
     return std::move(chosen_);
   }
 
  private:
+  // Those of the chosen keys that have to be held for all answers to stay within the share.
+  void hold(const at::Tensor& slack, const std::vector<at::Tensor>& columns) {
+    std::vector<ProtectedKey> told;
+    std::vector<at::Tensor> keys, slacks;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const at::Tensor own = slack[static_cast<std::int64_t>(i)];
+      if (!at::isfinite(own).item<bool>()) continue;
+      told.push_back(std::move(chosen_.told[i]));
+      keys.push_back(columns[i]);
+      slacks.push_back(own);
+    }
+    chosen_.told = std::move(told);
+    if (keys.empty()) return;
+    chosen_.K = at::stack(keys, 1);
+    chosen_.slack = at::stack(slacks);
+  }
+
   void refuse(const ProtectedKey& told, bool given) {
     const std::string why = too_near(told, ids_);
     if (given && input_.protection.strict)
