@@ -29,6 +29,8 @@ struct RomeOptions {
   // have to be held, with less norm and drift, and more bleed where the target is likely there
   // (docs/bleed.md).
   double protected_share = 0;
+  // Below 1: and no more than makes the target likelier there by this, as predicted (protection_bounds.h).
+  double protected_rise = 1;
   bool covariance = true;        // false: C = I, as some tools do; neighbours move more
   double relative_ridge = 1e-5;  // added to C, in units of trace(C) / F
   int contexts = 10;             // sampled texts of each length (4 and 9 tokens); 0: the bare row alone

@@ -2,6 +2,7 @@
 // the residual, and is held only if it would not stay within that by itself.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,10 @@ struct ProtectionInput {
   const LayerTrace& trace;
   const KeyMetric& metric;
   const Protection& protection;
-  double share = 0;  // |a^T k| of a protected key may be this much (RomeOptions::protected_share)
+  double share = 0;    // |a^T k| of a protected key may be this much (RomeOptions::protected_share)
+  double rise = 1;     // of a target's probability at a protected subject (RomeOptions::protected_rise)
+  double stop = 0.99;  // the probability at which the search stops
+  std::int64_t token_budget = 4096;  // of a pass over prompts
 };
 
 // The keys of all texts that are given for the requests of each group, and of those candidates that the
@@ -38,7 +42,8 @@ struct ProtectionInput {
 // groups (`grouping` kShared: it is edited itself), and what lies within 1e-4 of a cosine of 1 to a key that
 // is protected already. Throws Error(kConfig) with the numbers if a given key cannot be told apart from the
 // edit's own (Protection::strict; else a warning), or if there are more keys than elements. One pass over the
-// texts up to the layer's key; about 4 F^2 operations a key.
+// texts up to the layer's key, and with a share above 0 and a rise below 1 another through all blocks over
+// their prompts; about 4 F^2 operations a key.
 std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
                                                  const std::vector<KeyGroup>& groups,
                                                  const std::vector<KeyConstraint>& own, Grouping grouping);

@@ -11,6 +11,7 @@
 #include "base/expect_error.h"
 #include "delivery/solve_again.h"
 #include "editors/rome/plan.h"
+#include "editors/rome/protection_bounds.h"
 #include "support/edit_world.h"
 #include "support/world.h"
 
@@ -199,6 +200,26 @@ TEST_P(ProtectedKeysTest, WithinAShareOnlyLouderKeysAreHeldAndTheResponseIsShort
   ASSERT_GE(plan.protected_keys(0).size(), 1u);
   EXPECT_LE(plan.protected_keys(0).size(), exact.protected_keys(0).size());
   EXPECT_EQ(plan.protected_count({0}), static_cast<std::int64_t>(plan.protected_keys(0).size()));
+}
+
+TEST_P(ProtectedKeysTest, WithARiseEachKeyHasItsOwnBound) {
+  requests_.resize(1);
+  std::vector<TokenIds> prompts = {prompt_ids(world_.model.tokenizer(), requests_[0].prompt, world_.form)};
+  for (const char* const name : {"Dastan Vonurn", "Thulma Tellond", "Gellis Gemover", "Workis Vonurn"}) {
+    protection_.of["one"].given.push_back(text(requests_[0], name));
+    prompts.push_back(
+        prompt_ids(world_.model.tokenizer(), protection_.of["one"].given.back().prompt, world_.form));
+  }
+  options_.protected_share = 1;
+  options_.protected_rise = 1e-4;
+  const at::Tensor a = plan().response(0);
+  const std::vector<double> p = target_probabilities(
+      world_.model, prompts, target_ids(world_.model.tokenizer(), requests_[0].target, world_.form), 4096);
+  for (std::size_t i = 0; i < protection_.of["one"].given.size(); ++i) {
+    const double bound = response_bound(p[0], options_.search.stop_probability, p[i + 1], 1e-4);
+    const double answer = at::dot(a, key_of(protection_.of["one"].given[i])).item<double>();
+    EXPECT_LT(std::abs(answer), bound + 1e-4) << i;
+  }
 }
 
 TEST_P(ProtectedKeysTest, AllowedAllNoKeyIsHeld) {
