@@ -73,6 +73,11 @@ std::vector<OptionBinding> RomeOptionTable::own_bindings() {
       flag_option("covariance", rome.covariance,
                   "use the second moment C of the keys; false: C = I, as some tools do"),
       flag_option("protect_sink", rome.protect_sink, "hold the key at position 0 (BOS) exactly where it is"),
+      number_option(
+          "protected_share", rome.protected_share, 0, 1,
+          "what a protected key of another subject may get of the residual, as a share; 0: nothing"),
+      number_option("protected_rise", rome.protected_rise, 0, 1,
+                    "with protected_share: by how much the target may get likelier there, as predicted"),
       number_option("ridge", rome.relative_ridge, 0, 1, "added to C's diagonal, in units of its mean"),
       integer_option("contexts", rome.contexts, 0, 50, "sampled context rows of each of the two lengths"),
   };

@@ -94,10 +94,13 @@ void RomePlan::protect(Grouping grouping) {
   std::vector<KeyConstraint> with_sink;
   for (const KeyConstraint& constraint : own_) with_sink.push_back(with_protected(constraint, sink_key_));
   const std::vector<ProtectedKeys> chosen = choose_protected_keys(
-      {model_, requests_, rows_, trace_, metric_, *context_.protection}, groups_, with_sink, grouping);
+      {model_, requests_, rows_, trace_, metric_, *context_.protection, options_.protected_share,
+       options_.protected_rise, options_.search.stop_probability, context_.token_budget},
+      groups_, with_sink, grouping);
   const auto hold = [&](const std::function<double(std::size_t)>& slack_of) {
     for (std::size_t g = 0; g < groups_.size(); ++g)
-      if (chosen[g].K.defined()) constraints_[g] = with_protected(own_[g], chosen[g].K, slack_of(g));
+      if (chosen[g].K.defined())
+        constraints_[g] = with_protected(own_[g], chosen[g].K, chosen[g].slack.clamp_min(slack_of(g)));
   };
   hold([](std::size_t) { return 0.0; });
   const std::int64_t F = own_.front().K.size(0), together = joint_constraints(all_groups()).K.size(1);

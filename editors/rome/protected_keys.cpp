@@ -12,7 +12,9 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "editors/rome/protection_bounds.h"
 #include "emend/error.h"
+#include "linalg/bounded_answers.h"
 
 namespace emend::editors {
 
@@ -59,8 +61,10 @@ class TextKeys {
 struct Candidate {
   const ProtectedText* text;
   bool given;
+  std::size_t request;  // whose text it is
   at::Tensor key;       // [F]
   double response = 0;  // of the group's response without protection
+  double bound = 0;     // of its response with protection
 };
 
 // The key of a prompt about something else: that of the token which `a` answers most.
@@ -107,6 +111,14 @@ class SolvedKeys {
   }
 
   std::int64_t own() const { return y_.size(0); }
+  // How softly each of these keys is held so that what it is answered stays within its bound (slack_within).
+  at::Tensor slack(const std::vector<std::int64_t>& protected_keys, const std::vector<double>& bounds) const {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(own()));
+    std::iota(all.begin(), all.end(), 0);
+    all.insert(all.end(), protected_keys.begin(), protected_keys.end());
+    const at::Tensor at = at::tensor(all, at::kLong);
+    return slack_within(gram_.index_select(0, at).index_select(1, at), y_, at::tensor(bounds, at::kDouble));
+  }
   double cosine(std::int64_t i, std::int64_t j) const {
     return std::abs(cosines_.const_data_ptr<double>()[i * cosines_.size(1) + j]);
   }
@@ -148,6 +160,7 @@ class GroupProtection {
     const at::Tensor y = own_.y.contiguous();
     std::vector<std::int64_t> held;
     std::vector<at::Tensor> columns;
+    std::vector<double> bounds;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       const std::int64_t at = keys.own() + static_cast<std::int64_t>(i);
       ProtectedKey told;
@@ -164,13 +177,31 @@ class GroupProtection {
       if (std::ranges::any_of(held, same)) continue;  // it is held already
       held.push_back(at);
       columns.push_back(candidates[i].key);
+      bounds.push_back(candidates[i].bound);
       chosen_.told.push_back(std::move(told));
     }
-    if (!columns.empty()) chosen_.K = at::stack(columns, 1);
+    if (!columns.empty()) hold(keys.slack(held, bounds), columns);
     return std::move(chosen_);
   }
 
  private:
+  // Those of the chosen keys that have to be held for their answers to stay within the bound.
+  void hold(const at::Tensor& slack, const std::vector<at::Tensor>& columns) {
+    std::vector<ProtectedKey> told;
+    std::vector<at::Tensor> keys, slacks;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const at::Tensor own = slack[static_cast<std::int64_t>(i)];
+      if (!at::isfinite(own).item<bool>()) continue;
+      told.push_back(std::move(chosen_.told[i]));
+      keys.push_back(columns[i]);
+      slacks.push_back(own);
+    }
+    chosen_.told = std::move(told);
+    if (keys.empty()) return;
+    chosen_.K = at::stack(keys, 1);
+    chosen_.slack = at::stack(slacks);
+  }
+
   void refuse(const ProtectedKey& told, bool given) {
     const std::string why = too_near(told, ids_);
     if (given && input_.protection.strict)
@@ -184,6 +215,24 @@ class GroupProtection {
   std::string ids_;
   ProtectedKeys chosen_;
 };
+
+// How much each candidate may be answered: the share, and less where that would make the target likelier
+// there than it may be.
+void set_bounds(const ProtectionInput& input, std::vector<Candidate>& candidates) {
+  for (Candidate& candidate : candidates) candidate.bound = input.share;
+  if (input.share == 0 || input.rise >= 1) return;
+  std::map<std::size_t, std::vector<Candidate*>> of_request;
+  for (Candidate& candidate : candidates) of_request[candidate.request].push_back(&candidate);
+  for (const auto& [request, theirs] : of_request) {
+    const RequestRows& rows = input.rows[request];
+    std::vector<TokenIds> prompts = {rows.prompts.front().ids};
+    for (const Candidate* const candidate : theirs)
+      prompts.push_back(prompt_ids(input.model.tokenizer(), candidate->text->prompt, input.rows.form()));
+    const std::vector<double> p = target_probabilities(input.model, prompts, rows.target, input.token_budget);
+    for (std::size_t i = 0; i < theirs.size(); ++i)
+      theirs[i]->bound = std::min(input.share, response_bound(p[0], input.stop, p[i + 1], input.rise));
+  }
+}
 
 const ProtectedTexts* texts_of(const ProtectionInput& input, std::size_t request) {
   const auto found = input.protection.of.find(input.requests[request].id);
@@ -217,6 +266,7 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
   struct Asked {
     const ProtectedText* text;
     bool given;
+    std::size_t request;
     TokenIds ids;  // empty: the loudest token of a prompt
   };
   TextKeys keys(input);
@@ -232,7 +282,7 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
       if (texts == nullptr) continue;
       const auto ask = [&](const ProtectedText& text, bool given) {
         const TokenIds ids = text.subject.empty() ? TokenIds() : keys.ask(text);
-        if (ids.empty() || known.insert(ids).second) asked[g].push_back({&text, given, ids});
+        if (ids.empty() || known.insert(ids).second) asked[g].push_back({&text, given, i, ids});
       };
       for (const ProtectedText& text : texts->given) ask(text, true);
       for (const ProtectedText& text : texts->found) ask(text, false);
@@ -251,10 +301,11 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
       at::Tensor key = one.ids.empty() ? loudest_key(input, *one.text, a) : keys.key(one.ids);
       if (!at::isfinite(key).all().item<bool>()) continue;  // the edit's own keys are looked at elsewhere
       const double response = at::dot(a, key).item<double>();
-      candidates.push_back({one.text, one.given, std::move(key), response});
+      candidates.push_back({one.text, one.given, one.request, std::move(key), response});
     }
     choose(candidates, input.protection);
     require_room(candidates.size(), own[g], groups[g].ids(input.requests));
+    set_bounds(input, candidates);
     chosen.push_back(GroupProtection(input, own[g], groups[g].ids(input.requests)).choose(candidates));
   }
   return chosen;

@@ -1,6 +1,8 @@
-// Keys of other subjects that a response is held to 0 at (emend/protection.h).
+// Keys of other subjects that a response is kept small at (emend/protection.h): each gets at most a share of
+// the residual, and is held only if it would not stay within that by itself.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@ namespace emend::editors {
 // Of one group.
 struct ProtectedKeys {
   at::Tensor K;                       // [F, p] float64; undefined: none
+  at::Tensor slack;                   // [p] float64, of each column (KeyConstraint::slack)
   std::vector<ProtectedKey> told;     // one for each column
   std::vector<std::string> warnings;  // of texts that cannot be protected
 };
@@ -27,14 +30,20 @@ struct ProtectionInput {
   const LayerTrace& trace;
   const KeyMetric& metric;
   const Protection& protection;
+  double share = 0;    // |a^T k| of a protected key may be this much (RomeOptions::protected_share)
+  double rise = 1;     // of a target's probability at a protected subject (RomeOptions::protected_rise)
+  double stop = 0.99;  // the probability at which the search stops
+  std::int64_t token_budget = 4096;  // of a pass over prompts
 };
 
 // The keys of all texts that are given for the requests of each group, and of those candidates that the
-// group's own response (constraint `own[g]`, which holds the sink's key too) answers most. Left out are texts
-// with the key of one of these groups (`grouping` kShared: it is edited itself), and what lies within 1e-4 of
-// a cosine of 1 to a key that is protected already. Throws Error(kConfig) with the numbers if a given key
-// cannot be told apart from the edit's own (Protection::strict; else a warning), or if there are more keys
-// than elements. One pass over the texts up to the layer's key; about 4 F^2 operations a key.
+// group's own response (constraint `own[g]`, which holds the sink's key too) answers most; of these, the keys
+// that have to be held for all to stay within the share. Left out are texts with the key of one of these
+// groups (`grouping` kShared: it is edited itself), and what lies within 1e-4 of a cosine of 1 to a key that
+// is protected already. Throws Error(kConfig) with the numbers if a given key cannot be told apart from the
+// edit's own (Protection::strict; else a warning), or if there are more keys than elements. One pass over the
+// texts up to the layer's key, and with a share above 0 and a rise below 1 another through all blocks over
+// their prompts; about 4 F^2 operations a key.
 std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
                                                  const std::vector<KeyGroup>& groups,
                                                  const std::vector<KeyConstraint>& own, Grouping grouping);

@@ -73,23 +73,39 @@ at::Tensor is_among(const at::Tensor& keys, const std::vector<at::Tensor>& other
   return std::get<0>(at::matmul(unit_columns(all).t(), unit_columns(keys)).max(0)) > cosine;
 }
 
+// Which columns of `own` group `theirs` holds at 0 as well, and no more softly; of the two that hold a key
+// alike, the one that `keeps` does.
+at::Tensor is_held_by(const KeyConstraint& own, const KeyConstraint& theirs, bool keeps) {
+  constexpr double kOneKey = 1 - 1e-6;
+  const auto slack_of = [](const KeyConstraint& constraint) {
+    return constraint.slack.defined() ? constraint.slack : at::zeros_like(constraint.y);
+  };
+  const at::Tensor zeros = at::nonzero(theirs.y == 0).squeeze(1);
+  if (zeros.size(0) == 0) return at::zeros({own.K.size(1)}, at::kBool);
+  const at::Tensor cosines =
+      at::matmul(unit_columns(theirs.K.index_select(1, zeros)).t(), unit_columns(own.K));
+  const at::Tensor slack = slack_of(theirs).index_select(0, zeros).unsqueeze(1), ours = slack_of(own);
+  const at::Tensor no_softer = keeps ? slack <= ours : slack < ours;
+  return at::logical_and(cosines > kOneKey, no_softer).any(0);
+}
+
 // The constraint of group g, without keys of other subjects that another group answers (what answers a key
-// protects it) or holds at 0 as well: two runs give a key up to rounding, so the joint system would take the
-// two for different keys.
+// protects it) or holds at 0 as well, at least as firmly: two runs give a key up to rounding, so the joint
+// system would take the two for different keys.
 KeyConstraint without_edited(const std::vector<Group>& groups, std::size_t g) {
-  constexpr double kOneSubject = 0.99, kOneKey = 1 - 1e-6;
+  constexpr double kOneSubject = 0.99;
   const KeyConstraint& own = groups[g].constraint;
   if (!protects(groups[g]) || groups.size() == 1) return own;
-  std::vector<at::Tensor> answered, held;
+  std::vector<at::Tensor> answered;
+  at::Tensor elsewhere = at::zeros({own.K.size(1)}, at::kBool);
   for (std::size_t other = 0; other < groups.size(); ++other) {
     if (other == g) continue;
     const KeyConstraint& theirs = groups[other].constraint;
     answered.push_back(theirs.K.index_select(1, at::nonzero(theirs.y).squeeze(1)));
     const bool keeps_its_own = other < g || !protects(groups[other]);
-    if (keeps_its_own) held.push_back(theirs.K.index_select(1, at::nonzero(theirs.y == 0).squeeze(1)));
+    elsewhere = at::logical_or(elsewhere, is_held_by(own, theirs, keeps_its_own));
   }
-  at::Tensor elsewhere = is_among(own.K, answered, kOneSubject);
-  if (!held.empty()) elsewhere = at::logical_or(elsewhere, is_among(own.K, held, kOneKey));
+  elsewhere = at::logical_or(elsewhere, is_among(own.K, answered, kOneSubject));
   const at::Tensor kept = at::nonzero(at::logical_or(own.y != 0, at::logical_not(elsewhere))).squeeze(1);
   KeyConstraint rest{own.K.index_select(1, kept), own.y.index_select(0, kept)};
   if (own.slack.defined()) rest.slack = own.slack.index_select(0, kept);

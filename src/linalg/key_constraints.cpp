@@ -116,13 +116,14 @@ at::Tensor join_slack(const std::vector<KeyConstraint>& each, const std::vector<
 
 KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& key) {
   if (!key.defined()) return constraint;
-  return with_protected(constraint, key.unsqueeze(1), 0);
+  return with_protected(constraint, key.unsqueeze(1), at::zeros({1}, at::kDouble));
 }
 
-KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& keys, double slack) {
-  const at::Tensor zeros = at::zeros({keys.size(1)}, at::kDouble);
-  KeyConstraint more{at::cat({constraint.K, keys}, 1), at::cat({constraint.y, zeros})};
-  if (slack > 0 || constraint.slack.defined()) more.slack = at::cat({slack_of(constraint), zeros + slack});
+KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& keys,
+                             const at::Tensor& slack) {
+  KeyConstraint more{at::cat({constraint.K, keys}, 1), at::cat({constraint.y, at::zeros_like(slack)})};
+  if (constraint.slack.defined() || slack.any().item<bool>())
+    more.slack = at::cat({slack_of(constraint), slack});
   return more;
 }
 

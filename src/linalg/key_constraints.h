@@ -21,8 +21,9 @@ struct KeyConstraint {
 // The same with one more key [F] that must not move: a column of K, a 0 in y. An undefined key adds nothing.
 KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& key);
 
-// The same with several keys [F, p], each with this slack.
-KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& keys, double slack);
+// The same with several keys [F, p], each with its slack [p].
+KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& keys,
+                             const at::Tensor& slack);
 
 // With more elements than this (128 MiB) the answers of a joint system are a sparse tensor: almost all are 0.
 inline constexpr std::int64_t kMostDenseAnswers = std::int64_t{1} << 24;

@@ -5,9 +5,13 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/expect_error.h"
 #include "delivery/solve_again.h"
 #include "editors/rome/plan.h"
+#include "editors/rome/protection_bounds.h"
 #include "support/edit_world.h"
 #include "support/world.h"
 
@@ -30,6 +34,7 @@ class ProtectedKeysTest : public ::testing::TestWithParam<std::string> {
  protected:
   ProtectedKeysTest() : world_(EditWorld::of(GetParam())), context_(world_.context) {
     options_.contexts = 2;
+    options_.protected_share = 0;
     context_.protection = &protection_;
   }
   RomePlan plan(Grouping grouping = Grouping::kShared) const {
@@ -131,7 +136,8 @@ TEST_P(ProtectedKeysTest, AnEditLeavesProtectedKeysWhereTheyWere) {
   requests_.resize(1);
   protection_.of["one"].given = {other};
   SilentProgress silent;
-  const Edit edit = EditWorld::editor({{"contexts", "2"}})->edit(world_.model, requests_, context_, silent);
+  const Edit edit = EditWorld::editor({{"contexts", "2"}, {"protected_share", "0"}})
+                        ->edit(world_.model, requests_, context_, silent);
   const at::Tensor moved = world_.moved(edit, key_of(other).to(at::kFloat));
   const at::Tensor own = world_.moved(edit, world_.bare_key(requests_[0]));
   EXPECT_LT(moved.norm().item<double>(), 1e-3 * own.norm().item<double>());
@@ -140,12 +146,17 @@ TEST_P(ProtectedKeysTest, AnEditLeavesProtectedKeysWhereTheyWere) {
 }
 
 TEST_P(ProtectedKeysTest, TheSamePatchIsSolvedAgainFromItsKeys) {
-  protection_.of["one"].given = {text(requests_[0], "Dastan Vonurn")};
+  for (const char* const id : {"one", "other"})  // held by both, as softly as each of them can bear it
+    protection_.of[id].given = {text(requests_[0], "Dastan Vonurn"), text(requests_[0], "Thulma Tellond")};
   SilentProgress silent;
-  Edit edit = EditWorld::editor({{"contexts", "2"}})->edit(world_.model, requests_, context_, silent);
-  const at::Tensor C = world_.statistics.layers.at(world_.layer()).C;
-  const WeightChange again = solve_again(edit.solves[0], edited_at(edit, edit.changes[0].weight), C);
-  EXPECT_TRUE(near(again.A, edit.changes[0].A, 1e-3));
+  for (const char* const share : {"0", "0.01"}) {
+    const auto editor = EditWorld::editor({{"contexts", "2"}, {"protected_share", share}});
+    Edit edit = editor->edit(world_.model, requests_, context_, silent);
+    EXPECT_GE(edit.solves[0].protected_keys, 1) << share;
+    const at::Tensor C = world_.statistics.layers.at(world_.layer()).C;
+    const WeightChange again = solve_again(edit.solves[0], edited_at(edit, edit.changes[0].weight), C);
+    EXPECT_TRUE(near(again.A, edit.changes[0].A, 1e-3)) << share;
+  }
 }
 
 TEST_P(ProtectedKeysTest, AnotherEditOfAProtectedKeyIsSolvedWithIt) {
@@ -153,7 +164,7 @@ TEST_P(ProtectedKeysTest, AnotherEditOfAProtectedKeyIsSolvedWithIt) {
   const EditRequest other = request_of("other", "Gellis Kevond was trained as a", "Gellis Kevond", "tailor");
   protection_.of["one"].given = {text(requests_[0], "Gellis Kevond")};
   SilentProgress silent;
-  const auto editor = EditWorld::editor({{"contexts", "2"}});
+  const auto editor = EditWorld::editor({{"contexts", "2"}, {"protected_share", "0"}});
   Edit edit = editor->edit(world_.model, requests_, context_, silent);
   Edit later = editor->edit(world_.model, {other}, context_, silent);
   ASSERT_EQ(edit.facts[0].parts[0].protected_keys.size(), 1u);
@@ -165,6 +176,63 @@ TEST_P(ProtectedKeysTest, AnotherEditOfAProtectedKeyIsSolvedWithIt) {
   const at::Tensor answers = at::matmul(both.A, later.facts[0].parts[0].keys.t());
   EXPECT_NEAR(answers[1][0].item<double>(), 1, 1e-3);
   EXPECT_NEAR(answers[0][0].item<double>(), 0, 1e-3) << "it is still protected from the first edit";
+}
+
+TEST_P(ProtectedKeysTest, WithinAShareOnlyLouderKeysAreHeldAndTheResponseIsShorter) {
+  requests_.resize(1);
+  const at::Tensor before = plan().response(0);
+  std::vector<double> responses;
+  for (const char* const name : {"Dastan Vonurn", "Thulma Tellond", "Gellis Gemover", "Workis Vonurn"}) {
+    protection_.of["one"].given.push_back(text(requests_[0], name));
+    responses.push_back(std::abs(at::dot(before, key_of(protection_.of["one"].given.back())).item<double>()));
+  }
+  const RomePlan exact = plan();
+  options_.protected_share = *std::ranges::max_element(responses) / 2;
+  const RomePlan plan = this->plan();
+  const at::Tensor a = plan.response(0);
+  for (const ProtectedText& given : protection_.of["one"].given)
+    EXPECT_LT(std::abs(at::dot(a, key_of(given)).item<double>()), options_.protected_share + 1e-3)
+        << given.name;
+  const KeyConstraint held = plan.constraint(0);
+  const at::Tensor own = at::nonzero(held.y).squeeze(1), answers = at::mv(held.K.t(), a);
+  EXPECT_TRUE(near(answers.index_select(0, own), held.y.index_select(0, own), 1e-6));
+  EXPECT_LT(a.norm().item<double>(), exact.response(0).norm().item<double>());
+  ASSERT_GE(plan.protected_keys(0).size(), 1u);
+  EXPECT_LE(plan.protected_keys(0).size(), exact.protected_keys(0).size());
+  EXPECT_EQ(plan.protected_count({0}), static_cast<std::int64_t>(plan.protected_keys(0).size()));
+}
+
+TEST_P(ProtectedKeysTest, WithARiseEachKeyHasItsOwnBound) {
+  requests_.resize(1);
+  std::vector<TokenIds> prompts = {prompt_ids(world_.model.tokenizer(), requests_[0].prompt, world_.form)};
+  for (const char* const name : {"Dastan Vonurn", "Thulma Tellond", "Gellis Gemover", "Workis Vonurn"}) {
+    protection_.of["one"].given.push_back(text(requests_[0], name));
+    prompts.push_back(
+        prompt_ids(world_.model.tokenizer(), protection_.of["one"].given.back().prompt, world_.form));
+  }
+  options_.protected_share = 1;
+  options_.protected_rise = 1e-4;
+  const at::Tensor a = plan().response(0);
+  const std::vector<double> p = target_probabilities(
+      world_.model, prompts, target_ids(world_.model.tokenizer(), requests_[0].target, world_.form), 4096);
+  for (std::size_t i = 0; i < protection_.of["one"].given.size(); ++i) {
+    const double bound = response_bound(p[0], options_.search.stop_probability, p[i + 1], 1e-4);
+    const double answer = at::dot(a, key_of(protection_.of["one"].given[i])).item<double>();
+    EXPECT_LT(std::abs(answer), bound + 1e-4) << i;
+  }
+}
+
+TEST_P(ProtectedKeysTest, AllowedAllNoKeyIsHeld) {
+  protection_.of["one"].given = {text(requests_[0], "Dastan Vonurn")};
+  const at::Tensor free = [&] {
+    context_.protection = nullptr;
+    const at::Tensor a = plan().response(0);
+    context_.protection = &protection_;
+    return a;
+  }();
+  options_.protected_share = 1;
+  EXPECT_THAT(plan().protected_keys(0), IsEmpty());
+  EXPECT_TRUE(at::equal(plan().response(0), free));
 }
 
 TEST(ProtectedSlack, IsNothingWhileKeysAreFew) {

@@ -33,7 +33,7 @@ TEST(KeyConstraints, AProtectedKeyIsAColumnThatIsAnsweredWithZero) {
   EXPECT_TRUE(near(both.y, numbers({1, 0}), 0));
   EXPECT_EQ(with_protected(own, {}).K.size(1), 1);
   EXPECT_FALSE(both.slack.defined());
-  const KeyConstraint soft = with_protected(own, numbers({3, 4}).unsqueeze(1), 0.5);
+  const KeyConstraint soft = with_protected(own, numbers({3, 4}).unsqueeze(1), numbers({0.5}));
   EXPECT_TRUE(at::equal(soft.slack, numbers({0, 0.5})));
   const JointConstraints joint = join_constraints({soft, both}, numbers({9, 9}));
   EXPECT_TRUE(at::equal(joint.slack, numbers({0, 0, 0}))) << "a key that one of them wants exact is exact";
