@@ -42,7 +42,8 @@ class Columns {
 
 template <typename Visit>
 void each_block(const WeightChange& change, Visit visit) {
-  const std::int64_t width = std::max<std::int64_t>(1, kNumbers / std::max<std::int64_t>(1, change.outputs()));
+  const std::int64_t outputs = std::max<std::int64_t>(1, change.outputs());
+  const std::int64_t width = std::max<std::int64_t>(1, kNumbers / outputs);
   for (std::int64_t begin = 0; begin < change.inputs(); begin += width)
     visit(begin, std::min(begin + width, change.inputs()));
 }

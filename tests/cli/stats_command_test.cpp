@@ -80,7 +80,8 @@ TEST_F(StatsCommand, AsksTheUneditedModelForTheFirstEdit) {
                                      "--statistics", folder_ / folder, "--keep-going"});
     EXPECT_TRUE(edit.code == 0 || edit.code == 4) << edit.err;
     for (std::size_t i = 0; i < names.size(); ++i)
-      EXPECT_TRUE(test::read_all(folder_ / (folder + "/" + names[i])) == bytes[i]) << folder << " " << names[i];
+      EXPECT_TRUE(test::read_all(folder_ / (folder + "/" + names[i])) == bytes[i])
+          << folder << " " << names[i];
   }
 }
 

@@ -131,7 +131,8 @@ TEST(DiffPatches, FindsEveryFactAmongThousands) {
     if (j % 83 == 0) changed.request.target = "u";
     if (j % 79 == 0) changed.parts[0].residual = changed.parts[0].residual * 2;
   }
-  const std::vector<FactDifference> found = diff_patches(one, other).facts, plain = facts_pair_by_pair(one, other);
+  const std::vector<FactDifference> found = diff_patches(one, other).facts,
+                                    plain = facts_pair_by_pair(one, other);
   ASSERT_EQ(found.size(), plain.size());
   ASSERT_GT(found.size(), 150U);
   for (std::size_t i = 0; i < found.size(); ++i) {

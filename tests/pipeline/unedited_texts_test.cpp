@@ -62,7 +62,8 @@ class UneditedTextsOf : public ::testing::TestWithParam<const char*> {
     Patch patch;
     patch.held_text =
         load_statistics(model_, {layer}, model_.tokenizer().automatic_prefix(), statistics).held_text;
-    patch.edit.changes = {WeightChange::low_rank({layer, Role::kMlpDown}, at::zeros({1, 1}), at::zeros({1, 1}))};
+    patch.edit.changes = {
+        WeightChange::low_rank({layer, Role::kMlpDown}, at::zeros({1, 1}), at::zeros({1, 1}))};
     const HeldText held(model_, patch, EditRunOptions().token_budget, statistics);
     return read_text_file(statistics / name);
   }
@@ -101,7 +102,8 @@ TEST_P(UneditedTextsOf, StatisticsHaveTheBytesThatAnEditWrites) {
   EXPECT_EQ(saved(edit(folder, {3})), with_texts);
   EXPECT_THAT(texts_in(folder), ElementsAre(Pair(base_file(3), kept.at(base_file(3))),
                                             Pair("contexts.safetensors", kept.at("contexts.safetensors"))));
-  for (const int layer : {0, 1}) EXPECT_EQ(base_of_an_edit(folder, layer), kept.at(base_file(layer))) << layer;
+  for (const int layer : {0, 1})
+    EXPECT_EQ(base_of_an_edit(folder, layer), kept.at(base_file(layer))) << layer;
 }
 
 TEST_P(UneditedTextsOf, AreLeftOutWhereNobodyWantsThem) {
@@ -127,7 +129,8 @@ TEST_P(UneditedTextsOf, ALayerHasTheTextOfItsCollection) {
   collect("s", {1});
   const fs::path folder = collect("s", {2}, true, 5);
   const Files kept = texts_in(folder);
-  for (const int layer : {1, 2}) EXPECT_EQ(base_of_an_edit(folder, layer), kept.at(base_file(layer))) << layer;
+  for (const int layer : {1, 2})
+    EXPECT_EQ(base_of_an_edit(folder, layer), kept.at(base_file(layer))) << layer;
 }
 
 // An edit that collects its layers keeps the text in front of each of them, not only of the first.
@@ -138,7 +141,8 @@ TEST_P(UneditedTextsOf, AnEditWithStatisticsOfItsOwnKeepsAllLayers) {
   const Files kept = texts_in(folder);
   ASSERT_THAT(kept, ElementsAre(Key("base_1.safetensors"), Key("base_2.safetensors"),
                                 Key("base_3.safetensors"), Key("contexts.safetensors")));
-  for (const int layer : {2, 3}) EXPECT_EQ(base_of_an_edit(folder, layer), kept.at(base_file(layer))) << layer;
+  for (const int layer : {2, 3})
+    EXPECT_EQ(base_of_an_edit(folder, layer), kept.at(base_file(layer))) << layer;
 }
 
 TEST_P(UneditedTextsOf, MovingUpIsBeginningThere) {
