@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/context_texts.h"
 #include "editors/common/options.h"
 #include "editors/common/search_unit.h"
 #include "editors/common/target_rows.h"
@@ -31,9 +32,9 @@ struct RomeOptions {
   double protected_share = 0;
   // Below 1: and no more than makes the target likelier there by this, as predicted (protection_bounds.h).
   double protected_rise = 1;
-  bool covariance = true;        // false: C = I, as some tools do; neighbours move more
-  double relative_ridge = 1e-5;  // added to C, in units of trace(C) / F
-  int contexts = 10;             // sampled texts of each length (4 and 9 tokens); 0: the bare row alone
+  bool covariance = true;           // false: C = I, as some tools do; neighbours move more
+  double relative_ridge = 1e-5;     // added to C, in units of trace(C) / F
+  int contexts = kDefaultContexts;  // sampled texts of each length (4 and 9 tokens); 0: the bare row alone
   // The rows of the search; `early` context rows until the target is likely there.
   RowShares shares = {.bare = 0.3, .uniform = false, .early = 4};
   // L-BFGS aims at the probability that ends it, so it is asked for more than Adam, which passes it by.

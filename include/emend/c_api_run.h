@@ -88,11 +88,12 @@ typedef struct emend_statistics_options {
   int64_t token_budget; /* tokens that one pass may hold; 0: what suits the model's device */
   emend_progress_fn progress;
   void* progress_data;
+  int64_t no_texts; /* not 0: what every edit asks the unedited model is not kept beside the layers */
 } emend_statistics_options;
 #define EMEND_STATISTICS_OPTIONS_INIT                                                                    \
   {                                                                                                      \
     sizeof(emend_statistics_options), NULL, 0, NULL, NULL, 0, 0, 0.0, NULL, 0, 512, 0, 0, 0, 1, 0, 0, 0, \
-        4096, NULL, NULL                                                                                 \
+        4096, NULL, NULL, 0                                                                              \
   }
 
 /* Collects second moments of the keys of feed-forward layers into `folder`, as `emend stats` does; a call

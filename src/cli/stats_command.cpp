@@ -19,7 +19,7 @@ namespace {
 constexpr const char* kSelf = "self";
 
 struct StatsArguments : TextRunArguments {
-  bool keep_sums = false;
+  bool keep_sums = false, no_texts = false;
 };
 
 constexpr TextRunHelp kStatsHelp = {
@@ -40,6 +40,9 @@ void settle_stats(const CommandFrame& frame, const StatsArguments& asked, Statis
   if (!frame.options.report_file.empty() && (asked.dry_run || asked.keep_sums || how.shards > 1))
     throw Error(ErrorKind::kUsage,
                 "--report shows finished layers: it does not go with --dry-run, --keep-sums and --shard");
+  if (asked.no_texts && (asked.keep_sums || how.shards > 1))
+    throw Error(ErrorKind::kUsage,
+                "--no-texts is about finished layers: it does not go with --keep-sums and --shard");
   if (how.corpus.size() > 1 && std::count(how.corpus.begin(), how.corpus.end(), kSelf) > 0)
     throw Error(ErrorKind::kUsage, "--corpus is either self or paths, not both");
   if (how.corpus.size() == 1 && how.corpus[0] == kSelf) how.corpus.clear();
@@ -58,6 +61,9 @@ void add_stats_options(CommandFrame& frame, StatsArguments& asked, StatisticsOpt
              "not fit",
              [&](const std::string& text) { how.memory_bytes = parse_bytes("memory", text); })
       .flag("keep-sums", asked.keep_sums, "write the float64 sums, for merging, instead of the layers")
+      .flag("no-texts", asked.no_texts,
+            "do not keep what every edit asks the unedited model (contexts, held text in front of each "
+            "layer); the first edit asks it then")
       .needs_model()
       .check([&] { settle_stats(frame, asked, how); });
   add_text_run_options(frame, asked, how, kStatsHelp);
@@ -88,7 +94,7 @@ int collect(const std::vector<std::string>& arguments) {
     frame.common.device = own_device(frame.common.device, group);
     const Model model = load_for_statistics(frame, how, console);
     how.layers = parse_layers(asked.layers, model.config().layers);
-    StatisticsJob job{{asked.out, asked.resume, asked.keep_sums}, asked.dry_run, group, {}};
+    StatisticsJob job{{asked.out, asked.resume, asked.keep_sums}, asked.dry_run, !asked.no_texts, group, {}};
     job.planned = [&](const StatisticsPlan& plan) {
       if (is_first(group)) tell_remarks(remarks_on(plan, how, model.config()), console);
       if (asked.dry_run) return;

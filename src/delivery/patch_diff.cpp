@@ -6,8 +6,11 @@
 #include <cmath>
 #include <optional>
 #include <set>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/strings.h"
+#include "delivery/change_products.h"
 #include "emend/patch_algebra.h"
 #include "linalg/response_solver.h"
 
@@ -156,34 +159,27 @@ FactDifference compare_facts(const FactRecord& a, const FactRecord& b) {
   return result;
 }
 
+// The facts of a patch by id; of two with one id the first. The patch outlives it.
+std::unordered_map<std::string_view, const FactRecord*> facts_by_id(const Patch& patch) {
+  std::unordered_map<std::string_view, const FactRecord*> facts;
+  facts.reserve(patch.edit.facts.size());
+  for (const FactRecord& fact : patch.edit.facts) facts.try_emplace(fact.request.id, &fact);
+  return facts;
+}
+
 std::vector<FactDifference> compare_all_facts(const Patch& a, const Patch& b) {
+  const auto of_a = facts_by_id(a), of_b = facts_by_id(b);
   std::vector<FactDifference> list;
-  const auto find = [](const Patch& patch, const std::string& id) {
-    return std::find_if(patch.edit.facts.begin(), patch.edit.facts.end(),
-                        [&](const FactRecord& fact) { return fact.request.id == id; });
-  };
   for (const FactRecord& fact : a.edit.facts) {
-    const auto other = find(b, fact.request.id);
-    FactDifference difference = other == b.edit.facts.end()
+    const auto other = of_b.find(fact.request.id);
+    FactDifference difference = other == of_b.end()
                                     ? FactDifference{fact.request.id, {"only in the first"}}
-                                    : compare_facts(fact, *other);
+                                    : compare_facts(fact, *other->second);
     if (!difference.what.empty()) list.push_back(std::move(difference));
   }
   for (const FactRecord& fact : b.edit.facts)
-    if (find(a, fact.request.id) == a.edit.facts.end())
-      list.push_back({fact.request.id, {"only in the second"}});
+    if (!of_a.contains(fact.request.id)) list.push_back({fact.request.id, {"only in the second"}});
   return list;
-}
-
-// <Delta, Delta'> of two changes; of low-rank ones without either product: the trace of (B^T B') (A' A^T).
-double inner_product(const WeightChange& x, const WeightChange& y) {
-  if (x.inputs() != y.inputs() || x.outputs() != y.outputs()) return 0;
-  const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
-  if (x.is_dense() || y.is_dense())
-    return (x.delta(at::TensorOptions(at::kDouble)) * y.delta(at::TensorOptions(at::kDouble)))
-        .sum()
-        .item<double>();
-  return (at::matmul(wide(x.B).t(), wide(y.B)) * at::matmul(wide(x.A), wide(y.A).t())).sum().item<double>();
 }
 
 bool same_change(const WeightChange& x, const WeightChange& y) {
@@ -198,13 +194,11 @@ std::vector<LayerDifference> compare_layers(const Patch& a, const Patch& b) {
   std::vector<LayerDifference> list;
   for (const auto& [weight, changes] : weights) {
     const auto& [x, y] = changes;
-    const double xx = x == nullptr ? 0 : inner_product(*x, *x);
-    const double yy = y == nullptr ? 0 : inner_product(*y, *y);
     const bool equal = x != nullptr && y != nullptr && same_change(*x, *y);
-    const double xy = equal ? xx : x == nullptr || y == nullptr ? 0 : inner_product(*x, *y);
-    const double size = std::sqrt(xx * yy);
-    list.push_back({weight.block, std::sqrt(xx), std::sqrt(yy),
-                    equal ? 0 : std::sqrt(std::max(xx + yy - 2 * xy, 0.0)), size > 0 ? xy / size : 0});
+    const ChangeProducts products = equal ? products_of_equals(*x) : products_of(x, y);
+    const double size = std::sqrt(products.xx * products.yy);
+    list.push_back({weight.block, std::sqrt(products.xx), std::sqrt(products.yy),
+                    std::sqrt(std::max(products.difference, 0.0)), size > 0 ? products.xy / size : 0});
   }
   return list;
 }

@@ -45,16 +45,25 @@ std::vector<TextNll::Part> TextNll::lay_out(const std::vector<TokenIds>& texts, 
 
 TextNll::TextNll(const Model& model, const std::vector<TokenIds>& texts, int first_block,
                  std::int64_t token_budget)
-    : model_(model), first_block_(first_block), parts_(lay_out(texts, token_budget)) {
-  if (first_block == 0) return;
+    : model_(model), first_block_(0), parts_(lay_out(texts, token_budget)) {
+  move_to(first_block);
+}
+
+void TextNll::move_to(int block) {
+  if (block == first_block_) return;
   const c10::NoGradGuard no_grad;
   for (Part& part : parts_) {
     PassInput lower;
     lower.ids = part.ids;
     lower.stop = PassInput::Stop::kBlock;
-    lower.stop_block = first_block - 1;
-    part.hidden = model.forward(lower).hidden;
+    lower.stop_block = block - 1;
+    if (part.hidden.defined()) {
+      lower.begin_block = first_block_;
+      lower.hidden = part.hidden;
+    }
+    part.hidden = model_.forward(lower).hidden;
   }
+  first_block_ = block;
 }
 
 TextNll::TextNll(const Model& model, const std::vector<TokenIds>& texts, int first_block,

@@ -25,6 +25,9 @@ class TextNll {
   // Mean nll of the next token over all positions, in nats, of the model as it is now; 0 without any.
   double mean(const std::vector<Overlay>& overlays = {}) const;
 
+  // Runs the blocks up to `block`, which is the first one from then on; it is not below the present one.
+  void move_to(int block);
+
   // [tokens(), D] the residual stream in front of the first block; undefined if that is block 0.
   at::Tensor hidden() const;
   // Ids that run.

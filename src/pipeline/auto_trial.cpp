@@ -18,6 +18,7 @@
 #include "eval/fit.h"
 #include "measure/other_subjects.h"
 #include "pipeline/layer_trial.h"
+#include "pipeline/unedited_texts.h"
 
 namespace emend {
 namespace {
@@ -76,7 +77,11 @@ Statistics statistics_of(const AutoTrial& trial, const std::vector<int>& layers,
   };
   Statistics found = StatisticsStore(trial.model, trial.context.prefix, trial.statistics)
                          .layers(layers, collecting, progress, approve);
-  if (!approved) approve(found);  // what the edit would refuse is refused before the first trial edit
+  if (approved)
+    keep_held_text(trial.model, trial.statistics, layers,
+                   {trial.context.prefix, trial.context.seed, trial.context.token_budget}, progress);
+  else
+    approve(found);  // what the edit would refuse is refused before the first trial edit
   return found;
 }
 

@@ -17,6 +17,7 @@
 #include "measure/other_subjects.h"
 #include "pipeline/auto_layer.h"
 #include "pipeline/position_check.h"
+#include "pipeline/unedited_texts.h"
 
 namespace emend {
 namespace {
@@ -180,6 +181,8 @@ Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& r
   StatisticsStore(*job.model, job.context.prefix, job.statistics)
       .layers(job.context.layers, options, progress, approve);
   job.cache->factors().take_over(planned.factors());
+  keep_held_text(*job.model, job.statistics, job.context.layers,
+                 {job.context.prefix, job.context.seed, job.context.token_budget}, progress);
   return load();
 }
 

@@ -14,6 +14,7 @@
 #include "io/imatrix.h"
 #include "linalg/spd_factor.h"
 #include "pipeline/text_remarks.h"
+#include "pipeline/unedited_texts.h"
 #include "report/numbers.h"
 
 namespace emend {
@@ -78,6 +79,15 @@ void take_shard_of(const ShardGroup& group, bool keep_sums, StatisticsOptions& o
   options.shards = group.size();
 }
 
+// Of the layers that were written.
+void keep_texts_of(const Model& model, const StatisticsOptions& options, const StatisticsOutcome& outcome,
+                   Progress& progress) {
+  std::vector<int> layers;
+  for (const LayerSummary& layer : outcome.layers) layers.push_back(layer.layer);
+  keep_unedited_texts(model, outcome.folder, layers, {options.prefix, options.seed, options.token_budget},
+                      progress);
+}
+
 }  // namespace
 
 StatisticsOutcome run_statistics(const Model& model, StatisticsOptions options, const StatisticsJob& job,
@@ -95,6 +105,7 @@ StatisticsOutcome run_statistics(const Model& model, StatisticsOptions options, 
   if (job.dry_run) return outcome;
   outcome.report = work.collect_into(job.folder, stages, job.group);
   outcome.layers = summarize_layer_files(outcome.report.outputs, progress);
+  if (job.texts && !outcome.layers.empty()) keep_texts_of(model, options, outcome, stages);
   outcome.seconds = stages.seconds();
   return outcome;
 }

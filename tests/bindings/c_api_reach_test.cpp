@@ -169,6 +169,7 @@ const std::map<std::string, Places> kReached = {
     {"StatisticsJob",
      {{"folder", "emend_statistics(folder)"},
       {"dry_run", "emend_statistics_options.plan_only"},
+      {"texts", "emend_statistics_options.no_texts"},
       {"group", kProcesses},
       {"planned", "-- remarks on the plan are in the JSON"}}},
     {"BenchmarkOptions",

@@ -123,8 +123,9 @@ TEST_P(MemoryCommands, SetShowsBothTexts) {
 
 TEST_P(MemoryCommands, FootprintOfAnEdit) {
   const std::string edits = folder_.write("edits.yaml", world_edits(0, 1));
-  const Finished edit = run_emend({"edit", edits, "--model", world_model(GetParam()), "--out",
-                                   folder_ / "out", "--quiet", "--layer", "2"});
+  const Finished edit =
+      run_emend({"edit", edits, "--model", world_model(GetParam()), "--out", folder_ / "out", "--statistics",
+                 folder_ / "stats", "--quiet", "--layer", "2"});
   ASSERT_TRUE(edit.code == 0 || edit.code == 4) << edit.err;
   const auto json = run("footprint", {folder_ / "out/edits.safetensors", "--cells", "6"});
   ASSERT_EQ(json["layers"].size(), 1U);

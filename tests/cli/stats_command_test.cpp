@@ -16,6 +16,7 @@ namespace emend {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 std::string world_text() {
   return std::string(EMEND_TEST_DATA) + "/world/text.txt";
@@ -50,6 +51,38 @@ TEST_F(StatsCommand, CollectsAndShows) {
       run_emend({"stats", "show", folder_ / "deep/stats", "--model", world_model("llama")});
   EXPECT_EQ(other.code, 3);
   EXPECT_THAT(other.err, HasSubstr("another"));
+}
+
+// What every edit asks the unedited model: the first edit finds it, with the seed and token budget of both.
+TEST_F(StatsCommand, AsksTheUneditedModelForTheFirstEdit) {
+  const auto collect = [&](const std::string& out, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"stats",    "--model", world_model("gpt2"), "--layers",   "2",
+                                          "--tokens", "2000",    "--out",             folder_ / out};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished run = run_emend(arguments);
+    EXPECT_EQ(run.code, 0) << run.err;
+    return run.err;
+  };
+  const std::string told = collect("s");
+  EXPECT_THAT(told, HasSubstr("contexts of edits"));
+  EXPECT_THAT(told, HasSubstr("held text of the unedited model"));
+  EXPECT_THAT(collect("none", {"--no-texts"}), Not(HasSubstr("unedited")));
+  const std::vector<std::string> names = {"base_2.safetensors", "contexts.safetensors"};
+  std::vector<std::string> bytes;
+  for (const std::string& name : names) {
+    bytes.push_back(test::read_all(folder_ / ("s/" + name)));
+    EXPECT_FALSE(bytes.back().empty());
+    EXPECT_FALSE(std::filesystem::exists(folder_ / ("none/" + name)));
+  }
+  const std::string edits = folder_.write("a.yaml", "layer: 2\noptions: {steps: 2}\n" + world_edits(0, 1));
+  for (const std::string folder : {"s", "none"}) {
+    const Finished edit = run_emend({"edit", edits, "--model", world_model("gpt2"), "--out", folder_ / "out",
+                                     "--statistics", folder_ / folder, "--keep-going"});
+    EXPECT_TRUE(edit.code == 0 || edit.code == 4) << edit.err;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      EXPECT_TRUE(test::read_all(folder_ / (folder + "/" + names[i])) == bytes[i])
+          << folder << " " << names[i];
+  }
 }
 
 TEST_F(StatsCommand, RefusesBadInputAndWritesNothing) {
@@ -90,6 +123,8 @@ TEST_F(StatsCommand, WrongCommandLinesAreRefusedByName) {
   EXPECT_THAT(refusal({"--shard", "3/3"}), HasSubstr("--shard"));
   EXPECT_THAT(refusal({"--until", "0"}), HasSubstr("--until"));
   EXPECT_THAT(refusal({"--corpus", "self", "x"}), HasSubstr("self"));
+  EXPECT_THAT(refusal({"--no-texts", "--keep-sums"}), HasSubstr("--no-texts"));
+  EXPECT_THAT(refusal({"--no-texts", "--shard", "0/2"}), HasSubstr("--no-texts"));
 }
 
 TEST_F(StatsCommand, ThePlanIsToldBeforeAnyWork) {

@@ -89,5 +89,64 @@ TEST(DiffPatches, SaysWhatDiffers) {
   EXPECT_NEAR(difference.layers[0].cosine, ((x * y).sum() / (x.norm() * y.norm())).item<double>(), 1e-5);
 }
 
+// What is told of facts, found the plain way: each with every other one.
+std::vector<FactDifference> facts_pair_by_pair(const Patch& a, const Patch& b) {
+  std::vector<FactDifference> list;
+  const auto find = [](const Patch& patch, const std::string& id) -> const FactRecord* {
+    for (const FactRecord& fact : patch.edit.facts)
+      if (fact.request.id == id) return &fact;
+    return nullptr;
+  };
+  for (const FactRecord& fact : a.edit.facts) {
+    const FactRecord* const other = find(b, fact.request.id);
+    if (other == nullptr) {
+      list.push_back({fact.request.id, {"only in the first"}});
+      continue;
+    }
+    FactDifference difference{fact.request.id, {}};
+    if (fact.request.target != other->request.target)
+      difference.what.push_back("target: " + fact.request.target + " / " + other->request.target);
+    if (!at::equal(fact.parts[0].residual, other->parts[0].residual))
+      difference.what.emplace_back("residual by 100 %");
+    if (!difference.what.empty()) list.push_back(difference);
+  }
+  for (const FactRecord& fact : b.edit.facts)
+    if (find(a, fact.request.id) == nullptr) list.push_back({fact.request.id, {"only in the second"}});
+  return list;
+}
+
+// Thousands of facts, in another order in the second patch: every 97th is missing there and every 89th in the
+// first, every 83rd has another target and every 79th twice the residual.
+TEST(DiffPatches, FindsEveryFactAmongThousands) {
+  constexpr int kFacts = 4000;
+  Patch one = solved({fact("a", 1)}), other = one;
+  one.edit.facts.clear();
+  other.edit.facts.clear();
+  for (int i = 0; i < kFacts; ++i) {
+    const int j = (i * 7 + 3) % kFacts;
+    if (i % 89 != 0) one.edit.facts.push_back(fact("fact-" + std::to_string(i), i));
+    if (j % 97 == 0) continue;
+    other.edit.facts.push_back(fact("fact-" + std::to_string(j), j));
+    FactRecord& changed = other.edit.facts.back();
+    if (j % 83 == 0) changed.request.target = "u";
+    if (j % 79 == 0) changed.parts[0].residual = changed.parts[0].residual * 2;
+  }
+  const std::vector<FactDifference> found = diff_patches(one, other).facts,
+                                    plain = facts_pair_by_pair(one, other);
+  ASSERT_EQ(found.size(), plain.size());
+  ASSERT_GT(found.size(), 150U);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].id, plain[i].id);
+    EXPECT_EQ(found[i].what, plain[i].what) << found[i].id;
+  }
+}
+
+TEST(DiffPatches, OfTwoFactsWithOneIdTakesTheFirst) {
+  Patch one = solved({fact("a", 1)}), other = solved({fact("a", 1)});
+  other.edit.facts.push_back(fact("a", 1));
+  other.edit.facts[1].request.target = "u";
+  EXPECT_TRUE(diff_patches(one, other).facts.empty());
+}
+
 }  // namespace
 }  // namespace emend

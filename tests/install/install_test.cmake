@@ -25,7 +25,8 @@ file(READ ${SOURCE}/README.md readme)
 file(READ ${SOURCE}/examples/embed/edit_fact.cpp example)
 expect("${readme}" "${example}")
 
-file(WRITE ${SCRATCH}/edits.yaml [=[
+file(WRITE ${SCRATCH}/edits.yaml "statistics: ${SCRATCH}/stats\n")
+file(APPEND ${SCRATCH}/edits.yaml [=[
 options: {covariance: false, contexts: 1}
 drift_text: Workis Tellond was trained as a painter.
 edits:

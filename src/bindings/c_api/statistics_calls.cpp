@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <numeric>
 
 #include "analysis/statistics_plan.h"
@@ -54,8 +55,9 @@ emend_status statistics(emend_model* model, const char* folder, const emend_stat
                         emend_text** json) {
   if (json != nullptr) *json = nullptr;
   const ModelCall call(model);
+  constexpr std::size_t kOldest = offsetof(emend_statistics_options, no_texts);
   const emend_statistics_options options =
-      options_of(given, emend_statistics_options EMEND_STATISTICS_OPTIONS_INIT);
+      options_of(given, emend_statistics_options EMEND_STATISTICS_OPTIONS_INIT, kOldest);
   if (options.plan_only == 0) require_given(folder, "folder");
   const StatisticsOptions how = statistics_options(options, call->model);
   check_statistics_values(how);
@@ -64,6 +66,7 @@ emend_status statistics(emend_model* model, const char* folder, const emend_stat
   StatisticsJob job;
   job.folder = {text_of(folder, ""), options.resume != 0, options.keep_sums != 0};
   job.dry_run = options.plan_only != 0;
+  job.texts = options.no_texts == 0;
   const StatisticsOutcome outcome = run_statistics(call->model, how, job, run.progress);
   if (json != nullptr) give_text(json, to_json(outcome, call->model));
   return EMEND_OK;

@@ -109,6 +109,7 @@ Report statistics(const std::shared_ptr<Session>& session, const nb::dict& given
   options.take("folder", job.folder.path);
   options.take("resume", job.folder.resume);
   options.take("plan_only", job.dry_run);
+  options.take("texts", job.texts);
   const StatisticsOptions how = take_statistics_options(options, *session);
   options.require_all_taken();
   PythonProgress watcher(std::move(progress));
