@@ -30,7 +30,11 @@ void add_kl_options(CommandFrame& frame, KlArguments& asked) {
       .number("context", asked.write.context, "N", "of --write-base: tokens of a chunk")
       .count("chunks", asked.write.chunks, "N", "of --write-base: at most so many chunks")
       .check([&] {
-        require_given(run.base.empty() != asked.write_base.empty(), "eval kl",
+        if (!run.base.empty() && !asked.write_base.empty())
+          throw Error(
+              ErrorKind::kUsage,
+              "eval kl: --base compares with a base file and --write-base writes one: give one of them");
+        require_given(!run.base.empty() || !asked.write_base.empty(), "eval kl",
                       "either --base FILE or --write-base FILE");
         require_given(asked.write_base.empty() || !asked.text.empty(), "eval kl",
                       "--text FILE, of which --write-base is,");

@@ -15,6 +15,7 @@
 #include "emend/memory_search.h"
 #include "io/output_check.h"
 #include "reports/memories_page.h"
+#include "reports/memory_page.h"
 #include "reports/memory_report.h"
 #include "reports/patterns_report.h"
 #include "reports/search_report.h"

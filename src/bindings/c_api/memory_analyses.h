@@ -52,8 +52,8 @@ const MemoryAnalysis& analysis_named(const std::string& name);
 // What an analysis wants of a model: "needed", "possible", "none" or "two".
 const char* model_word(AnalysisNeeds needs);
 
-// The analysis with `options`, the text of a JSON object; nullptr: none. Throws Error(kUsage) naming an option
-// that it does not have, one that is needed and left out, and one of another type.
+// The analysis with `options`, the text of a JSON object; nullptr: none. Throws Error(kUsage) naming an
+// option that it does not have, one that is needed and left out, and one of another type.
 AnalysisRun prepared_analysis(const MemoryAnalysis& analysis, const char* options);
 
 // Its parts: those that read a model, those that ask it about prompts and triggers, and those that read

@@ -1,4 +1,5 @@
-// Feed-forward layers as key-value memories: the analyses of the C interface with Python's models and patches.
+// Feed-forward layers as key-value memories: the analyses of the C interface with Python's models and
+// patches.
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>

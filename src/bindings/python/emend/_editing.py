@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Dict, Optional, Union, cast
 
 from ._model_base import Layers, ModelBase, layer_options
 from ._progress import Progress, Watcher
+from .errors import CheckFailed
 from .facts import Edits, PathLike, edit_file_options
 from .patch import Patch, PatchedModel, warn_of_failed_checks
 from .results import EditResult, Plan
@@ -98,6 +100,10 @@ class Editing(ModelBase):
             core, report = self._core.edit(given, watcher)
         result = EditResult._of(report)
         warn_of_failed_checks("the edit", result.checks, stacklevel=2)
+        budget = result.to_dict().get("budget")
+        if budget and budget["left_out"]:
+            left_out = ", ".join(budget["left_out"])
+            warnings.warn(f"the edit: the drift budget left out {left_out}", CheckFailed, stacklevel=2)
         return Patch(core, "patch", cast(PatchedModel, self), result)
 
     def plan(
