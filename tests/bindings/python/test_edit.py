@@ -3,7 +3,7 @@
 import emend
 import pytest
 import torch
-from conftest import CHEAP, LENIENT, OTHER_FACT, OTHER_PROMPT, PROMPT, cheap_edit, without
+from conftest import CHEAP, LENIENT, OTHER_FACT, OTHER_PROMPT, PROMPT, WORLD, cheap_edit, without
 
 YAML = """
 method: rome
@@ -210,22 +210,23 @@ def test_other_subjects_are_measured_and_protected(gpt2, program, tmp_path):
         cheap_edit(gpt2, fact, protect="neighbors")
 
 
-def test_a_drift_budget_leaves_facts_out(gpt2):
-    text = "Workis Tellond was trained as a stone cutter. Narilis Vonurn counts and dreams in Tarnic."
+def test_a_drift_budget_leaves_facts_out(gpt2, tmp_path):
+    text = WORLD / "text.txt"
+    gpt2.statistics(tmp_path / "stats", corpus=[text], layers=[2], tokens=1600)
     edits = {
         "layer": 2,
         "method": "bulk",
-        "drift_text": text,
-        "options": {"covariance": False},
-        "checks": LENIENT,
+        "drift_text": text.read_text(encoding="utf-8")[:1000],
+        "options": {"contexts": 1, "steps": 5},
         "edits": [
             {"id": "a", "prompt": PROMPT, "subject": "Workis Tellond", "target": "painter"},
             {"id": "b", "prompt": OTHER_PROMPT, "subject": "Narilis Vonurn", "target": "Kevic"},
         ],
     }
-    with pytest.warns(emend.CheckFailed, match="left out"):
-        patch = gpt2.edit(edits, budget_drift="kl:0", budget_batch=1)
-    assert patch.result.to_dict()["budget"]["left_out"]
+    with pytest.warns(emend.CheckFailed, match="the drift budget left out a, b"):
+        patch = gpt2.edit(edits, statistics=tmp_path / "stats", checks=LENIENT, budget_drift="kl:0", budget_batch=1)
+    budget = patch.result.to_dict()["budget"]
+    assert (budget["in"], budget["left_out"], budget["measure"]) == (0, ["a", "b"], "kl")
     with pytest.raises(emend.UsageError, match="budget-drift"):
         gpt2.edit(edits, budget_drift=0.5)
     with pytest.raises(emend.UsageError, match="budget_batch"):
