@@ -164,18 +164,21 @@ def is_property(node: ast.FunctionDef) -> bool:
 
 
 class PythonPackage:
-    """The public names of the package, read from its sources."""
+    """The public names of the package, or of one of its public modules, read from their sources."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "") -> None:
+        self.name = f"emend.{module}" if module else "emend"
         self.places: Dict[str, Tuple[str, ast.AST]] = {}
         for path in sorted(PACKAGE.glob("*.py")):
             for node in ast.parse(path.read_text(encoding="utf-8")).body:
                 if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
                     self.places[node.name] = (path.stem, node)
-        package = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+        package = ast.parse((PACKAGE / f"{module or '__init__'}.py").read_text(encoding="utf-8"))
         self.text = ast.get_docstring(package) or ""
         listed = [node for node in package.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"]
-        self.public: List[str] = ast.literal_eval(listed[0].value)
+        names: List[str] = ast.literal_eval(listed[0].value)
+        self.modules = [name for name in names if not module and (PACKAGE / f"{name}.py").exists() and name not in self.places]
+        self.public: List[str] = [name for name in names if name not in self.modules]
 
     def methods(self, node: ast.ClassDef) -> Iterator[Entry]:
         """Its own, and those of the parts that it is made of."""
@@ -206,7 +209,11 @@ class PythonPackage:
         return Entry(name, "\n    ".join([code, *fields]), docstring(node, name), list(self.methods(node)))
 
     def section(self) -> Section:
-        return Section("Python: emend", self.text, [self.entry(name) for name in self.public])
+        return Section(f"Python: {self.name}", self.text, [self.entry(name) for name in self.public])
+
+    def sections(self) -> List[Section]:
+        """Its own, and those of its public modules."""
+        return [self.section(), *(PythonPackage(module).section() for module in self.modules)]
 
 
 # ---- the page
@@ -260,7 +267,7 @@ def page(sections: List[Section]) -> str:
 
 
 def all_sections() -> List[Section]:
-    return [*read_headers(), PythonPackage().section()]
+    return [*read_headers(), *PythonPackage().sections()]
 
 
 def main() -> None:

@@ -6,7 +6,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <vector>
 
+#include "base/nearest.h"
 #include "base/strings.h"
 
 namespace emend {
@@ -99,6 +102,27 @@ std::string lower_ascii(std::string_view text) {
   return lower;
 }
 
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words = split_at(text, ' ');
+  std::erase(words, "");
+  return words;
+}
+
+// The run of words of the prompt, as many as the subject has, that is most like the subject: it may be meant.
+std::optional<std::string> mistyped(std::string_view prompt, std::string_view subject) {
+  const std::vector<std::string> words = words_of(prompt);
+  const std::size_t count = words_of(subject).size();
+  std::vector<std::string> runs;
+  for (std::size_t begin = 0; count > 0 && begin + count <= words.size(); ++begin) {
+    std::string run = words[begin];
+    for (std::size_t i = begin + 1; i < begin + count; ++i) run += " " + words[i];
+    while (!run.empty() && std::string_view(",.:;!?").find(run.back()) != std::string_view::npos)
+      run.pop_back();
+    if (prompt.find(run) != std::string_view::npos) runs.push_back(run);
+  }
+  return nearest_name(subject, runs);
+}
+
 }  // namespace
 
 bool contains_in_other_form(std::string_view text, std::string_view part) {
@@ -112,7 +136,10 @@ std::string other_form_hint(std::string_view prompt, std::string_view subject) {
   const std::size_t at = lower_ascii(prompt).find(lower_ascii(subject));
   if (at != std::string::npos)
     return "; it has " + quote(prompt.substr(at, subject.size())) + ", and case matters";
-  if (!contains_in_other_form(prompt, subject)) return "";
+  if (!contains_in_other_form(prompt, subject)) {
+    const std::optional<std::string> meant = mistyped(prompt, subject);
+    return meant ? "; did you mean " + quote(*meant) + "?" : "";
+  }
   return "; it stands there in another Unicode form (NFC or NFD), which looks the same: copy it from the "
          "prompt";
 }

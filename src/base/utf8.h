@@ -22,7 +22,7 @@ std::string replace_invalid_utf8(std::string_view text);
 // letter with its mark may be one character or two, and both look alike.
 bool contains_in_other_form(std::string_view text, std::string_view part);
 
-// What a message has to add if a subject is in its prompt in another form, or in other case; else empty.
+// What a message has to add if a subject is in its prompt in another form or case, or mistyped; else empty.
 std::string other_form_hint(std::string_view prompt, std::string_view subject);
 
 }  // namespace emend

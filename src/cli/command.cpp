@@ -84,7 +84,7 @@ int run_command(const std::string& prefix, const std::vector<Command>& commands,
     print_commands(prefix, commands, std::cout);
     return 0;
   }
-  if (name == "--version") {
+  if (name == "--version" || name == "version") {
     std::cout << "emend " << emend_version() << "\n";
     return 0;
   }

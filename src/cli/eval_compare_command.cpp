@@ -18,7 +18,10 @@ int eval_compare_command(const std::vector<std::string>& arguments) {
   frame.syntax.examples = {"eval compare results/rome results/bulk"};
   frame.options.arguments("folder", folders, 2, "")
       .count("draws", how.draws, "N", "draws of the bootstrap")
-      .check([&] { require_given(folders.size() == 2, "eval compare", "two result folders, A and B"); });
+      .check([&] {
+        require_given(folders.size() == 2, "eval compare",
+                      folders.empty() ? "a pair of result folders" : "the second result folder");
+      });
   frame.other_paths = [&] {
     OtherFiles others;
     for (const std::filesystem::path& folder : folders)

@@ -53,6 +53,10 @@ void add_kl_options(CommandFrame& frame, KlArguments& asked) {
       .check([&] {
         const int ways = (run.base.empty() ? 0 : 1) + (asked.write_base.empty() ? 0 : 1) +
                          (asked.questions.empty() ? 0 : 1);
+        if (ways > 1)
+          throw Error(ErrorKind::kUsage,
+                      "eval kl: --base compares with a base file, --write-base writes one and --questions "
+                      "compares over the model's own answers: give one of them");
         require_given(ways == 1, "eval kl", "either --base FILE, --write-base FILE or --questions FILE");
         if (!asked.questions.empty()) return check_questions(asked);
         if (asked.answers.tokens != AnswerKlOptions{}.tokens || asked.answers.form != AnswerKlOptions{}.form)

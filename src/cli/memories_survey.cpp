@@ -26,7 +26,8 @@ int memories_compare_command(const std::vector<std::string>& arguments) {
           "lens", "LENS", "lin or raw", [&](const std::string& text) { how.lens = parse_lens(text); }, "lin")
       .report()
       .check([&] {
-        require_given(models.size() == 2, "memories compare", "two models");
+        require_given(models.size() == 2, "memories compare",
+                      models.empty() ? "a pair of models" : "the second model");
         require_given(indexes.empty() || indexes.size() == 2, "memories compare",
                       "--index with an index of each model");
       });

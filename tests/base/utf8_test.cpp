@@ -73,6 +73,10 @@ TEST(Utf8, FindsWhatDiffersInItsNormalFormAlone) {
   EXPECT_EQ(other_form_hint("a", "b"), "");
   EXPECT_EQ(other_form_hint("The eiffel tower is", "Eiffel Tower"),
             "; it has \"eiffel tower\", and case matters");
+  EXPECT_EQ(other_form_hint("The Eiffel Tower, in Paris, is", "Eifel Tower"),
+            "; did you mean \"Eiffel Tower\"?");
+  EXPECT_EQ(other_form_hint("The Eiffel Tower is in", "Big Ben"), "");
+  EXPECT_EQ(other_form_hint("The Louvre is in", "The Louvre is in the city"), "");
 }
 
 TEST(Utf8, NoCharacterBeginsBehindTheEnd) {

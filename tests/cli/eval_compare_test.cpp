@@ -62,7 +62,7 @@ TEST(EvalCompare, ComparesTwoFolders) {
 TEST(EvalCompare, RefusesWhatItCannotCompare) {
   ScratchFolder folder;
   const std::string a = write_run(folder, sample_results("rome"), "a");
-  EXPECT_THAT(compare({a}).refusal, HasSubstr("two result folders"));
+  EXPECT_THAT(compare({a}).refusal, HasSubstr("the second result folder is missing"));
   EXPECT_EQ(compare({a, a, a}).kind, ErrorKind::kUsage);
   EXPECT_EQ(compare({a, a, "--draws", "0"}).kind, ErrorKind::kUsage);
   EXPECT_EQ(compare({a, a, "--model", "m"}).kind, ErrorKind::kUsage);

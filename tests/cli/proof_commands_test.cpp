@@ -64,7 +64,10 @@ TEST_F(ProofCommands, KlRefusesWhatDoesNotGoTogether) {
     return run_emend(more).code;
   };
   EXPECT_EQ(code({}), 2);
-  EXPECT_EQ(code({"--base", "b", "--write-base", "c", "--text", "t"}), 2);
+  const Finished both = run_emend(
+      {"eval", "kl", "--model", world_model("gpt2"), "--base", "b", "--write-base", "c", "--text", "t"});
+  EXPECT_EQ(both.code, 2);
+  EXPECT_THAT(both.err, HasSubstr("give one of them"));
   EXPECT_EQ(code({"--write-base", folder_ / "c"}), 2);
   folder_.write("short.kld", read_text_file(test_data("kl/base.kld")).substr(0, 9999));
   const Finished cut =

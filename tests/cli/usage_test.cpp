@@ -64,6 +64,7 @@ TEST(Usage, WithoutACommandItSaysWhatToDoFirst) {
 
 TEST(Usage, TellsItsVersion) {
   EXPECT_THAT(run_emend({"--version"}).out, testing::MatchesRegex("emend [0-9.]+\n"));
+  EXPECT_EQ(run_emend({"version"}).out, run_emend({"--version"}).out);
   EXPECT_THAT(run_emend({"edit", "--version"}).out, testing::MatchesRegex("emend [0-9.]+\n"));
 }
 

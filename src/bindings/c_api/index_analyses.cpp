@@ -1,9 +1,11 @@
 // The analyses of memories that read indexes: merge, cell, patterns, audit, report, export, import, search.
+#include <memory>
+
 #include "base/atomic_file.h"
 #include "base/files.h"
 #include "base/layer_number.h"
 #include "bindings/c_api/memory_analyses.h"
-#include "bindings/c_api/objects.h"
+#include "bindings/c_api/token_budget.h"
 #include "emend/error.h"
 #include "emend/memory_audit.h"
 #include "emend/memory_export.h"
@@ -13,6 +15,7 @@
 #include "emend/memory_search.h"
 #include "io/output_check.h"
 #include "reports/memories_page.h"
+#include "reports/memory_page.h"
 #include "reports/memory_report.h"
 #include "reports/patterns_report.h"
 #include "reports/search_report.h"
@@ -45,7 +48,8 @@ void take_merge(JsonOptions& options, MergeSettings& merge) {
 
 AnalysisResult run_merge(const AnalysisInput& input, MergeSettings merge) {
   require_writable_folder(merge.out);
-  return {scan_json(merge_scans(merge.folders, merge.out, *input.progress), nullptr)};
+  const auto found = std::make_shared<ScanOutcome>(merge_scans(merge.folders, merge.out, *input.progress));
+  return {.json = scan_json(*found, nullptr), .text = [=] { return scan_text(*found, merge.out, 0); }};
 }
 
 struct CellSettings {
@@ -61,7 +65,12 @@ void take_cell(JsonOptions& options, CellSettings& asked) {
 AnalysisResult run_cell(const AnalysisInput& input, CellSettings asked) {
   const MemoryIndex index(asked.index);
   if (input.model != nullptr) index.require_of(*input.model);
-  return {cell_json(index.cell(asked.cell), index.head())};
+  const MemoryRecord record = index.cell(asked.cell);
+  const MemoryIndexHead head = index.head();
+  constexpr std::size_t kExamples = 10;
+  return {.json = cell_json(record, head),
+          .text = [=] { return cell_text(record, head, kExamples, 0); },
+          .page = [=] { return cell_html(record, head); }};
 }
 
 // ---- patterns
@@ -105,7 +114,9 @@ AnalysisResult run_patterns(const AnalysisInput& input, PatternSettings patterns
     patterns.mutation.token_budget = settled_token_budget(patterns.mutation.token_budget, *input.model);
     measure_mutations(*input.model, patterns.how, patterns.mutation, outcome, *input.progress);
   }
-  AnalysisResult result{patterns_json(outcome, patterns.how)};
+  AnalysisResult result{.json = patterns_json(outcome, patterns.how),
+                        .text = [outcome, how = patterns.how] { return patterns_text(outcome, how, 0); },
+                        .page = [outcome, how = patterns.how] { return patterns_page(outcome, how); }};
   result.json["outputs"] = ResultJson::array();
   if (patterns.sheet.empty()) return result;
   for (const fs::path& file : export_annotation(patterns.how, outcome, patterns.sheet))
@@ -126,7 +137,10 @@ void take_audit(JsonOptions& options, AuditOptions& how) {
 }
 
 AnalysisResult run_audit(const AnalysisInput& input, AuditOptions how) {
-  return {audit_json(audit_memories(input.model, how, *input.progress), how)};
+  const auto found = std::make_shared<AuditOutcome>(audit_memories(input.model, how, *input.progress));
+  return {.json = audit_json(*found, how),
+          .text = [=] { return audit_text(*found, 0); },
+          .page = [=] { return audit_page(*found, how); }};
 }
 
 // ---- report
@@ -170,7 +184,8 @@ void take_export(JsonOptions& options, ExportOptions& how) {
 }
 
 AnalysisResult run_export(const AnalysisInput& input, ExportOptions how) {
-  return {export_json(export_memories(how, *input.progress))};
+  const ExportOutcome found = export_memories(how, *input.progress);
+  return {.json = export_json(found), .text = [=] { return export_text(found, how); }};
 }
 
 struct ImportSettings {
@@ -204,7 +219,8 @@ void take_search(JsonOptions& options, SearchSettings& asked) {
 }
 
 AnalysisResult run_search(const AnalysisInput& /*input*/, SearchSettings asked) {
-  return {search_json(search_memories(asked.index, asked.words, asked.limit), asked.words)};
+  const SearchOutcome found = search_memories(asked.index, asked.words, asked.limit);
+  return {.json = search_json(found, asked.words), .text = [=] { return search_text(found, 0); }};
 }
 
 }  // namespace

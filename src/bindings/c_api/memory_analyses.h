@@ -28,17 +28,33 @@ struct AnalysisInput {
 struct AnalysisResult {
   ResultJson json;
   std::optional<Patch> patch = std::nullopt;  // of kModelForPatch
+  // The tables that the program prints, and the page that it writes with --report; empty: it has none. They
+  // read the model, which must be there when they are called.
+  std::function<std::string()> text = {}, page = {};
 };
+
+// What runs when its options have been taken.
+using AnalysisRun = std::function<AnalysisResult(const AnalysisInput&)>;
 
 struct MemoryAnalysis {
   std::string name;
   AnalysisNeeds needs;
   // Takes the options and gives what runs with them. Throws Error(kUsage) for an option that cannot be.
-  std::function<std::function<AnalysisResult(const AnalysisInput&)>(JsonOptions&)> prepare;
+  std::function<AnalysisRun(JsonOptions&)> prepare;
 };
 
 // All of them, in the order of `emend memories --help`.
 const std::vector<MemoryAnalysis>& memory_analyses();
+
+// Throws Error(kUsage) with the nearest name if there is none of this name.
+const MemoryAnalysis& analysis_named(const std::string& name);
+
+// What an analysis wants of a model: "needed", "possible", "none" or "two".
+const char* model_word(AnalysisNeeds needs);
+
+// The analysis with `options`, the text of a JSON object; nullptr: none. Throws Error(kUsage) naming an
+// option that it does not have, one that is needed and left out, and one of another type.
+AnalysisRun prepared_analysis(const MemoryAnalysis& analysis, const char* options);
 
 // Its parts: those that read a model, those that ask it about prompts and triggers, and those that read
 // indexes.

@@ -5,27 +5,15 @@
 #include <string_view>
 
 #include "base/dump_json.h"
-#include "base/nearest.h"
 #include "base/strings.h"
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/memory_analyses.h"
 #include "bindings/c_api/objects.h"
 
 namespace emend::c_api {
-
-const std::vector<MemoryAnalysis>& memory_analyses() {
-  static const std::vector<MemoryAnalysis> all = [] {
-    std::vector<MemoryAnalysis> analyses = model_analyses();
-    for (auto more : {prompt_analyses(), index_analyses()})
-      for (MemoryAnalysis& analysis : more) analyses.push_back(std::move(analysis));
-    return analyses;
-  }();
-  return all;
-}
-
 namespace {
 
-// The function that an analysis is called by, and what it wants of a model.
+// The function that an analysis is called by.
 const char* function_of(AnalysisNeeds needs) {
   switch (needs) {
     case AnalysisNeeds::kTwoModels:
@@ -41,38 +29,6 @@ const char* function_of(AnalysisNeeds needs) {
 
 bool has_own_function(AnalysisNeeds needs) {
   return std::string_view(function_of(needs)) != function_of(AnalysisNeeds::kModel);
-}
-
-const char* model_word(AnalysisNeeds needs) {
-  switch (needs) {
-    case AnalysisNeeds::kNoModel:
-      return "none";
-    case AnalysisNeeds::kPossiblyModel:
-      return "possible";
-    case AnalysisNeeds::kTwoModels:
-      return "two";
-    default:
-      return "needed";
-  }
-}
-
-const MemoryAnalysis& analysis_named(const std::string& name) {
-  std::vector<std::string> known;
-  for (const MemoryAnalysis& analysis : memory_analyses()) {
-    if (analysis.name == name) return analysis;
-    known.push_back(analysis.name);
-  }
-  throw Error(ErrorKind::kUsage,
-              fmt::format("analysis: there is no analysis {}{}", quote(name), did_you_mean(name, known)));
-}
-
-using AnalysisRun = std::function<AnalysisResult(const AnalysisInput&)>;
-
-AnalysisRun prepared(const MemoryAnalysis& analysis, const char* options) {
-  JsonOptions values(options, analysis.name);
-  AnalysisRun run = analysis.prepare(values);
-  values.require_all_taken();
-  return run;
 }
 
 emend_watch watch_of(const emend_watch* given) {
@@ -95,11 +51,11 @@ emend_status analyse(emend_model* model, const char* name, const char* options, 
     CallbackProgress progress(watch.progress, watch.progress_data, nullptr);
     AnalysisInput input;
     input.progress = &progress;
-    give_text(json, dump_json(prepared(analysis, options)(input).json));
+    give_text(json, dump_json(prepared_analysis(analysis, options)(input).json));
     return EMEND_OK;
   }
   const ModelCall call(model);
-  const AnalysisRun work = prepared(analysis, options);
+  const AnalysisRun work = prepared_analysis(analysis, options);
   BaseRun run(call, watch.progress, watch.progress_data);
   give_text(json, dump_json(work({&call->model, nullptr, {}, &run.progress}).json));
   return EMEND_OK;
@@ -129,7 +85,7 @@ emend_status compare_models(emend_model* first, emend_model* second, const char*
   require_given(json, "json");
   *json = nullptr;
   const ModelPair models(first, second);
-  const AnalysisRun work = prepared(analysis_named("compare"), options);
+  const AnalysisRun work = prepared_analysis(analysis_named("compare"), options);
   const emend_watch watch = watch_of(watching);
   BaseRun run(models.first(), watch.progress, watch.progress_data, &models.second());
   std::optional<EditStack::Lifted> other;
@@ -146,7 +102,7 @@ emend_status footprint(emend_model* model, emend_patch* const* patches, std::siz
   const ModelCall call(model);
   if (count < 1) throw Error(ErrorKind::kUsage, "patches: at least 1 must be given, found 0");
   std::vector<NamedPatch> named = named_patches(patches, count);
-  const AnalysisRun work = prepared(analysis_named("footprint"), options);
+  const AnalysisRun work = prepared_analysis(analysis_named("footprint"), options);
   const emend_watch watch = watch_of(watching);
   BaseRun run(call, watch.progress, watch.progress_data);
   give_text(json, dump_json(work({&call->model, nullptr, std::move(named), &run.progress}).json));
@@ -159,7 +115,7 @@ emend_status bake(emend_model* model, const char* options, const emend_watch* wa
   require_given(patch, "patch");
   *patch = nullptr;
   const ModelCall call(model);
-  const AnalysisRun work = prepared(analysis_named("bake"), options);
+  const AnalysisRun work = prepared_analysis(analysis_named("bake"), options);
   const emend_watch watch = watch_of(watching);
   std::optional<BaseRun> run(std::in_place, call, watch.progress, watch.progress_data);
   AnalysisResult result = work({&call->model, nullptr, {}, &run->progress});

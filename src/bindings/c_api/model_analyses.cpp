@@ -1,9 +1,11 @@
 // The analyses of memories that read a model: scan, values, aggregate, coactive, cluster, compare, footprint,
 // bake.
+#include <memory>
+
 #include "base/files.h"
 #include "base/layer_number.h"
 #include "bindings/c_api/memory_analyses.h"
-#include "bindings/c_api/objects.h"
+#include "bindings/c_api/token_budget.h"
 #include "emend/error.h"
 #include "emend/memory_aggregate.h"
 #include "emend/memory_bake.h"
@@ -84,15 +86,18 @@ AnalysisResult run_scan(const AnalysisInput& input, ScanSettings scan) {
   settle_text(*input.model, scan.bos, scan.how);
   if (scan.plan_only) {
     const ScanPlan plan = plan_memories(*input.model, scan.how, *input.progress);
-    AnalysisResult result{scan_plan_json(plan, *input.model)};
+    AnalysisResult result{.json = scan_plan_json(plan, *input.model),
+                          .text = [plan, how = scan.how] { return scan_plan_text(plan, how); }};
     add_remarks(plan, scan.how, result.json);
     return result;
   }
   if (scan.folder.path.empty()) throw Error(ErrorKind::kUsage, "scan needs the option out");
   require_writable_folder(scan.folder.path);
-  const ScanOutcome outcome = scan_memories(*input.model, scan.how, scan.folder, *input.progress);
-  AnalysisResult result{scan_json(outcome, input.model)};
-  add_remarks(outcome.plan, scan.how, result.json);
+  const auto found =
+      std::make_shared<ScanOutcome>(scan_memories(*input.model, scan.how, scan.folder, *input.progress));
+  AnalysisResult result{.json = scan_json(*found, input.model),
+                        .text = [=] { return scan_text(*found, scan.folder.path, 0); }};
+  add_remarks(found->plan, scan.how, result.json);
   return result;
 }
 
@@ -114,7 +119,11 @@ AnalysisResult run_values_of(const AnalysisInput& input, ValueOptions how) {
     throw Error(ErrorKind::kUsage,
                 "the option out goes without the option index, which keeps the tables itself");
   if (!how.out.empty()) require_writable_folder(how.out);
-  return {values_json(run_values(*input.model, how, *input.progress), how, *input.model)};
+  const Model& model = *input.model;
+  const auto found = std::make_shared<ValuesOutcome>(run_values(model, how, *input.progress));
+  return {.json = values_json(*found, how, model),
+          .text = [=] { return values_text(*found, how, 0); },
+          .page = [=, &model] { return values_page(*found, how, model); }};
 }
 
 // ---- aggregate, coactive: their parts are kept in a folder and joined there
@@ -159,9 +168,12 @@ AnalysisResult run_aggregate_of(const AnalysisInput& input, AggregateSettings ag
   require_layers_of(*input.model, aggregate.how.layers);
   settle_text(*input.model, aggregate.bos, aggregate.how);
   require_kept_folder("aggregate", aggregate.how, aggregate.folder);
-  const AggregateOutcome outcome =
-      run_aggregate(*input.model, aggregate.how, aggregate.folder, *input.progress);
-  return {aggregate_json(outcome, aggregate.how, *input.model)};
+  const Model& model = *input.model;
+  const AggregateOptions how = aggregate.how;
+  const auto found = std::make_shared<AggregateOutcome>(run_aggregate(model, how, aggregate.folder, *input.progress));
+  return {.json = aggregate_json(*found, how, model),
+          .text = [=] { return aggregate_text(*found, 0); },
+          .page = [=, &model] { return aggregate_page(*found, how, model); }};
 }
 
 struct CoactiveSettings {
@@ -189,8 +201,13 @@ AnalysisResult run_coactive_of(const AnalysisInput& input, CoactiveSettings coac
   require_layers_of(*input.model, coactive.how.layers);
   settle_text(*input.model, coactive.bos, coactive.how);
   require_kept_folder("coactive", coactive.how, coactive.folder);
-  const CoactiveOutcome outcome = run_coactive(*input.model, coactive.how, coactive.folder, *input.progress);
-  return {coactive_json(outcome, coactive.how, *input.model)};
+  const Model& model = *input.model;
+  const CoactiveOptions how = coactive.how;
+  const auto found =
+      std::make_shared<CoactiveOutcome>(run_coactive(model, how, coactive.folder, *input.progress));
+  return {.json = coactive_json(*found, how, model),
+          .text = [=] { return coactive_text(*found, 0); },
+          .page = [=, &model] { return coactive_page(*found, how, model); }};
 }
 
 // ---- cluster
@@ -205,7 +222,11 @@ void take_cluster(JsonOptions& options, ClusterOptions& how) {
 }
 
 AnalysisResult run_cluster(const AnalysisInput& input, ClusterOptions how) {
-  return {cluster_json(cluster_memories(*input.model, how, *input.progress), *input.model, how)};
+  const Model& model = *input.model;
+  const auto found = std::make_shared<ClusterOutcome>(cluster_memories(model, how, *input.progress));
+  return {.json = cluster_json(*found, model, how),
+          .text = [=] { return cluster_text(*found, 0); },
+          .page = [=, &model] { return cluster_page(*found, model); }};
 }
 
 // ---- compare, footprint, bake
@@ -221,8 +242,11 @@ void take_compare(JsonOptions& options, CompareOptions& how) {
 }
 
 AnalysisResult run_compare(const AnalysisInput& input, CompareOptions how) {
-  const CompareOutcome outcome = compare_memories(*input.model, *input.second, how, *input.progress);
-  return {compare_json(outcome, *input.model, *input.second)};
+  const Model &first = *input.model, &second = *input.second;
+  const auto found = std::make_shared<CompareOutcome>(compare_memories(first, second, how, *input.progress));
+  return {.json = compare_json(*found, first, second),
+          .text = [=] { return compare_text(*found, 0); },
+          .page = [=, &first, &second] { return compare_page(*found, first, second); }};
 }
 
 void take_footprint(JsonOptions& options, FootprintOptions& how) {
@@ -239,7 +263,10 @@ AnalysisResult run_footprint(const AnalysisInput& input, FootprintOptions how) {
     report.patches.push_back(named.name);
   }
   report.layers = measure_footprint(*input.model, changes_of(input.patches), how);
-  return {footprint_json(report, *input.model)};
+  const Model& model = *input.model;
+  return {.json = footprint_json(report, model),
+          .text = [=] { return footprint_text(report, 0); },
+          .page = [=, &model] { return footprint_page(report, model); }};
 }
 
 void take_bake(JsonOptions& options, BakeOptions& how) {
@@ -254,7 +281,7 @@ AnalysisResult run_bake_of(const AnalysisInput& input, BakeOptions how) {
   how.token_budget = settled_token_budget(how.token_budget, *input.model);
   Patch patch = run_bake(*input.model, how, *input.progress);
   ResultJson json = patch_json(patch, {});
-  return {std::move(json), std::move(patch)};
+  return {.json = std::move(json), .patch = patch, .text = [patch] { return patch_text(patch, 0); }};
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <fmt/format.h>
 
 #include <span>
 
@@ -10,7 +9,6 @@
 #include "bindings/c_api/call.h"
 #include "bindings/c_api/handles.h"
 #include "emend/error.h"
-#include "model/device_memory.h"
 #include "model/thread_count.h"
 
 namespace emend::c_api {
@@ -74,15 +72,6 @@ std::vector<NamedPatch> patches_on(const ModelObject& object) {
 void require_known_flags(std::uint32_t flags) {
   if ((flags & ~static_cast<std::uint32_t>(EMEND_FORCE)) != 0)
     throw Error(ErrorKind::kUsage, "flags: only EMEND_FORCE is known, found " + std::to_string(flags));
-}
-
-std::int64_t settled_token_budget(std::int64_t tokens, const Model& model) {
-  if (tokens < 0)
-    throw Error(ErrorKind::kUsage,
-                fmt::format("the token budget must be at least 1, or 0 for what suits the model's device, "
-                            "found {}",
-                            tokens));
-  return tokens == 0 ? default_token_budget(model.options().device()) : tokens;
 }
 
 ThreadCount::ThreadCount(int threads) : before_(at::get_num_threads()) {

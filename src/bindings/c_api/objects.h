@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "bindings/c_api/token_budget.h"
 #include "emend/c_api.h"
 #include "emend/checks.h"
 #include "emend/edit_stack.h"
@@ -60,9 +61,6 @@ std::vector<NamedPatch> patches_on(const ModelObject& object);
 
 // Throws Error(kUsage) for a flag other than EMEND_FORCE.
 void require_known_flags(std::uint32_t flags);
-
-// As given; 0: what suits the model's device. Throws Error(kUsage) if it is negative.
-std::int64_t settled_token_budget(std::int64_t tokens, const Model& model);
 
 // Sets libtorch's number of threads for the calling thread, and puts it back.
 class ThreadCount {

@@ -1,8 +1,10 @@
 // The analyses of memories that ask a model about prompts, facts and triggers: explain, effects, timeline,
 // knowledge, layers, set.
+#include <memory>
+
 #include "base/layer_number.h"
 #include "bindings/c_api/memory_analyses.h"
-#include "bindings/c_api/objects.h"
+#include "bindings/c_api/token_budget.h"
 #include "emend/error.h"
 #include "emend/memory_effects.h"
 #include "emend/memory_explain.h"
@@ -33,7 +35,11 @@ void take_explain(JsonOptions& options, ExplainOptions& how) {
 }
 
 AnalysisResult run_explain_of(const AnalysisInput& input, ExplainOptions how) {
-  return {explain_json(run_explain(*input.model, how, *input.progress), how, *input.model)};
+  const Model& model = *input.model;
+  const auto found = std::make_shared<ExplainOutcome>(run_explain(model, how, *input.progress));
+  return {.json = explain_json(*found, how, model),
+          .text = [=] { return explain_text(*found, how, 0); },
+          .page = [=, &model] { return explain_page(*found, how, model); }};
 }
 
 void take_timeline(JsonOptions& options, TimelineOptions& how) {
@@ -52,7 +58,11 @@ void take_timeline(JsonOptions& options, TimelineOptions& how) {
 
 AnalysisResult run_timeline_of(const AnalysisInput& input, TimelineOptions how) {
   how.token_budget = settled_token_budget(how.token_budget, *input.model);
-  return {timeline_json(run_timeline(*input.model, how, *input.progress), how, *input.model)};
+  const Model& model = *input.model;
+  const auto found = std::make_shared<TimelineOutcome>(run_timeline(model, how, *input.progress));
+  return {.json = timeline_json(*found, how, model),
+          .text = [=] { return timeline_text(*found, 0); },
+          .page = [=, &model] { return timeline_page(*found, how, model); }};
 }
 
 void take_effects(JsonOptions& options, EffectOptions& how) {
@@ -68,7 +78,11 @@ void take_effects(JsonOptions& options, EffectOptions& how) {
 AnalysisResult run_effects(const AnalysisInput& input, EffectOptions how) {
   for (const int layer : how.layers) require_layer("layers", layer, input.model->config().layers);
   how.token_budget = settled_token_budget(how.token_budget, *input.model);
-  return {effects_json(measure_effects(*input.model, how, *input.progress), how, *input.model)};
+  const Model& model = *input.model;
+  const auto found = std::make_shared<EffectOutcome>(measure_effects(model, how, *input.progress));
+  return {.json = effects_json(*found, how, model),
+          .text = [=] { return effects_text(*found, 0); },
+          .page = [=, &model] { return effects_page(*found, how, model); }};
 }
 
 // A fact, or a file of them, as the program's commands take them.
@@ -105,8 +119,12 @@ void take_knowledge(JsonOptions& options, KnowledgeSettings& knowledge) {
 
 AnalysisResult run_knowledge(const AnalysisInput& input, KnowledgeSettings knowledge) {
   knowledge.how.facts = facts_of(input, knowledge.facts, knowledge.how.bos);
-  return {knowledge_json(find_knowledge(*input.model, knowledge.how, *input.progress), knowledge.how,
-                         *input.model)};
+  const Model& model = *input.model;
+  const KnowledgeOptions how = knowledge.how;
+  const auto found = std::make_shared<KnowledgeOutcome>(find_knowledge(model, how, *input.progress));
+  return {.json = knowledge_json(*found, how, model),
+          .text = [=] { return knowledge_text(*found, 0); },
+          .page = [=, &model] { return knowledge_page(*found, how, model); }};
 }
 
 struct LayersSettings {
@@ -123,8 +141,12 @@ void take_layers(JsonOptions& options, LayersSettings& layers) {
 
 AnalysisResult run_layers(const AnalysisInput& input, LayersSettings layers) {
   layers.how.facts = facts_of(input, layers.facts, layers.how.bos);
-  return {layer_changes_json(measure_layer_changes(*input.model, layers.how, *input.progress), layers.how,
-                             *input.model)};
+  const Model& model = *input.model;
+  const LayerChangeOptions how = layers.how;
+  const auto found = std::make_shared<LayerChangeOutcome>(measure_layer_changes(model, how, *input.progress));
+  return {.json = layer_changes_json(*found, how, model),
+          .text = [=] { return layer_changes_text(*found, 0); },
+          .page = [=, &model] { return layer_changes_page(*found, how, model); }};
 }
 
 void take_set(JsonOptions& options, SetOptions& how) {
@@ -136,7 +158,11 @@ void take_set(JsonOptions& options, SetOptions& how) {
 }
 
 AnalysisResult run_set(const AnalysisInput& input, SetOptions how) {
-  return {memory_set_json(run_memory_set(*input.model, how, *input.progress), how, *input.model)};
+  const Model& model = *input.model;
+  const auto found = std::make_shared<SetOutcome>(run_memory_set(model, how, *input.progress));
+  return {.json = memory_set_json(*found, how, model),
+          .text = [=] { return memory_set_text(*found, how, 0); },
+          .page = [=, &model] { return memory_set_page(*found, how, model); }};
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ void bind_errors(nb::module_& module);
 void bind_report(nb::module_& module);
 void bind_patch(nb::module_& module);
 void bind_model(nb::module_& module);
+void bind_memory_calls(nb::module_& module);
 
 // Methods of the class Model, which bind_model makes.
 struct Session;

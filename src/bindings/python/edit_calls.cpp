@@ -16,6 +16,7 @@
 #include "emend/editor.h"
 #include "emend/error.h"
 #include "emend/patch_run.h"
+#include "pipeline/drift_budget.h"
 #include "reports/edit_page.h"
 
 namespace emend::python {
@@ -35,6 +36,13 @@ EditFile take_edit_file(Options& options) {
   options.take("statistics", edits.statistics);
   options.take("bos", edits.bos);
   options.take("form", edits.form);
+  if (std::string protect; options.take("protect", protect), !protect.empty()) {
+    const auto parsed = parse_protect(protect);
+    if (!parsed)
+      throw Error(ErrorKind::kUsage, "protect must be none, neighbours or auto, found \"" + protect + '"' +
+                                         did_you_mean(protect, {"none", "neighbours", "auto"}));
+    edits.protect = *parsed;
+  }
   if (std::string end; options.take("end", end), !end.empty()) {
     const auto parsed = parse_target_end(end);
     if (!parsed)
@@ -53,6 +61,16 @@ EditRunOptions take_run_options(Options& options, const Session& session) {
   options.take("keep_going", how.keep_going);
   options.take("on", how.on);
   options.take("memory_bytes", how.memory_bytes);
+  options.take("run_file", how.run_file);
+  options.take("resume", how.resume);
+  std::string drift;
+  int batch = 0;
+  options.take("budget_drift", drift);
+  options.take("budget_batch", batch);
+  if (!drift.empty()) how.budget = parse_drift_budget(drift);
+  if (batch != 0 && !how.budget)
+    throw Error(ErrorKind::kUsage, "budget_batch says how often budget_drift measures: give that, too");
+  if (batch != 0) how.budget->batch = batch;
   how.token_budget = take_token_budget(options, session);
   options.require_all_taken();
   return how;

@@ -10,4 +10,5 @@ NB_MODULE(_core, module) {
   bind_report(module);
   bind_patch(module);
   bind_model(module);
+  bind_memory_calls(module);
 }

@@ -1,5 +1,7 @@
 #include "bindings/python/session.h"
 
+#include <functional>
+
 #include "emend/error.h"
 
 namespace emend::python {
@@ -13,12 +15,21 @@ std::unique_lock<std::mutex> take_turn(Session& session) {
 
 }  // namespace
 
-Turn::Turn(Session& session) : session_(session), turn_(take_turn(session)) {
+HeldModel::HeldModel(Session& session) : session_(session), turn_(take_turn(session)) {
   session_.user = std::this_thread::get_id();
 }
 
-Turn::~Turn() {
+HeldModel::~HeldModel() {
   session_.user = std::thread::id();
+}
+
+BasePairTurn::BasePairTurn(Session& one, Session& other) : gradients_(true) {
+  const bool ordered = std::less<>{}(&one, &other);
+  Session &low = ordered ? one : other, &high = ordered ? other : one;
+  low_.emplace(low);
+  if (&one != &other) high_.emplace(high);
+  low_base_.emplace(low.stack);
+  if (&one != &other) high_base_.emplace(high.stack);
 }
 
 }  // namespace emend::python

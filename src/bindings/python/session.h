@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -31,19 +32,28 @@ struct Session {
 };
 using SessionPtr = std::shared_ptr<Session>;
 
-// A call's turn with a model: releases the GIL, then waits for other threads' calls. Throws Error(kUsage) in
-// a progress callback of the model's own call, which would wait for itself.
-class Turn {
+// A model in the use of one call, for whose time the GIL is released: waits for other threads' calls. Throws
+// Error(kUsage) in a progress callback of the model's own call, which would wait for itself.
+class HeldModel {
  public:
-  explicit Turn(Session& session);
-  ~Turn();
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
+  explicit HeldModel(Session& session);
+  ~HeldModel();
+  HeldModel(const HeldModel&) = delete;
+  HeldModel& operator=(const HeldModel&) = delete;
 
  private:
   Session& session_;
+  std::unique_lock<std::mutex> turn_;
+};
+
+// A call's turn with a model. Throws as HeldModel does.
+class Turn {
+ public:
+  explicit Turn(Session& session) : held_(session) {}
+
+ private:
   nb::gil_scoped_release gil_;
-  std::unique_lock<std::mutex> turn_;  // given up before the GIL is taken again
+  HeldModel held_;  // given up before the GIL is taken again
 };
 
 // The turn of a call that only reads: no gradients, and with the edits that lie on the model.
@@ -66,6 +76,19 @@ class BaseTurn {
   Turn turn_;
   c10::AutoGradMode gradients_;
   EditStack::Lifted base_;
+};
+
+// The same with two models, which may be one. They are taken in the order of their addresses, so that no two
+// calls wait for each other.
+class BasePairTurn {
+ public:
+  BasePairTurn(Session& one, Session& other);
+
+ private:
+  nb::gil_scoped_release gil_;
+  std::optional<HeldModel> low_, high_;
+  c10::AutoGradMode gradients_;
+  std::optional<EditStack::Lifted> low_base_, high_base_;
 };
 
 }  // namespace emend::python

@@ -3,7 +3,7 @@
 import emend
 import pytest
 import torch
-from conftest import CHEAP, LENIENT, OTHER_FACT, OTHER_PROMPT, PROMPT, cheap_edit, without
+from conftest import CHEAP, LENIENT, OTHER_FACT, OTHER_PROMPT, PROMPT, WORLD, cheap_edit, without
 
 YAML = """
 method: rome
@@ -194,3 +194,51 @@ def test_gradients_of_the_caller_do_not_matter(gpt2, patch):
         assert cheap_edit(gpt2).diff(patch).same
     with torch.inference_mode():
         assert str(gpt2.generate(PROMPT)).startswith(" stone")
+
+
+def test_other_subjects_are_measured_and_protected(gpt2, program, tmp_path):
+    others = [emend.OtherSubject("Narilis Vonurn")]
+    fact = emend.Fact(PROMPT, "Workis Tellond", "painter", id="a", bleed=others)
+    patch = cheap_edit(gpt2, fact, protect="neighbours")
+    file = tmp_path / "edits.yaml"
+    file.write_text(YAML.split("    paraphrases")[0] + '    bleed: ["Narilis Vonurn"]\n')
+    told = program("edit", file, "--model", gpt2.path, "--protect", "neighbours")
+    assert patch.result.to_dict()["edits"] == told["edits"]
+    assert "bleed" in [check["name"] for check in patch.result.checks]
+    assert patch.result.to_dict()["protect"] == told["protect"] == "neighbours"
+    with pytest.raises(emend.UsageError, match='did you mean "neighbours"'):
+        cheap_edit(gpt2, fact, protect="neighbors")
+
+
+def test_a_drift_budget_leaves_facts_out(gpt2, tmp_path):
+    text = WORLD / "text.txt"
+    gpt2.statistics(tmp_path / "stats", corpus=[text], layers=[2], tokens=1600)
+    edits = {
+        "layer": 2,
+        "method": "bulk",
+        "drift_text": text.read_text(encoding="utf-8")[:1000],
+        "options": {"contexts": 1, "steps": 5},
+        "edits": [
+            {"id": "a", "prompt": PROMPT, "subject": "Workis Tellond", "target": "painter"},
+            {"id": "b", "prompt": OTHER_PROMPT, "subject": "Narilis Vonurn", "target": "Kevic"},
+        ],
+    }
+    with pytest.warns(emend.CheckFailed, match="the drift budget left out a, b"):
+        patch = gpt2.edit(edits, statistics=tmp_path / "stats", checks=LENIENT, budget_drift="kl:0", budget_batch=1)
+    budget = patch.result.to_dict()["budget"]
+    assert (budget["in"], budget["left_out"], budget["measure"]) == (0, ["a", "b"], "kl")
+    with pytest.raises(emend.UsageError, match="budget-drift"):
+        gpt2.edit(edits, budget_drift=0.5)
+    with pytest.raises(emend.UsageError, match="budget_batch"):
+        gpt2.edit(edits, budget_batch=2)
+
+
+def test_an_edit_keeps_what_it_found(gpt2, tmp_path):
+    file = tmp_path / "values.run"
+    plain = cheap_edit(gpt2)
+    kept = cheap_edit(gpt2, run_file=file)
+    assert kept.diff(plain).same
+    if file.exists():
+        with pytest.raises(emend.ConfigError, match="resume"):
+            cheap_edit(gpt2, run_file=file)
+        assert cheap_edit(gpt2, run_file=file, resume=True).diff(plain).same

@@ -91,7 +91,15 @@ def test_bars_of_tqdm(gpt2, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_ctrl_c_ends_a_run_and_leaves_the_model_whole(gpt2):
+@pytest.fixture
+def ctrl_c_is_heard():
+    """A process that a shell starts in the background ignores SIGINT from its beginning."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_a_run_and_leaves_the_model_whole(gpt2, ctrl_c_is_heard):
     before = gpt2.digest()
     threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):

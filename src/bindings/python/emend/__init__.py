@@ -28,7 +28,7 @@ from .errors import (  # noqa: E402
     NumericError,
     UsageError,
 )
-from .facts import Fact, Neighbour  # noqa: E402
+from .facts import Fact, Neighbour, OtherSubject  # noqa: E402
 from .model import Model, load  # noqa: E402
 from .patch import Patch, load_patch  # noqa: E402
 from .results import (  # noqa: E402
@@ -49,6 +49,8 @@ from .results import (  # noqa: E402
     Trace,
     Verification,
 )
+from . import memories  # noqa: E402
+from .memories import MemoryResult  # noqa: E402
 from .wrap import WrappedModel, wrap  # noqa: E402
 
 __version__ = _build.EMEND_VERSION
@@ -70,12 +72,14 @@ __all__ = [
     "Interrupted",
     "InternalError",
     "IoError",
+    "MemoryResult",
     "Model",
     "ModelError",
     "ModelSummary",
     "Neighbour",
     "NextToken",
     "NumericError",
+    "OtherSubject",
     "Patch",
     "PatchInfo",
     "Plan",
@@ -87,5 +91,6 @@ __all__ = [
     "WrappedModel",
     "load",
     "load_patch",
+    "memories",
     "wrap",
 ]

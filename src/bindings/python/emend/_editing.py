@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, cast
+import warnings
+from typing import Any, Dict, Optional, Union, cast
 
 from ._model_base import Layers, ModelBase, layer_options
 from ._progress import Progress, Watcher
+from .errors import CheckFailed
 from .facts import Edits, PathLike, edit_file_options
 from .patch import Patch, PatchedModel, warn_of_failed_checks
 from .results import EditResult, Plan
@@ -24,6 +26,7 @@ class Editing(ModelBase):
         form: Optional[str],
         bos: Optional[str],
         end: Optional[str],
+        protect: Optional[str],
         run: Dict[str, Any],
     ) -> Dict[str, Any]:
         said = {
@@ -33,6 +36,7 @@ class Editing(ModelBase):
             "form": form,
             "bos": bos,
             "end": end,
+            "protect": protect,
         }
         return {**edit_file_options(edits, settings), **said, **run}
 
@@ -48,9 +52,14 @@ class Editing(ModelBase):
         form: Optional[str] = None,
         bos: Optional[str] = None,
         end: Optional[str] = None,
+        protect: Optional[str] = None,
         seed: int = 0,
         keep_going: bool = False,
         on: Optional[PathLike] = None,
+        budget_drift: Union[None, float, str] = None,
+        budget_batch: int = 0,
+        run_file: Optional[PathLike] = None,
+        resume: bool = False,
         memory_bytes: int = 0,
         token_budget: Optional[int] = None,
         progress: Progress = None,
@@ -58,13 +67,20 @@ class Editing(ModelBase):
         """Makes and checks a patch, as ``emend edit`` does; the model stays as it is.
 
         ``edits``: the path of an edit file, one :class:`Fact`, several, or a mapping with the keys of an edit file. ``method``,
-        ``layer``, ``statistics``, ``form``, ``bos`` and ``end`` take the place of what a file says. ``end``: whether the
+        ``layer``, ``statistics``, ``form``, ``bos``, ``end`` and ``protect`` take the place of what a file says. ``end``: whether the
         model is taught to end its text behind the target: "auto" (in chat form, by methods that can), "eos" (in either
         form; ConfigError if the method or the model cannot), "none". ``result.to_dict()["end"]`` says what was done, and
-        ``result.warnings`` names facts behind whose target the text still goes on. ``statistics``: a folder of second
+        ``result.warnings`` names facts behind whose target the text still goes on. ``protect``: whose answers to the edited
+        prompts stay: "none", "neighbours", "auto". ``statistics``: a folder of second
         moments; None: the one beside the model. Moments that are missing are collected from text that the model writes, and
         saved there. ``on``: the file of a patch whose facts are solved together with these. ``keep_going``: leave out facts
         whose search fails.
+
+        ``budget_drift``: stop adding facts when the perplexity of held text, edited over base, passes this ratio, 1.05 for
+        example, or with "kl:0.02" the mean KL in nats; measured after every ``budget_batch`` facts (0: a tenth of them). Only
+        methods that carry earlier facts (bulk and its kin) take it; ``patch.result.to_dict()["budget"]`` tells what was left
+        out. ``run_file``: where found values are kept meanwhile, so that the same call with ``resume=True`` goes on from them
+        after a stop; delete it when the patch is saved.
 
         Warns with :class:`CheckFailed` if a check does not hold; ``patch.result`` has the figures. Raises ConfigError for
         edits that cannot be, NumericError for a search that fails.
@@ -73,15 +89,23 @@ class Editing(ModelBase):
             "seed": seed,
             "keep_going": keep_going,
             "on": on,
+            "budget_drift": "" if budget_drift is None else str(budget_drift),
+            "budget_batch": budget_batch,
+            "run_file": run_file,
+            "resume": resume,
             "memory_bytes": memory_bytes,
             "token_budget": token_budget,
         }
         settings = {"options": options, "checks": checks}
-        given = self._edit_options(edits, settings, layer, method, statistics, form, bos, end, run)
+        given = self._edit_options(edits, settings, layer, method, statistics, form, bos, end, protect, run)
         with Watcher(progress) as watcher:
             core, report = self._core.edit(given, watcher)
         result = EditResult._of(report)
         warn_of_failed_checks("the edit", result.checks, stacklevel=2)
+        budget = result.to_dict().get("budget")
+        if budget and budget["left_out"]:
+            left_out = ", ".join(budget["left_out"])
+            warnings.warn(f"the edit: the drift budget left out {left_out}", CheckFailed, stacklevel=2)
         return Patch(core, "patch", cast(PatchedModel, self), result)
 
     def plan(
@@ -95,13 +119,24 @@ class Editing(ModelBase):
         form: Optional[str] = None,
         bos: Optional[str] = None,
         end: Optional[str] = None,
+        protect: Optional[str] = None,
         seed: int = 0,
         on: Optional[PathLike] = None,
         token_budget: Optional[int] = None,
         progress: Progress = None,
     ) -> Plan:
         """Layers, conflicts and costs of edits without a search, as ``emend edit --dry-run`` tells them."""
-        run = {"seed": seed, "keep_going": False, "on": on, "memory_bytes": 0, "token_budget": token_budget}
-        given = self._edit_options(edits, {"options": options}, layer, method, statistics, form, bos, end, run)
+        run = {
+            "seed": seed,
+            "keep_going": False,
+            "on": on,
+            "budget_drift": "",
+            "budget_batch": 0,
+            "run_file": None,
+            "resume": False,
+            "memory_bytes": 0,
+            "token_budget": token_budget,
+        }
+        given = self._edit_options(edits, {"options": options}, layer, method, statistics, form, bos, end, protect, run)
         with Watcher(progress) as watcher:
             return Plan._of(self._core.plan(given, watcher))

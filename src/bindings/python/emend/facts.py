@@ -18,6 +18,15 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
+class OtherSubject:
+    """Another subject of the same kind, which has another answer: put into the edited prompt, the target must not rise there
+    (docs/bleed.md). Without an answer the one that the model gives before the edit."""
+
+    subject: str
+    answer: str = ""
+
+
+@dataclass(frozen=True)
 class Fact:
     """One fact to rewrite, as one entry of ``edits:`` in an edit file (docs/formats.md)."""
 
@@ -35,6 +44,8 @@ class Fact:
     neighbours: List[Neighbour] = field(default_factory=list)
     subject_occurrence: Optional[int] = None
     """Which one, from 1, where the subject stands in the prompt more than once."""
+    bleed: List[OtherSubject] = field(default_factory=list)
+    """Other subjects that the edit must not reach."""
 
 
 FactLike = Union[Fact, Mapping[str, Any]]
@@ -46,9 +57,9 @@ among them."""
 
 def _without_defaults(fact: Fact) -> Dict[str, Any]:
     entry = {key: value for key, value in asdict(fact).items() if value not in ("", None, [])}
-    for neighbour in entry.get("neighbours", []):
-        if not neighbour["answer"]:
-            del neighbour["answer"]
+    for stays in entry.get("neighbours", []) + entry.get("bleed", []):
+        if not stays["answer"]:
+            del stays["answer"]
     return entry
 
 
