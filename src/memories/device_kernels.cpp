@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -216,7 +217,8 @@ class KernelsOfCuda : public DeviceKernels {
       accept(cuda_.log_size(program, &size), "nvrtcGetProgramLogSize");
       std::string log(size, ' ');
       accept(cuda_.log(program, log.data()), "nvrtcGetProgramLog");
-      throw Error(ErrorKind::kModel, fmt::format("the kernels do not compile for {}: {}", target, log));
+      throw Error(ErrorKind::kModel,
+                  fmt::format("the kernels do not compile for {}: {}", target, log.c_str()));
     }
     std::size_t size = 0;
     accept(cuda_.binary_size(program, &size), "nvrtcGetCUBINSize");
@@ -244,6 +246,8 @@ Made make_kernels(const at::Device& device) {
     return {nullptr, fmt::format("there are no kernels for {}", device.str())};
   } catch (const Error& error) {
     return {nullptr, error.what()};
+  } catch (const c10::Error& error) {
+    return {nullptr, error.what_without_backtrace()};
   }
 }
 

@@ -1,9 +1,12 @@
 #include "memories/kernel_check.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -47,14 +50,35 @@ at::Tensor invented_scores(std::int64_t tokens, std::int64_t cells, std::uint64_
   return scores.to(type);
 }
 
+// On the device.
+void take_there(KernelSweep& sweep, const PortionScores& all, const LayerState& state,
+                const at::Device& device) {
+  const auto there = [&](const at::Tensor& scores) { return scores.defined() ? scores.to(device) : scores; };
+  sweep.take({there(all.key), there(all.gate), there(all.up), all.tokens}, state);
+}
+
 LayerState swept(const PortionScores& all, const StateShape& shape, const at::Device& device) {
   constexpr int kSampleBits = 1;
   LayerState state(shape);
   KernelSweep sweep(ScanDraw(1, 0, kSampleBits), false);
-  const auto there = [&](const at::Tensor& scores) { return scores.defined() ? scores.to(device) : scores; };
-  sweep.take({there(all.key), there(all.gate), there(all.up), all.tokens}, state);
+  take_there(sweep, all, state, device);
   sweep.fetch(state);
   return state;
+}
+
+// Is one coefficient that is no number found, and none before there is one?
+bool finds_bad(const PortionScores& all, const StateShape& shape, const at::Device& device) {
+  constexpr int kToken = 5, kCell = 3;
+  const LayerState state(shape);
+  KernelSweep sweep(ScanDraw(1, 0), false);
+  take_there(sweep, all, state, device);
+  if (sweep.find_bad()) return false;
+  PortionScores broken = all;
+  broken.key = all.key.clone();
+  broken.key[kToken][kCell] = std::numeric_limits<float>::infinity();
+  take_there(sweep, broken, state, device);
+  const auto bad = sweep.find_bad();
+  return bad && bad->address == all.tokens[kToken].address && bad->cell == kCell;
 }
 
 }  // namespace
@@ -78,14 +102,18 @@ std::string difference(const LayerState& one, const LayerState& other) {
 std::string kernel_fault(const at::Device& device, at::ScalarType type) {
   const std::vector<TextToken> tokens = invented_tokens();
   const auto count = static_cast<std::int64_t>(tokens.size());
-  for (const bool gated : {false, true})
-    for (const std::int64_t cells : {70, 71}) {  // those that are read in pairs, and others
+  // As in models: without a gate, with one, and with coefficients that are never negative.
+  for (const auto& [gated, one_ended] :
+       {std::pair(false, false), std::pair(true, false), std::pair(false, true)})
+    for (const std::int64_t cells : {270, 271}) {  // those that are read in pairs, and others
       StateShape shape;
       shape.cells = cells;
       shape.gated = gated;
+      shape.one_ended = one_ended;
       shape.top = 5;
       shape.random = 4;
-      const at::Tensor key = invented_scores(count, cells, 0, type),
+      const at::Tensor drawn = invented_scores(count, cells, 0, type),
+                       key = one_ended ? at::relu(drawn) : drawn,
                        gate = gated ? invented_scores(count, cells, 1, type) : at::Tensor(),
                        up = gated ? invented_scores(count, cells, 2, type) : at::Tensor();
       const PortionScores all{key, gate, up, tokens};
@@ -93,8 +121,12 @@ std::string kernel_fault(const at::Device& device, at::ScalarType type) {
         const std::string found = difference(swept(all, shape, at::kCPU), swept(all, shape, device));
         if (!found.empty())
           return fmt::format("{} of a test sweep on {} is not that of the CPU", found, device.str());
+        if (!finds_bad(all, shape, device))
+          return fmt::format("a test sweep on {} does not tell which coefficient is no number", device.str());
       } catch (const Error& error) {
         return fmt::format("a test sweep on {} failed: {}", device.str(), error.what());
+      } catch (const c10::Error& error) {
+        return fmt::format("a test sweep on {} failed: {}", device.str(), error.what_without_backtrace());
       }
     }
   return "";

@@ -1,11 +1,11 @@
 // The sweep of portion_sweep.h by kernels of the device where the vectors are (sweep_kernels.inc). Tables,
 // counts and sums stay there from portion to portion: the host starts the kernels, sends the places and draws
-// of the tokens, and waits for nothing until the state is fetched.
+// of the tokens, and waits for nothing until the state, or what is no number, is asked for.
 //
 // It finds what that sweep finds. Sums of a row are added in float32 and those of rows exactly, so that they
 // agree to about 1e-6 and do not depend on which rows make a portion. Bytes that are read and written a
-// coefficient of b bytes: b, and 28 / L (52 / L and 3 b with a gate) in rows of L tokens; a few more in the
-// sample (scan_draw.h).
+// coefficient of b bytes, in rows of L tokens: b, and 56 / L for what is kept of a row and read again (with a
+// gate 3 b and 88 / L); a few more in the sample (scan_draw.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>

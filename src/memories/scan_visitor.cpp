@@ -64,7 +64,7 @@ void ScanVisitor::visit(const TextPortion& portion) {
   const bool gated = state.shape.gated;
   const PortionScores scores{scores_of(portion.vectors.size() - 1), gated ? scores_of(0) : at::Tensor(),
                              gated ? scores_of(1) : at::Tensor(), portion.tokens};
-  if (layer == 0 && in_place_) seen_.insert(seen_.end(), portion.tokens.begin(), portion.tokens.end());
+  if (layer == 0) seen_.insert(seen_.end(), portion.tokens.begin(), portion.tokens.end());
   text_ = &portion.text;
   if (!by_the_cpu && place_ != SweepPlace::kByTensors &&
       KernelSweep::can_take(state.shape, scores.key.scalar_type(), scores.key.device()))
@@ -91,9 +91,13 @@ void ScanVisitor::refuse_bad(std::size_t layer, int cell, const TextToken& token
 
 bool ScanVisitor::end_block() {
   for (std::size_t i = 0; i < layers_.size(); ++i)
-    if (const auto bad = kernel_sweeps_[i].find_bad())
+    if (const auto bad = kernel_sweeps_[i].find_bad()) {
       for (const TextToken& token : seen_)
         if (token.address == bad->address) refuse_bad(i, bad->cell, token, *text_);
+      throw Error(ErrorKind::kNumeric,
+                  fmt::format("{}: the coefficient at token {} of the text is NaN or infinite",
+                              to_string(MemoryId{layers_[i], bad->cell}), bad->address));
+    }
   seen_.clear();
   return true;
 }

@@ -170,7 +170,8 @@ AnalysisResult run_aggregate_of(const AnalysisInput& input, AggregateSettings ag
   require_kept_folder("aggregate", aggregate.how, aggregate.folder);
   const Model& model = *input.model;
   const AggregateOptions how = aggregate.how;
-  const auto found = std::make_shared<AggregateOutcome>(run_aggregate(model, how, aggregate.folder, *input.progress));
+  const auto found =
+      std::make_shared<AggregateOutcome>(run_aggregate(model, how, aggregate.folder, *input.progress));
   return {.json = aggregate_json(*found, how, model),
           .text = [=] { return aggregate_text(*found, 0); },
           .page = [=, &model] { return aggregate_page(*found, how, model); }};
