@@ -161,7 +161,7 @@ std::vector<MemoryExample> MemoryIndex::State::tail(const TriggerTable& table, s
   std::vector<MemoryExample> examples;
   for (std::size_t place = 0; place < table.size(cell); ++place) {
     const TableEntry entry = table.entry(cell, place);
-    examples.push_back(example(entry.address, sign * entry.score, layer, cell));
+    examples.push_back(example(entry.address, sign * entry.score + 0.0F, layer, cell));  // -0 is 0
     if (table.extras() < 2) continue;
     examples.back().gate = table.extra(cell, place)[0];
     examples.back().up = table.extra(cell, place)[1];

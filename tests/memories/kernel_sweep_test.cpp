@@ -121,6 +121,7 @@ TEST(KernelSweep, ReluHasOneEndWithoutZeros) {
   const LayerState state = by_kernels(all, shape, ScanDraw(1, 0), false, 64);
   EXPECT_EQ(state.high.size(3), 0U);
   EXPECT_EQ(state.counts.active[3], 0);
+  EXPECT_FALSE(std::signbit(state.counts.least[3]));
   expect_same(state, by_the_cpu(all, shape, ScanDraw(1, 0), false, 64));
 }
 
