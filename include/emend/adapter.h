@@ -59,8 +59,9 @@ struct LoraAdapter {
 // embeddings, whole modules saved, bases that are changed when it is loaded; the key or tensor is named).
 LoraAdapter read_lora_adapter(const std::filesystem::path& folder);
 
-// Throws Error(kModel) for an adapter without modules, and unless every module is a matrix of a block of this
-// model, of the same sizes: the module, and what the model has in its place, are named.
+// Throws Error(kModel) for an adapter without modules, for two modules of one matrix, and unless every module
+// is a matrix of a block of this model, of the same sizes: the module, and what the model has in its place,
+// are named.
 void require_fit(const LoraAdapter& adapter, const Model& model);
 
 // ---- the whole run: an adapter is made from patches, written and read back
