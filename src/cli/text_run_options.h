@@ -34,8 +34,7 @@ void add_text_run_options(CommandFrame& frame, TextRunArguments& asked, TextOpti
                           const TextRunHelp& help, const std::string& standard_tokens = "");
 
 // The options of an analysis whose positions or counts are kept in a folder and joined there: --out,
-// --resume,
-// --shard, --join. `out_help`: what --out keeps.
+// --resume, --shard, --join. `out_help`: what --out keeps.
 void add_kept_folder_options(CommandFrame& frame, std::string& out, AggregateFolder& folder, TextOptions& how,
                              const char* out_help);
 

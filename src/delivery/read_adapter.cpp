@@ -87,16 +87,16 @@ std::vector<Pattern> read_patterns(const JsonView& config, const char* key) {
     try {
       patterns.push_back({std::regex("(.*\\.)?(" + pattern + ")", safe_syntax()), given->number(pattern)});
     } catch (const std::regex_error&) {
-      throw Error(ErrorKind::kFormat,
-                  fmt::format("{}: {} is no regular expression that can be read here", config.source(), name));
+      throw Error(ErrorKind::kFormat, fmt::format("{}: {} is no regular expression that can be read here",
+                                                  config.source(), name));
     }
   }
   return patterns;
 }
 
 // The value of the whole adapter under `key`, and those of single modules under `patterns`. PEFT takes the
-// first pattern that fits, in the order of the file; two for one module are refused, since JSON keeps no order
-// here.
+// first pattern that fits, in the order of the file; two for one module are refused, since JSON keeps no
+// order here.
 class ModuleValues {
  public:
   ModuleValues(const JsonView& config, const char* key, const char* patterns)
