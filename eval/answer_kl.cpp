@@ -104,11 +104,18 @@ std::string answer_text(const Tokenizer& tokenizer, TokenIds ids, bool skip_spec
   return tokenizer.decode(ids, skip_special, Position::kContinuation);
 }
 
-// KL of each row of logits [n, V], and whether the likeliest tokens are the same; both on the CPU.
+// KL of each row of logits [n, V], and whether the likeliest tokens are the same; both on the CPU. Few rows
+// at a time are held in float64.
 std::pair<at::Tensor, at::Tensor> divergences(const at::Tensor& base, const at::Tensor& edited) {
-  const at::Tensor p = at::log_softmax(base.to(at::kDouble), 1),
-                   q = at::log_softmax(edited.to(at::kDouble), 1);
-  return {(p.exp() * (p - q)).sum(1).cpu(), p.argmax(1).eq(q.argmax(1)).cpu()};
+  std::vector<at::Tensor> kl, same;
+  for (std::int64_t begin = 0; begin < base.size(0); begin += kAnswerPositions) {
+    const std::int64_t rows = std::min(kAnswerPositions, base.size(0) - begin);
+    const at::Tensor p = at::log_softmax(base.narrow(0, begin, rows).to(at::kDouble), 1),
+                     q = at::log_softmax(edited.narrow(0, begin, rows).to(at::kDouble), 1);
+    kl.push_back((p.exp() * (p - q)).sum(1).cpu());
+    same.push_back(p.argmax(1).eq(q.argmax(1)).cpu());
+  }
+  return {at::cat(kl), at::cat(same)};
 }
 
 void require_finite_logits(const at::Tensor& logits, const std::string& question) {

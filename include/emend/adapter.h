@@ -54,13 +54,15 @@ struct LoraAdapter {
 // Reads a folder of the Python package PEFT: adapter_config.json and adapter_model.safetensors. The scale of
 // a module is lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora; rank_pattern and alpha_pattern are
 // regular expressions for the end of a module's path, as in PEFT. Throws Error: kIo and kFormat (files that
-// cannot be read, a half of a pair that is missing, a rank other than the configuration's, values that are
-// not finite; the tensor is named); kModel (no LoRA, or one that is more than these products: DoRA, biases,
-// embeddings, whole modules saved, bases that are changed when it is loaded; the key or tensor is named).
+// cannot be read, a half of a pair that is missing, a rank other than the configuration's, two patterns for
+// one module, values that are not finite, also times the scale; the key or tensor is named); kModel (no LoRA,
+// or one that is more than these products: DoRA, biases, embeddings, whole modules saved, bases that are
+// changed when it is made or loaded; the key or tensor is named).
 LoraAdapter read_lora_adapter(const std::filesystem::path& folder);
 
-// Throws Error(kModel) for an adapter without modules, and unless every module is a matrix of a block of this
-// model, of the same sizes: the module, and what the model has in its place, are named.
+// Throws Error(kModel) for an adapter without modules, for two modules of one matrix, and unless every module
+// is a matrix of a block of this model, of the same sizes: the module, and what the model has in its place,
+// are named.
 void require_fit(const LoraAdapter& adapter, const Model& model);
 
 // ---- the whole run: an adapter is made from patches, written and read back

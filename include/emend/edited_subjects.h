@@ -88,9 +88,9 @@ std::vector<CandidateSubject> read_candidates(const std::filesystem::path& file)
 // its directions (InspectDirections::kFind). Throws Error(kModel) where no down projection differs or each
 // differs in too many directions to tell subjects apart (WeightDifference::directions), Error(kConfig) if the
 // statistics of a changed layer are not there, for a control that is among the candidates and for controls
-// that are too few for `false_alarms`, Error(kUsage) for a share out of range, Error(kNumeric) as SpdFactor
-// does, and what `progress` throws. Where too few names can be made of the candidates', the fixed threshold
-// counts, with a warning.
+// that are too few for `false_alarms`, Error(kUsage) for no candidates and a share out of range,
+// Error(kNumeric) as SpdFactor does, and what `progress` throws. Where too few names can be made of the
+// candidates', the fixed threshold counts, with a warning.
 EditedSubjects find_edited_subjects(const Model& base, const Model& edited, const Inspection& weights,
                                     const std::vector<CandidateSubject>& candidates,
                                     const EditedSubjectsOptions& options = {},

@@ -127,6 +127,10 @@ int inspect(const std::vector<std::string>& arguments) {
           find_edited_subjects(before, model, outcome.weights, candidates, how, console.progress());
       outcome.warnings.insert(outcome.warnings.end(), outcome.subjects->warnings.begin(),
                               outcome.subjects->warnings.end());
+      if (false_alarms && outcome.subjects->controls == 0 && outcome.subjects->warnings.empty())
+        outcome.warnings.push_back(
+            "--false-alarms changes nothing here: one layer changed, where the fixed threshold counts; name "
+            "subjects that surely were not edited with --unedited FILE");
     }
     for (const std::string& warning : outcome.warnings) console.warn(warning);
     return frame.show(console, full_report(outcome, {console.columns()}), to_json(outcome, model));

@@ -81,7 +81,7 @@ std::pair<std::int64_t, std::int64_t> module_rows(const RoleInfo& info, const at
 }
 
 // The two halves of what turns in each head become the neighbours that turn together: rows as GGUF files of
-// some families have them (families/llama.cpp).
+// some families have them (families/llama.cpp), whose safetensors have the halves.
 at::Tensor interleaved(const at::Tensor& rows, std::int64_t head_dim, std::int64_t turned) {
   const at::Tensor heads = rows.reshape({-1, head_dim, rows.size(1)});
   const at::Tensor pairs = at::stack({heads.slice(1, 0, turned / 2), heads.slice(1, turned / 2, turned)}, 2);
@@ -93,7 +93,8 @@ at::Tensor rows_in_order(const at::Tensor& B, const TensorName& rule, const Mode
   const ModelConfig& config = model.config();
   if (rule.form == StoredForm::kGroupedQkv) return in_order_of_pass(B, rule.form, config);
   const bool turns = rule.role == Role::kQuery || rule.role == Role::kKey;
-  if (turns && model.path().extension() == ".gguf" && !config.rotary.empty() &&
+  const bool has_gguf = !rule.gguf.empty();  // others have the neighbours in safetensors, too
+  if (turns && has_gguf && !config.rotary.empty() &&
       config.rotary.front().pairs == RotaryPairs::kInterleaved)
     return interleaved(B, config.head_dim,
                        2 * static_cast<std::int64_t>(config.rotary.front().frequencies.size()));
@@ -136,10 +137,15 @@ std::vector<MergedMatrix> place_adapter(const LoraAdapter& adapter, const Model&
   const ModelConfig& config = model.config();
   const std::map<std::string, ModulePlace> places = module_places(find_family(config.family), config.layers);
   std::vector<MergedMatrix> merged;
+  std::map<std::pair<int, const TensorName*>, std::string> taken;
   for (const LoraModule& module : adapter.modules) {
     const auto found = places.find(module.name);
     if (found == places.end()) refuse_name(adapter, module.name, places, config);
     const auto& [block, rule] = found->second;
+    const auto [other, is_first] = taken.try_emplace({block, rule}, module.name);
+    if (!is_first)
+      throw Error(ErrorKind::kModel, fmt::format("{}: the modules {} and {} are of one matrix",
+                                                 adapter.folder.string(), other->second, module.name));
     const RoleInfo& info = role_info(rule->role);
     const at::Tensor& weight = model.weights().blocks[static_cast<std::size_t>(block)].*info.in_block;
     const auto [first, rows] = module_rows(info, weight, config, block);
@@ -161,16 +167,33 @@ void require_fit(const LoraAdapter& adapter, const Model& model) {
 
 ScopedAdapter::ScopedAdapter(const Model& model, const LoraAdapter& adapter) {
   const c10::NoGradGuard no_grad;
-  for (const MergedMatrix& matrix : place_adapter(adapter, model)) {
-    const at::Tensor& weight = model.weights().blocks[static_cast<std::size_t>(matrix.block)].*matrix.weight;
-    const at::Tensor rows = weight.narrow(0, matrix.first_row, matrix.B.size(0));
-    const at::Tensor added = at::matmul(matrix.B, matrix.A).to(rows.device());
-    saved_.emplace_back(rows, rows.clone());
-    rows.copy_(rows.to(at::kFloat) + added);
+  const std::vector<MergedMatrix> matrices = place_adapter(adapter, model);
+  try {
+    for (std::size_t i = 0; i < matrices.size(); ++i) {
+      const MergedMatrix& matrix = matrices[i];
+      const at::Tensor& weight =
+          model.weights().blocks[static_cast<std::size_t>(matrix.block)].*matrix.weight;
+      const at::Tensor rows = weight.narrow(0, matrix.first_row, matrix.B.size(0));
+      const at::Tensor added = at::matmul(matrix.B, matrix.A).to(rows.device());
+      saved_.emplace_back(rows, rows.clone());
+      rows.copy_(rows.to(at::kFloat) + added);
+      if (!rows.isfinite().all().item<bool>())
+        throw Error(ErrorKind::kModel,
+                    fmt::format("{}: with the module {} added, the matrix holds NaN or infinite values",
+                                adapter.folder.string(), adapter.modules[i].name));
+    }
+  } catch (...) {
+    put_back();
+    throw;
   }
 }
 
 ScopedAdapter::~ScopedAdapter() {
+  put_back();
+}
+
+void ScopedAdapter::put_back() {
+  const c10::NoGradGuard no_grad;
   for (auto saved = saved_.rbegin(); saved != saved_.rend(); ++saved) saved->first.copy_(saved->second);
 }
 

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -27,13 +28,16 @@ std::vector<MergedMatrix> place_adapter(const LoraAdapter& adapter, const Model&
 // (Model::first_kept_block() is 0). Weights are written in place and hold their old numbers again at the end.
 class ScopedAdapter {
  public:
-  // Throws Error(kModel) as require_fit does, before anything is changed.
+  // Throws Error(kModel) as require_fit does, before anything is changed; and for a sum that is not finite in
+  // the model's dtype (the module is named): the weights hold their old numbers then.
   ScopedAdapter(const Model& model, const LoraAdapter& adapter);
   ~ScopedAdapter();
   ScopedAdapter(const ScopedAdapter&) = delete;
   ScopedAdapter& operator=(const ScopedAdapter&) = delete;
 
  private:
+  void put_back();
+
   std::vector<std::pair<at::Tensor, at::Tensor>> saved_;  // rows of a weight, and what they held
 };
 

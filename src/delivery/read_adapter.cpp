@@ -4,9 +4,12 @@
 
 #include <array>
 #include <cmath>
-#include <map>
 #include <memory>
+#include <optional>
 #include <regex>
+#include <string>
+#include <system_error>
+#include <vector>
 
 #include "base/json.h"
 #include "base/strings.h"
@@ -23,8 +26,14 @@ constexpr std::string_view kPeftFront = "base_model.model.", kA = ".lora_A.weigh
 
 // ---- the configuration
 
-// Methods that change the base's own matrices when an adapter of theirs is loaded.
-constexpr std::array kChangeTheBase = {"pissa", "olora", "corda", "loftq"};
+// Methods that change the base's own matrices when an adapter of theirs is made or loaded.
+constexpr std::array kChangeTheBase = {"pissa", "olora", "corda", "loftq", "lora_ga"};
+
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
 
 [[noreturn]] void refuse_kind(const JsonView& config, const std::string& key, const std::string& why) {
   throw Error(ErrorKind::kModel, fmt::format("{}: {} {}", config.source(), quote(key), why));
@@ -42,7 +51,7 @@ void require_plain_lora(const JsonView& config) {
     if (config.has(key)) refuse_kind(config, key, "is set: such an adapter is more than its products");
   if (const auto initial = config.find("init_lora_weights"); initial && initial->is_string())
     for (const std::string method : kChangeTheBase)
-      if (initial->as_string().starts_with(method))
+      if (lower_case(initial->as_string()).starts_with(method))
         refuse_kind(
             config, "init_lora_weights",
             fmt::format("is {}, which changes the matrices of the base as well; save the adapter as a "
@@ -50,27 +59,88 @@ void require_plain_lora(const JsonView& config) {
                         quote(initial->as_string())));
 }
 
-// What a pattern says of a module; the whole adapter's value where no pattern is for it. PEFT takes the first
-// one that fits, in the order of the file; two for one module are refused, since JSON keeps no order here.
-double value_for(const JsonView& config, const std::string& module, const char* key, const char* patterns) {
-  std::optional<double> value;
-  if (const auto given = config.find(patterns))
-    for (const std::string& pattern : given->keys()) {
-      bool fits = false;
-      try {
-        fits = std::regex_match(module, std::regex("(.*\\.)?(" + pattern + ")"));
-      } catch (const std::regex_error&) {
-        throw Error(ErrorKind::kFormat, fmt::format("{}: {} is no regular expression", config.source(),
-                                                    quote(std::string(patterns) + "." + pattern)));
-      }
-      if (!fits) continue;
-      if (value)
-        throw Error(ErrorKind::kFormat, fmt::format("{}: two keys of {} are for the module {}",
-                                                    config.source(), quote(patterns), module));
-      value = given->number(pattern);
-    }
-  return value ? *value : config.number(key);
+// A value for the modules that a regular expression is for.
+struct Pattern {
+  std::regex modules;
+  double value = 0;
+};
+
+// std::regex tries some expressions in exponentially many ways; libstdc++ has a search that does not.
+std::regex_constants::syntax_option_type safe_syntax() {
+#ifdef __GLIBCXX__
+  return std::regex::ECMAScript | std::regex_constants::__polynomial;
+#else
+  return std::regex::ECMAScript;
+#endif
 }
+
+std::vector<Pattern> read_patterns(const JsonView& config, const char* key) {
+  constexpr std::size_t kLongestPattern = 1000;
+  std::vector<Pattern> patterns;
+  const auto given = config.find(key);
+  if (!given) return patterns;
+  for (const std::string& pattern : given->keys()) {
+    const std::string name = quote(std::string(key) + "." + pattern);
+    if (pattern.size() > kLongestPattern)
+      throw Error(ErrorKind::kFormat, fmt::format("{}: {} is longer than {} bytes", config.source(), name,
+                                                  kLongestPattern));
+    try {
+      patterns.push_back({std::regex("(.*\\.)?(" + pattern + ")", safe_syntax()), given->number(pattern)});
+    } catch (const std::regex_error&) {
+      throw Error(ErrorKind::kFormat, fmt::format("{}: {} is no regular expression that can be read here",
+                                                  config.source(), name));
+    }
+  }
+  return patterns;
+}
+
+// The value of the whole adapter under `key`, and those of single modules under `patterns`. PEFT takes the
+// first pattern that fits, in the order of the file; two for one module are refused, since JSON keeps no
+// order here.
+class ModuleValues {
+ public:
+  ModuleValues(const JsonView& config, const char* key, const char* patterns)
+      : source_(config.source()),
+        names_(patterns),
+        patterns_(read_patterns(config, patterns)),
+        common_(config.number(key)) {}
+
+  double of(const std::string& module) const {
+    std::optional<double> value;
+    for (const Pattern& pattern : patterns_) {
+      if (!std::regex_match(module, pattern.modules)) continue;
+      if (value)
+        throw Error(ErrorKind::kFormat, fmt::format("{}: two keys of {} are for the module {}", source_,
+                                                    quote(names_), module));
+      value = pattern.value;
+    }
+    return value.value_or(common_);
+  }
+
+ private:
+  std::string source_, names_;
+  std::vector<Pattern> patterns_;
+  double common_;
+};
+
+// What B is multiplied by.
+class Scaling {
+ public:
+  explicit Scaling(const JsonView& config)
+      : ranks_(config, "r", "rank_pattern"),
+        alphas_(config, "lora_alpha", "alpha_pattern"),
+        by_root_(config.bool_or("use_rslora", false)) {}
+
+  double rank_of(const std::string& module) const { return ranks_.of(module); }
+  double scale_of(const std::string& module) const {
+    const double rank = rank_of(module);
+    return alphas_.of(module) / (by_root_ ? std::sqrt(rank) : rank);
+  }
+
+ private:
+  ModuleValues ranks_, alphas_;
+  bool by_root_;
+};
 
 // ---- the tensors
 
@@ -99,7 +169,7 @@ std::string half_name(const std::string& module, std::string_view ending) {
   return fmt::format("{}{}{}", kPeftFront, module, ending);
 }
 
-LoraModule read_module(const TensorFile& file, const std::string& name, const JsonView& config) {
+LoraModule read_module(const TensorFile& file, const std::string& name, const Scaling& scaling) {
   const std::string first = half_name(name, kA), second = half_name(name, kB);
   for (const std::string& half : {first, second})
     if (file.find(half) == nullptr)
@@ -107,15 +177,18 @@ LoraModule read_module(const TensorFile& file, const std::string& name, const Js
                   fmt::format("{}: tensor {} is missing, the other half of {}", file.path().string(), half,
                               half == first ? second : first));
   LoraModule module{name, read_matrix(file, *file.find(first)), read_matrix(file, *file.find(second))};
-  const double rank = value_for(config, name, "r", "rank_pattern");
+  const double rank = scaling.rank_of(name);
   const std::int64_t stored = module.A.size(0);
   if (static_cast<double>(stored) != rank || module.B.size(1) != stored || stored == 0)
     throw Error(ErrorKind::kFormat,
                 fmt::format("{}: {} is [{}, {}] and lora_B [{}, {}]; the configuration says rank {}",
                             file.path().string(), first, stored, module.A.size(1), module.B.size(0),
                             module.B.size(1), rank));
-  const double alpha = value_for(config, name, "lora_alpha", "alpha_pattern");
-  module.B *= alpha / (config.bool_or("use_rslora", false) ? std::sqrt(rank) : rank);
+  const double scale = scaling.scale_of(name);
+  module.B *= scale;
+  if (!module.B.isfinite().all().item<bool>())
+    throw Error(ErrorKind::kFormat, fmt::format("{}: tensor {} times its scale, {}, is not finite in float32",
+                                                file.path().string(), second, scale));
   return module;
 }
 
@@ -123,18 +196,20 @@ LoraModule read_module(const TensorFile& file, const std::string& name, const Js
 
 LoraAdapter read_lora_adapter(const fs::path& folder) {
   const fs::path settings = folder / "adapter_config.json", weights = folder / "adapter_model.safetensors";
-  if (!fs::exists(settings))
+  std::error_code failed;
+  if (!fs::exists(settings, failed))
     throw Error(ErrorKind::kIo, fmt::format("{}: this is no adapter of PEFT: a folder with "
                                             "adapter_config.json and adapter_model.safetensors is expected",
                                             folder.string()));
   const Json document = read_json_file(settings);
   const JsonView config(document, settings.string());
   require_plain_lora(config);
-  if (!fs::exists(weights) && fs::exists(folder / "adapter_model.bin"))
+  if (!fs::exists(weights, failed) && fs::exists(folder / "adapter_model.bin", failed))
     throw Error(ErrorKind::kModel,
                 fmt::format("{}: the weights are in adapter_model.bin, which may hold code and is not read; "
                             "save the adapter with safetensors",
                             folder.string()));
+  const Scaling scaling(config);
   const std::unique_ptr<TensorFile> file = open_safetensors(weights);
   LoraAdapter adapter{folder, config.string_or("base_model_name_or_path", ""), {}};
   for (const TensorInfo& info : file->tensors()) {
@@ -145,7 +220,7 @@ LoraAdapter read_lora_adapter(const fs::path& folder) {
                               "adapters of such pairs can be merged here",
                               weights.string(), info.name));
     if (info.name.ends_with(kA) || file->find(half_name(name, kA)) == nullptr)
-      adapter.modules.push_back(read_module(*file, name, config));
+      adapter.modules.push_back(read_module(*file, name, scaling));
   }
   return adapter;
 }

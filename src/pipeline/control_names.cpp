@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/random.h"
@@ -15,6 +16,9 @@ namespace {
 
 constexpr std::size_t kTriesPerName = 20;
 constexpr std::uint64_t kStream = 0x6E616D6573;  // of the draws
+
+// U+FFFD, where two halves of tokens make no character.
+constexpr std::string_view kBrokenCharacter = "\xEF\xBF\xBD";
 
 bool is_lower(char c) {
   return c >= 'a' && c <= 'z';
@@ -69,7 +73,8 @@ std::string crossed(const Tokenizer& tokenizer, const NameParts& other, const Na
       other.tokens.begin(), other.tokens.begin() + static_cast<std::ptrdiff_t>(other.tokens.size() / 2));
   tokens.insert(tokens.end(), own.tokens.begin() + static_cast<std::ptrdiff_t>(own.tokens.size() / 2),
                 own.tokens.end());
-  return std::string(trim(tokenizer.decode(tokens, true, Position::kContinuation)));
+  const std::string name(trim(tokenizer.decode(tokens, true, Position::kContinuation)));
+  return name.find(kBrokenCharacter) == std::string::npos ? name : "";
 }
 
 CandidateSubject in_place_of(const CandidateSubject& candidate, const std::string& name) {

@@ -184,6 +184,7 @@ std::size_t controls_needed(double false_alarms) {
 
 void require_subject_options(const std::vector<CandidateSubject>& candidates,
                              const EditedSubjectsOptions& options) {
+  if (candidates.empty()) throw Error(ErrorKind::kUsage, "there are no subjects");
   if (!(options.false_alarms >= 0.001 && options.false_alarms <= 0.5))
     throw Error(ErrorKind::kUsage, fmt::format("the option false-alarms must be from 0.001 to 0.5, found {}",
                                                options.false_alarms));
@@ -211,9 +212,8 @@ std::vector<CandidateSubject> choose_controls(const Tokenizer& tokenizer,
   if (made.size() < controls_needed(options.false_alarms)) {
     outcome.warnings.push_back(fmt::format(
         "{} layers changed, and only {} names can be made of the parts of these subjects to compare with: "
-        "the "
-        "fixed threshold of {} counts, which lets many subjects through that were not edited; name subjects "
-        "that surely were not with the option unedited",
+        "the fixed threshold of {} counts, which lets many subjects through that were not edited; name "
+        "subjects that surely were not with the option unedited",
         outcome.layers.size(), made.size(), kEditedScore));
     return {};
   }

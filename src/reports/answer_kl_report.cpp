@@ -71,9 +71,8 @@ std::string answer_kl_text(const AnswerKlReport& report, std::size_t columns) {
   std::string text = table.text(columns) + mean_text(report.figures.per_question);
   text += fmt::format(
       "KL(unedited || edited) in nats in front of each content token of the unedited model's own answers to "
-      "{} "
-      "questions in the {} form\n(special tokens and white space are passed over; at most {} tokens of each "
-      "answer).\n",
+      "{} questions in the {} form\n(special tokens and white space are passed over; at most {} tokens of "
+      "each answer).\n",
       count_text(static_cast<std::int64_t>(report.questions.size())), to_string(report.options.form),
       report.options.tokens);
   if (empty > 0) text += fmt::format("{} of them are answered without content, and do not count.\n", empty);

@@ -122,8 +122,7 @@ std::string subjects_text(const EditedSubjects& found, std::size_t columns) {
         "{} of {} subjects count as edited: an excess of {} or more, which at most {} % of {} {} have. The "
         "excess is how far the share of a key\nthat lies where a layer was written is above that of those "
         "names, in their deviations, at the layer where it is largest: {}.\nThe score is the mean share; a "
-        "key "
-        "that has nothing to do with the difference has about {}.\n",
+        "key that has nothing to do with the difference has about {}.\n",
         edited, found.subjects.size(), number_text(found.excess_threshold),
         number_text(100 * found.false_alarms), found.controls,
         found.made ? "names made of parts of these" : "unedited subjects", join(layers),

@@ -103,6 +103,12 @@ TEST(ReadAdapter, RefusesWhatIsMoreThanProductsAndWhatIsBroken) {
               HasSubstr("lora_A.weight is [2, 6] and lora_B [4, 2]; the configuration says rank 3"));
   EXPECT_THAT(refusal(ErrorKind::kFormat, with("rank_pattern", {{"(", 2}})),
               HasSubstr("\"rank_pattern.(\" is no regular expression"));
+  EXPECT_THAT(refusal(ErrorKind::kFormat, with("rank_pattern", {{std::string(1001, 'a'), 2}})),
+              HasSubstr("is longer than 1000 bytes"));
+  EXPECT_THAT(refusal(ErrorKind::kFormat, with("lora_alpha", 1e300)),
+              HasSubstr("down_proj.lora_B.weight times its scale, 5e+299, is not finite in float32"));
+  EXPECT_THAT(refusal(ErrorKind::kModel, with("init_lora_weights", "OLoRA")),
+              HasSubstr("changes the matrices of the base as well"));
   EXPECT_THAT(refusal(ErrorKind::kFormat, with("alpha_pattern", {{"down_proj", 2}, {".*proj", 2}})),
               HasSubstr("two keys of \"alpha_pattern\" are for the module model.layers.1.mlp.down_proj"));
   EXPECT_THAT(refusal(ErrorKind::kFormat, [](AdapterFiles& files) { files.tensors.pop_back(); }),
@@ -156,6 +162,38 @@ TEST(MergedAdapter, OfAnotherModelIsRefusedByModule) {
                          require_fit(LoraAdapter{"lora", "", {}}, model);
                        }),
               HasSubstr("lora: the adapter has no modules"));
+}
+
+TEST(MergedAdapter, OfTwoNamesForOneMatrixOrOfSumsThatAreNotFiniteIsRefused) {
+  const Model model = load_quietly(data_path("families/llama_rope_a"));
+  const std::int64_t D = model.config().d_model, F = model.config().d_ff;
+  const auto adds = [&](const std::string& module, float value) {
+    return LoraModule{module, at::full({1, F}, value), at::full({D, 1}, value)};
+  };
+  const LoraAdapter twice{
+      "lora", "", {adds("model.layers.0.mlp.down_proj", 1), adds("layers.0.mlp.down_proj", 1)}};
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { require_fit(twice, model); }),
+              HasSubstr("lora: the modules model.layers.0.mlp.down_proj and layers.0.mlp.down_proj are of "
+                        "one matrix"));
+  const at::Tensor before = matrix(model, 0, &BlockWeights::mlp_down).clone();
+  const LoraAdapter large{
+      "lora", "", {adds("model.layers.0.mlp.down_proj", 1), adds("model.layers.1.mlp.down_proj", 1e30F)}};
+  EXPECT_THAT(error_of(ErrorKind::kModel, [&] { const ScopedAdapter scope(model, large); }),
+              HasSubstr("with the module model.layers.1.mlp.down_proj added, the matrix holds NaN or "
+                        "infinite values"));
+  EXPECT_TRUE(at::equal(matrix(model, 0, &BlockWeights::mlp_down), before));
+}
+
+// A GGUF file is known by its content, and so is the order of its rows.
+TEST(MergedAdapter, OfAGgufFileByAnotherNameHasItsOrder) {
+  const c10::NoGradGuard no_grad;
+  const LoraAdapter adapter = read_lora_adapter(data_path("peft"));
+  const TempFolder folder;
+  fs::copy_file(data_path("families/llama_rope_a/model.gguf"), folder / "model");
+  const Model named = load_quietly(data_path("families/llama_rope_a/model.gguf"));
+  const Model plain = load_quietly(folder / "model");
+  const ScopedAdapter scope(named, adapter), other(plain, adapter);
+  EXPECT_TRUE(at::equal(matrix(plain, 0, &BlockWeights::qkv), matrix(named, 0, &BlockWeights::qkv)));
 }
 
 TEST(MergedAdapter, WritesTheRowsOfItsModuleAndPutsThemBack) {
