@@ -94,7 +94,7 @@ class BulkRun {
   std::vector<bool> sound_;       // whose keys are finite; the others fail
   std::vector<LayerSystem> systems_;
   std::optional<CarriedSubjects> held_;  // those whose keys are read anew
-  at::Tensor longest_;                   // if searches_carried(): most of their displacements [groups] float64
+  at::Tensor longest_;                   // if searches_carried(): the most each asks [groups] float64
   at::Tensor asked_;                     // with held_: displacements of the groups [groups, D] float64
   Filter filter_;
   std::vector<SearchResult> results_;  // of the first round; steps of all
