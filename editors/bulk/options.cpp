@@ -72,8 +72,8 @@ std::vector<OptionBinding> BulkOptionTable::stage_bindings() {
                     "again in the rounds after the first; 0: none"),
       number_option(
           "carried_clamp", bulk.carried_clamp, 0, 1000,
-          "how far these searches may lengthen what a carried fact asks for, in units of the vector "
-          "that stands there in the unedited model"),
+          "carried_probability: how far such a search may lengthen what a carried fact asks for, in units "
+          "of the vector that stands there in the unedited model"),
       word_option("filter", kFilterWords, bulk.filter, "what becomes of a value vector before it is written"),
       number_option("anchor", bulk.anchor, 1e-3, 1000,
                     "norm-anchor: length of a value vector in units of their mean in the unedited model"),

@@ -123,7 +123,7 @@ BulkRun::BulkRun(const BulkCall& call, const std::vector<EditRequest>& requests,
   if (held_ && held_->groups().empty()) held_.reset();
   if (held_) {
     take_off();
-    longest_ = longest_carried();
+    if (searches_carried()) longest_ = longest_carried();
   }
   if (call_.options.filter == FilterStage::kNone) return;
   // The unedited model's streams are the measure of the anchor.
@@ -243,7 +243,7 @@ Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& pro
   for (int round = 1; round <= call_.options.rounds; ++round) {
     std::vector<SearchResult> found = round == 1 && first ? std::move(*first) : search(progress);
     bool moved = has_moved(found);
-    if (held_ && round > 1 && call_.options.carried_probability > 0) {
+    if (round > 1 && searches_carried()) {
       const std::vector<SearchResult> weak = search_carried(progress);
       moved = moved || has_moved(weak);
       const c10::NoGradGuard no_grad;

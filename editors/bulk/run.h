@@ -64,6 +64,7 @@ class BulkRun {
   void write_anew(const at::Tensor& deltas, Progress& progress);
   std::vector<SearchResult> search_carried(Progress& progress) const;
   at::Tensor longest_carried() const;
+  bool searches_carried() const;
   at::Tensor displacements_of(const CallRows& rows, const std::vector<KeyGroup>& groups,
                               const at::Tensor& deltas) const;
   void ask_for(const at::Tensor& deltas);
@@ -93,7 +94,7 @@ class BulkRun {
   std::vector<bool> sound_;       // whose keys are finite; the others fail
   std::vector<LayerSystem> systems_;
   std::optional<CarriedSubjects> held_;  // those whose keys are read anew
-  at::Tensor longest_;                   // with held_: displacements of its groups, at most [groups] float64
+  at::Tensor longest_;                   // if searches_carried(): the most each asks [groups] float64
   at::Tensor asked_;                     // with held_: displacements of the groups [groups, D] float64
   Filter filter_;
   std::vector<SearchResult> results_;  // of the first round; steps of all

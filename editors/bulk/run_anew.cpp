@@ -22,6 +22,11 @@ void BulkRun::write_anew(const at::Tensor& deltas, Progress& progress) {
   }
 }
 
+// Whether the rounds after the first search carried facts as well.
+bool BulkRun::searches_carried() const {
+  return held_ && call_.options.rounds > 1 && call_.options.carried_probability > 0;
+}
+
 // The carried facts that are weaker than they may be; the others take no step.
 std::vector<SearchResult> BulkRun::search_carried(Progress& progress) const {
   BulkOptions options = call_.options;

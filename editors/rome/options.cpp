@@ -1,6 +1,10 @@
 #include "editors/rome/options.h"
 
+#include <fmt/format.h>
+
+#include "base/strings.h"
 #include "editors/common/search_options.h"
+#include "emend/error.h"
 
 namespace emend::editors {
 
@@ -12,12 +16,23 @@ const std::vector<std::string> kObjectiveWords = {"written", "injected"};
 
 constexpr double kAdamStop = 0.97;
 
+// A share of 0 holds every key exactly, whatever the target would do there.
+void refuse_idle_rise(const std::map<std::string, OptionText>& given, const RomeOptions& rome) {
+  const auto rise = given.find("protected_rise");
+  if (rise == given.end() || rome.protected_rise >= 1 || rome.protected_share > 0) return;
+  throw Error(ErrorKind::kConfig,
+              fmt::format("{}: option {} does nothing beside `protected_share: 0`, which holds every "
+                          "protected key at 0; give `protected_share` too (1: bounded by the rise alone)",
+                          rise->second.where, quote(rise->first)));
+}
+
 }  // namespace
 
 RomeOptionTable::RomeOptionTable(const std::map<std::string, OptionText>& given) {
   apply_search_options("rome", bindings(), given, value_.search);
   if (value_.search.method == SearchMethod::kAdam && !given.contains("stop_probability"))
     value_.search.stop_probability = kAdamStop;
+  refuse_idle_rise(given, value_);
 }
 
 // Meng et al. 2022 as their program has it.
@@ -77,7 +92,8 @@ std::vector<OptionBinding> RomeOptionTable::own_bindings() {
           "protected_share", rome.protected_share, 0, 1,
           "what a protected key of another subject may get of the residual, as a share; 0: nothing"),
       number_option("protected_rise", rome.protected_rise, 0, 1,
-                    "with protected_share: by how much the target may get likelier there, as predicted"),
+                    "with protected_share: by how much the target may get likelier there, as predicted; 1: "
+                    "no such bound"),
       number_option("ridge", rome.relative_ridge, 0, 1, "added to C's diagonal, in units of its mean"),
       integer_option("contexts", rome.contexts, 0, 50, "sampled context rows of each of the two lengths"),
   };

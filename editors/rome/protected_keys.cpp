@@ -57,11 +57,16 @@ class TextKeys {
   at::Tensor keys_;
 };
 
-// A text whose key could be protected.
-struct Candidate {
+// A text of one request.
+struct TextOf {
+  std::size_t request;
   const ProtectedText* text;
+};
+
+// Texts of one key that could be protected, one for each request of the group that has one.
+struct Candidate {
+  std::vector<TextOf> texts;  // messages name the first one
   bool given;
-  std::size_t request;  // whose text it is
   at::Tensor key;       // [F]
   double response = 0;  // of the group's response without protection
   double bound = 0;     // of its response with protection
@@ -164,7 +169,7 @@ class GroupProtection {
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       const std::int64_t at = keys.own() + static_cast<std::int64_t>(i);
       ProtectedKey told;
-      told.subject = candidates[i].text->name;
+      told.subject = candidates[i].texts.front().text->name;
       told.response = candidates[i].response;
       for (std::int64_t own = 0; own < keys.own(); ++own)
         if (y.const_data_ptr<double>()[own] != 0) told.cosine = std::max(told.cosine, keys.cosine(own, at));
@@ -174,7 +179,11 @@ class GroupProtection {
         continue;
       }
       const auto same = [&](std::int64_t other) { return keys.cosine(other, at) > kOneAndTheSame; };
-      if (std::ranges::any_of(held, same)) continue;  // it is held already
+      if (const auto twin = std::ranges::find_if(held, same); twin != held.end()) {  // it is held already
+        double& bound = bounds[static_cast<std::size_t>(twin - held.begin())];
+        bound = std::min(bound, candidates[i].bound);
+        continue;
+      }
       held.push_back(at);
       columns.push_back(candidates[i].key);
       bounds.push_back(candidates[i].bound);
@@ -216,21 +225,24 @@ class GroupProtection {
   ProtectedKeys chosen_;
 };
 
-// How much each candidate may be answered: the share, and less where that would make the target likelier
-// there than it may be.
+// How much each candidate may be answered: the share, and less where that would make the target of one of its
+// requests likelier there than it may be.
 void set_bounds(const ProtectionInput& input, std::vector<Candidate>& candidates) {
   for (Candidate& candidate : candidates) candidate.bound = input.share;
   if (input.share == 0 || input.rise >= 1) return;
-  std::map<std::size_t, std::vector<Candidate*>> of_request;
-  for (Candidate& candidate : candidates) of_request[candidate.request].push_back(&candidate);
+  std::map<std::size_t, std::vector<std::pair<Candidate*, const ProtectedText*>>> of_request;
+  for (Candidate& candidate : candidates)
+    for (const TextOf& one : candidate.texts) of_request[one.request].emplace_back(&candidate, one.text);
   for (const auto& [request, theirs] : of_request) {
     const RequestRows& rows = input.rows[request];
     std::vector<TokenIds> prompts = {rows.prompts.front().ids};
-    for (const Candidate* const candidate : theirs)
-      prompts.push_back(prompt_ids(input.model.tokenizer(), candidate->text->prompt, input.rows.form()));
+    for (const auto& one : theirs)
+      prompts.push_back(prompt_ids(input.model.tokenizer(), one.second->prompt, input.rows.form()));
     const std::vector<double> p = target_probabilities(input.model, prompts, rows.target, input.token_budget);
-    for (std::size_t i = 0; i < theirs.size(); ++i)
-      theirs[i]->bound = std::min(input.share, response_bound(p[0], input.stop, p[i + 1], input.rise));
+    for (std::size_t i = 0; i < theirs.size(); ++i) {
+      double& bound = theirs[i].first->bound;
+      bound = std::min(bound, response_bound(p[0], input.stop, p[i + 1], input.rise));
+    }
   }
 }
 
@@ -264,9 +276,8 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
                                                  const std::vector<KeyGroup>& groups,
                                                  const std::vector<KeyConstraint>& own, Grouping grouping) {
   struct Asked {
-    const ProtectedText* text;
+    std::vector<TextOf> texts;
     bool given;
-    std::size_t request;
     TokenIds ids;  // empty: the loudest token of a prompt
   };
   TextKeys keys(input);
@@ -275,18 +286,27 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
   for (const KeyGroup& group : groups)
     if (grouping == Grouping::kShared) edited.insert(own_ids(input.rows, group));
   for (std::size_t g = 0; g < groups.size(); ++g) {
-    std::set<TokenIds> known = edited;
-    known.insert(own_ids(input.rows, groups[g]));
-    for (const std::size_t i : groups[g].requests) {
-      const ProtectedTexts* const texts = texts_of(input, i);
-      if (texts == nullptr) continue;
-      const auto ask = [&](const ProtectedText& text, bool given) {
-        const TokenIds ids = text.subject.empty() ? TokenIds() : keys.ask(text);
-        if (ids.empty() || known.insert(ids).second) asked[g].push_back({&text, given, i, ids});
-      };
-      for (const ProtectedText& text : texts->given) ask(text, true);
-      for (const ProtectedText& text : texts->found) ask(text, false);
-    }
+    std::set<TokenIds> left_out = edited;
+    left_out.insert(own_ids(input.rows, groups[g]));
+    std::map<TokenIds, std::size_t> place;  // among those asked
+    const auto ask = [&](std::size_t request, const ProtectedText& text, bool given) {
+      const TokenIds ids = text.subject.empty() ? TokenIds() : keys.ask(text);
+      if (left_out.contains(ids)) return;
+      const auto known = ids.empty() ? place.end() : place.find(ids);
+      if (known == place.end()) {
+        if (!ids.empty()) place.emplace(ids, asked[g].size());
+        asked[g].push_back({{{request, &text}}, given, ids});
+        return;
+      }
+      std::vector<TextOf>& texts = asked[g][known->second].texts;
+      const auto is_its = [&](const TextOf& one) { return one.request == request; };
+      if (std::ranges::none_of(texts, is_its)) texts.push_back({request, &text});
+    };
+    // What one request gives is given, though another one only found it.
+    for (const bool given : {true, false})
+      for (const std::size_t i : groups[g].requests)
+        if (const ProtectedTexts* const texts = texts_of(input, i))
+          for (const ProtectedText& text : given ? texts->given : texts->found) ask(i, text, given);
   }
   keys.read();
   std::vector<ProtectedKeys> chosen;
@@ -298,10 +318,10 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
     const at::Tensor a = key_response(input.metric, own[g].K, own[g].y);
     std::vector<Candidate> candidates;
     for (const Asked& one : asked[g]) {
-      at::Tensor key = one.ids.empty() ? loudest_key(input, *one.text, a) : keys.key(one.ids);
+      at::Tensor key = one.ids.empty() ? loudest_key(input, *one.texts.front().text, a) : keys.key(one.ids);
       if (!at::isfinite(key).all().item<bool>()) continue;  // the edit's own keys are looked at elsewhere
       const double response = at::dot(a, key).item<double>();
-      candidates.push_back({one.text, one.given, one.request, std::move(key), response});
+      candidates.push_back({one.texts, one.given, std::move(key), response});
     }
     choose(candidates, input.protection);
     require_room(candidates.size(), own[g], groups[g].ids(input.requests));

@@ -12,8 +12,7 @@ namespace {
 
 constexpr double kTiny = 1e-12;
 
-// A target that is nearly as likely already as the search wants it needs a short residual, whose shares say
-// little: its way is taken to be at least this many nats.
+// The least way of a target in log-odds, nats.
 constexpr double kShortestWay = 2;
 
 double log_odds(double p) {

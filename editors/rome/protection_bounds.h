@@ -5,6 +5,9 @@
 // that way, so its target p rises by no more than `rise` while
 //
 //   |a| <= (L(min(p + rise, 1/2 + p/2)) - L(p)) / (L(p_stop) - L(p_own)),   L(p) = log(p / (1 - p))
+//
+// with a denominator of at least 2 nats: a target that is nearly likely enough needs a short residual, whose
+// shares say little.
 #pragma once
 
 #include <cstdint>

@@ -82,7 +82,8 @@ struct WeightSolve {
 enum class FactStatus { kEdited, kAlreadyTrue, kFailed };
 std::string_view to_string(FactStatus status);  // "edited", "already true", "failed"
 
-// A key of another subject at which the response of a fact is held to 0, and what that costs the fact.
+// A key of another subject at which the response of a fact is held: at 0, or at the most that it may get if
+// the method lets it get a share. And what holding it at 0 costs the fact.
 struct ProtectedKey {
   std::string subject;  // "Germany"; for a neighbour about something else: its prompt
   double cosine = 0;    // to the edit's own key (the largest, if it has several), under C^-1

@@ -1,6 +1,7 @@
 // Whose keys an edit leaves as they are. Keys of near subjects are near, and a response that is quiet on
 // general text still answers them: "The capital of France is" edited moves Germany's capital too. The keys
-// given here join the system of the response a (linalg/response_solver.h) with the answer 0.
+// given here join the system of the response a (linalg/response_solver.h) with the answer 0, or with whatever
+// stays within a bound if the method's options allow one.
 #pragma once
 
 #include <cstddef>

@@ -51,6 +51,7 @@ double shrunk(double value, double by) {
 at::Tensor slack_within(const at::Tensor& gram, const at::Tensor& y, const at::Tensor& bounds, int rounds) {
   const std::int64_t n = y.size(0), p = bounds.size(0);
   const Reduced reduced = reduce(gram, y);
+  if (!bounds.any().item<bool>()) return at::zeros({p}, at::kDouble);  // all are exact: nothing to weigh
   const at::Tensor unit = (bounds * gram.diagonal().slice(0, n).rsqrt()).contiguous();
   const double* const S = reduced.S.const_data_ptr<double>();
   const double* const t = unit.const_data_ptr<double>();
@@ -73,7 +74,8 @@ at::Tensor slack_within(const at::Tensor& gram, const at::Tensor& y, const at::T
   at::Tensor slack = at::full({p}, std::numeric_limits<double>::infinity(), at::kDouble);
   double* const out = slack.mutable_data_ptr<double>();
   for (std::int64_t i = 0; i < p; ++i)
-    if (const double held = std::abs(m[static_cast<std::size_t>(i)]); held > 0) out[i] = t[i] / held;
+    if (const double held = std::abs(m[static_cast<std::size_t>(i)]); held > 0 || t[i] == 0)
+      out[i] = t[i] == 0 ? 0 : t[i] / held;
   return slack;
 }
 

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <string>
 
 #include "base/expect_error.h"
 #include "delivery/solve_again.h"
@@ -22,6 +24,7 @@ using test::EditWorld;
 using test::error_of;
 using test::near;
 using test::request_of;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -222,6 +225,30 @@ TEST_P(ProtectedKeysTest, WithARiseEachKeyHasItsOwnBound) {
   }
 }
 
+// Two relations of one subject are one group; the second gives what the first has only found.
+TEST_P(ProtectedKeysTest, AKeyIsHeldForEveryRequestThatNamesIt) {
+  requests_[1] = request_of("two", "Workis Tellond was trained by the", "Workis Tellond", "tailor");
+  const ProtectedText found = text(requests_[0], "Dastan Vonurn");
+  const ProtectedText given = text(requests_[1], "Dastan Vonurn");
+  protection_.of["one"].found = {found};
+  protection_.of["two"].given = {given};
+  protection_.most_found = 0;
+  EXPECT_EQ(plan().protected_keys(0).size(), 1u) << "what is given is held";
+  options_.protected_share = 1;
+  options_.protected_rise = 1e-6;
+  const double answer = std::abs(at::dot(plan().response(0), key_of(given)).item<double>());
+  const std::vector<ProtectedText> of_request = {found, given};
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    const auto ids = [&](const std::string& prompt) {
+      return prompt_ids(world_.model.tokenizer(), prompt, world_.form);
+    };
+    const std::vector<double> p =
+        target_probabilities(world_.model, {ids(requests_[i].prompt), ids(of_request[i].prompt)},
+                             target_ids(world_.model.tokenizer(), requests_[i].target, world_.form), 4096);
+    EXPECT_LT(answer, response_bound(p[0], options_.search.stop_probability, p[1], 1e-6) + 1e-4) << i;
+  }
+}
+
 TEST_P(ProtectedKeysTest, AllowedAllNoKeyIsHeld) {
   protection_.of["one"].given = {text(requests_[0], "Dastan Vonurn")};
   const at::Tensor free = [&] {
@@ -233,6 +260,16 @@ TEST_P(ProtectedKeysTest, AllowedAllNoKeyIsHeld) {
   options_.protected_share = 1;
   EXPECT_THAT(plan().protected_keys(0), IsEmpty());
   EXPECT_TRUE(at::equal(plan().response(0), free));
+}
+
+TEST(ProtectedRise, IsRefusedWhereTheShareIsNothing) {
+  for (const std::map<std::string, std::string>& given :
+       {std::map<std::string, std::string>{{"protected_rise", "0.01"}},
+        std::map<std::string, std::string>{{"protected_rise", "0.01"}, {"protected_share", "0"}}})
+    EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { EditWorld::editor(given); }),
+                AllOf(HasSubstr("protected_rise"), HasSubstr("does nothing beside")));
+  EXPECT_NO_THROW(EditWorld::editor({{"protected_rise", "1"}}));
+  EXPECT_NO_THROW(EditWorld::editor({{"protected_rise", "0.01"}, {"protected_share", "1"}}));
 }
 
 TEST(ProtectedSlack, IsNothingWhileKeysAreFew) {

@@ -55,6 +55,16 @@ TEST(BoundedAnswers, AKeyWithinItsBoundIsNotHeldAndABoundOfZeroIsExact) {
   EXPECT_TRUE(near(response_with(K, y, P, exact), reals({1, -0.75}), 1e-12));
 }
 
+// The second key is answered 0 without being held, which later keys may change.
+TEST(BoundedAnswers, ABoundOfZeroIsExactThoughTheAnswerIsZeroAlready) {
+  const at::Tensor K = reals({1, 0, 0}).unsqueeze(1), y = reals({1});
+  const at::Tensor P = at::stack({reals({0.6, 0.8, 0}), reals({0, 0, 1})}, 1);
+  EXPECT_TRUE(at::equal(slack_of(K, y, P, reals({0, 0})), reals({0, 0})));
+  const at::Tensor mixed = slack_of(K, y, P, reals({0.2, 0}));
+  EXPECT_GT(mixed[0].item<double>(), 0);
+  EXPECT_EQ(mixed[1].item<double>(), 0);
+}
+
 TEST(BoundedAnswers, AreTheQuietestWithinTheirBounds) {
   const std::int64_t F = 24, p = 12;
   const at::Tensor common = normals(F, 1, 1);  // keys of near subjects have much in common
