@@ -46,14 +46,14 @@ inline constexpr double kEditedScore = 0.5;
 struct EditedSubjectsOptions {
   // The folder of C of the base's keys, where factors of C are taken from and kept as an edit does; empty:
   // the one beside the base.
-  std::filesystem::path statistics;
+  std::filesystem::path statistics = {};
   std::int64_t token_budget = 4096;
   // A score from which a subject counts as edited, without controls; std::nullopt: kEditedScore for one
   // changed layer, controls for several.
-  std::optional<double> threshold;
+  std::optional<double> threshold = {};
   // Subjects that were surely not edited. Empty: where they are wanted, names are made of parts of the
   // candidates' (control_names.h).
-  std::vector<CandidateSubject> controls;
+  std::vector<CandidateSubject> controls = {};
   double false_alarms = 0.02;  // share of the controls that may count as edited, 0.001 to 0.5
 };
 
