@@ -11,7 +11,7 @@ add_library(emend_flags INTERFACE)
 target_compile_options(emend_flags INTERFACE -Wall -Wextra -Wshadow -Wno-unknown-pragmas)
 # GCC 12 takes copies within std::string for copies out of bounds (its bugs 105329 and 105651).
 target_compile_options(emend_flags INTERFACE
-  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict -Wno-array-bounds -Wno-stringop-overflow>)
+  "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict;-Wno-array-bounds;-Wno-stringop-overflow>")
 target_include_directories(emend_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
 # Every folder may format its messages. libtorch brings headers of another fmt, which would be found first: a folder of its own,
 # searched before all system folders, shows those of the fmt that is linked.

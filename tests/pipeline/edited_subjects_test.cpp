@@ -272,7 +272,9 @@ TEST(ControlNames, ArePartsOfTheCandidatesPutTogetherAnew) {
   EXPECT_THAT(found, testing::UnorderedElementsAre("Alan Mathison Lovelace", "Grace Lovelace", "Ada Turing",
                                                    "Grace Turing", "Ada Hopper", "Alan Mathison Hopper"));
   for (const CandidateSubject& name : names)
-    if (name.subject.ends_with("Lovelace")) EXPECT_EQ(name.prompt, "The work of " + name.subject + " was");
+    if (name.subject.ends_with("Lovelace")) {
+      EXPECT_EQ(name.prompt, "The work of " + name.subject + " was");
+    }
   EXPECT_EQ(control_names(model.tokenizer(), candidates, 4).size(), 4u);
 }
 
