@@ -128,6 +128,9 @@ Walk MemoryScan::State::walk(const ScanFolder& folder, ScanVisitor& visitor, Pro
   walk.run = identity();
   walk.checkpoint = scan_checkpoint_file(folder.path, options.shard, options.shards);
   walk.resume = folder.resume;
+  std::string why_not;
+  if (model->options().device().is_cuda() && !visitor.has_kernels(*model, 0, &why_not))
+    progress.note("The scan is swept by tensor operations, which is slower than by kernels: " + why_not);
   return walk_text(*model, *text, visitor, walk, progress);
 }
 
