@@ -92,8 +92,8 @@ std::vector<OptionBinding> RomeOptionTable::own_bindings() {
           "protected_share", rome.protected_share, 0, 1,
           "what a protected key of another subject may get of the residual, as a share; 0: nothing"),
       number_option("protected_rise", rome.protected_rise, 0, 1,
-                    "with protected_share: by how much the target may get likelier there, as predicted; 1: "
-                    "no such bound"),
+                    "with protected_share: by how much the target may get likelier there, as measured on the "
+                    "edited model; 1: no such bound"),
       number_option("ridge", rome.relative_ridge, 0, 1, "added to C's diagonal, in units of its mean"),
       integer_option("contexts", rome.contexts, 0, 50, "sampled context rows of each of the two lengths"),
   };

@@ -30,7 +30,8 @@ struct RomeOptions {
   // have to be held, with less norm and drift, and more bleed where the target is likely there
   // (docs/bleed.md).
   double protected_share = 0;
-  // Below 1: and no more than makes the target likelier there by this, as predicted (protection_bounds.h).
+  // Below 1: and no more than makes the target likelier there by this, as measured on the edited model
+  // (protection_by_need.h).
   double protected_rise = 1;
   bool covariance = true;           // false: C = I, as some tools do; neighbours move more
   double relative_ridge = 1e-5;     // added to C, in units of trace(C) / F

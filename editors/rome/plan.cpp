@@ -15,7 +15,6 @@
 #include "editors/common/context_rows.h"
 #include "editors/common/metric.h"
 #include "editors/rome/keys.h"
-#include "editors/rome/protected_keys.h"
 #include "emend/error.h"
 
 namespace emend::editors {
@@ -53,6 +52,7 @@ RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests,
       requests_(requests),
       context_(context),
       options_(options),
+      grouping_(grouping),
       metric_(make_metric(model, context, options)),
       rows_(model.tokenizer(), requests, {context.prefix, context.form},
             contexts_of(model, context, options.contexts)),
@@ -67,8 +67,10 @@ RomePlan::RomePlan(const Model& model, const std::vector<EditRequest>& requests,
     constraints_.push_back(
         choose_keys(groups_[g], rows_, metric_, options_.keys, ids(g), groups_[g].warnings));
   own_ = constraints_;
+  protectable_.resize(groups_.size());
+  bounds_.resize(groups_.size());
   protected_keys_.resize(groups_.size());
-  if (context_.protection != nullptr && options_.keys != RomeKeys::kOriginal) protect(grouping);
+  if (context_.protection != nullptr && options_.keys != RomeKeys::kOriginal) protect();
   if (grouping == Grouping::kAlone || groups_.size() < 2) return;
   std::vector<at::Tensor> bare;
   bare.reserve(groups_.size());
@@ -89,30 +91,40 @@ void RomePlan::learn_keys() {
   metric_.learn(keys);
 }
 
-void RomePlan::protect(Grouping grouping) {
+void RomePlan::protect() {
   if (groups_.empty()) return;
   std::vector<KeyConstraint> with_sink;
   for (const KeyConstraint& constraint : own_) with_sink.push_back(with_protected(constraint, sink_key_));
-  const std::vector<ProtectedKeys> chosen = choose_protected_keys(
-      {model_, requests_, rows_, trace_, metric_, *context_.protection, options_.protected_share,
-       options_.protected_rise, options_.search.stop_probability, context_.token_budget},
-      groups_, with_sink, grouping);
+  protectable_ = protectable_keys({model_, requests_, rows_, trace_, metric_, *context_.protection}, groups_,
+                                  with_sink, grouping_);
+  std::vector<std::vector<double>> bounds;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    bounds.emplace_back(protectable_[g].told.size(), options_.protected_share);
+    groups_[g].warnings.insert(groups_[g].warnings.end(), protectable_[g].warnings.begin(),
+                               protectable_[g].warnings.end());
+  }
+  hold_within(bounds);
+}
+
+void RomePlan::hold_within(const std::vector<std::vector<double>>& bounds) {
+  bounds_ = bounds;
+  std::vector<ProtectedKeys> held;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    held.push_back(editors::hold_within(protectable_[g], bounds_[g]));
+    protected_keys_[g] = held[g].told;
+  }
   const auto hold = [&](const std::function<double(std::size_t)>& slack_of) {
     for (std::size_t g = 0; g < groups_.size(); ++g)
-      if (chosen[g].K.defined())
-        constraints_[g] = with_protected(own_[g], chosen[g].K, chosen[g].slack.clamp_min(slack_of(g)));
+      constraints_[g] = held[g].K.defined()
+                            ? with_protected(own_[g], held[g].K, held[g].slack.clamp_min(slack_of(g)))
+                            : own_[g];
   };
   hold([](std::size_t) { return 0.0; });
   const std::int64_t F = own_.front().K.size(0), together = joint_constraints(all_groups()).K.size(1);
   hold([&](std::size_t g) {
-    const bool alone = grouping == Grouping::kAlone;
+    const bool alone = grouping_ == Grouping::kAlone;
     return protected_slack(alone ? constraint(g).K.size(1) : together, F);
   });
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    protected_keys_[g] = chosen[g].told;
-    groups_[g].warnings.insert(groups_[g].warnings.end(), chosen[g].warnings.begin(),
-                               chosen[g].warnings.end());
-  }
 }
 
 std::int64_t RomePlan::protected_count(const std::vector<std::size_t>& groups) const {

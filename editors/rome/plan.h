@@ -4,11 +4,13 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "editors/common/key_groups.h"
 #include "editors/rome/options.h"
 #include "editors/rome/parallel_keys.h"
+#include "editors/rome/protected_keys.h"
 #include "emend/editor.h"
 #include "linalg/key_constraints.h"
 #include "linalg/response_solver.h"
@@ -48,6 +50,14 @@ class RomePlan {
   KeyConstraint constraint(std::size_t g) const;
   // The other subjects whose keys are among them.
   const std::vector<ProtectedKey>& protected_keys(std::size_t g) const { return protected_keys_[g]; }
+  // All whose keys could be, and what |a^T k| may be at each: the option protected_share, until that is
+  // changed.
+  const ProtectableKeys& protectable(std::size_t g) const { return protectable_[g]; }
+  const std::vector<double>& bounds(std::size_t g) const { return bounds_[g]; }
+  // What it may be from now on, for all groups.
+  void hold_within(const std::vector<std::vector<double>>& bounds);
+  // One more of KeyGroup::warnings.
+  void warn(std::size_t g, std::string warning) { groups_[g].warnings.push_back(std::move(warning)); }
   // How many keys protection adds to the joint system of these groups, and the condition of the cosines of
   // all its keys; 0 and 0 if it adds none.
   std::int64_t protected_count(const std::vector<std::size_t>& groups) const;
@@ -72,7 +82,7 @@ class RomePlan {
  private:
   std::string ids(std::size_t g) const { return groups_[g].ids(requests_); }
   void learn_keys();
-  void protect(Grouping grouping);
+  void protect();
   JointConstraints joint_constraints(const std::vector<std::size_t>& groups) const;
   void warn_of(const ParallelKeys& parallel);
   double joint_condition() const;
@@ -83,12 +93,15 @@ class RomePlan {
   const std::vector<EditRequest>& requests_;
   const EditorContext& context_;
   const RomeOptions& options_;
+  const Grouping grouping_;
   KeyMetric metric_;
   CallRows rows_;
   LayerTrace trace_;
   std::vector<KeyGroup> groups_, broken_;
   std::vector<KeyConstraint> constraints_;                 // of each group, without the sink's key
   std::vector<KeyConstraint> own_;                         // the same without protected keys
+  std::vector<ProtectableKeys> protectable_;               // of each group
+  std::vector<std::vector<double>> bounds_;                // of each group's protectable keys
   std::vector<std::vector<ProtectedKey>> protected_keys_;  // of each group
   at::Tensor sink_key_;                                    // [F] float64, undefined if it is not protected
   std::vector<std::string> parallel_keys_;                 // warnings of them

@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "editors/rome/protection_bounds.h"
 #include "emend/error.h"
 #include "linalg/bounded_answers.h"
 
@@ -57,19 +56,12 @@ class TextKeys {
   at::Tensor keys_;
 };
 
-// A text of one request.
-struct TextOf {
-  std::size_t request;
-  const ProtectedText* text;
-};
-
 // Texts of one key that could be protected, one for each request of the group that has one.
 struct Candidate {
   std::vector<TextOf> texts;  // messages name the first one
   bool given;
   at::Tensor key;       // [F]
   double response = 0;  // of the group's response without protection
-  double bound = 0;     // of its response with protection
 };
 
 // The key of a prompt about something else: that of the token which `a` answers most.
@@ -116,13 +108,13 @@ class SolvedKeys {
   }
 
   std::int64_t own() const { return y_.size(0); }
-  // How softly each of these keys is held so that what it is answered stays within its bound (slack_within).
-  at::Tensor slack(const std::vector<std::int64_t>& protected_keys, const std::vector<double>& bounds) const {
+  // Of the group's own keys, then these.
+  at::Tensor gram_with(const std::vector<std::int64_t>& keys) const {
     std::vector<std::int64_t> all(static_cast<std::size_t>(own()));
     std::iota(all.begin(), all.end(), 0);
-    all.insert(all.end(), protected_keys.begin(), protected_keys.end());
+    all.insert(all.end(), keys.begin(), keys.end());
     const at::Tensor at = at::tensor(all, at::kLong);
-    return slack_within(gram_.index_select(0, at).index_select(1, at), y_, at::tensor(bounds, at::kDouble));
+    return gram_.index_select(0, at).index_select(1, at);
   }
   double cosine(std::int64_t i, std::int64_t j) const {
     return std::abs(cosines_.const_data_ptr<double>()[i * cosines_.size(1) + j]);
@@ -158,18 +150,18 @@ class GroupProtection {
   GroupProtection(const ProtectionInput& input, const KeyConstraint& own, std::string ids)
       : input_(input), own_(own), ids_(std::move(ids)) {}
 
-  ProtectedKeys choose(const std::vector<Candidate>& candidates) {
+  ProtectableKeys choose(const std::vector<Candidate>& candidates) {
     if (candidates.empty()) return {};
     const SolvedKeys keys(input_.metric, own_, candidates);
     const double norm = keys.norm_with(-1);
     const at::Tensor y = own_.y.contiguous();
     std::vector<std::int64_t> held;
     std::vector<at::Tensor> columns;
-    std::vector<double> bounds;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       const std::int64_t at = keys.own() + static_cast<std::int64_t>(i);
+      const std::vector<TextOf>& texts = candidates[i].texts;
       ProtectedKey told;
-      told.subject = candidates[i].texts.front().text->name;
+      told.subject = texts.front().text->name;
       told.response = candidates[i].response;
       for (std::int64_t own = 0; own < keys.own(); ++own)
         if (y.const_data_ptr<double>()[own] != 0) told.cosine = std::max(told.cosine, keys.cosine(own, at));
@@ -180,37 +172,24 @@ class GroupProtection {
       }
       const auto same = [&](std::int64_t other) { return keys.cosine(other, at) > kOneAndTheSame; };
       if (const auto twin = std::ranges::find_if(held, same); twin != held.end()) {  // it is held already
-        double& bound = bounds[static_cast<std::size_t>(twin - held.begin())];
-        bound = std::min(bound, candidates[i].bound);
+        std::vector<TextOf>& its = chosen_.texts[static_cast<std::size_t>(twin - held.begin())];
+        its.insert(its.end(), texts.begin(), texts.end());
         continue;
       }
       held.push_back(at);
       columns.push_back(candidates[i].key);
-      bounds.push_back(candidates[i].bound);
+      chosen_.texts.push_back(texts);
       chosen_.told.push_back(std::move(told));
     }
-    if (!columns.empty()) hold(keys.slack(held, bounds), columns);
+    if (!columns.empty()) {
+      chosen_.K = at::stack(columns, 1);
+      chosen_.gram = keys.gram_with(held);
+      chosen_.y = y;
+    }
     return std::move(chosen_);
   }
 
  private:
-  // Those of the chosen keys that have to be held for their answers to stay within the bound.
-  void hold(const at::Tensor& slack, const std::vector<at::Tensor>& columns) {
-    std::vector<ProtectedKey> told;
-    std::vector<at::Tensor> keys, slacks;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      const at::Tensor own = slack[static_cast<std::int64_t>(i)];
-      if (!at::isfinite(own).item<bool>()) continue;
-      told.push_back(std::move(chosen_.told[i]));
-      keys.push_back(columns[i]);
-      slacks.push_back(own);
-    }
-    chosen_.told = std::move(told);
-    if (keys.empty()) return;
-    chosen_.K = at::stack(keys, 1);
-    chosen_.slack = at::stack(slacks);
-  }
-
   void refuse(const ProtectedKey& told, bool given) {
     const std::string why = too_near(told, ids_);
     if (given && input_.protection.strict)
@@ -222,29 +201,8 @@ class GroupProtection {
   const ProtectionInput& input_;
   const KeyConstraint& own_;
   std::string ids_;
-  ProtectedKeys chosen_;
+  ProtectableKeys chosen_;
 };
-
-// How much each candidate may be answered: the share, and less where that would make the target of one of its
-// requests likelier there than it may be.
-void set_bounds(const ProtectionInput& input, std::vector<Candidate>& candidates) {
-  for (Candidate& candidate : candidates) candidate.bound = input.share;
-  if (input.share == 0 || input.rise >= 1) return;
-  std::map<std::size_t, std::vector<std::pair<Candidate*, const ProtectedText*>>> of_request;
-  for (Candidate& candidate : candidates)
-    for (const TextOf& one : candidate.texts) of_request[one.request].emplace_back(&candidate, one.text);
-  for (const auto& [request, theirs] : of_request) {
-    const RequestRows& rows = input.rows[request];
-    std::vector<TokenIds> prompts = {rows.prompts.front().ids};
-    for (const auto& one : theirs)
-      prompts.push_back(prompt_ids(input.model.tokenizer(), one.second->prompt, input.rows.form()));
-    const std::vector<double> p = target_probabilities(input.model, prompts, rows.target, input.token_budget);
-    for (std::size_t i = 0; i < theirs.size(); ++i) {
-      double& bound = theirs[i].first->bound;
-      bound = std::min(bound, response_bound(p[0], input.stop, p[i + 1], input.rise));
-    }
-  }
-}
 
 const ProtectedTexts* texts_of(const ProtectionInput& input, std::size_t request) {
   const auto found = input.protection.of.find(input.requests[request].id);
@@ -272,9 +230,9 @@ double protected_slack(std::int64_t keys, std::int64_t F) {
   return static_cast<double>(keys) > kExactShare * static_cast<double>(F) ? kSlack : 0;
 }
 
-std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
-                                                 const std::vector<KeyGroup>& groups,
-                                                 const std::vector<KeyConstraint>& own, Grouping grouping) {
+std::vector<ProtectableKeys> protectable_keys(const ProtectionInput& input,
+                                              const std::vector<KeyGroup>& groups,
+                                              const std::vector<KeyConstraint>& own, Grouping grouping) {
   struct Asked {
     std::vector<TextOf> texts;
     bool given;
@@ -309,7 +267,7 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
           for (const ProtectedText& text : given ? texts->given : texts->found) ask(i, text, given);
   }
   keys.read();
-  std::vector<ProtectedKeys> chosen;
+  std::vector<ProtectableKeys> chosen;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     if (asked[g].empty()) {
       chosen.emplace_back();
@@ -325,10 +283,22 @@ std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
     }
     choose(candidates, input.protection);
     require_room(candidates.size(), own[g], groups[g].ids(input.requests));
-    set_bounds(input, candidates);
     chosen.push_back(GroupProtection(input, own[g], groups[g].ids(input.requests)).choose(candidates));
   }
   return chosen;
+}
+
+ProtectedKeys hold_within(const ProtectableKeys& keys, const std::vector<double>& bounds) {
+  ProtectedKeys held;
+  if (!keys.K.defined()) return held;
+  const at::Tensor slack = slack_within(keys.gram, keys.y, at::tensor(bounds, at::kDouble));
+  const at::Tensor which = at::isfinite(slack).nonzero().squeeze(1);
+  if (which.numel() == 0) return held;
+  held.K = keys.K.index_select(1, which);
+  held.slack = slack.index_select(0, which);
+  for (std::int64_t i = 0; i < which.numel(); ++i)
+    held.told.push_back(keys.told[static_cast<std::size_t>(which[i].item<std::int64_t>())]);
+  return held;
 }
 
 }  // namespace emend::editors

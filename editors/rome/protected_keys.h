@@ -1,5 +1,5 @@
-// Keys of other subjects that a response is kept small at (emend/protection.h): each gets at most a share of
-// the residual, and is held only if it would not stay within that by itself.
+// Keys of other subjects that a response is kept small at (emend/protection.h): those that can be protected,
+// and of these those that have to be held for the response to stay within a bound at each.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,33 @@
 #include "editors/common/key_groups.h"
 #include "emend/edit.h"
 #include "emend/editor.h"
+#include "emend/protection.h"
 #include "linalg/key_constraints.h"
 #include "linalg/response_solver.h"
 
 namespace emend::editors {
 
-// Of one group.
+// A text of one request, whose target must not get likelier there.
+struct TextOf {
+  std::size_t request;
+  const ProtectedText* text;
+};
+
+// The keys that can be protected from the edit of one group.
+struct ProtectableKeys {
+  at::Tensor K;                    // [F, p] float64; undefined: none
+  at::Tensor gram;                 // [n + p, n + p] float64 under C^-1: of the n keys of `own`, then K
+  at::Tensor y;                    // [n] float64: the answers at the keys of `own`
+  std::vector<ProtectedKey> told;  // one for each column of K
+  std::vector<std::vector<TextOf>> texts;  // those that have the key, for each column
+  std::vector<std::string> warnings;       // of texts that cannot be protected
+};
+
+// Those of them that are held.
 struct ProtectedKeys {
-  at::Tensor K;                       // [F, p] float64; undefined: none
-  at::Tensor slack;                   // [p] float64, of each column (KeyConstraint::slack)
-  std::vector<ProtectedKey> told;     // one for each column
-  std::vector<std::string> warnings;  // of texts that cannot be protected
+  at::Tensor K;                    // [F, q] float64; undefined: none
+  at::Tensor slack;                // [q] float64, of each column (KeyConstraint::slack)
+  std::vector<ProtectedKey> told;  // one for each column
 };
 
 // What the choice rests on. All of it outlives the call.
@@ -30,23 +46,21 @@ struct ProtectionInput {
   const LayerTrace& trace;
   const KeyMetric& metric;
   const Protection& protection;
-  double share = 0;    // |a^T k| of a protected key may be this much (RomeOptions::protected_share)
-  double rise = 1;     // of a target's probability at a protected subject (RomeOptions::protected_rise)
-  double stop = 0.99;  // the probability at which the search stops
-  std::int64_t token_budget = 4096;  // of a pass over prompts
 };
 
 // The keys of all texts that are given for the requests of each group, and of those candidates that the
-// group's own response (constraint `own[g]`, which holds the sink's key too) answers most; of these, the keys
-// that have to be held for all to stay within the share. Left out are texts with the key of one of these
-// groups (`grouping` kShared: it is edited itself), and what lies within 1e-4 of a cosine of 1 to a key that
-// is protected already. Throws Error(kConfig) with the numbers if a given key cannot be told apart from the
-// edit's own (Protection::strict; else a warning), or if there are more keys than elements. One pass over the
-// texts up to the layer's key, and with a share above 0 and a rise below 1 another through all blocks over
-// their prompts; about 4 F^2 operations a key.
-std::vector<ProtectedKeys> choose_protected_keys(const ProtectionInput& input,
-                                                 const std::vector<KeyGroup>& groups,
-                                                 const std::vector<KeyConstraint>& own, Grouping grouping);
+// group's own response (constraint `own[g]`, which holds the sink's key too) answers most. Left out are texts
+// with the key of one of these groups (`grouping` kShared: it is edited itself), and what lies within 1e-4 of
+// a cosine of 1 to a key that is there already. Throws Error(kConfig) with the numbers if a given key cannot
+// be told apart from the edit's own (Protection::strict; else a warning), or if there are more keys than
+// elements. One pass over the texts up to the layer's key, and about 4 F^2 operations a key.
+std::vector<ProtectableKeys> protectable_keys(const ProtectionInput& input,
+                                              const std::vector<KeyGroup>& groups,
+                                              const std::vector<KeyConstraint>& own, Grouping grouping);
+
+// Those that have to be held for |a^T k| to stay within `bounds` [p] at all of them, each as softly as its
+// bound allows (linalg/bounded_answers.h).
+ProtectedKeys hold_within(const ProtectableKeys& keys, const std::vector<double>& bounds);
 
 // What a system of so many keys of F elements may miss the protected answers by (KeyConstraint::slack):
 // nothing while the keys are few beside the elements.

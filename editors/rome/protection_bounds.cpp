@@ -12,8 +12,8 @@ namespace {
 
 constexpr double kTiny = 1e-12;
 
-// The least way of a target in log-odds, nats.
-constexpr double kShortestWay = 2;
+// A bound is widened to so many times the present answer at most.
+constexpr double kWidest = 2;
 
 double log_odds(double p) {
   const double inside = std::clamp(p, kTiny, 1 - kTiny);
@@ -23,7 +23,8 @@ double log_odds(double p) {
 }  // namespace
 
 std::vector<double> target_probabilities(const Model& model, const std::vector<TokenIds>& prompts,
-                                         const TokenIds& target, std::int64_t token_budget) {
+                                         const TokenIds& target, std::int64_t token_budget,
+                                         const std::vector<Overlay>& edit) {
   std::vector<TokenIds> rows;
   for (const TokenIds& prompt : prompts) {
     rows.push_back(prompt);
@@ -33,6 +34,7 @@ std::vector<double> target_probabilities(const Model& model, const std::vector<T
   for (const RowRange range : split_by_tokens(rows, token_budget)) {
     PassInput input;
     input.logits_only = true;
+    input.overlays = edit;
     std::vector<std::int64_t> labels;
     std::int64_t end = 0;
     for (std::size_t i = range.begin; i < range.end; ++i) {
@@ -53,10 +55,15 @@ std::vector<double> target_probabilities(const Model& model, const std::vector<T
   return probabilities;
 }
 
-double response_bound(double own, double stop, double other, double rise) {
-  const double way = std::max(log_odds(stop) - log_odds(own), kShortestWay);
-  const double before = std::max(other, kTiny), after = std::min(before + rise, (1 + before) / 2);
-  return std::clamp((log_odds(after) - log_odds(before)) / way, 0.0, 1.0);
+double highest_probability(double before, double rise) {
+  return std::min(before + rise, (1 + before) / 2);
+}
+
+double measured_bound(double answer, double before, double after, double rise) {
+  const double way = log_odds(after) - log_odds(before);
+  const double allowed = log_odds(highest_probability(before, rise)) - log_odds(before);
+  const double times = allowed < kWidest * way ? allowed / way : kWidest;
+  return std::abs(answer) * times;
 }
 
 }  // namespace emend::editors

@@ -10,6 +10,7 @@
 #include "editors/common/edit_parts.h"
 #include "editors/rome/options.h"
 #include "editors/rome/plan.h"
+#include "editors/rome/protection_by_need.h"
 #include "editors/rome/search.h"
 
 namespace emend::editors {
@@ -97,12 +98,13 @@ void add_missed_ends(const RomePlan& plan, const RomeSolution& solution,
       warnings.push_back(*told);
 }
 
-Edit edit_together(const RomePlan& plan, Progress& progress) {
-  std::vector<std::string> warnings = plan.warnings();
-  std::vector<at::Tensor> responses = own_responses(plan);
-  for (const std::size_t g : plan.all_groups()) plan.neighbour_alpha(g, responses[g], warnings);
-  RomeSolution solution = search_alone(plan, std::move(responses), progress);
+Edit edit_together(RomePlan& plan, Progress& progress) {
+  RomeSolution solution = search_alone(plan, own_responses(plan), progress);
   require_all_converged(plan, solution);
+  protect_by_need(plan, solution, progress);
+  require_all_converged(plan, solution);
+  std::vector<std::string> warnings = plan.warnings();
+  for (const std::size_t g : plan.all_groups()) plan.neighbour_alpha(g, solution.responses[g], warnings);
   if (plan.is_joint()) {
     settle_jointly(plan, solution, progress);
     require_all_converged(plan, solution);
@@ -115,8 +117,10 @@ Edit edit_together(const RomePlan& plan, Progress& progress) {
   return edit;
 }
 
-std::vector<Edit> edit_alone(const RomePlan& plan, Progress& progress) {
-  const RomeSolution solution = search_alone(plan, own_responses(plan), progress);
+std::vector<Edit> edit_alone(RomePlan& plan, Progress& progress) {
+  RomeSolution solution = search_alone(plan, own_responses(plan), progress);
+  require_all_converged(plan, solution);
+  protect_by_need(plan, solution, progress);
   require_all_converged(plan, solution);
   std::vector<Edit> edits(plan.requests().size());
   for (const std::size_t g : plan.all_groups()) {
@@ -154,7 +158,7 @@ class Rome : public Editor {
 
   Edit edit(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
             Progress& progress) const override {
-    const RomePlan plan(model, requests, context, table_.value(), Grouping::kShared);
+    RomePlan plan(model, requests, context, table_.value(), Grouping::kShared);
     Edit edit = edit_together(plan, progress);
     finish(edit, model);
     return edit;
@@ -164,7 +168,7 @@ class Rome : public Editor {
                               const EditorContext& context, Progress& progress) const override {
     EditorContext alone = context;
     alone.journal = nullptr;  // that of a run of `edit`
-    const RomePlan plan(model, requests, alone, table_.value(), Grouping::kAlone);
+    RomePlan plan(model, requests, alone, table_.value(), Grouping::kAlone);
     std::vector<Edit> edits = edit_alone(plan, progress);
     for (Edit& edit : edits) finish(edit, model);
     return edits;

@@ -127,6 +127,23 @@ RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> response
   return {std::move(responses), std::move(results)};
 }
 
+void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
+               double probability, Progress& progress) {
+  if (groups.empty()) return;
+  SearchOptions options = search_of(plan);
+  options.stop_probability = probability;
+  std::vector<SearchUnit> units;
+  for (const std::size_t g : groups) {
+    units.push_back(make_unit(plan, g, solution.responses[g]));
+    units.back().start = solution.results[g].r;
+  }
+  begin_search(progress, fmt::format("searching on, {} protected", groups.size()),
+               static_cast<std::int64_t>(groups.size()) * steps_at_most(options), "steps");
+  take(solution, groups,
+       search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal));
+  progress.end();
+}
+
 void settle_jointly(const RomePlan& plan, RomeSolution& solution, Progress& progress) {
   std::vector<std::size_t> written = converged_groups(solution);
   if (written.size() < 2) return;  // a group that stands alone was searched alone

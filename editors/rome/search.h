@@ -18,6 +18,11 @@ struct RomeSolution {
 // Every group with the response given for it, as if it were alone.
 RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress);
 
+// These groups from where they stand until their targets have this probability, each with its response as it
+// is now and as if it were alone.
+void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
+               double probability, Progress& progress);
+
 // Of the groups whose search converged: solved jointly each a also answers 0 on everybody else's keys; what
 // that weakened is searched again from where it stands, with the others' residuals held, in at most two
 // rounds. Losses are those of all residuals as they are written. A group whose search did not converge is

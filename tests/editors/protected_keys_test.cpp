@@ -13,7 +13,6 @@
 #include "base/expect_error.h"
 #include "delivery/solve_again.h"
 #include "editors/rome/plan.h"
-#include "editors/rome/protection_bounds.h"
 #include "support/edit_world.h"
 #include "support/world.h"
 
@@ -205,48 +204,18 @@ TEST_P(ProtectedKeysTest, WithinAShareOnlyLouderKeysAreHeldAndTheResponseIsShort
   EXPECT_EQ(plan.protected_count({0}), static_cast<std::int64_t>(plan.protected_keys(0).size()));
 }
 
-TEST_P(ProtectedKeysTest, WithARiseEachKeyHasItsOwnBound) {
-  requests_.resize(1);
-  std::vector<TokenIds> prompts = {prompt_ids(world_.model.tokenizer(), requests_[0].prompt, world_.form)};
-  for (const char* const name : {"Dastan Vonurn", "Thulma Tellond", "Gellis Gemover", "Workis Vonurn"}) {
-    protection_.of["one"].given.push_back(text(requests_[0], name));
-    prompts.push_back(
-        prompt_ids(world_.model.tokenizer(), protection_.of["one"].given.back().prompt, world_.form));
-  }
-  options_.protected_share = 1;
-  options_.protected_rise = 1e-4;
-  const at::Tensor a = plan().response(0);
-  const std::vector<double> p = target_probabilities(
-      world_.model, prompts, target_ids(world_.model.tokenizer(), requests_[0].target, world_.form), 4096);
-  for (std::size_t i = 0; i < protection_.of["one"].given.size(); ++i) {
-    const double bound = response_bound(p[0], options_.search.stop_probability, p[i + 1], 1e-4);
-    const double answer = at::dot(a, key_of(protection_.of["one"].given[i])).item<double>();
-    EXPECT_LT(std::abs(answer), bound + 1e-4) << i;
-  }
-}
-
 // Two relations of one subject are one group; the second gives what the first has only found.
-TEST_P(ProtectedKeysTest, AKeyIsHeldForEveryRequestThatNamesIt) {
+TEST_P(ProtectedKeysTest, AKeyIsThatOfEveryRequestThatNamesIt) {
   requests_[1] = request_of("two", "Workis Tellond was trained by the", "Workis Tellond", "tailor");
-  const ProtectedText found = text(requests_[0], "Dastan Vonurn");
-  const ProtectedText given = text(requests_[1], "Dastan Vonurn");
-  protection_.of["one"].found = {found};
-  protection_.of["two"].given = {given};
+  protection_.of["one"].found = {text(requests_[0], "Dastan Vonurn")};
+  protection_.of["two"].given = {text(requests_[1], "Dastan Vonurn")};
   protection_.most_found = 0;
-  EXPECT_EQ(plan().protected_keys(0).size(), 1u) << "what is given is held";
-  options_.protected_share = 1;
-  options_.protected_rise = 1e-6;
-  const double answer = std::abs(at::dot(plan().response(0), key_of(given)).item<double>());
-  const std::vector<ProtectedText> of_request = {found, given};
-  for (std::size_t i = 0; i < requests_.size(); ++i) {
-    const auto ids = [&](const std::string& prompt) {
-      return prompt_ids(world_.model.tokenizer(), prompt, world_.form);
-    };
-    const std::vector<double> p =
-        target_probabilities(world_.model, {ids(requests_[i].prompt), ids(of_request[i].prompt)},
-                             target_ids(world_.model.tokenizer(), requests_[i].target, world_.form), 4096);
-    EXPECT_LT(answer, response_bound(p[0], options_.search.stop_probability, p[1], 1e-6) + 1e-4) << i;
-  }
+  const RomePlan plan = this->plan();
+  EXPECT_EQ(plan.protected_keys(0).size(), 1u) << "what is given is held";
+  ASSERT_EQ(plan.protectable(0).texts.size(), 1u);
+  std::vector<std::size_t> requests;
+  for (const TextOf& one : plan.protectable(0).texts[0]) requests.push_back(one.request);
+  EXPECT_THAT(requests, ::testing::UnorderedElementsAre(0, 1));
 }
 
 TEST_P(ProtectedKeysTest, AllowedAllNoKeyIsHeld) {

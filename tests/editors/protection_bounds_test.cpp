@@ -16,26 +16,27 @@ using test::EditWorld;
 using ::testing::DoubleNear;
 using ::testing::Pointwise;
 
-// From p = 1/2 (log-odds 0) to 0.9 (ln 9) is the whole way; from 0.1 (-ln 9) to 0.2 (-ln 4) a part of it.
-TEST(ResponseBound, IsTheShareOfTheWayInLogOddsByHand) {
-  const double way = std::log(9);
-  EXPECT_NEAR(response_bound(0.5, 0.9, 0.1, 0.1), (std::log(9) - std::log(4)) / way, 1e-12);
-  EXPECT_NEAR(response_bound(0.5, 0.9, 0.9, 0.5), (std::log(19) - std::log(9)) / way, 1e-12)
+// From 0.1 (log-odds -ln 9) the edit led to 0.9 (ln 9); to 0.2 (-ln 4) is a part of that way.
+TEST(MeasuredBound, IsTheShareOfTheMeasuredWayByHand) {
+  const double part = (std::log(9) - std::log(4)) / (2 * std::log(9));
+  EXPECT_NEAR(measured_bound(0.5, 0.1, 0.9, 0.1), 0.5 * part, 1e-12);
+  EXPECT_NEAR(measured_bound(-0.5, 0.1, 0.9, 0.1), 0.5 * part, 1e-12) << "whatever the answer's sign";
+  EXPECT_NEAR(measured_bound(1, 0.8, 0.95, 0.5), (std::log(9) - std::log(4)) / (std::log(19) - std::log(4)),
+              1e-12)
       << "half of what is left at most";
 }
 
-TEST(ResponseBound, IsWiderWhereTheTargetIsUnlikely) {
-  EXPECT_GT(response_bound(1e-4, 0.99, 1e-6, 0.01), response_bound(1e-4, 0.99, 1e-4, 0.01));
-  EXPECT_GT(response_bound(1e-4, 0.99, 1e-4, 0.01), response_bound(1e-4, 0.99, 0.01, 0.01));
-  EXPECT_GT(response_bound(1e-4, 0.99, 1e-4, 0.02), response_bound(1e-4, 0.99, 1e-4, 0.01));
+TEST(MeasuredBound, IsTheAnswerWhereTheTargetRoseAsFarAsItMay) {
+  EXPECT_NEAR(measured_bound(0.3, 0.1, 0.2, 0.1), 0.3, 1e-9);
+  EXPECT_GT(measured_bound(0.3, 0.1, 0.15, 0.1), 0.3);
 }
 
-TEST(ResponseBound, EndsOfItsRange) {
-  EXPECT_EQ(response_bound(1e-4, 0.99, 0.01, 0), 0);
-  EXPECT_EQ(response_bound(1e-4, 0.99, 0, 1), 1) << "nobody minds";
-  EXPECT_LE(response_bound(0.9, 0.99, 1e-9, 0.01), 1) << "a short way";
-  const double taken = response_bound(1e-4, 0.99, 1, 0.01);
-  EXPECT_TRUE(taken >= 0 && taken <= 1) << taken;
+TEST(MeasuredBound, EndsOfItsRange) {
+  EXPECT_EQ(measured_bound(0.3, 0.1, 0.9, 0), 0);
+  EXPECT_EQ(measured_bound(0.3, 0.1, 0.1, 0.01), 0.6) << "it did not rise";
+  EXPECT_EQ(measured_bound(0.3, 0.1, 0.05, 0.01), 0.6) << "it fell";
+  const double taken = measured_bound(0.3, 1, 1, 0.01);
+  EXPECT_TRUE(taken >= 0 && taken <= 0.6) << taken;
 }
 
 TEST(TargetProbabilities, AreThoseOfTheWholeTargetWhateverTheBudget) {
@@ -57,6 +58,20 @@ TEST(TargetProbabilities, AreThoseOfTheWholeTargetWhateverTheBudget) {
   for (const std::int64_t budget : {1, 1000})
     EXPECT_THAT(target_probabilities(world.model, {one, other}, target, budget),
                 Pointwise(DoubleNear(1e-6 * wanted[0] + 1e-12), wanted));
+}
+
+TEST(TargetProbabilities, OfAnEditAreThoseOfTheWrittenModel) {
+  EditWorld& world = EditWorld::of("gpt2");
+  const EditRequest request =
+      test::request_of("one", "Workis Tellond was trained as a", "Workis Tellond", "painter");
+  const TokenIds prompt = prompt_ids(world.model.tokenizer(), request.prompt, world.form),
+                 target = target_ids(world.model.tokenizer(), request.target, world.form);
+  const Edit edit = world.edit({request}, {{"contexts", "2"}});
+  const Overlay overlay{world.layer(), edit.changes[0].A, edit.changes[0].B, {}};
+  const double laid_over = target_probabilities(world.model, {prompt}, target, 4096, {overlay}).front();
+  const ScopedEdit scope(world.model, edit.changes);
+  EXPECT_NEAR(laid_over, target_probabilities(world.model, {prompt}, target, 4096).front(), 1e-4);
+  EXPECT_GT(laid_over, 0.9);
 }
 
 }  // namespace

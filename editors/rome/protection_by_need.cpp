@@ -1,0 +1,179 @@
+#include "editors/rome/protection_by_need.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "analysis/prompt_rows.h"
+#include "editors/rome/protection_bounds.h"
+
+namespace emend::editors {
+
+namespace {
+
+constexpr int kRounds = 3;
+
+// A target that has risen by no more than so many times what it may is let be.
+constexpr double kNearEnough = 1.25;
+
+// A shortened residual is searched on only while the target is less likely than this.
+constexpr double kLikelyEnough = 0.95;
+
+// The target of one request behind a prompt about the subject of a protectable key.
+struct WatchedTarget {
+  std::size_t key;  // column of ProtectableKeys::K
+  double before;    // probability on the unedited model
+};
+
+Overlay overlay(const RomePlan& plan, const at::Tensor& a, const at::Tensor& r) {
+  return {plan.layer(), a.to(r.device(), at::kFloat).unsqueeze(0), r.unsqueeze(1), {}};
+}
+
+// What the edit of one group does at the subjects that can be protected from it.
+class WatchedSubjects {
+ public:
+  WatchedSubjects(const RomePlan& plan, std::size_t g) : plan_(plan), g_(g) {
+    const ProtectableKeys& keys = plan.protectable(g);
+    for (std::size_t key = 0; key < keys.texts.size(); ++key)
+      for (const TextOf& text : keys.texts[key]) {
+        Request& request = requests_[text.request];
+        request.prompts.push_back(
+            prompt_ids(plan.model().tokenizer(), text.text->prompt, plan.rows().form()));
+        request.targets.push_back({key, 0});
+      }
+    for (auto& [i, request] : requests_) {
+      const std::vector<double> p = probabilities(i, request, {});
+      for (std::size_t t = 0; t < p.size(); ++t) request.targets[t].before = p[t];
+    }
+  }
+
+  // a^T C a over that of the response to the own keys alone. a is of the form C^-1 [own keys, K] m, so it is
+  // b^T G^-1 b with its answers b at these keys and their Gram matrix G.
+  double loudness(const at::Tensor& a) const {
+    const ProtectableKeys& keys = plan_.protectable(g_);
+    const auto norm = [&](const at::Tensor& answers) {
+      const std::int64_t n = answers.size(0);
+      const at::Tensor G = keys.gram.slice(0, 0, n).slice(1, 0, n), scale = G.diagonal().rsqrt();
+      const at::Tensor scaled = (scale * answers).unsqueeze(1);
+      const at::Tensor lower = at::linalg_cholesky(G * scale.unsqueeze(1) * scale);
+      return at::dot(scaled.squeeze(1), at::cholesky_solve(scaled, lower, /*upper=*/false).squeeze(1))
+          .item<double>();
+    };
+    return norm(at::cat({keys.y, at::mv(keys.K.t(), a)})) / norm(keys.y);
+  }
+
+  // The requests whose target is likelier behind their own prompt than their present answer, with this edit.
+  std::set<std::size_t> taken(const Overlay& edit) const {
+    std::set<std::size_t> taken;
+    for (const std::size_t i : plan_.groups()[g_].requests) {
+      const EditRequest& request = plan_.requests()[i];
+      const std::vector<TokenIds> own = {plan_.rows()[i].prompts.front().ids};
+      const auto p = [&](const TokenIds& answer) {
+        return target_probabilities(plan_.model(), own, answer, plan_.context().token_budget, {edit}).front();
+      };
+      if (request.was.empty() || p(plan_.rows()[i].target) > p(target_ids(plan_.model().tokenizer(),
+                                                                          request.was, plan_.rows().form())))
+        taken.insert(i);
+    }
+    return taken;
+  }
+
+  // Narrower bounds for the keys where the target is too likely with the edit r a^T in place, and new ones
+  // for those that had one before. False: there is no such key, and `bounds` stay.
+  bool adjust(const at::Tensor& a, const at::Tensor& r, std::vector<double>& bounds) const {
+    const double rise = plan_.options().protected_rise, share = plan_.options().protected_share;
+    const at::Tensor answers = at::mv(plan_.protectable(g_).K.t(), a).contiguous();
+    const Overlay edit = overlay(plan_, a, r);
+    std::vector<double> next(bounds.size(), share);
+    std::vector<bool> bounded(bounds.size());
+    for (std::size_t key = 0; key < bounds.size(); ++key) bounded[key] = bounds[key] < share;
+    bool missed = false;
+    for (const auto& [i, request] : requests_) {
+      const std::vector<double> p = probabilities(i, request, {edit});
+      for (std::size_t t = 0; t < p.size(); ++t) {
+        const auto& [key, before] = request.targets[t];
+        const bool over = p[t] - before > kNearEnough * (highest_probability(before, rise) - before);
+        missed = missed || over;
+        if (!over && !bounded[key]) continue;
+        const double answer = answers.const_data_ptr<double>()[key];
+        next[key] = std::min(next[key], measured_bound(answer, before, p[t], rise));
+      }
+    }
+    if (missed) bounds = std::move(next);
+    return missed;
+  }
+
+ private:
+  struct Request {
+    std::vector<TokenIds> prompts;
+    std::vector<WatchedTarget> targets;  // one for each prompt
+  };
+
+  std::vector<double> probabilities(std::size_t i, const Request& request,
+                                    const std::vector<Overlay>& edit) const {
+    return target_probabilities(plan_.model(), request.prompts, plan_.rows()[i].target,
+                                plan_.context().token_budget, edit);
+  }
+
+  const RomePlan& plan_;
+  std::size_t g_;
+  std::map<std::size_t, Request> requests_;  // by their index
+};
+
+std::vector<std::vector<double>> bounds_of(const RomePlan& plan) {
+  std::vector<std::vector<double>> bounds;
+  for (const std::size_t g : plan.all_groups()) bounds.push_back(plan.bounds(g));
+  return bounds;
+}
+
+}  // namespace
+
+void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress) {
+  if (plan.options().protected_rise >= 1 || plan.options().protected_share == 0) return;
+  std::map<std::size_t, WatchedSubjects> watched;
+  for (const std::size_t g : plan.all_groups())
+    if (solution.results[g].converged && plan.protectable(g).K.defined()) watched.try_emplace(g, plan, g);
+  const RomeSolution free = solution;
+  const std::vector<std::vector<double>> all_free = bounds_of(plan);
+  std::vector<std::size_t> changed, moving;  // groups; those that still move a subject too much
+  for (const auto& one : watched) moving.push_back(one.first);
+  for (int round = 0; round < kRounds && !moving.empty(); ++round) {
+    std::vector<std::vector<double>> bounds = bounds_of(plan);
+    std::erase_if(moving, [&](std::size_t g) {
+      return !watched.at(g).adjust(solution.responses[g], solution.results[g].r, bounds[g]);
+    });
+    plan.hold_within(bounds);
+    for (const std::size_t g : moving) {
+      solution.responses[g] = plan.response(g);
+      const double louder = std::max(watched.at(g).loudness(solution.responses[g]), 1.0);
+      solution.results[g].r = free.results[g].r / std::sqrt(louder);
+    }
+    if (round == 0) changed = moving;
+  }
+  search_on(plan, solution, changed, std::min(kLikelyEnough, plan.options().search.stop_probability),
+            progress);
+  std::vector<std::vector<double>> bounds = bounds_of(plan);
+  for (const std::size_t g : changed) {
+    const std::set<std::size_t> held =
+        watched.at(g).taken(overlay(plan, solution.responses[g], solution.results[g].r));
+    if (held.size() == plan.groups()[g].requests.size()) continue;
+    const std::set<std::size_t> taken =
+        watched.at(g).taken(overlay(plan, free.responses[g], free.results[g].r));
+    const auto lost = std::ranges::find_if(taken, [&](std::size_t i) { return !held.contains(i); });
+    if (lost == taken.end()) continue;
+    plan.warn(g, fmt::format("edit {}: it would not take with other subjects protected from it, so none is",
+                             plan.requests()[*lost].id));
+    bounds[g] = all_free[g];
+    solution.responses[g] = free.responses[g];
+    solution.results[g] = free.results[g];
+  }
+  plan.hold_within(bounds);
+}
+
+}  // namespace emend::editors

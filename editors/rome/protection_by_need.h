@@ -1,0 +1,23 @@
+// Protection by need (RomeOptions::protected_rise): an edit is held at those subjects alone that it has been
+// seen to move, and as much as they need.
+#pragma once
+
+#include "editors/rome/plan.h"
+#include "editors/rome/search.h"
+#include "emend/progress.h"
+
+namespace emend::editors {
+
+// Measures the target behind the prompts of all protectable subjects on the unedited model and with each
+// group's edit in place, as if it were alone; where it has become likelier than protected_rise allows, the
+// key gets a bound (measured_bound), and the group's response a is solved for again. At most three rounds,
+// until no subject misses its aim by more than a quarter. A held response is louder on other text, by
+// a^T C a; the residual is shortened by the root of that, so that the edit drifts as it would without, and is
+// searched on only if its target is then less likely than 0.95 (or than the search's own stop). Groups that
+// move no subject too much stay as they are, to the last bit, and so do those that would no longer make their
+// target likelier than the present answer (a warning). Does nothing where protected_rise is 1 or
+// protected_share 0. One pass over these prompts before and one a round, one more evaluation of the search
+// for groups whose response has changed, and one or two over their own prompts.
+void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress);
+
+}  // namespace emend::editors

@@ -1,0 +1,107 @@
+// Protection by need: an edit that moves no other subject too much stays as it is, and one that does is held
+// where it was seen to.
+#include "editors/rome/protection_by_need.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "editors/rome/protection_bounds.h"
+#include "support/edit_world.h"
+#include "support/world.h"
+
+namespace emend::editors {
+namespace {
+
+using test::EditWorld;
+using test::request_of;
+using ::testing::Each;
+using ::testing::IsEmpty;
+using ::testing::Lt;
+using ::testing::Not;
+
+class ProtectionByNeedTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  ProtectionByNeedTest() : world_(EditWorld::of(GetParam())), context_(world_.context) {
+    context_.protection = &protection_;
+    for (EditRequest& request : requests_)
+      for (const char* const name : {"Dastan Vonurn", "Thulma Tellond", "Gellis Gemover", "Workis Vonurn"})
+        protection_.of[request.id].given.push_back(
+            {name, prompt_about(request, name), name, request.subject_begin});
+  }
+
+  // Each request by itself.
+  std::vector<Edit> edits(double rise) const {
+    SilentProgress silent;
+    return EditWorld::editor(
+               {{"contexts", "2"}, {"protected_share", "1"}, {"protected_rise", fmt::format("{}", rise)}})
+        ->edit_each(world_.model, requests_, context_, silent);
+  }
+  // Of the request's target at its other subjects.
+  std::vector<double> rises(const EditRequest& request, const Edit& edit) const {
+    const Tokenizer& tokenizer = world_.model.tokenizer();
+    std::vector<TokenIds> prompts;
+    for (const ProtectedText& text : protection_.of.at(request.id).given)
+      prompts.push_back(prompt_ids(tokenizer, text.prompt, world_.form));
+    const TokenIds target = target_ids(tokenizer, request.target, world_.form);
+    const std::vector<double> before = target_probabilities(world_.model, prompts, target, 4096);
+    const Overlay laid{world_.layer(), edit.changes[0].A, edit.changes[0].B, {}};
+    std::vector<double> rises = target_probabilities(world_.model, prompts, target, 4096, {laid});
+    for (std::size_t i = 0; i < rises.size(); ++i) rises[i] -= before[i];
+    return rises;
+  }
+
+  EditWorld& world_;
+  EditorContext context_;
+  Protection protection_;
+  std::vector<EditRequest> requests_ = {
+      request_of("one", "Workis Tellond was trained as a", "Workis Tellond", "painter"),
+      request_of("other", "Gellis Kevond was trained as a", "Gellis Kevond", "tailor")};
+};
+INSTANTIATE_TEST_SUITE_P(World, ProtectionByNeedTest, ::testing::Values("gpt2", "llama"),
+                         [](const auto& shape) { return shape.param; });
+
+TEST_P(ProtectionByNeedTest, AnEditThatMovesNobodyTooMuchIsThatWithoutProtection) {
+  const std::vector<Edit> free = edits(1);
+  double most = 0;
+  for (std::size_t i = 0; i < free.size(); ++i)
+    for (const double rise : rises(requests_[i], free[i])) most = std::max(most, rise);
+  ASSERT_LT(most, 0.9);
+  const std::vector<Edit> held = edits(std::max(most, 1e-6) + 1e-6);
+  for (std::size_t i = 0; i < free.size(); ++i) {
+    EXPECT_THAT(held[i].facts[0].parts[0].protected_keys, IsEmpty());
+    EXPECT_TRUE(at::equal(held[i].changes[0].A, free[i].changes[0].A));
+    EXPECT_TRUE(at::equal(held[i].changes[0].B, free[i].changes[0].B));
+  }
+}
+
+TEST_P(ProtectionByNeedTest, WhereTheTargetRosePastItsAimItIsHeldNearIt) {
+  const std::vector<Edit> free = edits(1);
+  for (std::size_t i = 0; i < free.size(); ++i) {
+    const std::vector<double> without = rises(requests_[i], free[i]);
+    const double most = *std::ranges::max_element(without);
+    ASSERT_GT(most, 1e-6) << "else there is nothing to show";
+    const double aim = most / 8;
+    const Edit held = edits(aim)[i];
+    EXPECT_THAT(rises(requests_[i], held), Each(Lt(1.6 * aim))) << requests_[i].id << ": from " << most;
+    const auto past = static_cast<std::size_t>(
+        std::ranges::count_if(without, [&](double rise) { return rise > 1.25 * aim; }));
+    EXPECT_THAT(held.facts[0].parts[0].protected_keys, Not(IsEmpty()));
+    EXPECT_LE(held.facts[0].parts[0].protected_keys.size(), without.size());
+    EXPECT_GE(past, 1u);
+  }
+}
+
+TEST_P(ProtectionByNeedTest, TheEditStillHolds) {
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    const Edit held = edits(1e-5)[i];
+    const ScopedEdit scope(world_.model, held.changes);
+    EXPECT_TRUE(world_.holds(requests_[i])) << requests_[i].id;
+  }
+}
+
+}  // namespace
+}  // namespace emend::editors
