@@ -5,6 +5,7 @@
 
 #include "model/batches.h"
 #include "model/rows.h"
+#include "model/shared_tokens.h"
 
 namespace emend::editors {
 
@@ -35,16 +36,15 @@ std::vector<double> target_probabilities(const Model& model, const std::vector<T
     PassInput input;
     input.logits_only = true;
     input.overlays = edit;
+    input.ids.assign(rows.begin() + static_cast<std::ptrdiff_t>(range.begin),
+                     rows.begin() + static_cast<std::ptrdiff_t>(range.end));
+    input.token_of = share_tokens(input.ids, std::vector<std::int64_t>(input.ids.size(), 0)).token_of;
     std::vector<std::int64_t> labels;
-    std::int64_t end = 0;
-    for (std::size_t i = range.begin; i < range.end; ++i) {
-      input.ids.push_back(rows[i]);
-      end += static_cast<std::int64_t>(rows[i].size());
+    for (const std::vector<std::int64_t>& tokens : input.token_of)
       for (std::size_t j = 0; j < target.size(); ++j) {
-        input.logit_tokens.push_back(end - static_cast<std::int64_t>(target.size() - j));
+        input.logit_tokens.push_back(tokens[tokens.size() - target.size() + j]);
         labels.push_back(target[j]);
       }
-    }
     const std::vector<double> nll = token_nll(model.forward(input).logits, labels);
     for (std::size_t i = 0; i < nll.size(); i += target.size()) {
       double sum = 0;

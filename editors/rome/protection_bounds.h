@@ -21,7 +21,8 @@
 namespace emend::editors {
 
 // The probability of the whole target behind each prompt (BOS ids in front of it), on this model with these
-// changes. The rows run through all blocks, as many at a time as the token budget allows.
+// changes. The rows run through all blocks, as many at a time as the token budget allows, and share their
+// common beginnings.
 std::vector<double> target_probabilities(const Model& model, const std::vector<TokenIds>& prompts,
                                          const TokenIds& target, std::int64_t token_budget,
                                          const std::vector<Overlay>& edit = {});

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,8 +28,8 @@ constexpr double kLikelyEnough = 0.95;
 
 // The target of one request behind a prompt about the subject of a protectable key.
 struct WatchedTarget {
-  std::size_t key;  // column of ProtectableKeys::K
-  double before;    // probability on the unedited model
+  std::size_t key;               // column of ProtectableKeys::K
+  std::optional<double> before;  // probability on the unedited model; std::nullopt: not asked yet
 };
 
 Overlay overlay(const RomePlan& plan, const at::Tensor& a, const at::Tensor& r) {
@@ -45,12 +46,8 @@ class WatchedSubjects {
         Request& request = requests_[text.request];
         request.prompts.push_back(
             prompt_ids(plan.model().tokenizer(), text.text->prompt, plan.rows().form()));
-        request.targets.push_back({key, 0});
+        request.targets.push_back({key, std::nullopt});
       }
-    for (auto& [i, request] : requests_) {
-      const std::vector<double> p = probabilities(i, request, {});
-      for (std::size_t t = 0; t < p.size(); ++t) request.targets[t].before = p[t];
-    }
   }
 
   // a^T C a over that of the response to the own keys alone. a is of the form C^-1 [own keys, K] m, so it is
@@ -86,7 +83,7 @@ class WatchedSubjects {
 
   // Narrower bounds for the keys where the target is too likely with the edit r a^T in place, and new ones
   // for those that had one before. False: there is no such key, and `bounds` stay.
-  bool adjust(const at::Tensor& a, const at::Tensor& r, std::vector<double>& bounds) const {
+  bool adjust(const at::Tensor& a, const at::Tensor& r, std::vector<double>& bounds) {
     const double rise = plan_.options().protected_rise, share = plan_.options().protected_share;
     const at::Tensor answers = at::mv(plan_.protectable(g_).K.t(), a).contiguous();
     const Overlay edit = overlay(plan_, a, r);
@@ -94,10 +91,13 @@ class WatchedSubjects {
     std::vector<bool> bounded(bounds.size());
     for (std::size_t key = 0; key < bounds.size(); ++key) bounded[key] = bounds[key] < share;
     bool missed = false;
-    for (const auto& [i, request] : requests_) {
-      const std::vector<double> p = probabilities(i, request, {edit});
+    for (auto& [i, request] : requests_) {
+      const std::vector<double> p = probabilities(i, request.prompts, {edit});
+      ask_before(i, request, p);
       for (std::size_t t = 0; t < p.size(); ++t) {
-        const auto& [key, before] = request.targets[t];
+        if (!request.targets[t].before) continue;
+        const std::size_t key = request.targets[t].key;
+        const double before = *request.targets[t].before;
         const bool over = p[t] - before > kNearEnough * (highest_probability(before, rise) - before);
         missed = missed || over;
         if (!over && !bounded[key]) continue;
@@ -115,10 +115,25 @@ class WatchedSubjects {
     std::vector<WatchedTarget> targets;  // one for each prompt
   };
 
-  std::vector<double> probabilities(std::size_t i, const Request& request,
+  // What targets were before, where that can matter: from nothing to p is no rise too many otherwise.
+  void ask_before(std::size_t i, Request& request, const std::vector<double>& p) const {
+    std::vector<std::size_t> asked;
+    std::vector<TokenIds> prompts;
+    for (std::size_t t = 0; t < p.size(); ++t) {
+      const double allowed = std::min(plan_.options().protected_rise, (1 - p[t]) / 2);
+      if (request.targets[t].before || p[t] <= kNearEnough * allowed) continue;
+      asked.push_back(t);
+      prompts.push_back(request.prompts[t]);
+    }
+    if (asked.empty()) return;
+    const std::vector<double> before = probabilities(i, prompts, {});
+    for (std::size_t j = 0; j < asked.size(); ++j) request.targets[asked[j]].before = before[j];
+  }
+
+  std::vector<double> probabilities(std::size_t i, const std::vector<TokenIds>& prompts,
                                     const std::vector<Overlay>& edit) const {
-    return target_probabilities(plan_.model(), request.prompts, plan_.rows()[i].target,
-                                plan_.context().token_budget, edit);
+    return target_probabilities(plan_.model(), prompts, plan_.rows()[i].target, plan_.context().token_budget,
+                                edit);
   }
 
   const RomePlan& plan_;
