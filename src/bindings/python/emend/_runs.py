@@ -135,7 +135,8 @@ def _program() -> str:
 def _environment() -> Dict[str, str]:
     import torch
 
-    libraries = [os.path.join(os.path.dirname(torch.__file__), "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
+    libraries = [os.path.join(os.path.dirname(file), "lib") for file in (__file__, torch.__file__)]
+    libraries.append(os.environ.get("LD_LIBRARY_PATH", ""))
     return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(path for path in libraries if path)}
 
 
