@@ -34,6 +34,10 @@ def test_a_folder_of_statistics_is_shown_as_the_program_does(gpt2, folders, prog
     assert found.to_dict() == told
     assert [layer["layer"] for layer in found.layers] == list(range(gpt2.layers)) and list(found.log10_spectrum) == ["2"]
     assert "<html" in found.html
+    with pytest.raises(emend.IoError, match="there is no such folder"):
+        statistics.show(folders[0] / "nowhere")
+    with pytest.raises(emend.ConfigError, match="there is no layer 99"):
+        statistics.show(folders[0], spectra=[99])
     with pytest.raises(emend.ModelError):
         statistics.show(folders[0], model=emend.load(WORLD / "llama"))
 
