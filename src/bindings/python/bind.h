@@ -12,7 +12,6 @@ void bind_report(nb::module_& module);
 void bind_patch(nb::module_& module);
 void bind_model(nb::module_& module);
 void bind_memory_calls(nb::module_& module);
-void bind_checkpoint_calls(nb::module_& module);
 
 // Methods of the class Model, which bind_model makes.
 struct Session;
@@ -28,5 +27,6 @@ void bind_effect_calls(nb::module_& module, ModelClass& model);
 void bind_kl_calls(nb::module_& module, ModelClass& model);
 void bind_statistics_calls(nb::module_& module, ModelClass& model);
 void bind_file_calls(nb::module_& module, ModelClass& model);
+void bind_checkpoint_calls(nb::module_& module, ModelClass& model);
 
 }  // namespace emend::python

@@ -136,6 +136,7 @@ void bind_model(nb::module_& module) {
   bind_kl_calls(module, model);
   bind_statistics_calls(module, model);
   bind_file_calls(module, model);
+  bind_checkpoint_calls(module, model);
 }
 
 }  // namespace emend::python

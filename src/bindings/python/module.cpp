@@ -11,5 +11,4 @@ NB_MODULE(_core, module) {
   bind_patch(module);
   bind_model(module);
   bind_memory_calls(module);
-  bind_checkpoint_calls(module);
 }

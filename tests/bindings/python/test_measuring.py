@@ -105,3 +105,24 @@ def test_two_benchmarks_compare_as_the_program_does(gpt2, program, tmp_path):
     assert found.shared == 3 and found.metrics["efficacy_success"]["n"] == 3
     with pytest.raises(emend.IoError, match="nowhere"):
         emend.compare(tmp_path / "few", tmp_path / "nowhere")
+
+
+def test_a_checkpoint_is_inspected_as_the_program_does(gpt2, program, tmp_path):
+    patch = cheap_edit(gpt2, options={"contexts": 1, "steps": 12}, statistics=tmp_path / "stats")
+    saved = emend.load_patch(patch.save(tmp_path / "a.safetensors"))
+    patch.apply(tmp_path / "edited", check=False)
+    (tmp_path / "names.txt").write_text("Workis Tellond\nNarilis Vonurn\n")
+    edited = emend.load(tmp_path / "edited")
+    given = {"base": gpt2.path, "subjects": tmp_path / "names.txt", "statistics": tmp_path / "stats"}
+    found = edited.inspect(patches=[saved], **given)
+    told = program("model", "inspect", tmp_path / "edited", "--base", gpt2.path, "--patches", saved.name, "--subjects",
+                   tmp_path / "names.txt", "--statistics", tmp_path / "stats")
+    assert without(found.to_dict(), *RUN) == without(told, *RUN)
+    assert [entry["layer"] for entry in found.weights] == [2] and found.unexplained < 0.01
+    assert [entry["edited"] for entry in found.subjects["scores"]] == [True, False]
+    with pytest.raises(emend.UsageError, match="base is missing"):
+        edited.inspect(subjects=tmp_path / "names.txt")
+    with pytest.raises(emend.UsageError, match="without subjects"):
+        edited.inspect(gpt2.path, false_alarms=0.1)
+    with pytest.raises(emend.UsageError, match="leave one out"):
+        edited.inspect(edited_score=0.4, false_alarms=0.1, **given)

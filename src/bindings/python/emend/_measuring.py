@@ -11,7 +11,7 @@ from ._progress import Progress, Watcher
 from .errors import CheckFailed
 from .facts import PathLike
 from .patch import Patch, named
-from .study_results import Abilities, AnswerDivergence, KlBase, Survival
+from .study_results import Abilities, AnswerDivergence, Inspection, KlBase, Survival
 
 
 class Measuring(ModelBase):
@@ -117,3 +117,36 @@ class Measuring(ModelBase):
         }
         with Watcher(progress) as watcher:
             return AnswerDivergence._of(heard(self._core.answer_kl(named(patches), options, watcher)))
+
+    def inspect(
+        self,
+        base: Optional[PathLike] = None,
+        patches: Iterable[Patch] = (),
+        *,
+        subjects: Optional[PathLike] = None,
+        unedited: Optional[PathLike] = None,
+        edited_score: Optional[float] = None,
+        false_alarms: Optional[float] = None,
+        statistics: Optional[PathLike] = None,
+        token_budget: Optional[int] = None,
+        progress: Progress = None,
+    ) -> Inspection:
+        """What became of this checkpoint, as ``emend model inspect`` tells it: with the path of its ``base``, which weights differ,
+        by what rank, and which of ``patches`` are in them; without, for how many facts it answers as they say.
+
+        ``subjects``: a file with one a line, perhaps with a tab and a prompt: which of them were edited, without any patch
+        (docs/disclosure.md)? It needs ``base``, and ``statistics`` of it (None: those beside it). ``edited_score``: from which
+        score on one counts as edited, 0 to 1; or ``unedited``, a file of subjects that surely were not, and ``false_alarms``,
+        the share of those that may count as edited (0.02). Raises ModelError for a base of another shape.
+        """
+        options = {
+            "base": base,
+            "subjects": subjects,
+            "unedited": unedited,
+            "edited_score": edited_score,
+            "false_alarms": false_alarms,
+            "statistics": statistics,
+            "token_budget": token_budget,
+        }
+        with Watcher(progress) as watcher:
+            return Inspection._of(heard(self._core.inspect(named(patches), options, watcher)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Dict, List
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, List, Optional
 
 from .results import Result, _frame
 
@@ -89,6 +89,23 @@ class Survival(Result):
     passed: bool = False
 
     _table: ClassVar[str] = "rows"
+
+
+@dataclass(frozen=True, repr=False)
+class Inspection(Result):
+    """What became of a checkpoint: weights that differ from a base, patches that are in it, subjects that were edited."""
+
+    base: Optional[Dict[str, Any]] = None
+    weights: List[Dict[str, Any]] = field(default_factory=list)
+    """Each ``tensor``, ``role``, ``layer``, ``relative`` (of the change's norm), ``rank``."""
+    unexplained: Optional[float] = None
+    """The share of the change that the patches do not explain, 0 to 1; None without a base."""
+    patches: List[Dict[str, Any]] = field(default_factory=list)
+    subjects: Optional[Dict[str, Any]] = None
+    """``threshold``, and ``scores`` with ``subject``, ``score`` and ``edited`` (docs/disclosure.md)."""
+    warnings: List[str] = field(default_factory=list)
+
+    _table: ClassVar[str] = "weights"
 
 
 @dataclass(frozen=True, repr=False)
