@@ -30,7 +30,7 @@ struct LayerSummary {
 
 struct StatisticsJob {
   StatisticsFolder folder;
-  bool dry_run = false;         // only the plan
+  bool dry_run = false;  // only the plan
   // Whether what every edit asks the unedited model is kept beside finished layers (contexts of the default
   // method, held text in front of each layer; docs/formats.md), so that the first edit need not ask it.
   bool texts = true;
@@ -83,7 +83,7 @@ struct StatisticsSummary {
 // holds no layer.
 std::vector<int> stored_layers(const std::filesystem::path& folder);
 
-// Source and settings, all layers, and the spectra of `drawn`.
+// With the spectra of `drawn`. Throws as stored_layers, and Error(kConfig) if one of `drawn` is not there.
 StatisticsSummary summarize_statistics(const std::filesystem::path& folder, const std::vector<int>& drawn,
                                        Progress& progress = no_progress());
 

@@ -9,6 +9,7 @@
 #include "analysis/statistics_file.h"
 #include "analysis/statistics_quality.h"
 #include "base/fingerprint.h"
+#include "base/folder_kind.h"
 #include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
@@ -96,7 +97,7 @@ Statistics import_imatrix(const fs::path& file, const Model& model, const std::v
 
 std::vector<int> export_imatrix(const fs::path& folder, const fs::path& out) {
   constexpr std::int64_t kChunk = 512;  // as llama-imatrix's default
-  if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder.string() + ": there is no such folder");
+  require_folder(folder, kStatisticsFolder);
   Imatrix imatrix;
   std::vector<int> layers;
   std::map<int, std::string> settings;

@@ -12,6 +12,7 @@
 #include "analysis/sums_file.h"
 #include "analysis/text_checkpoint.h"
 #include "base/fingerprint.h"
+#include "base/folder_kind.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
@@ -367,7 +368,7 @@ MergeReport merge_statistics(const std::vector<fs::path>& folders, const fs::pat
   std::size_t with_parts = 0;
   std::set<fs::path> seen;
   for (const fs::path& folder : folders) {
-    if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder.string() + ": there is no such folder");
+    require_folder(folder, kStatisticsFolder);
     if (!seen.insert(fs::canonical(folder)).second)
       throw Error(ErrorKind::kConfig, folder.string() + " is given twice");
     const std::vector<fs::path> unfinished = find_sums(folder, SumsKind::kCheckpoint);

@@ -9,6 +9,7 @@
 #include "emend/memory_index.h"
 #include "emend/memory_labels.h"
 #include "emend/memory_search.h"
+#include "memories/index_files.h"
 #include "reports/memory_page.h"
 #include "reports/memory_report.h"
 #include "reports/patterns_report.h"
@@ -131,6 +132,7 @@ int memories_patterns_command(const std::vector<std::string>& arguments) {
       });
   return frame.run(arguments, [&](Console& console) {
     how.seed = frame.common.seed;
+    require_index(how.index);
     if (!layers.empty()) how.layers = parse_layers(layers, MemoryIndex(how.index).head().model_layers);
     std::optional<Model> model;
     if (mutation.top != 0 || how.topics) model = frame.load(console);

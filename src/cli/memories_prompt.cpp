@@ -7,6 +7,7 @@
 #include "emend/memory_explain.h"
 #include "emend/memory_set.h"
 #include "emend/memory_timeline.h"
+#include "memories/index_files.h"
 #include "reports/explain_report.h"
 #include "reports/memory_set_report.h"
 #include "reports/patch_report.h"
@@ -38,6 +39,7 @@ int memories_explain_command(const std::vector<std::string>& arguments) {
       .report();
   return frame.run(arguments, [&](Console& console) {
     how.bos = frame.bos();
+    if (!how.index.empty()) require_index(how.index);
     const Model model = frame.load(console);
     const ExplainOutcome outcome = run_explain(model, how, console.progress());
     return frame.show(console, explain_text(outcome, how, console.columns()),

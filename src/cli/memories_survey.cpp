@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/command_frame.h"
 #include "console/option_values.h"
+#include "memories/index_files.h"
 #include "reports/memories_page.h"
 #include "reports/survey_report.h"
 
@@ -85,6 +86,7 @@ int memories_audit_command(const std::vector<std::string>& arguments) {
       .number("tokens", how.tokens, "N", "tokens that perplexity is measured on")
       .report();
   return frame.run(arguments, [&](Console& console) {
+    require_index(how.index);
     std::optional<Model> model;
     if (!frame.common.model.empty()) model = frame.load(console);
     const AuditOutcome outcome = audit_memories(model ? &*model : nullptr, how, console.progress());

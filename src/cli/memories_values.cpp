@@ -8,6 +8,7 @@
 #include "emend/memory_index.h"
 #include "emend/memory_values.h"
 #include "emend/patch_run.h"
+#include "memories/index_files.h"
 #include "reports/effects_report.h"
 #include "reports/footprint_report.h"
 #include "reports/values_report.h"
@@ -50,6 +51,7 @@ int memories_values_command(const std::vector<std::string>& arguments) {
   frame.other_paths = [&] { return OtherFiles{{how.lens.map}, {}, {}}; };
   return frame.run(arguments, [&](Console& console) {
     how.seed = frame.common.seed;
+    if (!how.index.empty()) require_index(how.index);
     const Model model = frame.load(console);
     if (!layers.empty()) how.layers = parse_layers(layers, model.config().layers);
     const ValuesOutcome outcome = run_values(model, how, console.progress());
@@ -97,6 +99,7 @@ int memories_effects_command(const std::vector<std::string>& arguments) {
       .report()
       .check([&how] { check_effects(how); });
   return frame.run(arguments, [&](Console& console) {
+    require_index(how.index);
     const Model model = frame.load(console);
     how.token_budget = frame.common.token_budget;
     if (!layers.empty()) how.layers = parse_layers(layers, model.config().layers);

@@ -1,11 +1,13 @@
 // emend model info, check and inspect.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <iostream>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "base/files.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
 #include "console/hints.h"
@@ -111,6 +113,7 @@ int inspect(const std::vector<std::string>& arguments) {
     std::vector<CandidateSubject> candidates;
     if (!subjects_path.empty()) candidates = read_candidates(subjects_path);
     if (!unedited_path.empty()) how.controls = read_candidates(unedited_path);
+    if (!std::filesystem::exists(frame.common.model)) throw io_error("read", frame.common.model, ENOENT);
     std::optional<InspectBase> base;
     if (!base_path.empty())
       base = load_inspect_base(base_path, model_options(frame.common), patches, console.progress());

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
+#include "base/files.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
 #include "console/option_values.h"
@@ -81,7 +83,11 @@ int stats_import_command(const std::vector<std::string>& arguments) {
       .needs_model()
       .text("out", out, "DIR", "folder to write to", Use::kWritesFolder | Use::kNeeded)
       .flag("trust-model-name", trusted, "these files are of --model: I know it")
-      .check([&] { require_trusted_origin(files.front(), frame.common.model, trusted); });
+      .check([&] {
+        for (const std::filesystem::path& file : files)
+          if (!std::filesystem::exists(file)) throw io_error("read", file, ENOENT);
+        require_trusted_origin(files.front(), frame.common.model, trusted);
+      });
   return frame.run(arguments, [&](Console& console) {
     const Model model = frame.load(console);
     const StatisticsSummary summary =

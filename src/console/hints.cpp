@@ -46,6 +46,7 @@ const std::vector<Hint>& hints() {
       {"an edit writes patches", "emend edit"},
       {"collect statistics of the layer", "emend stats"},
       {"statistics collected over text", "emend stats"},
+      {"a collection of statistics", "emend stats"},
       {"collecting them together", "emend stats"},
       {"locating a file of facts", "emend locate"},
       {"a benchmark's data sets", "emend eval"},

@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cmath>
 #include <deque>
 #include <stdexcept>
 
 #include "base/atomic_file.h"
 #include "base/atomic_folder.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "base/strings.h"
 #include "delivery/checkpoint_files.h"
@@ -52,6 +54,7 @@ const ExportType& find_type(const std::string& name) {
 }
 
 void require_gguf(const fs::path& model) {
+  if (!model.empty() && !fs::exists(model)) throw io_error("read", model, ENOENT);
   if (model.extension() != ".gguf")
     throw Error(ErrorKind::kUsage,
                 fmt::format("{} is no GGUF file: transformers opens a checkpoint in safetensors as it is; "

@@ -100,6 +100,7 @@ fs::path next_undo_file(const fs::path& model) {
 
 fs::path last_undo_file(const fs::path& model) {
   const int count = count_undo_files(model);
+  if (count == 0 && !fs::exists(model)) throw io_error("read", model, ENOENT);
   if (count == 0)
     throw Error(ErrorKind::kIo, fmt::format("there is no undo file {}; nothing was written in place here, or "
                                             "it lies elsewhere (name it with the option undo)",

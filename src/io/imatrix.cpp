@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/files.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
@@ -35,7 +37,7 @@ std::string first_bytes(const fs::path& file, std::size_t count) {
   std::ifstream in(file, std::ios::binary);
   std::string bytes(count, '\0');
   if (!in || (!in.read(bytes.data(), static_cast<std::streamsize>(count)) && in.bad()))
-    throw Error(ErrorKind::kIo, fmt::format("cannot read {}: {}", file.string(), std::strerror(errno)));
+    throw io_error("read", file, errno);
   bytes.resize(static_cast<std::size_t>(in.gcount()));
   return bytes;
 }

@@ -9,6 +9,7 @@
 
 #include "analysis/text_file.h"
 #include "base/files.h"
+#include "base/folder_kind.h"
 #include "emend/error.h"
 #include "emend/version.h"
 
@@ -74,6 +75,19 @@ std::vector<fs::path> find_scan_parts(const fs::path& folder) {
 
 std::vector<fs::path> find_scan_checkpoints(const fs::path& folder) {
   return files_beginning(folder, "checkpoint");
+}
+
+fs::path require_index(const fs::path& folder) {
+  require_folder(folder, kIndexFolder);
+  const fs::path head = index_head_file(folder);
+  if (fs::exists(head)) return head;
+  const std::string what = !find_scan_parts(folder).empty()
+                               ? "it holds the parts of shards; join the parts of the scan"
+                           : !find_scan_checkpoints(folder).empty()
+                               ? "it holds a scan that was not finished; go on with its options and resume"
+                               : "a scan of memories makes one";
+  throw Error(ErrorKind::kConfig,
+              fmt::format("{}: this folder holds no index of memories: {}", folder.string(), what));
 }
 
 ResultJson head_json(const IndexHead& index) {

@@ -18,6 +18,9 @@ std::filesystem::path index_text_file(const std::filesystem::path& folder);  // 
 std::filesystem::path index_layer_file(const std::filesystem::path& folder, int layer);
 std::filesystem::path scan_checkpoint_file(const std::filesystem::path& folder, int shard, int shards);
 std::filesystem::path scan_part_file(const std::filesystem::path& folder, int shard, int shards);
+// The head of an index that is there. Throws Error(kIo) where there is no such folder, Error(kConfig) for a
+// folder without an index, which say what makes one.
+std::filesystem::path require_index(const std::filesystem::path& folder);
 // The parts or checkpoints that a folder holds, sorted.
 std::vector<std::filesystem::path> find_scan_parts(const std::filesystem::path& folder);
 std::vector<std::filesystem::path> find_scan_checkpoints(const std::filesystem::path& folder);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/folder_kind.h"
 #include "emend/error.h"
 
 namespace emend {
@@ -27,7 +28,7 @@ fs::path shard_file(const fs::path& folder, const std::string& name, int shard, 
 std::vector<fs::path> parts_in(const KeptKind& kind, const std::vector<fs::path>& folders) {
   std::vector<fs::path> parts;
   for (const fs::path& folder : folders) {
-    if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder.string() + ": there is no such folder");
+    require_folder(folder, "the option shard writes the parts of " + kind.run);
     const std::size_t before = parts.size();
     for (const auto& entry : fs::directory_iterator(folder))
       if (entry.path().filename().string().starts_with(kind.name + "_part_")) parts.push_back(entry.path());

@@ -60,19 +60,6 @@ LoadedIndexLayer load_layer(const fs::path& path, int number, const MemoryIndexH
   return layer;
 }
 
-fs::path require_index(const fs::path& folder) {
-  if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder.string() + ": there is no such folder");
-  const fs::path head = index_head_file(folder);
-  if (fs::exists(head)) return head;
-  const std::string what = !find_scan_parts(folder).empty()
-                               ? "it holds the parts of shards; join the parts of the scan"
-                           : !find_scan_checkpoints(folder).empty()
-                               ? "it holds a scan that was not finished; go on with its options and resume"
-                               : "a scan of memories makes one";
-  throw Error(ErrorKind::kConfig,
-              fmt::format("{}: this folder holds no index of memories: {}", folder.string(), what));
-}
-
 }  // namespace
 
 struct MemoryIndex::State {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/files.h"
+#include "base/folder_kind.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "memories/index_text.h"
@@ -29,7 +30,7 @@ struct Part {
 std::vector<Part> read_parts(const std::vector<fs::path>& folders) {
   std::vector<Part> parts;
   for (const fs::path& folder : folders) {
-    if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder.string() + ": there is no such folder");
+    require_folder(folder, "the option shard of a scan of memories writes the parts that are joined");
     if (fs::exists(index_head_file(folder)))
       refuse(folder.string() +
              ": this is a finished index, and only the parts of shards are joined; scan both "

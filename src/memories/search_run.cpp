@@ -159,6 +159,7 @@ class Search {
   }
 
   static std::unique_ptr<TensorFile> open(const std::filesystem::path& folder) {
+    require_index(folder);
     const std::filesystem::path path = search_file(folder);
     if (!std::filesystem::exists(path))
       throw Error(

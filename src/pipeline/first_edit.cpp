@@ -6,11 +6,16 @@
 #include <cctype>
 #include <utility>
 
+#include "analysis/prompt_rows.h"
+#include "base/atomic_file.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "emend/error.h"
 
 namespace emend {
 namespace {
+
+namespace fs = std::filesystem;
 
 EditRequest fact(const char* id, const char* prompt, const char* subject, const char* was, const char* target,
                  std::vector<std::string> paraphrases, std::vector<Neighbour> neighbours) {
@@ -86,6 +91,13 @@ std::size_t worth(const FirstEdit& first) {
   return 1 + count(first.carried) + count(first.kept);
 }
 
+// As an edit file in `folder` names it.
+fs::path seen_from(const fs::path& folder, const fs::path& model) {
+  const fs::path whole = fs::absolute(model).lexically_normal();
+  const fs::path relative = whole.lexically_relative(fs::absolute(folder / ".").lexically_normal());
+  return relative.empty() ? whole : relative;
+}
+
 std::string quoted(const std::string& text) {
   return Json(text).dump();
 }
@@ -159,6 +171,24 @@ std::string first_edit_text(const FirstEdit& first, const std::vector<std::strin
       "likely.\n"
       "checks: {efficacy: 1.0, paraphrase: 0.8, neighbourhood: 0.9, drift: 1.02}\n";
   return text + fmt::format("outputs: {{patch: {}}}\n", quoted(patch.string()));
+}
+
+void require_new_edit_file(const fs::path& file) {
+  if (file.extension() != ".yaml" && file.extension() != ".yml")
+    throw Error(ErrorKind::kUsage, "the option out must end in .yaml, found " + file.string());
+  if (fs::exists(file)) throw Error(ErrorKind::kIo, "cannot write " + file.string() + ": it exists already");
+}
+
+FirstEdit write_first_edit(const Model& model, const FirstEditFile& asked, Progress& progress) {
+  require_new_edit_file(asked.file);
+  CheckOptions how{.prefix = row_prefix(model.tokenizer(), asked.bos, asked.form), .form = asked.form};
+  how.token_budget = asked.token_budget;
+  FirstEdit first = find_first_edit(model, how, progress);
+  const fs::path patch = asked.file.stem().concat(".safetensors");
+  write_file_atomically(
+      asked.file, first_edit_text(first, asked.opening, seen_from(asked.file.parent_path(), model.path()),
+                                  patch, asked.form, asked.bos));
+  return first;
 }
 
 }  // namespace emend

@@ -1,6 +1,7 @@
 // A first edit file for a model: a fact that it knows, found by asking.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -32,5 +33,22 @@ FirstEdit find_first_edit(const Model& model, const CheckOptions& options, Progr
 std::string first_edit_text(const FirstEdit& first, const std::vector<std::string>& opening,
                             const std::filesystem::path& model, const std::filesystem::path& patch,
                             PromptForm form, const std::string& bos);
+
+// How a first edit file is made.
+struct FirstEditFile {
+  std::filesystem::path file;        // .yaml or .yml; it must not exist
+  std::vector<std::string> opening;  // as in first_edit_text
+  PromptForm form = PromptForm::kRaw;
+  std::string bos = "auto";
+  std::int64_t token_budget = 4096;
+};
+
+// Throws Error(kUsage) for another ending, Error(kIo) for a file that is there already.
+void require_new_edit_file(const std::filesystem::path& file);
+
+// Finds a first edit and writes its file, which names the model by a path from where the file lies: the whole
+// file or nothing. Throws what require_new_edit_file throws; Error(kConfig) for a BOS that the model does not
+// have, Error(kModel) for a form that it does not have; Error(kIo).
+FirstEdit write_first_edit(const Model& model, const FirstEditFile& asked, Progress& progress);
 
 }  // namespace emend

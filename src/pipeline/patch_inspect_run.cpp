@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 
+#include "base/files.h"
 #include "emend/error.h"
 #include "emend/patch_run.h"
 #include "pipeline/patch_checks.h"
@@ -77,7 +79,7 @@ void judge_by_weights(const CheckpointRoles& checkpoint, const CheckpointRoles& 
 std::vector<NamedPatch> find_patches(const fs::path& place, std::vector<std::string>& warnings) {
   std::vector<fs::path> files;
   if (place.empty()) return {};
-  if (!fs::exists(place)) throw Error(ErrorKind::kIo, place.string() + ": there is no such folder");
+  if (!fs::exists(place)) throw io_error("read", place, ENOENT);
   if (fs::is_directory(place)) {
     for (const fs::directory_entry& entry : fs::directory_iterator(place))
       if (entry.is_regular_file() && entry.path().extension() == ".safetensors")

@@ -8,6 +8,7 @@
 
 #include "analysis/statistics_file.h"
 #include "analysis/statistics_quality.h"
+#include "base/folder_kind.h"
 #include "base/layer_number.h"
 #include "base/stage_clock.h"
 #include "emend/error.h"
@@ -123,7 +124,7 @@ std::vector<PlanRemark> remarks_on(const StatisticsPlan& plan, const StatisticsO
 }
 
 std::vector<int> stored_layers(const fs::path& folder) {
-  if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder.string() + ": there is no such folder");
+  require_folder(folder, kStatisticsFolder);
   std::vector<int> layers;
   for (const auto& [layer, file] : layer_files(folder)) layers.push_back(layer);
   return layers;
@@ -131,7 +132,12 @@ std::vector<int> stored_layers(const fs::path& folder) {
 
 StatisticsSummary summarize_statistics(const fs::path& folder, const std::vector<int>& drawn,
                                        Progress& progress) {
+  require_folder(folder, kStatisticsFolder);
   const std::map<int, fs::path> files = layer_files(folder);
+  for (const int layer : drawn)
+    if (!files.contains(layer))
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("{}: there is no layer {} in this folder", folder.string(), layer));
   StatisticsSummary summary;
   for (const auto& [layer, path] : files) {
     progress.poll();

@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class MemoriesCommand : public testing::Test {
  protected:
@@ -147,6 +148,35 @@ TEST_F(MemoriesCommand, RefusesWhatCannotBe) {
            folder_ / "o"},
           3, "none.txt");
   EXPECT_FALSE(fs::exists(folder_ / "o"));
+}
+
+// What an index is, and what makes one, before any model is loaded.
+TEST_F(MemoriesCommand, AFolderThatIsNotThereIsToldWithWhatMakesIt) {
+  const ScratchFolder folder;
+  const std::string none = folder / "none", model = world_model("gpt2");
+  const std::vector<std::vector<std::string>> readers = {
+      {"search", "painter"},
+      {"cell", "L2D3"},
+      {"patterns"},
+      {"report", "--out", folder / "r.html"},
+      {"export", "neuronpedia", "--out", folder / "o"},
+      {"import", folder.write("l.json", "{}")},
+      {"audit", "--patterns", folder.write("p.txt", "a a\n"), "--model", model},
+      {"values", "--model", model},
+      {"effects", "--model", model},
+      {"explain", "--model", model, "--prompt", "Workis Tellond was trained as a"}};
+  for (std::vector<std::string> reader : readers) {
+    reader.insert(reader.begin(), "memories");
+    reader.insert(reader.end(), {"--index", none});
+    const Finished run = run_emend(reader);
+    EXPECT_EQ(run.code, 3) << reader[1];
+    EXPECT_THAT(run.err, HasSubstr(none + ": there is no such folder; an index of memories is a folder that "
+                                          "a scan of memories (emend memories scan) writes"))
+        << reader[1];
+    EXPECT_THAT(run.err, Not(HasSubstr("loading"))) << reader[1];
+  }
+  const Finished file = run_emend({"memories", "search", "painter", "--index", folder / "l.json"});
+  EXPECT_THAT(file.err, HasSubstr("l.json: this is a file, not a folder; an index of memories is"));
 }
 
 }  // namespace

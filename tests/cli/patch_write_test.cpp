@@ -15,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 std::map<std::string, std::string> files_of(const std::string& folder) {
   std::map<std::string, std::string> files;
@@ -284,6 +285,22 @@ TEST_F(PatchWrite, InspectFindsThePatch) {
   EXPECT_THAT(base.out, HasSubstr("All weights are those of the base"));
   EXPECT_EQ(read_json(folder_ / "j")["patches"][0]["answers_as_edited"], 0);
   EXPECT_EQ(run_emend({"model", "inspect", world_model("gpt2")}).code, 2);
+}
+
+TEST(MissingModels, AreToldBeforeAnythingElseIsSaidOfThem) {
+  const ScratchFolder folder;
+  const std::string none = folder / "none", missing = "cannot read " + none + ": no such file or folder";
+  const std::vector<std::vector<std::string>> commands = {
+      {"patch", "revert", "--model", none},
+      {"export", "model", "--model", none, "--out", folder / "o"},
+      {"model", "inspect", none, "--base", world_model("gpt2")},
+      {"model", "inspect", world_model("gpt2"), "--patches", none}};
+  for (const std::vector<std::string>& command : commands) {
+    const Finished run = run_emend(command);
+    EXPECT_EQ(run.code, 3) << command[1];
+    EXPECT_THAT(run.err, HasSubstr(missing)) << command[1];
+    EXPECT_THAT(run.err, Not(HasSubstr("loading"))) << command[1];
+  }
 }
 
 }  // namespace

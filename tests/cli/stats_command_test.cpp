@@ -56,8 +56,8 @@ TEST_F(StatsCommand, CollectsAndShows) {
 // What every edit asks the unedited model: the first edit finds it, with the seed and token budget of both.
 TEST_F(StatsCommand, AsksTheUneditedModelForTheFirstEdit) {
   const auto collect = [&](const std::string& out, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> arguments = {"stats",    "--model", world_model("gpt2"), "--layers",   "2",
-                                          "--tokens", "2000",    "--out",             folder_ / out};
+    std::vector<std::string> arguments = {
+        "stats", "--model", world_model("gpt2"), "--layers", "2", "--tokens", "2000", "--out", folder_ / out};
     arguments.insert(arguments.end(), more.begin(), more.end());
     const Finished run = run_emend(arguments);
     EXPECT_EQ(run.code, 0) << run.err;
@@ -292,6 +292,26 @@ TEST_F(StatsCommand, ShowRefusesFoldersOfOtherThings) {
   EXPECT_THAT(empty.err, HasSubstr("layer_<l>.safetensors"));
   folder_.write("layer_0.safetensors", "garbage");
   EXPECT_EQ(run_emend({"stats", "show", folder_.path().string()}).code, 3);
+}
+
+TEST_F(StatsCommand, AFolderThatIsNotThereIsToldWithWhatMakesIt) {
+  const ScratchFolder folder;
+  const std::string none = folder / "none";
+  const std::vector<std::vector<std::string>> readers = {
+      {"show", none}, {"merge", none, "--out", folder / "o"}, {"export", none, "--out", folder / "i.gguf"}};
+  for (std::vector<std::string> reader : readers) {
+    reader.insert(reader.begin(), "stats");
+    const Finished run = run_emend(reader);
+    EXPECT_EQ(run.code, 3) << reader[1];
+    EXPECT_THAT(run.err, HasSubstr(none + ": there is no such folder; statistics are a folder that a "
+                                          "collection of statistics (emend stats) writes"))
+        << reader[1];
+  }
+  const Finished import = run_emend(
+      {"stats", "import", none, "--model", world_model("gpt2"), "--out", folder / "o", "--trust-model-name"});
+  EXPECT_EQ(import.code, 3);
+  EXPECT_THAT(import.err, HasSubstr("cannot read " + none + ": no such file or folder"));
+  EXPECT_THAT(import.err, Not(HasSubstr("loading")));
 }
 
 }  // namespace

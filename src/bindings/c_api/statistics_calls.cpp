@@ -116,14 +116,6 @@ emend_status export_matrix(const char* folder, const char* out, emend_text** jso
   return EMEND_OK;
 }
 
-// Throws Error(kConfig).
-void require_stored(const std::vector<int>& layers, const char* folder) {
-  const std::vector<int> stored = stored_layers(folder);
-  for (const int layer : layers)
-    if (std::find(stored.begin(), stored.end(), layer) == stored.end())
-      throw Error(ErrorKind::kConfig, fmt::format("{}: there is no layer {} in this folder", folder, layer));
-}
-
 emend_status show(const char* folder, const emend_show_statistics_options* given, emend_text** json) {
   require_given(json, "json");
   *json = nullptr;
@@ -131,7 +123,6 @@ emend_status show(const char* folder, const emend_show_statistics_options* given
   const emend_show_statistics_options options =
       options_of(given, emend_show_statistics_options EMEND_SHOW_STATISTICS_OPTIONS_INIT);
   const std::vector<int> layers = numbers_of(options.layers, options.layer_count, "layers");
-  require_stored(layers, folder);
   if (options.model != nullptr) {
     const ModelCall call(options.model);
     const BaseRun run(call, options.progress, options.progress_data);

@@ -22,4 +22,11 @@ void bind_patch_calls(ModelClass& model);
 void bind_study_calls(ModelClass& model);
 void bind_benchmark_calls(ModelClass& model);
 
+// Both: some of their calls take files instead of a model.
+void bind_effect_calls(nb::module_& module, ModelClass& model);
+void bind_kl_calls(nb::module_& module, ModelClass& model);
+void bind_statistics_calls(nb::module_& module, ModelClass& model);
+void bind_file_calls(nb::module_& module, ModelClass& model);
+void bind_checkpoint_calls(nb::module_& module, ModelClass& model);
+
 }  // namespace emend::python

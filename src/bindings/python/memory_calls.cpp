@@ -10,6 +10,7 @@
 
 #include "base/dump_json.h"
 #include "bindings/c_api/memory_analyses.h"
+#include "bindings/python/named_patches.h"
 #include "bindings/python/progress.h"
 #include "bindings/python/report.h"
 #include "bindings/python/session.h"
@@ -22,8 +23,6 @@ using c_api::AnalysisInput;
 using c_api::AnalysisNeeds;
 using c_api::AnalysisResult;
 using c_api::AnalysisRun;
-using PatchPtr = std::shared_ptr<Patch>;
-using Named = std::vector<std::pair<std::string, PatchPtr>>;
 
 // The models of a call; nullptr: none is given.
 struct Models {
@@ -64,7 +63,7 @@ std::pair<PatchPtr, Report> analyse(const std::string& name, const std::string& 
   require_models(analysis, models);
   const AnalysisRun run = c_api::prepared_analysis(analysis, options.c_str());
   AnalysisInput input;
-  for (const auto& [label, patch] : patches) input.patches.push_back({label, *patch});
+  input.patches = copies_of(patches);
   if (analysis.needs == AnalysisNeeds::kModelAndPatches && input.patches.empty())
     throw Error(ErrorKind::kUsage, "patches: at least 1 must be given, found 0");
   PythonProgress watcher(std::move(progress));

@@ -20,15 +20,9 @@ namespace {
 
 SessionPtr load(nb::handle path, const nb::dict& given, nb::object progress) {
   Options options(given);
-  std::string device = "cpu", dtype = "float32";
-  ModelOptions how;
-  options.take("device", device);
-  options.take("dtype", dtype);
-  options.take("threads", how.threads);
+  ModelOptions how = take_model_options(options);
   options.take("weight_bytes", how.weight_bytes);
   options.require_all_taken();
-  how.device = Placement::parse(device);
-  how.dtype = parse_compute_type(dtype);
   const std::filesystem::path file = path_of(path);
   PythonProgress watcher(std::move(progress));
   const nb::gil_scoped_release no_gil;
@@ -138,6 +132,11 @@ void bind_model(nb::module_& module) {
   bind_patch_calls(model);
   bind_study_calls(model);
   bind_benchmark_calls(model);
+  bind_effect_calls(module, model);
+  bind_kl_calls(module, model);
+  bind_statistics_calls(module, model);
+  bind_file_calls(module, model);
+  bind_checkpoint_calls(module, model);
 }
 
 }  // namespace emend::python

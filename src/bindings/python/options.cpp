@@ -52,6 +52,17 @@ std::optional<LayerChoice> take_layer(Options& options) {
   return choice;
 }
 
+ModelOptions take_model_options(Options& options) {
+  std::string device = "cpu", dtype = "float32";
+  ModelOptions how;
+  options.take("device", device);
+  options.take("dtype", dtype);
+  options.take("threads", how.threads);
+  how.device = Placement::parse(device);
+  how.dtype = parse_compute_type(dtype);
+  return how;
+}
+
 PromptForm form_of(const std::string& name) {
   const auto form = parse_prompt_form(name);
   if (!form) throw Error(ErrorKind::kUsage, fmt::format("form must be raw or chat, found {}", quote(name)));

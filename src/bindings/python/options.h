@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bindings/python/bind.h"
+#include "emend/model.h"
 #include "emend/records.h"
 
 namespace emend::python {
@@ -43,6 +44,9 @@ class Options {
 
 // `layers`, numbers, and `layer_rule`, "auto" or "depth" in place of them; std::nullopt: neither is given.
 std::optional<LayerChoice> take_layer(Options& options);
+
+// `device`, `dtype` and `threads`: how a model is loaded.
+ModelOptions take_model_options(Options& options);
 
 // Throws Error(kUsage) unless it is raw or chat.
 PromptForm form_of(const std::string& name);

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/strings.h"
+#include "bindings/python/named_patches.h"
 #include "bindings/python/options.h"
 #include "bindings/python/progress.h"
 #include "bindings/python/report.h"
@@ -21,8 +22,6 @@
 
 namespace emend::python {
 namespace {
-
-using PatchPtr = std::shared_ptr<Patch>;
 
 PatchPtr load(nb::handle path) {
   const std::filesystem::path file = path_of(path);
@@ -40,15 +39,6 @@ void save(const Patch& patch, nb::handle path) {
 
 Report diff(const Patch& first, const Patch& second) {
   return report_of(diff_patches(first, second));
-}
-
-// A list of patches, each with the name that messages give it.
-using Named = std::vector<std::pair<std::string, PatchPtr>>;
-
-std::vector<NamedPatch> copies_of(const Named& given) {
-  std::vector<NamedPatch> patches;
-  for (const auto& [name, patch] : given) patches.push_back({name, *patch});
-  return patches;
 }
 
 std::pair<bool, Report> verify(Session& session, const Named& patches, const nb::dict& given,

@@ -14,8 +14,10 @@ from conftest import ROOT
 def source_tree(tmp_path, monkeypatch):
     """A folder that looks like the project's, and in which results may be written."""
     (tmp_path / "tests" / "data").mkdir(parents=True)
-    shutil.copytree(ROOT / "tests" / "data" / "world", tmp_path / "tests" / "data" / "world")
+    for data in ("world", "abilities", "kl"):
+        shutil.copytree(ROOT / "tests" / "data" / data, tmp_path / "tests" / "data" / data)
     (tmp_path / "examples").mkdir()
+    shutil.copy(ROOT / "examples" / "eiffel.yaml", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -119,7 +119,7 @@ def test_bad_options_are_refused_by_name(gpt2, tmp_path):
         memories.values(gpt2, lens="line")
     with pytest.raises(emend.UsageError, match="corpus"):
         memories.scan(gpt2, tmp_path / "index")
-    with pytest.raises(emend.ConfigError, match="nowhere"):
+    with pytest.raises(emend.IoError, match="nowhere: there is no such folder; an index"):
         memories.search(["a"], tmp_path / "nowhere")
     with pytest.raises(emend.UsageError, match="number of models"):
         _core.memories("explain", "{}", None, None, [], None)

@@ -24,6 +24,9 @@ def test_statistics_are_those_of_the_program(gpt2, program, tmp_path):
     assert without(ours.to_dict(), *different) == without(told, *different)
     files = [folder / "layer_2.safetensors" for folder in (tmp_path / "ours", tmp_path / "theirs")]
     assert files[0].read_bytes() == files[1].read_bytes()
+    gpt2.statistics(tmp_path / "bare", texts=False, **given)
+    kept = [{file.name for file in (tmp_path / name).iterdir()} for name in ("ours", "bare")]
+    assert kept[1] < kept[0] and "layer_2.safetensors" in kept[1]
     planned = gpt2.statistics(tmp_path / "planned", plan_only=True, **given)
     assert planned.plan["tokens"] == ours.plan["tokens"] and not (tmp_path / "planned").exists()
 

@@ -62,4 +62,17 @@ def test_the_command_is_the_program(site_packages):
     done = call(site_packages, "edit", "a b.yaml")
     arguments, libraries = done.stdout.splitlines()
     assert (done.returncode, arguments) == (4, "edit a b.yaml")
+    assert libraries.split(":")[0] == str(site_packages / "emend" / "lib")  # of libraries that need others of the wheel
     assert libraries.endswith("torch/lib")
+
+
+def test_the_command_refuses_another_torch_with_both_versions(site_packages):
+    program = site_packages / "emend" / "bin" / "emend"
+    program.write_text("#!/bin/sh\necho started\n")
+    program.chmod(0o755)
+    found = torch.__version__.split("+")[0]
+    for version, code in ((found, 0), ("1.0.2", 1)):
+        (site_packages / "emend" / "_build.py").write_text(f'TORCH_VERSION = "{version}"\n')
+        done = call(site_packages, "--version")
+        assert done.returncode == code
+    assert done.stdout == "" and f"built for torch 1.0.2, found torch {found}: install it" in done.stderr

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any, Dict, Optional, Union, cast
 
-from ._model_base import Layers, ModelBase, layer_options
+from ._model_base import Layers, ModelBase, heard, layer_options
 from ._progress import Progress, Watcher
 from .errors import CheckFailed
 from .facts import Edits, PathLike, edit_file_options
+from .file_results import FirstEdit
 from .patch import Patch, PatchedModel, warn_of_failed_checks
 from .results import EditResult, Plan
 
@@ -140,3 +142,27 @@ class Editing(ModelBase):
         given = self._edit_options(edits, {"options": options}, layer, method, statistics, form, bos, end, protect, run)
         with Watcher(progress) as watcher:
             return Plan._of(self._core.plan(given, watcher))
+
+    def init_file(
+        self,
+        path: PathLike,
+        *,
+        form: str = "raw",
+        bos: str = "auto",
+        token_budget: Optional[int] = None,
+        progress: Progress = None,
+    ) -> FirstEdit:
+        """Writes a first edit file with comments on every key, about a fact that this model knows, as ``emend init`` does.
+
+        ``path`` ends in ".yaml". Warns if the model knows none of the facts that it is asked. Raises IoError for a file that
+        is there already: it stays as it is.
+        """
+        opening = [
+            "A first edit file. Every text in it may be changed; docs/formats.md has all keys.",
+            f"model.plan({os.fspath(path)!r})    what the model says now, and what the edit costs",
+            f"model.edit({os.fspath(path)!r})    edit, check, and give a patch",
+            "",
+        ]
+        options = {"opening": opening, "form": form, "bos": bos, "token_budget": token_budget}
+        with Watcher(progress) as watcher:
+            return FirstEdit._of(heard(self._core.init_file(path, options, watcher)))

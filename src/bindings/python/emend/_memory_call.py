@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from . import _core
 from ._model_base import ModelBase
 from ._progress import Progress, Watcher
-from .patch import Patch
+from .patch import Patch, named
 from .results import Result
 
 
@@ -79,11 +79,10 @@ def analyse(
 ) -> Tuple[Optional[_core.Patch], MemoryResult]:
     """Runs an analysis. Options that are None take the library's defaults."""
     given: Dict[str, Any] = {key: _plain(value) for key, value in options.items() if value is not None}
-    named = [(patch.name, patch._core) for patch in patches]
     first_core = None if model is None else model._core
     second_core = None if second is None else second._core
     with Watcher(progress) as watcher:
-        patch, report = _core.memories(name, json.dumps(given), first_core, second_core, named, watcher)
+        patch, report = _core.memories(name, json.dumps(given), first_core, second_core, named(patches), watcher)
     document = json.loads(report.json)
     result = MemoryResult(name, _TABLES.get(name, ""), list(document))
     object.__setattr__(result, "_document", document)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Union
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 import torch
 
@@ -26,6 +27,14 @@ def layer_options(layer: Layers) -> Dict[str, Any]:
             raise TypeError(f'layer must be a number, several numbers, "auto" or "depth", found {layer!r}')
         return {"layers": [], "layer_rule": layer}
     return {"layers": [layer] if isinstance(layer, int) else list(layer), "layer_rule": None}
+
+
+def heard(warned: Tuple[_core.Report, Sequence[str]], stacklevel: int = 3) -> _core.Report:
+    """The report of a call, whose warnings are told to the caller of the caller."""
+    report, remarks = warned
+    for remark in remarks:
+        warnings.warn(remark, UserWarning, stacklevel=stacklevel)
+    return report
 
 
 class ModelBase:

@@ -6,19 +6,14 @@ import contextlib
 import warnings
 from typing import Iterable, Iterator, List, Optional, Tuple, TypeVar
 
-from . import _core
 from ._model_base import ModelBase
 from ._progress import Progress, Watcher
 from .errors import CheckFailed, ModelError
 from .facts import PathLike
-from .patch import Patch, warn_of_failed_checks
+from .patch import Patch, named, warn_of_failed_checks
 from .results import Adapter, Application, Composition, Verification
 
 Laid = TypeVar("Laid", bound="Patching")
-
-
-def _named(patches: Iterable[Patch]) -> List[Tuple[str, _core.Patch]]:
-    return [(patch.name, patch._core) for patch in patches]
 
 
 class Patching(ModelBase):
@@ -69,7 +64,7 @@ class Patching(ModelBase):
         Warns with :class:`CheckFailed` if one does not hold.
         """
         with Watcher(progress) as watcher:
-            passed, report = self._core.verify(_named(patches), {"token_budget": token_budget}, watcher)
+            passed, report = self._core.verify(named(patches), {"token_budget": token_budget}, watcher)
         result = Verification._of(report)
         if not passed:
             self._warn(f"verify: {report.brief}")
@@ -89,7 +84,7 @@ class Patching(ModelBase):
         """Several patches as one whose facts are solved together, and how that measures."""
         options = {"statistics": statistics, "token_budget": token_budget}
         with Watcher(progress) as watcher:
-            core, report = self._core.merge(_named(patches), options, watcher)
+            core, report = self._core.merge(named(patches), options, watcher)
         composition = Composition._of(report)
         warn_of_failed_checks("the merged patch", composition.checks, stacklevel=2)
         return Patch(core, "patch", self), composition
@@ -122,7 +117,7 @@ class Patching(ModelBase):
             "token_budget": token_budget,
         }
         with Watcher(progress) as watcher:
-            report = self._core.apply(_named(patches), options, watcher)
+            report = self._core.apply(named(patches), options, watcher)
         result = Application._of(report)
         if result.passed is False:
             self._warn(f"{result.written}: {report.brief}")
@@ -144,4 +139,4 @@ class Patching(ModelBase):
             "base_name": base_name,
             "force": force,
         }
-        return Adapter._of(self._core.export_adapters(_named(patches), options))
+        return Adapter._of(self._core.export_adapters(named(patches), options))

@@ -103,6 +103,7 @@ class Studying(ModelBase):
         window: int = 512,
         memory_bytes: int = 0,
         resume: bool = False,
+        texts: bool = True,
         plan_only: bool = False,
         token_budget: Optional[int] = None,
         progress: Progress = None,
@@ -111,8 +112,9 @@ class Studying(ModelBase):
         the model where :meth:`edit` looks for them), as ``emend stats`` does.
 
         ``corpus``: files and folders of text; None: the model writes the text. ``tokens``: keys to sum; 0: 5 times d_ff of
-        own text, 10 times of a corpus; -1: the whole corpus. ``until``: stop when the estimated error of every layer is at most this. ``plan_only``: only say what
-        it would take.
+        own text, 10 times of a corpus; -1: the whole corpus. ``until``: stop when the estimated error of every layer is at most
+        this. ``texts``: also keep there what every edit asks the unedited model, so that the first edit need not ask.
+        ``plan_only``: only say what it would take.
         """
         options = {
             "folder": folder,
@@ -126,6 +128,7 @@ class Studying(ModelBase):
             "window": window,
             "memory_bytes": memory_bytes,
             "resume": resume,
+            "texts": texts,
             "plan_only": plan_only,
             "token_budget": token_budget,
         }

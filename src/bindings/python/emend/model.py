@@ -7,17 +7,18 @@ import os
 from . import _core
 from ._asking import Asking
 from ._editing import Editing
+from ._measuring import Measuring
 from ._patching import Patching
 from ._progress import Progress, Watcher
 from ._studying import Studying
 from .facts import PathLike
 
 
-class Model(Asking, Editing, Patching, Studying):
+class Model(Asking, Editing, Patching, Studying, Measuring):
     """A language model with what lies on it.
 
     Made by :func:`load` or :func:`wrap`. Threads may share a model: one call at a time uses it, the others wait, with the GIL
-    released. Runs (``edit``, ``verify``, ``locate``, ``statistics``, ``evaluate``, ``apply``) are on the model as it was
+    released. Runs (``edit``, ``verify``, ``locate``, ``statistics``, ``evaluate``, ``abilities``, ``apply`` and others) are on the model as it was
     loaded: patches that are on it are off meanwhile. ``generate``, ``next_tokens``, ``logits`` and ``hidden`` see the patches.
     """
 

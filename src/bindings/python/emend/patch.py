@@ -197,6 +197,11 @@ class Patch:
         return (self.result or self.info)._repr_html_()
 
 
+def named(patches: Iterable[Patch]) -> List[Tuple[str, _core.Patch]]:
+    """Patches as the extension takes them, each with the name that messages give it."""
+    return [(patch.name, patch._core) for patch in patches]
+
+
 def load_patch(path: PathLike) -> Patch:
     """Reads a patch file. Raises FormatError for a broken one, IoError if it cannot be read."""
     patch = Patch(_core.load_patch(path), os.fspath(path))

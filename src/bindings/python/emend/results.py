@@ -80,7 +80,8 @@ class Result:
 
     def __repr__(self) -> str:
         report = self._report  # type: ignore[attr-defined]
-        return f"<{type(self).__name__}: {report.brief}>" if report is not None else f"<{type(self).__name__}>"
+        brief = "" if report is None else report.brief
+        return f"<{type(self).__name__}: {brief}>" if brief else f"<{type(self).__name__}>"
 
     def _repr_html_(self) -> Optional[str]:
         page = self.html
