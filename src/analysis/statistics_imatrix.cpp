@@ -14,6 +14,7 @@
 #include "emend/error.h"
 #include "emend/statistics.h"
 #include "io/imatrix.h"
+#include "io/output_check.h"
 #include "model/role_table.h"
 
 namespace emend {
@@ -96,6 +97,7 @@ Statistics import_imatrix(const fs::path& file, const Model& model, const std::v
 
 std::vector<int> export_imatrix(const fs::path& folder, const fs::path& out) {
   constexpr std::int64_t kChunk = 512;  // as llama-imatrix's default
+  require_ending(out, OutputForm::kGguf);
   if (!fs::is_directory(folder)) throw Error(ErrorKind::kIo, folder.string() + ": there is no such folder");
   Imatrix imatrix;
   std::vector<int> layers;
