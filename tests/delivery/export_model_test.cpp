@@ -81,7 +81,7 @@ TEST_F(ExportModel, GoesByWhatFilesHoldAndNotByTheirNames) {
   const fs::path file = folder_.write("blob", test::world_gguf("F16"));
   const Model model = Model::load(file);
   EXPECT_NO_THROW(require_exportable_model(file, {folder_ / "out"}));
-  EXPECT_EQ(export_model(model, {folder_ / "out"}).architecture, "LlamaForCausalLM");
+  EXPECT_EQ(export_model(model, {folder_ / "out"}).architecture, "GPT2LMHeadModel");
   EXPECT_THAT(refusal(ErrorKind::kUsage, model, {folder_ / "model.safetensors"}),
               HasSubstr("model.safetensors: what is written here is a folder, and the name ends in "
                         ".safetensors"));
