@@ -93,8 +93,8 @@ struct AdapterOutcome {
   std::vector<std::string> subjects;  // of the patches
   std::vector<std::string> warnings;  // for the caller, such as those of require_usable
 };
-// Throws what the functions above throw, Error(kUsage) if no patch changes anything, and Error(kIo) if `out`
-// lies in the base's folder.
+// Throws what the functions above throw, Error(kUsage) if no patch changes anything or the name of `out` ends
+// as that of a file of another form, and Error(kIo) if `out` lies in the base's folder.
 AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patches,
                               const AdapterOptions& options);
 

@@ -39,9 +39,9 @@ struct ExportModelOutcome {
 // copy of every tensor that is stored in another form: all of them in a 16-bit type (half of the model
 // again), in F32 those that are transposed, grouped by head or put into another order.
 //
-// Throws Error: kUsage for an unknown type, a base that is no GGUF file or is computed in 16 bits; kModel
-// for a family, a setting or a tokenizer that cannot be written, by name, and for a number beyond the type's
-// range; kIo. Nothing is left behind then.
+// Throws Error: kUsage for an unknown type, a folder named as a file, a base that is no GGUF file or is
+// computed in 16 bits; kModel for a family, a setting or a tokenizer that cannot be written, by name, and for
+// a number beyond the type's range; kIo. Nothing is left behind then.
 ExportModelOutcome export_model(const Model& model, const ExportModelOptions& options,
                                 Progress& progress = no_progress());
 

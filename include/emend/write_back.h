@@ -99,8 +99,8 @@ void require_holds(const WritePlan& plan);
 
 // Two checks to make before long work: they refuse what write_new() and write_in_place() would refuse
 // whatever the plan is, and change nothing. `out` is the base, lies in it, is a folder that is not empty (of
-// a single GGUF file: any folder) or in one that is write-protected: Error(kIo). Throws also what opening the
-// base throws.
+// a single GGUF file: any folder) or in one that is write-protected: Error(kIo). Its name ends as that of a
+// file of another form (x.safetensors for a GGUF): Error(kUsage). Throws also what opening the base throws.
 void require_new_place(const std::filesystem::path& base, const std::filesystem::path& out);
 // `undo` (empty: next_undo_file(base)) exists or cannot be made, or a file of `base` that the patches change
 // is write-protected or a symbolic link: Error(kIo).

@@ -15,6 +15,7 @@
 #include "emend/error.h"
 #include "emend/statistics.h"
 #include "io/imatrix.h"
+#include "io/output_check.h"
 #include "model/role_table.h"
 
 namespace emend {
@@ -97,6 +98,7 @@ Statistics import_imatrix(const fs::path& file, const Model& model, const std::v
 
 std::vector<int> export_imatrix(const fs::path& folder, const fs::path& out) {
   constexpr std::int64_t kChunk = 512;  // as llama-imatrix's default
+  require_ending(out, OutputForm::kGguf);
   require_folder(folder, kStatisticsFolder);
   Imatrix imatrix;
   std::vector<int> layers;

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/files.h"
+#include "base/unfinished.h"
 
 namespace emend {
 namespace {
@@ -24,6 +25,7 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 }  // namespace
 
 AtomicFile::AtomicFile(const fs::path& target) : target_(written_place(target)) {
+  const auto held = hold_unfinished();
   try {
     create_parents();
     create_temporary();
@@ -63,6 +65,7 @@ void AtomicFile::create_temporary() {
     file_ = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file_.is_open()) {
       temporary_ = path;
+      note_unfinished(path, created_folders_);
       return;
     }
     if (errno != EEXIST) throw io_error("write", target_, errno);
@@ -120,7 +123,9 @@ void AtomicFile::commit() {
     // NFS and quotas report a full disk only here or on closing.
     if (::fsync(file_.get()) != 0 && errno != EINVAL) throw io_error("write", target_, errno);
     if (file_.close() != 0 && errno != EINTR) throw io_error("write", target_, errno);
+    const auto held = hold_unfinished();
     if (std::rename(temporary_.c_str(), target_.c_str()) != 0) throw io_error("write", target_, errno);
+    forget_unfinished(temporary_);
   } catch (...) {
     discard();
     throw;
@@ -131,8 +136,10 @@ void AtomicFile::commit() {
 }
 
 void AtomicFile::discard() noexcept {
+  const auto held = hold_unfinished();
   file_.close();
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  forget_unfinished(temporary_);
   temporary_.clear();
   // rmdir leaves alone what is not empty.
   for (; !created_folders_.empty(); created_folders_.pop_back()) ::rmdir(created_folders_.back().c_str());

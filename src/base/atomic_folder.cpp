@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/unfinished.h"
 
 namespace emend {
 namespace {
@@ -45,11 +46,13 @@ AtomicFolder::AtomicFolder(const fs::path& target) {
   std::error_code failed;
   fs::create_directories(target_.parent_path(), failed);
   if (failed) throw io_error("create the folder", target_.parent_path(), failed.value());
+  const auto held = hold_unfinished();
   constexpr int kMostNames = 1000;
   for (int i = 0; i < kMostNames; ++i) {
     const fs::path path = target_.parent_path() / fmt::format(".emend-{}-{}.tmp", ::getpid(), i);
     if (::mkdir(path.c_str(), 0777) == 0) {
       temporary_ = path;
+      note_unfinished(path);
       return;
     }
     if (errno != EEXIST) throw io_error("write", target_, errno);
@@ -58,14 +61,19 @@ AtomicFolder::AtomicFolder(const fs::path& target) {
 }
 
 AtomicFolder::~AtomicFolder() {
+  if (temporary_.empty()) return;
+  const auto held = hold_unfinished();
   std::error_code ignored;
-  if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+  fs::remove_all(temporary_, ignored);
+  forget_unfinished(temporary_);
 }
 
 void AtomicFolder::commit() {
   sync_tree(temporary_);
+  const auto held = hold_unfinished();
   // Over an empty folder, too: rename(2) refuses any other.
   if (std::rename(temporary_.c_str(), target_.c_str()) != 0) throw io_error("write", target_, errno);
+  forget_unfinished(temporary_);
   temporary_.clear();
   sync_folder(target_.parent_path());
 }

@@ -20,7 +20,9 @@ int eval_abilities_command(const std::vector<std::string>& arguments) {
       .texts("data", data, "FILE", "items as JSON lines, one form a file", Use::kReads | Use::kNeeded)
       .texts("patch", files, "FILE",
              "the patches, in the order in which they stack (none: the model as it is)", Use::kReads)
-      .text("out", out, "DIR", "write abilities.json, and every item to items.jsonl");
+      .text("out", out, "DIR", "write abilities.json, and every item to items.jsonl")
+      .only_with("--patch FILE: the intervals of differences alone are drawn", {"seed"},
+                 [&] { return !files.empty(); });
   frame.other_paths = [&] { return OtherFiles{{out}, {}, {}}; };
   return frame.run(arguments, [&](Console& console) {
     OtherFiles read{data, frame.common.model, {}};

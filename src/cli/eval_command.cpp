@@ -1,4 +1,7 @@
 // emend eval
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -7,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "analysis/layer_choice.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
@@ -137,12 +141,33 @@ void add_eval_options(CommandFrame& frame, EvalArguments& asked) {
     require_given(asked.run.idf.empty() || !asked.run.snippets.empty(), "eval",
                   "--snippets FILE, whose words --idf weighs,");
   });
+  const BenchmarkOptions& run = asked.run;
+  frame.options
+      .only_with("--mode batch:N or sequential:N", {"edited-neighbours"},
+                 [&run] { return run.mode.kind != EvalMode::Kind::kSingle; })
+      .only_with("--sampled N", {"temperature"}, [&run] { return run.sampled > 0; })
+      .only_with("--drift-tokens above 0", {"drift-text"}, [&run] { return run.drift_tokens != 0; });
+}
+
+// What every method has in its own options file changes nothing on the command line.
+void require_use(const EvalArguments& asked, const CommonOptions& common,
+                 const std::vector<MethodFile>& methods) {
+  const auto refuse = [&](const char* option, bool given, const auto& is_own) {
+    if (given && !methods.empty() && std::all_of(methods.begin(), methods.end(), is_own))
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("eval: {} changes nothing: every --options FILE names its own", option));
+  };
+  refuse("--layer", asked.layer.has_value(),
+         [](const MethodFile& method) { return !method.layer.layers.empty() || is_by_depth(method.layer); });
+  refuse("--statistics", !common.statistics.empty(),
+         [](const MethodFile& method) { return !method.statistics.empty(); });
 }
 
 // Behind the parsing: all that the library takes. Throws what read_method_file throws.
 BenchmarkOptions benchmark_options(const CommandFrame& frame, const EvalArguments& asked) {
   BenchmarkOptions benchmark = asked.run;
   benchmark.methods = benchmark_methods(asked.methods, asked.method_files);
+  require_use(asked, frame.common, benchmark.methods);
   if (asked.layer) benchmark.layer = *asked.layer;
   benchmark.generations = asked.generations.value_or(benchmark.generations);
   benchmark.statistics = frame.common.statistics;

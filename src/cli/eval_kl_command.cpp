@@ -59,12 +59,14 @@ void add_kl_options(CommandFrame& frame, KlArguments& asked) {
                       "compares over the model's own answers: give one of them");
         require_given(ways == 1, "eval kl", "either --base FILE, --write-base FILE or --questions FILE");
         if (!asked.questions.empty()) return check_questions(asked);
-        if (asked.answers.tokens != AnswerKlOptions{}.tokens || asked.answers.form != AnswerKlOptions{}.form)
-          throw Error(ErrorKind::kUsage,
-                      "--answer-tokens and --form change nothing without --questions FILE");
         require_given(asked.write_base.empty() || !asked.text.empty(), "eval kl",
                       "--text FILE, of which --write-base is,");
-      });
+      })
+      .only_with("--write-base FILE", {"context", "chunks"}, [&] { return !asked.write_base.empty(); })
+      .only_with("--questions FILE", {"answer-tokens", "form"}, [&] { return !asked.questions.empty(); })
+      .only_with("--base FILE", {"quantised", "edited-quantised"}, [&] { return !run.base.empty(); })
+      .only_with("--base FILE or --questions FILE, whose intervals are drawn", {"seed"},
+                 [&] { return asked.write_base.empty(); });
 }
 
 int write_base(CommandFrame& frame, KlArguments& asked, Console& console) {

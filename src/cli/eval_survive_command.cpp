@@ -1,11 +1,21 @@
 // emend eval survive --model M --patch P... --types T...
+#include <algorithm>
+
 #include "cli/command.h"
 #include "cli/command_frame.h"
 #include "emend/adapter.h"
 #include "emend/survive_run.h"
+#include "pipeline/rounded_weights.h"
 #include "reports/survive_report.h"
 
 namespace emend {
+namespace {
+
+bool is_quantised(const std::string& type) {
+  return type_named(type).format != nullptr;
+}
+
+}  // namespace
 
 int eval_survive_command(const std::vector<std::string>& arguments) {
   std::vector<std::filesystem::path> files, later, adapters;
@@ -30,7 +40,9 @@ int eval_survive_command(const std::vector<std::string>& arguments) {
       .check([&] {
         require_given(!how.types.empty() || !later.empty() || !adapters.empty(), "eval survive",
                       "--types T..., --later FILE or --adapter DIR");
-      });
+      })
+      .only_with("a quantised type among --types, which is rounded under them", {"statistics"},
+                 [&] { return std::any_of(how.types.begin(), how.types.end(), is_quantised); });
   return frame.run(arguments, [&](Console& console) {
     const std::vector<NamedPatch> patches = load_patches(files);
     how.later = load_patches(later);

@@ -11,6 +11,8 @@
 #include "emend/export_model.h"
 #include "emend/patch_run.h"
 #include "emend/report.h"
+#include "io/gguf_header.h"
+#include "io/output_check.h"
 #include "reports/export_model_report.h"
 
 namespace emend {
@@ -59,10 +61,11 @@ int export_lora(const std::vector<std::string>& arguments) {
       "base-name", base_name, "NAME",
       "what adapter_config.json names as its base (default: the whole path of the model's folder)");
   return frame.run(arguments, [&](Console& console) {
+    require_ending(asked.out, OutputForm::kFolder);
     require_new_folder(asked.out);
     require_apart(frame.common.model, asked.out, "name another place");
     require_writable_folder(asked.out);
-    if (base_name.empty() && fs::path(frame.common.model).extension() == ".gguf")
+    if (base_name.empty() && is_gguf_file(frame.common.model))
       console.warn(
           "PEFT does not open a GGUF file as the base: if adapter_config.json does not name the model in a "
           "form that it opens, say which with --base-name");
@@ -81,6 +84,7 @@ int export_gguf_lora(const std::vector<std::string>& arguments) {
       "export gguf-lora --model model.gguf --patch out/eiffel.safetensors --out adapter"};
   add_adapter_options(frame, asked);
   return frame.run(arguments, [&](Console& console) {
+    require_ending(asked.out, OutputForm::kFolder);
     const fs::path file = asked.out / kGgufName;
     require_apart(frame.common.model, file, "name another place");
     require_writable_file(file);
@@ -110,6 +114,7 @@ int export_transformers(const std::vector<std::string>& arguments) {
             "F32 holds every number of the file exactly; F16 and BF16 round, in half the bytes")
       .flag("force", force, "also write patches that are marked as failed or overlap");
   return frame.run(arguments, [&](Console& console) {
+    require_ending(how.out, OutputForm::kFolder);
     require_new_folder(how.out);
     require_apart(frame.common.model, how.out, "name another place");
     require_writable_folder(how.out);

@@ -53,7 +53,7 @@ int run(const std::vector<std::string>& arguments) {
 // undo its registrations one by one, which takes a third as long as loading it; a search for leaks needs that
 // return.
 int main(int argc, char** argv) {
-  emend::install_interrupt_handler();
+  emend::install_interrupt_handler(emend::kExitInterrupted);
   const emend::ProcessorShare share;
   if (argc < 2) std::cerr << kFirstSteps << "\n";
   const int code = run({argv + 1, argv + argc});

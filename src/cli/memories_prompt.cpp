@@ -7,6 +7,7 @@
 #include "emend/memory_explain.h"
 #include "emend/memory_set.h"
 #include "emend/memory_timeline.h"
+#include "io/output_check.h"
 #include "memories/index_files.h"
 #include "reports/explain_report.h"
 #include "reports/memory_set_report.h"
@@ -122,7 +123,10 @@ int memories_bake_command(const std::vector<std::string>& arguments) {
             "what the model answers to it before and after stands in the patch, to verify it by",
             Use::kNeeded)
       .text("out", out, "PATCH", "the patch to write", Use::kWrites | Use::kNeeded)
-      .check([&] { how.settings = parse_memory_settings(settings); });
+      .check([&] {
+        how.settings = parse_memory_settings(settings);
+        require_ending(out, OutputForm::kSafetensors);
+      });
   return frame.run(arguments, [&](Console& console) {
     Model model = frame.load(console);
     how.bos = frame.bos();

@@ -11,6 +11,7 @@
 #include "emend/patch_run.h"
 #include "emend/report.h"
 #include "emend/statistics.h"
+#include "io/output_check.h"
 
 namespace emend {
 namespace {
@@ -28,7 +29,8 @@ void add_compose_options(CommandFrame& frame, int words, std::size_t patches, Co
   frame.late_outputs = true;
   frame.options.needs_model()
       .arguments("word", asked.words, words, "")
-      .text("out", asked.out, "Q", "the patch to write", Use::kWrites | Use::kNeeded);
+      .text("out", asked.out, "Q", "the patch to write", Use::kWrites | Use::kNeeded)
+      .check([&asked] { require_ending(asked.out, OutputForm::kSafetensors); });
   frame.other_paths = [&asked, patches] {
     const auto end = asked.words.begin() + static_cast<std::ptrdiff_t>(std::min(patches, asked.words.size()));
     return OtherFiles{{asked.words.begin(), end}, {}, {}};

@@ -44,6 +44,7 @@ int serve_command(const std::vector<std::string>& arguments) {
       console.print(fmt::format("Serving {} at {}/v1\n", join(models.names()), address));
       std::cout << std::flush;
     };
+    end_in_own_time();
     const ServeOutcome outcome = serve(model, models, how, ready, take_interrupt);
     return frame.show(
         console,

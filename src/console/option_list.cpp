@@ -116,6 +116,17 @@ OptionList& OptionList::check(std::function<void()> check) {
   return *this;
 }
 
+OptionList& OptionList::only_with(std::string what, std::vector<std::string> names,
+                                  std::function<bool()> there) {
+  return check([this, what = std::move(what), names = std::move(names), there = std::move(there)] {
+    if (there()) return;
+    for (const std::string& name : names)
+      if (std::find(common_.given.begin(), common_.given.end(), name) != common_.given.end())
+        throw Error(ErrorKind::kUsage,
+                    fmt::format("{}: --{} changes nothing without {}", syntax_.command, name, what));
+  });
+}
+
 void OptionList::run_checks() const {
   for (const auto& check : checks_) check();
 }

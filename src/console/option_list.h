@@ -141,6 +141,10 @@ class OptionList {
   // named.
   OptionList& check(std::function<void()> check);
 
+  // A check: refuses each of these options, common ones too, that is given while `there` says that what it
+  // belongs to is not: "--context changes nothing without --write-base FILE".
+  OptionList& only_with(std::string what, std::vector<std::string> names, std::function<bool()> there);
+
   // Behind the parsing. Throws what the checks throw, Error(kUsage) for what is needed and missing.
   void run_checks() const;
   const std::vector<Bound>& bound() const { return bound_; }

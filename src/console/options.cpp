@@ -195,6 +195,8 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
     return Parsed::kAnswered;
   }
   check_common(common, numbers, values);
+  for (const auto& [name, value] : values)
+    if (!value.defaulted()) common.given.push_back(name);
   common.threads = static_cast<int>(numbers.threads);
   common.seed = static_cast<std::uint64_t>(numbers.seed);
   if (values.count("bos") > 0) common.bos = numbers.bos;

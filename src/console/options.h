@@ -26,9 +26,10 @@ struct CommonOptions {
   std::uint64_t seed = 0;
   std::int64_t token_budget = 4096;
   bool token_budget_given = false;
-  std::int64_t memory_bytes = 0;  // 0: no limit
-  std::string statistics;         // empty: not given
-  std::string json;               // empty: not given
+  std::vector<std::string> given;  // the names of the options that are on the command line, sorted
+  std::int64_t memory_bytes = 0;   // 0: no limit
+  std::string statistics;          // empty: not given
+  std::string json;                // empty: not given
   bool quiet = false;
   std::string log;             // --log; empty: not given
   std::string color = "auto";  // auto, always or never

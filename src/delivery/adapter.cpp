@@ -13,7 +13,9 @@
 #include "delivery/checkpoint_files.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
+#include "io/gguf_header.h"
 #include "io/gguf_write.h"
+#include "io/output_check.h"
 #include "model/families/family.h"
 
 namespace emend {
@@ -159,7 +161,7 @@ std::string gguf_repository(const std::filesystem::path& file) {
 // file that is the repository which it names, since PEFT does not open the file itself.
 std::string name_of_base(const Model& base, const std::vector<Patch>& patches) {
   if (base.path().empty()) return patches.front().base_name;
-  if (base.path().extension() == ".gguf")
+  if (is_gguf_file(base.path()))
     if (const std::string repository = gguf_repository(base.path()); !repository.empty()) return repository;
   std::filesystem::path path = std::filesystem::absolute(base.path()).lexically_normal();
   if (path.filename().empty() || !std::filesystem::is_directory(path)) path = path.parent_path();
@@ -247,6 +249,8 @@ AdapterOutcome export_adapter(const Model& base, const std::vector<Patch>& patch
   if (std::all_of(patches.begin(), patches.end(), is_empty))
     throw Error(ErrorKind::kUsage, "there is nothing to export: no patch is given that changes a weight");
   if (!base.path().empty()) require_apart(base.path(), options.out, "name another place");
+  require_ending(options.out,
+                 options.format == AdapterFormat::kPeft ? OutputForm::kFolder : OutputForm::kGguf);
   AdapterOutcome outcome = options.format == AdapterFormat::kPeft ? export_peft(base, patches, options)
                                                                   : export_gguf(base, patches, options);
   outcome.written = options.out;

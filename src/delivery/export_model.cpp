@@ -19,6 +19,8 @@
 #include "delivery/checkpoint_files.h"
 #include "emend/error.h"
 #include "emend/tensor_file.h"
+#include "io/gguf_header.h"
+#include "io/output_check.h"
 #include "model/checkpoint_outline.h"
 #include "model/checkpoint_tokenizer.h"
 #include "model/families/write_config.h"
@@ -55,7 +57,7 @@ const ExportType& find_type(const std::string& name) {
 
 void require_gguf(const fs::path& model) {
   if (!model.empty() && !fs::exists(model)) throw io_error("read", model, ENOENT);
-  if (model.extension() != ".gguf")
+  if (model.empty() || !is_gguf_file(model))
     throw Error(ErrorKind::kUsage,
                 fmt::format("{} is no GGUF file: transformers opens a checkpoint in safetensors as it is; "
                             "patches are written into one by applying them",
@@ -235,6 +237,7 @@ void require_readable(const fs::path& folder, const ModelConfig& config) {
 void require_exportable_model(const fs::path& model, const ExportModelOptions& options) {
   const ExportType& type = find_type(options.type);
   require_gguf(model);
+  require_ending(options.out, OutputForm::kFolder);
   const CheckpointOutline outline = read_outline(model);
   require_same_model(config_of(outline, nullptr, type), outline);
 }
@@ -245,6 +248,7 @@ ExportModelOutcome export_model(const Model& model, const ExportModelOptions& op
   require_gguf(model.path());
   require_whole_numbers(model);
   require_apart(model.path(), options.out, "name another place");
+  require_ending(options.out, OutputForm::kFolder);
   const CheckpointOutline outline = read_outline(model.path());
   const ResultJson config = config_of(outline, model.has_tokenizer() ? &model.tokenizer() : nullptr, type);
   require_same_model(config, outline);

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/fingerprint.h"
 #include "base/strings.h"
+#include "base/unfinished.h"
 #include "delivery/undo_file.h"
 #include "emend/write_back.h"
 
@@ -129,6 +130,7 @@ std::vector<fs::path> revert(const fs::path& model, const fs::path& undo) {
       files.back()->write(bytes_of(restoration, piece));
     restored.push_back(restoration.file);
   }
+  const auto together = hold_unfinished();
   for (const auto& file : files) file->commit();
   if (::unlink(undo_path.c_str()) != 0) throw io_error("remove", undo_path, errno);
   return restored;

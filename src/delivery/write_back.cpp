@@ -10,9 +10,11 @@
 #include "base/atomic_folder.h"
 #include "base/files.h"
 #include "base/fingerprint.h"
+#include "base/unfinished.h"
 #include "delivery/checkpoint_files.h"
 #include "delivery/undo_file.h"
 #include "io/gguf_split.h"
+#include "io/output_check.h"
 
 namespace emend {
 namespace {
@@ -90,6 +92,11 @@ void require_no_file(const fs::path& undo) {
                                             undo.string()));
 }
 
+// A base that is one file of GGUF gives a file, any other a folder.
+bool is_single_gguf(const fs::path& base) {
+  return open_checkpoint(base)->format() == TensorFile::Format::kGguf && gguf_shards(base).size() <= 1;
+}
+
 bool changes_block(const std::vector<Patch>& patches, int block) {
   for (const Patch& patch : patches)
     for (const WeightChange& change : patch.edit.changes)
@@ -101,8 +108,8 @@ bool changes_block(const std::vector<Patch>& patches, int block) {
 
 void require_new_place(const fs::path& base, const fs::path& out) {
   require_apart(base, out, kOtherPlace);
-  const bool gguf = open_checkpoint(base)->format() == TensorFile::Format::kGguf;
-  const bool makes_folder = !gguf || gguf_shards(base).size() > 1;
+  const bool makes_folder = !is_single_gguf(base);
+  require_ending(out, makes_folder ? OutputForm::kFolder : OutputForm::kGguf);
   std::error_code ignored;
   if (makes_folder) require_new_folder(out);
   if (!makes_folder && fs::is_directory(out, ignored)) throw io_error("write", out, EISDIR);
@@ -122,6 +129,7 @@ void require_in_place(const Model& base, const std::vector<Patch>& patches, cons
 
 fs::path write_new(const WritePlan& plan, const fs::path& out) {
   require_apart(plan.base, out, kOtherPlace);
+  require_ending(out, is_single_gguf(plan.base) ? OutputForm::kGguf : OutputForm::kFolder);
   const std::vector<FileRewrite> rewrites = rewrite_files(plan);
   const bool gguf = open_checkpoint(plan.base)->format() == TensorFile::Format::kGguf;
   if (!gguf) return write_new_folder(plan, rewrites, companion_files(plan.base, rewrites), out);
@@ -153,6 +161,7 @@ fs::path write_in_place(const WritePlan& plan, const fs::path& undo) {
     write_pieces(*files.back(), rewrite);
   }
   require_no_file(undo_path);  // other programs may have been at work meanwhile
+  const auto together = hold_unfinished();
   try {
     save_undo(undo_path, entries);
     for (const auto& file : files) file->commit();

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <fstream>
 #include <set>
+#include <string_view>
 
 #include "base/strings.h"
 #include "base/utf8.h"
@@ -301,6 +304,14 @@ GgufHeader parse_gguf_header(std::span<const std::byte> file, const std::filesys
   place_tensors(reader, file.size(), header);
   check_overlaps(reader, header.tensors);
   return header;
+}
+
+bool is_gguf_file(const std::filesystem::path& path) {
+  std::error_code failed;
+  if (!std::filesystem::is_regular_file(path, failed)) return false;
+  std::array<char, 4> magic{};
+  std::ifstream file(path, std::ios::binary);
+  return file.read(magic.data(), magic.size()) && std::string_view(magic.data(), magic.size()) == "GGUF";
 }
 
 }  // namespace emend

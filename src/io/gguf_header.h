@@ -35,4 +35,7 @@ struct GgufHeader {
 // tensors and any order of them are accepted, though ggml refuses both.
 GgufHeader parse_gguf_header(std::span<const std::byte> file, const std::filesystem::path& path);
 
+// Whether a file begins as GGUF does, whatever its name ends in: no folder, and nothing that cannot be read.
+bool is_gguf_file(const std::filesystem::path& path);
+
 }  // namespace emend

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "base/files.h"
@@ -70,6 +71,20 @@ void require_output_apart(const std::string& option, const fs::path& output, con
   for (const fs::path& folder : others.statistics)
     if (!folder.empty() && target.extension() == ".safetensors" && target.parent_path() == true_path(folder))
       fail(folder);
+}
+
+void require_ending(const fs::path& output, OutputForm form) {
+  constexpr std::array kForms = {"a folder", "a GGUF file", "a safetensors file"};
+  constexpr std::array kOwn = {"", ".gguf", ".safetensors"};
+  constexpr std::array kKnown = {".gguf", ".safetensors", ".bin", ".pt", ".pth", ".npz"};
+  const auto place = static_cast<std::size_t>(form);
+  const fs::path name = output.has_filename() ? output.filename() : output.parent_path().filename();
+  const std::string ending = name.extension().string();
+  if (ending == kOwn.at(place) || std::find(kKnown.begin(), kKnown.end(), ending) == kKnown.end()) return;
+  throw Error(ErrorKind::kUsage,
+              fmt::format("cannot write {}: what is written here is {}, and the name ends in "
+                          "{}; give it another name",
+                          output.string(), kForms.at(place), ending));
 }
 
 }  // namespace emend

@@ -28,4 +28,12 @@ struct OtherFiles {
 void require_output_apart(const std::string& option, const std::filesystem::path& output,
                           const OtherFiles& others);
 
+// What is written, which is never decided by the name that it gets.
+enum class OutputForm { kFolder, kGguf, kSafetensors };
+
+// Throws Error(kUsage), naming the file and both forms, if its name ends as files of another form do:
+// .gguf, .safetensors, or .bin, .pt, .pth and .npz, none of which is written. Names that end in nothing, or
+// in something else, are taken.
+void require_ending(const std::filesystem::path& output, OutputForm form);
+
 }  // namespace emend

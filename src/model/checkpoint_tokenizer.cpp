@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "emend/error.h"
+#include "io/gguf_header.h"
 #include "model/checkpoint_outline.h"
 
 namespace emend {
@@ -93,7 +94,7 @@ std::unique_ptr<Tokenizer> read_tokenizer(const TensorFile& file, const ConfigVa
 
 std::string no_tokenizer_text(const std::filesystem::path& path) {
   if (path.empty()) return "a model made in memory has no tokenizer; put tokenizer.json beside its weights";
-  if (path.extension() == ".gguf")
+  if (is_gguf_file(path))
     return path.string() +
            " has no tokenizer: a GGUF file holds it in keys \"tokenizer.ggml.*\", which are missing or "
            "name none; convert the model again with its tokenizer";

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 
 #include "base/atomic_file.h"
 #include "base/files.h"
 #include "base/fingerprint.h"
 #include "base/strings.h"
+#include "base/temporary_folder.h"
 #include "emend/error.h"
 #include "emend/reproduce.h"
 #include "pipeline/reproduce_hash.h"
@@ -17,26 +17,6 @@ namespace emend {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A folder that goes away with the object.
-class PassingFolder {
- public:
-  PassingFolder() {
-    std::string pattern = (fs::temp_directory_path() / "emend-reproduce-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw io_error("create", pattern, errno);
-    path_ = pattern;
-  }
-  ~PassingFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  PassingFolder(const PassingFolder&) = delete;
-  PassingFolder& operator=(const PassingFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // Where the input is now. One whose text is in the file, and that is missing or another by now, is written
 // there.
@@ -129,7 +109,7 @@ ReproduceOutcome reproduce(const fs::path& file, const ReproduceOptions& options
   outcome.record = read_reproduce_file(file);
   const ReproduceRecord& record = outcome.record;
   require_outputs_inside(record, file);
-  const PassingFolder passing;
+  const TemporaryFolder passing("emend-reproduce");
   const fs::path beside = true_path(file).parent_path();
   const fs::path out = options.out.empty() ? passing.path() / "out" : options.out;
   const fs::path model = options.model.empty() ? (beside / record.model).lexically_normal() : options.model;

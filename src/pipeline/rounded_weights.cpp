@@ -70,8 +70,17 @@ std::string stand_ins(const Model& model, const ElementType& type, bool everywhe
 }
 
 ScopedWeights::ScopedWeights(Model& model, const std::map<WeightRef, at::Tensor>& weights) : model_(model) {
-  for (const auto& [weight, W] : weights)
-    saved_.emplace_back(weight, model.exchange_weight(weight, W.to(model.weight(weight).options())));
+  // All are made before the first is put in place: if one throws, no destructor would put the others back.
+  std::vector<std::pair<WeightRef, at::Tensor>> made;
+  for (const auto& [weight, W] : weights) {
+    const at::Tensor before = std::as_const(model).weight(weight);
+    if (W.sizes() != before.sizes())
+      throw Error(ErrorKind::kModel, fmt::format("a matrix of {} x {} in the place of one of {} x {}",
+                                                 W.size(0), W.size(1), before.size(0), before.size(1)));
+    made.emplace_back(weight, W.to(before.options()));
+  }
+  saved_.reserve(made.size());
+  for (const auto& [weight, W] : made) saved_.emplace_back(weight, model.exchange_weight(weight, W));
 }
 
 ScopedWeights::~ScopedWeights() {
@@ -79,15 +88,24 @@ ScopedWeights::~ScopedWeights() {
 }
 
 RoundedBlocks::RoundedBlocks(const Model& model, const ElementType& type) {
-  for (const BlockWeights& block : model.weights().blocks)
-    for (const at::Tensor& W : {block.qkv, block.attention_out, block.mlp_in, block.mlp_down}) {
-      const at::Tensor other = rounded(W, type);
-      saved_.emplace_back(W, W.clone());
-      at::Tensor(W).copy_(other);
-    }
+  try {
+    for (const BlockWeights& block : model.weights().blocks)
+      for (const at::Tensor& W : {block.qkv, block.attention_out, block.mlp_in, block.mlp_down}) {
+        const at::Tensor other = rounded(W, type);
+        saved_.emplace_back(W, W.clone());
+        at::Tensor(W).copy_(other);
+      }
+  } catch (...) {
+    put_back();
+    throw;
+  }
 }
 
 RoundedBlocks::~RoundedBlocks() {
+  put_back();
+}
+
+void RoundedBlocks::put_back() {
   for (auto& [W, before] : saved_) W.copy_(before);
 }
 

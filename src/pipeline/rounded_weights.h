@@ -29,6 +29,8 @@ at::Tensor rounded(const at::Tensor& W, const ElementType& wanted);
 // The types that stand in for the one asked for in some matrices: "Q5_0"; empty: none do.
 std::string stand_ins(const Model& model, const ElementType& type, bool everywhere);
 
+// These float32 matrices in the place of the model's own, in its type and on its device. If the constructor
+// throws, the model is as it was: Error(kModel) for a weight that it does not have, or one of other sizes.
 class ScopedWeights {
  public:
   ScopedWeights(Model& model, const std::map<WeightRef, at::Tensor>& weights);
@@ -42,7 +44,7 @@ class ScopedWeights {
 };
 
 // Every matrix of every block rounded, as it is when this begins. Fused matrices have the rows of their
-// parts.
+// parts. If the constructor throws what type_of_rows does, the model is as it was.
 class RoundedBlocks {
  public:
   RoundedBlocks(const Model& model, const ElementType& type);
@@ -51,6 +53,8 @@ class RoundedBlocks {
   RoundedBlocks& operator=(const RoundedBlocks&) = delete;
 
  private:
+  void put_back();
+
   std::vector<std::pair<at::Tensor, at::Tensor>> saved_;
 };
 

@@ -155,6 +155,8 @@ TEST_F(ImatrixStatistics, AFolderThatCannotBeExportedLeavesTheFileAsItWas) {
   EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { export_imatrix(folder_ / "s", out); }),
               HasSubstr("layer_0.safetensors"));
   EXPECT_EQ(test::read_all(out), "mine");
+  EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { export_imatrix(folder_ / "s", folder_ / "o.npz"); }),
+              HasSubstr("what is written here is a GGUF file, and the name ends in .npz"));
 }
 
 TEST_F(ImatrixStatistics, AreNotMergedWithMatrices) {

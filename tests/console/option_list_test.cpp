@@ -105,6 +105,30 @@ TEST(OptionList, NamesWhatIsMissingOrOutOfRange) {
   EXPECT_THAT(refusal({"a", "b", "c"}), HasSubstr("too many arguments"));
 }
 
+TEST(OptionList, RefusesWhatChangesNothing) {
+  const auto refused = [](const std::vector<std::string>& more) {
+    Sample sample;
+    sample.options.only_with("--until ERROR", {"top", "lens", "no-severed", "seed"},
+                             [&] { return sample.until.has_value(); });
+    std::vector<std::string> all = {"a", "--model", "m", "--out", "o"};
+    all.insert(all.end(), more.begin(), more.end());
+    try {
+      sample.parse(all);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  EXPECT_EQ(refused({}), "accepted");
+  EXPECT_EQ(refused({"--limit", "3"}), "accepted");
+  // Also with the value that it has anyway, and a common option.
+  EXPECT_EQ(refused({"--top", "5"}), "sample: --top changes nothing without --until ERROR");
+  EXPECT_EQ(refused({"--no-severed"}), "sample: --no-severed changes nothing without --until ERROR");
+  EXPECT_EQ(refused({"--seed", "0"}), "sample: --seed changes nothing without --until ERROR");
+  EXPECT_EQ(refused({"--top", "5", "--until", "0.5"}), "accepted");
+}
+
 TEST(OptionList, KnowsThePathsAndWhatTheyAreFor) {
   Sample sample;
   sample.parse({"a", "b", "--model", "m", "--out", "o"});

@@ -59,6 +59,23 @@ TEST(PeftAdapter, NamesTheFolderOfItsBaseUnlessTold) {
   EXPECT_EQ(read_config(folder / "b")["base_model_name_or_path"], "some/base");
 }
 
+TEST(Adapters, RefuseANameOfAnotherForm) {
+  const TempFolder folder;
+  const Model base = load_quietly(data_path("parity/llama_gqa_tied"));
+  const std::vector<Patch> patches = {tiny_patch(base, 1, 2, 1)};
+  EXPECT_THAT(error_of(ErrorKind::kUsage,
+                       [&] {
+                         export_adapter(base, patches, {AdapterFormat::kPeft, folder / "a.gguf", ""});
+                       }),
+              testing::HasSubstr("a.gguf: what is written here is a folder, and the name ends in .gguf"));
+  EXPECT_THAT(error_of(ErrorKind::kUsage,
+                       [&] {
+                         export_adapter(base, patches, {AdapterFormat::kGguf, folder / "a.safetensors", ""});
+                       }),
+              testing::HasSubstr("what is written here is a GGUF file, and the name ends in .safetensors"));
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
 TEST(Adapters, AreRefusedByNameAsModelsAndAsPatches) {
   const TempFolder folder;
   const Model base = load_quietly(data_path("parity/llama_gqa_tied"));

@@ -77,6 +77,19 @@ class ExportModel : public ::testing::Test {
   test::TempFolder folder_;
 };
 
+TEST_F(ExportModel, GoesByWhatFilesHoldAndNotByTheirNames) {
+  const fs::path file = folder_.write("blob", test::world_gguf("F16"));
+  const Model model = Model::load(file);
+  EXPECT_NO_THROW(require_exportable_model(file, {folder_ / "out"}));
+  EXPECT_EQ(export_model(model, {folder_ / "out"}).architecture, "GPT2LMHeadModel");
+  EXPECT_THAT(refusal(ErrorKind::kUsage, model, {folder_ / "model.safetensors"}),
+              HasSubstr("model.safetensors: what is written here is a folder, and the name ends in "
+                        ".safetensors"));
+  fs::rename(folder_ / "out", folder_ / "folder.gguf");
+  EXPECT_THAT(refusal(ErrorKind::kUsage, Model::load(folder_ / "folder.gguf"), {folder_ / "again"}),
+              HasSubstr("folder.gguf is no GGUF file"));
+}
+
 TEST_F(ExportModel, OfAQuantisedFileHasItsNumbersAndItsTokenizer) {
   const Model model = world("Q8_0");
   const ExportModelOutcome outcome = export_model(model, {folder_ / "out"});

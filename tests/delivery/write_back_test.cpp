@@ -290,5 +290,26 @@ TEST(WriteNew, RefusesToTouchTheBaseAndWhatIsThere) {
   EXPECT_NO_THROW(write_new(plan, folder / "empty"));
 }
 
+// What is written follows from the base; the name must not say otherwise.
+TEST(WriteNew, RefusesANameOfAnotherForm) {
+  const TempFolder folder;
+  const fs::path gguf = folder.write("m/blob", tiny_gguf("llama", GgufType::kF32).bytes());
+  for (const fs::path& base : {gguf, parity("gpt2")}) {
+    const Model model = load_quietly(base);
+    const WritePlan plan = plan_write(model, {tiny_patch(model, 0, 2, 1)}, "");
+    const std::string form = base == gguf ? "a GGUF file" : "a folder";
+    for (const std::string ending : {".safetensors", ".gguf", ".npz"}) {
+      if (base == gguf && ending == ".gguf") continue;
+      const fs::path out = folder / ("new" + ending);
+      for (const std::string& message : {error_of(ErrorKind::kUsage, [&] { require_new_place(base, out); }),
+                                         error_of(ErrorKind::kUsage, [&] { write_new(plan, out); })})
+        EXPECT_THAT(message, HasSubstr("new" + ending + ": what is written here is " + form +
+                                       ", and the name ends in " + ending));
+      EXPECT_FALSE(fs::exists(out));
+    }
+    EXPECT_NO_THROW(write_new(plan, folder / (base == gguf ? "v0.5.gguf" : "v0.5")));
+  }
+}
+
 }  // namespace
 }  // namespace emend

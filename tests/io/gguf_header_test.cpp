@@ -6,6 +6,7 @@
 #include <random>
 
 #include "tests/base/expect_error.h"
+#include "tests/base/temp_folder.h"
 #include "tests/io/byte_builder.h"
 
 namespace emend {
@@ -156,6 +157,16 @@ TEST(GgufHeader, MagicAndVersionAreChecked) {
   EXPECT_THAT(refused("GGUF" + u32(4) + bytes.substr(8)), HasSubstr("GGUF version 4"));
   EXPECT_THAT(refused("GGUF" + u32(0) + bytes.substr(8)), HasSubstr("GGUF version 0"));
   EXPECT_THAT(refused("GGUF" + u32(3u << 24) + bytes.substr(8)), HasSubstr("big-endian"));
+}
+
+TEST(GgufHeader, AFileIsKnownByItsFirstBytes) {
+  const TempFolder folder;
+  EXPECT_TRUE(is_gguf_file(folder.write("blob", GgufFile{}.bytes())));
+  for (const std::string other : {"", "GGU", "GGML and more", "{}"})
+    EXPECT_FALSE(is_gguf_file(folder.write("x.gguf", other))) << other;
+  EXPECT_FALSE(is_gguf_file(folder.path()));
+  EXPECT_FALSE(is_gguf_file(folder / "none.gguf"));
+  EXPECT_FALSE(is_gguf_file(""));
 }
 
 TEST(GgufHeader, CountsAreHeldAgainstTheFile) {
