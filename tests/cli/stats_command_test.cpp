@@ -56,8 +56,8 @@ TEST_F(StatsCommand, CollectsAndShows) {
 // What every edit asks the unedited model: the first edit finds it, with the seed and token budget of both.
 TEST_F(StatsCommand, AsksTheUneditedModelForTheFirstEdit) {
   const auto collect = [&](const std::string& out, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> arguments = {"stats",    "--model", world_model("gpt2"), "--layers",   "2",
-                                          "--tokens", "2000",    "--out",             folder_ / out};
+    std::vector<std::string> arguments = {
+        "stats", "--model", world_model("gpt2"), "--layers", "2", "--tokens", "2000", "--out", folder_ / out};
     arguments.insert(arguments.end(), more.begin(), more.end());
     const Finished run = run_emend(arguments);
     EXPECT_EQ(run.code, 0) << run.err;
@@ -67,7 +67,7 @@ TEST_F(StatsCommand, AsksTheUneditedModelForTheFirstEdit) {
   EXPECT_THAT(told, HasSubstr("contexts of edits"));
   EXPECT_THAT(told, HasSubstr("held text of the unedited model"));
   EXPECT_THAT(collect("none", {"--no-texts"}), Not(HasSubstr("unedited")));
-  const std::vector<std::string> names = {"base_2.safetensors", "contexts.safetensors"};
+  const std::vector<std::string> names = {"base_2.safetensors", "contexts_10.safetensors"};
   std::vector<std::string> bytes;
   for (const std::string& name : names) {
     bytes.push_back(test::read_all(folder_ / ("s/" + name)));
