@@ -1,5 +1,5 @@
-// Bulk editors without a search: each method's formula on a model whose keys are made up, the order in which
-// facts come, which facts are carried, and the constants of the methods.
+// Bulk editors without a search: each method's formula on a model whose keys are made up, and the order in
+// which facts come.
 #include <gmock/gmock.h>
 
 #include "base/expect_error.h"
@@ -13,7 +13,6 @@
 #include "linalg/response_solver.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
-#include "support/world.h"
 
 namespace emend {
 namespace {
@@ -230,51 +229,6 @@ TEST_F(BulkFormula, OfAShareIsWhatTheChangeGives) {
   const Preserve quiet = preserve(options);
   LayerSystem weak(quiet, weight(), {});
   EXPECT_LT(weak.add(constraints(0, 2), R_.narrow(0, 0, 2)).mean, 1e-3);
-}
-
-// --- which facts are carried
-
-FactRecord fact_of(const std::string& id, const std::string& prompt, const std::string& subject) {
-  FactRecord fact;
-  fact.request = test::request_of(id, prompt, subject, "x");
-  return fact;
-}
-
-TEST(CarriedFacts, LeaveOutWhatIsReplacedAndSearchASharedKeyAgain) {
-  Edit earlier;
-  earlier.facts = {fact_of("a", "Ann lives in", "Ann"), fact_of("b", "Bob lives in", "Bob"),
-                   fact_of("c", "Cid works as", "Cid"), fact_of("d", "Dan lives in", "Dan")};
-  const auto carried =
-      editors::carry_facts(&earlier, {test::request_of("a", "Ann was born in", "Ann", "y"),  // the same id
-                                      test::request_of("n1", "Bob lives in", "Bob", "y"),  // the same prompt
-                                      test::request_of("n2", "Cid lives in", "Cid", "y")});  // the same key
-  ASSERT_EQ(carried.facts.size(), 1u);
-  EXPECT_EQ(carried.facts[0].request.id, "d");
-  ASSERT_EQ(carried.again.size(), 1u);
-  EXPECT_EQ(carried.again[0].id, "c");
-  EXPECT_TRUE(carried.stale_removed);
-  EXPECT_TRUE(editors::carry_facts(nullptr, {}).facts.empty());
-}
-
-// --- options
-
-TEST(BulkOptionTables, OfTheFourMethodsDifferInTheirConstants) {
-  const auto value = [](const std::string& method, const std::string& preset, const std::string& option) {
-    return make_editor(method, {{"preset", {preset, "test"}}})->options().at(option);
-  };
-  EXPECT_EQ(value("memit", "paper", "lambda"), "15000");
-  EXPECT_EQ(value("memit", "paper", "clamp"), "0.75");
-  EXPECT_EQ(value("memit", "paper", "carry"), "false");
-  EXPECT_EQ(value("emmet", "paper", "exact_alone"), "true");
-  EXPECT_EQ(value("alphaedit", "paper", "threshold"), "0.02");
-  EXPECT_EQ(value("alphaedit", "paper", "preserve"), "null-space");
-  EXPECT_EQ(value("alphaedit", "paper", "carry"), "true");
-  EXPECT_EQ(value("bulk", "emend", "values"), "spread");
-  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
-                             [] {
-                               make_editor("memit", {{"filter", {"nonsense", "test"}}});
-                             }),
-              HasSubstr("filter"));
 }
 
 }  // namespace
